@@ -50,6 +50,7 @@ async def connect_world(
     from core.adapters.credentials import build_credential, build_token_service
     from core.adapters.exchange.client import ExchangeClient
     from core.adapters.graph.client import GraphClient
+    from core.adapters.graph.reports import build_report_service
     from core.adapters.m365.tenant import connect_tenant
     from core.adapters.retry import ThrottledService, gate_for
     from core.adapters.teams import TeamsChannel
@@ -84,7 +85,15 @@ async def connect_world(
             deadline=deadline,
             throttle_gate=gate_for(f"{cloud.graph} {tenant_id}"),
         )
-        graph = GraphClient(cloud, credential, graph_service, ca_path=ca_path)
+        graph = GraphClient(
+            cloud,
+            credential,
+            graph_service,
+            report_service=build_report_service(
+                graph_service, gate_for(f"{cloud.graph} {tenant_id} reports")
+            ),
+            ca_path=ca_path,
+        )
         stack.push_async_callback(graph.close)
         # The listing of a large tenant is one long response.
         exchange_service = ThrottledService(
@@ -111,14 +120,13 @@ async def connect_world(
         )
         stack.push_async_callback(teams.close)
         ledger = await stack.enter_async_context(open_ledger(settings))
-        services = (graph_service, exchange_service)
         yield World(
             connect_tenant(graph, exchange),
             ledger,
             teams,
             now or ledger.table.clock.now,
             build_cards,
-            lambda: {service.name: service.requests for service in services},
+            lambda: {"graph": graph.request_count, "exchange": exchange_service.requests},
             lambda: (time.monotonic() - begun) / (SCAN_TIME_SHARE * settings.run_seconds),
             settings.shard_above if has_queue else None,
             settings.shards_at_once,

@@ -77,8 +77,10 @@ class Sandbox:
         self.counts: Counter[str] = Counter()
         self.entra = Entra(self.tenant, ALL_ROLES, frozenset(CMDLETS))
         self.teams = TeamsWebhook()
+        graph = Graph(self.tenant, self.entra, latency, self.record_request)
         self.services: dict[str, SimulatedService] = {
-            "v1.0": Graph(self.tenant, self.entra, latency, self.record_request),
+            "v1.0": graph,
+            "beta": graph,
             "adminapi": Exchange(self.tenant, self.entra, latency, self.record_request),
             "msi": ManagedIdentity(self.entra),
             "workflows": self.teams,

@@ -29,6 +29,9 @@ MANAGE_AS_APP = "Exchange.ManageAsApp"
 EXCHANGE_ROLE = "an Exchange or Entra role that gives the app cmdlets"
 ON_PREMISES = "on-premises mastered directory sync"
 NO_LICENCE = "the tenant has no licence for this"
+NON_PREMIUM = "Authentication_RequestFromNonPremiumTenantOrB2CTenant"
+NOT_LICENSED = "AadPremiumLicenseRequired"
+SCOPE_NOT_GRANTED = "PermissionScopeNotGranted"
 NO_REASON = "no reason was given"
 # The reason of a name that several objects have. It is no verdict of its own.
 AMBIGUOUS = "ambiguous"
@@ -69,18 +72,44 @@ def get_api_error(body: object) -> ResponseRow:
     return error if isinstance(error, Mapping) else {}
 
 
+def parse_graph_error(body: object) -> tuple[str, str]:
+    """Return the code and the message of an error response of Graph, in any of its three shapes.
+
+    It is `error.code`; or `error.code` says nothing and `error.message` is JSON with an
+    `errorCode`, as PIM answers (microsoftgraph/microsoft-graph-docs#22292); or the body itself has
+    the `errorCode`, without `error`.
+    """
+    error = get_api_error(body)
+    if not error and isinstance(body, Mapping) and body.get("errorCode"):
+        error = {"code": body["errorCode"], "message": body.get("message")}
+    elif inner := parse_inner_error(error.get("message")):
+        error = {"code": inner["errorCode"], "message": inner.get("message")}
+    code = sanitize_text(parse_text(error.get("code"), 100))[:100]
+    return code, sanitize_message(error.get("message"))
+
+
+def parse_inner_error(message: object) -> ResponseRow:
+    """Return the object with an `errorCode` that a message is; empty if it is none."""
+    text = parse_text(message, 16_000).strip()
+    if not text.startswith("{"):
+        return {}
+    try:
+        inner = parse_strict_json(text)
+    except (ValueError, RecursionError):
+        return {}
+    return inner if isinstance(inner, Mapping) and inner.get("errorCode") else {}
+
+
 def map_graph_error(status: int, body: object, operation: str, permission: str = "") -> TenantError:
     """Map an error response of Graph. `permission` is the app role the call needs."""
-    error = get_api_error(body)
-    code = sanitize_text(parse_text(error.get("code"), 100))[:100]
-    message = sanitize_message(error.get("message"))
+    code, message = parse_graph_error(body)
     shown = f"{operation}: HTTP {status} {code}".strip()
-    match status:
+    match 403 if code == SCOPE_NOT_GRANTED else status:
         case 401:
             return Forbidden(f"{shown}: Graph does not accept the app's token")
-        case 403 if code == "Authentication_RequestFromNonPremiumTenantOrB2CTenant":
+        case 403 if code == NON_PREMIUM:
             return Forbidden(f"{shown}: {NO_LICENCE}")
-        case 400 | 403 if code == "AadPremiumLicenseRequired":
+        case 400 | 403 if code == NOT_LICENSED:
             return NoLicence(shown)
         case 403:
             return Forbidden(shown, permission)

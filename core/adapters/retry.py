@@ -151,6 +151,8 @@ class ThrottledService:
     jitter: Callable[[], float] = random.random
     throttle_gate: ThrottleGate = field(default_factory=ThrottleGate)
     """The gate; concurrent runs may share one."""
+    min_throttle_wait: float = INITIAL_BACKOFF
+    """The shortest wait, in seconds, after the service throttled without a Retry-After."""
     requests: int = field(default=0, init=False)
     """How many attempts were made."""
     limit: int = field(default=0, init=False)
@@ -235,7 +237,7 @@ class ThrottledService:
         Calls that were in flight together are throttled together, so only the first of them halves
         the limit. A later one can still lengthen the wait.
         """
-        wait = min(wait_seconds, MAX_RETRY_AFTER) if wait_seconds else INITIAL_BACKOFF
+        wait = min(wait_seconds, MAX_RETRY_AFTER) if wait_seconds else self.min_throttle_wait
         self.clean_count = 0
         if started_at > self.limit_cut_at:
             self.limit_cut_at = self.clock()
@@ -274,7 +276,10 @@ class ThrottledService:
         backoff = min(MAX_BACKOFF, INITIAL_BACKOFF * 2.0 ** (state.attempt_number - 1))
         if retry_after:
             return retry_after + self.jitter() * min(1.0, retry_after / 10)
-        return backoff * (0.5 + self.jitter() / 2)
+        wait = backoff * (0.5 + self.jitter() / 2)
+        if isinstance(error, RetryableError) and error.is_throttled:
+            return max(wait, self.min_throttle_wait)
+        return wait
 
     def should_stop(self, state: RetryCallState) -> bool:
         """Return whether no attempt is left, or the next would have to wait too long.

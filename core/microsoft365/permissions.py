@@ -80,7 +80,7 @@ APP_ROLES: Mapping[str, AppRole] = {
     "RoleManagement.Read.Directory": AppRole(
         "483bed4a-2ad3-4361-a73b-c83ccdbdc53c",
         "read who administers the tenant: whose account is worth stealing",
-        frozenset({"RoleManagement.ReadWrite.Directory", "RoleManagement.Read.All"}),
+        frozenset({"RoleManagement.ReadWrite.Directory"}),
     ),
     "GroupMember.Read.All": AppRole(
         "98830695-27a2-44f7-8c18-0c3ebc9698f6",

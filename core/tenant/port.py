@@ -246,9 +246,20 @@ class AccountReader(Protocol):
         ...
 
     async def read_last_sign_ins(self, ids: Sequence[str]) -> Reading[SignIn]:
-        """Last successful sign-ins. Source `sign-ins`, optional.
+        """The dates of the last sign-ins. Source `sign-ins`, optional.
 
-        Needs a licence of Entra ID P1 besides the permission.
+        Needs a licence of Entra ID P1 besides the permission. An account that is not listed is a
+        failure; one without any date never signed in.
+        """
+        ...
+
+    async def read_successful_sign_ins(
+        self, ids: Sequence[str], since: datetime
+    ) -> Reading[SignIn]:
+        """The last success of accounts in the sign-in log, since a time. Source `sign-ins`.
+
+        Interactive and non-interactive sign-ins both; `last_success` None: the log shows none. One
+        request or more an account, slowly: ask for the few whose dates leave a question.
         """
         ...
 

@@ -27,7 +27,8 @@ from sandbox.exchange.write_cmdlets import (
     require_identity,
 )
 from sandbox.graph.odata import InvalidFilter, parse_filter
-from sandbox.graph.users import GraphError, build_bad_request, build_context_url, parse_page_size
+from sandbox.graph.registrations import require_premium
+from sandbox.graph.users import build_bad_request, build_context_url, parse_page_size
 from sandbox.http_types import (
     HttpRequest,
     HttpResponse,
@@ -152,13 +153,11 @@ PROTOCOL_CMDLETS: Mapping[str, Cmdlet] = {
 
 
 def list_sign_ins(tenant: SimulatedTenant, request: HttpRequest) -> HttpResponse:
-    """`GET /auditLogs/signIns`: newest first, in pages. It supports neither `in` nor `$select`."""
-    if tenant.graph.get("@sandbox.premium") is False:
-        raise GraphError(
-            403,
-            "Authentication_RequestFromNonPremiumTenantOrB2CTenant",
-            "Neither tenant is B2C or tenant doesn't have premium license",
-        )
+    """`GET /auditLogs/signIns`: newest first, in pages. It supports neither `in` nor `$select`.
+
+    v1.0 lists interactive sign-ins, and knows no other kind. Beta does, if they are asked for.
+    """
+    require_premium(tenant, tenant.graph.get("@sandbox.premium") is not False)
     if unknown := {name for name in request.query if name.startswith("$")} - {
         "$filter",
         "$top",
@@ -172,7 +171,8 @@ def list_sign_ins(tenant: SimulatedTenant, request: HttpRequest) -> HttpResponse
     token = request.query.get("$skiptoken")
     try:
         if token is None:
-            part, rest = tenant.snapshots.cut_page(filter_sign_ins(tenant, text), size, text)
+            rows = filter_sign_ins(tenant, text, request.segments[0] == "beta")
+            part, rest = tenant.snapshots.cut_page(rows, size, text)
         else:
             part, rest = tenant.snapshots.resume_listing(token, size, text)
     except (InvalidFilter, KeyError) as trouble:
@@ -183,13 +183,41 @@ def list_sign_ins(tenant: SimulatedTenant, request: HttpRequest) -> HttpResponse
     return HttpResponse(200, body | {"value": [strip_private_keys(row) for row in part]})
 
 
-def filter_sign_ins(tenant: SimulatedTenant, text: str) -> Sequence[Row]:
-    """Filters sign-ins. Raises InvalidFilter."""
+# Who signs in to Exchange by these is logged as non-interactive, by password or by token.
+LEGACY_CLIENTS = frozenset({"Authenticated SMTP", "Exchange ActiveSync", "IMAP4", "POP3"})
+INTERACTIVE, NON_INTERACTIVE = "interactiveUser", "nonInteractiveUser"
+SIGN_IN_KINDS = "signInEventTypes"
+
+
+def get_sign_in_kinds(tenant: SimulatedTenant, row: Row) -> list[str]:
+    """The kinds of a sign-in: the scene's, or what Entra makes of its client."""
+    if row.get(SIGN_IN_KINDS):
+        return list(row[SIGN_IN_KINDS])
+    if row.get("clientAppUsed") not in LEGACY_CLIENTS:
+        return [INTERACTIVE]
+    is_interactive = tenant.reality.plays("graph-sign-in-log", "interactive")
+    return [INTERACTIVE if is_interactive else NON_INTERACTIVE]
+
+
+def filter_sign_ins(tenant: SimulatedTenant, text: str, is_beta: bool) -> Sequence[Row]:
+    """Filters sign-ins. Raises InvalidFilter, and GraphError for what the version refuses."""
+    asks_kind = SIGN_IN_KINDS in text
+    if asks_kind and not is_beta:
+        raise build_bad_request("Invalid filter clause: signInEventTypes is not supported.")
     wanted = parse_filter(text)
-    if wanted.operators - {"eq", "ge", "le"}:
+    if wanted.operators - {"eq", "ge", "le", "any"}:
         raise InvalidFilter("this property is compared with eq, ge and le alone")
-    rows: list[Row] = tenant.graph.get("signIns") or []
-    found = [row for row in rows if wanted.matches(flatten_sign_in(row))]
+    rows = [
+        {**row, SIGN_IN_KINDS: get_sign_in_kinds(tenant, row)}
+        for row in tenant.graph.get("signIns") or []
+    ]
+    found = [
+        row
+        for row in rows
+        if wanted.matches(flatten_sign_in(row)) and (asks_kind or INTERACTIVE in row[SIGN_IN_KINDS])
+    ]
+    if not is_beta:
+        found = [{name: row[name] for name in row if name != SIGN_IN_KINDS} for row in found]
     return sorted(found, key=lambda row: str(row.get("createdDateTime")), reverse=True)
 
 

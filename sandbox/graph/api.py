@@ -4,6 +4,7 @@ The roles of each route are application permissions of Microsoft's Graph permiss
 """
 
 import asyncio
+import json
 import time
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, replace
@@ -23,6 +24,8 @@ from sandbox.state.tenant import Owner, SimulatedTenant
 
 BATCH_LIMIT = 20
 MAILBOX_CONCURRENCY = 4
+# signInActivity of one user (microsoftgraph/microsoft-graph-docs-contrib#8653).
+SIGN_INS_PER_MINUTE = 10
 
 
 @dataclass(frozen=True, slots=True)
@@ -64,6 +67,8 @@ REGISTRATION_REPORT = "reports/authenticationmethods/userregistrationdetails"
 READ_ROLES = parse_roles(
     "RoleManagement.Read.Directory RoleManagement.Read.All RoleManagement.ReadWrite.Directory"
 )
+# RoleManagement.Read.All does not read who is eligible (microsoftgraph/microsoft-graph-docs#17653).
+READ_ELIGIBLE = READ_ROLES - {"RoleManagement.Read.All"}
 READ_GROUPS = parse_roles(
     "GroupMember.Read.All GroupMember.ReadWrite.All Group.Read.All Group.ReadWrite.All"
     " Directory.Read.All Directory.ReadWrite.All"
@@ -112,7 +117,7 @@ ROUTES = (
     Route(
         "GET",
         f"rolemanagement/directory/{ELIGIBLE_ROLES}",
-        READ_ROLES,
+        READ_ELIGIBLE,
         role_routes.list_eligible_roles,
     ),
     Route(
@@ -126,6 +131,15 @@ ROUTES = (
     Route("GET", "users/*/transitivememberof", READ_USERS, role_routes.list_transitive_memberships),
 )
 ALL_ROLES = frozenset[str]().union(*(route.roles for route in ROUTES)) | {users.SIGN_IN_ROLE}
+
+
+BETA_ROUTES = frozenset({("auditlogs", "signins")})
+
+
+def is_served(request: HttpRequest) -> bool:
+    """True for v1.0, and for what the app asks of beta."""
+    version, *rest = (segment.casefold() for segment in request.segments)
+    return version == "v1.0" or (version == "beta" and tuple(rest) in BETA_ROUTES)
 
 
 def group_routes(routes: tuple[Route, ...]) -> dict[tuple[str, int], list[tuple[Route, list[str]]]]:
@@ -170,6 +184,7 @@ class Graph:
         self.on_request = on_request
         self.batch_count = 0
         self.mailbox_limit = ThrottleLimit(max_concurrent=MAILBOX_CONCURRENCY)
+        self.sign_in_limit = ThrottleLimit(window=60.0, max_requests=SIGN_INS_PER_MINUTE)
 
     def get_fault_lines(self, request: HttpRequest) -> tuple[str, str]:
         """The lines that faults are matched against: the path, and the path with its query."""
@@ -192,12 +207,12 @@ class Graph:
     async def handle_single(self, request: HttpRequest, inner: bool = False) -> HttpResponse:
         """Handles one request, in a batch or alone. Never raises GraphError."""
         try:
-            found = find_route(request) if request.segments[0] == "v1.0" else None
+            found = find_route(request) if is_served(request) else None
             if found is None:
                 last = request.segments[-1][:64]
                 raise GraphError(400, "BadRequest", f"Resource not found for the segment '{last}'.")
             route, stars = found
-            if not route.roles & request.roles:
+            if not self.get_accepted_roles(route) & request.roles:
                 raise self.build_refusal(route)
             owner = self.tenant.find_outlook_owner(stars[0]) if route.outlook else None
             with hold_limits(self.list_limits(request, owner, inner), time.monotonic()):
@@ -208,16 +223,30 @@ class Graph:
                 GraphError(400, "BadRequest", f"Unable to read JSON: {trouble}")
             )
         except GraphError as trouble:
+            if is_pim_path(request):
+                return to_pim_error_response(
+                    trouble, self.tenant.reality.get_side("graph-error-code")
+                )
             return to_error_response(trouble)
         except LimitExceeded as trouble:
             refused = to_error_response(GraphError(429, trouble.code, str(trouble)))
             return replace(refused, headers={**refused.headers, **trouble.headers})
+
+    def get_accepted_roles(self, route: Route) -> frozenset[str]:
+        if route.roles is READ_ELIGIBLE and self.tenant.reality.plays(
+            "graph-eligibility-role", "includes"
+        ):
+            return READ_ROLES
+        return route.roles
 
     def build_refusal(self, route: Route) -> GraphError:
         """Builds the 403 for a missing role; the directory and Outlook word it differently."""
         if route.outlook:
             text = "Access is denied. Check credentials and try again."
             return GraphError(403, "ErrorAccessDenied", text)
+        if route.path.startswith(PIM_GROUPS):
+            text = "Authorization failed due to missing permission scope."
+            return GraphError(403, "PermissionScopeNotGranted", text)
         return users.build_denied_error()
 
     def list_limits(
@@ -226,6 +255,8 @@ class Graph:
         """The limits of a request: that of its mailbox, and those of the fault table."""
         if owner is not None:
             yield KeyedLimit(self.mailbox_limit, owner)
+        if is_single_sign_in_read(request):
+            yield KeyedLimit(self.sign_in_limit, "signInActivity")
         if self.tenant.faults.has_limits:
             yield from self.tenant.faults.list_limits(
                 self.name, self.get_fault_lines(request), inner, owner
@@ -263,6 +294,31 @@ class Graph:
             )
         self.on_request("graph/inner", request.method, request.path, answer.status)
         return answer
+
+
+def is_single_sign_in_read(request: HttpRequest) -> bool:
+    """True for a request for the signInActivity of one user."""
+    return (
+        len(request.segments) == 3
+        and request.segments[1].casefold() == "users"
+        and "signInActivity" in request.query.get("$select", "")
+    )
+
+
+def is_pim_path(request: HttpRequest) -> bool:
+    path = "/".join(request.segments[1:]).casefold()
+    return path.startswith(PIM_GROUPS) or path.endswith(ELIGIBLE_ROLES)
+
+
+def to_pim_error_response(graph_error: GraphError, side: str) -> HttpResponse:
+    """Formats an error of PIM, which hides its reason."""
+    reason = {"errorCode": graph_error.code, "message": graph_error.message}
+    if side == "bare":
+        return HttpResponse(graph_error.status, reason)
+    if side == "message":
+        text = json.dumps({**reason, "instanceAnnotations": []})
+        return to_error_response(GraphError(graph_error.status, "UnknownError", text))
+    return to_error_response(graph_error)
 
 
 def to_error_response(graph_error: GraphError) -> HttpResponse:

@@ -16,6 +16,7 @@ from sandbox.graph.users import (
     build_bad_request,
     build_context_url,
     build_missing_resource_error,
+    is_advanced,
     parse_page_size,
     parse_select,
     project_row,
@@ -257,11 +258,30 @@ def list_assigned_to(tenant: SimulatedTenant, request: HttpRequest, key: str) ->
 
 
 def list_grants(tenant: SimulatedTenant, request: HttpRequest) -> HttpResponse:
-    """`GET /oauth2PermissionGrants`."""
-    rows = to_rows(tenant.graph.get("oauth2PermissionGrants"))
-    return build_apps_page(
-        tenant, request, "oauth2PermissionGrants", filter_app_rows(request, rows)
-    )
+    """`GET /oauth2PermissionGrants`: without an advanced query, pages lose rows."""
+    rows = filter_app_rows(request, to_rows(tenant.graph.get("oauth2PermissionGrants")))
+    is_counted = request.query.get("$count", "").casefold() == "true"
+    if is_counted and tenant.reality.plays("graph-grants-count", "uncounted"):
+        raise build_bad_request("$count is not currently supported.")
+    answer = build_apps_page(tenant, request, "oauth2PermissionGrants", rows)
+    is_whole = tenant.reality.plays("graph-grants-count", "counted") and is_advanced(request)
+    if not is_whole and "@odata.nextLink" in answer.body:
+        answer.body["value"] = answer.body["value"][:-1]
+    if is_counted and is_advanced(request) and "$skiptoken" not in request.query:
+        answer.body["@odata.count"] = len(rows)
+    return answer
+
+
+def list_principal_grants(tenant: SimulatedTenant, request: HttpRequest, key: str) -> HttpResponse:
+    """`GET /servicePrincipals/{id}/oauth2PermissionGrants`: what one app was granted."""
+    app = find_principal(tenant, key)["id"]
+    rows = [
+        row
+        for row in to_rows(tenant.graph.get("oauth2PermissionGrants"))
+        if str(row.get("clientId")).casefold() == str(app).casefold()
+    ]
+    what = f"servicePrincipals('{key}')/oauth2PermissionGrants"
+    return build_apps_page(tenant, request, what, rows)
 
 
 READ_APPS = frozenset(
@@ -277,4 +297,5 @@ ROUTES: tuple[tuple[str, str, frozenset[str], Callable[..., HttpResponse]], ...]
     ("GET", "serviceprincipals/*", READ_APPS, get_principal),
     ("GET", "serviceprincipals/*/approleassignedto", READ_APPS, list_assigned_to),
     ("GET", "oauth2permissiongrants", READ_GRANTS, list_grants),
+    ("GET", "serviceprincipals/*/oauth2permissiongrants", READ_GRANTS, list_principal_grants),
 )

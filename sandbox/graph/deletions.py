@@ -4,6 +4,8 @@ A scene holds audit records as `directoryAudits` and deleted objects, with their
 `deletedItems`. Both are empty by default.
 """
 
+from collections.abc import Mapping
+
 from sandbox.graph.odata import InvalidFilter, parse_filter
 from sandbox.graph.users import (
     build_bad_request,
@@ -39,6 +41,16 @@ def build_directory_page(
     return HttpResponse(200, body | {"value": list(part)})
 
 
+def hide_app_id(tenant: SimulatedTenant, row: Row) -> Row:
+    """A record as Entra prints it: an app that acted is told by its service principal and name."""
+    reported = row.get("initiatedBy")
+    actor = reported if isinstance(reported, Mapping) else {}
+    app = actor.get("app")
+    if not isinstance(app, Mapping) or tenant.reality.plays("graph-audit-app-id", "told"):
+        return row
+    return {**row, "initiatedBy": {**actor, "app": {**app, "appId": None}}}
+
+
 def list_audits(tenant: SimulatedTenant, request: HttpRequest) -> HttpResponse:
     """`GET /auditLogs/directoryAudits`, newest first by default."""
     try:
@@ -51,7 +63,7 @@ def list_audits(tenant: SimulatedTenant, request: HttpRequest) -> HttpResponse:
     return build_directory_page(
         tenant,
         request,
-        [strip_private_keys(row) for row in rows],
+        [hide_app_id(tenant, strip_private_keys(row)) for row in rows],
         size,
         "auditLogs/directoryAudits",
     )

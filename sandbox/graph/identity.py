@@ -208,6 +208,12 @@ class Entra:
             return build_token_error(
                 401, "invalid_client", f"AADSTS700024: Client assertion: {error}"
             )
+        if self.tenant.reality.plays("azure-new-credential", "late") and (
+            self.tenant.count_request("azure-new-credential")
+            <= self.tenant.reality.get_option("azure-new-credential", "times", 1)
+        ):
+            text = "AADSTS70021: No matching federated identity record found for the assertion."
+            return build_token_error(401, "invalid_client", text)
         if (claims["aud"], claims.get("sub")) != (TOKEN_EXCHANGE_AUDIENCE, IDENTITY_PRINCIPAL_ID):
             text = "AADSTS70021: No matching federated identity record found for the assertion."
             return build_token_error(401, "invalid_client", text)

@@ -6,7 +6,13 @@ its organization) is refused.
 """
 
 from sandbox.graph.odata import InvalidFilter, parse_filter
-from sandbox.graph.users import GraphError, build_bad_request, build_context_url, project_row
+from sandbox.graph.users import (
+    GraphError,
+    build_bad_request,
+    build_context_url,
+    parse_page_size,
+    project_row,
+)
 from sandbox.http_types import (
     HttpRequest,
     HttpResponse,
@@ -18,8 +24,10 @@ from sandbox.http_types import (
 )
 from sandbox.state.tenant import SimulatedTenant, to_rows
 
-REGISTRATIONS_PAGE_SIZE = 1_000
-ALLOWED_OPTIONS = ("$filter", "$orderby", "$skiptoken")
+# Where $top is left out, the size of a page is not documented.
+REGISTRATIONS_PAGE_SIZE = 100
+MAX_PAGE_SIZE = 999
+ALLOWED_OPTIONS = ("$filter", "$orderby", "$skiptoken", "$top", "$select")
 NOT_PREMIUM = "Authentication_RequestFromNonPremiumTenantOrB2CTenant"
 REGISTRATION_PROPERTIES = split_words(
     "id userPrincipalName userDisplayName userType isAdmin isSsprRegistered isSsprEnabled"
@@ -65,11 +73,23 @@ def is_premium(tenant: SimulatedTenant) -> bool:
     return all(row.get("@sandbox.premium", True) for row in tenant.graph["organization"])
 
 
-def list_registrations(tenant: SimulatedTenant, request: HttpRequest) -> HttpResponse:
-    """`GET /reports/authenticationMethods/userRegistrationDetails`, a thousand rows a page."""
-    if not is_premium(tenant):
+def require_premium(tenant: SimulatedTenant, has_licence: bool) -> None:
+    """Raises GraphError without Entra ID P1, and now and then with it."""
+    is_doubted = tenant.reality.plays("graph-premium-refusal", "passing") and (
+        tenant.count_request("graph-premium-refusal")
+        <= tenant.reality.get_option("graph-premium-refusal", "times", 1)
+    )
+    if not has_licence or is_doubted:
         text = "Neither tenant is B2C or tenant doesn't have premium license"
         raise GraphError(403, NOT_PREMIUM, text)
+
+
+def list_registrations(tenant: SimulatedTenant, request: HttpRequest) -> HttpResponse:
+    """`GET /reports/authenticationMethods/userRegistrationDetails`. It takes `$top`."""
+    require_premium(tenant, is_premium(tenant))
+    if "$top" in request.query and tenant.reality.plays("graph-registration-page", "refused"):
+        raise build_bad_request("Query option '$top' is not allowed.")
+    size = parse_page_size(request, default=REGISTRATIONS_PAGE_SIZE, maximum=MAX_PAGE_SIZE)
     if unknown := [
         name for name in request.query if name.startswith("$") and name not in ALLOWED_OPTIONS
     ]:
@@ -82,10 +102,10 @@ def list_registrations(tenant: SimulatedTenant, request: HttpRequest) -> HttpRes
     mark = f"registrations {request.query.get('$filter', '')}"
     token = request.query.get("$skiptoken")
     if token is None:
-        part, rest = tenant.snapshots.cut_page(rows, REGISTRATIONS_PAGE_SIZE, mark)
+        part, rest = tenant.snapshots.cut_page(rows, size, mark)
     else:
         try:
-            part, rest = tenant.snapshots.resume_listing(token, REGISTRATIONS_PAGE_SIZE, mark)
+            part, rest = tenant.snapshots.resume_listing(token, size, mark)
         except KeyError as error:
             raise build_bad_request("The page token is invalid or has expired.") from error
     body: Row = {"@odata.context": build_context_url(tenant, "userRegistrationDetails")}

@@ -42,6 +42,7 @@ USER_PROPERTIES = frozenset(
 )
 ADVANCED_OPERATORS = frozenset({"ne", "not", "endswith", "$count"})
 MAX_CHILD_CLAUSES = 15
+SIGN_IN_PAGE_SIZE = 500
 SIGN_IN_ROLE = "AuditLog.Read.All"
 WIDE_WRITE_ROLES = frozenset({"User.ReadWrite.All", "Directory.ReadWrite.All"})
 DENIED_MESSAGE = "Insufficient privileges to complete the operation."
@@ -169,6 +170,12 @@ def list_users(tenant: SimulatedTenant, request: HttpRequest) -> HttpResponse:
     """`GET /users`, in pages. A skip token belongs to the query it came from."""
     names = parse_user_select(request)
     size = parse_page_size(request, default=100, maximum=999)
+    if "signInActivity" in names:
+        size = min(size, SIGN_IN_PAGE_SIZE)
+        if "id in" in request.query.get("$filter", "") and tenant.reality.plays(
+            "graph-sign-in-activity", "refused"
+        ):
+            raise GraphError(400, "Request_UnsupportedQuery", "Unsupported Query.")
     mark = "&".join((*names, request.query.get("$filter", ""), request.query.get("$orderby", "")))
     token = request.query.get("$skiptoken")
     if token is None:

@@ -14,4 +14,78 @@ GRAPH_FACTS: tuple[ContestedFact, ...] = (
         worst="late",
         options={"reads": "how many reads show the old value", "seconds": "for how long"},
     ),
+    ContestedFact(
+        id="graph-grants-count",
+        about="whether /oauth2PermissionGrants lists every grant",
+        sides={
+            "counted": "An advanced query lists all; any other loses the last row of each page "
+            "that has a next one.",
+            "lossy": "An advanced query loses such rows too, and its number is right.",
+            "uncounted": "An advanced query is refused, and pages lose rows.",
+        },
+        worst="lossy",
+    ),
+    ContestedFact(
+        id="graph-sign-in-log",
+        about="under which kind of sign-in SMTP AUTH, POP and IMAP are logged",
+        sides={
+            "non-interactive": "As non-interactive sign-ins, which v1.0 does not list.",
+            "interactive": "As interactive ones.",
+        },
+        worst="interactive",
+    ),
+    ContestedFact(
+        id="graph-premium-refusal",
+        about="whether a tenant with Entra ID P1 is ever refused for want of it",
+        sides={
+            "lasting": "Only tenants without the licence are refused.",
+            "passing": "The first `times` (1) requests for reports are refused, then none.",
+        },
+        worst="passing",
+        options={"times": "how many requests are refused"},
+    ),
+    ContestedFact(
+        id="graph-registration-page",
+        about="whether the registration report takes $top",
+        sides={"taken": "It does.", "refused": "It is refused with 400."},
+        worst="refused",
+    ),
+    ContestedFact(
+        id="graph-sign-in-activity",
+        about="whether signInActivity can be listed for users filtered by id",
+        sides={"answered": "It can.", "refused": "Such a filter is refused with 400."},
+        worst="refused",
+    ),
+    ContestedFact(
+        id="graph-error-code",
+        about="where PIM puts the reason of a refusal",
+        sides={
+            "message": "In an errorCode within the JSON that error.message is.",
+            "code": "In error.code.",
+            "bare": "In an errorCode of the body, which has no error.",
+        },
+        worst="bare",
+    ),
+    ContestedFact(
+        id="graph-eligibility-role",
+        about="whether RoleManagement.Read.All reads who is eligible for a role",
+        sides={"excludes": "It reads active roles alone.", "includes": "It reads both."},
+        worst="includes",
+    ),
+    ContestedFact(
+        id="graph-audit-app-id",
+        about="whether directoryAudits tell the appId of the app that acted",
+        sides={"null": "It is null in every row.", "told": "As the scene has it."},
+        worst="told",
+    ),
+    ContestedFact(
+        id="azure-new-credential",
+        about="when a new federated credential is taken",
+        sides={
+            "at-once": "At once.",
+            "late": "The first `times` (1) requests for a token are refused with AADSTS70021.",
+        },
+        worst="late",
+        options={"times": "how many requests are refused"},
+    ),
 )

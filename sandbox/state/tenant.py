@@ -7,6 +7,7 @@ share its people, so an account blocked through one is blocked in the other.
 import json
 import time
 import zlib
+from collections import Counter
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from copy import deepcopy
 from dataclasses import dataclass
@@ -194,8 +195,14 @@ class SimulatedTenant:
         self.faults = FaultTable(self.scene.get("faults"))
         self.reality = Reality(self.scene.get("reality"))
         self.command_count = 0
+        self.request_counts: Counter[str] = Counter()
         self.snapshots = Snapshots()
         self.rebuild_index()
+
+    def count_request(self, kind: str) -> int:
+        """Counts a request of a kind since the start; returns which one it is."""
+        self.request_counts[kind] += 1
+        return self.request_counts[kind]
 
     def rebuild_index(self) -> None:
         """Normalizes and indexes the scene, after loading and after every edit."""

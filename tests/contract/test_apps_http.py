@@ -1,10 +1,14 @@
 """Apps and consent over the wire: what only the real adapters have to cope with."""
 
+from typing import Any
+
+import pytest
+
 from core.guards.app_consent.grants import POLICY
 from core.guards.app_consent.judge import PROPERTY
 from core.tenant.changes import SetConfiguration
 from core.tenant.readings import Reading
-from core.tenant.sources import APP_PERMISSIONS, APPS
+from core.tenant.sources import APP_PERMISSIONS, APPS, DELEGATED_GRANTS
 from sandbox.graph.apps import (
     APP_OBJECT_ID,
     EXCHANGE_APP,
@@ -23,6 +27,52 @@ async def test_grants_of_a_large_tenant_come_page_by_page() -> None:
     async with connect_sandbox(build_app_scene(oauth2PermissionGrants=rows)) as to:
         pages = [len(page.items) async for page in to.tenant.apps.list_delegated_grants()]
         assert pages == [999, 999, 502]
+
+
+def build_granted_apps(grants_per_app: int, **reality: object) -> dict[str, Any]:
+    """A tenant of 500 apps, each with so many grants."""
+    apps = [
+        build_principal(f"p{number}", f"a{number}", "x", OTHER_TENANT_ID) for number in range(500)
+    ]
+    grants = [
+        build_grant_row(number, f"p{number % 500}", "Mail.Read", f"u{number}")
+        for number in range(500 * grants_per_app)
+    ]
+    scene = build_app_scene(servicePrincipals=apps, oauth2PermissionGrants=grants)
+    return {**scene, "reality": reality}
+
+
+@pytest.mark.parametrize("side", ["counted", "lossy", "uncounted"])
+async def test_no_grant_is_lost_at_the_end_of_a_page(side: str) -> None:
+    async with connect_sandbox(build_granted_apps(3, **{"graph-grants-count": side})) as to:
+        found = await collect_pages(to.tenant.apps.list_delegated_grants())
+        assert (len(found.items), found.failures) == (1_500, ())
+        asked = [one.path for one in to.sandbox.requests]
+        by_app = "/v1.0/servicePrincipals" in asked
+        assert by_app is (side != "counted")
+
+
+async def test_grants_that_stay_missing_leave_the_source_unread() -> None:
+    fault = {
+        "match": "/oauth2PermissionGrants[?]",
+        "kind": "wrongBody",
+        "body": {"@odata.count": 7, "value": []},
+    }
+    async with connect_sandbox(build_app_scene()) as to:
+        to.sandbox.tenant.set_faults([fault])
+        found = await collect_pages(to.tenant.apps.list_delegated_grants())
+        miss = found.find_source_failure(DELEGATED_GRANTS)
+        assert miss is not None
+        assert "counts 7 grants" in miss.reason
+
+
+async def test_an_app_whose_grants_are_refused_is_unread_by_itself() -> None:
+    scene = build_granted_apps(3, **{"graph-grants-count": "uncounted"})
+    fault = {"match": "/servicePrincipals/p7/oauth2", "inner": True, "kind": "error", "status": 403}
+    async with connect_sandbox({**scene, "faults": [fault]}) as to:
+        found = await collect_pages(to.tenant.apps.list_delegated_grants())
+        assert found.find_source_failure(DELEGATED_GRANTS) is None
+        assert "p7" in {miss.object_id for miss in found.failures}
 
 
 async def test_apps_come_page_by_page_each_with_its_own_scope() -> None:

@@ -79,7 +79,7 @@ async def test_the_report_is_read_page_by_page(open_tenant: OpenTenant) -> None:
     async with open_tenant(graph(userRegistrationDetails=rows)) as to:
         parts = [part async for part in to.tenant.accounts.list_mfa_registrations()]
         assert len(parts) == 2
-        assert [part.population for part in parts] == [1_000, 100]
+        assert sum(part.population for part in parts) == 1_100
         assert all(part.scope is not None and part.complete for part in parts)
         assert all(one.id in (part.scope or ()) for part in parts for one in part.items)
         found = [one for part in parts for one in part.items]

@@ -6,7 +6,8 @@ from typing import Any
 
 import pytest
 
-from core.adapters.m365.protocols import MAX_PAGES, PAGE_DELAY, PAGE_SIZE, REQUIRED_LICENCE
+from core.adapters.graph.reports import REPORT_PAGE_DELAY
+from core.adapters.m365.protocols import MAX_PAGES, PAGE_SIZE, REQUIRED_LICENCE
 from core.errors import NotFound, Rejected, TenantError, Unavailable
 from core.microsoft365.configuration_sources import get_configuration_source_name
 from core.tenant.changes import DisableMailboxProtocols, SetConfiguration
@@ -209,6 +210,26 @@ async def test_a_sign_in_of_nobody_makes_its_protocol_uncertain() -> None:
         assert [(miss.object_id, miss.optional) for miss in found.failures] == [("imap", True)]
 
 
+async def test_a_log_without_the_other_kind_of_sign_ins_leaves_every_protocol_uncertain() -> None:
+    fault = {"match": "/beta/auditLogs", "kind": "error", "status": 400, "code": "BadRequest"}
+    async with connect_sandbox({**logged(sign_in(PERSON, "POP3")), "faults": [fault]}) as to:
+        found = await to.tenant.protocols.read_protocol_use(SINCE)
+        assert found.items == ()
+        assert {miss.object_id for miss in found.failures} == {"smtp", "imap", "pop"}
+        assert all("only interactive sign-ins" in miss.reason for miss in found.failures)
+
+
+async def test_a_refusal_for_want_of_a_licence_is_believed_when_it_is_repeated() -> None:
+    for times, permission in ((2, None), (3, REQUIRED_LICENCE)):
+        reality = {"graph-premium-refusal": {"side": "passing", "times": times}}
+        scene = {**logged(sign_in(PERSON, "POP3")), "reality": reality}
+        async with connect_sandbox(scene) as to:
+            found = await to.tenant.protocols.read_protocol_use(SINCE)
+            miss = found.find_source_failure(PROTOCOL_USE)
+            assert (miss and miss.permission) == permission
+            assert len(found.items) == (0 if permission else 1)
+
+
 async def test_a_long_log_is_read_slowly_and_not_without_end() -> None:
     many = [sign_in(f"u{n}", "Authenticated SMTP") for n in range(PAGE_SIZE * MAX_PAGES + 1)]
     async with connect_sandbox(logged(*many, sign_in(PERSON, "POP3"))) as to:
@@ -216,7 +237,7 @@ async def test_a_long_log_is_read_slowly_and_not_without_end() -> None:
         assert len(found.items) == PAGE_SIZE * MAX_PAGES + 1
         assert [miss.object_id for miss in found.failures] == ["smtp"]
         assert "not all were read" in found.failures[0].reason
-        assert to.clock.waits == [PAGE_DELAY] * MAX_PAGES
+        assert to.clock.waits == [REPORT_PAGE_DELAY] * MAX_PAGES
 
 
 async def test_a_log_that_fails_half_way_is_not_half_a_log() -> None:

@@ -9,9 +9,10 @@ from tests.sandbox.conftest import StartTenant
 from tests.sandbox.tenant_client import MIA, MIA_GUID, ROOM_GUID
 
 LOG = "/auditLogs/signIns"
+BETA_LOG = "/beta/auditLogs/signIns"
 
 
-def at(day: int, client: str = "POP3", code: int = 0) -> dict[str, object]:
+def at(day: int, client: str = "POP3", code: int = 0, **more: object) -> dict[str, object]:
     """A sign-in of November."""
     return {
         "id": f"s{day}",
@@ -19,6 +20,7 @@ def at(day: int, client: str = "POP3", code: int = 0) -> dict[str, object]:
         "createdDateTime": f"2026-11-{day:02}T10:00:00Z",
         "clientAppUsed": client,
         "status": {"errorCode": code},
+        **more,
     }
 
 
@@ -67,11 +69,26 @@ async def test_the_log_is_filtered_newest_first_and_paged(start: StartTenant) ->
     async with start(graph={"signIns": rows}) as client:
         wanted = "createdDateTime ge 2026-11-02T00:00:00Z and clientAppUsed eq 'POP3'"
         wanted += " and status/errorCode eq 0"
-        reply = await client.get(f"{LOG}?$filter={quote(wanted)}&$top=1")
+        wanted += " and signInEventTypes/any(t: t eq 'nonInteractiveUser')"
+        reply = await client.request("GET", f"{BETA_LOG}?$filter={quote(wanted)}&$top=1")
         assert [row["id"] for row in reply.body["value"]] == ["s3"]
         further = await client.get(reply.body["@odata.nextLink"])
         assert [row["id"] for row in further.body["value"]] == ["s2"]
         assert "@odata.nextLink" not in further.body
+
+
+async def test_v1_lists_interactive_sign_ins_and_knows_no_other_kind(start: StartTenant) -> None:
+    rows = [at(1), at(2, "Browser"), at(3, signInEventTypes=["interactiveUser"])]
+    async with start(graph={"signIns": rows}) as client:
+        assert [row["id"] for row in (await client.get(LOG)).body["value"]] == ["s3", "s2"]
+        kind = quote("signInEventTypes/any(t: t eq 'nonInteractiveUser')")
+        assert (await client.get(f"{LOG}?$filter={kind}")).status == 400
+        beta = (await client.request("GET", f"{BETA_LOG}?$filter={kind}")).body["value"]
+        assert [row["id"] for row in beta] == ["s1"]
+        assert len((await client.request("GET", BETA_LOG)).body["value"]) == 2
+    turned = {"graph-sign-in-log": "interactive"}
+    async with start(graph={"signIns": rows}, reality=turned) as client:
+        assert len((await client.get(LOG)).body["value"]) == 3
 
 
 @pytest.mark.parametrize(

@@ -4,7 +4,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from functools import partial
 from typing import Any
 
-from core.adapters.m365.accounts import parse_account, parse_registration, parse_sign_in
+from core.adapters.m365.accounts import parse_account, parse_registration
 from core.adapters.m365.auditing.parse import LOGON_TYPES, parse_audit_bypass, parse_mailbox_audit
 from core.adapters.m365.configuration import parse_configuration
 from core.adapters.m365.delegation import (
@@ -33,6 +33,7 @@ from core.adapters.m365.protocols import (
 )
 from core.adapters.m365.roles.parse import parse_module_user
 from core.adapters.m365.shared_mailboxes import parse_mailbox_size, parse_shared_mailbox
+from core.adapters.m365.sign_ins import parse_sign_in
 from core.adapters.parsing import ResponseRow, parse_each_row, parse_identifier, parse_value_list
 from core.guards.mailbox_forwarding.hidden_rules import normalize_rule_name
 from core.microsoft365.configuration_sources import CONFIGURATION_SOURCES

@@ -166,7 +166,7 @@ REQUEST_PATTERNS: Mapping[str, str] = {
     MODULE_USERS: "^Get-User$",
     ROLE_HOLDERS: "roleAssignments",
     ACCOUNTS: "/users/{id}[?].*accountEnabled",
-    SIGN_INS: "/users/{id}[?].*signInActivity",
+    SIGN_INS: "/users[?].*signInActivity",
     INBOX_RULES: "/users/{id}/mailFolders/inbox/messageRules",
     HIDDEN_RULES: "^Get-InboxRule {guid}",
     RULE_FOLDERS: "/users/{id}/mailFolders/(?!inbox/)",

@@ -9,7 +9,8 @@ import asyncio
 import json
 import logging
 import math
-from collections.abc import AsyncIterator, Callable, Mapping, Sequence
+import re
+from collections.abc import AsyncIterator, Callable, Mapping
 from itertools import batched
 from urllib.parse import urlsplit
 
@@ -27,21 +28,32 @@ from msgraph.graph_service_client import GraphServiceClient
 from msgraph_core import GraphClientFactory
 from msgraph_core.middleware import GraphTelemetryHandler
 
-from core.adapters.api_errors import get_api_error, map_graph_error
+from core.adapters.api_errors import NON_PREMIUM, map_graph_error, parse_graph_error
 from core.adapters.clouds import Cloud
 from core.adapters.credentials import Credential, parse_token_roles
+from core.adapters.graph.replies import (
+    RowOrError,
+    format_request_path,
+    parse_graph_error_body,
+    parse_graph_reply,
+    parse_graph_response,
+    sort_graph_replies,
+)
+from core.adapters.graph.reports import BETA, build_report_service, is_report_path
 from core.adapters.graph.transport import GraphTransport
-from core.adapters.parsing import ResponseRow, parse_json_object, parse_response_rows, parse_text
+from core.adapters.parsing import ResponseRow, parse_response_rows
 from core.adapters.retry import (
     RetryableError,
     ThrottledService,
     longest_wait,
-    retryable_inner_status,
     retryable_status,
 )
 from core.errors import TenantError, Unavailable
+from core.microsoft365.assumptions.graph_directory import BATCH_ORDER, PREMIUM_REFUSAL
 
 log = logging.getLogger(__name__)
+
+RELIES_ON = (BATCH_ORDER, PREMIUM_REFUSAL)
 
 BATCH_SIZE = 20
 MAX_PAGES = 2_000
@@ -49,9 +61,12 @@ MAX_ROWS = 10_000
 # Only an advanced query counts, and it has to say so in a header as well (Microsoft Learn: Graph
 # "Advanced query capabilities on directory objects").
 COUNTING = "$count=true"
+EMPTY_TOKEN = re.compile(r"[?&](?:\$|%24)skiptoken=(?:&|$)", re.IGNORECASE)
+# Tenants with the licence are refused for want of it now and then
+# (microsoftgraph/microsoft-graph-docs#11986), so the refusal has to be repeated to be believed.
+LICENCE_LOOKS = 3
+LICENCE_PAUSE = 2.0
 CONCURRENCY_VIOLATION = "Directory_ConcurrencyViolation"
-
-type RowOrError = ResponseRow | TenantError
 
 
 class RawResponseHandler(ResponseHandler):
@@ -68,18 +83,27 @@ class GraphClient:
     """A connection to Graph for as long as the app lives.
 
     `permission` of a call is the app role it needs; a refusal carries it on. Paths are relative to
-    the version, e.g. `/users/...`, with every id in them percent-encoded by the caller.
+    v1.0, e.g. `/users/...`, or start with `/beta/`; every id in them is percent-encoded by the
+    caller. `report_service` carries the requests that Graph throttles as reports.
     """
 
     def __init__(
-        self, cloud: Cloud, credential: Credential, service: ThrottledService, *, ca_path: str = ""
+        self,
+        cloud: Cloud,
+        credential: Credential,
+        service: ThrottledService,
+        *,
+        report_service: ThrottledService | None = None,
+        ca_path: str = "",
     ) -> None:
         logging.getLogger("httpx").setLevel(logging.WARNING)  # Its INFO lines hold whole URLs.
+        self.root = cloud.graph
         self.base = f"{cloud.graph}/v1.0"
         self.scope = cloud.graph_scope
         self.credential = credential
         self.max_pages = MAX_PAGES
         self.service = service
+        self.report_service = report_service or build_report_service(service)
         host = urlsplit(self.base).hostname or ""
         # A port in an allowed host would match nothing, and requests would go out without a token.
         provider = AzureIdentityAuthenticationProvider(
@@ -108,11 +132,21 @@ class GraphClient:
         token = await self.credential.get_token(self.scope)
         return parse_token_roles(token.token)
 
+    @property
+    def request_count(self) -> int:
+        """How many requests were attempted, those for reports included."""
+        return self.service.requests + self.report_service.requests
+
     # One request -----------------------------------------------------------------------------
 
-    async def get(self, path: str, permission: str = "") -> ResponseRow:
-        """Get one object. Raises NotFound, Forbidden, Rejected or Unavailable."""
-        return await self.request(Method.GET, path, None, permission)
+    async def get(
+        self, path: str, permission: str = "", *, is_advanced: bool = False
+    ) -> ResponseRow:
+        """Get one object. Raises NotFound, Forbidden, Rejected or Unavailable.
+
+        `is_advanced` makes it an advanced query, as `$count=true` in the path does.
+        """
+        return await self.request(Method.GET, path, None, permission, is_advanced=is_advanced)
 
     async def patch(self, path: str, body: ResponseRow, permission: str = "") -> ResponseRow:
         """Change one object; the answer may be empty."""
@@ -126,26 +160,47 @@ class GraphClient:
 
     async def read_pages(self, path: str, permission: str = "") -> AsyncIterator[list[ResponseRow]]:
         """A collection, page by page. Raises like `get`, also half way."""
+        async for _, rows in self.read_answers(path, permission):
+            yield rows
+
+    async def read_answers(
+        self, path: str, permission: str = ""
+    ) -> AsyncIterator[tuple[ResponseRow, list[ResponseRow]]]:
+        """A collection, page by page, each with the whole answer. Raises like `get`.
+
+        All pages of an advanced query are asked for as such: a link to the next one need not
+        repeat `$count=true`, and without the header its rows are those of another query.
+        """
         seen: set[str] = set()
+        is_advanced = COUNTING in path
         while path:
             if path in seen or len(seen) >= self.max_pages:
                 raise Unavailable(f"{format_request_path(path)}: the pages do not end")
             seen.add(path)
-            answer = await self.get(path, permission)
+            answer = await self.get(path, permission, is_advanced=is_advanced)
             try:
-                yield parse_response_rows(answer)
+                rows = parse_response_rows(answer)
             except ValueError as error:
                 raise Unavailable(f"{format_request_path(path)}: {error}") from error
-            path = self.get_next_path(answer)
+            yield answer, rows
+            path = self.get_next_path(answer, is_beta=path.startswith(f"{BETA}/"))
 
     async def request(
-        self, method: Method, path: str, body: ResponseRow | None, permission: str
+        self,
+        method: Method,
+        path: str,
+        body: ResponseRow | None,
+        permission: str,
+        *,
+        is_advanced: bool = False,
     ) -> ResponseRow:
         """Send until there is a definite answer. An empty body is an answer only to a write."""
         what = f"{method.value} {format_request_path(path)}"
+        licence_refusals = 0
 
         async def attempt() -> ResponseRow:
-            response = await self.send(method, path, body)
+            nonlocal licence_refusals
+            response = await self.send(method, path, body, is_advanced=is_advanced)
             if 200 <= response.status_code < 300:
                 if not response.content and method is not Method.GET:
                     return {}
@@ -156,30 +211,39 @@ class GraphClient:
             )
             if again:
                 raise again
-            if get_api_error(refusal).get("code") == CONCURRENCY_VIOLATION:
+            code = parse_graph_error(refusal)[0]
+            if code == CONCURRENCY_VIOLATION:
                 raise RetryableError(f"{what}: another change was under way")
+            if code == NON_PREMIUM and licence_refusals < LICENCE_LOOKS - 1:
+                licence_refusals += 1
+                raise RetryableError(
+                    f"{what}: {code}", wait_seconds=LICENCE_PAUSE * licence_refusals
+                )
             raise map_graph_error(response.status_code, refusal, what, permission)
 
-        return await self.service.call(attempt)
+        service = self.report_service if is_report_path(path) else self.service
+        return await service.call(attempt)
 
-    async def send(self, method: Method, path: str, body: ResponseRow | None) -> httpx.Response:
+    async def send(
+        self, method: Method, path: str, body: ResponseRow | None, *, is_advanced: bool = False
+    ) -> httpx.Response:
         """One request through the SDK's pipeline. A token that is not taken is renewed once."""
-        response = await self.send_once(method, path, body)
+        response = await self.send_once(method, path, body, is_advanced)
         if response.status_code == 401:
             await self.credential.renew()
-            response = await self.send_once(method, path, body)
+            response = await self.send_once(method, path, body, is_advanced)
         return response
 
     async def send_once(
-        self, method: Method, path: str, body: ResponseRow | None
+        self, method: Method, path: str, body: ResponseRow | None, is_advanced: bool
     ) -> httpx.Response:
         whole = RawResponseHandler()
         request = RequestInformation()
         request.http_method = method
-        request.url = self.base + path
+        request.url = (self.root if path.startswith(f"{BETA}/") else self.base) + path
         request.headers.try_add("Accept", "application/json")
         request.add_request_options([ResponseHandlerOption(whole)])
-        if COUNTING in path:
+        if is_advanced or COUNTING in path:
             request.headers.try_add("ConsistencyLevel", "eventual")
         if body is not None:
             request.headers.try_add("Content-Type", "application/json")
@@ -194,18 +258,23 @@ class GraphClient:
             raise RetryableError(f"{method.value} {format_request_path(path)}: no response")
         return whole.response
 
-    def get_next_path(self, answer: ResponseRow) -> str:
+    def get_next_path(self, answer: ResponseRow, *, is_beta: bool = False) -> str:
         """The path of the next page, "" at the end.
 
-        Raises Unavailable for a link that leads out of this API: the token would go with it.
+        Raises Unavailable for a link that leads out of this API, since the token would go with it,
+        and for one with an empty token, which leads to the first page again (seen of the sign-in
+        log: microsoftgraph/msgraph-sdk-powershell#1388).
         """
         link = answer.get("@odata.nextLink")
         if link is None:
             return ""
-        prefix = self.base + "/"
+        root = self.root if is_beta else self.base
+        prefix = f"{root}{BETA}/" if is_beta else f"{root}/"
         if not isinstance(link, str) or not link.startswith(prefix) or "/.." in link:
             raise Unavailable("Graph named a next page outside of its own address")
-        return link.removeprefix(self.base)
+        if EMPTY_TOKEN.search(link):
+            raise Unavailable("Graph named a next page without saying which")
+        return link.removeprefix(root)
 
     # Batches ---------------------------------------------------------------------------------
 
@@ -337,58 +406,3 @@ class CollectionReader:
         """The pages to ask for now."""
         further, self.next_paths = self.next_paths, {}
         return further
-
-
-def sort_graph_replies(answer: ResponseRow, request_count: int) -> list[list[ResponseRow]]:
-    """The replies in a batch by the number of their request, whatever order they came in."""
-    replies = answer.get("responses")
-    if not isinstance(replies, list):
-        raise RetryableError("$batch: the answer has no responses")
-    sorted_out: list[list[ResponseRow]] = [[] for _ in range(request_count)]
-    for reply in replies:
-        number = parse_text(reply.get("id"), 8) if isinstance(reply, Mapping) else ""
-        if number.isascii() and number.isdigit() and int(number) < request_count:
-            sorted_out[int(number)].append(reply)
-    return sorted_out
-
-
-def parse_graph_reply(replies: Sequence[ResponseRow], path: str, permission: str) -> RowOrError:
-    """Parse the replies to one inner request. RetryableError means that a retry may help.
-
-    A success without an object is an error: a missing body never means that there is nothing.
-    """
-    if len(replies) == 1:
-        status, body = replies[0].get("status"), replies[0].get("body")
-        if status == 200 and isinstance(body, dict):
-            return body
-        what = format_request_path(path)
-        if status == 200:
-            return RetryableError(f"{what}: an answer without body")
-        if not isinstance(status, int) or not 100 <= status < 600:
-            return RetryableError(f"{what}: an answer without status")
-        again = retryable_inner_status(status, replies[0].get("headers"), what)
-        return again or map_graph_error(status, body, what, permission)
-    return RetryableError(
-        f"{format_request_path(path)}: {len(replies) or 'no'} answers in the batch"
-    )
-
-
-def parse_graph_error_body(response: httpx.Response) -> ResponseRow:
-    """The JSON of a refusal, empty when it has none."""
-    try:
-        return parse_json_object(response.content)
-    except ValueError:
-        return {}
-
-
-def parse_graph_response(response: httpx.Response, operation: str) -> ResponseRow:
-    """Parse the JSON of a success. Raises RetryableError if it is truncated or not JSON."""
-    try:
-        return parse_json_object(response.content)
-    except ValueError as error:
-        raise RetryableError(f"{operation}: {error}") from error
-
-
-def format_request_path(path: str) -> str:
-    """A path fit for a message: no query, not too long."""
-    return path.partition("?")[0][:160]

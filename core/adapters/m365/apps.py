@@ -5,7 +5,7 @@ by one, for their credentials: requests that select keyCredentials are limited t
 (Microsoft Learn: List servicePrincipals).
 """
 
-from collections.abc import AsyncIterator, Callable, Collection, Iterator, Mapping
+from collections.abc import AsyncIterator, Collection, Iterator, Mapping
 from dataclasses import dataclass, replace
 from functools import partial
 from urllib.parse import quote
@@ -14,6 +14,13 @@ from core.adapters.credentials import parse_token_claims
 from core.adapters.exchange.paging import IdSet
 from core.adapters.graph.client import GraphClient
 from core.adapters.graph.objects import fetch_objects
+from core.adapters.m365.grants import (
+    PAGE_SIZE,
+    READ_APPS,
+    SCOPE_LIMIT,
+    fetch_delegated_grants,
+    fetch_grant_pages,
+)
 from core.adapters.parsing import (
     ResponseRow,
     parse_each_row,
@@ -30,28 +37,24 @@ from core.adapters.read_errors import (
 )
 from core.errors import TenantError, Unavailable
 from core.microsoft365.app_permissions import MICROSOFT_APIS
+from core.microsoft365.assumptions.graph_directory import APP_CREDENTIALS, APP_ROLES_PAGE
 from core.tenant.apps import App, AppCredential, AppPermission, DelegatedGrant
 from core.tenant.readings import Reading
-from core.tenant.sources import APP_PERMISSIONS, APPS, DELEGATED_GRANTS
+from core.tenant.sources import APP_PERMISSIONS, APPS
 
-READ_APPS = "Application.Read.All"
-READ_GRANTS = "Directory.Read.All"
+RELIES_ON = (APP_CREDENTIALS, APP_ROLES_PAGE)
 IDENTITY_PROPERTIES = (
     "id,appId,displayName,appOwnerOrganizationId,accountEnabled,servicePrincipalType"
 )
 APP_PROPERTIES = (
     f"{IDENTITY_PROPERTIES},verifiedPublisher,replyUrls,keyCredentials,passwordCredentials"
 )
-PAGE_SIZE = 999
 # Certificates make the rows of apps long, and a response must stay within its size limit.
 APPS_PAGE_SIZE = 500
 NAME_LIMIT = 256
-SCOPES_LIMIT = 32 * 1024
-SCOPE_LIMIT = 256
 ROLES_LIMIT = 10_000
 REPLY_URL_LIMIT = 256
 CREDENTIAL_LIMIT = 500
-CONSENT_TYPES = {"AllPrincipals": True, "Principal": False}
 
 
 @dataclass(frozen=True, slots=True)
@@ -137,23 +140,6 @@ def parse_app_credential(row: ResponseRow, kind: str, *, saml_signing: bool) -> 
     if not found:
         raise ValueError(f"a {kind} without a usable id")
     return AppCredential(found, kind, parse_timestamp(row.get("endDateTime")), saml_signing)
-
-
-def parse_delegated_grant(row: ResponseRow) -> DelegatedGrant:
-    """An oAuth2PermissionGrant. Raises ValueError rather than truncate its scopes."""
-    client, resource = parse_object_id(row.get("clientId")), parse_object_id(row.get("resourceId"))
-    if not client or not resource:
-        raise ValueError("a grant that does not say whose it is, or to what")
-    everyone = CONSENT_TYPES.get(parse_text(row.get("consentType"), 64))
-    if everyone is None:
-        raise ValueError("a grant that does not say for whom")
-    scope = row.get("scope")
-    if (scope is not None and not isinstance(scope, str)) or len(scope or "") > SCOPES_LIMIT:
-        raise ValueError("scopes that are no text, or too long")
-    scopes = frozenset((scope or "").split())
-    if any(len(one) > SCOPE_LIMIT for one in scopes):
-        raise ValueError("a scope with too long a name")
-    return DelegatedGrant(client, resource, everyone, frozenset(parse_text(one) for one in scopes))
 
 
 def parse_role_names(row: ResponseRow) -> dict[str, str]:
@@ -265,15 +251,9 @@ class M365AppReader:
         return Reading(tuple(items), failures, sources, population=len(paths))
 
     async def list_delegated_grants(self) -> AsyncIterator[Reading[DelegatedGrant]]:
-        """Every delegated grant, page by page."""
-        path = f"/oauth2PermissionGrants?$top={PAGE_SIZE}"
-        try:
-            async for page in fetch_grant_pages(
-                self.graph, DELEGATED_GRANTS, path, READ_GRANTS, parse_delegated_grant, "clientId"
-            ):
-                yield page
-        except TenantError as error:
-            yield build_unavailable_reading(DELEGATED_GRANTS, error)
+        """Every delegated grant, page by page, counted against Graph's own number."""
+        async for page in fetch_delegated_grants(self.graph):
+            yield page
 
     async def list_app_permissions(self) -> AsyncIterator[Reading[AppPermission]]:
         """The app role assignments, API by API: a failure of one leaves the others readable."""
@@ -312,26 +292,3 @@ async def fetch_api_permissions(
                 yield page
     # An API without a service principal in this tenant is unused here and has granted nothing.
     yield Reading(sources=frozenset({APP_PERMISSIONS}))
-
-
-async def fetch_grant_pages[T](
-    graph: GraphClient,
-    source: str,
-    path: str,
-    permission: str,
-    parse: Callable[[ResponseRow], T | None],
-    app_property: str,
-) -> AsyncIterator[Reading[T]]:
-    """What apps were granted, page by page. `app_property` is the property that names the app."""
-    unidentified_count = 0
-    async for rows in graph.read_pages(path, permission):
-        items, broken = parse_each_row(rows, parse)
-        ids = [parse_object_id(row.get(app_property)) for row, _ in broken]
-        failures = build_row_failures(source, broken, ids, unidentified_count)
-        unidentified_count += len(broken)
-        yield Reading(
-            items=tuple(one for one in items if one is not None),
-            failures=failures,
-            sources=frozenset({source}),
-            population=len(rows),
-        )

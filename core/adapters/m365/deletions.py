@@ -18,10 +18,28 @@ from core.adapters.parsing import (
 )
 from core.adapters.read_errors import build_read_failure, build_row_failures
 from core.errors import TenantError, Unavailable
+from core.microsoft365.assumptions.graph_directory import (
+    AUDIT_APP_ID,
+    AUDIT_DAYS,
+    AUDIT_VALUES,
+    DELETED_DAYS,
+    DELETED_SELECT,
+    DELETION_NAMES,
+    GROUP_RESTORE,
+)
 from core.tenant.directory import Actor, DeletedObject, Deletion
 from core.tenant.readings import ReadFailure, Reading
 from core.tenant.sources import DELETED_GROUPS, DELETED_USERS, DELETIONS
 
+RELIES_ON = (
+    AUDIT_APP_ID,
+    AUDIT_DAYS,
+    AUDIT_VALUES,
+    DELETED_DAYS,
+    DELETED_SELECT,
+    DELETION_NAMES,
+    GROUP_RESTORE,
+)
 NAME_LIMIT = 256
 SHORT_LIMIT = 64
 # What the audit log calls deletions, in lower case: the kind of object, and whether nothing of it

@@ -6,10 +6,12 @@ from datetime import datetime
 from functools import partial
 from urllib.parse import quote
 
+from core.adapters.api_errors import NO_LICENCE
 from core.adapters.exchange.client import ExchangeClient
 from core.adapters.exchange.command import Command
 from core.adapters.exchange.paging import fetch_paged_listing
 from core.adapters.graph.client import GraphClient
+from core.adapters.graph.reports import BETA, REPORT_PAGE_DELAY
 from core.adapters.m365.mailboxes import ALL_RESULTS, parse_mailbox
 from core.adapters.m365.verified_write import (
     Sleep,
@@ -32,7 +34,8 @@ from core.adapters.read_errors import (
     build_read_failure,
     build_unavailable_reading,
 )
-from core.errors import NotFound, Rejected, TenantError, Unavailable
+from core.errors import Forbidden, NotFound, Rejected, TenantError, Unavailable
+from core.microsoft365.assumptions.graph_directory import SIGN_IN_LOG_KINDS, SIGN_IN_LOG_PAGES
 from core.tenant.changes import AppliedChange, DisableMailboxProtocols
 from core.tenant.mailboxes import Mailbox, MailboxProtocols, ProtocolUse
 from core.tenant.readings import ReadFailure, Reading
@@ -100,17 +103,19 @@ def parse_protocol_use(protocol: str, row: ResponseRow) -> ProtocolUse:
     )
 
 
+RELIES_ON = (SIGN_IN_LOG_KINDS, SIGN_IN_LOG_PAGES)
 READ_SIGN_INS = "AuditLog.Read.All"
 REQUIRED_LICENCE = "Microsoft Entra ID P1 (a licence)"
-NON_PREMIUM = "Authentication_RequestFromNonPremiumTenantOrB2CTenant"
+NON_INTERACTIVE = "signInEventTypes/any(t: t eq 'nonInteractiveUser')"
+INTERACTIVE_ONLY = (
+    "only interactive sign-ins could be read, and these protocols are logged as others"
+)
 # Names of clients in the sign-in log (Microsoft Learn: signIn resource type). The log can only be
 # filtered by equality, so each is a query of its own.
 CLIENT_NAMES: Mapping[str, str] = {"smtp": "Authenticated SMTP", "imap": "IMAP4", "pop": "POP3"}
 PAGE_SIZE = 500
 MAX_PAGES = 30
-"""Pages read for each protocol: a tenant with more sign-ins is known to use it."""
-PAGE_DELAY = 2.0
-"""Seconds between pages: reports allow 5 requests in 10 s (Microsoft Learn: Graph throttling)."""
+"""Pages read for each protocol and kind of sign-in: a tenant with more is known to use it."""
 MAX_ADDRESSES = 20
 
 
@@ -170,8 +175,9 @@ class M365ProtocolReader:
     async def read_protocol_use(self, since: datetime) -> Reading[ProtocolUse]:
         """The accounts that signed in by a protocol. Needs Entra ID P1 besides the permission.
 
-        The v1.0 log holds interactive sign-ins, password-only ones included. A client that presents
-        a token got it as a modern app, and is not logged under its protocol.
+        Sign-ins of both kinds are read. v1.0 lists interactive ones alone, and legacy protocols of
+        Exchange are logged as non-interactive ones (MicrosoftDocs/azure-docs#72253), which beta
+        alone lists. Where beta refuses them, each protocol was read in part.
         """
         found: dict[tuple[str, str], ProtocolUse] = {}
         failures: list[ReadFailure] = []
@@ -186,7 +192,7 @@ class M365ProtocolReader:
                     )
         except TenantError as error:
             seen: Reading[ProtocolUse] = build_unavailable_reading(PROTOCOL_USE, error)
-            if NON_PREMIUM in str(error):
+            if NO_LICENCE in str(error):
                 lacking = (
                     replace(failure, permission=REQUIRED_LICENCE) for failure in seen.failures
                 )
@@ -207,12 +213,38 @@ async def collect_protocol_sign_ins(
     sleep: Sleep,
     uses_by_account: dict[tuple[str, str], ProtocolUse],
 ) -> str:
-    """Collect the sign-ins of one protocol. Returns why some are missing; "" when none is."""
+    """Collect the sign-ins of one protocol. Returns why some are missing; "" when none is.
+
+    Raises TenantError where the log cannot be read at all, or not just now.
+    """
     wanted = (
         f"createdDateTime ge {since:%Y-%m-%dT%H:%M:%SZ} "
         f"and clientAppUsed eq '{CLIENT_NAMES[protocol]}' and status/errorCode eq 0"
     )
-    path = f"/auditLogs/signIns?$filter={quote(wanted, safe='/')}&$top={PAGE_SIZE}"
+    reason = await collect_sign_in_pages(
+        graph, protocol, build_log_path(wanted), sleep, uses_by_account
+    )
+    try:
+        path = f"{BETA}{build_log_path(f'{wanted} and {NON_INTERACTIVE}')}"
+        other = await collect_sign_in_pages(graph, protocol, path, sleep, uses_by_account)
+    except (Rejected, NotFound, Forbidden) as error:
+        return f"{INTERACTIVE_ONLY} ({error})"
+    return reason or other
+
+
+def build_log_path(wanted: str) -> str:
+    """The sign-in log, filtered."""
+    return f"/auditLogs/signIns?$filter={quote(wanted, safe='/')}&$top={PAGE_SIZE}"
+
+
+async def collect_sign_in_pages(
+    graph: GraphClient,
+    protocol: str,
+    path: str,
+    sleep: Sleep,
+    uses_by_account: dict[tuple[str, str], ProtocolUse],
+) -> str:
+    """Collect the sign-ins of one listing. Returns why some are missing; "" when none is."""
     count, reason = 0, ""
     async for rows in graph.read_pages(path, READ_SIGN_INS):
         if count == MAX_PAGES:
@@ -227,7 +259,7 @@ async def collect_protocol_sign_ins(
             )
         count += 1
         if len(rows) >= PAGE_SIZE:
-            await sleep(PAGE_DELAY)
+            await sleep(REPORT_PAGE_DELAY)
     return reason
 
 

@@ -10,15 +10,14 @@ from core.adapters.api_errors import map_exchange_error, map_graph_error
 from core.adapters.exchange import batch as exchange_batch
 from core.adapters.exchange import client as exchange_adapter
 from core.adapters.exchange.command import Command
-from core.adapters.graph import client as graph_adapter
+from core.adapters.graph import replies as graph_adapter
 from core.adapters.http import BufferedResponse
-from core.adapters.m365.accounts import parse_account, parse_registration, parse_sign_in
+from core.adapters.m365.accounts import parse_account, parse_registration
 from core.adapters.m365.apps import (
     CallerIdentity,
     is_default_role,
     parse_app,
     parse_app_permission,
-    parse_delegated_grant,
     parse_role_names,
 )
 from core.adapters.m365.auditing.parse import parse_audit_bypass, parse_mailbox_audit
@@ -28,6 +27,7 @@ from core.adapters.m365.delegation import (
     parse_send_on_behalf_rights,
 )
 from core.adapters.m365.deletions import parse_deleted_object, parse_deletion
+from core.adapters.m365.grants import parse_delegated_grant
 from core.adapters.m365.inbox_rules.parse import (
     is_harmless_rule,
     parse_exchange_rule,
@@ -52,6 +52,7 @@ from core.adapters.m365.roles.parse import (
     parse_role_group_member,
 )
 from core.adapters.m365.shared_mailboxes import parse_mailbox_size, parse_shared_mailbox
+from core.adapters.m365.sign_ins import parse_sign_in
 from core.adapters.parsing import (
     CONDITIONS_LIMIT,
     ResponseRow,

@@ -2,6 +2,7 @@
 
 from collections.abc import AsyncIterator, Sequence
 from dataclasses import dataclass, replace
+from datetime import datetime
 
 from core.tenant.directory import Account, MfaRegistration, SignIn
 from core.tenant.mailboxes import Mailbox
@@ -38,6 +39,14 @@ class FakeAccountReader:
 
     async def read_last_sign_ins(self, ids: Sequence[str]) -> Reading[SignIn]:
         found = [entry for entry in self.tenant.sign_ins if entry.id in ids]
+        return self.tenant.build_reading(SIGN_INS, found, lambda entry: entry.id, ids)
+
+    async def read_successful_sign_ins(
+        self, ids: Sequence[str], since: datetime
+    ) -> Reading[SignIn]:
+        """The successes of the scene's sign-ins that are not older than `since`."""
+        known = {entry.id: entry.last_success for entry in self.tenant.sign_ins}
+        found = [SignIn(one, at if (at := known.get(one)) and at >= since else None) for one in ids]
         return self.tenant.build_reading(SIGN_INS, found, lambda entry: entry.id, ids)
 
     async def list_mfa_registrations(self) -> AsyncIterator[Reading[MfaRegistration]]:

@@ -3,12 +3,8 @@
 from collections.abc import AsyncIterator, Callable, Collection, Iterator, Sequence
 from dataclasses import dataclass, replace
 
-from core.adapters.m365.apps import (
-    CallerIdentity,
-    parse_app,
-    parse_app_permission,
-    parse_delegated_grant,
-)
+from core.adapters.m365.apps import CallerIdentity, parse_app, parse_app_permission
+from core.adapters.m365.grants import parse_delegated_grant
 from core.adapters.parsing import parse_each_row, parse_object_id
 from core.tenant.apps import App, AppPermission, DelegatedGrant
 from core.tenant.readings import Reading

@@ -5,7 +5,9 @@
                                                                  └─► who may join ─► groups ...
 
 This list decides whose access may be taken away, so it is whole or it is nothing: whatever could
-not be read, and whatever came back empty although it never is, leaves all of it unread.
+not be read, and whatever came back empty although it never is, leaves all of it unread. The one
+exception is a group that was deleted: its assignments stay listed for hours (seen of PIM:
+cisagov/ScubaGear#1305), so that group alone is unread, and a write looks at its user once more.
 """
 
 import time
@@ -42,10 +44,17 @@ from core.adapters.m365.roles.parse import (
 from core.adapters.parsing import ResponseRow, parse_object_id, parse_text
 from core.adapters.read_errors import build_read_failure
 from core.errors import Forbidden, NoLicence, NotFound, TenantError, Unavailable
+from core.microsoft365.assumptions.graph_directory import (
+    ELIGIBILITY_ROLE,
+    HOLDER_DELETED,
+    NESTED_MEMBERS,
+    PIM_GROUPS,
+)
 from core.tenant.directory import ModuleUser, RoleHolder
 from core.tenant.readings import ReadFailure, Reading
 from core.tenant.sources import MODULE_USERS, ROLE_HOLDERS
 
+RELIES_ON = (ELIGIBILITY_ROLE, HOLDER_DELETED, NESTED_MEMBERS, PIM_GROUPS)
 READ_ROLES = "RoleManagement.Read.Directory"
 READ_GROUPS = "GroupMember.Read.All"
 READ_HIDDEN = "Member.Read.Hidden"
@@ -79,6 +88,8 @@ class RoleHolders:
     """Principals assigned Global Administrator, with the kind of each."""
     failures: dict[ReadFailure, None] = field(default_factory=dict)
     """What could not be read, in order and without duplicates."""
+    unread_groups: dict[str, TenantError] = field(default_factory=dict)
+    """Groups of Entra that hold a role and that Graph no longer knows, and what it answered."""
     confirmed_admin: str = ""
     """An administrator who verifiably has Exchange PowerShell."""
 
@@ -110,7 +121,13 @@ class RoleHolders:
         """The list as the port has it."""
         return Reading(
             items=tuple(RoleHolder(one, self.holders[one]) for one in sorted(self.holders)),
-            failures=tuple(self.failures),
+            failures=(
+                *self.failures,
+                *(
+                    build_read_failure(ROLE_HOLDERS, error, group)
+                    for group, error in sorted(self.unread_groups.items())
+                ),
+            ),
             sources=frozenset({ROLE_HOLDERS}),
             population=len(self.holders),
         )
@@ -249,6 +266,9 @@ async def add_group_members(
     if isinstance(answer, NotFound) and kind == UNKNOWN:
         # The kind was unknown, and Graph knows no group of this id.
         role_holders.groups.discard(group)
+        return False
+    if isinstance(answer, NotFound) and role_holders.holders[group] != EXCHANGE:
+        role_holders.unread_groups[group] = answer
         return False
     if isinstance(answer, TenantError):
         raise answer

@@ -1,6 +1,7 @@
 """Graph on the real SDK: what counts as an answer, what is asked again, what is refused."""
 
 import gzip
+import json
 import logging
 import subprocess
 import sys
@@ -14,10 +15,11 @@ import httpx
 import pytest
 from aiohttp import web
 
-from core.adapters.graph.client import GraphClient, parse_graph_reply
+from core.adapters.graph.client import GraphClient
+from core.adapters.graph.replies import parse_graph_reply
 from core.adapters.graph.transport import GraphTransport
 from core.adapters.retry import RetryableError
-from core.errors import Forbidden, NotFound, Rejected, TenantError, Unavailable
+from core.errors import Forbidden, NoLicence, NotFound, Rejected, TenantError, Unavailable
 from tests.support.http_recorder import (
     PERSON,
     ROOM,
@@ -303,6 +305,31 @@ def test_every_refusal_has_its_meaning(status: int, code: str, kind: type[Tenant
     answer = parse_graph_reply([reply], "one", "Mail.Read")
     assert isinstance(answer, kind)
     assert len(str(answer)) < 500
+
+
+INNER = json.dumps({"errorCode": "AadPremiumLicenseRequired", "message": "no"})
+HIDDEN = json.dumps({"errorCode": "PermissionScopeNotGranted", "message": "no"})
+
+
+@pytest.mark.parametrize(
+    ("status", "body", "kind"),
+    [
+        (400, {"error": {"code": "AadPremiumLicenseRequired"}}, NoLicence),
+        (400, {"error": {"code": "UnknownError", "message": INNER}}, NoLicence),
+        (400, json.loads(INNER), NoLicence),
+        (400, {"error": {"code": "UnknownError", "message": HIDDEN}}, Forbidden),
+        (403, json.loads(HIDDEN), Forbidden),
+        (400, {"error": {"code": "UnknownError", "message": "{torn"}}, Rejected),
+        (400, {"error": {"code": "UnknownError", "message": '{"errorCode": ""}'}}, Rejected),
+    ],
+)
+def test_the_reason_is_found_in_every_shape(
+    status: int, body: dict[str, Any], kind: type[TenantError]
+) -> None:
+    answer = parse_graph_reply([{"id": "0", "status": status, "body": body}], "one", "Role.Read")
+    assert type(answer) is kind
+    if isinstance(answer, Forbidden):
+        assert answer.permission == "Role.Read"
 
 
 async def got(content: bytes, encoding: str = "gzip", limit: int = 1024 * 1024) -> httpx.Response:

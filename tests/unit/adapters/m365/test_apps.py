@@ -7,14 +7,12 @@ import pytest
 from core.adapters.credentials import parse_token_claims, parse_token_roles
 from core.adapters.m365.apps import (
     REPLY_URL_LIMIT,
-    SCOPE_LIMIT,
-    SCOPES_LIMIT,
     CallerIdentity,
     parse_app,
     parse_app_permission,
-    parse_delegated_grant,
     parse_role_names,
 )
+from core.adapters.m365.grants import SCOPE_LIMIT, SCOPES_LIMIT, parse_delegated_grant
 
 HERE = "5a4d0b0c-7e1a-4a6f-9c55-0d7e5a11ce00"
 READER = CallerIdentity("a99a11ce-0000-4000-8000-00000000a44d", HERE)

@@ -10,7 +10,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from core.adapters.m365.accounts import parse_account, parse_sign_in
+from core.adapters.m365.accounts import parse_account
 from core.adapters.m365.auditing.parse import (
     AUDIT_PROPERTIES,
     parse_audit_bypass,
@@ -34,6 +34,7 @@ from core.adapters.m365.mail_flow.parse import (
     parse_verified_domain,
 )
 from core.adapters.m365.mailboxes import MAILBOX_PROPERTIES, parse_mailbox
+from core.adapters.m365.sign_ins import parse_sign_in
 from core.adapters.parsing import (
     format_timespan,
     parse_identifier,

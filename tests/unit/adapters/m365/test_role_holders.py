@@ -328,13 +328,28 @@ async def test_a_member_without_any_id_might_be_anybody() -> None:
     assert "without any id" in reason
 
 
-async def test_a_group_deleted_under_the_look_leaves_the_list_unread() -> None:
+async def test_a_deleted_group_that_still_holds_a_role_is_unread_by_itself() -> None:
     row = {
         "principalId": group(1),
         "roleDefinitionId": READER,
         "principal": {"@odata.type": "#microsoft.graph.group", "id": group(1)},
     }
-    (reason,) = await reasons(graph={"roleAssignments": [*DEFAULT_ASSIGNMENTS, row]})
+    scene = build_scene(graph={"roleAssignments": [*DEFAULT_ASSIGNMENTS, row]})
+    async with connect_sandbox(scene, attempts=1) as to:
+        found = await to.tenant.roles.read_role_holders()
+        assert [miss.object_id for miss in found.failures] == [group(1)]
+        assert "404" in found.failures[0].reason
+        assert group(1) in {one.id for one in found.items}
+
+
+async def test_a_group_of_exchange_that_entra_does_not_know_leaves_the_list_unread() -> None:
+    unknown = {
+        "Guid": guid(7),
+        "Name": "late",
+        "ExternalDirectoryObjectId": group(1),
+        "RecipientTypeDetails": "MailUniversalSecurityGroup",
+    }
+    (reason,) = await reasons(**with_members(unknown))
     assert "404" in reason
 
 
