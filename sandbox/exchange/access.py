@@ -26,6 +26,19 @@ MAILBOX_WRITES = frozenset(
 ANCHOR_FORMS = "exchange-anchor-form"
 
 
+def build_no_cmdlet_response(tenant: SimulatedTenant, command: str) -> HttpResponse:
+    """The response to a cmdlet that the app's roles lack, or that does not exist."""
+    if tenant.reality.plays("exchange-empty-403", "nul"):
+        return build_no_role_response(has_app_role=True)
+    text = (
+        f"The term '{command[:128]}' is not recognized as the name of a cmdlet, function, script "
+        "file, or operable program."
+    )
+    inner = {"message": text, "type": "System.Management.Automation.CommandNotFoundException"}
+    error = {"code": "BadRequest", "message": "Invalid Operation"}
+    return HttpResponse(400, {"error": {**error, "innererror": {"internalexception": inner}}})
+
+
 class NoCmdlet(Exception):
     """The app's roles have no such cmdlet, or there is none of this name."""
 
@@ -60,17 +73,22 @@ def check_parameters(command: Command, allowed: frozenset[str] | None) -> None:
         )
 
 
-def check_routing(tenant: SimulatedTenant, command: Command, anchor: str) -> None:
+def check_routing(
+    tenant: SimulatedTenant, command: Command, anchor: str, inner: bool = False
+) -> None:
     """Refuses a command that reached a server without its object. Raises CmdletError."""
     if command.name.casefold() == AUDIT_LOG_CMDLET.casefold():
         enabled = is_true(command.get_parameter("UnifiedAuditLogIngestionEnabled"))
-        if enabled and AUDIT_LOG_MAILBOX not in anchor.casefold():
+        required = tenant.reality.plays("exchange-audit-log-anchor", "required")
+        if enabled and required and AUDIT_LOG_MAILBOX not in anchor.casefold():
             raise build_proxy_error()
         return
     about = command.get_parameter("Mailbox") or command.get_parameter("Identity")
     found = tenant.find_owners(about) if about is not None else ()
     if len(found) != 1 or found[0].mailbox is None or found[0] is find_anchored(tenant, anchor):
         return
+    if inner and tenant.reality.plays("exchange-batch-routing", "refused"):
+        raise build_proxy_error()
     if found[0].mailbox.get("@sandbox.forest") == "other":
         raise CmdletError(
             f"The mailbox '{str(about)[:128]}' was not found in the local forest. Please connect "
@@ -78,7 +96,8 @@ def check_routing(tenant: SimulatedTenant, command: Command, anchor: str) -> Non
             "Microsoft.Exchange.Configuration.Tasks.RecipientNotInLocalForestException",
             500,
         )
-    if command.name.casefold() in map(str.casefold, MAILBOX_WRITES):
+    required = tenant.reality.plays("exchange-write-anchor", "required")
+    if required and command.name.casefold() in map(str.casefold, MAILBOX_WRITES):
         raise build_proxy_error()
 
 

@@ -53,9 +53,6 @@ CMDLETS: Mapping[str, Cmdlet] = {
     **protocols.PROTOCOL_CMDLETS,
     **mailbox_statistics.STATISTICS_CMDLETS,
 }
-# Properties of a scene's rows that a cmdlet knows and does not print: the type Recipient of
-# Exchange's $metadata (go-exoscc, 2026-07) has no LegacyExchangeDN.
-UNPRINTED: Mapping[str, frozenset[str]] = {"get-recipient": frozenset({"LegacyExchangeDN"})}
 GUID_PROPERTIES = frozenset({"Guid", "ExchangeGuid", "ArchiveGuid"})
 
 
@@ -164,10 +161,10 @@ class Exchange:
                 await asyncio.sleep(self.latency)
                 self.check_access(command)
                 routed_by = request.headers.get("X-AnchorMailbox", "") if anchor is None else anchor
-                access.check_routing(self.tenant, command, routed_by)
+                access.check_routing(self.tenant, command, routed_by, inner)
                 return self.build_page(request, body, command)
         except access.NoCmdlet:
-            return access.build_no_role_response(has_app_role=True)
+            return access.build_no_cmdlet_response(self.tenant, command.name)
         except MalformedBody as error:
             return build_plain_error(400, "BadRequest", f"The body is not JSON: {error}")
         except CmdletError as error:
@@ -212,11 +209,13 @@ class Exchange:
         """Builds the first page of a command's rows, or the one that a skip token identifies."""
         size = parse_preferred_page_size(request.headers.get("Prefer", ""))
         mark = json.dumps(body, sort_keys=True)
+        names = [name for name in request.query.get("$select", "").split(",") if name]
         warnings: tuple[str, ...] = ()
         token = request.query.get("$skiptoken")
         if token is None:
             contested.refuse_contested(self.tenant, command, CLIENT_ID)
             result = self.run_command(command)
+            contested.check_answer(self.tenant, command, names)
             rows, warnings = result.rows, result.warnings
             part, rest = self.tenant.snapshots.cut_page(rows, size, mark)
         else:
@@ -234,13 +233,10 @@ class Exchange:
         }
         if rest:
             content["@odata.nextLink"] = build_next_link(self.tenant.base, request, rest)
-        names = [name for name in request.query.get("$select", "").split(",") if name]
-        cmdlet = command.name.casefold()
+        unprinted = contested.list_unprinted(self.tenant, command)
         forms = WireForms(self.tenant.reality)
         content["value"] = [
-            forms.format_row(
-                annotate_row(self.tenant.read_row(row), names, UNPRINTED.get(cmdlet, frozenset()))
-            )
+            forms.format_row(annotate_row(self.tenant.read_row(row), names, unprinted))
             for row in part
         ]
         headers = self.build_headers()

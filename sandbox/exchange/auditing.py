@@ -77,12 +77,14 @@ def parse_logon_types(value: Any) -> list[str]:
     return known
 
 
-def resolve_actions(value: Any, present: Iterable[str], logon_type: str) -> list[str]:
+def resolve_actions(
+    value: Any, present: Iterable[str], logon_type: str, refuse_present: bool = True
+) -> list[str]:
     """Resolves a value of AuditAdmin, AuditDelegate or AuditOwner.
 
     A list replaces the actions, a tagged hashtable adds and removes some.
     Raises InvalidParameterType for an untagged hashtable, which the parameter binder rejects, and
-    ValueNotAllowed for an action to add that is audited already.
+    ValueNotAllowed for an action to add that is audited already, unless that is harmless.
     """
     if isinstance(value, Mapping):
         if value.get("@odata.type") != HASHTABLE:
@@ -93,7 +95,8 @@ def resolve_actions(value: Any, present: Iterable[str], logon_type: str) -> list
         removed = {str(each).casefold() for each in to_list(value.get("Remove"))}
         kept = [each for each in present if each.casefold() not in removed]
         added = normalize_actions(to_list(value.get("Add")), logon_type)
-        if repeated := [each for each in added if each in kept]:
+        repeated = [each for each in added if each in kept]
+        if repeated and refuse_present:
             # OfficeDocs-o365seccomp#385.
             raise ValueNotAllowed(
                 f"The input audit operation(s) '{', '.join(repeated)}' are already being audited."
@@ -131,7 +134,9 @@ def normalize_time_span(value: Any) -> str:
     return f"{days}{int(found[2]):02}:{found[3]}:{found[4]}"
 
 
-def build_audit_changes(mailbox: Row, requested: Mapping[str, Any], all_defaults: bool) -> Row:
+def build_audit_changes(
+    mailbox: Row, requested: Mapping[str, Any], all_defaults: bool, refuse_present: bool = True
+) -> Row:
     """Builds the properties that the audit parameters of Set-Mailbox change, with their values."""
     result: Row = {}
     managed = set(to_list(mailbox.get("DefaultAuditSet")))
@@ -145,7 +150,7 @@ def build_audit_changes(mailbox: Row, requested: Mapping[str, Any], all_defaults
             continue
         usual = list_default_actions(mailbox, logon_type, all_defaults)
         present = to_list(result.get(name, mailbox.get(name, usual)))
-        chosen = resolve_actions(requested[name], present, logon_type)
+        chosen = resolve_actions(requested[name], present, logon_type, refuse_present)
         if "MessageBind" in chosen and "MessageBind" not in present:
             raise ValueNotAllowed("MessageBind is no longer an audit action of a mailbox.")
         result[name] = chosen

@@ -55,13 +55,16 @@ def make_number_parser(low: int, high: int) -> Callable[[Command, str], object]:
 FIELD_DELTA = "#Exchange.StringFieldDeltaUpdateData"
 
 
-def update_list(present: list[str], given: Any, parse: Callable[[Any], list[str]]) -> list[str]:
+def update_list(
+    tenant: SimulatedTenant, present: list[str], given: Any, parse: Callable[[Any], list[str]]
+) -> list[str]:
     """A list property after a write: a list replaces it, a tagged delta adds and removes entries.
 
-    An empty list leaves it as it is (terraprovider, delta.go).
+    An empty list leaves it as it is (terraprovider, delta.go), or clears it.
     """
     if not isinstance(given, Mapping):
-        return parse(given) or present
+        keeps = tenant.reality.plays("exchange-empty-list", "kept")
+        return parse(given) or (present if keeps else [])
     if given.get("@odata.type") not in (FIELD_DELTA, HASHTABLE):
         raise build_parameter_error("Cannot convert the value to the multi-valued property.")
     removed = {each.casefold() for each in parse(to_list(given.get("Remove")))}
@@ -97,7 +100,7 @@ def make_policy_setter(
         }
         if lists:
             values |= {
-                name: update_list(to_list(row.get(name)), command.parameters[name], parse)
+                name: update_list(tenant, to_list(row.get(name)), command.parameters[name], parse)
                 for name, parse in lists.items()
                 if name in command.parameters
             }

@@ -3,6 +3,7 @@
 Each is declared in `sandbox.reality.exchange_facts`, with what it does.
 """
 
+from collections.abc import Mapping, Sequence
 from dataclasses import replace
 
 from sandbox.exchange.read_cmdlets import CmdletError, Command
@@ -23,6 +24,9 @@ ON_PREMISES = (
     "synchronized from your on-premises organization. This action should be performed on the "
     "object in your on-premises organization."
 )
+# Properties of a scene's rows that a cmdlet knows and does not print: the type Recipient of
+# Exchange's $metadata (go-exoscc, 2026-07) has no LegacyExchangeDN.
+UNPRINTED: Mapping[str, frozenset[str]] = {"get-recipient": frozenset({"LegacyExchangeDN"})}
 TRANSIENT_TYPES = (
     "Microsoft.Exchange.Data.Storage.ServerBusyException",
     "Microsoft.Exchange.Data.Directory.TransientException",
@@ -69,6 +73,23 @@ def refuse_in_passing(tenant: SimulatedTenant, command: Command) -> None:
     if tenant.command_count % every == 0:
         kind = TRANSIENT_TYPES[tenant.command_count // every % len(TRANSIENT_TYPES)]
         raise CmdletError("The server is busy. Please retry the request.", kind)
+
+
+def check_answer(tenant: SimulatedTenant, command: Command, selected: Sequence[str]) -> None:
+    """Fails the answer of a write that was carried out. Raises CmdletError."""
+    fails = tenant.reality.plays("exchange-write-answer", "fails")
+    if fails and command.name.casefold() == "set-organizationconfig" and "Identity" not in selected:
+        raise CmdletError(
+            "The archive entry was compressed using an unsupported compression method.",
+            "System.IO.InvalidDataException",
+        )
+
+
+def list_unprinted(tenant: SimulatedTenant, command: Command) -> frozenset[str]:
+    """The properties of the scene's rows that this cmdlet does not print."""
+    if tenant.reality.plays("exchange-recipient-names", "with-legacy-dn"):
+        return frozenset()
+    return UNPRINTED.get(command.name.casefold(), frozenset())
 
 
 def shape_content(tenant: SimulatedTenant, command: Command, content: Row) -> Row:

@@ -110,7 +110,10 @@ def build_mailbox_values(tenant: SimulatedTenant, command: Command, mailbox: Row
     try:
         wanted = {name: given[name] for name in AUDIT_PARAMETERS if name in given}
         values |= build_audit_changes(
-            mailbox, wanted, all_defaults="full" in flags or True in flags
+            mailbox,
+            wanted,
+            all_defaults="full" in flags or True in flags,
+            refuse_present=tenant.reality.plays("exchange-add-present", "refused"),
         )
         if "AuditLogAgeLimit" in given:
             values["AuditLogAgeLimit"] = normalize_time_span(given["AuditLogAgeLimit"])

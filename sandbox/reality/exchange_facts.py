@@ -109,4 +109,78 @@ EXCHANGE_FACTS: tuple[ContestedFact, ...] = (
         },
         worst="refused",
     ),
+    ContestedFact(
+        id="exchange-empty-403",
+        about="how a cmdlet is refused that the app's roles lack",
+        sides={
+            "nul": "With a 403 of NUL bytes.",
+            "message": "With a 400 that says that the term is not recognized.",
+        },
+    ),
+    ContestedFact(
+        id="exchange-batch-routing",
+        about="whether a batch reaches mailboxes that its anchor does not name",
+        sides={
+            "reads": "Reads do, writes do not.",
+            "refused": "Nothing does: each such command is refused as CmdletProxyNotAvailable.",
+        },
+        worst="refused",
+    ),
+    ContestedFact(
+        id="exchange-write-anchor",
+        about="whether a write to a mailbox runs on any server",
+        sides={
+            "required": "It is refused unless it is anchored to its mailbox.",
+            "any": "It runs wherever it arrives.",
+        },
+    ),
+    ContestedFact(
+        id="exchange-audit-log-anchor",
+        about="whether the unified log is switched on from any server",
+        sides={
+            "required": "Only from the server of the arbitration mailbox 8cc370d3.",
+            "any": "From any server.",
+        },
+    ),
+    ContestedFact(
+        id="exchange-audit-log-lag",
+        about="when the unified log reads True after it was switched on",
+        sides={
+            "at-once": "As soon as any other write shows.",
+            "late": "The first `reads` (20) reads still show the old value, or all reads for some "
+            "`seconds`.",
+        },
+        worst="late",
+        options={"reads": "how many reads show the old value", "seconds": "for how long"},
+    ),
+    ContestedFact(
+        id="exchange-empty-list",
+        about="what an empty list does to a property of several values",
+        sides={"kept": "Nothing: the old values stay.", "cleared": "It clears the property."},
+    ),
+    ContestedFact(
+        id="exchange-add-present",
+        about="what happens to an audited action that is added again",
+        sides={
+            "refused": "The command is refused: it is already being audited.",
+            "harmless": "Nothing.",
+        },
+    ),
+    ContestedFact(
+        id="exchange-recipient-names",
+        about="whether Get-Recipient prints LegacyExchangeDN",
+        sides={
+            "without-legacy-dn": "It does not, and finds recipients by it.",
+            "with-legacy-dn": "It does, as far as the scene has it.",
+        },
+    ),
+    ContestedFact(
+        id="exchange-write-answer",
+        about="whether Set-OrganizationConfig, carried out, answers that it was",
+        sides={
+            "answers": "It answers like any other cmdlet.",
+            "fails": "Its answer fails unless $select names Identity.",
+        },
+        worst="fails",
+    ),
 )

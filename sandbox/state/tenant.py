@@ -79,6 +79,9 @@ RECIPIENT_KEYS = (
     "ExternalEmailAddress",
 )
 RECIPIENT_JOIN_KEYS = ("ExternalDirectoryObjectId", "Guid", "PrimarySmtpAddress")
+AUDIT_LOG_CMDLET = "Set-AdminAuditLogConfig"
+AUDIT_LOG_LAG = "exchange-audit-log-lag"
+LATE_READS = {AUDIT_LOG_LAG: 20}
 READ_BACK_FACTS = {"exchange": "exchange-read-back", "graph": "write-graph-read-back"}
 PROXY_KINDS = frozenset({"smtp", "x500", "ex", "sip", "spo"})
 
@@ -369,13 +372,16 @@ class SimulatedTenant:
     def find_stale_fault(self, service: str, lines: Iterable[str]) -> Fault | None:
         """Finds what hides the effect of this write for a while: a fault, or the tenant's lag."""
         known = tuple(lines)
-        fact_id = READ_BACK_FACTS[service]
+        lagging = any(line.startswith(AUDIT_LOG_CMDLET) for line in known)
+        fact_id = AUDIT_LOG_LAG if lagging and self.reality.plays(AUDIT_LOG_LAG, "late") else ""
+        fact_id = fact_id or READ_BACK_FACTS[service]
         if (fault := self.faults.find_stale_fault(service, known)) is not None:
             return fault
         if not self.reality.plays(fact_id, "late"):
             return None
         options = self.reality.options[fact_id]
-        lag = {"seconds": options.get("seconds"), "times": options.get("reads", 1)}
+        reads = options.get("reads", LATE_READS.get(fact_id, 1))
+        lag = {"seconds": options.get("seconds"), "times": reads}
         return parse_fault({"kind": "staleReads", "service": service, **lag})
 
     def update_row(

@@ -10,7 +10,7 @@ from core.microsoft365.assumptions.register import ASSUMPTIONS_BY_ID
 from sandbox.reality.profile import CONTRARY, FACTS, Reality
 from sandbox.scene_runner import set_reality
 from tests.sandbox.conftest import StartTenant
-from tests.sandbox.tenant_client import MIA_GUID
+from tests.sandbox.tenant_client import MIA_GUID, build_command_body
 
 
 def test_each_fact_plays_its_default_unless_the_scene_says_otherwise() -> None:
@@ -176,3 +176,58 @@ async def test_rights_are_joined_and_an_error_is_mislabelled(start: StartTenant)
         assert reply.body["value"][0]["AccessRights"] == ["FullAccess, ReadPermission"]
         with pytest.raises(aiohttp.ClientPayloadError, match="gzip"):
             await client.run_cmdlet("Get-MailboxPermission", Identity="nobody")
+
+
+async def test_a_missing_cmdlet_is_refused_in_either_form(start: StartTenant) -> None:
+    for side, status in (("nul", 403), ("message", 400)):
+        async with start(reality={"exchange-empty-403": side}) as client:
+            reply = await client.run_cmdlet("Get-Nothing")
+            assert reply.status == status
+            assert (reply.content.strip(b"\0") == b"") is (side == "nul")
+
+
+async def test_writes_reach_their_server_or_not(start: StartTenant) -> None:
+    mailbox = {"Guid": MIA_GUID, "Identity": "mia", "AuditEnabled": False}
+    for facts, status in (
+        ({}, 400),
+        ({"exchange-write-anchor": "any", "exchange-audit-log-anchor": "any"}, 200),
+    ):
+        async with start(exchange={"Get-Mailbox": [mailbox]}, reality=facts) as client:
+            audit = await client.request(
+                *("POST", client.build_admin_url()),
+                build_command_body("Set-Mailbox", Identity="mia", AuditEnabled=True),
+            )
+            log = await client.request(
+                *("POST", client.build_admin_url()),
+                build_command_body("Set-AdminAuditLogConfig", UnifiedAuditLogIngestionEnabled=True),
+            )
+            assert (audit.status, log.status) == (status, status)
+
+
+async def test_the_unified_log_shows_later_than_other_writes(start: StartTenant) -> None:
+    sides = {
+        "exchange-audit-log-lag": {"side": "late", "reads": 2},
+        "exchange-audit-log-anchor": "any",
+    }
+    off = {"Get-AdminAuditLogConfig": [{"UnifiedAuditLogIngestionEnabled": False}]}
+    async with start(exchange=off, reality=sides) as client:
+        await client.run_cmdlet(
+            "Set-AdminAuditLogConfig",
+            UnifiedAuditLogIngestionEnabled=True,
+        )
+        shown = [
+            (await client.read_rows("Get-AdminAuditLogConfig"))[0][
+                "UnifiedAuditLogIngestionEnabled"
+            ]
+            for _ in range(3)
+        ]
+        assert shown == [False, False, True]
+
+
+async def test_the_answer_of_a_write_that_was_carried_out_may_fail(start: StartTenant) -> None:
+    for side, status in (("fails", 400), ("answers", 200)):
+        async with start(reality={"exchange-write-answer": side}) as client:
+            reply = await client.run_cmdlet("Set-OrganizationConfig", AuditDisabled=True)
+            assert reply.status == status
+            (row,) = await client.read_rows("Get-OrganizationConfig")
+            assert row["AuditDisabled"] is True
