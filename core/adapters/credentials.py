@@ -12,6 +12,8 @@ import logging
 import re
 import time
 from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
+from functools import cache
 from typing import Any, Protocol
 
 from azure.core.credentials import AccessToken, AccessTokenInfo, TokenRequestOptions
@@ -32,11 +34,17 @@ from core.adapters.retry import (
     parse_retry_after,
 )
 from core.errors import Forbidden, SettingsError, TenantError, Unavailable
+from core.microsoft365.assumptions.platform import NEW_CREDENTIAL
 from core.strict_json import parse_strict_json
 
 log = logging.getLogger(__name__)
 
+RELIES_ON = (NEW_CREDENTIAL,)
 RENEWAL_PAUSE = 60.0
+# A federated credential is not known everywhere in Entra for minutes after it was made
+# (Azure/azure-workload-identity#273). It is believed to be missing only after this time.
+NEW_CREDENTIAL_SECONDS = 900.0
+NO_FEDERATED_CREDENTIAL = "70021"
 # `ThrottledService` retries, so the libraries try once, with short timeouts.
 LIBRARY_OPTIONS: dict[str, Any] = {"retry_total": 0, "connection_timeout": 10, "read_timeout": 30}
 RENEW_EARLY_SECONDS = 300.0
@@ -78,6 +86,22 @@ class TokenSource(Protocol):
     async def close(self) -> None: ...
 
 
+@dataclass(slots=True)
+class CredentialHistory:
+    """Since when the tenant knows no federated credential; None: it does, as far as is known.
+
+    Runs of a process share it, since each has a credential of its own.
+    """
+
+    unknown_since: float | None = None
+
+
+@cache
+def get_credential_history(tenant_id: str, client_id: str) -> CredentialHistory:
+    """Return the history of an app's credential. Each process has one per app."""
+    return CredentialHistory()
+
+
 class Credential:
     """Gets the app's tokens, one at a time, with errors that name the remedy.
 
@@ -93,8 +117,10 @@ class Credential:
         assertion: "Assertion | None" = None,
         service: ThrottledService | None = None,
         clock: Callable[[], float] = time.monotonic,
+        history: CredentialHistory | None = None,
     ) -> None:
         self.build = build
+        self.history = history or CredentialHistory()
         self.service = service or build_token_service()
         self.assertion = assertion
         self.clock = clock
@@ -123,12 +149,28 @@ class Credential:
         try:
             if self.assertion and self.assertion.is_expiring:
                 await asyncio.to_thread(self.assertion.fetch_token)
-            return await self.token_source.get_token(*scopes, claims=claims)
+            token = await self.token_source.get_token(*scopes, claims=claims)
         except AzureError as error:
-            raise map_credential_error(error) from error
+            raise self.judge_refusal(map_credential_error(error)) from error
         except MALFORMED_TOKEN_ERRORS as error:
             why = f"no token: the response is malformed ({type(error).__name__})"
             raise RetryableError(why) from error
+        self.history.unknown_since = None
+        return token
+
+    def judge_refusal(self, error: TenantError) -> TenantError:
+        """Return the error, or one that passes where the federated credential may be new."""
+        if not str(error).endswith(f"(AADSTS{NO_FEDERATED_CREDENTIAL})"):
+            return error
+        if self.history.unknown_since is None:
+            self.history.unknown_since = self.clock()
+        if self.clock() - self.history.unknown_since >= NEW_CREDENTIAL_SECONDS:
+            return error
+        return RetryableError(
+            "no token: the tenant does not know the federated credential. One that was just made "
+            "takes up to 15 minutes: wait. If it lasts, check that there is one for this managed "
+            f"identity (AADSTS{NO_FEDERATED_CREDENTIAL})"
+        )
 
     def is_new_challenge(self, *challenge: str) -> bool:
         """Return whether a challenge was not answered within the last minute.
@@ -222,6 +264,7 @@ def build_credential(
             lambda: ClientAssertionCredential(tenant_id, client_id, assertion, **common),
             assertion=assertion,
             service=service,
+            history=get_credential_history(tenant_id, client_id),
         )
     if certificate:
         try:

@@ -85,7 +85,9 @@ async def test_a_wrong_setting_is_one_critical_case_that_names_it(
         assert not [row for row in box.requests if row.service in ("graph", "exchange")]
 
 
-async def test_a_missing_federation_is_named(azurite: Azurite) -> None:
+async def test_a_federation_that_may_be_new_is_notified_when_it_stays_unknown(
+    azurite: Azurite,
+) -> None:
     async with Sandbox(SCENE) as box:
         environ = settings(box, azurite, {})
         # The assertion of another app: the right form, the wrong subject.
@@ -93,7 +95,11 @@ async def test_a_missing_federation_is_named(azurite: Azurite) -> None:
             "api://AzureADTokenExchange", 3600, sub=str(uuid.UUID(int=9))
         )
         box.tenant.set_faults(identity_answer(stranger))
-        assert_case(await report(environ), "no federated credential for this managed identity")
+        assert (await report(environ)).notifications == ()
+        for _ in range(2):
+            done = await report(environ)
+        assert [case.kind for case in done.notifications] == ["credential"]
+        assert "takes up to 15 minutes: wait" in json.dumps(box.cards)
 
 
 async def test_an_expired_identity_token_is_named(azurite: Azurite) -> None:

@@ -238,6 +238,17 @@ async def test_without_a_licence_for_the_log_everything_is_asked_and_nothing_wri
     assert journey.find_run(3, GUARD)["news"] == 0
 
 
+async def test_an_empty_log_of_interactive_sign_ins_alone_switches_nothing_off() -> None:
+    fault = {"match": "/beta/auditLogs", "kind": "error", "status": 400}
+    wire = {**scene(rows=NEGLECTED), "faults": [fault]}
+    journey = SceneResult(wire, await run_scene(wire, ticks=2, modes=ENFORCED))
+    found = journey.tabulate_findings(2, GUARD)
+    assert found["ann"] == {("mailbox-protocols", "ask")}
+    assert found["cleo"] == {("smtp-auth-override", "ask")}
+    assert {cmdlet for cmdlet, _ in cmdlets(journey)} == {"Set-CASMailboxPlan"}
+    assert "only interactive sign-ins could be read" in str(journey.find_run(1, GUARD)["findings"])
+
+
 async def test_what_cannot_be_read_is_told_with_the_permission_and_nothing_is_clean() -> None:
     wire = scene(*LOG, rows=NEGLECTED)
     wire["grants"] = {

@@ -14,6 +14,7 @@ from hypothesis import strategies as st
 
 from core.adapters.clouds import CLOUDS, resolve_cloud
 from core.adapters.credentials import (
+    NEW_CREDENTIAL_SECONDS,
     Credential,
     build_credential,
     map_credential_error,
@@ -22,7 +23,7 @@ from core.adapters.credentials import (
 from core.errors import Forbidden, SettingsError, TenantError, Unavailable
 from sandbox.graph.identity import CLIENT_ID, IDENTITY_CLIENT_ID
 from sandbox.server import Sandbox
-from tests.support.http_recorder import build_scene
+from tests.support.http_recorder import SleepClock, build_scene, build_service
 
 GRAPH = "https://graph.microsoft.com/.default"
 
@@ -50,6 +51,33 @@ class Source:
 
     async def close(self) -> None:
         self.closed = True
+
+
+class UnknownCredential(Source):
+    """A source whose federated credential the tenant does not know."""
+
+    async def get_token(self, *scopes: str, claims: str | None = None) -> AccessToken:
+        self.requests += 1
+        raise ClientAuthenticationError("AADSTS70021: No matching federated identity record found")
+
+
+async def test_a_federated_credential_that_may_be_new_is_waited_for_and_then_refused() -> None:
+    clock = SleepClock()
+    made: list[Source] = []
+    credential = Credential(
+        lambda: UnknownCredential(made), service=build_service(clock, attempts=2), clock=clock
+    )
+    with pytest.raises(Unavailable, match="wait"):
+        await credential.get_token(GRAPH)
+    assert made[0].requests == 2
+    clock.now += NEW_CREDENTIAL_SECONDS
+    with pytest.raises(Forbidden, match="no federated credential"):
+        await credential.get_token(GRAPH)
+    credential.token_source = Source(made)
+    await credential.get_token(GRAPH)
+    credential.token_source = UnknownCredential(made)
+    with pytest.raises(Unavailable, match="wait"):
+        await credential.get_token(GRAPH)
 
 
 async def test_a_managed_identity_vouches_for_the_app(monkeypatch: pytest.MonkeyPatch) -> None:
