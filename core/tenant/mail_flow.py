@@ -88,6 +88,8 @@ class Recipient:
     """Where mail to a mail contact, mail user or guest goes; empty for any other kind."""
     id: str = ""
     """Entra object id, or the Exchange Guid where there is none."""
+    several: bool = False
+    """True: more than one recipient answers to that string, so that it says nothing."""
 
 
 @dataclass(frozen=True, slots=True)

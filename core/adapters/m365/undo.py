@@ -9,6 +9,7 @@ from contextlib import suppress
 from dataclasses import replace
 from typing import assert_never
 
+from core.adapters.api_errors import AMBIGUOUS
 from core.adapters.exchange.client import ExchangeClient
 from core.adapters.graph.client import GraphClient
 from core.adapters.m365.auditing.undo import (
@@ -276,7 +277,11 @@ async def find_forward_recipient(
         rows = await exchange.invoke(
             "Get-Recipient", {"Identity": requested, "ResultSize": 2}, select=RECIPIENT_PROPERTIES
         )
-    except (NotFound, Rejected):
+    except NotFound:
+        rows = []
+    except Rejected as error:
+        if error.verdict != AMBIGUOUS:
+            raise
         rows = []
     if not parse_recipient(requested, rows).found:
         raise Rejected("the recipient it forwarded to is not there any more, or not the only one")

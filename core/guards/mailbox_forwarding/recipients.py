@@ -21,6 +21,7 @@ PREFIX_PATTERN = re.compile(r"^(SMTP|EX|X500):", re.IGNORECASE)
 GUEST_MARK = "#ext#"
 # Recipients that exist only to stand for an address elsewhere.
 STAND_IN_KINDS = frozenset({"mailcontact", "mailuser", "guestmailuser", "mailforestcontact"})
+SEVERAL = "several recipients of this name"
 # A contact may point at a contact; a deeper chain is reported as unresolved.
 MAX_HOPS = 4
 
@@ -195,12 +196,17 @@ def locate_recipient(
     if name not in known:
         return None
     if not known[name].found:
-        return build_unknown_target(raw)
+        return build_unknown_target(raw, known[name])
     return follow_recipient(raw, known[name], own_domains, known)
 
 
-def build_unknown_target(raw: str) -> ForwardTarget:
-    """A recipient nobody knows: an address of ours leads nowhere else, a mere name to anybody."""
+def build_unknown_target(raw: str, recipient: Recipient) -> ForwardTarget:
+    """A recipient nobody knows: an address of ours leads nowhere else, a mere name to anybody.
+
+    What several recipients answer to may lead to any of them.
+    """
+    if recipient.several:
+        return ForwardTarget(raw, RecipientLocation.UNRESOLVED, via=SEVERAL)
     kind, value = parse_recipient_string(raw)
     address = normalize_address(value) if kind == "smtp" else ""
     return ForwardTarget(
@@ -221,6 +227,8 @@ def locate_forwarding_object(
         return None
     if known[text].found:
         return follow_recipient(name, known[text], own_domains, known)
+    if known[text].several:
+        return ForwardTarget(name, RecipientLocation.UNRESOLVED, via=SEVERAL)
     outside = find_outside_address(parse_recipient_string(text)[1], own_domains)
     return (
         ForwardTarget(name, RecipientLocation.OUTSIDE, outside)
@@ -248,7 +256,7 @@ def follow_recipient(
                 else ForwardTarget(raw, RecipientLocation.UNRESOLVED, via=via)
             )
         if not known[value].found:
-            return replace(build_unknown_target(value), raw=raw, via=via)
+            return replace(build_unknown_target(value, known[value]), raw=raw, via=via)
         visited.add(value)
         recipient = known[value]
     return ForwardTarget(raw, RecipientLocation.UNRESOLVED, via=via)

@@ -1,8 +1,9 @@
 """Rows of recipients, domains, policies and mail-flow rules into `core.tenant.mail_flow`. Pure."""
 
 import re
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 
+from core.adapters.exchange.command import Command
 from core.adapters.parsing import (
     ResponseRow,
     is_set,
@@ -36,7 +37,6 @@ RECIPIENT_PROPERTIES = (
     "Guid",
     "ExternalDirectoryObjectId",
     "DistinguishedName",
-    "LegacyExchangeDN",
     "PrimarySmtpAddress",
     "EmailAddresses",
     "ExternalEmailAddress",
@@ -50,11 +50,20 @@ IDENTITY_PROPERTIES = (
     "Guid",
     "ExternalDirectoryObjectId",
     "DistinguishedName",
-    "LegacyExchangeDN",
     "PrimarySmtpAddress",
     "ExternalEmailAddress",
     "EmailAddresses",
 )
+# The cmdlets that print the legacy name of a recipient of some kind, and what they need besides.
+LEGACY_NAME = "LegacyExchangeDN"
+GROUP_MAILBOX: Mapping[str, object] = {"GroupMailbox": True}
+CONFIRMING_CMDLETS: Mapping[str, tuple[str, Mapping[str, object]]] = {
+    "guestmailuser": ("Get-MailUser", {}),
+    "mailuser": ("Get-MailUser", {}),
+    "mailcontact": ("Get-MailContact", {}),
+    "mailforestcontact": ("Get-MailContact", {}),
+    "groupmailbox": ("Get-Mailbox", GROUP_MAILBOX),
+}
 EXTERNAL_KINDS = frozenset({"guestmailuser", "mailuser", "mailcontact"})
 
 
@@ -102,10 +111,38 @@ def matches_recipient(row: ResponseRow, name: str) -> bool:
     )
 
 
-def parse_recipient(name: str, rows: list[ResponseRow]) -> Recipient:
-    """The result of Get-Recipient for a name: found only if it is one row that matches."""
-    if len(rows) != 1 or not matches_recipient(rows[0], name):
-        return Recipient(name=name, found=False)
+def is_legacy_name(name: str) -> bool:
+    """True for a legacyExchangeDN, which is how rules made in Outlook name a colleague."""
+    return strip_address_prefix(name).startswith("/o=")
+
+
+def build_confirming_command(row: ResponseRow) -> Command | None:
+    """The command that prints the legacy name of a row; None where no cmdlet of ours does.
+
+    Get-Recipient does not print LegacyExchangeDN (go-exoscc, Exchange's $metadata, 2026-07).
+    """
+    kind = parse_text(row.get("RecipientTypeDetails"), 64).casefold()
+    guid = parse_identifier(row.get("Guid"))
+    if not guid or not (kind in CONFIRMING_CMDLETS or kind.endswith("mailbox")):
+        return None
+    cmdlet, more = CONFIRMING_CMDLETS.get(kind, ("Get-Mailbox", {}))
+    return Command(cmdlet, {"Identity": guid, **more}, ("Guid", LEGACY_NAME))
+
+
+def has_legacy_name(row: ResponseRow, guid: object, name: str) -> bool:
+    """True for the row of this object with this legacy name."""
+    same = parse_object_id(row.get("Guid")) == parse_object_id(guid)
+    return same and strip_address_prefix(row.get(LEGACY_NAME)) == strip_address_prefix(name)
+
+
+def parse_recipient(name: str, rows: Sequence[ResponseRow], confirmed: bool = False) -> Recipient:
+    """The result of Get-Recipient for a name: found only if it is one row that matches.
+
+    `confirmed` is True for a row that another cmdlet has shown to be the requested recipient.
+    """
+    if len(rows) != 1 or not (confirmed or matches_recipient(rows[0], name)):
+        several = len(rows) > 1 and all(matches_recipient(row, name) for row in rows)
+        return Recipient(name=name, found=False, several=several)
     row = rows[0]
     kind = parse_recipient_kind(row.get("RecipientTypeDetails"))
     outside = row.get("ExternalEmailAddress") if kind.lower() in EXTERNAL_KINDS else None

@@ -2,11 +2,13 @@
 
 import asyncio
 from collections import OrderedDict
-from collections.abc import Collection
+from collections.abc import Collection, Mapping
 from dataclasses import replace
 from functools import partial
 from itertools import batched
+from uuid import uuid4
 
+from core.adapters.api_errors import AMBIGUOUS
 from core.adapters.exchange.client import ExchangeClient
 from core.adapters.exchange.command import Command
 from core.adapters.exchange.paging import fetch_listing
@@ -14,6 +16,10 @@ from core.adapters.graph.client import GraphClient
 from core.adapters.m365.async_cached import AsyncCached
 from core.adapters.m365.mail_flow.parse import (
     RECIPIENT_PROPERTIES,
+    build_confirming_command,
+    has_legacy_name,
+    is_legacy_name,
+    matches_recipient,
     parse_accepted_domain,
     parse_outbound_policies,
     parse_recipient,
@@ -28,7 +34,7 @@ from core.adapters.read_errors import (
     build_read_failure,
     build_unavailable_reading,
 )
-from core.errors import NotFound, Rejected, TenantError
+from core.errors import Forbidden, NotFound, Rejected, TenantError, Unavailable
 from core.tenant.mail_flow import (
     AcceptedDomain,
     OutboundPolicy,
@@ -41,6 +47,7 @@ from core.tenant.sources import DOMAINS, OUTBOUND_POLICIES, RECIPIENTS, TRANSPOR
 
 READ_DOMAINS = "Domain.Read.All"
 RECIPIENT_NAME_LIMIT = 1_000
+type RowsOrError = list[ResponseRow] | TenantError
 # Most recipients cached within a run.
 MAX_CACHED_RECIPIENTS = 4_096
 
@@ -80,24 +87,81 @@ async def fetch_recipients(exchange: ExchangeClient, names: Collection[str]) -> 
     ]
     failures: dict[str, TenantError | str] = {}
     for part in batched(requested, CHUNK_SIZE, strict=False):
-        commands = [
-            Command("Get-Recipient", {"Identity": name, "ResultSize": 2}, RECIPIENT_PROPERTIES)
-            for name in part
-        ]
-        for name, rows in zip(part, await exchange.invoke_batch(commands), strict=True):
-            match rows:
-                case NotFound() | Rejected():
+        commands = [build_recipient_command(name) for name in part]
+        answers = dict(zip(part, await exchange.invoke_batch(commands), strict=True))
+        confirmed = await confirm_legacy_names(exchange, answers)
+        for name, rows in answers.items():
+            match confirmed.get(name, rows):
+                case NotFound():
                     items.append(Recipient(name, found=False))
-                case TenantError():
-                    failures[name] = rows
-                case _:
-                    items.append(parse_recipient(name, rows))
+                case Rejected(verdict=verdict) if verdict == AMBIGUOUS:
+                    items.append(Recipient(name, found=False, several=True))
+                case TenantError() as error:
+                    failures[name] = error
+                case found:
+                    items.append(parse_recipient(name, found, name in confirmed))
     return Reading(
         items=tuple(items),
         failures=build_object_failures(RECIPIENTS, failures, len(requested), {}),
         sources=frozenset({RECIPIENTS}),
         population=len(items) + len(failures),
     )
+
+
+def build_recipient_command(name: str) -> Command:
+    """The command that looks a recipient up; a second row shows that the name is not one's own."""
+    return Command("Get-Recipient", {"Identity": name, "ResultSize": 2}, RECIPIENT_PROPERTIES)
+
+
+async def confirm_legacy_names(
+    exchange: ExchangeClient, answers: Mapping[str, RowsOrError]
+) -> dict[str, RowsOrError]:
+    """Confirm the single rows that were found by a legacy name and do not print it.
+
+    Returns the rows of each name that is confirmed, no row for one that belongs to another object,
+    and the error of one that could not be told.
+    """
+    rows = {
+        name: found[0]
+        for name, found in answers.items()
+        if not isinstance(found, TenantError)
+        and len(found) == 1
+        and is_legacy_name(name)
+        and not matches_recipient(found[0], name)
+    }
+    commands = {
+        name: command for name, row in rows.items() if (command := build_confirming_command(row))
+    }
+    replies = dict(zip(commands, await exchange.invoke_batch([*commands.values()]), strict=True))
+    found: dict[str, RowsOrError] = {}
+    for name, reply in replies.items():
+        if isinstance(reply, TenantError) and not isinstance(reply, Forbidden):
+            found[name] = reply
+        elif not isinstance(reply, TenantError):
+            same = len(reply) == 1 and has_legacy_name(reply[0], rows[name].get("Guid"), name)
+            found[name] = [rows[name]] if same else []
+    # No cmdlet that the app may run prints the names of the others.
+    rest = {name: row for name, row in rows.items() if name not in found}
+    return found | await confirm_by_control(exchange, rest)
+
+
+async def confirm_by_control(
+    exchange: ExchangeClient, rows: Mapping[str, ResponseRow]
+) -> dict[str, RowsOrError]:
+    """Confirm rows, if Exchange finds nobody by a legacy name that nobody has.
+
+    Some cmdlets list everyone for an identity that they do not understand. Where this one answers
+    a made-up name with "not found", the row that it gave for another name is the one of that name.
+    """
+    if not rows:
+        return {}
+    made_up = f"/o={uuid4()}/cn={uuid4()}"
+    (answer,) = await exchange.invoke_batch([build_recipient_command(made_up)])
+    if isinstance(answer, NotFound):
+        return {name: [row] for name, row in rows.items()}
+    if not isinstance(answer, TenantError):
+        answer = Unavailable("Get-Recipient lists recipients for a name that nobody has")
+    return dict.fromkeys(rows, answer)
 
 
 def is_single_recipient_name(name: str) -> bool:

@@ -525,7 +525,6 @@ CONTACT = {
     "RecipientTypeDetails": "MailContact",
     "ExternalEmailAddress": "SMTP:p@partner.example",
     "PrimarySmtpAddress": "p@partner.example",
-    "LegacyExchangeDN": LEGACY,
     "EmailAddresses": ["SMTP:p@partner.example", "x500:/o=Old/cn=p"],
 }
 
@@ -534,7 +533,7 @@ CONTACT = {
     "name",
     [
         *("Partner", "partner", "p@partner.example", "smtp:P@Partner.Example"),
-        *(LEGACY, "/o=old/cn=P"),
+        *("x500:/o=Old/cn=p", "/o=old/cn=P"),
         "EURPR01A001.PROD.OUTLOOK.COM/Hosted Organizations/contoso.example/Partner",
         "CN=Partner,OU=contoso.example,DC=EURPR01A001",
     ],
@@ -548,7 +547,8 @@ def test_a_recipient_is_found_by_any_of_its_names(name: str) -> None:
     ("name", "rows"),
     [
         ("Partner", []),
-        ("Partner", [CONTACT, CONTACT]),
+        ("Somebody", [CONTACT, CONTACT]),
+        (LEGACY, [CONTACT]),
         ("Somebody", [CONTACT]),
         ("", [CONTACT]),
         ("smtp:", [CONTACT]),
@@ -556,10 +556,15 @@ def test_a_recipient_is_found_by_any_of_its_names(name: str) -> None:
         ("CN=Somebody,OU=Partner", [CONTACT]),
         ("Sales/Office/Partner", [CONTACT]),
     ],
-    ids=["none", "several", "another", "empty", "prefix", "slash", "unit", "no forest"],
+    ids=["none", "everyone", "legacy", "another", "empty", "prefix", "slash", "unit", "no forest"],
 )
 def test_an_answer_that_is_not_about_the_name_finds_nobody(name: str, rows: list[Any]) -> None:
     assert parse_recipient(name, rows) == Recipient(name, found=False)
+
+
+def test_a_name_of_several_recipients_finds_none_of_them() -> None:
+    found = parse_recipient("Partner", [CONTACT, CONTACT])
+    assert (found.found, found.several) == (False, True)
 
 
 def test_a_mailbox_has_no_address_outside() -> None:
