@@ -146,8 +146,10 @@ CMDLETS: Mapping[str, Cmdlet] = {
     ),
     "Get-Mailbox": Cmdlet(
         "list every mailbox with its settings",
-        ("Filter", "Identity", "RecipientTypeDetails", "ResultSize"),
+        ("Filter", "GroupMailbox", "Identity", "RecipientTypeDetails", "ResultSize"),
     ),
+    "Get-MailContact": Cmdlet("list the mail contacts and where they lead", ("Identity",)),
+    "Get-MailUser": Cmdlet("list guests and mail users and where they lead", ("Identity",)),
     "Get-MailboxAuditBypassAssociation": Cmdlet(
         "find the accounts whose actions are not recorded", ("Identity", "ResultSize")
     ),

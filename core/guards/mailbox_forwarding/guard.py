@@ -28,6 +28,8 @@ GUARD = Guard(
         Permission(GRAPH, "MailboxSettings.Read", "inbox rules"),
         Permission(EXCHANGE, "Get-InboxRule", "hidden rules, and rules Graph shows in part"),
         Permission(EXCHANGE, "Get-Recipient", "what recipients stand for"),
+        Permission(EXCHANGE, "Get-MailContact", "which contact a legacy name means", optional=True),
+        Permission(EXCHANGE, "Get-MailUser", "which guest a legacy name means", optional=True),
         Permission(EXCHANGE, "Get-AcceptedDomain", "which domains are the tenant's own"),
         Permission(GRAPH, "Domain.Read.All", "which domains are the tenant's own"),
         Permission(EXCHANGE, "Get-TransportRule", "mail-flow rules"),

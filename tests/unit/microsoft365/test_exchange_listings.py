@@ -16,7 +16,7 @@ from core.microsoft365.exchange_listings import (
 )
 
 ADAPTERS = Path("core/adapters")
-READ_BY_IDENTITY = {"Get-MailboxStatistics", "Get-Recipient"}
+READ_BY_IDENTITY = {"Get-MailContact", "Get-MailUser", "Get-MailboxStatistics", "Get-Recipient"}
 
 
 def test_the_forms_of_a_page_are_the_ways_of_the_assumption() -> None:
