@@ -73,6 +73,7 @@ def update_case(context: DecisionContext, old: Case, finding: Finding) -> Case:
         case.acknowledged_at
         or not case.notified_at
         or case.notification
+        or finding.is_said_once
         or is_optional_permission_case(case)
     ):
         return case

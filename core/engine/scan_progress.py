@@ -1,11 +1,12 @@
 """One scan of the tenant and how far it has come."""
 
-from collections.abc import Callable, Iterable
+import contextlib
+from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass, field, replace
 from datetime import datetime
 from typing import Any
 
-from core.engine.decision_context import DecisionContext
+from core.engine.decision_context import IN_EFFECT_STATES, DecisionContext
 from core.engine.periodic_checks import find_due_checks
 from core.model.cases import Case
 from core.model.changes import ChangeRecord
@@ -13,6 +14,7 @@ from core.model.guards import GuardConfig, GuardPolicy, Mode, ObserveContext
 from core.model.runs import ReportedFinding, RunReport
 from core.model.state import GuardSnapshot, GuardState, ScanPass, ScanTotals
 from core.ports import Claim, World
+from core.tenant.changes import Change, build_change
 from core.tenant.port import GrantedPermissions
 from core.tenant.readings import Reading
 
@@ -114,6 +116,7 @@ class Scan:
             ),
             is_enforcing=self.decision_context.mode is Mode.ENFORCE,
             last_full_scan=state.checks_finished_at.get(LAST_FULL_SCAN_KEY),
+            applied_changes=tuple(list_applied_changes(self.decision_context)),
         )
 
     @property
@@ -158,6 +161,14 @@ class Scan:
         # The snapshot shares this dictionary from now on: one copy, always current.
         self.snapshot = replace(self.snapshot, cases=self.cases)
         self.decision_context = replace(self.decision_context, snapshot=self.snapshot)
+
+
+def list_applied_changes(context: DecisionContext) -> Iterator[tuple[Change, datetime]]:
+    """The changes in effect that this version knows, for a guard to see what became of them."""
+    for record in context.guard_changes:
+        if record.state in IN_EFFECT_STATES and not record.undone_at:
+            with contextlib.suppress(ValueError):
+                yield build_change(record.kind, record.arguments), record.at
 
 
 def truncate_totals(totals: ScanTotals) -> ScanTotals:

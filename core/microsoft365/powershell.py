@@ -30,6 +30,20 @@ def build_disable_account_command(upn: str) -> str:
     return f"{build_find_account_command(upn)} | Disable-ADAccount" if can_be_quoted(upn) else ""
 
 
+def build_block_account_command(account_id: str) -> str:
+    """The Graph PowerShell command that blocks sign-in; empty if the id cannot be quoted."""
+    if not can_be_quoted(account_id):
+        return ""
+    return f"Update-MgUser -UserId {quote_literal(account_id)} -AccountEnabled:$false"
+
+
+def build_enable_account_command(account_id: str) -> str:
+    """The Graph PowerShell command that allows sign-in; empty if the id cannot be quoted."""
+    if not can_be_quoted(account_id):
+        return ""
+    return f"Update-MgUser -UserId {quote_literal(account_id)} -AccountEnabled:$true"
+
+
 def build_find_account_command(upn: str) -> str:
     """The command that finds an on-premises account by a name that can be quoted."""
     inner = "".join(sign * 2 if sign in SINGLE_QUOTES else sign for sign in upn)

@@ -100,6 +100,8 @@ class Finding:
     """
     is_one_off: bool = False
     """Whether the finding is an event: its end is not reported."""
+    is_said_once: bool = False
+    """Whether it is notified once, without reminders: nothing is expected of the operator."""
     plan_hash: str = ""
     """The plan that the brake holds, if the finding is about one."""
     asks_if_preexisting: bool = False

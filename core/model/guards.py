@@ -8,6 +8,7 @@ from typing import Any
 
 from core.model.findings import CorrelationRule, Finding
 from core.model.options import Setting, SettingReader
+from core.tenant.changes import Change
 from core.tenant.mailbox_index import MailboxPage
 from core.tenant.mailboxes import Mailbox
 from core.tenant.port import Tenant
@@ -78,6 +79,8 @@ class ObserveContext[O = Any]:
     """Whether findings may lead to changes: each object that needs one has to be a finding."""
     last_full_scan: datetime | None = None
     """When the guard last read everything: no run has seen what happened since."""
+    applied_changes: tuple[tuple[Change, datetime], ...] = ()
+    """The changes that the guard made and no operator undid, each with its time, latest first."""
 
 
 @dataclass(frozen=True, slots=True)

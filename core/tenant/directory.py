@@ -72,6 +72,16 @@ class Actor:
 
 
 @dataclass(frozen=True, slots=True)
+class Enabling:
+    """An account that was enabled, as the directory's audit log tells."""
+
+    id: str
+    """Object id of the account."""
+    at: datetime
+    actor: Actor = Actor()
+
+
+@dataclass(frozen=True, slots=True)
 class Deletion:
     """A deletion in the directory's audit log."""
 

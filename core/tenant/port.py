@@ -26,6 +26,7 @@ from core.tenant.directory import (
     Account,
     DeletedObject,
     Deletion,
+    Enabling,
     MfaRegistration,
     ModuleUser,
     RoleHolder,
@@ -89,6 +90,13 @@ class MailboxReader(Protocol):
         Each page has its mailboxes as `scope`; `after` is the `continuation` of an earlier page.
         A listing that breaks off ends with a page that is not complete and holds the reason. The
         listing leaves forwards out; `read_forwarding_mailboxes` returns them.
+        """
+        ...
+
+    async def read_mailboxes(self, guids: Sequence[str]) -> Reading[Mailbox]:
+        """A few mailboxes of any kind, by Guid. Source `mailboxes`; one that is gone is absent.
+
+        A failure names the Guid.
         """
         ...
 
@@ -256,10 +264,17 @@ class AccountReader(Protocol):
     async def read_successful_sign_ins(
         self, ids: Sequence[str], since: datetime
     ) -> Reading[SignIn]:
-        """The last success of accounts in the sign-in log, since a time. Source `sign-ins`.
+        """The last success of accounts in the log, since a time. Source `sign-in-log`, optional.
 
         Interactive and non-interactive sign-ins both; `last_success` None: the log shows none. One
         request or more an account, slowly: ask for the few whose dates leave a question.
+        """
+        ...
+
+    async def read_enablings(self, ids: Sequence[str], since: datetime) -> Reading[Enabling]:
+        """Who enabled accounts since a time. Source `enabled-accounts-in-the-audit-log`, optional.
+
+        The log ends where its retention does: what it does not show may have happened.
         """
         ...
 

@@ -272,10 +272,10 @@ def change_user(tenant: SimulatedTenant, request: HttpRequest, key: str) -> Http
 
 
 def require_writable(user: Row) -> None:
-    """Raises GraphError for accounts this app may not change: administrators and synced
-    accounts.
+    """Raises GraphError for accounts this app may not change: administrators, members of restricted
+    management administrative units, and synced accounts.
     """
-    if is_true(user.get("@sandbox.protected")):
+    if is_true(user.get("@sandbox.protected")) or is_true(user.get("isManagementRestricted")):
         raise build_denied_error()
     if is_true(user.get("onPremisesSyncEnabled")):
         raise build_bad_request(SYNCED_MESSAGE)

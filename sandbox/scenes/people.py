@@ -25,6 +25,7 @@ from sandbox.scenes.row_templates import (
     build_outbound_policy,
     build_remote_domain,
     build_sku_row,
+    build_untouched_password,
     build_user_row,
     derive_id,
     derive_opaque_id,
@@ -86,7 +87,8 @@ class TenantBuilder:
         is_person = kind == "UserMailbox"
         product = E3 if product is None and is_person else product
         enabled = is_person if enabled is None else enabled
-        user = build_user_row(alias, name, enabled, product) | dict(account or {})
+        untouched = {} if is_person else build_untouched_password()
+        user = build_user_row(alias, name, enabled, product) | untouched | dict(account or {})
         joined = {
             "AccountDisabled": not enabled,
             "IsDirSynced": user["onPremisesSyncEnabled"] is True,

@@ -121,6 +121,11 @@ def build_user_row(alias: str, name: str, enabled: bool, product: Product | None
     }
 
 
+def build_untouched_password() -> Row:
+    """The dates of an account that Exchange made for a mailbox, with a password nobody knows."""
+    return {"createdDateTime": ASSIGNED_AT, "lastPasswordChangeDateTime": ASSIGNED_AT}
+
+
 def build_assigned_plans(product: Product | None) -> list[Row]:
     """The service plans that a product assigns to a user."""
     return [

@@ -68,6 +68,8 @@ def add_defaults(graph: Mapping[str, Any], exchange: dict[str, Any]) -> None:
             name = f"{cmdlet}/{row.get('Identity') or row.get('Name')}"
             guid = {"Guid": str(uuid5(NAMESPACE_URL, name))} if cmdlet in CMDLETS_WITH_GUID else {}
             fill_row(row, {**guid, **DEFAULT_ROW_PROPERTIES.get(cmdlet, {})})
+    for row in graph.get("users", ()):
+        fill_row(row, {"assignedLicenses": [], "assignedPlans": []})
     for row in graph.get("organization", ()):
         fill_row(row, {"privacyProfile": dict(DEFAULT_PRIVACY_PROFILE)})
 

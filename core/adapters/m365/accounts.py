@@ -7,7 +7,8 @@ from urllib.parse import quote
 
 from core.adapters.api_errors import NO_LICENCE
 from core.adapters.graph.client import COUNTING, GraphClient
-from core.adapters.graph.objects import fetch_objects
+from core.adapters.graph.objects import Failures, fetch_objects
+from core.adapters.m365.account_activity import fetch_enablings, name_licence
 from core.adapters.m365.sign_ins import fetch_last_sign_ins, fetch_successful_sign_ins
 from core.adapters.parsing import (
     ID_LIMIT,
@@ -30,10 +31,10 @@ from core.microsoft365.assumptions.graph_directory import (
     RESTRICTED_UNITS,
     SYNC_FLAG,
 )
-from core.tenant.directory import Account, MfaRegistration, SignIn
+from core.tenant.directory import Account, Enabling, MfaRegistration, SignIn
 from core.tenant.mailboxes import Mailbox
 from core.tenant.readings import ReadFailure, Reading
-from core.tenant.sources import ACCOUNTS, SIGN_IN_METHODS, SIGN_INS, USER_COUNT
+from core.tenant.sources import ACCOUNTS, SIGN_IN_LOG, SIGN_IN_METHODS, SIGN_INS, USER_COUNT
 
 RELIES_ON = (
     PASSWORD_DATES,
@@ -186,24 +187,18 @@ class M365AccountReader:
     async def read_last_sign_ins(self, ids: Sequence[str]) -> Reading[SignIn]:
         """Last sign-ins by id. Needs a licence of Entra ID P1 besides the role."""
         items, failures = await fetch_last_sign_ins(self.graph, ids)
-        return Reading(
-            items=tuple(items),
-            failures=build_object_failures(SIGN_INS, failures, len(ids), {}, optional=True),
-            sources=frozenset({SIGN_INS}),
-            population=len(ids),
-        )
+        return build_sign_in_reading(SIGN_INS, ids, items, failures)
 
     async def read_successful_sign_ins(
         self, ids: Sequence[str], since: datetime
     ) -> Reading[SignIn]:
         """The last success of either kind in the log, since a time; None: the log shows none."""
         items, failures = await fetch_successful_sign_ins(self.graph, ids, since)
-        return Reading(
-            items=tuple(items),
-            failures=build_object_failures(SIGN_INS, failures, len(ids), {}, optional=True),
-            sources=frozenset({SIGN_INS}),
-            population=len(ids),
-        )
+        return build_sign_in_reading(SIGN_IN_LOG, ids, items, failures)
+
+    async def read_enablings(self, ids: Sequence[str], since: datetime) -> Reading[Enabling]:
+        """Who enabled accounts since a time, by the directory's audit log."""
+        return await fetch_enablings(self.graph, ids, since)
 
     async def list_mfa_registrations(self) -> AsyncIterator[Reading[MfaRegistration]]:
         """The report page by page. If the report breaks off, the last page holds the reason."""
@@ -255,6 +250,15 @@ class M365AccountReader:
                 failures=(build_read_failure(USER_COUNT, error, optional=True),), sources=sources
             )
         return Reading((count,), sources=sources, population=1)
+
+
+def build_sign_in_reading(
+    source: str, ids: Sequence[str], items: Sequence[SignIn], failures: Failures
+) -> Reading[SignIn]:
+    """The sign-ins of some accounts; a licence that is missing counts as a permission."""
+    found = build_object_failures(source, failures, len(ids), {}, optional=True)
+    reading = Reading(tuple(items), found, frozenset({source}), population=len(ids))
+    return name_licence(reading)
 
 
 def build_report_failure(error: TenantError) -> ReadFailure:

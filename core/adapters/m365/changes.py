@@ -30,7 +30,11 @@ from core.adapters.m365.inbox_rules.parse import parse_graph_rule
 from core.adapters.m365.mail_flow.read import fetch_recipients
 from core.adapters.m365.protocols import disable_mailbox_protocols
 from core.adapters.m365.roles.read import fetch_role_holders
-from core.adapters.m365.roles.write import RoleHoldersReader, disable_exchange_module
+from core.adapters.m365.roles.write import (
+    RoleHoldersReader,
+    disable_exchange_module,
+    require_all_role_holders,
+)
 from core.adapters.m365.verified_write import (
     Sleep,
     parse_row_for_change,
@@ -85,7 +89,8 @@ async def apply_change(
     """
     match change:
         case BlockSignIn():
-            return await block_sign_in(graph, exchange, change, sleep)
+            known = read_role_holders or partial(fetch_role_holders, graph, exchange)
+            return await block_sign_in(graph, exchange, change, known, sleep)
         case DisableInboxRule():
             return await disable_inbox_rule(graph, change, sleep)
         case EnableOrganizationAudit() | EnableUnifiedAuditLog():
@@ -115,9 +120,17 @@ async def apply_change(
 
 
 async def block_sign_in(
-    graph: GraphClient, exchange: ExchangeClient, change: BlockSignIn, sleep: Sleep
+    graph: GraphClient,
+    exchange: ExchangeClient,
+    change: BlockSignIn,
+    read_role_holders: RoleHoldersReader,
+    sleep: Sleep,
 ) -> AppliedChange:
-    """Block the account of a mailbox that nobody should sign in with, and end its sessions."""
+    """Block the account of a mailbox that nobody should sign in with, and end its sessions.
+
+    Graph itself refuses for an account with an active role, unless the app holds a strong role; it
+    says nothing about a role that the account may activate.
+    """
     _, found = await read_mailbox_row(exchange, change.mailbox_guid)
     if found.kind not in change.kinds:
         raise Superseded(f"the mailbox is now a {found.kind}")
@@ -131,6 +144,14 @@ async def block_sign_in(
     if not person.enabled:
         note = await revoke_sessions(graph, change.account_id)
         return AppliedChange({"accountEnabled": False}, unchanged=True, note=note)
+    if person.is_management_restricted:
+        raise Rejected(
+            "the account is in a restricted management administrative unit, which no app can change",
+            verdict="protected",
+        )
+    role_holders = require_all_role_holders(await read_role_holders())
+    if not role_holders.holders.keys().isdisjoint({found.id, found.guid}):
+        raise Rejected("the account holds a role, or may activate one", verdict="protected")
     before = {"accountEnabled": True}
     with recording_before(before):
         await set_account_enabled(graph, change.account_id, enabled=False)
@@ -150,7 +171,8 @@ async def set_account_enabled(graph: GraphClient, account_id: str, *, enabled: b
     """Set accountEnabled.
 
     Graph says 403 both when the app lacks the role and when the account holds a directory role that
-    the app may not touch (Microsoft Learn: "Update user", sensitive actions). The token tells.
+    the app may not touch (Microsoft Learn: "Update user", sensitive actions), or is in a restricted
+    management administrative unit. The token tells whether the role is there.
     """
     try:
         await graph.patch(build_user_path(account_id), {"accountEnabled": enabled}, BLOCK_ACCOUNTS)
@@ -159,7 +181,8 @@ async def set_account_enabled(graph: GraphClient, account_id: str, *, enabled: b
         if roles is None or roles.isdisjoint(BLOCK_ROLES):
             raise
         raise Rejected(
-            "the account is protected by a role it holds", verdict="protected"
+            "the account is protected by a role it holds or by its administrative unit",
+            verdict="protected",
         ) from error
 
 

@@ -8,6 +8,7 @@ from urllib.parse import quote
 
 from core.adapters.graph.client import GraphClient
 from core.adapters.m365.accounts import READ_USERS
+from core.adapters.m365.actors import parse_actor
 from core.adapters.parsing import (
     LIST_LIMIT,
     ResponseRow,
@@ -27,7 +28,7 @@ from core.microsoft365.assumptions.graph_directory import (
     DELETION_NAMES,
     GROUP_RESTORE,
 )
-from core.tenant.directory import Actor, DeletedObject, Deletion
+from core.tenant.directory import DeletedObject, Deletion
 from core.tenant.readings import ReadFailure, Reading
 from core.tenant.sources import DELETED_GROUPS, DELETED_USERS, DELETIONS
 
@@ -89,26 +90,6 @@ def strip_deletion_prefix(found: str, name: str) -> str:
     """A principal name without the id that deletion puts before it."""
     mark = found.replace("-", "")
     return name[len(mark) :] if len(name) > len(mark) and name.lower().startswith(mark) else name
-
-
-def parse_actor(row: ResponseRow) -> Actor:
-    """Who did it: the user, or else the app."""
-    initiated = row.get("initiatedBy")
-    by = initiated if isinstance(initiated, Mapping) else {}
-    user, app = by.get("user"), by.get("app")
-    if isinstance(user, Mapping) and (
-        found := parse_object_id(user.get("id"))
-        or parse_text(user.get("userPrincipalName"), NAME_LIMIT).lower()
-    ):
-        name = parse_text(user.get("userPrincipalName"), NAME_LIMIT) or parse_text(
-            user.get("displayName"), NAME_LIMIT
-        )
-        return Actor(found, name, False, parse_text(user.get("ipAddress"), SHORT_LIMIT))
-    if isinstance(app, Mapping):
-        name = parse_text(app.get("displayName"), NAME_LIMIT)
-        found = parse_object_id(app.get("servicePrincipalId")) or parse_object_id(app.get("appId"))
-        return Actor(found or name.lower(), name, True)
-    return Actor()
 
 
 def parse_deleted_object(kind: str, row: ResponseRow) -> DeletedObject:

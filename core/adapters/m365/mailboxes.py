@@ -1,6 +1,6 @@
 """Mailboxes: rows of Get-Mailbox, and the listings of them."""
 
-from collections.abc import AsyncIterator, Collection, Mapping
+from collections.abc import AsyncIterator, Collection, Mapping, Sequence
 from dataclasses import dataclass
 
 from core.adapters.exchange.client import ExchangeClient
@@ -8,12 +8,15 @@ from core.adapters.exchange.command import Command
 from core.adapters.exchange.paging import fetch_listing, fetch_paged_listing
 from core.adapters.parsing import (
     ResponseRow,
+    parse_each_row,
     parse_object_id,
     parse_recipient_kind,
     parse_recipient_text,
     parse_row_flag,
     parse_text,
 )
+from core.adapters.read_errors import build_object_failures
+from core.errors import NotFound, TenantError
 from core.tenant.mailboxes import Mailbox
 from core.tenant.readings import Reading
 from core.tenant.sources import MAILBOX_FORWARDS, MAILBOXES
@@ -84,6 +87,29 @@ class M365MailboxReader:
             self.exchange, MAILBOXES, command, parse_mailbox, lambda one: one.id, after
         ):
             yield page
+
+    async def read_mailboxes(self, guids: Sequence[str]) -> Reading[Mailbox]:
+        """A few mailboxes of any kind. One that is gone is absent."""
+        items: list[Mailbox] = []
+        failures: dict[str, TenantError | str] = {}
+        commands = [Command("Get-Mailbox", {"Identity": one}, MAILBOX_PROPERTIES) for one in guids]
+        for guid, rows in zip(guids, await self.exchange.invoke_batch(commands), strict=True):
+            if isinstance(rows, NotFound) or rows == []:
+                continue
+            if isinstance(rows, TenantError):
+                failures[guid] = rows
+                continue
+            found, broken = parse_each_row(rows, parse_mailbox)
+            if broken or [one.guid.lower() for one in found] != [guid.lower()]:
+                failures[guid] = broken[0][1] if broken else "another mailbox than was asked for"
+            else:
+                items += found
+        return Reading(
+            items=tuple(items),
+            failures=build_object_failures(MAILBOXES, failures, len(guids), {}),
+            sources=frozenset({MAILBOXES}),
+            population=len(guids),
+        )
 
     async def read_forwarding_mailboxes(self) -> Reading[Mailbox]:
         """The mailboxes with a forward of their own, as Exchange finds them by itself.

@@ -4,10 +4,17 @@ from collections.abc import AsyncIterator, Sequence
 from dataclasses import dataclass, replace
 from datetime import datetime
 
-from core.tenant.directory import Account, MfaRegistration, SignIn
+from core.tenant.directory import Account, Enabling, MfaRegistration, SignIn
 from core.tenant.mailboxes import Mailbox
 from core.tenant.readings import Reading
-from core.tenant.sources import ACCOUNTS, SIGN_IN_METHODS, SIGN_INS, USER_COUNT
+from core.tenant.sources import (
+    ACCOUNTS,
+    ENABLINGS,
+    SIGN_IN_LOG,
+    SIGN_IN_METHODS,
+    SIGN_INS,
+    USER_COUNT,
+)
 from tests.support.fakes.state import FakeTenantState
 
 
@@ -44,10 +51,15 @@ class FakeAccountReader:
     async def read_successful_sign_ins(
         self, ids: Sequence[str], since: datetime
     ) -> Reading[SignIn]:
-        """The successes of the scene's sign-ins that are not older than `since`."""
+        """The successes of the scene's log that are not older than `since`."""
         known = {entry.id: entry.last_success for entry in self.tenant.sign_ins}
+        known |= {entry.id: entry.last_success for entry in self.tenant.logged_sign_ins}
         found = [SignIn(one, at if (at := known.get(one)) and at >= since else None) for one in ids]
-        return self.tenant.build_reading(SIGN_INS, found, lambda entry: entry.id, ids)
+        return self.tenant.build_reading(SIGN_IN_LOG, found, lambda entry: entry.id, ids)
+
+    async def read_enablings(self, ids: Sequence[str], since: datetime) -> Reading[Enabling]:
+        found = [entry for entry in self.tenant.enablings if entry.id in ids and entry.at >= since]
+        return self.tenant.build_reading(ENABLINGS, found, lambda entry: entry.id, ids)
 
     async def list_mfa_registrations(self) -> AsyncIterator[Reading[MfaRegistration]]:
         seen = self.tenant.build_reading(

@@ -5,7 +5,7 @@ from dataclasses import replace
 
 from core.adapters.m365.protocols import PROTOCOL_FLAGS
 from core.adapters.parsing import format_timespan
-from core.errors import NotFound, Rejected, Superseded, Unavailable
+from core.errors import Forbidden, NotFound, Rejected, Superseded, Unavailable
 from core.microsoft365.configuration_sources import CONFIGURATION_SOURCES
 from core.property_values import find_property, matches_value
 from core.tenant.auditing import MailboxAudit
@@ -25,7 +25,9 @@ from core.tenant.changes import (
     ResetAuditSet,
     SetConfiguration,
 )
+from core.tenant.mailboxes import Mailbox
 from core.tenant.reversibility import hash_rule_actions
+from core.tenant.sources import ROLE_HOLDERS
 from tests.support.fakes.roles import disable_exchange_module
 from tests.support.fakes.state import FakeTenantState
 
@@ -131,12 +133,22 @@ def block_sign_in(tenant: FakeTenantState, change: BlockSignIn) -> AppliedChange
         raise Unavailable("it is not known whether the account is enabled")
     before = {"accountEnabled": user.enabled}
     if user.enabled:
-        if user.id in tenant.protected_accounts:
-            raise Rejected("the account holds a role that protects it", verdict="protected")
+        if user.id in tenant.protected_accounts or user.is_management_restricted:
+            raise Rejected("a role or an administrative unit protects it", verdict="protected")
+        ensure_account_holds_no_role(tenant, box)
         with tenant.record_write(change, before):
             tenant.users[tenant.users.index(user)] = replace(user, enabled=False)
     note = revoke_sessions(tenant, user.id)
     return AppliedChange(before, unchanged=not user.enabled, note=note)
+
+
+def ensure_account_holds_no_role(tenant: FakeTenantState, box: Mailbox) -> None:
+    """Raise for an account that holds a role, or when that is unknown."""
+    for (source, _), miss in tenant.failures.items():
+        if source == ROLE_HOLDERS:
+            raise Forbidden("not known", miss.permission) if miss.permission else Unavailable("")
+    if not {one.id for one in tenant.holders}.isdisjoint({box.id, box.guid}):
+        raise Rejected("the account holds a role, or may activate one", verdict="protected")
 
 
 def revoke_sessions(tenant: FakeTenantState, account_id: str) -> str:

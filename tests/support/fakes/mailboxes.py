@@ -1,6 +1,6 @@
 """Mailboxes of a fake tenant."""
 
-from collections.abc import AsyncIterator, Collection
+from collections.abc import AsyncIterator, Collection, Sequence
 from dataclasses import dataclass, replace
 
 from core.tenant.mailboxes import Mailbox
@@ -24,6 +24,11 @@ class FakeMailboxReader:
         unread = tuple(miss for miss in seen.failures if miss.object_id not in others)
         for part in self.tenant.paginate(replace(seen, failures=unread), lambda box: box.id, after):
             yield part
+
+    async def read_mailboxes(self, guids: Sequence[str]) -> Reading[Mailbox]:
+        found = [strip_forwards(box) for box in self.tenant.boxes if box.guid in guids]
+        seen = self.tenant.build_reading(MAILBOXES, found, lambda box: box.guid, guids)
+        return replace(seen, complete=True, population=len(guids))
 
     async def read_forwarding_mailboxes(self) -> Reading[Mailbox]:
         found = [

@@ -14,6 +14,7 @@ from core.tenant.directory import (
     Account,
     DeletedObject,
     Deletion,
+    Enabling,
     MfaRegistration,
     ModuleUser,
     RoleHolder,
@@ -35,6 +36,7 @@ from core.tenant.sources import (
     APPS,
     DELETED_GROUPS,
     DOMAINS,
+    ENABLINGS,
     GRANTS,
     MAILBOX_AUDIT,
     MAILBOXES,
@@ -42,6 +44,7 @@ from core.tenant.sources import (
     OUTBOUND_POLICIES,
     PROTOCOLS,
     SHARED_MAILBOXES,
+    SIGN_IN_LOG,
     SIGN_IN_METHODS,
     SIGN_INS,
     USER_COUNT,
@@ -53,7 +56,17 @@ from tests.support.fakes.journal import Journal
 ADMIN_ROLE_HOLDER = RoleHolder(ADMIN_ID, "entra")
 ADMIN_MODULE_USER = ModuleUser(ADMIN_ID, ADMIN_GUID, "chief@sandbox.example", "User")
 
-OPTIONAL_SOURCES = frozenset({GRANTS, SIGN_INS, OUTBOUND_POLICIES, DELETED_GROUPS, USER_COUNT})
+OPTIONAL_SOURCES = frozenset(
+    {
+        GRANTS,
+        SIGN_INS,
+        SIGN_IN_LOG,
+        ENABLINGS,
+        OUTBOUND_POLICIES,
+        DELETED_GROUPS,
+        USER_COUNT,
+    }
+)
 LISTING_SOURCES = frozenset(
     {MAILBOXES, MAILBOX_AUDIT, APPS, SIGN_IN_METHODS, MODULE_USERS, PROTOCOLS}
 )
@@ -77,6 +90,9 @@ class FakeTenantState:
     boxes: list[Mailbox] = field(default_factory=list)
     users: list[Account] = field(default_factory=list)
     sign_ins: list[SignIn] = field(default_factory=list)
+    logged_sign_ins: list[SignIn] = field(default_factory=list)
+    """Successes in the sign-in log, which may know of more than `sign_ins`."""
+    enablings: list[Enabling] = field(default_factory=list)
     rules: list[InboxRule] = field(default_factory=list)
     """Rules that Graph shows."""
     exchange_rules: list[InboxRule] = field(default_factory=list)

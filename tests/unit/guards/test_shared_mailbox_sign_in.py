@@ -5,7 +5,10 @@ from datetime import UTC, datetime, timedelta
 
 import pytest
 
-from core.guards.shared_mailbox_sign_in import GUARD, ResourceAccount, SignInVerdict, judge
+from core.guards.shared_mailbox_sign_in import GUARD
+from core.guards.shared_mailbox_sign_in.accounts import ResourceAccount, SignInRecord
+from core.guards.shared_mailbox_sign_in.judge import judge
+from core.guards.shared_mailbox_sign_in.verdicts import SignInVerdict
 from core.microsoft365.service_plans import MAILBOX_PLANS, TEAMS_ROOMS_PLANS
 from core.model.findings import Finding, Severity, Verdict, format_facts
 from core.model.guards import GuardPolicy, ObserveContext
@@ -25,7 +28,7 @@ PLAN_2 = next(plan for plan, name in MAILBOX_PLANS.items() if name == "Exchange 
 ROOM = next(iter(TEAMS_ROOMS_PLANS))
 FOUNDATION = "113feb6c-3fe4-4440-bddc-54d774bf0318"
 ARCHIVE = "176a09a6-7ec5-4039-ac02-b2791c6ba793"
-ITEM = ResourceAccount(BOX, OPEN, are_sign_ins_read=True)
+ITEM = ResourceAccount(BOX, OPEN, sign_ins=SignInRecord.READ)
 SYNCED = replace(OPEN, synced=True)
 LICENSED = replace(OPEN, plans=frozenset({PLAN_2, FOUNDATION}), licensed=True)
 UNKNOWN_PLANS = replace(OPEN, plans=None, licensed=True)
@@ -117,7 +120,7 @@ def test_a_recent_success_speaks_for_a_licensed_account_even_where_those_are_blo
 
 
 def test_that_sign_ins_cannot_be_read_is_said() -> None:
-    finding = only(replace(ITEM, are_sign_ins_read=False))
+    finding = only(replace(ITEM, sign_ins=SignInRecord.UNREAD))
     assert finding.verdict is SignInVerdict.BLOCK
     assert any(
         "not readable (AuditLog.Read.All and Entra ID P1)" in f for f in format_facts(finding.facts)
@@ -232,7 +235,7 @@ async def test_without_the_right_to_read_sign_ins_accounts_are_judged_without_th
     tenant.fail_read(SIGN_INS, permission="AuditLog.Read.All")
     reading = await look(tenant)
     (item,) = reading.items
-    assert not item.are_sign_ins_read
+    assert item.sign_ins is SignInRecord.UNREAD
     assert only(item).verdict is SignInVerdict.BLOCK
     assert reading.covers((MAILBOXES, ACCOUNTS), "m1")
     assert all(miss.optional for miss in reading.failures)

@@ -11,10 +11,10 @@ from yarl import URL
 
 from core.adapters.api_errors import map_graph_error
 from core.adapters.m365.accounts import PREMIUM_LICENCE, build_report_failure, parse_registration
+from core.adapters.m365.actors import parse_actor
 from core.adapters.m365.deletions import (
     DELETION_ACTIVITIES,
     build_audit_log_path,
-    parse_actor,
     parse_deleted_object,
     parse_deletion,
     strip_deletion_prefix,

@@ -1,0 +1,228 @@
+"""Judges one account by the first thing that decides about it. Pure.
+
+Sign-in is blocked unattended only with proof that nobody uses the account: it holds no licence of
+any kind, and either every success of the days that count would be on record and none is, or nobody
+ever set its password. Without proof an operator decides.
+"""
+
+from collections.abc import Iterator
+from functools import partial
+
+from core.guards.shared_mailbox_sign_in.accounts import (
+    DEVICE_KINDS,
+    KIND_NAMES,
+    ResourceAccount,
+    SignInRecord,
+    is_break_glass,
+    is_device,
+    is_known_unlicensed,
+    is_licensed,
+    is_proven_unused,
+    is_recent,
+)
+from core.guards.shared_mailbox_sign_in.options import Policy
+from core.guards.shared_mailbox_sign_in.texts import (
+    BLOCK_EFFECTS,
+    DELEGATION_FACT,
+    MAX_TEXT_LENGTH,
+    build_ad_disable_advice,
+    build_block_advice,
+    build_enable_advice,
+    format_mailbox_with_kind,
+    list_account_facts,
+    list_enabling_facts,
+    list_use_facts,
+)
+from core.guards.shared_mailbox_sign_in.verdicts import SignInVerdict
+from core.model.findings import Fact, Finding, Severity, Verdict
+from core.tenant.changes import BlockSignIn
+from core.tenant.directory import Account
+from core.tenant.mailboxes import format_mailbox_name
+from core.tenant.quoting import quote_text
+from core.tenant.sources import ACCOUNTS, MAILBOXES
+
+ROLE_ADVICE = (
+    "It holds an administrative role or may activate one, so it is never blocked unattended. An "
+    "account that belongs to no person should hold none: take the role away, or block it by hand."
+)
+RESTRICTED_ADVICE = (
+    "It is a member of a restricted management administrative unit: only an administrator of that "
+    "unit can change it, and no app can. Ask one to block the account if nobody signs in with it."
+)
+
+
+def judge(item: ResourceAccount, policy: Policy) -> Iterator[Finding]:
+    """One account, by the first thing that decides about it."""
+    account = item.account
+    if account is None:
+        yield build_unknown_account_finding(item)
+    elif item.mailbox.kind not in KIND_NAMES and item.blocked_at:
+        if account.enabled is False:
+            yield build_converted_finding(item, account)
+    elif account.enabled is None:
+        yield build_unknown_state_finding(item, account)
+    elif account.enabled:
+        yield judge_enabled_account(item, account, policy)
+
+
+def build_unknown_account_finding(item: ResourceAccount) -> Finding:
+    """A mailbox whose account Entra does not show."""
+    return Finding(
+        kind="sign-in-enabled",
+        object_id=item.mailbox.id,
+        subject=format_mailbox_name(item.mailbox),
+        severity=Severity.LOW,
+        verdict=Verdict.COULD_NOT_TELL,
+        summary=f"The account of {format_mailbox_with_kind(item.mailbox)} was not found in "
+        "Entra ID.",
+        facts=(Fact("kind of mailbox", quote_text(item.mailbox.kind, MAX_TEXT_LENGTH)),),
+        sources=(MAILBOXES, ACCOUNTS),
+        advice="Find out which account the mailbox belongs to, and whether it can sign in.",
+    )
+
+
+def build_unknown_state_finding(item: ResourceAccount, account: Account) -> Finding:
+    """An account of which Graph did not say whether it is enabled."""
+    return Finding(
+        kind="sign-in-enabled",
+        object_id=item.mailbox.id,
+        subject=format_mailbox_name(item.mailbox),
+        severity=Severity.LOW,
+        verdict=Verdict.COULD_NOT_TELL,
+        summary=f"Whether the account of {format_mailbox_with_kind(item.mailbox)} can sign in "
+        "is not known.",
+        facts=(*list_account_facts(item, account), DELEGATION_FACT),
+        sources=(MAILBOXES, ACCOUNTS),
+        advice="Look at the account in Entra ID: Graph did not say whether it is enabled.",
+    )
+
+
+def build_converted_finding(item: ResourceAccount, account: Account) -> Finding:
+    """A mailbox that was made a person's again while its account is still blocked."""
+    return Finding(
+        kind="blocked-after-conversion",
+        object_id=item.mailbox.id,
+        subject=format_mailbox_name(item.mailbox),
+        severity=Severity.MEDIUM,
+        verdict=Verdict.ASK,
+        summary=f"The account of {format_mailbox_with_kind(item.mailbox)} is still blocked, "
+        "although the mailbox is not shared any more.",
+        facts=(
+            *list_account_facts(item, account),
+            Fact("blocked by Exoguard", f"{item.blocked_at:%Y-%m-%d %H:%M} UTC"),
+        ),
+        sources=(MAILBOXES, ACCOUNTS),
+        advice=build_enable_advice(account),
+    )
+
+
+def judge_enabled_account(item: ResourceAccount, account: Account, policy: Policy) -> Finding:
+    """An enabled account: what may be done about it."""
+    finding = partial(
+        Finding,
+        kind="sign-in-enabled",
+        object_id=item.mailbox.id,
+        subject=format_mailbox_name(item.mailbox),
+        summary=f"The account of {format_mailbox_with_kind(item.mailbox)} can sign in.",
+        facts=(
+            *list_account_facts(item, account),
+            *list_use_facts(item, account, policy),
+            DELEGATION_FACT,
+        ),
+        sources=(MAILBOXES, ACCOUNTS),
+    )
+    if is_break_glass(account, policy):
+        return finding(
+            severity=Severity.INFO,
+            verdict=SignInVerdict.NEVER,
+            advice="BREAK_GLASS_ACCOUNTS names it as an emergency account; it is never blocked.",
+        )
+    if is_device(item.mailbox, account):
+        return finding(
+            severity=Severity.INFO,
+            verdict=SignInVerdict.NEVER,
+            advice="It holds a licence, so a device of the room signs in with it: a panel, a "
+            "phone, a hub or a Teams Rooms device. It is never blocked.",
+        )
+    if account.synced:
+        return finding(
+            severity=Severity.HIGH,
+            verdict=Verdict.ON_PREMISES,
+            advice=build_ad_disable_advice(account),
+        )
+    if account.is_management_restricted or item.holds_role:
+        return finding(
+            severity=Severity.LOW,
+            verdict=SignInVerdict.NEVER,
+            advice=RESTRICTED_ADVICE if account.is_management_restricted else ROLE_ADVICE,
+            is_said_once=True,
+        )
+    if item.blocked_at:
+        return finding(
+            severity=Severity.HIGH,
+            verdict=Verdict.ASK,
+            summary=f"The account of {format_mailbox_with_kind(item.mailbox)} can sign in again: "
+            "somebody enabled it after Exoguard had blocked it.",
+            facts=(*list_account_facts(item, account), *list_enabling_facts(item), DELEGATION_FACT),
+            advice=build_block_advice(account, "Ask who enabled it what the account is for."),
+        )
+    return judge_use(item, account, policy, finding)
+
+
+def judge_use(
+    item: ResourceAccount, account: Account, policy: Policy, finding: partial[Finding]
+) -> Finding:
+    """An enabled account that may be blocked: whether anybody uses it."""
+    if is_licensed(account) and policy.options.licensed_accounts == "ignore":
+        return finding(severity=Severity.INFO, verdict=SignInVerdict.KEEP)
+    if is_licensed(account) and policy.options.licensed_accounts != "block":
+        return finding(
+            severity=Severity.MEDIUM,
+            verdict=Verdict.ASK,
+            advice=build_block_advice(
+                account, "It is licensed, so it looks like a person or a mailbox over 50 GB."
+            ),
+        )
+    if is_recent(item.last_sign_in, policy):
+        return finding(
+            severity=Severity.HIGH,
+            verdict=Verdict.ASK,
+            advice=build_block_advice(
+                account, "Somebody signed in lately. Find out who before blocking the account."
+            ),
+        )
+    if reason := explain_missing_proof(item, account):
+        return finding(
+            severity=Severity.HIGH,
+            verdict=Verdict.ASK,
+            advice=build_block_advice(account, reason),
+        )
+    return finding(
+        severity=Severity.HIGH,
+        verdict=SignInVerdict.BLOCK,
+        facts=(
+            *list_account_facts(item, account),
+            *list_use_facts(item, account, policy),
+            *BLOCK_EFFECTS,
+        ),
+        changes=(BlockSignIn(account.id, item.mailbox.guid, tuple(policy.options.resource_kinds)),),
+        advice="Block sign-in of the account in Entra ID and revoke its sessions.",
+        asks_if_preexisting=policy.options.at_first_look == "ask",
+    )
+
+
+def explain_missing_proof(item: ResourceAccount, account: Account) -> str:
+    """Why it is not proven that the account may be blocked; empty if it is."""
+    if not is_licensed(account) and not is_known_unlicensed(account):
+        return "Graph did not say which licences it holds."
+    if item.holds_role is None:
+        return "Who holds administrative roles cannot be read."
+    if is_proven_unused(item, account):
+        return ""
+    if item.sign_ins is SignInRecord.UNREAD:
+        return "It is not known whether anybody signs in: sign-ins cannot be read."
+    if item.sign_ins is SignInRecord.UNCLEAR:
+        return "It is not known whether the latest attempts to sign in succeeded."
+    if item.mailbox.kind in DEVICE_KINDS:
+        return "Somebody set its password or signed in once, as for a panel or a hub of the room."
+    return "It is not proven that nobody uses it."

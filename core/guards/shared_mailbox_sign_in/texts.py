@@ -1,0 +1,143 @@
+"""What findings say about an account: its evidence, the effects of a block, and commands."""
+
+from core.guards.shared_mailbox_sign_in.accounts import (
+    KIND_NAMES,
+    PasswordAge,
+    ResourceAccount,
+    SignInRecord,
+    get_password_age,
+    is_licensed,
+    needs_sign_ins,
+)
+from core.guards.shared_mailbox_sign_in.options import Policy
+from core.microsoft365.powershell import (
+    build_block_account_command,
+    build_disable_account_command,
+    build_enable_account_command,
+)
+from core.microsoft365.service_plans import list_plan_names
+from core.model.findings import Fact
+from core.tenant.directory import Account
+from core.tenant.mailboxes import Mailbox, format_mailbox_name
+from core.tenant.quoting import quote_text
+
+MAX_TEXT_LENGTH = 200
+DELEGATION_FACT = Fact(
+    "", "whoever opens the mailbox by delegation keeps their access when sign-in is blocked"
+)
+# Exclaimer's documentation: disabled users are left out by default. Microsoft Learn: About shared
+# mailboxes; Delete or restore user mailboxes.
+BLOCK_EFFECTS = (
+    DELEGATION_FACT,
+    Fact(
+        "",
+        "signature software such as Exclaimer leaves disabled accounts out by default: mail from "
+        "the mailbox then goes without a signature",
+    ),
+    Fact(
+        "",
+        "deleting the disabled account deletes the mailbox, for good after 30 days",
+    ),
+    Fact(
+        "",
+        "if the mailbox becomes a person's again, its account stays blocked until somebody "
+        "enables it",
+    ),
+)
+PASSWORD_TEXTS = {
+    PasswordAge.UNTOUCHED: "as old as the account: nobody set it",
+    PasswordAge.UNKNOWN: "not known",
+}
+
+
+def format_mailbox_with_kind(mailbox: Mailbox) -> str:
+    """The mailbox with its kind, within a sentence."""
+    return f"{KIND_NAMES.get(mailbox.kind, 'mailbox')} {format_mailbox_name(mailbox)}"
+
+
+def list_account_facts(item: ResourceAccount, account: Account) -> tuple[Fact, ...]:
+    """What a person needs to know; nothing in it changes while the account does not."""
+    facts = (
+        Fact("kind of mailbox", quote_text(item.mailbox.kind, MAX_TEXT_LENGTH)),
+        Fact("sign-in name", quote_text(account.upn, MAX_TEXT_LENGTH) or "not known"),
+        Fact("licences", format_licences(account)),
+    )
+    if not account.synced:
+        return facts
+    synced = "the account comes from the on-premises directory"
+    if is_licensed(account):
+        synced += "; it is licensed, so it may be a person's: ask before disabling it"
+    return (*facts, Fact("", synced))
+
+
+def format_licences(account: Account) -> str:
+    """The licences of an account, by the plans that are known by name."""
+    if not is_licensed(account):
+        return "none" if account.plans is not None else "not known"
+    if account.plans is None:
+        return "assigned, plans unknown"
+    return ", ".join(list_plan_names(account.plans)) or "assigned, none with a mailbox"
+
+
+def list_use_facts(item: ResourceAccount, account: Account, policy: Policy) -> tuple[Fact, ...]:
+    """When somebody last signed in and set the password, where that was asked for."""
+    if not needs_sign_ins(item.mailbox, account, policy):
+        return ()
+    password = PASSWORD_TEXTS.get(get_password_age(account))
+    if password is None and account.password_changed_at:
+        password = f"set on {account.password_changed_at:%Y-%m-%d}"
+    return (
+        Fact("last successful sign-in", format_last_sign_in(item)),
+        Fact("password", password or "not known"),
+    )
+
+
+def format_last_sign_in(item: ResourceAccount) -> str:
+    """The last success, or why it is not known."""
+    if item.sign_ins is SignInRecord.UNREAD:
+        return "not readable (AuditLog.Read.All and Entra ID P1)"
+    if item.sign_ins is SignInRecord.UNCLEAR:
+        return "not known: there were attempts lately, and no success is on record"
+    return f"{item.last_sign_in:%Y-%m-%d}" if item.last_sign_in else "none on record"
+
+
+def list_enabling_facts(item: ResourceAccount) -> tuple[Fact, ...]:
+    """When Exoguard blocked the account, and who enabled it since."""
+    if item.blocked_at is None:
+        return ()
+    blocked = Fact("blocked by Exoguard", f"{item.blocked_at:%Y-%m-%d %H:%M} UTC")
+    if item.enabling is None:
+        return (blocked, Fact("enabled again", "the directory's audit log does not say by whom"))
+    actor = item.enabling.actor
+    name = quote_text(actor.name or actor.id, MAX_TEXT_LENGTH) or "an unknown account"
+    kind = "the app " if actor.is_app else ""
+    when = f"{item.enabling.at:%Y-%m-%d %H:%M} UTC"
+    return (blocked, Fact("enabled again", f"by {kind}{name} on {when}"))
+
+
+def build_block_advice(account: Account, reason: str) -> str:
+    """Why nothing is blocked unattended, and the command for whoever knows that nobody signs in."""
+    command = build_block_account_command(account.id)
+    by_hand = f": {command}" if command else " in Entra ID"
+    return f"{reason} If nobody signs in with it, block it{by_hand}; otherwise exempt it."
+
+
+def build_enable_advice(account: Account) -> str:
+    """What to do about a person who cannot sign in."""
+    command = build_enable_account_command(account.id)
+    by_hand = f": {command}" if command else " in Entra ID"
+    return (
+        f"If a person is to sign in with it, set a new password and enable the account{by_hand}. "
+        "Undoing Exoguard's change enables it too. Otherwise leave it, and acknowledge the case."
+    )
+
+
+def build_ad_disable_advice(account: Account) -> str:
+    """What an administrator of the on-premises directory runs."""
+    command = build_disable_account_command(account.upn)
+    if not command:
+        return "Disable the account in the on-premises Active Directory, then run a sync cycle."
+    return (
+        f"The account is directory-synced: run {command} on premises, "
+        "then a sync cycle (Start-ADSyncSyncCycle -PolicyType Delta)."
+    )
