@@ -72,6 +72,8 @@ var appSettings = {
   STATE_TABLE: stateTable
   RESOURCE_MAILBOX_KINDS: chosen(settings, 'RESOURCE_MAILBOX_KINDS', 'SharedMailbox,RoomMailbox,EquipmentMailbox,SchedulingMailbox')
   LICENSED_MAILBOXES: chosen(settings, 'LICENSED_MAILBOXES', 'alert')
+  BREAK_GLASS_ACCOUNTS: chosen(settings, 'BREAK_GLASS_ACCOUNTS', '')
+  SIGN_IN_AT_FIRST_LOOK: chosen(settings, 'SIGN_IN_AT_FIRST_LOOK', 'block')
   RECENT_SIGN_IN_DAYS: chosen(settings, 'RECENT_SIGN_IN_DAYS', '30')
   AUDIT_LOG_AGE_DAYS: chosen(settings, 'AUDIT_LOG_AGE_DAYS', '90')
   MAIL_ITEMS_ACCESSED: chosen(settings, 'MAIL_ITEMS_ACCESSED', 'licensed')

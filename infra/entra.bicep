@@ -29,7 +29,7 @@ var permissions = {
   'shared-mailbox-sign-in': {
     exchange: true
     reads: ['User.Read.All']
-    optionalReads: ['AuditLog.Read.All']
+    optionalReads: ['AuditLog.Read.All', 'RoleManagement.Read.Directory', 'GroupMember.Read.All', 'PrivilegedEligibilitySchedule.Read.AzureADGroup']
     writes: ['User.EnableDisableAccount.All']
     optionalWrites: ['User.RevokeSessions.All']
   }

@@ -94,6 +94,10 @@ $Catalog = @'
  "entries": [
   {"guard": "shared-mailbox-sign-in", "cmdlet": "Get-Mailbox", "writes": false, "optional": false,
    "parameters": ["Filter", "Identity", "RecipientTypeDetails", "ResultSize"]},
+  {"guard": "shared-mailbox-sign-in", "cmdlet": "Get-RoleGroup", "writes": false, "optional": true,
+   "parameters": ["ResultSize"]},
+  {"guard": "shared-mailbox-sign-in", "cmdlet": "Get-RoleGroupMember", "writes": false, "optional": true,
+   "parameters": ["Identity", "ResultSize"]},
   {"guard": "mailbox-forwarding", "cmdlet": "Get-Mailbox", "writes": false, "optional": false,
    "parameters": ["Filter", "Identity", "RecipientTypeDetails", "ResultSize"]},
   {"guard": "mailbox-forwarding", "cmdlet": "Get-InboxRule", "writes": false, "optional": false,

@@ -146,7 +146,7 @@ async def block_sign_in(
         return AppliedChange({"accountEnabled": False}, unchanged=True, note=note)
     if person.is_management_restricted:
         raise Rejected(
-            "the account is in a restricted management administrative unit, which no app can change",
+            "the account is in a restricted management administrative unit: no app can change it",
             verdict="protected",
         )
     role_holders = require_all_role_holders(await read_role_holders())

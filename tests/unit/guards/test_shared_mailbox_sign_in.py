@@ -13,10 +13,17 @@ from core.microsoft365.service_plans import MAILBOX_PLANS, TEAMS_ROOMS_PLANS
 from core.model.findings import Finding, Severity, Verdict, format_facts
 from core.model.guards import GuardPolicy, ObserveContext
 from core.tenant.changes import BlockSignIn
-from core.tenant.directory import Account, SignIn
+from core.tenant.directory import Account, Actor, Enabling, RoleHolder, SignIn
 from core.tenant.mailboxes import Mailbox
 from core.tenant.readings import Reading
-from core.tenant.sources import ACCOUNTS, MAILBOXES, SIGN_INS
+from core.tenant.sources import (
+    ACCOUNTS,
+    ENABLINGS,
+    MAILBOXES,
+    ROLE_HOLDERS,
+    SIGN_IN_LOG,
+    SIGN_INS,
+)
 from tests.support.fakes.tenant import FakeTenant
 from tests.support.observe import observe_all
 
@@ -59,15 +66,17 @@ def test_a_blocked_account_is_nothing_to_speak_of() -> None:
     [
         (None, Verdict.COULD_NOT_TELL, Severity.LOW),
         (replace(OPEN, enabled=None), Verdict.COULD_NOT_TELL, Severity.LOW),
-        (replace(OPEN, plans=frozenset({ROOM})), SignInVerdict.NEVER, Severity.INFO),
-        (replace(OPEN, plans=frozenset({ROOM, PLAN_2})), SignInVerdict.NEVER, Severity.INFO),
-        (replace(SYNCED, plans=frozenset({ROOM})), SignInVerdict.NEVER, Severity.INFO),
+        (replace(OPEN, plans=frozenset({ROOM})), Verdict.ASK, Severity.MEDIUM),
         (SYNCED, Verdict.ON_PREMISES, Severity.HIGH),
         (replace(LICENSED, synced=True), Verdict.ON_PREMISES, Severity.HIGH),
         (LICENSED, Verdict.ASK, Severity.MEDIUM),
         (UNKNOWN_PLANS, Verdict.ASK, Severity.MEDIUM),
-        (replace(OPEN, plans=frozenset({FOUNDATION, ARCHIVE})), SignInVerdict.BLOCK, Severity.HIGH),
-        (replace(OPEN, plans=frozenset({"no-such-plan"})), SignInVerdict.BLOCK, Severity.HIGH),
+        (replace(OPEN, plans=frozenset({FOUNDATION, ARCHIVE})), Verdict.ASK, Severity.MEDIUM),
+        (replace(OPEN, plans=frozenset({"no-such-plan"})), Verdict.ASK, Severity.MEDIUM),
+        (replace(OPEN, licence_ids=frozenset({"a"})), Verdict.ASK, Severity.MEDIUM),
+        (replace(OPEN, plans=None), Verdict.ASK, Severity.HIGH),
+        (replace(OPEN, is_management_restricted=True), SignInVerdict.NEVER, Severity.LOW),
+        (replace(SYNCED, is_management_restricted=True), Verdict.ON_PREMISES, Severity.HIGH),
     ],
 )
 def test_each_account_has_its_verdict(
@@ -119,12 +128,166 @@ def test_a_recent_success_speaks_for_a_licensed_account_even_where_those_are_blo
     )
 
 
+@pytest.mark.parametrize(
+    ("changed", "verdict"),
+    [
+        (None, Verdict.ASK),
+        (timedelta(0), SignInVerdict.BLOCK),
+        (timedelta(minutes=5), SignInVerdict.BLOCK),
+        (timedelta(minutes=6), Verdict.ASK),
+        (timedelta(days=400), Verdict.ASK),
+        (-timedelta(days=1), Verdict.ASK),
+    ],
+)
+@pytest.mark.parametrize("record", [SignInRecord.UNREAD, SignInRecord.UNCLEAR])
+def test_where_sign_ins_are_not_known_only_an_untouched_password_is_proof(
+    changed: timedelta | None, verdict: str, record: SignInRecord
+) -> None:
+    made = NOW - timedelta(days=900)
+    account = replace(
+        OPEN, created_at=made, password_changed_at=made + changed if changed is not None else None
+    )
+    finding = only(replace(ITEM, account=account, sign_ins=record))
+    assert finding.verdict is verdict
+    assert bool(finding.changes) is (verdict is SignInVerdict.BLOCK)
+    if verdict is Verdict.ASK:
+        assert "Update-MgUser -UserId 'm1' -AccountEnabled:$false" in finding.advice
+
+
 def test_that_sign_ins_cannot_be_read_is_said() -> None:
     finding = only(replace(ITEM, sign_ins=SignInRecord.UNREAD))
-    assert finding.verdict is SignInVerdict.BLOCK
     assert any(
         "not readable (AuditLog.Read.All and Entra ID P1)" in f for f in format_facts(finding.facts)
     )
+    assert "sign-ins cannot be read" in finding.advice
+
+
+def test_a_read_log_is_proof_whatever_the_password() -> None:
+    account = replace(OPEN, created_at=NOW, password_changed_at=NOW + timedelta(days=1))
+    assert only(replace(ITEM, account=account)).verdict is SignInVerdict.BLOCK
+
+
+@pytest.mark.parametrize("kind", ["RoomMailbox", "EquipmentMailbox"])
+@pytest.mark.parametrize(
+    "account",
+    [
+        LICENSED,
+        UNKNOWN_PLANS,
+        replace(OPEN, plans=frozenset({ROOM})),
+        replace(OPEN, plans=frozenset({"no-such-plan"})),
+        replace(OPEN, licence_ids=frozenset({"a"})),
+        replace(SYNCED, plans=frozenset({ROOM})),
+    ],
+)
+@pytest.mark.parametrize("setting", ["alert", "block", "ignore"])
+def test_a_room_with_any_licence_is_never_blocked(
+    kind: str, account: Account, setting: str
+) -> None:
+    terms = replace(TERMS, options=replace(GUARD.options, licensed_accounts=setting))
+    finding = only(replace(ITEM, mailbox=replace(BOX, kind=kind), account=account), terms)
+    assert (finding.verdict, finding.severity) == (SignInVerdict.NEVER, Severity.INFO)
+    assert not finding.changes
+
+
+@pytest.mark.parametrize(
+    ("password_days", "sign_in_days", "record", "verdict"),
+    [
+        (None, None, SignInRecord.READ, SignInVerdict.BLOCK),
+        (0, None, SignInRecord.UNREAD, SignInVerdict.BLOCK),
+        (300, None, SignInRecord.READ, Verdict.ASK),
+        (None, 45, SignInRecord.READ, Verdict.ASK),
+        (None, None, SignInRecord.UNREAD, Verdict.ASK),
+        (0, 3, SignInRecord.READ, Verdict.ASK),
+    ],
+)
+def test_a_room_without_a_licence_may_still_serve_a_device(
+    password_days: int | None, sign_in_days: int | None, record: SignInRecord, verdict: str
+) -> None:
+    made = NOW - timedelta(days=900)
+    password = made + timedelta(days=password_days) if password_days is not None else None
+    item = ResourceAccount(
+        replace(BOX, kind="RoomMailbox"),
+        replace(OPEN, created_at=made, password_changed_at=password),
+        last_sign_in=NOW - timedelta(days=sign_in_days) if sign_in_days is not None else None,
+        sign_ins=record,
+    )
+    assert only(item).verdict is verdict
+
+
+@pytest.mark.parametrize(
+    ("item", "verdict"),
+    [
+        (replace(ITEM, holds_role=True), SignInVerdict.NEVER),
+        (replace(ITEM, account=LICENSED, holds_role=True), SignInVerdict.NEVER),
+        (replace(ITEM, holds_role=None), Verdict.ASK),
+        (replace(ITEM, account=SYNCED, holds_role=True), Verdict.ON_PREMISES),
+    ],
+)
+def test_an_administrator_is_never_blocked_and_said_once(
+    item: ResourceAccount, verdict: str
+) -> None:
+    finding = only(item)
+    assert finding.verdict is verdict
+    assert not finding.changes
+    assert finding.is_said_once is (verdict is SignInVerdict.NEVER)
+
+
+@pytest.mark.parametrize("name", ["m1", "info@contoso.com"])
+def test_a_break_glass_account_is_never_blocked(name: str) -> None:
+    terms = replace(TERMS, options=replace(GUARD.options, break_glass_accounts=(name,)))
+    finding = only(replace(ITEM, account=replace(OPEN, upn="Info@Contoso.com")), terms)
+    assert (finding.verdict, finding.severity) == (SignInVerdict.NEVER, Severity.INFO)
+
+
+@pytest.mark.parametrize(
+    ("enabling", "said"),
+    [
+        (None, "enabled again: the directory's audit log does not say by whom"),
+        (
+            Enabling("m1", NOW, Actor("a1", "dana@contoso.com")),
+            "enabled again: by dana@contoso.com on 2026-11-20 06:00 UTC",
+        ),
+        (
+            Enabling("m1", NOW, Actor("a1", "Provisioning", is_app=True)),
+            "enabled again: by the app Provisioning on 2026-11-20 06:00 UTC",
+        ),
+    ],
+)
+def test_an_account_that_somebody_enabled_again_is_asked_about(
+    enabling: Enabling | None, said: str
+) -> None:
+    item = replace(ITEM, blocked_at=NOW - timedelta(days=1), enabling=enabling)
+    for account in (OPEN, LICENSED):
+        finding = only(replace(item, account=account))
+        assert (finding.verdict, finding.severity) == (Verdict.ASK, Severity.HIGH)
+        assert not finding.changes
+        assert said in format_facts(finding.facts)
+        assert "blocked by Exoguard: 2026-11-19 06:00 UTC" in format_facts(finding.facts)
+
+
+def test_a_mailbox_that_became_a_persons_again_is_told_with_the_block() -> None:
+    item = ResourceAccount(
+        replace(BOX, kind="UserMailbox"),
+        replace(LICENSED, enabled=False),
+        blocked_at=NOW - timedelta(days=1),
+    )
+    finding = only(item)
+    assert finding.verdict is Verdict.ASK
+    assert "blocked by Exoguard: 2026-11-19 06:00 UTC" in format_facts(finding.facts)
+    assert "-AccountEnabled:$true" in finding.advice
+    assert list(judge(replace(item, account=LICENSED), TERMS)) == []
+
+
+def test_a_block_says_what_it_changes_for_others() -> None:
+    told = " ".join(format_facts(only(ITEM).facts))
+    for word in ("delegation", "signature", "deletes the mailbox", "stays blocked"):
+        assert word in told
+
+
+@pytest.mark.parametrize(("setting", "asks"), [("block", False), ("ask", True)])
+def test_what_was_there_at_the_first_look_may_be_a_question(setting: str, asks: bool) -> None:
+    terms = replace(TERMS, options=replace(GUARD.options, at_first_look=setting))
+    assert only(ITEM, terms).asks_if_preexisting is asks
 
 
 def test_a_synced_account_comes_with_the_command_for_its_own_directory() -> None:
@@ -181,9 +344,12 @@ async def test_sign_ins_are_asked_for_only_where_they_decide() -> None:
         replace(SYNCED, id="m3"),
         Account("m4", enabled=False),
         Account("m5", enabled=True, plans=frozenset({ROOM})),
+        Account("m6", enabled=True),
+        replace(OPEN, id="m7", is_management_restricted=True),
     ]
     boxes = [replace(BOX, id=account.id, guid=f"g-{account.id}") for account in accounts]
-    tenant = FakeTenant(boxes=boxes, users=accounts)
+    boxes[4] = replace(boxes[4], kind="RoomMailbox")
+    tenant = FakeTenant(boxes=boxes, users=accounts, holders=[RoleHolder("m6", "eligible")])
     await look(tenant)
     await look(tenant, replace(TERMS, options=replace(GUARD.options, licensed_accounts="block")))
     assert [ids for surface, ids in tenant.read_log if surface == SIGN_INS] == [
@@ -236,9 +402,122 @@ async def test_without_the_right_to_read_sign_ins_accounts_are_judged_without_th
     reading = await look(tenant)
     (item,) = reading.items
     assert item.sign_ins is SignInRecord.UNREAD
-    assert only(item).verdict is SignInVerdict.BLOCK
+    assert only(item).verdict is Verdict.ASK
     assert reading.covers((MAILBOXES, ACCOUNTS), "m1")
     assert all(miss.optional for miss in reading.failures)
+
+
+async def test_a_log_that_fails_for_the_moment_leaves_accounts_unread() -> None:
+    tenant = FakeTenant(boxes=[BOX], users=[OPEN])
+    tenant.fail_read(SIGN_INS)
+    reading = await look(tenant)
+    assert reading.items == ()
+    assert reading.unread_object_ids == {"m1"}
+
+
+@pytest.mark.parametrize("permission", ["", "RoleManagement.Read.Directory"])
+async def test_where_roles_are_not_known_nothing_is_blocked(permission: str) -> None:
+    tenant = FakeTenant(boxes=[BOX], users=[OPEN])
+    tenant.fail_read(ROLE_HOLDERS, permission=permission)
+    reading = await look(tenant)
+    if permission:
+        (item,) = reading.items
+        assert only(item).verdict is Verdict.ASK
+        assert "roles cannot be read" in only(item).advice
+    else:
+        assert reading.unread_object_ids == {"m1"}
+    assert all(miss.optional for miss in reading.failures if not miss.object_id)
+
+
+async def test_whoever_may_activate_a_role_is_never_blocked() -> None:
+    for holder in ("m1", "g1"):
+        tenant = FakeTenant(boxes=[BOX], users=[OPEN], holders=[RoleHolder(holder, "eligible")])
+        (item,) = (await look(tenant)).items
+        assert only(item).verdict is SignInVerdict.NEVER
+
+
+SPRAYED = SignIn("m1", None, NOW - timedelta(hours=1))
+
+
+async def test_failed_attempts_protect_no_account_whose_log_shows_no_success() -> None:
+    tenant = FakeTenant(boxes=[BOX], users=[OPEN], sign_ins=[SPRAYED])
+    (item,) = (await look(tenant)).items
+    assert only(item).verdict is SignInVerdict.BLOCK
+
+
+async def test_a_success_that_only_the_log_knows_is_a_reason_to_ask() -> None:
+    tenant = FakeTenant(boxes=[BOX], users=[OPEN], sign_ins=[SPRAYED])
+    tenant.logged_sign_ins = [SignIn("m1", NOW - timedelta(hours=1))]
+    (item,) = (await look(tenant)).items
+    assert only(item).verdict is Verdict.ASK
+    assert "signed in lately" in only(item).advice
+
+
+async def test_attempts_without_a_log_are_not_known() -> None:
+    tenant = FakeTenant(boxes=[BOX], users=[OPEN], sign_ins=[SPRAYED])
+    tenant.fail_read(SIGN_IN_LOG, permission="AuditLog.Read.All")
+    (item,) = (await look(tenant)).items
+    assert item.sign_ins is SignInRecord.UNCLEAR
+    assert only(item).verdict is Verdict.ASK
+    tenant.clear_faults()
+    tenant.fail_read(SIGN_IN_LOG, "m1")
+    assert (await look(tenant)).unread_object_ids == {"m1"}
+    tenant.clear_faults()
+    longer = replace(TERMS, options=replace(GUARD.options, recent_days=60))
+    (item,) = (await look(tenant, longer)).items
+    assert only(item, longer).verdict is Verdict.ASK, "the log ends before those days"
+
+
+async def test_old_attempts_need_no_log() -> None:
+    old = replace(SPRAYED, last_attempt=NOW - timedelta(days=31))
+    tenant = FakeTenant(boxes=[BOX], users=[OPEN], sign_ins=[old])
+    (item,) = (await look(tenant)).items
+    assert only(item).verdict is SignInVerdict.BLOCK
+    assert SIGN_IN_LOG not in {source for source, _ in tenant.read_log}
+
+
+BLOCKED_AT = NOW - timedelta(days=2)
+PAST_BLOCK = (BlockSignIn("m1", "g1", TERMS.options.resource_kinds), BLOCKED_AT)
+
+
+async def look_back(
+    tenant: FakeTenant, open_case_ids: frozenset[str] = frozenset()
+) -> Reading[ResourceAccount]:
+    context = ObserveContext(TERMS, open_case_ids=open_case_ids, applied_changes=(PAST_BLOCK,))
+    return await observe_all(GUARD, tenant, context)
+
+
+async def test_who_enabled_a_blocked_account_again_is_read_from_the_audit_log() -> None:
+    dana = Actor("a1", "dana@contoso.com")
+    tenant = FakeTenant(boxes=[BOX], users=[OPEN])
+    tenant.enablings = [
+        Enabling("m1", BLOCKED_AT - timedelta(hours=1), Actor("a0", "before@contoso.com")),
+        Enabling("m1", BLOCKED_AT + timedelta(hours=1), dana),
+        Enabling("m2", BLOCKED_AT + timedelta(hours=2), Actor("a0", "other@contoso.com")),
+    ]
+    (item,) = (await look_back(tenant)).items
+    assert item.blocked_at == BLOCKED_AT
+    assert item.enabling is not None
+    assert item.enabling.actor == dana
+    tenant.fail_read(ENABLINGS, permission="AuditLog.Read.All")
+    reading = await look_back(tenant)
+    (item,) = reading.items
+    assert only(item).verdict is Verdict.ASK
+    assert reading.covers((MAILBOXES, ACCOUNTS), "m1")
+
+
+async def test_a_converted_mailbox_is_looked_up_and_its_old_case_ends() -> None:
+    person = replace(BOX, kind="UserMailbox")
+    tenant = FakeTenant(boxes=[person], users=[replace(OPEN, enabled=False)])
+    reading = await look_back(tenant, open_case_ids=frozenset({"m1"}))
+    (item,) = reading.items
+    assert only(item).kind == "blocked-after-conversion"
+    assert reading.covers((MAILBOXES, ACCOUNTS), "m1")
+    tenant.users = [OPEN]
+    (item,) = (await look_back(tenant)).items
+    assert list(judge(item, TERMS)) == []
+    tenant.boxes = []
+    assert (await look_back(tenant)).items == ()
 
 
 async def test_a_listing_that_broke_off_makes_the_reading_incomplete() -> None:
