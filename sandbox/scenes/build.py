@@ -193,7 +193,8 @@ def build_missing_permissions() -> Row:
             "graph": list(
                 split_words(
                     "User.Read.All User.RevokeSessions.All AuditLog.Read.All Domain.Read.All"
-                    " Mail.ReadBasic.All Group.Read.All"
+                    " Mail.ReadBasic.All Group.Read.All RoleManagement.Read.Directory"
+                    " GroupMember.Read.All PrivilegedEligibilitySchedule.Read.AzureADGroup"
                 )
             ),
             "exchange": list(
@@ -202,7 +203,7 @@ def build_missing_permissions() -> Row:
                     " Get-HostedOutboundSpamFilterPolicy Get-HostedOutboundSpamFilterRule"
                     " Get-OrganizationConfig Set-OrganizationConfig Get-AdminAuditLogConfig"
                     " Set-AdminAuditLogConfig Get-MailboxAuditBypassAssociation"
-                    " Set-MailboxAuditBypassAssociation"
+                    " Set-MailboxAuditBypassAssociation Get-RoleGroup Get-RoleGroupMember"
                 )
             ),
         },

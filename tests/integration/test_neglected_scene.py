@@ -14,12 +14,12 @@ from tests.support.run_scene import (
 )
 
 BLOCKED = (
-    *("info", "room-berlin", "projector", "bookings", "suggestions"),
+    *("info", "room-berlin", "projector", "bookings"),
     *("warehouse", "newsletter", "events"),
 )
 LEFT_TO_PEOPLE = {
     **expect_alike("sign-in-enabled", "on-premises", "legacy-orders"),
-    **expect_alike("sign-in-enabled", "ask", "board", "support"),
+    **expect_alike("sign-in-enabled", "ask", "board", "support", "suggestions"),
     **expect_alike("sign-in-enabled", "never", "room-oslo"),
     **expect_alike("sign-in-enabled", "could-not-tell", "orphan"),
 }

@@ -15,11 +15,11 @@ from core.adapters.parsing import (
     parse_text,
     parse_timestamp,
 )
-from core.adapters.read_errors import build_object_failures, build_read_failure
+from core.adapters.read_errors import build_read_failure
 from core.errors import TenantError, Unavailable
-from core.tenant.directory import Enabling, SignIn
+from core.tenant.directory import Enabling
 from core.tenant.readings import ReadFailure, Reading
-from core.tenant.sources import ENABLINGS, SIGN_IN_LOG
+from core.tenant.sources import ENABLINGS
 
 READ_LOGS = "AuditLog.Read.All"
 PREMIUM_LICENCE = "a licence of Microsoft Entra ID P1"

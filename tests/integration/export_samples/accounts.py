@@ -55,7 +55,8 @@ def build_account_sample(
 
 def build_plans(*ids: str, status: str = "Enabled") -> Row:
     rows = [{"servicePlanId": one, "capabilityStatus": status, "service": "x"} for one in ids]
-    return {"assignedLicenses": [SKU], "assignedPlans": rows}
+    licences = [SKU] if status.lower() != "deleted" else []
+    return {"assignedLicenses": licences, "assignedPlans": rows}
 
 
 def build_sign_in_activity(**times: str | None) -> Row:
@@ -102,10 +103,10 @@ ACCOUNTS = (
     build_account_sample("plan-suspended", "ask", **build_plans(PLAN_2, status="Suspended")),
     build_account_sample("plan-locked-out", "ask", **build_plans(PLAN_2, status="LockedOut")),
     build_account_sample("plan-deleted", "block", **build_plans(PLAN_2, status="Deleted")),
-    build_account_sample("foundation", "block", **build_plans(FOUNDATION)),
-    build_account_sample("foundation-gov", "block", **build_plans(FOUNDATION_GOV, ENTRA_P1)),
-    build_account_sample("archive-add-on", "block", **build_plans(ARCHIVE_ADDON)),
-    build_account_sample("archive-only", "block", **build_plans(ARCHIVE, MULTI_GEO)),
+    build_account_sample("foundation", "ask", **build_plans(FOUNDATION)),
+    build_account_sample("foundation-gov", "ask", **build_plans(FOUNDATION_GOV, ENTRA_P1)),
+    build_account_sample("archive-add-on", "ask", **build_plans(ARCHIVE_ADDON)),
+    build_account_sample("archive-only", "ask", **build_plans(ARCHIVE, MULTI_GEO)),
     build_account_sample(
         "licences-without-plans", "ask", assignedLicenses=[SKU], assignedPlans=ABSENT
     ),
@@ -126,8 +127,8 @@ ACCOUNTS = (
     build_account_sample(
         "room-licence-gone", "block", ROOM, **build_plans(ROOMS_PRO, status="Deleted")
     ),
-    build_account_sample("room-plan-1", "ask", ROOM, **build_plans(PLAN_1)),
-    build_account_sample("shared-with-rooms-licence", "never", **build_plans(ROOMS_PRO)),
+    build_account_sample("room-plan-1", "never", ROOM, **build_plans(PLAN_1)),
+    build_account_sample("shared-with-rooms-licence", "ask", **build_plans(ROOMS_PRO)),
     # What Graph does not say.
     build_account_sample("enabled-absent", "could-not-tell", accountEnabled=ABSENT),
     build_account_sample("enabled-null", "could-not-tell", accountEnabled=None),
