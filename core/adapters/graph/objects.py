@@ -1,10 +1,10 @@
-"""Many objects of Graph by their ids, each parsed as it arrives."""
+"""Many objects of Graph: by their ids, each parsed as it arrives, or in large pages."""
 
-from collections.abc import Callable, Mapping
+from collections.abc import AsyncIterator, Callable, Mapping
 
 from core.adapters.graph.client import GraphClient
 from core.adapters.parsing import ResponseRow
-from core.errors import NotFound, TenantError
+from core.errors import NotFound, Rejected, TenantError
 
 type Failures = dict[str, TenantError | str]
 
@@ -29,3 +29,24 @@ async def fetch_objects[T](
 
     await graph.get_batch(paths, permission, take)
     return items, failures
+
+
+async def read_large_pages(
+    graph: GraphClient, path: str, page_size: int, permission: str
+) -> AsyncIterator[list[ResponseRow]]:
+    """A collection in pages of this size; where Graph refuses $top, in those of its own.
+
+    For collections of which it is not documented that they take $top. Raises TenantError.
+    """
+    is_started = False
+    joint = "&" if "?" in path else "?"
+    try:
+        async for rows in graph.read_pages(f"{path}{joint}$top={page_size}", permission):
+            is_started = True
+            yield rows
+        return
+    except Rejected:
+        if is_started:
+            raise
+    async for rows in graph.read_pages(path, permission):
+        yield rows

@@ -7,7 +7,7 @@ from urllib.parse import quote
 
 from core.adapters.api_errors import NO_LICENCE
 from core.adapters.graph.client import COUNTING, GraphClient
-from core.adapters.graph.objects import Failures, fetch_objects
+from core.adapters.graph.objects import Failures, fetch_objects, read_large_pages
 from core.adapters.m365.account_activity import fetch_enablings, name_licence
 from core.adapters.m365.sign_ins import fetch_last_sign_ins, fetch_successful_sign_ins
 from core.adapters.parsing import (
@@ -22,7 +22,7 @@ from core.adapters.parsing import (
     parse_timestamp,
 )
 from core.adapters.read_errors import build_object_failures, build_read_failure, build_row_failures
-from core.errors import Forbidden, Rejected, TenantError, Unavailable
+from core.errors import Forbidden, TenantError, Unavailable
 from core.microsoft365.assumptions.graph_directory import (
     PASSWORD_DATES,
     PLAN_STATES,
@@ -205,7 +205,9 @@ class M365AccountReader:
         sources = frozenset({SIGN_IN_METHODS})
         unidentified_count = 0
         try:
-            async for rows in self.read_report_pages():
+            async for rows in read_large_pages(
+                self.graph, REPORT_PATH, REPORT_PAGE_SIZE, READ_REPORT
+            ):
                 found, broken = parse_each_row(rows, parse_registration)
                 ids = [parse_object_id(row.get("id")) for row, _ in broken]
                 failures = build_row_failures(SIGN_IN_METHODS, broken, ids, unidentified_count)
@@ -221,21 +223,6 @@ class M365AccountReader:
         except TenantError as error:
             failure = build_report_failure(error)
             yield Reading(failures=(failure,), sources=sources, complete=False, scope=frozenset())
-
-    async def read_report_pages(self) -> AsyncIterator[list[ResponseRow]]:
-        """The report's rows in pages as large as Graph takes them. Raises TenantError."""
-        is_started = False
-        try:
-            path = f"{REPORT_PATH}?$top={REPORT_PAGE_SIZE}"
-            async for rows in self.graph.read_pages(path, READ_REPORT):
-                is_started = True
-                yield rows
-            return
-        except Rejected:
-            if is_started:
-                raise
-        async for rows in self.graph.read_pages(REPORT_PATH, READ_REPORT):
-            yield rows
 
     async def read_user_count(self) -> Reading[int]:
         """The number of users now."""

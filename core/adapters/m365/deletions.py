@@ -7,6 +7,7 @@ from functools import partial
 from urllib.parse import quote
 
 from core.adapters.graph.client import GraphClient
+from core.adapters.graph.objects import read_large_pages
 from core.adapters.m365.accounts import READ_USERS
 from core.adapters.m365.actors import parse_actor
 from core.adapters.parsing import (
@@ -60,6 +61,7 @@ RECYCLE_BINS = (
     ("user", DELETED_USERS, READ_USERS, "id,displayName,userPrincipalName,deletedDateTime"),
     ("group", DELETED_GROUPS, READ_GROUPS, "id,displayName,deletedDateTime"),
 )
+BIN_PAGE_SIZE = 999
 # The log is read newest first; an actor who deletes more than this is known long before its end.
 MAX_DELETIONS = 50_000
 ACTIVITY_NAMES = tuple(name[0].upper() + name[1:] for name in DELETION_ACTIVITIES)
@@ -148,11 +150,11 @@ class M365DeletionReader:
         items: list[DeletedObject] = []
         failures: list[ReadFailure] = []
         for kind, source, permission, properties in RECYCLE_BINS:
-            path = f"/directory/deletedItems/microsoft.graph.{kind}?$select={properties}&$top=999"
+            path = f"/directory/deletedItems/microsoft.graph.{kind}?$select={properties}"
             optional = source == DELETED_GROUPS
             broken: list[tuple[ResponseRow, str]] = []
             try:
-                async for rows in self.graph.read_pages(path, permission):
+                async for rows in read_large_pages(self.graph, path, BIN_PAGE_SIZE, permission):
                     found, unclear = parse_each_row(rows, partial(parse_deleted_object, kind))
                     items += (one for one in found if one.at >= since)
                     broken += unclear

@@ -6,6 +6,7 @@ microsoft-graph-docs#17247). So the listing is one advanced query, its rows are 
 number that Graph gives, and where they are fewer, the apps are asked one by one.
 """
 
+import logging
 from collections.abc import AsyncIterator, Callable
 from dataclasses import dataclass, field
 from urllib.parse import quote
@@ -33,6 +34,8 @@ from core.microsoft365.assumptions.graph_directory import (
 from core.tenant.apps import DelegatedGrant
 from core.tenant.readings import Reading
 from core.tenant.sources import DELEGATED_GRANTS
+
+log = logging.getLogger(__name__)
 
 RELIES_ON = (GRANTS_COUNT, CONSISTENCY_HEADER, DELEGATED_GRANT_ROLE)
 READ_APPS = "Application.Read.All"
@@ -198,6 +201,16 @@ def build_grant_page(rows: list[ResponseRow], broken_count: int) -> Reading[Dele
     )
 
 
+async def enumerate_pages(
+    pages: AsyncIterator[list[ResponseRow]],
+) -> AsyncIterator[tuple[int, list[ResponseRow]]]:
+    """The pages with their numbers, from 0."""
+    number = 0
+    async for rows in pages:
+        yield number, rows
+        number += 1
+
+
 async def fetch_grant_pages[T](
     graph: GraphClient,
     source: str,
@@ -208,7 +221,9 @@ async def fetch_grant_pages[T](
 ) -> AsyncIterator[Reading[T]]:
     """What apps were granted, page by page. `app_property` is the property that names the app."""
     unidentified_count = 0
-    async for rows in graph.read_pages(path, permission):
+    async for number, rows in enumerate_pages(graph.read_pages(path, permission)):
+        if number == 1:
+            log.info("%s: more than one page, and rows may be lost at their ends", source)
         items, broken = parse_each_row(rows, parse)
         ids = [parse_object_id(row.get(app_property)) for row, _ in broken]
         failures = build_row_failures(source, broken, ids, unidentified_count)
