@@ -4,7 +4,7 @@ import asyncio
 import socket
 import ssl
 import zlib
-from collections.abc import AsyncIterator, Callable, Mapping
+from collections.abc import AsyncIterator, Awaitable, Callable, Mapping
 from dataclasses import dataclass
 from functools import cache
 from ipaddress import IPv4Address, IPv6Address, IPv6Network, ip_address
@@ -178,6 +178,29 @@ class HttpClient:
             async with response:
                 content = await self.read_body(response, limit, truncate)
                 return BufferedResponse(response.status_code, response.headers, content)
+        except (AzureError, aiohttp.ClientError, zlib.error, OSError) as error:
+            kind = RetryableError if is_unsent_request(error) else ConnectionLost
+            raise kind(f"{self.name}: {type(error).__name__}") from error
+
+    async def stream[T](
+        self,
+        method: str,
+        url: str,
+        *,
+        headers: Mapping[str, str],
+        body: bytes,
+        receive: Callable[[int, Mapping[str, str], AsyncIterator[bytes]], Awaitable[T]],
+    ) -> T:
+        """Send a request and pass its response to `receive` as it arrives, decompressed.
+
+        Raises like `send`, also half way through the response.
+        """
+        request = HttpRequest(method, url, headers=dict(headers), content=body or None)
+        options = {"enforce_https": not is_loopback_url(url)} if self.credential else {}
+        try:
+            response = await self.open_pipeline().send_request(request, stream=True, **options)
+            async with response:
+                return await receive(response.status_code, response.headers, response.iter_bytes())
         except (AzureError, aiohttp.ClientError, zlib.error, OSError) as error:
             kind = RetryableError if is_unsent_request(error) else ConnectionLost
             raise kind(f"{self.name}: {type(error).__name__}") from error

@@ -130,6 +130,7 @@ async def add_batch(
     totals = replace(result.totals, unread_count=len(unread))
     if batch.restarted:
         scan.cursor_totals = ScanTotals()
+        scan.scan_pass = replace(scan.scan_pass, totals=ScanTotals(), continuation="")
     if after := cursor or batch.continuation:
         scan.cursor_totals = truncate_totals(scan.cursor_totals.add_totals(totals))
         scan.scan_pass = replace(scan.scan_pass, totals=scan.cursor_totals, continuation=after)

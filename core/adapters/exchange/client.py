@@ -36,6 +36,7 @@ from core.adapters.exchange.batch import (
 )
 from core.adapters.exchange.command import Command
 from core.adapters.exchange.routing import build_system_anchor, list_anchors
+from core.adapters.exchange.way_memory import WayMemory
 from core.adapters.http import BufferedResponse, HttpClient
 from core.adapters.parsing import (
     ResponseRow,
@@ -43,6 +44,7 @@ from core.adapters.parsing import (
     parse_json_object,
     parse_name_set,
     parse_response_rows,
+    parse_text,
     parse_value_list,
     strip_annotations,
 )
@@ -62,7 +64,15 @@ READ_TIMEOUT = 960.0
 # Some answers name this port of the same host; the PowerShell module talks to 443 (go-exoscc).
 BACK_END_PORT = ":446"
 HOST = re.compile(r"[a-z0-9-]{1,63}(?:\.[a-z0-9-]{1,63}){1,8}")
+PAGE_SIZE = 1_000
+MORE_RESULTS = re.compile(
+    r"more results|more objects|ResultSize|first \d[\d,.]* (?:item|result)", re.I
+)
 REDIRECT_STATUSES = frozenset({301, 302, 307, 308})
+
+
+class IncompleteAnswer(Unavailable):
+    """An answer lacks rows, and Exchange gave no link to the rest."""
 
 
 class ExchangeClient:
@@ -79,12 +89,14 @@ class ExchangeClient:
         service: ThrottledService,
         *,
         ca_path: str = "",
+        way_memory: WayMemory | None = None,
     ) -> None:
         self.origin = cloud.exchange
         self.own_host = urlsplit(cloud.exchange).netloc
         self.tenant_id = tenant_id
         self.credential = credential
         self.max_pages = MAX_PAGES
+        self.way_memory = way_memory or WayMemory()
         self.scope = cloud.exchange_scope
         self.service = service
         self.warnings: deque[tuple[str, str]] = deque(maxlen=100)
@@ -177,7 +189,10 @@ class ExchangeClient:
             raise RetryableError(f"{command.cmdlet}: {error}") from error
 
     def collect_page(self, command: Command, answer: ResponseRow, rows: list[ResponseRow]) -> str:
-        """Take the rows and warnings of an answer; the path of the next page, "" at the end."""
+        """Take the rows and warnings of an answer; the path of the next page, "" at the end.
+
+        Raises IncompleteAnswer, with `rows` filled, where more rows exist and no link leads there.
+        """
         if get_api_error(answer):
             raise map_exchange_error(400, answer, command.cmdlet, command.parameters)
         if is_set(errors := answer.get("@adminapi.errors")):
@@ -193,7 +208,10 @@ class ExchangeClient:
                 raise Unavailable(f"{command.cmdlet}: {error}") from error
             found = []
         rows += map(strip_annotations, found)
-        return self.get_next_path(answer)
+        path = self.get_next_path(answer)
+        if not path and command.is_read and warns_of_more(warnings, len(found)):
+            raise IncompleteAnswer(f"{command.cmdlet}: the answer is cut and has no next link")
+        return path
 
     async def explain_refusal(self, error: Forbidden, command: Command) -> Forbidden:
         """A refusal without a reason, explained by the list of the cmdlets that the app may run.
@@ -258,10 +276,13 @@ class ExchangeClient:
         return inside and "/.." not in place
 
     async def send(
-        self, method: str, path: str, headers: Mapping[str, str], body: bytes
+        self, method: str, path: str, headers: Mapping[str, str], body: bytes, origin: str = ""
     ) -> BufferedResponse:
-        """One request; sent once more to the tenant's region, or with a new token, if need be."""
-        reply = await self.send_once(method, path, headers, body)
+        """One request; sent once more to the tenant's region, or with a new token, if need be.
+
+        `origin` is the host of Exchange to send it to, if not the usual one.
+        """
+        reply = await self.send_once(method, path, headers, body, origin)
         if reply.status in REDIRECT_STATUSES:
             self.switch_host(reply.headers.get("Location", ""))
             reply = await self.send_once(method, path, headers, body)
@@ -269,15 +290,15 @@ class ExchangeClient:
             if is_role_refusal(parse_exchange_error_body(reply)):
                 return reply
             await self.credential.renew()
-            reply = await self.send_once(method, path, headers, body)
+            reply = await self.send_once(method, path, headers, body, origin)
         # A token that is refused right after its renewal is not the reason: the app role is.
         self.renewal_is_vain = reply.status == 401
         return reply
 
     async def send_once(
-        self, method: str, path: str, headers: Mapping[str, str], body: bytes
+        self, method: str, path: str, headers: Mapping[str, str], body: bytes, origin: str = ""
     ) -> BufferedResponse:
-        url = self.origin + path
+        url = (origin or self.origin) + path
         return await self.http_client.send(
             method, url, headers=headers, body=body, limit=RESPONSE_LIMIT
         )
@@ -423,6 +444,17 @@ class ExchangeClient:
             )
 
         return await self.service.call(attempt)
+
+
+def warns_of_more(warnings: object, row_count: int) -> bool:
+    """True if a warning says that there are more rows.
+
+    Exchange warns in its own words, in the language of the caller perhaps; a full page with any
+    warning at all counts as cut.
+    """
+    texts = [parse_text(text) for text in (warnings if isinstance(warnings, list) else [warnings])]
+    full = row_count > 0 and row_count % PAGE_SIZE == 0
+    return any(full or MORE_RESULTS.search(text) for text in texts if text)
 
 
 def parse_exchange_error_body(reply: BufferedResponse) -> ResponseRow | None:

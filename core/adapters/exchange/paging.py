@@ -1,18 +1,15 @@
-"""Lists of all there is, as Exchange gives them: page by page, and one that moves meanwhile."""
+"""Readings of listings: part by part, and of a tenant that moves meanwhile."""
 
-import logging
-from array import array
 from collections.abc import AsyncIterator, Callable, Iterable
 
 from core.adapters.exchange.client import ExchangeClient
 from core.adapters.exchange.command import Command
+from core.adapters.exchange.id_set import IdSet
+from core.adapters.exchange.listings import list_objects, list_rows
 from core.adapters.parsing import ResponseRow, parse_each_row, parse_identifier, parse_object_id
 from core.adapters.read_errors import build_row_failures, build_unavailable_reading
-from core.adapters.retry import RetryableError
 from core.errors import TenantError, Unavailable
 from core.tenant.readings import Reading
-
-log = logging.getLogger(__name__)
 
 ID_PROPERTIES = ("ExternalDirectoryObjectId", "Guid", "ImmutableId")
 
@@ -37,7 +34,7 @@ async def fetch_listing[T](
 ) -> Reading[T]:
     """A Get-* that lists all there is."""
     try:
-        rows = await exchange.invoke(command.cmdlet, command.parameters, select=command.select)
+        rows = await list_rows(exchange, command)
     except TenantError as error:
         return build_unavailable_reading(source, error, optional=optional)
     items, broken = parse_each_row(rows, parse)
@@ -59,7 +56,7 @@ async def fetch_paged_listing[T](
     *,
     never_empty: bool = False,
 ) -> AsyncIterator[Reading[T]]:
-    """A listing without which nothing absent is gone, page by page.
+    """A listing without which nothing absent is gone, part by part.
 
     An object that moved from page to page while it was read counts once, where it was seen first;
     later parts do not speak of it. A listing that breaks off ends with a part that says why.
@@ -70,7 +67,10 @@ async def fetch_paged_listing[T](
     nobody = not after
     nameless = 0
     try:
-        async for rows, further, anew in resume_pages(exchange, command, after):
+        async for part in list_objects(exchange, command, after):
+            rows, further = part.rows, part.continuation
+            if part.restarted:
+                seen, nobody, nameless = IdSet(), True, 0
             nobody = nobody and not rows
             if never_empty and nobody and not further:
                 raise Unavailable(f"{command.cmdlet} listed nobody at all")
@@ -91,7 +91,7 @@ async def fetch_paged_listing[T](
                 population=len(new) + len(misses),
                 scope=frozenset(new) | {miss.object_id for miss in misses},
                 continuation=further,
-                restarted=anew,
+                restarted=part.restarted,
             )
     except TenantError as error:
         yield Reading(
@@ -100,63 +100,3 @@ async def fetch_paged_listing[T](
             complete=False,
             scope=frozenset(),
         )
-
-
-async def resume_pages(
-    exchange: ExchangeClient, command: Command, after: str
-) -> AsyncIterator[tuple[list[ResponseRow], str, bool]]:
-    """The pages of a command from where an earlier run stopped, or all of them.
-
-    The first of a listing that had to begin anew says so.
-    """
-    anew = bool(after)
-    if after:
-        try:
-            async for rows, further in exchange.read_pages(command, after):
-                yield rows, further, False
-                after = ""
-            return
-        except TenantError as error:
-            # Passing trouble passes; a refusal without a reason is not told from a stale link.
-            if not after or isinstance(error, RetryableError):
-                raise
-            log.info("%s goes on from its beginning: %s", command.cmdlet, error)
-    async for rows, further in exchange.read_pages(command):
-        yield rows, further, anew
-        anew = False
-
-
-class IdSet:
-    """Which objects a listing has named so far, in 16 to 32 bytes each.
-
-    Only 64 bits of each name are kept. Python mixes a secret of the process into them, so nobody
-    can choose names that look the same; by chance any two of a million do once in 40 million
-    listings. A set of the names themselves would take 120 bytes each.
-    """
-
-    def __init__(self) -> None:
-        self.slots = array("q", [0]) * 2_048
-        self.count = 0
-
-    def add(self, name: str) -> bool:
-        """Note a name; True when it was not noted before."""
-        if not self.insert_hash(hash(name) or 1):
-            return False
-        self.count += 1
-        if self.count * 2 > len(self.slots):
-            known, self.slots = self.slots, array("q", [0]) * (2 * len(self.slots))
-            for mark in known:
-                if mark:
-                    self.insert_hash(mark)
-        return True
-
-    def insert_hash(self, hash_value: int) -> bool:
-        """Put a mark into its slot, or the next that is free; False when it is there already."""
-        slots, last = self.slots, len(self.slots) - 1
-        at = hash_value & last
-        while found := slots[at]:
-            if found == hash_value:
-                return False
-            at = (at + 1) & last
-        slots[at] = hash_value
-        return True

@@ -11,7 +11,7 @@ from functools import partial
 from urllib.parse import quote
 
 from core.adapters.credentials import parse_token_claims
-from core.adapters.exchange.paging import IdSet
+from core.adapters.exchange.id_set import IdSet
 from core.adapters.graph.client import GraphClient
 from core.adapters.graph.objects import fetch_objects
 from core.adapters.m365.grants import (

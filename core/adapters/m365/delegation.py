@@ -7,6 +7,7 @@ from itertools import batched, chain
 
 from core.adapters.exchange.client import ExchangeClient
 from core.adapters.exchange.command import Command
+from core.adapters.exchange.listings import list_objects
 from core.adapters.m365.mailboxes import ALL_RESULTS, CHUNK_SIZE, MAILBOX_PROPERTIES, parse_mailbox
 from core.adapters.parsing import (
     ResponseRow,
@@ -191,9 +192,9 @@ async def stream_delegations(
     failures: list[ReadFailure] = []
     listed = 0
     try:
-        async for rows, _ in exchange.read_pages(command):
-            found, broken = parse_each_row(rows, parse)
-            listed += len(rows)
+        async for part in list_objects(exchange, command):
+            found, broken = parse_each_row(part.rows, parse)
+            listed += len(part.rows)
             failures += build_delegation_failures(source, broken, len(failures))
             if len(failures) > MAX_BROKEN_ROWS:
                 raise Unavailable(

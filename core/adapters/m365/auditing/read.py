@@ -5,6 +5,7 @@ from dataclasses import dataclass
 
 from core.adapters.exchange.client import ExchangeClient
 from core.adapters.exchange.command import Command
+from core.adapters.exchange.listings import list_objects
 from core.adapters.exchange.paging import collect_row_ids, fetch_paged_listing
 from core.adapters.m365.auditing.parse import (
     AUDIT_PROPERTIES,
@@ -79,13 +80,13 @@ class M365AuditingReader:
         failures: list[ReadFailure] = []
         population = 0
         try:
-            async for rows, _ in self.exchange.read_pages(command):
-                found, broken = parse_each_row(rows, parse_audit_bypass)
+            async for part in list_objects(self.exchange, command):
+                found, broken = parse_each_row(part.rows, parse_audit_bypass)
                 items += (one for one in found if one.bypassed)
                 failures += build_row_failures(
                     AUDIT_BYPASS, broken, collect_row_ids(broken), len(failures)
                 )
-                population += len(rows)
+                population += len(part.rows)
             if not population:
                 raise Unavailable(f"{command.cmdlet} listed nobody at all")
         except TenantError as error:

@@ -11,6 +11,7 @@ from uuid import uuid4
 from core.adapters.api_errors import AMBIGUOUS
 from core.adapters.exchange.client import ExchangeClient
 from core.adapters.exchange.command import Command
+from core.adapters.exchange.listings import list_rows
 from core.adapters.exchange.paging import fetch_listing
 from core.adapters.graph.client import GraphClient
 from core.adapters.m365.async_cached import AsyncCached
@@ -254,8 +255,10 @@ async def fetch_outbound_policies(exchange: ExchangeClient) -> Reading[OutboundP
     """Outbound spam policies with their rules; without the rules the policies say nothing."""
     select = ("Name", "Identity", "IsDefault", "AutoForwardingMode")
     try:
-        policies = await exchange.invoke("Get-HostedOutboundSpamFilterPolicy", {}, select=select)
-        rules = await exchange.invoke("Get-HostedOutboundSpamFilterRule", {})
+        policies = await list_rows(
+            exchange, Command("Get-HostedOutboundSpamFilterPolicy", {}, select)
+        )
+        rules = await list_rows(exchange, Command("Get-HostedOutboundSpamFilterRule"))
         items = parse_outbound_policies(policies, rules)
     except TenantError as error:
         return build_unavailable_reading(OUTBOUND_POLICIES, error, optional=True)

@@ -19,6 +19,7 @@ from urllib.parse import quote
 
 from core.adapters.exchange.client import ExchangeClient
 from core.adapters.exchange.command import Command
+from core.adapters.exchange.listings import list_rows
 from core.adapters.exchange.paging import fetch_paged_listing
 from core.adapters.graph.client import GraphClient
 from core.adapters.m365.async_cached import AsyncCached
@@ -319,7 +320,8 @@ async def collect_role_groups(exchange: ExchangeClient, role_holders: RoleHolder
     A role group inside another is among all role groups; any other group is asked of Graph.
     """
     try:
-        rows = await exchange.invoke("Get-RoleGroup", ALL_RESULTS, select=ROLE_GROUP_PROPERTIES)
+        command = Command("Get-RoleGroup", ALL_RESULTS, ROLE_GROUP_PROPERTIES)
+        rows = await list_rows(exchange, command)
         groups = list(parse_all(rows, parse_role_group))
         if not groups:
             raise Unavailable("Exchange listed no role group, which no tenant is without")

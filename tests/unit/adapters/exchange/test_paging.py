@@ -8,7 +8,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from core.adapters.exchange.paging import IdSet
+from core.adapters.exchange.id_set import IdSet
 from core.adapters.m365.async_cached import AsyncCached
 from core.adapters.m365.mail_flow.read import MAX_CACHED_RECIPIENTS
 from core.tenant.mailboxes import Mailbox

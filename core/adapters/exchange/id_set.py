@@ -1,0 +1,58 @@
+"""A compact set of the objects that a listing has named."""
+
+from array import array
+
+
+class IdSet:
+    """Which objects a listing has named so far, in 16 to 32 bytes each.
+
+    Only 64 bits of each name are kept. Python mixes a secret of the process into them, so nobody
+    can choose names that look the same; by chance any two of a million do once in 40 million
+    listings. A set of the names themselves would take 120 bytes each.
+    """
+
+    def __init__(self) -> None:
+        self.slots = array("q", [0]) * 2_048
+        self.count = 0
+
+    def add(self, name: str) -> bool:
+        """Note a name; True when it was not noted before."""
+        return self.add_hash(hash(name) or 1)
+
+    def add_hash(self, hash_value: int) -> bool:
+        if not self.insert_hash(hash_value):
+            return False
+        self.count += 1
+        if self.count * 2 > len(self.slots):
+            known, self.slots = self.slots, array("q", [0]) * (2 * len(self.slots))
+            for mark in known:
+                if mark:
+                    self.insert_hash(mark)
+        return True
+
+    def __contains__(self, name: str) -> bool:
+        slots, last = self.slots, len(self.slots) - 1
+        wanted = hash(name) or 1
+        at = wanted & last
+        while found := slots[at]:
+            if found == wanted:
+                return True
+            at = (at + 1) & last
+        return False
+
+    def update(self, other: "IdSet") -> None:
+        """Note all names of another set."""
+        for mark in other.slots:
+            if mark:
+                self.add_hash(mark)
+
+    def insert_hash(self, hash_value: int) -> bool:
+        """Put a mark into its slot, or the next that is free; False when it is there already."""
+        slots, last = self.slots, len(self.slots) - 1
+        at = hash_value & last
+        while found := slots[at]:
+            if found == hash_value:
+                return False
+            at = (at + 1) & last
+        slots[at] = hash_value
+        return True

@@ -1,0 +1,344 @@
+"""Lists what Exchange holds: several ways, and one answer.
+
+    pages ─► entity endpoint ─► one answer ─► slices or one command per object
+
+A listing is complete when there is no next link, no warning of more, and no number of Exchange's
+own that is higher. A way that breaks off or leaves something out is followed by the next one, which
+begins anew; what was read before is kept, and is not passed on twice. Which way worked is
+remembered for a week. A listing that no way completes is unread: it is never a smaller tenant.
+"""
+
+import json
+import logging
+from collections.abc import AsyncGenerator
+from contextlib import aclosing
+from dataclasses import dataclass, field, replace
+from itertools import batched
+
+from core.adapters.exchange.client import ExchangeClient
+from core.adapters.exchange.command import Command
+from core.adapters.exchange.id_set import IdSet
+from core.adapters.exchange.page_requests import (
+    PageRequester,
+    WayFailed,
+    is_command_path,
+    read_entities,
+    try_page_form,
+)
+from core.adapters.exchange.slices import SliceReader
+from core.adapters.exchange.whole_answer import read_whole
+from core.adapters.parsing import ResponseRow, parse_identifier
+from core.adapters.retry import RetryableError
+from core.errors import NotFound, Rejected, TenantError, Unavailable
+from core.microsoft365.exchange_listings import (
+    DEFAULT_PAGE_FORM,
+    LISTINGS,
+    PAGE_FORMS,
+    ListingWay,
+    PageForm,
+)
+from core.model.state import EVERY_CMDLET
+
+log = logging.getLogger(__name__)
+
+RELIES_ON = ("exchange-paging",)
+ROW_IDS = ("Guid", "ExternalDirectoryObjectId", "ImmutableId")
+ROW_NAMES = ("PrimarySmtpAddress", "Name", "Identity")
+EACH_CHUNK = 100
+# Forms that are tried when the first continuation is refused and no probe has spoken.
+TRIED_FORMS = tuple(
+    form
+    for form in PAGE_FORMS[1:]
+    if (form.keeps_cookies or form.method == "POST")
+    and form.uses_link_host is (form.method == "GET")
+)
+# Objects come and go between two ways: this share of those read before may be missing, or this few.
+MAX_LOST_SHARE = 0.01
+MAX_LOST = 2
+
+type Block = tuple[list[ResponseRow], str]
+"""Rows, and the path of the page after them; empty where the listing cannot go on from there."""
+
+
+@dataclass(frozen=True, slots=True)
+class ListedRows:
+    """A part of a listing."""
+
+    rows: list[ResponseRow]
+    continuation: str = ""
+    """The path to go on from in a later run; empty where it cannot."""
+    restarted: bool = False
+    """Whether the listing begins anew here, and rows of an earlier run come again."""
+
+
+def identify_row(row: ResponseRow) -> str:
+    """What tells a row from all others: its ids, or else everything in it."""
+    ids = [found for name in ROW_IDS if (found := parse_identifier(row.get(name)).lower())]
+    return ids[0] if ids else json.dumps(row, sort_keys=True, default=str)
+
+
+async def list_objects(
+    exchange: ExchangeClient, command: Command, after: str = ""
+) -> AsyncGenerator[ListedRows]:
+    """All objects of a cmdlet, part by part, each object once.
+
+    `after` is the continuation of an earlier run. Raises TenantError, also half way: Unavailable
+    where no way completes the listing, Rejected for an `after` that is no path of this tenant.
+    """
+    command.check_target()
+    if after and not exchange.is_tenant_path(after):
+        raise Rejected(f"{command.cmdlet}: that is no path to go on from")
+    listing = Listing(exchange, command)
+    if after:
+        try:
+            async with aclosing(listing.resume(after)) as blocks:
+                async for rows, path in blocks:
+                    yield ListedRows(rows, path)
+            return
+        except TenantError as error:
+            # Passing trouble passes; any other refusal means that the link has gone stale.
+            if isinstance(error, RetryableError):
+                raise
+            log.info("%s goes on from its beginning: %s", command.cmdlet, error)
+            listing = Listing(exchange, command)
+    restarted = bool(after)
+    async with aclosing(listing.read()) as blocks:
+        async for rows, path in blocks:
+            yield ListedRows(rows, path, restarted)
+            restarted = False
+
+
+async def list_rows(exchange: ExchangeClient, command: Command) -> list[ResponseRow]:
+    """All objects of a cmdlet at once. Raises like `list_objects`."""
+    return [row async for part in list_objects(exchange, command) for row in part.rows]
+
+
+@dataclass(slots=True)
+class Listing:
+    """One listing on its way through the ways of its cmdlet."""
+
+    exchange: ExchangeClient
+    command: Command
+    earlier: IdSet = field(default_factory=IdSet)
+    """The objects that ways before the present one showed."""
+    current: IdSet = field(default_factory=IdSet)
+    """The objects that the present way showed."""
+    found_again: int = 0
+    """How many objects of `earlier` the present way showed."""
+    reasons: list[str] = field(default_factory=list)
+    """Why each way failed."""
+    page_count: int = 0
+    """How many pages were read in the usual form."""
+
+    @property
+    def cmdlet(self) -> str:
+        return self.command.cmdlet
+
+    async def resume(self, after: str) -> AsyncGenerator[Block]:
+        """The rest of a listing from a path. Raises TenantError where it breaks off."""
+        if is_command_path(after):
+            form = await self.find_form()
+            blocks = PageRequester(self.exchange, self.command, form).read_pages(
+                after, resumed=True
+            )
+        else:
+            blocks = self.read_entities(after)
+        async with aclosing(blocks):
+            async for block in blocks:
+                yield block
+
+    async def find_form(self) -> PageForm:
+        forms = await self.exchange.way_memory.find_page_forms()
+        return forms[0] if forms else DEFAULT_PAGE_FORM
+
+    async def read(self) -> AsyncGenerator[Block]:
+        """The whole listing, by the way that works. Raises TenantError."""
+        listed = False
+        async with aclosing(self.read_first_pages()) as blocks:
+            async for block in blocks:
+                listed = True
+                yield block
+        if not self.reasons:
+            return
+        for way, form in await self.choose_ways():
+            self.begin_way()
+            try:
+                async with aclosing(self.read_way(way, form)) as blocks:
+                    async for rows, path in blocks:
+                        if new := self.take_new_rows(rows):
+                            listed = True
+                            yield new, path
+                self.check_found_again()
+            except TenantError as error:
+                self.add_reason(way, error)
+                continue
+            await self.remember(way, form)
+            if not listed:
+                yield [], ""
+            return
+        raise Unavailable(
+            f"{self.cmdlet}: the listing is incomplete ({'; '.join(self.reasons)[:400]})"
+        )
+
+    def add_reason(self, way: ListingWay, error: TenantError) -> None:
+        log.info("%s by %s: %s", self.cmdlet, way, error)
+        self.reasons.append(f"{way}: {error}")
+
+    # Pages ------------------------------------------------------------------------------------
+
+    async def read_first_pages(self) -> AsyncGenerator[Block]:
+        """The listing by pages; it ends early, with a reason, where another way has to be tried.
+
+        Whatever is known of the tenant matters only once there is a second page.
+        """
+        requester = PageRequester(self.exchange, self.command)
+        async with aclosing(requester.read_pages()) as pages:
+            try:
+                async for rows, path in pages:
+                    for row in rows:
+                        self.current.add(identify_row(row))
+                    self.page_count += 1
+                    if path and self.page_count == 1 and (known := await self.find_known_way()):
+                        self.reasons.append(known)
+                        yield rows, ""
+                        return
+                    yield rows, path
+            except WayFailed as error:
+                self.add_reason(ListingWay.PAGES, error)
+                return
+        if self.page_count > 1:
+            await self.remember_pages()
+
+    async def find_known_way(self) -> str:
+        """Why a second page is not even tried in the usual form; empty if it is to be tried."""
+        memory = self.exchange.way_memory
+        way = await memory.find_way(self.cmdlet)
+        if way and way is not ListingWay.PAGES:
+            return "pages did not work lately"
+        forms = await memory.find_page_forms()
+        if forms is not None and DEFAULT_PAGE_FORM not in forms:
+            return "another form of pages works" if forms else "no form of pages works"
+        return ""
+
+    async def remember_pages(self) -> None:
+        """Note that pages work again, where another way was noted before."""
+        row = await self.exchange.way_memory.find_row(self.cmdlet)
+        if row and row.way != ListingWay.PAGES:
+            await self.exchange.way_memory.remember(self.cmdlet, ListingWay.PAGES, "")
+
+    # Other ways --------------------------------------------------------------------------------
+
+    async def choose_ways(self) -> list[tuple[ListingWay, PageForm]]:
+        """The ways to try, the one that last worked first."""
+        memory = self.exchange.way_memory
+        forms = await memory.find_page_forms()
+        if forms is None:
+            # Where some pages were served, the form of asking is not what was wrong.
+            forms = await self.find_working_form() if self.page_count == 1 else ()
+        pages = [(ListingWay.PAGES, form) for form in forms if form is not DEFAULT_PAGE_FORM]
+        rest = [(way, DEFAULT_PAGE_FORM) for way in LISTINGS[self.cmdlet].ways[1:]]
+        known = await memory.find_way(self.cmdlet)
+        ways = [*pages, *rest]
+        return sorted(ways, key=lambda pair: pair[0] is not known) if known else ways
+
+    async def find_working_form(self) -> tuple[PageForm, ...]:
+        """The first form in which Exchange serves a second page of this listing, if any."""
+        if "ResultSize" not in self.command.parameters:
+            return ()
+        for form in TRIED_FORMS:
+            try:
+                if await try_page_form(self.exchange, self.command, form):
+                    return (form,)
+            except TenantError as error:
+                log.info("%s as %s: %s", self.cmdlet, form.name, error)
+        return ()
+
+    def begin_way(self) -> None:
+        """Start anew, with everything that was read so far as read earlier."""
+        self.earlier.update(self.current)
+        self.current, self.found_again = IdSet(), 0
+
+    def take_new_rows(self, rows: list[ResponseRow]) -> list[ResponseRow]:
+        """The rows that neither this way nor one before it showed."""
+        new = []
+        for row in rows:
+            name = identify_row(row)
+            if not self.current.add(name):
+                continue
+            if name in self.earlier:
+                self.found_again += 1
+            else:
+                new.append(row)
+        return new
+
+    def check_found_again(self) -> None:
+        """Raise WayFailed for a way that leaves out what another way showed a moment ago."""
+        lost = self.earlier.count - self.found_again
+        if lost > max(MAX_LOST, MAX_LOST_SHARE * self.earlier.count):
+            raise WayFailed(f"{lost} objects that were listed before are missing")
+
+    def read_way(self, way: ListingWay, form: PageForm) -> AsyncGenerator[Block]:
+        """The listing by one way. Raises TenantError."""
+        match way:
+            case ListingWay.PAGES:
+                return PageRequester(self.exchange, self.command, form).read_pages()
+            case ListingWay.ENTITIES:
+                return self.read_entities()
+            case ListingWay.WHOLE:
+                return end_blocks(read_whole(self.exchange, self.command))
+            case ListingWay.SLICES:
+                kinds, now = LISTINGS[self.cmdlet].kinds, self.exchange.way_memory.now()
+                return end_blocks(SliceReader(self.exchange, self.command, kinds, now).read())
+            case ListingWay.EACH:
+                return end_blocks(self.read_each(LISTINGS[self.cmdlet].each_of))
+
+    async def read_entities(self, after: str = "") -> AsyncGenerator[Block]:
+        entity_set = LISTINGS[self.cmdlet].entity_set
+        if entity_set is None:
+            raise WayFailed("there is no entity endpoint")
+        entities = read_entities(self.exchange, self.command, entity_set, after)
+        async with aclosing(entities) as pages:
+            async for block in pages:
+                yield block
+
+    async def read_each(self, owners_cmdlet: str) -> AsyncGenerator[list[ResponseRow]]:
+        """The objects of every owner, one command each. Raises TenantError for any that fails."""
+        owners = Command(owners_cmdlet, {"ResultSize": "Unlimited"}, ("Guid",))
+        async with aclosing(list_objects(self.exchange, owners)) as parts:
+            async for part in parts:
+                for rows in batched(part.rows, EACH_CHUNK, strict=False):
+                    yield await self.read_owners(rows)
+
+    async def read_owners(self, owners: tuple[ResponseRow, ...]) -> list[ResponseRow]:
+        """The objects of some owners. One that went away meanwhile has none."""
+        guids = [parse_identifier(owner.get("Guid")) for owner in owners]
+        if not all(guids):
+            raise WayFailed("an owner without an id")
+        commands = [
+            replace(self.command, parameters={**self.command.parameters, "Identity": guid})
+            for guid in guids
+        ]
+        found: list[ResponseRow] = []
+        for outcome in await self.exchange.invoke_batch(commands):
+            if isinstance(outcome, NotFound):
+                continue
+            if isinstance(outcome, TenantError):
+                raise outcome
+            found += outcome
+        return found
+
+    async def remember(self, way: ListingWay, form: PageForm) -> None:
+        """Note which way worked and, without any name, why the one before it did not."""
+        memory = self.exchange.way_memory
+        if await memory.find_way(self.cmdlet) is not way:
+            reason = "pages broke off" if self.page_count > 1 else "the second page was refused"
+            await memory.remember(self.cmdlet, way, reason)
+        if way is ListingWay.PAGES and await memory.find_page_forms() is None:
+            await memory.remember(EVERY_CMDLET, form.name, "the usual form was refused")
+
+
+async def end_blocks(blocks: AsyncGenerator[list[ResponseRow]]) -> AsyncGenerator[Block]:
+    """Blocks that no later run can go on from."""
+    async with aclosing(blocks):
+        async for rows in blocks:
+            yield rows, ""

@@ -1,0 +1,257 @@
+"""Pages of a listing, each asked for in one of the forms that Exchange may want."""
+
+import json
+import re
+from collections.abc import AsyncGenerator, Mapping
+from contextlib import aclosing
+from dataclasses import dataclass, field, replace
+from urllib.parse import quote, urlsplit
+
+from core.adapters.api_errors import map_exchange_error
+from core.adapters.exchange.client import (
+    SYSTEM_MAILBOX,
+    ExchangeClient,
+    IncompleteAnswer,
+    parse_exchange_error_body,
+)
+from core.adapters.exchange.command import Command
+from core.adapters.http import BufferedResponse
+from core.adapters.parsing import ResponseRow, parse_optional_bool, parse_text, parse_value_list
+from core.adapters.retry import RetryableError, retryable_status
+from core.errors import TenantError, Unavailable
+from core.microsoft365.exchange_listings import (
+    DEFAULT_PAGE_FORM,
+    EntitySet,
+    PageAnchor,
+    PageForm,
+)
+
+RELIES_ON = ("exchange-paging", "exchange-page-size", "exchange-entity-endpoints")
+DOMAIN = re.compile(r"[a-z0-9.-]{1,253}", re.ASCII | re.IGNORECASE)
+COOKIE = re.compile(
+    r"(?:^|,\s*)([!#$%&'*+.^_`|~\w-]{1,128})=([!#-+\--:<-\[\]-~]{0,4096})", re.ASCII
+)
+MAX_COOKIES = 50
+ENTITY_FORM = PageForm("GET", PageAnchor.SYSTEM, keeps_cookies=False, uses_link_host=False)
+COMMAND_SEGMENT = "/invokecommand"
+
+
+class WayFailed(Unavailable):
+    """A way of listing broke off or left something out: another way has to be tried."""
+
+
+@dataclass(slots=True)
+class PageWalk:
+    """The pages that were asked for, and how many objects they had."""
+
+    max_pages: int
+    seen: set[str] = field(default_factory=set)
+    count: int = 0
+
+    def enter(self, path: str) -> None:
+        """Note a page before it is asked for. Raises WayFailed for one that came before."""
+        if path in self.seen or len(self.seen) >= self.max_pages:
+            raise WayFailed("the pages do not end")
+        self.seen.add(path)
+
+    def leave(self, rows: list[ResponseRow], path: str) -> None:
+        """Note the rows of a page. Raises WayFailed for a link behind a page without rows."""
+        if path and not rows:
+            raise WayFailed("a page has a next link and no rows")
+        self.count += len(rows)
+
+
+@dataclass(slots=True)
+class PageRequester:
+    """Asks for the pages of one listing, in one form."""
+
+    exchange: ExchangeClient
+    command: Command
+    form: PageForm = DEFAULT_PAGE_FORM
+    page_size: int = 1_000
+    cookies: dict[str, str] = field(default_factory=dict)
+    link_origin: str = ""
+    initial_domain: str = ""
+    expected_count: int = 0
+    """The number of objects as Exchange gives it; 0 where it gives none."""
+
+    async def read_pages(
+        self, path: str = "", *, resumed: bool = False
+    ) -> AsyncGenerator[tuple[list[ResponseRow], str]]:
+        """The rows of each page with the path of the next, from the first page or from a path.
+
+        Raises the error of the first page as it is, unless `resumed`, and WayFailed for everything
+        that keeps a later one from being read, except for RetryableError.
+        """
+        if self.form.anchor is PageAnchor.OAUTH_USER:
+            self.initial_domain = await fetch_initial_domain(self.exchange)
+        walk = PageWalk(self.exchange.max_pages)
+        path = path or self.exchange.build_command_path(self.command)
+        while path:
+            walk.enter(path)
+            rows: list[ResponseRow] = []
+            try:
+                path = self.collect(await self.request(path), rows)
+            except IncompleteAnswer as error:
+                yield rows, ""
+                raise WayFailed("a cut page has no next link") from error
+            except RetryableError:
+                raise
+            except TenantError as error:
+                if len(walk.seen) == 1 and not resumed:
+                    raise
+                raise WayFailed(f"page {len(walk.seen)}: {error}") from error
+            walk.leave(rows, path)
+            yield rows, path
+        if not resumed:
+            check_count(walk.count, self.expected_count)
+
+    async def read_first_page(self) -> tuple[list[ResponseRow], bool]:
+        """The rows of the first page, and whether there are no more. Raises TenantError."""
+        rows: list[ResponseRow] = []
+        path = self.exchange.build_command_path(self.command)
+        try:
+            more = self.collect(await self.request(path), rows)
+        except IncompleteAnswer:
+            return rows, False
+        return rows, not more
+
+    def collect(self, answer: ResponseRow, rows: list[ResponseRow]) -> str:
+        """Take the rows of a page, and note the host of its link."""
+        path = self.exchange.collect_page(self.command, answer, rows)
+        self.expected_count = max(self.expected_count, get_count(answer))
+        if path:
+            parts = urlsplit(parse_text(answer.get("@odata.nextLink"), 16_000))
+            self.link_origin = f"{parts.scheme}://{parts.netloc.removesuffix(':446')}"
+        return path
+
+    async def request(self, path: str) -> ResponseRow:
+        """One page. The first page is the command itself, whatever the form."""
+        is_command = path == self.exchange.build_command_path(self.command)
+        method = "POST" if is_command else self.form.method
+        body = json.dumps(self.command.body).encode() if method == "POST" else b""
+        origin = self.link_origin if self.form.uses_link_host else ""
+
+        async def attempt() -> ResponseRow:
+            reply = await self.exchange.send(method, path, self.build_headers(), body, origin)
+            self.keep_cookies(reply.headers)
+            if 200 <= reply.status < 300:
+                return self.exchange.parse_command_response(reply, self.command)
+            raise build_error(reply, self.command.cmdlet)
+
+        return await self.exchange.service.call(attempt)
+
+    def build_headers(self) -> dict[str, str]:
+        """The headers of a page, with the anchor and the cookies of the form."""
+        headers = self.exchange.build_headers(self.command)
+        headers["Prefer"] = f"odata.maxpagesize={self.page_size}"
+        if not self.command.anchor:
+            headers["X-AnchorMailbox"] = self.build_anchor()
+        if self.form.keeps_cookies and self.cookies:
+            headers["Cookie"] = "; ".join(f"{name}={text}" for name, text in self.cookies.items())
+        return headers
+
+    def build_anchor(self) -> str:
+        match self.form.anchor:
+            case PageAnchor.OAUTH_USER:
+                return f"UPN:OAuthUser@{self.initial_domain}"
+            case PageAnchor.TENANT:
+                return f"TID:{self.exchange.tenant_id}"
+            case _:
+                return f"APP:{SYSTEM_MAILBOX}@{self.exchange.tenant_id}"
+
+    def keep_cookies(self, headers: Mapping[str, str]) -> None:
+        """Keep the cookies of a reply if the form sends them back."""
+        if self.form.keeps_cookies:
+            self.cookies |= parse_cookies(headers)
+
+
+def get_count(answer: ResponseRow) -> int:
+    """The number of all objects, where an answer gives it; otherwise 0."""
+    count = answer.get("@odata.count")
+    return count if isinstance(count, int) and not isinstance(count, bool) else 0
+
+
+def check_count(count: int, expected: int) -> None:
+    """Raise WayFailed for fewer objects than Exchange says there are."""
+    if count < expected:
+        raise WayFailed(f"{count} of {expected} objects")
+
+
+async def try_page_form(exchange: ExchangeClient, command: Command, form: PageForm) -> bool:
+    """Whether a second page can be read in a form: two objects, one a page. Raises TenantError.
+
+    True also for a listing of one object, which has no second page. Raises WayFailed for a refusal.
+    """
+    two = replace(command, parameters={**command.parameters, "ResultSize": 2})
+    requester = PageRequester(exchange, two, form, page_size=1)
+    return bool([rows async for rows, _ in requester.read_pages()])
+
+
+def parse_cookies(headers: Mapping[str, str]) -> dict[str, str]:
+    """The names and values in all Set-Cookie headers, which come joined by commas."""
+    joined = ", ".join(text for name, text in headers.items() if name.lower() == "set-cookie")
+    return dict(COOKIE.findall(joined[:64_000])[:MAX_COOKIES])
+
+
+def build_error(reply: BufferedResponse, cmdlet: str) -> TenantError:
+    """The error of a reply that is no success."""
+    again = retryable_status(reply.status, reply.headers.get("Retry-After"), cmdlet)
+    return again or map_exchange_error(reply.status, parse_exchange_error_body(reply), cmdlet)
+
+
+async def fetch_initial_domain(exchange: ExchangeClient) -> str:
+    """The tenant's .onmicrosoft.com domain. Raises WayFailed where none is found."""
+    try:
+        rows = await exchange.invoke(
+            "Get-AcceptedDomain", {}, select=("DomainName", "InitialDomain")
+        )
+    except TenantError as error:
+        raise WayFailed(f"the initial domain: {error}") from error
+    for row in rows:
+        name = parse_text(row.get("DomainName"), 253)
+        if parse_optional_bool(row.get("InitialDomain")) and DOMAIN.fullmatch(name):
+            return name
+    raise WayFailed("Exchange names no initial domain")
+
+
+def build_entity_path(exchange: ExchangeClient, command: Command, entity_set: EntitySet) -> str:
+    """The path of an entity endpoint. Raises WayFailed for parameters that it does not take."""
+    parameters = {name for name in command.parameters if name != "ResultSize"}
+    if further := parameters - {"RecipientTypeDetails"}:
+        raise WayFailed(f"the endpoint does not take {', '.join(sorted(further))}")
+    query = f"PropertySet={','.join(entity_set.choose_sets(tuple(command.select)))}"
+    kinds = parse_value_list(command.parameters.get("RecipientTypeDetails"))
+    if kinds:
+        wanted = " or ".join(f"RecipientTypeDetails eq '{kind}'" for kind in kinds)
+        query += f"&$filter={quote(wanted, safe="'")}"
+    return f"/adminapi/beta/{exchange.tenant_id}/{entity_set.name}?{query}"
+
+
+async def read_entities(
+    exchange: ExchangeClient, command: Command, entity_set: EntitySet, after: str = ""
+) -> AsyncGenerator[tuple[list[ResponseRow], str]]:
+    """The objects of an entity endpoint as rows of the command, page by page, as
+    `PageRequester.read_pages` does.
+    """
+    path = after or build_entity_path(exchange, command, entity_set)
+    requester = PageRequester(exchange, command, ENTITY_FORM)
+    async with aclosing(requester.read_pages(path, resumed=bool(after))) as pages:
+        async for rows, further in pages:
+            yield [select_properties(row, command) for row in rows], further
+
+
+def select_properties(row: ResponseRow, command: Command) -> ResponseRow:
+    """The wanted properties of an entity. Raises WayFailed where one is missing.
+
+    A forward that an entity does not print must not look like none.
+    """
+    missing = [name for name in command.select if name not in row]
+    if missing:
+        raise WayFailed(f"an entity without {missing[0]}")
+    return {name: row[name] for name in command.select}
+
+
+def is_command_path(path: str) -> bool:
+    """True for the next page of a command, False for that of an entity endpoint."""
+    return path.partition("?")[0].lower().endswith(COMMAND_SEGMENT)

@@ -1,0 +1,119 @@
+"""A listing in one answer, read as a stream: nothing asks Exchange to cut it into pages."""
+
+import asyncio
+import json
+from collections.abc import AsyncGenerator, AsyncIterator, Mapping
+
+from core.adapters.exchange.answer_stream import AnswerParser
+from core.adapters.exchange.client import REDIRECT_STATUSES, RESPONSE_LIMIT, ExchangeClient
+from core.adapters.exchange.command import Command
+from core.adapters.exchange.page_requests import WayFailed, build_error, check_count, get_count
+from core.adapters.http import BufferedResponse
+from core.adapters.parsing import ResponseRow, strip_annotations
+from core.adapters.retry import RetryableError
+from core.errors import Unavailable
+
+RELIES_ON = ("exchange-one-answer", "exchange-result-size", "exchange-time-limit")
+BLOCK_SIZE = 1_000
+MAX_ROWS = 5_000_000
+BLOCKS_AHEAD = 2
+
+
+async def read_whole(
+    exchange: ExchangeClient, command: Command
+) -> AsyncGenerator[list[ResponseRow]]:
+    """The rows of one answer, in blocks. An attempt that broke off begins anew, with its rows.
+
+    Raises WayFailed where the answer did not hold everything, or TenantError.
+    """
+    answer = WholeAnswer(exchange, command)
+    reading, count = asyncio.create_task(answer.read()), 0
+    try:
+        while True:
+            try:
+                block = await answer.blocks.get()
+            except asyncio.QueueShutDown:
+                break
+            count += len(block)
+            yield block
+        beside = await reading
+    finally:
+        reading.cancel()
+        await asyncio.gather(reading, return_exceptions=True)
+    if exchange.collect_page(command, {**beside, "value": []}, []):
+        raise WayFailed("one answer does not hold everything")
+    check_count(count, get_count(beside))
+
+
+class WholeAnswer:
+    """One answer on its way, at most a few blocks ahead of what takes its rows."""
+
+    def __init__(self, exchange: ExchangeClient, command: Command) -> None:
+        self.exchange = exchange
+        self.command = command
+        self.blocks: asyncio.Queue[list[ResponseRow]] = asyncio.Queue(BLOCKS_AHEAD)
+
+    async def read(self) -> Mapping[str, object]:
+        """Read the answer into the queue; what stood beside the rows. Raises TenantError."""
+        try:
+            return await self.exchange.service.call(self.request)
+        finally:
+            self.blocks.shutdown()
+
+    async def request(self) -> Mapping[str, object]:
+        """One attempt; sent once more to the tenant's region, or with a new token, if need be."""
+        for last in (False, False, True):
+            answer = await self.request_once()
+            if not isinstance(answer, BufferedResponse):
+                return answer
+            if answer.status in REDIRECT_STATUSES and not last:
+                self.exchange.switch_host(answer.headers.get("Location", ""))
+            elif answer.status == 401 and not last:
+                await self.exchange.credential.renew()
+            else:
+                raise build_error(answer, self.command.cmdlet)
+        raise Unavailable(f"{self.command.cmdlet}: Exchange only sends the request on")
+
+    async def request_once(self) -> Mapping[str, object] | BufferedResponse:
+        headers = self.exchange.build_headers(self.command)
+        del headers["Prefer"]
+        return await self.exchange.http_client.stream(
+            "POST",
+            self.exchange.origin + self.exchange.build_command_path(self.command),
+            headers=headers,
+            body=json.dumps(self.command.body).encode(),
+            receive=self.receive,
+        )
+
+    async def receive(
+        self, status: int, headers: Mapping[str, str], chunks: AsyncIterator[bytes]
+    ) -> Mapping[str, object] | BufferedResponse:
+        """Take a response as it arrives. Raises RetryableError where it makes no sense."""
+        if not 200 <= status < 300:
+            content = bytearray()
+            async for chunk in chunks:
+                content += chunk
+                if len(content) > RESPONSE_LIMIT:
+                    raise Unavailable(f"{self.command.cmdlet}: too long an error")
+            return BufferedResponse(status, headers, bytes(content))
+        try:
+            return await self.receive_rows(chunks)
+        except ValueError as error:
+            raise RetryableError(f"{self.command.cmdlet}: {error}") from error
+
+    async def receive_rows(self, chunks: AsyncIterator[bytes]) -> Mapping[str, object]:
+        """Queue the rows of an answer; what stands beside them. Raises ValueError."""
+        parser, block, count = AnswerParser(), list[ResponseRow](), 0
+        async for chunk in chunks:
+            rows = parser.feed(chunk)
+            count += len(rows)
+            block += map(strip_annotations, rows)
+            if count > MAX_ROWS:
+                raise Unavailable(f"{self.command.cmdlet}: more than {MAX_ROWS} rows")
+            while len(block) >= BLOCK_SIZE:
+                await self.blocks.put(block[:BLOCK_SIZE])
+                block = block[BLOCK_SIZE:]
+        beside = parser.finish()
+        if block:
+            await self.blocks.put(block)
+        return beside
