@@ -136,7 +136,7 @@ CMDLETS: Mapping[str, Cmdlet] = {
     "Get-AdminAuditLogConfig": Cmdlet("see whether the unified audit log is on"),
     "Get-AuthenticationPolicy": Cmdlet("find the policies that still allow a bare password"),
     "Get-CASMailbox": Cmdlet(
-        "see by which protocols each mailbox can be reached", ("Identity", "ResultSize")
+        "see by which protocols each mailbox can be reached", ("Filter", "Identity", "ResultSize")
     ),
     "Get-CASMailboxPlan": Cmdlet("see by which protocols new mailboxes can be reached"),
     "Get-HostedOutboundSpamFilterPolicy": Cmdlet("see whether forwarding is blocked"),
@@ -166,7 +166,9 @@ CMDLETS: Mapping[str, Cmdlet] = {
     "Get-Recipient": Cmdlet(
         "list every recipient and where contacts lead", ("Identity", "ResultSize")
     ),
-    "Get-RecipientPermission": Cmdlet("see who may send mail in whose name", ("ResultSize",)),
+    "Get-RecipientPermission": Cmdlet(
+        "see who may send mail in whose name", ("Identity", "ResultSize")
+    ),
     "Get-RemoteDomain": Cmdlet("see to which domains mail may be forwarded"),
     "Get-RoleGroup": Cmdlet("list the role groups of Exchange", ("ResultSize",)),
     "Get-RoleGroupMember": Cmdlet("read who administers Exchange", ("Identity", "ResultSize")),

@@ -2,4 +2,45 @@
 
 from sandbox.reality.fact import ContestedFact
 
-LISTING_FACTS: tuple[ContestedFact, ...] = ()
+LISTING_FACTS: tuple[ContestedFact, ...] = (
+    ContestedFact(
+        id="exchange-paging",
+        about="what the next link of a listing leads to",
+        sides={
+            "followed": "The next page, for the same body sent to the path of the link.",
+            "refused": 'An error: "Expired or Invalid pagination request". The first `after` (0) '
+            "continuations of a listing still work; `cmdlet` names the only cmdlet it holds for.",
+            "back-end": "The next page, on the host of the link or with the cookies of the page "
+            "before; otherwise the error.",
+            "anchored": "The next page, for a listing whose pages are all anchored to OAuthUser at "
+            "the initial domain; otherwise the error.",
+            "get": "The next page, for a GET of the link; the error for a POST.",
+            "no-link": "A page that is cut has a warning of more results and no link.",
+            "no-rows": "A page without rows, with a further link, again and again.",
+        },
+        worst="refused",
+        options={
+            "after": "how many continuations of a listing still work",
+            "cmdlet": "the only cmdlet for which it is so",
+        },
+    ),
+    ContestedFact(
+        id="exchange-one-answer",
+        about="how much an answer holds when the client asks for no page size",
+        sides={
+            "whole": "Everything.",
+            "cut": "A page, as with a page size.",
+        },
+        worst="cut",
+    ),
+    ContestedFact(
+        id="exchange-entity-endpoints",
+        about="whether an app may use the entity endpoints of the Get-EXO* cmdlets",
+        sides={
+            "served": "The endpoints Mailbox and CasMailbox list any number of objects by pages.",
+            "refused": "An error: the user is not allowed to call the cmdlet.",
+            "bare": "They print only the properties of the minimum set.",
+        },
+        worst="refused",
+    ),
+)

@@ -3,7 +3,7 @@
 import asyncio
 import json
 from collections import defaultdict
-from collections.abc import AsyncIterator, Mapping, Sequence
+from collections.abc import Mapping
 from contextlib import suppress
 from pathlib import Path
 from typing import Any, cast
@@ -12,15 +12,18 @@ import pytest
 
 from core.adapters.exchange.client import ExchangeClient
 from core.adapters.exchange.command import Command
+from core.adapters.exchange.listings import Listing
 from core.adapters.graph.client import GraphClient
 from core.adapters.m365.changes import apply_change
 from core.adapters.m365.mail_flow.read import fetch_accepted_domains
 from core.adapters.m365.roles.parse import RoleGroup
 from core.adapters.m365.roles.read import RoleHolders, build_member_commands, collect_role_groups
 from core.adapters.m365.tenant import connect_tenant
+from core.adapters.parsing import ResponseRow
 from core.config.catalog import CATALOG
 from core.errors import TenantError
 from core.microsoft365.configuration_sources import CONFIGURATION_SOURCES
+from core.microsoft365.exchange_listings import DEFAULT_PAGE_FORM, LISTINGS, ListingWay
 from core.microsoft365.permissions import CMDLETS
 from core.model.guards import Mode, Permission, Service
 from core.tenant.changes import ClearAuditBypass, DisableExchangeModule, EnableMailboxAudit
@@ -37,6 +40,7 @@ from tests.infra.powershell import (
     read_script,
     read_text,
 )
+from tests.support.fakes.exchange import ScriptedExchange
 from tests.support.observe import collect_pages
 from tools.docs_gen.documents import ROOT
 
@@ -205,38 +209,6 @@ def test_no_setting_of_another_role_or_member_hides_in_a_literal() -> None:
     assert not [one for one in literals for role in built_in if role in one]
 
 
-class Recorder:
-    """An Exchange client that records each cmdlet's parameters and returns nothing."""
-
-    def __init__(self) -> None:
-        self.sent: dict[str, set[str]] = defaultdict(set)
-
-    def note(self, command: Command) -> None:
-        self.sent[command.cmdlet] |= set(command.parameters)
-
-    async def invoke(
-        self,
-        cmdlet: str,
-        parameters: Mapping[str, object],
-        *,
-        select: Sequence[str] = (),
-        anchor: str = "",
-    ) -> list[object]:
-        self.note(Command(cmdlet, parameters, tuple(select), anchor))
-        return []
-
-    async def read_pages(
-        self, command: Command, after: str = ""
-    ) -> AsyncIterator[tuple[list[object], str]]:
-        self.note(command)
-        yield [], ""
-
-    async def invoke_batch(self, commands: Sequence[Command]) -> list[list[object]]:
-        for command in commands:
-            self.note(command)
-        return [[] for _ in commands]
-
-
 async def everything_read(exchange: ExchangeClient) -> None:
     """Every read of Exchange, and the reads before a change."""
     graph = cast(GraphClient, None)
@@ -276,10 +248,28 @@ async def everything_read(exchange: ExchangeClient) -> None:
             await apply_change(graph, exchange, change, asyncio.sleep)
 
 
+async def everything_listed_in_other_ways() -> list[Command]:
+    """The commands of the listings that cannot go page by page."""
+    row: ResponseRow = {"Guid": MAILBOX.guid}
+    sent: list[Command] = []
+    for cmdlet, listing in LISTINGS.items():
+        for way in {ListingWay.SLICES, ListingWay.EACH}.intersection(listing.ways):
+            # The first slice is cut, so that it is read in halves.
+            exchange = ScriptedExchange([[row]] * (2 if way is ListingWay.SLICES else 1))
+            command = Command(cmdlet, {"ResultSize": "Unlimited"})
+            blocks = Listing(exchange, command).read_way(way, DEFAULT_PAGE_FORM)
+            assert [rows async for rows, _ in blocks]
+            sent += exchange.sent
+    return sent
+
+
 async def test_the_reading_parameters_are_those_that_are_sent() -> None:
-    recorder = Recorder()
-    await everything_read(cast(ExchangeClient, recorder))
-    assert recorder.sent == {
+    exchange = ScriptedExchange()
+    await everything_read(exchange)
+    sent: dict[str, set[str]] = defaultdict(set)
+    for command in (*exchange.sent, *await everything_listed_in_other_ways()):
+        sent[command.cmdlet] |= set(command.parameters)
+    assert sent == {
         name: set(cmdlet.read_parameters)
         for name, cmdlet in CMDLETS.items()
         if name.startswith("Get-")

@@ -10,7 +10,7 @@ import json
 import logging
 import re
 from collections import deque
-from collections.abc import AsyncIterator, Collection, Mapping, Sequence
+from collections.abc import AsyncIterator, Awaitable, Callable, Collection, Mapping, Sequence
 from itertools import batched
 from urllib.parse import urlsplit, urlunsplit
 from uuid import uuid4
@@ -301,6 +301,18 @@ class ExchangeClient:
         url = (origin or self.origin) + path
         return await self.http_client.send(
             method, url, headers=headers, body=body, limit=RESPONSE_LIMIT
+        )
+
+    async def stream[T](
+        self,
+        path: str,
+        headers: Mapping[str, str],
+        body: bytes,
+        receive: Callable[[int, Mapping[str, str], AsyncIterator[bytes]], Awaitable[T]],
+    ) -> T:
+        """Post one request and pass its response to `receive` as it arrives."""
+        return await self.http_client.stream(
+            "POST", self.origin + path, headers=headers, body=body, receive=receive
         )
 
     def switch_host(self, location: str) -> None:

@@ -52,9 +52,8 @@ TRIED_FORMS = tuple(
     if (form.keeps_cookies or form.method == "POST")
     and form.uses_link_host is (form.method == "GET")
 )
-# Objects come and go between two ways: this share of those read before may be missing, or this few.
+# Objects come and go between two ways: this share of those read before may be missing.
 MAX_LOST_SHARE = 0.01
-MAX_LOST = 2
 
 type Block = tuple[list[ResponseRow], str]
 """Rows, and the path of the page after them; empty where the listing cannot go on from there."""
@@ -274,7 +273,7 @@ class Listing:
     def check_found_again(self) -> None:
         """Raise WayFailed for a way that leaves out what another way showed a moment ago."""
         lost = self.earlier.count - self.found_again
-        if lost > max(MAX_LOST, MAX_LOST_SHARE * self.earlier.count):
+        if lost > MAX_LOST_SHARE * self.earlier.count:
             raise WayFailed(f"{lost} objects that were listed before are missing")
 
     def read_way(self, way: ListingWay, form: PageForm) -> AsyncGenerator[Block]:
@@ -303,11 +302,14 @@ class Listing:
 
     async def read_each(self, owners_cmdlet: str) -> AsyncGenerator[list[ResponseRow]]:
         """The objects of every owner, one command each. Raises TenantError for any that fails."""
-        owners = Command(owners_cmdlet, {"ResultSize": "Unlimited"}, ("Guid",))
+        owners, asked = Command(owners_cmdlet, {"ResultSize": "Unlimited"}, ("Guid",)), False
         async with aclosing(list_objects(self.exchange, owners)) as parts:
             async for part in parts:
                 for rows in batched(part.rows, EACH_CHUNK, strict=False):
+                    asked = True
                     yield await self.read_owners(rows)
+        if not asked:
+            raise WayFailed(f"{owners_cmdlet} listed nothing")
 
     async def read_owners(self, owners: tuple[ResponseRow, ...]) -> list[ResponseRow]:
         """The objects of some owners. One that went away meanwhile has none."""

@@ -77,13 +77,9 @@ class WholeAnswer:
     async def request_once(self) -> Mapping[str, object] | BufferedResponse:
         headers = self.exchange.build_headers(self.command)
         del headers["Prefer"]
-        return await self.exchange.http_client.stream(
-            "POST",
-            self.exchange.origin + self.exchange.build_command_path(self.command),
-            headers=headers,
-            body=json.dumps(self.command.body).encode(),
-            receive=self.receive,
-        )
+        path = self.exchange.build_command_path(self.command)
+        body = json.dumps(self.command.body).encode()
+        return await self.exchange.stream(path, headers, body, self.receive)
 
     async def receive(
         self, status: int, headers: Mapping[str, str], chunks: AsyncIterator[bytes]

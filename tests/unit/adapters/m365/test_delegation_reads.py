@@ -1,17 +1,14 @@
 """Reading rights over mailboxes: what Exchange may answer that is no answer."""
 
 from collections.abc import AsyncIterator, Sequence
-from dataclasses import dataclass, field
-from typing import cast
 
-from core.adapters.exchange.client import ExchangeClient
-from core.adapters.exchange.command import Command
 from core.adapters.m365.delegation import MAX_BROKEN_ROWS, M365DelegationReader
 from core.adapters.parsing import ResponseRow
 from core.errors import Forbidden, NotFound, TenantError, Unavailable
 from core.tenant.mailboxes import Delegation, Mailbox
 from core.tenant.readings import Reading
 from core.tenant.sources import FULL_ACCESS, SEND_AS, SEND_ON_BEHALF
+from tests.support.fakes.exchange import ScriptedExchange
 
 ANN, BEN, EVE = (
     Mailbox(name, f"g-{name}", f"{name}@contoso.com") for name in ("ann", "ben", "eve")
@@ -34,32 +31,19 @@ SENDS: dict[str, object] = {
 }
 
 
-@dataclass
-class Answers:
+class Answers(ScriptedExchange):
     """An Exchange that answers from lists. `pages_of` may end with an error."""
 
-    batches: Sequence[list[ResponseRow] | TenantError] = ()
-    pages_of: Sequence[list[ResponseRow] | TenantError] = ()
-    sent: list[Command] = field(default_factory=list)
-
-    async def invoke_batch(
-        self, commands: Sequence[Command]
-    ) -> list[list[ResponseRow] | TenantError]:
-        self.sent += commands
-        return list(self.batches)
-
-    async def read_pages(
-        self, command: Command, after: str = ""
-    ) -> AsyncIterator[tuple[list[ResponseRow], str]]:
-        self.sent.append(command)
-        for page in self.pages_of:
-            if isinstance(page, TenantError):
-                raise page
-            yield page, ""
+    def __init__(
+        self,
+        batches: Sequence[list[ResponseRow] | TenantError] = (),
+        pages_of: Sequence[list[ResponseRow] | TenantError] = (),
+    ) -> None:
+        super().__init__(pages_of, batches)
 
     @property
     def reader(self) -> M365DelegationReader:
-        return M365DelegationReader(cast(ExchangeClient, self))
+        return M365DelegationReader(self)
 
 
 async def parts_of(listing: AsyncIterator[Reading[Delegation]]) -> list[Reading[Delegation]]:
