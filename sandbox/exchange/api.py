@@ -19,6 +19,7 @@ from sandbox.exchange import (
     access,
     configuration,
     contested,
+    listings,
     mailbox_statistics,
     permissions,
     protocols,
@@ -36,12 +37,18 @@ from sandbox.exchange.write_cmdlets import WRITE_CMDLETS
 from sandbox.faults.injection import FaultedRequest, apply_fault
 from sandbox.faults.throttling import KeyedLimit, LimitExceeded, hold_limits
 from sandbox.graph.identity import CLIENT_ID, EXCHANGE_RESOURCES, MANAGE_AS_APP, Entra, InvalidToken
-from sandbox.http_types import HttpRequest, HttpResponse, MalformedBody, Row, build_next_link
+from sandbox.http_types import (
+    HttpRequest,
+    HttpResponse,
+    MalformedBody,
+    Row,
+    build_next_link,
+    is_true,
+)
 from sandbox.reality.wire_forms import WireForms
 from sandbox.state.tenant import SimulatedTenant
 
 BATCH_LIMIT = 10
-PAGE_LIMIT = 1000
 RATE_LIMIT = 30_000
 VERSIONS = ("beta", "v1.0")
 CMDLETS: Mapping[str, Cmdlet] = {
@@ -110,6 +117,10 @@ class Exchange:
             return build_plain_error(403, "Forbidden", "The token is not of this tenant.")
         if MANAGE_AS_APP not in roles or not self.get_granted_cmdlets():
             return access.build_no_role_response(MANAGE_AS_APP in roles)
+        return await self.route_request(request)
+
+    async def route_request(self, request: HttpRequest) -> HttpResponse:
+        """Routes a request of a caller with a role."""
         match request.method, request.segments[3].casefold():
             case "POST", "invokecommand":
                 return await self.handle_command(request)
@@ -117,6 +128,8 @@ class Exchange:
                 return await self.handle_batch(request)
             case "GET", "exomodulefile":
                 return self.get_module_file(request)
+            case "GET", "invokecommand" | "mailbox" | "casmailbox":
+                return await self.handle_get(request)
         return build_plain_error(404, "NotFound", "No such resource.")
 
     def get_granted_cmdlets(self) -> Mapping[str, frozenset[str] | None]:
@@ -207,42 +220,132 @@ class Exchange:
 
     def build_page(self, request: HttpRequest, body: Any, command: Command) -> HttpResponse:
         """Builds the first page of a command's rows, or the one that a skip token identifies."""
-        size = parse_preferred_page_size(request.headers.get("Prefer", ""))
         mark = json.dumps(body, sort_keys=True)
+        page = self.cut_page(request, command, mark, command.name)
         names = [name for name in request.query.get("$select", "").split(",") if name]
-        warnings: tuple[str, ...] = ()
+        unprinted = contested.list_unprinted(self.tenant, command)
+        rows = [annotate_row(self.tenant.read_row(row), names, unprinted) for row in page.rows]
+        return self.build_page_response(request, command, page, rows, "GenericHashTable")
+
+    def cut_page(
+        self, request: HttpRequest, command: Command, mark: str, paged_as: str
+    ) -> listings.Page:
+        """Cuts the page that a request asks for out of a listing. Raises CmdletError.
+
+        `paged_as` is the cmdlet whose paging is contested, empty for an entity endpoint.
+        """
+        reality, snapshots = self.tenant.reality, self.tenant.snapshots
+        preferred = parse_preferred_page_size(request.headers.get("Prefer", ""))
         token = request.query.get("$skiptoken")
         if token is None:
             contested.refuse_contested(self.tenant, command, CLIENT_ID)
             result = self.run_command(command)
+            names = [name for name in request.query.get("$select", "").split(",") if name]
             contested.check_answer(self.tenant, command, names)
-            rows, warnings = result.rows, result.warnings
-            part, rest = self.tenant.snapshots.cut_page(rows, size, mark)
+            size = listings.get_page_size(reality, preferred, len(result.rows))
+            rows, rest = snapshots.cut_page(result.rows, size, mark)
+            warnings = result.warnings
         else:
+            size, warnings = listings.get_page_size(reality, preferred, 1), ()
             try:
-                part, rest = self.tenant.snapshots.resume_listing(token, size, mark)
+                name, start = snapshots.parse_token(token)
+                listings.check_continuation(
+                    reality, request, paged_as, name, start // size, self.initial_domain
+                )
+                rows, rest = snapshots.resume_listing(token, size, mark)
             except KeyError as error:
                 raise build_parameter_error(
                     "The skip token does not belong to this command."
                 ) from error
+            if listings.hides_rows(reality, paged_as):
+                rows, rest = (), token
+        if rest:
+            warnings = (*warnings, listings.MORE_RESULTS)
+        if listings.hides_link(reality, paged_as):
+            rest = ""
+        return listings.Page(rows, rest, warnings, size)
+
+    def build_page_response(
+        self,
+        request: HttpRequest,
+        command: Command,
+        page: listings.Page,
+        rows: Sequence[Row],
+        kind: str,
+    ) -> HttpResponse:
+        """Builds the response with a page of rows."""
         where = f"{self.tenant.base}/adminapi/{request.segments[1]}/{request.segments[2]}"
         content: Row = {
-            "@odata.context": f"{where}/$metadata#Collection(Exchange.GenericHashTable)",
+            "@odata.context": f"{where}/$metadata#Collection(Exchange.{kind})",
             "adminapi.warnings@odata.type": "#Collection(String)",
-            "@adminapi.warnings": list(warnings),
+            "@adminapi.warnings": list(page.warnings),
         }
-        if rest:
-            content["@odata.nextLink"] = build_next_link(self.tenant.base, request, rest)
-        unprinted = contested.list_unprinted(self.tenant, command)
-        forms = WireForms(self.tenant.reality)
-        content["value"] = [
-            forms.format_row(annotate_row(self.tenant.read_row(row), names, unprinted))
-            for row in part
-        ]
         headers = self.build_headers()
+        if page.token:
+            content["@odata.nextLink"] = build_next_link(self.tenant.base, request, page.token)
+            headers |= listings.build_cookies(self.tenant.snapshots.parse_token(page.token)[0])
+        forms = WireForms(self.tenant.reality)
+        content["value"] = [forms.format_row(row) for row in rows]
         if "odata.maxpagesize" in request.headers.get("Prefer", ""):
-            headers["preference-applied"] = f"odata.maxpagesize={size}"
+            headers["preference-applied"] = f"odata.maxpagesize={page.size}"
         return HttpResponse(200, contested.shape_content(self.tenant, command, content), headers)
+
+    @property
+    def initial_domain(self) -> str:
+        """The tenant's .onmicrosoft.com domain, or an empty string."""
+        rows = self.tenant.list_rows("Get-AcceptedDomain")
+        return next(
+            (str(row["DomainName"]) for row in rows if is_true(row.get("InitialDomain"))), ""
+        )
+
+    # Entities --------------------------------------------------------------------------------
+
+    async def handle_get(self, request: HttpRequest) -> HttpResponse:
+        """Handles a GET of an entity endpoint, or of the next page of a command."""
+        try:
+            with hold_limits(self.list_entity_limits(request), time.monotonic()):
+                await asyncio.sleep(self.latency)
+                if self.is_command(request):
+                    return self.build_command_page(request)
+                return self.build_entity_page(request)
+        except CmdletError as error:
+            return HttpResponse(error.status, build_cmdlet_error(error), self.build_headers())
+        except LimitExceeded as error:
+            refused = build_plain_error(429, error.code, str(error))
+            return replace(refused, headers=self.build_headers() | error.headers)
+
+    def list_entity_limits(self, request: HttpRequest) -> Iterator[KeyedLimit]:
+        """The limits of the fault table that apply to a GET."""
+        if self.tenant.faults.has_limits:
+            yield from self.tenant.faults.list_limits(
+                self.name, self.get_fault_lines(request), False, None
+            )
+
+    def build_command_page(self, request: HttpRequest) -> HttpResponse:
+        """Builds the next page of a command, asked for without its body. Raises CmdletError."""
+        if not self.tenant.reality.plays(listings.PAGING, "get"):
+            return build_plain_error(405, "MethodNotAllowed", "A command is posted.")
+        try:
+            body = json.loads(self.tenant.snapshots.get_query_key(request.query["$skiptoken"]))
+        except KeyError as error:
+            raise build_parameter_error("The skip token belongs to no command.") from error
+        return self.build_page(request, body, parse_command(body))
+
+    def build_entity_page(self, request: HttpRequest) -> HttpResponse:
+        """Builds a page of an entity endpoint. Raises CmdletError."""
+        command = listings.parse_entity_command(request)
+        granted = command.name.casefold() in self.get_granted_cmdlets()
+        if not granted or self.tenant.reality.plays("exchange-entity-endpoints", "refused"):
+            name = command.name.replace("Get-", "Get-EXO")
+            return build_plain_error(401, "Unauthorized", f"User is not allowed to call {name}.")
+        mark = f"{request.segments[3]}?{request.query.get('$filter', '')}"
+        names = listings.list_entity_properties(self.tenant.reality, request)
+        page = self.cut_page(request, command, mark, "")
+        rows = [
+            {name: row.get(name, listings.get_default_value(name)) for name in names}
+            for row in map(self.tenant.read_row, page.rows)
+        ]
+        return self.build_page_response(request, command, page, rows, request.segments[3])
 
     # Many commands ---------------------------------------------------------------------------
 
@@ -290,13 +393,13 @@ def parse_command(body: Any) -> Command:
     return Command(cmdlet["CmdletName"], parameters)
 
 
-def parse_preferred_page_size(prefer: str) -> int:
-    """Parses the page size of a Prefer header, at most a thousand."""
+def parse_preferred_page_size(prefer: str) -> int | None:
+    """Parses the page size of a Prefer header; None if it names none."""
     for part in prefer.replace(";", ",").split(","):
         name, _, value = part.strip().partition("=")
         if name.casefold() == "odata.maxpagesize" and value.strip().isdigit():
-            return max(1, min(PAGE_LIMIT, int(value)))
-    return PAGE_LIMIT
+            return int(value)
+    return None
 
 
 def annotate_row(row: Row, names: Sequence[str], unprinted: Collection[str] = ()) -> Row:

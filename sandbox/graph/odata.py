@@ -314,14 +314,22 @@ class Snapshots:
             self.store_listing(name, rows, query_key)
         return part, urlsafe_b64encode(f"{name}.{start + size}".encode()).decode().rstrip("=")
 
-    def resume_listing(self, token: str, size: int, query_key: str) -> tuple[Sequence[Row], str]:
-        """The page of a token. Raises KeyError if the token belongs to another query."""
+    def parse_token(self, token: str) -> tuple[str, int]:
+        """The name of a token's listing and the row it stands for. Raises KeyError."""
         try:
             name, start = urlsafe_b64decode(token + "==").decode().split(".")
-            rows, known = self.listings[name]
-            position = int(start)
+            return name, int(start)
         except ValueError as error:
             raise KeyError(token) from error
+
+    def get_query_key(self, token: str) -> str:
+        """The query that a token belongs to. Raises KeyError."""
+        return self.listings[self.parse_token(token)[0]][1]
+
+    def resume_listing(self, token: str, size: int, query_key: str) -> tuple[Sequence[Row], str]:
+        """The page of a token. Raises KeyError if the token belongs to another query."""
+        name, position = self.parse_token(token)
+        rows, known = self.listings[name]
         if known != query_key:
             raise KeyError(token)
         return self.cut_page(rows, size, query_key, name, position)

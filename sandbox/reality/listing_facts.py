@@ -29,9 +29,10 @@ LISTING_FACTS: tuple[ContestedFact, ...] = (
         about="how much an answer holds when the client asks for no page size",
         sides={
             "whole": "Everything.",
-            "cut": "A page, as with a page size.",
+            "cut": "A page of `size` (1,000) rows, as with a page size.",
         },
         worst="cut",
+        options={"size": "how many rows the answer then has"},
     ),
     ContestedFact(
         id="exchange-entity-endpoints",

@@ -438,8 +438,14 @@ def build_accepted_domains(domains: Iterable[Row]) -> list[Row]:
             "DomainName": domain.get("id"),
             "DomainType": "Authoritative",
             "Default": domain.get("isDefault", False),
+            "InitialDomain": is_initial_domain(domain),
             "MatchSubDomains": False,
         }
         for domain in domains
         if domain.get("isVerified", True)
     ]
+
+
+def is_initial_domain(domain: Row) -> bool:
+    """True for the domain that the tenant was created with."""
+    return bool(domain.get("isInitial")) or fold_key(domain.get("id")).endswith(".onmicrosoft.com")

@@ -96,6 +96,7 @@ class ExchangeClient:
         self.tenant_id = tenant_id
         self.credential = credential
         self.max_pages = MAX_PAGES
+        self.page_size = PAGE_SIZE
         self.way_memory = way_memory or WayMemory()
         self.scope = cloud.exchange_scope
         self.service = service
@@ -209,7 +210,7 @@ class ExchangeClient:
             found = []
         rows += map(strip_annotations, found)
         path = self.get_next_path(answer)
-        if not path and command.is_read and warns_of_more(warnings, len(found)):
+        if not path and command.is_read and warns_of_more(warnings, len(found), self.page_size):
             raise IncompleteAnswer(f"{command.cmdlet}: the answer is cut and has no next link")
         return path
 
@@ -236,7 +237,7 @@ class ExchangeClient:
         return {
             "Accept": "application/json",
             "Content-Type": "application/json; charset=utf-8",
-            "Prefer": "odata.maxpagesize=1000",
+            "Prefer": f"odata.maxpagesize={self.page_size}",
             "X-CmdletName": command.cmdlet,
             "X-ResponseFormat": "json",
             "X-AnchorMailbox": anchor or list_anchors(command, self.tenant_id)[0],
@@ -458,14 +459,14 @@ class ExchangeClient:
         return await self.service.call(attempt)
 
 
-def warns_of_more(warnings: object, row_count: int) -> bool:
+def warns_of_more(warnings: object, row_count: int, page_size: int) -> bool:
     """True if a warning says that there are more rows.
 
     Exchange warns in its own words, in the language of the caller perhaps; a full page with any
     warning at all counts as cut.
     """
     texts = [parse_text(text) for text in (warnings if isinstance(warnings, list) else [warnings])]
-    full = row_count > 0 and row_count % PAGE_SIZE == 0
+    full = row_count > 0 and row_count % page_size == 0
     return any(full or MORE_RESULTS.search(text) for text in texts if text)
 
 

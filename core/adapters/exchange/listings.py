@@ -230,15 +230,15 @@ class Listing:
     async def choose_ways(self) -> list[tuple[ListingWay, PageForm]]:
         """The ways to try, the one that last worked first."""
         memory = self.exchange.way_memory
+        known = await memory.find_way(self.cmdlet)
+        ways = [(way, DEFAULT_PAGE_FORM) for way in LISTINGS[self.cmdlet].ways[1:]]
+        if known and known is not ListingWay.PAGES:
+            return sorted(ways, key=lambda pair: pair[0] is not known)
         forms = await memory.find_page_forms()
         if forms is None:
             # Where some pages were served, the form of asking is not what was wrong.
             forms = await self.find_working_form() if self.page_count == 1 else ()
-        pages = [(ListingWay.PAGES, form) for form in forms if form is not DEFAULT_PAGE_FORM]
-        rest = [(way, DEFAULT_PAGE_FORM) for way in LISTINGS[self.cmdlet].ways[1:]]
-        known = await memory.find_way(self.cmdlet)
-        ways = [*pages, *rest]
-        return sorted(ways, key=lambda pair: pair[0] is not known) if known else ways
+        return [(ListingWay.PAGES, form) for form in forms if form != DEFAULT_PAGE_FORM] + ways
 
     async def find_working_form(self) -> tuple[PageForm, ...]:
         """The first form in which Exchange serves a second page of this listing, if any."""

@@ -68,7 +68,8 @@ class PageRequester:
     exchange: ExchangeClient
     command: Command
     form: PageForm = DEFAULT_PAGE_FORM
-    page_size: int = 1_000
+    page_size: int = 0
+    """How many rows to ask for; 0 for as many as usual."""
     cookies: dict[str, str] = field(default_factory=dict)
     link_origin: str = ""
     initial_domain: str = ""
@@ -144,7 +145,8 @@ class PageRequester:
     def build_headers(self) -> dict[str, str]:
         """The headers of a page, with the anchor and the cookies of the form."""
         headers = self.exchange.build_headers(self.command)
-        headers["Prefer"] = f"odata.maxpagesize={self.page_size}"
+        if self.page_size:
+            headers["Prefer"] = f"odata.maxpagesize={self.page_size}"
         if not self.command.anchor:
             headers["X-AnchorMailbox"] = self.build_anchor()
         if self.form.keeps_cookies and self.cookies:
@@ -202,6 +204,8 @@ def build_error(reply: BufferedResponse, cmdlet: str) -> TenantError:
 
 async def fetch_initial_domain(exchange: ExchangeClient) -> str:
     """The tenant's .onmicrosoft.com domain. Raises WayFailed where none is found."""
+    if exchange.way_memory.initial_domain:
+        return exchange.way_memory.initial_domain
     try:
         rows = await exchange.invoke(
             "Get-AcceptedDomain", {}, select=("DomainName", "InitialDomain")
@@ -211,6 +215,7 @@ async def fetch_initial_domain(exchange: ExchangeClient) -> str:
     for row in rows:
         name = parse_text(row.get("DomainName"), 253)
         if parse_optional_bool(row.get("InitialDomain")) and DOMAIN.fullmatch(name):
+            exchange.way_memory.initial_domain = name
             return name
     raise WayFailed("Exchange names no initial domain")
 

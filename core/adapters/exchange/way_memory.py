@@ -46,6 +46,8 @@ class WayMemory:
     save: Callable[[Way], Awaitable[None]] = save_nothing
     now: Callable[[], datetime] = get_system_time
     known: dict[str, Way] | None = field(default=None, init=False)
+    initial_domain: str = field(default="", init=False)
+    """The tenant's .onmicrosoft.com domain, once it was read."""
 
     async def find_row(self, cmdlet: str) -> Way | None:
         """The row of a cmdlet, or None."""

@@ -1,0 +1,253 @@
+"""Listings that end: every way of listing, and what Exchange may do to each of them."""
+
+from collections.abc import Sequence
+from datetime import UTC, datetime, timedelta
+from typing import Any
+
+import pytest
+
+from core.adapters.exchange.command import Command
+from core.adapters.exchange.listings import list_objects, list_rows
+from core.adapters.exchange.way_memory import WayMemory
+from core.adapters.parsing import ResponseRow
+from core.errors import LedgerError, Unavailable
+from core.microsoft365.exchange_listings import DEFAULT_PAGE_FORM, LISTINGS, ListingWay
+from core.model.state import EVERY_CMDLET, Way
+from tests.support.http_recorder import Connection, build_mailbox_row, build_scene, connect_sandbox
+
+ALL = {"ResultSize": "Unlimited"}
+NOW = datetime(2026, 11, 29, tzinfo=UTC)
+PAGE_SIZE = 100
+COUNT = 230
+EVERYTHING_REFUSED = {
+    "exchange-paging": "refused",
+    "exchange-one-answer": {"side": "cut", "size": PAGE_SIZE},
+    "exchange-entity-endpoints": "refused",
+}
+
+
+def build_mailboxes(count: int = COUNT) -> list[dict[str, Any]]:
+    """Mailboxes that were created in two waves: one over years, one in a single minute."""
+    rows = []
+    for number in range(count):
+        at = datetime(2015, 1, 1, tzinfo=UTC) + timedelta(days=number)
+        if number % 2:
+            at = datetime(2024, 3, 1, tzinfo=UTC) + timedelta(microseconds=number)
+        rows.append(
+            build_mailbox_row(
+                f"id-{number}",
+                f"guid-{number}",
+                f"{'ab7é'[number % 4]}{number}",
+                WhenCreated=at.isoformat().replace("+00:00", "Z"),
+                RecipientTypeDetails="SharedMailbox" if number % 3 == 0 else "UserMailbox",
+                IsDirSynced=False,
+                UserPrincipalName=f"m{number}@contoso.example",
+                # The one mailbox that must not be lost stands at the end.
+                ForwardingSmtpAddress="smtp:x@evil.example" if number == count - 1 else None,
+            )
+        )
+    return rows
+
+
+def build_tenant(
+    reality: dict[str, Any], mailboxes: Sequence[dict[str, Any]] | None = None, **exchange: Any
+) -> dict[str, Any]:
+    """A tenant of many mailboxes that plays one side of the facts about listings."""
+    rows = build_mailboxes() if mailboxes is None else mailboxes
+    return build_scene(
+        exchange={"Get-Mailbox": rows, **exchange},
+        graph={
+            "domains": [
+                {"id": "contoso.example", "isVerified": True, "isDefault": True},
+                {"id": "contoso.onmicrosoft.com", "isVerified": True, "isInitial": True},
+            ]
+        },
+        reality=reality,
+    )
+
+
+def note_ways(to: Connection, *known: Way) -> list[Way]:
+    """Give the client a memory with these rows; the list of those it saves."""
+    saved: list[Way] = []
+
+    async def load() -> dict[str, Way]:
+        return {way.cmdlet: way for way in known}
+
+    async def save(way: Way) -> None:
+        saved.append(way)
+
+    to.exchange.page_size = PAGE_SIZE
+    to.exchange.way_memory = WayMemory(load, save, lambda: NOW)
+    return saved
+
+
+def count_objects(rows: Sequence[ResponseRow]) -> tuple[int, int]:
+    """How many rows there are, and of how many objects."""
+    return len(rows), len({str(row["Guid"]) for row in rows})
+
+
+REALITIES: list[tuple[dict[str, Any], str]] = [
+    ({"exchange-paging": "followed"}, ""),
+    ({"exchange-paging": "refused"}, "entities"),
+    ({"exchange-paging": {"side": "refused", "after": 1}}, "entities"),
+    ({"exchange-paging": {"side": "refused", "cmdlet": "Get-Mailbox"}}, "entities"),
+    ({"exchange-paging": {"side": "refused", "cmdlet": "Get-User"}}, ""),
+    ({"exchange-paging": "back-end"}, "pages"),
+    ({"exchange-paging": "anchored"}, "pages"),
+    ({"exchange-paging": "get"}, "pages"),
+    ({"exchange-paging": "no-link"}, "entities"),
+    ({"exchange-paging": "no-rows"}, "entities"),
+    ({"exchange-paging": "refused", "exchange-entity-endpoints": "refused"}, "whole"),
+    ({"exchange-paging": "refused", "exchange-entity-endpoints": "bare"}, "whole"),
+    ({"exchange-paging": "no-link", "exchange-entity-endpoints": "refused"}, "whole"),
+    (EVERYTHING_REFUSED, "slices"),
+    ({**EVERYTHING_REFUSED, "exchange-paging": "no-link"}, "slices"),
+    ({**EVERYTHING_REFUSED, "exchange-paging": "no-rows"}, "slices"),
+    ({**EVERYTHING_REFUSED, "exchange-paging": {"side": "refused", "after": 1}}, "slices"),
+]
+
+
+@pytest.mark.parametrize(("reality", "way"), REALITIES, ids=str)
+async def test_every_mailbox_is_listed_once_whatever_exchange_refuses(
+    reality: dict[str, Any], way: str
+) -> None:
+    properties = ("Guid", "ForwardingSmtpAddress")
+    async with connect_sandbox(build_tenant(reality)) as to:
+        saved = note_ways(to)
+        rows = await list_rows(to.exchange, Command("Get-Mailbox", ALL, properties))
+        assert count_objects(rows) == (COUNT, COUNT)
+        assert [row["Guid"] for row in rows if row["ForwardingSmtpAddress"]] == [
+            f"guid-{COUNT - 1}"
+        ]
+        assert [row.way for row in saved if row.cmdlet == "Get-Mailbox"] == ([way] if way else [])
+        # The next listing goes that way without asking the others again.
+        before = to.exchange.service.requests
+        again = await list_rows(to.exchange, Command("Get-Mailbox", ALL, properties))
+        assert count_objects(again) == (COUNT, COUNT)
+        most = {"": 3, "pages": 4, "entities": 4, "whole": 2, "slices": 60}[way]
+        assert to.exchange.service.requests - before <= most
+
+
+@pytest.mark.parametrize(
+    ("cmdlet", "way"),
+    [
+        ("Get-CASMailbox", "slices"),
+        ("Get-User", "slices"),
+        ("Get-RecipientPermission", "each"),
+        ("Get-MailboxAuditBypassAssociation", "each"),
+    ],
+)
+async def test_the_other_listings_end_too(cmdlet: str, way: str) -> None:
+    count = 110
+    mailboxes = build_mailboxes(count)
+    users = [{key: row[key] for key in ("Guid", "Name", "WhenCreated")} for row in mailboxes]
+    scene = build_tenant(
+        EVERYTHING_REFUSED,
+        mailboxes,
+        **{
+            "Get-User": users,
+            "Get-MailboxAuditBypassAssociation": [
+                {"Guid": row["Guid"], "Identity": row["Guid"], "AuditBypassEnabled": False}
+                for row in mailboxes
+            ],
+        },
+    )
+    async with connect_sandbox(scene) as to:
+        saved = note_ways(to)
+        expected = {str(row["Guid"]) for row in mailboxes}
+        rows = await list_rows(to.exchange, Command(cmdlet, ALL))
+        found = {str(row["Guid"]) for row in rows if "Guid" in row}
+        if cmdlet == "Get-RecipientPermission":
+            expected = {str(row["Identity"]) for row in mailboxes}
+            found = {str(row["Identity"]) for row in rows}
+        assert found >= expected
+        assert {row.cmdlet: row.way for row in saved}[cmdlet] == way
+
+
+async def test_a_listing_that_no_way_completes_is_unread_and_never_smaller() -> None:
+    same = {"Name": "same", "WhenCreated": None, "RecipientTypeDetails": "UserMailbox"}
+    twins = [row | same for row in build_mailboxes(110)]
+    async with connect_sandbox(build_tenant(EVERYTHING_REFUSED, twins)) as to:
+        saved = note_ways(to)
+        with pytest.raises(Unavailable, match="incomplete"):
+            await list_rows(to.exchange, Command("Get-Mailbox", ALL, ("Guid",)))
+        assert saved == []
+
+
+async def test_a_single_page_asks_the_state_for_nothing() -> None:
+    async with connect_sandbox(build_tenant(EVERYTHING_REFUSED, build_mailboxes(90))) as to:
+
+        async def load() -> dict[str, Way]:
+            raise AssertionError("the state was asked")
+
+        to.exchange.page_size = PAGE_SIZE
+        to.exchange.way_memory = WayMemory(load)
+        rows = await list_rows(to.exchange, Command("Get-Mailbox", ALL, ("Guid",)))
+        assert count_objects(rows) == (90, 90)
+
+
+async def test_a_way_is_tried_again_after_a_week() -> None:
+    async with connect_sandbox(build_tenant({})) as to:
+        fresh = Way("Get-Mailbox", ListingWay.SLICES, NOW - timedelta(days=6))
+        saved = note_ways(to, fresh)
+        assert len(await list_rows(to.exchange, Command("Get-Mailbox", ALL, ("Guid",)))) == COUNT
+        assert to.exchange.service.requests > 4
+        assert saved == []
+        requests = to.exchange.service.requests
+        saved = note_ways(to, Way("Get-Mailbox", ListingWay.SLICES, NOW - timedelta(days=8)))
+        assert len(await list_rows(to.exchange, Command("Get-Mailbox", ALL, ("Guid",)))) == COUNT
+        assert to.exchange.service.requests - requests == 3
+        assert [(row.cmdlet, row.way) for row in saved] == [("Get-Mailbox", "pages")]
+
+
+async def test_the_probe_chooses_the_form_of_a_page() -> None:
+    async with connect_sandbox(build_tenant({"exchange-paging": "get"})) as to:
+        saved = note_ways(to, Way(EVERY_CMDLET, "get-app-plain-front", NOW))
+        assert len(await list_rows(to.exchange, Command("Get-Mailbox", ALL, ("Guid",)))) == COUNT
+        assert [row.cmdlet for row in saved] == ["Get-Mailbox"]
+    async with connect_sandbox(build_tenant({})) as to:
+        saved = note_ways(to, Way(EVERY_CMDLET, "none", NOW))
+        assert len(await list_rows(to.exchange, Command("Get-Mailbox", ALL, ("Guid",)))) == COUNT
+        assert [(row.cmdlet, row.way) for row in saved] == [("Get-Mailbox", "entities")]
+
+
+async def test_a_state_that_cannot_be_read_or_written_costs_only_time() -> None:
+    async def load() -> dict[str, Way]:
+        raise LedgerError("no table")
+
+    async def save(way: Way) -> None:
+        raise LedgerError("no table")
+
+    async with connect_sandbox(build_tenant({"exchange-paging": "refused"})) as to:
+        to.exchange.page_size = PAGE_SIZE
+        to.exchange.way_memory = WayMemory(load, save)
+        rows = await list_rows(to.exchange, Command("Get-Mailbox", ALL, ("Guid",)))
+        assert count_objects(rows) == (COUNT, COUNT)
+
+
+async def test_a_link_of_an_earlier_run_that_is_refused_begins_the_listing_anew() -> None:
+    command = Command("Get-Mailbox", ALL, ("Guid",))
+    async with connect_sandbox(build_tenant({})) as to:
+        to.exchange.page_size = PAGE_SIZE
+        first = await anext(list_objects(to.exchange, command))
+        assert first.continuation
+        rest = [part async for part in list_objects(to.exchange, command, first.continuation)]
+        assert [part.restarted for part in rest] == [False, False]
+        to.sandbox.tenant.apply_patch({"reality": {"exchange-paging": "refused"}})
+        note_ways(to)
+        anew = [part async for part in list_objects(to.exchange, command, first.continuation)]
+        assert [part.restarted for part in anew] == [True] + [False] * (len(anew) - 1)
+        assert count_objects([row for part in anew for row in part.rows]) == (COUNT, COUNT)
+
+
+async def test_fewer_objects_than_exchange_counts_are_no_listing() -> None:
+    body = {"@odata.count": 3, "value": [{"Guid": "a"}, {"Guid": "b"}]}
+    faults = [{"service": "exchange", "kind": "wrongBody", "body": body}]
+    async with connect_sandbox(build_scene(faults=faults)) as to:
+        with pytest.raises(Unavailable, match="incomplete"):
+            await list_rows(to.exchange, Command("Get-RoleGroup", ALL, ("Guid",)))
+
+
+def test_the_usual_form_is_the_first_of_every_listing() -> None:
+    assert DEFAULT_PAGE_FORM.name == "post-app-plain-front"
+    assert all(listing.ways[0] is ListingWay.PAGES for listing in LISTINGS.values())
