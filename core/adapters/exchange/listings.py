@@ -81,12 +81,10 @@ async def list_objects(
 ) -> AsyncGenerator[ListedRows]:
     """All objects of a cmdlet, part by part, each object once.
 
-    `after` is the continuation of an earlier run. Raises TenantError, also half way: Unavailable
-    where no way completes the listing, Rejected for an `after` that is no path of this tenant.
+    `after` is the continuation of an earlier run; the listing begins anew where Exchange does not
+    go on from it. Raises TenantError, also half way: Unavailable where no way completes the listing.
     """
     command.check_target()
-    if after and not exchange.is_tenant_path(after):
-        raise Rejected(f"{command.cmdlet}: that is no path to go on from")
     listing = Listing(exchange, command)
     if after:
         try:
@@ -135,6 +133,8 @@ class Listing:
 
     async def resume(self, after: str) -> AsyncGenerator[Block]:
         """The rest of a listing from a path. Raises TenantError where it breaks off."""
+        if not self.exchange.is_tenant_path(after):
+            raise Rejected(f"{self.cmdlet}: that is no path to go on from")
         if is_command_path(after):
             form = await self.find_form()
             blocks = PageRequester(self.exchange, self.command, form).read_pages(

@@ -239,7 +239,10 @@ async def read_entities(
     """The objects of an entity endpoint as rows of the command, page by page, as
     `PageRequester.read_pages` does.
     """
-    path = after or build_entity_path(exchange, command, entity_set)
+    path = build_entity_path(exchange, command, entity_set)
+    if after and after.partition("?")[0] != path.partition("?")[0]:
+        raise WayFailed("that is no page of this endpoint")
+    path = after or path
     requester = PageRequester(exchange, command, ENTITY_FORM)
     async with aclosing(requester.read_pages(path, resumed=bool(after))) as pages:
         async for rows, further in pages:
