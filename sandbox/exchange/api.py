@@ -117,10 +117,10 @@ class Exchange:
             return build_plain_error(403, "Forbidden", "The token is not of this tenant.")
         if MANAGE_AS_APP not in roles or not self.get_granted_cmdlets():
             return access.build_no_role_response(MANAGE_AS_APP in roles)
-        return await self.route_request(request)
+        return await self.serve_caller(request)
 
-    async def route_request(self, request: HttpRequest) -> HttpResponse:
-        """Routes a request of a caller with a role."""
+    async def serve_caller(self, request: HttpRequest) -> HttpResponse:
+        """Routes the request of a caller with a role."""
         match request.method, request.segments[3].casefold():
             case "POST", "invokecommand":
                 return await self.handle_command(request)

@@ -23,7 +23,6 @@ from core.adapters.api_errors import (
     get_api_error,
     is_role_refusal,
     map_exchange_error,
-    retryable_exchange_error,
     sanitize_message,
 )
 from core.adapters.clouds import REGIONAL_EXCHANGE, Cloud
@@ -35,6 +34,13 @@ from core.adapters.exchange.batch import (
     sort_exchange_replies,
 )
 from core.adapters.exchange.command import Command
+from core.adapters.exchange.responses import (
+    IncompleteAnswer,
+    map_failed_reply,
+    parse_command_response,
+    parse_exchange_error_body,
+    warns_of_more,
+)
 from core.adapters.exchange.routing import build_system_anchor, list_anchors
 from core.adapters.exchange.way_memory import WayMemory
 from core.adapters.http import BufferedResponse, HttpClient
@@ -44,7 +50,6 @@ from core.adapters.parsing import (
     parse_json_object,
     parse_name_set,
     parse_response_rows,
-    parse_text,
     parse_value_list,
     strip_annotations,
 )
@@ -65,14 +70,7 @@ READ_TIMEOUT = 960.0
 BACK_END_PORT = ":446"
 HOST = re.compile(r"[a-z0-9-]{1,63}(?:\.[a-z0-9-]{1,63}){1,8}")
 PAGE_SIZE = 1_000
-MORE_RESULTS = re.compile(
-    r"more results|more objects|ResultSize|first \d[\d,.]* (?:item|result)", re.I
-)
 REDIRECT_STATUSES = frozenset({301, 302, 307, 308})
-
-
-class IncompleteAnswer(Unavailable):
-    """An answer lacks rows, and Exchange gave no link to the rest."""
 
 
 class ExchangeClient:
@@ -177,17 +175,8 @@ class ExchangeClient:
         body = json.dumps(command.body).encode()
         reply = await self.send("POST", path, self.build_headers(command, anchor), body)
         if 200 <= reply.status < 300:
-            return self.parse_command_response(reply, command)
+            return parse_command_response(reply, command)
         raise map_failed_reply(reply, command.cmdlet, command.parameters)
-
-    def parse_command_response(self, reply: BufferedResponse, command: Command) -> ResponseRow:
-        """The object in a success. Only a command that changes something may say nothing."""
-        if not reply.body.strip() and not command.is_read:
-            return {"value": []}
-        try:
-            return parse_json_object(reply.body)
-        except ValueError as error:
-            raise RetryableError(f"{command.cmdlet}: {error}") from error
 
     def collect_page(self, command: Command, answer: ResponseRow, rows: list[ResponseRow]) -> str:
         """Take the rows and warnings of an answer; the path of the next page, "" at the end.
@@ -457,33 +446,3 @@ class ExchangeClient:
             )
 
         return await self.service.call(attempt)
-
-
-def warns_of_more(warnings: object, row_count: int, page_size: int) -> bool:
-    """True if a warning says that there are more rows.
-
-    Exchange warns in its own words, in the language of the caller perhaps; a full page with any
-    warning at all counts as cut.
-    """
-    texts = [parse_text(text) for text in (warnings if isinstance(warnings, list) else [warnings])]
-    full = row_count > 0 and row_count % page_size == 0
-    return any(full or MORE_RESULTS.search(text) for text in texts if text)
-
-
-def parse_exchange_error_body(reply: BufferedResponse) -> ResponseRow | None:
-    """The JSON of a refusal; None when it is NUL bytes, a page of HTML, or nothing."""
-    try:
-        return parse_json_object(reply.body)
-    except ValueError:
-        return None
-
-
-def map_failed_reply(
-    reply: BufferedResponse, cmdlet: str, parameters: Collection[str] = ()
-) -> TenantError:
-    """The error of a response that is no success."""
-    body = parse_exchange_error_body(reply)
-    retry_after = reply.headers.get("Retry-After")
-    return retryable_exchange_error(reply.status, retry_after, body, cmdlet) or map_exchange_error(
-        reply.status, body, cmdlet, parameters
-    )

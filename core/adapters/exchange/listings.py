@@ -82,7 +82,7 @@ async def list_objects(
     """All objects of a cmdlet, part by part, each object once.
 
     `after` is the continuation of an earlier run; the listing begins anew where Exchange does not
-    go on from it. Raises TenantError, also half way: Unavailable where no way completes the listing.
+    go on from it. Raises TenantError, also half way: Unavailable where no way completes it.
     """
     command.check_target()
     listing = Listing(exchange, command)

@@ -7,17 +7,16 @@ from contextlib import aclosing
 from dataclasses import dataclass, field, replace
 from urllib.parse import quote, urlsplit
 
-from core.adapters.api_errors import map_exchange_error
-from core.adapters.exchange.client import (
-    SYSTEM_MAILBOX,
-    ExchangeClient,
-    IncompleteAnswer,
-    parse_exchange_error_body,
-)
+from core.adapters.exchange.client import ExchangeClient
 from core.adapters.exchange.command import Command
-from core.adapters.http import BufferedResponse
+from core.adapters.exchange.responses import (
+    IncompleteAnswer,
+    map_failed_reply,
+    parse_command_response,
+)
+from core.adapters.exchange.routing import SYSTEM_MAILBOX
 from core.adapters.parsing import ResponseRow, parse_optional_bool, parse_text, parse_value_list
-from core.adapters.retry import RetryableError, retryable_status
+from core.adapters.retry import RetryableError
 from core.errors import TenantError, Unavailable
 from core.microsoft365.exchange_listings import (
     DEFAULT_PAGE_FORM,
@@ -128,6 +127,8 @@ class PageRequester:
 
     async def request(self, path: str) -> ResponseRow:
         """One page. The first page is the command itself, whatever the form."""
+        if self.form == DEFAULT_PAGE_FORM and not self.page_size:
+            return await self.exchange.request_page(path, self.command)
         is_command = path == self.exchange.build_command_path(self.command)
         method = "POST" if is_command else self.form.method
         body = json.dumps(self.command.body).encode() if method == "POST" else b""
@@ -137,8 +138,8 @@ class PageRequester:
             reply = await self.exchange.send(method, path, self.build_headers(), body, origin)
             self.keep_cookies(reply.headers)
             if 200 <= reply.status < 300:
-                return self.exchange.parse_command_response(reply, self.command)
-            raise build_error(reply, self.command.cmdlet)
+                return parse_command_response(reply, self.command)
+            raise map_failed_reply(reply, self.command.cmdlet, self.command.parameters)
 
         return await self.exchange.service.call(attempt)
 
@@ -194,12 +195,6 @@ def parse_cookies(headers: Mapping[str, str]) -> dict[str, str]:
     """The names and values in all Set-Cookie headers, which come joined by commas."""
     joined = ", ".join(text for name, text in headers.items() if name.lower() == "set-cookie")
     return dict(COOKIE.findall(joined[:64_000])[:MAX_COOKIES])
-
-
-def build_error(reply: BufferedResponse, cmdlet: str) -> TenantError:
-    """The error of a reply that is no success."""
-    again = retryable_status(reply.status, reply.headers.get("Retry-After"), cmdlet)
-    return again or map_exchange_error(reply.status, parse_exchange_error_body(reply), cmdlet)
 
 
 async def fetch_initial_domain(exchange: ExchangeClient) -> str:

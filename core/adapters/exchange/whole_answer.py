@@ -7,7 +7,8 @@ from collections.abc import AsyncGenerator, AsyncIterator, Mapping
 from core.adapters.exchange.answer_stream import AnswerParser
 from core.adapters.exchange.client import REDIRECT_STATUSES, RESPONSE_LIMIT, ExchangeClient
 from core.adapters.exchange.command import Command
-from core.adapters.exchange.page_requests import WayFailed, build_error, check_count, get_count
+from core.adapters.exchange.page_requests import WayFailed, check_count, get_count
+from core.adapters.exchange.responses import map_failed_reply
 from core.adapters.http import BufferedResponse
 from core.adapters.parsing import ResponseRow, strip_annotations
 from core.adapters.retry import RetryableError
@@ -71,7 +72,7 @@ class WholeAnswer:
             elif answer.status == 401 and not last:
                 await self.exchange.credential.renew()
             else:
-                raise build_error(answer, self.command.cmdlet)
+                raise map_failed_reply(answer, self.command.cmdlet, self.command.parameters)
         raise Unavailable(f"{self.command.cmdlet}: Exchange only sends the request on")
 
     async def request_once(self) -> Mapping[str, object] | BufferedResponse:

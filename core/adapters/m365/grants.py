@@ -11,7 +11,7 @@ from collections.abc import AsyncIterator, Callable
 from dataclasses import dataclass, field
 from urllib.parse import quote
 
-from core.adapters.exchange.paging import IdSet
+from core.adapters.exchange.id_set import IdSet
 from core.adapters.graph.client import COUNTING, GraphClient
 from core.adapters.parsing import (
     ResponseRow,

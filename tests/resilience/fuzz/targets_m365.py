@@ -8,8 +8,8 @@ from functools import partial
 
 from core.adapters.api_errors import map_exchange_error, map_graph_error
 from core.adapters.exchange import batch as exchange_batch
-from core.adapters.exchange import client as exchange_adapter
 from core.adapters.exchange.command import Command
+from core.adapters.exchange.responses import parse_exchange_error_body
 from core.adapters.graph import replies as graph_adapter
 from core.adapters.http import BufferedResponse
 from core.adapters.m365.accounts import parse_account, parse_registration
@@ -178,7 +178,7 @@ def fuzz_refusals(data: bytes) -> None:
         case _:
             detail = soil.take_text() + "|" + soil.take_text() + "|" + json.dumps(soil.take_row())
             raw = json.dumps({"error": {"details": [{"message": detail}]}}).encode()
-    body = exchange_adapter.parse_exchange_error_body(BufferedResponse(code, {}, raw))
+    body = parse_exchange_error_body(BufferedResponse(code, {}, raw))
     for error in (
         map_exchange_error(code, body, "Get-Mailbox"),
         map_graph_error(code, body, "GET /users", "User.Read.All"),
