@@ -34,6 +34,7 @@ from core.guards.shared_mailbox_sign_in.texts import (
     list_use_facts,
 )
 from core.guards.shared_mailbox_sign_in.verdicts import SignInVerdict
+from core.microsoft365.service_plans import has_teams_rooms_plan
 from core.model.findings import Fact, Finding, Severity, Verdict
 from core.tenant.changes import BlockSignIn
 from core.tenant.directory import Account
@@ -41,6 +42,10 @@ from core.tenant.mailboxes import format_mailbox_name
 from core.tenant.quoting import quote_text
 from core.tenant.sources import ACCOUNTS, MAILBOXES
 
+DEVICE_ADVICE = (
+    "It holds a licence, so a panel, a phone or a hub of the room may sign in with it, and it is "
+    "never blocked unattended. If no device uses it, take the licence away."
+)
 ROLE_ADVICE = (
     "It holds an administrative role or may activate one, so it is never blocked unattended. An "
     "account that belongs to no person should hold none: take the role away, or block it by hand."
@@ -138,11 +143,15 @@ def judge_enabled_account(item: ResourceAccount, account: Account, policy: Polic
             advice="BREAK_GLASS_ACCOUNTS names it as an emergency account; it is never blocked.",
         )
     if is_device(item.mailbox, account):
+        is_known = has_teams_rooms_plan(account.plans or ())
         return finding(
-            severity=Severity.INFO,
+            severity=Severity.INFO if is_known else Severity.LOW,
             verdict=SignInVerdict.NEVER,
-            advice="It holds a licence, so a device of the room signs in with it: a panel, a "
-            "phone, a hub or a Teams Rooms device. It is never blocked.",
+            advice="It is licensed for Teams Rooms, so a device signs in with it; it is never "
+            "blocked."
+            if is_known
+            else DEVICE_ADVICE,
+            is_said_once=True,
         )
     if account.synced:
         return finding(
