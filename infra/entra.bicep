@@ -59,7 +59,7 @@ var permissions = {
     reads: ['Policy.Read.All', 'Organization.Read.All']
     optionalReads: []
     writes: ['Policy.ReadWrite.Authorization']
-    optionalWrites: []
+    optionalWrites: ['Domain.Read.All', 'MailboxSettings.Read']
   }
   'app-consent': {
     exchange: false

@@ -109,6 +109,8 @@ class Finding:
 
     Somebody may have set it on purpose. The changes are made only of what appears later.
     """
+    preexisting_verdict: str = Verdict.ASK
+    """The verdict of such a question, where the guard's own one would promise a change."""
 
     def compute_key(self, guard: str) -> str:
         """The identity of the finding, the same in every run."""
@@ -116,9 +118,11 @@ class Finding:
 
     def as_question(self) -> "Finding":
         """The finding without its changes, for an operator to decide."""
+        if not self.changes:
+            return self
         return replace(
             self,
-            verdict=Verdict.ASK,
+            verdict=self.preexisting_verdict,
             facts=(*self.facts, PREEXISTING_FACT),
             changes=(),
         )

@@ -15,7 +15,9 @@ async def play_once(name: str, profile: str, enforced: bool = False) -> SceneRes
     """Plays a scene in a profile, unless it was played before."""
     key = (name, profile, enforced)
     if key not in PLAYED:
-        PLAYED[key] = await play_scene(name, ENFORCED if enforced else None, profile)
+        PLAYED[key] = await play_scene(
+            name, ENFORCED if enforced else None, profile, forwards_appear=enforced
+        )
     return PLAYED[key]
 
 

@@ -37,15 +37,15 @@ FORWARDS: FindingTable = {
     **expect_alike("inbox-rule-hides", "hides-mail", "tilda", "xenia", "ugo", "vera", "wim"),
     "organization": {("transport-rule", "external"), ("transport-rule", "dormant")},
 }
+# What was switched off before the first look is a question, in every run.
+ASKED = {
+    "organization": {("organization-audit-disabled", "ask"), ("unified-audit-log-off", "ask")},
+    **expect_alike("audit-bypass", "ask", "hanna"),
+}
 REPAIRS = {
-    "organization": {
-        ("organization-audit-disabled", "repair"),
-        ("unified-audit-log-off", "repair"),
-    },
     **expect_alike("mailbox-audit-off", "repair", "ben"),
     **expect_alike("audit-set-customised", "repair", "cora", "dana"),
     **expect_alike("audit-age-too-short", "repair", "fiona"),
-    **expect_alike("audit-bypass", "repair", "hanna"),
     **expect_alike("mail-items-accessed-missing", "repair", "ivo"),
 }
 KEPT = expect_alike("audit-set-customised", "keep", "emil")
@@ -86,7 +86,7 @@ def test_an_outside_address_several_mailboxes_send_to_is_critical(neglected: Sce
 
 
 def test_the_neglected_tenant_shows_every_gap_of_its_audit(neglected: SceneResult) -> None:
-    assert neglected.tabulate_findings(1, AUDIT) == REPAIRS | KEPT
+    assert neglected.tabulate_findings(1, AUDIT) == ASKED | REPAIRS | KEPT
 
 
 def test_the_neglected_tenant_has_something_for_every_guard_but_the_one_for_events(
@@ -127,12 +127,7 @@ def test_the_neglected_tenant_is_written_to_exactly_where_that_was_announced(
     sign_in = [
         (method, name) for name in BLOCKED for method in ("PATCH", "POST/revokeSignInSessions")
     ]
-    audit = [
-        ("Set-OrganizationConfig", ""),
-        ("Set-AdminAuditLogConfig", ""),
-        ("Set-MailboxAuditBypassAssociation", "hanna"),
-        *(("Set-Mailbox", name) for name in ("ben", "cora", "dana", "dana", "fiona", "ivo")),
-    ]
+    audit = [("Set-Mailbox", name) for name in ("ben", "cora", "dana", "dana", "fiona", "ivo")]
     assert sorted(neglected.tabulate_writes()) == sorted(sign_in + audit)
 
 
@@ -165,7 +160,7 @@ def test_after_the_repairs_only_what_is_left_to_people_is_still_found(
     protected = expect_alike("sign-in-enabled", "protected", "exec-office")
     assert neglected.tabulate_findings(3, SIGN_IN) == LEFT_TO_PEOPLE | protected
     # Dana's additions were kept, so from now on her set is as deliberate as Emil's.
-    assert neglected.tabulate_findings(3, AUDIT) == KEPT | expect_alike(
+    assert neglected.tabulate_findings(3, AUDIT) == ASKED | KEPT | expect_alike(
         "audit-set-customised", "keep", "dana"
     )
 
@@ -245,4 +240,4 @@ def test_a_guard_that_is_off_does_not_look_and_one_that_alerts_does_not_write(
         assert enforced.find_run(tick, SIGN_IN)["status"] == "off"
         assert enforced.find_run(tick, SIGN_IN)["findings"] == []
         assert enforced.find_run(tick, AUDIT)["changes"] == []
-        assert enforced.tabulate_findings(tick, AUDIT) == REPAIRS | KEPT
+        assert enforced.tabulate_findings(tick, AUDIT) == ASKED | REPAIRS | KEPT

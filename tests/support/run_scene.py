@@ -1,5 +1,6 @@
 """Runs a scene to its end, and tabulates the results for tests."""
 
+import copy
 import json
 import re
 from collections.abc import Iterator, Mapping, Sequence
@@ -90,12 +91,41 @@ def list_declared_permissions() -> dict[str, list[str]]:
 
 
 async def play_scene(
-    name: str, modes: Mapping[str, str] | None = None, profile: str = ""
+    name: str,
+    modes: Mapping[str, str] | None = None,
+    profile: str = "",
+    *,
+    forwards_appear: bool = False,
 ) -> SceneResult:
-    """Runs a scene for three ticks, by default with the declared permissions only."""
+    """Runs a scene for three ticks, by default with the declared permissions only.
+
+    `forwards_appear`: forwards and inbox rules appear after the first tick.
+    """
     scene = {"grants": list_declared_permissions()} | load_scene(name)
     scene = set_reality(scene, profile, {})
-    return SceneResult(scene, fold_addresses(await run_scene(scene, ticks=TICK_COUNT, modes=modes)))
+    played = defer_forwards(scene) if forwards_appear else scene
+    result = await run_scene(played, ticks=TICK_COUNT, modes=modes)
+    return SceneResult(scene, fold_addresses(result))
+
+
+def defer_forwards(scene: Mapping[str, Any]) -> dict[str, Any]:
+    """The scene without its forwards and rules, which appear after the guard's first look."""
+    later = copy.deepcopy(dict(scene))
+    edits: list[dict[str, object]] = []
+    for service, name in (("graph", "messageRules"), ("exchange", "Get-InboxRule")):
+        rows = later[service].get(name)
+        if rows:
+            edits.append({"op": "set", "path": f"/{service}/{name}", "value": rows})
+            later[service][name] = {}
+    for number, row in enumerate(later["exchange"]["Get-Mailbox"]):
+        for name in ("ForwardingAddress", "ForwardingSmtpAddress", "DeliverToMailboxAndForward"):
+            if row.get(name):
+                path = f"/exchange/Get-Mailbox/{number}/{name}"
+                edits.append({"op": "set", "path": path, "value": row[name]})
+                row[name] = False if name == "DeliverToMailboxAndForward" else None
+    first, second, *rest = [*later.get("ticks", ()), {}, {}]
+    both = {**second, "edit": [*edits, *second.get("edit", ())]}
+    return {**later, "ticks": [first, both, *rest]}
 
 
 def fold_addresses(result: Mapping[str, Any]) -> dict[str, Any]:

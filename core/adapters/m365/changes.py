@@ -282,12 +282,33 @@ async def disable_inbox_rule(
     if parse_optional_bool(rule.get("isReadOnly")):
         raise Rejected("the rule can only be changed in Outlook")
     before = {"isEnabled": True, **digest_rule_actions(change.mailbox_id, rule)}
+    count = await count_inbox_rules(graph, change)
     with recording_before(before):
         await set_rule_enabled(graph, change, enabled=False)
         await wait_until_visible(
             read_current, lambda row: parse_optional_bool(row.get("isEnabled")) is False, sleep
         )
-    return AppliedChange(before)
+    return AppliedChange(
+        before, note=compare_rule_counts(count, await count_inbox_rules(graph, change))
+    )
+
+
+async def count_inbox_rules(graph: GraphClient, change: DisableInboxRule) -> int | None:
+    """How many inbox rules the mailbox has; None if that is unknown, which stops no change."""
+    path = f"{build_user_path(change.mailbox_id)}/mailFolders/inbox/messageRules"
+    try:
+        return sum([len(rows) async for rows in graph.read_pages(path, WRITE_RULES)])
+    except TenantError:
+        return None
+
+
+def compare_rule_counts(before: int | None, after: int | None) -> str:
+    """A note if rules of the mailbox are gone since a rule was disabled; empty if none are."""
+    if before is None or after is None or after >= before:
+        return ""
+    return (
+        f"The mailbox had {before} inbox rules before and has {after} now: find out which are gone."
+    )
 
 
 def build_rule_path(change: DisableInboxRule) -> str:

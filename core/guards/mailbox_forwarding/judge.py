@@ -166,6 +166,7 @@ def judge_mailbox_forward(item: MailboxForward, policy: Policy) -> Iterator[Find
         advice="Ask the owner who set the forward; clear it unless somebody answers for it.",
         correlation_keys=build_correlation_keys(verdict, [item.target]),
         asks_if_preexisting=True,
+        preexisting_verdict=verdict,
     )
 
 
@@ -200,6 +201,7 @@ def judge_forwarding_rule(item: InboxRuleForward, policy: Policy) -> Iterator[Fi
         advice=build_rule_advice(item),
         correlation_keys=build_correlation_keys(verdict, targets),
         asks_if_preexisting=True,
+        preexisting_verdict=verdict,
     )
 
 
@@ -230,7 +232,8 @@ def build_hiding_finding(item: InboxRuleForward, changes: tuple[Change, ...]) ->
         fingerprint=json.dumps([item.hiding_place, item.rule.conditions], separators=(",", ":")),
         changes=changes,
         advice=build_rule_advice(item),
-        asks_if_preexisting=bool(changes),
+        asks_if_preexisting=True,
+        preexisting_verdict=ForwardingVerdict.HIDES_MAIL,
     )
 
 

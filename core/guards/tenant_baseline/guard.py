@@ -16,16 +16,24 @@ from enum import StrEnum
 
 from core.errors import SettingsError
 from core.guards.tenant_baseline.baseline import Baseline, BaselineRow, format_setting_value
+from core.guards.tenant_baseline.live_forwards import (
+    FORWARD_ENDING_PROPERTIES,
+    BaselinePorts,
+    LiveForwards,
+    list_forward_lines,
+    read_live_forwards,
+)
+from core.guards.tenant_baseline.permissions import (
+    POLICIES,
+    RULES,
+    build_baseline_permissions,
+)
 from core.guards.tenant_baseline.rule_file import (
     build_baseline,
     build_full_baseline,
     is_writable_row,
 )
-from core.microsoft365.configuration_sources import (
-    CONFIGURATION_SOURCES,
-    ConfigurationSource,
-    get_configuration_source_name,
-)
+from core.microsoft365.configuration_sources import get_configuration_source_name
 from core.microsoft365.powershell import can_be_quoted, quote_literal
 from core.model.findings import Fact, Finding, Severity, Verdict
 from core.model.guards import (
@@ -33,8 +41,6 @@ from core.model.guards import (
     Guard,
     GuardPolicy,
     ObserveContext,
-    Permission,
-    Service,
 )
 from core.model.options import Purpose, Setting, SettingReader, any_text, names
 from core.property_values import (
@@ -47,7 +53,6 @@ from core.property_values import (
 from core.tenant.changes import SetConfiguration
 from core.tenant.configuration import Configuration
 from core.tenant.merging import collect_failures
-from core.tenant.port import HasConfiguration
 from core.tenant.quoting import quote_text
 from core.tenant.readings import ReadFailure, Reading
 
@@ -68,7 +73,6 @@ VERDICT_TEXTS: Mapping[str, str] = {
 
 MAX_TEXT_LENGTH = 200
 ORGANIZATION = "organization"
-POLICIES, RULES = "outbound-spam-policy", "outbound-spam-rule"
 LOWEST_PRIORITY = 1_000_000
 
 type Policy = GuardPolicy[Baseline]
@@ -98,6 +102,8 @@ class BaselineItem:
     value: object
     notes: tuple[str, ...] = ()
     is_inactive: bool = False
+    live_forwards: LiveForwards | None = None
+    """The forwards that setting the row may end; None where nothing is written to it now."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -118,16 +124,40 @@ def build_row_source(row: BaselineRow) -> str:
 
 
 async def observe(
-    tenant: HasConfiguration, context: ObserveContext[Baseline]
+    tenant: BaselinePorts, context: ObserveContext[Baseline]
 ) -> AsyncIterator[Reading[BaselineItem]]:
-    """Each source the rows speak of, with all its objects."""
+    """Each source the rows speak of, with all its objects.
+
+    Before the first change that ends automatic forwards, those in effect are read.
+    """
     rows = context.policy.options.rows
+    enforced = context.policy.options.enforced if context.is_enforcing else frozenset()
+    forwards: LiveForwards | None = None
     for source in dict.fromkeys(row.source for row in rows):
         seen = await tenant.configuration.read_configuration(source)
         rules = Reading[Configuration]()
         if source == POLICIES:
             rules = await tenant.configuration.read_configuration(RULES)
-        yield build_baseline_batch(seen, rules, [row for row in rows if row.source == source])
+        batch = build_baseline_batch(seen, rules, [row for row in rows if row.source == source])
+        if any(ends_forwards(item, enforced) for item in batch.items):
+            forwards = forwards or await read_live_forwards(tenant)
+            batch = replace(
+                batch,
+                items=tuple(
+                    replace(item, live_forwards=forwards) if ends_forwards(item, enforced) else item
+                    for item in batch.items
+                ),
+            )
+        yield batch
+
+
+def ends_forwards(item: BaselineItem, enforced: frozenset[str]) -> bool:
+    """Whether the guard would set a property that ends automatic forwards of the organization."""
+    return (
+        item.row.id in enforced
+        and item.row.property_name in FORWARD_ENDING_PROPERTIES
+        and item.row.expected.matches(item.value) is not True
+    )
 
 
 def build_baseline_batch(
@@ -307,6 +337,9 @@ def apply_row_decision(
     value = row.expected.target_value
     if row.id not in policy.options.enforced or not is_repairable or value is None:
         return finding
+    if item.live_forwards and (lines := tuple(list_forward_lines(item.live_forwards))):
+        facts = (*(Fact("", line) for line in lines), *finding.facts)
+        return replace(finding, verdict=Verdict.ASK, facts=facts)
     change = SetConfiguration(row.source, item.configuration.id, row.property_name, value)
     return replace(finding, verdict=BaselineVerdict.REPAIR, changes=(change,))
 
@@ -354,61 +387,6 @@ def read_options(reader: SettingReader) -> Baseline:
 def list_compared_settings(baseline: Baseline) -> tuple[ComparedSetting, ...]:
     """Each row with the public source of its value."""
     return tuple(ComparedSetting(row.id, row.reference) for row in baseline.rows)
-
-
-# Permissions ------------------------------------------------------------------------------------
-
-
-def build_baseline_permissions(baseline: Baseline) -> tuple[Permission, ...]:
-    """What a baseline needs: to read its sources, and to write the rows it enforces."""
-    reads, writes = dict[str, list[BaselineRow]](), dict[str, list[BaselineRow]]()
-    for row in baseline.rows:
-        source = CONFIGURATION_SOURCES[row.source]
-        reads.setdefault(source.permission, []).append(row)
-        if row.id in baseline.enforced:
-            writes.setdefault(source.write_permission, []).append(row)
-    found = [
-        build_read_permission(CONFIGURATION_SOURCES[rows[0].source], rows)
-        for rows in reads.values()
-    ]
-    if any(row.source == POLICIES for row in baseline.rows):
-        found.append(
-            Permission(
-                Service.EXCHANGE,
-                CONFIGURATION_SOURCES[RULES].permission,
-                "to whom an outbound policy applies",
-                optional=True,
-            )
-        )
-    found += [
-        build_write_permission(CONFIGURATION_SOURCES[rows[0].source], rows)
-        for rows in writes.values()
-    ]
-    return tuple(found)
-
-
-def list_row_properties(rows: Sequence[BaselineRow]) -> tuple[str, ...]:
-    return tuple(dict.fromkeys(row.property_name for row in rows))
-
-
-def build_read_permission(source: ConfigurationSource, rows: Sequence[BaselineRow]) -> Permission:
-    """To see the properties of some rows."""
-    return Permission(
-        source.service, source.permission, f"to compare {', '.join(list_row_properties(rows))}"
-    )
-
-
-def build_write_permission(source: ConfigurationSource, rows: Sequence[BaselineRow]) -> Permission:
-    """To set the properties of some rows, and with a cmdlet no other."""
-    identity = ("Identity",) if source.identity_property else ()
-    exchange = source.service is Service.EXCHANGE
-    return Permission(
-        source.service,
-        source.write_permission,
-        f"to set {', '.join(list_row_properties(rows))}",
-        writes=True,
-        parameters=(*identity, *list_row_properties(rows)) if exchange else (),
-    )
 
 
 GUARD = Guard(

@@ -104,7 +104,7 @@ async def test_forwards_of_the_first_look_are_asked_about_and_only_new_ones_clea
     for _ in range(2):
         report = await stage.tick()
         assert (report.preview, report.outcomes) == ((), ())
-    assert {row.verdict for row in report.findings} == {"ask"}
+    assert {row.verdict for row in report.findings} == {"external"}
     forward = replace(stage.tenant.boxes[0], forwarding_smtp_address="smtp:z@evil.example")
     stage.tenant.boxes[0] = forward
     report = await stage.tick()

@@ -1,0 +1,128 @@
+"""Forwards in effect, before a setting of the organization would end all of them."""
+
+from dataclasses import replace
+from datetime import UTC, datetime
+
+import pytest
+
+from core.guards.tenant_baseline.baseline import Baseline
+from core.guards.tenant_baseline.guard import GUARD, build_baseline_permissions
+from core.guards.tenant_baseline.rule_file import SHIPPED_ROWS
+from core.model.findings import Finding, Verdict, format_facts
+from core.model.guards import GuardPolicy, ObserveContext
+from core.tenant.mail_flow import AcceptedDomain, InboxRule, Recipient
+from core.tenant.mailboxes import Mailbox
+from core.tenant.sources import DOMAINS, INBOX_RULES, MAILBOX_FORWARDS, MAILBOXES
+from tests.support.fakes.tenant import FakeTenant
+from tests.support.guard_tenants import build_varied_baseline_tenant
+from tests.support.observe import observe_all
+
+ROWS = {
+    "outbound-forwarding": ("outbound-spam-policy", "AutoForwardingMode", "On"),
+    "remote-domain-forwarding": ("remote-domain", "AutoForwardEnabled", True),
+}
+ANN = Mailbox("u1", "g1", "ann@contoso.com", "Ann")
+BEN = Mailbox("u2", "g2", "ben@contoso.com", "Ben")
+
+
+def build_tenant(row: str, *boxes: Mailbox, rules: tuple[InboxRule, ...] = ()) -> FakeTenant:
+    found = build_varied_baseline_tenant(*ROWS[row])
+    found.boxes, found.rules = list(boxes), list(rules)
+    found.domains = [AcceptedDomain("contoso.com", includes_subdomains=True)]
+    found.known_recipients = [
+        Recipient("Ben", True, kind="UserMailbox", address="ben@contoso.com"),
+        Recipient("Partner", True, kind="MailContact", external_address="p@partner.example"),
+    ]
+    return found
+
+
+def build_rule(*targets: str, enabled: bool = True) -> InboxRule:
+    return InboxRule("r1", "u1", "rule", "graph", enabled=enabled, redirect_to=targets)
+
+
+async def judge(row: str, tenant: FakeTenant, *, is_enforcing: bool = True) -> Finding:
+    policy = GuardPolicy(
+        datetime(2026, 11, 20, tzinfo=UTC), Baseline(SHIPPED_ROWS, frozenset({row}))
+    )
+    reading = await observe_all(GUARD, tenant, ObserveContext(policy, is_enforcing=is_enforcing))
+    (finding,) = [one for item in reading.items for one in GUARD.judge(item, policy)]
+    return finding
+
+
+@pytest.mark.parametrize("row", ROWS)
+async def test_nothing_forwarded_outside_lets_the_guard_write(row: str) -> None:
+    forwarding = replace(ANN, forwarding_smtp_address="smtp:ben@sub.contoso.com")
+    tenant = build_tenant(
+        row,
+        forwarding,
+        replace(BEN, forwarding_address="Ben"),
+        rules=(build_rule("ben@contoso.com", "Ben", '"Ben" [EX:/o=org/cn=ben]'),),
+    )
+    tenant.known_recipients += [
+        Recipient(name, True, kind="SharedMailbox")
+        for name in ("ben@contoso.com", "ben@sub.contoso.com", "/o=org/cn=ben")
+    ]
+    finding = await judge(row, tenant)
+    assert len(finding.changes) == 1
+
+
+@pytest.mark.parametrize("row", ROWS)
+@pytest.mark.parametrize(
+    ("box", "rules", "said"),
+    [
+        (replace(ANN, forwarding_smtp_address="smtp:t@zendesk.example"), (), "t@zendesk.example"),
+        (replace(ANN, forwarding_address="Partner"), (), "Partner"),
+        (ANN, (build_rule("t@zendesk.example"),), "t@zendesk.example"),
+        (ANN, (build_rule('"X" [EX:/o=unknown]'),), "EX:/o=unknown"),
+        (ANN, (build_rule("t@evilcontoso.com"),), "t@evilcontoso.com"),
+    ],
+)
+async def test_a_live_forward_makes_it_a_question_with_the_list(
+    row: str, box: Mailbox, rules: tuple[InboxRule, ...], said: str
+) -> None:
+    finding = await judge(row, build_tenant(row, box, rules=rules))
+    assert (finding.verdict, finding.changes) == (Verdict.ASK, ())
+    facts = format_facts(finding.facts)
+    assert "it would end 1 forwards that may lead outside" in facts[0]
+    assert said in facts[1]
+    assert "ann@contoso.com" in facts[1]
+
+
+async def test_a_rule_that_is_disabled_is_not_live() -> None:
+    row = "outbound-forwarding"
+    tenant = build_tenant(row, ANN, rules=(build_rule("t@zendesk.example", enabled=False),))
+    assert (await judge(row, tenant)).changes
+
+
+@pytest.mark.parametrize("source", [DOMAINS, INBOX_RULES, MAILBOX_FORWARDS, MAILBOXES])
+async def test_forwards_that_could_not_be_read_are_a_question_too(source: str) -> None:
+    row = "outbound-forwarding"
+    tenant = build_tenant(row, ANN)
+    tenant.fail_read(source, "", "HTTP 503")
+    finding = await judge(row, tenant)
+    assert (finding.verdict, finding.changes) == (Verdict.ASK, ())
+    assert "is not known" in format_facts(finding.facts)[0]
+
+
+async def test_a_mailbox_that_could_not_be_read_is_a_question_too() -> None:
+    row = "outbound-forwarding"
+    tenant = build_tenant(row, ANN, BEN)
+    tenant.fail_read(INBOX_RULES, "u2")
+    finding = await judge(row, tenant)
+    assert "1 mailboxes could not be read" in format_facts(finding.facts)[0]
+
+
+async def test_a_run_that_only_reports_reads_no_rules() -> None:
+    row = "outbound-forwarding"
+    tenant = build_tenant(row, replace(ANN, forwarding_smtp_address="smtp:t@zendesk.example"))
+    finding = await judge(row, tenant, is_enforcing=False)
+    assert "forwards mail now" not in " ".join(format_facts(finding.facts))
+
+
+def test_only_a_baseline_that_ends_forwards_needs_to_read_them() -> None:
+    def list_names(*enforced: str) -> set[str]:
+        baseline = Baseline(SHIPPED_ROWS, frozenset(enforced))
+        return {one.name for one in build_baseline_permissions(baseline) if one.optional}
+
+    assert "MailboxSettings.Read" not in list_names("owa-storage-providers")
+    assert "MailboxSettings.Read" in list_names("outbound-forwarding")
