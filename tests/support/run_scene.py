@@ -123,7 +123,8 @@ def defer_forwards(scene: Mapping[str, Any]) -> dict[str, Any]:
                 path = f"/exchange/Get-Mailbox/{number}/{name}"
                 edits.append({"op": "set", "path": path, "value": row[name]})
                 row[name] = False if name == "DeliverToMailboxAndForward" else None
-    first, second, *rest = [*later.get("ticks", ()), {}, {}]
+    ticks: list[dict[str, Any]] = [*later.get("ticks", ()), {}, {}]
+    first, second, *rest = ticks
     both = {**second, "edit": [*edits, *second.get("edit", ())]}
     return {**later, "ticks": [first, both, *rest]}
 

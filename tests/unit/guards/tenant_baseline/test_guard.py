@@ -11,9 +11,9 @@ from core.guards.tenant_baseline.guard import (
     GUARD,
     ORGANIZATION,
     BaselineVerdict,
-    build_baseline_permissions,
     build_row_source,
 )
+from core.guards.tenant_baseline.permissions import build_baseline_permissions
 from core.guards.tenant_baseline.rule_file import SHIPPED_ROWS, build_full_baseline, is_writable_row
 from core.microsoft365.configuration_sources import (
     CONFIGURATION_SOURCES,

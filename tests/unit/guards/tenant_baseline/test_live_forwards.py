@@ -6,7 +6,8 @@ from datetime import UTC, datetime
 import pytest
 
 from core.guards.tenant_baseline.baseline import Baseline
-from core.guards.tenant_baseline.guard import GUARD, build_baseline_permissions
+from core.guards.tenant_baseline.guard import GUARD
+from core.guards.tenant_baseline.permissions import build_baseline_permissions
 from core.guards.tenant_baseline.rule_file import SHIPPED_ROWS
 from core.model.findings import Finding, Verdict, format_facts
 from core.model.guards import GuardPolicy, ObserveContext
