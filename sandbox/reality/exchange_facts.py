@@ -12,7 +12,7 @@ EXCHANGE_FACTS: tuple[ContestedFact, ...] = (
             "grouped": 'The same, and the digits of numbers are grouped: "12,345".',
             "bare": "A list of one value is that value, and an empty list is null.",
             "odd-case": "GUIDs and names of enumerations are upper case; so are the first letters "
-            "of addresses.",
+            "of addresses, but for those by which an object is known.",
             "all": "Grouped, bare and odd case at once.",
         },
         worst="all",

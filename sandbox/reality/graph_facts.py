@@ -85,7 +85,6 @@ GRAPH_FACTS: tuple[ContestedFact, ...] = (
             "at-once": "At once.",
             "late": "The first `times` (1) requests for a token are refused with AADSTS70021.",
         },
-        worst="late",
         options={"times": "how many requests are refused"},
     ),
 )

@@ -10,6 +10,8 @@ GUID = re.compile(r"[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}", re.IGNORECASE)
 ADDRESS = re.compile(r"(?P<kind>smtp:|sip:|)(?P<name>[^@\s:]+@[\w.-]+\.[\w-]+)", re.IGNORECASE)
 # Numbers that identify an object are never grouped.
 IDENTIFYING_NUMBERS = frozenset({"RuleIdentity"})
+# The names by which an operator knows an object stay as the scene has them.
+SHOWN_NAMES = frozenset({"PrimarySmtpAddress", "UserPrincipalName", "WindowsEmailAddress"})
 ENUMERATIONS = frozenset({"RecipientType", "RecipientTypeDetails", "AutoForwardingMode"})
 
 
@@ -59,7 +61,7 @@ def change_casing(name: str, text: str) -> str:
     """Changes the casing of a GUID, an address or an enumeration value; leaves other text."""
     if GUID.fullmatch(text) or name in ENUMERATIONS:
         return text.upper()
-    if found := ADDRESS.fullmatch(text):
+    if name not in SHOWN_NAMES and (found := ADDRESS.fullmatch(text)):
         # The casing of the prefix tells the primary address from the others.
         return found["kind"] + found["name"].title()
     return text

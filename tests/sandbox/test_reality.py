@@ -85,7 +85,7 @@ async def test_values_are_printed_as_the_sides_say(start: StartTenant) -> None:
     plain = {name: row[name] for name in row}
     odd = {
         "Guid": MIA_GUID.upper(),
-        "PrimarySmtpAddress": "Mia@Contoso.Example",
+        "PrimarySmtpAddress": "mia@contoso.example",
         "RecipientTypeDetails": "USERMAILBOX",
         "EmailAddresses": "SMTP:Mia@Contoso.Example",
         "AuditOwner": ["Update", "MoveToDeletedItems"],
