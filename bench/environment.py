@@ -17,6 +17,7 @@ from bench.counting_proxy import CARDS_PATH, CountingProxy
 from bench.tenant_generator import TenantSpec, get_ids_path
 from core.config.settings import list_settings
 from sandbox.functions_host.azurite import Azurite
+from sandbox.reality.profile import DEFAULT_PROFILE
 
 ROOT = Path(__file__).resolve().parents[1]
 GRAPH_SCOPE = "https://graph.microsoft.com/.default"
@@ -123,9 +124,9 @@ class BenchEnvironment:
 
 @asynccontextmanager
 async def start_environment(
-    spec: TenantSpec, folder: Path, latency_ms: float
+    spec: TenantSpec, folder: Path, latency_ms: float, profile: str = DEFAULT_PROFILE
 ) -> AsyncIterator[BenchEnvironment]:
-    """Starts a tenant with its services. Raises BenchError."""
+    """Starts a tenant with its services, in a profile of the sandbox. Raises BenchError."""
     scene = folder / f"tenant-{spec.mailboxes}-{spec.movers}.json"
     await run_to_end(
         "-m", "bench.tenant_generator", str(spec.mailboxes), str(scene),
@@ -136,7 +137,8 @@ async def start_environment(
         watch = await stack.enter_async_context(CountingProxy(azurite.endpoints["Table"]))
         session = await stack.enter_async_context(aiohttp.ClientSession())
         server = await stack.enter_async_context(run_child(
-            "-m", "sandbox.server", "--scene", str(scene), "--latency", f"{latency_ms:g}"
+            "-m", "sandbox.server", "--scene", str(scene), "--latency", f"{latency_ms:g}",
+            "--profile", profile,
         ))  # fmt: skip
         where = await read_sandbox_info(server)
         yield BenchEnvironment(spec, scene, server, where, azurite, watch, session)

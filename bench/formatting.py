@@ -16,6 +16,7 @@ from bench.results import (
     SDK_LOOP,
     Results,
 )
+from sandbox.reality.profile import DEFAULT_PROFILE
 
 HEADINGS = (
     "mailboxes",
@@ -112,8 +113,10 @@ def format_cells(line: ReportLine) -> tuple[str, ...]:
 def describe_setup(results: Results) -> str:
     """Describes the machine and set-up of the measurement in one sentence."""
     on = results.machine
+    profile = on.get("profile", DEFAULT_PROFILE)
     return (
         f"{on['cores']} cores of {on['processor']}, {on['system']}, Python {on['python']}; "
         f"load {on['load']} before; {results.latency_ms:g} ms a request,"
-        f" {results.in_flight} batches in flight."
+        f" {results.in_flight} batches in flight"
+        + ("." if profile == DEFAULT_PROFILE else f"; profile {profile}.")
     )

@@ -29,6 +29,7 @@ from bench.results import (
 from bench.tenant_generator import TenantSpec, build_external_forward, build_mailbox
 from core.config.settings import list_settings
 from sandbox.http_types import Row
+from sandbox.reality.profile import DEFAULT_PROFILE
 
 # Graph runs the requests of one batch to Outlook four at a time (Microsoft Learn: "JSON batching").
 STRICT_CONCURRENCY = 4
@@ -55,6 +56,8 @@ class BenchMatrix:
     movers_per_thousand: int = 0
     latency_ms: float = 80.0
     seed: int = 1
+    profile: str = DEFAULT_PROFILE
+    """The profile of the sandbox: what Microsoft 365 answers where reports differ."""
 
 
 FULL = BenchMatrix(
@@ -189,7 +192,7 @@ async def measure_all(
     for size in matrix.sizes:
         report_progress(f"{size:,} mailboxes: making the tenant")
         async with start_environment(
-            TenantSpec(size, matrix.seed), folder, matrix.latency_ms
+            TenantSpec(size, matrix.seed), folder, matrix.latency_ms, matrix.profile
         ) as stage:
             async for row in measure_every_tenant(stage, report_progress):
                 yield row
@@ -205,7 +208,7 @@ async def measure_all(
             " folder"
         )
         recipe = TenantSpec(size, matrix.seed, movers=matrix.movers_per_thousand)
-        async with start_environment(recipe, folder, matrix.latency_ms) as stage:
+        async with start_environment(recipe, folder, matrix.latency_ms, matrix.profile) as stage:
             await run_guard(stage, FORWARDING, FIRST_RUN)
             yield await run_guard(stage, FORWARDING, FOLDER_RULES)
 

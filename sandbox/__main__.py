@@ -29,7 +29,9 @@ def main() -> int:
         return run_main(arguments)
     from sandbox.server import serve_tenant
 
-    asyncio.run(serve_tenant(arguments.scene.read_bytes(), port=arguments.port))
+    asyncio.run(
+        serve_tenant(arguments.scene.read_bytes(), port=arguments.port, profile=arguments.profile)
+    )
     return 0
 
 
@@ -92,6 +94,7 @@ def build_parser() -> argparse.ArgumentParser:
     serve = commands.add_parser("serve", help="serve a scene's tenant until interrupted")
     serve.add_argument("--scene", type=Path, required=True, help="a JSON file with the tenant")
     serve.add_argument("--port", type=int, default=0, help="0 picks a free port")
+    serve.add_argument("--profile", default="measured", help="as for run")
     return parser
 
 

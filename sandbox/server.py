@@ -27,6 +27,7 @@ from sandbox.faults.injection import ConnectionDropped, Fault, FaultedRequest, a
 from sandbox.graph.api import ALL_ROLES, Graph
 from sandbox.graph.identity import CLIENT_ID, IDENTITY_CLIENT_ID, Entra, ManagedIdentity
 from sandbox.http_types import HttpRequest, HttpResponse, MalformedBody, make_request
+from sandbox.reality.profile import DEFAULT_PROFILE, PROFILES
 from sandbox.state.tenant import SimulatedTenant
 from sandbox.teams import TeamsWebhook
 
@@ -61,6 +62,7 @@ class Sandbox:
     It is created from a scene or from a scene's JSON. `base` is the address of the APIs,
     `authority` that of Entra, `ca_path` its CA certificate. `latency`, in seconds, is added to
     every request. `requests` holds the latest requests; `counts` counts all of them.
+    `profile` is the reality of a scene that names none.
     """
 
     def __init__(
@@ -70,8 +72,9 @@ class Sandbox:
         latency: float = 0.0,
         port: int = 0,
         authority_port: int = 0,
+        profile: str = DEFAULT_PROFILE,
     ) -> None:
-        self.tenant = SimulatedTenant(scene)
+        self.tenant = SimulatedTenant(scene, profile)
         self.ports = (port, authority_port)
         self.requests: list[RecordedRequest] = []
         self.counts: Counter[str] = Counter()
@@ -294,7 +297,12 @@ def to_web_response(http_response: HttpResponse) -> web.Response:
 
 
 async def serve_tenant(
-    scene: bytes, *, port: int = 0, authority_port: int = 0, latency: float = 0.0
+    scene: bytes,
+    *,
+    port: int = 0,
+    authority_port: int = 0,
+    latency: float = 0.0,
+    profile: str = DEFAULT_PROFILE,
 ) -> int:
     """Serves a tenant until SIGINT or SIGTERM. The first line of output holds the addresses.
 
@@ -304,7 +312,8 @@ async def serve_tenant(
     loop = asyncio.get_running_loop()
     for number in (signal.SIGTERM, signal.SIGINT):
         loop.add_signal_handler(number, stopped.set)
-    sandbox = Sandbox(scene, latency=latency, port=port, authority_port=authority_port)
+    ports = {"port": port, "authority_port": authority_port}
+    sandbox = Sandbox(scene, latency=latency, profile=profile, **ports)
     # Frees the text of a large scene before serving, and spares its rows from garbage collection.
     del scene
     gc.freeze()
@@ -326,10 +335,16 @@ def main() -> int:
     parser.add_argument("--port", type=int, default=0, help="of the APIs; 0 takes a free one")
     parser.add_argument("--authority-port", type=int, default=0, help="of Entra")
     parser.add_argument("--latency", type=float, default=0.0, help="milliseconds a request takes")
+    parser.add_argument("--profile", choices=PROFILES, default=DEFAULT_PROFILE)
     options = parser.parse_args()
     ports = {"port": options.port, "authority_port": options.authority_port}
     return asyncio.run(
-        serve_tenant(options.scene.read_bytes(), latency=options.latency / 1000, **ports)
+        serve_tenant(
+            options.scene.read_bytes(),
+            latency=options.latency / 1000,
+            profile=options.profile,
+            **ports,
+        )
     )
 
 

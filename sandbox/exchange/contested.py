@@ -69,9 +69,9 @@ def refuse_synced_audit(tenant: SimulatedTenant, command: Command) -> None:
 def refuse_in_passing(tenant: SimulatedTenant, command: Command) -> None:
     """Refuses every so many commands once, as busy servers do. Raises CmdletError."""
     every = int(tenant.reality.get_option("exchange-transient-types", "every", 10))
-    tenant.command_count += 1
-    if tenant.command_count % every == 0:
-        kind = TRANSIENT_TYPES[tenant.command_count // every % len(TRANSIENT_TYPES)]
+    count = tenant.count_request("commands")
+    if count % every == 0:
+        kind = TRANSIENT_TYPES[count // every % len(TRANSIENT_TYPES)]
         raise CmdletError("The server is busy. Please retry the request.", kind)
 
 

@@ -25,11 +25,14 @@ PROFILES = (DEFAULT_PROFILE, CONTRARY)
 
 
 class Reality:
-    """The sides a tenant plays. Raises ValueError for an unknown fact, side, option or profile."""
+    """The sides a tenant plays; `profile` is that of a definition which names none.
 
-    def __init__(self, definition: object = None) -> None:
+    Raises ValueError for an unknown fact, side, option or profile.
+    """
+
+    def __init__(self, definition: object = None, profile: str = DEFAULT_PROFILE) -> None:
         entries = parse_definition(definition)
-        self.profile = str(entries.pop("profile", DEFAULT_PROFILE))
+        self.profile = str(entries.pop("profile", profile))
         if self.profile not in PROFILES:
             raise ValueError(f"a profile is one of {', '.join(PROFILES)}, not {self.profile!r}")
         if unknown := entries.keys() - FACTS.keys():

@@ -17,7 +17,7 @@ from uuid import UUID
 from sandbox.faults.injection import Fault, FaultTable, parse_fault
 from sandbox.graph.odata import Snapshots
 from sandbox.http_types import Row
-from sandbox.reality.profile import Reality
+from sandbox.reality.profile import DEFAULT_PROFILE, Reality
 from sandbox.scenes.default_roles import add_default_roles
 from sandbox.state import defaults
 from sandbox.state.json_patch import apply_edits
@@ -184,7 +184,8 @@ def to_rows(value: object) -> list[Row]:
 class SimulatedTenant:
     """One tenant. `writes` are its changes in order; `snapshots` are the listings in progress."""
 
-    def __init__(self, scene: Mapping[str, object] | bytes) -> None:
+    def __init__(self, scene: Mapping[str, object] | bytes, profile: str = DEFAULT_PROFILE) -> None:
+        self.profile = profile
         text = scene if isinstance(scene, bytes) else json.dumps(scene).encode()
         # Compressed, because only a reset needs it and a scene can have hundreds of megabytes.
         self.compressed_scene = zlib.compress(text, level=1)
@@ -196,8 +197,7 @@ class SimulatedTenant:
         self.scene: dict[str, Any] = json.loads(zlib.decompress(self.compressed_scene))
         self.writes: list[dict[str, Any]] = []
         self.faults = FaultTable(self.scene.get("faults"))
-        self.reality = Reality(self.scene.get("reality"))
-        self.command_count = 0
+        self.reality = Reality(self.scene.get("reality"), self.profile)
         self.request_counts: Counter[str] = Counter()
         self.snapshots = Snapshots()
         self.rebuild_index()
@@ -424,7 +424,7 @@ class SimulatedTenant:
         apply_edits(scene, patch.get("edit") or [])
         same = scene.get("faults") == self.scene.get("faults")
         faults = self.faults if same else FaultTable(scene.get("faults"))
-        reality = Reality(scene.get("reality"))
+        reality = Reality(scene.get("reality"), self.profile)
         self.scene, self.faults, self.reality = scene, faults, reality
         self.rebuild_index()
 

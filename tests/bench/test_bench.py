@@ -26,6 +26,7 @@ from bench.results import (
 )
 from bench.tenant_generator import TenantSpec, get_ids_path, write_scene
 from core.adapters.m365.inbox_rules.parse import parse_exchange_rule
+from sandbox.reality.profile import CONTRARY
 from sandbox.server import Sandbox
 from sandbox.state.tenant import SimulatedTenant
 
@@ -175,6 +176,12 @@ async def test_a_guard_and_the_floor_are_measured_from_outside(tmp_path: Path) -
     # The first mailbox of every tenant forwards outside: that is told once.
     assert first.card_seconds is not None
     assert again.card_seconds is None
+
+
+async def test_a_guard_reads_the_same_in_a_contrary_tenant(tmp_path: Path) -> None:
+    async with start_environment(TenantSpec(25), tmp_path, 0, CONTRARY) as stage:
+        row = await run_guard(stage, FORWARDING, FIRST_RUN)
+    assert (row.read, row.lost, row.note) == (25, 0, "")
 
 
 # Doors ------------------------------------------------------------------------------------------
