@@ -94,11 +94,11 @@ def test_an_unknown_permission_is_asked_for_by_file_and_name(
 ) -> None:
     guard = copy / NEW_FILES[0]
     text = guard.read_text(encoding="utf-8")
-    guard.write_text(text.replace('"Get-Mailbox"', '"Get-InboundConnector"'), encoding="utf-8")
+    guard.write_text(text.replace('"Get-Mailbox"', '"Get-NoSuchThing"'), encoding="utf-8")
     asked = run_module(copy, "tools.docs_gen.documents")
     assert asked.returncode == 1
     assert (
-        "  core/microsoft365/permissions.py: CMDLETS has no row for Get-InboundConnector: add"
+        "  core/microsoft365/permissions.py: CMDLETS has no row for Get-NoSuchThing: add"
         in asked.stderr
     )
     assert "KeyError" not in asked.stderr
