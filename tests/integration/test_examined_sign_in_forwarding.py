@@ -112,7 +112,9 @@ def changeable(played: Played) -> set[str]:
         ("mailbox-forward", "external"),
         ("inbox-rule-forward", "external"),
     }
-    return {case.alias for case in played.cases if case.expected & verdicts} - {"admin"}
+    touched = {case.alias for case in played.cases if case.expected & verdicts}
+    # Clearing ends both forwards of a mailbox, so an operator decides.
+    return touched - {"admin", "both-outside"}
 
 
 def test_enforcing_touches_what_it_may_and_nothing_else(played: Played) -> None:

@@ -76,7 +76,7 @@ def test_500_forwards_that_were_there_before_make_one_card(first_install: SceneR
     assert {row["verdict"] for row in run["findings"]} == {"external"}
     assert (run["seen"], run["population"], run["unread"]) == (1050, 1050, 0)
     told = [(run["tick"], run["guard"]) for run in first_install.result["runs"] if run["told"]]
-    assert told == [(1, FORWARDING), (1, AUDIT), (2, AUDIT)]
+    assert told == [(1, FORWARDING), (1, AUDIT)]
     assert len(first_install.cards) == len(told)
 
 
@@ -92,13 +92,13 @@ def test_the_hidden_rule_beyond_the_first_thousand_is_found_and_told_first(
     assert "user-1037" in dump_cards(first_install.cards)
 
 
-def test_the_bypassed_account_beyond_the_first_thousand_is_found_and_cleared(
+def test_the_bypassed_account_beyond_the_first_thousand_is_found_and_asked_about(
     first_install: SceneResult,
 ) -> None:
     assert first_install.tabulate_findings(1, AUDIT) == expect_alike(
-        "audit-bypass", "repair", "user-1042"
+        "audit-bypass", "ask", "user-1042"
     )
-    assert first_install.tabulate_writes() == [("Set-MailboxAuditBypassAssociation", "user-1042")]
+    assert first_install.tabulate_writes() == []
 
 
 def test_the_second_look_at_500_known_forwards_says_nothing(first_install: SceneResult) -> None:
