@@ -42,6 +42,7 @@ from core.adapters.m365.verified_write import (
     recording_before,
     set_mailbox_properties,
     wait_until_visible,
+    write_verified,
 )
 from core.adapters.parsing import ResponseRow, parse_identifier, parse_optional_bool
 from core.errors import Forbidden, Rejected, Superseded, TenantError, Unavailable
@@ -240,11 +241,13 @@ async def clear_mailbox_forward(
     if is_clear(({}, found)):
         return AppliedChange(before, unchanged=True)
     before |= await identify_forward_recipient(exchange, found.forwarding_address)
-    with recording_before(before):
-        await set_mailbox_properties(exchange, found, NO_FORWARD)
-        await wait_until_visible(
-            lambda: read_mailbox_row(exchange, change.mailbox_guid), is_clear, sleep
-        )
+    await write_verified(
+        lambda: set_mailbox_properties(exchange, found, NO_FORWARD),
+        lambda: read_mailbox_row(exchange, change.mailbox_guid),
+        is_clear,
+        before,
+        sleep,
+    )
     return AppliedChange(before)
 
 
@@ -283,11 +286,13 @@ async def disable_inbox_rule(
         raise Rejected("the rule can only be changed in Outlook")
     before = {"isEnabled": True, **digest_rule_actions(change.mailbox_id, rule)}
     count = await count_inbox_rules(graph, change)
-    with recording_before(before):
-        await set_rule_enabled(graph, change, enabled=False)
-        await wait_until_visible(
-            read_current, lambda row: parse_optional_bool(row.get("isEnabled")) is False, sleep
-        )
+    await write_verified(
+        lambda: set_rule_enabled(graph, change, enabled=False),
+        read_current,
+        lambda row: parse_optional_bool(row.get("isEnabled")) is False,
+        before,
+        sleep,
+    )
     return AppliedChange(
         before, note=compare_rule_counts(count, await count_inbox_rules(graph, change))
     )

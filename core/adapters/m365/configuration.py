@@ -11,9 +11,8 @@ from core.adapters.graph.client import GraphClient
 from core.adapters.m365.verified_write import (
     Sleep,
     UndoProcedure,
-    recording_before,
     run_undo,
-    wait_until_visible,
+    write_verified,
 )
 from core.adapters.parsing import (
     ResponseRow,
@@ -138,11 +137,13 @@ async def set_configuration(
     before = {change.name: now}
     if matches_value(now, change.value):
         return AppliedChange(before, unchanged=True)
-    with recording_before(before):
-        await write_configuration_property(graph, exchange, source, change, wanted, now)
-        await wait_until_visible(
-            read_current, lambda value: matches_value(value, change.value) is True, sleep
-        )
+    await write_verified(
+        lambda: write_configuration_property(graph, exchange, source, change, wanted, now),
+        read_current,
+        lambda value: matches_value(value, change.value) is True,
+        before,
+        sleep,
+    )
     return AppliedChange(before)
 
 

@@ -17,9 +17,8 @@ from core.adapters.m365.verified_write import (
     Sleep,
     UndoProcedure,
     parse_row_for_change,
-    recording_before,
     run_undo,
-    wait_until_visible,
+    write_verified,
 )
 from core.adapters.parsing import (
     ResponseRow,
@@ -296,13 +295,17 @@ async def disable_mailbox_protocols(
     if not wanted:
         return AppliedChange(before, unchanged=True)
     values = {PROTOCOL_FLAGS[protocol]: OFF_VALUES[protocol] for protocol in wanted}
-    with recording_before(before):
-        await exchange.invoke(
+    await write_verified(
+        lambda: exchange.invoke(
             "Set-CASMailbox",
             {"Identity": seen.mailbox.guid, **values},
             anchor=seen.mailbox.address,
-        )
-        await wait_until_visible(read_current, lambda now: now[1].denied.issuperset(wanted), sleep)
+        ),
+        read_current,
+        lambda now: now[1].denied.issuperset(wanted),
+        before,
+        sleep,
+    )
     return AppliedChange(before)
 
 

@@ -12,7 +12,7 @@ from core.adapters.exchange.client import ExchangeClient
 from core.adapters.m365.auditing.parse import AUDIT_PROPERTIES, parse_mailbox_audit
 from core.adapters.m365.mailboxes import FORWARDING_PROPERTIES, MAILBOX_PROPERTIES, parse_mailbox
 from core.adapters.parsing import ResponseRow
-from core.errors import NotFound, Superseded, Unavailable
+from core.errors import Forbidden, NotFound, Rejected, Superseded, TenantError, Unavailable
 from core.tenant.auditing import MailboxAudit
 from core.tenant.changes import AppliedChange
 from core.tenant.mailboxes import Mailbox
@@ -46,6 +46,48 @@ def recording_before(before: Mapping[str, object]) -> Iterator[None]:
         raise Unavailable(str(error), before) from error
 
 
+async def write_verified[T](
+    write: Callable[[], Awaitable[object]],
+    read: Callable[[], Awaitable[T]],
+    is_visible: Callable[[T], bool],
+    before: Mapping[str, object],
+    sleep: Sleep,
+) -> None:
+    """Write, and read until the change is visible. Raises a TenantError.
+
+    Exchange can carry out a write and fail in its answer (seen with Set-OrganizationConfig), so
+    what was refused is looked at once before the prior state is forgotten.
+    """
+    with recording_before(before):
+        if not await carry_out(write, read, is_visible):
+            await wait_until_visible(read, is_visible, sleep)
+
+
+async def carry_out[T](
+    write: Callable[[], Awaitable[object]],
+    read: Callable[[], Awaitable[T]],
+    is_visible: Callable[[T], bool],
+) -> bool:
+    """Write. Returns True for a write that was refused and is visible all the same."""
+    try:
+        await write()
+    except (Rejected, Forbidden) as refusal:
+        if await was_carried_out(read, is_visible, refusal):
+            return True
+        raise
+    return False
+
+
+async def was_carried_out[T](
+    read: Callable[[], Awaitable[T]], is_visible: Callable[[T], bool], refusal: TenantError
+) -> bool:
+    """Whether a refused write is visible all the same. Raises Unavailable if it cannot be told."""
+    try:
+        return is_visible(await read())
+    except TenantError as error:
+        raise Unavailable(f"{refusal}; whether it was carried out is not known: {error}") from error
+
+
 @dataclass(frozen=True, slots=True)
 class UndoProcedure[T]:
     """How a change is undone.
@@ -70,9 +112,7 @@ async def run_undo[T](undo: UndoProcedure[T], sleep: Sleep) -> AppliedChange:
         return AppliedChange(there, unchanged=True)
     if not undo.is_as_applied(now):
         raise Superseded(describe_changed_since(there))
-    with recording_before(there):
-        await undo.write(now)
-        await wait_until_visible(undo.read, undo.is_as_before, sleep)
+    await write_verified(lambda: undo.write(now), undo.read, undo.is_as_before, there, sleep)
     return AppliedChange(there)
 
 

@@ -18,6 +18,7 @@ from core.adapters.m365.verified_write import (
     Sleep,
     UndoProcedure,
     build_switch_undo,
+    carry_out,
     read_mailbox_audit,
     recording_before,
     run_undo,
@@ -83,7 +84,7 @@ async def undo_enable_organization_switch(
     if now is not left:
         raise Superseded(describe_changed_since({name: now}))
     with recording_before({name: now}):
-        await write(was)
+        await carry_out(lambda: write(was), read_current, lambda value: value is was)
         shows = await read_current() is was
     return AppliedChange({name: now}, note="" if shows else VISIBLE_LATE)
 

@@ -7,12 +7,14 @@ from core.adapters.exchange.client import ExchangeClient
 from core.adapters.m365.auditing.parse import parse_audit_bypass
 from core.adapters.m365.verified_write import (
     Sleep,
+    carry_out,
     parse_row_for_change,
     read_mailbox_audit,
     read_mailbox_row,
     recording_before,
     set_mailbox_properties,
     wait_until_visible,
+    write_verified,
 )
 from core.adapters.parsing import format_timespan, parse_optional_bool
 from core.errors import NotFound, Rejected, Superseded, TenantError, Unavailable
@@ -29,6 +31,8 @@ from core.tenant.changes import (
 from core.tenant.mailboxes import Mailbox
 from core.tenant.reversibility import SWITCH_CHANGES, VISIBLE_LATE
 
+# OfficeDocs-o365seccomp#385.
+ALREADY_AUDITED = "already being audited"
 HASH_TABLE = "#Exchange.GenericHashTable"
 
 
@@ -40,13 +44,13 @@ async def enable_mailbox_audit(
     before = {"AuditEnabled": audit.enabled}
     if audit.enabled:
         return AppliedChange(before, unchanged=True)
-    with recording_before(before):
-        await set_mailbox_properties(exchange, audit.mailbox, {"AuditEnabled": True})
-        await wait_until_visible(
-            lambda: read_mailbox_audit(exchange, change.mailbox_guid),
-            lambda now: now.enabled is True,
-            sleep,
-        )
+    await write_verified(
+        lambda: set_mailbox_properties(exchange, audit.mailbox, {"AuditEnabled": True}),
+        lambda: read_mailbox_audit(exchange, change.mailbox_guid),
+        lambda now: now.enabled is True,
+        before,
+        sleep,
+    )
     return AppliedChange(before)
 
 
@@ -84,8 +88,16 @@ async def reset_audit_set(
         await set_mailbox_properties(
             exchange, audit.mailbox, {"DefaultAuditSet": list(change.logon_types)}
         )
+        after_reset = await read_current() if extras else audit
+        managed_now = lowercase_names(after_reset.default_set)
         for kind, actions in list(extras.items()):
-            extras[kind] = await add_audit_actions(exchange, audit.mailbox, kind, actions)
+            # Exchange refuses to add what it audits already. A read that does not show the reset
+            # yet says nothing: it still has the list that was replaced.
+            shows_reset = kind.lower() in managed_now
+            there = lowercase_names(after_reset.actions.get(kind, ()) if shows_reset else ())
+            missing = [action for action in actions if action.lower() not in there]
+            taken = await add_audit_actions(exchange, audit.mailbox, kind, missing)
+            extras[kind] = (*(set(actions) - set(missing)), *taken)
             if lost := sorted(set(actions) - set(extras[kind])):
                 note += f"Exchange refused to audit again for {kind}: {', '.join(lost)}. "
         await wait_until_visible(read_current, is_so, sleep)
@@ -112,12 +124,14 @@ async def add_audit_actions(
 
     It refuses a list as a whole for one action it no longer knows, so then each is tried by itself.
     """
+    if not actions:
+        return ()
     added = {"@odata.type": HASH_TABLE, "Add": list(actions)}
     try:
         await set_mailbox_properties(exchange, target, {f"Audit{kind}": added})
-    except Rejected:
+    except Rejected as error:
         if len(actions) == 1:
-            return ()
+            return tuple(actions) if ALREADY_AUDITED in str(error).lower() else ()
         each = [await add_audit_actions(exchange, target, kind, (action,)) for action in actions]
         return tuple(action for taken in each for action in taken)
     return tuple(actions)
@@ -135,15 +149,14 @@ async def raise_audit_age(
     if audit.age_days >= change.days:
         return AppliedChange({"AuditLogAgeLimit": format_timespan(audit.age_days)}, unchanged=True)
     before = {"AuditLogAgeLimit": format_timespan(audit.age_days)}
-    with recording_before(before):
-        await set_mailbox_properties(
-            exchange, audit.mailbox, {"AuditLogAgeLimit": format_timespan(change.days)}
-        )
-        await wait_until_visible(
-            lambda: read_mailbox_audit(exchange, change.mailbox_guid),
-            lambda now: now.age_days is not None and now.age_days >= change.days,
-            sleep,
-        )
+    limit = {"AuditLogAgeLimit": format_timespan(change.days)}
+    await write_verified(
+        lambda: set_mailbox_properties(exchange, audit.mailbox, limit),
+        lambda: read_mailbox_audit(exchange, change.mailbox_guid),
+        lambda now: now.age_days is not None and now.age_days >= change.days,
+        before,
+        sleep,
+    )
     return AppliedChange(before)
 
 
@@ -158,9 +171,13 @@ async def clear_audit_bypass(
     if not await read_current():
         return AppliedChange({"AuditBypassEnabled": False}, unchanged=True)
     before = {"AuditBypassEnabled": True}
-    with recording_before(before):
-        await set_audit_bypass(exchange, change.account_guid, bypassed=False)
-        await wait_until_visible(read_current, lambda bypassed: not bypassed, sleep)
+    await write_verified(
+        lambda: set_audit_bypass(exchange, change.account_guid, bypassed=False),
+        read_current,
+        lambda bypassed: not bypassed,
+        before,
+        sleep,
+    )
     return AppliedChange(before)
 
 
@@ -227,11 +244,15 @@ async def enable_organization_switch(
     if await read_current() is wanted:
         return AppliedChange({name: wanted}, unchanged=True)
     before = {name: not wanted}
-    with recording_before(before):
+
+    async def write() -> None:
         await exchange.invoke(f"Set-{noun}", {name: wanted}, select=("Identity",))
-        if not unified:
-            await wait_until_visible(read_current, lambda now: now is wanted, sleep)
-            return AppliedChange(before)
+
+    if not unified:
+        await write_verified(write, read_current, lambda now: now is wanted, before, sleep)
+        return AppliedChange(before)
+    with recording_before(before):
+        await carry_out(write, read_current, lambda now: now is wanted)
         shows = await read_current() is wanted
     return AppliedChange(before, note="" if shows else VISIBLE_LATE)
 

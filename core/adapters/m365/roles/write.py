@@ -25,9 +25,8 @@ from core.adapters.m365.verified_write import (
     Sleep,
     UndoProcedure,
     parse_row_for_change,
-    recording_before,
     run_undo,
-    wait_until_visible,
+    write_verified,
 )
 from core.adapters.parsing import parse_object_id, parse_text
 from core.errors import Forbidden, NoLicence, NotFound, Rejected, Superseded, Unavailable
@@ -68,9 +67,13 @@ async def disable_exchange_module(
     await check_admin_keeps_access(exchange, role_holders)
     await check_holds_no_role(graph, role_holders, found.id)
     before = {"EXOModuleEnabled": True}
-    with recording_before(before):
-        await set_module_access(exchange, found, enabled=False)
-        await wait_until_visible(read_current, lambda one: not one.enabled, sleep)
+    await write_verified(
+        lambda: set_module_access(exchange, found, enabled=False),
+        read_current,
+        lambda one: not one.enabled,
+        before,
+        sleep,
+    )
     return AppliedChange(before)
 
 
