@@ -17,10 +17,12 @@ from core.adapters.parsing import (
 )
 from core.adapters.read_errors import build_read_failure
 from core.errors import TenantError, Unavailable
+from core.microsoft365.assumptions.graph_directory import AUDIT_DAYS, AUDIT_VALUES
 from core.tenant.directory import Enabling
 from core.tenant.readings import ReadFailure, Reading
 from core.tenant.sources import ENABLINGS
 
+RELIES_ON = (AUDIT_DAYS, AUDIT_VALUES)
 READ_LOGS = "AuditLog.Read.All"
 PREMIUM_LICENCE = "a licence of Microsoft Entra ID P1"
 ENABLE_ACTIVITY = "enable account"

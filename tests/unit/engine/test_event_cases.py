@@ -63,3 +63,14 @@ def test_the_same_again_after_its_end_is_a_new_case() -> None:
 
 def test_that_a_case_is_about_an_event_is_remembered() -> None:
     assert decode_stored_record(Case, encode_stored_record(opened())).is_one_off
+
+
+@pytest.mark.parametrize("is_said_once", [True, False])
+def test_what_is_said_once_gets_no_reminder(is_said_once: bool) -> None:
+    finding = replace(EVENT, is_one_off=False, is_said_once=is_said_once)
+    notified_at = NOW - FORWARDING_CONFIG.reminder_interval
+    told = replace(opened(finding), notification=Notification.NONE, notified_at=notified_at)
+    result = reconcile_batch(situation(told), SEEN, [finding])
+    assert [case.notification for case in result.cases] == (
+        [] if is_said_once else [Notification.REMINDER]
+    )
