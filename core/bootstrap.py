@@ -49,6 +49,7 @@ async def connect_world(
     from core.adapters.clouds import resolve_cloud
     from core.adapters.credentials import build_credential, build_token_service
     from core.adapters.exchange.client import ExchangeClient
+    from core.adapters.exchange.way_memory import WayMemory
     from core.adapters.graph.client import GraphClient
     from core.adapters.graph.reports import build_report_service
     from core.adapters.m365.tenant import connect_tenant
@@ -120,6 +121,9 @@ async def connect_world(
         )
         stack.push_async_callback(teams.close)
         ledger = await stack.enter_async_context(open_ledger(settings))
+        exchange.way_memory = WayMemory(
+            ledger.load_ways, ledger.save_way, now or ledger.table.clock.now
+        )
         yield World(
             connect_tenant(graph, exchange),
             ledger,

@@ -52,6 +52,7 @@ async def finish_run(scan: Scan) -> RunReport:
             state,
             baselined_sources=settled.baselined_sources,
             population=settled.population,
+            shrunk_population=settled.shrunk_population,
             scan_pass=None,
         )
     state = await purge_if_due(scan.world, state, report)

@@ -7,6 +7,7 @@ from dataclasses import dataclass, field, replace
 from core.engine.assess import assess_finding, merge_findings, select_changed_cases
 from core.engine.case_lifecycle import parse_planned_changes, with_notification
 from core.engine.decision_context import RELEASE_WINDOW, DecisionContext
+from core.engine.population import is_absence_trusted, population_dropped
 from core.engine.reconcile import BatchResult, find_ended_cases, infer_applied
 from core.engine.self_findings import (
     SELF_CHECK_KINDS,
@@ -15,7 +16,6 @@ from core.engine.self_findings import (
     build_shard_findings,
     decide_brake,
     find_self_check_findings,
-    population_dropped,
 )
 from core.keys import PREFIX_LENGTH, hash_parts
 from core.model.cases import Case, Notification
@@ -86,7 +86,7 @@ def plan_changes(context: DecisionContext, totals: ScanTotals) -> Plan:
         assessed[key] = assess_finding(context, key, brake, is_self_check=True)
     intents = tuple(build_intents(context, decision.passed if is_blocked else planned))
 
-    trusted = released or not population_dropped(coverage, state)
+    trusted = released or is_absence_trusted(coverage, state)
     ended = [
         case
         for case in find_ended_cases(context, assessed, coverage)
@@ -231,12 +231,20 @@ def apply_correlation(context: DecisionContext) -> Iterator[Case]:
 
 def build_next_state(state: GuardState, coverage: Reading[object], trusted: bool) -> GuardState:
     """The state of the guard after a complete scan."""
-    if not coverage.complete or not trusted:
+    if not coverage.complete:
         return replace(state, scan_pass=None)
+    if not trusted:
+        waits = not population_dropped(coverage, state)
+        return replace(
+            state,
+            shrunk_population=coverage.population if waits else state.shrunk_population,
+            scan_pass=None,
+        )
     seen = {surface for surface in coverage.sources if not coverage.find_source_failure(surface)}
     return replace(
         state,
         baselined_sources=state.baselined_sources | seen,
         population=coverage.population,
+        shrunk_population=None,
         scan_pass=None,
     )

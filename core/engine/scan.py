@@ -17,9 +17,9 @@ from datetime import timedelta
 from typing import Any, Self
 
 from core.engine.periodic_checks import find_due_checks, is_check_complete, is_check_due_at
+from core.engine.population import is_absence_trusted
 from core.engine.reconcile import BatchResult, reconcile_batch
 from core.engine.scan_progress import Scan, truncate_totals
-from core.engine.self_findings import population_dropped
 from core.keys import RANGE_END, RANGE_START
 from core.model.cases import Case
 from core.model.changes import ChangeRecord
@@ -63,9 +63,8 @@ async def scan_tenant(scan: Scan, after_batch: AfterBatch) -> MailboxIndex | Non
                 continue
             listed_count += batch.population
             absent = isinstance(batch.scope, AllExcept)
-            trusted = not (
-                absent
-                and population_dropped(with_listed_count(batch, listed_count), scan.snapshot.state)
+            trusted = not absent or is_absence_trusted(
+                with_listed_count(batch, listed_count), scan.snapshot.state
             )
             await add_batch(scan, batch, trusted=trusted)
             await after_batch(scan)
@@ -84,7 +83,7 @@ async def scan_after_listing(
     scan.expected_population = index.population
     scan.scan_pass = replace(scan.scan_pass, population=index.population)
     rest = index.build_listing_reading()
-    trusted = not population_dropped(with_listed_count(rest, index.population), scan.snapshot.state)
+    trusted = is_absence_trusted(with_listed_count(rest, index.population), scan.snapshot.state)
     await add_batch(scan, rest, trusted=trusted)
     if needs_shards(scan, index):
         # The shards read again what was inspected as it was listed.

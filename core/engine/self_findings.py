@@ -12,6 +12,7 @@ from datetime import datetime
 from typing import Any
 
 from core.engine.exemption_audit import find_unauthorized_exemptions
+from core.engine.population import population_dropped, population_shrank
 from core.keys import hash_parts
 from core.microsoft365.permissions import (
     EXCHANGE_REQUIREMENT,
@@ -31,6 +32,7 @@ from core.tenant.sources import CREDENTIAL, GRANTS
 
 # The kinds of findings about a whole scan rather than one object.
 UNAUTHORIZED_EXEMPTION = "exemption-unauthorized"
+SHRUNK = "listing-shrank"
 SELF_CHECK_KINDS = frozenset(
     {
         "source-unavailable",
@@ -38,6 +40,7 @@ SELF_CHECK_KINDS = frozenset(
         "credential",
         UNAUTHORIZED_EXEMPTION,
         "permission-missing",
+        SHRUNK,
         "scan-stalled",
         "shard-failed",
         "state-unreadable",
@@ -46,18 +49,7 @@ SELF_CHECK_KINDS = frozenset(
 
 type PlannedChange = tuple[str, str, Change]  # case key, subject, change
 
-# Fewer missing objects than this are a clean-up, not a broken listing.
-MIN_MISSING = 2
-MAX_POPULATION_DROP = 0.30
 MAX_LISTED_FACTS = 20
-
-
-def population_dropped(reading: Reading[object], state: GuardState) -> bool:
-    """Whether the listing contains far fewer objects than the last complete one."""
-    if state.population is None or not reading.complete:
-        return False
-    missing = state.population - reading.population
-    return missing >= MIN_MISSING and missing > MAX_POPULATION_DROP * state.population
 
 
 def build_permission_finding(
@@ -208,6 +200,8 @@ def find_self_check_findings(
             advice="Compare the deployed version with the one that wrote the rows.",
         )
 
+    if population_shrank(reading, snapshot.state):
+        yield build_shrunk_finding(config, reading, snapshot.state)
     if unauthorized := find_unauthorized_exemptions(snapshot, now):
         yield build_exemption_finding(config, unauthorized)
 
@@ -246,6 +240,24 @@ def build_exemption_finding(config: GuardConfig, exemptions: Sequence[Exemption]
         ),
         advice="Find out who can write the state table. To end one: python -m core.cli unexempt "
         f"{config.guard.name} <subject>. To keep one: exempt it again, with who and why.",
+    )
+
+
+def build_shrunk_finding(
+    config: GuardConfig, reading: Reading[object], state: GuardState
+) -> Finding:
+    """A tenant with a tenth fewer objects than at the last look."""
+    return Finding(
+        kind=SHRUNK,
+        object_id=config.guard.name,
+        subject=config.guard.name,
+        severity=Severity.MEDIUM,
+        verdict=Verdict.COULD_NOT_TELL,
+        summary=f"{config.guard.title} lists {reading.population:,} {config.guard.noun} and listed "
+        f"{state.population or 0:,} at the last look.",
+        facts=(Fact("", "Cases of the missing objects stay open until two looks in a row agree."),),
+        advice=f"If that many {config.guard.noun} were deleted, nothing is to be done. If not, run "
+        "python -m core.doctor --probe: Exchange may leave out part of its listings.",
     )
 
 

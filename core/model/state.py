@@ -113,6 +113,8 @@ class GuardState:
     scan_pass: ScanPass | None = None
     settings: Mapping[str, str] = field(default_factory=dict)
     """The app's settings as last compared; only in the state of the digest's partition."""
+    shrunk_population: int | None = None
+    """The population of a complete reading that was a tenth smaller and waits for a second one."""
 
 
 @dataclass(frozen=True, slots=True)

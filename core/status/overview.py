@@ -53,6 +53,7 @@ DEGRADED_KINDS = {
     "source-unavailable": "part of the tenant cannot be read",
     "credential": "the app cannot sign in to the tenant",
     "permission-missing": "a permission is missing",
+    "listing-shrank": "a listing is a tenth shorter than before",
     "scan-stalled": "a scan in shards stalled",
     "shard-failed": "some mailboxes could not be scanned",
     "state-unreadable": "rows of the state cannot be decoded",

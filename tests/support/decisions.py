@@ -8,8 +8,9 @@ from typing import Any
 from core.engine.decision_context import DecisionContext
 from core.engine.outcomes import mark_notified, record_outcomes
 from core.engine.plan import Plan, plan_changes
+from core.engine.population import is_absence_trusted
 from core.engine.reconcile import BatchResult, reconcile_batch
-from core.engine.self_findings import PlannedChange, population_dropped
+from core.engine.self_findings import PlannedChange
 from core.model.cases import Case, Notification
 from core.model.changes import ChangeRecord, ChangeState, Outcome
 from core.model.findings import Finding, Severity
@@ -138,7 +139,7 @@ class RunDecision:
 
 def make_plan(scene: Scene, findings: Iterable[Finding]) -> RunDecision:
     seen, reading = scene
-    trusted = not population_dropped(reading, seen.snapshot.state)
+    trusted = is_absence_trusted(reading, seen.snapshot.state)
     result = reconcile_batch(seen, reading, findings, trusted=trusted)
     cases = {**seen.snapshot.cases, **{case.key: case for case in result.cases}}
     for case in result.cases_to_delete:

@@ -462,7 +462,7 @@ def test_an_incomplete_listing_changes_nothing() -> None:
     assert (plan.changes_to_apply, plan.block_reason) == ((), "the listing is incomplete")
 
 
-@pytest.mark.parametrize(("population", "held"), [(14, False), (13, True), (0, True)])
+@pytest.mark.parametrize(("population", "held"), [(16, False), (13, True), (0, True)])
 def test_a_population_that_fell_by_more_than_a_third_is_not_believed(
     population: int, held: bool
 ) -> None:
@@ -471,6 +471,32 @@ def test_a_population_that_fell_by_more_than_a_third_is_not_believed(
     assert bool(plan.block_reason) is held
     assert bool([case for case in plan.cases if case.closed_at]) is not held
     assert plan.state.population == (20 if held else population)
+
+
+def test_a_population_that_fell_by_a_tenth_is_a_case_and_believed_at_the_second_look() -> None:
+    memory = build_known_snapshot()
+    memory = replace(memory, state=replace(memory.state, population=200))
+    first = make_plan(build_scene(memory, reading=build_reading(population=180)), [])
+    assert first.block_reason == ""
+    assert [case.kind for case in first.cases] == ["listing-shrank"]
+    assert (first.state.population, first.state.shrunk_population) == (200, 180)
+    again = replace(apply_plan(first, memory), state=first.state)
+    second = make_plan(build_scene(again, reading=build_reading(population=179)), [])
+    assert bool([case for case in second.cases if case.closed_at])
+    assert (second.state.population, second.state.shrunk_population) == (179, None)
+    third = make_plan(
+        build_scene(replace(again, state=second.state), reading=build_reading(population=179)), []
+    )
+    assert "listing-shrank" in [case.kind for case in third.cases if case.closed_at]
+
+
+def test_a_population_that_falls_from_look_to_look_is_not_believed_yet() -> None:
+    memory = build_known_snapshot()
+    state = replace(memory.state, population=200, shrunk_population=180)
+    memory = replace(memory, state=state)
+    plan = make_plan(build_scene(memory, reading=build_reading(population=150)), [])
+    assert not [case for case in plan.cases if case.closed_at]
+    assert (plan.state.population, plan.state.shrunk_population) == (200, 150)
 
 
 def braked() -> tuple[GuardSnapshot, str]:
