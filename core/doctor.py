@@ -1,11 +1,13 @@
-"""Compares the app's permissions with those its enabled guards need: `python -m core.doctor`.
+"""Checks a deployment: the app's permissions, and how this tenant answers: `python -m core.doctor`.
 
     python -m core.doctor --needs    lists the permissions that the enabled guards need
     python -m core.doctor            signs in with the settings and compares
+    python -m core.doctor --probe    asks the tenant about the assumptions of docs/assumptions.md
+    ... --probe --report FILE        and writes a report without names, addresses and ids
 
 `--needs` reads only the guards' modes, so it works before the deployment without other settings.
-The exit code is 0 if no required permission is missing, 1 if one is, 2 if the permissions could not
-be read.
+The exit code is 0 if no required permission is missing, or every assumption holds as far as that
+could be told; 1 if one is missing or does not hold; 2 if that could not be read.
 """
 
 import argparse
@@ -13,10 +15,14 @@ import asyncio
 import os
 import sys
 from collections.abc import Callable, Iterable, Mapping
+from pathlib import Path
 
+from core import VERSION
 from core.bootstrap import connect_world
 from core.config.settings import Settings, list_settings
-from core.errors import ExoguardError, SettingsError
+from core.engine.run import create_run_id
+from core.errors import ExoguardError, LedgerError, SettingsError
+from core.jobs.tenant_probe import MAX_REQUESTS, MAX_SECONDS, build_probe_report, probe_tenant
 from core.microsoft365.permissions import (
     build_grant_command,
     collect_needed_permissions,
@@ -25,7 +31,16 @@ from core.microsoft365.permissions import (
     list_needed_permissions,
 )
 from core.model.guards import GuardConfig
+from core.model.state import ProbeReport
+from core.ports import World
+from core.status.assumptions import (
+    build_bug_report,
+    describe_probe,
+    list_answer_lines,
+    list_assumption_views,
+)
 from core.tenant.port import GrantedPermissions
+from core.tenant.probing import AnswerStatus
 from core.tenant.sources import CREDENTIAL
 
 type PrintLine = Callable[[str], object]
@@ -81,6 +96,51 @@ async def check_tenant_permissions(settings: Settings, print_line: PrintLine) ->
     return 0 if complete else 1
 
 
+async def fetch_probe_report(settings: Settings, print_line: PrintLine) -> ProbeReport | None:
+    """Ask the tenant about the assumptions; None while another instance does."""
+    async with connect_world(settings) as world:
+        return await probe_with_or_without_state(world, settings, print_line)
+
+
+def probe_assumptions(settings: Settings, report_path: str, print_line: PrintLine) -> int:
+    """Ask the tenant about the assumptions, print its answers and write the report."""
+    report = asyncio.run(fetch_probe_report(settings, print_line))
+    if report is None:
+        print_line("Another instance probes this tenant now; the status page shows its answers.")
+        return 2
+    for line in list_answer_lines(list_assumption_views(report)):
+        print_line(line)
+    print_line(describe_probe(report))
+    if report_path:
+        try:
+            Path(report_path).write_text(build_bug_report(report, VERSION), encoding="utf-8")
+        except OSError as error:
+            print_line(f"The report was not written: {error.strerror}")
+            return 2
+        print_line("The report holds no names, addresses or ids of the tenant.")
+    return get_probe_exit_code(report)
+
+
+async def probe_with_or_without_state(
+    world: World, settings: Settings, print_line: PrintLine
+) -> ProbeReport | None:
+    """The report of a probe; before the deployment there is no state to keep it in."""
+    try:
+        return await probe_tenant(world, settings.guard_configs, create_run_id(world.now()))
+    except LedgerError as error:
+        print_line(f"unsaved   the state cannot be reached, so only this report has it: {error}")
+    outcome = await world.tenant.prober.probe_assumptions(MAX_REQUESTS, MAX_SECONDS)
+    return build_probe_report(outcome, None, settings.guard_configs, world.now())
+
+
+def get_probe_exit_code(report: ProbeReport) -> int:
+    """0 if all that could be told holds, 1 if something does not, 2 if nothing could be told."""
+    statuses = {answer.status for answer in report.answers}
+    if AnswerStatus.DOES_NOT_HOLD in statuses:
+        return 1
+    return 0 if AnswerStatus.HOLDS in statuses else 2
+
+
 def read_sample_settings(environ: Mapping[str, str]) -> Settings:
     """The settings, with samples for those that are unknown before the deployment."""
     return Settings.read(
@@ -92,12 +152,19 @@ def main(arguments: list[str], environ: Mapping[str, str], print_line: PrintLine
     """Run the command and return its exit code."""
     parser = argparse.ArgumentParser(prog="python -m core.doctor", description=__doc__)
     parser.add_argument("--needs", action="store_true", help="only list what is needed")
+    parser.add_argument("--probe", action="store_true", help="ask how this tenant answers")
+    parser.add_argument("--report", metavar="FILE", default="", help="with --probe: write a report")
     options = parser.parse_args(arguments)
+    if options.report and not options.probe:
+        parser.error("--report goes with --probe")
     try:
         if options.needs:
             print_needed_permissions(read_sample_settings(environ).guard_configs, print_line)
             return 0
-        return asyncio.run(check_tenant_permissions(Settings.read(environ), print_line))
+        settings = Settings.read(environ)
+        if options.probe:
+            return probe_assumptions(settings, options.report, print_line)
+        return asyncio.run(check_tenant_permissions(settings, print_line))
     except SettingsError as error:
         for line in str(error).splitlines():
             print_line(f"setting   {line}")

@@ -21,6 +21,9 @@ KEEP_RUNS = timedelta(days=30)
 KEEP_CASES = timedelta(days=90)
 KEEP_CHANGES = KEEP_REQUESTS = timedelta(days=400)
 
+TENANT_PARTITION = "tenant"
+"""The partition of what is true of the tenant whichever guard runs."""
+
 type LedgerRow = Case | ChangeRecord | Exemption | OperatorRequest | RunReport
 
 

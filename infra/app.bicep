@@ -64,6 +64,7 @@ var appSettings = {
   CLIENT_ID: clientId
   MANAGED_IDENTITY_CLIENT_ID: identity.properties.clientId
   CLOUD: cloud
+  // Relies on azure-key-vault.
   TEAMS_WEBHOOK_URL: '@Microsoft.KeyVault(SecretUri=${webhookSecretUri})'
   WEBHOOK_HOSTS: chosen(settings, 'WEBHOOK_HOSTS', '')
   WEBHOOK_ANSWERS: chosen(settings, 'WEBHOOK_ANSWERS', '202')
@@ -223,6 +224,7 @@ resource app 'Microsoft.Web/sites@2024-11-01' = {
     properties: union(appSettings, signInSettings)
   }
 
+  // Relies on azure-ftps-state, azure-publishing-location.
   // User names and passwords for deployment and FTP: off; azd signs in with Entra. Flex refuses ftpsState in some regions
   // (Azure/azure-cli#31414), and these policies close FTP as well. Without a location some regions refuse them.
   resource noFtp 'basicPublishingCredentialsPolicies' = {

@@ -48,6 +48,7 @@ resource hostBlobs 'Microsoft.Authorization/roleAssignments@2022-04-01' = {
   }
 }
 
+// Relies on azure-poison-queues.
 // Runs requested over HTTP, and the poison queue, which the host makes itself.
 resource hostQueues 'Microsoft.Authorization/roleAssignments@2022-04-01' = {
   name: guid(host.id, principalId, roles.storageQueueDataContributor)

@@ -14,6 +14,15 @@ from core.errors import Forbidden, NoLicence, NotFound, Rejected, TenantError, U
 from core.sanitize import sanitize_text
 from core.strict_json import parse_strict_json
 
+RELIES_ON = (
+    "exchange-role-group",
+    "exchange-empty-403",
+    "exchange-trimmed-parameter",
+    "exchange-transient-types",
+    "exchange-ambiguous-name",
+    "graph-error-code",
+)
+
 MESSAGE_LIMIT = 300
 NOT_A_CMDLET = re.compile(r"term '(?P<name>[\w-]{1,80})' is not recognized")
 NOT_A_PARAMETER = re.compile(

@@ -26,6 +26,8 @@ from core.adapters.credentials import Credential
 from core.adapters.retry import RetryableError
 from core.errors import Unavailable
 
+RELIES_ON = ("exchange-mislabelled-bodies",)
+
 CONNECT_TIMEOUT = 10.0
 USER_AGENT = "Exoguard"
 AZURE_PLATFORM = IPv4Address("168.63.129.16")

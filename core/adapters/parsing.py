@@ -15,6 +15,8 @@ from datetime import UTC, datetime
 from core.microsoft365.recipient_kinds import normalize_recipient_kind
 from core.strict_json import parse_strict_json
 
+RELIES_ON = ("exchange-wire-forms",)
+
 type ResponseRow = Mapping[str, object]
 NAME_LIMIT = 2_000
 WORD_LIMIT = 256

@@ -31,6 +31,12 @@ from tenacity import AsyncRetrying, RetryCallState, retry_if_exception_type
 
 from core.errors import Unavailable
 
+RELIES_ON = (
+    "exchange-concurrency",
+    "exchange-retry-after",
+    "graph-request-limit",
+)
+
 log = logging.getLogger(__name__)
 
 TRANSIENT_STATUSES = frozenset({408, 429, 500, 502, 503, 504})
@@ -146,6 +152,8 @@ class ThrottledService:
     """The longest single attempt, in seconds."""
     deadline: float = math.inf
     """The time of `clock` after which no attempt starts and no caller waits."""
+    max_requests: float = math.inf
+    """The number of attempts after which no other starts, for a caller with a budget."""
     clock: Callable[[], float] = time.monotonic
     sleep: Callable[[float], Awaitable[None]] = asyncio.sleep
     jitter: Callable[[], float] = random.random
@@ -185,6 +193,8 @@ class ThrottledService:
     async def attempt_once[T](self, attempt: Callable[[], Awaitable[T]]) -> T:
         """Make one attempt behind the gate and within the limit, and record its result."""
         async with self.acquire_slot():
+            if self.requests >= self.max_requests:
+                raise Unavailable(f"{self.name}: the budget of requests is used up")
             started_at, peak = self.clock(), self.in_flight
             self.requests += 1
             try:

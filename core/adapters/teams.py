@@ -18,6 +18,11 @@ from core.adapters.http import BufferedResponse, ConnectionLost, HttpClient, Pub
 from core.adapters.retry import RetryableError, ThrottledService, retryable_status
 from core.errors import CardRejected, NotificationError, SettingsError, Unavailable
 
+RELIES_ON = (
+    "teams-accepted",
+    "teams-hosts",
+)
+
 log = logging.getLogger(__name__)
 
 ALLOWED_SUFFIXES = (".environment.api.powerplatform.com", ".powerplatform.com")

@@ -19,6 +19,8 @@ from typing import Any
 from core.strict_json import parse_strict_json
 from core.tenant.quoting import quote_text
 
+RELIES_ON = ("azure-sign-in-headers",)
+
 PRINCIPAL_HEADER = "x-ms-client-principal"
 READER_ROLE = "Exoguard.Reader"
 OPERATOR_ROLE = "Exoguard.Operator"

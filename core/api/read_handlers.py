@@ -16,6 +16,7 @@ from core.api.request import (
     json_response,
     path_parameter,
 )
+from core.errors import LedgerError
 from core.evidence.export import export_evidence
 from core.evidence.file_format import ExportFormat, InvalidPeriod, parse_period
 from core.evidence.records import ExportHeader
@@ -23,6 +24,8 @@ from core.json_document import to_json
 from core.keys import RUN_ID_PATTERN
 from core.microsoft365.cis_benchmark import find_controls
 from core.model.findings import Severity
+from core.model.state import ProbeReport
+from core.ports import Ledger
 from core.status.case_document import (
     build_case_document,
     build_case_page_document,
@@ -75,7 +78,20 @@ EXPORT_PARAMETERS = (FROM_PARAMETER, TO_PARAMETER, FORMAT_PARAMETER)
 async def load_status(context: RequestContext) -> TenantStatus:
     """The status of the tenant and of every guard."""
     guard_data = await load_all_guard_data(context.ledger, context.settings.guard_configs)
-    return build_status(guard_data, context.now, context.settings.run_seconds / 60)
+    return build_status(
+        guard_data,
+        context.now,
+        context.settings.run_seconds / 60,
+        await load_last_probe(context.ledger),
+    )
+
+
+async def load_last_probe(ledger: Ledger) -> ProbeReport | None:
+    """The last probe of the assumptions; None if there is none, or none that can be read."""
+    try:
+        return await ledger.load_probe()
+    except LedgerError:
+        return None
 
 
 async def get_status_json(context: RequestContext) -> HttpResponse:

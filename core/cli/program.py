@@ -77,6 +77,7 @@ COMMANDS: tuple[tuple[str, Command], ...] = (
     ("export", as_command(read_commands.download_evidence)),
     ("verify", read_commands.verify_evidence),
     ("doctor", read_commands.check_permissions),
+    ("probe", read_commands.probe_tenant),
     ("run", as_write_command(write_commands.prepare_run)),
     ("release", as_write_command(write_commands.prepare_release)),
     ("undo", as_write_command(write_commands.prepare_undo)),

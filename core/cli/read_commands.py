@@ -276,3 +276,27 @@ def check_permissions(
         lambda line: session.print_output(quote_text(line, 2000)),
     )
     raise typer.Exit(code)
+
+
+def probe_tenant(
+    ctx: typer.Context,
+    report: Annotated[
+        str,
+        typer.Option(
+            "--report", metavar="FILE", help="write a report without names, addresses and ids"
+        ),
+    ] = "",
+) -> None:
+    """Ask how this tenant answers.
+
+    Signs in as the app, and asks the tenant about each assumption of docs/assumptions.md: reads
+    only, at most 100 requests and two minutes. Reads the settings as doctor does. Exits with 1 if
+    an assumption does not hold, 2 if the tenant could not be asked.
+    """
+    session = get_session(ctx)
+    code = doctor_main(
+        ["--probe", *(["--report", report] if report else [])],
+        session.load_settings(),
+        lambda line: session.print_output(quote_text(line, 2000)),
+    )
+    raise typer.Exit(code)

@@ -14,6 +14,8 @@ from core.model.guards import Mode
 from core.model.runs import ReportedFinding
 from core.tenant.readings import ReadFailure
 
+RELIES_ON = ("write-first-look",)
+
 # What we changed and somebody changed back this often, within this time, is theirs to decide.
 FLAP_COUNT = 2
 

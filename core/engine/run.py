@@ -35,6 +35,8 @@ from core.model.runs import RunReport
 from core.ports import Claim, World
 from core.tenant.port import GrantedPermissions
 
+RELIES_ON = ("azure-drained-instances",)
+
 log = logging.getLogger("exoguard.run")
 
 
@@ -90,6 +92,8 @@ async def run_claimed(
     """The run itself, while it holds the claim."""
     snapshot = await process_requests(world, claim, await claim.load(), report.run)
     report = add_requests_to_report(report, snapshot)
+    probe = await world.ledger.load_probe()
+    snapshot = replace(snapshot, probe_answers=probe.answers if probe else ())
     if report.mode is Mode.ENFORCE:
         run_options = with_requested_release(run_options, snapshot)
     under_way = await continue_scan_pass(config, world, claim, report, snapshot, run_options)

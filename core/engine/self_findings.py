@@ -14,6 +14,7 @@ from typing import Any
 from core.engine.exemption_audit import find_unauthorized_exemptions
 from core.engine.population import population_dropped, population_shrank
 from core.keys import hash_parts
+from core.microsoft365.assumptions.register import ASSUMPTIONS_BY_ID
 from core.microsoft365.permissions import (
     EXCHANGE_REQUIREMENT,
     build_grant_command,
@@ -26,6 +27,7 @@ from core.model.guards import Guard, GuardConfig, Permission, Service
 from core.model.state import GuardSnapshot, GuardState
 from core.tenant.changes import Change, get_joint_target
 from core.tenant.port import GrantedPermissions
+from core.tenant.probing import ProbeAnswer
 from core.tenant.quoting import quote_text
 from core.tenant.readings import ReadFailure, Reading
 from core.tenant.sources import CREDENTIAL, GRANTS
@@ -44,6 +46,7 @@ SELF_CHECK_KINDS = frozenset(
         "scan-stalled",
         "shard-failed",
         "state-unreadable",
+        "assumption-stopped",
     }
 )
 
@@ -204,6 +207,31 @@ def find_self_check_findings(
         yield build_shrunk_finding(config, reading, snapshot.state)
     if unauthorized := find_unauthorized_exemptions(snapshot, now):
         yield build_exemption_finding(config, unauthorized)
+    for answer in snapshot.probe_answers:
+        if answer.stopped_at and answer.guard == config.guard.name:
+            yield build_assumption_finding(config, answer)
+
+
+def build_assumption_finding(config: GuardConfig, answer: ProbeAnswer) -> Finding:
+    """An assumption about Microsoft's services that held before and no longer does."""
+    known = ASSUMPTIONS_BY_ID.get(answer.assumption)
+    facts = [Fact("assumed", known.assumed)] if known else []
+    facts.append(Fact("saw", answer.saw or answer.error))
+    if answer.way:
+        facts.append(Fact("way from now on", answer.way))
+    return Finding(
+        kind="assumption-stopped",
+        object_id=answer.assumption,
+        subject=answer.assumption,
+        severity=Severity.MEDIUM,
+        verdict=Verdict.COULD_NOT_TELL,
+        summary=f"{config.guard.title}: Microsoft's services no longer answer as assumed.",
+        facts=tuple(facts),
+        advice=(
+            f"{known.otherwise if known else ''} docs/assumptions.md says what hangs on it; "
+            "python -m core.doctor --probe asks again."
+        ).strip(),
+    )
 
 
 def build_exemption_finding(config: GuardConfig, exemptions: Sequence[Exemption]) -> Finding:

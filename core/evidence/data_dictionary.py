@@ -115,6 +115,16 @@ RECORD_FIELDS: Mapping[str, Mapping[str, str]] = {
         "best": "the highest share",
         "blind": "sources that some run could not read at all",
     },
+    "assumption": {
+        "id": "the assumption about Microsoft's services, as docs/assumptions.md lists it",
+        "assumed": "what the code takes for true",
+        "status": "what the last probe found: holds, does-not-hold or could-not-tell",
+        "saw": "what the probe saw",
+        "way": "the way that follows from it; empty for the default way",
+        "probed_at": "when the tenant was last asked",
+        "held_at": "when a probe last saw that it holds",
+        "stopped_at": "since when it does not hold although it held before",
+    },
     "digest": {
         "algorithm": "the hash algorithm",
         "sha256": "the SHA-256 of all bytes before this line, as 64 hex digits",

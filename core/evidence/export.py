@@ -6,7 +6,13 @@ from datetime import timedelta
 
 from core.evidence.daily_coverage import CoveragePeriod
 from core.evidence.file_format import EvidenceExport, EvidenceWriter, ExportFormat
-from core.evidence.records import EvidenceRecord, ExportHeader, list_gap_records, list_guard_records
+from core.evidence.records import (
+    EvidenceRecord,
+    ExportHeader,
+    list_assumption_records,
+    list_gap_records,
+    list_guard_records,
+)
 from core.model.guards import GuardConfig
 from core.ports import Ledger
 
@@ -23,6 +29,8 @@ async def collect_evidence(
     """All records of a period, with one guard in memory at a time. Raises LedgerError."""
     for gap in list_gap_records(header):
         yield gap
+    for answer in list_assumption_records(header, await ledger.load_probe()):
+        yield answer
     for config in sorted(configs, key=lambda config: config.guard.name):
         async for record in collect_guard_evidence(ledger, config, header):
             yield record

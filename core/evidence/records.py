@@ -7,13 +7,14 @@ from datetime import UTC, datetime
 
 from core.evidence.daily_coverage import CoveragePeriod, DailyCoverage, count_due_runs
 from core.evidence.data_dictionary import RECORD_FIELDS
+from core.microsoft365.assumptions.register import ASSUMPTIONS_BY_ID
 from core.microsoft365.cis_benchmark import CONTROLS, NO_CONTROL_REASONS, find_controls
 from core.model.cases import Case, Exemption
 from core.model.changes import ChangeRecord
 from core.model.findings import format_facts
 from core.model.guards import GuardConfig
 from core.model.requests import OperatorRequest, RequestKind, RequestState
-from core.model.state import GuardSnapshot
+from core.model.state import GuardSnapshot, ProbeReport
 from core.ncrontab import CronSchedule
 from core.ports import KEEP_CASES, KEEP_CHANGES, KEEP_REQUESTS, KEEP_RUNS
 from core.sanitize import sanitize_text
@@ -136,6 +137,27 @@ def list_gap_records(header: ExportHeader) -> Iterator[EvidenceRecord]:
     if header.until > header.created_at:
         since = max(header.since, header.created_at)
         yield gap("all", since, header.until, "this was in the future when the export was made")
+
+
+def list_assumption_records(
+    header: ExportHeader, report: ProbeReport | None
+) -> Iterator[EvidenceRecord]:
+    """What the tenant last answered about the assumptions, if that was before the period's end."""
+    if report is None or report.probed_at >= header.until:
+        return
+    for answer in sorted(report.answers, key=lambda answer: answer.assumption):
+        known = ASSUMPTIONS_BY_ID.get(answer.assumption)
+        yield make_record(
+            "assumption",
+            id=answer.assumption,
+            assumed=known.assumed if known else "",
+            status=str(answer.status),
+            saw=answer.saw or answer.error,
+            way=answer.way,
+            probed_at=format_record_time(report.probed_at),
+            held_at=format_record_time(answer.held_at),
+            stopped_at=format_record_time(answer.stopped_at),
+        )
 
 
 # ----------------------------------------------------------------------------------------------

@@ -19,6 +19,8 @@ from core.tenant.quoting import quote_text
 from core.tenant.readings import ReadFailure, Reading
 from core.tenant.sources import ACCOUNTS, REGISTERED_ADMINISTRATORS, SIGN_IN_METHODS
 
+RELIES_ON = ("graph-registration-disabled",)
+
 
 class MfaVerdict(StrEnum):
     """What this guard concludes, besides the engine's own verdicts."""

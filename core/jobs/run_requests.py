@@ -16,6 +16,7 @@ from core.engine.operator_requests import CLAIM_RETRY_DELAY, run_requests_only
 from core.engine.request_decisions import refuse_request
 from core.engine.run import run
 from core.errors import ExoguardError, SettingsError, Unavailable
+from core.jobs.tenant_probe import probe_before_run
 from core.model.guards import GuardConfig, Mode
 from core.model.requests import RequestKind, RequestState, RunOptions
 from core.model.run_document import run_report_to_json
@@ -69,6 +70,7 @@ async def process_run_message(message: RunMessage, settings: Settings) -> RunRep
     try:
         async with connect_world(settings, has_queue=True) as world:
             request = RunOptions(message.run, message.mode, at=message.at)
+            await probe_before_run(config, world, settings.guard_configs, message.run)
             report = await run_when_free(config, world, request)
     except ExoguardError as error:
         await record_unclaimed_run(settings, message, {"status": "failed", "error": str(error)})

@@ -11,6 +11,11 @@ from core.tenant.changes import ResetAuditSet
 from core.tenant.directory import Account
 from core.tenant.quoting import quote_text
 
+RELIES_ON = (
+    "exchange-audit-lists",
+    "exchange-message-bind",
+)
+
 MAX_SHOWN = 12
 MAIL_ITEMS_ACCESSED = "MailItemsAccessed"
 SEND = "Send"

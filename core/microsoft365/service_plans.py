@@ -5,6 +5,11 @@ The ids are those of Microsoft Learn: Product names and service plan identifiers
 
 from collections.abc import Collection
 
+RELIES_ON = (
+    "graph-service-plans",
+    "graph-plan-states",
+)
+
 # Plans that include a mailbox. An account that has one may belong to a person.
 MAILBOX_PLANS = {
     "90927877-dcff-4af6-b346-2332c0b15bb7": "Exchange Online POP",

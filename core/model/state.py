@@ -3,11 +3,11 @@
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from datetime import datetime
-from enum import StrEnum
 
 from core.model.cases import Case, Exemption
 from core.model.changes import ChangeRecord
 from core.model.requests import OperatorRequest
+from core.tenant.probing import ProbeAnswer
 from core.tenant.readings import ReadFailure
 
 
@@ -134,6 +134,8 @@ class GuardSnapshot:
     """Newest first."""
     unreadable_keys: frozenset[str] = frozenset()
     """The keys of the cases in those rows."""
+    probe_answers: tuple[ProbeAnswer, ...] = ()
+    """What the tenant last answered about the assumptions; a run fills it in."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -155,31 +157,6 @@ class Way:
 
 
 EVERY_CMDLET = "every"
-
-
-class AnswerStatus(StrEnum):
-    """What a probe found about one assumption."""
-
-    HOLDS = "holds"
-    DOES_NOT_HOLD = "does-not-hold"
-    UNKNOWN = "could-not-tell"
-
-
-@dataclass(frozen=True, slots=True)
-class ProbeAnswer:
-    """The last answer of the tenant about one assumption."""
-
-    assumption: str
-    """The id of the assumption."""
-    status: AnswerStatus
-    saw: str = ""
-    """What the probe saw, as counts and error types; never a name, an address or an id."""
-    way: str = ""
-    """The way that follows from it; empty for the default way."""
-    error: str = ""
-    """The type of the error that kept the probe from telling."""
-    stopped_at: datetime | None = None
-    """Since when it does not hold although it held before."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -16,6 +16,8 @@ from urllib.parse import quote, urlencode
 
 from core.sanitize import SANITIZED_LIMIT, sanitize_text
 
+RELIES_ON = ("teams-card-version",)
+
 type CardElement = dict[str, object]
 
 HEADLINE_COLOUR = {

@@ -54,6 +54,8 @@ from core.notifications.case_blocks import (
 from core.status.change_texts import describe_change
 from core.time_format import format_time
 
+RELIES_ON = ("teams-card-size",)
+
 RESERVED_BYTES = 2_000
 MAX_PER_OBJECT = 3
 MAX_MISFITS = 30

@@ -12,6 +12,7 @@ from typing import Annotated, Literal
 from core.json_document import INLINE, CaseKey, Count
 from core.model.findings import Severity
 from core.model.guards import Mode
+from core.model.state import ProbeReport
 from core.status.case_document import (
     DOCUMENT_VERSION,
     ChangeRecordDocument,
@@ -35,6 +36,7 @@ from core.status.guard_status import (
 )
 from core.status.overview import GuardStatus, TenantStatus
 from core.status.run_history import RunSummary
+from core.tenant.probing import AnswerStatus
 
 DecisionKind = Annotated[
     str, {"enum": ["plan", "contested", "ask", "refused", "failed", "half-made"]}
@@ -364,6 +366,50 @@ def build_permissions(status: TenantStatus) -> PermissionsDocument:
 
 
 @dataclass(frozen=True, slots=True)
+class AssumptionDocument:
+    """What the tenant last answered about one assumption of docs/assumptions.md."""
+
+    assumption: str
+    status: AnswerStatus
+    saw: str
+    way: str | None
+    error: str | None
+    held: datetime | None
+    stopped: datetime | None
+
+
+@dataclass(frozen=True, slots=True)
+class ProbeDocument:
+    """The last probe of the assumptions."""
+
+    at: datetime
+    requests: Count
+    seconds: Annotated[float, {"minimum": 0}]
+    answers: tuple[AssumptionDocument, ...]
+
+
+def build_probe(report: ProbeReport) -> ProbeDocument:
+    """The document of a probe."""
+    return ProbeDocument(
+        at=report.probed_at,
+        requests=report.request_count,
+        seconds=report.seconds,
+        answers=tuple(
+            AssumptionDocument(
+                assumption=answer.assumption,
+                status=answer.status,
+                saw=answer.saw,
+                way=answer.way or None,
+                error=answer.error or None,
+                held=answer.held_at,
+                stopped=answer.stopped_at,
+            )
+            for answer in report.answers
+        ),
+    )
+
+
+@dataclass(frozen=True, slots=True)
 class DayDocument:
     """One day of the history, in UTC."""
 
@@ -401,6 +447,7 @@ class StatusDocument:
     exemptions: tuple[ExemptionViewDocument, ...]
     requests: tuple[OperatorRequestDocument, ...]
     permissions: PermissionsDocument
+    probe: ProbeDocument | None
     history: tuple[DayDocument, ...]
 
 
@@ -424,5 +471,6 @@ def build_status_document(status: TenantStatus) -> StatusDocument:
             for guard, operator_request in status.operator_requests
         ),
         permissions=build_permissions(status),
+        probe=build_probe(status.probe) if status.probe else None,
         history=tuple(map(build_day, status.history)),
     )

@@ -19,6 +19,7 @@ from core.model.changes import ChangeRecord
 from core.model.findings import Severity
 from core.model.guards import GuardConfig, Mode
 from core.model.requests import OperatorRequest
+from core.model.state import ProbeReport
 from core.ports import Ledger
 from core.status.counts import StatusCounts, count_guard, select_open_cases
 from core.status.daily_history import DailyCounts, build_daily_history
@@ -57,6 +58,7 @@ DEGRADED_KINDS = {
     "scan-stalled": "a scan in shards stalled",
     "shard-failed": "some mailboxes could not be scanned",
     "state-unreadable": "rows of the state cannot be decoded",
+    "assumption-stopped": "Microsoft's services no longer answer as assumed",
 }
 
 
@@ -123,6 +125,8 @@ class TenantStatus:
     guards: tuple[GuardStatus, ...]
     permissions: PermissionStatus
     history: tuple[DailyCounts, ...]
+    probe: ProbeReport | None = None
+    """The last probe of the assumptions; None before the first."""
 
     @property
     def counts(self) -> StatusCounts:
@@ -184,7 +188,10 @@ async def load_guard_data(ledger: Ledger, config: GuardConfig) -> GuardData:
 
 
 def build_status(
-    all_data: Sequence[GuardData], now: datetime, run_minutes: float = DEFAULT_RUN_MINUTES
+    all_data: Sequence[GuardData],
+    now: datetime,
+    run_minutes: float = DEFAULT_RUN_MINUTES,
+    probe: ProbeReport | None = None,
 ) -> TenantStatus:
     """The status as of `now`. `run_minutes` is how long a run may take, from the settings."""
     runs = [parse_runs(data.runs, now) for data in all_data]
@@ -213,6 +220,7 @@ def build_status(
             [record for data in all_data for record in data.snapshot.changes],
             now,
         ),
+        probe=probe,
     )
 
 

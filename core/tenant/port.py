@@ -49,6 +49,7 @@ from core.tenant.mailboxes import (
     ProtocolUse,
     SharedMailbox,
 )
+from core.tenant.probing import ProbeOutcome
 from core.tenant.readings import Reading
 
 # ----------------------------------------------------------------------------------------------
@@ -385,6 +386,17 @@ class TenantWriter(Protocol):
         ...
 
 
+class AssumptionProber(Protocol):
+    """Asks the tenant about the assumptions that code makes of Microsoft's services."""
+
+    async def probe_assumptions(self, max_requests: int, seconds: float) -> ProbeOutcome:
+        """Answer every assumption that can be probed, by reads alone, within the limits.
+
+        Never raises TenantError: what could not be asked could not be told.
+        """
+        ...
+
+
 # ----------------------------------------------------------------------------------------------
 # What a function asks for
 # ----------------------------------------------------------------------------------------------
@@ -455,6 +467,11 @@ class HasConfiguration(Protocol):
     def configuration(self) -> ConfigurationReader: ...
 
 
+class HasProber(Protocol):
+    @property
+    def prober(self) -> AssumptionProber: ...
+
+
 class HasWriter(Protocol):
     @property
     def writer(self) -> TenantWriter: ...
@@ -474,7 +491,8 @@ class Tenant(
     HasApps,
     HasRoles,
     HasConfiguration,
+    HasProber,
     HasWriter,
     Protocol,
 ):
-    """One tenant: every reader, and the writer."""
+    """One tenant: every reader, the prober and the writer."""

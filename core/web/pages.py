@@ -27,6 +27,7 @@ from core.model.changes import ChangeRecord
 from core.model.findings import Severity
 from core.model.guards import GuardConfig
 from core.sanitize import sanitize_text
+from core.status.assumptions import describe_probe, list_assumption_views
 from core.status.case_query import CaseDetail, CasePage
 from core.status.case_texts import describe_case_end
 from core.status.change_texts import describe_change
@@ -151,6 +152,8 @@ def render_status_page(status: TenantStatus) -> str:
         exemptions=status.exemptions,
         missing_permissions=status.missing_permissions,
         operator_requests=status.operator_requests,
+        assumptions=list_assumption_views(status.probe) if status.probe else (),
+        probe_summary=describe_probe(status.probe) if status.probe else "",
         charts={
             "open": chart_open_cases(status.history),
             "flow": chart_case_flow(status.history),

@@ -22,16 +22,15 @@ from core.model.requests import RequestKind, RequestState
 from core.model.runs import RunReport
 from core.model.state import (
     EVERY_CMDLET,
-    AnswerStatus,
     GuardSnapshot,
     GuardState,
-    ProbeAnswer,
     ProbeReport,
     ScanPass,
     ScanTotals,
     Way,
 )
 from core.ports import Ledger
+from core.tenant.probing import AnswerStatus, ProbeAnswer
 from sandbox.functions_host.azurite import Azurite
 from tests.support.fakes.clock import START, Clock
 from tests.support.fakes.crash import SimulatedCrash

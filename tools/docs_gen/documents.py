@@ -21,7 +21,7 @@ from core.microsoft365.cis_benchmark import BENCHMARK, BENCHMARK_URL, CONTROLS, 
 from core.microsoft365.permissions import describe_risk, find_app_role, find_cmdlet
 from core.model.guards import GuardConfig, Mode, Permission, Service
 from core.model.options import REQUIRED, Purpose
-from tools.docs_gen import cli_samples, infra
+from tools.docs_gen import assumptions, cli_samples, infra
 
 ROOT = Path(__file__).resolve().parent.parent.parent
 INFRA = ROOT / "infra"
@@ -212,6 +212,10 @@ def list_tables() -> dict[Path, dict[str, TableBuilder]]:
         ROOT / "docs" / "evidence.md": {"records": build_record_tables, "columns": format_columns},
         ROOT / "docs" / "cli.md": {
             name: partial(str, example) for name, example in cli_samples.build_examples().items()
+        },
+        ROOT / "docs" / "assumptions.md": {
+            "summary": assumptions.build_summary,
+            "register": assumptions.build_register,
         },
         ROOT / "docs" / "settings.md": {"settings": build_settings_tables},
         ROOT / "docs" / "permissions.md": {"permissions": build_all_permissions_table},

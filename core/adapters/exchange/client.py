@@ -60,6 +60,14 @@ from core.adapters.retry import (
 )
 from core.errors import Forbidden, Rejected, TenantError, Unavailable
 
+RELIES_ON = (
+    "exchange-cmdlet-list",
+    "exchange-regional-hosts",
+    "exchange-errors-in-success",
+    "exchange-time-limit",
+    "exchange-batch-routing",
+)
+
 log = logging.getLogger(__name__)
 
 BATCH_SIZE = 10

@@ -6,6 +6,8 @@ from dataclasses import dataclass, field
 from core.adapters.parsing import ResponseRow
 from core.errors import Rejected
 
+RELIES_ON = ("exchange-empty-identity",)
+
 IDENTITY_PARAMETERS = ("Identity", "Mailbox")
 ORGANIZATION_WIDE = frozenset(
     {"Set-OrganizationConfig", "Set-AdminAuditLogConfig", "Set-TransportConfig"}

@@ -12,6 +12,11 @@ from collections.abc import Iterator
 from core.adapters.exchange.command import IDENTITY_PARAMETERS, Command
 from core.adapters.parsing import GUID
 
+RELIES_ON = (
+    "exchange-anchor-form",
+    "exchange-write-anchor",
+)
+
 SYSTEM_MAILBOX = "SystemMailbox{bb558c35-97f1-4cb9-8ff7-d53741dc928c}"
 # The mailbox whose server holds the settings of the audit log. Without it Exchange answers "Cmdlet
 # needs proxy" (pnp/cli-microsoft365#4677); CIPP-API anchors this cmdlet alone to it.

@@ -66,6 +66,15 @@ from core.tenant.directory import Account
 from core.tenant.mailboxes import Mailbox
 from core.tenant.reversibility import FORWARD_ID, RULE_ACTIONS_HASH, hash_rule_actions
 
+RELIES_ON = (
+    "exchange-null-clears",
+    "exchange-client-rules",
+    "write-rule-patch",
+    "write-revocation",
+    "write-narrow-roles",
+    "graph-restricted-units",
+)
+
 BLOCK_ACCOUNTS = "User.EnableDisableAccount.All"
 BLOCK_ROLES = frozenset({BLOCK_ACCOUNTS, "User.ReadWrite.All", "Directory.ReadWrite.All"})
 REVOKE_SESSIONS = "User.RevokeSessions.All"

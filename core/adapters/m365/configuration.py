@@ -42,6 +42,13 @@ from core.tenant.configuration import Configuration
 from core.tenant.readings import Reading
 from core.tenant.reversibility import PRIOR_STATE_UNKNOWN
 
+RELIES_ON = (
+    "exchange-write-answer",
+    "exchange-empty-list",
+    "exchange-null-property",
+    "write-policy-merge",
+)
+
 NAME_LIMIT = 200
 TEXT_LIMIT = 2_000
 LIST_LIMIT = 1_000

@@ -26,6 +26,12 @@ from core.tenant.mailboxes import Delegation, Mailbox
 from core.tenant.readings import UNIDENTIFIED_PREFIX, ReadFailure, Reading
 from core.tenant.sources import FULL_ACCESS, SEND_AS, SEND_ON_BEHALF
 
+RELIES_ON = (
+    "exchange-permission-rights",
+    "exchange-send-as-listing",
+    "exchange-permission-identity",
+)
+
 PERMISSION_PROPERTIES = (
     "Identity",
     "Trustee",

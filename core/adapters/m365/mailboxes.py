@@ -21,6 +21,11 @@ from core.tenant.mailboxes import Mailbox
 from core.tenant.readings import Reading
 from core.tenant.sources import MAILBOX_FORWARDS, MAILBOXES
 
+RELIES_ON = (
+    "exchange-forward-filter",
+    "exchange-empty-object-id",
+)
+
 ALL_RESULTS: Mapping[str, object] = {"ResultSize": "Unlimited"}
 CHUNK_SIZE = 1_000
 MAILBOX_PROPERTIES = (

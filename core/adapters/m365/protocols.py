@@ -102,7 +102,7 @@ def parse_protocol_use(protocol: str, row: ResponseRow) -> ProtocolUse:
     )
 
 
-RELIES_ON = (SIGN_IN_LOG_KINDS, SIGN_IN_LOG_PAGES)
+RELIES_ON = (SIGN_IN_LOG_KINDS, SIGN_IN_LOG_PAGES, "exchange-smtp-auth-null")
 READ_SIGN_INS = "AuditLog.Read.All"
 REQUIRED_LICENCE = "Microsoft Entra ID P1 (a licence)"
 NON_INTERACTIVE = "signInEventTypes/any(t: t eq 'nonInteractiveUser')"

@@ -31,6 +31,13 @@ from core.tenant.mailboxes import Mailbox, MailboxSize, SharedMailbox
 from core.tenant.readings import Reading
 from core.tenant.sources import MAILBOX_SIZES, SHARED_MAILBOXES
 
+RELIES_ON = (
+    "exchange-recipient-kinds",
+    "exchange-shared-quota",
+    "exchange-remote-type",
+    "exchange-statistics",
+)
+
 SHARED_PROPERTIES = (
     *MAILBOX_PROPERTIES,
     "LitigationHoldEnabled",

@@ -15,6 +15,7 @@ from core.adapters.m365.inbox_rules.read import M365InboxRuleReader
 from core.adapters.m365.mail_flow.read import M365MailFlowReader
 from core.adapters.m365.mailboxes import M365MailboxReader
 from core.adapters.m365.permissions import M365PermissionReader
+from core.adapters.m365.probe.prober import M365AssumptionProber
 from core.adapters.m365.protocols import M365ProtocolReader
 from core.adapters.m365.roles.read import M365RoleReader
 from core.adapters.m365.shared_mailboxes import M365SharedMailboxReader
@@ -39,6 +40,7 @@ class M365Tenant:
     roles: M365RoleReader
     protocols: M365ProtocolReader
     shared_mailboxes: M365SharedMailboxReader
+    prober: M365AssumptionProber
     writer: M365TenantWriter
 
 
@@ -61,5 +63,6 @@ def connect_tenant(
         roles=roles,
         protocols=M365ProtocolReader(graph, exchange, sleep),
         shared_mailboxes=M365SharedMailboxReader(exchange),
+        prober=M365AssumptionProber(graph, exchange),
         writer=M365TenantWriter(graph, exchange, sleep, roles.read_recent_holders),
     )

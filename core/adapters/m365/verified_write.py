@@ -18,6 +18,11 @@ from core.tenant.changes import AppliedChange
 from core.tenant.mailboxes import Mailbox
 from core.tenant.reversibility import describe_changed_since
 
+RELIES_ON = (
+    "exchange-read-back",
+    "write-graph-read-back",
+)
+
 type Sleep = Callable[[float], Awaitable[None]]
 CONFIRM_DELAYS = (0.5, 1.0, 2.0, 4.0, 8.0)
 

@@ -20,8 +20,9 @@ import msgspec
 from core.model.cases import Case, Exemption
 from core.model.changes import ChangeRecord
 from core.model.requests import OperatorRequest
-from core.model.state import GuardState, ProbeAnswer, ProbeReport, ScanPass, Shard, Way
+from core.model.state import GuardState, ProbeReport, ScanPass, Shard, Way
 from core.strict_json import normalize_time, parse_strict_json
+from core.tenant.probing import ProbeAnswer
 
 type StoredRecord = (
     Case | ChangeRecord | Exemption | OperatorRequest | GuardState | Shard | Way | ProbeReport

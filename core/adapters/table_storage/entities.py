@@ -21,6 +21,8 @@ from core.model.run_document import run_report_to_json, truncate_run_json
 from core.model.runs import RunReport
 from core.ports import LedgerRow
 
+RELIES_ON = ("azure-table-limits",)
+
 SCHEMA_VERSION = 1
 
 type Entity = dict[str, Any]

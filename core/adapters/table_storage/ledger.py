@@ -60,11 +60,18 @@ from core.errors import LedgerError
 from core.keys import RANGE_END, RANGE_START, format_descending_time
 from core.model.requests import OperatorRequest
 from core.model.state import GuardSnapshot, GuardState, ProbeReport, Shard, Way
-from core.ports import KEEP_CASES, KEEP_CHANGES, KEEP_REQUESTS, KEEP_RUNS, Claim, ShardStatus
+from core.ports import (
+    KEEP_CASES,
+    KEEP_CHANGES,
+    KEEP_REQUESTS,
+    KEEP_RUNS,
+    TENANT_PARTITION,
+    Claim,
+    ShardStatus,
+)
 
 log = logging.getLogger("exoguard.ledger")
 
-TENANT_PARTITION = "tenant"
 PROBE_ROW_KEY = "probe|last"
 IDLE_SHARD = Shard("", "", "", 0, datetime.fromtimestamp(0, UTC))
 

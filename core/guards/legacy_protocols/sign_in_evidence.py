@@ -17,6 +17,8 @@ from core.tenant.quoting import quote_text
 from core.tenant.readings import ReadFailure
 from core.tenant.sources import PROTOCOL_USE, SIGN_INS
 
+RELIES_ON = ("graph-sign-in-days",)
+
 MAX_TEXT_LENGTH = 200
 MAX_SHOWN = 10
 MAX_SHOWN_ADDRESSES = 3

@@ -45,6 +45,15 @@ from core.tenant.sources import (
     MAILBOX_AUDIT,
 )
 
+RELIES_ON = (
+    "exchange-audited-kinds",
+    "exchange-audit-age",
+    "write-audit-off",
+    "write-bypass",
+    "write-audit-enabled",
+    "exchange-bulk-writes",
+)
+
 # Default auditing knows these kinds. It does not know rooms, equipment and public folders, and
 # group mailboxes cannot be changed (Microsoft Learn: Manage mailbox auditing). System mailboxes
 # have kinds of their own; their names are nothing to go by, since anybody may be named like them.

@@ -44,6 +44,11 @@ from core.tenant.sources import (
     TRANSPORT_RULES,
 )
 
+RELIES_ON = (
+    "exchange-forward-precedence",
+    "write-ticket-forwards",
+)
+
 ORGANIZATION = "organization"
 # Foreign names are cut here before they are said.
 MAX_TEXT_LENGTH = 200

@@ -14,6 +14,11 @@ from core.guards.mailbox_forwarding.recipients import (
 )
 from core.tenant.mail_flow import OutboundPolicy, RemoteDomain
 
+RELIES_ON = (
+    "exchange-automatic-mode",
+    "exchange-remote-domain-star",
+)
+
 
 class ForwardingPolicyResult(StrEnum):
     """What becomes of mail that is forwarded to the outside."""

@@ -16,6 +16,8 @@ import idna
 
 from core.tenant.mail_flow import AcceptedDomain, Recipient
 
+RELIES_ON = ("exchange-rule-targets",)
+
 BRACKET_PATTERN = re.compile(r"\[(SMTP|EX|X500):", re.IGNORECASE)
 PREFIX_PATTERN = re.compile(r"^(SMTP|EX|X500):", re.IGNORECASE)
 GUEST_MARK = "#ext#"

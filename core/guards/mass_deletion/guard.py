@@ -32,6 +32,11 @@ from core.tenant.quoting import quote_text
 from core.tenant.readings import Reading
 from core.tenant.sources import ACCOUNTS, DELETED_GROUPS, DELETED_USERS, DELETIONS
 
+RELIES_ON = (
+    "graph-deleted-days",
+    "graph-group-restore",
+)
+
 
 class DeletionVerdict(StrEnum):
     """What this guard concludes, besides the engine's own verdicts."""

@@ -46,6 +46,18 @@ DEVICE_ADVICE = (
     "It holds a licence, so a panel, a phone or a hub of the room may sign in with it, and it is "
     "never blocked unattended. If no device uses it, take the licence away."
 )
+RELIES_ON = (
+    "write-shared-use",
+    "write-room-devices",
+    "write-bookings",
+    "write-other-uses",
+    "write-enabled-again",
+    "write-role-holders",
+    "write-blocked-effects",
+    "write-converted-back",
+    "write-synced-block",
+)
+
 ROLE_ADVICE = (
     "It holds an administrative role or may activate one, so it is never blocked unattended. An "
     "account that belongs to no person should hold none: take the role away, or block it by hand."

@@ -56,6 +56,8 @@ from core.tenant.merging import collect_failures
 from core.tenant.quoting import quote_text
 from core.tenant.readings import ReadFailure, Reading
 
+RELIES_ON = ("write-forwarding-mode",)
+
 
 class BaselineVerdict(StrEnum):
     """What this guard concludes, besides the engine's own verdicts."""

@@ -1,18 +1,22 @@
 """How the Exchange admin API answers: roles, pages, hosts, errors and limits."""
 
-from itertools import product
-
 from core.microsoft365.assumptions.assumption import Assumption, Dependents, Standing
+from core.microsoft365.exchange_listings import PAGE_FORMS, PageAnchor, PageForm
 
-# The parts of the name of a way to follow a continuation, such as "post-app-plain-front".
-PAGING_METHODS = {"post": "POST of the same body", "get": "GET of the link"}
-PAGING_ANCHORS = {
-    "app": "anchored to the system mailbox and the tenant's id",
-    "tid": "anchored to the tenant's id",
-    "oauth": "anchored to the app user of the initial domain",
+ANCHOR_TEXTS = {
+    PageAnchor.SYSTEM: "the system mailbox and the tenant's id",
+    PageAnchor.TENANT: "the tenant's id",
+    PageAnchor.OAUTH_USER: "the app user of the initial domain",
 }
-PAGING_COOKIES = {"plain": "without cookies", "cookies": "with the cookies of the page before"}
-PAGING_HOSTS = {"front": "on the front door", "link": "on the host that the link names"}
+
+
+def describe_page_form(form: PageForm) -> str:
+    """A form of asking for the next page, in words."""
+    method = "POST of the same body" if form.method == "POST" else "GET of the link"
+    cookies = "with" if form.keeps_cookies else "without"
+    host = "the host that the link names" if form.uses_link_host else "the front door"
+    return f"{method}, anchored to {ANCHOR_TEXTS[form.anchor]}, {cookies} cookies, on {host}"
+
 
 ROLE_GROUP = Assumption(
     id="exchange-role-group",
@@ -38,17 +42,7 @@ PAGING = Assumption(
     dated="2026-07",
     otherwise="A listing of more than one page is read in another way (entity endpoints, one "
     "answer, slices); it takes longer and stays complete.",
-    ways={
-        "-".join(parts): "; ".join(
-            (
-                PAGING_METHODS[parts[0]],
-                PAGING_ANCHORS[parts[1]],
-                PAGING_COOKIES[parts[2]],
-                PAGING_HOSTS[parts[3]],
-            )
-        )
-        for parts in product(PAGING_METHODS, PAGING_ANCHORS, PAGING_COOKIES, PAGING_HOSTS)
-    }
+    ways={form.name: describe_page_form(form) for form in PAGE_FORMS}
     | {"none": "no continuation works: entity endpoints, one answer or slices"},
     probe="exchange-paging",
 )

@@ -84,7 +84,6 @@ NEW_CREDENTIAL = Assumption(
     source="azure-workload-identity#273, #576, msgraph-bicep-types#193",
     dated="2026-05",
     otherwise="Wait fifteen minutes, then look again.",
-    probe="sign-in",
 )
 CARD_SIZE = Assumption(
     id="teams-card-size",

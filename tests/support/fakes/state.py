@@ -31,6 +31,7 @@ from core.tenant.mail_flow import (
 )
 from core.tenant.mailboxes import Delegation, Mailbox, MailboxProtocols, ProtocolUse, SharedMailbox
 from core.tenant.port import GrantedPermissions
+from core.tenant.probing import ProbeAnswer
 from core.tenant.readings import ReadFailure, Reading
 from core.tenant.sources import (
     APPS,
@@ -93,6 +94,7 @@ class FakeTenantState:
     logged_sign_ins: list[SignIn] = field(default_factory=list)
     """Successes in the sign-in log, which may know of more than `sign_ins`."""
     enablings: list[Enabling] = field(default_factory=list)
+    probe_answers: list[ProbeAnswer] = field(default_factory=list)
     rules: list[InboxRule] = field(default_factory=list)
     """Rules that Graph shows."""
     exchange_rules: list[InboxRule] = field(default_factory=list)

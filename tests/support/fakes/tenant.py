@@ -20,6 +20,7 @@ from tests.support.fakes.inbox_rules import FakeInboxRuleReader
 from tests.support.fakes.mail_flow import FakeMailFlowReader
 from tests.support.fakes.mailboxes import FakeMailboxReader
 from tests.support.fakes.permissions import FakePermissionReader
+from tests.support.fakes.prober import FakeAssumptionProber
 from tests.support.fakes.protocols import FakeProtocolReader
 from tests.support.fakes.roles import FakeRoleReader
 from tests.support.fakes.shared_mailboxes import FakeSharedMailboxReader
@@ -81,6 +82,10 @@ class FakeTenant(FakeTenantState):
     @property
     def shared_mailboxes(self) -> FakeSharedMailboxReader:
         return FakeSharedMailboxReader(self)
+
+    @property
+    def prober(self) -> FakeAssumptionProber:
+        return FakeAssumptionProber(self)
 
     @property
     def writer(self) -> FakeTenantWriter:

@@ -148,6 +148,7 @@ def test_the_first_line_says_what_the_export_is() -> None:
             "exemption": 0,
             "request": 1,
             "coverage": 11 - 1,
+            "assumption": 0,
         },
     }
     assert rest[-1]["record"] == "digest"
@@ -230,6 +231,7 @@ def test_the_columns_are_these_and_no_others() -> None:
         *("who", "until", "granted", "request", "signed_in", "ended_at"),
         *("day", "kept", "runs", "scheduled", "finished", "complete", "unfinished", "failed"),
         *("idle", "unreadable", "worst", "best", "blind"),
+        *("assumed", "status", "saw", "way", "probed_at", "held_at", "stopped_at"),
     ) == COLUMNS
 
 

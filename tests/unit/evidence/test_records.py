@@ -13,6 +13,7 @@ from core.evidence.records import (
     MAX_TEXT_LENGTH,
     EvidenceRecord,
     ExportHeader,
+    list_assumption_records,
     list_gap_records,
     list_guard_records,
     sanitize_record_value,
@@ -22,7 +23,8 @@ from core.model.cases import Case, Exemption
 from core.model.changes import ChangeRecord
 from core.model.findings import Verdict
 from core.model.requests import OperatorRequest, RequestKind, RequestState
-from core.model.state import GuardSnapshot
+from core.model.state import GuardSnapshot, ProbeReport
+from core.tenant.probing import AnswerStatus, ProbeAnswer
 from tests.support.audit_builders import (
     DAY,
     EXPORT_HEADER,
@@ -40,6 +42,17 @@ from tests.support.audit_builders import (
 from tests.support.builders import CONFIGS_BY_NAME
 
 TICK = timedelta(milliseconds=1)
+PROBE = ProbeReport(
+    WITHIN_PERIOD,
+    (
+        ProbeAnswer(
+            "exchange-bypass-rows",
+            AnswerStatus.DOES_NOT_HOLD,
+            "3 rows",
+            stopped_at=WITHIN_PERIOD.replace(month=11, day=5, hour=0, minute=0),
+        ),
+    ),
+)
 
 
 def told(
@@ -270,9 +283,19 @@ def test_every_record_has_the_fields_of_the_dictionary_in_their_order() -> None:
     )
     entries = list(list_guard_records(EXPORT_HEADER, CONFIGS_BY_NAME[GUARD_NAME], snapshot, days))
     entries += list_gap_records(replace(EXPORT_HEADER, since=SINCE - 100 * DAY))
+    entries += list_assumption_records(EXPORT_HEADER, PROBE)
     for entry in entries:
         assert list(entry) == ["record", "schema", *RECORD_FIELDS[str(entry["record"])]]
     assert {entry["record"] for entry in entries} == RECORD_FIELDS.keys() - {"export", "digest"}
+
+
+def test_a_probe_is_evidence_from_the_period_it_was_made_in() -> None:
+    (entry,) = list_assumption_records(EXPORT_HEADER, PROBE)
+    assert (entry["status"], entry["saw"]) == ("does-not-hold", "3 rows")
+    assert entry["stopped_at"] == "2026-11-05T00:00:00Z"
+    later = replace(PROBE, probed_at=UNTIL)
+    assert list(list_assumption_records(EXPORT_HEADER, later)) == []
+    assert list(list_assumption_records(EXPORT_HEADER, None)) == []
 
 
 def test_the_order_of_the_rows_changes_nothing() -> None:

@@ -12,6 +12,11 @@ from core.adapters.parsing import (
 )
 from core.tenant.auditing import AuditBypass, MailboxAudit
 
+RELIES_ON = (
+    "exchange-audit-enabled",
+    "exchange-audit-licence",
+)
+
 AUDIT_PROPERTIES = (
     "AuditEnabled",
     "DefaultAuditSet",

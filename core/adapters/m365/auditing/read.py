@@ -25,6 +25,8 @@ from core.tenant.auditing import AuditBypass, MailboxAudit, OrganizationAudit
 from core.tenant.readings import ReadFailure, Reading
 from core.tenant.sources import AUDIT_BYPASS, MAILBOX_AUDIT, ORGANIZATION_AUDIT, UNIFIED_AUDIT_LOG
 
+RELIES_ON = ("exchange-bypass-rows",)
+
 
 @dataclass(frozen=True, slots=True)
 class M365AuditingReader:

@@ -31,6 +31,15 @@ from core.tenant.changes import (
 from core.tenant.mailboxes import Mailbox
 from core.tenant.reversibility import SWITCH_CHANGES, VISIBLE_LATE
 
+RELIES_ON = (
+    "exchange-audit-log-anchor",
+    "exchange-audit-log-lag",
+    "exchange-add-present",
+    "exchange-audit-reset",
+    "exchange-dehydrated",
+    "exchange-synced-audit",
+)
+
 # OfficeDocs-o365seccomp#385.
 ALREADY_AUDITED = "already being audited"
 HASH_TABLE = "#Exchange.GenericHashTable"

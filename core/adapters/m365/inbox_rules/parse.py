@@ -20,6 +20,12 @@ from core.adapters.parsing import (
 )
 from core.tenant.mail_flow import InboxRule
 
+RELIES_ON = (
+    "exchange-rule-identity",
+    "exchange-rule-fields",
+    "graph-message-rules",
+)
+
 GRAPH_ACTIONS = (
     "assignCategories",
     "copyToFolder",

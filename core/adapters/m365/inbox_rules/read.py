@@ -25,6 +25,13 @@ from core.tenant.mailboxes import Mailbox
 from core.tenant.readings import Reading
 from core.tenant.sources import HIDDEN_RULES, INBOX_RULES, RULE_FOLDERS
 
+RELIES_ON = (
+    "exchange-hidden-rules",
+    "exchange-inbox-rule-role",
+    "graph-mail-folders",
+    "graph-mailbox-refusal",
+)
+
 READ_RULES = "MailboxSettings.Read"
 READ_FOLDERS = "Mail.ReadBasic.All"
 FOLDER_CHUNK_SIZE = 200

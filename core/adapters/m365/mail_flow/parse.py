@@ -26,6 +26,12 @@ from core.tenant.mail_flow import (
     TransportRule,
 )
 
+RELIES_ON = (
+    "exchange-recipient-names",
+    "exchange-match-subdomains",
+    "exchange-transport-actions",
+)
+
 DOMAIN = re.compile(r"[^\s@/\\:\x00-\x1f]{1,253}")
 COMMON_NAME = re.compile(r"(?i)cn=((?:\\.|[^,\\])+),")
 ADDRESS_PREFIX = re.compile(r"(?i)(?:smtp|x500|ex|sip|spo):")

@@ -16,6 +16,8 @@ from core.adapters.parsing import (
 )
 from core.tenant.directory import ModuleUser
 
+RELIES_ON = ("exchange-role-group-kind",)
+
 # The same in every tenant (Microsoft Learn: Microsoft Entra built-in roles).
 GLOBAL_ADMINISTRATOR = "62e90394-69f5-4237-9190-012177145e10"
 GROUP, UNKNOWN, OTHER = "group", "unknown", "other"

@@ -55,7 +55,13 @@ from core.tenant.directory import ModuleUser, RoleHolder
 from core.tenant.readings import ReadFailure, Reading
 from core.tenant.sources import MODULE_USERS, ROLE_HOLDERS
 
-RELIES_ON = (ELIGIBILITY_ROLE, HOLDER_DELETED, NESTED_MEMBERS, PIM_GROUPS)
+RELIES_ON = (
+    ELIGIBILITY_ROLE,
+    HOLDER_DELETED,
+    NESTED_MEMBERS,
+    PIM_GROUPS,
+    "exchange-powershell-filter",
+)
 READ_ROLES = "RoleManagement.Read.Directory"
 READ_GROUPS = "GroupMember.Read.All"
 READ_HIDDEN = "Member.Read.Hidden"

@@ -34,6 +34,8 @@ from core.tenant.changes import AppliedChange, DisableExchangeModule
 from core.tenant.directory import ModuleUser
 from core.tenant.reversibility import SWITCH_CHANGES
 
+RELIES_ON = ("exchange-module-write",)
+
 GROUP_TYPE = "#microsoft.graph.group"
 IGNORED_MEMBERSHIPS = frozenset({GROUP_TYPE, "#microsoft.graph.administrativeunit"})
 MAX_ADMIN_LOOKUPS = 40

@@ -1,0 +1,1 @@
+"""Asks the tenant about the assumptions of the register."""

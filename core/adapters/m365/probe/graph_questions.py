@@ -1,0 +1,198 @@
+"""What Graph is asked: one question for each probe of the register."""
+
+from datetime import datetime, timedelta
+from urllib.parse import quote
+
+from core.adapters.m365.accounts import REPORT_PATH
+from core.adapters.m365.probe.session import (
+    ProbeSession,
+    count_rows,
+    describe_error,
+    fails,
+    holds,
+    judge,
+    prints,
+    unknown,
+)
+from core.adapters.m365.roles.read import ELIGIBLE_PATH
+from core.adapters.parsing import (
+    ResponseRow,
+    parse_object_id,
+    parse_response_rows,
+    parse_timestamp,
+)
+from core.errors import Forbidden, NoLicence, Rejected, Unavailable
+from core.microsoft365.permissions import GRAPH_APP_ID
+from core.tenant.probing import ProbeAnswer
+
+GRANTS_PAGE = 999
+MAX_GRANT_PAGES = 5
+# A password that was set when the account was made has a time this close to it.
+AT_CREATION = timedelta(minutes=5)
+NON_INTERACTIVE = "signInEventTypes/any(t:t eq 'nonInteractiveUser')"
+
+type Answers = tuple[ProbeAnswer, ...]
+
+
+def take_rows(answer: ResponseRow) -> list[ResponseRow]:
+    """The rows of an answer. Raises Unavailable."""
+    try:
+        return list(parse_response_rows(answer))
+    except ValueError as error:
+        raise Unavailable(f"Graph: {error}") from error
+
+
+async def ask_grants(session: ProbeSession) -> Answers:
+    """Whether the rows of the consent grants are as many as Graph counts."""
+    path = f"/oauth2PermissionGrants?$top={GRANTS_PAGE}&$count=true"
+    answer = await session.ask_graph(path)
+    allowed = holds("graph-grant-role", "consent grants are listed")
+    count = answer.get("@odata.count")
+    found, pages = len(take_rows(answer)), 1
+    while (path := session.graph.get_next_path(answer)) and pages < MAX_GRANT_PAGES:
+        answer = await session.ask_graph(path)
+        found, pages = found + len(take_rows(answer)), pages + 1
+    saw = f"{found} rows on {pages} pages, counted {count if isinstance(count, int) else 'not'}"
+    if not isinstance(count, int) or isinstance(count, bool):
+        return (unknown("graph-grants-count", saw), allowed)
+    if path:
+        return (unknown("graph-grants-count", f"{saw}; more pages were not asked for"), allowed)
+    if found < count:
+        return (fails("graph-grants-count", saw, "per-client"), allowed)
+    return (holds("graph-grants-count", saw, "counted"), allowed)
+
+
+async def ask_app_roles(session: ProbeSession) -> Answers:
+    """Whether those who hold an app role of Graph fit on one page."""
+    found = take_rows(
+        await session.ask_graph(
+            f"/servicePrincipals?$filter={quote(f"appId eq '{GRAPH_APP_ID}'", safe="'")}&$select=id"
+        )
+    )
+    graph_id = parse_object_id(found[0].get("id")) if found else ""
+    if not graph_id:
+        return (unknown("graph-app-roles-page", "Graph's own app was not found"),)
+    answer = await session.ask_graph(
+        f"/servicePrincipals/{quote(graph_id, safe='')}/appRoleAssignedTo?$top=999"
+    )
+    saw = f"{count_rows(take_rows(answer))} on the first page"
+    if session.graph.get_next_path(answer):
+        return (unknown("graph-app-roles-page", f"{saw}, and a next page"),)
+    return (holds("graph-app-roles-page", f"{saw}, no next page"),)
+
+
+async def ask_registrations(session: ProbeSession) -> Answers:
+    """Whether the registration report takes a page size."""
+    try:
+        rows = take_rows(await session.ask_graph(f"{REPORT_PATH}?$top=999"))
+    except Rejected as error:
+        return (fails("graph-registration-page", describe_error(error), "plain"),)
+    return (holds("graph-registration-page", count_rows(rows), "top"),)
+
+
+async def ask_role_eligibility(session: ProbeSession) -> Answers:
+    """Whether the app may read who may take a role."""
+    try:
+        rows = take_rows(await session.ask_graph(ELIGIBLE_PATH))
+    except NoLicence:
+        return (unknown("graph-eligibility-role", "the tenant has no licence for it"),)
+    except (Forbidden, Rejected) as error:
+        return (fails("graph-eligibility-role", describe_error(error)),)
+    return (holds("graph-eligibility-role", count_rows(rows)),)
+
+
+async def ask_deleted_items(session: ProbeSession) -> Answers:
+    """Whether the recycle bin takes a page size and tells when something was deleted."""
+    path = "/directory/deletedItems/microsoft.graph.user?$select=id,deletedDateTime&$top=999"
+    try:
+        rows = take_rows(await session.ask_graph(path))
+    except Rejected as error:
+        return (fails("graph-deleted-select", describe_error(error)),)
+    dated = sum(parse_time(row, "deletedDateTime") is not None for row in rows)
+    saw = f"{count_rows(rows)}, {dated} with a date"
+    return (judge("graph-deleted-select", dated == len(rows), saw),)
+
+
+def parse_time(row: ResponseRow, name: str) -> datetime | None:
+    """A time of a row; None for none, or one that cannot be read."""
+    try:
+        return parse_timestamp(row.get(name))
+    except ValueError:
+        return None
+
+
+async def ask_mail_folders(session: ProbeSession) -> Answers:
+    """Whether the app may read the folders of a mailbox."""
+    for row in await session.fetch_sample():
+        account = parse_object_id(row.get("ExternalDirectoryObjectId"))
+        if account:
+            break
+    else:
+        return (unknown("graph-mail-folders", "no mailbox with an account"),)
+    try:
+        rows = take_rows(
+            await session.ask_graph(f"/users/{quote(account, safe='')}/mailFolders?$top=50")
+        )
+    except Forbidden as error:
+        return (fails("graph-mail-folders", describe_error(error)),)
+    return (holds("graph-mail-folders", count_rows(rows, "folder")),)
+
+
+async def ask_sign_in_log(session: ProbeSession) -> Answers:
+    """Whether v1.0 refuses to filter for the sign-ins it does not hold."""
+    path = f"/auditLogs/signIns?$top=1&$filter={quote(NON_INTERACTIVE, safe="/'():")}"
+    try:
+        rows = take_rows(await session.ask_graph(path))
+    except Rejected as error:
+        return (holds("graph-sign-in-log", f"non-interactive ones: {describe_error(error)}"),)
+    return (fails("graph-sign-in-log", f"non-interactive ones: {count_rows(rows)}"),)
+
+
+async def ask_sign_in_activity(session: ProbeSession) -> Answers:
+    """Whether the dates of sign-ins come with a listing of users."""
+    path = "/users?$select=id,signInActivity&$top=50"
+    try:
+        rows = take_rows(await session.ask_graph(path))
+    except (Forbidden, Rejected) as error:
+        return (fails("graph-sign-in-activity", describe_error(error)),)
+    dated = sum(isinstance(row.get("signInActivity"), dict) for row in rows)
+    return (holds("graph-sign-in-activity", f"{count_rows(rows, 'user')}, {dated} with dates"),)
+
+
+async def ask_users(session: ProbeSession) -> Answers:
+    """Whether passwords have a date, and restricted units show."""
+    selected = "id,createdDateTime,lastPasswordChangeDateTime,isManagementRestricted"
+    rows = take_rows(await session.ask_graph(f"/users?$select={selected}&$top=100"))
+    pairs = [
+        (created, changed)
+        for row in rows
+        if (created := parse_time(row, "createdDateTime"))
+        and (changed := parse_time(row, "lastPasswordChangeDateTime"))
+    ]
+    untouched = sum(abs(changed - created) <= AT_CREATION for created, changed in pairs)
+    restricted = sum(row.get("isManagementRestricted") is True for row in rows)
+    dates = f"{count_rows(rows, 'user')}, {len(pairs)} with both dates, {untouched} of them close"
+    told = prints(rows, "isManagementRestricted")
+    return (
+        judge("graph-password-date", bool(rows) and len(pairs) == len(rows), dates),
+        judge(
+            "graph-restricted-units",
+            told,
+            f"isManagementRestricted is {'' if told else 'not '}printed, true for {restricted}",
+        ),
+    )
+
+
+async def ask_directory_audits(session: ProbeSession) -> Answers:
+    """Whether rows that an app caused name it by its service principal alone."""
+    rows = take_rows(await session.ask_graph("/auditLogs/directoryAudits?$top=100"))
+    apps = [
+        app
+        for row in rows
+        if isinstance(by := row.get("initiatedBy"), dict) and isinstance(app := by.get("app"), dict)
+    ]
+    named = sum(bool(app.get("appId")) for app in apps)
+    saw = f"{count_rows(rows)}, {len(apps)} by apps, {named} of them with an appId"
+    if not apps:
+        return (unknown("graph-audit-app-id", saw),)
+    return (judge("graph-audit-app-id", not named, saw),)

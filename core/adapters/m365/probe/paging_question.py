@@ -1,0 +1,134 @@
+"""How the next page of a listing is to be asked for: two mailboxes, one a page, form by form."""
+
+from collections import Counter
+
+from core.adapters.exchange.command import Command
+from core.adapters.exchange.page_requests import PageRequester
+from core.adapters.exchange.responses import IncompleteAnswer
+from core.adapters.m365.probe.session import (
+    ProbeSession,
+    count_rows,
+    describe_error,
+    fails,
+    holds,
+    judge,
+    unknown,
+)
+from core.adapters.parsing import (
+    ResponseRow,
+    parse_object_id,
+    parse_optional_bool,
+    parse_response_rows,
+    parse_text,
+)
+from core.errors import NotFound, Rejected, TenantError, Unavailable
+from core.microsoft365.exchange_listings import DEFAULT_PAGE_FORM, PAGE_FORMS, PageAnchor, PageForm
+from core.tenant.probing import ProbeAnswer
+
+TWO_MAILBOXES = Command("Get-Mailbox", {"ResultSize": 2}, ("Guid",))
+NO_FORM = "none"
+NO_LINK = "a cut page has no next link"
+
+
+class NoSecondPage(Unavailable):
+    """The tenant showed no second page to ask for."""
+
+
+async def ask_paging(session: ProbeSession) -> tuple[ProbeAnswer, ...]:
+    """The first form of asking for a page that brings another mailbox than the page before."""
+    refusals: Counter[str] = Counter()
+    try:
+        session.initial_domain = await find_initial_domain(session)
+        for form in PAGE_FORMS:
+            if form.anchor is PageAnchor.OAUTH_USER and not session.initial_domain:
+                continue
+            refusal = await try_form(session, form)
+            if not refusal:
+                return build_answers(form, refusals)
+            refusals[refusal] += 1
+    except NoSecondPage as error:
+        return (
+            unknown("exchange-paging", str(error)),
+            unknown("exchange-page-size", str(error)),
+            unknown("exchange-regional-hosts", "no link was seen"),
+        )
+    tried = describe_refusals(refusals)
+    return (
+        fails("exchange-paging", tried, NO_FORM),
+        judge("exchange-page-size", NO_LINK not in refusals, tried),
+        unknown("exchange-regional-hosts", "no link was followed"),
+    )
+
+
+def build_answers(form: PageForm, refusals: Counter[str]) -> tuple[ProbeAnswer, ...]:
+    """The answers once a form worked."""
+    tried = describe_refusals(refusals)
+    saw = f"{form.name} brought the second mailbox{f'; before it: {tried}' if tried else ''}"
+    return (
+        (holds if form is DEFAULT_PAGE_FORM else fails)("exchange-paging", saw, form.name),
+        holds("exchange-page-size", "one row a page, with a link"),
+        holds("exchange-regional-hosts", "the links stay on Exchange's own hosts"),
+    )
+
+
+def describe_refusals(refusals: Counter[str]) -> str:
+    """How often each refusal was seen."""
+    return "; ".join(f"{refusal} ({count} times)" for refusal, count in refusals.most_common(4))
+
+
+async def find_initial_domain(session: ProbeSession) -> str:
+    """The tenant's initial domain, empty if Exchange does not tell it."""
+    try:
+        rows = await session.ask_exchange("Get-AcceptedDomain")
+    except (NotFound, Rejected):
+        return ""
+    names = [
+        parse_text(row.get("DomainName"), 253)
+        for row in rows
+        if parse_optional_bool(row.get("InitialDomain"))
+    ]
+    return names[0] if names and names[0].isascii() and names[0].isprintable() else ""
+
+
+async def try_form(session: ProbeSession, form: PageForm) -> str:
+    """Read two pages in a form. Returns what was wrong with the second, empty if nothing was.
+
+    Raises NoSecondPage where the first page leaves nothing to ask for, and TenantError when the
+    budget is used up.
+    """
+    requester = PageRequester(
+        session.exchange,
+        TWO_MAILBOXES,
+        form,
+        page_size=1,
+        initial_domain=session.initial_domain,
+    )
+    first: list[ResponseRow] = []
+    path = session.exchange.build_command_path(TWO_MAILBOXES)
+    try:
+        path = requester.collect(await requester.request(path), first)
+    except IncompleteAnswer:
+        return NO_LINK
+    except TenantError as error:
+        if session.request_count >= session.max_requests:
+            raise
+        return f"first page: {describe_error(error)}"
+    if not path:
+        raise NoSecondPage(f"{count_rows(first)} on the first page, and no next link")
+    try:
+        second = take_page(await requester.request(path))
+    except TenantError as error:
+        if session.request_count >= session.max_requests:
+            raise
+        return describe_error(error)
+    known = {parse_object_id(row.get("Guid")) for row in first}
+    new = [row for row in second if parse_object_id(row.get("Guid")) not in known]
+    return "" if new else f"{count_rows(second)}, none of them new"
+
+
+def take_page(answer: ResponseRow) -> list[ResponseRow]:
+    """The rows of a page. Raises Unavailable."""
+    try:
+        return list(parse_response_rows(answer))
+    except ValueError as error:
+        raise Unavailable(f"the second page: {error}") from error

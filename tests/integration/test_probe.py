@@ -1,0 +1,148 @@
+"""The probe on a sandbox tenant: only reads, within its limits, and a report without names."""
+
+import json
+import re
+from collections.abc import Iterator, Mapping
+from dataclasses import replace
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from core.adapters.m365.probe.prober import QUESTIONS
+from core.microsoft365.assumptions.register import ASSUMPTIONS
+from core.model.state import ProbeReport
+from core.status.assumptions import build_bug_report
+from core.tenant.probing import AnswerStatus, ProbeOutcome
+from tests.support.fakes.clock import START
+from tests.support.http_recorder import connect_sandbox
+
+SCENES = Path("sandbox/scenes")
+PROBED = {one.id for one in ASSUMPTIONS if one.is_probed}
+HOLDS, FAILS, UNKNOWN = AnswerStatus.HOLDS, AnswerStatus.DOES_NOT_HOLD, AnswerStatus.UNKNOWN
+
+
+def load_scene(name: str, **changes: object) -> dict[str, Any]:
+    """A scene of the sandbox, with changes."""
+    return {**json.loads((SCENES / f"{name}.json").read_text()), **changes}
+
+
+async def probe(
+    scene: Mapping[str, object], max_requests: int = 100
+) -> tuple[ProbeOutcome, list[str]]:
+    """The answers of a tenant, and its requests as lines."""
+    async with connect_sandbox(scene) as connection:
+        outcome = await connection.tenant.prober.probe_assumptions(max_requests, 120)
+        lines = [f"{one.method} {one.path}" for one in connection.sandbox.requests]
+        return outcome, lines
+
+
+def statuses(outcome: ProbeOutcome) -> dict[str, AnswerStatus]:
+    """Each answer's status."""
+    return {answer.assumption: answer.status for answer in outcome.answers}
+
+
+def list_secrets(value: object) -> Iterator[str]:
+    """Every text of a scene that could name something: addresses, ids, names."""
+    match value:
+        case str():
+            if "@" in value or re.search(r"[0-9a-f]{8}-[0-9a-f]{4}", value) or "." in value:
+                yield value
+        case Mapping():
+            for key, part in value.items():
+                if key in ("displayName", "DisplayName", "Name", "userPrincipalName"):
+                    yield str(part)
+                yield from list_secrets(part)
+        case list():
+            for part in value:
+                yield from list_secrets(part)
+
+
+async def test_every_probed_assumption_is_answered_once_within_the_limits() -> None:
+    outcome, lines = await probe(load_scene("healthy"))
+    assert sorted(one.assumption for one in outcome.answers) == sorted(PROBED)
+    assert 0 < outcome.request_count <= 100
+    assert len(lines) <= 110
+
+
+async def test_a_probe_only_reads() -> None:
+    async with connect_sandbox(load_scene("healthy")) as connection:
+        before = json.dumps([connection.sandbox.tenant.graph, connection.sandbox.tenant.exchange])
+        await connection.tenant.prober.probe_assumptions(100, 120)
+        tenant = connection.sandbox.tenant
+        assert json.dumps([tenant.graph, tenant.exchange]) == before
+
+
+@pytest.mark.parametrize("limit", [0, 1, 7])
+async def test_the_budget_of_requests_is_kept(limit: int) -> None:
+    outcome, _ = await probe(load_scene("healthy"), limit)
+    assert outcome.request_count <= limit
+    assert sorted(one.assumption for one in outcome.answers) == sorted(PROBED)
+    assert UNKNOWN in statuses(outcome).values()
+
+
+async def test_a_tenant_that_throttles_everything_ends_within_the_budget() -> None:
+    faults = [
+        {"service": service, "match": ".", "status": 429, "retryAfter": 1}
+        for service in ("graph", "exchange")
+    ]
+    outcome, lines = await probe(load_scene("healthy", faults=faults))
+    assert outcome.request_count <= 100
+    assert len(lines) <= 105
+    assert HOLDS not in statuses(outcome).values()
+
+
+async def test_an_app_without_an_exchange_role_asks_exchange_once() -> None:
+    scene = load_scene("healthy", grants={"graph": "*", "exchange": []})
+    outcome, lines = await probe(scene)
+    found = statuses(outcome)
+    assert found["exchange-role-group"] is FAILS
+    assert found["exchange-bypass-rows"] is UNKNOWN
+    assert found["graph-sign-in-log"] is HOLDS
+    assert sum("/adminapi/" in line for line in lines) <= 2
+
+
+async def test_the_limits_of_the_services_are_put_back() -> None:
+    async with connect_sandbox(load_scene("healthy")) as connection:
+        services = (connection.graph.service, connection.exchange.service)
+        before = [(one.max_requests, one.deadline) for one in services]
+        await connection.tenant.prober.probe_assumptions(3, 120)
+        assert [(one.max_requests, one.deadline) for one in services] == before
+        assert (await connection.tenant.permissions.read_granted_permissions()).items
+
+
+@pytest.mark.parametrize("scene", ["healthy", "attack", "neglected", "missing-permissions"])
+async def test_the_report_holds_no_name_address_or_id_of_the_tenant(scene: str) -> None:
+    definition = load_scene(scene)
+    outcome, _ = await probe(definition)
+    report = ProbeReport(START, outcome.answers, outcome.request_count, outcome.seconds, "abc")
+    text = build_bug_report(report, "1.0").casefold()
+    own_words = build_bug_report(replace(report, answers=()), "1.0").casefold()
+    names = {one.casefold() for one in list_secrets(definition) if len(one) > 4}
+    assert {name for name in names if name in text and name not in own_words} == set()
+    assert not re.search(r"[0-9a-f]{8}-[0-9a-f]{4}-|@[\w.]", text)
+
+
+@pytest.mark.parametrize(
+    ("side", "status", "way"),
+    [
+        ("followed", HOLDS, "post-app-plain-front"),
+        ("refused", FAILS, "none"),
+        ("back-end", FAILS, "post-app-cookies-front"),
+        ("anchored", FAILS, "post-oauth-plain-front"),
+        ("get", FAILS, "get-app-plain-front"),
+        ("no-link", FAILS, "none"),
+        ("no-rows", FAILS, "none"),
+    ],
+)
+async def test_the_first_form_of_paging_that_works_is_the_way(
+    side: str, status: AnswerStatus, way: str
+) -> None:
+    outcome, _ = await probe(load_scene("healthy", reality={"exchange-paging": side}))
+    (answer,) = [one for one in outcome.answers if one.assumption == "exchange-paging"]
+    assert (answer.status, answer.way) == (status, way)
+    assert outcome.request_count <= 100
+
+
+def test_every_probe_of_the_register_has_a_question() -> None:
+    assert {one.probe for one in ASSUMPTIONS if one.is_probed} == QUESTIONS.keys()

@@ -1,0 +1,80 @@
+"""The register and the code hold each other: no assumption without a user, no user without one."""
+
+import importlib
+import pkgutil
+import re
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+import core
+from core.config.catalog import CATALOG
+from core.config.settings import list_settings
+from core.microsoft365.assumptions.assumption import EVERY_GUARD, Assumption
+from core.microsoft365.assumptions.register import ASSUMPTIONS, ASSUMPTIONS_BY_ID
+from core.model.findings import Verdict
+from sandbox.reality.profile import FACTS
+
+ROOT = Path(__file__).resolve().parents[3]
+# Templates and the function app cannot declare a tuple: a comment names what they rely on.
+NAMED_IN_COMMENTS = re.compile(r"(?://|#) Relies on ([a-z0-9 ,-]+)\.")
+COMMENTED_FILES = ("function_app.py", "infra/*.bicep", "azure.yaml")
+
+
+def list_declared_ids() -> Iterator[tuple[str, str]]:
+    """Each module with the ids in its `RELIES_ON`."""
+    for found in pkgutil.walk_packages(core.__path__, "core."):
+        if found.name.endswith("__main__"):
+            continue
+        module = importlib.import_module(found.name)
+        for assumption in getattr(module, "RELIES_ON", ()):
+            yield found.name, getattr(assumption, "id", assumption)
+
+
+def list_commented_ids() -> Iterator[tuple[str, str]]:
+    """Each file with the ids that its comments name."""
+    for pattern in COMMENTED_FILES:
+        for path in ROOT.glob(pattern):
+            for names in NAMED_IN_COMMENTS.findall(path.read_text(encoding="utf-8")):
+                yield from ((path.name, name.strip()) for name in names.split(","))
+
+
+USES = (*list_declared_ids(), *list_commented_ids())
+
+
+def test_ids_are_unique_and_spell_their_subject() -> None:
+    assert len(ASSUMPTIONS_BY_ID) == len(ASSUMPTIONS) > 100
+    for one in ASSUMPTIONS:
+        assert re.fullmatch(r"(exchange|graph|write|azure|teams)-[a-z0-9-]{3,40}", one.id), one.id
+
+
+def test_code_names_no_unknown_assumption() -> None:
+    assert {use for use in USES if use[1] not in ASSUMPTIONS_BY_ID} == set()
+
+
+def test_every_assumption_is_relied_on() -> None:
+    assert ASSUMPTIONS_BY_ID.keys() - {assumption for _, assumption in USES} == set()
+
+
+def test_no_module_names_an_assumption_twice() -> None:
+    assert len(USES) == len(set(USES))
+
+
+@pytest.mark.parametrize("assumption", ASSUMPTIONS, ids=lambda one: one.id)
+def test_what_depends_on_an_assumption_exists(assumption: Assumption) -> None:
+    guards = {config.guard.name for config in CATALOG}
+    verdicts = {str(one) for one in Verdict}
+    verdicts |= {str(name) for config in CATALOG for name in config.guard.verdicts}
+    settings = {entry.name for entry in list_settings()}
+    depends = assumption.depends
+    assert depends.guards == EVERY_GUARD or set(depends.guards) <= guards
+    assert set(depends.verdicts) <= verdicts
+    assert set(depends.settings) <= settings
+    assert re.fullmatch(r"20\d\d(-[01]\d)?", assumption.dated)
+    for text in (assumption.assumed, assumption.otherwise):
+        assert text.endswith("."), text
+
+
+def test_the_sandbox_plays_only_facts_of_the_register() -> None:
+    assert FACTS.keys() <= ASSUMPTIONS_BY_ID.keys()
