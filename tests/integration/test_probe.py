@@ -139,8 +139,8 @@ async def test_the_first_form_of_paging_that_works_is_the_way(
     side: str, status: AnswerStatus, way: str
 ) -> None:
     scene = load_scene("healthy", reality={"exchange-paging": side})
-    domain = {"id": "contoso.onmicrosoft.com", "isVerified": True, "isInitial": True}
-    scene["graph"]["domains"].append(domain)
+    domain = {"DomainName": "contoso.onmicrosoft.com", "InitialDomain": True}
+    scene["exchange"]["Get-AcceptedDomain"].append(domain)
     outcome, _ = await probe(scene)
     (answer,) = [one for one in outcome.answers if one.assumption == "exchange-paging"]
     assert (answer.status, answer.way) == (status, way)
