@@ -87,7 +87,7 @@ var permissions = {
     reads: ['RoleManagement.Read.Directory', 'GroupMember.Read.All', 'PrivilegedEligibilitySchedule.Read.AzureADGroup']
     optionalReads: []
     writes: ['User.Read.All']
-    optionalWrites: []
+    optionalWrites: ['AuditLog.Read.All']
   }
   'legacy-protocols': {
     exchange: true

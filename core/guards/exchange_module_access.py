@@ -11,7 +11,8 @@ who that is was not read as a whole.
 
 import heapq
 from collections.abc import AsyncIterator, Iterator, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
+from datetime import timedelta
 from enum import StrEnum
 
 from core.keys import compute_hash_prefix
@@ -22,7 +23,7 @@ from core.tenant.directory import ModuleUser
 from core.tenant.merging import collect_failures
 from core.tenant.port import HasRoles
 from core.tenant.quoting import quote_text
-from core.tenant.readings import Reading
+from core.tenant.readings import ReadFailure, Reading
 from core.tenant.sources import MODULE_USERS, ROLE_HOLDERS
 
 
@@ -44,6 +45,9 @@ PER_USER_LIMIT_ONCE_OPEN = 50
 # More than a change limit allows in a run, so that the brake holds as it would with all of them.
 MAX_SAMPLE = 600
 MAX_EXAMPLES = 10
+# The sign-in log reaches back so far in tenants with a licence for it (Microsoft Learn: Microsoft
+# Entra data retention).
+SCRIPT_PERIOD = timedelta(days=30)
 MAX_TEXT_LENGTH = 200
 # System mailboxes of Exchange, whose accounts no person signs in with.
 SYSTEM_MAILBOX_KINDS = frozenset(
@@ -64,6 +68,8 @@ class ModuleAccess:
     """How many role holders may use it too."""
     role_holder_count: int
     """How many users are known to hold a role."""
+    script_users: frozenset[str] | None = frozenset()
+    """The users who signed in to Exchange PowerShell lately; None: unknown."""
 
 
 async def observe(
@@ -91,12 +97,20 @@ async def observe(
     unread = (*collect_failures((roles,)), *collect_failures(parts))
     known = complete and not any(not miss.object_id for miss in unread)
     each = context.is_enforcing or count <= get_per_user_limit(context)
+    script_users: frozenset[str] | None = frozenset()
+    misses: tuple[ReadFailure, ...] = ()
+    if context.is_enforcing and known and users:
+        used = await tenant.roles.read_module_sign_ins(context.policy.now - SCRIPT_PERIOD)
+        misses = tuple(
+            replace(miss, optional=True) for miss in collect_failures((used,), optional=True)
+        )
+        script_users = None if misses or not used.complete else frozenset(used.items)
     access = ModuleAccess(
-        count, users if each else users[:MAX_EXAMPLES], each, keepers, len(holders)
+        count, users if each else users[:MAX_EXAMPLES], each, keepers, len(holders), script_users
     )
     yield Reading(
         items=(access,) if known else (),
-        failures=unread,
+        failures=(*unread, *misses),
         sources=frozenset(SOURCES),
         population=1,
         complete=complete,
@@ -157,7 +171,7 @@ def build_module_user_finding(user: ModuleUser, access: ModuleAccess) -> Finding
     """One user who administers nothing and may use Exchange PowerShell."""
     name = quote_text(user.name or user.id, MAX_TEXT_LENGTH)
     possible = bool(access.admin_count) and user.has_account
-    return Finding(
+    finding = Finding(
         kind="exchange-module",
         object_id=user.id,
         subject=name,
@@ -170,6 +184,14 @@ def build_module_user_finding(user: ModuleUser, access: ModuleAccess) -> Finding
         advice=f"Set-User -Identity {user.guid} -EXOModuleEnabled $false; "
         "exempt the account if a script signs in with it.",
     )
+    if access.script_users is None:
+        reason = "whether a script signs in with the account is unknown: the log was not read"
+    elif user.id in access.script_users:
+        reason = f"the account signed in to Exchange PowerShell within {SCRIPT_PERIOD.days} days"
+    else:
+        return finding
+    facts = (*finding.facts, Fact("", reason))
+    return replace(finding, verdict=Verdict.ASK, facts=facts, changes=())
 
 
 def build_open_module_finding(access: ModuleAccess, count: int) -> Finding:
@@ -213,6 +235,13 @@ GUARD = Guard(
             Service.GRAPH,
             "PrivilegedEligibilitySchedule.Read.AzureADGroup",
             "who may let themselves into such a group",
+        ),
+        Permission(
+            Service.GRAPH,
+            "AuditLog.Read.All",
+            "whether a script signs in with the account; without it the guard asks",
+            writes=True,
+            optional=True,
         ),
         Permission(
             Service.GRAPH,

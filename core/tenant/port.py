@@ -345,6 +345,10 @@ class RoleReader(Protocol):
         """Who may use Exchange PowerShell, paged as `list_mailboxes`. Source `module-users`."""
         ...
 
+    async def read_module_sign_ins(self, since: datetime) -> Reading[str]:
+        """The accounts that signed in to Exchange PowerShell. Source `module-sign-ins`."""
+        ...
+
 
 class ConfigurationReader(Protocol):
     """Reads the organization's settings."""

@@ -2,13 +2,14 @@
 
 from collections.abc import AsyncIterator, Iterator
 from dataclasses import dataclass, replace
+from datetime import datetime
 from typing import Any
 
 from core.errors import Forbidden, NotFound, Rejected, Superseded, Unavailable
 from core.tenant.changes import AppliedChange, DisableExchangeModule
 from core.tenant.directory import ModuleUser, RoleHolder
 from core.tenant.readings import Reading
-from core.tenant.sources import MODULE_USERS, ROLE_HOLDERS
+from core.tenant.sources import MODULE_SIGN_INS, MODULE_USERS, ROLE_HOLDERS
 from tests.support.fakes.state import FakeTenantState
 
 
@@ -52,6 +53,11 @@ class FakeRoleReader:
     """RoleReader of a fake tenant."""
 
     tenant: FakeTenantState
+
+    async def read_module_sign_ins(self, since: datetime) -> Reading[str]:
+        return self.tenant.build_reading(
+            MODULE_SIGN_INS, self.tenant.module_sign_ins, lambda account_id: account_id
+        )
 
     async def read_role_holders(self) -> Reading[RoleHolder]:
         return self.tenant.build_reading(

@@ -123,6 +123,7 @@ class FakeTenantState:
     unlisted_holders: set[str] = field(default_factory=set)
     """Ids that hold a role which `holders` does not list yet."""
     powershell_users: list[ModuleUser] = field(default_factory=lambda: [ADMIN_MODULE_USER])
+    module_sign_ins: list[str] = field(default_factory=list)
     protocol_settings: list[MailboxProtocols] = field(default_factory=list)
     observed_uses: list[ProtocolUse] = field(default_factory=list)
     shared_settings: list[SharedMailbox] = field(default_factory=list)

@@ -18,7 +18,7 @@ from core.model.guards import GuardPolicy, ObserveContext
 from core.tenant.changes import DisableExchangeModule
 from core.tenant.directory import ModuleUser, RoleHolder
 from core.tenant.readings import Reading
-from core.tenant.sources import MODULE_USERS, ROLE_HOLDERS
+from core.tenant.sources import MODULE_SIGN_INS, MODULE_USERS, ROLE_HOLDERS
 from tests.support.fakes.state import ADMIN_MODULE_USER, ADMIN_ROLE_HOLDER
 from tests.support.fakes.tenant import FakeTenant
 from tests.support.observe import observe_all
@@ -178,3 +178,30 @@ async def test_enforcing_names_more_users_than_any_limit_and_counts_the_rest() -
     assert {one.object_id for one in await found(of, ENFORCING)} == {
         one.object_id for one in findings
     }
+
+
+# Accounts of scripts ------------------------------------------------------------------------------
+
+
+async def test_an_account_that_signs_in_to_exchange_powershell_is_asked_about() -> None:
+    of = tenant([user(1), user(2)])
+    of.module_sign_ins = ["u1"]
+    findings = {one.object_id: one for one in await found(of, ENFORCING)}
+    assert (findings["u1"].verdict, findings["u1"].changes) == (Verdict.ASK, ())
+    assert "signed in to Exchange PowerShell" in format_facts(findings["u1"].facts)[-1]
+    assert findings["u2"].changes == (DisableExchangeModule("u2", "g2"),)
+
+
+async def test_where_the_log_cannot_be_read_every_account_is_asked_about() -> None:
+    of = tenant([user(1)])
+    of.fail_read(MODULE_SIGN_INS, "", "HTTP 403", "AuditLog.Read.All")
+    reading, findings = await seen(of, ENFORCING)
+    assert [(one.verdict, one.changes) for one in findings] == [(Verdict.ASK, ())]
+    assert all(miss.optional for miss in reading.failures)
+
+
+async def test_a_guard_that_only_reports_does_not_read_the_log() -> None:
+    of = tenant([user(1)])
+    of.fail_read(MODULE_SIGN_INS, "", "HTTP 403", "AuditLog.Read.All")
+    reading, findings = await seen(of)
+    assert (reading.failures, findings[0].verdict) == ((), ModuleAccessVerdict.REPAIR)

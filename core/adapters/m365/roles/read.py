@@ -12,7 +12,8 @@ cisagov/ScubaGear#1305), so that group alone is unread, and a write looks at its
 
 import time
 from collections.abc import AsyncIterator, Callable, Iterable, Iterator, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
+from datetime import datetime
 from functools import partial
 from itertools import batched
 from urllib.parse import quote
@@ -42,6 +43,7 @@ from core.adapters.m365.roles.parse import (
     parse_role_group,
     parse_role_group_member,
 )
+from core.adapters.m365.sign_ins import read_app_sign_ins
 from core.adapters.parsing import ResponseRow, parse_object_id, parse_text
 from core.adapters.read_errors import build_read_failure
 from core.errors import Forbidden, NoLicence, NotFound, TenantError, Unavailable
@@ -53,7 +55,7 @@ from core.microsoft365.assumptions.graph_directory import (
 )
 from core.tenant.directory import ModuleUser, RoleHolder
 from core.tenant.readings import ReadFailure, Reading
-from core.tenant.sources import MODULE_USERS, ROLE_HOLDERS
+from core.tenant.sources import MODULE_SIGN_INS, MODULE_USERS, ROLE_HOLDERS
 
 RELIES_ON = (
     ELIGIBILITY_ROLE,
@@ -64,6 +66,9 @@ RELIES_ON = (
 )
 READ_ROLES = "RoleManagement.Read.Directory"
 READ_GROUPS = "GroupMember.Read.All"
+# "Microsoft Exchange REST API Based Powershell" (Microsoft Learn: application ids of commonly used
+# Microsoft applications).
+MODULE_APP_ID = "fb78d390-0c51-40cd-8e17-fdbfab77341b"
 READ_HIDDEN = "Member.Read.Hidden"
 READ_ELIGIBILITY = "PrivilegedEligibilitySchedule.Read.AzureADGroup"
 ROLES_PATH = "/roleManagement/directory"
@@ -177,6 +182,15 @@ class M365RoleReader:
         return fetch_paged_listing(
             self.exchange, MODULE_USERS, command, parse_module_user, lambda one: one.id, ""
         )
+
+    async def read_module_sign_ins(self, since: datetime) -> Reading[str]:
+        """The accounts in the sign-in log of Exchange PowerShell."""
+        try:
+            found = await read_app_sign_ins(self.graph, MODULE_APP_ID, since)
+        except TenantError as error:
+            miss = replace(build_read_failure(MODULE_SIGN_INS, error), optional=True)
+            return Reading(failures=(miss,), sources=frozenset({MODULE_SIGN_INS}))
+        return Reading(tuple(sorted(found)), (), frozenset({MODULE_SIGN_INS}), len(found))
 
 
 async def fetch_role_holders(graph: GraphClient, exchange: ExchangeClient) -> RoleHolders:
