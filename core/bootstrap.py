@@ -101,6 +101,8 @@ async def connect_world(
             "exchange",
             cap=max(1, settings.exchange_limit // shared_by),
             initial_limit=2,
+            # The PowerShell module waits 2 s after a throttled request without Retry-After.
+            min_throttle_wait=2.0,
             call_timeout=settings.run_seconds,
             deadline=deadline,
             throttle_gate=gate_for(f"{cloud.exchange} {tenant_id}"),

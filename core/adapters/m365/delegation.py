@@ -46,7 +46,9 @@ MAILBOX_RIGHTS = {
     "changeowner": "ChangeOwner",
 }
 """Rights to read a mailbox, or to grant that right."""
-IGNORED_RIGHTS = frozenset({"readpermission", "deleteitem", "externalaccount", "none"})
+# SendAs is listed by Get-RecipientPermission; here it was seen for the mailbox itself
+# (Microsoft365DSC#4576, #3942).
+IGNORED_RIGHTS = frozenset({"readpermission", "deleteitem", "externalaccount", "none", "sendas"})
 
 
 def parse_trustee(row: ResponseRow, name: str) -> str:

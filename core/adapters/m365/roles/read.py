@@ -172,15 +172,23 @@ class M365RoleReader:
         """The users who may use Exchange PowerShell, found by Exchange itself.
 
         Only the old name can be filtered by (Microsoft Learn: Enable or disable access to Exchange
-        Online PowerShell); what each row itself tells is what counts.
+        Online PowerShell); what each row itself tells is what counts. The PowerShell module turns
+        $true into 'True' before it sends a filter. Administrators have access in every tenant, so
+        an empty list is a filter that was not understood.
         """
         command = Command(
             "Get-User",
-            {**ALL_RESULTS, "Filter": "RemotePowerShellEnabled -eq $true"},
+            {**ALL_RESULTS, "Filter": "RemotePowerShellEnabled -eq 'True'"},
             USER_PROPERTIES,
         )
         return fetch_paged_listing(
-            self.exchange, MODULE_USERS, command, parse_module_user, lambda one: one.id, ""
+            self.exchange,
+            MODULE_USERS,
+            command,
+            parse_module_user,
+            lambda one: one.id,
+            "",
+            never_empty=True,
         )
 
     async def read_module_sign_ins(self, since: datetime) -> Reading[str]:

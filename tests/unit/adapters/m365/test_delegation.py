@@ -100,6 +100,11 @@ def test_what_is_denied_is_left_out() -> None:
     assert parse_send_as_rights(SENDS | {"AccessControlType": "deny "}) == ()
 
 
+def test_send_as_beside_a_right_over_the_mailbox_is_not_unread() -> None:
+    rights = {"AccessRights": "FullAccess, ReadPermission, SendAs"}
+    assert parse_mailbox_rights(OWNER, OPENS | rights) == (HELD,)
+
+
 def test_rows_that_lack_the_columns_for_it_are_delegations() -> None:
     bare = {"User": "ann@contoso.com", "AccessRights": "FullAccess"}
     assert [one.right for one in parse_mailbox_rights(OWNER, bare)] == ["FullAccess"]

@@ -16,6 +16,15 @@ from core.adapters.m365.roles.parse import (
     parse_role_group,
     parse_role_group_member,
 )
+from core.tenant.sources import MODULE_USERS
+from tests.support.http_recorder import (
+    PERSON,
+    PERSON_GUID,
+    build_module_user_row,
+    build_scene,
+    connect_sandbox,
+)
+from tests.support.observe import collect_pages
 
 ID = "AAAAAAAA-0000-4000-8000-000000000001"
 GUID = "bbbbbbbb-0000-4000-8000-000000000001"
@@ -118,3 +127,13 @@ def test_either_name_of_the_setting_tells_it(row: Mapping[str, object], enabled:
 def test_a_user_without_an_entra_id_goes_by_the_guid_and_is_known_to_have_none() -> None:
     one = parse_module_user(told(ExternalDirectoryObjectId=""))
     assert (one.id, one.guid, one.has_account) == (GUID, GUID, False)
+
+
+async def test_no_user_with_powershell_at_all_is_an_unread_list() -> None:
+    users = [build_module_user_row(PERSON, PERSON_GUID, "ann", enabled=False)]
+    async with connect_sandbox(build_scene(exchange={"Get-User": users})) as to:
+        for row in to.sandbox.tenant.exchange["Get-User"]:
+            row["RemotePowerShellEnabled"] = False
+        found = await collect_pages(to.tenant.roles.list_module_users())
+        assert found.items == ()
+        assert found.find_source_failure(MODULE_USERS) is not None
