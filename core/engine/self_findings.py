@@ -207,6 +207,11 @@ def find_self_check_findings(
         yield build_shrunk_finding(config, reading, snapshot.state)
     if unauthorized := find_unauthorized_exemptions(snapshot, now):
         yield build_exemption_finding(config, unauthorized)
+    yield from find_stopped_assumptions(config, snapshot)
+
+
+def find_stopped_assumptions(config: GuardConfig, snapshot: GuardSnapshot) -> Iterator[Finding]:
+    """The assumptions that held before and no longer do, of which this guard reports."""
     for answer in snapshot.probe_answers:
         if answer.stopped_at and answer.guard == config.guard.name:
             yield build_assumption_finding(config, answer)

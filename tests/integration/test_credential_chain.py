@@ -9,11 +9,12 @@ import time
 import uuid
 from collections.abc import Iterator, Mapping
 from datetime import UTC, datetime
+from pathlib import Path
 from typing import Any
 
 import pytest
 
-from core.bootstrap import connect_world
+from core.bootstrap import connect_world, open_ledger
 from core.config.catalog import CATALOG
 from core.config.settings import Settings
 from core.doctor import main as doctor
@@ -194,6 +195,34 @@ async def test_doctor_says_why_it_cannot_sign_in(azurite: Azurite) -> None:
         environ = settings(box, azurite, {"TENANT_ID": str(uuid.UUID(int=7))})
         code, said = await examined(environ)
     assert (code, "TENANT_ID names a tenant" in said) == (2, True)
+
+
+async def test_doctor_probes_the_tenant_saves_its_answers_and_writes_a_report(
+    azurite: Azurite, tmp_path: Path
+) -> None:
+    file = tmp_path / "probe.txt"
+    async with Sandbox(SCENE) as box:
+        environ = settings(box, azurite, {})
+        code, said = await examined(environ, "--probe", "--report", str(file))
+        async with open_ledger(Settings.read(environ)) as ledger:
+            saved = await ledger.load_probe()
+    assert code in (0, 1)
+    assert "exchange-role-group: " in said
+    assert "no names, addresses or ids" in said
+    assert saved
+    assert saved.find_answer("exchange-role-group")
+    text = file.read_text()
+    assert "exchange-role-group" in text
+    assert "contoso" not in text
+
+
+async def test_doctor_probes_without_a_state_and_says_so(azurite: Azurite) -> None:
+    unreachable = "DefaultEndpointsProtocol=http;AccountName=a;AccountKey=YQ==;TableEndpoint="
+    async with Sandbox(SCENE) as box:
+        table = {"STATE_CONNECTION_STRING": f"{unreachable}http://127.0.0.1:1/a;"}
+        code, said = await examined(settings(box, azurite, table), "--probe")
+    assert code in (0, 1)
+    assert "unsaved   the state cannot be reached" in said
 
 
 async def test_doctor_names_every_invalid_setting() -> None:
