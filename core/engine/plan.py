@@ -5,16 +5,14 @@ from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass, field, replace
 
 from core.engine.assess import assess_finding, merge_findings, select_changed_cases
+from core.engine.brake import PlannedChange, build_brake_finding, decide_brake
 from core.engine.case_lifecycle import parse_planned_changes, with_notification
 from core.engine.decision_context import RELEASE_WINDOW, DecisionContext
 from core.engine.population import is_absence_trusted, population_dropped
 from core.engine.reconcile import BatchResult, find_ended_cases, infer_applied
 from core.engine.self_findings import (
     SELF_CHECK_KINDS,
-    PlannedChange,
-    build_brake_finding,
     build_shard_findings,
-    decide_brake,
     find_self_check_findings,
 )
 from core.keys import PREFIX_LENGTH, hash_parts

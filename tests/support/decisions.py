@@ -5,12 +5,12 @@ from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
 from typing import Any
 
+from core.engine.brake import PlannedChange
 from core.engine.decision_context import DecisionContext
 from core.engine.outcomes import mark_notified, record_outcomes
 from core.engine.plan import Plan, plan_changes
 from core.engine.population import is_absence_trusted
 from core.engine.reconcile import BatchResult, reconcile_batch
-from core.engine.self_findings import PlannedChange
 from core.model.cases import Case, Notification
 from core.model.changes import ChangeRecord, ChangeState, Outcome
 from core.model.findings import Finding, Severity
