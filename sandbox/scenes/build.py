@@ -199,7 +199,8 @@ def build_missing_permissions() -> Row:
             ),
             "exchange": list(
                 split_words(
-                    "Get-Mailbox Get-Recipient Get-InboxRule Get-AcceptedDomain Get-RemoteDomain"
+                    "Get-Mailbox Get-Recipient Get-MailContact Get-MailUser Get-InboxRule"
+                    " Get-AcceptedDomain Get-RemoteDomain"
                     " Get-HostedOutboundSpamFilterPolicy Get-HostedOutboundSpamFilterRule"
                     " Get-OrganizationConfig Set-OrganizationConfig Get-AdminAuditLogConfig"
                     " Set-AdminAuditLogConfig Get-MailboxAuditBypassAssociation"
