@@ -39,8 +39,8 @@ from core.status.assumptions import (
     list_answer_lines,
     list_assumption_views,
 )
-from core.tenant.port import GrantedPermissions
 from core.tenant.probing import AnswerStatus
+from core.tenant.readers import GrantedPermissions
 from core.tenant.sources import CREDENTIAL
 
 type PrintLine = Callable[[str], object]

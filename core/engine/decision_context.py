@@ -13,7 +13,7 @@ from core.model.findings import Finding
 from core.model.guards import GuardConfig, Mode
 from core.model.requests import RunOptions
 from core.model.state import GuardSnapshot
-from core.tenant.port import GrantedPermissions
+from core.tenant.readers import GrantedPermissions
 
 CONTEST_WINDOW = timedelta(days=7)
 RELEASE_WINDOW = timedelta(hours=1)

@@ -33,7 +33,7 @@ from core.model.guards import GuardConfig, Mode
 from core.model.requests import RunOptions
 from core.model.runs import RunReport
 from core.ports import Claim, World
-from core.tenant.port import GrantedPermissions
+from core.tenant.readers import GrantedPermissions
 
 RELIES_ON = ("azure-drained-instances",)
 

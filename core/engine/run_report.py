@@ -12,7 +12,7 @@ from core.model.findings import Severity
 from core.model.run_document import run_report_to_log_line
 from core.model.runs import ReportedFinding, RunReport
 from core.status.counts import count_by_severity, select_open_cases
-from core.tenant.port import GrantedPermissions
+from core.tenant.readers import GrantedPermissions
 
 log = logging.getLogger("exoguard.run")
 

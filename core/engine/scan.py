@@ -25,7 +25,7 @@ from core.model.cases import Case
 from core.model.changes import ChangeRecord
 from core.model.state import ScanTotals
 from core.tenant.mailbox_index import MailboxIndex, MailboxPage, MailboxRange
-from core.tenant.port import GrantedPermissions
+from core.tenant.readers import GrantedPermissions
 from core.tenant.readings import AllExcept, Reading
 from core.tenant.sources import CREDENTIAL
 

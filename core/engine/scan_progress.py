@@ -15,7 +15,7 @@ from core.model.runs import ReportedFinding, RunReport
 from core.model.state import GuardSnapshot, GuardState, ScanPass, ScanTotals
 from core.ports import Claim, World
 from core.tenant.changes import Change, build_change
-from core.tenant.port import GrantedPermissions
+from core.tenant.readers import GrantedPermissions
 from core.tenant.readings import Reading
 
 # The key of the last full scan, among the periodic checks.

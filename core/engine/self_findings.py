@@ -22,9 +22,9 @@ from core.model.cases import Exemption
 from core.model.findings import Fact, Finding, Severity, Verdict
 from core.model.guards import GuardConfig, Permission, Service
 from core.model.state import GuardSnapshot, GuardState
-from core.tenant.port import GrantedPermissions
 from core.tenant.probing import ProbeAnswer
 from core.tenant.quoting import quote_text
+from core.tenant.readers import GrantedPermissions
 from core.tenant.readings import ReadFailure, Reading
 from core.tenant.sources import CREDENTIAL, GRANTS
 

@@ -35,7 +35,7 @@ from core.model.runs import ReportedFinding, RunReport
 from core.model.state import GuardSnapshot, ScanPass, ScanTotals, Shard
 from core.ports import Claim, ShardStatus, World
 from core.tenant.mailbox_index import MailboxIndex, MailboxRange
-from core.tenant.port import GrantedPermissions
+from core.tenant.readers import GrantedPermissions
 from core.tenant.readings import Reading
 
 log = logging.getLogger("exoguard.shards")

@@ -9,7 +9,7 @@ from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
 
 from core.model.guards import GuardConfig, Mode, Permission, Service
-from core.tenant.port import GrantedPermissions
+from core.tenant.readers import GrantedPermissions
 
 GRAPH_APP_ID = "00000003-0000-0000-c000-000000000000"
 EXCHANGE_REQUIREMENT = "Exchange.ManageAsApp and an Exchange role"

@@ -12,7 +12,6 @@ from typing import Annotated, Literal
 from core.json_document import INLINE, CaseKey, Count
 from core.model.findings import Severity
 from core.model.guards import Mode
-from core.model.state import ProbeReport
 from core.status.case_document import (
     DOCUMENT_VERSION,
     ChangeRecordDocument,
@@ -35,8 +34,8 @@ from core.status.guard_status import (
     ScanTiming,
 )
 from core.status.overview import GuardStatus, TenantStatus
+from core.status.probe_document import ProbeDocument, build_probe
 from core.status.run_history import RunSummary
-from core.tenant.probing import AnswerStatus
 
 DecisionKind = Annotated[
     str, {"enum": ["plan", "contested", "ask", "refused", "failed", "half-made"]}
@@ -362,50 +361,6 @@ def build_permissions(status: TenantStatus) -> PermissionsDocument:
         excess_known_since=status.permissions.known_since,
         graph_known=status.permissions.grants.app_roles is not None,
         exchange_known=status.permissions.grants.cmdlets is not None,
-    )
-
-
-@dataclass(frozen=True, slots=True)
-class AssumptionDocument:
-    """What the tenant last answered about one assumption of docs/assumptions.md."""
-
-    assumption: str
-    status: AnswerStatus
-    saw: str
-    way: str | None
-    error: str | None
-    held: datetime | None
-    stopped: datetime | None
-
-
-@dataclass(frozen=True, slots=True)
-class ProbeDocument:
-    """The last probe of the assumptions."""
-
-    at: datetime
-    requests: Count
-    seconds: Annotated[float, {"minimum": 0}]
-    answers: tuple[AssumptionDocument, ...]
-
-
-def build_probe(report: ProbeReport) -> ProbeDocument:
-    """The document of a probe."""
-    return ProbeDocument(
-        at=report.probed_at,
-        requests=report.request_count,
-        seconds=report.seconds,
-        answers=tuple(
-            AssumptionDocument(
-                assumption=answer.assumption,
-                status=answer.status,
-                saw=answer.saw,
-                way=answer.way or None,
-                error=answer.error or None,
-                held=answer.held_at,
-                stopped=answer.stopped_at,
-            )
-            for answer in report.answers
-        ),
     )
 
 

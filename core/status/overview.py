@@ -42,7 +42,7 @@ from core.status.guard_status import (
     sort_cases,
 )
 from core.status.run_history import RunSummary, parse_runs
-from core.tenant.port import GrantedPermissions
+from core.tenant.readers import GrantedPermissions
 from core.time_format import format_duration, format_time
 
 # Enough runs to include the last complete scan of a guard that runs every quarter of an hour.

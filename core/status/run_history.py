@@ -8,7 +8,7 @@ from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
 
-from core.tenant.port import GrantedPermissions
+from core.tenant.readers import GrantedPermissions
 
 # A document from further in the future was written by a clock that cannot be trusted.
 MAX_CLOCK_SKEW = timedelta(minutes=10)

@@ -9,7 +9,8 @@ from core.errors import Unavailable
 from core.tenant.changes import EnableOrganizationAudit
 from core.tenant.mail_flow import AcceptedDomain, Folder, Recipient
 from core.tenant.mailboxes import Mailbox
-from core.tenant.port import GrantedPermissions, Tenant
+from core.tenant.port import Tenant
+from core.tenant.readers import GrantedPermissions
 from core.tenant.readings import Reading
 from core.tenant.sources import (
     ACCOUNTS,

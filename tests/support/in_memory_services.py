@@ -43,7 +43,7 @@ from core.tenant.configuration import Configuration
 from core.tenant.directory import RoleHolder
 from core.tenant.mail_flow import Folder, InboxRule, Recipient
 from core.tenant.mailboxes import Delegation, ProtocolUse
-from core.tenant.port import GrantedPermissions
+from core.tenant.readers import GrantedPermissions
 from core.tenant.sources import MAILBOX_AUDIT, MAILBOXES
 from sandbox.exchange.api import CMDLETS
 from sandbox.exchange.auditing import list_default_actions

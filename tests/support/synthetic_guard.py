@@ -30,7 +30,8 @@ from core.tenant.changes import AppliedChange, ClearMailboxForward
 from core.tenant.mailbox_index import MailboxPage
 from core.tenant.mailboxes import Mailbox
 from core.tenant.merging import PresenceTracker
-from core.tenant.port import GrantedPermissions, Tenant
+from core.tenant.port import Tenant
+from core.tenant.readers import GrantedPermissions
 from core.tenant.readings import ReadFailure, Reading
 from core.tenant.sources import GRANTS
 from tests.support.fakes.channel import FakeNotificationChannel

@@ -27,7 +27,8 @@ from core.tenant.changes import (
     SetConfiguration,
 )
 from core.tenant.mailboxes import Mailbox
-from core.tenant.port import GrantedPermissions, Tenant
+from core.tenant.port import Tenant
+from core.tenant.readers import GrantedPermissions
 from core.tenant.sources import (
     ACCOUNTS,
     APP_PERMISSIONS,

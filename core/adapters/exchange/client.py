@@ -8,7 +8,6 @@ a successor can replace it.
 import asyncio
 import json
 import logging
-import re
 from collections import deque
 from collections.abc import AsyncIterator, Awaitable, Callable, Collection, Mapping, Sequence
 from itertools import batched
@@ -25,7 +24,7 @@ from core.adapters.api_errors import (
     map_exchange_error,
     sanitize_message,
 )
-from core.adapters.clouds import REGIONAL_EXCHANGE, Cloud
+from core.adapters.clouds import Cloud
 from core.adapters.credentials import Credential
 from core.adapters.exchange.batch import (
     MAX_PAGES,
@@ -41,7 +40,12 @@ from core.adapters.exchange.responses import (
     parse_exchange_error_body,
     warns_of_more,
 )
-from core.adapters.exchange.routing import build_system_anchor, list_anchors
+from core.adapters.exchange.routing import (
+    build_system_anchor,
+    is_regional_host,
+    list_anchors,
+    strip_back_end_port,
+)
 from core.adapters.exchange.way_memory import WayMemory
 from core.adapters.http import BufferedResponse, HttpClient
 from core.adapters.parsing import (
@@ -53,16 +57,11 @@ from core.adapters.parsing import (
     parse_value_list,
     strip_annotations,
 )
-from core.adapters.retry import (
-    RetryableError,
-    ThrottledService,
-    longest_wait,
-)
+from core.adapters.retry import RetryableError, ThrottledService, longest_wait
 from core.errors import Forbidden, Rejected, TenantError, Unavailable
 
 RELIES_ON = (
     "exchange-cmdlet-list",
-    "exchange-regional-hosts",
     "exchange-errors-in-success",
     "exchange-time-limit",
     "exchange-batch-routing",
@@ -74,9 +73,6 @@ BATCH_SIZE = 10
 RESPONSE_LIMIT = 32 * 1024 * 1024
 # Exchange stops a cmdlet after 15 minutes, and its PowerShell module waits for 16.
 READ_TIMEOUT = 960.0
-# Some answers name this port of the same host; the PowerShell module talks to 443 (go-exoscc).
-BACK_END_PORT = ":446"
-HOST = re.compile(r"[a-z0-9-]{1,63}(?:\.[a-z0-9-]{1,63}){1,8}")
 PAGE_SIZE = 1_000
 REDIRECT_STATUSES = frozenset({301, 302, 307, 308})
 
@@ -120,8 +116,6 @@ class ExchangeClient:
     async def close(self) -> None:
         """Close the connections, but not the credential, which is shared."""
         await self.http_client.close()
-
-    # One command -----------------------------------------------------------------------------
 
     async def invoke(
         self,
@@ -242,19 +236,16 @@ class ExchangeClient:
             "client-request-id": str(uuid4()),
         }
 
-    # Addresses -------------------------------------------------------------------------------
-
     def build_command_path(self, command: Command) -> str:
         query = f"?$select={','.join(command.select)}" if command.select else ""
         return f"/adminapi/beta/{self.tenant_id}/InvokeCommand{query}"
 
     def is_exchange_host(self, scheme: str, netloc: str) -> bool:
         """True for the configured address and for regional hosts of Exchange, by https only."""
-        netloc = netloc.removesuffix(BACK_END_PORT)
-        if netloc == self.own_host:
+        host = strip_back_end_port(netloc)
+        if host == self.own_host:
             return scheme == urlsplit(self.origin).scheme
-        regional = HOST.fullmatch(netloc) is not None and netloc.endswith(REGIONAL_EXCHANGE)
-        return scheme == "https" and regional
+        return scheme == "https" and is_regional_host(host)
 
     def get_next_path(self, answer: ResponseRow) -> str:
         """The path of the next page. Raises Unavailable where the token must not go."""
@@ -318,9 +309,7 @@ class ExchangeClient:
         parts = urlsplit(location)
         if not self.is_exchange_host(parts.scheme, parts.netloc):
             raise Unavailable("Exchange sent the request on to a host that is not its own")
-        self.origin = f"{parts.scheme}://{parts.netloc.removesuffix(BACK_END_PORT)}"
-
-    # Batches ---------------------------------------------------------------------------------
+        self.origin = f"{parts.scheme}://{strip_back_end_port(parts.netloc)}"
 
     async def invoke_batch(
         self, commands: Sequence[Command]
@@ -431,8 +420,6 @@ class ExchangeClient:
             command = next(iter(requested.values()))[0]
             raise map_failed_reply(reply, command.cmdlet, command.parameters)
         return sort_exchange_replies(reply, requested)
-
-    # What the app may do -----------------------------------------------------------------------
 
     async def read_allowed_cmdlets(self) -> frozenset[str]:
         """The cmdlets the app's Exchange roles let it run. Raises like `invoke`."""

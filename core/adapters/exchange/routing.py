@@ -9,12 +9,14 @@ together with the header `parameter-based-routing`.
 import re
 from collections.abc import Iterator
 
+from core.adapters.clouds import REGIONAL_EXCHANGE
 from core.adapters.exchange.command import IDENTITY_PARAMETERS, Command
 from core.adapters.parsing import GUID
 
 RELIES_ON = (
     "exchange-anchor-form",
     "exchange-write-anchor",
+    "exchange-regional-hosts",
 )
 
 SYSTEM_MAILBOX = "SystemMailbox{bb558c35-97f1-4cb9-8ff7-d53741dc928c}"
@@ -23,6 +25,19 @@ SYSTEM_MAILBOX = "SystemMailbox{bb558c35-97f1-4cb9-8ff7-d53741dc928c}"
 AUDIT_LOG_MAILBOX = "SystemMailbox{8cc370d3-822a-4ab8-a926-bb94bd0641a9}"
 AUDIT_LOG_CMDLET = "Set-AdminAuditLogConfig"
 ADDRESS = re.compile(r"(?:UPN:)?[\w.+'#&={}-]{1,256}@[\w.-]{1,255}", re.ASCII)
+# Some answers name this port of the same host; the PowerShell module talks to 443 (go-exoscc).
+BACK_END_PORT = ":446"
+HOST = re.compile(r"[a-z0-9-]{1,63}(?:\.[a-z0-9-]{1,63}){1,8}")
+
+
+def strip_back_end_port(netloc: str) -> str:
+    """A host as a client reaches it."""
+    return netloc.removesuffix(BACK_END_PORT)
+
+
+def is_regional_host(host: str) -> bool:
+    """Whether a host is a regional front end of Exchange Online."""
+    return HOST.fullmatch(host) is not None and host.endswith(REGIONAL_EXCHANGE)
 
 
 def build_system_anchor(tenant_id: str) -> str:

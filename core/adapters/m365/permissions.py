@@ -6,7 +6,7 @@ from core.adapters.exchange.client import ExchangeClient
 from core.adapters.graph.client import GraphClient
 from core.adapters.read_errors import build_read_failure
 from core.errors import Forbidden, TenantError
-from core.tenant.port import GrantedPermissions
+from core.tenant.readers import GrantedPermissions
 from core.tenant.readings import ReadFailure, Reading
 from core.tenant.sources import CREDENTIAL, GRANTS
 

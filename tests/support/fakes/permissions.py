@@ -2,7 +2,7 @@
 
 from dataclasses import dataclass
 
-from core.tenant.port import GrantedPermissions
+from core.tenant.readers import GrantedPermissions
 from core.tenant.readings import Reading
 from core.tenant.sources import CREDENTIAL, GRANTS
 from tests.support.fakes.state import FakeTenantState

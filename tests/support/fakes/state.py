@@ -30,8 +30,8 @@ from core.tenant.mail_flow import (
     TransportRule,
 )
 from core.tenant.mailboxes import Delegation, Mailbox, MailboxProtocols, ProtocolUse, SharedMailbox
-from core.tenant.port import GrantedPermissions
 from core.tenant.probing import ProbeAnswer
+from core.tenant.readers import GrantedPermissions
 from core.tenant.readings import ReadFailure, Reading
 from core.tenant.sources import (
     APPS,

@@ -14,7 +14,8 @@ from core.model.requests import RunOptions
 from core.model.runs import RunReport
 from core.notifications.run_cards import build_cards
 from core.ports import World
-from core.tenant.port import GrantedPermissions, Tenant
+from core.tenant.port import Tenant
+from core.tenant.readers import GrantedPermissions
 from core.tenant.readings import ReadFailure, Reading
 from core.tenant.sources import GRANTS
 from tests.support.fakes.channel import FakeNotificationChannel

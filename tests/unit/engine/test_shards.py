@@ -19,7 +19,7 @@ from core.model.guards import GuardConfig, Mode, Permission, Service
 from core.model.requests import RunOptions
 from core.model.state import GuardState, ScanPass, ScanTotals, Shard
 from core.tenant.mailboxes import Mailbox
-from core.tenant.port import GrantedPermissions
+from core.tenant.readers import GrantedPermissions
 from core.tenant.readings import ReadFailure
 from tests.support.fakes.clock import START
 from tests.support.synthetic_guard import (

@@ -20,7 +20,7 @@ from core.microsoft365.permissions import (
 from core.model.findings import Severity
 from core.model.guards import Mode, Permission, Service
 from core.model.state import GuardSnapshot
-from core.tenant.port import GrantedPermissions
+from core.tenant.readers import GrantedPermissions
 from core.tenant.readings import ReadFailure, Reading
 from core.tenant.sources import GRANTS, INBOX_RULES
 from tests.support.builders import AUDIT_CONFIG, FORWARDING_CONFIG, SIGN_IN_CONFIG
