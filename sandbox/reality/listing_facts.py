@@ -31,7 +31,7 @@ LISTING_FACTS: tuple[ContestedFact, ...] = (
             "whole": "Everything.",
             "cut": "A page of `size` (1,000) rows, as with a page size.",
         },
-        worst="cut",
+        # Where this is cut too, a listing without a filter takes one command per object.
         options={"size": "how many rows the answer then has"},
     ),
     ContestedFact(

@@ -19,7 +19,8 @@ from core.adapters.parsing import ResponseRow
 RELIES_ON = ("exchange-slice-filters",)
 FIRST_YEAR = datetime(1996, 1, 1, tzinfo=UTC)
 SHORTEST_SPAN = timedelta(hours=1)
-ALPHABET = tuple(ascii_lowercase + digits)
+# Letters and digits, and what stands between the parts of a name: "user-0001", "Smith, Ann".
+ALPHABET = (*ascii_lowercase, *digits, *"-. _,+()&@#")
 MAX_PREFIX = 24
 MAX_SLICES = 20_000
 # The share of the rows of a slice that its parts must show again: objects come and go meanwhile.

@@ -164,6 +164,18 @@ async def test_the_other_listings_end_too(cmdlet: str, way: str) -> None:
         assert {row.cmdlet: row.way for row in saved}[cmdlet] == way
 
 
+async def test_names_that_differ_only_after_a_common_beginning_are_sliced() -> None:
+    mailboxes = [
+        build_mailbox_row(f"id-{number}", f"guid-{number}", f"user{sign}{number:03}")
+        for number, sign in enumerate("-. _" * 55)
+    ]
+    async with connect_sandbox(build_tenant(EVERYTHING_REFUSED, mailboxes)) as to:
+        saved = note_ways(to)
+        rows = await list_rows(to.exchange, Command("Get-Mailbox", ALL, ("Guid", "Name")))
+    assert count_objects(rows) == (220, 220)
+    assert [way.way for way in saved] == [ListingWay.SLICES]
+
+
 async def test_a_listing_that_no_way_completes_is_unread_and_never_smaller() -> None:
     same = {"Name": "same", "WhenCreated": None, "RecipientTypeDetails": "UserMailbox"}
     twins = [row | same for row in build_mailboxes(110)]
