@@ -57,9 +57,9 @@ var permissions = {
   'tenant-baseline': {
     exchange: true
     reads: ['Policy.Read.All', 'Organization.Read.All']
-    optionalReads: []
+    optionalReads: ['Domain.Read.All', 'MailboxSettings.Read']
     writes: ['Policy.ReadWrite.Authorization']
-    optionalWrites: ['Domain.Read.All', 'MailboxSettings.Read']
+    optionalWrites: []
   }
   'app-consent': {
     exchange: false

@@ -16,13 +16,15 @@ from tests.infra.exchange_script_emulator import (
 type Role = dict[str, tuple[str, ...]]
 
 READ_CMDLETS: Role = {
-    "Get-Mailbox": ("Identity", "RecipientTypeDetails", "ResultSize", "Filter"),
+    "Get-Mailbox": ("Filter", "GroupMailbox", "Identity", "RecipientTypeDetails", "ResultSize"),
+    "Get-MailContact": ("Identity", "ResultSize"),
+    "Get-MailUser": ("Identity", "ResultSize"),
     "Get-Recipient": ("Identity", "ResultSize"),
     "Get-MailboxPermission": ("Identity", "IncludeUnresolvedPermissions", "ResultSize"),
     "Get-MailboxStatistics": ("Archive", "Identity"),
     "Get-RecipientPermission": ("Identity", "ResultSize"),
     "Get-User": ("Filter", "Identity", "ResultSize"),
-    "Get-CASMailbox": ("Identity", "ResultSize"),
+    "Get-CASMailbox": ("Filter", "Identity", "ResultSize"),
 }
 CONFIGURATION_CMDLETS: Role = {
     name: ("Identity", "ResultSize")

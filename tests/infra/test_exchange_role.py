@@ -15,6 +15,7 @@ from core.adapters.exchange.command import Command
 from core.adapters.exchange.listings import Listing
 from core.adapters.graph.client import GraphClient
 from core.adapters.m365.changes import apply_change
+from core.adapters.m365.mail_flow.parse import CONFIRMING_CMDLETS, build_confirming_command
 from core.adapters.m365.mail_flow.read import fetch_accepted_domains
 from core.adapters.m365.roles.parse import RoleGroup
 from core.adapters.m365.roles.read import RoleHolders, build_member_commands, collect_role_groups
@@ -248,6 +249,12 @@ async def everything_read(exchange: ExchangeClient) -> None:
             await apply_change(graph, exchange, change, asyncio.sleep)
 
 
+def everything_asked_of_a_found_recipient() -> list[Command]:
+    """The commands by which a recipient of each kind confirms its legacy name."""
+    rows = ({"RecipientTypeDetails": kind, "Guid": MAILBOX.guid} for kind in CONFIRMING_CMDLETS)
+    return [command for row in rows if (command := build_confirming_command(row))]
+
+
 async def everything_listed_in_other_ways() -> list[Command]:
     """The commands of the listings that cannot go page by page."""
     row: ResponseRow = {"Guid": MAILBOX.guid}
@@ -267,7 +274,8 @@ async def test_the_reading_parameters_are_those_that_are_sent() -> None:
     exchange = ScriptedExchange()
     await everything_read(exchange)
     sent: dict[str, set[str]] = defaultdict(set)
-    for command in (*exchange.sent, *await everything_listed_in_other_ways()):
+    listed = await everything_listed_in_other_ways()
+    for command in (*exchange.sent, *listed, *everything_asked_of_a_found_recipient()):
         sent[command.cmdlet] |= set(command.parameters)
     assert sent == {
         name: set(cmdlet.read_parameters)

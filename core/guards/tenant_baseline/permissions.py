@@ -13,7 +13,6 @@ FORWARD_PERMISSIONS = tuple(
         service,
         name,
         "whether setting it would end forwards in effect; without it the guard asks",
-        writes=True,
         optional=True,
     )
     for service, name in (
