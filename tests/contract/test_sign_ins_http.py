@@ -7,7 +7,7 @@ import pytest
 
 from core.adapters.graph.reports import REPORT_WINDOW_SECONDS
 from core.adapters.m365.sign_ins import IDS_PER_FILTER, MAX_FILTERED
-from core.tenant.sources import SIGN_IN_METHODS, SIGN_INS
+from core.tenant.sources import SIGN_IN_LOG, SIGN_IN_METHODS
 from tests.support.http_recorder import PERSON, ROOM, build_scene, build_user_row, connect_sandbox
 from tests.support.observe import collect_pages
 
@@ -107,7 +107,7 @@ async def test_a_next_page_with_an_empty_token_is_no_page() -> None:
         to.sandbox.tenant.set_faults([fault])
         found = await to.tenant.accounts.read_successful_sign_ins([PERSON], SINCE)
         assert found.items == ()
-        assert [miss.source for miss in found.failures] == [SIGN_INS]
+        assert [miss.source for miss in found.failures] == [SIGN_IN_LOG]
 
 
 @pytest.mark.parametrize(("side", "pages"), [("taken", 2), ("refused", 12)])
