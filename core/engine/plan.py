@@ -8,7 +8,7 @@ from core.engine.assess import assess_finding, merge_findings, select_changed_ca
 from core.engine.brake import PlannedChange, build_brake_finding, decide_brake
 from core.engine.case_lifecycle import parse_planned_changes, with_notification
 from core.engine.decision_context import RELEASE_WINDOW, DecisionContext
-from core.engine.population import is_absence_trusted, population_dropped
+from core.engine.population import count_known_objects, is_absence_trusted, population_dropped
 from core.engine.reconcile import BatchResult, find_ended_cases, infer_applied
 from core.engine.self_findings import (
     SELF_CHECK_KINDS,
@@ -118,7 +118,7 @@ def plan_changes(context: DecisionContext, totals: ScanTotals) -> Plan:
         block_reason=decision.reason if is_blocked else "",
         hash=brake.fingerprint if brake and is_blocked else "",
         released=released,
-        state=build_next_state(state, coverage, trusted),
+        state=build_next_state(state, coverage, totals.unread_count, trusted=trusted),
     )
 
 
@@ -227,7 +227,9 @@ def apply_correlation(context: DecisionContext) -> Iterator[Case]:
             yield replace(case, escalated=False)
 
 
-def build_next_state(state: GuardState, coverage: Reading[object], trusted: bool) -> GuardState:
+def build_next_state(
+    state: GuardState, coverage: Reading[object], unread_count: int, *, trusted: bool
+) -> GuardState:
     """The state of the guard after a complete scan."""
     if not coverage.complete:
         return replace(state, scan_pass=None)
@@ -242,7 +244,7 @@ def build_next_state(state: GuardState, coverage: Reading[object], trusted: bool
     return replace(
         state,
         baselined_sources=state.baselined_sources | seen,
-        population=coverage.population,
+        population=count_known_objects(coverage.population, unread_count, state),
         shrunk_population=None,
         scan_pass=None,
     )

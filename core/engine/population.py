@@ -42,3 +42,14 @@ def is_absence_trusted(reading: Reading[object], state: GuardState) -> bool:
         return True
     seen = state.shrunk_population
     return seen is not None and reading.population >= (1 - SHRUNK_SHARE) * seen
+
+
+def count_known_objects(population: int, unread_count: int, state: GuardState) -> int:
+    """The population that the next listing is compared with.
+
+    An unread object may be one that the guard leaves out once it is read. So unread objects do not
+    make the population larger than at the last complete reading.
+    """
+    if state.population is None:
+        return population
+    return max(min(population, state.population), population - unread_count)

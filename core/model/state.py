@@ -105,7 +105,9 @@ class GuardState:
     baselined_sources: frozenset[str] = frozenset()
     """The data sources whose first reading was taken as the starting point."""
     population: int | None = None
-    """The population of the last complete reading; None before the first."""
+    """The population of the last complete reading, to which unread objects add nothing; None before
+    the first.
+    """
     checks_finished_at: Mapping[str, datetime] = field(default_factory=dict)
     """When each periodic check last finished."""
     check_progress: Mapping[str, str] = field(default_factory=dict)

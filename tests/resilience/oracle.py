@@ -78,7 +78,8 @@ class TenantState:
 class ChangeAttempt:
     """Somebody is about to change an object: what it is good for, as things stand now."""
 
-    change: Change
+    changes: tuple[Change, ...]
+    """Several where those of one mailbox are made together."""
     tenant_state: TenantState
     is_undo: bool = False
 
@@ -161,7 +162,7 @@ class RecordingTenant:
 
     def wrap(self, name: str, operation: Any) -> Any:
         """An operation of the tenant, or of one of its ports, that is recorded."""
-        if name in ("apply", "undo"):
+        if name in ("apply", "apply_jointly", "undo"):
             return self.wrap_change(operation, is_undo=name == "undo")
         if inspect.isasyncgenfunction(operation):
             return self.wrap_listing(operation)
@@ -199,10 +200,11 @@ class RecordingTenant:
         return pages
 
     def wrap_change(self, operation: Callable[..., Any], *, is_undo: bool) -> Callable[..., Any]:
-        """A change, whose single writes may each be the last as well."""
+        """A change, or several, whose single writes may each be the last as well."""
 
-        async def changed(change: Change, *arguments: Any) -> Any:
-            self.journal.append(ChangeAttempt(change, await self.assess(), is_undo))
+        async def changed(change: Change | Sequence[Change], *arguments: Any) -> Any:
+            changes = tuple(change) if isinstance(change, Sequence) else (change,)
+            self.journal.append(ChangeAttempt(changes, await self.assess(), is_undo))
             self.real.crash_injector, self.real.journal = self.crash_injector, self.journal
             try:
                 return await operation(change, *arguments)
@@ -306,7 +308,7 @@ def check_writes_justified(journal: Journal) -> Iterator[str]:
             attempt = event
         if isinstance(event, SingleWrite):
             assert attempt
-            if attempt.change != event.change:
+            if event.change not in attempt.changes:
                 yield f"written besides what was attempted: {event.change}"
             if attempt.is_undo:
                 continue
