@@ -27,7 +27,11 @@ SEEN: Mapping[str, set[tuple[str, str, str]]] = {
     "mailbox-delegation": {("edda@contoso.com", "critical", "external")},
     "tenant-baseline": {("remote domain Billing", "high", "drift")},
     "app-consent": {("Micros0ft Mail Backup", "critical", "impostor")},
-    "mfa-registration": {("derya@contoso.com", "critical", "no-second-factor")},
+    "mfa-registration": {
+        ("derya@contoso.com", "critical", "no-second-factor"),
+        # The 14 deleted users leave its listing a fifth shorter: listing-shrank.
+        ("mfa-registration", "medium", "could-not-tell"),
+    },
     "mass-deletion": {("derya@contoso.com", "high", "mass-deletion")},
     "exchange-module-access": {("dana@contoso.com", "low", "repair")},
     "legacy-protocols": {("fiona@contoso.com", "medium", "ask")},
