@@ -284,7 +284,7 @@ def build_shrunk_finding(
         f"{state.population or 0:,} at the last look.",
         facts=(Fact("", "Cases of the missing objects stay open until two looks in a row agree."),),
         advice=f"If that many {config.guard.noun} were deleted, nothing is to be done. If not, run "
-        "python -m core.doctor --probe: Exchange may leave out part of its listings.",
+        "python -m core.doctor --probe: the service may leave out part of its listings.",
     )
 
 
