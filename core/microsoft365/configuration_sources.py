@@ -27,10 +27,16 @@ class ConfigurationSource:
     """The app role that writing needs, or the cmdlet itself."""
     writable_properties: frozenset[str] = field(default_factory=frozenset)
     """The only properties that may be changed."""
+    may_be_none: bool = False
+    """Whether a tenant may have no such object; otherwise an empty answer counts as unread."""
 
 
 def define_exchange_source(
-    read: str, identity_property: str = "", write: str = "", *writable_properties: str
+    read: str,
+    identity_property: str = "",
+    write: str = "",
+    *writable_properties: str,
+    may_be_none: bool = False,
 ) -> ConfigurationSource:
     """A source that a pair of cmdlets reads and writes."""
     return ConfigurationSource(
@@ -41,6 +47,7 @@ def define_exchange_source(
         write,
         write,
         frozenset(writable_properties),
+        may_be_none,
     )
 
 
@@ -49,10 +56,13 @@ CONFIGURATION_SOURCES: Mapping[str, ConfigurationSource] = {
         "Get-TransportConfig", "", "Set-TransportConfig", "SmtpClientAuthenticationDisabled"
     ),
     "cas-mailbox-plan": define_exchange_source(
-        "Get-CASMailboxPlan", "Identity", "Set-CASMailboxPlan", "ImapEnabled", "PopEnabled"
+        *("Get-CASMailboxPlan", "Identity", "Set-CASMailboxPlan", "ImapEnabled", "PopEnabled"),
+        may_be_none=True,
     ),
     "authentication-policy": define_exchange_source(
-        "Get-AuthenticationPolicy", "Identity", "Set-AuthenticationPolicy", "AllowBasicAuthSmtp"
+        *("Get-AuthenticationPolicy", "Identity"),
+        *("Set-AuthenticationPolicy", "AllowBasicAuthSmtp"),
+        may_be_none=True,
     ),
     "organization-config": define_exchange_source(
         "Get-OrganizationConfig", "", "Set-OrganizationConfig", "OAuth2ClientProfileEnabled"
@@ -66,7 +76,9 @@ CONFIGURATION_SOURCES: Mapping[str, ConfigurationSource] = {
         "Set-HostedOutboundSpamFilterPolicy",
         "AutoForwardingMode",
     ),
-    "outbound-spam-rule": define_exchange_source("Get-HostedOutboundSpamFilterRule", "Guid"),
+    "outbound-spam-rule": define_exchange_source(
+        "Get-HostedOutboundSpamFilterRule", "Guid", may_be_none=True
+    ),
     "owa-mailbox-policy": define_exchange_source(
         *("Get-OwaMailboxPolicy", "Guid", "Set-OwaMailboxPolicy"),
         *("AdditionalStorageProvidersAvailable", "AllowOfflineOn", "RulesEnabled"),

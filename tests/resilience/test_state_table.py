@@ -304,7 +304,7 @@ async def test_a_table_that_cannot_be_used_fails_the_run_with_a_reason(
     proxy.harm = lambda number: harm
     async with stage.table() as client:
         ledger = TableLedger(client, sleep=at_once)
-        with pytest.raises(LedgerError, match=r"refuses access|cannot be made"):
+        with pytest.raises(LedgerError, match=r"refuses access|cannot be created"):
             async with ledger.claim("toy", "run") as claim:
                 assert claim is None
         with pytest.raises(LedgerError):

@@ -64,11 +64,11 @@ class M365ConfigurationReader:
     exchange: ExchangeClient
 
     async def read_configuration(self, name: str) -> Reading[Configuration]:
-        """Every object of a source. A single object that is missing counts as unread."""
+        """Every object of a source. None at all counts as unread, unless a tenant may have none."""
         source, source_name = CONFIGURATION_SOURCES[name], get_configuration_source_name(name)
         try:
             rows = await read_source_rows(self.graph, self.exchange, source)
-            if not rows and not source.identity_property:
+            if not rows and not source.may_be_none:
                 raise Unavailable(f"{source.read} answered with nothing")
         except TenantError as error:
             return build_unavailable_reading(source_name, error)
