@@ -7,8 +7,7 @@ import re
 import pytest
 
 from core.api.routes import ROUTES
-from core.config import settings as known
-from core.config.settings import Settings
+from core.config.settings import Settings, list_settings
 from core.errors import SettingsError
 from core.guards.mailbox_forwarding.outbound import rank_domain_pattern
 from core.model.cases import Exemption
@@ -16,16 +15,26 @@ from tests.support.builders import MINIMAL_SETTINGS
 from tests.support.fakes.clock import START
 from tests.support.fakes.ledger import DAY
 
-PATTERNS = {name: value for name, value in vars(known).items() if isinstance(value, re.Pattern)}
+# The settings whose parser compares names with a pattern.
+PATTERNED = (
+    "ALLOWED_FORWARD_DOMAINS",
+    "BASELINE_ENFORCE",
+    "RESOURCE_MAILBOX_KINDS",
+    "STATE_TABLE",
+    "PUBLIC_ADDRESS",
+    "WEBHOOK_ANSWERS",
+)
 LONG = ("a" * 50_000, "a-" * 25_000, "a." * 25_000, "a.a-" * 12_500, "-" * 50_000)
 
 
 @pytest.mark.parametrize("text", LONG, ids=lambda text: text[:4])
-@pytest.mark.parametrize("name", PATTERNS)
+@pytest.mark.parametrize("name", PATTERNED)
 def test_no_pattern_of_a_setting_backtracks(name: str, text: str) -> None:
     # A pattern that tried every way to cut fifty thousand signs would not end within the timeout.
-    assert not PATTERNS[name].fullmatch(f"https://{text}!")
-    assert not PATTERNS[name].fullmatch(f"{text}!")
+    setting = next(one for one in list_settings() if one.name == name)
+    for value in (f"https://{text}!", f"{text}!"):
+        with pytest.raises(ValueError, match=r"\w"):
+            setting.parse(value)
 
 
 def test_no_field_of_a_request_backtracks() -> None:
