@@ -13,18 +13,19 @@ from core.model.changes import ChangeRecord
 from core.model.requests import OperatorRequest
 from core.model.runs import RunReport
 from core.model.state import GuardSnapshot, GuardState, ProbeReport, Shard, Way
+from core.tenant.known_traits import KnownTraits
 from core.tenant.mailbox_index import RANGE_SIZE
 from core.tenant.port import Tenant
 
 # How long the ledger keeps finished rows, until `purge_expired` removes them.
 KEEP_RUNS = timedelta(days=30)
-KEEP_CASES = timedelta(days=90)
+KEEP_CASES = KEEP_TRAITS = timedelta(days=90)
 KEEP_CHANGES = KEEP_REQUESTS = timedelta(days=400)
 
 TENANT_PARTITION = "tenant"
 """The partition of what is true of the tenant whichever guard runs."""
 
-type LedgerRow = Case | ChangeRecord | Exemption | OperatorRequest | RunReport
+type LedgerRow = Case | ChangeRecord | Exemption | OperatorRequest | KnownTraits | RunReport
 
 
 @dataclass(frozen=True, slots=True)
@@ -141,7 +142,9 @@ class Ledger(Protocol):
         ...
 
     async def purge_expired(self, guard: str, now: datetime) -> None:
-        """Delete run rows after 30 days, closed cases after 90, changes and requests after 400."""
+        """Delete what is over: run rows after 30 days, closed cases and traits of objects that were
+        not seen after 90, changes and requests after 400.
+        """
         ...
 
 

@@ -19,8 +19,9 @@ from core.model.changes import ChangeRecord, ChangeState
 from core.model.findings import Finding
 from core.model.guards import Mode
 from core.model.runs import ReportedFinding
-from core.model.state import ScanTotals
+from core.model.state import GuardSnapshot, ScanTotals
 from core.tenant.changes import MULTI_STEP_CHANGES
+from core.tenant.known_traits import KnownTraits
 from core.tenant.readings import Reading
 
 INFERRED_NOTE = "in effect; the run that made it died before it recorded the outcome"
@@ -110,6 +111,13 @@ def reconcile_batch(
             untracked_count=sum(assessment.case is None for assessment in assessed.values()),
         ),
     )
+
+
+def select_changed_traits(
+    snapshot: GuardSnapshot, batch: Reading[object]
+) -> tuple[KnownTraits, ...]:
+    """What a batch adds to the guard's memory of its objects, and has to be saved."""
+    return tuple(one for one in batch.known_traits if snapshot.known_traits.get(one.key) != one)
 
 
 def find_ended_cases(

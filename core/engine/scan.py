@@ -11,19 +11,20 @@ next run continues from there.
 
 import asyncio
 from collections import deque
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Sequence
 from dataclasses import dataclass, field, replace
 from datetime import timedelta
 from typing import Any, Self
 
 from core.engine.periodic_checks import find_due_checks, is_check_complete, is_check_due_at
 from core.engine.population import is_absence_trusted
-from core.engine.reconcile import BatchResult, reconcile_batch
+from core.engine.reconcile import BatchResult, reconcile_batch, select_changed_traits
 from core.engine.scan_progress import Scan, truncate_totals
 from core.keys import RANGE_END, RANGE_START
 from core.model.cases import Case
 from core.model.changes import ChangeRecord
 from core.model.state import ScanTotals
+from core.tenant.known_traits import KnownTraits
 from core.tenant.mailbox_index import MailboxIndex, MailboxPage, MailboxRange
 from core.tenant.readers import GrantedPermissions
 from core.tenant.readings import AllExcept, Reading
@@ -140,18 +141,23 @@ async def add_batch(
     scan.reported_findings += result.reported_findings
     scan.seen_keys.update(row.key for row in result.reported_findings)
     scan.baselined = scan.baselined or result.baselined
-    await save_batch(scan, result)
+    await save_batch(scan, result, select_changed_traits(scan.snapshot, batch))
 
 
-async def save_batch(scan: Scan, result: BatchResult) -> None:
-    """Save the result of a batch with the cursor, unless there is nothing to save yet."""
-    rows: tuple[Case | ChangeRecord, ...] = (*result.cases, *result.records)
+async def save_batch(scan: Scan, result: BatchResult, noted: Sequence[KnownTraits] = ()) -> None:
+    """Save the result of a batch with the cursor, unless there is nothing to save yet.
+
+    What the guard remembers comes last: if the run dies before it is saved, the next run finds the
+    same news again.
+    """
+    rows: tuple[Case | ChangeRecord | KnownTraits, ...] = (*result.cases, *result.records, *noted)
     overdue = scan.world.now() - scan.saved_at >= CHECKPOINT_INTERVAL
     if rows or result.cases_to_delete or overdue:
         await scan.claim.save(*rows, state=scan.build_state(), forget=result.cases_to_delete)
         scan.saved_at = scan.world.now()
     for case in result.cases_to_delete:
         scan.cases.pop(case.key, None)
+    scan.apply_saved_traits(noted)
     scan.apply_saved_rows(result.cases, result.records)
 
 

@@ -15,6 +15,7 @@ from core.model.runs import ReportedFinding, RunReport
 from core.model.state import GuardSnapshot, GuardState, ScanPass, ScanTotals
 from core.ports import Claim, World
 from core.tenant.changes import Change, build_change
+from core.tenant.known_traits import KnownTraits
 from core.tenant.readers import GrantedPermissions
 from core.tenant.readings import Reading
 
@@ -117,6 +118,7 @@ class Scan:
             is_enforcing=self.decision_context.mode is Mode.ENFORCE,
             last_full_scan=state.checks_finished_at.get(LAST_FULL_SCAN_KEY),
             applied_changes=tuple(list_applied_changes(self.decision_context)),
+            known_traits=self.snapshot.known_traits,
         )
 
     @property
@@ -149,6 +151,13 @@ class Scan:
         return replace(
             state, checks_finished_at=checks, check_progress=progress, scan_pass=self.scan_pass
         )
+
+    def apply_saved_traits(self, noted: Iterable[KnownTraits]) -> None:
+        """Include traits that were just saved in the snapshot for the following batches."""
+        if known := {one.key: one for one in noted}:
+            self.snapshot = replace(
+                self.snapshot, known_traits={**self.snapshot.known_traits, **known}
+            )
 
     def apply_saved_rows(self, cases: Iterable[Case], records: Iterable[ChangeRecord]) -> None:
         """Include rows that were just saved in the snapshot for the following decisions."""

@@ -20,7 +20,7 @@ from core.engine.decision_context import DecisionContext
 from core.engine.finish import finish_run
 from core.engine.notify import NEXT_CARD_AFTER, send_early_notifications
 from core.engine.periodic_checks import find_due_checks, is_check_complete
-from core.engine.reconcile import reconcile_batch
+from core.engine.reconcile import reconcile_batch, select_changed_traits
 from core.engine.run_report import build_run_report, log_run
 from core.engine.scan_progress import Scan, truncate_totals
 from core.engine.self_findings import SELF_CHECK_KINDS
@@ -329,6 +329,7 @@ async def inspect_shard(
             frozenset(message.due_checks),
             open_case_ids=open_case_ids,
             is_enforcing=enforcing,
+            known_traits=snapshot.known_traits,
         )
         batch = await config.guard.inspect(world.tenant, observe_context, message.mailboxes)
     result = reconcile_batch(
@@ -343,7 +344,13 @@ async def inspect_shard(
         ),
         baselined=result.baselined,
     )
-    await claim.save(*result.cases, *result.records, state=shard, forget=result.cases_to_delete)
+    await claim.save(
+        *result.cases,
+        *result.records,
+        *select_changed_traits(snapshot, batch),
+        state=shard,
+        forget=result.cases_to_delete,
+    )
     return any(case.notification for case in result.cases)
 
 

@@ -9,6 +9,7 @@ from typing import Any
 from core.model.findings import CorrelationRule, Finding
 from core.model.options import Setting, SettingReader
 from core.tenant.changes import Change
+from core.tenant.known_traits import KnownTraits
 from core.tenant.mailbox_index import MailboxPage
 from core.tenant.mailboxes import Mailbox
 from core.tenant.port import Tenant
@@ -81,6 +82,8 @@ class ObserveContext[O = Any]:
     """When the guard last read everything: no run has seen what happened since."""
     applied_changes: tuple[tuple[Change, datetime], ...] = ()
     """The changes that the guard made and no operator undid, each with its time, latest first."""
+    known_traits: Mapping[str, KnownTraits] = field(default_factory=dict)
+    """What the guard remembers of its objects, by the key of the row: see `note_traits`."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -7,6 +7,7 @@ from datetime import datetime
 from core.model.cases import Case, Exemption
 from core.model.changes import ChangeRecord
 from core.model.requests import OperatorRequest
+from core.tenant.known_traits import KnownTraits
 from core.tenant.probing import ProbeAnswer
 from core.tenant.readings import ReadFailure
 
@@ -138,6 +139,8 @@ class GuardSnapshot:
     """The keys of the cases in those rows."""
     probe_answers: tuple[ProbeAnswer, ...] = ()
     """What the tenant last answered about the assumptions; a run fills it in."""
+    known_traits: Mapping[str, KnownTraits] = field(default_factory=dict)
+    """What the guard remembers of its objects, by key."""
 
 
 @dataclass(frozen=True, slots=True)

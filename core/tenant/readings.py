@@ -7,6 +7,8 @@ from collections.abc import (
 )
 from dataclasses import dataclass, field
 
+from core.tenant.known_traits import KnownTraits
+
 # The id given to a row without a usable id: this prefix and its number in the listing.
 UNIDENTIFIED_PREFIX = "unidentified-"
 
@@ -62,6 +64,8 @@ class Reading[T]:
     """Where a later scan can continue after this batch; empty where it cannot."""
     restarted: bool = False
     """Whether the listing could not continue where it was asked to, and started again here."""
+    known_traits: tuple[KnownTraits, ...] = ()
+    """What the guard is to remember of its objects from now on."""
 
     def covers(self, sources: Collection[str], object_id: str) -> bool:
         """Whether every source was read, and read for this object too.

@@ -30,6 +30,7 @@ from core.model.state import (
     Way,
 )
 from core.ports import Ledger
+from core.tenant.known_traits import KnownTraits
 from core.tenant.probing import AnswerStatus, ProbeAnswer
 from sandbox.functions_host.azurite import Azurite
 from tests.support.fakes.clock import START, Clock
@@ -44,6 +45,8 @@ from tests.support.ledgers import (
     build_stored_request,
     open_table_ledger,
 )
+
+TRAITS = KnownTraits("k2", "o", "method", START - DAY, START, {"fido2": START - DAY, "sms": START})
 
 
 @pytest_asyncio.fixture(params=["fake", "table"])
@@ -65,6 +68,7 @@ async def test_what_was_saved_is_recalled_as_it_was(ledger: Ledger) -> None:
             build_stored_record(1),
             build_stored_record(2),
             exemption,
+            TRAITS,
             state=GUARD_STATE,
         )
     async with ledger.claim(GUARD, "r2") as claim:
@@ -74,6 +78,7 @@ async def test_what_was_saved_is_recalled_as_it_was(ledger: Ledger) -> None:
     assert [row.id for row in memory.changes] == ["c2", "c1"]
     assert memory.changes[1] == build_stored_record(1)
     assert memory.exemptions == {"x": exemption}
+    assert memory.known_traits == {"k2": TRAITS}
     assert memory.state == GUARD_STATE
     assert memory.unreadable_rows == 0
 
@@ -155,6 +160,26 @@ async def test_long_closed_cases_are_tidied_away_and_open_ones_never(ledger: Led
     async with ledger.claim(GUARD, "r2") as claim:
         assert claim
         assert set((await claim.load()).cases) == {"open", "recent"}
+
+
+async def test_traits_of_objects_not_seen_for_long_are_tidied_away(ledger: Ledger) -> None:
+    async with ledger.claim(GUARD, "r1") as claim:
+        assert claim
+        await claim.save(
+            replace(TRAITS, key="unseen", last_seen_at=START - 91 * DAY),
+            replace(TRAITS, key="seen", last_seen_at=START - 89 * DAY),
+        )
+    await ledger.purge_expired(GUARD, START)
+    async with ledger.claim(GUARD, "r2") as claim:
+        assert claim
+        assert set((await claim.load()).known_traits) == {"seen"}
+
+
+async def test_a_stretch_of_keys_recalls_only_its_traits(ledger: Ledger) -> None:
+    async with ledger.claim(GUARD, "r1") as claim:
+        assert claim
+        await claim.save(replace(TRAITS, key="1a"), replace(TRAITS, key="9a"))
+        assert set((await claim.load("0", "8")).known_traits) == {"1a"}
 
 
 # -- the table alone: fencing, lost replies, rows nobody understands ----------------------------

@@ -22,10 +22,19 @@ from core.model.changes import ChangeRecord
 from core.model.requests import OperatorRequest
 from core.model.state import GuardState, ProbeReport, ScanPass, Shard, Way
 from core.strict_json import normalize_time, parse_strict_json
+from core.tenant.known_traits import KnownTraits
 from core.tenant.probing import ProbeAnswer
 
 type StoredRecord = (
-    Case | ChangeRecord | Exemption | OperatorRequest | GuardState | Shard | Way | ProbeReport
+    Case
+    | ChangeRecord
+    | Exemption
+    | OperatorRequest
+    | KnownTraits
+    | GuardState
+    | Shard
+    | Way
+    | ProbeReport
 )
 
 # Bytes of UTF-8, of which a text has at least as many as UTF-16 code units. A string property of

@@ -20,6 +20,7 @@ from core.model.requests import OperatorRequest
 from core.model.run_document import run_report_to_json, truncate_run_json
 from core.model.runs import RunReport
 from core.ports import LedgerRow
+from core.tenant.known_traits import KnownTraits
 
 RELIES_ON = ("azure-table-limits",)
 
@@ -60,7 +61,7 @@ class ServiceClock:
         return self.service_time + timedelta(seconds=time.monotonic() - self.monotonic_mark)
 
 
-type EntityRecord = Case | ChangeRecord | Exemption | OperatorRequest
+type EntityRecord = Case | ChangeRecord | Exemption | OperatorRequest | KnownTraits
 
 
 def build_record_key(record: EntityRecord) -> str:
@@ -74,6 +75,8 @@ def build_record_key(record: EntityRecord) -> str:
             return f"exempt|{hash_parts(record.subject)}"
         case OperatorRequest():
             return f"request|{record.id}"
+        case KnownTraits():
+            return f"known|{record.key}"
 
 
 def build_record_entity(guard: str, record: EntityRecord, ended: datetime | None = None) -> Entity:
@@ -120,6 +123,8 @@ def build_entity(guard: str, row: LedgerRow) -> Entity:
             return build_record_entity(guard, row)
         case OperatorRequest():
             return build_record_entity(guard, row, row.ended_at)
+        case KnownTraits():
+            return build_record_entity(guard, row, row.last_seen_at)
         case RunReport():
             return build_run_entity(
                 guard, row.run, run_report_to_json(row), row.finished_at or row.started_at

@@ -6,6 +6,7 @@
                   case|<key>         a case and its pending notification
                   change|<id>        a change, from intention to outcome, with what was before
                   exempt|<hash>      an exemption
+                  known|<key>        what the guard has seen of an object before
                   request|<run id>   an operator request and its result
                   run|<run id>       a run's report; run ids sort newest first
 
@@ -15,8 +16,9 @@ no fence: the last writer wins, and any of them was right.
     RowKey        way|<cmdlet>       how the objects of a cmdlet are listed
                   probe|last         the last probe of the assumptions
 
-The keys of cases and changes begin with the hash prefix of their object (`core.keys`), so what
-concerns a part of the tenant is a range of rows. `lease.py` claims, renews and fences.
+The keys of cases, changes and known traits begin with the hash prefix of their object
+(`core.keys`), so what concerns a part of the tenant is a range of rows. `lease.py` claims, renews
+and fences.
 
 Limits: 100 operations and 4 MiB a transaction, 64 KiB a string property (Microsoft Learn:
 Understanding the Table service data model; Performing entity group transactions).
@@ -65,6 +67,7 @@ from core.ports import (
     KEEP_CHANGES,
     KEEP_REQUESTS,
     KEEP_RUNS,
+    KEEP_TRAITS,
     TENANT_PARTITION,
     Claim,
     ShardStatus,
@@ -273,10 +276,11 @@ class TableLedger:
         )
 
     async def purge_expired(self, guard: str, now: datetime) -> None:
-        """Delete runs after 30 days, closed cases after 90, changes and requests after 400."""
+        """Delete runs after 30 days, closed cases and unseen traits after 90, others after 400."""
         for prefix, kept in (
             ("run", KEEP_RUNS),
             ("case", KEEP_CASES),
+            ("known", KEEP_TRAITS),
             ("change", KEEP_CHANGES),
             ("request", KEEP_REQUESTS),
         ):

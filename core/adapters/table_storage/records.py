@@ -1,4 +1,4 @@
-"""The record rows of a guard: cases, changes, exemptions and operator requests."""
+"""The record rows of a guard: cases, changes, exemptions, operator requests and known traits."""
 
 import logging
 from collections.abc import Mapping
@@ -13,6 +13,7 @@ from core.model.cases import Case, Exemption
 from core.model.changes import ChangeRecord
 from core.model.requests import OperatorRequest
 from core.model.state import GuardSnapshot
+from core.tenant.known_traits import KnownTraits
 
 log = logging.getLogger("exoguard.ledger")
 
@@ -21,6 +22,7 @@ RECORD_TYPES: Mapping[str, type[EntityRecord]] = {
     "change": ChangeRecord,
     "exempt": Exemption,
     "request": OperatorRequest,
+    "known": KnownTraits,
 }
 
 
@@ -32,6 +34,7 @@ class RecordCollector:
     changes: list[ChangeRecord] = field(default_factory=list)
     exemptions: dict[str, Exemption] = field(default_factory=dict)
     operator_requests: list[OperatorRequest] = field(default_factory=list)
+    known_traits: dict[str, KnownTraits] = field(default_factory=dict)
     unreadable_row_keys: set[str] = field(default_factory=set)
 
     def add_row(self, guard: str, entity: TableEntity) -> None:
@@ -60,6 +63,8 @@ class RecordCollector:
                 self.exemptions[record.subject] = record
             case OperatorRequest():
                 self.operator_requests.append(record)
+            case KnownTraits():
+                self.known_traits[record.key] = record
 
     def build_snapshot(self) -> GuardSnapshot:
         """Build a snapshot of the records, without the guard's state."""
@@ -68,6 +73,7 @@ class RecordCollector:
             changes=tuple(sorted(self.changes, key=lambda record: record.at, reverse=True)),
             exemptions=self.exemptions,
             operator_requests=tuple(self.operator_requests),
+            known_traits=self.known_traits,
             unreadable_rows=len(self.unreadable_row_keys),
             unreadable_keys=frozenset(
                 key.removeprefix("case|")
@@ -86,6 +92,7 @@ async def load_records(
         for first, last in (
             (f"case|{low}", f"case|{high}"),
             (f"change|{low}", f"change|{high}"),
+            (f"known|{low}", f"known|{high}"),
             ("exempt|", "exempt}"),
             ("request|", "request}"),
         )

@@ -49,6 +49,7 @@ from core.status.document import build_status_document
 from core.status.guard_status import GuardData
 from core.status.overview import build_status
 from core.status.run_history import parse_runs
+from core.tenant.known_traits import KnownTraits
 from core.tenant.probing import AnswerStatus, ProbeAnswer
 from tests.resilience.generators.volumes import (
     FuzzDataProvider,
@@ -150,6 +151,7 @@ VALID_RECORDS: Mapping[type[Any], StoredRecord] = {
     ),
     Exemption: Exemption("x", "me", "why", START),
     OperatorRequest: build_request(),
+    KnownTraits: KnownTraits("k1", "o", "method", START, START, {"fido2": START}),
     GuardState: GuardState(frozenset({"a"}), 7, {"deep": START}),
     Shard: Shard("r1", "", "8", 500, START),
     Way: Way("Get-Mailbox", "whole", START),
@@ -182,6 +184,7 @@ def fuzz_records(data: bytes) -> None:
         sorted_out.changes,
         sorted_out.exemptions,
         sorted_out.operator_requests,
+        sorted_out.known_traits,
     )
     assert sum(map(len, kept)) + len(sorted_out.unreadable_row_keys) == 1
     decode_run_document(entity)
@@ -196,10 +199,13 @@ def choose_row_key(kind: type[Any], valid: Mapping[str, Any], provider: FuzzData
     """The key of a row, mostly the right one."""
     if provider.take_byte() % 4 == 0:
         return "|".join(
-            (provider.choose(("case", "change", "exempt", "request", "run")), provider.take_text())
+            (
+                provider.choose(("case", "change", "exempt", "request", "known", "run")),
+                provider.take_text(),
+            )
         )
     record = VALID_RECORDS[kind]
-    if isinstance(record, Case | ChangeRecord | Exemption | OperatorRequest):
+    if isinstance(record, Case | ChangeRecord | Exemption | OperatorRequest | KnownTraits):
         return build_record_key(record)
     return "lease"
 

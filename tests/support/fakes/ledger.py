@@ -16,6 +16,7 @@ from core.model.run_document import run_report_to_json
 from core.model.runs import RunReport
 from core.model.state import GuardSnapshot, GuardState, ProbeReport, Shard, Way
 from core.ports import Claim, LedgerRow, ShardStatus
+from core.tenant.known_traits import KnownTraits
 from tests.support.fakes.clock import START, Clock
 from tests.support.fakes.crash import CrashInjector
 from tests.support.fakes.journal import Journal
@@ -34,7 +35,7 @@ class SavedTransaction:
 LEASE_DURATION = timedelta(seconds=60)
 
 
-type StoredRecord = Case | ChangeRecord | Exemption | OperatorRequest
+type StoredRecord = Case | ChangeRecord | Exemption | OperatorRequest | KnownTraits
 
 
 @dataclass
@@ -199,6 +200,8 @@ class FakeLedger:
             record = decode_stored_record(kind, text)
             if isinstance(record, Case) and record.closed_at and now - record.closed_at > 90 * DAY:
                 del partition.rows[key]
+            if isinstance(record, KnownTraits) and now - record.last_seen_at > 90 * DAY:
+                del partition.rows[key]
 
 
 DAY = timedelta(days=1)
@@ -291,6 +294,11 @@ def load_snapshot(partition: Partition, low: str, high: str) -> GuardSnapshot:
         changes=tuple(sorted(changes, key=lambda record: record.at, reverse=True)),
         exemptions={record.subject: record for record in records if isinstance(record, Exemption)},
         operator_requests=tuple(sorted(actions, key=lambda action: action.id)),
+        known_traits={
+            record.key: record
+            for record in records
+            if isinstance(record, KnownTraits) and low <= record.key < high
+        },
     )
 
 
@@ -305,3 +313,5 @@ def get_row_key(row: StoredRecord) -> str:
             return f"exempt|{row.subject}"
         case OperatorRequest():
             return f"request|{row.id}"
+        case KnownTraits():
+            return f"known|{row.key}"
