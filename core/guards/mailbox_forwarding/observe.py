@@ -5,10 +5,10 @@ from collections.abc import AsyncIterator, Iterable, Sequence
 from dataclasses import replace
 from typing import Protocol
 
+from core.guards.mailbox_forwarding.assemble import assemble_forwards
 from core.guards.mailbox_forwarding.forwards import (
     Forward,
     ForwardingInputs,
-    assemble_forwards,
     list_rule_recipients,
 )
 from core.guards.mailbox_forwarding.hiding import (

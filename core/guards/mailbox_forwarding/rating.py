@@ -1,0 +1,73 @@
+"""How grave a forward is, by where it sends mail and what becomes of it. Pure."""
+
+import json
+from collections.abc import Iterable
+
+from core.guards.mailbox_forwarding.options import Policy
+from core.guards.mailbox_forwarding.outbound import ForwardingPolicyResult
+from core.guards.mailbox_forwarding.recipients import (
+    ForwardTarget,
+    RecipientLocation,
+    get_address_domain,
+    to_a_label,
+)
+from core.guards.mailbox_forwarding.texts import MAX_SHOWN
+from core.guards.mailbox_forwarding.verdicts import ForwardingVerdict
+from core.keys import hash_parts
+from core.model.findings import Severity
+
+
+def decide_forward_verdict(
+    targets: Iterable[ForwardTarget], policy: Policy, is_hidden: bool = False
+) -> ForwardingVerdict | None:
+    """What the recipients say together; the gravest of them decides.
+
+    A domain that is allowed excuses a forward its owner can see, never a hidden one.
+    """
+    allowed = {to_a_label(domain) for domain in policy.options.allowed_domains}
+    verdicts = set()
+    for target in targets:
+        if target.location is RecipientLocation.UNRESOLVED:
+            verdicts.add(ForwardingVerdict.UNRESOLVED)
+        elif target.location is RecipientLocation.OUTSIDE:
+            excused = get_address_domain(target.address) in allowed and not is_hidden
+            verdicts.add(ForwardingVerdict.KEEP if excused else ForwardingVerdict.EXTERNAL)
+    for verdict in (
+        ForwardingVerdict.EXTERNAL,
+        ForwardingVerdict.UNRESOLVED,
+        ForwardingVerdict.KEEP,
+    ):
+        if verdict in verdicts:
+            return verdict
+    return None
+
+
+def rate_forward(
+    verdict: ForwardingVerdict, policy_result: ForwardingPolicyResult, is_unseen: bool = False
+) -> Severity:
+    """How bad a forward is, by what becomes of the mail and whether anybody could notice."""
+    if verdict in (ForwardingVerdict.KEEP, ForwardingVerdict.DORMANT):
+        return Severity.INFO
+    if verdict is ForwardingVerdict.EXTERNAL and is_unseen:
+        return Severity.CRITICAL
+    if verdict is ForwardingVerdict.EXTERNAL:
+        return Severity.MEDIUM if policy_result is ForwardingPolicyResult.BLOCKED else Severity.HIGH
+    return Severity.HIGH if is_unseen else Severity.MEDIUM
+
+
+def build_forward_fingerprint(targets: Iterable[ForwardTarget]) -> str:
+    """The dangerous part of a forward: whom it sends to, and neither its name nor its id."""
+    sent = {
+        target.identity for target in targets if target.location is not RecipientLocation.INSIDE
+    }
+    return json.dumps(sorted(sent), separators=(",", ":"))
+
+
+def build_correlation_keys(
+    verdict: ForwardingVerdict, targets: Iterable[ForwardTarget]
+) -> tuple[str, ...]:
+    """The outside addresses mail goes to now: the same one in several mailboxes is no accident."""
+    if verdict is not ForwardingVerdict.EXTERNAL:
+        return ()
+    outside = {target.address for target in targets if target.location is RecipientLocation.OUTSIDE}
+    return tuple(sorted(hash_parts(address)[:16] for address in outside))[:MAX_SHOWN]
