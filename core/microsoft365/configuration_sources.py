@@ -1,13 +1,17 @@
 """The organization's configuration: which objects are read, and which properties may be changed.
 
-One row per source, reviewed like the catalog. The app never writes a property that is not listed in
-`writable_properties`: a `SetConfiguration` names a source, one of its objects and one property.
+One row per source, reviewed like the catalog, and all that a new read of configuration takes: the
+reader, the fake, the sandbox, the Exchange role and the tests follow from the row. The app never
+writes a property that is not listed in `writable_properties`: a `SetConfiguration` names a source,
+one of its objects and one property.
 """
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 
 from core.model.guards import Service
+
+ALL_RESULTS: Mapping[str, object] = {"ResultSize": "Unlimited"}
 
 
 @dataclass(frozen=True, slots=True)
@@ -29,6 +33,10 @@ class ConfigurationSource:
     """The only properties that may be changed."""
     may_be_none: bool = False
     """Whether a tenant may have no such object; otherwise an empty answer counts as unread."""
+    read_risk: str = ""
+    """What an attacker who holds the app's credential could do with the cmdlet that reads."""
+    read_parameters: Mapping[str, object] = field(default_factory=dict)
+    """What the cmdlet is sent: `ALL_RESULTS` where it lists a thousand objects by default."""
 
 
 def define_exchange_source(
@@ -36,9 +44,14 @@ def define_exchange_source(
     identity_property: str = "",
     write: str = "",
     *writable_properties: str,
+    risk: str,
+    parameters: Mapping[str, object] | None = None,
     may_be_none: bool = False,
 ) -> ConfigurationSource:
-    """A source that a pair of cmdlets reads and writes."""
+    """A source that a cmdlet reads and, unless `write` is empty, another one writes.
+
+    `risk` is the `read_risk` and `parameters` the `read_parameters` of the source.
+    """
     return ConfigurationSource(
         Service.EXCHANGE,
         read,
@@ -48,48 +61,59 @@ def define_exchange_source(
         write,
         frozenset(writable_properties),
         may_be_none,
+        risk,
+        parameters or {},
     )
 
 
 CONFIGURATION_SOURCES: Mapping[str, ConfigurationSource] = {
     "transport-config": define_exchange_source(
-        "Get-TransportConfig", "", "Set-TransportConfig", "SmtpClientAuthenticationDisabled"
+        *("Get-TransportConfig", "", "Set-TransportConfig", "SmtpClientAuthenticationDisabled"),
+        risk="see whether SMTP AUTH is on",
     ),
     "cas-mailbox-plan": define_exchange_source(
         *("Get-CASMailboxPlan", "Identity", "Set-CASMailboxPlan", "ImapEnabled", "PopEnabled"),
+        risk="see by which protocols new mailboxes can be reached",
         may_be_none=True,
     ),
     "authentication-policy": define_exchange_source(
         *("Get-AuthenticationPolicy", "Identity"),
         *("Set-AuthenticationPolicy", "AllowBasicAuthSmtp"),
+        risk="find the policies that still allow a bare password",
         may_be_none=True,
     ),
     "organization-config": define_exchange_source(
-        "Get-OrganizationConfig", "", "Set-OrganizationConfig", "OAuth2ClientProfileEnabled"
+        *("Get-OrganizationConfig", "", "Set-OrganizationConfig", "OAuth2ClientProfileEnabled"),
+        risk="read the settings of the organization",
     ),
     "remote-domain": define_exchange_source(
-        "Get-RemoteDomain", "Guid", "Set-RemoteDomain", "AutoForwardEnabled"
+        *("Get-RemoteDomain", "Guid", "Set-RemoteDomain", "AutoForwardEnabled"),
+        risk="see to which domains mail may be forwarded",
     ),
     "outbound-spam-policy": define_exchange_source(
-        "Get-HostedOutboundSpamFilterPolicy",
-        "Guid",
-        "Set-HostedOutboundSpamFilterPolicy",
-        "AutoForwardingMode",
+        *("Get-HostedOutboundSpamFilterPolicy", "Guid"),
+        *("Set-HostedOutboundSpamFilterPolicy", "AutoForwardingMode"),
+        risk="see whether forwarding is blocked",
     ),
     "outbound-spam-rule": define_exchange_source(
-        "Get-HostedOutboundSpamFilterRule", "Guid", may_be_none=True
+        *("Get-HostedOutboundSpamFilterRule", "Guid"),
+        risk="see for whom forwarding is not blocked",
+        may_be_none=True,
     ),
     "owa-mailbox-policy": define_exchange_source(
         *("Get-OwaMailboxPolicy", "Guid", "Set-OwaMailboxPolicy"),
         *("AdditionalStorageProvidersAvailable", "AllowOfflineOn", "RulesEnabled"),
+        risk="see what Outlook on the web allows",
     ),
     "mobile-device-policy": define_exchange_source(
         *("Get-MobileDeviceMailboxPolicy", "Guid", "Set-MobileDeviceMailboxPolicy"),
         *("AllowNonProvisionableDevices", "AllowSimplePassword", "MaxPasswordFailedAttempts"),
         *("MinPasswordLength", "PasswordEnabled", "RequireDeviceEncryption"),
+        risk="see what phones must have before they get mail",
     ),
     "sharing-policy": define_exchange_source(
-        "Get-SharingPolicy", "Guid", "Set-SharingPolicy", "Domains"
+        *("Get-SharingPolicy", "Guid", "Set-SharingPolicy", "Domains"),
+        risk="see what of calendars is shown to whom outside",
     ),
     "organization": ConfigurationSource(
         Service.GRAPH, "/organization", "Organization.Read.All", "id"
@@ -117,6 +141,13 @@ CONFIGURATION_SOURCES: Mapping[str, ConfigurationSource] = {
             }
         ),
     ),
+}
+
+
+EXCHANGE_SOURCES: Mapping[str, ConfigurationSource] = {
+    name: source
+    for name, source in CONFIGURATION_SOURCES.items()
+    if source.service is Service.EXCHANGE
 }
 
 

@@ -144,7 +144,7 @@ CAS_MAILBOX_ENTITIES = EntitySet(
 )
 MAILBOX_KINDS = ("UserMailbox", "SharedMailbox", "RoomMailbox", "EquipmentMailbox")
 PAGES_OR_WHOLE = CmdletListing((ListingWay.PAGES, ListingWay.WHOLE))
-LISTINGS: Mapping[str, CmdletListing] = {
+CMDLETS_WITH_MORE_WAYS: Mapping[str, CmdletListing] = {
     "Get-Mailbox": CmdletListing(
         (ListingWay.PAGES, ListingWay.ENTITIES, ListingWay.WHOLE, ListingWay.SLICES),
         entity_set=MAILBOX_ENTITIES,
@@ -165,13 +165,9 @@ LISTINGS: Mapping[str, CmdletListing] = {
     "Get-MailboxAuditBypassAssociation": CmdletListing(
         (ListingWay.PAGES, ListingWay.WHOLE, ListingWay.EACH), each_of="Get-User"
     ),
-    "Get-AcceptedDomain": PAGES_OR_WHOLE,
-    "Get-HostedOutboundSpamFilterPolicy": PAGES_OR_WHOLE,
-    "Get-HostedOutboundSpamFilterRule": PAGES_OR_WHOLE,
-    "Get-InboxRule": PAGES_OR_WHOLE,
-    "Get-MailboxPermission": PAGES_OR_WHOLE,
-    "Get-RemoteDomain": PAGES_OR_WHOLE,
-    "Get-RoleGroup": PAGES_OR_WHOLE,
-    "Get-RoleGroupMember": PAGES_OR_WHOLE,
-    "Get-TransportRule": PAGES_OR_WHOLE,
 }
+
+
+def find_cmdlet_listing(cmdlet: str) -> CmdletListing:
+    """The ways to list the objects of a cmdlet: by pages or in one answer, unless it has more."""
+    return CMDLETS_WITH_MORE_WAYS.get(cmdlet, PAGES_OR_WHOLE)

@@ -8,6 +8,7 @@ Microsoft Learn: Microsoft Graph permissions reference.
 from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
 
+from core.microsoft365.configuration_sources import EXCHANGE_SOURCES
 from core.model.guards import GuardConfig, Mode, Permission, Service
 from core.tenant.readers import GrantedPermissions
 
@@ -132,15 +133,15 @@ APP_ROLES: Mapping[str, AppRole] = {
 }
 
 CMDLETS: Mapping[str, Cmdlet] = {
+    **{
+        source.read: Cmdlet(source.read_risk, tuple(source.read_parameters))
+        for source in EXCHANGE_SOURCES.values()
+    },
     "Get-AcceptedDomain": Cmdlet("read the tenant's domains"),
     "Get-AdminAuditLogConfig": Cmdlet("see whether the unified audit log is on"),
-    "Get-AuthenticationPolicy": Cmdlet("find the policies that still allow a bare password"),
     "Get-CASMailbox": Cmdlet(
         "see by which protocols each mailbox can be reached", ("Filter", "Identity", "ResultSize")
     ),
-    "Get-CASMailboxPlan": Cmdlet("see by which protocols new mailboxes can be reached"),
-    "Get-HostedOutboundSpamFilterPolicy": Cmdlet("see whether forwarding is blocked"),
-    "Get-HostedOutboundSpamFilterRule": Cmdlet("see for whom forwarding is not blocked"),
     "Get-InboxRule": Cmdlet(
         "read the rules of any mailbox, hidden ones too", ("Mailbox", "IncludeHidden", "ResultSize")
     ),
@@ -160,20 +161,14 @@ CMDLETS: Mapping[str, Cmdlet] = {
     "Get-MailboxStatistics": Cmdlet(
         "see how large each mailbox is, and when it was last opened", ("Identity",)
     ),
-    "Get-MobileDeviceMailboxPolicy": Cmdlet("see what phones must have before they get mail"),
-    "Get-OrganizationConfig": Cmdlet("read the settings of the organization"),
-    "Get-OwaMailboxPolicy": Cmdlet("see what Outlook on the web allows"),
     "Get-Recipient": Cmdlet(
         "list every recipient and where contacts lead", ("Identity", "ResultSize")
     ),
     "Get-RecipientPermission": Cmdlet(
         "see who may send mail in whose name", ("Identity", "ResultSize")
     ),
-    "Get-RemoteDomain": Cmdlet("see to which domains mail may be forwarded"),
     "Get-RoleGroup": Cmdlet("list the role groups of Exchange", ("ResultSize",)),
     "Get-RoleGroupMember": Cmdlet("read who administers Exchange", ("Identity", "ResultSize")),
-    "Get-SharingPolicy": Cmdlet("see what of calendars is shown to whom outside"),
-    "Get-TransportConfig": Cmdlet("see whether SMTP AUTH is on"),
     "Get-TransportRule": Cmdlet(
         "read all mail-flow rules: how mail is filtered and who gets copies", ("ResultSize",)
     ),
@@ -217,7 +212,8 @@ def find_cmdlet(name: str) -> Cmdlet:
     if name not in CMDLETS:
         raise LookupError(
             f"core/microsoft365/permissions.py: CMDLETS has no row for {name}: "
-            "add what an attacker could do with it, and the parameters the adapters send"
+            "add what an attacker could do with it, and the parameters the adapters send; "
+            "or add the row that reads it to core/microsoft365/configuration_sources.py"
         )
     return CMDLETS[name]
 

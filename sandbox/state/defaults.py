@@ -8,6 +8,7 @@ from copy import deepcopy
 from typing import Any
 from uuid import NAMESPACE_URL, uuid5
 
+from core.microsoft365.configuration_sources import EXCHANGE_SOURCES
 from sandbox.http_types import Row
 
 # Policies of a well-kept tenant.
@@ -53,9 +54,10 @@ DEFAULT_PRIVACY_PROFILE: Row = {
     "contactEmail": "privacy@contoso.com",
     "statementUrl": "https://contoso.com/privacy",
 }
-CMDLETS_WITH_GUID = (
-    *("Get-RemoteDomain", "Get-HostedOutboundSpamFilterPolicy"),
-    *("Get-HostedOutboundSpamFilterRule", *DEFAULT_EXCHANGE_POLICIES),
+# What a tenant has of a configuration source that nothing above specifies.
+DEFAULT_OBJECT: Row = {"Identity": "Default", "Name": "Default"}
+CMDLETS_WITH_GUID = tuple(
+    source.read for source in EXCHANGE_SOURCES.values() if source.identity_property == "Guid"
 )
 
 
@@ -63,6 +65,8 @@ def add_defaults(graph: Mapping[str, Any], exchange: dict[str, Any]) -> None:
     """Adds the defaults a scene leaves out, except to rows it marks as bare."""
     for cmdlet, rows in DEFAULT_EXCHANGE_POLICIES.items():
         exchange.setdefault(cmdlet, deepcopy(rows))
+    for source in EXCHANGE_SOURCES.values():
+        exchange.setdefault(source.read, [] if source.may_be_none else [dict(DEFAULT_OBJECT)])
     for cmdlet in (*CMDLETS_WITH_GUID, *DEFAULT_ROW_PROPERTIES):
         for row in exchange.get(cmdlet, ()):
             name = f"{cmdlet}/{row.get('Identity') or row.get('Name')}"

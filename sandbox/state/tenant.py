@@ -52,7 +52,6 @@ DEFAULT_COLLECTIONS: Mapping[str, list[Row]] = {
     "Get-TransportConfig": [
         {"Identity": "Transport Settings", "SmtpClientAuthenticationDisabled": True}
     ],
-    "Get-AuthenticationPolicy": [],
     "Get-CASMailbox": [],
     "Get-CASMailboxPlan": [
         {"Identity": name, "Name": name, "ImapEnabled": False, "PopEnabled": False}
@@ -62,7 +61,6 @@ DEFAULT_COLLECTIONS: Mapping[str, list[Row]] = {
     "Get-Recipient": [],
     "Get-MailboxAuditBypassAssociation": [],
     "Get-TransportRule": [],
-    "Get-HostedOutboundSpamFilterRule": [],
 }
 ACCOUNT_KEYS = ("id", "userPrincipalName")
 RECIPIENT_KEYS = (

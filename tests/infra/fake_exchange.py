@@ -3,6 +3,7 @@
 from collections.abc import Callable, Iterable
 from typing import Any
 
+from core.microsoft365.configuration_sources import EXCHANGE_SOURCES
 from tests.infra.exchange_script_emulator import (
     Cmdlet,
     PsObject,
@@ -29,19 +30,8 @@ READ_CMDLETS: Role = {
 CONFIGURATION_CMDLETS: Role = {
     name: ("Identity", "ResultSize")
     for name in (
-        "Get-AcceptedDomain",
-        "Get-TransportRule",
-        "Get-RemoteDomain",
-        "Get-HostedOutboundSpamFilterPolicy",
-        "Get-HostedOutboundSpamFilterRule",
-        "Get-OrganizationConfig",
-        "Get-OwaMailboxPolicy",
-        "Get-MobileDeviceMailboxPolicy",
-        "Get-SharingPolicy",
-        "Get-TransportConfig",
-        "Get-CASMailboxPlan",
-        "Get-AuthenticationPolicy",
-        "Get-AdminAuditLogConfig",
+        *(source.read for source in EXCHANGE_SOURCES.values()),
+        *("Get-AcceptedDomain", "Get-TransportRule", "Get-AdminAuditLogConfig"),
         "Get-MailboxAuditBypassAssociation",
     )
 }

@@ -23,8 +23,12 @@ from core.adapters.m365.tenant import connect_tenant
 from core.adapters.parsing import ResponseRow
 from core.config.catalog import CATALOG
 from core.errors import TenantError
-from core.microsoft365.configuration_sources import CONFIGURATION_SOURCES
-from core.microsoft365.exchange_listings import DEFAULT_PAGE_FORM, LISTINGS, ListingWay
+from core.microsoft365.configuration_sources import EXCHANGE_SOURCES
+from core.microsoft365.exchange_listings import (
+    CMDLETS_WITH_MORE_WAYS,
+    DEFAULT_PAGE_FORM,
+    ListingWay,
+)
 from core.microsoft365.permissions import CMDLETS
 from core.model.guards import Mode, Permission, Service
 from core.tenant.changes import ClearAuditBypass, DisableExchangeModule, EnableMailboxAudit
@@ -233,9 +237,8 @@ async def everything_read(exchange: ExchangeClient) -> None:
     await collect_pages(tenant.shared_mailboxes.list_shared_mailboxes())
     await tenant.shared_mailboxes.read_shared_mailboxes([MAILBOX])
     await tenant.shared_mailboxes.read_mailbox_sizes([MAILBOX])
-    for name, source in CONFIGURATION_SOURCES.items():
-        if source.service is Service.EXCHANGE:
-            await tenant.configuration.read_configuration(name)
+    for name in EXCHANGE_SOURCES:
+        await tenant.configuration.read_configuration(name)
     await collect_pages(tenant.roles.list_module_users())
     await collect_role_groups(exchange, RoleHolders())
     group = RoleGroup(MAILBOX.guid, "Organization Management")
@@ -259,7 +262,7 @@ async def everything_listed_in_other_ways() -> list[Command]:
     """The commands of the listings that cannot go page by page."""
     row: ResponseRow = {"Guid": MAILBOX.guid}
     sent: list[Command] = []
-    for cmdlet, listing in LISTINGS.items():
+    for cmdlet, listing in CMDLETS_WITH_MORE_WAYS.items():
         for way in {ListingWay.SLICES, ListingWay.EACH}.intersection(listing.ways):
             # The first slice is cut, so that it is read in halves.
             exchange = ScriptedExchange([[row]] * (2 if way is ListingWay.SLICES else 1))

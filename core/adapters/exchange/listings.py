@@ -32,10 +32,10 @@ from core.adapters.retry import RetryableError
 from core.errors import NotFound, Rejected, TenantError, Unavailable
 from core.microsoft365.exchange_listings import (
     DEFAULT_PAGE_FORM,
-    LISTINGS,
     PAGE_FORMS,
     ListingWay,
     PageForm,
+    find_cmdlet_listing,
 )
 from core.model.state import EVERY_CMDLET
 
@@ -231,7 +231,7 @@ class Listing:
         """The ways to try, the one that last worked first."""
         memory = self.exchange.way_memory
         known = await memory.find_way(self.cmdlet)
-        ways = [(way, DEFAULT_PAGE_FORM) for way in LISTINGS[self.cmdlet].ways[1:]]
+        ways = [(way, DEFAULT_PAGE_FORM) for way in find_cmdlet_listing(self.cmdlet).ways[1:]]
         if known and known is not ListingWay.PAGES:
             return sorted(ways, key=lambda pair: pair[0] is not known)
         forms = await memory.find_page_forms()
@@ -286,13 +286,13 @@ class Listing:
             case ListingWay.WHOLE:
                 return end_blocks(read_whole(self.exchange, self.command))
             case ListingWay.SLICES:
-                kinds, now = LISTINGS[self.cmdlet].kinds, self.exchange.way_memory.now()
+                kinds, now = find_cmdlet_listing(self.cmdlet).kinds, self.exchange.way_memory.now()
                 return end_blocks(SliceReader(self.exchange, self.command, kinds, now).read())
             case ListingWay.EACH:
-                return end_blocks(self.read_each(LISTINGS[self.cmdlet].each_of))
+                return end_blocks(self.read_each(find_cmdlet_listing(self.cmdlet).each_of))
 
     async def read_entities(self, after: str = "") -> AsyncGenerator[Block]:
-        entity_set = LISTINGS[self.cmdlet].entity_set
+        entity_set = find_cmdlet_listing(self.cmdlet).entity_set
         if entity_set is None:
             raise WayFailed("there is no entity endpoint")
         entities = read_entities(self.exchange, self.command, entity_set, after)

@@ -7,6 +7,8 @@ from dataclasses import dataclass
 from urllib.parse import quote
 
 from core.adapters.exchange.client import ExchangeClient
+from core.adapters.exchange.command import Command
+from core.adapters.exchange.listings import list_rows
 from core.adapters.graph.client import GraphClient
 from core.adapters.m365.verified_write import (
     Sleep,
@@ -82,7 +84,7 @@ async def read_source_rows(
 ) -> list[ResponseRow]:
     """What a cmdlet or a path of Graph answers. Raises TenantError."""
     if source.service is Service.EXCHANGE:
-        return await exchange.invoke(source.read, {})
+        return await list_rows(exchange, Command(source.read, source.read_parameters))
     if not source.identity_property:
         return [await graph.get(source.read, source.permission)]
     return [row async for page in graph.read_pages(source.read, source.permission) for row in page]

@@ -21,6 +21,7 @@ from core.adapters.m365.apps import (
     parse_role_names,
 )
 from core.adapters.m365.auditing.parse import parse_audit_bypass, parse_mailbox_audit
+from core.adapters.m365.configuration import parse_configuration
 from core.adapters.m365.delegation import (
     parse_mailbox_rights,
     parse_send_as_rights,
@@ -75,6 +76,7 @@ from core.guards.mailbox_forwarding.recipients import (
     normalize_address,
     parse_recipient_string,
 )
+from core.microsoft365.configuration_sources import CONFIGURATION_SOURCES
 from core.sanitize import sanitize_text
 from core.tenant.mail_flow import AcceptedDomain, Recipient
 from core.tenant.mailboxes import Mailbox
@@ -128,6 +130,7 @@ ROW_PARSERS: tuple[Callable[[ResponseRow], object], ...] = (
     lambda row: parse_exchange_rule("m", row),
     parse_shared_mailbox,
     lambda row: parse_mailbox_size("m", row),
+    *(partial(parse_configuration, name, one) for name, one in CONFIGURATION_SOURCES.items()),
 )
 ROW_NAMES = find_property_names("adapters/m365/**/*.py")
 ERROR_NAMES = (

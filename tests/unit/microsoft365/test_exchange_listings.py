@@ -1,22 +1,19 @@
 """The ways to list what Exchange holds, as the register and the adapters name them."""
 
-import ast
-from pathlib import Path
-
 from core.microsoft365.assumptions.register import ASSUMPTIONS_BY_ID
 from core.microsoft365.exchange_listings import (
     ALL_PROPERTIES,
     CAS_MAILBOX_ENTITIES,
+    CMDLETS_WITH_MORE_WAYS,
     DEFAULT_PAGE_FORM,
-    LISTINGS,
     MAILBOX_ENTITIES,
     PAGE_FORMS,
+    PAGES_OR_WHOLE,
     ListingWay,
+    find_cmdlet_listing,
     find_page_form,
 )
-
-ADAPTERS = Path("core/adapters")
-READ_BY_IDENTITY = {"Get-MailContact", "Get-MailUser", "Get-MailboxStatistics", "Get-Recipient"}
+from core.microsoft365.permissions import CMDLETS
 
 
 def test_the_forms_of_a_page_are_the_ways_of_the_assumption() -> None:
@@ -27,36 +24,19 @@ def test_the_forms_of_a_page_are_the_ways_of_the_assumption() -> None:
     assert find_page_form("none") is None
 
 
-def test_every_cmdlet_that_an_adapter_runs_says_how_it_is_listed() -> None:
-    cmdlets = {
-        node.value
-        for path in ADAPTERS.rglob("*.py")
-        for node in ast.walk(ast.parse(path.read_text(encoding="utf-8")))
-        if isinstance(node, ast.Constant)
-        and isinstance(node.value, str)
-        and node.value.startswith("Get-")
-        and node.value.replace("-", "").isalpha()
-        and len(node.value) > len("Get-")
-    }
-    assert "Get-Mailbox" in cmdlets
-    assert cmdlets - READ_BY_IDENTITY - {NO_SUCH_CMDLET} <= LISTINGS.keys() | CONFIGURATION
-    for listing in LISTINGS.values():
+def test_a_cmdlet_is_listed_by_pages_first_and_by_what_its_row_adds() -> None:
+    assert find_cmdlet_listing("Get-Anything") == PAGES_OR_WHOLE
+    for cmdlet in ("Get-Anything", *CMDLETS_WITH_MORE_WAYS):
+        listing = find_cmdlet_listing(cmdlet)
         assert listing.ways[0] is ListingWay.PAGES
         assert (ListingWay.ENTITIES in listing.ways) == (listing.entity_set is not None)
         assert (ListingWay.EACH in listing.ways) == bool(listing.each_of)
 
 
-# What the probe runs to see how Exchange refuses a cmdlet that it does not have.
-NO_SUCH_CMDLET = "Get-ExoguardProbe"
-# Objects of configuration: an organization has one or a few of them.
-CONFIGURATION = {
-    "Get-AdminAuditLogConfig",
-    "Get-AuthenticationPolicy",
-    "Get-CASMailboxPlan",
-    "Get-OrganizationConfig",
-    "Get-SharingPolicy",
-    "Get-TransportConfig",
-}
+def test_every_listing_with_more_ways_is_one_of_a_cmdlet_that_is_read() -> None:
+    assert CMDLETS_WITH_MORE_WAYS.keys() <= CMDLETS.keys()
+    each_of = {listing.each_of for listing in CMDLETS_WITH_MORE_WAYS.values()} - {""}
+    assert each_of <= CMDLETS.keys()
 
 
 def test_properties_are_asked_for_by_the_sets_that_hold_them() -> None:

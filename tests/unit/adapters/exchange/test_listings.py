@@ -11,7 +11,7 @@ from core.adapters.exchange.listings import list_objects, list_rows
 from core.adapters.exchange.way_memory import WayMemory
 from core.adapters.parsing import ResponseRow
 from core.errors import LedgerError, Unavailable
-from core.microsoft365.exchange_listings import DEFAULT_PAGE_FORM, LISTINGS, ListingWay
+from core.microsoft365.exchange_listings import DEFAULT_PAGE_FORM, ListingWay
 from core.model.state import EVERY_CMDLET, Way
 from tests.support.http_recorder import Connection, build_mailbox_row, build_scene, connect_sandbox
 
@@ -260,6 +260,5 @@ async def test_fewer_objects_than_exchange_counts_are_no_listing() -> None:
             await list_rows(to.exchange, Command("Get-RoleGroup", ALL, ("Guid",)))
 
 
-def test_the_usual_form_is_the_first_of_every_listing() -> None:
+def test_the_usual_form_of_a_page_is_the_one_that_every_listing_tries_first() -> None:
     assert DEFAULT_PAGE_FORM.name == "post-app-plain-front"
-    assert all(listing.ways[0] is ListingWay.PAGES for listing in LISTINGS.values())
