@@ -360,6 +360,8 @@ EXCHANGE = Service.EXCHANGE
 GUARD = Guard(
     name="mailbox-delegation",
     title="Delegated mailboxes",
+    looks_for="who may open another person's mailbox or send in their name: guests, unknown and new"
+    " holders",
     rationale="A right over somebody's mailbox reads and writes for them, whatever their password.",
     verdicts=VERDICT_TEXTS,
     permissions=(

@@ -416,6 +416,8 @@ def list_group_facts(summary: GroupSummary) -> Iterator[Fact]:
 GUARD = Guard(
     name="mfa-registration",
     title="Second factors",
+    looks_for="administrators without a second factor or with a weak one; how many other users have"
+    " none",
     rationale="Where a password alone is enough, one that was guessed or phished opens the "
     "account.",
     verdicts=VERDICT_TEXTS,

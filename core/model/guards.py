@@ -113,8 +113,12 @@ class Guard[T, O = Any]:
     name: str
     """The name people use, such as mailbox-audit; the module has it with underscores."""
     title: str
+    looks_for: str
+    """What it finds, as the README's list of guards says it."""
     rationale: str
     """Why the control exists, in one sentence."""
+    noun: str
+    """What the guard counts, in the plural."""
     permissions: tuple[Permission, ...]
     """What the guard needs; with every setting that could need more."""
     observe: Callable[[Tenant, ObserveContext[O]], AsyncIterator[Reading[T] | MailboxPage]]
@@ -128,8 +132,6 @@ class Guard[T, O = Any]:
         Callable[[Tenant, ObserveContext[O], Sequence[Mailbox]], Awaitable[Reading[T]]] | None
     ) = None
     """Reads some mailboxes one by one. `observe` and `inspect` are the only I/O of a guard."""
-    noun: str = "mailboxes"
-    """What the guard counts."""
     correlation: CorrelationRule | None = None
     periodic_checks: tuple[PeriodicCheck, ...] = ()
     settling_time: timedelta = timedelta(minutes=10)

@@ -40,11 +40,15 @@ type Scene = Mapping[str, Any]
 
 @dataclass(frozen=True, slots=True)
 class AttackStep:
-    """One step of the attacker: the guard that detects it, its description and its edits."""
+    """One step of the attacker, and what becomes of it."""
 
     guard: str
+    """The guard that detects it."""
     description: str
     edits: tuple[Row, ...]
+    """What it changes in the tenant."""
+    finds: tuple[tuple[str, str, str], ...]
+    """The new findings of the guard in its next run: subject, severity and verdict."""
 
 
 def build_add_edits(path: str, *rows: Row) -> tuple[Row, ...]:
@@ -85,6 +89,10 @@ def build_rule_step(scene: Scene) -> AttackStep:
         f'A rule named "." appears for {VICTIM}: it redirects every mail about an invoice to '
         f"{ATTACKER} and deletes it.",
         build_add_edits(f"/graph/messageRules/{owner}", row),
+        finds=(
+            ("dana@contoso.com", "high", "external"),
+            ("dana@contoso.com", "high", "hides-mail"),
+        ),
     )
 
 
@@ -98,6 +106,7 @@ def build_shared_mailbox_step(scene: Scene) -> AttackStep:
             build_set_edit(f"/graph/users/{box['ExternalDirectoryObjectId']}/accountEnabled", True),
             build_set_edit(f"/exchange/Get-Mailbox/{box['Guid']}/AccountDisabled", False),
         ),
+        finds=(("archive-2019@contoso.com", "high", "block"),),
     )
 
 
@@ -109,6 +118,7 @@ def build_bypass_step(scene: Scene) -> AttackStep:
         "mailbox-audit",
         f"Mailbox auditing is told to bypass {PROMOTED_ALIAS}.",
         (build_set_edit(where, True),),
+        finds=(("derya", "critical", "repair"),),
     )
 
 
@@ -130,6 +140,7 @@ def build_delegation_step() -> AttackStep:
                 "/exchange/Get-RecipientPermission", build_recipient_permission("edda", upn, sid)
             ),
         ),
+        finds=(("edda@contoso.com", "critical", "external"),),
     )
 
 
@@ -145,6 +156,7 @@ def build_remote_domain_step() -> AttackStep:
         "tenant-baseline",
         "A remote domain for evil.example appears that lets mail be forwarded by itself.",
         build_add_edits("/exchange/Get-RemoteDomain", row),
+        finds=(("remote domain Billing", "high", "drift"),),
     )
 
 
@@ -167,6 +179,7 @@ def build_consent_step() -> AttackStep:
                 build_grant(MALICIOUS_APP_ID, scopes, VICTIM.partition("@")[0]),
             ),
         ),
+        finds=(("Micros0ft Mail Backup", "critical", "impostor"),),
     )
 
 
@@ -184,6 +197,11 @@ def build_promotion_step(scene: Scene) -> AttackStep:
                 build_role_assignment(PROMOTED_ALIAS, GLOBAL_ADMINISTRATOR),
             ),
             *(build_set_edit(f"{details}/{name}", value) for name, value in lacks.items()),
+        ),
+        finds=(
+            ("derya@contoso.com", "critical", "no-second-factor"),
+            # The 14 deleted users leave its listing a fifth shorter: listing-shrank.
+            ("mfa-registration", "medium", "could-not-tell"),
         ),
     )
 
@@ -215,6 +233,7 @@ def build_deletion_step(scene: Scene) -> AttackStep:
         "mass-deletion",
         f"{PROMOTED_ALIAS} deletes {len(gone)} users, the whole warehouse.",
         tuple(edits),
+        finds=(("derya@contoso.com", "high", "mass-deletion"),),
     )
 
 
@@ -267,6 +286,7 @@ def build_powershell_step(scene: Scene) -> AttackStep:
             build_set_edit(f"{where}/EXOModuleEnabled", True),
             build_set_edit(f"{where}/RemotePowerShellEnabled", True),
         ),
+        finds=(("dana@contoso.com", "low", "repair"),),
     )
 
 
@@ -283,6 +303,7 @@ def build_smtp_auth_step(scene: Scene) -> AttackStep:
                 build_sign_in("fiona", "Authenticated SMTP", ATTACK_DAYS_AGO, ATTACKER_IP),
             ),
         ),
+        finds=(("fiona@contoso.com", "medium", "ask"),),
     )
 
 
@@ -293,6 +314,7 @@ def build_hold_step(scene: Scene) -> AttackStep:
         "shared-mailbox-health",
         "Somebody notices and puts info, a shared mailbox, on litigation hold without a licence.",
         (build_set_edit(f"/exchange/Get-Mailbox/{box['Guid']}/LitigationHoldEnabled", True),),
+        finds=(("info@contoso.com", "medium", "ask"),),
     )
 
 

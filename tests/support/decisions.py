@@ -35,7 +35,9 @@ async def observe(
 GUARD: Guard[Any] = Guard(
     name="toy",
     title="Toy",
+    looks_for="what a test wants found",
     rationale="It is a toy.",
+    noun="mailboxes",
     permissions=(),
     observe=observe,
     judge=lambda thing, terms: (),

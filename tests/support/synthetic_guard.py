@@ -281,7 +281,9 @@ async def observe_pages(
 GUARD: Guard[Any] = Guard(
     name="toy",
     title="Toy",
+    looks_for="what a test wants found",
     rationale="It is a toy.",
+    noun="mailboxes",
     permissions=(),
     observe=observe,
     judge=judge,

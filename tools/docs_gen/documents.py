@@ -21,6 +21,7 @@ from core.microsoft365.cis_benchmark import BENCHMARK, BENCHMARK_URL, CONTROLS, 
 from core.microsoft365.permissions import describe_risk, find_app_role, find_cmdlet
 from core.model.guards import GuardConfig, Mode, Permission, Service
 from core.model.options import REQUIRED, Purpose
+from core.ncrontab import CronSchedule
 from tools.docs_gen import assumptions, cli_samples, infra
 
 ROOT = Path(__file__).resolve().parent.parent.parent
@@ -52,6 +53,24 @@ def build_guard_table() -> str:
         for duty in CATALOG
     ]
     return format_table(("guard", "why", "mode", "schedule (UTC)", "brake"), rows)
+
+
+def build_readme_table() -> str:
+    """The guards with what each looks for, and what it does by default."""
+    rows = [
+        format_row(
+            f"`{config.guard.name}`",
+            config.guard.looks_for,
+            f"{config.mode}, {describe_interval(config.schedule)}",
+        )
+        for config in CATALOG
+    ]
+    return format_table(("guard", "looks for", "by default"), rows)
+
+
+def describe_interval(schedule: str) -> str:
+    """How often a schedule comes due, without the minute at which it begins."""
+    return CronSchedule.parse(schedule).describe_schedule().partition(", ")[0]
 
 
 def format_permission(entry: Permission) -> str:
@@ -208,6 +227,7 @@ def list_guard_tables() -> dict[str, TableBuilder]:
 def list_tables() -> dict[Path, dict[str, TableBuilder]]:
     """What builds the tables of each file, by the table's name."""
     return {
+        ROOT / "README.md": {"guards": build_readme_table},
         ROOT / "docs" / "guards.md": list_guard_tables(),
         ROOT / "docs" / "evidence.md": {"records": build_record_tables, "columns": format_columns},
         ROOT / "docs" / "cli.md": {
@@ -286,14 +306,15 @@ def list_unknown_permissions() -> Iterator[str]:
 
 
 MENTIONS: Mapping[str, tuple[str, str]] = {
-    "README.md": ("| `{name}` |", "a row with what it looks for and how often it runs"),
     "docs/guards.md": (
         "\n## {name}\n",
         "a section in the catalog's order, with the threat, the verdicts and "
         "**Articles and controls.**",
     ),
-    "sandbox/scenes/attack_steps.py": ('"{name}"', "a step in which the attacker does it"),
-    "tests/integration/test_attack_steps.py": ('"{name}":', "what the guard finds after that step"),
+    "sandbox/scenes/attack_steps.py": (
+        '"{name}"',
+        "a step in which the attacker does it, and what the guard finds then",
+    ),
     "tests/resilience/generators/scenes.py": ('"{name}":', "a tenant in which it finds something"),
 }
 """Where every guard has to be named, how, and what a person adds there."""
@@ -313,8 +334,9 @@ def list_placeholders() -> Iterator[str]:
     for path in (
         *sorted((ROOT / "core" / "guards").rglob("*.py")),
         ROOT / "core" / "microsoft365" / "cis_benchmark.py",
-        ROOT / "README.md",
+        ROOT / "core" / "microsoft365" / "configuration_sources.py",
         ROOT / "docs" / "guards.md",
+        ROOT / "sandbox" / "scenes" / "attack_steps.py",
     ):
         is_generated = False
         for number, line in enumerate(path.read_text(encoding="utf-8").splitlines(), 1):

@@ -14,6 +14,8 @@ GRAPH = Service.GRAPH
 GUARD = Guard(
     name="app-consent",
     title="Apps and consent",
+    looks_for="apps with access to mail, files or the directory; secrets added to apps; users who "
+    "may consent by themselves",
     rationale="An app somebody agreed to keeps reading mail and files after the password was "
     "changed.",
     verdicts=VERDICT_TEXTS,

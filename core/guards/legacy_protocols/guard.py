@@ -19,6 +19,8 @@ EXCHANGE = Service.EXCHANGE
 GUARD = Guard(
     name="legacy-protocols",
     title="Legacy protocols",
+    looks_for="SMTP AUTH, POP and IMAP: for the organization, for existing and future mailboxes; "
+    "who still uses them",
     rationale="SMTP AUTH, POP and IMAP let a stolen password in where no second factor is asked "
     "for.",
     verdicts=VERDICT_TEXTS,
@@ -71,6 +73,7 @@ GUARD = Guard(
             parameters=("Identity", "AllowBasicAuthSmtp"),
         ),
     ),
+    noun="mailboxes",
     observe=observe,
     judge=judge,
     settings=(RECENT_SIGN_IN_DAYS, WITHOUT_SIGN_INS),

@@ -150,6 +150,7 @@ EXCHANGE = Service.EXCHANGE
 GUARD = Guard(
     name="mailbox-audit",
     title="Mailbox auditing",
+    looks_for="auditing switched off, customised, too short, or bypassed",
     rationale="What is not recorded cannot be found out later, so intruders switch it off first.",
     verdicts=VERDICT_TEXTS,
     permissions=(
@@ -195,6 +196,7 @@ GUARD = Guard(
             parameters=("Identity", "AuditBypassEnabled"),
         ),
     ),
+    noun="mailboxes",
     observe=observe,
     judge=judge,
     settings=(AUDIT_LOG_AGE_DAYS, ITEMS_ACCESSED),

@@ -20,6 +20,8 @@ GRAPH, EXCHANGE = Service.GRAPH, Service.EXCHANGE
 GUARD = Guard(
     name="mailbox-forwarding",
     title="Forwarding and hiding of mail",
+    looks_for="mail leaving by mailbox forwarding, inbox rules (hidden ones too), mail-flow rules; "
+    "rules that hide mail",
     rationale="A forward or an inbox rule keeps an intruder reading after the password was "
     "changed.",
     verdicts=VERDICT_TEXTS,

@@ -431,6 +431,7 @@ def is_directory_sync(burst: DeletionBurst) -> bool:
 GUARD = Guard(
     name="mass-deletion",
     title="Mass deletion",
+    looks_for="bursts of deleted users, groups or devices: who deleted them, what can be restored",
     rationale="What was deleted can be restored for 30 days, if somebody notices.",
     verdicts=VERDICT_TEXTS,
     permissions=(

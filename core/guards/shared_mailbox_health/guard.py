@@ -16,6 +16,8 @@ from core.tenant.sources import MAILBOX_SIZES
 GUARD = Guard(
     name="shared-mailbox-health",
     title="Health of shared mailboxes",
+    looks_for="shared mailboxes over 50 GB, on hold or archived without the licence; licensed "
+    "without need; turned back into a user mailbox by the next synchronisation",
     rationale="One with the wrong licence, or that is a user's again tomorrow, loses mail or "
     "hides one.",
     permissions=(

@@ -17,6 +17,7 @@ ROLE_REASON = "without it no account is blocked unattended"
 GUARD = Guard(
     name="shared-mailbox-sign-in",
     title="Sign-in of shared mailboxes",
+    looks_for="shared, room, equipment and scheduling mailboxes whose account can sign in",
     rationale="An account that belongs to no person and can sign in is a way in that nobody "
     "watches.",
     verdicts=VERDICT_TEXTS,

@@ -394,6 +394,8 @@ def list_compared_settings(baseline: Baseline) -> tuple[ComparedSetting, ...]:
 GUARD = Guard(
     name="tenant-baseline",
     title="Baseline of the organization",
+    looks_for="settings of the organization that differ from a reviewed table, with rows of your "
+    "own",
     rationale="One lax setting of the organization opens every mailbox at once, and shows in none.",
     verdicts=VERDICT_TEXTS,
     permissions=build_baseline_permissions(build_full_baseline()),
