@@ -9,8 +9,8 @@ import pytest
 from core.api.routes import ROUTES
 from core.config.settings import Settings, list_settings
 from core.errors import SettingsError
-from core.guards.mailbox_forwarding.outbound import rank_domain_pattern
 from core.model.cases import Exemption
+from core.tenant.domain_names import rank_domain_pattern
 from tests.support.builders import MINIMAL_SETTINGS
 from tests.support.fakes.clock import START
 from tests.support.fakes.ledger import DAY

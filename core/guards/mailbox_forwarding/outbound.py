@@ -10,8 +10,8 @@ from enum import StrEnum
 from core.guards.mailbox_forwarding.recipients import (
     get_address_domain,
     normalize_address,
-    to_a_label,
 )
+from core.tenant.domain_names import rank_domain_pattern, to_a_label
 from core.tenant.mail_flow import OutboundPolicy, RemoteDomain
 
 RELIES_ON = (
@@ -118,19 +118,3 @@ def allows_auto_forward(domain: str, remote_domains: Sequence[RemoteDomain] | No
         if (rank := rank_domain_pattern(remote.name, domain)) is not None
     ]
     return max(matching)[1] if matching else None
-
-
-def rank_domain_pattern(pattern: str, domain: str) -> tuple[int, int] | None:
-    """How closely a remote domain's name fits; None when it does not fit at all.
-
-    `*.example.org` stands for example.org and everything below it (Microsoft Learn: Remote
-    domains in Exchange Online).
-    """
-    pattern = pattern.strip()
-    if pattern == "*":
-        return (0, 0)
-    parent = to_a_label(pattern.removeprefix("*."))
-    if pattern.startswith("*."):
-        fits = domain == parent or domain.endswith(f".{parent}")
-        return (1, parent.count(".")) if fits else None
-    return (2, 0) if domain == parent else None

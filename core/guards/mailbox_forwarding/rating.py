@@ -9,12 +9,12 @@ from core.guards.mailbox_forwarding.recipients import (
     ForwardTarget,
     RecipientLocation,
     get_address_domain,
-    to_a_label,
 )
 from core.guards.mailbox_forwarding.texts import MAX_SHOWN
 from core.guards.mailbox_forwarding.verdicts import ForwardingVerdict
 from core.keys import hash_parts
 from core.model.findings import Severity
+from core.tenant.domain_names import to_a_label
 
 
 def decide_forward_verdict(

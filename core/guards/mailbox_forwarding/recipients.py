@@ -7,13 +7,11 @@ nothing. So only the domain of an address outside is judged by its spelling.
 """
 
 import re
-import unicodedata
 from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass, replace
 from enum import StrEnum
 
-import idna
-
+from core.tenant.domain_names import to_a_label
 from core.tenant.mail_flow import AcceptedDomain, Recipient
 
 RELIES_ON = ("exchange-rule-targets",)
@@ -81,20 +79,6 @@ class OwnDomains:
             return True
         labels = domain.split(".")
         return any(".".join(labels[start:]) in self.parents for start in range(1, len(labels)))
-
-
-def to_a_label(domain: str) -> str:
-    """A domain in the one form in which domains compare: lower case, ASCII, no trailing dot.
-
-    What the IDNA tables refuse is compared as text, so that it equals itself and nothing else.
-    """
-    domain = domain.strip().rstrip(".")
-    if domain.isascii():
-        return domain.lower()
-    try:
-        return idna.encode(domain, uts46=True).decode("ascii").lower()
-    except idna.IDNAError:
-        return unicodedata.normalize("NFKC", domain).casefold()
 
 
 def normalize_address(text: str) -> str:

@@ -14,8 +14,8 @@ from core.guards.mailbox_forwarding.recipients import (
     locate_recipient,
     normalize_address,
     parse_recipient_string,
-    to_a_label,
 )
+from core.tenant.domain_names import to_a_label
 from core.tenant.mail_flow import AcceptedDomain, Recipient
 
 OWN = OwnDomains.from_accepted_domains(
