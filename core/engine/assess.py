@@ -6,15 +6,12 @@ from datetime import datetime
 
 from core.engine.case_lifecycle import defer_case, open_case, update_case
 from core.engine.decision_context import DecisionContext
-from core.engine.self_findings import build_object_finding
+from core.engine.first_look import mark_unread_object, was_preexisting
 from core.engine.truncation import sanitize_finding, truncate_finding
 from core.model.cases import Case, Notification
 from core.model.findings import Finding, Severity, Verdict
 from core.model.guards import Mode
 from core.model.runs import ReportedFinding
-from core.tenant.readings import ReadFailure
-
-RELIES_ON = ("write-first-look",)
 
 # What we changed and somebody changed back this often, within this time, is theirs to decide.
 FLAP_COUNT = 2
@@ -84,7 +81,12 @@ def assess_finding(
     if old and finding.confirmations_needed and old.notification is Notification.CLOSED:
         # The end was never delivered, and the finding is back. A new case would wait for its
         # confirmations, while operators still know the old one as open.
-        old = replace(old, closed_at=None, resolution="", notification=Notification.NONE)
+        old = replace(
+            mark_unread_object(context, old, old),
+            closed_at=None,
+            resolution="",
+            notification=Notification.NONE,
+        )
     known = old is not None and old.closed_at is None
     preexisting = finding.asks_if_preexisting and was_preexisting(context, key, old, finding)
     if preexisting:
@@ -92,7 +94,7 @@ def assess_finding(
     case = (
         update_case(context, old, finding)
         if known and old
-        else open_case(context, key, finding, is_self_check)
+        else mark_unread_object(context, open_case(context, key, finding, is_self_check), old)
     )
     if preexisting and not case.baselined:
         case = replace(case, baselined=True)
@@ -110,30 +112,6 @@ def assess_finding(
         is_new=not known,
         may_change=may_change and not is_initial,
         previewed=may_change and is_initial,
-    )
-
-
-def was_preexisting(
-    context: DecisionContext, case_key: str, case: Case | None, finding: Finding
-) -> bool:
-    """Whether the finding may have been there when the guard first read its object.
-
-    An open case says so. An object that could not be read so far, as an open case of its own
-    tells, is read first now. What an operator exempted once is a question again when that ends.
-    """
-    if case and case.closed_at is None:
-        return case.baselined
-    exemptions = context.snapshot.exemptions
-    if case_key in exemptions or finding.object_id in exemptions:
-        return True
-    unread = (
-        context.snapshot.cases.get(
-            context.get_case_key(build_object_finding(ReadFailure(source, "", finding.object_id)))
-        )
-        for source in finding.sources
-    )
-    return context.is_initial_reading(finding.sources) or any(
-        one is not None and one.closed_at is None for one in unread
     )
 
 

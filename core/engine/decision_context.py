@@ -80,6 +80,12 @@ class DecisionContext:
         return abs(self.now - since) >= span
 
     @property
+    def scan_started_at(self) -> datetime:
+        """When the scan began that this run is part of."""
+        scan_pass = self.snapshot.state.scan_pass
+        return scan_pass.started_at if scan_pass else self.now
+
+    @property
     def is_mode_lowered(self) -> bool:
         """Whether an operator restricted an enforcing guard to reporting for this run."""
         return self.mode is not Mode.ENFORCE and self.config.mode is Mode.ENFORCE

@@ -8,6 +8,7 @@ from core.engine.assess import assess_finding, merge_findings, select_changed_ca
 from core.engine.brake import PlannedChange, build_brake_finding, decide_brake
 from core.engine.case_lifecycle import parse_planned_changes, with_notification
 from core.engine.decision_context import RELEASE_WINDOW, DecisionContext
+from core.engine.first_look import list_spent_marks
 from core.engine.population import count_known_objects, is_absence_trusted, population_dropped
 from core.engine.reconcile import BatchResult, find_ended_cases, infer_applied
 from core.engine.self_findings import (
@@ -105,8 +106,9 @@ def plan_changes(context: DecisionContext, totals: ScanTotals) -> Plan:
     result = BatchResult(
         reported_findings=tuple(view.reported_finding for view in assessed.values()),
         cases=tuple(rows),
-        cases_to_delete=tuple(
-            case for case in ended_cases if not case.notified_at and not case.notification
+        cases_to_delete=(
+            *(case for case in ended_cases if not case.notified_at and not case.notification),
+            *(list_spent_marks(context) if totals.complete else ()),
         ),
         records=inferred,
     )

@@ -78,11 +78,9 @@ def reconcile_batch(
         reported_findings=tuple(assessment.reported_finding for assessment in assessed.values()),
         cases=(
             *select_changed_cases(assessed),
-            *(case for case in closed if case.notified_at or case.notification),
+            *(case for case in closed if is_worth_keeping(case)),
         ),
-        cases_to_delete=tuple(
-            case for case in closed if not case.notified_at and not case.notification
-        ),
+        cases_to_delete=tuple(case for case in closed if not is_worth_keeping(case)),
         records=(
             *inferred,
             *(
@@ -118,6 +116,11 @@ def select_changed_traits(
 ) -> tuple[KnownTraits, ...]:
     """What a batch adds to the guard's memory of its objects, and has to be saved."""
     return tuple(one for one in batch.known_traits if snapshot.known_traits.get(one.key) != one)
+
+
+def is_worth_keeping(case: Case) -> bool:
+    """Whether the row of a closed case stays: it was notified, or later batches need its mark."""
+    return bool(case.notified_at or case.notification or case.unread_since_first_look)
 
 
 def find_ended_cases(

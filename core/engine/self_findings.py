@@ -28,6 +28,8 @@ from core.tenant.readers import GrantedPermissions
 from core.tenant.readings import ReadFailure, Reading
 from core.tenant.sources import CREDENTIAL, GRANTS
 
+# The kind of findings about an object that could not be read.
+UNREADABLE = "unreadable"
 # The kinds of findings about a whole scan rather than one object.
 UNAUTHORIZED_EXEMPTION = "exemption-unauthorized"
 SHRUNK = "listing-shrank"
@@ -146,7 +148,7 @@ def build_object_finding(failure: ReadFailure) -> Finding:
     """One object that could not be read, which is notified if it lasts."""
     subject = failure.subject or failure.object_id
     return Finding(
-        kind="unreadable",
+        kind=UNREADABLE,
         object_id=failure.object_id,
         subject=subject,
         severity=Severity.INFO if failure.optional else Severity.MEDIUM,

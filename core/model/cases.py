@@ -59,6 +59,10 @@ class Case:
     """How many runs saw the finding before the first notification."""
     baselined: bool = False
     """Whether the case existed when the guard first read its sources."""
+    unread_since_first_look: bool = False
+    """Whether its object could not be read when the guard first read the source, nor since; only in
+    cases about that.
+    """
     failure_count: int = 0
     """How many attempts of its changes failed in a row."""
     deferred_at: datetime | None = None

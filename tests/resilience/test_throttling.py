@@ -104,15 +104,14 @@ async def settled(stage: AdapterHarness) -> tuple[object, ...]:
     )
 
 
-PEACE: dict[tuple[str, bool], tuple[object, ...]] = {}
+PEACE: dict[str, tuple[object, ...]] = {}
 
 
-async def in_peace(duty: GuardConfig, preexisting: bool = False) -> tuple[object, ...]:
+async def in_peace(duty: GuardConfig) -> tuple[object, ...]:
     """What comes of it when nobody has to wait; found out once."""
-    name = (duty.guard.name, preexisting)
+    name = duty.guard.name
     if name not in PEACE:
-        scene = build_small_tenant() if preexisting else build_tenant_before_forwards()
-        async with open_harness(scene, duty, Mode.ENFORCE) as stage:
+        async with open_harness(build_tenant_before_forwards(), duty, Mode.ENFORCE) as stage:
             await stage.run_guard()
             start_forwards(stage)
             for _ in range(2):
@@ -122,8 +121,6 @@ async def in_peace(duty: GuardConfig, preexisting: bool = False) -> tuple[object
 
 
 EVERYWHERE = ("30", "200")
-UNREAD = ("a list of Graph", "200")
-"""Nothing is read in the run with the forwards; found after that, they are questions."""
 IN_PLACES = ("some of a batch", "the channel")
 
 
@@ -139,7 +136,7 @@ async def test_nobody_calls_before_the_time_and_in_the_end_all_is_as_it_should_b
 ) -> None:
     duty, where = PLACES[place]
     words, seconds = form(said)
-    wanted = await in_peace(duty, preexisting=(place, said) == UNREAD)
+    wanted = await in_peace(duty)
     async with open_harness(build_tenant_before_forwards(), duty, Mode.ENFORCE) as stage:
         first = await stage.run_guard()
         start_forwards(stage)

@@ -5,6 +5,8 @@ from dataclasses import replace
 import pytest
 
 from core.engine.apply import apply_changes, group_records
+from core.engine.plan import plan_changes
+from core.engine.reconcile import reconcile_batch
 from core.model.cases import Exemption
 from core.model.changes import ChangeRecord, ChangeState
 from core.model.findings import Finding, Verdict
@@ -28,6 +30,7 @@ from tests.support.decisions import (
     MANY,
     STATE,
     SURFACE,
+    RunDecision,
     apply_plan,
     build_finding,
     build_known_snapshot,
@@ -75,15 +78,118 @@ def test_what_ended_and_comes_back_is_changed_at_once() -> None:
     assert [row.kind for row in again.changes_to_apply] == ["ClearMailboxForward"]
 
 
-def test_an_object_that_was_unread_until_now_is_read_for_the_first_time() -> None:
-    failure = ReadFailure(SURFACE, "no answer", "a")
-    unread = build_scene(reading=build_reading(failures=(failure,)))
-    memory = apply_plan(make_plan(unread, []), GuardSnapshot(state=STATE))
-    seen = make_plan(build_scene(memory, now=START + DAY), [build_stock_finding()])
-    assert seen.changes_to_apply == ()
-    memory = apply_plan(seen, memory)
-    later = make_plan(build_scene(memory, now=START + 2 * DAY), [build_stock_finding()])
-    assert (later.changes_to_apply, later.reported_findings[0].verdict) == ((), Verdict.ASK)
+MISSED = ReadFailure(SURFACE, "no answer", "a")
+
+
+def play(
+    memory: GuardSnapshot, *looks: tuple[Reading[object], list[Finding]]
+) -> tuple[RunDecision, GuardSnapshot]:
+    """Several looks a day apart, the next day first: the last decision and what it leaves."""
+    for day, (reading, findings) in enumerate(looks, 1):
+        plan = make_plan(build_scene(memory, now=START + day * DAY, reading=reading), findings)
+        memory = apply_plan(plan, memory)
+    return plan, memory
+
+
+CLEAN: tuple[Reading[object], list[Finding]] = (build_reading(), [])
+UNREAD: tuple[Reading[object], list[Finding]] = (build_reading(failures=(MISSED,)), [])
+NO_SOURCE: tuple[Reading[object], list[Finding]] = (
+    build_reading(failures=(ReadFailure(SURFACE, "no answer"),)),
+    [],
+)
+FOUND = (build_reading(), [build_stock_finding()])
+
+
+def is_question(plan: RunDecision) -> bool:
+    (row,) = (row for row in plan.reported_findings if row.finding.kind == "forward")
+    return (plan.changes_to_apply, plan.preview, row.verdict) == ((), (), Verdict.ASK)
+
+
+@pytest.mark.parametrize(
+    "looks",
+    [
+        [UNREAD],
+        [UNREAD] * 5,
+        [UNREAD, NO_SOURCE, UNREAD],
+        [NO_SOURCE, UNREAD],
+        [NO_SOURCE],
+        [UNREAD, (build_reading(complete=False), [])],
+    ],
+)
+def test_what_is_found_where_no_look_has_read_before_is_a_question_for_good(
+    looks: list[tuple[Reading[object], list[Finding]]],
+) -> None:
+    plan, memory = play(FRESH, *looks, FOUND)
+    assert is_question(plan)
+    memory = apply_plan(make_plan(build_scene(memory, now=START + 9 * DAY), []), memory)
+    assert is_question(play(FRESH, *looks, FOUND, FOUND)[0])
+    # It ended, so what comes now came later.
+    again = make_plan(build_scene(memory, now=START + 10 * DAY), [build_stock_finding()])
+    assert [row.kind for row in again.changes_to_apply] == ["ClearMailboxForward"]
+
+
+@pytest.mark.parametrize(
+    "looks",
+    [
+        [CLEAN, UNREAD],
+        [CLEAN, UNREAD, UNREAD, UNREAD, UNREAD],
+        [CLEAN, NO_SOURCE],
+        [CLEAN, NO_SOURCE, UNREAD],
+        [UNREAD, CLEAN, UNREAD],
+        [UNREAD, UNREAD, UNREAD, UNREAD, CLEAN, UNREAD],
+        [UNREAD, CLEAN],
+        [NO_SOURCE, CLEAN, UNREAD],
+    ],
+)
+def test_what_is_found_after_a_gap_of_an_object_that_was_read_is_changed_at_once(
+    looks: list[tuple[Reading[object], list[Finding]]],
+) -> None:
+    plan, _ = play(FRESH, *looks, FOUND)
+    assert [row.kind for row in plan.changes_to_apply] == ["ClearMailboxForward"]
+
+
+def test_only_the_objects_that_the_first_look_missed_are_questions() -> None:
+    _, memory = play(FRESH, (build_reading(failures=(MISSED,)), []))
+    plan = make_plan(
+        build_scene(memory, now=START + 2 * DAY),
+        [build_stock_finding("a"), build_stock_finding("b")],
+    )
+    assert [row.subject for row in plan.changes_to_apply] == ["b@example.com"]
+
+
+def test_an_undelivered_end_does_not_make_an_object_unread_again() -> None:
+    _, memory = play(FRESH, UNREAD, UNREAD, UNREAD)
+    for day, (reading, _) in enumerate((CLEAN, UNREAD), 4):
+        plan = make_plan(build_scene(memory, now=START + day * DAY, reading=reading), [])
+        memory = apply_plan(plan, memory, deliver=False)
+    plan = make_plan(build_scene(memory, now=START + 6 * DAY), [build_stock_finding()])
+    assert [row.kind for row in plan.changes_to_apply] == ["ClearMailboxForward"]
+
+
+def test_the_mark_of_an_object_lasts_until_the_last_batch_of_the_look_that_reads_it() -> None:
+    _, memory = play(FRESH, UNREAD)
+    context, reading = build_scene(memory, now=START + 2 * DAY)
+    first = reconcile_batch(context, reading, [])
+    assert [case.closed_at for case in first.cases] == [context.now]
+    assert first.cases_to_delete == ()
+    cases = {**memory.cases, **{case.key: case for case in first.cases}}
+    context = replace(context, snapshot=replace(memory, cases=cases))
+    second = reconcile_batch(context, reading, [build_stock_finding()])
+    assert [row.verdict for row in second.reported_findings] == [Verdict.ASK]
+    # A later batch that misses the object again leaves the mark on it.
+    missed = reconcile_batch(context, build_reading(failures=(MISSED,)), [])
+    assert [case.unread_since_first_look for case in missed.cases] == [True]
+    # The row goes with the end of the look.
+    ended = plan_changes(context, first.totals)
+    assert ended.result.cases_to_delete == first.cases
+
+
+def test_an_exempt_gap_is_still_a_gap() -> None:
+    _, memory = play(FRESH, UNREAD)
+    (gap,) = memory.cases
+    exemption = Exemption.grant(gap, "Dana", "known", START + 3 * DAY, START)
+    memory = replace(memory, exemptions={gap: exemption})
+    assert is_question(play(memory, UNREAD, UNREAD, UNREAD, FOUND)[0])
 
 
 @pytest.mark.parametrize("subject", [KEY, "a"])
