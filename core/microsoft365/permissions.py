@@ -142,6 +142,9 @@ CMDLETS: Mapping[str, Cmdlet] = {
     "Get-CASMailbox": Cmdlet(
         "see by which protocols each mailbox can be reached", ("Filter", "Identity", "ResultSize")
     ),
+    "Get-DistributionGroupMember": Cmdlet(
+        "read who is in which distribution group", ("Identity", "ResultSize")
+    ),
     "Get-InboxRule": Cmdlet(
         "read the rules of any mailbox, hidden ones too", ("Mailbox", "IncludeHidden", "ResultSize")
     ),
@@ -171,6 +174,9 @@ CMDLETS: Mapping[str, Cmdlet] = {
     "Get-RoleGroupMember": Cmdlet("read who administers Exchange", ("Identity", "ResultSize")),
     "Get-TransportRule": Cmdlet(
         "read all mail-flow rules: how mail is filtered and who gets copies", ("ResultSize",)
+    ),
+    "Get-UnifiedGroupLinks": Cmdlet(
+        "read who is in which Microsoft 365 group", ("Identity", "LinkType", "ResultSize")
     ),
     "Get-User": Cmdlet(
         "list every user, and who may use Exchange PowerShell", ("Filter", "Identity", "ResultSize")

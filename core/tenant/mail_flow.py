@@ -91,6 +91,21 @@ class Recipient:
     several: bool = False
     """True: more than one recipient answers to that string, so that it says nothing."""
 
+    @property
+    def key(self) -> str:
+        """What the recipient is known by, however it was looked up."""
+        return self.id or self.address or self.name
+
+
+@dataclass(frozen=True, slots=True)
+class GroupMembers:
+    """The direct members of a group, as far as they were listed."""
+
+    group_key: str
+    members: tuple[Recipient, ...] = ()
+    complete: bool = True
+    """False: the group has more members than were listed."""
+
 
 @dataclass(frozen=True, slots=True)
 class AcceptedDomain:
@@ -99,6 +114,10 @@ class AcceptedDomain:
     name: str
     includes_subdomains: bool = False
     """True: every name below it belongs to the tenant as well."""
+    authoritative: bool = True
+    """True: an address that Exchange does not know does not exist. False: mail for it is relayed to
+    another mail system, or Exchange does not say.
+    """
 
 
 @dataclass(frozen=True, slots=True)

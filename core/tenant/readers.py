@@ -26,6 +26,7 @@ from core.tenant.directory import (
 from core.tenant.mail_flow import (
     AcceptedDomain,
     Folder,
+    GroupMembers,
     InboxRule,
     OutboundPolicy,
     Recipient,
@@ -189,6 +190,14 @@ class MailFlowReader(Protocol):
 
     async def read_recipients(self, names: Collection[str]) -> Reading[Recipient]:
         """What recipient strings stand for. Source `recipients`; a failure names the string."""
+        ...
+
+    async def read_group_members(self, groups: Sequence[Recipient]) -> Reading[GroupMembers]:
+        """The direct members of distribution, security and Microsoft 365 groups.
+
+        Source `group-members`, optional; a failure names the group's key. A group that is gone, or
+        has more members than are listed, is not `complete`.
+        """
         ...
 
     async def read_accepted_domains(self) -> Reading[AcceptedDomain]:

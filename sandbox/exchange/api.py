@@ -19,6 +19,7 @@ from sandbox.exchange import (
     access,
     configuration,
     contested,
+    groups,
     listings,
     mailbox_statistics,
     permissions,
@@ -54,6 +55,7 @@ VERSIONS = ("beta", "v1.0")
 CMDLETS: Mapping[str, Cmdlet] = {
     **READ_CMDLETS,
     **permissions.PERMISSION_CMDLETS,
+    **groups.GROUP_CMDLETS,
     **WRITE_CMDLETS,
     **configuration.POLICY_READ_CMDLETS,
     **configuration.POLICY_WRITE_CMDLETS,

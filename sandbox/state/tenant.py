@@ -27,7 +27,12 @@ DEFAULT_ORGANIZATION: list[Row] = [
     {"id": TENANT_ID, "displayName": "Sandbox", "verifiedDomains": []}
 ]
 GRAPH_COLLECTIONS = ("users", "domains", "organization", "subscribedSkus")
-NAMED_COLLECTIONS = frozenset({"Get-InboxRule", "Get-RoleGroupMember"})
+NAMED_COLLECTIONS = frozenset(
+    {
+        *("Get-InboxRule", "Get-RoleGroupMember"),
+        *("Get-DistributionGroupMember", "Get-UnifiedGroupLinks"),
+    }
+)
 OWNED_COLLECTIONS = {
     "messageRules": "rules",
     "mailFolders": "folders",

@@ -17,6 +17,8 @@ from tests.infra.exchange_script_emulator import (
 type Role = dict[str, tuple[str, ...]]
 
 READ_CMDLETS: Role = {
+    "Get-DistributionGroupMember": ("Identity", "ResultSize"),
+    "Get-UnifiedGroupLinks": ("Identity", "LinkType", "ResultSize"),
     "Get-Mailbox": ("Filter", "GroupMailbox", "Identity", "RecipientTypeDetails", "ResultSize"),
     "Get-MailContact": ("Identity", "ResultSize"),
     "Get-MailUser": ("Identity", "ResultSize"),

@@ -15,6 +15,7 @@ from core.adapters.exchange.command import Command
 from core.adapters.exchange.listings import Listing
 from core.adapters.graph.client import GraphClient
 from core.adapters.m365.changes import apply_change
+from core.adapters.m365.mail_flow.groups import fetch_group_members
 from core.adapters.m365.mail_flow.parse import CONFIRMING_CMDLETS, build_confirming_command
 from core.adapters.m365.mail_flow.read import fetch_accepted_domains
 from core.adapters.m365.roles.parse import RoleGroup
@@ -32,6 +33,7 @@ from core.microsoft365.exchange_listings import (
 from core.microsoft365.permissions import CMDLETS
 from core.model.guards import Mode, Permission, Service
 from core.tenant.changes import ClearAuditBypass, DisableExchangeModule, EnableMailboxAudit
+from core.tenant.mail_flow import Recipient
 from core.tenant.mailboxes import Mailbox
 from tests.infra.powershell import (
     AUTOMATIC_VARIABLES,
@@ -222,6 +224,9 @@ async def everything_read(exchange: ExchangeClient) -> None:
     await tenant.mailboxes.read_forwarding_mailboxes()
     await tenant.inbox_rules.read_hidden_rules([MAILBOX])
     await tenant.mail_flow.read_recipients(["Ada"])
+    await fetch_group_members(
+        exchange, [Recipient("d", True), Recipient("g", True, "GroupMailbox")]
+    )
     await fetch_accepted_domains(exchange)
     await tenant.mail_flow.read_remote_domains()
     await tenant.mail_flow.read_outbound_policies()

@@ -10,11 +10,13 @@ from core.guards.mailbox_forwarding.hidden_rules import RuleVisibility
 from core.guards.mailbox_forwarding.outbound import ForwardingPolicyResult, evaluate_forwarding
 from core.guards.mailbox_forwarding.recipients import (
     ForwardTarget,
-    OwnDomains,
+    KnownRecipients,
     RecipientLocation,
+    list_outside_addresses,
     locate_forwarding_object,
     locate_recipient,
 )
+from core.microsoft365.addresses import OwnDomains
 from core.tenant.mail_flow import (
     Folder,
     InboxRule,
@@ -59,7 +61,8 @@ class MailboxForward:
 
     mailbox: Mailbox
     setting: str
-    target: ForwardTarget
+    targets: tuple[ForwardTarget, ...]
+    """The recipient; of a group, each member that counts."""
     is_overruled: bool = False
     overruled_address: str = ""
     policy_result: ForwardingPolicyResult = ForwardingPolicyResult.UNKNOWN
@@ -103,7 +106,7 @@ class ForwardingInputs:
     exchange_mailbox_ids: frozenset[str] = frozenset()
     folders: Mapping[tuple[str, str], Folder] = field(default_factory=dict)
     transport_rules: Sequence[TransportRule] = ()
-    known_recipients: Mapping[str, Recipient] = field(default_factory=dict)
+    known_recipients: KnownRecipients = KnownRecipients()
     recipient_reading: Reading[Recipient] = field(default_factory=Reading[Recipient])
     outbound_policies: Sequence[OutboundPolicy] | None = None
     remote_domains: Sequence[RemoteDomain] | None = None
@@ -114,25 +117,25 @@ class ForwardingInputs:
         """Recipients in their place; None when it is not known of every one of them."""
         sendings = []
         for action, raw in pairs:
-            target = (
+            targets = (
                 locate_recipient(raw, self.own_domains, self.known_recipients)
                 if self.own_domains
                 else None
             )
-            if target is None:
+            if targets is None:
                 return None
-            sendings.append(ForwardRecipient(action, target))
+            sendings += [ForwardRecipient(action, target) for target in targets]
         return tuple(sendings)
 
     def evaluate_departure(
         self, mailbox: Mailbox, targets: Iterable[ForwardTarget]
     ) -> ForwardingPolicyResult:
         """Whether mail from a mailbox to the outside ones of these targets leaves."""
-        addresses = [
-            target.address for target in targets if target.location is RecipientLocation.OUTSIDE
-        ]
         return evaluate_forwarding(
-            mailbox.address, addresses, self.outbound_policies, self.remote_domains
+            mailbox.address,
+            list_outside_addresses(targets),
+            self.outbound_policies,
+            self.remote_domains,
         )
 
     def build_location_failure(self, source: str, mailbox: Mailbox) -> ReadFailure:
@@ -176,26 +179,26 @@ def assemble_mailbox_forwards(
     own, known = inputs.own_domains, inputs.known_recipients
     by_object, by_address = mailbox.forwarding_address, mailbox.forwarding_smtp_address
     if by_object:
-        target = locate_forwarding_object(by_object, own, known) if own else None
-        if target is None:
+        targets = locate_forwarding_object(by_object, own, known) if own else None
+        if targets is None:
             yield inputs.build_location_failure(MAILBOX_FORWARDS, mailbox)
         else:
             yield MailboxForward(
                 mailbox,
                 "ForwardingAddress",
-                target,
+                targets,
                 overruled_address=by_address,
-                policy_result=inputs.evaluate_departure(mailbox, [target]),
+                policy_result=inputs.evaluate_departure(mailbox, targets),
             )
     if by_address:
-        target = locate_recipient(by_address, own, known) if own else None
-        if target is not None:
+        targets = locate_recipient(by_address, own, known) if own else None
+        if targets is not None:
             yield MailboxForward(
                 mailbox,
                 "ForwardingSmtpAddress",
-                target,
+                targets,
                 is_overruled=bool(by_object),
-                policy_result=inputs.evaluate_departure(mailbox, [target]),
+                policy_result=inputs.evaluate_departure(mailbox, targets),
             )
         elif not by_object:
             yield inputs.build_location_failure(MAILBOX_FORWARDS, mailbox)

@@ -32,6 +32,18 @@ GUARD = Guard(
         Permission(EXCHANGE, "Get-Recipient", "what recipients stand for"),
         Permission(EXCHANGE, "Get-MailContact", "which contact a legacy name means", optional=True),
         Permission(EXCHANGE, "Get-MailUser", "which guest a legacy name means", optional=True),
+        Permission(
+            EXCHANGE,
+            "Get-DistributionGroupMember",
+            "whether a group that mail is sent to has members outside",
+            optional=True,
+        ),
+        Permission(
+            EXCHANGE,
+            "Get-UnifiedGroupLinks",
+            "whether a Microsoft 365 group that mail is sent to has guests",
+            optional=True,
+        ),
         Permission(EXCHANGE, "Get-AcceptedDomain", "which domains are the tenant's own"),
         Permission(GRAPH, "Domain.Read.All", "which domains are the tenant's own"),
         Permission(EXCHANGE, "Get-TransportRule", "mail-flow rules"),

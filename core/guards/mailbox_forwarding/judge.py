@@ -13,20 +13,21 @@ from core.guards.mailbox_forwarding.forwards import (
 from core.guards.mailbox_forwarding.options import Policy
 from core.guards.mailbox_forwarding.outbound import ForwardingPolicyResult
 from core.guards.mailbox_forwarding.rating import (
+    UNDECIDED,
     build_correlation_keys,
     build_forward_fingerprint,
     decide_forward_verdict,
     rate_forward,
 )
-from core.guards.mailbox_forwarding.recipients import RecipientLocation
+from core.guards.mailbox_forwarding.recipients import list_outside_addresses
 from core.guards.mailbox_forwarding.rule_findings import judge_inbox_rule
 from core.guards.mailbox_forwarding.texts import (
     FORWARD_TEXTS,
     TRANSPORT_RULE_TEXTS,
     describe_after_clearing,
-    format_forward_target,
     list_policy_facts,
     list_recipient_facts,
+    list_target_facts,
 )
 from core.guards.mailbox_forwarding.verdicts import ForwardingVerdict
 from core.model.findings import Fact, Finding, Severity
@@ -49,14 +50,12 @@ def judge(item: Forward, policy: Policy) -> Iterator[Finding]:
 
 def judge_mailbox_forward(item: MailboxForward, policy: Policy) -> Iterator[Finding]:
     """A forward set on the mailbox."""
-    verdict = decide_forward_verdict([item.target], policy)
-    if verdict is None or (
-        item.is_overruled and item.target.location is not RecipientLocation.OUTSIDE
-    ):
+    verdict = decide_forward_verdict(item.targets, policy)
+    if verdict is None or (item.is_overruled and not list_outside_addresses(item.targets)):
         return
     if item.is_overruled:
         verdict = ForwardingVerdict.DORMANT
-    facts = [Fact(item.setting, format_forward_target(item.target))]
+    facts = list(list_target_facts(item.setting, item.targets))
     if item.is_overruled:
         facts.append(Fact("", "without effect: ForwardingAddress is set too and wins"))
     else:
@@ -85,10 +84,10 @@ def judge_mailbox_forward(item: MailboxForward, policy: Policy) -> Iterator[Find
         summary=f"Mailbox {name} {FORWARD_TEXTS[verdict]}.",
         facts=tuple(facts),
         sources=(MAILBOX_FORWARDS, DOMAINS),
-        fingerprint=build_forward_fingerprint([item.target]),
+        fingerprint=build_forward_fingerprint(item.targets),
         changes=changes,
         advice="Ask the owner who set the forward; clear it unless somebody answers for it.",
-        correlation_keys=build_correlation_keys(verdict, [item.target]),
+        correlation_keys=build_correlation_keys(verdict, item.targets),
         asks_if_preexisting=True,
         preexisting_verdict=verdict,
     )
@@ -99,7 +98,7 @@ def judge_transport_rule(item: TransportRuleForward, policy: Policy) -> Iterator
     targets = [sending.target for sending in item.recipients]
     verdict = decide_forward_verdict(targets, policy)
     acts = item.rule.enabled and item.rule.enforced
-    if verdict is None or (not acts and verdict is ForwardingVerdict.UNRESOLVED):
+    if verdict is None or (not acts and verdict in UNDECIDED):
         return
     unseen = any(
         sending.action in ("redirects to", "blind copies to")

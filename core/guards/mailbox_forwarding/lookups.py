@@ -1,20 +1,31 @@
 """Asking Exchange who the recipients of forwards are, and which domains are the tenant's own."""
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable
+from dataclasses import replace
 
 from core.guards.mailbox_forwarding.forwards import list_flow_recipients, list_rule_recipients
 from core.guards.mailbox_forwarding.recipients import (
     MAX_HOPS,
-    OwnDomains,
-    get_lookup_name,
+    KnownRecipients,
+    list_further_groups,
     list_further_lookups,
 )
-from core.tenant.mail_flow import AcceptedDomain, InboxRule, Recipient, TransportRule
+from core.microsoft365.addresses import OwnDomains, get_lookup_name
+from core.tenant.mail_flow import (
+    AcceptedDomain,
+    GroupMembers,
+    InboxRule,
+    Recipient,
+    TransportRule,
+)
 from core.tenant.mailboxes import Mailbox
 from core.tenant.merging import collect_failures, collect_sources
 from core.tenant.port import HasMailFlow
 from core.tenant.readings import ReadFailure, Reading
 from core.tenant.sources import DOMAINS
+
+MAX_GROUPS = 200
+"""So many groups are looked into for one batch of mailboxes."""
 
 
 def get_own_domains(domains: Reading[AcceptedDomain]) -> OwnDomains | None:
@@ -54,17 +65,53 @@ def list_lookup_names(
 
 async def look_up_recipients(
     tenant: HasMailFlow, names: set[str], own_domains: OwnDomains | None
-) -> tuple[Mapping[str, Recipient], Reading[Recipient]]:
-    """What recipients stand for, and what those stand for that are contacts for own addresses."""
-    known: dict[str, Recipient] = {}
-    parts: list[Reading[Recipient]] = []
-    wanted = names
-    for _ in range(MAX_HOPS):
-        if not wanted or own_domains is None:
+) -> tuple[KnownRecipients, Reading[Recipient]]:
+    """What recipients stand for, and what those stand for that are contacts or groups.
+
+    Each round asks for the own addresses and the groups that the round before brought up.
+    """
+    known, asked, wanted = KnownRecipients(), set[str](), names
+    parts: list[Reading[Recipient] | Reading[GroupMembers]] = []
+    for _ in range(2 * MAX_HOPS):
+        if own_domains is None:
             break
-        part = await tenant.mail_flow.read_recipients(sorted(wanted))
-        parts.append(part)
-        known |= {recipient.name: recipient for recipient in part.items}
-        asked = {miss.object_id for miss in part.failures} | set(known) | wanted
+        groups = {group.key: group for group in list_further_groups(known)}
+        groups = {key: group for key, group in groups.items() if key not in known.unread_groups}
+        if not wanted and not groups:
+            break
+        if wanted:
+            part = await tenant.mail_flow.read_recipients(sorted(wanted))
+            parts.append(part)
+            asked |= wanted | {miss.object_id for miss in part.failures}
+            found = {recipient.name: recipient for recipient in part.items}
+            known = replace(known, by_name={**known.by_name, **found})
+        if groups:
+            known, members = await look_into_groups(tenant, known, list(groups.values()))
+            parts.append(members)
         wanted = set(list_further_lookups(known, own_domains)) - asked
     return known, Reading(failures=collect_failures(parts), sources=collect_sources(parts))
+
+
+async def look_into_groups(
+    tenant: HasMailFlow, known: KnownRecipients, groups: list[Recipient]
+) -> tuple[KnownRecipients, Reading[GroupMembers]]:
+    """The members of groups. A group of which they may not be read, or one too many, is named."""
+    room = MAX_GROUPS - len(known.groups) - len(known.unread_groups)
+    asked = groups[: max(room, 0)]
+    members = await tenant.mail_flow.read_group_members(asked) if asked else Reading[GroupMembers]()
+    refused = {
+        group.key: f"its members cannot be read: {miss.reason}"
+        for group in asked
+        for miss in members.failures
+        if miss.permission and miss.object_id in ("", group.key)
+    }
+    refused |= {group.key: "too many groups to look into at once" for group in groups[len(asked) :]}
+    found = {group.group_key: group for group in members.items}
+    return (
+        replace(
+            known,
+            groups={**known.groups, **found},
+            unread_groups={**known.unread_groups, **refused},
+        ),
+        members,
+    )

@@ -7,10 +7,7 @@ A forward that is stopped today is still a forward: the answer is a fact beside 
 from collections.abc import Iterable, Iterator, Sequence
 from enum import StrEnum
 
-from core.guards.mailbox_forwarding.recipients import (
-    get_address_domain,
-    normalize_address,
-)
+from core.microsoft365.addresses import get_address_domain, normalize_address
 from core.tenant.domain_names import rank_domain_pattern, to_a_label
 from core.tenant.mail_flow import OutboundPolicy, RemoteDomain
 

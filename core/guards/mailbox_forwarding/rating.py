@@ -8,33 +8,40 @@ from core.guards.mailbox_forwarding.outbound import ForwardingPolicyResult
 from core.guards.mailbox_forwarding.recipients import (
     ForwardTarget,
     RecipientLocation,
-    get_address_domain,
+    list_outside_addresses,
 )
 from core.guards.mailbox_forwarding.texts import MAX_SHOWN
 from core.guards.mailbox_forwarding.verdicts import ForwardingVerdict
 from core.keys import hash_parts
-from core.model.findings import Severity
+from core.microsoft365.addresses import get_address_domain
+from core.model.findings import Severity, Verdict
 from core.tenant.domain_names import to_a_label
+
+UNDECIDED = (ForwardingVerdict.UNRESOLVED, Verdict.COULD_NOT_TELL)
+"""The verdicts on mail of which it is not known where it goes."""
 
 
 def decide_forward_verdict(
     targets: Iterable[ForwardTarget], policy: Policy, is_hidden: bool = False
-) -> ForwardingVerdict | None:
+) -> str | None:
     """What the recipients say together; the gravest of them decides.
 
     A domain that is allowed excuses a forward its owner can see, never a hidden one.
     """
     allowed = {to_a_label(domain) for domain in policy.options.allowed_domains}
-    verdicts = set()
+    verdicts: set[str] = set()
     for target in targets:
         if target.location is RecipientLocation.UNRESOLVED:
             verdicts.add(ForwardingVerdict.UNRESOLVED)
+        elif target.location is RecipientLocation.UNSEEN:
+            verdicts.add(Verdict.COULD_NOT_TELL)
         elif target.location is RecipientLocation.OUTSIDE:
             excused = get_address_domain(target.address) in allowed and not is_hidden
             verdicts.add(ForwardingVerdict.KEEP if excused else ForwardingVerdict.EXTERNAL)
     for verdict in (
         ForwardingVerdict.EXTERNAL,
         ForwardingVerdict.UNRESOLVED,
+        Verdict.COULD_NOT_TELL,
         ForwardingVerdict.KEEP,
     ):
         if verdict in verdicts:
@@ -43,7 +50,7 @@ def decide_forward_verdict(
 
 
 def rate_forward(
-    verdict: ForwardingVerdict, policy_result: ForwardingPolicyResult, is_unseen: bool = False
+    verdict: str, policy_result: ForwardingPolicyResult, is_unseen: bool = False
 ) -> Severity:
     """How bad a forward is, by what becomes of the mail and whether anybody could notice."""
     if verdict in (ForwardingVerdict.KEEP, ForwardingVerdict.DORMANT):
@@ -52,6 +59,9 @@ def rate_forward(
         return Severity.CRITICAL
     if verdict is ForwardingVerdict.EXTERNAL:
         return Severity.MEDIUM if policy_result is ForwardingPolicyResult.BLOCKED else Severity.HIGH
+    if verdict == Verdict.COULD_NOT_TELL:
+        # A group of the tenant, most often of colleagues alone.
+        return Severity.MEDIUM if is_unseen else Severity.LOW
     return Severity.HIGH if is_unseen else Severity.MEDIUM
 
 
@@ -63,11 +73,9 @@ def build_forward_fingerprint(targets: Iterable[ForwardTarget]) -> str:
     return json.dumps(sorted(sent), separators=(",", ":"))
 
 
-def build_correlation_keys(
-    verdict: ForwardingVerdict, targets: Iterable[ForwardTarget]
-) -> tuple[str, ...]:
+def build_correlation_keys(verdict: str, targets: Iterable[ForwardTarget]) -> tuple[str, ...]:
     """The outside addresses mail goes to now: the same one in several mailboxes is no accident."""
     if verdict is not ForwardingVerdict.EXTERNAL:
         return ()
-    outside = {target.address for target in targets if target.location is RecipientLocation.OUTSIDE}
+    outside = set(list_outside_addresses(targets))
     return tuple(sorted(hash_parts(address)[:16] for address in outside))[:MAX_SHOWN]

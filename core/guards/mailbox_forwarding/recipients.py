@@ -1,29 +1,54 @@
-"""Where a recipient string sends mail: inside the tenant, outside, or to an unknown place.
+"""Where a recipient string sends mail: inside the tenant, outside, or to an unknown place. Pure.
 
-Graph and Exchange write recipients as addresses, as `"Name" [SMTP:address]`, as legacy Exchange
-names (`[EX:/o=...]`), GUIDs and plain names. An address of the tenant's own may still be a contact,
-mail user or guest whose mail goes elsewhere, and a display name may hold an address that means
-nothing. So only the domain of an address outside is judged by its spelling.
+An address of the tenant's own may still be a contact, mail user or guest whose mail goes elsewhere,
+or a group with such members. So only the domain of an address outside is judged by its spelling,
+and a recipient is inside only if it is known to keep its mail here.
 """
 
-import re
 from collections.abc import Iterable, Iterator, Mapping
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from enum import StrEnum
 
-from core.tenant.domain_names import to_a_label
-from core.tenant.mail_flow import AcceptedDomain, Recipient
+from core.microsoft365.addresses import (
+    OwnDomains,
+    find_outside_address,
+    get_lookup_name,
+    may_carry_route,
+    normalize_address,
+    parse_recipient_string,
+    strip_subaddress,
+)
+from core.tenant.mail_flow import GroupMembers, Recipient
 
-RELIES_ON = ("exchange-rule-targets",)
+RELIES_ON = ("exchange-rule-targets", "exchange-group-members")
 
-BRACKET_PATTERN = re.compile(r"\[(SMTP|EX|X500):", re.IGNORECASE)
-PREFIX_PATTERN = re.compile(r"^(SMTP|EX|X500):", re.IGNORECASE)
-GUEST_MARK = "#ext#"
 # Recipients that exist only to stand for an address elsewhere.
 STAND_IN_KINDS = frozenset({"mailcontact", "mailuser", "guestmailuser", "mailforestcontact"})
+LISTED_GROUP_KINDS = frozenset(
+    {
+        *("groupmailbox", "mailnonuniversalgroup", "mailuniversaldistributiongroup"),
+        *("mailuniversalsecuritygroup", "roomlist"),
+    }
+)
+"""Groups whose members Exchange lists."""
+OTHER_GROUP_KINDS: Mapping[str, str] = {
+    "dynamicdistributiongroup": "its members are whoever meets a filter when mail arrives",
+    "exchangesecuritygroup": "its members are not looked into",
+    "nonuniversalgroup": "its members are not looked into",
+    "remotegroupmailbox": "its members are kept on premises",
+    "rolegroup": "its members are not looked into",
+    "universaldistributiongroup": "its members are not looked into",
+    "universalsecuritygroup": "its members are not looked into",
+}
+"""Groups of which no member is known, and why."""
+KEEPING_KINDS = frozenset({"disableduser", "linkeduser", "microsoftexchange", "publicfolder"})
+KEEPING_KINDS |= {"user", "computer", "contact"}
+"""Recipients besides mailboxes whose mail stays inside, or that get none."""
 SEVERAL = "several recipients of this name"
 # A contact may point at a contact; a deeper chain is reported as unresolved.
 MAX_HOPS = 4
+MAX_NESTED_GROUPS = 20
+"""So many groups of one recipient are looked into."""
 
 
 class RecipientLocation(StrEnum):
@@ -32,19 +57,23 @@ class RecipientLocation(StrEnum):
     INSIDE = "inside"
     OUTSIDE = "outside"
     UNRESOLVED = "unresolved"
+    UNSEEN = "unseen"
+    """With the members of a group that could not all be looked into."""
 
 
 @dataclass(frozen=True, slots=True)
 class ForwardTarget:
     """A recipient, understood. `address` is normalised, empty when unresolved.
 
-    `via` names what the mail passes through on its way: "MailContact bob@contoso.com".
+    `via` names what the mail passes through on its way: "MailContact bob@contoso.com". `reason`
+    says why it is not known where the mail goes, as a clause.
     """
 
     raw: str
     location: RecipientLocation
     address: str = ""
     via: str = ""
+    reason: str = ""
 
     @property
     def identity(self) -> str:
@@ -54,222 +83,284 @@ class ForwardTarget:
 
 
 @dataclass(frozen=True, slots=True)
-class OwnDomains:
-    """The tenant's own domains, in A-label form; of `parents` every name below is own too."""
+class KnownRecipients:
+    """What was looked up: recipients by the name asked for, and the members of groups by id."""
 
-    exact: frozenset[str]
-    parents: frozenset[str] = frozenset()
-
-    @classmethod
-    def from_accepted_domains(cls, accepted: Iterable[AcceptedDomain]) -> "OwnDomains":
-        """Own domains as Exchange and Entra name them (`*.example.org` accepts subdomains)."""
-        exact: set[str] = set()
-        parents: set[str] = set()
-        for domain in accepted:
-            name = to_a_label(domain.name.strip().removeprefix("*."))
-            if name:
-                exact.add(name)
-                if domain.includes_subdomains or domain.name.strip().startswith("*."):
-                    parents.add(name)
-        return cls(frozenset(exact), frozenset(parents))
-
-    def contains_domain(self, domain: str) -> bool:
-        """True for an own domain. Whole labels count: evilcontoso.com is not contoso.com."""
-        if domain in self.exact:
-            return True
-        labels = domain.split(".")
-        return any(".".join(labels[start:]) in self.parents for start in range(1, len(labels)))
+    by_name: Mapping[str, Recipient] = field(default_factory=dict)
+    groups: Mapping[str, GroupMembers] = field(default_factory=dict)
+    unread_groups: Mapping[str, str] = field(default_factory=dict)
+    """Why the members of a group may not be read, by the group's id."""
 
 
-def normalize_address(text: str) -> str:
-    """An address in the form in which addresses compare; empty for what is none.
-
-    The domain is what follows the last @, whatever the local part holds in quotes.
-    """
-    local, at, domain = text.strip().rpartition("@")
-    domain = to_a_label(domain)
-    if not at or not local or not domain or any(not label for label in domain.split(".")):
-        return ""
-    if any(sign.isspace() or sign in '<>"(),;' for sign in domain):
-        return ""
-    return f"{local.lower()}@{domain}"
+def is_listed_group(recipient: Recipient) -> bool:
+    """True for a group whose members Exchange lists."""
+    return recipient.found and recipient.kind.casefold() in LISTED_GROUP_KINDS
 
 
-def get_address_domain(address: str) -> str:
-    """The domain of a normalised address."""
-    return address.rpartition("@")[2]
-
-
-def parse_recipient_string(raw: str) -> tuple[str, str]:
-    """The kind of a recipient string (smtp, ex, or "" for a name) and what it says.
-
-    A bracket counts only where the string ends with it: the display name before it is free text,
-    chosen by whoever made the rule, and may hold brackets and addresses of its own.
-    """
-    text = raw.strip()
-    if text.endswith("]"):
-        tokens = list(BRACKET_PATTERN.finditer(text))
-        if tokens:
-            return classify_address_type(tokens[-1][1]), text[tokens[-1].end() : -1].strip()
-    if text.endswith(">") and "<" in text:
-        text = text[text.rindex("<") + 1 : -1].strip()
-    prefix = PREFIX_PATTERN.match(text)
-    if prefix:
-        return classify_address_type(prefix[1]), text[prefix.end() :].strip()
-    if text.lower().startswith("/o="):
-        return "ex", text
-    if text.startswith('"') and text.endswith('"') and len(text) > 1:
-        return "", text[1:-1].strip()
-    return ("smtp", text) if normalize_address(text) else ("", text)
-
-
-def classify_address_type(token: str) -> str:
-    """How a string of this address type is understood."""
-    return "smtp" if token.upper() == "SMTP" else "ex"
-
-
-def extract_guest_address(address: str) -> str:
-    """The address a guest came from: it is written into the guest's name before #EXT#.
-
-    Microsoft Learn (Properties of a B2B guest user): the @ became an underscore, the last one.
-    """
-    before, mark, _ = address.lower().rpartition(GUEST_MARK)
-    local, underscore, domain = before.rpartition("/")[2].rpartition("_")
-    return normalize_address(f"{local}@{domain}") if mark and underscore else ""
-
-
-def find_outside_address(text: str, own_domains: OwnDomains) -> str:
-    """The outside address a string stands for without asking anybody, or an empty string."""
-    address = normalize_address(text)
-    if address and not own_domains.contains_domain(get_address_domain(address)):
-        return address
-    origin = extract_guest_address(text)
-    return origin if origin and not own_domains.contains_domain(get_address_domain(origin)) else ""
-
-
-def get_lookup_name(raw: str, own_domains: OwnDomains) -> str:
-    """What Exchange has to be asked about a recipient; empty when it is known to be outside."""
-    kind, value = parse_recipient_string(raw)
-    if kind == "smtp":
-        if find_outside_address(value, own_domains):
-            return ""
-        return normalize_address(value)
-    return value
-
-
-def list_further_lookups(known: Mapping[str, Recipient], own_domains: OwnDomains) -> Iterator[str]:
+def list_further_lookups(known: KnownRecipients, own_domains: OwnDomains) -> Iterator[str]:
     """Own addresses that known recipients pass their mail on to and that were not asked for yet."""
-    for recipient in known.values():
+    members = (member for group in known.groups.values() for member in group.members)
+    for recipient in (*known.by_name.values(), *members):
         if recipient.found and recipient.external_address:
             name = get_lookup_name(recipient.external_address, own_domains)
-            if name and name not in known:
-                yield name
+        elif recipient.found and is_stand_in(recipient):
+            name = get_lookup_name(recipient.address, own_domains)
+        else:
+            unknown = not recipient.found and not recipient.several
+            name = strip_subaddress(normalize_address(recipient.name)) if unknown else ""
+        if name and name not in known.by_name:
+            yield name
+
+
+def list_further_groups(known: KnownRecipients) -> Iterator[Recipient]:
+    """The groups among known recipients and members that were not looked into yet."""
+    members = (member for group in known.groups.values() for member in group.members)
+    for recipient in (*known.by_name.values(), *members):
+        if is_listed_group(recipient) and recipient.key not in known.groups:
+            yield recipient
 
 
 def locate_recipient(
-    raw: str, own_domains: OwnDomains, known: Mapping[str, Recipient]
-) -> ForwardTarget | None:
-    """Where a recipient's mail goes; None when what had to be asked was not answered."""
+    raw: str, own_domains: OwnDomains, known: KnownRecipients
+) -> tuple[ForwardTarget, ...] | None:
+    """Where a recipient's mail goes, to each member of a group that counts.
+
+    None when what had to be asked was not answered.
+    """
     kind, value = parse_recipient_string(raw)
     if kind == "smtp":
         outside = find_outside_address(value, own_domains)
         if outside:
-            via = "guest" if outside != normalize_address(value) else ""
-            return ForwardTarget(raw, RecipientLocation.OUTSIDE, outside, via)
+            via = describe_wrapping(value, outside)
+            return (ForwardTarget(raw, RecipientLocation.OUTSIDE, outside, via),)
     name = get_lookup_name(raw, own_domains)
     if not name:
-        return ForwardTarget(raw, RecipientLocation.UNRESOLVED)
-    if name not in known:
+        return (ForwardTarget(raw, RecipientLocation.UNRESOLVED),)
+    recipient = find_known(name, known)
+    if recipient is None:
         return None
-    if not known[name].found:
-        return build_unknown_target(raw, known[name])
-    return follow_recipient(raw, known[name], own_domains, known)
+    if not recipient.found:
+        return (build_unknown_target(raw, recipient, own_domains),)
+    return follow_recipient(raw, recipient, own_domains, known)
 
 
-def build_unknown_target(raw: str, recipient: Recipient) -> ForwardTarget:
-    """A recipient nobody knows: an address of ours leads nowhere else, a mere name to anybody.
+def describe_wrapping(value: str, outside: str) -> str:
+    """What an address that stands for an outside one is; empty where it is that address."""
+    if outside == normalize_address(value):
+        return ""
+    return "guest" if "#ext#" in value.casefold() else "encapsulated address"
+
+
+def find_known(name: str, known: KnownRecipients) -> Recipient | None:
+    """The recipient of a name; of `anna+parcel@own`, which nobody has, that of `anna@own`."""
+    recipient = known.by_name.get(name)
+    if recipient is None or recipient.found or recipient.several:
+        return recipient
+    base = strip_subaddress(normalize_address(name))
+    if not base:
+        return recipient
+    answer = known.by_name.get(base)
+    return recipient if answer is not None and not answer.found else answer
+
+
+def build_unknown_target(raw: str, recipient: Recipient, own_domains: OwnDomains) -> ForwardTarget:
+    """A recipient nobody knows: a plain address of an own domain leads nowhere, a name anywhere.
 
     What several recipients answer to may lead to any of them.
     """
     if recipient.several:
-        return ForwardTarget(raw, RecipientLocation.UNRESOLVED, via=SEVERAL)
+        return ForwardTarget(raw, RecipientLocation.UNRESOLVED, reason=SEVERAL)
     kind, value = parse_recipient_string(raw)
     address = normalize_address(value) if kind == "smtp" else ""
-    return ForwardTarget(
-        raw, RecipientLocation.INSIDE if address else RecipientLocation.UNRESOLVED, address
-    )
+    if not address:
+        return ForwardTarget(raw, RecipientLocation.UNRESOLVED)
+    if own_domains.relays_unknown(address):
+        reason = "Exchange knows no such recipient and passes mail of this domain on elsewhere"
+        return ForwardTarget(raw, RecipientLocation.UNRESOLVED, reason=reason)
+    if may_carry_route(address):
+        reason = "no recipient has this address, and it may carry another one"
+        return ForwardTarget(raw, RecipientLocation.UNRESOLVED, reason=reason)
+    if address.startswith("imcea"):
+        reason = "it encapsulates an address of another kind"
+        return ForwardTarget(raw, RecipientLocation.UNRESOLVED, reason=reason)
+    return ForwardTarget(raw, RecipientLocation.INSIDE, address)
 
 
 def locate_forwarding_object(
-    name: str, own_domains: OwnDomains, known: Mapping[str, Recipient]
-) -> ForwardTarget | None:
+    name: str, own_domains: OwnDomains, known: KnownRecipients
+) -> tuple[ForwardTarget, ...] | None:
     """The same for ForwardingAddress, which names an object and never an address.
 
     A contact may be named like a colleague's address, so its name decides nothing unless no
     recipient has that name and it reads as an address outside.
     """
     text = name.strip()
-    if text not in known:
+    if text not in known.by_name:
         return None
-    if known[text].found:
-        return follow_recipient(name, known[text], own_domains, known)
-    if known[text].several:
-        return ForwardTarget(name, RecipientLocation.UNRESOLVED, via=SEVERAL)
+    recipient = known.by_name[text]
+    if recipient.found:
+        return follow_recipient(name, recipient, own_domains, known)
+    if recipient.several:
+        return (ForwardTarget(name, RecipientLocation.UNRESOLVED, reason=SEVERAL),)
     outside = find_outside_address(parse_recipient_string(text)[1], own_domains)
-    return (
-        ForwardTarget(name, RecipientLocation.OUTSIDE, outside)
-        if outside
-        else ForwardTarget(name, RecipientLocation.UNRESOLVED)
-    )
+    location = RecipientLocation.OUTSIDE if outside else RecipientLocation.UNRESOLVED
+    return (ForwardTarget(name, location, outside),)
 
 
 def follow_recipient(
-    raw: str, recipient: Recipient, own_domains: OwnDomains, known: Mapping[str, Recipient]
-) -> ForwardTarget | None:
-    """Where a known recipient passes its mail on to, through contacts of contacts if need be."""
-    via = f"{recipient.kind} {recipient.address or recipient.name}".strip()
+    raw: str, recipient: Recipient, own_domains: OwnDomains, known: KnownRecipients
+) -> tuple[ForwardTarget, ...] | None:
+    """Where a known recipient passes its mail on to, through contacts and groups if need be."""
+    via = describe_recipient(recipient)
+    end, target = follow_contacts(raw, recipient, own_domains, known)
+    if end is None:
+        return (replace(target, via=via),) if target else None
+    return follow_group(raw, end, via, own_domains, known)
+
+
+def describe_recipient(recipient: Recipient) -> str:
+    """A recipient as the way that mail takes: "MailContact bob@contoso.com"."""
+    return f"{recipient.kind} {recipient.address or recipient.name}".strip()
+
+
+def follow_contacts(
+    raw: str, recipient: Recipient, own_domains: OwnDomains, known: KnownRecipients
+) -> tuple[Recipient | None, ForwardTarget | None]:
+    """The group at which a chain of contacts ends, or the target that is no group.
+
+    Neither where what had to be asked was not answered.
+    """
     visited: set[str] = set()
     for _ in range(MAX_HOPS):
+        recipient = complete_stand_in(recipient, known)
+        if is_group(recipient):
+            return recipient, None
         place, value = find_next_recipient(recipient, own_domains)
+        if place is RecipientLocation.UNRESOLVED:
+            reason = f"{value or 'this'} is no kind of recipient that is known to keep its mail"
+            reason = "" if is_stand_in(recipient) else reason
+            return None, ForwardTarget(raw, place, reason=reason)
         if place:
-            return ForwardTarget(raw, place, value, via)
+            return None, ForwardTarget(raw, place, value)
         if value in visited:
-            return ForwardTarget(raw, RecipientLocation.INSIDE, normalize_address(value), via)
-        if value not in known:
-            return (
-                None
-                if len(visited) + 1 < MAX_HOPS
-                else ForwardTarget(raw, RecipientLocation.UNRESOLVED, via=via)
-            )
-        if not known[value].found:
-            return replace(build_unknown_target(value, known[value]), raw=raw, via=via)
+            return None, ForwardTarget(raw, RecipientLocation.INSIDE, normalize_address(value))
+        following = find_known(value, known)
+        if following is None:
+            if len(visited) + 1 < MAX_HOPS:
+                return None, None
+            break
+        if not following.found:
+            return None, replace(build_unknown_target(value, following, own_domains), raw=raw)
         visited.add(value)
-        recipient = known[value]
-    return ForwardTarget(raw, RecipientLocation.UNRESOLVED, via=via)
+        recipient = following
+    return None, ForwardTarget(raw, RecipientLocation.UNRESOLVED, reason="a chain of contacts")
+
+
+def complete_stand_in(recipient: Recipient, known: KnownRecipients) -> Recipient:
+    """A contact or mail user with the address it leads to, where a group's listing left it out."""
+    if recipient.external_address or not is_stand_in(recipient):
+        return recipient
+    other = known.by_name.get(normalize_address(recipient.address))
+    return other if other is not None and other.found else recipient
+
+
+def is_group(recipient: Recipient) -> bool:
+    """True for a recipient whose mail goes to its members."""
+    kind = recipient.kind.casefold()
+    return kind in LISTED_GROUP_KINDS or kind in OTHER_GROUP_KINDS
+
+
+def is_stand_in(recipient: Recipient) -> bool:
+    """True for a recipient that stands for an address elsewhere."""
+    return recipient.kind.casefold() in STAND_IN_KINDS
+
+
+def follow_group(
+    raw: str, group: Recipient, via: str, own_domains: OwnDomains, known: KnownRecipients
+) -> tuple[ForwardTarget, ...] | None:
+    """Where mail to a group goes: the members outside, and each group that was not looked into."""
+    found: dict[tuple[str, str], ForwardTarget] = {}
+    visited: set[str] = set()
+    waiting = [group]
+    while waiting:
+        at = waiting.pop(0)
+        if at.key in visited:
+            continue
+        visited.add(at.key)
+        members, reason = list_members(at, known, len(visited))
+        if members is None:
+            return None
+        if reason:
+            address = normalize_address(at.address)
+            note = f"{describe_recipient(at)}: {reason}"
+            target = ForwardTarget(raw, RecipientLocation.UNSEEN, address, via, note)
+            found.setdefault((address, target.location), target)
+        for member in members:
+            nested, end = follow_contacts(raw, member, own_domains, known)
+            if nested:
+                waiting.append(nested)
+            elif end is None:
+                return None
+            elif end.location is not RecipientLocation.INSIDE:
+                shown = end.address or member.address or member.name
+                found.setdefault((shown, end.location), replace(end, address=shown, via=via))
+    return tuple(found.values()) or (
+        ForwardTarget(raw, RecipientLocation.INSIDE, normalize_address(group.address), via),
+    )
+
+
+def list_members(
+    group: Recipient, known: KnownRecipients, group_count: int
+) -> tuple[tuple[Recipient, ...] | None, str]:
+    """The known members of a group, and why they may not be all; None: not answered yet."""
+    other = OTHER_GROUP_KINDS.get(group.kind.casefold())
+    if other:
+        return (), other
+    if group_count > MAX_NESTED_GROUPS:
+        return (), "too many groups in one another to look into"
+    key = group.key
+    if key in known.unread_groups:
+        return (), known.unread_groups[key]
+    answer = known.groups.get(key)
+    if answer is None:
+        return None, ""
+    if not answer.members:
+        return (), "Exchange shows no member of it"
+    return answer.members, "" if answer.complete else "it has too many members to look into"
 
 
 def find_next_recipient(
     recipient: Recipient, own_domains: OwnDomains
 ) -> tuple[RecipientLocation | None, str]:
-    """Where a recipient's mail ends up, or (None, name) when another recipient of ours has it."""
+    """Where a recipient's mail ends up, or (None, name) when another recipient of ours has it.
+
+    Of a recipient of an unknown kind, the kind.
+    """
+    address = normalize_address(recipient.address)
     if not recipient.external_address:
+        if keeps_mail(recipient):
+            return RecipientLocation.INSIDE, address
         # A stand-in without an address elsewhere cannot keep the mail either.
-        place = (
-            RecipientLocation.UNRESOLVED
-            if recipient.kind.lower() in STAND_IN_KINDS
-            else RecipientLocation.INSIDE
-        )
-        return place, normalize_address(
-            recipient.address
-        ) if place is RecipientLocation.INSIDE else ""
+        if is_stand_in(recipient) and address and not own_domains.contains_address(address):
+            return RecipientLocation.OUTSIDE, address
+        return RecipientLocation.UNRESOLVED, recipient.kind
     kind, value = parse_recipient_string(recipient.external_address)
     outside = find_outside_address(value, own_domains) if kind == "smtp" else ""
     if outside:
         return RecipientLocation.OUTSIDE, outside
     name = get_lookup_name(recipient.external_address, own_domains)
     if not name:
-        return RecipientLocation.UNRESOLVED, ""
+        return RecipientLocation.UNRESOLVED, recipient.kind
     # A hybrid tenant's mail user stands for its own mailbox on the other side.
-    return (
-        RecipientLocation.INSIDE if name == normalize_address(recipient.address) else None
-    ), name
+    return (RecipientLocation.INSIDE if name == address else None), name
+
+
+def keeps_mail(recipient: Recipient) -> bool:
+    """True for a kind of recipient whose mail stays inside, whoever reads it."""
+    kind = recipient.kind.casefold()
+    return kind.endswith("mailbox") or kind in KEEPING_KINDS
+
+
+def list_outside_addresses(targets: Iterable[ForwardTarget]) -> list[str]:
+    """The outside addresses among targets."""
+    return [target.address for target in targets if target.location is RecipientLocation.OUTSIDE]

@@ -13,6 +13,7 @@ from core.guards.mailbox_forwarding.hiding import (
 )
 from core.guards.mailbox_forwarding.options import Policy
 from core.guards.mailbox_forwarding.rating import (
+    UNDECIDED,
     build_correlation_keys,
     build_forward_fingerprint,
     decide_forward_verdict,
@@ -54,7 +55,7 @@ def judge_forwarding_rule(item: InboxRuleForward, policy: Policy) -> Iterator[Fi
     hidden = item.visibility is RuleVisibility.HIDDEN
     targets = [sending.target for sending in item.recipients]
     verdict = decide_forward_verdict(targets, policy, hidden)
-    if verdict is None or (not item.rule.enabled and verdict is ForwardingVerdict.UNRESOLVED):
+    if verdict is None or (not item.rule.enabled and verdict in UNDECIDED):
         return
     if not item.rule.enabled:
         verdict = ForwardingVerdict.DORMANT

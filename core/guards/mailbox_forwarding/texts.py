@@ -3,7 +3,7 @@
 Facts stay the same from run to run as long as the forward does. Foreign text in them is bounded.
 """
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 
 from core.guards.mailbox_forwarding.forwards import (
     MAX_TEXT_LENGTH,
@@ -17,7 +17,7 @@ from core.guards.mailbox_forwarding.outbound import RESULT_TEXTS, ForwardingPoli
 from core.guards.mailbox_forwarding.recipients import ForwardTarget, RecipientLocation
 from core.guards.mailbox_forwarding.verdicts import ForwardingVerdict
 from core.microsoft365.powershell import build_disable_rule_command, build_list_rules_command
-from core.model.findings import Fact
+from core.model.findings import Fact, Verdict
 from core.tenant.quoting import quote_text
 from core.tenant.sources import HIDDEN_RULES, INBOX_RULES, MAILBOXES
 
@@ -30,19 +30,22 @@ VISIBILITY_TEXTS = {
     RuleVisibility.EXCHANGE: ("seen through Exchange",),
     RuleVisibility.HIDDEN: ("hidden from Outlook: only Exchange shows it",),
 }
-FORWARD_TEXTS = {
+FORWARD_TEXTS: Mapping[str, str] = {
     ForwardingVerdict.EXTERNAL: "forwards mail to the outside",
     ForwardingVerdict.KEEP: "forwards mail to an allowed domain outside",
     ForwardingVerdict.DORMANT: "has a forward to the outside that is not in effect",
     ForwardingVerdict.UNRESOLVED: "forwards mail to somebody who cannot be identified",
+    Verdict.COULD_NOT_TELL: "forwards mail to a group whose members are not all known",
 }
-TRANSPORT_RULE_TEXTS = {
+TRANSPORT_RULE_TEXTS: Mapping[str, str] = {
     ForwardingVerdict.EXTERNAL: "sends mail of the organization to the outside",
     ForwardingVerdict.KEEP: "sends mail of the organization to an allowed domain outside",
     ForwardingVerdict.DORMANT: "would send mail of the organization to the outside, but is not in "
     "effect",
     ForwardingVerdict.UNRESOLVED: "sends mail of the organization to somebody who cannot be "
     "identified",
+    Verdict.COULD_NOT_TELL: "sends mail of the organization to a group whose members are not all "
+    "known",
 }
 CLIENT_RULES_WARNING = "Any such command deletes the client-side rules of the mailbox."
 
@@ -79,6 +82,14 @@ def list_rule_facts(item: InboxRuleForward) -> Iterator[Fact]:
         yield Fact("", "Exchange marks the rule as broken: it may not run")
 
 
+def list_target_facts(label: str, targets: Sequence[ForwardTarget]) -> Iterator[Fact]:
+    """Whom a forward of a mailbox sends to: one recipient, or the members of a group."""
+    lines = sorted({format_forward_target(target) for target in targets})
+    yield from (Fact(label, line) for line in lines[:MAX_SHOWN])
+    if len(lines) > MAX_SHOWN:
+        yield Fact("", f"and {len(lines) - MAX_SHOWN} more")
+
+
 def list_recipient_facts(recipients: Sequence[ForwardRecipient]) -> Iterator[Fact]:
     """Whom it sends to, in an order that stays the same."""
     lines = sorted(
@@ -92,14 +103,16 @@ def list_recipient_facts(recipients: Sequence[ForwardRecipient]) -> Iterator[Fac
 def format_forward_target(target: ForwardTarget) -> str:
     """A recipient as a person reads it."""
     via = f" (through {quote_text(target.via, MAX_TEXT_LENGTH)})" if target.via else ""
+    reason = f": {quote_text(target.reason, MAX_TEXT_LENGTH)}" if target.reason else ""
+    if target.location is RecipientLocation.UNSEEN:
+        return f"a group of which not every member is known{reason}"
     if target.location is RecipientLocation.UNRESOLVED:
-        return f"{quote_text(target.raw, MAX_TEXT_LENGTH)}, who cannot be identified{via}"
+        shown = target.address or target.raw
+        return f"{quote_text(shown, MAX_TEXT_LENGTH)}, who cannot be identified{via}{reason}"
     return f"{quote_text(target.address, MAX_TEXT_LENGTH)}{via}"
 
 
-def list_policy_facts(
-    verdict: ForwardingVerdict, policy_result: ForwardingPolicyResult
-) -> Iterator[Fact]:
+def list_policy_facts(verdict: str, policy_result: ForwardingPolicyResult) -> Iterator[Fact]:
     """What becomes of the mail."""
     if verdict in (ForwardingVerdict.EXTERNAL, ForwardingVerdict.KEEP):
         yield Fact("", RESULT_TEXTS[policy_result])

@@ -106,6 +106,16 @@ RULE_TARGETS = Assumption(
     otherwise="A target in another form is unresolved, never inside.",
     depends=Dependents(guards=("mailbox-forwarding",), verdicts=("unresolved",)),
 )
+GROUP_MEMBERS = Assumption(
+    id="exchange-group-members",
+    assumed="Get-DistributionGroupMember and Get-UnifiedGroupLinks print a member as Get-Recipient "
+    "does, with its kind and where mail to a contact or mail user goes.",
+    standing=Standing.UNSEEN,
+    source="office-docs-powershell (the cmdlets; the output is inferred)",
+    dated="2026-08",
+    otherwise="A member that is a contact is looked up; one of an unknown kind is unresolved.",
+    depends=Dependents(guards=("mailbox-forwarding",), verdicts=("unresolved", "could-not-tell")),
+)
 FORWARD_PRECEDENCE = Assumption(
     id="exchange-forward-precedence",
     assumed="Where a mailbox has both forwards, ForwardingAddress wins.",
@@ -357,6 +367,7 @@ ASSUMPTIONS = (
     RULE_IDENTITY,
     RULE_FIELDS,
     RULE_TARGETS,
+    GROUP_MEMBERS,
     FORWARD_PRECEDENCE,
     AUTO_FORWARD_MODE,
     REMOTE_DOMAIN_DEFAULT,

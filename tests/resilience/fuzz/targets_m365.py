@@ -67,18 +67,21 @@ from core.adapters.parsing import (
 from core.adapters.retry import RetryableError, parse_retry_after
 from core.errors import TenantError
 from core.guards.mailbox_forwarding.recipients import (
-    OwnDomains,
+    KnownRecipients,
     RecipientLocation,
-    get_lookup_name,
     list_further_lookups,
     locate_forwarding_object,
     locate_recipient,
+)
+from core.microsoft365.addresses import (
+    OwnDomains,
+    get_lookup_name,
     normalize_address,
     parse_recipient_string,
 )
 from core.microsoft365.configuration_sources import CONFIGURATION_SOURCES
 from core.sanitize import sanitize_text
-from core.tenant.mail_flow import AcceptedDomain, Recipient
+from core.tenant.mail_flow import AcceptedDomain, GroupMembers, Recipient
 from core.tenant.mailboxes import Mailbox
 from tests.resilience.generators.volumes import (
     FuzzDataProvider,
@@ -226,26 +229,28 @@ def fuzz_recipients(data: bytes) -> None:
     soil = FuzzDataProvider(data)
     raw = parse_recipient_text(soil.take_text())
     names = [raw, parse_recipient_string(raw)[1], get_lookup_name(raw, OWN_DOMAINS)]
-    known = {
+    by_name = {
         name: Recipient(
             name,
             bool(soil.take_byte() % 2),
-            soil.choose(("MailContact", "UserMailbox", "GuestMailUser", "")),
+            soil.choose(("MailContact", "UserMailbox", "GuestMailUser", "GroupMailbox", "")),
             soil.take_text(),
             parse_recipient_text(soil.take_text()),
         )
         for name in [*names, *(soil.take_text() for _ in range(soil.take_byte() % 4))]
     }
+    people = tuple(by_name.values())
+    known = KnownRecipients(
+        by_name, {one.key: GroupMembers(one.key, people[: soil.take_byte() % 4]) for one in people}
+    )
     for target in (
-        locate_recipient(raw, OWN_DOMAINS, known),
-        locate_forwarding_object(raw, OWN_DOMAINS, known),
+        *(locate_recipient(raw, OWN_DOMAINS, known) or ()),
+        *(locate_forwarding_object(raw, OWN_DOMAINS, known) or ()),
     ):
-        if target is None:
-            continue
         assert target.location in RecipientLocation
         if target.location is RecipientLocation.OUTSIDE:
             assert normalize_address(target.address) == target.address
             assert not OWN_DOMAINS.contains_domain(target.address.rpartition("@")[2])
         assert isinstance(target.identity, str)
     for name in list_further_lookups(known, OWN_DOMAINS):
-        assert name not in known
+        assert name not in by_name

@@ -1,17 +1,24 @@
 """Mail flow of a fake tenant."""
 
-from collections.abc import Collection
+from collections.abc import Collection, Sequence
 from dataclasses import dataclass
 
 from core.tenant.mail_flow import (
     AcceptedDomain,
+    GroupMembers,
     OutboundPolicy,
     Recipient,
     RemoteDomain,
     TransportRule,
 )
 from core.tenant.readings import Reading
-from core.tenant.sources import DOMAINS, OUTBOUND_POLICIES, RECIPIENTS, TRANSPORT_RULES
+from core.tenant.sources import (
+    DOMAINS,
+    GROUP_MEMBERS,
+    OUTBOUND_POLICIES,
+    RECIPIENTS,
+    TRANSPORT_RULES,
+)
 from tests.support.fakes.state import FakeTenantState
 
 
@@ -26,6 +33,12 @@ class FakeMailFlowReader:
         asked = tuple(dict.fromkeys(names))
         found = [known.get(name, Recipient(name, found=False)) for name in asked]
         return self.tenant.build_reading(RECIPIENTS, found, lambda person: person.name, asked)
+
+    async def read_group_members(self, groups: Sequence[Recipient]) -> Reading[GroupMembers]:
+        known = {group.group_key: group for group in self.tenant.group_members}
+        keys = tuple(group.key for group in groups)
+        found = [known.get(key, GroupMembers(key, complete=False)) for key in keys]
+        return self.tenant.build_reading(GROUP_MEMBERS, found, lambda one: one.group_key, keys)
 
     async def read_accepted_domains(self) -> Reading[AcceptedDomain]:
         return self.tenant.build_reading(DOMAINS, self.tenant.domains, lambda domain: domain.name)

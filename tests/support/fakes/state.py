@@ -23,6 +23,7 @@ from core.tenant.directory import (
 from core.tenant.mail_flow import (
     AcceptedDomain,
     Folder,
+    GroupMembers,
     InboxRule,
     OutboundPolicy,
     Recipient,
@@ -39,6 +40,7 @@ from core.tenant.sources import (
     DOMAINS,
     ENABLINGS,
     GRANTS,
+    GROUP_MEMBERS,
     MAILBOX_AUDIT,
     MAILBOXES,
     MODULE_USERS,
@@ -64,6 +66,7 @@ OPTIONAL_SOURCES = frozenset(
         SIGN_IN_LOG,
         ENABLINGS,
         OUTBOUND_POLICIES,
+        GROUP_MEMBERS,
         DELETED_GROUPS,
         USER_COUNT,
     }
@@ -101,6 +104,7 @@ class FakeTenantState:
     """Rules that only Exchange shows; one named as an unreadable Graph rule completes it."""
     folders: list[Folder] = field(default_factory=list)
     known_recipients: list[Recipient] = field(default_factory=list)
+    group_members: list[GroupMembers] = field(default_factory=list)
     domains: list[AcceptedDomain] = field(default_factory=list)
     remote_domain_list: list[RemoteDomain] = field(default_factory=list)
     policies: list[OutboundPolicy] = field(default_factory=list)

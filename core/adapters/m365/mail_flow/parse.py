@@ -2,6 +2,7 @@
 
 import re
 from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import replace
 
 from core.adapters.exchange.command import Command
 from core.adapters.parsing import (
@@ -70,7 +71,7 @@ CONFIRMING_CMDLETS: Mapping[str, tuple[str, Mapping[str, object]]] = {
     "mailforestcontact": ("Get-MailContact", {}),
     "groupmailbox": ("Get-Mailbox", GROUP_MAILBOX),
 }
-EXTERNAL_KINDS = frozenset({"guestmailuser", "mailuser", "mailcontact"})
+EXTERNAL_KINDS = frozenset({"guestmailuser", "mailuser", "mailcontact", "mailforestcontact"})
 
 
 def strip_address_prefix(value: object) -> str:
@@ -149,14 +150,22 @@ def parse_recipient(name: str, rows: Sequence[ResponseRow], confirmed: bool = Fa
     if len(rows) != 1 or not (confirmed or matches_recipient(rows[0], name)):
         several = len(rows) > 1 and all(matches_recipient(row, name) for row in rows)
         return Recipient(name=name, found=False, several=several)
-    row = rows[0]
+    return replace(parse_recipient_row(rows[0]), name=name)
+
+
+def parse_recipient_row(row: ResponseRow) -> Recipient:
+    """A row of a recipient, whatever cmdlet printed it.
+
+    Its name is the address, or what Exchange calls it.
+    """
     kind = parse_recipient_kind(row.get("RecipientTypeDetails"))
     outside = row.get("ExternalEmailAddress") if kind.lower() in EXTERNAL_KINDS else None
+    address = parse_text(row.get("PrimarySmtpAddress"), 512)
     return Recipient(
-        name=name,
+        name=address or parse_text(row.get("Name"), 512),
         found=True,
         kind=kind,
-        address=parse_text(row.get("PrimarySmtpAddress"), 512),
+        address=address,
         external_address=parse_recipient_text(outside) if isinstance(outside, str) else "",
         id=parse_object_id(row.get("ExternalDirectoryObjectId"))
         or parse_object_id(row.get("Guid")),
@@ -172,18 +181,24 @@ def parse_domain_name(value: object) -> str:
 
 
 def parse_accepted_domain(row: ResponseRow) -> AcceptedDomain:
-    """A row of Get-AcceptedDomain."""
-    name = parse_domain_name(row.get("DomainName"))
-    return AcceptedDomain(name, includes_subdomains=parse_row_flag(row, "MatchSubDomains"))
+    """A row of Get-AcceptedDomain. Only a domain printed as Authoritative counts as such."""
+    return AcceptedDomain(
+        parse_domain_name(row.get("DomainName")),
+        includes_subdomains=parse_row_flag(row, "MatchSubDomains"),
+        authoritative=parse_text(row.get("DomainType"), 64).strip().casefold() == "authoritative",
+    )
 
 
 def parse_verified_domain(row: ResponseRow) -> AcceptedDomain | None:
-    """A domain of Graph's /domains; None while its ownership is not verified."""
+    """A domain of Graph's /domains; None while its ownership is not verified.
+
+    Whether Exchange delivers its mail, Graph does not say.
+    """
     name = parse_domain_name(row.get("id"))
     verified = parse_optional_bool(row.get("isVerified"))
     if verified is None:
         raise ValueError("a domain that does not say whether it is verified")
-    return AcceptedDomain(name) if verified else None
+    return AcceptedDomain(name, authoritative=False) if verified else None
 
 
 def parse_remote_domain(row: ResponseRow) -> RemoteDomain:

@@ -2,7 +2,7 @@
 
 import asyncio
 from collections import OrderedDict
-from collections.abc import Collection, Mapping
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import replace
 from functools import partial
 from itertools import batched
@@ -15,6 +15,7 @@ from core.adapters.exchange.listings import list_rows
 from core.adapters.exchange.paging import fetch_listing
 from core.adapters.graph.client import GraphClient
 from core.adapters.m365.async_cached import AsyncCached
+from core.adapters.m365.mail_flow.groups import fetch_group_members
 from core.adapters.m365.mail_flow.parse import (
     RECIPIENT_PROPERTIES,
     build_confirming_command,
@@ -38,6 +39,7 @@ from core.adapters.read_errors import (
 from core.errors import Forbidden, NotFound, Rejected, TenantError, Unavailable
 from core.tenant.mail_flow import (
     AcceptedDomain,
+    GroupMembers,
     OutboundPolicy,
     Recipient,
     RemoteDomain,
@@ -53,6 +55,8 @@ RECIPIENT_NAME_LIMIT = 1_000
 type RowsOrError = list[ResponseRow] | TenantError
 # Most recipients cached within a run.
 MAX_CACHED_RECIPIENTS = 4_096
+# Most groups whose members are cached within a run.
+MAX_CACHED_GROUPS = 64
 
 
 class M365MailFlowReader:
@@ -65,6 +69,7 @@ class M365MailFlowReader:
         self.read_outbound_policies = AsyncCached(partial(fetch_outbound_policies, exchange))
         self.read_transport_rules = AsyncCached(partial(fetch_transport_rules, exchange))
         self.recipients: OrderedDict[str, Recipient] = OrderedDict()
+        self.groups: OrderedDict[str, GroupMembers] = OrderedDict()
         self.lock = asyncio.Lock()
 
     async def read_recipients(self, names: Collection[str]) -> Reading[Recipient]:
@@ -76,6 +81,19 @@ class M365MailFlowReader:
             self.recipients |= {one.name: one for one in found.items}
             while len(self.recipients) > MAX_CACHED_RECIPIENTS:
                 self.recipients.popitem(last=False)
+        population = found.population + len(known)
+        return replace(found, items=(*known.values(), *found.items), population=population)
+
+    async def read_group_members(self, groups: Sequence[Recipient]) -> Reading[GroupMembers]:
+        """Cached within the run, as recipients are."""
+        async with self.lock:
+            keys = [group.key for group in groups]
+            known = {key: self.groups[key] for key in keys if key in self.groups}
+            unknown = [group for group in groups if group.key not in known]
+            found = await fetch_group_members(self.exchange, unknown)
+            self.groups |= {one.group_key: one for one in found.items}
+            while len(self.groups) > MAX_CACHED_GROUPS:
+                self.groups.popitem(last=False)
         population = found.population + len(known)
         return replace(found, items=(*known.values(), *found.items), population=population)
 
@@ -181,7 +199,7 @@ async def fetch_domains(graph: GraphClient, exchange: ExchangeClient) -> Reading
 
 async def fetch_accepted_domains(exchange: ExchangeClient) -> Reading[AcceptedDomain]:
     """The domains Exchange accepts mail for."""
-    select = ("DomainName", "MatchSubDomains")
+    select = ("DomainName", "DomainType", "MatchSubDomains")
     return await fetch_listing(
         exchange, DOMAINS, Command("Get-AcceptedDomain", {}, select), parse_accepted_domain
     )
@@ -231,7 +249,7 @@ def merge_domains(
     for domain in (*verified.items, *accepted.items):
         known = by_name.get(domain.name)
         subdomains = domain.includes_subdomains or (known is not None and known.includes_subdomains)
-        by_name[domain.name] = AcceptedDomain(domain.name, subdomains)
+        by_name[domain.name] = replace(domain, includes_subdomains=subdomains)
     failures = tuple(
         ReadFailure(DOMAINS, failure.reason, "graph", "", failure.permission, True)
         for failure in withheld

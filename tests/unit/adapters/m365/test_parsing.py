@@ -572,8 +572,21 @@ def test_a_mailbox_has_no_address_outside() -> None:
     assert parse_recipient("Partner", [row]).external_address == ""
 
 
+@pytest.mark.parametrize("kind", ["InternalRelay", "ExternalRelay", "SomethingNew", "", None, 1])
+def test_only_an_authoritative_domain_knows_all_its_addresses(kind: object) -> None:
+    row = {"DomainName": "contoso.example", "DomainType": kind}
+    assert not parse_accepted_domain(row).authoritative
+    verified = parse_verified_domain({"id": "contoso.example", "isVerified": True})
+    assert verified is not None
+    assert not verified.authoritative
+
+
 def test_domains_are_read_in_lower_case() -> None:
-    row = {"DomainName": "Contoso.Example.", "MatchSubDomains": "True"}
+    row = {
+        "DomainName": "Contoso.Example.",
+        "DomainType": "Authoritative",
+        "MatchSubDomains": "True",
+    }
     assert parse_accepted_domain(row) == AcceptedDomain("contoso.example", True)
     assert parse_verified_domain({"id": "x.example", "isVerified": False}) is None
     for bad in ("", None, "a b", "x@y", "x" * 254):
