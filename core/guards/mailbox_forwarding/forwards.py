@@ -106,7 +106,7 @@ class ForwardingInputs:
     exchange_mailbox_ids: frozenset[str] = frozenset()
     folders: Mapping[tuple[str, str], Folder] = field(default_factory=dict)
     transport_rules: Sequence[TransportRule] = ()
-    known_recipients: KnownRecipients = KnownRecipients()
+    known_recipients: KnownRecipients = field(default_factory=KnownRecipients)
     recipient_reading: Reading[Recipient] = field(default_factory=Reading[Recipient])
     outbound_policies: Sequence[OutboundPolicy] | None = None
     remote_domains: Sequence[RemoteDomain] | None = None

@@ -231,29 +231,36 @@ def follow_contacts(
     Neither where what had to be asked was not answered.
     """
     visited: set[str] = set()
-    for _ in range(MAX_HOPS):
+    for hop in range(1, MAX_HOPS + 1):
         recipient = complete_stand_in(recipient, known)
         if is_group(recipient):
             return recipient, None
         place, value = find_next_recipient(recipient, own_domains)
-        if place is RecipientLocation.UNRESOLVED:
-            reason = f"{value or 'this'} is no kind of recipient that is known to keep its mail"
-            reason = "" if is_stand_in(recipient) else reason
-            return None, ForwardTarget(raw, place, reason=reason)
-        if place:
-            return None, ForwardTarget(raw, place, value)
-        if value in visited:
-            return None, ForwardTarget(raw, RecipientLocation.INSIDE, normalize_address(value))
+        if place or value in visited:
+            return None, build_final_target(raw, recipient, place, value)
         following = find_known(value, known)
+        if following is None and hop < MAX_HOPS:
+            return None, None
         if following is None:
-            if len(visited) + 1 < MAX_HOPS:
-                return None, None
             break
         if not following.found:
             return None, replace(build_unknown_target(value, following, own_domains), raw=raw)
         visited.add(value)
         recipient = following
     return None, ForwardTarget(raw, RecipientLocation.UNRESOLVED, reason="a chain of contacts")
+
+
+def build_final_target(
+    raw: str, recipient: Recipient, place: RecipientLocation | None, value: str
+) -> ForwardTarget:
+    """The target of a recipient that is the last one; without a place, it closes a circle."""
+    if place is not RecipientLocation.UNRESOLVED:
+        inside = RecipientLocation.INSIDE
+        return ForwardTarget(raw, place or inside, value if place else normalize_address(value))
+    if is_stand_in(recipient):
+        return ForwardTarget(raw, place)
+    reason = f"{value or 'this'} is no kind of recipient that is known to keep its mail"
+    return ForwardTarget(raw, place, reason=reason)
 
 
 def complete_stand_in(recipient: Recipient, known: KnownRecipients) -> Recipient:
@@ -295,13 +302,12 @@ def follow_group(
             note = f"{describe_recipient(at)}: {reason}"
             target = ForwardTarget(raw, RecipientLocation.UNSEEN, address, via, note)
             found.setdefault((address, target.location), target)
-        for member in members:
-            nested, end = follow_contacts(raw, member, own_domains, known)
-            if nested:
-                waiting.append(nested)
-            elif end is None:
-                return None
-            elif end.location is not RecipientLocation.INSIDE:
+        ends = [(one, *follow_contacts(raw, one, own_domains, known)) for one in members]
+        if any(nested is None and end is None for _, nested, end in ends):
+            return None
+        waiting += [nested for _, nested, _ in ends if nested]
+        for member, _, end in ends:
+            if end and end.location is not RecipientLocation.INSIDE:
                 shown = end.address or member.address or member.name
                 found.setdefault((shown, end.location), replace(end, address=shown, via=via))
     return tuple(found.values()) or (

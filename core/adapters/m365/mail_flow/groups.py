@@ -1,7 +1,7 @@
 """The members of groups that mail is sent on to.
 
-Exchange is asked and not Graph: it prints where mail to a contact or mail user goes, and Graph shows
-neither that nor the contacts themselves to an app that may only read memberships.
+Exchange is asked and not Graph: it prints where mail to a contact or mail user goes, and Graph
+shows neither that nor the contacts themselves to an app that may only read memberships.
 """
 
 from collections.abc import Sequence

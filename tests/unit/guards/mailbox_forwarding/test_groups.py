@@ -1,5 +1,7 @@
 """Mail to a group of the tenant goes to its members, and some of those may be outside."""
 
+from itertools import pairwise
+
 import pytest
 
 from core.guards.mailbox_forwarding.recipients import (
@@ -180,7 +182,7 @@ def test_a_group_that_may_not_be_looked_into_is_unseen_with_the_reason() -> None
 
 def test_too_many_groups_in_one_another_are_unseen() -> None:
     chain = [group(f"g{n}@contoso.com") for n in range(MAX_NESTED_GROUPS + 2)]
-    pairs = [(one, (other,)) for one, other in zip(chain, chain[1:], strict=False)]
+    pairs = [(one, (other,)) for one, other in pairwise(chain)]
     known = answers((group(), (chain[0],)), *pairs, (chain[-1], (member("a@contoso.com"),)))
     (target,) = locate(known) or ()
     assert target.location is RecipientLocation.UNSEEN
