@@ -49,7 +49,7 @@ var permissions = {
   }
   'mailbox-delegation': {
     exchange: true
-    reads: []
+    reads: ['Domain.Read.All']
     optionalReads: []
     writes: []
     optionalWrites: []

@@ -148,6 +148,8 @@ $Catalog = @'
    "parameters": ["Identity", "ResultSize"]},
   {"guard": "mailbox-delegation", "cmdlet": "Get-Recipient", "writes": false, "optional": false,
    "parameters": ["Identity", "ResultSize"]},
+  {"guard": "mailbox-delegation", "cmdlet": "Get-AcceptedDomain", "writes": false, "optional": false,
+   "parameters": []},
   {"guard": "tenant-baseline", "cmdlet": "Get-OrganizationConfig", "writes": false, "optional": false,
    "parameters": []},
   {"guard": "tenant-baseline", "cmdlet": "Get-RemoteDomain", "writes": false, "optional": false,

@@ -13,10 +13,13 @@ from enum import StrEnum
 from typing import Protocol
 
 from core.keys import hash_parts
+from core.microsoft365.addresses import OwnDomains
 from core.microsoft365.trustees import (
     HolderType,
     build_remove_right_command,
     classify_holder,
+    has_mail_elsewhere,
+    is_own_mail_user,
     is_system_mailbox,
     list_holder_ids,
     needs_no_lookup,
@@ -53,6 +56,11 @@ VERDICT_TEXTS: Mapping[str, str] = {
 }
 
 MAX_TEXT_LENGTH = 120
+HOLDER_UNREAD = "who holds a right over it could not be looked up"
+DOMAINS_UNREAD = (
+    "whether a mail user with a right over it belongs to the organization is not known: the "
+    "accepted domains were not read"
+)
 MAX_FAILED_LOOKUPS = 100
 """Of so many mailboxes holders may be lost; with more, looking up itself did not work."""
 
@@ -100,6 +108,8 @@ class GrantedRight:
     delegation: Delegation
     mailbox: Mailbox
     recipient: Recipient
+    is_outside: bool = False
+    """Whether the holder is a mail user of another organization."""
 
 
 # ----------------------------------------------------------------------------------------------
@@ -192,6 +202,7 @@ async def look_up_holders(
         await tenant.mail_flow.read_recipients(sorted(names)) if names else Reading[Recipient]()
     )
     known = {person.name: person for person in answers.items}
+    own = await read_own_domains(tenant, answers.items)
     blind = tuple(miss for miss in collect_failures((answers,)) if not miss.object_id)
     held: list[GrantedRight] = []
     lost: dict[str, ReadFailure] = {}
@@ -202,11 +213,16 @@ async def look_up_holders(
         mailbox = one.mailbox or build_delegated_mailbox(
             one.mailbox_name, known.get(one.mailbox_name)
         )
-        if mailbox is not None and person is not None:
-            held += [] if is_own_right(mailbox, person) else [GrantedRight(one, mailbox, person)]
-        else:
-            miss = build_lookup_failure(source, one, mailbox)
+        if mailbox is None or person is None:
+            miss = build_lookup_failure(source, one, mailbox, HOLDER_UNREAD)
             lost.setdefault(miss.object_id, miss)
+            continue
+        if has_mail_elsewhere(person) and own is None:
+            miss = build_lookup_failure(source, one, mailbox, DOMAINS_UNREAD)
+            lost.setdefault(miss.object_id, miss)
+        outside = has_mail_elsewhere(person) and not (own and is_own_mail_user(person, own))
+        if not is_own_right(mailbox, person):
+            held.append(GrantedRight(one, mailbox, person, outside and own is not None))
     if len(lost) > MAX_FAILED_LOOKUPS and not blind:
         blind = (
             ReadFailure(
@@ -214,6 +230,22 @@ async def look_up_holders(
             ),
         )
     return tuple(held), blind or tuple(lost.values())
+
+
+async def read_own_domains(
+    tenant: HasMailFlow, recipients: Iterable[Recipient]
+) -> OwnDomains | None:
+    """The tenant's own domains, if a mail user is among the recipients; None if not all are read.
+
+    A mail user is a colleague on premises or somebody of another tenant: its domain tells.
+    """
+    if not any(map(has_mail_elsewhere, recipients)):
+        return None
+    domains = await tenant.mail_flow.read_accepted_domains()
+    gaps = [miss for miss in domains.failures if not miss.optional]
+    if gaps or not domains.items or not domains.complete:
+        return None
+    return OwnDomains.from_accepted_domains(domains.items)
 
 
 def build_delegated_mailbox(name: str, found: Recipient | None) -> Mailbox | None:
@@ -242,7 +274,7 @@ def is_own_right(mailbox: Mailbox, recipient: Recipient) -> bool:
 
 
 def build_lookup_failure(
-    source: str, delegation: Delegation, mailbox: Mailbox | None
+    source: str, delegation: Delegation, mailbox: Mailbox | None, reason: str
 ) -> ReadFailure:
     """Somebody has a right, and who they are, or over what, could not be asked."""
     whose = mailbox.id if mailbox else UNIDENTIFIED_PREFIX
@@ -251,7 +283,7 @@ def build_lookup_failure(
         if mailbox
         else quote_text(delegation.mailbox_name, MAX_TEXT_LENGTH)
     )
-    return ReadFailure(source, "who holds a right over it could not be looked up", whose, subject)
+    return ReadFailure(source, reason, whose, subject)
 
 
 # ----------------------------------------------------------------------------------------------
@@ -267,7 +299,8 @@ HOLDER_VERDICTS = {
 }
 HOLDER_TEXTS = {
     HolderType.EVERYONE: "this is not one person: everybody may",
-    HolderType.OUTSIDER: "a guest or contact: somebody from outside",
+    HolderType.OUTSIDER: "a guest, contact or mail user whose mail is not in this organization: "
+    "somebody from outside",
     HolderType.UNKNOWN_SID: "an identifier nobody has: a deleted account, or one of another tenant",
     HolderType.UNKNOWN_NAME: "no recipient has that name: an account or group without mail, "
     "or several",
@@ -276,7 +309,8 @@ HOLDER_TEXTS = {
 
 def judge(item: GrantedRight, policy: Policy) -> Iterator[Finding]:
     """One right. Members of a shared mailbox are normal; a new one is told all the same."""
-    delegation, holder = item.delegation, classify_holder(item.delegation, item.recipient)
+    delegation = item.delegation
+    holder = classify_holder(delegation, item.recipient, is_outside=item.is_outside)
     kind, may = RIGHT_KINDS[delegation.right]
     personal = is_personal_mailbox(item.mailbox, policy)
     known_by = list_holder_ids(delegation, item.recipient)
@@ -369,6 +403,16 @@ GUARD = Guard(
         Permission(EXCHANGE, "Get-MailboxPermission", "who may open a mailbox"),
         Permission(EXCHANGE, "Get-RecipientPermission", "who may send as somebody else"),
         Permission(EXCHANGE, "Get-Recipient", "who holds a right: a colleague, a guest, nobody"),
+        Permission(
+            EXCHANGE,
+            "Get-AcceptedDomain",
+            "whether a mail user with a right is a colleague or somebody of another tenant",
+        ),
+        Permission(
+            Service.GRAPH,
+            "Domain.Read.All",
+            "whether a mail user with a right is a colleague or somebody of another tenant",
+        ),
     ),
     observe=observe,
     judge=judge,

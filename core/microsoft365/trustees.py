@@ -9,6 +9,12 @@ import re
 import unicodedata
 from enum import StrEnum
 
+from core.microsoft365.addresses import (
+    OwnDomains,
+    find_outside_address,
+    normalize_address,
+    parse_recipient_string,
+)
 from core.microsoft365.powershell import can_be_quoted, quote_literal
 from core.tenant.mail_flow import Recipient
 from core.tenant.mailboxes import Delegation, Mailbox
@@ -64,8 +70,14 @@ EVERYONE_NAMES = frozenset(
     }
 )
 GUEST_MARK = "#ext#"
-GUEST_KIND = "guestmailuser"
-CONTACT_KIND = "mailcontact"
+OUTSIDE_KINDS = frozenset({"guestmailuser", "mailcontact", "mailforestcontact"})
+"""Recipients that stand for somebody outside."""
+MAIL_USER_KIND = "mailuser"
+"""A recipient whose mail is elsewhere: on premises, or in another tenant as that of a B2B member.
+
+A B2B member is a MailUser whose addresses are those of its own tenant (EvotecIT/O365Synchronizer
+#26).
+"""
 
 # Mailboxes that Exchange uses itself, by kind or by a form of name that people do not have.
 SYSTEM_KINDS = frozenset(
@@ -142,12 +154,31 @@ def needs_no_lookup(delegation: Delegation) -> bool:
     return is_everyone_trustee(trustee, delegation.sid) or GUEST_MARK in trustee.casefold()
 
 
-def classify_holder(delegation: Delegation, recipient: Recipient) -> HolderType:
-    """What is known about a holder, given the recipient that Exchange found for the name."""
-    kind = recipient.kind.casefold()
+def has_mail_elsewhere(recipient: Recipient) -> bool:
+    """True for a mail user: whose it is, its addresses and the accepted domains say together."""
+    return recipient.found and recipient.kind.casefold() == MAIL_USER_KIND
+
+
+def is_own_mail_user(recipient: Recipient, own_domains: OwnDomains) -> bool:
+    """True for a mail user whose mail goes to a domain of the tenant, on premises for instance."""
+    target = recipient.external_address or recipient.address
+    address = normalize_address(parse_recipient_string(target)[1])
+    own = bool(address) and not find_outside_address(address, own_domains)
+    primary = normalize_address(recipient.address)
+    return own and (not primary or own_domains.contains_address(primary))
+
+
+def classify_holder(
+    delegation: Delegation, recipient: Recipient, *, is_outside: bool = False
+) -> HolderType:
+    """What is known about a holder, given the recipient that Exchange found for the name.
+
+    `is_outside` is True for a mail user of another organization.
+    """
     if is_everyone_trustee(delegation.trustee, delegation.sid):
         return HolderType.EVERYONE
-    if GUEST_MARK in delegation.trustee.casefold() or kind in (GUEST_KIND, CONTACT_KIND):
+    kind = recipient.kind.casefold()
+    if is_outside or GUEST_MARK in delegation.trustee.casefold() or kind in OUTSIDE_KINDS:
         return HolderType.OUTSIDER
     if recipient.found:
         return HolderType.KNOWN

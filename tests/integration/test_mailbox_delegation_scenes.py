@@ -267,7 +267,7 @@ def test_what_was_taken_away_is_told_as_ended_once(attacked: Row) -> None:
 
 async def test_without_the_cmdlets_the_guard_says_which_are_missing() -> None:
     grants = list_declared_permissions()
-    cmdlets = ["Get-Mailbox", "Get-Recipient"]
+    cmdlets = ["Get-Mailbox", "Get-Recipient", "Get-AcceptedDomain"]
     result = await played(scene(exchange=NORMAL, grants=grants | {"exchange": cmdlets}), 3)
     run = run_of(result, 1)
     assert sorted(run["blind"]) == ["full-access", "send-as"]
@@ -282,6 +282,7 @@ async def test_without_the_cmdlets_the_guard_says_which_are_missing() -> None:
 
 async def test_without_get_recipient_nothing_is_taken_for_clean() -> None:
     cmdlets = ["Get-Mailbox", "Get-MailboxPermission", "Get-RecipientPermission"]
+    cmdlets.append("Get-AcceptedDomain")
     taken = {"grants": list_declared_permissions() | {"exchange": cmdlets}}
     edits = [{}, taken, {"grants": list_declared_permissions()}]
     result = await played(scene(exchange=NORMAL, ticks=edits), 3)

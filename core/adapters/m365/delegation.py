@@ -75,14 +75,12 @@ def parse_rights(row: ResponseRow) -> frozenset[str]:
 
 
 def parse_mailbox_rights(owner: Mailbox, row: ResponseRow) -> tuple[Delegation, ...]:
-    """A row of Get-MailboxPermission, which may hold several rights."""
+    """The known rights in a row of Get-MailboxPermission, which may hold several."""
     trustee = parse_trustee(row, "User")
     sid = find_sid(row.get("UserSid"), trustee)
     if is_no_delegation(row, trustee, sid):
         return ()
     found = parse_rights(row)
-    if strange := sorted(found - MAILBOX_RIGHTS.keys() - IGNORED_RIGHTS):
-        raise ValueError(f"a right nobody knows: {strange[0][:60]}")
     return tuple(
         Delegation(right, trustee, sid, owner)
         for word, right in MAILBOX_RIGHTS.items()
@@ -91,17 +89,40 @@ def parse_mailbox_rights(owner: Mailbox, row: ResponseRow) -> tuple[Delegation, 
 
 
 def parse_send_as_rights(row: ResponseRow) -> tuple[Delegation, ...]:
-    """A row of Get-RecipientPermission, which has only the recipient's name."""
+    """The right in a row of Get-RecipientPermission, which has only the recipient's name."""
     trustee = parse_trustee(row, "Trustee")
     sid = find_sid(row.get("TrusteeSidString"), trustee)
     if is_no_delegation(row, trustee, sid):
         return ()
-    if parse_rights(row) != {"sendas"}:
-        raise ValueError("a right over a recipient nobody knows")
     of = parse_text(row.get("Identity")).strip()
     if not of:
         raise ValueError("a right over a recipient without a name")
+    if "sendas" not in parse_rights(row):
+        return ()
     return (Delegation("SendAs", trustee, sid, mailbox_name=of),)
+
+
+def check_mailbox_rights(row: ResponseRow) -> None:
+    """Raise ValueError for a row of Get-MailboxPermission with a right that is not known.
+
+    The known rights beside it stand; what the other one allows is not known.
+    """
+    trustee = parse_trustee(row, "User")
+    if not is_no_delegation(row, trustee, find_sid(row.get("UserSid"), trustee)):
+        check_rights(parse_rights(row) - MAILBOX_RIGHTS.keys() - IGNORED_RIGHTS)
+
+
+def check_send_as_rights(row: ResponseRow) -> None:
+    """Raise ValueError for a row of Get-RecipientPermission with any other right."""
+    trustee = parse_trustee(row, "Trustee")
+    if not is_no_delegation(row, trustee, find_sid(row.get("TrusteeSidString"), trustee)):
+        check_rights(parse_rights(row) - {"sendas"})
+
+
+def check_rights(unknown: frozenset[str]) -> None:
+    """Raise ValueError that names a right that is not known."""
+    if unknown:
+        raise ValueError(f"a right nobody knows: {min(unknown)[:60]}")
 
 
 def parse_send_on_behalf_rights(row: ResponseRow) -> tuple[Delegation, ...]:
@@ -143,8 +164,9 @@ class M365DelegationReader:
                     continue
                 found, broken = parse_each_row(rows, partial(parse_mailbox_rights, owner))
                 items += chain.from_iterable(found)
-                if broken:
-                    failures[owner.id] = broken[0][1]
+                _, odd = parse_each_row(rows, check_mailbox_rights)
+                if broken or odd:
+                    failures[owner.id] = (broken or odd)[0][1]
                 elif not rows:
                     failures[owner.id] = NO_ROW
         subjects = {owner.id: owner.address for owner in owners}
@@ -159,7 +181,12 @@ class M365DelegationReader:
         """Who may send as whom. Every mailbox may send as itself, so an empty list is a failure."""
         command = Command("Get-RecipientPermission", ALL_RESULTS, PERMISSION_PROPERTIES)
         return stream_delegations(
-            self.exchange, SEND_AS, command, parse_send_as_rights, never_empty=True
+            self.exchange,
+            SEND_AS,
+            command,
+            parse_send_as_rights,
+            check_send_as_rights,
+            never_empty=True,
         )
 
     def list_send_on_behalf(self) -> AsyncIterator[Reading[Delegation]]:
@@ -192,6 +219,7 @@ async def stream_delegations(
     source: str,
     command: Command,
     parse: Callable[[ResponseRow], tuple[Delegation, ...]],
+    check: Callable[[ResponseRow], None] = lambda row: None,
     *,
     never_empty: bool = False,
 ) -> AsyncIterator[Reading[Delegation]]:
@@ -202,6 +230,9 @@ async def stream_delegations(
     try:
         async for part in list_objects(exchange, command):
             found, broken = parse_each_row(part.rows, parse)
+            broken_rows = [row for row, _ in broken]
+            _, odd = parse_each_row([row for row in part.rows if row not in broken_rows], check)
+            broken += odd
             listed += len(part.rows)
             failures += build_delegation_failures(source, broken, len(failures))
             if len(failures) > MAX_BROKEN_ROWS:

@@ -8,10 +8,17 @@ import pytest
 from core.guards.mailbox_delegation import GUARD, DelegationVerdict, judge
 from core.model.findings import Finding, Severity, format_facts
 from core.model.guards import GuardPolicy, ObserveContext
-from core.tenant.mail_flow import Recipient
+from core.tenant.mail_flow import AcceptedDomain, Recipient
 from core.tenant.mailboxes import Delegation, Mailbox
 from core.tenant.readings import Reading
-from core.tenant.sources import FULL_ACCESS, MAILBOXES, RECIPIENTS, SEND_AS, SEND_ON_BEHALF
+from core.tenant.sources import (
+    DOMAINS,
+    FULL_ACCESS,
+    MAILBOXES,
+    RECIPIENTS,
+    SEND_AS,
+    SEND_ON_BEHALF,
+)
 from tests.support.fakes.tenant import FakeTenant
 from tests.support.observe import observe_all
 
@@ -39,6 +46,7 @@ ON_BEHALF = Delegation("SendOnBehalf", "ann@contoso.com", mailbox=DIRECTOR)
 def tenant(*delegations: Delegation, people: list[Recipient] | None = None) -> FakeTenant:
     return FakeTenant(
         boxes=[DIRECTOR, INFO],
+        domains=[AcceptedDomain("contoso.com")],
         known_recipients=people or list(PEOPLE),
         delegations=list(delegations),
     )
@@ -395,3 +403,66 @@ async def test_many_pages_end_with_one_part_that_speaks_of_everybody() -> None:
     scopes = [part.scope for part in streams if SEND_AS in part.sources]
     assert scopes == [frozenset(), frozenset(), frozenset(), None]
     assert sum(part.population for part in streams) == 0
+
+
+# ----------------------------------------------------------------------------------------------
+# Mail users: colleagues on premises, and members of another tenant
+# ----------------------------------------------------------------------------------------------
+
+
+def mail_user(address: str, outside: str = "", kind: str = "MailUser") -> Recipient:
+    return Recipient("ann@contoso.com", True, kind, address, outside, id="u1")
+
+
+@pytest.mark.parametrize(
+    "holder",
+    [
+        mail_user("max@partner.example", "SMTP:max@partner.example"),
+        mail_user("max@partner.example"),
+        mail_user("max@contoso.com", "SMTP:max@partner.example"),
+        mail_user("max@partner.example", "SMTP:max@contoso.com"),
+        mail_user("max_partner.example#EXT#@contoso.com"),
+        mail_user(""),
+        mail_user("x", "MailContact", "MailForestContact"),
+        mail_user("max@contoso.com", "SMTP:max@partner.example", "MailContact"),
+    ],
+)
+@pytest.mark.parametrize("right", [OPENS, SENDS, ON_BEHALF])
+async def test_a_mail_user_of_another_organization_is_somebody_from_outside(
+    holder: Recipient, right: Delegation
+) -> None:
+    people = [*PEOPLE[2:], holder]
+    finding = await only(right, people=people)
+    assert finding.verdict == DelegationVerdict.EXTERNAL
+    assert finding.severity is (Severity.HIGH if right is ON_BEHALF else Severity.CRITICAL)
+
+
+@pytest.mark.parametrize(
+    "holder",
+    [
+        mail_user("ann@contoso.com", "SMTP:ann@contoso.com"),
+        mail_user("ann@contoso.com", "SMTP:ann@contoso.com", "RemoteUserMailbox"),
+        mail_user("ann@contoso.com"),
+        mail_user("", "SMTP:ann@contoso.com"),
+    ],
+)
+async def test_a_colleague_whose_mailbox_is_on_premises_is_a_colleague(holder: Recipient) -> None:
+    finding = await only(OPENS, people=[*PEOPLE[2:], holder])
+    assert (finding.verdict, finding.severity) == (DelegationVerdict.DELEGATED, Severity.MEDIUM)
+
+
+async def test_whose_a_mail_user_is_stays_unread_without_the_domains() -> None:
+    fake = tenant(OPENS, people=[*PEOPLE[2:], mail_user("max@partner.example")])
+    fake.fail_read(DOMAINS)
+    reading = await look(fake)
+    (failure,) = reading.failures
+    assert (failure.source, failure.object_id) == (FULL_ACCESS, "m1")
+    assert "accepted domains were not read" in failure.reason
+    (finding,) = await findings(fake)
+    assert finding.verdict == DelegationVerdict.DELEGATED
+
+
+async def test_domains_are_read_only_where_a_mail_user_holds_a_right() -> None:
+    fake = tenant(OPENS)
+    await look(fake)
+    assert DOMAINS not in [source for source, _ in fake.read_log]

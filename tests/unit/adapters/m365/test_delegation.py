@@ -3,6 +3,8 @@
 import pytest
 
 from core.adapters.m365.delegation import (
+    check_mailbox_rights,
+    check_send_as_rights,
     parse_mailbox_rights,
     parse_send_as_rights,
     parse_send_on_behalf_rights,
@@ -27,6 +29,7 @@ SENDS = {
     "AccessRights": ["SendAs"],
     "IsInherited": False,
 }
+SELF = OPENS | {"User": "NT AUTHORITY\\SELF", "UserSid": "S-1-5-10"}
 HELD = Delegation("FullAccess", "ann@contoso.com", SID, OWNER)
 BOX = {"ExternalDirectoryObjectId": "m1", "Guid": "g1", "PrimarySmtpAddress": "d@contoso.com"}
 
@@ -161,7 +164,6 @@ def test_a_name_that_only_looks_like_exchanges_own_hides_nothing(
         {"User": {"RawIdentity": "ann"}},
         {"AccessRights": None},
         {"AccessRights": []},
-        {"AccessRights": ["FullAccess", "OwnTheWorld"]},
     ],
 )
 def test_a_row_that_makes_no_sense_is_no_empty_answer(broken: dict[str, object]) -> None:
@@ -169,14 +171,47 @@ def test_a_row_that_makes_no_sense_is_no_empty_answer(broken: dict[str, object])
         parse_mailbox_rights(OWNER, OPENS | broken)
 
 
-@pytest.mark.parametrize(
-    "broken", [{"Trustee": None}, {"AccessRights": ["SendAs", "More"]}, {"Identity": " "}]
-)
+@pytest.mark.parametrize("broken", [{"Trustee": None}, {"AccessRights": []}, {"Identity": " "}])
 def test_a_row_of_a_recipient_that_makes_no_sense_is_none_either(
     broken: dict[str, object],
 ) -> None:
     with pytest.raises(ValueError, match="a right"):
         parse_send_as_rights(SENDS | broken)
+
+
+@pytest.mark.parametrize(
+    "rights",
+    [
+        ["FullAccess", "OwnTheWorld"],
+        ["OwnTheWorld, FullAccess, ReadPermission"],
+        "FullAccess, SendAs, OwnTheWorld",
+    ],
+)
+def test_an_unknown_right_does_not_hide_the_known_ones_beside_it(rights: object) -> None:
+    row = OPENS | {"AccessRights": rights}
+    assert parse_mailbox_rights(OWNER, row) == (HELD,)
+    with pytest.raises(ValueError, match="a right nobody knows: owntheworld"):
+        check_mailbox_rights(row)
+    sends = SENDS | {"AccessRights": ["SendAs", "OwnTheWorld"]}
+    assert len(parse_send_as_rights(sends)) == 1
+    with pytest.raises(ValueError, match="a right nobody knows: owntheworld"):
+        check_send_as_rights(sends)
+
+
+@pytest.mark.parametrize(
+    "rights",
+    [
+        ["FullAccess", "SendAs", "ExternalAccount", "ReadPermission"],
+        ["FullAccess, ReadPermission"],
+        ["DeleteItem"],
+    ],
+)
+def test_known_rights_and_a_mailbox_s_own_leave_nothing_unread(rights: object) -> None:
+    check_mailbox_rights(OPENS | {"AccessRights": rights})
+    check_mailbox_rights(SELF | {"AccessRights": ["OwnTheWorld"]})
+    check_mailbox_rights(OPENS | {"AccessRights": ["OwnTheWorld"], "Deny": True})
+    check_send_as_rights(SENDS)
+    check_send_as_rights(SENDS | {"AccessRights": ["More"], "AccessControlType": "Deny"})
 
 
 @pytest.mark.parametrize(

@@ -67,6 +67,19 @@ async def test_an_answer_without_a_row_is_none_since_every_mailbox_has_its_own()
     assert found.covers((FULL_ACCESS,), "ben")
 
 
+async def test_an_unknown_right_leaves_the_mailbox_unread_and_the_known_ones_seen() -> None:
+    odd = OPENS | {"AccessRights": ["FullAccess, OwnTheWorld"]}
+    found = await Answers([[SELF, odd], [SELF]]).reader.read_full_access([ANN, BEN])
+    assert [(one.right, one.mailbox) for one in found.items] == [("FullAccess", ANN)]
+    assert [(miss.object_id, miss.reason) for miss in found.failures] == [
+        ("ann", "a right nobody knows: owntheworld")
+    ]
+    strange = SENDS | {"AccessRights": ["SendAs", "OwnTheWorld"]}
+    parts = await parts_of(Answers(pages_of=[[OWN, strange]]).reader.list_send_as())
+    assert [one.trustee for part in parts for one in part.items] == ["max@contoso.com"]
+    assert [miss.reason for miss in parts[-1].failures] == ["a right nobody knows: owntheworld"]
+
+
 async def test_a_row_that_makes_no_sense_leaves_the_mailbox_unread_and_its_other_rows_seen() -> (
     None
 ):
