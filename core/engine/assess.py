@@ -2,12 +2,17 @@
 
 from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass, replace
-from datetime import datetime
 
 from core.engine.case_lifecycle import defer_case, open_case, update_case
 from core.engine.decision_context import DecisionContext
 from core.engine.first_look import mark_unread_object, was_preexisting
 from core.engine.truncation import sanitize_finding, truncate_finding
+from core.engine.widening import (
+    add_exemption_fact,
+    close_as_exempt,
+    exceeds_exemption,
+    mark_beyond_exemption,
+)
 from core.model.cases import Case, Notification
 from core.model.findings import Finding, Severity, Verdict
 from core.model.guards import Mode
@@ -53,6 +58,7 @@ def merge_findings(context: DecisionContext, findings: Iterable[Finding]) -> dic
                 correlation_keys=tuple(
                     dict.fromkeys(first.correlation_keys + second.correlation_keys)
                 ),
+                reaches=tuple(dict.fromkeys(first.reaches + second.reaches)),
             )
         result[key] = finding
     return result
@@ -66,9 +72,11 @@ def assess_finding(
     old = context.snapshot.cases.get(key)
     if finding.severity is Severity.INFO:
         return FindingAssessment(ReportedFinding(key, finding, "note", finding.verdict))
-    until = context.get_exempt_until(key, finding, is_self_check)
-    if until:
-        return close_as_exempt(context, key, finding, old, until)
+    exempt = assess_exemption(context, key, finding, old, is_self_check)
+    if exempt:
+        return exempt
+    is_beyond = context.get_exempt_until(key, finding, is_self_check) is not None
+    finding = add_exemption_fact(finding, is_beyond)
     applied = context.get_applied_changes(key)
     if (
         old
@@ -96,8 +104,7 @@ def assess_finding(
         if known and old
         else mark_unread_object(context, open_case(context, key, finding, is_self_check), old)
     )
-    if preexisting and not case.baselined:
-        case = replace(case, baselined=True)
+    case = keep_history(case, old if is_beyond else None, preexisting)
     if len(applied) >= FLAP_COUNT and finding.changes and not case.deferred_at:
         case = defer_case(case, Verdict.CONTESTED, context.now)
     is_initial = context.is_initial_reading(finding.sources)
@@ -115,15 +122,26 @@ def assess_finding(
     )
 
 
-def close_as_exempt(
-    context: DecisionContext, key: str, finding: Finding, old: Case | None, until: datetime
-) -> FindingAssessment:
-    """Report an exempt finding without a notification or change, and close its case."""
+def keep_history(case: Case, exempted: Case | None, was_there: bool) -> Case:
+    """The case with what was before it: an exemption it goes beyond, the guard's first look."""
+    if exempted:
+        case = mark_beyond_exemption(case, exempted)
+    return replace(case, baselined=True) if was_there and not case.baselined else case
+
+
+def assess_exemption(
+    context: DecisionContext, key: str, finding: Finding, old: Case | None, is_self_check: bool
+) -> FindingAssessment | None:
+    """Report an exempt finding without a notification or change, and close its case.
+
+    None if no exemption covers it, or if it goes further than what was accepted.
+    """
+    until = context.get_exempt_until(key, finding, is_self_check)
+    if until is None or exceeds_exemption(old, finding):
+        return None
+    ended = close_as_exempt(context.now, key, finding, old)
     reported = ReportedFinding(key, finding, "exempt", finding.verdict, until)
-    if old is None or old.closed_at:
-        return FindingAssessment(reported)
-    ended = replace(old, closed_at=context.now, resolution="exempt", notification=Notification.NONE)
-    return FindingAssessment(reported, ended, changed=True)
+    return FindingAssessment(reported, ended, changed=ended is not None)
 
 
 def select_changed_cases(assessments: Mapping[str, FindingAssessment]) -> Iterator[Case]:

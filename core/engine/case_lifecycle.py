@@ -5,8 +5,10 @@ from dataclasses import replace
 from datetime import datetime
 
 from core.engine.decision_context import CONTEST_WINDOW, DecisionContext
+from core.engine.widening import list_widening_facts, note_widening
 from core.model.cases import Case, Notification
 from core.model.findings import Finding, Severity
+from core.model.reach import limit_reaches
 from core.tenant.changes import Change, change_to_arguments, parse_change
 
 
@@ -31,11 +33,15 @@ def open_case(context: DecisionContext, key: str, finding: Finding, is_self_chec
         correlation_keys=finding.correlation_keys,
         is_one_off=finding.is_one_off,
         plan_hash=finding.plan_hash,
+        told_reaches=limit_reaches(finding.reaches),
     )
 
 
 def update_case(context: DecisionContext, old: Case, finding: Finding) -> Case:
     """An open case with the values of its finding; a notification is pending only if it matters."""
+    old = note_widening(old, finding, context.now)
+    is_wider = old.widened_at == context.now
+    finding = replace(finding, facts=(*finding.facts, *list_widening_facts(old)))
     rule = context.config.guard.correlation
     escalation = rule if old.escalated and finding.correlation_keys else None
     case = replace(
@@ -61,7 +67,7 @@ def update_case(context: DecisionContext, old: Case, finding: Finding) -> Case:
             failure_count=0,
         )
         return with_notification(case, Notification.CHANGED)
-    if case.severity > old.severity:
+    if case.severity > old.severity or is_wider:
         return with_notification(case, Notification.CHANGED)
     if not case.notified_at and not case.notification:
         seen_count = case.seen_count + 1

@@ -93,12 +93,14 @@ class DecisionContext:
     def get_exempt_until(self, key: str, finding: Finding, is_self_check: bool) -> datetime | None:
         """The end of the exemption that covers a finding; None without one.
 
-        Self-check findings are about no object, so only their case can be exempt. An unauthorized
-        exemption cannot be silenced by another exemption.
+        Self-check findings are about no object, so only their case can be exempt; so it is with
+        what its guard says no exemption of an object covers. An unauthorized exemption cannot be
+        silenced by another exemption.
         """
         if finding.kind == UNAUTHORIZED_EXEMPTION:
             return None
-        for subject in (key,) if is_self_check else (key, finding.object_id):
+        is_about_case = is_self_check or finding.needs_own_exemption
+        for subject in (key,) if is_about_case else (key, finding.object_id):
             exemption = self.snapshot.exemptions.get(subject)
             if exemption and exemption.until > self.now:
                 return exemption.until

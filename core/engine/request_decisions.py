@@ -14,6 +14,7 @@ from datetime import datetime
 from core.engine.decision_context import IN_EFFECT_STATES, RELEASE_WINDOW
 from core.engine.exemption_audit import UNDO_EXEMPTION_PERIOD, build_undo_reason
 from core.engine.truncation import truncate_record
+from core.engine.widening import end_as_exempt
 from core.errors import SettingsError
 from core.keys import PREFIX_LENGTH, hash_parts
 from core.model.cases import Case, Exemption, Notification
@@ -124,7 +125,7 @@ def decide_exempt(
     except SettingsError as error:
         return RequestResult(refuse_request(request, now, str(error)))
     ended = tuple(
-        replace(case, closed_at=now, resolution="exempt", notification=Notification.NONE)
+        end_as_exempt(case, now)
         for case in snapshot.cases.values()
         if case.closed_at is None and granted.subject in (case.key, case.object_id)
     )

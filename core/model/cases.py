@@ -6,6 +6,7 @@ from enum import StrEnum
 
 from core.errors import SettingsError
 from core.model.findings import Fact, Severity
+from core.model.reach import Reach
 
 
 class Notification(StrEnum):
@@ -82,6 +83,12 @@ class Case:
     acknowledged_by: str = ""
     plan_hash: str = ""
     """The plan that the brake holds, if the case is about one."""
+    told_reaches: tuple[Reach, ...] = ()
+    """How far it went at most, of all that was told of it."""
+    accepted_reaches: tuple[Reach, ...] | None = None
+    """How far it went when an operator exempted it; None if nobody did."""
+    widened_at: datetime | None = None
+    """When it last began to go further than was told."""
 
     @property
     def short_key(self) -> str:

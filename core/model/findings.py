@@ -5,6 +5,7 @@ from dataclasses import dataclass, replace
 from enum import IntEnum, StrEnum
 
 from core.keys import build_object_key
+from core.model.reach import Reach
 from core.tenant.changes import Change
 
 
@@ -104,6 +105,12 @@ class Finding:
     """Whether it is notified once, without reminders: nothing is expected of the operator."""
     plan_hash: str = ""
     """The plan that the brake holds, if the finding is about one."""
+    reaches: tuple[Reach, ...] = ()
+    """How far it goes: a case whose finding goes further than before is told again, also where an
+    operator acknowledged or exempted it as it was. None: it goes as far as it can.
+    """
+    needs_own_exemption: bool = False
+    """Whether only an exemption of its case covers it, and never one of the whole object."""
     asks_if_preexisting: bool = False
     """Whether an operator decides if the object was already so when the guard first read it.
 
