@@ -6,7 +6,7 @@ from dataclasses import dataclass, replace
 from core.engine.case_lifecycle import defer_case, open_case, update_case
 from core.engine.decision_context import DecisionContext
 from core.engine.first_look import mark_unread_object, was_preexisting
-from core.engine.truncation import sanitize_finding, truncate_finding
+from core.engine.truncation import sanitize_finding, truncate_finding, truncate_text
 from core.engine.widening import (
     add_exemption_fact,
     close_as_exempt,
@@ -20,6 +20,7 @@ from core.model.runs import ReportedFinding
 
 # What we changed and somebody changed back this often, within this time, is theirs to decide.
 FLAP_COUNT = 2
+MAX_CHANGED_FACTS, MAX_NOTE_LENGTH = 3, 900
 
 
 @dataclass(frozen=True, slots=True)
@@ -71,7 +72,7 @@ def assess_finding(
     finding, config = truncate_finding(sanitize_finding(finding)), context.config
     old = context.snapshot.cases.get(key)
     if finding.severity is Severity.INFO:
-        return FindingAssessment(ReportedFinding(key, finding, "note", finding.verdict))
+        return report_note(context, key, finding, old)
     exempt = assess_exemption(context, key, finding, old, is_self_check)
     if exempt:
         return exempt
@@ -142,6 +143,37 @@ def assess_exemption(
     ended = close_as_exempt(context.now, key, finding, old)
     reported = ReportedFinding(key, finding, "exempt", finding.verdict, until)
     return FindingAssessment(reported, ended, changed=ended is not None)
+
+
+def report_note(
+    context: DecisionContext, key: str, finding: Finding, old: Case | None
+) -> FindingAssessment:
+    """Report a finding that needs no case, and close the case it had: the object is still there.
+
+    One whose change was intended ends elsewhere: the change may be what made a note of it.
+    """
+    reported = ReportedFinding(key, finding, "note", finding.verdict)
+    if old is None or old.closed_at or context.get_intended_changes(key):
+        return FindingAssessment(reported)
+    changed = [str(fact) for fact in finding.facts if fact not in old.facts]
+    texts = ("; ".join(changed[:MAX_CHANGED_FACTS]), finding.advice)
+    ended = replace(
+        old,
+        closed_at=context.now,
+        resolution="noted",
+        notification=Notification.CLOSED
+        if old.notified_at or old.notification
+        else Notification.NONE,
+        subject=finding.subject,
+        summary=finding.summary,
+        facts=finding.facts,
+        advice=finding.advice,
+        guard_verdict=finding.verdict,
+        verdict=finding.verdict,
+        planned_changes=(),
+        note=truncate_text(". ".join(filter(None, texts)), MAX_NOTE_LENGTH),
+    )
+    return FindingAssessment(reported, ended, changed=True)
 
 
 def select_changed_cases(assessments: Mapping[str, FindingAssessment]) -> Iterator[Case]:

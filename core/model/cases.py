@@ -55,7 +55,7 @@ class Case:
     """When the channel last accepted a message about the case."""
     closed_at: datetime | None = None
     resolution: str = ""
-    """How a closed case ended: done, gone or exempt."""
+    """How a closed case ended: done, gone, noted (still there, and harmless now) or exempt."""
     seen_count: int = 1
     """How many runs saw the finding before the first notification."""
     baselined: bool = False

@@ -57,7 +57,7 @@ CASE_REQUEST_KINDS = (RequestKind.EXEMPT, RequestKind.END_EXEMPTION, RequestKind
 DEFERRED_REASONS: Mapping[str, str] = {
     Verdict.CONTESTED: "the setting was reverted twice, so Exoguard no longer changes it",
     Verdict.REFUSED: "the tenant refused the change",
-    Verdict.FAILED: "the change failed three times",
+    Verdict.FAILED: "the change failed",
 }
 END_NOTIFICATIONS = (Notification.DONE, Notification.CLOSED)
 
@@ -232,12 +232,15 @@ def describe_next_step(context: CardContext, case: Case, limit: int) -> str:
 
 def describe_closed_case(case: Case) -> str:
     """How a case ended, with the note of its remediation."""
-    note = f" {escape_markdown(case.note)}" if case.note and case.resolution == "done" else ""
+    is_told = case.note and case.resolution in ("done", "noted")
+    note = f" {escape_markdown(case.note)}" if is_told else ""
     return f"{describe_case_end(case)}{note}"
 
 
 def get_case_headline(case: Case) -> str:
     """What is new about a case."""
+    if case.resolution == "noted":
+        return "No longer a finding"
     return "Pre-existing" if is_preexisting(case) else CASE_HEADLINES[case.notification]
 
 

@@ -20,7 +20,7 @@ DOCUMENT_VERSION: Literal[1] = 1
 
 SeverityLabel = Annotated[str, {"enum": [severity.label for severity in Severity]}]
 CaseStateName = Literal["open", "closed"]
-Resolution = Annotated[str, {"enum": ["done", "gone", "exempt"]}]
+Resolution = Annotated[str, {"enum": ["done", "gone", "noted", "exempt"]}]
 
 
 @dataclass(frozen=True, slots=True)

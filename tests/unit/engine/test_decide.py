@@ -11,10 +11,11 @@ from core.engine.periodic_checks import find_due_checks
 from core.engine.reconcile import INFERRED_NOTE
 from core.model.cases import Exemption, Notification
 from core.model.changes import ChangeState, Outcome
-from core.model.findings import Finding, Severity, Verdict, format_facts
+from core.model.findings import Fact, Finding, Severity, Verdict, format_facts
 from core.model.guards import Mode
 from core.model.requests import OperatorRequest, RequestKind, RequestState, RunOptions
 from core.model.state import GuardSnapshot, GuardState
+from core.status.case_texts import describe_case_end
 from core.tenant.changes import ClearMailboxForward
 from core.tenant.readings import ReadFailure, Reading
 from tests.support.decisions import (
@@ -149,8 +150,23 @@ def test_what_is_only_worth_a_note_makes_no_case() -> None:
 
 
 def test_a_case_whose_finding_became_a_note_ends() -> None:
-    plan = make_plan(build_scene(build_known_snapshot()), [build_finding(severity=Severity.INFO)])
-    assert get_only_case(plan).resolution == "gone"
+    note = build_finding(
+        severity=Severity.INFO,
+        facts=(Fact("licences", "Teams Rooms Pro"),),
+        advice="A device signs in with it.",
+    )
+    case = get_only_case(make_plan(build_scene(build_known_snapshot()), [note]))
+    assert (case.resolution, case.notification) == ("noted", Notification.CLOSED)
+    assert case.note == "licences: Teams Rooms Pro. A device signs in with it."
+    assert case.planned_changes == ()
+    assert describe_case_end(case).startswith("It is still there")
+
+
+def test_a_finding_that_became_a_note_by_an_intended_change_was_remediated() -> None:
+    record = build_change_record(ChangeState.INTENDED, START)
+    snapshot = replace(build_known_snapshot(), changes=(record,))
+    plan = make_plan(build_scene(snapshot), [build_finding(severity=Severity.INFO)])
+    assert get_only_case(plan).resolution == "done"
 
 
 # -- unknown is not clean ----------------------------------------------------------------------
