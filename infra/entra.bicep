@@ -92,7 +92,7 @@ var permissions = {
   'legacy-protocols': {
     exchange: true
     reads: []
-    optionalReads: ['AuditLog.Read.All']
+    optionalReads: ['AuditLog.Read.All', 'Application.Read.All', 'Directory.Read.All']
     writes: []
     optionalWrites: []
   }

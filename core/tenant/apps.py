@@ -53,6 +53,8 @@ class DelegatedGrant:
     all_principals: bool
     """True: on behalf of all users."""
     scopes: frozenset[str]
+    principal_id: str = ""
+    """Object id of the one user; empty for all users."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -62,7 +62,10 @@ def parse_delegated_grant(row: ResponseRow) -> DelegatedGrant:
     scopes = frozenset((scope or "").split())
     if any(len(one) > SCOPE_LIMIT for one in scopes):
         raise ValueError("a scope with too long a name")
-    return DelegatedGrant(client, resource, everyone, frozenset(parse_text(one) for one in scopes))
+    principal = "" if everyone else parse_object_id(row.get("principalId"))
+    return DelegatedGrant(
+        client, resource, everyone, frozenset(parse_text(one) for one in scopes), principal
+    )
 
 
 @dataclass(slots=True)

@@ -39,6 +39,10 @@ GUARD = Guard(
             "who uses them, before they are switched off; needs Entra ID P1",
             optional=True,
         ),
+        *(
+            Permission(Service.GRAPH, name, "which apps may use them by a token", optional=True)
+            for name in ("Application.Read.All", "Directory.Read.All")
+        ),
         Permission(
             EXCHANGE,
             "Set-TransportConfig",

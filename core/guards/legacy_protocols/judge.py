@@ -214,13 +214,15 @@ def build_protocol_finding(
     """One or two protocols that a mailbox allows."""
     name, smtp = format_mailbox_name(item.protocols.mailbox), "smtp" in protocols
     uses = tuple(use for use in item.evidence.uses if use.protocol in protocols)
-    evidence = replace(item.evidence, uses=uses)
+    consents = tuple(one for one in item.evidence.consents if one.protocol in protocols)
+    evidence = replace(item.evidence, uses=uses, consents=consents)
     decided = decide_protocol_verdict(evidence, policy)
-    idle = [one for one in protocols if one not in {use.protocol for use in uses}]
+    busy = {use.protocol for use in uses} | {one.protocol for one in consents}
+    idle = [one for one in protocols if one not in busy]
     advice = build_protocols_off_command(
         "Set-CASMailbox", item.protocols.mailbox.address, idle or protocols
     )
-    if uses:
+    if busy:
         advice += "; what is in use needs another way first, or an exemption."
     return Finding(
         kind=kind,

@@ -21,11 +21,12 @@ from core.guards.legacy_protocols.items import (
 )
 from core.guards.legacy_protocols.options import ProtocolOptions
 from core.guards.legacy_protocols.sign_in_evidence import NO_EVIDENCE, ProtocolEvidence, SignInLog
+from core.guards.legacy_protocols.token_consents import CONSENT_SOURCES
 from core.model.guards import ObserveContext
 from core.tenant.configuration import Configuration
 from core.tenant.mailboxes import MailboxProtocols, ProtocolUse
 from core.tenant.merging import PresenceTracker, collect_failures, collect_sources
-from core.tenant.port import HasConfiguration, HasMailboxes, HasProtocols
+from core.tenant.port import HasApps, HasConfiguration, HasMailboxes, HasProtocols
 from core.tenant.quoting import quote_text
 from core.tenant.readings import Reading
 from core.tenant.sources import PROTOCOL_USE, PROTOCOLS, SIGN_INS
@@ -34,7 +35,7 @@ MAX_LOOKUPS = 200
 """Users of SMTP AUTH whose own setting is read; beyond that they all count as concerned."""
 
 
-class ProtocolPorts(HasConfiguration, HasMailboxes, HasProtocols, Protocol):
+class ProtocolPorts(HasApps, HasConfiguration, HasMailboxes, HasProtocols, Protocol):
     """The ports this guard reads."""
 
 
@@ -90,7 +91,7 @@ async def read_organization_protocols(
             ]
         ),
         failures=(*collect_failures(read), *log.read_failures),
-        sources=collect_sources(read) | {PROTOCOL_USE, SIGN_INS},
+        sources=collect_sources(read) | {PROTOCOL_USE, SIGN_INS} | CONSENT_SOURCES,
     )
 
 
@@ -142,7 +143,8 @@ async def add_protocol_users(
     evidence = log.find_evidence(("smtp",))
     match item:
         case AuthenticationPolicy():
-            return replace(item, evidence=evidence)
+            # A policy is about bare passwords, to which no consent to a token matters.
+            return replace(item, evidence=replace(evidence, consents=()))
         case SmtpAuthSetting():
             concerned = await filter_inheriting_users(tenant, evidence.uses)
             spared = len(evidence.uses) - len(concerned)

@@ -9,10 +9,15 @@ from dataclasses import dataclass, field, replace
 from datetime import timedelta
 
 from core.guards.legacy_protocols.options import Policy
+from core.guards.legacy_protocols.token_consents import (
+    EvidencePorts,
+    TokenConsent,
+    TokenConsents,
+    list_consent_texts,
+)
 from core.guards.legacy_protocols.verdicts import ProtocolVerdict
 from core.model.findings import Fact, Verdict
 from core.tenant.mailboxes import ProtocolUse
-from core.tenant.port import HasProtocols
 from core.tenant.quoting import quote_text
 from core.tenant.readings import ReadFailure
 from core.tenant.sources import PROTOCOL_USE, SIGN_INS
@@ -38,6 +43,8 @@ class ProtocolEvidence:
     uses: tuple[ProtocolUse, ...] = ()
     doubts: tuple[str, ...] = ()
     is_transient: bool = False
+    consents: tuple[TokenConsent, ...] = ()
+    """The apps that may use it by a token."""
 
 
 NO_EVIDENCE = ProtocolEvidence()
@@ -45,19 +52,20 @@ NO_EVIDENCE = ProtocolEvidence()
 
 @dataclass(slots=True)
 class SignInLog:
-    """The sign-in log of the last weeks, read when somebody asks first.
+    """The sign-in log of the last weeks and the consents to tokens, read when somebody asks first.
 
     `lasting` are the reasons for which protocols are not known in full, "" for all of them;
     `failure` is why the log could not be read just now.
     """
 
-    tenant: HasProtocols
+    tenant: EvidencePorts
     policy: Policy
     is_read: bool = False
     uses: dict[str, tuple[ProtocolUse, ...]] = field(default_factory=dict)
     permanent_doubts: dict[str, str] = field(default_factory=dict)
     failure: str = ""
     read_failures: tuple[ReadFailure, ...] = ()
+    token_consents: TokenConsents | None = None
 
     async def read_once(self) -> None:
         """Read it once."""
@@ -79,6 +87,17 @@ class SignInLog:
             self.read_failures = (replace(whole, source=SIGN_INS, optional=True),)
         else:
             self.permanent_doubts |= {miss.object_id: miss.reason for miss in found.failures}
+        await self.read_consents()
+
+    async def read_consents(self) -> None:
+        """Read which apps may use a protocol by a token."""
+        self.token_consents = TokenConsents(self.tenant)
+        await self.token_consents.read_once()
+        if self.token_consents.failure:
+            reason = f"consents to apps: {self.token_consents.failure}"
+            self.failure = self.failure or reason
+            self.read_failures += (ReadFailure(PROTOCOL_USE, reason),)
+        self.read_failures += self.token_consents.read_failures
 
     def find_evidence(
         self, protocols: Iterable[str], account: str | None = None
@@ -92,9 +111,13 @@ class SignInLog:
         )
         reasons = (self.permanent_doubts.get(name, "") for name in ("", *sorted(wanted)))
         doubts = tuple(dict.fromkeys(reason for reason in reasons if reason))
+        consents: tuple[TokenConsent, ...] = ()
+        if self.token_consents:
+            consents = self.token_consents.select(wanted, account)
+            doubts = (*doubts, *self.token_consents.permanent_doubts)
         if self.failure:
-            doubts = ("the sign-in log could not be read just now",)
-        return ProtocolEvidence(tuple(uses), doubts, bool(self.failure))
+            doubts = ("who uses them could not be read just now",)
+        return ProtocolEvidence(tuple(uses), doubts, bool(self.failure), consents)
 
 
 def get_log_days(policy: Policy) -> int:
@@ -107,7 +130,8 @@ def decide_protocol_verdict(evidence: ProtocolEvidence, policy: Policy) -> str:
     unsure = evidence.is_transient or (
         evidence.doubts and policy.options.without_sign_ins != "enforce"
     )
-    return Verdict.ASK if evidence.uses or unsure else ProtocolVerdict.REPAIR
+    is_used = evidence.uses or evidence.consents
+    return Verdict.ASK if is_used or unsure else ProtocolVerdict.REPAIR
 
 
 def list_protocol_facts(
@@ -119,6 +143,7 @@ def list_protocol_facts(
     if len(uses) > MAX_SHOWN:
         accounts = len({use.account_id for use in uses})
         lines.append(f"used by {accounts} accounts in all")
+    lines += list_consent_texts(evidence.consents)
     if evidence.doubts:
         lines += [
             f"who uses it is not known: {quote_text(one, MAX_TEXT_LENGTH)}"

@@ -1,0 +1,180 @@
+"""Apps that may use a mail protocol by a token: what no sign-in log shows is evidence of use."""
+
+from collections.abc import Mapping
+from dataclasses import replace
+
+import pytest
+
+from core.guards.legacy_protocols.guard import GUARD
+from core.guards.legacy_protocols.items import POLICIES, TRANSPORT
+from core.guards.legacy_protocols.judge import judge
+from core.guards.legacy_protocols.token_consents import MAX_SHOWN, TOKEN_PERMISSIONS
+from core.guards.legacy_protocols.verdicts import ProtocolVerdict
+from core.model.findings import Finding, Verdict, format_facts
+from core.model.guards import GuardPolicy, ObserveContext
+from core.tenant.apps import App, AppPermission, DelegatedGrant
+from core.tenant.sources import APP_PERMISSIONS, DELEGATED_GRANTS
+from tests.support.fakes.tenant import FakeTenant
+from tests.support.guard_tenants import (
+    ANN,
+    BEN,
+    NOW,
+    build_configuration,
+    build_legacy_protocol_tenant,
+    build_protocols,
+)
+from tests.support.observe import observe_all
+
+TERMS = GuardPolicy(NOW, GUARD.options)
+PROXY = App("c1", "a1", "Mail proxy")
+
+
+def consent(scopes: str, user: str = ANN.id) -> DelegatedGrant:
+    return DelegatedGrant("c1", "graph", not user, frozenset(scopes.split()), user)
+
+
+def app_role(value: str) -> AppPermission:
+    return AppPermission("p1", "c1", "exchange", "r1", value)
+
+
+def tenant(protocol: str, *grants: DelegatedGrant, **more: object) -> FakeTenant:
+    return build_legacy_protocol_tenant(
+        protocol_settings=build_protocols(protocol),
+        service_principals=[PROXY],
+        oauth_grants=list(grants),
+        **more,
+    )
+
+
+async def found(fake: FakeTenant, terms: GuardPolicy = TERMS) -> Mapping[str, Finding]:
+    reading = await observe_all(GUARD, fake, ObserveContext(terms))
+    return {one.kind: one for item in reading.items for one in judge(item, terms)}
+
+
+async def only(fake: FakeTenant, terms: GuardPolicy = TERMS) -> Finding:
+    (finding,) = (await found(fake, terms)).values()
+    return finding
+
+
+@pytest.mark.parametrize(
+    ("protocol", "scopes"),
+    [
+        ("smtp", "offline_access SMTP.Send"),
+        ("smtp", "smtp.send"),
+        ("imap", "IMAP.AccessAsUser.All"),
+        ("pop", "openid POP.AccessAsUser.All"),
+    ],
+)
+@pytest.mark.parametrize("user", [ANN.id, ""])
+async def test_a_consent_to_a_token_is_evidence_of_use(
+    protocol: str, scopes: str, user: str
+) -> None:
+    finding = await only(tenant(protocol, consent(scopes, user)))
+    assert (finding.verdict, finding.changes) == (Verdict.ASK, ())
+    assert any("the app Mail proxy may use it by a token" in one for one in facts(finding))
+    assert "needs another way first" in finding.advice
+
+
+def facts(finding: Finding) -> tuple[str, ...]:
+    return format_facts(finding.facts)
+
+
+@pytest.mark.parametrize(
+    ("protocol", "value"),
+    [("smtp", "SMTP.SendAsApp"), ("imap", "IMAP.AccessAsApp"), ("pop", "POP.AccessAsApp")],
+)
+async def test_an_app_that_acts_by_itself_may_use_any_mailbox(protocol: str, value: str) -> None:
+    finding = await only(tenant(protocol, app_role_assignments=[app_role(value)]))
+    assert (finding.verdict, finding.changes) == (Verdict.ASK, ())
+    assert f"by a token of its own ({value})" in " ".join(facts(finding))
+
+
+@pytest.mark.parametrize(
+    "grants",
+    [
+        (),
+        (consent("Mail.Read User.Read"),),
+        (consent("IMAP.AccessAsUser.All", BEN.id),),
+        (consent("POP.AccessAsUser.All"),),
+        (consent("IMAP.Other SMTPSend"),),
+    ],
+)
+async def test_what_allows_nobody_this_protocol_here_is_no_evidence(
+    grants: tuple[DelegatedGrant, ...],
+) -> None:
+    finding = await only(tenant("imap", *grants))
+    assert finding.verdict is ProtocolVerdict.REPAIR
+    assert len(finding.changes) == 1
+
+
+async def test_where_all_is_off_nobody_asks_for_consents() -> None:
+    fake = build_legacy_protocol_tenant(oauth_grants=[consent("SMTP.Send")])
+    assert await found(fake) == {}
+    assert DELEGATED_GRANTS not in [source for source, _ in fake.read_log]
+
+
+@pytest.mark.parametrize("source", [DELEGATED_GRANTS, APP_PERMISSIONS])
+async def test_consents_that_cannot_be_read_leave_use_unknown(source: str) -> None:
+    fake = tenant("imap")
+    fake.fail_read(source, permission="Directory.Read.All")
+    finding = await only(fake)
+    assert (finding.verdict, finding.changes) == (Verdict.ASK, ())
+    assert any("unread without Directory.Read.All" in one for one in facts(finding))
+    enforced = replace(TERMS, options=replace(GUARD.options, without_sign_ins="enforce"))
+    assert (await only(fake, enforced)).verdict is ProtocolVerdict.REPAIR
+
+
+@pytest.mark.parametrize("source", [DELEGATED_GRANTS, APP_PERMISSIONS])
+async def test_consents_that_failed_to_be_read_just_now_stop_every_write(source: str) -> None:
+    fake = tenant("imap")
+    fake.fail_read(source, reason="503")
+    enforced = replace(TERMS, options=replace(GUARD.options, without_sign_ins="enforce"))
+    finding = await only(fake, enforced)
+    assert (finding.verdict, finding.changes) == (Verdict.ASK, ())
+
+
+async def test_one_app_whose_grants_are_unread_is_a_doubt() -> None:
+    fake = tenant("imap", consent("Mail.Read"))
+    fake.fail_read(DELEGATED_GRANTS, "c1", "broken")
+    assert (await only(fake)).verdict is Verdict.ASK
+
+
+async def test_the_organizations_switch_waits_for_the_apps_that_send() -> None:
+    smtp_on = build_configuration(TRANSPORT, SmtpClientAuthenticationDisabled=False)
+    fake = build_legacy_protocol_tenant(
+        smtp_on, service_principals=[PROXY], oauth_grants=[consent("SMTP.Send", BEN.id)]
+    )
+    finding = (await found(fake))["smtp-auth-organization"]
+    assert (finding.verdict, finding.changes) == (Verdict.ASK, ())
+    assert f"a token of the user {BEN.id}" in " ".join(facts(finding))
+
+
+async def test_a_token_says_nothing_about_bare_passwords() -> None:
+    allowing = build_configuration(POLICIES, "Block", AllowBasicAuthSmtp=True)
+    fake = build_legacy_protocol_tenant(
+        allowing, service_principals=[PROXY], oauth_grants=[consent("SMTP.Send")]
+    )
+    finding = (await found(fake))["policy-basic-smtp"]
+    assert finding.verdict is ProtocolVerdict.REPAIR
+
+
+async def test_of_many_apps_the_first_are_named_and_all_are_counted() -> None:
+    grants = [
+        replace(consent("SMTP.Send"), client_id=f"c{number}") for number in range(MAX_SHOWN + 3)
+    ]
+    lines = facts(await only(tenant("smtp", *grants)))
+    assert sum("may use it by a token" in line for line in lines) == MAX_SHOWN
+    assert f"{MAX_SHOWN + 3} such permissions of {MAX_SHOWN + 3} apps in all" in lines
+
+
+async def test_a_hostile_name_of_an_app_stays_text() -> None:
+    fake = tenant("imap", consent("IMAP.AccessAsUser.All"))
+    fake.service_principals = [replace(PROXY, name="x\u202e" + "y" * 5_000)]
+    (line,) = (one for one in facts(await only(fake)) if "may use it by a token" in one)
+    assert "\u202e" not in line
+    assert len(line) < 400
+
+
+def test_every_protocol_has_a_scope_and_a_role() -> None:
+    assert set(TOKEN_PERMISSIONS.values()) == {"imap", "pop", "smtp"}
+    assert len(TOKEN_PERMISSIONS) == 6
