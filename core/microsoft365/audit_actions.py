@@ -69,9 +69,9 @@ class AuditSetDeviation:
 
 def includes_advanced_auditing(audit: MailboxAudit, account: Account | None) -> bool:
     """Whether the licence includes advanced auditing; Exchange says so where Graph does not."""
-    if account is None or account.plans is None:
+    if account is None or account.serving_plans is None:
         return AUDITING_CAPABILITY in audit.capabilities
-    return has_advanced_auditing(account.plans)
+    return has_advanced_auditing(account.serving_plans)
 
 
 def get_managed_logon_types(audit: MailboxAudit) -> frozenset[str]:

@@ -17,6 +17,8 @@ class Account:
     """True: the on-premises directory is its source."""
     plans: frozenset[str] | None = frozenset()
     """Ids of assigned service plans, deleted ones left out; None: licensed, plans unknown."""
+    idle_plans: frozenset[str] = frozenset()
+    """Those of `plans` that do not serve: suspended, locked out, or in a state nobody knows."""
     licensed: bool = False
     """True: at least one licence is assigned."""
     licence_ids: frozenset[str] | None = None
@@ -27,6 +29,11 @@ class Account:
     """When a password was last set, the first one included; None: Graph did not report it."""
     is_management_restricted: bool = False
     """True: a member of a restricted management administrative unit."""
+
+    @property
+    def serving_plans(self) -> frozenset[str] | None:
+        """Ids of the assigned plans that work now; None: plans unknown."""
+        return None if self.plans is None else self.plans - self.idle_plans
 
 
 @dataclass(frozen=True, slots=True)

@@ -133,13 +133,15 @@ def select_between_checks(
 
 def mailbox_to_row(mailbox: Mailbox) -> str:
     """A mailbox as a row of the index: its hash prefix, then JSON of what inspecting it needs."""
-    kept = [
+    kept: list[str | int] = [
         mailbox.id,
         mailbox.guid,
         mailbox.address or mailbox.name,
         mailbox.kind,
         int(mailbox.has_account),
     ]
+    if mailbox.quota_bytes is not None:
+        kept.append(mailbox.quota_bytes)
     return compute_hash_prefix(mailbox.id) + json.dumps(
         kept, separators=(",", ":"), ensure_ascii=False
     )
@@ -149,10 +151,17 @@ def parse_mailbox_rows(rows: Iterable[str]) -> tuple[Mailbox, ...]:
     """The mailboxes of some rows, each once. Raises ValueError for anything else."""
     found: dict[str, Mailbox] = {}
     for entry in rows:
-        object_id, guid, address, kind, has_account = json.loads(entry[PREFIX_LENGTH:])
-        if not all(isinstance(part, str) for part in (object_id, guid, address, kind)):
+        object_id, guid, address, kind, has_account, *quota = json.loads(entry[PREFIX_LENGTH:])
+        if not all(isinstance(part, str) for part in (object_id, guid, address, kind)) or not (
+            quota == [] or (len(quota) == 1 and type(quota[0]) is int)
+        ):
             raise ValueError("not a row of the mailbox index")
         found[object_id] = Mailbox(
-            object_id, guid, address, kind=kind, has_account=bool(has_account)
+            object_id,
+            guid,
+            address,
+            kind=kind,
+            has_account=bool(has_account),
+            quota_bytes=quota[0] if quota else None,
         )
     return tuple(found.values())

@@ -32,6 +32,8 @@ class Mailbox:
     """An address with its `smtp:` prefix; empty when unset."""
     keeps_copy: bool = False
     """True: forwarded mail is also delivered to the mailbox."""
+    quota_bytes: int | None = None
+    """The size at which it takes no more mail (ProhibitSendReceiveQuota); None: not read."""
 
 
 @dataclass(frozen=True, slots=True)

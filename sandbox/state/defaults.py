@@ -3,7 +3,7 @@
 A scene's row gets the missing defaults too, unless it says `"@sandbox.bare": true`.
 """
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from copy import deepcopy
 from typing import Any
 from uuid import NAMESPACE_URL, uuid5
@@ -54,6 +54,11 @@ DEFAULT_PRIVACY_PROFILE: Row = {
     "contactEmail": "privacy@contoso.com",
     "statementUrl": "https://contoso.com/privacy",
 }
+# Exchange Online (Plan 2), also for governments (Microsoft Learn: Exchange Online limits).
+LARGE_PLANS = frozenset(
+    {"efb87545-963c-4e0d-99df-69c6916d9eb0", "8c3069c0-ccdb-44be-ab77-986203a67df2"}
+)
+LARGE_QUOTA, USUAL_QUOTA = "100 GB (107,374,182,400 bytes)", "50 GB (53,687,091,200 bytes)"
 # What a tenant has of a configuration source that nothing above specifies.
 DEFAULT_OBJECT: Row = {"Identity": "Default", "Name": "Default"}
 CMDLETS_WITH_GUID = tuple(
@@ -74,8 +79,23 @@ def add_defaults(graph: Mapping[str, Any], exchange: dict[str, Any]) -> None:
             fill_row(row, {**guid, **DEFAULT_ROW_PROPERTIES.get(cmdlet, {})})
     for row in graph.get("users", ()):
         fill_row(row, {"assignedLicenses": [], "assignedPlans": []})
+    fill_quotas(graph.get("users", ()), exchange.get("Get-Mailbox", ()))
     for row in graph.get("organization", ()):
         fill_row(row, {"privacyProfile": dict(DEFAULT_PRIVACY_PROFILE)})
+
+
+def fill_quotas(users: Iterable[Row], mailboxes: Iterable[Row]) -> None:
+    """Gives mailboxes the quota of their licence: 100 GB with Exchange Online (Plan 2), else 50."""
+    large = {
+        user.get("id")
+        for user in users
+        for plan in user.get("assignedPlans") or ()
+        if plan.get("servicePlanId") in LARGE_PLANS
+        and plan.get("capabilityStatus") in ("Enabled", "Warning")
+    }
+    for row in mailboxes:
+        is_large = row.get("ExternalDirectoryObjectId") in large
+        fill_row(row, {"ProhibitSendReceiveQuota": LARGE_QUOTA if is_large else USUAL_QUOTA})
 
 
 def fill_row(row: Row, defaults: Row) -> None:

@@ -1,6 +1,6 @@
 """User accounts of Entra ID: state, sign-ins and authentication methods."""
 
-from collections.abc import AsyncIterator, Mapping, Sequence
+from collections.abc import AsyncIterator, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from datetime import datetime
 from urllib.parse import quote
@@ -59,6 +59,8 @@ ACCOUNT_PROPERTIES = (
 ACCOUNT_STATE_PROPERTIES = "id,userPrincipalName,accountEnabled"
 NAME_LIMIT = 256
 SHORT_LIMIT = 64
+# Microsoft Learn: assignedPlan resource type, capabilityStatus.
+SERVING_STATES = frozenset({"enabled", "warning", ""})
 
 
 def build_user_path(object_id: str) -> str:
@@ -86,6 +88,7 @@ def parse_account(row: ResponseRow) -> Account:
         enabled=parse_optional_bool(row.get("accountEnabled")),
         synced=parse_row_flag(row, "onPremisesSyncEnabled"),
         plans=plans,
+        idle_plans=parse_idle_plan_ids(row.get("assignedPlans")) & (plans or frozenset()),
         licensed=licensed,
         licence_ids=parse_licence_ids(licences),
         created_at=parse_known_timestamp(row.get("createdDateTime")),
@@ -114,13 +117,26 @@ def parse_plan_ids(value: object) -> frozenset[str] | None:
     """Ids of the service plans that are not deleted; None when Graph did not report them."""
     if not isinstance(value, list):
         return None
-    return frozenset(
-        parse_text(plan.get("servicePlanId"), ID_LIMIT).lower()
-        for plan in value[:LIST_LIMIT]
-        if isinstance(plan, Mapping)
-        and parse_text(plan.get("servicePlanId"))
-        and parse_text(plan.get("capabilityStatus")).lower() != "deleted"
-    )
+    return frozenset(plan for plan, state in list_plan_states(value) if state != "deleted")
+
+
+def parse_idle_plan_ids(value: object) -> frozenset[str]:
+    """Ids of the service plans in no state in which they serve.
+
+    A plan may be assigned twice, by two products: it serves if one of them does. A row without a
+    state says nothing against the plan.
+    """
+    states = list(list_plan_states(value))
+    serving = {plan for plan, state in states if state in SERVING_STATES}
+    return frozenset(plan for plan, _ in states) - serving
+
+
+def list_plan_states(value: object) -> Iterator[tuple[str, str]]:
+    """Each service plan with its state, in lower case."""
+    for plan in value[:LIST_LIMIT] if isinstance(value, list) else ():
+        if isinstance(plan, Mapping) and parse_text(plan.get("servicePlanId")):
+            state = parse_text(plan.get("capabilityStatus"), SHORT_LIMIT).strip().lower()
+            yield parse_text(plan.get("servicePlanId"), ID_LIMIT).lower(), state
 
 
 def parse_registration(row: ResponseRow) -> MfaRegistration:

@@ -2,7 +2,7 @@
 
 import re
 from collections.abc import AsyncIterator, Callable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import partial
 from itertools import batched
 
@@ -48,6 +48,7 @@ SHARED_PROPERTIES = (
     "ArchiveStatus",
     "RemoteRecipientType",
     "IsExchangeCloudManaged",
+    "ProhibitSendReceiveQuota",
 )
 # "1.5 GB (1,610,612,736 bytes)": what stands in brackets is exact. Which sign parts its thousands
 # depends on the language of the caller.
@@ -58,7 +59,9 @@ MAX_SIZE = 2**60
 def parse_shared_mailbox(row: ResponseRow) -> SharedMailbox:
     """A row of Get-Mailbox."""
     return SharedMailbox(
-        mailbox=parse_mailbox(row),
+        mailbox=replace(
+            parse_mailbox(row), quota_bytes=parse_quota(row.get("ProhibitSendReceiveQuota"))
+        ),
         upn=parse_text(row.get("UserPrincipalName"), 512),
         litigation_hold=parse_optional_bool(row.get("LitigationHoldEnabled")),
         has_archive=parse_has_archive(row),
@@ -107,6 +110,21 @@ def parse_remote_type(value: object) -> int | None:
     if isinstance(value, int) and not isinstance(value, bool):
         return parse_recipient_type_flags(str(value))
     return parse_recipient_type_flags(parse_text(value, 256)) if isinstance(value, str) else None
+
+
+def parse_quota(value: object) -> int | None:
+    """The size at which a mailbox takes no more mail; None when it was not told or makes no sense.
+
+    "Unlimited" is larger than any mailbox.
+    """
+    if isinstance(value, Mapping):
+        value = value.get("Value")
+    if isinstance(value, str) and value.strip().lower() == "unlimited":
+        return MAX_SIZE
+    try:
+        return parse_size_in_bytes(value)
+    except ValueError:
+        return None
 
 
 def parse_mailbox_size(mailbox_id: str, row: ResponseRow) -> MailboxSize:

@@ -22,8 +22,11 @@ from core.microsoft365.powershell import (
     build_assign_licence_command,
     build_remote_shared_command,
     build_remove_licences_command,
+    can_be_quoted,
+    quote_literal,
 )
 from core.microsoft365.remote_recipient_type import (
+    PROVISIONED,
     REMOTE_SHARED_MAILBOX,
     ConversionOutcome,
     compute_shared_flags,
@@ -46,6 +49,9 @@ from core.tenant.mailboxes import SharedMailbox, format_mailbox_name
 
 SIZE_STEPS = (45, 50, 60, 75, 90)
 """Sizes are stated in steps of so many GB, so that the evidence does not change every day."""
+NEAR_QUOTA = 0.9
+"""A mailbox is near its quota from this share of it on."""
+LICENCE_LIMIT = "needed above 50 GB: Exchange Online (Plan 2)"
 SYNC_CYCLE = "then a sync cycle (Start-ADSyncSyncCycle -PolicyType Delta)"
 
 
@@ -96,7 +102,8 @@ def list_conversion_facts(outcome: ConversionOutcome, account: Account | None) -
     """What becomes of its mail and its sign-in."""
     if account is None:
         return
-    unlicensed = account.plans is not None and not has_mailbox_plan(account.plans)
+    plans = account.serving_plans
+    unlicensed = plans is not None and not has_mailbox_plan(plans)
     if outcome is ConversionOutcome.USER and unlicensed:
         yield Fact(
             "", "no licence: as a user mailbox it is disconnected after 30 days, and its mail lost"
@@ -115,6 +122,11 @@ def build_conversion_advice(settings: SharedMailbox, remote_recipient_type: int)
     if not exchange or not attributes:
         pairs = ", ".join(f"{name} to {number}" for name, number in values.items())
         return f"On premises set {pairs} of its account, {SYNC_CYCLE}."
+    if not remote_recipient_type & PROVISIONED:
+        return (
+            f"On premises run {attributes}, {SYNC_CYCLE}. Set-RemoteMailbox -Type Shared refuses "
+            "a migrated mailbox: its RemoteRecipientType would have to include ProvisionMailbox."
+        )
     return (
         f"In Exchange on premises run {exchange}. Where there is none, or it says that the mailbox "
         f"is shared already, run {attributes}. In either case {SYNC_CYCLE}."
@@ -141,9 +153,10 @@ def judge_unlicensed_features(item: SharedMailboxState) -> Iterator[Finding]:
         fingerprint="+".join(features),
         advice="Graph did not say which service plans its account holds: look at it in Entra ID.",
     )
-    if account is None or account.plans is None:
+    plans = account.serving_plans if account else None
+    if account is None or plans is None:
         yield finding
-    elif not allows_hold_and_archive(account.plans):
+    elif not allows_hold_and_archive(plans):
         yield replace(
             finding,
             severity=Severity.MEDIUM,
@@ -157,9 +170,7 @@ def judge_unlicensed_features(item: SharedMailboxState) -> Iterator[Finding]:
             ),
             advice=build_licence_advice(
                 account,
-                ARCHIVING_PRODUCT
-                if normalize_plan_ids(account.plans) & PLAN_1
-                else LARGE_MAILBOX_PRODUCT,
+                ARCHIVING_PRODUCT if normalize_plan_ids(plans) & PLAN_1 else LARGE_MAILBOX_PRODUCT,
             ),
         )
 
@@ -189,44 +200,90 @@ def judge_unknown_settings(item: SharedMailboxState) -> Iterator[Finding]:
 
 
 def judge_mailbox_size(item: MeasuredMailbox) -> Iterator[Finding]:
-    """A mailbox that is over the size it may have without a licence, or near it."""
-    account = item.account
-    if item.size_bytes < NEAR_SIZE_LIMIT or (
-        account and account.plans is not None and allows_large_mailbox(account.plans)
-    ):
+    """A mailbox that is full, or larger than its licence allows, or near one of the two."""
+    account, size, quota = item.account, item.size_bytes, item.mailbox.quota_bytes
+    plans = account.serving_plans if account else None
+    is_licence_known = account is not None and (plans is not None or not account.licensed)
+    is_licensed = allows_large_mailbox(plans or ())
+    is_full = quota is not None and size >= quota
+    is_near_quota = quota is not None and size >= quota * NEAR_QUOTA
+    is_near_licence = size >= NEAR_SIZE_LIMIT and not is_licensed
+    if not is_full and not is_near_quota and not is_near_licence:
         return
     name = format_mailbox_name(item.mailbox)
-    over = item.size_bytes > SIZE_LIMIT
     finding = Finding(
         kind="too-large",
         object_id=item.mailbox.id,
         subject=name,
-        severity=Severity.LOW,
-        verdict=Verdict.COULD_NOT_TELL,
-        summary=f"Whether {name} has the licence for its size is not known.",
-        facts=(Fact("size", format_size_step(item.size_bytes)),),
-        sources=SIZE_SOURCES,
-        advice="Find out which licences its account holds: above 50 GB it needs Exchange Online "
-        "(Plan 2).",
-    )
-    if account is None or (account.plans is None and account.licensed):
-        yield finding
-        return
-    yield replace(
-        finding,
-        severity=Severity.HIGH if over else Severity.LOW,
+        severity=Severity.HIGH,
         verdict=Verdict.ASK,
-        summary=f"Shared mailbox {name} is over 50 GB without the licence: it takes no more mail."
-        if over
-        else f"Shared mailbox {name} is near the 50 GB it may have without a licence.",
+        summary=f"Shared mailbox {name} is full: it takes no more mail.",
         facts=(
-            *finding.facts,
+            Fact("size", format_size_step(size)),
+            make_quota_fact(quota),
             make_licence_fact(account),
-            Fact("", "needed above 50 GB: Exchange Online (Plan 2)"),
+            *(() if is_licensed else (Fact("", LICENCE_LIMIT),)),
         ),
-        advice="Delete or move what is not needed, or: "
-        f"{build_licence_advice(account, LARGE_MAILBOX_PRODUCT)}",
+        sources=SIZE_SOURCES,
+        advice=build_size_advice(item, is_licensed),
     )
+    if is_full:
+        yield finding
+    elif is_near_licence and not is_licence_known:
+        yield replace(
+            finding,
+            severity=Severity.LOW,
+            verdict=Verdict.COULD_NOT_TELL,
+            summary=f"Whether {name} has the licence for its size is not known.",
+            advice="Find out which licences its account holds: above 50 GB it needs Exchange "
+            "Online (Plan 2).",
+        )
+    elif is_near_licence and size > SIZE_LIMIT:
+        yield replace(
+            finding,
+            severity=Severity.HIGH if quota is None else Severity.MEDIUM,
+            summary=f"Shared mailbox {name} is over 50 GB without the licence; whether it still "
+            "takes mail is not known."
+            if quota is None
+            else f"Shared mailbox {name} is over 50 GB without the licence. Its quota still lets "
+            "mail in.",
+        )
+    elif is_near_licence:
+        yield replace(
+            finding,
+            severity=Severity.LOW,
+            summary=f"Shared mailbox {name} is near the 50 GB it may have without a licence.",
+        )
+    else:
+        yield replace(
+            finding,
+            severity=Severity.LOW,
+            summary=f"Shared mailbox {name} is near its quota: when it is full, it takes no more "
+            "mail.",
+        )
+
+
+def make_quota_fact(quota: int | None) -> Fact:
+    """The size at which the mailbox takes no more mail."""
+    if quota is None:
+        return Fact("quota", "Exchange did not tell it")
+    return Fact("quota", "unlimited" if quota >= 1024 * GB else f"{quota / GB:g} GB")
+
+
+def build_size_advice(item: MeasuredMailbox, is_licensed: bool) -> str:
+    """How to make room: by deleting, by a larger quota where the licence has room, by a licence."""
+    advice = "Delete or move what is not needed"
+    allowed = 100 if is_licensed else 50
+    identity, quota = item.mailbox.address, item.mailbox.quota_bytes
+    if quota is not None and quota < allowed * GB and can_be_quoted(identity):
+        advice += (
+            f", or raise its quota: Set-Mailbox -Identity {quote_literal(identity)} "
+            f"-ProhibitSendReceiveQuota {allowed}GB -ProhibitSendQuota {allowed - 1}GB "
+            f"-IssueWarningQuota {allowed - 2}GB"
+        )
+    if is_licensed or item.account is None:
+        return f"{advice}."
+    return f"{advice}, or: {build_licence_advice(item.account, LARGE_MAILBOX_PRODUCT)}"
 
 
 def judge_needless_licence(item: MeasuredMailbox) -> Iterator[Finding]:
@@ -240,7 +297,7 @@ def judge_needless_licence(item: MeasuredMailbox) -> Iterator[Finding]:
     ):
         return
     name = format_mailbox_name(item.mailbox)
-    plans = filter_mailbox_plans(account.plans or ())
+    plans = filter_mailbox_plans(account.serving_plans or ())
     if not plans:
         return
     yield Finding(
@@ -278,7 +335,7 @@ def build_licence_advice(account: Account, product: str) -> str:
         return f"give its account the licence {product} in Entra ID."
     instead = (
         " First take away the mailbox plan it has: two of them exclude each other."
-        if product == LARGE_MAILBOX_PRODUCT and has_mailbox_plan(account.plans or ())
+        if product == LARGE_MAILBOX_PRODUCT and has_mailbox_plan(account.serving_plans or ())
         else ""
     )
     return f"{command} (the account needs a UsageLocation).{instead}"
@@ -300,8 +357,9 @@ def make_licence_fact(account: Account | None) -> Fact:
         return Fact("licences", "not known, for Entra ID does not know its account")
     if account.plans is None:
         return Fact("licences", "assigned, plans unknown" if account.licensed else "not known")
-    names = ", ".join(list_plan_names(account.plans))
-    return Fact("licences", names or "none that concerns a mailbox")
+    names = list(list_plan_names(account.plans - account.idle_plans))
+    names += [f"{name} (suspended or locked out)" for name in list_plan_names(account.idle_plans)]
+    return Fact("licences", ", ".join(names) or "none that concerns a mailbox")
 
 
 def make_sign_in_fact(account: Account) -> Fact:

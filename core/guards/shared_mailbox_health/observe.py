@@ -151,6 +151,7 @@ def measure_mailboxes(
             continue
         account = by_id.get(box.id)
         items.append(MeasuredMailbox(box, bytes_of[box.id], account))
-        if bytes_of[box.id] < NEAR_SIZE_LIMIT and account and account.plans is not None:
-            doubtful += [box] if has_mailbox_plan(account.plans) else []
+        plans = account.serving_plans if account else None
+        if bytes_of[box.id] < NEAR_SIZE_LIMIT and plans is not None:
+            doubtful += [box] if has_mailbox_plan(plans) else []
     return items, doubtful

@@ -5,7 +5,7 @@ from datetime import datetime, timedelta
 from enum import StrEnum
 
 from core.guards.shared_mailbox_sign_in.options import Policy
-from core.microsoft365.service_plans import has_teams_rooms_plan
+from core.microsoft365.service_plans import has_device_plan
 from core.tenant.directory import Account, Enabling
 from core.tenant.mailboxes import Mailbox
 
@@ -67,7 +67,7 @@ def is_device(mailbox: Mailbox, account: Account) -> bool:
     mailbox has no device, whatever it is licensed for.
     """
     return mailbox.kind in DEVICE_KINDS and (
-        is_licensed(account) or has_teams_rooms_plan(account.plans or ())
+        is_licensed(account) or has_device_plan(account.plans or ())
     )
 
 

@@ -34,7 +34,7 @@ from core.guards.shared_mailbox_sign_in.texts import (
     list_use_facts,
 )
 from core.guards.shared_mailbox_sign_in.verdicts import SignInVerdict
-from core.microsoft365.service_plans import has_teams_rooms_plan
+from core.microsoft365.service_plans import has_device_plan, has_meeting_room_plan
 from core.model.findings import Fact, Finding, Severity, Verdict
 from core.tenant.changes import BlockSignIn
 from core.tenant.directory import Account
@@ -42,9 +42,20 @@ from core.tenant.mailboxes import format_mailbox_name
 from core.tenant.quoting import quote_text
 from core.tenant.sources import ACCOUNTS, MAILBOXES
 
+ROOM_SYSTEM_ADVICE = (
+    "It is licensed for Teams Rooms, so a device signs in with it; it is never blocked."
+)
+SHARED_DEVICE_ADVICE = (
+    "It is licensed for Teams Shared Devices, so a panel or a phone signs in with it, and it is "
+    "never blocked. If no device uses it, take the licence away."
+)
 DEVICE_ADVICE = (
     "It holds a licence, so a panel, a phone or a hub of the room may sign in with it, and it is "
     "never blocked unattended. If no device uses it, take the licence away."
+)
+PHONE = (
+    "It holds a device's licence, as a telephone in a common area does; a shared mailbox needs "
+    "none, and whoever signs in with it looks like a device."
 )
 RELIES_ON = (
     "write-shared-use",
@@ -155,14 +166,11 @@ def judge_enabled_account(item: ResourceAccount, account: Account, policy: Polic
             advice="BREAK_GLASS_ACCOUNTS names it as an emergency account; it is never blocked.",
         )
     if is_device(item.mailbox, account):
-        is_known = has_teams_rooms_plan(account.plans or ())
+        is_room_system = has_meeting_room_plan(account.plans or ())
         return finding(
-            severity=Severity.INFO if is_known else Severity.LOW,
+            severity=Severity.INFO if is_room_system else Severity.LOW,
             verdict=SignInVerdict.NEVER,
-            advice="It is licensed for Teams Rooms, so a device signs in with it; it is never "
-            "blocked."
-            if is_known
-            else DEVICE_ADVICE,
+            advice=choose_device_advice(account),
             is_said_once=True,
         )
     if account.synced:
@@ -190,10 +198,22 @@ def judge_enabled_account(item: ResourceAccount, account: Account, policy: Polic
     return judge_use(item, account, policy, finding)
 
 
+def choose_device_advice(account: Account) -> str:
+    """Why the account of a room is never blocked, by the plans it holds."""
+    plans = account.plans or ()
+    if has_meeting_room_plan(plans):
+        return ROOM_SYSTEM_ADVICE
+    return SHARED_DEVICE_ADVICE if has_device_plan(plans) else DEVICE_ADVICE
+
+
 def judge_use(
     item: ResourceAccount, account: Account, policy: Policy, finding: partial[Finding]
 ) -> Finding:
     """An enabled account that may be blocked: whether anybody uses it."""
+    if has_device_plan(account.plans or ()):
+        return finding(
+            severity=Severity.MEDIUM, verdict=Verdict.ASK, advice=build_block_advice(account, PHONE)
+        )
     if is_licensed(account) and policy.options.licensed_accounts == "ignore":
         return finding(severity=Severity.INFO, verdict=SignInVerdict.KEEP)
     if is_licensed(account) and policy.options.licensed_accounts != "block":

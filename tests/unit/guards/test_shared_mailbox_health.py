@@ -301,6 +301,98 @@ def test_another_licence_than_plan_2_does_not_make_it_larger(plans: tuple[str, .
     assert one(sized(51, licensed(*plans))).severity is Severity.HIGH
 
 
+def with_quota(gigabytes: float, quota: float | None, account: Account | None) -> MeasuredMailbox:
+    box = replace(INFO, quota_bytes=None if quota is None else int(quota * GB))
+    return MeasuredMailbox(box, int(gigabytes * GB), account, SETTLED)
+
+
+@pytest.mark.parametrize(
+    ("gigabytes", "quota", "account", "severity", "words"),
+    [
+        (60, 100, ACCOUNT, Severity.MEDIUM, "Its quota still lets mail in."),
+        (60, None, ACCOUNT, Severity.HIGH, "whether it still takes mail is not known."),
+        (60, 50, ACCOUNT, Severity.HIGH, "is full: it takes no more mail."),
+        (50, 50, ACCOUNT, Severity.HIGH, "is full: it takes no more mail."),
+        (20, 20, ACCOUNT, Severity.HIGH, "is full: it takes no more mail."),
+        (2, 2, licensed(PLAN_2), Severity.HIGH, "is full: it takes no more mail."),
+        (100, 100, licensed(PLAN_2), Severity.HIGH, "is full: it takes no more mail."),
+        (60, 50, None, Severity.HIGH, "is full: it takes no more mail."),
+        (95, 100, licensed(PLAN_2), Severity.LOW, "is near its quota"),
+        (18.5, 20, ACCOUNT, Severity.LOW, "is near its quota"),
+        (47, 100, ACCOUNT, Severity.LOW, "is near the 50 GB it may have without a licence."),
+        (60, 2**20, ACCOUNT, Severity.MEDIUM, "Its quota still lets mail in."),
+    ],
+)
+def test_whether_it_takes_mail_is_decided_by_its_own_quota(
+    gigabytes: float,
+    quota: float | None,
+    account: Account | None,
+    severity: Severity,
+    words: str,
+) -> None:
+    (finding,) = (
+        found
+        for found in judge(with_quota(gigabytes, quota, account), TERMS)
+        if found.kind == "too-large"
+    )
+    assert (finding.severity, finding.verdict) == (severity, Verdict.ASK)
+    assert finding.summary.endswith(words) or words in finding.summary
+
+
+@pytest.mark.parametrize(
+    ("gigabytes", "quota", "account"),
+    [
+        (60, 100, licensed(PLAN_2)),
+        (17.9, 20, ACCOUNT),
+        (1, None, ACCOUNT),
+        (44, 50, ACCOUNT),
+        (60, 2**20, licensed(PLAN_2)),
+    ],
+)
+def test_a_mailbox_with_room_is_nothing_to_speak_of(
+    gigabytes: float, quota: float | None, account: Account
+) -> None:
+    assert none(with_quota(gigabytes, quota, account))
+
+
+def test_a_small_quota_is_raised_to_what_the_licence_allows() -> None:
+    advice = one(with_quota(20, 20, ACCOUNT)).advice
+    assert "Set-Mailbox -Identity 'info@contoso.com' -ProhibitSendReceiveQuota 50GB" in advice
+    assert "'EXCHANGEENTERPRISE'" in advice
+    assert "Set-Mailbox" not in one(with_quota(60, 100, ACCOUNT)).advice
+    full = one(with_quota(100, 100, licensed(PLAN_2))).advice
+    assert full == "Delete or move what is not needed."
+
+
+def idle(*plans: str) -> Account:
+    return replace(licensed(*plans), idle_plans=frozenset(plans))
+
+
+def test_a_plan_that_does_not_serve_is_no_licence() -> None:
+    held = replace(SETTLED, litigation_hold=True)
+    assert one(SharedMailboxState(held, idle(PLAN_2))).severity is Severity.MEDIUM
+    large = one(sized(60, idle(PLAN_2)))
+    assert (large.kind, large.severity) == ("too-large", Severity.HIGH)
+    shown = "licences: Exchange Online (Plan 2) (suspended or locked out)"
+    assert shown in format_facts(large.facts)
+    assert none(sized(3, idle(PLAN_2))), "nothing is paid for"
+    both = replace(licensed(PLAN_2, PLAN_1), idle_plans=frozenset({PLAN_1}))
+    assert none(sized(60, both))
+    lost = remote("ProvisionMailbox", idle(PLAN_2))
+    assert any("disconnected after 30 days" in fact for fact in format_facts(one(lost).facts))
+
+
+@pytest.mark.parametrize(
+    ("printed", "is_refused"),
+    [("Migrated", True), ("4", True), ("6", True), ("ProvisionMailbox", False), ("5", False)],
+)
+def test_the_advice_works_for_a_migrated_mailbox(printed: str, is_refused: bool) -> None:
+    advice = one(remote(printed)).advice
+    assert ("Set-RemoteMailbox -Type Shared refuses" in advice) is is_refused
+    assert ("run Set-RemoteMailbox -Identity" in advice) is not is_refused
+    assert "msExchRemoteRecipientType=1" in advice
+
+
 @pytest.mark.parametrize("account", [None, UNTOLD])
 def test_without_known_licences_a_large_mailbox_is_not_judged(account: Account | None) -> None:
     finding = one(sized(51, account))

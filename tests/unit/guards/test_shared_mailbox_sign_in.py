@@ -9,7 +9,7 @@ from core.guards.shared_mailbox_sign_in import GUARD
 from core.guards.shared_mailbox_sign_in.accounts import ResourceAccount, SignInRecord
 from core.guards.shared_mailbox_sign_in.judge import judge
 from core.guards.shared_mailbox_sign_in.verdicts import SignInVerdict
-from core.microsoft365.service_plans import MAILBOX_PLANS, TEAMS_ROOMS_PLANS
+from core.microsoft365.service_plans import DEVICE_PLANS, MAILBOX_PLANS, MEETING_ROOM_PLANS
 from core.model.findings import Finding, Severity, Verdict, format_facts
 from core.model.guards import GuardPolicy, ObserveContext
 from core.tenant.changes import BlockSignIn
@@ -32,7 +32,7 @@ TERMS = GuardPolicy(NOW, GUARD.options)
 BOX = Mailbox("m1", "g1", "info@contoso.com", "Info", "SharedMailbox")
 OPEN = Account("m1", "info@contoso.com", enabled=True)
 PLAN_2 = next(plan for plan, name in MAILBOX_PLANS.items() if name == "Exchange Online (Plan 2)")
-ROOM = next(iter(TEAMS_ROOMS_PLANS))
+ROOM = next(iter(DEVICE_PLANS))
 FOUNDATION = "113feb6c-3fe4-4440-bddc-54d774bf0318"
 ARCHIVE = "176a09a6-7ec5-4039-ac02-b2791c6ba793"
 ITEM = ResourceAccount(BOX, OPEN, sign_ins=SignInRecord.READ)
@@ -88,6 +88,30 @@ def test_each_account_has_its_verdict(
     assert finding.compute_key(GUARD.name) == only(ITEM).compute_key(GUARD.name), (
         "one case, whatever its verdict"
     )
+
+
+@pytest.mark.parametrize("plan", DEVICE_PLANS)
+@pytest.mark.parametrize("setting", ["alert", "block", "ignore"])
+@pytest.mark.parametrize("idle", [False, True])
+def test_a_devices_licence_spares_a_room_and_is_a_question_about_any_other_mailbox(
+    plan: str, setting: str, idle: bool
+) -> None:
+    terms = replace(TERMS, options=replace(GUARD.options, licensed_accounts=setting))
+    plans = frozenset({plan})
+    account = replace(OPEN, plans=plans, idle_plans=plans if idle else frozenset())
+    for kind, verdict in (
+        ("RoomMailbox", SignInVerdict.NEVER),
+        ("EquipmentMailbox", SignInVerdict.NEVER),
+        ("SharedMailbox", Verdict.ASK),
+        ("SchedulingMailbox", Verdict.ASK),
+    ):
+        finding = only(ResourceAccount(replace(BOX, kind=kind), account), terms)
+        assert (finding.verdict, finding.changes) == (verdict, ())
+        quiet = kind.startswith(("Room", "Equipment")) and plan in MEETING_ROOM_PLANS
+        assert (finding.severity is Severity.INFO) is quiet
+        assert ("Shared Devices" in finding.advice) is (
+            verdict is SignInVerdict.NEVER and not quiet
+        )
 
 
 @pytest.mark.parametrize(

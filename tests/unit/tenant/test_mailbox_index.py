@@ -1,10 +1,16 @@
 """The roll: every mailbox in exactly one slice, whatever their number and their names."""
 
+import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
 from core.keys import RANGE_END, RANGE_START, compute_hash_prefix
-from core.tenant.mailbox_index import MailboxIndex, MailboxPage
+from core.tenant.mailbox_index import (
+    MailboxIndex,
+    MailboxPage,
+    mailbox_to_row,
+    parse_mailbox_rows,
+)
 from core.tenant.mailboxes import Mailbox
 from core.tenant.readings import ReadFailure, Reading
 
@@ -118,3 +124,15 @@ def test_mailboxes_come_as_they_were_listed_in_full_slices_and_the_last_ones_at_
     assert last
     assert [*seen, *(box.id for box in last.mailboxes)] == [f"id-{n}" for n in range(10)]
     assert roll.take_listed_range(3, last=True) is None
+
+
+@pytest.mark.parametrize("quota", [None, 0, 53_687_091_200, 2**60])
+def test_a_row_keeps_the_quota_of_a_mailbox_if_it_was_read(quota: int | None) -> None:
+    box = Mailbox("m1", "g1", "info@contoso.com", kind="SharedMailbox", quota_bytes=quota)
+    assert parse_mailbox_rows([mailbox_to_row(box)]) == (box,)
+
+
+@pytest.mark.parametrize("rest", ['"5"', "5.0", "true", "5,6"])
+def test_a_row_with_another_quota_than_a_number_is_none(rest: str) -> None:
+    with pytest.raises(ValueError, match="not a row"):
+        parse_mailbox_rows([f'12345678["m1","g1","info@contoso.com","SharedMailbox",1,{rest}]'])

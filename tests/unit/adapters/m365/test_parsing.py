@@ -34,6 +34,7 @@ from core.adapters.m365.mail_flow.parse import (
     parse_verified_domain,
 )
 from core.adapters.m365.mailboxes import MAILBOX_PROPERTIES, parse_mailbox
+from core.adapters.m365.shared_mailboxes import parse_shared_mailbox
 from core.adapters.m365.sign_ins import parse_sign_in
 from core.adapters.parsing import (
     format_timespan,
@@ -305,6 +306,49 @@ def test_plans_are_known_or_said_to_be_unknown(
 ) -> None:
     found = parse_account({"id": "a", **more})
     assert (found.plans, found.licensed) == (plans, licensed)
+
+
+@pytest.mark.parametrize(
+    ("states", "plans", "idle"),
+    [
+        (["Enabled"], {"p"}, set()),
+        (["Warning"], {"p"}, set()),
+        (["warning "], {"p"}, set()),
+        ([None], {"p"}, set()),
+        (["Suspended"], {"p"}, {"p"}),
+        (["LockedOut"], {"p"}, {"p"}),
+        (["SomethingNew"], {"p"}, {"p"}),
+        (["Deleted"], set(), set()),
+        (["Deleted", "Suspended"], {"p"}, {"p"}),
+        (["Suspended", "Enabled"], {"p"}, set()),
+    ],
+)
+def test_a_plan_serves_in_two_of_its_states_only(
+    states: list[str | None], plans: set[str], idle: set[str]
+) -> None:
+    rows = [{"servicePlanId": "P", "capabilityStatus": state} for state in states]
+    found = parse_account({"id": "a", "assignedPlans": rows})
+    assert (set(found.plans or ()), set(found.idle_plans)) == (plans, idle)
+    assert set(found.serving_plans or ()) == plans - idle
+
+
+@pytest.mark.parametrize(
+    ("printed", "size"),
+    [
+        ("100 GB (107,374,182,400 bytes)", 107_374_182_400),
+        ("Unlimited", 2**60),
+        ({"IsUnlimited": False, "Value": "2 GB (2,147,483,648 bytes)"}, 2_147_483_648),
+        (53_687_091_200, 53_687_091_200),
+        ("49.5 GB", None),
+        (None, None),
+        (True, None),
+        (-1, None),
+        ("", None),
+    ],
+)
+def test_a_quota_is_read_to_the_byte_or_is_not_known(printed: object, size: int | None) -> None:
+    row = {"Guid": "g1", "ProhibitSendReceiveQuota": printed}
+    assert parse_shared_mailbox(row).mailbox.quota_bytes == size
 
 
 @pytest.mark.parametrize(
