@@ -14,6 +14,7 @@ from core.engine.plan import Plan, plan_changes
 from core.engine.request_decisions import resolve_run_requests
 from core.engine.run_report import build_run_report
 from core.engine.scan_progress import Scan
+from core.microsoft365.permissions import note_granted_permissions
 from core.model.requests import OperatorRequest, RunOptions
 from core.model.runs import RunReport
 from core.model.state import GuardState, ScanTotals
@@ -55,6 +56,13 @@ async def finish_run(scan: Scan) -> RunReport:
             shrunk_population=settled.shrunk_population,
             scan_pass=None,
         )
+    context = scan.decision_context
+    state = replace(
+        state,
+        granted_permissions=note_granted_permissions(
+            context.config, context.grants, state.granted_permissions
+        ),
+    )
     state = await purge_if_due(scan.world, state, report)
     await scan.claim.save(report, *resolved, state=state)
     return await send_notifications(scan.world, scan.claim, report)

@@ -51,11 +51,25 @@ SELF_CHECK_KINDS = frozenset(
 MAX_LISTED_FACTS = 20
 
 
+WITHDRAWN_FACT = Fact("", "the app held it at an earlier look: somebody has withdrawn it since")
+WITHDRAWN_ADVICE = (
+    "Find out who withdrew it, and whether they meant to blind this guard: Entra admin center > "
+    "Monitoring > Audit logs, activity Remove app role assignment from service principal; in "
+    "Exchange, the role group of the app. "
+)
+
+
 def build_permission_finding(
-    config: GuardConfig, permission: Permission, reading: Reading[object]
+    config: GuardConfig, permission: Permission, reading: Reading[object], is_withdrawn: bool
 ) -> Finding:
-    """A permission that the guard needs and the app does not have."""
+    """A permission that the guard needs and the app does not have, or no longer.
+
+    One that was never granted may have been left out on purpose. One that is withdrawn makes the
+    guard see less than its operators know, whoever withdrew it.
+    """
     severity = Severity.HIGH if permission.writes else Severity.CRITICAL
+    if permission.optional:
+        severity = Severity.MEDIUM if is_withdrawn else Severity.LOW
     unseen = sorted(
         failure.source.replace("-", " ")
         for failure in reading.failures
@@ -65,34 +79,48 @@ def build_permission_finding(
         kind="permission-missing",
         object_id=permission.name,
         subject=permission.name,
-        severity=Severity.LOW if permission.optional else severity,
+        severity=severity,
         verdict=Verdict.COULD_NOT_TELL,
-        summary=f"{config.guard.title} lacks the permission {permission.name}.",
+        summary=f"{config.guard.title} {'lost' if is_withdrawn else 'lacks'} the permission "
+        f"{permission.name}.",
         facts=(
+            *((WITHDRAWN_FACT,) if is_withdrawn else ()),
             Fact("needed", permission.reason),
             *((Fact("", f"cannot be read without it: {', '.join(unseen)}"),) if unseen else ()),
         ),
         sources=(GRANTS,),
-        advice=f"Grant it: {build_grant_command(permission)}",
+        advice=f"{WITHDRAWN_ADVICE if is_withdrawn else ''}Grant it: "
+        f"{build_grant_command(permission)}",
     )
 
 
 def check_guard_permissions(
-    config: GuardConfig, grants: GrantedPermissions, reading: Reading[object]
+    config: GuardConfig,
+    grants: GrantedPermissions,
+    reading: Reading[object],
+    held_before: frozenset[str],
 ) -> tuple[tuple[str, ...], tuple[Finding, ...]]:
     """The names of the missing permissions, and the findings about them.
 
-    An app without any Exchange role lacks all cmdlets for one reason, so that is one finding.
+    `held_before` are those that the app has held. An app without any Exchange role lacks all
+    cmdlets for one reason, so that is one finding.
     """
     missing = missing_permissions(config, grants)
-    found = [build_permission_finding(config, permission, reading) for permission in missing]
-    if grants.cmdlets is not None and not grants.cmdlets:
-        exchange = [one for one in missing if one.service is Service.EXCHANGE and not one.optional]
-        if exchange:
-            whole = replace(exchange[0], name=EXCHANGE_REQUIREMENT, reason="every read of Exchange")
-            cmdlets = {permission.name for permission in exchange}
-            found = [one for one in found if one.object_id not in cmdlets]
-            found.append(build_permission_finding(config, whole, reading))
+    exchange = [one for one in missing if one.service is Service.EXCHANGE]
+    required = [one for one in exchange if not one.optional]
+    has_no_cmdlet = grants.cmdlets is not None and not grants.cmdlets and bool(required)
+    explained = {one.name for one in exchange} if has_no_cmdlet else set[str]()
+    found = [
+        build_permission_finding(
+            config, one, reading, one.name in held_before and one.name not in explained
+        )
+        for one in missing
+        if not has_no_cmdlet or one not in required
+    ]
+    if has_no_cmdlet:
+        whole = replace(required[0], name=EXCHANGE_REQUIREMENT, reason="every read of Exchange")
+        is_withdrawn = not held_before.isdisjoint(explained)
+        found.append(build_permission_finding(config, whole, reading, is_withdrawn))
     return tuple(one.object_id for one in found), tuple(found)
 
 
@@ -180,7 +208,9 @@ def find_self_check_findings(
     """Everything that kept the scan from reading the tenant, or hides its results from
     operators.
     """
-    missing_names, missing = check_guard_permissions(config, grants, reading)
+    missing_names, missing = check_guard_permissions(
+        config, grants, reading, snapshot.state.granted_permissions
+    )
     yield from missing
     if snapshot.state.scan_pass and snapshot.state.scan_pass.stalled_count:
         yield build_stall_finding(config, snapshot.state.scan_pass.stalled_count)

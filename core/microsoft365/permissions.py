@@ -273,6 +273,27 @@ def missing_permissions(config: GuardConfig, grants: GrantedPermissions) -> tupl
     )
 
 
+def note_granted_permissions(
+    config: GuardConfig, grants: GrantedPermissions, noted: frozenset[str]
+) -> frozenset[str]:
+    """What a guard needs and the app is known to hold, or to have held: `noted` so far.
+
+    A list that could not be read grants nothing, since it might hold anything.
+    """
+    held = {
+        permission.name
+        for permission in list_needed_permissions(config)
+        if is_granted(permission, grants) and is_list_known(permission, grants)
+    }
+    return (noted & {permission.name for permission in config.guard.permissions}) | held
+
+
+def is_list_known(permission: Permission, grants: GrantedPermissions) -> bool:
+    """Whether the list that a permission would be in could be read."""
+    known = grants.app_roles if permission.service is Service.GRAPH else grants.cmdlets
+    return known is not None
+
+
 @dataclass(frozen=True, slots=True)
 class ExcessPermissions:
     """What the app holds and no guard needs: app roles, and cmdlets that change something."""

@@ -116,6 +116,10 @@ class GuardState:
     scan_pass: ScanPass | None = None
     settings: Mapping[str, str] = field(default_factory=dict)
     """The app's settings as last compared; only in the state of the digest's partition."""
+    granted_permissions: frozenset[str] = frozenset()
+    """The permissions of the guard that the app has held at some look: one of them that is missing
+    was withdrawn.
+    """
     shrunk_population: int | None = None
     """The population of a complete reading that was a tenth smaller and waits for a second one."""
 

@@ -16,6 +16,7 @@ from core.microsoft365.permissions import (
     find_excess_permissions,
     list_needed_permissions,
     missing_permissions,
+    note_granted_permissions,
 )
 from core.model.findings import Severity
 from core.model.guards import Mode, Permission, Service
@@ -111,14 +112,57 @@ def reading(*unread: ReadFailure) -> Reading[object]:
 def test_a_missing_permission_is_as_grave_as_what_it_keeps_from_being_done(
     name: str, severity: Severity
 ) -> None:
-    (_,), (finding,) = check_guard_permissions(SIGN_IN_CONFIG, everything(but=name), reading())
+    (_,), (finding,) = check_guard_permissions(
+        SIGN_IN_CONFIG, everything(but=name), reading(), frozenset()
+    )
     assert (finding.subject, finding.severity) == (name, severity)
+    assert " lacks the permission " in finding.summary
     assert finding.confirmations_needed == 0
+
+
+@pytest.mark.parametrize(
+    ("name", "severity"),
+    [
+        ("User.Read.All", Severity.CRITICAL),
+        ("User.EnableDisableAccount.All", Severity.HIGH),
+        ("AuditLog.Read.All", Severity.MEDIUM),
+    ],
+    ids=["to look", "to write", "optional"],
+)
+def test_a_withdrawn_permission_is_medium_at_least_and_said_to_be_withdrawn(
+    name: str, severity: Severity
+) -> None:
+    held = frozenset({name, "Get-Mailbox"})
+    (_,), (finding,) = check_guard_permissions(
+        SIGN_IN_CONFIG, everything(but=name), reading(), held
+    )
+    assert (finding.subject, finding.severity) == (name, severity)
+    assert f" lost the permission {name}." in finding.summary
+    assert "withdrawn" in str(finding.facts[0])
+    assert finding.advice.startswith("Find out who withdrew it")
+    assert "Grant it: " in finding.advice
+
+
+def test_what_was_held_once_stays_known_and_what_cannot_be_read_grants_nothing() -> None:
+    unread = GrantedPermissions()
+    assert note_granted_permissions(SIGN_IN_CONFIG, unread, frozenset()) == frozenset()
+    held = note_granted_permissions(SIGN_IN_CONFIG, everything(), frozenset({"Get-Nothing"}))
+    assert held == {one.name for one in list_needed_permissions(SIGN_IN_CONFIG)}
+    for less in (unread, everything(but="User.Read.All"), GrantedPermissions(frozenset())):
+        assert note_granted_permissions(SIGN_IN_CONFIG, less, held) == held
+
+
+def test_without_the_exchange_role_it_had_one_finding_says_that_it_was_withdrawn() -> None:
+    nothing = replace(everything(), cmdlets=frozenset())
+    held = note_granted_permissions(AUDIT_CONFIG, everything(), frozenset())
+    _, found = check_guard_permissions(AUDIT_CONFIG, nothing, reading(), held)
+    assert [one.subject for one in found if one.severity > Severity.LOW] == [EXCHANGE_REQUIREMENT]
+    assert [one.subject for one in found if " lost " in one.summary] == [EXCHANGE_REQUIREMENT]
 
 
 def test_without_any_exchange_role_there_is_one_finding_for_all_of_exchange() -> None:
     _, found = check_guard_permissions(
-        AUDIT_CONFIG, replace(everything(), cmdlets=frozenset()), reading()
+        AUDIT_CONFIG, replace(everything(), cmdlets=frozenset()), reading(), frozenset()
     )
     required = [finding.subject for finding in found if finding.severity > Severity.LOW]
     assert required == [EXCHANGE_REQUIREMENT]
