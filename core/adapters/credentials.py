@@ -339,3 +339,13 @@ def parse_token_roles(token: str) -> frozenset[str] | None:
     if not isinstance(roles, list):
         return None
     return frozenset(role for role in roles[:500] if isinstance(role, str))
+
+
+def parse_token_ids(token: str) -> frozenset[str]:
+    """Return the ids by which the audit log knows the app of a token; none if it is malformed.
+
+    They are those of its service principal (`oid`, `sub`) and of its application (`appid`).
+    """
+    claims = parse_token_claims(token) or {}
+    found = (claims.get(name) for name in ("oid", "sub", "appid"))
+    return frozenset(value.lower() for value in found if isinstance(value, str) and value)

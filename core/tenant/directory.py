@@ -76,6 +76,8 @@ class Actor:
     is_app: bool = False
     ip: str = ""
     """The user's IP address; empty for an app."""
+    is_this_app: bool = False
+    """Whether it is Exoguard itself."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -90,12 +92,14 @@ class Enabling:
 
 @dataclass(frozen=True, slots=True)
 class Deletion:
-    """A deletion in the directory's audit log."""
+    """A deletion in the directory's audit log, or an act that locks somebody out."""
 
     id: str
-    """Object id of what was deleted."""
+    """Object id of what was deleted or locked out."""
     kind: str
-    """user, group, device or contact."""
+    """What was deleted (user, group, device, contact, application, service-principal, policy), or
+    what was done to an account (disabled, reset, method: a sign-in method was removed).
+    """
     at: datetime
     name: str = ""
     permanent: bool = False

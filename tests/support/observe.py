@@ -38,6 +38,7 @@ async def observe_all(guard: Guard[Any], tenant: Tenant, context: ObserveContext
         complete=all(part.complete for part in parts),
         scope=AllExcept(frozenset()),
         partial_scopes=partly,
+        known_traits=tuple(known for part in parts for known in part.known_traits),
     )
 
 

@@ -30,7 +30,7 @@ from msgraph_core.middleware import GraphTelemetryHandler
 
 from core.adapters.api_errors import NON_PREMIUM, map_graph_error, parse_graph_error
 from core.adapters.clouds import Cloud
-from core.adapters.credentials import Credential, parse_token_roles
+from core.adapters.credentials import Credential, parse_token_ids, parse_token_roles
 from core.adapters.graph.replies import (
     RowOrError,
     format_request_path,
@@ -131,6 +131,11 @@ class GraphClient:
         """The app roles in the token; None when it cannot be read."""
         token = await self.credential.get_token(self.scope)
         return parse_token_roles(token.token)
+
+    async def read_own_ids(self) -> frozenset[str]:
+        """The ids of the app itself: of its service principal and its application."""
+        token = await self.credential.get_token(self.scope)
+        return parse_token_ids(token.token)
 
     @property
     def request_count(self) -> int:

@@ -1,7 +1,7 @@
 """What was deleted from the directory: the audit log and the recycle bin."""
 
 from collections.abc import Iterable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import UTC, datetime
 from functools import partial
 from urllib.parse import quote
@@ -45,8 +45,8 @@ RELIES_ON = (
 NAME_LIMIT = 256
 SHORT_LIMIT = 64
 # What the audit log calls deletions, in lower case: the kind of object, and whether nothing of it
-# is kept (Microsoft Learn: Microsoft Entra audit log categories and activities). Devices and
-# contacts have no recycle bin.
+# is kept (Microsoft Learn: Microsoft Entra audit log categories and activities).
+# Devices and contacts have no recycle bin. Beside them: what locks people out.
 DELETION_ACTIVITIES: Mapping[str, tuple[str, bool]] = {
     "delete user": ("user", False),
     "hard delete user": ("user", True),
@@ -54,6 +54,16 @@ DELETION_ACTIVITIES: Mapping[str, tuple[str, bool]] = {
     "hard delete group": ("group", True),
     "delete device": ("device", True),
     "delete contact": ("contact", True),
+    "delete application": ("application", False),
+    "hard delete application": ("application", True),
+    "delete service principal": ("service-principal", False),
+    "remove service principal": ("service-principal", False),
+    "hard delete service principal": ("service-principal", True),
+    "delete conditional access policy": ("policy", False),
+    "disable account": ("disabled", False),
+    "reset user password": ("reset", False),
+    "reset password (by admin)": ("reset", False),
+    "admin deleted security info": ("method", False),
 }
 READ_LOG = "AuditLog.Read.All"
 READ_GROUPS = "Group.Read.All"
@@ -86,6 +96,13 @@ def parse_deletion(row: ResponseRow) -> Deletion | None:
                 found, kind, at, strip_deletion_prefix(found, name), final, parse_actor(row)
             )
     raise ValueError("the audit log does not say what was deleted")
+
+
+def mark_own_act(deletion: Deletion, own_ids: frozenset[str]) -> Deletion:
+    """The act, marked where the app that reads did it itself."""
+    if not deletion.actor.is_app or deletion.actor.id.lower() not in own_ids:
+        return deletion
+    return replace(deletion, actor=replace(deletion.actor, is_this_app=True))
 
 
 def strip_deletion_prefix(found: str, name: str) -> str:
@@ -133,9 +150,10 @@ class M365DeletionReader:
         items: list[Deletion] = []
         failures: list[ReadFailure] = []
         try:
+            own_ids = await self.graph.read_own_ids()
             async for rows in self.graph.read_pages(build_audit_log_path(since), READ_LOG):
                 found, broken = parse_each_row(rows, parse_deletion)
-                items += (one for one in found if one and one.at >= since)
+                items += (mark_own_act(one, own_ids) for one in found if one and one.at >= since)
                 failures += build_row_failures(DELETIONS, broken, [""] * len(broken), len(failures))
                 if len(items) > self.max_deletions:
                     raise Unavailable(

@@ -6,17 +6,15 @@ from datetime import timedelta
 
 import pytest
 
-from core.guards.mass_deletion.guard import (
-    GUARD,
-    MAX_LOOKUPS,
-    DeletionBurst,
-    DeletionVerdict,
-    compute_deletion_limit,
-    find_bursts,
-)
+from core.guards.mass_deletion.bursts import compute_deletion_limit, find_bursts
+from core.guards.mass_deletion.guard import GUARD
+from core.guards.mass_deletion.items import DeletionBurst
+from core.guards.mass_deletion.options import MAX_LOOKUPS
+from core.guards.mass_deletion.verdicts import DeletionVerdict
 from core.model.findings import Finding, Severity, format_facts
 from core.model.guards import GuardPolicy, ObserveContext
 from core.tenant.directory import Account, Actor, Deletion
+from core.tenant.known_traits import KnownTraits
 from core.tenant.readings import Reading
 from core.tenant.sources import ACCOUNTS, DELETED_GROUPS, DELETED_USERS, DELETIONS, USER_COUNT
 from tests.support.fakes.tenant import FakeTenant
@@ -127,14 +125,14 @@ async def test_records_that_come_twice_and_in_any_order_are_one_deletion_each() 
 def test_an_object_deleted_softly_and_then_for_good_is_one_object() -> None:
     rows = build_deletions(6)
     purged = [replace(one, permanent=True, at=one.at + FIVE) for one in rows]
-    assert find_bursts([*rows, *purged], 10, TERMS) == []
+    assert find_bursts([*rows, *purged], None, TERMS) == []
 
 
 @pytest.mark.parametrize("order", [1, -1])
 def test_deleted_for_good_is_never_forgotten_whatever_record_comes_last(order: int) -> None:
     rows = build_deletions(11)
     purged = replace(rows[0], permanent=True, at=rows[0].at - FIVE)
-    (burst,) = find_bursts([*rows, purged][::order], 10, TERMS)
+    (burst,) = find_bursts([*rows, purged][::order], None, TERMS)
     assert [one.id for one in burst.purged_deletions] == ["user-0"]
 
 
@@ -189,11 +187,137 @@ async def test_synchronization_gets_the_advice_it_needs_and_no_more_trust() -> N
 # The life of a case -----------------------------------------------------------------------------
 
 
-async def test_a_burst_that_grows_stays_one_case_and_becomes_graver() -> None:
-    first = await only(tenant(build_deletions(11)))
-    later = await only(tenant([*build_deletions(11), *build_deletions(45, hours=0.2, first=11)]))
-    assert first.compute_key("g") == later.compute_key("g")
-    assert (first.severity, later.severity) == (Severity.HIGH, Severity.CRITICAL)
+async def looks(*states: FakeTenant, hours: float = 0.1) -> list[Finding]:
+    """What is found at each of several looks, each of which remembers the ones before."""
+    known: dict[str, KnownTraits] = {}
+    result = []
+    for number, of in enumerate(states):
+        terms = replace(TERMS, now=NOW + number * timedelta(hours=hours))
+        reading = await observe_all(GUARD, of, ObserveContext(terms, known_traits=known))
+        known |= {one.key: one for one in reading.known_traits}
+        (finding,) = (one for item in reading.items for one in GUARD.judge(item, terms))
+        result.append(finding)
+    return result
+
+
+def growing(*counts: int) -> list[FakeTenant]:
+    return [tenant(build_deletions(count), users=200) for count in counts]
+
+
+async def test_a_burst_that_grows_is_told_again_when_it_has_doubled() -> None:
+    keys = [one.compute_key("g") for one in await looks(*growing(60, 63, 119, 120, 239, 240, 241))]
+    assert len(set(keys[:3])) == len(set(keys[3:5])) == len(set(keys[5:])) == 1
+    assert len(set(keys)) == 3
+
+
+async def test_a_burst_of_later_is_measured_by_itself() -> None:
+    now = build_deletions(40, hours=-59, first=60)
+    first, later = await looks(*growing(60), tenant(now, users=200), hours=60)
+    assert first.compute_key("g") != later.compute_key("g")
+    small, doubled = await looks(*growing(20, 40))
+    assert small.compute_key("g") != doubled.compute_key("g")
+
+
+async def test_what_is_gone_for_good_after_it_was_told_is_told_by_its_verdict() -> None:
+    rows = build_deletions(60)
+    purged = [replace(one, permanent=True, at=one.at + FIVE) for one in rows]
+    before, after = await looks(tenant(rows), tenant([*rows, *purged]))
+    assert before.compute_key("g") == after.compute_key("g")
+    assert (before.verdict, after.verdict) == ("mass-deletion", "deleted-for-good")
+    assert after.severity is Severity.CRITICAL
+
+
+async def test_a_bin_that_was_emptied_is_gone_for_good_without_a_record_of_it() -> None:
+    rows = build_deletions(20)
+    of = tenant(rows)
+    of.recycle_bin = []
+    finding = await only(of)
+    assert (finding.verdict, finding.severity) == ("deleted-for-good", Severity.CRITICAL)
+
+
+async def test_who_was_restored_and_groups_that_left_the_bin_are_not_gone_for_good() -> None:
+    rows = [*build_deletions(12), *build_deletions(12, kind="group")]
+    of = tenant(rows)
+    of.recycle_bin = []
+    of.users = [Account(one.id, one.name) for one in rows[:12]]
+    finding = await only(of)
+    assert finding.verdict is DeletionVerdict.MASS_DELETION
+    facts = format_facts(finding.facts)
+    assert "not known whether it can be restored: 12 groups" in facts
+    assert not any("gone for good" in fact for fact in facts)
+
+
+# What is not a deletion of users ----------------------------------------------------------------
+
+
+async def test_who_locks_many_out_is_told_without_a_word_of_restoring() -> None:
+    rows = [*build_deletions(8, kind="disabled"), *build_deletions(5, kind="reset", first=4)]
+    finding = await only(tenant(rows))
+    assert (finding.kind, finding.verdict) == ("mass-lockout", DeletionVerdict.MASS_LOCKOUT)
+    assert finding.severity is Severity.HIGH
+    assert finding.summary == (
+        "8 accounts were disabled, 5 passwords were reset by admin@contoso.com."
+    )
+    assert not any("restored" in fact or "gone" in fact for fact in format_facts(finding.facts))
+    assert "Restore" not in finding.advice
+
+
+async def test_one_account_that_is_disabled_and_reset_counts_for_both() -> None:
+    rows = [*build_deletions(6, kind="disabled"), *build_deletions(6, kind="reset")]
+    assert len(await found(tenant(rows))) == 1
+
+
+async def test_leavers_and_forgotten_passwords_of_a_day_are_ordinary() -> None:
+    rows = [*build_deletions(6, kind="disabled"), *build_deletions(4, OTHER_ACTOR, kind="reset")]
+    assert await found(tenant(rows)) == []
+
+
+async def test_deletions_and_lockouts_are_counted_apart() -> None:
+    rows = [*build_deletions(8), *build_deletions(8, kind="disabled")]
+    assert await found(tenant(rows)) == []
+
+
+@pytest.mark.parametrize(
+    ("kind", "limit", "told"),
+    [
+        ("policy", 2, "mass-deletion-of-policies"),
+        ("application", 10, "mass-deletion-of-apps"),
+        ("service-principal", 10, "mass-deletion-of-apps"),
+        ("method", 500, "mass-lockout"),
+    ],
+)
+async def test_apps_and_policies_have_a_limit_no_size_of_the_tenant_raises(
+    kind: str, limit: int, told: str
+) -> None:
+    assert await found(tenant(build_deletions(limit, kind=kind), users=20_000)) == []
+    finding = await only(tenant(build_deletions(limit + 1, kind=kind), users=20_000))
+    assert finding.kind == told
+    assert not any("gone for good" in fact for fact in format_facts(finding.facts))
+
+
+async def test_policies_deleted_in_numbers_are_critical() -> None:
+    finding = await only(tenant(build_deletions(25, kind="policy")))
+    assert finding.severity is Severity.CRITICAL
+    assert "25 Conditional Access policies were deleted" in finding.summary
+    assert "not known whether it can be restored" in "".join(format_facts(finding.facts))
+
+
+async def test_one_actor_who_does_everything_is_a_case_for_each_intent() -> None:
+    kinds = ("user", "application", "policy", "disabled")
+    rows = [row for kind in kinds for row in build_deletions(30, kind=kind)]
+    told = await found(tenant(rows))
+    assert len({one.compute_key("g") for one in told}) == 4
+    assert {one.object_id for one in told} == {"a1"}
+
+
+async def test_what_exoguard_itself_locked_out_is_low_and_says_so() -> None:
+    own = Actor("x1", "exoguard", is_app=True, is_this_app=True)
+    finding = await only(tenant(build_deletions(200, own, kind="disabled")))
+    assert finding.severity is Severity.LOW
+    assert any("it was Exoguard itself" in fact for fact in format_facts(finding.facts))
+    mixed = [*build_deletions(6, own, kind="reset"), *build_deletions(6, kind="disabled")]
+    assert (await only(tenant(mixed))).severity is Severity.HIGH
+    assert (await only(tenant(build_deletions(11, own)))).severity is Severity.HIGH
 
 
 async def test_it_is_the_same_case_with_the_same_facts_until_a_whole_window_has_passed() -> None:

@@ -1,0 +1,166 @@
+"""Reads the directory's audit log, its recycle bins, and what became of deleted users."""
+
+from collections.abc import AsyncIterator, Collection, Sequence
+from dataclasses import replace
+from datetime import timedelta
+from typing import Protocol
+
+from core.guards.mass_deletion.bursts import find_bursts
+from core.guards.mass_deletion.items import UNKNOWN_ACTOR, UNREAD_BIN_KINDS, DeletionBurst
+from core.guards.mass_deletion.options import (
+    MAX_DOWNTIME,
+    MAX_LOOKUPS,
+    SOURCE_COUNT,
+    DeletionOptions,
+    Policy,
+)
+from core.model.guards import ObserveContext
+from core.tenant.directory import Account, DeletedObject, Deletion
+from core.tenant.known_traits import KnownTraits, build_traits_key, note_traits
+from core.tenant.merging import collect_failures, collect_sources
+from core.tenant.port import HasAccounts, HasDeletions
+from core.tenant.readings import Reading
+from core.tenant.sources import ACCOUNTS, DELETED_GROUPS, DELETED_USERS, DELETIONS
+
+# Where what is not deleted for good is kept.
+RECYCLE_BINS = {"user": DELETED_USERS, "group": DELETED_GROUPS}
+
+
+class DeletionPorts(HasAccounts, HasDeletions, Protocol):
+    """The ports this guard reads."""
+
+
+async def observe(
+    tenant: DeletionPorts, context: ObserveContext[DeletionOptions]
+) -> AsyncIterator[Reading[DeletionBurst]]:
+    """The audit log of two windows, what is in the recycle bin, and how many users there are."""
+    terms = context.policy
+    # Deletions since the last full scan count as if they had happened just now.
+    unseen_since = min(
+        terms.now, max(context.last_full_scan or terms.now, terms.now - MAX_DOWNTIME)
+    )
+    since = unseen_since - get_reading_period(terms)
+    log = await tenant.deletions.read_deletions(since)
+    bins = await tenant.deletions.read_deleted_objects(since)
+    counted = await tenant.accounts.read_user_count()
+    users = None
+    if counted.items:
+        users = counted.items[0] + len({one.id for one in bins.items if one.kind == "user"})
+    known = {one.id for one in log.items}
+    miss = log.find_source_failure(DELETIONS)
+    # Without the audit log, the recycle bin still shows what was deleted, though not by whom.
+    unseen = [build_bin_deletion(one) for one in bins.items if one.id not in known] if miss else []
+    found = [
+        replace(
+            burst,
+            user_count=users,
+            is_attributed=not (miss and burst.actor_id == UNKNOWN_ACTOR),
+            is_transient=bool(miss and not miss.permission),
+            restorable_ids=frozenset(one.id for one in bins.items),
+        )
+        for burst in find_bursts(
+            (*log.items, *unseen),
+            users,
+            replace(terms, now=unseen_since),
+        )
+    ]
+    asked = list_users_to_check(found)
+    accounts = Reading[Account](sources=frozenset({ACCOUNTS}))
+    if asked:
+        accounts = await tenant.accounts.read_users(asked)
+    counted_bursts = [note_reported_count(burst, context) for burst in found]
+    yield Reading(
+        items=tuple(
+            add_deletion_outcomes(burst, bins, accounts, asked) for burst, _ in counted_bursts
+        ),
+        known_traits=tuple(known for _, known in counted_bursts),
+        failures=(
+            *collect_failures((log, bins)),
+            *(replace(miss, optional=True) for miss in collect_failures((counted, accounts))),
+        ),
+        sources=collect_sources((log, bins, counted, accounts)),
+        population=SOURCE_COUNT,
+    )
+
+
+def note_reported_count(
+    burst: DeletionBurst, context: ObserveContext[DeletionOptions]
+) -> tuple[DeletionBurst, KnownTraits]:
+    """The burst with the size at which it was last told, and that size to be remembered.
+
+    It is told again whenever it has doubled. What was noted so long ago that its acts are no longer
+    read belongs to an earlier burst.
+    """
+    now, count, kind = context.policy.now, len(burst.deletions), burst.act_class.kind
+    before = context.known_traits.get(build_traits_key(burst.actor_id, kind))
+    sizes = {
+        int(size): noted_at
+        for size, noted_at in (before.traits if before else {}).items()
+        if size.isdigit() and abs(now - noted_at) <= get_reading_period(context.policy)
+    }
+    reported = max(sizes, default=count)
+    if count >= 2 * reported:
+        reported = count
+    noted = note_traits(context.known_traits, burst.actor_id, kind, (str(reported),), now)
+    noted = replace(noted, traits={str(reported): sizes.get(reported, now)})
+    return replace(burst, reported_count=reported), noted
+
+
+def get_reading_period(policy: Policy) -> timedelta:
+    """How far back acts are read."""
+    return 2 * timedelta(hours=policy.options.hours)
+
+
+def build_bin_deletion(deleted_object: DeletedObject) -> Deletion:
+    """A deletion known from what it left behind."""
+    return Deletion(deleted_object.id, deleted_object.kind, deleted_object.at, deleted_object.name)
+
+
+def list_users_to_check(bursts: Sequence[DeletionBurst]) -> list[str]:
+    """The users of bursts that may be there again: by their id, or others under their old name."""
+    keys: dict[str, None] = {}
+    for burst in bursts:
+        for one in burst.deletions:
+            if one.kind != "user" or one.permanent:
+                continue
+            if one.id not in burst.restorable_ids:
+                keys[one.id] = None
+            elif "@" in one.name and not one.name.startswith("$"):
+                keys[one.name] = None
+    return list(keys)[:MAX_LOOKUPS]
+
+
+def add_deletion_outcomes(
+    burst: DeletionBurst,
+    recycle_bins: Reading[DeletedObject],
+    accounts: Reading[Account],
+    checked_keys: Collection[str],
+) -> DeletionBurst:
+    """The burst, knowing what became of its objects as far as anybody can tell."""
+    ids = {one.id for one in accounts.items}
+    names = {one.upn.lower() for one in accounts.items if one.upn}
+    users = [one for one in burst.deletions if one.kind == "user"]
+    back = frozenset(one.id for one in users if one.id in ids)
+    taken = frozenset(one.id for one in users if one.name.lower() in names and one.id not in back)
+    open_questions = {
+        surface
+        for surface in (DELETED_USERS, DELETED_GROUPS)
+        if recycle_bins.find_source_failure(surface)
+    }
+    told = set(checked_keys) - {miss.object_id for miss in accounts.failures}
+    if accounts.find_source_failure(ACCOUNTS):
+        told = set()
+    unseen = frozenset(
+        one.id
+        for one in burst.deletions
+        if not one.permanent
+        and one.id not in burst.restorable_ids | back
+        and (
+            one.kind in UNREAD_BIN_KINDS
+            # A group that left the bin may have been restored: groups are not looked up.
+            or one.kind == "group"
+            or RECYCLE_BINS.get(one.kind) in open_questions
+            or (one.kind == "user" and one.id not in told)
+        )
+    )
+    return replace(burst, restored_ids=back, name_taken_ids=taken, unverified_ids=unseen)
