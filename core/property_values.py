@@ -5,7 +5,7 @@ empty one as null; names of enumerations differ in case. None always means: it c
 """
 
 import re
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 
 PRINTED_INT = re.compile(r"\s*-?(?:[0-9]{1,15}|[0-9]{1,3}(?:,[0-9]{3}){1,4})\s*")
 
@@ -76,16 +76,45 @@ def is_nonnumeric_text(value: object) -> bool:
     return isinstance(value, str) and bool(value.strip()) and parse_printed_int(value) is None
 
 
+NOTHING = object()
+"""What a list holds that has no entry of a name."""
+
+
+def find_entry(entries: Sequence[object], identity: str) -> object:
+    """The only object of a list with an id, compared without case; NOTHING for none or several."""
+    found = [
+        entry
+        for entry in entries
+        if isinstance(entry, Mapping) and str(entry.get("id")).casefold() == identity.casefold()
+    ]
+    return found[0] if len(found) == 1 else NOTHING
+
+
+def get_named_value(values: Mapping[str, object], name: str) -> object:
+    """The value under a name, which may be printed in another case; NOTHING if it is not there.
+
+    PowerShell does not tell case apart, so documents differ in it (CustomerLockBoxEnabled).
+    """
+    if name in values:
+        return values[name]
+    found = [key for key in values if key.casefold() == name.casefold()]
+    return values[found[0]] if len(found) == 1 else NOTHING
+
+
 def find_property(values: Mapping[str, object], name: str) -> tuple[bool, object]:
     """Whether a property is shown, and what it is; a dot leads into an object.
 
-    What is inside of an object that is null is shown, as null.
+    In a list of objects it leads to the one with that `id`. What is inside of an object that is
+    null is shown, as null.
     """
     found: object = values
     for step in name.split("."):
         if found is None:
             return True, None
-        if not isinstance(found, Mapping) or step not in found:
+        if isinstance(found, list | tuple):
+            found = find_entry(found, step)
+        else:
+            found = get_named_value(found, step) if isinstance(found, Mapping) else NOTHING
+        if found is NOTHING:
             return False, None
-        found = found[step]
     return True, found

@@ -26,7 +26,8 @@ RECORD_FIELDS: Mapping[str, Mapping[str, str]] = {
         "title": "what it guards",
         "mode": "its mode at the time of the export: off, alert or enforce",
         "schedule": "its schedule at the time of the export (NCRONTAB, UTC)",
-        "controls": "recommendations of a public benchmark it covers: id, title, benchmark, source",
+        "controls": "recommendations of a public benchmark it covers: id, title, benchmark, "
+        "source, and what of it is uncovered",
         "without": "why it covers none",
         "reads": "the Graph permissions and Exchange cmdlets it reads with",
         "checks": "each tenant setting that the guard compares, with the source of its value",

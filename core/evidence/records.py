@@ -177,7 +177,13 @@ def make_guard_record(
         mode=str(config.mode),
         schedule=config.schedule,
         controls=[
-            {"id": one.id, "title": one.title, "benchmark": one.benchmark, "source": one.url}
+            {
+                "id": one.id,
+                "title": one.title,
+                "benchmark": one.benchmark,
+                "source": one.url,
+                "uncovered": one.uncovered,
+            }
             for one in CONTROLS.get(guard.name, ())
         ],
         without=NO_CONTROL_REASONS.get(guard.name, ""),

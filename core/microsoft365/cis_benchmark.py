@@ -36,6 +36,8 @@ class Control:
     id: str
     title: str
     scopes: tuple[ControlScope, ...]
+    uncovered: str = ""
+    """What of it the findings do not cover; empty where they cover it in full."""
     benchmark: str = BENCHMARK
     url: str = BENCHMARK_URL
 
@@ -44,10 +46,15 @@ class Control:
         return any(scope.matches_finding(kind, verdict, object_id) for scope in self.scopes)
 
 
-def define_cis_control(number: str, title: str, *kinds: str | ControlScope) -> Control:
-    """A recommendation, and the kinds of findings that are about it."""
+def define_cis_control(
+    number: str, title: str, *kinds: str | ControlScope, uncovered: str = ""
+) -> Control:
+    """A recommendation, and the kinds of findings that are about it, in full or in part."""
     return Control(
-        number, title, tuple(ControlScope(one) if isinstance(one, str) else one for one in kinds)
+        number,
+        title,
+        tuple(ControlScope(one) if isinstance(one, str) else one for one in kinds),
+        uncovered,
     )
 
 
@@ -90,6 +97,23 @@ CONTROLS: Mapping[str, tuple[Control, ...]] = {
             "1.3.3",
             "Ensure 'External sharing' of calendars is not available",
             "calendar-sharing",
+            uncovered="it wants no sharing at all; whether somebody is busy may be shared here",
+        ),
+        define_cis_control(
+            "1.3.6", "Ensure the customer lockbox feature is enabled", "customer-lockbox"
+        ),
+        define_cis_control(
+            "1.3.9",
+            "Ensure shared bookings pages are restricted to select users",
+            "owa-bookings",
+            uncovered="it also passes where Bookings is off for the whole organization",
+        ),
+        define_cis_control(
+            "2.1.15",
+            "Ensure outbound anti-spam message limits are in place",
+            *("outbound-limit-action", "outbound-limit-external", "outbound-limit-internal"),
+            "outbound-limit-day",
+            uncovered="the service's own limits (0) and its block for a day pass here",
         ),
         define_cis_control(
             "5.1.2.2",
@@ -102,12 +126,38 @@ CONTROLS: Mapping[str, tuple[Control, ...]] = {
             "users-create-tenants",
         ),
         define_cis_control(
+            "5.1.3.2",
+            "Ensure users cannot create security groups",
+            "users-create-security-groups",
+        ),
+        define_cis_control(
+            "5.1.4.6",
+            "Ensure users are restricted from recovering BitLocker keys",
+            "users-read-bitlocker-keys",
+        ),
+        define_cis_control(
+            "5.1.5.2", "Ensure the admin consent workflow is enabled", "admin-consent-workflow"
+        ),
+        define_cis_control(
             "5.1.6.2", "Ensure that guest user access is restricted", "guest-access"
         ),
         define_cis_control(
             "5.1.6.3",
             "Ensure guest user invitations are limited to the Guest Inviter role",
             "guest-invitations",
+        ),
+        define_cis_control(
+            "5.2.3.5",
+            "Ensure weak authentication methods are disabled",
+            *("method-sms", "method-voice"),
+        ),
+        define_cis_control(
+            "5.2.3.6",
+            "Ensure system-preferred multifactor authentication is enabled",
+            "method-system-preferred",
+        ),
+        define_cis_control(
+            "5.2.3.7", "Ensure the email OTP authentication method is disabled", "method-email"
         ),
         define_cis_control(
             "6.2.1",
@@ -120,10 +170,16 @@ CONTROLS: Mapping[str, tuple[Control, ...]] = {
             "modern-authentication",
         ),
         define_cis_control(
+            "6.5.2",
+            "Ensure MailTips are enabled for end users",
+            *("mail-tips", "mail-tips-external", "mail-tips-group-metrics", "mail-tips-audience"),
+        ),
+        define_cis_control(
             "6.5.3",
             "Ensure additional storage providers are restricted in Outlook on the web",
             "owa-storage-providers",
         ),
+        define_cis_control("6.5.5", "Ensure Direct Send submissions are rejected", "direct-send"),
     ),
     "app-consent": (
         define_cis_control(

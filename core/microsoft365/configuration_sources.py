@@ -123,6 +123,12 @@ CONFIGURATION_SOURCES: Mapping[str, ConfigurationSource] = {
         "/policies/identitySecurityDefaultsEnforcementPolicy",
         "Policy.Read.All",
     ),
+    "admin-consent-policy": ConfigurationSource(
+        Service.GRAPH, "/policies/adminConsentRequestPolicy", "Policy.Read.All"
+    ),
+    "authentication-methods-policy": ConfigurationSource(
+        Service.GRAPH, "/policies/authenticationMethodsPolicy", "Policy.Read.All"
+    ),
     "authorization-policy": ConfigurationSource(
         Service.GRAPH,
         "/policies/authorizationPolicy",

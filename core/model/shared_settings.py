@@ -9,6 +9,17 @@ RESOURCE_MAILBOX_KINDS = Setting(
     help="kinds of mailboxes (RecipientTypeDetails) whose accounts should not sign in",
     parse=names(r"[A-Za-z]{1,40}", "RecipientTypeDetails such as SharedMailbox"),
 )
+ALLOWED_FORWARD_DOMAINS = Setting(
+    name="ALLOWED_FORWARD_DOMAINS",
+    purpose=Purpose.JUDGEMENT,
+    help="outside domains to which mail may be forwarded, separated by commas: mailbox-forwarding "
+    "accepts such forwards, and tenant-baseline neither reports nor closes the way there",
+    parse=names(
+        r"[a-z0-9]([a-z0-9-]*[a-z0-9])?(\.[a-z0-9]([a-z0-9-]*[a-z0-9])?)+",
+        "domain names such as partner.example, without wildcards",
+        fold_case=True,
+    ),
+)
 RECENT_SIGN_IN_DAYS = Setting(
     name="RECENT_SIGN_IN_DAYS",
     purpose=Purpose.JUDGEMENT,

@@ -39,7 +39,7 @@ DEFAULT_GRAPH_POLICIES: Mapping[str, Row] = {
             "allowedToCreateApps": False,
             "allowedToCreateSecurityGroups": False,
             "allowedToCreateTenants": False,
-            "allowedToReadBitlockerKeysForOwnedDevice": True,
+            "allowedToReadBitlockerKeysForOwnedDevice": False,
             "allowedToReadOtherUsers": True,
             "permissionGrantPoliciesAssigned": [],
         },
@@ -49,6 +49,46 @@ DEFAULT_GRAPH_POLICIES: Mapping[str, Row] = {
         "displayName": "Security Defaults",
         "description": "Security defaults is a set of basic identity security mechanisms.",
         "isEnabled": True,
+    },
+    "adminConsentRequestPolicy": {
+        "isEnabled": True,
+        "notifyReviewers": True,
+        "remindersEnabled": True,
+        "requestDurationInDays": 30,
+        "version": 0,
+        "reviewers": [],
+    },
+    # Microsoft Learn: Graph authenticationMethodsPolicy resource type.
+    "authenticationMethodsPolicy": {
+        "id": "authenticationMethodsPolicy",
+        "displayName": "Authentication Methods Policy",
+        "description": "The tenant-wide policy that controls which methods may be used.",
+        "lastModifiedDateTime": "2026-01-14T09:12:31.0000000Z",
+        "policyVersion": "1.5",
+        "policyMigrationState": "migrationComplete",
+        "systemCredentialPreferences": {
+            "state": "default",
+            "includeTargets": [{"id": "all_users", "targetType": "group"}],
+            "excludeTargets": [],
+        },
+        "authenticationMethodConfigurations": [
+            {
+                "@odata.type": f"#microsoft.graph.{kind}AuthenticationMethodConfiguration",
+                "id": name,
+                "state": state,
+                "excludeTargets": [],
+            }
+            for kind, name, state in (
+                ("fido2", "Fido2", "enabled"),
+                ("microsoftAuthenticator", "MicrosoftAuthenticator", "enabled"),
+                ("sms", "Sms", "disabled"),
+                ("temporaryAccessPass", "TemporaryAccessPass", "enabled"),
+                ("softwareOath", "SoftwareOath", "enabled"),
+                ("voice", "Voice", "disabled"),
+                ("email", "Email", "disabled"),
+                ("x509Certificate", "X509Certificate", "disabled"),
+            )
+        ],
     },
 }
 AUTHORIZATION_PROPERTIES = frozenset(DEFAULT_GRAPH_POLICIES["authorizationPolicy"])
@@ -71,7 +111,19 @@ def get_policy_row(tenant: SimulatedTenant, segment: str) -> Row:
     """The row of a policy: the scene's, or a healthy one that becomes the scene's."""
     name = next(one for one in DEFAULT_GRAPH_POLICIES if one.casefold() == segment.casefold())
     row: Row = tenant.graph.setdefault(name, deepcopy(DEFAULT_GRAPH_POLICIES[name]))
+    fill_policy(row, DEFAULT_GRAPH_POLICIES[name])
     return row
+
+
+def fill_policy(row: Row, defaults: Mapping[str, Any]) -> None:
+    """Adds the properties that a scene leaves out, also in nested objects, as Graph prints all."""
+    if row.get("@sandbox.bare"):
+        return
+    for name, value in defaults.items():
+        if name not in row:
+            row[name] = deepcopy(value)
+        elif isinstance(value, Mapping) and isinstance(row[name], dict):
+            fill_policy(row[name], value)
 
 
 def get_policy(tenant: SimulatedTenant, request: HttpRequest) -> HttpResponse:
@@ -184,6 +236,8 @@ ROUTES: tuple[tuple[str, str, frozenset[str], Callable[..., HttpResponse]], ...]
     ("GET", "policies/authorizationpolicy", READ_POLICIES | WRITE_POLICIES, get_policy),
     ("PATCH", "policies/authorizationpolicy", WRITE_POLICIES, change_authorization),
     ("GET", "policies/identitysecuritydefaultsenforcementpolicy", READ_POLICIES, get_policy),
+    ("GET", "policies/adminconsentrequestpolicy", READ_POLICIES, get_policy),
+    ("GET", "policies/authenticationmethodspolicy", READ_POLICIES, get_policy),
     ("GET", "organization/*", READ_ORGANIZATION, get_organization),
     ("PATCH", "organization/*", frozenset({"Organization.ReadWrite.All"}), change_organization),
 )

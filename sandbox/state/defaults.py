@@ -48,7 +48,51 @@ DEFAULT_EXCHANGE_POLICIES: Mapping[str, list[Row]] = {
 }
 # Properties that every row of a cmdlet has, even if a scene's row leaves them out.
 DEFAULT_ROW_PROPERTIES: Mapping[str, Row] = {
-    "Get-OrganizationConfig": {"OAuth2ClientProfileEnabled": True},
+    # Get-OrganizationConfig prints some 170 properties: these are those whose values say something
+    # of security, and a few that only take room (Microsoft Learn: Set-OrganizationConfig; exports
+    # published by microsoft/Microsoft365DSC and cisagov/ScubaGear).
+    "Get-OrganizationConfig": {
+        "ActivityBasedAuthenticationTimeoutEnabled": True,
+        "ActivityBasedAuthenticationTimeoutInterval": "06:00:00",
+        "ActivityBasedAuthenticationTimeoutWithSingleSignOnEnabled": True,
+        "AppsForOfficeEnabled": True,
+        "AuditDisabled": False,
+        "AutoEnableArchiveMailbox": False,
+        "AutoExpandingArchiveEnabled": False,
+        "BookingsEnabled": True,
+        "ConnectorsEnabled": True,
+        "CustomerLockboxEnabled": True,
+        "DefaultAuthenticationPolicy": None,
+        "DefaultMinutesToReduceLongEventsBy": 10,
+        "DefaultPublicFolderAgeLimit": None,
+        "ElcProcessingDisabled": False,
+        "EwsEnabled": None,
+        "IsDehydrated": False,
+        "IsMixedMode": False,
+        "MailTipsAllTipsEnabled": True,
+        "MailTipsExternalRecipientsTipsEnabled": True,
+        "MailTipsGroupMetricsEnabled": True,
+        "MailTipsLargeAudienceThreshold": 25,
+        "MailTipsMailboxSourcedTipsEnabled": True,
+        "OAuth2ClientProfileEnabled": True,
+        "OrganizationConfigHash": "",
+        "PublicFoldersEnabled": "Local",
+        "RejectDirectSend": True,
+        "SendFromAliasEnabled": False,
+        "SmtpActionableMessagesEnabled": True,
+    },
+    "Get-RemoteDomain": {"TrustedMailInboundEnabled": False, "TrustedMailOutboundEnabled": False},
+    "Get-HostedOutboundSpamFilterPolicy": {
+        "ActionWhenThresholdReached": "BlockUserForToday",
+        "RecipientLimitExternalPerHour": 0,
+        "RecipientLimitInternalPerHour": 0,
+        "RecipientLimitPerDay": 0,
+    },
+    "Get-OwaMailboxPolicy": {
+        "BookingsMailboxCreationEnabled": False,
+        "PersonalAccountCalendarsEnabled": False,
+        "PersonalAccountsEnabled": False,
+    },
 }
 DEFAULT_PRIVACY_PROFILE: Row = {
     "contactEmail": "privacy@contoso.com",

@@ -3,6 +3,7 @@
 from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from datetime import UTC, datetime, timedelta
+from typing import cast
 
 from core.guards.app_consent.grants import POLICY
 from core.guards.legacy_protocols.items import PLANS, POLICIES, SETTINGS, TRANSPORT
@@ -139,13 +140,23 @@ def build_baseline_tenant() -> FakeTenant:
 
 
 def build_varied_baseline_tenant(source: str, name: str, value: object, at: str = "") -> FakeTenant:
-    """The same with one value of one object changed; `at` names a nested object."""
+    """The same with one value of one object changed; `at` names a nested object, `a.b` an entry of
+    a list and the id it has there.
+    """
     found = build_baseline_tenant()
     index = next(n for n, one in enumerate(found.configurations) if one.source == source)
     one = found.configurations[index]
     if at:
+        at, _, entry = at.partition(".")
         inner = one.values[at]
-        assert isinstance(inner, Mapping)
-        name, value = at, {**inner, name: value}
+        if isinstance(inner, Mapping):
+            name, value = at, {**inner, name: value}
+        else:
+            assert isinstance(inner, list)
+            changed = [
+                {**row, name: value} if row["id"] == entry else row
+                for row in cast(list[dict[str, object]], inner)
+            ]
+            name, value = at, changed
     found.configurations[index] = replace(one, values={**one.values, name: value})
     return found

@@ -120,7 +120,10 @@ def format_controls(config: GuardConfig) -> str:
         )
     if not found:
         return f"[{BENCHMARK}]({BENCHMARK_URL}): none; {NO_CONTROL_REASONS[config.guard.name]}."
-    told = "; ".join(f'{one.id} "{one.title}"' for one in found)
+    told = "; ".join(
+        f'{one.id} "{one.title}"' + (f" (in part: {one.uncovered})" if one.uncovered else "")
+        for one in found
+    )
     return f"[{BENCHMARK}]({BENCHMARK_URL}): {told}."
 
 

@@ -9,11 +9,12 @@ from datetime import timedelta
 
 from core.guards.mailbox_forwarding.judge import judge
 from core.guards.mailbox_forwarding.observe import inspect, observe
-from core.guards.mailbox_forwarding.options import ALLOWED_FORWARD_DOMAINS, read_options
+from core.guards.mailbox_forwarding.options import read_options
 from core.guards.mailbox_forwarding.verdicts import VERDICT_TEXTS
 from core.model.findings import CorrelationRule, Fact, Severity
 from core.model.guards import Guard, PeriodicCheck, Permission, Service
 from core.model.options import SettingReader
+from core.model.shared_settings import ALLOWED_FORWARD_DOMAINS
 from core.tenant.sources import HIDDEN_RULES, RULE_FOLDERS
 
 GRAPH, EXCHANGE = Service.GRAPH, Service.EXCHANGE

@@ -3,7 +3,8 @@
 from dataclasses import dataclass
 
 from core.model.guards import GuardPolicy
-from core.model.options import Purpose, Setting, SettingReader, names
+from core.model.options import SettingReader
+from core.model.shared_settings import ALLOWED_FORWARD_DOMAINS
 
 
 @dataclass(frozen=True, slots=True)
@@ -15,17 +16,6 @@ class ForwardingOptions:
 
 
 type Policy = GuardPolicy[ForwardingOptions]
-
-ALLOWED_FORWARD_DOMAINS = Setting(
-    name="ALLOWED_FORWARD_DOMAINS",
-    purpose=Purpose.JUDGEMENT,
-    help="mailbox-forwarding: outside domains to which mail may be forwarded, separated by commas",
-    parse=names(
-        r"[a-z0-9]([a-z0-9-]*[a-z0-9])?(\.[a-z0-9]([a-z0-9-]*[a-z0-9])?)+",
-        "domain names such as partner.example, without wildcards",
-        fold_case=True,
-    ),
-)
 
 
 def read_options(reader: SettingReader) -> ForwardingOptions:

@@ -58,7 +58,8 @@ def is_subset(found: object, values: tuple[Value, ...]) -> bool | None:
     return None if entries is None else entries <= (parse_printed_list(values) or frozenset())
 
 
-# What an entry of a sharing policy lets others see, from little to much. ContactsSharing stands
+# What an entry of a sharing policy lets others see, from little to much: only when somebody is
+# busy; subjects and places as well; whole meetings with their participants. ContactsSharing stands
 # beside the calendar (Microsoft Learn: Set-SharingPolicy, parameter Domains).
 CALENDAR_LEVELS = (
     "calendarsharingfreebusysimple",
@@ -76,6 +77,19 @@ def parse_sharing_entry(entry: str) -> tuple[str, int, frozenset[str]]:
     names = frozenset(name.strip() for name in actions.split(",") if name.strip())
     levels = [CALENDAR_LEVELS.index(name) + 1 for name in names if name in CALENDAR_LEVELS]
     return domain.strip(), max(levels, default=0), names - set(CALENDAR_LEVELS)
+
+
+def describe_sharing_entry(entry: str) -> str:
+    """Who sees what by an entry of a sharing policy: calendars in full or in part, contacts."""
+    domain, level, more = parse_sharing_entry(entry)
+    others = {"anonymous": "everybody on the internet", "*": "everybody in any organization"}
+    sees = [
+        ("", "when people are busy", "calendars in part", "calendars in full")[level],
+        "contacts" if "contactssharing" in more else "",
+        "what this version does not know" if more - {"contactssharing"} else "",
+    ]
+    shown = " and ".join(filter(None, sees)) or "nothing"
+    return f"{others.get(domain, 'that domain')} sees {shown}"
 
 
 def find_wider_entries(found: object, values: tuple[Value, ...]) -> frozenset[str]:
@@ -102,6 +116,7 @@ def shares_at_most(found: object, values: tuple[Value, ...]) -> bool | None:
     return None if parse_printed_list(found) is None else not find_wider_entries(found, values)
 
 
+SHARING_TEST = "shares_at_most"
 TESTS: Mapping[str, ValueTest] = {
     "is": lambda found, values: matches_value(found, values[0]),
     "one_of": matches_any,
@@ -109,7 +124,7 @@ TESTS: Mapping[str, ValueTest] = {
     "at_most": is_at_most,
     "present": is_present,
     "within": is_subset,
-    "shares_at_most": shares_at_most,
+    SHARING_TEST: shares_at_most,
 }
 TESTS_WITH_TARGET = frozenset({"is", "one_of", "at_least", "at_most"})
 
@@ -140,6 +155,25 @@ class ExpectedValue:
             find_wider_entries(found, self.values) if self.test == "shares_at_most" else frozenset()
         )
 
+    @property
+    def requirement(self) -> str:
+        """What the value should do, as the end of a sentence: "be False", "not be empty"."""
+        shown = [format_setting_value(value) for value in self.values]
+        match self.test:
+            case "is":
+                return f"be {shown[0]}"
+            case "one_of":
+                *others, last = shown
+                return f"be {f'{", ".join(others)} or {last}' if others else last}"
+            case "at_least" | "at_most":
+                return f"be {self.test.replace('_', ' ')} {shown[0]}"
+            case "present":
+                return "not be empty"
+            case "within":
+                return f"have no entry but {', '.join(shown) or 'none'}"
+            case _:
+                return f"share no more than {', '.join(shown) or 'nothing'}"
+
     def __str__(self) -> str:
         shown = ", ".join(format_setting_value(value) for value in self.values)
         return shown if self.test == "is" else f"{self.test.replace('_', ' ')} {shown}".strip()
@@ -148,7 +182,10 @@ class ExpectedValue:
 def format_setting_value(value: object) -> str:
     """A value as people and Exchange write it."""
     if isinstance(value, tuple | list):
-        return "[" + ", ".join(format_setting_value(part) for part in value) + "]"
+        shown = ", ".join(format_setting_value(part) for part in value)
+        return f"[{shown}]" if value else "empty"
+    if isinstance(value, str) and not value.strip():
+        return "empty"
     return "not set" if value is None else str(value)
 
 
@@ -189,3 +226,5 @@ class Baseline:
 
     rows: tuple[BaselineRow, ...] = ()
     enforced: frozenset[str] = field(default_factory=frozenset)
+    allowed_forward_domains: frozenset[str] = field(default_factory=frozenset)
+    """Outside domains to which mail may be forwarded, whatever the rows say; in lower case."""

@@ -15,7 +15,13 @@ from datetime import timedelta
 from enum import StrEnum
 
 from core.errors import SettingsError
-from core.guards.tenant_baseline.baseline import Baseline, BaselineRow, format_setting_value
+from core.guards.tenant_baseline.baseline import (
+    SHARING_TEST,
+    Baseline,
+    BaselineRow,
+    describe_sharing_entry,
+    format_setting_value,
+)
 from core.guards.tenant_baseline.live_forwards import (
     FORWARD_ENDING_PROPERTIES,
     BaselinePorts,
@@ -27,6 +33,12 @@ from core.guards.tenant_baseline.permissions import (
     POLICIES,
     RULES,
     build_baseline_permissions,
+)
+from core.guards.tenant_baseline.reach import (
+    REMOTE_DOMAINS,
+    find_allowed_domains,
+    find_policy_scope,
+    is_single_remote_domain,
 )
 from core.guards.tenant_baseline.rule_file import (
     build_baseline,
@@ -43,12 +55,11 @@ from core.model.guards import (
     ObserveContext,
 )
 from core.model.options import Purpose, Setting, SettingReader, any_text, names
+from core.model.shared_settings import ALLOWED_FORWARD_DOMAINS
 from core.property_values import (
     find_property,
     fold_printed_text,
     matches_value,
-    parse_printed_bool,
-    parse_printed_int,
 )
 from core.tenant.changes import SetConfiguration
 from core.tenant.configuration import Configuration
@@ -75,7 +86,6 @@ VERDICT_TEXTS: Mapping[str, str] = {
 
 MAX_TEXT_LENGTH = 200
 ORGANIZATION = "organization"
-LOWEST_PRIORITY = 1_000_000
 
 type Policy = GuardPolicy[Baseline]
 
@@ -106,15 +116,8 @@ class BaselineItem:
     is_inactive: bool = False
     live_forwards: LiveForwards | None = None
     """The forwards that setting the row may end; None where nothing is written to it now."""
-
-
-@dataclass(frozen=True, slots=True)
-class PolicyScope:
-    """For whom an object counts, and its place among its kind."""
-
-    priority: int = 0
-    notes: tuple[str, ...] = ()
-    is_inactive: bool = False
+    allowed_domains: tuple[str, ...] = ()
+    """The domains to which mail may be forwarded, as far as the object decides about them."""
 
 
 def build_row_source(row: BaselineRow) -> str:
@@ -140,7 +143,9 @@ async def observe(
         rules = Reading[Configuration]()
         if source == POLICIES:
             rules = await tenant.configuration.read_configuration(RULES)
-        batch = build_baseline_batch(seen, rules, [row for row in rows if row.source == source])
+        batch = build_baseline_batch(
+            seen, rules, [row for row in rows if row.source == source], context.policy.options
+        )
         if any(ends_forwards(item, enforced) for item in batch.items):
             forwards = forwards or await read_live_forwards(tenant)
             batch = replace(
@@ -166,10 +171,12 @@ def build_baseline_batch(
     configurations: Reading[Configuration],
     rules: Reading[Configuration],
     rows: Sequence[BaselineRow],
+    baseline: Baseline,
 ) -> Reading[BaselineItem]:
     """What the objects of a source say to its rows. What they do not show is unread."""
     settings, hidden = list[BaselineItem](), list[ReadFailure]()
     reaches = {one.id: find_policy_scope(one, rules) for one in configurations.items}
+    allowed = find_allowed_domains(configurations.items, baseline)
     for found in sorted(configurations.items, key=lambda one: (reaches[one.id].priority, one.id)):
         for row in rows:
             shown, value = find_property(found.values, row.property_name)
@@ -177,7 +184,18 @@ def build_baseline_batch(
                 continue
             if shown:
                 reach = reaches[found.id]
-                settings.append(BaselineItem(row, found, value, reach.notes, reach.is_inactive))
+                settings.append(
+                    BaselineItem(
+                        row,
+                        found,
+                        value,
+                        reach.notes,
+                        reach.is_inactive,
+                        allowed_domains=allowed.get(found.id, ())
+                        if row.property_name in FORWARD_ENDING_PROPERTIES and not reach.is_inactive
+                        else (),
+                    )
+                )
             else:
                 hidden.append(build_hidden_property_failure(row, found))
     surface = get_configuration_source_name(rows[0].source)
@@ -217,45 +235,6 @@ def build_hidden_property_failure(row: BaselineRow, configuration: Configuration
     )
 
 
-def find_policy_scope(configuration: Configuration, rules: Reading[Configuration]) -> PolicyScope:
-    """For whom an outbound spam policy counts: rules go by priority, the default comes last."""
-    if configuration.source != POLICIES:
-        return PolicyScope()
-    if parse_printed_bool(configuration.values.get("IsDefault")):
-        return PolicyScope(LOWEST_PRIORITY, ("applies to everybody no rule names",))
-    if rules.failures or not rules.complete:
-        return PolicyScope(notes=("to whom it applies could not be read",))
-    naming = [rule for rule in rules.items if rule_names_policy(rule, configuration)]
-    switched_on = [rule for rule in naming if not is_disabled_rule(rule)]
-    if not naming:
-        return PolicyScope(
-            LOWEST_PRIORITY, ("no rule names it: it applies to nobody now",), is_inactive=True
-        )
-    if not switched_on:
-        return PolicyScope(
-            LOWEST_PRIORITY,
-            ("its rule is switched off: it applies to nobody now",),
-            is_inactive=True,
-        )
-    place = parse_printed_int(switched_on[0].values.get("Priority"))
-    shown = "of a priority that is not shown" if place is None else f"of priority {place}"
-    return PolicyScope(place or 0, (f"applies to those its rule {shown} names",))
-
-
-def rule_names_policy(rule: Configuration, policy: Configuration) -> bool:
-    """True when a rule says for whom this policy counts."""
-    named = fold_printed_text(str(rule.values.get("HostedOutboundSpamFilterPolicy") or ""))
-    return bool(named) and named in {
-        fold_printed_text(name)
-        for name in (policy.id, policy.name, str(policy.values.get("Identity") or ""))
-    }
-
-
-def is_disabled_rule(rule: Configuration) -> bool:
-    """True for a rule that is known to be switched off."""
-    return fold_printed_text(str(rule.values.get("State") or "")) == "disabled"
-
-
 # Judgement --------------------------------------------------------------------------------------
 
 
@@ -283,11 +262,12 @@ def judge(item: BaselineItem, policy: Policy) -> Iterator[Finding]:
         subject=subject,
         severity=severity,
         verdict=BaselineVerdict.DRIFT if told else Verdict.COULD_NOT_TELL,
-        summary=f"{subject}: {row.property_name} is {shown}, and should be {row.expected}.",
+        summary=f"{subject}: {row.property_name} is {shown}, "
+        f"and should {row.expected.requirement}.",
         facts=(
             *((make_unknown_value_fact(shown),) if left else ()),
             *(
-                Fact("too wide", quote_text(entry, MAX_TEXT_LENGTH))
+                Fact("too wide", describe_excess_entry(item, entry))
                 for entry in list_excess_entries(item)[:10]
             ),
             Fact("why", row.rationale),
@@ -307,6 +287,14 @@ def make_unknown_value_fact(value_text: str) -> Fact:
     return Fact(
         "", f"what {value_text} means is Microsoft's to decide and to change; say it yourself"
     )
+
+
+def describe_excess_entry(item: BaselineItem, entry: str) -> str:
+    """An entry that should not be there, and what it lets outsiders see."""
+    shown = quote_text(entry, MAX_TEXT_LENGTH)
+    if item.row.expected.test != SHARING_TEST:
+        return shown
+    return f"{shown}: {describe_sharing_entry(entry)}"
 
 
 def list_excess_entries(item: BaselineItem) -> list[str]:
@@ -336,14 +324,51 @@ def apply_row_decision(
         finding = replace(
             finding, facts=(Fact("", quote_text(ended, MAX_TEXT_LENGTH)), *finding.facts)
         )
+    if item.allowed_domains and is_single_remote_domain(item.configuration):
+        shown = quote_text(", ".join(item.allowed_domains), MAX_TEXT_LENGTH)
+        return replace(
+            finding,
+            severity=Severity.INFO,
+            verdict=BaselineVerdict.KEEP,
+            facts=(
+                Fact("", f"mail may be forwarded to {shown}: ALLOWED_FORWARD_DOMAINS"),
+                *finding.facts,
+            ),
+        )
+    if item.allowed_domains:
+        finding = add_allowed_domains(item, finding)
     value = row.expected.target_value
     if row.id not in policy.options.enforced or not is_repairable or value is None:
         return finding
     if item.live_forwards and (lines := tuple(list_forward_lines(item.live_forwards))):
         facts = (*(Fact("", line) for line in lines), *finding.facts)
         return replace(finding, verdict=Verdict.ASK, facts=facts)
+    if item.allowed_domains:
+        return replace(finding, verdict=Verdict.ASK)
     change = SetConfiguration(row.source, item.configuration.id, row.property_name, value)
     return replace(finding, verdict=BaselineVerdict.REPAIR, changes=(change,))
+
+
+def add_allowed_domains(item: BaselineItem, finding: Finding) -> Finding:
+    """The finding of an object that also decides about domains allowed for forwards.
+
+    What ALLOWED_FORWARD_DOMAINS allows comes first: the row never ends it without being asked.
+    """
+    shown = quote_text(", ".join(item.allowed_domains), MAX_TEXT_LENGTH)
+    if item.configuration.source == REMOTE_DOMAINS:
+        first = f"First give a remote domain of its own with forwarding on to {shown}. "
+    else:
+        first = f"First give those who forward to {shown} an outbound policy of their own. "
+    return replace(
+        finding,
+        facts=(
+            Fact(
+                "", f"it would also end forwards to {shown}, which ALLOWED_FORWARD_DOMAINS allows"
+            ),
+            *finding.facts,
+        ),
+        advice=first + finding.advice,
+    )
 
 
 def make_reach_fact(row: BaselineRow, baseline: Baseline) -> Fact:
@@ -378,8 +403,10 @@ def format_remedy(item: BaselineItem) -> str:
 def read_options(reader: SettingReader) -> Baseline:
     """The rows in force on the day of reading, and those that may be remediated."""
     file, enforced = reader.read(BASELINE_FILE), reader.read(BASELINE_ENFORCE)
+    allowed = frozenset(reader.read(ALLOWED_FORWARD_DOMAINS))
     try:
-        return build_baseline(file, enforced, reader.today)
+        baseline = build_baseline(file, enforced, reader.today)
+        return replace(baseline, allowed_forward_domains=allowed)
     except SettingsError as error:
         for line in str(error).splitlines():
             reader.add_error(line)
@@ -401,7 +428,7 @@ GUARD = Guard(
     permissions=build_baseline_permissions(build_full_baseline()),
     observe=observe,
     judge=judge,
-    settings=(BASELINE_FILE, BASELINE_ENFORCE),
+    settings=(BASELINE_FILE, BASELINE_ENFORCE, ALLOWED_FORWARD_DOMAINS),
     read_options=read_options,
     options=read_options(SettingReader()),
     noun="objects",

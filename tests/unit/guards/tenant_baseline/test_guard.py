@@ -30,6 +30,13 @@ from tests.support.observe import observe_all
 
 NOW = datetime(2026, 11, 20, 6, 0, tzinfo=UTC)
 ROWS = {row.id: row for row in SHIPPED_ROWS}
+FORWARDING: dict[str, object] = {"AutoForwardEnabled": True, "TrustedMailInboundEnabled": False}
+USUAL_LIMITS: dict[str, object] = {
+    "ActionWhenThresholdReached": "BlockUserForToday",
+    "RecipientLimitExternalPerHour": 0,
+    "RecipientLimitInternalPerHour": 0,
+    "RecipientLimitPerDay": 0,
+}
 TERMS = GuardPolicy(NOW, options=Baseline(SHIPPED_ROWS))
 
 
@@ -117,8 +124,31 @@ async def test_an_object_that_microsoft_wrote_again_is_the_same_as_before() -> N
 WRONG: tuple[tuple[str, object], ...] = (
     ("modern-authentication", False),
     ("modern-authentication", "False"),
+    ("direct-send", False),
+    ("direct-send", "False"),
+    ("mail-tips", False),
+    ("mail-tips-external", False),
+    ("mail-tips-group-metrics", "False"),
+    ("mail-tips-audience", 26),
+    ("web-session-timeout", False),
+    ("customer-lockbox", False),
     ("remote-domain-forwarding", True),
     ("remote-domain-forwarding", "True"),
+    ("remote-domain-trusted", True),
+    ("outbound-limit-action", "Alert"),
+    ("outbound-limit-external", 501),
+    ("outbound-limit-internal", "10,000"),
+    ("outbound-limit-day", 1001),
+    ("owa-bookings", True),
+    ("owa-personal-accounts", True),
+    ("owa-personal-calendars", True),
+    ("users-create-security-groups", True),
+    ("users-read-bitlocker-keys", True),
+    ("admin-consent-workflow", False),
+    ("method-sms", "enabled"),
+    ("method-voice", "enabled"),
+    ("method-email", "enabled"),
+    ("method-system-preferred", "disabled"),
     ("outbound-forwarding", "On"),
     ("outbound-forwarding", "on"),
     ("owa-storage-providers", True),
@@ -173,6 +203,13 @@ def test_every_row_has_its_case_above() -> None:
 RIGHT: tuple[tuple[str, object], ...] = (
     ("modern-authentication", "True"),
     ("outbound-forwarding", "off"),
+    ("direct-send", "True"),
+    ("mail-tips-audience", "25"),
+    ("outbound-limit-action", "BlockUser"),
+    ("outbound-limit-external", 0),
+    ("outbound-limit-day", "500"),
+    ("method-system-preferred", "enabled"),
+    ("method-sms", "Disabled"),
     ("owa-offline", "PrivateComputersOnly"),
     ("device-password-length", "8"),
     ("device-password-attempts", 4),
@@ -218,7 +255,12 @@ async def test_a_property_that_is_not_shown_is_unread_and_never_fine(row: Baseli
 async def test_a_property_inside_of_what_is_not_shown_is_not_shown() -> None:
     reading = await seen(hiding("authorization-policy", "defaultUserRolePermissions"))
     surfaces = {miss.source for miss in reading.failures}
-    assert surfaces == {"baseline-users-register-applications", "baseline-users-create-tenants"}
+    assert surfaces == {
+        "baseline-users-register-applications",
+        "baseline-users-create-tenants",
+        "baseline-users-create-security-groups",
+        "baseline-users-read-bitlocker-keys",
+    }
     assert {miss.object_id for miss in reading.failures} == {ORGANIZATION}
 
 
@@ -239,6 +281,9 @@ async def test_no_privacy_profile_at_all_is_two_things_that_are_missing() -> Non
         ("device-password-length", ["6"]),
         ("calendar-sharing", [1]),
         ("guest-access", None),
+        ("direct-send", None),
+        ("direct-send", "Preview"),
+        ("method-sms", None),
     ],
 )
 async def test_a_value_nobody_understands_could_not_be_told(name: str, value: object) -> None:
@@ -299,9 +344,7 @@ async def test_an_object_that_could_not_be_read_stays_what_it_was() -> None:
 
 
 async def test_every_remote_domain_is_looked_at_and_not_only_the_default() -> None:
-    found = adding(
-        build_baseline_tenant(), "remote-domain", "d2", Name="evil", AutoForwardEnabled=True
-    )
+    found = adding(build_baseline_tenant(), "remote-domain", "d2", Name="evil", **FORWARDING)
     finding = await only(found)
     assert (finding.object_id, finding.subject) == ("d2", "remote domain evil")
     reading = await seen(found)
@@ -310,7 +353,7 @@ async def test_every_remote_domain_is_looked_at_and_not_only_the_default() -> No
 
 async def test_two_objects_that_are_wrong_are_two_cases_and_renaming_makes_no_third() -> None:
     found = build_varied_baseline_tenant("remote-domain", "AutoForwardEnabled", True)
-    adding(found, "remote-domain", "d2", Name="evil", AutoForwardEnabled=True)
+    adding(found, "remote-domain", "d2", Name="evil", **FORWARDING)
     keys = {one.compute_key(GUARD.name) for one in await findings(found)}
     assert len(keys) == 2
     found.configurations = [replace(one, name="renamed") for one in found.configurations]
@@ -320,12 +363,12 @@ async def test_two_objects_that_are_wrong_are_two_cases_and_renaming_makes_no_th
 async def test_outbound_policies_are_told_by_priority_with_whom_they_apply_to() -> None:
     found = build_varied_baseline_tenant("outbound-spam-policy", "AutoForwardingMode", "On")
     for name, priority, state in (("late", 7, "Enabled"), ("early", 0, "Enabled"), ("no", 1, "x")):
-        policy = {"Name": name, "IsDefault": False, "AutoForwardingMode": "On"}
+        policy = {**USUAL_LIMITS, "Name": name, "IsDefault": False, "AutoForwardingMode": "On"}
         adding(found, "outbound-spam-policy", f"p-{name}", **policy)
         state = "Disabled" if state == "x" else state
         rule = {"HostedOutboundSpamFilterPolicy": name, "Priority": priority, "State": state}
         adding(found, "outbound-spam-rule", f"r-{name}", **rule)
-    adding(found, "outbound-spam-policy", "p-z", Name="z", AutoForwardingMode="On")
+    adding(found, "outbound-spam-policy", "p-z", Name="z", AutoForwardingMode="On", **USUAL_LIMITS)
     told = await findings(found)
     assert [one.object_id for one in told] == ["p-early", "p-late", "p-no", "p-z", "p1"]
     assert "applies to those its rule of priority 0 names" in format_facts(told[0].facts)
@@ -352,7 +395,7 @@ async def test_a_policy_is_idle_only_while_all_its_rules_are_known_to_be_off(
 
 async def test_policies_are_judged_in_full_while_their_rules_are_unknown() -> None:
     found = build_baseline_tenant()
-    policy = {"Name": "a", "IsDefault": False, "AutoForwardingMode": "On"}
+    policy = {**USUAL_LIMITS, "Name": "a", "IsDefault": False, "AutoForwardingMode": "On"}
     adding(found, "outbound-spam-policy", "p2", **policy)
     found.fail_read(
         get_configuration_source_name("outbound-spam-rule"), "", "HTTP 403", "Get-…Rule"
@@ -392,7 +435,9 @@ async def test_a_further_entry_of_a_list_is_another_case_and_named() -> None:
         )
     )
     assert before.compute_key(GUARD.name) != after.compute_key(GUARD.name)
-    assert "too wide: evil.example:contactssharing" in format_facts(after.facts)
+    assert "too wide: evil.example:contactssharing: that domain sees contacts" in format_facts(
+        after.facts
+    )
 
 
 # Row by row -------------------------------------------------------------------------------------
@@ -424,11 +469,13 @@ async def test_what_an_enforced_row_writes_puts_it_right(row: BaselineRow) -> No
 
 
 def test_what_is_for_a_person_is_told_so() -> None:
-    assert {row.id for row in SHIPPED_ROWS if not is_writable_row(row)} == {
-        "calendar-sharing",
-        "risky-applications",
-        "privacy-contact",
-        "privacy-statement",
+    assert {row.id for row in SHIPPED_ROWS if is_writable_row(row)} == {
+        *("modern-authentication", "remote-domain-forwarding", "outbound-forwarding"),
+        *("owa-storage-providers", "owa-offline", "owa-rules"),
+        *("device-password", "device-simple-password", "device-password-length"),
+        *("device-password-attempts", "device-encryption", "device-unprovisioned"),
+        *("guest-invitations", "guest-access", "users-register-applications"),
+        *("users-create-tenants", "email-verified-users", "email-subscriptions"),
     }
 
 
@@ -512,3 +559,129 @@ def test_one_permission_stands_once_however_many_sources_need_it() -> None:
     )  # fmt: skip
     names = [one.name for one in build_baseline_permissions(Baseline((*SHIPPED_ROWS, extra)))]
     assert len(names) == len(set(names))
+
+
+# What may be forwarded all the same -------------------------------------------------------------
+
+
+def allowing(*domains: str, enforced: tuple[str, ...] = ()) -> GuardPolicy:
+    baseline = Baseline(SHIPPED_ROWS, frozenset(enforced), frozenset(domains))
+    return replace(TERMS, options=baseline)
+
+
+def with_partner(name: str = "partner.example") -> FakeTenant:
+    """An organization in order with one more remote domain, to which mail may be forwarded."""
+    shown = {**FORWARDING, "Name": "Partner", "DomainName": name}
+    return adding(build_baseline_tenant(), "remote-domain", "d2", **shown)
+
+
+def forwarding_anywhere(found: FakeTenant, name: str = "*") -> FakeTenant:
+    """The same whose default remote domain lets forwards through."""
+    found.configurations = [
+        replace(one, values={**one.values, "DomainName": name, "AutoForwardEnabled": True})
+        if (one.source, one.id) == ("remote-domain", "d1")
+        else one
+        for one in found.configurations
+    ]
+    return found
+
+
+@pytest.mark.parametrize("enforced", [(), ("remote-domain-forwarding",)])
+async def test_the_remote_domain_of_an_allowed_domain_is_kept(enforced: tuple[str, ...]) -> None:
+    terms = allowing("partner.example", enforced=enforced)
+    finding = await only(with_partner(), terms)
+    assert (finding.verdict, finding.severity) == (BaselineVerdict.KEEP, Severity.INFO)
+    assert finding.changes == ()
+    assert "ALLOWED_FORWARD_DOMAINS" in format_facts(finding.facts)[0]
+
+
+@pytest.mark.parametrize(
+    ("domain", "allowed"),
+    [
+        ("partner.example", "other.example"),
+        ("sub.partner.example", "partner.example"),
+        ("partner.example", "sub.partner.example"),
+    ],
+)
+async def test_an_allowed_domain_excuses_no_other_one(domain: str, allowed: str) -> None:
+    finding = await only(with_partner(domain), allowing(allowed))
+    assert (finding.verdict, finding.severity) == (BaselineVerdict.DRIFT, Severity.HIGH)
+
+
+@pytest.mark.parametrize("domain", ["PARTNER.example", "bücher.example", "xn--bcher-kva.example"])
+async def test_an_allowed_domain_is_one_however_it_is_written(domain: str) -> None:
+    terms = allowing("partner.example", "xn--bcher-kva.example")
+    assert (await only(with_partner(domain), terms)).verdict is BaselineVerdict.KEEP
+
+
+@pytest.mark.parametrize("name", ["*", "*.example", "*.partner.example"])
+async def test_what_would_also_end_an_allowed_forward_is_asked_about(name: str) -> None:
+    found = forwarding_anywhere(build_baseline_tenant(), name)
+    told = await only(found, allowing("partner.example"))
+    assert (told.verdict, told.severity) == (BaselineVerdict.DRIFT, Severity.HIGH)
+    assert told.advice.startswith("First give a remote domain of its own")
+    enforced = allowing("partner.example", enforced=("remote-domain-forwarding",))
+    asked = await only(found, enforced)
+    assert (asked.verdict, asked.changes) == (Verdict.ASK, ())
+    assert "partner.example" in format_facts(asked.facts)[0]
+
+
+async def test_a_remote_domain_is_closed_when_the_allowed_one_has_its_own() -> None:
+    terms = allowing("partner.example", enforced=("remote-domain-forwarding",))
+    told = {
+        one.object_id: one for one in await findings(forwarding_anywhere(with_partner()), terms)
+    }
+    assert (told["d2"].verdict, told["d2"].changes) == (BaselineVerdict.KEEP, ())
+    assert told["d1"].verdict is BaselineVerdict.REPAIR
+    assert len(told["d1"].changes) == 1
+
+
+async def test_an_outbound_policy_is_not_switched_off_under_an_allowed_domain() -> None:
+    found = build_varied_baseline_tenant("outbound-spam-policy", "AutoForwardingMode", "On")
+    terms = allowing("partner.example", enforced=("outbound-forwarding",))
+    finding = await only(found, terms)
+    assert (finding.verdict, finding.changes) == (Verdict.ASK, ())
+    assert "an outbound policy of their own" in finding.advice
+
+
+# Sentences --------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize(
+    ("name", "value", "told"),
+    [
+        ("privacy-contact", "", "contactEmail is empty, and should not be empty."),
+        ("privacy-contact", "  ", "contactEmail is empty, and should not be empty."),
+        ("privacy-contact", None, "contactEmail is not set, and should not be empty."),
+        ("guest-invitations", "everyone", "and should be adminsAndGuestInviters or none."),
+        ("device-password-length", 4, "MinPasswordLength is 4, and should be at least 6."),
+        ("calendar-sharing", ["*:New"], "share no more than *:CalendarSharingFreeBusySimple."),
+    ],
+)
+async def test_a_summary_is_a_sentence(name: str, value: object, told: str) -> None:
+    finding = await only(with_value(ROWS[name], value))
+    assert finding.summary.endswith(told)
+
+
+@pytest.mark.parametrize(
+    ("entry", "sees"),
+    [
+        (
+            "Anonymous:CalendarSharingFreeBusyReviewer",
+            "everybody on the internet sees calendars in full",
+        ),
+        ("*:CalendarSharingFreeBusyDetail", "everybody in any organization sees calendars in part"),
+        (
+            "Anonymous:CalendarSharingFreeBusySimple",
+            "everybody on the internet sees when people are busy",
+        ),
+        (
+            "a.example:CalendarSharingFreeBusyDetail, ContactsSharing",
+            "that domain sees calendars in part and contacts",
+        ),
+        ("a.example:SomethingNew", "that domain sees what this version does not know"),
+    ],
+)
+async def test_what_is_shared_is_said_in_full_or_in_part(entry: str, sees: str) -> None:
+    finding = await only(with_value(ROWS["calendar-sharing"], [entry]))
+    assert format_facts(finding.facts)[0].endswith(sees)

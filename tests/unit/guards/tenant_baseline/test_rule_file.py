@@ -25,14 +25,14 @@ from tests.support.builders import MINIMAL_SETTINGS
 
 TODAY = date(2026, 11, 20)
 NEW: Mapping[str, object] = {
-    "id": "mail-tips",
+    "id": "send-from-alias",
     "source": "organization-config",
-    "property": "MailTipsExternalRecipientsTipsEnabled",
+    "property": "SendFromAliasEnabled",
     "wanted": {"is": True},
     "severity": "low",
     "why": "People notice in time that mail goes outside.",
     "reference": "ours",
-    "remedy": "Set-OrganizationConfig -MailTipsExternalRecipientsTipsEnabled $true",
+    "remedy": "Set-OrganizationConfig -SendFromAliasEnabled $true",
 }
 
 
@@ -58,7 +58,9 @@ def test_each_shipped_row_is_one_line_of_the_table() -> None:
 
 @pytest.mark.parametrize("row", SHIPPED_ROWS, ids=lambda row: row.id)
 def test_a_shipped_row_says_where_it_comes_from_and_how_it_is_set(row: BaselineRow) -> None:
-    assert row.reference.startswith(("CIS Microsoft 365: ", "Microsoft Learn: "))
+    assert row.reference.startswith(
+        ("CIS Microsoft 365: ", "CIS Microsoft 365 v7: ", "Microsoft Learn: ")
+    )
     source = CONFIGURATION_SOURCES[row.source]
     name = row.property_name.rpartition(".")[2]
     assert name.lower() in row.remedy.lower() or not is_writable_row(row)
@@ -96,7 +98,7 @@ def test_a_file_adds_changes_and_switches_off() -> None:
         change={"device-password-length": {"wanted": {"at_least": 8}, "why": "our policy"}},
         off={"owa-offline": {"who": "IT", "why": "kiosks", "until": "2027-01-31"}},
     )
-    assert rows["mail-tips"].expected == ExpectedValue("is", (True,))
+    assert rows["send-from-alias"].expected == ExpectedValue("is", (True,))
     changed = rows["device-password-length"]
     assert (changed.expected.target_value, changed.rationale, changed.severity) == (
         8,
@@ -114,8 +116,8 @@ def test_a_file_adds_changes_and_switches_off() -> None:
 
 
 def test_a_file_may_change_and_switch_off_the_rows_it_adds() -> None:
-    off = {"mail-tips": {"who": "IT", "why": "later", "until": "2027-01-31"}}
-    assert read(rows=[NEW], off=off)["mail-tips"].waiver
+    off = {"send-from-alias": {"who": "IT", "why": "later", "until": "2027-01-31"}}
+    assert read(rows=[NEW], off=off)["send-from-alias"].waiver
 
 
 def test_a_day_that_has_passed_is_no_mistake() -> None:
@@ -166,14 +168,14 @@ def test_a_day_that_has_passed_is_no_mistake() -> None:
 def test_each_test_holds_for_what_it_says(
     wanted: dict[str, object], value: object, fits: bool | None
 ) -> None:
-    row = read(rows=[{**NEW, "wanted": wanted}])["mail-tips"]
+    row = read(rows=[{**NEW, "wanted": wanted}])["send-from-alias"]
     assert row.expected.matches(value) is fits
 
 
 WRONG_ROWS: tuple[tuple[dict[str, Any], str], ...] = (
     ({"id": "Mail Tips"}, "id must be"),
     ({"id": "guest-access"}, "row of this id"),
-    ({"source": "no-such"}, "take one of authentication-policy"),
+    ({"source": "no-such"}, "take one of admin-consent-policy"),
     ({"property": "a b"}, "property must be"),
     ({"property": "x" * 100}, "property must be"),
     ({"severity": "urgent"}, "take one of critical"),
@@ -204,13 +206,13 @@ def test_a_mistake_in_a_row_names_the_row_and_the_remedy(slip: dict[str, Any], t
     with pytest.raises(SettingsError) as caught:
         read(rows=[{**NEW, **slip}])
     (line,) = str(caught.value).splitlines()
-    assert line.startswith(f"BASELINE_FILE: row 1 ({slip.get('id', 'mail-tips')}): ")
+    assert line.startswith(f"BASELINE_FILE: row 1 ({slip.get('id', 'send-from-alias')}): ")
     assert told in line
 
 
 def test_a_missing_part_of_a_row_is_named() -> None:
     short = {name: value for name, value in NEW.items() if name not in ("why", "wanted")}
-    with pytest.raises(SettingsError, match=r"row 1 \(mail-tips\): wanted, why is missing"):
+    with pytest.raises(SettingsError, match=r"row 1 \(send-from-alias\): wanted, why is missing"):
         read(rows=[short])
 
 
@@ -286,7 +288,7 @@ def test_a_file_is_read_from_the_package_and_from_nowhere_else(tmp_path: Path) -
 def test_the_sample_is_a_file_that_works() -> None:
     sample = (ROOT / "docs" / "baseline.sample.json").read_text(encoding="utf-8")
     rows = {row.id: row for row in read_baseline_rows(sample, SHIPPED_ROWS, "sample", TODAY)}
-    assert rows["mail-tips"].source == "organization-config"
+    assert rows["send-from-alias"].source == "organization-config"
     assert rows["owa-rules"].severity == "low"
     assert rows["device-encryption"].waiver
 
