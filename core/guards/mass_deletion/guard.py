@@ -28,7 +28,9 @@ GUARD = Guard(
     rationale="What was deleted can be restored for 30 days, if somebody notices.",
     verdicts=VERDICT_TEXTS,
     permissions=(
-        Permission(Service.GRAPH, "AuditLog.Read.All", "what was deleted or locked out, when and by whom"),
+        Permission(
+            Service.GRAPH, "AuditLog.Read.All", "what was deleted or locked out, when and by whom"
+        ),
         Permission(
             Service.GRAPH, "User.Read.All", "how many users there are, and which can be restored"
         ),
