@@ -71,7 +71,7 @@ var permissions = {
   'mfa-registration': {
     exchange: false
     reads: ['AuditLog.Read.All']
-    optionalReads: ['User.Read.All']
+    optionalReads: ['Domain.Read.All', 'User.Read.All']
     writes: []
     optionalWrites: []
   }

@@ -275,6 +275,12 @@ class AccountReader(Protocol):
         """
         ...
 
+    async def read_federated_domains(self) -> Reading[str]:
+        """The domains whose sign-ins another provider decides. Source `federated-domains`,
+        optional.
+        """
+        ...
+
     def list_mfa_registrations(self) -> AsyncIterator[Reading[MfaRegistration]]:
         """The authentication methods of every enabled account. Source `sign-in-methods`."""
         ...

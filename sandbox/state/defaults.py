@@ -124,6 +124,8 @@ def add_defaults(graph: Mapping[str, Any], exchange: dict[str, Any]) -> None:
     for row in graph.get("users", ()):
         fill_row(row, {"assignedLicenses": [], "assignedPlans": []})
     fill_quotas(graph.get("users", ()), exchange.get("Get-Mailbox", ()))
+    for row in graph.get("domains", ()):
+        fill_row(row, {"authenticationType": "Managed"})
     for row in graph.get("organization", ()):
         fill_row(row, {"privacyProfile": dict(DEFAULT_PRIVACY_PROFILE)})
 

@@ -4,7 +4,11 @@ from collections.abc import Iterator, Mapping, Sequence
 from functools import partial
 from typing import Any
 
-from core.adapters.m365.accounts import parse_account, parse_registration
+from core.adapters.m365.accounts import (
+    parse_account,
+    parse_federated_domain,
+    parse_registration,
+)
 from core.adapters.m365.auditing.parse import LOGON_TYPES, parse_audit_bypass, parse_mailbox_audit
 from core.adapters.m365.configuration import parse_configuration
 from core.adapters.m365.delegation import (
@@ -106,6 +110,9 @@ def build_fake_tenant(scene: Mapping[str, object]) -> FakeTenant:
         ),
         configurations=list(read_configurations(wire)),
         mfa_registrations=[parse_registration(row) for row in list_report_rows(wire)],
+        federated_domains=[
+            name for row in wire.graph["domains"] if (name := parse_federated_domain(row))
+        ],
         deletion_events=[
             one for row in wire.graph.get("directoryAudits", ()) if (one := parse_deletion(row))
         ],

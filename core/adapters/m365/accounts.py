@@ -34,7 +34,14 @@ from core.microsoft365.assumptions.graph_directory import (
 from core.tenant.directory import Account, Enabling, MfaRegistration, SignIn
 from core.tenant.mailboxes import Mailbox
 from core.tenant.readings import ReadFailure, Reading
-from core.tenant.sources import ACCOUNTS, SIGN_IN_LOG, SIGN_IN_METHODS, SIGN_INS, USER_COUNT
+from core.tenant.sources import (
+    ACCOUNTS,
+    FEDERATED_DOMAINS,
+    SIGN_IN_LOG,
+    SIGN_IN_METHODS,
+    SIGN_INS,
+    USER_COUNT,
+)
 
 RELIES_ON = (
     PASSWORD_DATES,
@@ -45,6 +52,7 @@ RELIES_ON = (
     SYNC_FLAG,
 )
 READ_USERS = "User.Read.All"
+READ_DOMAINS = "Domain.Read.All"
 READ_REPORT = "AuditLog.Read.All"
 PREMIUM_LICENCE = "a licence of Microsoft Entra ID P1"
 # Larger pages mean fewer of the 5 requests in 10 seconds. That the report takes $top is not
@@ -166,6 +174,18 @@ def parse_registration(row: ResponseRow) -> MfaRegistration:
     )
 
 
+def parse_federated_domain(row: ResponseRow) -> str | None:
+    """A domain of Graph's /domains that another provider signs in; None for any other.
+
+    Microsoft Learn: Graph domain resource type, authenticationType.
+    """
+    kind = parse_text(row.get("authenticationType"), SHORT_LIMIT).strip().lower()
+    name = parse_text(row.get("id"), NAME_LIMIT).strip()
+    if kind not in ("managed", "federated") or not name:
+        raise ValueError("a domain that does not say who signs its accounts in")
+    return name if kind == "federated" else None
+
+
 @dataclass(frozen=True, slots=True)
 class M365AccountReader:
     """Implements AccountReader on Graph."""
@@ -215,6 +235,22 @@ class M365AccountReader:
     async def read_enablings(self, ids: Sequence[str], since: datetime) -> Reading[Enabling]:
         """Who enabled accounts since a time, by the directory's audit log."""
         return await fetch_enablings(self.graph, ids, since)
+
+    async def read_federated_domains(self) -> Reading[str]:
+        """The domains whose sign-ins another provider decides."""
+        sources = frozenset({FEDERATED_DOMAINS})
+        rows: list[ResponseRow] = []
+        try:
+            async for page in self.graph.read_pages("/domains", READ_DOMAINS):
+                rows += page
+        except TenantError as error:
+            miss = build_read_failure(FEDERATED_DOMAINS, error, optional=True)
+            return Reading(failures=(miss,), sources=sources)
+        found, broken = parse_each_row(rows, parse_federated_domain)
+        failures = tuple(
+            build_read_failure(FEDERATED_DOMAINS, error, optional=True) for _, error in broken[:1]
+        )
+        return Reading(tuple(filter(None, found)), failures, sources)
 
     async def list_mfa_registrations(self) -> AsyncIterator[Reading[MfaRegistration]]:
         """The report page by page. If the report breaks off, the last page holds the reason."""

@@ -10,6 +10,7 @@ from core.tenant.readings import Reading
 from core.tenant.sources import (
     ACCOUNTS,
     ENABLINGS,
+    FEDERATED_DOMAINS,
     SIGN_IN_LOG,
     SIGN_IN_METHODS,
     SIGN_INS,
@@ -60,6 +61,13 @@ class FakeAccountReader:
     async def read_enablings(self, ids: Sequence[str], since: datetime) -> Reading[Enabling]:
         found = [entry for entry in self.tenant.enablings if entry.id in ids and entry.at >= since]
         return self.tenant.build_reading(ENABLINGS, found, lambda entry: entry.id, ids)
+
+    async def read_federated_domains(self) -> Reading[str]:
+        found = self.tenant.build_reading(
+            FEDERATED_DOMAINS, self.tenant.federated_domains, lambda one: one
+        )
+        misses = tuple(replace(miss, optional=True) for miss in found.failures)
+        return replace(found, failures=misses, population=0)
 
     async def list_mfa_registrations(self) -> AsyncIterator[Reading[MfaRegistration]]:
         seen = self.tenant.build_reading(

@@ -120,6 +120,7 @@ class FakeTenantState:
     oauth_grants: list[DelegatedGrant] = field(default_factory=list)
     app_role_assignments: list[AppPermission] = field(default_factory=list)
     mfa_registrations: list[MfaRegistration] = field(default_factory=list)
+    federated_domains: list[str] = field(default_factory=list)
     deletion_events: list[Deletion] = field(default_factory=list)
     recycle_bin: list[DeletedObject] = field(default_factory=list)
     reported_user_count: int | None = None

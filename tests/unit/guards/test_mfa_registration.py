@@ -1,25 +1,33 @@
 """Second factors: one account that has a strong one, then one thing varied a case."""
 
 from dataclasses import replace
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 from typing import Any
 
 import pytest
 
-from core.guards.mfa_registration import (
-    GUARD,
+from core.guards.mfa_registration.factors import get_factor_deficiency
+from core.guards.mfa_registration.guard import GUARD
+from core.guards.mfa_registration.items import (
     MAX_LOOKUPS,
     MAX_NAMED,
+    AddedMethods,
+    Administrator,
     GroupSummary,
-    MfaVerdict,
-    get_factor_deficiency,
-    judge,
 )
+from core.guards.mfa_registration.judge import judge
+from core.guards.mfa_registration.verdicts import MfaVerdict
 from core.model.findings import Finding, Severity, format_facts
 from core.model.guards import GuardPolicy, ObserveContext
 from core.tenant.directory import Account, MfaRegistration
+from core.tenant.known_traits import KnownTraits
 from core.tenant.readings import Reading
-from core.tenant.sources import ACCOUNTS, REGISTERED_ADMINISTRATORS, SIGN_IN_METHODS
+from core.tenant.sources import (
+    ACCOUNTS,
+    FEDERATED_DOMAINS,
+    REGISTERED_ADMINISTRATORS,
+    SIGN_IN_METHODS,
+)
 from tests.support.fakes.tenant import FakeTenant
 from tests.support.observe import observe_all
 
@@ -37,7 +45,8 @@ PHONE = replace(STRONG, methods=frozenset({"mobilephone", "email"}))
 
 
 def only(entry: MfaRegistration | GroupSummary) -> Finding:
-    (finding,) = judge(entry, TERMS)
+    item = Administrator(entry) if isinstance(entry, MfaRegistration) else entry
+    (finding,) = judge(item, TERMS)
     return finding
 
 
@@ -52,7 +61,7 @@ def methods(
 
 
 def test_an_administrator_with_a_strong_second_factor_is_nothing_to_speak_of() -> None:
-    assert list(judge(replace(STRONG, is_admin=True), TERMS)) == []
+    assert list(judge(Administrator(replace(STRONG, is_admin=True)), TERMS)) == []
 
 
 @pytest.mark.parametrize(
@@ -80,6 +89,11 @@ def test_an_administrator_with_a_strong_second_factor_is_nothing_to_speak_of() -
         # A second factor that is asked for elsewhere has no name here.
         (methods(registered=True, capable=True), ""),
         (methods("somethingNew", registered=True, capable=True), ""),
+        # Another provider proves the second factor, whether the report counts it or not.
+        (methods("externalAuthMethod", registered=True, capable=True), ""),
+        (methods("externalAuthMethod"), ""),
+        (methods("externalAuthMethod", "email"), ""),
+        (methods("externalAuthMethod", registered=True), "without-second-factor"),
     ],
 )
 def test_what_counts_as_a_second_factor(entry: MfaRegistration, lack: str) -> None:
@@ -245,7 +259,7 @@ async def test_guests_are_counted_apart() -> None:
     tenant = FakeTenant(mfa_registrations=entries, users=people(entries))
     summaries = [one.summary for one in found(await look(tenant))]
     assert summaries == [
-        "2 of 2 guests are without a second factor, administrators aside.",
+        "2 of 2 guests are without a second factor here, administrators aside.",
         "3 of 3 members are without a second factor, administrators aside.",
     ]
 
@@ -267,7 +281,7 @@ async def test_strong_accounts_cost_no_look_at_all() -> None:
     tenant = FakeTenant(mfa_registrations=[STRONG])
     reading = await look(tenant)
     assert reading.items == ()
-    assert {surface for surface, _ in tenant.read_log} == {SIGN_IN_METHODS}
+    assert {surface for surface, _ in tenant.read_log} == {SIGN_IN_METHODS, FEDERATED_DOMAINS}
     assert reading.covers((SIGN_IN_METHODS, REGISTERED_ADMINISTRATORS), "u1")
 
 
@@ -326,3 +340,180 @@ async def test_an_administrator_who_is_gone_from_the_report_is_covered() -> None
     gone = ObserveContext(TERMS, open_case_ids=frozenset({"u9"}))
     parts = [part async for part in GUARD.observe(tenant, gone) if isinstance(part, Reading)]
     assert any(part.covers((SIGN_IN_METHODS, REGISTERED_ADMINISTRATORS), "u9") for part in parts)
+
+
+# Whom others decide about -----------------------------------------------------------------------
+
+EXTERNAL = "pia_partner.example#EXT#@contoso.onmicrosoft.com"
+FEDERATED = "ann@fed.contoso.com"
+
+
+async def test_members_of_another_organization_are_counted_apart_and_low() -> None:
+    own = [replace(STRONG, id=f"s{number}") for number in range(40)]
+    theirs = [replace(one, upn=f"{one.id}_x.example#EXT#@c.onmicrosoft.com") for one in many(60)]
+    tenant = FakeTenant(mfa_registrations=[*own, *theirs], users=people(theirs))
+    (finding,) = found(await look(tenant))
+    assert (finding.object_id, finding.severity) == ("external members", Severity.LOW)
+    assert finding.summary.startswith("60 of 60 external members are without a second factor here")
+    assert any("belong to another organization" in fact for fact in format_facts(finding.facts))
+    assert "Require a second factor of guests" in finding.advice
+
+
+async def test_own_members_are_as_grave_as_they_are_beside_external_ones() -> None:
+    own = [replace(STRONG, id=f"s{number}") for number in range(6)]
+    bare = many(4)
+    theirs = [replace(one, id=f"x{one.id}", upn=EXTERNAL) for one in many(90)]
+    tenant = FakeTenant(mfa_registrations=[*own, *bare, *theirs], users=people([*bare, *theirs]))
+    told = {one.object_id: one for one in found(await look(tenant))}
+    assert told["members"].severity is Severity.HIGH
+    assert told["members"].summary.startswith("4 of 10 members")
+
+
+@pytest.mark.parametrize(
+    ("upn", "domains", "verdict", "severity"),
+    [
+        (FEDERATED, ["fed.contoso.com"], MfaVerdict.DECIDED_ELSEWHERE, Severity.MEDIUM),
+        ("ann@FED.contoso.com", ["Fed.Contoso.com"], MfaVerdict.DECIDED_ELSEWHERE, Severity.MEDIUM),
+        (FEDERATED, ["contoso.com"], MfaVerdict.NO_SECOND_FACTOR, Severity.CRITICAL),
+        ("ann@sub.fed.contoso.com", ["fed.contoso.com"], MfaVerdict.NO_SECOND_FACTOR, None),
+        (EXTERNAL, [], MfaVerdict.DECIDED_ELSEWHERE, Severity.HIGH),
+        (EXTERNAL, ["contoso.onmicrosoft.com"], MfaVerdict.DECIDED_ELSEWHERE, Severity.HIGH),
+        ("", ["fed.contoso.com"], MfaVerdict.NO_SECOND_FACTOR, Severity.CRITICAL),
+    ],
+)
+async def test_of_an_administrator_others_sign_in_it_is_said_that_they_decide(
+    upn: str, domains: list[str], verdict: MfaVerdict, severity: Severity | None
+) -> None:
+    entry = replace(ADMIN, upn=upn)
+    tenant = FakeTenant(mfa_registrations=[entry], users=people([entry]), federated_domains=domains)
+    (finding,) = found(await look(tenant))
+    assert finding.verdict is verdict
+    assert severity in (None, finding.severity)
+    decided = verdict is MfaVerdict.DECIDED_ELSEWHERE
+    assert ("password alone" in finding.summary) is not decided
+    assert ("not seen" in finding.summary) is decided
+
+
+async def test_a_federated_administrator_with_a_factor_here_is_judged_by_it() -> None:
+    strong, weak = (
+        replace(one, id=f"f{number}", upn=FEDERATED, is_admin=True)
+        for number, one in enumerate((STRONG, PHONE))
+    )
+    tenant = FakeTenant(
+        mfa_registrations=[strong, weak],
+        users=people([strong, weak]),
+        federated_domains=["fed.contoso.com"],
+    )
+    (finding,) = found(await look(tenant))
+    assert (finding.object_id, finding.verdict) == ("f1", MfaVerdict.WEAK_FACTOR)
+
+
+async def test_whoever_others_sign_in_makes_no_grave_digest() -> None:
+    entries = [replace(one, upn=f"{one.id}@fed.contoso.com") for one in many(50)]
+    tenant = FakeTenant(
+        mfa_registrations=entries, users=people(entries), federated_domains=["fed.contoso.com"]
+    )
+    (finding,) = found(await look(tenant))
+    assert (finding.object_id, finding.severity) == ("federated members", Severity.LOW)
+    assert any("another provider signs them in" in fact for fact in format_facts(finding.facts))
+
+
+async def test_while_domains_are_unread_nothing_is_said_of_a_password_alone() -> None:
+    tenant = FakeTenant(mfa_registrations=[ADMIN], users=people([ADMIN]))
+    tenant.fail_read(FEDERATED_DOMAINS, permission="Domain.Read.All")
+    reading = await look(tenant)
+    (finding,) = found(reading)
+    assert finding.severity is Severity.CRITICAL
+    assert finding.summary == "The administrator ann@contoso.com has registered no second factor."
+    assert any("could not be read" in fact for fact in format_facts(finding.facts))
+    miss = reading.find_source_failure(FEDERATED_DOMAINS)
+    assert miss is not None
+    assert miss.optional
+
+
+# Methods that were added ------------------------------------------------------------------------
+
+
+async def watch(*looks: MfaRegistration | None, days: float = 0.25) -> list[list[Finding]]:
+    """What is found at each of several looks at one account; None: it is not in the report."""
+    known: dict[str, KnownTraits] = {}
+    result = []
+    for number, entry in enumerate(looks):
+        terms = replace(TERMS, now=TERMS.now + number * timedelta(days=days))
+        entries = [entry] if entry else []
+        tenant = FakeTenant(
+            mfa_registrations=[*entries, replace(STRONG, id="other")], users=people(entries)
+        )
+        reading = await observe_all(GUARD, tenant, ObserveContext(terms, known_traits=known))
+        known |= {one.key: one for one in reading.known_traits}
+        findings = [one for item in reading.items for one in judge(item, terms)]
+        result.append([one for one in findings if one.verdict is MfaVerdict.METHOD_ADDED])
+    return result
+
+
+def admin(*names: str) -> MfaRegistration:
+    return replace(methods(*names, registered=True, capable=True), is_admin=True)
+
+
+KEY = admin("fido2SecurityKey")
+
+
+@pytest.mark.parametrize(
+    ("before", "after", "severity"),
+    [
+        (("fido2SecurityKey",), ("mobilePhone",), Severity.HIGH),
+        (("fido2SecurityKey",), ("softwareOneTimePasscode", "temporaryAccessPass"), Severity.HIGH),
+        (("fido2SecurityKey",), ("softwareOneTimePasscode",), Severity.MEDIUM),
+        (("fido2SecurityKey",), ("email",), Severity.HIGH),
+        (("microsoftAuthenticatorPush",), ("mobilePhone",), Severity.MEDIUM),
+        (("microsoftAuthenticatorPush",), ("fido2SecurityKey",), Severity.MEDIUM),
+        (("microsoftAuthenticatorPush",), ("externalAuthMethod",), Severity.MEDIUM),
+        (("microsoftAuthenticatorPush",), ("windowsHelloForBusiness",), Severity.LOW),
+        (("fido2SecurityKey",), ("macOsSecureEnclaveKey",), Severity.LOW),
+        ((), ("microsoftAuthenticatorPush",), Severity.LOW),
+    ],
+)
+async def test_a_method_added_to_an_administrator_is_told(
+    before: tuple[str, ...], after: tuple[str, ...], severity: Severity
+) -> None:
+    first, second = await watch(admin(*before), admin(*before, *after))
+    assert first == []
+    (finding,) = second
+    assert finding.severity is severity
+    assert all(name.lower() in finding.summary for name in after)
+    assert (finding.is_one_off, finding.is_said_once) == (True, True)
+
+
+async def test_nothing_is_added_by_a_first_look_a_new_role_or_a_method_that_went() -> None:
+    many_methods = admin("fido2SecurityKey", "mobilePhone", "email")
+    ordinary = replace(many_methods, is_admin=False)
+    assert await watch(many_methods, many_methods, KEY) == [[], [], []]
+    assert await watch(ordinary, many_methods) == [[], []]
+    assert await watch(replace(KEY, is_admin=False), replace(ordinary, is_admin=False)) == [[], []]
+    assert await watch(KEY, None, KEY) == [[], [], []]
+
+
+async def test_what_was_added_stays_one_case_for_a_month_and_a_further_one_is_another() -> None:
+    two, three = admin("fido2SecurityKey", "email"), admin("fido2SecurityKey", "email", "sms")
+    looks = await watch(KEY, two, two, three, two, days=7)
+    keys = [[one.compute_key("g") for one in look] for look in looks]
+    assert keys[1] == keys[2] == keys[4]
+    assert len(keys[3]) == 2
+    assert keys[1][0] in keys[3]
+    assert (await watch(KEY, *[two] * 6, days=7))[-1] == []
+
+
+async def test_a_method_that_comes_back_is_told_again() -> None:
+    two = admin("fido2SecurityKey", "email")
+    looks = await watch(KEY, two, KEY, two)
+    assert [len(look) for look in looks] == [0, 1, 0, 1]
+    assert looks[1][0].compute_key("g") != looks[3][0].compute_key("g")
+
+
+def test_added_methods_are_bounded_and_plain() -> None:
+    names = tuple(f"m{number}\u202e" + "x" * 500 for number in range(300))
+    added = AddedMethods(replace(KEY, upn="u\n" * 3000), names, TERMS.now, names)
+    (finding,) = judge(added, TERMS)
+    assert len(finding.summary) < 1_000
+    assert all(len(fact) < 1_000 for fact in format_facts(finding.facts))
+    assert "\u202e" not in finding.summary
