@@ -46,6 +46,7 @@ async def connect_world(
     `now`. `has_queue`: there is a queue for shards. `shared_by` is how many runs share the limit of
     concurrent requests. Raises SettingsError for settings that only an adapter can check.
     """
+    from core.adapters.chosen_ways import ChosenWays
     from core.adapters.clouds import resolve_cloud
     from core.adapters.credentials import build_credential, build_token_service
     from core.adapters.exchange.client import ExchangeClient
@@ -126,6 +127,7 @@ async def connect_world(
         exchange.way_memory = WayMemory(
             ledger.load_ways, ledger.save_way, now or ledger.table.clock.now
         )
+        graph.chosen_ways = exchange.chosen_ways = ChosenWays(ledger.load_probe)
         yield World(
             connect_tenant(graph, exchange),
             ledger,

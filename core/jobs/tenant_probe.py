@@ -111,6 +111,9 @@ async def probe_tenant(
         last = await world.ledger.load_probe()
         outcome = await world.tenant.prober.probe_assumptions(MAX_REQUESTS, MAX_SECONDS)
         report = build_probe_report(outcome, last, configs, world.now())
+        world.tenant.prober.adopt_ways(
+            {answer.assumption: answer.way for answer in report.answers if answer.way}
+        )
         await claim.ensure_held()
         await save_paging_way(world, report)
         await world.ledger.save_probe(report)

@@ -402,6 +402,10 @@ class AssumptionProber(Protocol):
         """
         ...
 
+    def adopt_ways(self, ways: Mapping[str, str]) -> None:
+        """Let every reader and writer of this tenant go these ways, by assumption, from now on."""
+        ...
+
 
 # ----------------------------------------------------------------------------------------------
 # What a function asks for

@@ -83,6 +83,8 @@ def check_routing(
         if enabled and required and AUDIT_LOG_MAILBOX not in anchor.casefold():
             raise build_proxy_error()
         return
+    if tenant.reality.plays(ANCHOR_FORMS, "strict") and anchor.upper().startswith(("MBX:", "SMTP")):
+        raise build_proxy_error()
     about = command.get_parameter("Mailbox") or command.get_parameter("Identity")
     found = tenant.find_owners(about) if about is not None else ()
     if len(found) != 1 or found[0].mailbox is None or found[0] is find_anchored(tenant, anchor):
@@ -117,7 +119,7 @@ def find_anchored(tenant: SimulatedTenant, anchor: str) -> Owner | None:
         name = name.partition("@")[0]
     if kind not in ("SMTP", "UPN", "MBX"):
         return None
-    if tenant.reality.plays(ANCHOR_FORMS, "principal-name") and kind != "UPN":
+    if tenant.reality.get_side(ANCHOR_FORMS) != "each" and kind != "UPN":
         return None
     for owner in tenant.find_owners(name):
         principal = (owner.user or {}).get("userPrincipalName") or (owner.mailbox or {}).get(

@@ -173,7 +173,7 @@ def list_users(tenant: SimulatedTenant, request: HttpRequest) -> HttpResponse:
     if "signInActivity" in names:
         size = min(size, SIGN_IN_PAGE_SIZE)
         if "id in" in request.query.get("$filter", "") and tenant.reality.plays(
-            "graph-sign-in-activity", "refused"
+            "graph-users-id-filter", "refused"
         ):
             raise GraphError(400, "Request_UnsupportedQuery", "Unsupported Query.")
     mark = "&".join((*names, request.query.get("$filter", ""), request.query.get("$orderby", "")))

@@ -23,6 +23,8 @@ EXCHANGE_FACTS: tuple[ContestedFact, ...] = (
         sides={
             "each": "SMTP:address, UPN:principal name and MBX:guid@tenant do.",
             "principal-name": "Only UPN:principal name does.",
+            "strict": "The same, and a command with another anchor of a mailbox is refused, a read "
+            "too.",
         },
         worst="principal-name",
     ),

@@ -51,7 +51,7 @@ GRAPH_FACTS: tuple[ContestedFact, ...] = (
         worst="refused",
     ),
     ContestedFact(
-        id="graph-sign-in-activity",
+        id="graph-users-id-filter",
         about="whether signInActivity can be listed for users filtered by id",
         sides={"answered": "It can.", "refused": "Such a filter is refused with 400."},
         worst="refused",

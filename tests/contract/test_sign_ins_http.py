@@ -36,7 +36,7 @@ def build_users(count: int, **more: Any) -> dict[str, Any]:
 async def test_sign_ins_are_listed_and_never_asked_of_one_user(
     count: int, side: str, requests: int
 ) -> None:
-    async with connect_sandbox(build_users(count, reality={"graph-sign-in-activity": side})) as to:
+    async with connect_sandbox(build_users(count, reality={"graph-users-id-filter": side})) as to:
         ids = [person(number) for number in range(count)]
         found = await to.tenant.accounts.read_last_sign_ins(ids)
         assert {one.id for one in found.items} == set(ids)

@@ -14,11 +14,13 @@ from typing import Any
 
 import pytest
 
+from core.adapters.m365.tenant import M365Tenant
 from core.bootstrap import connect_world, open_ledger
 from core.config.catalog import CATALOG
 from core.config.settings import Settings
 from core.doctor import main as doctor
 from core.engine.run import run
+from core.microsoft365.assumptions.graph_directory import REGISTRATION_PAGE
 from core.model.findings import Severity, format_facts
 from core.model.runs import RunReport
 from sandbox.functions_host.azurite import Azurite
@@ -214,6 +216,18 @@ async def test_doctor_probes_the_tenant_saves_its_answers_and_writes_a_report(
     text = file.read_text()
     assert "exchange-role-group" in text
     assert "contoso" not in text
+
+
+async def test_the_way_that_a_probe_chose_is_gone_from_the_next_start_on(azurite: Azurite) -> None:
+    async with Sandbox({**SCENE, "reality": {"graph-registration-page": "refused"}}) as box:
+        environ = settings(box, azurite, {})
+        ways = []
+        for _ in range(2):
+            async with connect_world(Settings.read(environ)) as world:
+                assert isinstance(world.tenant, M365Tenant)
+                ways.append(await world.tenant.accounts.graph.chosen_ways.find(REGISTRATION_PAGE))
+            await examined(environ, "--probe")
+    assert ways == ["top", "plain"]
 
 
 async def test_doctor_probes_without_a_state_and_says_so(azurite: Azurite) -> None:

@@ -24,6 +24,7 @@ from core.adapters.api_errors import (
     map_exchange_error,
     sanitize_message,
 )
+from core.adapters.chosen_ways import ChosenWays
 from core.adapters.clouds import Cloud
 from core.adapters.credentials import Credential
 from core.adapters.exchange.batch import (
@@ -59,17 +60,15 @@ from core.adapters.parsing import (
 )
 from core.adapters.retry import RetryableError, ThrottledService, longest_wait
 from core.errors import Forbidden, Rejected, TenantError, Unavailable
+from core.microsoft365.assumptions.exchange_api import BATCH_ROUTING
+from core.microsoft365.assumptions.exchange_writes import ANCHOR_FORM
 
-RELIES_ON = (
-    "exchange-cmdlet-list",
-    "exchange-errors-in-success",
-    "exchange-time-limit",
-    "exchange-batch-routing",
-)
+RELIES_ON = (BATCH_ROUTING, "exchange-cmdlet-list", "exchange-errors-in-success")
 
 log = logging.getLogger(__name__)
 
 BATCH_SIZE = 10
+TOGETHER = BATCH_ROUTING.default_way
 RESPONSE_LIMIT = 32 * 1024 * 1024
 # Exchange stops a cmdlet after 15 minutes, and its PowerShell module waits for 16.
 READ_TIMEOUT = 960.0
@@ -100,6 +99,7 @@ class ExchangeClient:
         self.max_pages = MAX_PAGES
         self.page_size = PAGE_SIZE
         self.way_memory = way_memory or WayMemory()
+        self.chosen_ways = ChosenWays()
         self.scope = cloud.exchange_scope
         self.service = service
         self.warnings: deque[tuple[str, str]] = deque(maxlen=100)
@@ -161,7 +161,8 @@ class ExchangeClient:
 
     async def route_page(self, path: str, command: Command) -> ResponseRow:
         """One attempt at a page: by the best anchor, then by each other one if it was misrouted."""
-        *better, last = list_anchors(command, self.tenant_id)
+        form = await self.chosen_ways.find(ANCHOR_FORM)
+        *better, last = list_anchors(command, self.tenant_id, form)
         for anchor in better:
             try:
                 return await self.post_command(path, command, anchor)
@@ -225,13 +226,14 @@ class ExchangeClient:
 
     def build_headers(self, command: Command, anchor: str = "") -> dict[str, str]:
         """The headers of a command, alone or inside a batch. The default is its best anchor."""
+        form = self.chosen_ways.get(ANCHOR_FORM)
         return {
             "Accept": "application/json",
             "Content-Type": "application/json; charset=utf-8",
             "Prefer": f"odata.maxpagesize={self.page_size}",
             "X-CmdletName": command.cmdlet,
             "X-ResponseFormat": "json",
-            "X-AnchorMailbox": anchor or list_anchors(command, self.tenant_id)[0],
+            "X-AnchorMailbox": anchor or list_anchors(command, self.tenant_id, form)[0],
             "parameter-based-routing": "true",
             "client-request-id": str(uuid4()),
         }
@@ -328,9 +330,10 @@ class ExchangeClient:
 
     async def complete_batch(self, progress: BatchProgress, numbers: Sequence[int]) -> None:
         """Get every command of one batch answered, those that it misroutes by themselves."""
-        await self.complete_together(progress, numbers)
+        if await self.chosen_ways.find(BATCH_ROUTING) == TOGETHER:
+            await self.complete_together(progress, numbers)
         for number in numbers:
-            if number in progress.misrouted:
+            if number in progress.misrouted or number in progress.pending:
                 await self.complete_alone(progress, number)
 
     async def complete_together(self, progress: BatchProgress, numbers: Sequence[int]) -> None:
@@ -358,14 +361,13 @@ class ExchangeClient:
     async def complete_alone(self, progress: BatchProgress, number: int) -> None:
         """Run a command outside of its batch, which is routed as a whole, by its own anchor."""
         command = progress.commands[number]
-        rows: list[ResponseRow] = []
         try:
-            async for page, _ in self.read_pages(command):
-                rows += page
+            progress.outcomes[number] = [
+                row async for page, _ in self.read_pages(command) for row in page
+            ]
         except TenantError as error:
             progress.record_error(number, error)
-        else:
-            progress.outcomes[number] = rows
+        progress.pending.pop(number, None)
 
     def record_reply(
         self, progress: BatchProgress, number: int, replies: Sequence[ResponseRow]

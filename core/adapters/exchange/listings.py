@@ -41,7 +41,7 @@ from core.model.state import EVERY_CMDLET
 
 log = logging.getLogger(__name__)
 
-RELIES_ON = ("exchange-paging",)
+RELIES_ON = ("exchange-paging", "exchange-each-identity")
 ROW_IDS = ("Guid", "ExternalDirectoryObjectId", "ImmutableId")
 ROW_NAMES = ("PrimarySmtpAddress", "Name", "Identity")
 EACH_CHUNK = 100

@@ -15,6 +15,7 @@ from core.adapters.parsing import GUID
 
 RELIES_ON = (
     "exchange-anchor-form",
+    "exchange-mbx-guid",
     "exchange-write-anchor",
     "exchange-regional-hosts",
 )
@@ -58,22 +59,34 @@ def build_mailbox_anchor(name: object, tenant_id: str) -> str:
     return text if text.startswith("UPN:") else f"SMTP:{text}"
 
 
-def iter_anchors(command: Command, tenant_id: str) -> Iterator[str]:
-    """Yield the anchors of a command. An empty one stands for none."""
+def iter_anchors(command: Command, tenant_id: str, form: str) -> Iterator[str]:
+    """Yield the anchors of a command, those of a form first. An empty one stands for none."""
     system = build_system_anchor(tenant_id)
     if command.cmdlet == AUDIT_LOG_CMDLET:
         yield f"APP:{AUDIT_LOG_MAILBOX}@{tenant_id}"
         yield f"UPN:{AUDIT_LOG_MAILBOX}@{tenant_id}"
         return
     explicit = build_mailbox_anchor(command.anchor, tenant_id)
-    yield explicit or system
-    for name in IDENTITY_PARAMETERS:
-        yield build_mailbox_anchor(command.parameters.get(name), tenant_id)
-    if explicit.startswith("SMTP:"):
-        yield f"UPN:{command.anchor}"
+    named = [
+        build_mailbox_anchor(command.parameters.get(name), tenant_id)
+        for name in IDENTITY_PARAMETERS
+    ]
+    if not explicit:
+        yield system
+    # The principal name is mostly the address, so it is a guess that costs one request.
+    guesses = [
+        f"UPN:{one.removeprefix('SMTP:')}" for one in (explicit, *named) if one.startswith("SMTP:")
+    ]
+    yield from sorted(
+        (explicit, *named, *guesses), key=lambda one: not one.startswith(f"{form.upper()}:")
+    )
     yield system
 
 
-def list_anchors(command: Command, tenant_id: str) -> tuple[str, ...]:
-    """The anchors to try, best first, each of them once."""
-    return tuple(dict.fromkeys(filter(None, iter_anchors(command, tenant_id))))
+def list_anchors(command: Command, tenant_id: str, form: str) -> tuple[str, ...]:
+    """The anchors to try, best first, each of them once.
+
+    `form` is the way of the assumption "exchange-anchor-form": how a mailbox is named to the
+    router.
+    """
+    return tuple(dict.fromkeys(filter(None, iter_anchors(command, tenant_id, form))))

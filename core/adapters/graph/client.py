@@ -29,6 +29,7 @@ from msgraph_core import GraphClientFactory
 from msgraph_core.middleware import GraphTelemetryHandler
 
 from core.adapters.api_errors import NON_PREMIUM, map_graph_error, parse_graph_error
+from core.adapters.chosen_ways import ChosenWays
 from core.adapters.clouds import Cloud
 from core.adapters.credentials import Credential, parse_token_ids, parse_token_roles
 from core.adapters.graph.replies import (
@@ -102,6 +103,7 @@ class GraphClient:
         self.scope = cloud.graph_scope
         self.credential = credential
         self.max_pages = MAX_PAGES
+        self.chosen_ways = ChosenWays()
         self.service = service
         self.report_service = report_service or build_report_service(service)
         host = urlsplit(self.base).hostname or ""

@@ -34,19 +34,20 @@ async def fetch_objects[T](
 async def read_large_pages(
     graph: GraphClient, path: str, page_size: int, permission: str
 ) -> AsyncIterator[list[ResponseRow]]:
-    """A collection in pages of this size; where Graph refuses $top, in those of its own.
+    """A collection in pages of this size, or of Graph's own if it is 0 or Graph refuses $top.
 
     For collections of which it is not documented that they take $top. Raises TenantError.
     """
     is_started = False
     joint = "&" if "?" in path else "?"
-    try:
-        async for rows in graph.read_pages(f"{path}{joint}$top={page_size}", permission):
-            is_started = True
-            yield rows
-        return
-    except Rejected:
-        if is_started:
-            raise
+    if page_size:
+        try:
+            async for rows in graph.read_pages(f"{path}{joint}$top={page_size}", permission):
+                is_started = True
+                yield rows
+            return
+        except Rejected:
+            if is_started:
+                raise
     async for rows in graph.read_pages(path, permission):
         yield rows

@@ -59,6 +59,7 @@ PREMIUM_LICENCE = "a licence of Microsoft Entra ID P1"
 # documented (Microsoft Learn: List userRegistrationDetails); where it is refused, the report is
 # read without it.
 REPORT_PAGE_SIZE = 999
+LARGE_PAGES = REGISTRATION_PAGE.default_way
 REPORT_PATH = "/reports/authenticationMethods/userRegistrationDetails"
 ACCOUNT_PROPERTIES = (
     "id,userPrincipalName,accountEnabled,onPremisesSyncEnabled,assignedPlans,assignedLicenses,"
@@ -257,9 +258,9 @@ class M365AccountReader:
         sources = frozenset({SIGN_IN_METHODS})
         unidentified_count = 0
         try:
-            async for rows in read_large_pages(
-                self.graph, REPORT_PATH, REPORT_PAGE_SIZE, READ_REPORT
-            ):
+            way = await self.graph.chosen_ways.find(REGISTRATION_PAGE)
+            size = REPORT_PAGE_SIZE if way == LARGE_PAGES else 0
+            async for rows in read_large_pages(self.graph, REPORT_PATH, size, READ_REPORT):
                 found, broken = parse_each_row(rows, parse_registration)
                 ids = [parse_object_id(row.get("id")) for row, _ in broken]
                 failures = build_row_failures(SIGN_IN_METHODS, broken, ids, unidentified_count)

@@ -23,10 +23,12 @@ from core.microsoft365.assumptions.graph_directory import (
     SIGN_IN_ACTIVITY_LIMIT,
     SIGN_IN_ACTIVITY_NULL,
     SIGN_IN_LOG_KINDS,
+    USERS_ID_FILTER,
 )
 from core.tenant.directory import SignIn
 
-RELIES_ON = (SIGN_IN_ACTIVITY_LIMIT, SIGN_IN_ACTIVITY_NULL, SIGN_IN_LOG_KINDS)
+RELIES_ON = (SIGN_IN_ACTIVITY_LIMIT, SIGN_IN_ACTIVITY_NULL, SIGN_IN_LOG_KINDS, USERS_ID_FILTER)
+FILTERED = USERS_ID_FILTER.default_way
 READ_SIGN_INS = "AuditLog.Read.All"
 ACTIVITY_PROPERTIES = "id,signInActivity"
 ACTIVITY_PAGE_SIZE = 500
@@ -75,8 +77,9 @@ async def fetch_last_sign_ins(
     """
     wanted = dict.fromkeys(ids)
     reader = SignInReader(graph, wanted)
+    way = await graph.chosen_ways.find(USERS_ID_FILTER)
     try:
-        if len(wanted) > MAX_FILTERED:
+        if way != FILTERED or len(wanted) > MAX_FILTERED:
             await reader.read_all()
         else:
             await reader.read_filtered()

@@ -59,6 +59,7 @@ PHONE = (
 )
 RELIES_ON = (
     "write-shared-use",
+    "write-sign-in-first-look",
     "write-room-devices",
     "write-bookings",
     "write-other-uses",

@@ -36,6 +36,8 @@ from core.tenant.port import HasAccounts, HasMailboxes, HasRoles
 from core.tenant.readings import ReadFailure, Reading
 from core.tenant.sources import ACCOUNTS, MAILBOXES, ROLE_HOLDERS, SIGN_IN_LOG, SIGN_INS
 
+RELIES_ON = ("graph-sign-in-days",)
+
 MAX_LOG_LOOKUPS = 20
 """Accounts looked up in the sign-in log for each page of mailboxes; the next run reads others."""
 LOG_RETENTION = timedelta(days=30)

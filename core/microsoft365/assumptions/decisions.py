@@ -51,8 +51,21 @@ FIRST_LOOK = Assumption(
     source="no public tool was found that writes unasked",
     dated="2026",
     otherwise="Fewer changes are made unattended than could be.",
+    depends=Dependents(guards=("mailbox-audit", "mailbox-forwarding"), verdicts=("ask",)),
+)
+SIGN_IN_FIRST_LOOK = Assumption(
+    id="write-sign-in-first-look",
+    assumed="An account that is proven unused may be blocked unattended although it could sign in "
+    "at the first look: the first run previews the blocks, and the brake stops many.",
+    standing=Standing.CONTESTED,
+    source="no public tool was found that writes unasked; CIPP#337 (a blanket block, no proof)",
+    dated="2026-08",
+    otherwise="A tenant is changed before anybody read the preview; SIGN_IN_AT_FIRST_LOOK=ask "
+    "leaves those accounts to an operator.",
     depends=Dependents(
-        guards=("shared-mailbox-sign-in", "mailbox-audit", "mailbox-forwarding"), verdicts=("ask",)
+        guards=("shared-mailbox-sign-in",),
+        verdicts=("block", "ask"),
+        settings=("SIGN_IN_AT_FIRST_LOOK",),
     ),
 )
 ENABLED_AGAIN = Assumption(
@@ -207,6 +220,7 @@ ASSUMPTIONS = (
     BOOKINGS,
     OTHER_USES,
     FIRST_LOOK,
+    SIGN_IN_FIRST_LOOK,
     ENABLED_AGAIN,
     REVOCATION,
     NARROW_ROLES,

@@ -84,12 +84,26 @@ ENTITY_ENDPOINTS = Assumption(
 )
 SLICE_FILTERS = Assumption(
     id="exchange-slice-filters",
-    assumed="Get-Mailbox and Get-Recipient filter by creation date and by the start of a name.",
-    standing=Standing.MEASURED,
-    source="office-docs-powershell, filter properties",
+    assumed="Get-Mailbox, Get-CASMailbox and Get-User filter by creation date in ISO form, by the "
+    "start of a name, by RecipientTypeDetails where kinds are asked for, and by -not of each.",
+    standing=Standing.UNSEEN,
+    source="office-docs-powershell, filter properties (the properties); -not and ISO dates over "
+    "REST inferred",
     dated="2026-08",
     otherwise="A listing whose continuation is refused stays unread, by name, beyond one answer.",
     probe="exchange-slices",
+)
+EACH_IDENTITY = Assumption(
+    id="exchange-each-identity",
+    assumed="Get-RecipientPermission and Get-MailboxAuditBypassAssociation take the Guid of a "
+    "mailbox or account and answer with its rows alone.",
+    standing=Standing.UNSEEN,
+    source="office-docs-powershell, -Identity of both (any value that identifies it)",
+    dated="2026-08",
+    otherwise="Where neither pages nor one answer work, send-as rights and the bypass list are "
+    "unread, by name.",
+    depends=Dependents(guards=("mailbox-delegation", "mailbox-audit")),
+    probe="exchange-each",
 )
 REGIONAL_HOSTS = Assumption(
     id="exchange-regional-hosts",
@@ -110,7 +124,11 @@ BATCH_ROUTING = Assumption(
     source="CIPP (reads in a system-anchored batch work, writes do not; other geos: not found in "
     "the local forest)",
     dated="2026-08",
-    otherwise="The command is sent again alone, with the anchor of its mailbox.",
+    otherwise="Each command is sent alone, with the anchor of its mailbox; it takes longer.",
+    ways={
+        "batch": "ten commands in a request; one that it misroutes is sent again alone",
+        "single": "each command in a request of its own",
+    },
     probe="exchange-batch",
 )
 CMDLET_LIST = Assumption(
@@ -227,6 +245,7 @@ ASSUMPTIONS = (
     ONE_ANSWER,
     ENTITY_ENDPOINTS,
     SLICE_FILTERS,
+    EACH_IDENTITY,
     REGIONAL_HOSTS,
     BATCH_ROUTING,
     CMDLET_LIST,

@@ -26,6 +26,17 @@ RECIPIENT_BY_DN = Assumption(
     depends=Dependents(guards=("mailbox-forwarding",), verdicts=("unresolved",)),
     probe="exchange-recipient",
 )
+LEGACY_CONTROL = Assumption(
+    id="exchange-legacy-control",
+    assumed="Get-Recipient answers a LegacyExchangeDN that nobody has with not found, so that its "
+    "row for another one is the object of that name.",
+    standing=Standing.UNSEEN,
+    source="inferred; some cmdlets list everyone for an identity they do not understand",
+    dated="2026",
+    otherwise="The inside target of a rule is unread where no cmdlet prints its names.",
+    depends=Dependents(guards=("mailbox-forwarding",), verdicts=("unresolved",)),
+    probe="exchange-control",
+)
 RECIPIENT_KINDS = Assumption(
     id="exchange-recipient-kinds",
     assumed="An unknown RecipientTypeDetails brings a 200 without rows, and the kinds that are "
@@ -294,6 +305,17 @@ POWERSHELL_FILTER = Assumption(
     depends=Dependents(guards=("exchange-module-access",), verdicts=("repair",)),
     probe="exchange-powershell-users",
 )
+POWERSHELL_APP_ID = Assumption(
+    id="exchange-powershell-app-id",
+    assumed="Sign-ins to Exchange PowerShell name the app fb78d390-0c51-40cd-8e17-fdbfab77341b.",
+    standing=Standing.MEASURED,
+    source="Microsoft Learn, application ids of commonly used Microsoft applications",
+    dated="2026",
+    otherwise="Accounts of scripts are not recognized, and a change could take PowerShell from "
+    "one; the undo gives it back.",
+    depends=Dependents(guards=("exchange-module-access",), verdicts=("repair", "ask")),
+    probe="graph-powershell-app",
+)
 ROLE_GROUP_KIND = Assumption(
     id="exchange-role-group-kind",
     assumed="Role groups print RecipientTypeDetails RoleGroup, and their members with the id of "
@@ -359,6 +381,7 @@ DEHYDRATED = Assumption(
 ASSUMPTIONS = (
     RECIPIENT_NAMES,
     RECIPIENT_BY_DN,
+    LEGACY_CONTROL,
     RECIPIENT_KINDS,
     DISCOVERY_ID,
     FORWARD_FILTER,
@@ -384,6 +407,7 @@ ASSUMPTIONS = (
     AUDITED_KINDS,
     SMTP_AUTH_NULL,
     POWERSHELL_FILTER,
+    POWERSHELL_APP_ID,
     ROLE_GROUP_KIND,
     SHARED_QUOTA,
     REMOTE_TYPE,

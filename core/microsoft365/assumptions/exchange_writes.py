@@ -35,6 +35,16 @@ ANCHOR_FORM = Assumption(
     },
     probe="exchange-anchor",
 )
+MBX_GUID = Assumption(
+    id="exchange-mbx-guid",
+    assumed="The anchor MBX: takes the Guid that Get-Mailbox prints, the id of the object, and not "
+    "its ExchangeGuid.",
+    standing=Standing.UNSEEN,
+    source="the official module (MBX:<mailbox guid>, without saying which)",
+    dated="2026",
+    otherwise="The router does not find the mailbox; the address is named instead.",
+    probe="exchange-anchor",
+)
 AUDIT_LOG_ANCHOR = Assumption(
     id="exchange-audit-log-anchor",
     assumed="Set-AdminAuditLogConfig runs only on the server of the arbitration mailbox 8cc370d3.",
@@ -162,6 +172,7 @@ CLIENT_RULES = Assumption(
 ASSUMPTIONS = (
     WRITE_ANCHOR,
     ANCHOR_FORM,
+    MBX_GUID,
     AUDIT_LOG_ANCHOR,
     AUDIT_LOG_LAG,
     WRITE_ANSWER,

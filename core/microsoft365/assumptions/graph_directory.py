@@ -187,7 +187,7 @@ SIGN_IN_LOG_DAYS = Assumption(
     source="Microsoft Learn, Entra data retention",
     dated="2026",
     otherwise="Use that is older is not known.",
-    depends=Dependents(guards=("legacy-protocols",)),
+    depends=Dependents(guards=("legacy-protocols", "shared-mailbox-sign-in")),
 )
 SIGN_IN_ACTIVITY_LIMIT = Assumption(
     id="graph-sign-in-activity",
@@ -197,6 +197,20 @@ SIGN_IN_ACTIVITY_LIMIT = Assumption(
     dated="2023-10",
     otherwise="The dates of sign-ins are unread for most accounts.",
     depends=Dependents(guards=("shared-mailbox-sign-in",)),
+    probe="graph-sign-in-activity",
+)
+USERS_ID_FILTER = Assumption(
+    id="graph-users-id-filter",
+    assumed="A listing of users with signInActivity takes a filter of up to fifteen ids.",
+    standing=Standing.UNSEEN,
+    source='Microsoft Learn, "in" operator; not with this property',
+    dated="2026-08",
+    otherwise="All users are listed instead; five requests in ten seconds make that longer.",
+    depends=Dependents(guards=("shared-mailbox-sign-in",)),
+    ways={
+        "filtered": "up to 150 accounts by filters of fifteen ids",
+        "listed": "all users, page by page",
+    },
     probe="graph-sign-in-activity",
 )
 SIGN_IN_ACTIVITY_NULL = Assumption(
@@ -408,6 +422,7 @@ ASSUMPTIONS = (
     SIGN_IN_LOG_PAGES,
     SIGN_IN_LOG_DAYS,
     SIGN_IN_ACTIVITY_LIMIT,
+    USERS_ID_FILTER,
     SIGN_IN_ACTIVITY_NULL,
     PASSWORD_DATES,
     RESTRICTED_UNITS,

@@ -98,6 +98,8 @@ class FakeTenantState:
     """Successes in the sign-in log, which may know of more than `sign_ins`."""
     enablings: list[Enabling] = field(default_factory=list)
     probe_answers: list[ProbeAnswer] = field(default_factory=list)
+    chosen_ways: dict[str, str] = field(default_factory=dict)
+    """The ways that a probe let the adapters go, by assumption."""
     rules: list[InboxRule] = field(default_factory=list)
     """Rules that Graph shows."""
     exchange_rules: list[InboxRule] = field(default_factory=list)

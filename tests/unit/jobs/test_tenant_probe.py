@@ -17,6 +17,7 @@ from core.jobs.tenant_probe import (
 )
 from core.microsoft365.assumptions.exchange_api import PAGING
 from core.microsoft365.assumptions.exchange_objects import BYPASS_ROWS
+from core.microsoft365.assumptions.graph_directory import GRANTS_COUNT
 from core.microsoft365.assumptions.register import ASSUMPTIONS
 from core.model.guards import Mode
 from core.model.state import EVERY_CMDLET, ProbeReport, Way
@@ -108,6 +109,17 @@ async def test_the_form_of_paging_that_works_is_the_way_of_every_cmdlet(
     assert await deployment.ledger.load_ways() == {
         EVERY_CMDLET: Way(EVERY_CMDLET, "get-oauth-plain-link", deployment.clock(), reason)
     }
+
+
+async def test_the_ways_that_a_probe_chose_are_gone_at_once() -> None:
+    deployment = Deployment()
+    await deployment.probe(ProbeAnswer(GRANTS_COUNT.id, FAILS, "3 rows", "per-client"))
+    assert deployment.tenant.chosen_ways == {GRANTS_COUNT.id: "per-client"}
+    # What could not be told this time keeps its way.
+    await deployment.probe(ProbeAnswer(GRANTS_COUNT.id, UNKNOWN, error="Unavailable"))
+    assert deployment.tenant.chosen_ways == {GRANTS_COUNT.id: "per-client"}
+    await deployment.probe(ProbeAnswer(GRANTS_COUNT.id, HOLDS, "3 rows", "counted"))
+    assert deployment.tenant.chosen_ways == {GRANTS_COUNT.id: "counted"}
 
 
 async def test_a_probe_that_cannot_tell_keeps_the_way() -> None:

@@ -48,7 +48,7 @@ from core.tenant.mail_flow import (
 from core.tenant.readings import ReadFailure, Reading
 from core.tenant.sources import DOMAINS, OUTBOUND_POLICIES, RECIPIENTS, TRANSPORT_RULES
 
-RELIES_ON = ("exchange-recipient-by-dn",)
+RELIES_ON = ("exchange-recipient-by-dn", "exchange-legacy-control")
 
 READ_DOMAINS = "Domain.Read.All"
 RECIPIENT_NAME_LIMIT = 1_000

@@ -1,7 +1,10 @@
 """What Exchange is asked: one question for each probe of the register."""
 
 from collections import Counter
+from collections.abc import Mapping
+from uuid import uuid4
 
+from core.adapters.exchange.batch import BatchProgress
 from core.adapters.exchange.command import Command
 from core.adapters.m365.delegation import IGNORED_RIGHTS, MAILBOX_RIGHTS
 from core.adapters.m365.probe.session import (
@@ -26,11 +29,23 @@ from core.adapters.parsing import (
     parse_value_list,
 )
 from core.errors import Forbidden, NotFound, Rejected, TenantError
+from core.microsoft365.assumptions.exchange_api import BATCH_ROUTING
+from core.microsoft365.exchange_listings import LISTINGS, ListingWay
 from core.tenant.probing import ProbeAnswer
 
 NO_SUCH_CMDLET = "Get-ExoguardProbe"
 DEFAULT_AGE_DAYS = 90.0
 ONE, SOME = {"ResultSize": 1}, {"ResultSize": 50}
+
+# Conditions that meet nearly every object, in the words in which slices are asked for.
+FILTER_OF_ALL = "(-not (WhenCreated -ge '2100-01-01T00:00:00Z')) -and (-not (Name -like 'zzzzzz*'))"
+# The cmdlets that are read in slices, each with recipient types that a tenant may well lack.
+SLICED: Mapping[str, tuple[str, ...]] = {
+    cmdlet: ("EquipmentMailbox",) if listing.kinds else ()
+    for cmdlet, listing in LISTINGS.items()
+    if ListingWay.SLICES in listing.ways
+}
+ONE_BY_ONE = "single"
 
 type Answers = tuple[ProbeAnswer, ...]
 
@@ -77,23 +92,48 @@ def parse_rows(body: bytes) -> list[ResponseRow] | None:
 
 
 async def ask_slices(session: ProbeSession) -> Answers:
-    """Whether mailboxes can be filtered by date and name; these conditions meet nearly all."""
-    condition = "(-not (WhenCreated -ge '2100-01-01T00:00:00Z')) -and (-not (Name -like 'zzzzzz*'))"
-    try:
-        rows = await session.ask_exchange("Get-Mailbox", {**ONE, "Filter": condition}, ("Guid",))
-    except Rejected as error:
-        return (fails("exchange-slice-filters", describe_error(error)),)
-    return (judge("exchange-slice-filters", bool(rows), f"{count_rows(rows)} by date and name"),)
+    """Whether what is read in slices can be filtered so; these conditions meet nearly all."""
+    counts: list[str] = []
+    for cmdlet, kinds in SLICED.items():
+        condition = FILTER_OF_ALL + "".join(
+            f" -and (-not (RecipientTypeDetails -eq '{kind}'))" for kind in kinds
+        )
+        try:
+            rows = await session.ask_exchange(cmdlet, {**ONE, "Filter": condition}, ("Guid",))
+        except Rejected as error:
+            return (fails("exchange-slice-filters", f"{cmdlet}: {describe_error(error)}"),)
+        counts.append(f"{cmdlet}: {count_rows(rows)}")
+        if not rows:
+            return (fails("exchange-slice-filters", "; ".join(counts)),)
+    return (holds("exchange-slice-filters", "; ".join(counts)),)
 
 
 async def ask_batch(session: ProbeSession) -> Answers:
-    """Whether a read of a mailbox succeeds in a batch."""
+    """Whether a read of a mailbox succeeds in a batch, without being sent again alone."""
     mailbox = await session.fetch_mailbox()
     command = Command("Get-Mailbox", {"Identity": parse_object_id(mailbox["Guid"])}, ("Guid",))
-    (answer,) = await session.exchange.invoke_batch([command])
+    progress = BatchProgress([command], session.exchange.build_command_path)
+    await session.exchange.complete_together(progress, (0,))
+    (answer,) = progress.outcomes
     if isinstance(answer, TenantError):
-        return (fails("exchange-batch-routing", describe_error(answer)),)
-    return (judge("exchange-batch-routing", len(answer) == 1, count_rows(answer)),)
+        return (fails("exchange-batch-routing", describe_error(answer), ONE_BY_ONE),)
+    if len(answer) != 1:
+        return (fails("exchange-batch-routing", count_rows(answer), ONE_BY_ONE),)
+    return (holds("exchange-batch-routing", count_rows(answer), BATCH_ROUTING.default_way),)
+
+
+async def ask_each(session: ProbeSession) -> Answers:
+    """Whether the cmdlets that no filter narrows answer for one object, by its Guid."""
+    guid = parse_object_id((await session.fetch_mailbox())["Guid"])
+    counts: list[str] = []
+    for cmdlet in ("Get-RecipientPermission", "Get-MailboxAuditBypassAssociation"):
+        try:
+            rows = await session.ask_exchange(cmdlet, {"Identity": guid, **SOME})
+        except (NotFound, Rejected) as error:
+            return (fails("exchange-each-identity", f"{cmdlet}: {describe_error(error)}"),)
+        counts.append(f"{cmdlet}: {count_rows(rows)}")
+    # One account has one association; more rows are those of everybody.
+    return (judge("exchange-each-identity", len(rows) == 1, "; ".join(counts)),)
 
 
 async def ask_unknown_cmdlet(session: ProbeSession) -> Answers:
@@ -144,6 +184,18 @@ async def look_up_name(
     same = [row for row in rows if parse_object_id(row.get("Guid")) == guid]
     saw = f"{count_rows(rows)}, {len(same)} of them the mailbox"
     return judge("exchange-recipient-by-dn", len(rows) == len(same) == 1, saw), rows
+
+
+async def ask_control(session: ProbeSession) -> Answers:
+    """What Get-Recipient answers to a legacy name that nobody has."""
+    name = f"/o={uuid4()}/cn={uuid4()}"
+    try:
+        rows = await session.ask_exchange("Get-Recipient", {"Identity": name, "ResultSize": 2})
+    except NotFound:
+        return (holds("exchange-legacy-control", "a made-up name was not found"),)
+    except Rejected as error:
+        return (fails("exchange-legacy-control", describe_error(error)),)
+    return (judge("exchange-legacy-control", not rows, f"{count_rows(rows)} for a made-up name"),)
 
 
 async def ask_forward_filter(session: ProbeSession) -> Answers:
@@ -291,20 +343,37 @@ async def ask_anchor(session: ProbeSession) -> Answers:
         "smtp": f"SMTP:{parse_text(mailbox.get('PrimarySmtpAddress'), 320)}",
         "upn": f"UPN:{parse_text(mailbox.get('UserPrincipalName'), 320)}",
     }
-    command = Command("Get-Mailbox", {"Identity": guid}, ("Guid",))
-    path = session.exchange.build_command_path(command)
     refused: list[str] = []
     for way, anchor in forms.items():
-        if not anchor.isascii() or not anchor.isprintable():
+        if anchor.endswith(":") or not anchor.isascii() or not anchor.isprintable():
             continue
-        headers = {"X-AnchorMailbox": anchor, "parameter-based-routing": "true"}
-        reply = await session.send_to_exchange("POST", path, command, headers)
-        if reply.status == 200 and parse_rows(reply.body):
-            saw = f"{way} answered{f' after {", ".join(refused)}' if refused else ''}"
+        refusal = await try_anchor(session, guid, anchor)
+        if refusal:
+            refused.append(f"{way}: {refusal}")
+            continue
+        saw = f"{way} answered{f' after {", ".join(refused)}' if refused else ''}"
+        if refused:
             return (
-                fails("exchange-anchor-form", saw, way)
-                if refused
-                else holds("exchange-anchor-form", saw, way),
+                fails("exchange-anchor-form", saw, way),
+                fails("exchange-mbx-guid", f"MBX: and the Guid: {refused[0].partition(': ')[2]}"),
             )
-        refused.append(f"{way}: HTTP {reply.status}")
-    return (unknown("exchange-anchor-form", ", ".join(refused)),)
+        return (holds("exchange-anchor-form", saw, way), await ask_made_up_anchor(session, guid))
+    tried = ", ".join(refused)
+    return (unknown("exchange-anchor-form", tried), unknown("exchange-mbx-guid", tried))
+
+
+async def ask_made_up_anchor(session: ProbeSession, guid: str) -> ProbeAnswer:
+    """Whether the router tells the Guid of a mailbox from one that no mailbox has."""
+    anchor = f"MBX:{uuid4()}@{session.exchange.tenant_id}"
+    if refusal := await try_anchor(session, guid, anchor):
+        return holds("exchange-mbx-guid", f"the Guid answered, a made-up one did not: {refusal}")
+    return unknown("exchange-mbx-guid", "the Guid answered, and so did a made-up one")
+
+
+async def try_anchor(session: ProbeSession, guid: str, anchor: str) -> str:
+    """Read a mailbox by an anchor. Returns what was wrong, empty if nothing was."""
+    command = Command("Get-Mailbox", {"Identity": guid}, ("Guid",))
+    path = session.exchange.build_command_path(command)
+    headers = {"X-AnchorMailbox": anchor, "parameter-based-routing": "true"}
+    reply = await session.send_to_exchange("POST", path, command, headers)
+    return "" if reply.status == 200 and parse_rows(reply.body) else f"HTTP {reply.status}"

@@ -14,14 +14,17 @@ from core.adapters.m365.probe.session import (
     prints,
     unknown,
 )
-from core.adapters.m365.roles.read import ELIGIBLE_PATH
+from core.adapters.m365.roles.read import ELIGIBLE_PATH, MODULE_APP_ID
+from core.adapters.m365.sign_ins import quote_filter
 from core.adapters.parsing import (
     ResponseRow,
     parse_object_id,
     parse_response_rows,
+    parse_text,
     parse_timestamp,
 )
 from core.errors import Forbidden, NoLicence, Rejected, Unavailable
+from core.microsoft365.assumptions.graph_directory import USERS_ID_FILTER
 from core.microsoft365.permissions import GRAPH_APP_ID
 from core.tenant.probing import ProbeAnswer
 
@@ -29,6 +32,7 @@ GRANTS_PAGE = 999
 MAX_GRANT_PAGES = 5
 # A password that was set when the account was made has a time this close to it.
 AT_CREATION = timedelta(minutes=5)
+LISTED = "listed"
 NON_INTERACTIVE = "signInEventTypes/any(t:t eq 'nonInteractiveUser')"
 
 type Answers = tuple[ProbeAnswer, ...]
@@ -45,7 +49,15 @@ def take_rows(answer: ResponseRow) -> list[ResponseRow]:
 async def ask_grants(session: ProbeSession) -> Answers:
     """Whether the rows of the consent grants are as many as Graph counts."""
     path = f"/oauth2PermissionGrants?$top={GRANTS_PAGE}&$count=true"
-    answer = await session.ask_graph(path)
+    try:
+        answer = await session.ask_graph(path)
+    except Rejected as error:
+        rows = take_rows(await session.ask_graph(f"/oauth2PermissionGrants?$top={GRANTS_PAGE}"))
+        saw = f"counted: {describe_error(error)}; not counted: {count_rows(rows)}"
+        return (
+            fails("graph-grants-count", saw, "per-client"),
+            holds("graph-grant-role", "consent grants are listed"),
+        )
     allowed = holds("graph-grant-role", "consent grants are listed")
     count = answer.get("@odata.count")
     found, pages = len(take_rows(answer)), 1
@@ -150,13 +162,39 @@ async def ask_sign_in_log(session: ProbeSession) -> Answers:
 
 async def ask_sign_in_activity(session: ProbeSession) -> Answers:
     """Whether the dates of sign-ins come with a listing of users."""
-    path = "/users?$select=id,signInActivity&$top=50"
+    selected = "$select=id,signInActivity"
     try:
-        rows = take_rows(await session.ask_graph(path))
+        rows = take_rows(await session.ask_graph(f"/users?{selected}&$top=50"))
     except (Forbidden, Rejected) as error:
         return (fails("graph-sign-in-activity", describe_error(error)),)
     dated = sum(isinstance(row.get("signInActivity"), dict) for row in rows)
-    return (holds("graph-sign-in-activity", f"{count_rows(rows, 'user')}, {dated} with dates"),)
+    listed = holds("graph-sign-in-activity", f"{count_rows(rows, 'user')}, {dated} with dates")
+    ids = [found for row in rows[:2] if (found := parse_object_id(row.get("id")))]
+    if not ids:
+        return (listed, unknown("graph-users-id-filter", "no user was listed"))
+    wanted = quote_filter(f"id in ({','.join(f"'{one}'" for one in ids)})")
+    try:
+        matching = take_rows(await session.ask_graph(f"/users?$filter={wanted}&{selected}"))
+    except Rejected as error:
+        return (listed, fails("graph-users-id-filter", describe_error(error), LISTED))
+    saw = f"{count_rows(matching, 'user')} for {len(ids)} ids"
+    if len(matching) != len(ids):
+        return (listed, fails("graph-users-id-filter", saw, LISTED))
+    return (listed, holds("graph-users-id-filter", saw, USERS_ID_FILTER.default_way))
+
+
+async def ask_powershell_app(session: ProbeSession) -> Answers:
+    """Whether the app id of Exchange PowerShell is an app of that name in this tenant."""
+    wanted = quote_filter(f"appId eq '{MODULE_APP_ID}'")
+    rows = take_rows(
+        await session.ask_graph(f"/servicePrincipals?$filter={wanted}&$select=id,displayName")
+    )
+    if not rows:
+        return (unknown("exchange-powershell-app-id", "nobody used it in this tenant yet"),)
+    name = parse_text(rows[0].get("displayName"), 256).casefold()
+    fits = "exchange" in name and "powershell" in name
+    saw = f"an app {'of this name' if fits else 'of another name'}"
+    return (judge("exchange-powershell-app-id", fits, saw),)
 
 
 async def ask_users(session: ProbeSession) -> Answers:

@@ -23,6 +23,7 @@ QUESTIONS: Mapping[str, Question] = {
     EXCHANGE_ROLES: exchange_questions.ask_roles,
     "exchange-anchor": exchange_questions.ask_anchor,
     "exchange-recipient": exchange_questions.ask_recipient,
+    "exchange-control": exchange_questions.ask_control,
     "exchange-inbox-rules": exchange_questions.ask_inbox_rules,
     "exchange-permissions": exchange_questions.ask_permissions,
     "exchange-batch": exchange_questions.ask_batch,
@@ -31,6 +32,7 @@ QUESTIONS: Mapping[str, Question] = {
     "exchange-audit-enabled": exchange_questions.ask_audit_enabled,
     "exchange-audit-age": exchange_questions.ask_audit_age,
     "exchange-bypass": exchange_questions.ask_bypass,
+    "exchange-each": exchange_questions.ask_each,
     "exchange-forward-filter": exchange_questions.ask_forward_filter,
     "exchange-accepted-domains": exchange_questions.ask_accepted_domains,
     "exchange-send-as": exchange_questions.ask_send_as,
@@ -45,6 +47,7 @@ QUESTIONS: Mapping[str, Question] = {
     "graph-role-eligibility": graph_questions.ask_role_eligibility,
     "graph-grants": graph_questions.ask_grants,
     "graph-app-roles": graph_questions.ask_app_roles,
+    "graph-powershell-app": graph_questions.ask_powershell_app,
     "graph-registrations": graph_questions.ask_registrations,
     "graph-deleted-items": graph_questions.ask_deleted_items,
     "graph-directory-audits": graph_questions.ask_directory_audits,
@@ -84,6 +87,11 @@ class M365AssumptionProber:
         return ProbeOutcome(
             tuple(answers), session.request_count, round(seconds - session.remaining_seconds, 1)
         )
+
+    def adopt_ways(self, ways: Mapping[str, str]) -> None:
+        """Let both clients go these ways from now on."""
+        for client in (self.graph, self.exchange):
+            client.chosen_ways.adopt(ways)
 
 
 def get_role_refusal(answers: Sequence[ProbeAnswer]) -> str:

@@ -63,6 +63,7 @@ RELIES_ON = (
     NESTED_MEMBERS,
     PIM_GROUPS,
     "exchange-powershell-filter",
+    "exchange-powershell-app-id",
 )
 READ_ROLES = "RoleManagement.Read.Directory"
 READ_GROUPS = "GroupMember.Read.All"

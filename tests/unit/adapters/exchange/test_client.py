@@ -11,6 +11,7 @@ from core.adapters.exchange.command import Command
 from core.adapters.exchange.routing import list_anchors
 from core.adapters.retry import RetryableError
 from core.errors import Forbidden, NotFound, Rejected, TenantError, Unavailable
+from core.microsoft365.assumptions.exchange_writes import ANCHOR_FORM
 from tests.support.http_recorder import (
     PERSON,
     PERSON_GUID,
@@ -592,19 +593,27 @@ def test_an_ambiguous_name_is_told_from_any_other_refusal() -> None:
         (
             Command("Set-Mailbox", {"Identity": PERSON_GUID}, anchor="ann@contoso.example"),
             [
-                "SMTP:ann@contoso.example",
                 f"MBX:{PERSON_GUID}@t",
+                "SMTP:ann@contoso.example",
                 "UPN:ann@contoso.example",
                 "APP",
             ],
         ),
         (
             Command("Set-User", {"Identity": PERSON_GUID}, anchor="UPN:ann@contoso.example"),
-            ["UPN:ann@contoso.example", f"MBX:{PERSON_GUID}@t", "APP"],
+            [f"MBX:{PERSON_GUID}@t", "UPN:ann@contoso.example", "APP"],
         ),
         (Command("Get-InboxRule", {"Mailbox": "a b"}), ["APP"]),
     ],
 )
 def test_a_command_has_its_anchors_best_first(command: Command, anchors: list[str]) -> None:
-    found = list_anchors(command, "t")
+    found = list_anchors(command, "t", "mbx")
     assert [one if "System" not in one else one[:3] for one in found] == anchors
+
+
+@pytest.mark.parametrize("form", ANCHOR_FORM.ways)
+def test_the_form_of_anchor_that_the_probe_chose_comes_first(form: str) -> None:
+    command = Command("Set-Mailbox", {"Identity": PERSON_GUID}, anchor="ann@contoso.example")
+    first, *others = list_anchors(command, "t", form)
+    assert first.startswith(f"{form.upper()}:")
+    assert {one.partition(":")[0] for one in (first, *others)} == {"MBX", "SMTP", "UPN", "APP"}
