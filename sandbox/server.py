@@ -79,7 +79,9 @@ class Sandbox:
         self.requests: list[RecordedRequest] = []
         self.counts: Counter[str] = Counter()
         self.entra = Entra(self.tenant, ALL_ROLES, frozenset(CMDLETS))
-        self.teams = TeamsWebhook()
+        self.teams = TeamsWebhook(
+            lambda: 1.18 if self.tenant.reality.plays("teams-card-size", "grows") else 1.0
+        )
         graph = Graph(self.tenant, self.entra, latency, self.record_request)
         self.services: dict[str, SimulatedService] = {
             "v1.0": graph,

@@ -6,7 +6,7 @@ silently. Therefore posted messages (`cards`) and failed ones (`failed_flows`) a
 
 import hmac
 import time
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from secrets import token_urlsafe
 from typing import Any
 
@@ -19,12 +19,14 @@ CARD_CONTENT_TYPE = "application/vnd.microsoft.card.adaptive"
 class TeamsWebhook:
     """The webhook service. `signature` is the secret part of the webhook's address.
 
-    `card_times` holds, per card, the seconds from the tenant's start to its arrival.
+    `card_times` holds, per card, the seconds from the tenant's start to its arrival. `get_growth`
+    tells how many times its size a card has when the flow posts it.
     """
 
     name = "teams"
 
-    def __init__(self) -> None:
+    def __init__(self, get_growth: Callable[[], float] = lambda: 1.0) -> None:
+        self.get_growth = get_growth
         self.signature = token_urlsafe(24)
         self.started_at = time.monotonic()
         self.cards: list[Any] = []
@@ -55,6 +57,10 @@ class TeamsWebhook:
             return build_webhook_error(401, "DirectApiAuthorizationRequired", text)
         if len(request.body) > MAX_CARD_BYTES:
             return build_webhook_error(413, "RequestEntityTooLarge", "Request Entity too large.")
+        if len(request.body) * self.get_growth() > MAX_CARD_BYTES:
+            text = request.body.decode("utf-8", "replace")
+            self.failed_flows.append({"reason": "Request Entity too large.", "body": text})
+            return HttpResponse(202)
         self.run_flow(request)
         return HttpResponse(202)
 

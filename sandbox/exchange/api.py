@@ -36,7 +36,7 @@ from sandbox.exchange.read_cmdlets import (
 )
 from sandbox.exchange.write_cmdlets import WRITE_CMDLETS
 from sandbox.faults.injection import FaultedRequest, apply_fault
-from sandbox.faults.throttling import KeyedLimit, LimitExceeded, hold_limits
+from sandbox.faults.throttling import KeyedLimit, LimitExceeded, ThrottleLimit, hold_limits
 from sandbox.graph.identity import CLIENT_ID, EXCHANGE_RESOURCES, MANAGE_AS_APP, Entra, InvalidToken
 from sandbox.http_types import (
     HttpRequest,
@@ -83,6 +83,7 @@ class Exchange:
         self.on_request = on_request
         self.batch_count = 0
         self.request_count = 0
+        self.concurrency_limit = ThrottleLimit()
 
     def get_fault_lines(self, request: HttpRequest) -> tuple[str, str]:
         """The lines that faults are matched against: the command, and the command with its page."""
@@ -186,12 +187,18 @@ class Exchange:
             return HttpResponse(error.status, build_cmdlet_error(error), self.build_headers())
         except LimitExceeded as error:
             refused = build_plain_error(429, error.code, str(error))
-            return replace(refused, headers=self.build_headers() | error.headers)
+            return replace(refused, headers=self.build_headers() | self.shape_wait(error))
+
+    def shape_wait(self, error: LimitExceeded) -> dict[str, str]:
+        """When to come back, as far as the tenant says it."""
+        return contested.shape_throttling(self.tenant, error.headers)
 
     def list_limits(
         self, request: HttpRequest, command: Command, inner: bool
     ) -> Iterator[KeyedLimit]:
-        """The limits of the fault table that apply to a command."""
+        """The limits that apply to a command: the tenant's own, and those of the fault table."""
+        if not inner:
+            yield from contested.list_concurrency_limits(self.tenant, self.concurrency_limit)
         if not self.tenant.faults.has_limits:
             return
         about = command.get_parameter("Mailbox") or command.get_parameter("Identity")
@@ -226,7 +233,12 @@ class Exchange:
         page = self.cut_page(request, command, mark, command.name)
         names = [name for name in request.query.get("$select", "").split(",") if name]
         unprinted = contested.list_unprinted(self.tenant, command)
-        rows = [annotate_row(self.tenant.read_row(row), names, unprinted) for row in page.rows]
+        rows = [
+            contested.shape_row(
+                self.tenant, command, annotate_row(self.tenant.read_row(row), names, unprinted)
+            )
+            for row in page.rows
+        ]
         return self.build_page_response(request, command, page, rows, "GenericHashTable")
 
     def cut_page(
@@ -241,7 +253,9 @@ class Exchange:
         token = request.query.get("$skiptoken")
         if token is None:
             contested.refuse_contested(self.tenant, command, CLIENT_ID)
-            result = self.run_command(command)
+            result = self.run_command(contested.replace_identity(self.tenant, command))
+            if contested.list_no_filtered_users(self.tenant, command):
+                result = replace(result, rows=())
             names = [name for name in request.query.get("$select", "").split(",") if name]
             contested.check_answer(self.tenant, command, names)
             size = listings.get_page_size(reality, preferred, len(result.rows))
@@ -284,7 +298,8 @@ class Exchange:
         }
         headers = self.build_headers()
         if page.token:
-            content["@odata.nextLink"] = build_next_link(self.tenant.base, request, page.token)
+            host = contested.build_next_host(self.tenant)
+            content["@odata.nextLink"] = build_next_link(host, request, page.token)
             headers |= listings.build_cookies(self.tenant.snapshots.parse_token(page.token)[0])
         forms = WireForms(self.tenant.reality)
         content["value"] = [forms.format_row(row) for row in rows]
@@ -314,7 +329,7 @@ class Exchange:
             return HttpResponse(error.status, build_cmdlet_error(error), self.build_headers())
         except LimitExceeded as error:
             refused = build_plain_error(429, error.code, str(error))
-            return replace(refused, headers=self.build_headers() | error.headers)
+            return replace(refused, headers=self.build_headers() | self.shape_wait(error))
 
     def list_entity_limits(self, request: HttpRequest) -> Iterator[KeyedLimit]:
         """The limits of the fault table that apply to a GET."""

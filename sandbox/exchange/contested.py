@@ -3,10 +3,12 @@
 Each is declared in `sandbox.reality.exchange_facts`, with what it does.
 """
 
-from collections.abc import Mapping, Sequence
+import re
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import replace
 
 from sandbox.exchange.read_cmdlets import CmdletError, Command
+from sandbox.faults.throttling import KeyedLimit, ThrottleLimit
 from sandbox.http_types import HttpResponse, Row, is_true, split_words
 from sandbox.state.tenant import SimulatedTenant
 
@@ -27,6 +29,14 @@ ON_PREMISES = (
 # Properties of a scene's rows that a cmdlet knows and does not print: the type Recipient of
 # Exchange's $metadata (go-exoscc, 2026-07) has no LegacyExchangeDN.
 UNPRINTED: Mapping[str, frozenset[str]] = {"get-recipient": frozenset({"LegacyExchangeDN"})}
+# What each filter looks like that a tenant may refuse.
+REFUSED_FILTERS: Mapping[str, str] = {
+    "exchange-slice-filters": r"WhenCreated|Name -like",
+    "exchange-forward-filter": r"Forwarding\w*Address -ne|GrantSendOnBehalfTo -ne",
+    "exchange-powershell-filter": r"RemotePowerShellEnabled",
+}
+# The cmdlets that are asked about one object after another where they cannot be listed.
+ONE_BY_ONE = frozenset({"get-recipientpermission", "get-mailboxauditbypassassociation"})
 TRANSIENT_TYPES = (
     "Microsoft.Exchange.Data.Storage.ServerBusyException",
     "Microsoft.Exchange.Data.Directory.TransientException",
@@ -51,6 +61,13 @@ def refuse_contested(tenant: SimulatedTenant, command: Command, app_id: str) -> 
         raise CmdletError(RULE_READ_REFUSED, kind, 403)
     if name == "set-mailbox" and reality.plays("exchange-synced-audit", "refused"):
         refuse_synced_audit(tenant, command)
+    for fact, pattern in REFUSED_FILTERS.items():
+        text = str(command.get_parameter("Filter") or "")
+        if reality.plays(fact, "refused") and re.search(pattern, text, re.IGNORECASE):
+            raise CmdletError(
+                f'Invalid filter syntax. "{text[:256]}"',
+                "Microsoft.Exchange.Data.Filtering.ParsingException",
+            )
     if reality.plays("exchange-transient-types", "passing"):
         refuse_in_passing(tenant, command)
 
@@ -85,11 +102,77 @@ def check_answer(tenant: SimulatedTenant, command: Command, selected: Sequence[s
         )
 
 
+def replace_identity(tenant: SimulatedTenant, command: Command) -> Command:
+    """The command as a cmdlet takes it that does not understand an identity: for everybody."""
+    name, identity = command.name.casefold(), command.get_parameter("Identity")
+    is_ignored = (
+        tenant.reality.plays("exchange-each-identity", "ignored") and name in ONE_BY_ONE
+    ) or (
+        tenant.reality.plays("exchange-legacy-control", "everyone")
+        and name == "get-recipient"
+        and str(identity).casefold().startswith("/o=")
+        and not tenant.find_owners(identity)
+    )
+    if identity is None or not is_ignored:
+        return command
+    rest = {key: value for key, value in command.parameters.items() if key.casefold() != "identity"}
+    return Command(command.name, rest)
+
+
 def list_unprinted(tenant: SimulatedTenant, command: Command) -> frozenset[str]:
     """The properties of the scene's rows that this cmdlet does not print."""
+    name = command.name.casefold()
+    if name == "get-accepteddomain" and tenant.reality.plays(
+        "exchange-match-subdomains", "unprinted"
+    ):
+        return frozenset({"MatchSubDomains"})
     if tenant.reality.plays("exchange-recipient-names", "with-legacy-dn"):
         return frozenset()
-    return UNPRINTED.get(command.name.casefold(), frozenset())
+    return UNPRINTED.get(name, frozenset())
+
+
+def shape_row(tenant: SimulatedTenant, command: Command, row: Row) -> Row:
+    """A row whose AuditEnabled is not what a filter finds."""
+    if (
+        command.name.casefold() == "get-mailbox"
+        and "AuditEnabled" in row
+        and tenant.reality.plays("exchange-audit-enabled", "always-true")
+    ):
+        return {**row, "AuditEnabled": True}
+    return row
+
+
+def list_no_filtered_users(tenant: SimulatedTenant, command: Command) -> bool:
+    """True where a filter is taken and finds nobody, because its value is not understood."""
+    return (
+        tenant.reality.plays("exchange-powershell-filter", "empty")
+        and "remotepowershellenabled" in str(command.get_parameter("Filter") or "").casefold()
+    )
+
+
+def build_next_host(tenant: SimulatedTenant) -> str:
+    """The host that a link to the next page names."""
+    match tenant.reality.get_side("exchange-regional-hosts"):
+        case "regional":
+            return "https://eur01b.outlook.office365.com:446"
+        case "foreign":
+            return "https://exchange.contoso.example"
+        case _:
+            return tenant.base
+
+
+def shape_throttling(tenant: SimulatedTenant, headers: Mapping[str, str]) -> dict[str, str]:
+    """The headers of a refusal for too many requests, perhaps without saying when to come back."""
+    if tenant.reality.plays("exchange-retry-after", "told"):
+        return dict(headers)
+    return {name: text for name, text in headers.items() if name.casefold() != "retry-after"}
+
+
+def list_concurrency_limits(tenant: SimulatedTenant, limit: ThrottleLimit) -> Iterator[KeyedLimit]:
+    """The limit of commands at once, of a tenant that has one."""
+    if tenant.reality.plays("exchange-concurrency", "limited"):
+        limit.max_concurrent = int(tenant.reality.get_option("exchange-concurrency", "most", 2))
+        yield KeyedLimit(limit, "commands")
 
 
 def shape_content(tenant: SimulatedTenant, command: Command, content: Row) -> Row:

@@ -12,6 +12,7 @@ from sandbox.exchange.read_cmdlets import (
     CmdletResult,
     Command,
     build_binding_error,
+    build_missing_object_error,
     find_mailbox_owner,
 )
 from sandbox.http_types import Row, is_true, split_words
@@ -41,7 +42,12 @@ def get_mailbox_statistics(tenant: SimulatedTenant, command: Command) -> CmdletR
     owner = find_mailbox_owner(tenant, identity)
     name = str((owner.mailbox or {}).get("DisplayName") or identity)
     row = next(iter_statistics(tenant, owner), {})
-    if is_true(row.get("@sandbox.unused")):
+    unused = is_true(row.get("@sandbox.unused"))
+    if unused and tenant.reality.plays("exchange-statistics", "refused"):
+        raise build_missing_object_error(identity)
+    if unused and tenant.reality.plays("exchange-statistics", "zero"):
+        return CmdletResult([{"DisplayName": name, "ItemCount": 0, "TotalItemSize": None}])
+    if unused:
         return CmdletResult(
             (),
             (

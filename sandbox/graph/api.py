@@ -15,7 +15,7 @@ from sandbox.batch import InvalidBatch, parse_parts, run_batch
 from sandbox.exchange import protocols
 from sandbox.faults.injection import FaultedRequest, apply_fault
 from sandbox.faults.throttling import KeyedLimit, LimitExceeded, ThrottleLimit, hold_limits
-from sandbox.graph import apps, deletions, outlook, policies, registrations, users
+from sandbox.graph import apps, contested, deletions, outlook, policies, registrations, users
 from sandbox.graph import roles as role_routes
 from sandbox.graph.identity import GRAPH_RESOURCES, Entra, InvalidToken
 from sandbox.graph.users import GraphError
@@ -217,7 +217,9 @@ class Graph:
             owner = self.tenant.find_outlook_owner(stars[0]) if route.outlook else None
             with hold_limits(self.list_limits(request, owner, inner), time.monotonic()):
                 await asyncio.sleep(self.latency)
-                return route.run(self.tenant, request, *stars)
+                contested.refuse_contested(self.tenant, request)
+                answer = route.run(self.tenant, request, *stars)
+                return contested.shape_answer(self.tenant, request, answer)
         except MalformedBody as trouble:
             return to_error_response(
                 GraphError(400, "BadRequest", f"Unable to read JSON: {trouble}")
@@ -228,6 +230,9 @@ class Graph:
                     trouble, self.tenant.reality.get_side("graph-error-code")
                 )
             return to_error_response(trouble)
+        except contested.Overloaded as trouble:
+            text = "Too many requests, or too much work."
+            return to_error_response(GraphError(trouble.status, "UnknownError", text))
         except LimitExceeded as trouble:
             refused = to_error_response(GraphError(429, trouble.code, str(trouble)))
             return replace(refused, headers={**refused.headers, **trouble.headers})

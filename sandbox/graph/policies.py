@@ -96,6 +96,11 @@ DEFAULT_USER_PROPERTY = "defaultUserRolePermissions"
 DEFAULT_USER_PROPERTIES = frozenset(
     DEFAULT_GRAPH_POLICIES["authorizationPolicy"][DEFAULT_USER_PROPERTY]
 )
+# What is left of them where an update replaces the whole object.
+EMPTY_USER_PERMISSIONS: Row = {
+    name: [] if name == "permissionGrantPoliciesAssigned" else False
+    for name in DEFAULT_USER_PROPERTIES
+}
 TEXT_PROPERTIES = frozenset({"displayName", "description", "allowInvitesFrom", "guestUserRoleId"})
 PRIVACY_PROPERTIES = frozenset({"contactEmail", "statementUrl"})
 MAIL_PROPERTIES = frozenset(
@@ -161,7 +166,9 @@ def change_authorization(tenant: SimulatedTenant, request: HttpRequest) -> HttpR
     row = get_policy_row(tenant, request.segments[-1])
     for name, value in changes.items():
         if name == DEFAULT_USER_PROPERTY:
-            changes[name] = {**row.get(name, {}), **check_default_user(value)}
+            keeps = tenant.reality.plays("write-policy-merge", "merged")
+            siblings = row.get(name, {}) if keeps else EMPTY_USER_PERMISSIONS
+            changes[name] = {**siblings, **check_default_user(value)}
         elif not isinstance(value, str if name in TEXT_PROPERTIES else bool):
             raise build_invalid_value_error(name, "authorizationPolicy")
     if changes.get("allowInvitesFrom", "none") not in INVITE_SETTINGS:

@@ -177,6 +177,83 @@ EXCHANGE_FACTS: tuple[ContestedFact, ...] = (
         },
     ),
     ContestedFact(
+        id="exchange-audit-enabled",
+        about="whether AuditEnabled prints what a filter finds",
+        sides={
+            "printed": "It does.",
+            "always-true": "It prints True for every mailbox; a filter finds those that are False.",
+        },
+    ),
+    ContestedFact(
+        id="exchange-statistics",
+        about="what Get-MailboxStatistics answers for a mailbox that was never used",
+        sides={
+            "warning": "A warning and no row.",
+            "refused": "That the object could not be found.",
+            "zero": "A row without items, whose size is null.",
+        },
+    ),
+    ContestedFact(
+        id="exchange-match-subdomains",
+        about="whether Get-AcceptedDomain prints MatchSubDomains",
+        sides={"printed": "It does.", "unprinted": "It does not."},
+    ),
+    ContestedFact(
+        id="exchange-powershell-filter",
+        about="whether Get-User filters by RemotePowerShellEnabled",
+        sides={
+            "taken": "It does.",
+            "refused": "It refuses such a filter.",
+            "empty": "It takes it and finds nobody.",
+        },
+    ),
+    ContestedFact(
+        id="exchange-slice-filters",
+        about="whether listings can be filtered by creation date and name",
+        sides={"taken": "They can.", "refused": "Such a filter is refused."},
+    ),
+    ContestedFact(
+        id="exchange-forward-filter",
+        about="whether mailboxes can be filtered by their forwards",
+        sides={"taken": "They can.", "refused": "Such a filter is refused."},
+    ),
+    ContestedFact(
+        id="exchange-each-identity",
+        about="whether send-as rights and the bypass list can be read for one object",
+        sides={"own": "They can.", "ignored": "The identity is ignored: everybody's are listed."},
+    ),
+    ContestedFact(
+        id="exchange-legacy-control",
+        about="what Get-Recipient answers to a LegacyExchangeDN that nobody has",
+        sides={"not-found": "That it was not found.", "everyone": "Everyone."},
+    ),
+    ContestedFact(
+        id="exchange-regional-hosts",
+        about="which host the link to a next page names",
+        sides={
+            "own": "The host that was asked.",
+            "regional": "A regional host of Exchange, with port 446.",
+            "foreign": "A host that is none of Exchange's.",
+        },
+        worst="regional",
+    ),
+    ContestedFact(
+        id="exchange-concurrency",
+        about="how many commands Exchange runs at once",
+        sides={
+            "free": "Any number.",
+            "limited": "As many as `most` (2); others are refused with a 429.",
+        },
+        # The findings are the same, and later: tests/resilience measures how much.
+        options={"most": "how many commands run at once"},
+    ),
+    ContestedFact(
+        id="exchange-retry-after",
+        about="whether a 429 of Exchange says when to come back",
+        sides={"told": "It does.", "silent": "It does not."},
+        worst="silent",
+    ),
+    ContestedFact(
         id="exchange-write-answer",
         about="whether Set-OrganizationConfig, carried out, answers that it was",
         sides={

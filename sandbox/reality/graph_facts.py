@@ -79,12 +79,69 @@ GRAPH_FACTS: tuple[ContestedFact, ...] = (
         worst="told",
     ),
     ContestedFact(
-        id="azure-new-credential",
-        about="when a new federated credential is taken",
+        id="graph-app-roles-page",
+        about="whether appRoleAssignedTo loses rows at the ends of its pages",
         sides={
-            "at-once": "At once.",
-            "late": "The first `times` (1) requests for a token are refused with AADSTS70021.",
+            "whole": "It does not.",
+            "lossy": "Each page that has a next one lacks its last row.",
         },
+    ),
+    ContestedFact(
+        id="graph-deleted-select",
+        about="whether the recycle bin takes $top",
+        sides={"taken": "It does.", "refused": "It is refused with 400."},
+        worst="refused",
+    ),
+    ContestedFact(
+        id="graph-sign-in-pages",
+        about="whether a query of the sign-in log ends",
+        sides={
+            "ends": "It does.",
+            "empty-token": "A next link has an empty token.",
+            "times-out": "Every query is answered with a 504.",
+        },
+    ),
+    ContestedFact(
+        id="graph-sign-in-null",
+        about="whether lastSuccessfulSignInDateTime is kept of every success",
+        sides={"told": "As the scene has it.", "null": "It is null for every user."},
+    ),
+    ContestedFact(
+        id="graph-password-date",
+        about="whether lastPasswordChangeDateTime is told",
+        sides={"told": "As the scene has it.", "null": "It is null for every user."},
+    ),
+    ContestedFact(
+        id="graph-report-backoff",
+        about="whether reports are throttled without a Retry-After",
+        sides={
+            "none": "They are not throttled.",
+            "silent": "The first `times` (1) requests for reports and logs are refused with a 429 "
+            "that does not say when to come back.",
+        },
+        # The findings are the same, ten seconds later for each run.
         options={"times": "how many requests are refused"},
+    ),
+    ContestedFact(
+        id="graph-mail-folders",
+        about="whether Mail.ReadBasic.All reads the folders of a mailbox",
+        sides={"allowed": "It does.", "denied": "It is refused with ErrorAccessDenied."},
+    ),
+    ContestedFact(
+        id="write-policy-merge",
+        about="what an update of a part of authorizationPolicy leaves of its siblings",
+        sides={
+            "merged": "They stay.",
+            "replaced": "A nested object is replaced: what the update does not name is off.",
+        },
+        worst="replaced",
+    ),
+    ContestedFact(
+        id="write-narrow-roles",
+        about="whether the narrow write roles are enough to block an account",
+        sides={
+            "enough": "They are.",
+            "refused": "Both writes are refused, as for an app without a role.",
+        },
     ),
 )

@@ -1,7 +1,5 @@
 """Apps and consent over the wire: what only the real adapters have to cope with."""
 
-from typing import Any
-
 import pytest
 
 from core.guards.app_consent.grants import POLICY
@@ -19,7 +17,14 @@ from sandbox.graph.apps import (
 )
 from tests.support.http_recorder import connect_sandbox
 from tests.support.observe import collect_pages
-from tests.support.tenants import HELPER, NOTES, OTHER_TENANT_ID, build_app_scene, build_grant_row
+from tests.support.tenants import (
+    HELPER,
+    NOTES,
+    OTHER_TENANT_ID,
+    build_app_scene,
+    build_grant_row,
+    build_granted_apps,
+)
 
 
 async def test_grants_of_a_large_tenant_come_page_by_page() -> None:
@@ -27,19 +32,6 @@ async def test_grants_of_a_large_tenant_come_page_by_page() -> None:
     async with connect_sandbox(build_app_scene(oauth2PermissionGrants=rows)) as to:
         pages = [len(page.items) async for page in to.tenant.apps.list_delegated_grants()]
         assert pages == [999, 999, 502]
-
-
-def build_granted_apps(grants_per_app: int, **reality: object) -> dict[str, Any]:
-    """A tenant of 500 apps, each with so many grants."""
-    apps = [
-        build_principal(f"p{number}", f"a{number}", "x", OTHER_TENANT_ID) for number in range(500)
-    ]
-    grants = [
-        build_grant_row(number, f"p{number % 500}", "Mail.Read", f"u{number}")
-        for number in range(500 * grants_per_app)
-    ]
-    scene = build_app_scene(servicePrincipals=apps, oauth2PermissionGrants=grants)
-    return {**scene, "reality": reality}
 
 
 @pytest.mark.parametrize("side", ["counted", "lossy", "uncounted"])

@@ -7,8 +7,6 @@ import pytest
 
 from core.adapters.exchange.command import Command
 from core.microsoft365.assumptions.register import ASSUMPTIONS
-from tests.contract.test_apps_http import build_granted_apps
-from tests.contract.test_sign_ins_http import build_users, person
 from tests.support.http_recorder import (
     PERSON,
     PERSON_GUID,
@@ -16,10 +14,13 @@ from tests.support.http_recorder import (
     Connection,
     build_mailbox_row,
     build_scene,
+    build_users,
     connect_sandbox,
     expect_rows,
+    person,
 )
 from tests.support.observe import collect_pages
+from tests.support.tenants import build_granted_apps
 
 STEERED = {one.id for one in ASSUMPTIONS if one.ways}
 

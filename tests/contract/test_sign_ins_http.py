@@ -8,21 +8,17 @@ import pytest
 from core.adapters.graph.reports import REPORT_WINDOW_SECONDS
 from core.adapters.m365.sign_ins import IDS_PER_FILTER, MAX_FILTERED
 from core.tenant.sources import SIGN_IN_LOG, SIGN_IN_METHODS
-from tests.support.http_recorder import PERSON, ROOM, build_scene, build_user_row, connect_sandbox
+from tests.support.http_recorder import (
+    PERSON,
+    ROOM,
+    build_scene,
+    build_users,
+    connect_sandbox,
+    person,
+)
 from tests.support.observe import collect_pages
 
 SINCE = datetime(2026, 11, 1, tzinfo=UTC)
-SUCCESS = {"lastSuccessfulSignInDateTime": "2026-11-20T08:00:00Z"}
-
-
-def person(number: int) -> str:
-    return f"99999999-0000-4000-8000-{number:012}"
-
-
-def build_users(count: int, **more: Any) -> dict[str, Any]:
-    """A tenant of so many users who all signed in."""
-    users = [build_user_row(person(n), f"u{n}", signInActivity=SUCCESS) for n in range(count)]
-    return build_scene(graph={"users": users}, **more)
 
 
 @pytest.mark.parametrize(

@@ -147,5 +147,49 @@ async def test_the_first_form_of_paging_that_works_is_the_way(
     assert outcome.request_count <= 100
 
 
+TURNED_ROUND = (
+    ("exchange-role-group", "refused", FAILS),
+    ("exchange-anchor-form", "strict", FAILS),
+    ("exchange-batch-routing", "refused", FAILS),
+    ("exchange-recipient-names", "with-legacy-dn", FAILS),
+    ("exchange-legacy-control", "everyone", FAILS),
+    ("exchange-inbox-rule-role", "refused", FAILS),
+    ("exchange-empty-403", "message", FAILS),
+    ("exchange-entity-endpoints", "refused", FAILS),
+    ("exchange-slice-filters", "refused", FAILS),
+    ("exchange-forward-filter", "refused", FAILS),
+    ("exchange-each-identity", "ignored", FAILS),
+    ("exchange-audit-enabled", "always-true", FAILS),
+    ("exchange-match-subdomains", "unprinted", FAILS),
+    ("exchange-powershell-filter", "refused", FAILS),
+    ("exchange-powershell-filter", "empty", FAILS),
+    ("exchange-regional-hosts", "regional", HOLDS),
+    ("exchange-regional-hosts", "foreign", FAILS),
+    ("graph-grants-count", "uncounted", FAILS),
+    ("graph-sign-in-log", "interactive", HOLDS),
+    ("graph-registration-page", "refused", FAILS),
+    ("graph-users-id-filter", "refused", FAILS),
+    ("graph-eligibility-role", "includes", HOLDS),
+    ("graph-audit-app-id", "told", FAILS),
+    ("graph-deleted-select", "refused", FAILS),
+    ("graph-password-date", "null", FAILS),
+    ("graph-mail-folders", "denied", FAILS),
+)
+
+
+@pytest.mark.parametrize(("fact", "side", "status"), TURNED_ROUND)
+async def test_a_fact_that_is_turned_round_is_found_out(
+    fact: str, side: str, status: AnswerStatus
+) -> None:
+    scene = load_scene("attack", reality={fact: side})
+    if fact == "exchange-audit-enabled":
+        scene["exchange"]["Get-Mailbox"][0]["AuditEnabled"] = False
+    if fact == "graph-audit-app-id":
+        app = {"app": {"appId": "a1", "servicePrincipalId": "p1", "displayName": "x"}}
+        scene["graph"]["directoryAudits"] = [{"id": "1", "initiatedBy": app}]
+    outcome, _ = await probe(scene)
+    assert statuses(outcome)[fact] is status
+
+
 def test_every_probe_of_the_register_has_a_question() -> None:
     assert {one.probe for one in ASSUMPTIONS if one.is_probed} == QUESTIONS.keys()

@@ -6,7 +6,9 @@ from typing import Any
 import aiohttp
 import pytest
 
+from core.microsoft365.assumptions.assumption import Standing
 from core.microsoft365.assumptions.register import ASSUMPTIONS_BY_ID
+from sandbox.reality.platform_facts import PLAYED_WITHOUT_A_SWITCH
 from sandbox.reality.profile import CONTRARY, FACTS, Reality
 from sandbox.scene_runner import set_reality
 from tests.sandbox.conftest import StartTenant
@@ -22,6 +24,11 @@ def test_each_fact_plays_its_default_unless_the_scene_says_otherwise() -> None:
 
 def test_each_fact_is_an_assumption_of_the_register() -> None:
     assert FACTS.keys() <= ASSUMPTIONS_BY_ID.keys()
+
+
+def test_each_contested_assumption_is_played_by_a_switch_or_by_something_that_is_named() -> None:
+    contested = {one.id for one in ASSUMPTIONS_BY_ID.values() if one.standing is Standing.CONTESTED}
+    assert contested - FACTS.keys() == PLAYED_WITHOUT_A_SWITCH.keys()
 
 
 @pytest.mark.parametrize("definition", [CONTRARY, {"profile": CONTRARY}])

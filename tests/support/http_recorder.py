@@ -149,6 +149,18 @@ def build_scene(**parts: Any) -> dict[str, Any]:
     return base | parts
 
 
+def person(number: int) -> str:
+    """The id of a user of `build_users`."""
+    return f"99999999-0000-4000-8000-{number:012}"
+
+
+def build_users(count: int, **more: Any) -> dict[str, Any]:
+    """A tenant of so many users who all signed in."""
+    success = {"lastSuccessfulSignInDateTime": "2026-11-20T08:00:00Z"}
+    users = [build_user_row(person(n), f"u{n}", signInActivity=success) for n in range(count)]
+    return build_scene(graph={"users": users}, **more)
+
+
 @asynccontextmanager
 async def connect_sandbox(scene: Mapping[str, object], **options: Any) -> AsyncIterator[Connection]:
     """Graph and Exchange on a sandbox of their own, signed in with its client secret."""

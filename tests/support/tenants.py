@@ -481,3 +481,16 @@ def build_app_scene(**graph: object) -> dict[str, Any]:
         },
     }
     return build_scene(graph=parts | graph)
+
+
+def build_granted_apps(grants_per_app: int, **reality: object) -> dict[str, Any]:
+    """A tenant of 500 apps, each with so many grants."""
+    apps = [
+        build_principal(f"p{number}", f"a{number}", "x", OTHER_TENANT_ID) for number in range(500)
+    ]
+    grants = [
+        build_grant_row(number, f"p{number % 500}", "Mail.Read", f"u{number}")
+        for number in range(500 * grants_per_app)
+    ]
+    scene = build_app_scene(servicePrincipals=apps, oauth2PermissionGrants=grants)
+    return {**scene, "reality": reality}

@@ -37,6 +37,7 @@ from core.adapters.m365.roles.write import (
 )
 from core.adapters.m365.verified_write import (
     Sleep,
+    carry_out,
     parse_row_for_change,
     read_mailbox_row,
     recording_before,
@@ -163,12 +164,15 @@ async def block_sign_in(
     if not role_holders.holders.keys().isdisjoint({found.id, found.guid}):
         raise Rejected("the account holds a role, or may activate one", verdict="protected")
     before = {"accountEnabled": True}
+    read_current = partial(read_account, graph, change.account_id)
     with recording_before(before):
-        await set_account_enabled(graph, change.account_id, enabled=False)
-        note = await revoke_sessions(graph, change.account_id)
-        await wait_until_visible(
-            lambda: read_account(graph, change.account_id), lambda now: now.enabled is False, sleep
+        await carry_out(
+            lambda: set_account_enabled(graph, change.account_id, enabled=False),
+            read_current,
+            lambda now: now.enabled is False,
         )
+        note = await revoke_sessions(graph, change.account_id)
+        await wait_until_visible(read_current, lambda now: now.enabled is False, sleep)
     return AppliedChange(before, note=note)
 
 
@@ -191,7 +195,8 @@ async def set_account_enabled(graph: GraphClient, account_id: str, *, enabled: b
         if roles is None or roles.isdisjoint(BLOCK_ROLES):
             raise
         raise Rejected(
-            "the account is protected by a role it holds or by its administrative unit",
+            "Graph refused although the app may write: the account is protected by a role or an "
+            "administrative unit, or the app needs User.ReadWrite.All for it",
             verdict="protected",
         ) from error
 

@@ -2,7 +2,7 @@
 down.
 """
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from urllib.parse import quote
 
@@ -139,21 +139,36 @@ async def set_configuration(
     source = get_writable_source(change)
     wanted = list(change.value) if isinstance(change.value, tuple) else change.value
 
-    async def read_current() -> object:
-        return await read_configuration_property(graph, exchange, source, change)
+    async def read_current() -> ResponseRow:
+        return await read_target_object(graph, exchange, source, change)
 
     now = await read_current()
-    before = {change.name: now}
-    if matches_value(now, change.value):
+    before = {change.name: get_target_property(now, change)}
+    if matches_value(before[change.name], change.value):
         return AppliedChange(before, unchanged=True)
     await write_verified(
         lambda: write_configuration_property(graph, exchange, source, change, wanted, now),
         read_current,
-        lambda value: matches_value(value, change.value) is True,
+        lambda row: matches_value(get_target_property(row, change), change.value) is True,
         before,
         sleep,
     )
-    return AppliedChange(before)
+    if source.service is Service.EXCHANGE or "." not in change.name:
+        return AppliedChange(before)
+    return AppliedChange(before, note=compare_siblings(now, await read_current(), change.name))
+
+
+def compare_siblings(before: ResponseRow, after: ResponseRow, name: str) -> str:
+    """A note if other properties of the object that a change is inside of are not as before."""
+    top = name.partition(".")[0]
+    inner = [row.get(top) for row in (before, after)]
+    old, new = (dict(one) if isinstance(one, Mapping) else {} for one in inner)
+    changed = sorted(
+        f"{top}.{key}"
+        for key in old.keys() | new.keys()
+        if f"{top}.{key}" != name and old.get(key) != new.get(key)
+    )
+    return f"Changed besides, so look at them: {', '.join(changed)}." if changed else ""
 
 
 async def undo_set_configuration(
@@ -168,11 +183,13 @@ async def undo_set_configuration(
     if change.name not in before:
         raise Rejected(PRIOR_STATE_UNKNOWN)
     was = before[change.name]
-    undo = UndoProcedure[object](
-        read=lambda: read_configuration_property(graph, exchange, source, change),
-        to_record=lambda now: {change.name: now},
-        is_as_before=lambda now: is_equal_as_printed(now, was),
-        is_as_applied=lambda now: matches_value(now, change.value) is True,
+    undo = UndoProcedure[ResponseRow](
+        read=lambda: read_target_object(graph, exchange, source, change),
+        to_record=lambda now: {change.name: get_target_property(now, change)},
+        is_as_before=lambda now: is_equal_as_printed(get_target_property(now, change), was),
+        is_as_applied=lambda now: (
+            matches_value(get_target_property(now, change), change.value) is True
+        ),
         write=lambda now: write_configuration_property(
             graph, exchange, source, change, convert_for_write(was, change.value), now
         ),
@@ -213,13 +230,13 @@ def get_writable_source(change: SetConfiguration) -> ConfigurationSource:
     return source
 
 
-async def read_configuration_property(
+async def read_target_object(
     graph: GraphClient,
     exchange: ExchangeClient,
     source: ConfigurationSource,
     change: SetConfiguration,
-) -> object:
-    """The property of exactly the object that is meant.
+) -> ResponseRow:
+    """Exactly the object that is meant.
 
     Raises NotFound, or Unavailable when the response leaves the property out: without its value the
     change could not be undone.
@@ -228,10 +245,15 @@ async def read_configuration_property(
     found = [one for one in rows if is_target_object(source, one, change.identity)]
     if len(found) != 1:
         raise NotFound(f"{source.read}: {len(found)} objects are called like that now")
-    reported, value = find_property(strip_annotations(found[0]), change.name)
-    if not reported:
+    row = strip_annotations(found[0])
+    if not find_property(row, change.name)[0]:
         raise Unavailable(f"{source.read} did not tell {change.name}")
-    return value
+    return row
+
+
+def get_target_property(row: ResponseRow, change: SetConfiguration) -> object:
+    """The property that is changed."""
+    return find_property(row, change.name)[1]
 
 
 def is_target_object(source: ConfigurationSource, row: ResponseRow, identity: str) -> bool:
@@ -248,26 +270,34 @@ async def write_configuration_property(
     source: ConfigurationSource,
     change: SetConfiguration,
     value: object,
-    now: object,
+    now: ResponseRow,
 ) -> None:
-    """Write this property and no other. `now` is its present value.
+    """Write this property and no other. `now` is the present object.
 
     Exchange does not take an empty list for "none" (terraprovider, delta.go), so every entry that
-    is there is removed instead.
+    is there is removed instead. Whether Graph keeps what an update of an inner object leaves out
+    was never seen, so all of it is sent as it is now.
     """
     if source.service is Service.EXCHANGE:
         named = {"Identity": change.identity} if source.identity_property else {}
         if value == []:
-            value = {"@odata.type": FIELD_DELTA, "Remove": list(parse_value_list(now))}
+            there = parse_value_list(get_target_property(now, change))
+            value = {"@odata.type": FIELD_DELTA, "Remove": list(there)}
         # The answer of Set-OrganizationConfig can fail although the write was carried out, unless
         # little is selected (a fork of CIPP-API).
         await exchange.invoke(source.write, {**named, change.name: value}, select=("Identity",))
         return
-    *above, last = change.name.split(".")
-    body: dict[str, object] = {last: value}
-    for step in reversed(above):
-        body = {step: body}
+    top, *steps = change.name.split(".")
+    body = {top: set_inner_value(now.get(top), steps, value)}
     path = source.write + (
         f"/{quote(change.identity, safe='')}" if source.identity_property else ""
     )
     await graph.patch(path, body, source.write_permission)
+
+
+def set_inner_value(present: object, steps: Sequence[str], value: object) -> object:
+    """A value inside of an object, with everything beside it as it is."""
+    if not steps:
+        return value
+    inner = dict(strip_annotations(present)) if isinstance(present, Mapping) else {}
+    return {**inner, steps[0]: set_inner_value(inner.get(steps[0]), steps[1:], value)}

@@ -8,7 +8,7 @@ from collections.abc import Awaitable, Callable, Mapping, Sequence
 from core.adapters.exchange.client import ExchangeClient
 from core.adapters.m365.verified_write import read_mailbox_audit, set_mailbox_properties
 from core.adapters.parsing import format_timespan
-from core.errors import Rejected, TenantError, Unavailable
+from core.errors import Forbidden, Rejected, TenantError, Unavailable
 from core.tenant.auditing import MailboxAudit
 from core.tenant.changes import (
     AppliedChange,
@@ -44,9 +44,10 @@ async def apply_audit_changes_jointly(
     if sum(map(bool, parameters)) > 1:
         merged = {name: value for wanted in parameters for name, value in wanted.items()}
         try:
-            await set_mailbox_properties(exchange, audit.mailbox, merged)
-        except Rejected:
-            before = [None for _ in changes]
+            try:
+                await set_mailbox_properties(exchange, audit.mailbox, merged)
+            except (Rejected, Forbidden) as refusal:
+                before = await keep_carried_out(exchange, mailbox_guid, changes, before, refusal)
         except Unavailable as error:
             return tuple(Unavailable(str(error), values) if values else error for values in before)
         except TenantError as error:
@@ -59,6 +60,31 @@ async def apply_audit_changes_jointly(
             for change, values in zip(changes, before, strict=True)
         ]
     )
+
+
+async def keep_carried_out(
+    exchange: ExchangeClient,
+    mailbox_guid: str,
+    changes: Sequence[Change],
+    before: Sequence[Mapping[str, object] | None],
+    refusal: Rejected | Forbidden,
+) -> list[Mapping[str, object] | None]:
+    """The values before those changes that a refused command made all the same, None for others.
+
+    Exchange can carry out a command and fail in its answer. Raises the refusal if the app may not
+    send the command at all, and Unavailable if what became of it cannot be told.
+    """
+    try:
+        now = await read_mailbox_audit(exchange, mailbox_guid)
+    except TenantError as error:
+        raise Unavailable(f"{refusal}; whether it was carried out is not known: {error}") from error
+    kept = [
+        values if values and record_audit_values(change, now) != values else None
+        for change, values in zip(changes, before, strict=True)
+    ]
+    if isinstance(refusal, Forbidden) and not any(kept):
+        raise refusal
+    return kept
 
 
 async def complete_change(

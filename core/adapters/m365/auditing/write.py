@@ -1,6 +1,6 @@
 """Changes of mailbox auditing: of a mailbox, of an account, of the organization."""
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from functools import partial
 
 from core.adapters.exchange.client import ExchangeClient
@@ -17,7 +17,7 @@ from core.adapters.m365.verified_write import (
     write_verified,
 )
 from core.adapters.parsing import format_timespan, parse_optional_bool
-from core.errors import NotFound, Rejected, Superseded, TenantError, Unavailable
+from core.errors import Forbidden, NotFound, Rejected, Superseded, TenantError, Unavailable
 from core.tenant.auditing import MailboxAudit
 from core.tenant.changes import (
     AppliedChange,
@@ -93,23 +93,21 @@ async def reset_audit_set(
         return AppliedChange(before, unchanged=True)
     note = ""
     read_current = partial(read_mailbox_audit, exchange, change.mailbox_guid)
+    wanted_types = lowercase_names(change.logon_types)
     with recording_before(before):
-        await set_mailbox_properties(
-            exchange, audit.mailbox, {"DefaultAuditSet": list(change.logon_types)}
+        await carry_out(
+            lambda: set_mailbox_properties(
+                exchange, audit.mailbox, {"DefaultAuditSet": list(change.logon_types)}
+            ),
+            read_current,
+            lambda now: lowercase_names(now.default_set) >= wanted_types,
         )
-        after_reset = await read_current() if extras else audit
-        managed_now = lowercase_names(after_reset.default_set)
-        for kind, actions in list(extras.items()):
-            # Exchange refuses to add what it audits already. A read that does not show the reset
-            # yet says nothing: it still has the list that was replaced.
-            shows_reset = kind.lower() in managed_now
-            there = lowercase_names(after_reset.actions.get(kind, ()) if shows_reset else ())
-            missing = [action for action in actions if action.lower() not in there]
-            taken = await add_audit_actions(exchange, audit.mailbox, kind, missing)
-            extras[kind] = (*(set(actions) - set(missing)), *taken)
-            if lost := sorted(set(actions) - set(extras[kind])):
-                note += f"Exchange refused to audit again for {kind}: {', '.join(lost)}. "
+        asked = dict(extras)
+        if extras:
+            extras |= await add_extras(exchange, audit.mailbox, extras, await read_current())
         await wait_until_visible(read_current, is_so, sleep)
+        if extras != asked:
+            note = describe_lost_actions(asked, await read_current())
     try:
         await wait_until_visible(read_current, is_complete, sleep)
     except Unavailable as error:
@@ -118,12 +116,59 @@ async def reset_audit_set(
             "assign the licence to the user directly, then switch auditing off and on",
             verdict="failed",
         ) from error
-    return AppliedChange(before, note=note.strip())
+    return AppliedChange(before, note=note)
 
 
 def lowercase_names(values: Iterable[str]) -> frozenset[str]:
     """Logon types or actions for comparing: Exchange takes them in any case and prints its own."""
     return frozenset(word.lower() for word in values)
+
+
+async def add_extras(
+    exchange: ExchangeClient,
+    target: Mailbox,
+    extras: Mapping[str, tuple[str, ...]],
+    after_reset: MailboxAudit,
+) -> dict[str, tuple[str, ...]]:
+    """Audit again what a reset took away, by logon type; returns what Exchange takes of it.
+
+    Exchange refuses to add what it audits already. A read that does not show the reset yet says
+    nothing: it still has the list that was replaced. Raises Unavailable where the app may reset and
+    not add: the reset is made, and its undo must not be lost with this step.
+    """
+    managed_now = lowercase_names(after_reset.default_set)
+    found: dict[str, tuple[str, ...]] = {}
+    for kind, actions in extras.items():
+        shows_reset = kind.lower() in managed_now
+        there = lowercase_names(after_reset.actions.get(kind, ()) if shows_reset else ())
+        missing = [action for action in actions if action.lower() not in there]
+        try:
+            taken = await add_audit_actions(exchange, target, kind, missing)
+        except Forbidden as error:
+            raise Unavailable(f"reset, but nothing was added again: {error}") from error
+        refused = set(missing) - set(taken)
+        found[kind] = tuple(action for action in actions if action not in refused)
+    return found
+
+
+def describe_lost_actions(extras: Mapping[str, tuple[str, ...]], now: MailboxAudit) -> str:
+    """Which actions Exchange refused to audit again, as a mailbox shows it; empty for none."""
+    lost = {
+        kind: sorted(
+            set(actions)
+            - {
+                action
+                for action in actions
+                if action.lower() in lowercase_names(now.actions.get(kind, ()))
+            }
+        )
+        for kind, actions in extras.items()
+    }
+    return " ".join(
+        f"Exchange refused to audit again for {kind}: {', '.join(actions)}."
+        for kind, actions in lost.items()
+        if actions
+    )
 
 
 async def add_audit_actions(

@@ -30,7 +30,7 @@ from core.adapters.parsing import (
 )
 from core.errors import Forbidden, NotFound, Rejected, TenantError
 from core.microsoft365.assumptions.exchange_api import BATCH_ROUTING
-from core.microsoft365.exchange_listings import LISTINGS, ListingWay
+from core.microsoft365.exchange_listings import CMDLETS_WITH_MORE_WAYS, ListingWay
 from core.tenant.probing import ProbeAnswer
 
 NO_SUCH_CMDLET = "Get-ExoguardProbe"
@@ -42,7 +42,7 @@ FILTER_OF_ALL = "(-not (WhenCreated -ge '2100-01-01T00:00:00Z')) -and (-not (Nam
 # The cmdlets that are read in slices, each with recipient types that a tenant may well lack.
 SLICED: Mapping[str, tuple[str, ...]] = {
     cmdlet: ("EquipmentMailbox",) if listing.kinds else ()
-    for cmdlet, listing in LISTINGS.items()
+    for cmdlet, listing in CMDLETS_WITH_MORE_WAYS.items()
     if ListingWay.SLICES in listing.ways
 }
 ONE_BY_ONE = "single"

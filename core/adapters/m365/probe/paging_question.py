@@ -6,6 +6,7 @@ from core.adapters.exchange.command import Command
 from core.adapters.exchange.page_requests import PageRequester
 from core.adapters.exchange.responses import IncompleteAnswer
 from core.adapters.m365.probe.session import (
+    OUTSIDE,
     ProbeSession,
     count_rows,
     describe_error,
@@ -34,6 +35,10 @@ class NoSecondPage(Unavailable):
     """The tenant showed no second page to ask for."""
 
 
+class ForeignLink(Unavailable):
+    """The link to the next page leads away from Exchange, in whatever form it is asked for."""
+
+
 async def ask_paging(session: ProbeSession) -> tuple[ProbeAnswer, ...]:
     """The first form of asking for a page that brings another mailbox than the page before."""
     refusals: Counter[str] = Counter()
@@ -46,6 +51,12 @@ async def ask_paging(session: ProbeSession) -> tuple[ProbeAnswer, ...]:
             if not refusal:
                 return build_answers(form, refusals)
             refusals[refusal] += 1
+    except ForeignLink as error:
+        return (
+            fails("exchange-paging", str(error), NO_FORM),
+            holds("exchange-page-size", "one row a page, with a link"),
+            fails("exchange-regional-hosts", str(error)),
+        )
     except NoSecondPage as error:
         return (
             unknown("exchange-paging", str(error)),
@@ -93,8 +104,8 @@ async def find_initial_domain(session: ProbeSession) -> str:
 async def try_form(session: ProbeSession, form: PageForm) -> str:
     """Read two pages in a form. Returns what was wrong with the second, empty if nothing was.
 
-    Raises NoSecondPage where the first page leaves nothing to ask for, and TenantError when the
-    budget is used up.
+    Raises NoSecondPage where the first page leaves nothing to ask for, ForeignLink for a link that
+    is not followed, and TenantError when the budget is used up.
     """
     requester = PageRequester(
         session.exchange,
@@ -112,7 +123,10 @@ async def try_form(session: ProbeSession, form: PageForm) -> str:
     except TenantError as error:
         if session.request_count >= session.max_requests:
             raise
-        return f"first page: {describe_error(error)}"
+        refusal = describe_error(error)
+        if OUTSIDE in refusal:
+            raise ForeignLink(f"first page: {refusal}") from error
+        return f"first page: {refusal}"
     if not path:
         raise NoSecondPage(f"{count_rows(first)} on the first page, and no next link")
     try:

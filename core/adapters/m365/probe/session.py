@@ -25,6 +25,7 @@ from core.errors import TenantError, Unavailable
 from core.tenant.probing import AnswerStatus, ProbeAnswer
 
 STATUS = re.compile(r"HTTP (\d{3})")
+OUTSIDE = "outside of its own address"
 # Parts of messages that tell one refusal from another, and are the same in every tenant.
 KNOWN_PHRASES = (
     "expired or invalid pagination request",
@@ -36,6 +37,7 @@ KNOWN_PHRASES = (
     "doesn't represent a unique recipient",
     "knows no role of this app",
     "has no licence",
+    OUTSIDE,
     "budget of requests is used up",
 )
 SAMPLE_SIZE = 20
