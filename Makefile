@@ -38,8 +38,8 @@ test: lint infra-check ## Lint, types, import contracts, infrastructure and all 
 
 check: test ## The same as make test
 
-new-guard: ready ## Write a new guard with test, scene and documents (NAME=open-things TITLE=...)
-	@$(PYTHON) -m tools.new_guard "$(NAME)" --title "$(TITLE)"
+new-guard: ready ## Write a new guard with test, scene and documents (NAME=open-things TITLE=... READS=Get-...)
+	@$(PYTHON) -m tools.new_guard "$(NAME)" --title "$(TITLE)" --reads "$(READS)"
 
 lint: ready ## Lint, format, types and import contracts
 	@echo "==> ruff check: lint"

@@ -42,6 +42,8 @@ EXIT_TYPE_ERROR = 37
 EXIT_KILLED = frozenset({1, 3})
 EXIT_TIMEOUT = frozenset({24, 36, 152, 255, -24})
 LIVING_OUTCOMES = frozenset({"survived", "untried"})
+# On a busy machine the tests of a mutant that lives may run out of time as well.
+RETRIED_OUTCOMES = LIVING_OUTCOMES | {"timeout"}
 
 
 @dataclass(frozen=True, slots=True)
@@ -132,7 +134,9 @@ def main() -> int:
     """Make the mutants, try them, and fail when too many live."""
     parser = argparse.ArgumentParser(prog="python -m tools.mutation_testing", description=__doc__)
     parser.add_argument("target", nargs="*", choices=TARGETS)
-    parser.add_argument("--again", action="store_true", help="try only those that lived last time")
+    parser.add_argument(
+        "--again", action="store_true", help="try only those that lived or ran out of time"
+    )
     parser.add_argument("--count", action="store_true", help="try none, count what is known")
     parser.add_argument("--show", action="store_true", help="show those that live")
     parser.add_argument("--processes", type=int, default=2)
@@ -150,7 +154,7 @@ def main() -> int:
                 for target in asked.target
                 for source in TARGETS[target]
                 for mutant in load_mutants(source)
-                if mutant.outcome in LIVING_OUTCOMES
+                if mutant.outcome in RETRIED_OUTCOMES
             ]
         if patterns and (failed := asyncio.run(run_mutmut(patterns, asked.processes))):
             return failed

@@ -1,180 +1,41 @@
 """Writes a new guard that runs: `make new-guard NAME=open-things TITLE="Open things"`.
 
 The guard that it writes reads mailboxes and reports those of a kind that Exchange Online no longer
-creates. It works and has a test, a scene and its row in the catalog; replace what it reads and how
-it judges. Texts that only a person can write stand as DESCRIBE; the generator of the documents,
-which runs at the end, lists every one by file and line, with whatever else is missing.
+creates; with READS=Get-InboundConnector it reads what that cmdlet lists, and writes the row that
+declares the read where there is none. It works and has a test, a scene and its row in the catalog;
+replace what it reads and how it judges. Texts that only a person can write stand as DESCRIBE; the
+generator of the documents, which runs at the end, lists every one by file and line, with whatever
+else is missing.
 """
 
 import argparse
+import json
 import re
 import subprocess
 import sys
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from pathlib import Path
+
+from core.microsoft365.configuration_sources import EXCHANGE_SOURCES
+from tools.guard_templates import (
+    GUIDE_SECTION,
+    MAILBOX_TEMPLATES,
+    SOURCE_ROW,
+    SOURCE_TEMPLATES,
+    GuardTemplates,
+)
 
 ROOT = Path(__file__).resolve().parent.parent
 NAME_PATTERN = re.compile(r"[a-z][a-z0-9]*(-[a-z0-9]+)+")
-
-GUARD_TEMPLATE = '''"""The threat: DESCRIBE what an attacker does where this guard is missing.
-
-DESCRIBE why people do not notice it by themselves.
-"""
-
-from collections.abc import AsyncIterator, Iterator
-
-from core.model.findings import Fact, Finding, Severity, Verdict
-from core.model.guards import Guard, GuardPolicy, ObserveContext, Permission, Service
-from core.tenant.mailboxes import Mailbox, format_mailbox_name
-from core.tenant.port import HasMailboxes
-from core.tenant.quoting import quote_text
-from core.tenant.readings import Reading
-from core.tenant.sources import MAILBOXES
-
-WRONG_KINDS = frozenset({{"legacymailbox"}})
+SOURCES_FILE = Path("core/microsoft365/configuration_sources.py")
+REFERENCE_FILE = Path("tests/infra/data/exchange_cmdlets.json")
+CRASH_SCENES_FILE = Path("tests/resilience/generators/scenes.py")
+STEPS_FILE = Path("sandbox/scenes/attack_steps.py")
+EXAMPLE_ID = "c0ffee00-0000-4000-8000-000000000001"
 
 
-async def observe(
-    tenant: HasMailboxes, context: ObserveContext
-) -> AsyncIterator[Reading[Mailbox]]:
-    """Every mailbox, in pages; what cannot be read is in the failures of a page."""
-    async for page in tenant.mailboxes.list_mailboxes():
-        yield page
-
-
-def judge(mailbox: Mailbox, policy: GuardPolicy) -> Iterator[Finding]:
-    """What is wrong with one mailbox."""
-    if mailbox.kind.casefold() not in WRONG_KINDS:
-        return
-    name = format_mailbox_name(mailbox)
-    yield Finding(
-        kind="{kind}",
-        object_id=mailbox.id,
-        subject=name,
-        severity=Severity.MEDIUM,
-        verdict=Verdict.ASK,
-        summary=f"Mailbox {{name}} is of a kind that Exchange Online no longer creates.",
-        facts=(Fact("kind", quote_text(mailbox.kind)),),
-        sources=(MAILBOXES,),
-        advice="Find out who uses it, and convert it: Set-Mailbox -Type Regular.",
-    )
-
-
-GUARD = Guard(
-    name="{name}",
-    title="{title}",
-    rationale="DESCRIBE why this is worth guarding, in one sentence.",
-    permissions=(Permission(Service.EXCHANGE, "Get-Mailbox", "which mailboxes there are"),),
-    observe=observe,
-    judge=judge,
-)
-'''
-
-TEST_TEMPLATE = '''"""{title}: one mailbox in order, then one thing wrong a case."""
-
-from datetime import UTC, datetime
-
-from core.guards.{module} import GUARD, judge
-from core.model.findings import Finding, Severity, Verdict
-from core.model.guards import GuardPolicy, ObserveContext
-from core.tenant.mailboxes import Mailbox
-from core.tenant.sources import MAILBOXES
-from tests.support.fakes.tenant import FakeTenant
-from tests.support.observe import observe_all
-
-POLICY = GuardPolicy(datetime(2026, 11, 20, 6, 0, tzinfo=UTC))
-HEALTHY = Mailbox("m1", "g1", "ann@contoso.com")
-WRONG = Mailbox("m2", "g2", "old@contoso.com", kind="LegacyMailbox")
-
-
-def judge_one(mailbox: Mailbox) -> Finding:
-    (finding,) = judge(mailbox, POLICY)
-    return finding
-
-
-def test_a_mailbox_in_order_has_no_finding() -> None:
-    assert list(judge(HEALTHY, POLICY)) == []
-
-
-def test_a_mailbox_of_a_wrong_kind_is_left_to_an_operator() -> None:
-    finding = judge_one(WRONG)
-    assert (finding.kind, finding.object_id) == ("{kind}", "m2")
-    assert (finding.severity, finding.verdict) == (Severity.MEDIUM, Verdict.ASK)
-    assert finding.changes == ()
-
-
-async def test_every_mailbox_is_read() -> None:
-    reading = await observe_all(GUARD, FakeTenant(boxes=[HEALTHY, WRONG]), ObserveContext(POLICY))
-    assert reading.items == (HEALTHY, WRONG)
-    assert reading.failures == ()
-    assert MAILBOXES in reading.sources
-'''
-
-SCENE_TEST_TEMPLATE = '''"""{title} through the app: a healthy tenant, then one thing wrong."""
-
-from copy import deepcopy
-from typing import Any
-
-from core.config.catalog import CATALOG
-from sandbox.scene_runner import run_scene
-from tests.support.run_scene import list_declared_permissions, load_scene
-
-GUARD = "{name}"
-MODES = {{config.guard.name: "off" for config in CATALOG if config.guard.name != GUARD}}
-
-
-def build_scene(*, wrong: bool) -> dict[str, Any]:
-    """The healthy tenant of the sandbox, as the app may read it."""
-    scene = {{"grants": list_declared_permissions()}} | deepcopy(load_scene("healthy"))
-    if wrong:
-        scene["exchange"]["Get-Mailbox"][0]["RecipientTypeDetails"] = "LegacyMailbox"
-    return scene
-
-
-async def find_subjects(scene: dict[str, Any]) -> list[tuple[str, str]]:
-    """Kind and verdict of what the guard finds in its first run."""
-    result = await run_scene(scene, modes=MODES)
-    (run,) = (run for run in result["runs"] if run["guard"] == GUARD)
-    return [(finding["kind"], finding["verdict"]) for finding in run["findings"]]
-
-
-async def test_a_healthy_tenant_has_no_findings() -> None:
-    assert await find_subjects(build_scene(wrong=False)) == []
-
-
-async def test_what_is_wrong_is_found() -> None:
-    assert await find_subjects(build_scene(wrong=True)) == [("{kind}", "ask")]
-'''
-
-CRASH_SCENE_TEMPLATE = """    "{name}": GuardScene(
-        lambda: FakeTenant(boxes=[replace(ANN, kind="LegacyMailbox"), BEN]),
-        lambda tenant: tenant.boxes.append(replace(ANN, id="m3", guid="g3", kind="LegacyMailbox")),
-        lambda tenant: tenant.boxes.clear(),
-    ),
-"""
-
-DOCUMENT_TEMPLATE = """## {name}
-
-**Threat.** DESCRIBE what an attacker does, and how far it goes unnoticed.
-
-| verdict | when | what happens |
-|---|---|---|
-| `ask` | DESCRIBE when | alert |
-| `could-not-tell` | a mailbox cannot be read | alert |
-
-**Articles and controls.** DESCRIBE which articles ask for it, or say that none does.
-
-<!-- controls {name} -->
-<!-- end -->
-
-<!-- permissions {name} -->
-<!-- end -->
-
-"""
-
-
-class GuardExists(ValueError):
-    """There is a guard of this name, or the name cannot be one."""
+class GuardRefused(ValueError):
+    """There is such a guard already, or its name or what it is to read cannot be one."""
 
 
 def insert_before(path: Path, mark: str, text: str) -> None:
@@ -186,20 +47,77 @@ def insert_before(path: Path, mark: str, text: str) -> None:
     path.write_text(content[:place] + text + content[place:], encoding="utf-8")
 
 
-def write_new_files(root: Path, words: dict[str, str]) -> Iterator[Path]:
+def describe_source(root: Path, cmdlet: str) -> dict[str, str]:
+    """The words of the templates about the source that a cmdlet reads, which may be a new one.
+
+    Raises GuardRefused for what is no cmdlet of Exchange Online that reads.
+    """
+    known: Mapping[str, list[str]] = json.loads((root / REFERENCE_FILE).read_text("utf-8"))[
+        "cmdlets"
+    ]
+    if not cmdlet.startswith("Get-") or cmdlet not in known:
+        raise GuardRefused(f"{cmdlet!r} is no cmdlet that reads in {REFERENCE_FILE}")
+    noun = cmdlet.removeprefix("Get-")
+    words = re.findall(r"[A-Z]+(?=[A-Z][a-z])|[A-Z][a-z0-9]*|[A-Z]+", noun)
+    found = {
+        "cmdlet": cmdlet,
+        "source": "-".join(words).lower(),
+        "identity": "Guid",
+        "noun": f"{' '.join(words).lower()}s",
+        "parameters": "\n        parameters=ALL_RESULTS," if "ResultSize" in known[cmdlet] else "",
+        "example_id": EXAMPLE_ID,
+    }
+    for name, source in EXCHANGE_SOURCES.items():
+        if source.read == cmdlet:
+            return found | {"source": name, "identity": source.identity_property or "Identity"}
+    return found
+
+
+def declare_source(root: Path, words: Mapping[str, str]) -> Path | None:
+    """Write the row that declares what the guard reads. None if there is one."""
+    if words["source"] in EXCHANGE_SOURCES:
+        return None
+    path = root / SOURCES_FILE
+    insert_before(path, '    "organization": ConfigurationSource(', SOURCE_ROW.format(**words))
+    return path
+
+
+def write_new_files(
+    root: Path, templates: GuardTemplates, words: Mapping[str, str]
+) -> Iterator[Path]:
     """Write the guard, its unit test and its scene test, and yield their paths."""
+    module = words["module"]
     for path, template in (
-        (root / "core" / "guards" / f"{words['module']}.py", GUARD_TEMPLATE),
-        (root / "tests" / "unit" / "guards" / f"test_{words['module']}.py", TEST_TEMPLATE),
-        (
-            root / "tests" / "integration" / f"test_{words['module']}_scenes.py",
-            SCENE_TEST_TEMPLATE,
-        ),
+        (root / "core" / "guards" / f"{module}.py", templates.guard),
+        (root / "tests" / "unit" / "guards" / f"test_{module}.py", templates.unit_test),
+        (root / "tests" / "integration" / f"test_{module}_scenes.py", templates.scene_test),
     ):
         if path.exists():
-            raise GuardExists(f"{path.relative_to(root)} exists")
+            raise GuardRefused(f"{path.relative_to(root)} exists")
         path.write_text(template.format(**words), encoding="utf-8")
         yield path
+
+
+def add_crash_scene(root: Path, templates: GuardTemplates, words: Mapping[str, str]) -> Path:
+    """Add a tenant in which the guard finds something, for the tests of crashes."""
+    path = root / CRASH_SCENES_FILE
+    insert_before(path, "}\n", templates.crash_scene.format(**words))
+    used = "from core.tenant.configuration import Configuration\n"
+    content = path.read_text(encoding="utf-8")
+    if "Configuration(" in templates.crash_scene and used not in content:
+        mark = "from core.tenant.directory import"
+        path.write_text(content.replace(mark, used + mark, 1), encoding="utf-8")
+    return path
+
+
+def add_attack_step(root: Path, templates: GuardTemplates, words: Mapping[str, str]) -> Path | None:
+    """Add the step in which an attacker does it. None where it cannot be guessed."""
+    if not templates.attack_step:
+        return None
+    path = root / STEPS_FILE
+    insert_before(path, "def build_aftermath(", templates.attack_step.format(**words))
+    insert_before(path, "    )\n", f"        build_{words['module']}_step(),\n")
+    return path
 
 
 def add_to_catalog(root: Path, module: str) -> Path:
@@ -217,19 +135,12 @@ def add_to_catalog(root: Path, module: str) -> Path:
     return path
 
 
-def add_to_documents(root: Path, words: dict[str, str]) -> None:
-    """Add the guard's row to the README and its section to docs/guards.md."""
-    readme = root / "README.md"
-    rows = re.findall(
-        r"^\| `[a-z-]+` \|.*\| (?:alert|enforce), .*\n", readme.read_text("utf-8"), re.M
-    )
-    text = readme.read_text(encoding="utf-8")
-    row = f"| `{words['name']}` | DESCRIBE what it looks for | alert, every hour |\n"
-    readme.write_text(text.replace(rows[-1], rows[-1] + row), encoding="utf-8")
+def add_to_documents(root: Path, words: Mapping[str, str]) -> None:
+    """Add the guard's section to docs/guards.md."""
     insert_before(
         root / "docs" / "guards.md",
         "## What the articles describe that no guard does\n",
-        DOCUMENT_TEMPLATE.format(**words),
+        GUIDE_SECTION.format(**words),
     )
 
 
@@ -245,24 +156,31 @@ def add_controls(root: Path, name: str) -> None:
     )
 
 
-def write_guard(root: Path, name: str, title: str) -> tuple[Path, ...]:
+def write_guard(root: Path, name: str, title: str, cmdlet: str = "") -> tuple[Path, ...]:
     """Write everything of a new guard but the generated documents. Returns the Python files.
 
-    Raises GuardExists for a name that is taken or cannot be one.
+    The guard reads what a cmdlet lists, or mailboxes. Raises GuardRefused for a name that is taken
+    or cannot be one, and for a cmdlet that Exchange Online does not have.
     """
     if not NAME_PATTERN.fullmatch(name):
-        raise GuardExists(f"{name!r} is not a valid name; use words with dashes: open-things")
+        raise GuardRefused(f"{name!r} is not a valid name; use words with dashes: open-things")
     module = name.replace("-", "_")
     if (root / "core" / "guards" / module).exists():
-        raise GuardExists(f"core/guards/{module} exists")
+        raise GuardRefused(f"core/guards/{module} exists")
     words = {"name": name, "title": title, "module": module, "kind": f"{name}-kind"}
-    written = tuple(write_new_files(root, words))
-    scenes = root / "tests" / "resilience" / "generators" / "scenes.py"
-    insert_before(scenes, "}\n", CRASH_SCENE_TEMPLATE.format(**words))
-    catalog = add_to_catalog(root, words["module"])
+    templates = SOURCE_TEMPLATES if cmdlet else MAILBOX_TEMPLATES
+    if cmdlet:
+        words |= describe_source(root, cmdlet)
+    written = tuple(write_new_files(root, templates, words))
+    added = (
+        declare_source(root, words) if cmdlet else None,
+        add_crash_scene(root, templates, words),
+        add_attack_step(root, templates, words),
+        add_to_catalog(root, module),
+    )
     add_controls(root, name)
     add_to_documents(root, words)
-    return (*written, scenes, catalog)
+    return (*written, *(path for path in added if path))
 
 
 def main() -> int:
@@ -270,11 +188,12 @@ def main() -> int:
     parser = argparse.ArgumentParser(description="Writes a new guard that runs.")
     parser.add_argument("name", help="words with dashes: open-things")
     parser.add_argument("--title", default="", help='as pages show it: "Open things"')
+    parser.add_argument("--reads", default="", help="the cmdlet it reads: Get-InboundConnector")
     given = parser.parse_args()
     title = given.title or given.name.replace("-", " ").capitalize()
     try:
-        files = write_guard(ROOT, given.name, title)
-    except GuardExists as error:
+        files = write_guard(ROOT, given.name, title, given.reads)
+    except GuardRefused as error:
         print(f"new-guard: {error}", file=sys.stderr)
         return 2
     subprocess.run(

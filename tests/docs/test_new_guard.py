@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 
-from tools.new_guard import GuardExists, write_guard
+from tools.new_guard import GuardRefused, write_guard
 
 ROOT = Path(__file__).resolve().parent.parent.parent
 COPIED = ("core", "sandbox", "tests", "tools", "docs", "infra")
@@ -17,6 +17,14 @@ NEW_FILES = (
     "tests/unit/guards/test_open_things.py",
     "tests/integration/test_open_things_scenes.py",
 )
+READER_FILES = (
+    "core/guards/open_connectors.py",
+    "tests/unit/guards/test_open_connectors.py",
+    "tests/integration/test_open_connectors_scenes.py",
+)
+SOURCES = "core/microsoft365/configuration_sources.py"
+STEPS = "sandbox/scenes/attack_steps.py"
+CRASH_SCENES = "tests/resilience/generators/scenes.py"
 
 
 def run_module(root: Path, *words: str) -> subprocess.CompletedProcess[str]:
@@ -33,6 +41,8 @@ def copy(tmp_path_factory: pytest.TempPathFactory) -> Path:
         shutil.copytree(ROOT / name, root / name, ignore=shutil.ignore_patterns("__pycache__"))
     for name in COPIED_FILES:
         shutil.copy(ROOT / name, root / name)
+    if (ROOT / ".tools").exists():
+        (root / ".tools").symlink_to(ROOT / ".tools")
     if (ROOT / ".mypy_cache").exists():
         shutil.copytree(ROOT / ".mypy_cache", root / ".mypy_cache")
     return root
@@ -42,6 +52,15 @@ def copy(tmp_path_factory: pytest.TempPathFactory) -> Path:
 def written(copy: Path) -> subprocess.CompletedProcess[str]:
     """What the command says about a new guard."""
     return run_module(copy, "tools.new_guard", "open-things", "--title", "Open things")
+
+
+@pytest.fixture(scope="module")
+def written_reader(
+    copy: Path, written: subprocess.CompletedProcess[str]
+) -> subprocess.CompletedProcess[str]:
+    """What the command says about a new guard with a new read, in the same tree."""
+    assert written.returncode == 1
+    return run_module(copy, "tools.new_guard", "open-connectors", "--reads", "Get-InboundConnector")
 
 
 def test_it_writes_the_guard_its_tests_and_its_places(
@@ -66,24 +85,50 @@ def test_it_asks_by_file_for_what_only_a_person_can_write(
     assert written.returncode == 1
     for start in (
         "  sandbox/scenes/attack_steps.py does not name open-things: add ",
-        "  tests/integration/test_attack_steps.py does not name open-things: add ",
         "  core/guards/open_things.py:1 is a placeholder: DESCRIBE ",
         "  core/microsoft365/cis_benchmark.py:",
-        "  README.md:",
         "  docs/guards.md:",
     ):
         assert f"\n{start}" in written.stderr, start
 
 
-def test_the_new_files_pass_lint_and_types_and_their_test(
-    copy: Path, written: subprocess.CompletedProcess[str]
+def test_a_read_that_nobody_declared_is_declared_and_asked_for(
+    copy: Path, written_reader: subprocess.CompletedProcess[str]
 ) -> None:
-    assert "wrote" in written.stdout
+    assert written_reader.returncode == 1
+    for name in (*READER_FILES, SOURCES, STEPS, CRASH_SCENES, "core/config/catalog.py"):
+        assert f"wrote {name}\n" in written_reader.stdout
+    row = (copy / SOURCES).read_text(encoding="utf-8").partition('"inbound-connector": ')[2]
+    # Microsoft's reference has it take ResultSize.
+    assert "parameters=ALL_RESULTS" in row.partition('"organization"')[0]
+    role = (copy / "infra" / "exchange-role.ps1").read_text(encoding="utf-8")
+    assert '{"guard": "open-connectors", "cmdlet": "Get-InboundConnector"' in role
+    for start in (
+        "  core/guards/open_connectors.py:1 is a placeholder: DESCRIBE ",
+        f"  {SOURCES}:",
+        f"  {STEPS}:",
+        "  docs/guards.md:",
+    ):
+        assert f"\n{start}" in written_reader.stderr, start
+    assert "does not name open-connectors" not in written_reader.stderr
+
+
+def test_the_new_files_pass_lint_and_types_and_their_test(
+    copy: Path, written_reader: subprocess.CompletedProcess[str]
+) -> None:
+    assert "wrote" in written_reader.stdout
+    files = (*NEW_FILES, *READER_FILES, SOURCES, STEPS, CRASH_SCENES, "core/config/catalog.py")
+    tests = (NEW_FILES[1], READER_FILES[1], READER_FILES[2])
     for words in (
-        ("ruff", "check", *NEW_FILES),
-        ("ruff", "format", "--check", *NEW_FILES, "core/config/catalog.py"),
-        ("mypy", *NEW_FILES, "tests/resilience/generators/scenes.py"),
-        ("pytest", "-q", "-n0", "-p", "no:cacheprovider", NEW_FILES[1]),
+        ("ruff", "check", *files),
+        ("ruff", "format", "--check", *files),
+        ("mypy", *files),
+        ("pytest", "-q", "-n0", "-p", "no:cacheprovider", *tests),
+        (
+            *("pytest", "-q", "-n0", "-p", "no:cacheprovider"),
+            *("tests/contract/test_configuration.py", "-k", "inbound-connector"),
+        ),
+        ("pytest", "-q", "-n0", "-p", "no:cacheprovider", "tests/infra/test_exchange_role.py"),
     ):
         done = run_module(copy, *words)
         assert done.returncode == 0, done.stdout + done.stderr
@@ -104,8 +149,16 @@ def test_an_unknown_permission_is_asked_for_by_file_and_name(
     assert "KeyError" not in asked.stderr
 
 
+@pytest.mark.parametrize("cmdlet", ["Set-Mailbox", "Get-NoSuchThing", "inbound-connector"])
+def test_what_is_no_cmdlet_of_exchange_online_that_reads_is_refused(
+    copy: Path, cmdlet: str
+) -> None:
+    with pytest.raises(GuardRefused, match=cmdlet):
+        write_guard(copy, "other-things", "Other things", cmdlet)
+
+
 @pytest.mark.parametrize("name", ["open", "Open-Things", "open_things", "../x-y", "mailbox-audit"])
 def test_a_name_that_is_taken_or_cannot_be_one_is_refused(tmp_path: Path, name: str) -> None:
     (tmp_path / "core" / "guards" / "mailbox_audit").mkdir(parents=True)
-    with pytest.raises(GuardExists):
+    with pytest.raises(GuardRefused):
         write_guard(tmp_path, name, "Open things")

@@ -223,6 +223,7 @@ def test_a_switch_of_the_organization_is_made_while_the_brake_holds_the_mailboxe
     assert plan.block_reason == "3 changes are wanted and a run may make 2"
     (brake,) = (case for case in plan.cases if case.kind == "brake")
     assert "None of these changes was made." in brake.summary
+    assert brake.plan_hash == plan.hash
     assert "organization" not in " ".join(fact.text for fact in brake.facts)
 
 
