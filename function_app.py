@@ -123,7 +123,7 @@ async def on_hourly_timer(timer: func.TimerRequest) -> None:
             settings.guard_configs,
             settings["DIGEST_SCHEDULE"],
             create_run_id(world.now()),
-            settings.run_seconds / 60,
+            settings.run_time,
         )
         log.info("weekly digest: %s", result)
         result = await alert_on_settings_change(world, settings, create_run_id(world.now()))

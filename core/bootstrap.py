@@ -64,7 +64,8 @@ async def connect_world(
         exchange=settings["EXCHANGE_ENDPOINT"],
     )
     begun = time.monotonic()
-    deadline = begun + settings.run_seconds
+    run_seconds = settings.run_time.total_seconds()
+    deadline = begun + run_seconds
     tenant_id, ca_path = settings["TENANT_ID"], settings["CA_BUNDLE"]
     async with AsyncExitStack() as stack:
         credential = await stack.enter_async_context(
@@ -104,7 +105,7 @@ async def connect_world(
             initial_limit=2,
             # The PowerShell module waits 2 s after a throttled request without Retry-After.
             min_throttle_wait=2.0,
-            call_timeout=settings.run_seconds,
+            call_timeout=run_seconds,
             deadline=deadline,
             throttle_gate=gate_for(f"{cloud.exchange} {tenant_id}"),
         )
@@ -135,7 +136,7 @@ async def connect_world(
             now or ledger.table.clock.now,
             build_cards,
             lambda: {"graph": graph.request_count, "exchange": exchange_service.requests},
-            lambda: (time.monotonic() - begun) / (SCAN_TIME_SHARE * settings.run_seconds),
+            lambda: (time.monotonic() - begun) / (SCAN_TIME_SHARE * run_seconds),
             settings.shard_above if has_queue else None,
             settings.shards_at_once,
             public_url=settings["PUBLIC_ADDRESS"],

@@ -81,7 +81,7 @@ async def load_status(context: RequestContext) -> TenantStatus:
     return build_status(
         guard_data,
         context.now,
-        context.settings.run_seconds / 60,
+        context.settings.run_time,
         await load_last_probe(context.ledger),
     )
 

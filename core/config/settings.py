@@ -328,7 +328,7 @@ class Settings:
     """The text of each setting by name, defaults included."""
     guard_configs: tuple[GuardConfig, ...]
     """The catalog under these settings."""
-    run_seconds: float
+    run_time: timedelta
     """How long a run may send requests."""
     graph_limit: int
     """Most requests to Graph in flight."""
@@ -356,7 +356,7 @@ class Settings:
         settings = cls(
             values={one.name: reader.read_text(one) for one in list_settings()},
             guard_configs=tuple(configure_guard(config, reader) for config in CATALOG),
-            run_seconds=60.0 * reader.read(RUN_MINUTES),
+            run_time=timedelta(minutes=reader.read(RUN_MINUTES)),
             graph_limit=reader.read(GRAPH_CONCURRENCY),
             exchange_limit=reader.read(EXCHANGE_CONCURRENCY),
             shard_above=reader.read(SHARD_ABOVE),

@@ -16,7 +16,7 @@ from core.model.guards import GuardConfig
 from core.ncrontab import CronSchedule
 from core.notifications.digest_card import build_digest_card
 from core.ports import World
-from core.status.guard_status import DEFAULT_RUN_MINUTES
+from core.status.guard_status import DEFAULT_RUN_TIME
 from core.status.overview import build_status, load_all_guard_data
 
 log = logging.getLogger("exoguard.weekly")
@@ -34,11 +34,11 @@ async def send_weekly_digest(
     configs: Iterable[GuardConfig],
     schedule: str,
     run: str,
-    minutes: float = DEFAULT_RUN_MINUTES,
+    run_time: timedelta = DEFAULT_RUN_TIME,
 ) -> str:
     """Send the digest if it is due: "sent", "not due", "busy", or "untold" until the next hour.
 
-    `minutes` is how long a run may take. Raises LedgerError if the state is unreachable.
+    `run_time` is how long a run may take. Raises LedgerError if the state is unreachable.
     """
     async with world.ledger.claim(DIGEST_PARTITION, run) as claim:
         if claim is None:
@@ -56,7 +56,7 @@ async def send_weekly_digest(
             return "not due"
         if not is_digest_due(schedule, last, now):
             return "not due"
-        known = build_status(await load_all_guard_data(world.ledger, configs), now, minutes)
+        known = build_status(await load_all_guard_data(world.ledger, configs), now, run_time)
         await claim.ensure_held()
         try:
             await world.notification_channel.send(build_digest_card(known, world.public_url))

@@ -22,7 +22,7 @@ from core.status.counts import is_recent, select_open_cases
 from core.status.run_history import PENDING_STATUSES, RunSummary
 from core.tenant.changes import Change, parse_change
 
-DEFAULT_RUN_MINUTES = 8.0
+DEFAULT_RUN_TIME = timedelta(minutes=8)
 # Time a run needs besides reading the tenant: to start, to save its state, to notify.
 RUN_MARGIN = timedelta(minutes=2)
 RECENT_REQUEST_WINDOW = timedelta(days=30)

@@ -24,7 +24,7 @@ from core.ports import Ledger
 from core.status.counts import StatusCounts, count_guard, select_open_cases
 from core.status.daily_history import DailyCounts, build_daily_history
 from core.status.guard_status import (
-    DEFAULT_RUN_MINUTES,
+    DEFAULT_RUN_TIME,
     RUN_MARGIN,
     ExemptionView,
     GuardData,
@@ -190,13 +190,13 @@ async def load_guard_data(ledger: Ledger, config: GuardConfig) -> GuardData:
 def build_status(
     all_data: Sequence[GuardData],
     now: datetime,
-    run_minutes: float = DEFAULT_RUN_MINUTES,
+    run_time: timedelta = DEFAULT_RUN_TIME,
     probe: ProbeReport | None = None,
 ) -> TenantStatus:
-    """The status as of `now`. `run_minutes` is how long a run may take, from the settings."""
+    """The status as of `now`. `run_time` is how long a run may take, from the settings."""
     runs = [parse_runs(data.runs, now) for data in all_data]
     since = min((run.started_at for one in runs for run in one), default=None)
-    grace = timedelta(minutes=run_minutes) + RUN_MARGIN
+    grace = run_time + RUN_MARGIN
     guards = tuple(
         build_guard_status(data, of_guard, now, since, grace)
         for data, of_guard in zip(all_data, runs, strict=True)

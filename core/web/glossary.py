@@ -42,12 +42,12 @@ SEVERITY_TEXTS = {
 }
 VERDICT_TEXTS: Mapping[str, str] = {
     Verdict.COULD_NOT_TELL: "it could not be read, so nothing is known of it",
-    Verdict.ASK: "a person has to decide",
+    Verdict.ASK: "an operator has to decide",
     Verdict.ON_PREMISES: "it is managed on premises and has to be changed there",
     Verdict.PROTECTED: "Microsoft lets no app change an administrator's account",
     Verdict.REFUSED: "the tenant refused the change; it is left to you",
-    Verdict.FAILED: "putting it right failed again and again; it is left to you for a week",
-    Verdict.CONTESTED: "it was put right twice and somebody changed it back; it is left to you",
+    Verdict.FAILED: "the change failed several times; it is left to you for a week",
+    Verdict.CONTESTED: "it was remediated twice and somebody reverted it; it is left to you",
 }
 CHANGE_STATE_TEXTS = {
     ChangeState.INTENDED: "started",
