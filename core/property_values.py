@@ -55,8 +55,8 @@ def matches_value(found: object, expected: Value) -> bool | None:
     if found is None or isinstance(found, Mapping | list):
         return None
     if isinstance(expected, bool):
-        told = parse_printed_bool(found)
-        return None if told is None else told is expected
+        known = parse_printed_bool(found)
+        return None if known is None else known is expected
     if isinstance(expected, int):
         counted = parse_printed_int(found)
         return (

@@ -253,7 +253,7 @@ class Sandbox:
             "failed-flows": lambda: self.failed_flows,
             "requests": lambda: {"requests": self.requests, "counts": self.counts},
         }
-        orders: dict[str, Callable[[], None]] = {
+        actions: dict[str, Callable[[], None]] = {
             "scene": lambda: self.tenant.apply_patch(require_object(request.json())),
             "faults": lambda: self.tenant.set_faults(request.json()),
             "reset": self.reset,
@@ -261,10 +261,10 @@ class Sandbox:
         what = request.segments[1] if len(request.segments) == 2 else ""
         if request.method == "GET" and what in views:
             return HttpResponse(200, views[what]())
-        if request.method != "POST" or what not in orders:
+        if request.method != "POST" or what not in actions:
             return HttpResponse(404, {"error": "no such control route"})
         try:
-            orders[what]()
+            actions[what]()
         except (MalformedBody, ValueError, LookupError) as error:
             return HttpResponse(400, {"error": str(error)})
         return HttpResponse(200, {"ok": True})

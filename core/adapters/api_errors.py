@@ -141,14 +141,14 @@ def retryable_exchange_error(
     the .NET type and the message tell.
     """
     kind, message = parse_exchange_error(get_api_error(body))
-    told = f"{kind} {message}"
+    text = f"{kind} {message}"
     if status >= 400 and OTHER_FOREST in message.lower():
         return MisroutedError(f"{cmdlet}: HTTP {status} {message}", in_other_forest=True)
-    if status >= 400 and any(sign in told for sign in NEEDS_PROXY):
+    if status >= 400 and any(sign in text for sign in NEEDS_PROXY):
         return MisroutedError(f"{cmdlet}: HTTP {status} {message}", in_other_forest=False)
     if found := retryable_status(status, retry_after, cmdlet):
         return found
-    if status == 400 and any(name in told for name in TRANSIENT_TYPES):
+    if status == 400 and any(name in text for name in TRANSIENT_TYPES):
         return RetryableError(f"{cmdlet}: HTTP {status} {message}")
     return None
 

@@ -242,7 +242,7 @@ def build_next_state(
             shrunk_population=coverage.population if waits else state.shrunk_population,
             scan_pass=None,
         )
-    seen = {surface for surface in coverage.sources if not coverage.find_source_failure(surface)}
+    seen = {source for source in coverage.sources if not coverage.find_source_failure(source)}
     return replace(
         state,
         baselined_sources=state.baselined_sources | seen,

@@ -192,9 +192,9 @@ def build_object_finding(failure: ReadFailure) -> Finding:
 
 def find_unreadable_objects(batch: Reading[object]) -> Iterator[Finding]:
     """The objects of one batch that could not be read, where others of the source could."""
-    surfaces = {failure.source for failure in batch.failures if not failure.object_id}
+    sources = {failure.source for failure in batch.failures if not failure.object_id}
     for failure in batch.failures:
-        if failure.object_id and failure.source not in surfaces:
+        if failure.object_id and failure.source not in sources:
             yield build_object_finding(failure)
 
 

@@ -310,7 +310,9 @@ def find_excess_permissions(
     configs: Iterable[GuardConfig], grants: GrantedPermissions
 ) -> ExcessPermissions:
     """What an administrator could take away from the app without affecting a guard."""
-    wanted = {permission.name for duty in configs for permission in list_needed_permissions(duty)}
+    wanted = {
+        permission.name for config in configs for permission in list_needed_permissions(config)
+    }
     roles = grants.app_roles or frozenset()
     cmdlets = grants.cmdlets or frozenset()
     return ExcessPermissions(
@@ -324,11 +326,11 @@ def collect_needed_permissions(
 ) -> dict[str, tuple[Permission, list[str]]]:
     """Each permission that is needed, with the guards that need it; required beats optional."""
     found: dict[str, tuple[Permission, list[str]]] = {}
-    for duty in configs:
-        for permission in list_needed_permissions(duty):
+    for config in configs:
+        for permission in list_needed_permissions(config):
             known, guards = found.get(permission.name, (permission, []))
             wanted = known if permission.optional else permission
-            found[permission.name] = (wanted, [*guards, duty.guard.name])
+            found[permission.name] = (wanted, [*guards, config.guard.name])
     return dict(sorted(found.items(), key=lambda item: (item[1][0].service, item[0])))
 
 

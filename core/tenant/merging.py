@@ -26,9 +26,9 @@ def collect_failures(
     for reading in readings:
         found |= dict.fromkeys(reading.failures)
         if not reading.complete:
-            for surface in sorted(reading.sources):
-                if not reading.find_source_failure(surface):
-                    found[ReadFailure(surface, LISTING_INCOMPLETE, optional=optional)] = None
+            for source in sorted(reading.sources):
+                if not reading.find_source_failure(source):
+                    found[ReadFailure(source, LISTING_INCOMPLETE, optional=optional)] = None
     return tuple(found)
 
 
@@ -37,9 +37,9 @@ def find_object_failure(reading: Reading[Any], source: str, object_id: str) -> R
     whole = reading.find_source_failure(source)
     if whole:
         return whole
-    for miss in reading.failures:
-        if miss.source == source and miss.object_id == object_id:
-            return miss
+    for failure in reading.failures:
+        if failure.source == source and failure.object_id == object_id:
+            return failure
     return ReadFailure(source, LISTING_INCOMPLETE) if not reading.complete else None
 
 
@@ -57,10 +57,10 @@ class PresenceTracker:
     def add_page(self, page: Reading[Any]) -> None:
         """Take in a page."""
         self.complete = self.complete and page.complete
-        for miss in page.failures:
-            if miss.object_id.startswith(UNIDENTIFIED_PREFIX):
+        for failure in page.failures:
+            if failure.object_id.startswith(UNIDENTIFIED_PREFIX):
                 self.complete = False
-        broken = {miss.object_id for miss in page.failures}
+        broken = {failure.object_id for failure in page.failures}
         scope = page.scope
         self.present_ids |= {
             one

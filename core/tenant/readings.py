@@ -84,9 +84,10 @@ class Reading[T]:
         ):
             return False
         return not any(
-            miss.object_id in ("", object_id) or miss.object_id.startswith(UNIDENTIFIED_PREFIX)
-            for miss in self.failures
-            if miss.source in sources
+            failure.object_id in ("", object_id)
+            or failure.object_id.startswith(UNIDENTIFIED_PREFIX)
+            for failure in self.failures
+            if failure.source in sources
         )
 
     def with_items[U](
@@ -110,14 +111,16 @@ class Reading[T]:
 
     def find_source_failure(self, source: str) -> ReadFailure | None:
         """The failure to read a whole source, if there was one."""
-        for miss in self.failures:
-            if miss.source == source and not miss.object_id:
-                return miss
+        for failure in self.failures:
+            if failure.source == source and not failure.object_id:
+                return failure
         return None
 
     @property
     def unread_object_ids(self) -> frozenset[str]:
         """The objects that could not be read in full."""
         return frozenset(
-            miss.object_id for miss in self.failures if miss.object_id and not miss.optional
+            failure.object_id
+            for failure in self.failures
+            if failure.object_id and not failure.optional
         )

@@ -149,11 +149,11 @@ def hash_rule_actions(rule: InboxRule) -> str:
 
 def describe_changed_since(current: Mapping[str, object]) -> str:
     """What to tell an operator about an object that was changed after the change."""
-    told = ", ".join(
+    shown = ", ".join(
         f"{quote_text(name, VALUE_LIMIT)} is {format_tenant_value(value)}"
         for name, value in current.items()
     )
-    return f"it was changed since: {told} now"
+    return f"it was changed since: {shown} now"
 
 
 def format_tenant_value(value: object) -> str:

@@ -53,9 +53,9 @@ def test_every_verdict_is_explained(verdict: str) -> None:
 
 def test_every_guard_is_in_the_readme_and_has_its_files() -> None:
     readme = (ROOT / "README.md").read_text(encoding="utf-8")
-    for duty in CATALOG:
-        module = duty.guard.name.replace("-", "_")
-        assert f"`{duty.guard.name}`" in readme
+    for config in CATALOG:
+        module = config.guard.name.replace("-", "_")
+        assert f"`{config.guard.name}`" in readme
         guards, tests = ROOT / "core" / "guards", ROOT / "tests" / "unit" / "guards"
         assert (guards / f"{module}.py").exists() or (guards / module / "guard.py").exists()
         assert (tests / f"test_{module}.py").exists() or (tests / module / "test_guard.py").exists()
@@ -70,7 +70,7 @@ def test_every_file_a_document_links_to_exists(path: Path) -> None:
 
 def test_the_guards_are_described_in_the_order_of_the_catalog() -> None:
     text = (ROOT / "docs" / "guards.md").read_text(encoding="utf-8")
-    names = [duty.guard.name for duty in CATALOG]
+    names = [config.guard.name for config in CATALOG]
     assert [line[3:] for line in text.splitlines() if line.startswith("## ")][:-1] == names
     for name in names:
         section = text.partition(f"\n## {name}\n")[2].partition("\n## ")[0]

@@ -2,7 +2,7 @@
 
 from core.config.catalog import CATALOG
 
-CONFIGS_BY_NAME = {duty.guard.name: duty for duty in CATALOG}
+CONFIGS_BY_NAME = {config.guard.name: config for config in CATALOG}
 SIGN_IN_CONFIG = CONFIGS_BY_NAME["shared-mailbox-sign-in"]
 FORWARDING_CONFIG = CONFIGS_BY_NAME["mailbox-forwarding"]
 AUDIT_CONFIG = CONFIGS_BY_NAME["mailbox-audit"]

@@ -241,10 +241,10 @@ def add_mailboxes(fake: FakeTenant, rows: Sequence[dict[str, Any]]) -> None:
     """Mailboxes and their audit settings. All of them have the same licence, if any."""
     fake.boxes, nameless = parse_each_row(rows, parse_mailbox)
     fake.audits, unclear = parse_each_row(rows, parse_mailbox_audit)
-    for surface, broken in ((MAILBOXES, nameless), (MAILBOX_AUDIT, unclear)):
+    for source, broken in ((MAILBOXES, nameless), (MAILBOX_AUDIT, unclear)):
         for number, (row, reason) in enumerate(broken, 1):
             fake.fail_read(
-                surface, parse_identifier(row.get("Guid")) or f"unidentified-{number}", reason
+                source, parse_identifier(row.get("Guid")) or f"unidentified-{number}", reason
             )
     sets = {
         kind: {frozenset(list_default_actions(row, kind, False)) for row in rows}

@@ -15,25 +15,25 @@ async def observe_all(guard: Guard[Any], tenant: Tenant, context: ObserveContext
     What a sweep did not read is no surface of it.
     """
     parts: list[Reading[Any]] = []
-    roll: MailboxIndex | None = None
+    index: MailboxIndex | None = None
     async for part in guard.observe(tenant, context):
         if isinstance(part, MailboxPage):
-            roll = roll or MailboxIndex(context.open_case_ids, part.sources)
-            roll.add_page(part)
+            index = index or MailboxIndex(context.open_case_ids, part.sources)
+            index.add_page(part)
         else:
             parts.append(part)
-    if roll:
-        parts.append(roll.build_listing_reading())
+    if index:
+        parts.append(index.build_listing_reading())
         assert guard.inspect
-        for piece in roll.iter_ranges():
+        for piece in index.iter_ranges():
             parts.append(await guard.inspect(tenant, context, piece.mailboxes))
     sweeps = {sweep.name for sweep in guard.periodic_checks} - context.due_checks
-    surfaces = frozenset[str]().union(*(part.sources for part in parts))
+    found = frozenset[str]().union(*(part.sources for part in parts))
     partly = {name: scope for part in parts for name, scope in part.partial_scopes.items()}
     return Reading(
         items=tuple(item for part in parts for item in part.items),
-        failures=tuple(dict.fromkeys(miss for part in parts for miss in part.failures)),
-        sources=surfaces - (sweeps - partly.keys()),
+        failures=tuple(dict.fromkeys(failure for part in parts for failure in part.failures)),
+        sources=found - (sweeps - partly.keys()),
         population=sum(part.population for part in parts),
         complete=all(part.complete for part in parts),
         scope=AllExcept(frozenset()),
@@ -47,7 +47,7 @@ async def collect_pages[T](pages: AsyncIterator[Reading[T]]) -> Reading[T]:
     parts = [part async for part in pages]
     return Reading(
         items=tuple(item for part in parts for item in part.items),
-        failures=tuple(miss for part in parts for miss in part.failures),
+        failures=tuple(failure for part in parts for failure in part.failures),
         sources=frozenset[str]().union(*(part.sources for part in parts)),
         population=sum(part.population for part in parts),
         complete=all(part.complete for part in parts),

@@ -83,7 +83,7 @@ def load_scene(name: str) -> dict[str, Any]:
 
 def list_declared_permissions() -> dict[str, list[str]]:
     """The permissions that the guards declare, and no others."""
-    wanted = [permission for duty in CATALOG for permission in duty.guard.permissions]
+    wanted = [permission for config in CATALOG for permission in config.guard.permissions]
     return {
         str(service): sorted({one.name for one in wanted if one.service is service})
         for service in Service

@@ -28,7 +28,7 @@ from core.web.pages import (
 )
 
 NOW = datetime(2026, 11, 20, 9, 42, tzinfo=UTC)
-CONFIGS_BY_NAME = {duty.guard.name: duty for duty in CATALOG}
+CONFIGS_BY_NAME = {config.guard.name: config for config in CATALOG}
 SIGN_IN, FORWARDING, AUDIT = "shared-mailbox-sign-in", "mailbox-forwarding", "mailbox-audit"
 APPS, DELEGATION, BASELINE = "app-consent", "mailbox-delegation", "tenant-baseline"
 PEOPLE = (
@@ -129,13 +129,13 @@ def build_guard_status(
     name: str, *cases: Case, runs: list[Any] | None = None, **other: Any
 ) -> GuardData:
     """One guard with these cases."""
-    duty = other.pop("config", CONFIGS_BY_NAME[name])
+    config = other.pop("config", CONFIGS_BY_NAME[name])
     state = other.pop(
         "state", GuardState(baselined_sources=frozenset({"mailboxes"}), population=815)
     )
     shards = other.pop("shards", {})
     known = GuardSnapshot(cases={one.key: one for one in cases}, state=state, **other)
-    return GuardData(duty, known, build_recent_runs(duty) if runs is None else runs, shards)
+    return GuardData(config, known, build_recent_runs(config) if runs is None else runs, shards)
 
 
 def build_healthy_tenant() -> list[GuardData]:
@@ -519,7 +519,7 @@ class SamplePages:
         if path == "status":
             return render_status_page(build_status(self.statuses, NOW))
         if path == "cases":
-            choice = CaseFilter.parse(query, [duty.guard.name for duty in configs])
+            choice = CaseFilter.parse(query, [config.guard.name for config in configs])
             return render_cases_page(select_case_page(self.statuses, choice), configs, NOW)
         if path == "notice":
             return render_notice_page(

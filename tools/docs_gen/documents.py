@@ -44,13 +44,13 @@ def build_guard_table() -> str:
     """The guards, one per row."""
     rows = [
         format_row(
-            f"`{duty.guard.name}`",
-            duty.guard.rationale,
-            str(duty.mode),
-            f"`{duty.schedule}`",
-            f"{duty.limit.count} or {duty.limit.percent:g} %",
+            f"`{config.guard.name}`",
+            config.guard.rationale,
+            str(config.mode),
+            f"`{config.schedule}`",
+            f"{config.limit.count} or {config.limit.percent:g} %",
         )
-        for duty in CATALOG
+        for config in CATALOG
     ]
     return format_table(("guard", "why", "mode", "schedule (UTC)", "brake"), rows)
 
@@ -94,15 +94,15 @@ def build_all_permissions_table() -> str:
     """Every permission of every guard, with what an attacker could do with it."""
     rows = [
         format_row(
-            f"`{duty.guard.name}`",
+            f"`{config.guard.name}`",
             f"`{entry.name}`" + (f" ({', '.join(entry.parameters)})" if entry.parameters else ""),
             ("to enforce" if entry.writes else "to read")
             + (", optional" if entry.optional else ""),
             entry.reason,
             describe_risk(entry),
         )
-        for duty in CATALOG
-        for entry in duty.guard.permissions
+        for config in CATALOG
+        for entry in config.guard.permissions
     ]
     return format_table(("guard", "permission", "needed", "why", "what an attacker could do"), rows)
 
@@ -120,11 +120,11 @@ def format_controls(config: GuardConfig) -> str:
         )
     if not found:
         return f"[{BENCHMARK}]({BENCHMARK_URL}): none; {NO_CONTROL_REASONS[config.guard.name]}."
-    told = "; ".join(
+    shown = "; ".join(
         f'{one.id} "{one.title}"' + (f" (in part: {one.uncovered})" if one.uncovered else "")
         for one in found
     )
-    return f"[{BENCHMARK}]({BENCHMARK_URL}): {told}."
+    return f"[{BENCHMARK}]({BENCHMARK_URL}): {shown}."
 
 
 def build_baseline_table() -> str:
@@ -150,7 +150,8 @@ def build_record_tables() -> str:
     return "\n\n".join(
         f"### `{record}`\n\n"
         + format_table(
-            ("field", "what it is"), [format_row(f"`{name}`", told) for name, told in names.items()]
+            ("field", "what it is"),
+            [format_row(f"`{name}`", shown) for name, shown in names.items()],
         )
         for record, names in RECORD_FIELDS.items()
     )
@@ -197,7 +198,7 @@ def build_cmdlet_catalog() -> str:
     """What `infra/exchange-role.ps1` may grant, as JSON that PowerShell reads."""
     entries = [
         {
-            "guard": duty.guard.name,
+            "guard": config.guard.name,
             "cmdlet": entry.name,
             "writes": entry.writes,
             "optional": entry.optional,
@@ -205,12 +206,12 @@ def build_cmdlet_catalog() -> str:
             if entry.writes
             else find_cmdlet(entry.name).read_parameters,
         }
-        for duty in CATALOG
-        for entry in duty.guard.permissions
+        for config in CATALOG
+        for entry in config.guard.permissions
         if entry.service is Service.EXCHANGE
     ]
-    guards = json.dumps([duty.guard.name for duty in CATALOG])
-    enforcing = json.dumps([duty.guard.name for duty in CATALOG if duty.mode is Mode.ENFORCE])
+    guards = json.dumps([config.guard.name for config in CATALOG])
+    enforcing = json.dumps([config.guard.name for config in CATALOG if config.mode is Mode.ENFORCE])
     lines = ",\n".join(f"  {json.dumps(entry)}" for entry in entries)
     lines = lines.replace(', "parameters"', ',\n   "parameters"')
     document = f'{{"guards": {guards},\n "enforcing": {enforcing},\n "entries": [\n{lines}\n ]}}'

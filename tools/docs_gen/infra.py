@@ -42,15 +42,15 @@ def format_chosen_setting(config: GuardConfig, suffix: str, default: str) -> str
 def build_guards_object() -> str:
     """The object `guards` of main.bicep."""
     lines = ["var guards = {"]
-    for duty in CATALOG:
-        percent, minutes = str(duty.limit.percent), str(get_max_age_minutes(duty))
+    for config in CATALOG:
+        percent, minutes = str(config.limit.percent), str(get_max_age_minutes(config))
         lines += [
-            f"  '{duty.guard.name}': {{",
-            f"    mode: toLower({format_chosen_setting(duty, 'MODE', duty.mode)})",
-            f"    schedule: {format_chosen_setting(duty, 'SCHEDULE', duty.schedule)}",
-            f"    limit: {format_chosen_setting(duty, 'LIMIT', str(duty.limit.count))}",
-            f"    limitPercent: {format_chosen_setting(duty, 'LIMIT_PERCENT', percent)}",
-            f"    maxAgeMinutes: {format_chosen_setting(duty, 'MAX_AGE_MINUTES', minutes)}",
+            f"  '{config.guard.name}': {{",
+            f"    mode: toLower({format_chosen_setting(config, 'MODE', config.mode)})",
+            f"    schedule: {format_chosen_setting(config, 'SCHEDULE', config.schedule)}",
+            f"    limit: {format_chosen_setting(config, 'LIMIT', str(config.limit.count))}",
+            f"    limitPercent: {format_chosen_setting(config, 'LIMIT_PERCENT', percent)}",
+            f"    maxAgeMinutes: {format_chosen_setting(config, 'MAX_AGE_MINUTES', minutes)}",
             "  }",
         ]
     return "\n".join([*lines, "}"])
@@ -60,7 +60,7 @@ def build_guard_settings() -> str:
     """The settings of guards in app.bicep."""
     return "\n".join(
         f"  {get_setting_prefix(name)}_{suffix}: guards['{name}'].{BICEP_FIELDS[suffix]}"
-        for name in (duty.guard.name for duty in CATALOG)
+        for name in (config.guard.name for config in CATALOG)
         for suffix in GUARD_SETTING_SUFFIXES
     )
 
@@ -78,15 +78,15 @@ def format_role_names(config: GuardConfig, *, writes: bool, optional: bool) -> s
 def build_permissions_object() -> str:
     """The object `permissions` of entra.bicep."""
     lines = ["var permissions = {"]
-    for duty in CATALOG:
-        exchange = any(one.service is Service.EXCHANGE for one in duty.guard.permissions)
+    for config in CATALOG:
+        exchange = any(one.service is Service.EXCHANGE for one in config.guard.permissions)
         lines += [
-            f"  '{duty.guard.name}': {{",
+            f"  '{config.guard.name}': {{",
             f"    exchange: {str(exchange).lower()}",
-            f"    reads: {format_role_names(duty, writes=False, optional=False)}",
-            f"    optionalReads: {format_role_names(duty, writes=False, optional=True)}",
-            f"    writes: {format_role_names(duty, writes=True, optional=False)}",
-            f"    optionalWrites: {format_role_names(duty, writes=True, optional=True)}",
+            f"    reads: {format_role_names(config, writes=False, optional=False)}",
+            f"    optionalReads: {format_role_names(config, writes=False, optional=True)}",
+            f"    writes: {format_role_names(config, writes=True, optional=False)}",
+            f"    optionalWrites: {format_role_names(config, writes=True, optional=True)}",
             "  }",
         ]
     return "\n".join([*lines, "}"])
@@ -94,6 +94,6 @@ def build_permissions_object() -> str:
 
 def list_parameters() -> Iterator[str]:
     """The names of the guards' settings that azd passes on in main.parameters.json."""
-    for duty in CATALOG:
+    for config in CATALOG:
         for suffix in (*GUARD_SETTING_SUFFIXES, "MAX_AGE_MINUTES"):
-            yield f"{get_setting_prefix(duty.guard.name)}_{suffix}"
+            yield f"{get_setting_prefix(config.guard.name)}_{suffix}"

@@ -64,15 +64,15 @@ async def fetch_paged_listing[T](
     `never_empty`: every tenant has some of these, so an empty list is an answer gone wrong.
     """
     seen = IdSet()
-    nobody = not after
+    is_empty = not after
     nameless = 0
     try:
         async for part in list_objects(exchange, command, after):
             rows, further = part.rows, part.continuation
             if part.restarted:
-                seen, nobody, nameless = IdSet(), True, 0
-            nobody = nobody and not rows
-            if never_empty and nobody and not further:
+                seen, is_empty, nameless = IdSet(), True, 0
+            is_empty = is_empty and not rows
+            if never_empty and is_empty and not further:
                 raise Unavailable(f"{command.cmdlet} listed nobody at all")
             items, broken = parse_each_row(rows, parse)
             new = {get_id(item): item for item in items if seen.add(get_id(item))}
@@ -80,16 +80,16 @@ async def fetch_paged_listing[T](
             lost = [
                 pair for pair in zip(broken, ids, strict=True) if not pair[1] or seen.add(pair[1])
             ]
-            misses = build_row_failures(
+            unread = build_row_failures(
                 source, [row for row, _ in lost], [one for _, one in lost], nameless
             )
             nameless += len(lost)
             yield Reading(
                 items=tuple(new.values()),
-                failures=misses,
+                failures=unread,
                 sources=frozenset({source}),
-                population=len(new) + len(misses),
-                scope=frozenset(new) | {miss.object_id for miss in misses},
+                population=len(new) + len(unread),
+                scope=frozenset(new) | {failure.object_id for failure in unread},
                 continuation=further,
                 restarted=part.restarted,
             )

@@ -40,10 +40,10 @@ def name_licence[T](reading: Reading[T]) -> Reading[T]:
     return replace(
         reading,
         failures=tuple(
-            replace(miss, permission=PREMIUM_LICENCE)
-            if NO_LICENCE in miss.reason and not miss.object_id
-            else miss
-            for miss in reading.failures
+            replace(failure, permission=PREMIUM_LICENCE)
+            if NO_LICENCE in failure.reason and not failure.object_id
+            else failure
+            for failure in reading.failures
         ),
     )
 

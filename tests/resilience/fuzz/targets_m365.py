@@ -145,9 +145,9 @@ BATCH_NAMES = ("responses", "id", "status", "body", "headers", "Retry-After", "v
 
 def fuzz_rows(data: bytes) -> None:
     """One row of Graph or Exchange: understood, or refused with a reason."""
-    soil = FuzzDataProvider(data, ROW_NAMES)
-    parse = soil.choose(ROW_PARSERS)
-    row = soil.take_row()
+    chance = FuzzDataProvider(data, ROW_NAMES)
+    parse = chance.choose(ROW_PARSERS)
+    row = chance.take_row()
     for found in (row, strip_annotations(row)):
         noun = call_expecting(partial(parse, found), ValueError)
         if isinstance(noun, ValueError):
@@ -172,17 +172,19 @@ def fuzz_bodies(data: bytes) -> None:
 
 def fuzz_refusals(data: bytes) -> None:
     """A refusal in any of its shapes, or in none: always an error of ours, short, on one line."""
-    soil = FuzzDataProvider(data, ERROR_NAMES)
-    code = soil.choose((400, 401, 403, 404, 409, 410, 412, 413, 418, 429, 500, 503, 599, 200, 0))
-    match soil.take_byte() % 4:
+    chance = FuzzDataProvider(data, ERROR_NAMES)
+    code = chance.choose((400, 401, 403, 404, 409, 410, 412, 413, 418, 429, 500, 503, 599, 200, 0))
+    match chance.take_byte() % 4:
         case 0:
-            raw = soil.take_rest()
+            raw = chance.take_rest()
         case 1:
-            raw = bytes(soil.take_byte())
+            raw = bytes(chance.take_byte())
         case 2:
-            raw = json.dumps({"error": soil.take_row()}).encode()
+            raw = json.dumps({"error": chance.take_row()}).encode()
         case _:
-            detail = soil.take_text() + "|" + soil.take_text() + "|" + json.dumps(soil.take_row())
+            detail = (
+                chance.take_text() + "|" + chance.take_text() + "|" + json.dumps(chance.take_row())
+            )
             raw = json.dumps({"error": {"details": [{"message": detail}]}}).encode()
     body = parse_exchange_error_body(BufferedResponse(code, {}, raw))
     for error in (
@@ -195,12 +197,14 @@ def fuzz_refusals(data: bytes) -> None:
 
 def fuzz_batches(data: bytes) -> None:
     """A batch's answer: everything asked has its object, its error, or is asked again."""
-    soil = FuzzDataProvider(data, BATCH_NAMES)
+    chance = FuzzDataProvider(data, BATCH_NAMES)
     replies = [
-        soil.corrupt_row({"id": str(soil.take_byte() % 4), "status": 200, "body": {"value": []}})
-        for _ in range(soil.take_byte() % 6)
+        chance.corrupt_row(
+            {"id": str(chance.take_byte() % 4), "status": 200, "body": {"value": []}}
+        )
+        for _ in range(chance.take_byte() % 6)
     ]
-    answer = soil.corrupt_row({"responses": replies})
+    answer = chance.corrupt_row({"responses": replies})
     sorted_out = call_expecting(lambda: graph_adapter.sort_graph_replies(answer, 3), RetryableError)
     for mine in [] if isinstance(sorted_out, RetryableError) else sorted_out:
         found = graph_adapter.parse_graph_reply(mine, "/users/x", "User.Read.All")
@@ -226,22 +230,22 @@ def fuzz_headers(data: bytes) -> None:
 
 def fuzz_recipients(data: bytes) -> None:
     """A recipient: inside, outside, or unresolved, but always something, and always the same."""
-    soil = FuzzDataProvider(data)
-    raw = parse_recipient_text(soil.take_text())
+    chance = FuzzDataProvider(data)
+    raw = parse_recipient_text(chance.take_text())
     names = [raw, parse_recipient_string(raw)[1], get_lookup_name(raw, OWN_DOMAINS)]
     by_name = {
         name: Recipient(
             name,
-            bool(soil.take_byte() % 2),
-            soil.choose(("MailContact", "UserMailbox", "GuestMailUser", "GroupMailbox", "")),
-            soil.take_text(),
-            parse_recipient_text(soil.take_text()),
+            bool(chance.take_byte() % 2),
+            chance.choose(("MailContact", "UserMailbox", "GuestMailUser", "GroupMailbox", "")),
+            chance.take_text(),
+            parse_recipient_text(chance.take_text()),
         )
-        for name in [*names, *(soil.take_text() for _ in range(soil.take_byte() % 4))]
+        for name in [*names, *(chance.take_text() for _ in range(chance.take_byte() % 4))]
     }
     people = tuple(by_name.values())
     known = KnownRecipients(
-        by_name, {one.key: GroupMembers(one.key, people[: soil.take_byte() % 4]) for one in people}
+        by_name, {one.key: GroupMembers(one.key, people[: chance.take_byte() % 4]) for one in people}
     )
     for target in (
         *(locate_recipient(raw, OWN_DOMAINS, known) or ()),

@@ -86,34 +86,34 @@ LINK_PATTERN = re.compile(r"\]\(([^()\s]*)\)")
 MARKUP_CHARACTERS = set("<>`_~#|{}")
 
 
-def take_texts(provider: FuzzDataProvider, names: Iterable[str]) -> dict[str, Any]:
+def take_texts(chance: FuzzDataProvider, names: Iterable[str]) -> dict[str, Any]:
     """Texts for some of these names."""
-    return {name: provider.take_text() for name in names if provider.take_byte() % 2}
+    return {name: chance.take_text() for name in names if chance.take_byte() % 2}
 
 
 def fuzz_cards(data: bytes) -> None:
     """A card of any texts: valid, small, and nothing foreign in it acts."""
-    soil = FuzzDataProvider(data)
+    chance = FuzzDataProvider(data)
     news = []
-    for number in range(1 + soil.take_byte() % 3):
+    for number in range(1 + chance.take_byte() % 3):
         one = build_case(
             number,
             facts=tuple(
-                Fact(soil.take_text(), soil.take_text()) for _ in range(soil.take_byte() % 12)
+                Fact(chance.take_text(), chance.take_text()) for _ in range(chance.take_byte() % 12)
             ),
-            planned_changes=soil.choose(((), (BLOCK_CHANGE_JSON,), (soil.take_text(),))),
-            object_id=soil.take_text(),
+            planned_changes=chance.choose(((), (BLOCK_CHANGE_JSON,), (chance.take_text(),))),
+            object_id=chance.take_text(),
         )
-        news.append(replace(one, **take_texts(soil, UNTRUSTED_FIELDS)))
+        news.append(replace(one, **take_texts(chance, UNTRUSTED_FIELDS)))
     deeds = tuple(
-        build_request(number, **take_texts(soil, ("who", "why", "subject", "note")))
-        for number in range(soil.take_byte() % 3)
+        build_request(number, **take_texts(chance, ("who", "why", "subject", "note")))
+        for number in range(chance.take_byte() % 3)
     )
     run = build_report(
         *news,
         operator_requests=deeds,
-        baselined=bool(soil.take_byte() % 2),
-        title=soil.take_text() or "x",
+        baselined=bool(chance.take_byte() % 2),
+        title=chance.take_text() or "x",
     )
     told: list[Case] = []
     for message in build_cards(run, PUBLIC_URL):
@@ -163,19 +163,19 @@ TENANT_RECORDS = (Way, ProbeReport)
 
 def fuzz_records(data: bytes) -> None:
     """A row of the state table: the record it was, or left alone; nothing that shows it fails."""
-    soil = FuzzDataProvider(data)
-    kind = soil.choose(RECORD_TYPES)
+    chance = FuzzDataProvider(data)
+    kind = chance.choose(RECORD_TYPES)
     valid: dict[str, object] = json.loads(encode_stored_record(VALID_RECORDS[kind]))
-    body: Any = json.dumps(soil.corrupt_row(valid))
-    if soil.take_byte() % 8 == 0:
-        body = soil.take_value()
+    body: Any = json.dumps(chance.corrupt_row(valid))
+    if chance.take_byte() % 8 == 0:
+        body = chance.take_value()
     if kind in TENANT_RECORDS:
         found = call_expecting(lambda: decode_stored_record(kind, body), ValueError)
         if not isinstance(found, ValueError):
             assert decode_stored_record(kind, encode_stored_record(found)) == found
         return
     entity = TableEntity(
-        PartitionKey="toy", RowKey=choose_row_key(kind, valid, soil), v=1, body=body
+        PartitionKey="toy", RowKey=choose_row_key(kind, valid, chance), v=1, body=body
     )
     sorted_out = RecordCollector()
     sorted_out.add_row("toy", entity)
@@ -192,16 +192,16 @@ def fuzz_records(data: bytes) -> None:
     if isinstance(record, ValueError):
         return
     assert decode_stored_record(kind, encode_stored_record(record)) == record
-    assert_renderable(sorted_out.build_snapshot(), soil)
+    assert_renderable(sorted_out.build_snapshot(), chance)
 
 
-def choose_row_key(kind: type[Any], valid: Mapping[str, Any], provider: FuzzDataProvider) -> str:
+def choose_row_key(kind: type[Any], valid: Mapping[str, Any], chance: FuzzDataProvider) -> str:
     """The key of a row, mostly the right one."""
-    if provider.take_byte() % 4 == 0:
+    if chance.take_byte() % 4 == 0:
         return "|".join(
             (
-                provider.choose(("case", "change", "exempt", "request", "known", "run")),
-                provider.take_text(),
+                chance.choose(("case", "change", "exempt", "request", "known", "run")),
+                chance.take_text(),
             )
         )
     record = VALID_RECORDS[kind]
@@ -210,12 +210,12 @@ def choose_row_key(kind: type[Any], valid: Mapping[str, Any], provider: FuzzData
     return "lease"
 
 
-def assert_renderable(snapshot: GuardSnapshot, provider: FuzzDataProvider) -> None:
+def assert_renderable(snapshot: GuardSnapshot, chance: FuzzDataProvider) -> None:
     """Assert that whoever looks at all of a memory gets an answer."""
     for one in snapshot.cases.values():
         parse_planned_changes(one)
         list_planned_kinds(one)
-    documents = [provider.take_row(2) for _ in range(provider.take_byte() % 3)]
+    documents = [chance.take_row(2) for _ in range(chance.take_byte() % 3)]
     parse_runs(documents, START)
     duty = THREE_CONFIGS[0]
     now = build_status([GuardData(duty, snapshot, documents)], START)
@@ -231,12 +231,12 @@ def assert_renderable(snapshot: GuardSnapshot, provider: FuzzDataProvider) -> No
 
 def fuzz_baselines(data: bytes) -> None:
     """A baseline file: rows, or every mistake in it by name."""
-    soil = FuzzDataProvider(data, BASELINE_NAMES)
+    chance = FuzzDataProvider(data, BASELINE_NAMES)
     text = json.dumps(
-        {"rows": [soil.take_row()], "change": soil.take_row(), "off": soil.take_row()}
+        {"rows": [chance.take_row()], "change": chance.take_row(), "off": chance.take_row()}
     )
-    if soil.take_byte() % 4 == 0:
-        text = soil.take_rest().decode("utf-8", "replace")
+    if chance.take_byte() % 4 == 0:
+        text = chance.take_rest().decode("utf-8", "replace")
     found = call_expecting(
         lambda: read_baseline_rows(text, SHIPPED_ROWS, "BASELINE_FILE", date(2026, 11, 20)),
         SettingsError,
@@ -249,23 +249,23 @@ def fuzz_baselines(data: bytes) -> None:
 
 def fuzz_requests(data: bytes) -> None:
     """The body, the query and the sign-in of a request: typed values, or why not."""
-    soil = FuzzDataProvider(
+    chance = FuzzDataProvider(
         data, ("who", "why", "mode", "plan", "subject", "until", "claims", "typ", "val")
     )
-    route = soil.choose(ROUTES)
-    claims = soil.corrupt_row(
-        {"claims": [soil.corrupt_row({"typ": "roles", "val": "Exoguard.Reader"})]}
+    route = chance.choose(ROUTES)
+    claims = chance.corrupt_row(
+        {"claims": [chance.corrupt_row({"typ": "roles", "val": "Exoguard.Reader"})]}
     )
-    for text in (soil.take_text(), base64.b64encode(dump_json(claims)).decode()):
+    for text in (chance.take_text(), base64.b64encode(dump_json(claims)).decode()):
         who = call_expecting(partial(parse_client_principal, text), AccessDenied)
         if isinstance(who, AccessDenied):
             assert 400 <= who.status < 500
         else:
             assert_bounded(who)
-    wish = dump_json(soil.corrupt_row({"who": "Ada", "why": "because"}))
-    body = wish if soil.take_byte() % 2 else soil.take_rest()
+    wish = dump_json(chance.corrupt_row({"who": "Ada", "why": "because"}))
+    body = wish if chance.take_byte() % 2 else chance.take_rest()
     call = HttpRequest(
-        {}, {soil.take_text(): soil.take_text()}, {"content-type": "application/json"}, body
+        {}, {chance.take_text(): chance.take_text()}, {"content-type": "application/json"}, body
     )
     for typed in (
         call_expecting(lambda: parse_request_body(route, call, Caller("x", "Ada")), BadRequest),
@@ -276,28 +276,28 @@ def fuzz_requests(data: bytes) -> None:
             continue
         assert typed.keys() <= {entry.name for entry in route.parameters}
         assert all(len(value) <= 500 for value in typed.values())
-    when = call_expecting(lambda: parse_until_parameter(soil.take_text()), BadRequest)
+    when = call_expecting(lambda: parse_until_parameter(chance.take_text()), BadRequest)
     assert isinstance(when, BadRequest) or when.tzinfo
 
 
 def fuzz_messages(data: bytes) -> None:
     """A message of a queue: an order or a ticket, or refused."""
-    soil = FuzzDataProvider(data)
+    chance = FuzzDataProvider(data)
     ticket: dict[str, object] = {"guard": "g", "run": "r", "at": START.isoformat()}
     ticket |= {"looks": True, "mode": None}
     roll = (
-        dump_json(soil.take_value())
-        if soil.take_byte() % 2
+        dump_json(chance.take_value())
+        if chance.take_byte() % 2
         else dump_json(['00000000["a","b","c","d",1]'])
     )
     packed = base64.b64encode(zlib.compress(roll)).decode()
     order: dict[str, object] = {"guard": "g", "round": "r", "shard": 0, "mode": "alert"}
     order |= {"low": "", "high": "8", "due": [], "mailboxes": packed}
     for text in (
-        dump_json(soil.corrupt_row(ticket)).decode(),
-        dump_json(soil.corrupt_row(order)).decode(),
-        soil.take_text(),
-        soil.take_rest().decode("utf-8", "replace"),
+        dump_json(chance.corrupt_row(ticket)).decode(),
+        dump_json(chance.corrupt_row(order)).decode(),
+        chance.take_text(),
+        chance.take_rest().decode("utf-8", "replace"),
     ):
         ticket_found = call_expecting(partial(RunMessage.from_json, text), ValueError)
         if not isinstance(ticket_found, ValueError):

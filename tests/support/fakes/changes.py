@@ -144,9 +144,13 @@ def block_sign_in(tenant: FakeTenantState, change: BlockSignIn) -> AppliedChange
 
 def ensure_account_holds_no_role(tenant: FakeTenantState, box: Mailbox) -> None:
     """Raise for an account that holds a role, or when that is unknown."""
-    for (source, _), miss in tenant.failures.items():
+    for (source, _), failure in tenant.failures.items():
         if source == ROLE_HOLDERS:
-            raise Forbidden("not known", miss.permission) if miss.permission else Unavailable("")
+            raise (
+                Forbidden("not known", failure.permission)
+                if failure.permission
+                else Unavailable("")
+            )
     if not {one.id for one in tenant.holders}.isdisjoint({box.id, box.guid}):
         raise Rejected("the account holds a role, or may activate one", verdict="protected")
 

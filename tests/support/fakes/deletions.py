@@ -31,5 +31,5 @@ class FakeDeletionReader:
             for kind, place in (("user", DELETED_USERS), ("group", DELETED_GROUPS))
         ]
         items = tuple(one for part in parts for one in part.items)
-        unread = tuple(miss for part in parts for miss in part.failures)
+        unread = tuple(failure for part in parts for failure in part.failures)
         return Reading(items, unread, collect_sources(parts), population=len(items))

@@ -21,7 +21,7 @@ class FakeMailboxReader:
         found = [box for box in self.tenant.boxes if not kinds or box.kind in kinds]
         others = {box.id for box in self.tenant.boxes} - {box.id for box in found}
         seen = self.tenant.build_reading(MAILBOXES, map(strip_forwards, found), lambda box: box.id)
-        unread = tuple(miss for miss in seen.failures if miss.object_id not in others)
+        unread = tuple(failure for failure in seen.failures if failure.object_id not in others)
         for part in self.tenant.paginate(replace(seen, failures=unread), lambda box: box.id, after):
             yield part
 

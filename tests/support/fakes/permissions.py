@@ -16,9 +16,9 @@ class FakePermissionReader:
 
     async def read_granted_permissions(self) -> Reading[GrantedPermissions]:
         self.tenant.read_log.append((GRANTS, ()))
-        surfaces = frozenset({GRANTS, CREDENTIAL})
+        names = frozenset({GRANTS, CREDENTIAL})
         if shut_out := self.tenant.failures.get((CREDENTIAL, "")):
-            return Reading(failures=(shut_out,), sources=surfaces)
+            return Reading(failures=(shut_out,), sources=names)
         if untold := self.tenant.failures.get((GRANTS, "")):
-            return Reading((GrantedPermissions(),), (untold,), surfaces, population=1)
-        return Reading((self.tenant.granted,), sources=surfaces, population=1)
+            return Reading((GrantedPermissions(),), (untold,), names, population=1)
+        return Reading((self.tenant.granted,), sources=names, population=1)

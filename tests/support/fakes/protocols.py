@@ -35,8 +35,8 @@ class FakeProtocolReader:
         whole = self.tenant.failures.get((PROTOCOL_USE, ""))
         found = [use for use in self.tenant.observed_uses if use.last_used >= since and not whole]
         partly = [
-            miss for (place, _), miss in self.tenant.failures.items() if place == PROTOCOL_USE
+            failure for (place, _), failure in self.tenant.failures.items() if place == PROTOCOL_USE
         ]
-        unread = (whole,) if whole else tuple(replace(miss, optional=True) for miss in partly)
+        unread = (whole,) if whole else tuple(replace(failure, optional=True) for failure in partly)
         self.tenant.read_log.append((PROTOCOL_USE, ()))
         return Reading(tuple(found), unread, frozenset({PROTOCOL_USE}), len(found))

@@ -35,9 +35,13 @@ def disable_exchange_module(
 
 def ensure_no_role(tenant: FakeTenantState, user: ModuleUser) -> None:
     """Raise for a user who holds a role, or when that is unknown."""
-    for (surface, _), miss in tenant.failures.items():
-        if surface == ROLE_HOLDERS:
-            raise Forbidden("not known", miss.permission) if miss.permission else Unavailable("")
+    for (source, _), failure in tenant.failures.items():
+        if source == ROLE_HOLDERS:
+            raise (
+                Forbidden("not known", failure.permission)
+                if failure.permission
+                else Unavailable("")
+            )
     holders = {one.id for one in tenant.holders} | tenant.unlisted_holders
     if not holders.isdisjoint({user.id, user.guid}):
         raise Rejected("the user holds a role, or may", verdict="protected")

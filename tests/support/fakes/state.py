@@ -223,16 +223,19 @@ class FakeTenantState:
             complete = complete and source not in LISTING_SOURCES
             return Reading((), (whole,), frozenset({source}), complete=complete)
         missed = tuple(
-            miss
-            for (place, name), miss in self.failures.items()
+            failure
+            for (place, name), failure in self.failures.items()
             if place == source and (requested_ids is None or name in names)
         )
         there = {get_owner_id(item) for item in items} | set(names)
-        there |= {miss.object_id for miss in missed if not miss.optional}
-        lost = {miss.object_id for miss in missed}
+        there |= {failure.object_id for failure in missed if not failure.optional}
+        lost = {failure.object_id for failure in missed}
         return Reading(
             items=tuple(item for item in items if get_owner_id(item) not in lost),
-            failures=(*missed, *(miss for miss in unreadable if miss.object_id not in lost)),
+            failures=(
+                *missed,
+                *(failure for failure in unreadable if failure.object_id not in lost),
+            ),
             sources=frozenset({source}),
             population=len(there),
             complete=complete,
@@ -259,24 +262,24 @@ class FakeTenantState:
             return
         start = int(after) if after.isdigit() else 0
         items = tuple({get_owner_id(item): item for item in reading.items}.values())
-        objects = tuple(miss for miss in reading.failures if miss.object_id)
+        objects = tuple(failure for failure in reading.failures if failure.object_id)
         for at in range(start, max(len(items), start + 1), self.page_size):
             page = items[at : at + self.page_size]
             last = at + self.page_size >= len(items)
             lost = objects if last else ()
             goes_on = not last or not reading.complete
-            ids = frozenset(map(get_owner_id, page)) | {miss.object_id for miss in lost}
+            ids = frozenset(map(get_owner_id, page)) | {failure.object_id for failure in lost}
             yield Reading(
                 items=page,
                 failures=lost,
                 sources=reading.sources,
-                population=len(page) + sum(not miss.optional for miss in lost),
+                population=len(page) + sum(not failure.optional for failure in lost),
                 scope=ids,
                 continuation=str(at + self.page_size) if goes_on else "",
             )
         if not reading.complete:
-            (surface,) = reading.sources
-            why = ReadFailure(surface, "HTTP 503: the listing broke off")
+            (source,) = reading.sources
+            why = ReadFailure(source, "HTTP 503: the listing broke off")
             yield Reading((), (why,), reading.sources, complete=False, scope=frozenset())
 
     @contextmanager

@@ -210,13 +210,14 @@ async def ask_users(session: ProbeSession) -> Answers:
     untouched = sum(abs(changed - created) <= AT_CREATION for created, changed in pairs)
     restricted = sum(row.get("isManagementRestricted") is True for row in rows)
     dates = f"{count_rows(rows, 'user')}, {len(pairs)} with both dates, {untouched} of them close"
-    told = prints(rows, "isManagementRestricted")
+    is_printed = prints(rows, "isManagementRestricted")
     return (
         judge("graph-password-date", bool(rows) and len(pairs) == len(rows), dates),
         judge(
             "graph-restricted-units",
-            told,
-            f"isManagementRestricted is {'' if told else 'not '}printed, true for {restricted}",
+            is_printed,
+            f"isManagementRestricted is {'' if is_printed else 'not '}printed, "
+            f"true for {restricted}",
         ),
     )
 

@@ -197,8 +197,8 @@ class M365RoleReader:
         try:
             found = await read_app_sign_ins(self.graph, MODULE_APP_ID, since)
         except TenantError as error:
-            miss = replace(build_read_failure(MODULE_SIGN_INS, error), optional=True)
-            return Reading(failures=(miss,), sources=frozenset({MODULE_SIGN_INS}))
+            failure = replace(build_read_failure(MODULE_SIGN_INS, error), optional=True)
+            return Reading(failures=(failure,), sources=frozenset({MODULE_SIGN_INS}))
         return Reading(tuple(sorted(found)), (), frozenset({MODULE_SIGN_INS}), len(found))
 
 
