@@ -96,7 +96,7 @@ def moving(*targets: str) -> list[dict[str, object]]:
 
 
 BY_OBJECT = [ACCOUNTS, SIGN_INS, INBOX_RULES, HIDDEN_RULES, RULE_FOLDERS, RECIPIENTS]
-LISTINGS = [MAILBOXES, MAILBOX_AUDIT, TRANSPORT_RULES, AUDIT_BYPASS]
+LISTED_SOURCES = [MAILBOXES, MAILBOX_AUDIT, TRANSPORT_RULES, AUDIT_BYPASS]
 TWO_RULES = {
     "messageRules": {PERSON: moving("F1"), ROOM: moving("F2")},
     "mailFolders": {
@@ -233,7 +233,7 @@ async def test_rules_that_can_do_no_harm_are_left_out(open_tenant: OpenTenant) -
         assert [one.id for one in whole_list.items] == ["R1", "R2", "R3", "R4", "R5", "R6"]
 
 
-@pytest.mark.parametrize("surface", LISTINGS)
+@pytest.mark.parametrize("surface", LISTED_SOURCES)
 async def test_a_listing_that_is_refused_names_the_permission(
     open_tenant: OpenTenant, surface: str
 ) -> None:
@@ -247,7 +247,7 @@ async def test_a_listing_that_is_refused_names_the_permission(
         assert not found.covers((surface,), PERSON)
 
 
-@pytest.mark.parametrize("surface", LISTINGS)
+@pytest.mark.parametrize("surface", LISTED_SOURCES)
 async def test_a_listing_in_passing_trouble_names_no_permission(
     open_tenant: OpenTenant, surface: str
 ) -> None:

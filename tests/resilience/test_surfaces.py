@@ -25,7 +25,8 @@ from core.api.authentication import AccessDenied, authenticate_caller
 from core.errors import NotificationError, TenantError
 from sandbox.certificate import make_certificate
 from sandbox.graph.identity import CLIENT_ID
-from tests.support.http_recorder import SleepClock, build_scene, build_service, connect_sandbox
+from tests.support.fakes.clock import SleepClock
+from tests.support.http_recorder import build_scene, build_service, connect_sandbox
 
 
 @dataclass

@@ -20,11 +20,11 @@ from tests.resilience.generators.staged import (
     BUDGET_MINUTES,
     AdapterHarness,
     RecordingSandbox,
-    SharedSleepClock,
     open_harness,
 )
 from tests.support.adaptive_cards import SAMPLE_CARD
 from tests.support.builders import AUDIT_CONFIG, FORWARDING_CONFIG, SIGN_IN_CONFIG
+from tests.support.fakes.clock import SleepClock
 
 PLACES: dict[str, tuple[GuardConfig, dict[str, Any]]] = {
     "a list of Exchange": (SIGN_IN_CONFIG, {"service": "exchange", "match": "^Get-Mailbox"}),
@@ -175,7 +175,7 @@ async def test_a_run_that_is_throttled_to_its_end_goes_on_with_the_next() -> Non
 
 
 async def test_guards_that_run_at_the_same_time_wait_at_one_door() -> None:
-    timer, door = SharedSleepClock(), ThrottleGate()
+    timer, door = SleepClock(), ThrottleGate()
     one, other = (
         ThrottledService(
             name, clock=timer, sleep=timer.sleep, jitter=lambda: 0.0, throttle_gate=door
@@ -195,7 +195,7 @@ async def test_guards_that_run_at_the_same_time_wait_at_one_door() -> None:
 
 
 async def test_the_guards_together_send_no_more_cards_than_a_channel_takes() -> None:
-    timer, door = SharedSleepClock(), ThrottleGate()
+    timer, door = SleepClock(), ThrottleGate()
     async with RecordingSandbox(build_small_tenant(), timer) as box:
         voices = [
             TeamsChannel(

@@ -1,9 +1,8 @@
 """The real adapters on a tenant of their own, with a clock that only moves when somebody waits."""
 
-import asyncio
 from collections.abc import AsyncIterator, Awaitable, Callable, Mapping
 from contextlib import asynccontextmanager
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from typing import Any
 
 from core.adapters.clouds import Cloud, resolve_cloud
@@ -15,27 +14,12 @@ from core.adapters.retry import ThrottledService
 from core.errors import TenantError
 from sandbox.graph.identity import CLIENT_ID
 from sandbox.server import Sandbox
+from tests.support.fakes.clock import SleepClock
 
 PERSON = "11111111-0000-4000-8000-000000000001"
 ROOM = "11111111-0000-4000-8000-000000000002"
 PERSON_GUID = "33333333-0000-4000-8000-000000000001"
 ROOM_GUID = "33333333-0000-4000-8000-000000000002"
-
-
-@dataclass(slots=True)
-class SleepClock:
-    """Time that passes only in `sleep`, and a list of how long each wait was."""
-
-    now: float = 1000.0
-    waits: list[float] = field(default_factory=list)
-
-    def __call__(self) -> float:
-        return self.now
-
-    async def sleep(self, seconds: float) -> None:
-        self.waits.append(seconds)
-        self.now += seconds
-        await asyncio.sleep(0)
 
 
 def build_service(clock: SleepClock, name: str = "service", **options: Any) -> ThrottledService:

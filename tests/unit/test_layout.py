@@ -46,3 +46,21 @@ def test_nothing_is_imported_from_a_test_module() -> None:
         for path in MODULES
     }
     assert {path: modules for path, modules in imports.items() if modules} == {}
+
+
+def list_packages(root: Path) -> set[str]:
+    """The folders below a root that hold Python, each with its path below that root."""
+    return {
+        path.parent.relative_to(root).as_posix()
+        for path in root.rglob("*.py")
+        if path.name != "__init__.py"
+    } - {"."}
+
+
+def test_the_unit_tests_mirror_the_packages_of_core() -> None:
+    packages, tested = list_packages(ROOT / "core"), list_packages(ROOT / "tests" / "unit")
+    assert tested <= packages
+    # What is below the first level may be tested by the tests of its package.
+    assert {name for name in packages if "/" not in name} <= tested | {
+        name.partition("/")[0] for name in tested
+    }

@@ -245,7 +245,8 @@ def fuzz_recipients(data: bytes) -> None:
     }
     people = tuple(by_name.values())
     known = KnownRecipients(
-        by_name, {one.key: GroupMembers(one.key, people[: chance.take_byte() % 4]) for one in people}
+        by_name,
+        {one.key: GroupMembers(one.key, people[: chance.take_byte() % 4]) for one in people},
     )
     for target in (
         *(locate_recipient(raw, OWN_DOMAINS, known) or ()),

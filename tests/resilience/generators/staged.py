@@ -3,11 +3,10 @@
 Tenant and channel are the sandbox's, over HTTP. What waits does not take time: `Timer` leaps ahead.
 """
 
-import asyncio
 import json
 from collections.abc import AsyncIterator, Mapping
 from contextlib import AsyncExitStack, asynccontextmanager
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, replace
 from functools import cache
 from typing import Any
 
@@ -35,28 +34,10 @@ from sandbox.graph.identity import CLIENT_ID
 from sandbox.http_types import HttpRequest
 from sandbox.scenes.build import SCENES_FOLDER, resolve_dates
 from sandbox.server import Sandbox, SimulatedService
-from tests.support.fakes.clock import START, Clock
+from tests.support.fakes.clock import START, Clock, SleepClock
 from tests.support.fakes.ledger import FakeLedger
 
 BUDGET_MINUTES = 8
-
-
-@dataclass(slots=True)
-class SharedSleepClock:
-    """A monotonic clock that leaps to whatever is waited for. It never wakes anybody too early."""
-
-    now: float = 1_000.0
-    waits: list[float] = field(default_factory=list)
-
-    def __call__(self) -> float:
-        return self.now
-
-    async def sleep(self, seconds: float) -> None:
-        """Everybody who waits at the same time waits together."""
-        until = self.now + seconds
-        self.waits.append(seconds)
-        await asyncio.sleep(0)
-        self.now = max(self.now, until)
 
 
 @dataclass(frozen=True, slots=True)
@@ -71,7 +52,7 @@ class ReceivedRequest:
 class RecordingSandbox(Sandbox):
     """A tenant that notes when each request came, and when a fault struck one."""
 
-    def __init__(self, scene: Mapping[str, object], timer: SharedSleepClock) -> None:
+    def __init__(self, scene: Mapping[str, object], timer: SleepClock) -> None:
         super().__init__(scene)
         self.timer = timer
         self.received: list[ReceivedRequest] = []
@@ -111,7 +92,7 @@ class AdapterHarness:
     config: GuardConfig
     cloud: Cloud
     ledger: Ledger
-    timer: SharedSleepClock
+    timer: SleepClock
     clock: Clock
     budget_minutes: float = BUDGET_MINUTES
     range_size: int = RANGE_SIZE
@@ -192,7 +173,7 @@ async def open_harness(
     sandbox_type: type[RecordingSandbox] = RecordingSandbox,
 ) -> AsyncIterator[AdapterHarness]:
     """A guard on a tenant of its own, signed in with its client secret."""
-    timer, clock = SharedSleepClock(), Clock()
+    timer, clock = SleepClock(), Clock()
     async with sandbox_type(scene, timer) as tenant:
         cloud = resolve_cloud(
             "global", login=tenant.authority, graph=tenant.base, exchange=tenant.base

@@ -23,7 +23,8 @@ from core.adapters.credentials import (
 from core.errors import Forbidden, SettingsError, TenantError, Unavailable
 from sandbox.graph.identity import CLIENT_ID, IDENTITY_CLIENT_ID
 from sandbox.server import Sandbox
-from tests.support.http_recorder import SleepClock, build_scene, build_service
+from tests.support.fakes.clock import SleepClock
+from tests.support.http_recorder import build_scene, build_service
 
 GRAPH = "https://graph.microsoft.com/.default"
 

@@ -22,7 +22,8 @@ from core.adapters.retry import (
     retryable_status,
 )
 from core.errors import Forbidden, Unavailable
-from tests.support.http_recorder import SleepClock, build_service
+from tests.support.fakes.clock import SleepClock
+from tests.support.http_recorder import build_service
 
 NOW = datetime(2026, 11, 21, 12, 0, 0, tzinfo=UTC)
 

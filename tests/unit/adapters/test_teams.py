@@ -15,7 +15,8 @@ from core.config.settings import Settings
 from core.errors import NotificationError, SettingsError
 from sandbox.server import Sandbox
 from tests.support.adaptive_cards import SAMPLE_CARD
-from tests.support.http_recorder import SleepClock, build_scene, build_service
+from tests.support.fakes.clock import SleepClock
+from tests.support.http_recorder import build_scene, build_service
 
 WORKFLOW = "https://default0a1b.4c.environment.api.powerplatform.com:443/workflows/x?sig=hush"
 
