@@ -20,13 +20,14 @@ from azure.core.exceptions import (
 from azure.data.tables import TableEntity, TableErrorCode, UpdateMode
 from azure.data.tables.aio import TableClient
 
+from core.adapters.table_storage.entities import SCHEMA_VERSION
 from core.adapters.table_storage.lease import (
     LEASE_DURATION,
     acquire_lease,
     build_shard_key,
     is_lease_expired,
 )
-from core.adapters.table_storage.ledger import IDLE_SHARD, TableLedger
+from core.adapters.table_storage.ledger import IDLE_SHARD, PROBE_ROW_KEY, TableLedger
 from core.adapters.table_storage.responses import (
     call_table_service,
     describe_table_error,
@@ -38,7 +39,8 @@ from core.engine.run import create_run_id
 from core.errors import ClaimLost, LedgerError
 from core.model.guards import Mode
 from core.model.runs import RunReport
-from core.model.state import GuardSnapshot, GuardState, ScanPass, Shard
+from core.model.state import GuardSnapshot, GuardState, ProbeReport, ScanPass, Shard, Way
+from core.ports import TENANT_PARTITION
 from sandbox.functions_host.azurite import Azurite
 from tests.support.fakes.clock import START
 from tests.support.fakes.ledger import DAY
@@ -187,15 +189,34 @@ def test_a_row_without_keys_is_nobodys_row(row: dict[str, object]) -> None:
 class Vanished:
     """A table that is not there and, for the reason given, cannot be made."""
 
-    def __init__(self, code: str) -> None:
-        self.code = code
+    def __init__(self, code: str, error: HttpResponseError | None = None) -> None:
+        self.error = error or (http(409, code=code) if code else None)
 
     async def attempt(self) -> None:
         raise http(404, ResourceNotFoundError, TableErrorCode.TABLE_NOT_FOUND)
 
     async def create_table(self) -> None:
-        if self.code:
-            raise http(409, code=self.code)
+        if self.error:
+            raise self.error
+
+
+def bare(status: int, kind: type[HttpResponseError]) -> HttpResponseError:
+    """An answer of something else than the table service: without its word for what is wrong."""
+    error = kind("no")
+    error.status_code = status
+    assert not hasattr(error, "error_code")
+    return error
+
+
+async def test_an_answer_that_is_not_of_the_table_service_is_the_callers_to_judge() -> None:
+    attempt = Troubled(answer := bare(404, ResourceNotFoundError))
+    with pytest.raises(ResourceNotFoundError) as raised:
+        await attempt.ledger.table.run_operation(attempt)
+    assert raised.value is answer
+    gone = Vanished("", refusal := bare(409, HttpResponseError))
+    with pytest.raises(HttpResponseError) as refused:
+        await TableLedger(cast(TableClient, gone)).table.run_operation(gone.attempt)
+    assert refused.value is refusal
 
 
 @pytest.mark.parametrize("code", ["", TableErrorCode.TABLE_BEING_DELETED])
@@ -635,6 +656,37 @@ async def test_only_rows_of_shards_are_read_for_shards(
         await claim.save(build_stored_case("7"), build_stored_record(), state=GUARD_STATE)
     assert await ledger.load_shards(GUARD) == {}
     assert caplog.records == []
+
+
+async def test_a_row_nobody_understands_is_logged_with_the_reason(
+    ledger: TableLedger, caplog: pytest.LogCaptureFixture
+) -> None:
+    async with ledger.claim(GUARD, "r1") as claim:
+        assert claim
+        await claim.save(*(build_stored_case(key) for key in ("1", "2", "3")))
+    other = await ledger.table.read_row(GUARD, "case|3")
+    assert other
+    await spoil(ledger, "case|1", v=2)
+    await spoil(ledger, "case|2", body=other["body"])
+    assert (await ledger.load(GUARD)).unreadable_rows == 2
+    assert [record.getMessage() for record in caplog.records] == [
+        f"{GUARD}: row case|1 cannot be decoded: another schema",
+        f"{GUARD}: row case|2 cannot be decoded: the body of another row",
+    ]
+
+
+async def test_rows_of_the_tenant_bear_the_version_and_are_read_by_their_kind(
+    ledger: TableLedger, caplog: pytest.LogCaptureFixture
+) -> None:
+    await ledger.save_probe(ProbeReport(START, ()))
+    await ledger.save_way(way := Way("Get-Mailbox", "pages", START))
+    assert await ledger.load_ways() == {"Get-Mailbox": way}
+    assert caplog.records == []
+    rows = await ledger.table.query_rows("PartitionKey eq @kept", kept=TENANT_PARTITION)
+    assert {row["RowKey"]: row["v"] for row in rows} == {
+        PROBE_ROW_KEY: SCHEMA_VERSION,
+        "way|Get-Mailbox": SCHEMA_VERSION,
+    }
 
 
 async def test_the_rows_of_shards_sort_as_their_numbers_do() -> None:

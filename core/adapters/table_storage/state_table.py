@@ -4,7 +4,6 @@ The time that counts is the storage service's (the Date header of its responses)
 machine's, since instances compare it with one another.
 """
 
-import asyncio
 import contextlib
 from collections.abc import Awaitable, Callable, Mapping
 from functools import partial
@@ -46,8 +45,8 @@ class StateTable:
     def __init__(
         self,
         client: TableClient,
-        sleep: Callable[[float], Awaitable[None]] = asyncio.sleep,
-        tenant: str = "",
+        sleep: Callable[[float], Awaitable[None]],
+        tenant: str,
     ) -> None:
         self.client = client
         self.tenant = tenant.lower()

@@ -17,12 +17,14 @@ from core.model.changes import ChangeRecord, ChangeState
 from core.model.guards import ChangeLimit, GuardConfig, Mode
 from core.model.requests import RunOptions
 from core.model.runs import RunReport
+from core.model.state import ProbeReport
 from core.notifications.run_cards import build_cards
 from core.ports import World
 from core.tenant.auditing import AuditBypass, MailboxAudit, OrganizationAudit
 from core.tenant.directory import Account
 from core.tenant.mail_flow import AcceptedDomain, InboxRule
 from core.tenant.mailboxes import Mailbox
+from core.tenant.probing import AnswerStatus, ProbeAnswer
 from tests.support.builders import AUDIT_CONFIG, FORWARDING_CONFIG, SIGN_IN_CONFIG, THREE_CONFIGS
 from tests.support.fakes.channel import FakeNotificationChannel
 from tests.support.fakes.clock import START, Clock
@@ -94,6 +96,23 @@ def enforcing(duty: GuardConfig) -> GuardConfig:
 
 
 EVERY_GUARD = pytest.mark.parametrize("duty", THREE_CONFIGS, ids=lambda duty: duty.guard.name)
+
+
+async def test_a_run_reports_what_the_last_probe_saw_stop() -> None:
+    stage = Stage(FORWARDING_CONFIG)
+    stopped = ProbeAnswer(
+        "exchange-paging",
+        AnswerStatus.DOES_NOT_HOLD,
+        "the second page was refused",
+        guard=FORWARDING_CONFIG.guard.name,
+        stopped_at=START,
+    )
+    await stage.ledger.save_probe(ProbeReport(START, (stopped,)))
+    report = await stage.tick()
+    found = [row.finding for row in report.findings if row.finding.kind == "assumption-stopped"]
+    assert [finding.object_id for finding in found] == ["exchange-paging"]
+    quiet = await Stage(FORWARDING_CONFIG).tick()
+    assert "assumption-stopped" not in {row.finding.kind for row in quiet.findings}
 
 
 # -- the story ---------------------------------------------------------------------------------
