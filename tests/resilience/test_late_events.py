@@ -13,7 +13,7 @@ import pytest
 from core.engine.run import run
 from core.guards.app_consent.guard import GUARD as CONSENT
 from core.guards.mass_deletion.guard import GUARD as DELETION
-from core.guards.mass_deletion.guard import MAX_DOWNTIME
+from core.guards.mass_deletion.options import MAX_DOWNTIME
 from core.model.cases import Case
 from core.model.findings import Severity
 from core.model.guards import Guard, GuardConfig, Mode
