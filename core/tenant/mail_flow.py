@@ -31,6 +31,24 @@ WELL_KNOWN_FOLDERS = frozenset(
 
 
 @dataclass(frozen=True, slots=True)
+class RuleCondition:
+    """What a message must be like for an inbox rule to take it, or to leave it alone.
+
+    A rule takes what meets all of its conditions and none of its exceptions.
+    """
+
+    kind: str
+    """Graph's name of the property, whoever showed the rule (Microsoft Learn:
+    messageRulePredicates); `receivedAfter`, `receivedBefore`, `messageClassification` and
+    `fromSubscription` where only Exchange has it; any other name as it was printed.
+    """
+    values: tuple[str, ...]
+    """Any one of them is enough. A size range is `minimum-maximum` in kilobytes, either of which
+    may be missing; a flag is `true`.
+    """
+
+
+@dataclass(frozen=True, slots=True)
 class InboxRule:
     """An inbox rule as Graph or Exchange shows it. Recipients are raw recipient strings."""
 
@@ -54,10 +72,10 @@ class InboxRule:
     move_to: str = ""
     """A folder id (Graph) or a folder path (Exchange)."""
     mark_as_read: bool = False
-    conditions: str = "{}"
-    """Canonical JSON of the conditions."""
-    keywords: tuple[str, ...] = ()
-    """The texts the conditions look for."""
+    conditions: tuple[RuleCondition, ...] = ()
+    """Sorted by kind; all must be met. None: the rule takes every message."""
+    exceptions: tuple[RuleCondition, ...] = ()
+    """Sorted by kind; each keeps the rule from a message that meets it."""
     readable: bool = True
     """False: the response showed no action, although every rule has one."""
 
@@ -71,6 +89,12 @@ class Folder:
     name: str = ""
     well_known: str = ""
     """Graph's well-known name in lower case; empty for any other folder."""
+    is_hidden: bool = False
+    """Outlook does not show the folder."""
+    is_found: bool = True
+    """False: the mailbox has no folder of that id."""
+    parent: "Folder | None" = None
+    """The folder it lies in; None for one at the top, or where it was not read."""
 
 
 @dataclass(frozen=True, slots=True)

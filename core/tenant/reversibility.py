@@ -143,7 +143,8 @@ def hash_rule_actions(rule: InboxRule) -> str:
         rule.delete,
         rule.move_to,
         rule.mark_as_read,
-        rule.conditions,
+        [(one.kind, one.values) for one in rule.conditions],
+        [(one.kind, one.values) for one in rule.exceptions],
     )
 
 

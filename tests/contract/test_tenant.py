@@ -371,7 +371,7 @@ async def test_folders_are_known_by_id_whatever_they_are_called(open_tenant: Ope
         )
         assert {one.id: one.well_known for one in found.items} == {
             "F-trash": "deleteditems",
-            "F-rss": "rssfeeds",
+            "F-rss": "",
             "F-own": "",
             "Archive": "archive",
             "F-none": "",

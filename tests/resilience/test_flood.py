@@ -18,7 +18,7 @@ from core.notifications.adaptive_card import MAX_MESSAGE_BYTES
 from core.notifications.run_cards import build_cards
 from core.ports import World
 from core.tenant.changes import ClearAuditBypass, ResetAuditSet
-from core.tenant.mail_flow import AcceptedDomain, InboxRule
+from core.tenant.mail_flow import AcceptedDomain, InboxRule, RuleCondition
 from core.tenant.mailboxes import Mailbox
 from tests.support.adaptive_cards import build_case, collect_texts, get_card_content
 from tests.support.adaptive_cards import build_report as report_of
@@ -131,7 +131,11 @@ async def test_a_case_longer_than_a_row_is_told_and_takes_no_other_with_it() -> 
     await channel.tick()
     targets = tuple(f"{number}{LONG}@evil.example" for number in range(1_000))
     channel.tenant.rules = [
-        replace(sends(1, long.id, name=LONG), redirect_to=targets, keywords=(LONG,) * 1_000),
+        replace(
+            sends(1, long.id, name=LONG),
+            redirect_to=targets,
+            conditions=(RuleCondition("subjectContains", (LONG,) * 1_000),),
+        ),
         sends(2, joe.id, "x@evil.example"),
     ]
     report = await channel.tick()

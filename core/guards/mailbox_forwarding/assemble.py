@@ -8,22 +8,27 @@ slow call a mailbox. Here both views become one, and what could not be understoo
 from collections import defaultdict
 from collections.abc import Iterable, Iterator, Sequence
 
+from core.guards.mailbox_forwarding.conditions import Owner
+from core.guards.mailbox_forwarding.folders import classify_folder, classify_folder_path
 from core.guards.mailbox_forwarding.forwards import (
     Forward,
     ForwardingInputs,
+    ForwardRecipient,
     InboxRuleForward,
+    MailboxRules,
     assemble_flow_forwards,
     assemble_mailbox_forwards,
     list_rule_recipients,
 )
 from core.guards.mailbox_forwarding.hidden_rules import RuleVisibility, match_visible_rules
 from core.guards.mailbox_forwarding.hiding import (
-    classify_folder_path,
-    classify_graph_folder,
-    find_hiding_place,
-    is_built_in_rule,
+    Hiding,
+    is_exchanges_own_rule,
+    is_meeting_rule,
+    judge_hiding,
 )
 from core.guards.mailbox_forwarding.recipients import ForwardTarget, RecipientLocation
+from core.microsoft365.addresses import get_address_domain, normalize_address
 from core.tenant.mail_flow import InboxRule
 from core.tenant.mailboxes import Mailbox, format_mailbox_name
 from core.tenant.merging import find_object_failure
@@ -42,7 +47,13 @@ def assemble_forwards(
     entries: list[Forward | ReadFailure] = list(assemble_flow_forwards(inputs))
     for mailbox in inputs.mailboxes:
         entries += assemble_mailbox_forwards(mailbox, inputs)
-        entries += assemble_rule_forwards(mailbox, graph[mailbox.id], exchange[mailbox.id], inputs)
+        found = list(
+            assemble_rule_forwards(mailbox, graph[mailbox.id], exchange[mailbox.id], inputs)
+        )
+        entries += [entry for entry in found if isinstance(entry, ReadFailure)]
+        rules = tuple(entry for entry in found if isinstance(entry, InboxRuleForward))
+        if rules:
+            entries.append(MailboxRules(mailbox, rules))
     forwards = tuple(entry for entry in entries if not isinstance(entry, ReadFailure))
     unread = tuple(entry for entry in entries if isinstance(entry, ReadFailure))
     return forwards, unread
@@ -61,7 +72,7 @@ def assemble_rule_forwards(
     graph_rules: Sequence[InboxRule],
     exchange_rules: Sequence[InboxRule],
     inputs: ForwardingInputs,
-) -> Iterator[Forward | ReadFailure]:
+) -> Iterator[InboxRuleForward | ReadFailure]:
     """The inbox rules of a mailbox that send mail on, hide it, or do not say what they do.
 
     Graph and Exchange describe a rule that hides mail differently. A rule that Graph shows again
@@ -79,7 +90,10 @@ def assemble_rule_forwards(
         return frozenset(sending.target.identity for sending in placed)
 
     miss = find_object_failure(inputs.graph_rules, INBOX_RULES, mailbox.id)
+    excused: set[str] = set()
     for rule, sight in match_visible_rules(graph_rules, exchange_rules, miss is None, sends_to):
+        if is_excused(rule, sight, excused):
+            continue
         if not rule.readable:
             yield from assemble_unreadable_rule(mailbox, rule, sight, inputs)
             continue
@@ -91,29 +105,68 @@ def assemble_rule_forwards(
             one for one in placed or () if one.target.location is not RecipientLocation.INSIDE
         )
         second_hand = sight is RuleVisibility.EXCHANGE and miss is not None and bool(miss.object_id)
-        place = "" if second_hand else find_active_hiding_place(rule, inputs)
-        if sendings or place:
+        hiding = None if second_hand else find_hiding(mailbox, rule, sight, inputs)
+        colleagues = list_secret_colleagues(rule, sight, placed or ())
+        if sendings or hiding or colleagues:
             leaves = inputs.evaluate_departure(mailbox, [sending.target for sending in sendings])
-            yield InboxRuleForward(mailbox, rule, sight, sendings, place, leaves)
+            yield InboxRuleForward(mailbox, rule, sight, sendings, hiding, colleagues, leaves)
 
 
-def find_active_hiding_place(rule: InboxRule, inputs: ForwardingInputs) -> str:
-    """Where an enabled rule puts mail that its owner will not see; "" for nowhere."""
-    place = find_hiding_place(rule, find_hiding_folder(rule, inputs))
-    if not rule.enabled or (place == "junkemail" and is_built_in_rule(rule)):
-        return ""
-    return place
+def is_excused(rule: InboxRule, visibility: RuleVisibility, excused: set[str]) -> bool:
+    """True for a rule that Exchange made itself. Of each there is one: a second is somebody's."""
+    unseen = visibility in (RuleVisibility.HIDDEN, RuleVisibility.EXCHANGE)
+    name = rule.name.casefold()
+    if (
+        not unseen
+        or name in excused
+        or not is_exchanges_own_rule(rule, classify_folder_path(rule.move_to))
+    ):
+        return False
+    excused.add(name)
+    return True
+
+
+def find_hiding(
+    mailbox: Mailbox, rule: InboxRule, visibility: RuleVisibility, inputs: ForwardingInputs
+) -> Hiding | None:
+    """How an enabled rule keeps mail from its reader; None if it does not."""
+    if not rule.enabled:
+        return None
+    home = get_address_domain(normalize_address(mailbox.address))
+    own = inputs.own_domains
+
+    def is_own_domain(domain: str) -> bool:
+        return domain == home or (own is not None and own.contains_domain(domain))
+
+    return judge_hiding(
+        rule,
+        find_folder(rule, inputs),
+        visibility is RuleVisibility.HIDDEN,
+        Owner(mailbox.address, is_own_domain),
+    )
+
+
+def list_secret_colleagues(
+    rule: InboxRule, visibility: RuleVisibility, placed: Sequence[ForwardRecipient]
+) -> tuple[ForwardRecipient, ...]:
+    """To whom inside a hidden rule sends mail; nobody where it only passes meetings to delegates.
+
+    Outlook makes such a rule for each delegate.
+    """
+    if visibility is not RuleVisibility.HIDDEN or not rule.enabled or is_meeting_rule(rule):
+        return ()
+    return tuple(one for one in placed if one.target.location is RecipientLocation.INSIDE)
 
 
 def assemble_unreadable_rule(
     mailbox: Mailbox, rule: InboxRule, visibility: RuleVisibility, inputs: ForwardingInputs
-) -> Iterator[Forward | ReadFailure]:
+) -> Iterator[InboxRuleForward | ReadFailure]:
     """An enabled rule of which nobody shows what it does.
 
     Where Exchange was asked and did not answer, an earlier conclusion about this rule stays: the
     mailbox is unread. It is a finding when Exchange answered, or cannot be asked at all.
     """
-    if not rule.enabled or is_built_in_rule(rule):
+    if not rule.enabled:
         return
     miss = find_object_failure(inputs.exchange_rules, HIDDEN_RULES, mailbox.id)
     if miss:
@@ -122,9 +175,9 @@ def assemble_unreadable_rule(
         yield InboxRuleForward(mailbox, rule, visibility)
 
 
-def find_hiding_folder(rule: InboxRule, inputs: ForwardingInputs) -> str:
-    """The folder a rule moves mail to, if it is one nobody looks into."""
+def find_folder(rule: InboxRule, inputs: ForwardingInputs) -> str:
+    """The folder a rule moves mail to, by a name that no language changes; "" if not read."""
     if rule.api == "exchange":
         return classify_folder_path(rule.move_to)
     folder = inputs.folders.get((rule.mailbox_id, rule.move_to))
-    return classify_graph_folder(folder.well_known, folder.name) if folder else ""
+    return classify_folder(folder) if folder else ""

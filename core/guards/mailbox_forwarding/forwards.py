@@ -7,6 +7,7 @@ from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 
 from core.guards.mailbox_forwarding.hidden_rules import RuleVisibility
+from core.guards.mailbox_forwarding.hiding import Hiding
 from core.guards.mailbox_forwarding.outbound import ForwardingPolicyResult, evaluate_forwarding
 from core.guards.mailbox_forwarding.recipients import (
     ForwardTarget,
@@ -70,14 +71,25 @@ class MailboxForward:
 
 @dataclass(frozen=True, slots=True)
 class InboxRuleForward:
-    """An inbox rule: whom it sends to, and the `place` where it puts mail out of sight, if any."""
+    """An inbox rule: whom it sends to, and how it keeps mail from its reader, if it does."""
 
     mailbox: Mailbox
     rule: InboxRule
     visibility: RuleVisibility
     recipients: tuple[ForwardRecipient, ...] = ()
-    hiding_place: str = ""
+    """Those outside, and those who cannot be identified."""
+    hiding: Hiding | None = None
+    colleagues: tuple[ForwardRecipient, ...] = ()
+    """Those inside, of a rule that Outlook does not show."""
     policy_result: ForwardingPolicyResult = ForwardingPolicyResult.UNKNOWN
+
+
+@dataclass(frozen=True, slots=True)
+class MailboxRules:
+    """The inbox rules of a mailbox that are worth judging, together: several may be one case."""
+
+    mailbox: Mailbox
+    rules: tuple[InboxRuleForward, ...]
 
 
 @dataclass(frozen=True, slots=True)
@@ -88,7 +100,7 @@ class TransportRuleForward:
     recipients: tuple[ForwardRecipient, ...]
 
 
-type Forward = MailboxForward | InboxRuleForward | TransportRuleForward
+type Forward = MailboxForward | MailboxRules | TransportRuleForward
 
 
 @dataclass(frozen=True, slots=True)

@@ -9,8 +9,9 @@ from dataclasses import replace
 from enum import StrEnum
 from functools import partial
 
-from core.guards.mailbox_forwarding.hiding import classify_folder_path
-from core.tenant.mail_flow import InboxRule
+from core.guards.mailbox_forwarding.folders import Sight, classify_folder_path, judge_sight
+from core.microsoft365.addresses import parse_recipient_string
+from core.tenant.mail_flow import InboxRule, RuleCondition
 
 type RecipientExtractor = Callable[[InboxRule], frozenset[str]]
 
@@ -32,15 +33,15 @@ def match_visible_rules(
 ) -> Iterator[tuple[InboxRule, RuleVisibility]]:
     """Every rule of one mailbox once, and who shows it.
 
-    `recipients` says whom a rule sends to, in a form that does not depend on who shows it. A rule
-    that only bears the name of a visible one is not that rule. A visible rule has one twin: another
-    like it, switched on behind one that is off, say, is hidden.
+    `get_recipients` says whom a rule sends to, in a form that does not depend on who shows it. A
+    rule that only bears the name of a visible one, or only sends to the same people, is not that
+    rule. A visible rule has one twin: another like it, switched on behind one that is off, say, is
+    hidden.
     """
     left = list(exchange_rules)
-    for one in graph_rules:
-        alike = [rule for rule in left if are_same_rule(rule, one, get_recipients)]
-        if alike:
-            left.remove(min(alike, key=partial(rank_rule_difference, one)))
+    lonely = [one for one in graph_rules if not take_twin(one, left, are_same_rule, get_recipients)]
+    for one in lonely:
+        take_twin(one, left, do_the_same, get_recipients)
     for rule in graph_rules:
         twin = None if rule.readable else find_namesake_rule(rule, left)
         if twin:
@@ -50,26 +51,65 @@ def match_visible_rules(
         else:
             yield rule, RuleVisibility.GRAPH
     for rule in left:
-        if not any(have_same_recipients(rule, one, get_recipients) for one in graph_rules):
-            yield rule, RuleVisibility.HIDDEN if is_graph_read else RuleVisibility.EXCHANGE
+        yield rule, RuleVisibility.HIDDEN if is_graph_read else RuleVisibility.EXCHANGE
+
+
+def take_twin(
+    rule: InboxRule,
+    left: list[InboxRule],
+    is_same: Callable[[InboxRule, InboxRule, RecipientExtractor], bool],
+    get_recipients: RecipientExtractor,
+) -> bool:
+    """Take what Exchange shows of a visible rule out of what is left, if it is there."""
+    alike = [other for other in left if is_same(rule, other, get_recipients)]
+    if alike:
+        left.remove(min(alike, key=partial(rank_rule_difference, rule)))
+    return bool(alike)
 
 
 def are_same_rule(rule: InboxRule, other: InboxRule, get_recipients: RecipientExtractor) -> bool:
-    """True for two views of one rule: the same name, and the same things done."""
+    """True for two views of one rule: the same name, and the same things done.
+
+    `rule` is Graph's view. Exchange may leave open what a rule does that Graph shows.
+    """
     return (
-        other.readable
+        rule.readable
         and normalize_rule_name(rule) == normalize_rule_name(other)
         and get_recipients(rule) == get_recipients(other)
         and bool(rule.delete or rule.move_to) == bool(other.delete or other.move_to)
     )
 
 
-def rank_rule_difference(rule: InboxRule, other: InboxRule) -> tuple[bool, bool, bool]:
+def do_the_same(rule: InboxRule, other: InboxRule, get_recipients: RecipientExtractor) -> bool:
+    """True for two views of one rule under different names: all that they do is the same."""
+    return (
+        rule.readable
+        and other.readable
+        and get_recipients(rule) == get_recipients(other)
+        and not any(rank_rule_difference(rule, other)[:-1])
+        and bool(rule.move_to) == bool(other.move_to)
+    )
+
+
+def rank_rule_difference(rule: InboxRule, other: InboxRule) -> tuple[bool, ...]:
     """How far a twin differs. Graph's folders cannot be compared: the harmless one is the twin."""
     return (
         bool(rule.delete) != bool(other.delete),
         rule.enabled != other.enabled,
-        bool(classify_folder_path(other.move_to)),
+        rule.mark_as_read != other.mark_as_read,
+        list_condition_keys(rule.conditions) != list_condition_keys(other.conditions),
+        list_condition_keys(rule.exceptions) != list_condition_keys(other.exceptions),
+        judge_sight(classify_folder_path(other.move_to)) is not Sight.OPEN,
+    )
+
+
+def list_condition_keys(
+    conditions: Sequence[RuleCondition],
+) -> frozenset[tuple[str, frozenset[str]]]:
+    """Conditions as far as they compare: recipients by address, texts without case."""
+    return frozenset(
+        (one.kind, frozenset(parse_recipient_string(value)[1].casefold() for value in one.values))
+        for one in conditions
     )
 
 
@@ -79,14 +119,6 @@ def find_namesake_rule(rule: InboxRule, candidates: Sequence[InboxRule]) -> Inbo
         other for other in candidates if normalize_rule_name(other) == normalize_rule_name(rule)
     ]
     return min(same, key=lambda other: other.sequence != rule.sequence, default=None)
-
-
-def have_same_recipients(
-    rule: InboxRule, other: InboxRule, get_recipients: RecipientExtractor
-) -> bool:
-    """True when both send to the same people, under whatever name."""
-    sent = get_recipients(rule)
-    return bool(sent) and sent == get_recipients(other) and rule.enabled == other.enabled
 
 
 def normalize_rule_name(rule: InboxRule) -> str:

@@ -1,159 +1,157 @@
-"""How an inbox rule keeps mail from the eyes of the mailbox's owner, and how grave that is.
+"""Whether an inbox rule keeps mail from the eyes of the mailbox's owner, and how grave that is.
 
 Whoever has taken over a mailbox makes a rule that takes replies and warnings out of sight: into a
-folder nobody opens, or away altogether (MITRE ATT&CK T1564.008, Email Hiding Rules).
+folder nobody opens, away altogether, or read before the owner sees it (MITRE ATT&CK T1564.008,
+Email Hiding Rules). A rule is judged by what it does and to what mail. It is harmless when it only
+sorts: mail that says nothing to a thief, into a folder in sight.
 """
 
-import re
-import unicodedata
+from dataclasses import dataclass, field
 
+from core.guards.mailbox_forwarding.conditions import (
+    MEETING_KINDS,
+    Owner,
+    list_senders,
+    list_words,
+    takes_every_message,
+)
+from core.guards.mailbox_forwarding.folders import FOLDER_TEXTS, Sight, judge_sight
+from core.guards.mailbox_forwarding.names import is_unreadable_name
+from core.guards.mailbox_forwarding.senders import Senders, weigh_senders
+from core.guards.mailbox_forwarding.words import is_telling
 from core.model.findings import Severity
 from core.tenant.mail_flow import InboxRule
 
-# Rules Exchange keeps for itself: junk mail and out-of-office replies.
-JUNK_RULE_NAME = "junk e-mail rule"
-OUT_OF_OFFICE_PREFIX = "microsoft.exchange.oof."
+RELIES_ON = ("exchange-hidden-rules",)
 
-COMMON_FOLDERS = {
-    "deleteditems": "Deleted Items",
-    "junkemail": "Junk Email",
-    "archive": "the archive",
-    "clutter": "Clutter",
-}
-RARELY_OPENED_FOLDERS = {
-    "conversationhistory": "Conversation History",
-    "syncissues": "Sync Issues",
-    "conflicts": "Conflicts",
-    "localfailures": "Local Failures",
-    "serverfailures": "Server Failures",
-    "recoverableitemsdeletions": "Recoverable Items",
-    "rssfeeds": "RSS Feeds",
-}
-DELETE_TEXTS = {"delete": "deletes the mail", "permanent": "deletes the mail for good"}
+DELETE, PERMANENT, READ = "delete", "permanent", "read"
+PLACE_TEXTS = {
+    DELETE: "deletes the mail",
+    PERMANENT: "deletes the mail for good",
+    READ: "marks the mail as read",
+} | {folder: f"moves the mail to {text}" for folder, text in FOLDER_TEXTS.items()}
 
-# The same folders as Exchange prints them: it gives a path in the mailbox's language and no id.
-PRINTED_FOLDER_NAMES = {
-    "deleteditems": (
-        "deleted items, gelöschte elemente, éléments supprimés, elementos eliminados, "
-        "posta eliminata, verwijderde items, itens excluídos, itens eliminados, slettet post, "
-        "slettede elementer, borttagna objekt, elementy usunięte, удаленные, 削除済みアイテム"
-    ),
-    "junkemail": (
-        "junk email, junk e-mail, junk-e-mail, courrier indésirable, correo no deseado, "
-        "posta indesiderata, ongewenste e-mail, lixo eletrônico, lixo, uønsket e-mail, "
-        "søppelpost, skräppost, wiadomości-śmieci, нежелательная почта, 迷惑メール"
-    ),
-    "archive": "archive, archiv, archives, archivo, archivio, archief, arquivo, arkiv, archiwum",
-    "clutter": "clutter, autres courriers, otros correos, secondaria, onbelangrijke e-mail",
-    "conversationhistory": (
-        "conversation history, aufgezeichnete unterhaltungen, verlauf der unterhaltung, "
-        "historique des conversations, historial de conversaciones, cronologia conversazioni, "
-        "gespreksgeschiedenis, histórico de conversa, histórico de conversas, samtalehistorik, "
-        "konversationshistorik, historia konwersacji, журнал бесед"
-    ),
-    "syncissues": (
-        "sync issues, synchronisierungsprobleme, problèmes de synchronisation, "
-        "problemas de sincronización, problemi di sincronizzazione, synchronisatieproblemen, "
-        "problemas de sincronização, synkroniseringsproblemer, synkroniseringsproblem"
-    ),
-    "conflicts": "conflicts, konflikte, conflits, conflictos, conflitti, conflicten, conflitos",
-    "localfailures": "local failures, lokale fehler, échecs locaux, errores locales",
-    "serverfailures": "server failures, serverfehler, échecs du serveur, errores del servidor",
-    "recoverableitemsdeletions": "deletions, recoverable items",
-}
-FOLDERS_BY_NAME = {
-    name.strip(): folder
-    for folder, names in PRINTED_FOLDER_NAMES.items()
-    for name in names.split(",")
-}
-
-# What a thief does not want the owner to read: money, alarms, and replies that did not arrive.
-SUSPICIOUS_PATTERN = (
-    r"invoic|payment|payroll|remit|overdue|bank|iban|swift\b|wires?\b|password|passcode|hack|"
-    r"phish|spam\b|spoof|scam|fraud|malware|virus|suspicious|security|secure\b|helpdesk|help desk|"
-    r"service desk|undeliver|delivery (?:status|failure)|mailer-daemon|postmaster|mfa\b|2fa\b|"
-    r"multi-?factor|two-?factor|authenticat|verification code|sign-in|compromis|do not open|"
-    r"rechnung|zahlung|uberweisung|kennwort|passwort|sicherheit|unzustellbar|betrug|"
-    r"factur|paiement|virement|mot de passe|securite|non remis|fraude|"
-    r"pago\b|transferencia|contrasena|seguridad|fattur|pagament|bonifico|sicurezza|"
-    r"fatura|senha|seguranca|factuur|betaling|wachtwoord|faktura|betalning|losenord|przelew|haslo"
+# Rules Exchange keeps for itself, hidden: junk mail and the three kinds of automatic replies.
+JUNK_RULE = "junk e-mail rule"
+OUT_OF_OFFICE_RULES = frozenset(
+    f"microsoft.exchange.oof.{senders}.global"
+    for senders in ("internalsenders", "knownexternalsenders", "allexternalsenders")
 )
-SUSPICIOUS_WORDS = re.compile(rf"(?<!\w)(?:{SUSPICIOUS_PATTERN})")
 
 
-def strip_accents(text: str) -> str:
-    """Text without case and accents, as far as words are compared."""
-    apart = unicodedata.normalize("NFKD", text.casefold())
-    return "".join(sign for sign in apart if not unicodedata.combining(sign))
+@dataclass(frozen=True, slots=True)
+class Hiding:
+    """What a rule does to keep mail from its reader, and why it is as grave as it is."""
+
+    place: str
+    """Where the mail goes: a name of PLACE_TEXTS."""
+    severity: Severity
+    is_certain: bool = True
+    """False: it depends on a folder that nobody can find."""
+    takes_everything: bool = False
+    words: tuple[str, ...] = ()
+    """The texts it looks for that a thief would look for."""
+    senders: Senders = field(default_factory=Senders)
 
 
-def is_built_in_rule(rule: InboxRule) -> bool:
-    """True for the rules Exchange makes itself, going by the name alone.
+def is_exchanges_own_rule(rule: InboxRule, folder: str) -> bool:
+    """True for a rule that has the name and exactly the shape of one Exchange keeps for itself.
 
-    Exchange has spelled the name with a small and with a capital m.
+    Whoever asks knows that Outlook does not show it: a name alone excuses nothing. Exchange has
+    spelled the junk rule with a small and with a capital m.
     """
+    acts = rule.forward_to or rule.forward_as_attachment_to or rule.redirect_to or rule.delete
+    if acts or rule.mark_as_read or rule.conditions or rule.exceptions:
+        return False
     name = rule.name.casefold()
-    return name == JUNK_RULE_NAME or name.startswith(OUT_OF_OFFICE_PREFIX)
+    if name in OUT_OF_OFFICE_RULES:
+        return not rule.move_to and not rule.readable
+    return name == JUNK_RULE and (not rule.move_to or folder == "junkemail")
 
 
-def classify_graph_folder(well_known: str, name: str) -> str:
-    """Graph's folder as this page knows it. RSS Feeds has no well-known name of its own."""
-    if well_known in COMMON_FOLDERS or well_known in RARELY_OPENED_FOLDERS:
-        return well_known
-    if well_known.startswith("recoverableitems"):
-        return "recoverableitemsdeletions"
-    return "rssfeeds" if not well_known and is_rss_folder(name) else ""
+def is_meeting_rule(rule: InboxRule) -> bool:
+    """True for a rule that takes nothing but meeting messages, as those for delegates do."""
+    return any(one.kind in MEETING_KINDS for one in rule.conditions)
 
 
-def classify_folder_path(path: str) -> str:
-    """The folder behind a path as Exchange prints it; empty for an ordinary one."""
-    name = re.split(r"[\\/]", path.rstrip("\\/"))[-1].rpartition(":")[2].strip()
-    return "rssfeeds" if is_rss_folder(name) else FOLDERS_BY_NAME.get(name.casefold(), "")
+def list_telling_texts(rule: InboxRule) -> tuple[str, ...]:
+    """What the rule looks for that a thief would look for."""
+    return tuple(sorted({word for word in list_words(rule.conditions) if is_telling(word)}))
 
 
-def is_rss_folder(name: str) -> bool:
-    """RSS is RSS in every language: RSS Feeds, Flux RSS, RSS-Feeds, Fuentes RSS."""
-    return re.search(r"(?<![^\W_])rss(?![^\W_])", name.casefold()) is not None
+def takes_reports(rule: InboxRule) -> bool:
+    """True for a rule about mail that could not be delivered: how a fraud is noticed."""
+    return any(one.kind == "isNonDeliveryReport" for one in rule.conditions)
 
 
-def find_hiding_place(rule: InboxRule, folder: str) -> str:
-    """Where a rule puts mail out of sight; empty when it does not."""
-    if rule.delete:
-        return rule.delete
-    return folder if folder in COMMON_FOLDERS or folder in RARELY_OPENED_FOLDERS else ""
+def judge_hiding(rule: InboxRule, folder: str, is_hidden: bool, owner: Owner) -> Hiding | None:
+    """How an enabled rule hides mail; None for a rule that is known to be harmless.
 
-
-def describe_hiding_place(hiding_place: str) -> str:
-    """What the rule does, in words."""
-    folder = COMMON_FOLDERS.get(hiding_place) or RARELY_OPENED_FOLDERS.get(hiding_place)
-    return (
-        f"moves the mail to {folder}"
-        if folder
-        else DELETE_TEXTS.get(hiding_place, "deletes the mail")
+    `folder` is where it moves mail to, as a name of FOLDER_TEXTS; "" where nobody looked.
+    """
+    place = rule.delete or ((folder or "ordinary") if rule.move_to else "")
+    if not place and not rule.mark_as_read:
+        return None
+    sight = judge_sight(folder)
+    is_sorting = not rule.delete and sight in (Sight.OPEN, Sight.UNKNOWN)
+    words = list_telling_texts(rule)
+    senders = weigh_senders(list_senders(rule.conditions), owner.is_own_domain)
+    everything = takes_every_message(rule, owner, ignores_own_recipients=not is_sorting)
+    is_unreadable = is_unreadable_name(rule.name)
+    is_telling_mail = everything or bool(words) or takes_reports(rule)
+    if not place:
+        severity = rate_reading(is_telling_mail, bool(senders.warning), is_unreadable, is_hidden)
+    elif is_sorting:
+        severity = rate_sorting(
+            rule, everything, is_telling_mail, bool(senders.warning), is_unreadable
+        )
+    else:
+        severity = rate_removal(
+            rule, place, is_telling_mail or bool(senders.warning) or is_unreadable, senders
+        )
+    if is_hidden and place:
+        severity = max(severity or Severity.HIGH, Severity.HIGH)
+    if severity is None and sight is not Sight.UNKNOWN:
+        return None
+    return Hiding(
+        place or READ,
+        severity or Severity.LOW,
+        severity is not None,
+        everything,
+        words,
+        senders,
     )
 
 
-def is_nameless(name: str) -> bool:
-    """True for a name made to be overlooked: nothing, or only dots and the like."""
-    return not any(sign.isalnum() for sign in name)
-
-
-def find_suspicious_words(rule: InboxRule) -> tuple[str, ...]:
-    """The texts the rule looks for that a thief would look for."""
-    return tuple(
-        sorted({word for word in rule.keywords if SUSPICIOUS_WORDS.search(strip_accents(word))})
-    )
-
-
-def is_unconditional_rule(rule: InboxRule) -> bool:
-    """True when the rule takes every message."""
-    return rule.conditions.strip() in ("", "{}", "null", "[]")
-
-
-def rate_hiding_rule(rule: InboxRule, hiding_place: str) -> Severity:
-    """How much a rule that hides mail should worry."""
-    if is_unconditional_rule(rule) or find_suspicious_words(rule) or is_nameless(rule.name):
+def rate_removal(rule: InboxRule, place: str, is_telling: bool, senders: Senders) -> Severity:
+    """How grave it is that mail is deleted, or moved to where nobody comes across it."""
+    sight = judge_sight(place)
+    if is_telling or sight is Sight.UNSEEN:
         return Severity.HIGH
-    if hiding_place in RARELY_OPENED_FOLDERS or rule.mark_as_read:
+    if sight is Sight.FORGOTTEN or rule.mark_as_read:
         return Severity.MEDIUM
-    return Severity.LOW
+    return Severity.MEDIUM if senders.own and place != "archive" else Severity.LOW
+
+
+def rate_sorting(
+    rule: InboxRule, everything: bool, is_telling: bool, is_warning: bool, is_unreadable: bool
+) -> Severity | None:
+    """How grave it is that mail is moved to a folder in sight; None if the rule only sorts."""
+    if everything:
+        return Severity.HIGH if rule.mark_as_read or is_unreadable else Severity.MEDIUM
+    if not rule.mark_as_read:
+        return None
+    if is_telling:
+        return Severity.HIGH if is_unreadable else Severity.MEDIUM
+    if is_unreadable:
+        return Severity.MEDIUM
+    return Severity.LOW if is_warning else None
+
+
+def rate_reading(
+    is_telling: bool, is_warning: bool, is_unreadable: bool, is_hidden: bool
+) -> Severity | None:
+    """How grave it is that mail is marked as read and stays where it is."""
+    if is_hidden or (is_telling and is_unreadable):
+        return Severity.MEDIUM
+    return Severity.LOW if is_telling or is_warning or is_unreadable else None

@@ -6,8 +6,8 @@ from core.guards.mailbox_forwarding.forwards import (
     MAX_TEXT_LENGTH,
     ORGANIZATION,
     Forward,
-    InboxRuleForward,
     MailboxForward,
+    MailboxRules,
     TransportRuleForward,
 )
 from core.guards.mailbox_forwarding.options import Policy
@@ -20,7 +20,7 @@ from core.guards.mailbox_forwarding.rating import (
     rate_forward,
 )
 from core.guards.mailbox_forwarding.recipients import list_outside_addresses
-from core.guards.mailbox_forwarding.rule_findings import judge_inbox_rule
+from core.guards.mailbox_forwarding.rule_findings import judge_inbox_rules
 from core.guards.mailbox_forwarding.texts import (
     FORWARD_TEXTS,
     TRANSPORT_RULE_TEXTS,
@@ -31,6 +31,7 @@ from core.guards.mailbox_forwarding.texts import (
 )
 from core.guards.mailbox_forwarding.verdicts import ForwardingVerdict
 from core.model.findings import Fact, Finding, Severity
+from core.model.reach import Reach
 from core.tenant.changes import ClearMailboxForward
 from core.tenant.mailboxes import format_mailbox_name
 from core.tenant.quoting import quote_text
@@ -42,8 +43,8 @@ def judge(item: Forward, policy: Policy) -> Iterator[Finding]:
     match item:
         case MailboxForward():
             yield from judge_mailbox_forward(item, policy)
-        case InboxRuleForward():
-            yield from judge_inbox_rule(item, policy)
+        case MailboxRules():
+            yield from judge_inbox_rules(item, policy)
         case TransportRuleForward():
             yield from judge_transport_rule(item, policy)
 
@@ -85,6 +86,7 @@ def judge_mailbox_forward(item: MailboxForward, policy: Policy) -> Iterator[Find
         facts=tuple(facts),
         sources=(MAILBOX_FORWARDS, DOMAINS),
         fingerprint=build_forward_fingerprint(item.targets),
+        reaches=(Reach.of(["send"] if item.mailbox.keeps_copy else ["send", "keep no copy"]),),
         changes=changes,
         advice="Ask the owner who set the forward; clear it unless somebody answers for it.",
         correlation_keys=build_correlation_keys(verdict, item.targets),

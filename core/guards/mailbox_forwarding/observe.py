@@ -6,24 +6,28 @@ from dataclasses import replace
 from typing import Protocol
 
 from core.guards.mailbox_forwarding.assemble import assemble_forwards
+from core.guards.mailbox_forwarding.conditions import (
+    RECIPIENT_KINDS,
+    SENDER_KINDS,
+    Owner,
+    list_senders,
+    takes_every_message,
+)
 from core.guards.mailbox_forwarding.forwards import (
     Forward,
     ForwardingInputs,
     list_rule_recipients,
 )
-from core.guards.mailbox_forwarding.hiding import (
-    find_suspicious_words,
-    is_built_in_rule,
-    is_nameless,
-    is_unconditional_rule,
-)
+from core.guards.mailbox_forwarding.hiding import list_telling_texts
 from core.guards.mailbox_forwarding.lookups import (
     get_own_domains,
     list_domain_failures,
     list_lookup_names,
     look_up_recipients,
 )
+from core.guards.mailbox_forwarding.names import is_unreadable_name
 from core.guards.mailbox_forwarding.options import ForwardingOptions
+from core.guards.mailbox_forwarding.senders import weigh_senders
 from core.model.guards import ObserveContext
 from core.tenant.mail_flow import (
     WELL_KNOWN_FOLDERS,
@@ -140,16 +144,17 @@ async def inspect(
     )
     rules = (*graph.items, *exchange.items)
     sends = any(True for rule in rules for _ in list_rule_recipients(rule))
-    domains = await tenant.mail_flow.read_accepted_domains() if sends else Reading[AcceptedDomain]()
+    asks = sends or any(map(needs_own_domains, rules))
+    domains = await tenant.mail_flow.read_accepted_domains() if asks else Reading[AcceptedDomain]()
     remotes, policies = Reading[RemoteDomain](), Reading[OutboundPolicy]()
     if sends:
         remotes, policies = (
             await tenant.mail_flow.read_remote_domains(),
             await tenant.mail_flow.read_outbound_policies(),
         )
-    own = get_own_domains(domains) if sends else None
+    own = get_own_domains(domains) if asks else None
     known, looked_up = await look_up_recipients(
-        tenant, list_lookup_names((), rules, (), own) if own else set(), own
+        tenant, list_lookup_names((), rules, (), own) if own and sends else set(), own
     )
 
     forwards, unplaced = assemble_forwards(
@@ -219,17 +224,29 @@ def needs_folder_lookup(rule: InboxRule, open_case_ids: frozenset[str]) -> bool:
     """True for a rule whose folder is looked up at every run; for all others it is done daily.
 
     Most rules that move mail only sort it. One that takes all mail, marks it as read, looks for
-    words an attacker looks for, sends mail on or has no name may hide mail; so may one in a mailbox
-    with an open case.
+    words or senders an attacker looks for, sends mail on or has no name may hide mail; so may one
+    in a mailbox with an open case.
     """
+    nobody = Owner("", lambda domain: False)
     return (
         rule.mailbox_id in open_case_ids
         or any(True for _ in list_rule_recipients(rule))
         or rule.mark_as_read
-        or is_unconditional_rule(rule)
-        or is_nameless(rule.name)
-        or bool(find_suspicious_words(rule))
+        or takes_every_message(rule, nobody, ignores_own_recipients=True)
+        or is_unreadable_name(rule.name)
+        or bool(list_telling_texts(rule))
+        or bool(weigh_senders(list_senders(rule.conditions), nobody.is_own_domain).warning)
         or rule.move_to.lower() in WELL_KNOWN_FOLDERS
+    )
+
+
+def needs_own_domains(rule: InboxRule) -> bool:
+    """True for a rule that takes mail away by its sender or recipient: one's own is a case apart.
+
+    Which domain is the owner's is known without asking; others of the tenant are not.
+    """
+    return bool(rule.delete or rule.move_to) and any(
+        one.kind in SENDER_KINDS | RECIPIENT_KINDS for one in rule.conditions
     )
 
 
@@ -237,11 +254,7 @@ def find_unclear_mailboxes(
     mailboxes: Sequence[Mailbox], rules: Iterable[InboxRule]
 ) -> list[Mailbox]:
     """The mailboxes with an enabled rule of which Graph does not show what it does."""
-    wanted = {
-        rule.mailbox_id
-        for rule in rules
-        if rule.enabled and not rule.readable and not is_built_in_rule(rule)
-    }
+    wanted = {rule.mailbox_id for rule in rules if rule.enabled and not rule.readable}
     return [mailbox for mailbox in mailboxes if mailbox.id in wanted]
 
 

@@ -8,28 +8,17 @@ from collections.abc import Iterator, Mapping, Sequence
 from core.guards.mailbox_forwarding.forwards import (
     MAX_TEXT_LENGTH,
     ForwardRecipient,
-    InboxRuleForward,
     MailboxForward,
 )
-from core.guards.mailbox_forwarding.hidden_rules import RuleVisibility
-from core.guards.mailbox_forwarding.hiding import is_nameless
 from core.guards.mailbox_forwarding.outbound import RESULT_TEXTS, ForwardingPolicyResult
 from core.guards.mailbox_forwarding.recipients import ForwardTarget, RecipientLocation
 from core.guards.mailbox_forwarding.verdicts import ForwardingVerdict
-from core.microsoft365.powershell import build_disable_rule_command, build_list_rules_command
 from core.model.findings import Fact, Verdict
 from core.tenant.quoting import quote_text
-from core.tenant.sources import HIDDEN_RULES, INBOX_RULES, MAILBOXES
 
 MAX_SHOWN = 20
-"""So many recipients or words are shown of one rule; the others are counted."""
+"""So many recipients, words or rules are shown of one finding; the others are counted."""
 
-VISIBILITY_TEXTS = {
-    RuleVisibility.GRAPH: (),
-    RuleVisibility.READ_ONLY: ("read-only: what it does is seen through Exchange",),
-    RuleVisibility.EXCHANGE: ("seen through Exchange",),
-    RuleVisibility.HIDDEN: ("hidden from Outlook: only Exchange shows it",),
-}
 FORWARD_TEXTS: Mapping[str, str] = {
     ForwardingVerdict.EXTERNAL: "forwards mail to the outside",
     ForwardingVerdict.KEEP: "forwards mail to an allowed domain outside",
@@ -47,7 +36,6 @@ TRANSPORT_RULE_TEXTS: Mapping[str, str] = {
     Verdict.COULD_NOT_TELL: "sends mail of the organization to a group whose members are not all "
     "known",
 }
-CLIENT_RULES_WARNING = "Any such command deletes the client-side rules of the mailbox."
 
 
 def describe_after_clearing(item: MailboxForward) -> str:
@@ -60,26 +48,6 @@ def describe_after_clearing(item: MailboxForward) -> str:
         "mail lies in this mailbox, which has received none so far: somebody has to open it, "
         "or it piles up unseen"
     )
-
-
-def list_rule_sources(item: InboxRuleForward, *extra_sources: str) -> tuple[str, ...]:
-    """What must be read before the rule's absence may be believed."""
-    if item.visibility in (RuleVisibility.HIDDEN, RuleVisibility.EXCHANGE):
-        return (HIDDEN_RULES, MAILBOXES, INBOX_RULES, *extra_sources)
-    return (MAILBOXES, INBOX_RULES, *extra_sources)
-
-
-def list_rule_facts(item: InboxRuleForward) -> Iterator[Fact]:
-    """The rule itself, and who shows it."""
-    rule = item.rule
-    yield (
-        Fact("", "rule without a readable name")
-        if is_nameless(rule.name)
-        else Fact("rule", quote_text(rule.name, MAX_TEXT_LENGTH))
-    )
-    yield from (Fact("", text) for text in VISIBILITY_TEXTS[item.visibility])
-    if rule.in_error:
-        yield Fact("", "Exchange marks the rule as broken: it may not run")
 
 
 def list_target_facts(label: str, targets: Sequence[ForwardTarget]) -> Iterator[Fact]:
@@ -116,25 +84,6 @@ def list_policy_facts(verdict: str, policy_result: ForwardingPolicyResult) -> It
     """What becomes of the mail."""
     if verdict in (ForwardingVerdict.EXTERNAL, ForwardingVerdict.KEEP):
         yield Fact("", RESULT_TEXTS[policy_result])
-
-
-def can_disable_rule(item: InboxRuleForward) -> bool:
-    """True for a rule in effect that Graph shows in full, and so can change without harm."""
-    return item.rule.enabled and item.visibility is RuleVisibility.GRAPH and not item.rule.read_only
-
-
-def build_rule_advice(item: InboxRuleForward) -> str:
-    """What a person can do; Graph cannot change a rule it does not show in full."""
-    if not item.rule.enabled:
-        return "It does nothing now. Ask the owner who made it; delete it unless they did."
-    if can_disable_rule(item):
-        return "Ask the owner; disable the rule unless they made it. If they did not, reset access."
-    identity = item.rule.name if item.rule.api == "graph" else item.rule.id
-    command = build_disable_rule_command(item.mailbox.guid, identity.strip())
-    if not command:
-        command = build_list_rules_command(item.mailbox.guid) or "Get-InboxRule with -IncludeHidden"
-        return f"It can be changed through Exchange only; find it with: {command}"
-    return f"It can be changed through Exchange only: {command} ({CLIENT_RULES_WARNING})"
 
 
 def format_word_list(words: Sequence[str]) -> str:

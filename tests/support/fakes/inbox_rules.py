@@ -87,7 +87,7 @@ class FakeInboxRuleReader:
 
 
 def is_harmless_rule(rule: InboxRule) -> bool:
-    """True for a rule that plainly neither sends mail on nor moves or deletes it."""
+    """True for a rule that plainly leaves mail where it is, unread and in sight."""
     sends = rule.forward_to or rule.redirect_to or rule.forward_as_attachment_to
     plain = rule.readable and not rule.read_only and not rule.in_error
-    return plain and not (sends or rule.delete or rule.move_to)
+    return plain and not (sends or rule.delete or rule.move_to or rule.mark_as_read)

@@ -8,7 +8,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from core.tenant.changes import CHANGE_TYPES
-from core.tenant.mail_flow import InboxRule
+from core.tenant.mail_flow import InboxRule, RuleCondition
 from core.tenant.reversibility import (
     ALREADY_SET,
     AUDIT_AGE_PURGES,
@@ -143,7 +143,7 @@ def test_what_a_rule_does_is_not_its_name_nor_whether_it_is_on() -> None:
     for other in (
         replace(RULE, redirect_to=("y@evil.example",)),
         replace(RULE, forward_to=("x@evil.example",), redirect_to=()),
-        replace(RULE, conditions='{"subjectContains":["invoice"]}'),
+        replace(RULE, conditions=(RuleCondition("subjectContains", ("invoice",)),)),
         replace(RULE, delete="permanent"),
         replace(RULE, move_to="archive"),
         replace(RULE, mark_as_read=True),

@@ -2,11 +2,14 @@
 
 from collections.abc import Iterable, Mapping
 
+from core.adapters.m365.inbox_rules.conditions import (
+    parse_exchange_conditions,
+    parse_graph_conditions,
+)
 from core.adapters.parsing import (
     FOLDER_ID_LIMIT,
     LIST_LIMIT,
     NAME_LIMIT,
-    WORD_LIMIT,
     ResponseRow,
     is_set,
     parse_identifier,
@@ -14,9 +17,7 @@ from core.adapters.parsing import (
     parse_row_flag,
     parse_sequence_number,
     parse_text,
-    parse_value_list,
     split_recipients,
-    to_canonical_json,
 )
 from core.tenant.mail_flow import InboxRule
 
@@ -45,17 +46,10 @@ DELETE_ACTIONS = frozenset({"delete", "permanentDelete"})
 HARMLESS_ACTIONS: Mapping[str, type] = {
     "assignCategories": list,
     "copyToFolder": str,
-    "markAsRead": bool,
     "markImportance": str,
     "stopProcessingRules": bool,
 }
 MAX_CONDITIONS_DEPTH = 6
-GRAPH_WORD_CONDITIONS = (
-    "bodyContains",
-    "bodyOrSubjectContains",
-    "headerContains",
-    "subjectContains",
-)
 EXCHANGE_ACTIONS = (
     "ApplyCategory",
     "ApplySystemCategory",
@@ -73,33 +67,6 @@ EXCHANGE_ACTIONS = (
     "SoftDeleteMessage",
     "StopProcessingRules",
 )
-EXCHANGE_WORD_CONDITIONS = (
-    "BodyContainsWords",
-    "HeaderContainsWords",
-    "SubjectContainsWords",
-    "SubjectOrBodyContainsWords",
-)
-EXCHANGE_CONDITIONS = (
-    *EXCHANGE_WORD_CONDITIONS,
-    "From",
-    "FromAddressContainsWords",
-    "HasAttachment",
-    "HasClassification",
-    "MessageTypeMatches",
-    "MyNameInCcBox",
-    "MyNameInToBox",
-    "MyNameInToOrCcBox",
-    "MyNameNotInToBox",
-    "ReceivedAfterDate",
-    "ReceivedBeforeDate",
-    "RecipientAddressContainsWords",
-    "SentOnlyToMe",
-    "SentTo",
-    "WithImportance",
-    "WithSensitivity",
-    "WithinSizeRangeMaximum",
-    "WithinSizeRangeMinimum",
-)
 
 
 def parse_graph_recipients(value: object) -> tuple[str, ...]:
@@ -115,18 +82,8 @@ def parse_graph_recipients(value: object) -> tuple[str, ...]:
     return tuple(found)
 
 
-def parse_rule_keywords(conditions: ResponseRow, names: Iterable[str]) -> tuple[str, ...]:
-    """The texts that a rule looks for, in the order of the properties."""
-    return tuple(
-        parse_text(word, WORD_LIMIT)
-        for name in names
-        for word in parse_value_list(conditions.get(name))
-        if isinstance(word, str) and word
-    )
-
-
 def is_harmless_rule(row: ResponseRow) -> bool:
-    """True for a Graph messageRule that surely neither sends mail on nor moves or deletes it.
+    """True for a Graph messageRule that surely leaves mail where it is, unread and in sight.
 
     Most rules are like that, and parsing them costs more than requesting them. Such a rule has
     exactly the form that Graph prints, and another action. Anything unusual in a rule, such as an
@@ -144,7 +101,8 @@ def is_harmless_rule(row: ResponseRow) -> bool:
         if name in HARMLESS_ACTIONS and isinstance(value, HARMLESS_ACTIONS[name]):
             files = files or is_set(value)
         elif value is not None and not (
-            (value is False and name in DELETE_ACTIONS) or (value == [] and name in FORWARD_ACTIONS)
+            (value is False and name in (*DELETE_ACTIONS, "markAsRead"))
+            or (value == [] and name in FORWARD_ACTIONS)
         ):
             return False
     conditions = row.get("conditions")
@@ -182,9 +140,9 @@ def parse_graph_rule(mailbox_id: str, row: ResponseRow) -> InboxRule:
     rule_id = parse_identifier(row.get("id"))
     if not rule_id:
         raise ValueError("an inbox rule without a usable id")
-    actions, conditions = row.get("actions") or {}, row.get("conditions") or {}
-    if not isinstance(actions, Mapping) or not isinstance(conditions, Mapping):
-        raise ValueError("an inbox rule whose actions or conditions are not objects")
+    actions = row.get("actions") or {}
+    if not isinstance(actions, Mapping):
+        raise ValueError("an inbox rule whose actions are not an object")
     deletes = "delete" if parse_row_flag(actions, "delete") else ""
     return InboxRule(
         id=rule_id,
@@ -201,8 +159,8 @@ def parse_graph_rule(mailbox_id: str, row: ResponseRow) -> InboxRule:
         delete="permanent" if parse_row_flag(actions, "permanentDelete") else deletes,
         move_to=parse_folder_id(actions.get("moveToFolder")),
         mark_as_read=parse_row_flag(actions, "markAsRead"),
-        conditions=to_canonical_json(conditions),
-        keywords=parse_rule_keywords(conditions, GRAPH_WORD_CONDITIONS),
+        conditions=parse_graph_conditions(row.get("conditions")),
+        exceptions=parse_graph_conditions(row.get("exceptions")),
         readable=any(is_set(actions.get(name)) for name in GRAPH_ACTIONS),
     )
 
@@ -233,11 +191,6 @@ def parse_exchange_rule(mailbox_id: str, row: ResponseRow) -> InboxRule:
     rule_id = parse_identifier(row.get("RuleIdentity")) or parse_identifier(identity)
     if not rule_id:
         raise ValueError("an inbox rule without a usable id")
-    conditions = {
-        name: row[name]
-        for name in (*EXCHANGE_CONDITIONS, *(f"ExceptIf{name}" for name in EXCHANGE_CONDITIONS))
-        if is_set(row.get(name))
-    }
     deletes = "delete" if parse_row_flag(row, "DeleteMessage") else ""
     return InboxRule(
         id=rule_id,
@@ -253,7 +206,7 @@ def parse_exchange_rule(mailbox_id: str, row: ResponseRow) -> InboxRule:
         delete="permanent" if parse_row_flag(row, "SoftDeleteMessage") else deletes,
         move_to=parse_text(row.get("MoveToFolder")),
         mark_as_read=parse_row_flag(row, "MarkAsRead"),
-        conditions=to_canonical_json(conditions),
-        keywords=parse_rule_keywords(row, EXCHANGE_WORD_CONDITIONS),
+        conditions=parse_exchange_conditions(row),
+        exceptions=parse_exchange_conditions(row, "ExceptIf"),
         readable=any(is_set(row.get(name)) for name in EXCHANGE_ACTIONS),
     )

@@ -17,7 +17,14 @@ from core.adapters.m365.inbox_rules.parse import (
     parse_graph_rule,
 )
 from core.adapters.m365.mailboxes import ALL_RESULTS, CHUNK_SIZE
-from core.adapters.parsing import ResponseRow, parse_each_row, parse_identifier, parse_text
+from core.adapters.parsing import (
+    FOLDER_ID_LIMIT,
+    ResponseRow,
+    parse_each_row,
+    parse_identifier,
+    parse_optional_bool,
+    parse_text,
+)
 from core.adapters.read_errors import build_object_failures, build_read_failure
 from core.errors import NotFound, TenantError
 from core.tenant.mail_flow import WELL_KNOWN_FOLDERS, Folder, InboxRule
@@ -36,7 +43,14 @@ READ_RULES = "MailboxSettings.Read"
 READ_FOLDERS = "Mail.ReadBasic.All"
 FOLDER_CHUNK_SIZE = 200
 """Mailboxes whose folders are requested together."""
+MAX_PARENTS = 8
+"""So far up a folder is followed. Deeper ones are judged by what was read of them."""
+FOLDER_PROPERTIES = "id,displayName,parentFolderId,isHidden"
 QUERIED_WELL_KNOWN = (
+    "inbox",
+    "msgfolderroot",
+    "outbox",
+    "drafts",
     "deleteditems",
     "junkemail",
     "archive",
@@ -123,7 +137,8 @@ class M365InboxRuleReader:
         )
 
     async def read_rule_folders(self, rules: Sequence[InboxRule]) -> Reading[Folder]:
-        """The folders Graph's rules move to, known by id, since folder names are localised.
+        """The folders Graph's rules move to, known by id, since folder names are localised, each
+        with the folders that it lies in.
 
         A rule that names a well-known folder itself costs no request.
         """
@@ -143,6 +158,11 @@ class M365InboxRuleReader:
             part = {mailbox_id: wanted[mailbox_id] for mailbox_id in mailboxes}
             answers: dict[str, ResponseRow | TenantError] = {}
             await self.graph.get_batch(build_folder_paths(part), READ_FOLDERS, answers.__setitem__)
+            for _ in range(MAX_PARENTS):
+                above = list_unread_parents(part, answers)
+                if not above:
+                    break
+                await self.graph.get_batch(above, READ_FOLDERS, answers.__setitem__)
             for mailbox_id, targets in part.items():
                 try:
                     items += [
@@ -172,34 +192,108 @@ def build_folder_key(mailbox_id: str, name: str) -> str:
 def build_folder_paths(targets_by_mailbox: Mapping[str, Iterable[str]]) -> dict[str, str]:
     """Requests for the well-known folders of mailboxes, and for the targets themselves."""
     return {
-        build_folder_key(mailbox_id, name): (
-            f"{build_user_path(mailbox_id)}/mailFolders/{quote(name, safe='')}"
-            "?$select=id,displayName"
-        )
+        build_folder_key(mailbox_id, name): build_folder_path(mailbox_id, name)
         for mailbox_id, targets in targets_by_mailbox.items()
         for name in (*QUERIED_WELL_KNOWN, *sorted(targets))
     }
 
 
+def build_folder_path(mailbox_id: str, name: str) -> str:
+    """The address of one folder, by its id or well-known name."""
+    return (
+        f"{build_user_path(mailbox_id)}/mailFolders/{quote(name, safe='')}"
+        f"?$select={FOLDER_PROPERTIES}"
+    )
+
+
+def list_unread_parents(
+    targets_by_mailbox: Mapping[str, Iterable[str]],
+    answers: Mapping[str, ResponseRow | TenantError],
+) -> dict[str, str]:
+    """Requests for the next folder above each target, where it is not known yet."""
+    found = {}
+    for mailbox_id, targets in targets_by_mailbox.items():
+        known = list_well_known_ids(mailbox_id, answers)
+        for target in targets:
+            parent = target
+            while parent and parent not in known:
+                key = build_folder_key(mailbox_id, parent)
+                if key not in answers:
+                    found[key] = build_folder_path(mailbox_id, parent)
+                    break
+                parent = get_parent_id(answers[key], parent)
+    return found
+
+
+def get_parent_id(row: ResponseRow | TenantError, folder_id: str) -> str:
+    """The id of the folder that a folder lies in; "" where there is none or none was told."""
+    parent = (
+        ""
+        if isinstance(row, TenantError)
+        else parse_identifier(row.get("parentFolderId"), FOLDER_ID_LIMIT)
+    )
+    return "" if parent == folder_id else parent
+
+
+def list_well_known_ids(
+    mailbox_id: str, answers: Mapping[str, ResponseRow | TenantError]
+) -> dict[str, str]:
+    """The well-known folders of a mailbox by their ids."""
+    found = {}
+    for name in QUERIED_WELL_KNOWN:
+        answer = answers[build_folder_key(mailbox_id, name)]
+        if not isinstance(answer, TenantError):
+            found[parse_identifier(answer.get("id"), FOLDER_ID_LIMIT)] = name
+    return found
+
+
 def resolve_folder(
     mailbox_id: str, target: str, answers: Mapping[str, ResponseRow | TenantError]
 ) -> Folder:
-    """What a target is. Raises TenantError when it is none of the folders that could be read.
+    """What a target is, and what it lies in. Raises TenantError where that could not be read.
 
-    RSS Feeds cannot be asked for by a name; but its display name keeps the letters RSS in every
-    language Outlook speaks.
+    A folder that is not there is one that nobody can find; so its rule cannot be told about.
     """
-    trouble: TenantError | None = None
-    own = answers[build_folder_key(mailbox_id, target)]
-    name = "" if isinstance(own, TenantError) else parse_text(own.get("displayName"))
-    for known in QUERIED_WELL_KNOWN:
-        answer = answers[build_folder_key(mailbox_id, known)]
-        if isinstance(answer, TenantError):
-            trouble = trouble if isinstance(answer, NotFound) else answer
-        elif parse_identifier(answer.get("id"), 512) == target:
-            return Folder(mailbox_id, target, name or parse_text(answer.get("displayName")), known)
-    if isinstance(own, TenantError) and not isinstance(own, NotFound):
-        trouble = own
-    if trouble:
-        raise trouble
-    return Folder(mailbox_id, target, name, "rssfeeds" if "rss" in name.lower() else "")
+    known = list_well_known_ids(mailbox_id, answers)
+    if target not in known:
+        ensure_read(answers[build_folder_key(mailbox_id, name)] for name in QUERIED_WELL_KNOWN)
+    folder: Folder | None = None
+    for folder_id in reversed(list_chain(mailbox_id, target, known, answers)):
+        row = answers.get(build_folder_key(mailbox_id, known.get(folder_id, folder_id)), {})
+        ensure_read([row])
+        if isinstance(row, TenantError):
+            # A parent that is gone leaves what lies below it at the top.
+            folder = None
+            continue
+        folder = Folder(
+            mailbox_id,
+            folder_id,
+            parse_text(row.get("displayName")),
+            known.get(folder_id, ""),
+            is_hidden=parse_optional_bool(row.get("isHidden")) is True,
+            parent=folder,
+        )
+    return folder or Folder(mailbox_id, target, is_found=False)
+
+
+def ensure_read(rows: Iterable[ResponseRow | TenantError]) -> None:
+    """Raise what kept a folder from being read. One that is not there is read."""
+    for row in rows:
+        if isinstance(row, TenantError) and not isinstance(row, NotFound):
+            raise row
+
+
+def list_chain(
+    mailbox_id: str,
+    target: str,
+    known: Mapping[str, str],
+    answers: Mapping[str, ResponseRow | TenantError],
+) -> list[str]:
+    """A folder and those above it, up to the first well-known one."""
+    chain: list[str] = []
+    folder_id = target
+    while folder_id and folder_id not in chain and len(chain) <= MAX_PARENTS:
+        chain.append(folder_id)
+        row = answers.get(build_folder_key(mailbox_id, folder_id), {})
+        folder_id = "" if folder_id in known else get_parent_id(row, folder_id)
+    return chain

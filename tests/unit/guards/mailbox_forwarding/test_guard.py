@@ -3,6 +3,7 @@
 import json
 from dataclasses import replace
 from datetime import UTC, datetime
+from typing import Any
 
 import pytest
 
@@ -12,6 +13,7 @@ from core.guards.mailbox_forwarding.judge import judge
 from core.guards.mailbox_forwarding.verdicts import ForwardingVerdict
 from core.model.findings import Finding, Severity, Verdict, format_facts
 from core.model.guards import GuardPolicy, ObserveContext
+from core.model.reach import goes_further
 from core.tenant.changes import ClearMailboxForward, DisableInboxRule
 from core.tenant.mail_flow import (
     AcceptedDomain,
@@ -20,6 +22,7 @@ from core.tenant.mail_flow import (
     OutboundPolicy,
     Recipient,
     RemoteDomain,
+    RuleCondition,
     TransportRule,
 )
 from core.tenant.mailboxes import Mailbox
@@ -41,7 +44,8 @@ from tests.support.observe import observe_all
 TERMS = GuardPolicy(datetime(2026, 11, 20, 6, 0, tzinfo=UTC), GUARD.options)
 ANN = Mailbox("m1", "g1", "ann@contoso.com", "Ann")
 EVIL = "x@evil.example"
-RULE = InboxRule("r1", "m1", "Invoices", "graph", conditions='{"subjectContains":["a"]}')
+NARROW = (RuleCondition("subjectContains", ("weekly report",)),)
+RULE = InboxRule("r1", "m1", "Invoices", "graph", conditions=NARROW)
 REDIRECT = replace(RULE, redirect_to=(EVIL,))
 UNREADABLE = replace(RULE, readable=False, read_only=True)
 BOB = "/o=ExchangeLabs/ou=Exchange Administrative Group/cn=Recipients/cn=1-bob"
@@ -449,17 +453,6 @@ async def test_a_rule_exchange_leaves_open_is_compared_with_all_rules_of_graph()
     assert [names for surface, names in fake.read_log if surface == INBOX_RULES][-1] == ("m1",)
 
 
-async def test_the_same_rule_is_one_finding_although_exchange_writes_it_otherwise() -> None:
-    fake = tenant(rules=(replace(RULE, redirect_to=("bob@contoso.com",)),))
-    fake.known_recipients = [CONTACT, replace(CONTACT, name="bob@contoso.com")]
-    fake.exchange_rules = [
-        replace(RULE, name="Invoices", api="exchange", redirect_to=(f'"Bob" [EX:{BOB}]',))
-    ]
-    finding = await only(fake, SWEEP)
-    assert finding.changes == (DisableInboxRule("m1", "r1"),)
-    assert not any("Exchange" in fact for fact in format_facts(finding.facts))
-
-
 async def test_a_hidden_rule_does_not_pass_under_the_name_of_a_visible_one() -> None:
     fake = tenant(rules=(replace(RULE, mark_as_read=True),))
     fake.exchange_rules = [replace(REDIRECT, api="exchange")]
@@ -520,18 +513,60 @@ async def test_an_allowed_domain_does_not_excuse_a_hidden_rule() -> None:
     assert (await only(fake, SWEEP, allowed)).verdict is ForwardingVerdict.EXTERNAL
 
 
+JUNK = "Junk E-mail Rule"
+AWAY = "Microsoft.Exchange.OOF.KnownExternalSenders.Global"
+
+
 @pytest.mark.parametrize(
-    "name", ["Junk E-mail Rule", "Microsoft.Exchange.OOF.KnownExternalSenders.Global"]
+    ("name", "changes"),
+    [
+        (JUNK, {"move_to": "Junk Email"}),
+        ("Junk E-Mail Rule", {"move_to": "ann:\\Nevyžádaná pošta"}),
+        (JUNK, {"readable": False}),
+        (AWAY, {"readable": False}),
+    ],
 )
-async def test_exchanges_own_rules_are_noise_unless_they_forward_or_delete(name: str) -> None:
-    own = replace(RULE, name=name, api="exchange")
-    fake = tenant(rules=(replace(UNREADABLE, name=name),))
-    fake.exchange_rules = [replace(own, move_to="Junk Email", conditions="{}")]
+async def test_a_hidden_rule_with_exactly_the_shape_of_exchanges_own_is_excused(
+    name: str, changes: dict[str, Any]
+) -> None:
+    fake = tenant()
+    own = replace(RULE, name=name, api="exchange", conditions=(), **changes)
+    fake.exchange_rules = [own]
     assert await findings(fake, SWEEP) == []
-    fake.exchange_rules = [replace(own, delete="delete", conditions="{}")]
+    fake.exchange_rules = [own, replace(own, id="99")]
+    assert len(await findings(fake, SWEEP)) == 1, "of each there is one"
+
+
+@pytest.mark.parametrize(
+    ("name", "changes"),
+    [
+        (JUNK, {"move_to": "Junk Email", "delete": "delete"}),
+        (JUNK, {"move_to": "RSS Feeds"}),
+        (JUNK, {"move_to": "Junk Email", "mark_as_read": True}),
+        (JUNK, {"move_to": "Junk Email", "conditions": NARROW}),
+        (JUNK, {"move_to": "Junk Email", "redirect_to": ("bob@contoso.com",)}),
+        (AWAY, {"move_to": "Junk Email"}),
+        (AWAY, {"redirect_to": (EVIL,)}),
+        (f"{AWAY}.2", {"readable": False}),
+        ("Microsoft.Exchange.OOF.Anything", {"readable": False}),
+        (f"{JUNK} ", {"move_to": "Junk Email"}),
+    ],
+)
+async def test_the_name_of_exchanges_own_rules_excuses_nothing_else(
+    name: str, changes: dict[str, Any]
+) -> None:
+    fake = tenant()
+    own = replace(RULE, name=name, api="exchange", conditions=())
+    fake.exchange_rules = [replace(own, **changes)]
+    found = await findings(fake, SWEEP)
+    assert max(finding.severity for finding in found) >= Severity.MEDIUM
+
+
+async def test_a_visible_rule_is_not_excused_by_the_name_of_exchanges_own() -> None:
+    fake = tenant(rules=(replace(RULE, name=JUNK, move_to="junkemail", conditions=()),))
     assert (await only(fake, SWEEP)).verdict is ForwardingVerdict.HIDES_MAIL
-    fake.exchange_rules = [replace(own, redirect_to=(EVIL,))]
-    assert (await only(fake, SWEEP)).verdict is ForwardingVerdict.EXTERNAL
+    fake = tenant(rules=(replace(UNREADABLE, name=AWAY),))
+    assert (await only(fake)).kind == "inbox-rule-unreadable"
 
 
 async def test_a_rule_graph_shows_without_actions_is_read_through_exchange_on_every_run() -> None:
@@ -664,9 +699,9 @@ async def test_a_rule_that_moves_nothing_leaves_the_folders_read() -> None:
     "rule",
     [
         replace(RULE, move_to="f1", mark_as_read=True),
-        replace(RULE, move_to="f1", conditions="{}"),
+        replace(RULE, move_to="f1", conditions=()),
         replace(RULE, move_to="f1", name="..."),
-        replace(RULE, move_to="f1", keywords=("invoice",)),
+        replace(RULE, move_to="f1", conditions=(RuleCondition("subjectContains", ("invoice",)),)),
         replace(RULE, move_to="f1", redirect_to=("y@evil.example",)),
         replace(RULE, move_to="deleteditems"),
     ],
@@ -698,7 +733,12 @@ async def test_a_disabled_rule_hides_nothing() -> None:
 
 
 async def test_a_rule_may_send_mail_away_and_hide_it() -> None:
-    rule = replace(REDIRECT, delete="delete", name=".", keywords=("invoice",))
+    rule = replace(
+        REDIRECT,
+        delete="delete",
+        name=".",
+        conditions=(RuleCondition("subjectContains", ("invoice",)),),
+    )
     forward, hides = await findings(tenant(rules=(rule,)))
     assert (forward.kind, hides.kind) == ("inbox-rule-forward", "inbox-rule-hides")
     assert hides.severity is Severity.HIGH
@@ -719,12 +759,111 @@ async def test_a_hidden_rule_that_hides_mail_is_grave() -> None:
     assert finding.sources == (HIDDEN_RULES, MAILBOXES, INBOX_RULES)
 
 
-async def test_what_a_hiding_rule_takes_is_part_of_its_identity_and_its_name_is_not() -> None:
+async def test_another_name_is_the_same_case_and_more_mail_goes_further() -> None:
     rule = replace(RULE, delete="delete")
-    first = await key(tenant(rules=(rule,)))
-    assert await key(tenant(rules=(replace(rule, id="r9", name="new name"),))) == first
-    assert await key(tenant(rules=(replace(rule, conditions='{"a":1}'),))) != first
-    assert await key(tenant(rules=(replace(rule, delete="permanent"),))) != first
+    first = await only(tenant(rules=(rule,)))
+    renamed = await only(tenant(rules=(replace(rule, id="r9", name="new name", sequence=7),)))
+    assert renamed.compute_key(GUARD.name) == first.compute_key(GUARD.name)
+    assert not goes_further(renamed.reaches, first.reaches)
+    for wider in (
+        replace(rule, conditions=(RuleCondition("subjectContains", ("other",)),)),
+        replace(rule, delete="permanent"),
+        replace(rule, mark_as_read=True),
+    ):
+        again = await only(tenant(rules=(wider,)))
+        assert again.compute_key(GUARD.name) == first.compute_key(GUARD.name)
+        assert goes_further(again.reaches, first.reaches)
+
+
+async def test_slight_rules_and_grave_ones_are_cases_apart() -> None:
+    adverts = replace(RULE, delete="delete")
+    thief = replace(adverts, id="r2", name="x", conditions=())
+    found = await findings(tenant(rules=(adverts, thief)))
+    assert [one.severity for one in found] == [Severity.LOW, Severity.HIGH]
+    assert len({one.compute_key(GUARD.name) for one in found}) == 2
+
+
+async def test_several_rules_are_one_case_that_counts_and_names_them_all() -> None:
+    rules = tuple(
+        replace(RULE, id=f"r{n}", name=f"rule {n}", delete="delete", conditions=())
+        for n in range(38)
+    )
+    finding = await only(tenant(rules=rules))
+    facts = format_facts(finding.facts)
+    assert "38" in finding.summary
+    assert facts[0].startswith("rules: 38: rule 0, rule 1, ")
+    assert "and 18 more" in facts[0]
+    assert len(facts) < 30
+    assert "rule 0" in finding.advice
+    same = tuple(replace(one, name="f") for one in rules[:12])
+    assert "f (12 times)" in format_facts((await only(tenant(rules=same))).facts)[0]
+
+
+async def test_rules_that_send_to_the_same_people_are_one_case_and_all_are_disabled() -> None:
+    second = replace(REDIRECT, id="r2", name="copies", conditions=())
+    finding = await only(tenant(rules=(REDIRECT, second)))
+    assert finding.changes == (DisableInboxRule("m1", "r1"), DisableInboxRule("m1", "r2"))
+    assert finding.summary == (
+        "Each of 2 inbox rules of ann@contoso.com forwards mail to the outside, to the same "
+        "addresses."
+    )
+    assert "Invoices" in finding.advice
+    assert "copies" in finding.advice
+    assert goes_further(finding.reaches, (await only(tenant(rules=(REDIRECT,)))).reaches)
+
+
+async def test_which_of_several_rules_is_switched_off_is_said() -> None:
+    off = replace(REDIRECT, id="r2", name="old copy", enabled=False)
+    finding = await only(tenant(rules=(REDIRECT, off)))
+    facts = format_facts(finding.facts)
+    assert "switched off: old copy" in facts
+    assert not any("disabled" in fact for fact in facts)
+    assert finding.changes == (DisableInboxRule("m1", "r1"),)
+    assert (finding.reaches, finding.severity) == (
+        (await only(tenant(rules=(REDIRECT,)))).reaches,
+        Severity.HIGH,
+    )
+
+
+@pytest.mark.parametrize("recipient", ["bob@contoso.com", EVIL])
+async def test_a_hidden_rule_is_judged_in_full_beside_a_visible_one_like_it(recipient: str) -> None:
+    plain = replace(RULE, forward_to=(recipient,))
+    fake = tenant(rules=(plain,))
+    hidden = replace(plain, id="17", name="x", api="exchange", conditions=(), delete="permanent")
+    fake.exchange_rules = [hidden]
+    found = {one.kind: one for one in await findings(fake, SWEEP) if "hidden" in one.summary}
+    assert found["inbox-rule-hides"].severity is Severity.HIGH
+    visible = await findings(tenant(rules=(replace(hidden, api="graph"),)))
+    keys = {one.compute_key(GUARD.name) for one in visible}
+    assert keys.isdisjoint(one.compute_key(GUARD.name) for one in found.values())
+    assert all(one.needs_own_exemption for one in found.values())
+    assert not any(one.needs_own_exemption for one in visible)
+
+
+async def test_a_hidden_rule_that_sends_to_a_colleague_is_told_unless_it_passes_meetings() -> None:
+    fake = tenant()
+    secret = replace(RULE, api="exchange", forward_to=("bob@contoso.com",))
+    fake.exchange_rules = [secret]
+    finding = await only(fake, SWEEP)
+    assert (finding.kind, finding.verdict) == ("inbox-rule-hidden", Verdict.COULD_NOT_TELL)
+    meetings = (RuleCondition("isMeetingRequest", ("true",)),)
+    fake.exchange_rules = [replace(secret, conditions=meetings)]
+    assert await findings(fake, SWEEP) == []
+
+
+async def test_a_folder_nobody_can_find_cannot_be_told_about() -> None:
+    fake = tenant(rules=(replace(RULE, move_to="f1"),))
+    fake.folders = [Folder("m1", "f1", is_found=False)]
+    finding = await only(fake, FOLDERS)
+    assert (finding.verdict, finding.severity) == (Verdict.COULD_NOT_TELL, Severity.LOW)
+    assert "cannot be found" in finding.summary
+
+
+async def test_keeping_no_copy_goes_further_than_keeping_one() -> None:
+    kept = replace(ANN, forwarding_smtp_address=EVIL, keeps_copy=True)
+    before, after = await only(tenant(kept)), await only(tenant(replace(kept, keeps_copy=False)))
+    assert goes_further(after.reaches, before.reaches)
+    assert not goes_further(before.reaches, after.reaches)
 
 
 # ----------------------------------------------------------------------------------------------

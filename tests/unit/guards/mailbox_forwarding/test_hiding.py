@@ -1,95 +1,406 @@
-"""How an inbox rule hides mail, and how grave that is."""
+"""How an inbox rule hides mail, and how grave that is: a rule that sorts, then one thing varied."""
 
+from collections.abc import Iterable
 from dataclasses import replace
 
 import pytest
 
-from core.guards.mailbox_forwarding.hiding import (
+from core.guards.mailbox_forwarding.conditions import Owner, takes_every_message
+from core.guards.mailbox_forwarding.folders import (
+    FOLDER_TEXTS,
+    classify_folder,
     classify_folder_path,
-    classify_graph_folder,
-    find_hiding_place,
-    find_suspicious_words,
-    is_built_in_rule,
-    is_nameless,
-    rate_hiding_rule,
 )
+from core.guards.mailbox_forwarding.hiding import PLACE_TEXTS, Hiding, judge_hiding
+from core.guards.mailbox_forwarding.names import is_unreadable_folder_name, is_unreadable_name
+from core.guards.mailbox_forwarding.senders import weigh_senders
+from core.guards.mailbox_forwarding.words import is_telling
 from core.model.findings import Severity
-from core.tenant.mail_flow import InboxRule
+from core.tenant.mail_flow import Folder, InboxRule, RuleCondition
 
-NARROW = InboxRule(
-    "r1",
-    "m1",
-    "Newsletters",
-    "graph",
-    delete="delete",
-    conditions='{"subjectContains":["newsletter"]}',
-    keywords=("newsletter",),
+OWN = frozenset({"contoso.com", "contoso.example"})
+ANN = Owner("ann@contoso.com", OWN.__contains__)
+
+
+def when(**conditions: Iterable[str] | bool | str) -> tuple[RuleCondition, ...]:
+    """Conditions as a rule has them."""
+    return tuple(
+        RuleCondition(
+            kind,
+            ("true",) if value is True else (value,) if isinstance(value, str) else tuple(value),
+        )
+        for kind, value in sorted(conditions.items())
+        if not isinstance(value, bool) or value
+    )
+
+
+NEWS = when(senderContains=["news@shop.example"])
+SORTS = InboxRule("r1", "m1", "Newsletters", "graph", move_to="F1", conditions=NEWS)
+DELETES = replace(SORTS, move_to="", delete="delete")
+READS = replace(SORTS, move_to="", mark_as_read=True)
+LOW, MEDIUM, HIGH = Severity.LOW, Severity.MEDIUM, Severity.HIGH
+
+
+def judged(rule: InboxRule, folder: str = "ordinary", hidden: bool = False) -> Hiding | None:
+    return judge_hiding(rule, folder if rule.move_to else "", hidden, ANN)
+
+
+def rated(rule: InboxRule, folder: str = "ordinary", hidden: bool = False) -> Severity | None:
+    found = judged(rule, folder, hidden)
+    return found.severity if found else None
+
+
+# -- what is harmless --------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize(
+    "rule",
+    [
+        SORTS,
+        replace(SORTS, mark_as_read=True),
+        replace(SORTS, name="Invoices", conditions=when(subjectContains=["Invoice"])),
+        replace(SORTS, name="Rechnungen", conditions=when(subjectContains=["Rechnung"])),
+        replace(SORTS, name="HR", conditions=when(fromAddresses=["hr@contoso.com"])),
+        replace(SORTS, name="Boss", conditions=when(fromAddresses=["boss@contoso.com"])),
+        replace(SORTS, conditions=when(fromAddresses=["reports@contoso.com"]), mark_as_read=True),
+        replace(SORTS, name="Sales list", conditions=when(sentToAddresses=["sales@contoso.com"])),
+        replace(SORTS, name="Project Phoenix", conditions=when(subjectContains=["[Phoenix]"])),
+        replace(SORTS, name="GitHub", conditions=when(headerContains=["X-GitHub-Reason"])),
+        replace(SORTS, name="Copies", conditions=when(sentCcMe=True)),
+        replace(SORTS, name="Lists", conditions=when(notSentToMe=True)),
+        replace(SORTS, name="Urgent", conditions=when(importance="high")),
+        replace(SORTS, name="Large", conditions=when(withinSizeRange="5000-")),
+        replace(SORTS, name="Out of office", conditions=when(isAutomaticReply=True)),
+        replace(SORTS, name="Job alerts", conditions=when(subjectContains=["job alert"])),
+        replace(READS, name="Reports", conditions=when(senderContains=["reports@contoso.com"])),
+        replace(SORTS, name="会議", conditions=when(subjectContains=["議事録"])),
+        replace(SORTS, name="Встречи", conditions=when(subjectContains=["протокол встречи"])),
+    ],
+    ids=lambda rule: rule.name,
 )
+def test_a_rule_that_only_sorts_is_nothing(rule: InboxRule) -> None:
+    assert rated(rule) is None
 
 
-def test_a_narrow_rule_that_deletes_is_the_least_of_it() -> None:
-    assert rate_hiding_rule(NARROW, "delete") is Severity.LOW
-    assert rate_hiding_rule(NARROW, "archive") is Severity.LOW
+@pytest.mark.parametrize("folder", ["inbox", "sentitems", "ordinary", ""])
+def test_a_folder_in_sight_hides_nothing(folder: str) -> None:
+    assert rated(SORTS, folder) is None
 
 
-@pytest.mark.parametrize("place", ["rssfeeds", "conversationhistory", "syncissues", "conflicts"])
-def test_a_folder_nobody_opens_is_worse(place: str) -> None:
-    assert rate_hiding_rule(NARROW, place) is Severity.MEDIUM
+def test_a_rule_without_any_such_action_hides_nothing() -> None:
+    assert rated(replace(SORTS, move_to="", conditions=())) is None
 
 
-def test_marking_as_read_is_worse() -> None:
-    assert rate_hiding_rule(replace(NARROW, mark_as_read=True), "delete") is Severity.MEDIUM
+# -- where mail goes ---------------------------------------------------------------------------
 
 
-@pytest.mark.parametrize("name", ["", " ", ".", "..", "'", "---", "\u200b", "_ _"])
-def test_a_name_made_to_be_overlooked_is_worst(name: str) -> None:
-    assert is_nameless(name)
-    assert rate_hiding_rule(replace(NARROW, name=name), "delete") is Severity.HIGH
+@pytest.mark.parametrize(
+    ("folder", "severity"),
+    [
+        ("deleteditems", LOW),
+        ("junkemail", LOW),
+        ("archive", LOW),
+        ("clutter", LOW),
+        ("conversationhistory", MEDIUM),
+        ("syncissues", MEDIUM),
+        ("conflicts", MEDIUM),
+        ("localfailures", MEDIUM),
+        ("serverfailures", MEDIUM),
+        ("rssfeeds", MEDIUM),
+        ("drafts", MEDIUM),
+        ("unreadable", MEDIUM),
+        ("calendar", HIGH),
+        ("contacts", HIGH),
+        ("tasks", HIGH),
+        ("notes", HIGH),
+        ("journal", HIGH),
+        ("outbox", HIGH),
+        ("msgfolderroot", HIGH),
+        ("recoverableitemsdeletions", HIGH),
+        ("hidden", HIGH),
+    ],
+)
+def test_newsletters_are_hidden_as_gravely_as_nobody_comes_across_them(
+    folder: str, severity: Severity
+) -> None:
+    assert rated(SORTS, folder) is severity
+    telling = replace(SORTS, conditions=when(subjectContains=["invoice"]))
+    assert rated(telling, folder) is HIGH
 
 
-@pytest.mark.parametrize("name", ["a", "規則", "1", "Ünlü"])
-def test_a_name_in_any_script_is_a_name(name: str) -> None:
-    assert not is_nameless(name)
+def test_a_folder_nobody_can_find_is_not_an_ordinary_one() -> None:
+    found = judged(SORTS, "missing")
+    assert found is not None
+    assert (found.severity, found.is_certain) == (LOW, False)
+    telling = replace(SORTS, conditions=when(subjectContains=["invoice"]), mark_as_read=True)
+    found = judged(telling, "missing")
+    assert found is not None
+    assert (found.severity, found.is_certain) == (MEDIUM, True)
 
 
-@pytest.mark.parametrize("conditions", ["{}", "", " {} "])
-def test_a_rule_that_takes_everything_is_worst(conditions: str) -> None:
-    assert rate_hiding_rule(replace(NARROW, conditions=conditions), "archive") is Severity.HIGH
+def test_deleting_is_where_the_mail_goes_whatever_else_the_rule_does() -> None:
+    for delete in ("delete", "permanent"):
+        found = judge_hiding(replace(SORTS, delete=delete), "rssfeeds", False, ANN)
+        assert found is not None
+        assert (found.place, found.severity) == (delete, LOW)
+
+
+def test_every_place_has_its_words() -> None:
+    assert set(FOLDER_TEXTS) < set(PLACE_TEXTS)
+
+
+# -- what mail it takes ------------------------------------------------------------------------
+
+EVERYTHING = [
+    (),
+    when(bodyContains=["@"]),
+    when(bodyContains=["\0"]),
+    when(subjectContains=["invoice", " "]),
+    when(bodyOrSubjectContains=["e"]),
+    when(headerContains=["Received:"]),
+    when(headerContains=["message-id"]),
+    when(senderContains=["@"]),
+    when(senderContains=["."]),
+    when(senderContains=[".com"]),
+    when(withinSizeRange="0-"),
+    when(withinSizeRange="-"),
+    when(withinSizeRange="1-999999999"),
+    when(sentToMe=True),
+    when(sentOnlyToMe=True),
+    when(sentToOrCcMe=True),
+    when(recipientContains=["contoso.com"]),
+    when(recipientContains=["@contoso.example"]),
+    when(sentToAddresses=["Ann@contoso.com"]),
+    when(sentToAddresses=['"Ann" [SMTP:ann@contoso.com]']),
+    when(importance="normal"),
+    when(sensitivity="Normal"),
+    when(receivedAfter="2020-01-01T00:00:00"),
+    when(sentToMe=True, bodyContains=["@"]),
+]
+
+
+@pytest.mark.parametrize("conditions", EVERYTHING, ids=repr)
+def test_what_every_message_meets_is_no_condition(conditions: tuple[RuleCondition, ...]) -> None:
+    assert takes_every_message(replace(SORTS, conditions=conditions), ANN, False)
+    assert rated(replace(DELETES, conditions=conditions)) is HIGH
+    assert rated(replace(SORTS, conditions=conditions)) is MEDIUM
+    assert rated(replace(SORTS, conditions=conditions, mark_as_read=True)) is HIGH
+    assert rated(replace(READS, conditions=conditions)) is LOW
+    assert rated(replace(READS, conditions=conditions, name=".")) is MEDIUM
+
+
+@pytest.mark.parametrize(
+    "conditions",
+    [
+        NEWS,
+        when(sentToMe=True, subjectContains=["black friday"]),
+        when(withinSizeRange="5000-"),
+        when(withinSizeRange="0-10"),
+        when(importance="low"),
+        when(isMeetingRequest=True),
+        when(hasAttachments=True),
+        when(sentCcMe=True),
+        when(headerContains=["List-Unsubscribe"]),
+        when(senderContains=["news.com"]),
+        when(recipientContains=["news-list@partner.example"]),
+        when(somethingNew=["x"]),
+    ],
+    ids=repr,
+)
+def test_what_leaves_some_message_alone_is_a_condition(
+    conditions: tuple[RuleCondition, ...],
+) -> None:
+    assert not takes_every_message(replace(SORTS, conditions=conditions), ANN, True)
+    assert rated(replace(DELETES, conditions=conditions)) is LOW
+
+
+def test_a_list_of_ones_own_is_filed_and_not_deleted() -> None:
+    sales = when(sentToAddresses=["sales@contoso.com"])
+    assert rated(replace(SORTS, conditions=sales)) is None
+    assert rated(replace(DELETES, conditions=sales)) is HIGH
+
+
+def test_reports_of_mail_that_did_not_arrive_are_what_a_thief_deletes() -> None:
+    assert rated(replace(DELETES, conditions=when(isNonDeliveryReport=True))) is HIGH
+
+
+@pytest.mark.parametrize(
+    "sender",
+    [
+        "account-security-noreply@accountprotection.microsoft.com",
+        "postmaster",
+        "MAILER-DAEMON@",
+        "swift@",
+        "treasury@partner.example",
+        "helpdesk",
+        "it-support@contoso.com",
+        "it@contoso.com",
+        "security@vendor.example",
+        "s\u0435curity@vendor.example",
+        "fraud.department@card.example",
+        "no-reply@myworkday.com",
+        "payroll@provider.example",
+        "alerts@deutsche-bank.example",
+        "konto@sparkasse.example",
+        "microsoft",
+        "Microsoft.com",
+        '"IT" [SMTP:helpdesk@contoso.com]',
+        "rechnung@lieferant.example",
+    ],
+)
+def test_mail_of_those_who_warn_or_pay_is_what_a_thief_deletes(sender: str) -> None:
+    assert weigh_senders([sender], OWN.__contains__).warning == (sender,)
+    rule = replace(DELETES, conditions=when(senderContains=[sender]))
+    assert rated(rule) is HIGH
+    assert rated(replace(rule, delete="", move_to="F1"), "archive") is HIGH
+    assert rated(replace(rule, delete="", mark_as_read=True)) is LOW
+    assert rated(replace(rule, delete="", move_to="F1")) is None
+
+
+@pytest.mark.parametrize("sender", ["boss@contoso.com", "@contoso.example", "/o=Ex/cn=1-boss"])
+def test_mail_of_colleagues_is_graver_than_adverts(sender: str) -> None:
+    assert weigh_senders([sender], OWN.__contains__).own == (sender,)
+    assert rated(replace(DELETES, conditions=when(fromAddresses=[sender]))) is MEDIUM
+
+
+@pytest.mark.parametrize(
+    "sender",
+    [
+        "ads@shop.example",
+        "newsletter@bank.example",
+        "security-news@vendor.example",
+        "support@vendor.example",
+        "info@verein.example",
+        "no-reply@linkedin.com",
+        "contoso.com.evil.example",
+        "x@notcontoso.com",
+    ],
+)
+def test_what_is_sent_to_many_is_nobodys_alarm(sender: str) -> None:
+    assert weigh_senders([sender], OWN.__contains__).other == (sender,)
+    assert rated(replace(DELETES, conditions=when(senderContains=[sender]))) is LOW
+
+
+# -- words and names ---------------------------------------------------------------------------
 
 
 @pytest.mark.parametrize(
     "word",
     [
-        "Invoice",
-        "PAYMENT due",
-        "bank details",
-        "wire",
-        "Password",
-        "hacked",
-        "phishing",
-        "spam",
-        "security alert",
-        "HelpDesk",
-        "Undeliverable",
-        "MFA",
-        "Überweisung",
-        "RECHNUNG",
-        "contraseña",
-        "sécurité",
-        "lösenord",
-        "fattura",
-        "factuur",
+        *("Invoice", "PAYMENT due", "bank details", "wire", "Password", "hacked", "phishing"),
+        *("spam", "security alert", "HelpDesk", "Undeliverable", "MFA", "ACH", " alert", "fake"),
+        *("do not click", "hijacked", "direct deposit", "paycheck", "funds", "transfer", "W-2"),
+        *("malicious", "returned mail", "routing number", "gift card", "reset", "IBAN"),
+        *("Überweisung", "RECHNUNG", "Gehaltsabrechnung", "contraseña", "transferencia"),
+        *("sécurité", "virement", "lösenord", "fattura", "bonifico", "factuur", "wachtwoord"),
+        *("płatność", "hasło", "przelew", "Zahlungserinnerung", "salário", "senha", "maksu"),
+        *("számla", "jelszó", "şifre", "ödeme", "plată", "bezpečnost", "převod", "løn­seddel"),
+        *("пароль", "счёт", "оплата", "рахунок", "τιμολόγιο", "κωδικός"),
+        *(
+            "請求書",
+            "今月の請求",
+            "パスワード",
+            "发票",
+            "密码",
+            "비밀번호",
+            "송금",
+            "فاتورة",
+            "סיסמה",
+        ),
     ],
 )
-def test_words_a_thief_looks_for_are_worst(word: str) -> None:
-    rule = replace(NARROW, keywords=("newsletter", word))
-    assert find_suspicious_words(rule) == (word,)
-    assert rate_hiding_rule(rule, "delete") is Severity.HIGH
+def test_words_a_thief_looks_for_are_known_in_the_languages_of_mailboxes(word: str) -> None:
+    assert is_telling(word)
+    rule = replace(DELETES, conditions=when(subjectContains=["newsletter", word]))
+    found = judged(rule)
+    assert found is not None
+    assert (found.words, found.severity) == ((word,), HIGH)
 
 
-@pytest.mark.parametrize("word", ["wireless", "newsletter", "embankment", "swiftly", "dismfa"])
-def test_words_that_only_contain_such_a_word_do_not_count(word: str) -> None:
-    assert find_suspicious_words(replace(NARROW, keywords=(word,))) == ()
+@pytest.mark.parametrize(
+    "word",
+    [
+        "inv\u200boice",
+        "pass\u00adword",
+        "s\u0435curity",
+        "\U0001d422\U0001d427\U0001d42f\U0001d428\U0001d422\U0001d41c\U0001d41e",
+        "\uff49\uff4e\uff56\uff4f\uff49\uff43\uff45",
+        "\u0131\u0307nvoice",
+        "\u03b9nvo\u03b9ce",
+        "p\u0430ym\u0435nt",
+        "inv\u2060oice",
+        "i\u0336n\u0336v\u0336o\u0336i\u0336c\u0336e\u0336",
+        "ïnvöice",
+        "p4ssw0rd",
+        "1nvoice",
+        "payrnent",
+        "i n v o i c e",
+        "p.a.s.s.w.o.r.d",
+        "ⓘⓝⓥⓞⓘⓒⓔ",
+        "\u13a5nvoice",
+        "\u202einvoice",
+        "inv\ufe0foice",
+        "invo\u3164ice",
+    ],
+    ids=ascii,
+)
+def test_a_word_is_the_same_word_in_other_letters(word: str) -> None:
+    assert is_telling(word)
+
+
+@pytest.mark.parametrize(
+    "word",
+    [
+        *("wireless", "newsletter", "embankment", "swiftly", "dismfa", "black friday", "achieve"),
+        *("job alerts", "Google Alert", "price alert", "fakebook", "weekly report", "meeting"),
+        *("lunch", "Urlaub", "congé", "réunion", "wydarzenie", "собрание", "会议", "회의"),
+        *("project x", "a b c d", "Übung", "Angebot", "oferta", "webinar", "unsubscribe"),
+    ],
+)
+def test_words_of_newsletters_and_projects_do_not_count(word: str) -> None:
+    assert not is_telling(word)
+    assert rated(replace(DELETES, conditions=when(subjectContains=[word]))) is LOW
+
+
+@pytest.mark.parametrize(
+    "name",
+    ["", " ", ".", "..", "'", "---", "\u200b", "_ _", "a", "1", "dd", "a.", "\u3164"],
+)
+def test_a_name_that_says_nothing_is_worst(name: str) -> None:
+    assert is_unreadable_name(name)
+    assert rated(replace(DELETES, name=name)) is HIGH
+    assert rated(replace(SORTS, name=name, mark_as_read=True)) is MEDIUM
+    assert rated(replace(SORTS, name=name)) is None
+    assert rated(replace(READS, name=name)) is LOW
+
+
+@pytest.mark.parametrize("name", ["abc", "規則", "請", "Ünlü", "R&D 1", "규칙"])
+def test_a_name_in_any_script_is_a_name(name: str) -> None:
+    assert not is_unreadable_name(name)
+    assert rated(replace(DELETES, name=name)) is LOW
+
+
+@pytest.mark.parametrize(("name", "bad"), [("...", True), ("h", True), ("HR", False), ("", False)])
+def test_folders_of_two_letters_are_folders(name: str, bad: bool) -> None:
+    assert is_unreadable_folder_name(name) is bad
+
+
+def test_telling_words_marked_as_read_are_hidden_wherever_they_go() -> None:
+    rule = replace(SORTS, conditions=when(subjectContains=["wire"]), mark_as_read=True)
+    assert rated(rule) is MEDIUM
+    assert rated(replace(rule, name="..")) is HIGH
+    assert rated(replace(rule, move_to="")) is LOW
+    assert rated(replace(rule, move_to="", name="..")) is MEDIUM
+
+
+def test_what_outlook_does_not_show_is_grave_wherever_it_moves_mail() -> None:
+    assert rated(SORTS, hidden=True) is HIGH
+    assert rated(SORTS, "missing", hidden=True) is HIGH
+    assert rated(DELETES, hidden=True) is HIGH
+    assert rated(READS, hidden=True) is MEDIUM
+
+
+# -- folders -----------------------------------------------------------------------------------
 
 
 @pytest.mark.parametrize(
@@ -97,16 +408,35 @@ def test_words_that_only_contain_such_a_word_do_not_count(word: str) -> None:
     [
         ("Deleted Items", "deleteditems"),
         ("Gelöschte Elemente", "deleteditems"),
+        ("Odstraněná pošta", "deleteditems"),
+        ("Deleted Items\\old", "deleteditems"),
         ("alice:\\RSS Feeds", "rssfeeds"),
         ("RSS-Feeds", "rssfeeds"),
         ("Flux RSS", "rssfeeds"),
         ("Fuentes RSS", "rssfeeds"),
+        ("RSS Feeds\\2024", "rssfeeds"),
         ("alice:\\Inbox\\RSS Subscriptions", "rssfeeds"),
         ("alice:\\Conversation History", "conversationhistory"),
+        ("Conversation History\\Team Chat", "conversationhistory"),
         ("Sync Issues/Conflicts", "conflicts"),
+        ("Sync Issues", "syncissues"),
         ("Archive", "archive"),
-        ("Crossroads", ""),
-        ("Projects", ""),
+        ("Archive\\Clients", "ordinary"),
+        ("alice@contoso.com:\\Calendar", "calendar"),
+        ("Kalender", "calendar"),
+        ("Calendar\\x", "calendar"),
+        ("Notizen", "notes"),
+        ("Contactos", "contacts"),
+        ("Outbox", "outbox"),
+        ("Journal", "journal"),
+        ("タスク", "tasks"),
+        ("Inbox\\Notes", "ordinary"),
+        ("Inbox\\Old", "ordinary"),
+        ("alice:\\", "msgfolderroot"),
+        ("...", "unreadable"),
+        ("Inbox\\\u200b", "unreadable"),
+        ("Crossroads", "ordinary"),
+        ("Projects", "ordinary"),
         ("", ""),
     ],
 )
@@ -114,42 +444,46 @@ def test_folders_are_known_as_exchange_prints_them(path: str, folder: str) -> No
     assert classify_folder_path(path) == folder
 
 
-@pytest.mark.parametrize(
-    ("well_known", "name", "folder"),
-    [
-        ("deleteditems", "Slettet post", "deleteditems"),
-        ("recoverableitemsdeletions", "", "recoverableitemsdeletions"),
-        ("recoverableitemspurges", "", "recoverableitemsdeletions"),
-        ("", "RSS-abonnementer", "rssfeeds"),
-        ("", "Deleted Items", ""),
-        ("", "Archive", ""),
-        ("inbox", "RSS", ""),
-        ("drafts", "", ""),
-    ],
-)
-def test_graphs_folders_are_known_by_id_and_not_by_their_name(
-    well_known: str, name: str, folder: str
-) -> None:
-    assert classify_graph_folder(well_known, name) == folder
+TOP = Folder("m", "top", "Top of Information Store", "msgfolderroot")
+INBOX = Folder("m", "in", "Posteingang", "inbox", parent=TOP)
 
 
-def test_deleting_is_where_the_mail_goes_whatever_else_the_rule_does() -> None:
-    assert find_hiding_place(NARROW, "rssfeeds") == "delete"
-    assert find_hiding_place(replace(NARROW, delete="permanent"), "") == "permanent"
-    assert find_hiding_place(replace(NARROW, delete=""), "rssfeeds") == "rssfeeds"
-    assert find_hiding_place(replace(NARROW, delete=""), "") == ""
+def at(
+    name: str, parent: Folder | None = TOP, well_known: str = "", hidden: bool = False
+) -> Folder:
+    return Folder("m", "F", name, well_known, is_hidden=hidden, parent=parent)
 
 
 @pytest.mark.parametrize(
-    ("name", "own"),
+    ("folder", "known"),
     [
-        ("Junk E-Mail Rule", True),
-        ("Microsoft.Exchange.OOF.InternalSenders.Global", True),
-        ("Junk E-mail Rule", True),
-        ("Junk E-mail Rule ", False),
-        ("My Junk E-Mail Rule", False),
-        ("Microsoft.Exchange.OOFER", False),
+        (at("Slettet post", well_known="deleteditems"), "deleteditems"),
+        (at("", well_known="recoverableitemspurges"), "recoverableitemsdeletions"),
+        (at("RSS-abonnementer"), "rssfeeds"),
+        (at("2024", at("RSS Feeds")), "rssfeeds"),
+        (at("a", at("b", at("RSS Feeds"))), "unreadable"),
+        (at("Old", at("x", well_known="deleteditems")), "deleteditems"),
+        (at("Old", at("x", well_known="syncissues")), "syncissues"),
+        (at("Team", at("x", well_known="conversationhistory")), "conversationhistory"),
+        (at("Clients", at("x", well_known="archive")), "ordinary"),
+        (at("Calendar"), "calendar"),
+        (at("Kalender", None), "calendar"),
+        (at("Birthdays", at("Calendar")), "calendar"),
+        (at("Notes", INBOX), "ordinary"),
+        (at("Calendar", INBOX), "ordinary"),
+        (at("Kunden", INBOX), "ordinary"),
+        (at("h", INBOX), "unreadable"),
+        (at("Files", hidden=True), "hidden"),
+        (at("Files", at("x", hidden=True)), "hidden"),
+        (at("Postausgang", well_known="outbox"), "outbox"),
+        (TOP, "msgfolderroot"),
+        (INBOX, "ordinary"),
+        (at("Deleted Items"), "ordinary"),
+        (at("Archive"), "ordinary"),
+        (at("RSS", well_known="inbox"), "ordinary"),
+        (at("Entwürfe", well_known="drafts"), "drafts"),
+        (Folder("m", "F", is_found=False), "missing"),
     ],
 )
-def test_exchanges_own_rules_are_known_by_their_exact_name(name: str, own: bool) -> None:
-    assert is_built_in_rule(replace(NARROW, name=name)) is own
+def test_graphs_folders_are_known_by_what_they_are_and_lie_in(folder: Folder, known: str) -> None:
+    assert classify_folder(folder) == known

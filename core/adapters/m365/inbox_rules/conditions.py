@@ -1,0 +1,168 @@
+"""Conditions and exceptions of inbox rules, as Graph and as Exchange print them. Pure.
+
+Both become the same `RuleCondition`, named as Graph names it, so that two views of a rule compare.
+"""
+
+import hashlib
+import re
+from collections.abc import Iterator, Mapping
+
+from core.adapters.parsing import (
+    LIST_LIMIT,
+    WORD_LIMIT,
+    ResponseRow,
+    is_set,
+    parse_optional_bool,
+    parse_recipient_text,
+    parse_text,
+    parse_value_list,
+    parse_whole_number,
+    split_recipients,
+    to_canonical_json,
+)
+from core.tenant.mail_flow import RuleCondition
+
+RELIES_ON = ("exchange-rule-fields", "graph-message-rules")
+
+# Exchange's parameters of Get-InboxRule by Graph's names (Microsoft Learn: New-InboxRule and
+# messageRulePredicates).
+EXCHANGE_NAMES = {
+    "BodyContainsWords": "bodyContains",
+    "FlaggedForAction": "messageActionFlag",
+    "From": "fromAddresses",
+    "FromAddressContainsWords": "senderContains",
+    "FromSubscription": "fromSubscription",
+    "HasAttachment": "hasAttachments",
+    "HasClassification": "messageClassification",
+    "HeaderContainsWords": "headerContains",
+    "MyNameInCcBox": "sentCcMe",
+    "MyNameInToBox": "sentToMe",
+    "MyNameInToOrCcBox": "sentToOrCcMe",
+    "MyNameNotInToBox": "notSentToMe",
+    "ReceivedAfterDate": "receivedAfter",
+    "ReceivedBeforeDate": "receivedBefore",
+    "RecipientAddressContainsWords": "recipientContains",
+    "SentOnlyToMe": "sentOnlyToMe",
+    "SentTo": "sentToAddresses",
+    "SubjectContainsWords": "subjectContains",
+    "SubjectOrBodyContainsWords": "bodyOrSubjectContains",
+    "WithImportance": "importance",
+    "WithSensitivity": "sensitivity",
+}
+# Kinds of messages: the values of MessageTypeMatches, and switches that stand beside it.
+EXCHANGE_MESSAGE_TYPES = {
+    "approvalrequest": "isApprovalRequest",
+    "automaticforward": "isAutomaticForward",
+    "automaticreply": "isAutomaticReply",
+    "calendaring": "isMeetingRequest",
+    "calendaringresponse": "isMeetingResponse",
+    "encrypted": "isEncrypted",
+    "meetingrequest": "isMeetingRequest",
+    "meetingresponse": "isMeetingResponse",
+    "nondeliveryreport": "isNonDeliveryReport",
+    "permissioncontrolled": "isPermissionControlled",
+    "readreceipt": "isReadReceipt",
+    "signed": "isSigned",
+    "voicemail": "isVoicemail",
+}
+EXCHANGE_SWITCHES = {"MeetingMessage": "isMeetingRequest", "MeetingResponse": "isMeetingResponse"}
+RECIPIENT_KINDS = frozenset({"fromAddresses", "sentToAddresses"})
+UNITS = {"B": 1 / 1024, "KB": 1, "MB": 1024, "GB": 1024**2}
+SIZE = re.compile(r"([0-9]{1,9}(?:[.,][0-9]{1,6})?)\s*(B|KB|MB|GB)\b", re.IGNORECASE)
+
+
+def parse_graph_conditions(value: object) -> tuple[RuleCondition, ...]:
+    """The predicates of a Graph rule. Raises ValueError for what is no object."""
+    if value is None:
+        return ()
+    if not isinstance(value, Mapping):
+        raise ValueError("an inbox rule whose conditions are not an object")
+    return build_conditions(
+        (str(name), parse_condition_values(str(name), part))
+        for name, part in list(value.items())[:LIST_LIMIT]
+        if is_set(part)
+    )
+
+
+def parse_exchange_conditions(row: ResponseRow, prefix: str = "") -> tuple[RuleCondition, ...]:
+    """The conditions in a row of Get-InboxRule, or with a prefix its exceptions."""
+
+    def list_parts() -> Iterator[tuple[str, tuple[str, ...]]]:
+        for name, kind in EXCHANGE_NAMES.items():
+            part = row.get(f"{prefix}{name}")
+            if is_set(part):
+                yield kind, parse_condition_values(kind, part)
+        for name, kind in EXCHANGE_SWITCHES.items():
+            if parse_optional_bool(row.get(f"{prefix}{name}")):
+                yield kind, ("true",)
+        for entry in parse_value_list(row.get(f"{prefix}MessageTypeMatches")):
+            text = parse_text(entry, WORD_LIMIT)
+            known = EXCHANGE_MESSAGE_TYPES.get(text.casefold())
+            yield (known, ("true",)) if known else ("messageType", (text,))
+        low = row.get(f"{prefix}WithinSizeRangeMinimum")
+        high = row.get(f"{prefix}WithinSizeRangeMaximum")
+        if is_set(low) or is_set(high) or low == 0:
+            yield "withinSizeRange", (f"{parse_kilobytes(low)}-{parse_kilobytes(high)}",)
+
+    return build_conditions(list_parts())
+
+
+def build_conditions(
+    parts: Iterator[tuple[str, tuple[str, ...]]],
+) -> tuple[RuleCondition, ...]:
+    """Conditions in an order of their own, those of one kind together."""
+    found: dict[str, tuple[str, ...]] = {}
+    for kind, values in parts:
+        found[kind] = tuple(dict.fromkeys((*found.get(kind, ()), *values)))
+    return tuple(
+        RuleCondition(parse_text(kind, WORD_LIMIT), values)
+        for kind, values in sorted(found.items())
+        if values
+    )
+
+
+def parse_condition_values(kind: str, value: object) -> tuple[str, ...]:
+    """What a condition asks for, as texts. One that is understood in no way is one text of it."""
+    if kind == "withinSizeRange" and isinstance(value, Mapping):
+        low, high = value.get("minimumSize"), value.get("maximumSize")
+        return (f"{format_number(low)}-{format_number(high)}",)
+    if kind in RECIPIENT_KINDS:
+        return tuple(map(parse_condition_recipient, split_recipients(value)))
+    if parse_optional_bool(value):
+        return ("true",)
+    return tuple(parse_condition_text(entry) for entry in parse_value_list(value))
+
+
+def parse_condition_recipient(entry: object) -> str:
+    """A sender or recipient of a condition: its address, else its name, else all of it."""
+    holder = entry.get("emailAddress") if isinstance(entry, Mapping) else None
+    if isinstance(holder, Mapping):
+        shown = holder.get("address") or holder.get("name")
+        if isinstance(shown, str) and shown.strip():
+            return parse_recipient_text(shown.strip())
+    if isinstance(entry, str) and entry.strip():
+        return parse_recipient_text(entry.strip())
+    return parse_condition_text(entry)
+
+
+def parse_condition_text(entry: object) -> str:
+    """One text of a condition; what is no text stands as JSON, and what is long is cut and marked."""
+    text = entry if isinstance(entry, str) else to_canonical_json(entry)
+    if len(text) <= WORD_LIMIT:
+        return parse_text(text)
+    digest = hashlib.sha256(text.encode("utf-8", "replace")).hexdigest()[:12]
+    return f"{parse_text(text, WORD_LIMIT - 16)}… {digest}"
+
+
+def parse_kilobytes(value: object) -> str:
+    """A size of Exchange in kilobytes: 1024, "1 KB (1,024 bytes)"; "" for none or for no size."""
+    if isinstance(value, str) and (found := SIZE.search(value)):
+        return str(round(float(found[1].replace(",", ".")) * UNITS[found[2].upper()]))
+    count = parse_whole_number(value)
+    return "" if count is None else str(round(count / 1024))
+
+
+def format_number(value: object) -> str:
+    """A whole number as text; "" for what is none."""
+    count = parse_whole_number(value)
+    return "" if count is None else str(count)

@@ -1,0 +1,164 @@
+"""What mail an inbox rule takes: which of its conditions leave any message alone. Pure."""
+
+import re
+from collections.abc import Iterable, Iterator, Sequence
+from dataclasses import dataclass
+
+from core.guards.mailbox_forwarding.names import measure_name
+from core.guards.mailbox_forwarding.senders import DomainTest, get_sender_domain
+from core.guards.mailbox_forwarding.words import split_names
+from core.look_alikes import fold_accents
+from core.microsoft365.addresses import normalize_address, parse_recipient_string
+from core.tenant.mail_flow import InboxRule, RuleCondition
+
+WORD_KINDS = frozenset(
+    {"bodyContains", "bodyOrSubjectContains", "headerContains", "subjectContains"}
+)
+SENDER_KINDS = frozenset({"fromAddresses", "senderContains"})
+RECIPIENT_KINDS = frozenset({"recipientContains", "sentToAddresses"})
+MEETING_KINDS = frozenset({"isMeetingRequest", "isMeetingResponse"})
+# What is delivered to a mailbox is sent to its owner, in one of these ways.
+TO_THE_OWNER = frozenset({"sentOnlyToMe", "sentToMe", "sentToOrCcMe"})
+# Dates let a rule take every message for a time.
+DATES = frozenset({"receivedAfter", "receivedBefore"})
+# Headers that every message has (RFC 5322; Exchange adds its own).
+EVERY_HEADER = split_names(
+    """content-type date from message-id mime-version received return-path subject to
+    x-ms-exchange x-ms-exchange-organization"""
+)
+# Domains by their end alone take nearly everything.
+EVERY_SENDER = re.compile(r"\.?(?:com|net|org|\w\w|co\.uk)")
+LARGEST_MESSAGE_KB = 150 * 1024
+"""Exchange Online takes no larger message (Microsoft Learn: Exchange Online limits)."""
+
+CONDITION_TEXTS = {
+    "hasAttachments": "with an attachment",
+    "isApprovalRequest": "requests for approval",
+    "isAutomaticForward": "forwarded automatically",
+    "isAutomaticReply": "automatic replies",
+    "isEncrypted": "encrypted",
+    "isMeetingRequest": "meeting requests",
+    "isMeetingResponse": "answers to meeting requests",
+    "isNonDeliveryReport": "reports of mail that was not delivered",
+    "isPermissionControlled": "protected by rights",
+    "isReadReceipt": "read receipts",
+    "isSigned": "signed",
+    "isVoicemail": "voice mail",
+    "notSentToMe": "not sent to the owner",
+    "sentCcMe": "sent to the owner as a copy",
+    "sentOnlyToMe": "sent to the owner alone",
+    "sentToMe": "sent to the owner",
+    "sentToOrCcMe": "sent to the owner, or as a copy",
+}
+VALUE_TEXTS = {
+    "categories": "of the categories",
+    "fromAddresses": "from",
+    "fromSubscription": "through the subscription",
+    "importance": "of the importance",
+    "messageActionFlag": "flagged as",
+    "messageClassification": "classified as",
+    "receivedAfter": "received after",
+    "receivedBefore": "received before",
+    "recipientContains": "to addresses with",
+    "senderContains": "from addresses with",
+    "sensitivity": "of the sensitivity",
+    "sentToAddresses": "to",
+    "withinSizeRange": "of a size in kilobytes of",
+}
+
+
+@dataclass(frozen=True, slots=True)
+class Owner:
+    """Whose mailbox it is, as far as conditions ask for it."""
+
+    address: str
+    is_own_domain: DomainTest
+
+
+def list_words(conditions: Iterable[RuleCondition]) -> tuple[str, ...]:
+    """The texts that conditions look for in a message."""
+    return tuple(
+        value for one in conditions if one.kind in WORD_KINDS for value in one.values if value
+    )
+
+
+def list_senders(conditions: Iterable[RuleCondition]) -> tuple[str, ...]:
+    """The senders, or parts of their addresses, that conditions name."""
+    return tuple(value for one in conditions if one.kind in SENDER_KINDS for value in one.values)
+
+
+def takes_every_message(rule: InboxRule, owner: Owner, ignores_own_recipients: bool) -> bool:
+    """True when no condition leaves a message alone that arrives in this mailbox.
+
+    An address of one's own domain as the recipient may be a list that somebody files by, and may be
+    everything: `ignores_own_recipients` says which of the two to assume.
+    """
+    return all(
+        is_met_by_every_message(one, owner, ignores_own_recipients) for one in rule.conditions
+    )
+
+
+def is_met_by_every_message(
+    condition: RuleCondition, owner: Owner, ignores_own_recipients: bool
+) -> bool:
+    """True for a condition that says nothing. Any one of its values is enough for a message."""
+    kind, values = condition.kind, condition.values
+    if kind in TO_THE_OWNER or kind in DATES:
+        return True
+    if kind in ("importance", "sensitivity"):
+        return any(value.casefold() == "normal" for value in values)
+    if kind == "withinSizeRange":
+        return any(map(is_every_size, values))
+    if kind in WORD_KINDS:
+        return any(is_in_every_message(value, kind) for value in values)
+    if kind in SENDER_KINDS:
+        return any(is_every_sender(value) for value in values)
+    if kind in RECIPIENT_KINDS:
+        return any(
+            is_every_sender(value) or is_own_recipient(value, owner, ignores_own_recipients)
+            for value in values
+        )
+    return False
+
+
+def is_every_size(value: str) -> bool:
+    """True for a range of sizes into which every message falls."""
+    low, _, high = value.partition("-")
+    return (not low or int(low) <= 1) and (not high or int(high) >= LARGEST_MESSAGE_KB)
+
+
+def is_in_every_message(word: str, kind: str) -> bool:
+    """True for a text that is in every message: a sign, a NUL, one letter, a header of all mail."""
+    if kind == "headerContains" and fold_accents(word).strip().rstrip(":") in EVERY_HEADER:
+        return True
+    return measure_name(word) <= 1
+
+
+def is_every_sender(text: str) -> bool:
+    """True for a part that is in every address, or nearly: "@", ".", ".com"."""
+    return measure_name(text) <= 1 or EVERY_SENDER.fullmatch(text.strip().casefold()) is not None
+
+
+def is_own_recipient(text: str, owner: Owner, ignores_own_recipients: bool) -> bool:
+    """True for the owner as recipient, for their domain, or for others in it if they count."""
+    shown = parse_recipient_string(text)[1] or text
+    address = normalize_address(shown)
+    if address and address == normalize_address(owner.address):
+        return True
+    domain = get_sender_domain(shown)
+    local = address.rpartition("@")[0]
+    is_own = bool(domain) and owner.is_own_domain(domain)
+    return is_own and (not local or ignores_own_recipients)
+
+
+def describe_conditions(
+    conditions: Sequence[RuleCondition],
+) -> Iterator[tuple[str, tuple[str, ...]]]:
+    """Each condition as a person reads it: a label and what it names, both untrusted text."""
+    for one in conditions:
+        if one.kind in WORD_KINDS:
+            yield "with the words", one.values
+        elif one.kind in CONDITION_TEXTS:
+            yield CONDITION_TEXTS[one.kind], ()
+        else:
+            yield VALUE_TEXTS.get(one.kind, one.kind), one.values

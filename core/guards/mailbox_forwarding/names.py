@@ -1,0 +1,30 @@
+"""Names that are made to be overlooked. Pure."""
+
+import unicodedata
+
+from core.look_alikes import strip_hidden
+
+MIN_NAME_LENGTH = 3
+"""Real rules of break-ins are named ".", "..", "a", "dd": a shorter name says nothing."""
+WIDE = frozenset({"W", "F"})
+
+
+def measure_name(name: str) -> int:
+    """How many letters and digits a name shows. An ideograph says as much as three letters."""
+    shown = unicodedata.normalize("NFKC", strip_hidden(name))
+    return sum(
+        3 if unicodedata.east_asian_width(sign) in WIDE else 1 for sign in shown if sign.isalnum()
+    )
+
+
+def is_unreadable_name(name: str) -> bool:
+    """True for the name of a rule that says nothing: none, signs, invisible, one or two letters."""
+    return measure_name(name) < MIN_NAME_LENGTH
+
+
+def is_unreadable_folder_name(name: str) -> bool:
+    """True for a folder that nobody would notice among others. "HR" and "IT" are folders.
+
+    A folder without any name was not read, and says nothing.
+    """
+    return bool(name) and measure_name(name) < MIN_NAME_LENGTH - 1

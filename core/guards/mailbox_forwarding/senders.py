@@ -1,0 +1,132 @@
+"""Whose mail a rule takes, by the senders that it names. Pure.
+
+A thief takes away what warns the owner: mail of the security and IT people, of banks and payroll,
+of the mail system itself, of colleagues. What shops and newsletters send is nobody's alarm.
+"""
+
+import re
+from collections.abc import Callable, Iterable
+from dataclasses import dataclass
+
+from core.guards.mailbox_forwarding.words import is_telling, split_names
+from core.look_alikes import fold_accents, list_readings
+from core.microsoft365.addresses import (
+    get_address_domain,
+    normalize_address,
+    parse_recipient_string,
+)
+from core.tenant.domain_names import to_a_label
+
+MAX_SENDER_LENGTH = 400
+
+type DomainTest = Callable[[str], bool]
+"""Whether a domain is one of the tenant's own."""
+
+# Words in the local part of an address, or alone, that name an office which warns or pays.
+OFFICES = split_names(
+    """abuse accounting accounts accountspayable admin administrator alarm alert alerts audit
+    billing buchhaltung cert ciso compliance comptabilite contabilidad csirt cybersecurity
+    datenschutz dlp finance finances fraud helpdesk hr infosec it itsupport ithelp itservice
+    mailerdaemon noc payroll personal phishing postmaster quarantine rh security servicedesk
+    sicherheit sirt soc support swift sysadmin treasury wire wires"""
+)
+# Offices that only count within the organization: elsewhere they are anybody's.
+OFFICES_AT_HOME = split_names("accounts admin hr it personal rh support")
+# What is sent to many: its sender's name holds such a word, and warns of nothing.
+BULK = split_names(
+    """ad ads bulletin campaign campaigns club deal deals digest email event events fashion flash
+    infoletter jobs karriere mailing mailings marketing media news newsletter newsletters offer
+    offers press promo promos promotion promotions rewards sale sales shop shopping store update
+    updates webinar werbung"""
+)
+# Domains from which sign-in warnings, payroll and account notices come.
+WARNING_DOMAINS = (
+    "accountprotection.microsoft.com",
+    "accounts.google.com",
+    "adp.com",
+    "dayforce.com",
+    "duosecurity.com",
+    "gusto.com",
+    "mail.protection.outlook.com",
+    "microsoftonline.com",
+    "myworkday.com",
+    "okta.com",
+    "paychex.com",
+    "paylocity.com",
+    "paypal.com",
+    "ultipro.com",
+    "wise.com",
+    "workday.com",
+)
+WARNING_NAMES = split_names(
+    """microsoft microsoft.com office365 office365.com microsoftexchange outlook.com google.com
+    paypal docusign.net"""
+)
+BANK_DOMAIN = re.compile(
+    r"bank|banque|banco|banca|sparkasse|raiffeisen|volksbk|paypal|barclays|hsbc|santander|"
+    r"wellsfargo|chase\.com|citi\.com|unicredit|creditagricole|ubs\.com"
+)
+
+
+@dataclass(frozen=True, slots=True)
+class Senders:
+    """The senders that a rule names, as far as they matter."""
+
+    warning: tuple[str, ...] = ()
+    """Those whose mail warns of something, or pays somebody."""
+    own: tuple[str, ...] = ()
+    """Others of the organization's own."""
+    other: tuple[str, ...] = ()
+    """Everybody else."""
+
+
+def weigh_senders(texts: Iterable[str], is_own_domain: DomainTest) -> Senders:
+    """Senders of a rule, each where it belongs."""
+    warning, own, other = list[str](), list[str](), list[str]()
+    for text in dict.fromkeys(texts):
+        shown = parse_recipient_string(text)[1] or text
+        domain = get_sender_domain(shown)
+        at_home = bool(domain) and is_own_domain(domain)
+        if is_warning_sender(shown, at_home):
+            warning.append(text)
+        elif at_home or parse_recipient_string(text)[0] == "ex":
+            # A legacy name of Exchange is a recipient of the organization.
+            own.append(text)
+        else:
+            other.append(text)
+    return Senders(tuple(warning), tuple(own), tuple(other))
+
+
+def get_sender_domain(text: str) -> str:
+    """The domain that a sender, or a part of an address, ends with; "" for none."""
+    address = normalize_address(text)
+    if address:
+        return get_address_domain(address)
+    tail = text.strip().rpartition("@")[2]
+    return to_a_label(tail) if re.fullmatch(r"[\w.-]+\.[\w-]{2,}", tail) else ""
+
+
+def is_warning_sender(text: str, at_home: bool) -> bool:
+    """True for somebody whose mail a thief would not let the owner read."""
+    local, domain = split_sender(text[:MAX_SENDER_LENGTH])
+    if fold_accents(text).strip().strip("@*") in WARNING_NAMES:
+        return True
+    if any(f".{domain}".endswith(f".{known}") for known in WARNING_DOMAINS):
+        return True
+    words = [word for reading in list_readings(local) for word in re.findall(r"[^\W_]+", reading)]
+    if not BULK.isdisjoint(words) and not at_home:
+        return False
+    if domain and not at_home and BANK_DOMAIN.search(domain):
+        return True
+    offices = OFFICES if at_home or not domain else OFFICES - OFFICES_AT_HOME
+    joint = (re.sub(r"[\W_]", "", reading) for reading in list_readings(local))
+    return not offices.isdisjoint((*words, *joint)) or is_telling(re.sub(r"[._-]", " ", local))
+
+
+def split_sender(text: str) -> tuple[str, str]:
+    """The local part and the domain of a sender, or of a part of one; either may be missing."""
+    local, at, domain = text.strip().rpartition("@")
+    if at:
+        return local, fold_accents(domain)
+    is_domain = "." in domain.strip(".") and not re.search(r"\s", domain)
+    return ("", fold_accents(domain)) if is_domain else (domain, "")
