@@ -37,6 +37,8 @@ def fold_accents(text: str) -> str:
 
     A Latin letter with a stroke through it has no accent to take off: it becomes the plain one.
     """
+    if text.isascii() and text.isprintable():
+        return text.lower()
     folded = unicodedata.normalize("NFKD", strip_hidden(text).casefold()).casefold()
     return "".join(
         LOOK_ALIKES.get(ord(sign), sign)

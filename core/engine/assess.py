@@ -126,7 +126,7 @@ def assess_finding(
 def keep_history(case: Case, exempted: Case | None, was_there: bool) -> Case:
     """The case with what was before it: an exemption it goes beyond, the guard's first look."""
     if exempted:
-        case = mark_beyond_exemption(case, exempted)
+        return mark_beyond_exemption(case, exempted)
     return replace(case, baselined=True) if was_there and not case.baselined else case
 
 

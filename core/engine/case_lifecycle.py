@@ -41,7 +41,7 @@ def update_case(context: DecisionContext, old: Case, finding: Finding) -> Case:
     """An open case with the values of its finding; a notification is pending only if it matters."""
     old = note_widening(old, finding, context.now)
     is_wider = old.widened_at == context.now
-    finding = replace(finding, facts=(*finding.facts, *list_widening_facts(old)))
+    finding = replace(finding, facts=(*list_widening_facts(old), *finding.facts))
     rule = context.config.guard.correlation
     escalation = rule if old.escalated and finding.correlation_keys else None
     case = replace(

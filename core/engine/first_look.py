@@ -23,10 +23,11 @@ def was_preexisting(
 ) -> bool:
     """Whether the finding may have been there when the guard first read its object.
 
-    An open case says so. What an operator exempted once is a question again when that ends.
+    An open case says so. What an operator exempted once is a question again when that ends, or when
+    it goes further than what was accepted.
     """
     if case and case.closed_at is None:
-        return case.baselined
+        return case.baselined or case.accepted_reaches is not None
     exemptions = context.snapshot.exemptions
     if case_key in exemptions or finding.object_id in exemptions:
         return True

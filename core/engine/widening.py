@@ -37,7 +37,7 @@ def add_exemption_fact(finding: Finding, is_beyond: bool) -> Finding:
     """The finding, saying so if it goes beyond an exemption."""
     if not is_beyond:
         return finding
-    return replace(finding, facts=(*finding.facts, BEYOND_EXEMPTION_FACT))
+    return replace(finding, facts=(BEYOND_EXEMPTION_FACT, *finding.facts))
 
 
 def exceeds_exemption(case: Case | None, finding: Finding) -> bool:
@@ -52,9 +52,12 @@ def exceeds_exemption(case: Case | None, finding: Finding) -> bool:
 
 
 def mark_beyond_exemption(case: Case, old: Case) -> Case:
-    """The case of a finding beyond its exemption: what was accepted stays what it was."""
+    """The case of a finding beyond its exemption: what was accepted stays what it was.
+
+    It is news, although what was accepted may be older than the guard's first look.
+    """
     accepted = old.told_reaches if old.accepted_reaches is None else old.accepted_reaches
-    return replace(case, accepted_reaches=accepted)
+    return replace(case, accepted_reaches=accepted, baselined=False)
 
 
 def end_as_exempt(case: Case, now: datetime) -> Case:

@@ -216,7 +216,7 @@ async def test_mailboxes_with_a_forward_are_found_among_all(open_tenant: OpenTen
 
 async def test_rules_that_can_do_no_harm_are_left_out(open_tenant: OpenTenant) -> None:
     rules = [
-        build_rule_row("R1", actions={"markAsRead": True, "stopProcessingRules": True}),
+        build_rule_row("R1", actions={"copyToFolder": "F1", "stopProcessingRules": True}),
         build_rule_row("R2", actions={"assignCategories": ["Red"], "markImportance": "low"}),
         build_rule_row("R3", actions={"moveToFolder": "F1", "markAsRead": True}),
         build_rule_row(
@@ -224,13 +224,14 @@ async def test_rules_that_can_do_no_harm_are_left_out(open_tenant: OpenTenant) -
         ),
         build_rule_row("R5", actions={}),
         build_rule_row("R6", actions={"delete": True}, isEnabled=False),
+        build_rule_row("R7", actions={"markAsRead": True}),
     ]
     async with open_tenant(build_scene(graph={"messageRules": {PERSON: rules}})) as to:
         found = await to.tenant.inbox_rules.read_inbox_rules(OWNERS)
-        assert [one.id for one in found.items] == ["R3", "R4", "R5", "R6"]
+        assert [one.id for one in found.items] == ["R3", "R4", "R5", "R6", "R7"]
         assert found.failures == ()
         whole_list = await to.tenant.inbox_rules.read_inbox_rules(OWNERS, include_harmless=True)
-        assert [one.id for one in whole_list.items] == ["R1", "R2", "R3", "R4", "R5", "R6"]
+        assert [one.id for one in whole_list.items] == ["R1", "R2", "R3", "R4", "R5", "R6", "R7"]
 
 
 @pytest.mark.parametrize("surface", LISTED_SOURCES)
@@ -360,7 +361,7 @@ async def test_hidden_rules_are_seen_by_exchange_alone(open_tenant: OpenTenant) 
 async def test_folders_are_known_by_id_whatever_they_are_called(open_tenant: OpenTenant) -> None:
     folders = [
         {"id": "F-trash", "displayName": "Gelöschte Elemente", "wellKnownName": "deleteditems"},
-        {"id": "F-rss", "displayName": "RSS-Feeds", "wellKnownName": "rssfeeds"},
+        {"id": "F-rss", "displayName": "RSS-Feeds"},
         {"id": "F-own", "displayName": "Projects"},
     ]
     rules = moving("F-trash", "F-rss", "F-own", "Archive", "F-none")

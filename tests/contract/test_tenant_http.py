@@ -128,7 +128,45 @@ async def test_the_folder_of_news_feeds_is_known_by_its_name_alone() -> None:
         found = await to.tenant.inbox_rules.read_rule_folders(
             (await to.tenant.inbox_rules.read_inbox_rules(OWNERS)).items
         )
-        assert [one.well_known for one in found.items] == ["rssfeeds", ""]
+        assert [(one.name, one.well_known) for one in found.items] == [
+            ("RSS-Feeds", ""),
+            ("Projects", ""),
+        ]
+
+
+async def test_a_folder_says_what_it_lies_in_and_one_that_is_gone_says_so() -> None:
+    folders = [
+        {"id": "F0", "displayName": "Top of Information Store", "wellKnownName": "msgfolderroot"},
+        {"id": "F1", "displayName": "RSS-Feeds", "parentFolderId": "F0"},
+        {"id": "F2", "displayName": "2024", "parentFolderId": "F1"},
+        {"id": "F3", "displayName": "May", "parentFolderId": "F2", "isHidden": True},
+        {"id": "F4", "displayName": "Orphan", "parentFolderId": "F9"},
+        {"id": "F5", "displayName": "Loop", "parentFolderId": "F5"},
+    ]
+    rules = [
+        build_rule_row(f"R{target}", actions={"moveToFolder": target})
+        for target in ("F3", "F4", "F5", "F8")
+    ]
+    graph = {"messageRules": {PERSON: rules}, "mailFolders": {PERSON: folders}}
+    async with connect_sandbox(build_scene(graph=graph)) as to:
+        found = await to.tenant.inbox_rules.read_rule_folders(
+            (await to.tenant.inbox_rules.read_inbox_rules(OWNERS)).items
+        )
+        may, orphan, loop, gone = found.items
+        assert (may.is_hidden, may.parent and may.parent.is_hidden) == (True, False)
+        chain = [may]
+        while chain[-1].parent:
+            chain.append(chain[-1].parent)
+        assert [one.name for one in chain] == [
+            "May",
+            "2024",
+            "RSS-Feeds",
+            "Top of Information Store",
+        ]
+        assert chain[-1].well_known == "msgfolderroot"
+        assert (orphan.parent, loop.parent) == (None, None)
+        assert (gone.id, gone.is_found) == ("F8", False)
+        assert found.failures == ()
 
 
 async def test_domains_of_both_sources_are_one_list() -> None:

@@ -12,7 +12,7 @@ from core.guards.mailbox_forwarding.names import is_unreadable_folder_name
 from core.look_alikes import fold_accents
 from core.tenant.mail_flow import Folder
 
-RELIES_ON = ("graph-mail-folders",)
+RELIES_ON = ("graph-mail-folders", "graph-folders-without-mail")
 
 
 class Sight(StrEnum):

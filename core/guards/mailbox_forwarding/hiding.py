@@ -22,7 +22,7 @@ from core.guards.mailbox_forwarding.words import is_telling
 from core.model.findings import Severity
 from core.tenant.mail_flow import InboxRule
 
-RELIES_ON = ("exchange-hidden-rules",)
+RELIES_ON = ("exchange-hidden-rules", "exchange-own-rules")
 
 DELETE, PERMANENT, READ = "delete", "permanent", "read"
 PLACE_TEXTS = {

@@ -10,7 +10,7 @@ from collections.abc import Collection, Iterator, Sequence
 
 from core.guards.mailbox_forwarding.forwards import ForwardRecipient, InboxRuleForward, MailboxRules
 from core.guards.mailbox_forwarding.hidden_rules import RuleVisibility
-from core.guards.mailbox_forwarding.hiding import DELETE, PERMANENT, PLACE_TEXTS
+from core.guards.mailbox_forwarding.hiding import DELETE, PERMANENT, PLACE_TEXTS, READ
 from core.guards.mailbox_forwarding.options import Policy
 from core.guards.mailbox_forwarding.outbound import WORST_FIRST
 from core.guards.mailbox_forwarding.rating import (
@@ -88,11 +88,12 @@ def group_by_gravity(rules: Sequence[InboxRuleForward]) -> list[list[InboxRuleFo
     """The rules that hide mail: grave ones, slight ones and those nobody can tell about, each
     together.
 
-    Apart, so that accepting the rules that delete adverts accepts no thief's.
+    Apart, so that accepting the rules that delete adverts accepts no thief's. Marking as read what
+    is sent on is a fact about the forward.
     """
     groups: defaultdict[tuple[bool, bool, bool], list[InboxRuleForward]] = defaultdict(list)
     for one in rules:
-        if one.hiding:
+        if one.hiding and not (one.recipients and one.hiding.place == READ):
             grave = one.hiding.severity >= Severity.HIGH
             groups[is_hidden(one), one.hiding.is_certain, grave].append(one)
     return list(groups.values())

@@ -3,6 +3,7 @@
 Facts stay the same from run to run as long as the rules do. Foreign text in them is bounded.
 """
 
+from collections import Counter
 from collections.abc import Iterable, Iterator, Sequence
 
 from core.guards.mailbox_forwarding.conditions import (
@@ -28,6 +29,7 @@ VISIBILITY_TEXTS = {
     RuleVisibility.HIDDEN: ("hidden from Outlook: only Exchange shows it",),
 }
 CLIENT_RULES_WARNING = "Any such command deletes the client-side rules of the mailbox."
+NO_CONDITION = "without any condition"
 UNNAMED = "a rule without a readable name"
 MAX_VALUE_LENGTH = 60
 """Characters of a word, a sender or a name that stands beside others."""
@@ -55,11 +57,8 @@ def format_rule_name(rule: InboxRule, limit: int = MAX_VALUE_LENGTH) -> str:
 
 def format_rule_names(items: Sequence[InboxRuleForward]) -> str:
     """The names of rules, each with how many bear it."""
-    names = [format_rule_name(item.rule) for item in items]
-    shown = [
-        name if names.count(name) == 1 else f"{name} ({names.count(name)} times)"
-        for name in dict.fromkeys(names)
-    ]
+    names = Counter(format_rule_name(item.rule) for item in items)
+    shown = [name if count == 1 else f"{name} ({count} times)" for name, count in names.items()]
     return format_word_list(shown)
 
 
@@ -93,7 +92,8 @@ def list_rule_facts(item: InboxRuleForward, with_hiding: bool) -> Iterator[Fact]
         yield Fact("", "Exchange marks the rule as broken: it may not run")
     if item.hiding and with_hiding:
         yield from list_hiding_facts(item.rule, item.hiding)
-    yield from list_selection_facts(item)
+    if item.rule.readable:
+        yield from list_selection_facts(item)
 
 
 def list_hiding_facts(rule: InboxRule, hiding: Hiding) -> Iterator[Fact]:
@@ -106,12 +106,12 @@ def list_hiding_facts(rule: InboxRule, hiding: Hiding) -> Iterator[Fact]:
 def list_selection_facts(item: InboxRuleForward) -> Iterator[Fact]:
     """What mail a rule takes."""
     rule, hiding = item.rule, item.hiding
+    taken = "every message but its exceptions" if rule.exceptions else "every message"
     if hiding and hiding.takes_everything:
-        start = "its conditions leave no message alone" if rule.conditions else "no condition"
-        end = "every message but its exceptions" if rule.exceptions else "every message"
-        yield Fact("", f"{start}: it takes {end}")
+        start = "its conditions leave no message alone" if rule.conditions else NO_CONDITION
+        yield Fact("", f"{start}: it takes {taken}")
     elif not rule.conditions:
-        yield Fact("", "without any condition: it takes every message")
+        yield Fact("", f"{NO_CONDITION}: it takes {taken}")
     words = hiding.words if hiding else ()
     if words:
         yield Fact("looks for", format_values(words))

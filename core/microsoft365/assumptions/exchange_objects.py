@@ -77,6 +77,17 @@ HIDDEN_RULES = Assumption(
     otherwise="A hidden rule is not seen.",
     depends=Dependents(guards=("mailbox-forwarding",), verdicts=("hides-mail",)),
 )
+OWN_RULES = Assumption(
+    id="exchange-own-rules",
+    assumed="Exchange keeps one hidden rule for junk mail, which only moves to Junk Email or shows "
+    "no action, and one for each of three kinds of automatic replies, which show none; all are "
+    "without conditions, and Graph does not list them.",
+    standing=Standing.UNSEEN,
+    source="CIPP and Hawk leave them out by name; their properties are inferred",
+    dated="2026-11",
+    otherwise="A rule of Exchange's own is told as a hidden one; exempt its case.",
+    depends=Dependents(guards=("mailbox-forwarding",), verdicts=("hides-mail", "could-not-tell")),
+)
 INBOX_RULE_ROLE = Assumption(
     id="exchange-inbox-rule-role",
     assumed="An app whose role holds Get-InboxRule may read the rules of any mailbox.",
@@ -386,6 +397,7 @@ ASSUMPTIONS = (
     DISCOVERY_ID,
     FORWARD_FILTER,
     HIDDEN_RULES,
+    OWN_RULES,
     INBOX_RULE_ROLE,
     RULE_IDENTITY,
     RULE_FIELDS,

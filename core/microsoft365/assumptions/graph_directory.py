@@ -154,6 +154,16 @@ FOLDER_NAMES = Assumption(
     depends=Dependents(guards=("mailbox-forwarding",), verdicts=("hides-mail",)),
     probe="graph-mail-folders",
 )
+FOLDERS_WITHOUT_MAIL = Assumption(
+    id="graph-folders-without-mail",
+    assumed="The calendar, the contacts, the tasks, the notes and the journal are served as "
+    "folders by id, under the names that Outlook gives them, at the top of the mailbox.",
+    standing=Standing.UNSEEN,
+    source="elastic/detection-rules#5643 (rules move mail there); how Graph names them is inferred",
+    dated="2026-11",
+    otherwise="A rule that moves mail there is told as one whose folder cannot be found.",
+    depends=Dependents(guards=("mailbox-forwarding",), verdicts=("hides-mail", "could-not-tell")),
+)
 SIGN_IN_LOG_KINDS = Assumption(
     id="graph-sign-in-log",
     assumed="v1.0 lists interactive sign-ins only; legacy sign-ins of Exchange are non-"
@@ -418,6 +428,7 @@ ASSUMPTIONS = (
     MESSAGE_RULES,
     MAILBOX_REFUSAL,
     FOLDER_NAMES,
+    FOLDERS_WITHOUT_MAIL,
     SIGN_IN_LOG_KINDS,
     SIGN_IN_LOG_PAGES,
     SIGN_IN_LOG_DAYS,

@@ -146,7 +146,7 @@ def parse_condition_recipient(entry: object) -> str:
 
 
 def parse_condition_text(entry: object) -> str:
-    """One text of a condition; what is no text stands as JSON, and what is long is cut and marked."""
+    """One text of a condition: JSON for what is no text, cut and marked where it is long."""
     text = entry if isinstance(entry, str) else to_canonical_json(entry)
     if len(text) <= WORD_LIMIT:
         return parse_text(text)
