@@ -54,6 +54,8 @@ async def finish_run(scan: Scan) -> RunReport:
             baselined_sources=settled.baselined_sources,
             population=settled.population,
             shrunk_population=settled.shrunk_population,
+            listed_counts=settled.listed_counts,
+            shrunk_counts=settled.shrunk_counts,
             scan_pass=None,
         )
     context = scan.decision_context

@@ -9,7 +9,12 @@ from core.engine.brake import PlannedChange, build_brake_finding, decide_brake
 from core.engine.case_lifecycle import parse_planned_changes, with_notification
 from core.engine.decision_context import RELEASE_WINDOW, DecisionContext
 from core.engine.first_look import list_spent_marks
-from core.engine.population import count_known_objects, is_absence_trusted, population_dropped
+from core.engine.population import (
+    count_known_objects,
+    is_absence_trusted,
+    population_dropped,
+    remember_listings,
+)
 from core.engine.reconcile import BatchResult, find_ended_cases, infer_applied
 from core.engine.self_findings import (
     SELF_CHECK_KINDS,
@@ -120,7 +125,9 @@ def plan_changes(context: DecisionContext, totals: ScanTotals) -> Plan:
         block_reason=decision.reason if is_blocked else "",
         hash=brake.fingerprint if brake and is_blocked else "",
         released=released,
-        state=build_next_state(state, coverage, totals.unread_count, trusted=trusted),
+        state=remember_listings(
+            build_next_state(state, coverage, totals.unread_count, trusted=trusted), totals
+        ),
     )
 
 

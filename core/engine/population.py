@@ -1,10 +1,15 @@
 """Whether a listing is as long as the last one, and what a shorter one says about the absent. Pure.
 
-A page that Exchange leaves out must not look like a smaller tenant.
+A page that Exchange leaves out must not look like a smaller tenant. That goes for the objects a
+guard counts, which a guard lists once, and for each list of its configuration.
 """
 
-from core.model.state import GuardState
-from core.tenant.readings import Reading
+from collections.abc import Mapping
+from dataclasses import replace
+
+from core.keys import hash_parts
+from core.model.state import GuardState, ScanTotals
+from core.tenant.readings import ListedCount, Reading
 
 # Fewer missing objects than this are a clean-up, not a broken listing.
 MIN_MISSING = 2
@@ -12,6 +17,8 @@ MAX_POPULATION_DROP = 0.30
 # A tenant that shrank by this share, and by this many objects, is looked at twice.
 SHRUNK_SHARE = 0.10
 MIN_SHRUNK = 5
+# Characters of the name of a listing that its batch does not name.
+NAME_LENGTH = 12
 
 
 def population_dropped(reading: Reading[object], state: GuardState) -> bool:
@@ -48,8 +55,75 @@ def count_known_objects(population: int, unread_count: int, state: GuardState) -
     """The population that the next listing is compared with.
 
     An unread object may be one that the guard leaves out once it is read. So unread objects do not
-    make the population larger than at the last complete reading.
+    make the population larger than at the last complete reading, and do not count in the first.
     """
-    if state.population is None:
-        return population
-    return max(min(population, state.population), population - unread_count)
+    read_count = max(population - unread_count, 0)
+    return max(min(population, state.population or 0), read_count)
+
+
+def find_listed_counts(batch: Reading[object]) -> Mapping[str, ListedCount]:
+    """The listings that a batch about all objects stands for; none where one broke off."""
+    if batch.scope is not None or not batch.complete or not batch.sources:
+        return {}
+    counts = batch.listed_counts or {
+        hash_parts(sorted(batch.sources))[:NAME_LENGTH]: ListedCount(
+            batch.population, batch.sources
+        )
+    }
+    unread = {failure.source for failure in batch.failures if not failure.object_id}
+    return {name: one for name, one in counts.items() if unread.isdisjoint(one.sources)}
+
+
+def is_count_trusted(name: str, listed: ListedCount, state: GuardState) -> bool:
+    """Whether an object that a listing lacks counts as gone: at once in one that is about as long
+    as before, at the second look in one that is as short again.
+    """
+    missing = state.listed_counts.get(name, 0) - listed.count
+    if missing < listed.min_missing or missing < SHRUNK_SHARE * state.listed_counts[name]:
+        return True
+    seen = state.shrunk_counts.get(name)
+    return seen is not None and abs(listed.count - seen) <= SHRUNK_SHARE * seen
+
+
+def find_unconfirmed_sources(batch: Reading[object], state: GuardState) -> frozenset[str]:
+    """The data sources of a batch whose listing is shorter than before, for the first time."""
+    return frozenset[str]().union(
+        *(
+            listed.sources
+            for name, listed in find_listed_counts(batch).items()
+            if not is_count_trusted(name, listed, state)
+        )
+    )
+
+
+def count_listings(batch: Reading[object], state: GuardState) -> ScanTotals:
+    """The lengths of a batch's listings, as the totals of a scan hold them."""
+    found = find_listed_counts(batch)
+    trusted = {name: is_count_trusted(name, listed, state) for name, listed in found.items()}
+    return ScanTotals(
+        listed_counts={name: one.count for name, one in found.items() if trusted[name]},
+        shrunk_counts={name: one.count for name, one in found.items() if not trusted[name]},
+    )
+
+
+def remember_listings(state: GuardState, totals: ScanTotals) -> GuardState:
+    """The state with the lengths of the listings that a scan read, whatever else it missed.
+
+    A scan that missed nothing read all the listings that there still are.
+    """
+    missed = not totals.complete or bool(totals.source_failures)
+    kept = {
+        name: count
+        for name, count in state.listed_counts.items()
+        if missed or name in totals.shrunk_counts
+    }
+    waiting = {
+        name: count
+        for name, count in state.shrunk_counts.items()
+        if missed and name not in totals.listed_counts
+    }
+    return replace(
+        state,
+        listed_counts={**kept, **totals.listed_counts},
+        shrunk_counts={**waiting, **totals.shrunk_counts},
+    )

@@ -10,6 +10,7 @@ from core.engine.assess import (
     select_changed_cases,
 )
 from core.engine.decision_context import DecisionContext
+from core.engine.population import count_listings, find_unconfirmed_sources
 from core.engine.self_findings import (
     SELF_CHECK_KINDS,
     find_unreadable_objects,
@@ -54,8 +55,10 @@ def reconcile_batch(
     """Compare one batch with the stored cases.
 
     `seen_keys` are the findings of earlier batches of the same scan. A listing that shrank too much
-    is not `trusted`: what it leaves out may still exist.
+    is not `trusted`: what it leaves out may still exist. Nor does a shorter listing of
+    configuration end a case at the first look, unless a change of the guard's own explains it.
     """
+    unconfirmed = find_unconfirmed_sources(batch, context.snapshot.state)
     ordinary = merge_findings(context, findings)
     self_findings = merge_findings(context, find_unreadable_objects(batch))
     assessed = {key: assess_finding(context, key, finding) for key, finding in ordinary.items()}
@@ -69,6 +72,7 @@ def reconcile_batch(
         if case.kind not in SELF_CHECK_KINDS
         and case.key not in seen_keys
         and (trusted or isinstance(batch.scope, frozenset))
+        and (unconfirmed.isdisjoint(case.sources) or context.get_intended_changes(case.key))
     ]
     intended_keys = {case.key for case in gone if context.get_intended_changes(case.key)}
     unfinished_keys = {key for key in intended_keys if may_be_partially_applied(context, key)}
@@ -94,7 +98,8 @@ def reconcile_batch(
             for assessment in assessed.values()
             if assessment.case and assessment.is_new
         ),
-        totals=ScanTotals(
+        totals=replace(
+            count_listings(batch, context.snapshot.state),
             population=batch.population,
             unread_count=len(batch.unread_object_ids),
             sources=batch.sources - frozenset(batch.partial_scopes),

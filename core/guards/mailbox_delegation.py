@@ -152,6 +152,7 @@ async def resolve_delegations(
             sources=part.sources | {RECIPIENTS},
             complete=part.complete,
             scope=part.scope,
+            listed_counts=part.listed_counts,
         )
 
 

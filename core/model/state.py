@@ -32,6 +32,10 @@ class ScanTotals:
     """The shards that were abandoned, with the reason."""
     untracked_count: int = 0
     """The number of findings without a case."""
+    listed_counts: Mapping[str, int] = field(default_factory=dict)
+    """How many objects each listing contained that is believed."""
+    shrunk_counts: Mapping[str, int] = field(default_factory=dict)
+    """How many objects each listing contained that waits for a second look."""
 
     @property
     def read_count(self) -> int:
@@ -52,6 +56,8 @@ class ScanTotals:
             ),
             abandoned_shards=tuple(dict.fromkeys(self.abandoned_shards + other.abandoned_shards)),
             untracked_count=self.untracked_count + other.untracked_count,
+            listed_counts={**self.listed_counts, **other.listed_counts},
+            shrunk_counts={**self.shrunk_counts, **other.shrunk_counts},
         )
 
 
@@ -122,6 +128,10 @@ class GuardState:
     """
     shrunk_population: int | None = None
     """The population of a complete reading that was a tenth smaller and waits for a second one."""
+    listed_counts: Mapping[str, int] = field(default_factory=dict)
+    """How many objects each listing of a part of the tenant contained when it was last believed."""
+    shrunk_counts: Mapping[str, int] = field(default_factory=dict)
+    """How many objects each of them contained that was shorter and waits for a second look."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -4,7 +4,7 @@ from collections.abc import Collection, Iterable
 from dataclasses import dataclass, field
 from typing import Any
 
-from core.tenant.readings import UNIDENTIFIED_PREFIX, AllExcept, ReadFailure, Reading
+from core.tenant.readings import UNIDENTIFIED_PREFIX, AllExcept, ListedCount, ReadFailure, Reading
 
 LISTING_INCOMPLETE = "the listing broke off before its end"
 
@@ -30,6 +30,14 @@ def collect_failures(
                 if not reading.find_source_failure(source):
                     found[ReadFailure(source, LISTING_INCOMPLETE, optional=optional)] = None
     return tuple(found)
+
+
+def count_listing(
+    name: str, reading: Reading[Any], *, min_missing: int = 1
+) -> dict[str, ListedCount]:
+    """The length of a listing of one data source, whose absent objects count as gone."""
+    count = len(reading.items) + len({one.object_id for one in reading.failures if one.object_id})
+    return {name: ListedCount(count, frozenset({name}), min_missing)} if reading.complete else {}
 
 
 def find_object_failure(reading: Reading[Any], source: str, object_id: str) -> ReadFailure | None:

@@ -40,6 +40,17 @@ class AllExcept:
 
 
 @dataclass(frozen=True, slots=True)
+class ListedCount:
+    """How many objects a listing contained whose absent objects count as gone."""
+
+    count: int
+    sources: frozenset[str]
+    """The data sources that are read from it."""
+    min_missing: int = 1
+    """Fewer missing objects than this are a clean-up."""
+
+
+@dataclass(frozen=True, slots=True)
 class Reading[T]:
     """One batch of what a guard reads: the items, the failures, and what it covers.
 
@@ -64,6 +75,10 @@ class Reading[T]:
     """Where a later scan can continue after this batch; empty where it cannot."""
     restarted: bool = False
     """Whether the listing could not continue where it was asked to, and started again here."""
+    listed_counts: Mapping[str, ListedCount] = field(default_factory=dict)
+    """By the name of the listing. A batch about all objects that gives none is one listing of its
+    `population`.
+    """
     known_traits: tuple[KnownTraits, ...] = ()
     """What the guard is to remember of its objects from now on."""
 

@@ -23,7 +23,7 @@ from core.adapters.read_errors import build_object_failures, build_read_failure
 from core.errors import TenantError, Unavailable
 from core.microsoft365.trustees import find_sid, is_built_in_trustee
 from core.tenant.mailboxes import Delegation, Mailbox
-from core.tenant.readings import UNIDENTIFIED_PREFIX, ReadFailure, Reading
+from core.tenant.readings import UNIDENTIFIED_PREFIX, ListedCount, ReadFailure, Reading
 from core.tenant.sources import FULL_ACCESS, SEND_AS, SEND_ON_BEHALF
 
 RELIES_ON = (
@@ -246,7 +246,11 @@ async def stream_delegations(
             raise Unavailable(f"{command.cmdlet} listed nobody at all")
     except TenantError as error:
         failures = [build_read_failure(source, error)]
-    yield Reading(failures=tuple(failures), sources=sources)
+    yield Reading(
+        failures=tuple(failures),
+        sources=sources,
+        listed_counts={source: ListedCount(listed, sources, min_missing=2)},
+    )
 
 
 def build_delegation_failures(

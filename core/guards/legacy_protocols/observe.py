@@ -25,7 +25,7 @@ from core.guards.legacy_protocols.token_consents import CONSENT_SOURCES
 from core.model.guards import ObserveContext
 from core.tenant.configuration import Configuration
 from core.tenant.mailboxes import MailboxProtocols, ProtocolUse
-from core.tenant.merging import PresenceTracker, collect_failures, collect_sources
+from core.tenant.merging import PresenceTracker, collect_failures, collect_sources, count_listing
 from core.tenant.port import HasApps, HasConfiguration, HasMailboxes, HasProtocols
 from core.tenant.quoting import quote_text
 from core.tenant.readings import Reading
@@ -92,6 +92,12 @@ async def read_organization_protocols(
         ),
         failures=(*collect_failures(read), *log.read_failures),
         sources=collect_sources(read) | {PROTOCOL_USE, SIGN_INS} | CONSENT_SOURCES,
+        listed_counts={
+            name: listed
+            for listing in (plans, policies)
+            for source in listing.sources
+            for name, listed in count_listing(source, listing).items()
+        },
     )
 
 

@@ -36,12 +36,14 @@ from core.tenant.merging import (
     PresenceTracker,
     collect_failures,
     collect_sources,
+    count_listing,
     find_object_failure,
 )
 from core.tenant.port import HasAccounts, HasAuditing
 from core.tenant.readings import ReadFailure, Reading
 from core.tenant.sources import (
     ACCOUNTS,
+    AUDIT_BYPASS,
     MAILBOX_AUDIT,
 )
 
@@ -76,6 +78,7 @@ async def observe(
         items=(*organization.items, *bypasses.items),
         failures=collect_failures((organization, bypasses)),
         sources=collect_sources((organization, bypasses)),
+        listed_counts=count_listing(AUDIT_BYPASS, bypasses, min_missing=2),
     )
     listed = PresenceTracker(context.open_case_ids)
     async for page in tenant.auditing.list_mailbox_audits(context.continuation):

@@ -39,7 +39,7 @@ from core.tenant.mail_flow import (
 )
 from core.tenant.mailbox_index import MailboxPage, select_between_checks
 from core.tenant.mailboxes import Mailbox
-from core.tenant.merging import collect_failures, collect_sources
+from core.tenant.merging import collect_failures, collect_sources, count_listing
 from core.tenant.port import HasInboxRules, HasMailboxes, HasMailFlow
 from core.tenant.readings import AllExcept, ReadFailure, Reading
 from core.tenant.sources import (
@@ -110,6 +110,11 @@ async def read_listed_forwards(tenant: ForwardingPorts) -> Reading[Forward]:
         ),
         sources=collect_sources((*read, remotes, policies, looked_up))
         | {MAILBOX_FORWARDS, TRANSPORT_RULES, DOMAINS},
+        listed_counts={
+            # Single forwards come and go; a rule of the organization rarely does.
+            **count_listing(MAILBOX_FORWARDS, listed, min_missing=2),
+            **count_listing(TRANSPORT_RULES, flow),
+        },
     )
 
 

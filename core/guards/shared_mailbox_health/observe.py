@@ -19,7 +19,7 @@ from core.tenant.mailbox_index import MailboxPage, select_between_checks
 from core.tenant.mailboxes import Mailbox, MailboxSize, SharedMailbox
 from core.tenant.merging import collect_failures
 from core.tenant.port import HasAccounts, HasSharedMailboxes
-from core.tenant.readings import ReadFailure, Reading
+from core.tenant.readings import ListedCount, ReadFailure, Reading
 from core.tenant.sources import ACCOUNTS, MAILBOX_SIZES, SHARED_MAILBOXES
 
 SOURCES = frozenset({SHARED_MAILBOXES, MAILBOX_SIZES, ACCOUNTS})
@@ -41,7 +41,7 @@ async def observe(
     listing no longer shows it.
     """
     lost: dict[ReadFailure, None] = {}
-    whole = True
+    whole, count = True, 0
     async for page in tenant.shared_mailboxes.list_shared_mailboxes():
         if page.items:
             kept, misses = await join_mailbox_accounts(tenant, page.items)
@@ -49,11 +49,14 @@ async def observe(
             yield Reading(items=kept, sources=frozenset({SETTINGS, LICENCES}), scope=frozenset())
         broken = [replace(miss, source=SETTINGS) for miss in page.failures]
         lost |= dict.fromkeys(miss for miss in broken if miss.object_id)
+        count += page.population
         whole = whole and page.complete and not any(not miss.object_id for miss in page.failures)
         yield MailboxPage(list_page_mailboxes(page), SOURCES)
     if whole:
         yield Reading(
-            failures=combine_account_failures(lost), sources=frozenset({SETTINGS, LICENCES})
+            failures=combine_account_failures(lost),
+            sources=frozenset({SETTINGS, LICENCES}),
+            listed_counts={SETTINGS: ListedCount(count, frozenset({SETTINGS, LICENCES}), 2)},
         )
 
 

@@ -4,7 +4,7 @@ from collections.abc import AsyncIterator, Iterator, Sequence
 from dataclasses import dataclass
 
 from core.tenant.mailboxes import Delegation, Mailbox
-from core.tenant.readings import Reading
+from core.tenant.readings import ListedCount, Reading
 from core.tenant.sources import FULL_ACCESS, SEND_AS, SEND_ON_BEHALF
 from tests.support.fakes.state import FakeTenantState
 
@@ -27,7 +27,8 @@ def stream_delegations(tenant: FakeTenantState, source: str) -> Iterator[Reading
     for at in range(0, len(seen.items), tenant.page_size):
         page = seen.items[at : at + tenant.page_size]
         yield Reading(items=page, sources=seen.sources, scope=frozenset())
-    yield Reading(failures=seen.failures, sources=seen.sources)
+    count = {source: ListedCount(len(seen.items), seen.sources, min_missing=2)}
+    yield Reading(failures=seen.failures, sources=seen.sources, listed_counts=count)
 
 
 @dataclass(frozen=True, slots=True)

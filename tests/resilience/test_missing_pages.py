@@ -1,0 +1,186 @@
+"""A page that is missing is never a smaller tenant: no finding goes away because of it.
+
+A tenant of thousands is looked at while Exchange answers every listing; then it refuses the
+continuations, in each way that is known. What was found stays, all objects are read or the listing
+counts as unread, and what is mended meanwhile still ends.
+"""
+
+from typing import Any
+
+import pytest
+
+from core.model.cases import Case
+from core.model.guards import GuardConfig
+from core.model.runs import RunReport
+from tests.resilience.generators.staged import AdapterHarness, get_object_cases, open_harness
+from tests.support.builders import AUDIT_CONFIG, CONFIGS_BY_NAME, FORWARDING_CONFIG
+from tests.support.http_recorder import build_mailbox_row
+
+COUNT = 2_300
+"""Three pages of Exchange's."""
+TWO_PAGES = 1_100
+OPEN = {0, 999, 1_000, 1_099, 1_999, 2_000, COUNT - 1}
+"""What is found stands at both ends of every page."""
+REFUSALS: dict[str, dict[str, Any]] = {
+    "always": {"exchange-paging": "refused"},
+    "after a page": {"exchange-paging": {"side": "refused", "after": 1}},
+    "for one cmdlet": {"exchange-paging": {"side": "refused", "cmdlet": "Get-Mailbox"}},
+    "on another back end": {"exchange-paging": "back-end"},
+    "a warning and no link": {"exchange-paging": "no-link"},
+    "a link and no rows": {"exchange-paging": "no-rows"},
+}
+REFUSED_IN_EVERY_WAY: dict[str, Any] = {
+    "exchange-paging": "refused",
+    "exchange-one-answer": {"side": "cut", "size": 900},
+    "exchange-entity-endpoints": "refused",
+}
+
+
+def build_large_tenant(count: int = COUNT, *, alike: bool = False) -> dict[str, Any]:
+    """Mailboxes of which a few are not audited; no slice holds only some of those `alike`."""
+    rows = [
+        build_mailbox_row(
+            f"{number:08d}-0000-4000-8000-000000000001",
+            f"{number:08d}-1111-4000-8000-000000000001",
+            f"m{number}",
+            AuditEnabled=number not in OPEN,
+            WhenCreated=None
+            if alike
+            else f"20{10 + number % 15}-0{1 + number % 9}-11T00:00:{number % 60:02}Z",
+            **({"Name": "same"} if alike else {}),
+        )
+        for number in range(count)
+    ]
+    return {
+        "graph": {"domains": [{"id": "contoso.example", "isVerified": True, "isDefault": True}]},
+        "exchange": {
+            "Get-Mailbox": rows,
+            "Get-MailboxAuditBypassAssociation": [
+                {"Guid": "b1", "Identity": "m1", "AuditBypassEnabled": False}
+            ],
+        },
+    }
+
+
+def mend(stage: AdapterHarness, number: int) -> None:
+    """Somebody switches on what one mailbox lacks."""
+    rows = stage.sandbox.tenant.scene["exchange"]["Get-Mailbox"]
+    rows[number]["AuditEnabled"] = True
+
+
+def list_closed(report: RunReport) -> list[str]:
+    return [case.subject for case in report.notifications if case.closed_at]
+
+
+async def list_found(stage: AdapterHarness) -> set[str]:
+    return {case.subject.partition("@")[0] for case in (await get_object_cases(stage)).values()}
+
+
+EVERYTHING = {f"m{number}" for number in OPEN}
+ON_TWO_PAGES = {f"m{number}" for number in OPEN if number < TWO_PAGES}
+
+
+@pytest.mark.parametrize("refusal", REFUSALS)
+async def test_nothing_goes_away_with_a_page_and_what_is_mended_still_ends(refusal: str) -> None:
+    async with open_harness(build_large_tenant(), AUDIT_CONFIG) as stage:
+        first = await stage.run_guard()
+        assert (first.population, first.read_count) == (COUNT, COUNT)
+        assert await list_found(stage) == EVERYTHING
+        stage.sandbox.tenant.apply_patch({"reality": REFUSALS[refusal]})
+        second = await stage.run_guard()
+        assert (second.population, second.read_count, second.unread_count) == (COUNT, COUNT, 0)
+        assert list_closed(second) == []
+        assert await list_found(stage) == EVERYTHING
+        mend(stage, COUNT - 1)
+        await stage.run_guard()
+        assert await list_found(stage) == EVERYTHING - {f"m{COUNT - 1}"}
+
+
+async def test_a_tenant_that_no_way_lists_is_unread_for_as_long_as_it_lasts() -> None:
+    async with open_harness(build_large_tenant(TWO_PAGES, alike=True), AUDIT_CONFIG) as stage:
+        await stage.run_guard()
+        stage.sandbox.tenant.apply_patch({"reality": REFUSED_IN_EVERY_WAY})
+        for _ in range(2):
+            report = await stage.run_guard()
+            assert "mailbox-audit" in report.unavailable_sources
+            assert list_closed(report) == []
+            assert await list_found(stage) == ON_TWO_PAGES
+        (case,) = await list_self_checks(stage, "source-unavailable")
+        assert case.object_id == "mailbox-audit"
+        stage.sandbox.tenant.apply_patch({"reality": {}})
+        mend(stage, 0)
+        report = await stage.run_guard()
+        assert (report.population, report.read_count) == (TWO_PAGES, TWO_PAGES)
+        assert await list_found(stage) == ON_TWO_PAGES - {"m0"}
+        assert await list_self_checks(stage, "source-unavailable") == []
+
+
+async def list_self_checks(stage: AdapterHarness, kind: str) -> list[Case]:
+    return [case for case in (await stage.get_open_cases()).values() if case.kind == kind]
+
+
+async def test_a_first_look_that_lacks_pages_is_not_taken_for_the_tenant() -> None:
+    reality = {**REFUSED_IN_EVERY_WAY, **REFUSALS["a warning and no link"]}
+    scene = build_large_tenant(TWO_PAGES, alike=True) | {"reality": reality}
+    async with open_harness(scene, AUDIT_CONFIG) as stage:
+        await stage.run_guard()
+        assert (await stage.load_snapshot()).state.population is None
+        stage.sandbox.tenant.apply_patch({"reality": {}})
+        await stage.run_guard()
+        assert await list_found(stage) == ON_TWO_PAGES
+        assert await list_self_checks(stage, "listing-shrank") == []
+
+
+# -- lists of settings that are cut without a word ------------------------------------------------
+
+BASELINE_CONFIG = CONFIGS_BY_NAME["tenant-baseline"]
+REMOTE_DOMAINS = [
+    {
+        "Guid": f"0000000{number}-3333-4000-8000-000000000001",
+        "Identity": f"Domain {number}",
+        "Name": f"Domain {number}",
+        "DomainName": f"partner{number}.example",
+        "AutoForwardEnabled": True,
+    }
+    for number in range(3)
+]
+MAIL_FLOW_RULES = [
+    {
+        "Guid": f"0000000{number}-2222-4000-8000-000000000001",
+        "Name": f"Copy {number}",
+        "State": "Enabled",
+        "Mode": "Enforce",
+        "BlindCopyTo": [f"copy{number}@evil.example"],
+    }
+    for number in range(3)
+]
+
+
+@pytest.mark.parametrize(
+    ("config", "cmdlet", "rows"),
+    [
+        (BASELINE_CONFIG, "Get-RemoteDomain", REMOTE_DOMAINS),
+        (FORWARDING_CONFIG, "Get-TransportRule", MAIL_FLOW_RULES),
+    ],
+    ids=["remote domains", "mail-flow rules"],
+)
+@pytest.mark.parametrize("left", [1, 2])
+async def test_a_list_of_settings_that_is_cut_once_ends_nothing(
+    config: GuardConfig, cmdlet: str, rows: list[dict[str, Any]], left: int
+) -> None:
+    scene = build_large_tenant(5)
+    scene["exchange"][cmdlet] = rows
+    async with open_harness(scene, config) as stage:
+        for _ in range(2):
+            await stage.run_guard()
+        found = set(await get_object_cases(stage))
+        for count in (left, 3, left, 3):
+            stage.sandbox.tenant.scene["exchange"][cmdlet] = rows[:count]
+            report = await stage.run_guard()
+            assert list_closed(report) == []
+            assert set(await get_object_cases(stage)) == found
+        # Whoever deletes it for good is believed one look later.
+        stage.sandbox.tenant.scene["exchange"][cmdlet] = rows[:left]
+        ended = [len(list_closed(await stage.run_guard())) for _ in range(2)]
+        assert ended[0] == 0
+        assert ended[1] > 0
