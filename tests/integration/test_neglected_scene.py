@@ -11,6 +11,7 @@ from tests.support.run_scene import (
     FindingTable,
     SceneResult,
     expect_alike,
+    may_read_nothing,
 )
 
 BLOCKED = (
@@ -104,7 +105,8 @@ def test_the_neglected_tenant_has_something_for_every_guard_but_the_one_for_even
 def test_everything_in_the_neglected_tenant_is_read(neglected: SceneResult) -> None:
     for run in neglected.find_runs(1):
         assert (run["unread"], run["blind"], run["held"]) == (0, [], "")
-        assert run["seen"] == run["population"] > 0
+        assert run["seen"] == run["population"]
+        assert run["population"] or may_read_nothing(run["guard"])
 
 
 def test_the_first_tick_only_says_what_the_second_will_change(neglected: SceneResult) -> None:

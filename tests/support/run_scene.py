@@ -8,6 +8,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from core.config.catalog import CATALOG
+from core.microsoft365.configuration_sources import EXCHANGE_SOURCES
 from core.model.guards import Service
 from sandbox.scene_runner import run_scene, set_reality
 from sandbox.scenes.build import SCENES_FOLDER
@@ -79,6 +80,13 @@ def load_scene(name: str) -> dict[str, Any]:
     """Loads a scene from its file."""
     scene: dict[str, Any] = json.loads((SCENES_FOLDER / f"{name}.json").read_text(encoding="utf-8"))
     return scene
+
+
+def may_read_nothing(guard: str) -> bool:
+    """True for a guard all of whose reads list what a tenant may have none of."""
+    optional = {source.read for source in EXCHANGE_SOURCES.values() if source.may_be_none}
+    (config,) = (config for config in CATALOG if config.guard.name == guard)
+    return {one.name for one in config.guard.permissions if not one.writes} <= optional
 
 
 def list_declared_permissions() -> dict[str, list[str]]:
