@@ -32,7 +32,10 @@ CATALOG = (
         Mode.ALERT,
         reminder_interval=timedelta(days=90),
     ),
-    GuardConfig(tenant_baseline.GUARD, "0 25 */6 * * *", Mode.ALERT, ChangeLimit(20, 5.0)),
+    # One configuration object holds many settings, and nobody but an administrator can set them.
+    GuardConfig(
+        tenant_baseline.GUARD, "0 25 */6 * * *", Mode.ALERT, ChangeLimit(20, 5.0, per_object=20)
+    ),
     GuardConfig(app_consent.GUARD, "0 35 * * * *", Mode.ALERT, ChangeLimit(1, 0.0)),
     GuardConfig(mfa_registration.GUARD, "0 25 1/6 * * *", Mode.ALERT),
     GuardConfig(mass_deletion.GUARD, "0 3/15 * * * *", Mode.ALERT),

@@ -14,7 +14,7 @@ from typing import Any
 
 from core.config.catalog import CATALOG
 from core.errors import SettingsError
-from core.model.guards import ChangeLimit, Guard, GuardConfig, Mode
+from core.model.guards import Guard, GuardConfig, Mode
 from core.model.options import (
     REQUIRED,
     Purpose,
@@ -376,8 +376,10 @@ def configure_guard(config: GuardConfig, reader: SettingReader) -> GuardConfig:
         guard=configure_options(config.guard, reader),
         schedule=reader.read(settings.schedule),
         mode=Mode(reader.read(settings.mode)),
-        limit=ChangeLimit(
-            count=reader.read(settings.limit), percent=reader.read(settings.limit_percent)
+        limit=replace(
+            config.limit,
+            count=reader.read(settings.limit),
+            percent=reader.read(settings.limit_percent),
         ),
         reminder_interval=timedelta(days=reader.read(REMINDER_DAYS)),
     )

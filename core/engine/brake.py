@@ -1,14 +1,18 @@
 """The brake: which planned changes wait for an operator, and the finding that names them. Pure."""
 
 import math
-from collections.abc import Sequence
+from collections import defaultdict
+from collections.abc import Collection, Iterable, Sequence
 from dataclasses import dataclass
+from datetime import datetime, timedelta
 from typing import Any
 
+from core.engine.decision_context import IN_EFFECT_STATES
 from core.engine.population import population_dropped
-from core.model.changes import ChangeState, compute_plan_hash
+from core.keys import PREFIX_LENGTH
+from core.model.changes import ChangeRecord, ChangeState, compute_plan_hash
 from core.model.findings import Fact, Finding, Severity, Verdict
-from core.model.guards import Guard, GuardConfig
+from core.model.guards import ChangeLimit, Guard, GuardConfig
 from core.model.state import GuardSnapshot
 from core.tenant.changes import Change, get_joint_target
 from core.tenant.readings import Reading
@@ -17,6 +21,8 @@ type PlannedChange = tuple[str, str, Change]  # case key, subject, change
 
 MAX_LISTED_SUBJECTS = 20
 
+BUDGET_WINDOW = timedelta(days=1)
+
 
 @dataclass(frozen=True, slots=True)
 class BrakeDecision:
@@ -24,6 +30,8 @@ class BrakeDecision:
 
     reason: str = ""
     """Empty if the brake does not hold."""
+    holds_all: bool = False
+    """Whether it holds every change of an object that the guard counts."""
     held: tuple[PlannedChange, ...] = ()
     passed: tuple[PlannedChange, ...] = ()
 
@@ -33,20 +41,32 @@ def decide_brake(
     reading: Reading[object],
     snapshot: GuardSnapshot,
     planned: Sequence[PlannedChange],
+    now: datetime,
 ) -> BrakeDecision:
-    """Hold the changes of objects, the standalone changes, both or none.
+    """Hold the changes of objects, those of single objects that have too many, or neither; and the
+    standalone changes by themselves.
 
     Standalone changes concern no object that the guard counts: a switch of the organization, or an
     account. So neither the number of changed objects nor a listing that shrank holds them; they
     have a limit of their own, so that they are not made by the hundred either.
     """
     standalone, counted = split_standalone_changes(config.guard, planned)
-    reason = get_block_reason(config, reading, snapshot, counted)
+    excess = find_excess_cases(config.limit, snapshot, counted, now)
+    usual = [one for one in counted if one[0] not in excess]
+    reason = get_block_reason(config, reading, snapshot, usual, now)
+    excess_reason = describe_excess(config, excess, counted)
     own_reason = get_standalone_block_reason(config, snapshot, standalone)
+    held_keys = {key for key, _, _ in counted} if reason else excess
+    held = [one for one in counted if one[0] in held_keys] + [*(standalone if own_reason else ())]
     return BrakeDecision(
-        reason or own_reason,
-        held=(*(counted if reason else ()), *(standalone if own_reason else ())),
-        passed=(*(() if reason else counted), *(() if own_reason else standalone)),
+        "; ".join(filter(None, (reason, excess_reason, own_reason))),
+        holds_all=bool(reason),
+        held=tuple(held),
+        passed=tuple(
+            one
+            for one in (*counted, *standalone)
+            if one[0] not in held_keys and not (own_reason and one in standalone)
+        ),
     )
 
 
@@ -67,7 +87,7 @@ def get_standalone_block_reason(
     """Why no standalone change may be made now; empty if the brake does not hold them."""
     if planned and snapshot.unreadable_rows:
         return f"{snapshot.unreadable_rows} rows of the state table cannot be decoded"
-    fresh = count_fresh_changes(snapshot, planned)
+    fresh = len(select_fresh_changes(snapshot, planned))
     if fresh > config.limit.count:
         return (
             f"{fresh} changes of the organization and of accounts are wanted and a run may make "
@@ -76,15 +96,70 @@ def get_standalone_block_reason(
     return ""
 
 
-def count_fresh_changes(snapshot: GuardSnapshot, planned: Sequence[PlannedChange]) -> int:
-    """How many changes the brake counts. Those that are made of one mailbox together count once.
-
-    Intents of an earlier run have passed the brake, so they do not count.
-    """
+def select_fresh_changes(
+    snapshot: GuardSnapshot, planned: Iterable[PlannedChange]
+) -> list[PlannedChange]:
+    """The changes that the brake counts: intents of an earlier run have passed it."""
     passed = {one.case_key for one in snapshot.changes if one.state is ChangeState.INTENDED}
-    fresh = [change for case, _, change in planned if case not in passed]
-    joint = {target for change in fresh if (target := get_joint_target(change))}
-    return len(joint) + sum(not get_joint_target(change) for change in fresh)
+    return [one for one in planned if one[0] not in passed]
+
+
+def get_owner(case_key: str) -> str:
+    """The object that a case is about, as the beginning of the case's key tells it apart."""
+    return case_key[:PREFIX_LENGTH]
+
+
+def list_recent_changes(snapshot: GuardSnapshot, now: datetime) -> list[ChangeRecord]:
+    """What guards changed within the budget's time without a release by an operator."""
+    return [
+        one
+        for one in snapshot.changes
+        if one.state in IN_EFFECT_STATES
+        and not one.undo_of
+        and not one.released_plan
+        and abs(now - one.at) < BUDGET_WINDOW
+    ]
+
+
+def find_excess_cases(
+    limit: ChangeLimit, snapshot: GuardSnapshot, planned: Sequence[PlannedChange], now: datetime
+) -> frozenset[str]:
+    """The cases whose object has had, or would have, too many changes within a day.
+
+    Who owns a mailbox can make any number of changes of it necessary, by adding rules for instance.
+    Such a mailbox must not hold the changes of all others. The gravest cases of an object, and
+    among them the oldest, come first.
+    """
+    made: defaultdict[str, set[str]] = defaultdict(set)
+    for record in list_recent_changes(snapshot, now):
+        made[get_owner(record.case_key)].add(record.case_key)
+    wanted: defaultdict[str, dict[str, tuple[bool, int, datetime]]] = defaultdict(dict)
+    for key, _, change in select_fresh_changes(snapshot, planned):
+        case = snapshot.cases.get(key)
+        rank = (-case.severity, case.opened_at) if case else (0, now)
+        # Several changes of one mailbox that are one command count once: they go together.
+        wanted[get_owner(key)][key] = (not get_joint_target(change), *rank)
+    excess: set[str] = set()
+    for owner, ranks in wanted.items():
+        joint = sorted(key for key, rank in ranks.items() if not rank[0])
+        single = sorted((key for key, rank in ranks.items() if rank[0]), key=ranks.__getitem__)
+        room = limit.per_object - len(made[owner] - ranks.keys()) - bool(joint)
+        excess.update(single[max(room, 0) :])
+    return frozenset(excess)
+
+
+def describe_excess(
+    config: GuardConfig, excess: Collection[str], planned: Sequence[PlannedChange]
+) -> str:
+    """Why single objects wait, by name; empty if none does."""
+    if not excess:
+        return ""
+    subjects = sorted({subject for key, subject, _ in planned if key in excess})
+    more = f" and {len(subjects) - 3} more" if len(subjects) > 3 else ""
+    return (
+        f"{', '.join(subjects[:3])}{more}: {len(excess)} changes beyond the "
+        f"{config.limit.per_object} that are made of one object in a day"
+    )
 
 
 def get_block_reason(
@@ -92,6 +167,7 @@ def get_block_reason(
     reading: Reading[object],
     snapshot: GuardSnapshot,
     planned: Sequence[PlannedChange],
+    now: datetime,
 ) -> str:
     """Why no object may be changed now; empty if the brake does not hold."""
     if population_dropped(reading, snapshot.state):
@@ -108,26 +184,37 @@ def get_block_reason(
         return "the listing is incomplete"
     share = math.ceil(config.limit.percent * reading.population / 100)
     allowed = min(max(config.limit.count, share), config.limit.ceiling)
-    fresh = count_fresh_changes(snapshot, planned)
-    if fresh > allowed:
-        return f"{fresh} changes are wanted and a run may make {allowed}"
+    fresh = {get_owner(key) for key, _, _ in select_fresh_changes(snapshot, planned)}
+    if len(fresh) > allowed:
+        return f"{len(fresh)} objects would be changed and a run may change {allowed}"
+    recent = {get_owner(one.case_key) for one in list_recent_changes(snapshot, now)}
+    budget = allowed * config.limit.runs_per_day
+    if fresh and len(recent | fresh) > budget:
+        return (
+            f"{len(recent | fresh)} objects would be changed within a day and {budget} may be "
+            f"without a release"
+        )
     return ""
 
 
 def build_brake_finding(
     config: GuardConfig,
-    reading: Reading[object],
     reason: str,
-    planned: Sequence[PlannedChange],
+    held: Sequence[PlannedChange],
+    population: int | None,
     *,
     is_partial: bool = False,
 ) -> Finding:
-    """The plan that waits for the release by an operator; `is_partial`: other changes pass."""
+    """The plan that waits for the release by an operator.
+
+    `population` is that of a listing which shrank too much, None for another reason; `is_partial`:
+    other changes pass. One case follows the plan, whatever it comes to hold.
+    """
     outcome = "None of these changes was made." if is_partial else "Nothing was changed."
-    name = compute_plan_hash(
-        config.guard.name, ((case, change) for case, _, change in planned), reading.population
+    plan_hash = compute_plan_hash(
+        config.guard.name, ((case, change) for case, _, change in held), population
     )
-    subjects = sorted({subject for _, subject, _ in planned})
+    subjects = sorted({subject for _, subject, _ in held})
     more = len(subjects) - MAX_LISTED_SUBJECTS
     return Finding(
         kind="brake",
@@ -137,14 +224,13 @@ def build_brake_finding(
         verdict=Verdict.ASK,
         summary=f"The brake holds: {reason}. {outcome}",
         facts=(
-            Fact("", f"plan {name}"),
+            Fact("", f"plan {plan_hash}"),
             *(Fact("", f"would change {subject}") for subject in subjects[:MAX_LISTED_SUBJECTS]),
             *((Fact("", f"and {more} more"),) if more > 0 else ()),
         ),
-        fingerprint=name,
-        plan_hash=name,
+        plan_hash=plan_hash,
         advice=(
-            f"Review the list; to release exactly this plan once, within an hour: "
-            f"python -m core.cli release {config.guard.name} {name}"
+            f"Review the list; to release what it names, within an hour: "
+            f"python -m core.cli release {config.guard.name} {plan_hash}"
         ),
     )

@@ -44,6 +44,7 @@ def update_case(context: DecisionContext, old: Case, finding: Finding) -> Case:
     finding = replace(finding, facts=(*list_widening_facts(old), *finding.facts))
     rule = context.config.guard.correlation
     escalation = rule if old.escalated and finding.correlation_keys else None
+    planned = encode_planned_changes(finding)
     case = replace(
         old,
         subject=finding.subject,
@@ -52,7 +53,8 @@ def update_case(context: DecisionContext, old: Case, finding: Finding) -> Case:
         advice=finding.advice,
         severity=max(finding.severity, escalation.severity) if escalation else finding.severity,
         sources=finding.sources,
-        planned_changes=encode_planned_changes(finding),
+        planned_changes=planned,
+        held_since=old.held_since if planned == old.planned_changes else None,
         correlation_keys=finding.correlation_keys,
         escalated=escalation is not None,
     )

@@ -7,8 +7,15 @@ from dataclasses import dataclass, field, replace
 from core.engine.assess import assess_finding, merge_findings, select_changed_cases
 from core.engine.brake import PlannedChange, build_brake_finding, decide_brake
 from core.engine.case_lifecycle import parse_planned_changes, with_notification
-from core.engine.decision_context import RELEASE_WINDOW, DecisionContext
+from core.engine.decision_context import DecisionContext
 from core.engine.first_look import list_spent_marks
+from core.engine.held_plans import (
+    find_released_plan,
+    follow_plan,
+    is_listing_released,
+    mark_held_cases,
+    split_released_changes,
+)
 from core.engine.population import (
     count_known_objects,
     is_absence_trusted,
@@ -24,9 +31,8 @@ from core.engine.self_findings import (
 from core.keys import PREFIX_LENGTH, hash_parts
 from core.model.cases import Case, Notification
 from core.model.changes import ChangeRecord, ChangeState
-from core.model.findings import Finding
 from core.model.guards import Mode
-from core.model.state import GuardState, ScanTotals
+from core.model.state import GuardSnapshot, GuardState, ScanTotals
 from core.tenant.changes import change_to_arguments
 from core.tenant.readings import Reading
 
@@ -71,26 +77,38 @@ def plan_changes(context: DecisionContext, totals: ScanTotals) -> Plan:
     }
 
     planned, preview = split_planned_changes(context, totals.ready_case_keys)
-    decision = decide_brake(context.config, coverage, context.snapshot, planned)
-    brake = (
-        build_brake_finding(
+    released = find_released_plan(context, get_brake_key(context))
+    covered, waiting = split_released_changes(context, planned, released)
+    trusted = is_listing_released(released, coverage) or is_absence_trusted(coverage, state)
+    dropped = coverage.population if not trusted and population_dropped(coverage, state) else None
+    decision = decide_brake(
+        context.config,
+        coverage,
+        context.snapshot if not trusted else forget_population(context.snapshot, coverage),
+        waiting,
+        context.now,
+    )
+    is_blocked = bool(decision.reason)
+    plan_hash, held_cases = "", mark_held_cases(context, decision.held)
+    if is_blocked:
+        brake = build_brake_finding(
             context.config,
-            coverage,
             decision.reason,
             decision.held,
-            is_partial=bool(decision.passed),
+            dropped,
+            is_partial=bool(decision.passed or covered),
         )
-        if decision.reason
-        else None
+        key, plan_hash = get_brake_key(context), brake.plan_hash
+        view = assess_finding(context, key, brake, is_self_check=True)
+        if view.case:
+            case = follow_plan(context, view.case, brake, decision.held, dropped)
+            view = replace(view, case=case, changed=case != context.snapshot.cases.get(key))
+        assessed[key] = view
+    intents = (
+        *build_intents(context, covered, context.run_options.plan),
+        *build_intents(context, decision.passed),
     )
-    released = bool(brake and is_plan_released(context, brake))
-    is_blocked = brake is not None and not released
-    if brake and not released:
-        key = context.get_case_key(brake)
-        assessed[key] = assess_finding(context, key, brake, is_self_check=True)
-    intents = tuple(build_intents(context, decision.passed if is_blocked else planned))
 
-    trusted = released or is_absence_trusted(coverage, state)
     ended = [
         case
         for case in find_ended_cases(context, assessed, coverage)
@@ -101,16 +119,25 @@ def plan_changes(context: DecisionContext, totals: ScanTotals) -> Plan:
         ended = [case for case in ended if case.kind != "brake"]
     unfinished = [context.snapshot.cases[key] for key in totals.unfinished_case_keys]
     resumed = (
-        () if is_blocked or context.is_mode_lowered else tuple(resume_intents(context, unfinished))
+        ()
+        if decision.holds_all or context.is_mode_lowered
+        else tuple(resume_intents(context, unfinished))
     )
-    if is_blocked and not context.is_mode_lowered:
+    if decision.holds_all and not context.is_mode_lowered:
         ended += [replace(case, closed_at=context.now) for case in unfinished]
     ended_cases, inferred = infer_applied(context, ended)
-    rows = [*select_changed_cases(assessed), *apply_correlation(context)]
-    rows += [case for case in ended_cases if case.notified_at or case.notification]
+    rows = {
+        case.key: case
+        for case in (
+            *held_cases,
+            *select_changed_cases(assessed),
+            *apply_correlation(with_cases(context, held_cases)),
+            *(case for case in ended_cases if case.notified_at or case.notification),
+        )
+    }
     result = BatchResult(
         reported_findings=tuple(view.reported_finding for view in assessed.values()),
-        cases=tuple(rows),
+        cases=tuple(rows.values()),
         cases_to_delete=(
             *(case for case in ended_cases if not case.notified_at and not case.notification),
             *(list_spent_marks(context) if totals.complete else ()),
@@ -122,9 +149,9 @@ def plan_changes(context: DecisionContext, totals: ScanTotals) -> Plan:
         records=intents,
         changes_to_apply=(*intents, *resumed),
         preview=preview,
-        block_reason=decision.reason if is_blocked else "",
-        hash=brake.fingerprint if brake and is_blocked else "",
-        released=released,
+        block_reason=decision.reason,
+        hash=plan_hash,
+        released=released is not None,
         state=remember_listings(
             build_next_state(state, coverage, totals.unread_count, trusted=trusted), totals
         ),
@@ -149,24 +176,24 @@ def split_planned_changes(
     return now, tuple(later)
 
 
-def is_plan_released(context: DecisionContext, brake_finding: Finding) -> bool:
-    """Whether an operator released exactly this plan within the hour, while the brake held it.
+def get_brake_key(context: DecisionContext) -> str:
+    """The key of the brake's only case."""
+    return context.get_case_key(build_brake_finding(context.config, "", (), None))
 
-    The request may come from an instance whose clock is ahead.
-    """
-    request = context.run_options
-    case = context.snapshot.cases.get(context.get_case_key(brake_finding))
-    return (
-        request.plan == brake_finding.fingerprint
-        and request.at is not None
-        and abs(context.now - request.at) <= RELEASE_WINDOW
-        and case is not None
-        and case.closed_at is None
-    )
+
+def with_cases(context: DecisionContext, cases: Iterable[Case]) -> DecisionContext:
+    """The context with these cases in place of those of the same keys."""
+    known = {**context.snapshot.cases, **{case.key: case for case in cases}}
+    return replace(context, snapshot=replace(context.snapshot, cases=known))
+
+
+def forget_population(snapshot: GuardSnapshot, coverage: Reading[object]) -> GuardSnapshot:
+    """The snapshot as if the last listing had been as long as this one."""
+    return replace(snapshot, state=replace(snapshot.state, population=coverage.population))
 
 
 def build_intents(
-    context: DecisionContext, planned: Sequence[PlannedChange]
+    context: DecisionContext, planned: Sequence[PlannedChange], released_plan: str = ""
 ) -> Iterator[ChangeRecord]:
     """The changes to make now. Intents of an earlier run are resumed with their own arguments.
 
@@ -190,6 +217,7 @@ def build_intents(
             state=ChangeState.INTENDED,
             at=context.now,
             run=context.run,
+            released_plan=released_plan,
         )
 
 

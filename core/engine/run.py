@@ -94,7 +94,7 @@ async def run_claimed(
     report = add_requests_to_report(report, snapshot)
     probe = await world.ledger.load_probe()
     snapshot = replace(snapshot, probe_answers=probe.answers if probe else ())
-    if report.mode is Mode.ENFORCE:
+    if report.mode is config.mode:
         run_options = with_requested_release(run_options, snapshot)
     under_way = await continue_scan_pass(config, world, claim, report, snapshot, run_options)
     if isinstance(under_way, RunReport):

@@ -21,6 +21,18 @@ class Notification(StrEnum):
 
 
 @dataclass(frozen=True, slots=True)
+class HeldPlan:
+    """A plan that the brake held, as an operator can release it."""
+
+    hash: str
+    at: datetime
+    """When it was first held: it covers the changes that the brake held by then."""
+    change_count: int = 0
+    population: int | None = None
+    """The number of listed objects, if the brake held because the listing shrank."""
+
+
+@dataclass(frozen=True, slots=True)
 class Case:
     """A finding across runs.
 
@@ -81,6 +93,8 @@ class Case:
     acknowledged_at: datetime | None = None
     """When an operator acknowledged it: no reminder is sent until it changes."""
     acknowledged_by: str = ""
+    held_since: datetime | None = None
+    """Since when the brake holds its changes as they are planned now."""
     plan_hash: str = ""
     """The plan that the brake holds, if the case is about one."""
     told_reaches: tuple[Reach, ...] = ()
@@ -89,6 +103,8 @@ class Case:
     """How far it went when an operator exempted it; None if nobody did."""
     widened_at: datetime | None = None
     """When it last began to go further than was told."""
+    held_plans: tuple[HeldPlan, ...] = ()
+    """The plans that the brake held lately, oldest first, if the case is about them."""
 
     @property
     def short_key(self) -> str:

@@ -44,6 +44,8 @@ class ChangeRecord:
     """The id of the change that this one undoes; empty for a change of a guard."""
     undone_at: datetime | None = None
     """When an operator undid the change."""
+    released_plan: str = ""
+    """The hash of the plan that an operator released; empty for a change within the limit."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -70,10 +72,10 @@ class Outcome:
 
 
 def compute_plan_hash(
-    guard: str, planned_changes: Iterable[tuple[str, Change]], population: int
+    guard: str, planned_changes: Iterable[tuple[str, Change]], population: int | None
 ) -> str:
-    """The hash of exactly one plan: its cases, its changes, and the number of objects they are part
-    of.
+    """The hash of one plan: its cases and their changes, and the number of listed objects if the
+    brake holds because the listing shrank.
     """
     rows = sorted(
         json.dumps([case, type(change).__name__, change_to_arguments(change)], sort_keys=True)

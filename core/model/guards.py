@@ -163,14 +163,19 @@ class Guard[T, O = Any]:
 
 @dataclass(frozen=True, slots=True)
 class ChangeLimit:
-    """The brake: the most changes one run may make, as a count and as a percentage of all objects.
+    """The brake: the most objects one run may change, as a count and as a percentage of all.
 
-    A run that plans more than the larger of the two, or more than `ceiling`, makes no change.
+    A run that would change more than the larger of the two, or more than `ceiling`, changes no
+    object.
     """
 
     count: int = 20
     percent: float = 5.0
     ceiling: int = 500
+    per_object: int = 5
+    """The most changes of one object within a day; the brake holds those beyond."""
+    runs_per_day: int = 3
+    """How many runs may use up their limit within a day: small plans add up to a large one."""
 
 
 @dataclass(frozen=True, slots=True)

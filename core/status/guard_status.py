@@ -301,18 +301,16 @@ def is_partially_applied(record: ChangeRecord) -> bool:
 def build_plan_decision(
     config: GuardConfig, snapshot: GuardSnapshot, case: Case, runs: Sequence[RunSummary]
 ) -> PendingDecision:
-    """The plan that the brake holds, with the changes that the open cases request."""
-    population = next((run.population for run in runs if run.has_scanned), 0)
-
-    def is_held(changes: Sequence[tuple[Case, Change]]) -> bool:
-        pairs = ((one.key, change) for one, change in changes)
-        return compute_plan_hash(config.guard.name, pairs, population) == case.plan_hash
-
-    every = tuple(list_planned_changes(snapshot))
-    kinds = config.guard.standalone_changes
-    counted = tuple(pair for pair in every if type(pair[1]).__name__ not in kinds)
-    standalone = tuple(pair for pair in every if type(pair[1]).__name__ in kinds)
-    wanted = next(filter(is_held, (every, counted, standalone)), every)
+    """The plan that the brake holds, with the changes of it that are still wanted."""
+    plan = next((one for one in case.held_plans if one.hash == case.plan_hash), None)
+    wanted = tuple(
+        (one, change)
+        for one, change in list_planned_changes(snapshot)
+        if plan and one.held_since and one.held_since <= plan.at
+    )
+    pairs = ((one.key, change) for one, change in wanted)
+    population = plan.population if plan else None
+    is_exact = compute_plan_hash(config.guard.name, pairs, population) == case.plan_hash
     return PendingDecision(
         guard=config.guard.name,
         title=config.guard.title,
@@ -324,7 +322,7 @@ def build_plan_decision(
         severity=case.severity,
         plan=case.plan_hash,
         planned_changes=tuple((type(change).__name__, one.subject) for one, change in wanted),
-        is_exact=is_held(wanted),
+        is_exact=is_exact,
         acknowledged=case.acknowledged_at is not None,
     )
 

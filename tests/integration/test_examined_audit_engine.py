@@ -289,7 +289,9 @@ async def test_switches_are_put_right_while_the_brake_holds_every_mailbox() -> N
     journey = await examined(people(*[SHORT] * 51, ticks=ticks), ticks=4)
     made = [change["kind"] for change in journey.find_run(3, AUDIT)["changes"]]
     assert sorted(made) == ["ClearAuditBypass", "EnableOrganizationAudit", "EnableUnifiedAuditLog"]
-    assert journey.find_run(3, AUDIT)["held"] == "51 changes are wanted and a run may make 50"
+    assert (
+        journey.find_run(3, AUDIT)["held"] == "51 objects would be changed and a run may change 50"
+    )
     assert len(journey.writes) == 3
 
 

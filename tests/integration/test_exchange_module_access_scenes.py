@@ -122,7 +122,7 @@ async def test_enforcing_on_many_users_waits_for_a_person() -> None:
     result = await journey(administered([row(n) for n in range(1, 207)]), "enforce")
     assert result["writes"] == []
     held = [run["held"] for run in result["runs"]]
-    assert "200 changes are wanted and a run may make 50" in held[1]
+    assert "200 objects would be changed and a run may change 50" in held[1]
     assert all(len(str(card)) < 28_000 for card in result["cards"])
 
 

@@ -9,7 +9,7 @@ from core.config.catalog import CATALOG
 from core.engine.case_lifecycle import parse_planned_changes
 from core.keys import build_object_key
 from core.microsoft365.cis_benchmark import find_controls
-from core.model.cases import Case, Exemption, Notification
+from core.model.cases import Case, Exemption, HeldPlan, Notification
 from core.model.changes import ChangeRecord, ChangeState, compute_plan_hash
 from core.model.findings import Fact, Severity, Verdict
 from core.model.guards import GuardConfig, Mode
@@ -280,11 +280,12 @@ def build_busy_tenant() -> list[GuardData]:
             planned_changes=(
                 json.dumps(["RaiseAuditAge", {"mailbox_guid": f"g{n}", "days": 180}]),
             ),
+            held_since=time_ago(minutes=32),
         )
         for n in range(6)
     ]
     pairs = [(one.key, change) for one in wanting for change in parse_planned_changes(one)]
-    name = compute_plan_hash(AUDIT, pairs, 815)
+    name = compute_plan_hash(AUDIT, pairs, 402)
     held = build_sample_case(
         AUDIT,
         99,
@@ -300,6 +301,7 @@ def build_busy_tenant() -> list[GuardData]:
             *(Fact("", f"would change {one.subject}") for one in wanting[:20]),
         ),
         plan_hash=name,
+        held_plans=(HeldPlan(name, time_ago(minutes=32), len(wanting), 402),),
     )
     undone = build_sample_change(
         licensed,

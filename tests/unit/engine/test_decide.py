@@ -552,7 +552,8 @@ def test_a_released_plan_whose_run_died_goes_on_without_being_released_again() -
     )
     more = [build_finding(name) for name in "defg"]
     assert (
-        make_plan(later, [*MANY, *more]).block_reason == "4 changes are wanted and a run may make 2"
+        make_plan(later, [*MANY, *more]).block_reason
+        == "4 objects would be changed and a run may change 2"
     )
     cut_off = later[0], build_reading(complete=False)
     assert make_plan(cut_off, MANY).changes_to_apply == ()
@@ -576,12 +577,20 @@ def test_only_exactly_that_plan_within_the_hour_is_released(request_: RunOptions
     assert make_plan(build_scene(memory, run_options=request_), MANY).changes_to_apply == ()
 
 
-def test_a_plan_that_grew_since_is_not_released() -> None:
+def test_a_release_covers_what_the_plan_named_and_is_still_wanted() -> None:
     memory, name = braked()
     request = RunOptions(plan=name, at=START)
-    plan = make_plan(build_scene(memory, run_options=request), [*MANY, build_finding("d")])
-    assert plan.changes_to_apply == ()
-    assert plan.hash != name
+    later = [build_finding(one) for one in "defg"]
+    plan = make_plan(
+        build_scene(memory, run_options=request, now=START + timedelta(minutes=5)),
+        [*MANY[1:], *later],
+    )
+    assert sorted(row.subject for row in plan.changes_to_apply) == sorted(
+        one.subject for one in MANY[1:]
+    )
+    assert {row.released_plan for row in plan.changes_to_apply} == {name}
+    assert (plan.released, plan.hash != name) == (True, True)
+    assert plan.block_reason == "4 objects would be changed and a run may change 2"
 
 
 # -- exemptions and sweeps ---------------------------------------------------------------------

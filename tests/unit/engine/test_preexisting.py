@@ -220,7 +220,7 @@ ORGANIZATION = build_finding("organization", changes=(EnableOrganizationAudit(),
 def test_a_switch_of_the_organization_is_made_while_the_brake_holds_the_mailboxes() -> None:
     plan = make_plan(build_scene(config=SPLIT), [*MANY, ORGANIZATION])
     assert [row.kind for row in plan.changes_to_apply] == ["EnableOrganizationAudit"]
-    assert plan.block_reason == "3 changes are wanted and a run may make 2"
+    assert plan.block_reason == "3 objects would be changed and a run may change 2"
     (brake,) = (case for case in plan.cases if case.kind == "brake")
     assert "None of these changes was made." in brake.summary
     assert brake.plan_hash == plan.hash
@@ -274,7 +274,7 @@ def test_the_changes_of_one_mailbox_count_once() -> None:
     assert len(make_plan(build_scene(), both).changes_to_apply) == 4
     third = build_finding("c", kind="off", changes=(EnableMailboxAudit("c"),))
     assert make_plan(build_scene(), [*both, third]).block_reason == (
-        "3 changes are wanted and a run may make 2"
+        "3 objects would be changed and a run may change 2"
     )
 
 

@@ -10,7 +10,7 @@ import pytest
 
 from core.engine.case_lifecycle import parse_planned_changes
 from core.json_document import to_json
-from core.model.cases import Case, Exemption, Notification
+from core.model.cases import Case, Exemption, HeldPlan, Notification
 from core.model.changes import ChangeRecord, ChangeState, compute_plan_hash
 from core.model.findings import Fact, Severity, Verdict
 from core.model.guards import GuardConfig, Mode, Permission, Service
@@ -438,9 +438,9 @@ def forwarding(number: int, **other: Any) -> Case:
 
 
 def test_the_held_plan_is_shown_with_its_hash_and_its_changes() -> None:
-    wanting = [forwarding(n) for n in (1, 2)]
+    wanting = [forwarding(n, held_since=ago(minutes=5)) for n in (1, 2)]
     name = compute_plan_hash(
-        "toy", [(one.key, change) for one in wanting for change in parse_planned_changes(one)], 100
+        "toy", [(one.key, change) for one in wanting for change in parse_planned_changes(one)], None
     )
     held = case(
         9,
@@ -449,6 +449,7 @@ def test_the_held_plan_is_shown_with_its_hash_and_its_changes() -> None:
         severity=Severity.HIGH,
         facts=(Fact("", f"plan {name}"), Fact("", "would change m1@x")),
         plan_hash=name,
+        held_plans=(HeldPlan(name, ago(minutes=5), 2),),
         opened_at=ago(minutes=5),
     )
     enforcing = replace(ENFORCE_CONFIG, schedule=QUARTERLY.schedule)
@@ -676,8 +677,9 @@ def test_a_case_comes_with_its_changes_exemption_and_requests() -> None:
 
 
 def test_the_status_is_json_with_times_of_one_zone() -> None:
-    held = case(9, kind="brake", verdict=Verdict.ASK, plan_hash="a" * 32)
-    one = forwarding(1)
+    plan = HeldPlan("a" * 32, ago(hours=1), 1)
+    held = case(9, kind="brake", verdict=Verdict.ASK, plan_hash=plan.hash, held_plans=(plan,))
+    one = forwarding(1, held_since=plan.at)
     made = ChangeRecord(
         "c" * 32,
         one.key,

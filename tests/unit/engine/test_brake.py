@@ -1,0 +1,201 @@
+"""The brake under somebody who works against it: one mailbox, many small plans, moving plans."""
+
+from collections.abc import Iterable
+from dataclasses import replace
+from datetime import timedelta
+
+from core.engine.outcomes import mark_notified
+from core.model.cases import Notification
+from core.model.findings import Finding, Severity
+from core.model.guards import Mode
+from core.model.requests import RunOptions
+from core.model.state import GuardSnapshot
+from core.tenant.changes import DisableInboxRule, EnableMailboxAudit, RaiseAuditAge
+from tests.support.decisions import (
+    DAY,
+    STATE,
+    RunDecision,
+    apply_plan,
+    build_finding,
+    build_scene,
+    make_plan,
+)
+from tests.support.fakes.clock import START
+
+HOUR = timedelta(hours=1)
+
+
+def build_rules(
+    name: str, numbers: Iterable[int], severity: Severity = Severity.HIGH
+) -> list[Finding]:
+    """Findings about several rules of one mailbox."""
+    return [
+        build_finding(
+            name,
+            kind="rule",
+            fingerprint=str(number),
+            severity=severity,
+            changes=(DisableInboxRule(name, str(number)),),
+        )
+        for number in numbers
+    ]
+
+
+def list_subjects(plan: RunDecision) -> list[str]:
+    return sorted(row.subject for row in plan.changes_to_apply)
+
+
+def follow(plan: RunDecision, memory: GuardSnapshot, *, at: timedelta) -> GuardSnapshot:
+    """What the next run knows, once the cards were accepted and the changes made."""
+    after = apply_plan(plan, memory, deliver=False)
+    pending = [case for case in after.cases.values() if case.notification]
+    told = {case.key: case for case in mark_notified(pending, START + at)}
+    return replace(after, cases={**after.cases, **told}, state=plan.state)
+
+
+def test_the_rules_of_one_mailbox_do_not_hold_the_change_of_another() -> None:
+    plan = make_plan(build_scene(), [*build_rules("a", range(21)), build_finding("b")])
+    assert list_subjects(plan) == ["a@example.com"] * 5 + ["b@example.com"]
+    assert plan.block_reason == (
+        "a@example.com: 16 changes beyond the 5 that are made of one object in a day"
+    )
+    (brake,) = (case for case in plan.cases if case.kind == "brake")
+    assert brake.summary.endswith("None of these changes was made.")
+
+
+def test_the_gravest_rules_of_a_mailbox_come_first() -> None:
+    rules = [*build_rules("a", range(10)), *build_rules("a", range(10, 12), Severity.CRITICAL)]
+    made = {row.arguments["rule_id"] for row in make_plan(build_scene(), rules).changes_to_apply}
+    assert {"10", "11"} < made
+    assert len(made) == 5
+
+
+def test_one_mailbox_has_five_changes_a_day_and_not_five_a_run() -> None:
+    memory = GuardSnapshot(state=STATE)
+    first = make_plan(build_scene(memory), build_rules("a", range(5)))
+    memory = follow(first, memory, at=timedelta())
+    more = build_rules("a", range(5, 8))
+    assert make_plan(build_scene(memory, now=START + HOUR), more).changes_to_apply == ()
+    later = make_plan(build_scene(memory, now=START + DAY), more)
+    assert len(later.changes_to_apply) == 3
+
+
+def test_what_is_one_command_counts_once_for_its_mailbox() -> None:
+    kinds = [("off", EnableMailboxAudit("a"))]
+    kinds += [(str(days), RaiseAuditAge("a", days)) for days in range(90, 100)]
+    found = [build_finding("a", kind=kind, changes=(change,)) for kind, change in kinds]
+    assert len(make_plan(build_scene(), found).changes_to_apply) == 11
+
+
+def test_many_small_plans_in_one_day_are_held() -> None:
+    memory, made = GuardSnapshot(state=STATE), 0
+    reason = ""
+    for number in range(8):
+        at = number * HOUR
+        found = [build_finding(f"{number}-{one}") for one in "xy"]
+        plan = make_plan(build_scene(memory, now=START + at), found)
+        made += len(plan.changes_to_apply)
+        reason = plan.block_reason
+        memory = follow(plan, memory, at=at)
+    assert made == 6
+    assert reason == ("8 objects would be changed within a day and 6 may be without a release")
+    plan = make_plan(build_scene(memory, now=START + DAY), [build_finding("z")])
+    assert list_subjects(plan) == ["z@example.com"]
+
+
+def test_released_changes_do_not_use_up_the_budget_of_a_day() -> None:
+    many = [build_finding(name) for name in "abcdefgh"]
+    memory = GuardSnapshot(state=STATE)
+    held = make_plan(build_scene(memory), many)
+    memory = follow(held, memory, at=timedelta())
+    release = RunOptions(plan=held.hash, at=START + HOUR)
+    released = make_plan(build_scene(memory, now=START + HOUR, run_options=release), many)
+    assert len(released.changes_to_apply) == 8
+    memory = follow(released, memory, at=HOUR)
+    plan = make_plan(build_scene(memory, now=START + 2 * HOUR), [build_finding("z")])
+    assert list_subjects(plan) == ["z@example.com"]
+
+
+def test_a_plan_that_changes_from_run_to_run_is_one_case_with_one_card() -> None:
+    memory, cards, hashes = GuardSnapshot(state=STATE), 0, set()
+    for number in range(6):
+        at = number * timedelta(minutes=15)
+        many = [build_finding(name) for name in "abcd"]
+        many += [build_finding(f"moving-{number}")]
+        plan = make_plan(build_scene(memory, now=START + at), many)
+        brakes = [case for case in plan.cases if case.kind == "brake"]
+        cards += sum(case.notification is not Notification.NONE for case in brakes)
+        hashes.add(plan.hash)
+        memory = follow(plan, memory, at=at)
+    assert sum(case.kind == "brake" for case in memory.cases.values()) == 1
+    assert (cards, len(hashes)) == (1, 6)
+
+
+def test_an_operator_who_read_an_older_plan_wins_the_race() -> None:
+    memory, shown = GuardSnapshot(state=STATE), ""
+    for number in range(3):
+        at = number * timedelta(minutes=15)
+        many = [build_finding(name) for name in "abcd"] + [build_finding(f"new-{number}")]
+        plan = make_plan(build_scene(memory, now=START + at), many)
+        shown = shown or plan.hash
+        memory = follow(plan, memory, at=at)
+    at = timedelta(minutes=45)
+    scene = build_scene(memory, now=START + at, run_options=RunOptions(plan=shown, at=START + at))
+    plan = make_plan(scene, [build_finding(name) for name in "abcdefg"])
+    assert list_subjects(plan) == [f"{name}@example.com" for name in "abcd"]
+
+
+def test_twice_as_much_that_waits_is_told_again() -> None:
+    memory, told = GuardSnapshot(state=STATE), []
+    for number, count in enumerate((4, 5, 7, 8, 9, 15, 16)):
+        at = number * timedelta(minutes=15)
+        many = [build_finding(str(one)) for one in range(count)]
+        plan = make_plan(build_scene(memory, now=START + at), many)
+        told += [
+            count
+            for case in plan.cases
+            if case.kind == "brake" and case.notification is not Notification.NONE
+        ]
+        memory = follow(plan, memory, at=at)
+    assert told == [4, 8, 16]
+
+
+def test_a_change_that_is_planned_otherwise_by_now_is_not_what_was_released() -> None:
+    memory = GuardSnapshot(state=STATE)
+    held = make_plan(build_scene(memory), [build_finding(name) for name in "abc"])
+    memory = follow(held, memory, at=timedelta())
+    changed = build_finding("a", changes=(EnableMailboxAudit("a"),))
+    release = RunOptions(plan=held.hash, at=START + HOUR)
+    plan = make_plan(
+        build_scene(memory, now=START + HOUR, run_options=release),
+        [changed, build_finding("b"), build_finding("c"), build_finding("d"), build_finding("e")],
+    )
+    assert list_subjects(plan) == ["b@example.com", "c@example.com"]
+
+
+def test_a_short_listing_is_believed_once_released_in_alert_mode_too() -> None:
+    memory = GuardSnapshot(state=STATE)
+    scene, reading = build_scene(memory, mode=Mode.ALERT)
+    shorter = replace(reading, population=10)
+    held = make_plan((scene, shorter), [])
+    assert held.block_reason == "the listing fell from 20 to 10 mailboxes"
+    memory = follow(held, memory, at=timedelta())
+    release = RunOptions(plan=held.hash, at=START + HOUR)
+    scene, _ = build_scene(memory, now=START + HOUR, run_options=release, mode=Mode.ALERT)
+    plan = make_plan((scene, shorter), [])
+    assert (plan.block_reason, plan.released, plan.state.population) == ("", True, 10)
+    much_shorter = make_plan((scene, replace(reading, population=5)), [])
+    assert much_shorter.block_reason == "the listing fell from 20 to 5 mailboxes"
+
+
+def test_a_release_for_its_changes_does_not_make_a_cut_listing_true() -> None:
+    memory = GuardSnapshot(state=STATE)
+    many = [build_finding(name) for name in "abc"]
+    held = make_plan(build_scene(memory), many)
+    memory = follow(held, memory, at=timedelta())
+    release = RunOptions(plan=held.hash, at=START + HOUR)
+    scene, reading = build_scene(memory, now=START + HOUR, run_options=release)
+    plan = make_plan((scene, replace(reading, population=4)), many[:1])
+    assert list_subjects(plan) == ["a@example.com"]
+    assert plan.block_reason == "the listing fell from 20 to 4 mailboxes"
+    assert not [case for case in plan.cases if case.closed_at]
