@@ -10,7 +10,7 @@ from core.model.findings import Finding, Severity
 from core.model.guards import Mode
 from core.model.requests import RunOptions
 from core.model.state import GuardSnapshot
-from core.tenant.changes import DisableInboxRule, EnableMailboxAudit, RaiseAuditAge
+from core.tenant.changes import Change, DisableInboxRule, EnableMailboxAudit, RaiseAuditAge
 from tests.support.decisions import (
     DAY,
     STATE,
@@ -81,7 +81,7 @@ def test_one_mailbox_has_five_changes_a_day_and_not_five_a_run() -> None:
 
 
 def test_what_is_one_command_counts_once_for_its_mailbox() -> None:
-    kinds = [("off", EnableMailboxAudit("a"))]
+    kinds: list[tuple[str, Change]] = [("off", EnableMailboxAudit("a"))]
     kinds += [(str(days), RaiseAuditAge("a", days)) for days in range(90, 100)]
     found = [build_finding("a", kind=kind, changes=(change,)) for kind, change in kinds]
     assert len(make_plan(build_scene(), found).changes_to_apply) == 11
