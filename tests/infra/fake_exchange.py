@@ -3,7 +3,7 @@
 from collections.abc import Callable, Iterable
 from typing import Any
 
-from core.microsoft365.configuration_sources import EXCHANGE_SOURCES
+from core.microsoft365.permissions import CMDLETS
 from tests.infra.exchange_script_emulator import (
     Cmdlet,
     PsObject,
@@ -29,13 +29,12 @@ READ_CMDLETS: Role = {
     "Get-User": ("Filter", "Identity", "ResultSize"),
     "Get-CASMailbox": ("Filter", "Identity", "ResultSize"),
 }
+# What any other cmdlet that reads takes is in the role that shows the configuration.
+OTHER_ROLES_READS = (*READ_CMDLETS, "Get-InboxRule", "Get-RoleGroup", "Get-RoleGroupMember")
 CONFIGURATION_CMDLETS: Role = {
-    name: ("Identity", "ResultSize")
-    for name in (
-        *(source.read for source in EXCHANGE_SOURCES.values()),
-        *("Get-AcceptedDomain", "Get-TransportRule", "Get-AdminAuditLogConfig"),
-        "Get-MailboxAuditBypassAssociation",
-    )
+    name: tuple(dict.fromkeys(("Identity", "ResultSize", *cmdlet.read_parameters)))
+    for name, cmdlet in CMDLETS.items()
+    if name.startswith("Get-") and name not in OTHER_ROLES_READS
 }
 AUDIT_CMDLETS: Role = {
     "Set-Mailbox": (
