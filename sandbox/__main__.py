@@ -88,6 +88,12 @@ def build_parser() -> argparse.ArgumentParser:
         "lists the facts)",
     )
 
+    run.add_argument(
+        "--no-probe",
+        action="store_true",
+        help="do not probe the assumptions before the first run, as a deployed app does",
+    )
+
     demo = commands.add_parser("demo", help="show the guards at work, step by step")
     demo.add_argument("--once", action="store_true", help="exit after the last step")
 

@@ -116,6 +116,18 @@ class SceneConsole:
             return f"{line}; NOT all were sent ({report['error']}); the next run sends the rest"
         return line
 
+    def print_probe(self, probe: Mapping[str, Any] | None) -> None:
+        """Prints what the last probe of the assumptions found."""
+        if probe is None:
+            return
+        counts = Counter(answer["status"] for answer in probe["answers"])
+        found = ", ".join(f"{count} {status}" for status, count in sorted(counts.items()))
+        self.print_title(f"Assumptions: {found}; {probe['requests']} requests")
+        for answer in probe["answers"]:
+            if answer["status"] == "does-not-hold":
+                way = f" -> {answer['way']}" if answer["way"] else ""
+                self.console.print(Text(f"{answer['assumption']}{way}: {answer['saw']}"))
+
     def print_cards(self, cards: Sequence[Mapping[str, Any]]) -> None:
         """Prints the cards roughly as Teams would show them."""
         self.print_title(f"{len(cards)} cards in the Teams channel")

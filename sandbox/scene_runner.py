@@ -20,11 +20,14 @@ from core.config.catalog import CATALOG
 from core.config.settings import Settings, get_setting_prefix, list_settings
 from core.engine.run import create_run_id, run
 from core.errors import ExoguardError
+from core.jobs.tenant_probe import probe_before_run
+from core.json_document import to_json
 from core.model.cases import Exemption
 from core.model.guards import GuardConfig
 from core.model.requests import OperatorRequest, RequestKind, RequestState
 from core.model.run_document import run_report_to_json
 from core.model.runs import RunReport
+from core.status.probe_document import build_probe
 from sandbox.console import SceneConsole, map_object_names
 from sandbox.faults.injection import parse_fault_argument
 from sandbox.functions_host.azurite import Azurite
@@ -71,12 +74,14 @@ async def run_scene(
     modes: Mapping[str, str] | None = None,
     settings: Mapping[str, str] | None = None,
     on_report: Callable[[int, RunReport], Awaitable[None]] | None = None,
+    probes: bool = False,
 ) -> dict[str, Any]:
     """Runs every guard `ticks` times on a scene and returns the runs, cards and writes.
 
     `scene["ticks"]`, if present, lists edits to make before each tick; `"exemptions"` are stored in
-    the ledger first. `settings` adds or overrides settings by name. Raises SettingsError for an
-    unknown mode.
+    the ledger first. `settings` adds or overrides settings by name. `probes`: the assumptions are
+    probed before the first run and daily, as by a deployed app, and the result has the last probe.
+    Raises SettingsError for an unknown mode.
     """
     clock = SteppingClock()
     scene = resolve_dates(scene, clock())
@@ -92,22 +97,33 @@ async def run_scene(
         for tick in range(1, ticks + 1):
             apply_tick_edits(box, scene, tick)
             for duty in given.guard_configs:
-                report = await run_with_retries(given, duty, clock)
+                report = await run_with_retries(given, duty, clock, probes)
                 runs.append({"tick": tick, **run_report_to_json(report)})
                 if on_report:
                     await on_report(tick, report)
             clock.offset += BETWEEN_TICKS
             # The simulated time is longer than any Retry-After, so no gate stays closed.
             gate_for.cache_clear()
-        return {"runs": runs, "cards": list(box.cards), "writes": list(box.writes)}
+        result = {"runs": runs, "cards": list(box.cards), "writes": list(box.writes)}
+        return result | (await load_probe_document(given) if probes else {})
+
+
+async def load_probe_document(settings: Settings) -> dict[str, object]:
+    """The last probe of the assumptions, as status.json has it."""
+    async with open_ledger(settings) as ledger:
+        report = await ledger.load_probe()
+    return {"probe": to_json(build_probe(report)) if report else None}
 
 
 async def run_with_retries(
-    settings: Settings, config: GuardConfig, clock: SteppingClock
+    settings: Settings, config: GuardConfig, clock: SteppingClock, probes: bool = False
 ) -> RunReport:
     """Runs a guard once, after waiting for the lease of a run that died."""
     for _ in range(MAX_BUSY_ATTEMPTS):
         async with connect_world(settings, clock) as world:
+            if probes:
+                identifier = create_run_id(world.now())
+                await probe_before_run(config, world, settings.guard_configs, identifier)
             report = await run(config, world)
         if report.status != "busy":
             break
@@ -180,12 +196,14 @@ def main(arguments: argparse.Namespace) -> int:
                 ticks=arguments.ticks,
                 modes=modes,
                 on_report=output.print_tick_run if output else None,
+                probes=not arguments.no_probe,
             )
         )
     except (OSError, ValueError, ExoguardError) as error:
         print(f"sandbox: {error}", file=sys.stderr)
         return 2
     if output:
+        output.print_probe(result.get("probe"))
         output.print_cards(result["cards"])
         output.print_writes(result["writes"], map_object_names(scene))
     else:

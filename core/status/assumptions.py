@@ -39,6 +39,12 @@ class AssumptionView:
         return (self.answer.way if self.answer else "") or self.assumption.default_way
 
     @property
+    def way_text(self) -> str:
+        """The way to go by name, with what it means."""
+        meaning = self.assumption.ways.get(self.way, "")
+        return f"{self.way}: {meaning}" if meaning else self.way
+
+    @property
     def saw(self) -> str:
         """What the probe saw, or what kept it from telling."""
         return (self.answer.saw or self.answer.error) if self.answer else ""
@@ -67,7 +73,7 @@ def count_answers(report: ProbeReport) -> dict[AnswerStatus, int]:
 def describe_probe(report: ProbeReport) -> str:
     """The numbers of a probe in one line."""
     counts = ", ".join(
-        f"{number} {STATUS_TEXTS[status]}" for status, number in count_answers(report).items()
+        f"{STATUS_TEXTS[status]}: {number}" for status, number in count_answers(report).items()
     )
     return f"{counts}; {report.request_count} requests in {report.seconds:.0f} s"
 
@@ -79,8 +85,8 @@ def list_answer_lines(views: Sequence[AssumptionView]) -> Iterator[str]:
         if view.answer and view.answer.status is AnswerStatus.DOES_NOT_HOLD:
             yield f"{'':<15}assumed: {view.assumption.assumed}"
             yield f"{'':<15}so: {view.assumption.otherwise}"
-        if view.answer and view.answer.way:
-            yield f"{'':<15}way: {view.answer.way}"
+        if view.answer and view.answer.way not in ("", view.assumption.default_way):
+            yield f"{'':<15}way: {view.way_text}"
 
 
 def build_bug_report(report: ProbeReport, version: str) -> str:
@@ -90,13 +96,18 @@ def build_bug_report(report: ProbeReport, version: str) -> str:
         f"version {version}, Python {platform.python_version()}, register {report.register}",
         f"day {format_date(report.probed_at)}; {describe_probe(report)}",
         "",
-        "It holds ids of assumptions (docs/assumptions.md), statuses, error types and counts, and",
-        "no names, addresses or ids of the tenant.",
+        "Each line is an assumption of docs/assumptions.md: whether it holds in this tenant, and",
+        "what the probe saw. No line has a name, an address or an id of the tenant.",
         "",
     ]
     for view in list_assumption_views(report):
+        lines.append(f"{view.status_text:<14} {view.assumption.id}: {view.saw or 'nothing'}")
         answer = view.answer
-        error = f" [{answer.error}]" if answer and answer.error else ""
-        way = f" -> {answer.way}" if answer and answer.way else ""
-        lines.append(f"{view.status_text:<14} {view.assumption.id}{way}{error}: {view.saw}")
+        if answer and answer.error:
+            lines.append(f"{'':<15}error: {answer.error}")
+        if answer and answer.status is AnswerStatus.DOES_NOT_HOLD:
+            lines.append(f"{'':<15}assumed: {view.assumption.assumed}")
+            lines.append(f"{'':<15}so: {view.assumption.otherwise}")
+        if answer and answer.way and answer.way != view.assumption.default_way:
+            lines.append(f"{'':<15}way: {view.way_text}")
     return "\n".join(lines) + "\n"

@@ -152,13 +152,9 @@ def list_no_filtered_users(tenant: SimulatedTenant, command: Command) -> bool:
 
 def build_next_host(tenant: SimulatedTenant) -> str:
     """The host that a link to the next page names."""
-    match tenant.reality.get_side("exchange-regional-hosts"):
-        case "regional":
-            return "https://eur01b.outlook.office365.com:446"
-        case "foreign":
-            return "https://exchange.contoso.example"
-        case _:
-            return tenant.base
+    if tenant.reality.plays("exchange-regional-hosts", "foreign"):
+        return "https://exchange.contoso.example"
+    return tenant.base
 
 
 def shape_throttling(tenant: SimulatedTenant, headers: Mapping[str, str]) -> dict[str, str]:

@@ -2,6 +2,7 @@
 
 import json
 import re
+import time
 from collections.abc import Iterator, Mapping
 from dataclasses import replace
 from pathlib import Path
@@ -10,10 +11,12 @@ from typing import Any
 import pytest
 
 from core.adapters.m365.probe.prober import QUESTIONS
+from core.config.catalog import CATALOG
 from core.microsoft365.assumptions.register import ASSUMPTIONS
 from core.model.state import ProbeReport
 from core.status.assumptions import build_bug_report
 from core.tenant.probing import AnswerStatus, ProbeOutcome
+from sandbox.scene_runner import run_scene
 from tests.support.fakes.clock import START
 from tests.support.http_recorder import connect_sandbox
 
@@ -63,6 +66,61 @@ async def test_every_probed_assumption_is_answered_once_within_the_limits() -> N
     assert sorted(one.assumption for one in outcome.answers) == sorted(PROBED)
     assert 0 < outcome.request_count <= 100
     assert len(lines) <= 110
+
+
+async def test_a_contrary_tenant_is_asked_what_listings_hang_on_within_the_limits() -> None:
+    outcome, _ = await probe(load_scene("attack", reality="contrary"))
+    found = statuses(outcome)
+    assert outcome.request_count <= 100
+    assert found["exchange-paging"] is FAILS
+    assert "limits" not in " ".join(one.saw for one in outcome.answers)
+
+
+async def test_a_slow_tenant_is_left_when_the_time_is_over() -> None:
+    faults = [
+        {"service": service, "kind": "slow", "match": ".", "seconds": 0.3}
+        for service in ("graph", "exchange")
+    ]
+    async with connect_sandbox(load_scene("healthy", faults=faults)) as connection:
+        begun = time.monotonic()
+        outcome = await connection.tenant.prober.probe_assumptions(100, 2)
+        assert 1.5 < time.monotonic() - begun < 4
+        assert HOLDS in statuses(outcome).values()
+        assert "not asked: the limits were reached" in {one.saw for one in outcome.answers}
+
+
+@pytest.mark.parametrize("status", [400, 403, 404, 500])
+async def test_what_a_tenant_says_of_its_errors_is_not_in_the_report(status: int) -> None:
+    secret = "Mia Stone mia@contoso.example 4f1e2d3c-0000-4000-8000-000000000001 fabrikam"
+    faults = [
+        {"service": "graph", "kind": "error", "status": status, "message": secret, "match": "."},
+        {
+            "service": "exchange",
+            "kind": "wrongBody",
+            "status": status,
+            "match": ".",
+            "skip": 1,
+            "body": {
+                "error": {"code": secret, "message": secret, "details": [{"message": secret}]}
+            },
+        },
+    ]
+    outcome, _ = await probe(load_scene("attack", faults=faults))
+    report = ProbeReport(START, outcome.answers, outcome.request_count, outcome.seconds, "abc")
+    text = build_bug_report(report, "1.0").casefold()
+    for part in ("mia", "stone", "contoso", "4f1e2d3c", "fabrikam"):
+        assert part not in text
+
+
+async def test_names_that_try_to_get_into_the_report_do_not() -> None:
+    scene = load_scene("attack")
+    faults = [
+        {"service": one, "kind": "names", "match": ".", "text": "fabrikam@x.example"}
+        for one in ("graph", "exchange")
+    ]
+    outcome, _ = await probe({**scene, "faults": faults})
+    report = ProbeReport(START, outcome.answers, outcome.request_count, outcome.seconds, "abc")
+    assert "fabrikam" not in build_bug_report(report, "1.0")
 
 
 async def test_a_probe_only_reads() -> None:
@@ -163,7 +221,6 @@ TURNED_ROUND = (
     ("exchange-match-subdomains", "unprinted", FAILS),
     ("exchange-powershell-filter", "refused", FAILS),
     ("exchange-powershell-filter", "empty", FAILS),
-    ("exchange-regional-hosts", "regional", HOLDS),
     ("exchange-regional-hosts", "foreign", FAILS),
     ("graph-grants-count", "uncounted", FAILS),
     ("graph-sign-in-log", "interactive", HOLDS),
@@ -189,6 +246,16 @@ async def test_a_fact_that_is_turned_round_is_found_out(
         scene["graph"]["directoryAudits"] = [{"id": "1", "initiatedBy": app}]
     outcome, _ = await probe(scene)
     assert statuses(outcome)[fact] is status
+
+
+@pytest.mark.parametrize("probes", [True, False])
+async def test_a_scene_is_probed_before_its_first_run_as_a_deployment_is(probes: bool) -> None:
+    modes = {config.guard.name: "off" for config in CATALOG} | {"mfa-registration": "alert"}
+    result = await run_scene(load_scene("healthy"), ticks=1, modes=modes, probes=probes)
+    assert [run["status"] for run in result["runs"]].count("done") == 1
+    assert ("probe" in result) is probes
+    if probes:
+        assert {one["assumption"] for one in result["probe"]["answers"]} == PROBED
 
 
 def test_every_probe_of_the_register_has_a_question() -> None:

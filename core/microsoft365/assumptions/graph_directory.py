@@ -99,7 +99,8 @@ DELETED_SELECT = Assumption(
     standing=Standing.UNSEEN,
     source="graph2otel (the first, live); the second unseen",
     dated="2026-07",
-    otherwise="The recycle bin is unread; deletions are still counted from the log.",
+    otherwise="It is asked without $top, which takes longer; where no date comes, deletions are "
+    "counted from the log.",
     depends=Dependents(guards=("mass-deletion",)),
     probe="graph-deleted-items",
 )
@@ -256,7 +257,7 @@ RESTRICTED_UNITS = Assumption(
     standing=Standing.MEASURED,
     source="entra-docs, admin-units-restricted-management",
     dated="2025",
-    otherwise="A block is refused and reported as a role that the account holds.",
+    otherwise="A block is refused; the card names what may be the reason.",
     depends=Dependents(guards=("shared-mailbox-sign-in",), verdicts=("never",)),
     probe="graph-users",
 )

@@ -196,7 +196,8 @@ def test_what_does_not_hold_comes_first_with_what_to_do() -> None:
     lines = list(list_answer_lines(list_assumption_views(report)))
     assert lines[0] == "does not hold  exchange-paging: Rejected, HTTP 400 (24 times)"
     assert lines[2].strip() == f"so: {PAGING.otherwise}"
-    assert lines[3].strip() == "way: none"
+    assert lines[3].strip() == f"way: none: {PAGING.ways['none']}"
     text = build_bug_report(report, "1.2")
-    assert "does not hold  exchange-paging -> none: Rejected, HTTP 400 (24 times)\n" in text
-    assert "1 does not hold, 0 could not tell, 1 holds; 60 requests in 42 s" in text
+    assert "does not hold  exchange-paging: Rejected, HTTP 400 (24 times)\n" in text
+    assert f"so: {PAGING.otherwise}\n" in text
+    assert "does not hold: 1, could not tell: 0, holds: 1; 60 requests in 42 s" in text

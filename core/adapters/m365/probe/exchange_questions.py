@@ -227,8 +227,9 @@ async def ask_accepted_domains(session: ProbeSession) -> Answers:
     rows = await session.ask_exchange("Get-AcceptedDomain")
     printed = prints(rows, "MatchSubDomains")
     wide = sum(parse_optional_bool(row.get("MatchSubDomains")) is True for row in rows)
-    saw = f"{count_rows(rows, 'domain')}, MatchSubDomains is {'' if printed else 'not '}printed"
-    return (judge("exchange-match-subdomains", printed, f"{saw}, true for {wide}"),)
+    said = f"printed, true for {wide}" if printed else "not printed"
+    saw = f"{count_rows(rows, 'domain')}, MatchSubDomains is {said}"
+    return (judge("exchange-match-subdomains", printed, saw),)
 
 
 async def ask_permissions(session: ProbeSession) -> Answers:
@@ -245,7 +246,7 @@ async def ask_permissions(session: ProbeSession) -> Answers:
         judge(
             "exchange-permission-rights",
             bool(rows) and not strange,
-            f"{count_rows(rows)}, {len(strange)} unknown rights",
+            f"{count_rows(rows)}, unknown rights: {len(strange)}",
         ),
     )
 
@@ -265,7 +266,7 @@ async def ask_bypass(session: ProbeSession) -> Answers:
     guids = sum(bool(parse_object_id(row.get("Guid"))) for row in rows)
     names = Counter(parse_text(row.get("Name")) for row in rows)
     repeated = sum(number > 1 for number in names.values())
-    saw = f"{count_rows(rows)}, {guids} with a Guid, {repeated} names more than once"
+    saw = f"{count_rows(rows)}, {guids} with a Guid, names that repeat: {repeated}"
     return (judge("exchange-bypass-rows", bool(rows) and guids == len(rows), saw),)
 
 

@@ -53,7 +53,7 @@ async def ask_grants(session: ProbeSession) -> Answers:
         answer = await session.ask_graph(path)
     except Rejected as error:
         rows = take_rows(await session.ask_graph(f"/oauth2PermissionGrants?$top={GRANTS_PAGE}"))
-        saw = f"counted: {describe_error(error)}; not counted: {count_rows(rows)}"
+        saw = f"with a count: {describe_error(error)}; without: {count_rows(rows)}"
         return (
             fails("graph-grants-count", saw, "per-client"),
             holds("graph-grant-role", "consent grants are listed"),
@@ -64,7 +64,8 @@ async def ask_grants(session: ProbeSession) -> Answers:
     while (path := session.graph.get_next_path(answer)) and pages < MAX_GRANT_PAGES:
         answer = await session.ask_graph(path)
         found, pages = found + len(take_rows(answer)), pages + 1
-    saw = f"{found} rows on {pages} pages, counted {count if isinstance(count, int) else 'not'}"
+    total = count if isinstance(count, int) else "not given"
+    saw = f"{found} listed on {pages} {'page' if pages == 1 else 'pages'}; the count is {total}"
     if not isinstance(count, int) or isinstance(count, bool):
         return (unknown("graph-grants-count", saw), allowed)
     if path:
@@ -156,8 +157,10 @@ async def ask_sign_in_log(session: ProbeSession) -> Answers:
     try:
         rows = take_rows(await session.ask_graph(path))
     except Rejected as error:
-        return (holds("graph-sign-in-log", f"non-interactive ones: {describe_error(error)}"),)
-    return (fails("graph-sign-in-log", f"non-interactive ones: {count_rows(rows)}"),)
+        saw = f"v1.0 asked for non-interactive sign-ins: {describe_error(error)}"
+        return (holds("graph-sign-in-log", saw),)
+    saw = f"v1.0 asked for non-interactive sign-ins: {count_rows(rows)}"
+    return (fails("graph-sign-in-log", saw),)
 
 
 async def ask_sign_in_activity(session: ProbeSession) -> Answers:
@@ -209,15 +212,19 @@ async def ask_users(session: ProbeSession) -> Answers:
     ]
     untouched = sum(abs(changed - created) <= AT_CREATION for created, changed in pairs)
     restricted = sum(row.get("isManagementRestricted") is True for row in rows)
-    dates = f"{count_rows(rows, 'user')}, {len(pairs)} with both dates, {untouched} of them close"
+    dates = (
+        f"{count_rows(rows, 'user')}, {len(pairs)} with the dates of creation and password, "
+        f"{untouched} of them within five minutes"
+    )
     is_printed = prints(rows, "isManagementRestricted")
     return (
         judge("graph-password-date", bool(rows) and len(pairs) == len(rows), dates),
         judge(
             "graph-restricted-units",
             is_printed,
-            f"isManagementRestricted is {'' if is_printed else 'not '}printed, "
-            f"true for {restricted}",
+            f"isManagementRestricted is printed, true for {restricted}"
+            if is_printed
+            else "isManagementRestricted is not printed",
         ),
     )
 

@@ -1,6 +1,8 @@
 """How the next page of a listing is to be asked for: two mailboxes, one a page, form by form."""
 
 from collections import Counter
+from collections.abc import Mapping
+from dataclasses import dataclass, replace
 
 from core.adapters.exchange.command import Command
 from core.adapters.exchange.page_requests import PageRequester
@@ -42,12 +44,13 @@ class ForeignLink(Unavailable):
 async def ask_paging(session: ProbeSession) -> tuple[ProbeAnswer, ...]:
     """The first form of asking for a page that brings another mailbox than the page before."""
     refusals: Counter[str] = Counter()
+    starts: dict[tuple[str, PageAnchor], FirstPage] = {}
     try:
         session.initial_domain = await find_initial_domain(session)
         for form in PAGE_FORMS:
             if form.anchor is PageAnchor.OAUTH_USER and not session.initial_domain:
                 continue
-            refusal = await try_form(session, form)
+            refusal = await try_form(session, form, starts)
             if not refusal:
                 return build_answers(form, refusals)
             refusals[refusal] += 1
@@ -62,6 +65,14 @@ async def ask_paging(session: ProbeSession) -> tuple[ProbeAnswer, ...]:
             unknown("exchange-paging", str(error)),
             unknown("exchange-page-size", str(error)),
             unknown("exchange-regional-hosts", "no link was seen"),
+        )
+    except TenantError as error:
+        tried = (
+            f"{refusals.total()} of {len(PAGE_FORMS)} forms were refused, then the limits ended it"
+        )
+        return tuple(
+            unknown(one, tried, type(error).__name__)
+            for one in ("exchange-paging", "exchange-page-size", "exchange-regional-hosts")
         )
     tried = describe_refusals(refusals)
     return (
@@ -101,11 +112,24 @@ async def find_initial_domain(session: ProbeSession) -> str:
     return names[0] if names and names[0].isascii() and names[0].isprintable() else ""
 
 
-async def try_form(session: ProbeSession, form: PageForm) -> str:
-    """Read two pages in a form. Returns what was wrong with the second, empty if nothing was.
+@dataclass(frozen=True, slots=True)
+class FirstPage:
+    """A first page, from which several forms try to go on."""
 
-    Raises NoSecondPage where the first page leaves nothing to ask for, ForeignLink for a link that
-    is not followed, and TenantError when the budget is used up.
+    rows: tuple[ResponseRow, ...]
+    path: str
+    link_origin: str
+    cookies: Mapping[str, str]
+
+
+async def try_form(
+    session: ProbeSession, form: PageForm, starts: dict[tuple[str, PageAnchor], FirstPage]
+) -> str:
+    """Read a second page in a form. Returns what was wrong with it, empty if nothing was.
+
+    `starts` holds the first pages that were read by method and anchor. Raises NoSecondPage where
+    the first page leaves nothing to ask for, ForeignLink for a link that is not followed, and
+    TenantError when the budget is used up.
     """
     requester = PageRequester(
         session.exchange,
@@ -114,30 +138,51 @@ async def try_form(session: ProbeSession, form: PageForm) -> str:
         page_size=1,
         initial_domain=session.initial_domain,
     )
-    first: list[ResponseRow] = []
-    path = session.exchange.build_command_path(TWO_MAILBOXES)
+    key = (form.method, form.anchor)
     try:
-        path = requester.collect(await requester.request(path), first)
+        if key not in starts:
+            starts[key] = await read_first_page(session, form)
     except IncompleteAnswer:
         return NO_LINK
     except TenantError as error:
-        if session.request_count >= session.max_requests:
+        if isinstance(error, NoSecondPage) or session.request_count >= session.max_requests:
             raise
         refusal = describe_error(error)
         if OUTSIDE in refusal:
             raise ForeignLink(f"first page: {refusal}") from error
         return f"first page: {refusal}"
-    if not path:
-        raise NoSecondPage(f"{count_rows(first)} on the first page, and no next link")
+    start = starts[key]
+    requester.link_origin = start.link_origin
+    requester.cookies = dict(start.cookies) if form.keeps_cookies else {}
     try:
-        second = take_page(await requester.request(path))
+        second = take_page(await requester.request(start.path))
     except TenantError as error:
         if session.request_count >= session.max_requests:
             raise
         return describe_error(error)
-    known = {parse_object_id(row.get("Guid")) for row in first}
+    known = {parse_object_id(row.get("Guid")) for row in start.rows}
     new = [row for row in second if parse_object_id(row.get("Guid")) not in known]
     return "" if new else f"{count_rows(second)}, none of them new"
+
+
+async def read_first_page(session: ProbeSession, form: PageForm) -> FirstPage:
+    """The first page with its cookies, whether a form sends them back or not.
+
+    Raises NoSecondPage for one without a link, and TenantError.
+    """
+    requester = PageRequester(
+        session.exchange,
+        TWO_MAILBOXES,
+        replace(form, keeps_cookies=True),
+        page_size=1,
+        initial_domain=session.initial_domain,
+    )
+    rows: list[ResponseRow] = []
+    path = session.exchange.build_command_path(TWO_MAILBOXES)
+    path = requester.collect(await requester.request(path), rows)
+    if not path:
+        raise NoSecondPage(f"{count_rows(rows)} on the first page, and no next link")
+    return FirstPage(tuple(rows), path, requester.link_origin, requester.cookies)
 
 
 def take_page(answer: ResponseRow) -> list[ResponseRow]:

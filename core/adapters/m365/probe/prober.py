@@ -18,9 +18,10 @@ from core.tenant.probing import AnswerStatus, ProbeAnswer, ProbeOutcome
 QUESTION_SECONDS = 30.0
 EXCHANGE_ROLES = "exchange-roles"
 PAGING = "exchange-paging"
-# The paging question may take half of all requests, so it comes last.
+# What every listing hangs on comes first: what no longer fits into the limits could not be told.
 QUESTIONS: Mapping[str, Question] = {
     EXCHANGE_ROLES: exchange_questions.ask_roles,
+    PAGING: ask_paging,
     "exchange-anchor": exchange_questions.ask_anchor,
     "exchange-recipient": exchange_questions.ask_recipient,
     "exchange-control": exchange_questions.ask_control,
@@ -52,7 +53,6 @@ QUESTIONS: Mapping[str, Question] = {
     "graph-deleted-items": graph_questions.ask_deleted_items,
     "graph-directory-audits": graph_questions.ask_directory_audits,
     "graph-mail-folders": graph_questions.ask_mail_folders,
-    PAGING: ask_paging,
 }
 
 

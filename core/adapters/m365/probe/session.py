@@ -40,6 +40,16 @@ KNOWN_PHRASES = (
     OUTSIDE,
     "budget of requests is used up",
 )
+ERROR_TEXTS = {
+    "Forbidden": "forbidden",
+    "MisroutedError": "refused as sent to the wrong server",
+    "NoLicence": "refused for want of a licence",
+    "NotFound": "not found",
+    "Rejected": "refused",
+    "RetryableError": "no usable answer",
+    "TimeoutError": "no answer in time",
+    "Unavailable": "no usable answer",
+}
 SAMPLE_SIZE = 20
 SAMPLE_PROPERTIES = (
     "ExternalDirectoryObjectId",
@@ -145,9 +155,9 @@ class ProbeSession:
 
 
 def describe_error(error: TenantError | TimeoutError) -> str:
-    """An error without names, addresses and ids: its type, its status and a known phrase."""
+    """An error without names, addresses and ids: what it means, its status and a known phrase."""
     text = str(error)
-    parts = [type(error).__name__]
+    parts = [ERROR_TEXTS.get(type(error).__name__, type(error).__name__)]
     if found := STATUS.search(text):
         parts.append(found[0])
     parts += [phrase for phrase in KNOWN_PHRASES if phrase in text.casefold()][:1]
