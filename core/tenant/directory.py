@@ -126,6 +126,14 @@ class RoleHolder:
     """Entra object id, or the Exchange Guid of one that has none."""
     assigned_via: str
     """Either "entra" (active), "eligible" (to be activated) or "exchange" (role group)."""
+    roles: frozenset[str] = frozenset()
+    """The definition ids of its roles of Entra, those that it can activate or has through groups
+    included.
+    """
+    name: str = ""
+    """Its principal name or display name, where it is known."""
+    is_group: bool = False
+    """Whether it is a group, whose members are holders themselves."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -67,10 +67,29 @@ def filter_role_rows(request: HttpRequest, rows: Iterable[Row]) -> list[Row]:
     return [row for row in rows if wanted.matches(row)]
 
 
-def strip_principals(request: HttpRequest, rows: Iterable[Row]) -> list[Row]:
-    """Removes the principal of an assignment unless it is expanded."""
+def read_member_names(tenant: SimulatedTenant, ids: Iterable[object]) -> dict[str, Row]:
+    """The names of users and groups, as Graph prints them of any directory object it may show."""
+    wanted, names = set(map(fold_key, ids)), ("displayName", "userPrincipalName")
+    return {
+        key: {name: row[name] for name in names if row.get(name)}
+        for row in (*tenant.graph["users"], *tenant.graph["groups"])
+        if (key := fold_key(row.get("id"))) in wanted
+    }
+
+
+def strip_principals(
+    tenant: SimulatedTenant, request: HttpRequest, rows: Iterable[Row]
+) -> list[Row]:
+    """Removes the principal of an assignment unless it is expanded: then a user is told by name."""
     if request.query.get("$expand", "").casefold() == "principal":
-        return list(rows)
+        rows = list(rows)
+        known = read_member_names(tenant, (row.get("principalId") for row in rows))
+        return [
+            {**row, "principal": {**known.get(fold_key(row.get("principalId")), {}), **principal}}
+            if isinstance(principal := row.get("principal"), Mapping)
+            else row
+            for row in rows
+        ]
     return [{name: value for name, value in row.items() if name != "principal"} for row in rows]
 
 
@@ -84,7 +103,7 @@ def list_role_assignments(tenant: SimulatedTenant, request: HttpRequest) -> Http
     """`GET /roleManagement/directory/roleAssignments`: active roles."""
     rows = filter_role_rows(request, tenant.graph["roleAssignments"])
     what = "roleManagement/directory/roleAssignments"
-    return build_roles_page(tenant, request, what, strip_principals(request, rows))
+    return build_roles_page(tenant, request, what, strip_principals(tenant, request, rows))
 
 
 def list_eligible_roles(tenant: SimulatedTenant, request: HttpRequest) -> HttpResponse:
@@ -92,7 +111,7 @@ def list_eligible_roles(tenant: SimulatedTenant, request: HttpRequest) -> HttpRe
     require_pim(tenant)
     rows = filter_role_rows(request, tenant.graph["roleEligibilityScheduleInstances"])
     what = "roleManagement/directory/roleEligibilityScheduleInstances"
-    return build_roles_page(tenant, request, what, strip_principals(request, rows))
+    return build_roles_page(tenant, request, what, strip_principals(tenant, request, rows))
 
 
 def list_group_eligibility(tenant: SimulatedTenant, request: HttpRequest) -> HttpResponse:
@@ -152,8 +171,14 @@ def list_transitive_members(
         and READ_HIDDEN_MEMBERS not in request.roles
     )
     members = [] if hidden else [*iter_members(groups, fold_key(key))]
+    known = read_member_names(tenant, members)
     rows = [
-        {"@odata.type": GROUP_TYPE if one in groups else USER_TYPE, "id": one} for one in members
+        {
+            "@odata.type": GROUP_TYPE if one in groups else USER_TYPE,
+            "id": one,
+            **known.get(one, {}),
+        }
+        for one in members
     ]
     return build_roles_page(tenant, request, "directoryObjects", rows)
 

@@ -51,6 +51,7 @@ class Principal:
     id: str
     kind: str = UNKNOWN
     role_id: str = ""
+    name: str = ""
 
 
 @dataclass(frozen=True, slots=True)
@@ -93,6 +94,15 @@ def parse_principal(row: ResponseRow) -> Principal:
         found,
         parse_principal_kind(row.get("principal")),
         parse_object_id(row.get("roleDefinitionId")),
+        parse_principal_name(row.get("principal")),
+    )
+
+
+def parse_principal_name(value: object) -> str:
+    """How people know an object of the directory; empty where it is not told."""
+    row = value if isinstance(value, Mapping) else {}
+    return parse_text(row.get("userPrincipalName"), NAME_LIMIT) or parse_text(
+        row.get("displayName"), NAME_LIMIT
     )
 
 
@@ -109,7 +119,7 @@ def parse_group_member(row: ResponseRow) -> Principal:
     found = parse_object_id(row.get("id"))
     if not found:
         raise ValueError("a member without id")
-    return Principal(found, parse_principal_kind(row))
+    return Principal(found, parse_principal_kind(row), name=parse_principal_name(row))
 
 
 def parse_role_group(row: ResponseRow) -> RoleGroup:

@@ -80,6 +80,7 @@ GROUP_ELIGIBILITY_PATH = "/identityGovernance/privilegedAccess/group/eligibility
 MAX_GROUPS = 2_000
 MAX_HOLDERS = 50_000
 COMMAND_CHUNK_SIZE = 200
+MEMBER_SELECT = "$select=id,displayName,userPrincipalName"
 ENTRA, BY_ACTIVATION, EXCHANGE = "entra", "eligible", "exchange"
 # Seconds after which changes read the role holders again.
 ROLE_HOLDERS_TTL = 300.0
@@ -97,6 +98,12 @@ class RoleHolders:
     """Those whose members have not been read yet, with the kind of each."""
     members: dict[str, set[str]] = field(default_factory=dict)
     """Members of each group that was read."""
+    nested_groups: dict[str, set[str]] = field(default_factory=dict)
+    """Groups in each of them, and those that may join it."""
+    direct_roles: dict[str, set[str]] = field(default_factory=dict)
+    """The roles of Entra each principal was assigned, active or eligible."""
+    names: dict[str, str] = field(default_factory=dict)
+    """The names of principals, as far as they were told."""
     global_admins: dict[str, str] = field(default_factory=dict)
     """Principals assigned Global Administrator, with the kind of each."""
     failures: dict[ReadFailure, None] = field(default_factory=dict)
@@ -113,6 +120,10 @@ class RoleHolders:
     def add_principal(self, one: Principal, through: str) -> None:
         """Add a principal with a role, or a group whose members hold it; or both."""
         self.holders.setdefault(one.id, through)
+        if one.role_id:
+            self.direct_roles.setdefault(one.id, set()).add(one.role_id)
+        if one.name:
+            self.names.setdefault(one.id, one.name)
         if one.kind in (GROUP, UNKNOWN) and one.id not in self.groups:
             self.groups.add(one.id)
             self.pending_groups[one.id] = one.kind
@@ -130,10 +141,34 @@ class RoleHolders:
         """Why the list is incomplete; a missing permission comes first."""
         return min(self.failures, key=lambda failure: not failure.permission, default=None)
 
+    def collect_roles(self) -> dict[str, set[str]]:
+        """The roles of each principal, its own and those of the groups it is in or may join."""
+        roles = {one: set(own) for one, own in self.direct_roles.items()}
+        has_changed = True
+        while has_changed:
+            has_changed = False
+            for group, inside in self.members.items():
+                for one in (*inside, *self.nested_groups.get(group, ())):
+                    held = roles.setdefault(one, set())
+                    before = len(held)
+                    held |= roles.get(group, set())
+                    has_changed = has_changed or len(held) > before
+        return roles
+
     def to_reading(self) -> Reading[RoleHolder]:
         """The list as the port has it."""
+        roles = self.collect_roles()
         return Reading(
-            items=tuple(RoleHolder(one, self.holders[one]) for one in sorted(self.holders)),
+            items=tuple(
+                RoleHolder(
+                    one,
+                    self.holders[one],
+                    frozenset(roles.get(one, ())),
+                    self.names.get(one, ""),
+                    is_group=one in self.members,
+                )
+                for one in sorted(self.holders)
+            ),
             failures=(
                 *self.failures,
                 *(
@@ -271,7 +306,8 @@ async def collect_group_members(
     """
     answers: dict[str, list[ResponseRow] | TenantError] = {}
     paths = {
-        one: f"/groups/{quote(one, safe='')}/transitiveMembers?$select=id" for one in pending_groups
+        one: f"/groups/{quote(one, safe='')}/transitiveMembers?{MEMBER_SELECT}"
+        for one in pending_groups
     }
     await graph.get_collections(paths, READ_GROUPS, answers.__setitem__)
     there: list[str] = []
@@ -309,6 +345,7 @@ async def add_group_members(
     for one in members:
         role_holders.add_principal(one, through)
     role_holders.members[group] = {one.id for one in members if one.kind != GROUP}
+    role_holders.nested_groups[group] = {one.id for one in members if one.kind == GROUP}
     return True
 
 

@@ -6,36 +6,34 @@ quieter than by clicking. Microsoft leaves it on for every new account.
 
 What keeps the guard from being worse than the threat: an administrator without it is locked out. So
 nobody is touched who holds a role in Entra or Exchange, or may take one, and nobody at all while
-who that is was not read as a whole.
+who that is was not read as a whole. Whoever newly holds a powerful role is told by the way.
 """
 
 import heapq
-from collections.abc import AsyncIterator, Iterator, Mapping
+from collections.abc import AsyncIterator, Iterator
 from dataclasses import dataclass, replace
 from datetime import timedelta
-from enum import StrEnum
 
+from core.guards.exchange_module_access.administrators import (
+    AddedHolder,
+    TooManyHolders,
+    build_added_holder_finding,
+    build_too_many_finding,
+    find_added_holders,
+    note_role_holders,
+)
+from core.guards.exchange_module_access.verdicts import VERDICT_TEXTS, ModuleAccessVerdict
 from core.keys import compute_hash_prefix
 from core.model.findings import Fact, Finding, Severity, Verdict
 from core.model.guards import Guard, GuardPolicy, ObserveContext, Permission, Service
 from core.tenant.changes import DisableExchangeModule
 from core.tenant.directory import ModuleUser
+from core.tenant.known_traits import KnownTraits
 from core.tenant.merging import collect_failures
 from core.tenant.port import HasRoles
 from core.tenant.quoting import quote_text
 from core.tenant.readings import ReadFailure, Reading
 from core.tenant.sources import MODULE_USERS, ROLE_HOLDERS
-
-
-class ModuleAccessVerdict(StrEnum):
-    """What this guard concludes, besides the engine's own verdicts."""
-
-    REPAIR = "repair"
-
-
-VERDICT_TEXTS: Mapping[str, str] = {
-    ModuleAccessVerdict.REPAIR: "a protection is weaker than it should be",
-}
 
 ORGANIZATION = "organization"
 SOURCES = (ROLE_HOLDERS, MODULE_USERS)
@@ -72,15 +70,20 @@ class ModuleAccess:
     """The users who signed in to Exchange PowerShell lately; None: unknown."""
 
 
-async def observe(
-    tenant: HasRoles, context: ObserveContext
-) -> AsyncIterator[Reading[ModuleAccess]]:
+type ModuleItem = ModuleAccess | AddedHolder | TooManyHolders
+
+
+async def observe(tenant: HasRoles, context: ObserveContext) -> AsyncIterator[Reading[ModuleItem]]:
     """Compares role holders with users of the module; nothing is judged if either is unknown.
 
     Keeps no more users than findings name, whatever the size of the tenant.
     """
     roles = await tenant.roles.read_role_holders()
     holders = frozenset(one.id for one in roles.items)
+    added, noted = list[AddedHolder | TooManyHolders](), tuple[KnownTraits, ...]()
+    if roles.complete and not any(not miss.object_id for miss in roles.failures):
+        noted = note_role_holders(context.known_traits, roles.items, context.policy.now)
+        added += find_added_holders(noted, roles.items, context.policy.now)
     kept: list[tuple[int, str, ModuleUser]] = []
     parts: list[Reading[ModuleUser]] = []
     count = keepers = 0
@@ -109,11 +112,12 @@ async def observe(
         count, users if each else users[:MAX_EXAMPLES], each, keepers, len(holders), script_users
     )
     yield Reading(
-        items=(access,) if known else (),
+        items=(*((access,) if known else ()), *added),
         failures=(*unread, *misses),
         sources=frozenset(SOURCES),
         population=1,
         complete=complete,
+        known_traits=noted,
     )
 
 
@@ -140,7 +144,18 @@ def get_per_user_limit(context: ObserveContext) -> int:
     return PER_USER_LIMIT_ONCE_OPEN if context.open_case_ids - {ORGANIZATION} else PER_USER_LIMIT
 
 
-def judge(access: ModuleAccess, policy: GuardPolicy) -> Iterator[Finding]:
+def judge(item: ModuleItem, policy: GuardPolicy) -> Iterator[Finding]:
+    """Users who may and need not, and new administrators."""
+    match item:
+        case ModuleAccess():
+            yield from judge_access(item)
+        case AddedHolder():
+            yield build_added_holder_finding(item)
+        case TooManyHolders():
+            yield build_too_many_finding(item)
+
+
+def judge_access(access: ModuleAccess) -> Iterator[Finding]:
     """Each user who may and need not, or all of them as one where they are many."""
     if not access.admin_count:
         yield build_no_admin_finding(access)

@@ -1,0 +1,175 @@
+"""Who holds a powerful role that they did not hold at the look before. Pure.
+
+The guard has to know every administrator, so that it locks none of them out. Whoever appears among
+the holders of a role that opens the tenant is worth a word: an intruder who has got that far makes
+an administrator of their own.
+"""
+
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from datetime import datetime
+
+from core.guards.exchange_module_access.verdicts import ModuleAccessVerdict
+from core.model.findings import Fact, Finding, Severity, Verdict
+from core.tenant.directory import RoleHolder
+from core.tenant.known_traits import MAX_TRAITS, KnownTraits, build_traits_key, note_traits
+from core.tenant.quoting import quote_text
+from core.tenant.sources import ROLE_HOLDERS
+
+MAX_TEXT_LENGTH = 200
+HOLDER_TRAIT = "role-holder"
+GLOBAL_ADMINISTRATOR = "62e90394-69f5-4237-9190-012177145e10"
+# Roles whose holders can take over the tenant, its mail, or the account of anybody: those Microsoft
+# marks as privileged, and Exchange's (Microsoft Learn: Microsoft Entra built-in roles, 2026-11).
+GRAVE_ROLES: Mapping[str, str] = {
+    GLOBAL_ADMINISTRATOR: "Global Administrator",
+    "e8611ab8-c189-46e8-94e1-60213ab1f814": "Privileged Role Administrator",
+    "7be44c8a-adaf-4e2a-84d6-ab2649e08a13": "Privileged Authentication Administrator",
+    "c4e39bd9-1100-46d3-8c65-fb160da0071f": "Authentication Administrator",
+    "0526716b-113d-4c15-b2c8-68e3c22b9f80": "Authentication Policy Administrator",
+    "9b895d92-2cd3-44c7-9d02-a6ac2d5ea5c3": "Application Administrator",
+    "158c047a-c907-4556-b7ef-446551a6b5f7": "Cloud Application Administrator",
+    "b1be1c3e-b65d-4f19-8427-f6fa0d97feb9": "Conditional Access Administrator",
+    "194ae4cb-b126-40b2-bd5b-6091b380977d": "Security Administrator",
+    "fe930be7-5e62-47db-91af-98c3a49a38b1": "User Administrator",
+    "729827e3-9c14-49f7-bb1b-9608f156bbb8": "Helpdesk Administrator",
+    "966707d0-3269-4727-9be2-8c3a10f19b9d": "Password Administrator",
+    "8ac3fc64-6eca-42ea-9e69-59f4c7b60eb2": "Hybrid Identity Administrator",
+    "be2f45a1-457d-42af-a067-6ec1fa63bc45": "External Identity Provider Administrator",
+    "8329153b-31d0-4727-b945-745eb3bc5f31": "Domain Name Administrator",
+    "9360feb5-f418-4baa-8175-e2a00bac4301": "Directory Writers",
+    "d29b2b05-8046-44ba-8758-1e26182fcf32": "Directory Synchronization Accounts",
+    "4ba39ca4-527c-499a-b93d-d9b492c50246": "Partner Tier1 Support",
+    "e00e864a-17c5-4a4b-9c06-f5b95a8d5bd8": "Partner Tier2 Support",
+    "3a2c62db-5318-420d-8d74-23affee5d9d5": "Intune Administrator",
+    "29232cdf-9323-42fd-ade2-1d097af3e4de": "Exchange Administrator",
+}
+# Roles that only read, or only let guests in (the same page).
+HARMLESS_ROLES = frozenset(
+    {
+        "88d8e3e3-8f55-4a1e-953a-9b9898b8876b",  # Directory Readers
+        "4a5d8f65-41da-4de4-8968-e035b65339cf",  # Reports Reader
+        "790c1fb9-7f7d-4f88-86a1-ef1f95c05c1b",  # Message Center Reader
+        "ac16e43d-7b2d-40e0-ac05-243ff356ab5b",  # Message Center Privacy Reader
+        "75934031-6c7e-415a-99d7-48dbd49e875e",  # Usage Summary Reports Reader
+        "95e79109-95c0-4d8e-aee3-d01accf2d47b",  # Guest Inviter
+    }
+)
+ALL_ROLES = "roles"
+"""The object under which it is remembered which other roles anybody held."""
+
+
+@dataclass(frozen=True, slots=True)
+class AddedHolder:
+    """Somebody who holds a role now, and did not at the look before."""
+
+    holder: RoleHolder
+    role_id: str
+    seen_at: datetime
+    """When it was first seen."""
+    holder_count: int
+    """How many hold the role with it."""
+
+
+@dataclass(frozen=True, slots=True)
+class TooManyHolders:
+    """A role that more hold than the guard remembers."""
+
+    role_id: str
+    count: int
+
+
+def note_role_holders(
+    known: Mapping[str, KnownTraits], holders: Sequence[RoleHolder], now: datetime
+) -> tuple[KnownTraits, ...]:
+    """The holders of each role, for the next look to compare with.
+
+    A role that nobody held at the first look had no holder then: whoever holds it later is new.
+    """
+    held = {role_id for one in holders for role_id in one.roles} - HARMLESS_ROLES
+    listed = note_traits(known, ALL_ROLES, HOLDER_TRAIT, sorted(held - GRAVE_ROLES.keys()), now)
+    noted = [listed]
+    for role_id in (*GRAVE_ROLES, *(one for one in listed.traits if one not in GRAVE_ROLES)):
+        key = build_traits_key(role_id, HOLDER_TRAIT)
+        before = dict(known)
+        if key not in known and listed.key in known:
+            first = listed.first_looked_at
+            before[key] = KnownTraits(key, role_id, HOLDER_TRAIT, first, now, {})
+        ids = list_holder_ids(holders, role_id)
+        noted.append(note_traits(before, role_id, HOLDER_TRAIT, ids, now))
+    return tuple(noted)
+
+
+def list_holder_ids(holders: Sequence[RoleHolder], role_id: str) -> list[str]:
+    """Who holds a role, active or to be activated; of a group its members, not the group."""
+    return [one.id for one in holders if role_id in one.roles and not one.is_group]
+
+
+def find_added_holders(
+    noted: Sequence[KnownTraits], holders: Sequence[RoleHolder], now: datetime
+) -> Iterator[AddedHolder | TooManyHolders]:
+    """Who appeared among the holders of powerful roles lately."""
+    by_id = {one.id: one for one in holders}
+    for known in noted:
+        if known.object_id == ALL_ROLES:
+            continue
+        count = len(list_holder_ids(holders, known.object_id))
+        for holder_id, seen_at in known.list_new_traits(now):
+            yield AddedHolder(by_id[holder_id], known.object_id, seen_at, count)
+        if count > MAX_TRAITS:
+            yield TooManyHolders(known.object_id, count)
+
+
+def rate_role(role_id: str) -> Severity:
+    """How grave a new holder of a role is. An unknown role may be one of the tenant's own."""
+    if role_id == GLOBAL_ADMINISTRATOR:
+        return Severity.HIGH
+    return Severity.MEDIUM if role_id in GRAVE_ROLES else Severity.LOW
+
+
+def name_role(role_id: str) -> str:
+    """A role as people know it, or by the id of its definition."""
+    return GRAVE_ROLES.get(role_id) or f"of the definition {quote_text(role_id, MAX_TEXT_LENGTH)}"
+
+
+def build_added_holder_finding(added: AddedHolder) -> Finding:
+    """A new administrator."""
+    name = quote_text(added.holder.name or added.holder.id, MAX_TEXT_LENGTH)
+    role = name_role(added.role_id)
+    how = "can activate" if added.holder.assigned_via == "eligible" else "holds"
+    return Finding(
+        kind="administrator-added",
+        object_id=added.holder.id,
+        subject=name,
+        severity=rate_role(added.role_id),
+        verdict=ModuleAccessVerdict.NEW_ADMINISTRATOR,
+        summary=f"{name} {how} the role {role} now, and did not before.",
+        facts=(
+            Fact("first seen", f"{added.seen_at:%Y-%m-%d %H:%M} UTC"),
+            Fact("", f"{added.holder_count:,} hold this role now, or can activate it"),
+        ),
+        sources=(ROLE_HOLDERS,),
+        fingerprint=f"{added.role_id}|{added.seen_at.isoformat()}",
+        advice="Find out who gave it, and whether they meant to: Entra admin center > Monitoring > "
+        "Audit logs, category RoleManagement. If nobody did, remove the role, block and sign out "
+        f"{name}, and look at whoever gave it.",
+        is_one_off=True,
+        is_said_once=True,
+    )
+
+
+def build_too_many_finding(role: TooManyHolders) -> Finding:
+    """More holders of a role than can be remembered: a new one among them is not told."""
+    name = name_role(role.role_id)
+    return Finding(
+        kind="too-many-administrators",
+        object_id=role.role_id,
+        subject=name,
+        severity=min(rate_role(role.role_id), Severity.MEDIUM),
+        verdict=Verdict.COULD_NOT_TELL,
+        summary=f"{role.count:,} hold the role {name}; a new one among them may not be told.",
+        facts=(Fact("", f"the guard remembers {MAX_TRAITS} holders of a role"),),
+        sources=(ROLE_HOLDERS,),
+        advice="Give so powerful a role to few: Microsoft recommends fewer than five Global "
+        "Administrators.",
+    )
