@@ -451,3 +451,43 @@ async def test_the_lists_are_read_once_for_many_changes() -> None:
         lines = [str(one) for one in to.sandbox.requests]
         assert len(to.sandbox.writes) == 5
         assert sum("Get-RoleGroupMember" in line for line in lines) <= 2
+
+
+async def test_a_role_is_held_by_name_directly_through_nested_groups_and_by_who_may_join() -> None:
+    """Each holder has the roles of every group it is in or may join, and of no other."""
+    other = "fe930be7-5e62-47db-91af-98c3a49a38b1"
+    scene = build_scene(
+        graph={
+            "users": [build_user_row(person(number), f"p{number}") for number in (1, 2, 3)],
+            "roleAssignments": [
+                *DEFAULT_ASSIGNMENTS,
+                {
+                    "principalId": group(1),
+                    "roleDefinitionId": other,
+                    "directoryScopeId": "/",
+                    "principal": {"@odata.type": "#microsoft.graph.group", "id": group(1)},
+                },
+                {
+                    "principalId": person(1),
+                    "roleDefinitionId": READER,
+                    "directoryScopeId": "/",
+                    "principal": {"@odata.type": "#microsoft.graph.user", "id": person(1)},
+                },
+            ],
+            "groups": [
+                {"id": group(1), "members": [group(2)]},
+                {"id": group(2), "members": [person(1), person(2)]},
+            ],
+            "groupEligibility": [{"groupId": group(2), "principalId": person(3)}],
+        }
+    )
+    async with connect_sandbox(scene) as to:
+        tenant = connect_tenant(to.graph, to.exchange, sleep=to.clock.sleep)
+        reading = await tenant.roles.read_role_holders()
+    held = {one.id: one for one in reading.items}
+    assert held[person(1)].roles == {other, READER}
+    assert held[person(2)].roles == held[person(3)].roles == {other}
+    assert held[person(2)].name.startswith("p2")
+    assert held[ADMIN_ID].roles == {GLOBAL_ADMINISTRATOR}
+    assert [one.id for one in reading.items if one.is_group] == [group(1), group(2)]
+    assert not held[person(1)].is_group
