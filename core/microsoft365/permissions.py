@@ -165,7 +165,7 @@ CMDLETS: Mapping[str, Cmdlet] = {
         "see how large each mailbox is, and when it was last opened", ("Identity",)
     ),
     "Get-Recipient": Cmdlet(
-        "list every recipient and where contacts lead", ("Identity", "ResultSize")
+        "list every recipient and where contacts lead", ("Filter", "Identity", "ResultSize")
     ),
     "Get-RecipientPermission": Cmdlet(
         "see who may send mail in whose name", ("Identity", "ResultSize")

@@ -62,7 +62,7 @@ CMDLETS: Mapping[str, Cmdlet] = {
     **protocols.PROTOCOL_CMDLETS,
     **mailbox_statistics.STATISTICS_CMDLETS,
 }
-GUID_PROPERTIES = frozenset({"Guid", "ExchangeGuid", "ArchiveGuid"})
+GUID_PROPERTIES = frozenset({"Guid", "ExchangeGuid", "ExchangeObjectId", "ArchiveGuid"})
 
 
 class Exchange:
@@ -436,6 +436,8 @@ def annotate_row(row: Row, names: Sequence[str], unprinted: Collection[str] = ()
             result[f"{name}@odata.type"] = "#Guid"
         elif name.startswith("When") and value:
             result[f"{name}@data.type"] = "System.DateTime"
+        elif isinstance(value, int) and not isinstance(value, bool):
+            result[f"{name}@data.type"] = "System.Int32"
         result[name] = value
     return result
 

@@ -133,6 +133,14 @@ def is_exact_match(row: Row | None, identity: object) -> bool:
     return row is not None and fold_key(identity) in [fold_key(row.get(name)) for name in names]
 
 
+def is_unique_match(row: Row, identity: object) -> bool:
+    """True if an identity is one of a row's ids, which are never ambiguous, unlike addresses: a
+    display name may be somebody else's address (CrowdStrike/CRT#39).
+    """
+    names = ("Guid", "ExchangeObjectId", "ExternalDirectoryObjectId", "DistinguishedName")
+    return fold_key(identity) in [fold_key(row[name]) for name in names if row.get(name)]
+
+
 def is_group(row: Row | None) -> bool:
     return (row or {}).get("RecipientTypeDetails") == "GroupMailbox"
 
@@ -229,12 +237,11 @@ def get_recipient(tenant: SimulatedTenant, command: Command) -> CmdletResult:
     """Get-Recipient: the scene's rows, and the mailboxes that have none among them."""
     identity = command.get_parameter("Identity")
     if identity is not None:
+        owners = [*tenant.find_owners(identity), *tenant.find_displayed(identity)]
         found = [
-            row
-            for owner in tenant.find_owners(identity)
-            if (row := get_recipient_row(owner)) is not None
+            row for owner in dict.fromkeys(owners) if (row := get_recipient_row(owner)) is not None
         ]
-        exact = [row for row in found if is_exact_match(row, strip_address_prefix(identity))]
+        exact = [row for row in found if is_unique_match(row, strip_address_prefix(identity))]
         rows = exact if len(exact) == 1 else found
         if not rows:
             raise build_missing_object_error(identity)

@@ -119,8 +119,9 @@ def add_defaults(graph: Mapping[str, Any], exchange: dict[str, Any]) -> None:
     for cmdlet in (*CMDLETS_WITH_GUID, *DEFAULT_ROW_PROPERTIES):
         for row in exchange.get(cmdlet, ()):
             name = f"{cmdlet}/{row.get('Identity') or row.get('Name')}"
-            guid = {"Guid": str(uuid5(NAMESPACE_URL, name))} if cmdlet in CMDLETS_WITH_GUID else {}
-            fill_row(row, {**guid, **DEFAULT_ROW_PROPERTIES.get(cmdlet, {})})
+            guid = str(row.get("Guid") or uuid5(NAMESPACE_URL, name))
+            ids = {"Guid": guid, "ExchangeObjectId": guid} if cmdlet in CMDLETS_WITH_GUID else {}
+            fill_row(row, {**ids, **DEFAULT_ROW_PROPERTIES.get(cmdlet, {})})
     for row in graph.get("users", ()):
         fill_row(row, {"assignedLicenses": [], "assignedPlans": []})
     fill_quotas(graph.get("users", ()), exchange.get("Get-Mailbox", ()))

@@ -81,6 +81,7 @@ RECIPIENT_KEYS = (
     "DistinguishedName",
     "ExternalEmailAddress",
 )
+DISPLAY_NAME_MARK = "display name|"
 RECIPIENT_JOIN_KEYS = ("ExternalDirectoryObjectId", "Guid", "PrimarySmtpAddress")
 AUDIT_LOG_CMDLET = "Set-AdminAuditLogConfig"
 AUDIT_LOG_LAG = "exchange-audit-log-lag"
@@ -154,6 +155,12 @@ def iter_keys(row: Row) -> Iterator[str]:
     addresses = row.get("EmailAddresses") or ()
     for address in [addresses] if isinstance(addresses, str) else addresses:
         yield fold_key(strip_address_prefix(address))
+
+
+def iter_display_keys(row: Row) -> Iterator[str]:
+    """The key of a display name that looks like an address, under which Get-Recipient finds it."""
+    if "@" in str(row.get("DisplayName")):
+        yield f"{DISPLAY_NAME_MARK}{fold_key(row['DisplayName'])}"
 
 
 def get_join_keys(mailbox: Row) -> tuple[str, ...]:
@@ -244,11 +251,11 @@ class SimulatedTenant:
         for mailbox in self.exchange["Get-Mailbox"]:
             owner = self.find_or_create_owner(mailbox, "mailbox", get_join_keys(mailbox))
             owner.mailbox = mailbox
-            self.index_keys(owner, iter_keys(mailbox))
+            self.index_keys(owner, (*iter_keys(mailbox), *iter_display_keys(mailbox)))
         for recipient in self.exchange["Get-Recipient"]:
             owner = self.find_or_create_owner(recipient, "recipient", RECIPIENT_JOIN_KEYS)
             owner.recipient = recipient
-            self.index_keys(owner, iter_keys(recipient))
+            self.index_keys(owner, (*iter_keys(recipient), *iter_display_keys(recipient)))
             if owner.mailbox is not None and recipient.get("LegacyExchangeDN"):
                 # Get-Mailbox prints the legacy name of a mailbox, and Get-Recipient does not.
                 owner.mailbox.setdefault("LegacyExchangeDN", recipient["LegacyExchangeDN"])
@@ -310,6 +317,11 @@ class SimulatedTenant:
             or self.owner_index.get(fold_key(extract_common_name(str(key))))
             or ()
         )
+        return (found,) if isinstance(found, Owner) else found
+
+    def find_displayed(self, name: object) -> Sequence[Owner]:
+        """All owners with a display name that looks like an address."""
+        found = self.owner_index.get(f"{DISPLAY_NAME_MARK}{fold_key(name)}", ())
         return (found,) if isinstance(found, Owner) else found
 
     def find_account(self, key: str) -> Owner | None:

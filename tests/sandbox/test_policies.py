@@ -18,6 +18,8 @@ ORGANIZATION = f"/organization/{TENANT}"
         ("GET", AUTHORIZATION, "Policy.Read.All"),
         ("PATCH", AUTHORIZATION, "Policy.ReadWrite.Authorization"),
         ("GET", DEFAULTS, "Policy.Read.All"),
+        ("GET", "/policies/adminConsentRequestPolicy", "Policy.Read.All"),
+        ("GET", "/policies/authenticationMethodsPolicy", "Policy.Read.All"),
         ("GET", ORGANIZATION, "Organization.Read.All"),
         ("PATCH", ORGANIZATION, "Organization.ReadWrite.All"),
     ],
@@ -204,3 +206,62 @@ async def test_a_row_that_is_to_stay_bare_stays_bare(start: StartTenant) -> None
         first, second = await client.read_rows("Get-RemoteDomain")
         assert first["Guid"]
         assert "Guid" not in second
+
+
+async def test_the_organization_is_printed_as_exchange_prints_it(client: TenantClient) -> None:
+    (row,) = (await client.run_cmdlet("Get-OrganizationConfig")).body["value"]
+    assert len([name for name in row if "@" not in name]) > 25
+    assert (row["RejectDirectSend"], row["MailTipsLargeAudienceThreshold"]) == (True, 25)
+    assert row["MailTipsLargeAudienceThreshold@data.type"] == "System.Int32"
+    assert "RejectDirectSend@data.type" not in row
+
+
+async def test_a_scene_says_what_differs_and_the_rest_is_printed_all_the_same(
+    start: StartTenant,
+) -> None:
+    told = {"Identity": "x", "Name": "x", "RejectDirectSend": False}
+    async with start(exchange={"Get-OrganizationConfig": [told]}) as client:
+        (row,) = (await client.run_cmdlet("Get-OrganizationConfig")).body["value"]
+        assert (row["RejectDirectSend"], row["OAuth2ClientProfileEnabled"]) == (False, True)
+    async with start(
+        exchange={"Get-OrganizationConfig": [told | {"@sandbox.bare": True}]}
+    ) as client:
+        (row,) = (await client.run_cmdlet("Get-OrganizationConfig")).body["value"]
+        assert "OAuth2ClientProfileEnabled" not in row
+
+
+async def test_an_object_has_its_exchange_id_with_the_note_of_its_type(
+    client: TenantClient,
+) -> None:
+    (row,) = (await client.run_cmdlet("Get-RemoteDomain")).body["value"]
+    for name in ("Guid", "ExchangeObjectId"):
+        assert row[f"{name}@data.type"] == "System.Guid"
+        assert row[f"{name}@odata.type"] == "#Guid"
+    assert row["Guid"] == row["ExchangeObjectId"]
+
+
+async def test_a_policy_prints_what_a_scene_leaves_out(start: StartTenant) -> None:
+    scene = {"authorizationPolicy": {"defaultUserRolePermissions": {"allowedToCreateApps": True}}}
+    async with start(graph=scene) as client:
+        body = (await client.get(AUTHORIZATION)).body
+        inner = body["defaultUserRolePermissions"]
+        assert (inner["allowedToCreateApps"], inner["allowedToCreateTenants"]) == (True, False)
+        assert body["allowInvitesFrom"] == "adminsAndGuestInviters"
+
+
+async def test_an_address_that_is_somebody_elses_display_name_is_refused(
+    start: StartTenant,
+) -> None:
+    rows = [
+        {"Guid": "1" * 8, "Name": "ann", "PrimarySmtpAddress": "ann@contoso.example"},
+        {"Guid": "2" * 8, "Name": "x", "DisplayName": "Ann@contoso.example"},
+    ]
+    async with start(exchange={"Get-Recipient": rows}) as client:
+        reply = await client.run_cmdlet("Get-Recipient", Identity="ann@contoso.example")
+        assert reply.status == 400
+        assert "ManagementObjectAmbiguousException" in str(reply.body)
+        reply = await client.run_cmdlet("Get-Recipient", Identity="1" * 8)
+        assert [row["Name"] for row in reply.body["value"]] == ["ann"]
+        by_address = "EmailAddresses -eq 'smtp:ann@contoso.example'"
+        reply = await client.run_cmdlet("Get-Recipient", Filter=by_address)
+        assert reply.body["value"] == []

@@ -20,6 +20,7 @@ from core.adapters.m365.deletions import parse_deleted_object, parse_deletion
 from core.adapters.m365.inbox_rules.parse import parse_exchange_rule, parse_graph_rule
 from core.adapters.m365.mail_flow.parse import (
     IDENTITY_PROPERTIES,
+    matches_recipient,
     parse_accepted_domain,
     parse_outbound_policies,
     parse_recipient,
@@ -183,7 +184,7 @@ def read_recipients(wire: Wire) -> Iterator[Recipient]:
             str(name)
             for key in IDENTITY_PROPERTIES
             for name in parse_value_list(row.get(key))
-            if name
+            if name and matches_recipient(row, str(name))
         }:
             by_name.setdefault(name, []).append(row)
     return (parse_recipient(name, rows) for name, rows in by_name.items())

@@ -103,7 +103,8 @@ def matches_recipient(row: ResponseRow, name: str) -> bool:
     """True when a recipient row is the requested recipient, and not just any that came back.
 
     Exchange lists everyone for an identity it does not understand, so an answer is proof of
-    nothing unless the name stands in it. Of a canonical name an answer only holds the end.
+    nothing unless the name stands in it. Of a canonical name an answer only holds the end. An
+    address is not that of whoever only bears it as a display name: anybody may.
     """
     wanted, last = strip_address_prefix(name), strip_address_prefix(parse_leaf_name(name))
     if last and last in (
@@ -114,6 +115,7 @@ def matches_recipient(row: ResponseRow, name: str) -> bool:
     return bool(wanted) and any(
         wanted == strip_address_prefix(value)
         for key in IDENTITY_PROPERTIES
+        if key != "DisplayName" or "@" not in wanted
         for value in parse_value_list(row.get(key))
     )
 

@@ -1,6 +1,7 @@
 """The organization's mail flow, and whom a recipient name stands for."""
 
 import asyncio
+import re
 from collections import OrderedDict
 from collections.abc import Collection, Mapping, Sequence
 from dataclasses import replace
@@ -50,6 +51,8 @@ from core.tenant.sources import DOMAINS, OUTBOUND_POLICIES, RECIPIENTS, TRANSPOR
 
 RELIES_ON = ("exchange-recipient-by-dn", "exchange-legacy-control")
 
+# Nothing in it has a meaning in a filter.
+PLAIN_ADDRESS = re.compile(r"[A-Za-z0-9._+-]{1,64}@[A-Za-z0-9.-]{1,253}")
 READ_DOMAINS = "Domain.Read.All"
 RECIPIENT_NAME_LIMIT = 1_000
 type RowsOrError = list[ResponseRow] | TenantError
@@ -111,6 +114,7 @@ async def fetch_recipients(exchange: ExchangeClient, names: Collection[str]) -> 
         commands = [build_recipient_command(name) for name in part]
         answers = dict(zip(part, await exchange.invoke_batch(commands), strict=True))
         confirmed = await confirm_legacy_names(exchange, answers)
+        confirmed |= await find_by_address(exchange, answers)
         for name, rows in answers.items():
             match confirmed.get(name, rows):
                 case NotFound():
@@ -120,7 +124,8 @@ async def fetch_recipients(exchange: ExchangeClient, names: Collection[str]) -> 
                 case TenantError() as error:
                     failures[name] = error
                 case found:
-                    items.append(parse_recipient(name, found, name in confirmed))
+                    is_confirmed = name in confirmed and is_legacy_name(name)
+                    items.append(parse_recipient(name, found, is_confirmed))
     return Reading(
         items=tuple(items),
         failures=build_object_failures(RECIPIENTS, failures, len(requested), {}),
@@ -132,6 +137,37 @@ async def fetch_recipients(exchange: ExchangeClient, names: Collection[str]) -> 
 def build_recipient_command(name: str) -> Command:
     """The command that looks a recipient up; a second row shows that the name is not one's own."""
     return Command("Get-Recipient", {"Identity": name, "ResultSize": 2}, RECIPIENT_PROPERTIES)
+
+
+async def find_by_address(
+    exchange: ExchangeClient, answers: Mapping[str, RowsOrError]
+) -> dict[str, RowsOrError]:
+    """The owners of addresses that Exchange calls ambiguous, found by the address alone.
+
+    Get-Recipient takes display names for identities too, and refuses an address that somebody else
+    bears as a display name (CrowdStrike/CRT#39). An address itself belongs to one recipient.
+    """
+    names = [
+        name
+        for name, answer in answers.items()
+        if isinstance(answer, Rejected)
+        and answer.verdict == AMBIGUOUS
+        and PLAIN_ADDRESS.fullmatch(name)
+    ]
+    commands = [
+        Command(
+            "Get-Recipient",
+            {"Filter": f"EmailAddresses -eq 'smtp:{name}'", "ResultSize": 2},
+            RECIPIENT_PROPERTIES,
+        )
+        for name in names
+    ]
+    replies = await exchange.invoke_batch(commands) if commands else []
+    return {
+        name: reply
+        for name, reply in zip(names, replies, strict=True)
+        if not isinstance(reply, Forbidden | NotFound) and reply != []
+    }
 
 
 async def confirm_legacy_names(

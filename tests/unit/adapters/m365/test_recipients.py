@@ -129,3 +129,40 @@ async def test_a_refused_look_up_is_unread_and_not_nobody(body: Any) -> None:
         assert [(miss.source, miss.object_id) for miss in found.failures] == [(RECIPIENTS, "ann")]
         with pytest.raises(Rejected, match=r"wrong|No such"):
             await find_forward_recipient(to.exchange, "ann", "")
+
+
+async def test_an_address_somebody_else_bears_as_a_display_name_is_that_of_its_owner() -> None:
+    exchange = {
+        "Get-Mailbox": [build_mailbox_row(PERSON, PERSON_GUID, "ann")],
+        "Get-Recipient": [
+            stand_in("MailContact", DisplayName="ann@contoso.example"),
+            stand_in(
+                "MailContact", Guid=f"{CONTACT_GUID[:-1]}2", Name="x", DisplayName="b@c.example"
+            ),
+        ],
+    }
+    async with connect_sandbox(build_scene(exchange=exchange)) as to:
+        found = await look_up(to, "ann@contoso.example")
+        assert (found.found, found.several, found.id) == (True, False, PERSON)
+        # Nobody has the address itself, so the name alone proves nothing.
+        nobody = await look_up(to, "b@c.example")
+        assert (nobody.found, nobody.several) == (False, False)
+
+
+async def test_a_name_several_answer_to_stays_several() -> None:
+    exchange = {
+        "Get-Recipient": [
+            stand_in("MailContact", Alias="both@c.example", PrimarySmtpAddress="p@c.example"),
+            stand_in(
+                "MailContact",
+                Guid=f"{CONTACT_GUID[:-1]}2",
+                Name="Other",
+                Alias="both@c.example",
+                PrimarySmtpAddress="q@c.example",
+            ),
+        ]
+    }
+    async with connect_sandbox(build_scene(exchange=exchange)) as to:
+        for name in ("both@c.example", "it's@c.example"):
+            found = await look_up(to, name)
+            assert (found.found, found.several) == (False, name.startswith("both"))
