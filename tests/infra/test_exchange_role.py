@@ -17,7 +17,7 @@ from core.adapters.graph.client import GraphClient
 from core.adapters.m365.changes import apply_change
 from core.adapters.m365.mail_flow.groups import fetch_group_members
 from core.adapters.m365.mail_flow.parse import CONFIRMING_CMDLETS, build_confirming_command
-from core.adapters.m365.mail_flow.read import fetch_accepted_domains
+from core.adapters.m365.mail_flow.read import build_address_command, fetch_accepted_domains
 from core.adapters.m365.roles.parse import RoleGroup
 from core.adapters.m365.roles.read import RoleHolders, build_member_commands, collect_role_groups
 from core.adapters.m365.tenant import connect_tenant
@@ -258,9 +258,10 @@ async def everything_read(exchange: ExchangeClient) -> None:
 
 
 def everything_asked_of_a_found_recipient() -> list[Command]:
-    """The commands by which a recipient of each kind confirms its legacy name."""
+    """The commands by which a recipient of each kind confirms its legacy name, or its address."""
     rows = ({"RecipientTypeDetails": kind, "Guid": MAILBOX.guid} for kind in CONFIRMING_CMDLETS)
-    return [command for row in rows if (command := build_confirming_command(row))]
+    confirming = [command for row in rows if (command := build_confirming_command(row))]
+    return [*confirming, build_address_command("ann@contoso.example")]
 
 
 async def everything_listed_in_other_ways() -> list[Command]:

@@ -139,6 +139,12 @@ def build_recipient_command(name: str) -> Command:
     return Command("Get-Recipient", {"Identity": name, "ResultSize": 2}, RECIPIENT_PROPERTIES)
 
 
+def build_address_command(address: str) -> Command:
+    """The command that finds the owner of a plain address, whatever others are called."""
+    parameters = {"Filter": f"EmailAddresses -eq 'smtp:{address}'", "ResultSize": 2}
+    return Command("Get-Recipient", parameters, RECIPIENT_PROPERTIES)
+
+
 async def find_by_address(
     exchange: ExchangeClient, answers: Mapping[str, RowsOrError]
 ) -> dict[str, RowsOrError]:
@@ -154,14 +160,7 @@ async def find_by_address(
         and answer.verdict == AMBIGUOUS
         and PLAIN_ADDRESS.fullmatch(name)
     ]
-    commands = [
-        Command(
-            "Get-Recipient",
-            {"Filter": f"EmailAddresses -eq 'smtp:{name}'", "ResultSize": 2},
-            RECIPIENT_PROPERTIES,
-        )
-        for name in names
-    ]
+    commands = [build_address_command(name) for name in names]
     replies = await exchange.invoke_batch(commands) if commands else []
     return {
         name: reply
