@@ -237,10 +237,8 @@ def get_recipient(tenant: SimulatedTenant, command: Command) -> CmdletResult:
     """Get-Recipient: the scene's rows, and the mailboxes that have none among them."""
     identity = command.get_parameter("Identity")
     if identity is not None:
-        owners = [*tenant.find_owners(identity), *tenant.find_displayed(identity)]
-        found = [
-            row for owner in dict.fromkeys(owners) if (row := get_recipient_row(owner)) is not None
-        ]
+        named = dict.fromkeys((*tenant.find_owners(identity), *tenant.find_displayed(identity)))
+        found = [row for owner in named if (row := get_recipient_row(owner)) is not None]
         exact = [row for row in found if is_unique_match(row, strip_address_prefix(identity))]
         rows = exact if len(exact) == 1 else found
         if not rows:
