@@ -28,7 +28,10 @@ from sandbox.functions_host.azurite import Azurite
 ROOT = Path(__file__).resolve().parent.parent
 MUTANTS = ROOT / "mutants"
 EQUIVALENT = Path(__file__).with_name("equivalent_mutants.toml")
-DECISIONS = ("assess", "case_lifecycle", "decision_context", "outcomes", "plan", "reconcile")
+DECISIONS = (
+    *("assess", "case_lifecycle", "decision_context", "first_look", "held_plans"),
+    *("outcomes", "plan", "reconcile", "widening"),
+)
 LEDGER_MODULES = ("ledger", "lease", "records", "state_table")
 TARGETS: Mapping[str, tuple[str, ...]] = {
     "decide": tuple(f"core/engine/{name}.py" for name in DECISIONS),
