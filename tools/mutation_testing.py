@@ -29,7 +29,7 @@ ROOT = Path(__file__).resolve().parent.parent
 MUTANTS = ROOT / "mutants"
 EQUIVALENT = Path(__file__).with_name("equivalent_mutants.toml")
 DECISIONS = (
-    *("assess", "case_lifecycle", "decision_context", "first_look", "held_plans"),
+    *("assess", "brake", "case_lifecycle", "decision_context", "first_look", "held_plans"),
     *("outcomes", "plan", "reconcile", "widening"),
 )
 LEDGER_MODULES = ("ledger", "lease", "records", "state_table")
