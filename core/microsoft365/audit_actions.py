@@ -1,10 +1,15 @@
-"""The actions that a mailbox audits, compared with Microsoft's default. Pure."""
+"""The actions that a mailbox audits, compared with Microsoft's default. Pure.
 
-from collections.abc import Iterator, Sequence
+What Microsoft audits is `audit_defaults.json`, with its source and date.
+"""
+
+import json
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from enum import StrEnum
+from pathlib import Path
 
-from core.microsoft365.service_plans import has_advanced_auditing
+from core.microsoft365.service_plans import has_advanced_auditing, has_mailbox_plan
 from core.model.findings import Fact
 from core.tenant.auditing import MailboxAudit
 from core.tenant.changes import ResetAuditSet
@@ -23,27 +28,47 @@ SEND = "Send"
 MESSAGE_BIND = "MessageBind"
 REFUSED_ACTIONS = frozenset({MESSAGE_BIND})
 AUDITING_CAPABILITY = "M365Auditing"
+MAILBOX_CAPABILITY_PREFIX = "BPOS_S_"
+"""How the capabilities of a mailbox with a licence of Exchange Online begin."""
 
-COMMON_ACTIONS = frozenset(
-    {
-        "ApplyRecord",
-        "HardDelete",
-        MAIL_ITEMS_ACCESSED,
-        "MoveToDeletedItems",
-        "SoftDelete",
-        "Update",
-        "UpdateFolderPermissions",
-        "UpdateInboxRules",
-    }
-)
-# What Microsoft audits by default with advanced auditing (Microsoft Learn: Manage mailbox auditing,
-# Mailbox actions for user mailboxes and shared mailboxes).
-DEFAULT_ACTIONS = {
-    "Admin": COMMON_ACTIONS
-    | {"Create", SEND, "SendAs", "SendOnBehalf", "UpdateCalendarDelegation"},
-    "Delegate": COMMON_ACTIONS | {"Create", "SendAs", "SendOnBehalf"},
-    "Owner": COMMON_ACTIONS | {SEND, "UpdateCalendarDelegation"},
+type ActionsByLogonType = Mapping[str, frozenset[str]]
+
+
+class AuditLicence(StrEnum):
+    """What a mailbox's licence includes of Microsoft's auditing."""
+
+    PREMIUM = "premium"
+    STANDARD = "standard"
+    NONE = "none"
+    """No licence of Exchange Online, as most shared mailboxes."""
+
+
+@dataclass(frozen=True, slots=True)
+class LicensedAction:
+    """An action that Microsoft audits by default under some licences only."""
+
+    action: str
+    logon_types: tuple[str, ...]
+    licences: frozenset[AuditLicence]
+
+
+def read_default_actions() -> tuple[ActionsByLogonType, tuple[LicensedAction, ...]]:
+    """What Microsoft audits under every licence, and what it adds, from `audit_defaults.json`."""
+    listed = json.loads(Path(__file__).with_name("audit_defaults.json").read_text(encoding="utf-8"))
+    return {name: frozenset(actions) for name, actions in listed["always"].items()}, tuple(
+        LicensedAction(
+            row["action"], tuple(row["logon_types"]), frozenset(map(AuditLicence, row["licences"]))
+        )
+        for row in listed["licensed"]
+    )
+
+
+UNLICENSED_ACTIONS, LICENSED_ACTIONS = read_default_actions()
+DEFAULT_ACTIONS: ActionsByLogonType = {
+    name: actions | {row.action for row in LICENSED_ACTIONS if name in row.logon_types}
+    for name, actions in UNLICENSED_ACTIONS.items()
 }
+"""What Microsoft audits by default under the largest licence."""
 CANONICAL_ACTIONS = {
     action.lower(): action for defaults in DEFAULT_ACTIONS.values() for action in defaults
 }
@@ -67,11 +92,22 @@ class AuditSetDeviation:
         return bool(self.extras) and not self.missing
 
 
-def includes_advanced_auditing(audit: MailboxAudit, account: Account | None) -> bool:
-    """Whether the licence includes advanced auditing; Exchange says so where Graph does not."""
-    if account is None or account.serving_plans is None:
-        return AUDITING_CAPABILITY in audit.capabilities
-    return has_advanced_auditing(account.serving_plans)
+def classify_capabilities(audit: MailboxAudit) -> AuditLicence:
+    """The licence as Exchange has it, by the capabilities of the mailbox."""
+    if AUDITING_CAPABILITY in audit.capabilities:
+        return AuditLicence.PREMIUM
+    is_licensed = any(name.startswith(MAILBOX_CAPABILITY_PREFIX) for name in audit.capabilities)
+    return AuditLicence.STANDARD if is_licensed else AuditLicence.NONE
+
+
+def classify_licence(audit: MailboxAudit, account: Account | None) -> AuditLicence:
+    """The licence of a mailbox; Exchange's word for it where Graph does not know the plans."""
+    plans = account.serving_plans if account else None
+    if plans is None:
+        return classify_capabilities(audit)
+    if has_advanced_auditing(plans):
+        return AuditLicence.PREMIUM
+    return AuditLicence.STANDARD if has_mailbox_plan(plans) else AuditLicence.NONE
 
 
 def get_managed_logon_types(audit: MailboxAudit) -> frozenset[str]:
@@ -90,44 +126,67 @@ class ItemsAccessedRule(StrEnum):
     """Where MailItemsAccessed should be recorded."""
 
     LICENSED = "licensed"
-    """Where the licence includes advanced auditing."""
+    """Where the licence includes it and the tenant's own default does not leave it out."""
     REQUIRED = "required"
     """In every mailbox."""
     IGNORE = "ignore"
     """The guard does not look at it."""
 
 
-def expects_items_accessed(advanced: bool, rule: ItemsAccessedRule) -> bool:
-    """Whether MailItemsAccessed should be recorded, with advanced auditing or without it."""
-    if rule is ItemsAccessedRule.IGNORE:
-        return False
-    return advanced or rule is ItemsAccessedRule.REQUIRED
+def list_expected_actions(
+    logon_type: str,
+    licence: AuditLicence,
+    tenant_default: frozenset[str] | None,
+    rule: ItemsAccessedRule,
+) -> frozenset[str]:
+    """What a logon type should audit.
+
+    `tenant_default` is what Microsoft's default contains in this tenant for mailboxes of the kind
+    and licence, None if too few were seen. It adds what the list in `audit_defaults.json` does not
+    know yet, and decides whether a standard licence brings what Microsoft has only begun to add.
+    """
+    licensed = {row.action for row in LICENSED_ACTIONS if logon_type in row.logon_types}
+    granted = {
+        row.action
+        for row in LICENSED_ACTIONS
+        if logon_type in row.logon_types and licence in row.licences
+    }
+    if tenant_default is not None:
+        shown = licensed & tenant_default
+        granted = granted | shown if licence is AuditLicence.PREMIUM else shown
+    expected = UNLICENSED_ACTIONS[logon_type] | granted | (tenant_default or frozenset())
+    if rule is ItemsAccessedRule.REQUIRED:
+        expected |= {MAIL_ITEMS_ACCESSED}
+    return expected - {MAIL_ITEMS_ACCESSED} if rule is ItemsAccessedRule.IGNORE else expected
 
 
 def compare_audit_set(
-    audit: MailboxAudit, logon_type: str, advanced: bool, rule: ItemsAccessedRule
+    audit: MailboxAudit, logon_type: str, expected: frozenset[str]
 ) -> AuditSetDeviation:
-    """How a customized list differs from what Microsoft audits under this licence."""
+    """How a customized list differs from what should be audited."""
     actions = get_audited_actions(audit, logon_type)
-    not_expected = set() if advanced else {SEND}
-    if not expects_items_accessed(advanced, rule):
-        not_expected.add(MAIL_ITEMS_ACCESSED)
-    missing = DEFAULT_ACTIONS[logon_type] - actions - not_expected
-    return AuditSetDeviation(logon_type, actions - DEFAULT_ACTIONS[logon_type], missing)
+    usual = DEFAULT_ACTIONS[logon_type] | expected
+    return AuditSetDeviation(logon_type, actions - usual, expected - actions)
 
 
 def build_audit_reset(
     audit: MailboxAudit, deviations: Sequence[AuditSetDeviation]
 ) -> ResetAuditSet:
-    """The change that resets logon types to Microsoft's default and keeps added actions."""
+    """The change that resets logon types to Microsoft's default and keeps added actions.
+
+    It expects the default to bring all that is missing.
+    """
     dropped = REFUSED_ACTIONS
     extras = tuple(
         (entry.logon_type, tuple(sorted(entry.extras - dropped)))
         for entry in deviations
         if entry.extras - dropped
     )
+    expects = tuple(
+        (entry.logon_type, tuple(sorted(entry.missing))) for entry in deviations if entry.missing
+    )
     return ResetAuditSet(
-        audit.mailbox.guid, tuple(entry.logon_type for entry in deviations), extras
+        audit.mailbox.guid, tuple(entry.logon_type for entry in deviations), extras, expects
     )
 
 

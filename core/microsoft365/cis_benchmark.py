@@ -85,7 +85,12 @@ CONTROLS: Mapping[str, tuple[Control, ...]] = {
         define_cis_control(
             "6.1.2",
             "Ensure mailbox audit actions are configured",
-            *("mailbox-audit-off", "audit-set-customised", "mail-items-accessed-missing"),
+            *(
+                "mailbox-audit-off",
+                "audit-set-customised",
+                "audit-actions-missing",
+                "auditing-plan-off",
+            ),
         ),
         define_cis_control(
             "6.1.3", "Ensure 'AuditBypassEnabled' is not enabled on mailboxes", "audit-bypass"

@@ -40,13 +40,14 @@ class EnableMailboxAudit:
 class ResetAuditSet:
     """Return logon types to Microsoft's default set, then add `extras` (by logon type) again.
 
-    `expects` are the actions that the default set should contain for each of the logon types.
+    `expects` are the actions, by logon type, that the mailbox has to audit afterwards: all that the
+    finding complained of.
     """
 
     mailbox_guid: str
     logon_types: tuple[str, ...]
     extras: tuple[tuple[str, tuple[str, ...]], ...] = ()
-    expects: tuple[str, ...] = ()
+    expects: tuple[tuple[str, tuple[str, ...]], ...] = ()
 
 
 @dataclass(frozen=True, slots=True)

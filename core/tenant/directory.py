@@ -19,6 +19,10 @@ class Account:
     """Ids of assigned service plans, deleted ones left out; None: licensed, plans unknown."""
     idle_plans: frozenset[str] = frozenset()
     """Those of `plans` that do not serve: suspended, locked out, or in a state nobody knows."""
+    switched_off_plans: frozenset[str] = frozenset()
+    """Ids of plans that the assigned licences include and an administrator switched off for this
+    account.
+    """
     licensed: bool = False
     """True: at least one licence is assigned."""
     licence_ids: frozenset[str] | None = None

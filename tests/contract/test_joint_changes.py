@@ -30,7 +30,7 @@ SCENE = build_scene(
         ]
     }
 )
-RESET = ResetAuditSet(PERSON_GUID, ("Owner",), expects=("MailItemsAccessed",))
+RESET = ResetAuditSet(PERSON_GUID, ("Owner",), expects=(("Owner", ("MailItemsAccessed",)),))
 CHANGES: tuple[Change, ...] = (
     EnableMailboxAudit(PERSON_GUID),
     RESET,

@@ -311,7 +311,9 @@ async def test_logon_types_go_back_to_microsoft_and_extras_stay(open_tenant: Ope
 async def test_a_default_set_that_does_not_bring_what_is_expected_is_a_refusal(
     open_tenant: OpenTenant, extras: tuple[tuple[str, tuple[str, ...]], ...]
 ) -> None:
-    change = ResetAuditSet(PERSON_GUID, ("Owner",), extras, expects=("MailItemsAccessed",))
+    change = ResetAuditSet(
+        PERSON_GUID, ("Owner",), extras, expects=(("Owner", ("MailItemsAccessed",)),)
+    )
     unlicensed = one_mailbox(PersistedCapabilities=[], DefaultAuditSet=["Admin"])
     async with open_tenant(unlicensed) as to:
         for _ in range(2):

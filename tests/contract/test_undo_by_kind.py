@@ -254,7 +254,14 @@ async def test_logon_types_that_were_microsofts_are_again_and_so_are_their_lists
     open_tenant: OpenTenant,
 ) -> None:
     """A list of Microsoft's that lacked something cannot be asked for."""
-    change = ResetAuditSet(PERSON_GUID, ("Delegate", "Owner"), expects=("MailItemsAccessed",))
+    change = ResetAuditSet(
+        PERSON_GUID,
+        ("Delegate", "Owner"),
+        expects=(
+            ("Delegate", ("MailItemsAccessed",)),
+            ("Owner", ("MailItemsAccessed",)),
+        ),
+    )
     lacking = build_mailbox_scene(DefaultAuditSet=["Admin", "Delegate"], AuditDelegate=["Update"])
     async with open_tenant(build_scene(**lacking)) as to:
         made = await to.tenant.writer.apply(change)

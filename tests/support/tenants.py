@@ -245,7 +245,7 @@ EVERY_CHANGE: tuple[Change, ...] = (
     EnableOrganizationAudit(),
     EnableUnifiedAuditLog(),
     EnableMailboxAudit(PERSON_GUID),
-    ResetAuditSet(PERSON_GUID, ("Delegate",), expects=("MailItemsAccessed",)),
+    ResetAuditSet(PERSON_GUID, ("Delegate",), expects=(("Delegate", ("MailItemsAccessed",)),)),
     RESET_CHANGE,
     RaiseAuditAge(PERSON_GUID, 180),
     ClearAuditBypass("g1"),

@@ -98,6 +98,7 @@ def parse_account(row: ResponseRow) -> Account:
         synced=parse_row_flag(row, "onPremisesSyncEnabled"),
         plans=plans,
         idle_plans=parse_idle_plan_ids(row.get("assignedPlans")) & (plans or frozenset()),
+        switched_off_plans=parse_switched_off_plan_ids(licences),
         licensed=licensed,
         licence_ids=parse_licence_ids(licences),
         created_at=parse_known_timestamp(row.get("createdDateTime")),
@@ -120,6 +121,19 @@ def parse_licence_ids(value: object) -> frozenset[str] | None:
         return None
     ids = [parse_object_id(one.get("skuId")) if isinstance(one, Mapping) else "" for one in value]
     return frozenset(ids) if all(ids) else None
+
+
+def parse_switched_off_plan_ids(value: object) -> frozenset[str]:
+    """Ids of the plans that the assigned licences leave out (assignedLicense, disabledPlans)."""
+    licences = value[:LIST_LIMIT] if isinstance(value, list) else []
+    listed = [one.get("disabledPlans") for one in licences if isinstance(one, Mapping)]
+    return frozenset(
+        parse_text(plan, ID_LIMIT).strip().lower()
+        for plans in listed
+        if isinstance(plans, list)
+        for plan in plans[:LIST_LIMIT]
+        if parse_text(plan, ID_LIMIT)
+    )
 
 
 def parse_plan_ids(value: object) -> frozenset[str] | None:

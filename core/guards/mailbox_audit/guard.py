@@ -5,17 +5,15 @@ everything one account does. An intruder who does that first reads, sends and de
 afterwards nobody can say which mail was taken; what was never recorded cannot be recovered.
 """
 
-from collections.abc import AsyncIterator, Iterator, Sequence
+from collections.abc import AsyncIterator, Iterable, Iterator, Sequence
 from dataclasses import replace
 from datetime import timedelta
 from typing import Protocol
 
-from core.guards.mailbox_audit.judge import (
-    VERDICT_TEXTS,
-    AuditItem,
-    LicensedAudit,
-    judge,
-)
+from core.guards.mailbox_audit.audit_sets import is_plan_switched_off
+from core.guards.mailbox_audit.items import VERDICT_TEXTS, AuditItem, LicensedAudit
+from core.guards.mailbox_audit.judge import judge
+from core.guards.mailbox_audit.memory import Recorded, RecordingMemory
 from core.guards.mailbox_audit.options import (
     AUDIT_LOG_AGE_DAYS,
     ITEMS_ACCESSED,
@@ -23,9 +21,14 @@ from core.guards.mailbox_audit.options import (
     Policy,
     read_options,
 )
+from core.guards.mailbox_audit.tenant_defaults import TenantDefaults
 from core.microsoft365.audit_actions import (
     AUDITING_CAPABILITY,
-    includes_advanced_auditing,
+    MAIL_ITEMS_ACCESSED,
+    AuditLicence,
+    classify_capabilities,
+    classify_licence,
+    get_audited_actions,
 )
 from core.model.guards import Guard, ObserveContext, Permission, Service
 from core.model.options import SettingReader
@@ -64,6 +67,10 @@ AUDITED_KINDS = frozenset(
 )
 
 
+PAGES_PER_SAVE = 10
+"""What mailboxes record is remembered after so many pages of the listing, and at its end."""
+
+
 class AuditPorts(HasAccounts, HasAuditing, Protocol):
     """The ports this guard reads."""
 
@@ -81,28 +88,78 @@ async def observe(
         listed_counts=count_listing(AUDIT_BYPASS, bypasses, min_missing=2),
     )
     listed = PresenceTracker(context.open_case_ids)
+    memory = RecordingMemory(context.known_traits, context.policy.now)
+    defaults = TenantDefaults()
+    page_count = 0
     async for page in tenant.auditing.list_mailbox_audits(context.continuation):
         listed.add_page(page)
-        yield await add_audit_licences(tenant, page, context.policy)
+        page_count += 1
+        audits = [audit for audit in page.items if is_audited_mailbox(audit.mailbox)]
+        defaults.add_audits(audits)
+        items = [
+            LicensedAudit(
+                audit,
+                classify_capabilities(audit),
+                defaults.get_default(audit),
+                memory.recall(audit.mailbox.id),
+            )
+            for audit in audits
+        ]
+        reading = await add_audit_licences(tenant, page, items, context.policy)
+        remember_recording(memory, reading.items)
+        if page_count % PAGES_PER_SAVE == 0:
+            reading = replace(reading, known_traits=tuple(memory.build_rows()))
+        yield reading
+    is_whole = listed.complete and not context.continuation
+    rows = tuple(memory.build_rows(forget_unseen=is_whole))
+    yield Reading(known_traits=rows, scope=frozenset(), complete=listed.complete)
     if not context.continuation:
         for rest in listed.build_absence_readings((MAILBOX_AUDIT, ACCOUNTS)):
             yield rest
 
 
+def remember_recording(memory: RecordingMemory, items: Iterable[AuditItem]) -> None:
+    """Add what mailboxes record now to what they recorded before.
+
+    It stays remembered while it is missing. A licence for advanced auditing is forgotten once it is
+    known that the account has another one.
+    """
+    for item in items:
+        if isinstance(item, LicensedAudit):
+            audit, before = item.audit, item.recorded
+            now = {
+                name
+                for name in audit.actions
+                if MAIL_ITEMS_ACCESSED in get_audited_actions(audit, name)
+            }
+            has_premium = AUDITING_CAPABILITY in audit.capabilities
+            is_replaced = item.account is not None and not is_plan_switched_off(item)
+            memory.note(
+                audit.mailbox.id,
+                Recorded(
+                    before.logon_types | now,
+                    has_premium or (before.had_premium and not is_replaced),
+                ),
+            )
+
+
 async def add_audit_licences(
-    tenant: HasAccounts, page: Reading[MailboxAudit], policy: Policy
+    tenant: HasAccounts,
+    page: Reading[MailboxAudit],
+    items: Sequence[LicensedAudit],
+    policy: Policy,
 ) -> Reading[AuditItem]:
     """A page of settings, with the owners' licences where those decide something."""
-    audits = [audit for audit in page.items if is_audited_mailbox(audit.mailbox)]
-    open_questions = [audit for audit in audits if depends_on_licence(audit, policy)]
+    open_questions = [item.audit for item in items if depends_on_licence(item, policy)]
     accounts = Reading[Account](sources=frozenset({ACCOUNTS}))
     if open_questions:
         accounts = await tenant.accounts.read_accounts([audit.mailbox for audit in open_questions])
     holders = {account.id: account for account in accounts.items}
     return page.with_items(
         tuple[AuditItem, ...](
-            LicensedAudit(audit, includes_advanced_auditing(audit, holders.get(audit.mailbox.id)))
-            for audit in audits
+            replace(item, licence=classify_licence(item.audit, account), account=account)
+            for item in items
+            for account in (holders.get(item.audit.mailbox.id),)
         ),
         (
             *collect_failures((page,)),
@@ -114,15 +171,14 @@ async def add_audit_licences(
             *list_licence_failures(accounts, open_questions),
         ),
         collect_sources((page, accounts)),
-        max(page.population - (len(page.items) - len(audits)), 0),
+        max(page.population - (len(page.items) - len(items)), 0),
     )
 
 
-def depends_on_licence(audit: MailboxAudit, policy: Policy) -> bool:
-    """True when a mailbox would be judged otherwise with a licence than without."""
-    return list(judge(LicensedAudit(audit, True), policy)) != list(
-        judge(LicensedAudit(audit, False), policy)
-    )
+def depends_on_licence(item: LicensedAudit, policy: Policy) -> bool:
+    """True when a mailbox would be judged otherwise under another licence."""
+    judged = [list(judge(replace(item, licence=licence), policy)) for licence in AuditLicence]
+    return any(other != judged[0] for other in judged[1:])
 
 
 def is_audited_mailbox(mailbox: Mailbox) -> bool:

@@ -1,20 +1,11 @@
 """Judges what keeps actions in mailboxes from being recorded. Pure."""
 
-from collections.abc import Iterator, Mapping
-from dataclasses import dataclass, replace
-from enum import StrEnum
+from collections.abc import Iterator
+from dataclasses import replace
 
+from core.guards.mailbox_audit.audit_sets import judge_audit_sets, judge_auditing_plan
+from core.guards.mailbox_audit.items import AuditItem, AuditVerdict, LicensedAudit
 from core.guards.mailbox_audit.options import MICROSOFT_AGE_DAYS, Policy
-from core.microsoft365.audit_actions import (
-    DEFAULT_ACTIONS,
-    MAIL_ITEMS_ACCESSED,
-    build_audit_reset,
-    compare_audit_set,
-    expects_items_accessed,
-    get_audited_actions,
-    get_managed_logon_types,
-    list_deviation_facts,
-)
 from core.model.findings import Fact, Finding, Severity, Verdict
 from core.tenant.auditing import AuditBypass, MailboxAudit, OrganizationAudit
 from core.tenant.changes import (
@@ -23,41 +14,21 @@ from core.tenant.changes import (
     EnableOrganizationAudit,
     EnableUnifiedAuditLog,
     RaiseAuditAge,
-    ResetAuditSet,
 )
 from core.tenant.mailboxes import format_mailbox_name
 from core.tenant.quoting import quote_text
-from core.tenant.sources import AUDIT_BYPASS, MAILBOX_AUDIT, ORGANIZATION_AUDIT, UNIFIED_AUDIT_LOG
-
-
-class AuditVerdict(StrEnum):
-    """What this guard concludes, besides the engine's own verdicts."""
-
-    REPAIR = "repair"
-    KEEP = "keep"
-
-
-VERDICT_TEXTS: Mapping[str, str] = {
-    AuditVerdict.REPAIR: "a protection is weaker than it should be",
-    AuditVerdict.KEEP: "it differs, and is kept as it is",
-}
+from core.tenant.sources import (
+    AUDIT_BYPASS,
+    MAILBOX_AUDIT,
+    ORGANIZATION_AUDIT,
+    UNIFIED_AUDIT_LOG,
+)
 
 MAX_TEXT_LENGTH = 200
 ORGANIZATION = "organization"
 AGE_STAYS = (
     "once raised it stays: a lower limit deletes records for good, so only an operator may set it"
 )
-
-
-@dataclass(frozen=True, slots=True)
-class LicensedAudit:
-    """A mailbox's audit settings, and whether its owner's licence includes advanced auditing."""
-
-    audit: MailboxAudit
-    has_advanced_auditing: bool
-
-
-type AuditItem = LicensedAudit | OrganizationAudit | AuditBypass
 
 
 def judge(item: AuditItem, policy: Policy) -> Iterator[Finding]:
@@ -78,7 +49,7 @@ def judge_mailbox_audit(item: LicensedAudit, policy: Policy) -> Iterator[Finding
     """What keeps the actions in one mailbox from being recorded."""
     yield from judge_audit_enabled(item.audit)
     yield from judge_audit_sets(item, policy)
-    yield from judge_items_accessed(item, policy)
+    yield from judge_auditing_plan(item)
     yield from judge_audit_age(item.audit, policy)
 
 
@@ -196,81 +167,6 @@ def judge_audit_enabled(audit: MailboxAudit) -> Iterator[Finding]:
             changes=(),
         )
     yield finding
-
-
-def judge_audit_sets(item: LicensedAudit, policy: Policy) -> Iterator[Finding]:
-    """Logon types whose actions were set by hand and no longer follow Microsoft's."""
-    audit = item.audit
-    custom = [
-        name for name in DEFAULT_ACTIONS if name.lower() not in get_managed_logon_types(audit)
-    ]
-    unknown = [name for name in custom if name not in audit.actions]
-    deviations = [
-        compare_audit_set(audit, name, item.has_advanced_auditing, policy.options.items_accessed)
-        for name in custom
-        if name in audit.actions
-    ]
-    resets = [entry for entry in deviations if not entry.is_deliberate]
-    if not custom:
-        return
-    name = format_mailbox_name(audit.mailbox)
-    finding = Finding(
-        kind="audit-set-customised",
-        object_id=audit.mailbox.id,
-        subject=name,
-        severity=Severity.MEDIUM,
-        verdict=AuditVerdict.REPAIR,
-        summary=f"What mailbox {name} audits was set by hand and misses what Microsoft adds.",
-        facts=(
-            *(line for entry in deviations for line in list_deviation_facts(entry)),
-            *(Fact("", f"{entry}: which actions are audited is not known") for entry in unknown),
-        ),
-        sources=(MAILBOX_AUDIT,),
-    )
-    if resets:
-        yield replace(finding, changes=(build_audit_reset(audit, resets),))
-    elif unknown:
-        yield replace(
-            finding,
-            severity=Severity.LOW,
-            verdict=Verdict.COULD_NOT_TELL,
-            summary=f"What mailbox {name} audits is not known.",
-        )
-    else:
-        yield replace(
-            finding,
-            severity=Severity.INFO,
-            verdict=AuditVerdict.KEEP,
-            summary=f"Mailbox {name} audits more than Microsoft's default, and nothing less.",
-        )
-
-
-def judge_items_accessed(item: LicensedAudit, policy: Policy) -> Iterator[Finding]:
-    """Logon types in Microsoft's hands that all the same do not record what was read."""
-    audit = item.audit
-    lacking = tuple(
-        name
-        for name in DEFAULT_ACTIONS
-        if name.lower() in get_managed_logon_types(audit)
-        and name in audit.actions
-        and MAIL_ITEMS_ACCESSED not in get_audited_actions(audit, name)
-    )
-    if not lacking or not expects_items_accessed(
-        item.has_advanced_auditing, policy.options.items_accessed
-    ):
-        return
-    name = format_mailbox_name(audit.mailbox)
-    yield Finding(
-        kind="mail-items-accessed-missing",
-        object_id=audit.mailbox.id,
-        subject=name,
-        severity=Severity.MEDIUM,
-        verdict=AuditVerdict.REPAIR,
-        summary=f"Mailbox {name} does not record which mail was read.",
-        facts=(Fact("", f"{MAIL_ITEMS_ACCESSED} is missing for: {', '.join(lacking)}"),),
-        sources=(MAILBOX_AUDIT,),
-        changes=(ResetAuditSet(audit.mailbox.guid, lacking, expects=(MAIL_ITEMS_ACCESSED,)),),
-    )
 
 
 def judge_audit_age(audit: MailboxAudit, policy: Policy) -> Iterator[Finding]:

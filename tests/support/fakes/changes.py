@@ -315,7 +315,7 @@ def reset_audit_set(tenant: FakeTenantState, change: ResetAuditSet) -> AppliedCh
         with tenant.record_write(change, before, is_first=False):
             tenant.audits[place] = replace(now, actions=added, default_set=now.default_set - {name})
     if lacking:
-        raise Rejected(f"the default set does not bring {', '.join(lacking)}")
+        raise Rejected(f"the default set does not bring {', '.join(lacking)}", verdict="failed")
     return AppliedChange(before)
 
 
@@ -327,6 +327,10 @@ def get_first[T](found: Iterable[T]) -> T:
 
 
 def find_unaudited_actions(audit: MailboxAudit, change: ResetAuditSet) -> list[str]:
-    """The actions a change expects and some logon type does not audit all the same."""
-    lists = [audit.actions[name] for name in change.logon_types]
-    return [action for action in change.expects if any(action not in held for held in lists)]
+    """The actions a change expects of a logon type that does not audit them all the same."""
+    return [
+        action
+        for name, wanted in change.expects
+        for action in wanted
+        if action not in audit.actions[name]
+    ]

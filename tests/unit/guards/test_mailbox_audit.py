@@ -8,9 +8,10 @@ import pytest
 
 from core.errors import Rejected
 from core.guards.mailbox_audit.guard import GUARD
-from core.guards.mailbox_audit.judge import AuditItem, AuditVerdict, LicensedAudit, judge
-from core.microsoft365.audit_actions import DEFAULT_ACTIONS, ItemsAccessedRule
-from core.microsoft365.service_plans import ADVANCED_AUDITING_PLAN
+from core.guards.mailbox_audit.items import AuditItem, AuditVerdict, LicensedAudit
+from core.guards.mailbox_audit.judge import judge
+from core.microsoft365.audit_actions import DEFAULT_ACTIONS, AuditLicence, ItemsAccessedRule
+from core.microsoft365.service_plans import ADVANCED_AUDITING_PLAN, MAILBOX_PLANS
 from core.model.findings import Finding, Severity, Verdict, format_facts
 from core.model.guards import GuardPolicy, ObserveContext
 from core.tenant.auditing import AuditBypass, MailboxAudit, OrganizationAudit
@@ -42,8 +43,8 @@ PREMIUM = {"MailItemsAccessed", "Send"}
 LISTS: dict[str, frozenset[str]] = dict(DEFAULT_ACTIONS)
 BASIC = {name: actions - PREMIUM for name, actions in LISTS.items()}
 AUDIT = MailboxAudit(BOX, True, ALL, LISTS, 90.0)
-HEALTHY = LicensedAudit(AUDIT, has_advanced_auditing=True)
-PLAIN = LicensedAudit(replace(AUDIT, actions=BASIC), has_advanced_auditing=False)
+HEALTHY = LicensedAudit(AUDIT, licence=AuditLicence.PREMIUM)
+PLAIN = LicensedAudit(replace(AUDIT, actions=BASIC), licence=AuditLicence.NONE)
 
 
 def findings(item: AuditItem, terms: GuardPolicy = TERMS) -> dict[str, Finding]:
@@ -54,7 +55,7 @@ def custom(changed: Mapping[str, frozenset[str]], advanced: bool = True) -> Lice
     """A mailbox some of whose lists were set by hand."""
     base = LISTS if advanced else BASIC
     audit = replace(AUDIT, default_set=ALL - set(changed), actions={**base, **changed})
-    return LicensedAudit(audit, advanced)
+    return LicensedAudit(audit, AuditLicence.PREMIUM if advanced else AuditLicence.NONE)
 
 
 def test_a_mailbox_in_order_is_nothing_to_speak_of() -> None:
@@ -95,7 +96,7 @@ def test_what_may_be_switched_off_on_purpose_is_a_question_at_the_first_look() -
 
 def test_a_mailbox_with_less_than_microsofts_own_is_put_right_at_the_first_look_too() -> None:
     audit = replace(AUDIT, enabled=False, age_days=1.0, default_set=frozenset())
-    found = findings(LicensedAudit(audit, has_advanced_auditing=True))
+    found = findings(LicensedAudit(audit, licence=AuditLicence.PREMIUM))
     assert len(found) == 3
     assert not any(finding.asks_if_preexisting for finding in found.values())
 
@@ -177,9 +178,11 @@ def test_an_age_that_cannot_be_understood_is_not_changed() -> None:
 
 
 def test_a_list_without_an_action_goes_back_to_microsoft() -> None:
-    found = findings(custom({"Owner": LISTS["Owner"] - {"HardDelete"}}))["audit-set-customised"]
+    found = findings(custom({"Owner": LISTS["Owner"] - {"HardDelete"}}))["audit-actions-missing"]
     assert (found.verdict, found.severity) == (AuditVerdict.REPAIR, Severity.MEDIUM)
-    assert found.changes == (ResetAuditSet("g1", ("Owner",)),)
+    assert found.changes == (
+        ResetAuditSet("g1", ("Owner",), expects=(("Owner", ("HardDelete",)),)),
+    )
     assert "Owner: not audited: HardDelete" in format_facts(found.facts)
 
 
@@ -191,10 +194,11 @@ def test_a_list_that_equals_the_default_still_misses_what_is_added_in_future() -
 def test_an_empty_list_is_reset_for_every_type() -> None:
     empty: frozenset[str] = frozenset()
     found = findings(custom(dict.fromkeys(("Owner", "Admin", "Delegate"), empty)))
-    assert found["audit-set-customised"].changes == (
-        ResetAuditSet("g1", ("Admin", "Delegate", "Owner")),
+    everything = tuple((name, tuple(sorted(LISTS[name]))) for name in LISTS)
+    assert found["audit-actions-missing"].changes == (
+        ResetAuditSet("g1", ("Admin", "Delegate", "Owner"), expects=everything),
     )
-    assert set(found) == {"audit-set-customised"}
+    assert set(found) == {"audit-actions-missing"}
 
 
 def test_what_was_added_is_kept_when_a_list_is_reset() -> None:
@@ -202,7 +206,7 @@ def test_what_was_added_is_kept_when_a_list_is_reset() -> None:
         "Admin": frozenset({"Copy", "FolderBind"}),
         "Owner": (LISTS["Owner"] - {"Update"}) | {"SearchQueryInitiated", "MailboxLogin"},
     }
-    found = findings(custom(lists))["audit-set-customised"]
+    found = findings(custom(lists))["audit-actions-missing"]
     assert found.changes == (
         ResetAuditSet(
             "g1",
@@ -211,6 +215,7 @@ def test_what_was_added_is_kept_when_a_list_is_reset() -> None:
                 ("Admin", ("Copy", "FolderBind")),
                 ("Owner", ("MailboxLogin", "SearchQueryInitiated")),
             ),
+            (("Admin", tuple(sorted(LISTS["Admin"]))), ("Owner", ("Update",))),
         ),
     )
 
@@ -226,28 +231,41 @@ def test_only_the_lists_that_miss_something_are_reset() -> None:
         "Owner": LISTS["Owner"] | {"SearchQueryInitiated"},
         "Admin": LISTS["Admin"] - {"SendAs"},
     }
-    found = findings(custom(lists))["audit-set-customised"]
-    assert found.changes == (ResetAuditSet("g1", ("Admin",)),)
+    found = findings(custom(lists))["audit-actions-missing"]
+    assert found.changes == (ResetAuditSet("g1", ("Admin",), (), (("Admin", ("SendAs",)),)),)
 
 
 def test_message_bind_is_never_set_again_whatever_the_licence() -> None:
     lists = {"Admin": (LISTS["Admin"] - {"Update"}) | {"MessageBind", "Copy"}}
-    found = findings(custom(lists))["audit-set-customised"]
-    assert found.changes == (ResetAuditSet("g1", ("Admin",), (("Admin", ("Copy",)),)),)
+    found = findings(custom(lists))["audit-actions-missing"]
+    assert found.changes == (
+        ResetAuditSet("g1", ("Admin",), (("Admin", ("Copy",)),), (("Admin", ("Update",)),)),
+    )
     assert any("MessageBind is dropped" in fact for fact in format_facts(found.facts))
 
 
 def test_premium_actions_are_not_expected_without_the_licence() -> None:
     item = custom({"Owner": BASIC["Owner"] | {"Move"}}, advanced=False)
     assert findings(item)["audit-set-customised"].verdict is AuditVerdict.KEEP
-    licensed = replace(item, has_advanced_auditing=True)
-    found = findings(licensed)["audit-set-customised"]
-    assert found.changes == (ResetAuditSet("g1", ("Owner",), (("Owner", ("Move",)),)),)
+    for licence in (AuditLicence.STANDARD, AuditLicence.PREMIUM):
+        found = findings(replace(item, licence=licence))["audit-actions-missing"]
+        assert found.changes == (
+            ResetAuditSet(
+                "g1",
+                ("Admin", "Delegate", "Owner"),
+                (("Owner", ("Move",)),),
+                (
+                    ("Admin", ("MailItemsAccessed",)),
+                    ("Delegate", ("MailItemsAccessed",)),
+                    ("Owner", ("MailItemsAccessed", "Send")),
+                ),
+            ),
+        )
 
 
 def test_a_list_that_was_not_shown_is_not_reset() -> None:
     audit = replace(AUDIT, default_set=frozenset(), actions={})
-    found = findings(LicensedAudit(audit, has_advanced_auditing=True))
+    found = findings(LicensedAudit(audit, licence=AuditLicence.PREMIUM))
     assert found["audit-set-customised"].verdict is Verdict.COULD_NOT_TELL
     assert found["audit-set-customised"].changes == ()
     assert set(found) == {"audit-set-customised"}
@@ -274,29 +292,32 @@ def test_whether_reading_mail_must_be_recorded_is_a_setting(
     setting: str, advanced: bool, found: bool
 ) -> None:
     lists = {**LISTS, "Owner": LISTS["Owner"] - {"MailItemsAccessed"}}
-    item = LicensedAudit(replace(AUDIT, actions=lists), advanced)
+    licence = AuditLicence.PREMIUM if advanced else AuditLicence.NONE
+    item = LicensedAudit(replace(AUDIT, actions=lists), licence)
     result = findings(
         item,
         replace(TERMS, options=replace(GUARD.options, items_accessed=ItemsAccessedRule(setting))),
     )
-    assert set(result) == ({"mail-items-accessed-missing"} if found else set())
+    assert set(result) == ({"audit-actions-missing"} if found else set())
     if found:
-        finding = result["mail-items-accessed-missing"]
-        assert finding.changes == (ResetAuditSet("g1", ("Owner",), expects=("MailItemsAccessed",)),)
+        finding = result["audit-actions-missing"]
+        assert finding.changes == (
+            ResetAuditSet("g1", ("Owner",), expects=(("Owner", ("MailItemsAccessed",)),)),
+        )
         assert finding.severity is Severity.MEDIUM
 
 
 def test_an_action_with_a_name_that_is_nearly_right_does_not_count() -> None:
     lists = {**LISTS, "Admin": (LISTS["Admin"] - {"MailItemsAccessed"}) | {"MailItemAccessed"}}
-    item = LicensedAudit(replace(AUDIT, actions=lists), has_advanced_auditing=True)
-    assert set(findings(item)) == {"mail-items-accessed-missing"}
+    item = LicensedAudit(replace(AUDIT, actions=lists), licence=AuditLicence.PREMIUM)
+    assert set(findings(item)) == {"audit-actions-missing"}
 
 
 def test_a_mailbox_may_be_wrong_in_several_ways_and_each_is_a_case() -> None:
     lists = {"Owner": frozenset({"Copy"}), "Admin": LISTS["Admin"] - {"Send"}}
     audit = replace(custom(lists).audit, enabled=False, age_days=30.0)
-    found = findings(LicensedAudit(audit, has_advanced_auditing=True))
-    assert set(found) == {"mailbox-audit-off", "audit-set-customised", "audit-age-too-short"}
+    found = findings(LicensedAudit(audit, licence=AuditLicence.PREMIUM))
+    assert set(found) == {"mailbox-audit-off", "audit-actions-missing", "audit-age-too-short"}
     assert len({finding.compute_key(GUARD.name) for finding in found.values()}) == 3
 
 
@@ -363,21 +384,29 @@ async def test_a_bypass_listing_that_failed_is_not_read_as_no_bypass() -> None:
 
 
 async def test_the_licence_comes_from_the_plans_and_else_from_exchange() -> None:
-    plans = frozenset({ADVANCED_AUDITING_PLAN})
+    premium, standard, none = AuditLicence.PREMIUM, AuditLicence.STANDARD, AuditLicence.NONE
+    mailbox_plan = next(iter(MAILBOX_PLANS))
     base = replace(AUDIT, actions=BASIC)
     capable = replace(base, capabilities=frozenset({"M365Auditing"}))
-    for audit, accounts, advanced in (
-        (base, [Account("m1", plans=plans)], True),
-        (base, [Account("m1")], False),
-        (capable, [Account("m1")], False),
-        (capable, [Account("m1", plans=None, licensed=True)], True),
-        (base, [Account("m1", plans=None, licensed=True)], False),
-        (capable, [], True),
-        (base, [], False),
+    licensed = replace(base, capabilities=frozenset({"BPOS_S_Enterprise"}))
+    advanced = Account("m1", plans=frozenset({ADVANCED_AUDITING_PLAN}))
+    untold = Account("m1", plans=None, licensed=True)
+    for audit, accounts, licence in (
+        (base, [advanced], premium),
+        (base, [replace(advanced, idle_plans=advanced.plans or frozenset())], none),
+        (base, [Account("m1", plans=frozenset({mailbox_plan}))], standard),
+        (base, [Account("m1")], none),
+        (capable, [Account("m1")], none),
+        (capable, [untold], premium),
+        (licensed, [untold], standard),
+        (base, [untold], none),
+        (capable, [], premium),
+        (licensed, [], standard),
+        (base, [], none),
     ):
         reading = await look(FakeTenant(audits=[audit], users=accounts))
         (item,) = (entry for entry in reading.items if isinstance(entry, LicensedAudit))
-        assert item.has_advanced_auditing is advanced
+        assert item.licence is licence
 
 
 async def test_without_the_right_to_read_accounts_the_guard_still_covers_its_mailboxes() -> None:
@@ -433,7 +462,7 @@ async def test_changes_put_everything_right_and_nothing_is_found_again() -> None
         bypasses=[AuditBypass("b1", "Eve")],
     )
     first = await everything(tenant)
-    assert len(first) == 7
+    assert len(first) == 6
     for change in [change for finding in first for change in finding.changes]:
         await tenant.writer.apply(change)
     left = await everything(tenant)
@@ -441,4 +470,4 @@ async def test_changes_put_everything_right_and_nothing_is_found_again() -> None
         ("audit-set-customised", AuditVerdict.KEEP)
     ]
     assert "SearchQueryInitiated" in tenant.audits[0].actions["Owner"]
-    assert len(tenant.applied_changes) == 7
+    assert len(tenant.applied_changes) == 6

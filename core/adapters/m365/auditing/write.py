@@ -84,10 +84,7 @@ async def reset_audit_set(
         )
 
     def is_complete(now: MailboxAudit) -> bool:
-        wanted = lowercase_names(change.expects)
-        return all(
-            lowercase_names(now.actions.get(kind, ())) >= wanted for kind in change.logon_types
-        )
+        return not list_missing_actions(change, now)
 
     if not extras and is_so(audit) and is_complete(audit):
         return AppliedChange(before, unchanged=True)
@@ -111,12 +108,29 @@ async def reset_audit_set(
     try:
         await wait_until_visible(read_current, is_complete, sleep)
     except Unavailable as error:
+        missing = list_missing_actions(change, await read_current()) or ["what was expected"]
         raise Rejected(
-            f"Microsoft's default set for this mailbox does not bring {', '.join(change.expects)}: "
-            "assign the licence to the user directly, then switch auditing off and on",
+            f"the reset was sent, and the mailbox still does not audit {'; '.join(missing)}: "
+            "Microsoft's default does not contain it here. Assign the licence to the user "
+            "directly, then switch auditing off and on",
             verdict="failed",
         ) from error
     return AppliedChange(before, note=note)
+
+
+def list_missing_actions(change: ResetAuditSet, now: MailboxAudit) -> list[str]:
+    """What a mailbox still does not audit of all that its reset was made for."""
+    return [
+        f"{', '.join(missing)} ({kind})"
+        for kind, wanted in change.expects
+        if (
+            missing := [
+                action
+                for action in wanted
+                if action.lower() not in lowercase_names(now.actions.get(kind, ()))
+            ]
+        )
+    ]
 
 
 def lowercase_names(values: Iterable[str]) -> frozenset[str]:

@@ -1,0 +1,364 @@
+"""What a mailbox should record: by the tenant's own default, and by what it recorded before."""
+
+from collections.abc import Mapping
+from dataclasses import replace
+from datetime import UTC, datetime, timedelta
+
+import pytest
+
+from core.guards.mailbox_audit.guard import GUARD
+from core.guards.mailbox_audit.items import AuditVerdict, LicensedAudit
+from core.guards.mailbox_audit.judge import judge
+from core.guards.mailbox_audit.memory import Recorded, RecordingMemory
+from core.guards.mailbox_audit.tenant_defaults import MIN_MAILBOXES, TenantDefaults
+from core.microsoft365.audit_actions import (
+    DEFAULT_ACTIONS,
+    UNLICENSED_ACTIONS,
+    AuditLicence,
+    ItemsAccessedRule,
+    list_expected_actions,
+)
+from core.microsoft365.service_plans import ADVANCED_AUDITING_PLAN, MAILBOX_PLANS
+from core.model.findings import Finding, Severity, Verdict, format_facts
+from core.model.guards import GuardPolicy, ObserveContext
+from core.tenant.auditing import MailboxAudit
+from core.tenant.changes import ResetAuditSet
+from core.tenant.directory import Account
+from core.tenant.known_traits import KnownTraits
+from core.tenant.mailboxes import Mailbox
+from core.tenant.readings import Reading
+from core.tenant.sources import ACCOUNTS
+from tests.support.fakes.tenant import FakeTenant
+from tests.support.observe import observe_all
+
+NOW = datetime(2026, 11, 20, 6, 0, tzinfo=UTC)
+HOUR = timedelta(hours=1)
+TERMS = GuardPolicy(NOW, GUARD.options)
+READING, SEND = "MailItemsAccessed", "Send"
+TYPES = ("Admin", "Delegate", "Owner")
+ALL = frozenset(TYPES)
+FULL: Mapping[str, frozenset[str]] = dict(DEFAULT_ACTIONS)
+BASIC: Mapping[str, frozenset[str]] = dict(UNLICENSED_ACTIONS)
+STANDARD, PREMIUM, NONE = AuditLicence.STANDARD, AuditLicence.PREMIUM, AuditLicence.NONE
+CAPABILITIES = {
+    STANDARD: frozenset({"BPOS_S_Enterprise"}),
+    PREMIUM: frozenset({"BPOS_S_Enterprise", "M365Auditing"}),
+    NONE: frozenset[str](),
+}
+MAILBOX_PLAN = next(iter(MAILBOX_PLANS))
+
+
+def audit(
+    number: int = 1,
+    lists: Mapping[str, frozenset[str]] = FULL,
+    licence: AuditLicence = STANDARD,
+    *,
+    custom: frozenset[str] = frozenset(),
+    kind: str = "UserMailbox",
+) -> MailboxAudit:
+    box = Mailbox(f"m{number}", f"g{number}", f"user{number}@contoso.com", kind=kind)
+    return MailboxAudit(box, True, ALL - custom, dict(lists), 90.0, CAPABILITIES[licence])
+
+
+def judged(item: LicensedAudit, rule: str = "licensed") -> dict[str, Finding]:
+    options = replace(GUARD.options, items_accessed=ItemsAccessedRule(rule))
+    return {one.kind: one for one in judge(item, replace(TERMS, options=options))}
+
+
+async def look(
+    tenant: FakeTenant, known: Mapping[str, KnownTraits] | None = None, at: datetime = NOW
+) -> Reading[object]:
+    return await observe_all(
+        GUARD, tenant, ObserveContext(replace(TERMS, now=at), known_traits=known or {})
+    )
+
+
+def findings(reading: Reading[object], subject: str = "user1@contoso.com") -> dict[str, Finding]:
+    found = [one for item in reading.items for one in judge(item, TERMS)]
+    return {one.kind: one for one in found if one.subject == subject}
+
+
+def memory_after(
+    reading: Reading[object], before: Mapping[str, KnownTraits] | None = None
+) -> Mapping[str, KnownTraits]:
+    return {**(before or {}), **{row.key: row for row in reading.known_traits}}
+
+
+# The tenant's own default ------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("licence", [STANDARD, PREMIUM])
+def test_a_licensed_mailbox_records_what_was_read_since_audit_standard_contains_it(
+    licence: AuditLicence,
+) -> None:
+    lists = {**FULL, "Owner": FULL["Owner"] - {READING, SEND}}
+    custom = LicensedAudit(
+        audit(lists=lists, licence=licence, custom=frozenset({"Owner"})), licence
+    )
+    found = judged(custom)["audit-actions-missing"]
+    assert (found.severity, found.verdict) == (Severity.MEDIUM, AuditVerdict.REPAIR)
+    assert "Owner: not audited: MailItemsAccessed, Send" in format_facts(found.facts)
+    assert found.changes == (
+        ResetAuditSet("g1", ("Owner",), expects=(("Owner", (READING, SEND)),)),
+    )
+
+
+@pytest.mark.parametrize("added", ["Create", "MailboxLogin", "Move", "SearchQueryInitiated"])
+def test_an_added_action_does_not_excuse_a_missing_one(added: str) -> None:
+    lists = {**FULL, "Owner": (FULL["Owner"] - {READING}) | {added}}
+    found = judged(LicensedAudit(audit(lists=lists, custom=frozenset({"Owner"})), STANDARD))
+    assert set(found) == {"audit-actions-missing"}
+    (change,) = found["audit-actions-missing"].changes
+    assert change == ResetAuditSet(
+        "g1", ("Owner",), (("Owner", (added,)),), (("Owner", (READING,)),)
+    )
+
+
+async def test_a_default_without_send_in_this_tenant_expects_none() -> None:
+    microsofts = {name: actions - {SEND} for name, actions in FULL.items()}
+    others = [audit(number, microsofts) for number in range(2, 2 + MIN_MAILBOXES)]
+    by_hand = audit(lists=microsofts, custom=frozenset({"Owner"}))
+    reading = await look(FakeTenant(audits=[by_hand, *others]))
+    assert set(findings(reading)) == {"audit-set-customised"}
+    missing = replace(by_hand, actions={**microsofts, "Owner": microsofts["Owner"] - {READING}})
+    reading = await look(FakeTenant(audits=[missing, *others]))
+    facts = format_facts(findings(reading)["audit-actions-missing"].facts)
+    assert "Owner: not audited: MailItemsAccessed" in facts
+
+
+async def test_what_microsoft_has_begun_to_audit_here_is_missed_in_a_list_set_by_hand() -> None:
+    newer = {name: actions | {"SearchQueryInitiated"} for name, actions in FULL.items()}
+    others = [audit(number, newer) for number in range(2, 2 + MIN_MAILBOXES)]
+    reading = await look(FakeTenant(audits=[audit(custom=frozenset({"Owner"})), *others]))
+    facts = format_facts(findings(reading)["audit-actions-missing"].facts)
+    assert "Owner: not audited: SearchQueryInitiated" in facts
+
+
+@pytest.mark.parametrize("others_licence", [PREMIUM, NONE])
+async def test_mailboxes_of_another_licence_or_kind_say_nothing_about_a_default(
+    others_licence: AuditLicence,
+) -> None:
+    newer = {name: actions | {"SearchQueryInitiated"} for name, actions in FULL.items()}
+    others = [audit(number, newer, others_licence) for number in range(2, 6)]
+    others += [audit(number, newer, kind="SharedMailbox") for number in range(6, 10)]
+    reading = await look(FakeTenant(audits=[audit(custom=frozenset({"Owner"})), *others]))
+    assert set(findings(reading)) == {"audit-set-customised"}
+
+
+async def test_a_tenant_whose_default_has_not_got_it_yet_stays_quiet() -> None:
+    audits = [audit(number, BASIC) for number in range(1, 6)]
+    users = [Account(f"m{number}", plans=frozenset({MAILBOX_PLAN})) for number in range(1, 6)]
+    reading = await look(FakeTenant(audits=audits, users=users))
+    assert all(not list(judge(item, TERMS)) for item in reading.items)
+
+
+async def test_a_few_mailboxes_that_lack_it_do_not_make_it_the_default() -> None:
+    audits = [audit(1, BASIC), *(audit(number) for number in range(2, 6))]
+    user = Account("m1", plans=frozenset({MAILBOX_PLAN}))
+    reading = await look(FakeTenant(audits=audits, users=[user]))
+    assert findings(reading)["audit-actions-missing"].severity is Severity.MEDIUM
+
+
+def test_unlicensed_shared_mailboxes_are_expected_to_record_only_what_the_tenant_shows() -> None:
+    shared = audit(lists=BASIC, licence=NONE, kind="SharedMailbox")
+    assert judged(LicensedAudit(shared, NONE)) == {}
+    shown = LicensedAudit(shared, NONE, tenant_defaults=FULL)
+    assert set(judged(shown)) == {"audit-actions-missing"}
+    assert judged(shown, "ignore") == {}
+    assert set(judged(LicensedAudit(shared, NONE), "required")) == {"audit-actions-missing"}
+
+
+@pytest.mark.parametrize("name", TYPES)
+def test_the_rule_is_data_and_says_what_a_licence_adds(name: str) -> None:
+    rule = ItemsAccessedRule.LICENSED
+    assert list_expected_actions(name, NONE, None, rule) == BASIC[name]
+    for licence in (STANDARD, PREMIUM):
+        assert list_expected_actions(name, licence, None, rule) == FULL[name]
+    assert list_expected_actions(name, STANDARD, BASIC[name], rule) == BASIC[name]
+    assert list_expected_actions(name, PREMIUM, BASIC[name], rule) == FULL[name]
+
+
+def test_half_of_the_lists_and_three_of_them_make_a_default() -> None:
+    defaults = TenantDefaults()
+    defaults.add_audits([audit(1), audit(2, BASIC)])
+    assert defaults.get_default(audit()) == {}
+    defaults.add_audits([audit(3, BASIC), audit(4)])
+    assert defaults.get_default(audit())["Owner"] == FULL["Owner"]
+    defaults.add_audits([audit(5, BASIC)])
+    assert defaults.get_default(audit())["Owner"] == BASIC["Owner"]
+    defaults.add_audits([audit(6, {}, custom=ALL)])
+    assert defaults.list_counts[("usermailbox", STANDARD, "Owner")] == 5
+
+
+# What it recorded before -------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("lost", [("Owner",), ("Admin", "Delegate"), TYPES])
+@pytest.mark.parametrize("custom", [False, True])
+async def test_a_mailbox_that_recorded_reading_and_no_longer_does_is_grave(
+    lost: tuple[str, ...], custom: bool
+) -> None:
+    known = memory_after(await look(FakeTenant(audits=[audit()])))
+    lists = {**FULL, **{name: FULL[name] - {READING} for name in lost}}
+    blind = audit(lists=lists, custom=frozenset(lost) if custom else frozenset())
+    user = Account("m1", plans=frozenset({MAILBOX_PLAN}))
+    for hours in (6, 12, 18):
+        reading = await look(FakeTenant(audits=[blind], users=[user]), known, NOW + hours * HOUR)
+        known = memory_after(reading, known)
+        found = findings(reading)["audit-actions-missing"]
+        assert (found.severity, found.verdict) == (Severity.HIGH, AuditVerdict.REPAIR)
+        assert found.summary == "Mailbox user1@contoso.com no longer records which mail was read."
+        assert f"it did record it before, for {' and '.join(lost)}" in format_facts(found.facts)
+
+
+async def test_even_where_the_tenants_default_leaves_it_out_one_that_stopped_is_told() -> None:
+    known = memory_after(await look(FakeTenant(audits=[audit()])))
+    others = [audit(number, BASIC) for number in range(2, 9)]
+    reading = await look(FakeTenant(audits=[audit(1, BASIC), *others]), known)
+    assert findings(reading)["audit-actions-missing"].severity is Severity.HIGH
+    assert findings(reading, "user2@contoso.com") == {}
+
+
+async def test_a_mailbox_that_never_recorded_it_did_not_stop() -> None:
+    known = memory_after(await look(FakeTenant(audits=[audit(1, BASIC)])))
+    user = Account("m1", plans=frozenset({MAILBOX_PLAN}))
+    reading = await look(FakeTenant(audits=[audit(1, BASIC)], users=[user]), known)
+    assert findings(reading)["audit-actions-missing"].severity is Severity.MEDIUM
+
+
+async def test_a_leavers_mailbox_without_its_licence_is_told_once_and_low() -> None:
+    known = memory_after(await look(FakeTenant(audits=[audit()])))
+    shared = audit(1, BASIC, NONE, kind="SharedMailbox")
+    reading = await look(FakeTenant(audits=[shared], users=[Account("m1")]), known)
+    found = findings(reading)["audit-actions-missing"]
+    assert (found.severity, found.verdict) == (Severity.LOW, Verdict.ASK)
+    assert (found.changes, found.is_said_once) == ((), True)
+    assert "holds no licence" in found.summary
+
+
+async def test_what_is_no_longer_shown_is_not_known_rather_than_harmless() -> None:
+    known = memory_after(await look(FakeTenant(audits=[audit()])))
+    lists = {name: actions for name, actions in FULL.items() if name != "Owner"}
+    reading = await look(FakeTenant(audits=[audit(1, lists)]), known)
+    assert findings(reading)["audit-set-customised"].verdict is Verdict.COULD_NOT_TELL
+
+
+async def test_the_setting_that_ignores_reading_ignores_that_it_stopped() -> None:
+    item = LicensedAudit(audit(1, BASIC), STANDARD, recorded=Recorded(ALL))
+    assert judged(item, "ignore") == {}
+
+
+# The auditing plan -------------------------------------------------------------------------------
+
+
+def account(*plans: str, off: tuple[str, ...] = ()) -> Account:
+    return Account("m1", plans=frozenset(plans), switched_off_plans=frozenset(off), licensed=True)
+
+
+async def premium_memory() -> Mapping[str, KnownTraits]:
+    return memory_after(await look(FakeTenant(audits=[audit(licence=PREMIUM)])))
+
+
+@pytest.mark.parametrize("lists", [FULL, BASIC])
+async def test_a_plan_unticked_for_one_user_is_grave(
+    lists: Mapping[str, frozenset[str]],
+) -> None:
+    known = await premium_memory()
+    user = account(MAILBOX_PLAN, off=(ADVANCED_AUDITING_PLAN,))
+    for hours in (6, 12):
+        reading = await look(
+            FakeTenant(audits=[audit(lists=lists)], users=[user]), known, NOW + hours * HOUR
+        )
+        known = memory_after(reading, known)
+        found = findings(reading)
+        assert found["auditing-plan-off"].severity is Severity.HIGH
+        assert found["auditing-plan-off"].summary == (
+            "The auditing plan of mailbox user1@contoso.com was switched off."
+        )
+        assert ("audit-actions-missing" in found) is (lists is BASIC)
+
+
+async def test_another_product_without_the_plan_is_licence_management() -> None:
+    known = await premium_memory()
+    reading = await look(FakeTenant(audits=[audit()], users=[account(MAILBOX_PLAN)]), known)
+    assert findings(reading)["auditing-plan-off"].severity is Severity.INFO
+    known = memory_after(reading, known)
+    tenant = FakeTenant(audits=[audit()], users=[account(MAILBOX_PLAN)])
+    assert findings(await look(tenant, known)) == {}
+    assert ACCOUNTS not in [source for source, _ in tenant.read_log]
+
+
+async def test_a_plan_back_under_another_licence_is_no_finding() -> None:
+    known = await premium_memory()
+    user = account(MAILBOX_PLAN, ADVANCED_AUDITING_PLAN, off=(ADVANCED_AUDITING_PLAN,))
+    reading = await look(FakeTenant(audits=[audit()], users=[user]), known)
+    assert findings(reading) == {}
+
+
+async def test_a_licence_that_cannot_be_read_leaves_the_plan_unknown() -> None:
+    known = await premium_memory()
+    tenant = FakeTenant(audits=[audit()], users=[account(MAILBOX_PLAN)])
+    tenant.fail_read(ACCOUNTS, permission="User.Read.All")
+    reading = await look(tenant, known)
+    found = findings(reading)["auditing-plan-off"]
+    assert (found.severity, found.verdict) == (Severity.LOW, Verdict.COULD_NOT_TELL)
+    later = await look(
+        FakeTenant(audits=[audit()], users=[account(MAILBOX_PLAN, off=(ADVANCED_AUDITING_PLAN,))]),
+        memory_after(reading, known),
+    )
+    assert findings(later)["auditing-plan-off"].severity is Severity.HIGH, "it was not forgotten"
+
+
+async def test_a_plan_unticked_before_the_first_look_counts_where_reading_is_missing() -> None:
+    user = account(MAILBOX_PLAN, off=(ADVANCED_AUDITING_PLAN,))
+    reading = await look(FakeTenant(audits=[audit(1, BASIC)], users=[user]))
+    found = findings(reading)["audit-actions-missing"]
+    assert found.severity is Severity.HIGH
+    assert any("switched off for this account" in fact for fact in format_facts(found.facts))
+
+
+# The memory --------------------------------------------------------------------------------------
+
+
+def test_what_was_noted_is_recalled_by_a_later_scan() -> None:
+    first = RecordingMemory({}, NOW)
+    for number in range(200):
+        first.note(f"m{number}", Recorded(frozenset({"Owner"}), number % 2 == 0))
+    rows = {row.key: row for row in first.build_rows()}
+    later = RecordingMemory(rows, NOW + HOUR)
+    for number in range(200):
+        assert later.recall(f"m{number}") == Recorded(frozenset({"Owner"}), number % 2 == 0)
+    assert later.recall("m201") == Recorded()
+
+
+def test_a_mailbox_that_a_whole_listing_did_not_show_is_forgotten() -> None:
+    first = RecordingMemory({}, NOW)
+    for one in ("m1", "m2"):
+        first.note(one, Recorded(ALL))
+    rows = {row.key: row for row in first.build_rows()}
+    later = RecordingMemory(rows, NOW)
+    for one in ("m1", "m2"):
+        later.recall(one)
+    later.note("m1", Recorded(ALL))
+    kept = RecordingMemory({row.key: row for row in later.build_rows(forget_unseen=True)}, NOW)
+    assert kept.recall("m1") == Recorded(ALL)
+    assert kept.recall("m2") == Recorded()
+    partly = RecordingMemory({row.key: row for row in later.build_rows()}, NOW)
+    assert partly.recall("m2") == Recorded(ALL)
+
+
+def test_a_mark_holds_no_id_and_no_name() -> None:
+    memory = RecordingMemory({}, NOW)
+    memory.note("7c9e6679-7425-40de-944b-e07fc1f90ae7", Recorded(ALL, had_premium=True))
+    (row,) = memory.build_rows()
+    assert not any("7c9e" in name for name in (*row.traits, row.object_id))
+    assert all(name.endswith(":ADOP") and len(name) <= 64 for name in row.traits)
+
+
+def test_a_second_look_at_the_same_changes_no_row() -> None:
+    first = RecordingMemory({}, NOW)
+    first.note("m1", Recorded(ALL))
+    rows = {row.key: row for row in first.build_rows()}
+    later = RecordingMemory(rows, NOW + HOUR)
+    later.note("m1", later.recall("m1"))
+    assert {row.key: row for row in later.build_rows(forget_unseen=True)} == rows
