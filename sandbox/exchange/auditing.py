@@ -41,6 +41,7 @@ ALLOWED_ACTIONS: Mapping[str, frozenset[str]] = {
 }
 LICENSED_ACTIONS = frozenset({"MailItemsAccessed", "Send"})
 ADVANCED_AUDITING = "M365Auditing"
+MAILBOX_LICENCE = "BPOS_S_"
 HASHTABLE = "#Exchange.GenericHashTable"
 TIME_SPAN = re.compile(r"(?:(\d{1,5})\.)?(\d{1,2}):([0-5]\d):([0-5]\d)(?:\.\d+)?")
 
@@ -54,15 +55,34 @@ class ValueNotAllowed(ValueError):
 
 
 def list_default_actions(mailbox: Row, logon_type: str, all_defaults: bool) -> list[str]:
-    """Microsoft's default actions of a logon type; two of them need a licence.
+    """Microsoft's default actions of a logon type; two of them need a licence of Exchange Online.
 
     A mailbox without capabilities in its row counts as licensed, and so does every mailbox of a
-    scene with `all_defaults`.
+    scene with `all_defaults`. One with Audit (Standard) whose lists in Microsoft's hands lack the
+    two gets none of them by a reset either (MicrosoftDocs/microsoft-365-docs#4084).
     """
     capabilities = mailbox.get("PersistedCapabilities")
-    if all_defaults or capabilities is None or ADVANCED_AUDITING in to_list(capabilities):
+    is_premium = capabilities is None or ADVANCED_AUDITING in to_list(capabilities)
+    if (
+        all_defaults
+        or is_premium
+        or (is_audit_standard(mailbox) and not shows_shorter_default(mailbox))
+    ):
         return list(DEFAULT_ACTIONS[logon_type])
     return [each for each in DEFAULT_ACTIONS[logon_type] if each not in LICENSED_ACTIONS]
+
+
+def is_audit_standard(mailbox: Row) -> bool:
+    """True for a licence with Audit (Standard), which contains these actions since 2024."""
+    names = to_list(mailbox.get("PersistedCapabilities"))
+    return any(str(name).startswith(MAILBOX_LICENCE) for name in names)
+
+
+def shows_shorter_default(mailbox: Row) -> bool:
+    """True if the lists that the mailbox has of Microsoft contain none of the licensed actions."""
+    managed = to_list(mailbox.get("DefaultAuditSet"))
+    lists = [to_list(mailbox[f"Audit{one}"]) for one in managed if f"Audit{one}" in mailbox]
+    return bool(lists) and not any(LICENSED_ACTIONS & set(map(str, one)) for one in lists)
 
 
 def parse_logon_types(value: Any) -> list[str]:

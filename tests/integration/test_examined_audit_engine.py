@@ -6,10 +6,11 @@ from typing import Any
 
 import pytest
 
-from sandbox.exchange.auditing import DEFAULT_ACTIONS, LICENSED_ACTIONS
+from sandbox.exchange.auditing import DEFAULT_ACTIONS
 from sandbox.http_types import split_words
 from sandbox.scene_runner import run_scene
 from sandbox.scenes.people import TenantBuilder
+from sandbox.scenes.row_templates import E5
 from tests.support.run_scene import (
     AUDIT,
     FORWARDING,
@@ -21,9 +22,10 @@ from tests.support.run_scene import (
 
 ABSENT = object()
 SHORT = {"AuditLogAgeLimit": "30.00:00:00"}
-OWNER = [action for action in DEFAULT_ACTIONS["Owner"] if action not in LICENSED_ACTIONS]
+OWNER = [*DEFAULT_ACTIONS["Owner"]]
 BAD: dict[str, Any] = {**SHORT, "AuditEnabled": False, "DefaultAuditSet": [], "AuditOwner": []}
 AGE, OFF, SET = "audit-age-too-short", "mailbox-audit-off", "audit-set-customised"
+MISSING = "audit-actions-missing"
 REPAIR, KEEP, ASK, UNKNOWN = "repair", "keep", "ask", "could-not-tell"
 
 type Found = set[tuple[str, str]]
@@ -62,12 +64,12 @@ ROWS: dict[str, tuple[Mapping[str, object], Found, Found]] = {
         {(SET, UNKNOWN)},
     ),
     "owner-more": (by_hand([*OWNER, "Move"]), {(SET, KEEP)}, {(SET, KEEP)}),
-    "owner-login": (by_hand(["mailboxlogin", "none"]), {(SET, REPAIR)}, {(SET, KEEP)}),
-    "owner-retired": (by_hand(["MailboxLogin", "Retired"]), {(SET, REPAIR)}, {(SET, KEEP)}),
-    "owner-none": (by_hand(["None"]), {(SET, REPAIR)}, NOTHING),
-    "owner-none-word": (by_hand("None"), {(SET, REPAIR)}, NOTHING),
-    "owner-empty": (by_hand([]), {(SET, REPAIR)}, NOTHING),
-    "owner-null": (by_hand(None), {(SET, REPAIR)}, NOTHING),
+    "owner-login": (by_hand(["mailboxlogin", "none"]), {(MISSING, REPAIR)}, {(SET, KEEP)}),
+    "owner-retired": (by_hand(["MailboxLogin", "Retired"]), {(MISSING, REPAIR)}, {(SET, KEEP)}),
+    "owner-none": (by_hand(["None"]), {(MISSING, REPAIR)}, NOTHING),
+    "owner-none-word": (by_hand("None"), {(MISSING, REPAIR)}, NOTHING),
+    "owner-empty": (by_hand([]), {(MISSING, REPAIR)}, NOTHING),
+    "owner-null": (by_hand(None), {(MISSING, REPAIR)}, NOTHING),
     "owner-absent": (by_hand(ABSENT), {(SET, UNKNOWN)}, {(SET, UNKNOWN)}),
     "bind-refused": (
         {
@@ -75,12 +77,12 @@ ROWS: dict[str, tuple[Mapping[str, object], Found, Found]] = {
             "AuditAdmin": ["MessageBind"],
             "PersistedCapabilities": ["M365Auditing"],
         },
-        {(SET, REPAIR)},
+        {(MISSING, REPAIR)},
         NOTHING,
     ),
     "bind-refused-unlicensed": (
         {"DefaultAuditSet": ["Delegate", "Owner"], "AuditAdmin": ["MessageBind"]},
-        {(SET, REPAIR)},
+        {(MISSING, REPAIR)},
         NOTHING,
     ),
     "off-word": ({"AuditEnabled": "False"}, {(OFF, REPAIR)}, NOTHING),
@@ -161,6 +163,60 @@ async def test_each_mailbox_is_judged_by_what_its_row_says_and_put_right_once() 
     assert {row.get("AuditLogAgeLimit", "90.00:00:00") for row in parameters(journey)} == {
         "90.00:00:00"
     }
+
+
+async def test_a_reset_that_brings_nothing_is_a_failure_and_is_not_made_again() -> None:
+    short = {
+        f"Audit{kind}": [one for one in actions if one not in ("MailItemsAccessed", "Send")]
+        for kind, actions in DEFAULT_ACTIONS.items()
+    }
+    owner = [*short["AuditOwner"], "Create"]
+    row = {**short, **by_hand(owner), "PersistedCapabilities": ["BPOS_S_Enterprise"]}
+    journey = await examined(people(row, {}, {}, {}), ticks=5)
+    for tick in (3, 4, 5):
+        (found,) = journey.find_run(tick, AUDIT)["findings"]
+        assert (found["kind"], found["verdict"]) == (MISSING, "failed")
+        assert not journey.find_run(tick, AUDIT)["changes"]
+    assert len(journey.writes) <= 2, "one reset, and what was added is added again"
+    told = dump_cards(journey.cards)
+    assert "still does not audit MailItemsAccessed" in told
+    assert "Remediated" not in told
+    assert "contested" not in told
+    assert "Microsoft\u0027s default does not contain it here" in told or (
+        "default does not contain it here" in told
+    )
+
+
+async def test_an_unticked_plan_is_told_at_the_next_look() -> None:
+    cast = TenantBuilder()
+    one = cast.add_mailbox("boss", "Boss", product=E5)
+    cast.add_mailbox("rest", "Rest", product=E5)
+    scene = {
+        "grants": list_declared_permissions(),
+        "graph": cast.build_graph(),
+        "exchange": cast.build_exchange(),
+    }
+    user = f"/graph/users/{one.mailbox['ExternalDirectoryObjectId']}"
+    plan = "2f442157-a11c-46b9-ae5b-6e39ff4e5849"
+    left = [row for row in one.user["assignedPlans"] if row["servicePlanId"] != plan]
+    licence = [{**one.user["assignedLicenses"][0], "disabledPlans": [plan]}]
+    edits = [
+        {"op": "set", "path": f"{user}/assignedPlans", "value": left},
+        {"op": "set", "path": f"{user}/assignedLicenses", "value": licence},
+        {
+            "op": "set",
+            "path": f"/exchange/Get-Mailbox/{one.mailbox['Identity']}/PersistedCapabilities",
+            "value": ["BPOS_S_Enterprise"],
+        },
+    ]
+    modes = {SIGN_IN: "off", FORWARDING: "off", AUDIT: "alert"}
+    scene = {**scene, "ticks": [{}, {"edit": edits}]}
+    journey = SceneResult(scene, await run_scene(scene, ticks=3, modes=modes))
+    assert not journey.find_run(1, AUDIT)["findings"]
+    for tick in (2, 3):
+        (found,) = journey.find_run(tick, AUDIT)["findings"]
+        assert (found["kind"], found["severity"]) == ("auditing-plan-off", "high")
+        assert found["subject"].startswith("boss@")
 
 
 ORGANIZATION = ("/exchange/Get-OrganizationConfig", "AuditDisabled", "organization-audit-disabled")

@@ -5,6 +5,7 @@ from typing import Any
 
 import pytest
 
+from sandbox.exchange.auditing import list_default_actions
 from tests.sandbox.conftest import StartTenant
 from tests.sandbox.tenant_client import (
     LEGACY_DN,
@@ -493,13 +494,40 @@ async def test_naming_a_logon_type_gives_it_back_with_its_defaults(
     assert "MailItemsAccessed" in row["AuditOwner"]
 
 
-async def test_without_the_licence_two_actions_are_not_among_the_defaults(
-    client: TenantClient,
+@pytest.mark.parametrize(
+    ("row", "has_both"),
+    [
+        ({}, True),
+        ({"PersistedCapabilities": []}, False),
+        ({"PersistedCapabilities": ["Partner_Managed"]}, False),
+        ({"PersistedCapabilities": ["BPOS_S_Standard"]}, True),
+        ({"PersistedCapabilities": ["BPOS_S_Deskless"]}, True),
+        ({"PersistedCapabilities": ["BPOS_S_Enterprise", "M365Auditing"]}, True),
+        (
+            {
+                "PersistedCapabilities": ["BPOS_S_Enterprise"],
+                "DefaultAuditSet": ["Admin"],
+                "AuditAdmin": ["Update"],
+            },
+            False,
+        ),
+        (
+            {
+                "PersistedCapabilities": ["BPOS_S_Enterprise"],
+                "DefaultAuditSet": ["Admin"],
+                "AuditAdmin": ["Update", "MailItemsAccessed"],
+            },
+            True,
+        ),
+    ],
+)
+def test_two_actions_are_defaults_under_a_licence_of_exchange_online(
+    row: dict[str, object], has_both: bool
 ) -> None:
-    await set_mailbox(client, ROOM_GUID, DefaultAuditSet=["Admin", "Delegate", "Owner"])
-    row = await mailbox(client, ROOM_GUID)
-    assert row["AuditAdmin"] == ADMIN_DEFAULTS[:-2]
-    assert not {"MailItemsAccessed", "Send"} & {*row["AuditDelegate"], *row["AuditOwner"]}
+    for logon_type in ("Admin", "Owner"):
+        found = set(list_default_actions(row, logon_type, all_defaults=False))
+        assert ({"MailItemsAccessed", "Send"} <= found) is has_both
+        assert {"MailItemsAccessed", "Send"} <= set(list_default_actions(row, logon_type, True))
 
 
 async def test_a_scene_can_give_everyone_all_the_defaults(start: StartTenant) -> None:

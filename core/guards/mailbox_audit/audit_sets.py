@@ -6,6 +6,7 @@ from dataclasses import replace
 from core.guards.mailbox_audit.items import AuditVerdict, LicensedAudit
 from core.guards.mailbox_audit.options import Policy
 from core.microsoft365.audit_actions import (
+    AUDITING_CAPABILITY,
     DEFAULT_ACTIONS,
     MAIL_ITEMS_ACCESSED,
     AuditLicence,
@@ -167,7 +168,8 @@ def is_plan_switched_off(item: LicensedAudit) -> bool:
 
 def judge_auditing_plan(item: LicensedAudit) -> Iterator[Finding]:
     """A licence for advanced auditing that was there when the mailbox was seen before."""
-    if not item.recorded.had_premium or item.licence is AuditLicence.PREMIUM:
+    shows_it = AUDITING_CAPABILITY in item.audit.capabilities
+    if shows_it or not item.recorded.had_premium or item.licence is AuditLicence.PREMIUM:
         return
     name = format_mailbox_name(item.audit.mailbox)
     finding = Finding(
