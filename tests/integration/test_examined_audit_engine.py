@@ -191,7 +191,7 @@ async def test_an_unticked_plan_is_told_at_the_next_look() -> None:
     cast = TenantBuilder()
     one = cast.add_mailbox("boss", "Boss", product=E5)
     cast.add_mailbox("rest", "Rest", product=E5)
-    scene = {
+    scene: dict[str, Any] = {
         "grants": list_declared_permissions(),
         "graph": cast.build_graph(),
         "exchange": cast.build_exchange(),

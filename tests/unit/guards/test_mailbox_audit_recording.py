@@ -7,7 +7,7 @@ from datetime import UTC, datetime, timedelta
 import pytest
 
 from core.guards.mailbox_audit.guard import GUARD
-from core.guards.mailbox_audit.items import AuditVerdict, LicensedAudit
+from core.guards.mailbox_audit.items import AuditItem, AuditVerdict, LicensedAudit
 from core.guards.mailbox_audit.judge import judge
 from core.guards.mailbox_audit.memory import Recorded, RecordingMemory
 from core.guards.mailbox_audit.tenant_defaults import MIN_MAILBOXES, TenantDefaults
@@ -67,19 +67,19 @@ def judged(item: LicensedAudit, rule: str = "licensed") -> dict[str, Finding]:
 
 async def look(
     tenant: FakeTenant, known: Mapping[str, KnownTraits] | None = None, at: datetime = NOW
-) -> Reading[object]:
+) -> Reading[AuditItem]:
     return await observe_all(
         GUARD, tenant, ObserveContext(replace(TERMS, now=at), known_traits=known or {})
     )
 
 
-def findings(reading: Reading[object], subject: str = "user1@contoso.com") -> dict[str, Finding]:
+def findings(reading: Reading[AuditItem], subject: str = "user1@contoso.com") -> dict[str, Finding]:
     found = [one for item in reading.items for one in judge(item, TERMS)]
     return {one.kind: one for one in found if one.subject == subject}
 
 
 def memory_after(
-    reading: Reading[object], before: Mapping[str, KnownTraits] | None = None
+    reading: Reading[AuditItem], before: Mapping[str, KnownTraits] | None = None
 ) -> Mapping[str, KnownTraits]:
     return {**(before or {}), **{row.key: row for row in reading.known_traits}}
 

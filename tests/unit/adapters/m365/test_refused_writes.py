@@ -78,7 +78,10 @@ async def test_an_action_of_the_default_list_is_not_added_again() -> None:
         PERSON, PERSON_GUID, "ann", DefaultAuditSet=["Admin", "Delegate"], AuditOwner=["Create"]
     )
     change = ResetAuditSet(
-        PERSON_GUID, ("Owner",), (("Owner", ("HardDelete", "MailboxLogin")),), ("HardDelete",)
+        PERSON_GUID,
+        ("Owner",),
+        (("Owner", ("HardDelete", "MailboxLogin")),),
+        (("Owner", ("HardDelete",)),),
     )
     async with connect_sandbox(build_scene(exchange={"Get-Mailbox": [row]})) as to:
         made = await to.tenant.writer.apply(change)
