@@ -171,8 +171,8 @@ class InboxRuleReader(Protocol):
     ) -> Reading[InboxRule]:
         """The inbox rules Graph shows: all but hidden ones. Source `inbox-rules`.
 
-        Rules that plainly neither forward mail nor move or delete it are left out, unless
-        `include_harmless` is set.
+        Rules that plainly leave mail where it is, unread and in sight, and send none on, are left
+        out, unless `include_harmless` is set.
         """
         ...
 
@@ -181,7 +181,10 @@ class InboxRuleReader(Protocol):
         ...
 
     async def read_rule_folders(self, rules: Sequence[InboxRule]) -> Reading[Folder]:
-        """The folders rules move mail to. Source `rule-folders`; a failure names a mailbox."""
+        """The folders rules move mail to, each with those it lies in; one that is gone says so.
+
+        Source `rule-folders`; a failure names a mailbox.
+        """
         ...
 
 

@@ -129,8 +129,11 @@ def is_excused(rule: InboxRule, visibility: RuleVisibility, excused: set[str]) -
 def find_hiding(
     mailbox: Mailbox, rule: InboxRule, visibility: RuleVisibility, inputs: ForwardingInputs
 ) -> Hiding | None:
-    """How an enabled rule keeps mail from its reader; None if it does not."""
-    if not rule.enabled:
+    """How an enabled rule keeps mail from its reader; None if it does not.
+
+    Nothing is concluded where the folder could not be read this time: what was known of it stays.
+    """
+    if not rule.enabled or is_folder_unread(rule, inputs):
         return None
     home = get_address_domain(normalize_address(mailbox.address))
     own = inputs.own_domains
@@ -143,6 +146,17 @@ def find_hiding(
         find_folder(rule, inputs),
         visibility is RuleVisibility.HIDDEN,
         Owner(mailbox.address, is_own_domain),
+    )
+
+
+def is_folder_unread(rule: InboxRule, inputs: ForwardingInputs) -> bool:
+    """True for a rule that is to be judged by a folder which could not be read for the moment."""
+    return (
+        rule.api == "graph"
+        and bool(rule.move_to)
+        and not rule.delete
+        and rule.mailbox_id in inputs.unread_folder_mailbox_ids
+        and (rule.mailbox_id, rule.move_to) not in inputs.folders
     )
 
 

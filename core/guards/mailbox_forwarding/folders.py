@@ -65,6 +65,7 @@ FOLDER_TEXTS = {
     **UNSEEN_FOLDERS,
     "missing": "a folder that cannot be found",
     "ordinary": "another folder",
+    "unread": "a folder that was not looked into",
 }
 MAX_DEPTH = 20
 

@@ -117,6 +117,8 @@ class ForwardingInputs:
     exchange_rules: Reading[InboxRule] = field(default_factory=Reading[InboxRule])
     exchange_mailbox_ids: frozenset[str] = frozenset()
     folders: Mapping[tuple[str, str], Folder] = field(default_factory=dict)
+    unread_folder_mailbox_ids: frozenset[str] = frozenset()
+    """The mailboxes whose folders could not be read this time, but for those in `folders`."""
     transport_rules: Sequence[TransportRule] = ()
     known_recipients: KnownRecipients = field(default_factory=KnownRecipients)
     recipient_reading: Reading[Recipient] = field(default_factory=Reading[Recipient])

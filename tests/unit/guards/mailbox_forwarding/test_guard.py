@@ -691,6 +691,90 @@ async def test_without_the_right_to_read_folders_only_moves_go_unjudged() -> Non
     assert (await only(fake, FOLDERS)).severity is Severity.LOW
 
 
+TELLING = replace(
+    RULE,
+    move_to="f1",
+    mark_as_read=True,
+    conditions=(RuleCondition("subjectContains", ("invoice",)),),
+)
+
+
+async def test_of_a_folder_that_could_not_be_read_this_time_nothing_is_concluded() -> None:
+    fake = tenant(rules=(TELLING,))
+    fake.folders = [Folder("m1", "f1", "RSS Feeds")]
+    before = await only(fake)
+    fake.fail_read(RULE_FOLDERS, "m1", optional=True)
+    reading = await look(fake)
+    assert reading.items == ()
+    assert not reading.covers(before.sources, "m1")
+
+
+async def test_without_the_right_to_read_folders_a_rule_is_judged_by_the_mail_it_takes() -> None:
+    fake = tenant(rules=(TELLING, replace(RULE, id="r2", move_to="f1", mark_as_read=True)))
+    fake.folders = [Folder("m1", "f1", "RSS Feeds")]
+    fake.fail_read(RULE_FOLDERS, permission="Mail.ReadBasic.All")
+    finding = await only(fake)
+    assert finding.severity is Severity.MEDIUM
+    assert finding.summary.endswith("moves the mail to a folder that was not looked into.")
+
+
+async def test_a_rule_says_what_mail_it_takes_and_what_not() -> None:
+    rule = replace(
+        RULE,
+        delete="delete",
+        conditions=(
+            RuleCondition("fromAddresses", ("boss@contoso.com", "helpdesk@contoso.com")),
+            RuleCondition("hasAttachments", ("true",)),
+            RuleCondition("subjectContains", ("lunch", "wire transfer")),
+        ),
+        exceptions=(RuleCondition("sentToMe", ("true",)),),
+    )
+    finding = await only(tenant(rules=(rule,)))
+    assert format_facts(finding.facts) == (
+        "rule: Invoices",
+        "deletes the mail",
+        "looks for: wire transfer",
+        "senders who warn: helpdesk@contoso.com",
+        "colleagues: boss@contoso.com",
+        "takes mail: with an attachment; with the words lunch",
+        "but no mail: sent to the owner",
+    )
+    everything = replace(rule, conditions=(), exceptions=rule.exceptions)
+    assert "without any condition: it takes every message but its exceptions" in format_facts(
+        (await only(tenant(rules=(everything,)))).facts
+    )
+    nothing_left_out = replace(rule, conditions=(RuleCondition("bodyContains", ("@",)),))
+    assert (
+        "its conditions leave no message alone: it takes every message but its exceptions"
+        in format_facts((await only(tenant(rules=(nothing_left_out,)))).facts)
+    )
+
+
+async def test_a_rule_nobody_shows_the_actions_of_is_not_said_to_take_every_message() -> None:
+    finding = await only(tenant(rules=(replace(UNREADABLE, conditions=()),)))
+    assert not any("every message" in fact for fact in format_facts(finding.facts))
+
+
+async def test_a_forward_that_marks_as_read_is_one_finding_that_says_so() -> None:
+    finding = await only(tenant(rules=(replace(REDIRECT, mark_as_read=True, conditions=()),)))
+    assert "marks the mail as read" in format_facts(finding.facts)
+
+
+async def test_hostile_texts_of_conditions_stay_on_one_line_and_short() -> None:
+    evil = "x\n**[y](https://evil.example)**\u202e" + "z" * 5_000
+    rule = replace(
+        RULE,
+        delete="delete",
+        conditions=(
+            RuleCondition("somethingNew", (evil,) * 3),
+            RuleCondition("senderContains", tuple(f"{n}{evil}" for n in range(900))),
+        ),
+    )
+    facts = format_facts((await only(tenant(rules=(rule,)))).facts)
+    assert all("\n" not in fact and "\u202e" not in fact for fact in facts)
+    assert max(map(len, facts)) < 2_500
+
+
 async def test_a_rule_that_moves_nothing_leaves_the_folders_read() -> None:
     assert (await look(tenant(rules=(REDIRECT,)), FOLDERS)).covers((RULE_FOLDERS,), "m1")
 
