@@ -17,7 +17,7 @@ from core.adapters.parsing import (
 )
 from core.adapters.read_errors import build_read_failure
 from core.errors import TenantError, Unavailable
-from core.microsoft365.assumptions.graph_directory import AUDIT_DAYS, AUDIT_VALUES
+from core.microsoft365.assumptions.graph_logs import AUDIT_DAYS, AUDIT_VALUES
 from core.tenant.directory import Enabling
 from core.tenant.readings import ReadFailure, Reading
 from core.tenant.sources import ENABLINGS

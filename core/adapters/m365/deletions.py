@@ -21,13 +21,15 @@ from core.adapters.parsing import (
 from core.adapters.read_errors import build_read_failure, build_row_failures
 from core.errors import TenantError, Unavailable
 from core.microsoft365.assumptions.graph_directory import (
+    DELETED_DAYS,
+    DELETED_SELECT,
+    GROUP_RESTORE,
+)
+from core.microsoft365.assumptions.graph_logs import (
     AUDIT_APP_ID,
     AUDIT_DAYS,
     AUDIT_VALUES,
-    DELETED_DAYS,
-    DELETED_SELECT,
     DELETION_NAMES,
-    GROUP_RESTORE,
 )
 from core.tenant.directory import DeletedObject, Deletion
 from core.tenant.readings import ReadFailure, Reading

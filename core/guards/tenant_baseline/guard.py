@@ -34,16 +34,16 @@ from core.guards.tenant_baseline.permissions import (
     RULES,
     build_baseline_permissions,
 )
-from core.guards.tenant_baseline.reach import (
-    REMOTE_DOMAINS,
-    find_allowed_domains,
-    find_policy_scope,
-    is_single_remote_domain,
-)
 from core.guards.tenant_baseline.rule_file import (
     build_baseline,
     build_full_baseline,
     is_writable_row,
+)
+from core.guards.tenant_baseline.scope import (
+    REMOTE_DOMAINS,
+    find_allowed_domains,
+    find_policy_scope,
+    is_single_remote_domain,
 )
 from core.microsoft365.configuration_sources import get_configuration_source_name
 from core.microsoft365.powershell import can_be_quoted, quote_literal

@@ -1,4 +1,4 @@
-"""What Graph tells about users, apps, groups, roles and logs."""
+"""What Graph tells about users, apps, groups, roles and sign-ins."""
 
 from core.microsoft365.assumptions.assumption import Assumption, Dependents, Standing
 
@@ -296,45 +296,6 @@ LICENCE_PLANS = Assumption(
         settings=("LICENSED_MAILBOXES",),
     ),
 )
-AUDIT_APP_ID = Assumption(
-    id="graph-audit-app-id",
-    assumed="Rows of directoryAudits that an app caused have no appId, only the id and name of "
-    "its service principal.",
-    standing=Standing.MEASURED,
-    source="graph2otel (every app row)",
-    dated="2026-07",
-    otherwise="The actor of a deletion is not recognized as an app.",
-    depends=Dependents(guards=("mass-deletion",)),
-    probe="graph-directory-audits",
-)
-AUDIT_VALUES = Assumption(
-    id="graph-audit-values",
-    assumed="oldValue and newValue of directoryAudits are JSON as text; rows trail by minutes and"
-    " need no licence.",
-    standing=Standing.MEASURED,
-    source="graph2otel",
-    dated="2026-07",
-    otherwise="Who enabled an account is not named.",
-    depends=Dependents(guards=("mass-deletion", "shared-mailbox-sign-in")),
-)
-AUDIT_DAYS = Assumption(
-    id="graph-audit-days",
-    assumed="directoryAudits reach back seven days without a licence, thirty with one.",
-    standing=Standing.UNSEEN,
-    source="inferred from Microsoft Learn, Entra data retention",
-    dated="2026",
-    otherwise="Deletions before the reach of the log are not counted.",
-    depends=Dependents(guards=("mass-deletion",), settings=("MASS_DELETION_HOURS",)),
-)
-DELETION_NAMES = Assumption(
-    id="graph-deletion-names",
-    assumed="Deletions are called Delete user, Hard Delete user, and so on, in the audit log.",
-    standing=Standing.MEASURED,
-    source="Microsoft Learn, Entra audit log activities",
-    dated="2026",
-    otherwise="Deletions under a new name are not counted; the recycle bin still shows them.",
-    depends=Dependents(guards=("mass-deletion",), verdicts=("mass-deletion",)),
-)
 HOLDER_DELETED = Assumption(
     id="graph-stale-eligibility",
     assumed="Deleted principals stay eligible for hours and then answer a 404.",
@@ -441,10 +402,6 @@ ASSUMPTIONS = (
     SYNC_FLAG,
     PLAN_STATES,
     LICENCE_PLANS,
-    AUDIT_APP_ID,
-    AUDIT_VALUES,
-    AUDIT_DAYS,
-    DELETION_NAMES,
     HOLDER_DELETED,
     NESTED_MEMBERS,
     CONSISTENCY_HEADER,

@@ -8,6 +8,7 @@ from core.microsoft365.assumptions import (
     exchange_objects,
     exchange_writes,
     graph_directory,
+    graph_logs,
     platform,
 )
 from core.microsoft365.assumptions.assumption import Assumption
@@ -17,6 +18,7 @@ CHAPTERS: Mapping[str, tuple[Assumption, ...]] = {
     "What Exchange prints": exchange_objects.ASSUMPTIONS,
     "Writes to Exchange": exchange_writes.ASSUMPTIONS,
     "What Graph tells": graph_directory.ASSUMPTIONS,
+    "Graph's logs and reports": graph_logs.ASSUMPTIONS,
     "Before and after a write": decisions.ASSUMPTIONS,
     "Azure and Teams": platform.ASSUMPTIONS,
 }

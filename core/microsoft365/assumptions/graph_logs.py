@@ -1,0 +1,66 @@
+"""What Graph's audit log and reports tell."""
+
+from core.microsoft365.assumptions.assumption import Assumption, Dependents, Standing
+
+AUDIT_APP_ID = Assumption(
+    id="graph-audit-app-id",
+    assumed="Rows of directoryAudits that an app caused have no appId, only the id and name of "
+    "its service principal.",
+    standing=Standing.MEASURED,
+    source="graph2otel (every app row)",
+    dated="2026-07",
+    otherwise="The actor of a deletion is not recognized as an app.",
+    depends=Dependents(guards=("mass-deletion",)),
+    probe="graph-directory-audits",
+)
+AUDIT_VALUES = Assumption(
+    id="graph-audit-values",
+    assumed="oldValue and newValue of directoryAudits are JSON as text; rows trail by minutes and"
+    " need no licence.",
+    standing=Standing.MEASURED,
+    source="graph2otel",
+    dated="2026-07",
+    otherwise="Who enabled an account is not named.",
+    depends=Dependents(guards=("mass-deletion", "shared-mailbox-sign-in")),
+)
+AUDIT_DAYS = Assumption(
+    id="graph-audit-days",
+    assumed="directoryAudits reach back seven days without a licence, thirty with one.",
+    standing=Standing.UNSEEN,
+    source="inferred from Microsoft Learn, Entra data retention",
+    dated="2026",
+    otherwise="Deletions before the reach of the log are not counted.",
+    depends=Dependents(guards=("mass-deletion",), settings=("MASS_DELETION_HOURS",)),
+)
+DELETION_NAMES = Assumption(
+    id="graph-deletion-names",
+    assumed="Deletions are called Delete user, Hard Delete user, Delete application, Delete "
+    "conditional access policy, and so on, in the audit log; lockouts Disable account, Reset user "
+    "password, Reset password (by admin) and Admin deleted security info.",
+    standing=Standing.MEASURED,
+    source="Microsoft Learn, Entra audit log activities",
+    dated="2026",
+    otherwise="What has a new name is not counted; the recycle bin still shows deleted users and "
+    "groups.",
+    depends=Dependents(
+        guards=("mass-deletion",), verdicts=("mass-deletion", "deleted-for-good", "mass-lockout")
+    ),
+)
+EXTERNAL_METHOD = Assumption(
+    id="graph-external-method",
+    assumed="The registration report lists an external authentication method as "
+    "externalAuthMethod, and may not count it as a second factor.",
+    standing=Standing.UNSEEN,
+    source="Microsoft Learn, userRegistrationDetails and external authentication methods",
+    dated="2026",
+    otherwise="An account that has only such a method is reported as without a second factor.",
+    depends=Dependents(guards=("mfa-registration",), verdicts=("no-second-factor", "method-added")),
+)
+
+ASSUMPTIONS = (
+    AUDIT_APP_ID,
+    AUDIT_VALUES,
+    AUDIT_DAYS,
+    DELETION_NAMES,
+    EXTERNAL_METHOD,
+)
