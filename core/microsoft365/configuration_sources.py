@@ -89,6 +89,7 @@ CONFIGURATION_SOURCES: Mapping[str, ConfigurationSource] = {
     "remote-domain": define_exchange_source(
         *("Get-RemoteDomain", "Guid", "Set-RemoteDomain", "AutoForwardEnabled"),
         risk="see to which domains mail may be forwarded",
+        parameters=ALL_RESULTS,
     ),
     "outbound-spam-policy": define_exchange_source(
         *("Get-HostedOutboundSpamFilterPolicy", "Guid"),

@@ -90,6 +90,21 @@ async def test_every_object_is_read_with_all_its_properties(open_tenant: OpenTen
         assert values == {FIRST: True, SECOND: "False"}
 
 
+async def test_a_source_of_more_than_a_page_is_read_to_its_end(open_tenant: OpenTenant) -> None:
+    rows = [
+        {
+            "Guid": f"44444444-0000-4000-8000-{number:012}",
+            "Name": f"d{number}",
+            "DomainName": f"d{number}.example",
+            "AutoForwardEnabled": True,
+        }
+        for number in range(2_100)
+    ]
+    async with open_tenant(build_scene(exchange={"Get-RemoteDomain": rows})) as to:
+        found = await to.tenant.configuration.read_configuration("remote-domain")
+        assert (found.population, len(found.items), found.failures) == (2_100, 2_100, ())
+
+
 async def test_a_policy_of_graph_is_one_object_without_a_name(open_tenant: OpenTenant) -> None:
     async with open_tenant(consenting("x")) as to:
         assert await shown(to.tenant, AUTHORIZATION, CONSENT) == {"": ["x"]}

@@ -16,25 +16,24 @@ from tests.infra.exchange_script_emulator import (
 # Built-in roles with their cmdlets and parameters: some that serve, some that must not be taken.
 type Role = dict[str, tuple[str, ...]]
 
-READ_CMDLETS: Role = {
-    "Get-DistributionGroupMember": ("Identity", "ResultSize"),
-    "Get-UnifiedGroupLinks": ("Identity", "LinkType", "ResultSize"),
-    "Get-Mailbox": ("Filter", "GroupMailbox", "Identity", "RecipientTypeDetails", "ResultSize"),
-    "Get-MailContact": ("Identity", "ResultSize"),
-    "Get-MailUser": ("Identity", "ResultSize"),
-    "Get-Recipient": ("Identity", "ResultSize"),
-    "Get-MailboxPermission": ("Identity", "IncludeUnresolvedPermissions", "ResultSize"),
-    "Get-MailboxStatistics": ("Archive", "Identity"),
-    "Get-RecipientPermission": ("Identity", "ResultSize"),
-    "Get-User": ("Filter", "Identity", "ResultSize"),
-    "Get-CASMailbox": ("Filter", "Identity", "ResultSize"),
-}
-# What any other cmdlet that reads takes is in the role that shows the configuration.
-OTHER_ROLES_READS = (*READ_CMDLETS, "Get-InboxRule", "Get-RoleGroup", "Get-RoleGroupMember")
-CONFIGURATION_CMDLETS: Role = {
+# Cmdlets that show recipients; any other that reads is in the role that shows the configuration,
+# but for those that other roles hold.
+RECIPIENT_READS = (
+    *("Get-CASMailbox", "Get-DistributionGroupMember", "Get-MailContact", "Get-MailUser"),
+    *("Get-Mailbox", "Get-MailboxPermission", "Get-MailboxStatistics", "Get-Recipient"),
+    *("Get-RecipientPermission", "Get-UnifiedGroupLinks", "Get-User"),
+)
+OTHER_READS = ("Get-InboxRule", "Get-RoleGroup", "Get-RoleGroupMember")
+ALL_READS: Role = {
     name: tuple(dict.fromkeys(("Identity", "ResultSize", *cmdlet.read_parameters)))
     for name, cmdlet in CMDLETS.items()
-    if name.startswith("Get-") and name not in OTHER_ROLES_READS
+    if name.startswith("Get-")
+}
+READ_CMDLETS: Role = {name: ALL_READS[name] for name in RECIPIENT_READS}
+CONFIGURATION_CMDLETS: Role = {
+    name: parameters
+    for name, parameters in ALL_READS.items()
+    if name not in (*RECIPIENT_READS, *OTHER_READS)
 }
 AUDIT_CMDLETS: Role = {
     "Set-Mailbox": (

@@ -300,7 +300,7 @@ def merge_domains(
 
 async def fetch_remote_domains(exchange: ExchangeClient) -> Reading[RemoteDomain]:
     """Remote domain settings. Optional: they only say whether a forward gets through."""
-    command = Command("Get-RemoteDomain", {}, ("DomainName", "AutoForwardEnabled"))
+    command = Command("Get-RemoteDomain", ALL_RESULTS, ("DomainName", "AutoForwardEnabled"))
     return await fetch_listing(
         exchange, OUTBOUND_POLICIES, command, parse_remote_domain, optional=True
     )
