@@ -215,3 +215,61 @@ async def test_thousands_of_records_are_read_page_by_page() -> None:
     run = runs(result)[0]
     assert found(run) == [("mass-deletion", "admin@contoso.com", "critical")]
     assert run["findings"][0]["summary"].startswith("2,500 users")
+
+
+def act(alias: str, days: float, activity: str, kind: str = "User") -> dict[str, Any]:
+    """A record of something else than a deleted user."""
+    row = record(alias, days, activity=activity)
+    row["targetResources"][0] |= {"type": kind, "userPrincipalName": None, "displayName": alias}
+    return row
+
+
+async def test_what_is_deleted_for_good_after_it_was_told_is_told_at_once() -> None:
+    burst = gone(60, -0.24)
+    purged = [record(f"g{one:03}", -0.49, activity="Hard Delete user") for one in range(60)]
+    after = {"directoryAudits": [*burst["directoryAudits"], *purged], "deletedItems": []}
+    result = await run_scene(
+        scene(ticks=[{}, {"graph": burst}, {"graph": after}, {}]), ticks=4, modes=ONLY
+    )
+    assert [run["news"] for run in runs(result)] == [0, 1, 1, 0]
+    verdicts = [{one["verdict"] for one in run["findings"]} for run in runs(result)]
+    assert verdicts[1:3] == [{"mass-deletion"}, {"deleted-for-good"}]
+
+
+async def test_a_burst_is_told_again_when_it_has_doubled_and_not_before() -> None:
+    first = gone(30, -0.24)
+    more = [gone(number, -0.25 * tick - 0.24, first=30) for tick, number in ((1, 5), (2, 30))]
+    ticks: list[dict[str, Any]] = [{}, {"graph": first}]
+    for part in more:
+        rows = {name: [*first[name], *part[name]] for name in first}
+        ticks.append({"graph": rows})
+    result = await run_scene(scene(ticks=ticks), ticks=4, modes=ONLY)
+    assert [run["news"] for run in runs(result)] == [0, 1, 0, 1]
+
+
+async def test_who_locks_out_and_deletes_apps_and_policies_is_told_and_a_quiet_day_is_not() -> None:
+    quiet = [
+        *(act(f"l{one}", 0.1, "Disable account") for one in range(6)),
+        *(act(f"r{one}", 0.1, "Reset user password") for one in range(4)),
+        act("app", 0.1, "Delete application", "Application"),
+        act("rule", 0.1, "Delete conditional access policy", "Policy"),
+        *(act(f"s{one}", 0.1, "Reset password (self-service)") for one in range(30)),
+        *(act(f"f{one}", 0.1, "Disable account") | {"result": "failure"} for one in range(30)),
+    ]
+    loud = [
+        *(act(f"l{one}", -0.2, "Disable account") for one in range(40)),
+        *(act(f"a{one}", -0.2, "Delete application", "Application") for one in range(20)),
+        *(act(f"c{one}", -0.2, "Delete conditional access policy", "Policy") for one in range(5)),
+    ]
+    what = scene(
+        {"directoryAudits": quiet}, ticks=[{}, {"graph": {"directoryAudits": [*quiet, *loud]}}]
+    )
+    result = await run_scene(what, ticks=2, modes=ONLY)
+    before, after = runs(result)
+    assert (before["findings"], before["news"]) == ([], 0)
+    assert {(one["kind"], one["verdict"]) for one in after["findings"]} == {
+        ("mass-lockout", "mass-lockout"),
+        ("mass-deletion-of-apps", "mass-deletion"),
+        ("mass-deletion-of-policies", "mass-deletion"),
+    }
+    assert {one["subject"] for one in after["findings"]} == {"admin@contoso.com"}

@@ -163,3 +163,38 @@ async def test_a_thousand_and_more_accounts_are_read_to_the_end_though_graph_pus
     result = await run_scene(large, modes=ONLY)
     assert table(runs(result)[0]) == [("p02099@contoso.com", "critical", "no-second-factor")]
     assert runs(result)[0]["population"] == 2_100
+
+
+async def test_methods_added_to_an_administrator_between_two_looks_are_told() -> None:
+    key = {"isAdmin": True, "methodsRegistered": ["fido2SecurityKey"]}
+    path = f"/graph/userRegistrationDetails/{derive_id('user', 'p00')}/methodsRegistered"
+    added = ["fido2SecurityKey", "mobilePhone", "temporaryAccessPass"]
+    what = scene({0: key, 1: {"isAdmin": True}})
+    what["ticks"] = [{}, {"edit": [{"op": "set", "path": path, "value": added}]}, {}]
+    result = await run_scene(what, ticks=3, modes=ONLY)
+    told = ("p00@contoso.com", "high", "method-added")
+    assert [table(run) for run in runs(result)] == [[], [told], [told]]
+    assert [run["news"] for run in runs(result)] == [0, 1, 0]
+    assert len(result["cards"]) == 1
+
+
+async def test_accounts_others_decide_about_make_no_grave_case() -> None:
+    what = scene({number: BARE for number in range(10)} | {0: {"isAdmin": True, **BARE}})
+    for number, (user, row) in enumerate(
+        zip(what["graph"]["users"], what["graph"]["userRegistrationDetails"], strict=False)
+    ):
+        domain = "fed.contoso.com" if number < 5 else "contoso.onmicrosoft.com"
+        mark = "" if number < 5 else "_partner.example#EXT#"
+        if number < 10:
+            name = f"p{number:02}{mark}@{domain}"
+            user["userPrincipalName"] = row["userPrincipalName"] = name
+    what["graph"]["domains"] = [
+        {"id": "contoso.com", "authenticationType": "Managed", "isVerified": True},
+        {"id": "fed.contoso.com", "authenticationType": "Federated", "isVerified": True},
+    ]
+    result = await run_scene(what, modes=ONLY)
+    assert table(runs(result)[0]) == [
+        ("p00@fed.contoso.com", "medium", "decided-elsewhere"),
+        ("external members without a second factor here", "low", "no-second-factor"),
+        ("federated members without a second factor here", "low", "no-second-factor"),
+    ]

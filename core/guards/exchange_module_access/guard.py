@@ -81,7 +81,8 @@ async def observe(tenant: HasRoles, context: ObserveContext) -> AsyncIterator[Re
     roles = await tenant.roles.read_role_holders()
     holders = frozenset(one.id for one in roles.items)
     added, noted = list[AddedHolder | TooManyHolders](), tuple[KnownTraits, ...]()
-    if roles.complete and not any(not miss.object_id for miss in roles.failures):
+    if roles.complete and not roles.failures:
+        # Members of a group that is unread for now must not seem new when it is back.
         noted = note_role_holders(context.known_traits, roles.items, context.policy.now)
         added += find_added_holders(noted, roles.items, context.policy.now)
     kept: list[tuple[int, str, ModuleUser]] = []

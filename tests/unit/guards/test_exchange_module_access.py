@@ -297,6 +297,9 @@ async def test_a_list_that_could_not_be_read_makes_nobody_new_or_forgotten() -> 
     of = tenant([], holder("boss", GLOBAL))
     of.fail_read(ROLE_HOLDERS)
     assert (await observe_all(GUARD, of, LOOK)).known_traits == ()
+    one_group = tenant([], holder("boss", GLOBAL))
+    one_group.fail_read(ROLE_HOLDERS, "a-group-of-holders")
+    assert (await observe_all(GUARD, one_group, LOOK)).known_traits == ()
 
 
 async def test_of_more_holders_than_are_remembered_it_is_said() -> None:
