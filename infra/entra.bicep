@@ -28,6 +28,7 @@ param grantPermissions bool
 var permissions = {
   'shared-mailbox-sign-in': {
     exchange: true
+    optionalExchange: true
     reads: ['User.Read.All']
     optionalReads: ['AuditLog.Read.All', 'RoleManagement.Read.Directory', 'GroupMember.Read.All', 'PrivilegedEligibilitySchedule.Read.AzureADGroup']
     writes: ['User.EnableDisableAccount.All']
@@ -35,6 +36,7 @@ var permissions = {
   }
   'mailbox-forwarding': {
     exchange: true
+    optionalExchange: true
     reads: ['MailboxSettings.Read', 'Domain.Read.All']
     optionalReads: ['Mail.ReadBasic.All']
     writes: ['MailboxSettings.ReadWrite']
@@ -42,6 +44,7 @@ var permissions = {
   }
   'mailbox-audit': {
     exchange: true
+    optionalExchange: false
     reads: []
     optionalReads: ['User.Read.All']
     writes: []
@@ -49,6 +52,7 @@ var permissions = {
   }
   'mailbox-delegation': {
     exchange: true
+    optionalExchange: false
     reads: ['Domain.Read.All']
     optionalReads: []
     writes: []
@@ -56,6 +60,7 @@ var permissions = {
   }
   'tenant-baseline': {
     exchange: true
+    optionalExchange: true
     reads: ['Policy.Read.All', 'Organization.Read.All']
     optionalReads: ['Domain.Read.All', 'MailboxSettings.Read']
     writes: ['Policy.ReadWrite.Authorization']
@@ -63,6 +68,7 @@ var permissions = {
   }
   'app-consent': {
     exchange: false
+    optionalExchange: true
     reads: ['Application.Read.All', 'Directory.Read.All', 'Policy.Read.All']
     optionalReads: []
     writes: ['Policy.ReadWrite.Authorization']
@@ -70,6 +76,7 @@ var permissions = {
   }
   'mfa-registration': {
     exchange: false
+    optionalExchange: false
     reads: ['AuditLog.Read.All']
     optionalReads: ['Domain.Read.All', 'User.Read.All']
     writes: []
@@ -77,6 +84,7 @@ var permissions = {
   }
   'mass-deletion': {
     exchange: false
+    optionalExchange: false
     reads: ['AuditLog.Read.All', 'User.Read.All']
     optionalReads: ['Group.Read.All']
     writes: []
@@ -84,6 +92,7 @@ var permissions = {
   }
   'exchange-module-access': {
     exchange: true
+    optionalExchange: false
     reads: ['RoleManagement.Read.Directory', 'GroupMember.Read.All', 'PrivilegedEligibilitySchedule.Read.AzureADGroup']
     optionalReads: []
     writes: ['User.Read.All']
@@ -91,6 +100,7 @@ var permissions = {
   }
   'legacy-protocols': {
     exchange: true
+    optionalExchange: true
     reads: []
     optionalReads: ['AuditLog.Read.All', 'Application.Read.All', 'Directory.Read.All']
     writes: []
@@ -98,6 +108,7 @@ var permissions = {
   }
   'shared-mailbox-health': {
     exchange: true
+    optionalExchange: false
     reads: ['User.Read.All']
     optionalReads: []
     writes: []
@@ -117,7 +128,9 @@ var detail = flatten([
   flatten(map(enforcing, guard => guard.value.optionalWrites))
 ])
 var graphRoles = union(needed, optionalPermissions ? detail : [])
-var exchangeRoles = empty(filter(watching, guard => guard.value.exchange)) ? [] : ['Exchange.ManageAsApp']
+var exchangeUsers = filter(watching, guard => guard.value.exchange)
+var exchangeDetailUsers = optionalPermissions ? filter(watching, guard => guard.value.optionalExchange) : []
+var exchangeRoles = empty(flatten([exchangeUsers, exchangeDetailUsers])) ? [] : ['Exchange.ManageAsApp']
 
 // The audience of tokens that are exchanged, by Azure cloud.
 var audiences = {

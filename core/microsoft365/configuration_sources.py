@@ -116,6 +116,20 @@ CONFIGURATION_SOURCES: Mapping[str, ConfigurationSource] = {
         *("Get-SharingPolicy", "Guid", "Set-SharingPolicy", "Domains"),
         risk="see what of calendars is shown to whom outside",
     ),
+    "management-role-assignment": define_exchange_source(
+        *("Get-ManagementRoleAssignment", "Identity"),
+        risk="see which people and apps may do what in Exchange: whom to take over",
+    ),
+    "exchange-service-principal": define_exchange_source(
+        *("Get-ServicePrincipal", "Identity"),
+        risk="see which apps Exchange knows",
+        may_be_none=True,
+    ),
+    "application-access-policy": define_exchange_source(
+        *("Get-ApplicationAccessPolicy", "Identity"),
+        risk="see which mailboxes apps are kept out of",
+        may_be_none=True,
+    ),
     "organization": ConfigurationSource(
         Service.GRAPH, "/organization", "Organization.Read.All", "id"
     ),

@@ -6,7 +6,7 @@ from datetime import datetime
 
 @dataclass(frozen=True, slots=True)
 class AppCredential:
-    """A secret or certificate on a service principal itself, not on its app registration."""
+    """A secret or certificate of a service principal or of an app registration."""
 
     id: str
     kind: str
@@ -40,6 +40,43 @@ class App:
     credentials: tuple[AppCredential, ...] = ()
     reply_urls: tuple[str, ...] = ()
     """Where sign-ins to the app may be sent."""
+    microsoft_status: str = ""
+    """disabledByMicrosoftStatus; empty where Microsoft has not disabled it."""
+
+
+@dataclass(frozen=True, slots=True)
+class FederatedCredential:
+    """Another provider whose tokens an app registration accepts in place of a secret."""
+
+    id: str
+    name: str
+    issuer: str
+    """The address of the provider."""
+    subject: str
+    """For whom the provider has to vouch, such as a repository and its branch."""
+
+
+@dataclass(frozen=True, slots=True)
+class AppOwner:
+    """Somebody who may give an app registration new secrets."""
+
+    id: str
+    name: str
+    is_guest: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class AppRegistration:
+    """An app that is registered in this tenant: what its secrets and owners hang on."""
+
+    id: str
+    """Object id of the application."""
+    app_id: str
+    """Client id, by which it belongs to a service principal."""
+    name: str = ""
+    credentials: tuple[AppCredential, ...] = ()
+    federated_credentials: tuple[FederatedCredential, ...] = ()
+    owners: tuple[AppOwner, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)

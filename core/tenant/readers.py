@@ -9,7 +9,7 @@ from datetime import datetime
 from typing import Protocol
 
 from core.errors import TenantError
-from core.tenant.apps import App, AppPermission, DelegatedGrant
+from core.tenant.apps import App, AppPermission, AppRegistration, DelegatedGrant
 from core.tenant.auditing import AuditBypass, MailboxAudit, OrganizationAudit
 from core.tenant.changes import AppliedChange, Change
 from core.tenant.configuration import Configuration
@@ -327,10 +327,18 @@ class AppReader(Protocol):
         ...
 
     def list_app_permissions(self) -> AsyncIterator[Reading[AppPermission]]:
-        """The app roles of Graph, Exchange and SharePoint that were granted to apps.
+        """The app roles of Microsoft's APIs that were granted to apps.
 
         Source `app-permissions`, paged as `list_delegated_grants`. An API without a service
         principal in this tenant has granted none.
+        """
+        ...
+
+    def list_app_registrations(self) -> AsyncIterator[Reading[AppRegistration]]:
+        """The apps registered in this tenant, page by page, without a scope.
+
+        Sources `app-registrations`, and `federated-credentials` for what of them is read one by
+        one. A failure names its registration.
         """
         ...
 

@@ -1,14 +1,20 @@
 """Apps in Graph: service principals, delegated grants, app role assignments.
 
-A scene may contain `servicePrincipals`, `oauth2PermissionGrants` and `appRoleAssignments`, each a
-list as Graph prints it. Microsoft's APIs and the app under test, with the roles that the scene
-grants it, exist in every tenant, even if the scene does not list them.
+A scene may contain `servicePrincipals`, `oauth2PermissionGrants`, `appRoleAssignments` and
+`applications`, each a list as Graph prints it; an application holds its `owners` (rows, or ids of
+users and apps of the scene) and its `federatedIdentityCredentials`. Microsoft's APIs and the app
+under test, with the roles that the scene grants it, exist in every tenant, even if the scene does
+not list them. Their app roles have the ids that Microsoft publishes; a role that is not published
+has an id derived from its name, and a scene may use such an id for any role.
 """
 
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from functools import cache
 from typing import Any
 from uuid import NAMESPACE_URL, uuid5
 
+from core.microsoft365.permission_rules import PermissionKind
+from core.microsoft365.permission_weights import read_published_permissions
 from sandbox.graph.identity import CLIENT_ID
 from sandbox.graph.odata import InvalidFilter, parse_filter
 from sandbox.graph.users import (
@@ -55,6 +61,20 @@ PRINCIPAL_PROPERTIES = frozenset(
     tokenEncryptionKeyId verifiedPublisher
     """)
 )
+APPLICATION_PROPERTIES = frozenset(
+    split_words("""
+    addIns api appId appRoles applicationTemplateId certification createdDateTime defaultRedirectUri
+    deletedDateTime description disabledByMicrosoftStatus displayName groupMembershipClaims id
+    identifierUris info isDeviceOnlyAuthSupported isFallbackPublicClient keyCredentials notes
+    nativeAuthenticationApisEnabled oauth2RequirePostResponse optionalClaims
+    parentalControlSettings passwordCredentials publicClient publisherDomain
+    requestSignatureVerification requiredResourceAccess samlMetadataUrl serviceManagementReference
+    servicePrincipalLockConfiguration signInAudience spa tags tokenEncryptionKeyId uniqueName
+    verifiedPublisher web
+    """)
+)
+RELATIONS = ("owners", "federatedIdentityCredentials")
+MAX_EXPANDED = 20
 UNVERIFIED_PUBLISHER = {"displayName": None, "verifiedPublisherId": None, "addedDateTime": None}
 
 
@@ -69,8 +89,23 @@ def derive_api_id(app_id: str) -> str:
 
 
 def derive_role_id(app_id: str, value: str) -> str:
-    """The id of an app role of such an API."""
+    """An id for an app role of such an API, derived from its name."""
     return derive_object_id("role", app_id, value)
+
+
+@cache
+def load_published_roles() -> Mapping[str, Mapping[str, str]]:
+    """The ids of the app roles that Microsoft publishes, by API and name."""
+    found: dict[str, dict[str, str]] = {}
+    for one in read_published_permissions():
+        if one.id and one.kind is PermissionKind.ROLE:
+            found.setdefault(one.api, {}).setdefault(one.name, one.id)
+    return found
+
+
+def find_role_id(app_id: str, value: str) -> str:
+    """The published id of an app role, or else a derived one."""
+    return load_published_roles().get(app_id, {}).get(value) or derive_role_id(app_id, value)
 
 
 APP_OBJECT_ID = derive_object_id("app", CLIENT_ID)
@@ -102,7 +137,7 @@ def build_principal(
 
 def build_app_assignment(principal_id: str, app_id: str, value: str, **more: object) -> Row:
     """Builds the assignment of a Microsoft API's role to an app."""
-    role = derive_role_id(app_id, value)
+    role = find_role_id(app_id, value)
     return {
         "id": derive_object_id("assignment", principal_id, role),
         "appRoleId": role,
@@ -141,17 +176,22 @@ def collect_app_assignments(tenant: SimulatedTenant) -> list[Row]:
 
 
 def list_api_roles(tenant: SimulatedTenant, api: Row) -> list[Row]:
-    """Lists the roles of an API: the scene's, and those that assignments use by their derived
-    ids.
+    """Lists the roles of an API: the scene's, the published ones, and those that assignments use by
+    derived ids.
     """
     own: list[Row] = list(api.get("appRoles") or ())
     app_id = str(api.get("appId"))
     if app_id not in APIS or api["id"] != derive_api_id(app_id):
         return own
+    published = {one: name for name, one in load_published_roles().get(app_id, {}).items()}
     names = [name for one, name in list_own_roles(tenant) if one == app_id]
-    names += KNOWN_ROLES
+    derived = {
+        derive_role_id(app_id, name): name for name in (*names, *KNOWN_ROLES, *published.values())
+    }
+    used = {str(row.get("appRoleId")) for row in to_rows(tenant.graph.get("appRoleAssignments"))}
     listed = {role.get("id") for role in own}
-    ids = {derive_role_id(app_id, name): name for name in dict.fromkeys(names)}
+    ids = published | {one: name for one, name in derived.items() if one in used}
+    ids |= {find_role_id(app_id, name): name for name in names}
     return own + [
         {"id": one, "value": name, "displayName": name, "isEnabled": True}
         for one, name in ids.items()
@@ -284,6 +324,68 @@ def list_principal_grants(tenant: SimulatedTenant, request: HttpRequest, key: st
     return build_apps_page(tenant, request, what, rows)
 
 
+# Registrations ----------------------------------------------------------------------------------
+
+
+def list_applications(tenant: SimulatedTenant, request: HttpRequest) -> HttpResponse:
+    """`GET /applications`: `$expand=owners` returns twenty of them and no link to the others."""
+    names = parse_select(request)
+    for name in names:
+        if name not in APPLICATION_PROPERTIES:
+            raise build_bad_request(f"Could not find a property named '{name[:64]}'.")
+    expanded = request.query.get("$expand", "")
+    if expanded not in ("", "owners"):
+        raise build_bad_request(f"Query option '$expand={expanded[:64]}' is not supported.")
+    rows = [
+        {key: value for key, value in row.items() if key not in RELATIONS}
+        | ({"owners": list_owners(tenant, row)[:MAX_EXPANDED]} if expanded else {})
+        for row in filter_app_rows(request, to_rows(tenant.graph.get("applications")))
+    ]
+    wanted = (*names, "owners") if names and expanded else names
+    return build_apps_page(tenant, request, "applications", rows, wanted)
+
+
+def list_owners(tenant: SimulatedTenant, row: Row) -> list[Row]:
+    """The owners of an application: rows as they are, ids as the users or apps they belong to."""
+    known = {
+        str(one.get("id")).casefold(): one
+        for one in (*to_rows(tenant.graph.get("users")), *collect_principals(tenant))
+    }
+    found: list[Row] = []
+    for owner in row.get("owners") or ():
+        if isinstance(owner, dict):
+            found.append(owner)
+        elif one := known.get(str(owner).casefold()):
+            names = ("id", "displayName", "userPrincipalName", "userType")
+            found.append({name: one.get(name) for name in names if name in one})
+    return found
+
+
+def find_application(tenant: SimulatedTenant, key: str) -> Row:
+    """Finds an application by object id. Raises GraphError."""
+    for row in to_rows(tenant.graph.get("applications")):
+        if str(row.get("id")).casefold() == key.casefold():
+            return row
+    raise build_missing_resource_error(key)
+
+
+def list_application_owners(
+    tenant: SimulatedTenant, request: HttpRequest, key: str
+) -> HttpResponse:
+    """`GET /applications/{id}/owners`: all of them, page by page."""
+    rows = list_owners(tenant, find_application(tenant, key))
+    return build_apps_page(tenant, request, f"applications('{key}')/owners", rows)
+
+
+def list_federated_credentials(
+    tenant: SimulatedTenant, request: HttpRequest, key: str
+) -> HttpResponse:
+    """`GET /applications/{id}/federatedIdentityCredentials`."""
+    rows = to_rows(find_application(tenant, key).get("federatedIdentityCredentials"))
+    what = f"applications('{key}')/federatedIdentityCredentials"
+    return build_apps_page(tenant, request, what, rows)
+
+
 READ_APPS = frozenset(
     split_words("""
     Application.Read.All Application.ReadWrite.All Application.ReadWrite.OwnedBy Directory.Read.All
@@ -296,6 +398,14 @@ ROUTES: tuple[tuple[str, str, frozenset[str], Callable[..., HttpResponse]], ...]
     ("GET", "serviceprincipals", READ_APPS, list_principals),
     ("GET", "serviceprincipals/*", READ_APPS, get_principal),
     ("GET", "serviceprincipals/*/approleassignedto", READ_APPS, list_assigned_to),
+    ("GET", "applications", READ_APPS, list_applications),
+    ("GET", "applications/*/owners", READ_APPS, list_application_owners),
+    (
+        "GET",
+        "applications/*/federatedidentitycredentials",
+        READ_APPS,
+        list_federated_credentials,
+    ),
     ("GET", "oauth2permissiongrants", READ_GRANTS, list_grants),
     ("GET", "serviceprincipals/*/oauth2permissiongrants", READ_GRANTS, list_principal_grants),
 )

@@ -36,6 +36,25 @@ DEFAULT_EXCHANGE_POLICIES: Mapping[str, list[Row]] = {
             "RequireDeviceEncryption": True,
         }
     ],
+    # Assignments that Exchange makes by itself; a real tenant has some two hundred.
+    "Get-ManagementRoleAssignment": [
+        {
+            "Identity": f"{role}-{assignee}",
+            "Name": f"{role}-{assignee}",
+            "Role": role,
+            "RoleAssignee": assignee,
+            "RoleAssigneeName": assignee,
+            "RoleAssigneeType": kind,
+            "RoleAssignmentDelegationType": "Regular",
+            "RecipientWriteScope": scope,
+            "Enabled": True,
+        }
+        for role, assignee, kind, scope in (
+            ("Mail Recipients", "Organization Management", "RoleGroup", "Organization"),
+            ("View-Only Recipients", "View-Only Organization Management", "RoleGroup", "None"),
+            ("MyBaseOptions", "Default Role Assignment Policy", "RoleAssignmentPolicy", "Self"),
+        )
+    ],
     "Get-SharingPolicy": [
         {
             "Identity": "Default Sharing Policy",

@@ -6,10 +6,16 @@ from typing import Any
 
 import pytest
 
-from core.tenant.apps import AppCredential, DelegatedGrant
+from core.tenant.apps import AppCredential, AppOwner, DelegatedGrant, FederatedCredential
 from core.tenant.port import Tenant
 from core.tenant.readings import Reading
-from core.tenant.sources import APP_PERMISSIONS, APPS, DELEGATED_GRANTS
+from core.tenant.sources import (
+    APP_PERMISSIONS,
+    APP_REGISTRATIONS,
+    APPS,
+    DELEGATED_GRANTS,
+    FEDERATED_CREDENTIALS,
+)
 from sandbox.graph.apps import (
     APIS,
     APP_OBJECT_ID,
@@ -20,13 +26,18 @@ from sandbox.graph.apps import (
 from tests.support.observe import collect_pages
 from tests.support.tenants import (
     APP_CREDENTIAL_ID,
+    FEDERATED_ID,
     HELPER,
+    HELPER_APP_ID,
+    HELPER_REGISTRATION,
     NOTES,
     OPENERS,
     OTHER_TENANT_ID,
+    OWNER_ID,
     OpenTenant,
     build_app_scene,
     build_grant_row,
+    build_registration_row,
 )
 
 pytestmark = pytest.mark.parametrize("opener", OPENERS.values(), ids=OPENERS.keys())
@@ -80,6 +91,51 @@ async def test_apps_can_be_asked_for_by_id_and_one_that_is_gone_is_absent(
         assert found.failures == ()
 
 
+async def test_registrations_come_with_what_they_can_be_signed_in_to_with(
+    opener: OpenTenant,
+) -> None:
+    async with opener(build_app_scene()) as opened:
+        found = await collect_pages(opened.tenant.apps.list_app_registrations())
+        (one,) = found.items
+        assert (one.id, one.app_id, one.name) == (HELPER_REGISTRATION, HELPER_APP_ID, "Helper")
+        ends = datetime(2027, 1, 1, tzinfo=UTC)
+        assert one.credentials == (AppCredential(APP_CREDENTIAL_ID, "secret", ends),)
+        assert one.federated_credentials == (
+            FederatedCredential(FEDERATED_ID, "gh", "https://issuer.example", "repo:x"),
+        )
+        assert one.owners == (
+            AppOwner(NOTES, "Notes"),
+            AppOwner(OWNER_ID, "eve_other.example#EXT#@contoso.com", is_guest=True),
+        )
+        assert found.failures == ()
+
+
+async def test_a_tenant_without_registrations_has_none(opener: OpenTenant) -> None:
+    async with opener(build_app_scene(applications=[])) as opened:
+        found = await collect_pages(opened.tenant.apps.list_app_registrations())
+        assert (found.items, found.failures) == ((), ())
+        assert found.sources == {APP_REGISTRATIONS, FEDERATED_CREDENTIALS}
+
+
+@pytest.mark.parametrize(
+    ("parts", "source"),
+    [
+        ({"passwordCredentials": [{}]}, APP_REGISTRATIONS),
+        ({"appId": None}, APP_REGISTRATIONS),
+        ({"federatedIdentityCredentials": [{"id": FEDERATED_ID}]}, FEDERATED_CREDENTIALS),
+    ],
+)
+async def test_a_registration_that_makes_no_sense_is_unread_by_name(
+    opener: OpenTenant, parts: dict[str, object], source: str
+) -> None:
+    row = build_registration_row(**parts)
+    async with opener(build_app_scene(applications=[row])) as opened:
+        found = await collect_pages(opened.tenant.apps.list_app_registrations())
+        assert [(one.source, one.object_id) for one in found.failures] == [
+            (source, HELPER_REGISTRATION)
+        ]
+
+
 @pytest.mark.parametrize(
     ("row", "owner"),
     [
@@ -111,11 +167,13 @@ READS: dict[str, Read] = {
     APPS: lambda tenant: tenant.apps.list_apps(),
     DELEGATED_GRANTS: lambda tenant: tenant.apps.list_delegated_grants(),
     APP_PERMISSIONS: lambda tenant: tenant.apps.list_app_permissions(),
+    APP_REGISTRATIONS: lambda tenant: tenant.apps.list_app_registrations(),
 }
 NEEDED = {
     APPS: "Application.Read.All",
     DELEGATED_GRANTS: "Directory.Read.All",
     APP_PERMISSIONS: "Application.Read.All",
+    APP_REGISTRATIONS: "Application.Read.All",
 }
 
 

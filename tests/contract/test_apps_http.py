@@ -3,7 +3,7 @@
 import pytest
 
 from core.guards.app_consent.grants import POLICY
-from core.guards.app_consent.judge import PROPERTY
+from core.guards.app_consent.user_consent import PROPERTY
 from core.tenant.changes import SetConfiguration
 from core.tenant.readings import Reading
 from core.tenant.sources import APP_PERMISSIONS, APPS, DELEGATED_GRANTS

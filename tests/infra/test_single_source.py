@@ -165,7 +165,8 @@ def test_a_guard_is_granted_what_it_needs_and_nothing_else(duty: GuardConfig) ->
     needs = duty.guard.permissions
     graph = [entry for entry in needs if entry.service is Service.GRAPH]
     expected = {
-        "exchange": any(entry.service is Service.EXCHANGE for entry in needs),
+        "exchange": any(e.service is Service.EXCHANGE and not e.optional for e in needs),
+        "optionalExchange": any(e.service is Service.EXCHANGE and e.optional for e in needs),
         "reads": {e.name for e in graph if not e.writes and not e.optional},
         "optionalReads": {e.name for e in graph if not e.writes and e.optional},
         "writes": {e.name for e in graph if e.writes and not e.optional},

@@ -32,6 +32,7 @@ from core.tenant.readers import GrantedPermissions
 from core.tenant.sources import (
     ACCOUNTS,
     APP_PERMISSIONS,
+    APP_REGISTRATIONS,
     APPS,
     AUDIT_BYPASS,
     DELEGATED_GRANTS,
@@ -39,6 +40,7 @@ from core.tenant.sources import (
     DELETED_USERS,
     DELETIONS,
     DOMAINS,
+    FEDERATED_CREDENTIALS,
     FULL_ACCESS,
     HIDDEN_RULES,
     INBOX_RULES,
@@ -127,6 +129,8 @@ NEEDED_PERMISSIONS: Mapping[tuple[str, str], tuple[str, ...]] = {
     (SEND_ON_BEHALF, ""): ("Get-Mailbox",),
     (APPS, ""): READ_APPS,
     (APP_PERMISSIONS, ""): READ_APPS,
+    (APP_REGISTRATIONS, ""): READ_APPS,
+    (FEDERATED_CREDENTIALS, ""): READ_APPS,
     (DELEGATED_GRANTS, ""): ("Directory.Read.All", "Directory.ReadWrite.All", WRITE_GRANTS),
     (SIGN_IN_METHODS, ""): ("AuditLog.Read.All",),
     (DELETIONS, ""): ("AuditLog.Read.All", "Directory.Read.All"),
@@ -177,6 +181,8 @@ REQUEST_PATTERNS: Mapping[str, str] = {
     SEND_ON_BEHALF: "^Get-Mailbox$",
     APPS: "/servicePrincipals(/{id})?[?]",
     APP_PERMISSIONS: "/appRoleAssignedTo",
+    APP_REGISTRATIONS: "/applications[?]",
+    FEDERATED_CREDENTIALS: "/federatedIdentityCredentials",
     DELEGATED_GRANTS: "/oauth2PermissionGrants",
     SIGN_IN_METHODS: "/userRegistrationDetails",
     DELETIONS: "/auditLogs/directoryAudits",
@@ -427,6 +433,10 @@ OPENERS: Mapping[str, OpenTenant] = {"fake": open_fake, "m365": open_sandbox}
 OTHER_TENANT_ID = "0e15e000-0000-4000-8000-000000000001"
 NOTES, HELPER = (f"c0000000-0000-4000-8000-00000000000{number}" for number in (1, 2))
 APP_CREDENTIAL_ID = "fe000000-0000-4000-8000-000000000001"
+FEDERATED_ID = "fe000000-0000-4000-8000-000000000002"
+OWNER_ID = "fe000000-0000-4000-8000-000000000003"
+HELPER_APP_ID = "a0000000-0000-4000-8000-000000000002"
+HELPER_REGISTRATION = "ab000000-0000-4000-8000-000000000002"
 
 
 def build_grant_row(
@@ -439,6 +449,37 @@ def build_grant_row(
         "principalId": user,
         "resourceId": derive_api_id(GRAPH_APP),
         "scope": scope,
+        **more,
+    }
+
+
+def build_registration_row(**more: object) -> Any:
+    """A row of /applications, with an app and a guest as owners."""
+    return {
+        "id": HELPER_REGISTRATION,
+        "appId": HELPER_APP_ID,
+        "displayName": "Helper",
+        "keyCredentials": [],
+        "passwordCredentials": [
+            {"keyId": APP_CREDENTIAL_ID, "endDateTime": "2027-01-01T00:00:00Z"}
+        ],
+        "owners": [
+            NOTES,
+            {
+                "@odata.type": "#microsoft.graph.user",
+                "id": OWNER_ID,
+                "userPrincipalName": "eve_other.example#EXT#@contoso.com",
+            },
+        ],
+        "federatedIdentityCredentials": [
+            {
+                "id": FEDERATED_ID,
+                "name": "gh",
+                "issuer": "https://issuer.example",
+                "subject": "repo:x",
+                "audiences": ["api://AzureADTokenExchange"],
+            }
+        ],
         **more,
     }
 
@@ -456,8 +497,9 @@ def build_app_scene(**graph: object) -> dict[str, Any]:
                     {"keyId": APP_CREDENTIAL_ID, "endDateTime": "2027-01-01T00:00:00Z"}
                 ],
             ),
-            build_principal(HELPER, "a0000000-0000-4000-8000-000000000002", "Helper", None),
+            build_principal(HELPER, HELPER_APP_ID, "Helper", None),
         ],
+        "applications": [build_registration_row()],
         "oauth2PermissionGrants": [
             build_grant_row(1, NOTES, " Mail.Read  offline_access ", "u1"),
             build_grant_row(2, NOTES.upper(), "Mail.Read", "u2"),

@@ -75,14 +75,20 @@ def format_role_names(config: GuardConfig, *, writes: bool, optional: bool) -> s
     return f"[{', '.join(found)}]"
 
 
+def format_flag(value: bool) -> str:
+    """A boolean of Bicep."""
+    return str(value).lower()
+
+
 def build_permissions_object() -> str:
     """The object `permissions` of entra.bicep."""
     lines = ["var permissions = {"]
     for config in CATALOG:
-        exchange = any(one.service is Service.EXCHANGE for one in config.guard.permissions)
+        exchange = [one for one in config.guard.permissions if one.service is Service.EXCHANGE]
         lines += [
             f"  '{config.guard.name}': {{",
-            f"    exchange: {str(exchange).lower()}",
+            f"    exchange: {format_flag(not all(one.optional for one in exchange))}",
+            f"    optionalExchange: {format_flag(any(one.optional for one in exchange))}",
             f"    reads: {format_role_names(config, writes=False, optional=False)}",
             f"    optionalReads: {format_role_names(config, writes=False, optional=True)}",
             f"    writes: {format_role_names(config, writes=True, optional=False)}",

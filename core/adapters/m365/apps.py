@@ -5,7 +5,7 @@ by one, for their credentials: requests that select keyCredentials are limited t
 (Microsoft Learn: List servicePrincipals).
 """
 
-from collections.abc import AsyncIterator, Collection, Iterator, Mapping
+from collections.abc import AsyncIterator, Collection, Mapping
 from dataclasses import dataclass, replace
 from functools import partial
 from urllib.parse import quote
@@ -14,6 +14,8 @@ from core.adapters.credentials import parse_token_claims
 from core.adapters.exchange.id_set import IdSet
 from core.adapters.graph.client import GraphClient
 from core.adapters.graph.objects import fetch_objects
+from core.adapters.m365.app_credentials import parse_app_credentials
+from core.adapters.m365.app_registrations import fetch_registrations
 from core.adapters.m365.grants import (
     PAGE_SIZE,
     READ_APPS,
@@ -27,7 +29,6 @@ from core.adapters.parsing import (
     parse_object_id,
     parse_row_flag,
     parse_text,
-    parse_timestamp,
 )
 from core.adapters.read_errors import (
     build_object_failures,
@@ -36,9 +37,9 @@ from core.adapters.read_errors import (
     build_unavailable_reading,
 )
 from core.errors import TenantError, Unavailable
-from core.microsoft365.app_permissions import MICROSOFT_APIS
 from core.microsoft365.assumptions.graph_directory import APP_CREDENTIALS, APP_ROLES_PAGE
-from core.tenant.apps import App, AppCredential, AppPermission, DelegatedGrant
+from core.microsoft365.permission_weights import MICROSOFT_APIS
+from core.tenant.apps import App, AppPermission, AppRegistration, DelegatedGrant
 from core.tenant.readings import Reading
 from core.tenant.sources import APP_PERMISSIONS, APPS
 
@@ -47,14 +48,14 @@ IDENTITY_PROPERTIES = (
     "id,appId,displayName,appOwnerOrganizationId,accountEnabled,servicePrincipalType"
 )
 APP_PROPERTIES = (
-    f"{IDENTITY_PROPERTIES},verifiedPublisher,replyUrls,keyCredentials,passwordCredentials"
+    f"{IDENTITY_PROPERTIES},verifiedPublisher,replyUrls,keyCredentials,passwordCredentials,"
+    "disabledByMicrosoftStatus"
 )
 # Certificates make the rows of apps long, and a response must stay within its size limit.
 APPS_PAGE_SIZE = 500
 NAME_LIMIT = 256
 ROLES_LIMIT = 10_000
 REPLY_URL_LIMIT = 256
-CREDENTIAL_LIMIT = 500
 
 
 @dataclass(frozen=True, slots=True)
@@ -92,7 +93,14 @@ def parse_app(row: ResponseRow, caller: CallerIdentity) -> App:
         publisher=parse_publisher(row.get("verifiedPublisher")),
         credentials=tuple(parse_app_credentials(row)),
         reply_urls=tuple(sorted({one for one in replies if one}))[:REPLY_URL_LIMIT],
+        microsoft_status=parse_microsoft_status(row.get("disabledByMicrosoftStatus")),
     )
+
+
+def parse_microsoft_status(value: object) -> str:
+    """Why Microsoft has disabled an app; empty where it has not: null, or NotDisabled."""
+    found = parse_text(value, NAME_LIMIT).strip()
+    return "" if found.casefold() in ("", "notdisabled", "none") else found
 
 
 def parse_publisher(value: object) -> str:
@@ -102,44 +110,6 @@ def parse_publisher(value: object) -> str:
     return parse_text(value.get("displayName"), NAME_LIMIT) or parse_object_id(
         value.get("verifiedPublisherId")
     )
-
-
-def parse_app_credentials(row: ResponseRow) -> Iterator[AppCredential]:
-    """The secrets and certificates. Raises ValueError for one that has no id, or too many.
-
-    A certificate for SAML comes as two keys, to sign and to verify, of one customKeyIdentifier, and
-    a password under the id of the first: that opens its file and signs nobody in.
-    """
-    keys = parse_object_list(row, "keyCredentials")
-    signing = [key for key in keys if parse_text(key.get("usage"), 16).casefold() == "sign"]
-    marks = {parse_text(key.get("customKeyIdentifier"), NAME_LIMIT) for key in signing} - {""}
-    ids = {parse_object_id(key.get("keyId")) for key in signing}
-    for key in keys:
-        mark = parse_text(key.get("customKeyIdentifier"), NAME_LIMIT)
-        one = parse_object_id(key.get("keyId"))
-        yield parse_app_credential(key, "certificate", saml_signing=one in ids or mark in marks)
-    for secret in parse_object_list(row, "passwordCredentials"):
-        yield parse_app_credential(
-            secret, "secret", saml_signing=parse_object_id(secret.get("keyId")) in ids
-        )
-
-
-def parse_object_list(row: ResponseRow, name: str) -> list[ResponseRow]:
-    """A list of objects in a row. Raises ValueError where it is none, or too long."""
-    found = row.get(name) or []
-    if not isinstance(found, list) or not all(isinstance(one, Mapping) for one in found):
-        raise ValueError(f"{name} is not a list of objects")
-    if len(found) > CREDENTIAL_LIMIT:
-        raise ValueError(f"{name} has {len(found)} elements")
-    return found
-
-
-def parse_app_credential(row: ResponseRow, kind: str, *, saml_signing: bool) -> AppCredential:
-    """One secret or certificate."""
-    found = parse_object_id(row.get("keyId"))
-    if not found:
-        raise ValueError(f"a {kind} without a usable id")
-    return AppCredential(found, kind, parse_timestamp(row.get("endDateTime")), saml_signing)
 
 
 def parse_role_names(row: ResponseRow) -> dict[str, str]:
@@ -257,38 +227,61 @@ class M365AppReader:
 
     async def list_app_permissions(self) -> AsyncIterator[Reading[AppPermission]]:
         """The app role assignments, API by API: a failure of one leaves the others readable."""
-        for app_id, name in MICROSOFT_APIS.items():
+        for app_id, api in (await self.fetch_apis()).items():
             try:
-                async for page in fetch_api_permissions(self.graph, app_id):
+                if isinstance(api, TenantError):
+                    raise api
+                async for page in fetch_api_permissions(self.graph, app_id, api):
                     yield page
             except TenantError as error:
                 failure = build_read_failure(APP_PERMISSIONS, error)
                 yield Reading(
-                    failures=(replace(failure, reason=f"{name}: {failure.reason}"),),
+                    failures=(
+                        replace(failure, reason=f"{MICROSOFT_APIS[app_id]}: {failure.reason}"),
+                    ),
                     sources=frozenset({APP_PERMISSIONS}),
                 )
 
+    async def fetch_apis(self) -> dict[str, list[ResponseRow] | TenantError]:
+        """Microsoft's APIs by application id, all in one batch."""
+        found: dict[str, list[ResponseRow] | TenantError] = {}
+        try:
+            await self.graph.get_collections(
+                {
+                    app_id: f"/servicePrincipals?$filter={quote(f"appId eq '{app_id}'")}"
+                    "&$select=id,appId,appRoles"
+                    for app_id in MICROSOFT_APIS
+                },
+                READ_APPS,
+                found.__setitem__,
+            )
+        except TenantError as error:
+            found |= {app_id: error for app_id in MICROSOFT_APIS if app_id not in found}
+        return found
+
+    async def list_app_registrations(self) -> AsyncIterator[Reading[AppRegistration]]:
+        """Every app that is registered here."""
+        async for page in fetch_registrations(self.graph):
+            yield page
+
 
 async def fetch_api_permissions(
-    graph: GraphClient, app_id: str
+    graph: GraphClient, app_id: str, apis: list[ResponseRow]
 ) -> AsyncIterator[Reading[AppPermission]]:
     """The assignments of one API's app roles. Raises TenantError."""
-    known = quote(f"appId eq '{app_id}'")
-    path = f"/servicePrincipals?$filter={known}&$select=id,appId,appRoles"
-    async for apis in graph.read_pages(path, READ_APPS):
-        for api in apis:
-            found = parse_object_id(api.get("id"))
-            if not found or parse_object_id(api.get("appId")) != app_id:
-                raise Unavailable("Graph answered with another app than was asked for")
-            try:
-                names = parse_role_names(api)
-            except ValueError as error:
-                raise Unavailable(str(error)) from error
-            parse = partial(parse_app_permission, names=names)
-            path = f"/servicePrincipals/{quote(found, safe='')}/appRoleAssignedTo?$top={PAGE_SIZE}"
-            async for page in fetch_grant_pages(
-                graph, APP_PERMISSIONS, path, READ_APPS, parse, "principalId"
-            ):
-                yield page
+    for api in apis:
+        found = parse_object_id(api.get("id"))
+        if not found or parse_object_id(api.get("appId")) != app_id:
+            raise Unavailable("Graph answered with another app than was asked for")
+        try:
+            names = parse_role_names(api)
+        except ValueError as error:
+            raise Unavailable(str(error)) from error
+        parse = partial(parse_app_permission, names=names)
+        path = f"/servicePrincipals/{quote(found, safe='')}/appRoleAssignedTo?$top={PAGE_SIZE}"
+        async for page in fetch_grant_pages(
+            graph, APP_PERMISSIONS, path, READ_APPS, parse, "principalId"
+        ):
+            yield page
     # An API without a service principal in this tenant is unused here and has granted nothing.
     yield Reading(sources=frozenset({APP_PERMISSIONS}))

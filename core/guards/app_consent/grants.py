@@ -1,20 +1,29 @@
 """What apps hold, put together from rows that come one by one: by app, by API, by scope. Pure."""
 
 from collections.abc import Iterator, Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 
-from core.tenant.apps import App, AppPermission, DelegatedGrant
+from core.tenant.apps import App, AppPermission, AppRegistration, DelegatedGrant
 from core.tenant.configuration import Configuration
 from core.tenant.merging import collect_failures
 from core.tenant.quoting import quote_text
 from core.tenant.readings import UNIDENTIFIED_PREFIX, ReadFailure, Reading
-from core.tenant.sources import APP_PERMISSIONS, DELEGATED_GRANTS
+from core.tenant.sources import (
+    APP_PERMISSIONS,
+    APP_REGISTRATIONS,
+    DELEGATED_GRANTS,
+    FEDERATED_CREDENTIALS,
+)
 
 # More than so many different scopes of apps are not held in memory: the reading then says so.
 MAX_PERMISSIONS = 200_000
 MAX_SUBJECT_LENGTH = 120
 GRANT_SOURCES = (DELEGATED_GRANTS, APP_PERMISSIONS)
+REGISTRATION_SOURCES = (APP_REGISTRATIONS, FEDERATED_CREDENTIALS)
 POLICY = "authorization-policy"
+ASSIGNMENTS = "management-role-assignment"
+EXCHANGE_PRINCIPALS = "exchange-service-principal"
+ACCESS_POLICIES = "application-access-policy"
 
 
 @dataclass(frozen=True, slots=True)
@@ -38,6 +47,15 @@ class AppGrant:
 
 
 @dataclass(frozen=True, slots=True)
+class AccessPolicy:
+    """An application access policy of Exchange: which mailboxes an app may or may not open."""
+
+    right: str
+    """RestrictAccess: those of the group alone. DenyAccess: all others."""
+    group: str
+
+
+@dataclass(frozen=True, slots=True)
 class ConsentedApp:
     """An app and all that it was given. `listed` False: Entra has grants of it, and not itself."""
 
@@ -45,10 +63,79 @@ class ConsentedApp:
     delegated_grants: tuple[DelegatedGrantView, ...] = ()
     app_grants: tuple[AppGrant, ...] = ()
     is_listed: bool = True
+    registration: AppRegistration | None = None
+    """Its registration, for an app that is registered here."""
+    access_policies: tuple[AccessPolicy, ...] | None = None
+    """Which mailboxes it may open; None: it was not read."""
+    users_may_register: bool = False
+    """Whether every user may register apps in this tenant."""
 
 
-type ConsentItem = ConsentedApp | Configuration
-"""An app with its permissions, or the authorization policy that lets users consent."""
+@dataclass(frozen=True, slots=True)
+class ExchangeAppRole:
+    """A role that Exchange itself gives an app, without any consent in Entra."""
+
+    app: App
+    """The app; of one that Entra does not list only the name that Exchange has for it."""
+    role: str
+    assignment: str
+    """Name of the role assignment."""
+    scope: str = ""
+    """The mailboxes it is limited to; empty: every mailbox."""
+    is_enabled: bool = True
+
+
+type ConsentItem = ConsentedApp | ExchangeAppRole | Configuration
+"""An app with its permissions, a role it holds in Exchange, or what users may consent to."""
+
+
+@dataclass(slots=True)
+class AppRegistrations:
+    """The registrations of this tenant by application id, and what was not read of them."""
+
+    by_app_id: dict[str, AppRegistration] = field(default_factory=dict)
+    failures: list[ReadFailure] = field(default_factory=list)
+    """By the registration's own id, or of a whole source."""
+
+    def add_page(self, page: Reading[AppRegistration]) -> None:
+        """Take a page of them."""
+        for one in page.items:
+            if len(self.by_app_id) >= MAX_PERMISSIONS:
+                self.failures.append(
+                    ReadFailure(APP_REGISTRATIONS, f"more than {MAX_PERMISSIONS:,} registrations")
+                )
+                break
+            self.by_app_id[one.app_id] = one
+        self.failures += collect_failures((page,))
+
+    def list_complete_sources(self) -> frozenset[str]:
+        """The sources that were read, but for registrations that are known by id."""
+        known = {one.id for one in self.by_app_id.values()}
+        broken = {one.source for one in self.failures if one.object_id not in known}
+        return frozenset(REGISTRATION_SOURCES) - broken
+
+    def list_app_failures(self, app: App) -> Iterator[ReadFailure]:
+        """What was not read of one app's registration, by the app's own id."""
+        found = self.by_app_id.get(app.app_id)
+        for one in self.failures:
+            if found and one.object_id == found.id:
+                name = quote_text(app.name, MAX_SUBJECT_LENGTH)
+                yield ReadFailure(one.source, one.reason, app.id, name)
+
+    def list_other_failures(self) -> Iterator[ReadFailure]:
+        """What was not read of whole sources, and of registrations that nobody can name."""
+        known = {one.id for one in self.by_app_id.values()}
+        yield from (one for one in self.failures if one.object_id not in known)
+
+
+@dataclass(frozen=True, slots=True)
+class AppSurroundings:
+    """What is known of apps besides what they were given."""
+
+    registrations: AppRegistrations
+    access_policies: Mapping[str, tuple[AccessPolicy, ...]] | None
+    """The policies by application id; None: they were not read."""
+    users_may_register: bool
 
 
 @dataclass(slots=True)
@@ -122,11 +209,11 @@ def list_grant_holders(grants: AppGrants) -> Iterator[tuple[str, str, str]]:
 
 
 def join_app_grants(
-    page: Reading[App], grants: AppGrants, apis: Mapping[str, App]
+    page: Reading[App], grants: AppGrants, apis: Mapping[str, App], around: AppSurroundings
 ) -> Reading[ConsentedApp]:
-    """A page of apps with what they hold. Surfaces not read in full are left to the last part."""
+    """A page of apps with what they hold. Sources not read in full are left to the last part."""
     names = {app.id: app.name for app in page.items}
-    own = tuple(
+    own = [
         ReadFailure(
             one.source,
             one.reason,
@@ -135,18 +222,24 @@ def join_app_grants(
         )
         for one in grants.list_owned_failures()
         if one.object_id in names
-    )
+    ]
+    own += [one for app in page.items for one in around.registrations.list_app_failures(app)]
     return page.with_items(
-        tuple(build_consented_app(app, grants, apis) for app in page.items),
+        tuple(build_consented_app(app, grants, apis, around) for app in page.items),
         (*collect_failures((page,)), *dict.fromkeys(own)),
-        page.sources | grants.list_complete_sources(),
+        page.sources
+        | grants.list_complete_sources()
+        | around.registrations.list_complete_sources(),
         page.population,
     )
 
 
-def build_consented_app(app: App, grants: AppGrants, apis: Mapping[str, App]) -> ConsentedApp:
+def build_consented_app(
+    app: App, grants: AppGrants, apis: Mapping[str, App], around: AppSurroundings
+) -> ConsentedApp:
     """One app with what it holds at APIs that are known."""
     delegated = grants.delegated_grants.get(app.id, {})
+    policies = around.access_policies
     return ConsentedApp(
         app,
         tuple(
@@ -159,21 +252,23 @@ def build_consented_app(app: App, grants: AppGrants, apis: Mapping[str, App]) ->
             for one in sorted(grants.app_permissions.get(app.id, ()), key=lambda one: one.role_id)
             if one.resource_id in apis
         ),
+        registration=around.registrations.by_app_id.get(app.app_id) if app.app_id else None,
+        access_policies=None if policies is None else policies.get(app.app_id, ()),
+        users_may_register=around.users_may_register,
     )
 
 
 def build_unlisted_batch(
-    ids: frozenset[str], grants: AppGrants, apis: Mapping[str, App]
+    ids: frozenset[str], grants: AppGrants, apis: Mapping[str, App], around: AppSurroundings
 ) -> Reading[ConsentedApp]:
     """What is held by apps that the listing did not name, and what is nobody knows whose."""
-    nobodys = tuple(one for one in grants.failures if not has_known_owner(one))
+    nobodys = [one for one in grants.failures if not has_known_owner(one)]
+    nobodys += around.registrations.list_other_failures()
     own = tuple(one for one in grants.list_owned_failures() if one.object_id in ids)
-    items = (build_consented_app(App(one), grants, apis) for one in sorted(ids))
+    items = (build_consented_app(App(one), grants, apis, around) for one in sorted(ids))
     return Reading(
-        items=tuple(
-            ConsentedApp(one.app, one.delegated_grants, one.app_grants, False) for one in items
-        ),
+        items=tuple(replace(one, is_listed=False) for one in items),
         failures=tuple(dict.fromkeys((*nobodys, *own))),
-        sources=frozenset(GRANT_SOURCES),
+        sources=frozenset((*GRANT_SOURCES, *REGISTRATION_SOURCES)),
         scope=ids,
     )

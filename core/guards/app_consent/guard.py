@@ -10,7 +10,7 @@ from core.guards.app_consent.observe import observe
 from core.guards.app_consent.verdicts import VERDICT_TEXTS
 from core.model.guards import Guard, Permission, Service
 
-GRAPH = Service.GRAPH
+GRAPH, EXCHANGE = Service.GRAPH, Service.EXCHANGE
 GUARD = Guard(
     name="app-consent",
     title="Apps and consent",
@@ -20,9 +20,26 @@ GUARD = Guard(
     "changed.",
     verdicts=VERDICT_TEXTS,
     permissions=(
-        Permission(GRAPH, "Application.Read.All", "which apps there are and what they may do"),
+        Permission(
+            GRAPH,
+            "Application.Read.All",
+            "which apps there are, what they may do, and who can sign in as them",
+        ),
         Permission(GRAPH, "Directory.Read.All", "which delegated permissions were granted"),
         Permission(GRAPH, "Policy.Read.All", "whether users may consent to apps"),
+        Permission(
+            EXCHANGE,
+            "Get-ManagementRoleAssignment",
+            "which apps Exchange lets into mailboxes without a consent in Entra",
+            optional=True,
+        ),
+        Permission(EXCHANGE, "Get-ServicePrincipal", "whose such a role is", optional=True),
+        Permission(
+            EXCHANGE,
+            "Get-ApplicationAccessPolicy",
+            "to which mailboxes an app is limited",
+            optional=True,
+        ),
         Permission(
             GRAPH,
             "Policy.ReadWrite.Authorization",

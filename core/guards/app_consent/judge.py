@@ -1,67 +1,131 @@
 """Judges what apps may do, and what users may give to them. Pure."""
 
-from collections.abc import Iterator, Mapping
+import re
+from collections.abc import Iterator
 from functools import partial
 
+from core.guards.app_consent.credentials import (
+    judge_app_credential,
+    judge_federated_credential,
+    judge_owner,
+    judge_registration_credential,
+)
+from core.guards.app_consent.exchange_roles import judge_exchange_role
 from core.guards.app_consent.grants import (
     GRANT_SOURCES,
-    POLICY,
     AppGrant,
     ConsentedApp,
     ConsentItem,
     DelegatedGrantView,
+    ExchangeAppRole,
 )
-from core.guards.app_consent.verdicts import ConsentVerdict
-from core.microsoft365.app_permissions import (
-    PermissionRisk,
-    classify_permission_risk,
-    impersonates_microsoft,
-    is_microsoft_app,
-    list_reply_hosts,
-    list_unsafe_reply_hosts,
+from core.guards.app_consent.rating import (
+    find_misleading_name,
+    is_trusted_app,
+    measure_reach,
+    name_app_role,
+    rate_app_grant,
+    rate_public_client_scope,
+    rate_role,
+    rate_scope,
+    weigh_app_role,
 )
-from core.microsoft365.configuration_sources import get_configuration_source_name
+from core.guards.app_consent.suspicion import (
+    judge_abused_app,
+    judge_microsoft_status,
+    judge_reply_addresses,
+)
+from core.guards.app_consent.texts import (
+    MAX_SHOWN,
+    MAX_TEXT_LENGTH,
+    build_stop_app_command,
+    format_app_name,
+    format_app_title,
+    format_name_list,
+    list_app_facts,
+)
+from core.guards.app_consent.user_consent import judge_consent_policy
+from core.microsoft365.known_apps import is_hybrid_app, is_public_client
+from core.microsoft365.permission_rules import PermissionKind, PermissionRisk
+from core.microsoft365.permission_weights import PermissionWeight, weigh_permission
 from core.microsoft365.powershell import can_be_quoted, quote_literal
 from core.model.findings import Fact, Finding, Severity, Verdict
 from core.model.guards import GuardPolicy
-from core.tenant.apps import App, AppCredential
-from core.tenant.changes import SetConfiguration
+from core.tenant.apps import App
 from core.tenant.configuration import Configuration
 from core.tenant.quoting import quote_text
 from core.tenant.sources import APP_PERMISSIONS, APPS, DELEGATED_GRANTS
 
-MAX_TEXT_LENGTH = 120
-MAX_SHOWN = 12
-GRANT_POLICIES = "permissionGrantPoliciesAssigned"
-PROPERTY = f"defaultUserRolePermissions.{GRANT_POLICIES}"
-SELF_CONSENT_PREFIX = "managepermissiongrantsforself."
+# The roles that application access policies limit, at Graph and at Exchange (Microsoft Learn:
+# Limiting application permissions to specific Exchange Online mailboxes).
+LIMITED_ROLES = re.compile(
+    r"mail\.(?:read\w*|send)(?:\.all)?|mailboxsettings\.\w+|full_access_as_app"
+    r"|(?:calendars|contacts)\.(?:read|readwrite)(?:\.all)?"
+)
+LIMIT_WORDS = {
+    "restrictaccess": "only mailboxes of",
+    "denyaccess": "every mailbox but those of",
+}
+HYBRID_ROLES = frozenset({"full_access_as_app"})
+HYBRID_FACT = Fact(
+    "", "by its name the dedicated app of Exchange hybrid, which holds this and nothing else"
+)
 
 
 def judge(item: ConsentItem, policy: GuardPolicy) -> Iterator[Finding]:
     """What one app was given, permission by permission; or what users may give away."""
     if isinstance(item, Configuration):
         yield from judge_consent_policy(item)
+    elif isinstance(item, ExchangeAppRole):
+        yield from judge_exchange_role(item)
     elif not item.is_listed:
         yield from judge_unlisted_app(item)
     else:
-        for delegated in item.delegated_grants:
-            yield from judge_delegated_grant(item.app, delegated)
-        for given in item.app_grants:
-            yield judge_app_permission(item.app, given)
-        for credential in item.app.credentials:
-            yield from judge_app_credential(item.app, credential, policy)
+        yield from judge_app(item, policy)
 
 
-def judge_delegated_grant(app: App, grant: DelegatedGrantView) -> Iterator[Finding]:
+def judge_app(item: ConsentedApp, policy: GuardPolicy) -> Iterator[Finding]:
+    """Everything about an app that Entra lists."""
+    for delegated in item.delegated_grants:
+        yield from judge_delegated_grant(item, delegated)
+    for given in item.app_grants:
+        yield judge_app_permission(item, given)
+    reach = measure_reach(item)
+    for credential in item.app.credentials:
+        yield from judge_app_credential(item.app, credential, policy)
+    if item.registration:
+        for credential in item.registration.credentials:
+            yield from judge_registration_credential(item.app, credential, reach, policy)
+        for federated in item.registration.federated_credentials:
+            yield from judge_federated_credential(item.app, federated, reach)
+        for owner in item.registration.owners:
+            yield from judge_owner(item.app, owner, reach)
+    yield from judge_abused_app(item.app, reach)
+    yield from judge_microsoft_status(item.app, reach)
+    yield from judge_reply_addresses(item.app, reach)
+
+
+def judge_delegated_grant(item: ConsentedApp, grant: DelegatedGrantView) -> Iterator[Finding]:
     """A finding a scope, so that one that is added is news and one that is taken away ends.
 
     What signing in needs is one finding of its own, and only where there is nothing else; so is
     all that an app has that needs no watching.
     """
+    app = item.app
     weights = {
-        scope: classify_permission_risk(scope, grant.api) for scope in sorted(grant.scope_counts)
+        scope: weigh_permission(scope, PermissionKind.SCOPE, grant.api)
+        for scope in sorted(grant.scope_counts)
     }
-    more = [scope for scope, worth in weights.items() if worth is not PermissionRisk.SIGN_IN]
+    more = [scope for scope, one in weights.items() if one.risk is not PermissionRisk.SIGN_IN]
+    if is_public_client(app) and not app.is_self:
+        more = [
+            scope
+            for scope in more
+            if rate_public_client_scope(weights[scope], for_everyone=grant.all_principals)
+        ]
+        is_noted = not more
+    else:
+        is_noted = is_trusted_app(app) or not more
     whom = "for everyone" if grant.all_principals else "for users who agreed"
     finding = partial(
         Finding,
@@ -75,51 +139,67 @@ def judge_delegated_grant(app: App, grant: DelegatedGrantView) -> Iterator[Findi
         Fact("at", format_app_name(grant.api)),
         Fact("", f"all it may do there: {format_name_list(list(weights))}"),
     )
-    if is_trusted_app(app) or not more:
-        severity, verdict = rate_app_grant(app, PermissionRisk.SIGN_IN, Severity.INFO)
+    by_users = not grant.all_principals
+    if is_noted:
+        severity, verdict = rate_app_grant(
+            app, PermissionRisk.SIGN_IN, Severity.INFO, by_users=by_users
+        )
         does = (
             "is known here and was granted permissions"
             if is_trusted_app(app)
             else "signs people in"
         )
+        claim = find_misleading_name(app, PermissionRisk.SIGN_IN, by_users=by_users)
         yield finding(
             severity=severity,
             verdict=verdict,
             summary=f"{format_app_title(app)} {does}, {whom}.",
-            facts=(*list_app_facts(app), at, scopes),
+            facts=(*list_app_facts(app, claim), at, scopes),
             fingerprint=f"{grant.api.id} sign-in",
         )
         return
     for scope in more:
+        weight = weights[scope]
         severity, verdict = rate_app_grant(
-            app, weights[scope], rate_delegated_scope(app, weights[scope], grant.all_principals)
+            app, weight.risk, rate_granted_scope(item, weight, grant), by_users=by_users
         )
-        by = (
-            ()
-            if grant.all_principals
-            else (Fact("granted by", describe_user_count(grant.scope_counts[scope])),)
-        )
+        by = () if not by_users else (count_users_fact(grant.scope_counts[scope]),)
+        claim = find_misleading_name(app, weight.risk, by_users=by_users)
         yield finding(
             severity=severity,
             verdict=verdict,
             summary=f"{format_app_title(app)} may use {quote_text(scope, MAX_TEXT_LENGTH)} {whom}.",
-            facts=(*list_app_facts(app), at, scopes, *by),
+            facts=(*list_app_facts(app, claim), *describe_weight(weight), at, scopes, *by),
             fingerprint=f"{grant.api.id} {scope.casefold()}",
         )
 
 
-def judge_app_permission(app: App, grant: AppGrant) -> Finding:
-    """What an app may do in its own name, to everybody's mailboxes and files."""
-    role = grant.permission
-    worth = (
-        classify_permission_risk(role.value, grant.api) if role.value else PermissionRisk.SENSITIVE
+def rate_granted_scope(
+    item: ConsentedApp, weight: PermissionWeight, grant: DelegatedGrantView
+) -> Severity:
+    """How grave a scope is, by whether it is one of Microsoft's own tools that has it."""
+    if is_public_client(item.app):
+        return rate_public_client_scope(weight, for_everyone=grant.all_principals)
+    return rate_scope(
+        item.app,
+        weight,
+        for_everyone=grant.all_principals,
+        may_register=item.users_may_register,
     )
-    if worth >= PermissionRisk.SENSITIVE:
-        usual = Severity.CRITICAL if worth is PermissionRisk.TENANT_WIDE else Severity.HIGH
-    else:
-        usual = Severity.LOW if app.is_home_tenant else Severity.MEDIUM
-    severity, verdict = rate_app_grant(app, worth, usual)
-    name = quote_text(role.value, MAX_TEXT_LENGTH) or f"an unknown permission ({role.role_id})"
+
+
+def judge_app_permission(item: ConsentedApp, given: AppGrant) -> Finding:
+    """What an app may do in its own name, to everybody's mailboxes and files."""
+    app, role = item.app, given.permission
+    weight = weigh_app_role(given)
+    base = rate_role(app, weight)
+    is_hybrid = is_dedicated_hybrid_app(item)
+    if is_hybrid:
+        base = min(base, Severity.MEDIUM)
+    severity, verdict = rate_app_grant(app, weight.risk, base)
+    name = quote_text(name_app_role(given), MAX_TEXT_LENGTH)
+    name = name or f"an unknown permission ({role.role_id})"
+    claim = find_misleading_name(app, weight.risk, by_users=False)
     return Finding(
         kind="application-permission",
         object_id=app.id,
@@ -127,81 +207,43 @@ def judge_app_permission(app: App, grant: AppGrant) -> Finding:
         severity=severity,
         verdict=verdict,
         summary=f"{format_app_title(app)} may use {name} without anybody signed in.",
-        facts=(*list_app_facts(app), Fact("at", format_app_name(grant.api))),
-        sources=(APP_PERMISSIONS, APPS),
-        fingerprint=f"{grant.api.id} {role.role_id}",
-        advice=build_app_permission_advice(app, grant),
-    )
-
-
-def rate_delegated_scope(app: App, risk: PermissionRisk, all_principals: bool) -> Severity:
-    """How grave a delegated scope is before it is known who made the app."""
-    if risk < PermissionRisk.SENSITIVE:
-        return Severity.INFO if app.is_home_tenant else Severity.LOW
-    usual = Severity.HIGH if all_principals else Severity.MEDIUM
-    return Severity(usual - 1) if app.is_home_tenant else usual
-
-
-def is_trusted_app(app: App) -> bool:
-    """True for this very app and for Microsoft's: what they hold is noted, and not told."""
-    return app.is_self or is_microsoft_app(app)
-
-
-def rate_app_grant(app: App, risk: PermissionRisk, base_severity: Severity) -> tuple[Severity, str]:
-    """The severity and verdict of what an app holds, by whose app it is.
-
-    An app whose owner Entra does not show is judged as another organization's, but its missing
-    publisher does not raise the severity: many such apps are old ones of Microsoft's.
-    """
-    if is_trusted_app(app):
-        return Severity.INFO, ConsentVerdict.KEEP
-    if not app.enabled:
-        return Severity.INFO, ConsentVerdict.DORMANT
-    if app.is_home_tenant:
-        return (
-            base_severity,
-            ConsentVerdict.GRANTED if base_severity > Severity.INFO else ConsentVerdict.KEEP,
-        )
-    steps = int(
-        bool(risk >= PermissionRisk.SENSITIVE and app.owner_tenant_id and not app.publisher)
-    )
-    steps += int(bool(risk >= PermissionRisk.SENSITIVE and list_unsafe_reply_hosts(app)))
-    steps += int(impersonates_microsoft(app))
-    severity = Severity(min(base_severity + steps, Severity.CRITICAL))
-    if impersonates_microsoft(app):
-        return severity, ConsentVerdict.IMPOSTOR
-    return severity, ConsentVerdict.GRANTED if severity > Severity.INFO else ConsentVerdict.KEEP
-
-
-def judge_app_credential(
-    app: App, credential: AppCredential, policy: GuardPolicy
-) -> Iterator[Finding]:
-    """A credential on the service principal instead of the registration, where few look.
-
-    Managed identities have certificates there that cannot be exported; SAML signs with one.
-    """
-    if app.kind.casefold() == "managedidentity" or credential.saml_signing:
-        return
-    severity = Severity.MEDIUM if app.is_home_tenant and not app.is_self else Severity.HIGH
-    over = credential.expires is not None and credential.expires <= policy.now
-    ends = f"{credential.expires:%Y-%m-%d}" if credential.expires else "not told"
-    yield Finding(
-        kind="app-credential",
-        object_id=app.id,
-        subject=format_app_name(app),
-        severity=Severity.INFO if over else severity,
-        verdict=ConsentVerdict.DORMANT if over else ConsentVerdict.GRANTED,
-        summary=f"{format_app_title(app)} can be signed in to with a {credential.kind} added in "
-        "this tenant.",
         facts=(
-            *list_app_facts(app),
-            Fact(credential.kind, credential.id),
-            Fact("ends", ends),
+            *list_app_facts(app, claim),
+            *describe_weight(weight),
+            Fact("at", format_app_name(given.api)),
+            *((HYBRID_FACT,) if is_hybrid else ()),
+            *describe_mail_limit(item, name_app_role(given)),
         ),
-        sources=(APPS,),
-        fingerprint=credential.id,
-        advice=build_app_credential_advice(app, credential),
+        sources=(APP_PERMISSIONS, APPS),
+        fingerprint=f"{given.api.id} {role.role_id}",
+        advice=build_app_permission_advice(app, given),
     )
+
+
+def is_dedicated_hybrid_app(item: ConsentedApp) -> bool:
+    """True for an app of this tenant with the name and the role that the hybrid setup gives."""
+    roles = {name_app_role(given) for given in item.app_grants}
+    return is_hybrid_app(item.app) and roles == HYBRID_ROLES and not item.delegated_grants
+
+
+def describe_mail_limit(item: ConsentedApp, role: str) -> tuple[Fact, ...]:
+    """Which mailboxes an app may open with a role that application access policies limit."""
+    if item.access_policies is None or not LIMITED_ROLES.fullmatch(role.casefold()):
+        return ()
+    limits = [
+        f"{LIMIT_WORDS.get(one.right.casefold(), quote_text(one.right, MAX_TEXT_LENGTH))} "
+        f"{quote_text(one.group, MAX_TEXT_LENGTH)}"
+        for one in item.access_policies
+    ]
+    return (Fact("application access policy", "; ".join(limits[:MAX_SHOWN]) or "none"),)
+
+
+def describe_weight(weight: PermissionWeight) -> tuple[Fact, ...]:
+    """What a permission opens, and whether that is only told from its name."""
+    guess = (
+        () if weight.is_published else (Fact("", "Microsoft's list of permissions has no such"),)
+    )
+    return (Fact("opens", weight.concerns), *guess)
 
 
 def judge_unlisted_app(item: ConsentedApp) -> Iterator[Finding]:
@@ -220,95 +262,9 @@ def judge_unlisted_app(item: ConsentedApp) -> Iterator[Finding]:
         )
 
 
-def judge_consent_policy(policy: Configuration) -> Iterator[Finding]:
-    """Whether users may give apps access to their mail by themselves."""
-    permissions = policy.values.get("defaultUserRolePermissions")
-    assigned = permissions.get(GRANT_POLICIES) if isinstance(permissions, Mapping) else None
-    finding = partial(
-        Finding,
-        kind="user-consent",
-        object_id=POLICY,
-        subject="User consent to apps",
-        sources=(get_configuration_source_name(POLICY),),
-    )
-    if not isinstance(assigned, list) or not all(isinstance(one, str) for one in assigned):
-        yield finding(
-            severity=Severity.MEDIUM,
-            verdict=Verdict.COULD_NOT_TELL,
-            summary="Whether users may consent to apps is not known.",
-            advice="Look under Entra ID > Enterprise apps > Consent and permissions.",
-        )
-        return
-    found = [one for one in assigned if one.casefold().startswith(SELF_CONSENT_PREFIX)]
-    if found:
-        anything = any(one.casefold().endswith("-legacy") for one in found)
-        yield finding(
-            severity=Severity.HIGH if anything else Severity.MEDIUM,
-            verdict=ConsentVerdict.REPAIR,
-            summary="Users may let apps into their mail and files by themselves.",
-            facts=(Fact("by", format_name_list(sorted(found))),),
-            changes=(
-                SetConfiguration(
-                    POLICY, "", PROPERTY, tuple(one for one in assigned if one not in found)
-                ),
-            ),
-            advice="Entra ID > Enterprise apps > Consent and permissions > User consent settings: "
-            "Do not allow user consent. Let users ask an admin instead: Admin consent settings.",
-        )
-    if policy.values.get("allowUserConsentForRiskyApps") is True:
-        yield finding(
-            kind="risky-app-consent",
-            severity=Severity.HIGH,
-            verdict=ConsentVerdict.GRANTED,
-            summary="Users may consent even to apps that Microsoft holds to be risky.",
-            advice="Update-MgPolicyAuthorizationPolicy -AllowUserConsentForRiskyApps:$false",
-        )
-
-
-def format_app_name(app: App) -> str:
-    """The app as people know it."""
-    return quote_text(app.name or app.app_id or app.id, MAX_TEXT_LENGTH)
-
-
-def format_app_title(app: App) -> str:
-    """The app at the beginning of a sentence."""
-    if app.is_self:
-        return f"This app itself ({format_app_name(app)})"
-    whose = "Microsoft's app" if is_microsoft_app(app) else "App"
-    return f"{whose} {format_app_name(app)}"
-
-
-def list_app_facts(app: App) -> tuple[Fact, ...]:
-    """Who made an app, and where it sends people."""
-    if is_microsoft_app(app):
-        owner = "Microsoft"
-    elif app.is_home_tenant:
-        owner = "this tenant"
-    else:
-        owner = f"another tenant ({app.owner_tenant_id})" if app.owner_tenant_id else "not told"
-    facts = [
-        Fact("application id", quote_text(app.app_id, MAX_TEXT_LENGTH) or "not told"),
-        Fact("registered in", owner),
-    ]
-    if not (is_microsoft_app(app) or app.is_home_tenant):
-        facts.append(
-            Fact("publisher", quote_text(app.publisher, MAX_TEXT_LENGTH) or "not verified")
-        )
-    if impersonates_microsoft(app):
-        facts.append(Fact("", "its name looks like one of Microsoft's, and it is not"))
-    if not app.enabled:
-        facts.append(Fact("", "sign-in to it is switched off"))
-    if unsafe := list_unsafe_reply_hosts(app):
-        facts.append(Fact("", f"sends sign-ins unprotected to: {format_name_list(list(unsafe))}"))
-    elif hosts := list_reply_hosts(app):
-        facts.append(Fact("sends sign-ins to", format_name_list(list(hosts))))
-    return tuple(facts)
-
-
-def format_name_list(names: list[str]) -> str:
-    """Some names, and how many more there are."""
-    more = f" and {len(names) - MAX_SHOWN} more" if len(names) > MAX_SHOWN else ""
-    return ", ".join(quote_text(name, MAX_TEXT_LENGTH) for name in names[:MAX_SHOWN]) + more
+def count_users_fact(count: int) -> Fact:
+    """How many users granted a scope."""
+    return Fact("granted by", describe_user_count(count))
 
 
 def describe_user_count(count: int) -> str:
@@ -319,60 +275,38 @@ def describe_user_count(count: int) -> str:
     return "hundreds of users" if count <= 999 else "a thousand users or more"
 
 
-def build_stop_app_command(app: App) -> str:
-    """The command that stops an app at once."""
-    return (
-        f"Update-MgServicePrincipal -ServicePrincipalId {quote_literal(app.id)} "
-        "-AccountEnabled:$false"
-    )
-
-
 def build_delegated_advice(app: App, grant: DelegatedGrantView) -> str:
     """How to take a delegated grant away, exactly and by hand."""
     if not can_be_quoted(app.id) or not can_be_quoted(grant.api.id):
         return ""
     consent = "AllPrincipals" if grant.all_principals else "Principal"
-    return (
-        f"If nobody can answer for it, stop the app: {build_stop_app_command(app)} ; then take "
-        "the grant away: "
+    take_away = (
         "Get-MgServicePrincipalOauth2PermissionGrant -ServicePrincipalId "
         f"{quote_literal(app.id)} -All | "
         f"Where-Object {{ $_.ResourceId -eq {quote_literal(grant.api.id)} -and "
         f"$_.ConsentType -eq '{consent}' }} | "
         "ForEach-Object { Remove-MgOauth2PermissionGrant -OAuth2PermissionGrantId $_.Id }"
     )
+    if is_public_client(app):
+        return (
+            "The tool is Microsoft's, and what it may do without asking is this tenant's decision. "
+            f"Take the consent away, and let those who need it consent for themselves: {take_away}"
+        )
+    return (
+        f"If nobody can answer for it, stop the app: {build_stop_app_command(app)} ; then take "
+        f"the grant away: {take_away}"
+    )
 
 
-def build_app_permission_advice(app: App, grant: AppGrant) -> str:
+def build_app_permission_advice(app: App, given: AppGrant) -> str:
     """How to take an application permission away, exactly and by hand."""
-    ids = (app.id, grant.api.id, grant.permission.id)
+    ids = (app.id, given.api.id, given.permission.id)
     if not all(can_be_quoted(one) for one in ids):
         return ""
     return (
         f"If nobody can answer for it, stop the app: {build_stop_app_command(app)} ; then take "
         "it away: "
         "Remove-MgServicePrincipalAppRoleAssignedTo -ServicePrincipalId "
-        f"{quote_literal(grant.api.id)} "
-        f"-AppRoleAssignmentId {quote_literal(grant.permission.id)}"
+        f"{quote_literal(given.api.id)} "
+        f"-AppRoleAssignmentId {quote_literal(given.permission.id)}"
     )
-
-
-def build_app_credential_advice(app: App, credential: AppCredential) -> str:
-    """How to take a credential away by hand, and when it is right."""
-    if not can_be_quoted(app.id) or not can_be_quoted(credential.id):
-        return ""
-    if credential.kind == "secret":
-        command = (
-            f"Remove-MgServicePrincipalPassword -ServicePrincipalId {quote_literal(app.id)} "
-            f"-KeyId {quote_literal(credential.id)}"
-        )
-    else:
-        command = (
-            f"Update-MgServicePrincipal -ServicePrincipalId {quote_literal(app.id)} "
-            "-KeyCredentials @() "
-            "(takes all its certificates away)"
-        )
-    usual = (
-        " Exchange hybrid puts its certificate on Microsoft's app." if is_microsoft_app(app) else ""
-    )
-    return f"Find out who added it and when.{usual} To take it away: {command}"

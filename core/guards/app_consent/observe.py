@@ -4,21 +4,41 @@ from collections.abc import AsyncIterator, Mapping
 from dataclasses import replace
 from typing import Protocol
 
+from core.guards.app_consent.exchange_roles import is_whole_scope
 from core.guards.app_consent.grants import (
+    ACCESS_POLICIES,
+    ASSIGNMENTS,
+    EXCHANGE_PRINCIPALS,
     GRANT_SOURCES,
     POLICY,
+    AccessPolicy,
     AppGrants,
+    AppRegistrations,
+    AppSurroundings,
     ConsentItem,
+    ExchangeAppRole,
     build_unlisted_batch,
     join_app_grants,
     list_grant_holders,
 )
+from core.guards.app_consent.user_consent import may_users_register_apps
 from core.model.guards import ObserveContext
 from core.tenant.apps import App
+from core.tenant.configuration import Configuration
 from core.tenant.merging import PresenceTracker, collect_failures
 from core.tenant.port import HasApps, HasConfiguration
 from core.tenant.readings import ReadFailure, Reading
 from core.tenant.sources import APPS
+
+# Where Exchange prints what a role assignment is limited to.
+SCOPE_PROPERTIES = (
+    "CustomResourceScope",
+    "CustomRecipientWriteScope",
+    "RecipientAdministrativeUnitScope",
+    "RecipientGroupScope",
+    "RecipientOrganizationUnitScope",
+)
+MAX_TEXT_LENGTH = 256
 
 
 class ConsentPorts(HasApps, HasConfiguration, Protocol):
@@ -28,9 +48,10 @@ class ConsentPorts(HasApps, HasConfiguration, Protocol):
 async def observe(
     tenant: ConsentPorts, context: ObserveContext
 ) -> AsyncIterator[Reading[ConsentItem]]:
-    """Whether users may consent; then every app of the tenant with what it holds, page by page."""
+    """Whether users may consent; what Exchange allows apps; then every app, page by page."""
     policy = await tenant.configuration.read_configuration(POLICY)
     yield Reading(policy.items, policy.failures, policy.sources)
+    yield await observe_exchange_roles(tenant)
     holdings = AppGrants()
     async for grants in tenant.apps.list_delegated_grants():
         holdings.failures += collect_failures((grants,))
@@ -40,18 +61,117 @@ async def observe(
         holdings.failures += collect_failures((given,))
         for permission in given.items:
             holdings.add_app_permission(permission)
+    around = AppSurroundings(
+        await read_registrations(tenant),
+        await read_access_policies(tenant),
+        may_users_register_apps(next(iter(policy.items), None)),
+    )
     apis = await read_resource_apis(tenant, holdings)
     listed = PresenceTracker(context.open_case_ids)
     unseen = holdings.list_owner_ids()
     async for page in tenant.apps.list_apps():
         listed.add_page(page)
         unseen -= {one for one in unseen if page.scope is not None and one in page.scope}
-        yield join_app_grants(page, holdings, apis)
+        yield join_app_grants(page, holdings, apis, around)
     rest = frozenset(unseen) if listed.complete else frozenset[str]()
-    yield build_unlisted_batch(rest, holdings, apis)
+    yield build_unlisted_batch(rest, holdings, apis, around)
     listed.present_ids |= rest
-    for absent in listed.build_absence_readings((APPS, *holdings.list_complete_sources())):
+    complete = (*holdings.list_complete_sources(), *around.registrations.list_complete_sources())
+    for absent in listed.build_absence_readings((APPS, *complete)):
         yield absent
+
+
+async def read_registrations(tenant: HasApps) -> AppRegistrations:
+    """The apps that are registered here, with what they can be signed in to with."""
+    found = AppRegistrations()
+    async for page in tenant.apps.list_app_registrations():
+        found.add_page(page)
+    return found
+
+
+async def read_access_policies(
+    tenant: HasConfiguration,
+) -> Mapping[str, tuple[AccessPolicy, ...]] | None:
+    """Which mailboxes apps may open, by application id; None where that was not read."""
+    read = await tenant.configuration.read_configuration(ACCESS_POLICIES)
+    if read.failures:
+        return None
+    found: dict[str, tuple[AccessPolicy, ...]] = {}
+    for row in read.items:
+        app_id = read_text(row, "AppId").casefold()
+        group = read_text(row, "ScopeName") or read_text(row, "ScopeIdentity")
+        one = AccessPolicy(read_text(row, "AccessRight"), group)
+        found[app_id] = (*found.get(app_id, ()), one)
+    return found
+
+
+async def observe_exchange_roles(tenant: ConsentPorts) -> Reading[ConsentItem]:
+    """The roles of Exchange that apps hold. A tenant may let the guard read Graph alone."""
+    assigned = await tenant.configuration.read_configuration(ASSIGNMENTS)
+    rows = [row for row in assigned.items if is_assigned_to_app(row)]
+    principals: Reading[Configuration] = Reading()
+    apps: Reading[App] = Reading()
+    if rows:
+        principals = await tenant.configuration.read_configuration(EXCHANGE_PRINCIPALS)
+        ids = {find_principal_id(row, principals.items) for row in rows} - {""}
+        apps = await tenant.apps.read_apps(ids) if ids else apps
+    by_id = {app.id: app for app in apps.items}
+    unread = (*collect_failures((assigned, principals)),)
+    return Reading(
+        tuple(build_exchange_role(row, principals.items, by_id) for row in rows),
+        tuple(replace(one, optional=True) for one in unread),
+        assigned.sources | principals.sources,
+        population=len(rows),
+    )
+
+
+def is_assigned_to_app(row: Configuration) -> bool:
+    """True for an assignment to a service principal, however Exchange prints that."""
+    kind = read_text(row, "RoleAssigneeType").casefold()
+    return kind == "serviceprincipal" or (not kind and bool(read_text(row, "App")))
+
+
+def find_principal_id(row: Configuration, principals: tuple[Configuration, ...]) -> str:
+    """The object id of the app that holds a role; empty where Exchange does not tell."""
+    names = {
+        read_text(row, name).casefold() for name in ("App", "RoleAssignee", "RoleAssigneeName")
+    } - {""}
+    for one in principals:
+        known = {
+            read_text(one, name).casefold()
+            for name in ("ObjectId", "Identity", "DisplayName", "Name", "Guid", "AppId", "Sid")
+        }
+        if names & known:
+            return read_text(one, "ObjectId").casefold()
+    return next((name for name in sorted(names) if is_object_id(name)), "")
+
+
+def is_object_id(text: str) -> bool:
+    """True for the printed form of an id in Entra."""
+    return [len(part) for part in text.split("-")] == [8, 4, 4, 4, 12]
+
+
+def build_exchange_role(
+    row: Configuration, principals: tuple[Configuration, ...], apps: Mapping[str, App]
+) -> ExchangeAppRole:
+    """A role assignment with the app that it is for, as far as that is known."""
+    found = find_principal_id(row, principals)
+    shown = read_text(row, "RoleAssigneeName") or read_text(row, "RoleAssignee")
+    app = apps.get(found) or App(found or row.id, name=shown or row.name)
+    scopes = (read_text(row, name) for name in SCOPE_PROPERTIES)
+    return ExchangeAppRole(
+        app,
+        role=read_text(row, "Role"),
+        assignment=read_text(row, "Name") or row.id,
+        scope=next((one for one in scopes if not is_whole_scope(one)), ""),
+        is_enabled=row.values.get("Enabled") is not False,
+    )
+
+
+def read_text(row: Configuration, name: str) -> str:
+    """A property of a row as bounded text; empty for whatever is none."""
+    value = row.values.get(name)
+    return value.strip()[:MAX_TEXT_LENGTH] if isinstance(value, str) else ""
 
 
 async def read_resource_apis(tenant: HasApps, grants: AppGrants) -> Mapping[str, App]:

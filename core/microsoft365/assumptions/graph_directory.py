@@ -26,6 +26,24 @@ APP_ROLES_PAGE = Assumption(
     depends=Dependents(guards=("app-consent",), verdicts=("granted",)),
     probe="graph-app-roles",
 )
+EXPANDED_OWNERS = Assumption(
+    id="graph-expanded-owners",
+    assumed="$expand=owners returns the owners of an app, twenty at most and no link to more.",
+    standing=Standing.MEASURED,
+    source="Microsoft Graph known issues; microsoftgraph/microsoft-graph-docs-contrib",
+    dated="2026",
+    otherwise="Owners beyond those that are returned are not told.",
+    depends=Dependents(guards=("app-consent",), verdicts=("granted",)),
+)
+FEDERATED_CREDENTIAL_READS = Assumption(
+    id="graph-federated-credentials",
+    assumed="Application.Read.All lists the federated credentials of every app registration.",
+    standing=Standing.MEASURED,
+    source="Microsoft Learn: List federatedIdentityCredentials; ScubaGear (live)",
+    dated="2026-08",
+    otherwise="The source federated-credentials is unread by name.",
+    depends=Dependents(guards=("app-consent",), verdicts=("granted",)),
+)
 REGISTRATION_DISABLED = Assumption(
     id="graph-registration-disabled",
     assumed="The registration report leaves out disabled users.",
@@ -378,6 +396,8 @@ BATCH_ORDER = Assumption(
 ASSUMPTIONS = (
     GRANTS_COUNT,
     APP_ROLES_PAGE,
+    EXPANDED_OWNERS,
+    FEDERATED_CREDENTIAL_READS,
     REGISTRATION_DISABLED,
     REGISTRATION_PAGE,
     PIM_GROUPS,

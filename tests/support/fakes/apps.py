@@ -3,12 +3,23 @@
 from collections.abc import AsyncIterator, Callable, Collection, Iterator, Sequence
 from dataclasses import dataclass, replace
 
+from core.adapters.m365.app_registrations import (
+    parse_federated_credential,
+    parse_owners,
+    parse_registration,
+)
 from core.adapters.m365.apps import CallerIdentity, parse_app, parse_app_permission
 from core.adapters.m365.grants import parse_delegated_grant
 from core.adapters.parsing import parse_each_row, parse_object_id
-from core.tenant.apps import App, AppPermission, DelegatedGrant
+from core.tenant.apps import App, AppPermission, AppRegistration, DelegatedGrant
 from core.tenant.readings import Reading
-from core.tenant.sources import APP_PERMISSIONS, APPS, DELEGATED_GRANTS
+from core.tenant.sources import (
+    APP_PERMISSIONS,
+    APP_REGISTRATIONS,
+    APPS,
+    DELEGATED_GRANTS,
+    FEDERATED_CREDENTIALS,
+)
 from sandbox.graph import apps as wired
 from sandbox.graph.identity import CLIENT_ID
 from sandbox.state.tenant import SimulatedTenant as Wire
@@ -28,6 +39,7 @@ def add_apps(fake: FakeTenantState, wire: Wire) -> None:
     for number, (row, reason) in enumerate(broken, 1):
         name = parse_object_id(row.get("clientId")) or f"unidentified-{number}"
         fake.fail_read(DELEGATED_GRANTS, name, reason)
+    add_registrations(fake, wire)
     names = {
         str(role["id"]): str(role["value"])
         for api in rows
@@ -36,6 +48,30 @@ def add_apps(fake: FakeTenantState, wire: Wire) -> None:
     apis = {row["id"] for row in rows if row.get("appId") in wired.APIS}
     assigned = (parse_app_permission(row, names) for row in wired.collect_app_assignments(wire))
     fake.app_role_assignments = [one for one in assigned if one and one.resource_id in apis]
+
+
+def add_registrations(fake: FakeTenantState, wire: Wire) -> None:
+    """App registrations; those that make no sense are unread."""
+    rows = to_rows(wire.graph.get("applications"))
+    fake.app_registrations, broken = parse_each_row(
+        rows, lambda row: parse_registration({**row, "owners": []})
+    )
+    for number, (row, reason) in enumerate(broken, 1):
+        name = parse_object_id(row.get("id")) or f"unidentified-{number}"
+        fake.fail_read(APP_REGISTRATIONS, name, reason)
+    by_id = {parse_object_id(row.get("id")): row for row in rows}
+    for number, one in enumerate(fake.app_registrations):
+        row = by_id[one.id]
+        federated, broken = parse_each_row(
+            to_rows(row.get("federatedIdentityCredentials")), parse_federated_credential
+        )
+        if broken:
+            fake.fail_read(FEDERATED_CREDENTIALS, one.id, broken[0][1])
+        fake.app_registrations[number] = replace(
+            one,
+            owners=parse_owners(wired.list_owners(wire, row)),
+            federated_credentials=tuple(sorted(federated, key=lambda item: item.id)),
+        )
 
 
 @dataclass(frozen=True, slots=True)
@@ -51,7 +87,7 @@ class FakeAppReader:
 
     async def read_apps(self, ids: Collection[str]) -> Reading[App]:
         found = [
-            replace(app, credentials=(), publisher="", reply_urls=())
+            replace(app, credentials=(), publisher="", reply_urls=(), microsoft_status="")
             for app in self.tenant.service_principals
             if app.id in ids
         ]
@@ -69,6 +105,23 @@ class FakeAppReader:
             APP_PERMISSIONS, self.tenant.app_role_assignments, lambda one: one.client_id
         ):
             yield part
+
+    async def list_app_registrations(self) -> AsyncIterator[Reading[AppRegistration]]:
+        seen = self.tenant.build_reading(
+            APP_REGISTRATIONS, self.tenant.app_registrations, lambda one: one.id
+        )
+        none: tuple[AppRegistration, ...] = ()
+        unread = self.tenant.build_reading(FEDERATED_CREDENTIALS, none, lambda one: one.id)
+        for at in range(0, max(len(seen.items), 1), self.tenant.page_size):
+            last = at + self.tenant.page_size >= len(seen.items)
+            items = seen.items[at : at + self.tenant.page_size]
+            yield replace(
+                seen,
+                items=items,
+                failures=(*seen.failures, *unread.failures) if last else (),
+                sources=seen.sources | unread.sources,
+                population=len(items),
+            )
 
     def paginate_grants[T](
         self, source: str, found: Sequence[T], get_owner_id: Callable[[T], str]

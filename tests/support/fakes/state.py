@@ -6,7 +6,7 @@ from dataclasses import dataclass, field, replace
 
 from core.errors import TenantError, Unavailable
 from core.microsoft365.audit_actions import DEFAULT_ACTIONS
-from core.tenant.apps import App, AppPermission, DelegatedGrant
+from core.tenant.apps import App, AppPermission, AppRegistration, DelegatedGrant
 from core.tenant.auditing import AuditBypass, MailboxAudit, OrganizationAudit
 from core.tenant.changes import Change
 from core.tenant.configuration import Configuration
@@ -121,6 +121,7 @@ class FakeTenantState:
     service_principals: list[App] = field(default_factory=list)
     oauth_grants: list[DelegatedGrant] = field(default_factory=list)
     app_role_assignments: list[AppPermission] = field(default_factory=list)
+    app_registrations: list[AppRegistration] = field(default_factory=list)
     mfa_registrations: list[MfaRegistration] = field(default_factory=list)
     federated_domains: list[str] = field(default_factory=list)
     deletion_events: list[Deletion] = field(default_factory=list)

@@ -1,0 +1,248 @@
+"""Judges by what an app can be signed in to: secrets, certificates, providers, owners. Pure."""
+
+from collections.abc import Iterator
+from datetime import timedelta
+
+from core.guards.app_consent.rating import AppReach
+from core.guards.app_consent.texts import (
+    MAX_TEXT_LENGTH,
+    format_app_name,
+    format_app_title,
+    list_app_facts,
+)
+from core.guards.app_consent.verdicts import ConsentVerdict
+from core.microsoft365.federated_issuers import describe_issuer, is_own_issuer
+from core.microsoft365.known_apps import is_hybrid_app, is_microsoft_app
+from core.microsoft365.permission_rules import PermissionRisk
+from core.microsoft365.permission_weights import EXCHANGE_API
+from core.microsoft365.powershell import can_be_quoted, quote_literal
+from core.model.findings import Fact, Finding, Severity
+from core.model.guards import GuardPolicy
+from core.tenant.apps import App, AppCredential, AppOwner, FederatedCredential
+from core.tenant.quoting import quote_text
+from core.tenant.sources import (
+    APP_PERMISSIONS,
+    APP_REGISTRATIONS,
+    APPS,
+    DELEGATED_GRANTS,
+    FEDERATED_CREDENTIALS,
+)
+
+# Entra's portal offers two years for a secret, and certificates of servers last five.
+LONG_LIFE = timedelta(days=3650)
+REACH_SOURCES = (APPS, APP_PERMISSIONS, DELEGATED_GRANTS)
+
+
+def judge_app_credential(
+    app: App, credential: AppCredential, policy: GuardPolicy
+) -> Iterator[Finding]:
+    """A credential on the service principal instead of the registration, where few look.
+
+    Managed identities have certificates there that cannot be exported; SAML signs with one.
+    """
+    if app.kind.casefold() == "managedidentity" or credential.saml_signing:
+        return
+    severity = Severity.MEDIUM if app.is_home_tenant and not app.is_self else Severity.HIGH
+    lasts_long = has_long_life(credential, policy)
+    if lasts_long:
+        severity = max(severity, Severity.HIGH)
+    over = credential.expires is not None and credential.expires <= policy.now
+    yield Finding(
+        kind="app-credential",
+        object_id=app.id,
+        subject=format_app_name(app),
+        severity=Severity.INFO if over else severity,
+        verdict=ConsentVerdict.DORMANT if over else ConsentVerdict.GRANTED,
+        summary=f"{format_app_title(app)} can be signed in to with a {credential.kind} added in "
+        "this tenant.",
+        facts=(*list_app_facts(app), *describe_credential(credential, lasts_long=lasts_long)),
+        sources=(APPS,),
+        fingerprint=credential.id,
+        advice=build_app_credential_advice(app, credential),
+    )
+
+
+def judge_registration_credential(
+    app: App, credential: AppCredential, reach: AppReach, policy: GuardPolicy
+) -> Iterator[Finding]:
+    """A secret or certificate of an app that is registered here.
+
+    Every app that works by itself has one. It is told where the app may do much, because whoever
+    adds one acts as the app from then on; and where it lasts for decades.
+    """
+    if credential.expires is not None and credential.expires <= policy.now:
+        return
+    lasts_long = has_long_life(credential, policy)
+    severity = rate_way_in(app, reach)
+    if is_hybrid_app(app) and credential.kind == "certificate":
+        severity = min(severity, Severity.MEDIUM)
+    if lasts_long and (severity < Severity.HIGH or reach.by_itself is PermissionRisk.TENANT_WIDE):
+        severity = Severity(min(severity + 1, Severity.CRITICAL))
+    if severity is Severity.INFO:
+        return
+    yield Finding(
+        kind="registration-credential",
+        object_id=app.id,
+        subject=format_app_name(app),
+        severity=severity,
+        verdict=ConsentVerdict.GRANTED if app.enabled else ConsentVerdict.DORMANT,
+        summary=f"Whoever holds a {credential.kind} of {lower_title(app)} acts as the app.",
+        facts=(
+            *list_app_facts(app),
+            *describe_reach(reach),
+            *describe_credential(credential, lasts_long=lasts_long),
+        ),
+        sources=(APP_REGISTRATIONS, *REACH_SOURCES),
+        fingerprint=credential.id,
+        advice=build_registration_advice(app, credential),
+    )
+
+
+def judge_federated_credential(
+    app: App, credential: FederatedCredential, reach: AppReach
+) -> Iterator[Finding]:
+    """Another provider whose word is as good as a secret of the app."""
+    if is_own_issuer(credential.issuer, app.owner_tenant_id):
+        return
+    severity = max(rate_way_in(app, reach), Severity.LOW)
+    issuer = quote_text(credential.issuer, MAX_TEXT_LENGTH)
+    yield Finding(
+        kind="federated-credential",
+        object_id=app.id,
+        subject=format_app_name(app),
+        severity=severity,
+        verdict=ConsentVerdict.GRANTED if app.enabled else ConsentVerdict.DORMANT,
+        summary=f"Whoever {describe_issuer(credential.issuer)} vouches for acts as "
+        f"{lower_title(app)}: a federated credential of a foreign issuer.",
+        facts=(
+            *list_app_facts(app),
+            *describe_reach(reach),
+            Fact("issuer", issuer or "not told"),
+            Fact("vouches for", quote_text(credential.subject, MAX_TEXT_LENGTH) or "not told"),
+            Fact("federated credential", quote_text(credential.name, MAX_TEXT_LENGTH)),
+        ),
+        sources=(FEDERATED_CREDENTIALS, APP_REGISTRATIONS, *REACH_SOURCES),
+        fingerprint=f"{credential.issuer} {credential.subject}",
+        advice="Find out who added it, when, and whose that repository or account is. To take it "
+        "away: "
+        f"Get-MgApplicationByAppId -AppId {quote_literal(app.app_id)} | ForEach-Object {{ "
+        "Remove-MgApplicationFederatedIdentityCredential -ApplicationId $_.Id "
+        f"-FederatedIdentityCredentialId {quote_literal(credential.id)} }}"
+        if can_be_quoted(app.app_id) and can_be_quoted(credential.id)
+        else "",
+    )
+
+
+def judge_owner(app: App, owner: AppOwner, reach: AppReach) -> Iterator[Finding]:
+    """Somebody who may give a powerful app new secrets, without any role."""
+    if reach.by_itself < PermissionRisk.SENSITIVE or app.is_self or not app.enabled:
+        return
+    who = quote_text(owner.name or owner.id, MAX_TEXT_LENGTH)
+    yield Finding(
+        kind="app-owner",
+        object_id=app.id,
+        subject=format_app_name(app),
+        severity=Severity.MEDIUM if owner.is_guest else Severity.LOW,
+        verdict=ConsentVerdict.GRANTED,
+        summary=f"{who} owns {lower_title(app)} and may give it new secrets.",
+        facts=(
+            *list_app_facts(app),
+            *describe_reach(reach),
+            Fact("owner", f"{who}, a guest" if owner.is_guest else who),
+        ),
+        sources=(APP_REGISTRATIONS, *REACH_SOURCES),
+        fingerprint=owner.id,
+        advice="An owner can do whatever the app may do. Leave apps like this to administrators: "
+        f"Get-MgApplicationByAppId -AppId {quote_literal(app.app_id)} | ForEach-Object {{ "
+        "Remove-MgApplicationOwnerByRef -ApplicationId $_.Id "
+        f"-DirectoryObjectId {quote_literal(owner.id)} }}"
+        if can_be_quoted(app.app_id) and can_be_quoted(owner.id)
+        else "",
+    )
+
+
+def rate_way_in(app: App, reach: AppReach) -> Severity:
+    """How grave a way to act as an app is, by what the app may do then."""
+    if not app.enabled:
+        return Severity.INFO
+    if app.is_self or reach.by_itself >= PermissionRisk.SENSITIVE:
+        return Severity.HIGH
+    if max(reach.by_itself, reach.for_everyone) >= PermissionRisk.BROAD:
+        return Severity.LOW
+    return Severity.INFO
+
+
+def has_long_life(credential: AppCredential, policy: GuardPolicy) -> bool:
+    """Whether a credential stays good for ten years or more."""
+    return credential.expires is not None and credential.expires - policy.now >= LONG_LIFE
+
+
+def describe_credential(credential: AppCredential, *, lasts_long: bool) -> tuple[Fact, ...]:
+    """Which credential it is, and until when it is good."""
+    ends = f"{credential.expires:%Y-%m-%d}" if credential.expires else "not told"
+    return (
+        Fact(credential.kind, credential.id),
+        Fact("ends", ends),
+        *((Fact("", "it stays good for ten years or more"),) if lasts_long else ()),
+    )
+
+
+def describe_reach(reach: AppReach) -> tuple[Fact, ...]:
+    """The worst that the app may do, so that it is clear what a way in is worth."""
+    words = {
+        PermissionRisk.TENANT_WIDE: "take over accounts, apps, mailboxes or sites",
+        PermissionRisk.SENSITIVE: "reach mail, files, chats, devices or security",
+        PermissionRisk.BROAD: "change or read much of the tenant",
+    }.get(reach.by_itself)
+    return (Fact("without anybody signed in it may", words),) if words else ()
+
+
+def lower_title(app: App) -> str:
+    """The app in the middle of a sentence."""
+    title = format_app_title(app)
+    return title if is_microsoft_app(app) else title[0].lower() + title[1:]
+
+
+def build_app_credential_advice(app: App, credential: AppCredential) -> str:
+    """How to take a credential away by hand, and when it is right."""
+    if not can_be_quoted(app.id) or not can_be_quoted(credential.id):
+        return ""
+    if app.app_id == EXCHANGE_API and credential.kind == "certificate":
+        return (
+            "Exchange hybrid put its certificate here, and since October 2025 Exchange Online no "
+            "longer accepts it: remove it, do not exempt it. Hybrid servers need the dedicated app "
+            "(ConfigureExchangeHybridApplication.ps1 -FullyConfigureExchangeHybridApplication); "
+            "then run ConfigureExchangeHybridApplication.ps1 "
+            "-ResetFirstPartyServicePrincipalKeyCredentials. If this tenant never had Exchange "
+            "hybrid, find out who added it and when."
+        )
+    if credential.kind == "secret":
+        command = (
+            f"Remove-MgServicePrincipalPassword -ServicePrincipalId {quote_literal(app.id)} "
+            f"-KeyId {quote_literal(credential.id)}"
+        )
+    else:
+        command = (
+            f"Update-MgServicePrincipal -ServicePrincipalId {quote_literal(app.id)} "
+            "-KeyCredentials @() "
+            "(takes all its certificates away)"
+        )
+    return f"Find out who added it and when. To take it away: {command}"
+
+
+def build_registration_advice(app: App, credential: AppCredential) -> str:
+    """How to take a credential of a registration away by hand."""
+    if not can_be_quoted(app.app_id) or not can_be_quoted(credential.id):
+        return ""
+    one = f"Get-MgApplicationByAppId -AppId {quote_literal(app.app_id)} | ForEach-Object"
+    if credential.kind == "secret":
+        command = (
+            f"To take it away: {one} {{ Remove-MgApplicationPassword -ApplicationId $_.Id "
+            f"-KeyId {quote_literal(credential.id)} }}"
+        )
+    else:
+        command = (
+            f"To take all its certificates away: {one} {{ Update-MgApplication -ApplicationId "
+            "$_.Id -KeyCredentials @() }"
+        )
+    return f"Find out who added it, when, and where it is kept. {command}"

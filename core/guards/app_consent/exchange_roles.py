@@ -1,0 +1,103 @@
+"""Judges what Exchange itself allows apps: role assignments that no consent in Entra shows. Pure.
+
+RBAC for Applications lets an app read or send the mail of every mailbox, or of those in a scope
+(Microsoft Learn: Role Based Access Control for Applications in Exchange Online).
+"""
+
+import re
+from collections.abc import Iterator
+
+from core.guards.app_consent.grants import ASSIGNMENTS, ExchangeAppRole
+from core.guards.app_consent.rating import is_trusted_app, rate_app_grant
+from core.guards.app_consent.texts import (
+    MAX_TEXT_LENGTH,
+    format_app_name,
+    format_app_title,
+    list_app_facts,
+)
+from core.guards.app_consent.verdicts import ConsentVerdict
+from core.microsoft365.configuration_sources import get_configuration_source_name
+from core.microsoft365.permission_rules import PermissionRisk
+from core.microsoft365.powershell import can_be_quoted, quote_literal
+from core.model.findings import Fact, Finding, Severity
+from core.tenant.quoting import quote_text
+
+# Roles by which an app may do everything: impersonate, export, or give itself more roles.
+TENANT_WIDE_ROLES = re.compile(
+    r"application exchange full access|application (?:mail|ews).*full.*|applicationimpersonation"
+    r"|mailbox import export|role management|organization configuration|mail recipients"
+    r"|user options|reset password|security admin.*|compliance admin.*|organization management"
+)
+VIEW_ROLES = re.compile(
+    r"view-only .*|application (?:calendars|contacts)\.read(?:basic)?|.*\breader\b"
+)
+# Scopes that leave nothing out.
+WHOLE_SCOPES = frozenset(
+    {"", "none", "organization", "organizationconfig", "not applicable", "default"}
+)
+
+
+def judge_exchange_role(item: ExchangeAppRole) -> Iterator[Finding]:
+    """One role of Exchange that an app holds."""
+    app = item.app
+    risk = weigh_exchange_role(item.role)
+    base = {
+        PermissionRisk.TENANT_WIDE: Severity.CRITICAL,
+        PermissionRisk.SENSITIVE: Severity.HIGH,
+        PermissionRisk.BROAD: Severity.MEDIUM,
+    }.get(risk, Severity.LOW)
+    if item.scope:
+        base = Severity(max(base - 1, Severity.LOW))
+    severity, verdict = rate_app_grant(app, risk, base)
+    if not item.is_enabled and not is_trusted_app(app):
+        severity, verdict = Severity.INFO, ConsentVerdict.DORMANT
+    role = quote_text(item.role, MAX_TEXT_LENGTH)
+    where = (
+        f"within the scope {quote_text(item.scope, MAX_TEXT_LENGTH)}"
+        if item.scope
+        else "for every mailbox"
+    )
+    yield Finding(
+        kind="exchange-role",
+        object_id=app.id,
+        subject=format_app_name(app),
+        severity=severity,
+        verdict=verdict,
+        summary=f"{format_app_title(app)} holds the Exchange role {role} {where}, by a role "
+        "assignment of Exchange and not by a consent in Entra.",
+        facts=(
+            *(list_app_facts(app) if app.app_id else ()),
+            Fact("role assignment", quote_text(item.assignment, MAX_TEXT_LENGTH)),
+            Fact("reaches", where),
+            *(() if item.is_enabled else (Fact("", "the assignment is disabled"),)),
+        ),
+        sources=(get_configuration_source_name(ASSIGNMENTS),),
+        fingerprint=f"{item.role.casefold()} {item.scope.casefold()}",
+        advice=build_role_advice(item),
+    )
+
+
+def weigh_exchange_role(role: str) -> PermissionRisk:
+    """What a role of Exchange is worth on an app. One that is not known may change much."""
+    name = role.casefold().strip()
+    if VIEW_ROLES.fullmatch(name):
+        return PermissionRisk.BROAD
+    if TENANT_WIDE_ROLES.fullmatch(name):
+        return PermissionRisk.TENANT_WIDE
+    return PermissionRisk.SENSITIVE
+
+
+def is_whole_scope(scope: str) -> bool:
+    """True for a scope that leaves no mailbox out."""
+    return scope.casefold().strip() in WHOLE_SCOPES
+
+
+def build_role_advice(item: ExchangeAppRole) -> str:
+    """How to take the role away by hand."""
+    if not can_be_quoted(item.assignment):
+        return ""
+    return (
+        "If nobody can answer for it: Remove-ManagementRoleAssignment -Identity "
+        f"{quote_literal(item.assignment)} . If the app needs the mail of some mailboxes, give the "
+        "role with a scope: New-ManagementRoleAssignment -CustomResourceScope ..."
+    )

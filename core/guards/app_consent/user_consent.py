@@ -1,0 +1,69 @@
+"""Judges what users may give to apps by themselves. Pure."""
+
+from collections.abc import Iterator, Mapping
+from functools import partial
+
+from core.guards.app_consent.grants import POLICY
+from core.guards.app_consent.texts import format_name_list
+from core.guards.app_consent.verdicts import ConsentVerdict
+from core.microsoft365.configuration_sources import get_configuration_source_name
+from core.model.findings import Fact, Finding, Severity, Verdict
+from core.tenant.changes import SetConfiguration
+from core.tenant.configuration import Configuration
+
+GRANT_POLICIES = "permissionGrantPoliciesAssigned"
+PROPERTY = f"defaultUserRolePermissions.{GRANT_POLICIES}"
+SELF_CONSENT_PREFIX = "managepermissiongrantsforself."
+
+
+def may_users_register_apps(policy: Configuration | None) -> bool:
+    """Whether users may register apps; also where nobody can tell."""
+    permissions = policy.values.get("defaultUserRolePermissions") if policy else None
+    return not (
+        isinstance(permissions, Mapping) and permissions.get("allowedToCreateApps") is False
+    )
+
+
+def judge_consent_policy(policy: Configuration) -> Iterator[Finding]:
+    """Whether users may give apps access to their mail by themselves."""
+    permissions = policy.values.get("defaultUserRolePermissions")
+    assigned = permissions.get(GRANT_POLICIES) if isinstance(permissions, Mapping) else None
+    finding = partial(
+        Finding,
+        kind="user-consent",
+        object_id=POLICY,
+        subject="User consent to apps",
+        sources=(get_configuration_source_name(POLICY),),
+    )
+    if not isinstance(assigned, list) or not all(isinstance(one, str) for one in assigned):
+        yield finding(
+            severity=Severity.MEDIUM,
+            verdict=Verdict.COULD_NOT_TELL,
+            summary="Whether users may consent to apps is not known.",
+            advice="Look under Entra ID > Enterprise apps > Consent and permissions.",
+        )
+        return
+    found = [one for one in assigned if one.casefold().startswith(SELF_CONSENT_PREFIX)]
+    if found:
+        anything = any(one.casefold().endswith("-legacy") for one in found)
+        yield finding(
+            severity=Severity.HIGH if anything else Severity.MEDIUM,
+            verdict=ConsentVerdict.REPAIR,
+            summary="Users may let apps into their mail and files by themselves.",
+            facts=(Fact("by", format_name_list(sorted(found))),),
+            changes=(
+                SetConfiguration(
+                    POLICY, "", PROPERTY, tuple(one for one in assigned if one not in found)
+                ),
+            ),
+            advice="Entra ID > Enterprise apps > Consent and permissions > User consent settings: "
+            "Do not allow user consent. Let users ask an admin instead: Admin consent settings.",
+        )
+    if policy.values.get("allowUserConsentForRiskyApps") is True:
+        yield finding(
+            kind="risky-app-consent",
+            severity=Severity.HIGH,
+            verdict=ConsentVerdict.GRANTED,
+            summary="Users may consent even to apps that Microsoft holds to be risky.",
+            advice="Update-MgPolicyAuthorizationPolicy -AllowUserConsentForRiskyApps:$false",
+        )
