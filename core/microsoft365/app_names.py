@@ -8,31 +8,10 @@ import re
 import unicodedata
 from enum import StrEnum
 
-# Letters of other scripts, digits and signs that look like Latin letters, with those letters. Small
-# L and small I look like one another.
-LOOK_ALIKES = str.maketrans(
-    {
-        **dict.fromkeys("\u0430\u03b1@4", "a"),
-        **dict.fromkeys("\u0432\ua7b5", "b"),
-        **dict.fromkeys("\u0441\u03f2", "c"),
-        **dict.fromkeys("\u0501", "d"),
-        **dict.fromkeys("\u0435\u03b5\u04673", "e"),
-        **dict.fromkeys("\u0261", "g"),
-        **dict.fromkeys("\u04bb\u043d", "h"),
-        **dict.fromkeys("\u0456\u03b9\u0131\u04cfl1|", "i"),
-        **dict.fromkeys("\u03ba\u043a", "k"),
-        **dict.fromkeys("\u043c", "m"),
-        **dict.fromkeys("\u03bd", "v"),
-        **dict.fromkeys("\u043e\u03bf\u05e1\u06650", "o"),
-        **dict.fromkeys("\u0440\u03c1", "p"),
-        **dict.fromkeys("\u04555$", "s"),
-        **dict.fromkeys("\u0442\u03c4", "t"),
-        **dict.fromkeys("\u0445\u03c7", "x"),
-        **dict.fromkeys("\u0443", "y"),
-        "\u00f8": "o",
-        "\u0142": "i",
-    }
-)
+from core.look_alikes import LOOK_ALIKES, fold_accents, strip_hidden
+
+# Digits and signs that stand for letters in a name; small L and small I look like one another.
+SIGNS_AS_LETTERS = str.maketrans("01345@$!|l", "oieasasiii")
 PRODUCTS = (
     "authenticator",
     "azure",
@@ -85,8 +64,6 @@ BRANDS = (
     "whatsapp",
     "zoom",
 )
-# Signs that count as letters and show nothing.
-FILLERS = frozenset("\u115f\u1160\u3164\uffa0")
 SEPARATORS = re.compile(r"[\s_.\-/\\()\[\]&+,:;'\"]+")
 
 
@@ -104,8 +81,8 @@ class NameClaim(StrEnum):
 
 def fold_look_alikes(name: str) -> str:
     """A name reduced to Latin letters, with look-alike signs replaced by what they look like."""
-    plain = unicodedata.normalize("NFKD", name).casefold().translate(LOOK_ALIKES)
-    return re.sub(r"[^a-z]", "", plain).replace("rn", "m").replace("vv", "w")
+    latin = fold_accents(name).translate(LOOK_ALIKES).translate(SIGNS_AS_LETTERS)
+    return re.sub(r"[^a-z]", "", latin).replace("rn", "m").replace("vv", "w")
 
 
 def find_name_claim(name: str) -> NameClaim | None:
@@ -115,7 +92,7 @@ def find_name_claim(name: str) -> NameClaim | None:
     """
     if not name:
         return None
-    if not any(unicodedata.category(sign)[0] in "LN" for sign in name if sign not in FILLERS):
+    if not any(unicodedata.category(sign)[0] in "LN" for sign in strip_hidden(name)):
         return NameClaim.UNREADABLE
     written, seen = SEPARATORS.sub("", name.casefold()), fold_look_alikes(name)
     for product in (*PRODUCTS, *(brand for brand in BRANDS if len(brand) >= 5)):

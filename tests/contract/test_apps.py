@@ -67,8 +67,8 @@ async def test_grants_are_told_row_by_row_with_their_scopes_as_sets(opener: Open
         found = await collect_pages(opened.tenant.apps.list_delegated_grants())
         graph = derive_api_id(GRAPH_APP)
         assert set(found.items) == {
-            DelegatedGrant(NOTES, graph, False, frozenset({"Mail.Read", "offline_access"})),
-            DelegatedGrant(NOTES, graph, False, frozenset({"Mail.Read"})),
+            DelegatedGrant(NOTES, graph, False, frozenset({"Mail.Read", "offline_access"}), "u1"),
+            DelegatedGrant(NOTES, graph, False, frozenset({"Mail.Read"}), "u2"),
             DelegatedGrant(HELPER, graph, True, frozenset()),
         }
         assert found.population == 3

@@ -3,7 +3,7 @@
 import pytest
 
 from core.guards.app_consent.grants import POLICY
-from core.guards.app_consent.user_consent import PROPERTY
+from core.guards.app_consent.user_consent import GRANT_POLICIES, PROPERTY
 from core.tenant.changes import SetConfiguration
 from core.tenant.readings import Reading
 from core.tenant.sources import APP_PERMISSIONS, APPS, DELEGATED_GRANTS
@@ -146,12 +146,12 @@ async def test_consent_is_taken_from_users_and_nothing_else_changes() -> None:
         applied = await to.tenant.writer.apply(change)
         assert (applied.before, applied.unchanged) == ({PROPERTY: ["A", "B"]}, False)
         (policy,) = (await to.tenant.configuration.read_configuration(POLICY)).items
-        kept = {"allowedToCreateApps": True, "permissionGrantPoliciesAssigned": ["B"]}
-        assert policy.values["defaultUserRolePermissions"] == kept
+        kept = policy.values["defaultUserRolePermissions"]
+        assert isinstance(kept, dict)
+        assert (kept["allowedToCreateApps"], kept[GRANT_POLICIES]) == (True, ["B"])
         assert (await to.tenant.writer.apply(change)).unchanged
         (write,) = to.sandbox.writes
-        inner = {"permissionGrantPoliciesAssigned": ["B"]}
-        assert write["body"] == {"defaultUserRolePermissions": inner}
+        assert write["body"] == {"defaultUserRolePermissions": kept}
 
 
 async def test_roles_by_their_made_up_ids_have_their_names() -> None:

@@ -144,9 +144,9 @@ def test_consent_is_taken_from_users_in_the_second_run_and_the_other_entry_stays
 ) -> None:
     (write,) = neglected["writes"]
     assert (write["method"], write["target"]) == ("PATCH", "/policies/authorizationPolicy")
-    assert write["body"] == {
-        "defaultUserRolePermissions": {"permissionGrantPoliciesAssigned": [FOR_OWNED]}
-    }
+    inner = write["body"]["defaultUserRolePermissions"]
+    assert inner["permissionGrantPoliciesAssigned"] == [FOR_OWNED]
+    assert inner["allowedToCreateApps"] is False
     assert [one["outcome"] for one in run_of(neglected, 2)["changes"]] == ["applied"]
 
 
