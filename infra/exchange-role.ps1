@@ -132,6 +132,8 @@ $Catalog = @'
    "parameters": []},
   {"guard": "mailbox-audit", "cmdlet": "Get-MailboxAuditBypassAssociation", "writes": false, "optional": false,
    "parameters": ["Identity", "ResultSize"]},
+  {"guard": "mailbox-audit", "cmdlet": "Get-User", "writes": false, "optional": true,
+   "parameters": ["Filter", "Identity", "ResultSize"]},
   {"guard": "mailbox-audit", "cmdlet": "Set-Mailbox", "writes": true, "optional": false,
    "parameters": ["Identity", "AuditEnabled", "AuditLogAgeLimit", "DefaultAuditSet", "AuditAdmin", "AuditDelegate", "AuditOwner"]},
   {"guard": "mailbox-audit", "cmdlet": "Set-OrganizationConfig", "writes": true, "optional": false,

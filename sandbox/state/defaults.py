@@ -121,6 +121,27 @@ LARGE_PLANS = frozenset(
 LARGE_QUOTA, USUAL_QUOTA = "100 GB (107,374,182,400 bytes)", "50 GB (53,687,091,200 bytes)"
 # What a tenant has of a configuration source that nothing above specifies.
 DEFAULT_OBJECT: Row = {"Identity": "Default", "Name": "Default"}
+# Most rows of the bypass list are system objects, some by the same name: 242 rows in a tenant of
+# three mailboxes (graph2otel, 2026-07).
+BYPASS_LIST = "Get-MailboxAuditBypassAssociation"
+SYSTEM_NAMES = (
+    *(f"SystemMailbox{{{uuid5(NAMESPACE_URL, str(number))}}}" for number in range(6)),
+    *(f"HealthMailbox{uuid5(NAMESPACE_URL, f'health/{number}').hex}" for number in range(4)),
+    "DiscoverySearchMailbox{D919BA05-46A6-415f-80AD-7E09334BB852}",
+    "Migration.8f3e7716-2011-43e4-96b1-aba62d229136",
+    "FederatedEmail.4c1f4d8b-8179-4148-93bf-00a95fa1e042",
+    "Exchange Online-ApplicationAccount",
+    "Exchange Online-ApplicationAccount",
+    "$DUPLICATE-1f4",
+)
+SYSTEM_ASSOCIATIONS: tuple[Row, ...] = tuple(
+    {
+        "Guid": str(uuid5(NAMESPACE_URL, f"bypass/{number}")),
+        "Name": name,
+        "AuditBypassEnabled": False,
+    }
+    for number, name in enumerate(SYSTEM_NAMES)
+)
 CMDLETS_WITH_GUID = tuple(
     source.read for source in EXCHANGE_SOURCES.values() if source.identity_property == "Guid"
 )
@@ -138,6 +159,7 @@ def add_defaults(graph: Mapping[str, Any], exchange: dict[str, Any]) -> None:
             guid = str(row.get("Guid") or uuid5(NAMESPACE_URL, name))
             ids = {"Guid": guid, "ExchangeObjectId": guid} if cmdlet in CMDLETS_WITH_GUID else {}
             fill_row(row, {**ids, **DEFAULT_ROW_PROPERTIES.get(cmdlet, {})})
+    add_system_associations(exchange)
     for row in graph.get("users", ()):
         fill_row(row, {"assignedLicenses": [], "assignedPlans": []})
     fill_quotas(graph.get("users", ()), exchange.get("Get-Mailbox", ()))
@@ -159,6 +181,13 @@ def fill_quotas(users: Iterable[Row], mailboxes: Iterable[Row]) -> None:
     for row in mailboxes:
         is_large = row.get("ExternalDirectoryObjectId") in large
         fill_row(row, {"ProhibitSendReceiveQuota": LARGE_QUOTA if is_large else USUAL_QUOTA})
+
+
+def add_system_associations(exchange: dict[str, Any]) -> None:
+    """Adds the system objects to a bypass list that the scene has."""
+    rows = exchange.get(BYPASS_LIST)
+    if rows and not any(row.get("@sandbox.bare") for row in rows):
+        exchange[BYPASS_LIST] = [*rows, *map(dict, SYSTEM_ASSOCIATIONS)]
 
 
 def fill_row(row: Row, defaults: Row) -> None:

@@ -31,6 +31,7 @@ from core.tenant.sources import (
     TRANSPORT_RULES,
     UNIFIED_AUDIT_LOG,
 )
+from sandbox.state.defaults import SYSTEM_ASSOCIATIONS
 from tests.support.http_recorder import (
     PERSON,
     PERSON_GUID,
@@ -515,5 +516,5 @@ async def test_all_audit_bypasses_are_listed(open_tenant: OpenTenant) -> None:
     ]
     async with open_tenant(build_scene(exchange={"Get-MailboxAuditBypassAssociation": rows})) as to:
         found = await to.tenant.auditing.read_audit_bypasses()
-        assert found.population == 1300
+        assert found.population == 1300 + len(SYSTEM_ASSOCIATIONS)
         assert [one.id for one in found.items if one.bypassed] == ["g1200"]

@@ -217,6 +217,12 @@ GUARD = Guard(
         Permission(EXCHANGE, "Get-OrganizationConfig", "whether mailboxes audit at all"),
         Permission(EXCHANGE, "Get-AdminAuditLogConfig", "whether the unified audit log is on"),
         Permission(EXCHANGE, "Get-MailboxAuditBypassAssociation", "whose actions are not recorded"),
+        Permission(
+            EXCHANGE,
+            "Get-User",
+            "which accounts to ask about, where the list of bypasses is not served as a whole",
+            optional=True,
+        ),
         Permission(Service.GRAPH, "User.Read.All", "whether a licence audits more", optional=True),
         Permission(
             EXCHANGE,
