@@ -1,7 +1,8 @@
 """Judges inbox rules: where they send mail, and whether they keep it from its reader. Pure.
 
 Rules of one mailbox that send to the same people are one case, and so are those that hide mail: an
-intruder made thirty-eight in one real break-in. Those that Outlook does not show are cases apart.
+intruder made thirty-eight in one real break-in. That Outlook does not show a rule makes it go
+further than a visible one, so that nothing that was told or accepted of that one covers it.
 """
 
 import json
@@ -73,19 +74,21 @@ def get_targets(items: Sequence[InboxRuleForward]) -> list[ForwardTarget]:
 
 
 def build_fingerprint(hidden: bool, text: str) -> str:
-    """The identity of what visible rules do, and of the same behind the owner's back."""
+    """The identity of how visible rules hide mail, and of the same behind the owner's back."""
     return json.dumps(["hidden", text], separators=(",", ":")) if hidden else text
 
 
 def group_by_recipients(rules: Sequence[InboxRuleForward]) -> list[list[InboxRuleForward]]:
     """The rules that send mail on, those together that send it to the same people.
 
-    A rule that is switched off goes with those that are on: it adds nothing to them.
+    A rule that is switched off goes with those that are on: it adds nothing to them. Hidden rules
+    go with visible ones, since where Graph cannot be asked nobody knows which they are; that one
+    is hidden is part of how far it goes.
     """
-    groups: defaultdict[tuple[bool, str], list[InboxRuleForward]] = defaultdict(list)
+    groups: defaultdict[str, list[InboxRuleForward]] = defaultdict(list)
     for one in rules:
         if one.recipients and one.rule.readable:
-            groups[is_hidden(one), build_forward_fingerprint(get_targets([one]))].append(one)
+            groups[build_forward_fingerprint(get_targets([one]))].append(one)
     return list(groups.values())
 
 
@@ -106,8 +109,8 @@ def group_by_gravity(rules: Sequence[InboxRuleForward]) -> list[list[InboxRuleFo
 
 def judge_forwarding_rules(rules: Sequence[InboxRuleForward], policy: Policy) -> Iterator[Finding]:
     """Inbox rules that forward or redirect to the same people."""
-    hidden, targets = is_hidden(rules[0]), get_targets(rules)
     active = [one for one in rules if one.rule.enabled]
+    hidden, targets = any(map(is_hidden, active or rules)), get_targets(rules)
     verdict = decide_forward_verdict(targets, policy, hidden)
     if verdict is None or (not active and verdict in UNDECIDED):
         return
@@ -138,7 +141,7 @@ def judge_forwarding_rules(rules: Sequence[InboxRuleForward], policy: Policy) ->
         f"{describe_others(shown)}.",
         facts=tuple(facts),
         sources=list_rule_sources(shown, DOMAINS),
-        fingerprint=build_fingerprint(hidden, build_forward_fingerprint(targets)),
+        fingerprint=build_forward_fingerprint(targets),
         changes=tuple(
             DisableInboxRule(one.mailbox.id, one.rule.id)
             for one in active
@@ -162,6 +165,9 @@ def describe_number(items: Sequence[InboxRuleForward], hidden: bool) -> str:
     """How a sentence about rules begins, with a verb in the singular after it."""
     if len(items) == 1:
         return "A hidden inbox rule" if hidden else "An inbox rule"
+    unseen = sum(map(is_hidden, items))
+    if 0 < unseen < len(items):
+        return f"Each of {len(items)} inbox rules ({unseen} hidden)"
     return f"Each of {len(items)} {'hidden ' if hidden else ''}inbox rules"
 
 

@@ -8,6 +8,7 @@ from collections.abc import Iterable, Iterator
 
 from core.guards.mailbox_forwarding.conditions import Owner, is_met_by_every_message
 from core.guards.mailbox_forwarding.forwards import InboxRuleForward
+from core.guards.mailbox_forwarding.hidden_rules import RuleVisibility
 from core.guards.mailbox_forwarding.hiding import DELETE, PERMANENT
 from core.microsoft365.addresses import (
     get_address_domain,
@@ -22,6 +23,8 @@ def measure_rule_reach(item: InboxRuleForward, sends: bool) -> Reach:
     """How far a rule goes; `sends` says whether it is about mail that it sends on."""
     rule = item.rule
     does = ["send"] if sends else []
+    if item.visibility is RuleVisibility.HIDDEN:
+        does.append("hide from Outlook")
     if rule.delete:
         does += [DELETE, PERMANENT] if rule.delete == PERMANENT else [DELETE]
     elif item.hiding and rule.move_to:

@@ -248,7 +248,7 @@ DEEP_RULES = (
     ),
     ExportedMailbox(
         "decoy",
-        expect_forward("external") | expect_forward("dormant"),
+        expect_forward("external"),
         rules=(
             build_graph_rule(
                 {"redirectTo": [build_email_address(EVIL)]}, displayName="Twin", isEnabled=False

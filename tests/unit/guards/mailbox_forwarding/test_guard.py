@@ -465,11 +465,10 @@ async def test_a_visible_rule_hides_no_second_rule_like_it(reverse: bool) -> Non
     fake = tenant(rules=(off,))
     pair = [replace(rule, api="exchange") for rule in (off, REDIRECT)]
     fake.exchange_rules = pair[::-1] if reverse else pair
-    found = await findings(fake, SWEEP)
-    assert sorted(finding.verdict for finding in found) == [
-        ForwardingVerdict.DORMANT,
-        ForwardingVerdict.EXTERNAL,
-    ]
+    finding = await only(fake, SWEEP)
+    assert (finding.verdict, finding.severity) == (ForwardingVerdict.EXTERNAL, Severity.CRITICAL)
+    assert any(fact.startswith("switched off: Invoices") for fact in format_facts(finding.facts))
+    assert finding.summary.startswith("A hidden inbox rule")
     moves = replace(RULE, move_to="Projects")
     fake = tenant(rules=(moves,))
     pair = [replace(moves, api="exchange", move_to=to) for to in ("Projects", "RSS Feeds")]
@@ -909,19 +908,35 @@ async def test_which_of_several_rules_is_switched_off_is_said() -> None:
     )
 
 
-@pytest.mark.parametrize("recipient", ["bob@contoso.com", EVIL])
-async def test_a_hidden_rule_is_judged_in_full_beside_a_visible_one_like_it(recipient: str) -> None:
-    plain = replace(RULE, forward_to=(recipient,))
+async def test_a_hidden_rule_is_judged_in_full_beside_a_visible_one_to_the_same_colleague() -> None:
+    plain = replace(RULE, forward_to=("bob@contoso.com",))
     fake = tenant(rules=(plain,))
     hidden = replace(plain, id="17", name="x", api="exchange", conditions=(), delete="permanent")
     fake.exchange_rules = [hidden]
-    found = {one.kind: one for one in await findings(fake, SWEEP) if "hidden" in one.summary}
-    assert found["inbox-rule-hides"].severity is Severity.HIGH
-    visible = await findings(tenant(rules=(replace(hidden, api="graph"),)))
-    keys = {one.compute_key(GUARD.name) for one in visible}
-    assert keys.isdisjoint(one.compute_key(GUARD.name) for one in found.values())
-    assert all(one.needs_own_exemption for one in found.values())
-    assert not any(one.needs_own_exemption for one in visible)
+    finding = await only(fake, SWEEP)
+    assert (finding.kind, finding.severity) == ("inbox-rule-hides", Severity.HIGH)
+    assert "forwards to bob@contoso.com" in format_facts(finding.facts)
+    assert finding.needs_own_exemption
+    visible = await only(tenant(rules=(replace(hidden, api="graph"),)))
+    assert visible.compute_key(GUARD.name) != finding.compute_key(GUARD.name)
+    assert not visible.needs_own_exemption
+
+
+async def test_a_hidden_forward_goes_further_than_a_visible_one_to_the_same_address() -> None:
+    visible = await only(tenant(rules=(REDIRECT,)))
+    fake = tenant()
+    fake.exchange_rules = [replace(REDIRECT, api="exchange")]
+    hidden = await only(fake, SWEEP)
+    assert hidden.compute_key(GUARD.name) == visible.compute_key(GUARD.name)
+    assert goes_further(hidden.reaches, visible.reaches)
+    assert not goes_further(visible.reaches, hidden.reaches)
+    assert (hidden.needs_own_exemption, visible.needs_own_exemption) == (True, False)
+    fake.rules = [REDIRECT]
+    fake.exchange_rules = [replace(REDIRECT, id="18", name="x", api="exchange")]
+    both = await only(fake, SWEEP)
+    assert both.severity is Severity.CRITICAL
+    assert both.summary.startswith("Each of 2 inbox rules (1 hidden) of ann@contoso.com forwards")
+    assert both.changes == (DisableInboxRule("m1", "r1"),)
 
 
 async def test_a_hidden_rule_that_sends_to_a_colleague_is_told_unless_it_passes_meetings() -> None:
