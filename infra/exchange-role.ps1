@@ -208,6 +208,8 @@ $Catalog = @'
    "parameters": []},
   {"guard": "legacy-protocols", "cmdlet": "Get-Mailbox", "writes": false, "optional": true,
    "parameters": ["Filter", "GroupMailbox", "Identity", "RecipientTypeDetails", "ResultSize"]},
+  {"guard": "legacy-protocols", "cmdlet": "Get-User", "writes": false, "optional": true,
+   "parameters": ["Filter", "Identity", "ResultSize"]},
   {"guard": "legacy-protocols", "cmdlet": "Set-TransportConfig", "writes": true, "optional": false,
    "parameters": ["SmtpClientAuthenticationDisabled"]},
   {"guard": "legacy-protocols", "cmdlet": "Set-CASMailbox", "writes": true, "optional": false,

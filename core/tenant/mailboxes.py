@@ -5,6 +5,8 @@ from datetime import datetime
 
 from core.tenant.quoting import quote_text
 
+MAX_POLICY_USERS = 20
+"""How many users of an authentication policy are read by name."""
 MAX_NAME_LENGTH = 200
 """Longest name in a finding, in characters."""
 

@@ -135,6 +135,13 @@ class ProtocolReader(Protocol):
         """
         ...
 
+    async def read_policy_users(self, policy: str) -> Reading[str]:
+        """The names of the first users of an authentication policy, by its distinguished name.
+
+        Source `authentication-policy-users`; one more than `MAX_POLICY_USERS` if there are more.
+        """
+        ...
+
 
 class DelegationReader(Protocol):
     """Reads who holds rights over other people's mailboxes.

@@ -11,7 +11,7 @@ from core.adapters.m365.protocols import MAX_PAGES, PAGE_SIZE, REQUIRED_LICENCE
 from core.errors import NotFound, Rejected, TenantError, Unavailable
 from core.microsoft365.configuration_sources import get_configuration_source_name
 from core.tenant.changes import DisableMailboxProtocols, SetConfiguration
-from core.tenant.mailboxes import MailboxProtocols
+from core.tenant.mailboxes import MAX_POLICY_USERS, MailboxProtocols
 from core.tenant.readings import Reading
 from core.tenant.sources import PROTOCOL_USE, PROTOCOLS
 from tests.support.http_recorder import (
@@ -345,3 +345,24 @@ async def test_settings_of_the_organization_are_read_changed_and_read_back(
         with pytest.raises(Rejected):
             await to.tenant.writer.apply(SetConfiguration(source, identity, "Name", "x"))
         assert len(to.sandbox.writes) == 1
+
+
+POLICY_DN = "CN=O'Brien's devices,CN=Auth Policies,DC=contoso"
+
+
+@pytest.mark.parametrize("count", [0, 2, MAX_POLICY_USERS + 9])
+async def test_the_users_of_an_authentication_policy_are_named(count: int) -> None:
+    users = [
+        {
+            "Guid": f"33333333-0000-4000-8000-{number:012}",
+            "UserPrincipalName": f"user{number:03}@contoso.example",
+            "AuthenticationPolicy": POLICY_DN if number < count else None,
+        }
+        for number in range(count + 3)
+    ]
+    scene = build_scene(exchange={"Get-User": users})
+    async with connect_sandbox(scene) as to:
+        found = await to.tenant.protocols.read_policy_users(POLICY_DN)
+    assert found.failures == ()
+    shown = min(count, MAX_POLICY_USERS + 1)
+    assert found.items == tuple(f"user{number:03}@contoso.example" for number in range(shown))

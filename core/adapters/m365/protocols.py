@@ -36,10 +36,10 @@ from core.adapters.read_errors import (
 from core.errors import Forbidden, NotFound, Rejected, TenantError, Unavailable
 from core.microsoft365.assumptions.graph_directory import SIGN_IN_LOG_KINDS, SIGN_IN_LOG_PAGES
 from core.tenant.changes import AppliedChange, DisableMailboxProtocols
-from core.tenant.mailboxes import Mailbox, MailboxProtocols, ProtocolUse
+from core.tenant.mailboxes import MAX_POLICY_USERS, Mailbox, MailboxProtocols, ProtocolUse
 from core.tenant.readings import ReadFailure, Reading
 from core.tenant.reversibility import PRIOR_STATE_UNKNOWN
-from core.tenant.sources import PROTOCOL_USE, PROTOCOLS
+from core.tenant.sources import POLICY_USERS, PROTOCOL_USE, PROTOCOLS
 
 PROTOCOL_FLAGS: Mapping[str, str] = {
     "imap": "ImapEnabled",
@@ -102,7 +102,12 @@ def parse_protocol_use(protocol: str, row: ResponseRow) -> ProtocolUse:
     )
 
 
-RELIES_ON = (SIGN_IN_LOG_KINDS, SIGN_IN_LOG_PAGES, "exchange-smtp-auth-null")
+RELIES_ON = (
+    SIGN_IN_LOG_KINDS,
+    SIGN_IN_LOG_PAGES,
+    "exchange-smtp-auth-null",
+    "exchange-policy-users",
+)
 READ_SIGN_INS = "AuditLog.Read.All"
 REQUIRED_LICENCE = "Microsoft Entra ID P1 (a licence)"
 NON_INTERACTIVE = "signInEventTypes/any(t: t eq 'nonInteractiveUser')"
@@ -203,6 +208,26 @@ class M365ProtocolReader:
             sources=frozenset({PROTOCOL_USE}),
             population=len(found),
         )
+
+    async def read_policy_users(self, policy: str) -> Reading[str]:
+        """The first users of an authentication policy, as Get-User finds them by its name."""
+        quoted = policy.replace("'", "''")
+        try:
+            rows = await self.exchange.invoke(
+                "Get-User",
+                {
+                    "Filter": f"AuthenticationPolicy -eq '{quoted}'",
+                    "ResultSize": MAX_POLICY_USERS + 1,
+                },
+                select=("UserPrincipalName", "Name"),
+            )
+        except TenantError as error:
+            return build_unavailable_reading(POLICY_USERS, error)
+        names = [
+            parse_text(row.get("UserPrincipalName"), 512) or parse_text(row.get("Name"), 512)
+            for row in rows[: MAX_POLICY_USERS + 1]
+        ]
+        return Reading(tuple(sorted(names)), (), frozenset({POLICY_USERS}), population=len(names))
 
 
 async def collect_protocol_sign_ins(

@@ -34,6 +34,9 @@ GUARD = Guard(
         ),
         Permission(EXCHANGE, "Get-Mailbox", "which are for searches only", optional=True),
         Permission(
+            EXCHANGE, "Get-User", "whom an authentication policy was given to", optional=True
+        ),
+        Permission(
             Service.GRAPH,
             "AuditLog.Read.All",
             "who uses them, before they are switched off; needs Entra ID P1",

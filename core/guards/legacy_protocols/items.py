@@ -42,6 +42,8 @@ class AuthenticationPolicy:
     policy: Configuration
     is_default: bool = False
     evidence: ProtocolEvidence = NO_EVIDENCE
+    users: tuple[str, ...] | None = None
+    """The names of the first users it was given to; None: not read."""
 
 
 @dataclass(frozen=True, slots=True)

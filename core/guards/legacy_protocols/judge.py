@@ -32,7 +32,7 @@ from core.microsoft365.powershell import can_be_quoted, quote_literal
 from core.model.findings import Fact, Finding, Severity, Verdict
 from core.tenant.changes import Change, DisableMailboxProtocols, SetConfiguration
 from core.tenant.configuration import Configuration
-from core.tenant.mailboxes import format_mailbox_name
+from core.tenant.mailboxes import MAX_POLICY_USERS, format_mailbox_name
 from core.tenant.quoting import quote_text
 from core.tenant.sources import PROTOCOL_USE, PROTOCOLS
 
@@ -164,18 +164,20 @@ def judge_authentication_policy(item: AuthenticationPolicy, policy: Policy) -> I
     if allowed is None:
         yield finding
         return
-    decided = decide_protocol_verdict(item.evidence, policy)
+    # A policy beside the default was given to somebody on purpose: whom, an operator knows.
+    decided = decide_protocol_verdict(item.evidence, policy) if item.is_default else Verdict.ASK
     who = (
         "every account without a policy of its own" if item.is_default else "the accounts it is for"
     )
     quoted = quote_literal(item.policy.id) if can_be_quoted(item.policy.id) else "<policy>"
     yield replace(
         finding,
-        severity=Severity.HIGH if item.is_default else Severity.MEDIUM,
+        severity=choose_policy_severity(item),
         verdict=decided,
         summary=f"The authentication policy {name} lets {who} send with a bare password.",
         facts=(
             Fact("AllowBasicAuthSmtp", "true"),
+            *(() if item.is_default else (make_policy_users_fact(item.users),)),
             *list_protocol_facts(item.evidence, ("smtp",), policy),
         ),
         changes=list_repair_changes(
@@ -184,6 +186,22 @@ def judge_authentication_policy(item: AuthenticationPolicy, policy: Policy) -> I
         advice=f"Set-AuthenticationPolicy -Identity {quoted} -AllowBasicAuthSmtp:$false; who it is "
         "for: Get-User -ResultSize Unlimited | Where-Object AuthenticationPolicy.",
     )
+
+
+def choose_policy_severity(item: AuthenticationPolicy) -> Severity:
+    """How grave a policy is that takes bare passwords: by whom it concerns."""
+    if item.is_default:
+        return Severity.HIGH
+    return Severity.LOW if item.users == () else Severity.MEDIUM
+
+
+def make_policy_users_fact(users: tuple[str, ...] | None) -> Fact:
+    """Whom a policy beside the default was given to."""
+    if users is None:
+        return Fact("given to", "not known, for Exchange did not tell it")
+    names = [quote_text(name, MAX_TEXT_LENGTH) or "a user without a name" for name in users]
+    more = f" and more than {MAX_POLICY_USERS} in all" if len(users) > MAX_POLICY_USERS else ""
+    return Fact("given to", (", ".join(names[:MAX_POLICY_USERS]) or "nobody") + more)
 
 
 def judge_mailbox_protocols(item: LegacyProtocolMailbox, policy: Policy) -> Iterator[Finding]:

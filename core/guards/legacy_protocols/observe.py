@@ -150,7 +150,8 @@ async def add_protocol_users(
     match item:
         case AuthenticationPolicy():
             # A policy is about bare passwords, to which no consent to a token matters.
-            return replace(item, evidence=replace(evidence, consents=()))
+            users = None if item.is_default else await read_policy_users(tenant, item.policy)
+            return replace(item, evidence=replace(evidence, consents=()), users=users)
         case SmtpAuthSetting():
             concerned = await filter_inheriting_users(tenant, evidence.uses)
             spared = len(evidence.uses) - len(concerned)
@@ -159,6 +160,15 @@ async def add_protocol_users(
             )
         case _:
             return item
+
+
+async def read_policy_users(tenant: HasProtocols, policy: Configuration) -> tuple[str, ...] | None:
+    """The first users a policy was given to; None where Exchange does not tell them."""
+    name = policy.values.get("DistinguishedName")
+    if not isinstance(name, str) or not name.strip():
+        return None
+    found = await tenant.protocols.read_policy_users(name.strip())
+    return None if found.failures else found.items
 
 
 async def filter_inheriting_users(

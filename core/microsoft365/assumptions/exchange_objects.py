@@ -292,6 +292,17 @@ AUDITED_KINDS = Assumption(
     otherwise="The audit state of another kind is not looked at.",
     depends=Dependents(guards=("mailbox-audit",)),
 )
+POLICY_USERS = Assumption(
+    id="exchange-policy-users",
+    assumed="Get-User filters by AuthenticationPolicy, which holds the distinguished name of the "
+    "policy.",
+    standing=Standing.UNSEEN,
+    source="Microsoft Learn, filterable properties for the -Filter parameter",
+    dated="2026-08",
+    otherwise="The card does not name whom an authentication policy is for; it is a question "
+    "either way.",
+    depends=Dependents(guards=("legacy-protocols",), verdicts=("ask",)),
+)
 SMTP_AUTH_NULL = Assumption(
     id="exchange-smtp-auth-null",
     assumed="SmtpClientAuthenticationDisabled that is null follows the organization; a mailbox "
@@ -417,6 +428,7 @@ ASSUMPTIONS = (
     AUDIT_DEFAULT_LISTS,
     AUDIT_LICENCE,
     AUDITED_KINDS,
+    POLICY_USERS,
     SMTP_AUTH_NULL,
     POWERSHELL_FILTER,
     POWERSHELL_APP_ID,

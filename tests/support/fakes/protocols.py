@@ -4,9 +4,9 @@ from collections.abc import AsyncIterator, Sequence
 from dataclasses import dataclass, replace
 from datetime import datetime
 
-from core.tenant.mailboxes import MailboxProtocols, ProtocolUse
+from core.tenant.mailboxes import MAX_POLICY_USERS, MailboxProtocols, ProtocolUse
 from core.tenant.readings import Reading
-from core.tenant.sources import PROTOCOL_USE, PROTOCOLS
+from core.tenant.sources import POLICY_USERS, PROTOCOL_USE, PROTOCOLS
 from tests.support.fakes.state import FakeTenantState
 
 
@@ -29,6 +29,14 @@ class FakeProtocolReader:
         found = [one for one in self.tenant.protocol_settings if one.mailbox.id in ids]
         seen = self.tenant.build_reading(PROTOCOLS, found, lambda one: one.mailbox.id, ids)
         return replace(seen, complete=True, population=len(ids))
+
+    async def read_policy_users(self, policy: str) -> Reading[str]:
+        """Whom the policy was given to, one more than the limit at most."""
+        self.tenant.read_log.append((POLICY_USERS, (policy,)))
+        whole = self.tenant.failures.get((POLICY_USERS, ""))
+        names = [] if whole else sorted(self.tenant.policy_users.get(policy, ()))
+        shown = tuple(names[: MAX_POLICY_USERS + 1])
+        return Reading(shown, (whole,) if whole else (), frozenset({POLICY_USERS}), len(shown))
 
     async def read_protocol_use(self, since: datetime) -> Reading[ProtocolUse]:
         """A protocol that fails by itself was read in part; what was found is returned."""

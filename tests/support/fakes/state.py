@@ -134,6 +134,8 @@ class FakeTenantState:
     module_sign_ins: list[str] = field(default_factory=list)
     protocol_settings: list[MailboxProtocols] = field(default_factory=list)
     observed_uses: list[ProtocolUse] = field(default_factory=list)
+    policy_users: dict[str, list[str]] = field(default_factory=dict)
+    """The names of the users of an authentication policy, by its distinguished name."""
     shared_settings: list[SharedMailbox] = field(default_factory=list)
     sizes: dict[str, int | None] = field(default_factory=dict)
     """Bytes by mailbox id; None: never used."""

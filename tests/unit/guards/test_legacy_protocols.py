@@ -439,8 +439,11 @@ async def test_a_policy_that_takes_bare_passwords_is_worse_as_the_default(
         ALLOWS, build_configuration(SETTINGS, DefaultAuthenticationPolicy=default)
     )
     finding = (await found(tenant))["policy-basic-smtp"]
-    assert (finding.severity, finding.verdict) == (severity, ProtocolVerdict.REPAIR)
-    assert finding.changes == (SetConfiguration(POLICIES, "Printers", "AllowBasicAuthSmtp", False),)
+    is_default = severity is Severity.HIGH
+    assert finding.severity is severity
+    assert finding.verdict == (ProtocolVerdict.REPAIR if is_default else Verdict.ASK)
+    change = SetConfiguration(POLICIES, "Printers", "AllowBasicAuthSmtp", False)
+    assert finding.changes == ((change,) if is_default else ())
 
 
 async def test_while_anybody_uses_smtp_auth_no_policy_is_changed() -> None:
@@ -543,7 +546,11 @@ async def test_the_log_is_read_once_however_many_pages_there_are() -> None:
 async def test_what_is_changed_is_no_finding_any_more() -> None:
     plan = build_configuration(PLANS, "Enterprise", ImapEnabled=True, PopEnabled=True)
     tenant = build_legacy_protocol_tenant(
-        SMTP_ON, ALLOWS, plan, protocol_settings=build_protocols("imap", "pop", "smtp")
+        SMTP_ON,
+        ALLOWS,
+        plan,
+        build_configuration(SETTINGS, DefaultAuthenticationPolicy="Printers"),
+        protocol_settings=build_protocols("imap", "pop", "smtp"),
     )
     findings = await found(tenant)
     assert len(findings) == 5

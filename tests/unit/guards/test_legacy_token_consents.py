@@ -10,10 +10,11 @@ from core.guards.legacy_protocols.items import POLICIES, TRANSPORT
 from core.guards.legacy_protocols.judge import judge
 from core.guards.legacy_protocols.token_consents import MAX_SHOWN, TOKEN_PERMISSIONS
 from core.guards.legacy_protocols.verdicts import ProtocolVerdict
-from core.model.findings import Finding, Verdict, format_facts
+from core.model.findings import Finding, Severity, Verdict, format_facts
 from core.model.guards import GuardPolicy, ObserveContext
 from core.tenant.apps import App, AppPermission, DelegatedGrant
-from core.tenant.sources import APP_PERMISSIONS, DELEGATED_GRANTS
+from core.tenant.mailboxes import MAX_POLICY_USERS
+from core.tenant.sources import APP_PERMISSIONS, DELEGATED_GRANTS, POLICY_USERS
 from tests.support.fakes.tenant import FakeTenant
 from tests.support.guard_tenants import (
     ANN,
@@ -178,3 +179,55 @@ async def test_a_hostile_name_of_an_app_stays_text() -> None:
 def test_every_protocol_has_a_scope_and_a_role() -> None:
     assert set(TOKEN_PERMISSIONS.values()) == {"imap", "pop", "smtp"}
     assert len(TOKEN_PERMISSIONS) == 6
+
+
+# Authentication policies beside the default -------------------------------------------------------
+
+DN = "CN=Old devices,CN=Auth Policies,DC=contoso"
+
+
+def exception(**more: object) -> FakeTenant:
+    """A tenant with a policy for some users that takes bare passwords."""
+    policy = build_configuration(
+        POLICIES, "Old devices", AllowBasicAuthSmtp=True, DistinguishedName=DN
+    )
+    return build_legacy_protocol_tenant(policy, **more)
+
+
+async def test_a_policy_beside_the_default_is_somebodys_exception_and_names_its_users() -> None:
+    finding = await only(exception(policy_users={DN: ["scan@contoso.com", "fax@contoso.com"]}))
+    assert (finding.verdict, finding.changes) == (Verdict.ASK, ())
+    assert finding.severity is Severity.MEDIUM
+    assert "given to: fax@contoso.com, scan@contoso.com" in facts(finding)
+    enforced = replace(TERMS, options=replace(GUARD.options, without_sign_ins="enforce"))
+    assert (await only(exception(), enforced)).verdict is Verdict.ASK
+
+
+async def test_a_policy_that_nobody_was_given_is_low_and_still_a_question() -> None:
+    finding = await only(exception())
+    assert (finding.verdict, finding.severity) == (Verdict.ASK, Severity.LOW)
+    assert "given to: nobody" in facts(finding)
+
+
+async def test_of_many_users_of_a_policy_the_first_are_named() -> None:
+    names = [f"user{number:03}@contoso.com" for number in range(60)]
+    (line,) = (
+        one for one in facts(await only(exception(policy_users={DN: names}))) if "given to" in one
+    )
+    assert line.endswith(f"and more than {MAX_POLICY_USERS} in all")
+    assert line.count("@") == MAX_POLICY_USERS
+
+
+async def test_users_of_a_policy_that_cannot_be_read_are_said_to_be_unknown() -> None:
+    fake = exception()
+    fake.fail_read(POLICY_USERS, permission="Exchange role with Get-User")
+    finding = await only(fake)
+    assert finding.severity is Severity.MEDIUM
+    assert "given to: not known, for Exchange did not tell it" in facts(finding)
+
+
+async def test_the_default_policy_is_not_asked_for_its_users() -> None:
+    policy = build_configuration(POLICIES, "Block", AllowBasicAuthSmtp=True, DistinguishedName=DN)
+    fake = build_legacy_protocol_tenant(policy)
+    assert (await only(fake)).verdict is ProtocolVerdict.REPAIR
+    assert POLICY_USERS not in [source for source, _ in fake.read_log]
