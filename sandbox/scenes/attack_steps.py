@@ -286,7 +286,11 @@ def build_powershell_step(scene: Scene) -> AttackStep:
             build_set_edit(f"{where}/EXOModuleEnabled", True),
             build_set_edit(f"{where}/RemotePowerShellEnabled", True),
         ),
-        finds=(("dana@contoso.com", "low", "repair"),),
+        finds=(
+            ("dana@contoso.com", "low", "repair"),
+            # Who was promoted in an earlier step keeps Exchange PowerShell.
+            ("derya@contoso.com", "high", "new-administrator"),
+        ),
     )
 
 
