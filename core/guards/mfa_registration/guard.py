@@ -15,8 +15,8 @@ RELIES_ON = ("graph-external-method", "graph-registration-disabled")
 GUARD = Guard(
     name="mfa-registration",
     title="Second factors",
-    looks_for="administrators without a second factor or with a weak one; how many other users have"
-    " none",
+    looks_for="administrators without a second factor, with a weak one or with a new one; how many "
+    "other users have none",
     rationale="Where a password alone is enough, one that was guessed or phished opens the "
     "account.",
     verdicts=VERDICT_TEXTS,
