@@ -237,8 +237,8 @@ def build_open_module_finding(access: ModuleAccess, count: int) -> Finding:
 GUARD = Guard(
     name="exchange-module-access",
     title="Exchange PowerShell",
-    looks_for="Exchange PowerShell left on for users who administer nothing, never for those who do "
-    "or may; who newly administers",
+    looks_for="Exchange PowerShell left on for users who administer nothing, never for those who "
+    "do or may; who newly administers",
     rationale="A stolen password of an ordinary user is a command line in Exchange as well.",
     verdicts=VERDICT_TEXTS,
     permissions=(
