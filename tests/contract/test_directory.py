@@ -12,6 +12,7 @@ from core.tenant.sources import (
     DELETED_GROUPS,
     DELETED_USERS,
     DELETIONS,
+    FEDERATED_DOMAINS,
     SIGN_IN_METHODS,
     USER_COUNT,
 )
@@ -207,3 +208,26 @@ async def test_one_user_who_cannot_be_read_is_unread_and_the_others_are_not(
         reading = await to.tenant.accounts.read_users([PERSON, ROOM])
         assert [one.id for one in reading.items] == [ROOM]
         assert [miss.object_id for miss in reading.failures] == [PERSON]
+
+
+async def test_the_domains_another_provider_signs_in(open_tenant: OpenTenant) -> None:
+    rows = [
+        {"id": "contoso.example", "authenticationType": "Managed", "isVerified": True},
+        {"id": "Fed.contoso.example", "authenticationType": "Federated", "isVerified": True},
+    ]
+    async with open_tenant(graph(domains=rows)) as to:
+        reading = await to.tenant.accounts.read_federated_domains()
+        assert reading.items == ("Fed.contoso.example",)
+        assert (reading.failures, reading.sources) == ((), frozenset({FEDERATED_DOMAINS}))
+    async with open_tenant(graph(domains=rows)) as to:
+        to.withhold_permission(FEDERATED_DOMAINS)
+        (miss,) = (await to.tenant.accounts.read_federated_domains()).failures
+        assert (miss.permission, miss.optional, miss.object_id) == ("Domain.Read.All", True, "")
+
+
+async def test_a_domain_that_does_not_say_who_signs_in_leaves_it_unread() -> None:
+    rows = [{"id": "contoso.example", "authenticationType": "?", "isVerified": True}]
+    async with OPENERS["m365"](graph(domains=rows)) as to:
+        reading = await to.tenant.accounts.read_federated_domains()
+        (miss,) = reading.failures
+        assert (miss.source, miss.optional) == (FEDERATED_DOMAINS, True)

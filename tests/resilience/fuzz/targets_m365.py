@@ -12,7 +12,11 @@ from core.adapters.exchange.command import Command
 from core.adapters.exchange.responses import parse_exchange_error_body
 from core.adapters.graph import replies as graph_adapter
 from core.adapters.http import BufferedResponse
-from core.adapters.m365.accounts import parse_account, parse_registration
+from core.adapters.m365.accounts import (
+    parse_account,
+    parse_federated_domain,
+    parse_registration,
+)
 from core.adapters.m365.apps import (
     CallerIdentity,
     is_default_role,
@@ -111,6 +115,7 @@ ROW_PARSERS: tuple[Callable[[ResponseRow], object], ...] = (
     parse_send_as_rights,
     parse_send_on_behalf_rights,
     parse_registration,
+    parse_federated_domain,
     parse_deletion,
     lambda row: parse_deleted_object("user", row),
     parse_accepted_domain,
