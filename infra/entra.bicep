@@ -44,7 +44,7 @@ var permissions = {
   }
   'mailbox-audit': {
     exchange: true
-    optionalExchange: false
+    optionalExchange: true
     reads: []
     optionalReads: ['User.Read.All']
     writes: []

@@ -130,6 +130,23 @@ CONFIGURATION_SOURCES: Mapping[str, ConfigurationSource] = {
         risk="see which mailboxes apps are kept out of",
         may_be_none=True,
     ),
+    "outbound-connector": define_exchange_source(
+        *("Get-OutboundConnector", "Identity"),
+        risk="see through which servers mail leaves the organization",
+        parameters=ALL_RESULTS,
+        may_be_none=True,
+    ),
+    "inbound-connector": define_exchange_source(
+        *("Get-InboundConnector", "Identity"),
+        risk="see whose servers may deliver mail as the organization's own",
+        parameters=ALL_RESULTS,
+        may_be_none=True,
+    ),
+    "journal-rule": define_exchange_source(
+        *("Get-JournalRule", "Identity"),
+        risk="see whose mail is copied to an archive, and where that is",
+        may_be_none=True,
+    ),
     "organization": ConfigurationSource(
         Service.GRAPH, "/organization", "Organization.Read.All", "id"
     ),

@@ -1,6 +1,8 @@
 """What decides where mail goes: inbox rules, domains, outbound policies and mail-flow rules."""
 
-from dataclasses import dataclass
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from datetime import datetime
 
 # Graph's names for folders that exist in every mailbox, in lower case.
 WELL_KNOWN_FOLDERS = frozenset(
@@ -155,6 +157,22 @@ class RemoteDomain:
 
 
 @dataclass(frozen=True, slots=True)
+class SenderScope:
+    """Senders that a rule names: conditions of different kinds must all be met, one value of each.
+
+    Addresses and domains are in lower case.
+    """
+
+    addresses: frozenset[str] = frozenset()
+    groups: tuple[str, ...] = ()
+    """Groups, whose members are not read."""
+    domains: frozenset[str] = frozenset()
+    """Domains; each includes its subdomains."""
+    others: tuple[str, ...] = ()
+    """Conditions of other kinds, by name."""
+
+
+@dataclass(frozen=True, slots=True)
 class OutboundPolicy:
     """One outbound spam policy with the rule that applies it.
 
@@ -168,24 +186,39 @@ class OutboundPolicy:
     enabled: bool = True
     priority: int = 0
     """Rules apply in this order, lowest first."""
-    senders: frozenset[str] = frozenset()
-    """Sender addresses the rule names, in lower case."""
-    sender_domains: frozenset[str] = frozenset()
-    """Sender domains the rule names, in lower case."""
-    names_groups: bool = False
-    """True: the rule also names groups or exceptions, whose members are not read."""
+    scope: SenderScope = SenderScope()
+    """Whom the rule names."""
+    exceptions: SenderScope = SenderScope()
+    """Whom it leaves out: one exception of any kind is enough."""
 
 
 @dataclass(frozen=True, slots=True)
 class TransportRule:
-    """A mail-flow rule of the organization."""
+    """A mail-flow rule of the organization. Recipients are raw recipient strings."""
 
     id: str
     name: str
     enabled: bool = True
     enforced: bool = True
-    """False: Exchange only tests the rule and does not act on it."""
+    """False: Exchange only tests the rule; of its actions it only sends incident reports."""
+    activates_at: datetime | None = None
+    """None: it is active from the start."""
+    expires_at: datetime | None = None
+    """None: it never ends."""
     redirect_to: tuple[str, ...] = ()
     blind_copy_to: tuple[str, ...] = ()
     copy_to: tuple[str, ...] = ()
     add_to: tuple[str, ...] = ()
+    moderators: tuple[str, ...] = ()
+    """Who has to approve the mail, and reads it to do so."""
+    report_to: tuple[str, ...] = ()
+    """Who gets incident reports."""
+    reports_mail: bool = False
+    """True: the report contains the whole mail."""
+    actions: Mapping[str, tuple[str, ...]] = field(default_factory=dict)
+    """All actions that are set, with their values, by the names of New-TransportRule."""
+    conditions: Mapping[str, tuple[str, ...]] = field(default_factory=dict)
+    exceptions: Mapping[str, tuple[str, ...]] = field(default_factory=dict)
+    """Exceptions, without the prefix ExceptIf."""
+    unknown: tuple[str, ...] = ()
+    """What is set and not known to be a condition or an action."""

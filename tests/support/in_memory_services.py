@@ -22,11 +22,13 @@ from core.adapters.m365.mail_flow.parse import (
     IDENTITY_PROPERTIES,
     matches_recipient,
     parse_accepted_domain,
-    parse_outbound_policies,
     parse_recipient,
     parse_remote_domain,
-    parse_transport_rule,
     parse_verified_domain,
+)
+from core.adapters.m365.mail_flow.parse_rules import (
+    parse_outbound_policies,
+    parse_transport_rule,
 )
 from core.adapters.m365.mailboxes import ALL_RESULTS, parse_mailbox
 from core.adapters.m365.protocols import (

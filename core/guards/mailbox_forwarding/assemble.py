@@ -108,7 +108,7 @@ def assemble_rule_forwards(
         hiding = None if second_hand else find_hiding(mailbox, rule, sight, inputs)
         colleagues = list_secret_colleagues(rule, sight, placed or ())
         if sendings or hiding or colleagues:
-            leaves = inputs.evaluate_departure(mailbox, [sending.target for sending in sendings])
+            leaves = inputs.evaluate_rule_departure(mailbox, sendings)
             yield InboxRuleForward(mailbox, rule, sight, sendings, hiding, colleagues, leaves)
 
 

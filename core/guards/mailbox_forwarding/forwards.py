@@ -5,15 +5,22 @@ Recipients find their place here, and what could not be understood becomes a `Re
 
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
+from datetime import UTC, datetime
 
+from core.guards.mailbox_forwarding.connectors import OutboundConnector
 from core.guards.mailbox_forwarding.hidden_rules import RuleVisibility
 from core.guards.mailbox_forwarding.hiding import Hiding
-from core.guards.mailbox_forwarding.outbound import ForwardingPolicyResult, evaluate_forwarding
+from core.guards.mailbox_forwarding.outbound import (
+    Departure,
+    ForwardMethod,
+    OutboundSettings,
+    evaluate_forwarding,
+    is_rule_active,
+)
 from core.guards.mailbox_forwarding.recipients import (
     ForwardTarget,
     KnownRecipients,
     RecipientLocation,
-    list_outside_addresses,
     locate_forwarding_object,
     locate_recipient,
 )
@@ -21,9 +28,7 @@ from core.microsoft365.addresses import OwnDomains
 from core.tenant.mail_flow import (
     Folder,
     InboxRule,
-    OutboundPolicy,
     Recipient,
-    RemoteDomain,
     TransportRule,
 )
 from core.tenant.mailboxes import Mailbox, format_mailbox_name
@@ -40,7 +45,8 @@ RELIES_ON = (
     "write-ticket-forwards",
 )
 
-ORGANIZATION = "organization"
+REDIRECTS = "redirects to"
+EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 # Foreign names are cut here before they are said.
 MAX_TEXT_LENGTH = 200
 
@@ -66,7 +72,7 @@ class MailboxForward:
     """The recipient; of a group, each member that counts."""
     is_overruled: bool = False
     overruled_address: str = ""
-    policy_result: ForwardingPolicyResult = ForwardingPolicyResult.UNKNOWN
+    departure: Departure = field(default_factory=Departure)
 
 
 @dataclass(frozen=True, slots=True)
@@ -81,7 +87,7 @@ class InboxRuleForward:
     hiding: Hiding | None = None
     colleagues: tuple[ForwardRecipient, ...] = ()
     """Those inside, of a rule that Outlook does not show."""
-    policy_result: ForwardingPolicyResult = ForwardingPolicyResult.UNKNOWN
+    departure: Departure = field(default_factory=Departure)
 
 
 @dataclass(frozen=True, slots=True)
@@ -94,10 +100,13 @@ class MailboxRules:
 
 @dataclass(frozen=True, slots=True)
 class TransportRuleForward:
-    """A mail-flow rule of the organization that adds or replaces recipients."""
+    """A mail-flow rule of the organization, and whom it shows mail to, colleagues left out."""
 
     rule: TransportRule
     recipients: tuple[ForwardRecipient, ...]
+    connectors: tuple[OutboundConnector, ...] | None = None
+    """The outbound connectors, to which it may lead mail; None: not readable."""
+    own_domains: OwnDomains | None = None
 
 
 type Forward = MailboxForward | MailboxRules | TransportRuleForward
@@ -122,8 +131,9 @@ class ForwardingInputs:
     transport_rules: Sequence[TransportRule] = ()
     known_recipients: KnownRecipients = field(default_factory=KnownRecipients)
     recipient_reading: Reading[Recipient] = field(default_factory=Reading[Recipient])
-    outbound_policies: Sequence[OutboundPolicy] | None = None
-    remote_domains: Sequence[RemoteDomain] | None = None
+    settings: OutboundSettings = field(default_factory=OutboundSettings)
+    connectors: tuple[OutboundConnector, ...] | None = None
+    now: datetime = EPOCH
 
     def locate_recipients(
         self, pairs: Iterable[tuple[str, str]]
@@ -142,15 +152,21 @@ class ForwardingInputs:
         return tuple(sendings)
 
     def evaluate_departure(
-        self, mailbox: Mailbox, targets: Iterable[ForwardTarget]
-    ) -> ForwardingPolicyResult:
+        self,
+        mailbox: Mailbox,
+        targets: Iterable[ForwardTarget],
+        method: ForwardMethod = ForwardMethod.MAILBOX,
+    ) -> Departure:
         """Whether mail from a mailbox to the outside ones of these targets leaves."""
-        return evaluate_forwarding(
-            mailbox.address,
-            list_outside_addresses(targets),
-            self.outbound_policies,
-            self.remote_domains,
-        )
+        return evaluate_forwarding(mailbox.address, method, targets, self.settings, self.now)
+
+    def evaluate_rule_departure(
+        self, mailbox: Mailbox, sendings: Sequence[ForwardRecipient]
+    ) -> Departure:
+        """The same of an inbox rule: what it forwards is found easier than what it redirects."""
+        redirected = any(one.action == REDIRECTS for one in sendings)
+        method = ForwardMethod.REDIRECT if redirected else ForwardMethod.RULE
+        return self.evaluate_departure(mailbox, [one.target for one in sendings], method)
 
     def build_location_failure(self, source: str, mailbox: Mailbox) -> ReadFailure:
         """A forward nothing can be concluded about."""
@@ -172,12 +188,15 @@ def list_rule_recipients(rule: InboxRule) -> Iterator[tuple[str, str]]:
     """Every recipient of a rule with what is done; redirecting alone counts like forwarding."""
     yield from (("forwards to", name) for name in rule.forward_to)
     yield from (("forwards as attachment to", name) for name in rule.forward_as_attachment_to)
-    yield from (("redirects to", name) for name in rule.redirect_to)
+    yield from ((REDIRECTS, name) for name in rule.redirect_to)
 
 
 def list_flow_recipients(rule: TransportRule) -> Iterator[tuple[str, str]]:
-    """Every recipient a mail-flow rule adds, with how."""
-    yield from (("redirects to", name) for name in rule.redirect_to)
+    """Everybody a mail-flow rule shows mail to, with how."""
+    report = "reports with the whole mail to" if rule.reports_mail else "reports to"
+    yield from ((REDIRECTS, name) for name in rule.redirect_to)
+    yield from ((report, name) for name in rule.report_to)
+    yield from (("asks for approval of", name) for name in rule.moderators)
     yield from (("blind copies to", name) for name in rule.blind_copy_to)
     yield from (("copies to", name) for name in rule.copy_to)
     yield from (("adds", name) for name in rule.add_to)
@@ -202,7 +221,7 @@ def assemble_mailbox_forwards(
                 "ForwardingAddress",
                 targets,
                 overruled_address=by_address,
-                policy_result=inputs.evaluate_departure(mailbox, targets),
+                departure=inputs.evaluate_departure(mailbox, targets),
             )
     if by_address:
         targets = locate_recipient(by_address, own, known) if own else None
@@ -212,24 +231,21 @@ def assemble_mailbox_forwards(
                 "ForwardingSmtpAddress",
                 targets,
                 is_overruled=bool(by_object),
-                policy_result=inputs.evaluate_departure(mailbox, targets),
+                departure=inputs.evaluate_departure(mailbox, targets),
             )
         elif not by_object:
             yield inputs.build_location_failure(MAILBOX_FORWARDS, mailbox)
 
 
 def assemble_flow_forwards(inputs: ForwardingInputs) -> Iterator[Forward | ReadFailure]:
-    """The mail-flow rules that send mail to others."""
+    """The mail-flow rules, each with those it shows mail to."""
     for rule in inputs.transport_rules:
         placed = inputs.locate_recipients(list_flow_recipients(rule))
-        if placed is None:
-            if rule.enabled and rule.enforced:
-                reason = inputs.explain_location_failure()
-                name = quote_text(rule.name or rule.id, MAX_TEXT_LENGTH)
-                yield ReadFailure(TRANSPORT_RULES, reason, ORGANIZATION, f"mail-flow rule {name}")
-            continue
+        if placed is None and is_rule_active(rule, inputs.now):
+            reason = inputs.explain_location_failure()
+            name = quote_text(rule.name or rule.id, MAX_TEXT_LENGTH)
+            yield ReadFailure(TRANSPORT_RULES, reason, rule.id, f"mail-flow rule {name}")
         sendings = tuple(
-            one for one in placed if one.target.location is not RecipientLocation.INSIDE
+            one for one in placed or () if one.target.location is not RecipientLocation.INSIDE
         )
-        if sendings:
-            yield TransportRuleForward(rule, sendings)
+        yield TransportRuleForward(rule, sendings, inputs.connectors, inputs.own_domains)

@@ -48,6 +48,9 @@ GUARD = Guard(
         Permission(EXCHANGE, "Get-AcceptedDomain", "which domains are the tenant's own"),
         Permission(GRAPH, "Domain.Read.All", "which domains are the tenant's own"),
         Permission(EXCHANGE, "Get-TransportRule", "mail-flow rules"),
+        Permission(EXCHANGE, "Get-OutboundConnector", "servers that mail is led through"),
+        Permission(EXCHANGE, "Get-InboundConnector", "servers that deliver mail as one's own"),
+        Permission(EXCHANGE, "Get-JournalRule", "copies of mail for an archive"),
         Permission(
             GRAPH,
             "Mail.ReadBasic.All",

@@ -2,18 +2,23 @@
 
 from collections.abc import Iterator
 
+from core.guards.mailbox_forwarding.connector_findings import (
+    ConnectorItem,
+    JournalItem,
+    judge_connector,
+    judge_journal_rule,
+)
+from core.guards.mailbox_forwarding.domain_news import DomainNews, judge_domain_news
+from core.guards.mailbox_forwarding.flow_rules import judge_transport_rule
 from core.guards.mailbox_forwarding.forwards import (
     MAX_TEXT_LENGTH,
-    ORGANIZATION,
     Forward,
     MailboxForward,
     MailboxRules,
     TransportRuleForward,
 )
 from core.guards.mailbox_forwarding.options import Policy
-from core.guards.mailbox_forwarding.outbound import ForwardingPolicyResult
 from core.guards.mailbox_forwarding.rating import (
-    UNDECIDED,
     build_correlation_keys,
     build_forward_fingerprint,
     decide_forward_verdict,
@@ -23,22 +28,23 @@ from core.guards.mailbox_forwarding.recipients import list_outside_addresses
 from core.guards.mailbox_forwarding.rule_findings import judge_inbox_rules
 from core.guards.mailbox_forwarding.texts import (
     FORWARD_TEXTS,
-    TRANSPORT_RULE_TEXTS,
     describe_after_clearing,
-    list_policy_facts,
-    list_recipient_facts,
+    describe_departure,
+    list_departure_facts,
     list_target_facts,
 )
 from core.guards.mailbox_forwarding.verdicts import ForwardingVerdict
-from core.model.findings import Fact, Finding, Severity
+from core.model.findings import Fact, Finding
 from core.model.reach import Reach
 from core.tenant.changes import ClearMailboxForward
 from core.tenant.mailboxes import format_mailbox_name
 from core.tenant.quoting import quote_text
-from core.tenant.sources import DOMAINS, MAILBOX_FORWARDS, TRANSPORT_RULES
+from core.tenant.sources import DOMAINS, MAILBOX_FORWARDS
+
+type ForwardingItem = Forward | ConnectorItem | JournalItem | DomainNews
 
 
-def judge(item: Forward, policy: Policy) -> Iterator[Finding]:
+def judge(item: ForwardingItem, policy: Policy) -> Iterator[Finding]:
     """What is wrong with one forward or rule; a rule may send mail away and hide it as well."""
     match item:
         case MailboxForward():
@@ -47,6 +53,12 @@ def judge(item: Forward, policy: Policy) -> Iterator[Finding]:
             yield from judge_inbox_rules(item, policy)
         case TransportRuleForward():
             yield from judge_transport_rule(item, policy)
+        case ConnectorItem():
+            yield from judge_connector(item, policy)
+        case DomainNews():
+            yield from judge_domain_news(item)
+        case JournalItem():
+            yield from judge_journal_rule(item, policy)
 
 
 def judge_mailbox_forward(item: MailboxForward, policy: Policy) -> Iterator[Finding]:
@@ -61,7 +73,7 @@ def judge_mailbox_forward(item: MailboxForward, policy: Policy) -> Iterator[Find
         facts.append(Fact("", "without effect: ForwardingAddress is set too and wins"))
     else:
         copy = "keeps a copy" if item.mailbox.keeps_copy else "keeps no copy"
-        facts += [Fact("", f"the mailbox {copy}"), *list_policy_facts(verdict, item.policy_result)]
+        facts += [Fact("", f"the mailbox {copy}"), *list_departure_facts(verdict, item.departure)]
     if item.overruled_address:
         facts.append(
             Fact(
@@ -80,9 +92,10 @@ def judge_mailbox_forward(item: MailboxForward, policy: Policy) -> Iterator[Find
         kind="mailbox-forward",
         object_id=item.mailbox.id,
         subject=name,
-        severity=rate_forward(verdict, item.policy_result),
+        severity=rate_forward(verdict, item.departure.result),
         verdict=verdict,
-        summary=f"Mailbox {name} {FORWARD_TEXTS[verdict]}.",
+        summary=f"Mailbox {name} {FORWARD_TEXTS[verdict]}"
+        f"{describe_departure(verdict, item.departure)}.",
         facts=tuple(facts),
         sources=(MAILBOX_FORWARDS, DOMAINS),
         fingerprint=build_forward_fingerprint(item.targets),
@@ -92,44 +105,4 @@ def judge_mailbox_forward(item: MailboxForward, policy: Policy) -> Iterator[Find
         correlation_keys=build_correlation_keys(verdict, item.targets),
         asks_if_preexisting=True,
         preexisting_verdict=verdict,
-    )
-
-
-def judge_transport_rule(item: TransportRuleForward, policy: Policy) -> Iterator[Finding]:
-    """A mail-flow rule of the organization."""
-    targets = [sending.target for sending in item.recipients]
-    verdict = decide_forward_verdict(targets, policy)
-    acts = item.rule.enabled and item.rule.enforced
-    if verdict is None or (not acts and verdict in UNDECIDED):
-        return
-    unseen = any(
-        sending.action in ("redirects to", "blind copies to")
-        and decide_forward_verdict([sending.target], policy) is ForwardingVerdict.EXTERNAL
-        for sending in item.recipients
-    )
-    grave = rate_forward(verdict, ForwardingPolicyResult.ALLOWED, unseen)
-    facts = [
-        Fact("rule", quote_text(item.rule.name, MAX_TEXT_LENGTH)),
-        *list_recipient_facts(item.recipients),
-    ]
-    if not acts:
-        verdict, grave = ForwardingVerdict.DORMANT, Severity.INFO
-        facts.append(
-            Fact("", "the rule is only tested")
-            if item.rule.enabled
-            else Fact("", "the rule is disabled")
-        )
-    name = quote_text(item.rule.name or item.rule.id, MAX_TEXT_LENGTH)
-    yield Finding(
-        kind="transport-rule",
-        object_id=ORGANIZATION,
-        subject=name,
-        severity=grave,
-        verdict=verdict,
-        summary=f"Mail-flow rule {name} {TRANSPORT_RULE_TEXTS[verdict]}.",
-        facts=tuple(facts),
-        sources=(TRANSPORT_RULES, DOMAINS),
-        fingerprint=build_forward_fingerprint(targets),
-        advice="It applies to the whole organization: find out who made it, and disable it in "
-        "the Exchange admin center unless somebody answers for it.",
     )

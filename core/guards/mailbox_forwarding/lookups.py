@@ -3,7 +3,9 @@
 from collections.abc import Iterable
 from dataclasses import replace
 
+from core.guards.mailbox_forwarding.domain_news import select_known_domains
 from core.guards.mailbox_forwarding.forwards import list_flow_recipients, list_rule_recipients
+from core.guards.mailbox_forwarding.options import ForwardingOptions
 from core.guards.mailbox_forwarding.recipients import (
     MAX_HOPS,
     KnownRecipients,
@@ -11,6 +13,7 @@ from core.guards.mailbox_forwarding.recipients import (
     list_further_lookups,
 )
 from core.microsoft365.addresses import OwnDomains, get_lookup_name
+from core.model.guards import ObserveContext
 from core.tenant.mail_flow import (
     AcceptedDomain,
     GroupMembers,
@@ -28,12 +31,20 @@ MAX_GROUPS = 200
 """So many groups are looked into for one batch of mailboxes."""
 
 
-def get_own_domains(domains: Reading[AcceptedDomain]) -> OwnDomains | None:
-    """The tenant's own domains, unless some may be missing: then everything would look outside."""
+def get_own_domains(
+    domains: Reading[AcceptedDomain], context: ObserveContext[ForwardingOptions]
+) -> OwnDomains | None:
+    """The tenant's own domains, unless some may be missing: then everything would look outside.
+
+    One that is new, and about which nobody has answered yet, is not among them.
+    """
     miss = domains.find_source_failure(DOMAINS)
     if not domains.items or not domains.complete or (miss and not miss.optional):
         return None
-    return OwnDomains.from_accepted_domains(domains.items)
+    known = select_known_domains(
+        domains.items, context.known_traits, context.open_case_ids, context.policy.now
+    )
+    return OwnDomains.from_accepted_domains(known)
 
 
 def list_domain_failures(domains: Reading[AcceptedDomain]) -> tuple[ReadFailure, ...]:

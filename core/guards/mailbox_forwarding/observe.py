@@ -13,20 +13,28 @@ from core.guards.mailbox_forwarding.conditions import (
     list_senders,
     takes_every_message,
 )
+from core.guards.mailbox_forwarding.domain_news import list_domain_news, note_domains
 from core.guards.mailbox_forwarding.forwards import (
-    Forward,
     ForwardingInputs,
     list_rule_recipients,
 )
 from core.guards.mailbox_forwarding.hiding import list_telling_texts
+from core.guards.mailbox_forwarding.judge import ForwardingItem
 from core.guards.mailbox_forwarding.lookups import (
     get_own_domains,
     list_domain_failures,
     list_lookup_names,
     look_up_recipients,
 )
+from core.guards.mailbox_forwarding.mail_paths import (
+    assemble_mail_paths,
+    list_journal_names,
+    list_outbound_connectors,
+    read_mail_paths,
+)
 from core.guards.mailbox_forwarding.names import is_unreadable_name
 from core.guards.mailbox_forwarding.options import ForwardingOptions
+from core.guards.mailbox_forwarding.outbound import OutboundSettings
 from core.guards.mailbox_forwarding.senders import weigh_senders
 from core.model.guards import ObserveContext
 from core.tenant.mail_flow import (
@@ -36,11 +44,12 @@ from core.tenant.mail_flow import (
     InboxRule,
     OutboundPolicy,
     RemoteDomain,
+    TransportRule,
 )
 from core.tenant.mailbox_index import MailboxPage, select_between_checks
 from core.tenant.mailboxes import Mailbox
 from core.tenant.merging import collect_failures, collect_sources, count_listing
-from core.tenant.port import HasInboxRules, HasMailboxes, HasMailFlow
+from core.tenant.port import HasConfiguration, HasInboxRules, HasMailboxes, HasMailFlow
 from core.tenant.readings import AllExcept, ReadFailure, Reading
 from core.tenant.sources import (
     DOMAINS,
@@ -57,46 +66,53 @@ SOURCES = frozenset({MAILBOXES, INBOX_RULES, HIDDEN_RULES, RULE_FOLDERS, DOMAINS
 """All that is ever read of one mailbox."""
 
 
-class ForwardingPorts(HasInboxRules, HasMailFlow, HasMailboxes, Protocol):
+class ForwardingPorts(HasConfiguration, HasInboxRules, HasMailFlow, HasMailboxes, Protocol):
     """The ports this guard reads."""
 
 
 async def observe(
     tenant: ForwardingPorts, context: ObserveContext[ForwardingOptions]
-) -> AsyncIterator[Reading[Forward] | MailboxPage]:
-    """The forwards Exchange can name by itself, then all mailboxes, to look into one by one."""
-    yield await read_listed_forwards(tenant)
+) -> AsyncIterator[Reading[ForwardingItem] | MailboxPage]:
+    """What Exchange can name by itself, then all mailboxes, to look into one by one."""
+    yield await read_listed_forwards(tenant, context)
     async for page in tenant.mailboxes.list_mailboxes():
         yield MailboxPage(page, SOURCES, excluded_kinds=("DiscoveryMailbox",))
 
 
-async def read_listed_forwards(tenant: ForwardingPorts) -> Reading[Forward]:
-    """Forwards set on mailboxes, and mail-flow rules: a few requests at any size of tenant."""
-    listed, domains, flow, remotes, policies = await asyncio.gather(
+async def read_listed_forwards(
+    tenant: ForwardingPorts, context: ObserveContext[ForwardingOptions]
+) -> Reading[ForwardingItem]:
+    """Forwards set on mailboxes, mail-flow rules and connectors: a few requests at any size."""
+    listed, domains, flow, remotes, policies, paths = await asyncio.gather(
         tenant.mailboxes.read_forwarding_mailboxes(),
         tenant.mail_flow.read_accepted_domains(),
         tenant.mail_flow.read_transport_rules(),
         tenant.mail_flow.read_remote_domains(),
         tenant.mail_flow.read_outbound_policies(),
+        read_mail_paths(tenant),
     )
+    now = context.policy.now
     boxes = list({mailbox.id: mailbox for mailbox in listed.items}.values())
-    own = get_own_domains(domains)
+    own = get_own_domains(domains, context)
     names = list_lookup_names(boxes, (), flow.items, own) if own else set()
+    names |= list_journal_names(paths, own) if own else set()
     known, looked_up = await look_up_recipients(tenant, names, own)
-    forwards, unplaced = assemble_forwards(
-        ForwardingInputs(
-            mailboxes=boxes,
-            own_domains=own,
-            transport_rules=flow.items,
-            known_recipients=known,
-            recipient_reading=looked_up,
-            outbound_policies=get_complete_items(policies),
-            remote_domains=get_complete_items(remotes),
-        )
+    inputs = ForwardingInputs(
+        mailboxes=boxes,
+        own_domains=own,
+        transport_rules=flow.items,
+        known_recipients=known,
+        recipient_reading=looked_up,
+        settings=build_outbound_settings(policies, remotes, flow),
+        connectors=list_outbound_connectors(paths),
+        now=now,
     )
-    read = (listed, domains, flow)
+    forwards, unplaced = assemble_forwards(inputs)
+    placed, lost = assemble_mail_paths(paths, inputs)
+    noted = note_domains(domains.items, context.known_traits, now) if own else ()
+    read = (listed, domains, flow, *paths.readings)
     return Reading(
-        items=forwards,
+        items=(*forwards, *placed, *list_domain_news(noted, now)),
         failures=tuple(
             dict.fromkeys(
                 (
@@ -105,6 +121,7 @@ async def read_listed_forwards(tenant: ForwardingPorts) -> Reading[Forward]:
                     *(miss for miss in collect_failures((looked_up,)) if not miss.object_id),
                     *list_domain_failures(domains),
                     *unplaced,
+                    *lost,
                 )
             )
         ),
@@ -115,6 +132,18 @@ async def read_listed_forwards(tenant: ForwardingPorts) -> Reading[Forward]:
             **count_listing(MAILBOX_FORWARDS, listed, min_missing=2),
             **count_listing(TRANSPORT_RULES, flow),
         },
+        known_traits=noted,
+    )
+
+
+def build_outbound_settings(
+    policies: Reading[OutboundPolicy],
+    remotes: Reading[RemoteDomain],
+    flow: Reading[TransportRule],
+) -> OutboundSettings:
+    """What decides whether forwards leave, as far as it was read in full."""
+    return OutboundSettings(
+        get_complete_items(policies), get_complete_items(remotes), get_complete_items(flow)
     )
 
 
@@ -122,7 +151,7 @@ async def inspect(
     tenant: ForwardingPorts,
     context: ObserveContext[ForwardingOptions],
     mailboxes: Sequence[Mailbox],
-) -> Reading[Forward]:
+) -> Reading[ForwardingItem]:
     """The inbox rules of some mailboxes, and what their recipients stand for.
 
     What only a forward needs to be judged is asked for when there is one. What Graph hides takes a
@@ -151,13 +180,14 @@ async def inspect(
     sends = any(True for rule in rules for _ in list_rule_recipients(rule))
     asks = sends or any(map(needs_own_domains, rules))
     domains = await tenant.mail_flow.read_accepted_domains() if asks else Reading[AcceptedDomain]()
-    remotes, policies = Reading[RemoteDomain](), Reading[OutboundPolicy]()
+    settings = OutboundSettings()
     if sends:
-        remotes, policies = (
-            await tenant.mail_flow.read_remote_domains(),
+        settings = build_outbound_settings(
             await tenant.mail_flow.read_outbound_policies(),
+            await tenant.mail_flow.read_remote_domains(),
+            await tenant.mail_flow.read_transport_rules(),
         )
-    own = get_own_domains(domains) if asks else None
+    own = get_own_domains(domains, context) if asks else None
     known, looked_up = await look_up_recipients(
         tenant, list_lookup_names((), rules, (), own) if own and sends else set(), own
     )
@@ -175,8 +205,8 @@ async def inspect(
             ),
             known_recipients=known,
             recipient_reading=looked_up,
-            outbound_policies=get_complete_items(policies),
-            remote_domains=get_complete_items(remotes),
+            settings=settings,
+            now=context.policy.now,
         )
     )
     skipped = {rule.mailbox_id for rule in movers} - {rule.mailbox_id for rule in followed}

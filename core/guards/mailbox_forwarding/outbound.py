@@ -1,20 +1,30 @@
-"""Does forwarded mail actually leave? What outbound spam policies and remote domains say about it.
+"""Does forwarded mail actually leave? What the settings of the organization say about it.
 
-Either can stop automatic forwarding (Microsoft Learn: Control automatic external email forwarding).
-A forward that is stopped today is still a forward: the answer is a fact beside it, not an excuse.
+Outbound spam policies, remote domains and mail-flow rules can each stop automatic forwarding
+(Microsoft Learn: Control automatic external email forwarding). A forward that is stopped today is
+still a forward: the answer is a fact beside it, not an excuse.
 """
 
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from datetime import datetime
 from enum import StrEnum
 
+from core.guards.mailbox_forwarding.recipients import ForwardTarget, RecipientLocation
 from core.microsoft365.addresses import get_address_domain, normalize_address
+from core.microsoft365.mail_flow_rules import REJECT_PREFIXES
 from core.tenant.domain_names import rank_domain_pattern, to_a_label
-from core.tenant.mail_flow import OutboundPolicy, RemoteDomain
+from core.tenant.mail_flow import OutboundPolicy, RemoteDomain, SenderScope, TransportRule
+from core.tenant.quoting import quote_text
 
 RELIES_ON = (
     "exchange-automatic-mode",
     "exchange-remote-domain-star",
+    "exchange-outbound-scope",
+    "exchange-auto-forward-type",
 )
+
+MAX_NAME_LENGTH = 80
 
 
 class ForwardingPolicyResult(StrEnum):
@@ -26,92 +36,362 @@ class ForwardingPolicyResult(StrEnum):
     BLOCKED = "blocked"
 
 
+class ForwardMethod(StrEnum):
+    """How mail is forwarded, which decides by what it is recognized as a forward."""
+
+    MAILBOX = "mailbox"
+    """By a setting of the mailbox."""
+    RULE = "rule"
+    """By an inbox rule that forwards."""
+    REDIRECT = "redirect"
+    """By an inbox rule that redirects: the message keeps its sender."""
+
+
+@dataclass(frozen=True, slots=True)
+class Departure:
+    """Whether forwarded mail leaves, and by what it is stopped or why that is not known."""
+
+    result: ForwardingPolicyResult = ForwardingPolicyResult.UNKNOWN
+    reason: str = "the settings that decide it were not read"
+
+    @property
+    def sentence(self) -> str:
+        """The answer as a fact."""
+        match self.result:
+            case ForwardingPolicyResult.ALLOWED:
+                return "nothing stops this mail: it leaves the organization"
+            case ForwardingPolicyResult.BLOCKED:
+                return f"this mail is stopped before it leaves, by {self.reason}"
+            case ForwardingPolicyResult.AUTOMATIC:
+                return f"{self.reason} is set to Automatic: blocked today, but not pinned"
+            case _:
+                return f"whether this mail leaves is not known: {self.reason}"
+
+    @property
+    def headline(self) -> str:
+        """The answer as the end of a sentence that says where mail is forwarded."""
+        match self.result:
+            case ForwardingPolicyResult.ALLOWED:
+                return ", and it leaves"
+            case ForwardingPolicyResult.BLOCKED:
+                return f", but {self.reason} stops it"
+            case ForwardingPolicyResult.AUTOMATIC:
+                return f", and {self.reason} stops it for now"
+            case _:
+                return ", and whether it leaves is not known"
+
+
+WORST_FIRST = tuple(ForwardingPolicyResult)
 MODE_RESULTS = {
     "on": ForwardingPolicyResult.ALLOWED,
     "off": ForwardingPolicyResult.BLOCKED,
     "automatic": ForwardingPolicyResult.AUTOMATIC,
 }
-WORST_FIRST = tuple(ForwardingPolicyResult)
-RESULT_TEXTS = {
-    ForwardingPolicyResult.ALLOWED: "nothing stops this mail: it leaves the organization",
-    ForwardingPolicyResult.UNKNOWN: "whether this mail leaves is not known",
-    ForwardingPolicyResult.AUTOMATIC: (
-        "automatic forwarding is set to Automatic: blocked today, but not pinned"
-    ),
-    ForwardingPolicyResult.BLOCKED: "this mail is stopped before it leaves",
-}
+LEAVES = Departure(ForwardingPolicyResult.ALLOWED, "")
+POLICIES_UNREAD = "the outbound spam policies were not read"
+REMOTES_UNREAD = "no remote domain that was read says whether it lets automatic forwards pass"
+RULES_UNREAD = "the mail-flow rules were not read"
+THROUGH_GROUP = (
+    "the mail goes out through a group, and whether that still counts as automatic forwarding is "
+    "not documented"
+)
+
+
+@dataclass(frozen=True, slots=True)
+class OutboundSettings:
+    """All that decides whether a forward leaves; None stands for what could not be read."""
+
+    policies: Sequence[OutboundPolicy] | None = None
+    remote_domains: Sequence[RemoteDomain] | None = None
+    flow_rules: Sequence[TransportRule] | None = None
 
 
 def evaluate_forwarding(
     sender: str,
-    targets: Iterable[str],
-    policies: Sequence[OutboundPolicy] | None,
-    remote_domains: Sequence[RemoteDomain] | None,
-) -> ForwardingPolicyResult:
-    """Whether mail one mailbox forwards to outside addresses leaves; the worst of them decides.
-
-    None stands for settings that could not be read.
-    """
-    by_policy = (
-        ForwardingPolicyResult.UNKNOWN
-        if policies is None
-        else evaluate_outbound_policies(sender, policies)
-    )
-    answers = {
-        combine_policy_results(
-            by_policy, allows_auto_forward(get_address_domain(target), remote_domains)
+    method: ForwardMethod,
+    targets: Iterable[ForwardTarget],
+    settings: OutboundSettings,
+    now: datetime,
+) -> Departure:
+    """Whether mail one mailbox forwards to outside addresses leaves; the worst of them decides."""
+    by_policy = evaluate_outbound_policies(sender, settings.policies)
+    answers = [
+        combine_answers(
+            by_policy, target, settings, evaluate_flow_rules(sender, method, target, settings, now)
         )
         for target in targets
-    }
-    return min(answers, key=WORST_FIRST.index, default=ForwardingPolicyResult.UNKNOWN)
+        if target.location is RecipientLocation.OUTSIDE
+    ]
+    return find_worst_departure(answers)
 
 
-def combine_policy_results(
-    by_policy: ForwardingPolicyResult, remote_allows: bool | None
-) -> ForwardingPolicyResult:
-    """Both must let the mail through; either alone can stop it."""
-    if remote_allows is False or by_policy is ForwardingPolicyResult.BLOCKED:
-        return ForwardingPolicyResult.BLOCKED
-    if by_policy is ForwardingPolicyResult.ALLOWED and remote_allows is None:
-        return ForwardingPolicyResult.UNKNOWN
-    return by_policy
+def find_worst_departure(answers: Iterable[Departure]) -> Departure:
+    """The answer by which most mail leaves."""
+    return min(answers, key=lambda one: WORST_FIRST.index(one.result), default=Departure())
 
 
-def evaluate_outbound_policies(
-    sender: str, policies: Sequence[OutboundPolicy]
-) -> ForwardingPolicyResult:
+def combine_answers(
+    by_policy: Departure, target: ForwardTarget, settings: OutboundSettings, by_rule: Departure
+) -> Departure:
+    """All must let the mail through; each alone can stop it.
+
+    A group sends the mail on once more: what would stop the forward itself may not see that.
+    """
+    domain = get_address_domain(target.address)
+    remote = find_remote_domain(domain, settings.remote_domains)
+    by_remote = Departure(ForwardingPolicyResult.UNKNOWN, REMOTES_UNREAD)
+    if remote and remote.auto_forward:
+        by_remote = LEAVES
+    elif remote:
+        name = quote_text(remote.name, MAX_NAME_LENGTH)
+        by_remote = Departure(ForwardingPolicyResult.BLOCKED, f"the remote domain {name}")
+    parts = (by_remote, by_policy, by_rule)
+    best = max(parts, key=lambda one: WORST_FIRST.index(one.result))
+    if best.result in (ForwardingPolicyResult.BLOCKED, ForwardingPolicyResult.AUTOMATIC):
+        through_group = "group" in target.via.partition(" ")[0].casefold()
+        return Departure(reason=THROUGH_GROUP) if through_group else best
+    unknown = [one for one in parts if one.result is ForwardingPolicyResult.UNKNOWN]
+    return unknown[0] if unknown else LEAVES
+
+
+# ----------------------------------------------------------------------------------------------
+# Outbound spam policies
+# ----------------------------------------------------------------------------------------------
+
+
+def evaluate_outbound_policies(sender: str, policies: Sequence[OutboundPolicy] | None) -> Departure:
     """What the policy that applies to a sender says.
 
-    Where a rule names groups it may be that one or a later one: only if all say the same it is
-    an answer.
+    Where it is not known whether a policy applies, it may be that one or a later one: only if all
+    say the same it is an answer.
     """
+    if policies is None:
+        return Departure(reason=POLICIES_UNREAD)
+    found = list(list_candidates(normalize_address(sender), policies))
     answers = {
-        MODE_RESULTS.get(mode.strip().lower(), ForwardingPolicyResult.UNKNOWN)
-        for mode in list_policy_modes(sender, policies)
+        MODE_RESULTS.get(policy.mode.strip().lower(), ForwardingPolicyResult.UNKNOWN)
+        for policy, _ in found
     }
-    return answers.pop() if len(answers) == 1 else ForwardingPolicyResult.UNKNOWN
+    if not found:
+        return Departure(reason="no outbound spam policy applies to the sender")
+    last = f"outbound spam policy {quote_text(found[-1][0].name, MAX_NAME_LENGTH)}"
+    if len(answers) == 1:
+        result = answers.pop()
+        unclear = f"the mode of {last} is not known"
+        return Departure(result, unclear if result is ForwardingPolicyResult.UNKNOWN else last)
+    doubtful = quote_text(found[0][0].name, MAX_NAME_LENGTH)
+    return Departure(
+        reason=f"outbound spam policy {doubtful} may apply to the sender: {found[0][1]}"
+    )
 
 
-def list_policy_modes(sender: str, policies: Sequence[OutboundPolicy]) -> Iterator[str]:
-    """The modes of every policy that may be the one for this sender."""
-    address = normalize_address(sender)
+def list_candidates(
+    sender: str, policies: Sequence[OutboundPolicy]
+) -> Iterator[tuple[OutboundPolicy, str]]:
+    """Every policy that may be the one for this sender, each with why it may not be.
+
+    The first rule that applies decides, by priority; the default policy applies to the rest.
+    """
     rules = (policy for policy in policies if policy.enabled and not policy.is_default)
     for policy in sorted(rules, key=lambda rule: rule.priority):
-        named = address in {
-            normalize_address(name) for name in policy.senders
-        } or get_address_domain(address) in {to_a_label(name) for name in policy.sender_domains}
-        if policy.names_groups or named:
-            yield policy.mode
-        if named and not policy.names_groups:
+        applies = applies_to_sender(policy, sender)
+        if applies is not False:
+            yield policy, explain_doubt(policy)
+        if applies:
             return
-    yield from (policy.mode for policy in policies if policy.is_default)
+    yield from ((policy, "") for policy in policies if policy.is_default)
 
 
-def allows_auto_forward(domain: str, remote_domains: Sequence[RemoteDomain] | None) -> bool | None:
-    """What the most specific remote domain says about a domain; None when nothing does."""
+def applies_to_sender(policy: OutboundPolicy, sender: str) -> bool | None:
+    """Whether a policy's rule applies to a sender; None when it is not known.
+
+    Conditions of different kinds must all be met, one value of each; one exception of any kind is
+    enough (defender-docs, outbound-spam-policies-configure.md, 2025-02).
+    """
+    kinds = list(list_matches(policy.scope, sender))
+    named = all_of(kinds) if kinds else None
+    excepted = any_of(list_matches(policy.exceptions, sender))
+    return all_of([named, None if excepted is None else not excepted])
+
+
+def list_matches(scope: SenderScope, sender: str) -> Iterator[bool | None]:
+    """For each kind of condition that is set, whether a sender meets it."""
+    if scope.addresses:
+        known = [normalize_address(name) for name in scope.addresses]
+        yield sender in known or (False if all(known) else None)
+    if scope.domains:
+        domain = get_address_domain(sender)
+        yield any(is_same_or_below(domain, to_a_label(name)) for name in scope.domains)
+    if scope.groups:
+        yield None
+    if scope.others:
+        yield None
+
+
+def explain_doubt(policy: OutboundPolicy) -> str:
+    """Why it is not known whether a policy applies."""
+    if policy.scope.groups or policy.exceptions.groups:
+        return "it names groups, whose members were not read"
+    return "its conditions are not all understood"
+
+
+def all_of(answers: Iterable[bool | None]) -> bool | None:
+    """Whether all are met: one that is not decides, then one that is not known."""
+    found = set(answers)
+    return False if False in found else None if None in found else True
+
+
+def any_of(answers: Iterable[bool | None]) -> bool | None:
+    """Whether one is met: one that is decides, then one that is not known."""
+    found = set(answers)
+    return True if True in found else None if None in found else False
+
+
+def is_same_or_below(domain: str, parent: str) -> bool:
+    """True for a domain and for every name below it."""
+    return bool(parent) and (domain == parent or domain.endswith(f".{parent}"))
+
+
+def find_remote_domain(
+    domain: str, remote_domains: Sequence[RemoteDomain] | None
+) -> RemoteDomain | None:
+    """The most specific remote domain of a domain; None when there is none."""
     matching = [
-        (rank, remote.auto_forward)
+        (rank, remote.auto_forward, remote)
         for remote in remote_domains or ()
         if (rank := rank_domain_pattern(remote.name, domain)) is not None
     ]
-    return max(matching)[1] if matching else None
+    return max(matching, key=lambda one: one[:2])[2] if matching else None
+
+
+# ----------------------------------------------------------------------------------------------
+# Mail-flow rules that stop automatic forwards
+# ----------------------------------------------------------------------------------------------
+
+AUTO_FORWARD = "autoforward"
+STOPPING_ACTIONS = frozenset(
+    {
+        *("DeleteMessage", "Quarantine", "Disconnect", "RedirectMessageTo"),
+        *("ModerateMessageByUser", "ModerateMessageByManager"),
+    }
+)
+FORWARD_HEADERS = ("inbox-rules-loop", "auto-submitted", "autoforwarded")
+"""Parts of the headers by which rules recognize a forwarded message."""
+
+
+def evaluate_flow_rules(
+    sender: str,
+    method: ForwardMethod,
+    target: ForwardTarget,
+    settings: OutboundSettings,
+    now: datetime,
+) -> Departure:
+    """What the mail-flow rules that stop automatic forwards do to one."""
+    if settings.flow_rules is None:
+        return Departure(reason=RULES_UNREAD)
+    message = ForwardedMessage(normalize_address(sender), target.address, method)
+    doubtful = ""
+    for rule in settings.flow_rules:
+        if not stops_forwards(rule) or not is_rule_active(rule, now):
+            continue
+        applies = all_of(
+            [
+                all_of(message.meets(name, values) for name, values in rule.conditions.items()),
+                negate(any_of(message.meets(*one) for one in rule.exceptions.items())),
+            ]
+        )
+        name = f"the organization's mail-flow rule {quote_text(rule.name, MAX_NAME_LENGTH)}"
+        if applies:
+            return Departure(ForwardingPolicyResult.BLOCKED, name)
+        doubtful = doubtful or (name if applies is None else "")
+    return Departure(reason=f"{doubtful} may stop it") if doubtful else LEAVES
+
+
+def negate(answer: bool | None) -> bool | None:
+    """The contrary of an answer; what is not known stays so."""
+    return None if answer is None else not answer
+
+
+def is_rule_active(rule: TransportRule, now: datetime) -> bool:
+    """Whether a mail-flow rule acts at a moment."""
+    begun = rule.activates_at is None or rule.activates_at <= now
+    ended = rule.expires_at is not None and rule.expires_at <= now
+    return rule.enabled and rule.enforced and begun and not ended
+
+
+def stops_forwards(rule: TransportRule) -> bool:
+    """True for a rule that keeps a message it finds to be forwarded from its recipient."""
+    stops = any(
+        name in STOPPING_ACTIONS or name.startswith(REJECT_PREFIXES) for name in rule.actions
+    )
+    return stops and (names_auto_forward(rule) or names_forward_header(rule.conditions))
+
+
+def names_auto_forward(rule: TransportRule) -> bool:
+    """True for a rule on messages of the type of automatic forwards."""
+    return AUTO_FORWARD in {one.casefold() for one in rule.conditions.get("MessageTypeMatches", ())}
+
+
+def names_forward_header(conditions: Mapping[str, tuple[str, ...]]) -> bool:
+    """True for conditions on a header that forwarded messages have."""
+    values = (
+        value.casefold()
+        for name, texts in conditions.items()
+        if name.startswith("Header")
+        for value in texts
+    )
+    return any(part in value for value in values for part in FORWARD_HEADERS)
+
+
+@dataclass(frozen=True, slots=True)
+class ForwardedMessage:
+    """A message that a mailbox forwards, as far as the conditions of rules concern it."""
+
+    sender: str
+    recipient: str
+    method: ForwardMethod
+
+    def meets(self, name: str, values: tuple[str, ...]) -> bool | None:
+        """Whether the message meets a condition; None when it is not known.
+
+        A forward by a setting of the mailbox is not of the type AutoForward
+        (MicrosoftDocs/microsoft-365-docs#1377, #2044). A redirected message keeps its sender.
+        """
+        texts = {value.casefold() for value in values}
+        from_owner = None if self.method is ForwardMethod.REDIRECT else True
+        match name:
+            case "MessageTypeMatches":
+                return self.is_of_type(texts)
+            case "SentToScope":
+                partner = any("external" in text for text in texts)
+                return "notinorganization" in texts or (None if partner else False)
+            case "FromScope":
+                return from_owner and "inorganization" in texts
+            case "SenderDomainIs":
+                return from_owner and matches_domain(self.sender, texts)
+            case "RecipientDomainIs":
+                return matches_domain(self.recipient, texts)
+            case "From":
+                return from_owner and matches_address(self.sender, texts)
+            case "SentTo":
+                return matches_address(self.recipient, texts)
+            case _:
+                return None
+
+    def is_of_type(self, texts: set[str]) -> bool | None:
+        """Whether the message is of one of these types."""
+        if AUTO_FORWARD not in texts or self.method is ForwardMethod.MAILBOX:
+            return False
+        return True if self.method is ForwardMethod.RULE else None
+
+
+def matches_domain(address: str, domains: set[str]) -> bool:
+    """Whether an address is in one of these domains, or below."""
+    domain = get_address_domain(address)
+    return any(is_same_or_below(domain, to_a_label(name)) for name in domains)
+
+
+def matches_address(address: str, names: set[str]) -> bool | None:
+    """Whether an address is one of these; None where a name that is no address may stand for it."""
+    known = [normalize_address(name) for name in names]
+    return address in known or (False if all(known) else None)

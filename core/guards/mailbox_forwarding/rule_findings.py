@@ -13,7 +13,7 @@ from core.guards.mailbox_forwarding.forwards import ForwardRecipient, InboxRuleF
 from core.guards.mailbox_forwarding.hidden_rules import RuleVisibility
 from core.guards.mailbox_forwarding.hiding import DELETE, PERMANENT, PLACE_TEXTS, READ
 from core.guards.mailbox_forwarding.options import Policy
-from core.guards.mailbox_forwarding.outbound import WORST_FIRST
+from core.guards.mailbox_forwarding.outbound import find_worst_departure
 from core.guards.mailbox_forwarding.rating import (
     UNDECIDED,
     build_correlation_keys,
@@ -32,7 +32,8 @@ from core.guards.mailbox_forwarding.rule_texts import (
 )
 from core.guards.mailbox_forwarding.texts import (
     FORWARD_TEXTS,
-    list_policy_facts,
+    describe_departure,
+    list_departure_facts,
     list_recipient_facts,
 )
 from core.guards.mailbox_forwarding.verdicts import ForwardingVerdict
@@ -120,12 +121,12 @@ def judge_forwarding_rules(rules: Sequence[InboxRuleForward], policy: Policy) ->
         *list_recipient_facts(list_sendings(shown)),
     ]
     if active:
-        result = min((one.policy_result for one in active), key=WORST_FIRST.index)
-        facts += list_policy_facts(verdict, result)
+        departure = find_worst_departure(one.departure for one in active)
+        facts += list_departure_facts(verdict, departure)
         off = [one for one in rules if not one.rule.enabled]
         facts += [Fact("switched off", format_rule_names(off))] if off else []
     else:
-        verdict, result = ForwardingVerdict.DORMANT, rules[0].policy_result
+        verdict, departure = ForwardingVerdict.DORMANT, rules[0].departure
         facts.append(
             Fact("", "the rule is disabled" if len(rules) == 1 else "all of them are disabled")
         )
@@ -135,10 +136,10 @@ def judge_forwarding_rules(rules: Sequence[InboxRuleForward], policy: Policy) ->
         kind="inbox-rule-forward",
         object_id=rules[0].mailbox.id,
         subject=name,
-        severity=rate_forward(verdict, result, hidden),
+        severity=rate_forward(verdict, departure.result, hidden),
         verdict=verdict,
         summary=f"{describe_number(shown, hidden)} of {name} {FORWARD_TEXTS[verdict]}"
-        f"{describe_others(shown)}.",
+        f"{describe_others(shown)}{describe_departure(verdict, departure)}.",
         facts=tuple(facts),
         sources=list_rule_sources(shown, DOMAINS),
         fingerprint=build_forward_fingerprint(targets),

@@ -10,7 +10,7 @@ from core.guards.mailbox_forwarding.forwards import (
     ForwardRecipient,
     MailboxForward,
 )
-from core.guards.mailbox_forwarding.outbound import RESULT_TEXTS, ForwardingPolicyResult
+from core.guards.mailbox_forwarding.outbound import Departure
 from core.guards.mailbox_forwarding.recipients import ForwardTarget, RecipientLocation
 from core.guards.mailbox_forwarding.verdicts import ForwardingVerdict
 from core.model.findings import Fact, Verdict
@@ -80,10 +80,18 @@ def format_forward_target(target: ForwardTarget) -> str:
     return f"{quote_text(target.address, MAX_TEXT_LENGTH)}{via}"
 
 
-def list_policy_facts(verdict: str, policy_result: ForwardingPolicyResult) -> Iterator[Fact]:
+LEAVING_VERDICTS = (ForwardingVerdict.EXTERNAL, ForwardingVerdict.KEEP)
+
+
+def list_departure_facts(verdict: str, departure: Departure) -> Iterator[Fact]:
     """What becomes of the mail."""
-    if verdict in (ForwardingVerdict.EXTERNAL, ForwardingVerdict.KEEP):
-        yield Fact("", RESULT_TEXTS[policy_result])
+    if verdict in LEAVING_VERDICTS:
+        yield Fact("", departure.sentence)
+
+
+def describe_departure(verdict: str, departure: Departure) -> str:
+    """Whether the mail leaves, as the end of the sentence that says where it goes."""
+    return departure.headline if verdict == ForwardingVerdict.EXTERNAL else ""
 
 
 def format_word_list(words: Sequence[str]) -> str:

@@ -10,6 +10,10 @@ class ForwardingVerdict(StrEnum):
     EXTERNAL = "external"
     UNRESOLVED = "unresolved"
     HIDES_MAIL = "hides-mail"
+    ROUTED = "routed"
+    TRUSTED = "trusted"
+    UNFILTERED = "unfiltered"
+    NEW_DOMAIN = "new-domain"
     DORMANT = "dormant"
     KEEP = "keep"
 
@@ -17,7 +21,11 @@ class ForwardingVerdict(StrEnum):
 VERDICT_TEXTS: Mapping[str, str] = {
     ForwardingVerdict.EXTERNAL: "mail leaves the organization",
     ForwardingVerdict.UNRESOLVED: "where mail goes could not be found out",
-    ForwardingVerdict.HIDES_MAIL: "mail is hidden from its owner",
+    ForwardingVerdict.HIDES_MAIL: "mail is kept from its reader",
+    ForwardingVerdict.ROUTED: "mail is led through a server of others",
+    ForwardingVerdict.TRUSTED: "mail of others is taken for the organization's own",
+    ForwardingVerdict.UNFILTERED: "mail passes a filter that would look into it",
+    ForwardingVerdict.NEW_DOMAIN: "a domain became the organization's own, or stopped being it",
     ForwardingVerdict.DORMANT: "it does nothing now and would if it were switched on",
     ForwardingVerdict.KEEP: "it differs, and is kept as it is",
 }

@@ -184,13 +184,45 @@ SUBDOMAINS = Assumption(
 )
 TRANSPORT_RULE_ACTIONS = Assumption(
     id="exchange-transport-actions",
-    assumed="The actions of a mail-flow rule that send mail elsewhere are those of the list in "
-    "the adapter.",
+    assumed="Get-TransportRule prints conditions and actions under the names of the parameters of "
+    "New-TransportRule, and the classes of the actions in Actions.",
     standing=Standing.UNSEEN,
     source="office-docs-powershell, Microsoft365DSC#3541",
     dated="2026-08",
-    otherwise="A rule that diverts mail in a new way is not reported.",
-    depends=Dependents(guards=("mailbox-forwarding",)),
+    otherwise="A rule that does something in a new way is reported as one that is not understood.",
+    depends=Dependents(guards=("mailbox-forwarding",), verdicts=("could-not-tell",)),
+)
+OUTBOUND_SCOPE = Assumption(
+    id="exchange-outbound-scope",
+    assumed="A rule of an outbound spam policy applies where all its kinds of conditions are met, "
+    "one value of each, and no exception is; a domain includes its subdomains, and the "
+    "rule with the lowest priority number decides.",
+    standing=Standing.MEASURED,
+    source="defender-docs, outbound-spam-policies-configure.md",
+    dated="2025-02",
+    otherwise="The card says wrongly whether a forward leaves the tenant.",
+    depends=Dependents(guards=("mailbox-forwarding",), verdicts=("external",)),
+)
+AUTO_FORWARD_TYPE = Assumption(
+    id="exchange-auto-forward-type",
+    assumed="A mail-flow rule on MessageTypeMatches AutoForward meets what inbox rules forward, "
+    "not what a setting of the mailbox forwards; of redirected mail it is not known.",
+    standing=Standing.UNSEEN,
+    source="MicrosoftDocs/microsoft-365-docs#1377, #2044",
+    dated="2021",
+    otherwise="The card says wrongly whether a forward leaves the tenant.",
+    depends=Dependents(guards=("mailbox-forwarding",), verdicts=("external",)),
+)
+CONNECTOR_SHAPES = Assumption(
+    id="exchange-connector-shapes",
+    assumed="Get-OutboundConnector, Get-InboundConnector and Get-JournalRule print servers, "
+    "domains and certificates under the names of the parameters of their New- cmdlets; without "
+    "connectors and journals they print nothing.",
+    standing=Standing.MEASURED,
+    source="graph2otel (live, a small tenant), ScubaGear sample report",
+    dated="2026-07",
+    otherwise="A connector without a readable server is taken for one that follows MX records.",
+    depends=Dependents(guards=("mailbox-forwarding",), verdicts=("routed", "trusted")),
 )
 PERMISSION_RIGHTS = Assumption(
     id="exchange-permission-rights",
@@ -419,6 +451,9 @@ ASSUMPTIONS = (
     REMOTE_DOMAIN_DEFAULT,
     SUBDOMAINS,
     TRANSPORT_RULE_ACTIONS,
+    OUTBOUND_SCOPE,
+    AUTO_FORWARD_TYPE,
+    CONNECTOR_SHAPES,
     PERMISSION_RIGHTS,
     SEND_AS_TENANT_WIDE,
     MAILBOX_PERMISSION_IDENTITY,

@@ -40,11 +40,13 @@ from core.adapters.m365.inbox_rules.parse import (
 )
 from core.adapters.m365.mail_flow.parse import (
     parse_accepted_domain,
-    parse_outbound_policies,
     parse_recipient,
     parse_remote_domain,
-    parse_transport_rule,
     parse_verified_domain,
+)
+from core.adapters.m365.mail_flow.parse_rules import (
+    parse_outbound_policies,
+    parse_transport_rule,
 )
 from core.adapters.m365.mailboxes import parse_mailbox
 from core.adapters.m365.protocols import parse_mailbox_protocols, parse_protocol_use

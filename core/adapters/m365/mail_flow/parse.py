@@ -1,36 +1,30 @@
 """Rows of recipients, domains, policies and mail-flow rules into `core.tenant.mail_flow`. Pure."""
 
 import re
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import replace
 
 from core.adapters.exchange.command import Command
 from core.adapters.parsing import (
     ResponseRow,
-    is_set,
     parse_identifier,
     parse_object_id,
     parse_optional_bool,
     parse_recipient_kind,
     parse_recipient_text,
     parse_row_flag,
-    parse_sequence_number,
     parse_text,
     parse_value_list,
-    split_recipients,
 )
 from core.tenant.mail_flow import (
     AcceptedDomain,
-    OutboundPolicy,
     Recipient,
     RemoteDomain,
-    TransportRule,
 )
 
 RELIES_ON = (
     "exchange-recipient-names",
     "exchange-match-subdomains",
-    "exchange-transport-actions",
 )
 
 DOMAIN = re.compile(r"[^\s@/\\:\x00-\x1f]{1,253}")
@@ -209,74 +203,3 @@ def parse_remote_domain(row: ResponseRow) -> RemoteDomain:
     if allowed is None:
         raise ValueError("a remote domain that does not say whether it lets forwards pass")
     return RemoteDomain(parse_domain_name(row.get("DomainName")), allowed)
-
-
-def parse_outbound_policies(
-    policies: Iterable[ResponseRow], rules: Iterable[ResponseRow]
-) -> list[OutboundPolicy]:
-    """Policies with the rules that apply them. A custom policy without a rule has no effect."""
-    found = []
-    by_policy = {parse_text(rule.get("HostedOutboundSpamFilterPolicy")): rule for rule in rules}
-    for row in policies:
-        name = parse_text(row.get("Name")) or parse_text(row.get("Identity"))
-        default = parse_optional_bool(row.get("IsDefault"))
-        default = name.lower() == "default" if default is None else default
-        rule = by_policy.get(name) or by_policy.get(parse_text(row.get("Identity"))) or {}
-        found.append(
-            OutboundPolicy(
-                name=name,
-                mode=parse_text(row.get("AutoForwardingMode"), 64),
-                is_default=default,
-                enabled=default or parse_text(rule.get("State"), 64).lower() == "enabled",
-                priority=parse_sequence_number(rule.get("Priority")),
-                senders=parse_address_set(rule.get("From")),
-                sender_domains=parse_address_set(rule.get("SenderDomainIs")),
-                names_groups=any(
-                    is_set(rule.get(key))
-                    for key in rule
-                    if key == "FromMemberOf" or key.startswith("ExceptIf")
-                ),
-            )
-        )
-    return found
-
-
-def parse_address_set(value: object) -> frozenset[str]:
-    """Addresses or domains in lower case."""
-    return frozenset(
-        strip_address_prefix(part)
-        for part in parse_value_list(value)
-        if isinstance(part, str) and part
-    )
-
-
-def parse_transport_recipients(value: object) -> tuple[str, ...]:
-    """Recipients of a mail-flow rule: a list, one string, or objects that have an address."""
-    found = []
-    for part in split_recipients(value):
-        if isinstance(part, Mapping):
-            keys = ("Address", "PrimarySmtpAddress", "SmtpAddress", "Name")
-            part = next((part[key] for key in keys if part.get(key)), None)
-        if not isinstance(part, str) or not part.strip():
-            raise ValueError("a mail-flow rule with a recipient that cannot be read")
-        found += [parse_recipient_text(str(piece).strip()) for piece in split_recipients(part)]
-    return tuple(found)
-
-
-def parse_transport_rule(row: ResponseRow) -> TransportRule:
-    """A row of Get-TransportRule."""
-    rule_id = next(
-        (known for key in ("Guid", "ImmutableId") if (known := parse_identifier(row.get(key)))), ""
-    ) or parse_text(row.get("Identity"), 256)
-    if not rule_id:
-        raise ValueError("a mail-flow rule without a usable id")
-    return TransportRule(
-        id=rule_id,
-        name=parse_text(row.get("Name")) or parse_text(row.get("Identity")),
-        enabled=parse_text(row.get("State"), 64).lower() != "disabled",
-        enforced=parse_text(row.get("Mode"), 64).lower() not in ("audit", "auditandnotify"),
-        redirect_to=parse_transport_recipients(row.get("RedirectMessageTo")),
-        blind_copy_to=parse_transport_recipients(row.get("BlindCopyTo")),
-        copy_to=parse_transport_recipients(row.get("CopyTo")),
-        add_to=parse_transport_recipients(row.get("AddToRecipients")),
-    )

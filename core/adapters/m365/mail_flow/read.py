@@ -24,11 +24,13 @@ from core.adapters.m365.mail_flow.parse import (
     is_legacy_name,
     matches_recipient,
     parse_accepted_domain,
-    parse_outbound_policies,
     parse_recipient,
     parse_remote_domain,
-    parse_transport_rule,
     parse_verified_domain,
+)
+from core.adapters.m365.mail_flow.parse_rules import (
+    parse_outbound_policies,
+    parse_transport_rule,
 )
 from core.adapters.m365.mailboxes import ALL_RESULTS, CHUNK_SIZE
 from core.adapters.parsing import ResponseRow, parse_each_row

@@ -26,11 +26,13 @@ from core.adapters.m365.inbox_rules.parse import (
 from core.adapters.m365.mail_flow.parse import (
     RECIPIENT_PROPERTIES,
     parse_accepted_domain,
-    parse_outbound_policies,
     parse_recipient,
     parse_remote_domain,
-    parse_transport_rule,
     parse_verified_domain,
+)
+from core.adapters.m365.mail_flow.parse_rules import (
+    parse_outbound_policies,
+    parse_transport_rule,
 )
 from core.adapters.m365.mailboxes import MAILBOX_PROPERTIES, parse_mailbox
 from core.adapters.m365.shared_mailboxes import parse_shared_mailbox
@@ -54,6 +56,7 @@ from core.tenant.mail_flow import (
     OutboundPolicy,
     Recipient,
     RuleCondition,
+    SenderScope,
 )
 
 DOMAIN = {"DomainName": "contoso.example", "id": "contoso.example"}
@@ -759,9 +762,10 @@ def test_a_policy_applies_to_whom_its_rule_says() -> None:
             "Loose",
             "On",
             priority=1,
-            senders=frozenset({"ann@contoso.example"}),
-            sender_domains=frozenset({"contoso.example"}),
-            names_groups=True,
+            scope=SenderScope(
+                frozenset({"ann@contoso.example"}), domains=frozenset({"contoso.example"})
+            ),
+            exceptions=SenderScope(groups=("staff",)),
         ),
         OutboundPolicy("Orphan", "On", enabled=False),
     ]

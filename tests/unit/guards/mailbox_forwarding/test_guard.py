@@ -277,13 +277,13 @@ async def test_without_the_own_domains_nothing_is_called_outside(how: str) -> No
     else:
         fake.interrupted_sources.add(DOMAINS)
     reading = await look(fake)
-    assert reading.items == ()
+    assert await findings(fake) == []
     assert not reading.covers((DOMAINS,), "m1")
     assert {(miss.source, miss.object_id) for miss in reading.failures} == {
         (DOMAINS, ""),
         (MAILBOX_FORWARDS, "m1"),
         (INBOX_RULES, "m1"),
-        (TRANSPORT_RULES, "organization"),
+        (TRANSPORT_RULES, "t1"),
     }
 
 
@@ -888,7 +888,7 @@ async def test_rules_that_send_to_the_same_people_are_one_case_and_all_are_disab
     assert finding.changes == (DisableInboxRule("m1", "r1"), DisableInboxRule("m1", "r2"))
     assert finding.summary == (
         "Each of 2 inbox rules of ann@contoso.com forwards mail to the outside, to the same "
-        "addresses."
+        "addresses, and it leaves."
     )
     assert "Invoices" in finding.advice
     assert "copies" in finding.advice
@@ -989,7 +989,7 @@ async def test_a_mail_flow_rule_with_an_outside_recipient_concerns_everybody(
     finding = await only(fake)
     assert (finding.kind, finding.verdict) == ("transport-rule", ForwardingVerdict.EXTERNAL)
     assert finding.severity is severity
-    assert (finding.object_id, finding.sources) == ("organization", (TRANSPORT_RULES, DOMAINS))
+    assert (finding.object_id, finding.sources) == ("t1", (TRANSPORT_RULES, DOMAINS))
     assert finding.changes == ()
 
 
@@ -1023,11 +1023,11 @@ async def test_a_mail_flow_rule_to_an_allowed_domain_is_shown_and_not_told() -> 
 async def test_mail_flow_rules_that_could_not_be_listed_are_not_absent() -> None:
     fake = tenant()
     fake.fail_read(TRANSPORT_RULES)
-    assert not (await look(fake)).covers((TRANSPORT_RULES,), "organization")
+    assert not (await look(fake)).covers((TRANSPORT_RULES,), "t1")
     fake.clear_faults()
     fake.interrupted_sources.add(TRANSPORT_RULES)
     reading = await look(fake)
-    assert not reading.covers((TRANSPORT_RULES,), "organization")
+    assert not reading.covers((TRANSPORT_RULES,), "t1")
     assert reading.covers((MAILBOXES, INBOX_RULES), "m1")
 
 

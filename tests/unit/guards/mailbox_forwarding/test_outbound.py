@@ -1,116 +1,338 @@
 """Does forwarded mail actually leave?"""
 
+from collections.abc import Mapping, Sequence
 from dataclasses import replace
+from datetime import UTC, datetime, timedelta
 
 import pytest
 
-from core.guards.mailbox_forwarding.outbound import ForwardingPolicyResult, evaluate_forwarding
-from core.tenant.mail_flow import OutboundPolicy, RemoteDomain
+from core.guards.mailbox_forwarding.outbound import (
+    Departure,
+    ForwardingPolicyResult,
+    ForwardMethod,
+    OutboundSettings,
+    evaluate_forwarding,
+)
+from core.guards.mailbox_forwarding.recipients import ForwardTarget, RecipientLocation
+from core.tenant.mail_flow import OutboundPolicy, RemoteDomain, SenderScope, TransportRule
 
+NOW = datetime(2026, 11, 20, 6, 0, tzinfo=UTC)
 ANN = "Ann@contoso.com"
-OUT = ["x@evil.example"]
 ON = OutboundPolicy("Default", "On", is_default=True)
 OFF = OutboundPolicy("Default", "Off", is_default=True)
 AUTOMATIC = OutboundPolicy("Default", "Automatic", is_default=True)
 OPEN = RemoteDomain("*", auto_forward=True)
 CLOSED = RemoteDomain("*", auto_forward=False)
-FOR_ANN = OutboundPolicy("Ann", "Off", priority=1, senders=frozenset({"ann@contoso.com"}))
+ALLOWED, BLOCKED = ForwardingPolicyResult.ALLOWED, ForwardingPolicyResult.BLOCKED
+UNKNOWN, NOT_PINNED = ForwardingPolicyResult.UNKNOWN, ForwardingPolicyResult.AUTOMATIC
+
+
+def scope(
+    *addresses: str,
+    domains: Sequence[str] = (),
+    groups: Sequence[str] = (),
+    others: Sequence[str] = (),
+) -> SenderScope:
+    return SenderScope(frozenset(addresses), tuple(groups), frozenset(domains), tuple(others))
+
+
+FOR_ANN = OutboundPolicy("Ann", "Off", priority=1, scope=scope("ann@contoso.com"))
+
+
+def target(address: str = "x@evil.example", via: str = "") -> ForwardTarget:
+    return ForwardTarget(address, RecipientLocation.OUTSIDE, address, via)
+
+
+def leaves(
+    policies: Sequence[OutboundPolicy] | None,
+    remotes: Sequence[RemoteDomain] | None = (OPEN,),
+    rules: Sequence[TransportRule] | None = (),
+    *,
+    sender: str = ANN,
+    method: ForwardMethod = ForwardMethod.RULE,
+    targets: Sequence[ForwardTarget] = (target(),),
+) -> Departure:
+    settings = OutboundSettings(policies, remotes, rules)
+    return evaluate_forwarding(sender, method, targets, settings, NOW)
 
 
 @pytest.mark.parametrize(
     ("policy", "remote", "expected"),
     [
-        (ON, OPEN, ForwardingPolicyResult.ALLOWED),
-        (OFF, OPEN, ForwardingPolicyResult.BLOCKED),
-        (AUTOMATIC, OPEN, ForwardingPolicyResult.AUTOMATIC),
-        (ON, CLOSED, ForwardingPolicyResult.BLOCKED),
-        (OFF, CLOSED, ForwardingPolicyResult.BLOCKED),
-        (AUTOMATIC, CLOSED, ForwardingPolicyResult.BLOCKED),
-        (replace(ON, mode="Sometimes"), OPEN, ForwardingPolicyResult.UNKNOWN),
-        (replace(ON, mode=" on "), OPEN, ForwardingPolicyResult.ALLOWED),
+        (ON, OPEN, ALLOWED),
+        (OFF, OPEN, BLOCKED),
+        (AUTOMATIC, OPEN, NOT_PINNED),
+        (ON, CLOSED, BLOCKED),
+        (OFF, CLOSED, BLOCKED),
+        (AUTOMATIC, CLOSED, BLOCKED),
+        (replace(ON, mode="Sometimes"), OPEN, UNKNOWN),
+        (replace(ON, mode=" on "), OPEN, ALLOWED),
     ],
 )
 def test_either_setting_alone_can_stop_a_forward(
     policy: OutboundPolicy, remote: RemoteDomain, expected: ForwardingPolicyResult
 ) -> None:
-    assert evaluate_forwarding(ANN, OUT, [policy], [remote]) is expected
+    assert leaves([policy], [remote]).result is expected
+
+
+def test_each_answer_is_one_sentence_that_names_what_decides() -> None:
+    assert leaves([ON]).sentence == "nothing stops this mail: it leaves the organization"
+    assert leaves([OFF]).sentence == (
+        "this mail is stopped before it leaves, by outbound spam policy Default"
+    )
+    assert leaves([ON], [CLOSED]).sentence == (
+        "this mail is stopped before it leaves, by the remote domain *"
+    )
+    assert leaves([AUTOMATIC]).sentence == (
+        "outbound spam policy Default is set to Automatic: blocked today, but not pinned"
+    )
+    assert leaves(None).sentence == (
+        "whether this mail leaves is not known: the outbound spam policies were not read"
+    )
+    assert leaves([replace(ON, mode="x")]).reason == (
+        "the mode of outbound spam policy Default is not known"
+    )
+    headlines = [leaves([one]).headline for one in (ON, OFF, AUTOMATIC)] + [leaves(None).headline]
+    assert headlines == [
+        ", and it leaves",
+        ", but outbound spam policy Default stops it",
+        ", and outbound spam policy Default stops it for now",
+        ", and whether it leaves is not known",
+    ]
 
 
 def test_what_could_not_be_read_never_counts_as_letting_pass() -> None:
-    assert evaluate_forwarding(ANN, OUT, None, [OPEN]) is ForwardingPolicyResult.UNKNOWN
-    assert evaluate_forwarding(ANN, OUT, [ON], None) is ForwardingPolicyResult.UNKNOWN
-    assert evaluate_forwarding(ANN, OUT, None, None) is ForwardingPolicyResult.UNKNOWN
-    assert evaluate_forwarding(ANN, OUT, [], [OPEN]) is ForwardingPolicyResult.UNKNOWN
-    assert evaluate_forwarding(ANN, OUT, [OFF], None) is ForwardingPolicyResult.BLOCKED
-    assert evaluate_forwarding(ANN, OUT, None, [CLOSED]) is ForwardingPolicyResult.BLOCKED
+    assert leaves(None).result is UNKNOWN
+    assert leaves([ON], None).result is UNKNOWN
+    assert leaves(None, None).result is UNKNOWN
+    assert leaves([]).result is UNKNOWN
+    assert leaves([ON], rules=None).result is UNKNOWN
+    assert leaves([OFF], None).result is BLOCKED
+    assert leaves(None, [CLOSED]).result is BLOCKED
+    assert leaves([OFF], rules=None).result is BLOCKED
 
 
 def test_the_enabled_rule_that_comes_first_decides() -> None:
-    later = OutboundPolicy("later", "On", priority=5, sender_domains=frozenset({"contoso.com"}))
-    assert (
-        evaluate_forwarding(ANN, OUT, [ON, later, FOR_ANN], [OPEN])
-        is ForwardingPolicyResult.BLOCKED
+    later = OutboundPolicy("later", "On", priority=5, scope=scope(domains=["contoso.com"]))
+    assert leaves([ON, later, FOR_ANN]).result is BLOCKED
+    assert leaves([OFF, later], sender="bob@contoso.com").result is ALLOWED
+    assert leaves([ON, replace(FOR_ANN, enabled=False)]).result is ALLOWED
+    assert leaves([OFF, FOR_ANN, replace(later, priority=0)]).result is ALLOWED
+
+
+@pytest.mark.parametrize(
+    ("of", "applies"),
+    [
+        (scope("ann@contoso.com"), True),
+        (scope("ANN@CONTOSO.COM", "eve@contoso.com"), True),
+        (scope("eve@contoso.com"), False),
+        (scope(domains=["contoso.com"]), True),
+        (scope(domains=["other.example", "contoso.com"]), True),
+        (scope(domains=["evilcontoso.com"]), False),
+        (scope(domains=["sub.contoso.com"]), False),
+        (scope("ann@contoso.com", domains=["contoso.com"]), True),
+        (scope("ann@contoso.com", domains=["other.example"]), False),
+        (scope("eve@contoso.com", domains=["contoso.com"]), False),
+        (scope(groups=["staff"]), None),
+        (scope("eve@contoso.com", groups=["staff"]), False),
+        (scope("ann@contoso.com", groups=["staff"]), None),
+        (scope("Ann Example"), None),
+        (scope("Ann Example", domains=["other.example"]), False),
+        (scope("ann@contoso.com", others=["SomethingNew"]), None),
+        (scope(), None),
+    ],
+)
+def test_kinds_of_conditions_are_anded_and_their_values_ored(
+    of: SenderScope, applies: bool | None
+) -> None:
+    policy = OutboundPolicy("Block", "Off", scope=of)
+    expected = {True: BLOCKED, False: ALLOWED, None: UNKNOWN}[applies]
+    assert leaves([ON, policy]).result is expected
+    contrary = {True: ALLOWED, False: BLOCKED, None: UNKNOWN}[applies]
+    assert leaves([OFF, replace(policy, mode="On")]).result is contrary
+
+
+@pytest.mark.parametrize(
+    ("sender", "of", "without", "applies"),
+    [
+        ("a@mail.contoso.com", scope(domains=["contoso.com"]), scope(), True),
+        (
+            "a@mail.contoso.com",
+            scope(domains=["contoso.com"]),
+            scope(domains=["mail.contoso.com"]),
+            False,
+        ),
+        (
+            "a@contoso.com",
+            scope(domains=["contoso.com"]),
+            scope(domains=["mail.contoso.com"]),
+            True,
+        ),
+        ("a@contoso.com", scope(domains=["contoso.com"]), scope("a@contoso.com"), False),
+        ("b@contoso.com", scope(domains=["contoso.com"]), scope("a@contoso.com"), True),
+        ("b@contoso.com", scope(domains=["contoso.com"]), scope(groups=["board"]), None),
+        (
+            "b@contoso.com",
+            scope(domains=["contoso.com"]),
+            scope("b@contoso.com", groups=["board"]),
+            False,
+        ),
+        ("b@other.example", scope(domains=["contoso.com"]), scope(groups=["board"]), False),
+    ],
+)
+def test_exceptions_win_and_a_domain_covers_what_is_below_it(
+    sender: str, of: SenderScope, without: SenderScope, applies: bool | None
+) -> None:
+    policy = OutboundPolicy("Block", "Off", scope=of, exceptions=without)
+    expected = {True: BLOCKED, False: ALLOWED, None: UNKNOWN}[applies]
+    assert leaves([ON, policy], sender=sender).result is expected
+
+
+def test_a_policy_that_may_apply_makes_the_answer_unknown_unless_all_say_the_same() -> None:
+    groups = OutboundPolicy("groups", "On", priority=0, scope=scope(groups=["staff"]))
+    unknown = leaves([OFF, groups])
+    assert unknown.result is UNKNOWN
+    assert unknown.reason == (
+        "outbound spam policy groups may apply to the sender: it names groups, whose members were "
+        "not read"
     )
-    assert (
-        evaluate_forwarding("bob@contoso.com", OUT, [OFF, later], [OPEN])
-        is ForwardingPolicyResult.ALLOWED
-    )
-    off = replace(FOR_ANN, enabled=False)
-    assert evaluate_forwarding(ANN, OUT, [ON, off], [OPEN]) is ForwardingPolicyResult.ALLOWED
-    first = replace(later, priority=0)
-    assert (
-        evaluate_forwarding(ANN, OUT, [OFF, FOR_ANN, first], [OPEN])
-        is ForwardingPolicyResult.ALLOWED
-    )
-
-
-def test_a_rule_for_another_domain_does_not_apply() -> None:
-    other = OutboundPolicy("x", "Off", sender_domains=frozenset({"evilcontoso.com"}))
-    assert evaluate_forwarding(ANN, OUT, [ON, other], [OPEN]) is ForwardingPolicyResult.ALLOWED
-
-
-def test_a_rule_that_names_groups_before_makes_the_answer_unknown() -> None:
-    groups = OutboundPolicy("groups", "On", priority=0, names_groups=True)
-    assert evaluate_forwarding(ANN, OUT, [OFF, groups], [OPEN]) is ForwardingPolicyResult.UNKNOWN
-    assert evaluate_forwarding(ANN, OUT, [ON, groups], [OPEN]) is ForwardingPolicyResult.ALLOWED
-    assert evaluate_forwarding(ANN, OUT, [ON, FOR_ANN, replace(groups, priority=9)], [OPEN]) is (
-        ForwardingPolicyResult.BLOCKED
-    )
-
-
-def test_a_rule_with_exceptions_that_names_the_mailbox_may_not_be_the_one() -> None:
-    assert (
-        evaluate_forwarding(ANN, OUT, [ON, replace(FOR_ANN, names_groups=True)], [OPEN])
-        is ForwardingPolicyResult.UNKNOWN
-    )
+    assert leaves([ON, groups]).result is ALLOWED
+    assert leaves([ON, FOR_ANN, replace(groups, priority=9)]).result is BLOCKED
 
 
 @pytest.mark.parametrize(
     ("remotes", "expected"),
     [
-        ([OPEN, RemoteDomain("evil.example", False)], ForwardingPolicyResult.BLOCKED),
-        ([CLOSED, RemoteDomain("evil.example", True)], ForwardingPolicyResult.ALLOWED),
-        ([CLOSED, RemoteDomain("*.example", True)], ForwardingPolicyResult.ALLOWED),
-        ([OPEN, RemoteDomain("*.evil.example", False)], ForwardingPolicyResult.BLOCKED),
-        (
-            [RemoteDomain("*.example", False), RemoteDomain("*.evil.example", True), CLOSED],
-            ForwardingPolicyResult.ALLOWED,
-        ),
-        ([OPEN, RemoteDomain("vil.example", False)], ForwardingPolicyResult.ALLOWED),
-        ([RemoteDomain("other.example", True)], ForwardingPolicyResult.UNKNOWN),
-        ([], ForwardingPolicyResult.UNKNOWN),
+        ([OPEN, RemoteDomain("evil.example", False)], BLOCKED),
+        ([CLOSED, RemoteDomain("evil.example", True)], ALLOWED),
+        ([CLOSED, RemoteDomain("*.example", True)], ALLOWED),
+        ([OPEN, RemoteDomain("*.evil.example", False)], BLOCKED),
+        ([RemoteDomain("*.example", False), RemoteDomain("*.evil.example", True), CLOSED], ALLOWED),
+        ([OPEN, RemoteDomain("vil.example", False)], ALLOWED),
+        ([RemoteDomain("other.example", True)], UNKNOWN),
+        ([], UNKNOWN),
     ],
 )
 def test_the_most_specific_remote_domain_decides(
     remotes: list[RemoteDomain], expected: ForwardingPolicyResult
 ) -> None:
-    assert evaluate_forwarding(ANN, OUT, [ON], remotes) is expected
+    assert leaves([ON], remotes).result is expected
 
 
 def test_the_worst_of_several_targets_decides() -> None:
     remotes = [OPEN, RemoteDomain("evil.example", False)]
-    assert (
-        evaluate_forwarding(ANN, ["x@evil.example", "y@other.example"], [ON], remotes)
-        is ForwardingPolicyResult.ALLOWED
+    targets = (target("x@evil.example"), target("y@other.example"))
+    assert leaves([ON], remotes, targets=targets).result is ALLOWED
+    assert leaves([ON], remotes, targets=()).result is UNKNOWN
+
+
+def test_what_stops_a_forward_may_not_stop_a_group_from_sending_it_on() -> None:
+    through = target(via="MailUniversalDistributionGroup desk@contoso.com")
+    found = leaves([OFF], targets=(through,))
+    assert found.result is UNKNOWN
+    assert "through a group" in found.reason
+    assert leaves([ON], targets=(through,)).result is ALLOWED
+    assert leaves([OFF], targets=(target(via="MailContact c@contoso.com"),)).result is BLOCKED
+
+
+# ----------------------------------------------------------------------------------------------
+# Mail-flow rules that stop automatic forwards
+# ----------------------------------------------------------------------------------------------
+
+BLOCK = TransportRule(
+    "t1",
+    "Block auto-forward",
+    actions={"RejectMessageReasonText": ("no",)},
+    conditions={"MessageTypeMatches": ("AutoForward",)},
+)
+
+
+def block(
+    conditions: Mapping[str, tuple[str, ...]] | None = None,
+    exceptions: Mapping[str, tuple[str, ...]] | None = None,
+) -> TransportRule:
+    return replace(
+        BLOCK,
+        conditions={**BLOCK.conditions, **(conditions or {})},
+        exceptions=exceptions or {},
     )
-    assert evaluate_forwarding(ANN, [], [ON], remotes) is ForwardingPolicyResult.UNKNOWN
+
+
+def test_a_rule_that_refuses_automatic_forwards_stops_what_inbox_rules_forward() -> None:
+    found = leaves([ON], rules=[BLOCK])
+    assert found.result is BLOCKED
+    assert found.reason == "the organization's mail-flow rule Block auto-forward"
+    assert leaves([ON], rules=[BLOCK], method=ForwardMethod.MAILBOX).result is ALLOWED
+    redirected = leaves([ON], rules=[BLOCK], method=ForwardMethod.REDIRECT)
+    assert redirected.result is UNKNOWN
+    assert redirected.reason.endswith("Block auto-forward may stop it")
+
+
+@pytest.mark.parametrize(
+    "action",
+    [
+        *("DeleteMessage", "Quarantine", "RedirectMessageTo", "ModerateMessageByUser"),
+        *("RejectMessageEnhancedStatusCode", "SmtpRejectMessageRejectText", "Disconnect"),
+    ],
+)
+def test_each_action_that_keeps_the_message_from_its_recipient_stops_it(action: str) -> None:
+    assert leaves([ON], rules=[replace(BLOCK, actions={action: ("True",)})]).result is BLOCKED
+
+
+@pytest.mark.parametrize("action", ["BlindCopyTo", "PrependSubject", "SetSCL", "NotifySender"])
+def test_a_rule_that_only_marks_forwards_stops_nothing(action: str) -> None:
+    assert leaves([ON], rules=[replace(BLOCK, actions={action: ("x",)})]).result is ALLOWED
+
+
+@pytest.mark.parametrize(
+    "rule",
+    [
+        replace(BLOCK, enabled=False),
+        replace(BLOCK, enforced=False),
+        replace(BLOCK, activates_at=NOW + timedelta(days=1)),
+        replace(BLOCK, expires_at=NOW - timedelta(days=1)),
+        replace(BLOCK, conditions={"MessageTypeMatches": ("OOF",)}),
+        replace(BLOCK, conditions={"SubjectContainsWords": ("x",)}),
+    ],
+)
+def test_a_rule_that_does_not_act_on_forwards_now_stops_nothing(rule: TransportRule) -> None:
+    assert leaves([ON], rules=[rule]).result is ALLOWED
+
+
+@pytest.mark.parametrize(
+    ("conditions", "exceptions", "expected"),
+    [
+        ({"FromScope": ("InOrganization",), "SentToScope": ("NotInOrganization",)}, {}, BLOCKED),
+        ({"FromScope": ("NotInOrganization",)}, {}, ALLOWED),
+        ({"SentToScope": ("InOrganization",)}, {}, ALLOWED),
+        ({"SentToScope": ("ExternalPartner",)}, {}, UNKNOWN),
+        ({"SenderDomainIs": ("contoso.com",)}, {}, BLOCKED),
+        ({"SenderDomainIs": ("other.example",)}, {}, ALLOWED),
+        ({"From": ("ann@contoso.com",)}, {}, BLOCKED),
+        ({"From": ("bob@contoso.com",)}, {}, ALLOWED),
+        ({"From": ("Ann Example",)}, {}, UNKNOWN),
+        ({"RecipientDomainIs": ("evil.example",)}, {}, BLOCKED),
+        ({"RecipientDomainIs": ("other.example",)}, {}, ALLOWED),
+        ({"SentTo": ("x@evil.example",)}, {}, BLOCKED),
+        ({"FromMemberOf": ("staff@contoso.com",)}, {}, UNKNOWN),
+        ({"SubjectContainsWords": ("x",)}, {}, UNKNOWN),
+        ({}, {"RecipientDomainIs": ("evil.example",)}, ALLOWED),
+        ({}, {"RecipientDomainIs": ("other.example",)}, BLOCKED),
+        ({}, {"From": ("ann@contoso.com",)}, ALLOWED),
+        ({}, {"FromMemberOf": ("board@contoso.com",)}, UNKNOWN),
+        ({"From": ("bob@contoso.com",)}, {"FromMemberOf": ("board@contoso.com",)}, ALLOWED),
+    ],
+)
+def test_the_conditions_and_exceptions_of_a_blocking_rule_count(
+    conditions: Mapping[str, tuple[str, ...]],
+    exceptions: Mapping[str, tuple[str, ...]],
+    expected: ForwardingPolicyResult,
+) -> None:
+    assert leaves([ON], rules=[block(conditions, exceptions)]).result is expected
+
+
+def test_a_rule_on_the_header_of_inbox_rules_may_stop_a_forward() -> None:
+    header = {"HeaderContainsMessageHeader": ("X-MS-Exchange-Inbox-Rules-Loop",)}
+    assert leaves([ON], rules=[replace(BLOCK, conditions=header)]).result is UNKNOWN
+    other = {"HeaderContainsMessageHeader": ("X-Spam",)}
+    assert leaves([ON], rules=[replace(BLOCK, conditions=other)]).result is ALLOWED

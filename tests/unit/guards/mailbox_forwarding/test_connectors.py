@@ -1,0 +1,275 @@
+"""Connectors and journal rules: the shapes that are meant, then one thing varied a case."""
+
+from dataclasses import replace
+from datetime import UTC, datetime
+
+import pytest
+
+from core.guards.mailbox_forwarding.connector_findings import (
+    ConnectorItem,
+    JournalItem,
+    judge_connector,
+    judge_journal_rule,
+)
+from core.guards.mailbox_forwarding.connectors import (
+    InboundConnector,
+    JournalRule,
+    OutboundConnector,
+    parse_inbound_connector,
+    parse_journal_rule,
+    parse_outbound_connector,
+)
+from core.guards.mailbox_forwarding.guard import GUARD
+from core.guards.mailbox_forwarding.recipients import (
+    ForwardTarget,
+    KnownRecipients,
+    RecipientLocation,
+    locate_recipient,
+)
+from core.guards.mailbox_forwarding.verdicts import ForwardingVerdict
+from core.microsoft365.addresses import OwnDomains
+from core.model.findings import Finding, Severity, Verdict, format_facts
+from core.model.guards import GuardPolicy
+from core.tenant.configuration import Configuration
+from core.tenant.mail_flow import AcceptedDomain
+
+TERMS = GuardPolicy(datetime(2026, 11, 20, 6, 0, tzinfo=UTC), GUARD.options)
+ALLOWING = replace(
+    TERMS, options=replace(GUARD.options, allowed_domains=frozenset({"archive.example"}))
+)
+OWN = OwnDomains.from_accepted_domains([AcceptedDomain("contoso.com")])
+HYBRID_OUT = OutboundConnector(
+    "c1",
+    "Outbound to 1",
+    True,
+    ("mail.contoso.com",),
+    ("contoso.com",),
+    certificate="mail.contoso.com",
+)
+PARTNER = OutboundConnector("c2", "Bank", True, ("relay.bank.example",), ("bank.example",))
+HYBRID_IN = InboundConnector(
+    "c3",
+    "Inbound from 1",
+    True,
+    on_premises=True,
+    internal=True,
+    senders=("*",),
+    certificate="*.contoso.com",
+    needs_certificate=True,
+)
+JOURNAL = JournalRule("j1", "Archive", True, "j@archive.example")
+
+
+def judge(
+    connector: OutboundConnector | InboundConnector, policy: GuardPolicy = TERMS
+) -> list[Finding]:
+    return list(judge_connector(ConnectorItem(connector, OWN), policy))
+
+
+def only(connector: OutboundConnector | InboundConnector, policy: GuardPolicy = TERMS) -> Finding:
+    (finding,) = judge(connector, policy)
+    return finding
+
+
+@pytest.mark.parametrize(
+    "connector",
+    [
+        HYBRID_OUT,
+        replace(HYBRID_OUT, domains=("*",), takes_all=True),
+        PARTNER,
+        replace(PARTNER, smart_hosts=("bank.example",)),
+        replace(PARTNER, smart_hosts=()),
+        replace(PARTNER, smart_hosts=("203.0.113.9",), enabled=False),
+        replace(PARTNER, smart_hosts=("203.0.113.9",), for_rules_only=True),
+    ],
+)
+def test_mail_to_own_servers_or_to_the_partners_is_nothing(connector: OutboundConnector) -> None:
+    assert judge(connector) == []
+
+
+@pytest.mark.parametrize(
+    ("connector", "severity"),
+    [
+        (replace(PARTNER, smart_hosts=("203.0.113.9",)), Severity.MEDIUM),
+        (replace(PARTNER, smart_hosts=("relay.bank.example.evil.example",)), Severity.MEDIUM),
+        (replace(PARTNER, smart_hosts=("relay.notbank.example",)), Severity.MEDIUM),
+        (replace(PARTNER, smart_hosts=("relay.bank.example", "203.0.113.9")), Severity.MEDIUM),
+        (replace(PARTNER, domains=("*",)), Severity.HIGH),
+        (replace(PARTNER, domains=()), Severity.HIGH),
+        (replace(PARTNER, domains=("other.example",), takes_all=True), Severity.HIGH),
+        (replace(HYBRID_OUT, smart_hosts=("mail.evilcontoso.com",)), Severity.HIGH),
+        (replace(HYBRID_OUT, smart_hosts=("mail.contoso.com.evil.example",)), Severity.HIGH),
+    ],
+)
+def test_mail_through_a_server_of_others_is_told(
+    connector: OutboundConnector, severity: Severity
+) -> None:
+    finding = only(connector)
+    assert (finding.verdict, finding.severity) == (ForwardingVerdict.ROUTED, severity)
+    assert finding.object_id == connector.id
+    assert finding.kind == "outbound-connector"
+
+
+def test_a_known_connector_that_leads_elsewhere_is_another_finding() -> None:
+    first = only(replace(PARTNER, domains=("*",)))
+    renamed = only(replace(PARTNER, domains=("*",), name="x"))
+    elsewhere = only(replace(PARTNER, domains=("*",), smart_hosts=("203.0.113.9",)))
+    assert renamed.compute_key("g") == first.compute_key("g")
+    assert elsewhere.compute_key("g") != first.compute_key("g")
+    (narrow,) = only(replace(PARTNER, smart_hosts=("203.0.113.9",))).reaches
+    (wide,) = elsewhere.reaches
+    assert wide.covers(narrow)
+    assert not narrow.covers(wide)
+
+
+def test_a_server_in_an_allowed_domain_is_shown_and_not_told() -> None:
+    filtering = replace(PARTNER, domains=("*",), smart_hosts=("eu.archive.example",))
+    finding = only(filtering, ALLOWING)
+    assert (finding.verdict, finding.severity) == (ForwardingVerdict.KEEP, Severity.INFO)
+    both = replace(filtering, smart_hosts=("eu.archive.example", "203.0.113.9"))
+    assert only(both, ALLOWING).severity is Severity.HIGH
+
+
+@pytest.mark.parametrize(
+    "connector",
+    [
+        HYBRID_IN,
+        replace(HYBRID_IN, internal=False, certificate="mail.contoso.com"),
+        replace(HYBRID_IN, enabled=False, certificate=""),
+        replace(HYBRID_IN, on_premises=False, internal=False, certificate=""),
+        replace(HYBRID_IN, on_premises=False, internal=False, addresses=("203.0.113.9",)),
+    ],
+)
+def test_own_servers_and_partners_that_prove_themselves_are_nothing(
+    connector: InboundConnector,
+) -> None:
+    assert judge(connector) == []
+
+
+@pytest.mark.parametrize(
+    ("connector", "severity", "proof"),
+    [
+        (
+            replace(HYBRID_IN, certificate="*.evil.example"),
+            Severity.HIGH,
+            "proof: a certificate of *.evil.example",
+        ),
+        (
+            replace(HYBRID_IN, needs_certificate=False, addresses=("203.0.113.9",)),
+            Severity.HIGH,
+            "proof: the address of the server alone",
+        ),
+        (replace(HYBRID_IN, certificate=""), Severity.HIGH, "proof: none that was read"),
+        (
+            replace(HYBRID_IN, internal=False, certificate="", addresses=("203.0.113.9",)),
+            Severity.MEDIUM,
+            "proof: the address of the server alone",
+        ),
+        (
+            replace(HYBRID_IN, on_premises=False, certificate="x.example"),
+            Severity.HIGH,
+            "proof: a certificate of x.example",
+        ),
+    ],
+)
+def test_mail_of_others_that_counts_as_ones_own_is_told(
+    connector: InboundConnector, severity: Severity, proof: str
+) -> None:
+    finding = only(connector)
+    assert (finding.verdict, finding.severity) == (ForwardingVerdict.TRUSTED, severity)
+    assert proof in format_facts(finding.facts)
+
+
+def journal(
+    address: str, policy: GuardPolicy = TERMS, rule: JournalRule = JOURNAL
+) -> list[Finding]:
+    targets = locate_recipient(address, OWN, KnownRecipients()) or ()
+    return list(judge_journal_rule(JournalItem(replace(rule, address=address), targets), policy))
+
+
+def test_a_journal_outside_is_told_and_one_of_an_allowed_archive_is_shown() -> None:
+    (finding,) = journal("j@drop.example")
+    assert (finding.verdict, finding.severity) == (ForwardingVerdict.EXTERNAL, Severity.HIGH)
+    assert format_facts(finding.facts)[:2] == ("to: j@drop.example", "mail of: everybody")
+    (kept,) = journal("j@archive.example", ALLOWING)
+    assert (kept.verdict, kept.severity) == (ForwardingVerdict.KEEP, Severity.INFO)
+    (lost,) = journal("")
+    assert lost.verdict == ForwardingVerdict.UNRESOLVED
+
+
+def test_a_journal_on_premises_and_a_disabled_one_are_nothing() -> None:
+    inside = (ForwardTarget("j", RecipientLocation.INSIDE, "journal@contoso.com"),)
+    assert list(judge_journal_rule(JournalItem(JOURNAL, inside), TERMS)) == []
+    assert journal("j@drop.example", rule=replace(JOURNAL, enabled=False)) == []
+
+
+def test_a_journal_to_a_group_that_was_not_looked_into_is_told() -> None:
+    unseen = (ForwardTarget("j", RecipientLocation.UNSEEN, "g@contoso.com", reason="dynamic"),)
+    (finding,) = judge_journal_rule(JournalItem(JOURNAL, unseen), TERMS)
+    assert (finding.verdict, finding.severity) == (Verdict.COULD_NOT_TELL, Severity.LOW)
+
+
+def test_a_journal_of_everybody_goes_further_than_one_of_somebody() -> None:
+    ((everybody,),) = [one.reaches for one in journal("j@drop.example")]
+    of_ceo = replace(JOURNAL, recipient="ceo@contoso.com")
+    ((somebody,),) = [one.reaches for one in journal("j@drop.example", rule=of_ceo)]
+    assert everybody.covers(somebody)
+    assert not somebody.covers(everybody)
+
+
+# ----------------------------------------------------------------------------------------------
+# How Exchange prints them
+# ----------------------------------------------------------------------------------------------
+
+
+def item(**values: object) -> Configuration:
+    return Configuration("x", "Gateway", "Gateway", values)
+
+
+def test_an_outbound_connector_is_read_in_the_forms_of_the_wire() -> None:
+    found = parse_outbound_connector(
+        item(
+            Guid="6C7A0A1E-0000-4000-8000-000000000001",
+            Enabled="True",
+            SmartHosts=[{"Domain": "relay.example"}, "[192.0.2.1]"],
+            RecipientDomains="smtp:Bank.example;1",
+            IsTransportRuleScoped=False,
+            TlsDomain="relay.example",
+            RouteAllMessagesViaOnPremises=True,
+        )
+    )
+    assert found == OutboundConnector(
+        "6c7a0a1e-0000-4000-8000-000000000001",
+        "Gateway",
+        True,
+        ("relay.example", "[192.0.2.1]"),
+        ("bank.example",),
+        certificate="relay.example",
+        takes_all=True,
+    )
+
+
+def test_an_inbound_connector_is_read_in_the_forms_of_the_wire() -> None:
+    found = parse_inbound_connector(
+        item(
+            ConnectorType="OnPremises",
+            SenderDomains=["smtp:*;1"],
+            SenderIPAddresses="192.0.2.1",
+            RequireTls="False",
+            CloudServicesMailEnabled=True,
+            TlsSenderCertificateName=None,
+        )
+    )
+    assert found == InboundConnector(
+        *("Gateway", "Gateway", True),
+        on_premises=True,
+        internal=True,
+        senders=("*",),
+        addresses=("192.0.2.1",),
+    )
+
+
+def test_a_journal_rule_is_read_and_what_is_not_said_counts_as_enabled() -> None:
+    found = parse_journal_rule(item(JournalEmailAddress=" j@drop.example ", Recipient=None))
+    assert found == JournalRule("Gateway", "Gateway", True, "j@drop.example")
+    assert not parse_journal_rule(item(Enabled="False")).enabled
