@@ -7,6 +7,7 @@ slow call a mailbox. Here both views become one, and what could not be understoo
 
 from collections import defaultdict
 from collections.abc import Iterable, Iterator, Sequence
+from dataclasses import replace
 
 from core.guards.mailbox_forwarding.conditions import Owner
 from core.guards.mailbox_forwarding.folders import classify_folder, classify_folder_path
@@ -141,12 +142,13 @@ def find_hiding(
     def is_own_domain(domain: str) -> bool:
         return domain == home or (own is not None and own.contains_domain(domain))
 
-    return judge_hiding(
+    hiding = judge_hiding(
         rule,
         find_folder(rule, inputs),
         visibility is RuleVisibility.HIDDEN,
         Owner(mailbox.address, is_own_domain),
     )
+    return replace(hiding, folder_name=find_folder_name(rule, inputs)) if hiding else None
 
 
 def is_folder_unread(rule: InboxRule, inputs: ForwardingInputs) -> bool:
@@ -187,6 +189,14 @@ def assemble_unreadable_rule(
         yield ReadFailure(INBOX_RULES, miss.reason, mailbox.id, format_mailbox_name(mailbox))
     if not (miss and miss.object_id):
         yield InboxRuleForward(mailbox, rule, visibility)
+
+
+def find_folder_name(rule: InboxRule, inputs: ForwardingInputs) -> str:
+    """What the folder is called that a rule moves mail to; "" for none, or where nobody looked."""
+    if rule.delete:
+        return ""
+    folder = inputs.folders.get((rule.mailbox_id, rule.move_to))
+    return rule.move_to if rule.api == "exchange" else folder.name if folder else ""
 
 
 def find_folder(rule: InboxRule, inputs: ForwardingInputs) -> str:

@@ -52,6 +52,8 @@ class Hiding:
     words: tuple[str, ...] = ()
     """The texts it looks for that a thief would look for."""
     senders: Senders = field(default_factory=Senders)
+    folder_name: str = ""
+    """What the folder is called where it moves mail to; empty where nobody looked."""
 
 
 def is_exchanges_own_rule(rule: InboxRule, folder: str) -> bool:

@@ -99,6 +99,8 @@ def list_rule_facts(item: InboxRuleForward, with_hiding: bool) -> Iterator[Fact]
 def list_hiding_facts(rule: InboxRule, hiding: Hiding) -> Iterator[Fact]:
     """How a rule keeps mail from its reader."""
     yield Fact("", PLACE_TEXTS[hiding.place])
+    if hiding.folder_name:
+        yield Fact("folder", quote_text(hiding.folder_name, MAX_VALUE_LENGTH))
     if rule.mark_as_read and hiding.place != READ:
         yield Fact("", "marks it as read")
 

@@ -67,6 +67,7 @@ def expect_hiding(verdict: str | None = "hides-mail") -> ExpectedFindings:
     return {("inbox-rule-hides", verdict)} if verdict else set()
 
 
+EXPECT_LOST = {("inbox-rule-hides", "could-not-tell")}
 EXPECT_HIDDEN = {("inbox-rule-hidden", "could-not-tell")}
 EXPECT_UNREADABLE = {("inbox-rule-unreadable", "could-not-tell")}
 
@@ -432,4 +433,37 @@ HIDING_RULES = (
     build_rule_sample("copy", set(), {"copyToFolder": "AAMk-deleted="}),
     build_rule_sample("not-deleting", expect_hiding(), {"delete": False, "markAsRead": True}),
     build_rule_sample("off-delete", set(), {"delete": True}, isEnabled=False),
+    *(
+        build_rule_sample(f"every-{number}", expect_hiding(), {"delete": True}, conditions=every)
+        for number, every in enumerate(
+            (
+                {"sentToMe": True},
+                {"bodyContains": ["@"]},
+                {"bodyContains": ["\0"]},
+                {"headerContains": ["Received"]},
+                {"recipientContains": ["@contoso.com"]},
+                {"withinSizeRange": {"minimumSize": 0, "maximumSize": None}},
+                {"importance": "normal"},
+            )
+        )
+    ),
+    build_rule_sample(
+        "everything-in-sight", expect_hiding(), {"moveToFolder": "AAMk-projects="}, conditions=None
+    ),
+    *(
+        build_rule_sample(
+            f"sorts-{number}", set(), {"moveToFolder": "AAMk-projects="}, conditions=some
+        )
+        for number, some in enumerate(
+            (
+                {"subjectContains": ["invoice"]},
+                {"senderContains": ["news@shop.example"]},
+                {"fromAddresses": [build_email_address("anna@contoso.com")]},
+                {"sentToAddresses": [build_email_address("sales@contoso.com")]},
+                {"sentCcMe": True},
+                {"isAutomaticReply": True},
+            )
+        )
+    ),
+    build_rule_sample("to-nowhere", EXPECT_LOST, {"moveToFolder": "AAMk-gone="}),
 )

@@ -132,7 +132,7 @@ def is_within_limits(value: object, depth: int = MAX_CONDITIONS_DEPTH) -> bool:
 
 
 def parse_graph_rule(mailbox_id: str, row: ResponseRow) -> InboxRule:
-    """A Graph messageRule. Without any known action it is not readable, and not harmless.
+    """A Graph messageRule. Without a known action, or with an unknown one, it is not readable.
 
     Graph shows rules it cannot express without conditions and actions (public issue
     microsoft-graph-docs-contrib 3336).
@@ -161,8 +161,20 @@ def parse_graph_rule(mailbox_id: str, row: ResponseRow) -> InboxRule:
         mark_as_read=parse_row_flag(actions, "markAsRead"),
         conditions=parse_graph_conditions(row.get("conditions")),
         exceptions=parse_graph_conditions(row.get("exceptions")),
-        readable=any(is_set(actions.get(name)) for name in GRAPH_ACTIONS),
+        readable=shows_all_actions(actions),
     )
+
+
+def shows_all_actions(actions: Mapping[str, object]) -> bool:
+    """True when a Graph rule shows an action, and none that nobody knows.
+
+    Beside an action that sends, moves or deletes mail, an unknown one changes nothing: the rule is
+    judged by what is known of it.
+    """
+    acting = {name for name, value in actions.items() if is_set(value)}
+    known = acting.intersection(GRAPH_ACTIONS)
+    telling = FORWARD_ACTIONS | DELETE_ACTIONS | {"moveToFolder"}
+    return bool(known) and (known == acting or not telling.isdisjoint(known))
 
 
 def parse_folder_id(value: object) -> str:

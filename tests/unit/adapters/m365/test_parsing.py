@@ -507,6 +507,14 @@ def test_a_rule_without_known_actions_is_unreadable_and_not_harmless(actions: ob
     assert graph_rule(actions=actions).readable is False
 
 
+def test_an_unknown_action_beside_harmless_ones_leaves_a_rule_unreadable() -> None:
+    assert graph_rule(actions={"markAsRead": True, "newAction": {"to": "x"}}).readable is False
+    assert graph_rule(actions={"markAsRead": True, "newAction": None}).readable
+    sends = graph_rule(actions={"redirectTo": to("x@evil.example"), "newAction": True})
+    assert (sends.readable, sends.redirect_to) == (True, ("x@evil.example",))
+    assert graph_rule(actions={"delete": True, "newAction": True}).readable
+
+
 def test_a_recipient_without_an_address_goes_by_its_name() -> None:
     holder = {"emailAddress": {"name": "Some Person", "address": ""}}
     assert graph_rule(actions={"forwardTo": [holder]}).forward_to == ("Some Person",)
