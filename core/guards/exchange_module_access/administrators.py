@@ -155,6 +155,7 @@ def build_added_holder_finding(added: AddedHolder) -> Finding:
         f"{name}, and look at whoever gave it.",
         is_one_off=True,
         is_said_once=True,
+        needs_own_exemption=True,
     )
 
 

@@ -64,6 +64,8 @@ def judge(burst: DeletionBurst, policy: Policy) -> Iterator[Finding]:
         advice=build_burst_advice(burst),
         confirmations_needed=2 if burst.is_transient and not burst.is_attributed else 0,
         is_one_off=True,
+        # Whoever may delete users in numbers may not therefore purge them, or delete policies.
+        needs_own_exemption=is_purged or burst.act_class is not DIRECTORY_OBJECTS,
     )
 
 

@@ -126,6 +126,7 @@ def build_added_finding(added: AddedMethods) -> Finding:
         "Authentication methods), revoke the sessions, and look at who could have done it.",
         is_one_off=True,
         is_said_once=True,
+        needs_own_exemption=True,
     )
 
 

@@ -251,6 +251,7 @@ async def test_a_new_holder_of_a_role_is_told(role: str, severity: Severity, thr
     assert finding.subject == "evil@contoso.example"
     assert ("can activate" in finding.summary) is (through == "eligible")
     assert (finding.is_one_off, finding.is_said_once) == (True, True)
+    assert finding.needs_own_exemption, "an accepted account is not whatever becomes of it"
 
 
 @pytest.mark.parametrize("role", [GLOBAL, USERS, OWN_ROLE])

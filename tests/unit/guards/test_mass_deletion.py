@@ -310,6 +310,16 @@ async def test_one_actor_who_does_everything_is_a_case_for_each_intent() -> None
     assert {one.object_id for one in told} == {"a1"}
 
 
+async def test_an_exemption_of_whoever_deletes_covers_neither_purges_nor_policies() -> None:
+    covered = await only(tenant(build_deletions(20)))
+    assert not covered.needs_own_exemption
+    rows = build_deletions(20)
+    purged = await only(tenant([*rows, replace(rows[0], permanent=True)]))
+    policies = await only(tenant(build_deletions(20, kind="policy")))
+    assert purged.needs_own_exemption
+    assert policies.needs_own_exemption
+
+
 async def test_what_exoguard_itself_locked_out_is_low_and_says_so() -> None:
     own = Actor("x1", "exoguard", is_app=True, is_this_app=True)
     finding = await only(tenant(build_deletions(200, own, kind="disabled")))

@@ -482,6 +482,7 @@ async def test_a_method_added_to_an_administrator_is_told(
     assert finding.severity is severity
     assert all(name.lower() in finding.summary for name in after)
     assert (finding.is_one_off, finding.is_said_once) == (True, True)
+    assert finding.needs_own_exemption, "an accepted account is not whatever becomes of it"
 
 
 async def test_nothing_is_added_by_a_first_look_a_new_role_or_a_method_that_went() -> None:
