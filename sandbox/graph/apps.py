@@ -14,7 +14,7 @@ from typing import Any
 from uuid import NAMESPACE_URL, uuid5
 
 from core.microsoft365.permission_rules import PermissionKind
-from core.microsoft365.permission_weights import read_published_permissions
+from core.microsoft365.permission_weights import MICROSOFT_APIS, read_published_permissions
 from sandbox.graph.identity import CLIENT_ID
 from sandbox.graph.odata import InvalidFilter, parse_filter
 from sandbox.graph.users import (
@@ -144,7 +144,7 @@ def build_app_assignment(principal_id: str, app_id: str, value: str, **more: obj
         "principalId": principal_id,
         "principalType": "ServicePrincipal",
         "resourceId": derive_api_id(app_id),
-        "resourceDisplayName": APIS[app_id],
+        "resourceDisplayName": APIS.get(app_id) or MICROSOFT_APIS[app_id],
         **more,
     }
 
@@ -181,7 +181,7 @@ def list_api_roles(tenant: SimulatedTenant, api: Row) -> list[Row]:
     """
     own: list[Row] = list(api.get("appRoles") or ())
     app_id = str(api.get("appId"))
-    if app_id not in APIS or api["id"] != derive_api_id(app_id):
+    if app_id not in MICROSOFT_APIS or api["id"] != derive_api_id(app_id):
         return own
     published = {one: name for name, one in load_published_roles().get(app_id, {}).items()}
     names = [name for one, name in list_own_roles(tenant) if one == app_id]

@@ -6,7 +6,13 @@ from core.guards.app_consent.grants import POLICY
 from core.guards.app_consent.user_consent import GRANT_POLICIES, PROPERTY
 from core.tenant.changes import SetConfiguration
 from core.tenant.readings import Reading
-from core.tenant.sources import APP_PERMISSIONS, APPS, DELEGATED_GRANTS
+from core.tenant.sources import (
+    APP_PERMISSIONS,
+    APP_REGISTRATIONS,
+    APPS,
+    DELEGATED_GRANTS,
+    FEDERATED_CREDENTIALS,
+)
 from sandbox.graph.apps import (
     APP_OBJECT_ID,
     EXCHANGE_APP,
@@ -24,6 +30,7 @@ from tests.support.tenants import (
     build_app_scene,
     build_grant_row,
     build_granted_apps,
+    build_registration_row,
 )
 
 
@@ -152,6 +159,52 @@ async def test_consent_is_taken_from_users_and_nothing_else_changes() -> None:
         assert (await to.tenant.writer.apply(change)).unchanged
         (write,) = to.sandbox.writes
         assert write["body"] == {"defaultUserRolePermissions": kept}
+
+
+async def test_registrations_of_a_large_tenant_come_page_by_page() -> None:
+    rows = [
+        build_registration_row(id=f"r{number}", appId=f"a{number}", owners=[])
+        for number in range(250)
+    ]
+    async with connect_sandbox(build_app_scene(applications=rows)) as to:
+        pages = [len(page.items) async for page in to.tenant.apps.list_app_registrations()]
+        assert pages == [100, 100, 50]
+        found = await collect_pages(to.tenant.apps.list_app_registrations())
+        assert all(len(one.federated_credentials) == 1 for one in found.items)
+
+
+async def test_an_app_with_more_owners_than_are_expanded_is_asked_for_all() -> None:
+    owners = [{"id": f"u{number}", "userPrincipalName": f"u{number}"} for number in range(45)]
+    row = build_registration_row(owners=owners)
+    async with connect_sandbox(build_app_scene(applications=[row])) as to:
+        found = await collect_pages(to.tenant.apps.list_app_registrations())
+        assert len(found.items[0].owners) == 45
+        paths = [one.path for one in to.sandbox.requests]
+        assert "/v1.0/applications" in paths
+
+
+async def test_federated_credentials_that_are_refused_leave_the_rest_readable() -> None:
+    fault = {
+        "match": "/federatedIdentityCredentials",
+        "inner": True,
+        "kind": "error",
+        "status": 403,
+    }
+    async with connect_sandbox(build_app_scene() | {"faults": [fault]}) as to:
+        found = await collect_pages(to.tenant.apps.list_app_registrations())
+        assert found.find_source_failure(FEDERATED_CREDENTIALS)
+        assert found.find_source_failure(APP_REGISTRATIONS) is None
+        assert len(found.items) == 1
+
+
+async def test_the_roles_of_an_api_beyond_mail_and_files_are_read() -> None:
+    defender = "fc780465-2017-40d4-a0c5-307022471b92"
+    api = build_principal(derive_api_id(defender), defender, "WindowsDefenderATP", "x")
+    rows = [build_app_assignment(HELPER, defender, "Machine.Isolate")]
+    scene = build_app_scene(servicePrincipals=[api], appRoleAssignments=rows)
+    async with connect_sandbox(scene) as to:
+        found = await collect_pages(to.tenant.apps.list_app_permissions())
+        assert "Machine.Isolate" in {one.value for one in found.items}
 
 
 async def test_roles_by_their_made_up_ids_have_their_names() -> None:

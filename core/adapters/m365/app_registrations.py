@@ -38,7 +38,7 @@ ADDRESS_LIMIT = 600
 OWNERS_LIMIT = 500
 
 
-def parse_registration(row: ResponseRow) -> AppRegistration:
+def parse_app_registration(row: ResponseRow) -> AppRegistration:
     """An application. Raises ValueError for one without ids, or with secrets of no known shape."""
     found, app_id = parse_object_id(row.get("id")), parse_object_id(row.get("appId"))
     if not found or not app_id:
@@ -87,7 +87,7 @@ async def fetch_registrations(graph: GraphClient) -> AsyncIterator[Reading[AppRe
     seen, broken_count = IdSet(), 0
     try:
         async for rows in graph.read_pages(PATH, READ_APPS):
-            items, broken = parse_each_row(rows, parse_registration)
+            items, broken = parse_each_row(rows, parse_app_registration)
             ids = [parse_object_id(row.get("id")) for row, _ in broken]
             failures = build_row_failures(APP_REGISTRATIONS, broken, ids, broken_count)
             broken_count += len(broken)

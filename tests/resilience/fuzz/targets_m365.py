@@ -17,6 +17,11 @@ from core.adapters.m365.accounts import (
     parse_federated_domain,
     parse_registration,
 )
+from core.adapters.m365.app_registrations import (
+    parse_app_registration,
+    parse_federated_credential,
+    parse_owner,
+)
 from core.adapters.m365.apps import (
     CallerIdentity,
     is_default_role,
@@ -110,6 +115,9 @@ ROW_PARSERS: tuple[Callable[[ResponseRow], object], ...] = (
     parse_sign_in,
     lambda row: parse_app(row, CallerIdentity("x", "x")),
     parse_delegated_grant,
+    parse_app_registration,
+    parse_federated_credential,
+    parse_owner,
     parse_role_names,
     lambda row: parse_app_permission(row, {}),
     is_default_role,

@@ -4,9 +4,9 @@ from collections.abc import AsyncIterator, Callable, Collection, Iterator, Seque
 from dataclasses import dataclass, replace
 
 from core.adapters.m365.app_registrations import (
+    parse_app_registration,
     parse_federated_credential,
     parse_owners,
-    parse_registration,
 )
 from core.adapters.m365.apps import CallerIdentity, parse_app, parse_app_permission
 from core.adapters.m365.grants import parse_delegated_grant
@@ -54,7 +54,7 @@ def add_registrations(fake: FakeTenantState, wire: Wire) -> None:
     """App registrations; those that make no sense are unread."""
     rows = to_rows(wire.graph.get("applications"))
     fake.app_registrations, broken = parse_each_row(
-        rows, lambda row: parse_registration({**row, "owners": []})
+        rows, lambda row: parse_app_registration({**row, "owners": []})
     )
     for number, (row, reason) in enumerate(broken, 1):
         name = parse_object_id(row.get("id")) or f"unidentified-{number}"

@@ -6,12 +6,17 @@ from datetime import UTC, datetime, timedelta
 import pytest
 
 from core.guards.app_consent.grants import (
+    ACCESS_POLICIES,
+    ASSIGNMENTS,
+    EXCHANGE_PRINCIPALS,
     MAX_PERMISSIONS,
     POLICY,
+    AccessPolicy,
     AppGrant,
     AppGrants,
     ConsentedApp,
     DelegatedGrantView,
+    ExchangeAppRole,
 )
 from core.guards.app_consent.guard import GUARD
 from core.guards.app_consent.judge import describe_user_count, judge
@@ -21,11 +26,17 @@ from core.microsoft365.configuration_sources import get_configuration_source_nam
 from core.microsoft365.known_apps import MICROSOFT_TENANTS
 from core.model.findings import Finding, Severity, Verdict, format_facts
 from core.model.guards import GuardPolicy, ObserveContext
-from core.tenant.apps import App, AppCredential, AppPermission
+from core.tenant.apps import App, AppCredential, AppPermission, AppRegistration
 from core.tenant.changes import SetConfiguration
 from core.tenant.configuration import Configuration
 from core.tenant.readings import Reading
-from core.tenant.sources import APP_PERMISSIONS, APPS, DELEGATED_GRANTS
+from core.tenant.sources import (
+    APP_PERMISSIONS,
+    APP_REGISTRATIONS,
+    APPS,
+    DELEGATED_GRANTS,
+    FEDERATED_CREDENTIALS,
+)
 from tests.support.fakes.tenant import FakeTenant
 from tests.support.guard_tenants import (
     FOR_SELF,
@@ -492,3 +503,111 @@ def test_what_does_not_fit_into_memory_is_unread_and_not_forgotten() -> None:
     holdings.add_app_permission(AppPermission("x1", "c1", "graph", "r1", "Mail.Read"))
     assert {miss.source for miss in holdings.failures} == {DELEGATED_GRANTS, APP_PERMISSIONS}
     assert holdings.list_complete_sources() == frozenset()
+
+
+# What surrounds apps -----------------------------------------------------------------------------
+
+REGISTRATION = AppRegistration("r2", HOME_APP.app_id, "Tool")
+
+
+def exchange_row(source: str, name: str, **values: object) -> Configuration:
+    return Configuration(source, name, name, {"Name": name, **values})
+
+
+async def test_a_registration_stands_with_its_app() -> None:
+    tenant = build_app_consent_tenant()
+    tenant.app_registrations = [REGISTRATION]
+    reading = await look(tenant)
+    assert held(reading, "c2").registration == REGISTRATION
+    assert reading.covers((APP_REGISTRATIONS, FEDERATED_CREDENTIALS, APPS), "c2")
+
+
+@pytest.mark.parametrize("source", [APP_REGISTRATIONS, FEDERATED_CREDENTIALS])
+async def test_registrations_that_cannot_be_read_keep_every_case_open(source: str) -> None:
+    tenant = build_app_consent_tenant()
+    tenant.app_registrations = [REGISTRATION]
+    tenant.fail_read(source, permission="Application.Read.All")
+    async for part in GUARD.observe(
+        tenant, ObserveContext(TERMS, open_case_ids=frozenset({"c2", "gone"}))
+    ):
+        assert isinstance(part, Reading)
+        assert not part.covers((source, APPS), "c2")
+        assert not part.covers((source, APPS), "gone")
+    assert (await look(tenant)).find_source_failure(source)
+
+
+async def test_one_registration_that_cannot_be_read_leaves_its_app_unread() -> None:
+    tenant = build_app_consent_tenant()
+    tenant.app_registrations = [REGISTRATION]
+    tenant.fail_read(FEDERATED_CREDENTIALS, "r2")
+    reading = await look(tenant)
+    assert ("c2", "Contoso Notes") in {
+        (miss.object_id, miss.subject)
+        for miss in reading.failures
+        if miss.source == FEDERATED_CREDENTIALS
+    }
+    assert not reading.find_source_failure(FEDERATED_CREDENTIALS)
+
+
+async def test_where_the_policy_cannot_be_read_users_may_register_apps() -> None:
+    tenant = build_app_consent_tenant()
+    assert held(await look(tenant), "c1").users_may_register
+    closed = {"allowedToCreateApps": False, "permissionGrantPoliciesAssigned": []}
+    tenant.configurations = [
+        Configuration(POLICY, "", POLICY, {"defaultUserRolePermissions": closed})
+    ]
+    assert not held(await look(tenant), "c1").users_may_register
+    tenant.fail_read(get_configuration_source_name(POLICY))
+    assert held(await look(tenant), "c1").users_may_register
+
+
+@pytest.mark.parametrize(
+    ("values", "app_id", "scope"),
+    [
+        ({"App": "c2"}, "c2", ""),
+        ({"RoleAssignee": "Sync", "RoleAssigneeType": "ServicePrincipal"}, "c2", ""),
+        ({"App": "c2", "CustomResourceScope": "Invoices"}, "c2", "Invoices"),
+        ({"App": "c2", "RecipientAdministrativeUnitScope": "Berlin"}, "c2", "Berlin"),
+        ({"App": "c2", "CustomRecipientWriteScope": "Organization"}, "c2", ""),
+        ({"App": "somebody unknown"}, "A-1", ""),
+    ],
+)
+async def test_a_role_of_exchange_finds_its_app(
+    values: dict[str, object], app_id: str, scope: str
+) -> None:
+    tenant = build_app_consent_tenant()
+    principal = exchange_row(EXCHANGE_PRINCIPALS, "Sync", ObjectId="c2", DisplayName="Sync")
+    role = exchange_row(ASSIGNMENTS, "A-1", Role="Application Mail.Read", **values)
+    people = exchange_row(ASSIGNMENTS, "A-2", Role="x", RoleAssigneeType="RoleGroup", App="c2")
+    tenant.configurations += [principal, role, people]
+    (item,) = (one for one in (await look(tenant)).items if isinstance(one, ExchangeAppRole))
+    assert (item.app.id, item.scope, item.assignment) == (app_id, scope, "A-1")
+    (finding,) = judge(item, TERMS)
+    assert finding.severity >= Severity.MEDIUM
+
+
+async def test_a_tenant_where_exchange_may_not_be_read_is_told_so_and_judged_by_graph() -> None:
+    tenant = build_app_consent_tenant(build_delegated_grant("c1", "Mail.Read"))
+    for source in (ASSIGNMENTS, ACCESS_POLICIES):
+        tenant.fail_read(get_configuration_source_name(source), permission="Get-X")
+    reading = await look(tenant)
+    (miss,) = (one for one in reading.failures if one.optional)
+    assert miss.source == get_configuration_source_name(ASSIGNMENTS)
+    assert held(reading, "c1").access_policies is None
+    assert held(reading, "c1").delegated_grants
+
+
+async def test_access_policies_belong_to_their_app() -> None:
+    tenant = build_app_consent_tenant()
+    tenant.configurations.append(
+        exchange_row(
+            ACCESS_POLICIES,
+            "P",
+            AppId=HOME_APP.app_id.upper(),
+            AccessRight="RestrictAccess",
+            ScopeName="Invoices",
+        )
+    )
+    reading = await look(tenant)
+    assert held(reading, "c2").access_policies == (AccessPolicy("RestrictAccess", "Invoices"),)
+    assert held(reading, "graph").access_policies == ()
