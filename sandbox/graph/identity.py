@@ -20,6 +20,7 @@ from sandbox.http_types import HttpRequest, HttpResponse
 from sandbox.state.tenant import SimulatedTenant
 
 CLIENT_ID = "a99a11ce-0000-4000-8000-00000000a44d"
+APP_PRINCIPAL_ID = "a99a11ce-0000-4000-8000-00000000a44e"
 IDENTITY_CLIENT_ID = "1de77171-0000-4000-8000-0000000000c1"
 IDENTITY_PRINCIPAL_ID = "1de77171-0000-4000-8000-0000000000b2"
 TOKEN_EXCHANGE_AUDIENCE = "api://AzureADTokenExchange"
@@ -154,7 +155,12 @@ class Entra:
             return trouble
         resource = form["scope"].removesuffix("/.default").rstrip("/")
         token = self.issue_token(
-            resource, APP_LIFETIME, appid=CLIENT_ID, azp=CLIENT_ID, roles=self.list_roles(resource)
+            resource,
+            APP_LIFETIME,
+            appid=CLIENT_ID,
+            azp=CLIENT_ID,
+            oid=APP_PRINCIPAL_ID,
+            roles=self.list_roles(resource),
         )
         return HttpResponse(
             200,

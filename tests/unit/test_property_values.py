@@ -83,3 +83,19 @@ def test_a_property_is_shown_or_it_is_not() -> None:
     assert find_property(values, "a.x") == (False, None)
     assert find_property(values, "x.y") == (False, None)
     assert find_property(values, "t.y") == (False, None)
+
+
+def test_a_property_is_found_in_the_entry_of_a_list_that_has_the_id() -> None:
+    rows = [{"id": "Sms", "state": "on"}, {"id": "voice"}, {"id": "twice"}, {"id": "TWICE"}, 7]
+    values = {"rows": rows, "empty": [], "texts": ["Sms"]}
+    assert find_property(values, "rows.sms.state") == (True, "on")
+    assert find_property(values, "rows.Voice") == (True, {"id": "voice"})
+    for path in ("rows.Voice.state", "rows.x", "rows.twice", "empty.x", "texts.Sms", "rows.state"):
+        assert find_property(values, path) == (False, None)
+
+
+def test_a_name_that_is_printed_in_another_case_is_the_same_name() -> None:
+    values = {"CustomerLockBoxEnabled": True, "a": 1, "A": 2, "b": 3, "B": 4}
+    assert find_property(values, "CustomerLockboxEnabled") == (True, True)
+    assert find_property(values, "A") == (True, 2)
+    assert find_property({"ab": 1, "aB": 2}, "AB") == (False, None)

@@ -18,6 +18,7 @@ from core.adapters.credentials import (
     Credential,
     build_credential,
     map_credential_error,
+    parse_token_ids,
     parse_token_roles,
 )
 from core.errors import Forbidden, SettingsError, TenantError, Unavailable
@@ -255,3 +256,19 @@ def test_tokens_go_nowhere_but_to_https_or_this_machine(address: str) -> None:
 def test_an_unknown_cloud_is_named_with_the_known_ones() -> None:
     with pytest.raises(SettingsError, match="global, gcc-high, dod, china"):
         resolve_cloud("moon")
+
+
+@pytest.mark.parametrize(
+    ("claims", "ids"),
+    [
+        ({"oid": "A-1", "sub": "a-1", "appid": "B-2"}, {"a-1", "b-2"}),
+        ({"appid": "b-2", "oid": 7, "sub": ""}, {"b-2"}),
+        ({}, set[str]()),
+        (["oid"], set[str]()),
+    ],
+)
+def test_the_ids_of_a_token_are_those_the_audit_log_knows_the_app_by(
+    claims: object, ids: set[str]
+) -> None:
+    assert parse_token_ids(jwt(claims)) == ids
+    assert parse_token_ids("no token") == frozenset()

@@ -8,6 +8,7 @@ import pytest
 from core.adapters.m365.deletions import M365DeletionReader
 from core.errors import Rejected
 from core.tenant.sources import DELETED_USERS, DELETIONS, SIGN_IN_METHODS
+from sandbox.graph.identity import APP_PRINCIPAL_ID
 from sandbox.graph.registrations import build_report_row
 from tests.support.http_recorder import build_scene, build_user_row, connect_sandbox
 from tests.support.observe import collect_pages
@@ -105,3 +106,49 @@ async def test_graph_may_refuse_what_the_documents_do_not_name() -> None:
         assert good["value"]
         with pytest.raises(Rejected, match=r"\$top"):
             await to.graph.get(f"{path}?$top=5")
+
+
+@pytest.mark.parametrize(
+    ("activity", "kind", "final"),
+    [
+        ("Disable account", "disabled", False),
+        ("Reset user password", "reset", False),
+        ("Reset password (by admin)", "reset", False),
+        ("Admin deleted security info", "method", False),
+        ("Delete application", "application", False),
+        ("Hard delete application", "application", True),
+        ("Remove service principal", "service-principal", False),
+        ("Delete conditional access policy", "policy", False),
+    ],
+)
+async def test_what_locks_out_or_opens_is_read_beside_deletions(
+    activity: str, kind: str, final: bool
+) -> None:
+    rows = [record(1) | {"activityDisplayName": activity}]
+    async with connect_sandbox(build_scene(graph={"directoryAudits": rows})) as to:
+        (one,) = (await to.tenant.deletions.read_deletions(SINCE)).items
+        assert (one.kind, one.permanent, one.id) == (kind, final, numbered(1))
+
+
+async def test_other_activities_and_what_users_do_for_themselves_are_not_read() -> None:
+    names = ("Reset password (self-service)", "Enable account", "Update policy", "Change password")
+    rows = [record(one) | {"activityDisplayName": name} for one, name in enumerate(names)]
+    async with connect_sandbox(build_scene(graph={"directoryAudits": rows})) as to:
+        assert (await to.tenant.deletions.read_deletions(SINCE)).items == ()
+
+
+@pytest.mark.parametrize(
+    ("by", "is_own"),
+    [
+        ({"app": {"servicePrincipalId": APP_PRINCIPAL_ID, "displayName": "Exoguard"}}, True),
+        ({"app": {"servicePrincipalId": numbered(9), "displayName": "Exoguard"}}, False),
+        ({"user": {"id": APP_PRINCIPAL_ID, "userPrincipalName": "x@contoso.example"}}, False),
+    ],
+)
+async def test_what_the_app_did_itself_is_known_by_its_id_and_never_by_its_name(
+    by: dict[str, Any], is_own: bool
+) -> None:
+    rows = [record(1) | {"activityDisplayName": "Disable account", "initiatedBy": by}]
+    async with connect_sandbox(build_scene(graph={"directoryAudits": rows})) as to:
+        (one,) = (await to.tenant.deletions.read_deletions(SINCE)).items
+        assert one.actor.is_this_app is is_own
