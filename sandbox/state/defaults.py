@@ -160,6 +160,10 @@ def add_defaults(graph: Mapping[str, Any], exchange: dict[str, Any]) -> None:
             ids = {"Guid": guid, "ExchangeObjectId": guid} if cmdlet in CMDLETS_WITH_GUID else {}
             fill_row(row, {**ids, **DEFAULT_ROW_PROPERTIES.get(cmdlet, {})})
     add_system_associations(exchange)
+    for cmdlet in ("Get-Mailbox", "Get-Recipient", "Get-User"):
+        for row in exchange.get(cmdlet, ()):
+            if row.get("Guid"):
+                fill_row(row, {"ExchangeObjectId": row["Guid"]})
     for row in graph.get("users", ()):
         fill_row(row, {"assignedLicenses": [], "assignedPlans": []})
     fill_quotas(graph.get("users", ()), exchange.get("Get-Mailbox", ()))

@@ -234,6 +234,9 @@ async def test_an_object_has_its_exchange_id_with_the_note_of_its_type(
     client: TenantClient,
 ) -> None:
     (row,) = (await client.run_cmdlet("Get-RemoteDomain")).body["value"]
+    (box, *_) = (await client.run_cmdlet("Get-Mailbox")).body["value"]
+    assert box["ExchangeObjectId"] == box["Guid"]
+    assert box["ExchangeObjectId@odata.type"] == "#Guid"
     for name in ("Guid", "ExchangeObjectId"):
         assert row[f"{name}@data.type"] == "System.Guid"
         assert row[f"{name}@odata.type"] == "#Guid"

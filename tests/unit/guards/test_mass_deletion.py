@@ -227,6 +227,29 @@ async def test_what_is_gone_for_good_after_it_was_told_is_told_by_its_verdict() 
     assert after.severity is Severity.CRITICAL
 
 
+async def test_what_somebody_else_deletes_for_good_is_told_of_both() -> None:
+    rows = build_deletions(20)
+    purged = [replace(one, permanent=True, at=one.at + FIVE, actor=OTHER_ACTOR) for one in rows]
+    of = tenant(rows)
+    of.deletion_events += purged
+    of.recycle_bin = []
+    told = {one.object_id: one for one in await found(of)}
+    assert told.keys() == {"a1", "a2"}
+    assert {one.verdict for one in told.values()} == {"deleted-for-good"}
+
+
+async def test_a_few_purged_by_somebody_else_are_gone_all_the_same() -> None:
+    rows = build_deletions(20)
+    of = tenant(rows)
+    of.deletion_events += [
+        replace(one, permanent=True, at=one.at + FIVE, actor=OTHER_ACTOR) for one in rows[:3]
+    ]
+    of.recycle_bin = build_recycle_bin(rows[3:])
+    (finding,) = await found(of)
+    assert (finding.object_id, finding.verdict) == ("a1", "deleted-for-good")
+    assert any(fact.startswith("gone for good: 3 users") for fact in format_facts(finding.facts))
+
+
 async def test_a_bin_that_was_emptied_is_gone_for_good_without_a_record_of_it() -> None:
     rows = build_deletions(20)
     of = tenant(rows)
