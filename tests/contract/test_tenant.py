@@ -415,10 +415,56 @@ async def test_recipients_are_found_or_known_to_be_unknown(open_tenant: OpenTena
             assert by_name[name] == Recipient(name, found=False)
 
 
+async def test_the_members_of_a_group_are_read_with_where_their_mail_goes(
+    open_tenant: OpenTenant,
+) -> None:
+    guest = {
+        "Name": "Guest",
+        "RecipientTypeDetails": "GuestMailUser",
+        "PrimarySmtpAddress": "g@partner.example",
+        "ExternalEmailAddress": "SMTP:g@partner.example",
+    }
+    kinds = {
+        "desk@contoso.example": "MailUniversalDistributionGroup",
+        "team@contoso.example": "GroupMailbox",
+    }
+    rows = [
+        {"Name": address, "RecipientTypeDetails": kind, "PrimarySmtpAddress": address}
+        for address, kind in kinds.items()
+    ]
+    exchange = {
+        "Get-Recipient": rows,
+        "Get-DistributionGroupMember": {"desk@contoso.example": [guest, "team@contoso.example"]},
+        "Get-UnifiedGroupLinks": {"team@contoso.example": [guest]},
+    }
+    async with open_tenant(build_scene(exchange=exchange)) as to:
+        groups = (await to.tenant.mail_flow.read_recipients(list(kinds))).items
+        found = await to.tenant.mail_flow.read_group_members(groups)
+        members = {
+            one.group_key: [(member.kind, member.external_address) for member in one.members]
+            for one in found.items
+        }
+        assert members == {
+            "desk@contoso.example": [
+                ("GuestMailUser", "SMTP:g@partner.example"),
+                ("GroupMailbox", ""),
+            ],
+            "team@contoso.example": [("GuestMailUser", "SMTP:g@partner.example")],
+        }
+        assert all(one.complete for one in found.items)
+
+
 async def test_the_tenants_domains_are_those_of_exchange_and_entra_together(
     open_tenant: OpenTenant,
 ) -> None:
-    accepted = [{"DomainName": "Mail.Contoso.example", "MatchSubDomains": True}]
+    accepted = [
+        {
+            "DomainName": "Mail.Contoso.example",
+            "DomainType": "Authoritative",
+            "MatchSubDomains": True,
+        },
+        {"DomainName": "old.example", "DomainType": "InternalRelay"},
+    ]
     domains = [{"id": "x.example", "isVerified": False}, {"id": "y.example", "isVerified": True}]
     graph = {"domains": domains}
     async with open_tenant(
@@ -427,7 +473,8 @@ async def test_the_tenants_domains_are_those_of_exchange_and_entra_together(
         found = await to.tenant.mail_flow.read_accepted_domains()
         assert set(found.items) == {
             AcceptedDomain("mail.contoso.example", True),
-            AcceptedDomain("y.example"),
+            AcceptedDomain("old.example", authoritative=False),
+            AcceptedDomain("y.example", authoritative=False),
         }
 
 

@@ -17,7 +17,12 @@ from tests.integration.export_samples.export import (
     build_export_scene,
     build_guid,
 )
-from tests.integration.export_samples.forwards import FLOW_RULES, NAMED_FORWARDS, OUTSIDE_FORWARDS
+from tests.integration.export_samples.forwards import (
+    FLOW_KINDS,
+    FLOW_RULES,
+    NAMED_FORWARDS,
+    OUTSIDE_FORWARDS,
+)
 from tests.integration.export_samples.rules import DEEP_RULES, HIDING_RULES, SENDING_RULES
 from tests.support.run_scene import (
     AUDIT,
@@ -92,7 +97,9 @@ def expected(played: Played) -> dict[str, list[tuple[str, str]]]:
     table = {case.alias: sorted(case.expected) for case in played.cases if case.expected}
     if played.cases is HIDING_RULES:
         table |= {
-            row["Name"]: [("transport-rule", verdict)] for verdict, row in FLOW_RULES if verdict
+            row["Name"]: [(FLOW_KINDS.get(row["Name"], "transport-rule"), verdict)]
+            for verdict, row in FLOW_RULES
+            if verdict
         }
     return table
 

@@ -36,7 +36,8 @@ FORWARDS: FindingTable = {
     **expect_alike("inbox-rule-forward", "dormant", "quinn"),
     **expect_alike("inbox-rule-unreadable", "could-not-tell", "rosa"),
     **expect_alike("inbox-rule-hides", "hides-mail", "tilda", "xenia", "ugo", "vera", "wim"),
-    "organization": {("transport-rule", "external"), ("transport-rule", "dormant")},
+    "Copy for auditors": {("transport-rule", "external")},
+    "Move to the new host": {("transport-rule", "dormant")},
 }
 # What was switched off before the first look is a question, in every run.
 ASKED = {

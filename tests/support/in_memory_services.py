@@ -23,6 +23,7 @@ from core.adapters.m365.mail_flow.parse import (
     matches_recipient,
     parse_accepted_domain,
     parse_recipient,
+    parse_recipient_row,
     parse_remote_domain,
     parse_verified_domain,
 )
@@ -48,12 +49,13 @@ from core.model.guards import Service
 from core.tenant.auditing import OrganizationAudit
 from core.tenant.configuration import Configuration
 from core.tenant.directory import RoleHolder
-from core.tenant.mail_flow import Folder, InboxRule, Recipient
+from core.tenant.mail_flow import Folder, GroupMembers, InboxRule, Recipient
 from core.tenant.mailboxes import Delegation, ProtocolUse
 from core.tenant.readers import GrantedPermissions
 from core.tenant.sources import MAILBOX_AUDIT, MAILBOXES
 from sandbox.exchange.api import CMDLETS
 from sandbox.exchange.auditing import list_default_actions
+from sandbox.exchange.groups import DISTRIBUTION_GROUPS, iter_members
 from sandbox.exchange.mailbox_statistics import DEFAULT_MAILBOX_PROPERTIES, GET_MAILBOX_STATISTICS
 from sandbox.exchange.permissions import iter_rows_by_name
 from sandbox.exchange.protocols import GET_CAS_MAILBOX
@@ -99,6 +101,7 @@ def build_fake_tenant(scene: Mapping[str, object]) -> FakeTenant:
             for row in rows
         ],
         known_recipients=list(read_recipients(wire)),
+        group_members=list(read_group_members(wire)),
         remote_domain_list=[parse_remote_domain(row) for row in wire.list_rows("Get-RemoteDomain")],
         policies=parse_outbound_policies(
             wire.list_rows("Get-HostedOutboundSpamFilterPolicy"),
@@ -230,6 +233,18 @@ def add_shared(fake: FakeTenant, wire: Wire) -> None:
         found = resolve_mailbox_id(wire, row["Identity"])
         unused = is_true(row.get("@sandbox.unused"))
         fake.sizes[found] = None if unused else parse_mailbox_size(found, row).size_bytes
+
+
+def read_group_members(wire: Wire) -> Iterator[GroupMembers]:
+    """The members of the groups whose members Exchange lists."""
+    for row in wire.exchange["Get-Recipient"]:
+        group = parse_recipient_row(row)
+        is_team = group.kind == "GroupMailbox"
+        cmdlet = "Get-UnifiedGroupLinks" if is_team else "Get-DistributionGroupMember"
+        if is_team or group.kind.casefold() in DISTRIBUTION_GROUPS:
+            (owner,) = wire.find_owners(row["PrimarySmtpAddress"])
+            members = map(parse_recipient_row, iter_members(wire, cmdlet, owner))
+            yield GroupMembers(group.key, tuple(members))
 
 
 def add_domains(fake: FakeTenant, wire: Wire) -> None:

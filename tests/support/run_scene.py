@@ -57,7 +57,9 @@ class SceneResult:
         return table
 
     def list_aliases(self) -> Iterator[tuple[str, str]]:
-        """The alias of every mailbox, by each of its ids."""
+        """The alias of every mailbox, by each of its ids, and the name of every mail-flow rule."""
+        for row in self.scene["exchange"].get("Get-TransportRule", ()):
+            yield row["Guid"], row["Name"]
         for row in self.scene["exchange"]["Get-Mailbox"]:
             for key in ("ExternalDirectoryObjectId", "Guid"):
                 yield row[key], row["Name"]

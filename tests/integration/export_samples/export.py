@@ -112,6 +112,7 @@ def build_accepted_domain_row(
 
 def build_recipient_row(alias: str, kind: str, external: object = ABSENT, **more: object) -> Row:
     """A contact, a guest or a group, as Get-Recipient prints it."""
+    address = f"{alias.replace(' ', '').lower()}@contoso.com"
     row = {
         "Identity": alias,
         "Name": alias,
@@ -120,15 +121,23 @@ def build_recipient_row(alias: str, kind: str, external: object = ABSENT, **more
         "Guid": build_guid("recipient", alias),
         "RecipientType": "MailContact",
         "RecipientTypeDetails": kind,
-        "PrimarySmtpAddress": f"{alias.replace(' ', '').lower()}@contoso.com",
+        "PrimarySmtpAddress": address,
         "ExternalEmailAddress": external,
         "LegacyExchangeDN": f"{LEGACY_DN_PREFIX}77-{alias.replace(' ', '')}",
         "DistinguishedName": f"CN={alias},{DN_SUFFIX}",
-        "EmailAddresses": [f"X500:/o=OldOrg/ou=First/cn=Recipients/cn={alias}"],
+        "EmailAddresses": [
+            f"SMTP:{address}",
+            f"X500:/o=OldOrg/ou=First/cn=Recipients/cn={alias}",
+        ],
     }
     return drop_absent(row | more)
 
 
+INNER_MEMBER = {
+    "Name": "Anna",
+    "RecipientTypeDetails": "UserMailbox",
+    "PrimarySmtpAddress": "anna@contoso.com",
+}
 RECIPIENT_ROWS = (
     build_recipient_row("Ext Contact", "MailContact", "smtp:ext@evil.example"),
     build_recipient_row("Ext Mail User", "MailUser", "SMTP:Mu@Evil.Example"),
@@ -184,6 +193,7 @@ def build_export_scene(cases: Iterable[ExportedMailbox], transport: Iterable[Row
                 build_accepted_domain_row("köln.example"),
                 build_accepted_domain_row("relay.example", kind="InternalRelay"),
             ],
+            "Get-DistributionGroupMember": {"Sales": [INNER_MEMBER]},
             "Get-TransportRule": list(transport),
             "Get-HostedOutboundSpamFilterPolicy": [
                 {"Identity": "Default", "IsDefault": "True", "AutoForwardingMode": "On"}

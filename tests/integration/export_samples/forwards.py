@@ -60,7 +60,7 @@ NAMED_FORWARDS = (
     ),
     build_forward_sample("to-mail-user", "external", address="Ext Mail User", to=""),
     build_forward_sample("to-inner-contact", None, address="Inner Contact"),
-    build_forward_sample("to-group", None, address="All Staff"),
+    build_forward_sample("to-group", "could-not-tell", address="All Staff"),
     build_forward_sample("to-list", None, address="Sales"),
     build_forward_sample("to-colleague", None, address="by-name"),
     build_forward_sample("to-colleague-canonical", None, address=f"{CANONICAL_NAME}/by-name"),
@@ -82,8 +82,8 @@ NAMED_FORWARDS = (
     build_forward_sample("matched-subdomain", None, "smtp:x@a.b.FABRIKAM.com"),
     build_forward_sample("punycode", None, "smtp:x@bücher.example"),
     build_forward_sample("unicode", None, "smtp:x@xn--kln-sna.example"),
-    build_forward_sample("verified", None, "smtp:x@entra-only.example"),
-    build_forward_sample("relay", None, "smtp:x@relay.example"),
+    build_forward_sample("verified", "unresolved", "smtp:x@entra-only.example"),
+    build_forward_sample("relay", "unresolved", "smtp:x@relay.example"),
     build_forward_sample("colleague", None, "smtp:by-name@contoso.com"),
     build_forward_sample("empty", None, "", ""),
     build_forward_sample("null", None, None, None),
@@ -110,6 +110,8 @@ def build_flow_rule(name: str, **properties: Any) -> Row:
     return drop_absent(row | properties)
 
 
+FLOW_KINDS = {"manager": "transport-rule-manager", "connector": "transport-rule-route"}
+"""The kinds of the findings about rules that do something else than sending mail to somebody."""
 FLOW_RULES: tuple[tuple[str | None, Row], ...] = (
     ("external", build_flow_rule("redirect", RedirectMessageTo=["flow1@evil.example"])),
     ("external", build_flow_rule("blind-copy-text", BlindCopyTo="flow2@evil.example")),
@@ -139,9 +141,12 @@ FLOW_RULES: tuple[tuple[str | None, Row], ...] = (
         build_flow_rule("switched-off", RedirectMessageTo=["flow7@evil.example"], State="Disabled"),
     ),
     ("external", build_flow_rule("at-work", RedirectMessageTo=["both@evil.example"])),
-    (None, build_flow_rule("at-rest", RedirectMessageTo=["both@evil.example"], State="Disabled")),
+    (
+        "dormant",
+        build_flow_rule("at-rest", RedirectMessageTo=["both@evil.example"], State="Disabled"),
+    ),
     (None, build_flow_rule("inside", CopyTo=["Anna@CONTOSO.com"], BlindCopyTo="delete")),
-    (None, build_flow_rule("manager", AddManagerAsRecipientType="Bcc")),
-    (None, build_flow_rule("connector", RouteMessageOutboundConnector="To partner")),
+    ("could-not-tell", build_flow_rule("manager", AddManagerAsRecipientType="Bcc")),
+    ("could-not-tell", build_flow_rule("connector", RouteMessageOutboundConnector="To partner")),
     (None, build_flow_rule("empty", RedirectMessageTo=[], BlindCopyTo="")),
 )
