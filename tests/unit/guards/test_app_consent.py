@@ -15,6 +15,7 @@ from core.guards.app_consent.grants import (
     AppGrant,
     AppGrants,
     ConsentedApp,
+    ConsentItem,
     DelegatedGrantView,
     ExchangeAppRole,
 )
@@ -370,11 +371,11 @@ def test_consent_to_risky_apps_is_told_and_left_to_a_person() -> None:
 # Looking ------------------------------------------------------------------------------------------
 
 
-async def look(tenant: FakeTenant, *watched: str) -> Reading[ConsentedApp | Configuration]:
+async def look(tenant: FakeTenant, *watched: str) -> Reading[ConsentItem]:
     return await observe_all(GUARD, tenant, ObserveContext(TERMS, open_case_ids=frozenset(watched)))
 
 
-def held(reading: Reading[ConsentedApp | Configuration], app_id: str) -> ConsentedApp:
+def held(reading: Reading[ConsentItem], app_id: str) -> ConsentedApp:
     (found,) = (
         one for one in reading.items if isinstance(one, ConsentedApp) and one.app.id == app_id
     )
