@@ -22,6 +22,7 @@ from core.guards.app_consent.grants import (
     list_grant_holders,
 )
 from core.guards.app_consent.user_consent import may_users_register_apps
+from core.microsoft365.assumptions.exchange_objects import APP_ASSIGNMENTS
 from core.model.guards import ObserveContext
 from core.tenant.apps import App
 from core.tenant.configuration import Configuration
@@ -38,7 +39,23 @@ SCOPE_PROPERTIES = (
     "RecipientGroupScope",
     "RecipientOrganizationUnitScope",
 )
+# What else holds roles: people, groups, policies (Microsoft Learn: Get-ManagementRoleAssignment).
+PEOPLE_KINDS = frozenset(
+    {
+        "user",
+        "linkeduser",
+        "securitygroup",
+        "roleassignmentpolicy",
+        "foreignsecurityprincipal",
+        "rolegroup",
+        "linkedrolegroup",
+        "partnerlinkedrolegroup",
+        "mailboxplan",
+        "computer",
+    }
+)
 MAX_TEXT_LENGTH = 256
+RELIES_ON = (APP_ASSIGNMENTS,)
 
 
 class ConsentPorts(HasApps, HasConfiguration, Protocol):
@@ -126,9 +143,12 @@ async def observe_exchange_roles(tenant: ConsentPorts) -> Reading[ConsentItem]:
 
 
 def is_assigned_to_app(row: Configuration) -> bool:
-    """True for an assignment to a service principal, however Exchange prints that."""
+    """True for an assignment to a service principal, and for one to nobody knows what."""
     kind = read_text(row, "RoleAssigneeType").casefold()
-    return kind == "serviceprincipal" or (not kind and bool(read_text(row, "App")))
+    if kind:
+        return kind not in PEOPLE_KINDS
+    is_for_apps = read_text(row, "Role").casefold().startswith("application ")
+    return is_for_apps or bool(read_text(row, "App"))
 
 
 def find_principal_id(row: Configuration, principals: tuple[Configuration, ...]) -> str:

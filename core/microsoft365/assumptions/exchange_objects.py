@@ -2,6 +2,17 @@
 
 from core.microsoft365.assumptions.assumption import Assumption, Dependents, Standing
 
+APP_ASSIGNMENTS = Assumption(
+    id="exchange-app-assignments",
+    assumed="Get-ManagementRoleAssignment prints the assignee of an app's role as App or "
+    "RoleAssignee, its type as ServicePrincipal, and what limits the role in one of five scopes.",
+    standing=Standing.UNSEEN,
+    source="Microsoft Learn: Role Based Access Control for Applications; maester365/maester#971",
+    dated="2026",
+    otherwise="A type that is none of people or groups counts as an app; a scope that is printed "
+    "elsewhere is not seen, and the role is told as one for every mailbox.",
+    depends=Dependents(guards=("app-consent",), verdicts=("granted",)),
+)
 RECIPIENT_NAMES = Assumption(
     id="exchange-recipient-names",
     assumed="Get-Recipient prints no LegacyExchangeDN; the row that a look-up by this name brings"
@@ -433,6 +444,7 @@ DEHYDRATED = Assumption(
 )
 
 ASSUMPTIONS = (
+    APP_ASSIGNMENTS,
     RECIPIENT_NAMES,
     RECIPIENT_BY_DN,
     LEGACY_CONTROL,

@@ -571,6 +571,8 @@ async def test_where_the_policy_cannot_be_read_users_may_register_apps() -> None
         ({"App": "c2", "RecipientAdministrativeUnitScope": "Berlin"}, "c2", "Berlin"),
         ({"App": "c2", "CustomRecipientWriteScope": "Organization"}, "c2", ""),
         ({"App": "somebody unknown"}, "A-1", ""),
+        ({"RoleAssignee": "c2", "RoleAssigneeType": "AgentIdentity"}, "c2", ""),
+        ({"RoleAssigneeName": "Sync"}, "c2", ""),
     ],
 )
 async def test_a_role_of_exchange_finds_its_app(
