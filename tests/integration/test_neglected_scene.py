@@ -179,7 +179,7 @@ def test_the_third_tick_writes_nothing_and_says_nothing_even_of_a_renamed_rule(
         if finding["subject"].startswith("zoe@")
         for fact in finding["facts"]
     ]
-    assert "rule: Renamed again" in facts
+    assert "rules: 2: Renamed again, Forward (renamed)" in facts
 
 
 def test_the_neglected_tenant_gets_one_card_for_what_is_and_one_for_what_was_done(
