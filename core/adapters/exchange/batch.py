@@ -8,10 +8,11 @@ from core.adapters.api_errors import (
     retryable_exchange_error,
 )
 from core.adapters.exchange.command import Command
+from core.adapters.exchange.responses import IncompleteAnswer, WayFailed
 from core.adapters.http import BufferedResponse
 from core.adapters.parsing import ResponseRow, parse_json_object, parse_text
 from core.adapters.retry import RetryableError, find_header, retryable_inner_status
-from core.errors import Rejected, TenantError, Unavailable
+from core.errors import Rejected, TenantError
 
 MAX_PAGES = 2_000
 
@@ -29,6 +30,7 @@ class BatchProgress:
         self.max_pages = max_pages
         self.rows: list[list[ResponseRow]] = [[] for _ in commands]
         self.outcomes: list[list[ResponseRow] | TenantError] = list(self.rows)
+        self.counts = [0] * len(commands)
         self.requested_paths: list[set[str]] = [set() for _ in commands]
         self.pending: dict[int, str] = {}
         self.misrouted: set[int] = set()
@@ -45,19 +47,29 @@ class BatchProgress:
         self.outcomes[number] = self.rows[number]
         if not path:
             return
-        if (
-            path in self.requested_paths[number]
-            or len(self.requested_paths[number]) >= self.max_pages
-        ):
-            self.record_error(number, Unavailable("Exchange: the pages do not end"))
+        walked, rows = self.requested_paths[number], self.rows[number]
+        if path in walked or len(walked) >= self.max_pages or len(rows) <= self.counts[number]:
+            self.record_error(number, WayFailed("Exchange: the pages do not end"))
             return
-        self.requested_paths[number].add(path)
+        walked.add(path)
+        self.counts[number] = len(rows)
         self.pending[number] = path
+
+    def restart(self, number: int) -> list[ResponseRow]:
+        """Begin a command anew, outside of the batch; the list that takes its rows."""
+        self.rows[number] = []
+        self.requested_paths[number].clear()
+        return self.rows[number]
 
     def record_error(self, number: int, error: TenantError) -> None:
         """Record the final error of a command, and drop the rows of its earlier pages."""
         self.pending.pop(number, None)
         self.outcomes[number] = error
+
+    def record_refusal(self, number: int, error: TenantError) -> None:
+        """Record the error of a command: of a later page, it says nothing about the command."""
+        is_later = bool(self.requested_paths[number]) or isinstance(error, IncompleteAnswer)
+        self.record_error(number, WayFailed(str(error)) if is_later else error)
 
     def record_misrouted(self, number: int, error: MisroutedError) -> None:
         """Record that a command has to be run outside of this batch, from its beginning."""

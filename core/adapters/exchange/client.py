@@ -316,7 +316,10 @@ class ExchangeClient:
     async def invoke_batch(
         self, commands: Sequence[Command]
     ) -> list[list[ResponseRow] | TenantError]:
-        """Many commands, ten in a request: for each its rows or its error, in the same order."""
+        """Many commands, ten in a request: for each its rows or its error, in the same order.
+
+        WayFailed stands for one that was answered in part; `listings.list_each` lists that again.
+        """
         run = BatchProgress(commands, self.build_command_path, self.max_pages)
         async with asyncio.TaskGroup() as group:
             for numbers in batched(run.pending.copy(), BATCH_SIZE, strict=False):
@@ -361,32 +364,33 @@ class ExchangeClient:
     async def complete_alone(self, progress: BatchProgress, number: int) -> None:
         """Run a command outside of its batch, which is routed as a whole, by its own anchor."""
         command = progress.commands[number]
+        rows = progress.restart(number)
         try:
-            progress.outcomes[number] = [
-                row async for page, _ in self.read_pages(command) for row in page
-            ]
-        except TenantError as error:
+            async for page, path in self.read_pages(command):
+                rows += page
+                progress.requested_paths[number].add(path)
+        except RetryableError as error:
             progress.record_error(number, error)
+        except TenantError as error:
+            progress.record_refusal(number, error)
+        else:
+            progress.outcomes[number] = rows
         progress.pending.pop(number, None)
 
     def record_reply(
         self, progress: BatchProgress, number: int, replies: Sequence[ResponseRow]
     ) -> RetryableError | None:
         """Note what became of one command; what is passing trouble is returned."""
-        command = progress.commands[number]
+        command, rows = progress.commands[number], progress.rows[number]
         try:
-            progress.record_page(
-                number,
-                self.collect_page(
-                    command, parse_exchange_reply(replies, command), progress.rows[number]
-                ),
-            )
+            path = self.collect_page(command, parse_exchange_reply(replies, command), rows)
+            progress.record_page(number, path)
         except MisroutedError as error:
             progress.record_misrouted(number, error)
         except RetryableError as again:
             return again
         except TenantError as error:
-            progress.record_error(number, error)
+            progress.record_refusal(number, error)
         return None
 
     async def send_batch(
@@ -403,7 +407,7 @@ class ExchangeClient:
                 "headers": {
                     **self.build_headers(command),
                     "Authorization": f"Bearer {token.token}",
-                    "Prefer": "odata.maxpagesize=1000;odata.continue-on-error",
+                    "Prefer": f"odata.maxpagesize={self.page_size};odata.continue-on-error",
                 },
                 "body": command.body,
             }

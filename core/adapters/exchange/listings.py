@@ -6,11 +6,16 @@ A listing is complete when there is no next link, no warning of more, and no num
 own that is higher. A way that breaks off or leaves something out is followed by the next one, which
 begins anew; what was read before is kept, and is not passed on twice. Which way worked is
 remembered for a week. A listing that no way completes is unread: it is never a smaller tenant.
+
+Pages, entities and slices go on in a later run where this one stopped, once they are known to be
+the way; so each is remembered as soon as it works. One answer cannot, and takes its turn before the
+slices only as long as it fits into a run. One command per object takes at most half of the time
+that a run has left.
 """
 
 import json
 import logging
-from collections.abc import AsyncGenerator
+from collections.abc import AsyncGenerator, Sequence
 from contextlib import aclosing
 from dataclasses import dataclass, field, replace
 from itertools import batched
@@ -20,12 +25,12 @@ from core.adapters.exchange.command import Command
 from core.adapters.exchange.id_set import IdSet
 from core.adapters.exchange.page_requests import (
     PageRequester,
-    WayFailed,
     is_command_path,
     read_entities,
     try_page_form,
 )
-from core.adapters.exchange.slices import SliceReader
+from core.adapters.exchange.responses import WayFailed
+from core.adapters.exchange.slices import SlicePlace, SliceReader
 from core.adapters.exchange.whole_answer import read_whole
 from core.adapters.parsing import ResponseRow, parse_identifier
 from core.adapters.retry import RetryableError
@@ -52,6 +57,9 @@ TRIED_FORMS = tuple(
     if (form.keeps_cookies or form.method == "POST")
     and form.uses_link_host is (form.method == "GET")
 )
+RESUMABLE_WAYS = frozenset({ListingWay.PAGES, ListingWay.ENTITIES, ListingWay.SLICES})
+# Ways that a command about one object has not: it has no filter, and no further objects.
+WAYS_OF_ALL_OBJECTS = frozenset({ListingWay.SLICES, ListingWay.EACH})
 # Objects come and go between two ways: this share of those read before may be missing.
 MAX_LOST_SHARE = 0.01
 
@@ -110,6 +118,24 @@ async def list_rows(exchange: ExchangeClient, command: Command) -> list[Response
     return [row async for part in list_objects(exchange, command) for row in part.rows]
 
 
+async def list_each(
+    exchange: ExchangeClient, commands: Sequence[Command]
+) -> list[list[ResponseRow] | TenantError]:
+    """Many commands in batches: for each its rows or its error, in the same order.
+
+    One whose later pages Exchange refuses is listed by itself, in the ways that its cmdlet has.
+    """
+    outcomes = await exchange.invoke_batch(commands)
+    for number, outcome in enumerate(outcomes):
+        if isinstance(outcome, WayFailed):
+            log.info("%s is listed alone: %s", commands[number].cmdlet, outcome)
+            try:
+                outcomes[number] = await list_rows(exchange, commands[number])
+            except TenantError as error:
+                outcomes[number] = error
+    return outcomes
+
+
 @dataclass(slots=True)
 class Listing:
     """One listing on its way through the ways of its cmdlet."""
@@ -133,6 +159,14 @@ class Listing:
 
     async def resume(self, after: str) -> AsyncGenerator[Block]:
         """The rest of a listing from a path. Raises TenantError where it breaks off."""
+        if place := SlicePlace.parse(after):
+            kinds = find_cmdlet_listing(self.cmdlet).kinds
+            blocks = SliceReader(self.exchange, self.command, kinds, place.now).read(place)
+            async with aclosing(blocks):
+                async for rows, path in blocks:
+                    if new := self.take_new_rows(rows):
+                        yield new, path
+            return
         if not self.exchange.is_tenant_path(after):
             raise Rejected(f"{self.cmdlet}: that is no path to go on from")
         if is_command_path(after):
@@ -162,11 +196,11 @@ class Listing:
         for way, form in await self.choose_ways():
             self.begin_way()
             try:
-                async with aclosing(self.read_way(way, form)) as blocks:
-                    async for rows, path in blocks:
-                        if new := self.take_new_rows(rows):
-                            listed = True
-                            yield new, path
+                # A later run would leave out what other ways passed on before.
+                async with aclosing(self.read_new(way, form, resumable=not listed)) as blocks:
+                    async for block in blocks:
+                        listed = True
+                        yield block
                 self.check_found_again(way)
             except TenantError as error:
                 self.add_reason(way, error)
@@ -178,6 +212,19 @@ class Listing:
         raise Unavailable(
             f"{self.cmdlet}: the listing is incomplete ({'; '.join(self.reasons)[:400]})"
         )
+
+    async def read_new(
+        self, way: ListingWay, form: PageForm, *, resumable: bool
+    ) -> AsyncGenerator[Block]:
+        """What one way shows that none before it did. Raises TenantError."""
+        remembered = way not in RESUMABLE_WAYS
+        async with aclosing(self.read_way(way, form)) as blocks:
+            async for rows, path in blocks:
+                if not remembered:
+                    remembered = True
+                    await self.remember(way, form)
+                if new := self.take_new_rows(rows):
+                    yield new, path if resumable else ""
 
     def add_reason(self, way: ListingWay, error: TenantError) -> None:
         log.info("%s by %s: %s", self.cmdlet, way, error)
@@ -194,19 +241,27 @@ class Listing:
         async with aclosing(requester.read_pages()) as pages:
             try:
                 async for rows, path in pages:
-                    for row in rows:
-                        self.current.add(identify_row(row))
                     self.page_count += 1
                     if path and self.page_count == 1 and (known := await self.find_known_way()):
                         self.reasons.append(known)
+                        # A way that a later run goes on with shows these objects in their place.
+                        if (await self.choose_ways())[0][0] in RESUMABLE_WAYS:
+                            return
+                        self.add_rows(rows)
                         yield rows, ""
                         return
+                    self.add_rows(rows)
                     yield rows, path
             except WayFailed as error:
                 self.add_reason(ListingWay.PAGES, error)
                 return
         if self.page_count > 1:
             await self.remember_pages()
+
+    def add_rows(self, rows: list[ResponseRow]) -> None:
+        """Note the objects that the present way shows."""
+        for row in rows:
+            self.current.add(identify_row(row))
 
     async def find_known_way(self) -> str:
         """Why a second page is not even tried in the usual form; empty if it is to be tried."""
@@ -231,7 +286,12 @@ class Listing:
         """The ways to try, the one that last worked first."""
         memory = self.exchange.way_memory
         known = await memory.find_way(self.cmdlet)
-        ways = [(way, DEFAULT_PAGE_FORM) for way in find_cmdlet_listing(self.cmdlet).ways[1:]]
+        about_one = "Identity" in self.command.parameters
+        ways = [
+            (way, DEFAULT_PAGE_FORM)
+            for way in find_cmdlet_listing(self.cmdlet).ways[1:]
+            if not (about_one and way in WAYS_OF_ALL_OBJECTS)
+        ]
         if known and known is not ListingWay.PAGES:
             return sorted(ways, key=lambda pair: pair[0] is not known)
         forms = await memory.find_page_forms()
@@ -293,7 +353,7 @@ class Listing:
                 return end_blocks(read_whole(self.exchange, self.command))
             case ListingWay.SLICES:
                 kinds, now = find_cmdlet_listing(self.cmdlet).kinds, self.exchange.way_memory.now()
-                return end_blocks(SliceReader(self.exchange, self.command, kinds, now).read())
+                return SliceReader(self.exchange, self.command, kinds, now).read()
             case ListingWay.EACH:
                 return end_blocks(self.read_each(find_cmdlet_listing(self.cmdlet).each_of))
 
@@ -309,10 +369,14 @@ class Listing:
     async def read_each(self, owners_cmdlet: str) -> AsyncGenerator[list[ResponseRow]]:
         """The objects of every owner, one command each. Raises TenantError for any that fails."""
         owners, asked = Command(owners_cmdlet, {"ResultSize": "Unlimited"}, ("Guid",)), False
+        service = self.exchange.service
+        until = (service.clock() + service.deadline) / 2
         async with aclosing(list_objects(self.exchange, owners)) as parts:
             async for part in parts:
                 for rows in batched(part.rows, EACH_CHUNK, strict=False):
                     asked = True
+                    if service.clock() > until:
+                        raise WayFailed("one command per object takes longer than half of a run")
                     yield await self.read_owners(rows)
         if not asked:
             raise WayFailed(f"{owners_cmdlet} listed nothing")

@@ -11,13 +11,14 @@ from core.adapters.exchange.client import ExchangeClient
 from core.adapters.exchange.command import Command
 from core.adapters.exchange.responses import (
     IncompleteAnswer,
+    WayFailed,
     map_failed_reply,
     parse_command_response,
 )
 from core.adapters.exchange.routing import SYSTEM_MAILBOX
 from core.adapters.parsing import ResponseRow, parse_optional_bool, parse_text, parse_value_list
 from core.adapters.retry import RetryableError
-from core.errors import TenantError, Unavailable
+from core.errors import TenantError
 from core.microsoft365.exchange_listings import (
     DEFAULT_PAGE_FORM,
     EntitySet,
@@ -33,10 +34,6 @@ COOKIE = re.compile(
 MAX_COOKIES = 50
 ENTITY_FORM = PageForm("GET", PageAnchor.SYSTEM, keeps_cookies=False, uses_link_host=False)
 COMMAND_SEGMENT = "/invokecommand"
-
-
-class WayFailed(Unavailable):
-    """A way of listing broke off or left something out: another way has to be tried."""
 
 
 @dataclass(slots=True)

@@ -19,6 +19,10 @@ class IncompleteAnswer(Unavailable):
     """An answer lacks rows, and Exchange gave no link to the rest."""
 
 
+class WayFailed(Unavailable):
+    """A way of listing broke off or left something out: another way has to be tried."""
+
+
 def warns_of_more(warnings: object, row_count: int, page_size: int) -> bool:
     """True if a warning says that there are more rows.
 

@@ -6,6 +6,7 @@ Every cut leaves a condition and its negation, so that an object without a date,
 or with a name in any script is in exactly one slice, whatever Exchange makes of the condition.
 """
 
+import re
 from collections.abc import AsyncGenerator, Iterator
 from dataclasses import dataclass, replace
 from datetime import UTC, datetime, timedelta
@@ -13,7 +14,8 @@ from string import ascii_lowercase, digits
 
 from core.adapters.exchange.client import ExchangeClient
 from core.adapters.exchange.command import Command
-from core.adapters.exchange.page_requests import PageRequester, WayFailed
+from core.adapters.exchange.page_requests import PageRequester
+from core.adapters.exchange.responses import WayFailed
 from core.adapters.parsing import ResponseRow
 
 RELIES_ON = ("exchange-slice-filters",)
@@ -23,6 +25,8 @@ SHORTEST_SPAN = timedelta(hours=1)
 ALPHABET = (*ascii_lowercase, *digits, *"-. _,+()&@#")
 MAX_PREFIX = 24
 MAX_SLICES = 20_000
+PLACE_PREFIX = "slices:"
+PLACE = re.compile(rf"{PLACE_PREFIX}(\d{{8}}T\d{{6}}Z)\.(\d{{1,2}})\.([01]{{0,400}})", re.ASCII)
 # The share of the rows of a slice that its parts must show again: objects come and go meanwhile.
 MIN_FOUND_AGAIN = 0.9
 
@@ -98,6 +102,38 @@ def split_kinds(kinds: tuple[str, ...]) -> Iterator[Slice]:
     yield Slice(f"-not ({' -or '.join(conditions)})" if conditions else "")
 
 
+@dataclass(frozen=True, slots=True)
+class SlicePlace:
+    """How far a listing in slices has come: the last slice of which everything was read."""
+
+    now: datetime
+    """The time that bounds the dates of creation, by which the slices are cut."""
+    kind: int
+    """The number of its recipient type."""
+    halves: str = ""
+    """Which half it lies in, cut by cut: a 0 or 1 each."""
+
+    def format(self) -> str:
+        """The place as a text to go on from in a later run."""
+        return f"{PLACE_PREFIX}{self.now:%Y%m%dT%H%M%SZ}.{self.kind}.{self.halves}"
+
+    @classmethod
+    def parse(cls, text: str) -> "SlicePlace | None":
+        """The place in a text; None for any other text."""
+        found = PLACE.fullmatch(text)
+        if found is None:
+            return None
+        try:
+            now = datetime.strptime(found[1], "%Y%m%dT%H%M%SZ").replace(tzinfo=UTC)
+        except ValueError:
+            return None
+        return cls(now, int(found[2]), found[3])
+
+
+type SliceBlock = tuple[list[ResponseRow], str]
+"""Rows, and the place after them; empty where no later run can go on."""
+
+
 @dataclass(slots=True)
 class Tally:
     """How many rows the complete slices below a slice showed."""
@@ -115,31 +151,63 @@ class SliceReader:
     now: datetime
     requests: int = 0
 
-    async def read(self) -> AsyncGenerator[list[ResponseRow]]:
-        """The rows of all slices, some of them more than once. Raises WayFailed or TenantError."""
-        kinds = () if "RecipientTypeDetails" in self.command.parameters else self.kinds
-        for part in split_kinds(kinds):
-            async for rows in self.read_part(part, Tally()):
-                yield rows
+    async def read(self, after: SlicePlace | None = None) -> AsyncGenerator[SliceBlock]:
+        """The rows of all slices, or of those after a place; some of them more than once.
 
-    async def read_part(self, part: Slice, tally: Tally) -> AsyncGenerator[list[ResponseRow]]:
-        """The rows of a slice, and of its halves if one answer does not hold them all."""
-        rows, complete = await self.read_slice(part)
-        if rows:
-            yield rows
+        Raises WayFailed or TenantError.
+        """
+        self.now = self.now.replace(microsecond=0)
+        kinds = () if "RecipientTypeDetails" in self.command.parameters else self.kinds
+        if after and after.kind > len(kinds):
+            raise WayFailed("there is no such slice")
+        for number, part in enumerate(split_kinds(kinds)):
+            if after and number < after.kind:
+                continue
+            done = after.halves if after and number == after.kind else None
+            place = SlicePlace(self.now, number)
+            async for block in self.read_part(part, place, Tally(), done):
+                yield block
+
+    async def read_part(
+        self, part: Slice, place: SlicePlace, tally: Tally, done: str | None = None
+    ) -> AsyncGenerator[SliceBlock]:
+        """The rows of a slice, or of its halves if one answer does not hold them all.
+
+        `done` is the way to the last slice below that an earlier run has read; None where it read
+        none of them.
+        """
+        if done == "":
+            return
+        rows, complete = ([], False) if done else await self.read_slice(part)
         if complete:
             tally.count += len(rows)
+            if rows:
+                yield rows, place.format()
             return
+        found = Tally()
+        async for block in self.read_halves(part, place, found, done):
+            yield block
+        if found.count < MIN_FOUND_AGAIN * len(rows):
+            raise WayFailed("the halves of a slice lack objects of it")
+        if rows:
+            # Those that went from one half to the other meanwhile.
+            yield rows, ""
+        tally.count += found.count
+
+    async def read_halves(
+        self, part: Slice, place: SlicePlace, tally: Tally, done: str | None
+    ) -> AsyncGenerator[SliceBlock]:
+        """The rows of both halves of a slice, or of those that an earlier run has not read."""
         halves = part.split(self.now)
         if halves is None:
             raise WayFailed("a slice that nothing narrows is still cut")
-        found = Tally()
-        for half in halves:
-            async for block in self.read_part(half, found):
+        for side, half in zip("01", halves, strict=True):
+            if done and side < done[0]:
+                continue
+            further = replace(place, halves=place.halves + side)
+            below = done[1:] if done and side == done[0] else None
+            async for block in self.read_part(half, further, tally, below):
                 yield block
-        if found.count < MIN_FOUND_AGAIN * len(rows):
-            raise WayFailed("the halves of a slice lack objects of it")
-        tally.count += found.count
 
     async def read_slice(self, part: Slice) -> tuple[list[ResponseRow], bool]:
         """The rows of one answer, and whether they are all of the slice."""

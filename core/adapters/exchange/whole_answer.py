@@ -7,8 +7,8 @@ from collections.abc import AsyncGenerator, AsyncIterator, Mapping
 from core.adapters.exchange.answer_stream import AnswerParser
 from core.adapters.exchange.client import REDIRECT_STATUSES, RESPONSE_LIMIT, ExchangeClient
 from core.adapters.exchange.command import Command
-from core.adapters.exchange.page_requests import WayFailed, check_count, get_count
-from core.adapters.exchange.responses import map_failed_reply
+from core.adapters.exchange.page_requests import check_count, get_count
+from core.adapters.exchange.responses import WayFailed, map_failed_reply
 from core.adapters.http import BufferedResponse
 from core.adapters.parsing import ResponseRow, strip_annotations
 from core.adapters.retry import RetryableError

@@ -7,7 +7,7 @@ from itertools import batched, chain
 
 from core.adapters.exchange.client import ExchangeClient
 from core.adapters.exchange.command import Command
-from core.adapters.exchange.listings import list_objects
+from core.adapters.exchange.listings import list_each, list_objects
 from core.adapters.m365.mailboxes import ALL_RESULTS, CHUNK_SIZE, MAILBOX_PROPERTIES, parse_mailbox
 from core.adapters.parsing import (
     ResponseRow,
@@ -158,7 +158,7 @@ class M365DelegationReader:
         failures: dict[str, TenantError | str] = {}
         for part in batched(owners, CHUNK_SIZE, strict=False):
             commands = [build_rights_command(owner) for owner in part]
-            for owner, rows in zip(part, await self.exchange.invoke_batch(commands), strict=True):
+            for owner, rows in zip(part, await list_each(self.exchange, commands), strict=True):
                 if isinstance(rows, TenantError):
                     failures[owner.id] = rows
                     continue

@@ -5,6 +5,7 @@ from dataclasses import dataclass
 
 from core.adapters.exchange.client import ExchangeClient
 from core.adapters.exchange.command import Command
+from core.adapters.exchange.listings import list_each
 from core.adapters.exchange.paging import fetch_listing, fetch_paged_listing
 from core.adapters.parsing import (
     ResponseRow,
@@ -98,7 +99,7 @@ class M365MailboxReader:
         items: list[Mailbox] = []
         failures: dict[str, TenantError | str] = {}
         commands = [Command("Get-Mailbox", {"Identity": one}, MAILBOX_PROPERTIES) for one in guids]
-        for guid, rows in zip(guids, await self.exchange.invoke_batch(commands), strict=True):
+        for guid, rows in zip(guids, await list_each(self.exchange, commands), strict=True):
             if isinstance(rows, NotFound) or rows == []:
                 continue
             if isinstance(rows, TenantError):

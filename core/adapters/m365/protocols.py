@@ -9,6 +9,7 @@ from urllib.parse import quote
 from core.adapters.api_errors import NO_LICENCE
 from core.adapters.exchange.client import ExchangeClient
 from core.adapters.exchange.command import Command
+from core.adapters.exchange.listings import list_each
 from core.adapters.exchange.paging import fetch_paged_listing
 from core.adapters.graph.client import GraphClient
 from core.adapters.graph.reports import BETA, REPORT_PAGE_DELAY
@@ -156,7 +157,7 @@ class M365ProtocolReader:
         commands = [Command("Get-CASMailbox", {"Identity": one}, CAS_PROPERTIES) for one in ids]
         items: list[MailboxProtocols] = []
         failures: dict[str, TenantError | str] = {}
-        for requested, rows in zip(ids, await self.exchange.invoke_batch(commands), strict=True):
+        for requested, rows in zip(ids, await list_each(self.exchange, commands), strict=True):
             if isinstance(rows, NotFound) or rows == []:
                 continue
             if isinstance(rows, TenantError):

@@ -8,6 +8,7 @@ from itertools import batched
 
 from core.adapters.exchange.client import ExchangeClient
 from core.adapters.exchange.command import Command
+from core.adapters.exchange.listings import list_each
 from core.adapters.exchange.paging import fetch_paged_listing
 from core.adapters.m365.mailboxes import ALL_RESULTS, CHUNK_SIZE, MAILBOX_PROPERTIES, parse_mailbox
 from core.adapters.parsing import (
@@ -183,7 +184,7 @@ class M365SharedMailboxReader:
         commands = [
             Command("Get-Mailbox", {"Identity": one.guid}, SHARED_PROPERTIES) for one in owners
         ]
-        for owner, rows in zip(owners, await self.exchange.invoke_batch(commands), strict=True):
+        for owner, rows in zip(owners, await list_each(self.exchange, commands), strict=True):
             if isinstance(rows, NotFound):
                 continue
             if isinstance(rows, TenantError):
@@ -214,7 +215,7 @@ class M365SharedMailboxReader:
         unused: list[Mailbox] = []
         for part in batched(owners, CHUNK_SIZE, strict=False):
             commands = [build_size_command(owner) for owner in part]
-            for owner, rows in zip(part, await self.exchange.invoke_batch(commands), strict=True):
+            for owner, rows in zip(part, await list_each(self.exchange, commands), strict=True):
                 if rows == []:
                     unused.append(owner)
                 else:

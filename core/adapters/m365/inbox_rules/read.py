@@ -8,6 +8,7 @@ from urllib.parse import quote
 
 from core.adapters.exchange.client import ExchangeClient
 from core.adapters.exchange.command import Command
+from core.adapters.exchange.listings import list_each
 from core.adapters.graph.client import GraphClient
 from core.adapters.graph.objects import Failures
 from core.adapters.m365.accounts import build_user_path
@@ -120,7 +121,7 @@ class M365InboxRuleReader:
         failures: dict[str, TenantError | str] = {}
         for part in batched(owners, CHUNK_SIZE, strict=False):
             commands = [build_hidden_rules_command(owner) for owner in part]
-            for owner, rows in zip(part, await self.exchange.invoke_batch(commands), strict=True):
+            for owner, rows in zip(part, await list_each(self.exchange, commands), strict=True):
                 if isinstance(rows, TenantError):
                     failures[owner.id] = rows
                     continue

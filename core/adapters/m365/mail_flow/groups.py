@@ -9,6 +9,7 @@ from itertools import batched
 
 from core.adapters.exchange.client import ExchangeClient
 from core.adapters.exchange.command import Command
+from core.adapters.exchange.listings import list_each
 from core.adapters.m365.mail_flow.parse import RECIPIENT_PROPERTIES, parse_recipient_row
 from core.adapters.m365.mailboxes import CHUNK_SIZE
 from core.adapters.parsing import parse_each_row
@@ -52,7 +53,7 @@ async def fetch_group_members(
     failures: dict[str, TenantError | str] = {}
     for part in batched(groups, CHUNK_SIZE, strict=False):
         commands = [build_members_command(group) for group in part]
-        answers = await exchange.invoke_batch(commands)
+        answers = await list_each(exchange, commands)
         for group, rows in zip(part, answers, strict=True):
             key = group.key
             if isinstance(rows, NotFound):

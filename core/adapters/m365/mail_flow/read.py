@@ -12,7 +12,7 @@ from uuid import uuid4
 from core.adapters.api_errors import AMBIGUOUS
 from core.adapters.exchange.client import ExchangeClient
 from core.adapters.exchange.command import Command
-from core.adapters.exchange.listings import list_rows
+from core.adapters.exchange.listings import list_each, list_rows
 from core.adapters.exchange.paging import fetch_listing
 from core.adapters.graph.client import GraphClient
 from core.adapters.m365.async_cached import AsyncCached
@@ -114,7 +114,7 @@ async def fetch_recipients(exchange: ExchangeClient, names: Collection[str]) -> 
     failures: dict[str, TenantError | str] = {}
     for part in batched(requested, CHUNK_SIZE, strict=False):
         commands = [build_recipient_command(name) for name in part]
-        answers = dict(zip(part, await exchange.invoke_batch(commands), strict=True))
+        answers = dict(zip(part, await list_each(exchange, commands), strict=True))
         confirmed = await confirm_legacy_names(exchange, answers)
         confirmed |= await find_by_address(exchange, answers)
         for name, rows in answers.items():
@@ -190,7 +190,7 @@ async def confirm_legacy_names(
     commands = {
         name: command for name, row in rows.items() if (command := build_confirming_command(row))
     }
-    replies = dict(zip(commands, await exchange.invoke_batch([*commands.values()]), strict=True))
+    replies = dict(zip(commands, await list_each(exchange, [*commands.values()]), strict=True))
     found: dict[str, RowsOrError] = {}
     for name, reply in replies.items():
         if isinstance(reply, TenantError) and not isinstance(reply, Forbidden):

@@ -20,7 +20,7 @@ from urllib.parse import quote
 
 from core.adapters.exchange.client import ExchangeClient
 from core.adapters.exchange.command import Command
-from core.adapters.exchange.listings import list_rows
+from core.adapters.exchange.listings import list_each, list_rows
 from core.adapters.exchange.paging import fetch_paged_listing
 from core.adapters.graph.client import GraphClient
 from core.adapters.m365.async_cached import AsyncCached
@@ -398,7 +398,7 @@ async def collect_role_groups(exchange: ExchangeClient, role_holders: RoleHolder
     members = 0
     for part in batched(groups, COMMAND_CHUNK_SIZE, strict=False):
         for group, answer in zip(
-            part, await exchange.invoke_batch(build_member_commands(part)), strict=True
+            part, await list_each(exchange, build_member_commands(part)), strict=True
         ):
             try:
                 members += add_role_group_members(role_holders, group, answer, known)

@@ -7,7 +7,7 @@ from typing import Any
 import pytest
 
 from core.adapters.exchange.command import Command
-from core.adapters.exchange.listings import list_objects, list_rows
+from core.adapters.exchange.listings import list_each, list_objects, list_rows
 from core.adapters.exchange.way_memory import WayMemory
 from core.adapters.parsing import ResponseRow
 from core.errors import LedgerError, Unavailable
@@ -263,3 +263,153 @@ async def test_fewer_objects_than_exchange_counts_are_no_listing() -> None:
 
 def test_the_usual_form_of_a_page_is_the_one_that_every_listing_tries_first() -> None:
     assert DEFAULT_PAGE_FORM.name == "post-app-plain-front"
+
+
+# -- commands in batches ---------------------------------------------------------------------------
+
+REFUSED_PAGES: list[dict[str, Any]] = [
+    reality for reality, _ in REALITIES if "exchange-entity-endpoints" not in reality
+]
+
+
+MANY_HOLDERS: dict[str, Any] = {
+    "Get-MailboxPermission": [
+        {"Identity": "a0", "User": f"user{n}@x.example", "AccessRights": "FullAccess"}
+        for n in range(COUNT)
+    ]
+}
+
+
+@pytest.mark.parametrize("reality", REFUSED_PAGES, ids=str)
+async def test_a_command_of_a_batch_whose_later_pages_are_refused_is_listed_alone(
+    reality: dict[str, Any],
+) -> None:
+    async with connect_sandbox(build_tenant(reality, build_mailboxes(4), **MANY_HOLDERS)) as to:
+        note_ways(to)
+        commands = [
+            Command("Get-MailboxPermission", {"Identity": f"guid-{number}", **ALL})
+            for number in (0, 1)
+        ]
+        large, small = await list_each(to.exchange, commands)
+        assert isinstance(large, list)
+        assert isinstance(small, list)
+        holders = [row["User"] for row in large if "x.example" in str(row["User"])]
+        assert (len(holders), len(set(holders))) == (COUNT, COUNT)
+        assert len(small) < PAGE_SIZE
+
+
+@pytest.mark.parametrize("paging", ["refused", "no-link", "no-rows"])
+async def test_what_no_way_lists_in_a_batch_is_an_error_and_not_a_part(paging: str) -> None:
+    reality = {**EVERYTHING_REFUSED, "exchange-paging": paging}
+    async with connect_sandbox(build_tenant(reality, build_mailboxes(4), **MANY_HOLDERS)) as to:
+        note_ways(to)
+        command = Command("Get-MailboxPermission", {"Identity": "guid-0", **ALL})
+        (outcome,) = await list_each(to.exchange, [command])
+        assert isinstance(outcome, Unavailable)
+        assert "incomplete" in str(outcome)
+
+
+# -- listings that several runs share --------------------------------------------------------------
+
+GUIDS = ("Guid",)
+
+
+async def list_over_runs(to: Connection, most_parts: int = 1) -> tuple[list[str], int]:
+    """A listing of which every run reads a little: all that counts in the end, and the runs."""
+    after, found, runs = "", list[str](), 0
+    while True:
+        runs += 1
+        assert runs < 50
+        parts, passing = 0, list[str]()
+        async for part in list_objects(to.exchange, Command("Get-Mailbox", ALL, GUIDS), after):
+            guids = [str(row["Guid"]) for row in part.rows]
+            if part.restarted:
+                found = []
+            if not part.continuation:
+                # A later run reads these again.
+                passing += guids
+                continue
+            found += guids
+            parts += 1
+            if parts >= most_parts:
+                after = part.continuation
+                break
+        else:
+            return found + passing, runs
+
+
+@pytest.mark.parametrize(
+    "way",
+    [ListingWay.PAGES, ListingWay.ENTITIES, ListingWay.SLICES],
+)
+async def test_a_known_way_goes_on_in_a_later_run_where_the_last_one_stopped(
+    way: ListingWay,
+) -> None:
+    realities: dict[ListingWay, dict[str, Any]] = {
+        ListingWay.PAGES: {},
+        ListingWay.ENTITIES: {"exchange-paging": "refused"},
+        ListingWay.SLICES: EVERYTHING_REFUSED,
+    }
+    async with connect_sandbox(build_tenant(realities[way])) as to:
+        note_ways(to, *([] if way is ListingWay.PAGES else [Way("Get-Mailbox", way, NOW)]))
+        found, runs = await list_over_runs(to)
+        assert sorted(found) == sorted(f"guid-{number}" for number in range(COUNT))
+        assert runs > 2
+
+
+async def test_slices_that_are_gone_on_with_are_not_read_again() -> None:
+    async with connect_sandbox(build_tenant(EVERYTHING_REFUSED)) as to:
+        note_ways(to, Way("Get-Mailbox", ListingWay.SLICES, NOW))
+        await list_rows(to.exchange, Command("Get-Mailbox", ALL, GUIDS))
+        at_once = to.exchange.service.requests
+        _, runs = await list_over_runs(to)
+        in_runs = to.exchange.service.requests - at_once
+        # One page more in the first run; every further run only repeats the slice it broke off in.
+        assert runs > 2
+        assert in_runs <= at_once + 2 * runs
+
+
+async def test_a_way_is_known_as_soon_as_it_works_so_that_the_next_run_can_go_on() -> None:
+    for reality, way in (
+        ({"exchange-paging": "refused"}, ListingWay.ENTITIES),
+        (EVERYTHING_REFUSED, ListingWay.SLICES),
+    ):
+        async with connect_sandbox(build_tenant(reality)) as to:
+            saved = note_ways(to)
+            async for part in list_objects(to.exchange, Command("Get-Mailbox", ALL, GUIDS)):
+                if saved:
+                    # Another way passed on objects before, which a later run would leave out.
+                    assert part.continuation == ""
+                    break
+            assert [row.way for row in saved] == [way]
+            found, _ = await list_over_runs(to)
+            assert sorted(found) == sorted(f"guid-{number}" for number in range(COUNT))
+
+
+@pytest.mark.parametrize(
+    "after",
+    ["slices:20261129T000000Z.9.", "slices:20269929T000000Z.0.1", "slices:x", "slices:", "1"],
+)
+async def test_a_place_that_makes_no_sense_begins_the_listing_anew(after: str) -> None:
+    async with connect_sandbox(build_tenant({})) as to:
+        to.exchange.page_size = PAGE_SIZE
+        command = Command("Get-Mailbox", ALL, GUIDS)
+        parts = [part async for part in list_objects(to.exchange, command, after)]
+        assert count_objects([row for part in parts for row in part.rows])[1] == COUNT
+        assert parts[0].restarted
+
+
+async def test_one_command_per_object_takes_at_most_half_of_the_time_that_is_left() -> None:
+    reality = {
+        "exchange-paging": {"side": "refused", "cmdlet": "Get-RecipientPermission"},
+        "exchange-one-answer": {"side": "cut", "size": PAGE_SIZE},
+    }
+    async with connect_sandbox(build_tenant(reality)) as to:
+        note_ways(to, Way("Get-RecipientPermission", ListingWay.EACH, NOW))
+        service = to.exchange.service
+        service.deadline = service.clock() + 100
+        fault = {"service": "exchange", "kind": "throttle", "inner": True, "retryAfter": 60}
+        to.sandbox.tenant.faults.load([{**fault, "times": 1}])
+        with pytest.raises(Unavailable, match="half of a run"):
+            await list_rows(to.exchange, Command("Get-RecipientPermission", ALL))
+        assert service.clock() < service.deadline
