@@ -34,7 +34,7 @@ mutants: ready ## Change the core in small ways and count what the tests notice 
 
 test: lint infra-check ## Lint, types, import contracts, infrastructure and all tests
 	@echo "==> pytest: the tests"
-	@$(PYTHON) -m pytest $(ARGS)
+	@$(PYTHON) -m pytest --durations=10 $(ARGS)
 
 check: test ## The same as make test
 
