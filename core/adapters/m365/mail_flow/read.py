@@ -163,7 +163,7 @@ async def find_by_address(
         and PLAIN_ADDRESS.fullmatch(name)
     ]
     commands = [build_address_command(name) for name in names]
-    replies = await exchange.invoke_batch(commands) if commands else []
+    replies = await list_each(exchange, commands) if commands else []
     return {
         name: reply
         for name, reply in zip(names, replies, strict=True)
