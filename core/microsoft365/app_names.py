@@ -64,6 +64,35 @@ BRANDS = (
     "whatsapp",
     "zoom",
 )
+# Words that are Microsoft's wherever they stand, but for what comes after "for" and the like.
+UNMISTAKABLE_WORDS = frozenset(
+    ["microsoft", "outlook", "onedrive", "sharepoint", "o365", "m365", "office365", "msteams"]
+)
+LINKING_WORDS = frozenset(
+    [
+        "for",
+        "with",
+        "in",
+        "to",
+        "from",
+        "on",
+        "at",
+        "by",
+        "into",
+        "via",
+        "and",
+        "or",
+        "of",
+        "against",
+        "fur",
+        "für",
+        "pour",
+        "para",
+        "per",
+        "met",
+        "til",
+    ]
+)
 SEPARATORS = re.compile(r"[\s_.\-/\\()\[\]&+,:;'\"]+")
 
 
@@ -101,8 +130,19 @@ def find_name_claim(name: str) -> NameClaim | None:
     words = [word for word in re.split(r"[\W_]+", name) if word]
     first, two = fold_look_alikes(words[0]), fold_look_alikes("".join(words[:2]))
     shapes = {fold_look_alikes(product) for product in PRODUCTS}
-    if SUITE.match(unicodedata.normalize("NFKC", name).casefold()) or first in shapes:
+    if SUITE.match(unicodedata.normalize("NFKC", name).casefold()) or {first, two} & shapes:
         return NameClaim.MICROSOFT
-    if two in shapes or seen.startswith(fold_look_alikes("microsoft")):
+    if seen.startswith(fold_look_alikes("microsoft")) or names_microsoft(words):
         return NameClaim.MICROSOFT
-    return NameClaim.BRAND if first in {fold_look_alikes(one) for one in BRANDS} else None
+    brands = {fold_look_alikes(one) for one in BRANDS}
+    return NameClaim.BRAND if {first, two} & brands else None
+
+
+def names_microsoft(words: list[str]) -> bool:
+    """True where a product of Microsoft's stands in a name, and not after what an app is for."""
+    for word in words:
+        if word.casefold() in LINKING_WORDS:
+            return False
+        if word.casefold() in UNMISTAKABLE_WORDS:
+            return True
+    return False

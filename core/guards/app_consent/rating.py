@@ -77,16 +77,18 @@ def is_trusted_app(app: App) -> bool:
 def find_misleading_name(app: App, risk: PermissionRisk, *, by_users: bool) -> NameClaim | None:
     """What an app's name claims without right, considering whose app it is.
 
-    Entra knows the owner of every app of another tenant, so one without an owner is an old one of
-    Microsoft's. At home, where people name tools after what they are for, a product's name misleads
-    only users who are asked to give away mail or files; letters that only look alike, and names
-    that nobody can read, always mislead.
+    Entra knows the owner of every app of another tenant, so one without an owner may be an old one
+    of Microsoft's with a name of theirs. At home, where people name tools after what they are for,
+    a product's name misleads only users who are asked to give away mail or files; letters that only
+    look alike, and names that nobody can read, always mislead.
     """
-    if is_trusted_app(app) or not (app.is_home_tenant or app.owner_tenant_id):
+    if is_trusted_app(app):
         return None
     claim = find_name_claim(app.name)
     if claim in (NameClaim.LOOK_ALIKE, NameClaim.UNREADABLE, None):
         return claim
+    if not (app.is_home_tenant or app.owner_tenant_id):
+        return None
     if app.is_home_tenant:
         return claim if by_users and risk >= PermissionRisk.SENSITIVE else None
     return None if claim is NameClaim.BRAND and app.publisher else claim

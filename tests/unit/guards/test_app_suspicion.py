@@ -121,6 +121,14 @@ def test_impostors_at_home(
     assert (finding.severity, finding.verdict) == (severity, verdict)
 
 
+def test_without_a_known_owner_only_a_disguise_is_an_impostors() -> None:
+    untold = replace(VERIFIED_APP, owner_tenant_id="", publisher="")
+    plain = worst(delegated(replace(untold, name="Microsoft Teams Services"), "Mail.Read"))
+    disguised = worst(delegated(replace(untold, name="Micros\u043eft Teams"), "Mail.Read"))
+    assert plain.verdict is ConsentVerdict.GRANTED
+    assert disguised.verdict is ConsentVerdict.IMPOSTOR
+
+
 def test_an_administrators_own_tool_may_be_called_after_what_it_is_for() -> None:
     app = replace(HOME_APP, name="Outlook signatures")
     finding = worst(given(app, "MailboxSettings.ReadWrite"))

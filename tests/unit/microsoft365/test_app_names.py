@@ -51,13 +51,18 @@ def test_letters_that_only_look_alike_are_seen_through(name: str) -> None:
         "Intune helper",
         "MS-Teams bot",
         "Share Point",
+        "Secure Microsoft Login",
+        "My Outlook Web App",
+        "Shared SharePoint Document",
     ],
 )
 def test_a_name_that_begins_as_microsofts_claims_to_be_one(name: str) -> None:
     assert find_name_claim(name) is NameClaim.MICROSOFT
 
 
-@pytest.mark.parametrize("name", ["Adobe Drive X", "DocuSign", "Zoom", "google-sync", "Dropbox 2"])
+@pytest.mark.parametrize(
+    "name", ["Adobe Drive X", "DocuSign", "Docu-Sign", "Zoom", "google-sync", "Drop Box 2"]
+)
 def test_a_name_that_begins_as_a_known_product_claims_to_be_one(name: str) -> None:
     assert find_name_claim(name) is NameClaim.BRAND
 
@@ -91,7 +96,9 @@ def test_a_name_without_a_letter_or_digit_cannot_be_read(name: str) -> None:
         "Backup job",
         "Steams",
         "Ki0sk",
-        "Veeam Backup",
+        "Veeam Backup for Microsoft 365",
+        "Signatures for Outlook and Microsoft 365",
+        "Termine f\u00fcr Outlook",
     ],
 )
 def test_a_name_that_says_what_an_app_is_for_is_honest(name: str) -> None:
