@@ -46,9 +46,8 @@ ASKED = {
 }
 REPAIRS = {
     **expect_alike("mailbox-audit-off", "repair", "ben"),
-    **expect_alike("audit-set-customised", "repair", "cora", "dana"),
     **expect_alike("audit-age-too-short", "repair", "fiona"),
-    **expect_alike("mail-items-accessed-missing", "repair", "ivo"),
+    **expect_alike("audit-actions-missing", "repair", "cora", "dana", "ivo"),
 }
 KEPT = expect_alike("audit-set-customised", "keep", "emil")
 # The gravest of what the other guards find: severity, kind, verdict, subject.

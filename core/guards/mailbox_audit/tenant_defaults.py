@@ -18,6 +18,7 @@ from core.microsoft365.audit_actions import (
 )
 from core.tenant.auditing import MailboxAudit
 
+ANY_KIND = ""
 MIN_MAILBOXES = 3
 """So many lists in Microsoft's hands are needed to say what its default is in this tenant."""
 
@@ -37,25 +38,30 @@ class TenantDefaults:
             managed = get_managed_logon_types(audit)
             for name in DEFAULT_ACTIONS:
                 if name.lower() in managed and name in audit.actions:
-                    key = build_list_key(audit, name)
-                    self.list_counts[key] += 1
-                    counts = self.action_counts.setdefault(key, Counter())
-                    counts.update(get_audited_actions(audit, name))
+                    for key in list_alike_keys(audit, name):
+                        self.list_counts[key] += 1
+                        counts = self.action_counts.setdefault(key, Counter())
+                        counts.update(get_audited_actions(audit, name))
 
     def get_default(self, audit: MailboxAudit) -> ActionsByLogonType:
-        """What at least half of the lists like a mailbox's own contain, by logon type."""
-        return {
-            name: frozenset(
-                action
-                for action, count in self.action_counts[key].items()
-                if 2 * count >= self.list_counts[key]
-            )
-            for name in DEFAULT_ACTIONS
-            for key in (build_list_key(audit, name),)
-            if self.list_counts[key] >= MIN_MAILBOXES
-        }
+        """What at least half of the lists like a mailbox's own contain, by logon type.
+
+        Where too few mailboxes of its kind were seen, those of any kind with its licence count.
+        """
+        found: dict[str, frozenset[str]] = {}
+        for name in DEFAULT_ACTIONS:
+            for key in list_alike_keys(audit, name):
+                if self.list_counts[key] >= MIN_MAILBOXES:
+                    found[name] = frozenset(
+                        action
+                        for action, count in self.action_counts[key].items()
+                        if 2 * count >= self.list_counts[key]
+                    )
+                    break
+        return found
 
 
-def build_list_key(audit: MailboxAudit, logon_type: str) -> ListKey:
-    """Which lists are alike: of mailboxes of one kind and licence, as Exchange has it."""
-    return audit.mailbox.kind.lower(), classify_capabilities(audit), logon_type
+def list_alike_keys(audit: MailboxAudit, logon_type: str) -> tuple[ListKey, ListKey]:
+    """Which lists are alike: of one kind and licence, as Exchange has it; then of the licence."""
+    licence = classify_capabilities(audit)
+    return (audit.mailbox.kind.lower(), licence, logon_type), (ANY_KIND, licence, logon_type)

@@ -141,8 +141,17 @@ async def test_mailboxes_of_another_licence_or_kind_say_nothing_about_a_default(
     newer = {name: actions | {"SearchQueryInitiated"} for name, actions in FULL.items()}
     others = [audit(number, newer, others_licence) for number in range(2, 6)]
     others += [audit(number, newer, kind="SharedMailbox") for number in range(6, 10)]
-    reading = await look(FakeTenant(audits=[audit(custom=frozenset({"Owner"})), *others]))
+    alike = [audit(number) for number in range(10, 10 + MIN_MAILBOXES)]
+    by_hand = audit(custom=frozenset({"Owner"}))
+    reading = await look(FakeTenant(audits=[by_hand, *others, *alike]))
     assert set(findings(reading)) == {"audit-set-customised"}
+
+
+async def test_the_one_shared_mailbox_with_a_licence_is_like_the_others_that_have_it() -> None:
+    others = [audit(number, BASIC) for number in range(2, 6)]
+    shared = audit(1, BASIC, kind="SharedMailbox")
+    user = Account("m1", plans=frozenset({MAILBOX_PLAN}))
+    assert findings(await look(FakeTenant(audits=[shared, *others], users=[user]))) == {}
 
 
 async def test_a_tenant_whose_default_has_not_got_it_yet_stays_quiet() -> None:
