@@ -9,7 +9,7 @@ from collections import defaultdict
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import replace
 
-from core.guards.mailbox_forwarding.conditions import Owner
+from core.guards.mailbox_forwarding.conditions import Owner, needs_own_domains
 from core.guards.mailbox_forwarding.folders import classify_folder, classify_folder_path
 from core.guards.mailbox_forwarding.forwards import (
     Forward,
@@ -99,14 +99,16 @@ def assemble_rule_forwards(
             yield from assemble_unreadable_rule(mailbox, rule, sight, inputs)
             continue
         placed = inputs.locate_recipients(list_rule_recipients(rule))
-        if placed is None and rule.enabled:
+        lacks_domains = needs_own_domains(rule) and inputs.own_domains is None
+        if rule.enabled and (placed is None or lacks_domains):
             shown = sight in (RuleVisibility.GRAPH, RuleVisibility.READ_ONLY)
             yield inputs.build_location_failure(INBOX_RULES if shown else HIDDEN_RULES, mailbox)
         sendings = tuple(
             one for one in placed or () if one.target.location is not RecipientLocation.INSIDE
         )
         second_hand = sight is RuleVisibility.EXCHANGE and miss is not None and bool(miss.object_id)
-        hiding = None if second_hand else find_hiding(mailbox, rule, sight, inputs)
+        untold = second_hand or lacks_domains
+        hiding = None if untold else find_hiding(mailbox, rule, sight, inputs)
         colleagues = list_secret_colleagues(rule, sight, placed or ())
         if sendings or hiding or colleagues:
             leaves = inputs.evaluate_rule_departure(mailbox, sendings)

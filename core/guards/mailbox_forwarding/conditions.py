@@ -87,6 +87,13 @@ def list_senders(conditions: Iterable[RuleCondition]) -> tuple[str, ...]:
     return tuple(value for one in conditions if one.kind in SENDER_KINDS for value in one.values)
 
 
+def needs_own_domains(rule: InboxRule) -> bool:
+    """True for a rule that takes mail away by its sender or recipient: one's own are apart."""
+    return bool(rule.delete or rule.move_to) and any(
+        one.kind in SENDER_KINDS | RECIPIENT_KINDS for one in rule.conditions
+    )
+
+
 def takes_every_message(rule: InboxRule, owner: Owner, ignores_own_recipients: bool) -> bool:
     """True when no condition leaves a message alone that arrives in this mailbox.
 

@@ -7,10 +7,9 @@ from typing import Protocol
 
 from core.guards.mailbox_forwarding.assemble import assemble_forwards
 from core.guards.mailbox_forwarding.conditions import (
-    RECIPIENT_KINDS,
-    SENDER_KINDS,
     Owner,
     list_senders,
+    needs_own_domains,
     takes_every_message,
 )
 from core.guards.mailbox_forwarding.domain_news import list_domain_news, note_domains
@@ -275,16 +274,6 @@ def needs_folder_lookup(rule: InboxRule, open_case_ids: frozenset[str]) -> bool:
         or bool(list_telling_texts(rule))
         or bool(weigh_senders(list_senders(rule.conditions), nobody.is_own_domain).warning)
         or rule.move_to.lower() in WELL_KNOWN_FOLDERS
-    )
-
-
-def needs_own_domains(rule: InboxRule) -> bool:
-    """True for a rule that takes mail away by its sender or recipient: one's own is a case apart.
-
-    Which domain is the owner's is known without asking; others of the tenant are not.
-    """
-    return bool(rule.delete or rule.move_to) and any(
-        one.kind in SENDER_KINDS | RECIPIENT_KINDS for one in rule.conditions
     )
 
 

@@ -717,6 +717,17 @@ async def test_without_the_right_to_read_folders_a_rule_is_judged_by_the_mail_it
     assert finding.summary.endswith("moves the mail to a folder that was not looked into.")
 
 
+async def test_without_the_own_domains_a_rule_about_addresses_leaves_its_mailbox_unread() -> None:
+    ours = (RuleCondition("recipientContains", ("contoso.onmicrosoft.com",)),)
+    fake = tenant(rules=(replace(RULE, delete="delete", conditions=ours),))
+    before = await only(fake)
+    assert before.severity is Severity.HIGH
+    fake.fail_read(DOMAINS)
+    reading = await look(fake)
+    assert reading.items == ()
+    assert not reading.covers(before.sources, "m1")
+
+
 async def test_a_rule_says_what_mail_it_takes_and_what_not() -> None:
     rule = replace(
         RULE,
