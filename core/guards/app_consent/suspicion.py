@@ -59,7 +59,7 @@ def judge_microsoft_status(app: App, reach: AppReach) -> Iterator[Finding]:
         subject=format_app_name(app),
         severity=Severity.MEDIUM if reach.is_empty else Severity.HIGH,
         verdict=ConsentVerdict.GRANTED,
-        summary=f"Microsoft has disabled {format_app_name(app)}, and this tenant had let it in.",
+        summary=f"Microsoft has disabled {format_app_name(app)}, an enterprise app of this tenant.",
         facts=(
             *list_app_facts(app),
             Fact("Microsoft says", quote_text(app.microsoft_status, MAX_TEXT_LENGTH)),
