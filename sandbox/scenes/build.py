@@ -200,7 +200,9 @@ def build_missing_permissions() -> Row:
             "exchange": list(
                 split_words(
                     "Get-Mailbox Get-Recipient Get-MailContact Get-MailUser Get-InboxRule"
-                    " Get-AcceptedDomain Get-RemoteDomain"
+                    " Get-AcceptedDomain Get-RemoteDomain Get-OutboundConnector"
+                    " Get-InboundConnector Get-JournalRule Get-DistributionGroupMember"
+                    " Get-UnifiedGroupLinks"
                     " Get-HostedOutboundSpamFilterPolicy Get-HostedOutboundSpamFilterRule"
                     " Get-OrganizationConfig Set-OrganizationConfig Get-AdminAuditLogConfig"
                     " Set-AdminAuditLogConfig Get-MailboxAuditBypassAssociation"
