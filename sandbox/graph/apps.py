@@ -297,6 +297,13 @@ def list_assigned_to(tenant: SimulatedTenant, request: HttpRequest, key: str) ->
     return build_apps_page(tenant, request, f"servicePrincipals('{key}')/appRoleAssignedTo", rows)
 
 
+def list_assignments(tenant: SimulatedTenant, request: HttpRequest, key: str) -> HttpResponse:
+    """`GET /servicePrincipals/{id}/appRoleAssignments`: the roles that one app was granted."""
+    app = find_principal(tenant, key)["id"]
+    rows = [row for row in collect_app_assignments(tenant) if row.get("principalId") == app]
+    return build_apps_page(tenant, request, f"servicePrincipals('{key}')/appRoleAssignments", rows)
+
+
 def list_grants(tenant: SimulatedTenant, request: HttpRequest) -> HttpResponse:
     """`GET /oauth2PermissionGrants`: without an advanced query, pages lose rows."""
     rows = filter_app_rows(request, to_rows(tenant.graph.get("oauth2PermissionGrants")))
@@ -398,6 +405,7 @@ ROUTES: tuple[tuple[str, str, frozenset[str], Callable[..., HttpResponse]], ...]
     ("GET", "serviceprincipals", READ_APPS, list_principals),
     ("GET", "serviceprincipals/*", READ_APPS, get_principal),
     ("GET", "serviceprincipals/*/approleassignedto", READ_APPS, list_assigned_to),
+    ("GET", "serviceprincipals/*/approleassignments", READ_APPS, list_assignments),
     ("GET", "applications", READ_APPS, list_applications),
     ("GET", "applications/*/owners", READ_APPS, list_application_owners),
     (

@@ -65,6 +65,19 @@ async def test_grants_that_stay_missing_leave_the_source_unread() -> None:
         assert "counts 7 grants" in miss.reason
 
 
+@pytest.mark.parametrize("side", ["whole", "lossy"])
+async def test_no_role_is_lost_at_the_end_of_a_page(side: str) -> None:
+    count = 1_100
+    apps = [build_principal(f"p{n}", f"a{n}", "x", OTHER_TENANT_ID) for n in range(count)]
+    roles = [build_app_assignment(f"p{n}", GRAPH_APP, "Mail.Read") for n in range(count)]
+    scene = build_app_scene(servicePrincipals=apps, appRoleAssignments=roles)
+    async with connect_sandbox({**scene, "reality": {"graph-app-roles-page": side}}) as to:
+        found = await collect_pages(to.tenant.apps.list_app_permissions())
+        assert not found.failures
+        held = [one.client_id for one in found.items if one.client_id.startswith("p")]
+        assert sorted(held) == sorted(f"p{n}" for n in range(count))
+
+
 async def test_an_app_whose_grants_are_refused_is_unread_by_itself() -> None:
     scene = build_granted_apps(3, **{"graph-grants-count": "uncounted"})
     fault = {"match": "/servicePrincipals/p7/oauth2", "inner": True, "kind": "error", "status": 403}

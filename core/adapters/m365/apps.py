@@ -17,11 +17,10 @@ from core.adapters.graph.objects import fetch_objects
 from core.adapters.m365.app_credentials import parse_app_credentials
 from core.adapters.m365.app_registrations import fetch_registrations
 from core.adapters.m365.grants import (
-    PAGE_SIZE,
     READ_APPS,
     SCOPE_LIMIT,
     fetch_delegated_grants,
-    fetch_grant_pages,
+    fetch_permission_pages,
 )
 from core.adapters.parsing import (
     ResponseRow,
@@ -37,13 +36,13 @@ from core.adapters.read_errors import (
     build_unavailable_reading,
 )
 from core.errors import TenantError, Unavailable
-from core.microsoft365.assumptions.graph_directory import APP_CREDENTIALS, APP_ROLES_PAGE
+from core.microsoft365.assumptions.graph_directory import APP_CREDENTIALS
 from core.microsoft365.permission_weights import MICROSOFT_APIS
 from core.tenant.apps import App, AppPermission, AppRegistration, DelegatedGrant
 from core.tenant.readings import Reading
 from core.tenant.sources import APP_PERMISSIONS, APPS
 
-RELIES_ON = (APP_CREDENTIALS, APP_ROLES_PAGE)
+RELIES_ON = (APP_CREDENTIALS,)
 IDENTITY_PROPERTIES = (
     "id,appId,displayName,appOwnerOrganizationId,accountEnabled,servicePrincipalType"
 )
@@ -278,10 +277,7 @@ async def fetch_api_permissions(
         except ValueError as error:
             raise Unavailable(str(error)) from error
         parse = partial(parse_app_permission, names=names)
-        path = f"/servicePrincipals/{quote(found, safe='')}/appRoleAssignedTo?$top={PAGE_SIZE}"
-        async for page in fetch_grant_pages(
-            graph, APP_PERMISSIONS, path, READ_APPS, parse, "principalId"
-        ):
+        async for page in fetch_permission_pages(graph, found, parse):
             yield page
     # An API without a service principal in this tenant is unused here and has granted nothing.
     yield Reading(sources=frozenset({APP_PERMISSIONS}))

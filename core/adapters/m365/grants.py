@@ -27,20 +27,23 @@ from core.adapters.read_errors import (
 )
 from core.errors import Rejected, TenantError, Unavailable
 from core.microsoft365.assumptions.graph_directory import (
+    APP_ROLES_PAGE,
     CONSISTENCY_HEADER,
     DELEGATED_GRANT_ROLE,
     GRANTS_COUNT,
 )
-from core.tenant.apps import DelegatedGrant
+from core.tenant.apps import AppPermission, DelegatedGrant
 from core.tenant.readings import Reading
-from core.tenant.sources import DELEGATED_GRANTS
+from core.tenant.sources import APP_PERMISSIONS, DELEGATED_GRANTS
 
 log = logging.getLogger(__name__)
 
-RELIES_ON = (GRANTS_COUNT, CONSISTENCY_HEADER, DELEGATED_GRANT_ROLE)
+RELIES_ON = (APP_ROLES_PAGE, GRANTS_COUNT, CONSISTENCY_HEADER, DELEGATED_GRANT_ROLE)
 READ_APPS = "Application.Read.All"
 READ_GRANTS = "Directory.Read.All"
 GRANTS_PATH = "/oauth2PermissionGrants"
+ASSIGNED_TO_PATH = "/appRoleAssignedTo"
+ASSIGNMENTS_PATH = "/appRoleAssignments"
 PAGE_SIZE = 999
 APP_BY_APP = "per-client"
 SCOPES_LIMIT = 32 * 1024
@@ -169,10 +172,20 @@ def parse_count(answer: ResponseRow) -> int | None:
     return value if isinstance(value, int) and not isinstance(value, bool) and value >= 0 else None
 
 
-async def fetch_grants_by_app(
-    graph: GraphClient, count: GrantCount, broken_count: int
-) -> AsyncIterator[Reading[DelegatedGrant]]:
-    """The grants that the listing lost, app by app. Raises TenantError."""
+@dataclass(frozen=True, slots=True)
+class RowsByApp:
+    """What some apps answered, each asked for its own rows."""
+
+    rows: list[ResponseRow]
+    failures: dict[str, TenantError | str]
+    """Why an app could not be asked, by its id."""
+    app_count: int
+
+
+async def read_rows_by_app(
+    graph: GraphClient, segment: str, permission: str, count: GrantCount
+) -> AsyncIterator[RowsByApp]:
+    """The new rows of every app, a page of apps at a time. Raises TenantError."""
     async for apps in graph.read_pages(
         f"/servicePrincipals?$select=id&$top={PAGE_SIZE}", READ_APPS
     ):
@@ -180,30 +193,36 @@ async def fetch_grants_by_app(
         if len(ids) < len(apps):
             raise Unavailable("an app without a usable id: its grants cannot be asked for")
         paths = {
-            one: f"/servicePrincipals/{quote(one, safe='')}{GRANTS_PATH}?$top={PAGE_SIZE}"
+            one: f"/servicePrincipals/{quote(one, safe='')}{segment}?$top={PAGE_SIZE}"
             for one in ids
         }
-        rows: list[ResponseRow] = []
-        failures: dict[str, TenantError | str] = {}
+        answers = RowsByApp([], {}, len(paths))
 
         def take(
-            key: str,
-            answer: list[ResponseRow] | TenantError,
-            rows: list[ResponseRow] = rows,
-            failures: dict[str, TenantError | str] = failures,
+            key: str, answer: list[ResponseRow] | TenantError, answers: RowsByApp = answers
         ) -> None:
             if isinstance(answer, TenantError):
-                failures[key] = answer
+                answers.failures[key] = answer
             else:
-                rows += count.add_new(answer)
+                answers.rows.extend(count.add_new(answer))
 
-        await graph.get_collections(paths, READ_GRANTS, take)
-        yield build_grant_page(rows, broken_count)
-        if failures:
-            yield Reading(
-                failures=build_object_failures(DELEGATED_GRANTS, failures, len(paths), {}),
-                sources=frozenset({DELEGATED_GRANTS}),
-            )
+        await graph.get_collections(paths, permission, take)
+        yield answers
+
+
+async def fetch_grants_by_app(
+    graph: GraphClient, count: GrantCount, broken_count: int
+) -> AsyncIterator[Reading[DelegatedGrant]]:
+    """The grants that the listing lost, app by app. Raises TenantError."""
+    async for found in read_rows_by_app(graph, GRANTS_PATH, READ_GRANTS, count):
+        yield build_grant_page(found.rows, broken_count)
+        yield build_app_failures(DELEGATED_GRANTS, found)
+
+
+def build_app_failures[T](source: str, found: RowsByApp) -> Reading[T]:
+    """The apps that could not be asked, each by itself."""
+    failures = build_object_failures(source, found.failures, found.app_count, {})
+    return Reading(failures=failures, sources=frozenset({source}))
 
 
 def build_grant_page(rows: list[ResponseRow], broken_count: int) -> Reading[DelegatedGrant]:
@@ -218,36 +237,45 @@ def build_grant_page(rows: list[ResponseRow], broken_count: int) -> Reading[Dele
     )
 
 
-async def enumerate_pages(
-    pages: AsyncIterator[list[ResponseRow]],
-) -> AsyncIterator[tuple[int, list[ResponseRow]]]:
-    """The pages with their numbers, from 0."""
-    number = 0
-    async for rows in pages:
-        yield number, rows
-        number += 1
-
-
-async def fetch_grant_pages[T](
+async def fetch_permission_pages(
     graph: GraphClient,
-    source: str,
-    path: str,
-    permission: str,
-    parse: Callable[[ResponseRow], T | None],
-    app_property: str,
-) -> AsyncIterator[Reading[T]]:
-    """What apps were granted, page by page. `app_property` is the property that names the app."""
-    unidentified_count = 0
-    async for number, rows in enumerate_pages(graph.read_pages(path, permission)):
-        if number == 1:
-            log.info("%s: more than one page, and rows may be lost at their ends", source)
-        items, broken = parse_each_row(rows, parse)
-        ids = [parse_object_id(row.get(app_property)) for row, _ in broken]
-        failures = build_row_failures(source, broken, ids, unidentified_count)
-        unidentified_count += len(broken)
-        yield Reading(
-            items=tuple(one for one in items if one is not None),
-            failures=failures,
-            sources=frozenset({source}),
-            population=len(rows),
-        )
+    api_id: str,
+    parse: Callable[[ResponseRow], AppPermission | None],
+) -> AsyncIterator[Reading[AppPermission]]:
+    """The assignments of an API's roles, page by page. Raises TenantError.
+
+    Beyond one page rows were seen to get lost (microsoft-graph-docs#12243), and there is no number
+    to compare them with: then every app is asked for its own.
+    """
+    count, broken_count = GrantCount(), 0
+    path = f"/servicePrincipals/{quote(api_id, safe='')}{ASSIGNED_TO_PATH}?$top={PAGE_SIZE}"
+    async for rows in graph.read_pages(path, READ_APPS):
+        count.page_count += 1
+        page = build_permission_page(count.add_new(rows), parse, broken_count)
+        broken_count += len(page.failures)
+        yield page
+    if count.is_complete:
+        return
+    log.info("%s: more than one page, so the apps are asked one by one", APP_PERMISSIONS)
+    async for found in read_rows_by_app(graph, ASSIGNMENTS_PATH, READ_APPS, count):
+        own = [row for row in found.rows if parse_object_id(row.get("resourceId")) == api_id]
+        page = build_permission_page(own, parse, broken_count)
+        broken_count += len(page.failures)
+        yield page
+        yield build_app_failures(APP_PERMISSIONS, found)
+
+
+def build_permission_page(
+    rows: list[ResponseRow],
+    parse: Callable[[ResponseRow], AppPermission | None],
+    broken_count: int,
+) -> Reading[AppPermission]:
+    """One page of assignments; `broken_count` is how many earlier rows made no sense."""
+    items, broken = parse_each_row(rows, parse)
+    ids = [parse_object_id(row.get("principalId")) for row, _ in broken]
+    return Reading(
+        items=tuple(one for one in items if one is not None),
+        failures=build_row_failures(APP_PERMISSIONS, broken, ids, broken_count),
+        sources=frozenset({APP_PERMISSIONS}),
+        population=len(rows),
+    )

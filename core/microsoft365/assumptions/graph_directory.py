@@ -21,8 +21,7 @@ APP_ROLES_PAGE = Assumption(
     standing=Standing.CONTESTED,
     source="microsoft-graph-docs#12243, #5877, Microsoft365DSC#5824",
     dated="2025",
-    otherwise="Managed identities may be missing beyond 999; the run notes that there was a next "
-    "page.",
+    otherwise="Beyond a page each app is asked for its own roles, which takes longer.",
     depends=Dependents(guards=("app-consent",), verdicts=("granted",)),
     probe="graph-app-roles",
 )
