@@ -9,6 +9,7 @@ from dataclasses import replace
 from datetime import timedelta
 
 from core.engine.apply import apply_changes
+from core.engine.attention import select_due_notifications
 from core.engine.notify import send_notifications
 from core.engine.plan import Plan, plan_changes
 from core.engine.request_decisions import resolve_run_requests
@@ -40,7 +41,7 @@ async def finish_run(scan: Scan) -> RunReport:
     report = replace(
         build_run_report(scan, plan),
         outcomes=outcomes,
-        notifications=tuple(case for case in scan.cases.values() if case.notification),
+        notifications=select_due_notifications(scan.cases.values(), scan.world.now()),
         error=get_release_error(scan.decision_context.run_options, plan) if scan.finished else "",
         call_counts=scan.world.call_counts(),
         finished_at=scan.world.now(),

@@ -10,6 +10,7 @@ import logging
 from dataclasses import replace
 from datetime import datetime, timedelta
 
+from core.engine.attention import select_due_notifications
 from core.engine.outcomes import mark_notified
 from core.engine.run_report import build_run_report
 from core.engine.scan_progress import Scan
@@ -119,7 +120,8 @@ async def send_early_notifications(scan: Scan) -> None:
     now = scan.world.now()
     since = scan.scan_pass.notified_at or scan.report.started_at
     interval = NEXT_CARD_AFTER if scan.scan_pass.notified_at else FIRST_CARD_AFTER
-    cases = [case for case in scan.cases.values() if case.notification and scan.owns_case(case)]
+    due = select_due_notifications(scan.cases.values(), now)
+    cases = [case for case in due if scan.owns_case(case)]
     has_requests = any(
         not operator_request.notified for operator_request in scan.report.operator_requests
     )

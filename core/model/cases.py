@@ -93,6 +93,12 @@ class Case:
     acknowledged_at: datetime | None = None
     """When an operator acknowledged it: no reminder is sent until it changes."""
     acknowledged_by: str = ""
+    turn_count: int = 0
+    """How often the finding, or others of its kind and object before it, came and went lately."""
+    flapping_since: datetime | None = None
+    """When the first of these appeared."""
+    absent_since: datetime | None = None
+    """Since when a case that comes and goes has not been there; it ends after a day."""
     held_since: datetime | None = None
     """Since when the brake holds its changes as they are planned now."""
     plan_hash: str = ""
