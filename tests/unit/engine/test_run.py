@@ -196,6 +196,7 @@ async def test_what_is_new_after_the_first_look_is_told_by_itself() -> None:
     assert [case.subject for case in report.notifications] == ["info@contoso.com"]
     assert len(stage.alerts.sent) == 2
     stage.tenant.rules.remove(rule)
+    assert (await stage.tick()).notifications == ()
     report = await stage.tick()
     assert [case.notification for case in report.notifications] == [Notification.CLOSED]
 
@@ -270,6 +271,7 @@ async def test_an_unread_mailbox_keeps_its_case_open() -> None:
     assert report.unread_count == 1
     assert not [case for case in report.notifications if case.closed_at]
     stage.tenant.clear_faults()
+    await stage.tick()
     report = await stage.tick()
     assert {case.resolution for case in report.notifications} == {"gone"}
 
