@@ -3,6 +3,7 @@
 from collections.abc import Callable
 from dataclasses import replace
 from datetime import timedelta
+from typing import Any
 
 import pytest
 
@@ -103,7 +104,7 @@ async def test_an_end_is_told_once_another_look_has_confirmed_it() -> None:
     assert case.resolution == "gone"
 
 
-def build_case(number: int, **values: object) -> Case:
+def build_case(number: int, **values: Any) -> Case:
     base = Case(
         key=f"{number:032x}",
         kind="forward",
@@ -119,7 +120,7 @@ def build_case(number: int, **values: object) -> Case:
     return replace(base, **values)
 
 
-def told(number: int, minutes: int, **values: object) -> Case:
+def told(number: int, minutes: int, **values: Any) -> Case:
     return build_case(
         number,
         notification=Notification.NONE,
