@@ -160,10 +160,7 @@ def add_defaults(graph: Mapping[str, Any], exchange: dict[str, Any]) -> None:
             ids = {"Guid": guid, "ExchangeObjectId": guid} if cmdlet in CMDLETS_WITH_GUID else {}
             fill_row(row, {**ids, **DEFAULT_ROW_PROPERTIES.get(cmdlet, {})})
     add_system_associations(exchange)
-    for cmdlet in ("Get-Mailbox", "Get-Recipient", "Get-User"):
-        for row in exchange.get(cmdlet, ()):
-            if row.get("Guid"):
-                fill_row(row, {"ExchangeObjectId": row["Guid"]})
+    add_exchange_ids(exchange)
     for row in graph.get("users", ()):
         fill_row(row, {"assignedLicenses": [], "assignedPlans": []})
     fill_quotas(graph.get("users", ()), exchange.get("Get-Mailbox", ()))
@@ -192,6 +189,14 @@ def add_system_associations(exchange: dict[str, Any]) -> None:
     rows = exchange.get(BYPASS_LIST)
     if rows and not any(row.get("@sandbox.bare") for row in rows):
         exchange[BYPASS_LIST] = [*rows, *map(dict, SYSTEM_ASSOCIATIONS)]
+
+
+def add_exchange_ids(exchange: Mapping[str, Any]) -> None:
+    """Adds the id that Exchange prints of every recipient beside its Guid."""
+    for cmdlet in ("Get-Mailbox", "Get-Recipient", "Get-User"):
+        for row in exchange.get(cmdlet, ()):
+            if row.get("Guid"):
+                fill_row(row, {"ExchangeObjectId": row["Guid"]})
 
 
 def fill_row(row: Row, defaults: Row) -> None:
