@@ -18,9 +18,9 @@ NEW_FILES = (
     "tests/integration/test_open_things_scenes.py",
 )
 READER_FILES = (
-    "core/guards/open_connectors.py",
-    "tests/unit/guards/test_open_connectors.py",
-    "tests/integration/test_open_connectors_scenes.py",
+    "core/guards/open_migrations.py",
+    "tests/unit/guards/test_open_migrations.py",
+    "tests/integration/test_open_migrations_scenes.py",
 )
 SOURCES = "core/microsoft365/configuration_sources.py"
 STEPS = "sandbox/scenes/attack_steps.py"
@@ -60,7 +60,7 @@ def written_reader(
 ) -> subprocess.CompletedProcess[str]:
     """What the command says about a new guard with a new read, in the same tree."""
     assert written.returncode == 1
-    return run_module(copy, "tools.new_guard", "open-connectors", "--reads", "Get-InboundConnector")
+    return run_module(copy, "tools.new_guard", "open-migrations", "--reads", "Get-MigrationBatch")
 
 
 def test_it_writes_the_guard_its_tests_and_its_places(
@@ -98,19 +98,19 @@ def test_a_read_that_nobody_declared_is_declared_and_asked_for(
     assert written_reader.returncode == 1
     for name in (*READER_FILES, SOURCES, STEPS, CRASH_SCENES, "core/config/catalog.py"):
         assert f"wrote {name}\n" in written_reader.stdout
-    row = (copy / SOURCES).read_text(encoding="utf-8").partition('"inbound-connector": ')[2]
+    row = (copy / SOURCES).read_text(encoding="utf-8").partition('"migration-batch": ')[2]
     # Microsoft's reference has it take ResultSize.
     assert "parameters=ALL_RESULTS" in row.partition('"organization"')[0]
     role = (copy / "infra" / "exchange-role.ps1").read_text(encoding="utf-8")
-    assert '{"guard": "open-connectors", "cmdlet": "Get-InboundConnector"' in role
+    assert '{"guard": "open-migrations", "cmdlet": "Get-MigrationBatch"' in role
     for start in (
-        "  core/guards/open_connectors.py:1 is a placeholder: DESCRIBE ",
+        "  core/guards/open_migrations.py:1 is a placeholder: DESCRIBE ",
         f"  {SOURCES}:",
         f"  {STEPS}:",
         "  docs/guards.md:",
     ):
         assert f"\n{start}" in written_reader.stderr, start
-    assert "does not name open-connectors" not in written_reader.stderr
+    assert "does not name open-migrations" not in written_reader.stderr
 
 
 def test_the_new_files_pass_lint_and_types(
@@ -133,7 +133,7 @@ def test_the_new_tests_pass_and_those_that_follow_from_the_row_of_the_read(
     assert "wrote" in written_reader.stdout
     for words in (
         (NEW_FILES[1], READER_FILES[1], READER_FILES[2], "tests/infra/test_exchange_role.py"),
-        ("tests/contract/test_configuration.py", "-k", "inbound-connector"),
+        ("tests/contract/test_configuration.py", "-k", "migration-batch"),
     ):
         done = run_module(copy, "pytest", "-q", "-n0", "-p", "no:cacheprovider", *words)
         assert done.returncode == 0, done.stdout + done.stderr
@@ -154,7 +154,7 @@ def test_an_unknown_permission_is_asked_for_by_file_and_name(
     assert "KeyError" not in asked.stderr
 
 
-@pytest.mark.parametrize("cmdlet", ["Set-Mailbox", "Get-NoSuchThing", "inbound-connector"])
+@pytest.mark.parametrize("cmdlet", ["Set-Mailbox", "Get-NoSuchThing", "migration-batch"])
 def test_what_is_no_cmdlet_of_exchange_online_that_reads_is_refused(
     copy: Path, cmdlet: str
 ) -> None:
