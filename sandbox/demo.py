@@ -69,8 +69,8 @@ class Demo:
         """
         self.output.print_title(title)
         self.output.print_text(text)
-        for duty in self.settings.guard_configs:
-            guard = duty.guard.name
+        for config in self.settings.guard_configs:
+            guard = config.guard.name
             with self.output.console.status(f"{guard} is reading the tenant …"):
                 began = len(await self.load_runs(guard))
                 await self.post_to_host(

@@ -96,8 +96,8 @@ async def run_scene(
         runs: list[dict[str, object]] = []
         for tick in range(1, ticks + 1):
             apply_tick_edits(box, scene, tick)
-            for duty in given.guard_configs:
-                report = await run_with_retries(given, duty, clock, probes)
+            for config in given.guard_configs:
+                report = await run_with_retries(given, config, clock, probes)
                 runs.append({"tick": tick, **run_report_to_json(report)})
                 if on_report:
                     await on_report(tick, report)
@@ -181,7 +181,7 @@ async def store_exemptions(settings: Settings, scene: Mapping[str, Any], now: da
 def main(arguments: argparse.Namespace) -> int:
     """`python -m sandbox run`: prints one JSON document, or readable output."""
     modes = dict(entry.partition("=")[::2] for entry in arguments.mode)
-    guards = [duty.guard.name for duty in CATALOG]
+    guards = [config.guard.name for config in CATALOG]
     if not modes.keys() <= set(guards):
         print(f"sandbox: --mode takes guard=mode; guards: {', '.join(guards)}", file=sys.stderr)
         return 2

@@ -144,8 +144,8 @@ async def resolve_delegations(
     """
     lost: dict[ReadFailure, None] = {}
     async for part in batches:
-        held, misses = await look_up_holders(tenant, source, part.items)
-        lost |= dict.fromkeys((*part.failures, *number_lookup_failures(misses, len(lost))))
+        held, unread = await look_up_holders(tenant, source, part.items)
+        lost |= dict.fromkeys((*part.failures, *number_lookup_failures(unread, len(lost))))
         yield Reading(
             items=held,
             failures=tuple(lost) if part.scope is None else (),
@@ -158,9 +158,13 @@ async def resolve_delegations(
 
 def number_lookup_failures(failures: Iterable[ReadFailure], offset: int) -> Iterator[ReadFailure]:
     """What was missed, each without an id by its own place."""
-    for number, miss in enumerate(failures, offset + 1):
-        nameless = miss.object_id == UNIDENTIFIED_PREFIX
-        yield replace(miss, object_id=f"{UNIDENTIFIED_PREFIX}name-{number}") if nameless else miss
+    for number, failure in enumerate(failures, offset + 1):
+        nameless = failure.object_id == UNIDENTIFIED_PREFIX
+        yield (
+            replace(failure, object_id=f"{UNIDENTIFIED_PREFIX}name-{number}")
+            if nameless
+            else failure
+        )
 
 
 async def inspect(
@@ -182,7 +186,7 @@ async def inspect(
     held, misses = await look_up_holders(tenant, FULL_ACCESS, granted.items)
     unread = [*collect_failures((granted,)), *misses]
     # A check skips what it has read, so without this these would wait for another day.
-    unread += [replace(miss, source=FULL_ACCESS) for miss in misses if not miss.object_id]
+    unread += [replace(failure, source=FULL_ACCESS) for failure in misses if not failure.object_id]
     return Reading(
         items=held,
         failures=tuple(dict.fromkeys(unread)),
@@ -204,7 +208,7 @@ async def look_up_holders(
     )
     known = {person.name: person for person in answers.items}
     own = await read_own_domains(tenant, answers.items)
-    blind = tuple(miss for miss in collect_failures((answers,)) if not miss.object_id)
+    blind = tuple(failure for failure in collect_failures((answers,)) if not failure.object_id)
     held: list[GrantedRight] = []
     lost: dict[str, ReadFailure] = {}
     for one in delegations:
@@ -215,12 +219,12 @@ async def look_up_holders(
             one.mailbox_name, known.get(one.mailbox_name)
         )
         if mailbox is None or person is None:
-            miss = build_lookup_failure(source, one, mailbox, HOLDER_UNREAD)
-            lost.setdefault(miss.object_id, miss)
+            failure = build_lookup_failure(source, one, mailbox, HOLDER_UNREAD)
+            lost.setdefault(failure.object_id, failure)
             continue
         if has_mail_elsewhere(person) and own is None:
-            miss = build_lookup_failure(source, one, mailbox, DOMAINS_UNREAD)
-            lost.setdefault(miss.object_id, miss)
+            failure = build_lookup_failure(source, one, mailbox, DOMAINS_UNREAD)
+            lost.setdefault(failure.object_id, failure)
         outside = has_mail_elsewhere(person) and not (own and is_own_mail_user(person, own))
         if not is_own_right(mailbox, person):
             held.append(GrantedRight(one, mailbox, person, outside and own is not None))
@@ -243,7 +247,7 @@ async def read_own_domains(
     if not any(map(has_mail_elsewhere, recipients)):
         return None
     domains = await tenant.mail_flow.read_accepted_domains()
-    gaps = [miss for miss in domains.failures if not miss.optional]
+    gaps = [failure for failure in domains.failures if not failure.optional]
     if gaps or not domains.items or not domains.complete:
         return None
     return OwnDomains.from_accepted_domains(domains.items)

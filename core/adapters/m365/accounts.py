@@ -259,8 +259,8 @@ class M365AccountReader:
             async for page in self.graph.read_pages("/domains", READ_DOMAINS):
                 rows += page
         except TenantError as error:
-            miss = build_read_failure(FEDERATED_DOMAINS, error, optional=True)
-            return Reading(failures=(miss,), sources=sources)
+            gap = build_read_failure(FEDERATED_DOMAINS, error, optional=True)
+            return Reading(failures=(gap,), sources=sources)
         found, broken = parse_each_row(rows, parse_federated_domain)
         failures = tuple(
             build_read_failure(FEDERATED_DOMAINS, error, optional=True) for _, error in broken[:1]

@@ -166,8 +166,8 @@ class AppGrants:
     def exceeds_capacity(self, source: str) -> bool:
         """True when no more can be held; one more is, otherwise."""
         if self.count >= MAX_PERMISSIONS:
-            miss = ReadFailure(source, f"more than {MAX_PERMISSIONS:,} permissions of apps")
-            self.failures += [] if miss in self.failures else [miss]
+            failure = ReadFailure(source, f"more than {MAX_PERMISSIONS:,} permissions of apps")
+            self.failures += [] if failure in self.failures else [failure]
             return True
         self.count += 1
         return False

@@ -200,12 +200,12 @@ async def read_resource_apis(tenant: HasApps, grants: AppGrants) -> Mapping[str,
     found = await tenant.apps.read_apps(wanted) if wanted else Reading[App]()
     apis = {api.id: api for api in found.items}
     if whole := found.find_source_failure(APPS):
-        grants.failures += [replace(whole, source=surface) for surface in GRANT_SOURCES]
+        grants.failures += [replace(whole, source=name) for name in GRANT_SOURCES]
         return apis
-    reasons = {miss.object_id: miss.reason for miss in found.failures}
-    for surface, client, resource in list_grant_holders(grants):
+    reasons = {failure.object_id: failure.reason for failure in found.failures}
+    for name, client, resource in list_grant_holders(grants):
         if resource in reasons:
             reason = f"its API could not be read: {reasons[resource]}"
-            grants.failures.append(ReadFailure(surface, reason, client))
+            grants.failures.append(ReadFailure(name, reason, client))
     # What an API gave that is not there any more opens nothing that is known.
     return {one: App(one) for one in wanted - reasons.keys()} | apis

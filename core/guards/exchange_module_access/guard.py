@@ -99,14 +99,14 @@ async def observe(tenant: HasRoles, context: ObserveContext) -> AsyncIterator[Re
     users = tuple(user for _, _, user in sorted(kept, reverse=True))
     complete = roles.complete and all(part.complete for part in parts)
     unread = (*collect_failures((roles,)), *collect_failures(parts))
-    known = complete and not any(not miss.object_id for miss in unread)
+    known = complete and not any(not failure.object_id for failure in unread)
     each = context.is_enforcing or count <= get_per_user_limit(context)
     script_users: frozenset[str] | None = frozenset()
     misses: tuple[ReadFailure, ...] = ()
     if context.is_enforcing and known and users:
         used = await tenant.roles.read_module_sign_ins(context.policy.now - SCRIPT_PERIOD)
         misses = tuple(
-            replace(miss, optional=True) for miss in collect_failures((used,), optional=True)
+            replace(failure, optional=True) for failure in collect_failures((used,), optional=True)
         )
         script_users = None if misses or not used.complete else frozenset(used.items)
     access = ModuleAccess(

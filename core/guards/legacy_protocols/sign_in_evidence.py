@@ -86,7 +86,7 @@ class SignInLog:
             # What can be known of use is known, so cases may end; that it is little is a detail.
             self.read_failures = (replace(whole, source=SIGN_INS, optional=True),)
         else:
-            self.permanent_doubts |= {miss.object_id: miss.reason for miss in found.failures}
+            self.permanent_doubts |= {gap.object_id: gap.reason for gap in found.failures}
         await self.read_consents()
 
     async def read_consents(self) -> None:

@@ -82,14 +82,14 @@ class TokenConsents:
 
     def note_failures(self, page: Reading[Any]) -> None:
         """Keep why a page is not whole."""
-        for miss in page.failures:
-            if miss.object_id:
+        for gap in page.failures:
+            if gap.object_id:
                 doubt = "what one of the apps was granted could not be read"
-            elif miss.permission:
-                doubt = f"which apps may use them by a token is unread without {miss.permission}"
-                self.read_failures += (replace(miss, optional=True),)
+            elif gap.permission:
+                doubt = f"which apps may use them by a token is unread without {gap.permission}"
+                self.read_failures += (replace(gap, optional=True),)
             else:
-                self.failure = self.failure or miss.reason
+                self.failure = self.failure or gap.reason
                 continue
             self.permanent_doubts = tuple(dict.fromkeys((*self.permanent_doubts, doubt)))
         if not page.complete and not page.failures:

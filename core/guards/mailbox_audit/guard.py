@@ -164,9 +164,9 @@ async def add_audit_licences(
         (
             *collect_failures((page,)),
             *(
-                replace(miss, optional=True)
-                for miss in collect_failures((accounts,))
-                if not miss.object_id
+                replace(failure, optional=True)
+                for failure in collect_failures((accounts,))
+                if not failure.object_id
             ),
             *list_licence_failures(accounts, open_questions),
         ),
@@ -194,11 +194,11 @@ def list_licence_failures(
     They are judged as unlicensed, and what was found with the licence stays open meanwhile.
     """
     for audit in audits:
-        miss = find_object_failure(accounts, ACCOUNTS, audit.mailbox.id)
-        if miss and miss.object_id and AUDITING_CAPABILITY not in audit.capabilities:
+        failure = find_object_failure(accounts, ACCOUNTS, audit.mailbox.id)
+        if failure and failure.object_id and AUDITING_CAPABILITY not in audit.capabilities:
             yield ReadFailure(
                 MAILBOX_AUDIT,
-                f"licence not known: {miss.reason}",
+                f"licence not known: {failure.reason}",
                 audit.mailbox.id,
                 format_mailbox_name(audit.mailbox),
                 optional=True,

@@ -41,8 +41,8 @@ def judge(item: AuditItem, policy: Policy) -> Iterator[Finding]:
         case LicensedAudit():
             for finding in judge_mailbox_audit(item, policy):
                 # Every mailbox has AuditEnabled: an answer without it is none to write by.
-                told = item.audit.enabled is not None
-                yield finding if told else replace(finding, changes=())
+                is_known = item.audit.enabled is not None
+                yield finding if is_known else replace(finding, changes=())
 
 
 def judge_mailbox_audit(item: LicensedAudit, policy: Policy) -> Iterator[Finding]:

@@ -179,7 +179,9 @@ class ForwardingInputs:
         if self.own_domains is None:
             return "the accepted domains were not read, so nothing can be called outside"
         reasons = [
-            miss.reason for miss in self.recipient_reading.failures if miss.source == RECIPIENTS
+            failure.reason
+            for failure in self.recipient_reading.failures
+            if failure.source == RECIPIENTS
         ]
         return f"a recipient could not be looked up: {reasons[0] if reasons else 'no answer'}"
 

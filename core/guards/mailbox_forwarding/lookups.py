@@ -38,8 +38,8 @@ def get_own_domains(
 
     One that is new, and about which nobody has answered yet, is not among them.
     """
-    miss = domains.find_source_failure(DOMAINS)
-    if not domains.items or not domains.complete or (miss and not miss.optional):
+    failure = domains.find_source_failure(DOMAINS)
+    if not domains.items or not domains.complete or (failure and not failure.optional):
         return None
     known = select_known_domains(
         domains.items, context.known_traits, context.open_case_ids, context.policy.now
@@ -93,7 +93,7 @@ async def look_up_recipients(
         if wanted:
             part = await tenant.mail_flow.read_recipients(sorted(wanted))
             parts.append(part)
-            asked |= wanted | {miss.object_id for miss in part.failures}
+            asked |= wanted | {failure.object_id for failure in part.failures}
             found = {recipient.name: recipient for recipient in part.items}
             known = replace(known, by_name={**known.by_name, **found})
         if groups:
@@ -111,10 +111,10 @@ async def look_into_groups(
     asked = groups[: max(room, 0)]
     members = await tenant.mail_flow.read_group_members(asked) if asked else Reading[GroupMembers]()
     refused = {
-        group.key: f"its members cannot be read: {miss.reason}"
+        group.key: f"its members cannot be read: {failure.reason}"
         for group in asked
-        for miss in members.failures
-        if miss.permission and miss.object_id in ("", group.key)
+        for failure in members.failures
+        if failure.permission and failure.object_id in ("", group.key)
     }
     refused |= {group.key: "too many groups to look into at once" for group in groups[len(asked) :]}
     found = {group.group_key: group for group in members.items}

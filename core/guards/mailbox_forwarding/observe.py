@@ -117,7 +117,11 @@ async def read_listed_forwards(
                 (
                     *collect_failures(read),
                     *collect_failures((remotes, policies), optional=True),
-                    *(miss for miss in collect_failures((looked_up,)) if not miss.object_id),
+                    *(
+                        failure
+                        for failure in collect_failures((looked_up,))
+                        if not failure.object_id
+                    ),
                     *list_domain_failures(domains),
                     *unplaced,
                     *lost,
@@ -200,7 +204,7 @@ async def inspect(
             exchange_mailbox_ids=frozenset(mailbox.id for mailbox in asked),
             folders={(folder.mailbox_id, folder.id): folder for folder in folders.items},
             unread_folder_mailbox_ids=frozenset(
-                miss.object_id for miss in folders.failures if miss.object_id
+                failure.object_id for failure in folders.failures if failure.object_id
             ),
             known_recipients=known,
             recipient_reading=looked_up,
@@ -216,13 +220,17 @@ async def inspect(
             dict.fromkeys(
                 (
                     *collect_failures((graph,)),
-                    *(mark_failure_optional(miss) for miss in collect_failures((folders,))),
+                    *(mark_failure_optional(failure) for failure in collect_failures((folders,))),
                     *(
                         m
                         for m in collect_failures((exchange,))
                         if not m.object_id or m.object_id in seen
                     ),
-                    *(miss for miss in collect_failures((looked_up,)) if not miss.object_id),
+                    *(
+                        failure
+                        for failure in collect_failures((looked_up,))
+                        if not failure.object_id
+                    ),
                     *unplaced,
                 )
             )
@@ -264,15 +272,15 @@ def needs_folder_lookup(rule: InboxRule, open_case_ids: frozenset[str]) -> bool:
     words or senders an attacker looks for, sends mail on or has no name may hide mail; so may one
     in a mailbox with an open case.
     """
-    nobody = Owner("", lambda domain: False)
+    is_empty = Owner("", lambda domain: False)
     return (
         rule.mailbox_id in open_case_ids
         or any(True for _ in list_rule_recipients(rule))
         or rule.mark_as_read
-        or takes_every_message(rule, nobody, ignores_own_recipients=True)
+        or takes_every_message(rule, is_empty, ignores_own_recipients=True)
         or is_unreadable_name(rule.name)
         or bool(list_telling_texts(rule))
-        or bool(weigh_senders(list_senders(rule.conditions), nobody.is_own_domain).warning)
+        or bool(weigh_senders(list_senders(rule.conditions), is_empty.is_own_domain).warning)
         or rule.move_to.lower() in WELL_KNOWN_FOLDERS
     )
 

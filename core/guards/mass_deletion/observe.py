@@ -47,15 +47,17 @@ async def observe(
     if counted.items:
         users = counted.items[0] + len({one.id for one in bins.items if one.kind == "user"})
     known = {one.id for one in log.items}
-    miss = log.find_source_failure(DELETIONS)
+    failure = log.find_source_failure(DELETIONS)
     # Without the audit log, the recycle bin still shows what was deleted, though not by whom.
-    unseen = [build_bin_deletion(one) for one in bins.items if one.id not in known] if miss else []
+    unseen = (
+        [build_bin_deletion(one) for one in bins.items if one.id not in known] if failure else []
+    )
     found = [
         replace(
             burst,
             user_count=users,
-            is_attributed=not (miss and burst.actor_id == UNKNOWN_ACTOR),
-            is_transient=bool(miss and not miss.permission),
+            is_attributed=not (failure and burst.actor_id == UNKNOWN_ACTOR),
+            is_transient=bool(failure and not failure.permission),
             restorable_ids=frozenset(one.id for one in bins.items),
         )
         for burst in find_bursts(
@@ -76,7 +78,7 @@ async def observe(
         known_traits=tuple(known for _, known in counted_bursts),
         failures=(
             *collect_failures((log, bins)),
-            *(replace(miss, optional=True) for miss in collect_failures((counted, accounts))),
+            *(replace(failure, optional=True) for failure in collect_failures((counted, accounts))),
         ),
         sources=collect_sources((log, bins, counted, accounts)),
         population=SOURCE_COUNT,
@@ -143,13 +145,13 @@ def add_deletion_outcomes(
     back = frozenset(one.id for one in users if one.id in ids)
     taken = frozenset(one.id for one in users if one.name.lower() in names and one.id not in back)
     open_questions = {
-        surface
-        for surface in (DELETED_USERS, DELETED_GROUPS)
-        if recycle_bins.find_source_failure(surface)
+        source
+        for source in (DELETED_USERS, DELETED_GROUPS)
+        if recycle_bins.find_source_failure(source)
     }
-    told = set(checked_keys) - {miss.object_id for miss in accounts.failures}
+    checked = set(checked_keys) - {failure.object_id for failure in accounts.failures}
     if accounts.find_source_failure(ACCOUNTS):
-        told = set()
+        checked = set()
     unseen = frozenset(
         one.id
         for one in burst.deletions
@@ -160,7 +162,7 @@ def add_deletion_outcomes(
             # A group that left the bin may have been restored: groups are not looked up.
             or one.kind == "group"
             or RECYCLE_BINS.get(one.kind) in open_questions
-            or (one.kind == "user" and one.id not in told)
+            or (one.kind == "user" and one.id not in checked)
         )
     )
     return replace(burst, restored_ids=back, name_taken_ids=taken, unverified_ids=unseen)

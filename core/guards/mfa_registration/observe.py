@@ -48,7 +48,7 @@ async def observe(
         are_domains_known=not domains.failures,
     )
     yield Reading(
-        failures=tuple(replace(miss, optional=True) for miss in collect_failures((domains,))),
+        failures=tuple(replace(failure, optional=True) for failure in collect_failures((domains,))),
         sources=domains.sources,
         scope=frozenset[str](),
     )
@@ -59,19 +59,19 @@ async def observe(
         yield await process_registrations(tenant, page, census, context)
     if not census.is_complete:
         return
-    surfaces = frozenset({SIGN_IN_METHODS, REGISTERED_ADMINISTRATORS})
+    names = frozenset({SIGN_IN_METHODS, REGISTERED_ADMINISTRATORS})
     if not named:
         yield Reading(
-            failures=(ReadFailure(SIGN_IN_METHODS, EMPTY_REPORT),), sources=surfaces, complete=False
+            failures=(ReadFailure(SIGN_IN_METHODS, EMPTY_REPORT),), sources=names, complete=False
         )
         return
     yield Reading(
         items=census.build_summaries(),
         failures=build_unknown_roles_failure(census.has_unknown_roles),
-        sources=surfaces,
+        sources=names,
         scope=frozenset(GROUPS),
     )
-    for rest in listed.build_absence_readings(surfaces):
+    for rest in listed.build_absence_readings(names):
         yield replace(rest, failures=build_unknown_roles_failure(census.has_unknown_roles))
 
 
@@ -92,7 +92,7 @@ async def process_registrations(
     accounts = await tenant.accounts.read_users(asked) if asked else Reading[Account]()
     if accounts.find_source_failure(ACCOUNTS):
         totals.accounts_unavailable = True
-    missing = {miss.object_id for miss in accounts.failures}
+    missing = {failure.object_id for failure in accounts.failures}
     enabled = {one.id for one in accounts.items if one.enabled is not False}
     checked = set(asked) - missing if "" not in missing else set[str]()
     for entry in page.items:
@@ -130,11 +130,11 @@ async def process_registrations(
             *build_unknown_roles_failure(silent),
             *(
                 replace(
-                    miss,
-                    subject=quote_text(names.get(miss.object_id, ""), MAX_TEXT_LENGTH),
+                    failure,
+                    subject=quote_text(names.get(failure.object_id, ""), MAX_TEXT_LENGTH),
                     optional=True,
                 )
-                for miss in collect_failures((accounts,))
+                for failure in collect_failures((accounts,))
             ),
         ),
         page.sources | {REGISTERED_ADMINISTRATORS, ACCOUNTS},

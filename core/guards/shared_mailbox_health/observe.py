@@ -44,13 +44,15 @@ async def observe(
     whole, count = True, 0
     async for page in tenant.shared_mailboxes.list_shared_mailboxes():
         if page.items:
-            kept, misses = await join_mailbox_accounts(tenant, page.items)
-            lost |= dict.fromkeys(misses)
+            kept, unread = await join_mailbox_accounts(tenant, page.items)
+            lost |= dict.fromkeys(unread)
             yield Reading(items=kept, sources=frozenset({SETTINGS, LICENCES}), scope=frozenset())
-        broken = [replace(miss, source=SETTINGS) for miss in page.failures]
-        lost |= dict.fromkeys(miss for miss in broken if miss.object_id)
+        broken = [replace(failure, source=SETTINGS) for failure in page.failures]
+        lost |= dict.fromkeys(failure for failure in broken if failure.object_id)
         count += page.population
-        whole = whole and page.complete and not any(not miss.object_id for miss in page.failures)
+        whole = (
+            whole and page.complete and not any(not failure.object_id for failure in page.failures)
+        )
         yield MailboxPage(list_page_mailboxes(page), SOURCES)
     if whole:
         yield Reading(
@@ -68,8 +70,8 @@ def list_page_mailboxes(page: Reading[SharedMailbox]) -> Reading[Mailbox]:
 
 def combine_account_failures(failures: dict[ReadFailure, None]) -> tuple[ReadFailure, ...]:
     """What was missed on all pages; of a thousand accounts, that accounts cannot be read."""
-    accounts = [miss for miss in failures if miss.source == LICENCES]
-    whole = [miss for miss in accounts if not miss.object_id]
+    accounts = [failure for failure in failures if failure.source == LICENCES]
+    whole = [failure for failure in accounts if not failure.object_id]
     if len(accounts) > MAX_FAILED_ACCOUNTS and not whole:
         whole = [
             ReadFailure(
@@ -77,7 +79,7 @@ def combine_account_failures(failures: dict[ReadFailure, None]) -> tuple[ReadFai
                 f"the accounts of {MAX_FAILED_ACCOUNTS:,} mailboxes and more cannot be read",
             )
         ]
-    return (*(miss for miss in failures if miss.source != LICENCES), *(whole or accounts))
+    return (*(failure for failure in failures if failure.source != LICENCES), *(whole or accounts))
 
 
 async def join_mailbox_accounts(
@@ -86,14 +88,14 @@ async def join_mailbox_accounts(
     """Mailboxes with their accounts, and which accounts could not be read."""
     accounts = await tenant.accounts.read_accounts([one.mailbox for one in mailboxes])
     by_id = {account.id: account for account in accounts.items}
-    misses = tuple(replace(miss, source=LICENCES) for miss in collect_failures((accounts,)))
-    lost = {miss.object_id for miss in misses}
+    failures = tuple(replace(failure, source=LICENCES) for failure in collect_failures((accounts,)))
+    lost = {failure.object_id for failure in failures}
     return tuple(
         SharedMailboxState(
             one, by_id.get(one.mailbox.id), not lost.isdisjoint({"", one.mailbox.id})
         )
         for one in mailboxes
-    ), misses
+    ), failures
 
 
 async def inspect(
@@ -108,8 +110,8 @@ async def inspect(
     swept = MAILBOX_SIZES in context.due_checks
     asked = mailboxes if swept else select_between_checks(mailboxes, context.open_case_ids)
     if not asked and not swept:
-        surfaces = frozenset({SHARED_MAILBOXES})
-        return Reading(sources=surfaces, population=len(mailboxes), scope=scope)
+        names = frozenset({SHARED_MAILBOXES})
+        return Reading(sources=names, population=len(mailboxes), scope=scope)
     sizes = await tenant.shared_mailboxes.read_mailbox_sizes(asked)
     accounts = await tenant.accounts.read_accounts(asked)
     items, doubtful = measure_mailboxes(asked, sizes, accounts)
@@ -120,9 +122,9 @@ async def inspect(
     )
     known = {one.mailbox.id: one for one in settings.items}
     spared = {one.id for one in doubtful} - known.keys()
-    misses = collect_failures((sizes, accounts, settings))
+    unread = collect_failures((sizes, accounts, settings))
     # A check skips what it has read, so without this these would wait for another day.
-    blind = [replace(one, source=MAILBOX_SIZES) for one in misses if not one.object_id]
+    blind = [replace(one, source=MAILBOX_SIZES) for one in unread if not one.object_id]
     seen = frozenset(one.id for one in asked)
     return Reading(
         items=tuple(
@@ -130,7 +132,7 @@ async def inspect(
             for one in items
             if one.mailbox.id not in spared
         ),
-        failures=tuple(dict.fromkeys((*misses, *blind))),
+        failures=tuple(dict.fromkeys((*unread, *blind))),
         sources=SOURCES,
         population=len(mailboxes),
         scope=scope,
@@ -146,7 +148,7 @@ def measure_mailboxes(
     One whose account was not read says nothing: without its licences there is no telling.
     """
     by_id = {account.id: account for account in accounts.items}
-    unread = {miss.object_id for miss in accounts.failures}
+    unread = {failure.object_id for failure in accounts.failures}
     bytes_of = {one.id: one.size_bytes for one in sizes.items}
     items, doubtful = list[MeasuredMailbox](), list[Mailbox]()
     for box in mailboxes:

@@ -68,7 +68,7 @@ class AccountScan:
     def add_reading(self, reading: Reading[Any], *, optional: bool = True) -> None:
         """Keep what a reading covered; its items are used elsewhere."""
         found = collect_failures((reading,), optional=optional)
-        self.failures += (replace(miss, optional=miss.optional or optional) for miss in found)
+        self.failures += (replace(gap, optional=gap.optional or optional) for gap in found)
         self.sources |= reading.sources
 
     def set_unread(self, mailbox: Mailbox, failure: ReadFailure) -> None:
@@ -148,22 +148,22 @@ async def add_roles(scan: AccountScan, items: dict[str, ResourceAccount]) -> Non
     if scan.roles is None:
         scan.roles = await scan.tenant.roles.read_role_holders()
     scan.add_reading(scan.roles)
-    miss = next(iter(collect_failures((scan.roles,))), None)
+    failure = next(iter(collect_failures((scan.roles,))), None)
     holders = {holder.id for holder in scan.roles.items}
     for item in concerned:
         one = item.mailbox
         holds_role = not holders.isdisjoint({one.id, one.guid})
-        if not holds_role and miss is not None and not is_permanent(scan.roles):
-            scan.set_unread(one, replace(miss, reason=f"{ROLE_HOLDERS}: {miss.reason}"))
+        if not holds_role and failure is not None and not is_permanent(scan.roles):
+            scan.set_unread(one, replace(failure, reason=f"{ROLE_HOLDERS}: {failure.reason}"))
             del items[one.id]
         else:
-            known = holds_role or miss is None
+            known = holds_role or failure is None
             items[one.id] = replace(item, holds_role=holds_role if known else None)
 
 
 def is_permanent(reading: Reading[Any]) -> bool:
     """True when a reading lacks a permission or a licence, so that waiting does not help."""
-    return any(miss.permission for miss in reading.failures)
+    return any(failure.permission for failure in reading.failures)
 
 
 async def add_enablings(scan: AccountScan, items: dict[str, ResourceAccount]) -> None:
@@ -203,11 +203,11 @@ async def add_sign_ins(scan: AccountScan, items: dict[str, ResourceAccount]) -> 
     found = {entry.id: entry for entry in sign_ins.items}
     unclear: list[str] = []
     for one in candidates:
-        miss = find_object_failure(sign_ins, SIGN_INS, one)
-        if miss and (miss.object_id or not miss.permission):
+        failure = find_object_failure(sign_ins, SIGN_INS, one)
+        if failure and (failure.object_id or not failure.permission):
             # A read that failed for the moment must not count as no recent sign-in.
-            scan.set_unread(items.pop(one).mailbox, miss)
-        elif miss is None:
+            scan.set_unread(items.pop(one).mailbox, failure)
+        elif failure is None:
             entry = found.get(one, SignIn(one, None))
             items[one] = replace(
                 items[one], last_sign_in=entry.last_success, sign_ins=SignInRecord.READ
@@ -232,13 +232,13 @@ async def look_up_log(
     scan.add_reading(log)
     found = {entry.id: entry.last_success for entry in log.items}
     for one in ids:
-        miss = find_object_failure(log, SIGN_IN_LOG, one)
-        if miss is None:
+        failure = find_object_failure(log, SIGN_IN_LOG, one)
+        if failure is None:
             items[one] = replace(
                 items[one], last_sign_in=found.get(one), sign_ins=SignInRecord.READ
             )
-        elif not miss.permission:
-            scan.set_unread(items.pop(one).mailbox, miss)
+        elif not failure.permission:
+            scan.set_unread(items.pop(one).mailbox, failure)
 
 
 async def read_converted(scan: AccountScan, ids: Collection[str]) -> Reading[ResourceAccount]:
@@ -257,12 +257,14 @@ async def read_converted(scan: AccountScan, ids: Collection[str]) -> Reading[Res
     )
     by_id = {account.id: account for account in accounts.items}
     unread = [
-        (by_guid[guid], miss)
+        (by_guid[guid], failure)
         for guid in by_guid
-        if (miss := find_object_failure(page, MAILBOXES, guid))
+        if (failure := find_object_failure(page, MAILBOXES, guid))
     ]
     unread += [
-        (box.id, miss) for box in boxes if (miss := find_object_failure(accounts, ACCOUNTS, box.id))
+        (box.id, failure)
+        for box in boxes
+        if (failure := find_object_failure(accounts, ACCOUNTS, box.id))
     ]
     # The listing was read a moment ago, so what fails now leaves single accounts unread.
     return Reading(
@@ -272,7 +274,8 @@ async def read_converted(scan: AccountScan, ids: Collection[str]) -> Reading[Res
             if box.id in by_id
         ),
         failures=tuple(
-            ReadFailure(miss.source, miss.reason, one, optional=True) for one, miss in unread
+            ReadFailure(failure.source, failure.reason, one, optional=True)
+            for one, failure in unread
         ),
         sources=frozenset({MAILBOXES, ACCOUNTS}),
         scope=frozenset(box.id for box in boxes),

@@ -198,14 +198,14 @@ def build_baseline_batch(
                 )
             else:
                 hidden.append(build_hidden_property_failure(row, found))
-    surface = get_configuration_source_name(rows[0].source)
+    source = get_configuration_source_name(rows[0].source)
     read = (
         frozenset()
-        if configurations.find_source_failure(surface)
+        if configurations.find_source_failure(source)
         else frozenset(map(build_row_source, rows))
     )
     detail = tuple(
-        replace(miss, optional=True) for miss in collect_failures((rules,), optional=True)
+        replace(failure, optional=True) for failure in collect_failures((rules,), optional=True)
     )
     return Reading(
         tuple(settings),
@@ -246,11 +246,11 @@ def judge(item: BaselineItem, policy: Policy) -> Iterator[Finding]:
     )
     if fits and not left:
         return
-    told = fits is False and not left
+    is_drift = fits is False and not left
     severity = Severity[row.severity.upper()]
     if item.is_inactive:
         severity = min(severity, Severity.LOW)
-    elif not told:
+    elif not is_drift:
         severity = min(severity, Severity.MEDIUM)
     shown, subject = (
         quote_text(format_setting_value(item.value), MAX_TEXT_LENGTH),
@@ -261,7 +261,7 @@ def judge(item: BaselineItem, policy: Policy) -> Iterator[Finding]:
         object_id=item.configuration.id or ORGANIZATION,
         subject=subject,
         severity=severity,
-        verdict=BaselineVerdict.DRIFT if told else Verdict.COULD_NOT_TELL,
+        verdict=BaselineVerdict.DRIFT if is_drift else Verdict.COULD_NOT_TELL,
         summary=f"{subject}: {row.property_name} is {shown}, "
         f"and should {row.expected.requirement}.",
         facts=(
@@ -279,7 +279,7 @@ def judge(item: BaselineItem, policy: Policy) -> Iterator[Finding]:
         fingerprint="\n".join(list_excess_entries(item)),
         advice=format_remedy(item),
     )
-    yield apply_row_decision(item, finding, policy, is_repairable=told or left)
+    yield apply_row_decision(item, finding, policy, is_repairable=is_drift or left)
 
 
 def make_unknown_value_fact(value_text: str) -> Fact:

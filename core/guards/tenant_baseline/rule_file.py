@@ -245,8 +245,8 @@ def add_file_rows(
 ) -> None:
     """The rows of a file, behind those there are."""
     for number, entry in enumerate(entries, 1):
-        told = entry.get("id") if isinstance(entry, Mapping) else None
-        where = f"row {number}" + (f" ({told[:60]})" if isinstance(told, str) else "")
+        row_id = entry.get("id") if isinstance(entry, Mapping) else None
+        where = f"row {number}" + (f" ({row_id[:60]})" if isinstance(row_id, str) else "")
         try:
             row = parse_baseline_row(entry)
             if row.id in table:

@@ -66,8 +66,8 @@ class FakeAccountReader:
         found = self.tenant.build_reading(
             FEDERATED_DOMAINS, self.tenant.federated_domains, lambda one: one
         )
-        misses = tuple(replace(miss, optional=True) for miss in found.failures)
-        return replace(found, failures=misses, population=0)
+        unread = tuple(replace(failure, optional=True) for failure in found.failures)
+        return replace(found, failures=unread, population=0)
 
     async def list_mfa_registrations(self) -> AsyncIterator[Reading[MfaRegistration]]:
         seen = self.tenant.build_reading(
