@@ -8,7 +8,12 @@ import pytest
 from core.adapters.table_storage.codec import decode_stored_record, encode_stored_record
 from core.engine.reconcile import reconcile_batch
 from core.engine.request_decisions import decide_request
-from core.engine.widening import BEYOND_EXEMPTION_FACT, REFRESH_AFTER
+from core.engine.widening import (
+    BEYOND_EXEMPTION_FACT,
+    REFRESH_AFTER,
+    close_as_exempt,
+    mark_beyond_exemption,
+)
 from core.model.cases import Case, Exemption, Notification
 from core.model.findings import Finding
 from core.model.reach import Reach, Selection
@@ -144,3 +149,55 @@ def test_an_exemption_of_the_object_does_not_cover_what_needs_one_of_its_own() -
 def test_a_case_keeps_how_far_it_went_when_it_is_stored() -> None:
     case = accepted(open_told(NEWS, BANK))
     assert decode_stored_record(Case, encode_stored_record(case)) == case
+
+
+# -- what an exemption leaves behind --------------------------------------------------------------
+
+
+def test_an_exempt_finding_without_a_case_leaves_a_closed_one_to_compare_with() -> None:
+    found = finding(NEWS)
+    assert close_as_exempt(START, KEY, found, None) == Case(
+        key=KEY,
+        kind=found.kind,
+        object_id=found.object_id,
+        subject=found.subject,
+        severity=found.severity,
+        guard_verdict=found.verdict,
+        verdict=found.verdict,
+        summary=found.summary,
+        opened_at=START,
+        facts=found.facts,
+        sources=found.sources,
+        closed_at=START,
+        resolution="exempt",
+        told_reaches=(NEWS,),
+        accepted_reaches=(NEWS,),
+    )
+
+
+@pytest.mark.parametrize(("told_reaches", "expected"), [((NEWS,), (NEWS,)), ((), (BANK,))])
+def test_a_closed_case_accepts_what_was_told_or_else_what_is_there(
+    told_reaches: tuple[Reach, ...], expected: tuple[Reach, ...]
+) -> None:
+    old = replace(open_told(NEWS), closed_at=START, told_reaches=told_reaches)
+    assert close_as_exempt(START + HOUR, KEY, finding(BANK), old) == replace(
+        old, accepted_reaches=expected, closed_at=START + HOUR
+    )
+
+
+def test_a_closed_case_is_renewed_when_its_time_has_come_and_not_before() -> None:
+    old = replace(open_told(NEWS), closed_at=START, accepted_reaches=(NEWS,))
+    due = START + REFRESH_AFTER
+    assert close_as_exempt(due - HOUR, KEY, finding(NEWS), old) is None
+    assert close_as_exempt(due, KEY, finding(NEWS), old) == replace(old, closed_at=due)
+
+
+@pytest.mark.parametrize(("accepted_reaches", "expected"), [(None, (NEWS,)), ((BANK,), (BANK,))])
+def test_what_goes_beyond_an_exemption_is_news_and_keeps_what_was_accepted(
+    accepted_reaches: tuple[Reach, ...] | None, expected: tuple[Reach, ...]
+) -> None:
+    old = replace(open_told(NEWS), accepted_reaches=accepted_reaches)
+    case = replace(open_told(ALL), baselined=True)
+    assert mark_beyond_exemption(case, old) == replace(
+        case, accepted_reaches=expected, baselined=False
+    )
