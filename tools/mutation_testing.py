@@ -74,8 +74,14 @@ class Mutant:
 
 
 def load_mutants(source: str) -> list[Mutant]:
-    """All mutants of a source file and what came of them, as Mutmut wrote it down."""
-    document = json.loads((MUTANTS / f"{source}.meta").read_text())
+    """All mutants of a source file and what came of them, as Mutmut wrote it down.
+
+    Mutmut writes nothing about a file in which it finds nothing to mutate, and copies it.
+    """
+    record = MUTANTS / f"{source}.meta"
+    if not record.exists() and (MUTANTS / source).exists():
+        return []
+    document = json.loads(record.read_text())
     return [Mutant(name, ended) for name, ended in document["exit_code_by_key"].items()]
 
 
