@@ -3,15 +3,27 @@
 from collections.abc import Iterable
 from dataclasses import replace
 from datetime import timedelta
+from typing import Any
 
+import pytest
+
+from core.engine.brake import build_brake_finding, describe_excess
 from core.engine.outcomes import mark_notified
 from core.model.cases import Notification
-from core.model.findings import Finding, Severity
+from core.model.changes import ChangeRecord, ChangeState, compute_plan_hash
+from core.model.findings import Fact, Finding, Severity
 from core.model.guards import Mode
 from core.model.requests import RunOptions
 from core.model.state import GuardSnapshot
-from core.tenant.changes import Change, DisableInboxRule, EnableMailboxAudit, RaiseAuditAge
+from core.tenant.changes import (
+    Change,
+    DisableInboxRule,
+    EnableMailboxAudit,
+    EnableOrganizationAudit,
+    RaiseAuditAge,
+)
 from tests.support.decisions import (
+    CONFIG,
     DAY,
     STATE,
     RunDecision,
@@ -199,3 +211,176 @@ def test_a_release_for_its_changes_does_not_make_a_cut_listing_true() -> None:
     assert list_subjects(plan) == ["a@example.com"]
     assert plan.block_reason == "the listing fell from 20 to 4 mailboxes"
     assert not [case for case in plan.cases if case.closed_at]
+
+
+# -- exactly what is said and counted ----------------------------------------------------------
+
+
+def build_planned(*names: str) -> list[tuple[str, str, Change]]:
+    """One change for each name, under a case key of its own."""
+    return [
+        (build_finding(name).compute_key("toy"), f"{name}@example.com", DisableInboxRule(name, "1"))
+        for name in names
+    ]
+
+
+def test_the_finding_of_the_brake_names_the_plan_and_what_it_would_change() -> None:
+    held = build_planned("b", "a")
+    found = build_brake_finding(CONFIG, "3 objects would be changed", held, None)
+    plan = compute_plan_hash("toy", ((key, change) for key, _, change in held), None)
+    assert found == Finding(
+        kind="brake",
+        object_id="toy",
+        subject="toy",
+        severity=Severity.HIGH,
+        verdict="ask",
+        summary="The brake holds: 3 objects would be changed. Nothing was changed.",
+        facts=(
+            Fact("", f"plan {plan}"),
+            Fact("", "would change a@example.com"),
+            Fact("", "would change b@example.com"),
+        ),
+        plan_hash=plan,
+        advice=(
+            "Review the list; to release what it names, within an hour: "
+            f"python -m core.cli release toy {plan}"
+        ),
+    )
+
+
+def test_a_plan_lists_twenty_objects_and_counts_the_rest() -> None:
+    names = [f"n{number:02}" for number in range(23)]
+    facts = build_brake_finding(CONFIG, "many", build_planned(*names), None).facts
+    assert [fact.text for fact in facts[-2:]] == ["would change n19@example.com", "and 3 more"]
+    assert len(facts) == 22
+    whole = build_brake_finding(CONFIG, "many", build_planned(*names[:20]), None).facts
+    assert whole[-1].text == "would change n19@example.com"
+    assert len(whole) == 21
+
+
+def test_the_hash_of_a_plan_depends_on_the_guard_the_changes_and_a_short_listing() -> None:
+    held = build_planned("a")
+    other = replace(CONFIG, guard=replace(CONFIG.guard, name="other"))
+    hashes = {
+        build_brake_finding(CONFIG, "why", held, None).plan_hash,
+        build_brake_finding(CONFIG, "why", held, 4).plan_hash,
+        build_brake_finding(CONFIG, "why", held, 5).plan_hash,
+        build_brake_finding(CONFIG, "why", build_planned("b"), None).plan_hash,
+        build_brake_finding(other, "why", held, None).plan_hash,
+    }
+    assert len(hashes) == 5
+    assert build_brake_finding(CONFIG, "else", held, None).plan_hash in hashes
+
+
+@pytest.mark.parametrize(
+    ("names", "said"),
+    [
+        ("", ""),
+        ("a", "a@example.com"),
+        ("cab", "a@example.com, b@example.com, c@example.com"),
+        ("dcba", "a@example.com, b@example.com, c@example.com and 1 more"),
+        ("edcba", "a@example.com, b@example.com, c@example.com and 2 more"),
+    ],
+)
+def test_objects_that_want_too_much_are_named(names: str, said: str) -> None:
+    planned = build_planned(*names, "z")
+    excess = frozenset(key for key, subject, _ in planned if subject != "z@example.com")
+    reason = describe_excess(CONFIG, excess, planned)
+    beyond = f": {len(names)} changes beyond the 5 that are made of one object in a day"
+    assert reason == (f"{said}{beyond}" if names else "")
+
+
+def build_made(
+    name: str, fingerprints: Iterable[int], *, hours: int = 1, **values: Any
+) -> tuple[ChangeRecord, ...]:
+    """Records of rules of one mailbox that were disabled so many hours ago."""
+    return tuple(
+        replace(
+            ChangeRecord(
+                id=f"{name}{number}",
+                case_key=finding.compute_key("toy"),
+                subject=finding.subject,
+                kind="DisableInboxRule",
+                arguments={"mailbox_id": name, "rule_id": str(number)},
+                state=ChangeState.APPLIED,
+                at=START - hours * HOUR,
+                run="earlier",
+            ),
+            **values,
+        )
+        for number, finding in zip(fingerprints, build_rules(name, fingerprints), strict=True)
+    )
+
+
+@pytest.mark.parametrize(
+    ("values", "room"),
+    [
+        ({}, 2),
+        ({"state": ChangeState.INFERRED}, 2),
+        ({"state": ChangeState.FAILED}, 5),
+        ({"state": ChangeState.REFUSED}, 5),
+        ({"undo_of": "c0"}, 5),
+        ({"released_plan": "0" * 32}, 5),
+        ({"at": START - DAY}, 5),
+        ({"at": START - DAY + timedelta(seconds=1)}, 2),
+    ],
+    ids=["made", "inferred", "failed", "refused", "undo", "released", "a day ago", "just less"],
+)
+def test_what_was_made_within_a_day_uses_up_the_room_of_its_object(
+    values: dict[str, Any], room: int
+) -> None:
+    memory = GuardSnapshot(state=STATE, changes=build_made("a", range(10, 13), **values))
+    plan = make_plan(build_scene(memory), build_rules("a", range(8)))
+    assert len(plan.changes_to_apply) == room
+
+
+def test_a_change_that_is_made_again_does_not_count_twice() -> None:
+    memory = GuardSnapshot(state=STATE, changes=build_made("a", range(3)))
+    plan = make_plan(build_scene(memory), build_rules("a", range(6)))
+    assert len([row for row in plan.changes_to_apply if row.state is ChangeState.INTENDED]) == 5
+
+
+def test_an_object_without_any_room_left_changes_nothing_more() -> None:
+    memory = GuardSnapshot(state=STATE, changes=build_made("a", range(10, 18)))
+    plan = make_plan(build_scene(memory), [*build_rules("a", range(3)), build_finding("b")])
+    assert list_subjects(plan) == ["b@example.com"]
+
+
+def test_among_equally_grave_cases_the_oldest_come_first() -> None:
+    memory = GuardSnapshot(state=STATE)
+    old = build_rules("a", range(5))
+    memory = follow(make_plan(build_scene(memory, mode=Mode.ALERT), old), memory, at=timedelta())
+    plan = make_plan(build_scene(memory, now=START + HOUR), [*build_rules("a", range(5, 9)), *old])
+    assert {row.arguments["rule_id"] for row in plan.changes_to_apply} == set("01234")
+
+
+def test_standalone_changes_have_a_limit_of_their_own() -> None:
+    config = replace(
+        CONFIG,
+        guard=replace(CONFIG.guard, standalone_changes=frozenset({"EnableOrganizationAudit"})),
+    )
+    switches = [
+        build_finding(f"s{number}", changes=(EnableOrganizationAudit(),)) for number in range(3)
+    ]
+    plan = make_plan(build_scene(config=config), [*switches, build_finding("a")])
+    assert list_subjects(plan) == ["a@example.com"]
+    assert plan.block_reason == (
+        "3 changes of the organization and of accounts are wanted and a run may make 2"
+    )
+    two = make_plan(build_scene(config=config), [*switches[:2], build_finding("a")])
+    assert (len(two.changes_to_apply), two.block_reason) == (3, "")
+    memory = GuardSnapshot(state=STATE, unreadable_rows=1)
+    unread = make_plan(build_scene(memory, config=config), switches[:1])
+    assert unread.block_reason == "1 rows of the state table cannot be decoded"
+    assert unread.changes_to_apply == ()
+
+
+def test_two_reasons_to_hold_are_both_said() -> None:
+    rules = [finding for name in "abc" for finding in build_rules(name, range(6))]
+    plan = make_plan(build_scene(), rules)
+    assert plan.changes_to_apply == ()
+    assert plan.block_reason == (
+        "3 objects would be changed and a run may change 2; "
+        "a@example.com, b@example.com, c@example.com: "
+        "3 changes beyond the 5 that are made of one object in a day"
+    )
