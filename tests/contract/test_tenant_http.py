@@ -177,7 +177,10 @@ async def test_domains_of_both_sources_are_one_list() -> None:
         build_scene(graph=graph, exchange={"Get-AcceptedDomain": accepted})
     ) as to:
         found = await to.tenant.mail_flow.read_accepted_domains()
-        assert found.items == (AcceptedDomain("contoso.example", includes_subdomains=True),)
+        # Exchange did not say of which type it is, so an unknown address in it may be elsewhere.
+        assert found.items == (
+            AcceptedDomain("contoso.example", includes_subdomains=True, authoritative=False),
+        )
 
 
 # Writes that take their time --------------------------------------------------------------------
@@ -218,4 +221,4 @@ async def test_a_403_for_one_account_is_its_role_and_not_a_missing_permission() 
     async with connect_sandbox(build_scene(graph=people)) as to:
         with pytest.raises(Rejected):
             await to.tenant.writer.apply(BLOCK_CHANGE)
-        assert to.sandbox.requests[-1].status == 403
+        assert 403 in {request.status for request in to.sandbox.requests}
