@@ -206,7 +206,7 @@ def build_missing_permissions() -> Row:
                     " Get-HostedOutboundSpamFilterPolicy Get-HostedOutboundSpamFilterRule"
                     " Get-OrganizationConfig Set-OrganizationConfig Get-AdminAuditLogConfig"
                     " Set-AdminAuditLogConfig Get-MailboxAuditBypassAssociation"
-                    " Set-MailboxAuditBypassAssociation Get-RoleGroup Get-RoleGroupMember"
+                    " Set-MailboxAuditBypassAssociation Get-RoleGroup Get-RoleGroupMember Get-User"
                 )
             ),
         },

@@ -176,7 +176,8 @@ def fill_quotas(users: Iterable[Row], mailboxes: Iterable[Row]) -> None:
         user.get("id")
         for user in users
         for plan in user.get("assignedPlans") or ()
-        if plan.get("servicePlanId") in LARGE_PLANS
+        if isinstance(plan, dict)
+        and plan.get("servicePlanId") in LARGE_PLANS
         and plan.get("capabilityStatus") in ("Enabled", "Warning")
     }
     for row in mailboxes:

@@ -257,7 +257,7 @@ def test_a_right_over_a_mailbox_nobody_watched_is_told_by_the_next_days_sweep(
 
 
 def test_what_was_taken_away_is_told_as_ended_once(attacked: Row) -> None:
-    assert [run_of(attacked, tick)["news"] for tick in (6, 7, 8, 9)] == [3, 0, 0, 0]
+    assert [run_of(attacked, tick)["news"] for tick in (6, 7, 8, 9)] == [2, 1, 0, 0]
     assert {one["subject"] for one in run_of(attacked, 9)["findings"]} == {"info@contoso.com"}
     assert attacked["writes"] == []
 

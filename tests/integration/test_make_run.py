@@ -27,7 +27,7 @@ def test_the_demonstration_shows_preview_change_and_attack_and_ends_by_itself() 
     shown = done.stdout
     assert "changed  nothing yet; the next run will make 8 x BlockSignIn" in shown
     assert "7 x BlockSignIn applied, 1 x BlockSignIn refused" in shown.replace("\n", " ")
-    assert "An inbox rule of dana@contoso.com forwards mail to the outside." in shown
+    assert "An inbox rule of dana@contoso.com forwards mail to the outside, and" in shown
     assert "collector@evil.example" in shown
     third = shown.partition("Third tick")[2]
     sent = [line.strip() for line in third.splitlines() if line.startswith("sent ")]
@@ -45,7 +45,7 @@ def test_a_scene_gives_one_json_document() -> None:
     done = sandbox("run", "--scene", str(SCENES / "attack.json"), "--json", "--ticks", "3")
     assert done.returncode == 0, done.stderr[-2000:]
     document = json.loads(done.stdout)
-    assert document.keys() == {"runs", "cards", "writes"}
+    assert document.keys() == {"runs", "cards", "writes", "probe"}
     assert len(document["runs"]) == 3 * len(CATALOG)
     last = [run for run in document["runs"] if run["tick"] == 3]
     found = {(row["subject"], row["verdict"]) for run in last for row in run["findings"]}

@@ -132,12 +132,22 @@ def test_a_guard_that_has_all_it_needs_says_nothing(missing_permissions: SceneRe
             assert (run["findings"], run["blind"], run["news"]) == ([], [], 0)
 
 
-def test_every_card_names_what_is_needed_and_none_what_one_can_do_without(
+def test_what_is_needed_is_grave_and_what_only_adds_detail_is_low_and_said_once(
     missing_permissions: SceneResult,
 ) -> None:
-    for run in missing_permissions.find_runs(1):
-        grave = {row["severity"] for row in run["findings"] if row["kind"] == "permission-missing"}
-        assert grave <= {"critical", "high"}
+    optional = {
+        (config.guard.name, permission.name)
+        for config in CATALOG
+        for permission in config.guard.permissions
+        if permission.optional
+    }
+    for tick in (1, 2, 3):
+        for run in missing_permissions.find_runs(tick):
+            lacking = [row for row in run["findings"] if row["kind"] == "permission-missing"]
+            for row in lacking:
+                is_detail = (run["guard"], row["subject"]) in optional
+                assert row["severity"] in (("low",) if is_detail else ("critical", "high"))
+            assert tick == 1 or not any(row["state"] == "new" for row in lacking)
 
 
 def test_what_can_be_seen_all_the_same_is_found(missing_permissions: SceneResult) -> None:
