@@ -4,6 +4,7 @@ Adapters are imported when they are connected, so that starting the app costs no
 Microsoft Graph SDK.
 """
 
+import secrets
 import time
 from collections.abc import AsyncIterator, Callable, Mapping
 from contextlib import AsyncExitStack, asynccontextmanager
@@ -140,6 +141,7 @@ async def connect_world(
             settings.shard_above if has_queue else None,
             settings.shards_at_once,
             public_url=settings["PUBLIC_ADDRESS"],
+            create_seed=lambda: secrets.token_hex(8),
         )
 
 

@@ -211,3 +211,7 @@ class World:
     """Waits a number of seconds."""
     public_url: str = ""
     """The address of the app for links on cards; empty if it is not set."""
+    create_seed: Callable[[], str] = str
+    """Makes the random text that decides when the periodic checks of a guard are due; an empty one
+    leaves them to their intervals.
+    """

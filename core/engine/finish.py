@@ -65,6 +65,7 @@ async def finish_run(scan: Scan) -> RunReport:
         granted_permissions=note_granted_permissions(
             context.config, context.grants, state.granted_permissions
         ),
+        check_seed=state.check_seed or scan.world.create_seed(),
     )
     state = await purge_if_due(scan.world, state, report)
     await scan.claim.save(report, *resolved, state=state)

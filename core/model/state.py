@@ -132,6 +132,8 @@ class GuardState:
     """How many objects each listing of a part of the tenant contained when it was last believed."""
     shrunk_counts: Mapping[str, int] = field(default_factory=dict)
     """How many objects each of them contained that was shorter and waits for a second look."""
+    check_seed: str = ""
+    """A random text that decides when periodic checks are due; empty before the first full run."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -7,7 +7,7 @@ import pytest
 
 from core.engine.case_lifecycle import update_case
 from core.engine.outcomes import mark_notified, record_outcomes
-from core.engine.periodic_checks import find_due_checks
+from core.engine.periodic_checks import draw_interval_share, find_due_checks
 from core.engine.reconcile import INFERRED_NOTE
 from core.model.cases import Exemption, Notification
 from core.model.changes import ChangeState, Outcome
@@ -634,3 +634,27 @@ def test_a_sweep_is_due_at_once_and_then_after_its_interval() -> None:
     swept = GuardState(checks_finished_at={"slow": START})
     assert find_due_checks(CONFIG, swept, START + DAY - timedelta(minutes=1)) == set()
     assert find_due_checks(CONFIG, swept, START + DAY) == {"slow"}
+
+
+def test_with_a_seed_nobody_can_tell_when_within_its_interval_a_sweep_is_due() -> None:
+    shares = [
+        draw_interval_share(seed, name, START + timedelta(days=day))
+        for seed in ("a", "b")
+        for name in ("slow", "deep")
+        for day in range(50)
+    ]
+    assert len(set(shares)) == len(shares)
+    assert 0.7 <= min(shares) < 0.72
+    assert 0.98 < max(shares) < 1
+    swept = GuardState(checks_finished_at={"slow": START}, check_seed="a")
+    due_after = DAY * draw_interval_share("a", "slow", START)
+    assert find_due_checks(CONFIG, swept, START + due_after - timedelta(seconds=1)) == set()
+    assert find_due_checks(CONFIG, swept, START + due_after) == {"slow"}
+    assert find_due_checks(CONFIG, swept, START + DAY) == {"slow"}
+
+
+@pytest.mark.parametrize("ahead", [timedelta(hours=2), DAY / 2, 4000 * DAY], ids=str)
+def test_a_sweep_that_ended_in_the_future_is_due_however_near_it_is(ahead: timedelta) -> None:
+    for seed in ("", "a"):
+        swept = GuardState(checks_finished_at={"slow": START + ahead}, check_seed=seed)
+        assert find_due_checks(CONFIG, swept, START) == {"slow"}

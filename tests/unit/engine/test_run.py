@@ -354,3 +354,20 @@ def test_run_ids_sort_newest_first() -> None:
     assert sorted(ids) == ids[::-1]
     assert all(re.fullmatch(RUN_ID_PATTERN, one) for one in ids)
     assert create_run_id(datetime(2999, 12, 31, tzinfo=UTC)) < create_run_id(START)
+
+
+async def test_the_seed_of_the_periodic_checks_is_made_once_and_kept() -> None:
+    stage = Stage(FORWARDING_CONFIG)
+    seeds = iter(("first", "second"))
+    for _ in range(2):
+        world = World(
+            stage.tenant,
+            stage.ledger,
+            stage.alerts,
+            stage.clock,
+            build_cards,
+            create_seed=lambda: next(seeds),
+        )
+        await run(stage.duty, world)
+        stage.clock.advance(hours=6)
+        assert (await stage.ledger.load_state(stage.duty.guard.name)).check_seed == "first"
