@@ -5,6 +5,7 @@ from collections.abc import Mapping
 from core.microsoft365.assumptions import (
     decisions,
     exchange_api,
+    exchange_mail,
     exchange_objects,
     exchange_writes,
     graph_directory,
@@ -15,7 +16,8 @@ from core.microsoft365.assumptions.assumption import Assumption
 
 CHAPTERS: Mapping[str, tuple[Assumption, ...]] = {
     "The Exchange admin API": exchange_api.ASSUMPTIONS,
-    "What Exchange prints": exchange_objects.ASSUMPTIONS,
+    "Forwards, rules and mail flow in Exchange": exchange_mail.ASSUMPTIONS,
+    "Recipients, rights and settings in Exchange": exchange_objects.ASSUMPTIONS,
     "Writes to Exchange": exchange_writes.ASSUMPTIONS,
     "What Graph tells": graph_directory.ASSUMPTIONS,
     "Graph's logs and reports": graph_logs.ASSUMPTIONS,
