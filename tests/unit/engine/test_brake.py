@@ -384,3 +384,49 @@ def test_two_reasons_to_hold_are_both_said() -> None:
         "a@example.com, b@example.com, c@example.com: "
         "3 changes beyond the 5 that are made of one object in a day"
     )
+
+
+def test_an_object_that_waits_for_itself_does_not_count_among_those_of_a_run() -> None:
+    memory = GuardSnapshot(state=STATE, changes=build_made("a", range(10, 15)))
+    found = [*build_rules("a", range(1)), build_finding("b"), build_finding("c")]
+    plan = make_plan(build_scene(memory), found)
+    assert list_subjects(plan) == ["b@example.com", "c@example.com"]
+    assert plan.block_reason == (
+        "a@example.com: 1 changes beyond the 5 that are made of one object in a day"
+    )
+
+
+def test_what_is_one_command_takes_the_room_of_one_change() -> None:
+    together = [
+        build_finding("a", kind="off", changes=(EnableMailboxAudit("a"),)),
+        build_finding("a", kind="age", changes=(RaiseAuditAge("a", 90),)),
+    ]
+    plan = make_plan(build_scene(), [*together, *build_rules("a", range(8))])
+    assert sorted(row.kind for row in plan.changes_to_apply) == [
+        *["DisableInboxRule"] * 4,
+        "EnableMailboxAudit",
+        "RaiseAuditAge",
+    ]
+
+
+def test_standalone_changes_that_wait_are_listed_in_the_plan_and_wait_from_now_on() -> None:
+    config = replace(
+        CONFIG,
+        guard=replace(CONFIG.guard, standalone_changes=frozenset({"EnableOrganizationAudit"})),
+    )
+    switches = [build_finding(name, changes=(EnableOrganizationAudit(),)) for name in "xyz"]
+    plan = make_plan(build_scene(config=config), [*switches, build_finding("a")])
+    (brake,) = (case for case in plan.cases if case.kind == "brake")
+    assert [fact.text for fact in brake.facts[1:]] == [
+        f"would change {name}@example.com" for name in "xyz"
+    ]
+    waiting = {case.object_id for case in plan.cases if case.held_since == START}
+    assert waiting == {"x", "y", "z"}
+
+
+@pytest.mark.parametrize(("count", "made"), [(11, 11), (12, 0)])
+def test_the_share_of_a_tenant_is_a_percentage_rounded_up(count: int, made: int) -> None:
+    found = [build_finding(f"n{number:02}") for number in range(count)]
+    scene = build_scene()
+    plan = make_plan((scene[0], replace(scene[1], population=101)), found)
+    assert len(plan.changes_to_apply) == made

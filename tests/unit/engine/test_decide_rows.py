@@ -8,7 +8,7 @@ from typing import Any
 
 import pytest
 
-from core.engine.assess import merge_findings
+from core.engine.assess import assess_finding, merge_findings
 from core.engine.case_lifecycle import (
     encode_planned_changes,
     open_case,
@@ -19,11 +19,13 @@ from core.engine.case_lifecycle import (
 from core.engine.outcomes import rank_outcome, record_outcomes
 from core.engine.plan import apply_correlation, plan_changes
 from core.engine.reconcile import INFERRED_NOTE, reconcile_batch
+from core.engine.self_findings import UNREADABLE
 from core.keys import PREFIX_LENGTH, hash_parts
 from core.model.cases import Case, Exemption, Notification
 from core.model.changes import ChangeRecord, ChangeState, Outcome
 from core.model.findings import CorrelationRule, Fact, Finding, Severity, Verdict
 from core.model.guards import Mode
+from core.model.reach import Reach, Selection
 from core.model.requests import RunOptions
 from core.model.runs import ReportedFinding
 from core.model.state import GuardSnapshot, GuardState, ScanPass, ScanTotals
@@ -93,6 +95,64 @@ def test_a_case_of_the_first_look_is_adopted_and_one_of_the_engine_is_not() -> N
     assert open_case(first, KEY, patient, is_self_check=True) == replace(
         CASE, notification=Notification.NONE
     )
+
+
+def test_a_new_case_of_the_brake_names_its_plan() -> None:
+    context, _ = build_scene()
+    case = open_case(context, KEY, replace(FULL, plan_hash="p"), is_self_check=False)
+    assert case == replace(CASE, plan_hash="p")
+
+
+def test_findings_of_one_identity_go_as_far_as_both() -> None:
+    news, bank, all_ = (
+        Reach.of(["send"], [Selection.of("subjectContains", [word])])
+        for word in ("news", "bank", "")
+    )
+    context, _ = build_scene()
+    found = [replace(FULL, reaches=(news, bank)), replace(FULL, reaches=(bank, all_))]
+    assert merge_findings(context, found) == {KEY: replace(FULL, reaches=(news, bank, all_))}
+
+
+@pytest.mark.parametrize("was_unread", [True, False])
+def test_an_object_that_is_unread_again_keeps_the_mark_of_the_first_look(was_unread: bool) -> None:
+    found = replace(FULL, kind=UNREADABLE, confirmations_needed=2)
+    context, _ = build_scene()
+    key = context.get_case_key(found)
+    ended = replace(
+        open_case(context, key, found, is_self_check=True),
+        notification=Notification.CLOSED,
+        closed_at=START,
+        resolution="gone",
+        notified_at=START - DAY,
+        unread_since_first_look=was_unread,
+    )
+    context, _ = build_scene(build_snapshot(ended))
+    case = assess_finding(context, key, found, is_self_check=True).case
+    assert case == replace(
+        ended,
+        notification=Notification.NONE,
+        closed_at=None,
+        resolution="",
+        unread_since_first_look=was_unread,
+    )
+
+
+@pytest.mark.parametrize("is_complete", [True, False])
+def test_the_marks_of_the_first_look_are_spent_when_the_scan_read_everything(
+    is_complete: bool,
+) -> None:
+    mark = replace(
+        CASE,
+        kind=UNREADABLE,
+        notification=Notification.NONE,
+        closed_at=START,
+        resolution="gone",
+        unread_since_first_look=True,
+    )
+    context, _ = build_scene(build_snapshot(mark))
+    totals = ScanTotals(population=20, sources=frozenset({SURFACE}), complete=is_complete)
+    deleted = plan_changes(context, totals).result.cases_to_delete
+    assert deleted == ((mark,) if is_complete else ())
 
 
 def test_an_open_case_is_brought_up_to_date_without_a_word() -> None:
@@ -743,6 +803,13 @@ def test_what_was_raised_once_is_not_raised_again_and_is_so_no_longer_when_alone
     assert list(raising(*sharing(2, escalated=True))) == []
     (alone,) = raising(*sharing(1, escalated=True))
     assert alone == replace(sharing(1)[0], escalated=False)
+
+
+def test_a_case_that_is_raised_while_its_change_waits_is_saved_as_both() -> None:
+    found = [replace(one, correlation_keys=("shared",)) for one in MANY]
+    plan = make_plan(build_scene(config=TOGETHER), found)
+    raised = [case for case in plan.plan.result.cases if case.kind == "forward"]
+    assert [(case.held_since, case.escalated) for case in raised] == [(START, True)] * 3
 
 
 def test_only_open_cases_of_other_objects_count_as_others() -> None:

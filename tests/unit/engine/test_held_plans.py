@@ -6,11 +6,30 @@ from datetime import datetime, timedelta
 import pytest
 
 from core.engine.brake import PlannedChange
-from core.engine.held_plans import PLAN_MEMORY, follow_plan
+from core.engine.held_plans import (
+    PLAN_MEMORY,
+    find_released_plan,
+    follow_plan,
+    is_listing_released,
+)
 from core.model.cases import Case, HeldPlan
+from core.model.changes import compute_plan_hash
+from core.model.guards import Mode
+from core.model.requests import RunOptions
 from core.model.state import GuardSnapshot
 from core.tenant.changes import ClearMailboxForward
-from tests.support.decisions import KEY, STATE, build_finding, build_known_snapshot, build_scene
+from tests.support.decisions import (
+    KEY,
+    MANY,
+    STATE,
+    RunDecision,
+    apply_plan,
+    build_finding,
+    build_known_snapshot,
+    build_reading,
+    build_scene,
+    make_plan,
+)
 from tests.support.fakes.clock import START
 
 HOUR = timedelta(hours=1)
@@ -62,3 +81,64 @@ def test_a_plan_is_forgotten_after_its_time() -> None:
     assert follow(old, held=False, at=at).held_plans == (HeldPlan("p", at, 0),)
     before = at - timedelta(seconds=1)
     assert follow(old, held=False, at=before).held_plans == (old,)
+
+
+@pytest.mark.parametrize(
+    ("mode", "population", "is_released"),
+    [
+        (Mode.ENFORCE, None, True),
+        (Mode.ENFORCE, 4, True),
+        (Mode.ALERT, None, False),
+        (Mode.ALERT, 4, True),
+    ],
+)
+def test_a_run_that_may_not_change_anything_can_only_believe_a_listing(
+    mode: Mode, population: int | None, is_released: bool
+) -> None:
+    plan = HeldPlan("p", START, 1, population)
+    brake = replace(OPEN_CASE, key="b", held_plans=(plan,))
+    context, _ = build_scene(
+        GuardSnapshot(cases={"b": brake}, state=STATE),
+        mode=mode,
+        run_options=RunOptions(plan="p", at=START),
+    )
+    assert find_released_plan(context, "b") == (plan if is_released else None)
+
+
+@pytest.mark.parametrize(("population", "is_released"), [(10, True), (9, True), (8, False)])
+def test_an_accepted_listing_may_be_a_tenth_shorter(population: int, is_released: bool) -> None:
+    released = HeldPlan("p", START, 0, 10)
+    assert is_listing_released(released, build_reading(population)) is is_released
+
+
+def get_held_plan(plan: RunDecision) -> HeldPlan:
+    """The only plan that the case of the brake remembers."""
+    (brake,) = (case for case in plan.cases if case.kind == "brake")
+    (held,) = brake.held_plans
+    assert held.hash == plan.hash == brake.plan_hash
+    return held
+
+
+@pytest.mark.parametrize("population", [20, 15])
+def test_a_plan_of_changes_does_not_name_how_long_a_believable_listing_is(population: int) -> None:
+    plan = make_plan(build_scene(reading=build_reading(population)), MANY)
+    planned = [(one.compute_key("toy"), one.changes[0]) for one in MANY]
+    assert get_held_plan(plan) == HeldPlan(
+        compute_plan_hash("toy", planned, None), START, len(MANY), None
+    )
+
+
+def test_a_plan_of_a_short_listing_names_how_short_it_is() -> None:
+    plan = make_plan(build_scene(reading=build_reading(4)), [])
+    assert get_held_plan(plan) == HeldPlan(compute_plan_hash("toy", (), 4), START, 0, 4)
+
+
+def test_a_plan_that_is_named_anew_is_saved_though_it_reads_as_before() -> None:
+    short, memory = build_reading(4), GuardSnapshot(state=STATE)
+    memory = apply_plan(make_plan(build_scene(memory, reading=short), []), memory)
+    for at in (START + timedelta(hours=1), START + PLAN_MEMORY):
+        plan = make_plan(build_scene(memory, reading=short, now=at), [])
+        renewed = [case for case in plan.cases if case.kind == "brake"]
+        assert [one.at for case in renewed for one in case.held_plans] == (
+            [at] if at == START + PLAN_MEMORY else []
+        )

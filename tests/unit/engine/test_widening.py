@@ -12,10 +12,11 @@ from core.engine.widening import (
     BEYOND_EXEMPTION_FACT,
     REFRESH_AFTER,
     close_as_exempt,
+    list_widening_facts,
     mark_beyond_exemption,
 )
 from core.model.cases import Case, Exemption, Notification
-from core.model.findings import Finding
+from core.model.findings import Fact, Finding
 from core.model.reach import Reach, Selection
 from core.model.requests import OperatorRequest, RequestKind
 from core.model.state import GuardSnapshot
@@ -201,3 +202,12 @@ def test_what_goes_beyond_an_exemption_is_news_and_keeps_what_was_accepted(
     assert mark_beyond_exemption(case, old) == replace(
         case, accepted_reaches=expected, baselined=False
     )
+
+
+def test_a_case_that_goes_further_says_since_when() -> None:
+    case = open_told(NEWS)
+    assert list(list_widening_facts(case)) == []
+    since = replace(case, widened_at=START)
+    assert list(list_widening_facts(since)) == [
+        Fact("", f"it goes further than was told before {START:%Y-%m-%d %H:%M} UTC")
+    ]
