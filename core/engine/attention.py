@@ -8,7 +8,7 @@ from collections import defaultdict
 from collections.abc import Iterable
 from datetime import datetime, timedelta
 
-from core.engine.flapping import is_flapping
+from core.engine.flapping import is_flapping, name_objects
 from core.engine.self_findings import SELF_CHECK_KINDS
 from core.model.cases import Case, Notification
 from core.model.findings import Severity
@@ -26,18 +26,19 @@ def select_due_notifications(cases: Iterable[Case], now: datetime) -> tuple[Case
     pending = [case for case in cases if case.notification and not may_come_back(case, now)]
     if not pending:
         return ()
+    recent = [case for case in cases if case.notified_at and abs(now - case.notified_at) < DAY]
     told: defaultdict[str, list[Case]] = defaultdict(list)
-    for case in cases:
-        if case.notified_at and abs(now - case.notified_at) < DAY:
-            told[case.object_id].append(case)
-    sent = {case.notified_at for group in told.values() for case in group if case.notified_at}
+    for case in recent:
+        for name in name_objects(case):
+            told[name].append(case)
+    sent = {case.notified_at for case in recent if case.notified_at}
     is_guard_quiet = len(sent) < CARDS_PER_GUARD or now - max(sent) >= GUARD_PAUSE
-    return tuple(
-        case
-        for case in pending
-        if is_graver(case, told[case.object_id])
-        or (is_guard_quiet and is_object_due(case, told[case.object_id], now))
-    )
+    due = []
+    for case in pending:
+        before = [one for name in name_objects(case) for one in told[name]]
+        if is_graver(case, before) or (is_guard_quiet and is_object_due(case, before, now)):
+            due.append(case)
+    return tuple(due)
 
 
 def may_come_back(case: Case, now: datetime) -> bool:

@@ -14,6 +14,7 @@ from datetime import datetime, timedelta
 from core.engine.assess import FindingAssessment
 from core.engine.decision_context import DecisionContext
 from core.engine.self_findings import SELF_CHECK_KINDS
+from core.keys import hash_parts
 from core.model.cases import Case, Notification
 from core.model.findings import Fact
 
@@ -22,12 +23,17 @@ QUIET_TIME = timedelta(days=1)
 # A finding that went and is back has changed twice, one that replaces another once.
 MIN_TURNS = 2
 
-type Group = tuple[str, str]  # the id of the object, the kind of the finding
+type Group = tuple[str, str]  # the object, the kind of the finding
 
 
 def is_flapping(case: Case) -> bool:
     """Whether a case, or those it follows on, came and went often enough to be one story."""
     return case.turn_count >= MIN_TURNS
+
+
+def name_objects(case: Case) -> tuple[str, str]:
+    """The object of a case, by its id and by its name: one that is made anew has another id."""
+    return case.object_id, hash_parts(case.kind, case.subject)
 
 
 def build_flap_fact(case: Case) -> Fact:
@@ -67,7 +73,8 @@ def note_flapping(
             and case.resolution == "gone"
             and not context.has_elapsed(case.closed_at, FLAP_WINDOW)
         ):
-            recent[case.object_id, case.kind].append(case)
+            for name in name_objects(case):
+                recent[name, case.kind].append(case)
     return {
         key: replace(view, case=case, changed=case != context.snapshot.cases.get(key))
         if view.case and (case := note_turn(context, view, view.case, recent)) is not view.case
@@ -87,7 +94,7 @@ def note_turn(
         return case
     if not view.is_new:
         return note_known_turn(case)
-    before = recent.get((case.object_id, case.kind), ())
+    before = [one for name in name_objects(case) for one in recent.get((name, case.kind), ())]
     if not before:
         return case
     last = max(before, key=lambda one: (one.turn_count, one.closed_at or one.opened_at))
@@ -105,34 +112,30 @@ def note_known_turn(case: Case) -> Case:
 
 
 def split_waiting_cases(
-    context: DecisionContext, ended: Iterable[Case]
+    context: DecisionContext,
+    assessments: Mapping[str, FindingAssessment],
+    ended: Iterable[Case],
 ) -> tuple[list[Case], list[Case]]:
-    """The cases that end now, and those that flap and have not been absent for a day, to save."""
+    """The cases that end now, and those that flap and have not been absent for a day, to save.
+
+    A case ends without a card where one that flaps has taken its place.
+    """
+    flapping = {
+        (name, view.case.kind)
+        for view in assessments.values()
+        if view.case and not view.case.closed_at and is_flapping(view.case)
+        for name in name_objects(view.case)
+    }
     closing: list[Case] = []
     waiting: list[Case] = []
     for case in ended:
         known = context.snapshot.cases[case.key]
         absent = known.absent_since
-        if not is_flapping(known) or (absent and context.has_elapsed(absent, QUIET_TIME)):
+        if any((name, case.kind) in flapping for name in name_objects(case)):
+            closing.append(replace(case, notification=Notification.NONE))
+        elif not is_flapping(known) or (absent and context.has_elapsed(absent, QUIET_TIME)):
             closing.append(case)
         elif absent is None:
             since = known.flapping_since or known.opened_at
             waiting.append(with_turns(known, known.turn_count + 1, since, context.now))
     return closing, waiting
-
-
-def hush_replaced_cases(
-    assessments: Mapping[str, FindingAssessment], ended: Iterable[Case]
-) -> tuple[Case, ...]:
-    """The cases that ended; without a card where one that flaps has taken their place."""
-    flapping = {
-        (view.case.object_id, view.case.kind)
-        for view in assessments.values()
-        if view.case and not view.case.closed_at and is_flapping(view.case)
-    }
-    return tuple(
-        replace(case, notification=Notification.NONE)
-        if case.resolution == "gone" and (case.object_id, case.kind) in flapping
-        else case
-        for case in ended
-    )

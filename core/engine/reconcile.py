@@ -10,7 +10,7 @@ from core.engine.assess import (
     select_changed_cases,
 )
 from core.engine.decision_context import DecisionContext
-from core.engine.flapping import hush_replaced_cases, note_flapping, split_waiting_cases
+from core.engine.flapping import note_flapping, split_waiting_cases
 from core.engine.population import count_listings, find_unconfirmed_sources
 from core.engine.self_findings import (
     SELF_CHECK_KINDS,
@@ -78,11 +78,10 @@ def reconcile_batch(
     intended_keys = {case.key for case in gone if context.get_intended_changes(case.key)}
     unfinished_keys = {key for key in intended_keys if may_be_partially_applied(context, key)}
     own = [case for case in gone if case.key in intended_keys - unfinished_keys]
-    closing, waiting = split_waiting_cases(
-        context, (case for case in gone if case.key not in intended_keys)
-    )
-    assessed = note_flapping(context, assessed, closing)
-    closed, inferred = infer_applied(context, (*own, *hush_replaced_cases(assessed, closing)))
+    others = [case for case in gone if case.key not in intended_keys]
+    assessed = note_flapping(context, assessed, others)
+    closing, waiting = split_waiting_cases(context, assessed, others)
+    closed, inferred = infer_applied(context, (*own, *closing))
     return BatchResult(
         reported_findings=tuple(assessment.reported_finding for assessment in assessed.values()),
         cases=(
@@ -130,12 +129,10 @@ def select_changed_traits(
 
 
 def is_worth_keeping(case: Case) -> bool:
-    """Whether the row of a closed case stays: it was or will be notified, one that flaps follows
-    on it, or later batches need its mark.
+    """Whether the row of a closed case stays: it was or will be notified, or later batches need its
+    mark. The reports of the runs name the others.
     """
-    return bool(
-        case.notified_at or case.notification or case.turn_count or case.unread_since_first_look
-    )
+    return bool(case.notified_at or case.notification or case.unread_since_first_look)
 
 
 def find_ended_cases(

@@ -9,8 +9,11 @@ import pytest
 
 from core.engine.attention import select_due_notifications
 from core.engine.flapping import build_flap_fact, is_flapping
+from core.engine.outcomes import mark_notified
 from core.model.cases import Case, Notification
 from core.model.findings import Severity
+from core.model.state import GuardSnapshot
+from tests.support.decisions import STATE, apply_plan, build_finding, build_scene, make_plan
 from tests.support.fakes.clock import START
 from tests.support.synthetic_guard import ALERT_CONFIG, EngineHarness, SyntheticTenant
 
@@ -69,9 +72,28 @@ async def test_another_target_at_each_look_is_told_when_it_begins_and_once_a_day
     stage, carded = await play(2 * 96, change)
     assert len(carded) <= 5
     assert carded[0] == 0
-    newest = (await list_cases(stage))[-1]
+    cases = await list_cases(stage)
+    assert len(cases) <= 6
+    (newest,) = [case for case in cases if not case.closed_at]
     assert is_flapping(newest)
     assert newest.flapping_since == START + QUARTER
+
+
+def test_an_object_that_is_made_anew_with_another_id_at_each_look_is_one_story() -> None:
+    memory, carded = GuardSnapshot(state=STATE), []
+    for step in range(96):
+        now = START + step * QUARTER
+        finding = build_finding(f"id-{step}", subject="Move to the new host", changes=())
+        plan = make_plan(build_scene(memory, now=now), [finding])
+        memory = apply_plan(plan, memory, deliver=False)
+        due = select_due_notifications(memory.cases.values(), now)
+        told = {case.key: case for case in mark_notified(due, now)}
+        memory = replace(memory, cases={**memory.cases, **told})
+        carded += [step] * bool(told)
+    assert len(carded) <= 4
+    assert carded[:2] == [0, 1]
+    open_cases = [case for case in memory.cases.values() if not case.closed_at]
+    assert [(case.object_id, is_flapping(case)) for case in open_cases] == [("id-95", True)]
 
 
 async def test_two_targets_in_a_day_are_both_told() -> None:
@@ -117,7 +139,8 @@ def build_case(number: int, **values: Any) -> Case:
         opened_at=START - timedelta(days=9),
         notification=Notification.OPENED,
     )
-    return replace(base, **values)
+    case = replace(base, **values)
+    return replace(case, subject=f"{case.object_id}@x")
 
 
 def told(number: int, minutes: int, **values: Any) -> Case:
