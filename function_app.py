@@ -198,7 +198,9 @@ for row_of_api in ROUTES:
 async def on_run_message(item: func.QueueMessage, orders: func.Out[MessageList]) -> None:
     """Process a run message. If it fails, the queue delivers it again."""
     message = RunMessage.from_json(item.get_body().decode("utf-8", "replace"))
-    enqueue_shard_messages(await process_run_message(message, Settings.read(os.environ)), orders)
+    report = await process_run_message(message, Settings.read(os.environ))
+    if report:
+        enqueue_shard_messages(report, orders)
 
 
 @app.function_name("scan-shard")

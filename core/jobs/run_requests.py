@@ -3,29 +3,43 @@
     POST ─► request row ─► run message ─► process_run_message ─► a run, or requests only
 
 The row decides: a lost, duplicated or forged message cannot trigger anything without a matching
-request row, nor anything that the guard's mode does not allow.
+request row, nor anything that the guard's mode does not allow. A request is owed one run, so no
+message writes over the report of a run that was.
 """
 
-from datetime import UTC, datetime
+import logging
+import re
+from collections.abc import Mapping
+from datetime import UTC, datetime, timedelta
 
 import msgspec
 
 from core.bootstrap import connect_world, open_ledger
 from core.config.settings import Settings
 from core.engine.operator_requests import CLAIM_RETRY_DELAY, run_requests_only
-from core.engine.request_decisions import refuse_request
+from core.engine.request_decisions import RUN_REQUEST_KINDS, refuse_request
 from core.engine.run import run
-from core.errors import ExoguardError, SettingsError, Unavailable
+from core.errors import ExoguardError, Unavailable
 from core.jobs.tenant_probe import probe_before_run
+from core.keys import RUN_ID_PATTERN
 from core.model.guards import GuardConfig, Mode
-from core.model.requests import RequestKind, RequestState, RunOptions
+from core.model.requests import OperatorRequest, RequestKind, RequestState, RunOptions
 from core.model.run_document import run_report_to_json
 from core.model.runs import RunReport
 from core.ports import World
 from core.strict_json import normalize_time, parse_strict_json
+from core.tenant.quoting import quote_text
+
+log = logging.getLogger("exoguard.requests")
 
 # How often a requested run tries to claim the guard, CLAIM_RETRY_DELAY seconds apart.
 MAX_CLAIM_ATTEMPTS = 3
+# How long a run is owed to a request that another run has answered or that failed.
+OWED_FOR = timedelta(days=1)
+# The statuses of a run that has a report, or is about to.
+REPORTED_STATUSES = frozenset({"done", "in-progress", "requests-only"})
+# The statuses of a request whose run never began, or ended without a report.
+OWED_STATUSES = frozenset({"queued", "failed"})
 
 
 class RunMessage(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
@@ -56,28 +70,77 @@ class RunMessage(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
             raise ValueError(f"not a run message: {type(error).__name__}") from error
 
 
-async def process_run_message(message: RunMessage, settings: Settings) -> RunReport:
+async def process_run_message(message: RunMessage, settings: Settings) -> RunReport | None:
     """Run the guard or process its requests. A run without a claim is recorded under the request.
 
-    Raises ExoguardError if the queue should deliver the message again.
+    A message that no request asks for is refused: the refusal is logged, and None returned. Raises
+    ExoguardError if the queue should deliver the message again.
     """
     config = settings.find_guard_config(message.guard)
     if config is None:
-        raise SettingsError(f"there is no guard {message.guard[:60]!r}")
+        log_refusal(message, "there is no such guard")
+        return None
+    if not re.fullmatch(RUN_ID_PATTERN, message.run):
+        log_refusal(message, "no request has an id of that form")
+        return None
+    async with open_ledger(settings) as ledger:
+        request = await ledger.get_request(message.guard, message.run)
+        if request is None:
+            log_refusal(message, "no operator made such a request")
+            return None
+        document = await ledger.get_run(message.guard, message.run)
+        if why := explain_refusal(message, request, document, ledger.table.clock.now()):
+            log_refusal(message, why)
+            return None
     if not message.runs_guard:
         async with connect_world(settings) as world:
             return await run_requests_only(config, world, message.run)
     try:
         async with connect_world(settings, has_queue=True) as world:
-            request = RunOptions(message.run, message.mode, at=message.at)
+            options = RunOptions(message.run, message.mode, at=request.at)
             await probe_before_run(config, world, settings.guard_configs, message.run)
-            report = await run_when_free(config, world, request)
+            report = await run_when_free(config, world, options)
     except ExoguardError as error:
         await record_unclaimed_run(settings, message, {"status": "failed", "error": str(error)})
         raise
     if report.status in ("busy", "off"):
         await record_unclaimed_run(settings, message, run_report_to_json(report))
     return report
+
+
+def explain_refusal(
+    message: RunMessage,
+    request: OperatorRequest,
+    document: Mapping[str, object] | None,
+    now: datetime,
+) -> str:
+    """Why a message asks for more than its request; empty if it does not.
+
+    `document` is what is stored of the run with the id of the request.
+    """
+    if message.runs_guard != (request.kind in RUN_REQUEST_KINDS):
+        return f"the request is of the kind {request.kind}"
+    if not message.runs_guard:
+        return ""
+    status = document.get("status") if document else None
+    if status in REPORTED_STATUSES:
+        return "the run that was asked for has a report"
+    if request.state is RequestState.REQUESTED:
+        return ""
+    # Another run may have answered the request before its message came.
+    if status in OWED_STATUSES and abs(now - request.at) <= OWED_FOR:
+        return ""
+    return f"the request is {request.state}"
+
+
+def log_refusal(message: RunMessage, why: str) -> None:
+    """Log why a message is refused; whoever may write the queue chose its texts."""
+    log.error(
+        "a message of the queue was refused, guard %s, id %s: %s",
+        quote_text(message.guard, 60),
+        quote_text(message.run, 60),
+        why,
+    )
 
 
 async def run_when_free(config: GuardConfig, world: World, run_options: RunOptions) -> RunReport:
@@ -104,6 +167,10 @@ async def record_unclaimed_run(
     """
     asked = {"guard": message.guard, "run": message.run, "at": message.at.isoformat()}
     async with open_ledger(settings) as ledger:
+        known = await ledger.get_run(message.guard, message.run)
+        if known and known.get("status") in {*REPORTED_STATUSES, "running"}:
+            # The same message was delivered twice, and the other one runs or has run.
+            return
         await ledger.save_run_status(message.guard, message.run, {**asked, **result})
         operator_request = await ledger.get_request(message.guard, message.run)
         if (

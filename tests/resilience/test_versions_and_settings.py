@@ -11,6 +11,7 @@ import uuid
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, replace
+from datetime import UTC, datetime
 from typing import Any, cast
 
 import pytest
@@ -25,6 +26,7 @@ from core.errors import LedgerError
 from core.jobs.run_requests import RunMessage, process_run_message
 from core.model.cases import Exemption
 from core.model.guards import GuardConfig, Mode
+from core.model.requests import OperatorRequest, RequestKind
 from core.model.runs import RunReport
 from core.model.state import GuardState
 from core.notifications.run_cards import build_cards
@@ -214,8 +216,21 @@ async def deployed(azurite: Azurite) -> AsyncIterator[tuple[Sandbox, dict[str, s
         )
 
 
-def ticket(mode: Mode | None = None) -> RunMessage:
-    return RunMessage(SIGN_IN, create_run_id(START), START, runs_guard=True, mode=mode)
+async def ticket(settings: Settings, mode: Mode | None = None) -> RunMessage:
+    """The message of a run that an operator asked for, with its rows as the API writes them."""
+    now = datetime.now(UTC)
+    request = OperatorRequest(create_run_id(now), RequestKind.RUN, "", "Dana", "to see", now)
+    async with open_ledger(settings) as ledger:
+        await ledger.add_request(SIGN_IN, request)
+        await ledger.save_run_status(SIGN_IN, request.id, {"status": "queued"})
+    return RunMessage(SIGN_IN, request.id, now, runs_guard=True, mode=mode)
+
+
+async def process(message: RunMessage, settings: Settings) -> RunReport:
+    """The report of a message that is not refused."""
+    report = await process_run_message(message, settings)
+    assert report
+    return report
 
 
 async def test_runs_asked_for_in_one_moment_take_turns_and_each_address_tells_what_became(
@@ -223,16 +238,16 @@ async def test_runs_asked_for_in_one_moment_take_turns_and_each_address_tells_wh
 ) -> None:
     async with deployed(azurite) as (box, environ):
         settings = Settings.read(environ)
-        await process_run_message(ticket(), settings)
-        asked = ticket(), ticket(), ticket(Mode.ALERT)
-        await asyncio.gather(*(process_run_message(one, settings) for one in asked[:2]))
+        await process(await ticket(settings), settings)
+        asked = [await ticket(settings, mode) for mode in (None, None, Mode.ALERT)]
+        await asyncio.gather(*(process(one, settings) for one in asked[:2]))
         assert len([write for write in box.writes if "revoke" not in str(write)]) == 1
         async with open_ledger(settings) as ledger:
             known = [await ledger.get_run(SIGN_IN, one.run) for one in asked[:2]]
         assert [one and one["status"] for one in known] == ["done", "done"]
         written = len(box.writes)
         box.tenant.scene["graph"]["users"][0]["accountEnabled"] = True
-        assert (await process_run_message(asked[2], settings)).mode is Mode.ALERT
+        assert (await process(asked[2], settings)).mode is Mode.ALERT
         assert len(box.writes) == written
 
 
@@ -240,15 +255,16 @@ async def test_a_run_asked_for_while_the_guard_is_held_waits_a_moment_and_not_fo
     azurite: Azurite,
 ) -> None:
     async with deployed(azurite) as (_, environ):
-        settings, early, late = Settings.read(environ), ticket(), ticket()
+        settings = Settings.read(environ)
+        early, late = await ticket(settings), await ticket(settings)
         async with open_ledger(settings) as ledger:
             async with ledger.claim(SIGN_IN, "somebody"):
-                waits = asyncio.create_task(process_run_message(early, settings))
+                waits = asyncio.create_task(process(early, settings))
                 await asyncio.sleep(1)
                 assert not waits.done()
             assert (await waits).status == "done"
             async with ledger.claim(SIGN_IN, "somebody"):
-                assert (await process_run_message(late, settings)).status == "busy"
+                assert (await process(late, settings)).status == "busy"
             known = await ledger.get_run(SIGN_IN, late.run)
         assert known is not None
         assert known["status"] == "busy"
@@ -258,9 +274,10 @@ async def test_a_run_goes_by_the_settings_it_began_with(azurite: Azurite) -> Non
     async with deployed(azurite) as (box, environ):
         settings = Settings.read(environ)
         environ["SHARED_MAILBOX_SIGN_IN_MODE"] = "off"
-        assert (await process_run_message(ticket(), settings)).delivered
+        assert (await process(await ticket(settings), settings)).delivered
         assert len(box.cards) == 1
-        assert (await process_run_message(ticket(), Settings.read(environ))).status == "off"
+        settings = Settings.read(environ)
+        assert (await process(await ticket(settings), settings)).status == "off"
 
 
 async def test_what_an_old_webhook_no_longer_took_goes_to_the_new_one() -> None:
@@ -305,7 +322,8 @@ async def test_a_table_that_no_tenant_is_noted_in_yet_is_taken_over(azurite: Azu
 
 async def test_two_deployments_with_tables_of_their_own_do_not_meet(azurite: Azurite) -> None:
     async with deployed(azurite) as (_, environ):
-        await process_run_message(ticket(), Settings.read(environ))
+        settings = Settings.read(environ)
+        await process(await ticket(settings), settings)
         other = Settings.read(environ | {"TENANT_ID": "00000000-0000-4000-8000-00000000beef"})
         with pytest.raises(LedgerError, match="another table"):
             async with open_ledger(other) as ledger:
