@@ -253,6 +253,8 @@ def test_a_plan_lists_twenty_objects_and_counts_the_rest() -> None:
     facts = build_brake_finding(CONFIG, "many", build_planned(*names), None).facts
     assert [fact.text for fact in facts[-2:]] == ["would change n19@example.com", "and 3 more"]
     assert len(facts) == 22
+    facts = build_brake_finding(CONFIG, "many", build_planned(*names[:21]), None).facts
+    assert facts[-2:] == (Fact("", "would change n19@example.com"), Fact("", "and 1 more"))
     whole = build_brake_finding(CONFIG, "many", build_planned(*names[:20]), None).facts
     assert whole[-1].text == "would change n19@example.com"
     assert len(whole) == 21

@@ -53,8 +53,8 @@ def follow(
 
 @pytest.mark.parametrize("named_at", [START, START + HOUR])
 def test_a_plan_that_was_named_when_all_of_it_waited_is_that_plan_still(named_at: datetime) -> None:
-    known = HeldPlan("p", named_at, 1)
-    assert follow(known).held_plans == (known,)
+    known, other = HeldPlan("p", named_at, 1), HeldPlan("q", START + HOUR, 1)
+    assert follow(known, other).held_plans == (known, other)
 
 
 def test_a_plan_is_named_anew_when_something_in_it_waits_for_less_time() -> None:

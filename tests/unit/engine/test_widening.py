@@ -156,7 +156,7 @@ def test_a_case_keeps_how_far_it_went_when_it_is_stored() -> None:
 
 
 def test_an_exempt_finding_without_a_case_leaves_a_closed_one_to_compare_with() -> None:
-    found = finding(NEWS)
+    found = replace(finding(NEWS), facts=(Fact("", "to x@evil.example"),))
     assert close_as_exempt(START, KEY, found, None) == Case(
         key=KEY,
         kind=found.kind,
