@@ -167,12 +167,12 @@ def test_only_rows_that_held_nothing_but_the_mark_are_spent(kept: Case) -> None:
         ({}, False),
         ({"notified_at": START}, True),
         ({"notification": Notification.CLOSED}, True),
-        ({"turn_count": 1}, True),
+        ({"turn_count": 1}, False),
         ({"unread_since_first_look": True}, True),
     ],
     ids=["untold", "notified", "to be notified", "came back", "mark"],
 )
-def test_a_closed_case_is_kept_for_what_follows_on_it(
+def test_a_closed_case_is_kept_for_its_cards_and_its_mark(
     values: dict[str, Any], expected: bool
 ) -> None:
     ended = replace(OPEN_CASE, notified_at=None, closed_at=START, resolution="gone")
