@@ -12,6 +12,7 @@ from core.engine.flapping import is_flapping, name_objects
 from core.engine.self_findings import SELF_CHECK_KINDS
 from core.model.cases import Case, Notification
 from core.model.findings import Severity
+from core.model.state import MAX_TIME_AHEAD
 
 DAY = timedelta(days=1)
 CARDS_PER_OBJECT, OBJECT_PAUSE = 4, timedelta(hours=8)
@@ -26,7 +27,7 @@ def select_due_notifications(cases: Iterable[Case], now: datetime) -> tuple[Case
     pending = [case for case in cases if case.notification and not may_come_back(case, now)]
     if not pending:
         return ()
-    recent = [case for case in cases if case.notified_at and abs(now - case.notified_at) < DAY]
+    recent = [case for case in cases if was_told_lately(case, now)]
     told: defaultdict[str, list[Case]] = defaultdict(list)
     for case in recent:
         for name in name_objects(case):
@@ -39,6 +40,11 @@ def select_due_notifications(cases: Iterable[Case], now: datetime) -> tuple[Case
         if is_graver(case, before) or (is_guard_quiet and is_object_due(case, before, now)):
             due.append(case)
     return tuple(due)
+
+
+def was_told_lately(case: Case, now: datetime) -> bool:
+    """Whether a card reported a case within a day. One dated in the future holds nothing back."""
+    return case.notified_at is not None and -MAX_TIME_AHEAD <= now - case.notified_at < DAY
 
 
 def may_come_back(case: Case, now: datetime) -> bool:

@@ -47,7 +47,7 @@ class DecisionContext:
             if record.case_key == case_key
             and record.state in IN_EFFECT_STATES
             and not record.undone_at
-            and self.now - record.at < CONTEST_WINDOW
+            and abs(self.now - record.at) < CONTEST_WINDOW
         ]
 
     def get_intended_changes(self, case_key: str) -> list[ChangeRecord]:

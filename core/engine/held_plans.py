@@ -83,7 +83,7 @@ def follow_plan(
     """
     cases = (context.snapshot.cases.get(key) for key, _, _ in held)
     at = max(((one and one.held_since) or context.now for one in cases), default=context.now)
-    known = [plan for plan in case.held_plans if context.now - plan.at < PLAN_MEMORY]
+    known = [plan for plan in case.held_plans if abs(context.now - plan.at) < PLAN_MEMORY]
     if any(plan.hash == finding.plan_hash and (not held or plan.at >= at) for plan in known):
         return replace(case, plan_hash=finding.plan_hash)
     plan = HeldPlan(finding.plan_hash, at, len(held), population)

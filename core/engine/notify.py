@@ -127,7 +127,7 @@ async def send_early_notifications(scan: Scan) -> None:
     )
     if (
         not (cases or has_requests)
-        or now - since < interval
+        or abs(now - since) < interval
         or any(case.baselined for case in cases)
     ):
         return

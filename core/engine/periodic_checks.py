@@ -5,14 +5,12 @@ from datetime import datetime, timedelta
 from typing import Any
 
 from core.model.guards import GuardConfig
-from core.model.state import GuardState
+from core.model.state import MAX_TIME_AHEAD, GuardState
 from core.tenant.mailbox_index import MailboxRange
 from core.tenant.readings import Reading
 
 # The earliest that a check is due again, as a share of its interval.
 EARLIEST_SHARE = 0.7
-# A time that lies further ahead of the service's clock than this is not believed.
-MAX_TIME_AHEAD = timedelta(hours=1)
 
 
 def find_due_checks(config: GuardConfig, state: GuardState, now: datetime) -> frozenset[str]:

@@ -10,6 +10,7 @@ from dataclasses import replace
 from datetime import datetime
 
 from core.engine.exemption_audit import find_unauthorized_exemptions
+from core.engine.impossible_times import IMPOSSIBLE_TIME, build_time_finding
 from core.engine.population import population_shrank
 from core.keys import hash_parts
 from core.microsoft365.assumptions.register import ASSUMPTIONS_BY_ID
@@ -45,6 +46,7 @@ SELF_CHECK_KINDS = frozenset(
         "shard-failed",
         "state-unreadable",
         "assumption-stopped",
+        IMPOSSIBLE_TIME,
     }
 )
 
@@ -228,7 +230,8 @@ def find_self_check_findings(
             facts=(Fact("", "They were left unchanged; this version cannot decode them."),),
             advice="Compare the deployed version with the one that wrote the rows.",
         )
-
+    if odd_times := build_time_finding(config, snapshot, now):
+        yield odd_times
     if population_shrank(reading, snapshot.state):
         yield build_shrunk_finding(config, reading, snapshot.state)
     if unauthorized := find_unauthorized_exemptions(snapshot, now):

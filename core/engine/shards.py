@@ -14,7 +14,7 @@ import logging
 import secrets
 from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import replace
-from datetime import timedelta
+from datetime import datetime, timedelta
 
 from core.engine.decision_context import DecisionContext
 from core.engine.finish import finish_run
@@ -32,7 +32,7 @@ from core.model.findings import Finding
 from core.model.guards import GuardConfig, GuardPolicy, Mode, ObserveContext
 from core.model.requests import RunOptions
 from core.model.runs import ReportedFinding, RunReport
-from core.model.state import GuardSnapshot, ScanPass, ScanTotals, Shard
+from core.model.state import MAX_TIME_AHEAD, GuardSnapshot, ScanPass, ScanTotals, Shard
 from core.ports import Claim, ShardStatus, World
 from core.tenant.mailbox_index import MailboxIndex, MailboxRange
 from core.tenant.readers import GrantedPermissions
@@ -148,8 +148,7 @@ async def continue_scan_pass(
         grants = granted.items[0] if granted.items else GrantedPermissions()
         scan.decision_context = replace(scan.decision_context, grants=grants)
         return await finish_run(scan)
-    last = max([scan_pass.started_at, *(status.shard.at for status in shards.values())])
-    if find_busy_shards(known) or world.now() - last < STALL_TIMEOUT:
+    if find_busy_shards(known) or is_progressing(scan_pass, shards, world.now()):
         return await report_scan_progress(scan)
     done = sum(status.shard.done for status in shards.values())
     log.error(
@@ -160,6 +159,12 @@ async def continue_scan_pass(
         report.run, report.started_at, ScanTotals(), stalled_count=scan_pass.stalled_count + 1
     )
     return replace(snapshot, state=replace(snapshot.state, scan_pass=scan_pass))
+
+
+def is_progressing(scan_pass: ScanPass, shards: Mapping[int, ShardStatus], now: datetime) -> bool:
+    """Whether a pass began or saved a shard lately. A time in the future tells nothing."""
+    times = (scan_pass.started_at, *(status.shard.at for status in shards.values()))
+    return any(-MAX_TIME_AHEAD <= now - at < STALL_TIMEOUT for at in times)
 
 
 async def report_scan_progress(scan: Scan) -> RunReport:
@@ -395,7 +400,7 @@ async def finish_pass(
         return
     done = sum(status.shard.done for status in select_pass_shards(known, scan_pass).values())
     last = done == scan_pass.shard_count
-    early = world.now() - (scan_pass.notified_at or scan_pass.started_at) < NEXT_CARD_AFTER
+    early = abs(world.now() - (scan_pass.notified_at or scan_pass.started_at)) < NEXT_CARD_AFTER
     if not last and (early or not has_notifications):
         return
     async with world.ledger.claim(message.guard, run) as claim:

@@ -2,7 +2,7 @@
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field
-from datetime import datetime
+from datetime import datetime, timedelta
 
 from core.model.cases import Case, Exemption
 from core.model.changes import ChangeRecord
@@ -10,6 +10,9 @@ from core.model.requests import OperatorRequest
 from core.tenant.known_traits import KnownTraits
 from core.tenant.probing import ProbeAnswer
 from core.tenant.readings import ReadFailure
+
+# A stored time that lies further ahead of the service's clock than this is not believed.
+MAX_TIME_AHEAD = timedelta(hours=1)
 
 
 @dataclass(frozen=True, slots=True)
@@ -157,6 +160,8 @@ class GuardSnapshot:
     """What the tenant last answered about the assumptions; a run fills it in."""
     known_traits: Mapping[str, KnownTraits] = field(default_factory=dict)
     """What the guard remembers of its objects, by key."""
+    lease_disbelieved: bool = False
+    """Whether the lease that this claim took over had a time or a form that cannot be."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -225,7 +225,7 @@ async def test_a_lease_that_ran_out_is_taken_with_the_next_epoch(azurite: Azurit
         assert later.epoch == held.epoch + 1
 
 
-@pytest.mark.parametrize("row", [{"v": 2}, {"until": "soon"}, {"epoch": "x"}], ids=str)
+@pytest.mark.parametrize("row", [{"v": 2}, {"v": "1"}, {"v": None}], ids=str)
 async def test_a_lease_nobody_understands_is_not_taken_over(
     azurite: Azurite, row: dict[str, object]
 ) -> None:
@@ -238,6 +238,31 @@ async def test_a_lease_nobody_understands_is_not_taken_over(
         with pytest.raises(LedgerError, match="delete the row 'lease'"):
             async with ledger.claim(GUARD, "r2"):
                 pass
+
+
+@pytest.mark.parametrize(
+    "row",
+    [{"until": "9999-12-31T00:00:00+00:00"}, {"until": "soon"}, {"until": 7}, {"epoch": "x"}],
+    ids=str,
+)
+async def test_a_lease_that_cannot_be_is_taken_over_and_its_owner_can_no_longer_write(
+    azurite: Azurite, row: dict[str, object]
+) -> None:
+    async with open_table_ledger(azurite) as ledger:
+        held = await acquire_lease(ledger.table, GUARD, "r1", "lease")
+        assert held
+        lease = await ledger.table.read_row(GUARD, "lease")
+        assert lease is not None
+        await ledger.table.client.update_entity({**lease, **row}, mode=UpdateMode.REPLACE)
+        async with ledger.claim(GUARD, "r2") as claim:
+            assert claim
+            assert (await claim.load()).lease_disbelieved
+            await claim.save(build_stored_case("k1"))
+        with pytest.raises(ClaimLost):
+            await held.save(build_stored_case("k2"))
+        async with ledger.claim(GUARD, "r3") as claim:
+            assert claim
+            assert not (await claim.load()).lease_disbelieved
 
 
 async def test_a_write_whose_reply_was_lost_is_recognised_as_ours(azurite: Azurite) -> None:

@@ -243,9 +243,17 @@ def lease_row(**changes: object) -> TableEntity:
         (lease_row(), START - SECOND, False),
         (lease_row(), START, True),
         (lease_row(), START + SECOND, True),
-        (lease_row(epoch=0), START + SECOND, False),
+        (lease_row(until=(START + 3600 * SECOND).isoformat()), START, False),
+        (lease_row(until=(START + 3601 * SECOND).isoformat()), START, True),
+        (lease_row(until="9999-12-31T23:59:59+00:00"), START, True),
+        (lease_row(until=START.replace(tzinfo=None).isoformat()), START, True),
+        (lease_row(until="tomorrow"), START - SECOND, True),
+        (lease_row(until=7), START - SECOND, True),
+        (lease_row(epoch="many"), START - SECOND, True),
+        (lease_row(epoch=2**31 - 1), START - SECOND, True),
+        (lease_row(epoch=0), START - SECOND, True),
     ],
-    ids=["held", "just ended", "ended", "never begun"],
+    ids=str,
 )
 def test_a_lease_is_free_from_the_moment_it_ends(
     row: TableEntity, now: datetime, free: bool

@@ -152,13 +152,9 @@ async def test_many_rows_nobody_understands_are_counted_and_told_once(azurite: A
     "lease",
     [
         {"v": 2, "until": START.isoformat(), "epoch": 1},
-        {"v": 1, "until": "tomorrow", "epoch": 1},
-        {"v": 1, "until": START.replace(tzinfo=None).isoformat(), "epoch": 1},
-        {"v": 1, "until": 7, "epoch": 1},
-        {"v": 1, "until": START.isoformat(), "epoch": "many"},
-        {"v": 1},
+        {"until": START.isoformat(), "epoch": 1},
     ],
-    ids=["newer", "no time", "no zone", "a number", "no epoch", "nothing"],
+    ids=["newer", "nothing"],
 )
 async def test_a_lease_of_another_version_stops_the_guard_and_says_so(
     azurite: Azurite, lease: Mapping[str, object]
@@ -179,6 +175,35 @@ async def test_a_lease_of_another_version_stops_the_guard_and_says_so(
             await tick(ledger, toy, alerts)
         assert dict(await ledger.table.client.get_entity(GUARD, "lease")) == row
         assert toy.inspected == toy.writes == []
+
+
+@pytest.mark.parametrize(
+    "lease",
+    [
+        {"v": 1, "until": "9999-12-31T00:00:00+00:00", "epoch": 1},
+        {"v": 1, "until": "tomorrow", "epoch": 1},
+        {"v": 1, "until": START.replace(tzinfo=None).isoformat(), "epoch": 1},
+        {"v": 1, "until": 7, "epoch": 1},
+        {"v": 1, "until": START.isoformat(), "epoch": "many"},
+        {"v": 1, "until": START.isoformat(), "epoch": 0},
+    ],
+    ids=["no end", "no time", "no zone", "a number", "no epoch", "never begun"],
+)
+async def test_a_lease_that_cannot_be_keeps_no_guard_from_its_work_and_is_told_once(
+    azurite: Azurite, lease: Mapping[str, object]
+) -> None:
+    async with ledger_of(azurite) as ledger:
+        toy, alerts = SyntheticTenant(mailbox_count=4), FakeNotificationChannel()
+        await tick(ledger, toy, alerts)
+        await put(ledger, "lease", lease)
+        toy.forwards["m1"] = "smtp:x@evil.example"
+        assert (await tick(ledger, toy, alerts)).status == "done"
+        assert "m1 forwards" in json.dumps(alerts.sent)
+        assert "in the state of" in json.dumps(alerts.sent)
+        await tick(ledger, toy, alerts)
+        sent = len(alerts.sent)
+        await tick(ledger, toy, alerts)
+        assert len(alerts.sent) == sent
 
 
 @pytest.mark.parametrize("state", ["nonsense", 7, '{"baselined_sources": 7}', "[" * 30_000])

@@ -34,7 +34,7 @@ from core.adapters.table_storage.state_table import StateTable
 from core.errors import ClaimLost, LedgerError
 from core.keys import RANGE_END, RANGE_START
 from core.model.cases import Case
-from core.model.state import GuardSnapshot, GuardState, Shard
+from core.model.state import MAX_TIME_AHEAD, GuardSnapshot, GuardState, Shard
 from core.ports import LedgerRow
 
 log = logging.getLogger("exoguard.ledger")
@@ -45,6 +45,8 @@ LEASE_DURATION = timedelta(seconds=60)
 RENEW_FRACTION, SAFETY_FRACTION = 1 / 3, 1 / 4
 RELEASED_UNTIL = datetime.fromtimestamp(0, UTC).isoformat()
 LEASE_ROW_KEY = "lease"
+# The service stores the epoch as 32 bits.
+MAX_EPOCH = 2**31 - 1
 
 
 def build_shard_key(number: int) -> str:
@@ -53,17 +55,30 @@ def build_shard_key(number: int) -> str:
 
 
 def is_lease_expired(lease: TableEntity, now: datetime) -> bool:
-    """Return whether a lease has expired. Raises LedgerError if another version wrote the row."""
-    try:
-        if lease["v"] != SCHEMA_VERSION:
-            raise ValueError("another schema")
-        return datetime.fromisoformat(lease["until"]) <= now and int(lease["epoch"]) > 0
-    except (KeyError, TypeError, ValueError) as error:
+    """Return whether a lease has expired, or cannot be believed.
+
+    Raises LedgerError if another version wrote the row.
+    """
+    if lease.get("v") != SCHEMA_VERSION:
         name = lease["PartitionKey"]
         raise LedgerError(
-            f"the lease of {name} was not written by this version ({error}): compare the versions "
-            f"deployed, or delete the row 'lease' of partition '{name}'"
-        ) from error
+            f"the lease of {name} was not written by this version (another schema): compare the "
+            f"versions deployed, or delete the row 'lease' of partition '{name}'"
+        )
+    return not is_lease_believed(lease, now) or datetime.fromisoformat(lease["until"]) <= now
+
+
+def is_lease_believed(lease: TableEntity, now: datetime) -> bool:
+    """Return whether a run of this version can have written the times of a lease.
+
+    Whoever writes one that never ends would otherwise stop the guard. To take it over is safe: an
+    owner that lives loses its ETag, and with it every write.
+    """
+    try:
+        until = datetime.fromisoformat(lease["until"])
+        return until - now <= MAX_TIME_AHEAD and 0 < int(lease["epoch"]) < MAX_EPOCH
+    except (KeyError, TypeError, ValueError, OverflowError):
+        return False
 
 
 async def acquire_lease(
@@ -80,6 +95,11 @@ async def acquire_lease(
         table.check_tenant(found)
     if found and not is_lease_expired(found, now):
         return None
+    is_believed = found is None or is_lease_believed(found, now)
+    if not is_believed:
+        log.error(
+            "%s: the row %s has a time or a form that cannot be; it is taken over", guard, key
+        )
     entity: Entity = {
         "PartitionKey": guard,
         "RowKey": key,
@@ -87,7 +107,7 @@ async def acquire_lease(
         "owner": run,
         "until": (now + duration).isoformat(),
         "tenant": table.tenant,
-        "epoch": int(found["epoch"]) + 1 if found else 1,
+        "epoch": int(found["epoch"]) + 1 if found and is_believed else 1,
         "nonce": nonce,
         "state": found.get("state", "") if found else "",
     }
@@ -102,7 +122,7 @@ async def acquire_lease(
         if not winner or winner.get("nonce") != nonce:
             return None
         etag = require_etag(winner.metadata)
-    return TableClaim(table, guard, entity, etag, duration)
+    return TableClaim(table, guard, entity, etag, duration, took_over_odd_lease=not is_believed)
 
 
 async def load_state(table: StateTable, guard: str) -> GuardState:
@@ -121,8 +141,16 @@ class TableClaim:
     """A lease that is held. Its writes run one at a time, each under the ETag of the one before."""
 
     def __init__(
-        self, table: StateTable, guard: str, lease: Entity, etag: str | None, duration: timedelta
+        self,
+        table: StateTable,
+        guard: str,
+        lease: Entity,
+        etag: str | None,
+        duration: timedelta,
+        *,
+        took_over_odd_lease: bool = False,
     ) -> None:
+        self.took_over_odd_lease = took_over_odd_lease
         self.table = table
         self.guard = guard
         self.duration = duration
@@ -184,7 +212,12 @@ class TableClaim:
         snapshot, unreadable = await load_records(self.table, self.guard, low, high)
         self.unreadable_row_keys |= unreadable
         state = await self.read_guard_state()
-        return replace(snapshot, state=state, unreadable_rows=len(self.unreadable_row_keys))
+        return replace(
+            snapshot,
+            state=state,
+            unreadable_rows=len(self.unreadable_row_keys),
+            lease_disbelieved=self.took_over_odd_lease,
+        )
 
     async def read_guard_state(self) -> GuardState:
         """Return the guard's state: from this claim's row, or read for a shard."""

@@ -14,7 +14,7 @@ from core.model.changes import ChangeRecord
 from core.model.requests import OperatorRequest
 from core.model.run_document import run_report_to_json
 from core.model.runs import RunReport
-from core.model.state import GuardSnapshot, GuardState, ProbeReport, Shard, Way
+from core.model.state import MAX_TIME_AHEAD, GuardSnapshot, GuardState, ProbeReport, Shard, Way
 from core.ports import Claim, LedgerRow, ShardStatus
 from core.tenant.known_traits import KnownTraits
 from tests.support.fakes.clock import START, Clock
@@ -94,13 +94,14 @@ class FakeLedger:
         lease = partition if shard is None else partition.shards.setdefault(shard, Lease())
         if self.is_down:
             raise LedgerError("the state table is out of reach")
-        if lease.until > self.clock():
+        is_odd = lease.until - self.clock() > MAX_TIME_AHEAD
+        if lease.until > self.clock() and not is_odd:
             yield None
             return
         with self.crash_injector():
             lease.owner, lease.until = run, self.clock() + LEASE_DURATION
             lease.epoch += 1
-        held = FakeClaim(self, guard, lease, lease.epoch)
+        held = FakeClaim(self, guard, lease, lease.epoch, is_odd)
         try:
             yield held
         finally:
@@ -119,7 +120,7 @@ class FakeLedger:
                 decode_stored_record(Shard, lease.state)
                 if lease.state
                 else Shard("", "", "", 0, START),
-                lease.until > self.clock(),
+                timedelta() < lease.until - self.clock() <= MAX_TIME_AHEAD,
             )
             for number, lease in self.get_partition(guard).shards.items()
         }
@@ -215,6 +216,7 @@ class FakeClaim:
     guard: str
     lease: Lease
     epoch: int
+    took_over_odd_lease: bool = False
 
     async def ensure_held(self) -> None:
         """Raise ClaimLost when the lease ended or another run took over."""
@@ -232,7 +234,11 @@ class FakeClaim:
         partition = self.ledger.get_partition(self.guard)
         with self.ledger.crash_injector(reads=True):
             memory = load_snapshot(partition, low, high)
-        return replace(memory, state=await self.ledger.load_state(self.guard))
+        return replace(
+            memory,
+            state=await self.ledger.load_state(self.guard),
+            lease_disbelieved=self.took_over_odd_lease,
+        )
 
     async def save(
         self,
