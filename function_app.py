@@ -35,7 +35,7 @@ from core.engine.shard_message import ShardMessage
 from core.engine.shards import abandon_shard, process_shard
 from core.errors import SettingsError
 from core.jobs.run_requests import RunMessage, process_run_message
-from core.jobs.settings_changes import alert_on_settings_change
+from core.jobs.settings_changes import alert_on_settings_change, compare_settings_before_run
 from core.jobs.tenant_probe import probe_before_run
 from core.jobs.weekly_digest import send_weekly_digest
 from core.log_redaction import install_log_redaction
@@ -82,6 +82,7 @@ async def run_guard_now(guard: str) -> RunReport:
     if config is None:
         raise SettingsError(f"there is no guard {guard}")
     async with connect_world(settings, has_queue=True) as world:
+        await compare_settings_before_run(world, settings, create_run_id(world.now()))
         await probe_before_run(config, world, settings.guard_configs, create_run_id(world.now()))
         return await run(config, world)
 

@@ -1,7 +1,10 @@
 """Reports changed settings: they can disable a guard and leave no trace in the tenant.
 
-    timer, every hour ─► settings ─► compare with the stored ones ─► card ─► store
+    every run, every hour ─► settings ─► compare with the stored ones ─► card ─► store
 
+A comparison that finds nothing new reads one row. A change that was told within a day is not told
+again while the settings go to and fro, as they do where two deployments share a table; once it has
+lasted two hours it is.
 Every change is reported, and a lowered mode first; which others weaken a guard is not judged here.
 Of secrets and long values only the start of their SHA-256 is stored. A changed webhook is reported
 to the new webhook and written to the log.
@@ -12,11 +15,14 @@ import json
 import logging
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, replace
+from datetime import datetime, timedelta
 
 from core.config.settings import Settings, list_settings
-from core.errors import NotificationError
+from core.errors import LedgerError, NotificationError
 from core.jobs.weekly_digest import DIGEST_PARTITION
+from core.keys import hash_parts
 from core.model.guards import Mode
+from core.model.state import MAX_TIME_AHEAD, GuardState
 from core.notifications.adaptive_card import (
     CardElement,
     escape_markdown,
@@ -33,6 +39,15 @@ log = logging.getLogger("exoguard.settings")
 MAX_SETTING_LENGTH = 100
 MAX_SETTINGS_LISTED = 40
 UNSET_TEXT = "(not set)"
+# How long a change that was told is not told again, unless it lasts.
+REPEAT_WINDOW = timedelta(days=1)
+LASTING_TIME = timedelta(hours=2)
+MAX_REMEMBERED_CHANGES = 40
+REPEAT_NOTE = (
+    "The settings have gone to and fro: two deployments may share this state table, or somebody "
+    "changes them and puts them back. A change that was told within a day is told again only if it "
+    "lasts for two hours."
+)
 
 
 @dataclass(frozen=True, slots=True)
@@ -74,8 +89,34 @@ def diff_settings(before: Mapping[str, str], after: Mapping[str, str]) -> tuple[
     return tuple(sorted(found, key=lambda one: (not one.is_weaker, one.name)))
 
 
-def build_settings_card(setting_changes: tuple[SettingChange, ...]) -> Mapping[str, object]:
-    """The card that reports the changes."""
+def hash_changes(setting_changes: tuple[SettingChange, ...]) -> str:
+    """The identity of some changes."""
+    return hash_parts(sorted((one.name, one.before, one.after) for one in setting_changes))
+
+
+def was_change_told(state: GuardState, key: str, now: datetime) -> bool:
+    """Whether a change was told, or seen again, within a day. A time in the future is no proof."""
+    at = state.settings_told.get(key)
+    return at is not None and -MAX_TIME_AHEAD <= now - at < REPEAT_WINDOW
+
+
+def has_change_lasted(state: GuardState, seen: str, now: datetime) -> bool:
+    """Whether the settings have been the same for two hours of looks."""
+    since = state.settings_seen_since
+    return state.settings_seen == seen and since is not None and abs(now - since) >= LASTING_TIME
+
+
+def note_told_change(state: GuardState, key: str, now: datetime) -> dict[str, datetime]:
+    """The changes that are not told again for a while, with one more."""
+    recent = [name for name in state.settings_told if was_change_told(state, name, now)]
+    newest = sorted(recent, key=lambda name: state.settings_told[name])[-MAX_REMEMBERED_CHANGES:]
+    return {name: state.settings_told[name] for name in newest} | {key: now}
+
+
+def build_settings_card(
+    setting_changes: tuple[SettingChange, ...], *, is_repeated: bool = False
+) -> Mapping[str, object]:
+    """The card that reports the changes; `is_repeated` if they went to and fro within a day."""
     weaker = any(one.is_weaker for one in setting_changes)
     headline = (
         f"{len(setting_changes)} settings were changed"
@@ -88,6 +129,8 @@ def build_settings_card(setting_changes: tuple[SettingChange, ...]) -> Mapping[s
     body.append(make_fact_set(list(build_setting_rows(setting_changes[:MAX_SETTINGS_LISTED]))))
     if len(setting_changes) > MAX_SETTINGS_LISTED:
         body.append(make_text_block(f"and {len(setting_changes) - MAX_SETTINGS_LISTED} more"))
+    if is_repeated:
+        body.append(make_text_block(REPEAT_NOTE))
     return wrap_in_message(body, f"Exoguard: {headline}")
 
 
@@ -102,29 +145,71 @@ def build_setting_rows(setting_changes: tuple[SettingChange, ...]) -> Iterator[t
         yield escape_markdown(one.name), f"{was} → {now}{less}"
 
 
+async def compare_settings_before_run(world: World, settings: Settings, run: str) -> None:
+    """Report changed settings at the start of a run. A failure of this does not stop the run."""
+    try:
+        result = await alert_on_settings_change(world, settings, run)
+    except LedgerError as error:
+        log.error("the settings were not compared: %s", error)
+        return
+    if result != "same":
+        log.info("changed settings: %s", result)
+
+
 async def alert_on_settings_change(world: World, settings: Settings, run: str) -> str:
-    """Report what changed since the last call: "same", "told", "busy", or "untold", which is
-    repeated.
+    """Report what changed since the last call: "same", "told", "busy", "held" for what was told
+    within a day, or "untold", which is repeated.
 
     Raises LedgerError if the state is unreachable.
     """
-    now = collect_setting_values(settings)
+    values = collect_setting_values(settings)
+    if is_settled(await world.ledger.load_state(DIGEST_PARTITION), values):
+        return "same"
     async with world.ledger.claim(DIGEST_PARTITION, run) as claim:
         if claim is None:
             return "busy"
-        state = (await claim.load()).state
-        found = diff_settings(state.settings, now)
-        if found:
-            logged = {one.name: [quote_text(one.before), quote_text(one.after)] for one in found}
-            log.warning("exoguard.settings %s", json.dumps(logged))
-            await claim.ensure_held()
-            try:
-                await world.notification_channel.send(build_settings_card(found))
-            except NotificationError as error:
-                log.error(
-                    "settings were changed, and the channel did not accept the card: %s", error
+        state, now = (await claim.load()).state, world.now()
+        found = diff_settings(state.settings, values)
+        if not found:
+            if not is_settled(state, values):
+                await claim.save(state=settle_settings(state, values))
+            return "same"
+        key, seen = hash_changes(found), hash_parts(values)
+        is_known = was_change_told(state, key, now)
+        if is_known and not has_change_lasted(state, seen, now):
+            log.info(
+                "settings go to and fro: a change that was told within a day is not told again"
+            )
+            if state.settings_seen != seen:
+                told = note_told_change(state, key, now)
+                await claim.save(
+                    state=replace(
+                        state, settings_seen=seen, settings_seen_since=now, settings_told=told
+                    )
                 )
-                return "untold"
-        if state.settings != now:
-            await claim.save(state=replace(state, settings=now))
-        return "told" if found else "same"
+            return "held"
+        logged = {one.name: [quote_text(one.before), quote_text(one.after)] for one in found}
+        log.warning("exoguard.settings %s", json.dumps(logged))
+        back = tuple(SettingChange(one.name, one.after, one.before) for one in found)
+        is_repeated = is_known or was_change_told(state, hash_changes(back), now)
+        await claim.ensure_held()
+        try:
+            await world.notification_channel.send(
+                build_settings_card(found, is_repeated=is_repeated)
+            )
+        except NotificationError as error:
+            log.error("settings were changed, and the channel did not accept the card: %s", error)
+            return "untold"
+        told = note_told_change(state, key, now)
+        await claim.save(state=replace(settle_settings(state, values), settings_told=told))
+        return "told"
+
+
+def is_settled(state: GuardState, values: Mapping[str, str]) -> bool:
+    """Whether the settings are those that operators were told of, and nothing waits."""
+    return state.settings == values and not state.settings_seen
+
+
+def settle_settings(state: GuardState, values: Mapping[str, str]) -> GuardState:
+    """The state with these settings as those that operators know."""
+    return replace(state, settings=values, settings_seen="", settings_seen_since=None)

@@ -124,7 +124,14 @@ class GuardState:
     """The hash prefix up to which an unfinished periodic check has come."""
     scan_pass: ScanPass | None = None
     settings: Mapping[str, str] = field(default_factory=dict)
-    """The app's settings as last compared; only in the state of the digest's partition."""
+    """The app's settings as operators were last told of them; only in the state of the digest's
+    partition, as are the next three.
+    """
+    settings_seen: str = ""
+    """The hash of other settings that were seen since, and are not told unless they last."""
+    settings_seen_since: datetime | None = None
+    settings_told: Mapping[str, datetime] = field(default_factory=dict)
+    """When each change of settings was told or seen again last, by its hash; a day of them."""
     granted_permissions: frozenset[str] = frozenset()
     """The permissions of the guard that the app has held at some look: one of them that is missing
     was withdrawn.

@@ -286,6 +286,64 @@ def test_a_mode_that_went_down_stands_first(before: str, now: str, weaker: bool)
     assert {before, now} <= {str(mode) for mode in Mode}
 
 
+async def test_what_is_changed_and_put_back_between_two_looks_of_the_hour_is_told() -> None:
+    on = stage()
+    before, after = settings(MAILBOX_AUDIT_MODE="enforce"), settings(MAILBOX_AUDIT_MODE="off")
+    results = []
+    for now in (before, after, before):
+        results.append(await alert_on_settings_change(on.world, now, "r"))
+        on.clock.advance(minutes=15)
+    assert results == ["same", "told", "told"]
+    assert "to and fro" not in str(on.notification_channel.sent[0])
+    assert "to and fro" in str(on.notification_channel.sent[1])
+
+
+async def test_a_comparison_that_finds_nothing_takes_no_claim() -> None:
+    on = stage()
+    await alert_on_settings_change(on.world, settings(), "1")
+    async with on.ledger.claim(DIGEST_PARTITION, "somebody"):
+        assert await alert_on_settings_change(on.world, settings(), "2") == "same"
+
+
+async def test_two_deployments_with_one_table_are_told_once_and_not_47_times_a_day() -> None:
+    on = stage()
+    ours, theirs = settings(), settings(REMIND_DAYS="300")
+    for _ in range(3 * 24 * 4):
+        for now in (ours, theirs):
+            await alert_on_settings_change(on.world, now, "r")
+            on.clock.advance(minutes=7)
+    assert len(on.notification_channel.sent) == 2
+
+
+async def test_a_mode_that_is_lowered_again_within_a_day_is_told_once_it_lasts() -> None:
+    on = stage()
+    before, after = settings(MAILBOX_AUDIT_MODE="enforce"), settings(MAILBOX_AUDIT_MODE="off")
+    results = []
+    for now in (before, after, before, after, after, after, after):
+        results.append(await alert_on_settings_change(on.world, now, "r"))
+        on.clock.advance(hours=1)
+    assert results == ["same", "told", "told", "held", "held", "told", "same"]
+    assert "may do less than before" in str(on.notification_channel.sent[-1])
+
+
+async def test_another_change_amid_a_to_and_fro_is_told_at_once() -> None:
+    on = stage()
+    ours, theirs = settings(), settings(REMIND_DAYS="300")
+    for now in (ours, theirs, ours, theirs):
+        await alert_on_settings_change(on.world, now, "r")
+    worse = settings(REMIND_DAYS="300", MAILBOX_AUDIT_MODE="off")
+    assert await alert_on_settings_change(on.world, worse, "r") == "told"
+
+
+async def test_changes_said_to_be_told_in_the_future_are_told() -> None:
+    on = stage()
+    before, after = settings(), settings(REMIND_DAYS="300")
+    for now in (before, after, before):
+        await alert_on_settings_change(on.world, now, "r")
+    on.clock.advance(days=-5)
+    assert await alert_on_settings_change(on.world, after, "r") == "told"
+
+
 async def test_nobody_compares_while_the_week_is_being_told() -> None:
     on = stage()
     async with on.ledger.claim(DIGEST_PARTITION, "somebody"):
