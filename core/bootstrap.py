@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING, Any
 
 from core.config.settings import Settings
 from core.errors import SettingsError
+from core.model.guards import Mode
 from core.notifications.run_cards import build_cards
 from core.ports import World
 
@@ -141,6 +142,10 @@ async def connect_world(
             settings.shard_above if has_queue else None,
             settings.shards_at_once,
             public_url=settings["PUBLIC_ADDRESS"],
+            digest_guard=next(
+                (one.guard.name for one in settings.guard_configs if one.mode is not Mode.OFF), ""
+            ),
+            digest_schedule=settings["DIGEST_SCHEDULE"],
             create_seed=lambda: secrets.token_hex(8),
         )
 

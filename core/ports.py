@@ -23,6 +23,8 @@ KEEP_CASES = KEEP_TRAITS = timedelta(days=90)
 KEEP_CHANGES = KEEP_REQUESTS = timedelta(days=400)
 
 TENANT_PARTITION = "tenant"
+# The partition of the weekly digest, and of the settings as last told.
+DIGEST_PARTITION = "digest"
 """The partition of what is true of the tenant whichever guard runs."""
 
 type LedgerRow = Case | ChangeRecord | Exemption | OperatorRequest | KnownTraits | RunReport
@@ -211,6 +213,10 @@ class World:
     """Waits a number of seconds."""
     public_url: str = ""
     """The address of the app for links on cards; empty if it is not set."""
+    digest_guard: str = ""
+    """The guard that reports a late weekly digest: the first that is on."""
+    digest_schedule: str = ""
+    """When the weekly digest is sent, as a six-field expression; empty if nobody watches that."""
     create_seed: Callable[[], str] = str
     """Makes the random text that decides when the periodic checks of a guard are due; an empty one
     leaves them to their intervals.

@@ -27,6 +27,7 @@ from core.engine.run_report import log_run
 from core.engine.scan import scan_tenant
 from core.engine.scan_progress import Scan
 from core.engine.shards import continue_scan_pass, enqueue_shards
+from core.engine.shared_state import add_shared_state
 from core.errors import ExoguardError
 from core.keys import format_descending_time
 from core.model.guards import GuardConfig, Mode
@@ -92,8 +93,7 @@ async def run_claimed(
     """The run itself, while it holds the claim."""
     snapshot = await process_requests(world, claim, await claim.load(), report.run)
     report = add_requests_to_report(report, snapshot)
-    probe = await world.ledger.load_probe()
-    snapshot = replace(snapshot, probe_answers=probe.answers if probe else ())
+    snapshot = await add_shared_state(config, world, snapshot)
     if report.mode is config.mode:
         run_options = with_requested_release(run_options, snapshot)
     under_way = await continue_scan_pass(config, world, claim, report, snapshot, run_options)

@@ -12,6 +12,7 @@ from datetime import datetime
 from core.engine.exemption_audit import find_unauthorized_exemptions
 from core.engine.impossible_times import IMPOSSIBLE_TIME, build_time_finding
 from core.engine.population import population_shrank
+from core.engine.shared_state import LATE_DIGEST, build_digest_finding
 from core.keys import hash_parts
 from core.microsoft365.assumptions.register import ASSUMPTIONS_BY_ID
 from core.microsoft365.permissions import (
@@ -47,6 +48,7 @@ SELF_CHECK_KINDS = frozenset(
         "state-unreadable",
         "assumption-stopped",
         IMPOSSIBLE_TIME,
+        LATE_DIGEST,
     }
 )
 
@@ -219,6 +221,18 @@ def find_self_check_findings(
     for failure in reading.failures:
         if not failure.object_id:
             yield build_source_finding(config, failure, missing_names)
+    yield from find_state_findings(config, snapshot, now)
+    if population_shrank(reading, snapshot.state):
+        yield build_shrunk_finding(config, reading, snapshot.state)
+    if unauthorized := find_unauthorized_exemptions(snapshot, now):
+        yield build_exemption_finding(config, unauthorized)
+    yield from find_stopped_assumptions(config, snapshot)
+
+
+def find_state_findings(
+    config: GuardConfig, snapshot: GuardSnapshot, now: datetime
+) -> Iterator[Finding]:
+    """What is wrong with the stored state itself."""
     if snapshot.unreadable_rows:
         yield Finding(
             kind="state-unreadable",
@@ -230,13 +244,10 @@ def find_self_check_findings(
             facts=(Fact("", "They were left unchanged; this version cannot decode them."),),
             advice="Compare the deployed version with the one that wrote the rows.",
         )
+    if snapshot.late_digest:
+        yield build_digest_finding(snapshot.late_digest)
     if odd_times := build_time_finding(config, snapshot, now):
         yield odd_times
-    if population_shrank(reading, snapshot.state):
-        yield build_shrunk_finding(config, reading, snapshot.state)
-    if unauthorized := find_unauthorized_exemptions(snapshot, now):
-        yield build_exemption_finding(config, unauthorized)
-    yield from find_stopped_assumptions(config, snapshot)
 
 
 def find_stopped_assumptions(config: GuardConfig, snapshot: GuardSnapshot) -> Iterator[Finding]:

@@ -25,6 +25,7 @@ from core.engine.run_report import build_run_report, log_run
 from core.engine.scan_progress import Scan, truncate_totals
 from core.engine.self_findings import SELF_CHECK_KINDS
 from core.engine.shard_message import ShardMessage
+from core.engine.shared_state import add_shared_state
 from core.errors import Unavailable
 from core.keys import PREFIX_LENGTH, RANGE_END, RANGE_START, compute_hash_prefix
 from core.model.cases import Case
@@ -406,7 +407,7 @@ async def finish_pass(
     async with world.ledger.claim(message.guard, run) as claim:
         if claim is None:
             return
-        snapshot = await claim.load()
+        snapshot = await add_shared_state(config, world, await claim.load())
         if snapshot.state.scan_pass and snapshot.state.scan_pass.id == message.pass_id:
             report = build_pass_report(config, message, scan_pass)
             result = await continue_scan_pass(config, world, claim, report, snapshot)

@@ -19,7 +19,6 @@ from datetime import datetime, timedelta
 
 from core.config.settings import Settings, list_settings
 from core.errors import LedgerError, NotificationError
-from core.jobs.weekly_digest import DIGEST_PARTITION
 from core.keys import hash_parts
 from core.model.guards import Mode
 from core.model.state import MAX_TIME_AHEAD, GuardState
@@ -31,7 +30,7 @@ from core.notifications.adaptive_card import (
     make_text_block,
     wrap_in_message,
 )
-from core.ports import World
+from core.ports import DIGEST_PARTITION, World
 from core.tenant.quoting import quote_text
 
 log = logging.getLogger("exoguard.settings")

@@ -11,20 +11,17 @@ from collections.abc import Iterable
 from dataclasses import replace
 from datetime import datetime, timedelta
 
+from core.engine.shared_state import FIRST_CHECK_KEY, SENT_KEY
 from core.errors import NotificationError
 from core.model.guards import GuardConfig
 from core.ncrontab import CronSchedule
 from core.notifications.digest_card import build_digest_card
-from core.ports import World
+from core.ports import DIGEST_PARTITION, World
 from core.status.guard_status import DEFAULT_RUN_TIME
 from core.status.overview import build_status, load_all_guard_data
 
 log = logging.getLogger("exoguard.weekly")
 
-DIGEST_PARTITION = "digest"
-SENT_KEY = "weekly-digest"
-# If no digest was ever sent, the weeks count from the first check.
-FIRST_CHECK_KEY = "begun"
 # A timer may fire this much early.
 TIMER_TOLERANCE = timedelta(minutes=1)
 

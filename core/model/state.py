@@ -167,6 +167,8 @@ class GuardSnapshot:
     """What the tenant last answered about the assumptions; a run fills it in."""
     known_traits: Mapping[str, KnownTraits] = field(default_factory=dict)
     """What the guard remembers of its objects, by key."""
+    late_digest: str = ""
+    """Why the weekly digest is late; a run of the guard that reports it fills it in."""
     lease_disbelieved: bool = False
     """Whether the lease that this claim took over had a time or a form that cannot be."""
 

@@ -24,11 +24,12 @@ from core.jobs.settings_changes import (
     collect_setting_values,
     diff_settings,
 )
-from core.jobs.weekly_digest import DIGEST_PARTITION, is_digest_due
+from core.jobs.weekly_digest import is_digest_due
 from core.model.cases import Case, Exemption
 from core.model.guards import Mode
 from core.model.requests import OperatorRequest, RequestKind, RequestState
 from core.model.state import GuardState
+from core.ports import DIGEST_PARTITION
 from tests.support.fakes.clock import START
 from tests.support.fakes.ledger import DAY, get_row_key
 from tests.support.http_recorder import build_scene, connect_sandbox

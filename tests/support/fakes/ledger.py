@@ -111,7 +111,10 @@ class FakeLedger:
     async def load_state(self, guard: str) -> GuardState:
         """The guard's state row."""
         text = self.get_partition(guard).state
-        return decode_stored_record(GuardState, text) if text else GuardState()
+        try:
+            return decode_stored_record(GuardState, text) if text else GuardState()
+        except ValueError as error:
+            raise LedgerError(f"the state of {guard} cannot be decoded: {error}") from error
 
     async def load_shards(self, guard: str) -> Mapping[int, ShardStatus]:
         """The shards of the guard's last scan passes."""

@@ -1,0 +1,87 @@
+"""A weekly digest that does not come is a case, of one guard."""
+
+from dataclasses import dataclass, field, replace
+from datetime import datetime, timedelta
+
+import pytest
+
+from core.engine.run import run
+from core.engine.shared_state import FIRST_CHECK_KEY, LATE_DIGEST, SENT_KEY, explain_late_digest
+from core.model.state import GuardState
+from core.ports import DIGEST_PARTITION
+from tests.support.fakes.clock import START
+from tests.support.synthetic_guard import EngineHarness, SyntheticTenant
+
+DAY = timedelta(days=1)
+MONDAYS = "0 0 7 * * 1"
+
+
+@dataclass
+class Deployment:
+    """A guard that reports the digest, and what is stored of the digest."""
+
+    harness: EngineHarness[SyntheticTenant] = field(
+        default_factory=lambda: EngineHarness(SyntheticTenant(4))
+    )
+
+    async def save_times(self, **times: datetime) -> None:
+        """Store when the digest was sent, or first checked."""
+        names = {"sent": SENT_KEY, "begun": FIRST_CHECK_KEY}
+        state = GuardState(checks_finished_at={names[name]: at for name, at in times.items()})
+        async with self.harness.ledger.claim(DIGEST_PARTITION, "r") as claim:
+            assert claim
+            await claim.save(state=state)
+
+    async def list_open_kinds(self, reporter: str = "toy") -> list[str]:
+        """The kinds of the open cases after two runs."""
+        world = replace(self.harness.world, digest_guard=reporter, digest_schedule=MONDAYS)
+        for _ in range(3):
+            await run(self.harness.config, world)
+            self.harness.clock.advance(minutes=15)
+        cases = self.harness.ledger.list_cases("toy").values()
+        return [case.kind for case in cases if case.closed_at is None and case.notified_at]
+
+
+@pytest.mark.parametrize(
+    ("times", "is_late"),
+    [
+        ({}, False),
+        ({"sent": START - DAY}, False),
+        ({"sent": START - 3 * DAY}, False),
+        ({"sent": START - 13 * DAY}, True),
+        ({"sent": START - 400 * DAY}, True),
+        ({"begun": START - 13 * DAY}, True),
+        ({"begun": START - 13 * DAY, "sent": START - DAY}, False),
+        ({"sent": START + DAY}, True),
+        ({"sent": START + 4000 * DAY}, True),
+    ],
+    ids=str,
+)
+async def test_a_digest_that_is_late_or_dated_ahead_is_a_case_of_one_guard(
+    times: dict[str, datetime], is_late: bool
+) -> None:
+    deployment = Deployment()
+    await deployment.save_times(**times)
+    assert (LATE_DIGEST in await deployment.list_open_kinds("another")) is False
+    assert (LATE_DIGEST in await deployment.list_open_kinds()) is is_late
+    await deployment.save_times(sent=deployment.harness.clock())
+    assert LATE_DIGEST not in await deployment.list_open_kinds()
+
+
+async def test_a_digest_is_late_a_day_after_its_time() -> None:
+    deployment = Deployment()
+    monday = START.replace(hour=7, minute=0, second=0) - START.weekday() * DAY
+    await deployment.save_times(sent=monday)
+    harness = deployment.harness
+    for after, is_late in ((8 * DAY - timedelta(minutes=1), False), (8 * DAY, True)):
+        harness.clock.current = monday + after
+        world = replace(harness.world, digest_guard="toy", digest_schedule=MONDAYS)
+        assert bool(await explain_late_digest(world)) is is_late
+
+
+async def test_a_row_of_the_digest_that_nobody_understands_is_a_case() -> None:
+    deployment = Deployment()
+    deployment.harness.ledger.get_partition(DIGEST_PARTITION).state = "nonsense"
+    world = replace(deployment.harness.world, digest_guard="toy", digest_schedule=MONDAYS)
+    assert "cannot be read" in await explain_late_digest(world)
+    assert LATE_DIGEST in await deployment.list_open_kinds()
