@@ -148,7 +148,7 @@ class TableClaim:
         etag: str | None,
         duration: timedelta,
         *,
-        took_over_odd_lease: bool = False,
+        took_over_odd_lease: bool,
     ) -> None:
         self.took_over_odd_lease = took_over_odd_lease
         self.table = table
