@@ -2,6 +2,7 @@
 
 --quick      1,000 and 10,000 mailboxes and small samples: under two minutes
 --publish    also make these results the reference: docs/performance.{json,md,png}
+--listings   measure only the ways of listing; --publish puts them into the reference's place
 --profile P  measure in a profile of the sandbox: contrary is the worst case of each contested fact
 --write      measure nothing; write the tables and the picture of the reference again
 """
@@ -11,6 +12,7 @@ import asyncio
 import sys
 import tempfile
 import time
+from collections.abc import AsyncIterator, Callable
 from dataclasses import replace
 from pathlib import Path
 
@@ -19,20 +21,33 @@ from rich.console import Console
 from rich.table import Table
 
 from bench import matrix, plot, report
-from bench.derived import build_lines
+from bench.derived import build_lines, build_listing_lines
 from bench.environment import ROOT, BenchError
-from bench.formatting import HEADINGS, describe_setup, format_cells, format_duration
-from bench.results import Results, load_results, save_results
+from bench.formatting import (
+    HEADINGS,
+    LISTING_HEADINGS,
+    describe_setup,
+    format_cells,
+    format_duration,
+    format_listing_cells,
+)
+from bench.results import LISTINGS, Measurement, Results, load_results, save_results
 from sandbox.functions_host.azurite import AzuriteError
 from sandbox.reality.profile import DEFAULT_PROFILE, PROFILES
 
 DEFAULT_RESULTS = ROOT / ".tools" / "bench" / "results.json"
-LEFT_COLUMNS = ("what", "also")
+LEFT_COLUMNS = ("what", "way", "also")
 # Rows stay on one line, even without a terminal or in a narrow one.
 MIN_WIDTH = 170
 
+type MeasureCallback = Callable[
+    [matrix.BenchMatrix, Path, matrix.ProgressCallback], AsyncIterator[Measurement]
+]
 
-async def run_matrix(plan: matrix.BenchMatrix, console: Console, path: Path) -> Results:
+
+async def run_matrix(
+    plan: matrix.BenchMatrix, console: Console, path: Path, measure: MeasureCallback
+) -> Results:
     """Runs the matrix and reports progress. Partial results are saved after each measurement."""
     began = time.monotonic()
     machine = {**matrix.describe_machine(), "profile": plan.profile}
@@ -42,7 +57,7 @@ async def run_matrix(plan: matrix.BenchMatrix, console: Console, path: Path) -> 
         console.print(f"[dim]{time.monotonic() - began:6.0f} s[/]  {what}", highlight=False)
 
     with tempfile.TemporaryDirectory(prefix="bench-") as folder:
-        async for row in matrix.measure_all(plan, Path(folder), say):
+        async for row in measure(plan, Path(folder), say):
             results = replace(results, rows=(*results.rows, row))
             save_results(results, path)
             shown = f"{format_duration(row.cost.seconds)}, {row.cpu_ms:.3f} ms of CPU a mailbox"
@@ -69,6 +84,22 @@ def print_results(results: Results, console: Console) -> None:
     console.print(table)
 
 
+def print_listings(results: Results, console: Console) -> None:
+    """Prints what each way of listing costs."""
+    table = Table(title="What a way of listing costs", box=box.SIMPLE_HEAD, padding=(0, 1, 0, 0))
+    for name in LISTING_HEADINGS:
+        table.add_column(name, justify="left" if name in LEFT_COLUMNS else "right", no_wrap=True)
+    for line in build_listing_lines(results):
+        table.add_row(*format_listing_cells(line))
+    console.print(table)
+
+
+def merge_listings(reference: Results, measured: Results) -> Results:
+    """The reference with other measurements of the ways of listing."""
+    others = (row for row in reference.rows if row.client not in LISTINGS)
+    return replace(reference, rows=(*others, *measured.rows))
+
+
 def publish_results(results: Results) -> None:
     """Makes the results the published reference."""
     save_results(results, report.RESULTS)
@@ -83,6 +114,7 @@ def parse_options() -> argparse.Namespace:
         formatter_class=argparse.RawDescriptionHelpFormatter,
     )
     parser.add_argument("--quick", action="store_true")
+    parser.add_argument("--listings", action="store_true")
     parser.add_argument("--publish", action="store_true")
     parser.add_argument("--write", action="store_true")
     parser.add_argument("--sizes", type=int, nargs="+", metavar="N", help="other sizes of tenants")
@@ -107,12 +139,17 @@ def main() -> int:
         plan = replace(plan, sizes=tuple(sorted(asked.sizes)))
     plan = replace(plan, profile=asked.profile)
     try:
-        results = asyncio.run(run_matrix(plan, console, asked.to))
+        measure = matrix.measure_only_listings if asked.listings else matrix.measure_all
+        results = asyncio.run(run_matrix(plan, console, asked.to, measure))
     except (BenchError, AzuriteError) as error:
         console.print(f"bench: {error}", style="red", markup=False)
         return 1
-    print_results(results, console)
-    if asked.publish:
+    if not asked.listings:
+        print_results(results, console)
+    print_listings(results, console)
+    if asked.publish and asked.listings:
+        publish_results(merge_listings(load_results(report.RESULTS), results))
+    elif asked.publish:
         publish_results(results)
     return int(any(row.lost for row in results.rows))
 

@@ -49,6 +49,24 @@ async def measure_guard(order: ClientOrder) -> tuple[Meter, ClientFindings]:
     }
 
 
+async def measure_listing(order: ClientOrder) -> tuple[Meter, ClientFindings]:
+    """Measures the listing of all mailboxes by one way, once that is known to be the one."""
+    from core.bootstrap import connect_world
+    from core.config.settings import Settings
+    from core.model.state import Way
+
+    settings = Settings.read(order["environ"])
+    async with connect_world(settings) as world:
+        way = Way("Get-Mailbox", order["way"], world.now())
+        await world.ledger.save_way(way)
+    read, errors = 0, list[str]()
+    async with Meter() as meter, connect_world(settings) as world:
+        async for part in world.tenant.auditing.list_mailbox_audits():
+            read += len(part.items)
+            errors += [failure.reason for failure in part.failures]
+    return meter, {"read": read, "error": "; ".join(errors)[:200]}
+
+
 async def measure_sdk(order: ClientOrder) -> tuple[Meter, ClientFindings]:
     """Measures a script on the typed SDK: one request per mailbox."""
     from bench import baselines
@@ -78,6 +96,7 @@ CLIENT_RUNNERS: Mapping[
     str, Callable[[ClientOrder], Coroutine[None, None, tuple[Meter, ClientFindings]]]
 ] = {
     "guard": measure_guard,
+    "listing": measure_listing,
     "typed": measure_sdk,
     "floor": measure_bare_client,
 }

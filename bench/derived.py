@@ -16,6 +16,8 @@ from bench.results import (
     FORWARDING,
     FULL_READ,
     GUARDS,
+    LISTING,
+    LISTINGS,
     NO_CHANGE,
     RATE_LIMITED,
     SDK_GATHER,
@@ -89,6 +91,36 @@ def add_ratios(line: ReportLine, floor: Measurement | None) -> ReportLine:
         return line
     speed, cpu = line.row.speed / floor.speed, line.row.cpu_ms / floor.cpu_ms
     return replace(line, speed_ratio=speed, cpu_ratio=cpu)
+
+
+@dataclass(frozen=True, slots=True)
+class ListingLine:
+    """A way of listing all mailboxes, and what it costs of what pages cost in the same tenant."""
+
+    row: Measurement
+    time_ratio: float
+    cpu_ratio: float
+    memory_ratio: float
+
+
+def build_listing_lines(results: Results) -> list[ListingLine]:
+    """Builds the lines of the ways of listing, tenant by tenant, pages first."""
+    lines = []
+    for size in results.sizes:
+        pages = results.find(LISTINGS[0], LISTING, size)
+        for client in LISTINGS:
+            row = results.find(client, LISTING, size)
+            if pages and row:
+                ours, theirs = row.cost, pages.cost
+                lines.append(
+                    ListingLine(
+                        row,
+                        ours.seconds / theirs.seconds,
+                        ours.cpu_seconds / theirs.cpu_seconds,
+                        ours.peak_mib / theirs.peak_mib,
+                    )
+                )
+    return lines
 
 
 def find_script(results: Results, client: str) -> Measurement | None:

@@ -1,6 +1,6 @@
 """Formats figures and names of clients and occasions for readers. Pure."""
 
-from bench.derived import ReportLine
+from bench.derived import ListingLine, ReportLine
 from bench.results import (
     BARE_CLIENT,
     CONCURRENCY_LIMITED,
@@ -30,6 +30,19 @@ HEADINGS = (
     "x CPU",
     "requests",
     "state",
+    "tenant",
+    "also",
+)
+LISTING_HEADINGS = (
+    "mailboxes",
+    "way",
+    "time",
+    "x time",
+    "CPU",
+    "x CPU",
+    "MiB",
+    "x MiB",
+    "requests",
     "tenant",
     "also",
 )
@@ -107,6 +120,25 @@ def format_cells(line: ReportLine) -> tuple[str, ...]:
         state,
         f"{row.server_share:.0%}",
         line.remark,
+    )
+
+
+def format_listing_cells(line: ListingLine) -> tuple[str, ...]:
+    """Formats a line of the ways of listing in the order of its table's header."""
+    row = line.row
+    lost = f"{row.lost:,} lost" if row.lost else ""
+    return (
+        f"{row.mailboxes:,}",
+        row.client.rpartition(" ")[2],
+        format_duration(row.cost.seconds),
+        format_ratio(line.time_ratio),
+        format_duration(row.cost.cpu_seconds),
+        format_ratio(line.cpu_ratio),
+        f"{row.cost.peak_mib:.0f}",
+        format_ratio(line.memory_ratio),
+        f"{row.posts:,}",
+        f"{row.server_share:.0%}",
+        ", ".join(filter(None, (lost, row.note))),
     )
 
 

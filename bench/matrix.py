@@ -4,7 +4,7 @@ import json
 import os
 import platform
 from collections.abc import AsyncIterator, Callable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
@@ -18,6 +18,8 @@ from bench.results import (
     FORWARDING,
     FULL_READ,
     GUARDS,
+    LISTING,
+    LISTINGS,
     NEW_FORWARD,
     NO_CHANGE,
     RATE_LIMITED,
@@ -28,6 +30,7 @@ from bench.results import (
 )
 from bench.tenant_generator import TenantSpec, build_external_forward, build_mailbox
 from core.config.settings import list_settings
+from core.microsoft365.exchange_listings import ListingWay
 from sandbox.http_types import Row
 from sandbox.reality.profile import DEFAULT_PROFILE
 
@@ -54,6 +57,8 @@ class BenchMatrix:
     window_seconds: int
     strict_size: int = 0
     movers_per_thousand: int = 0
+    listings_from: int = 10_000
+    """The smallest tenant in which every way of listing is measured."""
     latency_ms: float = 80.0
     seed: int = 1
     profile: str = DEFAULT_PROFILE
@@ -143,6 +148,45 @@ async def run_guard(environment: BenchEnvironment, name: str, occasion: str) -> 
     return await run_client(environment, name, occasion, order)
 
 
+async def run_listing(environment: BenchEnvironment, client: str) -> Measurement:
+    """Measures one way of listing all mailboxes, in a tenant that refuses the ways before it."""
+    way = ListingWay(client.rpartition(" ")[2])
+    await environment.change_tenant("scene", {"reality": build_reality(way)})
+    order = {"client": "listing", "way": way, "environ": environment.build_app_settings()}
+    try:
+        row = await run_client(environment, client, LISTING, order)
+    finally:
+        await environment.change_tenant("scene", {"reality": {}})
+    return replace(row, lost=environment.spec.mailboxes - row.read)
+
+
+def build_reality(way: ListingWay) -> Row:
+    """What Exchange refuses where this is the first way that works."""
+    refused = {
+        "exchange-paging": "refused",
+        "exchange-entity-endpoints": "refused",
+        "exchange-one-answer": "cut",
+    }
+    served = {
+        "exchange-paging": "followed",
+        "exchange-entity-endpoints": "served",
+        "exchange-one-answer": "whole",
+    }
+    facts = dict(zip(ListingWay, refused, strict=False))
+    return refused | ({facts[way]: served[facts[way]]} if way in facts else {})
+
+
+async def measure_listings(
+    matrix: BenchMatrix, environment: BenchEnvironment, report_progress: ProgressCallback
+) -> AsyncIterator[Measurement]:
+    """Measures every way of listing all mailboxes, in a tenant that is large enough for it."""
+    if environment.spec.mailboxes < matrix.listings_from:
+        return
+    for client in LISTINGS:
+        report_progress(f"{environment.spec.mailboxes:,} mailboxes: {client}")
+        yield await run_listing(environment, client)
+
+
 async def run_baseline(
     environment: BenchEnvironment, client: str, concurrency: int, sample_size: int | None = None
 ) -> Measurement:
@@ -196,6 +240,8 @@ async def measure_all(
         ) as stage:
             async for row in measure_every_tenant(stage, report_progress):
                 yield row
+            async for row in measure_listings(matrix, stage, report_progress):
+                yield row
             async for row in measure_occasions(matrix, stage, report_progress):
                 yield row
             if size == matrix.sizes[0]:
@@ -211,6 +257,21 @@ async def measure_all(
         async with start_environment(recipe, folder, matrix.latency_ms, matrix.profile) as stage:
             await run_guard(stage, FORWARDING, FIRST_RUN)
             yield await run_guard(stage, FORWARDING, FOLDER_RULES)
+
+
+async def measure_only_listings(
+    matrix: BenchMatrix, folder: Path, report_progress: ProgressCallback
+) -> AsyncIterator[Measurement]:
+    """Measures the ways of listing and nothing else."""
+    for size in matrix.sizes:
+        if size < matrix.listings_from:
+            continue
+        report_progress(f"{size:,} mailboxes: making the tenant")
+        async with start_environment(
+            TenantSpec(size, matrix.seed), folder, matrix.latency_ms, matrix.profile
+        ) as stage:
+            async for row in measure_listings(matrix, stage, report_progress):
+                yield row
 
 
 async def measure_every_tenant(

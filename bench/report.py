@@ -7,6 +7,7 @@ from bench.derived import (
     CHECK_INTERVAL,
     ReportLine,
     build_lines,
+    build_listing_lines,
     compute_memory_growth,
     compute_month_cost,
     compute_script_month_cost,
@@ -18,9 +19,11 @@ from bench.environment import ROOT
 from bench.formatting import (
     CLIENT_NAMES,
     HEADINGS,
+    LISTING_HEADINGS,
     describe_setup,
     format_cells,
     format_line_duration,
+    format_listing_cells,
     format_money,
 )
 from bench.prices import (
@@ -58,6 +61,12 @@ def format_table(headings: tuple[str, ...], rows: Sequence[tuple[str, ...]]) -> 
 def format_measurements(results: Results) -> str:
     """Formats every line that `make bench` prints."""
     return format_table(HEADINGS, [format_cells(line) for line in build_lines(results)])
+
+
+def format_listings(results: Results) -> str:
+    """Formats what each way of listing costs."""
+    lines = build_listing_lines(results)
+    return format_table(LISTING_HEADINGS, [format_listing_cells(line) for line in lines])
 
 
 def collect_growth(results: Results) -> list[tuple[str, list[ReportLine]]]:
@@ -143,6 +152,7 @@ def build_sections(results: Results) -> dict[str, str]:
     return {
         "ground": f"Measured on {describe_setup(results)}",
         "measured": format_measurements(results),
+        "listings": format_listings(results),
         "growth": format_growth(results),
         "cost": format_costs(results),
     }

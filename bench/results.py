@@ -9,6 +9,7 @@ from typing import Any
 from bench.meter import Cost
 from core.config.catalog import CATALOG
 from core.guards.mailbox_forwarding import guard as mailbox_forwarding
+from core.microsoft365.exchange_listings import find_cmdlet_listing
 
 # The occasions of a guard's run.
 FIRST_RUN = "first run"
@@ -21,9 +22,12 @@ CONCURRENCY_LIMITED = "a limit at once"
 SAMPLE_READ = "sample"
 FULL_READ = "all"
 
+# What a way of listing reads.
+LISTING = "listing"
 # The baselines; guards go by their names.
 GUARDS = tuple(duty.guard.name for duty in CATALOG)
 FORWARDING = mailbox_forwarding.GUARD.name
+LISTINGS = tuple(f"listing by {way}" for way in find_cmdlet_listing("Get-Mailbox").ways)
 SDK_LOOP, SDK_GATHER, BARE_CLIENT = "loop", "gather", "floor"
 
 
@@ -31,10 +35,11 @@ SDK_LOOP, SDK_GATHER, BARE_CLIENT = "loop", "gather", "floor"
 class Measurement:
     """One client's work, measured in a process of its own.
 
-    `client` is a guard's name or a baseline. `read` mailboxes were read in a tenant of `mailboxes`.
-    `requests` are the tenant's, by service, with "/inner" for those inside a `$batch`. `tables` are
-    the storage's: requests, rows read by key or query, rows written. `card_seconds` is when the
-    first card arrived, `lost` the number of mailboxes that stayed unread.
+    `client` is a guard's name, a way of listing or a baseline. `read` mailboxes were read in a
+    tenant of `mailboxes`. `requests` are the tenant's, by service, with "/inner" for those inside a
+    `$batch`. `tables` are the storage's: requests, rows read by key or query, rows written.
+    `card_seconds` is when the first card arrived, `lost` the number of mailboxes that stayed
+    unread.
     """
 
     client: str

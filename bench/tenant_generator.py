@@ -15,6 +15,7 @@ import tempfile
 from collections.abc import Iterator, Mapping
 from contextlib import ExitStack
 from dataclasses import dataclass
+from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import IO
 from zlib import crc32
@@ -34,6 +35,9 @@ SENDERS = split_words("news@shop.example lists@forum.example billing@cloud.examp
 TOPICS = split_words("newsletter invoice minutes on-call release survey travel webinar")
 CATEGORY_COLOURS = split_words("Blue Green Orange Purple Red Yellow")
 THOUSAND = 1000
+FIRST_DAY = datetime(2015, 1, 1, tzinfo=UTC)
+MIGRATION_NIGHT = datetime(2019, 3, 1, 20, tzinfo=UTC)
+TEN_YEARS = 10 * 365 * 24 * 3600
 
 
 @dataclass(frozen=True, slots=True)
@@ -77,6 +81,14 @@ class TenantSpec:
         rest = place - self.shared - self.rooms
         return "EquipmentMailbox" if rest < self.equipment else "UserMailbox"
 
+    def get_creation_time(self, number: int) -> str:
+        """When a mailbox was created: any time in ten years, but a tenth of them in one night."""
+        if self.pick_number("migrated", number, 10) == 0:
+            at = MIGRATION_NIGHT + timedelta(seconds=self.pick_number("at", number, 8 * 3600))
+        else:
+            at = FIRST_DAY + timedelta(seconds=self.pick_number("at", number, TEN_YEARS))
+        return f"{at:%Y-%m-%dT%H:%M:%SZ}"
+
     def get_rule_pattern(self, number: int) -> str:
         """The special rule of a mailbox: "outside", "inside", "moves" or none."""
         place = number * 617 % THOUSAND
@@ -94,6 +106,7 @@ def build_mailbox(spec: TenantSpec, number: int) -> tuple[TenantBuilder, Mailbox
     cast = TenantBuilder()
     alias = spec.build_alias(number)
     seat = cast.add_mailbox(alias, alias.replace("-", " ").title(), spec.get_mailbox_kind(number))
+    seat.mailbox["WhenCreated"] = spec.get_creation_time(number)
     habit = spec.get_rule_pattern(number)
     for name, actions, conditions in (
         build_sorting_rule(

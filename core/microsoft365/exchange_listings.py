@@ -22,7 +22,7 @@ class ListingWay(StrEnum):
     WHOLE = "whole"
     """Everything in one answer, read as a stream."""
     SLICES = "slices"
-    """Many complete answers, each to a narrower filter."""
+    """Many complete answers, each to a narrower filter, some at once."""
     EACH = "each"
     """One command per object, for the objects that another cmdlet lists."""
 

@@ -11,6 +11,7 @@ from typing import Any
 from core.microsoft365.recipient_kinds import RECIPIENT_KINDS
 from sandbox.graph.odata import InvalidFilter, parse_filter, to_list
 from sandbox.http_types import Row, is_true, split_words
+from sandbox.state.row_index import MIN_ROWS, RowIndex
 from sandbox.state.tenant import Owner, SimulatedTenant, fold_key, iter_keys, strip_address_prefix
 
 COMMON_PARAMETERS = (
@@ -195,6 +196,25 @@ def filter_cmdlet_rows(
     return [row for row in rows if wanted.matches(tenant.read_row(row, counts_as_read=False))]
 
 
+def narrow_rows(tenant: SimulatedTenant, command: Command, rows: Sequence[Row]) -> Sequence[Row]:
+    """The rows of a long listing that may meet the filter of a command, by an index.
+
+    Only `filter_cmdlet_rows` says which of them do, and what is wrong with a filter.
+    """
+    text = command.get_parameter("Filter")
+    # A row that is shown as it was before may meet a filter that it does not meet now.
+    if text is None or len(rows) < MIN_ROWS or tenant.stale_rows:
+        return rows
+    try:
+        wanted = parse_filter(str(text))
+    except InvalidFilter:
+        return rows
+    index = tenant.row_indexes.get(command.name)
+    if index is None or not index.is_of(rows):
+        index = tenant.row_indexes[command.name] = RowIndex(rows)
+    return index.find_rows(wanted.conditions)
+
+
 def check_recipient_kinds(tenant: SimulatedTenant, kinds: Iterable[str]) -> None:
     """Refuses an unknown kind where that is no empty answer. Raises CmdletError."""
     unknown = sorted(set(kinds) - KNOWN_KINDS)
@@ -222,7 +242,7 @@ def get_mailbox(tenant: SimulatedTenant, command: Command) -> CmdletResult:
         inactive_only = is_true(command.get_parameter("InactiveMailboxOnly"))
         rows = [
             row
-            for row in tenant.exchange["Get-Mailbox"]
+            for row in narrow_rows(tenant, command, tenant.exchange["Get-Mailbox"])
             if is_group(row) == group
             and (inactive_too or is_true(row.get("IsInactiveMailbox")) == inactive_only)
         ]
@@ -331,6 +351,8 @@ def get_rows(tenant: SimulatedTenant, command: Command) -> CmdletResult:
     identity = command.get_parameter("Identity")
     if identity is not None:
         rows = [find_named_row(rows, identity)]
+    else:
+        rows = narrow_rows(tenant, command, rows)
     state = command.get_parameter("State")
     if state is not None:
         rows = [row for row in rows if fold_key(row.get("State")) == fold_key(state)]

@@ -9,7 +9,7 @@ import re
 from base64 import urlsafe_b64decode, urlsafe_b64encode
 from collections import OrderedDict
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from fnmatch import translate
 from typing import Any
 
@@ -47,12 +47,24 @@ class InvalidFilter(Exception):
 
 
 @dataclass(frozen=True, slots=True)
+class Condition:
+    """What a row has to meet: a comparison with one of some values, or the contrary of it."""
+
+    name: str
+    comparator: str
+    values: tuple[object, ...]
+    negated: bool = False
+
+
+@dataclass(frozen=True, slots=True)
 class Filter:
     """A parsed filter. `operators` are those it uses, `clause_count` counts its comparisons."""
 
     matches: RowPredicate
     operators: frozenset[str]
     clause_count: int
+    conditions: tuple[Condition, ...] = ()
+    """Some of what every row that matches meets; there may be more."""
 
 
 MATCH_ALL = Filter(lambda row: True, frozenset(), 0)
@@ -152,6 +164,9 @@ class FilterParser:
         self.position = 0
         self.operators: set[str] = set()
         self.clause_count = 0
+        self.conditions: dict[RowPredicate, tuple[Condition, ...]] = {}
+        self.whole: set[RowPredicate] = set()
+        """The predicates that are no more than their one condition."""
 
     def peek(self, kind: str, *values: str) -> bool:
         if self.position >= len(self.tokens):
@@ -171,34 +186,63 @@ class FilterParser:
         test = self.parse_or()
         if self.position != len(self.tokens):
             raise InvalidFilter("Invalid filter clause: it goes on after its end.")
-        return Filter(test, frozenset(self.operators), self.clause_count)
+        conditions = self.conditions.get(test, ())
+        return Filter(test, frozenset(self.operators), self.clause_count, conditions)
 
     def parse_or(self) -> RowPredicate:
-        left = self.parse_and()
+        parts = [self.parse_and()]
         while self.peek("operator", "or"):
             self.expect("operator")
-            left = combine_predicates(left, self.parse_and(), any)
-        return left
+            parts.append(self.parse_and())
+        if len(parts) == 1:
+            return parts[0]
+        return self.note_either(lambda row: any(part(row) for part in parts), parts)
+
+    def note_either(self, test: RowPredicate, parts: Sequence[RowPredicate]) -> RowPredicate:
+        """Note the condition of alternatives that compare one property in one way."""
+        alike = [self.conditions[part][0] for part in parts if part in self.whole]
+        kinds = {(one.name, one.comparator, one.negated) for one in alike}
+        if len(alike) == len(parts) and len(kinds) == 1 and not alike[0].negated:
+            values = tuple(value for one in alike for value in one.values)
+            self.conditions[test] = (Condition(alike[0].name, alike[0].comparator, values),)
+        return test
 
     def parse_and(self) -> RowPredicate:
-        left = self.parse_term()
+        parts = [self.parse_term()]
         while self.peek("operator", "and"):
             self.expect("operator")
-            left = combine_predicates(left, self.parse_term(), all)
-        return left
+            parts.append(self.parse_term())
+        if len(parts) == 1:
+            return parts[0]
+
+        def test(row: Mapping[str, Any]) -> bool:
+            return all(part(row) for part in parts)
+
+        self.conditions[test] = tuple(
+            one for part in parts for one in self.conditions.get(part, ())
+        )
+        return test
 
     def parse_term(self) -> RowPredicate:
         if self.peek("operator", "not"):
             self.expect("operator")
             self.operators.add("not")
             negated = self.parse_term()
-            return lambda row: not negated(row)
+
+            def test(row: Mapping[str, Any]) -> bool:
+                return not negated(row)
+
+            if negated in self.whole:
+                (one,) = self.conditions[negated]
+                self.conditions[test] = (replace(one, negated=not one.negated),)
+                self.whole.add(test)
+            return test
         for opening, closing in ("()", "{}"):
             if self.peek("mark", opening):
                 self.expect("mark")
-                test = self.parse_or()
+                inner = self.parse_or()
                 self.expect("mark", closing)
-                return test
+                return inner
         return self.parse_clause(self.expect("word"))
 
     def parse_clause(self, name: str) -> RowPredicate:
@@ -219,7 +263,10 @@ class FilterParser:
             return lambda row: make_comparison("n", word, value)(
                 {"n": len(to_list(row.get(collection)))}
             )
-        return make_comparison(name, word, value)
+        comparison = make_comparison(name, word, value)
+        self.conditions[comparison] = (Condition(name, word, (value,)),)
+        self.whole.add(comparison)
+        return comparison
 
     def parse_list(self) -> list[Any]:
         self.expect("mark", "(")
@@ -268,12 +315,6 @@ def bind_variable(variable: str, part: object) -> Mapping[str, Any]:
     if isinstance(part, Mapping):
         return {f"{variable}/{name}": value for name, value in part.items()}
     return {variable: part}
-
-
-def combine_predicates(
-    left: RowPredicate, right: RowPredicate, combine: Callable[[list[bool]], bool]
-) -> RowPredicate:
-    return lambda row: combine([left(row), right(row)])
 
 
 def parse_filter(text: str) -> Filter:

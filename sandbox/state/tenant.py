@@ -21,6 +21,7 @@ from sandbox.reality.profile import DEFAULT_PROFILE, Reality
 from sandbox.scenes.default_roles import add_default_roles
 from sandbox.state import defaults
 from sandbox.state.json_patch import apply_edits
+from sandbox.state.row_index import INDEXED_NAMES, RowIndex
 
 TENANT_ID = "5a4d0b0c-7e1a-4a6f-9c55-0d7e5a11ce00"
 DEFAULT_ORGANIZATION: list[Row] = [
@@ -233,6 +234,7 @@ class SimulatedTenant:
         add_default_roles(self.graph, self.exchange)
         self.stale_rows: dict[int, StaleRow] = {}
         self.owner_index: dict[str, Owner | list[Owner]] = {}
+        self.row_indexes: dict[str, RowIndex] = {}
         self.index_owners()
         self.index_belongings()
 
@@ -409,6 +411,8 @@ class SimulatedTenant:
             reads = 1 if hidden_by.times is None else hidden_by.times
             self.stale_rows[id(row)] = StaleRow(dict(row), until, reads)
         row.update(values)
+        if not INDEXED_NAMES.isdisjoint(values):
+            self.row_indexes.clear()
 
     def record_write(self, api: str, method: str, target: str, body: object) -> None:
         """Records a change of the tenant."""

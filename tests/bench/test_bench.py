@@ -15,13 +15,14 @@ from yarl import URL
 from bench.baselines import read_with_batches
 from bench.counting_proxy import CARDS_PATH, CountingProxy, count_operations
 from bench.environment import start_environment
-from bench.matrix import build_forward_edits, run_baseline, run_guard
+from bench.matrix import build_forward_edits, run_baseline, run_guard, run_listing
 from bench.meter import Meter, compute_percentile
 from bench.results import (
     BARE_CLIENT,
     FIRST_RUN,
     FORWARDING,
     FULL_READ,
+    LISTINGS,
     NO_CHANGE,
 )
 from bench.tenant_generator import TenantSpec, get_ids_path, write_scene
@@ -176,6 +177,20 @@ async def test_a_guard_and_the_floor_are_measured_from_outside(tmp_path: Path) -
     # The first mailbox of every tenant forwards outside: that is told once.
     assert first.card_seconds is not None
     assert again.card_seconds is None
+
+
+@pytest.mark.parametrize("client", LISTINGS)
+async def test_each_way_of_listing_reads_every_mailbox_by_its_own_requests(
+    client: str, tmp_path: Path
+) -> None:
+    count = 1_100
+    async with start_environment(TenantSpec(count), tmp_path, latency_ms=0) as stage:
+        row = await run_listing(stage, client)
+    assert (row.read, row.lost, row.note) == (count, 0, "")
+    # One page tells that there is a second one.
+    assert row.posts in {"pages": (2,), "entities": (3,), "whole": (2,)}.get(
+        client.rpartition(" ")[2], range(6, 20)
+    )
 
 
 async def test_a_guard_reads_the_same_in_a_contrary_tenant(tmp_path: Path) -> None:

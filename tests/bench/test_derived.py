@@ -9,6 +9,7 @@ import pytest
 from bench import report
 from bench.derived import (
     build_lines,
+    build_listing_lines,
     build_size_lines,
     compute_memory_growth,
     compute_month_cost,
@@ -16,7 +17,7 @@ from bench.derived import (
     compute_script_month_cost,
     compute_strict_month_cost,
 )
-from bench.formatting import HEADINGS, format_cells, format_duration
+from bench.formatting import HEADINGS, format_cells, format_duration, format_listing_cells
 from bench.meter import Cost
 from bench.prices import (
     EXECUTION,
@@ -35,6 +36,8 @@ from bench.results import (
     FORWARDING,
     FULL_READ,
     GUARDS,
+    LISTING,
+    LISTINGS,
     NO_CHANGE,
     RATE_LIMITED,
     SAMPLE_READ,
@@ -170,6 +173,19 @@ def test_waste_is_what_was_sent_for_what_an_ordinary_run_sends() -> None:
     (line,) = (line for line in build_size_lines(RESULTS, 1_000) if line.row is row)
     assert "1.25x" in line.remark
     assert "3 lost" in line.remark
+
+
+def test_ways_of_listing_are_compared_with_pages_in_the_same_tenant() -> None:
+    rows = (
+        measurement(LISTINGS[0], LISTING, 10_000, 2.0, 1.0, peak=100),
+        measurement(LISTINGS[-1], LISTING, 10_000, 3.0, 1.5, peak=110, lost=7),
+        measurement(LISTINGS[-1], LISTING, 1_000, 3.0, 1.5),
+    )
+    lines = build_listing_lines(replace(RESULTS, rows=(*RESULTS.rows, *rows)))
+    assert [line.row for line in lines] == list(rows[:2])
+    slices = lines[1]
+    assert (slices.time_ratio, slices.cpu_ratio, slices.memory_ratio) == (1.5, 1.5, 1.1)
+    assert "7 lost" in format_listing_cells(slices)
 
 
 def test_memory_is_compared_with_the_next_smaller_tenant() -> None:

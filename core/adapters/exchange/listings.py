@@ -30,7 +30,8 @@ from core.adapters.exchange.page_requests import (
     try_page_form,
 )
 from core.adapters.exchange.responses import WayFailed
-from core.adapters.exchange.slices import SlicePlace, SliceReader
+from core.adapters.exchange.slice_reader import SliceReader
+from core.adapters.exchange.slices import SlicePlace
 from core.adapters.exchange.whole_answer import read_whole
 from core.adapters.parsing import ResponseRow, parse_identifier
 from core.adapters.retry import RetryableError

@@ -1,34 +1,48 @@
-"""A listing in slices: each is one complete answer to a filter, and together they are everything.
+"""The slices of a listing: each is one complete answer to a filter, all together are everything.
 
-    by recipient type ─► by creation date, halved ─► by the beginning of the name, halved
+    by recipient type ─► by creation date ─► by the beginning of the name
 
 Every cut leaves a condition and its negation, so that an object without a date, of an unknown type
-or with a name in any script is in exactly one slice, whatever Exchange makes of the condition.
+or with a name in any script is in exactly one slice, whatever Exchange makes of the condition. The
+rows that a cut answer did hold only say where to cut; an answer that shows the oldest alone makes
+more slices and never a wrong one.
 """
 
 import re
-from collections.abc import AsyncGenerator, Iterator
+from collections import Counter
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, replace
 from datetime import UTC, datetime, timedelta
+from itertools import pairwise
 from string import ascii_lowercase, digits
 
-from core.adapters.exchange.client import ExchangeClient
-from core.adapters.exchange.command import Command
-from core.adapters.exchange.page_requests import PageRequester
-from core.adapters.exchange.responses import WayFailed
-from core.adapters.parsing import ResponseRow
+from core.adapters.parsing import ResponseRow, parse_text, parse_timestamp
 
-RELIES_ON = ("exchange-slice-filters",)
 FIRST_YEAR = datetime(1996, 1, 1, tzinfo=UTC)
+# Where the objects without a date stand among those that have one.
+UNDATED = FIRST_YEAR - timedelta(days=1)
 SHORTEST_SPAN = timedelta(hours=1)
+SECOND = timedelta(seconds=1)
 # Letters and digits, and what stands between the parts of a name: "user-0001", "Smith, Ann".
 ALPHABET = (*ascii_lowercase, *digits, *"-. _,+()&@#")
 MAX_PREFIX = 24
-MAX_SLICES = 20_000
 PLACE_PREFIX = "slices:"
-PLACE = re.compile(rf"{PLACE_PREFIX}(\d{{8}}T\d{{6}}Z)\.(\d{{1,2}})\.([01]{{0,400}})", re.ASCII)
-# The share of the rows of a slice that its parts must show again: objects come and go meanwhile.
-MIN_FOUND_AGAIN = 0.9
+PLACE = re.compile(
+    rf"{PLACE_PREFIX}(\d{{8}}T\d{{6}}Z)\.(\d{{1,2}})"
+    r"\.(\d{8}T\d{6}Z|)\.(\d{8}T\d{6}Z|)\.((?:[0-9a-f]{2}){0,25})",
+    re.ASCII,
+)
+COMPACT_TIME = "%Y%m%dT%H%M%SZ"
+# Into how many slices one is cut as long as nobody knows how much it holds.
+USUAL_PARTS = 8
+# The same for the names: a slice is to hold no more than this share of those that were seen.
+NAME_PARTS = 8
+# Names that begin alike, such as "user-0001", are cut behind what they have in common.
+COMMON_SHARE = 0.9
+# How much of an answer a slice is to fill: what was seen is only a sample.
+FILLED_SHARE = 0.6
+# Fewer rows of a sample say too little of how many there are.
+MIN_SAMPLE = 4
 
 
 @dataclass(frozen=True, slots=True)
@@ -66,29 +80,71 @@ class Slice:
     def build_name_condition(self, characters: tuple[str, ...]) -> str:
         return " -or ".join(f"Name -like '{self.prefix}{one}*'" for one in characters)
 
-    def split(self, now: datetime) -> tuple["Slice", "Slice"] | None:
-        """Two halves of the slice; None where nothing narrows it any more."""
-        if not self.prefix and not self.next_characters and not self.excluded_characters:
-            low, high = self.low or FIRST_YEAR, self.high or now + timedelta(days=1)
-            if high - low > SHORTEST_SPAN:
-                middle = low + (high - low) / 2
-                return replace(self, low=middle), replace(self, high=middle)
-            return self.split_name(ALPHABET)
-        if len(self.next_characters) > 1:
-            half = len(self.next_characters) // 2
-            first, second = self.next_characters[:half], self.next_characters[half:]
-            return replace(self, next_characters=first), replace(self, next_characters=second)
-        if self.next_characters and len(self.prefix) < MAX_PREFIX:
-            begun = replace(self, prefix=self.prefix + self.next_characters[0], next_characters=())
-            return begun.split_name(ALPHABET)
-        return None
+    @property
+    def is_by_name(self) -> bool:
+        return bool(self.prefix or self.next_characters or self.excluded_characters)
 
-    def split_name(self, characters: tuple[str, ...]) -> tuple["Slice", "Slice"]:
-        """The names that go on with one of some characters, and all others."""
-        return (
-            replace(self, next_characters=characters),
-            replace(self, excluded_characters=characters),
-        )
+    def get_span(self, now: datetime) -> tuple[datetime, datetime]:
+        """The dates of creation that the slice may hold; the end may stand before the start."""
+        return self.low or FIRST_YEAR, self.high or now + timedelta(days=1)
+
+    def cut_at(self, times: Sequence[datetime]) -> list["Slice"]:
+        """The slices between some times, earliest first. `times` ascend and lie in the span."""
+        bounds = (self.low, *times, self.high)
+        return [replace(self, low=low, high=high) for low, high in pairwise(bounds)]
+
+    def cut_evenly(self, now: datetime) -> list["Slice"]:
+        """Slices of equal spans; none where the span is short already."""
+        low, high = self.get_span(now)
+        if self.is_by_name or high - low <= SHORTEST_SPAN:
+            return []
+        parts = min(USUAL_PARTS, (high - low) // (SHORTEST_SPAN / 2))
+        step = (high - low) / parts
+        times = [(low + number * step).replace(microsecond=0) for number in range(1, parts)]
+        return self.cut_at(times)
+
+    def cut_names(self, names: Sequence[str]) -> list["Slice"]:
+        """Slices by the next character of the name, so that each has few of the names that were
+        seen; none where nothing narrows the slice any more.
+        """
+        part, characters, rest = self, self.next_characters, list["Slice"]()
+        if self.excluded_characters:
+            return []
+        if len(characters) < 2:
+            prefix = self.prefix + "".join(characters)
+            if len(prefix) > MAX_PREFIX:
+                return []
+            part = replace(self, prefix=prefix, next_characters=())
+            characters = ALPHABET
+            rest = [replace(part, excluded_characters=ALPHABET)]
+        at = len(part.prefix)
+        seen = Counter(name[at : at + 1] for name in names)
+        groups = list(group_characters(characters, seen))
+        if len(groups) == 1 and not rest:
+            half = len(characters) // 2
+            groups = [characters[:half], characters[half:]]
+        parts = [replace(part, next_characters=group) for group in groups]
+        return [further for one in parts for further in one.cut_common(names, seen)] + rest
+
+    def cut_common(self, names: Sequence[str], seen: Counter[str]) -> list["Slice"]:
+        """The parts of a slice that holds nearly all that were seen, and is cut as they were."""
+        share = COMMON_SHARE * sum(seen.values())
+        if len(self.next_characters) > 1 or seen[self.next_characters[0]] <= share:
+            return [self]
+        return self.cut_names(names) or [self]
+
+
+def group_characters(characters: tuple[str, ...], seen: Counter[str]) -> Iterator[tuple[str, ...]]:
+    """Neighbours together, as long as few of the names that were seen go on with one of them."""
+    most = sum(seen[one] for one in characters) / NAME_PARTS
+    group, weight = list[str](), 0
+    for one in characters:
+        if group and most and (weight >= most or weight + seen[one] > most):
+            yield tuple(group)
+            group, weight = [], 0
+        group.append(one)
+        weight += seen[one]
+    yield tuple(group)
 
 
 def format_time(at: datetime) -> str:
@@ -102,20 +158,67 @@ def split_kinds(kinds: tuple[str, ...]) -> Iterator[Slice]:
     yield Slice(f"-not ({' -or '.join(conditions)})" if conditions else "")
 
 
+def list_dates(rows: Sequence[ResponseRow]) -> list[datetime]:
+    """When the objects of a sample were created, to the second, earliest first."""
+    return sorted(read_date(row) for row in rows)
+
+
+def read_date(row: ResponseRow) -> datetime:
+    """When an object was created; one whose date is missing or garbage counts as undated."""
+    try:
+        at = parse_timestamp(row.get("WhenCreated"))
+    except ValueError:
+        return UNDATED
+    return UNDATED if at is None else max(UNDATED, at.astimezone(UTC).replace(microsecond=0))
+
+
+def list_names(rows: Sequence[ResponseRow]) -> list[str]:
+    """The names of a sample, in lower case as Exchange compares them."""
+    return [parse_text(row.get("Name"), 256).lower() for row in rows]
+
+
+def choose_times(
+    part: Slice, dates: Sequence[datetime], size: int, now: datetime
+) -> list[datetime]:
+    """The times that cut a slice so that each part holds `size` of the dates of a sample.
+
+    Where more than those were created in one second, that second is a part of its own.
+    """
+    low, high = part.get_span(now)
+    times, start = list[datetime](), 0
+    while start + size < len(dates):
+        at = dates[start + size]
+        if at == dates[start]:
+            at += SECOND
+        if (part.low is None or at > low) and at < high and (not times or at > times[-1]):
+            times.append(at)
+        further = start + size
+        while further < len(dates) and dates[further] < at:
+            further += 1
+        start = further
+    return times
+
+
 @dataclass(frozen=True, slots=True)
 class SlicePlace:
-    """How far a listing in slices has come: the last slice of which everything was read."""
+    """How far a listing in slices has come: everything before it was read."""
 
     now: datetime
     """The time that bounds the dates of creation, by which the slices are cut."""
     kind: int
     """The number of its recipient type."""
-    halves: str = ""
-    """Which half it lies in, cut by cut: a 0 or 1 each."""
+    low: datetime | None = None
+    """What was created before this time was read, of this type; None for nothing."""
+    high: datetime | None = None
+    """The end of the span that is read by names; None for no end."""
+    name: str = ""
+    """Of that span, the names that begin so or stand before were read; empty for none."""
 
     def format(self) -> str:
         """The place as a text to go on from in a later run."""
-        return f"{PLACE_PREFIX}{self.now:%Y%m%dT%H%M%SZ}.{self.kind}.{self.halves}"
+        times = (f"{at:{COMPACT_TIME}}" if at else "" for at in (self.now, self.low, self.high))
+        now, low, high = times
+        return f"{PLACE_PREFIX}{now}.{self.kind}.{low}.{high}.{self.name.encode().hex()}"
 
     @classmethod
     def parse(cls, text: str) -> "SlicePlace | None":
@@ -123,99 +226,36 @@ class SlicePlace:
         found = PLACE.fullmatch(text)
         if found is None:
             return None
+        name = bytes.fromhex(found[5]).decode("latin-1")
+        if not set(name) <= set(ALPHABET):
+            return None
         try:
-            now = datetime.strptime(found[1], "%Y%m%dT%H%M%SZ").replace(tzinfo=UTC)
+            now, low, high = (
+                datetime.strptime(at, COMPACT_TIME).replace(tzinfo=UTC) if at else None
+                for at in (found[1], found[3], found[4])
+            )
         except ValueError:
             return None
-        return cls(now, int(found[2]), found[3])
+        return cls(now, int(found[2]), low, high, name) if now else None
 
+    def advance(self, part: Slice) -> "SlicePlace":
+        """The place after a slice of which everything was read."""
+        name = part.prefix + (part.next_characters[-1] if part.next_characters else "")
+        if part.is_by_name and name:
+            return replace(self, low=part.low, high=part.high, name=name)
+        if part.high:
+            return replace(self, low=part.high, high=None, name="")
+        return SlicePlace(self.now, self.kind + 1)
 
-type SliceBlock = tuple[list[ResponseRow], str]
-"""Rows, and the place after them; empty where no later run can go on."""
-
-
-@dataclass(slots=True)
-class Tally:
-    """How many rows the complete slices below a slice showed."""
-
-    count: int = 0
-
-
-@dataclass(slots=True)
-class SliceReader:
-    """Reads a listing in slices. `now` bounds the dates of creation."""
-
-    exchange: ExchangeClient
-    command: Command
-    kinds: tuple[str, ...]
-    now: datetime
-    requests: int = 0
-
-    async def read(self, after: SlicePlace | None = None) -> AsyncGenerator[SliceBlock]:
-        """The rows of all slices, or of those after a place; some of them more than once.
-
-        Raises WayFailed or TenantError.
-        """
-        self.now = self.now.replace(microsecond=0)
-        kinds = () if "RecipientTypeDetails" in self.command.parameters else self.kinds
-        if after and after.kind > len(kinds):
-            raise WayFailed("there is no such slice")
-        for number, part in enumerate(split_kinds(kinds)):
-            if after and number < after.kind:
-                continue
-            done = after.halves if after and number == after.kind else None
-            place = SlicePlace(self.now, number)
-            async for block in self.read_part(part, place, Tally(), done):
-                yield block
-
-    async def read_part(
-        self, part: Slice, place: SlicePlace, tally: Tally, done: str | None = None
-    ) -> AsyncGenerator[SliceBlock]:
-        """The rows of a slice, or of its halves if one answer does not hold them all.
-
-        `done` is the way to the last slice below that an earlier run has read; None where it read
-        none of them.
-        """
-        if done == "":
-            return
-        rows, complete = ([], False) if done else await self.read_slice(part)
-        if complete:
-            tally.count += len(rows)
-            if rows:
-                yield rows, place.format()
-            return
-        found = Tally()
-        async for block in self.read_halves(part, place, found, done):
-            yield block
-        if found.count < MIN_FOUND_AGAIN * len(rows):
-            raise WayFailed("the halves of a slice lack objects of it")
-        if rows:
-            # Those that went from one half to the other meanwhile.
-            yield rows, ""
-        tally.count += found.count
-
-    async def read_halves(
-        self, part: Slice, place: SlicePlace, tally: Tally, done: str | None
-    ) -> AsyncGenerator[SliceBlock]:
-        """The rows of both halves of a slice, or of those that an earlier run has not read."""
-        halves = part.split(self.now)
-        if halves is None:
-            raise WayFailed("a slice that nothing narrows is still cut")
-        for side, half in zip("01", halves, strict=True):
-            if done and side < done[0]:
-                continue
-            further = replace(place, halves=place.halves + side)
-            below = done[1:] if done and side == done[0] else None
-            async for block in self.read_part(half, further, tally, below):
-                yield block
-
-    async def read_slice(self, part: Slice) -> tuple[list[ResponseRow], bool]:
-        """The rows of one answer, and whether they are all of the slice."""
-        self.requests += 1
-        if self.requests > MAX_SLICES:
-            raise WayFailed("the slices do not end")
-        base = self.command.parameters.get("Filter")
-        text = part.build_filter(str(base) if base else "")
-        parameters = {**self.command.parameters, **({"Filter": text} if text else {})}
-        command = replace(self.command, parameters=parameters)
-        return await PageRequester(self.exchange, command).read_first_page()
+    def list_left(self, kind: Slice) -> Iterator[Slice]:
+        """What is left of a recipient type after the place, in the order of reading."""
+        span = replace(kind, low=self.low, high=self.high)
+        for end in range(len(self.name), 0, -1):
+            begun = replace(span, prefix=self.name[: end - 1])
+            if further := ALPHABET[ALPHABET.index(self.name[end - 1]) + 1 :]:
+                yield replace(begun, next_characters=further)
+            yield replace(begun, excluded_characters=ALPHABET)
+        if not self.name:
+            yield replace(kind, low=self.low)
+        elif self.high:
+            yield replace(kind, low=self.high)
