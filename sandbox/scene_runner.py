@@ -10,7 +10,7 @@ import json
 import os
 import sys
 from collections.abc import Awaitable, Callable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
@@ -124,7 +124,8 @@ async def run_with_retries(
             if probes:
                 identifier = create_run_id(world.now())
                 await probe_before_run(config, world, settings.guard_configs, identifier)
-            report = await run(config, world)
+            # Periodic checks are due after their whole interval, so that a scene plays out alike.
+            report = await run(config, replace(world, create_seed=str))
         if report.status != "busy":
             break
         await asyncio.sleep(BUSY_WAIT_SECONDS)

@@ -1,6 +1,7 @@
 """The Exchange role script grants what the catalog says: nothing less, nothing more."""
 
 import asyncio
+import contextlib
 import json
 from collections import defaultdict
 from collections.abc import Mapping
@@ -13,6 +14,7 @@ import pytest
 from core.adapters.exchange.client import ExchangeClient
 from core.adapters.exchange.command import Command
 from core.adapters.exchange.listings import Listing
+from core.adapters.exchange.responses import WayFailed
 from core.adapters.graph.client import GraphClient
 from core.adapters.m365.changes import apply_change
 from core.adapters.m365.mail_flow.groups import fetch_group_members
@@ -271,11 +273,13 @@ async def everything_listed_in_other_ways() -> list[Command]:
     sent: list[Command] = []
     for cmdlet, listing in CMDLETS_WITH_MORE_WAYS.items():
         for way in {ListingWay.SLICES, ListingWay.EACH}.intersection(listing.ways):
-            # The first slice is cut, so that it is read in halves.
+            # The first slice is cut, so that it is asked for in parts. They lack the object, which
+            # ends the way; what matters here is what was asked.
             exchange = ScriptedExchange([[row]] * (2 if way is ListingWay.SLICES else 1))
             command = Command(cmdlet, {"ResultSize": "Unlimited"})
             blocks = Listing(exchange, command).read_way(way, DEFAULT_PAGE_FORM)
-            assert [rows async for rows, _ in blocks]
+            with contextlib.suppress(WayFailed):
+                assert [rows async for rows, _ in blocks]
             sent += exchange.sent
     return sent
 

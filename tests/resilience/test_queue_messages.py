@@ -12,7 +12,7 @@ from core.engine.run import create_run_id
 from core.jobs.run_requests import RunMessage, explain_refusal, process_run_message
 from core.model.requests import OperatorRequest, RequestKind, RequestState
 from sandbox.functions_host.azurite import Azurite
-from tests.resilience.test_versions_and_settings import SIGN_IN, deployed
+from tests.resilience.generators.deployed import SIGN_IN, deployed
 from tests.support.fakes.clock import START
 
 REQUEST = OperatorRequest(create_run_id(START), RequestKind.RUN, "", "Dana", "to see", START)

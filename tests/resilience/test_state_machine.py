@@ -20,6 +20,7 @@ from hypothesis.stateful import RuleBasedStateMachine, invariant, rule
 from core.engine.assess import FLAP_COUNT
 from core.engine.decision_context import CONTEST_WINDOW, IN_EFFECT_STATES
 from core.engine.operator_requests import run_requests_only
+from core.engine.self_findings import SELF_CHECK_KINDS
 from core.engine.shard_message import ShardMessage
 from core.errors import Forbidden, LedgerError, NotificationError, Rejected, Unavailable
 from core.model.changes import ChangeRecord
@@ -433,7 +434,9 @@ class Machine(RuleBasedStateMachine):
         exempt = self.exempt()
         cases = self.memory.cases.values()
         present = [case for case in cases if case.object_id not in self.tenant.deleted]
-        found = {case.key for case in present if not case.closed_at and case.kind != "brake"}
+        found = {
+            case.key for case in present if not case.closed_at and case.kind not in SELF_CHECK_KINDS
+        }
         assert found == self.model.open(exempt)
         braked = any(case.kind == "brake" and not case.closed_at for case in cases)
         assert braked is self.model.braked(exempt)

@@ -33,8 +33,7 @@ from core.notifications.run_cards import build_cards
 from core.ports import World
 from core.tenant.port import Tenant
 from sandbox.functions_host.azurite import Azurite
-from sandbox.scene_runner import build_app_settings
-from sandbox.server import Sandbox
+from tests.resilience.generators.deployed import SIGN_IN, deployed
 from tests.support.fakes.channel import FakeNotificationChannel
 from tests.support.fakes.clock import START, Clock
 from tests.support.fakes.ledger import DAY
@@ -169,51 +168,6 @@ async def test_a_case_of_a_newer_version_is_not_told_again_and_again(
 
 
 # -- settings ----------------------------------------------------------------------------------
-
-BOX = "00000001-1111-4000-8000-000000000000"
-OWNER = "00000000-0000-4000-8000-000000000000"
-SIGN_IN = "shared-mailbox-sign-in"
-SCENE: dict[str, Any] = {
-    "graph": {
-        "users": [
-            {
-                "id": OWNER,
-                "userPrincipalName": "info@contoso.com",
-                "accountEnabled": True,
-                "assignedPlans": [],
-                "assignedLicenses": [],
-                "userType": "Member",
-            }
-        ],
-        "domains": [{"id": "contoso.com", "isVerified": True}],
-    },
-    "exchange": {
-        "Get-Mailbox": [
-            {
-                "ExternalDirectoryObjectId": OWNER,
-                "Guid": BOX,
-                "UserPrincipalName": "info@contoso.com",
-                "PrimarySmtpAddress": "info@contoso.com",
-                "RecipientTypeDetails": "SharedMailbox",
-            }
-        ]
-    },
-}
-
-
-@asynccontextmanager
-async def deployed(azurite: Azurite) -> AsyncIterator[tuple[Sandbox, dict[str, str]]]:
-    """A tenant with one account to block, and the settings of an app that guards it."""
-    async with Sandbox(SCENE) as box:
-        yield (
-            box,
-            {
-                **build_app_settings(box, azurite, {SIGN_IN: "enforce"}),
-                "STATE_TABLE": f"t{uuid.uuid4().hex}",
-                "MANAGED_IDENTITY_CLIENT_ID": "",
-                "CLIENT_SECRET": box.client_secret,
-            },
-        )
 
 
 async def ticket(settings: Settings, mode: Mode | None = None) -> RunMessage:

@@ -250,4 +250,5 @@ def choose_sample_size(dates: int, count: int, page: int) -> int:
     """How many dates of a sample a part is to have; `count` is how many objects there are, or 0."""
     if not count or not page:
         return max(1, dates // USUAL_PARTS)
-    return max(MIN_SAMPLE, int(FILLED_SHARE * page * dates / count))
+    # Whole numbers: the service may say any count, one too large for a float too.
+    return max(MIN_SAMPLE, int(FILLED_SHARE * page * dates) // count)
