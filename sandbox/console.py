@@ -110,8 +110,10 @@ class SceneConsole:
         """Describes the cards that were sent."""
         if report["told"] is None and not report["cards"]:
             return "nothing: no news"
-        number = report["cards"]
-        line = f"{number} card{'' if number == 1 else 's'}; {report['news']} notifications"
+        number, news = report["cards"], report["news"]
+        line = f"{number} card{'' if number == 1 else 's'}"
+        if news:
+            line += f"; {news} notification{'' if news == 1 else 's'}"
         if report["told"] is False:
             return f"{line}; NOT all were sent ({report['error']}); the next run sends the rest"
         return line

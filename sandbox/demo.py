@@ -89,10 +89,10 @@ class Demo:
         until = time.monotonic() + WAIT_SECONDS
         while time.monotonic() < until:
             await asyncio.sleep(POLL_SECONDS)
-            await self.host.drain()
-            runs = await self.load_runs(guard)
-            if len(runs) > known_runs:
-                return runs[0]
+            if len(await self.load_runs(guard)) > known_runs:
+                # The report is saved before the cards are sent, and again after.
+                await self.host.drain()
+                return (await self.load_runs(guard))[0]
             failed = [call for call in self.host.invocations if call.name == guard and call.error]
             if failed:
                 raise ExoguardError(f"{guard} failed: {failed[-1].error.splitlines()[-1]}")
@@ -182,8 +182,9 @@ class Demo:
         while time.monotonic() < until:
             report = (await self.api_client.get(address)).parse_object()
             if report.get("status") not in ("queued", "running", "asked"):
+                # The report is saved before the cards are sent, and again after.
                 await self.host.drain()
-                return report
+                return (await self.api_client.get(address)).parse_object()
             await asyncio.sleep(POLL_SECONDS)
         raise ExoguardError(f"{address} did not end within {WAIT_SECONDS:.0f} s")
 

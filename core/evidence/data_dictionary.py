@@ -69,7 +69,7 @@ RECORD_FIELDS: Mapping[str, Mapping[str, str]] = {
         "kind": "the kind of change",
         "arguments": "its arguments",
         "before": "the previous values",
-        "state": "intended, applied, inferred, failed, refused or moot",
+        "state": "intended, applied, inferred, failed, refused or superseded",
         "at": "when it was recorded, before it was made",
         "run": "the run that made it",
         "note": "the response of the tenant",

@@ -18,7 +18,7 @@ class ChangeState(StrEnum):
     INFERRED = "inferred"
     FAILED = "failed"
     REFUSED = "refused"
-    SUPERSEDED = "moot"
+    SUPERSEDED = "superseded"
 
 
 @dataclass(frozen=True, slots=True)

@@ -35,6 +35,8 @@ def test_the_demonstration_shows_preview_change_and_attack_and_ends_by_itself() 
     assert len(sent) == len(CATALOG)
     quiet = [line for line in sent if line.endswith("nothing: no news")]
     assert len(quiet) == 1
+    # What a run says it sent is what follows: never a card under "nothing".
+    assert "nothing: no news\n╭" not in shown
     assert "14 users were deleted by derya@contoso.com." in third
     assert "24 writes received by the tenant" in third
     assert "Undone" in third

@@ -17,7 +17,7 @@ from core.notifications.run_cards import MAX_PLAIN_ROWS, build_cards
 from core.status.counts import count_pending_notifications
 from tests.resilience.generators.small_tenant import PERSON_IDS, build_small_tenant
 from tests.resilience.generators.staged import AdapterHarness, open_harness
-from tests.support.adaptive_cards import build_case, build_report
+from tests.support.adaptive_cards import build_report, build_rule_case
 from tests.support.builders import FORWARDING_CONFIG
 from tests.support.http_recorder import build_rule_row
 
@@ -160,7 +160,7 @@ async def test_a_burst_is_a_few_cards_that_lose_nobody() -> None:
 
 def test_a_plain_card_is_small_whatever_it_has_to_tell_and_counts_what_it_leaves_out() -> None:
     many = tuple(
-        build_case(
+        build_rule_case(
             number, severity=Severity.HIGH, notification=Notification.OPENED, summary="x" * 4_000
         )
         for number in range(MAX_PLAIN_ROWS + 160)

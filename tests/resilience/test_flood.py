@@ -20,8 +20,8 @@ from core.ports import World
 from core.tenant.changes import ClearAuditBypass, ResetAuditSet
 from core.tenant.mail_flow import AcceptedDomain, InboxRule, RuleCondition
 from core.tenant.mailboxes import Mailbox
-from tests.support.adaptive_cards import build_case, collect_texts, get_card_content
 from tests.support.adaptive_cards import build_report as report_of
+from tests.support.adaptive_cards import build_rule_case, collect_texts, get_card_content
 from tests.support.builders import FORWARDING_CONFIG
 from tests.support.fakes.channel import FakeNotificationChannel
 from tests.support.fakes.clock import Clock
@@ -117,8 +117,8 @@ async def test_a_rule_in_each_of_ten_thousand_mailboxes_is_told() -> None:
 
 
 async def test_the_gravest_is_told_first_among_a_thousand_lesser_things() -> None:
-    news = [build_case(number, severity=Severity.MEDIUM) for number in range(1_000)]
-    grave = build_case(1_000, subject="ann@contoso.com", severity=Severity.CRITICAL)
+    news = [build_rule_case(number, severity=Severity.MEDIUM) for number in range(1_000)]
+    grave = build_rule_case(1_000, subject="ann@contoso.com", severity=Severity.CRITICAL)
     first, *others = build_cards(report_of(*news, grave))
     assert first.cases == (grave,)
     assert "ann@contoso.com" in "\n".join(collect_texts(first.payload))

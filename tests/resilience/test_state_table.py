@@ -30,7 +30,7 @@ from core.model.cases import Notification
 from core.model.changes import ChangeState
 from core.model.runs import RunReport
 from sandbox.functions_host.azurite import ACCOUNT, ACCOUNT_KEY, Azurite
-from tests.support.adaptive_cards import build_case
+from tests.support.adaptive_cards import build_rule_case
 from tests.support.synthetic_guard import ENFORCE_CONFIG, EngineHarness, SyntheticTenant
 
 # Headers that speak of one connection and not of the answer.
@@ -335,7 +335,7 @@ async def test_a_table_that_vanishes_under_a_claim_ends_the_run(proxy: Proxy) ->
             assert claim
             await client.delete_table()
             with pytest.raises(ClaimLost):
-                await claim.save(build_case(1))
+                await claim.save(build_rule_case(1))
             with pytest.raises(ClaimLost):
                 await claim.ensure_held()
 
@@ -351,8 +351,8 @@ async def test_a_transaction_that_is_refused_leaves_nothing_of_itself(
             assert claim
             proxy.count, proxy.harm = 0, {1: "400"}.get
             with pytest.raises(LedgerError, match="400"):
-                await claim.save(build_case(1), build_case(2))
-            await claim.save(build_case(3, notification=Notification.NONE))
+                await claim.save(build_rule_case(1), build_rule_case(2))
+            await claim.save(build_rule_case(3, notification=Notification.NONE))
     cases = (await stage.remembered())[0]
     assert len(cases) == len(before[0]) + 1
     assert ChangeState.APPLIED not in before[1]

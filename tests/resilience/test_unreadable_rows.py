@@ -30,14 +30,14 @@ from core.ports import World
 from core.status.change_texts import list_planned_kinds
 from core.tenant.port import Tenant
 from sandbox.functions_host.azurite import Azurite
-from tests.support.adaptive_cards import build_case, build_request
+from tests.support.adaptive_cards import build_request, build_rule_case
 from tests.support.fakes.channel import FakeNotificationChannel
 from tests.support.fakes.clock import START, Clock
 from tests.support.synthetic_guard import ENFORCE_CONFIG, SyntheticTenant
 
 GUARD = "toy"
 DUTY = replace(ENFORCE_CONFIG, limit=ChangeLimit(count=50))
-CASE = build_case(7)
+CASE = build_rule_case(7)
 BODY = encode_stored_record(CASE)
 UNTIL = START + timedelta(days=30)
 EXEMPT = Exemption("m1", "Dana", "a partner", UNTIL)

@@ -14,6 +14,7 @@ from core.model.findings import Fact, Severity
 from core.model.guards import Mode
 from core.model.requests import OperatorRequest, RequestKind, RequestState
 from core.model.runs import RunReport
+from tests.support.cases import build_case
 from tests.support.fakes.clock import START
 
 CARD_SCHEMA = json.loads(
@@ -24,18 +25,14 @@ BLOCK_CHANGE_JSON = '["BlockSignIn", {"account_id": "u", "kinds": [], "mailbox_g
 DISABLE_RULE_CHANGE_JSON = '["DisableInboxRule", {"mailbox_id": "u", "rule_id": "r"}]'
 
 
-def build_case(number: int = 1, **changes: Any) -> Case:
+def build_rule_case(number: int = 1, **changes: Any) -> Case:
     """An inbox rule that sends mail out."""
-    base = Case(
-        key=f"{number:032x}",
+    base = build_case(
+        number,
         kind="inbox-rule-forward",
         object_id=f"mailbox-{number}",
         subject="joe@contoso.com",
-        severity=Severity.HIGH,
-        guard_verdict="external",
-        verdict="external",
         summary="An inbox rule of joe@contoso.com redirects to x@evil.example.",
-        opened_at=START,
         facts=(
             Fact("rule", "Parcel notes"),
             Fact("target", "x@evil.example"),
@@ -53,7 +50,7 @@ def build_closed_case(
     """A case that ended."""
     resolution = "done" if notification is Notification.DONE else "gone"
     ended = {"notification": notification, "closed_at": START, "resolution": resolution}
-    return build_case(number, **(ended | changes))
+    return build_rule_case(number, **(ended | changes))
 
 
 def build_request(
@@ -122,21 +119,21 @@ def validate_card(message: Mapping[str, Any]) -> None:
 
 
 HOSTILE_TEXT = "**x** [click](https://evil.example) <at>All</at> \u202e\n# y " + "\u00e9" * 5000
-HOSTILE_CASE = build_case(
+HOSTILE_CASE = build_rule_case(
     summary=HOSTILE_TEXT,
     subject=HOSTILE_TEXT,
     facts=(Fact("rule", HOSTILE_TEXT), Fact("", HOSTILE_TEXT)) * 20,
     advice=HOSTILE_TEXT,
     note=HOSTILE_TEXT,
 )
-BASELINED_CASE = build_case(baselined=True, planned_changes=(BLOCK_CHANGE_JSON,))
+BASELINED_CASE = build_rule_case(baselined=True, planned_changes=(BLOCK_CHANGE_JSON,))
 REPORT_VARIANTS = {
     "every gravity": build_report(
-        *(build_case(number, severity=number) for number in Severity if number)
+        *(build_rule_case(number, severity=number) for number in Severity if number)
     ),
     "every news": build_report(
         *(
-            build_case(number, notification=news, note="tried")
+            build_rule_case(number, notification=news, note="tried")
             for number, news in enumerate(Notification)
             if news
         ),
@@ -150,16 +147,18 @@ REPORT_VARIANTS = {
         preview=(build_planned_outcome(BASELINED_CASE),),
     ),
     "failed": build_report(
-        build_case(), outcomes=(Outcome("k", "a", "BlockSignIn", ChangeState.FAILED),)
+        build_rule_case(), outcomes=(Outcome("k", "a", "BlockSignIn", ChangeState.FAILED),)
     ),
-    "exempt": build_report(build_case(), exemption_count=2, unavailable_sources=("inbox-rules",)),
+    "exempt": build_report(
+        build_rule_case(), exemption_count=2, unavailable_sources=("inbox-rules",)
+    ),
     "held": build_report(
-        build_case(planned_changes=(BLOCK_CHANGE_JSON,)),
+        build_rule_case(planned_changes=(BLOCK_CHANGE_JSON,)),
         mode=Mode.ENFORCE,
         block_reason="too many",
         plan="0" * 32,
     ),
-    "an event": build_report(build_case(is_one_off=True, closed_at=START, resolution="gone")),
+    "an event": build_report(build_rule_case(is_one_off=True, closed_at=START, resolution="gone")),
     "asked for": build_report(
         *(),
         operator_requests=tuple(
@@ -175,7 +174,7 @@ REPORT_VARIANTS = {
             build_request(subject=HOSTILE_TEXT, requested_by=HOSTILE_TEXT, reason=HOSTILE_TEXT),
         ),
     ),
-    "overfull": build_report(*(build_case(number) for number in range(500))),
+    "overfull": build_report(*(build_rule_case(number) for number in range(500))),
     "overfull of deeds": build_report(
         operator_requests=tuple(build_request(number) for number in range(500))
     ),

@@ -8,8 +8,9 @@ from core.evidence.records import EvidenceRecord, ExportHeader
 from core.keys import format_descending_time
 from core.model.cases import Case
 from core.model.changes import ChangeRecord, ChangeState
-from core.model.findings import Fact, Severity
+from core.model.findings import Fact
 from core.model.requests import OperatorRequest, RequestKind, RequestState
+from tests.support.cases import build_case
 
 DAY = timedelta(days=1)
 SINCE = datetime(2026, 11, 1, tzinfo=UTC)
@@ -27,14 +28,11 @@ def build_run_id(at: datetime) -> str:
 
 def build_audited_case(**changes: Any) -> Case:
     """A forward, found within the period and still there."""
-    found = Case(
+    found = build_case(
         key="0" * 32,
         kind="inbox-rule-forward",
         object_id="00000000-0000-0000-0000-000000000001",
         subject="ann@contoso.example",
-        severity=Severity.HIGH,
-        guard_verdict="external",
-        verdict="external",
         summary="A rule forwards mail to mallory@evil.example.",
         opened_at=WITHIN_PERIOD,
         facts=(Fact("rule", "."), Fact("to", "mallory@evil.example")),

@@ -13,10 +13,11 @@ from core.adapters.table_storage.ledger import TableLedger
 from core.engine.run import create_run_id
 from core.model.cases import Case, Notification
 from core.model.changes import ChangeRecord, ChangeState
-from core.model.findings import Fact, Severity, Verdict
+from core.model.findings import Fact, Verdict
 from core.model.requests import OperatorRequest, RequestKind
 from core.model.state import GuardState, ScanTotals, Shard
 from sandbox.functions_host.azurite import Azurite
+from tests.support.cases import build_case
 from tests.support.fakes.clock import START
 from tests.support.fakes.ledger import DAY
 
@@ -34,16 +35,12 @@ async def open_table_ledger(azurite: Azurite, name: str = "") -> AsyncIterator[T
 
 
 def build_stored_case(key: str = "k1") -> Case:
-    return Case(
+    return build_case(
         key=key,
-        kind="forward",
         object_id="00000000-0000-0000-0000-000000000001",
         subject="o'brien@exämple.com \U0001f984",
-        severity=Severity.HIGH,
-        guard_verdict="external",
         verdict=Verdict.CONTESTED,
         summary="It forwards / mail # ? \\ out.",
-        opened_at=START,
         facts=(Fact("", "a"), Fact("", "b")),
         sources=("mailboxes",),
         notification=Notification.OPENED,

@@ -20,9 +20,10 @@ from core.jobs.run_requests import RunMessage
 from core.keys import build_object_key
 from core.model.cases import Case, Exemption
 from core.model.changes import ChangeRecord, ChangeState
-from core.model.findings import Fact, Severity
+from core.model.findings import Fact
 from core.notifications.run_cards import build_cards
 from core.ports import World
+from tests.support.cases import build_case
 from tests.support.fakes.channel import FakeNotificationChannel
 from tests.support.fakes.clock import START, Clock
 from tests.support.fakes.ledger import DAY, FakeLedger
@@ -165,12 +166,12 @@ class RecordingClient:
 
 def build_open_case(number: int = 1, **other: Any) -> Case:
     """An open case whose notification was sent."""
-    made = Case(
+    made = build_case(
+        number,
         key=build_object_key(f"object-{number}", GUARD_NAME, "audit-off"),
         kind="audit-off",
         object_id=f"object-{number}",
         subject=f"box{number}@contoso.com",
-        severity=Severity.HIGH,
         guard_verdict="repair",
         verdict="repair",
         summary="Auditing is off.",

@@ -26,6 +26,7 @@ from core.web.pages import (
     render_notice_page,
     render_status_page,
 )
+from tests.support.cases import build_case
 
 NOW = datetime(2026, 11, 20, 9, 42, tzinfo=UTC)
 CONFIGS_BY_NAME = {config.guard.name: config for config in CATALOG}
@@ -65,14 +66,13 @@ def time_ago(**span: float) -> datetime:
 def build_sample_case(guard: str, number: int, summary: str, **other: Any) -> Case:
     """An open case that was told."""
     subject = other.pop("subject", PEOPLE[number % len(PEOPLE)])
-    made = Case(
+    made = build_case(
+        number,
         key=build_object_key(f"object-{number}", guard, other.get("kind", "finding")),
         kind="finding",
         object_id=f"object-{number}",
         subject=subject,
         severity=Severity.MEDIUM,
-        guard_verdict="external",
-        verdict="external",
         summary=summary,
         opened_at=time_ago(days=2),
         sources=("mailboxes",),

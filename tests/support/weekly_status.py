@@ -11,7 +11,7 @@ from core.model.guards import GuardConfig
 from core.model.state import GuardSnapshot, GuardState
 from core.status.guard_status import GuardData
 from core.status.overview import TenantStatus, build_status
-from tests.support.adaptive_cards import HOSTILE_TEXT, build_case
+from tests.support.adaptive_cards import HOSTILE_TEXT, build_rule_case
 from tests.support.builders import FORWARDING_CONFIG, SIGN_IN_CONFIG, THREE_CONFIGS
 
 # A Monday.
@@ -54,7 +54,7 @@ HEALTHY_STATUS = build_digest_status(*(build_healthy_data(config) for config in 
 
 def build_busy_week() -> TenantStatus:
     """A week with open, closed and undelivered cases."""
-    waits = build_case(
+    waits = build_rule_case(
         1,
         guard_verdict=Verdict.ASK,
         verdict=Verdict.ASK,
@@ -62,8 +62,10 @@ def build_busy_week() -> TenantStatus:
         notified_at=DIGEST_TIME,
         opened_at=DIGEST_TIME,
     )
-    untold = build_case(2, severity=Severity.CRITICAL, opened_at=DIGEST_TIME - timedelta(hours=2))
-    ended = build_case(
+    untold = build_rule_case(
+        2, severity=Severity.CRITICAL, opened_at=DIGEST_TIME - timedelta(hours=2)
+    )
+    ended = build_rule_case(
         3,
         closed_at=DIGEST_TIME - timedelta(days=2),
         resolution="done",
@@ -85,7 +87,7 @@ def build_busy_week() -> TenantStatus:
 def build_overfull_week() -> TenantStatus:
     """The most of everything, with hostile text in every field."""
     many = [
-        build_case(
+        build_rule_case(
             number,
             summary=HOSTILE_TEXT,
             subject=HOSTILE_TEXT,

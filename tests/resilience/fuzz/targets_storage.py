@@ -61,9 +61,9 @@ from tests.resilience.generators.volumes import (
 from tests.support.adaptive_cards import (
     BLOCK_CHANGE_JSON,
     PUBLIC_URL,
-    build_case,
     build_report,
     build_request,
+    build_rule_case,
     collect_texts,
     get_card_content,
 )
@@ -96,7 +96,7 @@ def fuzz_cards(data: bytes) -> None:
     chance = FuzzDataProvider(data)
     news = []
     for number in range(1 + chance.take_byte() % 3):
-        one = build_case(
+        one = build_rule_case(
             number,
             facts=tuple(
                 Fact(chance.take_text(), chance.take_text()) for _ in range(chance.take_byte() % 12)
@@ -145,7 +145,7 @@ def assert_no_markup(text: str) -> None:
 
 RECORD_TYPES: tuple[type[StoredRecord], ...] = get_args(StoredRecord.__value__)
 VALID_RECORDS: Mapping[type[Any], StoredRecord] = {
-    Case: build_case(),
+    Case: build_rule_case(),
     ChangeRecord: ChangeRecord(
         "c1", "k", "s", "ClearAuditBypass", {"account_guid": "g"}, ChangeState.INTENDED, START, "r"
     ),

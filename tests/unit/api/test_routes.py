@@ -22,6 +22,7 @@ from core.model.cases import Case
 from core.model.findings import Fact, Severity
 from core.model.guards import Mode
 from core.model.requests import OperatorRequest, RequestKind
+from tests.support.cases import build_case
 from tests.support.fakes.clock import START, Clock
 from tests.support.fakes.ledger import DAY, FakeLedger
 
@@ -383,14 +384,13 @@ def test_every_write_requires_who_and_why(route: Route) -> None:
 # ----------------------------------------------------------------------------------------------
 
 
-def build_case(number: int = 1, **changes: Any) -> Case:
+def build_audit_case(number: int = 1, **changes: Any) -> Case:
     """A case of a mailbox."""
-    case = Case(
+    case = build_case(
+        number,
         key=build_object_key(f"m{number}", "audit"),
         kind="audit-off",
-        object_id=f"m{number}",
         subject=f"m{number}@contoso.com",
-        severity=Severity.HIGH,
         guard_verdict="repair",
         verdict="repair",
         summary="Nothing is audited.",
@@ -410,7 +410,7 @@ async def save_cases(api: ApiHarness, *cases: Case) -> None:
 
 async def test_the_status_covers_every_guard() -> None:
     api = ApiHarness()
-    await save_cases(api, build_case())
+    await save_cases(api, build_audit_case())
     document = parse_body(await api.get("status-json"))
     assert [guard["guard"] for guard in document["guards"]] == [
         duty.guard.name for duty in Settings.read(SAMPLES).guard_configs
@@ -429,8 +429,8 @@ async def test_a_guard_with_unreadable_state_is_failing_and_the_others_are_repor
 
 async def test_cases_are_filtered() -> None:
     api = ApiHarness()
-    closed = build_case(2, closed_at=START, resolution="gone")
-    await save_cases(api, build_case(1), closed, build_case(3, severity=Severity.LOW))
+    closed = build_audit_case(2, closed_at=START, resolution="gone")
+    await save_cases(api, build_audit_case(1), closed, build_audit_case(3, severity=Severity.LOW))
     every = parse_body(await api.get("cases-json", {"state": "all", "guard": GUARD}))
     assert every["total"] == 3
     low = parse_body(await api.get("cases-json", {"severity": "low"}))
@@ -449,7 +449,7 @@ async def test_an_invalid_filter_is_refused(query: dict[str, str]) -> None:
 
 async def test_a_case_has_its_facts_and_requests() -> None:
     api = ApiHarness()
-    case = build_case()
+    case = build_audit_case()
     await save_cases(api, case)
     await api.post("request-acknowledgement", case=case.key)
     document = parse_body(await api.get("case-json", case=case.key))
@@ -461,7 +461,7 @@ async def test_a_case_has_its_facts_and_requests() -> None:
 @pytest.mark.parametrize("form", ["jsonl", "csv"])
 async def test_evidence_comes_with_its_digest(form: str) -> None:
     api = ApiHarness()
-    await save_cases(api, build_case())
+    await save_cases(api, build_audit_case())
     query = {"from": "2026-11-01", "to": "2026-11-21", "format": form}
     response = await api.get("export", query)
     assert isinstance(response.body, bytes)

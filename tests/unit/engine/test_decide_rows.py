@@ -31,6 +31,7 @@ from core.model.runs import ReportedFinding
 from core.model.state import GuardSnapshot, GuardState, ScanPass, ScanTotals
 from core.tenant.changes import ClearMailboxForward, EnableOrganizationAudit, ResetAuditSet
 from core.tenant.readings import ReadFailure, Reading
+from tests.support.cases import build_case
 from tests.support.decisions import (
     CONFIG,
     DAY,
@@ -55,16 +56,11 @@ FULL = build_finding(
     correlation_keys=("x@evil.example",),
     is_one_off=True,
 )
-CASE = Case(
+CASE = build_case(
     key=KEY,
-    kind="forward",
     object_id="a",
     subject="a@example.com",
-    severity=Severity.HIGH,
-    guard_verdict="external",
-    verdict="external",
     summary="a forwards.",
-    opened_at=START,
     facts=(Fact("", "to x@evil.example"),),
     advice="Ask them.",
     sources=(SURFACE,),

@@ -13,6 +13,7 @@ from core.engine.outcomes import mark_notified
 from core.model.cases import Case, Notification
 from core.model.findings import Severity
 from core.model.state import GuardSnapshot
+from tests.support.cases import build_case
 from tests.support.decisions import STATE, apply_plan, build_finding, build_scene, make_plan
 from tests.support.fakes.clock import START
 from tests.support.synthetic_guard import ALERT_CONFIG, EngineHarness, SyntheticTenant
@@ -126,25 +127,19 @@ async def test_an_end_is_told_once_another_look_has_confirmed_it() -> None:
     assert case.resolution == "gone"
 
 
-def build_case(number: int, **values: Any) -> Case:
-    base = Case(
-        key=f"{number:032x}",
-        kind="forward",
-        object_id="m1",
-        subject="m1@x",
-        severity=Severity.HIGH,
-        guard_verdict="external",
-        verdict="external",
-        summary="It forwards.",
+def build_old_case(number: int, object_id: str = "m1", **values: Any) -> Case:
+    base = build_case(
+        number,
+        object_id=object_id,
+        subject=f"{object_id}@x",
         opened_at=START - timedelta(days=9),
         notification=Notification.OPENED,
     )
-    case = replace(base, **values)
-    return replace(case, subject=f"{case.object_id}@x")
+    return replace(base, **values)
 
 
 def told(number: int, minutes: int, **values: Any) -> Case:
-    return build_case(
+    return build_old_case(
         number,
         notification=Notification.NONE,
         notified_at=START - timedelta(minutes=minutes),
@@ -158,9 +153,9 @@ FOUR_TOLD = tuple(told(number, 30 * number) for number in range(1, 5))
 @pytest.mark.parametrize(
     ("case", "is_due"),
     [
-        (build_case(9), False),
-        (build_case(9, severity=Severity.CRITICAL), True),
-        (build_case(9, object_id="m2"), True),
+        (build_old_case(9), False),
+        (build_old_case(9, severity=Severity.CRITICAL), True),
+        (build_old_case(9, object_id="m2"), True),
     ],
     ids=["one more of the object", "graver than all of it", "of another object"],
 )
@@ -169,7 +164,7 @@ def test_a_fifth_card_of_an_object_waits_unless_it_is_graver(case: Case, is_due:
 
 
 def test_what_waited_goes_out_together() -> None:
-    waiting = tuple(build_case(number) for number in range(10, 40))
+    waiting = tuple(build_old_case(number) for number in range(10, 40))
     assert select_due_notifications((*FOUR_TOLD, *waiting), START) == ()
     later = START + timedelta(hours=8)
     assert select_due_notifications((*FOUR_TOLD, *waiting), later) == waiting
@@ -177,17 +172,17 @@ def test_what_waited_goes_out_together() -> None:
 
 def test_a_guard_that_sent_many_cards_sends_one_an_hour() -> None:
     many = tuple(told(number, 20 + 15 * number, object_id=f"o{number}") for number in range(24))
-    usual = build_case(99, severity=Severity.MEDIUM)
+    usual = build_old_case(99, severity=Severity.MEDIUM)
     assert select_due_notifications((*many, usual), START) == ()
     assert select_due_notifications((*many[:-1], usual), START) == (usual,)
     later = START + timedelta(minutes=40)
     assert select_due_notifications((*many, usual), later) == (usual,)
-    grave = build_case(98, severity=Severity.CRITICAL)
+    grave = build_old_case(98, severity=Severity.CRITICAL)
     assert select_due_notifications((*many, grave, usual), START) == (grave,)
 
 
 def test_the_fact_says_since_when_it_is_absent() -> None:
-    case = build_case(1, turn_count=3, flapping_since=START, absent_since=START + QUARTER)
+    case = build_old_case(1, turn_count=3, flapping_since=START, absent_since=START + QUARTER)
     assert str(build_flap_fact(case)) == (
         "it comes and goes, or changes its form: 3 times since 2026-11-20 06:00 UTC; "
         "it has not been there since 2026-11-20 06:15 UTC"

@@ -15,17 +15,17 @@ from core.ports import World
 from core.tenant.port import Tenant
 from tests.support.adaptive_cards import (
     PUBLIC_URL,
-    build_case,
     build_closed_case,
     build_report,
     build_request,
+    build_rule_case,
 )
 from tests.support.fakes.channel import FakeNotificationChannel
 from tests.support.fakes.clock import START, Clock
 from tests.support.fakes.ledger import FakeLedger
 from tests.support.fakes.tenant import FakeTenant
 
-NEWS = (build_case(1, severity=Severity.CRITICAL), build_case(2), build_closed_case(3))
+NEWS = (build_rule_case(1, severity=Severity.CRITICAL), build_rule_case(2), build_closed_case(3))
 RUN = build_report(*NEWS, operator_requests=(build_request(),))
 GUARD = RUN.guard
 

@@ -18,6 +18,7 @@ from core.model.guards import Mode
 from core.model.requests import OperatorRequest, RequestKind, RequestState, RunOptions
 from core.model.runs import RunReport
 from core.model.state import GuardSnapshot
+from tests.support.cases import build_case
 from tests.support.fakes.clock import START
 from tests.support.fakes.ledger import DAY
 from tests.support.synthetic_guard import (
@@ -456,18 +457,7 @@ async def test_while_shards_are_worked_on_nothing_of_theirs_is_touched() -> None
 def test_acknowledging_a_case_loses_no_news_but_its_reminder(
     news: Notification, kept: Notification
 ) -> None:
-    case = Case(
-        key="k",
-        kind="forward",
-        object_id="m7",
-        subject="m7",
-        severity=Severity.HIGH,
-        guard_verdict="external",
-        verdict="external",
-        summary="",
-        opened_at=START,
-        notification=news,
-    )
+    case = build_case(key="k", notification=news)
     operator_request = OperatorRequest("1", RequestKind.ACKNOWLEDGE, "k", "Dana", "because", START)
     [known] = decide_acknowledge(operator_request, GuardSnapshot(cases={"k": case}), START).rows
     assert isinstance(known, Case)

@@ -28,11 +28,11 @@ from tests.support.adaptive_cards import (
     HOSTILE_TEXT,
     PUBLIC_URL,
     REPORT_VARIANTS,
-    build_case,
     build_closed_case,
     build_planned_outcome,
     build_report,
     build_request,
+    build_rule_case,
     collect_texts,
     get_card_content,
     validate_card,
@@ -80,10 +80,10 @@ def test_each_case_and_each_request_is_on_exactly_one_card(name: str) -> None:
 
 def test_there_is_a_card_for_each_severity_then_for_closed_cases_then_for_requests() -> None:
     run = build_report(
-        build_case(1, severity=Severity.LOW),
+        build_rule_case(1, severity=Severity.LOW),
         build_closed_case(2, severity=Severity.CRITICAL),
-        build_case(3, severity=Severity.CRITICAL),
-        build_case(4, severity=Severity.LOW),
+        build_rule_case(3, severity=Severity.CRITICAL),
+        build_rule_case(4, severity=Severity.LOW),
         operator_requests=(build_request(),),
     )
     messages = build_cards(run)
@@ -102,8 +102,8 @@ def test_there_is_a_card_for_each_severity_then_for_closed_cases_then_for_reques
 
 
 def test_an_initial_scan_is_one_card_that_counts_all_cases_and_shows_the_most_severe() -> None:
-    many = [build_case(number, baselined=True) for number in range(1, 40)]
-    grave = build_case(
+    many = [build_rule_case(number, baselined=True) for number in range(1, 40)]
+    grave = build_rule_case(
         99, severity=Severity.CRITICAL, kind="audit-off", summary="Nothing is recorded."
     )
     run = build_report(*many, grave, baselined=True, operator_requests=(build_request(),))
@@ -117,11 +117,12 @@ def test_an_initial_scan_is_one_card_that_counts_all_cases_and_shows_the_most_se
 
 def test_an_initial_scan_whose_run_crashed_is_still_summarized_on_one_card() -> None:
     there = [
-        build_case(number, baselined=True, severity=grave) for number, grave in enumerate(Severity)
+        build_rule_case(number, baselined=True, severity=grave)
+        for number, grave in enumerate(Severity)
     ]
-    summary, fresh = build_cards(build_report(*there, build_case(99)))
+    summary, fresh = build_cards(build_report(*there, build_rule_case(99)))
     assert headline(summary) == "Initial scan: 5 pre-existing cases"
-    assert (len(summary.cases), fresh.cases) == (5, (build_case(99),))
+    assert (len(summary.cases), fresh.cases) == (5, (build_rule_case(99),))
 
 
 def test_a_run_without_notifications_has_no_card() -> None:
@@ -131,7 +132,7 @@ def test_a_run_without_notifications_has_no_card() -> None:
 
 
 def test_a_card_shows_the_finding_the_rationale_the_evidence_and_the_next_step() -> None:
-    told = shown(build_report(build_case(planned_changes=(DISABLE_RULE_CHANGE_JSON,))))
+    told = shown(build_report(build_rule_case(planned_changes=(DISABLE_RULE_CHANGE_JSON,))))
     assert "Exoguard · Mailbox forwarding" in told
     assert "alert mode · 812 of 815 mailboxes read; 3 unreadable · 2026-11-20 06:00 UTC" in told
     assert "**Why it matters:** A forward keeps an intruder reading" in told
@@ -156,7 +157,7 @@ def test_a_card_shows_the_finding_the_rationale_the_evidence_and_the_next_step()
     ],
 )
 def test_a_fact_with_a_label_is_a_row_of_the_table(fact: Fact, name: str) -> None:
-    message = only(build_report(build_case(facts=(fact,))))
+    message = only(build_report(build_rule_case(facts=(fact,))))
     (table,) = [
         item
         for block in get_card_content(message.payload)["body"]
@@ -224,7 +225,7 @@ def test_a_planned_change_leaves_no_next_step_to_an_operator() -> None:
 def test_a_card_shows_the_remediation_of_a_case(
     changes: dict[str, Any], run: dict[str, Any], said: str
 ) -> None:
-    assert said in shown(build_report(build_case(**changes), **run))
+    assert said in shown(build_report(build_rule_case(**changes), **run))
 
 
 def test_every_kind_of_change_has_a_text() -> None:
@@ -243,7 +244,7 @@ def test_a_remediated_case_shows_the_change_and_no_next_step() -> None:
 
 
 def test_a_closed_event_still_has_a_next_step() -> None:
-    told = shown(build_report(build_case(is_one_off=True, closed_at=START, resolution="gone")))
+    told = shown(build_report(build_rule_case(is_one_off=True, closed_at=START, resolution="gone")))
     assert "High: 1 new" in told
     assert "its effects remain" in told
     assert "Next step" in told
@@ -260,7 +261,7 @@ def links(run: RunReport, address: str = PUBLIC_URL) -> list[str]:
 
 
 def test_a_case_links_to_its_page_and_the_card_to_the_list() -> None:
-    assert links(build_report(build_case())) == [
+    assert links(build_report(build_rule_case())) == [
         f"{PUBLIC_URL}/api/cases/mailbox-forwarding/{1:032x}",
         f"{PUBLIC_URL}/api/runs/mailbox-forwarding/30000000000000-0000abcd",
         f"{PUBLIC_URL}/api/cases?guard=mailbox-forwarding&severity=high&state=open",
@@ -269,7 +270,7 @@ def test_a_case_links_to_its_page_and_the_card_to_the_list() -> None:
 
 
 def test_a_card_links_to_the_cases_that_did_not_fit() -> None:
-    run = build_report(*(build_case(number) for number in range(500)))
+    run = build_report(*(build_rule_case(number) for number in range(500)))
     page = f"{PUBLIC_URL}/api/cases?guard=mailbox-forwarding&severity=high&state=open"
     assert f"[all of them]({page})" in shown(run, PUBLIC_URL)
 
@@ -286,7 +287,7 @@ def test_links_lead_only_to_the_app_and_hold_no_key(name: str) -> None:
 
 
 def test_a_case_with_an_invalid_key_has_no_link() -> None:
-    assert not [one for one in links(build_report(build_case(key="../../x"))) if "/x" in one]
+    assert not [one for one in links(build_report(build_rule_case(key="../../x"))) if "/x" in one]
 
 
 # Fairness ---------------------------------------------------------------------------------------
@@ -294,7 +295,7 @@ def test_a_case_with_an_invalid_key_has_no_link() -> None:
 
 def test_a_card_of_five_hundred_cases_fits_and_counts_the_others() -> None:
     lines = collect_texts(
-        only(build_report(*(build_case(number) for number in range(500)))).payload
+        only(build_report(*(build_rule_case(number) for number in range(500)))).payload
     )
     listed = sum("redirects to" in line for line in lines)
     assert listed > 12
@@ -303,14 +304,14 @@ def test_a_card_of_five_hundred_cases_fits_and_counts_the_others() -> None:
 
 
 def test_one_mailbox_cannot_crowd_out_another() -> None:
-    loud = [build_case(number, object_id="loud") for number in range(400)]
-    quiet = build_case(999, summary="The quiet one.")
+    loud = [build_rule_case(number, object_id="loud") for number in range(400)]
+    quiet = build_rule_case(999, summary="The quiet one.")
     assert "The quiet one." in shown(build_report(*loud, quiet))
 
 
 def test_an_oversized_block_is_shortened_and_crowds_out_no_case() -> None:
     huge = [
-        build_case(
+        build_rule_case(
             number,
             facts=(Fact("fact", HOSTILE_TEXT),) * 20,
             advice=HOSTILE_TEXT,
@@ -318,7 +319,7 @@ def test_an_oversized_block_is_shortened_and_crowds_out_no_case() -> None:
         )
         for number in range(20)
     ]
-    quiet = build_case(999, summary="The quiet one.", opened_at=START)
+    quiet = build_rule_case(999, summary="The quiet one.", opened_at=START)
     told = shown(build_report(*huge, quiet))
     assert (
         len(
@@ -335,8 +336,8 @@ def test_an_oversized_block_is_shortened_and_crowds_out_no_case() -> None:
 
 
 def test_the_most_severe_case_comes_first_then_the_oldest() -> None:
-    old = build_case(2, summary="Old.", opened_at=START.replace(year=2020))
-    told = shown(build_report(build_case(1, summary="New."), old))
+    old = build_rule_case(2, summary="Old.", opened_at=START.replace(year=2020))
+    told = shown(build_report(build_rule_case(1, summary="New."), old))
     assert told.index("Old.") < told.index("New.")
 
 

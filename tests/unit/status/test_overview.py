@@ -36,6 +36,7 @@ from core.status.guard_status import GuardData, Health
 from core.status.overview import GuardStatus, TenantStatus, build_status
 from core.status.run_history import parse_run
 from core.tenant.changes import ClearMailboxForward
+from tests.support.cases import build_case
 from tests.support.synthetic_guard import ALERT_CONFIG, ENFORCE_CONFIG, GUARD
 
 NOW = datetime(2026, 11, 20, 12, 20, tzinfo=UTC)
@@ -65,15 +66,9 @@ def ran(began: datetime, minutes: float = 1, **other: Any) -> dict[str, object]:
 
 def case(number: int = 1, **other: Any) -> Case:
     """An open case that was told."""
-    made = Case(
-        key=f"{number:032x}",
-        kind="forward",
-        object_id=f"m{number}",
-        subject=f"m{number}@x",
+    made = build_case(
+        number,
         severity=Severity.MEDIUM,
-        guard_verdict="external",
-        verdict="external",
-        summary=f"m{number} forwards.",
         opened_at=ago(days=2),
         notified_at=ago(days=2),
         sources=("rules",),

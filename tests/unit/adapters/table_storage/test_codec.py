@@ -19,19 +19,10 @@ from core.model.findings import Fact, Severity
 from core.model.state import GuardState, ScanPass, ScanTotals
 from core.tenant.changes import CHANGE_TYPES, ResetAuditSet, build_change, change_to_arguments
 from core.tenant.readings import ReadFailure
+from tests.support.cases import build_case
 from tests.support.fakes.clock import START
 
-CASE = Case(
-    key="k",
-    kind="forward",
-    object_id="o",
-    subject="s",
-    severity=Severity.HIGH,
-    guard_verdict="block",
-    verdict="block",
-    summary="S.",
-    opened_at=START,
-)
+CASE = build_case(key="k")
 
 
 @given(
@@ -137,7 +128,7 @@ def test_a_lone_surrogate_is_replaced_and_the_record_still_read() -> None:
 
 
 def test_a_verdict_of_another_version_is_read_as_it_stands() -> None:
-    text = encode_stored_record(CASE).replace('"block"', '"of-another-version"')
+    text = encode_stored_record(CASE).replace('"external"', '"of-another-version"')
     assert decode_stored_record(Case, text).verdict == "of-another-version"
 
 
