@@ -19,6 +19,7 @@ LEGACY_DN_PREFIX = (
     "/o=ExchangeLabs/ou=Exchange Administrative Group (FYDIBOHF23SPDLT)/cn=Recipients/cn="
 )
 ASSIGNED_AT = "2024-02-05T08:00:00Z"
+PASSWORD_SET_AT = "2024-02-06T09:30:00Z"
 
 # Microsoft Learn: Product names and service plan identifiers for licensing.
 EXCHANGE_FOUNDATION = ("EXCHANGE_S_FOUNDATION", "113feb6c-3fe4-4440-bddc-54d774bf0318")
@@ -115,6 +116,8 @@ def build_user_row(alias: str, name: str, enabled: bool, product: Product | None
         "mail": build_address(alias),
         "accountEnabled": enabled,
         "userType": "Member",
+        "createdDateTime": ASSIGNED_AT,
+        "lastPasswordChangeDateTime": PASSWORD_SET_AT,
         "onPremisesSyncEnabled": None,
         "assignedLicenses": [{"skuId": product.sku, "disabledPlans": []}] if product else [],
         "assignedPlans": build_assigned_plans(product),

@@ -100,7 +100,18 @@ async def test_without_select_an_account_does_not_say_whether_it_is_enabled(
     client: TenantClient,
 ) -> None:
     rows = (await client.get("/users")).body["value"]
-    assert set(rows[0]) == {"id", "displayName", "userPrincipalName", "mail"}
+    assert {"id", "displayName", "userPrincipalName", "mail"} <= rows[0].keys()
+    assert rows[0].keys() & {"accountEnabled", "assignedPlans", "signInActivity"} == set()
+
+
+async def test_a_value_that_is_not_set_is_null_where_it_is_asked_for(client: TenantClient) -> None:
+    names = "id,isManagementRestricted,lastPasswordChangeDateTime,signInActivity"
+    listed = (await client.get(f"/users?$select={names}")).body["value"]
+    unset = {"isManagementRestricted": None, "lastPasswordChangeDateTime": None}
+    assert [row.items() & unset.items() for row in listed] == [unset.items()] * len(listed)
+    one = await client.get(f"/users/{listed[-1]['id']}?$select=id,isManagementRestricted")
+    assert one.body["isManagementRestricted"] is None
+    assert any("signInActivity" not in row for row in listed)
 
 
 async def test_select_brings_exactly_what_was_asked_for(client: TenantClient) -> None:
