@@ -134,6 +134,22 @@ def one_of(*choices: str) -> Callable[[str], str]:
     return parse
 
 
+def several_of(choices: frozenset[str]) -> Callable[[str], tuple[str, ...]]:
+    """A parser of words of a list, separated by commas, in any case; they get the list's case."""
+    spelling = {choice.casefold(): choice for choice in choices}
+
+    def parse(value: str) -> tuple[str, ...]:
+        found = [part.strip() for part in value.split(",") if part.strip()]
+        if wrong := [show_text(part) for part in found if part.casefold() not in spelling]:
+            raise ValueError(
+                f"{', '.join(wrong)} in the list is not a choice; use "
+                f"{list_choices(tuple(sorted(choices)))}."
+            )
+        return tuple(dict.fromkeys(spelling[part.casefold()] for part in found))
+
+    return parse
+
+
 def list_choices(choices: tuple[str, ...]) -> str:
     """Some words in a sentence."""
     return " or ".join(filter(None, (", ".join(choices[:-1]), choices[-1])))

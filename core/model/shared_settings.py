@@ -1,13 +1,23 @@
 """Settings that more than one guard reads. Each guard that reads one lists it as its own."""
 
-from core.model.options import Purpose, Setting, names, whole_number
+from core.model.options import Purpose, Setting, names, several_of, whole_number
 
+LISTED_MAILBOX_KINDS = frozenset(
+    (
+        *("DiscoveryMailbox", "EquipmentMailbox", "LegacyMailbox", "LinkedMailbox"),
+        *("LinkedRoomMailbox", "RoomMailbox", "SchedulingMailbox", "SharedMailbox"),
+        *("TeamMailbox", "UserMailbox"),
+    )
+)
+"""The kinds that Get-Mailbox lists without another switch (office-docs-powershell, Get-Mailbox,
+-RecipientTypeDetails). A workspace is a RoomMailbox."""
 RESOURCE_MAILBOX_KINDS = Setting(
     name="RESOURCE_MAILBOX_KINDS",
     purpose=Purpose.JUDGEMENT,
     default="SharedMailbox,RoomMailbox,EquipmentMailbox,SchedulingMailbox",
     help="kinds of mailboxes (RecipientTypeDetails) whose accounts should not sign in",
-    parse=names(r"[A-Za-z]{1,40}", "RecipientTypeDetails such as SharedMailbox"),
+    # For a kind that does not exist Exchange lists nothing, without an error (graph2otel, live).
+    parse=several_of(LISTED_MAILBOX_KINDS),
 )
 ALLOWED_FORWARD_DOMAINS = Setting(
     name="ALLOWED_FORWARD_DOMAINS",

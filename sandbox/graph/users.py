@@ -40,8 +40,8 @@ USER_PROPERTIES = frozenset(
     userPrincipalName userType
     """)
 )
-# Properties that are lists or objects, which a scene leaves out to say nothing of them. Graph leaves
-# out signInActivity alone, of a user who never signed in (graph2otel, 2026-07).
+# Lists and objects: a scene leaves one out to say nothing of it. Graph leaves out signInActivity
+# alone, of a user who never signed in (graph2otel, 2026-07).
 COMPOSITE_PROPERTIES = frozenset(
     split_words("""
     assignedLicenses assignedPlans authorizationInfo businessPhones customSecurityAttributes

@@ -9,6 +9,8 @@ from core.config.catalog import CATALOG
 from core.config.settings import Settings, get_setting_prefix, list_settings
 from core.errors import SettingsError
 from core.model.guards import Mode
+from core.model.options import SettingReader
+from core.model.shared_settings import RESOURCE_MAILBOX_KINDS
 from tests.support.builders import MINIMAL_SETTINGS
 
 ROOT = Path(__file__).resolve().parent.parent.parent.parent
@@ -27,6 +29,12 @@ def test_every_missing_setting_is_named_at_once() -> None:
     for name in ("TENANT_ID", "CLIENT_ID", "TEAMS_WEBHOOK_URL", "STATE_TABLE_ENDPOINT"):
         assert name in str(caught.value)
     assert "MANAGED_IDENTITY_CLIENT_ID" in str(caught.value)
+
+
+def test_kinds_of_mailboxes_are_read_in_any_case_and_compared_in_that_of_exchange() -> None:
+    reader = SettingReader({"RESOURCE_MAILBOX_KINDS": "sharedmailbox, ROOMMAILBOX,sharedMailbox"})
+    assert reader.read(RESOURCE_MAILBOX_KINDS) == ("SharedMailbox", "RoomMailbox")
+    assert not reader.errors
 
 
 def test_a_key_vault_reference_that_was_not_resolved_is_named_with_its_remedy() -> None:
@@ -54,6 +62,7 @@ def test_a_key_vault_reference_that_was_not_resolved_is_named_with_its_remedy() 
         ("MASS_DELETION_HOURS", "73"),
         ("ALLOWED_FORWARD_DOMAINS", "*.example.com"),
         ("RESOURCE_MAILBOX_KINDS", "SharedMailbox,no such kind"),
+        ("RESOURCE_MAILBOX_KINDS", "SharedMailbox,RoomMailboxes"),
         ("STATE_TABLE", "a-b"),
         ("STATE_TABLE_ENDPOINT", "http://example.table.core.windows.net"),
         ("PUBLIC_ADDRESS", "http://exoguard.contoso.example"),

@@ -7,6 +7,7 @@ from core.microsoft365.exchange_listings import (
     CMDLETS_WITH_MORE_WAYS,
     DEFAULT_PAGE_FORM,
     MAILBOX_ENTITIES,
+    MAILBOX_KINDS,
     PAGE_FORMS,
     PAGES_OR_WHOLE,
     ListingWay,
@@ -14,6 +15,8 @@ from core.microsoft365.exchange_listings import (
     find_page_form,
 )
 from core.microsoft365.permissions import CMDLETS
+from core.microsoft365.recipient_kinds import RECIPIENT_KINDS
+from core.model.shared_settings import LISTED_MAILBOX_KINDS, RESOURCE_MAILBOX_KINDS
 
 
 def test_the_forms_of_a_page_are_the_ways_of_the_assumption() -> None:
@@ -45,3 +48,12 @@ def test_properties_are_asked_for_by_the_sets_that_hold_them() -> None:
     assert CAS_MAILBOX_ENTITIES.choose_sets(("Guid", "ImapEnabled")) == ("Minimum",)
     # Outside of the minimum set (MicrosoftDocs/office-docs-powershell#5861).
     assert CAS_MAILBOX_ENTITIES.choose_sets(("SmtpClientAuthenticationDisabled",)) == ("All",)
+
+
+def test_the_kinds_that_are_asked_for_exist() -> None:
+    """An unknown RecipientTypeDetails brings a 200 without rows (graph2otel, live)."""
+    sliced = {kind for listing in CMDLETS_WITH_MORE_WAYS.values() for kind in listing.kinds}
+    assert sliced <= RECIPIENT_KINDS
+    assert LISTED_MAILBOX_KINDS <= RECIPIENT_KINDS
+    assert set(MAILBOX_KINDS) <= LISTED_MAILBOX_KINDS
+    assert set((RESOURCE_MAILBOX_KINDS.default or "").split(",")) <= LISTED_MAILBOX_KINDS

@@ -96,6 +96,8 @@ class RoleHolders:
     """Groups through which a role, active or eligible, is held."""
     pending_groups: dict[str, str] = field(default_factory=dict)
     """Those whose members have not been read yet, with the kind of each."""
+    exchange_members: set[str] = field(default_factory=set)
+    """Members of role groups of Exchange, which may know groups that Graph does not."""
     members: dict[str, set[str]] = field(default_factory=dict)
     """Members of each group that was read."""
     nested_groups: dict[str, set[str]] = field(default_factory=dict)
@@ -333,7 +335,7 @@ async def add_group_members(
         # The kind was unknown, and Graph knows no group of this id.
         role_holders.groups.discard(group)
         return False
-    if isinstance(answer, NotFound) and role_holders.holders[group] != EXCHANGE:
+    if isinstance(answer, NotFound) and group not in role_holders.exchange_members:
         role_holders.unread_groups[group] = answer
         return False
     if isinstance(answer, TenantError):
@@ -443,5 +445,6 @@ def add_role_group_member(
         role_holders.add_principal(Principal(one.guid, OTHER), EXCHANGE)
     if one.id:
         role_holders.add_principal(Principal(one.id, one.kind), EXCHANGE)
+        role_holders.exchange_members.add(one.id)
     elif one.kind == GROUP:
         raise Unavailable(f"role group {group.name!r}: a group in it has no Entra id")

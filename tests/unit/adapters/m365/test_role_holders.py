@@ -351,6 +351,15 @@ async def test_a_group_of_exchange_that_entra_does_not_know_leaves_the_list_unre
     }
     (reason,) = await reasons(**with_members(unknown))
     assert "404" in reason
+    held = {
+        "principalId": group(1),
+        "roleDefinitionId": READER,
+        "principal": {"@odata.type": "#microsoft.graph.group", "id": group(1)},
+    }
+    scene = with_members(unknown)
+    scene["graph"] = {**scene["graph"], "roleAssignments": [*DEFAULT_ASSIGNMENTS, held]}
+    (reason,) = await reasons(**scene)
+    assert "404" in reason
 
 
 async def test_who_may_join_a_group_that_holds_a_role_must_be_read_too() -> None:
