@@ -68,6 +68,11 @@ class PermissionWeight:
     """False: Microsoft's list does not have it, so its weight is told from its name alone."""
 
 
+UNKNOWN_ROLE = PermissionWeight(
+    PermissionRisk.SENSITIVE, "what nobody can tell: the API does not name it", is_published=False
+)
+
+
 @dataclass(frozen=True, slots=True)
 class PublishedPermission:
     """A row of the list: a permission by its API, kind and name."""
@@ -138,8 +143,20 @@ def weigh_microsoft_permission(
 def weigh_permission(name: str, kind: PermissionKind, api: App) -> PermissionWeight:
     """The weight of a scope or app role of an API.
 
-    What an API that is not Microsoft's gives away is known to its makers only.
+    What an API that is not Microsoft's gives away is known to its makers only: one of this tenant's
+    own to its people, another's to nobody here, so that a name that sounds broad counts.
     """
-    if not (is_microsoft_app(api) or api.app_id in MICROSOFT_APIS):
-        return PermissionWeight(PermissionRisk.ORDINARY, "an API that is not Microsoft's")
-    return weigh_microsoft_permission(api.app_id, name, kind)
+    if is_microsoft_app(api) or api.app_id in MICROSOFT_APIS:
+        return weigh_microsoft_permission(api.app_id, name, kind)
+    if api.is_home_tenant:
+        return PermissionWeight(PermissionRisk.ORDINARY, "an API of this tenant's own")
+    broad = sounds_broad(name) or not name
+    risk = PermissionRisk.BROAD if broad else PermissionRisk.ORDINARY
+    return PermissionWeight(risk, "an API that is not Microsoft's")
+
+
+def weigh_unnamed_role(api: App) -> PermissionWeight:
+    """The weight of an app role that its API does not name: at one of Microsoft's, anything."""
+    if is_microsoft_app(api) or api.app_id in MICROSOFT_APIS:
+        return UNKNOWN_ROLE
+    return weigh_permission("", PermissionKind.ROLE, api)

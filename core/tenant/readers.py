@@ -334,7 +334,7 @@ class AppReader(Protocol):
         ...
 
     def list_app_permissions(self) -> AsyncIterator[Reading[AppPermission]]:
-        """The app roles of Microsoft's APIs that were granted to apps.
+        """The app roles of all APIs that were granted to apps.
 
         Source `app-permissions`, paged as `list_delegated_grants`. An API without a service
         principal in this tenant has granted none.

@@ -1,5 +1,7 @@
 """Apps and consent over the wire: what only the real adapters have to cope with."""
 
+from typing import Any
+
 import pytest
 
 from core.guards.app_consent.grants import POLICY
@@ -218,6 +220,70 @@ async def test_the_roles_of_an_api_beyond_mail_and_files_are_read() -> None:
     async with connect_sandbox(scene) as to:
         found = await collect_pages(to.tenant.apps.list_app_permissions())
         assert "Machine.Isolate" in {one.value for one in found.items}
+
+
+def build_api(number: int, *kinds: str, name: str = "Orders.ReadWrite.All") -> dict[str, Any]:
+    """An API of somebody's with one role, for these kinds of members."""
+    role = {"id": build_object_id(number + 100), "value": name, "allowedMemberTypes": list(kinds)}
+    api = build_object_id(number)
+    return build_principal(api, api, f"API {number}", OTHER_TENANT_ID, appRoles=[role])
+
+
+def build_object_id(number: int) -> str:
+    return f"0b000000-0000-4000-8000-{number:012}"
+
+
+def assign_role(api: dict[str, Any], client: str = HELPER) -> dict[str, Any]:
+    role = api["appRoles"][0]["id"]
+    more = {"resourceId": api["id"], "resourceDisplayName": "x", "appRoleId": role}
+    return build_app_assignment(client, GRAPH_APP, "Mail.Read", **more)
+
+
+async def test_the_roles_of_an_api_that_no_list_has_are_read() -> None:
+    apis = [build_api(1, "Application"), build_api(2, "User"), build_api(3), build_api(4)]
+    del apis[3]["appRoles"][0]["allowedMemberTypes"]
+    rows = [assign_role(api) for api in apis]
+    scene = build_app_scene(servicePrincipals=apis, appRoleAssignments=rows)
+    async with connect_sandbox(scene) as to:
+        found = await collect_pages(to.tenant.apps.list_app_permissions())
+        held = {one.resource_id for one in found.items if one.value == "Orders.ReadWrite.All"}
+        # A role for people alone is none for an app; what a role does not say, it allows.
+        assert held == {apis[0]["id"], apis[2]["id"], apis[3]["id"]}
+        assert found.failures == ()
+
+
+async def test_an_unlisted_api_that_cannot_be_read_does_not_hide_the_others() -> None:
+    apis = [build_api(1, "Application"), build_api(2, "Application")]
+    scene = build_app_scene(servicePrincipals=apis, appRoleAssignments=list(map(assign_role, apis)))
+    fault = {
+        "match": f"/servicePrincipals/{apis[0]['id']}/",
+        "kind": "error",
+        "status": 503,
+        "inner": True,
+    }
+    async with connect_sandbox(scene, attempts=1) as to:
+        to.sandbox.tenant.set_faults([fault])
+        found = await collect_pages(to.tenant.apps.list_app_permissions())
+        miss = found.find_source_failure(APP_PERMISSIONS)
+        assert miss is not None
+        assert miss.reason.startswith("API 1: ")
+        assert apis[1]["id"] in {one.resource_id for one in found.items}
+
+
+@pytest.mark.parametrize("roles", [{"id": "x"}, "none", 7])
+async def test_roles_of_an_unlisted_api_that_make_no_sense_leave_the_source_unread(
+    roles: object,
+) -> None:
+    odd = {"id": build_object_id(1), "appId": build_object_id(1), "appRoles": roles}
+    fault = {
+        "match": "/servicePrincipals[?].*displayName,appRoles",
+        "kind": "wrongBody",
+        "body": {"value": [odd]},
+    }
+    async with connect_sandbox(build_app_scene()) as to:
+        to.sandbox.tenant.set_faults([fault])
+        found = await collect_pages(to.tenant.apps.list_app_permissions())
+        assert found.find_source_failure(APP_PERMISSIONS) is not None
 
 
 async def test_roles_by_their_made_up_ids_have_their_names() -> None:

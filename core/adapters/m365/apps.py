@@ -5,7 +5,7 @@ by one, for their credentials: requests that select keyCredentials are limited t
 (Microsoft Learn: List servicePrincipals).
 """
 
-from collections.abc import AsyncIterator, Collection, Mapping
+from collections.abc import AsyncIterator, Collection, Mapping, Sequence
 from dataclasses import dataclass, replace
 from functools import partial
 from urllib.parse import quote
@@ -17,8 +17,11 @@ from core.adapters.graph.objects import fetch_objects
 from core.adapters.m365.app_credentials import parse_app_credentials
 from core.adapters.m365.app_registrations import fetch_registrations
 from core.adapters.m365.grants import (
+    ASSIGNED_TO_PATH,
+    PAGE_SIZE,
     READ_APPS,
     SCOPE_LIMIT,
+    build_permission_page,
     fetch_delegated_grants,
     fetch_permission_pages,
 )
@@ -39,6 +42,7 @@ from core.errors import TenantError, Unavailable
 from core.microsoft365.assumptions.graph_directory import APP_CREDENTIALS
 from core.microsoft365.permission_weights import MICROSOFT_APIS
 from core.tenant.apps import App, AppPermission, AppRegistration, DelegatedGrant
+from core.tenant.quoting import quote_text
 from core.tenant.readings import Reading
 from core.tenant.sources import APP_PERMISSIONS, APPS
 
@@ -52,6 +56,8 @@ APP_PROPERTIES = (
 )
 # Certificates make the rows of apps long, and a response must stay within its size limit.
 APPS_PAGE_SIZE = 500
+APIS_PAGE_SIZE = 200
+"""Microsoft's own APIs have hundreds of roles each."""
 NAME_LIMIT = 256
 ROLES_LIMIT = 10_000
 REPLY_URL_LIMIT = 256
@@ -225,7 +231,10 @@ class M365AppReader:
             yield page
 
     async def list_app_permissions(self) -> AsyncIterator[Reading[AppPermission]]:
-        """The app role assignments, API by API: a failure of one leaves the others readable."""
+        """The app role assignments, API by API: a failure of one leaves the others readable.
+
+        Microsoft's APIs to mail, files and the directory come first, then whatever else has roles.
+        """
         for app_id, api in (await self.fetch_apis()).items():
             try:
                 if isinstance(api, TenantError):
@@ -240,6 +249,9 @@ class M365AppReader:
                     ),
                     sources=frozenset({APP_PERMISSIONS}),
                 )
+
+        async for page in fetch_other_api_permissions(self.graph):
+            yield page
 
     async def fetch_apis(self) -> dict[str, list[ResponseRow] | TenantError]:
         """Microsoft's APIs by application id, all in one batch."""
@@ -281,3 +293,72 @@ async def fetch_api_permissions(
             yield page
     # An API without a service principal in this tenant is unused here and has granted nothing.
     yield Reading(sources=frozenset({APP_PERMISSIONS}))
+
+
+@dataclass(frozen=True, slots=True)
+class OtherApi:
+    """An API that is none of the known ones, and its roles by id."""
+
+    title: str
+    role_names: Mapping[str, str]
+
+
+async def fetch_other_api_permissions(
+    graph: GraphClient,
+) -> AsyncIterator[Reading[AppPermission]]:
+    """The assignments of the roles of every other API: Microsoft's smaller ones, anybody's.
+
+    Most enterprise apps have no role that an app could hold, so only those are asked that have.
+    """
+    path = f"/servicePrincipals?$select=id,appId,displayName,appRoles&$top={APIS_PAGE_SIZE}"
+    try:
+        async for rows in graph.read_pages(path, READ_APPS):
+            apis = find_other_apis(rows)
+            paths = {
+                one: f"/servicePrincipals/{quote(one, safe='')}{ASSIGNED_TO_PATH}?$top={PAGE_SIZE}"
+                for one in apis
+            }
+            answers: dict[str, list[ResponseRow] | TenantError] = {}
+            await graph.get_collections(paths, READ_APPS, answers.__setitem__)
+            broken_count = 0
+            for api_id, api in apis.items():
+                answer = answers[api_id]
+                if isinstance(answer, TenantError):
+                    failure = build_read_failure(APP_PERMISSIONS, answer)
+                    reason = f"{api.title}: {failure.reason}"
+                    yield Reading(
+                        failures=(replace(failure, reason=reason),),
+                        sources=frozenset({APP_PERMISSIONS}),
+                    )
+                    continue
+                parse = partial(parse_app_permission, names=api.role_names)
+                page = build_permission_page(answer, parse, broken_count)
+                broken_count += len(page.failures)
+                yield page
+    except TenantError as error:
+        yield build_unavailable_reading(APP_PERMISSIONS, error)
+    except ValueError as error:
+        yield build_unavailable_reading(APP_PERMISSIONS, Unavailable(str(error)))
+
+
+def find_other_apis(rows: Sequence[ResponseRow]) -> dict[str, OtherApi]:
+    """The APIs among service principals that have roles for apps, the known ones left out.
+
+    Raises ValueError for roles that cannot be understood.
+    """
+    found: dict[str, OtherApi] = {}
+    for row in rows:
+        api_id, app_id = parse_object_id(row.get("id")), parse_object_id(row.get("appId"))
+        if api_id and app_id not in MICROSOFT_APIS and has_roles_for_apps(row):
+            title = quote_text(parse_text(row.get("displayName")) or app_id, NAME_LIMIT)
+            found[api_id] = OtherApi(title, parse_role_names(row))
+    return found
+
+
+def has_roles_for_apps(row: ResponseRow) -> bool:
+    """True for an API with a role that an app may hold; what a role does not say, it allows."""
+    roles = row.get("appRoles")
+    if not isinstance(roles, list):
+        return bool(roles)
+    allowed = (role.get("allowedMemberTypes") for role in roles if isinstance(role, Mapping))
+    return any(not isinstance(one, list) or "Application" in one or not one for one in allowed)

@@ -1,4 +1,4 @@
-"""Judges by what an app can be signed in to: secrets, certificates, providers, owners. Pure."""
+"""Judges by what an app can be signed in to: secrets, certificates, providers. Pure."""
 
 from collections.abc import Iterator
 from datetime import timedelta
@@ -18,7 +18,7 @@ from core.microsoft365.permission_weights import EXCHANGE_API
 from core.microsoft365.powershell import can_be_quoted, quote_literal
 from core.model.findings import Fact, Finding, Severity
 from core.model.guards import GuardPolicy
-from core.tenant.apps import App, AppCredential, AppOwner, FederatedCredential
+from core.tenant.apps import App, AppCredential, FederatedCredential
 from core.tenant.quoting import quote_text
 from core.tenant.sources import (
     APP_PERMISSIONS,
@@ -129,34 +129,6 @@ def judge_federated_credential(
         "Remove-MgApplicationFederatedIdentityCredential -ApplicationId $_.Id "
         f"-FederatedIdentityCredentialId {quote_literal(credential.id)} }}"
         if can_be_quoted(app.app_id) and can_be_quoted(credential.id)
-        else "",
-    )
-
-
-def judge_owner(app: App, owner: AppOwner, reach: AppReach) -> Iterator[Finding]:
-    """Somebody who may give a powerful app new secrets, without any role."""
-    if reach.by_itself < PermissionRisk.SENSITIVE or app.is_self or not app.enabled:
-        return
-    who = quote_text(owner.name or owner.id, MAX_TEXT_LENGTH)
-    yield Finding(
-        kind="app-owner",
-        object_id=app.id,
-        subject=format_app_name(app),
-        severity=Severity.MEDIUM if owner.is_guest else Severity.LOW,
-        verdict=ConsentVerdict.GRANTED,
-        summary=f"{who} owns {lower_title(app)} and may give it new secrets.",
-        facts=(
-            *list_app_facts(app),
-            *describe_reach(reach),
-            Fact("owner", f"{who}, a guest" if owner.is_guest else who),
-        ),
-        sources=(APP_REGISTRATIONS, *REACH_SOURCES),
-        fingerprint=owner.id,
-        advice="An owner can do whatever the app may do. Leave apps like this to administrators: "
-        f"Get-MgApplicationByAppId -AppId {quote_literal(app.app_id)} | ForEach-Object {{ "
-        "Remove-MgApplicationOwnerByRef -ApplicationId $_.Id "
-        f"-DirectoryObjectId {quote_literal(owner.id)} }}"
-        if can_be_quoted(app.app_id) and can_be_quoted(owner.id)
         else "",
     )
 

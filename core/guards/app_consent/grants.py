@@ -2,6 +2,7 @@
 
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field, replace
+from datetime import datetime
 
 from core.tenant.apps import App, AppPermission, AppRegistration, DelegatedGrant
 from core.tenant.configuration import Configuration
@@ -69,6 +70,8 @@ class ConsentedApp:
     """Which mailboxes it may open; None: it was not read."""
     users_may_register: bool = False
     """Whether every user may register apps in this tenant."""
+    new_owners: Mapping[str, datetime] = field(default_factory=dict)
+    """Who became an owner of the registration lately, by object id, with when that was seen."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -7,7 +7,6 @@ from functools import partial
 from core.guards.app_consent.credentials import (
     judge_app_credential,
     judge_federated_credential,
-    judge_owner,
     judge_registration_credential,
 )
 from core.guards.app_consent.exchange_roles import judge_exchange_role
@@ -19,6 +18,7 @@ from core.guards.app_consent.grants import (
     DelegatedGrantView,
     ExchangeAppRole,
 )
+from core.guards.app_consent.owners import judge_owner
 from core.guards.app_consent.rating import (
     find_misleading_name,
     is_trusted_app,
@@ -99,7 +99,7 @@ def judge_app(item: ConsentedApp, policy: GuardPolicy) -> Iterator[Finding]:
         for federated in item.registration.federated_credentials:
             yield from judge_federated_credential(item.app, federated, reach)
         for owner in item.registration.owners:
-            yield from judge_owner(item.app, owner, reach)
+            yield from judge_owner(item, owner, reach)
     yield from judge_abused_app(item.app, reach)
     yield from judge_microsoft_status(item.app, reach)
     yield from judge_reply_addresses(item.app, reach)
@@ -192,7 +192,7 @@ def judge_app_permission(item: ConsentedApp, given: AppGrant) -> Finding:
     """What an app may do in its own name, to everybody's mailboxes and files."""
     app, role = item.app, given.permission
     weight = weigh_app_role(given)
-    base = rate_role(app, weight)
+    base = rate_role(app, weight, given.api)
     is_hybrid = is_dedicated_hybrid_app(item)
     if is_hybrid:
         base = min(base, Severity.MEDIUM)

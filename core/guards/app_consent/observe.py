@@ -15,12 +15,14 @@ from core.guards.app_consent.grants import (
     AppGrants,
     AppRegistrations,
     AppSurroundings,
+    ConsentedApp,
     ConsentItem,
     ExchangeAppRole,
     build_unlisted_batch,
     join_app_grants,
     list_grant_holders,
 )
+from core.guards.app_consent.owners import mark_new_owners, note_owners
 from core.guards.app_consent.user_consent import may_users_register_apps
 from core.microsoft365.assumptions.exchange_objects import APP_ASSIGNMENTS
 from core.model.guards import ObserveContext
@@ -29,7 +31,7 @@ from core.tenant.configuration import Configuration
 from core.tenant.merging import PresenceTracker, collect_failures
 from core.tenant.port import HasApps, HasConfiguration
 from core.tenant.readings import ReadFailure, Reading
-from core.tenant.sources import APPS
+from core.tenant.sources import APP_REGISTRATIONS, APPS
 
 # Where Exchange prints what a role assignment is limited to.
 SCOPE_PROPERTIES = (
@@ -89,13 +91,24 @@ async def observe(
     async for page in tenant.apps.list_apps():
         listed.add_page(page)
         unseen -= {one for one in unseen if page.scope is not None and one in page.scope}
-        yield join_app_grants(page, holdings, apis, around)
+        yield remember_owners(join_app_grants(page, holdings, apis, around), context)
     rest = frozenset(unseen) if listed.complete else frozenset[str]()
     yield build_unlisted_batch(rest, holdings, apis, around)
     listed.present_ids |= rest
     complete = (*holdings.list_complete_sources(), *around.registrations.list_complete_sources())
     for absent in listed.build_absence_readings((APPS, *complete)):
         yield absent
+
+
+def remember_owners(page: Reading[ConsentedApp], context: ObserveContext) -> Reading[ConsentedApp]:
+    """A page of apps with the owners that are new; where they were not read, none is."""
+    now, failed = context.policy.now, {one.object_id for one in page.failures}
+    if APP_REGISTRATIONS not in page.sources:
+        return page
+    noted = note_owners(
+        [one for one in page.items if one.app.id not in failed], context.known_traits, now
+    )
+    return replace(page, items=mark_new_owners(page.items, noted, now), known_traits=noted)
 
 
 async def read_registrations(tenant: HasApps) -> AppRegistrations:

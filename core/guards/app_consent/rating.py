@@ -11,14 +11,11 @@ from core.microsoft365.permission_weights import (
     PermissionWeight,
     find_role_name,
     weigh_permission,
+    weigh_unnamed_role,
 )
 from core.microsoft365.reply_addresses import list_unsafe_reply_hosts
 from core.model.findings import Severity
 from core.tenant.apps import App
-
-UNKNOWN_ROLE = PermissionWeight(
-    PermissionRisk.SENSITIVE, "what nobody can tell: the API does not name it", is_published=False
-)
 
 
 @dataclass(frozen=True, slots=True)
@@ -66,7 +63,9 @@ def name_app_role(given: AppGrant) -> str:
 def weigh_app_role(given: AppGrant) -> PermissionWeight:
     """What an app role is worth. One without a name may be anything."""
     name = name_app_role(given)
-    return weigh_permission(name, PermissionKind.ROLE, given.api) if name else UNKNOWN_ROLE
+    if not name:
+        return weigh_unnamed_role(given.api)
+    return weigh_permission(name, PermissionKind.ROLE, given.api)
 
 
 def is_trusted_app(app: App) -> bool:
@@ -117,8 +116,13 @@ def rate_scope(
     return max(usual, rate_unpublished(weight))
 
 
-def rate_role(app: App, weight: PermissionWeight) -> Severity:
-    """How grave an app role is before it is known who made the app."""
+def rate_role(app: App, weight: PermissionWeight, api: App) -> Severity:
+    """How grave an app role is before it is known who made the app.
+
+    What one app registered here may do at another one is between the two.
+    """
+    if app.is_home_tenant and api.is_home_tenant:
+        return Severity.INFO
     usual = {
         PermissionRisk.TENANT_WIDE: Severity.CRITICAL,
         PermissionRisk.SENSITIVE: Severity.HIGH,

@@ -45,7 +45,7 @@ def add_apps(fake: FakeTenantState, wire: Wire) -> None:
         for api in rows
         for role in wired.list_api_roles(wire, api)
     }
-    apis = {row["id"] for row in rows if row.get("appId") in wired.APIS}
+    apis = {row["id"] for row in rows}
     assigned = (parse_app_permission(row, names) for row in wired.collect_app_assignments(wire))
     fake.app_role_assignments = [one for one in assigned if one and one.resource_id in apis]
 

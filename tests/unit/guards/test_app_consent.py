@@ -120,6 +120,33 @@ def test_an_ordinary_scope_of_an_unverified_app_is_told_and_no_more() -> None:
     assert only(given(UNVERIFIED_APP, "User.Read.All")).severity is Severity.MEDIUM
 
 
+OTHERS_API = App("o1", "a-o1", "Orders API", "0e15e000-0000-4000-8000-000000000009")
+NEW_API = App("n1", "a-n1", "A new API of Microsoft's", MICROSOFT_SERVICES_TENANT)
+
+
+@pytest.mark.parametrize(
+    ("app", "api", "role", "severity"),
+    [
+        (HOME_APP, OWN_API, "Orders.ReadWrite.All", Severity.INFO),
+        (HOME_APP, OTHERS_API, "Orders.Read", Severity.LOW),
+        (HOME_APP, OTHERS_API, "Orders.ReadWrite.All", Severity.MEDIUM),
+        (VERIFIED_APP, OWN_API, "Orders.Read", Severity.MEDIUM),
+        (UNVERIFIED_APP, OWN_API, "Orders.ReadWrite.All", Severity.MEDIUM),
+        (HOME_APP, NEW_API, "Novelty.Read", Severity.LOW),
+        (HOME_APP, NEW_API, "Novelty.ReadWrite.All", Severity.MEDIUM),
+        (HOME_APP, NEW_API, "full_access_as_robot", Severity.HIGH),
+        (UNVERIFIED_APP, NEW_API, "Mail.ReadWrite", Severity.CRITICAL),
+        (HOME_APP, NEW_API, "", Severity.HIGH),
+    ],
+)
+def test_a_role_at_an_api_that_no_list_has_is_told_by_whose_both_are(
+    app: App, api: App, role: str, severity: Severity
+) -> None:
+    finding = only(given(app, role, api))
+    assert finding.severity is severity
+    assert (finding.verdict is ConsentVerdict.KEEP) == (severity is Severity.INFO)
+
+
 @pytest.mark.parametrize("app", [VERIFIED_APP, UNVERIFIED_APP, HOME_APP, UNTOLD])
 @pytest.mark.parametrize(
     "role", ["RoleManagement.ReadWrite.Directory", "full_access_as_app", "Exchange.ManageAsApp"]

@@ -16,6 +16,7 @@ from core.microsoft365.permission_weights import (
     read_published_permissions,
     weigh_microsoft_permission,
     weigh_permission,
+    weigh_unnamed_role,
 )
 from core.tenant.apps import App
 from tests.support.guard_tenants import GRAPH
@@ -23,6 +24,8 @@ from tools.permission_weights import format_weights, main
 
 ROLE, SCOPE = PermissionKind.ROLE, PermissionKind.SCOPE
 OWN_API = App("api", "a1", "Payroll API", is_home_tenant=True)
+OTHERS_API = App("o1", "o1", "Orders API", "0e15e000-0000-4000-8000-000000000009")
+NEW_API = App("n1", "n1", "A new API", "f8cdef31-a31e-4b4a-93e4-5f571e91255a")
 AAD_GRAPH, DEFENDER = (
     "00000002-0000-0000-c000-000000000000",
     "fc780465-2017-40d4-a0c5-307022471b92",
@@ -210,6 +213,27 @@ def test_anybodys_own_api_may_have_a_scope_that_is_called_like_one_of_microsofts
     assert weigh_permission("Mail.Read", SCOPE, OWN_API).risk is PermissionRisk.ORDINARY
     assert weigh_permission("openid", SCOPE, OWN_API).risk is PermissionRisk.ORDINARY
     assert weigh_permission("Mail.Read", SCOPE, GRAPH).risk is PermissionRisk.SENSITIVE
+
+
+@pytest.mark.parametrize(
+    ("api", "name", "worth"),
+    [
+        (OTHERS_API, "Orders.ReadWrite.All", PermissionRisk.BROAD),
+        (OTHERS_API, "full_access", PermissionRisk.BROAD),
+        (OTHERS_API, "Orders.Read", PermissionRisk.ORDINARY),
+        (OTHERS_API, "", PermissionRisk.BROAD),
+        (OWN_API, "Orders.ReadWrite.All", PermissionRisk.ORDINARY),
+        (OWN_API, "", PermissionRisk.ORDINARY),
+        (NEW_API, "Novelty.ReadWrite.All", PermissionRisk.BROAD),
+        (NEW_API, "Mail.ReadWrite", PermissionRisk.SENSITIVE),
+        (NEW_API, "", PermissionRisk.SENSITIVE),
+    ],
+)
+def test_a_role_of_an_api_that_no_list_has_is_weighed_by_whose_it_is(
+    api: App, name: str, worth: PermissionRisk
+) -> None:
+    weight = weigh_permission(name, ROLE, api) if name else weigh_unnamed_role(api)
+    assert weight.risk is worth
 
 
 def test_a_role_is_named_by_its_published_id() -> None:
