@@ -253,7 +253,8 @@ class Exchange:
         token = request.query.get("$skiptoken")
         if token is None:
             contested.refuse_contested(self.tenant, command, CLIENT_ID)
-            result = self.run_command(contested.replace_identity(self.tenant, command))
+            taken = contested.replace_filter(self.tenant, command)
+            result = self.run_command(contested.replace_identity(self.tenant, taken))
             if contested.list_no_filtered_users(self.tenant, command):
                 result = replace(result, rows=())
             names = [name for name in request.query.get("$select", "").split(",") if name]

@@ -32,9 +32,11 @@ UNPRINTED: Mapping[str, frozenset[str]] = {"get-recipient": frozenset({"LegacyEx
 # What each filter looks like that a tenant may refuse.
 REFUSED_FILTERS: Mapping[str, str] = {
     "exchange-slice-filters": r"WhenCreated|Name -like",
+    "exchange-name-order": r"Name -g[te]",
     "exchange-forward-filter": r"Forwarding\w*Address -ne|GrantSendOnBehalfTo -ne",
     "exchange-powershell-filter": r"RemotePowerShellEnabled",
 }
+NAME_ORDER = re.compile(r"Name -ge '(?:[^']|'')*'", re.IGNORECASE)
 # The cmdlets that are asked about one object after another where they cannot be listed.
 ONE_BY_ONE = frozenset({"get-recipientpermission", "get-mailboxauditbypassassociation"})
 TRANSIENT_TYPES = (
@@ -100,6 +102,15 @@ def check_answer(tenant: SimulatedTenant, command: Command, selected: Sequence[s
             "The archive entry was compressed using an unsupported compression method.",
             "System.IO.InvalidDataException",
         )
+
+
+def replace_filter(tenant: SimulatedTenant, command: Command) -> Command:
+    """The command as a cmdlet takes it that does not compare names: any comes after any other."""
+    text = command.get_parameter("Filter")
+    if text is None or not tenant.reality.plays("exchange-name-order", "ignored"):
+        return command
+    taken = NAME_ORDER.sub("Name -like '*'", str(text))
+    return Command(command.name, {**command.parameters, "Filter": taken})
 
 
 def replace_identity(tenant: SimulatedTenant, command: Command) -> Command:

@@ -213,6 +213,16 @@ EXCHANGE_FACTS: tuple[ContestedFact, ...] = (
         sides={"taken": "They can.", "refused": "Such a filter is refused."},
     ),
     ContestedFact(
+        id="exchange-name-order",
+        about="whether listings can be filtered by what comes after a name",
+        sides={
+            "compared": "They can.",
+            "refused": "Such a filter is refused.",
+            "ignored": "It is taken and meets everyone.",
+        },
+        worst="refused",
+    ),
+    ContestedFact(
         id="exchange-forward-filter",
         about="whether mailboxes can be filtered by their forwards",
         sides={"taken": "They can.", "refused": "Such a filter is refused."},

@@ -215,6 +215,8 @@ TURNED_ROUND = (
     ("exchange-empty-403", "message", FAILS),
     ("exchange-entity-endpoints", "refused", FAILS),
     ("exchange-slice-filters", "refused", FAILS),
+    ("exchange-name-order", "refused", FAILS),
+    ("exchange-name-order", "ignored", FAILS),
     ("exchange-forward-filter", "refused", FAILS),
     ("exchange-each-identity", "ignored", FAILS),
     ("exchange-audit-enabled", "always-true", FAILS),

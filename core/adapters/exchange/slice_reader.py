@@ -1,13 +1,13 @@
 """Reads a listing in slices: some at once, and passed on in order.
 
 A slice whose answer was cut is divided. The rows that the answer did hold show when the objects
-were created, and the first part shows how many there are for each of those rows; so the rest is
-divided at once into parts that each fit into one answer.
+were created, or how they are named where that says nothing; the first part shows how many there are
+for each of those rows. So the rest is divided at once into parts that each fit into one answer.
 """
 
 import asyncio
 from collections import deque
-from collections.abc import AsyncGenerator, Iterable
+from collections.abc import AsyncGenerator, Iterable, Sequence
 from dataclasses import dataclass, field, replace
 from datetime import datetime
 from itertools import islice
@@ -20,17 +20,23 @@ from core.adapters.exchange.slices import (
     FILLED_SHARE,
     MIN_SAMPLE,
     USUAL_PARTS,
+    Cut,
     Slice,
     SlicePlace,
-    choose_times,
+    choose_cuts,
+    comes_before,
+    cut_slice,
     list_dates,
     list_names,
     split_kinds,
 )
 from core.adapters.parsing import ResponseRow
+from core.microsoft365.assumptions.exchange_api import NAME_ORDER
 
-RELIES_ON = ("exchange-slice-filters",)
+RELIES_ON = ("exchange-slice-filters", NAME_ORDER)
 MAX_SLICES = 20_000
+# Whoever asks this often without seeing a row is not getting anywhere.
+MAX_VAIN_REQUESTS = 120
 # How many answers are asked for at once; the service's own limit may let fewer through.
 SLICES_AT_ONCE = 4
 # How often samples decide where to cut; then dates are cut evenly, whatever samples show.
@@ -56,7 +62,7 @@ class CutSlice:
     found: int = 0
     """How many rows the complete slices below it showed."""
     asked: int = 0
-    """How many rows of the sample lie in the parts that were asked for first."""
+    """How many rows of the sample lie in the part that was asked for first."""
 
 
 @dataclass(slots=True, eq=False)
@@ -77,8 +83,8 @@ class Rest:
 
     step: Step
     cut: CutSlice
-    dates: list[datetime]
-    """The dates of the sample that lie in it."""
+    keys: Sequence[Cut]
+    """The dates or names of the sample that lie in it."""
 
 
 @dataclass(slots=True, eq=False)
@@ -97,6 +103,10 @@ class SliceReader:
     kinds: tuple[str, ...]
     now: datetime
     requests: int = 0
+    vain_requests: int = 0
+    """How many answers in a row brought no row."""
+    sorts_names: bool = True
+    """Whether Exchange compares names by their order, and not only by how they start."""
     ahead: deque[Step | Rest | End] = field(default_factory=deque)
     """What is still to be done, in order."""
 
@@ -106,6 +116,8 @@ class SliceReader:
         Raises WayFailed or TenantError.
         """
         self.now = self.now.replace(microsecond=0)
+        way = await self.exchange.chosen_ways.find(NAME_ORDER)
+        self.sorts_names = way == NAME_ORDER.default_way
         kinds = () if "RecipientTypeDetails" in self.command.parameters else self.kinds
         # After the last type stands the place of a listing of which everything was read.
         if after and after.kind > len(kinds) + 1:
@@ -189,54 +201,82 @@ class SliceReader:
     async def take_step(self, step: Step) -> SliceBlock | None:
         """The rows of a slice that one answer holds; any other is divided."""
         rows, complete, count = await (step.task or self.read_slice(step.part))
+        self.vain_requests = 0 if complete and rows else self.vain_requests + 1
+        if self.vain_requests > MAX_VAIN_REQUESTS:
+            raise WayFailed("the slices do not become smaller")
         if not complete:
             self.ahead.extendleft(reversed(self.divide(step, rows, count)))
             return None
         if step.parent:
             step.parent.found += len(rows)
-        return (self.drop_further(rows), step.place.advance(step.part).format()) if rows else None
+        if not rows:
+            return None
+        place = step.place.advance(step.part)
+        return self.drop_further(rows), place.format() if place else ""
 
     # Dividing ---------------------------------------------------------------------------------
 
     def divide(self, step: Step, rows: list[ResponseRow], count: int) -> list[Step | Rest | End]:
         """The parts of a slice whose answer was cut, in order."""
         cut = CutSlice(self.drop_further(rows), step.parent)
-        parts, depth = list[Slice](), step.depth
-        if not step.part.is_by_name:
-            if depth < MAX_CUTS_BY_SAMPLE:
-                dates = list_dates(rows)
-                depth += 1
-                size = choose_sample_size(len(dates), count, len(rows))
-                if times := choose_times(step.part, dates, size, self.now):
-                    if count:
-                        parts = step.part.cut_at(times)
-                    else:
-                        return self.divide_by_sample(step, cut, dates, times[0])
-            if not parts and (step.depth >= MAX_CUTS_BY_SAMPLE or not rows):
-                parts = step.part.cut_evenly(self.now)
-        parts = parts or step.part.cut_names(list_names(rows)) or step.part.cut_evenly(self.now)
+        dates = list_dates(rows)
+        if step.part.is_by_name or (dates and dates[0] == dates[-1]):
+            return self.divide_by_name(step, cut, list_names(rows), count)
+        if dates and step.depth < MAX_CUTS_BY_SAMPLE:
+            further = replace(step, depth=step.depth + 1)
+            if parts := self.divide_by_sample(further, cut, dates, count):
+                return parts
+        names = list_names(rows)
+        spans = [] if names and self.sorts_names else step.part.cut_evenly(self.now)
+        if spans:
+            return self.list_parts(step, cut, spans)
+        return self.divide_by_name(step, cut, names, count)
+
+    def divide_by_name(
+        self, step: Step, cut: CutSlice, names: list[str], count: int
+    ) -> list[Step | Rest | End]:
+        """The parts of a slice by the names of objects in it. Raises WayFailed for none."""
+        if self.sorts_names:
+            parts = self.divide_by_sample(step, cut, names, count)
+        else:
+            parts = self.list_parts(step, cut, step.part.cut_by_start(names))
         if not parts:
             raise WayFailed("a slice that nothing narrows is still cut")
-        return [*(Step(part, step.place, cut, depth) for part in parts), End(cut)]
+        return parts
 
     def divide_by_sample(
-        self, step: Step, cut: CutSlice, dates: list[datetime], first_end: datetime
+        self, step: Step, cut: CutSlice, keys: Sequence[Cut], count: int
     ) -> list[Step | Rest | End]:
-        """The first part of a slice, and the rest that waits for how much the first holds."""
-        first, rest = step.part.cut_at([first_end])
-        later = [at for at in dates if at >= first_end]
-        cut.asked = len(dates) - len(later)
-        further = Step(rest, step.place, cut, step.depth + 1)
+        """The parts of a slice, as many as `count` says, or the first one and the rest, which waits
+        for how much the first holds; none where the sample does not say where to cut.
+        """
+        size = choose_sample_size(len(keys), count, len(cut.rows))
+        cuts = choose_cuts(step.part, keys, size, self.now)
+        if not cuts:
+            return []
+        if count:
+            return self.list_parts(step, cut, cut_slice(step.part, cuts))
+        first, rest = cut_slice(step.part, cuts[:1])
+        later = [key for key in keys if not comes_before(key, cuts[0])]
+        cut.asked = len(keys) - len(later)
+        further = replace(step, part=rest, parent=cut, task=None)
         return [replace(further, part=first), Rest(further, cut, later), End(cut)]
+
+    def list_parts(
+        self, step: Step, cut: CutSlice, parts: Sequence[Slice]
+    ) -> list[Step | Rest | End]:
+        """Some parts of a slice to ask for; nothing for none."""
+        steps = (replace(step, part=part, parent=cut, task=None) for part in parts)
+        return [*steps, End(cut)] if parts else []
 
     def divide_rest(self, rest: Rest) -> list[Step | Rest | End]:
         """Parts that each fit into one answer, if the rest holds as much as the first part."""
         cut, step = rest.cut, rest.step
-        rows_per_date = cut.found / max(1, cut.asked)
+        rows_per_key = cut.found / max(1, cut.asked)
         page = len(cut.rows)
-        size = int(FILLED_SHARE * page / rows_per_date) if rows_per_date else len(rest.dates)
-        times = choose_times(step.part, rest.dates, max(MIN_SAMPLE, size), self.now)
-        return [replace(step, part=part) for part in step.part.cut_at(times)]
+        size = int(FILLED_SHARE * page / rows_per_key) if rows_per_key else len(rest.keys)
+        cuts = choose_cuts(step.part, rest.keys, max(MIN_SAMPLE, size), self.now)
+        return [replace(step, part=part) for part in cut_slice(step.part, cuts)]
 
     def check_found(self, cut: CutSlice) -> None:
         """Raise WayFailed for parts that lack objects of the whole."""

@@ -1,11 +1,11 @@
 """The slices of a listing: each is one complete answer to a filter, all together are everything.
 
-    by recipient type ─► by creation date ─► by the beginning of the name
+    by recipient type ─► by creation date ─► by name
 
 Every cut leaves a condition and its negation, so that an object without a date, of an unknown type
-or with a name in any script is in exactly one slice, whatever Exchange makes of the condition. The
-rows that a cut answer did hold only say where to cut; an answer that shows the oldest alone makes
-more slices and never a wrong one.
+or with a name in any script is in some slice, whatever Exchange makes of the condition and however
+it sorts. The rows that a cut answer did hold only say where to cut; an answer that shows the oldest
+alone makes more slices and never a wrong one.
 """
 
 import re
@@ -14,7 +14,6 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, replace
 from datetime import UTC, datetime, timedelta
 from itertools import pairwise
-from string import ascii_lowercase, digits
 
 from core.adapters.parsing import ResponseRow, parse_text, parse_timestamp
 
@@ -23,26 +22,28 @@ FIRST_YEAR = datetime(1996, 1, 1, tzinfo=UTC)
 UNDATED = FIRST_YEAR - timedelta(days=1)
 SHORTEST_SPAN = timedelta(hours=1)
 SECOND = timedelta(seconds=1)
-# Letters and digits, and what stands between the parts of a name: "user-0001", "Smith, Ann".
-ALPHABET = (*ascii_lowercase, *digits, *"-. _,+()&@#")
-MAX_PREFIX = 24
+# Exchange allows names of 64 characters (Microsoft Learn: New-Mailbox, -Name).
+MAX_NAME = 64
 PLACE_PREFIX = "slices:"
 PLACE = re.compile(
     rf"{PLACE_PREFIX}(\d{{8}}T\d{{6}}Z)\.(\d{{1,2}})"
-    r"\.(\d{8}T\d{6}Z|)\.(\d{8}T\d{6}Z|)\.((?:[0-9a-f]{2}){0,25})",
+    rf"\.(\d{{8}}T\d{{6}}Z|)\.(\d{{8}}T\d{{6}}Z|)\.((?:[0-9a-f]{{2}}){{0,{4 * MAX_NAME}}})",
     re.ASCII,
 )
 COMPACT_TIME = "%Y%m%dT%H%M%SZ"
 # Into how many slices one is cut as long as nobody knows how much it holds.
 USUAL_PARTS = 8
-# The same for the names: a slice is to hold no more than this share of those that were seen.
-NAME_PARTS = 8
-# Names that begin alike, such as "user-0001", are cut behind what they have in common.
-COMMON_SHARE = 0.9
 # How much of an answer a slice is to fill: what was seen is only a sample.
 FILLED_SHARE = 0.6
 # Fewer rows of a sample say too little of how many there are.
 MIN_SAMPLE = 4
+# A longer filter might be refused.
+MAX_CONDITION = 2_000
+WILDCARDS = frozenset("*?[]")
+CONTROLS = re.compile(r"[\x00-\x1f\x7f-\x9f]")
+
+type Cut = datetime | str
+"""Where a slice is cut: a date of creation, or a name."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -55,12 +56,14 @@ class Slice:
     """Created at this time or later; None for any time."""
     high: datetime | None = None
     """Not created at this time or later; None for any time."""
-    prefix: str = ""
-    """How the name begins; empty for any."""
-    next_characters: tuple[str, ...] = ()
-    """The characters one of which follows the prefix; empty for any."""
-    excluded_characters: tuple[str, ...] = ()
-    """The characters none of which follows the prefix."""
+    first_name: str = ""
+    """The name is this one or comes after it, as Exchange sorts; empty for any."""
+    end_name: str = ""
+    """The name is not this one and does not come after it; empty for any."""
+    starts: tuple[str, ...] = ()
+    """The name starts in one of these ways; empty for any."""
+    other_starts: tuple[str, ...] = ()
+    """The name starts in none of these ways."""
 
     def build_filter(self, base: str = "") -> str:
         """The conditions as an OPATH filter, with those of the command; empty for none."""
@@ -69,29 +72,33 @@ class Slice:
             parts.append(f"WhenCreated -ge '{format_time(self.low)}'")
         if self.high:
             parts.append(f"-not (WhenCreated -ge '{format_time(self.high)}')")
-        if self.prefix:
-            parts.append(f"Name -like '{self.prefix}*'")
-        if self.next_characters:
-            parts.append(self.build_name_condition(self.next_characters))
-        if self.excluded_characters:
-            parts.append(f"-not ({self.build_name_condition(self.excluded_characters)})")
+        if self.first_name:
+            parts.append(f"Name -ge '{quote_name(self.first_name)}'")
+        if self.end_name:
+            parts.append(f"-not (Name -ge '{quote_name(self.end_name)}')")
+        if self.starts:
+            parts.append(build_start_condition(self.starts))
+        if self.other_starts:
+            parts.append(f"-not ({build_start_condition(self.other_starts)})")
         return " -and ".join(f"({part})" for part in parts if part)
-
-    def build_name_condition(self, characters: tuple[str, ...]) -> str:
-        return " -or ".join(f"Name -like '{self.prefix}{one}*'" for one in characters)
 
     @property
     def is_by_name(self) -> bool:
-        return bool(self.prefix or self.next_characters or self.excluded_characters)
+        return bool(self.first_name or self.end_name or self.starts or self.other_starts)
 
     def get_span(self, now: datetime) -> tuple[datetime, datetime]:
         """The dates of creation that the slice may hold; the end may stand before the start."""
         return self.low or FIRST_YEAR, self.high or now + timedelta(days=1)
 
-    def cut_at(self, times: Sequence[datetime]) -> list["Slice"]:
+    def cut_at_times(self, times: Sequence[datetime]) -> list["Slice"]:
         """The slices between some times, earliest first. `times` ascend and lie in the span."""
         bounds = (self.low, *times, self.high)
         return [replace(self, low=low, high=high) for low, high in pairwise(bounds)]
+
+    def cut_at_names(self, names: Sequence[str]) -> list["Slice"]:
+        """The slices between some names of objects in it, in their order."""
+        bounds = (self.first_name, *names, self.end_name)
+        return [replace(self, first_name=low, end_name=high) for low, high in pairwise(bounds)]
 
     def cut_evenly(self, now: datetime) -> list["Slice"]:
         """Slices of equal spans; none where the span is short already."""
@@ -101,50 +108,55 @@ class Slice:
         parts = min(USUAL_PARTS, (high - low) // (SHORTEST_SPAN / 2))
         step = (high - low) / parts
         times = [(low + number * step).replace(microsecond=0) for number in range(1, parts)]
-        return self.cut_at(times)
+        return self.cut_at_times(times)
 
-    def cut_names(self, names: Sequence[str]) -> list["Slice"]:
-        """Slices by the next character of the name, so that each has few of the names that were
-        seen; none where nothing narrows the slice any more.
+    def cut_by_start(self, names: Sequence[str]) -> list["Slice"]:
+        """Slices by how the names that were seen go on after what they have in common, and one for
+        all others; none where that narrows the slice no further.
         """
-        part, characters, rest = self, self.next_characters, list["Slice"]()
-        if self.excluded_characters:
+        common = get_common_start(names)
+        # Behind what others have in common with them, so that the others stay few.
+        shared = [len(get_common_start((common, other))) for other in self.other_starts]
+        own = len(get_common_start(self.starts))
+        length = 1 + max(own, max(shared, default=len(common)))
+        starts = (name[:length] for name in names if len(name) >= length)
+        seen = Counter(one for one in starts if not set(one) & WILDCARDS)
+        rest = replace(self, other_starts=(*self.other_starts, *sorted(seen)))
+        if not seen or len(rest.build_filter()) > MAX_CONDITION:
             return []
-        if len(characters) < 2:
-            prefix = self.prefix + "".join(characters)
-            if len(prefix) > MAX_PREFIX:
-                return []
-            part = replace(self, prefix=prefix, next_characters=())
-            characters = ALPHABET
-            rest = [replace(part, excluded_characters=ALPHABET)]
-        at = len(part.prefix)
-        seen = Counter(name[at : at + 1] for name in names)
-        groups = list(group_characters(characters, seen))
-        if len(groups) == 1 and not rest:
-            half = len(characters) // 2
-            groups = [characters[:half], characters[half:]]
-        parts = [replace(part, next_characters=group) for group in groups]
-        return [further for one in parts for further in one.cut_common(names, seen)] + rest
-
-    def cut_common(self, names: Sequence[str], seen: Counter[str]) -> list["Slice"]:
-        """The parts of a slice that holds nearly all that were seen, and is cut as they were."""
-        share = COMMON_SHARE * sum(seen.values())
-        if len(self.next_characters) > 1 or seen[self.next_characters[0]] <= share:
-            return [self]
-        return self.cut_names(names) or [self]
+        return [*(replace(self, starts=group) for group in group_starts(seen)), rest]
 
 
-def group_characters(characters: tuple[str, ...], seen: Counter[str]) -> Iterator[tuple[str, ...]]:
-    """Neighbours together, as long as few of the names that were seen go on with one of them."""
-    most = sum(seen[one] for one in characters) / NAME_PARTS
-    group, weight = list[str](), 0
-    for one in characters:
-        if group and most and (weight >= most or weight + seen[one] > most):
-            yield tuple(group)
-            group, weight = [], 0
-        group.append(one)
-        weight += seen[one]
-    yield tuple(group)
+def get_common_start(names: Sequence[str]) -> str:
+    """What all these names start with; empty for none."""
+    if not names:
+        return ""
+    first, last = min(names), max(names)
+    differs = (at for at, one in enumerate(first) if one != last[at])
+    return first[: next(differs, len(first))]
+
+
+def group_starts(seen: Counter[str]) -> list[tuple[str, ...]]:
+    """Neighbours together, as long as only some of the names that were seen start so."""
+    most = seen.total() / USUAL_PARTS
+    groups, weight = list[tuple[str, ...]](), 0
+    for start, count in sorted(seen.items()):
+        if groups and weight + count <= most:
+            groups[-1] += (start,)
+            weight += count
+        else:
+            groups.append((start,))
+            weight = count
+    return groups
+
+
+def build_start_condition(starts: Sequence[str]) -> str:
+    return " -or ".join(f"Name -like '{quote_name(one)}*'" for one in starts)
+
+
+def quote_name(name: str) -> str:
+    """A name between the single quotes of a filter."""
+    return name.replace("'", "''")
 
 
 def format_time(at: datetime) -> str:
@@ -173,8 +185,42 @@ def read_date(row: ResponseRow) -> datetime:
 
 
 def list_names(rows: Sequence[ResponseRow]) -> list[str]:
-    """The names of a sample, in lower case as Exchange compares them."""
-    return [parse_text(row.get("Name"), 256).lower() for row in rows]
+    """The names of a sample that a filter can name, in lower case, in order.
+
+    Exchange compares them without regard to case, and sorts as it likes: what comes between two
+    of these names is for Exchange to say.
+    """
+    names = (parse_text(row.get("Name"), 4 * MAX_NAME).lower() for row in rows)
+    return sorted(name for name in names if is_speakable(name))
+
+
+def is_speakable(name: str) -> bool:
+    """Whether a name may stand in a filter."""
+    return 0 < len(name) <= MAX_NAME and not CONTROLS.search(name)
+
+
+def choose_cuts(part: Slice, keys: Sequence[Cut], size: int, now: datetime) -> Sequence[Cut]:
+    """Where to cut a slice so that each part holds `size` of the dates or names of a sample."""
+    if dates := [key for key in keys if isinstance(key, datetime)]:
+        return choose_times(part, dates, size, now)
+    return choose_names(part, [key for key in keys if isinstance(key, str)], size)
+
+
+def cut_slice(part: Slice, cuts: Sequence[Cut]) -> list[Slice]:
+    """The parts of a slice between some dates, or between some names; itself for no cuts."""
+    if names := [cut for cut in cuts if isinstance(cut, str)]:
+        return part.cut_at_names(names)
+    return part.cut_at_times([cut for cut in cuts if isinstance(cut, datetime)])
+
+
+def comes_before(key: Cut, cut: Cut) -> bool:
+    """Whether an object with this date or name lies before a cut."""
+    match key, cut:
+        case datetime(), datetime():
+            return key < cut
+        case str(), str():
+            return key < cut
+    return False
 
 
 def choose_times(
@@ -199,6 +245,16 @@ def choose_times(
     return times
 
 
+def choose_names(part: Slice, names: Sequence[str], size: int) -> list[str]:
+    """The names that cut a slice so that each part holds `size` of those of a sample."""
+    chosen, last = list[str](), names[0] if names else ""
+    for name in names[size::size]:
+        if name not in (last, part.first_name, part.end_name):
+            chosen.append(name)
+            last = name
+    return chosen
+
+
 @dataclass(frozen=True, slots=True)
 class SlicePlace:
     """How far a listing in slices has come: everything before it was read."""
@@ -212,7 +268,7 @@ class SlicePlace:
     high: datetime | None = None
     """The end of the span that is read by names; None for no end."""
     name: str = ""
-    """Of that span, the names that begin so or stand before were read; empty for none."""
+    """Of that span, the names that come before this one were read; empty for none."""
 
     def format(self) -> str:
         """The place as a text to go on from in a later run."""
@@ -226,36 +282,35 @@ class SlicePlace:
         found = PLACE.fullmatch(text)
         if found is None:
             return None
-        name = bytes.fromhex(found[5]).decode("latin-1")
-        if not set(name) <= set(ALPHABET):
-            return None
         try:
+            name = bytes.fromhex(found[5]).decode()
             now, low, high = (
                 datetime.strptime(at, COMPACT_TIME).replace(tzinfo=UTC) if at else None
                 for at in (found[1], found[3], found[4])
             )
         except ValueError:
             return None
-        return cls(now, int(found[2]), low, high, name) if now else None
+        if now is None or (name and not is_speakable(name)):
+            return None
+        return cls(now, int(found[2]), low, high, name)
 
-    def advance(self, part: Slice) -> "SlicePlace":
-        """The place after a slice of which everything was read."""
-        name = part.prefix + (part.next_characters[-1] if part.next_characters else "")
-        if part.is_by_name and name:
-            return replace(self, low=part.low, high=part.high, name=name)
+    def advance(self, part: Slice) -> "SlicePlace | None":
+        """The place after a slice of which everything was read; None inside of names by start,
+        which have no order to go on in.
+        """
+        if part.starts or part.other_starts:
+            return None
+        if part.end_name:
+            return replace(self, low=part.low, high=part.high, name=part.end_name)
         if part.high:
             return replace(self, low=part.high, high=None, name="")
         return SlicePlace(self.now, self.kind + 1)
 
     def list_left(self, kind: Slice) -> Iterator[Slice]:
         """What is left of a recipient type after the place, in the order of reading."""
-        span = replace(kind, low=self.low, high=self.high)
-        for end in range(len(self.name), 0, -1):
-            begun = replace(span, prefix=self.name[: end - 1])
-            if further := ALPHABET[ALPHABET.index(self.name[end - 1]) + 1 :]:
-                yield replace(begun, next_characters=further)
-            yield replace(begun, excluded_characters=ALPHABET)
         if not self.name:
             yield replace(kind, low=self.low)
-        elif self.high:
+            return
+        yield replace(kind, low=self.low, high=self.high, first_name=self.name)
+        if self.high:
             yield replace(kind, low=self.high)

@@ -93,6 +93,22 @@ SLICE_FILTERS = Assumption(
     otherwise="A listing whose continuation is refused stays unread, by name, beyond one answer.",
     probe="exchange-slices",
 )
+NAME_ORDER = Assumption(
+    id="exchange-name-order",
+    assumed="Get-Mailbox, Get-CASMailbox and Get-User compare names by their order (-ge), whatever "
+    "order that is.",
+    standing=Standing.UNSEEN,
+    source="office-docs-powershell, filter properties (Name) and recipient filters (-ge); an app's "
+    "public code cuts Get-MailContact so by DisplayName over REST",
+    dated="2026-08",
+    otherwise="Objects that no date tells apart are cut by how their names start: it takes longer, "
+    "and a run that ends there begins that span anew.",
+    ways={
+        "order": "names are cut at the names of objects that were seen",
+        "start": "names are cut by how those start that were seen",
+    },
+    probe="exchange-slices",
+)
 EACH_IDENTITY = Assumption(
     id="exchange-each-identity",
     assumed="Get-RecipientPermission and Get-MailboxAuditBypassAssociation take the Guid of a "
@@ -245,6 +261,7 @@ ASSUMPTIONS = (
     ONE_ANSWER,
     ENTITY_ENDPOINTS,
     SLICE_FILTERS,
+    NAME_ORDER,
     EACH_IDENTITY,
     REGIONAL_HOSTS,
     BATCH_ROUTING,

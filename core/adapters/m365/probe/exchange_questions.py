@@ -6,6 +6,7 @@ from uuid import uuid4
 
 from core.adapters.exchange.batch import BatchProgress
 from core.adapters.exchange.command import Command
+from core.adapters.exchange.slices import list_names, quote_name
 from core.adapters.m365.delegation import IGNORED_RIGHTS, MAILBOX_RIGHTS
 from core.adapters.m365.probe.session import (
     ProbeSession,
@@ -29,7 +30,7 @@ from core.adapters.parsing import (
     parse_value_list,
 )
 from core.errors import Forbidden, NotFound, Rejected, TenantError
-from core.microsoft365.assumptions.exchange_api import BATCH_ROUTING
+from core.microsoft365.assumptions.exchange_api import BATCH_ROUTING, NAME_ORDER
 from core.microsoft365.exchange_listings import CMDLETS_WITH_MORE_WAYS, ListingWay
 from core.tenant.probing import ProbeAnswer
 
@@ -46,6 +47,7 @@ SLICED: Mapping[str, tuple[str, ...]] = {
     if ListingWay.SLICES in listing.ways
 }
 ONE_BY_ONE = "single"
+BY_START = "start"
 
 type Answers = tuple[ProbeAnswer, ...]
 
@@ -105,7 +107,27 @@ async def ask_slices(session: ProbeSession) -> Answers:
         counts.append(f"{cmdlet}: {count_rows(rows)}")
         if not rows:
             return (fails("exchange-slice-filters", "; ".join(counts)),)
-    return (holds("exchange-slice-filters", "; ".join(counts)),)
+    return (holds("exchange-slice-filters", "; ".join(counts)), await ask_name_order(session))
+
+
+async def ask_name_order(session: ProbeSession) -> ProbeAnswer:
+    """Whether of two names one alone comes after the other, in whichever order."""
+    names = [quote_name(name) for name in sorted({*list_names(await session.fetch_sample())})[:2]]
+    if not names:
+        return unknown(NAME_ORDER.id, "no mailbox has a name that a filter can hold")
+    either = " -or ".join(f"Name -eq '{name}'" for name in names)
+    last = " -and ".join(f"(Name -ge '{name}')" for name in names)
+    counts: list[str] = []
+    for cmdlet in SLICED:
+        parameters = {**SOME, "Filter": f"({either}) -and {last}"}
+        try:
+            rows = await session.ask_exchange(cmdlet, parameters, ("Guid",))
+        except Rejected as error:
+            return fails(NAME_ORDER.id, f"{cmdlet}: {describe_error(error)}", BY_START)
+        counts.append(f"{cmdlet}: {count_rows(rows)}")
+        if len(rows) != 1:
+            return fails(NAME_ORDER.id, "; ".join(counts), BY_START)
+    return holds(NAME_ORDER.id, "; ".join(counts), NAME_ORDER.default_way)
 
 
 async def ask_batch(session: ProbeSession) -> Answers:

@@ -54,6 +54,7 @@ SAMPLE_SIZE = 20
 SAMPLE_PROPERTIES = (
     "ExternalDirectoryObjectId",
     "Guid",
+    "Name",
     "UserPrincipalName",
     "PrimarySmtpAddress",
     "LegacyExchangeDN",
