@@ -1,11 +1,13 @@
 // Watched from outside: Azure Monitor tells people by e-mail when the app does not do its work. It
 // does not pass through the app or its Teams flow, so it speaks when these are dead.
+import { guardsType, tagsType } from 'types.bicep'
+
 param insightsName string
 param location string
-param tags object
+param tags tagsType
 
 @description('Guards by name: mode and maxAgeMinutes.')
-param guards object
+param guards guardsType
 
 @description('Addresses, comma separated.')
 param alertEmails string
@@ -25,6 +27,14 @@ var guardsOn = filter(items(guards), guard => guard.value.mode != 'off')
 var expected = join(map(guardsOn, guard => '"${guard.key}", ${guard.value.maxAgeMinutes}m'), ', ')
 // The queries hold sample values where these go, so that they can be checked and tried as they are.
 var lateQuery = replace(loadTextContent('queries/guard-late.kql'), '"sample", 45m', expected)
+
+var webhooks = [
+  {
+    name: 'webhook'
+    serviceUri: alertWebhookUrl
+    useCommonAlertSchema: true
+  }
+]
 
 // `range` is how far back a query may see, and at most two days (Microsoft Learn: log alert rules).
 var rules = [
@@ -49,9 +59,18 @@ var rules = [
   {
     name: 'alerts-waiting'
     title: 'Exoguard: alerts do not reach Teams'
-    description: 'Cases wait for more than 30 minutes to be told, or the webhook refused two cards in a row. Look at the Workflows flow and its owner.'
+    description: 'Cases wait for more than 30 minutes to be told. Look at the Workflows flow and its owner.'
     severity: 1
     query: loadTextContent('queries/alerts-waiting.kql')
+    every: 'PT15M'
+    range: 'P2D'
+  }
+  {
+    name: 'cards-refused'
+    title: 'Exoguard: the webhook refuses cards'
+    description: 'The webhook refused the last two cards of a guard. Look at the Workflows flow, its owner and its address.'
+    severity: 1
+    query: loadTextContent('queries/cards-refused.kql')
     every: 'PT15M'
     range: 'P2D'
   }
@@ -67,9 +86,27 @@ var rules = [
   {
     name: 'functions-failing'
     title: 'Exoguard: a function fails again and again'
-    description: 'A function of the app failed three times within an hour, or a guard failed in both of its last runs.'
+    description: 'A function of the app failed three times within an hour. Look at its exceptions.'
     severity: 2
     query: loadTextContent('queries/functions-failing.kql')
+    every: 'PT15M'
+    range: 'PT1H'
+  }
+  {
+    name: 'functions-throwing'
+    title: 'Exoguard: a function leaves exceptions'
+    description: 'A function of the app left three exceptions within an hour, perhaps before it began. Look at them.'
+    severity: 2
+    query: loadTextContent('queries/functions-throwing.kql')
+    every: 'PT15M'
+    range: 'PT1H'
+  }
+  {
+    name: 'runs-failing'
+    title: 'Exoguard: a guard fails again and again'
+    description: 'A guard failed in both of its last runs. Its report says why.'
+    severity: 2
+    query: loadTextContent('queries/runs-failing.kql')
     every: 'PT15M'
     range: 'P2D'
   }
@@ -91,58 +128,56 @@ resource people 'Microsoft.Insights/actionGroups@2023-01-01' = {
   properties: {
     enabled: true
     groupShortName: 'exoguard'
-    emailReceivers: [for (address, index) in split(alertEmails, ','): {
-      name: 'email-${index}'
-      emailAddress: trim(address)
-      useCommonAlertSchema: true
-    }]
-    webhookReceivers: empty(alertWebhookUrl) ? [] : [
-      {
-        name: 'webhook'
-        serviceUri: alertWebhookUrl
+    emailReceivers: [
+      for (address, index) in split(alertEmails, ','): {
+        name: 'email-${index}'
+        emailAddress: trim(address)
         useCommonAlertSchema: true
       }
     ]
+    webhookReceivers: empty(alertWebhookUrl) ? [] : webhooks
   }
 }
 
-resource alerts 'Microsoft.Insights/scheduledQueryRules@2023-12-01' = [for rule in rules: {
-  name: 'exoguard-${rule.name}'
-  location: location
-  tags: tags
-  kind: 'LogAlert'
-  properties: {
-    displayName: rule.title
-    description: rule.description
-    severity: rule.severity
-    enabled: true
-    scopes: [insights.id]
-    evaluationFrequency: rule.every
-    windowSize: 'PT1H'
-    overrideQueryTimeRange: rule.range
-    autoMitigate: true
-    criteria: {
-      allOf: [
-        {
-          query: rule.query
-          timeAggregation: 'Count'
-          operator: 'GreaterThan'
-          threshold: 0
-          // One alert a subject: a second guard that fails is told although the first still does.
-          dimensions: [
-            {
-              name: 'subject'
-              operator: 'Include'
-              values: ['*']
+resource alerts 'Microsoft.Insights/scheduledQueryRules@2026-03-01' = [
+  for rule in rules: {
+    name: 'exoguard-${rule.name}'
+    location: location
+    tags: tags
+    kind: 'LogAlert'
+    properties: {
+      displayName: rule.title
+      description: rule.description
+      severity: rule.severity
+      enabled: true
+      scopes: [insights.id]
+      evaluationFrequency: rule.every
+      windowSize: 'PT1H'
+      overrideQueryTimeRange: rule.range
+      autoMitigate: true
+      criteria: {
+        allOf: [
+          {
+            query: rule.query
+            timeAggregation: 'Count'
+            operator: 'GreaterThan'
+            threshold: 0
+            // One alert a subject: a second guard that fails is told although the first still does.
+            dimensions: [
+              {
+                name: 'subject'
+                operator: 'Include'
+                values: ['*']
+              }
+            ]
+            failingPeriods: {
+              numberOfEvaluationPeriods: 1
+              minFailingPeriodsToAlert: 1
             }
-          ]
-          failingPeriods: {
-            numberOfEvaluationPeriods: 1
-            minFailingPeriodsToAlert: 1
           }
-        }
-      ]
+        ]
+      }
+      actions: { actionGroups: [people.id] }
     }
-    actions: { actionGroups: [people.id] }
   }
-}]
+]

@@ -1,8 +1,10 @@
 // The function app on the Flex Consumption plan, and every setting it has.
+import { chosen, guardsType, rangesType, settingsType, tagsType } from 'types.bicep'
+
 param name string
 param planName string
 param location string
-param tags object
+param tags tagsType
 param identityName string
 param clientId string
 param cloud string
@@ -14,16 +16,16 @@ param webhookSecretUri string
 param insightsName string
 
 @description('Guards by name: mode, schedule, limit, limitPercent.')
-param guards object
+param guards guardsType
 
 @description('Settings chosen for this deployment by name; what is missing or empty has its default.')
-param settings object
+param settings settingsType
 
 @description('Address ranges that may call the HTTP routes; none: nobody may.')
-param allowedCidrs array
+param allowedCidrs rangesType
 
 @description('Address ranges that may deploy; none: anywhere, signed in with Entra.')
-param deploymentCidrs array
+param deploymentCidrs rangesType
 
 @description('Who may use the API: key (the function key) or entra (App Service Authentication).')
 param signIn string
@@ -34,17 +36,15 @@ param signInByIdentity bool
 @description('The subnet the app reaches out from; empty: none.')
 param subnetId string
 
-func chosen(given object, setting string, fallback string) string => empty(given[?setting]) ? fallback : string(given[?setting])
-
 resource identity 'Microsoft.ManagedIdentity/userAssignedIdentities@2024-11-30' existing = {
   name: identityName
 }
 
-resource host 'Microsoft.Storage/storageAccounts@2025-01-01' existing = {
+resource host 'Microsoft.Storage/storageAccounts@2025-06-01' existing = {
   name: hostAccountName
 }
 
-resource state 'Microsoft.Storage/storageAccounts@2025-01-01' existing = {
+resource state 'Microsoft.Storage/storageAccounts@2025-06-01' existing = {
   name: stateAccountName
 }
 
@@ -71,7 +71,11 @@ var appSettings = {
   PUBLIC_ADDRESS: chosen(settings, 'PUBLIC_ADDRESS', '')
   STATE_TABLE_ENDPOINT: state.properties.primaryEndpoints.table
   STATE_TABLE: stateTable
-  RESOURCE_MAILBOX_KINDS: chosen(settings, 'RESOURCE_MAILBOX_KINDS', 'SharedMailbox,RoomMailbox,EquipmentMailbox,SchedulingMailbox')
+  RESOURCE_MAILBOX_KINDS: chosen(
+    settings,
+    'RESOURCE_MAILBOX_KINDS',
+    'SharedMailbox,RoomMailbox,EquipmentMailbox,SchedulingMailbox'
+  )
   LICENSED_MAILBOXES: chosen(settings, 'LICENSED_MAILBOXES', 'alert')
   BREAK_GLASS_ACCOUNTS: chosen(settings, 'BREAK_GLASS_ACCOUNTS', '')
   SIGN_IN_AT_FIRST_LOOK: chosen(settings, 'SIGN_IN_AT_FIRST_LOOK', 'block')
@@ -149,7 +153,7 @@ var signInSettings = union(
   signIn == 'entra' && signInByIdentity ? { '${assertionSetting}': identity.properties.clientId } : {}
 )
 
-resource plan 'Microsoft.Web/serverfarms@2024-11-01' = {
+resource plan 'Microsoft.Web/serverfarms@2025-03-01' = {
   name: planName
   location: location
   tags: tags
@@ -161,7 +165,7 @@ resource plan 'Microsoft.Web/serverfarms@2024-11-01' = {
   properties: { reserved: true }
 }
 
-resource app 'Microsoft.Web/sites@2024-11-01' = {
+resource app 'Microsoft.Web/sites@2025-03-01' = {
   name: name
   location: location
   // azd finds the app by the name its service has in azure.yaml.
@@ -202,20 +206,24 @@ resource app 'Microsoft.Web/sites@2024-11-01' = {
       minTlsVersion: '1.2'
       scmMinTlsVersion: '1.2'
       ipSecurityRestrictionsDefaultAction: 'Deny'
-      ipSecurityRestrictions: [for (range, index) in allowedCidrs: {
-        name: 'allowed-${index}'
-        action: 'Allow'
-        ipAddress: trim(range)
-        priority: 100 + index
-      }]
+      ipSecurityRestrictions: [
+        for (range, index) in allowedCidrs: {
+          name: 'allowed-${index}'
+          action: 'Allow'
+          ipAddress: trim(range)
+          priority: 100 + index
+        }
+      ]
       scmIpSecurityRestrictionsUseMain: false
       scmIpSecurityRestrictionsDefaultAction: empty(deploymentCidrs) ? 'Allow' : 'Deny'
-      scmIpSecurityRestrictions: [for (range, index) in deploymentCidrs: {
-        name: 'deployment-${index}'
-        action: 'Allow'
-        ipAddress: trim(range)
-        priority: 100 + index
-      }]
+      scmIpSecurityRestrictions: [
+        for (range, index) in deploymentCidrs: {
+          name: 'deployment-${index}'
+          action: 'Allow'
+          ipAddress: trim(range)
+          priority: 100 + index
+        }
+      ]
     }
   }
 
@@ -225,8 +233,9 @@ resource app 'Microsoft.Web/sites@2024-11-01' = {
   }
 
   // Relies on azure-ftps-state, azure-publishing-location.
-  // User names and passwords for deployment and FTP: off; azd signs in with Entra. Flex refuses ftpsState in some regions
-  // (Azure/azure-cli#31414), and these policies close FTP as well. Without a location some regions refuse them.
+  // User names and passwords for deployment and FTP: off; azd signs in with Entra. Flex refuses
+  // ftpsState in some regions (Azure/azure-cli#31414), and these policies close FTP as well. Without
+  // a location some regions refuse them.
   resource noFtp 'basicPublishingCredentialsPolicies' = {
     name: 'ftp'
     #disable-next-line BCP187
@@ -242,6 +251,5 @@ resource app 'Microsoft.Web/sites@2024-11-01' = {
   }
 }
 
-output name string = app.name
 output assertionSetting string = signInByIdentity ? assertionSetting : ''
 output hostName string = app.properties.defaultHostName

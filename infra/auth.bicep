@@ -13,11 +13,11 @@ param clientId string
 @description('Name of the setting with the client id of the identity that stands for the app. Empty: none.')
 param assertionSetting string
 
-resource app 'Microsoft.Web/sites@2024-11-01' existing = {
+resource app 'Microsoft.Web/sites@2025-03-01' existing = {
   name: appName
 }
 
-resource authentication 'Microsoft.Web/sites/config@2024-11-01' = {
+resource authentication 'Microsoft.Web/sites/config@2025-03-01' = {
   // These checks take every config of a site for the one with its general settings.
   // checkov:skip=CKV_AZURE_13:it is App Service Authentication itself
   // checkov:skip=CKV_AZURE_63:not a setting of authentication
@@ -45,6 +45,7 @@ resource authentication 'Microsoft.Web/sites/config@2024-11-01' = {
           // Without it the sign-in is completed in the browser: Entra's implicit flow.
           clientSecretSettingName: empty(assertionSetting) ? null : assertionSetting
         }
+        validation: { allowedAudiences: empty(clientId) ? [] : [clientId] }
       }
     }
     login: {

@@ -5,6 +5,8 @@
 // file is no longer asked for, but Entra keeps it granted until somebody removes it.
 extension microsoftGraphV1
 
+import { guardsType } from 'types.bicep'
+
 @description('What makes the registration the same one in every deployment; cannot be changed later.')
 param uniqueName string
 
@@ -14,7 +16,7 @@ param displayName string
 param identityPrincipalId string
 
 @description('Guards by name, each with its mode.')
-param guards object
+param guards guardsType
 
 @description('Ask for what only adds detail as well.')
 param optionalPermissions bool
@@ -30,7 +32,12 @@ var permissions = {
     exchange: true
     optionalExchange: true
     reads: ['User.Read.All']
-    optionalReads: ['AuditLog.Read.All', 'RoleManagement.Read.Directory', 'GroupMember.Read.All', 'PrivilegedEligibilitySchedule.Read.AzureADGroup']
+    optionalReads: [
+      'AuditLog.Read.All'
+      'RoleManagement.Read.Directory'
+      'GroupMember.Read.All'
+      'PrivilegedEligibilitySchedule.Read.AzureADGroup'
+    ]
     writes: ['User.EnableDisableAccount.All']
     optionalWrites: ['User.RevokeSessions.All']
   }
@@ -185,17 +192,21 @@ resource principal 'Microsoft.Graph/servicePrincipals@v1.0' = {
   appRoleAssignmentRequired: true
 }
 
-resource graphGrants 'Microsoft.Graph/appRoleAssignedTo@v1.0' = [for name in (grantPermissions ? graphRoles : []): {
-  appRoleId: filter(graph.appRoles, role => role.value == name)[0].id
-  principalId: principal.id
-  resourceId: graph.id
-}]
+resource graphGrants 'Microsoft.Graph/appRoleAssignedTo@v1.0' = [
+  for name in (grantPermissions ? graphRoles : []): {
+    appRoleId: filter(graph.appRoles, role => role.value == name)[0].id
+    principalId: principal.id
+    resourceId: graph.id
+  }
+]
 
-resource exchangeGrants 'Microsoft.Graph/appRoleAssignedTo@v1.0' = [for name in (grantPermissions ? exchangeRoles : []): {
-  appRoleId: filter(exchange.appRoles, role => role.value == name)[0].id
-  principalId: principal.id
-  resourceId: exchange.id
-}]
+resource exchangeGrants 'Microsoft.Graph/appRoleAssignedTo@v1.0' = [
+  for name in (grantPermissions ? exchangeRoles : []): {
+    appRoleId: filter(exchange.appRoles, role => role.value == name)[0].id
+    principalId: principal.id
+    resourceId: exchange.id
+  }
+]
 
 output clientId string = application.appId
 output servicePrincipalId string = principal.id

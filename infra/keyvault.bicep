@@ -1,7 +1,10 @@
 // The one secret there is: the address of the Teams webhook, which lets its holder post.
+import { tagsType } from 'types.bicep'
+
 param name string
+param webhookSecretName string
 param location string
-param tags object
+param tags tagsType
 param workspaceId string
 
 @secure()
@@ -10,7 +13,7 @@ param teamsWebhookUrl string
 param privateNetworking bool
 param recover bool
 
-resource vault 'Microsoft.KeyVault/vaults@2024-11-01' = {
+resource vault 'Microsoft.KeyVault/vaults@2025-05-01' = {
   name: name
   location: location
   tags: tags
@@ -34,9 +37,9 @@ resource vault 'Microsoft.KeyVault/vaults@2024-11-01' = {
   }
 }
 
-resource webhook 'Microsoft.KeyVault/vaults/secrets@2024-11-01' = if (!empty(teamsWebhookUrl)) {
+resource webhook 'Microsoft.KeyVault/vaults/secrets@2025-05-01' = if (!empty(teamsWebhookUrl)) {
   parent: vault
-  name: 'teams-webhook-url'
+  name: webhookSecretName
   properties: {
     value: teamsWebhookUrl
     contentType: 'address of a Teams Workflows webhook'
@@ -57,6 +60,4 @@ resource readings 'Microsoft.Insights/diagnosticSettings@2021-05-01-preview' = {
   }
 }
 
-output name string = vault.name
-output webhookSecretName string = 'teams-webhook-url'
-output webhookSecretUri string = '${vault.properties.vaultUri}secrets/teams-webhook-url'
+output webhookSecretUri string = '${vault.properties.vaultUri}secrets/${webhookSecretName}'

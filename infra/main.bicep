@@ -1,6 +1,8 @@
 // Everything Exoguard needs, in one resource group: `azd up`, or `az deployment sub create`.
 targetScope = 'subscription'
 
+import { chosen, settingsType } from 'types.bicep'
+
 @description('Name of the azd environment; names of resources are derived from it.')
 @minLength(1)
 @maxLength(32)
@@ -44,7 +46,7 @@ param signInByIdentity bool = true
 @description('With entra: client id of an app registration made by hand. Empty: one is registered here.')
 param existingSignInClientId string = ''
 
-@description('Address ranges that may call the HTTP routes, comma separated. Empty: nobody; the timers run all the same.')
+@description('Address ranges that may call the HTTP routes, comma separated. Empty: nobody; the timers run anyway.')
 param allowedCidrs string = ''
 
 @description('Address ranges that may deploy code, comma separated. Empty: anywhere, signed in with Entra.')
@@ -61,12 +63,10 @@ param storageSku string = 'Standard_ZRS'
 param recoverKeyVault bool = false
 
 @description('Settings of the app by name, as texts; what is missing or empty has its default.')
-param settings object = {}
+param settings settingsType = {}
 
 @description('When this is deployed: a guard that never ran is late from then on.')
 param deployedAt string = utcNow('yyyy-MM-ddTHH:mm:ssZ')
-
-func chosen(given object, setting string, fallback string) string => empty(given[?setting]) ? fallback : string(given[?setting])
 
 // What runs, when, how far it may go, and after how long silence is an alarm: three times the
 // longest gap of the schedule. Change that with the schedule.
@@ -156,6 +156,21 @@ var token = uniqueString(subscription().id, environmentName, location)
 var stateTable = chosen(settings, 'STATE_TABLE', 'exoguard')
 var tags = { 'azd-env-name': environmentName }
 
+// Names that more than one file knows are made here and handed to each: a name that is another's
+// output is not known before that is deployed, and a preview of a change then says less.
+var names = {
+  app: 'func-exoguard-${token}'
+  hostAccount: 'sthost${token}'
+  identity: 'id-exoguard-${token}'
+  insights: 'appi-exoguard-${token}'
+  keyVault: 'kv-exog-${token}'
+  packageContainer: 'app-package'
+  stateAccount: 'ststate${token}'
+  webhookSecret: 'teams-webhook-url'
+}
+var newApp = empty(existingClientId)
+var newSignIn = signIn == 'entra' && empty(existingSignInClientId)
+
 resource group 'Microsoft.Resources/resourceGroups@2025-04-01' = {
   name: 'rg-${environmentName}'
   location: location
@@ -163,17 +178,15 @@ resource group 'Microsoft.Resources/resourceGroups@2025-04-01' = {
 }
 
 module identity 'identity.bicep' = {
-  name: 'identity'
   scope: group
   params: {
-    name: 'id-exoguard-${token}'
+    name: names.identity
     location: location
     tags: tags
   }
 }
 
-module entra 'entra.bicep' = if (empty(existingClientId)) {
-  name: 'entra'
+module entra 'entra.bicep' = if (newApp) {
   scope: group
   params: {
     uniqueName: 'exoguard-${token}'
@@ -186,11 +199,11 @@ module entra 'entra.bicep' = if (empty(existingClientId)) {
 }
 
 module storage 'storage.bicep' = {
-  name: 'storage'
   scope: group
   params: {
-    hostAccountName: 'sthost${token}'
-    stateAccountName: 'ststate${token}'
+    hostAccountName: names.hostAccount
+    packageContainer: names.packageContainer
+    stateAccountName: names.stateAccount
     stateTable: stateTable
     location: location
     tags: tags
@@ -200,10 +213,10 @@ module storage 'storage.bicep' = {
 }
 
 module keyVault 'keyvault.bicep' = {
-  name: 'keyvault'
   scope: group
   params: {
-    name: 'kv-exog-${token}'
+    name: names.keyVault
+    webhookSecretName: names.webhookSecret
     location: location
     tags: tags
     workspaceId: monitoring.outputs.workspaceId
@@ -214,21 +227,19 @@ module keyVault 'keyvault.bicep' = {
 }
 
 module monitoring 'monitoring.bicep' = {
-  name: 'monitoring'
   scope: group
   params: {
     workspaceName: 'log-exoguard-${token}'
-    insightsName: 'appi-exoguard-${token}'
+    insightsName: names.insights
     location: location
     tags: tags
   }
 }
 
 module alerts 'alerts.bicep' = {
-  name: 'alerts'
   scope: group
   params: {
-    insightsName: monitoring.outputs.insightsName
+    insightsName: names.insights
     location: location
     tags: tags
     guards: guards
@@ -236,51 +247,51 @@ module alerts 'alerts.bicep' = {
     alertWebhookUrl: alertWebhookUrl
     deployedAt: deployedAt
   }
+  dependsOn: [monitoring]
 }
 
 module network 'network.bicep' = if (privateNetworking) {
-  name: 'network'
   scope: group
   params: {
     token: token
     location: location
     tags: tags
-    hostAccountName: storage.outputs.hostAccountName
-    stateAccountName: storage.outputs.stateAccountName
-    keyVaultName: keyVault.outputs.name
+    hostAccountName: names.hostAccount
+    stateAccountName: names.stateAccount
+    keyVaultName: names.keyVault
   }
+  dependsOn: [keyVault, storage]
 }
 
 module roles 'roles.bicep' = {
-  name: 'roles'
   scope: group
   params: {
-    principalId: identity.outputs.principalId
-    hostAccountName: storage.outputs.hostAccountName
-    stateAccountName: storage.outputs.stateAccountName
-    keyVaultName: keyVault.outputs.name
-    webhookSecretName: keyVault.outputs.webhookSecretName
-    insightsName: monitoring.outputs.insightsName
+    identityName: names.identity
+    hostAccountName: names.hostAccount
+    stateAccountName: names.stateAccount
+    keyVaultName: names.keyVault
+    webhookSecretName: names.webhookSecret
+    insightsName: names.insights
   }
+  dependsOn: [identity, keyVault, monitoring, storage]
 }
 
 module app 'app.bicep' = {
-  name: 'app'
   scope: group
   params: {
-    name: 'func-exoguard-${token}'
+    name: names.app
     planName: 'plan-exoguard-${token}'
     location: location
     tags: tags
-    identityName: identity.outputs.name
-    clientId: empty(existingClientId) ? entra!.outputs.clientId : existingClientId
+    identityName: names.identity
+    clientId: newApp ? entra!.outputs.clientId : existingClientId
     cloud: cloud
-    hostAccountName: storage.outputs.hostAccountName
-    packageContainer: storage.outputs.packageContainer
-    stateAccountName: storage.outputs.stateAccountName
+    hostAccountName: names.hostAccount
+    packageContainer: names.packageContainer
+    stateAccountName: names.stateAccount
     stateTable: stateTable
     webhookSecretUri: keyVault.outputs.webhookSecretUri
-    insightsName: monitoring.outputs.insightsName
+    insightsName: names.insights
     guards: guards
     settings: settings
     signIn: signIn
@@ -293,8 +304,7 @@ module app 'app.bicep' = {
   dependsOn: [roles]
 }
 
-module signInRegistration 'signin.bicep' = if (signIn == 'entra' && empty(existingSignInClientId)) {
-  name: 'signin'
+module signInRegistration 'signin.bicep' = if (newSignIn) {
   scope: group
   params: {
     uniqueName: 'exoguard-sign-in-${token}'
@@ -305,27 +315,28 @@ module signInRegistration 'signin.bicep' = if (signIn == 'entra' && empty(existi
 }
 
 module authentication 'auth.bicep' = {
-  name: 'auth'
   scope: group
   params: {
-    appName: app.outputs.name
+    appName: names.app
     enabled: signIn == 'entra'
-    clientId: signIn == 'entra' && empty(existingSignInClientId) ? signInRegistration!.outputs.clientId : existingSignInClientId
+    clientId: newSignIn ? signInRegistration!.outputs.clientId : existingSignInClientId
     assertionSetting: app.outputs.assertionSetting
   }
 }
 
 output AZURE_RESOURCE_GROUP string = group.name
-output FUNCTION_APP_NAME string = app.outputs.name
+output FUNCTION_APP_NAME string = names.app
 output FUNCTION_APP_HOST string = app.outputs.hostName
-output EXOGUARD_CLIENT_ID string = empty(existingClientId) ? entra!.outputs.clientId : existingClientId
-output EXOGUARD_SERVICE_PRINCIPAL_ID string = empty(existingClientId) ? entra!.outputs.servicePrincipalId : ''
+output EXOGUARD_CLIENT_ID string = newApp ? entra!.outputs.clientId : existingClientId
+output EXOGUARD_SERVICE_PRINCIPAL_ID string = newApp ? entra!.outputs.servicePrincipalId : ''
 output EXOGUARD_IDENTITY_PRINCIPAL_ID string = identity.outputs.principalId
-output EXOGUARD_GRAPH_ROLES string = empty(existingClientId) ? entra!.outputs.graphRoles : ''
+output EXOGUARD_GRAPH_ROLES string = newApp ? entra!.outputs.graphRoles : ''
 output EXOGUARD_MODES string = join(map(items(guards), guard => '${guard.key}=${guard.value.mode}'), ',')
-output EXOGUARD_PERMISSIONS_GRANTED bool = grantPermissions && empty(existingClientId)
+output EXOGUARD_PERMISSIONS_GRANTED bool = grantPermissions && newApp
 output EXOGUARD_SIGN_IN string = signIn
-output EXOGUARD_SIGN_IN_CLIENT_ID string = signIn == 'entra' && empty(existingSignInClientId) ? signInRegistration!.outputs.clientId : existingSignInClientId
-output KEY_VAULT_NAME string = keyVault.outputs.name
-output APPLICATION_INSIGHTS_NAME string = monitoring.outputs.insightsName
+output EXOGUARD_SIGN_IN_CLIENT_ID string = newSignIn ? signInRegistration!.outputs.clientId : existingSignInClientId
+output EXOGUARD_SIGN_IN_SCOPE string = newSignIn ? signInRegistration!.outputs.scope : ''
+output HOST_STORAGE_ACCOUNT_NAME string = names.hostAccount
+output KEY_VAULT_NAME string = names.keyVault
+output APPLICATION_INSIGHTS_NAME string = names.insights
 output OUTBOUND_ADDRESS string = privateNetworking ? network!.outputs.outboundAddress : ''

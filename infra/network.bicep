@@ -1,23 +1,13 @@
 // Optional: storage and Key Vault only by private endpoints, and one fixed address to the internet,
 // which Conditional Access for workload identities and a webhook's firewall can name.
+import { tagsType } from 'types.bicep'
+
 param token string
 param location string
-param tags object
+param tags tagsType
 param hostAccountName string
 param stateAccountName string
 param keyVaultName string
-
-resource host 'Microsoft.Storage/storageAccounts@2025-01-01' existing = {
-  name: hostAccountName
-}
-
-resource state 'Microsoft.Storage/storageAccounts@2025-01-01' existing = {
-  name: stateAccountName
-}
-
-resource vault 'Microsoft.KeyVault/vaults@2024-11-01' existing = {
-  name: keyVaultName
-}
 
 // One endpoint for each service that is used; `zone` is where its private address is looked up.
 var storageSuffix = environment().suffixes.storage
@@ -29,31 +19,35 @@ var vaultZones = {
 var endpoints = [
   {
     name: 'host-blob'
-    target: host.id
+    type: 'Microsoft.Storage/storageAccounts'
+    owner: hostAccountName
     service: 'blob'
     zone: 'privatelink.blob.${storageSuffix}'
   }
   {
     name: 'host-queue'
-    target: host.id
+    type: 'Microsoft.Storage/storageAccounts'
+    owner: hostAccountName
     service: 'queue'
     zone: 'privatelink.queue.${storageSuffix}'
   }
   {
     name: 'state-table'
-    target: state.id
+    type: 'Microsoft.Storage/storageAccounts'
+    owner: stateAccountName
     service: 'table'
     zone: 'privatelink.table.${storageSuffix}'
   }
   {
     name: 'vault'
-    target: vault.id
+    type: 'Microsoft.KeyVault/vaults'
+    owner: keyVaultName
     service: 'vault'
     zone: vaultZones[environment().name]
   }
 ]
 
-resource address 'Microsoft.Network/publicIPAddresses@2024-07-01' = {
+resource address 'Microsoft.Network/publicIPAddresses@2025-05-01' = {
   name: 'pip-exoguard-${token}'
   location: location
   tags: tags
@@ -61,7 +55,7 @@ resource address 'Microsoft.Network/publicIPAddresses@2024-07-01' = {
   properties: { publicIPAllocationMethod: 'Static' }
 }
 
-resource gateway 'Microsoft.Network/natGateways@2024-07-01' = {
+resource gateway 'Microsoft.Network/natGateways@2025-05-01' = {
   name: 'ng-exoguard-${token}'
   location: location
   tags: tags
@@ -72,7 +66,7 @@ resource gateway 'Microsoft.Network/natGateways@2024-07-01' = {
   }
 }
 
-resource guardrail 'Microsoft.Network/networkSecurityGroups@2024-07-01' = {
+resource guardrail 'Microsoft.Network/networkSecurityGroups@2025-05-01' = {
   name: 'nsg-exoguard-${token}'
   location: location
   tags: tags
@@ -108,7 +102,7 @@ resource guardrail 'Microsoft.Network/networkSecurityGroups@2024-07-01' = {
   }
 }
 
-resource vnet 'Microsoft.Network/virtualNetworks@2024-07-01' = {
+resource vnet 'Microsoft.Network/virtualNetworks@2025-05-01' = {
   name: 'vnet-exoguard-${token}'
   location: location
   tags: tags
@@ -149,53 +143,61 @@ resource vnet 'Microsoft.Network/virtualNetworks@2024-07-01' = {
   }
 }
 
-resource zones 'Microsoft.Network/privateDnsZones@2024-06-01' = [for endpoint in endpoints: {
-  name: endpoint.zone
-  location: 'global'
-  tags: tags
-}]
-
-resource links 'Microsoft.Network/privateDnsZones/virtualNetworkLinks@2024-06-01' = [for (endpoint, index) in endpoints: {
-  parent: zones[index]
-  name: 'vnet-exoguard'
-  location: 'global'
-  tags: tags
-  properties: {
-    registrationEnabled: false
-    virtualNetwork: { id: vnet.id }
+resource zones 'Microsoft.Network/privateDnsZones@2024-06-01' = [
+  for endpoint in endpoints: {
+    name: endpoint.zone
+    location: 'global'
+    tags: tags
   }
-}]
+]
 
-resource privateEndpoints 'Microsoft.Network/privateEndpoints@2024-07-01' = [for endpoint in endpoints: {
-  name: 'pe-${endpoint.name}-${token}'
-  location: location
-  tags: tags
-  properties: {
-    subnet: { id: vnet::endpointSubnet.id }
-    privateLinkServiceConnections: [
-      {
-        name: endpoint.name
-        properties: {
-          privateLinkServiceId: endpoint.target
-          groupIds: [endpoint.service]
+resource links 'Microsoft.Network/privateDnsZones/virtualNetworkLinks@2024-06-01' = [
+  for (endpoint, index) in endpoints: {
+    parent: zones[index]
+    name: 'vnet-exoguard'
+    location: 'global'
+    tags: tags
+    properties: {
+      registrationEnabled: false
+      virtualNetwork: { id: vnet.id }
+    }
+  }
+]
+
+resource privateEndpoints 'Microsoft.Network/privateEndpoints@2025-05-01' = [
+  for endpoint in endpoints: {
+    name: 'pe-${endpoint.name}-${token}'
+    location: location
+    tags: tags
+    properties: {
+      subnet: { id: vnet::endpointSubnet.id }
+      privateLinkServiceConnections: [
+        {
+          name: endpoint.name
+          properties: {
+            privateLinkServiceId: resourceId(endpoint.type, endpoint.owner)
+            groupIds: [endpoint.service]
+          }
         }
-      }
-    ]
+      ]
+    }
   }
-}]
+]
 
-resource zoneGroups 'Microsoft.Network/privateEndpoints/privateDnsZoneGroups@2024-07-01' = [for (endpoint, index) in endpoints: {
-  parent: privateEndpoints[index]
-  name: 'default'
-  properties: {
-    privateDnsZoneConfigs: [
-      {
-        name: endpoint.name
-        properties: { privateDnsZoneId: zones[index].id }
-      }
-    ]
+resource zoneGroups 'Microsoft.Network/privateEndpoints/privateDnsZoneGroups@2025-05-01' = [
+  for (endpoint, index) in endpoints: {
+    parent: privateEndpoints[index]
+    name: 'default'
+    properties: {
+      privateDnsZoneConfigs: [
+        {
+          name: endpoint.name
+          properties: { privateDnsZoneId: zones[index].id }
+        }
+      ]
+    }
   }
-}]
+]
 
 output appSubnetId string = vnet::appSubnet.id
 output outboundAddress string = address.properties.ipAddress

@@ -1,6 +1,6 @@
 // Everything the app's identity may do in Azure. What it may do in the tenant is in entra.bicep and
 // exchange-role.ps1.
-param principalId string
+param identityName string
 param hostAccountName string
 param stateAccountName string
 param keyVaultName string
@@ -16,15 +16,19 @@ var roles = {
   monitoringMetricsPublisher: '3913510d-42f4-4e42-8a64-420c390055eb'
 }
 
-resource host 'Microsoft.Storage/storageAccounts@2025-01-01' existing = {
+resource identity 'Microsoft.ManagedIdentity/userAssignedIdentities@2024-11-30' existing = {
+  name: identityName
+}
+
+resource host 'Microsoft.Storage/storageAccounts@2025-06-01' existing = {
   name: hostAccountName
 }
 
-resource state 'Microsoft.Storage/storageAccounts@2025-01-01' existing = {
+resource state 'Microsoft.Storage/storageAccounts@2025-06-01' existing = {
   name: stateAccountName
 }
 
-resource vault 'Microsoft.KeyVault/vaults@2024-11-01' existing = {
+resource vault 'Microsoft.KeyVault/vaults@2025-05-01' existing = {
   name: keyVaultName
 
   resource webhook 'secrets' existing = {
@@ -39,54 +43,63 @@ resource insights 'Microsoft.Insights/components@2020-02-02' existing = {
 // The host's leases, timer states, keys and the package (Microsoft Learn: identity-based
 // connections of the host need the owner role).
 resource hostBlobs 'Microsoft.Authorization/roleAssignments@2022-04-01' = {
-  name: guid(host.id, principalId, roles.storageBlobDataOwner)
+  name: guid(host.id, identity.id, roles.storageBlobDataOwner)
   scope: host
   properties: {
-    principalId: principalId
+    principalId: identity.properties.principalId
     principalType: 'ServicePrincipal'
     roleDefinitionId: subscriptionResourceId('Microsoft.Authorization/roleDefinitions', roles.storageBlobDataOwner)
   }
 }
 
 // Relies on azure-poison-queues.
-// Runs requested over HTTP, and the poison queue, which the host makes itself.
+// Runs requested over HTTP, and what the host moves to the poison queues.
 resource hostQueues 'Microsoft.Authorization/roleAssignments@2022-04-01' = {
-  name: guid(host.id, principalId, roles.storageQueueDataContributor)
+  name: guid(host.id, identity.id, roles.storageQueueDataContributor)
   scope: host
   properties: {
-    principalId: principalId
+    principalId: identity.properties.principalId
     principalType: 'ServicePrincipal'
-    roleDefinitionId: subscriptionResourceId('Microsoft.Authorization/roleDefinitions', roles.storageQueueDataContributor)
+    roleDefinitionId: subscriptionResourceId(
+      'Microsoft.Authorization/roleDefinitions',
+      roles.storageQueueDataContributor
+    )
   }
 }
 
 resource stateTables 'Microsoft.Authorization/roleAssignments@2022-04-01' = {
-  name: guid(state.id, principalId, roles.storageTableDataContributor)
+  name: guid(state.id, identity.id, roles.storageTableDataContributor)
   scope: state
   properties: {
-    principalId: principalId
+    principalId: identity.properties.principalId
     principalType: 'ServicePrincipal'
-    roleDefinitionId: subscriptionResourceId('Microsoft.Authorization/roleDefinitions', roles.storageTableDataContributor)
+    roleDefinitionId: subscriptionResourceId(
+      'Microsoft.Authorization/roleDefinitions',
+      roles.storageTableDataContributor
+    )
   }
 }
 
 // This one secret, not the vault.
 resource webhookSecret 'Microsoft.Authorization/roleAssignments@2022-04-01' = {
-  name: guid(vault::webhook.id, principalId, roles.keyVaultSecretsUser)
+  name: guid(vault::webhook.id, identity.id, roles.keyVaultSecretsUser)
   scope: vault::webhook
   properties: {
-    principalId: principalId
+    principalId: identity.properties.principalId
     principalType: 'ServicePrincipal'
     roleDefinitionId: subscriptionResourceId('Microsoft.Authorization/roleDefinitions', roles.keyVaultSecretsUser)
   }
 }
 
 resource telemetry 'Microsoft.Authorization/roleAssignments@2022-04-01' = {
-  name: guid(insights.id, principalId, roles.monitoringMetricsPublisher)
+  name: guid(insights.id, identity.id, roles.monitoringMetricsPublisher)
   scope: insights
   properties: {
-    principalId: principalId
+    principalId: identity.properties.principalId
     principalType: 'ServicePrincipal'
-    roleDefinitionId: subscriptionResourceId('Microsoft.Authorization/roleDefinitions', roles.monitoringMetricsPublisher)
+    roleDefinitionId: subscriptionResourceId(
+      'Microsoft.Authorization/roleDefinitions',
+      roles.monitoringMetricsPublisher
+    )
   }
 }

@@ -15,6 +15,15 @@ param hostName string
 @description('Object id of the managed identity that stands for the app when a sign-in is completed.')
 param identityPrincipalId string
 
+// What a token for the app is asked for by. Entra refuses one that names neither the tenant, nor the
+// app, nor a domain of the tenant.
+var identifierUri = 'api://${tenant().tenantId}/${uniqueName}'
+
+var scopeId = guid(uniqueName, 'user_impersonation')
+
+// The command line signs in with the Azure CLI, whose id is the same in every tenant.
+var azureCli = '04b07795-8ddb-461a-bbee-02f9e1bf7b46'
+
 // The audience of tokens that are exchanged, by Azure cloud.
 var audiences = {
   AzureCloud: 'api://AzureADTokenExchange'
@@ -41,14 +50,17 @@ resource application 'Microsoft.Graph/applications@v1.0' = {
   displayName: displayName
   description: 'Lets people sign in to Exoguard. May do nothing in the tenant; has no secret.'
   signInAudience: 'AzureADMyOrg'
-  appRoles: [for role in roles: {
-    id: guid(uniqueName, role.value)
-    value: role.value
-    displayName: role.displayName
-    description: role.description
-    allowedMemberTypes: ['User', 'Application']
-    isEnabled: true
-  }]
+  identifierUris: [identifierUri]
+  appRoles: [
+    for role in roles: {
+      id: guid(uniqueName, role.value)
+      value: role.value
+      displayName: role.displayName
+      description: role.description
+      allowedMemberTypes: ['User', 'Application']
+      isEnabled: true
+    }
+  ]
   web: {
     redirectUris: ['https://${hostName}/.auth/login/aad/callback']
     implicitGrantSettings: {
@@ -56,8 +68,28 @@ resource application 'Microsoft.Graph/applications@v1.0' = {
       enableAccessTokenIssuance: false
     }
   }
-  // Tokens of version 2 come from the issuer the app trusts.
-  api: { requestedAccessTokenVersion: 2 }
+  api: {
+    // Tokens of version 2 come from the issuer the app trusts.
+    requestedAccessTokenVersion: 2
+    oauth2PermissionScopes: [
+      {
+        id: scopeId
+        value: 'user_impersonation'
+        type: 'User'
+        isEnabled: true
+        adminConsentDisplayName: 'Use Exoguard'
+        adminConsentDescription: 'Use Exoguard as the signed-in person, with the roles this person has.'
+        userConsentDisplayName: 'Use Exoguard'
+        userConsentDescription: 'Use Exoguard as you, with the roles you have.'
+      }
+    ]
+    preAuthorizedApplications: [
+      {
+        appId: azureCli
+        delegatedPermissionIds: [scopeId]
+      }
+    ]
+  }
 
   resource trust 'federatedIdentityCredentials@v1.0' = {
     name: '${application.uniqueName}/managed-identity'
@@ -75,5 +107,6 @@ resource principal 'Microsoft.Graph/servicePrincipals@v1.0' = {
   appRoleAssignmentRequired: true
 }
 
+output scope string = '${identifierUri}/.default'
 output clientId string = application.appId
 output servicePrincipalId string = principal.id

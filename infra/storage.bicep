@@ -1,10 +1,13 @@
 // Two accounts, so that what can write the app's memory cannot write its code, and the other way
 // round: the host keeps the package, its leases and the queue in one, the app its state in the other.
+import { tagsType } from 'types.bicep'
+
 param hostAccountName string
+param packageContainer string
 param stateAccountName string
 param stateTable string
 param location string
-param tags object
+param tags tagsType
 param sku string
 param privateNetworking bool
 
@@ -23,7 +26,7 @@ var safe = {
   }
 }
 
-resource host 'Microsoft.Storage/storageAccounts@2025-01-01' = {
+resource host 'Microsoft.Storage/storageAccounts@2025-06-01' = {
   name: hostAccountName
   location: location
   tags: tags
@@ -41,7 +44,7 @@ resource host 'Microsoft.Storage/storageAccounts@2025-01-01' = {
     }
 
     resource package 'containers' = {
-      name: 'app-package'
+      name: packageContainer
       properties: { publicAccess: 'None' }
     }
   }
@@ -58,7 +61,8 @@ resource host 'Microsoft.Storage/storageAccounts@2025-01-01' = {
       name: 'exoguard-shards'
     }
 
-    // Where the host puts what failed too often. Both exist from the beginning: scaling has been seen to stop at a missing one.
+    // Where the host puts what failed too often. Both exist from the beginning: scaling has been seen
+    // to stop at a missing one.
     resource runsPoison 'queues' = {
       name: 'exoguard-runs-poison'
     }
@@ -69,7 +73,7 @@ resource host 'Microsoft.Storage/storageAccounts@2025-01-01' = {
   }
 }
 
-resource state 'Microsoft.Storage/storageAccounts@2025-01-01' = {
+resource state 'Microsoft.Storage/storageAccounts@2025-06-01' = {
   name: stateAccountName
   location: location
   tags: tags
@@ -85,7 +89,3 @@ resource state 'Microsoft.Storage/storageAccounts@2025-01-01' = {
     }
   }
 }
-
-output hostAccountName string = host.name
-output packageContainer string = host::blobs::package.name
-output stateAccountName string = state.name

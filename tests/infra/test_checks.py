@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 
 from tests.infra.bicep_values import INFRA, ROOT
-from tools.bicep_lint import documents, kusto, security, shapes, symbols, syntax
+from tools.bicep_lint import documents, kusto, linter, security, shapes, symbols, syntax
 from tools.bicep_lint.parser import parse_bicep_text
 from tools.bicep_lint.tree import BicepError
 
@@ -58,7 +58,7 @@ MISTAKES = {
         "parameter skew",
     ),
     "an output a module does not have": Mistake(
-        symbols.check_symbols, "main.bicep", "outputs.packageContainer", "outputs.package",
+        symbols.check_symbols, "main.bicep", "outputs.webhookSecretUri", "outputs.secretUri",
         "no output",
     ),
     "a module file that is not there": Mistake(
@@ -70,7 +70,7 @@ MISTAKES = {
         "has no",
     ),
     "a nested resource that is not there": Mistake(
-        symbols.check_symbols, "storage.bicep", "::package.name", "::packages.name",
+        symbols.check_symbols, "roles.bicep", "scope: vault::webhook", "scope: vault::hook",
         "no nested resource",
     ),
     "a function that does not exist": Mistake(
@@ -83,25 +83,26 @@ MISTAKES = {
         "token}${endpoint.name}'\n  location: location\n  tags: tags\n  sku", "endpoint is not",
     ),
     "a loop in a condition": Mistake(
-        symbols.check_symbols, "alerts.bicep", "webhookReceivers: empty(alertWebhookUrl) ? [] : [",
-        "webhookReceivers: empty(alertWebhookUrl) ? [for x in [1]: { name: string(x) }] : [",
+        symbols.check_symbols, "alerts.bicep", "webhookReceivers: empty(alertWebhookUrl) ? []",
+        "webhookReceivers: empty(alertWebhookUrl) ? [for x in [1]: { name: string(x) }]",
         "a declaration or a property only",
     ),
     "a loop over properties in another": Mistake(
-        symbols.check_symbols, "alerts.bicep", "      useCommonAlertSchema: true\n    }]",
-        "      useCommonAlertSchema: [for x in [1]: x]\n    }]", "cannot stand in another",
+        symbols.check_symbols, "alerts.bicep", "        emailAddress: trim(address)",
+        "        emailAddress: [for x in [1]: x]", "cannot stand in another",
     ),
     "a query that is not there": Mistake(
         symbols.check_symbols, "alerts.bicep", "app-silent.kql", "app-dead.kql", "there is no file"
     ),
     "a name declared twice": Mistake(
-        symbols.check_symbols, "roles.bicep", "param principalId string",
-        "param principalId string\n"
-        "param principalId string", "declared twice",
+        symbols.check_symbols, "roles.bicep", "param identityName string",
+        "param identityName string\n"
+        "param identityName string", "declared twice",
     ),
     "a secret in an output": Mistake(
-        symbols.check_symbols, "keyvault.bicep", "output name string = vault.name",
-        "output name string = teamsWebhookUrl", "gives a secret away",
+        symbols.check_symbols, "keyvault.bicep", "output webhookSecretUri string = '",
+        "output gone string = teamsWebhookUrl\noutput webhookSecretUri string = '",
+        "gives a secret away",
     ),
     "a secret handed to a parameter in the clear": Mistake(
         symbols.check_symbols, "keyvault.bicep", "@secure()\n", "", "takes a secret"
@@ -109,6 +110,63 @@ MISTAKES = {
     "a secret with a default": Mistake(
         symbols.check_symbols, "main.bicep", "param teamsWebhookUrl string = ''",
         "param teamsWebhookUrl string = 'https://x'", "secret with a default",
+    ),
+    "a data type nobody declared": Mistake(
+        symbols.check_symbols, "app.bicep", "param guards guardsType", "param guards guardType",
+        "no data type guardType",
+    ),
+    "an import that is not used": Mistake(
+        symbols.check_symbols, "auth.bicep", "param appName string",
+        "import { tagsType } from 'types.bicep'\nparam appName string", "imported and not used",
+    ),
+    "an import of what is not there": Mistake(
+        symbols.check_symbols, "identity.bicep", "{ tagsType }", "{ tagsType, tagType }",
+        "exports no tagType",
+    ),
+    "an import from a file that is not there": Mistake(
+        symbols.check_symbols, "identity.bicep", "'types.bicep'", "'type.bicep'",
+        "no file type.bicep",
+    ),
+    "a type that others import and is not exported": Mistake(
+        symbols.check_symbols, "types.bicep", "@export()\n@description('Tags", "@description('Tags",
+        "exports no tagsType",
+    ),
+    "a module with a name": Mistake(
+        linter.check_linter, "main.bicep", "module roles 'roles.bicep' = {",
+        "module roles 'roles.bicep' = {\n  name: 'roles'", "no-module-name",
+    ),
+    "an object of anything": Mistake(
+        linter.check_linter, "network.bicep", "param tags tagsType", "param tags object",
+        "use-user-defined-types",
+    ),
+    "a list of anything": Mistake(
+        linter.check_linter, "app.bicep", "param allowedCidrs rangesType",
+        "param allowedCidrs array", "use-user-defined-types",
+    ),
+    "the name of a resource from another module": Mistake(
+        linter.check_linter, "main.bicep", "identityName: names.identity\n    hostAccountName",
+        "identityName: identity.outputs.name\n    hostAccountName", "what-if-short-circuiting",
+    ),
+    "what a loop goes over from another module": Mistake(
+        linter.check_linter, "main.bicep", "alertEmails: alertEmails",
+        "alertEmails: monitoring.outputs.workspaceId", "what-if-short-circuiting",
+    ),
+    "a resource id that is any text": Mistake(
+        linter.check_linter, "network.bicep", "resourceId(endpoint.type, endpoint.owner)",
+        "endpoint.owner", "use-resource-id-functions",
+    ),
+    "a loop within a line": Mistake(
+        linter.check_linter, "entra.bicep",
+        "= [\n  for name in (grantPermissions ? graphRoles : []): {",
+        "= [for name in (grantPermissions ? graphRoles : []): {", "begins on a line of its own",
+    ),
+    "a call that is too wide": Mistake(
+        linter.check_linter, "roles.bicep",
+        "(\n      'Microsoft.Authorization/roleDefinitions',\n      roles.storageQueue",
+        "('Microsoft.Authorization/roleDefinitions', roles.storageQueue", "can be broken",
+    ),
+    "a tab": Mistake(
+        linter.check_linter, "identity.bicep", "  tags: tags", "\ttags: tags", "or a tab",
     ),
     "a misspelt property": Mistake(
         shapes.check_shapes, "storage.bicep", "allowSharedKeyAccess", "allowSharedKeyAcces",
@@ -157,9 +215,9 @@ MISTAKES = {
         ".uniqueName: is required",
     ),
     "a version whose types are not known": Mistake(
-        shapes.check_shapes, "storage.bicep", "storageAccounts@2025-01-01",
+        shapes.check_shapes, "storage.bicep", "storageAccounts@2025-06-01",
         "storageAccounts@2019-01-01",
-        "is not 2025-01-01",
+        "is not 2025-06-01",
     ),
     "a resource type that does not exist": Mistake(
         shapes.check_shapes, "identity.bicep", "userAssignedIdentities@", "userIdentities@",
@@ -258,12 +316,13 @@ def test_what_the_project_insists_on_is_kept(name: str, copy: Path) -> None:
     [
         syntax.check_syntax,
         symbols.check_symbols,
+        linter.check_linter,
         shapes.check_shapes,
         kusto.check_kusto,
         documents.check_documents,
         security.check_rules,
     ],
-    ids=["syntax", "symbols", "shapes", "kusto", "documents", "security"],
+    ids=["syntax", "symbols", "linter", "shapes", "kusto", "documents", "security"],
 )
 def test_nothing_is_wrong_as_it_stands(check: Check, copy: Path) -> None:
     assert list(check(copy)) == []
@@ -278,6 +337,27 @@ def test_mistakes_in_queries_are_caught(copy: Path) -> None:
     for place in ("guard-late", "app-silent", "functions-failing", "workbook.json: failures"):
         assert place in said
     assert "coverage-low" not in said
+
+
+@pytest.mark.parametrize(
+    ("query", "refused"),
+    [
+        ("union requests, traces | count", ["union"]),
+        ("let a = traces;\na | union (requests)", ["union"]),
+        ("search in (traces) 'x'", ["search"]),
+        ("traces | evaluate bag_unpack(customDimensions)", ["bag_unpack"]),
+        ('traces // a union of\n| where message has "search" and reunion == 1', []),
+    ],
+)
+def test_what_an_alert_rule_may_refuse_is_told(query: str, refused: list[str]) -> None:
+    said = list(kusto.find_refused_operators(query))
+    assert said == [f"a log alert rule may refuse {word}" for word in refused]
+
+
+def test_no_alert_asks_what_its_rule_may_refuse() -> None:
+    queries = {name: text for name, text in kusto.collect_queries(INFRA).items() if "/" in name}
+    assert queries
+    assert [word for text in queries.values() for word in kusto.find_refused_operators(text)] == []
 
 
 def test_checkov_says_what_is_insecure_and_only_with_a_reason_not(copy: Path) -> None:
@@ -317,7 +397,8 @@ def test_a_folder_without_bicep_is_not_clean(tmp_path: Path) -> None:
         "output x string\n",
         "var x = 'a\\q'\n",
         "var x = #\n",
-        "type x = string\n",
+        "type x = 'a' | 'b'\n",
+        "import * as x from 'y.bicep'\n",
     ],
 )
 def test_what_is_not_bicep_is_refused(text: str) -> None:

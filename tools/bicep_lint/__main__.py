@@ -7,11 +7,12 @@ import sys
 import time
 from pathlib import Path
 
-from tools.bicep_lint import documents, kusto, security, shapes, symbols, syntax
+from tools.bicep_lint import documents, kusto, linter, security, shapes, symbols, syntax
 
 CHECKS = {
     "syntax": syntax.check_syntax,
     "symbols": symbols.check_symbols,
+    "linter": linter.check_linter,
     "shapes": shapes.check_shapes,
     "kusto": kusto.check_kusto,
     "documents": documents.check_documents,

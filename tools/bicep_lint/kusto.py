@@ -1,6 +1,7 @@
 """The queries of the alerts and the workbook, by the Kusto language service in Node."""
 
 import json
+import re
 import subprocess
 from collections.abc import Iterator
 from pathlib import Path
@@ -18,10 +19,14 @@ def check_kusto(folder: Path) -> Iterator[str]:
         if not needed.is_file():
             yield f"kusto: {needed.relative_to(ROOT)} is missing: make setup"
             return
-    asked = [{"name": name, "query": text} for name, text in collect_queries(folder).items()]
+    queries = collect_queries(folder)
+    asked = [{"name": name, "query": text} for name, text in queries.items()]
     if not asked:
         yield "kusto: there are no queries"
         return
+    for name, query in queries.items():
+        if name.startswith("queries/"):
+            yield from (f"kusto: {name}: {problem}" for problem in find_refused_operators(query))
     run = subprocess.run(
         [NODE, SCRIPT, SERVICE],
         input=json.dumps(asked),
@@ -35,6 +40,17 @@ def check_kusto(folder: Path) -> Iterator[str]:
         return
     for answer in json.loads(run.stdout):
         yield from (f"kusto: {answer['name']}: {problem}" for problem in answer["problems"])
+
+
+def find_refused_operators(query: str) -> Iterator[str]:
+    """Operators that Azure Monitor takes in a search and not in a log alert rule.
+
+    Source: Microsoft Learn, "Create or edit a log search alert rule" and "Troubleshoot log search
+    alerts": no `search`, no `union` but across resources; no bag_unpack, pivot, narrow.
+    """
+    code = re.sub(r'//[^\n]*|"[^"\n]*"', "", query)
+    for word in re.findall(r"\b(search|union|bag_unpack|pivot|narrow)\b", code):
+        yield f"a log alert rule may refuse {word}"
 
 
 def collect_queries(folder: Path) -> dict[str, str]:

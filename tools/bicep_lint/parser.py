@@ -2,7 +2,8 @@
 
 The part of the language this project uses (Microsoft Learn: Bicep file structure and syntax):
 declarations with decorators, nested resources, loops, conditions, lambdas, interpolated texts,
-operators, user-defined functions. Spread, imports and type declarations are refused.
+operators, user-defined functions and types, imports by name. Spread and unions of types are
+refused.
 """
 
 from dataclasses import dataclass, field
@@ -39,7 +40,10 @@ OPERATOR_LEVELS = (
     ("+", "-"),
     ("*", "/", "%"),
 )
-KEYWORDS = ("param", "var", "output", "resource", "module", "func", "targetScope", "extension")
+KEYWORDS = (
+    *("param", "var", "output", "resource", "module", "func", "type"),
+    *("targetScope", "extension", "import"),
+)
 END = Token("end", "the end of the file", 0)
 
 
@@ -80,6 +84,12 @@ class Parser:
     def is_next(self, *texts: str) -> bool:
         """Whether the next token is one of these signs or words."""
         return self.next_token.kind != "text" and self.next_token.text in texts
+
+    def is_next_across_lines(self, text: str) -> bool:
+        """Whether this sign follows, perhaps in a later line."""
+        ahead = (token for token in self.tokens[self.position :] if token.kind != "newline")
+        token = next(ahead, END)
+        return token.kind != "text" and token.text == text
 
     def skip_newlines(self) -> None:
         """Skip the ends of lines."""
@@ -128,12 +138,18 @@ class Parser:
         if kind == "targetScope":
             self.expect("=")
             return Declaration(kind, kind, "", self.parse_expression(), line)
+        if kind == "import":
+            return self.parse_import(line)
         name = self.expect_name()
         match kind:
             case "extension":
                 return Declaration(kind, name, "", None, line)
             case "func":
-                return self.parse_function(name, line)
+                return self.parse_function(name, line, decorators)
+            case "type":
+                self.expect("=")
+                types = self.parse_data_type()
+                return Declaration(kind, name, " ".join(types), None, line, decorators, types=types)
             case "param" | "output":
                 return self.parse_typed(kind, name, line, decorators)
         type_text = "" if kind == "var" else self.parse_plain_text()
@@ -146,37 +162,76 @@ class Parser:
 
     def parse_typed(self, kind: str, name: str, line: int, marks: tuple[Call, ...]) -> Declaration:
         """A parameter or an output."""
-        type_text = self.parse_data_type()
+        types = self.parse_data_type()
         value = None
         if self.is_next("="):
             self.expect("=")
             value = self.parse_expression()
         if kind == "output" and value is None:
             raise self.build_error("expected the value of the output")
-        return Declaration(kind, name, type_text, value, line, marks)
+        return Declaration(kind, name, " ".join(types), value, line, marks, types=types)
 
-    def parse_function(self, name: str, line: int) -> Declaration:
+    def parse_import(self, line: int) -> Declaration:
+        """`import { name, ... } from 'path'`."""
+        self.expect("{")
+        names: list[str] = []
+        self.skip_newlines()
+        while not self.is_next("}"):
+            names.append(self.expect_name())
+            self.skip_separator("}")
+        self.expect("}")
+        self.expect("from")
+        path = self.parse_plain_text()
+        return Declaration("import", path, path, None, line, names=tuple(names))
+
+    def parse_function(self, name: str, line: int, marks: tuple[Call, ...]) -> Declaration:
         """A user-defined function."""
         self.expect("(")
-        names = []
+        names: list[str] = []
+        types: list[str] = []
         while not self.is_next(")"):
             names.append(self.expect_name())
-            self.parse_data_type()
+            types += self.parse_data_type()
             if self.is_next(","):
                 self.expect(",")
         self.expect(")")
-        type_text = self.parse_data_type()
+        returned = self.parse_data_type()
         self.expect("=>")
+        self.skip_newlines()
         return Declaration(
-            "func", name, type_text, self.parse_expression(), line, names=tuple(names)
+            "func",
+            name,
+            " ".join(returned),
+            self.parse_expression(),
+            line,
+            marks,
+            names=tuple(names),
+            types=(*types, *returned),
         )
 
-    def parse_data_type(self) -> str:
-        """A data type: a name, perhaps with brackets or a question mark."""
-        text = self.expect_name()
+    def parse_data_type(self) -> tuple[str, ...]:
+        """The names in a data type: one, perhaps with brackets or a question mark, or an object."""
+        names = self.parse_object_type() if self.is_next("{") else (self.expect_name(),)
         while self.is_next("[", "]", "?"):
-            text += self.expect("[", "]", "?").text
-        return text
+            self.expect("[", "]", "?")
+        return names
+
+    def parse_object_type(self) -> tuple[str, ...]:
+        """The names of the data types in `{ key: type ... }`; `*` stands for every other key."""
+        self.expect("{")
+        names: list[str] = []
+        self.skip_newlines()
+        while not self.is_next("}"):
+            self.parse_decorators()
+            if self.is_next("*"):
+                self.expect("*")
+            else:
+                self.expect_name()
+            self.expect(":")
+            names += self.parse_data_type()
+            self.skip_separator("}")
+        self.expect("}")
+        return tuple(dict.fromkeys(names))
 
     def parse_plain_text(self) -> str:
         """A text without interpolation."""
@@ -218,10 +273,12 @@ class Parser:
     def parse_choice(self) -> Node:
         """`condition ? yes : no`."""
         node = self.parse_binary(0)
-        if not self.is_next("?"):
+        if not self.is_next_across_lines("?"):
             return node
+        self.skip_newlines()
         line = self.expect("?").line
         yes = self.parse_expression()
+        self.skip_newlines()
         self.expect(":")
         return Operation("?", (node, yes, self.parse_expression()), line)
 

@@ -1,5 +1,11 @@
-"""Resources against the type data: unknown, missing and read-only properties, wrong values."""
+"""Resources against the type data: unknown, missing and read-only properties, wrong values.
 
+azmcp knows one version of each type, which is not always one that Bicep's linter still takes for
+recent. api_versions.json names the version that is deployed of those; that every property which is
+used exists there was compared with Azure/bicep-types-az, generated/, when it was put there.
+"""
+
+import json
 from collections.abc import Iterator, Mapping
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
@@ -30,6 +36,9 @@ from tools.bicep_lint.tree import (
 
 # Bicep accepts an unknown property in the line after this one.
 UNKNOWN_PROPERTY_ACCEPTED = "#disable-next-line BCP187"
+API_VERSIONS: Mapping[str, str] = json.loads(
+    Path(__file__).with_name("api_versions.json").read_text(encoding="utf-8")
+)
 # What Bicep itself adds to every resource.
 BICEP_PROPERTIES = frozenset({"dependsOn", "parent", "scope"})
 TEXT, NUMBER, FLAG = "string", "int", "bool"
@@ -96,8 +105,9 @@ def check_resource(file: File, resource: TypedResource) -> Iterator[tuple[int, s
     if body is None:
         yield line, ": a resource is an object"
         return
-    if resource.version != facts.version:
-        yield line, f": version {resource.version} is not {facts.version}, whose types are known"
+    wanted = get_deployed_version(resource.type, facts)
+    if resource.version != wanted:
+        yield line, f": version {resource.version} is not {wanted}, whose types are known"
     if resource.entry.existing:
         return
     chosen = choose_body(facts, body)
@@ -109,6 +119,13 @@ def check_resource(file: File, resource: TypedResource) -> Iterator[tuple[int, s
     for number, text in ShapeChecker(facts, names).check_object("", body, chosen, BICEP_PROPERTIES):
         if number not in accepted:
             yield number, text
+
+
+def get_deployed_version(type_name: str, facts: ResourceType) -> str:
+    """The version a type is deployed in: its own, that of the type it is nested in, or azmcp's."""
+    parts = type_name.split("/")
+    names = ("/".join(parts[:length]) for length in range(len(parts), 1, -1))
+    return next((API_VERSIONS[name] for name in names if name in API_VERSIONS), facts.version)
 
 
 def find_suppressed_lines(file: File) -> frozenset[int]:

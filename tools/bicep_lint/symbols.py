@@ -42,7 +42,8 @@ DECORATORS = frozenset({
     "minValue", "secure",
 })  # fmt: skip
 GLOBALS = frozenset({"az", "sys"})
-MUST_BE_USED = ("param", "var", "func")
+MUST_BE_USED = ("param", "var", "func", "type")
+PRIMITIVE_TYPES = frozenset({"any", "array", "bool", "int", "object", "string"})
 
 
 @dataclass(frozen=True, slots=True)
@@ -75,6 +76,7 @@ def check_symbols(folder: Path) -> Iterator[str]:
             *find_duplicates(file),
             *find_undeclared(file),
             *find_unused(file),
+            *check_imports(file, files),
             *check_modules(file, files),
             *find_missing_files(file, folder),
             *(found for entry in file.declarations for found in check_loops(entry, 0)),
@@ -82,7 +84,9 @@ def check_symbols(folder: Path) -> Iterator[str]:
         ]
         yield from (f"symbols: {name}:{line}: {text}" for line, text in problems)
     used = {
-        entry.type for file in files.values() for entry in file.get_declarations("module").values()
+        entry.type
+        for file in files.values()
+        for entry in file.get_declarations("module", "import").values()
     }
     for name in files.keys() - used - {"main.bicep"}:
         yield f"symbols: {name}: no other file uses this module"
@@ -106,9 +110,14 @@ def find_undeclared(file: File) -> Iterator[Problem]:
     names = {
         entry.name: entry
         for entry in file.declarations
-        if entry.kind not in ("output", "targetScope", "extension")
+        if entry.kind not in ("output", "targetScope", "extension", "import")
     }
-    scope = Scope(file, names)
+    imported = {
+        name: Declaration("func", name, "", None, entry.line)
+        for entry in file.get_declarations("import").values()
+        for name in entry.names
+    }
+    scope = Scope(file, names | imported)
     for entry in file.declarations:
         for mark in entry.decorators:
             if mark.name not in DECORATORS:
@@ -152,7 +161,7 @@ def iter_scoped_children(node: Node, scope: Scope) -> Iterator[tuple[Node, Scope
 
 def enter_declaration(entry: Declaration, scope: Scope) -> Scope:
     """What can be named within a declaration."""
-    scope = scope.with_names(entry.names)
+    scope = scope.with_names(entry.names if entry.kind == "func" else ())
     return scope.with_nested(entry.body) if entry.body else scope
 
 
@@ -201,9 +210,34 @@ def find_unused(file: File) -> Iterator[Problem]:
         for found in walk_nodes(entry)
         if isinstance(found, Name | Call)
     }
+    used |= {name for entry in file.declarations for name in entry.types}
     for entry in file.declarations:
-        if (entry.kind in MUST_BE_USED or entry.existing) and entry.name not in used:
+        must = (entry.kind in MUST_BE_USED or entry.existing) and not entry.exported
+        if must and entry.name not in used:
             yield entry.line, f"{entry.kind} {entry.name} is not used"
+        if entry.kind == "import":
+            for name in entry.names:
+                if name not in used:
+                    yield entry.line, f"{name} is imported and not used"
+
+
+def check_imports(file: File, files: Mapping[str, File]) -> Iterator[Problem]:
+    """Imports of what there is not, and data types that nobody declared."""
+    known = set(PRIMITIVE_TYPES) | file.get_declarations("type").keys()
+    for entry in file.get_declarations("import").values():
+        source = files.get(entry.type)
+        if source is None:
+            yield entry.line, f"there is no file {entry.type} to import from"
+            continue
+        for name in entry.names:
+            found = source.get_declarations("type", "func", "var").get(name)
+            if found is None or not found.exported:
+                yield entry.line, f"{entry.type} exports no {name}"
+            known.add(name)
+    for entry in file.declarations:
+        for name in entry.types:
+            if name not in known:
+                yield entry.line, f"there is no data type {name}"
 
 
 def check_modules(file: File, files: Mapping[str, File]) -> Iterator[Problem]:

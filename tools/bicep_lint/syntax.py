@@ -9,6 +9,8 @@ ROOT = Path(__file__).resolve().parent.parent.parent
 PYTHON = ROOT / ".tools/infra/venv/bin/python"
 SCRIPT = Path(__file__).with_name("parse_bicep.py")
 TIMEOUT_SECONDS = 20
+# pycep knows no objects with any key (`*: string`): these files are read by our own parser alone.
+UNREADABLE = frozenset({"types.bicep"})
 
 
 def check_syntax(folder: Path) -> Iterator[str]:
@@ -16,7 +18,7 @@ def check_syntax(folder: Path) -> Iterator[str]:
     if not PYTHON.is_file():
         yield "syntax: pycep is missing: make setup"
         return
-    paths = sorted(folder.glob("*.bicep"))
+    paths = sorted(path for path in folder.glob("*.bicep") if path.name not in UNREADABLE)
     if not paths:
         yield f"syntax: there are no Bicep files in {folder}"
         return

@@ -151,10 +151,11 @@ type Node = (
 
 @dataclass(frozen=True, slots=True)
 class Declaration:
-    """A statement: param, var, func, resource, module, output, targetScope or extension.
+    """A statement: param, var, func, type, resource, module, output, extension, import and so on.
 
-    `type` is a data type, a resource type with version, or a module's path. `value` is None for
-    a parameter without default. `names` are a function's parameters.
+    `type` is a data type, a resource type with version, or the path of a module or of an imported
+    file. `value` is None for a parameter without default. `names` are a function's parameters, or
+    what is imported. `types` are the names of all data types in it.
     """
 
     kind: str
@@ -165,11 +166,17 @@ class Declaration:
     decorators: tuple[Call, ...] = ()
     existing: bool = False
     names: tuple[str, ...] = ()
+    types: tuple[str, ...] = ()
 
     @property
     def secure(self) -> bool:
         """Whether a parameter is marked as a secret."""
         return any(entry.name == "secure" for entry in self.decorators)
+
+    @property
+    def exported(self) -> bool:
+        """Whether other files may import it."""
+        return any(entry.name == "export" for entry in self.decorators)
 
     @property
     def body(self) -> Object | None:

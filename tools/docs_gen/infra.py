@@ -10,6 +10,8 @@ from core.ncrontab import CronSchedule
 
 MAX_MISSED_INTERVALS = 3
 """An alert fires when a guard has not completed a run for this many of its longest gaps."""
+MAX_COLUMNS = 120
+"""What `bicep format` puts into one line."""
 BICEP_FIELDS = {
     "SCHEDULE": "schedule",
     "MODE": "mode",
@@ -75,6 +77,15 @@ def format_role_names(config: GuardConfig, *, writes: bool, optional: bool) -> s
     return f"[{', '.join(found)}]"
 
 
+def format_list(name: str, items: str) -> str:
+    """A property of an object in an object; items that make it too long have lines of their own."""
+    line = f"    {name}: {items}"
+    if len(line) <= MAX_COLUMNS:
+        return line
+    inner = "\n".join(f"      {item}" for item in items.strip("[]").split(", "))
+    return f"    {name}: [\n{inner}\n    ]"
+
+
 def format_flag(value: bool) -> str:
     """A boolean of Bicep."""
     return str(value).lower()
@@ -89,10 +100,10 @@ def build_permissions_object() -> str:
             f"  '{config.guard.name}': {{",
             f"    exchange: {format_flag(not all(one.optional for one in exchange))}",
             f"    optionalExchange: {format_flag(any(one.optional for one in exchange))}",
-            f"    reads: {format_role_names(config, writes=False, optional=False)}",
-            f"    optionalReads: {format_role_names(config, writes=False, optional=True)}",
-            f"    writes: {format_role_names(config, writes=True, optional=False)}",
-            f"    optionalWrites: {format_role_names(config, writes=True, optional=True)}",
+            format_list("reads", format_role_names(config, writes=False, optional=False)),
+            format_list("optionalReads", format_role_names(config, writes=False, optional=True)),
+            format_list("writes", format_role_names(config, writes=True, optional=False)),
+            format_list("optionalWrites", format_role_names(config, writes=True, optional=True)),
             "  }",
         ]
     return "\n".join([*lines, "}"])
