@@ -59,7 +59,7 @@ var permissions = {
   }
   'mailbox-delegation': {
     exchange: true
-    optionalExchange: false
+    optionalExchange: true
     reads: ['Domain.Read.All']
     optionalReads: []
     writes: []

@@ -12,6 +12,7 @@ from enum import StrEnum
 from core.microsoft365.addresses import (
     OwnDomains,
     find_outside_address,
+    get_address_domain,
     normalize_address,
     parse_recipient_string,
 )
@@ -157,6 +158,12 @@ def needs_no_lookup(delegation: Delegation) -> bool:
 def has_mail_elsewhere(recipient: Recipient) -> bool:
     """True for a mail user: whose it is, its addresses and the accepted domains say together."""
     return recipient.found and recipient.kind.casefold() == MAIL_USER_KIND
+
+
+def find_mail_domain(recipient: Recipient) -> str:
+    """The domain that a mail user's mail goes to; empty for none."""
+    target = recipient.external_address or recipient.address
+    return get_address_domain(normalize_address(parse_recipient_string(target)[1]))
 
 
 def is_own_mail_user(recipient: Recipient, own_domains: OwnDomains) -> bool:

@@ -265,9 +265,12 @@ def test_what_was_taken_away_is_told_as_ended_once(attacked: Row) -> None:
 # Unreadable -------------------------------------------------------------------------------------
 
 
+GROUP_CMDLETS = ("Get-DistributionGroupMember", "Get-UnifiedGroupLinks")
+
+
 async def test_without_the_cmdlets_the_guard_says_which_are_missing() -> None:
     grants = list_declared_permissions()
-    cmdlets = ["Get-Mailbox", "Get-Recipient", "Get-AcceptedDomain"]
+    cmdlets = ["Get-Mailbox", "Get-Recipient", "Get-AcceptedDomain", *GROUP_CMDLETS]
     result = await played(scene(exchange=NORMAL, grants=grants | {"exchange": cmdlets}), 3)
     run = run_of(result, 1)
     assert sorted(run["blind"]) == ["full-access", "send-as"]
@@ -282,7 +285,7 @@ async def test_without_the_cmdlets_the_guard_says_which_are_missing() -> None:
 
 async def test_without_get_recipient_nothing_is_taken_for_clean() -> None:
     cmdlets = ["Get-Mailbox", "Get-MailboxPermission", "Get-RecipientPermission"]
-    cmdlets.append("Get-AcceptedDomain")
+    cmdlets += ["Get-AcceptedDomain", *GROUP_CMDLETS]
     taken = {"grants": list_declared_permissions() | {"exchange": cmdlets}}
     edits = [{}, taken, {"grants": list_declared_permissions()}]
     result = await played(scene(exchange=NORMAL, ticks=edits), 3)

@@ -28,8 +28,8 @@ from core.guards.mailbox_forwarding.hiding import (
     is_meeting_rule,
     judge_hiding,
 )
-from core.guards.mailbox_forwarding.recipients import ForwardTarget, RecipientLocation
 from core.microsoft365.addresses import get_address_domain, normalize_address
+from core.microsoft365.recipients import ForwardTarget, RecipientLocation
 from core.tenant.mail_flow import InboxRule
 from core.tenant.mailboxes import Mailbox, format_mailbox_name
 from core.tenant.merging import find_object_failure

@@ -25,11 +25,11 @@ from core.guards.mailbox_forwarding.rating import (
     decide_forward_verdict,
     rate_forward,
 )
-from core.guards.mailbox_forwarding.recipients import ForwardTarget
 from core.guards.mailbox_forwarding.texts import format_forward_target, format_word_list
 from core.guards.mailbox_forwarding.verdicts import ForwardingVerdict
 from core.microsoft365.addresses import OwnDomains
 from core.microsoft365.configuration_sources import get_configuration_source_name
+from core.microsoft365.recipients import ForwardTarget
 from core.model.findings import Fact, Finding, Severity, Verdict
 from core.model.reach import Reach, Selection
 from core.tenant.domain_names import to_a_label

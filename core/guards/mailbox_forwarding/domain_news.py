@@ -1,132 +1,23 @@
-"""Domains that became the organization's own, or stopped being it, since the guard looks. Pure.
+"""Judges domains that became the organization's own, or stopped being it. Pure.
 
-Whoever may add a domain to the tenant makes an address of theirs look like a colleague's: a forward
-to it seems to have ended. So a domain that appears is told itself, and until that is answered mail
-to it counts as leaving.
+A forward to an address of a domain that becomes accepted seems to have ended. So such a domain is
+told itself, and until that is answered mail to it counts as leaving.
 """
 
-from collections.abc import Collection, Iterable, Iterator, Mapping
-from dataclasses import dataclass, replace
-from datetime import datetime
+from collections.abc import Iterator
 
 from core.guards.mailbox_forwarding.verdicts import ForwardingVerdict
-from core.keys import hash_parts
 from core.model.findings import Fact, Finding, Severity
-from core.tenant.domain_names import to_a_label
-from core.tenant.known_traits import (
-    MAX_TRAIT_LENGTH,
-    NEWS_PERIOD,
-    KnownTraits,
-    build_traits_key,
-    note_traits,
-)
-from core.tenant.mail_flow import AcceptedDomain
+from core.tenant.domain_memory import DomainNews
 from core.tenant.quoting import quote_text
 from core.tenant.sources import DOMAINS
 
-KIND = "accepted-domain"
-BUCKETS = "0123456789abcdef"
-"""A tenant may have thousands of domains, and a row remembers a few hundred."""
-SUBDOMAINS = "*."
-GONE = "-"
-"""Before the name of a domain that was known and is no longer there."""
 MAX_NAME_LENGTH = 253
-
-
-@dataclass(frozen=True, slots=True)
-class DomainNews:
-    """A domain that appeared or went, and when that was first seen."""
-
-    name: str
-    """The domain; `*.example.org` for everything below one."""
-    seen_at: datetime
-    is_gone: bool = False
-
-
-def get_bucket_id(name: str) -> str:
-    """The object under which a domain is remembered."""
-    return f"accepted-domains-{hash_parts(name)[0]}"
 
 
 def build_domain_id(name: str) -> str:
     """The object that a case about a domain is about."""
     return f"domain:{name}"
-
-
-def to_trait(name: str) -> str:
-    """A domain's name as it is remembered; a long one is cut and told apart by its hash."""
-    longest = MAX_TRAIT_LENGTH - len(GONE)
-    return name if len(name) <= longest else f"{name[: longest - 13]}~{hash_parts(name)[:12]}"
-
-
-def list_names(domains: Iterable[AcceptedDomain]) -> Iterator[str]:
-    """The names to remember: each domain, and what accepts everything below it."""
-    for domain in domains:
-        name = to_a_label(domain.name.removeprefix(SUBDOMAINS))
-        if name:
-            yield name
-        if name and (domain.includes_subdomains or domain.name.startswith(SUBDOMAINS)):
-            yield f"{SUBDOMAINS}{name}"
-
-
-def note_domains(
-    domains: Iterable[AcceptedDomain], known: Mapping[str, KnownTraits], now: datetime
-) -> tuple[KnownTraits, ...]:
-    """What is to be remembered of the domains after a look that read all of them."""
-    names = [to_trait(name) for name in list_names(domains)]
-    noted = []
-    for mark in BUCKETS:
-        bucket_id = f"accepted-domains-{mark}"
-        here = {name for name in names if get_bucket_id(name) == bucket_id}
-        before = known.get(build_traits_key(bucket_id, KIND))
-        gone = set(list_gone(before, here, now)) if before else set()
-        noted.append(note_traits(known, bucket_id, KIND, here | gone, now))
-    return tuple(noted)
-
-
-def list_gone(before: KnownTraits, present: Collection[str], now: datetime) -> Iterator[str]:
-    """The marks of domains that were known and are not there, as long as that is news."""
-    for trait, seen_at in before.traits.items():
-        if trait.startswith(GONE):
-            if trait.removeprefix(GONE) not in present and now - seen_at < NEWS_PERIOD:
-                yield trait
-        elif trait not in present:
-            yield f"{GONE}{trait}"
-
-
-def list_domain_news(noted: Iterable[KnownTraits], now: datetime) -> Iterator[DomainNews]:
-    """The domains that appeared or went lately."""
-    for row in noted:
-        for trait, seen_at in row.list_new_traits(now):
-            yield DomainNews(trait.removeprefix(GONE), seen_at, trait.startswith(GONE))
-
-
-def select_known_domains(
-    domains: Iterable[AcceptedDomain],
-    known: Mapping[str, KnownTraits],
-    open_case_ids: Collection[str],
-    now: datetime,
-) -> list[AcceptedDomain]:
-    """The domains that count as the organization's own: all but new ones with an open question."""
-
-    def is_answered(name: str) -> bool:
-        trait = to_trait(name)
-        row = known.get(build_traits_key(get_bucket_id(trait), KIND))
-        if row is None:
-            return True
-        if trait not in row.traits:
-            return False
-        news = dict(row.list_new_traits(now))
-        is_asked = build_domain_id(trait) in open_case_ids or news.get(trait) == now
-        return trait not in news or not is_asked
-
-    found = []
-    for domain in domains:
-        name, *below = list(list_names([domain])) or [""]
-        if name and is_answered(name):
-            wide = domain.includes_subdomains and all(map(is_answered, below))
-            found.append(replace(domain, includes_subdomains=wide))
-    return found
 
 
 def judge_domain_news(item: DomainNews) -> Iterator[Finding]:

@@ -14,17 +14,18 @@ from core.guards.mailbox_forwarding.outbound import (
     Departure,
     ForwardMethod,
     OutboundSettings,
+    Sender,
     evaluate_forwarding,
     is_rule_active,
 )
-from core.guards.mailbox_forwarding.recipients import (
+from core.microsoft365.addresses import OwnDomains
+from core.microsoft365.recipients import (
     ForwardTarget,
     KnownRecipients,
     RecipientLocation,
     locate_forwarding_object,
     locate_recipient,
 )
-from core.microsoft365.addresses import OwnDomains
 from core.tenant.mail_flow import (
     Folder,
     InboxRule,
@@ -158,7 +159,8 @@ class ForwardingInputs:
         method: ForwardMethod = ForwardMethod.MAILBOX,
     ) -> Departure:
         """Whether mail from a mailbox to the outside ones of these targets leaves."""
-        return evaluate_forwarding(mailbox.address, method, targets, self.settings, self.now)
+        sender = Sender(mailbox.address, mailbox.id, self.known_recipients)
+        return evaluate_forwarding(sender, method, targets, self.settings, self.now)
 
     def evaluate_rule_departure(
         self, mailbox: Mailbox, sendings: Sequence[ForwardRecipient]

@@ -8,7 +8,7 @@ from core.guards.mailbox_forwarding.connector_findings import (
     judge_connector,
     judge_journal_rule,
 )
-from core.guards.mailbox_forwarding.domain_news import DomainNews, judge_domain_news
+from core.guards.mailbox_forwarding.domain_news import judge_domain_news
 from core.guards.mailbox_forwarding.flow_rules import judge_transport_rule
 from core.guards.mailbox_forwarding.forwards import (
     MAX_TEXT_LENGTH,
@@ -24,7 +24,6 @@ from core.guards.mailbox_forwarding.rating import (
     decide_forward_verdict,
     rate_forward,
 )
-from core.guards.mailbox_forwarding.recipients import list_outside_addresses
 from core.guards.mailbox_forwarding.rule_findings import judge_inbox_rules
 from core.guards.mailbox_forwarding.texts import (
     FORWARD_TEXTS,
@@ -34,9 +33,11 @@ from core.guards.mailbox_forwarding.texts import (
     list_target_facts,
 )
 from core.guards.mailbox_forwarding.verdicts import ForwardingVerdict
+from core.microsoft365.recipients import list_outside_addresses
 from core.model.findings import Fact, Finding
 from core.model.reach import Reach
 from core.tenant.changes import ClearMailboxForward
+from core.tenant.domain_memory import DomainNews
 from core.tenant.mailboxes import format_mailbox_name
 from core.tenant.quoting import quote_text
 from core.tenant.sources import DOMAINS, MAILBOX_FORWARDS

@@ -1,34 +1,27 @@
-"""Asking Exchange who the recipients of forwards are, and which domains are the tenant's own."""
+"""Which recipients of forwards are asked for, and which domains are the tenant's own. Pure."""
 
 from collections.abc import Iterable
-from dataclasses import replace
 
-from core.guards.mailbox_forwarding.domain_news import select_known_domains
+from core.guards.mailbox_forwarding.domain_news import build_domain_id
 from core.guards.mailbox_forwarding.forwards import list_flow_recipients, list_rule_recipients
 from core.guards.mailbox_forwarding.options import ForwardingOptions
-from core.guards.mailbox_forwarding.recipients import (
-    MAX_HOPS,
-    KnownRecipients,
-    list_further_groups,
-    list_further_lookups,
+from core.guards.mailbox_forwarding.outbound import (
+    GROUP_CONDITIONS,
+    OutboundSettings,
+    stops_forwards,
 )
 from core.microsoft365.addresses import OwnDomains, get_lookup_name
+from core.microsoft365.recipients import fold_group_name
 from core.model.guards import ObserveContext
+from core.tenant.domain_memory import select_known_domains
 from core.tenant.mail_flow import (
     AcceptedDomain,
-    GroupMembers,
     InboxRule,
-    Recipient,
     TransportRule,
 )
 from core.tenant.mailboxes import Mailbox
-from core.tenant.merging import collect_failures, collect_sources
-from core.tenant.port import HasMailFlow
 from core.tenant.readings import ReadFailure, Reading
 from core.tenant.sources import DOMAINS
-
-MAX_GROUPS = 200
-"""So many groups are looked into for one batch of mailboxes."""
 
 
 def get_own_domains(
@@ -41,10 +34,33 @@ def get_own_domains(
     failure = domains.find_source_failure(DOMAINS)
     if not domains.items or not domains.complete or (failure and not failure.optional):
         return None
+    open_ids = context.open_case_ids
     known = select_known_domains(
-        domains.items, context.known_traits, context.open_case_ids, context.policy.now
+        domains.items,
+        context.known_traits,
+        context.policy.now,
+        lambda name: build_domain_id(name) in open_ids,
     )
     return OwnDomains.from_accepted_domains(known)
+
+
+def list_condition_groups(settings: OutboundSettings) -> set[str]:
+    """The groups by which policies and mail-flow rules choose the mail that may leave."""
+    names = {
+        fold_group_name(group)
+        for policy in settings.policies or ()
+        for scope in (policy.scope, policy.exceptions)
+        for group in scope.groups
+    }
+    names |= {
+        fold_group_name(group)
+        for rule in settings.flow_rules or ()
+        if stops_forwards(rule)
+        for parts in (rule.conditions, rule.exceptions)
+        for kind in GROUP_CONDITIONS
+        for group in parts.get(kind, ())
+    }
+    return names - {""}
 
 
 def list_domain_failures(domains: Reading[AcceptedDomain]) -> tuple[ReadFailure, ...]:
@@ -72,57 +88,3 @@ def list_lookup_names(
         for _, raw in list_flow_recipients(rule)
     }
     return names - {""}
-
-
-async def look_up_recipients(
-    tenant: HasMailFlow, names: set[str], own_domains: OwnDomains | None
-) -> tuple[KnownRecipients, Reading[Recipient]]:
-    """What recipients stand for, and what those stand for that are contacts or groups.
-
-    Each round asks for the own addresses and the groups that the round before brought up.
-    """
-    known, asked, wanted = KnownRecipients(), set[str](), names
-    parts: list[Reading[Recipient] | Reading[GroupMembers]] = []
-    for _ in range(2 * MAX_HOPS):
-        if own_domains is None:
-            break
-        groups = {group.key: group for group in list_further_groups(known)}
-        groups = {key: group for key, group in groups.items() if key not in known.unread_groups}
-        if not wanted and not groups:
-            break
-        if wanted:
-            part = await tenant.mail_flow.read_recipients(sorted(wanted))
-            parts.append(part)
-            asked |= wanted | {failure.object_id for failure in part.failures}
-            found = {recipient.name: recipient for recipient in part.items}
-            known = replace(known, by_name={**known.by_name, **found})
-        if groups:
-            known, members = await look_into_groups(tenant, known, list(groups.values()))
-            parts.append(members)
-        wanted = set(list_further_lookups(known, own_domains)) - asked
-    return known, Reading(failures=collect_failures(parts), sources=collect_sources(parts))
-
-
-async def look_into_groups(
-    tenant: HasMailFlow, known: KnownRecipients, groups: list[Recipient]
-) -> tuple[KnownRecipients, Reading[GroupMembers]]:
-    """The members of groups. A group of which they may not be read, or one too many, is named."""
-    room = MAX_GROUPS - len(known.groups) - len(known.unread_groups)
-    asked = groups[: max(room, 0)]
-    members = await tenant.mail_flow.read_group_members(asked) if asked else Reading[GroupMembers]()
-    refused = {
-        group.key: f"its members cannot be read: {failure.reason}"
-        for group in asked
-        for failure in members.failures
-        if failure.permission and failure.object_id in ("", group.key)
-    }
-    refused |= {group.key: "too many groups to look into at once" for group in groups[len(asked) :]}
-    found = {group.group_key: group for group in members.items}
-    return (
-        replace(
-            known,
-            groups={**known.groups, **found},
-            unread_groups={**known.unread_groups, **refused},
-        ),
-        members,
-    )

@@ -15,9 +15,9 @@ from core.guards.mailbox_forwarding.connectors import (
     parse_outbound_connector,
 )
 from core.guards.mailbox_forwarding.forwards import MAX_TEXT_LENGTH, ForwardingInputs
-from core.guards.mailbox_forwarding.recipients import locate_recipient
 from core.microsoft365.addresses import OwnDomains, get_lookup_name
 from core.microsoft365.configuration_sources import get_configuration_source_name
+from core.microsoft365.recipients import locate_recipient
 from core.tenant.configuration import Configuration
 from core.tenant.port import HasConfiguration
 from core.tenant.quoting import quote_text

@@ -12,7 +12,6 @@ from core.guards.mailbox_forwarding.conditions import (
     needs_own_domains,
     takes_every_message,
 )
-from core.guards.mailbox_forwarding.domain_news import list_domain_news, note_domains
 from core.guards.mailbox_forwarding.forwards import (
     ForwardingInputs,
     list_rule_recipients,
@@ -21,9 +20,9 @@ from core.guards.mailbox_forwarding.hiding import list_telling_texts
 from core.guards.mailbox_forwarding.judge import ForwardingItem
 from core.guards.mailbox_forwarding.lookups import (
     get_own_domains,
+    list_condition_groups,
     list_domain_failures,
     list_lookup_names,
-    look_up_recipients,
 )
 from core.guards.mailbox_forwarding.mail_paths import (
     assemble_mail_paths,
@@ -35,7 +34,9 @@ from core.guards.mailbox_forwarding.names import is_unreadable_name
 from core.guards.mailbox_forwarding.options import ForwardingOptions
 from core.guards.mailbox_forwarding.outbound import OutboundSettings
 from core.guards.mailbox_forwarding.senders import weigh_senders
+from core.microsoft365.recipient_lookups import look_up_recipients
 from core.model.guards import ObserveContext
+from core.tenant.domain_memory import list_domain_news, note_domains
 from core.tenant.mail_flow import (
     WELL_KNOWN_FOLDERS,
     AcceptedDomain,
@@ -95,6 +96,8 @@ async def read_listed_forwards(
     own = get_own_domains(domains, context)
     names = list_lookup_names(boxes, (), flow.items, own) if own else set()
     names |= list_journal_names(paths, own) if own else set()
+    settings = build_outbound_settings(policies, remotes, flow)
+    names |= list_condition_groups(settings) if boxes else set()
     known, looked_up = await look_up_recipients(tenant, names, own)
     inputs = ForwardingInputs(
         mailboxes=boxes,
@@ -102,7 +105,7 @@ async def read_listed_forwards(
         transport_rules=flow.items,
         known_recipients=known,
         recipient_reading=looked_up,
-        settings=build_outbound_settings(policies, remotes, flow),
+        settings=settings,
         connectors=list_outbound_connectors(paths),
         now=now,
     )
@@ -191,9 +194,9 @@ async def inspect(
             await tenant.mail_flow.read_transport_rules(),
         )
     own = get_own_domains(domains, context) if asks else None
-    known, looked_up = await look_up_recipients(
-        tenant, list_lookup_names((), rules, (), own) if own and sends else set(), own
-    )
+    names = list_lookup_names((), rules, (), own) if own and sends else set()
+    names |= list_condition_groups(settings)
+    known, looked_up = await look_up_recipients(tenant, names, own)
 
     forwards, unplaced = assemble_forwards(
         ForwardingInputs(

@@ -6,13 +6,18 @@ still a forward: the answer is a fact beside it, not an excuse.
 """
 
 from collections.abc import Iterable, Iterator, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field, replace
 from datetime import datetime
 from enum import StrEnum
 
-from core.guards.mailbox_forwarding.recipients import ForwardTarget, RecipientLocation
 from core.microsoft365.addresses import get_address_domain, normalize_address
 from core.microsoft365.mail_flow_rules import REJECT_PREFIXES
+from core.microsoft365.recipients import (
+    ForwardTarget,
+    KnownRecipients,
+    RecipientLocation,
+    find_membership,
+)
 from core.tenant.domain_names import rank_domain_pattern, to_a_label
 from core.tenant.mail_flow import OutboundPolicy, RemoteDomain, SenderScope, TransportRule
 from core.tenant.quoting import quote_text
@@ -25,6 +30,7 @@ RELIES_ON = (
 )
 
 MAX_NAME_LENGTH = 80
+MAX_REASON_LENGTH = 160
 
 
 class ForwardingPolicyResult(StrEnum):
@@ -106,8 +112,38 @@ class OutboundSettings:
     flow_rules: Sequence[TransportRule] | None = None
 
 
+@dataclass(frozen=True, slots=True)
+class Sender:
+    """The mailbox that forwards, as conditions know it."""
+
+    address: str
+    id: str = ""
+    """Its id in Entra, or the Exchange Guid."""
+    known: KnownRecipients = field(default_factory=KnownRecipients)
+    """Groups that conditions name, with their members."""
+
+    @property
+    def keys(self) -> frozenset[str]:
+        """What it is known by among the members of a group."""
+        return frozenset({normalize_address(self.address), self.id.casefold()}) - {""}
+
+    def is_member(self, groups: Iterable[str]) -> bool | None:
+        """Whether it is a member of one of some groups; None when it is not known."""
+        return any_of(find_membership(group, self.keys, self.known)[0] for group in groups)
+
+    def explain_groups(self, groups: Iterable[str]) -> str:
+        """Why it is not known whether it is a member, as a clause; empty where it is known."""
+        for group in groups:
+            answer, reason = find_membership(group, self.keys, self.known)
+            if answer is None:
+                shown = quote_text(group, MAX_NAME_LENGTH)
+                why = quote_text(reason, MAX_REASON_LENGTH)
+                return f"it names the group {shown}, and who is in it is not known ({why})"
+        return ""
+
+
 def evaluate_forwarding(
-    sender: str,
+    sender: Sender,
     method: ForwardMethod,
     targets: Iterable[ForwardTarget],
     settings: OutboundSettings,
@@ -159,7 +195,9 @@ def combine_answers(
 # ----------------------------------------------------------------------------------------------
 
 
-def evaluate_outbound_policies(sender: str, policies: Sequence[OutboundPolicy] | None) -> Departure:
+def evaluate_outbound_policies(
+    sender: Sender, policies: Sequence[OutboundPolicy] | None
+) -> Departure:
     """What the policy that applies to a sender says.
 
     Where it is not known whether a policy applies, it may be that one or a later one: only if all
@@ -167,7 +205,7 @@ def evaluate_outbound_policies(sender: str, policies: Sequence[OutboundPolicy] |
     """
     if policies is None:
         return Departure(reason=POLICIES_UNREAD)
-    found = list(list_candidates(normalize_address(sender), policies))
+    found = list(list_candidates(sender, policies))
     answers = {
         MODE_RESULTS.get(policy.mode.strip().lower(), ForwardingPolicyResult.UNKNOWN)
         for policy, _ in found
@@ -186,7 +224,7 @@ def evaluate_outbound_policies(sender: str, policies: Sequence[OutboundPolicy] |
 
 
 def list_candidates(
-    sender: str, policies: Sequence[OutboundPolicy]
+    sender: Sender, policies: Sequence[OutboundPolicy]
 ) -> Iterator[tuple[OutboundPolicy, str]]:
     """Every policy that may be the one for this sender, each with why it may not be.
 
@@ -196,13 +234,13 @@ def list_candidates(
     for policy in sorted(rules, key=lambda rule: rule.priority):
         applies = applies_to_sender(policy, sender)
         if applies is not False:
-            yield policy, explain_doubt(policy)
+            yield policy, explain_doubt(policy, sender)
         if applies:
             return
     yield from ((policy, "") for policy in policies if policy.is_default)
 
 
-def applies_to_sender(policy: OutboundPolicy, sender: str) -> bool | None:
+def applies_to_sender(policy: OutboundPolicy, sender: Sender) -> bool | None:
     """Whether a policy's rule applies to a sender; None when it is not known.
 
     Conditions of different kinds must all be met, one value of each; one exception of any kind is
@@ -214,25 +252,25 @@ def applies_to_sender(policy: OutboundPolicy, sender: str) -> bool | None:
     return all_of([named, None if excepted is None else not excepted])
 
 
-def list_matches(scope: SenderScope, sender: str) -> Iterator[bool | None]:
+def list_matches(scope: SenderScope, sender: Sender) -> Iterator[bool | None]:
     """For each kind of condition that is set, whether a sender meets it."""
+    address = normalize_address(sender.address)
     if scope.addresses:
         known = [normalize_address(name) for name in scope.addresses]
-        yield sender in known or (False if all(known) else None)
+        yield address in known or (False if all(known) else None)
     if scope.domains:
-        domain = get_address_domain(sender)
+        domain = get_address_domain(address)
         yield any(is_same_or_below(domain, to_a_label(name)) for name in scope.domains)
     if scope.groups:
-        yield None
+        yield sender.is_member(scope.groups)
     if scope.others:
         yield None
 
 
-def explain_doubt(policy: OutboundPolicy) -> str:
+def explain_doubt(policy: OutboundPolicy, sender: Sender) -> str:
     """Why it is not known whether a policy applies."""
-    if policy.scope.groups or policy.exceptions.groups:
-        return "it names groups, whose members were not read"
-    return "its conditions are not all understood"
+    groups = (*policy.scope.groups, *policy.exceptions.groups)
+    return sender.explain_groups(groups) or "its conditions are not all understood"
 
 
 def all_of(answers: Iterable[bool | None]) -> bool | None:
@@ -275,12 +313,14 @@ STOPPING_ACTIONS = frozenset(
         *("ModerateMessageByUser", "ModerateMessageByManager"),
     }
 )
+GROUP_CONDITIONS = ("FromMemberOf", "SentToMemberOf")
+"""Conditions of rules that name groups and are followed into them."""
 FORWARD_HEADERS = ("inbox-rules-loop", "auto-submitted", "autoforwarded")
 """Parts of the headers by which rules recognize a forwarded message."""
 
 
 def evaluate_flow_rules(
-    sender: str,
+    sender: Sender,
     method: ForwardMethod,
     target: ForwardTarget,
     settings: OutboundSettings,
@@ -289,7 +329,7 @@ def evaluate_flow_rules(
     """What the mail-flow rules that stop automatic forwards do to one."""
     if settings.flow_rules is None:
         return Departure(reason=RULES_UNREAD)
-    message = ForwardedMessage(normalize_address(sender), target.address, method)
+    message = ForwardedMessage(sender, target.address, method)
     doubtful = ""
     for rule in settings.flow_rules:
         if not stops_forwards(rule) or not is_rule_active(rule, now):
@@ -347,7 +387,7 @@ def names_forward_header(conditions: Mapping[str, tuple[str, ...]]) -> bool:
 class ForwardedMessage:
     """A message that a mailbox forwards, as far as the conditions of rules concern it."""
 
-    sender: str
+    sender: Sender
     recipient: str
     method: ForwardMethod
 
@@ -358,23 +398,40 @@ class ForwardedMessage:
         (MicrosoftDocs/microsoft-365-docs#1377, #2044). A redirected message keeps its sender.
         """
         texts = {value.casefold() for value in values}
-        from_owner = None if self.method is ForwardMethod.REDIRECT else True
+        if name == "MessageTypeMatches":
+            return self.is_of_type(texts)
+        if name.startswith(("Sent", "Recipient")):
+            return self.goes_to(name, texts)
+        # A redirected message keeps its sender, who may be anybody.
+        return None if self.method is ForwardMethod.REDIRECT else self.comes_from(name, texts)
+
+    def comes_from(self, name: str, texts: set[str]) -> bool | None:
+        """Whether the mailbox meets a condition on the sender; None when it is not known."""
+        address = normalize_address(self.sender.address)
         match name:
-            case "MessageTypeMatches":
-                return self.is_of_type(texts)
+            case "FromScope":
+                return "inorganization" in texts
+            case "SenderDomainIs":
+                return matches_domain(address, texts)
+            case "From":
+                return matches_address(address, texts)
+            case "FromMemberOf":
+                return self.sender.is_member(texts)
+            case _:
+                return None
+
+    def goes_to(self, name: str, texts: set[str]) -> bool | None:
+        """Whether the recipient meets a condition; None when it is not known."""
+        match name:
             case "SentToScope":
                 partner = any("external" in text for text in texts)
                 return "notinorganization" in texts or (None if partner else False)
-            case "FromScope":
-                return from_owner and "inorganization" in texts
-            case "SenderDomainIs":
-                return from_owner and matches_domain(self.sender, texts)
             case "RecipientDomainIs":
                 return matches_domain(self.recipient, texts)
-            case "From":
-                return from_owner and matches_address(self.sender, texts)
             case "SentTo":
                 return matches_address(self.recipient, texts)
+            case "SentToMemberOf":
+                return replace(self.sender, address=self.recipient, id="").is_member(texts)
             case _:
                 return None
 

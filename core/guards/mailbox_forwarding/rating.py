@@ -5,15 +5,15 @@ from collections.abc import Iterable
 
 from core.guards.mailbox_forwarding.options import Policy
 from core.guards.mailbox_forwarding.outbound import ForwardingPolicyResult
-from core.guards.mailbox_forwarding.recipients import (
-    ForwardTarget,
-    RecipientLocation,
-    list_outside_addresses,
-)
 from core.guards.mailbox_forwarding.texts import MAX_SHOWN
 from core.guards.mailbox_forwarding.verdicts import ForwardingVerdict
 from core.keys import hash_parts
 from core.microsoft365.addresses import get_address_domain
+from core.microsoft365.recipients import (
+    ForwardTarget,
+    RecipientLocation,
+    list_outside_addresses,
+)
 from core.model.findings import Severity, Verdict
 from core.tenant.domain_names import to_a_label
 

@@ -21,7 +21,6 @@ from core.guards.mailbox_forwarding.rating import (
     decide_forward_verdict,
     rate_forward,
 )
-from core.guards.mailbox_forwarding.recipients import ForwardTarget
 from core.guards.mailbox_forwarding.rule_reach import measure_rule_reach
 from core.guards.mailbox_forwarding.rule_texts import (
     build_rules_advice,
@@ -38,6 +37,7 @@ from core.guards.mailbox_forwarding.texts import (
 )
 from core.guards.mailbox_forwarding.verdicts import ForwardingVerdict
 from core.microsoft365.powershell import build_list_rules_command
+from core.microsoft365.recipients import ForwardTarget
 from core.model.findings import Fact, Finding, Severity, Verdict
 from core.tenant.changes import Change, DisableInboxRule
 from core.tenant.mailboxes import format_mailbox_name

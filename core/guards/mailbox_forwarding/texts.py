@@ -11,8 +11,8 @@ from core.guards.mailbox_forwarding.forwards import (
     MailboxForward,
 )
 from core.guards.mailbox_forwarding.outbound import Departure
-from core.guards.mailbox_forwarding.recipients import ForwardTarget, RecipientLocation
 from core.guards.mailbox_forwarding.verdicts import ForwardingVerdict
+from core.microsoft365.recipients import ForwardTarget, RecipientLocation
 from core.model.findings import Fact, Verdict
 from core.tenant.quoting import quote_text
 

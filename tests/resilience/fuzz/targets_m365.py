@@ -77,13 +77,6 @@ from core.adapters.parsing import (
 )
 from core.adapters.retry import RetryableError, parse_retry_after
 from core.errors import TenantError
-from core.guards.mailbox_forwarding.recipients import (
-    KnownRecipients,
-    RecipientLocation,
-    list_further_lookups,
-    locate_forwarding_object,
-    locate_recipient,
-)
 from core.microsoft365.addresses import (
     OwnDomains,
     get_lookup_name,
@@ -91,6 +84,13 @@ from core.microsoft365.addresses import (
     parse_recipient_string,
 )
 from core.microsoft365.configuration_sources import CONFIGURATION_SOURCES
+from core.microsoft365.recipients import (
+    KnownRecipients,
+    RecipientLocation,
+    list_further_lookups,
+    locate_forwarding_object,
+    locate_recipient,
+)
 from core.sanitize import sanitize_text
 from core.tenant.mail_flow import AcceptedDomain, GroupMembers, Recipient
 from core.tenant.mailboxes import Mailbox

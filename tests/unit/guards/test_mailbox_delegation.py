@@ -5,7 +5,9 @@ from datetime import UTC, datetime
 
 import pytest
 
-from core.guards.mailbox_delegation import GUARD, DelegationVerdict, judge
+from core.guards.mailbox_delegation.guard import GUARD
+from core.guards.mailbox_delegation.judge import judge
+from core.guards.mailbox_delegation.verdicts import DelegationVerdict
 from core.model.findings import Finding, Severity, format_facts
 from core.model.guards import GuardPolicy, ObserveContext
 from core.tenant.mail_flow import AcceptedDomain, Recipient
@@ -462,7 +464,8 @@ async def test_whose_a_mail_user_is_stays_unread_without_the_domains() -> None:
     assert finding.verdict == DelegationVerdict.DELEGATED
 
 
-async def test_domains_are_read_only_where_a_mail_user_holds_a_right() -> None:
-    fake = tenant(OPENS)
-    await look(fake)
-    assert DOMAINS not in [source for source, _ in fake.read_log]
+async def test_domains_are_looked_up_again_only_where_a_mail_user_or_group_holds_a_right() -> None:
+    for people, count in ((None, 1), ([*PEOPLE[2:], mail_user("max@partner.example")], 2)):
+        fake = tenant(OPENS, people=people)
+        await look(fake)
+        assert [source for source, _ in fake.read_log].count(DOMAINS) == count

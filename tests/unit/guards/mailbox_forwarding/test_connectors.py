@@ -20,14 +20,14 @@ from core.guards.mailbox_forwarding.connectors import (
     parse_outbound_connector,
 )
 from core.guards.mailbox_forwarding.guard import GUARD
-from core.guards.mailbox_forwarding.recipients import (
+from core.guards.mailbox_forwarding.verdicts import ForwardingVerdict
+from core.microsoft365.addresses import OwnDomains
+from core.microsoft365.recipients import (
     ForwardTarget,
     KnownRecipients,
     RecipientLocation,
     locate_recipient,
 )
-from core.guards.mailbox_forwarding.verdicts import ForwardingVerdict
-from core.microsoft365.addresses import OwnDomains
 from core.model.findings import Finding, Severity, Verdict, format_facts
 from core.model.guards import GuardPolicy
 from core.tenant.configuration import Configuration

@@ -14,10 +14,10 @@ from core.guards.mailbox_forwarding.forwards import (
     assemble_flow_forwards,
 )
 from core.guards.mailbox_forwarding.guard import GUARD
-from core.guards.mailbox_forwarding.recipients import KnownRecipients
 from core.guards.mailbox_forwarding.verdicts import ForwardingVerdict
 from core.microsoft365.addresses import OwnDomains
 from core.microsoft365.mail_flow_rules import HARMLESS_ACTIONS
+from core.microsoft365.recipients import KnownRecipients
 from core.model.findings import Finding, Severity, Verdict, format_facts
 from core.model.guards import GuardPolicy
 from core.tenant.mail_flow import AcceptedDomain, Recipient, TransportRule

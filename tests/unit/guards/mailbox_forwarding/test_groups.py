@@ -4,7 +4,8 @@ from itertools import pairwise
 
 import pytest
 
-from core.guards.mailbox_forwarding.recipients import (
+from core.microsoft365.addresses import OwnDomains
+from core.microsoft365.recipients import (
     MAX_NESTED_GROUPS,
     ForwardTarget,
     KnownRecipients,
@@ -14,7 +15,6 @@ from core.guards.mailbox_forwarding.recipients import (
     locate_forwarding_object,
     locate_recipient,
 )
-from core.microsoft365.addresses import OwnDomains
 from core.tenant.mail_flow import AcceptedDomain, GroupMembers, Recipient
 
 OWN = OwnDomains.from_accepted_domains([AcceptedDomain("contoso.com")])

@@ -11,10 +11,18 @@ from core.guards.mailbox_forwarding.outbound import (
     ForwardingPolicyResult,
     ForwardMethod,
     OutboundSettings,
+    Sender,
     evaluate_forwarding,
 )
-from core.guards.mailbox_forwarding.recipients import ForwardTarget, RecipientLocation
-from core.tenant.mail_flow import OutboundPolicy, RemoteDomain, SenderScope, TransportRule
+from core.microsoft365.recipients import ForwardTarget, KnownRecipients, RecipientLocation
+from core.tenant.mail_flow import (
+    GroupMembers,
+    OutboundPolicy,
+    Recipient,
+    RemoteDomain,
+    SenderScope,
+    TransportRule,
+)
 
 NOW = datetime(2026, 11, 20, 6, 0, tzinfo=UTC)
 ANN = "Ann@contoso.com"
@@ -36,6 +44,7 @@ def scope(
     return SenderScope(frozenset(addresses), tuple(groups), frozenset(domains), tuple(others))
 
 
+NOBODY = KnownRecipients()
 FOR_ANN = OutboundPolicy("Ann", "Off", priority=1, scope=scope("ann@contoso.com"))
 
 
@@ -51,9 +60,10 @@ def leaves(
     sender: str = ANN,
     method: ForwardMethod = ForwardMethod.RULE,
     targets: Sequence[ForwardTarget] = (target(),),
+    known: KnownRecipients = NOBODY,
 ) -> Departure:
     settings = OutboundSettings(policies, remotes, rules)
-    return evaluate_forwarding(sender, method, targets, settings, NOW)
+    return evaluate_forwarding(Sender(sender, "id-ann", known), method, targets, settings, NOW)
 
 
 @pytest.mark.parametrize(
@@ -193,11 +203,97 @@ def test_a_policy_that_may_apply_makes_the_answer_unknown_unless_all_say_the_sam
     unknown = leaves([OFF, groups])
     assert unknown.result is UNKNOWN
     assert unknown.reason == (
-        "outbound spam policy groups may apply to the sender: it names groups, whose members were "
-        "not read"
+        "outbound spam policy groups may apply to the sender: it names the group staff, and who is "
+        "in it is not known (no such group was found)"
     )
     assert leaves([ON, groups]).result is ALLOWED
     assert leaves([ON, FOR_ANN, replace(groups, priority=9)]).result is BLOCKED
+
+
+def group(address: str, kind: str = "MailUniversalSecurityGroup", name: str = "") -> Recipient:
+    return Recipient(name or address, True, kind, address, id=f"id-{address}")
+
+
+def person(address: str, kind: str = "UserMailbox", key: str = "") -> Recipient:
+    return Recipient(address, True, kind, address, id=key or f"id-{address}")
+
+
+STAFF, INNER, DYNAMIC = (
+    group("staff@contoso.com", name="staff"),
+    group("inner@contoso.com"),
+    group("all@contoso.com", "DynamicDistributionGroup", "staff"),
+)
+BEN_AT, ANN_AT = person("ben@contoso.com"), person("ann@contoso.com")
+
+
+def knowing(
+    *groups: tuple[Recipient, tuple[Recipient, ...]], whole: bool = True
+) -> KnownRecipients:
+    return KnownRecipients(
+        {one.name: one for one, _ in groups},
+        {one.key: GroupMembers(one.key, members, whole) for one, members in groups},
+    )
+
+
+@pytest.mark.parametrize(
+    ("known", "applies", "why"),
+    [
+        (knowing((STAFF, (BEN_AT, ANN_AT))), True, ""),
+        (knowing((STAFF, (person("a.b@contoso.com", key="ID-Ann"),))), True, ""),
+        (knowing((STAFF, (BEN_AT,))), False, ""),
+        (knowing((STAFF, (BEN_AT, INNER)), (INNER, (ANN_AT, STAFF))), True, ""),
+        (knowing((STAFF, (BEN_AT, INNER)), (INNER, (STAFF,))), False, ""),
+        (knowing((STAFF, (BEN_AT,)), whole=False), None, "too many members"),
+        (knowing((STAFF, (ANN_AT,)), whole=False), True, ""),
+        (knowing((DYNAMIC, ())), None, "DynamicDistributionGroup all@contoso.com: its members are"),
+        (knowing((STAFF, ())), None, "shows no member"),
+        (knowing((replace(ANN_AT, name="staff"), ())), None, "is no group"),
+        (replace(knowing(), by_name={"staff": replace(STAFF, found=False)}), None, "no such group"),
+        (
+            replace(knowing(), by_name={"staff": replace(STAFF, found=False, several=True)}),
+            None,
+            "several recipients of this name",
+        ),
+        (
+            replace(knowing(), by_name={"staff": STAFF}, unread_groups={STAFF.key: "refused"}),
+            None,
+            "refused",
+        ),
+    ],
+)
+def test_a_group_in_a_condition_is_looked_into(
+    known: KnownRecipients, applies: bool | None, why: str
+) -> None:
+    named = OutboundPolicy("Block", "Off", scope=scope(groups=["Staff "]))
+    spared = OutboundPolicy("Block", "Off", scope=scope(ANN), exceptions=scope(groups=["STAFF"]))
+    met = {True: BLOCKED, False: ALLOWED, None: UNKNOWN}
+    by_name = leaves([ON, named], known=known)
+    assert by_name.result is met[applies]
+    assert why in by_name.reason
+    assert leaves([ON, spared], known=known).result is met[None if applies is None else not applies]
+    stops = TransportRule(
+        "t1",
+        "No forwards for staff",
+        actions={"RejectMessageReasonText": ("no",)},
+        conditions={"MessageTypeMatches": ("AutoForward",), "FromMemberOf": ("Staff",)},
+    )
+    assert leaves([ON], rules=[stops], known=known).result is met[applies]
+    redirected = leaves([ON], rules=[stops], known=known, method=ForwardMethod.REDIRECT)
+    assert redirected.result is UNKNOWN
+
+
+def test_a_rule_on_mail_to_a_group_looks_for_the_recipient_in_it() -> None:
+    partner = Recipient("x", True, "MailContact", "x@evil.example", "smtp:x@evil.example", "c1")
+    stops = TransportRule(
+        "t1",
+        "No forwards to partners",
+        actions={"DeleteMessage": ("True",)},
+        conditions={"MessageTypeMatches": ("AutoForward",), "SentToMemberOf": ("staff",)},
+    )
+    inside = knowing((STAFF, (partner,)))
+    assert leaves([ON], rules=[stops], known=inside).result is BLOCKED
+    others = knowing((STAFF, (BEN_AT, ANN_AT)))
+    assert leaves([ON], rules=[stops], known=others).result is ALLOWED
 
 
 @pytest.mark.parametrize(

@@ -335,6 +335,71 @@ def list_members(
     return answer.members, "" if answer.complete else "it has too many members to look into"
 
 
+def fold_group_name(name: str) -> str:
+    """The name of a group as it is looked up: Exchange compares names without regard to case."""
+    return name.strip().casefold()
+
+
+@dataclass(frozen=True, slots=True)
+class Membership:
+    """Everybody in a group, at any depth, as far as it was looked into."""
+
+    people: tuple[Recipient, ...] = ()
+    """The members that are no groups themselves."""
+    doubt: str = ""
+    """Why others may be in it too, as a clause; empty where all are known."""
+    is_answered: bool = True
+    """False: a group was not asked for its members, or did not answer this time."""
+
+
+def collect_members(group: Recipient, known: KnownRecipients) -> Membership:
+    """Everybody in a group and in the groups it holds."""
+    people: dict[str, Recipient] = {}
+    doubt, is_answered = "", True
+    visited, waiting = set[str](), [group]
+    while waiting:
+        at = waiting.pop(0)
+        if at.key in visited:
+            continue
+        visited.add(at.key)
+        members, reason = list_members(at, known, len(visited))
+        is_answered = is_answered and members is not None
+        if reason or members is None:
+            doubt = doubt or f"{describe_recipient(at)}: {reason or 'its members were not read'}"
+        for member in members or ():
+            if is_group(member):
+                waiting.append(member)
+            else:
+                people.setdefault(member.key, member)
+    return Membership(tuple(people.values()), doubt, is_answered)
+
+
+def find_membership(
+    group_name: str, person_keys: frozenset[str], known: KnownRecipients
+) -> tuple[bool | None, str]:
+    """Whether somebody is a member of a group, at any depth; None with the reason, as a clause.
+
+    `person_keys` are the ids and addresses they are known by; the group was looked up by its name
+    as `fold_group_name` has it.
+    """
+    recipient = known.by_name.get(fold_group_name(group_name))
+    if recipient is None or not recipient.found:
+        return None, SEVERAL if recipient and recipient.several else "no such group was found"
+    if not is_group(recipient):
+        return None, f"{describe_recipient(recipient)} is no group"
+    found = collect_members(recipient, known)
+    if any(list_recipient_keys(one) & person_keys for one in found.people):
+        return True, ""
+    return (None, found.doubt) if found.doubt else (False, "")
+
+
+def list_recipient_keys(recipient: Recipient) -> frozenset[str]:
+    """What a recipient is known by: its id, its address, and the address its mail goes to."""
+    outside = parse_recipient_string(recipient.external_address)[1]
+    addresses = {normalize_address(recipient.address), normalize_address(outside)}
+    return frozenset({recipient.id.casefold(), *addresses}) - {""}
+
+
 def find_next_recipient(
     recipient: Recipient, own_domains: OwnDomains
 ) -> tuple[RecipientLocation | None, str]:

@@ -4,19 +4,19 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from core.guards.mailbox_forwarding.recipients import (
+from core.microsoft365.addresses import (
+    OwnDomains,
+    get_lookup_name,
+    normalize_address,
+    parse_recipient_string,
+)
+from core.microsoft365.recipients import (
     ForwardTarget,
     KnownRecipients,
     RecipientLocation,
     list_further_lookups,
     locate_forwarding_object,
     locate_recipient,
-)
-from core.microsoft365.addresses import (
-    OwnDomains,
-    get_lookup_name,
-    normalize_address,
-    parse_recipient_string,
 )
 from core.tenant.domain_names import to_a_label
 from core.tenant.mail_flow import AcceptedDomain, Recipient

@@ -1,0 +1,68 @@
+"""The threat: an attacker may open another user's mailbox, or send mail in its owner's name.
+
+An attacker with an hour of administrator rights gives an account FullAccess or SendAs over the
+mailboxes of interest. The right needs neither the owner's password nor a second factor, survives
+every reset, and shows in no view of Entra (MITRE ATT&CK T1098.002, Additional Email Delegate
+Permissions).
+"""
+
+from datetime import timedelta
+
+from core.guards.mailbox_delegation.items import read_options
+from core.guards.mailbox_delegation.judge import judge
+from core.guards.mailbox_delegation.observe import inspect, observe
+from core.guards.mailbox_delegation.verdicts import VERDICT_TEXTS
+from core.model.findings import CorrelationRule, Fact, Severity
+from core.model.guards import Guard, PeriodicCheck, Permission, Service
+from core.model.options import SettingReader
+from core.model.shared_settings import RESOURCE_MAILBOX_KINDS
+from core.tenant.sources import FULL_ACCESS
+
+EXCHANGE = Service.EXCHANGE
+GUARD = Guard(
+    name="mailbox-delegation",
+    title="Delegated mailboxes",
+    looks_for="who may open another person's mailbox or send in their name: guests, unknown and new"
+    " holders",
+    rationale="A right over somebody's mailbox reads and writes for them, whatever their password.",
+    verdicts=VERDICT_TEXTS,
+    permissions=(
+        Permission(EXCHANGE, "Get-Mailbox", "all mailboxes, and who may send on their behalf"),
+        Permission(EXCHANGE, "Get-MailboxPermission", "who may open a mailbox"),
+        Permission(EXCHANGE, "Get-RecipientPermission", "who may send as somebody else"),
+        Permission(EXCHANGE, "Get-Recipient", "who holds a right: a colleague, a guest, nobody"),
+        Permission(
+            EXCHANGE,
+            "Get-DistributionGroupMember",
+            "whether a group with a right has members from outside",
+            optional=True,
+        ),
+        Permission(
+            EXCHANGE,
+            "Get-UnifiedGroupLinks",
+            "whether a Microsoft 365 group with a right has guests",
+            optional=True,
+        ),
+        Permission(
+            EXCHANGE,
+            "Get-AcceptedDomain",
+            "whether a mail user with a right is a colleague or somebody of another tenant",
+        ),
+        Permission(
+            Service.GRAPH,
+            "Domain.Read.All",
+            "whether a mail user with a right is a colleague or somebody of another tenant",
+        ),
+    ),
+    observe=observe,
+    judge=judge,
+    settings=(RESOURCE_MAILBOX_KINDS,),
+    read_options=read_options,
+    options=read_options(SettingReader()),
+    inspect=inspect,
+    noun="mailboxes",
+    periodic_checks=(PeriodicCheck(FULL_ACCESS, timedelta(days=1)),),
+    correlation=CorrelationRule(
+        5, Severity.HIGH, Fact("", "the same holder has rights over 5 or more mailboxes")
+    ),
+)

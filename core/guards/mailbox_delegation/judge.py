@@ -1,0 +1,166 @@
+"""Judges rights over mailboxes: whose they are, over what, and how grave that is. Pure."""
+
+from collections.abc import Iterator
+
+from core.guards.mailbox_delegation.items import (
+    MAX_TEXT_LENGTH,
+    GrantedRight,
+    Policy,
+    format_delegated_mailbox,
+)
+from core.guards.mailbox_delegation.verdicts import DelegationVerdict
+from core.keys import hash_parts
+from core.microsoft365.trustees import (
+    HolderType,
+    build_remove_right_command,
+    classify_holder,
+    list_holder_ids,
+)
+from core.model.findings import Fact, Finding, Severity, Verdict
+from core.model.reach import Reach
+from core.tenant.mailboxes import Mailbox
+from core.tenant.quoting import quote_text
+from core.tenant.sources import FULL_ACCESS, MAILBOXES, RECIPIENTS, SEND_AS, SEND_ON_BEHALF
+
+RIGHT_KINDS = {
+    "FullAccess": ("full-access", "may open"),
+    "ChangePermission": ("change-permission", "may give away rights over"),
+    "ChangeOwner": ("change-owner", "may take over"),
+    "SendAs": ("send-as", "may send mail as"),
+    "SendOnBehalf": ("send-on-behalf", "may send mail on behalf of"),
+}
+RIGHT_SOURCES = {
+    "SendAs": (SEND_AS, RECIPIENTS),
+    "SendOnBehalf": (SEND_ON_BEHALF, RECIPIENTS),
+}
+MAILBOX_RIGHT_SOURCES = (FULL_ACCESS, MAILBOXES, RECIPIENTS)
+"""What must be read before a right's absence may be believed."""
+
+PERSONAL_KINDS = frozenset({"", "usermailbox", "linkedmailbox", "legacymailbox", "mailuser"})
+"""Kinds of recipients that belong to one person; an unknown kind counts as one."""
+MAX_SHOWN = 10
+MAX_REASON_LENGTH = 200
+
+HOLDER_VERDICTS = {
+    HolderType.EVERYONE: DelegationVerdict.EVERYONE,
+    HolderType.OUTSIDER: DelegationVerdict.EXTERNAL,
+    HolderType.UNKNOWN_SID: DelegationVerdict.UNRESOLVED,
+    HolderType.UNKNOWN_NAME: DelegationVerdict.UNRESOLVED,
+    HolderType.KNOWN: DelegationVerdict.DELEGATED,
+}
+HOLDER_TEXTS = {
+    HolderType.EVERYONE: "this is not one person: everybody may",
+    HolderType.OUTSIDER: "a guest, contact or mail user whose mail is not in this organization: "
+    "somebody from outside",
+    HolderType.UNKNOWN_SID: "an identifier nobody has: a deleted account, or one of another tenant",
+    HolderType.UNKNOWN_NAME: "no recipient has that name: an account or group without mail, "
+    "or several",
+}
+
+
+def judge(item: GrantedRight, policy: Policy) -> Iterator[Finding]:
+    """One right. Members of a shared mailbox are normal; a new one is told all the same."""
+    delegation = item.delegation
+    outside = item.is_outside or bool(item.outside_members)
+    holder = classify_holder(delegation, item.recipient, is_outside=outside)
+    kind, may = RIGHT_KINDS[delegation.right]
+    personal = is_personal_mailbox(item.mailbox, policy)
+    known_by = list_holder_ids(delegation, item.recipient)
+    name, whom = format_delegated_mailbox(item.mailbox), format_holder(item)
+    # Shared access is the purpose of a shared mailbox.
+    counts = personal or holder is not HolderType.KNOWN
+    is_doubtful = bool(item.doubt) and holder is HolderType.KNOWN
+    yield Finding(
+        kind=kind,
+        object_id=item.mailbox.id,
+        subject=name,
+        severity=rate_delegation(holder, personal, delegation.right),
+        verdict=Verdict.COULD_NOT_TELL if is_doubtful else HOLDER_VERDICTS[holder],
+        summary=f"{whom}{describe_members(item)} {may} {name}.",
+        facts=tuple(list_delegation_facts(item, holder)),
+        sources=RIGHT_SOURCES.get(delegation.right, MAILBOX_RIGHT_SOURCES),
+        fingerprint=known_by[0],
+        advice=build_delegation_advice(item),
+        correlation_keys=tuple(hash_parts(one)[:16] for one in known_by) if counts else (),
+        reaches=(Reach.of(hash_parts(one)[:12] for one in item.outside_members),)
+        if item.outside_members
+        else (),
+    )
+
+
+def describe_members(item: GrantedRight) -> str:
+    """What is to be said of a group in the middle of a sentence that begins with it."""
+    if not item.outside_members:
+        return ""
+    count = len(item.outside_members)
+    return f", a group with {count:,} member{'s' if count > 1 else ''} from outside,"
+
+
+def is_personal_mailbox(mailbox: Mailbox, policy: Policy) -> bool:
+    """True for a mailbox that is one person's own."""
+    shared = {kind.casefold() for kind in policy.options.resource_kinds}
+    return mailbox.kind.casefold() in PERSONAL_KINDS - shared
+
+
+def rate_delegation(holder: HolderType, is_personal: bool, right: str) -> Severity:
+    """How bad it is. Sending on behalf shows who really wrote, and often the owner gave it."""
+    grave = is_personal and right != "SendOnBehalf"
+    match holder:
+        case HolderType.EVERYONE:
+            return Severity.CRITICAL
+        case HolderType.OUTSIDER:
+            return Severity.CRITICAL if grave else Severity.HIGH
+        case HolderType.UNKNOWN_SID:
+            return Severity.HIGH if grave else Severity.MEDIUM
+        case HolderType.UNKNOWN_NAME:
+            return Severity.MEDIUM
+        case HolderType.KNOWN:
+            return Severity.MEDIUM if grave else Severity.LOW
+
+
+def format_holder(item: GrantedRight) -> str:
+    """How people know the holder."""
+    return quote_text(item.recipient.address or item.delegation.trustee, MAX_TEXT_LENGTH)
+
+
+def list_delegation_facts(item: GrantedRight, holder: HolderType) -> Iterator[Fact]:
+    """What is told of a right; the same as long as it stays as it is."""
+    delegation, person = item.delegation, item.recipient
+    yield Fact("right", delegation.right)
+    yield Fact(
+        "over",
+        quote_text(item.mailbox.kind, MAX_TEXT_LENGTH)
+        or "a recipient Exchange does not know by name",
+    )
+    if person.kind:
+        yield Fact("held by", f"{quote_text(person.kind, MAX_TEXT_LENGTH)} {format_holder(item)}")
+    elif delegation.trustee != delegation.sid:
+        yield Fact("held by", quote_text(delegation.trustee, MAX_TEXT_LENGTH))
+    if delegation.sid:
+        yield Fact("security identifier", quote_text(delegation.sid, MAX_TEXT_LENGTH))
+    if holder in HOLDER_TEXTS and not item.outside_members:
+        yield Fact("", HOLDER_TEXTS[holder])
+    yield from list_member_facts(item)
+    if item.new_domain:
+        domain = quote_text(item.new_domain, MAX_TEXT_LENGTH)
+        yield Fact("", f"{domain} is new among the organization's domains: foreign for 30 days")
+
+
+def list_member_facts(item: GrantedRight) -> Iterator[Fact]:
+    """What is told of the members of a group."""
+    outside = item.outside_members
+    if outside:
+        shown = ", ".join(quote_text(one, MAX_TEXT_LENGTH) for one in outside[:MAX_SHOWN])
+        more = len(outside) - MAX_SHOWN
+        yield Fact("members from outside", f"{shown} and {more:,} more" if more > 0 else shown)
+    if item.doubt:
+        who = "others from outside are" if outside else "somebody from outside is"
+        why = quote_text(item.doubt, MAX_REASON_LENGTH)
+        yield Fact("", f"whether {who} in the group is not known ({why})")
+
+
+def build_delegation_advice(item: GrantedRight) -> str:
+    """What a person can do about it."""
+    command = build_remove_right_command(item.delegation, item.mailbox, item.recipient)
+    ask = "Ask the owner, and who gave it; unless somebody answers for it, take it away"
+    return f"{ask}: {command}" if command else f"{ask} in the Exchange admin center."

@@ -1,0 +1,120 @@
+"""Which domains the organization accepted when a guard looked before, so that a new one is known.
+
+Whoever may add a domain to the tenant makes an address of theirs look like a colleague's. So a
+domain that appeared lately is not yet believed to be the organization's own. Pure.
+"""
+
+from collections.abc import Callable, Collection, Iterable, Iterator, Mapping
+from dataclasses import dataclass, replace
+from datetime import datetime
+
+from core.keys import hash_parts
+from core.tenant.domain_names import to_a_label
+from core.tenant.known_traits import (
+    MAX_TRAIT_LENGTH,
+    NEWS_PERIOD,
+    KnownTraits,
+    build_traits_key,
+    note_traits,
+)
+from core.tenant.mail_flow import AcceptedDomain
+
+KIND = "accepted-domain"
+BUCKETS = "0123456789abcdef"
+"""A tenant may have thousands of domains, and a row remembers a few hundred."""
+SUBDOMAINS = "*."
+GONE = "-"
+"""Before the name of a domain that was known and is no longer there."""
+
+
+@dataclass(frozen=True, slots=True)
+class DomainNews:
+    """A domain that appeared or went, and when that was first seen."""
+
+    name: str
+    """The domain; `*.example.org` for everything below one."""
+    seen_at: datetime
+    is_gone: bool = False
+
+
+def get_bucket_id(name: str) -> str:
+    """The object under which a domain is remembered."""
+    return f"accepted-domains-{hash_parts(name)[0]}"
+
+
+def to_trait(name: str) -> str:
+    """A domain's name as it is remembered; a long one is cut and told apart by its hash."""
+    longest = MAX_TRAIT_LENGTH - len(GONE)
+    return name if len(name) <= longest else f"{name[: longest - 13]}~{hash_parts(name)[:12]}"
+
+
+def list_names(domains: Iterable[AcceptedDomain]) -> Iterator[str]:
+    """The names to remember: each domain, and what accepts everything below it."""
+    for domain in domains:
+        name = to_a_label(domain.name.removeprefix(SUBDOMAINS))
+        if name:
+            yield name
+        if name and (domain.includes_subdomains or domain.name.startswith(SUBDOMAINS)):
+            yield f"{SUBDOMAINS}{name}"
+
+
+def note_domains(
+    domains: Iterable[AcceptedDomain], known: Mapping[str, KnownTraits], now: datetime
+) -> tuple[KnownTraits, ...]:
+    """What is to be remembered of the domains after a look that read all of them."""
+    names = [to_trait(name) for name in list_names(domains)]
+    noted = []
+    for mark in BUCKETS:
+        bucket_id = f"accepted-domains-{mark}"
+        here = {name for name in names if get_bucket_id(name) == bucket_id}
+        before = known.get(build_traits_key(bucket_id, KIND))
+        gone = set(list_gone(before, here, now)) if before else set()
+        noted.append(note_traits(known, bucket_id, KIND, here | gone, now))
+    return tuple(noted)
+
+
+def list_gone(before: KnownTraits, present: Collection[str], now: datetime) -> Iterator[str]:
+    """The marks of domains that were known and are not there, as long as that is news."""
+    for trait, seen_at in before.traits.items():
+        if trait.startswith(GONE):
+            if trait.removeprefix(GONE) not in present and now - seen_at < NEWS_PERIOD:
+                yield trait
+        elif trait not in present:
+            yield f"{GONE}{trait}"
+
+
+def list_domain_news(noted: Iterable[KnownTraits], now: datetime) -> Iterator[DomainNews]:
+    """The domains that appeared or went lately."""
+    for row in noted:
+        for trait, seen_at in row.list_new_traits(now):
+            yield DomainNews(trait.removeprefix(GONE), seen_at, trait.startswith(GONE))
+
+
+def select_known_domains(
+    domains: Iterable[AcceptedDomain],
+    known: Mapping[str, KnownTraits],
+    now: datetime,
+    is_asked: Callable[[str], bool],
+) -> list[AcceptedDomain]:
+    """The domains that count as the organization's own: all but new ones that are in question.
+
+    `is_asked` says of a new domain, by the name it is remembered by, whether it still is.
+    """
+
+    def is_answered(name: str) -> bool:
+        trait = to_trait(name)
+        row = known.get(build_traits_key(get_bucket_id(trait), KIND))
+        if row is None:
+            return True
+        if trait not in row.traits:
+            return False
+        news = dict(row.list_new_traits(now))
+        return trait not in news or not (is_asked(trait) or news[trait] == now)
+
+    found = []
+    for domain in domains:
+        name, *below = list(list_names([domain])) or [""]
+        if name and is_answered(name):
+            wide = domain.includes_subdomains and all(map(is_answered, below))
+            found.append(replace(domain, includes_subdomains=wide))
+    return found

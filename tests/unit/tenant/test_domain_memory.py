@@ -1,0 +1,101 @@
+"""Domains are remembered, so that one that appears is news and not yet the organization's own."""
+
+from dataclasses import replace
+from datetime import UTC, datetime, timedelta
+
+import pytest
+
+from core.tenant.domain_memory import (
+    DomainNews,
+    list_domain_news,
+    note_domains,
+    select_known_domains,
+)
+from core.tenant.known_traits import NEWS_PERIOD, KnownTraits
+from core.tenant.mail_flow import AcceptedDomain
+
+START = datetime(2026, 11, 20, 6, 0, tzinfo=UTC)
+HOUR = timedelta(hours=1)
+OWN = AcceptedDomain("contoso.com")
+DROP = AcceptedDomain("drop.example")
+LONG = AcceptedDomain(f"{'a' * 60}.{'b' * 60}.example")
+
+
+def look(
+    known: dict[str, KnownTraits], at: datetime, *domains: AcceptedDomain
+) -> dict[str, KnownTraits]:
+    return known | {row.key: row for row in note_domains(domains, known, at)}
+
+
+def news(known: dict[str, KnownTraits], at: datetime) -> list[DomainNews]:
+    return list(list_domain_news(known.values(), at))
+
+
+def own(
+    known: dict[str, KnownTraits], at: datetime, *domains: AcceptedDomain, asked: str = ""
+) -> list[AcceptedDomain]:
+    return select_known_domains(domains, known, at, lambda name: bool(asked) and name == asked)
+
+
+def test_the_domains_of_the_first_look_are_the_organizations_own() -> None:
+    known = look({}, START, OWN, DROP, LONG)
+    assert news(known, START) == []
+    assert own({}, START, OWN, DROP) == [OWN, DROP]
+    for at in (START, START + HOUR):
+        assert own(known, at, OWN, DROP, LONG) == [OWN, DROP, LONG]
+    later = look(known, START + HOUR, OWN, DROP, LONG)
+    assert news(later, START + HOUR) == []
+
+
+@pytest.mark.parametrize("domain", [DROP, AcceptedDomain("Drop.Example."), LONG])
+def test_a_domain_that_appears_is_news_and_not_inside_until_it_is_answered(
+    domain: AcceptedDomain,
+) -> None:
+    first = look({}, START, OWN)
+    assert own(first, START + HOUR, OWN, domain) == [OWN]
+    second = look(first, START + HOUR, OWN, domain)
+    (found,) = news(second, START + HOUR)
+    assert not found.is_gone
+    assert own(second, START + HOUR, OWN, domain) == [OWN]
+    third, at = look(second, START + 2 * HOUR, OWN, domain), START + 2 * HOUR
+    assert news(third, at) == [found]
+    assert own(third, at, OWN, domain, asked=found.name) == [OWN]
+    assert own(third, at, OWN, domain) == [OWN, domain]
+    much_later = START + HOUR + NEWS_PERIOD
+    assert news(third, much_later) == []
+    assert own(third, much_later, OWN, domain, asked=found.name) == [OWN, domain]
+
+
+def test_everything_below_a_domain_is_a_domain_of_its_own() -> None:
+    first, wide = look({}, START, OWN), replace(OWN, includes_subdomains=True)
+    assert own(first, START + HOUR, wide) == [OWN]
+    second = look(first, START + HOUR, wide)
+    assert [one.name for one in news(second, START + HOUR)] == ["*.contoso.com"]
+    at = START + 2 * HOUR
+    assert own(second, at, wide, asked="*.contoso.com") == [OWN]
+    assert own(second, at, wide) == [wide]
+    assert own(look({}, START, wide), at, wide) == [wide]
+
+
+def test_a_domain_that_goes_is_news_until_it_comes_back() -> None:
+    first = look({}, START, OWN, DROP)
+    second = look(first, START + HOUR, OWN)
+    gone = DomainNews("drop.example", START + HOUR, is_gone=True)
+    assert news(second, START + HOUR) == [gone]
+    third = look(second, START + 2 * HOUR, OWN)
+    assert news(third, START + 2 * HOUR) == [gone]
+    forgotten = look(third, START + HOUR + NEWS_PERIOD, OWN)
+    assert news(forgotten, START + HOUR + NEWS_PERIOD) == []
+    back = look(third, START + 3 * HOUR, OWN, DROP)
+    assert news(back, START + 3 * HOUR) == [DomainNews("drop.example", START + 3 * HOUR)]
+
+
+def test_many_domains_are_remembered_one_by_one() -> None:
+    domains = [AcceptedDomain(f"d{number}.example") for number in range(2_000)]
+    known = look({}, START, *domains)
+    assert all(len(row.traits) < 300 for row in known.values())
+    later = look(known, START + HOUR, *domains[1:], DROP)
+    assert {(one.name, one.is_gone) for one in news(later, START + HOUR)} == {
+        ("drop.example", False),
+        ("d0.example", True),
+    }
