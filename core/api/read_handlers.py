@@ -32,6 +32,7 @@ from core.status.case_document import (
     build_operator_request,
 )
 from core.status.case_query import (
+    ABOUT_PATTERN,
     CASE_STATES,
     CaseDetail,
     CaseFilter,
@@ -71,7 +72,20 @@ TO_PARAMETER = Parameter("to", "the day after the last day, in UTC", DATE_PATTER
 FORMAT_PARAMETER = Parameter(
     "format", "jsonl (JSON Lines) or csv", "|".join(ExportFormat), 5, required=False
 )
-CASE_FILTER_PARAMETERS = (GUARD_PARAMETER, SEVERITY_PARAMETER, STATE_PARAMETER, PAGE_PARAMETER)
+ABOUT_PARAMETER = Parameter(
+    "about",
+    "only cases of one object, or of what cases share, as the links of cards name it",
+    f"({ABOUT_PATTERN})?",
+    16,
+    required=False,
+)
+CASE_FILTER_PARAMETERS = (
+    GUARD_PARAMETER,
+    SEVERITY_PARAMETER,
+    STATE_PARAMETER,
+    PAGE_PARAMETER,
+    ABOUT_PARAMETER,
+)
 EXPORT_PARAMETERS = (FROM_PARAMETER, TO_PARAMETER, FORMAT_PARAMETER)
 
 

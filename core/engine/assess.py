@@ -56,9 +56,7 @@ def merge_findings(context: DecisionContext, findings: Iterable[Finding]) -> dic
                 first,
                 changes=tuple(dict.fromkeys(first.changes + second.changes)),
                 facts=tuple(dict.fromkeys(first.facts + second.facts)),
-                correlation_keys=tuple(
-                    dict.fromkeys(first.correlation_keys + second.correlation_keys)
-                ),
+                correlations=tuple(dict.fromkeys(first.correlations + second.correlations)),
                 reaches=tuple(dict.fromkeys(first.reaches + second.reaches)),
             )
         result[key] = finding

@@ -9,7 +9,7 @@ from core.engine.widening import list_widening_facts, note_widening
 from core.model.cases import Case, Notification
 from core.model.findings import Finding, Severity
 from core.model.reach import limit_reaches
-from core.tenant.changes import Change, change_to_arguments, parse_change
+from core.tenant.changes import change_to_arguments
 
 
 def open_case(context: DecisionContext, key: str, finding: Finding, is_self_check: bool) -> Case:
@@ -30,7 +30,7 @@ def open_case(context: DecisionContext, key: str, finding: Finding, is_self_chec
         notification=Notification.NONE if finding.confirmations_needed else Notification.OPENED,
         baselined=not is_self_check and context.is_initial_reading(finding.sources),
         planned_changes=encode_planned_changes(finding),
-        correlation_keys=finding.correlation_keys,
+        correlations=finding.correlations,
         is_one_off=finding.is_one_off,
         plan_hash=finding.plan_hash,
         told_reaches=limit_reaches(finding.reaches),
@@ -43,7 +43,7 @@ def update_case(context: DecisionContext, old: Case, finding: Finding) -> Case:
     is_wider = old.widened_at == context.now
     finding = replace(finding, facts=(*list_widening_facts(old), *finding.facts))
     rule = context.config.guard.correlation
-    escalation = rule if old.escalated and finding.correlation_keys else None
+    escalation = rule if old.escalated and finding.correlations else None
     planned = encode_planned_changes(finding)
     case = replace(
         old,
@@ -55,7 +55,7 @@ def update_case(context: DecisionContext, old: Case, finding: Finding) -> Case:
         sources=finding.sources,
         planned_changes=planned,
         held_since=old.held_since if planned == old.planned_changes else None,
-        correlation_keys=finding.correlation_keys,
+        correlations=finding.correlations,
         escalated=escalation is not None,
     )
     if case.deferred_at and context.has_elapsed(case.deferred_at, CONTEST_WINDOW):
@@ -121,11 +121,3 @@ def encode_planned_changes(finding: Finding) -> tuple[str, ...]:
         json.dumps([type(change).__name__, change_to_arguments(change)], sort_keys=True)
         for change in finding.changes
     )
-
-
-def parse_planned_changes(case: Case) -> tuple[Change, ...]:
-    """The changes that a case plans; none if another version wrote them."""
-    try:
-        return tuple(map(parse_change, case.planned_changes))
-    except ValueError:
-        return ()

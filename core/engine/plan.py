@@ -6,7 +6,7 @@ from dataclasses import dataclass, field, replace
 
 from core.engine.assess import assess_finding, merge_findings, select_changed_cases
 from core.engine.brake import PlannedChange, build_brake_finding, decide_brake
-from core.engine.case_lifecycle import parse_planned_changes, with_notification
+from core.engine.case_lifecycle import with_notification
 from core.engine.decision_context import DecisionContext
 from core.engine.first_look import list_spent_marks
 from core.engine.held_plans import (
@@ -29,7 +29,7 @@ from core.engine.self_findings import (
     find_self_check_findings,
 )
 from core.keys import PREFIX_LENGTH, hash_parts
-from core.model.cases import Case, Notification
+from core.model.cases import Case, Notification, parse_planned_changes
 from core.model.changes import ChangeRecord, ChangeState
 from core.model.guards import Mode
 from core.model.state import GuardSnapshot, GuardState, ScanTotals
@@ -235,18 +235,14 @@ def apply_correlation(context: DecisionContext) -> Iterator[Case]:
     if rule is None:
         return
     sharing = [
-        case
-        for case in context.snapshot.cases.values()
-        if case.correlation_keys and not case.closed_at
+        case for case in context.snapshot.cases.values() if case.correlations and not case.closed_at
     ]
     owners: defaultdict[str, set[str]] = defaultdict(set)
     for case in sharing:
-        for shared_key in case.correlation_keys:
-            owners[shared_key].add(case.object_id)
+        for shared in case.correlations:
+            owners[shared.key].add(case.object_id)
     for case in sharing:
-        worse = any(
-            len(owners[shared_key]) >= rule.min_objects for shared_key in case.correlation_keys
-        )
+        worse = any(len(owners[shared.key]) >= rule.min_objects for shared in case.correlations)
         if worse and not case.escalated:
             escalated = replace(
                 case,

@@ -25,7 +25,7 @@ MAX_FINDING_SIZE = 24_000
     MAX_FACTS_SIZE,
     MAX_CHANGES_SIZE,
 ) = 1_500, 3_000, 4_000, 1_200, 9_000, 5_000
-MAX_LABEL_SIZE = 120
+MAX_LABEL_SIZE = MAX_CORRELATION_SIZE = 120
 MAX_BEFORE_SIZE = 16_000
 CHANGE_TOO_LONG_FACT = Fact(
     "", "the change that would put it right is too long to be remembered, so it is not made"
@@ -44,6 +44,10 @@ def sanitize_finding(finding: Finding) -> Finding:
         advice=quote_text(finding.advice, MAX_FINDING_SIZE),
         facts=tuple(
             Fact(fact.label, quote_text(fact.text, MAX_FINDING_SIZE)) for fact in finding.facts
+        ),
+        correlations=tuple(
+            replace(shared, text=truncate_text(quote_text(shared.text), MAX_CORRELATION_SIZE))
+            for shared in finding.correlations
         ),
     )
 

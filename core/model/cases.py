@@ -5,8 +5,10 @@ from datetime import datetime, timedelta
 from enum import StrEnum
 
 from core.errors import SettingsError
-from core.model.findings import Fact, Severity
+from core.keys import PREFIX_LENGTH
+from core.model.findings import Correlation, Fact, Severity
 from core.model.reach import Reach
+from core.tenant.changes import Change, parse_change
 
 
 class Notification(StrEnum):
@@ -84,7 +86,7 @@ class Case:
     """The result of the last attempt to change it."""
     planned_changes: tuple[str, ...] = ()
     """The changes that remediate it, as JSON."""
-    correlation_keys: tuple[str, ...] = ()
+    correlations: tuple[Correlation, ...] = ()
     """What the case may share with cases of other objects, such as an outside address."""
     escalated: bool = False
     """Whether its severity was raised because of what it shares."""
@@ -119,6 +121,22 @@ class Case:
         Keys of one object share their first characters.
         """
         return self.key[-8:]
+
+    def is_about(self, name: str) -> bool:
+        """Whether it belongs to an object, by the first characters of its key, or to what cases
+        share.
+        """
+        return self.key[:PREFIX_LENGTH] == name or any(
+            shared.key == name for shared in self.correlations
+        )
+
+
+def parse_planned_changes(case: Case) -> tuple[Change, ...]:
+    """The changes that a case plans; none if another version wrote them."""
+    try:
+        return tuple(map(parse_change, case.planned_changes))
+    except ValueError:
+        return ()
 
 
 @dataclass(frozen=True, slots=True)

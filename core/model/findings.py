@@ -4,7 +4,7 @@ from collections.abc import Iterable
 from dataclasses import dataclass, replace
 from enum import IntEnum, StrEnum
 
-from core.keys import build_object_key
+from core.keys import build_object_key, hash_parts
 from core.model.reach import Reach
 from core.tenant.changes import Change
 
@@ -68,6 +68,24 @@ def format_facts(facts: Iterable[Fact]) -> tuple[str, ...]:
 
 
 @dataclass(frozen=True, slots=True)
+class Correlation:
+    """Something that findings of several objects may share, such as an outside address."""
+
+    key: str
+    """Its identity: hex digits of a hash, never untrusted text."""
+    text: str
+    """What it is, as a noun phrase: "mail to x@evil.example"."""
+
+    @classmethod
+    def of(cls, identity: str, text: str) -> "Correlation":
+        """The correlation of what goes by an identity."""
+        return cls(hash_parts(identity)[:CORRELATION_KEY_LENGTH], text)
+
+
+CORRELATION_KEY_LENGTH = 16
+
+
+@dataclass(frozen=True, slots=True)
 class Finding:
     """Something is wrong with one object, now.
 
@@ -95,10 +113,8 @@ class Finding:
     """What an operator can do."""
     confirmations_needed: int = 0
     """How many further runs must see the finding before it is notified."""
-    correlation_keys: tuple[str, ...] = ()
-    """What findings of several objects may share, such as an outside address: see
-    `CorrelationRule`.
-    """
+    correlations: tuple[Correlation, ...] = ()
+    """What it may share with findings of other objects: see `CorrelationRule`."""
     is_one_off: bool = False
     """Whether the finding is an event: its end is not reported."""
     is_said_once: bool = False
@@ -144,7 +160,7 @@ PREEXISTING_FACT = Fact(
 
 @dataclass(frozen=True, slots=True)
 class CorrelationRule:
-    """When findings of at least so many objects share a key, each of them becomes this severe."""
+    """When findings of at least so many objects share something, each becomes this severe."""
 
     min_objects: int
     severity: Severity

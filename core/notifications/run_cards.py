@@ -6,8 +6,9 @@
     operator requests              one card
 
 A card shows each case with its summary, remediation, evidence and next step, the most severe
-first; cases of one mailbox cannot crowd out others, and a card counts what does not fit. A
-`ChannelMessage` lists what it covers, so that exactly this is marked as notified once the channel
+first. Cases that are one story are one entry (`core.notifications.case_groups`), on the card of the
+gravest of them; cases of one mailbox cannot crowd out others, and a card counts what does not fit.
+A `ChannelMessage` lists what it covers, so that exactly this is marked as notified once the channel
 accepted it, and it has a plain form for a channel that rejects the card.
 """
 
@@ -40,16 +41,18 @@ from core.notifications.adaptive_card import (
 from core.notifications.case_blocks import (
     CASE_HEADLINES,
     END_NOTIFICATIONS,
-    BlockRenderer,
     CardContext,
-    fit_case_block,
     format_amount,
     get_request_headline,
     is_preexisting,
-    render_case_block,
-    render_closed_block,
-    render_compact_block,
     render_request_block,
+)
+from core.notifications.case_groups import CaseGroup, group_cases
+from core.notifications.group_blocks import (
+    GroupRenderer,
+    render_closed_group,
+    render_compact_group,
+    render_group,
 )
 from core.status.change_texts import describe_change
 from core.time_format import format_time
@@ -57,10 +60,9 @@ from core.time_format import format_time
 RELIES_ON = ("teams-card-size",)
 
 RESERVED_BYTES = 2_000
-MAX_PER_OBJECT = 3
 MAX_MISFITS = 30
 MAX_PLAIN_ROWS = 40
-MAX_INITIAL_CASES = 12
+MAX_INITIAL_ENTRIES = 12
 RUN_ID = re.compile(r"\d{14}-[0-9a-f]{8}")
 SEVERITY_STYLES = {
     Severity.INFO: "accent",
@@ -113,13 +115,14 @@ def build_cards(report: RunReport, base_url: str = "") -> list[ChannelMessage]:
         return [build_initial_message(context, report.notifications, requests)]
     # Cases of an initial scan whose run ended before it could notify them.
     preexisting = tuple(filter(is_preexisting, report.notifications))
-    groups: defaultdict[Severity, list[Case]] = defaultdict(list)
+    still_open: list[Case] = []
     closed: list[Case] = []
     for case in report.notifications:
         if not is_preexisting(case):
-            (closed if case.notification in END_NOTIFICATIONS else groups[case.severity]).append(
-                case
-            )
+            (closed if case.notification in END_NOTIFICATIONS else still_open).append(case)
+    groups: defaultdict[Severity, list[CaseGroup]] = defaultdict(list)
+    for group in group_cases(still_open, report.guard):
+        groups[group.severity].append(group)
     messages = [build_initial_message(context, preexisting)] if preexisting else []
     messages += [
         build_severity_message(context, severity, groups[severity])
@@ -165,24 +168,29 @@ def build_initial_message(
         *(render_request_block(context, request) for request in requests),
     ]
     page = context.build_list_url(state="open")
+    groups = group_cases(cases, context.report.guard)
     return ChannelMessage(
-        assemble_card(context, top, cases, page, render_compact_block, MAX_INITIAL_CASES),
+        assemble_card(context, top, groups, page, render_compact_group, MAX_INITIAL_ENTRIES),
         cases,
         requests,
     )
 
 
 def build_severity_message(
-    context: CardContext, severity: Severity, cases: Sequence[Case]
+    context: CardContext, severity: Severity, groups: Sequence[CaseGroup]
 ) -> ChannelMessage:
-    """The cases of one severity."""
-    headline = f"{severity.label.capitalize()}: {count_by_headline(cases)}"
+    """The cases of one severity, with those that belong to the same stories."""
+    cases = [case for group in groups for case in group.cases]
+    gravest = [case for case in cases if case.severity is severity]
+    headline = f"{severity.label.capitalize()}: {count_by_headline(gravest)}"
+    if len(cases) > len(gravest):
+        headline += f", and {len(cases) - len(gravest):,} less severe with it"
     top = [
         *render_card_opening(context, headline, SEVERITY_STYLES[severity]),
         *render_card_notices(context, cases),
     ]
     page = context.build_list_url(severity=severity.label, state="open")
-    return ChannelMessage(assemble_card(context, top, cases, page, render_case_block), tuple(cases))
+    return ChannelMessage(assemble_card(context, top, groups, page, render_group), tuple(cases))
 
 
 def build_closed_message(context: CardContext, cases: Sequence[Case]) -> ChannelMessage:
@@ -193,8 +201,9 @@ def build_closed_message(context: CardContext, cases: Sequence[Case]) -> Channel
         )
     ]
     page = context.build_list_url(state="closed")
+    groups = group_cases(cases, context.report.guard)
     return ChannelMessage(
-        assemble_card(context, top, cases, page, render_closed_block), tuple(cases)
+        assemble_card(context, top, groups, page, render_closed_group), tuple(cases)
     )
 
 
@@ -226,26 +235,26 @@ def build_requests_message(
 def assemble_card(
     context: CardContext,
     opening_blocks: Sequence[CardElement],
-    cases: Iterable[Case],
+    groups: Iterable[CaseGroup],
     list_url: str,
-    renderer: BlockRenderer,
-    max_cases: int = 1_000,
+    renderer: GroupRenderer,
+    max_entries: int = 1_000,
 ) -> Mapping[str, object]:
-    """A card with as many cases as fit, and a count of the others. `list_url` lists them all."""
+    """A card with as many entries as fit, and a count of the other cases. `list_url` lists all."""
     free_bytes = MAX_MESSAGE_BYTES - RESERVED_BYTES - count_json_bytes(opening_blocks)
     blocks: list[CardElement] = []
     omitted: list[Case] = []
     misfits = 0
-    for case in rank_for_card(cases):
+    for group in groups:
         # After that many misfits the card is full: of ten thousand cases most are only counted.
         block = (
-            fit_case_block(context, case, renderer)
-            if len(blocks) < max_cases and misfits < MAX_MISFITS
+            renderer(context, group)
+            if len(blocks) < max_entries and misfits < MAX_MISFITS
             else None
         )
         if block is None or count_json_bytes(block) > free_bytes:
             misfits += 1
-            omitted.append(case)
+            omitted += group.cases
             continue
         free_bytes -= count_json_bytes(block)
         blocks.append(block)
@@ -290,20 +299,6 @@ def render_card_opening(
     if with_reason and report.rationale:
         body.append(make_text_block(f"**Why it matters:** {escape_markdown(report.rationale)}"))
     return body
-
-
-def rank_for_card(cases: Iterable[Case]) -> list[Case]:
-    """The most severe first; only a few of one object before the other objects had a turn."""
-    ranked = sorted(
-        cases, key=lambda case: (-case.severity, case.opened_at, case.subject, case.key)
-    )
-    turns: Counter[str] = Counter()
-    first: list[Case] = []
-    later: list[Case] = []
-    for case in ranked:
-        turns[case.object_id] += 1
-        (first if turns[case.object_id] <= MAX_PER_OBJECT else later).append(case)
-    return first + later
 
 
 def count_by_headline(cases: Iterable[Case]) -> str:

@@ -199,7 +199,7 @@ def build_case_document(detail: CaseDetail) -> CaseDocument:
         deferred_at=case.deferred_at,
         baselined=case.baselined,
         is_one_off=case.is_one_off,
-        correlation_keys=case.correlation_keys,
+        correlation_keys=tuple(shared.key for shared in case.correlations),
         failure_count=case.failure_count,
         changes=tuple(build_change_record(record, guard.name) for record in detail.changes),
         exemption=build_exemption(detail.exemption) if detail.exemption else None,

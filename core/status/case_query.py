@@ -1,5 +1,6 @@
 """The list of cases, filtered by guard, severity and state, in pages; and one case. Pure."""
 
+import re
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 
@@ -12,6 +13,7 @@ from core.model.state import GuardSnapshot
 from core.status.guard_status import GuardData, sort_cases
 
 PAGE_SIZE = 100
+ABOUT_PATTERN = "[0-9a-f]{8}([0-9a-f]{8})?"
 CASE_STATES = ("open", "closed", "all")
 
 
@@ -27,6 +29,8 @@ class CaseFilter:
     severity: str = ""
     state: str = "open"
     page: int = 1
+    about: str = ""
+    """The hash of an object, or of what cases share: see `Case.is_about`."""
 
     @classmethod
     def parse(cls, parameters: Mapping[str, str], guards: Iterable[str]) -> "CaseFilter":
@@ -42,7 +46,10 @@ class CaseFilter:
             raise InvalidCaseFilter(f"state is one of {', '.join(CASE_STATES)}")
         if not (page.isascii() and page.isdigit() and len(page) <= 6 and int(page)):
             raise InvalidCaseFilter("page is a number from 1")
-        return cls(guard, severity, state, int(page))
+        about = parameters.get("about", "")
+        if about and not re.fullmatch(ABOUT_PATTERN, about):
+            raise InvalidCaseFilter("about is the hash of an object, or of what cases share")
+        return cls(guard, severity, state, int(page), about)
 
     def matches(self, guard: str, case: Case) -> bool:
         """Whether a case passes the filter."""
@@ -50,6 +57,7 @@ class CaseFilter:
             self.guard in ("", guard)
             and self.severity in ("", case.severity.label)
             and (self.state == "all" or (case.closed_at is None) is (self.state == "open"))
+            and (not self.about or case.is_about(self.about))
         )
 
 

@@ -169,6 +169,8 @@ def render_cases_page(page: CasePage, configs: Sequence[GuardConfig], now: datet
     """One page of the list of cases, with its filter."""
     choice = page.case_filter
     query = f"guard={choice.guard}&severity={choice.severity}&state={choice.state}"
+    if choice.about:
+        query += f"&about={choice.about}"
     return TEMPLATES.get_template("cases.html").render(
         here="cases",
         root="",

@@ -34,6 +34,7 @@ from tests.support.tenants import OWNERS
 MANY = 10_000
 # Longer than a row, in signs that take twelve characters of it each.
 LONG = "\U0001f984" * 2_000
+SEVERAL = re.compile(r"\*\*([\d,]+) new\*\*")
 MORE = re.compile(r"and (\d+) more: ")
 
 
@@ -69,9 +70,11 @@ def counted(alerts: FakeNotificationChannel) -> int:
     """How many cases the cards tell, by name or by number."""
     told = 0
     for card in alerts.sent:
-        items = get_card_content(card)["body"]
-        told += sum(item.get("separator") is True and "items" in item for item in items)
-        told += sum(map(int, MORE.findall("\n".join(collect_texts(card)))))
+        for item in get_card_content(card)["body"]:
+            if item.get("separator") is True and "items" in item:
+                several = SEVERAL.match(item["items"][0]["text"])
+                told += int(several[1].replace(",", "")) if several else 1
+            told += sum(map(int, MORE.findall(item.get("text", ""))))
     return told
 
 

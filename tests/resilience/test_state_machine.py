@@ -233,7 +233,7 @@ class Machine(RuleBasedStateMachine):
         made = sorted(key for key, case in self.memory.cases.items() if case.resolution == "done")
         if made:
             case = self.memory.cases[made[pick % len(made)]]
-            self.tenant.forwards[case.object_id] = case.correlation_keys[0]
+            self.tenant.forwards[case.object_id] = case.correlations[0].key
         self.lives(PEACE)
 
     @rule(strike=STRIKES)

@@ -18,11 +18,10 @@ from azure.data.tables.aio import TableClient
 
 from core.adapters.table_storage.codec import encode_stored_record
 from core.adapters.table_storage.ledger import TableLedger
-from core.engine.case_lifecycle import parse_planned_changes
 from core.engine.run import create_run_id, run
 from core.errors import LedgerError
 from core.keys import hash_parts
-from core.model.cases import Case, Exemption
+from core.model.cases import Case, Exemption, parse_planned_changes
 from core.model.guards import ChangeLimit, GuardConfig
 from core.model.runs import RunReport
 from core.notifications.run_cards import build_cards

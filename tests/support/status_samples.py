@@ -6,12 +6,11 @@ from datetime import UTC, datetime, timedelta
 from typing import Any
 
 from core.config.catalog import CATALOG
-from core.engine.case_lifecycle import parse_planned_changes
 from core.keys import build_object_key
 from core.microsoft365.cis_benchmark import find_controls
-from core.model.cases import Case, Exemption, HeldPlan, Notification
+from core.model.cases import Case, Exemption, HeldPlan, Notification, parse_planned_changes
 from core.model.changes import ChangeRecord, ChangeState, compute_plan_hash
-from core.model.findings import Fact, Severity, Verdict
+from core.model.findings import Correlation, Fact, Severity, Verdict
 from core.model.guards import GuardConfig, Mode
 from core.model.requests import OperatorRequest, RequestKind, RequestState
 from core.model.state import GuardSnapshot, GuardState, ScanPass, ScanTotals, Shard
@@ -178,7 +177,7 @@ def build_busy_tenant() -> list[GuardData]:
         ),
         advice="Ask the owner who made the rule; switch it off unless somebody answers for it, "
         "then reset the password and end all sessions.",
-        correlation_keys=("collect.4471@mail.example.net",),
+        correlations=(Correlation.of("collect", "mail to collect.4471@mail.example.net"),),
         escalated=True,
     )
     contested = build_sample_case(
@@ -451,7 +450,7 @@ def build_hostile_tenant() -> list[GuardData]:
             facts=(Fact("", name), Fact("rule", name)),
             advice=f"Look at {name}",
             note=name,
-            correlation_keys=(name,),
+            correlations=(Correlation.of(name, name),),
             acknowledged_at=time_ago(hours=1),
             acknowledged_by=name,
             notification=Notification.OPENED,

@@ -12,7 +12,7 @@ from core.engine.shard_message import ShardMessage
 from core.engine.shards import abandon_shard, process_shard
 from core.errors import NotFound, Superseded, TenantError, Unavailable
 from core.keys import format_descending_time
-from core.model.findings import CorrelationRule, Fact, Finding, Severity
+from core.model.findings import Correlation, CorrelationRule, Fact, Finding, Severity
 from core.model.guards import (
     ChangeLimit,
     Guard,
@@ -243,7 +243,7 @@ def judge(item: ForwardItem, policy: GuardPolicy) -> Iterator[Finding]:
         sources=(DEEP_CHECK,) if item.is_deep else (RULES_SOURCE,),
         fingerprint=item.target,
         changes=(ClearMailboxForward(f"g-{item.mailbox}"),),
-        correlation_keys=(item.target,),
+        correlations=(Correlation(item.target, f"mail to {item.target}"),),
     )
 
 
@@ -403,4 +403,4 @@ class EngineHarness[T: CrashableTenant = SyntheticTenant]:
 
     def count_notifications(self, name: str) -> int:
         """On how many cards a mailbox was named."""
-        return sum(f"{name} forwards" in str(card) for card in self.notification_channel.sent)
+        return sum(f"{name}@x" in str(card) for card in self.notification_channel.sent)

@@ -14,7 +14,7 @@ from typing import Any
 from playwright.async_api import Browser, Page
 
 from core.model.cases import Case, Notification
-from core.model.findings import Fact, Severity, Verdict
+from core.model.findings import Correlation, Fact, Severity, Verdict
 from core.model.guards import Mode
 from core.model.requests import RequestKind
 from core.model.runs import RunReport
@@ -36,6 +36,9 @@ from tests.support.status_samples import (
     build_busy_tenant,
     build_sample_case,
 )
+
+STAFF_NAMES = ("ann", "bob", "cem", "dan", "eva", "finn", "gus", "hana", "ida", "jon")
+HIDDEN_WORDS = ("invoices", "payments", "banks", "passwords", "alarms", "refunds")
 
 type Payload = Mapping[str, Any]
 
@@ -234,6 +237,38 @@ def build_alert_card() -> Payload:
     )[0].payload
 
 
+def build_story_card() -> Payload:
+    """One address that many mailboxes send to, and many rules in one mailbox."""
+    thief = Correlation.of("drop@evil.example", "mail to drop@evil.example")
+    names = [f"{name}{number}" for number in (1, 2, 3, 4) for name in STAFF_NAMES]
+    sending = [
+        build_redirect_case(
+            20 + number,
+            f"{name}@contoso.example",
+            "drop@evil.example",
+            severity=Severity.CRITICAL if number == 0 else Severity.HIGH,
+            correlations=(thief,),
+            planned_changes=(
+                json.dumps(["DisableInboxRule", {"mailbox_id": f"u{number}", "rule_id": "AQ="}]),
+            ),
+        )
+        for number, name in enumerate(names)
+    ]
+    hiding = [
+        build_redirect_case(
+            80,
+            "accounts@contoso.example",
+            "",
+            key=f"{number:032x}",
+            severity=Severity.CRITICAL,
+            summary=f"An inbox rule of accounts@contoso.example hides mail about {word}.",
+            facts=(Fact("rule", "."), Fact("", "moves the mail to RSS Feeds")),
+        )
+        for number, word in enumerate(HIDDEN_WORDS)
+    ]
+    return build_cards(build_guard_report(FORWARDING, *sending, *hiding), PUBLIC_URL)[0].payload
+
+
 def build_initial_scan_card() -> Payload:
     """The initial scan of an enforcing guard."""
     names = ("info", "orders", "press", "bookings", "events", "warehouse")
@@ -320,6 +355,7 @@ def build_weekly_card() -> Payload:
 CARD_IMAGES = {
     "card-alert": (build_alert_card, CHANNEL_WIDTH),
     "card-alert-phone": (build_alert_card, PHONE_WIDTH),
+    "card-story": (build_story_card, CHANNEL_WIDTH),
     "card-initial-scan": (build_initial_scan_card, CHANNEL_WIDTH),
     "card-resolved": (build_resolved_card, CHANNEL_WIDTH),
     "card-requests": (build_requests_card, CHANNEL_WIDTH),

@@ -16,7 +16,7 @@ from core.microsoft365.trustees import (
     classify_holder,
     list_holder_ids,
 )
-from core.model.findings import Fact, Finding, Severity, Verdict
+from core.model.findings import Correlation, Fact, Finding, Severity, Verdict
 from core.model.reach import Reach
 from core.tenant.mailboxes import Mailbox
 from core.tenant.quoting import quote_text
@@ -81,7 +81,9 @@ def judge(item: GrantedRight, policy: Policy) -> Iterator[Finding]:
         sources=RIGHT_SOURCES.get(delegation.right, MAILBOX_RIGHT_SOURCES),
         fingerprint=known_by[0],
         advice=build_delegation_advice(item),
-        correlation_keys=tuple(hash_parts(one)[:16] for one in known_by) if counts else (),
+        correlations=tuple(Correlation.of(one, f"rights of {whom}") for one in known_by)
+        if counts
+        else (),
         reaches=(Reach.of(hash_parts(one)[:12] for one in item.outside_members),)
         if item.outside_members
         else (),

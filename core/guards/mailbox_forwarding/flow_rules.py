@@ -23,7 +23,7 @@ from core.guards.mailbox_forwarding.outbound import (
 )
 from core.guards.mailbox_forwarding.rating import (
     UNDECIDED,
-    build_correlation_keys,
+    build_correlations,
     build_forward_fingerprint,
     decide_forward_verdict,
     rate_forward,
@@ -175,7 +175,7 @@ def judge_flow_recipients(item: TransportRuleForward, policy: Policy) -> Iterato
         sources=(TRANSPORT_RULES, DOMAINS),
         fingerprint=build_forward_fingerprint(targets),
         advice=ADVICE,
-        correlation_keys=build_correlation_keys(verdict, targets),
+        correlations=build_correlations(verdict, targets),
         reaches=(build_reach(rule, does),),
     )
 

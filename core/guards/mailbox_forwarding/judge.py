@@ -19,7 +19,7 @@ from core.guards.mailbox_forwarding.forwards import (
 )
 from core.guards.mailbox_forwarding.options import Policy
 from core.guards.mailbox_forwarding.rating import (
-    build_correlation_keys,
+    build_correlations,
     build_forward_fingerprint,
     decide_forward_verdict,
     rate_forward,
@@ -103,7 +103,7 @@ def judge_mailbox_forward(item: MailboxForward, policy: Policy) -> Iterator[Find
         reaches=(Reach.of(["send"] if item.mailbox.keeps_copy else ["send", "keep no copy"]),),
         changes=changes,
         advice="Ask the owner who set the forward; clear it unless somebody answers for it.",
-        correlation_keys=build_correlation_keys(verdict, item.targets),
+        correlations=build_correlations(verdict, item.targets),
         asks_if_preexisting=True,
         preexisting_verdict=verdict,
     )

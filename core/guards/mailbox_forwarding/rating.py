@@ -7,16 +7,17 @@ from core.guards.mailbox_forwarding.options import Policy
 from core.guards.mailbox_forwarding.outbound import ForwardingPolicyResult
 from core.guards.mailbox_forwarding.texts import MAX_SHOWN
 from core.guards.mailbox_forwarding.verdicts import ForwardingVerdict
-from core.keys import hash_parts
 from core.microsoft365.addresses import get_address_domain
 from core.microsoft365.recipients import (
     ForwardTarget,
     RecipientLocation,
     list_outside_addresses,
 )
-from core.model.findings import Severity, Verdict
+from core.model.findings import Correlation, Severity, Verdict
 from core.tenant.domain_names import to_a_label
+from core.tenant.quoting import quote_text
 
+MAX_ADDRESS_LENGTH = 64
 UNDECIDED = (ForwardingVerdict.UNRESOLVED, Verdict.COULD_NOT_TELL)
 """The verdicts on mail of which it is not known where it goes."""
 
@@ -73,9 +74,17 @@ def build_forward_fingerprint(targets: Iterable[ForwardTarget]) -> str:
     return json.dumps(sorted(sent), separators=(",", ":"))
 
 
-def build_correlation_keys(verdict: str, targets: Iterable[ForwardTarget]) -> tuple[str, ...]:
+def build_correlations(verdict: str, targets: Iterable[ForwardTarget]) -> tuple[Correlation, ...]:
     """The outside addresses mail goes to now: the same one in several mailboxes is no accident."""
     if verdict is not ForwardingVerdict.EXTERNAL:
         return ()
     outside = set(list_outside_addresses(targets))
-    return tuple(sorted(hash_parts(address)[:16] for address in outside))[:MAX_SHOWN]
+    return tuple(
+        sorted(
+            (
+                Correlation.of(address, f"mail to {quote_text(address, MAX_ADDRESS_LENGTH)}")
+                for address in outside
+            ),
+            key=lambda shared: shared.key,
+        )
+    )[:MAX_SHOWN]

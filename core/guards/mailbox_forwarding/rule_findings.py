@@ -16,7 +16,7 @@ from core.guards.mailbox_forwarding.options import Policy
 from core.guards.mailbox_forwarding.outbound import find_worst_departure
 from core.guards.mailbox_forwarding.rating import (
     UNDECIDED,
-    build_correlation_keys,
+    build_correlations,
     build_forward_fingerprint,
     decide_forward_verdict,
     rate_forward,
@@ -149,7 +149,7 @@ def judge_forwarding_rules(rules: Sequence[InboxRuleForward], policy: Policy) ->
             if external and can_disable_rule(one)
         ),
         advice=build_rules_advice(shown),
-        correlation_keys=build_correlation_keys(verdict, targets),
+        correlations=build_correlations(verdict, targets),
         reaches=tuple(measure_rule_reach(one, sends=True) for one in active),
         needs_own_exemption=hidden,
         asks_if_preexisting=True,

@@ -27,7 +27,6 @@ from core.api.request import BadRequest, HttpRequest
 from core.api.routes import ROUTES
 from core.api.server import parse_request_body, parse_request_query
 from core.api.write_handlers import parse_until_parameter
-from core.engine.case_lifecycle import parse_planned_changes
 from core.engine.shard_message import ShardMessage
 from core.errors import SettingsError
 from core.evidence.daily_coverage import CoveragePeriod
@@ -35,7 +34,7 @@ from core.guards.tenant_baseline.rule_file import SHIPPED_ROWS, read_baseline_ro
 from core.jobs.run_requests import RunMessage
 from core.json_document import to_json
 from core.keys import compute_hash_prefix
-from core.model.cases import Case, Exemption
+from core.model.cases import Case, Exemption, parse_planned_changes
 from core.model.changes import ChangeRecord, ChangeState
 from core.model.findings import Fact
 from core.model.requests import OperatorRequest

@@ -12,7 +12,6 @@ from core.engine.assess import assess_finding, merge_findings
 from core.engine.case_lifecycle import (
     encode_planned_changes,
     open_case,
-    parse_planned_changes,
     update_case,
     with_notification,
 )
@@ -21,9 +20,9 @@ from core.engine.plan import apply_correlation, plan_changes
 from core.engine.reconcile import INFERRED_NOTE, reconcile_batch
 from core.engine.self_findings import UNREADABLE
 from core.keys import PREFIX_LENGTH, hash_parts
-from core.model.cases import Case, Exemption, Notification
+from core.model.cases import Case, Exemption, Notification, parse_planned_changes
 from core.model.changes import ChangeRecord, ChangeState, Outcome
-from core.model.findings import CorrelationRule, Fact, Finding, Severity, Verdict
+from core.model.findings import Correlation, CorrelationRule, Fact, Finding, Severity, Verdict
 from core.model.guards import Mode
 from core.model.reach import Reach, Selection
 from core.model.requests import RunOptions
@@ -53,7 +52,7 @@ HOUR = timedelta(hours=1)
 FULL = build_finding(
     facts=(Fact("", "to x@evil.example"),),
     advice="Ask them.",
-    correlation_keys=("x@evil.example",),
+    correlations=(Correlation("x@evil.example", "x@evil.example"),),
     is_one_off=True,
 )
 CASE = build_case(
@@ -66,7 +65,7 @@ CASE = build_case(
     sources=(SURFACE,),
     notification=Notification.OPENED,
     planned_changes=(json.dumps(["ClearMailboxForward", {"mailbox_guid": "a"}]),),
-    correlation_keys=("x@evil.example",),
+    correlations=(Correlation("x@evil.example", "x@evil.example"),),
     is_one_off=True,
 )
 
@@ -163,7 +162,7 @@ def test_an_open_case_is_brought_up_to_date_without_a_word() -> None:
         advice="Ask somebody else.",
         sources=("other",),
         changes=(),
-        correlation_keys=("y@evil.example",),
+        correlations=(Correlation("y@evil.example", "y@evil.example"),),
     )
     scene, _ = build_scene(now=START + DAY)
     assert update_case(scene, old, now) == replace(
@@ -174,7 +173,7 @@ def test_an_open_case_is_brought_up_to_date_without_a_word() -> None:
         advice="Ask somebody else.",
         sources=("other",),
         planned_changes=(),
-        correlation_keys=("y@evil.example",),
+        correlations=(Correlation("y@evil.example", "y@evil.example"),),
     )
 
 
@@ -312,13 +311,19 @@ MILD = build_finding(
     summary="mild",
     severity=Severity.LOW,
     facts=(Fact("", "both"), Fact("", "mild")),
-    correlation_keys=("both", "m"),
+    correlations=(
+        Correlation("both", "both"),
+        Correlation("m", "m"),
+    ),
     changes=(ClearMailboxForward("a"), ClearMailboxForward("m")),
 )
 GRAVE = build_finding(
     summary="grave",
     facts=(Fact("", "grave"), Fact("", "both")),
-    correlation_keys=("g", "both"),
+    correlations=(
+        Correlation("g", "g"),
+        Correlation("both", "both"),
+    ),
     changes=(ClearMailboxForward("g"), ClearMailboxForward("a")),
 )
 
@@ -332,7 +337,11 @@ def test_findings_of_one_key_become_the_gravest_with_everything_of_all_once(
         KEY: replace(
             GRAVE,
             facts=(Fact("", "grave"), Fact("", "both"), Fact("", "mild")),
-            correlation_keys=("g", "both", "m"),
+            correlations=(
+                Correlation("g", "g"),
+                Correlation("both", "both"),
+                Correlation("m", "m"),
+            ),
             changes=tuple(map(ClearMailboxForward, ("g", "a", "m"))),
         )
     }
@@ -802,7 +811,7 @@ def test_what_was_raised_once_is_not_raised_again_and_is_so_no_longer_when_alone
 
 
 def test_a_case_that_is_raised_while_its_change_waits_is_saved_as_both() -> None:
-    found = [replace(one, correlation_keys=("shared",)) for one in MANY]
+    found = [replace(one, correlations=(Correlation("shared", "shared"),)) for one in MANY]
     plan = make_plan(build_scene(config=TOGETHER), found)
     raised = [case for case in plan.plan.result.cases if case.kind == "forward"]
     assert [(case.held_since, case.escalated) for case in raised] == [(START, True)] * 3
@@ -812,7 +821,10 @@ def test_only_open_cases_of_other_objects_count_as_others() -> None:
     one, two = sharing(2)
     assert list(raising(one, replace(two, object_id=one.object_id))) == []
     assert list(raising(one, replace(two, closed_at=START))) == []
-    assert list(raising(one, replace(two, correlation_keys=("elsewhere",)))) == []
+    assert (
+        list(raising(one, replace(two, correlations=(Correlation("elsewhere", "elsewhere"),))))
+        == []
+    )
     scene, _ = build_scene(build_snapshot(one, two))
     assert list(apply_correlation(scene)) == []
 
@@ -823,7 +835,7 @@ def test_a_case_that_was_raised_stays_so_while_it_shares_anything() -> None:
     case = update_case(scene, old, FULL)
     assert (case.escalated, case.severity) == (True, Severity.CRITICAL)
     assert case.facts == (Fact("", "to x@evil.example"), Fact("", "several forward there"))
-    alone = update_case(scene, old, replace(FULL, correlation_keys=()))
+    alone = update_case(scene, old, replace(FULL, correlations=()))
     assert (alone.escalated, alone.severity, alone.facts) == (False, Severity.HIGH, FULL.facts)
     modest = update_case(
         replace(scene, config=replace(TOGETHER)), replace(old, escalated=False), FULL

@@ -99,7 +99,7 @@ async def test_a_colleague_who_may_open_a_persons_mailbox_is_found() -> None:
 async def test_the_member_of_a_shared_mailbox_is_normal_and_told_all_the_same() -> None:
     finding = await only(replace(OPENS, mailbox=INFO))
     assert (finding.verdict, finding.severity) == (DelegationVerdict.DELEGATED, Severity.LOW)
-    assert finding.correlation_keys == ()
+    assert finding.correlations == ()
 
 
 async def test_sending_as_a_person_is_found_by_the_persons_id() -> None:
@@ -155,7 +155,7 @@ async def test_a_guest_over_a_persons_mailbox_is_critical(guest: Delegation) -> 
 async def test_a_guest_over_a_shared_mailbox_is_grave() -> None:
     finding = await only(Delegation("FullAccess", "Max", GHOST, INFO))
     assert (finding.verdict, finding.severity) == (DelegationVerdict.EXTERNAL, Severity.HIGH)
-    assert finding.correlation_keys != ()
+    assert finding.correlations != ()
 
 
 async def test_an_identifier_nobody_has_is_its_own_answer() -> None:
@@ -267,9 +267,9 @@ async def test_rights_twice_in_a_list_are_one_finding() -> None:
 
 async def test_a_holder_of_many_peoples_mailboxes_is_recognised_across_rights() -> None:
     opens, sends, on_behalf = [await only(one) for one in (OPENS, SENDS, ON_BEHALF)]
-    assert set(opens.correlation_keys) == set(sends.correlation_keys)
-    assert set(on_behalf.correlation_keys) <= set(opens.correlation_keys)
-    assert on_behalf.correlation_keys != ()
+    assert set(opens.correlations) == set(sends.correlations)
+    assert set(on_behalf.correlations) <= set(opens.correlations)
+    assert on_behalf.correlations != ()
     assert GUARD.correlation is not None
     assert GUARD.correlation.severity is Severity.HIGH
 

@@ -8,11 +8,11 @@ from typing import Any
 
 import pytest
 
-from core.engine.case_lifecycle import parse_planned_changes
 from core.json_document import to_json
-from core.model.cases import Case, Exemption, HeldPlan, Notification
+from core.keys import build_object_key
+from core.model.cases import Case, Exemption, HeldPlan, Notification, parse_planned_changes
 from core.model.changes import ChangeRecord, ChangeState, compute_plan_hash
-from core.model.findings import Fact, Severity, Verdict
+from core.model.findings import Correlation, Fact, Severity, Verdict
 from core.model.guards import GuardConfig, Mode, Permission, Service
 from core.model.requests import OperatorRequest, RequestKind, RequestState
 from core.model.run_document import run_report_to_json as run_document
@@ -633,6 +633,9 @@ def test_cases_are_filtered_by_guard_severity_and_state_in_pages() -> None:
         {"page": "-1"},
         {"page": "9999999"},
         {"page": "\u0663"},
+        {"about": "x"},
+        {"about": "m1"},
+        {"about": "0" * 12},
     ],
 )
 def test_an_invalid_filter_is_rejected(asked: Mapping[str, str]) -> None:
@@ -645,6 +648,26 @@ def test_an_empty_filter_matches_any() -> None:
     assert CaseFilter.parse(asked, ["toy"]) == CaseFilter()
     asked = {"guard": "toy", "severity": "high", "state": "all", "page": "7"}
     assert CaseFilter.parse(asked, ["toy"]) == CaseFilter("toy", "high", "all", 7)
+
+
+def test_cases_are_listed_by_their_object_and_by_what_they_share() -> None:
+    thief = Correlation.of("x@evil.example", "mail to x@evil.example")
+    rows = [
+        case(1, key=build_object_key("m1", "a")),
+        case(2, key=build_object_key("m1", "b"), correlations=(thief,)),
+        case(3, key=build_object_key("m3", "a"), correlations=(thief,)),
+        case(4, key=build_object_key("m4", "a")),
+    ]
+    data = [GuardData(QUARTERLY, snapshot(*rows))]
+
+    def listed(about: str) -> list[Case]:
+        chosen = CaseFilter.parse({"about": about}, ["toy"])
+        return sorted((one for _, one in select_case_page(data, chosen).rows), key=rows.index)
+
+    assert listed(rows[0].key[:8]) == rows[:2]
+    assert listed(thief.key) == rows[1:3]
+    assert listed("") == rows
+    assert listed("0" * 16) == []
 
 
 def test_a_case_comes_with_its_changes_exemption_and_requests() -> None:

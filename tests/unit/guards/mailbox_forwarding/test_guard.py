@@ -402,8 +402,8 @@ async def test_what_findings_share_is_the_outside_address_mail_goes_to_now() -> 
     boxes[0] = replace(boxes[0], forwarding_smtp_address=EVIL)
     rules = (replace(REDIRECT, mailbox_id="m1"), replace(REDIRECT, mailbox_id="m2", enabled=False))
     found = {finding.object_id: finding for finding in await findings(tenant(*boxes, rules=rules))}
-    assert found["m0"].correlation_keys == found["m1"].correlation_keys != ()
-    assert found["m2"].correlation_keys == ()
+    assert found["m0"].correlations == found["m1"].correlations != ()
+    assert found["m2"].correlations == ()
 
 
 # ----------------------------------------------------------------------------------------------
