@@ -56,6 +56,7 @@ async def connect_world(
     from core.adapters.graph.client import GraphClient
     from core.adapters.graph.reports import build_report_service
     from core.adapters.m365.tenant import connect_tenant
+    from core.adapters.management.client import ManagementClient
     from core.adapters.retry import ThrottledService, gate_for
     from core.adapters.teams import TeamsChannel
 
@@ -64,6 +65,7 @@ async def connect_world(
         login=settings["LOGIN_ENDPOINT"],
         graph=settings["GRAPH_ENDPOINT"],
         exchange=settings["EXCHANGE_ENDPOINT"],
+        management=settings["MANAGEMENT_ENDPOINT"],
     )
     begun = time.monotonic()
     run_seconds = settings.run_time.total_seconds()
@@ -113,6 +115,21 @@ async def connect_world(
         )
         exchange = ExchangeClient(cloud, tenant_id, credential, exchange_service, ca_path=ca_path)
         stack.push_async_callback(exchange.close)
+        management_service = ThrottledService(
+            "activity feed",
+            cap=4,
+            initial_limit=2,
+            # Without a Retry-After: the limit is one of requests in a minute.
+            min_throttle_wait=10.0,
+            deadline=deadline,
+            throttle_gate=gate_for(f"{cloud.management} {tenant_id}"),
+        )
+        management = None
+        if cloud.management:
+            management = ManagementClient(
+                cloud, tenant_id, credential, management_service, ca_path=ca_path
+            )
+            stack.push_async_callback(management.close)
         hosts = settings["WEBHOOK_HOSTS"].split(",")
         webhook = settings["TEAMS_WEBHOOK_URL"]
         channel = ThrottledService(
@@ -132,12 +149,16 @@ async def connect_world(
         )
         graph.chosen_ways = exchange.chosen_ways = ChosenWays(ledger.load_probe)
         yield World(
-            connect_tenant(graph, exchange),
+            connect_tenant(graph, exchange, management),
             ledger,
             teams,
             now or ledger.table.clock.now,
             build_cards,
-            lambda: {"graph": graph.request_count, "exchange": exchange_service.requests},
+            lambda: {
+                "graph": graph.request_count,
+                "exchange": exchange_service.requests,
+                "management": management_service.requests,
+            },
             lambda: (time.monotonic() - begun) / (SCAN_TIME_SHARE * run_seconds),
             settings.shard_above if has_queue else None,
             settings.shards_at_once,

@@ -64,6 +64,7 @@ var appSettings = {
   CLIENT_ID: clientId
   MANAGED_IDENTITY_CLIENT_ID: identity.properties.clientId
   CLOUD: cloud
+  MANAGEMENT_ENDPOINT: chosen(settings, 'MANAGEMENT_ENDPOINT', '')
   // Relies on azure-key-vault.
   TEAMS_WEBHOOK_URL: '@Microsoft.KeyVault(SecretUri=${webhookSecretUri})'
   WEBHOOK_HOSTS: chosen(settings, 'WEBHOOK_HOSTS', '')

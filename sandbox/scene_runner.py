@@ -86,6 +86,7 @@ async def run_scene(
     clock = SteppingClock()
     scene = resolve_dates(scene, clock())
     async with Azurite() as azurite, Sandbox(scene) as box:
+        box.tenant.clock = clock
         environ = build_app_settings(box, azurite, modes or {}) | dict(settings or {})
         # Azure sets the managed identity endpoint in the environment, not in the app's settings.
         os.environ.update(

@@ -21,11 +21,13 @@ from typing import Any, NamedTuple, Protocol, Self
 
 from aiohttp import web
 
+from sandbox.activity.feed import ActivityFeed
+from sandbox.app_identity import CLIENT_ID
 from sandbox.certificate import make_certificate
 from sandbox.exchange.api import CMDLETS, Exchange
 from sandbox.faults.injection import ConnectionDropped, Fault, FaultedRequest, apply_fault
 from sandbox.graph.api import ALL_ROLES, Graph
-from sandbox.graph.identity import CLIENT_ID, IDENTITY_CLIENT_ID, Entra, ManagedIdentity
+from sandbox.graph.identity import IDENTITY_CLIENT_ID, Entra, ManagedIdentity
 from sandbox.http_types import HttpRequest, HttpResponse, MalformedBody, make_request
 from sandbox.reality.profile import DEFAULT_PROFILE, PROFILES
 from sandbox.state.tenant import SimulatedTenant
@@ -86,6 +88,7 @@ class Sandbox:
         self.services: dict[str, SimulatedService] = {
             "v1.0": graph,
             "beta": graph,
+            "api": ActivityFeed(self.tenant, self.entra),
             "adminapi": Exchange(self.tenant, self.entra, latency, self.record_request),
             "msi": ManagedIdentity(self.entra),
             "workflows": self.teams,
@@ -158,6 +161,7 @@ class Sandbox:
             "LOGIN_ENDPOINT": self.authority,
             "GRAPH_ENDPOINT": self.base,
             "EXCHANGE_ENDPOINT": self.base,
+            "MANAGEMENT_ENDPOINT": self.base,
             "CA_BUNDLE": self.ca_path,
             "TEAMS_WEBHOOK_URL": f"{self.base}/workflows/hook?sig={self.teams.signature}",
             "WEBHOOK_HOSTS": HOST,

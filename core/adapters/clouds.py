@@ -2,7 +2,8 @@
 
 Sources: Microsoft Learn, "National cloud deployments" (Graph and login hosts), "Exchange Online
 PowerShell app-only authentication" (Exchange hosts), "Workload identity federation
-considerations" (audiences of a managed identity used as a federated credential).
+considerations" (audiences of a managed identity used as a federated credential), "Office 365
+Management Activity API reference" (its hosts).
 """
 
 from collections.abc import Mapping
@@ -26,6 +27,9 @@ class Cloud:
     assertion_scope: str
     graph_scope: str
     exchange_scope: str
+    management: str
+    """The Office 365 Management Activity API; empty where none is known."""
+    management_scope: str
 
 
 # Exchange may send a caller on to a host of its region below one of these.
@@ -40,8 +44,10 @@ REGIONAL_EXCHANGE = (
 )
 
 
-def build_cloud(login: str, graph: str, exchange: str, audience: str) -> Cloud:
-    """A cloud from its three hosts and the audience of assertions."""
+def build_cloud(
+    login: str, graph: str, exchange: str, audience: str, management: str = ""
+) -> Cloud:
+    """A cloud from its hosts and the audience of assertions."""
     return Cloud(
         login=f"https://{login}",
         graph=f"https://{graph}",
@@ -49,6 +55,8 @@ def build_cloud(login: str, graph: str, exchange: str, audience: str) -> Cloud:
         assertion_scope=f"api://{audience}/.default",
         graph_scope=f"https://{graph}/.default",
         exchange_scope=f"https://{exchange}/.default",
+        management=f"https://{management}" if management else "",
+        management_scope=f"https://{management}/.default" if management else "",
     )
 
 
@@ -58,18 +66,21 @@ CLOUDS: Mapping[str, Cloud] = {
         "graph.microsoft.com",
         "outlook.office365.com",
         "AzureADTokenExchange",
+        "manage.office.com",
     ),
     "gcc-high": build_cloud(
         "login.microsoftonline.us",
         "graph.microsoft.us",
         "outlook.office365.us",
         "AzureADTokenExchangeUSGov",
+        "manage.office365.us",
     ),
     "dod": build_cloud(
         "login.microsoftonline.us",
         "dod-graph.microsoft.us",
         "outlook-dod.office365.us",
         "AzureADTokenExchangeUSGov",
+        "manage.protection.apps.mil",
     ),
     "china": build_cloud(
         "login.chinacloudapi.cn",
@@ -96,7 +107,9 @@ def check_endpoint(name: str, url: str) -> str:
     return url.rstrip("/")
 
 
-def resolve_cloud(name: str, *, login: str = "", graph: str = "", exchange: str = "") -> Cloud:
+def resolve_cloud(
+    name: str, *, login: str = "", graph: str = "", exchange: str = "", management: str = ""
+) -> Cloud:
     """The cloud of that name, with the addresses that are overridden. Raises SettingsError."""
     try:
         chosen = CLOUDS[name]
@@ -107,4 +120,7 @@ def resolve_cloud(name: str, *, login: str = "", graph: str = "", exchange: str 
         login=check_endpoint("LOGIN_ENDPOINT", login) if login else chosen.login,
         graph=check_endpoint("GRAPH_ENDPOINT", graph) if graph else chosen.graph,
         exchange=check_endpoint("EXCHANGE_ENDPOINT", exchange) if exchange else chosen.exchange,
+        management=check_endpoint("MANAGEMENT_ENDPOINT", management)
+        if management
+        else chosen.management,
     )

@@ -171,6 +171,13 @@ APP_SETTINGS: tuple[Setting[Any], ...] = (
         parse=any_text,
     ),
     Setting(
+        name="MANAGEMENT_ENDPOINT",
+        purpose=Purpose.SERVICES,
+        help="replaces the cloud's address of the Office 365 Management Activity API; a GCC tenant "
+        "needs https://manage-gcc.office.com",
+        parse=any_text,
+    ),
+    Setting(
         name="CA_BUNDLE",
         purpose=Purpose.SERVICES,
         help="path of a PEM file of certificate authorities to trust in place of the public ones",

@@ -13,6 +13,10 @@ from core.model.guards import GuardConfig, Mode, Permission, Service
 from core.tenant.readers import GrantedPermissions
 
 GRAPH_APP_ID = "00000003-0000-0000-c000-000000000000"
+MANAGEMENT_APP_ID = "c5393580-f805-4401-95e8-94b7a6ef2fc2"
+FEED_PERMISSION = "ActivityFeed.Read"
+ACTIVITY_JOB = "activity"
+"""The job that reads audit logs, beside the guards."""
 EXCHANGE_REQUIREMENT = "Exchange.ManageAsApp and an Exchange role"
 
 
@@ -132,6 +136,33 @@ APP_ROLES: Mapping[str, AppRole] = {
     ),
 }
 
+MANAGEMENT_ROLES: Mapping[str, AppRole] = {
+    FEED_PERMISSION: AppRole(
+        "594c1fb6-4f81-4475-ae41-0c394909246c",
+        "read what everybody does in mail, files, Teams and the directory: who reads which mail, "
+        "when and from where",
+    ),
+}
+
+# What the job that reads audit logs needs. Without it every guard still sees everything, later.
+ACTIVITY_PERMISSIONS: tuple[Permission, ...] = (
+    Permission(
+        Service.GRAPH,
+        "AuditLog.Read.All",
+        "who changed what in Entra, within minutes",
+        optional=True,
+    ),
+    Permission(
+        Service.GRAPH, "User.Read.All", "which accounts were enabled, within minutes", optional=True
+    ),
+    Permission(
+        Service.MANAGEMENT,
+        FEED_PERMISSION,
+        "who changed what in Exchange, within minutes to 90 minutes",
+        optional=True,
+    ),
+)
+
 CMDLETS: Mapping[str, Cmdlet] = {
     **{
         source.read: Cmdlet(source.read_risk, tuple(source.read_parameters))
@@ -213,6 +244,11 @@ def find_app_role(name: str) -> AppRole:
     return APP_ROLES[name]
 
 
+def find_management_role(name: str) -> AppRole:
+    """What is known of an app role of the Office 365 Management APIs. Raises LookupError."""
+    return MANAGEMENT_ROLES[name]
+
+
 def find_cmdlet(name: str) -> Cmdlet:
     """What is known of an Exchange cmdlet. Raises LookupError that says where to add it."""
     if name not in CMDLETS:
@@ -226,9 +262,13 @@ def find_cmdlet(name: str) -> Cmdlet:
 
 def describe_risk(permission: Permission) -> str:
     """What an attacker who holds the app's credential could do with a permission."""
-    if permission.service is Service.GRAPH:
-        return find_app_role(permission.name).risk
-    return find_cmdlet(permission.name).risk
+    match permission.service:
+        case Service.GRAPH:
+            return find_app_role(permission.name).risk
+        case Service.MANAGEMENT:
+            return find_management_role(permission.name).risk
+        case Service.EXCHANGE:
+            return find_cmdlet(permission.name).risk
 
 
 def build_grant_command(permission: Permission) -> str:
@@ -238,9 +278,11 @@ def build_grant_command(permission: Permission) -> str:
             "pwsh infra/exchange-role.ps1 -AppId <CLIENT_ID> "
             "-ServicePrincipalObjectId <object id of the enterprise application>"
         )
-    role = find_app_role(permission.name).id
+    is_graph = permission.service is Service.GRAPH
+    role = (find_app_role if is_graph else find_management_role)(permission.name).id
+    api = GRAPH_APP_ID if is_graph else MANAGEMENT_APP_ID
     return (
-        f"az ad app permission add --id <CLIENT_ID> --api {GRAPH_APP_ID} "
+        f"az ad app permission add --id <CLIENT_ID> --api {api} "
         f"--api-permissions {role}=Role && az ad app permission admin-consent --id <CLIENT_ID>"
     )
 
@@ -261,6 +303,8 @@ def is_granted(permission: Permission, grants: GrantedPermissions) -> bool:
             return True
         role = find_app_role(permission.name)
         return not grants.app_roles.isdisjoint({permission.name, *role.included_in})
+    if permission.service is Service.MANAGEMENT:
+        return grants.management_roles is None or permission.name in grants.management_roles
     return grants.cmdlets is None or permission.name in grants.cmdlets
 
 
@@ -290,8 +334,12 @@ def note_granted_permissions(
 
 def is_list_known(permission: Permission, grants: GrantedPermissions) -> bool:
     """Whether the list that a permission would be in could be read."""
-    known = grants.app_roles if permission.service is Service.GRAPH else grants.cmdlets
-    return known is not None
+    lists = {
+        Service.GRAPH: grants.app_roles,
+        Service.EXCHANGE: grants.cmdlets,
+        Service.MANAGEMENT: grants.management_roles,
+    }
+    return lists[permission.service] is not None
 
 
 @dataclass(frozen=True, slots=True)
@@ -324,13 +372,22 @@ def find_excess_permissions(
 def collect_needed_permissions(
     configs: Iterable[GuardConfig],
 ) -> dict[str, tuple[Permission, list[str]]]:
-    """Each permission that is needed, with the guards that need it; required beats optional."""
+    """Each permission that is needed, with the guards that need it; required beats optional.
+
+    Where any guard is on, the job that reads audit logs is among those that need one.
+    """
     found: dict[str, tuple[Permission, list[str]]] = {}
-    for config in configs:
-        for permission in list_needed_permissions(config):
-            known, guards = found.get(permission.name, (permission, []))
-            wanted = known if permission.optional else permission
-            found[permission.name] = (wanted, [*guards, config.guard.name])
+    needs = [
+        (config.guard.name, permission)
+        for config in configs
+        for permission in list_needed_permissions(config)
+    ]
+    if needs:
+        needs += [(ACTIVITY_JOB, permission) for permission in ACTIVITY_PERMISSIONS]
+    for name, permission in needs:
+        known, guards = found.get(permission.name, (permission, []))
+        wanted = known if permission.optional else permission
+        found[permission.name] = (wanted, [*guards, name])
     return dict(sorted(found.items(), key=lambda item: (item[1][0].service, item[0])))
 
 

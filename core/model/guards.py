@@ -37,6 +37,8 @@ class Service(StrEnum):
 
     GRAPH = "graph"
     EXCHANGE = "exchange"
+    MANAGEMENT = "management"
+    """The Office 365 Management APIs."""
 
 
 @dataclass(frozen=True, slots=True)

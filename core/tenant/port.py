@@ -16,6 +16,7 @@ from typing import Protocol
 
 from core.tenant.readers import (
     AccountReader,
+    ActivityReader,
     AppReader,
     AssumptionProber,
     AuditingReader,
@@ -83,6 +84,11 @@ class HasDeletions(Protocol):
     def deletions(self) -> DeletionReader: ...
 
 
+class HasActivity(Protocol):
+    @property
+    def activity(self) -> ActivityReader: ...
+
+
 class HasApps(Protocol):
     @property
     def apps(self) -> AppReader: ...
@@ -119,6 +125,7 @@ class Tenant(
     HasAuditing,
     HasAccounts,
     HasDeletions,
+    HasActivity,
     HasApps,
     HasRoles,
     HasConfiguration,

@@ -9,6 +9,7 @@ from datetime import datetime
 from typing import Protocol
 
 from core.errors import TenantError
+from core.tenant.activity import ActivityContent, ActivityLog, ActivityRecord, ChangedAccounts
 from core.tenant.apps import App, AppPermission, AppRegistration, DelegatedGrant
 from core.tenant.auditing import AuditBypass, MailboxAudit, OrganizationAudit
 from core.tenant.changes import AppliedChange, Change
@@ -54,6 +55,9 @@ class GrantedPermissions:
 
     app_roles: frozenset[str] | None = None
     cmdlets: frozenset[str] | None = None
+    management_roles: frozenset[str] | None = None
+    """The app roles in its token for the Office 365 Management APIs; None also where no run asks.
+    """
 
 
 class PermissionReader(Protocol):
@@ -311,6 +315,52 @@ class DeletionReader(Protocol):
         """Objects deleted since a time that can be restored.
 
         Sources `deleted-users` and `deleted-groups`, of which the latter is optional.
+        """
+        ...
+
+
+class ActivityReader(Protocol):
+    """Reads the audit logs: who did what, and which accounts changed.
+
+    `operations` are the names to look for, as the logs spell them, in any case. A record that
+    cannot be read is a failure without an object's id.
+    """
+
+    async def read_directory_audits(
+        self, since: datetime, operations: Collection[str]
+    ) -> Reading[ActivityRecord]:
+        """The directory's records since a time that succeeded. Source `directory-audit-log`."""
+        ...
+
+    async def list_content(
+        self, log: ActivityLog, since: datetime, until: datetime
+    ) -> Reading[ActivityContent]:
+        """What the feed holds of a log, by when the service made it. Source `activity-feed`.
+
+        A log that is not subscribed to yet is, and has no content then. The window is at most a
+        day. A failure names the missing permission, or UNIFIED_AUDIT_LOG_OFF where the tenant
+        records nothing.
+        """
+        ...
+
+    async def read_content(
+        self, log: ActivityLog, content: ActivityContent, operations: Collection[str]
+    ) -> Reading[ActivityRecord]:
+        """The records of one content, in no order. Source `activity-feed`.
+
+        Content that is gone or refused is a failure with the id of the content.
+        """
+        ...
+
+    async def is_feed_granted(self) -> bool | None:
+        """Whether the app may read the feed; None where that could not be found out."""
+        ...
+
+    async def read_changed_accounts(self, link: str) -> Reading[ChangedAccounts]:
+        """Which accounts were enabled or disabled since a link. Source `changed-accounts`.
+
+        Without a link, or with one that died, nothing changed as far as is known, and the item has
+        a new link.
         """
         ...
 

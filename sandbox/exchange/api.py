@@ -14,6 +14,7 @@ from typing import Any
 from uuid import uuid4
 from zlib import crc32
 
+from sandbox.app_identity import CLIENT_ID
 from sandbox.batch import InvalidBatch, parse_parts, run_batch
 from sandbox.exchange import (
     access,
@@ -37,7 +38,7 @@ from sandbox.exchange.read_cmdlets import (
 from sandbox.exchange.write_cmdlets import WRITE_CMDLETS
 from sandbox.faults.injection import FaultedRequest, apply_fault
 from sandbox.faults.throttling import KeyedLimit, LimitExceeded, ThrottleLimit, hold_limits
-from sandbox.graph.identity import CLIENT_ID, EXCHANGE_RESOURCES, MANAGE_AS_APP, Entra, InvalidToken
+from sandbox.graph.identity import EXCHANGE_RESOURCES, MANAGE_AS_APP, Entra, InvalidToken
 from sandbox.http_types import (
     HttpRequest,
     HttpResponse,

@@ -15,7 +15,16 @@ from sandbox.batch import InvalidBatch, parse_parts, run_batch
 from sandbox.exchange import protocols
 from sandbox.faults.injection import FaultedRequest, apply_fault
 from sandbox.faults.throttling import KeyedLimit, LimitExceeded, ThrottleLimit, hold_limits
-from sandbox.graph import apps, contested, deletions, outlook, policies, registrations, users
+from sandbox.graph import (
+    apps,
+    contested,
+    deletions,
+    outlook,
+    policies,
+    registrations,
+    users,
+    users_delta,
+)
 from sandbox.graph import roles as role_routes
 from sandbox.graph.identity import GRAPH_RESOURCES, Entra, InvalidToken
 from sandbox.graph.users import GraphError
@@ -26,6 +35,9 @@ BATCH_LIMIT = 20
 MAILBOX_CONCURRENCY = 4
 # signInActivity of one user (microsoftgraph/microsoft-graph-docs-contrib#8653).
 SIGN_INS_PER_MINUTE = 10
+# Requests for the directory's audit log in ten seconds (Microsoft Learn: Graph throttling,
+# "Identity and access reports service limits").
+AUDITS_PER_WINDOW = 5
 
 
 @dataclass(frozen=True, slots=True)
@@ -63,6 +75,7 @@ READ_REPORT = parse_roles("AuditLog.Read.All")
 READ_LOG = READ_REPORT | {"Directory.Read.All"}
 READ_DELETED_GROUPS = parse_roles("Group.Read.All Group.ReadWrite.All Directory.Read.All")
 DELETED_ITEMS = "directory/deleteditems/microsoft.graph."
+AUDIT_PATH = "auditlogs/directoryaudits"
 REGISTRATION_REPORT = "reports/authenticationmethods/userregistrationdetails"
 READ_ROLES = parse_roles(
     "RoleManagement.Read.Directory RoleManagement.Read.All RoleManagement.ReadWrite.Directory"
@@ -84,6 +97,7 @@ INBOX_RULES = "users/*/mailfolders/inbox/messagerules"
 ROUTES = (
     Route("GET", "users", READ_USERS, users.list_users),
     Route("GET", "users/$count", READ_USERS, users.count_users),
+    Route("GET", "users/delta", READ_USERS, users_delta.list_changes),
     Route("GET", "users/*", READ_USERS, users.get_user),
     Route("PATCH", "users/*", WRITE_USERS, users.change_user),
     Route("POST", "users/*/revokesigninsessions", REVOKE_SESSIONS, users.revoke_sessions),
@@ -105,7 +119,7 @@ ROUTES = (
     Route("PATCH", f"{INBOX_RULES}/*", WRITE_SETTINGS, outlook.change_rule, True),
     Route("DELETE", f"{INBOX_RULES}/*", WRITE_SETTINGS, outlook.delete_rule, True),
     Route("GET", REGISTRATION_REPORT, READ_REPORT, registrations.list_registrations),
-    Route("GET", "auditlogs/directoryaudits", READ_LOG, deletions.list_audits),
+    Route("GET", AUDIT_PATH, READ_LOG, deletions.list_audits),
     Route("GET", f"{DELETED_ITEMS}user", READ_USERS, deletions.list_deleted),
     Route("GET", f"{DELETED_ITEMS}group", READ_DELETED_GROUPS, deletions.list_deleted),
     Route(
@@ -185,6 +199,7 @@ class Graph:
         self.batch_count = 0
         self.mailbox_limit = ThrottleLimit(max_concurrent=MAILBOX_CONCURRENCY)
         self.sign_in_limit = ThrottleLimit(window=60.0, max_requests=SIGN_INS_PER_MINUTE)
+        self.audit_limit = ThrottleLimit(window=10.0, max_requests=AUDITS_PER_WINDOW)
 
     def get_fault_lines(self, request: HttpRequest) -> tuple[str, str]:
         """The lines that faults are matched against: the path, and the path with its query."""
@@ -262,6 +277,8 @@ class Graph:
             yield KeyedLimit(self.mailbox_limit, owner)
         if is_single_sign_in_read(request):
             yield KeyedLimit(self.sign_in_limit, "signInActivity")
+        if "/".join(request.segments[1:]).casefold() == AUDIT_PATH:
+            yield KeyedLimit(self.audit_limit, AUDIT_PATH)
         if self.tenant.faults.has_limits:
             yield from self.tenant.faults.list_limits(
                 self.name, self.get_fault_lines(request), inner, owner

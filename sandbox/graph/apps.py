@@ -15,7 +15,7 @@ from uuid import NAMESPACE_URL, uuid5
 
 from core.microsoft365.permission_rules import PermissionKind
 from core.microsoft365.permission_weights import MICROSOFT_APIS, read_published_permissions
-from sandbox.graph.identity import CLIENT_ID
+from sandbox.app_identity import CLIENT_ID
 from sandbox.graph.odata import InvalidFilter, parse_filter
 from sandbox.graph.users import (
     GraphError,

@@ -6,6 +6,7 @@ A scene holds audit records as `directoryAudits` and deleted objects, with their
 
 from collections.abc import Mapping
 
+from sandbox.activity.log import list_directory_rows
 from sandbox.graph.odata import InvalidFilter, parse_filter
 from sandbox.graph.users import (
     build_bad_request,
@@ -57,7 +58,10 @@ def list_audits(tenant: SimulatedTenant, request: HttpRequest) -> HttpResponse:
         wanted = parse_filter(request.query.get("$filter", ""))
     except InvalidFilter as trouble:
         raise build_bad_request(str(trouble)) from trouble
-    rows = [row for row in to_rows(tenant.graph.get("directoryAudits")) if wanted.matches(row)]
+    told = list_directory_rows(tenant.scene, tenant.clock())
+    rows = [
+        row for row in (*to_rows(tenant.graph.get("directoryAudits")), *told) if wanted.matches(row)
+    ]
     rows.sort(key=lambda row: str(row.get("activityDateTime")), reverse=True)
     size = parse_page_size(request, default=AUDIT_PAGE_SIZE, maximum=AUDIT_PAGE_SIZE)
     return build_directory_page(

@@ -16,11 +16,10 @@ from typing import Any
 from urllib.parse import parse_qsl
 from uuid import uuid4
 
+from sandbox.app_identity import APP_PRINCIPAL_ID, CLIENT_ID
 from sandbox.http_types import HttpRequest, HttpResponse
 from sandbox.state.tenant import SimulatedTenant
 
-CLIENT_ID = "a99a11ce-0000-4000-8000-00000000a44d"
-APP_PRINCIPAL_ID = "a99a11ce-0000-4000-8000-00000000a44e"
 IDENTITY_CLIENT_ID = "1de77171-0000-4000-8000-0000000000c1"
 IDENTITY_PRINCIPAL_ID = "1de77171-0000-4000-8000-0000000000b2"
 TOKEN_EXCHANGE_AUDIENCE = "api://AzureADTokenExchange"
@@ -43,7 +42,17 @@ EXCHANGE_RESOURCES = frozenset(
         "00000002-0000-0ff1-ce00-000000000000",
     }
 )
+MANAGEMENT_RESOURCES = frozenset(
+    {
+        "https://manage.office.com",
+        "https://manage-gcc.office.com",
+        "https://manage.office365.us",
+        "https://manage.protection.apps.mil",
+        "c5393580-f805-4401-95e8-94b7a6ef2fc2",
+    }
+)
 MANAGE_AS_APP = "Exchange.ManageAsApp"
+FEED_ROLE = "ActivityFeed.Read"
 APP_LIFETIME = 3600
 IDENTITY_LIFETIME = 86400
 
@@ -134,6 +143,8 @@ class Entra:
             roles |= self.tenant.get_grants("graph", self.graph_roles)
         if resource in EXCHANGE_RESOURCES or resource == self.base:
             roles |= {MANAGE_AS_APP} if self.tenant.get_grants("exchange", self.cmdlets) else set()
+        if resource in MANAGEMENT_RESOURCES or resource == self.base:
+            roles |= self.tenant.get_grants("management", (FEED_ROLE,))
         return sorted(roles)
 
     # The token endpoint ----------------------------------------------------------------------
@@ -189,7 +200,8 @@ class Entra:
             text = "AADSTS1002012: The scope is not valid, it must end in /.default."
             return build_token_error(400, "invalid_scope", text)
         resource = scope.removesuffix("/.default").rstrip("/")
-        if resource not in {*GRAPH_RESOURCES, *EXCHANGE_RESOURCES, self.base}:
+        known = GRAPH_RESOURCES | EXCHANGE_RESOURCES | MANAGEMENT_RESOURCES
+        if resource not in {*known, self.base}:
             text = f"AADSTS500011: The resource principal named {resource} was not found."
             return build_token_error(400, "invalid_resource", text)
         return self.check_client(form)

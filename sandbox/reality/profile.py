@@ -12,6 +12,7 @@ one.
 from collections.abc import Mapping
 from typing import Any
 
+from sandbox.reality.activity_facts import ACTIVITY_FACTS
 from sandbox.reality.exchange_facts import EXCHANGE_FACTS
 from sandbox.reality.fact import ContestedFact
 from sandbox.reality.graph_facts import GRAPH_FACTS
@@ -19,7 +20,8 @@ from sandbox.reality.listing_facts import LISTING_FACTS
 from sandbox.reality.platform_facts import PLATFORM_FACTS
 
 FACTS: Mapping[str, ContestedFact] = {
-    fact.id: fact for fact in (*EXCHANGE_FACTS, *LISTING_FACTS, *GRAPH_FACTS, *PLATFORM_FACTS)
+    fact.id: fact
+    for fact in (*EXCHANGE_FACTS, *LISTING_FACTS, *GRAPH_FACTS, *ACTIVITY_FACTS, *PLATFORM_FACTS)
 }
 DEFAULT_PROFILE, CONTRARY = "measured", "contrary"
 PROFILES = (DEFAULT_PROFILE, CONTRARY)

@@ -8,12 +8,15 @@ import json
 import time
 import zlib
 from collections import Counter
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from copy import deepcopy
 from dataclasses import dataclass
+from datetime import UTC, datetime
 from typing import Any
 from uuid import UUID
 
+from sandbox.activity.edits import record_app_write, record_edits
+from sandbox.activity.log import stamp_records
 from sandbox.faults.injection import Fault, FaultTable, parse_fault
 from sandbox.graph.odata import Snapshots
 from sandbox.http_types import Row
@@ -201,6 +204,7 @@ class SimulatedTenant:
         # Compressed, because only a reset needs it and a scene can have hundreds of megabytes.
         self.compressed_scene = zlib.compress(text, level=1)
         self.base = ""
+        self.clock: Callable[[], datetime] = lambda: datetime.now(UTC)
         self.reset()
 
     def reset(self) -> None:
@@ -211,6 +215,8 @@ class SimulatedTenant:
         self.reality = Reality(self.scene.get("reality"), self.profile)
         self.request_counts: Counter[str] = Counter()
         self.snapshots = Snapshots()
+        self.delta_tokens: dict[str, dict[Any, Any]] = {}
+        stamp_records(self.scene)
         self.rebuild_index()
 
     def count_request(self, kind: str) -> int:
@@ -415,7 +421,8 @@ class SimulatedTenant:
             self.row_indexes.clear()
 
     def record_write(self, api: str, method: str, target: str, body: object) -> None:
-        """Records a change of the tenant."""
+        """Records a change of the tenant, also in its audit log."""
+        record_app_write(self.scene, api, target, body, self.clock())
         self.writes.append({"api": api, "method": method, "target": target, "body": body})
 
     def set_faults(self, definitions: object) -> None:
@@ -444,6 +451,9 @@ class SimulatedTenant:
         same = scene.get("faults") == self.scene.get("faults")
         faults = self.faults if same else FaultTable(scene.get("faults"))
         reality = Reality(scene.get("reality"), self.profile)
+        before, now = self.scene, self.clock()
+        record_edits(before, scene, now)
+        stamp_records(scene, now)
         self.scene, self.faults, self.reality = scene, faults, reality
         self.rebuild_index()
 

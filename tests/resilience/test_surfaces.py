@@ -23,8 +23,8 @@ from core.adapters.http import is_public_address
 from core.adapters.teams import TeamsChannel
 from core.api.authentication import AccessDenied, authenticate_caller
 from core.errors import NotificationError, TenantError
+from sandbox.app_identity import CLIENT_ID
 from sandbox.certificate import make_certificate
-from sandbox.graph.identity import CLIENT_ID
 from tests.support.fakes.clock import SleepClock
 from tests.support.http_recorder import build_scene, build_service, connect_sandbox
 

@@ -10,9 +10,10 @@ from core.adapters.credentials import Credential, build_credential
 from core.adapters.exchange.client import ExchangeClient
 from core.adapters.graph.client import GraphClient
 from core.adapters.m365.tenant import M365Tenant, connect_tenant
+from core.adapters.management.client import ManagementClient
 from core.adapters.retry import ThrottledService
 from core.errors import TenantError
-from sandbox.graph.identity import CLIENT_ID
+from sandbox.app_identity import CLIENT_ID
 from sandbox.server import Sandbox
 from tests.support.fakes.clock import SleepClock
 
@@ -150,7 +151,11 @@ async def connect_sandbox(scene: Mapping[str, object], **options: Any) -> AsyncI
     """Graph and Exchange on a sandbox of their own, signed in with its client secret."""
     async with Sandbox(scene) as sandbox:
         cloud = resolve_cloud(
-            "global", login=sandbox.authority, graph=sandbox.base, exchange=sandbox.base
+            "global",
+            login=sandbox.authority,
+            graph=sandbox.base,
+            exchange=sandbox.base,
+            management=sandbox.base,
         )
         clock = SleepClock()
         credential = build_credential(
@@ -164,6 +169,12 @@ async def connect_sandbox(scene: Mapping[str, object], **options: Any) -> AsyncI
         exchange = ExchangeClient(
             cloud, sandbox.tenant.tenant_id, credential, build_service(clock, "Exchange", **options)
         )
+        management = ManagementClient(
+            cloud,
+            sandbox.tenant.tenant_id,
+            credential,
+            build_service(clock, "activity feed", **options),
+        )
         try:
             yield Connection(
                 sandbox,
@@ -172,11 +183,12 @@ async def connect_sandbox(scene: Mapping[str, object], **options: Any) -> AsyncI
                 credential,
                 graph,
                 exchange,
-                connect_tenant(graph, exchange, sleep=clock.sleep),
+                connect_tenant(graph, exchange, management, sleep=clock.sleep),
             )
         finally:
             await graph.close()
             await exchange.close()
+            await management.close()
             await credential.close()
 
 

@@ -9,6 +9,8 @@ from core.adapters.m365.accounts import (
     parse_federated_domain,
     parse_registration,
 )
+from core.adapters.m365.activity.directory import parse_directory_audit
+from core.adapters.m365.activity.read import CONTENT_TYPES, PARSERS
 from core.adapters.m365.auditing.parse import LOGON_TYPES, parse_audit_bypass, parse_mailbox_audit
 from core.adapters.m365.configuration import parse_configuration
 from core.adapters.m365.delegation import (
@@ -46,6 +48,7 @@ from core.adapters.parsing import ResponseRow, parse_each_row, parse_identifier,
 from core.guards.mailbox_forwarding.hidden_rules import normalize_rule_name
 from core.microsoft365.configuration_sources import CONFIGURATION_SOURCES
 from core.model.guards import Service
+from core.tenant.activity import ActivityRecord
 from core.tenant.auditing import OrganizationAudit
 from core.tenant.configuration import Configuration
 from core.tenant.directory import RoleHolder
@@ -53,6 +56,8 @@ from core.tenant.mail_flow import Folder, GroupMembers, InboxRule, Recipient
 from core.tenant.mailboxes import Delegation, ProtocolUse
 from core.tenant.readers import GrantedPermissions
 from core.tenant.sources import MAILBOX_AUDIT, MAILBOXES
+from sandbox.activity.log import get_content_type, get_records
+from sandbox.app_identity import APP_PRINCIPAL_ID, CLIENT_ID
 from sandbox.exchange.api import CMDLETS
 from sandbox.exchange.auditing import list_default_actions
 from sandbox.exchange.groups import DISTRIBUTION_GROUPS, iter_members
@@ -68,6 +73,8 @@ from sandbox.state.tenant import SimulatedTenant as Wire
 from tests.support.fakes.apps import add_apps
 from tests.support.fakes.roles import find_role_holders
 from tests.support.fakes.tenant import FakeTenant
+
+LOGS_BY_TYPE = {kind: log for log, kind in CONTENT_TYPES.items()}
 
 
 def build_fake_tenant(scene: Mapping[str, object]) -> FakeTenant:
@@ -122,6 +129,7 @@ def build_fake_tenant(scene: Mapping[str, object]) -> FakeTenant:
         deletion_events=[
             one for row in wire.graph.get("directoryAudits", ()) if (one := parse_deletion(row))
         ],
+        activity_records=list(read_activity(wire)),
         recycle_bin=[
             parse_deleted_object(row["@odata.type"].rpartition(".")[2], row)
             for row in wire.graph.get("deletedItems", ())
@@ -165,6 +173,20 @@ def read_organization_switch(wire: Wire, cmdlet: str, name: str) -> bool | None:
     (row,) = wire.list_rows(cmdlet)
     value: bool | None = row.get(name)
     return value
+
+
+def read_activity(wire: Wire) -> Iterator[ActivityRecord]:
+    """The records of every log of the scene."""
+    rows = [*wire.graph.get("directoryAudits", ()), *get_records(wire.scene)]
+    own_ids = frozenset({CLIENT_ID, APP_PRINCIPAL_ID})
+    for row in rows:
+        if "activityDateTime" in row:
+            found, _ = parse_each_row([row], lambda one: parse_directory_audit(one, own_ids))
+        else:
+            log = LOGS_BY_TYPE.get(get_content_type(row))
+            parse = PARSERS[log] if log else None
+            found = [parse(row, own_ids)] if parse else []
+        yield from (one for one in found if one)
 
 
 def read_exchange_rules(wire: Wire, visible: list[InboxRule]) -> Iterator[InboxRule]:

@@ -18,7 +18,7 @@ from core.evidence.data_dictionary import RECORD_FIELDS
 from core.evidence.file_format import COLUMNS
 from core.guards.tenant_baseline.rule_file import SHIPPED_ROWS, is_writable_row
 from core.microsoft365.cis_benchmark import BENCHMARK, BENCHMARK_URL, CONTROLS, NO_CONTROL_REASONS
-from core.microsoft365.permissions import describe_risk, find_app_role, find_cmdlet
+from core.microsoft365.permissions import describe_risk, find_cmdlet
 from core.model.guards import GuardConfig, Mode, Permission, Service
 from core.model.options import REQUIRED, Purpose
 from core.ncrontab import CronSchedule
@@ -302,9 +302,8 @@ def list_unknown_permissions() -> Iterator[str]:
     """What core/microsoft365/permissions.py does not know of what the guards need."""
     for config in CATALOG:
         for permission in config.guard.permissions:
-            find = find_app_role if permission.service is Service.GRAPH else find_cmdlet
             try:
-                find(permission.name)
+                describe_risk(permission)
             except LookupError as missing:
                 yield missing.args[0]
 

@@ -6,6 +6,7 @@ from dataclasses import dataclass
 from core.adapters.exchange.client import ExchangeClient
 from core.adapters.graph.client import GraphClient
 from core.adapters.m365.accounts import M365AccountReader
+from core.adapters.m365.activity.read import M365ActivityReader
 from core.adapters.m365.apps import M365AppReader
 from core.adapters.m365.auditing.read import M365AuditingReader
 from core.adapters.m365.configuration import M365ConfigurationReader
@@ -21,6 +22,7 @@ from core.adapters.m365.roles.read import M365RoleReader
 from core.adapters.m365.shared_mailboxes import M365SharedMailboxReader
 from core.adapters.m365.verified_write import Sleep
 from core.adapters.m365.writer import M365TenantWriter
+from core.adapters.management.client import ManagementClient
 
 
 @dataclass(frozen=True, slots=True)
@@ -31,6 +33,7 @@ class M365Tenant:
     mailboxes: M365MailboxReader
     accounts: M365AccountReader
     deletions: M365DeletionReader
+    activity: M365ActivityReader
     inbox_rules: M365InboxRuleReader
     mail_flow: M365MailFlowReader
     auditing: M365AuditingReader
@@ -45,15 +48,23 @@ class M365Tenant:
 
 
 def connect_tenant(
-    graph: GraphClient, exchange: ExchangeClient, *, sleep: Sleep = asyncio.sleep
+    graph: GraphClient,
+    exchange: ExchangeClient,
+    management: ManagementClient | None = None,
+    *,
+    sleep: Sleep = asyncio.sleep,
 ) -> M365Tenant:
-    """One tenant, for one run. `sleep` waits between the reads that confirm a change."""
+    """One tenant, for one run. `sleep` waits between the reads that confirm a change.
+
+    Without `management` no cloud serves the activity feed.
+    """
     roles = M365RoleReader(graph, exchange)
     return M365Tenant(
         permissions=M365PermissionReader(graph, exchange),
         mailboxes=M365MailboxReader(exchange),
         accounts=M365AccountReader(graph),
         deletions=M365DeletionReader(graph),
+        activity=M365ActivityReader(graph, management),
         inbox_rules=M365InboxRuleReader(graph, exchange),
         mail_flow=M365MailFlowReader(graph, exchange),
         auditing=M365AuditingReader(exchange),

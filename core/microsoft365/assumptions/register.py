@@ -3,6 +3,7 @@
 from collections.abc import Mapping
 
 from core.microsoft365.assumptions import (
+    activity,
     decisions,
     exchange_api,
     exchange_mail,
@@ -21,6 +22,7 @@ CHAPTERS: Mapping[str, tuple[Assumption, ...]] = {
     "Writes to Exchange": exchange_writes.ASSUMPTIONS,
     "What Graph tells": graph_directory.ASSUMPTIONS,
     "Graph's logs and reports": graph_logs.ASSUMPTIONS,
+    "Audit records": activity.ASSUMPTIONS,
     "Before and after a write": decisions.ASSUMPTIONS,
     "Azure and Teams": platform.ASSUMPTIONS,
 }

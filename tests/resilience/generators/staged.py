@@ -30,7 +30,7 @@ from core.model.state import GuardSnapshot
 from core.notifications.run_cards import build_cards
 from core.ports import Ledger, World
 from core.tenant.mailbox_index import RANGE_SIZE
-from sandbox.graph.identity import CLIENT_ID
+from sandbox.app_identity import CLIENT_ID
 from sandbox.http_types import HttpRequest
 from sandbox.scenes.build import SCENES_FOLDER, resolve_dates
 from sandbox.server import Sandbox, SimulatedService

@@ -20,8 +20,8 @@ from core.tenant.sources import (
     DELEGATED_GRANTS,
     FEDERATED_CREDENTIALS,
 )
+from sandbox.app_identity import CLIENT_ID
 from sandbox.graph import apps as wired
-from sandbox.graph.identity import CLIENT_ID
 from sandbox.state.tenant import SimulatedTenant as Wire
 from sandbox.state.tenant import to_rows
 from tests.support.fakes.state import FakeTenantState

@@ -3,9 +3,11 @@
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass, field, replace
+from datetime import datetime
 
 from core.errors import TenantError, Unavailable
 from core.microsoft365.audit_actions import DEFAULT_ACTIONS
+from core.tenant.activity import ActivityLog, ActivityRecord
 from core.tenant.apps import App, AppPermission, AppRegistration, DelegatedGrant
 from core.tenant.auditing import AuditBypass, MailboxAudit, OrganizationAudit
 from core.tenant.changes import Change
@@ -35,8 +37,11 @@ from core.tenant.probing import ProbeAnswer
 from core.tenant.readers import GrantedPermissions
 from core.tenant.readings import ReadFailure, Reading
 from core.tenant.sources import (
+    ACTIVITY_FEED,
     APPS,
+    CHANGED_ACCOUNTS,
     DELETED_GROUPS,
+    DIRECTORY_AUDITS,
     DOMAINS,
     ENABLINGS,
     GRANTS,
@@ -69,6 +74,9 @@ OPTIONAL_SOURCES = frozenset(
         GROUP_MEMBERS,
         DELETED_GROUPS,
         USER_COUNT,
+        ACTIVITY_FEED,
+        CHANGED_ACCOUNTS,
+        DIRECTORY_AUDITS,
     }
 )
 LISTING_SOURCES = frozenset(
@@ -117,6 +125,15 @@ class FakeTenantState:
     )
     bypasses: list[AuditBypass] = field(default_factory=list)
     configurations: list[Configuration] = field(default_factory=list)
+    activity_records: list[ActivityRecord] = field(default_factory=list)
+    served_at: dict[str, datetime] = field(default_factory=dict)
+    """When the feed made the content of a record, by its id; without one, when it happened."""
+    unserved: set[str] = field(default_factory=set)
+    """The ids of records that no log shows yet."""
+    subscriptions: set[ActivityLog] = field(default_factory=lambda: set(ActivityLog))
+    feed_granted: bool | None = True
+    changed_accounts: list[str] = field(default_factory=list)
+    """The ids of accounts that were enabled or disabled, in order."""
     delegations: list[Delegation] = field(default_factory=list)
     service_principals: list[App] = field(default_factory=list)
     oauth_grants: list[DelegatedGrant] = field(default_factory=list)
@@ -160,6 +177,10 @@ class FakeTenantState:
     page_size: int = 1_000
     crash_injector: CrashInjector = field(default_factory=CrashInjector)
     journal: Journal = field(default_factory=list)
+
+    def is_served(self, record_id: str) -> bool:
+        """Whether a log shows a record."""
+        return record_id not in self.unserved
 
     # ------------------------------------------------------------------------------------------
     # Faults

@@ -11,6 +11,7 @@ That it keeps the promises of the port as the real adapters do is shown in `test
 """
 
 from tests.support.fakes.accounts import FakeAccountReader
+from tests.support.fakes.activity import FakeActivityReader
 from tests.support.fakes.apps import FakeAppReader
 from tests.support.fakes.auditing import FakeAuditingReader
 from tests.support.fakes.configuration import FakeConfigurationReader
@@ -46,6 +47,10 @@ class FakeTenant(FakeTenantState):
     @property
     def deletions(self) -> FakeDeletionReader:
         return FakeDeletionReader(self)
+
+    @property
+    def activity(self) -> FakeActivityReader:
+        return FakeActivityReader(self)
 
     @property
     def inbox_rules(self) -> FakeInboxRuleReader:

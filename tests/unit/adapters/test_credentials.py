@@ -22,7 +22,8 @@ from core.adapters.credentials import (
     parse_token_roles,
 )
 from core.errors import Forbidden, SettingsError, TenantError, Unavailable
-from sandbox.graph.identity import CLIENT_ID, IDENTITY_CLIENT_ID
+from sandbox.app_identity import CLIENT_ID
+from sandbox.graph.identity import IDENTITY_CLIENT_ID
 from sandbox.server import Sandbox
 from tests.support.fakes.clock import SleepClock
 from tests.support.http_recorder import build_scene, build_service

@@ -46,7 +46,9 @@ USES = (*list_declared_ids(), *list_commented_ids())
 def test_ids_are_unique_and_spell_their_subject() -> None:
     assert len(ASSUMPTIONS_BY_ID) == len(ASSUMPTIONS) > 100
     for one in ASSUMPTIONS:
-        assert re.fullmatch(r"(exchange|graph|write|azure|teams)-[a-z0-9-]{3,40}", one.id), one.id
+        assert re.fullmatch(
+            r"(activity|exchange|graph|write|azure|teams)-[a-z0-9-]{3,40}", one.id
+        ), one.id
 
 
 def test_code_names_no_unknown_assumption() -> None:

@@ -8,7 +8,7 @@ import pytest
 from core.adapters.m365.deletions import M365DeletionReader
 from core.errors import Rejected
 from core.tenant.sources import DELETED_USERS, DELETIONS, SIGN_IN_METHODS
-from sandbox.graph.identity import APP_PRINCIPAL_ID
+from sandbox.app_identity import APP_PRINCIPAL_ID
 from sandbox.graph.registrations import build_report_row
 from tests.support.http_recorder import build_scene, build_user_row, connect_sandbox
 from tests.support.observe import collect_pages

@@ -1,0 +1,1 @@
+"""The audit logs of Entra and Exchange, as records of one form."""

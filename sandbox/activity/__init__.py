@@ -1,0 +1,1 @@
+"""The unified audit log of the simulated tenant, and the API that serves it."""

@@ -1,0 +1,116 @@
+"""The audit logs over the wire: pages in headers, throttling as 403, addresses that lead away."""
+
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+from datetime import UTC, datetime, timedelta
+from typing import Any
+
+import pytest
+
+from core.microsoft365.permissions import FEED_PERMISSION
+from core.tenant.activity import ActivityContent, ActivityLog
+from core.tenant.sources import ACTIVITY_FEED, UNIFIED_AUDIT_LOG
+from tests.support.audit_records import build_exchange_record
+from tests.support.http_recorder import ROOM, Connection, build_scene, connect_sandbox
+
+NOW = datetime.now(UTC).replace(microsecond=0)
+WINDOW = (ActivityLog.EXCHANGE, NOW - timedelta(hours=2), NOW + timedelta(minutes=1))
+
+
+def build_records(count: int) -> list[dict[str, Any]]:
+    """Records of the last hours, served by now."""
+    return [
+        build_exchange_record(
+            "Set-Mailbox",
+            f"r{number}",
+            CreationTime=f"{NOW - timedelta(minutes=10, seconds=number):%Y-%m-%dT%H:%M:%S}",
+        )
+        for number in range(count)
+    ]
+
+
+@asynccontextmanager
+async def subscribe(**parts: Any) -> AsyncIterator[Connection]:
+    """A tenant whose log of Exchange is subscribed to."""
+    async with connect_sandbox(build_scene(**parts)) as to:
+        await to.tenant.activity.list_content(*WINDOW)
+        yield to
+
+
+async def test_odd_addresses_are_not_followed_and_every_page_is_read() -> None:
+    odd = {"activity-content-uri": "elsewhere", "activity-next-page": "elsewhere"}
+    records = {"records": build_records(230), "perBlob": 1}
+    async with subscribe(activity=records, reality=odd) as to:
+        listed = await to.tenant.activity.list_content(*WINDOW)
+        assert len({one.id for one in listed.items}) == 230
+        read = await to.tenant.activity.read_content(
+            ActivityLog.EXCHANGE, listed.items[0], ["Set-Mailbox"]
+        )
+        assert len(read.items) == 1
+
+
+async def test_a_403_that_throttles_is_tried_again() -> None:
+    throttled = {"service": "activity", "kind": "error", "status": 403, "code": "AF429", "times": 2}
+    async with subscribe(activity=build_records(1)) as to:
+        to.sandbox.tenant.set_faults([throttled])
+        listed = await to.tenant.activity.list_content(*WINDOW)
+        assert (len(listed.items), listed.failures) == (1, ())
+        assert to.clock.now > 0
+
+
+async def test_one_blob_that_is_gone_or_refused_is_a_gap_of_its_own() -> None:
+    async with subscribe(activity={"records": build_records(2), "perBlob": 1}) as to:
+        listed = await to.tenant.activity.list_content(*WINDOW)
+        first, second = listed.items
+        gone = ActivityContent("never$there", NOW, NOW)
+        for content, fault in ((gone, []), (first, [{"match": "audit/", "status": 403}])):
+            to.sandbox.tenant.set_faults(fault)
+            read = await to.tenant.activity.read_content(
+                ActivityLog.EXCHANGE, content, ["Set-Mailbox"]
+            )
+            assert [one.object_id for one in read.failures] == [content.id]
+        to.sandbox.tenant.set_faults([])
+        read = await to.tenant.activity.read_content(ActivityLog.EXCHANGE, second, ["Set-Mailbox"])
+        assert read.failures == ()
+
+
+@pytest.mark.parametrize(
+    ("parts", "permission"),
+    [
+        ({"grants": {"management": []}}, FEED_PERMISSION),
+        ({"activity": {"enabled": False}}, UNIFIED_AUDIT_LOG),
+    ],
+)
+async def test_what_is_missing_is_named(parts: dict[str, Any], permission: str) -> None:
+    async with connect_sandbox(build_scene(**parts), attempts=1) as to:
+        listed = await to.tenant.activity.list_content(*WINDOW)
+        failure = listed.find_source_failure(ACTIVITY_FEED)
+        assert failure is not None
+        assert failure.permission == permission
+        assert await to.tenant.activity.is_feed_granted() is (permission != FEED_PERMISSION)
+
+
+async def test_an_account_that_is_enabled_is_named_and_a_dead_token_begins_anew() -> None:
+    path = f"/graph/users/{ROOM}/accountEnabled"
+    async with connect_sandbox(build_scene(), attempts=1) as to:
+        (begun,) = (await to.tenant.activity.read_changed_accounts("")).items
+        edit = {"edit": [{"op": "set", "path": path, "value": False}]}
+        to.sandbox.tenant.apply_patch(edit)
+        (changed,) = (await to.tenant.activity.read_changed_accounts(begun.link)).items
+        assert (changed.ids, changed.has_restarted) == ((ROOM,), False)
+        to.sandbox.tenant.apply_patch({"reality": {"graph-delta-token": "dies"}})
+        (anew,) = (await to.tenant.activity.read_changed_accounts(changed.link)).items
+        assert (anew.ids, anew.has_restarted) == ((), True)
+        assert anew.link.startswith("/users/delta?")
+
+
+async def test_hostile_answers_are_failures() -> None:
+    async with subscribe(activity=build_records(1)) as to:
+        listed = await to.tenant.activity.list_content(*WINDOW)
+        for kind in ("html", "empty", "truncate", "deep", "wrongBody", "drop"):
+            to.sandbox.tenant.set_faults([{"service": "activity", "kind": kind, "status": 200}])
+            read = await to.tenant.activity.read_content(
+                ActivityLog.EXCHANGE, listed.items[0], ["Set-Mailbox"]
+            )
+            assert read.failures, kind
+            assert read.items == ()
