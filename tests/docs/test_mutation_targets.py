@@ -1,24 +1,106 @@
-"""`make mutants` mutates, type-checks and counts the same modules."""
+"""`make mutants` mutates, type-checks and counts the same modules, and knows every judge."""
 
+import ast
 import re
 import tomllib
 
+import pytest
+
 from tools.docs_gen.documents import ROOT
-from tools.mutation_testing import TARGETS, load_equivalents
+from tools.mutation_testing import judges, with_mutmut
+from tools.mutation_testing.changes import list_changes
+from tools.mutation_testing.selection import list_test_files, name_module
+from tools.mutation_testing.type_check import write_with_mutants
 
 SETTINGS = tomllib.loads((ROOT / "pyproject.toml").read_text(encoding="utf-8"))["tool"]["mutmut"]
 
 
 def test_what_is_mutated_is_type_checked_and_counted() -> None:
-    counted = {source for sources in TARGETS.values() for source in sources}
+    counted = {source for sources in with_mutmut.TARGETS.values() for source in sources}
     checked = {word for word in SETTINGS["type_check_command"] if word.endswith(".py")}
     assert set(SETTINGS["only_mutate"]) == checked == counted
     assert all((ROOT / source).exists() for source in counted)
 
 
 def test_every_equivalent_mutant_is_of_a_function_that_exists() -> None:
-    for function, _ in load_equivalents():
+    for function, _ in with_mutmut.load_equivalents():
         path, _, name = function.partition("xǁ") if "xǁ" in function else function.partition("x_")
         source = ROOT / f"{path.rstrip('.').replace('.', '/')}.py"
         defined = re.findall(r"def (\w+)[\[(]", source.read_text(encoding="utf-8"))
         assert name.rpartition("ǁ")[2] in defined, function
+
+
+def test_every_module_of_every_guard_is_a_target() -> None:
+    targets = judges.list_targets()
+    sources = {source for found in targets.values() for source in found}
+    guards = {str(path.relative_to(ROOT)) for path in (ROOT / "core" / "guards").rglob("*.py")}
+    assert guards - sources == {"core/guards/__init__.py"}
+    assert all((ROOT / source).exists() for source in sources)
+
+
+@pytest.mark.parametrize("target", sorted(judges.list_targets()))
+def test_every_target_has_tests_that_import_it(target: str) -> None:
+    assert list_test_files(ROOT, frozenset(judges.list_targets()[target]))
+
+
+def test_every_equivalent_mutant_of_a_judge_can_still_be_made() -> None:
+    listed = judges.load_equivalents()
+    made: set[tuple[str, str, str]] = set()
+    for found in judges.list_targets().values():
+        for source in found:
+            module = name_module(source)
+            if any(function.startswith(f"{module}.") for function, _, _ in listed):
+                tree = ast.parse((ROOT / source).read_text(encoding="utf-8"))
+                made |= {
+                    (f"{module}.{change.place.function}", *change.describe())
+                    for change in list_changes(tree)
+                }
+    assert listed.keys() - made == set()
+
+
+SAMPLE = '''
+class Judge:
+    def rate(self, size: int, names: list[str]) -> Severity | None:
+        """Says how grave it is."""
+        if size >= 3 and any(name for name in names if name != "x"):
+            return Severity.HIGH
+        return None
+'''
+
+
+def test_the_changes_of_a_function_are_those_that_alter_what_it_decides() -> None:
+    tree = ast.parse(SAMPLE)
+    changes = list(list_changes(tree))
+    made = {becomes for _, becomes in (change.describe() for change in changes)}
+    assert {change.place.function for change in changes} == {"Judge.rate"}
+    condition = "any((name for name in names if name != 'x'))"
+    assert made == {
+        f"size >= 3 or {condition}",
+        "size >= 3",
+        condition,
+        f"size > 3 and {condition}",
+        f"size < 3 and {condition}",
+        f"size >= 4 and {condition}",
+        condition.replace("any", "all"),
+        "for name in names",
+        "for name in names if name == 'x'",
+        "for name in names if name != 'XXxXX'",
+        "return None",
+        "return Severity.MEDIUM",
+    }
+    # Each is taken back: the tree is what it was.
+    assert ast.dump(tree) == ast.dump(ast.parse(SAMPLE))
+
+
+def test_the_type_checker_reads_every_mutant_behind_the_function_it_is_of() -> None:
+    tree = ast.parse(SAMPLE)
+    changes = list(list_changes(tree))
+    text, starts = write_with_mutants(SAMPLE, tree, changes)
+    functions = ast.parse(text).body[0]
+    assert isinstance(functions, ast.ClassDef)
+    names = [one.name for one in functions.body if isinstance(one, ast.FunctionDef)]
+    assert names == ["rate", *(f"rate__mutant_{index}" for index in range(len(changes)))]
+    lines = text.splitlines()
+    for line, index in starts:
+        if index is not None:
+            assert f"rate__mutant_{index}(" in lines[line - 1]

@@ -112,7 +112,7 @@ def judge_hiding(rule: InboxRule, folder: str, is_hidden: bool, owner: Owner) ->
             rule, place, is_telling_mail or bool(senders.warning) or is_unreadable, senders
         )
     if is_hidden and place:
-        severity = max(severity or Severity.HIGH, Severity.HIGH)
+        severity = Severity.HIGH
     if severity is None and sight is not Sight.UNKNOWN:
         return None
     return Hiding(

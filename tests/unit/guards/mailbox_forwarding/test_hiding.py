@@ -2,6 +2,7 @@
 
 from collections.abc import Iterable
 from dataclasses import replace
+from typing import Any
 
 import pytest
 
@@ -11,7 +12,12 @@ from core.guards.mailbox_forwarding.folders import (
     classify_folder,
     classify_folder_path,
 )
-from core.guards.mailbox_forwarding.hiding import PLACE_TEXTS, Hiding, judge_hiding
+from core.guards.mailbox_forwarding.hiding import (
+    PLACE_TEXTS,
+    Hiding,
+    is_exchanges_own_rule,
+    judge_hiding,
+)
 from core.guards.mailbox_forwarding.names import is_unreadable_folder_name, is_unreadable_name
 from core.guards.mailbox_forwarding.senders import weigh_senders
 from core.guards.mailbox_forwarding.words import is_telling
@@ -221,7 +227,9 @@ def test_a_list_of_ones_own_is_filed_and_not_deleted() -> None:
 
 
 def test_reports_of_mail_that_did_not_arrive_are_what_a_thief_deletes() -> None:
-    assert rated(replace(DELETES, conditions=when(isNonDeliveryReport=True))) is HIGH
+    reports = when(isNonDeliveryReport=True)
+    assert rated(replace(DELETES, conditions=reports)) is HIGH
+    assert rated(replace(DELETES, conditions=(*reports, *NEWS))) is HIGH
 
 
 @pytest.mark.parametrize(
@@ -255,12 +263,16 @@ def test_mail_of_those_who_warn_or_pay_is_what_a_thief_deletes(sender: str) -> N
     assert rated(replace(rule, delete="", move_to="F1"), "archive") is HIGH
     assert rated(replace(rule, delete="", mark_as_read=True)) is LOW
     assert rated(replace(rule, delete="", move_to="F1")) is None
+    assert rated(replace(rule, delete="", move_to="F1", mark_as_read=True)) is LOW
 
 
 @pytest.mark.parametrize("sender", ["boss@contoso.com", "@contoso.example", "/o=Ex/cn=1-boss"])
 def test_mail_of_colleagues_is_graver_than_adverts(sender: str) -> None:
     assert weigh_senders([sender], OWN.__contains__).own == (sender,)
-    assert rated(replace(DELETES, conditions=when(fromAddresses=[sender]))) is MEDIUM
+    rule = replace(DELETES, conditions=when(fromAddresses=[sender]))
+    assert rated(rule) is MEDIUM
+    assert rated(replace(rule, delete="", move_to="F1"), "junkemail") is MEDIUM
+    assert rated(replace(rule, delete="", move_to="F1"), "archive") is LOW
 
 
 @pytest.mark.parametrize(
@@ -398,6 +410,60 @@ def test_what_outlook_does_not_show_is_grave_wherever_it_moves_mail() -> None:
     assert rated(SORTS, "missing", hidden=True) is HIGH
     assert rated(DELETES, hidden=True) is HIGH
     assert rated(READS, hidden=True) is MEDIUM
+
+
+def test_adverts_that_are_deleted_and_read_leave_no_number_beside_the_folder() -> None:
+    assert rated(replace(DELETES, mark_as_read=True)) is MEDIUM
+    assert rated(replace(SORTS, mark_as_read=True), "archive") is MEDIUM
+
+
+def test_everything_moved_under_a_name_that_says_nothing_is_grave_though_unread() -> None:
+    assert rated(replace(SORTS, conditions=(), name=".")) is HIGH
+
+
+# -- rules Exchange keeps for itself -----------------------------------------------------------
+
+JUNK = InboxRule("j", "m1", "Junk E-mail Rule", "exchange")
+AWAY = InboxRule(
+    "o", "m1", "Microsoft.Exchange.OOF.InternalSenders.Global", "exchange", readable=False
+)
+
+
+@pytest.mark.parametrize(
+    ("rule", "folder"),
+    [
+        (JUNK, ""),
+        (replace(JUNK, name="Junk E-Mail Rule"), ""),
+        (replace(JUNK, move_to="F1"), "junkemail"),
+        (AWAY, ""),
+    ],
+)
+def test_exchanges_own_rules_have_its_names_and_shape(rule: InboxRule, folder: str) -> None:
+    assert is_exchanges_own_rule(rule, folder)
+
+
+@pytest.mark.parametrize(
+    "more",
+    [
+        {"name": "Junk"},
+        {"forward_to": ("x@evil.example",)},
+        {"forward_as_attachment_to": ("x@evil.example",)},
+        {"redirect_to": ("x@evil.example",)},
+        {"delete": "delete"},
+        {"mark_as_read": True},
+        {"conditions": NEWS},
+        {"exceptions": NEWS},
+        {"move_to": "F1"},
+    ],
+    ids=repr,
+)
+@pytest.mark.parametrize("own", [JUNK, AWAY], ids=lambda rule: rule.name)
+def test_the_name_alone_excuses_no_rule(own: InboxRule, more: dict[str, Any]) -> None:
+    assert not is_exchanges_own_rule(replace(own, **more), "ordinary")
+
+
+def test_an_automatic_reply_of_exchange_is_never_readable() -> None:
+    assert not is_exchanges_own_rule(replace(AWAY, readable=True), "")
 
 
 # -- folders -----------------------------------------------------------------------------------

@@ -25,7 +25,7 @@ from pathlib import Path
 
 from sandbox.functions_host.azurite import Azurite
 
-ROOT = Path(__file__).resolve().parent.parent
+ROOT = Path(__file__).resolve().parents[2]
 MUTANTS = ROOT / "mutants"
 EQUIVALENT = Path(__file__).with_name("equivalent_mutants.toml")
 DECISIONS = (
