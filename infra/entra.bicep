@@ -68,7 +68,7 @@ var permissions = {
   'tenant-baseline': {
     exchange: true
     optionalExchange: true
-    reads: ['Policy.Read.All', 'Organization.Read.All']
+    reads: ['Policy.Read.All', 'Application.Read.All', 'Organization.Read.All']
     optionalReads: ['Domain.Read.All', 'MailboxSettings.Read']
     writes: ['Policy.ReadWrite.Authorization']
     optionalWrites: []

@@ -8,10 +8,27 @@ one of its objects and one property.
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field
+from urllib.parse import quote
 
+from core.microsoft365.known_apps import PUBLIC_CLIENTS
 from core.model.guards import Service
 
+# Tools of administrators among Microsoft's public clients, which need an assignment nowhere.
+ADMIN_TOOLS = tuple(
+    app_id for app_id, name in PUBLIC_CLIENTS.items() if not name.startswith("Visual Studio")
+)
+ADMIN_TOOL_LIST = ",".join(f"'{app_id}'" for app_id in ADMIN_TOOLS)
 ALL_RESULTS: Mapping[str, object] = {"ResultSize": "Unlimited"}
+
+
+@dataclass(frozen=True, slots=True)
+class NameList:
+    """One property that stands for many objects: the names of those without a certain mark."""
+
+    property_name: str
+    """What the list is called."""
+    mark: str
+    """A property that is true of the objects that are left out."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -37,6 +54,8 @@ class ConfigurationSource:
     """What an attacker who holds the app's credential could do with the cmdlet that reads."""
     read_parameters: Mapping[str, object] = field(default_factory=dict)
     """What the cmdlet is sent: `ALL_RESULTS` where it lists a thousand objects by default."""
+    name_list: NameList | None = None
+    """Set where all objects together are one, which holds the names of some of them."""
 
 
 def define_exchange_source(
@@ -149,6 +168,15 @@ CONFIGURATION_SOURCES: Mapping[str, ConfigurationSource] = {
     ),
     "organization": ConfigurationSource(
         Service.GRAPH, "/organization", "Organization.Read.All", "id"
+    ),
+    # What is not there yet is made at its first use, for everybody.
+    "public-client-tools": ConfigurationSource(
+        Service.GRAPH,
+        f"/servicePrincipals?$filter={quote(f'appId in ({ADMIN_TOOL_LIST})')}"
+        "&$select=id,appId,displayName,appRoleAssignmentRequired",
+        "Application.Read.All",
+        may_be_none=True,
+        name_list=NameList("openToEverybody", "appRoleAssignmentRequired"),
     ),
     "security-defaults": ConfigurationSource(
         Service.GRAPH,

@@ -123,6 +123,7 @@ def build_principal(
         "displayName": name,
         "appOwnerOrganizationId": owner,
         "accountEnabled": True,
+        "appRoleAssignmentRequired": False,
         "servicePrincipalType": "Application",
         "verifiedPublisher": dict(UNVERIFIED_PUBLISHER),
         "replyUrls": [],

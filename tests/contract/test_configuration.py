@@ -6,14 +6,17 @@ import pytest
 
 from core.errors import Forbidden, NotFound, Rejected, Unavailable
 from core.microsoft365.configuration_sources import (
+    ADMIN_TOOLS,
     CONFIGURATION_SOURCES,
     get_configuration_source_name,
 )
+from core.microsoft365.known_apps import PUBLIC_CLIENTS
 from core.property_values import find_property
 from core.tenant.changes import SetConfiguration
 from core.tenant.configuration import Configuration
 from core.tenant.port import Tenant
 from core.tenant.readings import Reading
+from sandbox.graph.apps import MICROSOFT_TENANT_ID, build_principal
 from sandbox.graph.policies import DEFAULT_GRAPH_POLICIES
 from tests.support.http_recorder import build_scene, connect_sandbox
 from tests.support.tenants import OPENERS, OpenTenant, open_fake, open_sandbox
@@ -108,6 +111,35 @@ async def test_a_source_of_more_than_a_page_is_read_to_its_end(open_tenant: Open
 async def test_a_policy_of_graph_is_one_object_without_a_name(open_tenant: OpenTenant) -> None:
     async with open_tenant(consenting("x")) as to:
         assert await shown(to.tenant, AUTHORIZATION, CONSENT) == {"": ["x"]}
+
+
+TOOLS = "public-client-tools"
+
+
+def build_tools(*assigned: bool | None) -> dict[str, Any]:
+    """A scene with a tool of Microsoft's for each of these answers."""
+    rows = [
+        build_principal(tool, tool, PUBLIC_CLIENTS[tool], MICROSOFT_TENANT_ID)
+        | {"appRoleAssignmentRequired": needed}
+        for tool, needed in zip(ADMIN_TOOLS, assigned, strict=False)
+    ]
+    return build_scene(graph={"servicePrincipals": rows})
+
+
+async def test_tools_that_need_no_assignment_are_one_list(open_tenant: OpenTenant) -> None:
+    async with open_tenant(build_tools(False, True, False)) as to:
+        names = sorted(PUBLIC_CLIENTS[ADMIN_TOOLS[number]] for number in (0, 2))
+        assert await shown(to.tenant, TOOLS, "openToEverybody") == {"": names}
+    async with open_tenant(build_tools(True)) as to:
+        assert await shown(to.tenant, TOOLS, "openToEverybody") == {"": []}
+
+
+async def test_a_tool_that_does_not_say_leaves_the_list_unread() -> None:
+    async with open_sandbox(build_tools(True, None)) as to:
+        found = await to.tenant.configuration.read_configuration(TOOLS)
+        miss = found.find_source_failure(get_configuration_source_name(TOOLS))
+        assert miss is not None
+        assert "appRoleAssignmentRequired" in miss.reason
 
 
 @pytest.mark.parametrize("source", CONFIGURATION_SOURCES)

@@ -9,6 +9,9 @@ import pytest_asyncio
 
 from core.config.catalog import CATALOG
 from core.guards.tenant_baseline.rule_file import build_full_baseline
+from core.microsoft365.configuration_sources import ADMIN_TOOLS
+from core.microsoft365.known_apps import PUBLIC_CLIENTS
+from sandbox.graph.apps import MICROSOFT_TENANT_ID, build_principal
 from sandbox.graph.policies import DEFAULT_GRAPH_POLICIES
 from sandbox.scene_runner import run_scene
 from sandbox.scenes.people import TenantBuilder
@@ -116,6 +119,10 @@ def neglected_company() -> dict[str, Any]:
             {"id": name, "state": "enabled"} for name in ("Sms", "Voice", "Email")
         ],
     }
+    graph["servicePrincipals"] = [
+        build_principal(tool, tool, PUBLIC_CLIENTS[tool], MICROSOFT_TENANT_ID)
+        for tool in ADMIN_TOOLS[:2]
+    ]
     graph["organization"][0]["privacyProfile"] = None
     graph["authorizationPolicy"] |= {
         "allowInvitesFrom": "everyone",
@@ -188,7 +195,7 @@ async def test_a_company_in_order_is_read_in_full_and_nothing_is_said() -> None:
     for tick in (1, 2, 3):
         run = journey.find_run(tick, BASELINE)
         assert (run["findings"], run["unread"], run["blind"]) == ([], 0, [])
-        assert run["seen"] == run["population"] == 10
+        assert run["seen"] == run["population"] == 11
         assert silent(journey, tick)
     assert (journey.cards, journey.writes) == ([], [])
 

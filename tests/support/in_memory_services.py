@@ -12,7 +12,7 @@ from core.adapters.m365.accounts import (
 from core.adapters.m365.activity.directory import parse_directory_audit
 from core.adapters.m365.activity.read import CONTENT_TYPES, PARSERS
 from core.adapters.m365.auditing.parse import LOGON_TYPES, parse_audit_bypass, parse_mailbox_audit
-from core.adapters.m365.configuration import parse_configuration
+from core.adapters.m365.configuration import gather_names, parse_configuration
 from core.adapters.m365.delegation import (
     parse_mailbox_rights,
     parse_send_as_rights,
@@ -46,7 +46,7 @@ from core.adapters.m365.shared_mailboxes import parse_mailbox_size, parse_shared
 from core.adapters.m365.sign_ins import parse_sign_in
 from core.adapters.parsing import ResponseRow, parse_each_row, parse_identifier, parse_value_list
 from core.guards.mailbox_forwarding.hidden_rules import normalize_rule_name
-from core.microsoft365.configuration_sources import CONFIGURATION_SOURCES
+from core.microsoft365.configuration_sources import ADMIN_TOOLS, CONFIGURATION_SOURCES
 from core.model.guards import Service
 from core.tenant.activity import ActivityRecord
 from core.tenant.auditing import OrganizationAudit
@@ -66,6 +66,7 @@ from sandbox.exchange.permissions import iter_rows_by_name
 from sandbox.exchange.protocols import GET_CAS_MAILBOX
 from sandbox.exchange.read_cmdlets import Command
 from sandbox.graph.api import ALL_ROLES
+from sandbox.graph.apps import collect_principals
 from sandbox.graph.policies import DEFAULT_GRAPH_POLICIES, get_policy_row
 from sandbox.graph.registrations import list_report_rows
 from sandbox.http_types import is_true
@@ -153,8 +154,12 @@ def read_configurations(wire: Wire) -> Iterator[Configuration]:
     """Every object of the configuration that is read by source."""
     for name, source in CONFIGURATION_SOURCES.items():
         last = source.read.rpartition("/")[2]
-        if source.service is Service.EXCHANGE:
-            rows: Sequence[ResponseRow] = wire.list_rows(source.read)
+        rows: Sequence[ResponseRow]
+        if source.name_list:
+            tools = [row for row in collect_principals(wire) if row.get("appId") in ADMIN_TOOLS]
+            rows = [gather_names(source.name_list, tools)]
+        elif source.service is Service.EXCHANGE:
+            rows = wire.list_rows(source.read)
         elif last in DEFAULT_GRAPH_POLICIES:
             rows = [get_policy_row(wire, last)]
         else:

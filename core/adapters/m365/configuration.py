@@ -29,6 +29,7 @@ from core.errors import NotFound, Rejected, TenantError, Unavailable
 from core.microsoft365.configuration_sources import (
     CONFIGURATION_SOURCES,
     ConfigurationSource,
+    NameList,
     get_configuration_source_name,
 )
 from core.model.guards import Service
@@ -85,9 +86,27 @@ async def read_source_rows(
     """What a cmdlet or a path of Graph answers. Raises TenantError."""
     if source.service is Service.EXCHANGE:
         return await list_rows(exchange, Command(source.read, source.read_parameters))
+    pages = graph.read_pages(source.read, source.permission)
+    if source.name_list:
+        return [gather_names(source.name_list, [row async for page in pages for row in page])]
     if not source.identity_property:
         return [await graph.get(source.read, source.permission)]
-    return [row async for page in graph.read_pages(source.read, source.permission) for row in page]
+    return [row async for page in pages for row in page]
+
+
+def gather_names(names: NameList, rows: Sequence[ResponseRow]) -> ResponseRow:
+    """Many objects as one, which holds the names of those without the mark.
+
+    Raises Unavailable where an object does not say whether it has it.
+    """
+    if not all(isinstance(row.get(names.mark), bool) for row in rows):
+        raise Unavailable(f"an object does not tell {names.mark}")
+    found = (
+        parse_text(row.get("displayName") or row.get("id"), NAME_LIMIT)
+        for row in rows
+        if not row[names.mark]
+    )
+    return {names.property_name: sorted(found)}
 
 
 def parse_configuration(name: str, source: ConfigurationSource, row: ResponseRow) -> Configuration:

@@ -172,6 +172,7 @@ WRONG: tuple[tuple[str, object], ...] = (
     ("email-verified-users", True),
     ("email-subscriptions", True),
     ("risky-applications", True),
+    ("public-client-tools", ["Graph Explorer"]),
     ("privacy-contact", None),
     ("privacy-contact", ""),
     ("privacy-statement", None),
@@ -219,6 +220,7 @@ RIGHT: tuple[tuple[str, object], ...] = (
     ("guest-invitations", "none"),
     ("guest-access", "10DAE51F-B6AF-4016-8D66-8C2A99B929B3"),
     ("risky-applications", None),
+    ("public-client-tools", []),
 )
 
 
