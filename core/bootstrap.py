@@ -52,6 +52,7 @@ async def connect_world(
     from core.adapters.clouds import resolve_cloud
     from core.adapters.credentials import build_credential, build_token_service
     from core.adapters.exchange.client import ExchangeClient
+    from core.adapters.exchange.limits import build_exchange_service
     from core.adapters.exchange.way_memory import WayMemory
     from core.adapters.graph.client import GraphClient
     from core.adapters.graph.reports import build_report_service
@@ -103,12 +104,8 @@ async def connect_world(
         )
         stack.push_async_callback(graph.close)
         # The listing of a large tenant is one long response.
-        exchange_service = ThrottledService(
-            "exchange",
+        exchange_service = build_exchange_service(
             cap=max(1, settings.exchange_limit // shared_by),
-            initial_limit=2,
-            # The PowerShell module waits 2 s after a throttled request without Retry-After.
-            min_throttle_wait=2.0,
             call_timeout=run_seconds,
             deadline=deadline,
             throttle_gate=gate_for(f"{cloud.exchange} {tenant_id}"),

@@ -31,11 +31,7 @@ from tenacity import AsyncRetrying, RetryCallState, retry_if_exception_type
 
 from core.errors import Unavailable
 
-RELIES_ON = (
-    "exchange-concurrency",
-    "exchange-retry-after",
-    "graph-request-limit",
-)
+RELIES_ON = ("graph-request-limit",)
 
 log = logging.getLogger(__name__)
 
@@ -160,7 +156,7 @@ class ThrottledService:
     throttle_gate: ThrottleGate = field(default_factory=ThrottleGate)
     """The gate; concurrent runs may share one."""
     min_throttle_wait: float = INITIAL_BACKOFF
-    """The shortest wait, in seconds, after the service throttled without a Retry-After."""
+    """The wait, in seconds, after the service throttled without a Retry-After; then twice that."""
     requests: int = field(default=0, init=False)
     """How many attempts were made."""
     limit: int = field(default=0, init=False)
@@ -283,13 +279,12 @@ class ThrottledService:
         """Compute the seconds before the next attempt. "Retry-After: 0" counts as none."""
         error = state.outcome.exception() if state.outcome else None
         retry_after = error.wait_seconds if isinstance(error, RetryableError) else None
-        backoff = min(MAX_BACKOFF, INITIAL_BACKOFF * 2.0 ** (state.attempt_number - 1))
+        doublings = 2.0 ** (state.attempt_number - 1)
+        if not retry_after and isinstance(error, RetryableError) and error.is_throttled:
+            retry_after = min(MAX_BACKOFF, self.min_throttle_wait * doublings)
         if retry_after:
             return retry_after + self.jitter() * min(1.0, retry_after / 10)
-        wait = backoff * (0.5 + self.jitter() / 2)
-        if isinstance(error, RetryableError) and error.is_throttled:
-            return max(wait, self.min_throttle_wait)
-        return wait
+        return min(MAX_BACKOFF, INITIAL_BACKOFF * doublings) * (0.5 + self.jitter() / 2)
 
     def should_stop(self, state: RetryCallState) -> bool:
         """Return whether no attempt is left, or the next would have to wait too long.

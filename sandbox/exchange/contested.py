@@ -165,6 +165,8 @@ def build_next_host(tenant: SimulatedTenant) -> str:
     """The host that a link to the next page names."""
     if tenant.reality.plays("exchange-regional-hosts", "foreign"):
         return "https://exchange.contoso.example"
+    if tenant.reality.plays("exchange-regional-hosts", "regional"):
+        return "https://sandbox.outlook-dod.office365.us:446"
     return tenant.base
 
 

@@ -242,9 +242,10 @@ EXCHANGE_FACTS: tuple[ContestedFact, ...] = (
         about="which host the link to a next page names",
         sides={
             "own": "The host that was asked.",
+            "regional": "A host of a DoD region with port 446, where the sandbox serves nothing: "
+            "what the host that was asked is asked for instead, it answers.",
             "foreign": "A host that is none of Exchange's.",
         },
-        # A regional host of Exchange would be asked over the network: unit tests play that.
     ),
     ContestedFact(
         id="exchange-concurrency",

@@ -105,6 +105,17 @@ async def test_a_federation_that_may_be_new_is_notified_when_it_stays_unknown(
         assert "takes up to 15 minutes: wait" in json.dumps(box.cards)
 
 
+async def test_a_federation_that_is_taken_late_is_waited_for_and_no_case(azurite: Azurite) -> None:
+    late = {"azure-new-credential": {"side": "late", "times": 5}}
+    async with Sandbox({**SCENE, "reality": late}) as box:
+        environ = settings(box, azurite, {})
+        first = await report(environ)
+        assert first.unavailable_sources
+        assert first.notifications == ()
+        done = await report(environ)
+        assert (done.status, done.unavailable_sources, done.notifications) == ("done", (), ())
+
+
 async def test_an_expired_identity_token_is_named(azurite: Azurite) -> None:
     async with Sandbox(SCENE) as box:
         environ = settings(box, azurite, {})

@@ -34,6 +34,7 @@ from core.adapters.exchange.batch import (
     sort_exchange_replies,
 )
 from core.adapters.exchange.command import Command
+from core.adapters.exchange.limits import READ_TIMEOUT
 from core.adapters.exchange.responses import (
     IncompleteAnswer,
     map_failed_reply,
@@ -70,8 +71,6 @@ log = logging.getLogger(__name__)
 BATCH_SIZE = 10
 TOGETHER = BATCH_ROUTING.default_way
 RESPONSE_LIMIT = 32 * 1024 * 1024
-# Exchange stops a cmdlet after 15 minutes, and its PowerShell module waits for 16.
-READ_TIMEOUT = 960.0
 PAGE_SIZE = 1_000
 REDIRECT_STATUSES = frozenset({301, 302, 307, 308})
 

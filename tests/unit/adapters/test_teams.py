@@ -1,5 +1,6 @@
 """The webhook: where cards may go, what counts as taken, and that the address stays secret."""
 
+import json
 import logging
 import socket
 from typing import Any
@@ -13,6 +14,7 @@ from core.adapters.retry import RetryableError
 from core.adapters.teams import SEND_INTERVAL, TeamsChannel
 from core.config.settings import Settings
 from core.errors import NotificationError, SettingsError
+from core.notifications.adaptive_card import MAX_MESSAGE_BYTES
 from sandbox.server import Sandbox
 from tests.support.adaptive_cards import SAMPLE_CARD
 from tests.support.fakes.clock import SleepClock
@@ -102,6 +104,35 @@ async def test_a_card_is_posted_as_it_is() -> None:
         await voice.send(SAMPLE_CARD)
         await voice.close()
         assert sandbox.cards == [SAMPLE_CARD]
+
+
+def encode_message(payload: object) -> bytes:
+    return json.dumps(payload, separators=(",", ":")).encode()
+
+
+def build_card_of(size: int) -> dict[str, Any]:
+    """A card that has so many bytes on the wire."""
+    block = {"type": "TextBlock", "text": ""}
+    card = {"type": "AdaptiveCard", "version": "1.4", "body": [block]}
+    attachment = {"contentType": "application/vnd.microsoft.card.adaptive", "content": card}
+    payload: dict[str, Any] = {"type": "message", "attachments": [attachment]}
+    block["text"] = "x" * (size - len(encode_message(payload)))
+    assert len(encode_message(payload)) == size
+    return payload
+
+
+@pytest.mark.parametrize("side", ["as-sent", "grows"])
+async def test_the_largest_card_that_is_built_fits_where_the_flow_makes_it_larger(
+    side: str,
+) -> None:
+    """A card of 24,453 bytes became one of 28,897, over the flow's limit (msteams-docs#11274)."""
+    async with Sandbox(build_scene(reality={"teams-card-size": side})) as sandbox:
+        voice = teams(sandbox.build_settings()["TEAMS_WEBHOOK_URL"])
+        await voice.send(build_card_of(MAX_MESSAGE_BYTES))
+        await voice.send(build_card_of(24_453))
+        await voice.close()
+        sizes = [len(encode_message(card)) for card in sandbox.cards]
+        assert sizes == [MAX_MESSAGE_BYTES, *([24_453] if side == "as-sent" else [])]
 
 
 async def test_cards_go_out_no_faster_than_a_channel_takes_them() -> None:
