@@ -35,6 +35,12 @@ class OrganizationAudit:
     """IsDehydrated: the organization shares Microsoft's configuration, so that some of it cannot be
     set yet.
     """
+    unlogged_count: int = 0
+    """How many mailboxes print AuditEnabled True and are found by a filter as False. Counted only
+    where a probe found any.
+    """
+    unlogged_examples: tuple[str, ...] = ()
+    """The addresses of some of them."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -1,6 +1,7 @@
 """A tenant whose facts are turned round: the probe finds the other way, and the adapters go it."""
 
 from collections.abc import Awaitable, Callable, Sequence
+from datetime import UTC, datetime
 from typing import Any, NamedTuple
 
 import pytest
@@ -22,6 +23,7 @@ from tests.support.http_recorder import (
 from tests.support.observe import collect_pages
 from tests.support.tenants import build_granted_apps
 
+SINCE = datetime(2026, 11, 1, tzinfo=UTC)
 STEERED = {one.id for one in ASSUMPTIONS if one.ways}
 
 
@@ -56,10 +58,23 @@ async def list_registrations(to: Connection) -> list[str]:
     return list_statuses(to)
 
 
+async def read_recycle_bins(to: Connection) -> list[str]:
+    assert not (await to.tenant.deletions.read_deleted_objects(SINCE)).failures
+    return list_statuses(to)
+
+
 async def read_sign_ins(to: Connection) -> list[str]:
     found = await to.tenant.accounts.read_last_sign_ins([person(0), person(1)])
     assert (len(found.items), found.failures) == (2, ())
     return list_statuses(to)
+
+
+async def read_organization(to: Connection) -> list[str]:
+    found = await to.tenant.auditing.read_organization_audit()
+    assert not found.failures
+    return [
+        f"{one.unlogged_count} {' '.join(one.unlogged_examples)}".strip() for one in found.items
+    ]
 
 
 ANN = build_mailbox_row(PERSON, PERSON_GUID, "ann", UserPrincipalName="ann@contoso.example")
@@ -96,6 +111,17 @@ TURNED_ROUND = (
         ["exchange 200"] * 2,
     ),
     TurnedRound(
+        "exchange-audit-enabled",
+        "filtered",
+        build_scene(
+            exchange={"Get-Mailbox": [{**ANN, "AuditEnabled": False}]},
+            reality={"exchange-audit-enabled": "always-true"},
+        ),
+        read_organization,
+        ["0"],
+        ["1 ann@contoso.example"],
+    ),
+    TurnedRound(
         "graph-grants-count",
         "per-client",
         build_granted_apps(3, **{"graph-grants-count": "lossy"}),
@@ -118,6 +144,14 @@ TURNED_ROUND = (
         list_registrations,
         ["400", "200"],
         ["200"],
+    ),
+    TurnedRound(
+        "graph-deleted-select",
+        "plain",
+        build_scene(reality={"graph-deleted-select": "refused"}),
+        read_recycle_bins,
+        ["400", "200"] * 2,
+        ["200"] * 2,
     ),
     TurnedRound(
         "graph-users-id-filter",

@@ -74,6 +74,7 @@ RECYCLE_BINS = (
     ("group", DELETED_GROUPS, READ_GROUPS, "id,displayName,deletedDateTime"),
 )
 BIN_PAGE_SIZE = 999
+LARGE_PAGES = DELETED_SELECT.default_way
 # The log is read newest first; an actor who deletes more than this is known long before its end.
 MAX_DELETIONS = 50_000
 ACTIVITY_NAMES = tuple(name[0].upper() + name[1:] for name in DELETION_ACTIVITIES)
@@ -169,12 +170,14 @@ class M365DeletionReader:
         """Users and groups in the recycle bin that were deleted since a time."""
         items: list[DeletedObject] = []
         failures: list[ReadFailure] = []
+        way = await self.graph.chosen_ways.find(DELETED_SELECT)
+        page_size = BIN_PAGE_SIZE if way == LARGE_PAGES else 0
         for kind, source, permission, properties in RECYCLE_BINS:
             path = f"/directory/deletedItems/microsoft.graph.{kind}?$select={properties}"
             optional = source == DELETED_GROUPS
             broken: list[tuple[ResponseRow, str]] = []
             try:
-                async for rows in read_large_pages(self.graph, path, BIN_PAGE_SIZE, permission):
+                async for rows in read_large_pages(self.graph, path, page_size, permission):
                     found, unclear = parse_each_row(rows, partial(parse_deleted_object, kind))
                     items += (one for one in found if one.at >= since)
                     broken += unclear

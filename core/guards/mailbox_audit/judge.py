@@ -36,6 +36,7 @@ def judge(item: AuditItem, policy: Policy) -> Iterator[Finding]:
     match item:
         case OrganizationAudit():
             yield from judge_organization_audit(item)
+            yield from judge_unlogged_mailboxes(item)
         case AuditBypass():
             yield from judge_audit_bypass(item)
         case LicensedAudit():
@@ -103,6 +104,34 @@ def judge_organization_audit(item: OrganizationAudit) -> Iterator[Finding]:
                 changes=(),
             )
         yield finding
+
+
+def judge_unlogged_mailboxes(item: OrganizationAudit) -> Iterator[Finding]:
+    """Mailboxes of which Exchange says both that they are audited and that they are not.
+
+    Switching auditing off and on ends that, and leaves a gap in the records: nothing unattended.
+    """
+    count = item.unlogged_count
+    if not count:
+        return
+    whose = f"{count:,} mailboxes" if count != 1 else "a mailbox"
+    names = ", ".join(quote_text(name, MAX_TEXT_LENGTH) for name in item.unlogged_examples)
+    yield Finding(
+        kind="audit-enabled-contradicted",
+        object_id=ORGANIZATION,
+        subject=ORGANIZATION,
+        severity=Severity.MEDIUM,
+        verdict=Verdict.ASK,
+        summary=f"Exchange shows AuditEnabled of {whose} as true, and filters it as false.",
+        facts=(
+            Fact("mailboxes", names + (", ..." if count > len(item.unlogged_examples) else "")),
+            Fact("", "what happens there may be missing from the unified audit log"),
+        ),
+        sources=(ORGANIZATION_AUDIT,),
+        advice='Set it once: Get-Mailbox -ResultSize Unlimited -Filter "AuditEnabled -eq '
+        "'False'\" | Set-Mailbox -AuditEnabled $true. Where the filter still finds a mailbox, set "
+        "it to $false and to $true again, and search the unified audit log for what comes next.",
+    )
 
 
 def judge_audit_bypass(item: AuditBypass) -> Iterator[Finding]:

@@ -117,9 +117,13 @@ AUDIT_ENABLED_PRINTED = Assumption(
     source="against: office365itpros 2020 and 2023, zolderio/microsoft#1 (only a filter on the "
     "server tells)",
     dated="2023-09",
-    otherwise="A mailbox is taken for recorded that is not; the probe counts those that print True "
-    "and are filtered as False.",
-    depends=Dependents(guards=("mailbox-audit",), verdicts=("repair",)),
+    otherwise="A mailbox is taken for recorded that is not; those that print True and are filtered "
+    "as False are counted, and an operator is asked.",
+    depends=Dependents(guards=("mailbox-audit",), verdicts=("repair", "ask")),
+    ways={
+        "printed": "what each mailbox prints",
+        "filtered": "besides, the mailboxes that a filter on the server finds as False",
+    },
     probe="exchange-audit-enabled",
 )
 AUDIT_AGE_DEFAULT = Assumption(

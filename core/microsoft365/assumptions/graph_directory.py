@@ -119,6 +119,7 @@ DELETED_SELECT = Assumption(
     otherwise="It is asked without $top, which takes longer; where no date comes, deletions are "
     "counted from the log.",
     depends=Dependents(guards=("mass-deletion",)),
+    ways={"top": "999 rows a page", "plain": "the service's own page"},
     probe="graph-deleted-items",
 )
 DELETED_DAYS = Assumption(

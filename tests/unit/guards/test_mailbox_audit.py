@@ -125,6 +125,26 @@ def test_a_switch_that_could_not_be_read_is_not_called_off() -> None:
     assert findings(OrganizationAudit(None, None)) == {}
 
 
+def test_mailboxes_that_exchange_contradicts_itself_about_are_one_question() -> None:
+    """Seen at E3: AuditEnabled prints True, and only a filter tells (zolderio/microsoft#1)."""
+    named = ("ann@contoso.example", "bob@contoso.example")
+    (finding,) = findings(
+        OrganizationAudit(False, True, unlogged_count=1_200, unlogged_examples=named)
+    ).values()
+    assert (finding.kind, finding.verdict, finding.changes) == (
+        "audit-enabled-contradicted",
+        "ask",
+        (),
+    )
+    assert "1,200 mailboxes" in finding.summary
+    assert finding.facts[0].text == "ann@contoso.example, bob@contoso.example, ..."
+    (one,) = findings(
+        OrganizationAudit(False, True, unlogged_count=1, unlogged_examples=named[:1])
+    ).values()
+    assert "of a mailbox as true" in one.summary
+    assert one.facts[0].text == "ann@contoso.example"
+
+
 def test_a_bypass_is_critical() -> None:
     (finding,) = judge(AuditBypass("b1", "Eve"), TERMS)
     assert (finding.kind, finding.severity) == ("audit-bypass", Severity.CRITICAL)

@@ -21,11 +21,14 @@ from core.adapters.parsing import (
 )
 from core.adapters.read_errors import build_read_failure, build_row_failures
 from core.errors import TenantError, Unavailable
+from core.microsoft365.assumptions.exchange_objects import AUDIT_ENABLED_PRINTED
 from core.tenant.auditing import AuditBypass, MailboxAudit, OrganizationAudit
 from core.tenant.readings import ReadFailure, Reading
 from core.tenant.sources import AUDIT_BYPASS, MAILBOX_AUDIT, ORGANIZATION_AUDIT, UNIFIED_AUDIT_LOG
 
-RELIES_ON = ("exchange-bypass-rows",)
+RELIES_ON = (AUDIT_ENABLED_PRINTED, "exchange-bypass-rows")
+PRINTED = AUDIT_ENABLED_PRINTED.default_way
+MAX_EXAMPLES = 10
 
 
 @dataclass(frozen=True, slots=True)
@@ -64,9 +67,20 @@ class M365AuditingReader:
             UNIFIED_AUDIT_LOG,
         )
         dehydrated = parse_optional_bool(organization.get("IsDehydrated"))
+        unlogged: list[str] = []
+        no_filter: tuple[ReadFailure, ...] = ()
+        if await self.exchange.chosen_ways.find(AUDIT_ENABLED_PRINTED) != PRINTED:
+            try:
+                unlogged = await list_unlogged_mailboxes(self.exchange)
+            except TenantError as error:
+                no_filter = (build_read_failure(ORGANIZATION_AUDIT, error),)
         return Reading(
-            items=(OrganizationAudit(disabled, unified, dehydrated),),
-            failures=(*no_disabled, *no_unified),
+            items=(
+                OrganizationAudit(
+                    disabled, unified, dehydrated, len(unlogged), tuple(unlogged[:MAX_EXAMPLES])
+                ),
+            ),
+            failures=(*no_disabled, *no_unified, *no_filter),
             sources=frozenset({ORGANIZATION_AUDIT, UNIFIED_AUDIT_LOG}),
             population=1,
         )
@@ -94,6 +108,24 @@ class M365AuditingReader:
         except TenantError as error:
             failures.append(build_read_failure(AUDIT_BYPASS, error))
         return Reading(tuple(items), tuple(failures), frozenset({AUDIT_BYPASS}), population)
+
+
+async def list_unlogged_mailboxes(exchange: ExchangeClient) -> list[str]:
+    """The addresses of the mailboxes that print AuditEnabled True and are filtered as False.
+
+    Their records may miss the unified log (zolderio/microsoft#1). Raises TenantError.
+    """
+    command = Command(
+        "Get-Mailbox",
+        {**ALL_RESULTS, "Filter": "AuditEnabled -eq 'False'"},
+        ("Guid", "PrimarySmtpAddress", "AuditEnabled"),
+    )
+    return [
+        parse_text(row.get("PrimarySmtpAddress"), 512) or parse_text(row.get("Guid"), 64)
+        async for part in list_objects(exchange, command)
+        for row in part.rows
+        if parse_optional_bool(row.get("AuditEnabled")) is True
+    ]
 
 
 async def try_read_switch(

@@ -31,6 +31,7 @@ from core.adapters.parsing import (
 )
 from core.errors import Forbidden, NotFound, Rejected, TenantError
 from core.microsoft365.assumptions.exchange_api import BATCH_ROUTING, NAME_ORDER
+from core.microsoft365.assumptions.exchange_objects import AUDIT_ENABLED_PRINTED
 from core.microsoft365.exchange_listings import CMDLETS_WITH_MORE_WAYS, ListingWay
 from core.tenant.probing import ProbeAnswer
 
@@ -48,6 +49,7 @@ SLICED: Mapping[str, tuple[str, ...]] = {
 }
 ONE_BY_ONE = "single"
 BY_START = "start"
+BY_FILTER = "filtered"
 
 type Answers = tuple[ProbeAnswer, ...]
 
@@ -298,8 +300,10 @@ async def ask_audit_enabled(session: ProbeSession) -> Answers:
         "Get-Mailbox", {**SOME, "Filter": "AuditEnabled -eq 'False'"}, ("Guid", "AuditEnabled")
     )
     wrong = sum(parse_optional_bool(row.get("AuditEnabled")) is True for row in rows)
-    saw = f"{count_rows(rows)} filtered as False, {wrong} of them print True"
-    return (judge("exchange-audit-enabled", not wrong, saw),)
+    saw = f"{count_rows(rows, 'mailbox')} filtered as False, {wrong} of them print True"
+    if wrong:
+        return (fails("exchange-audit-enabled", saw, BY_FILTER),)
+    return (holds("exchange-audit-enabled", saw, AUDIT_ENABLED_PRINTED.default_way),)
 
 
 async def ask_audit_age(session: ProbeSession) -> Answers:

@@ -24,7 +24,7 @@ from core.adapters.parsing import (
     parse_timestamp,
 )
 from core.errors import Forbidden, NoLicence, Rejected, Unavailable
-from core.microsoft365.assumptions.graph_directory import USERS_ID_FILTER
+from core.microsoft365.assumptions.graph_directory import DELETED_SELECT, USERS_ID_FILTER
 from core.microsoft365.permissions import GRAPH_APP_ID
 from core.tenant.probing import ProbeAnswer
 
@@ -33,6 +33,7 @@ MAX_GRANT_PAGES = 5
 # A password that was set when the account was made has a time this close to it.
 AT_CREATION = timedelta(minutes=5)
 LISTED = "listed"
+PLAIN = "plain"
 NON_INTERACTIVE = "signInEventTypes/any(t:t eq 'nonInteractiveUser')"
 
 type Answers = tuple[ProbeAnswer, ...]
@@ -99,7 +100,7 @@ async def ask_registrations(session: ProbeSession) -> Answers:
     try:
         rows = take_rows(await session.ask_graph(f"{REPORT_PATH}?$top=999"))
     except Rejected as error:
-        return (fails("graph-registration-page", describe_error(error), "plain"),)
+        return (fails("graph-registration-page", describe_error(error), PLAIN),)
     return (holds("graph-registration-page", count_rows(rows), "top"),)
 
 
@@ -120,10 +121,16 @@ async def ask_deleted_items(session: ProbeSession) -> Answers:
     try:
         rows = take_rows(await session.ask_graph(path))
     except Rejected as error:
-        return (fails("graph-deleted-select", describe_error(error)),)
+        return (fails("graph-deleted-select", f"with $top: {describe_error(error)}", PLAIN),)
+    if not rows:
+        return (
+            unknown("graph-deleted-select", "$top is taken; no deleted user has a date to show"),
+        )
     dated = sum(parse_time(row, "deletedDateTime") is not None for row in rows)
-    saw = f"{count_rows(rows)}, {dated} with a date"
-    return (judge("graph-deleted-select", dated == len(rows), saw),)
+    saw = f"$top is taken; {dated} of {count_rows(rows, 'deleted user')} with a date"
+    if dated < len(rows):
+        return (fails("graph-deleted-select", saw),)
+    return (holds("graph-deleted-select", saw, DELETED_SELECT.default_way),)
 
 
 def parse_time(row: ResponseRow, name: str) -> datetime | None:
