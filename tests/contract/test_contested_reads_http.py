@@ -513,7 +513,11 @@ async def test_a_sign_in_log_that_does_not_end_is_unread(side: str) -> None:
 
 @pytest.mark.parametrize("side", ["non-interactive", "interactive"])
 async def test_smtp_auth_is_found_under_either_kind_of_sign_in(side: str) -> None:
-    async with connect_sandbox(build_full_scene(**{"graph-sign-in-log": side})) as to:
+    scene = build_full_scene(**{"graph-sign-in-log": side})
+    for row in scene["graph"]["signIns"]:
+        # The side decides under which kind it is logged.
+        del row["signInEventTypes"]
+    async with connect_sandbox(scene) as to:
         use = await to.tenant.protocols.read_protocol_use(SINCE)
         assert [(one.account_id, one.protocol) for one in use.items] == [(PERSON, "smtp")]
         assert use.failures == ()

@@ -1,21 +1,26 @@
 """The probe on a sandbox tenant: only reads, within its limits, and a report without names."""
 
 import json
+import random
 import re
 import time
 from collections.abc import Iterator, Mapping
 from dataclasses import replace
+from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any
 
 import pytest
 
 from core.adapters.m365.probe.prober import QUESTIONS
+from core.adapters.m365.roles.read import MODULE_APP_ID
 from core.config.catalog import CATALOG
 from core.microsoft365.assumptions.register import ASSUMPTIONS
 from core.model.state import ProbeReport
 from core.status.assumptions import build_bug_report
 from core.tenant.probing import AnswerStatus, ProbeOutcome
+from sandbox.graph.apps import GRAPH_APP, derive_api_id
+from sandbox.reality.profile import FACTS
 from sandbox.scene_runner import run_scene
 from tests.support.fakes.clock import START
 from tests.support.http_recorder import connect_sandbox
@@ -205,15 +210,64 @@ async def test_the_first_form_of_paging_that_works_is_the_way(
     assert outcome.request_count <= 100
 
 
+def build_telling_tenant(reality: Mapping[str, object]) -> dict[str, Any]:
+    """A tenant in which everything that is asked has something to show."""
+    scene = load_scene("attack", reality=reality)
+    exchange, graph = scene["exchange"], scene["graph"]
+    exchange["Get-Mailbox"][0]["AuditEnabled"] = False
+    today = datetime.now(UTC)
+    app = {"app": {"appId": "a1", "servicePrincipalId": "p1", "displayName": "x"}}
+    graph["directoryAudits"] = [{"id": "1", "initiatedBy": app}]
+    graph["deletedItems"] = [
+        {"@odata.type": f"#microsoft.graph.{kind}", "id": f"{kind}-1", "groupTypes": []}
+        | {"deletedDateTime": today.isoformat()}
+        for kind in ("user", "group")
+    ]
+    graph["signIns"] = [
+        {
+            "id": f"s{number}",
+            "userId": graph["users"][0]["id"],
+            "createdDateTime": f"{today - timedelta(hours=number + 1):%Y-%m-%dT%H:%M:%SZ}",
+            "clientAppUsed": "Authenticated SMTP",
+            **({"signInEventTypes": ["nonInteractiveUser"]} if number else {}),
+        }
+        for number in range(4)
+    ]
+    graph["users"][0]["signInActivity"] = {"lastSuccessfulSignInDateTime": today.isoformat()}
+    module = {"id": "sp-1", "appId": MODULE_APP_ID}
+    graph["servicePrincipals"] = [
+        *graph.get("servicePrincipals", []),
+        {**module, "displayName": "Microsoft Exchange REST API Based Powershell"},
+    ]
+    graph["oauth2PermissionGrants"] = [
+        {"id": f"g{number}", "clientId": "sp-1", "consentType": "AllPrincipals", "scope": "x"}
+        for number in range(1_100)
+    ]
+    graph["appRoleAssignments"] = [
+        {
+            "id": f"a{number}",
+            "principalId": f"p{number}",
+            "resourceId": derive_api_id(GRAPH_APP),
+            "appRoleId": "r1",
+        }
+        for number in range(3)
+    ]
+    return scene
+
+
 TURNED_ROUND = (
     ("exchange-role-group", "refused", FAILS),
+    ("exchange-anchor-form", "principal-name", HOLDS),
     ("exchange-anchor-form", "strict", FAILS),
+    ("exchange-permission-rights", "joined", HOLDS),
+    ("exchange-recipient-kinds", "refused", HOLDS),
     ("exchange-batch-routing", "refused", FAILS),
     ("exchange-recipient-names", "with-legacy-dn", FAILS),
     ("exchange-legacy-control", "everyone", FAILS),
     ("exchange-inbox-rule-role", "refused", FAILS),
     ("exchange-empty-403", "message", FAILS),
     ("exchange-entity-endpoints", "refused", FAILS),
+    ("exchange-entity-endpoints", "bare", HOLDS),
     ("exchange-slice-filters", "refused", FAILS),
     ("exchange-name-order", "refused", FAILS),
     ("exchange-name-order", "ignored", FAILS),
@@ -224,8 +278,13 @@ TURNED_ROUND = (
     ("exchange-powershell-filter", "refused", FAILS),
     ("exchange-powershell-filter", "empty", FAILS),
     ("exchange-regional-hosts", "foreign", FAILS),
+    ("exchange-regional-hosts", "regional", HOLDS),
     ("graph-grants-count", "uncounted", FAILS),
-    ("graph-sign-in-log", "interactive", HOLDS),
+    ("graph-grants-count", "lossy", FAILS),
+    ("graph-app-roles-page", "lossy", HOLDS),
+    ("graph-sign-in-log", "interactive", FAILS),
+    ("graph-sign-in-pages", "empty-token", FAILS),
+    ("graph-sign-in-pages", "times-out", FAILS),
     ("graph-registration-page", "refused", FAILS),
     ("graph-users-id-filter", "refused", FAILS),
     ("graph-eligibility-role", "includes", HOLDS),
@@ -240,14 +299,70 @@ TURNED_ROUND = (
 async def test_a_fact_that_is_turned_round_is_found_out(
     fact: str, side: str, status: AnswerStatus
 ) -> None:
-    scene = load_scene("attack", reality={fact: side})
-    if fact == "exchange-audit-enabled":
-        scene["exchange"]["Get-Mailbox"][0]["AuditEnabled"] = False
-    if fact == "graph-audit-app-id":
-        app = {"app": {"appId": "a1", "servicePrincipalId": "p1", "displayName": "x"}}
-        scene["graph"]["directoryAudits"] = [{"id": "1", "initiatedBy": app}]
-    outcome, _ = await probe(scene)
+    outcome, _ = await probe(build_telling_tenant({fact: side}))
     assert statuses(outcome)[fact] is status
+
+
+async def test_what_holds_in_a_tenant_with_something_to_tell_is_told() -> None:
+    """Nothing that the probe asks is without an answer but where the tenant has none to give."""
+    outcome, _ = await probe(build_telling_tenant({}))
+    found = statuses(outcome)
+    assert {one for one, status in found.items() if status is FAILS} == set()
+    assert {one for one, status in found.items() if status is UNKNOWN} == {
+        # An unknown kind is a list without rows, and a made-up anchor is taken like any other.
+        "exchange-recipient-kinds",
+        "exchange-mbx-guid",
+    }
+
+
+def test_every_side_of_a_fact_that_is_probed_is_turned_round() -> None:
+    turned = {(fact, side) for fact, side, _ in TURNED_ROUND}
+    sides = {
+        (fact.id, side)
+        for fact in FACTS.values()
+        if fact.id in PROBED - {"exchange-paging"}
+        for side in fact.sides
+        if side != fact.default
+    }
+    assert sides == turned
+
+
+COMBINATIONS = 12
+
+
+def choose_combination(seed: int) -> tuple[tuple[str, str, AnswerStatus], ...]:
+    """Two or three facts that are turned round at once, none of them twice."""
+    chance = random.Random(seed)
+    facts = chance.sample(sorted({fact for fact, _, _ in TURNED_ROUND}), chance.choice((2, 3)))
+    return tuple(chance.choice([one for one in TURNED_ROUND if one[0] == fact]) for fact in facts)
+
+
+@pytest.mark.parametrize("seed", range(COMBINATIONS))
+async def test_facts_that_are_turned_round_together_are_found_out_each(seed: int) -> None:
+    chosen = choose_combination(seed)
+    alone = statuses((await probe(build_telling_tenant({})))[0])
+    together = {fact: side for fact, side, _ in chosen}
+    outcome, lines = await probe(build_telling_tenant(together))
+    found = statuses(outcome)
+    assert sorted(found) == sorted(PROBED)
+    assert outcome.request_count <= 100
+    assert len(lines) <= 110
+    hides_exchange = "exchange-role-group" in together
+    for fact, _, status in chosen:
+        is_hidden = (
+            hides_exchange and fact.startswith("exchange-") and fact != "exchange-role-group"
+        )
+        assert found[fact] is (UNKNOWN if is_hidden else status), fact
+    for fact, status in found.items():
+        if fact not in together:
+            # What was not turned round is told as before, or could not be told; never the opposite.
+            assert status in (alone[fact], UNKNOWN) or is_sibling(fact, together), fact
+
+
+def is_sibling(fact: str, together: Mapping[str, str]) -> bool:
+    """True for an answer of the question that one of the facts changes the answer to."""
+    probes = {one.id: one.probe for one in ASSUMPTIONS}
+    return probes[fact] in {probes[one] for one in together}
 
 
 @pytest.mark.parametrize("probes", [True, False])

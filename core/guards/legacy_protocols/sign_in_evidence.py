@@ -22,7 +22,7 @@ from core.tenant.quoting import quote_text
 from core.tenant.readings import ReadFailure
 from core.tenant.sources import PROTOCOL_USE, SIGN_INS
 
-RELIES_ON = ("graph-sign-in-days",)
+RELIES_ON = ("graph-sign-in-days", "exchange-smtp-auth-report")
 
 MAX_TEXT_LENGTH = 200
 MAX_SHOWN = 10
@@ -30,6 +30,10 @@ MAX_SHOWN_ADDRESSES = 3
 LOG_RETENTION_DAYS = 30
 """Entra keeps the sign-in log so long (Microsoft Learn: Entra data retention)."""
 
+SMTP_REPORT = (
+    "Exchange counts it too, for people only: Exchange admin center, Reports, Mail flow, SMTP AUTH "
+    "clients report"
+)
 PROTOCOL_NAMES: Mapping[str, str] = {"imap": "IMAP", "pop": "POP", "smtp": "SMTP AUTH"}
 
 
@@ -138,7 +142,7 @@ def list_protocol_facts(
     evidence: ProtocolEvidence, protocols: Iterable[str], policy: Policy
 ) -> tuple[Fact, ...]:
     """Who uses it, and since when nobody does."""
-    uses = evidence.uses
+    uses, asked = evidence.uses, tuple(protocols)
     lines = [format_protocol_use(use) for use in uses[:MAX_SHOWN]]
     if len(uses) > MAX_SHOWN:
         accounts = len({use.account_id for use in uses})
@@ -150,8 +154,10 @@ def list_protocol_facts(
             for one in evidence.doubts
         ]
     elif not uses:
-        names = " or ".join(PROTOCOL_NAMES[one] for one in protocols)
+        names = " or ".join(PROTOCOL_NAMES[one] for one in asked)
         lines.append(f"no successful sign-in by {names} in the last {get_log_days(policy)} days")
+    if not uses and "smtp" in asked:
+        lines.append(SMTP_REPORT)
     return tuple(Fact("", line) for line in lines)
 
 

@@ -50,13 +50,17 @@ LEGACY_CONTROL = Assumption(
 )
 RECIPIENT_KINDS = Assumption(
     id="exchange-recipient-kinds",
-    assumed="An unknown RecipientTypeDetails brings a 200 without rows, and the kinds that are "
-    "asked for all exist.",
+    assumed="The kinds of mailboxes that are asked for all exist; an unknown RecipientTypeDetails "
+    "may bring a 200 without rows.",
     standing=Standing.CONTESTED,
     source="graph2otel (live)",
     dated="2026-07",
-    otherwise="Mailboxes of a new kind are not listed; report the kind.",
-    depends=Dependents(guards=("shared-mailbox-sign-in", "shared-mailbox-health")),
+    otherwise="Mailboxes of that kind are not listed, and nothing tells; report the kind.",
+    depends=Dependents(
+        guards=("shared-mailbox-sign-in", "shared-mailbox-health"),
+        settings=("RESOURCE_MAILBOX_KINDS",),
+    ),
+    probe="exchange-kinds",
 )
 DISCOVERY_ID = Assumption(
     id="exchange-empty-object-id",
@@ -137,7 +141,7 @@ AUDIT_AGE_DEFAULT = Assumption(
     depends=Dependents(
         guards=("mailbox-audit",), verdicts=("repair",), settings=("AUDIT_LOG_AGE_DAYS",)
     ),
-    probe="exchange-audit-age",
+    probe="exchange-mailboxes",
 )
 AUDIT_DEFAULT_LISTS = Assumption(
     id="exchange-audit-lists",
@@ -151,6 +155,7 @@ AUDIT_DEFAULT_LISTS = Assumption(
     depends=Dependents(
         guards=("mailbox-audit",), verdicts=("repair",), settings=("MAIL_ITEMS_ACCESSED",)
     ),
+    probe="exchange-mailboxes",
 )
 AUDIT_LICENCE = Assumption(
     id="exchange-audit-licence",
@@ -160,7 +165,7 @@ AUDIT_LICENCE = Assumption(
     dated="2024-05",
     otherwise="The refusal of an action is recorded and it is not asked for again.",
     depends=Dependents(guards=("mailbox-audit",), settings=("MAIL_ITEMS_ACCESSED",)),
-    probe="exchange-audit-age",
+    probe="exchange-mailboxes",
 )
 AUDITED_KINDS = Assumption(
     id="exchange-audited-kinds",
@@ -182,6 +187,7 @@ POLICY_USERS = Assumption(
     otherwise="The card does not name whom an authentication policy is for; it is a question "
     "either way.",
     depends=Dependents(guards=("legacy-protocols",), verdicts=("ask",)),
+    probe="exchange-policy-users",
 )
 SMTP_AUTH_NULL = Assumption(
     id="exchange-smtp-auth-null",
@@ -195,6 +201,17 @@ SMTP_AUTH_NULL = Assumption(
         guards=("legacy-protocols", "tenant-baseline"), verdicts=("repair", "drift")
     ),
     probe="exchange-cas-mailbox",
+)
+SMTP_AUTH_REPORT = Assumption(
+    id="exchange-smtp-auth-report",
+    assumed="The SMTP AUTH clients report of the Exchange admin center is served to its own page "
+    "alone: no cmdlet and no API that admits apps gives it.",
+    standing=Standing.UNSEEN,
+    source="CIPP#4665 (only the portal's own address was found)",
+    dated="2025-09",
+    otherwise="Who sends by SMTP AUTH is told by Entra's sign-in log of both kinds; the card names "
+    "the report for an operator to look at.",
+    depends=Dependents(guards=("legacy-protocols",), verdicts=("repair", "ask")),
 )
 POWERSHELL_FILTER = Assumption(
     id="exchange-powershell-filter",
@@ -238,6 +255,7 @@ SHARED_QUOTA = Assumption(
     dated="2023",
     otherwise="The card names the wrong limit; the mailbox's own quota is read.",
     depends=Dependents(guards=("shared-mailbox-health",)),
+    probe="exchange-mailboxes",
 )
 REMOTE_TYPE = Assumption(
     id="exchange-remote-type",
@@ -298,6 +316,7 @@ ASSUMPTIONS = (
     AUDITED_KINDS,
     POLICY_USERS,
     SMTP_AUTH_NULL,
+    SMTP_AUTH_REPORT,
     POWERSHELL_FILTER,
     POWERSHELL_APP_ID,
     ROLE_GROUP_KIND,

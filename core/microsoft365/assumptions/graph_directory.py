@@ -141,6 +141,7 @@ GROUP_RESTORE = Assumption(
     dated="2026",
     otherwise="The card says that it is not known.",
     depends=Dependents(guards=("mass-deletion",), verdicts=("mass-deletion",)),
+    probe="graph-deleted-groups",
 )
 MESSAGE_RULES = Assumption(
     id="graph-message-rules",
@@ -208,6 +209,7 @@ SIGN_IN_LOG_PAGES = Assumption(
     depends=Dependents(
         guards=("legacy-protocols", "shared-mailbox-sign-in"), verdicts=("could-not-tell",)
     ),
+    probe="graph-sign-in-pages",
 )
 SIGN_IN_LOG_DAYS = Assumption(
     id="graph-sign-in-days",
@@ -313,6 +315,7 @@ LICENCE_PLANS = Assumption(
         verdicts=("ask",),
         settings=("LICENSED_MAILBOXES",),
     ),
+    probe="graph-service-plans",
 )
 HOLDER_DELETED = Assumption(
     id="graph-stale-eligibility",

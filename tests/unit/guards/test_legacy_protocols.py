@@ -11,6 +11,7 @@ from core.guards.legacy_protocols.guard import GUARD
 from core.guards.legacy_protocols.items import ORGANIZATION, PLANS, POLICIES, SETTINGS, TRANSPORT
 from core.guards.legacy_protocols.judge import judge
 from core.guards.legacy_protocols.observe import matches_policy_name
+from core.guards.legacy_protocols.sign_in_evidence import SMTP_REPORT
 from core.guards.legacy_protocols.verdicts import ProtocolVerdict
 from core.microsoft365.configuration_sources import get_configuration_source_name
 from core.model.findings import Finding, Severity, Verdict, format_facts
@@ -101,6 +102,8 @@ async def test_smtp_auth_that_nobody_uses_is_switched_off_for_the_organization()
     assert finding.object_id == ORGANIZATION
     assert finding.sources == (get_configuration_source_name(TRANSPORT), PROTOCOL_USE)
     assert "no successful sign-in by SMTP AUTH in the last 30 days" in format_facts(finding.facts)
+    # No app may read that report, so the card names it.
+    assert SMTP_REPORT in format_facts(finding.facts)
     assert "the default authentication policy Block refuses bare passwords" in format_facts(
         finding.facts
     )

@@ -26,7 +26,6 @@ from core.adapters.parsing import (
     parse_optional_bool,
     parse_response_rows,
     parse_text,
-    parse_timespan_days,
     parse_value_list,
 )
 from core.errors import Forbidden, NotFound, Rejected, TenantError
@@ -36,7 +35,8 @@ from core.microsoft365.exchange_listings import CMDLETS_WITH_MORE_WAYS, ListingW
 from core.tenant.probing import ProbeAnswer
 
 NO_SUCH_CMDLET = "Get-ExoguardProbe"
-DEFAULT_AGE_DAYS = 90.0
+FORWARDS = ("ForwardingAddress", "ForwardingSmtpAddress", "GrantSendOnBehalfTo")
+HAS_FORWARD = " -or ".join(f"({name} -ne $null)" for name in FORWARDS)
 ONE, SOME = {"ResultSize": 1}, {"ResultSize": 50}
 
 # Conditions that meet nearly every object, in the words in which slices are asked for.
@@ -66,12 +66,14 @@ async def ask_roles(session: ProbeSession) -> Answers:
     try:
         await session.fetch_sample()
     except (Forbidden, Rejected) as error:
-        saw = f"{count_rows(listed, 'cmdlet')} listed; Get-Mailbox: {describe_error(error)}"
+        saw = (
+            f"the app may run {count_rows(listed, 'cmdlet')}; Get-Mailbox: {describe_error(error)}"
+        )
         return (
             fails("exchange-role-group", saw),
             judge("exchange-cmdlet-list", "Get-Mailbox" not in listed, saw),
         )
-    saw = f"{count_rows(listed, 'cmdlet')} listed, Get-Mailbox answered"
+    saw = f"the app may run {count_rows(listed, 'cmdlet')}, and Get-Mailbox answered"
     return (
         holds("exchange-role-group", saw),
         judge("exchange-cmdlet-list", "Get-Mailbox" in listed, saw),
@@ -83,7 +85,8 @@ async def ask_entities(session: ProbeSession) -> Answers:
     path = f"/adminapi/beta/{session.exchange.tenant_id}/Mailbox?$top=1"
     reply = await session.send_to_exchange("GET", path, Command("Get-Mailbox"), {})
     rows = parse_rows(reply.body)
-    saw = f"HTTP {reply.status}, {'no list' if rows is None else count_rows(rows)}"
+    listed = "no list" if rows is None else count_rows(rows, "mailbox")
+    saw = f"the endpoint of Get-EXOMailbox: HTTP {reply.status}, {listed}"
     return (judge("exchange-entity-endpoints", reply.status == 200 and bool(rows), saw),)
 
 
@@ -105,11 +108,15 @@ async def ask_slices(session: ProbeSession) -> Answers:
         try:
             rows = await session.ask_exchange(cmdlet, {**ONE, "Filter": condition}, ("Guid",))
         except Rejected as error:
-            return (fails("exchange-slice-filters", f"{cmdlet}: {describe_error(error)}"),)
-        counts.append(f"{cmdlet}: {count_rows(rows)}")
+            saw = f"{cmdlet} with such a filter: {describe_error(error)}"
+            return (fails("exchange-slice-filters", saw),)
+        counts.append(f"{cmdlet} {count_rows(rows)}")
         if not rows:
-            return (fails("exchange-slice-filters", "; ".join(counts)),)
-    return (holds("exchange-slice-filters", "; ".join(counts)), await ask_name_order(session))
+            break
+    saw = f"filters that nearly all objects meet: {', '.join(counts)}"
+    if not rows:
+        return (fails("exchange-slice-filters", saw),)
+    return (holds("exchange-slice-filters", saw), await ask_name_order(session))
 
 
 async def ask_name_order(session: ProbeSession) -> ProbeAnswer:
@@ -125,11 +132,16 @@ async def ask_name_order(session: ProbeSession) -> ProbeAnswer:
         try:
             rows = await session.ask_exchange(cmdlet, parameters, ("Guid",))
         except Rejected as error:
-            return fails(NAME_ORDER.id, f"{cmdlet}: {describe_error(error)}", BY_START)
-        counts.append(f"{cmdlet}: {count_rows(rows)}")
+            return fails(
+                NAME_ORDER.id, f"names compared by {cmdlet}: {describe_error(error)}", BY_START
+            )
+        counts.append(f"{cmdlet} {count_rows(rows)}")
         if len(rows) != 1:
-            return fails(NAME_ORDER.id, "; ".join(counts), BY_START)
-    return holds(NAME_ORDER.id, "; ".join(counts), NAME_ORDER.default_way)
+            break
+    saw = f"the later of two names was asked for: {', '.join(counts)}"
+    if len(rows) != 1:
+        return fails(NAME_ORDER.id, saw, BY_START)
+    return holds(NAME_ORDER.id, saw, NAME_ORDER.default_way)
 
 
 async def ask_batch(session: ProbeSession) -> Answers:
@@ -139,11 +151,12 @@ async def ask_batch(session: ProbeSession) -> Answers:
     progress = BatchProgress([command], session.exchange.build_command_path)
     await session.exchange.complete_together(progress, (0,))
     (answer,) = progress.outcomes
-    if isinstance(answer, TenantError):
-        return (fails("exchange-batch-routing", describe_error(answer), ONE_BY_ONE),)
-    if len(answer) != 1:
-        return (fails("exchange-batch-routing", count_rows(answer), ONE_BY_ONE),)
-    return (holds("exchange-batch-routing", count_rows(answer), BATCH_ROUTING.default_way),)
+    is_read = not isinstance(answer, TenantError) and len(answer) == 1
+    told = describe_error(answer) if isinstance(answer, TenantError) else count_rows(answer)
+    saw = f"one mailbox asked for within a batch: {told}"
+    if not is_read:
+        return (fails("exchange-batch-routing", saw, ONE_BY_ONE),)
+    return (holds("exchange-batch-routing", saw, BATCH_ROUTING.default_way),)
 
 
 async def ask_each(session: ProbeSession) -> Answers:
@@ -155,9 +168,11 @@ async def ask_each(session: ProbeSession) -> Answers:
             rows = await session.ask_exchange(cmdlet, {"Identity": guid, **SOME})
         except (NotFound, Rejected) as error:
             return (fails("exchange-each-identity", f"{cmdlet}: {describe_error(error)}"),)
-        counts.append(f"{cmdlet}: {count_rows(rows)}")
+        counts.append(f"{cmdlet} {count_rows(rows)}")
     # One account has one association; more rows are those of everybody.
-    return (judge("exchange-each-identity", len(rows) == 1, "; ".join(counts)),)
+    return (
+        judge("exchange-each-identity", len(rows) == 1, f"of one mailbox: {', '.join(counts)}"),
+    )
 
 
 async def ask_unknown_cmdlet(session: ProbeSession) -> Answers:
@@ -166,7 +181,7 @@ async def ask_unknown_cmdlet(session: ProbeSession) -> Answers:
     path = session.exchange.build_command_path(command)
     reply = await session.send_to_exchange("POST", path, command, {})
     has_message = b"{" in reply.body[:200]
-    saw = f"HTTP {reply.status} with{'' if has_message else 'out'} a message"
+    saw = f"a made-up cmdlet: HTTP {reply.status} with{'' if has_message else 'out'} a message"
     return (judge("exchange-empty-403", reply.status == 403 and not has_message, saw),)
 
 
@@ -191,8 +206,8 @@ async def ask_recipient(session: ProbeSession) -> Answers:
         for text in map(str, parse_value_list(row.get("EmailAddresses")))
     )
     saw = (
-        f"LegacyExchangeDN is {'' if printed else 'not '}printed; "
-        f"an X500 address is {'' if carried else 'not '}there"
+        f"Get-Recipient prints {'the' if printed else 'no'} LegacyExchangeDN of a mailbox, and "
+        f"{'an' if carried else 'no'} X500 address"
     )
     return (judge("exchange-recipient-names", not printed, saw), by_name)
 
@@ -206,7 +221,7 @@ async def look_up_name(
     except (NotFound, Rejected) as error:
         return fails("exchange-recipient-by-dn", describe_error(error)), []
     same = [row for row in rows if parse_object_id(row.get("Guid")) == guid]
-    saw = f"{count_rows(rows)}, {len(same)} of them the mailbox"
+    saw = f"looked up by its LegacyExchangeDN: {count_rows(rows)}, {len(same)} of them the mailbox"
     return judge("exchange-recipient-by-dn", len(rows) == len(same) == 1, saw), rows
 
 
@@ -223,16 +238,33 @@ async def ask_control(session: ProbeSession) -> Answers:
 
 
 async def ask_forward_filter(session: ProbeSession) -> Answers:
-    """Whether mailboxes can be filtered by their forwards."""
-    condition = (
-        "ForwardingAddress -ne $null -or ForwardingSmtpAddress -ne $null "
-        "-or GrantSendOnBehalfTo -ne $null"
-    )
+    """Whether a filter finds the mailboxes with a forward, and its opposite the others."""
     try:
-        rows = await session.ask_exchange("Get-Mailbox", {**SOME, "Filter": condition}, ("Guid",))
+        found = await session.ask_exchange(
+            "Get-Mailbox", {**SOME, "Filter": HAS_FORWARD}, ("Guid", *FORWARDS)
+        )
     except Rejected as error:
         return (fails("exchange-forward-filter", describe_error(error)),)
-    return (holds("exchange-forward-filter", f"accepted, {count_rows(rows)}"),)
+    try:
+        others = await session.ask_exchange(
+            "Get-Mailbox", {**ONE, "Filter": f"-not ({HAS_FORWARD})"}, ("Guid", *FORWARDS)
+        )
+    except Rejected:
+        # Only the probe asks for the others.
+        others = []
+    wrong = sum(not has_forward(row) for row in found) + sum(map(has_forward, others))
+    saw = (
+        f"{count_rows(found, 'mailbox')} filtered with a forward or a delegate, {len(others)} "
+        f"without one; {wrong} of them not so"
+    )
+    if not wrong and not found and not others:
+        return (unknown("exchange-forward-filter", saw),)
+    return (judge("exchange-forward-filter", not wrong, saw),)
+
+
+def has_forward(row: ResponseRow) -> bool:
+    """Whether a mailbox prints a forward or a delegate."""
+    return any(parse_value_list(row.get(name)) for name in FORWARDS)
 
 
 async def ask_inbox_rules(session: ProbeSession) -> Answers:
@@ -243,7 +275,7 @@ async def ask_inbox_rules(session: ProbeSession) -> Answers:
         rows = await session.ask_exchange("Get-InboxRule", parameters)
     except Forbidden as error:
         return (fails("exchange-inbox-rule-role", describe_error(error)),)
-    return (holds("exchange-inbox-rule-role", count_rows(rows, "rule")),)
+    return (holds("exchange-inbox-rule-role", f"{count_rows(rows, 'rule')} of one mailbox"),)
 
 
 async def ask_accepted_domains(session: ProbeSession) -> Answers:
@@ -270,7 +302,7 @@ async def ask_permissions(session: ProbeSession) -> Answers:
         judge(
             "exchange-permission-rights",
             bool(rows) and not strange,
-            f"{count_rows(rows)}, unknown rights: {len(strange)}",
+            f"{count_rows(rows)} of rights over one mailbox, with {len(strange)} unknown rights",
         ),
     )
 
@@ -281,7 +313,8 @@ async def ask_send_as(session: ProbeSession) -> Answers:
         rows = await session.ask_exchange("Get-RecipientPermission", SOME)
     except Rejected as error:
         return (fails("exchange-send-as-listing", describe_error(error)),)
-    return (holds("exchange-send-as-listing", count_rows(rows)),)
+    saw = f"without naming a mailbox: {count_rows(rows)} of rights"
+    return (judge("exchange-send-as-listing", bool(rows), saw),)
 
 
 async def ask_bypass(session: ProbeSession) -> Answers:
@@ -290,7 +323,7 @@ async def ask_bypass(session: ProbeSession) -> Answers:
     guids = sum(bool(parse_object_id(row.get("Guid"))) for row in rows)
     names = Counter(parse_text(row.get("Name")) for row in rows)
     repeated = sum(number > 1 for number in names.values())
-    saw = f"{count_rows(rows)}, {guids} with a Guid, names that repeat: {repeated}"
+    saw = f"{count_rows(rows)}, {guids} of them with a Guid; {repeated} repeated names"
     return (judge("exchange-bypass-rows", bool(rows) and guids == len(rows), saw),)
 
 
@@ -306,28 +339,12 @@ async def ask_audit_enabled(session: ProbeSession) -> Answers:
     return (holds("exchange-audit-enabled", saw, AUDIT_ENABLED_PRINTED.default_way),)
 
 
-async def ask_audit_age(session: ProbeSession) -> Answers:
-    """What AuditLogAgeLimit is, and whether the licence shows in the mailbox."""
-    rows = await session.fetch_sample()
-    ages = [parse_timespan_days(row.get("AuditLogAgeLimit")) for row in rows]
-    default = ages.count(DEFAULT_AGE_DAYS)
-    licensed = prints(rows, "PersistedCapabilities")
-    return (
-        judge("exchange-audit-age", default > 0, f"{default} of {len(rows)} mailboxes at 90 days"),
-        judge(
-            "exchange-audit-licence",
-            licensed,
-            f"PersistedCapabilities is {'' if licensed else 'not '}printed",
-        ),
-    )
-
-
 async def ask_cas_mailbox(session: ProbeSession) -> Answers:
     """Whether SMTP AUTH of a mailbox may follow the organization."""
     rows = await session.ask_exchange("Get-CASMailbox", SOME)
     name = "SmtpClientAuthenticationDisabled"
     unset = sum(row.get(name) is None for row in rows)
-    saw = f"{count_rows(rows)}, null for {unset}"
+    saw = f"{count_rows(rows, 'mailbox')}, of which {name} is null for {unset}"
     return (judge("exchange-smtp-auth-null", prints(rows, name), saw),)
 
 
@@ -341,7 +358,13 @@ async def ask_powershell_users(session: ProbeSession) -> Answers:
         )
     except Rejected as error:
         return (fails("exchange-powershell-filter", describe_error(error)),)
-    return (judge("exchange-powershell-filter", bool(rows), f"{count_rows(rows)} for 'True'"),)
+    return (
+        judge(
+            "exchange-powershell-filter",
+            bool(rows),
+            f"{count_rows(rows, 'user')} found who may use PowerShell",
+        ),
+    )
 
 
 async def ask_role_groups(session: ProbeSession) -> Answers:
@@ -378,7 +401,8 @@ async def ask_anchor(session: ProbeSession) -> Answers:
         if refusal:
             refused.append(f"{way}: {refusal}")
             continue
-        saw = f"{way} answered{f' after {", ".join(refused)}' if refused else ''}"
+        before = f"; before that {', '.join(refused)}" if refused else ""
+        saw = f"named in the form {way}, a mailbox answered{before}"
         if refused:
             return (
                 fails("exchange-anchor-form", saw, way),

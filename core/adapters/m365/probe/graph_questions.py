@@ -1,8 +1,9 @@
 """What Graph is asked: one question for each probe of the register."""
 
-from datetime import datetime, timedelta
+from datetime import UTC, datetime, timedelta
 from urllib.parse import quote
 
+from core.adapters.graph.reports import BETA
 from core.adapters.m365.accounts import REPORT_PATH
 from core.adapters.m365.probe.session import (
     ProbeSession,
@@ -14,6 +15,7 @@ from core.adapters.m365.probe.session import (
     prints,
     unknown,
 )
+from core.adapters.m365.protocols import CLIENT_NAMES
 from core.adapters.m365.roles.read import ELIGIBLE_PATH, MODULE_APP_ID
 from core.adapters.m365.sign_ins import quote_filter
 from core.adapters.parsing import (
@@ -22,9 +24,14 @@ from core.adapters.parsing import (
     parse_response_rows,
     parse_text,
     parse_timestamp,
+    parse_value_list,
 )
 from core.errors import Forbidden, NoLicence, Rejected, Unavailable
-from core.microsoft365.assumptions.graph_directory import DELETED_SELECT, USERS_ID_FILTER
+from core.microsoft365.assumptions.graph_directory import (
+    DELETED_SELECT,
+    REGISTRATION_PAGE,
+    USERS_ID_FILTER,
+)
 from core.microsoft365.permissions import GRAPH_APP_ID
 from core.tenant.probing import ProbeAnswer
 
@@ -34,6 +41,7 @@ MAX_GRANT_PAGES = 5
 AT_CREATION = timedelta(minutes=5)
 LISTED = "listed"
 PLAIN = "plain"
+UNIFIED = "Unified"
 NON_INTERACTIVE = "signInEventTypes/any(t:t eq 'nonInteractiveUser')"
 
 type Answers = tuple[ProbeAnswer, ...]
@@ -54,7 +62,7 @@ async def ask_grants(session: ProbeSession) -> Answers:
         answer = await session.ask_graph(path)
     except Rejected as error:
         rows = take_rows(await session.ask_graph(f"/oauth2PermissionGrants?$top={GRANTS_PAGE}"))
-        saw = f"with a count: {describe_error(error)}; without: {count_rows(rows)}"
+        saw = f"grants asked for with a count: {describe_error(error)}; without: {count_rows(rows)}"
         return (
             fails("graph-grants-count", saw, "per-client"),
             holds("graph-grant-role", "consent grants are listed"),
@@ -66,7 +74,8 @@ async def ask_grants(session: ProbeSession) -> Answers:
         answer = await session.ask_graph(path)
         found, pages = found + len(take_rows(answer)), pages + 1
     total = count if isinstance(count, int) else "not given"
-    saw = f"{found} listed on {pages} {'page' if pages == 1 else 'pages'}; the count is {total}"
+    listed = f"{count_rows(range(found), 'grant')} listed on {count_rows(range(pages), 'page')}"
+    saw = f"{listed}; the count is {total}"
     if not isinstance(count, int) or isinstance(count, bool):
         return (unknown("graph-grants-count", saw), allowed)
     if path:
@@ -89,9 +98,11 @@ async def ask_app_roles(session: ProbeSession) -> Answers:
     answer = await session.ask_graph(
         f"/servicePrincipals/{quote(graph_id, safe='')}/appRoleAssignedTo?$top=999"
     )
-    saw = f"{count_rows(take_rows(answer))} on the first page"
+    saw = f"{count_rows(take_rows(answer), 'holder')} of Graph's app roles on the first page"
     if session.graph.get_next_path(answer):
         return (unknown("graph-app-roles-page", f"{saw}, and a next page"),)
+    if not take_rows(answer):
+        return (unknown("graph-app-roles-page", f"{saw}, though this app itself holds such roles"),)
     return (holds("graph-app-roles-page", f"{saw}, no next page"),)
 
 
@@ -100,8 +111,9 @@ async def ask_registrations(session: ProbeSession) -> Answers:
     try:
         rows = take_rows(await session.ask_graph(f"{REPORT_PATH}?$top=999"))
     except Rejected as error:
-        return (fails("graph-registration-page", describe_error(error), PLAIN),)
-    return (holds("graph-registration-page", count_rows(rows), "top"),)
+        return (fails("graph-registration-page", f"with $top: {describe_error(error)}", PLAIN),)
+    saw = f"$top is taken: {count_rows(rows, 'user')} reported"
+    return (holds("graph-registration-page", saw, REGISTRATION_PAGE.default_way),)
 
 
 async def ask_role_eligibility(session: ProbeSession) -> Answers:
@@ -112,7 +124,8 @@ async def ask_role_eligibility(session: ProbeSession) -> Answers:
         return (unknown("graph-eligibility-role", "the tenant has no licence for it"),)
     except (Forbidden, Rejected) as error:
         return (fails("graph-eligibility-role", describe_error(error)),)
-    return (holds("graph-eligibility-role", count_rows(rows)),)
+    saw = f"the app may read them: {count_rows(rows, 'eligible principal')}"
+    return (holds("graph-eligibility-role", saw),)
 
 
 async def ask_deleted_items(session: ProbeSession) -> Answers:
@@ -124,7 +137,9 @@ async def ask_deleted_items(session: ProbeSession) -> Answers:
         return (fails("graph-deleted-select", f"with $top: {describe_error(error)}", PLAIN),)
     if not rows:
         return (
-            unknown("graph-deleted-select", "$top is taken; no deleted user has a date to show"),
+            unknown(
+                "graph-deleted-select", "$top is taken; there is no deleted user to show a date"
+            ),
         )
     dated = sum(parse_time(row, "deletedDateTime") is not None for row in rows)
     saw = f"$top is taken; {dated} of {count_rows(rows, 'deleted user')} with a date"
@@ -141,6 +156,17 @@ def parse_time(row: ResponseRow, name: str) -> datetime | None:
         return None
 
 
+async def ask_deleted_groups(session: ProbeSession) -> Answers:
+    """Whether security groups stay in the recycle bin, as Microsoft 365 groups do."""
+    path = "/directory/deletedItems/microsoft.graph.group?$select=id,groupTypes"
+    rows = take_rows(await session.ask_graph(path))
+    unified = sum(UNIFIED in parse_value_list(row.get("groupTypes")) for row in rows)
+    saw = f"{count_rows(rows, 'deleted group')}, {unified} of them of Microsoft 365"
+    if len(rows) == unified:
+        return (unknown("graph-group-restore", f"{saw}, and no security group"),)
+    return (holds("graph-group-restore", f"{saw}: security groups can be restored too"),)
+
+
 async def ask_mail_folders(session: ProbeSession) -> Answers:
     """Whether the app may read the folders of a mailbox."""
     for row in await session.fetch_sample():
@@ -155,19 +181,42 @@ async def ask_mail_folders(session: ProbeSession) -> Answers:
         )
     except Forbidden as error:
         return (fails("graph-mail-folders", describe_error(error)),)
-    return (holds("graph-mail-folders", count_rows(rows, "folder")),)
+    return (holds("graph-mail-folders", f"{count_rows(rows, 'folder')} of one mailbox"),)
 
 
 async def ask_sign_in_log(session: ProbeSession) -> Answers:
-    """Whether v1.0 refuses to filter for the sign-ins it does not hold."""
+    """Whether v1.0 holds interactive sign-ins alone, and none by SMTP AUTH among them."""
     path = f"/auditLogs/signIns?$top=1&$filter={quote(NON_INTERACTIVE, safe="/'():")}"
     try:
         rows = take_rows(await session.ask_graph(path))
     except Rejected as error:
-        saw = f"v1.0 asked for non-interactive sign-ins: {describe_error(error)}"
-        return (holds("graph-sign-in-log", saw),)
-    saw = f"v1.0 asked for non-interactive sign-ins: {count_rows(rows)}"
-    return (fails("graph-sign-in-log", saw),)
+        refused = f"v1.0 asked for non-interactive sign-ins is {describe_error(error)}"
+    else:
+        saw = f"v1.0 takes a filter for non-interactive sign-ins: {count_rows(rows)}"
+        return (fails("graph-sign-in-log", saw),)
+    smtp = quote(f"clientAppUsed eq '{CLIENT_NAMES['smtp']}'", safe="/'():")
+    rows = take_rows(await session.ask_graph(f"/auditLogs/signIns?$top=1&$filter={smtp}"))
+    if rows:
+        return (fails("graph-sign-in-log", f"{refused}, and lists sign-ins by SMTP AUTH"),)
+    return (holds("graph-sign-in-log", f"{refused}, and lists none by SMTP AUTH"),)
+
+
+async def ask_sign_in_pages(session: ProbeSession) -> Answers:
+    """Whether a narrow query of beta's log answers in time, and leads to another page."""
+    since = datetime.now(UTC) - timedelta(days=1)
+    wanted = quote(
+        f"createdDateTime ge {since:%Y-%m-%dT%H:%M:%SZ} and {NON_INTERACTIVE}", safe="/'():"
+    )
+    try:
+        answer = await session.ask_graph(f"{BETA}/auditLogs/signIns?$top=1&$filter={wanted}")
+        path = session.graph.get_next_path(answer, is_beta=True)
+        if not path:
+            saw = f"{count_rows(take_rows(answer))} within a day, and no next page to ask for"
+            return (unknown("graph-sign-in-pages", saw),)
+        further = take_rows(await session.ask_graph(path))
+    except (Rejected, Unavailable) as error:
+        return (fails("graph-sign-in-pages", f"beta: {describe_error(error)}"),)
+    return (holds("graph-sign-in-pages", f"the second page has {count_rows(further)}"),)
 
 
 async def ask_sign_in_activity(session: ProbeSession) -> Answers:
@@ -178,7 +227,8 @@ async def ask_sign_in_activity(session: ProbeSession) -> Answers:
     except (Forbidden, Rejected) as error:
         return (fails("graph-sign-in-activity", describe_error(error)),)
     dated = sum(isinstance(row.get("signInActivity"), dict) for row in rows)
-    listed = holds("graph-sign-in-activity", f"{count_rows(rows, 'user')}, {dated} with dates")
+    saw = f"{count_rows(rows, 'user')} listed, {dated} of them with dates of sign-ins"
+    listed = (holds if dated else unknown)("graph-sign-in-activity", saw)
     ids = [found for row in rows[:2] if (found := parse_object_id(row.get("id")))]
     if not ids:
         return (listed, unknown("graph-users-id-filter", "no user was listed"))
@@ -187,7 +237,7 @@ async def ask_sign_in_activity(session: ProbeSession) -> Answers:
         matching = take_rows(await session.ask_graph(f"/users?$filter={wanted}&{selected}"))
     except Rejected as error:
         return (listed, fails("graph-users-id-filter", describe_error(error), LISTED))
-    saw = f"{count_rows(matching, 'user')} for {len(ids)} ids"
+    saw = f"{count_rows(matching, 'user')} for a filter of {count_rows(ids, 'id')}"
     if len(matching) != len(ids):
         return (listed, fails("graph-users-id-filter", saw, LISTED))
     return (listed, holds("graph-users-id-filter", saw, USERS_ID_FILTER.default_way))
@@ -245,7 +295,7 @@ async def ask_directory_audits(session: ProbeSession) -> Answers:
         if isinstance(by := row.get("initiatedBy"), dict) and isinstance(app := by.get("app"), dict)
     ]
     named = sum(bool(app.get("appId")) for app in apps)
-    saw = f"{count_rows(rows)}, {len(apps)} by apps, {named} of them with an appId"
+    saw = f"{count_rows(rows, 'audit row')}, {len(apps)} by apps, {named} of these with an appId"
     if not apps:
         return (unknown("graph-audit-app-id", saw),)
     return (judge("graph-audit-app-id", not named, saw),)

@@ -14,7 +14,6 @@ from core.adapters.m365.probe.session import (
     describe_error,
     fails,
     holds,
-    judge,
     unknown,
 )
 from core.adapters.parsing import (
@@ -31,6 +30,7 @@ from core.tenant.probing import ProbeAnswer
 TWO_MAILBOXES = Command("Get-Mailbox", {"ResultSize": 2}, ("Guid",))
 NO_FORM = "none"
 NO_LINK = "a cut page has no next link"
+ONE_A_PAGE = "a page of one mailbox was asked for and came, with a link to the next"
 
 
 class NoSecondPage(Unavailable):
@@ -57,7 +57,7 @@ async def ask_paging(session: ProbeSession) -> tuple[ProbeAnswer, ...]:
     except ForeignLink as error:
         return (
             fails("exchange-paging", str(error), NO_FORM),
-            holds("exchange-page-size", "one row a page, with a link"),
+            holds("exchange-page-size", ONE_A_PAGE),
             fails("exchange-regional-hosts", str(error)),
         )
     except NoSecondPage as error:
@@ -77,7 +77,9 @@ async def ask_paging(session: ProbeSession) -> tuple[ProbeAnswer, ...]:
     tried = describe_refusals(refusals)
     return (
         fails("exchange-paging", tried, NO_FORM),
-        judge("exchange-page-size", NO_LINK not in refusals, tried),
+        fails("exchange-page-size", NO_LINK)
+        if NO_LINK in refusals
+        else holds("exchange-page-size", ONE_A_PAGE),
         unknown("exchange-regional-hosts", "no link was followed"),
     )
 
@@ -85,10 +87,10 @@ async def ask_paging(session: ProbeSession) -> tuple[ProbeAnswer, ...]:
 def build_answers(form: PageForm, refusals: Counter[str]) -> tuple[ProbeAnswer, ...]:
     """The answers once a form worked."""
     tried = describe_refusals(refusals)
-    saw = f"{form.name} brought the second mailbox{f'; before it: {tried}' if tried else ''}"
+    saw = f"the second page came by {form.name}{f'; by other ways: {tried}' if tried else ''}"
     return (
         (holds if form is DEFAULT_PAGE_FORM else fails)("exchange-paging", saw, form.name),
-        holds("exchange-page-size", "one row a page, with a link"),
+        holds("exchange-page-size", ONE_A_PAGE),
         holds("exchange-regional-hosts", "the links stay on Exchange's own hosts"),
     )
 

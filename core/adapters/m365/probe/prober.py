@@ -6,7 +6,7 @@ from dataclasses import dataclass
 
 from core.adapters.exchange.client import ExchangeClient
 from core.adapters.graph.client import GraphClient
-from core.adapters.m365.probe import exchange_questions, graph_questions
+from core.adapters.m365.probe import exchange_questions, graph_questions, mailbox_questions
 from core.adapters.m365.probe.paging_question import ask_paging
 from core.adapters.m365.probe.session import ProbeSession, Question, describe_error, unknown
 from core.errors import Forbidden, TenantError
@@ -31,7 +31,8 @@ QUESTIONS: Mapping[str, Question] = {
     "exchange-entities": exchange_questions.ask_entities,
     "exchange-slices": exchange_questions.ask_slices,
     "exchange-audit-enabled": exchange_questions.ask_audit_enabled,
-    "exchange-audit-age": exchange_questions.ask_audit_age,
+    "exchange-mailboxes": mailbox_questions.ask_mailboxes,
+    "exchange-kinds": mailbox_questions.ask_kinds,
     "exchange-bypass": exchange_questions.ask_bypass,
     "exchange-each": exchange_questions.ask_each,
     "exchange-forward-filter": exchange_questions.ask_forward_filter,
@@ -41,16 +42,20 @@ QUESTIONS: Mapping[str, Question] = {
     "exchange-powershell-users": exchange_questions.ask_powershell_users,
     "exchange-role-groups": exchange_questions.ask_role_groups,
     "exchange-dehydrated": exchange_questions.ask_dehydrated,
+    "exchange-policy-users": mailbox_questions.ask_policy_users,
     "exchange-unknown-cmdlet": exchange_questions.ask_unknown_cmdlet,
     "graph-users": graph_questions.ask_users,
     "graph-sign-in-activity": graph_questions.ask_sign_in_activity,
+    "graph-service-plans": mailbox_questions.ask_service_plans,
     "graph-sign-in-log": graph_questions.ask_sign_in_log,
+    "graph-sign-in-pages": graph_questions.ask_sign_in_pages,
     "graph-role-eligibility": graph_questions.ask_role_eligibility,
     "graph-grants": graph_questions.ask_grants,
     "graph-app-roles": graph_questions.ask_app_roles,
     "graph-powershell-app": graph_questions.ask_powershell_app,
     "graph-registrations": graph_questions.ask_registrations,
     "graph-deleted-items": graph_questions.ask_deleted_items,
+    "graph-deleted-groups": graph_questions.ask_deleted_groups,
     "graph-directory-audits": graph_questions.ask_directory_audits,
     "graph-mail-folders": graph_questions.ask_mail_folders,
 }

@@ -38,6 +38,7 @@ KNOWN_PHRASES = (
     "knows no role of this app",
     "has no licence",
     OUTSIDE,
+    "without saying which",
     "budget of requests is used up",
 )
 ERROR_TEXTS = {
@@ -62,6 +63,9 @@ SAMPLE_PROPERTIES = (
     "AuditLogAgeLimit",
     "PersistedCapabilities",
     "RecipientTypeDetails",
+    "AuditOwner",
+    "DefaultAuditSet",
+    "ProhibitSendReceiveQuota",
 )
 
 type Question = Callable[["ProbeSession"], Awaitable[tuple[ProbeAnswer, ...]]]
@@ -187,7 +191,8 @@ def judge(assumption: str, is_met: bool, saw: str) -> ProbeAnswer:
 
 def count_rows(rows: Collection[object], noun: str = "row") -> str:
     """A number of rows in words."""
-    return f"{len(rows)} {noun}{'' if len(rows) == 1 else 's'}"
+    ending = "es" if noun.endswith("x") else "s"
+    return f"{len(rows)} {noun}{'' if len(rows) == 1 else ending}"
 
 
 def prints(rows: Collection[ResponseRow], name: str) -> bool:

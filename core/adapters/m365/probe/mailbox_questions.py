@@ -1,0 +1,150 @@
+"""What a sample of mailboxes tells: audit settings, quotas, kinds, and plans of their accounts."""
+
+from collections.abc import Collection
+from urllib.parse import quote
+
+from core.adapters.m365.probe.graph_questions import take_rows
+from core.adapters.m365.probe.session import (
+    ProbeSession,
+    count_rows,
+    describe_error,
+    fails,
+    holds,
+    judge,
+    prints,
+    unknown,
+)
+from core.adapters.m365.shared_mailboxes import SHARED_KIND, parse_quota
+from core.adapters.m365.sign_ins import IDS_PER_FILTER, quote_filter
+from core.adapters.parsing import (
+    ResponseRow,
+    parse_name_set,
+    parse_object_id,
+    parse_recipient_kind,
+    parse_timespan_days,
+    parse_value_list,
+)
+from core.errors import Rejected
+from core.microsoft365.audit_actions import MAIL_ITEMS_ACCESSED
+from core.microsoft365.exchange_listings import MAILBOX_KINDS
+from core.microsoft365.service_plans import MAILBOX_PLANS, normalize_plan_ids
+from core.tenant.probing import ProbeAnswer
+
+DEFAULT_AGE_DAYS = 90.0
+OWNER = "Owner"
+PERSON_KIND = "UserMailbox"
+# What no tenant has: a kind, and an authentication policy.
+NO_KIND = "ExoguardMailbox"
+NO_POLICY = "CN=Exoguard probe"
+
+type Answers = tuple[ProbeAnswer, ...]
+
+
+async def ask_mailboxes(session: ProbeSession) -> Answers:
+    """What mailboxes print of auditing and of their quota."""
+    rows = await session.fetch_sample()
+    ages = [parse_timespan_days(row.get("AuditLogAgeLimit")) for row in rows]
+    default = ages.count(DEFAULT_AGE_DAYS)
+    licensed = prints(rows, "PersistedCapabilities")
+    return (
+        judge("exchange-audit-age", default > 0, f"{default} of {len(rows)} mailboxes at 90 days"),
+        judge(
+            "exchange-audit-licence",
+            licensed,
+            f"PersistedCapabilities is {'' if licensed else 'not '}printed",
+        ),
+        judge_audit_lists(rows),
+        judge_quotas(rows),
+    )
+
+
+def judge_audit_lists(rows: Collection[ResponseRow]) -> ProbeAnswer:
+    """Whether Microsoft's own list of owners' actions has MailItemsAccessed."""
+    managed = [row for row in rows if OWNER in parse_name_set(row.get("DefaultAuditSet"))]
+    if not managed:
+        return unknown("exchange-audit-lists", "Microsoft manages the owner's list of no mailbox")
+    have = sum(MAIL_ITEMS_ACCESSED in parse_name_set(row.get("AuditOwner")) for row in managed)
+    saw = f"{have} of {len(managed)} lists that Microsoft manages have {MAIL_ITEMS_ACCESSED}"
+    return judge("exchange-audit-lists", have > 0, saw)
+
+
+def judge_quotas(rows: Collection[ResponseRow]) -> ProbeAnswer:
+    """Whether the quota of a shared mailbox can be read."""
+    shared = [
+        row for row in rows if parse_recipient_kind(row.get("RecipientTypeDetails")) == SHARED_KIND
+    ]
+    if not shared:
+        return unknown("exchange-shared-quota", "no shared mailbox was among those asked for")
+    told = sum(parse_quota(row.get("ProhibitSendReceiveQuota")) is not None for row in shared)
+    saw = f"{told} of {count_rows(shared, 'quota')} of shared mailboxes can be read"
+    return judge("exchange-shared-quota", told == len(shared), saw)
+
+
+async def ask_kinds(session: ProbeSession) -> Answers:
+    """Whether Exchange knows the kinds that are asked for, and tells of one that it does not."""
+    one = {"ResultSize": 1}
+    try:
+        await session.ask_exchange(
+            "Get-Mailbox", {**one, "RecipientTypeDetails": list(MAILBOX_KINDS)}, ("Guid",)
+        )
+    except Rejected as error:
+        saw = f"the kinds that are asked for: {describe_error(error)}"
+        return (fails("exchange-recipient-kinds", saw),)
+    try:
+        rows = await session.ask_exchange(
+            "Get-Mailbox", {**one, "RecipientTypeDetails": [NO_KIND]}, ("Guid",)
+        )
+    except Rejected as error:
+        saw = f"those that are asked for are taken; a made-up one is {describe_error(error)}"
+        return (holds("exchange-recipient-kinds", saw),)
+    saw = f"a made-up kind is taken too, and brings {count_rows(rows)}"
+    return (unknown("exchange-recipient-kinds", saw),)
+
+
+async def ask_policy_users(session: ProbeSession) -> Answers:
+    """Whether users can be filtered by an authentication policy: nobody has a made-up one."""
+    condition = f"AuthenticationPolicy -eq '{NO_POLICY}'"
+    try:
+        rows = await session.ask_exchange(
+            "Get-User", {"ResultSize": 1, "Filter": condition}, ("Guid",)
+        )
+    except Rejected as error:
+        return (fails("exchange-policy-users", describe_error(error)),)
+    saw = f"{count_rows(rows, 'user')} for a made-up policy"
+    return (judge("exchange-policy-users", not rows, saw),)
+
+
+async def ask_service_plans(session: ProbeSession) -> Answers:
+    """Whether the accounts of people's mailboxes hold a plan that is known to have a mailbox."""
+    ids = [
+        found
+        for row in await session.fetch_sample()
+        if parse_recipient_kind(row.get("RecipientTypeDetails")) == PERSON_KIND
+        and (found := parse_object_id(row.get("ExternalDirectoryObjectId")))
+    ][:IDS_PER_FILTER]
+    if not ids:
+        return (unknown("graph-service-plans", "no mailbox of a person was among those asked for"),)
+    wanted = quote_filter(f"id in ({','.join(f"'{one}'" for one in ids)})")
+    path = f"/users?$filter={wanted}&$select={quote('id,assignedPlans', safe=',')}"
+    plans = [list_plan_ids(row) for row in take_rows(await session.ask_graph(path))]
+    licensed = [found for found in plans if found]
+    without = sum(found.isdisjoint(MAILBOX_PLANS) for found in licensed)
+    saw = (
+        f"{count_rows(licensed, 'licensed account')} of people's mailboxes, "
+        f"{without} of them without a plan of the list"
+    )
+    if not licensed:
+        return (unknown("graph-service-plans", saw),)
+    return (judge("graph-service-plans", not without, saw),)
+
+
+def list_plan_ids(row: ResponseRow) -> frozenset[str]:
+    """The ids of the plans that an account holds."""
+    return normalize_plan_ids(
+        [
+            str(plan.get("servicePlanId"))
+            for plan in parse_value_list(row.get("assignedPlans"))
+            if isinstance(plan, dict)
+            and str(plan.get("capabilityStatus")).lower() in ("enabled", "warning")
+        ]
+    )
