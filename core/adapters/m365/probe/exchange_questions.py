@@ -50,6 +50,7 @@ SLICED: Mapping[str, tuple[str, ...]] = {
 ONE_BY_ONE = "single"
 BY_START = "start"
 BY_FILTER = "filtered"
+SECOND_NAME = "asked for the second of two names"
 
 type Answers = tuple[ProbeAnswer, ...]
 
@@ -135,13 +136,15 @@ async def ask_name_order(session: ProbeSession) -> ProbeAnswer:
             return fails(
                 NAME_ORDER.id, f"names compared by {cmdlet}: {describe_error(error)}", BY_START
             )
+        if not rows and not await session.ask_exchange(
+            cmdlet, {**ONE, "Filter": either}, ("Guid",)
+        ):
+            # Only the names of mailboxes are known here.
+            continue
         counts.append(f"{cmdlet} {count_rows(rows)}")
         if len(rows) != 1:
-            break
-    saw = f"the later of two names was asked for: {', '.join(counts)}"
-    if len(rows) != 1:
-        return fails(NAME_ORDER.id, saw, BY_START)
-    return holds(NAME_ORDER.id, saw, NAME_ORDER.default_way)
+            return fails(NAME_ORDER.id, f"{SECOND_NAME}: {', '.join(counts)}", BY_START)
+    return holds(NAME_ORDER.id, f"{SECOND_NAME}: {', '.join(counts)}", NAME_ORDER.default_way)
 
 
 async def ask_batch(session: ProbeSession) -> Answers:

@@ -149,6 +149,22 @@ async def test_a_filter_that_narrows_nothing_leaves_the_listing_unread_before_lo
         assert to.exchange.service.requests < 2 * MAX_VAIN_REQUESTS
 
 
+@pytest.mark.parametrize("way", NAME_ORDER.ways)
+async def test_names_that_may_not_be_compared_are_told_apart_by_their_start_or_unread(
+    way: str,
+) -> None:
+    async with connect_sandbox(build_tenant(lambda number: None)) as to:
+        remember_slices(to)
+        to.exchange.chosen_ways.adopt({NAME_ORDER.id: way})
+        to.sandbox.tenant.apply_patch({"reality": {**REFUSED, "exchange-name-order": "refused"}})
+        command = Command("Get-Mailbox", ALL, ("Guid",))
+        if way == NAME_ORDER.default_way:
+            with pytest.raises(Unavailable):
+                await list_rows(to.exchange, command)
+        else:
+            assert len(await list_rows(to.exchange, command)) == COUNT
+
+
 @pytest.mark.parametrize("spread", ["spread over years", "half in one hour", "without a date"])
 async def test_a_listing_goes_on_at_every_place_without_losing_or_repeating_a_slice(
     spread: str,

@@ -2,6 +2,7 @@
 
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
+from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
@@ -47,6 +48,30 @@ async def test_odd_addresses_are_not_followed_and_every_page_is_read() -> None:
             ActivityLog.EXCHANGE, listed.items[0], ["Set-Mailbox"]
         )
         assert len(read.items) == 1
+
+
+@pytest.mark.parametrize(
+    "sides",
+    [
+        {"activity-record-form": "text"},
+        {"activity-session": "property"},
+        {"activity-session": "none"},
+    ],
+    ids=str,
+)
+async def test_records_tell_the_same_in_each_of_their_forms(sides: dict[str, str]) -> None:
+    told = []
+    for reality in ({}, sides):
+        async with subscribe(activity=build_records(2), reality=reality) as to:
+            listed = await to.tenant.activity.list_content(*WINDOW)
+            read = await to.tenant.activity.read_content(
+                ActivityLog.EXCHANGE, listed.items[0], ["Set-Mailbox"]
+            )
+            assert read.failures == ()
+            told.append([replace(one, session="") for one in read.items])
+            has_session = reality.get("activity-session") != "none"
+            assert {bool(one.session) for one in read.items} == {has_session}
+    assert told[0] == told[1]
 
 
 async def test_a_403_that_throttles_is_tried_again() -> None:
