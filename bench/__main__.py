@@ -3,6 +3,7 @@
 --quick      1,000 and 10,000 mailboxes and small samples: under two minutes
 --publish    also make these results the reference: docs/performance.{json,md,png}
 --listings   measure only the ways of listing; --publish puts them into the reference's place
+--contrary   measure only the guards, in a tenant as measured and in a contrary one; likewise
 --profile P  measure in a profile of the sandbox: contrary is the worst case of each contested fact
 --write      measure nothing; write the tables and the picture of the reference again
 """
@@ -12,7 +13,7 @@ import asyncio
 import sys
 import tempfile
 import time
-from collections.abc import AsyncIterator, Callable
+from collections.abc import AsyncIterator, Callable, Sequence
 from dataclasses import replace
 from pathlib import Path
 
@@ -21,22 +22,24 @@ from rich.console import Console
 from rich.table import Table
 
 from bench import matrix, plot, report
-from bench.derived import build_lines, build_listing_lines
+from bench.derived import build_contrary_lines, build_lines, build_listing_lines
 from bench.environment import ROOT, BenchError
 from bench.formatting import (
+    CONTRARY_HEADINGS,
     HEADINGS,
     LISTING_HEADINGS,
     describe_setup,
     format_cells,
+    format_contrary_cells,
     format_duration,
     format_listing_cells,
 )
-from bench.results import LISTINGS, Measurement, Results, load_results, save_results
+from bench.results import Measurement, Results, load_results, save_results
 from sandbox.functions_host.azurite import AzuriteError
 from sandbox.reality.profile import DEFAULT_PROFILE, PROFILES
 
 DEFAULT_RESULTS = ROOT / ".tools" / "bench" / "results.json"
-LEFT_COLUMNS = ("what", "way", "also")
+LEFT_COLUMNS = ("what", "cmdlet", "way", "also")
 # Rows stay on one line, even without a terminal or in a narrow one.
 MIN_WIDTH = 170
 
@@ -66,7 +69,7 @@ async def run_matrix(
 
 
 def print_results(results: Results, console: Console) -> None:
-    """Prints the table of results."""
+    """Prints the table of results, size by size."""
     table = Table(
         title="What a scan costs",
         caption=describe_setup(results),
@@ -84,19 +87,38 @@ def print_results(results: Results, console: Console) -> None:
     console.print(table)
 
 
-def print_listings(results: Results, console: Console) -> None:
-    """Prints what each way of listing costs."""
-    table = Table(title="What a way of listing costs", box=box.SIMPLE_HEAD, padding=(0, 1, 0, 0))
-    for name in LISTING_HEADINGS:
+def print_table(
+    title: str, headings: Sequence[str], lines: Sequence[Sequence[str]], console: Console
+) -> None:
+    """Prints a table, unless it has no lines."""
+    table = Table(title=title, box=box.SIMPLE_HEAD, padding=(0, 1, 0, 0))
+    for name in headings:
         table.add_column(name, justify="left" if name in LEFT_COLUMNS else "right", no_wrap=True)
-    for line in build_listing_lines(results):
-        table.add_row(*format_listing_cells(line))
-    console.print(table)
+    for line in lines:
+        table.add_row(*line)
+    if lines:
+        console.print(table)
 
 
-def merge_listings(reference: Results, measured: Results) -> Results:
-    """The reference with other measurements of the ways of listing."""
-    others = (row for row in reference.rows if row.client not in LISTINGS)
+def list_listing_cells(results: Results) -> list[tuple[str, ...]]:
+    return [format_listing_cells(line) for line in build_listing_lines(results)]
+
+
+def list_contrary_cells(results: Results) -> list[tuple[str, ...]]:
+    return [format_contrary_cells(line) for line in build_contrary_lines(results)]
+
+
+def choose_measures(asked: argparse.Namespace) -> MeasureCallback:
+    """What to measure."""
+    if asked.listings:
+        return matrix.measure_only_listings
+    return matrix.measure_profiles if asked.contrary else matrix.measure_all
+
+
+def merge_results(reference: Results, measured: Results) -> Results:
+    """The reference with other measurements of the same occasions."""
+    occasions = {row.occasion for row in measured.rows}
+    others = (row for row in reference.rows if row.occasion not in occasions)
     return replace(reference, rows=(*others, *measured.rows))
 
 
@@ -104,6 +126,14 @@ def publish_results(results: Results) -> None:
     """Makes the results the published reference."""
     save_results(results, report.RESULTS)
     report.write_document(results)
+
+
+def publish(asked: argparse.Namespace, results: Results) -> None:
+    """Makes the results the reference, or a part of it."""
+    if asked.listings or asked.contrary:
+        publish_results(merge_results(load_results(report.RESULTS), results))
+        return
+    publish_results(results)
     plot.draw_plot(results, report.PICTURE)
 
 
@@ -115,6 +145,7 @@ def parse_options() -> argparse.Namespace:
     )
     parser.add_argument("--quick", action="store_true")
     parser.add_argument("--listings", action="store_true")
+    parser.add_argument("--contrary", action="store_true")
     parser.add_argument("--publish", action="store_true")
     parser.add_argument("--write", action="store_true")
     parser.add_argument("--sizes", type=int, nargs="+", metavar="N", help="other sizes of tenants")
@@ -130,27 +161,29 @@ def main() -> int:
     console = Console(width=max(Console().width, MIN_WIDTH))
     if asked.write:
         publish_results(load_results(report.RESULTS))
+        plot.draw_plot(load_results(report.RESULTS), report.PICTURE)
         return 0
     if asked.publish and (asked.quick or asked.sizes or asked.profile != DEFAULT_PROFILE):
         console.print("bench: only a whole run as measured can be the reference")
         return 2
     plan = matrix.QUICK if asked.quick else matrix.FULL
     if asked.sizes:
-        plan = replace(plan, sizes=tuple(sorted(asked.sizes)))
+        plan = replace(plan, sizes=tuple(sorted(asked.sizes)), compared_size=min(asked.sizes))
     plan = replace(plan, profile=asked.profile)
     try:
-        measure = matrix.measure_only_listings if asked.listings else matrix.measure_all
-        results = asyncio.run(run_matrix(plan, console, asked.to, measure))
+        results = asyncio.run(run_matrix(plan, console, asked.to, choose_measures(asked)))
     except (BenchError, AzuriteError) as error:
         console.print(f"bench: {error}", style="red", markup=False)
         return 1
     if not asked.listings:
         print_results(results, console)
-    print_listings(results, console)
-    if asked.publish and asked.listings:
-        publish_results(merge_listings(load_results(report.RESULTS), results))
-    elif asked.publish:
-        publish_results(results)
+    for title, headings, lines in (
+        ("What a way of listing costs", LISTING_HEADINGS, list_listing_cells(results)),
+        ("What a contrary tenant costs", CONTRARY_HEADINGS, list_contrary_cells(results)),
+    ):
+        print_table(title, headings, lines, console)
+    if asked.publish:
+        publish(asked, results)
     return int(any(row.lost for row in results.rows))
 
 

@@ -45,24 +45,29 @@ async def measure_guard(order: ClientOrder) -> tuple[Meter, ClientFindings]:
         "status": report.status,
         "read": report.population - report.unread_count,
         "lost": report.unread_count,
+        "open_cases": report.open_count,
         "error": report.error,
     }
 
 
 async def measure_listing(order: ClientOrder) -> tuple[Meter, ClientFindings]:
-    """Measures the listing of all mailboxes by one way, once that is known to be the one."""
+    """Measures a whole listing by one way, once that is known to be the one."""
     from core.bootstrap import connect_world
     from core.config.settings import Settings
     from core.model.state import Way
 
     settings = Settings.read(order["environ"])
     async with connect_world(settings) as world:
-        way = Way("Get-Mailbox", order["way"], world.now())
-        await world.ledger.save_way(way)
+        await world.ledger.save_way(Way(order["cmdlet"], order["way"], world.now()))
     read, errors = 0, list[str]()
     async with Meter() as meter, connect_world(settings) as world:
-        async for part in world.tenant.auditing.list_mailbox_audits():
-            read += len(part.items)
+        readings = (
+            world.tenant.auditing.list_mailbox_audits()
+            if order["cmdlet"] == "Get-Mailbox"
+            else world.tenant.delegation.list_send_as()
+        )
+        async for part in readings:
+            read += len(part.items) + sum(one.count for one in part.listed_counts.values())
             errors += [failure.reason for failure in part.failures]
     return meter, {"read": read, "error": "; ".join(errors)[:200]}
 

@@ -7,10 +7,12 @@ CPU are multiplied; memory is not, and stays that of the sample.
 from collections.abc import Iterator
 from dataclasses import dataclass, replace
 from datetime import timedelta
+from itertools import product
 
 from bench.prices import Job, compute_dollars, compute_interval, compute_monthly_runs
 from bench.results import (
     BARE_CLIENT,
+    COMPARED_PROFILES,
     CONCURRENCY_LIMITED,
     FIRST_RUN,
     FORWARDING,
@@ -22,8 +24,10 @@ from bench.results import (
     RATE_LIMITED,
     SDK_GATHER,
     SDK_LOOP,
+    SLICES_BY_NAME,
     Measurement,
     Results,
+    name_compared,
 )
 from core.config.catalog import CATALOG
 
@@ -37,6 +41,9 @@ CHECK_INTERVAL = min(
     ),
     default=timedelta(days=1),
 )
+
+
+USUAL = (FIRST_RUN, NO_CHANGE)
 
 
 @dataclass(frozen=True, slots=True)
@@ -72,8 +79,13 @@ def build_lines(results: Results) -> list[ReportLine]:
 def build_size_lines(results: Results, size: int) -> Iterator[ReportLine]:
     """Builds the lines of one tenant: the guards, the baselines, the rest."""
     floor = results.find(BARE_CLIENT, FULL_READ, size)
-    rows = [row for row in results.rows if row.mailboxes == size and row.client in GUARDS]
-    usual = [row for row in rows if row.occasion in (FIRST_RUN, NO_CHANGE)]
+    compared = {name_compared(one, profile) for one in USUAL for profile in COMPARED_PROFILES}
+    rows = [
+        row
+        for row in results.rows
+        if row.mailboxes == size and row.client in GUARDS and row.occasion not in compared
+    ]
+    usual = [row for row in rows if row.occasion in USUAL]
     for row in (*usual, *(row for row in rows if row not in usual)):
         line = replace(scale_measurement(row, size), remark=build_remark(results, row))
         yield add_ratios(line, floor) if row.client == FORWARDING else line
@@ -104,12 +116,12 @@ class ListingLine:
 
 
 def build_listing_lines(results: Results) -> list[ListingLine]:
-    """Builds the lines of the ways of listing, tenant by tenant, pages first."""
+    """Builds the lines of the ways of listing, size by size, pages first."""
     lines = []
     for size in results.sizes:
-        pages = results.find(LISTINGS[0], LISTING, size)
-        for client in LISTINGS:
+        for client in (*LISTINGS, SLICES_BY_NAME):
             row = results.find(client, LISTING, size)
+            pages = row and results.find(f"{row.listed_by[0]} by pages", LISTING, size)
             if pages and row:
                 ours, theirs = row.cost, pages.cost
                 lines.append(
@@ -120,6 +132,28 @@ def build_listing_lines(results: Results) -> list[ListingLine]:
                         ours.peak_mib / theirs.peak_mib,
                     )
                 )
+    return lines
+
+
+@dataclass(frozen=True, slots=True)
+class ContraryLine:
+    """A guard's run in a contrary tenant, and in the same tenant as measured."""
+
+    occasion: str
+    usual: Measurement
+    contrary: Measurement
+
+
+def build_contrary_lines(results: Results) -> list[ContraryLine]:
+    """Builds the lines of every guard and occasion that was measured in both tenants."""
+    lines = []
+    for client, occasion, size in product(GUARDS, USUAL, results.sizes):
+        usual, contrary = (
+            results.find(client, name_compared(occasion, profile), size)
+            for profile in COMPARED_PROFILES
+        )
+        if usual and contrary:
+            lines.append(ContraryLine(occasion, usual, contrary))
     return lines
 
 

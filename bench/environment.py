@@ -127,10 +127,11 @@ async def start_environment(
     spec: TenantSpec, folder: Path, latency_ms: float, profile: str = DEFAULT_PROFILE
 ) -> AsyncIterator[BenchEnvironment]:
     """Starts a tenant with its services, in a profile of the sandbox. Raises BenchError."""
-    scene = folder / f"tenant-{spec.mailboxes}-{spec.movers}.json"
+    undated = () if spec.dated else ("--undated",)
+    scene = folder / f"tenant-{spec.mailboxes}-{spec.movers}{''.join(undated)}.json"
     await run_to_end(
         "-m", "bench.tenant_generator", str(spec.mailboxes), str(scene),
-        "--seed", str(spec.seed), "--movers", str(spec.movers),
+        "--seed", str(spec.seed), "--movers", str(spec.movers), *undated,
     )  # fmt: skip
     async with AsyncExitStack() as stack:
         azurite = await stack.enter_async_context(Azurite())

@@ -1,6 +1,6 @@
 """Formats figures and names of clients and occasions for readers. Pure."""
 
-from bench.derived import ListingLine, ReportLine
+from bench.derived import ContraryLine, ListingLine, ReportLine
 from bench.results import (
     BARE_CLIENT,
     CONCURRENCY_LIMITED,
@@ -35,6 +35,7 @@ HEADINGS = (
 )
 LISTING_HEADINGS = (
     "mailboxes",
+    "cmdlet",
     "way",
     "time",
     "x time",
@@ -44,6 +45,20 @@ LISTING_HEADINGS = (
     "x MiB",
     "requests",
     "tenant",
+    "also",
+)
+CONTRARY_HEADINGS = (
+    "mailboxes",
+    "what",
+    "time",
+    "contrary",
+    "x time",
+    "x CPU",
+    "x MiB",
+    "requests",
+    "contrary",
+    "cases",
+    "contrary",
     "also",
 )
 CLIENT_NAMES = {
@@ -129,7 +144,7 @@ def format_listing_cells(line: ListingLine) -> tuple[str, ...]:
     lost = f"{row.lost:,} lost" if row.lost else ""
     return (
         f"{row.mailboxes:,}",
-        row.client.rpartition(" ")[2],
+        *row.listed_by,
         format_duration(row.cost.seconds),
         format_ratio(line.time_ratio),
         format_duration(row.cost.cpu_seconds),
@@ -139,6 +154,26 @@ def format_listing_cells(line: ListingLine) -> tuple[str, ...]:
         f"{row.posts:,}",
         f"{row.server_share:.0%}",
         ", ".join(filter(None, (lost, row.note))),
+    )
+
+
+def format_contrary_cells(line: ContraryLine) -> tuple[str, ...]:
+    """Formats a line of the comparison with a contrary tenant in the order of its header."""
+    ours, theirs = line.contrary, line.usual
+    lost = f"{ours.lost:,} lost" if ours.lost else ""
+    return (
+        f"{ours.mailboxes:,}",
+        f"{CLIENT_NAMES[ours.client]}, {OCCASION_NAMES[line.occasion]}",
+        format_duration(theirs.cost.seconds),
+        format_duration(ours.cost.seconds),
+        format_ratio(ours.cost.seconds / theirs.cost.seconds),
+        format_ratio(ours.cost.cpu_seconds / theirs.cost.cpu_seconds),
+        format_ratio(ours.cost.peak_mib / theirs.cost.peak_mib),
+        f"{theirs.posts:,} ({theirs.inner:,})",
+        f"{ours.posts:,} ({ours.inner:,})",
+        f"{theirs.open_cases:,}",
+        f"{ours.open_cases:,}",
+        ", ".join(filter(None, (lost, ours.note))),
     )
 
 

@@ -6,6 +6,7 @@ from pathlib import Path
 from bench.derived import (
     CHECK_INTERVAL,
     ReportLine,
+    build_contrary_lines,
     build_lines,
     build_listing_lines,
     compute_memory_growth,
@@ -18,10 +19,12 @@ from bench.derived import (
 from bench.environment import ROOT
 from bench.formatting import (
     CLIENT_NAMES,
+    CONTRARY_HEADINGS,
     HEADINGS,
     LISTING_HEADINGS,
     describe_setup,
     format_cells,
+    format_contrary_cells,
     format_line_duration,
     format_listing_cells,
     format_money,
@@ -67,6 +70,12 @@ def format_listings(results: Results) -> str:
     """Formats what each way of listing costs."""
     lines = build_listing_lines(results)
     return format_table(LISTING_HEADINGS, [format_listing_cells(line) for line in lines])
+
+
+def format_contrary(results: Results) -> str:
+    """Formats what each guard costs in a contrary tenant."""
+    lines = build_contrary_lines(results)
+    return format_table(CONTRARY_HEADINGS, [format_contrary_cells(line) for line in lines])
 
 
 def collect_growth(results: Results) -> list[tuple[str, list[ReportLine]]]:
@@ -153,6 +162,7 @@ def build_sections(results: Results) -> dict[str, str]:
         "ground": f"Measured on {describe_setup(results)}",
         "measured": format_measurements(results),
         "listings": format_listings(results),
+        "contrary": format_contrary(results),
         "growth": format_growth(results),
         "cost": format_costs(results),
     }

@@ -10,6 +10,7 @@ from bench.meter import Cost
 from core.config.catalog import CATALOG
 from core.guards.mailbox_forwarding import guard as mailbox_forwarding
 from core.microsoft365.exchange_listings import find_cmdlet_listing
+from sandbox.reality.profile import CONTRARY, DEFAULT_PROFILE
 
 # The occasions of a guard's run.
 FIRST_RUN = "first run"
@@ -18,6 +19,8 @@ NEW_FORWARD = "a new forward"
 FOLDER_RULES = "folders"
 RATE_LIMITED = "a limit a second"
 CONCURRENCY_LIMITED = "a limit at once"
+# The profiles of the sandbox whose tenants are compared: what an occasion ends in, if in anything.
+COMPARED_PROFILES = (DEFAULT_PROFILE, CONTRARY)
 # How much a baseline reads.
 SAMPLE_READ = "sample"
 FULL_READ = "all"
@@ -27,8 +30,21 @@ LISTING = "listing"
 # The baselines; guards go by their names.
 GUARDS = tuple(duty.guard.name for duty in CATALOG)
 FORWARDING = mailbox_forwarding.GUARD.name
-LISTINGS = tuple(f"listing by {way}" for way in find_cmdlet_listing("Get-Mailbox").ways)
+# A way of listing goes by the name of its cmdlet and its own; that of one command per object is
+# measured where it is used.
+LISTINGS = tuple(
+    f"{cmdlet} by {way}"
+    for cmdlet in ("Get-Mailbox", "Get-RecipientPermission")
+    for way in find_cmdlet_listing(cmdlet).ways
+)
+# Slices where no date tells mailboxes apart, in a tenant of their own.
+SLICES_BY_NAME = "Get-Mailbox by slices of names"
 SDK_LOOP, SDK_GATHER, BARE_CLIENT = "loop", "gather", "floor"
+
+
+def name_compared(occasion: str, profile: str) -> str:
+    """The name of an occasion in a tenant of one of the compared profiles."""
+    return f"{occasion}, {profile}"
 
 
 @dataclass(frozen=True, slots=True)
@@ -39,7 +55,7 @@ class Measurement:
     tenant of `mailboxes`. `requests` are the tenant's, by service, with "/inner" for those inside a
     `$batch`. `tables` are the storage's: requests, rows read by key or query, rows written.
     `card_seconds` is when the first card arrived, `lost` the number of mailboxes that stayed
-    unread.
+    unread, `open_cases` that of the guard's cases after its run.
     """
 
     client: str
@@ -53,6 +69,13 @@ class Measurement:
     card_seconds: float | None = None
     lost: int = 0
     note: str = ""
+    open_cases: int = 0
+
+    @property
+    def listed_by(self) -> tuple[str, str]:
+        """The cmdlet and the way of a measured listing."""
+        cmdlet, _, way = self.client.partition(" by ")
+        return cmdlet, way
 
     @property
     def speed(self) -> float:

@@ -42,12 +42,12 @@ TEN_YEARS = 10 * 365 * 24 * 3600
 
 @dataclass(frozen=True, slots=True)
 class TenantSpec:
-    """The specification of a tenant. All but the first two are counts per thousand mailboxes.
+    """The specification of a tenant. What comes after the seed are counts per thousand mailboxes.
 
     `shared`, `rooms` and `equipment` are mailboxes whose accounts are blocked, as they should be.
     `internal_forwards` and `external_forwards` have a rule that forwards to a colleague or to an
     external address. `movers` have one that moves mail to a folder instead of the one that sets a
-    category.
+    category. In a tenant that is not `dated` nobody knows when a mailbox was created.
     """
 
     mailboxes: int
@@ -58,6 +58,7 @@ class TenantSpec:
     internal_forwards: int = 15
     external_forwards: int = 5
     movers: int = 0
+    dated: bool = True
 
     def pick_number(self, topic: str, number: int, count: int) -> int:
         """A number from 0 to `count` - 1, derived from the seed, a topic and a mailbox's number."""
@@ -81,8 +82,10 @@ class TenantSpec:
         rest = place - self.shared - self.rooms
         return "EquipmentMailbox" if rest < self.equipment else "UserMailbox"
 
-    def get_creation_time(self, number: int) -> str:
+    def get_creation_time(self, number: int) -> str | None:
         """When a mailbox was created: any time in ten years, but a tenth of them in one night."""
+        if not self.dated:
+            return None
         if self.pick_number("migrated", number, 10) == 0:
             at = MIGRATION_NIGHT + timedelta(seconds=self.pick_number("at", number, 8 * 3600))
         else:
@@ -260,8 +263,10 @@ def main() -> None:
     parser.add_argument("file", type=Path)
     parser.add_argument("--seed", type=int, default=1)
     parser.add_argument("--movers", type=int, default=0, help="in each thousand")
-    options = parser.parse_args()
-    write_scene(TenantSpec(options.mailboxes, options.seed, movers=options.movers), options.file)
+    parser.add_argument("--undated", action="store_true", help="without dates of creation")
+    asked = parser.parse_args()
+    spec = TenantSpec(asked.mailboxes, asked.seed, movers=asked.movers, dated=not asked.undated)
+    write_scene(spec, asked.file)
 
 
 if __name__ == "__main__":

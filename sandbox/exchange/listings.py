@@ -38,7 +38,7 @@ CAS_MAILBOX_SETS: Mapping[str, str] = {
     "minimum": "DisplayName ExternalDirectoryObjectId Guid ImapEnabled Name PopEnabled"
     " PrimarySmtpAddress",
     "others": "ActiveSyncEnabled EwsEnabled MAPIEnabled OWAEnabled"
-    " SmtpClientAuthenticationDisabled",
+    " SmtpClientAuthenticationDisabled WhenCreated",
 }
 
 

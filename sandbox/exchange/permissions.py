@@ -109,7 +109,7 @@ def get_recipient_permission(tenant: SimulatedTenant, command: Command) -> Cmdle
     rights = {fold_key(right) for right in split_values(command.get_parameter("AccessRights"))}
     rows = [
         row
-        for name, row in iter_recipient_permissions(tenant)
+        for name, row in iter_recipient_permissions(tenant, identity)
         if is_holder(row, "Trustee", trustee)
         and (
             not rights
@@ -130,9 +130,18 @@ def is_same_recipient(tenant: SimulatedTenant, name: str, identity: object) -> b
     return any(found is one for found in tenant.find_owners(name) for one in wanted)
 
 
-def iter_recipient_permissions(tenant: SimulatedTenant) -> Iterator[tuple[str, Row]]:
-    """Each mailbox's right over itself, then the scene's rows."""
-    for mailbox in tenant.exchange["Get-Mailbox"]:
+def iter_recipient_permissions(
+    tenant: SimulatedTenant, identity: object
+) -> Iterator[tuple[str, Row]]:
+    """The right over itself of each mailbox, or of those that an identity may mean, then the
+    scene's rows.
+    """
+    mailboxes = (
+        tenant.exchange["Get-Mailbox"]
+        if identity is None
+        else [owner.mailbox for owner in tenant.find_owners(identity) if owner.mailbox]
+    )
+    for mailbox in mailboxes:
         name = get_mailbox_name(mailbox)
         row: Row = {
             "Identity": name,

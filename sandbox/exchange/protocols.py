@@ -18,6 +18,7 @@ from sandbox.exchange.read_cmdlets import (
     get_rows,
     is_group,
     limit_rows,
+    narrow_rows,
     split_values,
 )
 from sandbox.exchange.write_cmdlets import (
@@ -37,6 +38,7 @@ from sandbox.http_types import (
     split_words,
     strip_private_keys,
 )
+from sandbox.state.row_index import DerivedRows
 from sandbox.state.tenant import SimulatedTenant, fold_key
 
 GET_CAS_MAILBOX = "Get-CASMailbox"
@@ -47,7 +49,7 @@ DEFAULT_PROTOCOLS: Mapping[str, object] = {
 }
 PROTOCOL_SWITCHES = ("ImapEnabled", "PopEnabled", "ActiveSyncEnabled", "OWAEnabled", "MAPIEnabled")
 SHARED_PROPERTIES = split_words(
-    "ExternalDirectoryObjectId Guid Identity Name DisplayName PrimarySmtpAddress"
+    "ExternalDirectoryObjectId Guid Identity Name DisplayName PrimarySmtpAddress WhenCreated"
 )
 # Microsoft Learn: Get-CASMailbox, the values of RecipientTypeDetails (SchedulingMailbox is none).
 MAILBOX_KINDS = frozenset(
@@ -99,16 +101,30 @@ def get_cas_mailbox(tenant: SimulatedTenant, command: Command) -> CmdletResult:
     identity = command.get_parameter("Identity")
     if identity is not None:
         return CmdletResult([find_cas_row(tenant, identity)])
-    known = index_cas_rows(tenant)
-    boxes = [row for row in tenant.exchange["Get-Mailbox"] if not is_group(row)]
-    if kinds:
-        boxes = [row for row in boxes if fold_key(row.get("RecipientTypeDetails")) in kinds]
-    rows = [get_cas_row(box, known) for box in boxes]
-    if not kinds:
-        there = {id(row) for row in rows}
-        rows += [row for row in tenant.exchange[GET_CAS_MAILBOX] if id(row) not in there]
     unkinded = Command(command.name, {"Filter": command.get_parameter("Filter")})
+    if kinds:
+        known = index_cas_rows(tenant)
+        rows: Sequence[Row] = [
+            get_cas_row(box, known)
+            for box in tenant.exchange["Get-Mailbox"]
+            if not is_group(box) and fold_key(box.get("RecipientTypeDetails")) in kinds
+        ]
+    else:
+        rows = narrow_rows(tenant, unkinded, list_cas_rows(tenant))
     return CmdletResult(limit_rows(filter_cmdlet_rows(tenant, rows, unkinded), command))
+
+
+def list_cas_rows(tenant: SimulatedTenant) -> Sequence[Row]:
+    """The rows of every mailbox, made once for as long as none of them changes."""
+    boxes, settings = tenant.exchange["Get-Mailbox"], tenant.exchange[GET_CAS_MAILBOX]
+    made = tenant.derived_rows.get(GET_CAS_MAILBOX)
+    if made is None or not made.is_of(boxes, settings):
+        known = index_cas_rows(tenant)
+        rows = [get_cas_row(box, known) for box in boxes if not is_group(box)]
+        there = {id(row) for row in rows}
+        rows += [row for row in settings if id(row) not in there]
+        made = tenant.derived_rows[GET_CAS_MAILBOX] = DerivedRows((boxes, settings), rows)
+    return made.rows
 
 
 def set_cas_mailbox(tenant: SimulatedTenant, command: Command) -> CmdletResult:

@@ -13,10 +13,28 @@ from operator import itemgetter
 from sandbox.graph.odata import Condition, normalize_value
 from sandbox.http_types import Row
 
-INDEXED_NAMES = frozenset({"RecipientTypeDetails", "WhenCreated", "Name"})
+ORDERED_NAMES = ("WhenCreated", "Name")
+INDEXED_NAMES = frozenset({"RecipientTypeDetails", *ORDERED_NAMES})
 # A shorter listing is read through as fast.
 MIN_ROWS = 200
 AFTER_EVERY_TEXT = "\U0010ffff"
+
+
+@dataclass(slots=True)
+class DerivedRows:
+    """The rows of a listing that are made from those of others."""
+
+    sources: tuple[Sequence[Row], ...]
+    rows: Sequence[Row]
+    counts: tuple[int, ...] = field(init=False)
+
+    def __post_init__(self) -> None:
+        self.counts = tuple(map(len, self.sources))
+
+    def is_of(self, *sources: Sequence[Row]) -> bool:
+        """True as long as the others are the same listings and no longer or shorter."""
+        same = all(now is then for now, then in zip(sources, self.sources, strict=True))
+        return same and tuple(map(len, sources)) == self.counts
 
 
 @dataclass(slots=True)
@@ -36,7 +54,7 @@ class RowIndex:
         self.texts, self.without = {}, {}
         for place, row in enumerate(self.rows):
             self.kinds[normalize_value(row.get("RecipientTypeDetails"))].append(place)
-        for name in ("WhenCreated", "Name"):
+        for name in ORDERED_NAMES:
             values = [
                 (normalize_value(row.get(name)), place) for place, row in enumerate(self.rows)
             ]
@@ -58,31 +76,33 @@ class RowIndex:
         return [self.rows[place] for place in sorted(places)]
 
     def list_places(self, conditions: Sequence[Condition]) -> list[list[int]]:
-        """The places for each condition; all those on the date of creation are one range."""
-        low, high = "", AFTER_EVERY_TEXT
+        """The places for each condition; all those on the order of one property are one range."""
+        spans = {name: ("", AFTER_EVERY_TEXT) for name in ORDERED_NAMES}
         places: list[list[int]] = []
         for one in conditions:
             value = normalize_value(one.values[0])
-            match one.name, one.comparator, one.negated:
-                case "WhenCreated", "ge", False if isinstance(value, str):
-                    low = max(low, value)
-                case "WhenCreated", "ge", True if isinstance(value, str):
-                    high = min(high, value)
-                case "RecipientTypeDetails", "eq", False if len(one.values) == 1:
+            match one.comparator, one.name:
+                case "ge", name if name in spans and isinstance(value, str):
+                    low, high = spans[name]
+                    spans[name] = (
+                        (low, min(high, value)) if one.negated else (max(low, value), high)
+                    )
+                case "eq", "RecipientTypeDetails" if len(one.values) == 1 and not one.negated:
                     places.append(self.kinds.get(value, []))
-                case "Name", "like", False:
+                case "like", "Name" if not one.negated:
                     prefixes = list_prefixes(one.values)
                     places += [self.find_prefixes(prefixes)] if prefixes else []
                 case _:
                     continue
-        if low or high != AFTER_EVERY_TEXT:
-            places.append(self.find_dates(low, high))
-        return places
+        cut = {name: span for name, span in spans.items() if span != ("", AFTER_EVERY_TEXT)}
+        return [*places, *(self.find_span(name, *span) for name, span in cut.items())]
 
-    def find_dates(self, low: str, high: str) -> list[int]:
-        """The places of the rows that were created in a span; without a start, also the undated."""
-        within = self.find_texts("WhenCreated", low, high)
-        return within if low else within + self.without["WhenCreated"]
+    def find_span(self, name: str, low: str, high: str) -> list[int]:
+        """The places of the rows in a span of dates or names; without a start, also of those that
+        have none.
+        """
+        within = self.find_texts(name, low, high)
+        return within if low else within + self.without[name]
 
     def find_prefixes(self, prefixes: Sequence[str]) -> list[int]:
         """The places of the names that begin in one of some ways, or are no text."""

@@ -24,12 +24,14 @@ from sandbox.reality.profile import DEFAULT_PROFILE, Reality
 from sandbox.scenes.default_roles import add_default_roles
 from sandbox.state import defaults
 from sandbox.state.json_patch import apply_edits
-from sandbox.state.row_index import INDEXED_NAMES, RowIndex
+from sandbox.state.row_index import INDEXED_NAMES, DerivedRows, RowIndex
 
 TENANT_ID = "5a4d0b0c-7e1a-4a6f-9c55-0d7e5a11ce00"
 DEFAULT_ORGANIZATION: list[Row] = [
     {"id": TENANT_ID, "displayName": "Sandbox", "verifiedDomains": []}
 ]
+# What a patch may replace without touching an object of the tenant.
+RULES_OF_PLAY = frozenset({"faults", "grants", "reality"})
 GRAPH_COLLECTIONS = ("users", "domains", "organization", "subscribedSkus")
 NAMED_COLLECTIONS = frozenset(
     {
@@ -241,6 +243,7 @@ class SimulatedTenant:
         self.stale_rows: dict[int, StaleRow] = {}
         self.owner_index: dict[str, Owner | list[Owner]] = {}
         self.row_indexes: dict[str, RowIndex] = {}
+        self.derived_rows: dict[str, DerivedRows] = {}
         self.index_owners()
         self.index_belongings()
 
@@ -417,6 +420,7 @@ class SimulatedTenant:
             reads = 1 if hidden_by.times is None else hidden_by.times
             self.stale_rows[id(row)] = StaleRow(dict(row), until, reads)
         row.update(values)
+        self.derived_rows.clear()
         if not INDEXED_NAMES.isdisjoint(values):
             self.row_indexes.clear()
 
@@ -437,14 +441,15 @@ class SimulatedTenant:
     def apply_patch(self, patch: Mapping[str, Any]) -> None:
         """Replaces collections (`{"graph": {"users": [...]}}`), then applies the edits of `edit`.
 
-        Raises ValueError or LookupError, and leaves the scene unchanged.
+        Raises ValueError or LookupError, and leaves the scene unchanged. What is not replaced is
+        not copied: a scene can have hundreds of megabytes, and edits alone reach into all of it.
         """
-        scene = deepcopy(self.scene)
+        scene = deepcopy(self.scene) if patch.get("edit") else dict(self.scene)
         for name, value in patch.items():
             if name == "edit":
                 continue
             if name in ("grants", "graph", "exchange") and isinstance(value, Mapping):
-                scene.setdefault(name, {}).update(deepcopy(dict(value)))
+                scene[name] = {**scene.get(name, {}), **deepcopy(dict(value))}
             else:
                 scene[name] = deepcopy(value)
         apply_edits(scene, patch.get("edit") or [])
@@ -455,7 +460,8 @@ class SimulatedTenant:
         record_edits(before, scene, now)
         stamp_records(scene, now)
         self.scene, self.faults, self.reality = scene, faults, reality
-        self.rebuild_index()
+        if not patch.keys() <= RULES_OF_PLAY:
+            self.rebuild_index()
 
 
 def build_accepted_domains(domains: Iterable[Row]) -> list[Row]:

@@ -4,6 +4,7 @@ import asyncio
 import json
 import time
 from collections import Counter
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -15,7 +16,14 @@ from yarl import URL
 from bench.baselines import read_with_batches
 from bench.counting_proxy import CARDS_PATH, CountingProxy, count_operations
 from bench.environment import start_environment
-from bench.matrix import build_forward_edits, run_baseline, run_guard, run_listing
+from bench.matrix import (
+    QUICK,
+    build_forward_edits,
+    measure_listings,
+    measure_slices_by_name,
+    run_baseline,
+    run_guard,
+)
 from bench.meter import Meter, compute_percentile
 from bench.results import (
     BARE_CLIENT,
@@ -24,6 +32,8 @@ from bench.results import (
     FULL_READ,
     LISTINGS,
     NO_CHANGE,
+    SLICES_BY_NAME,
+    Measurement,
 )
 from bench.tenant_generator import TenantSpec, get_ids_path, write_scene
 from core.adapters.m365.inbox_rules.parse import parse_exchange_rule
@@ -179,18 +189,18 @@ async def test_a_guard_and_the_floor_are_measured_from_outside(tmp_path: Path) -
     assert again.card_seconds is None
 
 
-@pytest.mark.parametrize("client", LISTINGS)
-async def test_each_way_of_listing_reads_every_mailbox_by_its_own_requests(
-    client: str, tmp_path: Path
-) -> None:
-    count = 1_100
+async def test_each_way_of_listing_reads_every_mailbox_by_its_own_requests(tmp_path: Path) -> None:
+    count, rows = 1_100, list[Measurement]()
+    plan = replace(QUICK, listings_from=count, listing_turns=1)
     async with start_environment(TenantSpec(count), tmp_path, latency_ms=0) as stage:
-        row = await run_listing(stage, client)
-    assert (row.read, row.lost, row.note) == (count, 0, "")
-    # One page tells that there is a second one.
-    assert row.posts in {"pages": (2,), "entities": (3,), "whole": (2,)}.get(
-        client.rpartition(" ")[2], range(6, 20)
-    )
+        rows += [row async for row in measure_listings(plan, stage, lambda _: None)]
+    rows += [row async for row in measure_slices_by_name(plan, tmp_path, count, lambda _: None)]
+    assert [row.client for row in rows] == [*LISTINGS, SLICES_BY_NAME]
+    for row in rows:
+        assert (row.read, row.lost, row.note) == (count, 0, "")
+        # One page tells that there is a second one.
+        few = {"pages": (2,), "entities": (3,), "whole": (2,)}
+        assert row.posts in few.get(row.listed_by[1], range(6, 130))
 
 
 async def test_a_guard_reads_the_same_in_a_contrary_tenant(tmp_path: Path) -> None:

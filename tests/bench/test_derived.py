@@ -8,6 +8,7 @@ import pytest
 
 from bench import report
 from bench.derived import (
+    build_contrary_lines,
     build_lines,
     build_listing_lines,
     build_size_lines,
@@ -17,7 +18,13 @@ from bench.derived import (
     compute_script_month_cost,
     compute_strict_month_cost,
 )
-from bench.formatting import HEADINGS, format_cells, format_duration, format_listing_cells
+from bench.formatting import (
+    HEADINGS,
+    format_cells,
+    format_contrary_cells,
+    format_duration,
+    format_listing_cells,
+)
 from bench.meter import Cost
 from bench.prices import (
     EXECUTION,
@@ -31,6 +38,7 @@ from bench.prices import (
 )
 from bench.results import (
     BARE_CLIENT,
+    COMPARED_PROFILES,
     CONCURRENCY_LIMITED,
     FIRST_RUN,
     FORWARDING,
@@ -43,9 +51,11 @@ from bench.results import (
     SAMPLE_READ,
     SDK_GATHER,
     SDK_LOOP,
+    SLICES_BY_NAME,
     Measurement,
     Results,
     load_results,
+    name_compared,
     save_results,
 )
 
@@ -178,14 +188,29 @@ def test_waste_is_what_was_sent_for_what_an_ordinary_run_sends() -> None:
 def test_ways_of_listing_are_compared_with_pages_in_the_same_tenant() -> None:
     rows = (
         measurement(LISTINGS[0], LISTING, 10_000, 2.0, 1.0, peak=100),
-        measurement(LISTINGS[-1], LISTING, 10_000, 3.0, 1.5, peak=110, lost=7),
-        measurement(LISTINGS[-1], LISTING, 1_000, 3.0, 1.5),
+        measurement(SLICES_BY_NAME, LISTING, 10_000, 3.0, 1.5, peak=110, lost=7),
+        measurement(LISTINGS[-1], LISTING, 10_000, 3.0, 1.5),
+        measurement(SLICES_BY_NAME, LISTING, 1_000, 3.0, 1.5),
     )
     lines = build_listing_lines(replace(RESULTS, rows=(*RESULTS.rows, *rows)))
     assert [line.row for line in lines] == list(rows[:2])
     slices = lines[1]
     assert (slices.time_ratio, slices.cpu_ratio, slices.memory_ratio) == (1.5, 1.5, 1.1)
     assert "7 lost" in format_listing_cells(slices)
+
+
+def test_a_contrary_tenant_is_compared_with_the_same_one_as_measured() -> None:
+    occasions = [name_compared(NO_CHANGE, profile) for profile in COMPARED_PROFILES]
+    rows = (
+        replace(measurement(FORWARDING, occasions[0], 10_000, 2.0, 1.0), open_cases=5),
+        replace(measurement(FORWARDING, occasions[1], 10_000, 6.0, 3.0, lost=2), open_cases=4),
+        measurement(FORWARDING, name_compared(FIRST_RUN, COMPARED_PROFILES[1]), 10_000, 6.0, 3.0),
+    )
+    results = replace(RESULTS, rows=(*RESULTS.rows, *rows))
+    (line,) = build_contrary_lines(results)
+    cells = format_contrary_cells(line)
+    assert {"3.00", "5", "4", "2 lost"} <= {*cells}
+    assert build_lines(results) == build_lines(RESULTS)
 
 
 def test_memory_is_compared_with_the_next_smaller_tenant() -> None:

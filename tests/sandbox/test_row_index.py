@@ -6,6 +6,7 @@ from typing import Any
 
 import pytest
 
+from sandbox.exchange.protocols import get_cas_mailbox, list_cas_rows
 from sandbox.exchange.read_cmdlets import Command, filter_cmdlet_rows, get_mailbox, narrow_rows
 from sandbox.state.tenant import SimulatedTenant
 
@@ -24,6 +25,8 @@ FILTERS = (
     "RecipientTypeDetails -eq 'UserMailbox' -or RecipientTypeDetails -eq 'SharedMailbox'",
     "-not (RecipientTypeDetails -eq 'UserMailbox' -or RecipientTypeDetails -eq 'SharedMailbox')",
     "AuditEnabled -eq $true",
+    "(Name -ge 'ab') -and (-not (Name -ge 'éc'))",
+    "(-not (Name -ge 'AC')) -and (WhenCreated -ge '2016-01-01T00:00:00Z')",
 )
 
 
@@ -60,6 +63,16 @@ def test_the_index_leaves_few_rows_to_look_at() -> None:
     text = "(WhenCreated -ge '2018-01-01T00:00:00Z') -and (-not (WhenCreated -ge '2018-02-01'))"
     rows = tenant.exchange["Get-Mailbox"]
     assert len(narrow_rows(tenant, Command("Get-Mailbox", {"Filter": text}), rows)) < 20
+
+
+def test_the_settings_of_mailboxes_are_made_once_and_again_after_a_change() -> None:
+    tenant = SimulatedTenant({"exchange": {"Get-Mailbox": build_rows()}})
+    command = Command("Get-CASMailbox", {"Filter": "Name -like 'zz*'"})
+    assert get_cas_mailbox(tenant, command).rows == []
+    rows = list_cas_rows(tenant)
+    assert list_cas_rows(tenant) is rows
+    tenant.update_row(tenant.exchange["Get-Mailbox"][3], {"Name": "zz-3"})
+    assert [row["Guid"] for row in get_cas_mailbox(tenant, command).rows] == ["guid-3"]
 
 
 def test_a_row_that_is_written_or_added_is_found_by_what_it_is_now() -> None:
