@@ -1,0 +1,8 @@
+"""What the guard says of a tenant that was broken into, and what faults change about it."""
+
+from core.guards.app_consent import GUARD
+from tests.support.sentences import check_looks
+
+
+async def test_sentences_about_a_tenant_that_was_broken_into() -> None:
+    await check_looks("app_consent_looks", GUARD)
