@@ -204,7 +204,7 @@ async def check_looks(
     object_id = min((one.object_id for one in found if one.object_id), default="")
     open_cases = replace(due, open_case_ids=frozenset({GONE, object_id}))
     unreadable = dict(tenant.failures)
-    for source in sorted({one for part in parts for one in part.sources}):
+    for source in sorted(frozenset[str]().union(*(part.sources for part in parts))):
         for title, fault in list_faults(source, object_id).items():
             if fault:
                 tenant.fail_read(source, *fault)
@@ -213,116 +213,4 @@ async def check_looks(
             rows += await show(title, open_cases)
             tenant.clear_faults()
             tenant.failures |= unreadable
-    check_text(name, rows)
-
-
-@cache
-def load_intruded_scene() -> dict[str, Any]:
-    """The neglected tenant after everything that an attacker does in it."""
-    scene: dict[str, Any] = json.loads((SCENES_FOLDER / "neglected.json").read_text("utf-8"))
-    steps = (build_rule_step(scene), *build_aftermath(scene))
-    apply_edits(scene, [edit for step in steps for edit in step.edits])
-    for row in scene["exchange"]["Get-Mailbox"]:
-        # The fake tenant has one default of auditing, for mailboxes of one licence.
-        row.pop("PersistedCapabilities", None)
-    return dict(resolve_dates(scene, NOW))
-
-
-def build_intruded_tenant() -> FakeTenant:
-    """A tenant of some sixty mailboxes with something for every guard, in several pages."""
-    return replace(build_fake_tenant(copy.deepcopy(load_intruded_scene())), page_size=PAGE_SIZE)
-
-
-async def look(
-    guard: Guard[Any], tenant: FakeTenant, context: ObserveContext
-) -> AsyncIterator[Reading[Any]]:
-    """The parts of a look, with those of mailboxes that are inspected one by one."""
-    index: MailboxIndex | None = None
-    async for part in guard.observe(tenant, context):
-        if isinstance(part, MailboxPage):
-            index = index or MailboxIndex(context.open_case_ids, part.sources)
-            index.add_page(part)
-            yield replace(part.mailboxes, items=())
-        else:
-            yield part
-    if index and guard.inspect:
-        yield index.build_listing_reading()
-        for piece in index.iter_ranges():
-            yield await guard.inspect(tenant, context, piece.mailboxes)
-
-
-def outline(finding: Finding) -> str:
-    """A finding on one line."""
-    return f"{finding.kind} {finding.severity.label} {finding.verdict} {finding.subject}"
-
-
-def list_contexts(usual: ObserveContext, parts: Sequence[Reading[Any]]) -> Contexts:
-    """What else may be asked of a look."""
-    known = {row.key: row for part in parts for row in part.known_traits}
-    later = replace(usual.policy, now=NOW + timedelta(hours=6))
-    return {
-        "Enforcing": replace(usual, is_enforcing=True),
-        "No slow check is due": replace(usual, due_checks=frozenset()),
-        "Continued after the first page": replace(usual, continuation=str(PAGE_SIZE)),
-        "Hours later": replace(usual, policy=later, known_traits=known),
-        "After a full look a day ago": replace(usual, last_full_scan=NOW - timedelta(days=1)),
-    }
-
-
-def list_faults(source: str, object_id: str) -> Mapping[str, Fault]:
-    """How a source may fail: for a moment or for good, at its end, or for one object."""
-    return {
-        f"{source} cannot be read": ("", "HTTP 503", ""),
-        f"{source} may not be read": ("", "HTTP 403", "Some.Permission"),
-        f"{source} breaks off": None,
-        f"{source} of {object_id} cannot be read": (object_id, "HTTP 503", ""),
-    }
-
-
-async def check_looks(
-    name: str, guard: Guard[Any], build: Callable[[], FakeTenant] = build_intruded_tenant
-) -> None:
-    """Compare looks at a tenant, in which one thing after another fails, with the file."""
-    policy = GuardPolicy(NOW, guard.options)
-    due = ObserveContext(policy, frozenset(check.name for check in guard.periodic_checks))
-    tenant = build()
-    parts = [part async for part in look(guard, tenant, due)]
-    found = [one for part in parts for item in part.items for one in guard.judge(item, policy)]
-    usual = [outline(one) for one in found]
-    covered = [render_part(part) for part in parts]
-    rows = ["# As it is", "", *covered, ""]
-    rows += [line for one in found for line in render_finding(one)]
-
-    async def show(title: str, context: ObserveContext) -> Iterator[str]:
-        seen = [part async for part in look(guard, tenant, context)]
-        shown = [render_part(part) for part in seen]
-        said = [
-            outline(one)
-            for part in seen
-            for item in part.items
-            for one in guard.judge(item, context.policy)
-        ]
-        return chain(
-            ("", f"# {title}", ""),
-            (f"without: {one}" for one in covered if one not in shown),
-            (f"with: {one}" for one in shown if one not in covered),
-            (f"no longer: {one}" for one in usual if one not in said),
-            (f"instead: {one}" for one in said if one not in usual),
-        )
-
-    for title, context in list_contexts(due, parts).items():
-        rows += await show(title, context)
-    object_id = min((one.object_id for one in found if one.object_id), default="")
-    open_cases = replace(due, open_case_ids=frozenset({GONE, object_id}))
-    unreadable = dict(tenant.failures)
-    for title, fault in list_faults(
-        sorted({one for part in parts for one in part.sources}), object_id
-    ):
-        if fault:
-            tenant.fail_read(**fault)
-        else:
-            tenant.interrupted_sources.add(title.partition(" ")[0])
-        rows += await show(title, open_cases)
-        tenant.clear_faults()
-        tenant.failures |= unreadable
     check_text(name, rows)
