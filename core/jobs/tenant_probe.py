@@ -25,6 +25,7 @@ from core.tenant.probing import AnswerStatus, ProbeAnswer, ProbeOutcome
 
 log = logging.getLogger("exoguard.probe")
 
+RELIES_ON = (PAGING,)
 MAX_REQUESTS = 100
 MAX_SECONDS = 120.0
 PROBE_INTERVAL = timedelta(days=1)

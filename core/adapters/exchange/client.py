@@ -64,7 +64,7 @@ from core.errors import Forbidden, Rejected, TenantError, Unavailable
 from core.microsoft365.assumptions.exchange_api import BATCH_ROUTING
 from core.microsoft365.assumptions.exchange_writes import ANCHOR_FORM
 
-RELIES_ON = (BATCH_ROUTING, "exchange-cmdlet-list", "exchange-errors-in-success")
+RELIES_ON = (ANCHOR_FORM, BATCH_ROUTING, "exchange-cmdlet-list", "exchange-errors-in-success")
 
 log = logging.getLogger(__name__)
 

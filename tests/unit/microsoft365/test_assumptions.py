@@ -1,5 +1,6 @@
 """The register and the code hold each other: no assumption without a user, no user without one."""
 
+import ast
 import importlib
 import pkgutil
 import re
@@ -36,8 +37,30 @@ def list_commented_ids() -> Iterator[tuple[str, str]]:
     """Each file with the ids that its comments name."""
     for pattern in COMMENTED_FILES:
         for path in ROOT.glob(pattern):
-            for names in NAMED_IN_COMMENTS.findall(path.read_text(encoding="utf-8")):
+            for names, _ in find_commented_code(path.read_text(encoding="utf-8")):
                 yield from ((path.name, name.strip()) for name in names.split(","))
+
+
+def find_commented_code(text: str) -> Iterator[tuple[str, str]]:
+    """The ids that each comment names, with the line of code that it stands above, if any."""
+    for found in NAMED_IN_COMMENTS.finditer(text):
+        below = (line.strip() for line in text[found.end() :].splitlines()[1:])
+        first = next((line for line in below if not line.startswith(("//", "#", "@"))), "")
+        yield found[1], first
+
+
+def list_names_outside_declarations(module: str) -> set[str]:
+    """The names that a module uses, but for its imports and its `RELIES_ON`."""
+    path = Path(str(importlib.import_module(module).__file__))
+    return {
+        node.id
+        for statement in ast.parse(path.read_text(encoding="utf-8")).body
+        if not (
+            isinstance(statement, ast.Assign) and ast.unparse(statement.targets[0]) == "RELIES_ON"
+        )
+        for node in ast.walk(statement)
+        if isinstance(node, ast.Name)
+    }
 
 
 USES = (*list_declared_ids(), *list_commented_ids())
@@ -57,6 +80,53 @@ def test_code_names_no_unknown_assumption() -> None:
 
 def test_every_assumption_is_relied_on() -> None:
     assert ASSUMPTIONS_BY_ID.keys() - {assumption for _, assumption in USES} == set()
+
+
+def test_a_comment_stands_above_the_code_that_relies_on_what_it_names() -> None:
+    for pattern in COMMENTED_FILES:
+        for path in ROOT.glob(pattern):
+            for names, below in find_commented_code(path.read_text(encoding="utf-8")):
+                assert re.match(r"[a-zA-Z]", below), f"{path.name}: {names}"
+    assert list(find_commented_code("// Relies on azure-timers.\n\n// the end\n")) == [
+        ("azure-timers", "")
+    ]
+
+
+def test_what_relies_on_an_assumption_is_code_that_reads_writes_judges_or_tells() -> None:
+    """Neither the register nor the probe relies on a fact: they declare it and ask about it."""
+    packages = {use.split(".")[1] for use, _ in USES if use.startswith("core.")}
+    assert packages <= {
+        "adapters",
+        "api",
+        "config",
+        "engine",
+        "guards",
+        "jobs",
+        "microsoft365",
+        "notifications",
+    }
+    for use, assumption in USES:
+        assert ".assumptions" not in use, assumption
+        assert ".probe" not in use, assumption
+
+
+def test_an_assumption_with_ways_is_used_where_it_is_relied_on_to_choose_one() -> None:
+    """A name in `RELIES_ON` alone steers nothing."""
+    for assumption in ASSUMPTIONS:
+        if not assumption.ways:
+            continue
+        users = [module for module, one in USES if one == assumption.id]
+        chosen = [
+            module
+            for module in users
+            if {
+                name
+                for name, value in vars(importlib.import_module(module)).items()
+                if value is assumption
+            }
+            & list_names_outside_declarations(module)
+        ]
+        assert chosen, assumption.id
 
 
 def test_no_module_names_an_assumption_twice() -> None:
