@@ -6,6 +6,7 @@ Email Hiding Rules). A rule is judged by what it does and to what mail. It is ha
 sorts: mail that says nothing to a thief, into a folder in sight.
 """
 
+import re
 from dataclasses import dataclass, field
 
 from core.guards.mailbox_forwarding.conditions import (
@@ -37,6 +38,10 @@ OUT_OF_OFFICE_RULES = frozenset(
     f"microsoft.exchange.oof.{senders}.global"
     for senders in ("internalsenders", "knownexternalsenders", "allexternalsenders")
 )
+
+
+# What filters write into a header of a message that they hold to be spam, and into no other.
+SPAM_STAMP = re.compile(r"x-[\w-]*spam[\w-]*\s*[:=]\s*(?:yes|spam|[*]{3,}).*", re.IGNORECASE)
 
 
 @dataclass(frozen=True, slots=True)
@@ -86,13 +91,23 @@ def takes_reports(rule: InboxRule) -> bool:
     return any(one.kind == "isNonDeliveryReport" for one in rule.conditions)
 
 
+def files_spam(rule: InboxRule, folder: str) -> bool:
+    """True for a rule that moves what a filter stamped as spam to Junk Email, and nothing else."""
+    stamps = [one.values for one in rule.conditions if one.kind == "headerContains"]
+    return (
+        folder == "junkemail"
+        and not (rule.delete or rule.mark_as_read)
+        and any(all(map(SPAM_STAMP.fullmatch, map(str.strip, values))) for values in stamps)
+    )
+
+
 def judge_hiding(rule: InboxRule, folder: str, is_hidden: bool, owner: Owner) -> Hiding | None:
     """How an enabled rule hides mail; None for a rule that is known to be harmless.
 
     `folder` is where it moves mail to, as a name of FOLDER_TEXTS; "" where nobody looked.
     """
     place = rule.delete or ((folder or "unread") if rule.move_to else "")
-    if not place and not rule.mark_as_read:
+    if not (place or rule.mark_as_read) or (files_spam(rule, folder) and not is_hidden):
         return None
     sight = judge_sight(folder)
     is_sorting = not rule.delete and sight in (Sight.OPEN, Sight.UNKNOWN)
@@ -130,7 +145,10 @@ def rate_removal(rule: InboxRule, place: str, is_telling: bool, senders: Senders
     sight = judge_sight(place)
     if is_telling or sight is Sight.UNSEEN:
         return Severity.HIGH
-    if sight is Sight.FORGOTTEN or rule.mark_as_read:
+    if sight is Sight.FORGOTTEN:
+        # Nobody reads there, so nobody but a thief has a reason to mark it as read.
+        return Severity.HIGH if rule.mark_as_read else Severity.MEDIUM
+    if rule.mark_as_read:
         return Severity.MEDIUM
     return Severity.MEDIUM if senders.own and place != "archive" else Severity.LOW
 

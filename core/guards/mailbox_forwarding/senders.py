@@ -32,6 +32,8 @@ OFFICES = split_names(
 )
 # Offices that only count within the organization: elsewhere they are anybody's.
 OFFICES_AT_HOME = split_names("accounts admin hr it personal rh support")
+# Shops and gadgets call their news so as well.
+ANYBODYS_ALARMS = split_names("alarm alert alerts")
 # What is sent to many: its sender's name holds such a word, and warns of nothing.
 BULK = split_names(
     """ad ads bulletin campaign campaigns club deal deals digest email event events fashion flash
@@ -39,13 +41,21 @@ BULK = split_names(
     offers press promo promos promotion promotions rewards sale sales shop shopping store update
     updates webinar werbung"""
 )
-# Domains from which sign-in warnings, payroll and account notices come.
+# Domains from which sign-in warnings, payroll and account notices come, and those of services that
+# watch over organizations.
 WARNING_DOMAINS = (
     "accountprotection.microsoft.com",
     "accounts.google.com",
     "adp.com",
+    "arcticwolf.com",
+    "blackpointcyber.com",
+    "crowdstrike.com",
     "dayforce.com",
     "duosecurity.com",
+    "expel.io",
+    "fieldeffect.com",
+    "huntress.io",
+    "huntress.com",
     "gusto.com",
     "mail.protection.outlook.com",
     "microsoftonline.com",
@@ -54,6 +64,9 @@ WARNING_DOMAINS = (
     "paychex.com",
     "paylocity.com",
     "paypal.com",
+    "redcanary.com",
+    "sophos.com",
+    "todyl.com",
     "ultipro.com",
     "wise.com",
     "workday.com",
@@ -118,6 +131,8 @@ def is_warning_sender(text: str, at_home: bool) -> bool:
         return False
     if domain and not at_home and BANK_DOMAIN.search(domain):
         return True
+    if domain and not at_home and ANYBODYS_ALARMS.issuperset(words):
+        return False
     offices = OFFICES if at_home or not domain else OFFICES - OFFICES_AT_HOME
     joint = (re.sub(r"[\W_]", "", reading) for reading in list_readings(local))
     return not offices.isdisjoint((*words, *joint)) or is_telling(re.sub(r"[._-]", " ", local))

@@ -249,6 +249,9 @@ def test_reports_of_mail_that_did_not_arrive_are_what_a_thief_deletes() -> None:
         "no-reply@myworkday.com",
         "payroll@provider.example",
         "alerts@deutsche-bank.example",
+        "alerts@huntress.io",
+        "alert@contoso.com",
+        "alerts",
         "konto@sparkasse.example",
         "microsoft",
         "Microsoft.com",
@@ -266,6 +269,42 @@ def test_mail_of_those_who_warn_or_pay_is_what_a_thief_deletes(sender: str) -> N
     assert rated(replace(rule, delete="", move_to="F1", mark_as_read=True)) is LOW
 
 
+def test_what_is_read_where_nobody_looks_is_a_thiefs() -> None:
+    filed = replace(SORTS, conditions=when(senderContains=["partner@supplier.example"]))
+    for folder in ("rssfeeds", "conversationhistory", "syncissues", "unreadable"):
+        assert rated(filed, folder) is MEDIUM
+        assert rated(replace(filed, mark_as_read=True), folder) is HIGH
+    assert rated(replace(filed, mark_as_read=True), "archive") is MEDIUM
+
+
+@pytest.mark.parametrize(
+    ("stamp", "is_one"),
+    [
+        ("X-Spam-Flag: YES", True),
+        ("x-barracuda-spam-flag:yes", True),
+        ("X-Spam-Level: *****", True),
+        (" X-Spam-Status: Yes, score=9 ", True),
+        ("X-Spam-Level: *", False),
+        ("X-Spam-Flag", False),
+        ("X-Spam-Status: No", False),
+        ("X-MS-Exchange-Organization-SCL", False),
+        ("YES", False),
+    ],
+)
+def test_what_a_filter_stamped_as_spam_may_go_to_junk_email(stamp: str, is_one: bool) -> None:
+    rule = replace(SORTS, name="SpamRule", conditions=when(headerContains=[stamp]))
+    assert (rated(rule, "junkemail") is None) is is_one
+    narrowed = replace(rule, conditions=(*rule.conditions, *NEWS))
+    assert (rated(narrowed, "junkemail") is None) is is_one
+    # Neither in another corner, nor deleted, read or hidden, nor beside another text.
+    assert rated(rule, "rssfeeds") is not None
+    assert rated(replace(rule, delete="delete")) is not None
+    assert rated(replace(rule, mark_as_read=True), "junkemail") is not None
+    assert rated(rule, "junkemail", hidden=True) is not None
+    either = replace(rule, conditions=when(headerContains=[stamp, "invoice"]))
+    assert rated(either, "junkemail") is not None
+
+
 @pytest.mark.parametrize("sender", ["boss@contoso.com", "@contoso.example", "/o=Ex/cn=1-boss"])
 def test_mail_of_colleagues_is_graver_than_adverts(sender: str) -> None:
     assert weigh_senders([sender], OWN.__contains__).own == (sender,)
@@ -281,6 +320,8 @@ def test_mail_of_colleagues_is_graver_than_adverts(sender: str) -> None:
         "ads@shop.example",
         "newsletter@bank.example",
         "security-news@vendor.example",
+        "alerts@gadget.example",
+        "alert@info.shop.example",
         "support@vendor.example",
         "info@verein.example",
         "no-reply@linkedin.com",
