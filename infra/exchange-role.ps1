@@ -1,4 +1,4 @@
-#Requires -Version 7.2
+#Requires -Version 7.4
 <#
 .SYNOPSIS
 Gives Exoguard's app the Exchange cmdlets its guards use, and no more.
@@ -11,9 +11,10 @@ An Exchange administrator runs this once, and again whenever the list of guards 
     role for each guard, trimmed to the parameters that guard sets,
   - one role group that holds these roles and has the app as its only member.
 
-Which built-in role a custom role is derived from is asked of the tenant: among the roles that hold
-the cmdlet with all its parameters, the one with the fewest entries. A second run finds everything
-in place and changes nothing. A role that is not as it should be is removed and made anew.
+Which built-in role a custom role is derived from is asked of the tenant before anything is written:
+among the roles that hold the cmdlet with all its parameters and reach the whole organization, the
+one with the fewest entries. A second run finds everything in place and changes nothing. A role that
+is not as it should be is removed and made anew.
 
 Cmdlets that read keep every parameter of their parent role: no parameter of a Get- cmdlet changes
 anything, and a read that fails for a parameter taken away would look like a tenant that cannot be
@@ -30,8 +31,8 @@ shown under App registrations is another one and gives the app nothing.
 The guards that run. Without it: all.
 
 .PARAMETER Enforce
-The guards that may write: those in enforce mode. Without it: those that enforce by default. None
-may write with -Enforce none.
+The guards that may write: those in enforce mode, each of which runs too. Without it: those of the
+guards that run and enforce by default. None may write with -Enforce none.
 
 .PARAMETER Prefix
 What the names of roles and role group begin with.
@@ -50,6 +51,9 @@ Lets the forwarding guard clear forwards too.
 .EXAMPLE
 ./exchange-role.ps1 -AppId $app -Remove
 Takes it all away.
+
+.NOTES
+The module ExchangeOnlineManagement 3.5 to 3.9 needs PowerShell 7.4, and 3.10 or later PowerShell 7.6.
 
 .LINK
 https://learn.microsoft.com/powershell/exchange/find-exchange-cmdlet-permissions
@@ -255,7 +259,7 @@ $Common = @(
 # What is wanted
 # ---------------------------------------------------------------------------------------------
 
-function Stop-WithRemedy {
+function Deny-WithRemedy {
     param([string] $Problem, [string] $Remedy)
     throw "$Problem`nWhat to do: $Remedy"
 }
@@ -274,8 +278,18 @@ function Assert-GuardName {
     param([string[]] $Name)
     foreach ($one in $Name) {
         if ($one -notin $Catalog.guards) {
-            Stop-WithRemedy "There is no guard '$one'." "Name some of: $($Catalog.guards -join ', ')."
+            Deny-WithRemedy "There is no guard '$one'." "Name some of: $($Catalog.guards -join ', ')."
         }
+    }
+}
+
+# Who is to write without looking would be left out without a word.
+function Assert-Watched {
+    param([string[]] $Looking, [string[]] $Writing)
+    $blind = @($Writing | Where-Object { $_ -notin $Looking })
+    if ($blind.Count -gt 0) {
+        Deny-WithRemedy "-Enforce names $($blind -join ', '), and -Guards does not." `
+            'Name them under -Guards as well, or leave them out of -Enforce.'
     }
 }
 
@@ -299,6 +313,8 @@ function Get-WantedRole {
             Parameters = @($entry.parameters)
             Writes     = $entry.writes
             Optional   = $entry.optional
+            InPlace    = $false
+            Parent     = ''
         }
         $seen[$name]
     }
@@ -308,17 +324,39 @@ function Get-WantedRole {
 # What must be so before anything is done
 # ---------------------------------------------------------------------------------------------
 
-function Connect-Exchange {
-    if (-not (Get-Module -ListAvailable -Name ExchangeOnlineManagement)) {
-        Stop-WithRemedy 'The module ExchangeOnlineManagement is not installed.' `
+# The newest installed version of the module that this PowerShell can load.
+function Select-ModuleVersion {
+    $running = [version] "$($PSVersionTable.PSVersion.Major).$($PSVersionTable.PSVersion.Minor)"
+    $installed = @(
+        Get-Module -ListAvailable -Name ExchangeOnlineManagement | ForEach-Object { [version] "$($_.Version)" }
+    )
+    if ($installed.Count -eq 0) {
+        Deny-WithRemedy 'The module ExchangeOnlineManagement is not installed.' `
             'Install-Module ExchangeOnlineManagement -Scope CurrentUser, then run this again.'
     }
-    Import-Module -Name ExchangeOnlineManagement
+    $fitting = @(
+        $installed | Where-Object {
+            $_ -ge [version] '3.5' -and ($_ -lt [version] '3.10' -or $running -ge [version] '7.6')
+        }
+    )
+    if ($fitting.Count -eq 0) {
+        Deny-WithRemedy "ExchangeOnlineManagement $($installed -join ', ') does not run in PowerShell $running." `
+            ('Install PowerShell 7.6, or: Install-Module ExchangeOnlineManagement -RequiredVersion 3.9.2. ' +
+            'Then run this again.')
+    }
+    $fitting | Sort-Object -Descending | Select-Object -First 1
+}
+
+function Connect-Exchange {
+    if (-not (Get-Module -Name ExchangeOnlineManagement)) {
+        $version = Select-ModuleVersion
+        Import-Module -Name ExchangeOnlineManagement -RequiredVersion $version
+    }
     $connections = @(
         Get-ConnectionInformation | Where-Object { $_.State -eq 'Connected' -and -not $_.IsEopSession }
     )
     if ($connections.Count -gt 1) {
-        Stop-WithRemedy 'There are connections to several tenants.' `
+        Deny-WithRemedy 'There are connections to several tenants.' `
             'Disconnect-ExchangeOnline, Connect-ExchangeOnline to the one that is meant, run this again.'
     }
     if ($connections.Count -eq 0) {
@@ -329,7 +367,7 @@ function Connect-Exchange {
 function Assert-MayManageRole {
     foreach ($name in 'New-ManagementRole', 'New-RoleGroup', 'New-ServicePrincipal') {
         if (-not (Get-Command -Name $name -ErrorAction Ignore)) {
-            Stop-WithRemedy "Exchange does not let this account run $name, or there is no connection." `
+            Deny-WithRemedy "Exchange does not let this account run $name, or there is no connection." `
                 'Connect-ExchangeOnline as a member of Organization Management (an Exchange administrator).'
         }
     }
@@ -337,7 +375,7 @@ function Assert-MayManageRole {
 
 function Assert-Customizable {
     if ((Get-OrganizationConfig).IsDehydrated) {
-        Stop-WithRemedy 'The organization does not take custom roles yet.' `
+        Deny-WithRemedy 'The organization does not take custom roles yet.' `
             'Enable-OrganizationCustomization; it may take some hours. Then run this again.'
     }
 }
@@ -346,7 +384,7 @@ function Assert-Customizable {
 function Assert-ObjectId {
     $remedy = "Give the id of the enterprise application: az ad sp show --id $AppId --query id --output tsv"
     if ($AppId -eq $ServicePrincipalObjectId) {
-        Stop-WithRemedy 'The object id is the application id.' $remedy
+        Deny-WithRemedy 'The object id is the application id.' $remedy
     }
     $known = ''
     if (Get-Command -Name az -CommandType Application -ErrorAction Ignore) {
@@ -357,7 +395,7 @@ function Assert-ObjectId {
         return
     }
     if ("$known".Trim() -ne "$ServicePrincipalObjectId") {
-        Stop-WithRemedy "Entra knows the app's enterprise application as $known." $remedy
+        Deny-WithRemedy "Entra knows the app's enterprise application as $known." $remedy
     }
 }
 
@@ -379,6 +417,15 @@ function Get-OwnPrincipal {
     Get-ServicePrincipal | Where-Object { "$($_.AppId)" -eq "$AppId" }
 }
 
+# Whether an assignment reaches the whole organization: somebody may have narrowed it.
+function Test-Unlimited {
+    param($Assignment)
+    $properties = @('CustomRecipientWriteScope', 'CustomConfigWriteScope', 'RecipientOrganizationalUnitScope')
+    $limits = foreach ($property in $properties) { "$($Assignment.$property)" }
+    $set = @($limits | Where-Object { $_ })
+    $set.Count -eq 0
+}
+
 # What gives the group its roles.
 function Get-GroupAssignment {
     Get-ManagementRoleAssignment -Delegating $false | Where-Object { $_.RoleAssigneeName -eq $RoleGroup }
@@ -393,7 +440,7 @@ function Get-Entry {
     $Known[$Role]
 }
 
-function Test-Holds {
+function Test-Coverage {
     param($Entry, [string[]] $Parameter)
     $missing = @($Parameter | Where-Object { $_ -notin $Entry.Parameters })
     $missing.Count -eq 0
@@ -403,7 +450,7 @@ function Test-AsWanted {
     param($Wanted)
     $entries = @(Get-ManagementRoleEntry -Identity "$($Wanted.Name)\*" -ResultSize Unlimited)
     if ($entries.Count -ne 1 -or $entries[0].Name -ne $Wanted.Cmdlet) { return $false }
-    if (-not (Test-Holds $entries[0] $Wanted.Parameters)) { return $false }
+    if (-not (Test-Coverage $entries[0] $Wanted.Parameters)) { return $false }
     if (-not $Wanted.Writes) { return $true }
     $allowed = $Wanted.Parameters + $Common
     $more = @($entries[0].Parameters | Where-Object { $_ -notin $allowed })
@@ -449,8 +496,23 @@ function Write-Change {
     Write-Host "  $Text"
 }
 
-# The built-in role to derive from: it holds the cmdlet with all the parameters, it is not one of
-# those that let people manage only themselves, and it has the fewest entries.
+# Whether a built-in role reaches the whole organization: a role by which people manage only
+# themselves does not, and one that only reads cannot write. Where Exchange does not say how far a
+# role writes, its entries decide.
+function Test-Scope {
+    param($Role, $Wanted)
+    if ($Role.Name -like 'My*' -or "$($Role.ImplicitRecipientReadScope)" -ne 'Organization') { return $false }
+    if (-not $Wanted.Writes) { return $true }
+    $scopes = foreach ($property in 'ImplicitRecipientWriteScope', 'ImplicitConfigWriteScope') {
+        "$($Role.$property)"
+    }
+    $said = @($scopes | Where-Object { $_ })
+    $wide = @($said | Where-Object { $_ -in 'Organization', 'OrganizationConfig' })
+    $said.Count -eq 0 -or $wide.Count -gt 0
+}
+
+# The built-in role to derive from: it holds the cmdlet with all the parameters, reaches the whole
+# organization, and has the fewest entries.
 function Find-Parent {
     param($Wanted)
     $query = @{ Cmdlet = $Wanted.Cmdlet }
@@ -458,14 +520,44 @@ function Find-Parent {
     $found = @()
     foreach ($role in Get-ManagementRole @query) {
         if ($role.Parent -or $role.IsEndUserRole -or $role.IsDeprecated) { continue }
-        if ($role.Name -like 'My*' -or $role.ImplicitRecipientReadScope -eq 'Self') { continue }
+        if (-not (Test-Scope $role $Wanted)) { continue }
         $entries = @(Get-Entry $role.Name)
         $entry = $entries | Where-Object { $_.Name -eq $Wanted.Cmdlet } | Select-Object -First 1
-        if ($entry -and (Test-Holds $entry $Wanted.Parameters)) {
+        if ($entry -and (Test-Coverage $entry $Wanted.Parameters)) {
             $found += [pscustomobject]@{ Name = $role.Name; Entries = $entries.Count }
         }
     }
     $found | Sort-Object -Property 'Entries', 'Name' | Select-Object -First 1 | ForEach-Object { $_.Name }
+}
+
+function Format-Need {
+    param($Wanted)
+    "$($Wanted.Cmdlet) $(@($Wanted.Parameters | ForEach-Object { "-$_" }) -join ' ')".Trim()
+}
+
+# Which roles are as they should be, and what each other one is derived from. All of it is known
+# before the first write, so a tenant that lacks cmdlets is told of all of them and keeps nothing half made.
+function Resolve-Role {
+    param([object[]] $Wanted)
+    $own = @(Get-OwnRole | ForEach-Object { $_.Name })
+    $lacking = @()
+    foreach ($role in $Wanted) {
+        $role.InPlace = $role.Name -in $own -and (Test-AsWanted $role)
+        if ($role.InPlace) { continue }
+        $role.Parent = "$(Find-Parent $role)"
+        if ($role.Parent) { continue }
+        $needs = Format-Need $role
+        if ($role.Optional) {
+            Write-Warning "No built-in role holds $needs. It is optional: the guard says what it cannot see."
+        } else {
+            $lacking += $needs
+        }
+    }
+    if ($lacking.Count -gt 0) {
+        Deny-WithRemedy "No built-in role of this tenant holds $($lacking -join '; ')." `
+            ('Nothing was changed. Look at: Get-ManagementRole -Cmdlet with each name. Or leave the guard that needs ' +
+            'it out of -Guards or -Enforce.')
+    }
 }
 
 function Remove-OwnRole {
@@ -482,24 +574,14 @@ function Remove-OwnRole {
 function New-OwnRole {
     [CmdletBinding(SupportsShouldProcess)]
     param($Wanted)
-    $parent = Find-Parent $Wanted
-    $needs = "$($Wanted.Cmdlet) $(@($Wanted.Parameters | ForEach-Object { "-$_" }) -join ' ')".Trim()
-    if (-not $parent -and $Wanted.Optional) {
-        Write-Warning "No built-in role holds $needs. It is optional: the guard says what it cannot see."
-        return
-    }
-    if (-not $parent) {
-        Stop-WithRemedy "No built-in role of this tenant holds $needs." `
-            "Look at: Get-ManagementRole -Cmdlet $($Wanted.Cmdlet). Or leave the guard out of -Guards or -Enforce."
-    }
-    if (-not $PSCmdlet.ShouldProcess($Wanted.Name, "Create from '$parent' with $needs")) { return }
-    $null = New-ManagementRole -Name $Wanted.Name -Parent $parent -EnabledCmdlets $Wanted.Cmdlet
+    if (-not $PSCmdlet.ShouldProcess($Wanted.Name, "Create from '$($Wanted.Parent)' with $(Format-Need $Wanted)")) { return }
+    $null = New-ManagementRole -Name $Wanted.Name -Parent $Wanted.Parent -EnabledCmdlets $Wanted.Cmdlet
     Wait-For 'The new role' { Get-OwnRole | Where-Object { $_.Name -eq $Wanted.Name } }
     if ($Wanted.Writes) {
         $entry = "$($Wanted.Name)\$($Wanted.Cmdlet)"
         Invoke-Patiently { Set-ManagementRoleEntry -Identity $entry -Parameters $Wanted.Parameters -Confirm:$false }
     }
-    Write-Change "made role $($Wanted.Name) from $parent"
+    Write-Change "made role $($Wanted.Name) from $($Wanted.Parent)"
 }
 
 # A role that is not as wanted is made anew. It is assigned last, so it never works half trimmed.
@@ -510,11 +592,9 @@ function Sync-Role {
         if ($name -notin $Wanted.Name) { Remove-OwnRole $name }
     }
     foreach ($role in $Wanted) {
-        if ($role.Name -in $own) {
-            if (Test-AsWanted $role) { continue }
-            Remove-OwnRole $role.Name
-        }
-        New-OwnRole $role
+        if ($role.InPlace) { continue }
+        if ($role.Name -in $own) { Remove-OwnRole $role.Name }
+        if ($role.Parent) { New-OwnRole $role }
     }
 }
 
@@ -523,7 +603,7 @@ function Sync-Principal {
     param()
     $principal = Get-OwnPrincipal
     if ($principal -and "$($principal.ObjectId)" -ne "$ServicePrincipalObjectId") {
-        Stop-WithRemedy "Exchange knows the app with the object id $($principal.ObjectId)." `
+        Deny-WithRemedy "Exchange knows the app with the object id $($principal.ObjectId)." `
             ("If that one is wrong: Remove-ServicePrincipal -Identity $($principal.ObjectId), then run this again. " +
             "Right is what is shown by: az ad sp show --id $AppId --query id --output tsv")
     }
@@ -543,14 +623,16 @@ function Sync-Group {
         Wait-For 'The new role group' { Get-OwnGroup }
         Write-Change "made role group $RoleGroup"
     }
-    $assignments = @(Get-GroupAssignment)
-    foreach ($assignment in $assignments) {
-        if ("$($assignment.Role)" -in $Wanted.Name) { continue }
+    $assigned = @()
+    foreach ($assignment in @(Get-GroupAssignment)) {
+        if ("$($assignment.Role)" -in $Wanted.Name -and (Test-Unlimited $assignment)) {
+            $assigned += "$($assignment.Role)"
+            continue
+        }
         if (-not $PSCmdlet.ShouldProcess($assignment.Identity, 'Remove role assignment')) { continue }
         Remove-ManagementRoleAssignment -Identity $assignment.Identity -Confirm:$false
         Write-Change "took role $($assignment.Role) from the group"
     }
-    $assigned = @($assignments | ForEach-Object { "$($_.Role)" })
     $existing = @(Get-OwnRole | ForEach-Object { $_.Name })
     foreach ($role in $Wanted) {
         if ($role.Name -in $assigned -or $role.Name -notin $existing) { continue }
@@ -572,7 +654,10 @@ function Sync-Member {
     if ($mine.Count -gt 0) { return }
     if (-not $PSCmdlet.ShouldProcess($RoleGroup, 'Add the service principal')) { return }
     $identity = $principal.Identity
-    Invoke-Patiently { Add-RoleGroupMember -Identity $RoleGroup -Member $identity -Confirm:$false }
+    # Whoever runs this need not be a manager of the group.
+    Invoke-Patiently {
+        Add-RoleGroupMember -Identity $RoleGroup -Member $identity -BypassSecurityGroupManagerCheck -Confirm:$false
+    }
     Write-Change 'made the service principal a member of the group'
 }
 
@@ -584,7 +669,11 @@ function Sync-Member {
 function Get-Difference {
     param([object[]] $Wanted)
     $existing = @(Get-OwnRole | ForEach-Object { $_.Name })
-    $assigned = @(Get-GroupAssignment | ForEach-Object { "$($_.Role)" })
+    $assignments = @(Get-GroupAssignment)
+    $assigned = @($assignments | ForEach-Object { "$($_.Role)" })
+    foreach ($assignment in $assignments) {
+        if (-not (Test-Unlimited $assignment)) { "The assignment '$($assignment.Identity)' is narrowed to a scope." }
+    }
     foreach ($role in $Wanted) {
         if ($role.Name -notin $existing) {
             if (-not $role.Optional) { "The role '$($role.Name)' does not exist." }
@@ -606,7 +695,8 @@ function Get-MemberDifference {
     $members = @(Get-RoleGroupMember -Identity $RoleGroup -ResultSize Unlimited)
     $others = @($members | Where-Object { -not (Test-Member $_ $principal) })
     foreach ($other in $others) {
-        "'$($other.Name)' is a member of the group too: Remove-RoleGroupMember '$RoleGroup' -Member '$($other.Name)'"
+        $command = "Remove-RoleGroupMember '$RoleGroup' -Member '$($other.Name)' -BypassSecurityGroupManagerCheck"
+        "'$($other.Name)' is a member of the group too: $command"
     }
     if ($members.Count -eq $others.Count) { 'The service principal is not a member of the group.' }
 }
@@ -620,24 +710,24 @@ function Confirm-Result {
         Write-Host "  not yet ($attempt of $Patience): $($differences -join ' ')"
         Start-Sleep -Seconds $Pause
     }
-    Stop-WithRemedy ($differences -join "`n") `
+    Deny-WithRemedy ($differences -join "`n") `
         'Run this again in some minutes. If it stays so, -Remove takes everything away for a new beginning.'
 }
 
 function Show-Result {
     param([object[]] $Wanted)
     $own = @(Get-OwnRole)
-    $table = foreach ($role in $Wanted) {
+    Write-Host "`nWhat the app may do in Exchange now, cmdlet by cmdlet:"
+    foreach ($role in $Wanted) {
         $made = $own | Where-Object { $_.Name -eq $role.Name } | Select-Object -First 1
-        [pscustomobject]@{
-            Cmdlet     = $role.Cmdlet
-            Parameters = if ($role.Writes) { $role.Parameters -join ', ' } else { 'all' }
-            Role       = if ($made) { $role.Name } else { '(none: optional)' }
-            Parent     = if ($made) { "$($made.Parent)" } else { '' }
+        $may = if ($role.Writes) { "-$($role.Parameters -join ' -')" } else { 'all parameters' }
+        Write-Host "  $($role.Cmdlet): $may"
+        if ($made) {
+            Write-Host "    by the role $($role.Name), derived from $($made.Parent)"
+        } else {
+            Write-Host '    no: it is optional, and no built-in role holds it'
         }
     }
-    Write-Host "`nWhat the app may do in Exchange now:"
-    $table | Format-Table -AutoSize -Wrap | Out-Host
     if ($Changes -eq 0) { Write-Host 'Everything was in place. Nothing was changed.' }
     Write-Host 'It may take up to two hours before Exchange lets the app. Check with: python -m core.doctor'
 }
@@ -651,7 +741,7 @@ function Remove-OwnGroup {
     param()
     if (-not (Get-OwnGroup)) { return }
     if (-not $PSCmdlet.ShouldProcess($RoleGroup, 'Remove role group')) { return }
-    Remove-RoleGroup -Identity $RoleGroup -Confirm:$false
+    Remove-RoleGroup -Identity $RoleGroup -BypassSecurityGroupManagerCheck -Confirm:$false
     Write-Change "removed role group $RoleGroup"
 }
 
@@ -670,7 +760,7 @@ function Confirm-Removed {
         $left = @(Get-OwnRole) + @(Get-OwnGroup) + @(Get-OwnPrincipal)
         if ($left.Count -eq 0) { break }
         if ($Changes -eq 0 -or $attempt -ge $Patience) {
-            Stop-WithRemedy "$($left.Count) objects are still there." 'Run this again in some minutes.'
+            Deny-WithRemedy "$($left.Count) objects are still there." 'Run this again in some minutes.'
         }
         Start-Sleep -Seconds $Pause
     }
@@ -691,7 +781,9 @@ function Invoke-Grant {
     if ($writing -contains 'none') { $writing = @() }
     Assert-GuardName $looking
     Assert-GuardName $writing
+    if (@(Split-Name $Enforce).Count -gt 0) { Assert-Watched $looking $writing }
     $wanted = @(Get-WantedRole $looking $writing)
+    Resolve-Role $wanted
     Sync-Principal
     Sync-Role $wanted
     Sync-Group $wanted

@@ -1,6 +1,36 @@
-# What is left to do after `azd provision`, with the names of this deployment filled in. Changes
-# nothing. azd runs it with its outputs as environment variables.
+# What is left to do after `azd provision`, with the names of this deployment filled in. azd runs it
+# with its outputs as environment variables; by hand: azd hooks run postprovision. It changes two
+# values of the azd environment, which served this provision and would do harm in a later one.
 $ErrorActionPreference = 'Stop'
+$PSNativeCommandUseErrorActionPreference = $false
+
+$missing = @(
+    foreach ($name in 'EXOGUARD_CLIENT_ID', 'EXOGUARD_MODES', 'APPLICATION_INSIGHTS_NAME') {
+        if (-not (Get-Item -Path "env:$name" -ErrorAction Ignore)) { $name }
+    }
+)
+if ($missing.Count -gt 0) {
+    Write-Host "The outputs of the deployment are missing: $($missing -join ', ')."
+    Write-Host 'Run: azd provision. Or, after a deployment by hand, azd env refresh; then: azd hooks run postprovision.'
+    exit 1
+}
+
+# A value that was used up: kept, it would put an old webhook back over a newer one, or ask for a
+# deleted vault that is no longer deleted. The address also would lie in .azure/ in plain text.
+function Clear-Used {
+    param([string] $Name, [string] $Value)
+    if (Get-Command -Name azd -CommandType Application -ErrorAction Ignore) {
+        azd env set $Name $Value
+        if ($LASTEXITCODE -eq 0) { return }
+    }
+    Write-Host "azd could not be asked to forget ${Name}. Run: azd env set $Name '$Value'"
+}
+
+if ($env:TEAMS_WEBHOOK_URL) {
+    Clear-Used 'TEAMS_WEBHOOK_URL' ''
+    Write-Host 'The address of the webhook is in Key Vault now; the azd environment has forgotten it.'
+}
+if ($env:RECOVER_KEY_VAULT -eq 'true') { Clear-Used 'RECOVER_KEY_VAULT' 'false' }
 
 $app = $env:EXOGUARD_CLIENT_ID
 $principal = $env:EXOGUARD_SERVICE_PRINCIPAL_ID

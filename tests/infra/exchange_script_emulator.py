@@ -53,6 +53,15 @@ class PsObject(dict[str, Any]):
         super().__init__((name.lower(), value) for name, value in values.items())
 
 
+class PsVersion(tuple[int, ...]):
+    """A version, which compares number by number."""
+
+    @classmethod
+    def parse(cls, text: str) -> "PsVersion":
+        """The version in a text."""
+        return cls(int(part) for part in text.split("."))
+
+
 def unroll(value: Any) -> list[Any]:
     """What a value is in a stream: arrays lose themselves, null is one null."""
     return list(value) if isinstance(value, list) else [value]
@@ -72,6 +81,8 @@ def format_value(value: Any) -> str:
     """A value inside a text."""
     if isinstance(value, list):
         return " ".join(map(format_value, value))
+    if isinstance(value, PsVersion):
+        return ".".join(map(str, value))
     return "" if value is None else str(value)
 
 
@@ -118,6 +129,7 @@ COMPARISON_OPERATORS: Mapping[str, Callable[[Any, Any], Any]] = {
     "-ne": lambda left, right: not are_equal(left, right),
     "-ge": lambda left, right: left >= right,
     "-gt": lambda left, right: left > right,
+    "-lt": lambda left, right: left < right,
     "-in": lambda left, right: array_contains(right, left),
     "-notin": lambda left, right: not array_contains(right, left),
     "-contains": array_contains,
@@ -162,11 +174,17 @@ class ScriptEmulator:
             for node in find_nodes(self.tree, "function_statement")
         }
         self.confirmations: list[tuple[str, str]] = []
+        self.powershell = PsObject(PSVersion=PsObject(Major=7, Minor=6))
 
     def run_script(self, *, what_if: bool = False, **arguments: Any) -> None:
         """Run the script. Raises TerminatingError."""
         scope = Scope(
-            true=True, false=False, null=None, whatifpreference=what_if, pscmdlet="PSCmdlet"
+            true=True,
+            false=False,
+            null=None,
+            whatifpreference=what_if,
+            pscmdlet="PSCmdlet",
+            psversiontable=self.powershell,
         )
         self.confirmations = []
         block = find_child(self.tree, "param_block")
@@ -498,9 +516,13 @@ class ScriptEmulator:
         return found
 
     def on_cast_expression(self, node: Node, scope: Scope) -> Any:
-        if read_text(node.children[0]).lower() != "[pscustomobject]":
+        kind = read_text(node.children[0]).lower()
+        value = self.evaluate(node.children[1], scope)
+        if kind == "[version]":
+            return PsVersion.parse(format_value(value))
+        if kind != "[pscustomobject]":
             raise UnsupportedSyntax(read_text(node.children[0]))
-        return self.evaluate(node.children[1], scope)
+        return value
 
     def on_member_access(self, node: Node, scope: Scope) -> Any:
         holder, name = (

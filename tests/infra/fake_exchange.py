@@ -94,34 +94,42 @@ class FakeExchange:
         self.dehydrated = False
         self.entra_object_id = ""
         self.failures_left: dict[str, int] = {}
+        self.module_versions = ["3.9.2"]
+        self.imported: list[str] = []
+        self.said: list[str] = []
         for name, entries in BUILT_IN_ROLES.items():
             self.roles[name] = PsObject(
-                Name=name, Parent="", IsEndUserRole=name.startswith("My"), IsDeprecated=False
+                Name=name,
+                Parent="",
+                IsEndUserRole=name.startswith("My"),
+                IsDeprecated=False,
+                ImplicitRecipientReadScope="Organization",
             )
             self.entries[name] = dict(entries)
         # Roles with few entries that are no parents: for people's own settings, retired, derived.
         for role in (
             PsObject(Name="Own Settings", Parent="", IsEndUserRole=True),
             PsObject(Name="Own Rules", Parent="", ImplicitRecipientReadScope="Self"),
+            PsObject(Name="Some Rules", Parent="", ImplicitRecipientReadScope="None"),
             PsObject(Name="Old Rules", Parent="", IsDeprecated=True),
             PsObject(Name="Help Desk", Parent="Mail Recipients"),
         ):
+            role.setdefault("implicitrecipientreadscope", "Organization")
             self.roles[role["name"]] = role
             self.entries[role["name"]] = {"Get-InboxRule": RECIPIENT_CMDLETS["Get-InboxRule"]}
 
     def build_cmdlets(self) -> dict[str, Cmdlet]:
         """All that the script may call."""
-        silent: Iterable[str] = (
-            *("Import-Module", "Connect-ExchangeOnline", "Set-StrictMode", "Start-Sleep"),
-            *("Write-Host", "Write-Warning", "Out-Host"),
-        )
+        silent: Iterable[str] = (*("Connect-ExchangeOnline", "Set-StrictMode", "Start-Sleep"),)
         known: dict[str, Cmdlet] = {name: ignore_call for name in silent}
         known |= {
             "ConvertFrom-Json": convert_from_json,
-            "Format-Table": lambda stream, values, named: stream,
+            "Write-Host": self.say,
+            "Write-Warning": self.say,
+            "Import-Module": self.import_module,
             "Select-Object": lambda stream, values, named: stream[:1],
             "Sort-Object": sort_objects,
-            "Get-Module": lambda *_: ["ExchangeOnlineManagement"],
+            "Get-Module": self.get_module,
             "Get-Command": lambda *_: ["there"],
             "Get-ConnectionInformation": lambda *_: [PsObject(State="Connected")],
             "az": lambda *_: [self.entra_object_id] if self.entra_object_id else [],
@@ -159,6 +167,23 @@ class FakeExchange:
             return action(named)
 
         return run
+
+    def say(self, stream: list[Any], values: list[Any], named: dict[str, Any]) -> list[Any]:
+        """Write-Host and Write-Warning."""
+        self.said += [format_value(value) for value in values]
+        return []
+
+    def get_module(self, stream: list[Any], values: list[Any], named: dict[str, Any]) -> list[Any]:
+        """The installed versions of the module, or the one that is loaded."""
+        versions = self.module_versions if named.get("listavailable") else self.imported
+        return [PsObject(Name="ExchangeOnlineManagement", Version=one) for one in versions]
+
+    def import_module(
+        self, stream: list[Any], values: list[Any], named: dict[str, Any]
+    ) -> list[Any]:
+        """Load a version of the module."""
+        self.imported.append(format_value(named["requiredversion"]))
+        return []
 
     def get_role(self, named: dict[str, Any]) -> list[PsObject]:
         """All roles, or those that hold the cmdlet with every one of the parameters."""
@@ -279,5 +304,7 @@ def ignore_call(stream: list[Any], values: list[Any], named: dict[str, Any]) -> 
 
 def sort_objects(stream: list[Any], values: list[Any], named: dict[str, Any]) -> list[Any]:
     """Sort-Object by its properties."""
+    if "property" not in named:
+        return sorted(stream, reverse="descending" in named)
     keys = [name.lower() for name in unroll(named["property"])]
     return sorted(stream, key=lambda one: [one[key] for key in keys])

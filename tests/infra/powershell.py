@@ -12,7 +12,7 @@ PARSER = Parser(Language(tree_sitter_powershell.language()))
 # Variables that PowerShell itself provides (about_Automatic_Variables, about_Preference_Variables).
 AUTOMATIC_VARIABLES = frozenset(
     {"_", "true", "false", "null", "pscmdlet", "whatifpreference", "erroractionpreference"}
-    | {"psnativecommanduseerroractionpreference", "env"}
+    | {"psnativecommanduseerroractionpreference", "env", "psversiontable"}
 )
 
 

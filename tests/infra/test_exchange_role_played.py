@@ -89,7 +89,7 @@ def test_the_second_run_changes_nothing() -> None:
             ["mailbox-forwarding", "mailbox-audit"],
             ENFORCING,
         ),
-        ("shared-mailbox-sign-in", "mailbox-audit", ALL[:1], []),
+        ("shared-mailbox-sign-in", "", ALL[:1], []),
     ],
 )
 def test_a_run_with_other_guards_takes_away_and_adds(
@@ -205,13 +205,106 @@ def test_a_cmdlet_no_role_holds_stops_the_script_unless_it_is_optional() -> None
     grant(exchange, Guards="mailbox-forwarding")
     assert "Exoguard Get-RemoteDomain" not in exchange.roles
     assert grant(exchange, Guards="mailbox-forwarding") == []
+
+
+def test_all_that_no_role_holds_is_named_before_anything_is_written() -> None:
     exchange = FakeExchange()
     exchange.entries["Audit Logs"]["Set-Mailbox"] = ("Identity", "AuditEnabled")
-    with pytest.raises(
-        TerminatingError, match="No built-in role of this tenant holds Set-Mailbox -Identity"
-    ):
+    del exchange.entries["View-Only Configuration"]["Get-TransportRule"]
+    words = "holds Get-TransportRule -ResultSize; Set-Mailbox -Identity"
+    with pytest.raises(TerminatingError, match=words):
         grant(exchange)
-    assert "Exoguard Set-Mailbox mailbox-audit" not in exchange.roles
+    assert exchange.writes == []
+
+
+def test_a_guard_that_is_to_write_without_looking_is_refused() -> None:
+    exchange = FakeExchange()
+    words = "-Enforce names mailbox-audit, tenant-baseline, and -Guards does not"
+    with pytest.raises(TerminatingError, match=words):
+        grant(exchange, Guards="app-consent", Enforce="mailbox-audit,tenant-baseline")
+    assert exchange.writes == []
+
+
+@pytest.mark.parametrize(
+    ("installed", "powershell", "loaded"),
+    [
+        (["3.9.2"], (7, 4), "3.9.2"),
+        (["3.10.0", "3.9.2", "3.2.0"], (7, 4), "3.9.2"),
+        (["3.9.2", "3.10.0"], (7, 6), "3.10.0"),
+        (["3.9.2", "4.1.0"], (8, 0), "4.1.0"),
+        (["3.10.0"], (7, 5), ""),
+        (["3.4.0"], (7, 6), ""),
+        ([], (7, 6), ""),
+    ],
+)
+def test_the_newest_module_this_powershell_can_load_is_taken(
+    installed: list[str], powershell: tuple[int, int], loaded: str
+) -> None:
+    exchange = FakeExchange()
+    exchange.module_versions = installed
+    player = ScriptEmulator(SOURCE, exchange.build_cmdlets())
+    major, minor = powershell
+    player.powershell = PsObject(PSVersion=PsObject(Major=major, Minor=minor))
+    given = {"AppId": APP, "ServicePrincipalObjectId": PRINCIPAL, "Guards": "app-consent"}
+    if loaded:
+        player.run_script(**given)
+        assert exchange.imported == [loaded]
+        return
+    words = "does not run in PowerShell" if installed else "is not installed"
+    with pytest.raises(TerminatingError, match=words):
+        player.run_script(**given)
+    assert exchange.writes == []
+
+
+@pytest.mark.parametrize(
+    ("recipients", "configuration", "taken"),
+    [
+        ("Organization", "OrganizationConfig", True),
+        ("Organization", "None", True),
+        ("None", "OrganizationConfig", True),
+        ("", "", True),
+        ("None", "None", False),
+        ("Self", "", False),
+    ],
+)
+def test_what_writes_is_derived_from_a_role_that_writes_everywhere(
+    recipients: str, configuration: str, taken: bool
+) -> None:
+    exchange = FakeExchange()
+    exchange.roles["Audit Logs"] |= PsObject(
+        ImplicitRecipientWriteScope=recipients, ImplicitConfigWriteScope=configuration
+    )
+    if taken:
+        grant(exchange, Guards="mailbox-audit")
+        assert exchange.roles["Exoguard Set-Mailbox mailbox-audit"]["parent"] == "Audit Logs"
+        return
+    with pytest.raises(TerminatingError, match="No built-in role of this tenant holds Set-Mailbox"):
+        grant(exchange, Guards="mailbox-audit")
+
+
+def test_an_assignment_that_somebody_narrowed_is_made_anew() -> None:
+    exchange = FakeExchange()
+    grant(exchange, Guards="mailbox-audit")
+    [narrowed] = [
+        one
+        for one in exchange.assignments
+        if one["role"] == "Exoguard Get-User" and not one.get("delegating")
+    ]
+    narrowed["customrecipientwritescope"] = "Berlin only"
+    again = ["Remove-ManagementRoleAssignment", "New-ManagementRoleAssignment"]
+    assert grant(exchange, Guards="mailbox-audit") == again
+    assert grant(exchange, Guards="mailbox-audit") == []
+
+
+def test_what_the_app_may_do_is_a_list_that_no_width_shortens() -> None:
+    exchange = FakeExchange()
+    grant(exchange, Guards="mailbox-audit")
+    said = "\n".join(exchange.said)
+    assert (
+        "  Set-AdminAuditLogConfig: -UnifiedAuditLogIngestionEnabled\n"
+        "    by the role Exoguard Set-AdminAuditLogConfig mailbox-audit, derived from Audit Logs"
+    ) in said
+    assert "  Get-Mailbox: all parameters\n    by the role Exoguard Get-Mailbox, derived" in said
 
 
 @pytest.mark.parametrize(
