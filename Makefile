@@ -8,7 +8,8 @@ MAKEFLAGS += --no-print-directory
 PYTHON := .venv/bin/python
 TYPED = core sandbox bench tests tools $(wildcard function_app.py)
 
-.PHONY: help setup ready run bench mutants new-guard test check lint infra-check fuzz format lock audit clean
+.PHONY: help setup ready run bench mutants new-guard test check lint infra-check \
+	infra-compile package fuzz format lock audit clean
 
 help: ## List what can be made
 	@grep -E '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/^([a-z-]+):.*## (.*)/  make \1\t\2/' | expand -t 22
@@ -41,7 +42,7 @@ check: test ## The same as make test
 new-guard: ready ## Write a new guard with test, scene and documents (NAME=open-things TITLE=... READS=Get-...)
 	@$(PYTHON) -m tools.new_guard "$(NAME)" --title "$(TITLE)" --reads "$(READS)"
 
-lint: ready ## Lint, format, types and import contracts
+lint: ready ## Lint, format, types, import contracts and workflows
 	@echo "==> ruff check: lint"
 	@$(PYTHON) -m ruff check .
 	@echo "==> ruff format: layout"
@@ -50,6 +51,8 @@ lint: ready ## Lint, format, types and import contracts
 	@$(PYTHON) -m mypy $(TYPED)
 	@echo "==> lint-imports: which module may import which"
 	@.venv/bin/lint-imports
+	@echo "==> actionlint, zizmor: the workflows"
+	@$(PYTHON) -m tools.workflow_lint
 
 fuzz: ready ## Feed every parser with coverage-guided chance (ARGS=--seconds=N for each)
 	@$(PYTHON) -m pip install --quiet --disable-pip-version-check --require-hashes -r requirements-fuzz.txt
@@ -58,6 +61,12 @@ fuzz: ready ## Feed every parser with coverage-guided chance (ARGS=--seconds=N f
 infra-check: ready ## Bicep, queries and security of infra/, without Azure
 	@echo "==> infra-check: Bicep, queries, security"
 	@$(PYTHON) -m tools.bicep_lint
+
+infra-compile: ready ## The same with the real tools: bicep, pwsh, Pester, PSScriptAnalyzer, as far as there are any
+	@$(PYTHON) -m tools.infra_compile $(ARGS)
+
+package: ready ## Build what is deployed into dist/: zip, bill of materials, checksums
+	@$(PYTHON) -m tools.package $(ARGS)
 
 format: ready ## Put the layout of all files in order
 	@$(PYTHON) -m ruff check --fix .
@@ -70,5 +79,5 @@ audit: ready ## Ask PyPI and npm for known holes in what is locked; fails where 
 	@tools/audit.sh
 
 clean: ## Remove everything that set-up and the tools made
-	rm -rf .venv .tools mutants .hypothesis .import_linter_cache .mypy_cache .pytest_cache .ruff_cache
+	rm -rf .venv .tools dist build mutants .hypothesis .import_linter_cache .mypy_cache .pytest_cache .ruff_cache
 	find . -name __pycache__ -type d -prune -exec rm -rf {} +

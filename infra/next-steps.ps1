@@ -20,13 +20,14 @@ if ($missing.Count -gt 0) {
 function Clear-Used {
     param([string] $Name, [string] $Value)
     if (Get-Command -Name azd -CommandType Application -ErrorAction Ignore) {
-        azd env set $Name $Value
+        azd env set "$Name=$Value"
         if ($LASTEXITCODE -eq 0) { return }
     }
-    Write-Host "azd could not be asked to forget ${Name}. Run: azd env set $Name '$Value'"
+    Write-Host "azd could not be asked to forget ${Name}. Run: azd env set $Name=$Value"
 }
 
-if ($env:TEAMS_WEBHOOK_URL) {
+# An azd secret (azd env set-secret) is a reference to a vault, and stays.
+if ($env:TEAMS_WEBHOOK_URL -and $env:TEAMS_WEBHOOK_URL -notlike 'akvs://*') {
     Clear-Used 'TEAMS_WEBHOOK_URL' ''
     Write-Host 'The address of the webhook is in Key Vault now; the azd environment has forgotten it.'
 }

@@ -16,7 +16,7 @@ fi
 status=0
 for lock in requirements.txt requirements-dev.txt requirements-bench.txt requirements-fuzz.txt \
     requirements-mutants.txt \
-    tools/infra-requirements.txt tools/audit-requirements.txt; do
+    tools/infra-requirements.txt tools/audit-requirements.txt tools/workflow-requirements.txt; do
     printf '==> %s\n' "$lock" >&2
     "$VENV/bin/pip-audit" --strict --require-hashes --disable-pip --progress-spinner off \
         -r "$lock" || status=1

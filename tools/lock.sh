@@ -24,6 +24,7 @@ compile requirements-fuzz.in -c requirements-dev.txt "$@"
 compile requirements-mutants.in -c requirements-dev.txt "$@"
 compile tools/infra-requirements.in --no-deps "$@"
 compile tools/audit-requirements.in "$@"
+compile tools/workflow-requirements.in "$@"
 
 for lock in tools/npm/*; do
     printf '==> %s\n' "$lock" >&2

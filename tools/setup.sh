@@ -143,6 +143,21 @@ install_checkers() {
     mark_done infra "$made_from"
 }
 
+# What looks at the workflows of .github.
+install_workflow_checkers() {
+    local made_from
+    made_from=$(print_of tools/workflow-requirements.txt "$NPM"/workflows/*)
+    if is_done workflows "$made_from" && [[ -x $TOOLS/workflows/venv/bin/zizmor ]]; then
+        return
+    fi
+    step "installing the checkers of workflows: zizmor, actionlint"
+    rm -rf "$TOOLS/workflows"
+    quietly "$VENV/bin/python" -m venv "$TOOLS/workflows/venv"
+    pip_install "$TOOLS/workflows/venv/bin/python" -r tools/workflow-requirements.txt
+    npm_install workflows "$TOOLS/workflows"
+    mark_done workflows "$made_from"
+}
+
 # axe, which looks at the pages as people who cannot see them would.
 install_axe() {
     local made_from
@@ -204,6 +219,7 @@ make_venv
 install_packages
 install_azurite
 install_checkers
+install_workflow_checkers
 install_axe
 install_renderer
 find_browser

@@ -5,6 +5,7 @@ part of the language the script keeps to.
 """
 
 from collections.abc import Sequence
+from functools import partial
 
 import pytest
 
@@ -245,14 +246,16 @@ def test_the_newest_module_this_powershell_can_load_is_taken(
     player = ScriptEmulator(SOURCE, exchange.build_cmdlets())
     major, minor = powershell
     player.powershell = PsObject(PSVersion=PsObject(Major=major, Minor=minor))
-    given = {"AppId": APP, "ServicePrincipalObjectId": PRINCIPAL, "Guards": "app-consent"}
+    run = partial(
+        player.run_script, AppId=APP, ServicePrincipalObjectId=PRINCIPAL, Guards="app-consent"
+    )
     if loaded:
-        player.run_script(**given)
+        run()
         assert exchange.imported == [loaded]
         return
     words = "does not run in PowerShell" if installed else "is not installed"
     with pytest.raises(TerminatingError, match=words):
-        player.run_script(**given)
+        run()
     assert exchange.writes == []
 
 

@@ -244,6 +244,10 @@ def list_tables() -> dict[Path, dict[str, TableBuilder]]:
         ROOT / "docs" / "settings.md": {"settings": build_settings_tables},
         ROOT / "docs" / "permissions.md": {"permissions": build_all_permissions_table},
         INFRA / "exchange-role.ps1": {"cmdlets": build_cmdlet_catalog},
+        ROOT / "azure.yaml": {"pipeline variables": infra.build_pipeline_list},
+        ROOT / ".github" / "workflows" / "azure-dev.yml": {
+            "pipeline variables": infra.build_pipeline_environment
+        },
         INFRA / "main.bicep": {"guards": infra.build_guards_object},
         INFRA / "app.bicep": {"guard settings": infra.build_guard_settings},
         INFRA / "entra.bicep": {"permissions": infra.build_permissions_object},
@@ -353,12 +357,14 @@ def list_placeholders() -> Iterator[str]:
 def write_documents() -> tuple[str, ...]:
     """Write every generated document and table. Returns what a person has to add, by file."""
     missing = [*list_unknown_permissions(), *list_missing_mentions()]
+    # First, because workflows hand on what is in it.
+    parameters = INFRA / "main.parameters.json"
+    text = build_parameters_file(parameters.read_text(encoding="utf-8"))
+    parameters.write_text(text, encoding="utf-8")
     for path, tables in list_tables().items():
         missing += write_tables(path, tables)
     (ROOT / "local.settings.sample.json").write_text(build_sample_settings(), encoding="utf-8")
     (ROOT / "docs" / "openapi.json").write_text(build_openapi_json(), encoding="utf-8")
-    path = INFRA / "main.parameters.json"
-    path.write_text(build_parameters_file(path.read_text(encoding="utf-8")), encoding="utf-8")
     return tuple(dict.fromkeys((*missing, *list_placeholders())))
 
 

@@ -1,7 +1,9 @@
 """The parts of `infra/` that list guards; `tools.docs_gen.documents` writes them there."""
 
+import re
 from collections.abc import Iterator
 from datetime import UTC, datetime, timedelta
+from pathlib import Path
 
 from core.config.catalog import CATALOG
 from core.config.settings import GUARD_SETTING_SUFFIXES, get_setting_prefix
@@ -10,6 +12,11 @@ from core.ncrontab import CronSchedule
 
 MAX_MISSED_INTERVALS = 3
 """An alert fires when a guard has not completed a run for this many of its longest gaps."""
+INFRA = Path(__file__).resolve().parent.parent.parent / "infra"
+NOT_HANDED_ON = frozenset(
+    {"ALERT_WEBHOOK_URL", "AZURE_ENV_NAME", "AZURE_LOCATION", "RECOVER_KEY_VAULT"}
+    | {"TEAMS_WEBHOOK_URL"}
+)
 MAX_COLUMNS = 120
 """What `bicep format` puts into one line."""
 BICEP_FIELDS = {
@@ -107,6 +114,27 @@ def build_permissions_object() -> str:
             "  }",
         ]
     return "\n".join([*lines, "}"])
+
+
+def list_pipeline_variables() -> list[str]:
+    """The variables of azd that a workflow must hand on: what main.parameters.json asks for.
+
+    Without what azd itself hands on, what only serves one deployment, and secrets.
+    """
+    text = (INFRA / "main.parameters.json").read_text(encoding="utf-8")
+    found = dict.fromkeys(re.findall(r"\$\{([A-Z0-9_]+)", text))
+    return [name for name in found if name not in NOT_HANDED_ON]
+
+
+def build_pipeline_list() -> str:
+    """The variables in azure.yaml."""
+    return "\n".join(f"    - {name}" for name in list_pipeline_variables())
+
+
+def build_pipeline_environment() -> str:
+    """The variables in .github/workflows/azure-dev.yml."""
+    lines = (f"      {name}: ${{{{ vars.{name} }}}}" for name in list_pipeline_variables())
+    return "\n".join(lines)
 
 
 def list_parameters() -> Iterator[str]:

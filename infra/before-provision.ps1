@@ -1,0 +1,61 @@
+# What would stop `azd provision` halfway, or leave an app that cannot speak: asked before anything is
+# made. azd runs it with its environment; by hand: azd hooks run preprovision. Changes nothing.
+$ErrorActionPreference = 'Stop'
+$PSNativeCommandUseErrorActionPreference = $false
+
+$problems = @()
+
+# The host of an address, in small letters; nothing for what is none.
+function Get-AddressHost {
+    param([string] $Address)
+    if ($Address -notlike 'https://*/*') { return }
+    (($Address -split '/')[2] -split ':')[0].ToLowerInvariant()
+}
+
+# An azd secret (azd env set-secret) is a reference here, and no address to look at.
+$webhook = $env:TEAMS_WEBHOOK_URL
+if (-not $webhook -and -not $env:KEY_VAULT_NAME) {
+    $problems += "TEAMS_WEBHOOK_URL is not set. Run: azd env set TEAMS_WEBHOOK_URL 'https://...'"
+}
+if ($webhook -and $webhook -notlike 'akvs://*') {
+    $target = Get-AddressHost $webhook
+    $own = @($env:WEBHOOK_HOSTS -split ',' | ForEach-Object { $_.Trim() } | Where-Object { $_ })
+    if (-not $target) {
+        $problems += 'TEAMS_WEBHOOK_URL is no https address. Copy it again from the workflow, in quotes.'
+    } elseif ($target -like '*.webhook.office.com') {
+        $problems += 'Connectors of Office 365 have ended. Make a workflow in Teams, and set its address.'
+    } elseif ($target -like '*.logic.azure.com' -and $target -notin $own) {
+        $problems += 'Workflows no longer answer at logic.azure.com. Copy the address anew, or name a Logic App of yours in WEBHOOK_HOSTS.'
+    } elseif ($target -notlike '*.api.powerplatform.com' -and $target -notin $own) {
+        $problems += "The app sends no cards to $target. Name it in WEBHOOK_HOSTS if it is yours."
+    }
+}
+
+if (-not $env:ALERT_EMAILS) {
+    $problems += "ALERT_EMAILS is not set: nobody would hear that the app is silent. Run: azd env set ALERT_EMAILS 'a@b.example'"
+}
+
+$az = Get-Command -Name az -CommandType Application -ErrorAction Ignore
+if ($env:PRIVATE_NETWORKING -eq 'true') {
+    $state = ''
+    if ($az) { $state = az provider show --namespace Microsoft.App --query registrationState --output tsv 2>$null }
+    if (-not $state) {
+        Write-Warning 'Azure was not asked whether Microsoft.App is registered (az is missing or not signed in). The subnet needs it.'
+    } elseif ("$state".Trim() -ne 'Registered') {
+        $problems += 'The subnet of the app needs a resource provider. Run: az provider register --namespace Microsoft.App --wait'
+    }
+}
+
+if ($az -and $env:RECOVER_KEY_VAULT -ne 'true') {
+    $query = "[?properties.tags.`"azd-env-name`"=='$env:AZURE_ENV_NAME'].name"
+    $deleted = az keyvault list-deleted --resource-type vault --query $query --output tsv 2>$null
+    if ($deleted) {
+        Write-Warning "A deleted vault of this environment is kept for a week ($deleted). If its name is refused: azd env set RECOVER_KEY_VAULT true"
+    }
+}
+
+if ($problems.Count -gt 0) {
+    Write-Host 'Nothing was provisioned yet. First:'
+    foreach ($problem in $problems) { Write-Host "  - $problem" }
+    exit 1
+}

@@ -1,0 +1,1 @@
+"""The workflows of .github: their language by actionlint, their security by zizmor."""
