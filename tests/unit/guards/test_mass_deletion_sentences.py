@@ -29,8 +29,8 @@ SELF = Actor("e1", "Exoguard", is_app=True, is_this_app=True)
 
 def say(rows: Sequence[Deletion] = USERS, who: str = "a1", **more: Any) -> list[Finding]:
     """What is said of a burst all of which can be restored, with some of it changed."""
-    kept = {"restorable_ids": frozenset(one.id for one in rows), "limit": 10} | more
-    return list(judge(DeletionBurst(who, tuple(rows), **kept), TERMS))
+    usual = DeletionBurst(who, tuple(rows), 10, restorable_ids=frozenset(one.id for one in rows))
+    return list(judge(replace(usual, **more), TERMS))
 
 
 def by(actor: Actor, rows: Sequence[Deletion] = USERS) -> tuple[Deletion, ...]:
