@@ -118,3 +118,28 @@ def find_property(values: Mapping[str, object], name: str) -> tuple[bool, object
         if found is NOTHING:
             return False, None
     return True, found
+
+
+def get_text(values: Mapping[str, object], name: str) -> str:
+    """A property as text; empty where it is none."""
+    value = find_property(values, name)[1]
+    return value.strip() if isinstance(value, str) else ""
+
+
+def get_texts(values: Mapping[str, object], name: str) -> tuple[str, ...]:
+    """A property as a list of texts; an entry that is an object gives its domain or address."""
+    value = find_property(values, name)[1]
+    entries = value if isinstance(value, list) else parse_printed_list(value) or ()
+    found = []
+    for entry in entries:
+        if isinstance(entry, Mapping):
+            entry = next((one for one in entry.values() if isinstance(one, str)), "")
+        if isinstance(entry, str) and entry.strip():
+            found.append(entry.strip())
+    return tuple(found)
+
+
+def get_flag(values: Mapping[str, object], name: str, default: bool) -> bool:
+    """A property as true or false; the default where Exchange does not say."""
+    known = parse_printed_bool(find_property(values, name)[1])
+    return default if known is None else known

@@ -139,6 +139,10 @@ var appSettings = {
   LEGACY_PROTOCOLS_MODE: guards['legacy-protocols'].mode
   LEGACY_PROTOCOLS_LIMIT: guards['legacy-protocols'].limit
   LEGACY_PROTOCOLS_LIMIT_PERCENT: guards['legacy-protocols'].limitPercent
+  EXTERNAL_TRUST_SCHEDULE: guards['external-trust'].schedule
+  EXTERNAL_TRUST_MODE: guards['external-trust'].mode
+  EXTERNAL_TRUST_LIMIT: guards['external-trust'].limit
+  EXTERNAL_TRUST_LIMIT_PERCENT: guards['external-trust'].limitPercent
   SHARED_MAILBOX_HEALTH_SCHEDULE: guards['shared-mailbox-health'].schedule
   SHARED_MAILBOX_HEALTH_MODE: guards['shared-mailbox-health'].mode
   SHARED_MAILBOX_HEALTH_LIMIT: guards['shared-mailbox-health'].limit

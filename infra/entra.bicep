@@ -113,6 +113,14 @@ var permissions = {
     writes: []
     optionalWrites: []
   }
+  'external-trust': {
+    exchange: true
+    optionalExchange: false
+    reads: ['Policy.Read.All']
+    optionalReads: ['IdentityProvider.Read.All']
+    writes: []
+    optionalWrites: []
+  }
   'shared-mailbox-health': {
     exchange: true
     optionalExchange: false

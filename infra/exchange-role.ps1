@@ -93,7 +93,7 @@ $PSNativeCommandUseErrorActionPreference = $false
 <!-- cmdlets -->
 #>
 $Catalog = @'
-{"guards": ["shared-mailbox-sign-in", "mailbox-forwarding", "mailbox-audit", "mailbox-delegation", "tenant-baseline", "app-consent", "mfa-registration", "mass-deletion", "exchange-module-access", "legacy-protocols", "shared-mailbox-health"],
+{"guards": ["shared-mailbox-sign-in", "mailbox-forwarding", "mailbox-audit", "mailbox-delegation", "tenant-baseline", "app-consent", "mfa-registration", "mass-deletion", "exchange-module-access", "legacy-protocols", "external-trust", "shared-mailbox-health"],
  "enforcing": ["shared-mailbox-sign-in", "mailbox-audit"],
  "entries": [
   {"guard": "shared-mailbox-sign-in", "cmdlet": "Get-Mailbox", "writes": false, "optional": false,
@@ -232,6 +232,24 @@ $Catalog = @'
    "parameters": ["Identity", "ImapEnabled", "PopEnabled"]},
   {"guard": "legacy-protocols", "cmdlet": "Set-AuthenticationPolicy", "writes": true, "optional": false,
    "parameters": ["Identity", "AllowBasicAuthSmtp"]},
+  {"guard": "external-trust", "cmdlet": "Get-OrganizationRelationship", "writes": false, "optional": false,
+   "parameters": []},
+  {"guard": "external-trust", "cmdlet": "Get-AcceptedDomain", "writes": false, "optional": false,
+   "parameters": []},
+  {"guard": "external-trust", "cmdlet": "Get-OnPremisesOrganization", "writes": false, "optional": false,
+   "parameters": []},
+  {"guard": "external-trust", "cmdlet": "Get-IntraOrganizationConnector", "writes": false, "optional": false,
+   "parameters": []},
+  {"guard": "external-trust", "cmdlet": "Get-FederationTrust", "writes": false, "optional": false,
+   "parameters": []},
+  {"guard": "external-trust", "cmdlet": "Get-FederatedOrganizationIdentifier", "writes": false, "optional": false,
+   "parameters": []},
+  {"guard": "external-trust", "cmdlet": "Get-MigrationEndpoint", "writes": false, "optional": false,
+   "parameters": []},
+  {"guard": "external-trust", "cmdlet": "Get-MigrationBatch", "writes": false, "optional": false,
+   "parameters": ["ResultSize"]},
+  {"guard": "external-trust", "cmdlet": "Get-MailboxRestoreRequest", "writes": false, "optional": false,
+   "parameters": ["ResultSize"]},
   {"guard": "shared-mailbox-health", "cmdlet": "Get-Mailbox", "writes": false, "optional": false,
    "parameters": ["Filter", "GroupMailbox", "Identity", "RecipientTypeDetails", "ResultSize"]},
   {"guard": "shared-mailbox-health", "cmdlet": "Get-MailboxStatistics", "writes": false, "optional": false,

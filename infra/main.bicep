@@ -142,6 +142,13 @@ var guards = {
     limitPercent: chosen(settings, 'LEGACY_PROTOCOLS_LIMIT_PERCENT', '5.0')
     maxAgeMinutes: chosen(settings, 'LEGACY_PROTOCOLS_MAX_AGE_MINUTES', '1080')
   }
+  'external-trust': {
+    mode: toLower(chosen(settings, 'EXTERNAL_TRUST_MODE', 'alert'))
+    schedule: chosen(settings, 'EXTERNAL_TRUST_SCHEDULE', '0 50 */6 * * *')
+    limit: chosen(settings, 'EXTERNAL_TRUST_LIMIT', '20')
+    limitPercent: chosen(settings, 'EXTERNAL_TRUST_LIMIT_PERCENT', '5.0')
+    maxAgeMinutes: chosen(settings, 'EXTERNAL_TRUST_MAX_AGE_MINUTES', '1080')
+  }
   'shared-mailbox-health': {
     mode: toLower(chosen(settings, 'SHARED_MAILBOX_HEALTH_MODE', 'alert'))
     schedule: chosen(settings, 'SHARED_MAILBOX_HEALTH_SCHEDULE', '0 45 */6 * * *')

@@ -4,11 +4,13 @@ The list is written and reviewed by hand. A new guard starts in `Mode.ALERT`. Se
 schedule, mode and limit; `core.config.settings` names these settings after the guard.
 """
 
+from collections.abc import Mapping, Sequence
 from datetime import timedelta
 
 from core.guards import (
     app_consent,
     exchange_module_access,
+    external_trust,
     legacy_protocols,
     mailbox_audit,
     mailbox_delegation,
@@ -20,6 +22,7 @@ from core.guards import (
     tenant_baseline,
 )
 from core.model.guards import ChangeLimit, GuardConfig, Mode
+from core.watched.items import WatchedCollection
 
 CATALOG = (
     GuardConfig(shared_mailbox_sign_in.GUARD, "0 */15 * * * *", Mode.ENFORCE, ChangeLimit(20, 5.0)),
@@ -43,5 +46,11 @@ CATALOG = (
     # change for everybody at once.
     GuardConfig(exchange_module_access.GUARD, "0 35 */6 * * *", Mode.ALERT, ChangeLimit(50, 0.0)),
     GuardConfig(legacy_protocols.GUARD, "0 25 */6 * * *", Mode.ALERT, ChangeLimit(50, 5.0)),
+    GuardConfig(external_trust.GUARD, "0 50 */6 * * *", Mode.ALERT),
     GuardConfig(shared_mailbox_health.GUARD, "0 45 */6 * * *", Mode.ALERT),
 )
+
+WATCHED_COLLECTIONS: Mapping[str, Sequence[WatchedCollection]] = {
+    external_trust.GUARD.name: external_trust.COLLECTIONS,
+}
+"""The collections of each guard that compares some with what they were."""

@@ -208,6 +208,7 @@ CONTROLS: Mapping[str, tuple[Control, ...]] = {
     "legacy-protocols": (
         define_cis_control("6.5.4", "Ensure SMTP AUTH is disabled", "smtp-auth-organization"),
     ),
+    "external-trust": (),
     "shared-mailbox-health": (),
 }
 """The recommendations by guard; for one without, `NO_CONTROL_REASONS` says why."""
@@ -216,6 +217,7 @@ NO_CONTROL_REASONS: Mapping[str, str] = {
     "mailbox-delegation": "it recommends nothing about rights over mailboxes",
     "mass-deletion": "it is about settings, and a deletion is an event",
     "exchange-module-access": "it recommends nothing about who may use Exchange PowerShell",
+    "external-trust": "it is about levels of settings, and this guard about what changes",
     "shared-mailbox-health": "it recommends nothing about the licences of shared mailboxes",
 }
 

@@ -56,6 +56,13 @@ class ConfigurationSource:
     """What the cmdlet is sent: `ALL_RESULTS` where it lists a thousand objects by default."""
     name_list: NameList | None = None
     """Set where all objects together are one, which holds the names of some of them."""
+    relation: str = ""
+    """A relation of Graph that is read of each object besides, as a property: a list of ids."""
+    optional_because: str = ""
+    """Why a tenant may not have the source, or an app may do without it: a licence, say. That is
+    not told apart from a missing permission, so a refused read is only a detail. Empty: it has to
+    be there.
+    """
 
 
 def define_exchange_source(
@@ -166,6 +173,52 @@ CONFIGURATION_SOURCES: Mapping[str, ConfigurationSource] = {
         risk="see whose mail is copied to an archive, and where that is",
         may_be_none=True,
     ),
+    "accepted-domain": define_exchange_source(
+        *("Get-AcceptedDomain", "DomainName"),
+        risk="read the tenant's domains",
+    ),
+    "on-premises-organization": define_exchange_source(
+        *("Get-OnPremisesOrganization", "Guid"),
+        risk="see how the hybrid wizard tied the tenant to servers of its own",
+        may_be_none=True,
+    ),
+    "organization-relationship": define_exchange_source(
+        *("Get-OrganizationRelationship", "Guid"),
+        risk="see which organizations are trusted, and with what",
+        may_be_none=True,
+    ),
+    "federation-trust": define_exchange_source(
+        *("Get-FederationTrust", "Guid"),
+        risk="see whose tokens Exchange accepts",
+        may_be_none=True,
+    ),
+    "federated-organization": define_exchange_source(
+        *("Get-FederatedOrganizationIdentifier", "Guid"),
+        risk="see under which domains the tenant is federated",
+        may_be_none=True,
+    ),
+    "intra-organization-connector": define_exchange_source(
+        *("Get-IntraOrganizationConnector", "Guid"),
+        risk="see which servers count as the organization's own",
+        may_be_none=True,
+    ),
+    "migration-endpoint": define_exchange_source(
+        *("Get-MigrationEndpoint", "Guid"),
+        risk="see from and to where mailboxes can be moved",
+        may_be_none=True,
+    ),
+    "migration-batch": define_exchange_source(
+        *("Get-MigrationBatch", "BatchGuid"),
+        risk="see which mailboxes are being moved",
+        parameters=ALL_RESULTS,
+        may_be_none=True,
+    ),
+    "mailbox-restore-request": define_exchange_source(
+        *("Get-MailboxRestoreRequest", "RequestGuid"),
+        risk="see which deleted mailboxes are being restored, and into which",
+        parameters=ALL_RESULTS,
+        may_be_none=True,
+    ),
     "organization": ConfigurationSource(
         Service.GRAPH, "/organization", "Organization.Read.All", "id"
     ),
@@ -189,6 +242,35 @@ CONFIGURATION_SOURCES: Mapping[str, ConfigurationSource] = {
     "authentication-methods-policy": ConfigurationSource(
         Service.GRAPH, "/policies/authenticationMethodsPolicy", "Policy.Read.All"
     ),
+    "cross-tenant-default": ConfigurationSource(
+        Service.GRAPH, "/policies/crossTenantAccessPolicy/default", "Policy.Read.All"
+    ),
+    "cross-tenant-partner": ConfigurationSource(
+        Service.GRAPH,
+        "/policies/crossTenantAccessPolicy/partners?$expand=identitySynchronization",
+        "Policy.Read.All",
+        "tenantId",
+        may_be_none=True,
+    ),
+    "identity-provider": ConfigurationSource(
+        Service.GRAPH,
+        "/identity/identityProviders",
+        "IdentityProvider.Read.All",
+        "id",
+        may_be_none=True,
+        optional_because="the permission is asked for by this read alone",
+    ),
+    **{
+        name: ConfigurationSource(
+            Service.GRAPH, path, "Policy.Read.All", "id", may_be_none=True, relation="appliesTo"
+        )
+        for name, path in (
+            ("claims-mapping-policy", "/policies/claimsMappingPolicies"),
+            ("token-lifetime-policy", "/policies/tokenLifetimePolicies"),
+            ("token-issuance-policy", "/policies/tokenIssuancePolicies"),
+            ("home-realm-policy", "/policies/homeRealmDiscoveryPolicies"),
+        )
+    },
     "authorization-policy": ConfigurationSource(
         Service.GRAPH,
         "/policies/authorizationPolicy",

@@ -130,6 +130,10 @@ APP_ROLES: Mapping[str, AppRole] = {
         "246dd0d5-5bd0-4def-940b-0421030a5b68",
         "read every policy of the directory, such as who is not asked for a second factor",
     ),
+    "IdentityProvider.Read.All": AppRole(
+        "e321f0bb-e7f7-481e-bb28-e3b0b32d4bd0",
+        "read which other providers people may sign in through",
+    ),
     "Policy.ReadWrite.Authorization": AppRole(
         "fb221be6-99f2-473f-bd32-01c6a0e9ca3b",
         "let users consent to applications and guests see the directory, or stop both",
@@ -168,7 +172,6 @@ CMDLETS: Mapping[str, Cmdlet] = {
         source.read: Cmdlet(source.read_risk, tuple(source.read_parameters))
         for source in EXCHANGE_SOURCES.values()
     },
-    "Get-AcceptedDomain": Cmdlet("read the tenant's domains"),
     "Get-AdminAuditLogConfig": Cmdlet("see whether the unified audit log is on"),
     "Get-CASMailbox": Cmdlet(
         "see by which protocols each mailbox can be reached", ("Filter", "Identity", "ResultSize")

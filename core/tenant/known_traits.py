@@ -6,7 +6,7 @@ an object; the engine stores them in the same save as the findings that they led
 """
 
 from collections.abc import Collection, Iterator, Mapping
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from datetime import datetime, timedelta
 
 from core.keys import build_object_key
@@ -34,6 +34,12 @@ class KnownTraits:
     """When it last saw the object, to a week."""
     traits: Mapping[str, datetime]
     """Each trait that the object had at the last look, with the time it was first seen."""
+    name: str = ""
+    """The object's name at the last look, where a guard tells that the object is gone."""
+    lost: Mapping[str, datetime] = field(default_factory=dict)
+    """Protections that it no longer has, each with the time its loss was seen."""
+    absent_since: datetime | None = None
+    """When a complete listing first lacked the object; None while it is there."""
 
     def list_new_traits(self, now: datetime) -> Iterator[tuple[str, datetime]]:
         """The traits that appeared after the first look and lately, each with when it was seen.

@@ -17,6 +17,7 @@ from sandbox.faults.injection import FaultedRequest, apply_fault
 from sandbox.faults.throttling import KeyedLimit, LimitExceeded, ThrottleLimit, hold_limits
 from sandbox.graph import (
     apps,
+    collections,
     contested,
     deletions,
     outlook,
@@ -106,6 +107,7 @@ ROUTES = (
     Route("GET", "organization", READ_ORGANIZATION, users.list_collection),
     *(Route(*row) for row in policies.ROUTES),
     *(Route(*row) for row in apps.ROUTES),
+    *(Route(*row) for row in collections.list_routes()),
     Route("GET", "subscribedskus", READ_SKUS, users.list_collection),
     Route("GET", "auditlogs/signins", READ_LOGS, protocols.list_sign_ins),
     Route("GET", "users/*/mailboxsettings", READ_SETTINGS, outlook.get_mailbox_settings, True),

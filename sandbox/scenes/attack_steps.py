@@ -311,6 +311,29 @@ def build_smtp_auth_step(scene: Scene) -> AttackStep:
     )
 
 
+def build_partner_step() -> AttackStep:
+    """A tenant of the attacker's, whose users come in by synchronisation: a way back for many."""
+    tenant = derive_id("tenant", "quarry-lane.example")
+    row = {
+        "tenantId": tenant,
+        "isServiceProvider": None,
+        "isInMultiTenantOrganization": False,
+        "inboundTrust": None,
+        "automaticUserConsentSettings": {"inboundAllowed": True, "outboundAllowed": None},
+        "identitySynchronization": {
+            "tenantId": tenant,
+            "displayName": "Quarry Lane Services",
+            "userSyncInbound": {"isSyncAllowed": True},
+        },
+    }
+    return AttackStep(
+        "external-trust",
+        "A foreign tenant may put its users into this one, and nobody is asked.",
+        build_add_edits("/graph/crossTenantAccessPolicyPartners", row),
+        finds=((tenant, "critical", "new"),),
+    )
+
+
 def build_hold_step(scene: Scene) -> AttackStep:
     """The defender's mistake: a hold on a mailbox that has no licence for it."""
     box = find_mailbox(scene, "info")
@@ -334,5 +357,6 @@ def build_aftermath(scene: Scene) -> tuple[AttackStep, ...]:
         build_deletion_step(scene),
         build_powershell_step(scene),
         build_smtp_auth_step(scene),
+        build_partner_step(),
         build_hold_step(scene),
     )

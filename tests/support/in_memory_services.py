@@ -67,6 +67,8 @@ from sandbox.exchange.protocols import GET_CAS_MAILBOX
 from sandbox.exchange.read_cmdlets import Command
 from sandbox.graph.api import ALL_ROLES
 from sandbox.graph.apps import collect_principals
+from sandbox.graph.collections import BY_PATH as COLLECTIONS_BY_PATH
+from sandbox.graph.collections import find_rows
 from sandbox.graph.policies import DEFAULT_GRAPH_POLICIES, get_policy_row
 from sandbox.graph.registrations import list_report_rows
 from sandbox.http_types import is_true
@@ -153,13 +155,16 @@ def build_fake_tenant(scene: Mapping[str, object]) -> FakeTenant:
 def read_configurations(wire: Wire) -> Iterator[Configuration]:
     """Every object of the configuration that is read by source."""
     for name, source in CONFIGURATION_SOURCES.items():
-        last = source.read.rpartition("/")[2]
+        path = source.read.partition("?")[0]
+        last = path.rpartition("/")[2]
         rows: Sequence[ResponseRow]
         if source.name_list:
             tools = [row for row in collect_principals(wire) if row.get("appId") in ADMIN_TOOLS]
             rows = [gather_names(source.name_list, tools)]
         elif source.service is Service.EXCHANGE:
             rows = wire.list_rows(source.read)
+        elif collection := COLLECTIONS_BY_PATH.get(path.lstrip("/").casefold()):
+            rows = find_rows(wire, collection)
         elif last in DEFAULT_GRAPH_POLICIES:
             rows = [get_policy_row(wire, last)]
         else:

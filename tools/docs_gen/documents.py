@@ -7,21 +7,23 @@ missing at once. `tests/docs/test_generated.py` fails when a table differs from 
 import json
 import re
 import sys
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from functools import partial
 from pathlib import Path
 
 from core.api.routes import build_api_document
-from core.config.catalog import CATALOG
+from core.config.catalog import CATALOG, WATCHED_COLLECTIONS
 from core.config.settings import GUARD_SETTING_SUFFIXES, SETTINGS, list_settings
 from core.evidence.data_dictionary import RECORD_FIELDS
 from core.evidence.file_format import COLUMNS
 from core.guards.tenant_baseline.rule_file import SHIPPED_ROWS, is_writable_row
 from core.microsoft365.cis_benchmark import BENCHMARK, BENCHMARK_URL, CONTROLS, NO_CONTROL_REASONS
+from core.microsoft365.configuration_sources import CONFIGURATION_SOURCES
 from core.microsoft365.permissions import describe_risk, find_cmdlet
 from core.model.guards import GuardConfig, Mode, Permission, Service
 from core.model.options import REQUIRED, Purpose
 from core.ncrontab import CronSchedule
+from core.watched.items import WatchedCollection
 from tools.docs_gen import assumptions, cli_samples, infra
 
 ROOT = Path(__file__).resolve().parent.parent.parent
@@ -225,7 +227,23 @@ def list_guard_tables() -> dict[str, TableBuilder]:
     for config in CATALOG:
         tables[f"permissions {config.guard.name}"] = partial(build_permission_table, config)
         tables[f"controls {config.guard.name}"] = partial(format_controls, config)
+    for name, collections in WATCHED_COLLECTIONS.items():
+        tables[f"collections {name}"] = partial(build_collection_table, collections)
     return tables
+
+
+def build_collection_table(collections: Sequence[WatchedCollection]) -> str:
+    """What a guard watches, with its techniques and what it holds harmless."""
+    rows = [
+        format_row(
+            one.plural,
+            ", ".join(f"`{CONFIGURATION_SOURCES[name].read}`" for name in one.sources),
+            ", ".join(one.techniques),
+            one.harmless,
+        )
+        for one in collections
+    ]
+    return format_table(("collection", "read", "ATT&CK", "harmless"), rows)
 
 
 def list_tables() -> dict[Path, dict[str, TableBuilder]]:

@@ -24,8 +24,12 @@ from core.adapters.parsing import (
     parse_value_list,
     strip_annotations,
 )
-from core.adapters.read_errors import build_row_failures, build_unavailable_reading
-from core.errors import NotFound, Rejected, TenantError, Unavailable
+from core.adapters.read_errors import (
+    build_read_failure,
+    build_row_failures,
+    build_unavailable_reading,
+)
+from core.errors import Forbidden, NotFound, Rejected, TenantError, Unavailable
 from core.microsoft365.configuration_sources import (
     CONFIGURATION_SOURCES,
     ConfigurationSource,
@@ -56,6 +60,8 @@ NAME_LIMIT = 200
 TEXT_LIMIT = 2_000
 LIST_LIMIT = 1_000
 MAX_DEPTH = 6
+MAX_RELATED = 60
+"""Objects of a source that are asked for a relation, with a request each."""
 FIELD_DELTA = "#Exchange.StringFieldDeltaUpdateData"
 
 
@@ -74,10 +80,23 @@ class M365ConfigurationReader:
             if not rows and not source.may_be_none:
                 raise Unavailable(f"{source.read} answered with nothing")
         except TenantError as error:
+            if source.optional_because and isinstance(error, Forbidden | Rejected | NotFound):
+                return build_absent_reading(source, source_name)
             return build_unavailable_reading(source_name, error)
         items, broken = parse_each_row(rows, lambda row: parse_configuration(name, source, row))
         unread = build_row_failures(source_name, broken, [""] * len(broken))
         return Reading(tuple(items), unread, frozenset({source_name}), population=len(rows))
+
+
+def build_absent_reading(source: ConfigurationSource, name: str) -> Reading[Configuration]:
+    """The reading of a source that the tenant may not have at all."""
+    reason = (
+        f"{source.read} was refused: the app lacks {source.permission}, or the tenant has nothing "
+        f"to read there ({source.optional_because})"
+    )
+    return Reading(
+        failures=(build_read_failure(name, reason, optional=True),), sources=frozenset({name})
+    )
 
 
 async def read_source_rows(
@@ -91,7 +110,23 @@ async def read_source_rows(
         return [gather_names(source.name_list, [row async for page in pages for row in page])]
     if not source.identity_property:
         return [await graph.get(source.read, source.permission)]
-    return [row async for page in pages for row in page]
+    rows = [row async for page in pages for row in page]
+    if not source.relation:
+        return rows
+    if len(rows) > MAX_RELATED:
+        raise Unavailable(f"{source.read} has {len(rows):,} objects: too many to ask each")
+    return [await add_relation(graph, source, row) for row in rows]
+
+
+async def add_relation(
+    graph: GraphClient, source: ConfigurationSource, row: ResponseRow
+) -> ResponseRow:
+    """A row with the ids of the objects it is related to. Raises TenantError."""
+    identity = parse_identifier(row.get(source.identity_property), NAME_LIMIT)
+    path = f"{source.read.partition('?')[0]}/{quote(identity, safe='')}/{source.relation}"
+    pages = graph.read_pages(f"{path}?$select=id", source.permission)
+    ids = [parse_identifier(one.get("id"), NAME_LIMIT) async for page in pages for one in page]
+    return {**row, source.relation: [one for one in ids if one]}
 
 
 def gather_names(names: NameList, rows: Sequence[ResponseRow]) -> ResponseRow:
@@ -121,7 +156,8 @@ def parse_configuration(name: str, source: ConfigurationSource, row: ResponseRow
         found = parse_text(plain.get(source.identity_property), NAME_LIMIT).strip()
     if source.identity_property and not found:
         raise ValueError(f"{source.read}: an object without {source.identity_property}")
-    title = parse_text(plain.get("Name") or plain.get("displayName"), NAME_LIMIT) or found
+    named = plain.get("Name") or plain.get("displayName") or plain.get("Identity")
+    title = parse_text(named, NAME_LIMIT) or found
     values = {
         parse_text(key, NAME_LIMIT): clip_configuration_value(value)
         for key, value in plain.items()

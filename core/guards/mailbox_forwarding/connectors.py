@@ -5,11 +5,11 @@ were the organization's own, and a journal rule sends a copy of mail to an addre
 that are meant: hybrid servers under own names, a partner's mail to the partner's server.
 """
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 
 from core.microsoft365.addresses import OwnDomains
-from core.property_values import find_property, parse_printed_bool, parse_printed_list
+from core.property_values import get_flag, get_text, get_texts
 from core.tenant.configuration import Configuration
 from core.tenant.domain_names import to_a_label
 
@@ -74,31 +74,6 @@ class JournalRule:
     """Whose mail is copied; empty for everybody's."""
     scope: str = ""
     """Internal, External or Global."""
-
-
-def get_text(values: Mapping[str, object], name: str) -> str:
-    """A property as text; empty where it is none."""
-    value = find_property(values, name)[1]
-    return value.strip() if isinstance(value, str) else ""
-
-
-def get_texts(values: Mapping[str, object], name: str) -> tuple[str, ...]:
-    """A property as a list of texts; an entry that is an object gives its domain or address."""
-    value = find_property(values, name)[1]
-    entries = value if isinstance(value, list) else parse_printed_list(value) or ()
-    found = []
-    for entry in entries:
-        if isinstance(entry, Mapping):
-            entry = next((one for one in entry.values() if isinstance(one, str)), "")
-        if isinstance(entry, str) and entry.strip():
-            found.append(entry.strip())
-    return tuple(found)
-
-
-def get_flag(values: Mapping[str, object], name: str, default: bool) -> bool:
-    """A property as true or false; the default where Exchange does not say."""
-    known = parse_printed_bool(find_property(values, name)[1])
-    return default if known is None else known
 
 
 def get_object_id(item: Configuration) -> str:

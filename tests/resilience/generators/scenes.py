@@ -13,6 +13,7 @@ from core.guards.tenant_baseline.rule_file import SHIPPED_ROWS
 from core.microsoft365.audit_actions import DEFAULT_ACTIONS
 from core.tenant.apps import DelegatedGrant
 from core.tenant.auditing import AuditBypass, MailboxAudit, OrganizationAudit
+from core.tenant.configuration import Configuration
 from core.tenant.directory import Account, MfaRegistration, ModuleUser
 from core.tenant.mail_flow import AcceptedDomain, InboxRule, OutboundPolicy, Recipient, RemoteDomain
 from core.tenant.mailboxes import Delegation, Mailbox, SharedMailbox
@@ -214,6 +215,25 @@ def build_size_tenant() -> FakeTenant:
     )
 
 
+def build_relationship(name: str, capability: str) -> Configuration:
+    """An organization relationship that lets mailboxes move."""
+    values = {
+        "DomainNames": [f"{name}.example"],
+        "Enabled": True,
+        "MailboxMoveEnabled": True,
+        "MailboxMoveCapability": capability,
+    }
+    return Configuration("organization-relationship", f"id-{name}", name, values)
+
+
+def build_trusting_tenant() -> FakeTenant:
+    domain = Configuration("accepted-domain", "contoso.com", "contoso.com", {})
+    default = Configuration("cross-tenant-default", "", "default", {})
+    return FakeTenant(
+        configurations=[domain, default, build_relationship("harbour", "RemoteOutbound")]
+    )
+
+
 SCENES: Mapping[str, GuardScene] = {
     "shared-mailbox-sign-in": GuardScene(
         build_resource_tenant,
@@ -269,6 +289,13 @@ SCENES: Mapping[str, GuardScene] = {
         enable_smtp,
         can_remediate=True,
         options=replace(legacy_protocols.GUARD.options, without_sign_ins="enforce"),
+    ),
+    "external-trust": GuardScene(
+        build_trusting_tenant,
+        lambda tenant: tenant.configurations.append(build_relationship("quarry", "Outbound")),
+        lambda tenant: set_configuration_value(
+            tenant, "organization-relationship", "MailboxMoveEnabled", False
+        ),
     ),
     "shared-mailbox-health": GuardScene(
         build_size_tenant,

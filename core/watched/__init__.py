@@ -1,0 +1,1 @@
+"""Collections of the tenant that are compared with what they were at the last look."""

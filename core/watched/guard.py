@@ -1,0 +1,168 @@
+"""Builds a guard from watched collections."""
+
+from collections.abc import AsyncIterator, Callable, Iterator, Sequence
+from dataclasses import replace
+
+from core.microsoft365.configuration_sources import CONFIGURATION_SOURCES
+from core.model.guards import Guard, ObserveContext, Permission
+from core.tenant.configuration import Configuration
+from core.tenant.port import HasConfiguration
+from core.tenant.readings import ReadFailure, Reading
+from core.watched.items import (
+    SourceRows,
+    Stock,
+    StockPart,
+    WatchedCollection,
+    WatchedItem,
+    WatchedResult,
+    check_sources,
+)
+from core.watched.judge import WATCHED_VERDICT_TEXTS, judge
+from core.watched.memory import MAX_ITEMS, compare_items
+
+MAX_REASON_LENGTH = 300
+
+
+def build_watched_guard(
+    name: str,
+    title: str,
+    *,
+    looks_for: str,
+    rationale: str,
+    collections: Sequence[WatchedCollection],
+) -> Guard[WatchedResult]:
+    """A guard that tells what changes in some collections. It changes nothing.
+
+    Raises ValueError for a collection that reads an undeclared source.
+    """
+    for one in collections:
+        check_sources(one)
+    return Guard(
+        name=name,
+        title=title,
+        looks_for=looks_for,
+        rationale=rationale,
+        verdicts=WATCHED_VERDICT_TEXTS,
+        permissions=tuple(list_permissions(collections)),
+        observe=make_observer(name, collections),
+        judge=judge,
+        noun="collections",
+    )
+
+
+def list_permissions(collections: Sequence[WatchedCollection]) -> Iterator[Permission]:
+    """What the collections read, each permission once."""
+    needed = {
+        CONFIGURATION_SOURCES[name].permission: ""
+        for one in collections
+        for name in one.needs
+        if not CONFIGURATION_SOURCES[name].optional_because
+    }
+    reasons = dict[tuple[str, str], list[str]]()
+    for one in collections:
+        for name in one.sources:
+            source = CONFIGURATION_SOURCES[name]
+            listed = reasons.setdefault((source.service, source.permission), [])
+            if one.plural not in listed:
+                listed.append(one.plural)
+    services = {
+        CONFIGURATION_SOURCES[name].permission: CONFIGURATION_SOURCES[name].service
+        for one in collections
+        for name in one.sources
+    }
+    for (_, permission), plurals in reasons.items():
+        yield Permission(
+            services[permission],
+            permission,
+            f"what changes about {', '.join(plurals)}",
+            optional=permission not in needed,
+        )
+
+
+def make_observer(
+    guard: str, collections: Sequence[WatchedCollection]
+) -> Callable[[HasConfiguration, ObserveContext], AsyncIterator[Reading[WatchedResult]]]:
+    """The `observe` of a guard over these collections."""
+
+    async def observe(
+        tenant: HasConfiguration, context: ObserveContext
+    ) -> AsyncIterator[Reading[WatchedResult]]:
+        """Every collection, compared with the looks before. A source is read once."""
+        read = dict[str, Reading[Configuration]]()
+        stock = list[StockPart]()
+        for collection in collections:
+            for name in collection.sources:
+                if name not in read:
+                    read[name] = await tenant.configuration.read_configuration(name)
+            reading, part = compare_collection(collection, read, context)
+            yield reading
+            stock += [part] if part else []
+        yield Reading(items=(Stock(guard, tuple(stock)),), scope=frozenset({guard}))
+
+    return observe
+
+
+def compare_collection(
+    collection: WatchedCollection,
+    read: dict[str, Reading[Configuration]],
+    context: ObserveContext,
+) -> tuple[Reading[WatchedResult], StockPart | None]:
+    """One collection as a reading, with its part of the stock.
+
+    What could not be read as a whole is compared with nothing, and has no stock.
+    """
+    gaps = [
+        replace(failure, source=collection.source, object_id="")
+        for name in collection.needs
+        for failure in read[name].failures
+        if not failure.optional
+    ]
+    details = [
+        replace(failure, optional=True)
+        for name in collection.sources
+        for failure in read[name].failures
+        if failure.optional or name in collection.uses
+    ]
+    rows: SourceRows = {
+        name: None if has_gap(read[name]) else read[name].items for name in collection.sources
+    }
+    if not gaps and any(rows[name] is None for name in collection.needs):
+        # The tenant has no such feature: nothing to compare, and nothing that could be over.
+        return Reading(failures=tuple(details)), None
+    items: list[WatchedItem] = []
+    if not gaps:
+        try:
+            items = list(collection.describe(rows))
+        except ValueError as error:
+            gaps = [ReadFailure(collection.source, str(error)[:MAX_REASON_LENGTH])]
+    if gaps:
+        unread = Reading[WatchedResult](
+            failures=(*gaps[:1], *details),
+            sources=frozenset({collection.source}),
+            complete=False,
+        )
+        return unread, None
+    found = compare_items(collection, items, context.known_traits, context.policy.now)
+    if found.unremembered:
+        details.append(
+            ReadFailure(
+                collection.source,
+                f"{found.unremembered:,} of {len(items):,} {collection.plural} are beyond the "
+                f"{MAX_ITEMS:,} that are remembered: whether they are new is not known",
+                object_id=collection.name,
+                subject=collection.plural,
+            )
+        )
+    reading = Reading[WatchedResult](
+        items=found.news,
+        failures=tuple(details),
+        sources=frozenset({collection.source}),
+        population=1,
+        known_traits=found.noted,
+    )
+    return reading, StockPart(collection, found.stock)
+
+
+def has_gap(reading: Reading[Configuration]) -> bool:
+    """Whether something of a source is missing that was to be read."""
+    return bool(reading.failures) or not reading.complete

@@ -1,0 +1,154 @@
+"""The nouns of a watched collection: its items, and what each opens or keeps closed. Pure.
+
+An item is described by tokens, never by its raw properties: what it *opens* (a partner's second
+factor is trusted, a sender passes the filter) and what it *keeps* closed (mailboxes an app is held
+to, people whom a policy covers). More of the first is wider, less of the second is weaker, and
+everything else about an item may change without a word.
+"""
+
+from collections.abc import Callable, Iterable, Mapping
+from dataclasses import dataclass, field
+
+from core.keys import hash_parts
+from core.microsoft365.configuration_sources import CONFIGURATION_SOURCES
+from core.model.findings import Fact, Severity
+from core.tenant.configuration import Configuration
+
+MAX_TOKEN_VALUE = 40
+VALUE_MARK = "="
+"""Begins the token of a value that replaces another one: the old value is no news when it is back.
+"""
+
+type SourceRows = Mapping[str, tuple[Configuration, ...] | None]
+"""The objects of each source that a collection reads; None where an optional one is unread."""
+
+
+@dataclass(frozen=True, slots=True)
+class Trait:
+    """One thing that an item opens, or the loss of one that it kept closed."""
+
+    token: str
+    """What it is recognised by at the next look: at most 64 characters, the same for as long as
+    the thing is the same.
+    """
+    text: str
+    """What it means, as the end of a sentence that begins with the item."""
+    severity: Severity
+
+
+@dataclass(frozen=True, slots=True)
+class WatchedItem:
+    """One object of a collection, as far as it counts."""
+
+    id: str
+    name: str
+    """What people know it by; quoted already."""
+    opens: tuple[Trait, ...] = ()
+    keeps: frozenset[str] = frozenset()
+    """Tokens of what it keeps closed; its collection explains the loss of each."""
+    arrival: Severity = Severity.INFO
+    """How grave it is that such an item is new, whatever it opens."""
+    on_sight: tuple[Trait, ...] = ()
+    """What is told whenever it came, at the first look too."""
+    facts: tuple[Fact, ...] = ()
+    advice: str = ""
+    """What to do about this item; empty: what its collection says."""
+
+
+def build_token(kind: str, entry: str) -> str:
+    """A token for an entry of a list, of any length."""
+    short = entry.casefold()
+    if len(short) > MAX_TOKEN_VALUE:
+        short = hash_parts(short)[:24]
+    return f"{kind} {short}"
+
+
+def build_value_token(kind: str, value: str) -> str:
+    """A token for one of the values that a property may have, of any length."""
+    return f"{VALUE_MARK}{build_token(kind, value)}"
+
+
+def explain_no_loss(token: str) -> Trait:
+    """The loss of what a collection does not say more about."""
+    return Trait(token, f"lacks what it kept before: {token}", Severity.LOW)
+
+
+@dataclass(frozen=True, slots=True)
+class WatchedCollection:
+    """One declaration: what is read, what an item opens and keeps, and how grave a change is."""
+
+    name: str
+    """The kind of its findings, such as `partner-organization`."""
+    noun: str
+    """What one item is called at the beginning of a sentence, such as `partner organization`."""
+    plural: str
+    needs: tuple[str, ...]
+    """The configuration sources without which nothing can be said."""
+    describe: Callable[[SourceRows], Iterable[WatchedItem]]
+    """Turns the objects read into items. Pure; raises ValueError for what it cannot understand."""
+    advice: str
+    techniques: tuple[str, ...]
+    """ATT&CK techniques, such as T1484.002."""
+    reference: str
+    """The public source of what its properties mean."""
+    harmless: str
+    """What is not told, as a sentence for the documents."""
+    uses: tuple[str, ...] = ()
+    """Sources that only add detail, such as names."""
+    explain_loss: Callable[[str], Trait] = explain_no_loss
+    departure: Severity = Severity.INFO
+    """How grave it is that an item is gone; INFO is not told."""
+    departure_text: str = ""
+    """What follows from that, as a clause after "is gone"."""
+
+    @property
+    def source(self) -> str:
+        """The collection as a data source of readings and findings."""
+        return f"watched-{self.name}"
+
+    @property
+    def sources(self) -> tuple[str, ...]:
+        """All configuration sources that it reads."""
+        return (*self.needs, *self.uses)
+
+
+@dataclass(frozen=True, slots=True)
+class StockPart:
+    """The items of one collection that were there at the first look and still are."""
+
+    collection: WatchedCollection
+    names: tuple[str, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class Stock:
+    """All that a guard's collections contained at the first look: told once."""
+
+    guard: str
+    parts: tuple[StockPart, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class WatchedNews:
+    """An item, with what is new, wider, weaker or gone about it since the first look."""
+
+    collection: WatchedCollection
+    object_id: str
+    name: str
+    item: WatchedItem | None
+    """None: it is gone."""
+    is_new: bool = False
+    """Whether it came after the first look at its collection."""
+    added: tuple[Trait, ...] = ()
+    lost: tuple[Trait, ...] = ()
+    since: Mapping[str, str] = field(default_factory=dict)
+    """When each of these was first seen, as text, by its token; that of the item by ``."""
+
+
+type WatchedResult = Stock | WatchedNews
+
+
+def check_sources(collection: WatchedCollection) -> None:
+    """Raise ValueError if a collection reads a source that is not declared."""
+    if unknown := set(collection.sources) - CONFIGURATION_SOURCES.keys():
+        raise ValueError(f"{collection.name} reads {min(unknown)}, which is no declared source")

@@ -1,0 +1,181 @@
+"""Graph's plain collections and single objects of configuration, with their relations.
+
+A scene carries each under a key of its own, in wire form; a relation is a list of ids in the row. A
+key that is absent is the default of a fresh tenant.
+"""
+
+from collections.abc import Callable, Mapping
+from copy import deepcopy
+from dataclasses import dataclass, field
+from functools import partial
+from typing import Any
+
+from sandbox.graph.roles import build_roles_page, filter_role_rows
+from sandbox.graph.users import (
+    build_context_url,
+    build_missing_resource_error,
+    parse_select,
+    project_row,
+)
+from sandbox.http_types import HttpRequest, HttpResponse, Row, split_words, strip_private_keys
+from sandbox.state.tenant import SimulatedTenant, fold_key
+
+ALLOWED_TO_ALL, BLOCKED_FOR_ALL = (
+    {
+        "usersAndGroups": {
+            "accessType": access,
+            "targets": [{"target": "AllUsers", "targetType": "user"}],
+        },
+        "applications": {
+            "accessType": access,
+            "targets": [{"target": "AllApplications", "targetType": "application"}],
+        },
+    }
+    for access in ("allowed", "blocked")
+)
+# Microsoft Graph: crossTenantAccessPolicyConfigurationDefault, as Microsoft sets it.
+FRESH_CROSS_TENANT_DEFAULT: Row = {
+    "id": "fresh-default",
+    "isServiceDefault": True,
+    "inboundTrust": {
+        "isMfaAccepted": False,
+        "isCompliantDeviceAccepted": False,
+        "isHybridAzureADJoinedDeviceAccepted": False,
+    },
+    "b2bCollaborationInbound": ALLOWED_TO_ALL,
+    "b2bCollaborationOutbound": ALLOWED_TO_ALL,
+    "b2bDirectConnectInbound": BLOCKED_FOR_ALL,
+    "b2bDirectConnectOutbound": BLOCKED_FOR_ALL,
+    "automaticUserConsentSettings": {"inboundAllowed": False, "outboundAllowed": False},
+    "tenantRestrictions": {"devices": None, **BLOCKED_FOR_ALL},
+}
+FRESH_PROVIDERS: list[Row] = [
+    {
+        "@odata.type": "#microsoft.graph.builtInIdentityProvider",
+        "id": f"{kind}-OAUTH",
+        "identityProviderType": name,
+        "displayName": shown,
+        "state": None,
+    }
+    for kind, name, shown in (
+        ("AADSignup", "AADSignup", "Directory Sign up"),
+        ("MSASignup", "MicrosoftAccount", "Microsoft Account"),
+        ("EmailOtpSignup", "EmailOTP", "Email One Time Passcode"),
+    )
+]
+
+
+@dataclass(frozen=True, slots=True)
+class GraphCollection:
+    """A collection of Graph: its path below the version, its key in a scene, who may read it."""
+
+    path: str
+    key: str
+    roles: frozenset[str]
+    fresh: list[Row] = field(default_factory=list)
+    """Its rows in a new tenant; of a single object, one."""
+    relation: str = ""
+    """A relation of each object: a property with a list of ids."""
+    expanded: str = ""
+    """A property that is shown only where it is expanded."""
+    identity: str = "id"
+    is_single: bool = False
+
+
+def parse_roles(text: str) -> frozenset[str]:
+    return frozenset(split_words(text))
+
+
+READ_POLICIES = parse_roles("Policy.Read.All")
+COLLECTIONS = (
+    GraphCollection(
+        "policies/crossTenantAccessPolicy/default",
+        "crossTenantAccessPolicyDefault",
+        READ_POLICIES,
+        [FRESH_CROSS_TENANT_DEFAULT],
+        is_single=True,
+    ),
+    GraphCollection(
+        "policies/crossTenantAccessPolicy/partners",
+        "crossTenantAccessPolicyPartners",
+        READ_POLICIES,
+        expanded="identitySynchronization",
+        identity="tenantId",
+    ),
+    GraphCollection(
+        "identity/identityProviders",
+        "identityProviders",
+        parse_roles("IdentityProvider.Read.All IdentityProvider.ReadWrite.All"),
+        FRESH_PROVIDERS,
+    ),
+    *(
+        GraphCollection(f"policies/{key}", key, READ_POLICIES, relation="appliesTo")
+        for key in (
+            "claimsMappingPolicies",
+            "tokenLifetimePolicies",
+            "tokenIssuancePolicies",
+            "homeRealmDiscoveryPolicies",
+        )
+    ),
+)
+BY_PATH: Mapping[str, GraphCollection] = {one.path.casefold(): one for one in COLLECTIONS}
+
+
+def find_rows(tenant: SimulatedTenant, collection: GraphCollection) -> list[Row]:
+    """The rows of the scene, or those of a fresh tenant, which then become the scene's."""
+    fresh: Any = collection.fresh[0] if collection.is_single else collection.fresh
+    found = tenant.graph.setdefault(collection.key, deepcopy(fresh))
+    rows: list[Row] = [found] if collection.is_single else found
+    return rows
+
+
+def hide_relations(
+    collection: GraphCollection, row: Row, expanded: frozenset[str] = frozenset()
+) -> Row:
+    """A row without what Graph shows elsewhere."""
+    hidden = {collection.relation, collection.expanded} - expanded
+    return {name: value for name, value in strip_private_keys(row).items() if name not in hidden}
+
+
+def parse_expand(request: HttpRequest) -> frozenset[str]:
+    """The names in `$expand`, without what is asked of each."""
+    names = request.query.get("$expand", "").split(",")
+    return frozenset(name.partition("(")[0].strip() for name in names)
+
+
+def list_rows(
+    collection: GraphCollection, tenant: SimulatedTenant, request: HttpRequest
+) -> HttpResponse:
+    """`GET` of a collection, filtered and page by page; or of a single object."""
+    shown, names = parse_expand(request), parse_select(request)
+    rows = [hide_relations(collection, one, shown) for one in find_rows(tenant, collection)]
+    if collection.is_single:
+        where = build_context_url(tenant, f"{collection.path}/$entity")
+        row = project_row(rows[0], names) if names else rows[0]
+        return HttpResponse(200, {"@odata.context": where} | row)
+    rows = filter_role_rows(request, rows)
+    rows = [project_row(row, names) for row in rows] if names else rows
+    return build_roles_page(tenant, request, collection.path, rows)
+
+
+def list_related(
+    collection: GraphCollection, tenant: SimulatedTenant, request: HttpRequest, key: str
+) -> HttpResponse:
+    """`GET` of the objects that one is related to, by id."""
+    for row in find_rows(tenant, collection):
+        if fold_key(row.get(collection.identity)) == fold_key(key):
+            related = [{"id": one} for one in row.get(collection.relation) or ()]
+            return build_roles_page(tenant, request, "directoryObjects", related)
+    raise build_missing_resource_error(key)
+
+
+def list_routes() -> list[tuple[str, str, frozenset[str], Callable[..., HttpResponse]]]:
+    """The routes of all collections and their relations."""
+    routes: list[tuple[str, str, frozenset[str], Callable[..., HttpResponse]]] = []
+    for one in COLLECTIONS:
+        path = one.path.casefold()
+        routes.append(("GET", path, one.roles, partial(list_rows, one)))
+        if one.relation:
+            related = f"{path}/*/{one.relation.casefold()}"
+            routes.append(("GET", related, one.roles, partial(list_related, one)))
+    return routes

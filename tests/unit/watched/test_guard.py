@@ -1,0 +1,167 @@
+"""Every watched collection, asked with a known, a new, a wider, a narrower and a missing item."""
+
+from collections.abc import Sequence
+from datetime import UTC, datetime, timedelta
+from functools import partial
+
+import pytest
+
+from core.config.catalog import WATCHED_COLLECTIONS
+from core.microsoft365.configuration_sources import get_configuration_source_name
+from core.model.findings import Finding, Severity
+from core.model.guards import GuardPolicy, ObserveContext
+from core.tenant.configuration import Configuration
+from core.tenant.known_traits import KnownTraits
+from core.tenant.readings import ReadFailure, Reading
+from core.watched.guard import build_watched_guard
+from core.watched.items import WatchedCollection
+from core.watched.judge import WatchedVerdict
+from tests.support.fakes.tenant import FakeTenant
+from tests.support.watched_examples import EXAMPLES, WatchedExample
+
+COLLECTIONS = {one.name: one for group in WATCHED_COLLECTIONS.values() for one in group}
+NOW = datetime(2026, 11, 1, 8, tzinfo=UTC)
+HOUR = timedelta(hours=6)
+KNOWN, OTHER = "id-known", "id-other"
+
+
+def test_every_collection_has_an_example() -> None:
+    assert EXAMPLES.keys() == COLLECTIONS.keys()
+
+
+class Looks:
+    """A guard over one collection that looks again and again, and remembers as the engine does."""
+
+    def __init__(self, collection: WatchedCollection) -> None:
+        self.collection = collection
+        self.guard = build_watched_guard(
+            "watched", "Watched", looks_for="", rationale="", collections=[collection]
+        )
+        self.known: dict[str, KnownTraits] = {}
+        self.count = 0
+        self.failures: list[ReadFailure] = []
+
+    async def look(self, rows: Sequence[Configuration], unread: str = "") -> list[Finding]:
+        """What is told of these objects, the stock left out."""
+        tenant = FakeTenant(configurations=list(rows))
+        if unread:
+            name = get_configuration_source_name(unread)
+            tenant.failures[name, ""] = ReadFailure(name, "not now")
+        policy = GuardPolicy(NOW + HOUR * self.count)
+        self.count += 1
+        context = ObserveContext(policy, known_traits=dict(self.known))
+        self.failures = []
+        found: list[Finding] = []
+        async for reading in self.guard.observe(tenant, context):
+            assert isinstance(reading, Reading)
+            self.known |= {one.key: one for one in reading.known_traits}
+            self.failures += reading.failures
+            for item in reading.items:
+                found += self.guard.judge(item, policy)
+        return [one for one in found if one.verdict != WatchedVerdict.STOCK]
+
+
+@pytest.fixture(params=EXAMPLES)
+def name(request: pytest.FixtureRequest) -> str:
+    return str(request.param)
+
+
+@pytest.fixture(params=[one for one, example in EXAMPLES.items() if not example.is_single])
+def plural_name(request: pytest.FixtureRequest) -> str:
+    return str(request.param)
+
+
+@pytest.fixture
+def example(name: str) -> WatchedExample:
+    return EXAMPLES[name]
+
+
+@pytest.fixture
+def looks(name: str) -> Looks:
+    return Looks(COLLECTIONS[name])
+
+
+async def test_what_was_there_at_the_first_look_is_stock(
+    looks: Looks, example: WatchedExample
+) -> None:
+    rows = [*example.others, example.build(KNOWN)]
+    for _ in range(3):
+        assert await looks.look(rows) == []
+
+
+async def test_an_item_that_opens_more_is_told_for_as_long_as_it_does(
+    looks: Looks, example: WatchedExample
+) -> None:
+    await looks.look([*example.others, example.build(KNOWN)])
+    rows = [*example.others, example.build(KNOWN, example.wider)]
+    for _ in range(3):
+        (found,) = await looks.look(rows)
+        assert found.severity >= Severity.MEDIUM
+        assert found.verdict in (WatchedVerdict.WIDER, WatchedVerdict.GRAVE)
+        assert found.reaches
+    assert await looks.look([*example.others, example.build(KNOWN)]) == []
+
+
+async def test_an_item_that_opens_less_is_no_news(looks: Looks, example: WatchedExample) -> None:
+    await looks.look([*example.others, example.build(KNOWN)])
+    assert await looks.look([*example.others, example.build(KNOWN, example.narrower)]) == []
+
+
+async def test_what_does_not_count_may_change(looks: Looks, example: WatchedExample) -> None:
+    await looks.look([*example.others, example.build(KNOWN)])
+    assert await looks.look([*example.others, example.build(KNOWN, example.harmless)]) == []
+
+
+async def test_an_item_that_is_new_and_open_is_told(plural_name: str) -> None:
+    looks, example = Looks(COLLECTIONS[plural_name]), EXAMPLES[plural_name]
+    rows = [*example.others, example.build(KNOWN)]
+    await looks.look(rows)
+    found = await looks.look([*rows, example.build(OTHER, example.fresh or example.wider)])
+    assert [one.object_id for one in found] == [OTHER]
+    assert all(one.verdict == WatchedVerdict.NEW for one in found)
+
+
+async def test_an_item_that_a_listing_leaves_out_once_is_neither_gone_nor_new(
+    plural_name: str,
+) -> None:
+    looks, example = Looks(COLLECTIONS[plural_name]), EXAMPLES[plural_name]
+    rows = [*example.others, example.build(KNOWN), example.build(OTHER)]
+    await looks.look(rows)
+    assert await looks.look(rows[:-1]) == []
+    assert await looks.look(rows) == []
+
+
+async def test_an_item_that_is_gone_is_told_where_it_kept_something_closed(
+    plural_name: str,
+) -> None:
+    looks, example = Looks(COLLECTIONS[plural_name]), EXAMPLES[plural_name]
+    rows = [*example.others, example.build(KNOWN), example.build(OTHER)]
+    await looks.look(rows)
+    await looks.look(rows[:-1])
+    found = await looks.look(rows[:-1])
+    expected = [OTHER] if looks.collection.departure > Severity.INFO else []
+    assert [one.object_id for one in found] == expected
+
+
+async def test_what_cannot_be_read_is_unread_and_nothing_is_forgotten(
+    looks: Looks, example: WatchedExample
+) -> None:
+    rows = [*example.others, example.build(KNOWN)]
+    await looks.look(rows)
+    before = dict(looks.known)
+    assert await looks.look([], unread=example.source) == []
+    assert [one.source for one in looks.failures if not one.optional] == [looks.collection.source]
+    assert looks.known == before
+    assert await looks.look(rows) == []
+
+
+async def test_a_name_that_deceives_is_shown_as_what_it_is(
+    looks: Looks, example: WatchedExample
+) -> None:
+    build = partial(example.build, KNOWN)
+    await looks.look([*example.others, build()])
+    wide = build(example.wider)
+    hostile = Configuration(wide.source, wide.id, "a\u202eb" + "x" * 500, wide.values)
+    (found,) = await looks.look([*example.others, hostile])
+    assert "\u202e" not in found.summary
+    assert len(found.summary) < 900
