@@ -13,6 +13,17 @@ from sandbox.http_types import Row
 
 # Policies of a well-kept tenant.
 DEFAULT_EXCHANGE_POLICIES: Mapping[str, list[Row]] = {
+    # Every tenant has its initial domain.
+    "Get-AcceptedDomain": [
+        {
+            "Identity": "sandbox.onmicrosoft.com",
+            "Name": "sandbox.onmicrosoft.com",
+            "DomainName": "sandbox.onmicrosoft.com",
+            "DomainType": "Authoritative",
+            "InitialDomain": True,
+            "Default": True,
+        }
+    ],
     "Get-OwaMailboxPolicy": [
         {
             "Identity": "OwaMailboxPolicy-Default",

@@ -81,22 +81,24 @@ class M365ConfigurationReader:
                 raise Unavailable(f"{source.read} answered with nothing")
         except TenantError as error:
             if source.optional_because and isinstance(error, Forbidden | Rejected | NotFound):
-                return build_absent_reading(source, source_name)
+                return build_absent_reading(source, source_name, error)
             return build_unavailable_reading(source_name, error)
         items, broken = parse_each_row(rows, lambda row: parse_configuration(name, source, row))
         unread = build_row_failures(source_name, broken, [""] * len(broken))
         return Reading(tuple(items), unread, frozenset({source_name}), population=len(rows))
 
 
-def build_absent_reading(source: ConfigurationSource, name: str) -> Reading[Configuration]:
+def build_absent_reading(
+    source: ConfigurationSource, name: str, error: TenantError
+) -> Reading[Configuration]:
     """The reading of a source that the tenant may not have at all."""
     reason = (
         f"{source.read} was refused: the app lacks {source.permission}, or the tenant has nothing "
         f"to read there ({source.optional_because})"
     )
-    return Reading(
-        failures=(build_read_failure(name, reason, optional=True),), sources=frozenset({name})
-    )
+    refused = Forbidden(reason, source.permission) if isinstance(error, Forbidden) else reason
+    failure = build_read_failure(name, refused, optional=True)
+    return Reading(failures=(failure,), sources=frozenset({name}))
 
 
 async def read_source_rows(

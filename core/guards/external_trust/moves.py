@@ -80,24 +80,24 @@ def describe_batch(rows: SourceRows) -> Iterator[WatchedItem]:
             own.owns(delivery) or delivery.casefold().endswith(ROUTING_SUFFIX)
         )
         inside = endpoints.get((target or source).casefold(), False) and not foreign
-        traits = list(list_batch_traits(values_out=leaves or bool(target), foreign=foreign))
-        traits += list_listener_traits(one, own)
+        leads_out = (leaves or bool(target)) and not inside
+        traits = [
+            *list_batch_traits(leads_out=leads_out, foreign=foreign),
+            *list_listener_traits(one, own),
+        ]
         yield WatchedItem(
             id=one.id,
             name=name,
-            opens=tuple(
-                Trait(trait.token, trait.text, Severity.INFO if inside else trait.severity)
-                for trait in traits
-            ),
+            opens=tuple(traits),
             arrival=Severity.INFO if inside else Severity.MEDIUM,
             advice="Ask whose mailboxes these are and who moves them. Unless somebody answers for "
             f"it: Stop-MigrationBatch -Identity {one.id}",
         )
 
 
-def list_batch_traits(*, values_out: bool, foreign: bool) -> Iterator[Trait]:
+def list_batch_traits(*, leads_out: bool, foreign: bool) -> Iterator[Trait]:
     """Which way the mailboxes go."""
-    if values_out:
+    if leads_out:
         yield Trait("leaves", "moves mailboxes out of the organization", Severity.HIGH)
     if foreign:
         yield Trait("elsewhere", "delivers to a domain that is not the tenant's", Severity.HIGH)

@@ -1,0 +1,180 @@
+"""What a person expects to hear about trust in other organizations, and what stays quiet."""
+
+from collections.abc import Mapping
+from typing import Any
+
+import pytest
+
+from core.guards.external_trust import GUARD
+from core.model.findings import Severity
+from core.tenant.configuration import Configuration
+from tests.support.watched_looks import COLLECTIONS, Looks
+
+DOMAINS = (Configuration("accepted-domain", "contoso.com", "contoso.com", {}),)
+WIZARD = "O365 to On-premises - 6fc3a33e"
+HYBRID = (
+    Configuration("on-premises-organization", "h", "onprem", {"OrganizationRelationship": WIZARD}),
+)
+
+
+def relate(name: str = "Harbour", **values: object) -> Configuration:
+    """An organization relationship that is on."""
+    given = {"Enabled": True, "DomainNames": ["harbour.example"], **values}
+    return Configuration("organization-relationship", "r1", name, given)
+
+
+def partner(**values: object) -> Configuration:
+    return Configuration("cross-tenant-partner", "t1", "t1", values)
+
+
+def allow(*targets: str) -> Mapping[str, Any]:
+    """An access setting that lets these in."""
+    return {
+        "usersAndGroups": {
+            "accessType": "allowed",
+            "targets": [{"target": one, "targetType": "user"} for one in targets],
+        }
+    }
+
+
+async def tell(name: str, *later: Configuration, first: tuple[Configuration, ...] = ()) -> str:
+    """What is said after these objects came, as severity and summary; empty if nothing is."""
+    looks = Looks(COLLECTIONS[name])
+    common = (*DOMAINS, *HYBRID)
+    await looks.look((*common, *first))
+    found = await looks.look((*common, *later))
+    return "; ".join(f"{one.severity.label}: {one.summary}" for one in found)
+
+
+MOVES: Mapping[str, Any] = {"MailboxMoveEnabled": True, "MailboxMoveCapability": "RemoteOutbound"}
+
+
+@pytest.mark.parametrize(
+    ("item", "expected"),
+    [
+        (partner(inboundTrust={"isMfaAccepted": True}), "high"),
+        (partner(inboundTrust={"isMfaAccepted": None}), ""),
+        (partner(isServiceProvider=True), "high"),
+        (partner(automaticUserConsentSettings={"inboundAllowed": True}), "medium"),
+        (partner(identitySynchronization={"userSyncInbound": {"isSyncAllowed": True}}), "high"),
+        (partner(b2bDirectConnectInbound=allow("AllUsers")), "high"),
+        (partner(b2bCollaborationInbound=allow("AllUsers")), ""),
+        (partner(), ""),
+    ],
+)
+async def test_a_new_partner_is_as_grave_as_what_it_opens(
+    item: Configuration, expected: str
+) -> None:
+    assert (await tell("partner-organization", item)).partition(":")[0] == expected
+
+
+async def test_a_block_of_some_people_lets_in_all_others() -> None:
+    before, after = (
+        partner(
+            b2bDirectConnectInbound={
+                "usersAndGroups": {"accessType": "blocked", "targets": [{"target": one}]}
+            }
+        )
+        for one in ("AllUsers", "one-person")
+    )
+    said = await tell("partner-organization", after, first=(before,))
+    assert "all people but some" in said
+    assert await tell("partner-organization", before, first=(after,)) == ""
+
+
+@pytest.mark.parametrize(
+    ("item", "expected"),
+    [
+        (relate(**MOVES), "high"),
+        (relate(MailboxMoveEnabled=True, MailboxMoveCapability="Inbound"), "medium"),
+        (relate(MailboxMoveEnabled=True, MailboxMoveCapability="Sideways"), "high"),
+        (relate(FreeBusyAccessEnabled=True, FreeBusyAccessLevel="LimitedDetails"), "medium"),
+        (relate(ArchiveAccessEnabled=True), "high"),
+        (relate(DomainNames=["contoso.com"]), "low"),
+        (relate(WIZARD, DomainNames=["contoso.com"], **MOVES), ""),
+        (relate(WIZARD, DomainNames=["harbour.example"], **MOVES), "high"),
+        (relate("HybridIOC - 1", DomainNames=["contoso.com"], **MOVES), "high"),
+        (relate(Enabled=False, **MOVES), ""),
+    ],
+)
+async def test_a_relationship_is_harmless_by_what_ties_it_and_never_by_its_name(
+    item: Configuration, expected: str
+) -> None:
+    assert (await tell("organization-relationship", item)).partition(":")[0] == expected
+
+
+async def test_moves_out_are_told_at_the_first_look_too() -> None:
+    looks = Looks(COLLECTIONS["organization-relationship"])
+    (found,) = await looks.look([*DOMAINS, relate(**MOVES)])
+    assert (found.severity, found.verdict) == (Severity.HIGH, "grave")
+    assert "Remove-OrganizationRelationship -Identity r1" in found.advice
+
+
+@pytest.mark.parametrize(
+    ("values", "expected"),
+    [
+        ({"BatchDirection": "Offboarding", "TargetEndpoint": "away"}, "high"),
+        ({"BatchDirection": "Onboarding", "SourceEndpoint": "unknown"}, "medium"),
+        ({"BatchDirection": "Onboarding", "SourceEndpoint": "own"}, ""),
+        ({"SourceEndpoint": "own", "NotificationEmails": ["x@harbour.example"]}, "high"),
+        ({"SourceEndpoint": "own", "TargetDeliveryDomain": "harbour.example"}, "high"),
+        ({"SourceEndpoint": "own", "TargetDeliveryDomain": "a.mail.onmicrosoft.com"}, ""),
+    ],
+)
+async def test_a_batch_is_judged_by_where_mailboxes_go(
+    values: Mapping[str, Any], expected: str
+) -> None:
+    endpoint = Configuration(
+        "migration-endpoint", "e1", "own", {"RemoteServer": "mail.contoso.com"}
+    )
+    batch = Configuration("migration-batch", "b1", "Sales", values)
+    said = await tell("migration-batch", endpoint, batch, first=(endpoint,))
+    assert said.partition(":")[0] == expected
+
+
+async def test_a_restore_names_whose_mail_it_puts_where() -> None:
+    values = {"TargetAlias": "temphelp", "SourceAlias": "former-director"}
+    item = Configuration("mailbox-restore-request", "q1", "MailboxRestore", values)
+    said = await tell("mailbox-restore", item)
+    assert said.startswith("high")
+    assert "restores the deleted mailbox of former-director into temphelp" in said
+    same = Configuration(
+        "mailbox-restore-request", "q1", "x", values | {"TargetAlias": "former-director"}
+    )
+    assert (await tell("mailbox-restore", same)).startswith("low")
+
+
+async def test_a_policy_counts_once_it_applies_to_something() -> None:
+    idle = Configuration("claims-mapping-policy", "p1", "Claims", {"appliesTo": []})
+    used = Configuration("claims-mapping-policy", "p1", "Claims", {"appliesTo": ["app-1"]})
+    assert await tell("claims-mapping-policy", idle) == ""
+    assert "applies to the service principal app-1" in await tell(
+        "claims-mapping-policy", used, first=(idle,)
+    )
+
+
+async def test_the_default_of_a_claims_mapping_policy_means_nothing() -> None:
+    values = {"appliesTo": [], "isOrganizationDefault": True}
+    claims = Configuration("claims-mapping-policy", "p1", "x", values)
+    realm = Configuration("home-realm-policy", "p1", "x", values)
+    assert await tell("claims-mapping-policy", claims) == ""
+    assert (await tell("home-realm-policy", realm)).startswith("high")
+
+
+async def test_a_definition_that_is_no_json_is_compared_as_text() -> None:
+    first, then = (
+        Configuration("token-issuance-policy", "p1", "x", {"definition": one, "appliesTo": ["a"]})
+        for one in (["{"], ["{{"])
+    )
+    assert "definition" in await tell("token-issuance-policy", then, first=(first,))
+
+
+async def test_a_provider_with_a_client_of_its_own_is_never_microsofts() -> None:
+    values = {"clientId": "x", "identityProviderType": "AADSignup"}
+    item = Configuration("identity-provider", "AADSignup-OAUTH2", "Directory Sign up", values)
+    assert (await tell("identity-provider", item)).startswith("medium")
+
+
+def test_the_guard_only_reads() -> None:
+    assert not any(one.writes for one in GUARD.permissions)
+    assert {one.name for one in GUARD.permissions if one.optional} == {"IdentityProvider.Read.All"}
