@@ -203,7 +203,6 @@ def judge_mailbox_size(item: MeasuredMailbox) -> Iterator[Finding]:
     """A mailbox that is full, or larger than its licence allows, or near one of the two."""
     account, size, quota = item.account, item.size_bytes, item.mailbox.quota_bytes
     plans = account.serving_plans if account else None
-    is_licence_known = account is not None and (plans is not None or not account.licensed)
     is_licensed = allows_large_mailbox(plans or ())
     is_full = quota is not None and size >= quota
     is_near_quota = quota is not None and size >= quota * NEAR_QUOTA
@@ -229,7 +228,7 @@ def judge_mailbox_size(item: MeasuredMailbox) -> Iterator[Finding]:
     )
     if is_full:
         yield finding
-    elif is_near_licence and not is_licence_known:
+    elif is_near_licence and plans is None:
         yield replace(
             finding,
             severity=Severity.LOW,
