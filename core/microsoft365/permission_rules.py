@@ -171,7 +171,8 @@ PERMISSION_RULES: tuple[PermissionRule, ...] = (
         "files, notes and sites",
         r"(?:files|sites|allsites|myfiles|migration|content|ediscovery)\..*",
         rf"(?:filestorage\w*|sharepoint\w*|backuprestore-\w+|recordsmanagement)\.{CHANGES}\b.*",
-        r"notes\..*\.all|externalitem\.readwrite\b.*|sitesmetadataadmin\.readwrite\b.*",
+        r"notes\.(?:.*\.all|read|readwrite)|externalitem\.readwrite\b.*",
+        r"sitesmetadataadmin\.readwrite\b.*",
         r"informationprotectioncontent\..*",
     ),
     define_rule(

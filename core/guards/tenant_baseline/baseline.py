@@ -61,6 +61,7 @@ def is_subset(found: object, values: tuple[Value, ...]) -> bool | None:
 # What an entry of a sharing policy lets others see, from little to much: only when somebody is
 # busy; subjects and places as well; whole meetings with their participants. ContactsSharing stands
 # beside the calendar (Microsoft Learn: Set-SharingPolicy, parameter Domains).
+NO_ACTION = "0"
 CALENDAR_LEVELS = (
     "calendarsharingfreebusysimple",
     "calendarsharingfreebusydetail",
@@ -71,10 +72,11 @@ CALENDAR_LEVELS = (
 def parse_sharing_entry(entry: str) -> tuple[str, int, frozenset[str]]:
     """Of an entry of a sharing policy: with whom, how much of the calendar, and what else.
 
-    An unknown action counts as something else, so that it is never taken for a small share.
+    An unknown action counts as something else, so that it is never taken for a small share; 0,
+    which Exchange prints where no action is left, shares nothing.
     """
     domain, _, actions = fold_printed_text(entry).partition(":")
-    names = frozenset(name.strip() for name in actions.split(",") if name.strip())
+    names = frozenset(name.strip() for name in actions.split(",")) - {"", NO_ACTION}
     levels = [CALENDAR_LEVELS.index(name) + 1 for name in names if name in CALENDAR_LEVELS]
     return domain.strip(), max(levels, default=0), names - set(CALENDAR_LEVELS)
 

@@ -76,6 +76,8 @@ def test_a_new_list_of_graph_adds_what_is_new(tmp_path: Path) -> None:
         ("Directory.ReadWrite.All", PermissionRisk.TENANT_WIDE),
         ("Application.ReadWrite.All", PermissionRisk.TENANT_WIDE),
         ("AppRoleAssignment.ReadWrite.All", PermissionRisk.TENANT_WIDE),
+        ("Notes.Read", PermissionRisk.SENSITIVE),
+        ("Notes.Create", PermissionRisk.ORDINARY),
         ("Sites.Selected", PermissionRisk.ORDINARY),
         ("Files.ReadWrite.AppFolder", PermissionRisk.ORDINARY),
         ("Calendars.Read", PermissionRisk.ORDINARY),
