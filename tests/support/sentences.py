@@ -110,7 +110,12 @@ def load_intruded_scene() -> dict[str, Any]:
     """The neglected tenant after everything that an attacker does in it."""
     scene: dict[str, Any] = json.loads((SCENES_FOLDER / "neglected.json").read_text("utf-8"))
     steps = (build_rule_step(scene), *build_aftermath(scene))
-    apply_edits(scene, [edit for step in steps for edit in step.edits])
+    edits = [edit for step in steps for edit in step.edits]
+    for edit in edits:
+        _, side, collection, *rest = edit["path"].split("/")
+        if rest == ["-"]:
+            scene[side].setdefault(collection, [])
+    apply_edits(scene, edits)
     for row in scene["exchange"]["Get-Mailbox"]:
         # The fake tenant has one default of auditing, for mailboxes of one licence.
         row.pop("PersistedCapabilities", None)
