@@ -174,10 +174,13 @@ def list_faults(source: str, object_id: str) -> Mapping[str, Fault]:
 
 
 async def check_looks(
-    name: str, guard: Guard[Any], build: Callable[[], FakeTenant] = build_intruded_tenant
+    name: str,
+    guard: Guard[Any],
+    build: Callable[[], FakeTenant] = build_intruded_tenant,
+    options: Any = None,
 ) -> None:
     """Compare looks at a tenant, in which one thing after another fails, with the file."""
-    policy = GuardPolicy(NOW, guard.options)
+    policy = GuardPolicy(NOW, options or guard.options)
     due = ObserveContext(policy, frozenset(check.name for check in guard.periodic_checks))
     tenant = build()
     parts = [part async for part in look(guard, tenant, due)]
