@@ -130,6 +130,8 @@ $Catalog = @'
    "parameters": ["ResultSize"]},
   {"guard": "mailbox-forwarding", "cmdlet": "Get-HostedOutboundSpamFilterPolicy", "writes": false, "optional": true,
    "parameters": []},
+  {"guard": "mailbox-forwarding", "cmdlet": "Get-TransportConfig", "writes": false, "optional": true,
+   "parameters": []},
   {"guard": "mailbox-forwarding", "cmdlet": "Get-HostedOutboundSpamFilterRule", "writes": false, "optional": true,
    "parameters": []},
   {"guard": "mailbox-forwarding", "cmdlet": "Set-Mailbox", "writes": true, "optional": false,

@@ -109,7 +109,10 @@ DEFAULT_ROW_PROPERTIES: Mapping[str, Row] = {
         "SmtpActionableMessagesEnabled": True,
     },
     "Get-RemoteDomain": {"TrustedMailInboundEnabled": False, "TrustedMailOutboundEnabled": False},
+    "Get-TransportConfig": {"JournalingReportNdrTo": "<>"},
     "Get-HostedOutboundSpamFilterPolicy": {
+        "BccSuspiciousOutboundAdditionalRecipients": [],
+        "BccSuspiciousOutboundMail": False,
         "ActionWhenThresholdReached": "BlockUserForToday",
         "RecipientLimitExternalPerHour": 0,
         "RecipientLimitInternalPerHour": 0,

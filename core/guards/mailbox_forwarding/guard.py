@@ -63,7 +63,13 @@ GUARD = Guard(
         Permission(
             EXCHANGE,
             "Get-HostedOutboundSpamFilterPolicy",
-            "whether forwarded mail really leaves",
+            "whether forwarded mail really leaves, and who gets copies of suspicious mail",
+            optional=True,
+        ),
+        Permission(
+            EXCHANGE,
+            "Get-TransportConfig",
+            "who gets journal reports that cannot be delivered",
             optional=True,
         ),
         Permission(

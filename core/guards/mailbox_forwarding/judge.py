@@ -25,6 +25,10 @@ from core.guards.mailbox_forwarding.rating import (
     rate_forward,
 )
 from core.guards.mailbox_forwarding.rule_findings import judge_inbox_rules
+from core.guards.mailbox_forwarding.standing_copies import (
+    StandingCopyItem,
+    judge_standing_copy,
+)
 from core.guards.mailbox_forwarding.texts import (
     FORWARD_TEXTS,
     describe_after_clearing,
@@ -42,7 +46,7 @@ from core.tenant.mailboxes import format_mailbox_name
 from core.tenant.quoting import quote_text
 from core.tenant.sources import DOMAINS, MAILBOX_FORWARDS
 
-type ForwardingItem = Forward | ConnectorItem | JournalItem | DomainNews
+type ForwardingItem = Forward | ConnectorItem | JournalItem | StandingCopyItem | DomainNews
 
 
 def judge(item: ForwardingItem, policy: Policy) -> Iterator[Finding]:
@@ -60,6 +64,8 @@ def judge(item: ForwardingItem, policy: Policy) -> Iterator[Finding]:
             yield from judge_domain_news(item)
         case JournalItem():
             yield from judge_journal_rule(item, policy)
+        case StandingCopyItem():
+            yield from judge_standing_copy(item, policy)
 
 
 def judge_mailbox_forward(item: MailboxForward, policy: Policy) -> Iterator[Finding]:

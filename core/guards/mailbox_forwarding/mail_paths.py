@@ -15,6 +15,13 @@ from core.guards.mailbox_forwarding.connectors import (
     parse_outbound_connector,
 )
 from core.guards.mailbox_forwarding.forwards import MAX_TEXT_LENGTH, ForwardingInputs
+from core.guards.mailbox_forwarding.standing_copies import (
+    OUTBOUND_POLICY,
+    TRANSPORT_CONFIG,
+    StandingCopy,
+    StandingCopyItem,
+    list_standing_copies,
+)
 from core.microsoft365.addresses import OwnDomains, get_lookup_name
 from core.microsoft365.configuration_sources import get_configuration_source_name
 from core.microsoft365.recipients import locate_recipient
@@ -22,6 +29,8 @@ from core.tenant.configuration import Configuration
 from core.tenant.port import HasConfiguration
 from core.tenant.quoting import quote_text
 from core.tenant.readings import ReadFailure, Reading
+
+type MailPathItem = ConnectorItem | JournalItem | StandingCopyItem
 
 
 @dataclass(frozen=True, slots=True)
@@ -31,20 +40,35 @@ class MailPaths:
     outbound: Reading[Configuration]
     inbound: Reading[Configuration]
     journals: Reading[Configuration]
+    transport: Reading[Configuration]
+    policies: Reading[Configuration]
 
     @property
     def readings(self) -> tuple[Reading[Configuration], ...]:
-        """All that was read."""
+        """All that was read and the guard cannot do without."""
         return self.outbound, self.inbound, self.journals
+
+    @property
+    def settings(self) -> tuple[Reading[Configuration], ...]:
+        """The settings that may send copies."""
+        return self.transport, self.policies
+
+    def list_standing_copies(self) -> Iterator[StandingCopy]:
+        """The copies that Exchange itself sends."""
+        for reading in self.settings:
+            for item in reading.items:
+                yield from list_standing_copies(item)
 
 
 async def read_mail_paths(tenant: HasConfiguration) -> MailPaths:
-    """Read connectors and journal rules."""
+    """Read connectors, journal rules and the settings that send copies."""
     return MailPaths(
         *await asyncio.gather(
             tenant.configuration.read_configuration(OUTBOUND_CONNECTOR),
             tenant.configuration.read_configuration(INBOUND_CONNECTOR),
             tenant.configuration.read_configuration(JOURNAL_RULE),
+            tenant.configuration.read_configuration(TRANSPORT_CONFIG),
+            tenant.configuration.read_configuration(OUTBOUND_POLICY),
         )
     )
 
@@ -56,20 +80,21 @@ def list_outbound_connectors(paths: MailPaths) -> tuple[OutboundConnector, ...] 
     return tuple(map(parse_outbound_connector, paths.outbound.items))
 
 
-def list_journal_names(paths: MailPaths, own_domains: OwnDomains) -> set[str]:
-    """The addresses of journals that Exchange has to be asked about."""
-    rules = map(parse_journal_rule, paths.journals.items)
-    return {get_lookup_name(rule.address, own_domains) for rule in rules} - {""}
+def list_copy_names(paths: MailPaths, own_domains: OwnDomains) -> set[str]:
+    """The addresses of journals and other copies that Exchange has to be asked about."""
+    addresses = [parse_journal_rule(one).address for one in paths.journals.items]
+    addresses += [one for copy in paths.list_standing_copies() for one in copy.addresses]
+    return {get_lookup_name(address, own_domains) for address in addresses} - {""}
 
 
 def assemble_mail_paths(
     paths: MailPaths, inputs: ForwardingInputs
-) -> tuple[tuple[ConnectorItem | JournalItem, ...], tuple[ReadFailure, ...]]:
+) -> tuple[tuple[MailPathItem, ...], tuple[ReadFailure, ...]]:
     """Connectors and journals to be judged, and those of which it is not known where they lead."""
     own = inputs.own_domains
     if own is None:
         return (), tuple(list_unplaced(paths, inputs))
-    items: list[ConnectorItem | JournalItem] = [
+    items: list[MailPathItem] = [
         *(ConnectorItem(parse_outbound_connector(one), own) for one in paths.outbound.items),
         *(ConnectorItem(parse_inbound_connector(one), own) for one in paths.inbound.items),
     ]
@@ -81,6 +106,12 @@ def assemble_mail_paths(
             items.append(JournalItem(rule, targets))
         elif rule.enabled:
             lost.append(build_unplaced_failure(JOURNAL_RULE, rule.id, rule.name, inputs))
+    for copy in paths.list_standing_copies():
+        placed = inputs.locate_recipients((copy.setting, one) for one in copy.addresses)
+        if placed is None:
+            lost.append(build_unplaced_failure(copy.source, copy.object_id, copy.title, inputs))
+        else:
+            items.append(StandingCopyItem(copy, tuple(one.target for one in placed)))
     return tuple(items), tuple(lost)
 
 
@@ -90,6 +121,8 @@ def list_unplaced(paths: MailPaths, inputs: ForwardingInputs) -> Iterator[ReadFa
     for source, reading in zip(sources, paths.readings, strict=True):
         for item in reading.items:
             yield build_unplaced_failure(source, item.id, item.name, inputs)
+    for copy in paths.list_standing_copies():
+        yield build_unplaced_failure(copy.source, copy.object_id, copy.title, inputs)
 
 
 def build_unplaced_failure(

@@ -26,7 +26,7 @@ from core.guards.mailbox_forwarding.lookups import (
 )
 from core.guards.mailbox_forwarding.mail_paths import (
     assemble_mail_paths,
-    list_journal_names,
+    list_copy_names,
     list_outbound_connectors,
     read_mail_paths,
 )
@@ -95,7 +95,7 @@ async def read_listed_forwards(
     boxes = list({mailbox.id: mailbox for mailbox in listed.items}.values())
     own = get_own_domains(domains, context)
     names = list_lookup_names(boxes, (), flow.items, own) if own else set()
-    names |= list_journal_names(paths, own) if own else set()
+    names |= list_copy_names(paths, own) if own else set()
     settings = build_outbound_settings(policies, remotes, flow)
     names |= list_condition_groups(settings) if boxes else set()
     known, looked_up = await look_up_recipients(tenant, names, own)
@@ -121,6 +121,10 @@ async def read_listed_forwards(
                     *collect_failures(read),
                     *collect_failures((remotes, policies), optional=True),
                     *(
+                        replace(failure, optional=True)
+                        for failure in collect_failures(paths.settings)
+                    ),
+                    *(
                         failure
                         for failure in collect_failures((looked_up,))
                         if not failure.object_id
@@ -131,7 +135,7 @@ async def read_listed_forwards(
                 )
             )
         ),
-        sources=collect_sources((*read, remotes, policies, looked_up))
+        sources=collect_sources((*read, remotes, policies, looked_up, *paths.settings))
         | {MAILBOX_FORWARDS, TRANSPORT_RULES, DOMAINS},
         listed_counts={
             # Single forwards come and go; a rule of the organization rarely does.

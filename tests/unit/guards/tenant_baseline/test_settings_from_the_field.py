@@ -51,7 +51,7 @@ AS_DELIVERED = (
     ("risky-applications", None, RIGHT),
     ("admin-consent-workflow", False, WRONG),
 )
-UNIT_CASES = (
+UNIT_CASES: tuple[tuple[str, object, bool], ...] = (
     ("calendar-sharing", ["domain1", "domain2"], RIGHT),
     ("calendar-sharing", ["*:ContactsSharing", "domain1:CalendarSharingFreeBusyDetail"], WRONG),
     ("calendar-sharing", ["*:CalendarSharingFreeBusyDetail", "domain1:ContactsSharing"], WRONG),

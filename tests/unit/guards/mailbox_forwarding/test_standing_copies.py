@@ -1,0 +1,140 @@
+"""Settings that send copies of some mail: empty or inside is nothing, then one thing varied."""
+
+from collections.abc import Sequence
+from dataclasses import replace
+from datetime import UTC, datetime
+
+import pytest
+
+from core.guards.mailbox_forwarding.guard import GUARD
+from core.guards.mailbox_forwarding.judge import judge
+from core.guards.mailbox_forwarding.options import Policy
+from core.guards.mailbox_forwarding.standing_copies import StandingCopyItem, list_standing_copies
+from core.guards.mailbox_forwarding.verdicts import ForwardingVerdict
+from core.microsoft365.configuration_sources import get_configuration_source_name
+from core.model.findings import Finding, Severity, Verdict, format_facts
+from core.model.guards import GuardPolicy, ObserveContext
+from core.tenant.configuration import Configuration
+from core.tenant.mail_flow import AcceptedDomain, GroupMembers, Recipient
+from core.tenant.sources import DOMAINS
+from tests.support.fakes.tenant import FakeTenant
+from tests.support.observe import observe_all
+
+TERMS = GuardPolicy(datetime(2026, 11, 20, 6, 0, tzinfo=UTC), GUARD.options)
+ALLOWING = replace(
+    TERMS, options=replace(GUARD.options, allowed_domains=frozenset({"archive.example"}))
+)
+STAFF = Recipient("staff@contoso.com", True, "MailUniversalDistributionGroup", "staff@contoso.com")
+GUEST = Recipient("g", True, "GuestMailUser", "g@else.example", "SMTP:g@else.example", id="g")
+
+
+def transport(address: object) -> Configuration:
+    return Configuration("transport-config", "", "transport", {"JournalingReportNdrTo": address})
+
+
+def policy(*addresses: str, on: object = True) -> Configuration:
+    values = {
+        "Guid": "p1",
+        "BccSuspiciousOutboundMail": on,
+        "BccSuspiciousOutboundAdditionalRecipients": list(addresses),
+    }
+    return Configuration("outbound-spam-policy", "p1", "Default", values)
+
+
+async def findings(
+    *settings: Configuration,
+    terms: Policy = TERMS,
+    people: Sequence[Recipient] = (),
+    groups: Sequence[GroupMembers] = (),
+) -> list[Finding]:
+    tenant = FakeTenant(
+        domains=[AcceptedDomain("contoso.com")],
+        configurations=list(settings),
+        known_recipients=list(people),
+        group_members=list(groups),
+    )
+    reading = await observe_all(GUARD, tenant, ObserveContext(terms))
+    return [
+        found
+        for item in reading.items
+        if isinstance(item, StandingCopyItem)
+        for found in judge(item, terms)
+    ]
+
+
+@pytest.mark.parametrize(
+    "setting",
+    [
+        transport("<>"),
+        transport(""),
+        transport(None),
+        transport("postmaster@contoso.com"),
+        policy(),
+        policy("abuse@contoso.com"),
+        policy("x@evil.example", on=False),
+        policy("x@evil.example", on="False"),
+    ],
+)
+async def test_copies_for_administrators_or_nobody_are_nothing(setting: Configuration) -> None:
+    assert await findings(setting) == []
+
+
+@pytest.mark.parametrize(
+    ("setting", "kind", "says"),
+    [
+        (transport("x@evil.example"), "journal-reports", "The organization sends journal reports"),
+        (transport("SMTP:x@evil.example"), "journal-reports", "The organization sends"),
+        (policy("x@evil.example"), "outbound-copies", "policy Default sends blind copies"),
+        (policy("abuse@contoso.com", "x@evil.example", on="True"), "outbound-copies", "blind"),
+    ],
+)
+async def test_copies_to_the_outside_are_told(setting: Configuration, kind: str, says: str) -> None:
+    (finding,) = await findings(setting)
+    assert (finding.kind, finding.verdict) == (kind, ForwardingVerdict.EXTERNAL)
+    assert finding.severity is Severity.MEDIUM
+    assert says in finding.summary
+    assert finding.summary.endswith("to the outside.")
+    assert any("x@evil.example" in fact for fact in format_facts(finding.facts))
+    assert finding.sources == (get_configuration_source_name(setting.source), DOMAINS)
+
+
+async def test_an_allowed_domain_is_shown_and_a_group_is_looked_into() -> None:
+    (kept,) = await findings(policy("j@archive.example"), terms=ALLOWING)
+    assert (kept.verdict, kept.severity) == (ForwardingVerdict.KEEP, Severity.INFO)
+    (unseen,) = await findings(policy("staff@contoso.com"), people=[STAFF])
+    assert (unseen.verdict, unseen.severity) == (Verdict.COULD_NOT_TELL, Severity.LOW)
+    members = GroupMembers(STAFF.key, (GUEST,))
+    (told,) = await findings(policy("staff@contoso.com"), people=[STAFF], groups=[members])
+    assert told.verdict == ForwardingVerdict.EXTERNAL
+
+
+async def test_another_address_is_another_finding() -> None:
+    (one,) = await findings(policy("x@evil.example"))
+    (other,) = await findings(policy("y@evil.example"))
+    assert one.compute_key(GUARD.name) != other.compute_key(GUARD.name)
+
+
+async def test_without_the_domains_a_copy_is_unread_and_never_clean() -> None:
+    tenant = FakeTenant(
+        domains=[AcceptedDomain("contoso.com")], configurations=[transport("x@evil.example")]
+    )
+    tenant.fail_read(DOMAINS)
+    reading = await observe_all(GUARD, tenant, ObserveContext(TERMS))
+    name = get_configuration_source_name("transport-config")
+    assert [one.object_id for one in reading.failures if one.source == name] == ["organization"]
+
+
+async def test_settings_that_may_not_be_read_cost_nothing_else() -> None:
+    tenant = FakeTenant(domains=[AcceptedDomain("contoso.com")])
+    name = get_configuration_source_name("transport-config")
+    tenant.fail_read(name, permission="Get-TransportConfig")
+    reading = await observe_all(GUARD, tenant, ObserveContext(TERMS))
+    (miss,) = (one for one in reading.failures if one.source == name)
+    assert miss.optional
+
+
+def test_a_hostile_name_stays_text() -> None:
+    odd = replace(policy("x@evil.example"), name="a\u202eb\n" + "x" * 900)
+    (copy,) = list_standing_copies(odd)
+    assert "\u202e" not in copy.title
+    assert len(copy.title) < 300
