@@ -62,7 +62,7 @@ def build_tenant(*boxes: Mailbox, **more: Any) -> FakeTenant:
 
 def build_forwards() -> FakeTenant:
     """Forwards of mailboxes to everybody that a mailbox can forward to."""
-    to = [
+    to: list[dict[str, Any]] = [
         {"forwarding_smtp_address": f"smtp:{EVIL}"},
         {"forwarding_smtp_address": f"smtp:{EVIL}", "keeps_copy": True},
         {"forwarding_smtp_address": "smtp:j@archive.example"},
