@@ -10,8 +10,11 @@ import pytest
 from tools.new_guard import GuardRefused, write_guard
 
 ROOT = Path(__file__).resolve().parent.parent.parent
-COPIED = ("core", "sandbox", "tests", "tools", "docs", "infra")
-COPIED_FILES = ("README.md", "pyproject.toml", "local.settings.sample.json", "function_app.py")
+COPIED = ("core", "sandbox", "tests", "tools", "docs", "infra", ".github")
+COPIED_FILES = (
+    *("README.md", "pyproject.toml", "local.settings.sample.json", "function_app.py"),
+    "azure.yaml",
+)
 NEW_FILES = (
     "core/guards/open_things.py",
     "tests/unit/guards/test_open_things.py",

@@ -26,11 +26,12 @@ ENVIRONMENT = Assumption(
     dated="2025-09",
     otherwise="The start fails by name; restart the app.",
 )
-REMOTE_BUILD = Assumption(
-    id="azure-remote-build",
-    assumed="A remote build makes Python 3.13.",
-    standing=Standing.CONTESTED,
-    source="azure-dev#8538, Oryx#2833, functions-action#390, azure-functions-host#9458",
+PREBUILT_PACKAGE = Assumption(
+    id="azure-prebuilt-package",
+    assumed="A package with its dependencies for glibc 2.28 runs as it is, without a build.",
+    standing=Standing.UNSEEN,
+    source="Microsoft Learn, Python developer reference (local build); instead of remote builds, "
+    "which took Python 3.11: azure-dev#8538, Oryx#2833, functions-action#390",
     dated="2026-08",
     otherwise="The app has no functions; read the list of functions after a deployment.",
 )
@@ -134,7 +135,7 @@ ASSUMPTIONS = (
     FTPS_STATE,
     PUBLISHING_LOCATION,
     ENVIRONMENT,
-    REMOTE_BUILD,
+    PREBUILT_PACKAGE,
     KEY_VAULT,
     TIMERS,
     POISON_QUEUES,
