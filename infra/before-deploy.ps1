@@ -35,11 +35,13 @@ function Wait-Role {
 }
 
 function Wait-Endpoint {
-    $name, $domain = $env:FUNCTION_APP_HOST -split '\.', 2
+    # name.azurewebsites.net has its deployment endpoint at name.scm.azurewebsites.net.
+    $parts = $env:FUNCTION_APP_HOST -split '\.', 2
+    $endpoint = "https://$($parts[0]).scm.$($parts[1])/"
     for ($attempt = 1; $attempt -le $EndpointAttempts; $attempt++) {
         $status = 0
         try {
-            $answer = Invoke-WebRequest -Uri "https://$name.scm.$domain/" -Method Head -SkipHttpErrorCheck -TimeoutSec 20
+            $answer = Invoke-WebRequest -Uri $endpoint -Method Head -SkipHttpErrorCheck -TimeoutSec 20
             $status = $answer.StatusCode
         } catch {
             $status = 0

@@ -20,13 +20,14 @@ if (-not $webhook -and -not $env:KEY_VAULT_NAME) {
 if ($webhook -and $webhook -notlike 'akvs://*') {
     $target = Get-AddressHost $webhook
     $own = @($env:WEBHOOK_HOSTS -split ',' | ForEach-Object { $_.Trim() } | Where-Object { $_ })
+    $taken = $target -in $own -or $target -like '*.powerplatform.com'
     if (-not $target) {
         $problems += 'TEAMS_WEBHOOK_URL is no https address. Copy it again from the workflow, in quotes.'
-    } elseif ($target -like '*.webhook.office.com') {
+    } elseif (-not $taken -and $target -like '*.webhook.office.com') {
         $problems += 'Connectors of Office 365 have ended. Make a workflow in Teams, and set its address.'
-    } elseif ($target -like '*.logic.azure.com' -and $target -notin $own) {
-        $problems += 'Workflows no longer answer at logic.azure.com. Copy the address anew, or name a Logic App of yours in WEBHOOK_HOSTS.'
-    } elseif ($target -notlike '*.api.powerplatform.com' -and $target -notin $own) {
+    } elseif (-not $taken -and $target -like '*.logic.azure.com') {
+        $problems += 'Workflows left logic.azure.com. Copy the address anew, or name a Logic App of yours in WEBHOOK_HOSTS.'
+    } elseif (-not $taken) {
         $problems += "The app sends no cards to $target. Name it in WEBHOOK_HOSTS if it is yours."
     }
 }

@@ -43,9 +43,9 @@ if (-not $principal) {
 $on = @()
 $enforcing = @()
 foreach ($pair in $env:EXOGUARD_MODES -split ',') {
-    $guard, $mode = $pair -split '='
-    if ($mode -ne 'off') { $on += $guard }
-    if ($mode -eq 'enforce') { $enforcing += $guard }
+    $parts = $pair -split '='
+    if ($parts[1] -ne 'off') { $on += $parts[0] }
+    if ($parts[1] -eq 'enforce') { $enforcing += $parts[0] }
 }
 if (-not $enforcing) { $enforcing = @('none') }
 

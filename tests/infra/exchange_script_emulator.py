@@ -30,6 +30,14 @@ class TerminatingError(Exception):
     """`throw`, or a cmdlet that failed."""
 
 
+class ScriptExit(Exception):
+    """`exit`; `code` is what the script ends with."""
+
+    def __init__(self, code: int) -> None:
+        super().__init__(f"exit {code}")
+        self.code = code
+
+
 class UnsupportedSyntax(Exception):
     """The script uses syntax that the emulator does not support."""
 
@@ -124,6 +132,12 @@ def array_contains(many: Any, one: Any) -> bool:
     return any(are_equal(each, one) for each in unroll(many))
 
 
+def split_text(text: str, arguments: list[Any]) -> Any:
+    """-split by a pattern, into at most so many parts."""
+    pattern, most = arguments[0], int(arguments[1]) if len(arguments) > 1 else 0
+    return collapse_stream(re.split(pattern, text, maxsplit=max(0, most - 1)))
+
+
 COMPARISON_OPERATORS: Mapping[str, Callable[[Any, Any], Any]] = {
     "-eq": are_equal,
     "-ne": lambda left, right: not are_equal(left, right),
@@ -137,7 +151,9 @@ COMPARISON_OPERATORS: Mapping[str, Callable[[Any, Any], Any]] = {
         format_value(left).lower(), format_value(right).lower()
     ),
     "-cmatch": lambda left, right: re.search(right, format_value(left)) is not None,
-    "-split": lambda left, right: collapse_stream(re.split(right, format_value(left))),
+    "-split": lambda left, right: split_text(format_value(left), unroll(right)),
+    "-le": lambda left, right: left <= right,
+    "-notlike": lambda left, right: not COMPARISON_OPERATORS["-like"](left, right),
     "-join": lambda left, right: right.join(map(format_value, unroll(left))),
 }
 
@@ -166,9 +182,15 @@ class Scope:
 class ScriptEmulator:
     """Runs one script with the given cmdlets. `confirmations` records ShouldProcess calls."""
 
-    def __init__(self, source: str, cmdlets: Mapping[str, Cmdlet]) -> None:
+    def __init__(
+        self,
+        source: str,
+        cmdlets: Mapping[str, Cmdlet],
+        environment: Mapping[str, str] | None = None,
+    ) -> None:
         self.tree = parse_script(source)
         self.cmdlets = dict(cmdlets)
+        self.environment = dict(environment or {})
         self.functions = {
             read_text(find_child(node, "function_name")): node
             for node in find_nodes(self.tree, "function_statement")
@@ -177,7 +199,7 @@ class ScriptEmulator:
         self.powershell = PsObject(PSVersion=PsObject(Major=7, Minor=6))
 
     def run_script(self, *, what_if: bool = False, **arguments: Any) -> None:
-        """Run the script. Raises TerminatingError."""
+        """Run the script. Raises TerminatingError, and ScriptExit where it ends itself."""
         scope = Scope(
             true=True,
             false=False,
@@ -185,6 +207,7 @@ class ScriptEmulator:
             whatifpreference=what_if,
             pscmdlet="PSCmdlet",
             psversiontable=self.powershell,
+            lastexitcode=0,
         )
         self.confirmations = []
         block = find_child(self.tree, "param_block")
@@ -329,7 +352,14 @@ class ScriptEmulator:
             collapse_stream(self.run_pipeline(self.require_child(node, "pipeline"), scope))
         ):
             self.run_statement_block(node, scope, out)
-        elif otherwise := find_child(node, "else_clause"):
+            return
+        clauses = find_child(node, "elseif_clauses")
+        for clause in find_nodes(clauses, "elseif_clause") if clauses else ():
+            test = self.run_pipeline(self.require_child(clause, "pipeline"), scope)
+            if is_truthy(collapse_stream(test)):
+                self.run_statement_block(clause, scope, out)
+                return
+        if otherwise := find_child(node, "else_clause"):
             self.run_statement_block(otherwise, scope, out)
 
     def run_foreach(
@@ -377,6 +407,8 @@ class ScriptEmulator:
                 raise ContinueSignal
             case "break":
                 raise BreakSignal
+            case "exit":
+                raise ScriptExit(collapse_stream(self.run_pipeline(value, scope)) if value else 0)
             case _ if value:
                 raise TerminatingError(
                     format_value(collapse_stream(self.run_pipeline(value, scope)))
@@ -457,6 +489,9 @@ class ScriptEmulator:
         return method(node, scope)
 
     def on_variable(self, node: Node, scope: Scope) -> Any:
+        name = read_text(node).strip("${}")
+        if name.lower().startswith("env:"):
+            return self.environment.get(name[4:])
         return scope.get(normalize_variable(read_text(node)))
 
     def on_string_literal(self, node: Node, scope: Scope) -> str:
@@ -476,7 +511,7 @@ class ScriptEmulator:
             parts.append(format_value(self.evaluate(one, scope)))
             at = one.end_byte - start
         parts.append(source[at:-1].decode())
-        return "".join(parts).replace("`n", "\n")
+        return "".join(parts).replace("`n", "\n").replace('`"', '"')
 
     def on_sub_expression(self, node: Node, scope: Scope) -> Any:
         out: list[Any] = []
@@ -543,8 +578,9 @@ class ScriptEmulator:
     def on_invokation_expression(self, node: Node, scope: Scope) -> Any:
         """A method: Trim of a text, ShouldProcess."""
         name = read_text(find_child(node, "member_name"))
-        if name == "Trim":
-            return format_value(self.evaluate(node.children[0], scope)).strip()
+        if name in ("Trim", "ToLowerInvariant"):
+            text = format_value(self.evaluate(node.children[0], scope))
+            return text.strip() if name == "Trim" else text.lower()
         if name != "ShouldProcess":
             raise UnsupportedSyntax(f".{name}()")
         given = [self.evaluate(one, scope) for one in find_nodes(node, "argument_expression")]
@@ -576,9 +612,11 @@ class ScriptEmulator:
         return compare(self.evaluate(left, scope), self.evaluate(right, scope))
 
     def on_additive_expression(self, node: Node, scope: Scope) -> Any:
-        left, _, right = (
+        left, sign, right = (
             self.evaluate(one, scope) if one.is_named else one for one in node.children
         )
+        if isinstance(left, int) and isinstance(right, int):
+            return left - right if read_text(sign) == "-" else left + right
         if isinstance(left, str):
             return left + format_value(right)
         return [*unroll(left), *unroll(right)]
