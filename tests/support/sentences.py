@@ -15,7 +15,7 @@ from dataclasses import MISSING, fields, replace
 from datetime import UTC, datetime, timedelta
 from difflib import unified_diff
 from functools import cache
-from itertools import chain, islice
+from itertools import chain, islice, zip_longest
 from pathlib import Path
 from typing import Any
 
@@ -60,26 +60,32 @@ def render_finding(finding: Finding) -> Iterator[str]:
             yield f"  {field.name} = {value!r}"
 
 
-def render_part(part: Reading[Any]) -> str:
-    """What a part of a look covered, on one line, with what it could not read."""
-    shown = [f"{len(part.items)} of {part.population}", ", ".join(sorted(part.sources))]
-    shown += ["broke off"] * (not part.complete) + ["again"] * part.restarted
+def list_clauses(part: Reading[Any]) -> Iterator[str]:
+    """What a part of a look covered, and what it could not read."""
+    yield f"{len(part.items)} of {part.population}"
+    yield from sorted(part.sources)
+    if not part.complete:
+        yield "broke off"
     if part.scope is not None:
         there = "with" if GONE in part.scope else "without"
-        shown.append(f"some objects, {there} the one that is gone")
-    shown += [f"goes on at {part.continuation}"] * bool(part.continuation)
-    shown += [f"{name}: only some" for name in sorted(part.partial_scopes)]
-    shown += [
-        f"lists {one.count} of {name} for {', '.join(sorted(one.sources))}, {one.min_missing}"
-        for name, one in sorted(part.listed_counts.items())
-    ]
-    shown += [f"remembers {len(part.known_traits)}"] * bool(part.known_traits)
-    shown += [
-        f"{'spared' if one.optional else 'lacks'} {one.source} {one.object_id or 'whole'}"
-        f" {one.subject}: {one.reason} {one.permission}".rstrip()
-        for one in part.failures
-    ]
-    return "; ".join(shown)
+        yield f"some objects, {there} the one that is gone"
+    if part.continuation:
+        yield f"goes on at {part.continuation}"
+    yield from (f"of {name} only some" for name in sorted(part.partial_scopes))
+    for name, one in sorted(part.listed_counts.items()):
+        yield f"lists {one.count} of {name} for {', '.join(sorted(one.sources))}, {one.min_missing}"
+    if part.known_traits:
+        yield f"remembers {len(part.known_traits)}"
+    for gap in part.failures:
+        how = "can do without" if gap.optional else "lacks"
+        whose = f"{gap.object_id or 'all'} {gap.subject}".strip()
+        yield f"{how} {gap.source} of {whose}: {gap.reason} {gap.permission}".strip()
+
+
+def list_differences(usual: Sequence[str], shown: Sequence[str], where: str) -> Iterator[str]:
+    """What is not said any more, and what is said instead."""
+    yield from (f"{where}not: {one}" for one in usual if one not in shown)
+    yield from (f"{where}but: {one}" for one in shown if one not in usual)
 
 
 def check_text(name: str, rows: Iterable[str]) -> None:
@@ -153,12 +159,18 @@ def outline(finding: Finding) -> str:
 def list_contexts(usual: ObserveContext, parts: Sequence[Reading[Any]]) -> Contexts:
     """What else may be asked of a look."""
     known = {row.key: row for part in parts for row in part.known_traits}
+    day = timedelta(days=1)
+    bare = {
+        key: replace(row, traits={}, first_looked_at=NOW - day, last_seen_at=NOW - day)
+        for key, row in known.items()
+    }
     later = replace(usual.policy, now=NOW + timedelta(hours=6))
     return {
         "Enforcing": replace(usual, is_enforcing=True),
         "No slow check is due": replace(usual, due_checks=frozenset()),
         "Continued after the first page": replace(usual, continuation=str(PAGE_SIZE)),
         "Hours later": replace(usual, policy=later, known_traits=known),
+        "A day after nothing of it was there": replace(usual, known_traits=bare),
         "After a full look a day ago": replace(usual, last_full_scan=NOW - timedelta(days=1)),
     }
 
@@ -171,6 +183,16 @@ def list_faults(source: str, object_id: str) -> Mapping[str, Fault]:
         f"{source} breaks off": None,
         f"{source} of {object_id} cannot be read": (object_id, "HTTP 503", ""),
     }
+
+
+def list_read_sources(
+    tenant: FakeTenant, parts: Iterable[Reading[Any]]
+) -> Mapping[str, frozenset[str]]:
+    """The sources that a look read, each with the objects it asked for by name."""
+    found = dict.fromkeys((source for part in parts for source in part.sources), frozenset[str]())
+    for source, names in tenant.read_log:
+        found[source] = found.get(source, frozenset()) | set(names)
+    return found
 
 
 async def check_looks(
@@ -186,25 +208,25 @@ async def check_looks(
     parts = [part async for part in look(guard, tenant, due)]
     found = [one for part in parts for item in part.items for one in guard.judge(item, policy)]
     usual = [outline(one) for one in found]
-    covered = [render_part(part) for part in parts]
-    rows = ["# As it is", "", *covered, ""]
+    covered = [list(list_clauses(part)) for part in parts]
+    rows = ["# As it is", "", *map("; ".join, covered), ""]
     rows += [line for one in found for line in render_finding(one)]
 
     async def show(title: str, context: ObserveContext) -> Iterator[str]:
         seen = [part async for part in look(guard, tenant, context)]
-        shown = [render_part(part) for part in seen]
+        shown = [list(list_clauses(part)) for part in seen]
         said = [
             outline(one)
             for part in seen
             for item in part.items
             for one in guard.judge(item, context.policy)
         ]
+        nothing: list[str] = []
+        pairs = enumerate(zip_longest(covered, shown, fillvalue=nothing), 1)
         return chain(
             ("", f"# {title}", ""),
-            (f"without: {one}" for one in covered if one not in shown),
-            (f"with: {one}" for one in shown if one not in covered),
-            (f"no longer: {one}" for one in usual if one not in said),
-            (f"instead: {one}" for one in said if one not in usual),
+            *(list_differences(old, new, f"part {number}, ") for number, (old, new) in pairs),
+            list_differences(usual, said, ""),
         )
 
     for title, context in list_contexts(due, parts).items():
@@ -212,8 +234,8 @@ async def check_looks(
     object_id = min((one.object_id for one in found if one.object_id), default="")
     open_cases = replace(due, open_case_ids=frozenset({GONE, object_id}))
     unreadable = dict(tenant.failures)
-    for source in sorted(frozenset[str]().union(*(part.sources for part in parts))):
-        for title, fault in list_faults(source, object_id).items():
+    for source, asked in sorted(list_read_sources(tenant, parts).items()):
+        for title, fault in list_faults(source, min(asked, default=object_id)).items():
             if fault:
                 tenant.fail_read(source, *fault)
             else:
