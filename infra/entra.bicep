@@ -109,7 +109,7 @@ var permissions = {
     exchange: true
     optionalExchange: true
     reads: []
-    optionalReads: ['AuditLog.Read.All', 'Application.Read.All', 'Directory.Read.All']
+    optionalReads: ['AuditLog.Read.All', 'Application.Read.All', 'Directory.Read.All', 'User.Read.All']
     writes: []
     optionalWrites: []
   }

@@ -25,7 +25,7 @@ from sandbox.exchange.read_cmdlets import (
     is_group,
     is_rule,
 )
-from sandbox.graph.outlook import drop_client_rules, find_unique_row, remove_row
+from sandbox.graph.outlook import drop_client_rules, find_twin, remove_row
 from sandbox.http_types import Row, is_true, split_words
 from sandbox.state.tenant import Owner, SimulatedTenant
 
@@ -170,14 +170,14 @@ def find_inbox_rule(tenant: SimulatedTenant, command: Command) -> tuple[Owner, R
 
 
 def switch_inbox_rule(tenant: SimulatedTenant, command: Command) -> CmdletResult:
-    """Disable-InboxRule and Enable-InboxRule. Graph's rule of the same name is switched too."""
+    """Disable-InboxRule and Enable-InboxRule. Graph's row of the same rule is switched too."""
     owner, row = find_inbox_rule(tenant, command)
     enabled = command.name.startswith("Enable")
     result = commit_change(
         tenant, command, row, {"Enabled": enabled}, command.get_parameter("Identity")
     )
     if not is_true(command.get_parameter("WhatIf")):
-        for twin in find_unique_row(owner.rules, "displayName", row.get("Name")):
+        for twin in find_twin(row, owner.exchange_rules, owner.rules):
             tenant.update_row(twin, {"isEnabled": enabled})
         drop_client_rules(owner)
     return result
@@ -187,8 +187,9 @@ def remove_inbox_rule(tenant: SimulatedTenant, command: Command) -> CmdletResult
     owner, row = find_inbox_rule(tenant, command)
     result = commit_change(tenant, command, row, {}, command.get_parameter("Identity"))
     if not is_true(command.get_parameter("WhatIf")):
+        twins = find_twin(row, owner.exchange_rules, owner.rules)
         remove_row(owner.exchange_rules, row)
-        for twin in find_unique_row(owner.rules, "displayName", row.get("Name")):
+        for twin in twins:
             remove_row(owner.rules, twin)
         drop_client_rules(owner)
     return CmdletResult(result.rows)

@@ -1,5 +1,6 @@
 """The Outlook side of Graph: inbox rules, mail folders, mailbox settings."""
 
+from base64 import b64decode
 from collections.abc import Mapping, Sequence
 from typing import Any
 
@@ -21,6 +22,7 @@ from sandbox.http_types import (
 )
 from sandbox.state.tenant import Owner, SimulatedTenant
 
+RULE_ID_BYTES = 8
 WRITABLE_PROPERTIES = frozenset(
     split_words("displayName sequence isEnabled conditions exceptions actions")
 )
@@ -115,7 +117,7 @@ def find_writable_rule(owner: Owner, rule_id: str) -> Row:
 def change_rule(
     tenant: SimulatedTenant, request: HttpRequest, key: str, rule_id: str
 ) -> HttpResponse:
-    """`PATCH` of a rule. Also changes Exchange's row of the same name, which is the same rule."""
+    """`PATCH` of a rule. Also changes Exchange's row of the same rule."""
     owner = require_mailbox_owner(tenant, key)
     body = request.json()
     changes = (
@@ -131,16 +133,48 @@ def change_rule(
     hidden = tenant.find_stale_fault("graph", [request.line])
     tenant.update_row(row, changes, hidden)
     if "isEnabled" in changes:
-        for twin in find_unique_row(owner.exchange_rules, "Name", row.get("displayName")):
+        for twin in find_twin(row, owner.rules, owner.exchange_rules):
             tenant.update_row(twin, {"Enabled": changes["isEnabled"]}, hidden)
     tenant.record_write("graph", "PATCH", build_rule_path(owner, key, rule_id), dict(body))
     return get_rule(tenant, request, key, rule_id)
 
 
-def find_unique_row(rows: list[Row] | None, name: str, value: object) -> list[Row]:
-    """The one row with a name; None if several share it."""
-    found = [row for row in rows or () if row.get(name) == value]
-    return found if len(found) == 1 else []
+def decode_rule_id(row: Row) -> object:
+    """The number that identifies a rule, which Graph prints as its eight bytes in base64."""
+    number = row.get("RuleIdentity")
+    if number is not None:
+        return number
+    try:
+        raw = b64decode(str(row.get("id")), validate=True)
+    except ValueError:
+        return None
+    return int.from_bytes(raw, "little") if len(raw) == RULE_ID_BYTES else None
+
+
+def find_twin(row: Row, own: list[Row] | None, others: list[Row] | None) -> list[Row]:
+    """The other service's row of the same rule: of the same name, and of several of it that with
+    the same id, or else the one at the same place among them. None where that is not to be told.
+    """
+
+    def list_named(rows: list[Row] | None) -> list[Row]:
+        name = get_rule_name(row)
+        return [one for one in rows or () if get_rule_name(one) == name]
+
+    found = list_named(others)
+    if len(found) <= 1:
+        return found
+    wanted = decode_rule_id(row)
+    same = [one for one in found if wanted is not None and decode_rule_id(one) == wanted]
+    if same:
+        return same[:1]
+    named = list_named(own)
+    places = [number for number, one in enumerate(named) if one is row]
+    return [found[places[0]]] if places and len(named) == len(found) else []
+
+
+def get_rule_name(row: Row) -> object:
+    """What a rule is called, by whichever service shows it."""
+    return row["displayName"] if "displayName" in row else row.get("Name")
 
 
 def drop_client_rules(owner: Owner) -> None:
@@ -160,7 +194,7 @@ def delete_rule(
 ) -> HttpResponse:
     owner = require_mailbox_owner(tenant, key)
     row = find_writable_rule(owner, rule_id)
-    for twin in find_unique_row(owner.exchange_rules, "Name", row.get("displayName")):
+    for twin in find_twin(row, owner.rules, owner.exchange_rules):
         remove_row(owner.exchange_rules, twin)
     remove_row(owner.rules, row)
     tenant.record_write("graph", "DELETE", build_rule_path(owner, key, rule_id), None)

@@ -452,6 +452,46 @@ async def test_a_disabled_rule_is_disabled_in_graph_too(
     assert client.sandbox.writes[0]["target"] == f"Disable-InboxRule {given['Identity']}"
 
 
+def build_same_named(*ids: str) -> list[dict[str, Any]]:
+    """Rules of Graph that bear one name."""
+    return [{"id": one, "displayName": "same", "isEnabled": True, "actions": {}} for one in ids]
+
+
+def number_rules(*numbers: int) -> list[dict[str, Any]]:
+    """Exchange's rows of rules that bear one name."""
+    return [{"RuleIdentity": one, "Name": "same", "Enabled": True} for one in numbers]
+
+
+# The eight bytes of a rule's number, in base64.
+FIRST_ID, SECOND_ID = "AQAAAAAAAAE=", "AQAAAAAAAAI="
+FIRST_NUMBER, SECOND_NUMBER = 0x0100000000000001, 0x0200000000000001
+
+
+@pytest.mark.parametrize(
+    ("ids", "numbers", "identity", "switched"),
+    [
+        ((FIRST_ID, SECOND_ID), (SECOND_NUMBER, FIRST_NUMBER), FIRST_NUMBER, [FIRST_ID]),
+        ((FIRST_ID, SECOND_ID), (SECOND_NUMBER, FIRST_NUMBER), SECOND_NUMBER, [SECOND_ID]),
+        (("a", "b"), (7, 8), 8, ["b"]),
+        (("a", "b", "c"), (7, 8), 8, []),
+    ],
+)
+async def test_of_several_rules_of_one_name_the_same_one_is_switched_in_graph(
+    start: StartTenant,
+    ids: tuple[str, ...],
+    numbers: tuple[int, ...],
+    identity: int,
+    switched: list[str],
+) -> None:
+    graph = {"messageRules": {MIA: build_same_named(*ids)}}
+    exchange = {"Get-InboxRule": {MIA_GUID: number_rules(*numbers)}}
+    async with start(graph=graph, exchange=exchange) as client:
+        given = {"Mailbox": "mia", "Identity": str(identity)}
+        assert (await client.run_cmdlet("Disable-InboxRule", **given)).status == 200
+        rules = await client.get(f"/users/{MIA}/mailFolders/inbox/messageRules")
+        assert [one["id"] for one in rules.body["value"] if not one["isEnabled"]] == switched
+
+
 async def test_a_removed_rule_is_gone_from_both_with_what_only_outlook_understands(
     client: TenantClient,
 ) -> None:

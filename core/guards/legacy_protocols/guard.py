@@ -47,6 +47,9 @@ GUARD = Guard(
             for name in ("Application.Read.All", "Directory.Read.All")
         ),
         Permission(
+            Service.GRAPH, "User.Read.All", "whose token an app may use, by name", optional=True
+        ),
+        Permission(
             EXCHANGE,
             "Set-TransportConfig",
             "to switch SMTP AUTH off",

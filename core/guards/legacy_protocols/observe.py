@@ -26,7 +26,7 @@ from core.model.guards import ObserveContext
 from core.tenant.configuration import Configuration
 from core.tenant.mailboxes import MailboxProtocols, ProtocolUse
 from core.tenant.merging import PresenceTracker, collect_failures, collect_sources, count_listing
-from core.tenant.port import HasApps, HasConfiguration, HasMailboxes, HasProtocols
+from core.tenant.port import HasAccounts, HasApps, HasConfiguration, HasMailboxes, HasProtocols
 from core.tenant.quoting import quote_text
 from core.tenant.readings import Reading
 from core.tenant.sources import PROTOCOL_USE, PROTOCOLS, SIGN_INS
@@ -35,7 +35,7 @@ MAX_LOOKUPS = 200
 """Users of SMTP AUTH whose own setting is read; beyond that they all count as concerned."""
 
 
-class ProtocolPorts(HasApps, HasConfiguration, HasMailboxes, HasProtocols, Protocol):
+class ProtocolPorts(HasAccounts, HasApps, HasConfiguration, HasMailboxes, HasProtocols, Protocol):
     """The ports this guard reads."""
 
 

@@ -9,13 +9,15 @@ from dataclasses import dataclass, field, replace
 from typing import Any, Protocol
 
 from core.tenant.apps import AppPermission, DelegatedGrant
-from core.tenant.port import HasApps, HasProtocols
+from core.tenant.port import HasAccounts, HasApps, HasProtocols
 from core.tenant.quoting import quote_text
 from core.tenant.readings import ReadFailure, Reading
 from core.tenant.sources import APP_PERMISSIONS, DELEGATED_GRANTS
 
 MAX_NAME_LENGTH = 200
 MAX_SHOWN = 5
+MAX_NAMED = 1_000
+"""So many users are asked for their names."""
 # Microsoft Learn: Authenticate an IMAP, POP or SMTP connection using OAuth.
 TOKEN_PERMISSIONS: Mapping[str, str] = {
     "imap.accessasuser.all": "imap",
@@ -27,7 +29,11 @@ TOKEN_PERMISSIONS: Mapping[str, str] = {
 }
 
 
-class EvidencePorts(HasApps, HasProtocols, Protocol):
+class ConsentPorts(HasAccounts, HasApps, Protocol):
+    """The ports that consents are read from."""
+
+
+class EvidencePorts(HasAccounts, HasApps, HasProtocols, Protocol):
     """The ports that evidence of use is read from."""
 
 
@@ -42,13 +48,15 @@ class TokenConsent:
     account_id: str = ""
     """The one user it is for; empty for every user, or for an app that acts by itself."""
     app_name: str = ""
+    account_name: str = ""
+    """The principal name of the one user, where it could be read."""
 
 
 @dataclass(slots=True)
 class TokenConsents:
     """The consents of the tenant to mail protocols."""
 
-    tenant: HasApps
+    tenant: ConsentPorts
     consents: tuple[TokenConsent, ...] = ()
     permanent_doubts: tuple[str, ...] = ()
     """Why some may be missing, also the next time."""
@@ -61,12 +69,22 @@ class TokenConsents:
         """Read all grants and app roles, then the names of the apps that hold one of these."""
         await self.collect(self.tenant.apps.list_delegated_grants(), select_delegated_consents)
         await self.collect(self.tenant.apps.list_app_permissions(), select_app_consents)
-        names: dict[str, str] = {}
+        apps: dict[str, str] = {}
+        users: dict[str, str] = {}
         if self.found:
-            apps = await self.tenant.apps.read_apps({one.client_id for one in self.found})
-            names = {app.id: app.name for app in apps.items}
+            known = await self.tenant.apps.read_apps({one.client_id for one in self.found})
+            apps = {app.id: app.name for app in known.items}
+        # Names are for people: where they cannot be read, the ids have to do.
+        if ids := sorted({one.account_id for one in self.found} - {""})[:MAX_NAMED]:
+            accounts = await self.tenant.accounts.read_users(ids)
+            users = {one.id: one.upn for one in accounts.items}
         self.consents = tuple(
-            replace(one, app_name=names.get(one.client_id, "")) for one in self.found
+            replace(
+                one,
+                app_name=apps.get(one.client_id, ""),
+                account_name=users.get(one.account_id, ""),
+            )
+            for one in self.found
         )
 
     async def collect[T](
@@ -141,5 +159,6 @@ def format_consent(consent: TokenConsent) -> str:
     permission = quote_text(consent.permission, MAX_NAME_LENGTH)
     if permission.lower().endswith("asapp"):
         return f"the app {app} may use it by a token of its own ({permission})"
-    whom = f"the user {consent.account_id}" if consent.account_id else "every user"
+    user = quote_text(consent.account_name or consent.account_id, MAX_NAME_LENGTH)
+    whom = f"the user {user}" if consent.account_id else "every user"
     return f"the app {app} may use it by a token of {whom} ({permission})"

@@ -13,8 +13,9 @@ from core.guards.legacy_protocols.verdicts import ProtocolVerdict
 from core.model.findings import Finding, Severity, Verdict, format_facts
 from core.model.guards import GuardPolicy, ObserveContext
 from core.tenant.apps import App, AppPermission, DelegatedGrant
+from core.tenant.directory import Account
 from core.tenant.mailboxes import MAX_POLICY_USERS
-from core.tenant.sources import APP_PERMISSIONS, DELEGATED_GRANTS, POLICY_USERS
+from core.tenant.sources import ACCOUNTS, APP_PERMISSIONS, DELEGATED_GRANTS, POLICY_USERS
 from tests.support.fakes.tenant import FakeTenant
 from tests.support.guard_tenants import (
     ANN,
@@ -148,6 +149,27 @@ async def test_the_organizations_switch_waits_for_the_apps_that_send() -> None:
     finding = (await found(fake))["smtp-auth-organization"]
     assert (finding.verdict, finding.changes) == (Verdict.ASK, ())
     assert f"a token of the user {BEN.id}" in " ".join(facts(finding))
+    fake.users = [Account(BEN.id, "ben@contoso.com")]
+    named = (await found(fake))["smtp-auth-organization"]
+    assert "a token of the user ben@contoso.com" in " ".join(facts(named))
+    assert BEN.id not in " ".join(facts(named))
+
+
+async def test_a_name_that_cannot_be_read_takes_nothing_from_the_evidence() -> None:
+    fake = tenant("imap", consent("IMAP.AccessAsUser.All"))
+    fake.users = [Account(ANN.id, "ann@contoso.com")]
+    fake.fail_read(ACCOUNTS, permission="User.Read.All")
+    finding = await only(fake)
+    assert finding.verdict is Verdict.ASK
+    assert f"a token of the user {ANN.id}" in " ".join(facts(finding))
+
+
+async def test_a_hostile_name_of_a_user_stays_text() -> None:
+    fake = tenant("imap", consent("IMAP.AccessAsUser.All"))
+    fake.users = [Account(ANN.id, "a\u202eb\n" + "x" * 900)]
+    said = " ".join(facts(await only(fake)))
+    assert "\u202e" not in said
+    assert len(said) < 1_500
 
 
 async def test_a_token_says_nothing_about_bare_passwords() -> None:
