@@ -5,6 +5,7 @@ from collections.abc import AsyncIterator, Awaitable, Callable, Mapping, Sequenc
 from contextlib import AbstractAsyncContextManager
 from dataclasses import dataclass
 from datetime import datetime, timedelta
+from enum import StrEnum
 from typing import Protocol
 
 from core.keys import RANGE_END, RANGE_START
@@ -13,21 +14,42 @@ from core.model.changes import ChangeRecord
 from core.model.requests import OperatorRequest
 from core.model.runs import RunReport
 from core.model.state import GuardSnapshot, GuardState, ProbeReport, Shard, Way
+from core.model.tally import Tally
 from core.tenant.known_traits import KnownTraits
 from core.tenant.mailbox_index import RANGE_SIZE
 from core.tenant.port import Tenant
 
-# How long the ledger keeps finished rows, until `purge_expired` removes them.
+# How long finished rows are kept, and how many of a guard at most.
 KEEP_RUNS = timedelta(days=30)
 KEEP_CASES = KEEP_TRAITS = timedelta(days=90)
 KEEP_CHANGES = KEEP_REQUESTS = timedelta(days=400)
+MAX_PAST_CASES, MAX_PAST_CHANGES, MAX_PAST_REQUESTS = 20_000, 50_000, 20_000
 
 TENANT_PARTITION = "tenant"
 # The partition of the weekly digest, and of the settings as last told.
 DIGEST_PARTITION = "digest"
 """The partition of what is true of the tenant whichever guard runs."""
 
-type LedgerRow = Case | ChangeRecord | Exemption | OperatorRequest | KnownTraits | RunReport
+type LedgerRow = Case | ChangeRecord | Exemption | OperatorRequest | KnownTraits | RunReport | Tally
+type ArchivedRecord = Case | ChangeRecord | OperatorRequest
+
+
+class PastKind(StrEnum):
+    """The kinds of archived rows."""
+
+    CASE = "case"
+    CHANGE = "change"
+    REQUEST = "request"
+
+
+@dataclass(frozen=True, slots=True)
+class PastRow:
+    """An archived row."""
+
+    key: str
+    """The key of the case, or the id of the change or the request."""
+    ended_at: str
+    """When its retention period began, as ISO 8601 in UTC."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -58,21 +80,41 @@ class Claim(Protocol):
         ...
 
     async def load(self, low: str = RANGE_START, high: str = RANGE_END) -> GuardSnapshot:
-        """Everything the guard has stored, or what concerns a key range."""
+        """What the guard has stored without the archive, or what of it concerns a key range."""
         ...
 
     async def save(
         self,
         *rows: LedgerRow,
         state: GuardState | Shard | None = None,
-        forget: tuple[Case, ...] = (),
+        forget: tuple[Case | KnownTraits, ...] = (),
     ) -> None:
         """Save whole rows, in transactions that carry the fence; the state is in the last one.
 
         Everything the state says was passed is durable before it says so. `state` is that of the
-        guard, or of the shard that this is a claim on. `forget` are cases to delete. Raises
+        guard, or of the shard that this is a claim on. `forget` are records to delete. Raises
         ClaimLost if another run holds the claim, LedgerError if the storage fails.
         """
+        ...
+
+    async def archive(self, rows: Sequence[ArchivedRecord], tally: Tally) -> None:
+        """Move records out of what `load` returns, with the tally that counts them, at once."""
+        ...
+
+    async def find_past_change(self, change_id: str) -> ChangeRecord | None:
+        """An archived change by its id."""
+        ...
+
+    async def list_past_rows(self, kind: PastKind) -> list[PastRow]:
+        """The archived rows of a kind, in order of their keys."""
+        ...
+
+    async def load_past_cases(self, prefix: str) -> tuple[Case, ...]:
+        """The archived cases of the objects with a hash prefix."""
+        ...
+
+    async def delete_past_rows(self, kind: PastKind, keys: Sequence[str], *rows: LedgerRow) -> None:
+        """Delete archived rows, and then save rows."""
         ...
 
 
@@ -112,7 +154,13 @@ class Ledger(Protocol):
         ...
 
     async def load(self, guard: str) -> GuardSnapshot:
-        """Everything a guard has stored, for readers: nothing may be written by it."""
+        """What a claim of the guard would load, for readers: nothing may be written by it."""
+        ...
+
+    async def load_history(
+        self, guard: str, low: str = RANGE_START, high: str = RANGE_END
+    ) -> GuardSnapshot:
+        """The same with the archive, of a key range."""
         ...
 
     async def add_request(self, guard: str, operator_request: OperatorRequest) -> None:
@@ -143,10 +191,8 @@ class Ledger(Protocol):
         """Record a probe in place of the one before it. Needs no claim."""
         ...
 
-    async def purge_expired(self, guard: str, now: datetime) -> None:
-        """Delete what is over: run rows after 30 days, closed cases and traits of objects that were
-        not seen after 90, changes and requests after 400.
-        """
+    async def purge_runs(self, guard: str, now: datetime) -> None:
+        """Delete the reports of runs that ended more than 30 days ago."""
         ...
 
 

@@ -21,7 +21,7 @@ from core.evidence.export import export_evidence
 from core.evidence.file_format import ExportFormat, InvalidPeriod, parse_period
 from core.evidence.records import ExportHeader
 from core.json_document import to_json
-from core.keys import RUN_ID_PATTERN
+from core.keys import PREFIX_LENGTH, RUN_ID_PATTERN
 from core.microsoft365.cis_benchmark import find_controls
 from core.model.findings import Severity
 from core.model.state import ProbeReport
@@ -132,7 +132,10 @@ async def load_case_page(context: RequestContext) -> CasePage:
         for config in context.settings.guard_configs
         if case_filter.guard in ("", config.guard.name)
     ]
-    return select_case_page(await load_all_guard_data(context.ledger, configs), case_filter)
+    guard_data = await load_all_guard_data(
+        context.ledger, configs, with_history=case_filter.state != "open"
+    )
+    return select_case_page(guard_data, case_filter)
 
 
 async def get_cases_json(context: RequestContext) -> HttpResponse:
@@ -155,7 +158,9 @@ async def get_cases_page(context: RequestContext) -> HttpResponse:
 async def load_case_detail(context: RequestContext) -> CaseDetail:
     """A case with its changes, exemption and requests. Raises BadRequest."""
     config, key = context.get_guard_config(), path_parameter(context, "case")
-    detail = find_case_detail(config, await context.ledger.load(config.guard.name), key)
+    prefix = key[:PREFIX_LENGTH]
+    history = await context.ledger.load_history(config.guard.name, prefix, f"{prefix}~")
+    detail = find_case_detail(config, history, key)
     if detail is None:
         raise BadRequest(404, "there is no such case")
     return detail

@@ -1,15 +1,15 @@
 """The end of a run: plan, apply, save the report, notify.
 
-    plan ─► save intents ─► apply ─► save report and state ─► notify ─► mark notified
+    plan ─► save intents ─► apply ─► save report and state ─► notify ─► mark notified ─► tidy up
 
 It is the same whether one run has read the whole tenant or many shards have.
 """
 
 from dataclasses import replace
-from datetime import timedelta
 
 from core.engine.apply import apply_changes
 from core.engine.attention import select_due_notifications
+from core.engine.housekeeping import tidy_up
 from core.engine.notify import send_notifications
 from core.engine.plan import Plan, plan_changes
 from core.engine.request_decisions import resolve_run_requests
@@ -18,10 +18,7 @@ from core.engine.scan_progress import Scan
 from core.microsoft365.permissions import note_granted_permissions
 from core.model.requests import OperatorRequest, RunOptions
 from core.model.runs import RunReport
-from core.model.state import GuardState, ScanTotals
-from core.ports import World
-
-HOUSEKEEPING_KEY = "housekeeping"
+from core.model.state import ScanTotals
 
 
 async def finish_run(scan: Scan) -> RunReport:
@@ -67,9 +64,11 @@ async def finish_run(scan: Scan) -> RunReport:
         ),
         check_seed=state.check_seed or scan.world.create_seed(),
     )
-    state = await purge_if_due(scan.world, state, report)
     await scan.claim.save(report, *resolved, state=state)
-    return await send_notifications(scan.world, scan.claim, report)
+    report = await send_notifications(scan.world, scan.claim, report)
+    if scan.finished:
+        await tidy_up(scan, state)
+    return report
 
 
 def add_resolved_requests(
@@ -99,15 +98,3 @@ def get_release_error(run_options: RunOptions, plan: Plan) -> str:
     if plan.block_reason:
         return f"plan {run_options.plan} was not released: plan {plan.hash} waits now, for an hour"
     return f"plan {run_options.plan} was not released: no plan waits"
-
-
-async def purge_if_due(world: World, state: GuardState, report: RunReport) -> GuardState:
-    """Remove expired rows once a day; returns the state to save."""
-    last = state.checks_finished_at.get(HOUSEKEEPING_KEY)
-    if last and abs(report.started_at - last) < timedelta(days=1):
-        return state
-    if last:
-        await world.ledger.purge_expired(report.guard, report.started_at)
-    return replace(
-        state, checks_finished_at={**state.checks_finished_at, HOUSEKEEPING_KEY: report.started_at}
-    )

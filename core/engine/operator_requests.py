@@ -26,7 +26,7 @@ from core.errors import Unavailable
 from core.model.cases import Case, Exemption
 from core.model.changes import ChangeRecord
 from core.model.guards import GuardConfig
-from core.model.requests import OperatorRequest, RequestState
+from core.model.requests import OperatorRequest, RequestKind, RequestState
 from core.model.runs import REQUESTS_ONLY, RunReport
 from core.model.state import GuardSnapshot
 from core.ports import Claim, World
@@ -47,6 +47,8 @@ async def process_requests(
     for operator_request in list_open_requests(snapshot):
         if operator_request.kind in RUN_REQUEST_KINDS:
             continue
+        if operator_request.kind is RequestKind.UNDO:
+            snapshot = await recall_change(claim, snapshot, operator_request.subject)
         decided = decide_request(operator_request, snapshot, world.now(), run)
         rows = (*decided.rows, decided.request)
         await claim.save(*rows)
@@ -58,6 +60,14 @@ async def process_requests(
             decided = replace(decided, request=ended)
         log.info("%s %s: %s", operator_request.kind, operator_request.id, decided.request.state)
     return snapshot
+
+
+async def recall_change(claim: Claim, snapshot: GuardSnapshot, change_id: str) -> GuardSnapshot:
+    """The snapshot with a change that may be archived."""
+    if any(record.id == change_id for record in snapshot.changes):
+        return snapshot
+    record = await claim.find_past_change(change_id)
+    return replace(snapshot, changes=(*snapshot.changes, record)) if record else snapshot
 
 
 async def undo_requested_change(

@@ -45,7 +45,7 @@ async def collect_guard_evidence(
         name, header.since - LEDGER_RESOLUTION, header.until - LEDGER_RESOLUTION
     ):
         days.add_document(document)
-    snapshot = await ledger.load(name)
+    snapshot = await ledger.load_history(name)
     for record in list_guard_records(header, config, snapshot, days):
         yield record
 

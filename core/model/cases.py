@@ -69,7 +69,9 @@ class Case:
     """When the channel last accepted a message about the case."""
     closed_at: datetime | None = None
     resolution: str = ""
-    """How a closed case ended: done, gone, noted (still there, and harmless now) or exempt."""
+    """How a closed case ended: done, gone, noted (still there, and harmless now) or exempt; folded
+    if it stands for older ones.
+    """
     seen_count: int = 1
     """How many runs saw the finding before the first notification."""
     baselined: bool = False
@@ -113,6 +115,8 @@ class Case:
     """When it last began to go further than was told."""
     held_plans: tuple[HeldPlan, ...] = ()
     """The plans that the brake held lately, oldest first, if the case is about them."""
+    folded_count: int = 0
+    """How many older cases of its object were folded into it; 0 for a case of its own."""
 
     @property
     def short_key(self) -> str:

@@ -136,6 +136,8 @@ class Guard[T, O = Any]:
     """Reads some mailboxes one by one. `observe` and `inspect` are the only I/O of a guard."""
     correlation: CorrelationRule | None = None
     periodic_checks: tuple[PeriodicCheck, ...] = ()
+    followed_changes: frozenset[str] = frozenset()
+    """The names of changes that `observe` looks up for as long as they are on record."""
     settling_time: timedelta = timedelta(minutes=10)
     """How long a change may take to show: until then the same finding is not a new one."""
     verdicts: Mapping[str, str] = field(default_factory=dict)

@@ -7,6 +7,7 @@ from datetime import datetime, timedelta
 from core.model.cases import Case, Exemption
 from core.model.changes import ChangeRecord
 from core.model.requests import OperatorRequest
+from core.model.tally import Tally
 from core.tenant.known_traits import KnownTraits
 from core.tenant.probing import ProbeAnswer
 from core.tenant.readings import ReadFailure
@@ -148,10 +149,10 @@ class GuardState:
 
 @dataclass(frozen=True, slots=True)
 class GuardSnapshot:
-    """Everything the ledger stores about a guard, as one scan of its partition returns it."""
+    """What the ledger stores about a guard: for a run, without what is archived."""
 
     cases: Mapping[str, Case] = field(default_factory=dict)
-    """By key, closed ones included."""
+    """By key: open ones, and closed ones that a run or the status page still needs."""
     changes: tuple[ChangeRecord, ...] = ()
     """Newest first."""
     exemptions: Mapping[str, Exemption] = field(default_factory=dict)
@@ -171,6 +172,10 @@ class GuardSnapshot:
     """Why the weekly digest is late; a run of the guard that reports it fills it in."""
     lease_disbelieved: bool = False
     """Whether the lease that this claim took over had a time or a form that cannot be."""
+    tally: Tally = field(default_factory=Tally)
+    """The numbers of what is archived."""
+    rows_differ: str = ""
+    """How the rows differ from those that the last claim left, in words; empty if they do not."""
 
 
 @dataclass(frozen=True, slots=True)

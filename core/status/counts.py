@@ -4,8 +4,8 @@
 
 A number has one definition. `open cases` are all open cases of any severity. `changes made` are
 those that took effect and still are in effect: neither refused nor failed ones, no undos, and none
-that an operator undid. `decisions` are those an operator has not acknowledged. "Recent" means the
-last seven days up to now, not calendar days. Pure.
+that an operator undid. `decisions` are those an operator has not acknowledged. "Recent" means
+today and the six days before, in UTC, as the history shows them by day. Pure.
 """
 
 from collections import Counter
@@ -18,8 +18,9 @@ from core.model.changes import ChangeRecord, ChangeState
 from core.model.findings import Severity
 from core.model.requests import OperatorRequest, RequestState
 from core.model.state import GuardSnapshot
+from core.model.tally import SeverityCounts, get_utc_date
 
-RECENT_WINDOW = timedelta(days=7)
+RECENT_DAYS = 7
 AGE_LIMITS = (timedelta(days=1), timedelta(days=7), timedelta(days=30))
 EFFECTIVE_STATES = frozenset({ChangeState.APPLIED, ChangeState.INFERRED})
 
@@ -59,7 +60,7 @@ class StatusCounts:
     open_by_age: tuple[int, int, int, int] = (0, 0, 0, 0)
     """Open cases opened within a day, within a week, within 30 days, and before."""
     opened: int = 0
-    """Cases opened in the last seven days, closed ones included."""
+    """Cases opened in the last seven days, closed and archived ones included."""
     closed: int = 0
     """Cases closed in the last seven days."""
     changes_made: int = 0
@@ -102,13 +103,16 @@ class StatusCounts:
 
 def count_guard(snapshot: GuardSnapshot, decisions: int, now: datetime) -> StatusCounts:
     """The numbers of one guard. `decisions` is how many wait for an operator."""
-    cases = snapshot.cases.values()
+    cases = [case for case in snapshot.cases.values() if not case.folded_count]
     open_cases = select_open_cases(cases)
+    tally = snapshot.tally
     return StatusCounts(
         open_by_severity=count_by_severity(open_cases),
         open_by_age=count_by_age(open_cases, now),
-        opened=sum(is_recent(case.opened_at, now) for case in cases),
-        closed=sum(case.closed_at is not None and is_recent(case.closed_at, now) for case in cases),
+        opened=sum(is_recent(case.opened_at, now) for case in cases)
+        + count_recent_days(tally.opened, now),
+        closed=sum(case.closed_at is not None and is_recent(case.closed_at, now) for case in cases)
+        + count_recent_days(tally.closed, now),
         changes_made=sum(is_recent(record.at, now) for record in select_changes_made(snapshot)),
         decisions=decisions,
         exemptions=sum(one.until > now for one in snapshot.exemptions.values()),
@@ -117,8 +121,14 @@ def count_guard(snapshot: GuardSnapshot, decisions: int, now: datetime) -> Statu
 
 
 def is_recent(at: datetime, now: datetime) -> bool:
-    """Whether a time lies in the last seven days."""
-    return now - at <= RECENT_WINDOW
+    """Whether a time lies in the last seven days, of which today is the last."""
+    return (get_utc_date(now) - get_utc_date(at)).days < RECENT_DAYS
+
+
+def count_recent_days(days: Mapping[str, SeverityCounts], now: datetime) -> int:
+    """The sum of the numbers of the last seven days."""
+    first = (get_utc_date(now) - timedelta(days=RECENT_DAYS - 1)).isoformat()
+    return sum(sum(counts.values()) for day, counts in days.items() if day >= first)
 
 
 def select_open_cases(cases: Iterable[Case]) -> tuple[Case, ...]:

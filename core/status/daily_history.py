@@ -1,20 +1,21 @@
-"""The last thirty days, day by day, derived from cases and changes. Pure.
+"""The last thirty days, day by day, from cases and changes and the tallies of archived ones. Pure.
 
-A case that was reopened has one row, which covers its last opening only. Closed cases are kept for
-longer than thirty days, so the history is complete otherwise. Days are in UTC.
+A case that was reopened soon has one row, which covers its last opening only. Days are in UTC.
 """
 
 from collections import Counter
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass, field
-from datetime import UTC, date, datetime, timedelta
+from datetime import date, datetime, timedelta
 
 from core.model.cases import Case
 from core.model.changes import ChangeRecord
 from core.model.findings import Severity
+from core.model.tally import SeverityCounts, Tally, get_utc_date
 from core.status.counts import is_change_made
 
 HISTORY_DAYS = 30
+BY_LABEL = {severity.label: severity for severity in Severity}
 
 
 @dataclass(frozen=True, slots=True)
@@ -37,7 +38,10 @@ class DailyCounts:
 
 
 def build_daily_history(
-    cases: Iterable[Case], changes: Iterable[ChangeRecord], now: datetime
+    cases: Iterable[Case],
+    changes: Iterable[ChangeRecord],
+    tallies: Iterable[Tally],
+    now: datetime,
 ) -> tuple[DailyCounts, ...]:
     """The last thirty days, oldest first; the last one is today so far."""
     first = get_utc_date(now) - timedelta(days=HISTORY_DAYS - 1)
@@ -45,26 +49,49 @@ def build_daily_history(
     closed: Counter[date] = Counter()
     deltas: Counter[tuple[date, Severity]] = Counter()
     for case in cases:
-        begin, end = (
-            get_utc_date(case.opened_at),
-            get_utc_date(case.closed_at) if case.closed_at else None,
-        )
-        opened[begin] += 1
-        # A case opened before the first day counts from that day on, unless it was closed before.
-        deltas[max(begin, first), case.severity] += 1
-        if end:
-            closed[end] += 1
-            deltas[max(end, first), case.severity] -= 1
+        if not case.folded_count:
+            count_case(case, opened, closed, deltas, first)
     made = Counter(get_utc_date(record.at) for record in changes if is_change_made(record))
+    for tally in tallies:
+        for label, count in tally.open_before.items():
+            deltas[first, BY_LABEL[label]] += count
+        for day, severity, count in list_day_counts(tally.opened):
+            opened[day] += count
+            deltas[max(day, first), severity] += count
+        for day, severity, count in list_day_counts(tally.closed):
+            closed[day] += count
+            deltas[max(day, first), severity] -= count
+        made.update({date.fromisoformat(name): count for name, count in tally.changes.items()})
     return tuple(
         DailyCounts(day, levels, opened[day], closed[day], made[day])
         for day, levels in accumulate_open_counts(deltas, first)
     )
 
 
-def get_utc_date(moment: datetime) -> date:
-    """The UTC date of a time."""
-    return moment.astimezone(UTC).date()
+def count_case(
+    case: Case,
+    opened: Counter[date],
+    closed: Counter[date],
+    deltas: Counter[tuple[date, Severity]],
+    first: date,
+) -> None:
+    """Count one case. One opened before the first day counts from that day on, unless it was closed
+    before.
+    """
+    begin = get_utc_date(case.opened_at)
+    opened[begin] += 1
+    deltas[max(begin, first), case.severity] += 1
+    if case.closed_at:
+        end = get_utc_date(case.closed_at)
+        closed[end] += 1
+        deltas[max(end, first), case.severity] -= 1
+
+
+def list_day_counts(days: Mapping[str, SeverityCounts]) -> Iterator[tuple[date, Severity, int]]:
+    """The numbers of a tally, one by one."""
+    for name, counts in days.items():
+        for label, count in counts.items():
+            yield date.fromisoformat(name), BY_LABEL[label], count
 
 
 def accumulate_open_counts(

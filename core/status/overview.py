@@ -170,18 +170,24 @@ class TenantStatus:
         return tuple(sorted(every, key=lambda pair: pair[1].at, reverse=True))
 
 
-async def load_all_guard_data(ledger: Ledger, configs: Iterable[GuardConfig]) -> list[GuardData]:
+async def load_all_guard_data(
+    ledger: Ledger, configs: Iterable[GuardConfig], *, with_history: bool = False
+) -> list[GuardData]:
     """Load what the ledger holds of every guard; of one that cannot be read, the reason."""
-    return await asyncio.gather(*(load_guard_data(ledger, config) for config in configs))
+    return await asyncio.gather(
+        *(load_guard_data(ledger, config, with_history=with_history) for config in configs)
+    )
 
 
-async def load_guard_data(ledger: Ledger, config: GuardConfig) -> GuardData:
-    """Load what the ledger holds of one guard."""
+async def load_guard_data(
+    ledger: Ledger, config: GuardConfig, *, with_history: bool = False
+) -> GuardData:
+    """Load what the ledger holds of one guard; its archive only if asked for."""
     guard = config.guard.name
     try:
         return GuardData(
             config,
-            await ledger.load(guard),
+            await (ledger.load_history(guard) if with_history else ledger.load(guard)),
             await ledger.list_recent_runs(guard, MAX_RUNS),
             await ledger.load_shards(guard),
         )
@@ -220,6 +226,7 @@ def build_status(
         history=build_daily_history(
             [case for data in all_data for case in data.snapshot.cases.values()],
             [record for data in all_data for record in data.snapshot.changes],
+            [data.snapshot.tally for data in all_data],
             now,
         ),
         probe=probe,

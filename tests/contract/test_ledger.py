@@ -4,6 +4,7 @@ import contextlib
 from collections.abc import AsyncIterator
 from dataclasses import replace
 from datetime import timedelta
+from itertools import batched
 from typing import Any, cast
 
 import pytest
@@ -29,7 +30,8 @@ from core.model.state import (
     ScanTotals,
     Way,
 )
-from core.ports import Ledger
+from core.model.tally import Tally
+from core.ports import Ledger, PastKind
 from core.tenant.known_traits import KnownTraits
 from core.tenant.probing import AnswerStatus, ProbeAnswer
 from sandbox.functions_host.azurite import Azurite
@@ -46,6 +48,7 @@ from tests.support.ledgers import (
     open_table_ledger,
 )
 
+NONE = Notification.NONE
 TRAITS = KnownTraits("k2", "o", "method", START - DAY, START, {"fido2": START - DAY, "sms": START})
 
 
@@ -148,31 +151,84 @@ async def test_the_last_runs_are_told_newest_first(ledger: Ledger) -> None:
     assert [run["minute"] for run in await ledger.list_recent_runs(GUARD, 2)] == [2, 1]
 
 
-async def test_long_closed_cases_are_tidied_away_and_open_ones_never(ledger: Ledger) -> None:
+async def test_what_is_archived_is_recalled_only_by_who_asks_for_it(ledger: Ledger) -> None:
+    ended = replace(build_stored_case("aa1"), closed_at=START - 9 * DAY, notification=NONE)
+    change, request = build_stored_record(1), build_stored_request()
+    tally = Tally().add([ended], [change.at], START)
     async with ledger.claim(GUARD, "r1") as claim:
         assert claim
-        await claim.save(
-            build_stored_case("open"),
-            replace(build_stored_case("old"), closed_at=START - 91 * DAY),
-            replace(build_stored_case("recent"), closed_at=START - 89 * DAY),
-        )
-    await ledger.purge_expired(GUARD, START)
+        await claim.load()
+        await claim.save(ended, build_stored_case("aa2"), change, request, state=GUARD_STATE)
+        await claim.archive((ended, change, request), tally)
+        assert await claim.find_past_change(change.id) == change
+        assert await claim.find_past_change("another") is None
+        assert await claim.load_past_cases("aa") == (ended,)
+        assert await claim.load_past_cases("ab") == ()
     async with ledger.claim(GUARD, "r2") as claim:
         assert claim
-        assert set((await claim.load()).cases) == {"open", "recent"}
+        memory = await claim.load()
+    assert memory.cases == {"aa2": build_stored_case("aa2")}
+    assert (memory.changes, memory.operator_requests, memory.tally) == ((), (), tally)
+    assert memory.rows_differ == ""
+    assert await ledger.load(GUARD) == memory
+    history = await ledger.load_history(GUARD)
+    assert history.cases.keys() == {"aa1", "aa2"}
+    assert (history.changes, history.operator_requests) == ((change,), (request,))
+    assert (await ledger.load_history(GUARD, "ab", "ab~")).cases == {}
+    assert await ledger.get_request(GUARD, request.id) == request
 
 
-async def test_traits_of_objects_not_seen_for_long_are_tidied_away(ledger: Ledger) -> None:
+async def test_a_case_that_is_back_counts_as_it_is_now(ledger: Ledger) -> None:
+    ended = replace(build_stored_case(), closed_at=START - 9 * DAY, notification=NONE)
     async with ledger.claim(GUARD, "r1") as claim:
         assert claim
-        await claim.save(
-            replace(TRAITS, key="unseen", last_seen_at=START - 91 * DAY),
-            replace(TRAITS, key="seen", last_seen_at=START - 89 * DAY),
-        )
-    await ledger.purge_expired(GUARD, START)
+        await claim.save(ended)
+        await claim.archive((ended,), Tally())
+        await claim.save(build_stored_case())
+    assert (await ledger.load_history(GUARD)).cases == {"k1": build_stored_case()}
+    again = replace(build_stored_case(), closed_at=START, notification=NONE)
     async with ledger.claim(GUARD, "r2") as claim:
         assert claim
-        assert set((await claim.load()).known_traits) == {"seen"}
+        await claim.archive((again,), Tally())
+        assert (await claim.load()).cases == {}
+    assert (await ledger.load_history(GUARD)).cases == {"k1": again}
+
+
+async def test_archived_rows_are_listed_with_their_end_and_deleted_by_key(ledger: Ledger) -> None:
+    rows = [
+        replace(build_stored_case(f"k{n:03}"), closed_at=START - n * DAY, notification=NONE)
+        for n in range(120)
+    ]
+    stands = replace(rows[0], key="folded", folded_count=118)
+    async with ledger.claim(GUARD, "r1") as claim:
+        assert claim
+        for group in batched(rows, 30, strict=True):
+            await claim.save(*group)
+            await claim.archive(group, Tally())
+        listed = await claim.list_past_rows(PastKind.CASE)
+        assert [(row.key, row.ended_at) for row in listed] == [
+            (row.key, row.closed_at.isoformat()) for row in rows if row.closed_at
+        ]
+        assert await claim.list_past_rows(PastKind.CHANGE) == []
+        await claim.delete_past_rows(PastKind.CASE, [row.key for row in rows[2:]], stands)
+        left = await claim.list_past_rows(PastKind.CASE)
+        assert [row.key for row in left] == ["k000", "k001"]
+        assert (await claim.load()).cases == {"folded": stands}
+
+
+async def test_reports_are_kept_for_a_month_and_traits_are_forgotten(ledger: Ledger) -> None:
+    young, old = (create_run_id(START - age * DAY) for age in (29, 31))
+    async with ledger.claim(GUARD, "r1") as claim:
+        assert claim
+        for name, age in ((young, 29), (old, 31)):
+            at = START - age * DAY
+            await claim.save(RunReport(GUARD, "Toy", "toys", name, Mode.ALERT, at, finished_at=at))
+        await claim.save(TRAITS, replace(TRAITS, key="unseen"))
+        await claim.save(forget=(replace(TRAITS, key="unseen"),))
+        assert (await claim.load()).known_traits == {TRAITS.key: TRAITS}
+    await ledger.purge_runs(GUARD, START)
+    assert await ledger.get_run(GUARD, young)
+    assert await ledger.get_run(GUARD, old) is None
 
 
 async def test_a_stretch_of_keys_recalls_only_its_traits(ledger: Ledger) -> None:

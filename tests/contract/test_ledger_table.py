@@ -21,12 +21,8 @@ from azure.data.tables import TableEntity, TableErrorCode, UpdateMode
 from azure.data.tables.aio import TableClient
 
 from core.adapters.table_storage.entities import SCHEMA_VERSION
-from core.adapters.table_storage.lease import (
-    LEASE_DURATION,
-    acquire_lease,
-    build_shard_key,
-    is_lease_expired,
-)
+from core.adapters.table_storage.lease import LEASE_DURATION, TableClaim, acquire_lease
+from core.adapters.table_storage.lease_row import build_shard_key, is_lease_expired
 from core.adapters.table_storage.ledger import IDLE_SHARD, PROBE_ROW_KEY, TableLedger
 from core.adapters.table_storage.responses import (
     call_table_service,
@@ -37,10 +33,12 @@ from core.adapters.table_storage.responses import (
 )
 from core.engine.run import create_run_id
 from core.errors import ClaimLost, LedgerError
+from core.model.cases import Exemption
 from core.model.guards import Mode
 from core.model.runs import RunReport
 from core.model.state import GuardSnapshot, GuardState, ProbeReport, ScanPass, Shard, Way
 from core.ports import TENANT_PARTITION
+from core.tenant.known_traits import KnownTraits
 from sandbox.functions_host.azurite import Azurite
 from tests.support.fakes.clock import START
 from tests.support.fakes.ledger import DAY
@@ -767,35 +765,162 @@ async def test_runs_and_histories_keep_to_their_guard(ledger: TableLedger) -> No
     assert (memory.cases, memory.changes) == ({}, ())
 
 
-async def test_each_kind_of_row_is_kept_for_its_time(ledger: TableLedger) -> None:
-    ages = {"run": (29, 31), "case": (89, 91), "change": (399, 401), "request": (399, 401)}
-    now = START
-    for kind, days in ages.items():
-        for age in days:
-            at = now - age * DAY
-            async with ledger.claim(GUARD, "r1") as claim:
-                assert claim
-                name = f"{kind}-{age}"
-                row: Any = {
-                    "run": RunReport(GUARD, "Toy", "toys", name, Mode.ALERT, at, finished_at=at),
-                    "case": replace(build_stored_case(name), closed_at=at),
-                    "change": replace(build_stored_record(), id=name, at=at),
-                    "request": replace(build_stored_request(id=name), ended_at=at),
-                }[kind]
-                await claim.save(row)
-    await ledger.purge_expired(GUARD, now)
-    rows = [row["RowKey"] async for row in ledger.table.client.list_entities()]
-    kept = {f"{kind}|{kind}-{days[0]}" for kind, days in ages.items()}
-    assert set(rows) - {"lease"} == kept
-
-
-async def test_more_old_rows_than_a_transaction_holds_are_tidied_away(
-    ledger: TableLedger,
-) -> None:
+async def test_more_old_reports_than_a_transaction_holds_are_purged(ledger: TableLedger) -> None:
+    old = START - 31 * DAY
+    reports = [
+        RunReport(GUARD, "Toy", "toys", f"{n}", Mode.ALERT, old, finished_at=old)
+        for n in range(120)
+    ]
     async with ledger.claim(GUARD, "r1") as claim:
         assert claim
-        await claim.save(
-            *(replace(build_stored_case(f"k{n}"), closed_at=START - 99 * DAY) for n in range(120))
-        )
-    await ledger.purge_expired(GUARD, START)
-    assert (await ledger.load(GUARD)).cases == {}
+        await claim.save(*reports)
+    await ledger.purge_runs(GUARD, START)
+    rows = [row["RowKey"] async for row in ledger.table.client.list_entities()]
+    assert rows == ["lease"]
+
+
+async def test_a_record_longer_than_a_property_is_split_and_is_recalled_whole(
+    ledger: TableLedger,
+) -> None:
+    traits = KnownTraits(
+        "k", "o", "x", START, START, {"\U0001f984" * 7_000 + str(n): START for n in range(3)}
+    )
+    state = replace(
+        GUARD_STATE, baselined_sources=frozenset(f"baseline-{'x' * 60}-{n}" for n in range(500))
+    )
+    async with ledger.claim(GUARD, "r1") as claim:
+        assert claim
+        await claim.save(traits, state=state)
+    row = await ledger.table.read_row(GUARD, "lease")
+    assert row
+    assert {"state", "state1", "state2"} <= row.keys()
+    async with ledger.claim(GUARD, "r2") as claim:
+        assert claim
+        memory = await claim.load()
+        assert (memory.state, memory.known_traits) == (state, {"k": traits})
+        assert memory.rows_differ == ""
+        await claim.save(replace(traits, traits={}), state=GUARD_STATE)
+    row = await ledger.table.read_row(GUARD, "lease")
+    assert row
+    assert "state1" not in row
+    assert await ledger.load_state(GUARD) == GUARD_STATE
+    assert (await ledger.load(GUARD)).known_traits == {"k": replace(traits, traits={})}
+
+
+async def test_rows_that_are_too_much_for_one_transaction_are_saved_in_several(
+    ledger: TableLedger,
+) -> None:
+    # As UTF-8 they would fit, but the SDK escapes each letter: 99 rows take 9 MiB then.
+    cases = [replace(build_stored_case(f"k{n:03}"), summary="\u0416" * 15_000) for n in range(99)]
+    async with ledger.claim(GUARD, "r1") as claim:
+        assert claim
+        await claim.save(*cases)
+    assert (await ledger.load(GUARD)).cases == {case.key: case for case in cases}
+
+
+# -- rows that somebody else wrote ----------------------------------------------------------------
+
+
+async def reload(ledger: TableLedger) -> str:
+    """How the rows differ from what the last claim left, as the next claim sees it."""
+    async with ledger.claim(GUARD, "r2") as claim:
+        assert claim
+        return (await claim.load()).rows_differ
+
+
+async def fill(ledger: TableLedger) -> None:
+    """Two cases, an exemption and a state, and one case that is gone again."""
+    async with ledger.claim(GUARD, "r1") as claim:
+        assert claim
+        assert (await claim.load()).rows_differ == ""
+        exemption = Exemption("x", "me", "why", START + DAY)
+        cases = [build_stored_case(key) for key in ("1", "2", "3")]
+        await claim.save(*cases, exemption, state=GUARD_STATE)
+        await claim.save(forget=(cases[2],))
+        await claim.save(replace(cases[1], summary="changed"), build_stored_request())
+
+
+async def test_rows_that_only_the_app_wrote_do_not_differ(ledger: TableLedger) -> None:
+    await fill(ledger)
+    await ledger.add_request(GUARD, build_stored_request(id=create_run_id(START + SECOND)))
+    await ledger.save_run_status(GUARD, "r9", {"status": "queued"})
+    assert await reload(ledger) == ""
+
+
+async def test_a_row_that_vanished_was_added_or_was_edited_is_noticed_by_the_next_claim(
+    ledger: TableLedger,
+) -> None:
+    await fill(ledger)
+    row = await ledger.table.read_row(GUARD, "case|1")
+    assert row
+    await ledger.table.client.delete_entity(GUARD, "case|1")
+    assert await reload(ledger) == "1 cases vanished"
+    # Nothing was saved since, so nothing was accepted either.
+    assert await reload(ledger) == "1 cases vanished"
+    await ledger.table.client.create_entity({**row, "RowKey": "case|1"})
+    assert await reload(ledger) == ""
+    await spoil(ledger, "case|1", body=str(row["body"]).replace("high", "low"))
+    assert await reload(ledger) == ("rows were changed" if "high" in row["body"] else "")
+    await ledger.table.client.create_entity({**row, "RowKey": "exempt|forged"})
+    assert await reload(ledger) == "1 exemptions were added"
+
+
+async def test_a_claim_that_saved_something_leaves_the_rows_as_they_are_now(
+    ledger: TableLedger,
+) -> None:
+    await fill(ledger)
+    await ledger.table.client.delete_entity(GUARD, "case|1")
+    async with ledger.claim(GUARD, "r2") as claim:
+        assert claim
+        assert (await claim.load()).rows_differ
+        assert (await claim.load()).rows_differ == ""
+        await claim.save(state=GUARD_STATE)
+    assert await reload(ledger) == ""
+
+
+async def test_a_renewal_alone_accepts_nothing(ledger: TableLedger) -> None:
+    await fill(ledger)
+    await ledger.table.client.delete_entity(GUARD, "case|1")
+    async with ledger.claim(GUARD, "r2") as claim:
+        assert isinstance(claim, TableClaim)
+        await claim.load()
+        await claim.submit_with_fence([], is_renewal=True)
+    assert await reload(ledger) == "1 cases vanished"
+
+
+async def test_rows_without_the_row_of_their_state_are_noticed(ledger: TableLedger) -> None:
+    await fill(ledger)
+    await ledger.table.client.delete_entity(GUARD, "lease")
+    assert await reload(ledger) == "the row of the guard's state is gone"
+    assert await reload(ledger) == "the row of the guard's state is gone"
+
+
+@pytest.mark.parametrize("count", ["{", "[]", '{"case": "x"}', "\u0000"])
+async def test_a_count_nobody_understands_is_noticed(ledger: TableLedger, count: str) -> None:
+    await fill(ledger)
+    await spoil(ledger, "lease", rows=count)
+    assert await reload(ledger) == "the count of the rows cannot be decoded"
+
+
+async def test_rows_of_workers_in_shards_are_not_counted_until_their_pass_is_over(
+    ledger: TableLedger,
+) -> None:
+    await fill(ledger)
+    under_way = replace(
+        GUARD_STATE, scan_pass=ScanPass("r2", START, DONE_SHARD.totals, shard_count=2)
+    )
+    async with ledger.claim(GUARD, "r2") as claim:
+        assert claim
+        await claim.load()
+        await claim.save(state=under_way)
+    async with ledger.claim(GUARD, "w1", 0) as claim:
+        assert claim
+        await claim.load("0", "8")
+        await claim.save(build_stored_case("5"), state=DONE_SHARD)
+    async with ledger.claim(GUARD, "r3") as claim:
+        assert claim
+        assert (await claim.load()).rows_differ == ""
+        await claim.save(build_stored_case("6"), state=GUARD_STATE)
+    assert await reload(ledger) == ""
+    await ledger.table.client.delete_entity(GUARD, "case|5")
+    assert await reload(ledger) == "1 cases vanished"

@@ -8,7 +8,7 @@ from dataclasses import dataclass, field, replace
 
 import pytest
 
-from core.adapters.table_storage.codec import MAX_BODY_LENGTH
+from core.adapters.table_storage.codec import MAX_RECORD_LENGTH
 from core.engine.run import run
 from core.engine.truncation import truncate_finding
 from core.model.findings import Fact, Finding, Severity, format_facts
@@ -167,7 +167,7 @@ def test_whatever_is_found_fits_into_a_row_and_what_was_cut_says_so(text: str) -
     assert "more facts" in str(found.facts[-1])
     assert (
         len(json.dumps([found.subject, found.summary, found.advice, format_facts(found.facts)]))
-        < MAX_BODY_LENGTH
+        < MAX_RECORD_LENGTH
     )
     assert truncate_finding(found) == found
     hostile = ResetAuditSet("g", ("Owner",), (("Owner", (text,)),))

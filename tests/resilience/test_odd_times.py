@@ -105,7 +105,7 @@ async def test_what_a_wrong_clock_would_call_old_is_not_tidied_away(azurite: Azu
     ) as table:
         ledger = TableLedger(table)
         await ledger.save_run_status("toy", "1", {"status": "done"})
-        await ledger.purge_expired("toy", datetime.now(UTC) + 400 * DAY)
+        await ledger.purge_runs("toy", datetime.now(UTC) + 400 * DAY)
         assert await ledger.get_run("toy", "1") == {"status": "done"}
 
 

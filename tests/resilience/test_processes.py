@@ -22,7 +22,7 @@ from typing import Any
 import pytest
 from azure.data.tables.aio import TableClient
 
-from core.adapters.table_storage.lease import RELEASED_UNTIL
+from core.adapters.table_storage.lease_row import RELEASED_UNTIL
 from core.bootstrap import connect_world, open_ledger
 from core.config.settings import Settings, get_setting_prefix
 from core.engine.run import run

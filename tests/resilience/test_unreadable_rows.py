@@ -285,7 +285,7 @@ async def test_a_name_made_to_be_a_query_finds_nothing_of_others(
         assert await ledger.list_requests(name, START) == ()
         assert await ledger.load_shards(name) == {}
         assert await ledger.get_request(GUARD, name) is None
-        await ledger.purge_expired(name, START + timedelta(days=4_000))
+        await ledger.purge_runs(name, START + timedelta(days=4_000))
         assert (await ledger.load(GUARD)).cases
 
 

@@ -21,6 +21,7 @@ from core.model.cases import Case, Exemption
 from core.model.changes import ChangeRecord
 from core.model.requests import OperatorRequest
 from core.model.state import GuardState, ProbeReport, ScanPass, Shard, Way
+from core.model.tally import Tally
 from core.strict_json import normalize_time, parse_strict_json
 from core.tenant.known_traits import KnownTraits
 from core.tenant.probing import ProbeAnswer
@@ -35,11 +36,13 @@ type StoredRecord = (
     | Shard
     | Way
     | ProbeReport
+    | Tally
 )
 
-# Bytes of UTF-8, of which a text has at least as many as UTF-16 code units. A string property of
-# Table Storage holds 32,768 of those (Microsoft Learn: Understanding the Table service data model).
-MAX_BODY_LENGTH = 32_000
+# Bytes of UTF-8, of which a text has at least as many as UTF-16 code units. A row of Table Storage
+# holds 1 MiB, in which each of these takes two bytes (Microsoft Learn: Understanding the Table
+# service data model).
+MAX_RECORD_LENGTH = 480_000
 
 RECORD_TYPES: tuple[type[StoredRecord], ...] = get_args(StoredRecord.__value__)
 DECODERS: Mapping[type[Any], msgspec.json.Decoder[Any]] = {
@@ -75,7 +78,7 @@ def encode_stored_record(record: StoredRecord) -> str:
         plain = msgspec.to_builtins(record, order="deterministic")
         text = json.dumps(plain, ensure_ascii=False, separators=(",", ":"))
         raw = text.encode(errors="replace")
-    if len(raw) > MAX_BODY_LENGTH:
+    if len(raw) > MAX_RECORD_LENGTH:
         raise ValueError(f"a {type(record).__name__} of {len(raw):,} bytes does not fit into a row")
     return raw.decode()
 

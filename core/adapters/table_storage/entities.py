@@ -4,21 +4,22 @@ import contextlib
 import email.utils
 import json
 import time
-from collections.abc import Iterable, Mapping
+from collections.abc import Mapping
 from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
-from azure.core import MatchConditions
-from azure.data.tables import TableEntity
+from azure.data.tables import TableEntity, UpdateMode
 
 from core.adapters.table_storage.codec import encode_stored_record
+from core.adapters.table_storage.row_texts import get_row_text, set_row_text
 from core.keys import hash_parts
 from core.model.cases import Case, Exemption
 from core.model.changes import ChangeRecord
 from core.model.requests import OperatorRequest
 from core.model.run_document import run_report_to_json, truncate_run_json
 from core.model.runs import RunReport
+from core.model.tally import Tally
 from core.ports import LedgerRow
 from core.tenant.known_traits import KnownTraits
 
@@ -28,9 +29,6 @@ SCHEMA_VERSION = 1
 
 type Entity = dict[str, Any]
 
-
-BATCH_SIZE = 99
-"""Operations in a transaction, which also carries the fence: 100 is the limit of the service."""
 
 # A Date header has whole seconds, so a smaller difference means nothing.
 CLOCK_TOLERANCE = timedelta(seconds=2)
@@ -61,7 +59,10 @@ class ServiceClock:
         return self.service_time + timedelta(seconds=time.monotonic() - self.monotonic_mark)
 
 
-type EntityRecord = Case | ChangeRecord | Exemption | OperatorRequest | KnownTraits
+type EntityRecord = Case | ChangeRecord | Exemption | OperatorRequest | KnownTraits | Tally
+
+PAST_PREFIX = "past|"
+"""What the key of an archived row begins with, before the key that it had."""
 
 
 def build_record_key(record: EntityRecord) -> str:
@@ -77,36 +78,38 @@ def build_record_key(record: EntityRecord) -> str:
             return f"request|{record.id}"
         case KnownTraits():
             return f"known|{record.key}"
+        case Tally():
+            return "tally|days"
 
 
 def build_record_entity(guard: str, record: EntityRecord, ended: datetime | None = None) -> Entity:
     """Build the row of a record. `ended` is when its retention period begins."""
-    return {
+    row = {
         "PartitionKey": guard,
         "RowKey": build_record_key(record),
         "v": SCHEMA_VERSION,
         "ended": ended.isoformat() if ended else "",
-        "body": encode_stored_record(record),
     }
+    return set_row_text(row, "body", encode_stored_record(record))
 
 
 def build_run_entity(
     guard: str, run: str, document: Mapping[str, object], ended: datetime
 ) -> Entity:
     """Build the row of a run's document."""
-    return {
+    row = {
         "PartitionKey": guard,
         "RowKey": f"run|{run}",
         "v": SCHEMA_VERSION,
         "ended": ended.isoformat(),
-        "body": truncate_run_json(document),
     }
+    return set_row_text(row, "body", truncate_run_json(document))
 
 
 def decode_run_document(entity: TableEntity) -> Mapping[str, object]:
     """Decode a run's document. Returns an empty one if the row holds none."""
     try:
-        document = json.loads(entity["body"])
+        document = json.loads(get_row_text(entity, "body"))
     except (KeyError, TypeError, ValueError, RecursionError):
         return {}
     return document if isinstance(document, dict) else {}
@@ -125,19 +128,25 @@ def build_entity(guard: str, row: LedgerRow) -> Entity:
             return build_record_entity(guard, row, row.ended_at)
         case KnownTraits():
             return build_record_entity(guard, row, row.last_seen_at)
+        case Tally():
+            return build_record_entity(guard, row)
         case RunReport():
             return build_run_entity(
                 guard, row.run, run_report_to_json(row), row.finished_at or row.started_at
             )
 
 
-def build_delete_operations(rows: Iterable[TableEntity]) -> list[Any]:
-    """Build operations that delete rows unless they have changed since they were read."""
+def build_delete_operation(guard: str, key: str) -> tuple[Any, ...]:
+    """Build the operation that deletes a row."""
+    return ("delete", {"PartitionKey": guard, "RowKey": key}, {})
+
+
+def build_archive_operations(guard: str, record: LedgerRow) -> list[tuple[Any, ...]]:
+    """Build the operations that move the row of a record to the archive."""
+    entity = build_entity(guard, record)
+    key = entity["RowKey"]
+    archived = {**entity, "RowKey": f"{PAST_PREFIX}{key}"}
     return [
-        (
-            "delete",
-            row,
-            {"etag": row.metadata["etag"], "match_condition": MatchConditions.IfNotModified},
-        )
-        for row in rows
+        ("upsert", archived, {"mode": UpdateMode.REPLACE}),
+        build_delete_operation(guard, key),
     ]

@@ -10,11 +10,10 @@ import asyncio
 import logging
 import secrets
 import time
-from collections.abc import AsyncIterator, Iterable, Mapping
+from collections.abc import AsyncIterator, Iterable, Mapping, Sequence
 from contextlib import asynccontextmanager
 from dataclasses import replace
-from datetime import UTC, datetime, timedelta
-from itertools import batched
+from datetime import timedelta
 from typing import Any
 
 from azure.core import MatchConditions
@@ -24,18 +23,44 @@ from azure.core.exceptions import (
     ResourceModifiedError,
     ResourceNotFoundError,
 )
-from azure.data.tables import TableEntity, UpdateMode
+from azure.data.tables import UpdateMode
 
-from core.adapters.table_storage.codec import decode_stored_record, encode_stored_record
-from core.adapters.table_storage.entities import BATCH_SIZE, SCHEMA_VERSION, Entity, build_entity
-from core.adapters.table_storage.records import load_records
+from core.adapters.table_storage.census import RowCensus, hash_operations
+from core.adapters.table_storage.codec import encode_stored_record
+from core.adapters.table_storage.entities import (
+    PAST_PREFIX,
+    SCHEMA_VERSION,
+    Entity,
+    build_archive_operations,
+    build_delete_operation,
+    build_entity,
+    build_record_key,
+)
+from core.adapters.table_storage.lease_row import (
+    LEASE_ROW_KEY,
+    RELEASED_UNTIL,
+    copy_state_parts,
+    decode_guard_state,
+    is_lease_believed,
+    is_lease_expired,
+    load_state,
+)
+from core.adapters.table_storage.records import collect_records, read_record_rows
 from core.adapters.table_storage.responses import describe_table_error, require_etag
+from core.adapters.table_storage.row_texts import (
+    measure_operation,
+    set_row_text,
+    split_into_transactions,
+)
 from core.adapters.table_storage.state_table import StateTable
 from core.errors import ClaimLost, LedgerError
 from core.keys import RANGE_END, RANGE_START
 from core.model.cases import Case
-from core.model.state import MAX_TIME_AHEAD, GuardSnapshot, GuardState, Shard
-from core.ports import LedgerRow
+from core.model.changes import ChangeRecord
+from core.model.state import GuardSnapshot, GuardState, Shard
+from core.model.tally import Tally
+from core.ports import ArchivedRecord, LedgerRow, PastKind, PastRow
+from core.tenant.known_traits import KnownTraits
 
 log = logging.getLogger("exoguard.ledger")
 
@@ -43,42 +68,6 @@ LEASE_DURATION = timedelta(seconds=60)
 # A lease is renewed when a third of it has passed. With less than a quarter left, a write might
 # reach the service after the lease has expired.
 RENEW_FRACTION, SAFETY_FRACTION = 1 / 3, 1 / 4
-RELEASED_UNTIL = datetime.fromtimestamp(0, UTC).isoformat()
-LEASE_ROW_KEY = "lease"
-# The service stores the epoch as 32 bits.
-MAX_EPOCH = 2**31 - 1
-
-
-def build_shard_key(number: int) -> str:
-    """Return the key of a shard's row. The keys sort as the numbers do."""
-    return f"shard|{number:06d}"
-
-
-def is_lease_expired(lease: TableEntity, now: datetime) -> bool:
-    """Return whether a lease has expired, or cannot be believed.
-
-    Raises LedgerError if another version wrote the row.
-    """
-    if lease.get("v") != SCHEMA_VERSION:
-        name = lease["PartitionKey"]
-        raise LedgerError(
-            f"the lease of {name} was not written by this version (another schema): compare the "
-            f"versions deployed, or delete the row 'lease' of partition '{name}'"
-        )
-    return not is_lease_believed(lease, now) or datetime.fromisoformat(lease["until"]) <= now
-
-
-def is_lease_believed(lease: TableEntity, now: datetime) -> bool:
-    """Return whether a run of this version can have written the times of a lease.
-
-    Whoever writes one that never ends would otherwise stop the guard. To take it over is safe: an
-    owner that lives loses its ETag, and with it every write.
-    """
-    try:
-        until = datetime.fromisoformat(lease["until"])
-        return until - now <= MAX_TIME_AHEAD and 0 < int(lease["epoch"]) < MAX_EPOCH
-    except (KeyError, TypeError, ValueError, OverflowError):
-        return False
 
 
 async def acquire_lease(
@@ -109,8 +98,9 @@ async def acquire_lease(
         "tenant": table.tenant,
         "epoch": int(found["epoch"]) + 1 if found and is_believed else 1,
         "nonce": nonce,
-        "state": found.get("state", "") if found else "",
+        "rows": found.get("rows", "") if found else "",
     }
+    entity |= copy_state_parts(found) if found else {"state": ""}
     try:
         if found:
             etag = await table.write_row(lambda: table.replace_row(entity, found.metadata["etag"]))
@@ -123,18 +113,6 @@ async def acquire_lease(
             return None
         etag = require_etag(winner.metadata)
     return TableClaim(table, guard, entity, etag, duration, took_over_odd_lease=not is_believed)
-
-
-async def load_state(table: StateTable, guard: str) -> GuardState:
-    """Load the guard's state from its lease row. Raises LedgerError if it cannot be decoded."""
-    lease = await table.read_row(guard, LEASE_ROW_KEY)
-    if lease:
-        table.check_tenant(lease)
-    text = lease.get("state", "") if lease else ""
-    try:
-        return decode_stored_record(GuardState, text) if text else GuardState()
-    except ValueError as error:
-        raise LedgerError(f"the state of {guard} cannot be decoded: {error}") from error
 
 
 class TableClaim:
@@ -161,6 +139,9 @@ class TableClaim:
         self.lost_reason = ""
         self.nonces = {lease["nonce"]}
         self.unreadable_row_keys: set[str] = set()
+        self.census: RowCensus | None = None
+        # Workers of a pass in shards write rows that no census counts.
+        self.is_counting = True
         self.lock = asyncio.Lock()
         self.write_timeout: asyncio.Timeout | None = None
 
@@ -176,7 +157,7 @@ class TableClaim:
     async def ensure_held(self) -> None:
         """Raise ClaimLost unless enough of the lease is left for one write; renew it if needed."""
         if not self.lost_reason and self.get_seconds_left() < SAFETY_FRACTION * self.lease_seconds:
-            await self.submit_with_fence([])
+            await self.submit_with_fence([], is_renewal=True)
         if self.lost_reason:
             raise ClaimLost(self.lost_reason)
 
@@ -203,31 +184,50 @@ class TableClaim:
         while not self.lost_reason:
             await asyncio.sleep(RENEW_FRACTION * self.lease_seconds)
             try:
-                await self.submit_with_fence([])
+                await self.submit_with_fence([], is_renewal=True)
             except (LedgerError, HttpResponseError) as error:
                 log.warning("%s: the claim was not renewed: %s", self.guard, type(error).__name__)
 
     async def load(self, low: str = RANGE_START, high: str = RANGE_END) -> GuardSnapshot:
-        """Load the guard's state and its records in a key range."""
-        snapshot, unreadable = await load_records(self.table, self.guard, low, high)
-        self.unreadable_row_keys |= unreadable
+        """Load the guard's state and its records in a key range, without the archive."""
+        rows = await read_record_rows(self.table, self.guard, low, high)
+        records = collect_records(self.guard, rows)
+        self.unreadable_row_keys |= records.unreadable_row_keys
         state = await self.read_guard_state()
+        self.is_counting = not (state.scan_pass and state.scan_pass.shard_count)
+        rows_differ = ""
+        if self.lease["RowKey"] == LEASE_ROW_KEY and (low, high) == (RANGE_START, RANGE_END):
+            is_first_look = self.census is None
+            self.census = RowCensus.count_rows(rows)
+            rows_differ = self.compare_census(self.census) if is_first_look else ""
         return replace(
-            snapshot,
+            records.build_snapshot(),
             state=state,
             unreadable_rows=len(self.unreadable_row_keys),
             lease_disbelieved=self.took_over_odd_lease,
+            rows_differ=rows_differ,
         )
+
+    def compare_census(self, census: RowCensus) -> str:
+        """Say how the rows differ from those that the last claim left; empty if they do not, or
+        if nobody counted them.
+
+        A row is never written without a census in the lease row, nor a census without a state or
+        rows; while a large tenant is scanned in shards, its workers write rows that none counts.
+        """
+        stored = self.lease["rows"]
+        if stored:
+            return census.explain_difference(stored) if isinstance(stored, str) else "no count"
+        if self.lease["state"] or not census.hashes:
+            return ""
+        return "the row of the guard's state is gone"
 
     async def read_guard_state(self) -> GuardState:
         """Return the guard's state: from this claim's row, or read for a shard."""
         if self.lease["RowKey"] != LEASE_ROW_KEY:
             return await load_state(self.table, self.guard)
-        text = self.lease["state"]
-        if not text:
-            return GuardState()
         try:
-            return decode_stored_record(GuardState, text)
+            return decode_guard_state(self.lease)
         except ValueError:
             self.unreadable_row_keys.add(LEASE_ROW_KEY)
             return GuardState()
@@ -236,32 +236,80 @@ class TableClaim:
         self,
         *rows: LedgerRow,
         state: GuardState | Shard | None = None,
-        forget: tuple[Case, ...] = (),
+        forget: tuple[Case | KnownTraits, ...] = (),
     ) -> None:
         """Write rows in fenced transactions, and the state with the last of them.
 
-        `forget` are cases whose rows are deleted. Raises ClaimLost or LedgerError.
+        `forget` are records whose rows are deleted. Raises ClaimLost or LedgerError.
         """
         entities = {
             entity["RowKey"]: entity for entity in (build_entity(self.guard, r) for r in rows)
         }
-        operations: list[Any] = [
+        operations: list[tuple[Any, ...]] = [
             ("upsert", entity, {"mode": UpdateMode.REPLACE})
             for key, entity in entities.items()
             if key not in self.unreadable_row_keys
         ]
         operations += [
-            ("delete", {"PartitionKey": self.guard, "RowKey": f"case|{case.key}"}, {})
-            for case in forget
+            build_delete_operation(self.guard, build_record_key(record)) for record in forget
         ]
         if not operations and state is None:
             return
-        *groups, last = list(batched(operations, BATCH_SIZE, strict=False)) or [()]
+        if self.census is None and self.lease["RowKey"] == LEASE_ROW_KEY:
+            await self.load()
+        *groups, last = list(split_into_transactions(operations, self.measure_fence())) or [()]
         for group in groups:
             await self.submit_with_fence(group)
         if state is not None:
             self.stage_state(state)
         await self.submit_with_fence(last)
+
+    async def archive(self, rows: Sequence[ArchivedRecord], tally: Tally) -> None:
+        """Move the rows of records to the archive, with the tally that counts them, in one
+        transaction.
+
+        Raises ClaimLost or LedgerError.
+        """
+        operations: list[tuple[Any, ...]] = [
+            ("upsert", build_entity(self.guard, tally), {"mode": UpdateMode.REPLACE})
+        ]
+        for row in rows:
+            operations += build_archive_operations(self.guard, row)
+        await self.submit_with_fence(operations)
+
+    async def find_past_change(self, change_id: str) -> ChangeRecord | None:
+        """Return an archived change; None if there is none, or it cannot be decoded."""
+        row = await self.table.read_row(self.guard, f"{PAST_PREFIX}change|{change_id}")
+        return collect_records(self.guard, [row]).changes.get(change_id) if row else None
+
+    async def list_past_rows(self, kind: PastKind) -> list[PastRow]:
+        """List the archived rows of a kind by their keys."""
+        prefix = f"{PAST_PREFIX}{kind}|"
+        return [
+            PastRow(row["RowKey"].removeprefix(prefix), str(row.get("ended", "")))
+            for row in await self.table.query_keys(self.guard, prefix, f"{prefix}~")
+        ]
+
+    async def load_past_cases(self, prefix: str) -> tuple[Case, ...]:
+        """Load the archived cases of the objects with a hash prefix."""
+        first = f"{PAST_PREFIX}case|{prefix}"
+        rows = await self.table.query_key_range(self.guard, first, f"{first}~")
+        return tuple(collect_records(self.guard, rows).cases.values())
+
+    async def delete_past_rows(self, kind: PastKind, keys: Sequence[str], *rows: LedgerRow) -> None:
+        """Delete archived rows, and save rows together with the last of them."""
+        operations = [
+            build_delete_operation(self.guard, f"{PAST_PREFIX}{kind}|{key}") for key in keys
+        ]
+        upserts = [
+            ("upsert", build_entity(self.guard, row), {"mode": UpdateMode.REPLACE}) for row in rows
+        ]
+        for group in split_into_transactions([*operations, *upserts], self.measure_fence()):
+            await self.submit_with_fence(group)
+
+    def measure_fence(self) -> int:
+        """Return how many bytes the fence may take in a transaction: a new state may be longer."""
+        return 2 * measure_operation(("update", self.lease))
 
     def stage_state(self, state: GuardState | Shard) -> None:
         """Put a state into the lease row, unless the one there was written by another version.
@@ -270,22 +318,40 @@ class TableClaim:
         LedgerError for that.
         """
         if LEASE_ROW_KEY not in self.unreadable_row_keys:
-            self.lease = {**self.lease, "state": encode_stored_record(state)}
+            self.lease = set_row_text(self.lease, "state", encode_stored_record(state))
+            scan_pass = state.scan_pass if isinstance(state, GuardState) else None
+            self.is_counting = not (scan_pass and scan_pass.shard_count)
         elif isinstance(state, GuardState) and state.scan_pass and state.scan_pass.shard_count:
             raise LedgerError(
                 f"the state of {self.guard} was not written by this version, so no scan pass can "
                 "start: compare the versions deployed"
             )
 
-    async def submit_with_fence(self, operations: Iterable[Any]) -> None:
-        """Submit the fence and some operations as one transaction.
+    async def submit_with_fence(
+        self, operations: Iterable[Any], *, is_renewal: bool = False
+    ) -> None:
+        """Submit the fence and some operations as one transaction, with the census after it.
 
+        A renewal leaves the census as it is: how the rows differ from it may not be told yet.
         Raises ClaimLost or LedgerError.
         """
         async with self.lock:
             if self.lost_reason:
                 raise ClaimLost(self.lost_reason)
-            await self.submit_fenced(list(operations), attempts_left=3)
+            operations = list(operations)
+            if self.census is None or is_renewal:
+                await self.submit_fenced(operations, attempts_left=3)
+                return
+            stored = self.lease["rows"]
+            previous = self.census.note(hash_operations(operations))
+            self.lease["rows"] = self.census.to_text() if self.is_counting else ""
+            try:
+                await self.submit_fenced(operations, attempts_left=3)
+                previous.clear()
+                stored = self.lease["rows"]
+            finally:
+                self.census.note(previous)
+                self.lease["rows"] = stored
 
     async def submit_fenced(self, operations: list[Any], attempts_left: int) -> None:
         """Submit the transaction, and retry it if an earlier attempt of this claim took effect."""

@@ -8,6 +8,8 @@
                   exempt|<hash>      an exemption
                   known|<key>        what the guard has seen of an object before
                   request|<run id>   an operator request and its result
+                  tally|days         the numbers of what is archived, by day
+                  past|<key>         the archive: a case, change or request that no run needs
                   run|<run id>       a run's report; run ids sort newest first
 
 One more partition, "tenant", holds what is true of the tenant whichever guard runs. Its rows carry
@@ -20,8 +22,8 @@ The keys of cases, changes and known traits begin with the hash prefix of their 
 (`core.keys`), so what concerns a part of the tenant is a range of rows. `lease.py` claims, renews
 and fences.
 
-Limits: 100 operations and 4 MiB a transaction, 64 KiB a string property (Microsoft Learn:
-Understanding the Table service data model; Performing entity group transactions).
+`row_texts.py` keeps rows and transactions within the limits of the service; `census.py` notices
+what others do to the rows.
 """
 
 import asyncio
@@ -40,34 +42,34 @@ from azure.data.tables.aio import TableClient
 
 from core.adapters.table_storage.codec import decode_stored_record, encode_stored_record
 from core.adapters.table_storage.entities import (
-    BATCH_SIZE,
+    PAST_PREFIX,
     SCHEMA_VERSION,
-    build_delete_operations,
+    build_delete_operation,
     build_entity,
     build_run_entity,
     decode_run_document,
 )
-from core.adapters.table_storage.lease import (
-    LEASE_DURATION,
+from core.adapters.table_storage.lease import LEASE_DURATION, acquire_lease
+from core.adapters.table_storage.lease_row import (
     LEASE_ROW_KEY,
-    acquire_lease,
     build_shard_key,
     is_lease_expired,
     load_state,
 )
-from core.adapters.table_storage.records import RecordCollector, load_records
+from core.adapters.table_storage.records import (
+    collect_records,
+    read_past_rows,
+    read_record_rows,
+)
 from core.adapters.table_storage.responses import require_entity_keys
+from core.adapters.table_storage.row_texts import BATCH_SIZE, get_row_text, set_row_text
 from core.adapters.table_storage.state_table import PAGE_SIZE, StateTable
 from core.errors import LedgerError
 from core.keys import RANGE_END, RANGE_START, format_descending_time
 from core.model.requests import OperatorRequest
 from core.model.state import GuardSnapshot, GuardState, ProbeReport, Shard, Way
 from core.ports import (
-    KEEP_CASES,
-    KEEP_CHANGES,
-    KEEP_REQUESTS,
     KEEP_RUNS,
-    KEEP_TRAITS,
     TENANT_PARTITION,
     Claim,
     ShardStatus,
@@ -139,7 +141,9 @@ class TableLedger:
                 busy = not is_lease_expired(entity, now)
                 # A row without a state was claimed, but nothing was saved yet.
                 found[number] = ShardStatus(
-                    decode_stored_record(Shard, entity["state"]) if entity["state"] else IDLE_SHARD,
+                    decode_stored_record(Shard, get_row_text(entity, "state"))
+                    if entity["state"]
+                    else IDLE_SHARD,
                     busy,
                 )
             except (ValueError, KeyError, LedgerError) as error:
@@ -202,9 +206,19 @@ class TableLedger:
             first = f"{page[-1]['RowKey']}!"
 
     async def load(self, guard: str) -> GuardSnapshot:
-        """Load all the guard's state and records, for readers that hold no claim."""
-        snapshot, _ = await load_records(self.table, guard, RANGE_START, RANGE_END)
-        return replace(snapshot, state=await load_state(self.table, guard))
+        """Load the guard's state and records without the archive, for readers without a claim."""
+        rows = await read_record_rows(self.table, guard, RANGE_START, RANGE_END)
+        records = collect_records(guard, rows).build_snapshot()
+        return replace(records, state=await load_state(self.table, guard))
+
+    async def load_history(
+        self, guard: str, low: str = RANGE_START, high: str = RANGE_END
+    ) -> GuardSnapshot:
+        """Load the same with the archive, of a key range. A record in both is as it is now."""
+        past = await read_past_rows(self.table, guard, low, high)
+        rows = await read_record_rows(self.table, guard, low, high)
+        records = collect_records(guard, [*past, *rows]).build_snapshot()
+        return replace(records, state=await load_state(self.table, guard))
 
     async def add_request(self, guard: str, operator_request: OperatorRequest) -> None:
         """Save an operator request."""
@@ -215,30 +229,29 @@ class TableLedger:
 
     async def list_requests(self, guard: str, since: datetime) -> tuple[OperatorRequest, ...]:
         """List the operator requests since a time, newest first, without undecodable rows."""
-        found = RecordCollector()
-        for entity in await self.table.query_key_range(
+        rows = await self.table.query_key_range(
             guard, "request|", f"request|{format_descending_time(since)}~"
-        ):
-            found.add_row(guard, entity)
-        return tuple(found.operator_requests)
+        )
+        return collect_records(guard, rows).build_snapshot().operator_requests
 
     async def get_request(self, guard: str, request_id: str) -> OperatorRequest | None:
         """Return an operator request by its id, or None. Raises LedgerError."""
-        entity = await self.table.read_row(guard, f"request|{request_id}")
+        key = f"request|{request_id}"
+        entity = await self.table.read_row(guard, key)
+        entity = entity or await self.table.read_row(guard, f"{PAST_PREFIX}{key}")
         if entity is None:
             return None
-        found = RecordCollector()
-        found.add_row(guard, entity)
-        if not found.operator_requests:
+        requests = collect_records(guard, [entity]).operator_requests
+        if not requests:
             raise LedgerError(f"the request {request_id} cannot be decoded")
-        return found.operator_requests[0]
+        return requests[request_id]
 
     async def load_ways(self) -> Mapping[str, Way]:
         """Return how each cmdlet's objects are listed, without rows that cannot be decoded."""
         found: dict[str, Way] = {}
         for entity in await self.table.query_key_range(TENANT_PARTITION, "way|", "way}"):
             try:
-                way = decode_stored_record(Way, entity["body"])
+                way = decode_stored_record(Way, get_row_text(entity, "body"))
                 found[way.cmdlet] = way
             except (ValueError, KeyError) as error:
                 log.warning("row %s: %s", entity["RowKey"][:48], error)
@@ -254,7 +267,7 @@ class TableLedger:
         if entity is None:
             return None
         try:
-            return decode_stored_record(ProbeReport, entity["body"])
+            return decode_stored_record(ProbeReport, get_row_text(entity, "body"))
         except (ValueError, KeyError) as error:
             log.warning("the last probe cannot be decoded: %s", error)
             return None
@@ -265,38 +278,25 @@ class TableLedger:
 
     async def save_tenant_row(self, key: str, body: str) -> None:
         """Save a row of what is true of the tenant."""
-        entity = {
-            "PartitionKey": TENANT_PARTITION,
-            "RowKey": key,
-            "v": SCHEMA_VERSION,
-            "body": body,
-        }
+        row = {"PartitionKey": TENANT_PARTITION, "RowKey": key, "v": SCHEMA_VERSION}
+        entity = set_row_text(row, "body", body)
         await self.table.write_row(
             lambda: self.table.client.upsert_entity(entity, mode=UpdateMode.REPLACE)
         )
 
-    async def purge_expired(self, guard: str, now: datetime) -> None:
-        """Delete runs after 30 days, closed cases and unseen traits after 90, others after 400."""
-        for prefix, kept in (
-            ("run", KEEP_RUNS),
-            ("case", KEEP_CASES),
-            ("known", KEEP_TRAITS),
-            ("change", KEEP_CHANGES),
-            ("request", KEEP_REQUESTS),
-        ):
-            old = await self.table.query_rows(
-                "PartitionKey eq @guard and RowKey ge @first and RowKey lt @last "
-                "and ended ne '' and ended lt @cut",
-                guard=guard,
-                first=f"{prefix}|",
-                last=f"{prefix}}}",
-                cut=(min(now, self.table.clock.now()) - kept).isoformat(),
-            )
-            for group in batched(old, BATCH_SIZE, strict=False):
-                # Only rows that have not changed since: a case may have opened again.
-                with contextlib.suppress(TableTransactionError):
-                    await self.table.run_operation(
-                        partial(
-                            self.table.client.submit_transaction, build_delete_operations(group)
-                        )
-                    )
+    async def purge_runs(self, guard: str, now: datetime) -> None:
+        """Delete the reports of runs that ended more than 30 days ago."""
+        old = await self.table.query_rows(
+            "PartitionKey eq @guard and RowKey ge @first and RowKey lt @last "
+            "and ended ne '' and ended lt @cut",
+            ["PartitionKey", "RowKey"],
+            guard=guard,
+            first="run|",
+            last="run}",
+            cut=(min(now, self.table.clock.now()) - KEEP_RUNS).isoformat(),
+        )
+        deletions = [build_delete_operation(guard, row["RowKey"]) for row in old]
+        for group in batched(deletions, BATCH_SIZE, strict=False):
+            # Another housekeeping may have deleted some of them: the next one goes on.
+            with contextlib.suppress(TableTransactionError):
+                await self.table.run_operation(partial(self.table.client.submit_transaction, group))

@@ -1,18 +1,29 @@
-"""The record rows of a guard: cases, changes, exemptions, operator requests and known traits."""
+"""The record rows of a guard: cases, changes, exemptions, operator requests, traits, the tally.
+
+What no run needs any more is archived under another key, so that a run and the status page read as
+much after a year as after a day.
+"""
 
 import logging
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 
 from azure.data.tables import TableEntity
 
 from core.adapters.table_storage.codec import decode_stored_record
-from core.adapters.table_storage.entities import SCHEMA_VERSION, EntityRecord, build_record_key
+from core.adapters.table_storage.entities import (
+    PAST_PREFIX,
+    SCHEMA_VERSION,
+    EntityRecord,
+    build_record_key,
+)
+from core.adapters.table_storage.row_texts import get_row_text
 from core.adapters.table_storage.state_table import StateTable
 from core.model.cases import Case, Exemption
 from core.model.changes import ChangeRecord
 from core.model.requests import OperatorRequest
 from core.model.state import GuardSnapshot
+from core.model.tally import Tally
 from core.tenant.known_traits import KnownTraits
 
 log = logging.getLogger("exoguard.ledger")
@@ -23,6 +34,7 @@ RECORD_TYPES: Mapping[str, type[EntityRecord]] = {
     "exempt": Exemption,
     "request": OperatorRequest,
     "known": KnownTraits,
+    "tally": Tally,
 }
 
 
@@ -31,21 +43,25 @@ class RecordCollector:
     """Collects decoded records, and the keys of the rows that cannot be decoded."""
 
     cases: dict[str, Case] = field(default_factory=dict)
-    changes: list[ChangeRecord] = field(default_factory=list)
+    changes: dict[str, ChangeRecord] = field(default_factory=dict)
     exemptions: dict[str, Exemption] = field(default_factory=dict)
-    operator_requests: list[OperatorRequest] = field(default_factory=list)
+    operator_requests: dict[str, OperatorRequest] = field(default_factory=dict)
     known_traits: dict[str, KnownTraits] = field(default_factory=dict)
+    tally: Tally | None = None
     unreadable_row_keys: set[str] = field(default_factory=set)
 
     def add_row(self, guard: str, entity: TableEntity) -> None:
         """Decode one row."""
         key = entity["RowKey"]
+        own_key = key.removeprefix(PAST_PREFIX)
         try:
             if entity.get("v") != SCHEMA_VERSION:
                 raise ValueError("another schema")
-            record = decode_stored_record(RECORD_TYPES[key.partition("|")[0]], entity["body"])
+            record = decode_stored_record(
+                RECORD_TYPES[own_key.partition("|")[0]], get_row_text(entity, "body")
+            )
             # A body that belongs to another row would replace that record and never be corrected.
-            if build_record_key(record) != key:
+            if build_record_key(record) != own_key:
                 raise ValueError("the body of another row")
             self.add_record(record)
         except (ValueError, KeyError) as error:
@@ -58,22 +74,29 @@ class RecordCollector:
             case Case():
                 self.cases[record.key] = record
             case ChangeRecord():
-                self.changes.append(record)
+                self.changes[record.id] = record
             case Exemption():
                 self.exemptions[record.subject] = record
             case OperatorRequest():
-                self.operator_requests.append(record)
+                self.operator_requests[record.id] = record
             case KnownTraits():
                 self.known_traits[record.key] = record
+            case Tally():
+                self.tally = record
 
     def build_snapshot(self) -> GuardSnapshot:
         """Build a snapshot of the records, without the guard's state."""
         return GuardSnapshot(
             cases=self.cases,
-            changes=tuple(sorted(self.changes, key=lambda record: record.at, reverse=True)),
+            changes=tuple(
+                sorted(self.changes.values(), key=lambda record: record.at, reverse=True)
+            ),
             exemptions=self.exemptions,
-            operator_requests=tuple(self.operator_requests),
+            operator_requests=tuple(
+                sorted(self.operator_requests.values(), key=lambda record: record.id)
+            ),
             known_traits=self.known_traits,
+            tally=self.tally or Tally(),
             unreadable_rows=len(self.unreadable_row_keys),
             unreadable_keys=frozenset(
                 key.removeprefix("case|")
@@ -83,11 +106,9 @@ class RecordCollector:
         )
 
 
-async def load_records(
-    table: StateTable, guard: str, low: str, high: str
-) -> tuple[GuardSnapshot, set[str]]:
-    """Load a guard's records in a key range, and the keys of the rows that cannot be decoded."""
-    found = [
+async def read_record_rows(table: StateTable, guard: str, low: str, high: str) -> list[TableEntity]:
+    """Read the rows of a guard's records in a key range, without those in the archive."""
+    return [
         entity
         for first, last in (
             (f"case|{low}", f"case|{high}"),
@@ -95,10 +116,28 @@ async def load_records(
             (f"known|{low}", f"known|{high}"),
             ("exempt|", "exempt}"),
             ("request|", "request}"),
+            ("tally|", "tally}"),
         )
         for entity in await table.query_key_range(guard, first, last)
     ]
+
+
+async def read_past_rows(table: StateTable, guard: str, low: str, high: str) -> list[TableEntity]:
+    """Read the archived rows of a guard's records in a key range, and all archived requests."""
+    return [
+        entity
+        for first, last in (
+            (f"{PAST_PREFIX}case|{low}", f"{PAST_PREFIX}case|{high}"),
+            (f"{PAST_PREFIX}change|{low}", f"{PAST_PREFIX}change|{high}"),
+            (f"{PAST_PREFIX}request|", f"{PAST_PREFIX}request}}"),
+        )
+        for entity in await table.query_key_range(guard, first, last)
+    ]
+
+
+def collect_records(guard: str, rows: Iterable[TableEntity]) -> RecordCollector:
+    """Decode rows. Of two with the same record the later one counts."""
     collector = RecordCollector()
-    for entity in found:
-        collector.add_row(guard, entity)
-    return collector.build_snapshot(), collector.unreadable_row_keys
+    for row in rows:
+        collector.add_row(guard, row)
+    return collector

@@ -117,15 +117,21 @@ class StateTable:
         except ResourceNotFoundError:
             return None
 
-    async def query_rows(self, query: str, **parameters: str) -> list[TableEntity]:
-        """Return all rows that match. Values are passed as parameters, never inside the query.
+    async def query_rows(
+        self, query: str, select: list[str] | None = None, **parameters: str
+    ) -> list[TableEntity]:
+        """Return all rows that match, whole or with selected properties. Values are passed as
+        parameters, never inside the query.
 
         The SDK recognises a parameter only between spaces, so no parenthesis may touch one.
         """
 
         async def scan() -> list[TableEntity]:
             pages = self.client.query_entities(
-                query, parameters=parameters, raw_response_hook=self.clock.update_from_response
+                query,
+                parameters=parameters,
+                select=select,
+                raw_response_hook=self.clock.update_from_response,
             )
             return [require_entity_keys(entity) async for entity in pages]
 
@@ -153,6 +159,16 @@ class StateTable:
         """Return the rows of a guard from one key up to, not including, another."""
         return await self.query_rows(
             "PartitionKey eq @guard and RowKey ge @first and RowKey lt @last",
+            guard=guard,
+            first=first,
+            last=last,
+        )
+
+    async def query_keys(self, guard: str, first: str, last: str) -> list[TableEntity]:
+        """Return the keys of the same, and when their retention periods began."""
+        return await self.query_rows(
+            "PartitionKey eq @guard and RowKey ge @first and RowKey lt @last",
+            ["PartitionKey", "RowKey", "ended"],
             guard=guard,
             first=first,
             last=last,

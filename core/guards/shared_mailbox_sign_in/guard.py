@@ -11,6 +11,7 @@ from core.guards.shared_mailbox_sign_in.options import SETTINGS, read_options
 from core.guards.shared_mailbox_sign_in.verdicts import VERDICT_TEXTS
 from core.model.guards import Guard, Permission, Service
 from core.model.options import SettingReader
+from core.tenant.changes import BlockSignIn
 
 ROLE_REASON = "without it no account is blocked unattended"
 
@@ -21,6 +22,7 @@ GUARD = Guard(
     rationale="An account that belongs to no person and can sign in is a way in that nobody "
     "watches.",
     verdicts=VERDICT_TEXTS,
+    followed_changes=frozenset({BlockSignIn.__name__}),
     permissions=(
         Permission(Service.EXCHANGE, "Get-Mailbox", "which mailboxes are shared, rooms, equipment"),
         Permission(Service.GRAPH, "User.Read.All", "whether an account is enabled and licensed"),

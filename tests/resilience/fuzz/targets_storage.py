@@ -39,6 +39,7 @@ from core.model.changes import ChangeRecord, ChangeState
 from core.model.findings import Fact
 from core.model.requests import OperatorRequest
 from core.model.state import GuardSnapshot, GuardState, ProbeReport, Shard, Way
+from core.model.tally import Tally
 from core.notifications.adaptive_card import MAX_MESSAGE_BYTES
 from core.notifications.digest_card import build_digest_card
 from core.notifications.run_cards import build_cards
@@ -155,6 +156,7 @@ VALID_RECORDS: Mapping[type[Any], StoredRecord] = {
     Shard: Shard("r1", "", "8", 500, START),
     Way: Way("Get-Mailbox", "whole", START),
     ProbeReport: ProbeReport(START, (ProbeAnswer("exchange-paging", AnswerStatus.HOLDS),), 7),
+    Tally: Tally({"2026-11-21": {"high": 2}}, {"2026-11-22": {"high": 1}}, {"2026-11-22": 3}),
 }
 # Rows of the tenant's own partition, which no run loads together with its cases.
 TENANT_RECORDS = (Way, ProbeReport)
@@ -185,7 +187,8 @@ def fuzz_records(data: bytes) -> None:
         sorted_out.operator_requests,
         sorted_out.known_traits,
     )
-    assert sum(map(len, kept)) + len(sorted_out.unreadable_row_keys) == 1
+    kept_count = sum(len(records) for records in kept) + (sorted_out.tally is not None)
+    assert kept_count + len(sorted_out.unreadable_row_keys) == 1
     decode_run_document(entity)
     record = call_expecting(lambda: decode_stored_record(kind, body), ValueError)
     if isinstance(record, ValueError):
@@ -199,12 +202,12 @@ def choose_row_key(kind: type[Any], valid: Mapping[str, Any], chance: FuzzDataPr
     if chance.take_byte() % 4 == 0:
         return "|".join(
             (
-                chance.choose(("case", "change", "exempt", "request", "known", "run")),
+                chance.choose(("case", "change", "exempt", "request", "known", "run", "tally")),
                 chance.take_text(),
             )
         )
     record = VALID_RECORDS[kind]
-    if isinstance(record, Case | ChangeRecord | Exemption | OperatorRequest | KnownTraits):
+    if isinstance(record, Case | ChangeRecord | Exemption | OperatorRequest | KnownTraits | Tally):
         return build_record_key(record)
     return "lease"
 

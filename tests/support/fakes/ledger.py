@@ -1,12 +1,13 @@
 """A ledger in memory, which keeps its records as the JSON that a table would hold."""
 
-from collections.abc import AsyncIterator, Iterable, Mapping
+from collections.abc import AsyncIterator, Iterable, Mapping, Sequence
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, field, replace
 from datetime import datetime, timedelta
 from itertools import batched
 
 from core.adapters.table_storage.codec import decode_stored_record, encode_stored_record
+from core.adapters.table_storage.entities import PAST_PREFIX
 from core.errors import ClaimLost, LedgerError
 from core.keys import RANGE_END, RANGE_START, format_descending_time
 from core.model.cases import Case, Exemption
@@ -15,7 +16,8 @@ from core.model.requests import OperatorRequest
 from core.model.run_document import run_report_to_json
 from core.model.runs import RunReport
 from core.model.state import MAX_TIME_AHEAD, GuardSnapshot, GuardState, ProbeReport, Shard, Way
-from core.ports import Claim, LedgerRow, ShardStatus
+from core.model.tally import Tally
+from core.ports import ArchivedRecord, Claim, LedgerRow, PastKind, PastRow, ShardStatus
 from core.tenant.known_traits import KnownTraits
 from tests.support.fakes.clock import START, Clock
 from tests.support.fakes.crash import CrashInjector
@@ -35,7 +37,7 @@ class SavedTransaction:
 LEASE_DURATION = timedelta(seconds=60)
 
 
-type StoredRecord = Case | ChangeRecord | Exemption | OperatorRequest | KnownTraits
+type StoredRecord = Case | ChangeRecord | Exemption | OperatorRequest | KnownTraits | Tally
 
 
 @dataclass
@@ -80,8 +82,8 @@ class FakeLedger:
         """The stored cases, for assertions."""
         records = (
             decode_stored_record(Case, text)
-            for kind, text in self.get_partition(guard).rows.values()
-            if kind is Case
+            for key, (kind, text) in self.get_partition(guard).rows.items()
+            if kind is Case and not key.startswith(PAST_PREFIX)
         )
         return {case.key: case for case in records}
 
@@ -174,7 +176,9 @@ class FakeLedger:
 
     async def get_request(self, guard: str, request_id: str) -> OperatorRequest | None:
         """One request by its id."""
-        row = self.get_partition(guard).rows.get(f"request|{request_id}")
+        rows = self.get_partition(guard).rows
+        key = f"request|{request_id}"
+        row = rows.get(key) or rows.get(f"{PAST_PREFIX}{key}")
         return decode_stored_record(OperatorRequest, row[1]) if row else None
 
     async def load_ways(self) -> Mapping[str, Way]:
@@ -197,15 +201,24 @@ class FakeLedger:
         """Record a probe."""
         self.probe = encode_stored_record(report)
 
-    async def purge_expired(self, guard: str, now: datetime) -> None:
-        """Remove run rows of more than 30 days, cases closed for more than 90."""
+    async def load_history(
+        self, guard: str, low: str = RANGE_START, high: str = RANGE_END
+    ) -> GuardSnapshot:
+        """The same with the archive, of a key range."""
         partition = self.get_partition(guard)
-        for key, (kind, text) in list(partition.rows.items()):
-            record = decode_stored_record(kind, text)
-            if isinstance(record, Case) and record.closed_at and now - record.closed_at > 90 * DAY:
-                del partition.rows[key]
-            if isinstance(record, KnownTraits) and now - record.last_seen_at > 90 * DAY:
-                del partition.rows[key]
+        past = {
+            key.removeprefix(PAST_PREFIX): row
+            for key, row in partition.rows.items()
+            if key.startswith(PAST_PREFIX)
+        }
+        every = replace(partition, rows={**past, **partition.rows})
+        return replace(load_snapshot(every, low, high), state=await self.load_state(guard))
+
+    async def purge_runs(self, guard: str, now: datetime) -> None:
+        """Remove the reports of runs of more than 30 days."""
+        runs = self.get_partition(guard).runs
+        for run in [one for one in runs if one > format_descending_time(now - 30 * DAY)]:
+            del runs[run]
 
 
 DAY = timedelta(days=1)
@@ -247,7 +260,7 @@ class FakeClaim:
         self,
         *rows: LedgerRow,
         state: GuardState | Shard | None = None,
-        forget: tuple[Case, ...] = (),
+        forget: tuple[Case | KnownTraits, ...] = (),
     ) -> None:
         """Write rows in as many transactions as they need; the state with the last."""
         if not rows and state is None and not forget:
@@ -257,6 +270,52 @@ class FakeClaim:
         for group in groups:
             await self.commit(group, None)
         await self.commit(last, state)
+
+    async def archive(self, rows: Sequence[ArchivedRecord], tally: Tally) -> None:
+        """Move records to the archive, with the tally that counts them."""
+        partition = self.ledger.get_partition(self.guard)
+        with self.ledger.crash_injector():
+            await self.ensure_held()
+            self.write_row(tally, keep=True)
+            for row in rows:
+                key = get_row_key(row)
+                partition.rows.pop(key)
+                partition.rows[f"{PAST_PREFIX}{key}"] = (type(row), encode_stored_record(row))
+
+    async def find_past_change(self, change_id: str) -> ChangeRecord | None:
+        """An archived change by its id."""
+        row = self.ledger.get_partition(self.guard).rows.get(f"{PAST_PREFIX}change|{change_id}")
+        return decode_stored_record(ChangeRecord, row[1]) if row else None
+
+    async def list_past_rows(self, kind: PastKind) -> list[PastRow]:
+        """The archived rows of a kind."""
+        prefix = f"{PAST_PREFIX}{kind}|"
+        rows = self.ledger.get_partition(self.guard).rows
+        return [
+            PastRow(key.removeprefix(prefix), get_end(decode_stored_record(*rows[key])))
+            for key in sorted(rows)
+            if key.startswith(prefix)
+        ]
+
+    async def load_past_cases(self, prefix: str) -> tuple[Case, ...]:
+        """The archived cases of the objects with a hash prefix."""
+        rows = self.ledger.get_partition(self.guard).rows
+        first = f"{PAST_PREFIX}case|{prefix}"
+        return tuple(
+            decode_stored_record(Case, text)
+            for key, (_, text) in sorted(rows.items())
+            if key.startswith(first)
+        )
+
+    async def delete_past_rows(self, kind: PastKind, keys: Sequence[str], *rows: LedgerRow) -> None:
+        """Delete archived rows, and then save rows."""
+        partition = self.ledger.get_partition(self.guard)
+        for group in batched(keys, self.ledger.batch_size, strict=False):
+            with self.ledger.crash_injector():
+                await self.ensure_held()
+                for key in group:
+                    partition.rows.pop(f"{PAST_PREFIX}{kind}|{key}", None)
+        await self.save(*rows)
 
     async def commit(
         self, operations: Iterable[tuple[LedgerRow, bool]], state: GuardState | Shard | None
@@ -289,7 +348,11 @@ class FakeClaim:
 
 def load_snapshot(partition: Partition, low: str, high: str) -> GuardSnapshot:
     """The stored rows within a key range."""
-    records = [decode_stored_record(kind, text) for kind, text in partition.rows.values()]
+    records = [
+        decode_stored_record(kind, text)
+        for key, (kind, text) in partition.rows.items()
+        if not key.startswith(PAST_PREFIX)
+    ]
     changes = [
         record for record in records if isinstance(record, ChangeRecord) and low <= record.id < high
     ]
@@ -308,6 +371,7 @@ def load_snapshot(partition: Partition, low: str, high: str) -> GuardSnapshot:
             for record in records
             if isinstance(record, KnownTraits) and low <= record.key < high
         },
+        tally=next((record for record in records if isinstance(record, Tally)), Tally()),
     )
 
 
@@ -324,3 +388,19 @@ def get_row_key(row: StoredRecord) -> str:
             return f"request|{row.id}"
         case KnownTraits():
             return f"known|{row.key}"
+        case Tally():
+            return "tally|days"
+
+
+def get_end(record: StoredRecord) -> str:
+    """When the retention period of an archived record began."""
+    match record:
+        case Case():
+            at = record.closed_at
+        case ChangeRecord():
+            at = record.at
+        case OperatorRequest():
+            at = record.ended_at
+        case _:
+            at = None
+    return at.isoformat() if at else ""

@@ -584,7 +584,7 @@ def test_the_history_counts_open_opened_and_closed_cases_and_changes_of_each_day
     ]
     made = ChangeRecord("c", "k", "s", "K", {}, ChangeState.APPLIED, ago(days=1), "r")
     changes = [made, replace(made, state=ChangeState.FAILED)]
-    days = build_daily_history(cases, changes, NOW)
+    days = build_daily_history(cases, changes, [], NOW)
     assert len(days) == HISTORY_DAYS
     assert [day.day.day for day in days[-3:]] == [18, 19, 20]
     assert [day.open_count for day in days[-5:]] == [1, 2, 2, 1, 1]

@@ -312,7 +312,7 @@ def test_the_history_is_drawn_to_scale_and_shown_as_a_table() -> None:
     assert (tags.count("figure"), tags.count("desc")) == (3, 3)
     assert page.text.count("2026-11-20") > 1
     cases = [one for row in TENANTS["large"] for one in row.snapshot.cases.values()]
-    days = build_daily_history(cases, [], NOW)
+    days = build_daily_history(cases, [], [], NOW)
     for chart in (chart_open_cases(days), chart_case_flow(days), chart_changes(days)):
         assert len(chart.columns) == len(days)
         for column in chart.columns:

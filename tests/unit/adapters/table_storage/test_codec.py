@@ -8,7 +8,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from core.adapters.table_storage.codec import (
-    MAX_BODY_LENGTH,
+    MAX_RECORD_LENGTH,
     StoredRecord,
     decode_stored_record,
     encode_stored_record,
@@ -143,7 +143,7 @@ def test_no_text_does_anything_but_be_read_or_refused(value: object) -> None:
 
 def test_a_record_that_fits_no_row_is_refused() -> None:
     with pytest.raises(ValueError, match="does not fit into a row"):
-        encode_stored_record(replace(CASE, summary="x" * MAX_BODY_LENGTH))
+        encode_stored_record(replace(CASE, summary="x" * MAX_RECORD_LENGTH))
 
 
 def test_times_keep_their_zone() -> None:

@@ -1,0 +1,65 @@
+"""The numbers, by day, of cases and changes that a run no longer recalls.
+
+The status page shows thirty days, and a run reads only what it needs. What leaves its view is
+counted here, in the same transaction.
+"""
+
+from collections import Counter, defaultdict
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass, field
+from datetime import UTC, date, datetime, timedelta
+
+from core.model.cases import Case
+
+TALLY_DAYS = 32
+"""How many days are kept apart."""
+
+type SeverityCounts = Mapping[str, int]
+"""A number for each severity, by its label."""
+
+
+def get_utc_date(at: datetime) -> date:
+    """The UTC date of a time."""
+    return at.astimezone(UTC).date()
+
+
+@dataclass(frozen=True, slots=True)
+class Tally:
+    """The numbers of a guard's archived cases and changes, by day in UTC as ISO 8601."""
+
+    opened: Mapping[str, SeverityCounts] = field(default_factory=dict)
+    """Cases opened on a day."""
+    closed: Mapping[str, SeverityCounts] = field(default_factory=dict)
+    """Cases closed on a day."""
+    changes: Mapping[str, int] = field(default_factory=dict)
+    """Changes made on a day that were in effect when they were archived."""
+    open_before: SeverityCounts = field(default_factory=dict)
+    """How many of the cases were open when the first of these days began."""
+
+    def add(
+        self, closed_cases: Iterable[Case], change_times: Iterable[datetime], now: datetime
+    ) -> "Tally":
+        """The tally with more cases, and with changes made at these times."""
+        opened, closed = copy_counts(self.opened), copy_counts(self.closed)
+        changes, open_before = Counter(self.changes), Counter(self.open_before)
+        for case in closed_cases:
+            label = case.severity.label
+            opened[get_utc_date(case.opened_at).isoformat()][label] += 1
+            closed[get_utc_date(case.closed_at or case.opened_at).isoformat()][label] += 1
+        changes.update(get_utc_date(at).isoformat() for at in change_times)
+        first = (get_utc_date(now) - timedelta(days=TALLY_DAYS)).isoformat()
+        for day in [day for day in opened if day < first]:
+            open_before.update(opened.pop(day))
+        for day in [day for day in closed if day < first]:
+            open_before.subtract(closed.pop(day))
+        return Tally(
+            {day: dict(counts) for day, counts in sorted(opened.items())},
+            {day: dict(counts) for day, counts in sorted(closed.items())},
+            {day: count for day, count in sorted(changes.items()) if day >= first},
+            {label: count for label, count in sorted(open_before.items()) if count},
+        )
+
+
+def copy_counts(counts: Mapping[str, SeverityCounts]) -> defaultdict[str, Counter[str]]:
+    """Counts that can be added to."""
+    return defaultdict(Counter, {day: Counter(one) for day, one in counts.items()})
