@@ -173,15 +173,20 @@ async def open_ledger(settings: Settings) -> AsyncIterator["TableLedger"]:
     """The ledger alone, for code that needs no tenant."""
     from azure.data.tables.aio import TableClient
 
+    from core.adapters.table_storage.journal import JOURNAL_SUFFIX
     from core.adapters.table_storage.ledger import TableLedger
 
     async with AsyncExitStack() as stack:
         name = settings["STATE_TABLE"]
+        names = (name, f"{name}{JOURNAL_SUFFIX}")
         if settings["STATE_CONNECTION_STRING"]:
             try:
-                table = TableClient.from_connection_string(
-                    settings["STATE_CONNECTION_STRING"], table_name=name, **TABLE_OPTIONS
-                )
+                tables = [
+                    TableClient.from_connection_string(
+                        settings["STATE_CONNECTION_STRING"], table_name=each, **TABLE_OPTIONS
+                    )
+                    for each in names
+                ]
             except ValueError:
                 # The message of the library may quote the secret, so it is not chained.
                 raise SettingsError("STATE_CONNECTION_STRING is no connection string") from None
@@ -191,8 +196,13 @@ async def open_ledger(settings: Settings) -> AsyncIterator["TableLedger"]:
             identity = await stack.enter_async_context(
                 ManagedIdentityCredential(client_id=settings["MANAGED_IDENTITY_CLIENT_ID"] or None)
             )
-            table = TableClient(
-                settings["STATE_TABLE_ENDPOINT"], name, credential=identity, **TABLE_OPTIONS
-            )
-        await stack.enter_async_context(table)
-        yield TableLedger(table, tenant=settings["TENANT_ID"])
+            tables = [
+                TableClient(
+                    settings["STATE_TABLE_ENDPOINT"], each, credential=identity, **TABLE_OPTIONS
+                )
+                for each in names
+            ]
+        for table in tables:
+            await stack.enter_async_context(table)
+        state_table, journal = tables
+        yield TableLedger(state_table, journal_client=journal, tenant=settings["TENANT_ID"])

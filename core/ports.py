@@ -13,7 +13,7 @@ from core.model.cases import Case, Exemption
 from core.model.changes import ChangeRecord
 from core.model.requests import OperatorRequest
 from core.model.runs import RunReport
-from core.model.state import GuardSnapshot, GuardState, ProbeReport, Shard, Way
+from core.model.state import GuardSnapshot, GuardState, ProbeReport, Shard, StateMark, Way
 from core.model.tally import Tally
 from core.tenant.known_traits import KnownTraits
 from core.tenant.mailbox_index import RANGE_SIZE
@@ -164,7 +164,7 @@ class Ledger(Protocol):
         ...
 
     async def add_request(self, guard: str, operator_request: OperatorRequest) -> None:
-        """Store an operator's request; the next run of the guard processes it."""
+        """Store an operator's request, which the next run of the guard processes, and log it."""
         ...
 
     async def list_requests(self, guard: str, since: datetime) -> tuple[OperatorRequest, ...]:
@@ -189,6 +189,22 @@ class Ledger(Protocol):
 
     async def save_probe(self, report: ProbeReport) -> None:
         """Record a probe in place of the one before it. Needs no claim."""
+        ...
+
+    async def load_mark(self, guard: str) -> StateMark | None:
+        """How far the guard's state had come, as the journal beside the table knows it."""
+        ...
+
+    async def save_mark(self, guard: str, mark: StateMark) -> None:
+        """Record in the journal how far the guard's state has come."""
+        ...
+
+    async def log_requests(self, guard: str, requests: Sequence[OperatorRequest]) -> None:
+        """Record requests of operators, as they are now, in the journal too."""
+        ...
+
+    async def load_request_log(self, guard: str) -> tuple[OperatorRequest, ...]:
+        """The requests of operators that the journal knows, newest first."""
         ...
 
     async def purge_runs(self, guard: str, now: datetime) -> None:

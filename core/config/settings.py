@@ -227,7 +227,7 @@ APP_SETTINGS: tuple[Setting[Any], ...] = (
         purpose=Purpose.STATE,
         default="exoguard",
         help="name of the table; each tenant has its own",
-        parse=matching(r"[A-Za-z][A-Za-z0-9]{2,62}", "3 to 63 letters and digits, a letter first"),
+        parse=matching(r"[A-Za-z][A-Za-z0-9]{2,55}", "3 to 56 letters and digits, a letter first"),
     ),
     RUN_MINUTES,
     GRAPH_CONCURRENCY,

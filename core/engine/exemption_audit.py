@@ -60,13 +60,16 @@ def is_exemption_from_undo(
 ) -> bool:
     """Whether the exemption belongs to an undo that an operator requested.
 
-    `undone_changes` are the undone changes, each with its case: the record of a change may already
-    have expired.
+    `undone_changes` are the undone changes, each with its case. The record of a change may have
+    expired, or be lost with a table: then the request names the case.
     """
     return (
         request.kind is RequestKind.UNDO
         and request.state is not RequestState.REFUSED
-        and (request.subject, exemption.subject) in undone_changes
+        and (
+            (request.subject, exemption.subject) in undone_changes
+            or request.case_key == exemption.subject
+        )
         and (exemption.granted_by, exemption.reason)
         == (request.requested_by, build_undo_reason(request))
         and exemption.until <= (request.ended_at or now) + UNDO_EXEMPTION_PERIOD

@@ -11,6 +11,7 @@ import logging
 from dataclasses import replace
 
 from core.engine.apply import capture_outcome
+from core.engine.memory_check import check_memory, mark_state
 from core.engine.notify import send_notifications
 from core.engine.request_decisions import (
     RUN_REQUEST_KINDS,
@@ -20,11 +21,10 @@ from core.engine.request_decisions import (
     get_subject_names,
     list_open_requests,
     record_undo,
+    update_snapshot,
 )
 from core.engine.run_report import log_run
 from core.errors import Unavailable
-from core.model.cases import Case, Exemption
-from core.model.changes import ChangeRecord
 from core.model.guards import GuardConfig
 from core.model.requests import OperatorRequest, RequestKind, RequestState
 from core.model.runs import REQUESTS_ONLY, RunReport
@@ -85,32 +85,6 @@ async def undo_requested_change(
     return record_undo(result, outcome, world.now())
 
 
-def update_snapshot(snapshot: GuardSnapshot, rows: tuple[RequestRow, ...]) -> GuardSnapshot:
-    """The snapshot with these rows in place of their earlier versions."""
-    cases = {row.key: row for row in rows if isinstance(row, Case)}
-    changes = {row.id: row for row in rows if isinstance(row, ChangeRecord)}
-    exemptions = {row.subject: row for row in rows if isinstance(row, Exemption)}
-    new_requests = {row.id: row for row in rows if isinstance(row, OperatorRequest)}
-    old_changes = {record.id: record for record in snapshot.changes}
-    old_requests = {
-        operator_request.id: operator_request for operator_request in snapshot.operator_requests
-    }
-    return replace(
-        snapshot,
-        cases={**snapshot.cases, **cases},
-        changes=tuple(
-            sorted({**old_changes, **changes}.values(), key=lambda record: record.at, reverse=True)
-        ),
-        exemptions={**snapshot.exemptions, **exemptions},
-        operator_requests=tuple(
-            sorted(
-                {**old_requests, **new_requests}.values(),
-                key=lambda operator_request: operator_request.id,
-            )
-        ),
-    )
-
-
 def list_undelivered_requests(snapshot: GuardSnapshot) -> tuple[OperatorRequest, ...]:
     """The requests with a result that no message reported yet, oldest first."""
     return tuple(
@@ -148,9 +122,13 @@ async def run_requests_only(config: GuardConfig, world: World, run: str) -> RunR
     while True:
         async with world.ledger.claim(config.guard.name, run) as claim:
             if claim:
-                snapshot = await process_requests(world, claim, await claim.load(), run)
+                snapshot = await check_memory(world, claim, config.guard.name, await claim.load())
+                snapshot = await process_requests(world, claim, snapshot, run)
+                state = replace(snapshot.state, revision=snapshot.state.revision + 1)
+                await claim.save(state=state)
                 report = replace(add_requests_to_report(report, snapshot), finished_at=world.now())
                 report = await send_notifications(world, claim, report)
+                await mark_state(world, config.guard.name, report.operator_requests)
                 log_run(report)
                 return report
         if world.budget_used() >= 1:

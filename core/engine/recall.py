@@ -182,7 +182,7 @@ def fold_cases(folded: Case | None, members: Iterable[Case], key: str) -> Case:
         deferred_at=None,
         note="",
         planned_changes=(),
-        correlation_keys=(),
+        correlations=(),
         escalated=False,
         acknowledged_at=None,
         acknowledged_by="",

@@ -179,6 +179,7 @@ def decide_undo(
     previous = snapshot.exemptions.get(original.case_key)
     if previous and previous.until >= granted.until:
         granted = previous
+    request = replace(request, case_key=original.case_key)
     return RequestResult(request, (granted, intent), intent, original, previous)
 
 
@@ -285,3 +286,30 @@ def resolve_run_request(
         return request
     waits = f"plan {blocked_plan} waits now" if blocked_plan else "no plan waits"
     return refuse_request(request, now, f"it is not the plan that waits: {waits}")
+
+
+def update_snapshot(snapshot: GuardSnapshot, rows: Iterable[RequestRow]) -> GuardSnapshot:
+    """The snapshot with these rows in place of their earlier versions."""
+    rows = tuple(rows)
+    cases = {row.key: row for row in rows if isinstance(row, Case)}
+    changes = {row.id: row for row in rows if isinstance(row, ChangeRecord)}
+    exemptions = {row.subject: row for row in rows if isinstance(row, Exemption)}
+    new_requests = {row.id: row for row in rows if isinstance(row, OperatorRequest)}
+    old_changes = {record.id: record for record in snapshot.changes}
+    old_requests = {
+        operator_request.id: operator_request for operator_request in snapshot.operator_requests
+    }
+    return replace(
+        snapshot,
+        cases={**snapshot.cases, **cases},
+        changes=tuple(
+            sorted({**old_changes, **changes}.values(), key=lambda record: record.at, reverse=True)
+        ),
+        exemptions={**snapshot.exemptions, **exemptions},
+        operator_requests=tuple(
+            sorted(
+                {**old_requests, **new_requests}.values(),
+                key=lambda operator_request: operator_request.id,
+            )
+        ),
+    )

@@ -1,6 +1,6 @@
 """One run of one guard, from the trigger to the notification.
 
-    claim ─► load ─► process requests of operators
+    claim ─► load ─► check the memory ─► process requests of operators
                  ├─► scan, batch by batch: judge ─► reconcile ─► save
                  └─► plan ─► save intents ─► apply ─► save outcomes ─► notify ─► mark notified
 
@@ -20,6 +20,8 @@ from datetime import datetime
 
 from core.engine.decision_context import DecisionContext
 from core.engine.finish import finish_run
+from core.engine.memory_check import check_memory, mark_state, restrict_mode
+from core.engine.memory_loss import trust_again
 from core.engine.notify import send_early_notifications
 from core.engine.operator_requests import add_requests_to_report, process_requests
 from core.engine.request_decisions import with_requested_release
@@ -84,14 +86,20 @@ async def claim_and_run(
         report = replace(report, started_at=world.now())
         if claim is None:
             return replace(report, status="busy", finished_at=world.now())
-        return await run_claimed(config, world, claim, report, run_options)
+        report = await run_claimed(config, world, claim, report, run_options)
+        await mark_state(world, config.guard.name, report.operator_requests)
+        return report
 
 
 async def run_claimed(
     config: GuardConfig, world: World, claim: Claim, report: RunReport, run_options: RunOptions
 ) -> RunReport:
     """The run itself, while it holds the claim."""
-    snapshot = await process_requests(world, claim, await claim.load(), report.run)
+    guard = config.guard.name
+    snapshot = await check_memory(world, claim, guard, await claim.load())
+    snapshot = await process_requests(world, claim, snapshot, report.run)
+    snapshot = trust_again(snapshot, guard)
+    report = replace(report, mode=restrict_mode(report.mode, snapshot.state))
     report = add_requests_to_report(report, snapshot)
     snapshot = await add_shared_state(config, world, snapshot)
     if report.mode is config.mode:

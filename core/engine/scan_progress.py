@@ -149,7 +149,11 @@ class Scan:
             if name not in self.completed_checks
         }
         return replace(
-            state, checks_finished_at=checks, check_progress=progress, scan_pass=self.scan_pass
+            state,
+            checks_finished_at=checks,
+            check_progress=progress,
+            scan_pass=self.scan_pass,
+            revision=state.revision + 1,
         )
 
     def apply_saved_traits(self, noted: Iterable[KnownTraits]) -> None:

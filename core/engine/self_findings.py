@@ -11,6 +11,7 @@ from datetime import datetime
 
 from core.engine.exemption_audit import find_unauthorized_exemptions
 from core.engine.impossible_times import IMPOSSIBLE_TIME, build_time_finding
+from core.engine.memory_loss import STATE_LOST, build_loss_finding
 from core.engine.population import population_shrank
 from core.engine.shared_state import LATE_DIGEST, build_digest_finding
 from core.keys import hash_parts
@@ -49,6 +50,7 @@ SELF_CHECK_KINDS = frozenset(
         "assumption-stopped",
         IMPOSSIBLE_TIME,
         LATE_DIGEST,
+        STATE_LOST,
     }
 )
 
@@ -244,6 +246,8 @@ def find_state_findings(
             facts=(Fact("", "They were left unchanged; this version cannot decode them."),),
             advice="Compare the deployed version with the one that wrote the rows.",
         )
+    if loss := build_loss_finding(config.guard.name, config.guard.title, snapshot.state):
+        yield loss
     if snapshot.late_digest:
         yield build_digest_finding(snapshot.late_digest)
     if odd_times := build_time_finding(config, snapshot, now):

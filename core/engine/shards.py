@@ -18,6 +18,7 @@ from datetime import datetime, timedelta
 
 from core.engine.decision_context import DecisionContext
 from core.engine.finish import finish_run
+from core.engine.memory_check import mark_state, restrict_mode
 from core.engine.notify import NEXT_CARD_AFTER, send_early_notifications
 from core.engine.periodic_checks import find_due_checks, is_check_complete
 from core.engine.reconcile import reconcile_batch, select_changed_traits
@@ -156,6 +157,10 @@ async def continue_scan_pass(
         "%s: a scan pass stalled at %d of %d shards", config.guard.name, done, scan_pass.shard_count
     )
     await revoke_shard_claims(world, report, known)
+    fresh = await claim.load()
+    snapshot = replace(
+        snapshot, cases=fresh.cases, changes=fresh.changes, known_traits=fresh.known_traits
+    )
     scan_pass = ScanPass(
         report.run, report.started_at, ScanTotals(), stalled_count=scan_pass.stalled_count + 1
     )
@@ -410,8 +415,10 @@ async def finish_pass(
         snapshot = await add_shared_state(config, world, await claim.load())
         if snapshot.state.scan_pass and snapshot.state.scan_pass.id == message.pass_id:
             report = build_pass_report(config, message, scan_pass)
+            report = replace(report, mode=restrict_mode(report.mode, snapshot.state))
             result = await continue_scan_pass(config, world, claim, report, snapshot)
             if isinstance(result, RunReport) and result.status == "done":
+                await mark_state(world, message.guard, result.operator_requests)
                 log_run(result)
 
 

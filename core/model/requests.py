@@ -55,6 +55,10 @@ class OperatorRequest:
     """How many attempts gave no definite result."""
     notified: bool = False
     """Whether the channel accepted a message about the result."""
+    mode: Mode | None = None
+    """The mode that the requested run is restricted to."""
+    case_key: str = ""
+    """The case that was exempt because its change was undone."""
 
 
 @dataclass(frozen=True, slots=True)

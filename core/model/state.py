@@ -145,6 +145,12 @@ class GuardState:
     """How many objects each of them contained that was shorter and waits for a second look."""
     check_seed: str = ""
     """A random text that decides when periodic checks are due; empty before the first full run."""
+    revision: int = 0
+    """How many runs have saved the state: the mark beside the table must not be ahead of it."""
+    distrust_reason: str = ""
+    """Why the guard's memory cannot be right, in words; empty if nothing is known against it."""
+    distrusted_since: datetime | None = None
+    """Since when: nothing is enforced until an operator acknowledges the case about it."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -176,6 +182,14 @@ class GuardSnapshot:
     """The numbers of what is archived."""
     rows_differ: str = ""
     """How the rows differ from those that the last claim left, in words; empty if they do not."""
+
+
+@dataclass(frozen=True, slots=True)
+class StateMark:
+    """What is known of a guard's state beside its table: how far it had come, and when."""
+
+    revision: int
+    at: datetime
 
 
 @dataclass(frozen=True, slots=True)

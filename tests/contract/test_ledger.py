@@ -1,6 +1,7 @@
 """The Ledger port: the same promises on the fake and on Table Storage (Azurite)."""
 
 import contextlib
+import uuid
 from collections.abc import AsyncIterator
 from dataclasses import replace
 from datetime import timedelta
@@ -12,6 +13,7 @@ import pytest_asyncio
 from azure.data.tables import UpdateMode
 from azure.data.tables.aio import TableClient
 
+from core.adapters.table_storage.journal import JOURNAL_SUFFIX
 from core.adapters.table_storage.lease import LEASE_DURATION, TableClaim, acquire_lease
 from core.adapters.table_storage.ledger import TableLedger
 from core.adapters.table_storage.state_table import PAGE_SIZE
@@ -28,6 +30,7 @@ from core.model.state import (
     ProbeReport,
     ScanPass,
     ScanTotals,
+    StateMark,
     Way,
 )
 from core.model.tally import Tally
@@ -563,3 +566,43 @@ async def test_the_last_probe_takes_the_place_of_the_one_before(ledger: Ledger) 
     await ledger.save_probe(report := ProbeReport(START + DAY, answers, 12, 3.5, "ab"))
     assert await ledger.load_probe() == report
     assert report.find_answer("x") == answers[1]
+
+
+async def test_the_journal_keeps_the_last_mark_and_each_request_as_it_was_last(
+    ledger: Ledger,
+) -> None:
+    assert await ledger.load_mark(GUARD) is None
+    for revision in (1, 2):
+        await ledger.save_mark(GUARD, StateMark(revision, START))
+    assert await ledger.load_mark(GUARD) == StateMark(2, START)
+    assert await ledger.load_mark("another") is None
+    first, second = (build_stored_request(id=create_run_id(START + n * DAY)) for n in (0, 1))
+    await ledger.add_request(GUARD, first)
+    await ledger.add_request(GUARD, second)
+    done = replace(second, state=RequestState.DONE, ended_at=START, case_key="k1")
+    await ledger.log_requests(GUARD, [done])
+    assert await ledger.load_request_log(GUARD) == (done, first)
+    assert await ledger.load_request_log("another") == ()
+    assert (await ledger.load("journal|toy")).operator_requests in ((), (done, first))
+    assert await ledger.get_request(GUARD, second.id) == second
+
+
+async def test_the_journal_of_an_app_is_a_table_of_its_own(azurite: Azurite) -> None:
+    name = f"t{uuid.uuid4().hex}"
+    journal = TableClient.from_connection_string(
+        azurite.connection_string, table_name=f"{name}{JOURNAL_SUFFIX}", retry_total=0
+    )
+    async with open_table_ledger(azurite, name) as bare, journal:
+        ledger = TableLedger(bare.table.client, journal_client=journal)
+        await ledger.save_mark(GUARD, StateMark(7, START))
+        async with ledger.claim(GUARD, "r1") as claim:
+            assert claim
+            await claim.save(build_stored_case())
+        await ledger.table.client.delete_table()
+        assert await ledger.load_mark(GUARD) == StateMark(7, START)
+        await journal.update_entity(
+            {"PartitionKey": f"journal|{GUARD}", "RowKey": "mark", "body": "{"},
+            mode=UpdateMode.REPLACE,
+        )
+        with pytest.raises(LedgerError, match="delete the row 'mark'"):
+            await ledger.load_mark(GUARD)

@@ -349,6 +349,7 @@ async def test_a_transaction_that_is_refused_leaves_nothing_of_itself(
         ledger = TableLedger(client, sleep=at_once)
         async with ledger.claim("toy", "run") as claim:
             assert claim
+            await claim.load()
             proxy.count, proxy.harm = 0, {1: "400"}.get
             with pytest.raises(LedgerError, match="400"):
                 await claim.save(build_rule_case(1), build_rule_case(2))

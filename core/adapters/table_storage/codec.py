@@ -20,7 +20,7 @@ import msgspec
 from core.model.cases import Case, Exemption
 from core.model.changes import ChangeRecord
 from core.model.requests import OperatorRequest
-from core.model.state import GuardState, ProbeReport, ScanPass, Shard, Way
+from core.model.state import GuardState, ProbeReport, ScanPass, Shard, StateMark, Way
 from core.model.tally import Tally
 from core.strict_json import normalize_time, parse_strict_json
 from core.tenant.known_traits import KnownTraits
@@ -37,6 +37,7 @@ type StoredRecord = (
     | Way
     | ProbeReport
     | Tally
+    | StateMark
 )
 
 # Bytes of UTF-8, of which a text has at least as many as UTF-16 code units. A row of Table Storage

@@ -29,7 +29,7 @@ what others do to the rows.
 import asyncio
 import contextlib
 import logging
-from collections.abc import AsyncIterator, Awaitable, Callable, Mapping
+from collections.abc import AsyncIterator, Awaitable, Callable, Mapping, Sequence
 from contextlib import asynccontextmanager
 from dataclasses import replace
 from datetime import UTC, datetime, timedelta
@@ -49,6 +49,7 @@ from core.adapters.table_storage.entities import (
     build_run_entity,
     decode_run_document,
 )
+from core.adapters.table_storage.journal import Journal
 from core.adapters.table_storage.lease import LEASE_DURATION, acquire_lease
 from core.adapters.table_storage.lease_row import (
     LEASE_ROW_KEY,
@@ -67,7 +68,7 @@ from core.adapters.table_storage.state_table import PAGE_SIZE, StateTable
 from core.errors import LedgerError
 from core.keys import RANGE_END, RANGE_START, format_descending_time
 from core.model.requests import OperatorRequest
-from core.model.state import GuardSnapshot, GuardState, ProbeReport, Shard, Way
+from core.model.state import GuardSnapshot, GuardState, ProbeReport, Shard, StateMark, Way
 from core.ports import (
     KEEP_RUNS,
     TENANT_PARTITION,
@@ -82,9 +83,10 @@ IDLE_SHARD = Shard("", "", "", 0, datetime.fromtimestamp(0, UTC))
 
 
 class TableLedger:
-    """Implements the Ledger port. Retries of the `client` itself must be off.
+    """Implements the Ledger port. Retries of the clients themselves must be off.
 
-    With a `tenant` (its id), a table that holds another tenant's state is rejected.
+    With a `tenant` (its id), a table that holds another tenant's state is rejected. Without a
+    `journal_client`, the journal is in the state's own table, and witnesses no restored one.
     """
 
     def __init__(
@@ -92,10 +94,12 @@ class TableLedger:
         client: TableClient,
         sleep: Callable[[float], Awaitable[None]] = asyncio.sleep,
         *,
+        journal_client: TableClient | None = None,
         tenant: str = "",
         lease_duration: timedelta = LEASE_DURATION,
     ) -> None:
         self.table = StateTable(client, sleep, tenant)
+        self.journal = Journal(StateTable(journal_client or client, sleep, tenant))
         self.lease_duration = lease_duration
 
     @asynccontextmanager
@@ -226,6 +230,7 @@ class TableLedger:
         await self.table.write_row(
             lambda: self.table.client.upsert_entity(entity, mode=UpdateMode.REPLACE)
         )
+        await self.journal.log_requests(guard, [operator_request])
 
     async def list_requests(self, guard: str, since: datetime) -> tuple[OperatorRequest, ...]:
         """List the operator requests since a time, newest first, without undecodable rows."""
@@ -283,6 +288,22 @@ class TableLedger:
         await self.table.write_row(
             lambda: self.table.client.upsert_entity(entity, mode=UpdateMode.REPLACE)
         )
+
+    async def load_mark(self, guard: str) -> StateMark | None:
+        """Load how far the guard's state had come. Raises LedgerError."""
+        return await self.journal.load_mark(guard)
+
+    async def save_mark(self, guard: str, mark: StateMark) -> None:
+        """Save how far the guard's state has come."""
+        await self.journal.save_mark(guard, mark)
+
+    async def log_requests(self, guard: str, requests: Sequence[OperatorRequest]) -> None:
+        """Save requests, as they are now, in the journal too."""
+        await self.journal.log_requests(guard, requests)
+
+    async def load_request_log(self, guard: str) -> tuple[OperatorRequest, ...]:
+        """Load the requests that the journal knows."""
+        return await self.journal.load_requests(guard)
 
     async def purge_runs(self, guard: str, now: datetime) -> None:
         """Delete the reports of runs that ended more than 30 days ago."""

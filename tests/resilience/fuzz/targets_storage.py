@@ -38,7 +38,7 @@ from core.model.cases import Case, Exemption, parse_planned_changes
 from core.model.changes import ChangeRecord, ChangeState
 from core.model.findings import Fact
 from core.model.requests import OperatorRequest
-from core.model.state import GuardSnapshot, GuardState, ProbeReport, Shard, Way
+from core.model.state import GuardSnapshot, GuardState, ProbeReport, Shard, StateMark, Way
 from core.model.tally import Tally
 from core.notifications.adaptive_card import MAX_MESSAGE_BYTES
 from core.notifications.digest_card import build_digest_card
@@ -156,10 +156,11 @@ VALID_RECORDS: Mapping[type[Any], StoredRecord] = {
     Shard: Shard("r1", "", "8", 500, START),
     Way: Way("Get-Mailbox", "whole", START),
     ProbeReport: ProbeReport(START, (ProbeAnswer("exchange-paging", AnswerStatus.HOLDS),), 7),
+    StateMark: StateMark(7, START),
     Tally: Tally({"2026-11-21": {"high": 2}}, {"2026-11-22": {"high": 1}}, {"2026-11-22": 3}),
 }
-# Rows of the tenant's own partition, which no run loads together with its cases.
-TENANT_RECORDS = (Way, ProbeReport)
+# Rows of other partitions, which no run loads together with its cases.
+TENANT_RECORDS = (Way, ProbeReport, StateMark)
 
 
 def fuzz_records(data: bytes) -> None:

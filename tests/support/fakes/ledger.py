@@ -6,6 +6,7 @@ from dataclasses import dataclass, field, replace
 from datetime import datetime, timedelta
 from itertools import batched
 
+from core.adapters.table_storage.census import RowCensus, hash_row
 from core.adapters.table_storage.codec import decode_stored_record, encode_stored_record
 from core.adapters.table_storage.entities import PAST_PREFIX
 from core.errors import ClaimLost, LedgerError
@@ -15,7 +16,15 @@ from core.model.changes import ChangeRecord
 from core.model.requests import OperatorRequest
 from core.model.run_document import run_report_to_json
 from core.model.runs import RunReport
-from core.model.state import MAX_TIME_AHEAD, GuardSnapshot, GuardState, ProbeReport, Shard, Way
+from core.model.state import (
+    MAX_TIME_AHEAD,
+    GuardSnapshot,
+    GuardState,
+    ProbeReport,
+    Shard,
+    StateMark,
+    Way,
+)
 from core.model.tally import Tally
 from core.ports import ArchivedRecord, Claim, LedgerRow, PastKind, PastRow, ShardStatus
 from core.tenant.known_traits import KnownTraits
@@ -48,6 +57,7 @@ class Lease:
     until: datetime = START - timedelta(days=1)
     epoch: int = 0
     state: str = ""
+    census: str = ""
 
 
 @dataclass
@@ -73,6 +83,8 @@ class FakeLedger:
     save_count: int = 0
     ways: dict[str, str] = field(default_factory=dict)
     probe: str = ""
+    marks: dict[str, str] = field(default_factory=dict)
+    request_log: dict[tuple[str, str], str] = field(default_factory=dict)
 
     def get_partition(self, guard: str) -> Partition:
         """A guard's rows; an empty partition for a new one."""
@@ -166,6 +178,7 @@ class FakeLedger:
                 OperatorRequest,
                 encode_stored_record(operator_request),
             )
+        await self.log_requests(guard, [operator_request])
 
     async def list_requests(self, guard: str, since: datetime) -> tuple[OperatorRequest, ...]:
         """The requests since a time, newest first."""
@@ -214,6 +227,30 @@ class FakeLedger:
         every = replace(partition, rows={**past, **partition.rows})
         return replace(load_snapshot(every, low, high), state=await self.load_state(guard))
 
+    async def load_mark(self, guard: str) -> StateMark | None:
+        """How far the guard's state had come, as the journal knows it."""
+        text = self.marks.get(guard)
+        return decode_stored_record(StateMark, text) if text else None
+
+    async def save_mark(self, guard: str, mark: StateMark) -> None:
+        """Record how far the guard's state has come."""
+        with self.crash_injector():
+            self.marks[guard] = encode_stored_record(mark)
+
+    async def log_requests(self, guard: str, requests: Sequence[OperatorRequest]) -> None:
+        """Record requests in the journal."""
+        for one in requests:
+            with self.crash_injector():
+                self.request_log[guard, one.id] = encode_stored_record(one)
+
+    async def load_request_log(self, guard: str) -> tuple[OperatorRequest, ...]:
+        """The requests that the journal knows."""
+        return tuple(
+            decode_stored_record(OperatorRequest, text)
+            for (partition, _), text in sorted(self.request_log.items())
+            if partition == guard
+        )
+
     async def purge_runs(self, guard: str, now: datetime) -> None:
         """Remove the reports of runs of more than 30 days."""
         runs = self.get_partition(guard).runs
@@ -233,6 +270,7 @@ class FakeClaim:
     lease: Lease
     epoch: int
     took_over_odd_lease: bool = False
+    census: RowCensus | None = None
 
     async def ensure_held(self) -> None:
         """Raise ClaimLost when the lease ended or another run took over."""
@@ -250,11 +288,33 @@ class FakeClaim:
         partition = self.ledger.get_partition(self.guard)
         with self.ledger.crash_injector(reads=True):
             memory = load_snapshot(partition, low, high)
+        rows_differ = ""
+        if self.lease is partition and (low, high) == (RANGE_START, RANGE_END):
+            rows_differ = "" if self.census else compare_census(partition)
+            self.census = count_rows(partition)
         return replace(
             memory,
             state=await self.ledger.load_state(self.guard),
             lease_disbelieved=self.took_over_odd_lease,
+            rows_differ=rows_differ,
         )
+
+    def note_row(self, row: LedgerRow, *, keep: bool) -> None:
+        """Count a row that is written or deleted."""
+        if self.census and not isinstance(row, RunReport):
+            key = get_row_key(row)
+            stored = {"RowKey": key, "body": encode_stored_record(row)}
+            self.census.note({key: hash_row(stored) if keep else None})
+
+    def stage_census(self) -> None:
+        """Keep the census with the lease, unless workers of a pass in shards write rows."""
+        partition = self.ledger.get_partition(self.guard)
+        if self.census is None and self.lease is partition:
+            self.census = count_rows(partition)
+        if self.census:
+            state = decode_stored_record(GuardState, self.lease.state) if self.lease.state else None
+            is_shared = bool(state and state.scan_pass and state.scan_pass.shard_count)
+            self.lease.census = "" if is_shared else self.census.to_text()
 
     async def save(
         self,
@@ -280,7 +340,9 @@ class FakeClaim:
             for row in rows:
                 key = get_row_key(row)
                 partition.rows.pop(key)
+                self.note_row(row, keep=False)
                 partition.rows[f"{PAST_PREFIX}{key}"] = (type(row), encode_stored_record(row))
+            self.stage_census()
 
     async def find_past_change(self, change_id: str) -> ChangeRecord | None:
         """An archived change by its id."""
@@ -330,6 +392,7 @@ class FakeClaim:
             self.lease.until = self.ledger.clock() + LEASE_DURATION
             if state is not None:
                 self.lease.state = encode_stored_record(state)
+            self.stage_census()
             rows = tuple(row for row, stays in operations if stays)
             self.ledger.journal.append(
                 SavedTransaction(self.guard, rows, state, self.ledger.clock())
@@ -338,12 +401,28 @@ class FakeClaim:
     def write_row(self, row: LedgerRow, keep: bool) -> None:
         """Store a row in the partition, or delete it."""
         partition = self.ledger.get_partition(self.guard)
+        self.note_row(row, keep=keep)
         if isinstance(row, RunReport):
             partition.runs[row.run] = run_report_to_json(row)
         elif keep:
             partition.rows[get_row_key(row)] = (type(row), encode_stored_record(row))
         else:
             partition.rows.pop(get_row_key(row), None)
+
+
+def count_rows(partition: Partition) -> RowCensus:
+    """The census of the rows as they are."""
+    return RowCensus.count_rows(
+        {"RowKey": key, "body": text} for key, (_, text) in partition.rows.items()
+    )
+
+
+def compare_census(partition: Partition) -> str:
+    """How the rows differ from those that the last claim counted."""
+    census = count_rows(partition)
+    if partition.census:
+        return census.explain_difference(partition.census)
+    return "the row of the guard's state is gone" if census.hashes and not partition.state else ""
 
 
 def load_snapshot(partition: Partition, low: str, high: str) -> GuardSnapshot:
