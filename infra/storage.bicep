@@ -87,5 +87,10 @@ resource state 'Microsoft.Storage/storageAccounts@2025-06-01' = {
     resource table 'tables' = {
       name: stateTable
     }
+
+    // Says whether the table above is that of today: core/adapters/table_storage/journal.py.
+    resource journal 'tables' = {
+      name: '${stateTable}journal'
+    }
   }
 }

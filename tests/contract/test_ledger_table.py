@@ -20,7 +20,7 @@ from azure.core.exceptions import (
 from azure.data.tables import TableEntity, TableErrorCode, UpdateMode
 from azure.data.tables.aio import TableClient
 
-from core.adapters.table_storage.entities import SCHEMA_VERSION
+from core.adapters.table_storage.entities import SCHEMA_VERSION, build_entity
 from core.adapters.table_storage.lease import LEASE_DURATION, TableClaim, acquire_lease
 from core.adapters.table_storage.lease_row import build_shard_key, is_lease_expired
 from core.adapters.table_storage.ledger import IDLE_SHARD, PROBE_ROW_KEY, TableLedger
@@ -861,7 +861,8 @@ async def test_a_row_that_vanished_was_added_or_was_edited_is_noticed_by_the_nex
     assert await reload(ledger) == ""
     await spoil(ledger, "case|1", body=str(row["body"]).replace("high", "low"))
     assert await reload(ledger) == ("rows were changed" if "high" in row["body"] else "")
-    await ledger.table.client.create_entity({**row, "RowKey": "exempt|forged"})
+    forged = build_entity(GUARD, Exemption("y", "me", "why", START + DAY))
+    await ledger.table.client.create_entity(forged)
     assert await reload(ledger) == "1 exemptions were added"
 
 
@@ -923,4 +924,23 @@ async def test_rows_of_workers_in_shards_are_not_counted_until_their_pass_is_ove
         await claim.save(build_stored_case("6"), state=GUARD_STATE)
     assert await reload(ledger) == ""
     await ledger.table.client.delete_entity(GUARD, "case|5")
+    assert await reload(ledger) == "1 cases vanished"
+
+
+async def test_a_row_that_cannot_be_decoded_is_no_difference_by_itself(
+    ledger: TableLedger,
+) -> None:
+    await fill(ledger)
+    poison = {"PartitionKey": GUARD, "RowKey": "case|poison", "v": 2, "body": "x"}
+    await ledger.table.client.create_entity(poison)
+    async with ledger.claim(GUARD, "r2") as claim:
+        assert claim
+        memory = await claim.load()
+        assert (memory.unreadable_rows, memory.rows_differ) == (1, "")
+        await claim.save(state=GUARD_STATE)
+    await ledger.table.client.delete_entity(GUARD, "case|poison")
+    assert await reload(ledger) == ""
+    await spoil(ledger, "case|1", v=2)
+    assert await reload(ledger) == ""
+    await spoil(ledger, "case|1", v=2, body="x")
     assert await reload(ledger) == "1 cases vanished"
