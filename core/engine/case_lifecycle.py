@@ -7,7 +7,7 @@ from datetime import datetime
 from core.engine.decision_context import CONTEST_WINDOW, DecisionContext
 from core.engine.widening import list_widening_facts, note_widening
 from core.model.cases import Case, Notification
-from core.model.findings import Finding, Severity
+from core.model.findings import Finding
 from core.model.reach import limit_reaches
 from core.tenant.changes import change_to_arguments
 
@@ -77,24 +77,10 @@ def update_case(context: DecisionContext, old: Case, finding: Finding) -> Case:
             Notification.OPENED if seen_count > finding.confirmations_needed else Notification.NONE
         )
         return replace(case, seen_count=seen_count, notification=notification)
-    if (
-        case.acknowledged_at
-        or not case.notified_at
-        or case.notification
-        or finding.is_said_once
-        or is_optional_permission_case(case)
-    ):
+    if case.acknowledged_at or not case.notified_at or case.notification or finding.is_said_once:
         return case
     is_due = context.has_elapsed(case.notified_at, context.config.reminder_interval)
     return replace(case, notification=Notification.REMINDER) if is_due else case
-
-
-def is_optional_permission_case(case: Case) -> bool:
-    """Whether the case is about a missing optional permission, which is notified once.
-
-    Operators who leave it out on purpose get no weekly reminder.
-    """
-    return case.kind == "permission-missing" and case.severity is Severity.LOW
 
 
 def with_notification(case: Case, notification: Notification) -> Case:

@@ -70,8 +70,9 @@ def build_permission_finding(
 ) -> Finding:
     """A permission that the guard needs and the app does not have, or no longer.
 
-    One that was never granted may have been left out on purpose. One that is withdrawn makes the
-    guard see less than its operators know, whoever withdrew it.
+    One that was never granted may have been left out on purpose: it is told once, and its case
+    stays open. One that is withdrawn makes the guard see less than its operators know, whoever
+    withdrew it, and is brought up again.
     """
     severity = Severity.HIGH if permission.writes else Severity.CRITICAL
     if permission.optional:
@@ -97,6 +98,7 @@ def build_permission_finding(
         sources=(GRANTS,),
         advice=f"{WITHDRAWN_ADVICE if is_withdrawn else ''}Grant it: "
         f"{build_grant_command(permission)}",
+        is_said_once=not is_withdrawn,
     )
 
 

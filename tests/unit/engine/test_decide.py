@@ -74,16 +74,16 @@ def test_an_open_case_is_reminded_after_seven_days(days: int, news: Notification
 
 
 @pytest.mark.parametrize(
-    ("severity", "news"),
-    [(Severity.LOW, Notification.NONE), (Severity.CRITICAL, Notification.REMINDER)],
+    ("is_said_once", "news"), [(True, Notification.NONE), (False, Notification.REMINDER)]
 )
-def test_an_optional_permission_one_does_without_is_not_brought_up_again(
-    severity: Severity, news: Notification
+@pytest.mark.parametrize("severity", [Severity.LOW, Severity.CRITICAL])
+def test_what_is_said_once_is_not_brought_up_again(
+    severity: Severity, is_said_once: bool, news: Notification
 ) -> None:
-    lacks = build_finding(kind="permission-missing", severity=severity, changes=())
-    (case,) = build_known_snapshot(kind=lacks.kind, severity=severity).cases.values()
+    found = build_finding(severity=severity, changes=(), is_said_once=is_said_once)
+    (case,) = build_known_snapshot(kind=found.kind, severity=severity).cases.values()
     later, _ = build_scene(mode=Mode.ALERT, now=START + 30 * DAY)
-    assert update_case(later, case, lacks).notification is news
+    assert update_case(later, case, found).notification is news
 
 
 def test_a_case_ends_with_news_when_its_finding_is_gone() -> None:

@@ -5,7 +5,7 @@ from datetime import timedelta
 
 from core.model.cases import Case, Notification
 from core.model.findings import Severity
-from core.model.guards import Permission, Service
+from core.model.guards import GuardConfig, Permission, Service
 from core.tenant.readers import GrantedPermissions
 from tests.support.synthetic_guard import ALERT_CONFIG, GUARD, EngineHarness, SyntheticTenant
 
@@ -15,10 +15,16 @@ UNREAD = GrantedPermissions()
 OPTIONAL = Permission(Service.GRAPH, "Mail.ReadBasic.All", "names of folders", optional=True)
 CONFIG = replace(ALERT_CONFIG, guard=replace(GUARD, permissions=(OPTIONAL,)))
 
+NEEDING = replace(
+    ALERT_CONFIG, guard=replace(GUARD, permissions=(replace(OPTIONAL, optional=False),))
+)
 
-async def run(*looks: GrantedPermissions) -> tuple[EngineHarness, list[int]]:
+
+async def run(
+    *looks: GrantedPermissions, config: GuardConfig = CONFIG
+) -> tuple[EngineHarness, list[int]]:
     """A guard over several looks, six hours apart; after which of them a card was sent."""
-    stage = EngineHarness(SyntheticTenant(3), CONFIG, interval=timedelta(hours=6))
+    stage = EngineHarness(SyntheticTenant(3), config, interval=timedelta(hours=6))
     told = []
     for number, granted in enumerate(looks):
         stage.tenant.granted = granted
@@ -40,6 +46,20 @@ async def test_an_optional_permission_that_was_never_held_is_told_once() -> None
     stage, told = await run(*[NONE] * 34)
     assert find_case(stage).severity is Severity.LOW
     assert told == [0]
+
+
+async def test_a_permission_the_guard_needs_and_never_had_is_told_once_too() -> None:
+    stage, told = await run(*[NONE] * 66, config=NEEDING)
+    case = find_case(stage)
+    assert (case.severity, case.closed_at) == (Severity.CRITICAL, None)
+    assert told == [0]
+
+
+async def test_a_permission_the_guard_needs_that_is_withdrawn_is_brought_up_again() -> None:
+    stage, told = await run(HELD, *[NONE] * 65, config=NEEDING)
+    assert find_case(stage).severity is Severity.CRITICAL
+    assert told[0] == 1
+    assert len(told) == 3
 
 
 async def test_an_optional_permission_that_is_withdrawn_is_told_and_brought_up_within_8_days() -> (
