@@ -7,8 +7,8 @@ import argparse
 import ast
 import tomllib
 from collections import Counter
-from collections.abc import Iterator, Mapping, Sequence
-from functools import cache
+from collections.abc import Mapping, Sequence
+from functools import cache, partial
 from pathlib import Path
 
 import pytest
@@ -70,28 +70,30 @@ def load_files(sources: Sequence[str]) -> list[MutatedFile]:
     ]
 
 
-def summarize(trials: Trials, shows: bool) -> Iterator[str]:
-    """A line a module, and one for each mutant that no test noticed."""
-    total: Counter[str] = Counter()
-    for file in trials.files:
-        outcomes = trials.outcomes[file.source]
-        living = [
-            change
-            for change, outcome in zip(file.changes, outcomes, strict=True)
-            if outcome in (Outcome.SURVIVED, Outcome.UNREACHED)
-        ]
-        left = [change for change in living if not is_equivalent(file, change)]
-        count = Counter[str](outcomes)
-        count["left"] = len(left)
-        count["equivalent"] = len(living) - len(left)
-        total += count
-        yield format_count(file.source, count)
-        if shows:
-            for change in left:
-                was, becomes = change.describe()
-                yield f"    {file.source}:{change.place.lines.start} {change.place.function}"
-                yield f"      - {was}\n      + {becomes}"
-    yield format_count("total", total)
+def list_left(file: MutatedFile, outcomes: Sequence[Outcome]) -> list[Change]:
+    """The mutants that no test noticed, without those that change no behaviour."""
+    return [
+        change
+        for change, outcome in zip(file.changes, outcomes, strict=True)
+        if outcome in (Outcome.SURVIVED, Outcome.UNREACHED) and not is_equivalent(file, change)
+    ]
+
+
+def count_outcomes(file: MutatedFile, outcomes: Sequence[Outcome]) -> Counter[str]:
+    """How many mutants of a file came to what."""
+    count = Counter[str](outcomes)
+    count["left"] = len(list_left(file, outcomes))
+    count["equivalent"] = count[Outcome.SURVIVED] + count[Outcome.UNREACHED] - count["left"]
+    return count
+
+
+def show_file(file: MutatedFile, outcomes: Sequence[Outcome], *, shows: bool) -> None:
+    """Print a line about a module, and one for each mutant that no test noticed."""
+    print(format_count(file.source, count_outcomes(file, outcomes)), flush=True)
+    for change in list_left(file, outcomes) if shows else ():
+        was, becomes = change.describe()
+        print(f"    {file.source}:{change.place.lines.start} {change.place.function}")
+        print(f"      - {was}\n      + {becomes}", flush=True)
 
 
 def is_equivalent(file: MutatedFile, change: Change) -> bool:
@@ -101,15 +103,20 @@ def is_equivalent(file: MutatedFile, change: Change) -> bool:
     return (function, was, becomes) in load_equivalents()
 
 
-def format_count(name: str, count: Counter[str]) -> str:
-    """The figures of a module."""
+def compute_score(count: Counter[str]) -> float:
+    """How many mutants of a hundred the tests noticed; of none, all."""
     dead = count[Outcome.KILLED] + count[Outcome.TIMEOUT]
     tried = dead + count["left"]
-    score = 100.0 * dead / max(tried, 1)
+    return 100.0 * dead / tried if tried else 100.0
+
+
+def format_count(name: str, count: Counter[str]) -> str:
+    """The figures of a module."""
+    dead, score = count[Outcome.KILLED] + count[Outcome.TIMEOUT], compute_score(count)
     return (
-        f"{name:<52} {score:5.1f} %  {dead:>5} of {tried:>5}  "
+        f"{name:<52} {score:5.1f} %  {dead:>5} of {dead + count['left']:>5}  "
         f"({count[Outcome.REFUSED]} refused, {count['equivalent']} equivalent)"
-        + (f"  below {MIN_SCORE:.0f} %" if tried and score < MIN_SCORE else "")
+        + (f"  below {MIN_SCORE:.0f} %" if score < MIN_SCORE else "")
     )
 
 
@@ -124,12 +131,14 @@ def main(arguments: Sequence[str]) -> int:
     if unknown := set(asked.target) - targets.keys():
         parser.error(f"no such target: {', '.join(sorted(unknown))}")
     sources = [source for name in asked.target or targets for source in targets[name]]
-    trials = Trials(ROOT, load_files([source for source in sources if asked.module in source]))
+    files = load_files([source for source in sources if asked.module in source])
+    trials = Trials(ROOT, files, partial(show_file, shows=asked.show))
     tests = list_test_files(ROOT, frozenset(file.source for file in trials.files))
     trials.start()
     pytest.main(["-n0", "-q", "-s", "-p", "no:cacheprovider", *tests], plugins=[trials])
     if len(trials.outcomes) < len(trials.files):
         return 2
-    lines = list(summarize(trials, asked.show))
-    print("\n".join(lines))
-    return int(any("below" in line for line in lines))
+    counts = [count_outcomes(file, trials.outcomes[file.source]) for file in files]
+    total = sum(counts, Counter[str]())
+    print(format_count("total", total))
+    return int(any(compute_score(count) < MIN_SCORE for count in (*counts, total)))

@@ -1,8 +1,8 @@
 """Which tests can say anything about a module: those whose imports lead to it.
 
-A guard's are those that import it themselves: many others start an app that has all guards, and say
-nothing about one. For the same reason imports are not followed beyond `core.config`, which lists
-the guards.
+A guard's are those that import it themselves. Of any other package they are its own tests and those
+of guards, which lean on it; most others start an app, and say little about one part of it. For the
+same reason imports are not followed beyond `core.config`, which lists all guards.
 """
 
 import ast
@@ -21,7 +21,9 @@ def list_test_files(root: Path, sources: frozenset[str]) -> list[str]:
     for path in sorted((root / "tests" / "unit").rglob("test_*.py")):
         named = {".".join(name.split(".")[:3]) for name in list_imported_modules(root, path)}
         others = wanted & find_reached_modules(root, path)
-        if named & guards or any(not name.startswith("core.guards.") for name in others):
+        folder = path.relative_to(root / "tests" / "unit").parts[0]
+        near = {one for one in others if folder in ("guards", one.split(".")[1], path.name)}
+        if named & guards or any(not name.startswith("core.guards.") for name in near):
             found.append(str(path.relative_to(root)))
     return found
 

@@ -63,12 +63,17 @@ class MutatedFile:
     """The indices of the changes that the type checker refuses."""
 
 
+type Report = Callable[[MutatedFile, Sequence[Outcome]], None]
+"""What is told of each source file once its mutants were tried."""
+
+
 @dataclass(slots=True)
 class Trials:
     """A plugin of pytest that runs the tests it collects once, and then tries the mutants."""
 
     root: Path
     files: Sequence[MutatedFile]
+    report: Report
     outcomes: dict[str, list[Outcome]] = field(default_factory=dict)
     """What became of the mutants of each source file."""
     ran_at_import: set[tuple[str, str]] = field(default_factory=set)
@@ -108,7 +113,6 @@ class Trials:
         self.caches = find_caches()
         # The forks share the pages of what is not counted through any more.
         gc.freeze()
-        print(f"  {len(session.items)} tests, {sum(self.seconds):.0f} s", flush=True)
         for file in self.files:
             self.outcomes[file.source] = [
                 Outcome.REFUSED
@@ -116,9 +120,7 @@ class Trials:
                 else self.try_change(session.items, file, change)
                 for index, change in enumerate(file.changes)
             ]
-            count = Counter(self.outcomes[file.source])
-            told = ", ".join(f"{number} {outcome}" for outcome, number in sorted(count.items()))
-            print(f"  {file.source}: {told}", flush=True)
+            self.report(file, self.outcomes[file.source])
         return True
 
     def run_all(self, items: Sequence[pytest.Item]) -> None:

@@ -356,6 +356,13 @@ def test_a_mailbox_that_a_whole_listing_did_not_show_is_forgotten() -> None:
     assert partly.recall("m2") == Recorded(ALL)
 
 
+def test_a_mailbox_that_recorded_nothing_leaves_no_mark() -> None:
+    memory = RecordingMemory({}, NOW)
+    memory.note("m1", Recorded())
+    (row,) = memory.build_rows()
+    assert not row.traits
+
+
 def test_a_mark_holds_no_id_and_no_name() -> None:
     memory = RecordingMemory({}, NOW)
     memory.note("7c9e6679-7425-40de-944b-e07fc1f90ae7", Recorded(ALL, had_premium=True))

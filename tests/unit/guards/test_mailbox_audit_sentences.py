@@ -118,6 +118,27 @@ def test_sentences_about_audit_settings() -> None:
             "Reading is recorded no longer, and the licence is gone": say(
                 blind("Owner", licence=NONE, recorded=RECORDED)
             ),
+            "Another list is not shown, and one lacks an action": say(
+                mailbox(
+                    default_set=frozenset({"Admin"}),
+                    actions={"Admin": DEFAULT_ACTIONS["Admin"], "Owner": OWNER - {"Update"}},
+                )
+            ),
+            "A list in Microsoft's hands does not record reading, and has more": say(
+                mailbox(actions={**DEFAULT_ACTIONS, "Owner": (OWNER - {READING}) | {"Move"}})
+            ),
+            "A list lacks another action, and the plan was unticked": say(
+                by_hand({"Owner": OWNER - {"Update"}}, licence=STANDARD, account=UNTICKED)
+            ),
+            "Reading is not recorded, and the plan was unticked under one licence of two": say(
+                blind("Owner", account=UNTICKED)
+            ),
+            "Exchange still shows the auditing licence": say(
+                replace(
+                    mailbox(STANDARD, capabilities=frozenset({"M365Auditing"})),
+                    recorded=PREMIUM_BEFORE,
+                )
+            ),
             "The auditing plan was unticked": say(
                 replace(mailbox(STANDARD), recorded=PREMIUM_BEFORE, account=UNTICKED)
             ),
