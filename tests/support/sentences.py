@@ -212,7 +212,7 @@ async def check_looks(
     rows = ["# As it is", "", *map("; ".join, covered), ""]
     rows += [line for one in found for line in render_finding(one)]
 
-    async def show(title: str, context: ObserveContext) -> Iterator[str]:
+    async def show(title: str, context: ObserveContext) -> list[str]:
         seen = [part async for part in look(guard, tenant, context)]
         shown = [list(list_clauses(part)) for part in seen]
         said = [
@@ -223,11 +223,13 @@ async def check_looks(
         ]
         nothing: list[str] = []
         pairs = enumerate(zip_longest(covered, shown, fillvalue=nothing), 1)
-        return chain(
-            ("", f"# {title}", ""),
-            *(list_differences(old, new, f"part {number}, ") for number, (old, new) in pairs),
-            list_differences(usual, said, ""),
-        )
+        told = [
+            *chain(
+                *(list_differences(old, new, f"part {number}, ") for number, (old, new) in pairs)
+            ),
+            *list_differences(usual, said, ""),
+        ]
+        return ["", f"# {title}", "", *told] if told else []
 
     for title, context in list_contexts(due, parts).items():
         rows += await show(title, context)
