@@ -37,6 +37,13 @@ def build_block_account_command(account_id: str) -> str:
     return f"Update-MgUser -UserId {quote_literal(account_id)} -AccountEnabled:$false"
 
 
+def build_revoke_sessions_command(account_id: str) -> str:
+    """The Graph PowerShell command that ends sessions; empty if the id cannot be quoted."""
+    if not can_be_quoted(account_id):
+        return ""
+    return f"Revoke-MgUserSignInSession -UserId {quote_literal(account_id)}"
+
+
 def build_enable_account_command(account_id: str) -> str:
     """The Graph PowerShell command that allows sign-in; empty if the id cannot be quoted."""
     if not can_be_quoted(account_id):

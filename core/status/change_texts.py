@@ -7,7 +7,8 @@ from core.model.cases import Case
 from core.tenant.quoting import quote_text
 
 CHANGE_TEXTS: Mapping[str, str] = {
-    "BlockSignIn": "block sign-in and revoke the sessions",
+    "BlockSignIn": "block sign-in",
+    "EndSessions": "end the sessions of the blocked account",
     "EnableOrganizationAudit": "turn on mailbox auditing for the organization",
     "EnableUnifiedAuditLog": "turn on the unified audit log",
     "EnableMailboxAudit": "turn on auditing for the mailbox",

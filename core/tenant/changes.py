@@ -12,11 +12,23 @@ from typing import Any, get_args, get_origin, get_type_hints
 
 @dataclass(frozen=True, slots=True)
 class BlockSignIn:
-    """Set accountEnabled to false and revoke sessions, while the mailbox is one of `kinds`."""
+    """Set accountEnabled to false, while the mailbox is one of `kinds`.
+
+    A blocked account gets no new tokens. With `ends_sessions` its sessions are revoked as well,
+    which undoing the block does not take back.
+    """
 
     account_id: str
     mailbox_guid: str
     kinds: tuple[str, ...]
+    ends_sessions: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class EndSessions:
+    """Revoke the sessions of an account that is blocked. Nothing brings them back."""
+
+    account_id: str
 
 
 @dataclass(frozen=True, slots=True)
@@ -108,6 +120,7 @@ class DisableMailboxProtocols:
 
 type Change = (
     BlockSignIn
+    | EndSessions
     | EnableOrganizationAudit
     | EnableUnifiedAuditLog
     | EnableMailboxAudit
@@ -126,8 +139,8 @@ CHANGE_TYPES: Mapping[str, Callable[..., Change]] = {
 }
 
 
-MULTI_STEP_CHANGES = frozenset({"BlockSignIn", "ResetAuditSet"})
-"""Changes that take several writes: the object does not show whether one that started was finished.
+MULTI_STEP_CHANGES = frozenset({"BlockSignIn", "EndSessions", "ResetAuditSet"})
+"""Changes of which the object does not show whether one that started was finished.
 Any other change is either in effect or not, and the object shows which."""
 
 

@@ -62,6 +62,8 @@ def explain_irreversible(kind: str, before: Mapping[str, object]) -> str:
         return reason
     if kind == "RaiseAuditAge":
         return AUDIT_AGE_PURGES
+    if kind == "EndSessions":
+        return SESSIONS_STAY_ENDED
     if kind == "ResetAuditSet":
         kept = before[AUDIT_SET]
         return DEFAULT_SET_ONLY if isinstance(kept, list) and {*LOGON_TYPES} <= {*kept} else ""
@@ -88,6 +90,8 @@ def has_prior_state(kind: str, before: Mapping[str, object]) -> bool:
             return isinstance(before.get(KEEPS_COPY), bool) and all(
                 value is None or is_nonblank_text(value) for value in forwards
             )
+        case "EndSessions":
+            return before.get("accountEnabled") is False
         case "SetConfiguration":
             return len(before) == 1 and all(map(is_writable_value, before.values()))
         case "DisableMailboxProtocols":

@@ -102,12 +102,17 @@ def build_attack() -> Row:
         },
     )
     twin = cast.exchange_rules[director.address][-1]
-    account = f"/graph/users/{info['ExternalDirectoryObjectId']}/accountEnabled"
+    account = f"/graph/users/{info['ExternalDirectoryObjectId']}"
     disabled = f"/exchange/Get-Mailbox/{info['Guid']}/AccountDisabled"
     edits = [
         {"op": "add", "path": f"/graph/messageRules/{director.id}/-", "value": rule},
         {"op": "add", "path": f"/exchange/Get-InboxRule/{director.address}/-", "value": twin},
-        {"op": "set", "path": account, "value": True},
+        {"op": "set", "path": f"{account}/accountEnabled", "value": True},
+        {
+            "op": "set",
+            "path": f"{account}/lastPasswordChangeDateTime",
+            "value": {DAYS_AGO: 0},
+        },
         {"op": "set", "path": disabled, "value": False},
     ]
     return before | {"ticks": [{}, {}, {"edit": edits}]}

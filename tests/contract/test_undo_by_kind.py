@@ -1,12 +1,13 @@
 """The Tenant port: what there is to undoing one kind of change and another."""
 
 from copy import deepcopy
+from dataclasses import replace
 from typing import Any
 
 import pytest
 
 from core.adapters.m365.configuration import is_equal_as_printed
-from core.errors import Rejected, Superseded, Unavailable
+from core.errors import Forbidden, Rejected, Superseded, Unavailable
 from core.tenant.changes import (
     AppliedChange,
     ClearMailboxForward,
@@ -14,6 +15,7 @@ from core.tenant.changes import (
     DisableInboxRule,
     EnableOrganizationAudit,
     EnableUnifiedAuditLog,
+    EndSessions,
     ResetAuditSet,
     SetConfiguration,
 )
@@ -26,6 +28,7 @@ from core.tenant.reversibility import (
 )
 from core.tenant.sources import ROLE_HOLDERS
 from sandbox.graph.policies import DEFAULT_GRAPH_POLICIES
+from tests.support.fakes.changes import SESSIONS_TARGET
 from tests.support.fakes.tenant import FakeTenant
 from tests.support.http_recorder import (
     PERSON,
@@ -71,6 +74,41 @@ async def test_sessions_that_were_ended_do_not_come_back(open_tenant: OpenTenant
         undone = await to.tenant.writer.undo(BLOCK_CHANGE, made.before)
         assert undone == AppliedChange({"accountEnabled": False}, note=SESSIONS_STAY_ENDED)
         assert to.signed_out == [ROOM]
+
+
+async def test_a_block_without_the_end_of_sessions_is_undone_without_a_trace(
+    open_tenant: OpenTenant,
+) -> None:
+    block = replace(BLOCK_CHANGE, ends_sessions=False)
+    async with open_tenant(build_scene()) as to:
+        made = await to.tenant.writer.apply(block)
+        assert to.signed_out == []
+        undone = await to.tenant.writer.undo(block, made.before)
+        assert undone == AppliedChange({"accountEnabled": False})
+
+
+async def test_sessions_are_ended_of_a_blocked_account_alone_and_for_good(
+    open_tenant: OpenTenant,
+) -> None:
+    async with open_tenant(build_scene()) as to:
+        with pytest.raises(Superseded, match="not blocked any more"):
+            await to.tenant.writer.apply(EndSessions(ROOM))
+        assert to.signed_out == []
+        await to.tenant.writer.apply(replace(BLOCK_CHANGE, ends_sessions=False))
+        made = await to.tenant.writer.apply(EndSessions(ROOM))
+        assert made == AppliedChange({"accountEnabled": False})
+        assert to.signed_out == [ROOM]
+        with pytest.raises(Rejected, match="stay ended"):
+            await to.tenant.writer.undo(EndSessions(ROOM), made.before)
+
+
+async def test_sessions_that_may_not_be_ended_name_the_permission(open_tenant: OpenTenant) -> None:
+    async with open_tenant(build_scene()) as to:
+        to.withhold_permission(SESSIONS_TARGET)
+        await to.tenant.writer.apply(replace(BLOCK_CHANGE, ends_sessions=False))
+        with pytest.raises(Forbidden) as caught:
+            await to.tenant.writer.apply(EndSessions(ROOM))
+        assert caught.value.permission == "User.RevokeSessions.All"
 
 
 async def test_an_account_is_let_in_again_whatever_became_of_its_mailbox(

@@ -126,9 +126,8 @@ def test_the_first_tick_only_says_what_the_second_will_change(neglected: SceneRe
 def test_the_neglected_tenant_is_written_to_exactly_where_that_was_announced(
     neglected: SceneResult,
 ) -> None:
-    sign_in = [
-        (method, name) for name in BLOCKED for method in ("PATCH", "POST/revokeSignInSessions")
-    ]
+    # Nobody set their passwords lately, so sessions are ended once the blocks have stood.
+    sign_in = [("PATCH", name) for name in BLOCKED]
     audit = [("Set-Mailbox", name) for name in ("ben", "cora", "dana", "dana", "fiona", "ivo")]
     assert sorted(neglected.tabulate_writes()) == sorted(sign_in + audit)
 

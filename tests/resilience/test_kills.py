@@ -10,6 +10,7 @@ import json
 from collections import Counter
 from collections.abc import Mapping
 from dataclasses import dataclass
+from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
@@ -71,6 +72,9 @@ SCENE: dict[str, Any] = {
                 "id": build_account_id(number),
                 "userPrincipalName": f"user{number}@contoso.com",
                 "accountEnabled": False,
+                "createdDateTime": "2024-02-05T08:00:00Z",
+                # Set lately, so that a block ends the sessions as well.
+                "lastPasswordChangeDateTime": f"{datetime.now(UTC):%Y-%m-%dT%H:%M:%SZ}",
                 "assignedPlans": [],
                 "assignedLicenses": [],
                 "userType": "Member",

@@ -211,7 +211,7 @@ OWNERS = (
     Mailbox(PERSON, PERSON_GUID, "ann@contoso.example"),
     Mailbox(ROOM, ROOM_GUID, "room@contoso.example", kind="RoomMailbox"),
 )
-BLOCK_CHANGE = BlockSignIn(ROOM, ROOM_GUID, ("RoomMailbox",))
+BLOCK_CHANGE = BlockSignIn(ROOM, ROOM_GUID, ("RoomMailbox",), ends_sessions=True)
 RESET_CHANGE = ResetAuditSet(PERSON_GUID, ("Delegate", "Owner"), (("Owner", ("MailboxLogin",)),))
 
 DOMAIN_GUID = "44444444-0000-4000-8000-000000000001"

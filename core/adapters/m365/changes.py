@@ -59,6 +59,7 @@ from core.tenant.changes import (
     EnableMailboxAudit,
     EnableOrganizationAudit,
     EnableUnifiedAuditLog,
+    EndSessions,
     RaiseAuditAge,
     ResetAuditSet,
     SetConfiguration,
@@ -99,9 +100,9 @@ async def apply_change(
     `read_role_holders` reads who holds a role; without it each change that needs it reads anew.
     """
     match change:
-        case BlockSignIn():
+        case BlockSignIn() | EndSessions() | DisableExchangeModule():
             known = read_role_holders or partial(fetch_role_holders, graph, exchange)
-            return await block_sign_in(graph, exchange, change, known, sleep)
+            return await apply_account_change(graph, exchange, change, known, sleep)
         case DisableInboxRule():
             return await disable_inbox_rule(graph, change, sleep)
         case EnableOrganizationAudit() | EnableUnifiedAuditLog():
@@ -118,9 +119,6 @@ async def apply_change(
             return await clear_audit_bypass(exchange, change, sleep)
         case SetConfiguration():
             return await set_configuration(graph, exchange, change, sleep)
-        case DisableExchangeModule():
-            known = read_role_holders or partial(fetch_role_holders, graph, exchange)
-            return await disable_exchange_module(graph, exchange, change, known, sleep)
         case _:
             assert_never(change)
 
@@ -130,6 +128,25 @@ async def apply_change(
 # ----------------------------------------------------------------------------------------------
 
 
+async def apply_account_change(
+    graph: GraphClient,
+    exchange: ExchangeClient,
+    change: BlockSignIn | EndSessions | DisableExchangeModule,
+    read_role_holders: RoleHoldersReader,
+    sleep: Sleep,
+) -> AppliedChange:
+    """The changes of an account."""
+    match change:
+        case BlockSignIn():
+            return await block_sign_in(graph, exchange, change, read_role_holders, sleep)
+        case EndSessions():
+            return await end_sessions(graph, change)
+        case DisableExchangeModule():
+            return await disable_exchange_module(graph, exchange, change, read_role_holders, sleep)
+        case _:
+            assert_never(change)
+
+
 async def block_sign_in(
     graph: GraphClient,
     exchange: ExchangeClient,
@@ -137,7 +154,7 @@ async def block_sign_in(
     read_role_holders: RoleHoldersReader,
     sleep: Sleep,
 ) -> AppliedChange:
-    """Block the account of a mailbox that nobody should sign in with, and end its sessions.
+    """Block the account of a mailbox that nobody should sign in with.
 
     Graph itself refuses for an account with an active role, unless the app holds a strong role; it
     says nothing about a role that the account may activate.
@@ -153,7 +170,7 @@ async def block_sign_in(
     if person.enabled is None:
         raise Unavailable("Graph did not say whether the account is enabled")
     if not person.enabled:
-        note = await revoke_sessions(graph, change.account_id)
+        note = await try_revoke_sessions(graph, change)
         return AppliedChange({"accountEnabled": False}, unchanged=True, note=note)
     if person.is_management_restricted:
         raise Rejected(
@@ -171,7 +188,7 @@ async def block_sign_in(
             read_current,
             lambda now: now.enabled is False,
         )
-        note = await revoke_sessions(graph, change.account_id)
+        note = await try_revoke_sessions(graph, change)
         await wait_until_visible(read_current, lambda now: now.enabled is False, sleep)
     return AppliedChange(before, note=note)
 
@@ -201,15 +218,33 @@ async def set_account_enabled(graph: GraphClient, account_id: str, *, enabled: b
         ) from error
 
 
-async def revoke_sessions(graph: GraphClient, account_id: str) -> str:
-    """End the account's sessions. Returns why that failed, if so: the account is blocked anyway."""
+async def end_sessions(graph: GraphClient, change: EndSessions) -> AppliedChange:
+    """End the sessions of an account that is still blocked."""
+    person = await read_account(graph, change.account_id)
+    if person.enabled is None:
+        raise Unavailable("Graph did not say whether the account is enabled")
+    if person.enabled:
+        raise Superseded("the account is not blocked any more")
+    await revoke_sessions(graph, change.account_id)
+    return AppliedChange({"accountEnabled": False})
+
+
+async def revoke_sessions(graph: GraphClient, account_id: str) -> None:
+    """End the sessions of an account. Raises TenantError."""
+    path = f"{build_user_path(account_id)}/revokeSignInSessions"
+    if (await graph.post(path, None, REVOKE_SESSIONS)).get("value") is False:
+        raise Unavailable("Graph did not end them")
+
+
+async def try_revoke_sessions(graph: GraphClient, change: BlockSignIn) -> str:
+    """End the sessions if the change says so. Returns why that failed, if so: the block stands."""
+    if not change.ends_sessions:
+        return ""
     try:
-        answer = await graph.post(
-            f"{build_user_path(account_id)}/revokeSignInSessions", None, REVOKE_SESSIONS
-        )
+        await revoke_sessions(graph, change.account_id)
     except TenantError as error:
         return f"sessions were not revoked: {error}"
-    return "sessions were not revoked" if answer.get("value") is False else ""
+    return ""
 
 
 # ----------------------------------------------------------------------------------------------

@@ -59,6 +59,7 @@ from core.tenant.changes import (
     EnableMailboxAudit,
     EnableOrganizationAudit,
     EnableUnifiedAuditLog,
+    EndSessions,
     RaiseAuditAge,
     ResetAuditSet,
     SetConfiguration,
@@ -87,7 +88,7 @@ async def undo_change(
     if reason := explain_undo_unknown(type(change).__name__, before):
         raise Rejected(reason)
     match change:
-        case BlockSignIn():
+        case BlockSignIn() | EndSessions():
             return await undo_block_sign_in(graph, change, before, sleep)
         case DisableInboxRule():
             return await undo_disable_inbox_rule(graph, change, before, sleep)
@@ -134,9 +135,14 @@ async def undo_audit_change(
 
 
 async def undo_block_sign_in(
-    graph: GraphClient, change: BlockSignIn, before: Mapping[str, object], sleep: Sleep
+    graph: GraphClient,
+    change: BlockSignIn | EndSessions,
+    before: Mapping[str, object],
+    sleep: Sleep,
 ) -> AppliedChange:
     """Enable an account again, whatever happened to its mailbox. Sessions do not return."""
+    if isinstance(change, EndSessions):
+        raise Rejected(SESSIONS_STAY_ENDED)
     name, left = SWITCH_CHANGES["BlockSignIn"]
     was = before[name] is True
 
@@ -158,7 +164,8 @@ async def undo_block_sign_in(
         left,
     )
     done = await run_undo(undo, sleep)
-    return done if done.unchanged else replace(done, note=SESSIONS_STAY_ENDED)
+    was_ended = change.ends_sessions and not done.unchanged
+    return replace(done, note=SESSIONS_STAY_ENDED) if was_ended else done
 
 
 # Inbox rules ------------------------------------------------------------------------------------

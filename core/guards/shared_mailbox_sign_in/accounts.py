@@ -17,6 +17,8 @@ KIND_NAMES = {
 }
 DEVICE_KINDS = frozenset({"RoomMailbox", "EquipmentMailbox"})
 """Mailboxes whose account a panel, a phone or a hub may sign in with. A workspace is a room."""
+QUIET_PERIOD = timedelta(days=7)
+"""How long a block stands before sessions are ended too: an undo until then brings all back."""
 PASSWORD_TOLERANCE = timedelta(minutes=5)
 """A password dated so close to its account's creation came with the account."""
 
@@ -56,6 +58,8 @@ class ResourceAccount:
     """Whether it holds an administrative role or may activate one; None: not known."""
     blocked_at: datetime | None = None
     """When Exoguard blocked the account, unless an operator undid that."""
+    sessions_ended: bool = False
+    """Whether Exoguard ended its sessions with that block or since then."""
     enabling: Enabling | None = None
     """Who enabled it since then, if the directory's audit log says so."""
 
@@ -127,6 +131,13 @@ def get_password_age(account: Account) -> PasswordAge:
     if abs(age) <= PASSWORD_TOLERANCE:
         return PasswordAge.UNTOUCHED
     return PasswordAge.SET if age > timedelta(0) else PasswordAge.UNKNOWN
+
+
+def has_new_password(account: Account, policy: Policy) -> bool:
+    """True when somebody set the password lately, as who takes an account over does first."""
+    return get_password_age(account) is PasswordAge.SET and is_recent(
+        account.password_changed_at, policy
+    )
 
 
 def is_proven_unused(item: ResourceAccount, account: Account) -> bool:

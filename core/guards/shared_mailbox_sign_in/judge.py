@@ -6,13 +6,16 @@ ever set its password. Without proof an operator decides.
 """
 
 from collections.abc import Iterator
+from datetime import datetime
 from functools import partial
 
 from core.guards.shared_mailbox_sign_in.accounts import (
     DEVICE_KINDS,
     KIND_NAMES,
+    QUIET_PERIOD,
     ResourceAccount,
     SignInRecord,
+    has_new_password,
     is_break_glass,
     is_device,
     is_known_unlicensed,
@@ -34,9 +37,10 @@ from core.guards.shared_mailbox_sign_in.texts import (
     list_use_facts,
 )
 from core.guards.shared_mailbox_sign_in.verdicts import SignInVerdict
+from core.microsoft365.powershell import build_revoke_sessions_command
 from core.microsoft365.service_plans import has_device_plan, has_meeting_room_plan
 from core.model.findings import Fact, Finding, Severity, Verdict
-from core.tenant.changes import BlockSignIn
+from core.tenant.changes import BlockSignIn, EndSessions
 from core.tenant.directory import Account
 from core.tenant.mailboxes import format_mailbox_name
 from core.tenant.quoting import quote_text
@@ -63,6 +67,7 @@ RELIES_ON = (
     "write-room-devices",
     "write-bookings",
     "write-other-uses",
+    "write-revocation",
     "write-enabled-again",
     "write-role-holders",
     "write-blocked-effects",
@@ -92,6 +97,34 @@ def judge(item: ResourceAccount, policy: Policy) -> Iterator[Finding]:
         yield build_unknown_state_finding(item, account)
     elif account.enabled:
         yield judge_enabled_account(item, account, policy)
+    elif item.blocked_at and not item.sessions_ended:
+        yield from judge_quiet_block(item, account, item.blocked_at, policy)
+
+
+def judge_quiet_block(
+    item: ResourceAccount, account: Account, blocked_at: datetime, policy: Policy
+) -> Iterator[Finding]:
+    """A block that nobody undid for a while: what signed in before would go on where one does."""
+    if policy.now - blocked_at < QUIET_PERIOD:
+        return
+    command = build_revoke_sessions_command(account.id)
+    yield Finding(
+        kind="sessions-before-block",
+        object_id=item.mailbox.id,
+        subject=format_mailbox_name(item.mailbox),
+        severity=Severity.LOW,
+        verdict=SignInVerdict.END_SESSIONS,
+        summary=f"Sessions from before the block of the account of "
+        f"{format_mailbox_with_kind(item.mailbox)} would go on if somebody enabled it.",
+        facts=(
+            *list_account_facts(item, account),
+            Fact("blocked by Exoguard", f"{blocked_at:%Y-%m-%d %H:%M} UTC"),
+            Fact("", "devices and programs that used the account have to sign in anew then"),
+        ),
+        sources=(MAILBOXES, ACCOUNTS),
+        changes=(EndSessions(account.id),),
+        advice=f"End the sessions{f': {command}' if command else ' in Entra ID'}.",
+    )
 
 
 def build_unknown_account_finding(item: ResourceAccount) -> Finding:
@@ -230,7 +263,9 @@ def judge_use(
             severity=Severity.HIGH,
             verdict=Verdict.ASK,
             advice=build_block_advice(
-                account, "Somebody signed in lately. Find out who before blocking the account."
+                account,
+                "Somebody signed in lately. Find out who before blocking the account; if it was "
+                "nobody of yours, end its sessions too.",
             ),
         )
     if reason := explain_missing_proof(item, account):
@@ -239,6 +274,7 @@ def judge_use(
             verdict=Verdict.ASK,
             advice=build_block_advice(account, reason),
         )
+    is_suspicious = has_new_password(account, policy)
     return finding(
         severity=Severity.HIGH,
         verdict=SignInVerdict.BLOCK,
@@ -247,8 +283,18 @@ def judge_use(
             *list_use_facts(item, account, policy),
             *BLOCK_EFFECTS,
         ),
-        changes=(BlockSignIn(account.id, item.mailbox.guid, tuple(policy.options.resource_kinds)),),
-        advice="Block sign-in of the account in Entra ID and revoke its sessions.",
+        changes=(
+            BlockSignIn(
+                account.id,
+                item.mailbox.guid,
+                tuple(policy.options.resource_kinds),
+                ends_sessions=is_suspicious,
+            ),
+        ),
+        advice="Block sign-in of the account in Entra ID"
+        + (
+            ", and revoke its sessions: somebody set its password lately." if is_suspicious else "."
+        ),
         asks_if_preexisting=policy.options.at_first_look == "ask",
     )
 

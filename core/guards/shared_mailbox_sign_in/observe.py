@@ -23,7 +23,7 @@ from core.guards.shared_mailbox_sign_in.accounts import (
 )
 from core.guards.shared_mailbox_sign_in.options import Policy, SignInOptions
 from core.model.guards import ObserveContext
-from core.tenant.changes import BlockSignIn
+from core.tenant.changes import BlockSignIn, EndSessions
 from core.tenant.directory import Account, Enabling, RoleHolder, SignIn
 from core.tenant.mailboxes import Mailbox, format_mailbox_name
 from core.tenant.merging import (
@@ -58,6 +58,8 @@ class AccountScan:
     policy: Policy
     blocks: Mapping[str, tuple[BlockSignIn, datetime]]
     """The blocks that are in effect, by account, with their times."""
+    ended_sessions: Mapping[str, datetime]
+    """When sessions of accounts were last ended by themselves."""
     roles: Reading[RoleHolder] | None = None
     """Who holds roles; None: not read yet."""
     failures: list[ReadFailure] = field(default_factory=list)
@@ -81,7 +83,7 @@ async def observe(
     tenant: SignInPorts, context: ObserveContext[SignInOptions]
 ) -> AsyncIterator[Reading[ResourceAccount]]:
     """Resource mailboxes joined with their accounts, a page of the listing at a time."""
-    scan = AccountScan(tenant, context.policy, find_blocks(context))
+    scan = AccountScan(tenant, context.policy, find_blocks(context), find_ended_sessions(context))
     listed = PresenceTracker(context.open_case_ids)
     listed_ids: set[str] = set()
     async for page in tenant.mailboxes.list_mailboxes(
@@ -113,6 +115,15 @@ def find_blocks(
     return found
 
 
+def find_ended_sessions(context: ObserveContext[SignInOptions]) -> dict[str, datetime]:
+    """When this guard last ended the sessions of each account, after its block."""
+    found: dict[str, datetime] = {}
+    for change, at in context.applied_changes:
+        if isinstance(change, EndSessions):
+            found[change.account_id] = max(at, found.get(change.account_id, at))
+    return found
+
+
 async def join_accounts(scan: AccountScan, page: Reading[Mailbox]) -> Reading[ResourceAccount]:
     """The mailboxes of a page with their accounts, and their use where it decides something."""
     accounts = await scan.tenant.accounts.read_accounts(page.items)
@@ -126,6 +137,7 @@ async def join_accounts(scan: AccountScan, page: Reading[Mailbox]) -> Reading[Re
         elif not (box.has_account and find_object_failure(accounts, ACCOUNTS, box.id)):
             items[box.id] = ResourceAccount(box, None)
     await add_roles(scan, items)
+    add_standing_blocks(scan, items)
     await add_enablings(scan, items)
     await add_sign_ins(scan, items)
     return page.with_items(
@@ -164,6 +176,16 @@ async def add_roles(scan: AccountScan, items: dict[str, ResourceAccount]) -> Non
 def is_permanent(reading: Reading[Any]) -> bool:
     """True when a reading lacks a permission or a licence, so that waiting does not help."""
     return any(failure.permission for failure in reading.failures)
+
+
+def add_standing_blocks(scan: AccountScan, items: dict[str, ResourceAccount]) -> None:
+    """Which of them are blocked since Exoguard did it, and whether it ended their sessions."""
+    for one, (change, at) in scan.blocks.items():
+        item = items.get(one)
+        if item and item.account and item.account.enabled is False:
+            ended_at = scan.ended_sessions.get(one)
+            is_ended = change.ends_sessions or (ended_at is not None and ended_at >= at)
+            items[one] = replace(item, blocked_at=at, sessions_ended=is_ended)
 
 
 async def add_enablings(scan: AccountScan, items: dict[str, ResourceAccount]) -> None:

@@ -85,7 +85,8 @@ REVOCATION = Assumption(
     source="entra-docs users-revoke-access; against: msgraph-beta-sdk-dotnet#957, microsoft-"
     "graph-docs#19012",
     dated="2025",
-    otherwise="Devices and flows have to sign in by hand after an undo.",
+    otherwise="Devices and flows have to sign in by hand after an undo. So sessions are ended with "
+    "the block only where somebody set the password lately, and otherwise a week after it.",
     depends=Dependents(guards=("shared-mailbox-sign-in",), verdicts=("block",)),
 )
 NARROW_ROLES = Assumption(

@@ -21,6 +21,7 @@ from core.tenant.changes import (
     EnableMailboxAudit,
     EnableOrganizationAudit,
     EnableUnifiedAuditLog,
+    EndSessions,
     RaiseAuditAge,
     ResetAuditSet,
     SetConfiguration,
@@ -38,8 +39,8 @@ SESSIONS_TARGET = "sessions"
 def apply_change(tenant: FakeTenantState, change: Change) -> AppliedChange:
     """Make one change as the port documents it."""
     match change:
-        case BlockSignIn():
-            return block_sign_in(tenant, change)
+        case BlockSignIn() | EndSessions():
+            return apply_sign_in_change(tenant, change)
         case DisableInboxRule():
             return disable_inbox_rule(tenant, change)
         case ClearMailboxForward():
@@ -120,6 +121,15 @@ def disable_protocols(tenant: FakeTenantState, change: DisableMailboxProtocols) 
     return AppliedChange(before)
 
 
+def apply_sign_in_change(
+    tenant: FakeTenantState, change: BlockSignIn | EndSessions
+) -> AppliedChange:
+    """A block, or what follows it."""
+    if isinstance(change, EndSessions):
+        return end_sessions(tenant, change)
+    return block_sign_in(tenant, change)
+
+
 def block_sign_in(tenant: FakeTenantState, change: BlockSignIn) -> AppliedChange:
     box = get_first(box for box in tenant.boxes if box.guid == change.mailbox_guid)
     if box.kind not in change.kinds:
@@ -138,8 +148,20 @@ def block_sign_in(tenant: FakeTenantState, change: BlockSignIn) -> AppliedChange
         ensure_account_holds_no_role(tenant, box)
         with tenant.record_write(change, before):
             tenant.users[tenant.users.index(user)] = replace(user, enabled=False)
-    note = revoke_sessions(tenant, user.id)
+    note = revoke_sessions(tenant, user.id) if change.ends_sessions else ""
     return AppliedChange(before, unchanged=not user.enabled, note=note)
+
+
+def end_sessions(tenant: FakeTenantState, change: EndSessions) -> AppliedChange:
+    user = get_first(user for user in tenant.users if user.id == change.account_id)
+    if user.enabled is None:
+        raise Unavailable("it is not known whether the account is enabled")
+    if user.enabled:
+        raise Superseded("the account is not blocked any more")
+    if SESSIONS_TARGET in tenant.change_errors:
+        raise tenant.change_errors[SESSIONS_TARGET]
+    tenant.signed_out.append(change.account_id)
+    return AppliedChange({"accountEnabled": False})
 
 
 def ensure_account_holds_no_role(tenant: FakeTenantState, box: Mailbox) -> None:

@@ -24,6 +24,7 @@ from core.tenant.changes import (
     EnableMailboxAudit,
     EnableOrganizationAudit,
     EnableUnifiedAuditLog,
+    EndSessions,
     RaiseAuditAge,
     ResetAuditSet,
     SetConfiguration,
@@ -60,6 +61,8 @@ def undo_change(tenant: FakeTenantState, change: Change, before: BeforeValues) -
             return reject_audit_age_undo(tenant, change, before)
         case ResetAuditSet():
             return undo_audit_set(tenant, change, before)
+        case EndSessions():
+            raise Rejected(SESSIONS_STAY_ENDED)
         case _:
             return undo_switch(tenant, change, before)
 
@@ -114,7 +117,7 @@ def undo_switch(
         is_unchanged=now is left,
         writes=[lambda: turn(was)],
     )
-    if isinstance(change, BlockSignIn) and not done.unchanged:
+    if isinstance(change, BlockSignIn) and change.ends_sessions and not done.unchanged:
         return replace(done, note=SESSIONS_STAY_ENDED)
     if isinstance(change, EnableUnifiedAuditLog) and done.unchanged and was is not left:
         return replace(done, note=MAY_BE_DELAYED)

@@ -12,7 +12,7 @@ from core.guards.shared_mailbox_sign_in.verdicts import SignInVerdict
 from core.microsoft365.service_plans import DEVICE_PLANS, MAILBOX_PLANS, MEETING_ROOM_PLANS
 from core.model.findings import Finding, Severity, Verdict, format_facts
 from core.model.guards import GuardPolicy, ObserveContext
-from core.tenant.changes import BlockSignIn
+from core.tenant.changes import BlockSignIn, Change, EndSessions
 from core.tenant.directory import Account, Actor, Enabling, RoleHolder, SignIn
 from core.tenant.mailboxes import Mailbox
 from core.tenant.readings import Reading
@@ -59,6 +59,36 @@ def test_an_unlicensed_cloud_account_that_nobody_uses_is_blocked() -> None:
 
 def test_a_blocked_account_is_nothing_to_speak_of() -> None:
     assert list(judge(replace(ITEM, account=replace(OPEN, enabled=False)), TERMS)) == []
+
+
+@pytest.mark.parametrize(
+    ("set_days_ago", "ends_sessions"), [(1, True), (30, True), (31, False), (400, False)]
+)
+def test_sessions_end_with_the_block_where_somebody_set_the_password_lately(
+    set_days_ago: int, ends_sessions: bool
+) -> None:
+    created = NOW - timedelta(days=500)
+    changed = NOW - timedelta(days=set_days_ago)
+    account = replace(OPEN, created_at=created, password_changed_at=changed)
+    finding = only(replace(ITEM, account=account))
+    assert finding.verdict is SignInVerdict.BLOCK
+    (change,) = finding.changes
+    assert isinstance(change, BlockSignIn)
+    assert change.ends_sessions is ends_sessions
+    assert ("revoke its sessions" in finding.advice) is ends_sessions
+
+
+@pytest.mark.parametrize(("days", "is_quiet"), [(0, False), (6, False), (7, True), (300, True)])
+def test_sessions_end_when_a_block_has_stood_for_a_week(days: int, is_quiet: bool) -> None:
+    blocked = replace(
+        ITEM, account=replace(OPEN, enabled=False), blocked_at=NOW - timedelta(days=days)
+    )
+    found = list(judge(blocked, TERMS))
+    assert [one.changes for one in found] == ([(EndSessions("m1"),)] if is_quiet else [])
+    assert list(judge(replace(blocked, sessions_ended=True), TERMS)) == []
+    for finding in found:
+        assert finding.verdict is SignInVerdict.END_SESSIONS
+        assert "Revoke-MgUserSignInSession -UserId 'm1'" in finding.advice
 
 
 @pytest.mark.parametrize(
@@ -531,6 +561,27 @@ async def test_who_enabled_a_blocked_account_again_is_read_from_the_audit_log() 
     (item,) = reading.items
     assert only(item).verdict is Verdict.ASK
     assert reading.covers((MAILBOXES, ACCOUNTS), "m1")
+
+
+@pytest.mark.parametrize(
+    ("more", "is_ended"),
+    [
+        ((), False),
+        (((EndSessions("m1"), BLOCKED_AT + timedelta(days=1)),), True),
+        (((EndSessions("m2"), BLOCKED_AT + timedelta(days=1)),), False),
+        # Of an earlier block: the account signed in again since then.
+        (((EndSessions("m1"), BLOCKED_AT - timedelta(days=1)),), False),
+        (((replace(PAST_BLOCK[0], ends_sessions=True), BLOCKED_AT + timedelta(1)),), True),
+    ],
+)
+async def test_a_standing_block_knows_whether_sessions_were_ended_since(
+    more: tuple[tuple[Change, datetime], ...], is_ended: bool
+) -> None:
+    tenant = FakeTenant(boxes=[BOX], users=[replace(OPEN, enabled=False)])
+    context = ObserveContext(TERMS, applied_changes=(PAST_BLOCK, *more))
+    (item,) = (await observe_all(GUARD, tenant, context)).items
+    assert item.blocked_at is not None
+    assert item.sessions_ended is is_ended
 
 
 async def test_a_converted_mailbox_is_looked_up_and_its_old_case_ends() -> None:

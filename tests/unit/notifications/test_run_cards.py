@@ -176,7 +176,7 @@ def test_a_planned_change_leaves_no_next_step_to_an_operator() -> None:
             baselined=True,
         )
     )
-    assert "none for you; the next run will block sign-in and revoke the sessions." in told
+    assert "none for you; the next run will block sign-in." in told
     assert "Ask joe" not in told
 
 
@@ -236,8 +236,7 @@ def test_a_remediated_case_shows_the_change_and_no_next_step() -> None:
     ended = build_closed_case(note="It took two tries.", planned_changes=(BLOCK_CHANGE_JSON,))
     told = shown(build_report(ended, mode=Mode.ENFORCE), PUBLIC_URL)
     assert (
-        "Exoguard remediated it and verified the result: block sign-in and revoke the sessions. "
-        "It took two tries."
+        "Exoguard remediated it and verified the result: block sign-in. It took two tries."
     ) in told
     assert "Next step" not in told
     assert "closed 2026-11-20 06:00 UTC" in told
