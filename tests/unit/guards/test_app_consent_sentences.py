@@ -195,7 +195,7 @@ def test_sentences_about_ways_in() -> None:
     mail, wide = "Mail.ReadWrite", "RoleManagement.ReadWrite.Directory"
     guest = AppOwner("o1", "max@partner.example", is_guest=True)
     colleague = AppOwner("o2", "")
-    off = replace(BACKUP, enabled=False)
+    off, odd = replace(BACKUP, enabled=False), replace(BACKUP, app_id="a\nb")
     ended = replace(SECRET, expires=NOW)
     hybrid = replace(BACKUP, name="ExchangeServerApp-1")
 
@@ -249,6 +249,27 @@ def test_sentences_about_ways_in() -> None:
                 hybrid, mail, credentials=(CERTIFICATE,)
             ),
             "A secret of the app of Exchange hybrid": own(hybrid, mail, credentials=(SECRET,)),
+            "A certificate for ever of the app of Exchange hybrid": own(
+                hybrid, mail, credentials=(replace(FOR_EVER, kind="certificate"),)
+            ),
+            "A secret of exactly ten years": own(
+                BACKUP, credentials=(replace(SECRET, expires=NOW + timedelta(days=3650)),)
+            ),
+            "A secret of an app that no command can name": at(
+                SECRET, app=replace(VERIFIED_APP, id="a\nb")
+            ),
+            "A secret of a registration of an app that no command can name": own(
+                odd, mail, credentials=(SECRET,)
+            ),
+            "A repository vouches for an app that no command can name": own(
+                odd, mail, federated_credentials=(GITHUB,)
+            ),
+            "A provider with long names vouches": own(
+                BACKUP,
+                federated_credentials=(
+                    replace(GITHUB, issuer=f"https://{'i' * 300}.example", subject="s" * 300),
+                ),
+            ),
             "A secret of Exoguard itself": own(ITSELF, credentials=(SECRET,)),
             "A repository vouches": own(BACKUP, mail, federated_credentials=(GITHUB,)),
             "A repository vouches for one that may do nothing": own(

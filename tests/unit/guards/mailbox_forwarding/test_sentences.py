@@ -188,6 +188,46 @@ def build_rules() -> FakeTenant:
     )
 
 
+FLAGS = ["hasAttachments", "isMeetingRequest", "notSentToMe", "sentCcMe", "sentToMe", "isUnheardOf"]
+VALUES = {
+    "bodyContains": "weekly report",
+    "bodyOrSubjectContains": "password",
+    "categories": "Red",
+    "fromAddresses": '"Boss" [SMTP:boss@contoso.com]',
+    "headerContains": "X-Stamp: 1",
+    "importance": "high",
+    "messageActionFlag": "call",
+    "receivedAfter": "2026-01-01",
+    "recipientContains": "@contoso.com",
+    "senderContains": "helpdesk",
+    "sensitivity": "private",
+    "sentToAddresses": "user01@contoso.com",
+    "withinSizeRange": "0-100",
+    "isUnheardOf": "w" * 100,
+}
+
+
+def build_conditions() -> FakeTenant:
+    """Rules that delete mail under one condition each, and some under several."""
+    conditions = [
+        *(when(**{kind: ("true",)}) for kind in FLAGS),
+        *(when(**{kind: (value,)}) for kind, value in VALUES.items()),
+        when(subjectContains=["invoice", "lunch"], senderContains=["news@a.example"]),
+        when(subjectContains=[f"word{number:02}" for number in range(22)]),
+        when(withinSizeRange=["1-999999999"], importance=["Normal"], sentToMe=["true"]),
+        when(senderContains=["security@a.example", "boss@contoso.com", "ads@shop.example"]),
+        when(subjectContains=["", "lunch"]),
+    ]
+    rules = [
+        rule(number, f"Rule {number:02}", delete="delete", conditions=one)
+        for number, one in enumerate(conditions)
+    ]
+    exceptions = when(subjectContains=["invoice"], fromAddresses=["ann@contoso.com"])
+    last = len(rules)
+    rules.append(rule(last, "Except", delete="delete", exceptions=exceptions))
+    return build_tenant(*(box(number) for number in range(last + 1)), rules=rules)
+
+
 def build_flow() -> FakeTenant:
     """Mail-flow rules, connectors and journal rules of all kinds."""
     inside = {"FromScope": ("InOrganization",)}
@@ -283,6 +323,10 @@ async def test_sentences_about_forwards_that_are_blocked() -> None:
 
 async def test_sentences_about_inbox_rules() -> None:
     await check_looks("mailbox_forwarding_rules_looks", GUARD, build_rules, OPTIONS)
+
+
+async def test_sentences_about_conditions_of_inbox_rules() -> None:
+    await check_looks("mailbox_forwarding_conditions_looks", GUARD, build_conditions, OPTIONS)
 
 
 async def test_sentences_about_mail_flow() -> None:
