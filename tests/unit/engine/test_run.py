@@ -115,6 +115,37 @@ async def test_a_run_reports_what_the_last_probe_saw_stop() -> None:
     assert "assumption-stopped" not in {row.finding.kind for row in quiet.findings}
 
 
+async def test_sessions_are_ended_once_when_a_block_has_stood_for_a_week() -> None:
+    made_at = START - timedelta(days=100)
+    stage = Stage(enforcing(SIGN_IN_CONFIG))
+    stage.tenant = FakeTenant(
+        boxes=[Mailbox("u1", "g1", "info@contoso.com", kind="SharedMailbox")],
+        users=[
+            Account(
+                "u1",
+                "info@contoso.com",
+                enabled=True,
+                plans=frozenset(),
+                created_at=made_at,
+                password_changed_at=made_at,
+            )
+        ],
+    )
+    for _ in range(3):
+        await stage.tick()
+    assert [user.enabled for user in stage.tenant.users] == [False]
+    assert stage.tenant.signed_out == []
+    stage.clock.advance(hours=7 * 24)
+    for _ in range(4):
+        await stage.tick()
+    assert stage.tenant.signed_out == ["u1"]
+    kinds = sorted((one.kind, one.state) for one in stage.changes())
+    assert kinds == [("BlockSignIn", "applied"), ("EndSessions", "applied")]
+    quiet = len(stage.alerts.sent)
+    await stage.tick()
+    assert len(stage.alerts.sent) == quiet
+
+
 # -- the story ---------------------------------------------------------------------------------
 
 

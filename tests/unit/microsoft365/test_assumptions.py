@@ -148,5 +148,18 @@ def test_what_depends_on_an_assumption_exists(assumption: Assumption) -> None:
         assert text.endswith("."), text
 
 
+def test_the_runbook_tells_what_to_do_about_probed_assumptions_alone() -> None:
+    text = (ROOT / "docs/deploy.md").read_text(encoding="utf-8")
+    table = text[text.index("| assumption | what it means") : text.index("| any other |")]
+    named = {
+        name
+        for row in table.splitlines()[2:]
+        for name in re.findall(r"`([a-z0-9-]+)`", row.split("|")[1])
+    }
+    assert named <= {one.id for one in ASSUMPTIONS if one.is_probed}
+    steered = {one.id for one in ASSUMPTIONS if one.ways and one.is_probed}
+    assert steered <= named
+
+
 def test_the_sandbox_plays_only_facts_of_the_register() -> None:
     assert FACTS.keys() <= ASSUMPTIONS_BY_ID.keys()
