@@ -166,10 +166,13 @@ def is_plan_switched_off(item: LicensedAudit) -> bool:
     )
 
 
-def judge_auditing_plan(item: LicensedAudit) -> Iterator[Finding]:
+def judge_auditing_plan(item: LicensedAudit, policy: Policy) -> Iterator[Finding]:
     """A licence for advanced auditing that was there when the mailbox was seen before."""
     shows_it = AUDITING_CAPABILITY in item.audit.capabilities
-    if shows_it or not item.recorded.had_premium or item.licence is AuditLicence.PREMIUM:
+    if shows_it or item.licence is AuditLicence.PREMIUM:
+        return
+    if not item.recorded.had_premium:
+        yield from judge_withheld_plan(item, policy)
         return
     name = format_mailbox_name(item.audit.mailbox)
     finding = Finding(
@@ -205,3 +208,31 @@ def judge_auditing_plan(item: LicensedAudit) -> Iterator[Finding]:
             summary=f"Mailbox {name} has another licence now, without advanced auditing.",
             advice="",
         )
+
+
+def judge_withheld_plan(item: LicensedAudit, policy: Policy) -> Iterator[Finding]:
+    """A plan for advanced auditing that was off already when the guard first saw the mailbox.
+
+    Administrators leave plans out, intruders untick this one: nobody knows which it was. Where
+    reading is not recorded either, that finding says it.
+    """
+    unread = any(MAIL_ITEMS_ACCESSED in one.missing for one in list_deviations(item, policy))
+    if unread or not is_plan_switched_off(item):
+        return
+    name = format_mailbox_name(item.audit.mailbox)
+    yield Finding(
+        kind="auditing-plan-withheld",
+        object_id=item.audit.mailbox.id,
+        subject=name,
+        severity=Severity.LOW,
+        verdict=Verdict.ASK,
+        summary=f"Mailbox {name} has advanced auditing in its licence, and it is switched off.",
+        facts=(
+            PLAN_FACT,
+            Fact("", "it was so when the guard first saw it: since when is not known"),
+        ),
+        sources=(MAILBOX_AUDIT, ACCOUNTS),
+        advice="Ask who decided it. If nobody did, look for the activity Change user license in "
+        "the directory's audit log, and switch the plan on again under the licences of the "
+        "account in Entra ID.",
+    )

@@ -5,7 +5,7 @@ everything one account does. An intruder who does that first reads, sends and de
 afterwards nobody can say which mail was taken; what was never recorded cannot be recovered.
 """
 
-from collections.abc import AsyncIterator, Iterable, Iterator, Sequence
+from collections.abc import AsyncIterator, Collection, Iterable, Iterator, Sequence
 from dataclasses import replace
 from datetime import timedelta
 from typing import Protocol
@@ -67,6 +67,8 @@ AUDITED_KINDS = frozenset(
 )
 
 
+MAX_PLAN_CHECKS = 1_000
+"""So many mailboxes a run are asked for the first time why they have no advanced auditing."""
 PAGES_PER_SAVE = 10
 """What mailboxes record is remembered after so many pages of the listing, and at its end."""
 
@@ -90,7 +92,7 @@ async def observe(
     listed = PresenceTracker(context.open_case_ids)
     memory = RecordingMemory(context.known_traits, context.policy.now)
     defaults = TenantDefaults()
-    page_count = 0
+    page_count, checks_left = 0, MAX_PLAN_CHECKS
     async for page in tenant.auditing.list_mailbox_audits(context.continuation):
         listed.add_page(page)
         page_count += 1
@@ -105,7 +107,9 @@ async def observe(
             )
             for audit in audits
         ]
-        reading = await add_audit_licences(tenant, page, items, context.policy)
+        asked = select_plan_checks(items, context.open_case_ids, checks_left)
+        checks_left -= len(asked)
+        reading = await add_audit_licences(tenant, page, items, asked, context.policy)
         remember_recording(memory, reading.items)
         if page_count % PAGES_PER_SAVE == 0:
             reading = replace(reading, known_traits=tuple(memory.build_rows()))
@@ -133,12 +137,13 @@ def remember_recording(memory: RecordingMemory, items: Iterable[AuditItem]) -> N
                 if MAIL_ITEMS_ACCESSED in get_audited_actions(audit, name)
             }
             has_premium = AUDITING_CAPABILITY in audit.capabilities
-            is_replaced = item.account is not None and not is_plan_switched_off(item)
+            is_cleared = item.account is not None and not is_plan_switched_off(item)
             memory.note(
                 audit.mailbox.id,
                 Recorded(
                     before.logon_types | now,
-                    has_premium or (before.had_premium and not is_replaced),
+                    has_premium or (before.had_premium and not is_cleared),
+                    before.is_plan_checked or (is_cleared and knows_plans(item.account)),
                 ),
             )
 
@@ -147,10 +152,15 @@ async def add_audit_licences(
     tenant: HasAccounts,
     page: Reading[MailboxAudit],
     items: Sequence[LicensedAudit],
+    asked_ids: Collection[str],
     policy: Policy,
 ) -> Reading[AuditItem]:
     """A page of settings, with the owners' licences where those decide something."""
-    open_questions = [item.audit for item in items if depends_on_licence(item, policy)]
+    open_questions = [
+        item.audit
+        for item in items
+        if item.audit.mailbox.id in asked_ids or depends_on_licence(item, policy)
+    ]
     accounts = Reading[Account](sources=frozenset({ACCOUNTS}))
     if open_questions:
         accounts = await tenant.accounts.read_accounts([audit.mailbox for audit in open_questions])
@@ -173,6 +183,31 @@ async def add_audit_licences(
         collect_sources((page, accounts)),
         max(page.population - (len(page.items) - len(items)), 0),
     )
+
+
+def knows_plans(account: Account | None) -> bool:
+    """True for an account of which Graph said what its licences hold."""
+    return account is not None and account.plans is not None
+
+
+def select_plan_checks(
+    items: Sequence[LicensedAudit], open_case_ids: Collection[str], limit: int
+) -> frozenset[str]:
+    """Mailboxes without advanced auditing of which nobody has seen yet why that is.
+
+    An intruder may have switched the plan off before the guard looked for the first time. Each is
+    asked about once, some at every run; where the answer is an open case, again.
+    """
+    unchecked = [
+        item.audit.mailbox.id
+        for item in items
+        if AUDITING_CAPABILITY not in item.audit.capabilities
+        and not item.recorded.is_plan_checked
+        and item.audit.mailbox.has_account
+    ]
+    unchecked.sort(key=lambda one: one not in open_case_ids)
+    told = sum(one in open_case_ids for one in unchecked)
+    return frozenset(unchecked[: max(limit, told)])
 
 
 def depends_on_licence(item: LicensedAudit, policy: Policy) -> bool:

@@ -50,7 +50,7 @@ def judge_mailbox_audit(item: LicensedAudit, policy: Policy) -> Iterator[Finding
     """What keeps the actions in one mailbox from being recorded."""
     yield from judge_audit_enabled(item.audit)
     yield from judge_audit_sets(item, policy)
-    yield from judge_auditing_plan(item)
+    yield from judge_auditing_plan(item, policy)
     yield from judge_audit_age(item.audit, policy)
 
 

@@ -1,8 +1,9 @@
 """What mailboxes recorded when they were last seen: one that stops recording is told apart. Pure.
 
 A row of the ledger for each mailbox would be too many, so mailboxes share rows by the beginning of
-their hash. A mark says which logon types of a mailbox recorded what was read, and whether Exchange
-had its licence for advanced auditing; it holds no name and no id.
+their hash. A mark says which logon types of a mailbox recorded what was read, whether Exchange had
+its licence for advanced auditing, and whether its account's licences were looked at; it holds no
+name and no id.
 """
 
 from collections.abc import Iterator, Mapping
@@ -18,6 +19,7 @@ ROW_DIGITS = 3
 MARK_LENGTH = 24
 LETTERS: Mapping[str, str] = {"Admin": "A", "Delegate": "D", "Owner": "O"}
 PREMIUM_LETTER = "P"
+CHECKED_LETTER = "L"
 
 
 @dataclass(frozen=True, slots=True)
@@ -28,6 +30,8 @@ class Recorded:
     """The logon types that recorded MailItemsAccessed."""
     had_premium: bool = False
     """Whether Exchange had a licence for advanced auditing for it."""
+    is_plan_checked: bool = False
+    """Whether the licences of its account were looked at, and hold back no auditing plan."""
 
 
 NOTHING_RECORDED = Recorded()
@@ -52,6 +56,7 @@ class RecordingMemory:
         return Recorded(
             frozenset(name for name, letter in LETTERS.items() if letter in letters),
             PREMIUM_LETTER in letters,
+            CHECKED_LETTER in letters,
         )
 
     def note(self, mailbox_id: str, recorded: Recorded) -> None:
@@ -59,9 +64,9 @@ class RecordingMemory:
         mark = self.find_mark(mailbox_id)
         self.seen_marks.add(mark)
         letters = {LETTERS[name] for name in recorded.logon_types}
-        self.letters[mark] = "".join(
-            sorted(letters | ({PREMIUM_LETTER} if recorded.had_premium else set()))
-        )
+        letters |= {PREMIUM_LETTER} if recorded.had_premium else set()
+        letters |= {CHECKED_LETTER} if recorded.is_plan_checked else set()
+        self.letters[mark] = "".join(sorted(letters))
 
     def find_mark(self, mailbox_id: str) -> str:
         """The mark of a mailbox; its row is read first."""

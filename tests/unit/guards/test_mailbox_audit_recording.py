@@ -6,7 +6,7 @@ from datetime import UTC, datetime, timedelta
 
 import pytest
 
-from core.guards.mailbox_audit.guard import GUARD
+from core.guards.mailbox_audit.guard import GUARD, select_plan_checks
 from core.guards.mailbox_audit.items import AuditItem, AuditVerdict, LicensedAudit
 from core.guards.mailbox_audit.judge import judge
 from core.guards.mailbox_audit.memory import Recorded, RecordingMemory
@@ -326,17 +326,72 @@ async def test_a_plan_unticked_before_the_first_look_counts_where_reading_is_mis
     assert any("switched off for this account" in fact for fact in format_facts(found.facts))
 
 
+WITHHELD = account(MAILBOX_PLAN, off=(ADVANCED_AUDITING_PLAN,))
+
+
+async def test_a_plan_unticked_before_the_first_look_is_asked_about_where_reading_is_recorded() -> (
+    None
+):
+    known: Mapping[str, KnownTraits] = {}
+    for hours in (0, 6):
+        reading = await look(
+            FakeTenant(audits=[audit()], users=[WITHHELD]), known, NOW + hours * HOUR
+        )
+        known = memory_after(reading, known)
+        (finding,) = findings(reading).values()
+        assert (finding.kind, finding.severity) == ("auditing-plan-withheld", Severity.LOW)
+        assert finding.verdict is Verdict.ASK
+        assert any("first saw it" in fact for fact in format_facts(finding.facts))
+    ticked = await look(
+        FakeTenant(audits=[audit()], users=[account(MAILBOX_PLAN, ADVANCED_AUDITING_PLAN)]), known
+    )
+    assert findings(ticked) == {}
+
+
+async def test_where_reading_is_missing_one_finding_says_both() -> None:
+    reading = await look(FakeTenant(audits=[audit(1, BASIC)], users=[WITHHELD]))
+    assert findings(reading).keys() == {"audit-actions-missing"}
+
+
+async def test_an_account_without_the_plan_is_asked_about_once() -> None:
+    first = FakeTenant(audits=[audit()], users=[account(MAILBOX_PLAN)])
+    known = memory_after(await look(first))
+    assert ACCOUNTS in [source for source, _ in first.read_log]
+    second = FakeTenant(audits=[audit()], users=[account(MAILBOX_PLAN)])
+    assert findings(await look(second, known)) == {}
+    assert ACCOUNTS not in [source for source, _ in second.read_log]
+
+
+@pytest.mark.parametrize("users", [[], [Account("m1", plans=None, licensed=True)]])
+async def test_an_account_that_says_nothing_is_asked_again(users: list[Account]) -> None:
+    known = memory_after(await look(FakeTenant(audits=[audit()], users=users)))
+    again = FakeTenant(audits=[audit()], users=[WITHHELD])
+    assert findings(await look(again, known)).keys() == {"auditing-plan-withheld"}
+
+
+def test_so_many_are_asked_a_run_and_open_cases_first() -> None:
+    items = [LicensedAudit(audit(number), AuditLicence.STANDARD) for number in range(1, 6)]
+    assert select_plan_checks(items, (), 2) == {"m1", "m2"}
+    assert select_plan_checks(items, {"m4", "m5"}, 3) == {"m1", "m4", "m5"}
+    assert select_plan_checks(items, {"m4", "m5"}, 0) == {"m4", "m5"}
+    checked = [replace(one, recorded=Recorded(is_plan_checked=True)) for one in items]
+    assert select_plan_checks(checked, {"m4"}, 9) == frozenset()
+    premium = LicensedAudit(audit(licence=PREMIUM), AuditLicence.PREMIUM)
+    assert select_plan_checks([premium], (), 9) == frozenset()
+
+
 # The memory --------------------------------------------------------------------------------------
 
 
 def test_what_was_noted_is_recalled_by_a_later_scan() -> None:
     first = RecordingMemory({}, NOW)
     for number in range(200):
-        first.note(f"m{number}", Recorded(frozenset({"Owner"}), number % 2 == 0))
+        first.note(f"m{number}", Recorded(frozenset({"Owner"}), number % 2 == 0, number % 3 == 0))
     rows = {row.key: row for row in first.build_rows()}
     later = RecordingMemory(rows, NOW + HOUR)
     for number in range(200):
-        assert later.recall(f"m{number}") == Recorded(frozenset({"Owner"}), number % 2 == 0)
+        expected = Recorded(frozenset({"Owner"}), number % 2 == 0, number % 3 == 0)
+        assert later.recall(f"m{number}") == expected
     assert later.recall("m201") == Recorded()
 
 
