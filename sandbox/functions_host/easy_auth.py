@@ -22,7 +22,7 @@ import json
 import secrets
 import signal
 import sys
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
 from dataclasses import dataclass, field
 from types import TracebackType
 from typing import Self
@@ -95,10 +95,14 @@ def build_test_users() -> tuple[EasyAuthUser, ...]:
 
 @dataclass(slots=True)
 class EasyAuthProxy:
-    """A proxy in front of the app at `app`, an address without a trailing slash."""
+    """A proxy in front of the app at `app`, an address without a trailing slash.
+
+    `read_token` says whose a program's token is, beside those of the test users.
+    """
 
     app_url: str
     users: tuple[EasyAuthUser, ...] = field(default_factory=build_test_users)
+    read_token: Callable[[str], EasyAuthUser | None] | None = None
     port: int = 0
     sessions: dict[str, EasyAuthUser] = field(default_factory=dict)
     runner: web.AppRunner | None = None
@@ -177,7 +181,8 @@ class EasyAuthProxy:
         """The user who sends a request, by a browser's cookie or a program's token."""
         kind, _, token = request.headers.get("Authorization", "").partition(" ")
         if kind.lower() == "bearer":
-            return next((one for one in self.users if is_same_secret(one.token, token)), None)
+            known = next((one for one in self.users if is_same_secret(one.token, token)), None)
+            return known or (self.read_token(token) if self.read_token else None)
         return self.sessions.get(request.cookies.get(COOKIE, ""))
 
     # ------------------------------------------------------------------------------------------

@@ -3,6 +3,7 @@
 `plain` takes what is written out; `evaluate` also works out what chooses permissions.
 """
 
+import uuid
 from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import Any
@@ -95,15 +96,30 @@ def evaluate(node: Node, names: Mapping[str, Any]) -> Any:
             return (evaluate(left, names) == evaluate(right, names)) is (sign == "==")
         case Operation("?", (condition, yes, no)):
             return evaluate(yes if evaluate(condition, names) else no, names)
-        case Array(items):
-            return [evaluate(item, names) for item in items]
+        case Array() | Object() | Text():
+            return evaluate_parts(node, names)
         case Call():
             return evaluate_call(node, names)
     return read_literal(node)
 
 
+def evaluate_parts(node: Array | Object | Text, names: Mapping[str, Any]) -> Any:
+    """The value of what is written out in parts."""
+    match node:
+        case Array(items):
+            return [evaluate(item, names) for item in items]
+        case Object():
+            return {key: evaluate(value, names) for key, value in node.values.items()}
+        case Text(parts):
+            return "".join(
+                part if isinstance(part, str) else str(evaluate(part, names)) for part in parts
+            )
+
+
 def evaluate_call(node: Call, names: Mapping[str, Any]) -> Any:
     """What a function of the language returns (Microsoft Learn: Bicep functions)."""
+    if node.name in ("guid", "tenant"):
+        return evaluate_identity(node, names)
     first = evaluate(node.arguments[0], names)
     match node.name, node.arguments[1:]:
         case "items", ():
@@ -119,6 +135,14 @@ def evaluate_call(node: Call, names: Mapping[str, Any]) -> Any:
         case "map", (Lambda((name,), body),):
             return [evaluate(body, {**names, name: item}) for item in first]
     raise AssertionError(f"line {node.line}: {node.name} is not known here")
+
+
+def evaluate_identity(node: Call, names: Mapping[str, Any]) -> Any:
+    """tenant(), whose id is named by a test; guid(), which is the same for the same texts."""
+    if node.name == "tenant":
+        return {"tenantId": names["tenant()"]}
+    parts = [str(evaluate(part, names)) for part in node.arguments]
+    return str(uuid.uuid5(uuid.NAMESPACE_URL, "-".join(parts)))
 
 
 def evaluate_variables(file: File, given: Mapping[str, Any]) -> dict[str, Any]:

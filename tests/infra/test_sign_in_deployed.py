@@ -1,10 +1,18 @@
 """Signing in with Entra is deployed as core.api.authentication expects it, and keeps no secret."""
 
+import time
+from collections.abc import AsyncIterator, Mapping
+from typing import Any
+
 import pytest
+import pytest_asyncio
+from aiohttp import ClientSession, web
 
 from core.api.authentication import OPERATOR_ROLE, READER_ROLE
 from core.config.settings import SETTINGS, SIGN_IN_BY_KEY
-from tests.infra.bicep_values import read_bicep, read_literal
+from sandbox.functions_host.easy_auth import EasyAuthProxy, EasyAuthUser
+from sandbox.functions_host.token_issuer import SignInRegistration, TokenIssuer, TokenRefused
+from tests.infra.bicep_values import evaluate, read_bicep, read_literal
 from tools.bicep_lint.tree import Declaration, Name, Node, Object, Operation, Text, walk_nodes
 
 APP, AUTH, MAIN, REGISTRATION = (
@@ -97,3 +105,172 @@ def test_no_secret_is_made_for_the_sign_in(name: str) -> None:
         if isinstance(node, Text)
     ]
     assert not any("PROVIDER_AUTHENTICATION_SECRET" in text for text in texts)
+
+
+# The whole chain: the registration as it is deployed, a token as the Azure CLI asks for one, the
+# front door of the app.
+TENANT = "aaaabbbb-0000-cccc-1111-dddd2222eeee"
+CLIENT = "11112222-bbbb-3333-cccc-4444dddd5555"
+# Microsoft Learn: "Verify first-party Microsoft applications in sign-in reports".
+AZURE_CLI = "04b07795-8ddb-461a-bbee-02f9e1bf7b46"
+GIVEN = {"uniqueName": "exoguard-sign-in-x", "tenant()": TENANT}
+OPERATOR = EasyAuthUser(
+    "olive@contoso.example", "0e000000-0000-4000-8000-000000000002", (OPERATOR_ROLE,)
+)
+NOBODY = EasyAuthUser("gus@contoso.example", "0e000000-0000-4000-8000-000000000003")
+
+
+def names() -> dict[str, Any]:
+    """The names in signin.bicep that the registration is made of."""
+    file = read_bicep("signin")
+    wanted = ("identifierUri", "azureCli", "scopeId")
+    found: dict[str, Any] = dict(GIVEN)
+    for name in wanted:
+        value = file.get_declarations("var")[name].value
+        assert value
+        found[name] = evaluate(value, found)
+    return found
+
+
+def deployed(**changes: Any) -> SignInRegistration:
+    """The registration that signin.bicep makes, with changes."""
+    known = names()
+    application = {
+        key: evaluate(APPLICATION[key], known) for key in ("identifierUris", "api")
+    } | changes
+    api: Mapping[str, Any] = application["api"]
+    principal = body(REGISTRATION.get_declarations("resource")["principal"])
+    return SignInRegistration(
+        TENANT,
+        CLIENT,
+        tuple(application["identifierUris"]),
+        {one["value"]: one["id"] for one in api.get("oauth2PermissionScopes", [])},
+        {
+            one["appId"]: tuple(one["delegatedPermissionIds"])
+            for one in api.get("preAuthorizedApplications", [])
+        },
+        int(api.get("requestedAccessTokenVersion", 1)),
+        bool(read_literal(principal["appRoleAssignmentRequired"])),
+    )
+
+
+def audiences() -> tuple[str, ...]:
+    """The audiences auth.bicep lets through."""
+    path = "identityProviders.azureActiveDirectory.validation.allowedAudiences"
+    return tuple(evaluate(at(AUTHENTICATION, path), {"clientId": CLIENT}))
+
+
+def scope() -> str:
+    """What the deployment tells to ask a token for."""
+    value = REGISTRATION.get_declarations("output")["scope"].value
+    assert value
+    return str(evaluate(value, names()))
+
+
+def api_without(name: str) -> dict[str, Any]:
+    """The registration's api without one of its parts."""
+    api = dict(evaluate(APPLICATION["api"], names()))
+    del api[name]
+    return api
+
+
+@pytest_asyncio.fixture
+async def app() -> AsyncIterator[str]:
+    """An app that says whose request it sees."""
+
+    async def answer(request: web.Request) -> web.Response:
+        return web.Response(text=request.headers["X-MS-CLIENT-PRINCIPAL-NAME"])
+
+    site = web.Application()
+    site.router.add_get("/{path:.*}", answer)
+    runner = web.AppRunner(site, access_log=None)
+    await runner.setup()
+    await web.TCPSite(runner, "127.0.0.1", 0).start()
+    yield f"http://127.0.0.1:{runner.addresses[0][1]}"
+    await runner.cleanup()
+
+
+async def ask(app: str, issuer: TokenIssuer, token: str) -> tuple[int, str]:
+    """One request with a token, through the front door."""
+    async with (
+        EasyAuthProxy(app, read_token=issuer.read_token) as proxy,
+        ClientSession() as session,
+        session.get(
+            f"{proxy.base}/api/status.json", headers={"Authorization": f"Bearer {token}"}
+        ) as answer,
+    ):
+        return answer.status, await answer.text()
+
+
+async def test_a_person_signs_in_with_the_azure_cli(app: str) -> None:
+    issuer = TokenIssuer(deployed(), audiences())
+    token = issuer.issue_token(OPERATOR, client_id=AZURE_CLI, scope=scope())
+    assert await ask(app, issuer, token) == (200, OPERATOR.name)
+
+
+@pytest.mark.parametrize(
+    ("registration", "asked", "code"),
+    [
+        (deployed(identifierUris=[]), {}, "AADSTS500011"),
+        (deployed(api=api_without("oauth2PermissionScopes")), {}, "AADSTS65001"),
+        (deployed(api=api_without("preAuthorizedApplications")), {}, "AADSTS65001"),
+        (deployed(), {"client_id": CLIENT}, "AADSTS65001"),
+        (deployed(), {"scope": "api://another/.default"}, "AADSTS500011"),
+        (deployed(), {"scope": f"api://{TENANT}/exoguard-sign-in-x/Mail.Read"}, "AADSTS650053"),
+        (deployed(), {"tenant_id": "99990000-0000-4000-8000-000000000000"}, "AADSTS500011"),
+        (deployed(), {"person": NOBODY}, "AADSTS50105"),
+    ],
+    ids=["no URI", "no scope", "no pre-authorisation", "another program", "another resource",
+         "another scope", "another tenant", "no role"],
+)  # fmt: skip
+def test_entra_refuses_what_is_asked_in_another_way(
+    registration: SignInRegistration, asked: dict[str, Any], code: str
+) -> None:
+    issuer = TokenIssuer(registration, audiences())
+    given: dict[str, Any] = {"person": OPERATOR, "client_id": AZURE_CLI, "scope": scope()} | asked
+    with pytest.raises(TokenRefused, match=code):
+        issuer.issue_token(given.pop("person"), **given)
+
+
+@pytest.mark.parametrize(
+    "changes",
+    [
+        {"aud": "https://management.azure.com"},
+        {"aud": f"api://{TENANT}/exoguard-sign-in-x"},
+        {"tid": "99990000-0000-4000-8000-000000000000"},
+        {"iss": f"https://sts.windows.net/{TENANT}/"},
+        {"exp": int(time.time()) - 1},
+    ],
+    ids=["another audience", "the URI as audience", "another tenant", "version 1", "old"],
+)
+async def test_the_front_door_lets_no_other_token_through(
+    app: str, changes: dict[str, Any]
+) -> None:
+    issuer = TokenIssuer(deployed(), audiences())
+    claims = {
+        "aud": CLIENT,
+        "iss": issuer.get_issuer(),
+        "tid": TENANT,
+        "oid": OPERATOR.object_id,
+        "preferred_username": OPERATOR.name,
+        "roles": [OPERATOR_ROLE],
+        "exp": int(time.time()) + 60,
+    }
+    assert (await ask(app, issuer, issuer.sign_claims(claims)))[0] == 200
+    assert (await ask(app, issuer, issuer.sign_claims(claims | changes)))[0] == 401
+    forged = TokenIssuer(deployed(), audiences())
+    assert (await ask(app, issuer, forged.sign_claims(claims)))[0] == 401
+
+
+async def test_a_token_of_version_1_would_not_get_in(app: str) -> None:
+    issuer = TokenIssuer(deployed(api=api_without("requestedAccessTokenVersion")), audiences())
+    token = issuer.issue_token(OPERATOR, client_id=AZURE_CLI, scope=scope())
+    assert (await ask(app, issuer, token))[0] == 401
+
+
+def test_the_uri_is_one_that_entra_takes() -> None:
+    """Microsoft Learn, identifierUris: with the tenant's id, the app's id or a verified domain."""
+    assert deployed().identifier_uris == (f"api://{TENANT}/exoguard-sign-in-x",)
+    assert scope() == f"api://{TENANT}/exoguard-sign-in-x/.default"
+    output = MAIN.get_declarations("output")["EXOGUARD_SIGN_IN_SCOPE"].value
+    assert output
