@@ -61,6 +61,7 @@ fuzz: ready ## Feed every parser with coverage-guided chance (ARGS=--seconds=N f
 infra-check: ready ## Bicep, queries and security of infra/, without Azure
 	@echo "==> infra-check: Bicep, queries, security"
 	@$(PYTHON) -m tools.bicep_lint
+	@$(PYTHON) -m tools.infra_compile
 
 infra-compile: ready ## The same with the real tools: bicep, pwsh, Pester, PSScriptAnalyzer, as far as there are any
 	@$(PYTHON) -m tools.infra_compile $(ARGS)

@@ -33,6 +33,9 @@ def check_documents(folder: Path) -> Iterator[str]:
             yield f"documents: {name}: {error}"
             continue
         yield from (f"documents: {name}: {text}" for text in look(said))
+    for path in sorted((folder / "tests" / "plans").glob("*.bicepparam")):
+        text = path.read_text(encoding="utf-8")
+        yield from (f"documents: {path.name}: {said}" for said in check_plan(text, main))
     yield from check_service(folder)
 
 
@@ -51,6 +54,18 @@ def check_parameters(document: dict[str, Any], main: File) -> Iterator[str]:
     # azd stores outputs among its variables, so the next deployment would read them as parameters.
     for name in sorted(variables & main.get_declarations("output").keys()):
         yield f"{name} is an output too"
+
+
+def check_plan(text: str, main: File) -> Iterator[str]:
+    """Yields what a .bicepparam file gives wrongly."""
+    if "using '../../main.bicep'" not in text:
+        yield "uses no ../../main.bicep"
+    given = set(re.findall(r"^param (\w+) = ", text, re.MULTILINE))
+    params = main.get_declarations("param")
+    yield from (f"main.bicep has no parameter {name}" for name in sorted(given - params.keys()))
+    for name, param in params.items():
+        if name not in given and param.value is None:
+            yield f"{name} is not given"
 
 
 def check_workbook(document: dict[str, Any]) -> Iterator[str]:
