@@ -14,6 +14,7 @@ from core.guards.app_consent.grants import (
     AccessPolicy,
     AppGrant,
     AppGrants,
+    AppRegistrations,
     ConsentedApp,
     ConsentItem,
     DelegatedGrantView,
@@ -21,6 +22,7 @@ from core.guards.app_consent.grants import (
 )
 from core.guards.app_consent.guard import GUARD
 from core.guards.app_consent.judge import describe_user_count, judge
+from core.guards.app_consent.observe import find_principal_id
 from core.guards.app_consent.user_consent import PROPERTY
 from core.guards.app_consent.verdicts import ConsentVerdict
 from core.microsoft365.configuration_sources import get_configuration_source_name
@@ -30,7 +32,7 @@ from core.model.guards import GuardPolicy, ObserveContext
 from core.tenant.apps import App, AppCredential, AppPermission, AppRegistration
 from core.tenant.changes import SetConfiguration
 from core.tenant.configuration import Configuration
-from core.tenant.readings import Reading
+from core.tenant.readings import ReadFailure, Reading
 from core.tenant.sources import (
     APP_PERMISSIONS,
     APP_REGISTRATIONS,
@@ -533,6 +535,45 @@ def test_what_does_not_fit_into_memory_is_unread_and_not_forgotten() -> None:
     assert holdings.list_complete_sources() == frozenset()
 
 
+def test_the_last_permission_that_fits_is_held_and_the_next_is_told_once() -> None:
+    holdings = AppGrants(count=MAX_PERMISSIONS - 2)
+    for scopes in ("Mail.Read", "Mail.Read", "Files.Read.All"):
+        holdings.add_delegated_grant(build_delegated_grant("c1", scopes))
+    assert holdings.failures == []
+    assert holdings.delegated_grants["c1"]["graph", False] == {"Mail.Read": 2, "Files.Read.All": 1}
+    # What is held already is counted further, whatever else does not fit.
+    holdings.add_delegated_grant(build_delegated_grant("c1", "Mail.Read"))
+    assert holdings.failures == []
+    for _ in range(2):
+        holdings.add_app_permission(AppPermission("x1", "c1", "graph", "r1", "Mail.Read"))
+    assert [miss.reason for miss in holdings.failures] == ["more than 200,000 permissions of apps"]
+    assert holdings.app_permissions == {}
+
+
+def test_registrations_that_do_not_fit_are_told() -> None:
+    rows = tuple(AppRegistration(f"r{n}", f"a{n}") for n in range(MAX_PERMISSIONS + 2))
+    registrations = AppRegistrations()
+    registrations.add_page(Reading(items=rows[:MAX_PERMISSIONS]))
+    assert registrations.failures == []
+    registrations.add_page(Reading(items=rows[MAX_PERMISSIONS:]))
+    assert [one.reason for one in registrations.failures] == ["more than 200,000 registrations"]
+    assert len(registrations.by_app_id) == MAX_PERMISSIONS
+    assert APP_REGISTRATIONS not in registrations.list_complete_sources()
+    assert list(registrations.list_other_failures()) == registrations.failures
+
+
+def test_what_was_not_read_of_one_registration_is_told_of_its_app() -> None:
+    miss = ReadFailure(FEDERATED_CREDENTIALS, "HTTP 503", "r2")
+    page = Reading(items=(AppRegistration("r2", "a-c1"),), failures=(miss,))
+    registrations = AppRegistrations()
+    registrations.add_page(page)
+    assert registrations.list_complete_sources() == {APP_REGISTRATIONS, FEDERATED_CREDENTIALS}
+    assert list(registrations.list_other_failures()) == []
+    (told,) = registrations.list_app_failures(UNVERIFIED_APP)
+    assert (told.object_id, told.subject) == ("c1", "Contoso Notes")
+    assert list(registrations.list_app_failures(GRAPH)) == []
+
+
 # What surrounds apps -----------------------------------------------------------------------------
 
 REGISTRATION = AppRegistration("r2", HOME_APP.app_id, "Tool")
@@ -641,3 +682,30 @@ async def test_access_policies_belong_to_their_app() -> None:
     reading = await look(tenant)
     assert held(reading, "c2").access_policies == (AccessPolicy("RestrictAccess", "Invoices"),)
     assert held(reading, "graph").access_policies == ()
+
+
+@pytest.mark.parametrize(
+    "shown", ["ObjectId", "Identity", "DisplayName", "Name", "Guid", "AppId", "Sid"]
+)
+@pytest.mark.parametrize("named", ["App", "RoleAssignee", "RoleAssigneeName"])
+def test_the_app_of_a_role_is_known_by_whatever_exchange_prints(shown: str, named: str) -> None:
+    row = exchange_row(ASSIGNMENTS, "m1", **{named: "Backup"})
+    values = {"ObjectId": "C2"} | {shown: "backup"}
+    principal = Configuration(EXCHANGE_PRINCIPALS, "e1", "e1", values)
+    wanted = "backup" if shown == "ObjectId" else "c2"
+    assert find_principal_id(row, (principal,)) == wanted
+    assert find_principal_id(row, ()) == ""
+
+
+@pytest.mark.parametrize(
+    ("text", "found"),
+    [
+        ("7c9e6679-7425-40de-944b-e07fc1f90ae7", True),
+        ("7c9e6679742540de944be07fc1f90ae7", False),
+        ("7c9e6679-7425-40de-944b", False),
+        ("Backup", False),
+    ],
+)
+def test_an_app_that_exchange_does_not_list_is_known_by_an_id_alone(text: str, found: bool) -> None:
+    row = exchange_row(ASSIGNMENTS, "m1", RoleAssignee=text)
+    assert bool(find_principal_id(row, ())) is found

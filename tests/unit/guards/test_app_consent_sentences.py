@@ -183,6 +183,57 @@ def test_sentences_about_permissions() -> None:
             "A role, and no command can name it": roles(
                 replace(VERIFIED_APP, id="a\nb"), "Mail.Read"
             ),
+            "All mail, by itself, to one with a product's name": roles(
+                replace(UNVERIFIED_APP, name="Outlook Helper"), "Mail.Read", "User.Read.All"
+            ),
+            "Users, to one with a product's name": scopes(
+                replace(UNVERIFIED_APP, name="Outlook Helper"), "User.Read.All"
+            ),
+            "Mail, to a verified one with a product's name": scopes(
+                replace(VERIFIED_APP, name="Outlook Helper"), "Mail.Read"
+            ),
+            "Mail, to a verified one with a brand's name": scopes(
+                replace(VERIFIED_APP, name="DocuSign Viewer"), "Mail.Read"
+            ),
+            "Mail, to an own one with a product's name for everyone": scopes(
+                replace(HOME_APP, name="Outlook Helper"), "Mail.Read", everyone=True
+            ),
+            "The directory, for some": scopes(VERIFIED_APP, "Directory.Read.All"),
+            "The directory, for everyone": scopes(
+                VERIFIED_APP, "Directory.Read.All", everyone=True
+            ),
+            "Users, to one that sends sign-ins anywhere": scopes(
+                replace(UNVERIFIED_APP, reply_urls=("https://*.example",)), "User.Read.All"
+            ),
+            "Mail, to an own one that sends sign-ins anywhere": scopes(
+                replace(HOME_APP, reply_urls=("https://*.example",)), "Mail.Read"
+            ),
+            "Signing in, to one with a product's name": scopes(
+                replace(UNVERIFIED_APP, name="Outlook Helper"), "openid"
+            ),
+            "Full access, to the app of Exchange hybrid that people use": say(
+                ConsentedApp(
+                    hybrid,
+                    (DelegatedGrantView(GRAPH, False, {"openid": 1}),),
+                    hold(hybrid, "full_access_as_app", api=EXCHANGE),
+                )
+            ),
+            "Names are long": [
+                *roles(
+                    VERIFIED_APP,
+                    "mail.read" + "x" * 300,
+                    access_policies=(AccessPolicy("r" * 300, "g" * 300),),
+                ),
+                *roles(
+                    VERIFIED_APP,
+                    "Mail.Read",
+                    access_policies=(AccessPolicy("r" * 300, "g" * 300),),
+                ),
+                *scopes(VERIFIED_APP, "s" * 300, count=999),
+            ],
+            "No command can name the API": scopes(
+                VERIFIED_APP, "Mail.Read", api=replace(GRAPH, id="a\nb")
+            ),
             "Grants of an app that is not there": say(
                 ConsentedApp(App("c9"), (), hold(App("c9"), "Mail.Read"), is_listed=False)
             ),
@@ -293,6 +344,9 @@ def test_sentences_about_ways_in() -> None:
             "A guest became its owner": owned(guest, new_owners={"o1": NOW}),
             "An owner that no command can name": owned(replace(colleague, id="o\n2")),
             "A guest owns one that is off": owned(guest, app=off),
+            "A guest owns Exoguard itself": owned(guest, app=ITSELF),
+            "Somebody with a long name owns it": owned(replace(guest, name="o" * 300)),
+            "A guest owns an app that no command can name": owned(guest, app=odd),
         },
     )
 
@@ -372,6 +426,9 @@ def test_sentences_about_apps_and_consent() -> None:
             ),
             "Exchange lets somebody read mail": say(
                 replace(role, app=App("x", name="Nobody"), assignment="a\nb")
+            ),
+            "Exchange lets it do what has long names": say(
+                replace(role, role="r" * 300, scope="s" * 300, assignment="a" * 300)
             ),
             "Users may consent to anything": say(build_consent_policy(FOR_SELF, "other")),
             "Users may consent to little": say(

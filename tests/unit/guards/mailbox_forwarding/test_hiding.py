@@ -182,6 +182,15 @@ EVERYTHING = [
     when(sensitivity="Normal"),
     when(receivedAfter="2020-01-01T00:00:00"),
     when(sentToMe=True, bodyContains=["@"]),
+    # Any one of several values is enough for a message.
+    when(importance=["high", "normal"]),
+    when(withinSizeRange=["5000-", "0-"]),
+    when(withinSizeRange="0-153600"),
+    when(senderContains=["news@shop.example", "@"]),
+    when(senderContains=["a"]),
+    when(recipientContains=["list@partner.example", "@contoso.com"]),
+    when(recipientContains=["@"]),
+    when(headerContains=["Subject:"]),
 ]
 
 
@@ -210,6 +219,11 @@ def test_what_every_message_meets_is_no_condition(conditions: tuple[RuleConditio
         when(senderContains=["news.com"]),
         when(recipientContains=["news-list@partner.example"]),
         when(somethingNew=["x"]),
+        when(withinSizeRange="2-"),
+        when(bodyContains=["ab"]),
+        when(subjectContains=["subject"]),
+        when(headerContains=["X-Stamp"]),
+        when(recipientContains=["ann"]),
     ],
     ids=repr,
 )
