@@ -303,6 +303,57 @@ def build_flow() -> FakeTenant:
             RequireTls=True,
         ),
         row("inbound-connector", "Bare", CloudServicesMailEnabled=True),
+        row("outbound-connector", "Hub", SmartHosts=["192.0.2.9"], AllAcceptedDomains=True),
+        row(
+            "outbound-connector",
+            "Below",
+            SmartHosts=["[mx.b.example]"],
+            RecipientDomains=["*.b.example"],
+        ),
+        row("outbound-connector", "Ours", SmartHosts=["[mail.contoso.com]", "*.contoso.com"]),
+        row("outbound-connector", "Exact", SmartHosts=["archive.example"], RecipientDomains=["*"]),
+        row(
+            "outbound-connector",
+            "n" * 300,
+            SmartHosts=["h" * 150],
+            RecipientDomains=[f"{number:02}{'d' * 120}.example" for number in range(22)],
+            TlsDomain="t" * 150,
+        ),
+        replace(row("outbound-connector", "Nameless", SmartHosts=["192.0.2.9"]), name=""),
+        replace(row("inbound-connector", "Nobody", CloudServicesMailEnabled=True), name=""),
+        row("inbound-connector", "Stopped", CloudServicesMailEnabled=True, Enabled=False),
+        row(
+            "inbound-connector",
+            "Tied",
+            CloudServicesMailEnabled=True,
+            TlsSenderCertificateName="mail.contoso.com",
+            RestrictDomainsToCertificate=True,
+        ),
+        row(
+            "inbound-connector",
+            "Named",
+            CloudServicesMailEnabled=True,
+            TlsSenderCertificateName="mail.contoso.com",
+        ),
+        row("inbound-connector", "Proofless", CloudServicesMailEnabled=True, RequireTls=True),
+        row(
+            "inbound-connector",
+            "i" * 300,
+            CloudServicesMailEnabled=True,
+            TlsSenderCertificateName="c" * 150,
+            RequireTls=True,
+            SenderDomains=[f"{number:02}{'s' * 120}.example" for number in range(22)],
+            SenderIPAddresses=["1" * 100],
+        ),
+        replace(row("journal-rule", "Unnamed", JournalEmailAddress=EVIL), name=""),
+        row("journal-rule", "Many", JournalEmailAddress="many"),
+        row(
+            "journal-rule",
+            "j" * 300,
+            JournalEmailAddress=EVIL,
+            Recipient="r" * 300,
+            Scope="s" * 100,
+        ),
         row("journal-rule", "Out", JournalEmailAddress=EVIL, Scope="Global"),
         row("journal-rule", "One", JournalEmailAddress=EVIL, Recipient="ann@contoso.com"),
         row("journal-rule", "Arch", JournalEmailAddress="j@archive.example"),
@@ -310,7 +361,18 @@ def build_flow() -> FakeTenant:
         row("journal-rule", "Ghost", JournalEmailAddress="Ghost"),
         row("journal-rule", "Off", JournalEmailAddress=EVIL, Enabled=False),
     ]
-    return build_tenant(box(0), mail_flow_rules=rules, configurations=rows)
+    many = replace(SALES, name="many", address="many@contoso.com", id="many")
+    guests = tuple(
+        Recipient(f"g{number:02}", True, "MailContact", "", f"SMTP:g{number:02}@evil.example")
+        for number in range(22)
+    )
+    return build_tenant(
+        box(0),
+        mail_flow_rules=rules,
+        configurations=rows,
+        known_recipients=[*PEOPLE, many],
+        group_members=[GroupMembers("many", guests)],
+    )
 
 
 async def test_sentences_about_forwards_of_mailboxes() -> None:
