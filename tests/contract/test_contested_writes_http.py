@@ -63,13 +63,13 @@ DONE_ALL_THE_SAME = (
 
 @pytest.mark.parametrize("sides", DONE_ALL_THE_SAME, ids=str)
 async def test_every_change_is_made_and_seen_to_be_made(sides: Mapping[str, Any]) -> None:
-    """Each on a tenant as it was, so that none finds its work done by another."""
-    for change in (*EVERY_CHANGE, CLEAR_DOMAINS):
-        async with connect_sandbox(build_misconfigured(**sides)) as to:
+    async with connect_sandbox(build_misconfigured(**sides)) as to:
+        for change in (*EVERY_CHANGE, CLEAR_DOMAINS):
+            to.sandbox.writes.clear()
             made = await to.tenant.writer.apply(change)
             assert not made.unchanged, change
-            assert to.sandbox.writes, change
             assert made.before, change
+            assert to.sandbox.writes, change
 
 
 async def test_a_change_that_never_shows_is_not_confirmed_and_not_made_twice() -> None:
