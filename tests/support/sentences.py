@@ -200,10 +200,12 @@ async def check_looks(
     guard: Guard[Any],
     build: Callable[[], FakeTenant] = build_intruded_tenant,
     options: Any = None,
+    **more: Any,
 ) -> None:
     """Compare looks at a tenant, in which one thing after another fails, with the file."""
     policy = GuardPolicy(NOW, options or guard.options)
-    due = ObserveContext(policy, frozenset(check.name for check in guard.periodic_checks))
+    checks = frozenset(check.name for check in guard.periodic_checks)
+    due = replace(ObserveContext(policy, checks), **more)
     tenant = build()
     parts = [part async for part in look(guard, tenant, due)]
     found = [one for part in parts for item in part.items for one in guard.judge(item, policy)]

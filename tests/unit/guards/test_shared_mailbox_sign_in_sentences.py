@@ -1,7 +1,7 @@
 """What the guard of shared mailboxes' sign-in says of one account and another."""
 
 from dataclasses import replace
-from datetime import timedelta
+from datetime import datetime, timedelta
 from typing import Any
 
 from core.guards.shared_mailbox_sign_in import GUARD
@@ -14,8 +14,10 @@ from core.microsoft365.service_plans import (
 )
 from core.model.findings import Finding
 from core.model.guards import GuardPolicy
-from core.tenant.directory import Account, Actor, Enabling
+from core.tenant.changes import BlockSignIn
+from core.tenant.directory import Account, Actor, Enabling, RoleHolder, SignIn
 from core.tenant.mailboxes import Mailbox
+from tests.support.fakes.tenant import FakeTenant
 from tests.support.sentences import NOW, check_looks, check_sentences
 
 TERMS = GuardPolicy(NOW, GUARD.options)
@@ -155,6 +157,58 @@ def test_sentences_about_accounts() -> None:
             "A mailbox of an unlisted kind": say("TeamMailbox"),
             "Its names are long": say("K" * 300, upn="u" * 300),
         },
+    )
+
+
+def build_account_tenant() -> FakeTenant:
+    """Shared mailboxes of which some were blocked, enabled again, converted, tried and used."""
+    boxes = [replace(BOX, id=f"m{one:02}", guid=f"g{one:02}") for one in range(16)]
+    boxes[12] = replace(boxes[12], kind="UserMailbox")
+    boxes[13] = replace(boxes[13], kind="UserMailbox")
+    boxes[14] = replace(boxes[14], has_account=False)
+    users = [replace(OPEN, id=box.id, upn=f"{box.id}@contoso.com") for box in boxes[:14]]
+    users[2] = replace(users[2], enabled=False)
+    users[5] = replace(users[5], synced=True)
+    users[6] = replace(users[6], plans=frozenset({PLAN}), licensed=True)
+    users[12] = replace(users[12], enabled=False)
+    return FakeTenant(
+        boxes=boxes,
+        users=users,
+        holders=[RoleHolder("m03", "entra"), RoleHolder("g04", "eligible"), RoleHolder("m05", "")],
+        sign_ins=[
+            SignIn("m07", NOW - DAY),
+            SignIn("m08", None, NOW - DAY),
+            SignIn("m09", None, NOW - DAY),
+            SignIn("m10", None, NOW - 40 * DAY),
+            SignIn("m11", NOW - 90 * DAY, NOW - DAY),
+        ],
+        logged_sign_ins=[SignIn("m09", NOW - 2 * DAY)],
+        enablings=[
+            Enabling("m00", NOW - 3 * DAY, Actor("a0", "before@contoso.com")),
+            Enabling("m00", NOW - 2 * DAY, Actor("a1", "at@contoso.com")),
+            Enabling("m01", NOW - DAY, DANA),
+            Enabling("m01", NOW - DAY, Actor("a2", "second@contoso.com")),
+            Enabling("m01", NOW - 1.5 * DAY, Actor("a3", "first@contoso.com")),
+            Enabling("m02", NOW - DAY, DANA),
+        ],
+        page_size=6,
+    )
+
+
+def block(number: int, days: float) -> tuple[BlockSignIn, datetime]:
+    """What Exoguard blocked so many days ago."""
+    kinds = TERMS.options.resource_kinds
+    return BlockSignIn(f"m{number:02}", f"g{number:02}", kinds), NOW - days * DAY
+
+
+async def test_sentences_about_a_tenant_with_accounts_of_all_kinds() -> None:
+    blocks = (block(0, 2), block(1, 2), block(1, 4), block(2, 2), block(12, 1), block(13, 3))
+    gone = block(99, 5)
+    await check_looks(
+        "shared_mailbox_sign_in_accounts_looks",
+        GUARD,
+        build_account_tenant,
+        applied_changes=(*blocks, gone, block(0, 2.5), block(12, 1)),
     )
 
 

@@ -5,8 +5,10 @@ from dataclasses import replace
 from datetime import timedelta
 from typing import Any
 
+from core.guards.mailbox_forwarding.domain_news import judge_domain_news
 from core.guards.mailbox_forwarding.guard import GUARD
 from core.tenant.configuration import Configuration
+from core.tenant.domain_memory import DomainNews
 from core.tenant.mail_flow import (
     AcceptedDomain,
     Folder,
@@ -21,7 +23,7 @@ from core.tenant.mail_flow import (
 )
 from core.tenant.mailboxes import Mailbox
 from tests.support.fakes.tenant import FakeTenant
-from tests.support.sentences import NOW, check_looks
+from tests.support.sentences import NOW, check_looks, check_sentences
 
 OPTIONS = replace(GUARD.options, allowed_domains=frozenset({"archive.example"}))
 EVIL = "x@evil.example"
@@ -372,6 +374,20 @@ def build_flow() -> FakeTenant:
         configurations=rows,
         known_recipients=[*PEOPLE, many],
         group_members=[GroupMembers("many", guests)],
+    )
+
+
+def test_sentences_about_domains() -> None:
+    appeared = DomainNews("new.example", NOW, is_gone=False)
+    check_sentences(
+        "mailbox_forwarding_domains",
+        {
+            "A domain became the organization's": judge_domain_news(appeared),
+            "A domain is no longer the organization's": judge_domain_news(
+                replace(appeared, is_gone=True)
+            ),
+            "A domain with a long name": judge_domain_news(replace(appeared, name="d" * 300)),
+        },
     )
 
 
