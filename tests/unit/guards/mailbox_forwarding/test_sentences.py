@@ -161,6 +161,9 @@ def build_rules() -> FakeTenant:
         rule(14, "Client", readable=False, read_only=True),
         rule(15, "Broken", forward_to=(EVIL,), in_error=True, read_only=True),
         rule(16, "Sorted", move_to="F1", conditions=news),
+        rule(2, "Read", mark_as_read=True),
+        rule(2, "Gone", delete="delete", move_to="F1"),
+        rule(18, "Junk E-mail Rule"),
         *(rule(17, f"Rule {number:02}", forward_to=(EVIL,)) for number in range(22)),
     ]
 
@@ -176,6 +179,14 @@ def build_rules() -> FakeTenant:
         hidden(14, "Client", forward_to=(EVIL,)),
         hidden(15, "Moves", move_to="user15:\\RSS Feeds"),
         hidden(16, "Archive", forward_to=("j@archive.example",)),
+        hidden(0, "Deletes", delete="delete", conditions=news),
+        hidden(2, "Moves", move_to="user02:\\RSS Feeds"),
+        hidden(5, "Off", forward_to=("ann",), enabled=False),
+        hidden(6, "Mixed", forward_to=("ann", EVIL)),
+        hidden(7, "Delegate", forward_to=("ann",), conditions=when(isMeetingRequest=["true"])),
+        hidden(18, "Junk E-mail Rule", move_to="user18:\\Junk Email"),
+        replace(hidden(17, "Junk E-mail Rule", move_to="user17:\\Junk Email"), id="x-17-1"),
+        replace(hidden(17, "Junk E-mail Rule", move_to="user17:\\Junk Email"), id="x-17-2"),
     ]
     top = Folder("m08", "top", "Top of Information Store", "msgfolderroot")
     folders = [
