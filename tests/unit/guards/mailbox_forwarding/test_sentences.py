@@ -163,7 +163,7 @@ def build_rules() -> FakeTenant:
         rule(16, "Sorted", move_to="F1", conditions=news),
         rule(2, "Read", mark_as_read=True),
         rule(2, "Gone", delete="delete", move_to="F1"),
-        rule(18, "Junk E-mail Rule"),
+        rule(18, "Junk E-mail Rule", mark_as_read=True),
         *(rule(17, f"Rule {number:02}", forward_to=(EVIL,)) for number in range(22)),
     ]
 
