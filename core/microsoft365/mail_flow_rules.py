@@ -109,6 +109,16 @@ FILTER_BYPASS_HEADERS = frozenset(
 )
 """Headers by which mail is not looked into (Microsoft Learn, Safe Links and Safe Attachments)."""
 
+INTERNAL_HEADER_PREFIX = "x-ms-exchange-organization-"
+"""Headers by which Exchange itself decides; it takes them from nobody outside."""
+HARMLESS_INTERNAL_HEADERS = frozenset(
+    {
+        "x-ms-exchange-organization-bypassclutter",
+        "x-ms-exchange-organization-bypassfocusedinbox",
+    }
+)
+"""Those that only sort mail within the inbox (Microsoft Learn: Focused Inbox, Clutter)."""
+
 
 class PropertyRole(StrEnum):
     """What a property of a mail-flow rule says."""

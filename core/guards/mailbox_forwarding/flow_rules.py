@@ -5,7 +5,7 @@ would give them away. Each rule is an object of its own. Silent are actions know
 stamps, disclaimers, encryption, subjects, notices, and mail sent to colleagues.
 """
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Collection, Iterator, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 
@@ -38,6 +38,8 @@ from core.guards.mailbox_forwarding.verdicts import ForwardingVerdict
 from core.guards.mailbox_forwarding.words import is_telling
 from core.microsoft365.mail_flow_rules import (
     FILTER_BYPASS_HEADERS,
+    HARMLESS_INTERNAL_HEADERS,
+    INTERNAL_HEADER_PREFIX,
     REJECT_PREFIXES,
     TEXT_CONDITIONS,
     is_technical_condition,
@@ -311,6 +313,27 @@ def list_filter_bypasses(rule: TransportRule) -> Iterator[FlowEffect]:
             severity=Severity.LOW,
             says="takes mail past the check of links or attachments",
             does="header",
+        )
+    else:
+        yield from list_internal_headers(headers)
+
+
+def list_internal_headers(headers: Collection[str]) -> Iterator[FlowEffect]:
+    """Headers by which Exchange decides what becomes of mail, other than those that only sort."""
+    internal = sorted(
+        name
+        for name in headers
+        if name.startswith(INTERNAL_HEADER_PREFIX) and name not in HARMLESS_INTERNAL_HEADERS
+    )
+    if internal:
+        shown = format_word_list([quote_text(name, 100) for name in internal])
+        yield FlowEffect(
+            kind="transport-rule-filter",
+            verdict=Verdict.COULD_NOT_TELL,
+            severity=Severity.LOW,
+            says="sets a header by which Exchange itself decides what becomes of mail",
+            does="internal header",
+            facts=(Fact("header", shown),),
         )
 
 

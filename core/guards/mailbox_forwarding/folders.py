@@ -39,6 +39,7 @@ ASIDE_FOLDERS = {
 FORGOTTEN_FOLDERS = {
     "conversationhistory": "Conversation History",
     "drafts": "Drafts",
+    "sentitems": "Sent Items",
     "syncissues": "Sync Issues",
     "conflicts": "Conflicts",
     "localfailures": "Local Failures",
@@ -128,6 +129,14 @@ PRINTED_FOLDER_NAMES = {
         "serverfouten, falhas do servidor, serverfejl, serverfel, błędy serwera"
     ),
     "recoverableitemsdeletions": "deletions, recoverable items, purges, versions, discoveryholds",
+    "sentitems": (
+        "sent items, sent, gesendete elemente, éléments envoyés, elementos enviados, "
+        "posta inviata, verzonden items, itens enviados, sendt post, sendte elementer, "
+        "skickat, skickade objekt, elementy wysłane, отправленные, 送信済みアイテム, "
+        "odeslaná pošta, odoslaná pošta, elküldött elemek, elemente trimise, "
+        "gönderilmiş öğeler, lähetetyt, απεσταλμένα, надіслані, изпратени, 已发送邮件, 寄件備份, "
+        "보낸 편지함, elements enviats, poslano, poslane stavke"
+    ),
     "drafts": (
         "drafts, entwürfe, brouillons, borradores, bozze, concepten, rascunhos, kladder, utkast, "
         "kopie robocze, черновики, koncepty, piszkozatok, schițe, taslaklar, luonnokset, "

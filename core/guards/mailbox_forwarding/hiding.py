@@ -20,6 +20,7 @@ from core.guards.mailbox_forwarding.folders import FOLDER_TEXTS, Sight, judge_si
 from core.guards.mailbox_forwarding.names import is_unreadable_name
 from core.guards.mailbox_forwarding.senders import Senders, weigh_senders
 from core.guards.mailbox_forwarding.words import is_telling
+from core.microsoft365.addresses import normalize_address, parse_recipient_string
 from core.model.findings import Severity
 from core.tenant.mail_flow import InboxRule
 
@@ -101,11 +102,23 @@ def files_spam(rule: InboxRule, folder: str) -> bool:
     )
 
 
+def takes_own_mail(rule: InboxRule, owner: Owner) -> bool:
+    """True for a rule that takes only what its owner sent, as other programs and devices do."""
+    home = normalize_address(owner.address)
+    senders = [one.values for one in rule.conditions if one.kind == "fromAddresses"]
+    return bool(home) and any(
+        all(normalize_address(parse_recipient_string(one)[1]) == home for one in values)
+        for values in senders
+    )
+
+
 def judge_hiding(rule: InboxRule, folder: str, is_hidden: bool, owner: Owner) -> Hiding | None:
     """How an enabled rule hides mail; None for a rule that is known to be harmless.
 
     `folder` is where it moves mail to, as a name of FOLDER_TEXTS; "" where nobody looked.
     """
+    if folder == "sentitems" and takes_own_mail(rule, owner):
+        folder = "ordinary"
     place = rule.delete or ((folder or "unread") if rule.move_to else "")
     if not (place or rule.mark_as_read) or (files_spam(rule, folder) and not is_hidden):
         return None

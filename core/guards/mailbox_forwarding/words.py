@@ -86,9 +86,11 @@ WORDS_BY_LANGUAGE = {
     "Arabic": "فاتورة, دفع, تحويل, كلمة المرور, أمان, راتب, احتيال, بنك",
     "Hebrew": "חשבונית, תשלום, העברה, סיסמה, אבטחה, משכורת, הונאה, בנק",
 }
-# A word alone that says nothing beside others: "job alerts" is a newsletter, "alert" is not.
+# A word alone that says nothing beside others: "job alerts" is a newsletter, "alert" is not. What
+# stands before the subject of every answer takes all answers (RFC 5322, 3.6.5, and mail programs).
 WHOLE_TEXTS = re.compile(
     r"\W*(?:(?:security |login |fraud |sign-in )?alerts?|fatal|urgent wire)\W*"
+    r"|\W*(?:re|aw|sv|vs|antw|odp|ynt|vá|va|rif|res|rv|fw|fwd|wg|tr|vb|enc|doorst|pd|ilt)\s*:\W*"
 )
 
 

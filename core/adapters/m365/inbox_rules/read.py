@@ -54,6 +54,7 @@ QUERIED_WELL_KNOWN = (
     "drafts",
     "deleteditems",
     "junkemail",
+    "sentitems",
     "archive",
     "conversationhistory",
     "syncissues",

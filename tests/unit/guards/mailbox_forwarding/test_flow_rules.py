@@ -87,6 +87,7 @@ def test_what_only_marks_mail_is_nothing(action: str) -> None:
         acting("Disconnect", SenderIpRanges=("192.0.2.0/24",)),
         replace(RULE, actions={"SetSCL": ("9",)}),
         replace(RULE, actions={"SetHeaderName": ("X-Outside",), "SetHeaderValue": ("1",)}),
+        replace(RULE, actions={"SetHeaderName": ("X-MS-Exchange-Organization-BypassClutter",)}),
     ],
 )
 def test_what_administrators_make_is_nothing(rule: TransportRule) -> None:
@@ -314,3 +315,11 @@ def test_fewer_conditions_go_further() -> None:
     assert narrow.covers(excepted)
     assert not excepted.covers(narrow)
     assert not narrow.covers(more)
+
+
+def test_a_header_by_which_exchange_decides_is_told_and_not_understood() -> None:
+    name = " X-MS-Exchange-Organization-AuthAs "
+    (finding,) = judge(replace(RULE, actions={"SetHeaderName": (name,)}))
+    assert (finding.verdict, finding.severity) == (Verdict.COULD_NOT_TELL, Severity.LOW)
+    assert "sets a header by which Exchange itself decides" in finding.summary
+    assert any("x-ms-exchange-organization-authas" in one for one in format_facts(finding.facts))

@@ -88,7 +88,7 @@ def test_a_rule_that_only_sorts_is_nothing(rule: InboxRule) -> None:
     assert rated(rule) is None
 
 
-@pytest.mark.parametrize("folder", ["inbox", "sentitems", "ordinary", ""])
+@pytest.mark.parametrize("folder", ["inbox", "ordinary", ""])
 def test_a_folder_in_sight_hides_nothing(folder: str) -> None:
     assert rated(SORTS, folder) is None
 
@@ -281,6 +281,30 @@ def test_mail_of_those_who_warn_or_pay_is_what_a_thief_deletes(sender: str) -> N
     assert rated(replace(rule, delete="", mark_as_read=True)) is LOW
     assert rated(replace(rule, delete="", move_to="F1")) is None
     assert rated(replace(rule, delete="", move_to="F1", mark_as_read=True)) is LOW
+
+
+def test_what_arrives_does_not_belong_among_what_was_sent() -> None:
+    assert rated(SORTS, "sentitems") is MEDIUM
+    assert rated(replace(SORTS, mark_as_read=True), "sentitems") is HIGH
+    for address in ("ann@contoso.com", '"Ann" [SMTP:Ann@contoso.com]'):
+        own = replace(SORTS, conditions=when(fromAddresses=[address]), mark_as_read=True)
+        assert rated(own, "sentitems") is None
+        assert rated(own, "rssfeeds") is HIGH
+    both = replace(SORTS, conditions=when(fromAddresses=["ann@contoso.com", "boss@contoso.com"]))
+    assert rated(both, "sentitems") is MEDIUM
+    assert classify_folder_path("ann:\\Gesendete Elemente") == "sentitems"
+
+
+@pytest.mark.parametrize("mark", ["RE:", "re: ", "AW:", "Fw:", "ODP:"])
+def test_what_every_answer_begins_with_takes_every_answer(mark: str) -> None:
+    rule = replace(DELETES, name="Cleaner", conditions=when(subjectContains=[mark]))
+    assert rated(rule) is HIGH
+    assert rated(replace(SORTS, name="Answers", conditions=when(subjectContains=[mark]))) is None
+
+
+@pytest.mark.parametrize("text", ["RE: project", "re", "Ref 17:", "fwd project:"])
+def test_a_subject_of_its_own_is_not_every_answer(text: str) -> None:
+    assert rated(replace(DELETES, name="Cleaner", conditions=when(subjectContains=[text]))) is LOW
 
 
 def test_what_is_read_where_nobody_looks_is_a_thiefs() -> None:
