@@ -123,5 +123,5 @@ class DeletionBurst:
         return tuple(
             one
             for one in self.deletions
-            if one.kind == "user" and not one.permanent and one.id not in known
+            if one.kind == "user" and one.id not in known
         )

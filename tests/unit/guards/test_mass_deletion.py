@@ -157,6 +157,36 @@ async def test_devices_have_no_recycle_bin_and_are_counted() -> None:
     assert any("gone for good: 30 devices" in fact for fact in format_facts(finding.facts))
 
 
+@pytest.mark.parametrize(("kind", "told"), [("user", 0), ("group", 0), ("application", 1)])
+def test_only_users_and_groups_leave_the_bin_by_themselves(kind: str, told: int) -> None:
+    rows = [
+        replace(one, permanent=True, actor=Actor("", "")) for one in build_deletions(11, kind=kind)
+    ]
+    assert len(find_bursts(rows, 50, TERMS)) == told
+
+
+def test_groups_that_somebody_deleted_for_good_are_as_grave_as_users() -> None:
+    rows = tuple(replace(one, permanent=True) for one in build_deletions(11, kind="group"))
+    (burst,) = find_bursts(rows, 50, TERMS)
+    (finding,) = GUARD.judge(burst, TERMS)
+    assert finding.verdict is DeletionVerdict.DELETED_FOR_GOOD
+
+
+@pytest.mark.parametrize(("limit", "told"), [(8, 1), (9, 0), (10, 0)])
+def test_of_what_goes_on_for_days_the_worst_day_counts(limit: int, told: int) -> None:
+    rows = [build_deletions(1, hours=3 * one, first=one)[0] for one in range(20)]
+    terms = replace(TERMS, options=replace(GUARD.options, count=limit))
+    bursts = find_bursts(rows, None, terms)
+    assert [len(burst.deletions) for burst in bursts] == [20] * told
+
+
+@pytest.mark.parametrize(("hours", "told"), [(24, 1), (24.01, 0)])
+def test_what_is_exactly_a_window_apart_counts_together(hours: float, told: int) -> None:
+    rows = [*build_deletions(1, hours=0), *build_deletions(1, hours=hours, first=60)]
+    terms = replace(TERMS, options=replace(GUARD.options, count=1))
+    assert len(find_bursts(rows, None, terms)) == told
+
+
 async def test_several_who_delete_a_few_each_are_one_case() -> None:
     finding = await only(tenant([*build_deletions(6), *build_deletions(6, OTHER_ACTOR, first=6)]))
     assert finding.object_id == "several"

@@ -282,6 +282,23 @@ def build_flow() -> FakeTenant:
         flow(26, unknown=("NewAction",)),
         flow(27, actions={"PrependSubject": ("[x]",)}),
         flow(28, actions={"DeleteMessage": ("True",)}, enforced=False),
+        flow(30, copy_to=(EVIL,), activates_at=NOW - DAY),
+        flow(31, copy_to=(EVIL,), expires_at=NOW),
+        flow(32, copy_to=(EVIL,), activates_at=NOW + DAY, enabled=False),
+        flow(33, copy_to=(EVIL,), actions={"SetAuditSeverity": ("DoNotAudit",)}),
+        flow(34, blind_copy_to=("Ghost",), copy_to=(EVIL,)),
+        flow(35, report_to=(EVIL,), reports_mail=True, enforced=False, expires_at=NOW - DAY),
+        flow(36, report_to=(EVIL,), reports_mail=True, enforced=False, activates_at=NOW + DAY),
+        flow(37, actions={"DeleteMessage": ("True",)}, activates_at=NOW + DAY),
+        flow(38, actions={"DeleteMessage": ("True",)}, expires_at=NOW + DAY, conditions=inside),
+        flow(39, actions={"RouteMessageOutboundConnector": ("hop",)}, conditions=words | inside),
+        flow(40, actions={"RouteMessageOutboundConnector": ("c" * 300,)}),
+        flow(41, actions={"RouteMessageOutboundConnector": ("n" * 300,)}, unknown=("u" * 100,)),
+        TransportRule("t42", "", copy_to=(EVIL,), actions={"DeleteMessage": ("True",)}),
+        TransportRule(
+            "t43", "r" * 300, copy_to=(EVIL,), conditions={"SubjectContainsWords": ("w" * 100,)}
+        ),
+        TransportRule("t44", "r" * 300, actions={"DeleteMessage": ("True",)}),
         flow(29, copy_to=tuple(f"u{number:02}@evil.example" for number in range(22))),
     ]
 
