@@ -97,14 +97,13 @@ def build_bug_report(report: ProbeReport, version: str) -> str:
         f"day {format_date(report.probed_at)}; {describe_probe(report)}",
         "",
         "Each line is an assumption of docs/assumptions.md: whether it holds in this tenant, and",
-        "what the probe saw. No line has a name, an address or an id of the tenant.",
+        "what the probe saw. No line has a name, an address or an id of the tenant. What it could",
+        "not tell is mostly a permission that is missing, or nothing of the kind to look at.",
         "",
     ]
     for view in list_assumption_views(report):
         lines.append(f"{view.status_text:<14} {view.assumption.id}: {view.saw or 'nothing'}")
         answer = view.answer
-        if answer and answer.error:
-            lines.append(f"{'':<15}error: {answer.error}")
         if answer and answer.status is AnswerStatus.DOES_NOT_HOLD:
             lines.append(f"{'':<15}assumed: {view.assumption.assumed}")
             lines.append(f"{'':<15}so: {view.assumption.otherwise}")

@@ -163,7 +163,7 @@ async def ask_deleted_groups(session: ProbeSession) -> Answers:
     unified = sum(UNIFIED in parse_value_list(row.get("groupTypes")) for row in rows)
     saw = f"{count_rows(rows, 'deleted group')}, {unified} of them of Microsoft 365"
     if len(rows) == unified:
-        return (unknown("graph-group-restore", f"{saw}, and no security group"),)
+        return (unknown("graph-group-restore", f"{saw}: there is no security group to show it"),)
     return (holds("graph-group-restore", f"{saw}: security groups can be restored too"),)
 
 

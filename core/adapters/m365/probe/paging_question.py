@@ -74,7 +74,7 @@ async def ask_paging(session: ProbeSession) -> tuple[ProbeAnswer, ...]:
             unknown(one, tried, type(error).__name__)
             for one in ("exchange-paging", "exchange-page-size", "exchange-regional-hosts")
         )
-    tried = describe_refusals(refusals)
+    tried = f"no way of asking brought the second page: {describe_refusals(refusals)}"
     return (
         fails("exchange-paging", tried, NO_FORM),
         fails("exchange-page-size", NO_LINK)

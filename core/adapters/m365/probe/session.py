@@ -10,6 +10,7 @@ import time
 from collections.abc import Awaitable, Callable, Collection, Mapping
 from dataclasses import dataclass, field
 
+from core.adapters.api_errors import EXCHANGE_ROLE
 from core.adapters.exchange.client import ExchangeClient
 from core.adapters.exchange.command import Command
 from core.adapters.graph.client import GraphClient
@@ -21,7 +22,8 @@ from core.adapters.parsing import (
     strip_annotations,
 )
 from core.adapters.retry import ThrottledService
-from core.errors import TenantError, Unavailable
+from core.errors import Forbidden, TenantError, Unavailable
+from core.microsoft365.permissions import CMDLETS
 from core.tenant.probing import AnswerStatus, ProbeAnswer
 
 STATUS = re.compile(r"HTTP (\d{3})")
@@ -51,6 +53,20 @@ ERROR_TEXTS = {
     "TimeoutError": "no answer in time",
     "Unavailable": "no usable answer",
 }
+# The permission that each path of Graph takes; the first pattern that matches counts.
+GRAPH_NEEDS: Mapping[str, str] = {
+    r"/auditLogs/|/reports/|signInActivity": "AuditLog.Read.All",
+    r"^/oauth2PermissionGrants": "Directory.Read.All",
+    r"^/servicePrincipals": "Application.Read.All",
+    r"^/roleManagement/": "RoleManagement.Read.Directory",
+    r"/microsoft\.graph\.group": "Group.Read.All",
+    r"/mailFolders": "Mail.ReadBasic.All",
+    r"/users|/microsoft\.graph\.user": "User.Read.All",
+}
+# Names of permissions that are told: any other text comes from an answer.
+TOLD_PERMISSIONS = frozenset(
+    {EXCHANGE_ROLE, *GRAPH_NEEDS.values(), *(f"Exchange role with {one}" for one in CMDLETS)}
+)
 SAMPLE_SIZE = 20
 SAMPLE_PROPERTIES = (
     "ExternalDirectoryObjectId",
@@ -156,16 +172,21 @@ class ProbeSession:
 
     async def ask_graph(self, path: str) -> ResponseRow:
         """One answer of Graph. Raises TenantError."""
-        return await self.graph.get(path)
+        needed = (name for pattern, name in GRAPH_NEEDS.items() if re.search(pattern, path))
+        return await self.graph.get(path, next(needed, ""))
 
 
 def describe_error(error: TenantError | TimeoutError) -> str:
-    """An error without names, addresses and ids: what it means, its status and a known phrase."""
+    """An error without names, addresses and ids: what it means, its status, a known phrase, and
+    the permission that is missing.
+    """
     text = str(error)
     parts = [ERROR_TEXTS.get(type(error).__name__, type(error).__name__)]
     if found := STATUS.search(text):
         parts.append(found[0])
     parts += [phrase for phrase in KNOWN_PHRASES if phrase in text.casefold()][:1]
+    if isinstance(error, Forbidden) and error.permission in TOLD_PERMISSIONS:
+        parts.append(f"for want of {error.permission}")
     return ", ".join(parts)
 
 
