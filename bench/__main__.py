@@ -126,6 +126,7 @@ def publish_results(results: Results) -> None:
     """Makes the results the published reference."""
     save_results(results, report.RESULTS)
     report.write_document(results)
+    report.write_deployment(results)
 
 
 def publish(asked: argparse.Namespace, results: Results) -> None:

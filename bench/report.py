@@ -1,6 +1,6 @@
 """Generates the tables of docs/performance.md from docs/performance.json, between their marks."""
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 
 from bench.derived import (
@@ -49,6 +49,7 @@ from bench.results import (
 )
 
 DOCUMENT = ROOT / "docs" / "performance.md"
+DEPLOYMENT = ROOT / "docs" / "deploy.md"
 RESULTS = ROOT / "docs" / "performance.json"
 PICTURE = ROOT / "docs" / "performance.png"
 
@@ -142,8 +143,22 @@ def format_costs(results: Results) -> str:
     return f"{text}\n\n{describe_assumptions()}"
 
 
-def describe_assumptions() -> str:
-    """Describes the assumptions behind the bills."""
+def format_deployment_costs(results: Results) -> str:
+    """Formats what the app costs who deploys it, by size."""
+    rows = [
+        (
+            f"{size:,}",
+            format_money(compute_month_cost(results, size)),
+            format_money(compute_strict_month_cost(results, size)),
+        )
+        for size in results.sizes
+    ]
+    text = format_table(("mailboxes", "all guards", "all guards, Graph takes 4 at once"), rows)
+    return f"{text}\n\n{describe_bill()}"
+
+
+def describe_bill() -> str:
+    """Describes what is counted, and at what price."""
     hours = CHECK_INTERVAL.total_seconds() / 3600
     return (
         f"US dollars a month on Flex Consumption, pay as you go: {GB_SECOND * 1e6:g} for a million"
@@ -151,9 +166,14 @@ def describe_assumptions() -> str:
         f" beyond {FREE_EXECUTIONS:,}, an instance of {INSTANCE_GB} GB, at least"
         f" {MIN_BILLED_SECONDS:g} s a run. Every guard runs at its default schedule for the time"
         f" that was measured; every {hours:g} hours forwarding takes as long as in its first run. A"
-        " script would run as often as the forwarding guard; - means that it would still be"
-        " running when it is to start again. Storage and monitoring are not in it."
+        " dash means that a run would not have ended when the next is due. Storage and monitoring"
+        " are not in it."
     )
+
+
+def describe_assumptions() -> str:
+    """Describes the assumptions behind the bills, those of the scripts included."""
+    return f"{describe_bill()} A script would run as often as the forwarding guard."
 
 
 def build_sections(results: Results) -> dict[str, str]:
@@ -170,7 +190,17 @@ def build_sections(results: Results) -> dict[str, str]:
 
 def update_document(text: str, results: Results) -> str:
     """Replaces the document's tables. Raises LookupError if a mark is missing."""
-    for name, content in build_sections(results).items():
+    return replace_sections(text, build_sections(results))
+
+
+def update_deployment(text: str, results: Results) -> str:
+    """Replaces the table of deploy.md. Raises LookupError if its mark is missing."""
+    return replace_sections(text, {"cost": format_deployment_costs(results)})
+
+
+def replace_sections(text: str, sections: Mapping[str, str]) -> str:
+    """Replaces what is between marks. Raises LookupError if a mark is missing."""
+    for name, content in sections.items():
         before, mark, rest = text.partition(f"<!-- {name} -->\n")
         _, end, after = rest.partition("<!-- end -->")
         if not mark or not end:
@@ -182,3 +212,8 @@ def update_document(text: str, results: Results) -> str:
 def write_document(results: Results, path: Path = DOCUMENT) -> None:
     """Updates the document."""
     path.write_text(update_document(path.read_text(encoding="utf-8"), results), encoding="utf-8")
+
+
+def write_deployment(results: Results, path: Path = DEPLOYMENT) -> None:
+    """Updates what a deployment costs."""
+    path.write_text(update_deployment(path.read_text(encoding="utf-8"), results), encoding="utf-8")

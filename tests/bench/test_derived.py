@@ -270,4 +270,8 @@ def test_the_document_says_what_the_reference_run_measured() -> None:
     text = report.DOCUMENT.read_text(encoding="utf-8")
     results = load_results(report.RESULTS)
     assert report.update_document(text, results) == text, "run: python -m bench --write"
+    text = report.DEPLOYMENT.read_text(encoding="utf-8")
+    assert report.update_deployment(text, results) == text, "run: python -m bench --write"
+    with pytest.raises(LookupError, match="cost"):
+        report.update_deployment("no table", results)
     assert not any(row.lost for row in results.rows)

@@ -73,7 +73,10 @@ def test_the_first_run_gives_the_app_exactly_what_its_guards_need() -> None:
 
 def test_the_second_run_changes_nothing() -> None:
     exchange = FakeExchange()
-    assert grant(exchange)
+    made = grant(exchange)
+    # What the document says.
+    text = (ROOT / "docs" / "deploy.md").read_text(encoding="utf-8")
+    assert f"there are {made.count('New-ManagementRole')} roles:" in text
     assert grant(exchange) == []
 
 

@@ -220,6 +220,23 @@ def build_cmdlet_catalog() -> str:
     return f"#>\n$Catalog = @'\n{document}\n'@ | ConvertFrom-Json\n<#"
 
 
+def build_exchange_roles_text() -> str:
+    """How many roles `infra/exchange-role.ps1` makes with the defaults."""
+    entries = [
+        (config, entry)
+        for config in CATALOG
+        for entry in config.guard.permissions
+        if entry.service is Service.EXCHANGE
+    ]
+    reads = len({entry.name for _, entry in entries if not entry.writes})
+    writes = sum(entry.writes and config.mode is Mode.ENFORCE for config, entry in entries)
+    most = sum(entry.writes for _, entry in entries)
+    return (
+        f"With the default guards and modes there are {reads + writes} roles: {reads} that read and"
+        f" {writes} that write; with every guard enforcing, {most} that write."
+    )
+
+
 def list_guard_tables() -> dict[str, TableBuilder]:
     """The tables of docs/guards.md by name."""
     tables: dict[str, TableBuilder] = {"overview": build_guard_table}
@@ -259,6 +276,7 @@ def list_tables() -> dict[Path, dict[str, TableBuilder]]:
             "summary": assumptions.build_summary,
             "register": assumptions.build_register,
         },
+        ROOT / "docs" / "deploy.md": {"exchange roles": build_exchange_roles_text},
         ROOT / "docs" / "settings.md": {"settings": build_settings_tables},
         ROOT / "docs" / "permissions.md": {"permissions": build_all_permissions_table},
         INFRA / "exchange-role.ps1": {"cmdlets": build_cmdlet_catalog},
