@@ -32,7 +32,7 @@ DECISIONS = (
     *("assess", "brake", "case_lifecycle", "decision_context", "first_look", "held_plans"),
     *("outcomes", "plan", "reconcile", "widening"),
 )
-LEDGER_MODULES = ("ledger", "lease", "records", "state_table")
+LEDGER_MODULES = ("ledger", "lease", "lease_row", "records", "state_table")
 TARGETS: Mapping[str, tuple[str, ...]] = {
     "decide": tuple(f"core/engine/{name}.py" for name in DECISIONS),
     "run": ("core/engine/run.py",),

@@ -215,7 +215,7 @@ def classify_folder(folder: Folder) -> str:
         return "hidden"
     is_in_inbox = any(one.well_known == "inbox" for one in chain[1:])
     own = classify_one(folder, is_in_inbox)
-    if own != "ordinary" or folder.well_known:
+    if own != "ordinary":
         return own
     for parent in chain[1:]:
         found = classify_one(parent, is_in_inbox)
@@ -251,10 +251,8 @@ def classify_folder_path(path: str) -> str:
         return "msgfolderroot" if text else ""
     if any(map(is_rss_folder, names)):
         return "rssfeeds"
-    if len(names) == 1 or fold_accents(names[0]) in UNSEEN_BY_NAME:
-        unseen = UNSEEN_BY_NAME.get(fold_accents(names[0]))
-        if unseen:
-            return unseen
+    if unseen := UNSEEN_BY_NAME.get(fold_accents(names[0])):
+        return unseen
     for name in reversed(names):
         found = FOLDERS_BY_NAME.get(fold_accents(name), "")
         if found and (found not in PARENTS_IN_SIGHT or name is names[-1]):

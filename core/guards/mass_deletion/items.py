@@ -120,8 +120,4 @@ class DeletionBurst:
     def lost_users(self) -> tuple[Deletion, ...]:
         """The users who are neither in the recycle bin nor there again, as far as was looked."""
         known = self.restorable_ids | self.restored_ids | self.unverified_ids
-        return tuple(
-            one
-            for one in self.deletions
-            if one.kind == "user" and one.id not in known
-        )
+        return tuple(one for one in self.deletions if one.kind == "user" and one.id not in known)

@@ -2,6 +2,7 @@
 
 from collections.abc import Sequence
 from dataclasses import replace
+from datetime import timedelta
 from typing import Any
 
 from core.guards.mass_deletion.guard import GUARD
@@ -16,7 +17,7 @@ from core.model.findings import Finding
 from core.model.guards import GuardPolicy
 from core.tenant.directory import Account, Actor, Deletion
 from tests.support.fakes.tenant import FakeTenant
-from tests.support.guard_tenants import OTHER_ACTOR, build_deletions, build_recycle_bin
+from tests.support.guard_tenants import ADMIN, OTHER_ACTOR, build_deletions, build_recycle_bin
 from tests.support.sentences import NOW, check_looks, check_sentences
 
 TERMS = GuardPolicy(NOW, GUARD.options)
@@ -55,6 +56,25 @@ def test_sentences_about_bursts() -> None:
             "It was told at twelve": say(reported_count=12),
             "Four times the limit": say(limit=3),
             "Five times the limit": say(limit=2),
+            "Exactly five times the limit": say(USERS[:10], limit=2),
+            "Somebody who was renamed deletes users": say(
+                (*by(OTHER_ACTOR, USERS[:11]), replace(USERS[11], actor=replace(ADMIN, name="new")))
+            ),
+            "It went on for hours": say(
+                tuple(
+                    replace(one, at=one.at - timedelta(hours=12 - index), name="")
+                    for index, one in enumerate(USERS)
+                )
+            ),
+            "Names in capitals": say(
+                tuple(replace(one, name=name) for one, name in zip(USERS, "aBcD", strict=False))
+            ),
+            "One of four administrators did most": say(
+                (*by(Actor("a9", "most@contoso.com"), USERS[:6]), *four[6:]), SEVERAL_ACTORS
+            ),
+            "One of them is directory synchronization": say(
+                (*by(Actor("s1", "Sync_DC1_0@x"), USERS[:1]), *four[1:]), SEVERAL_ACTORS
+            ),
             "An app deletes users": say(by(APP)),
             "Somebody without a name deletes users": say(by(Actor("a9", ""))),
             "Nobody is named by the log": say(by(nobody), UNKNOWN_ACTOR),
