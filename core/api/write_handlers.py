@@ -162,6 +162,7 @@ async def enqueue_request(
         at=context.now,
         authenticated_as=context.caller.authenticated_as,
         until=until,
+        mode=mode,
     )
     pending = [
         other
@@ -187,9 +188,7 @@ async def enqueue_request(
         await context.ledger.save_run_status(guard, operator_request.id, run_status)
     return replace(
         accepted_response(guard, operator_request),
-        run_message=RunMessage(
-            guard, operator_request.id, context.now, runs_guard=runs_guard, mode=mode
-        ),
+        run_message=RunMessage(guard, operator_request.id, context.now, runs_guard=runs_guard),
     )
 
 

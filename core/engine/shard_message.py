@@ -1,9 +1,10 @@
 """The queue message of one shard: which mailboxes to inspect, for which scan pass."""
 
 import base64
+import hmac
 import json
 import zlib
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import msgspec
 
@@ -29,6 +30,7 @@ class EncodedShardMessage(msgspec.Struct, frozen=True, forbid_unknown_fields=Tru
     due_checks: tuple[str, ...] = msgspec.field(name="due")
     mailboxes: str
     """The mailbox rows as JSON, compressed with zlib, in base64."""
+    seal: str
 
 
 @dataclass(frozen=True, slots=True)
@@ -51,6 +53,23 @@ class ShardMessage:
     """The names of the periodic checks this shard takes part in."""
     mailboxes: tuple[Mailbox, ...]
     """The mailboxes to inspect."""
+    seal: str = ""
+    """Proves that the run which planned the pass wrote the message: an HMAC of all else."""
+
+    def seal_with(self, secret: str) -> "ShardMessage":
+        """The message with its seal."""
+        return replace(self, seal=self.compute_seal(secret))
+
+    def is_sealed_with(self, secret: str) -> bool:
+        """Whether the run that planned the pass wrote the message as it is."""
+        return bool(secret) and hmac.compare_digest(self.seal, self.compute_seal(secret))
+
+    def compute_seal(self, secret: str) -> str:
+        """HMAC-SHA-256 (RFC 2104) of the message without its seal, as 64 hex digits."""
+        mailboxes = [mailbox_to_row(mailbox) for mailbox in self.mailboxes]
+        parts = [self.guard, self.pass_id, self.number, self.mode, self.low, self.high]
+        text = json.dumps([*parts, self.due_checks, mailboxes])
+        return hmac.new(secret.encode(), text.encode(), "sha256").hexdigest()
 
     def to_json(self) -> str:
         """The message. It begins with what an operator may want to read of it."""
@@ -65,6 +84,7 @@ class ShardMessage:
             high=self.high,
             due_checks=self.due_checks,
             mailboxes=base64.b64encode(compressed).decode(),
+            seal=self.seal,
         )
         return msgspec.json.encode(encoded).decode()
 
@@ -86,6 +106,7 @@ class ShardMessage:
                 high=encoded.high,
                 due_checks=encoded.due_checks,
                 mailboxes=parse_mailbox_rows(json.loads(raw)),
+                seal=encoded.seal,
             )
         except MESSAGE_PARSE_ERRORS as error:
             raise ValueError(f"not a shard message: {type(error).__name__}") from error

@@ -28,7 +28,7 @@ from core.engine.self_findings import SELF_CHECK_KINDS
 from core.engine.shard_message import ShardMessage
 from core.engine.shared_state import add_shared_state
 from core.errors import Unavailable
-from core.keys import PREFIX_LENGTH, RANGE_END, RANGE_START, compute_hash_prefix
+from core.keys import PREFIX_LENGTH, RANGE_END, RANGE_START
 from core.model.cases import Case
 from core.model.findings import Finding
 from core.model.guards import GuardConfig, GuardPolicy, Mode, ObserveContext
@@ -48,6 +48,7 @@ MAX_QUEUE_MESSAGE_LENGTH = 45_000
 STALL_TIMEOUT = timedelta(minutes=15)
 # One pass includes this fraction of the shards in a periodic check, which then takes a day.
 CHECKED_SHARD_DIVISOR = 48
+SECRET_BYTES = 32
 # Seconds between two attempts of a shard to start; each reads the ledger.
 SHARD_TURN_DELAY = 3.0
 
@@ -63,7 +64,12 @@ async def enqueue_shards(scan: Scan, index: MailboxIndex) -> None:
     The messages are sent when the run is over. If they are lost, the pass stalls and is planned
     again: a lost message costs time, and no mailbox is skipped.
     """
-    scan_pass = replace(scan.scan_pass, continuation=RANGE_START, totals=scan.totals)
+    scan_pass = replace(
+        scan.scan_pass,
+        continuation=RANGE_START,
+        totals=scan.totals,
+        secret=secrets.token_hex(SECRET_BYTES),
+    )
     messages = list(build_shard_messages(scan, scan_pass, index))
     scan.scan_pass = replace(scan_pass, shard_count=len(messages))
     await scan.claim.save(state=scan.build_state())
@@ -85,7 +91,8 @@ def build_shard_messages(scan: Scan, scan_pass: ScanPass, index: MailboxIndex) -
             if remaining[name] and scan.check_progress.get(name, RANGE_START) < message.high:
                 remaining[name] -= 1
                 due_checks.append(name)
-        yield replace(message, number=number, due_checks=tuple(due_checks)).to_json()
+        complete = replace(message, number=number, due_checks=tuple(due_checks))
+        yield complete.seal_with(scan_pass.secret).to_json()
 
 
 def split_into_messages(
@@ -106,17 +113,7 @@ def split_into_messages(
         if len(message.to_json()) <= MAX_QUEUE_MESSAGE_LENGTH or len(key_range.mailboxes) < 2:
             yield message
             continue
-        yield from split_into_messages(scan, scan_pass, halve_mailbox_range(key_range))
-
-
-def halve_mailbox_range(mailbox_range: MailboxRange) -> Iterator[MailboxRange]:
-    """A slice as two, cut between places."""
-    half = len(mailbox_range.mailboxes) // 2
-    middle = compute_hash_prefix(mailbox_range.mailboxes[half].id)
-    first = tuple(box for box in mailbox_range.mailboxes if compute_hash_prefix(box.id) < middle)
-    second = tuple(box for box in mailbox_range.mailboxes if compute_hash_prefix(box.id) >= middle)
-    yield MailboxRange(mailbox_range.low, middle, first)
-    yield MailboxRange(middle, mailbox_range.high, second)
+        yield from split_into_messages(scan, scan_pass, key_range.halve())
 
 
 async def continue_scan_pass(
@@ -268,7 +265,7 @@ def build_reported_finding(case: Case) -> ReportedFinding:
 
 
 async def process_shard(config: GuardConfig, world: World, message: ShardMessage, run: str) -> str:
-    """Inspect the mailboxes of one message; returns "done" or "superseded".
+    """Inspect the mailboxes of one message; returns "done", "superseded" or "refused".
 
     `run` identifies this attempt. Raises ExoguardError if the queue should deliver the message
     again. A message whose pass is over, or whose shard is done, needs no work.
@@ -279,6 +276,8 @@ async def process_shard(config: GuardConfig, world: World, message: ShardMessage
         known = await world.ledger.load_shards(message.guard)
         if scan_pass is None or scan_pass.id != message.pass_id:
             return "superseded"
+        if not is_genuine(message, scan_pass):
+            return "refused"
         status = select_pass_shards(known, scan_pass).get(message.number)
         if status and status.shard.done:
             break
@@ -307,6 +306,18 @@ async def process_shard(config: GuardConfig, world: World, message: ShardMessage
         await world.sleep(SHARD_TURN_DELAY * (0.5 + secrets.randbelow(1_000) / 1_000))
     await finish_pass(config, world, message, run, has_notifications)
     return "done"
+
+
+def is_genuine(message: ShardMessage, scan_pass: ScanPass) -> bool:
+    """Whether the run that planned the pass wrote a message, whoever may write the queue."""
+    if message.is_sealed_with(scan_pass.secret):
+        return True
+    log.error(
+        "%s: a message for shard %d was not written by the run that planned the pass: refused",
+        message.guard,
+        message.number,
+    )
+    return False
 
 
 def find_busy_shards(shards: Mapping[int, ShardStatus]) -> set[int]:
@@ -377,6 +388,8 @@ async def abandon_shard(
     scan_pass = (await world.ledger.load_state(message.guard)).scan_pass
     if scan_pass is None or scan_pass.id != message.pass_id:
         return "superseded"
+    if not is_genuine(message, scan_pass):
+        return "refused"
     async with world.ledger.claim(message.guard, run, message.number) as claim:
         if claim is None:
             raise Unavailable(f"{message.guard}: shard {message.number} is still in progress")

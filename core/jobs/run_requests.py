@@ -2,9 +2,9 @@
 
     POST ─► request row ─► run message ─► process_run_message ─► a run, or requests only
 
-The row decides: a lost, duplicated or forged message cannot trigger anything without a matching
-request row, nor anything that the guard's mode does not allow. A request is owed one run, so no
-message writes over the report of a run that was.
+The row decides, also in which mode the guard runs: a lost, duplicated or forged message cannot
+trigger anything without a matching request row, nor anything that the guard's mode does not allow.
+A request is owed one run, so no message writes over the report of a run that was.
 """
 
 import logging
@@ -22,7 +22,7 @@ from core.engine.run import run
 from core.errors import ExoguardError, Unavailable
 from core.jobs.tenant_probe import probe_before_run
 from core.keys import RUN_ID_PATTERN
-from core.model.guards import GuardConfig, Mode
+from core.model.guards import GuardConfig
 from core.model.requests import OperatorRequest, RequestKind, RequestState, RunOptions
 from core.model.run_document import run_report_to_json
 from core.model.runs import RunReport
@@ -53,8 +53,6 @@ class RunMessage(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     """When the operator made the request."""
     runs_guard: bool = msgspec.field(name="looks")
     """Whether the guard is to run; otherwise it only processes its requests."""
-    mode: Mode | None = None
-    """A mode for the run; it can only restrict the guard's own."""
 
     def to_json(self) -> str:
         """Encode the message."""
@@ -97,7 +95,7 @@ async def process_run_message(message: RunMessage, settings: Settings) -> RunRep
             return await run_requests_only(config, world, message.run)
     try:
         async with connect_world(settings, has_queue=True) as world:
-            options = RunOptions(message.run, message.mode, at=request.at)
+            options = RunOptions(message.run, request.mode, at=request.at)
             await probe_before_run(config, world, settings.guard_configs, message.run)
             report = await run_when_free(config, world, options)
     except ExoguardError as error:

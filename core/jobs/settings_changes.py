@@ -30,7 +30,7 @@ from core.notifications.adaptive_card import (
     make_text_block,
     wrap_in_message,
 )
-from core.ports import DIGEST_PARTITION, World
+from core.ports import DIGEST_PARTITION, Claim, World
 from core.tenant.quoting import quote_text
 
 log = logging.getLogger("exoguard.settings")
@@ -187,8 +187,7 @@ async def alert_on_settings_change(world: World, settings: Settings, run: str) -
                     )
                 )
             return "held"
-        logged = {one.name: [quote_text(one.before), quote_text(one.after)] for one in found}
-        log.warning("exoguard.settings %s", json.dumps(logged))
+        state = await log_change_once(claim, state, found)
         back = tuple(SettingChange(one.name, one.after, one.before) for one in found)
         is_repeated = is_known or was_change_told(state, hash_changes(back), now)
         await claim.ensure_held()
@@ -204,6 +203,23 @@ async def alert_on_settings_change(world: World, settings: Settings, run: str) -
         return "told"
 
 
+async def log_change_once(
+    claim: Claim, state: GuardState, setting_changes: tuple[SettingChange, ...]
+) -> GuardState:
+    """Log changes, which Azure Monitor tells, once for as long as the channel accepts no card.
+
+    Returns the state that remembers it.
+    """
+    key = hash_changes(setting_changes)
+    if state.settings_logged == key:
+        return state
+    logged = {one.name: [quote_text(one.before), quote_text(one.after)] for one in setting_changes}
+    log.warning("exoguard.settings %s", json.dumps(logged))
+    state = replace(state, settings_logged=key)
+    await claim.save(state=state)
+    return state
+
+
 def is_settled(state: GuardState, values: Mapping[str, str]) -> bool:
     """Whether the settings are those that operators were told of, and nothing waits."""
     return state.settings == values and not state.settings_seen
@@ -211,4 +227,6 @@ def is_settled(state: GuardState, values: Mapping[str, str]) -> bool:
 
 def settle_settings(state: GuardState, values: Mapping[str, str]) -> GuardState:
     """The state with these settings as those that operators know."""
-    return replace(state, settings=values, settings_seen="", settings_seen_since=None)
+    return replace(
+        state, settings=values, settings_seen="", settings_seen_since=None, settings_logged=""
+    )

@@ -3,7 +3,8 @@
     timer, every hour ─► claim ─► is it due? ─► load every guard ─► card ─► send ─► mark sent
 
 It compares the schedule's last time with when the digest was last sent. If the channel was down at
-that time, it is sent an hour later; a timer that fires twice finds it sent.
+that time, it is sent an hour later; a timer that fires twice finds it sent. Where the row that says
+when it was sent cannot be read or written, it is sent in the hour that the schedule names.
 """
 
 import logging
@@ -12,16 +13,18 @@ from dataclasses import replace
 from datetime import datetime, timedelta
 
 from core.engine.shared_state import FIRST_CHECK_KEY, SENT_KEY
-from core.errors import NotificationError
+from core.errors import LedgerError, NotificationError
 from core.model.guards import GuardConfig
+from core.model.state import GuardState
 from core.ncrontab import CronSchedule
 from core.notifications.digest_card import build_digest_card
-from core.ports import DIGEST_PARTITION, World
+from core.ports import DIGEST_PARTITION, Claim, World
 from core.status.guard_status import DEFAULT_RUN_TIME
 from core.status.overview import build_status, load_all_guard_data
 
 log = logging.getLogger("exoguard.weekly")
 
+TIMER_INTERVAL = timedelta(hours=1)
 # A timer may fire this much early.
 TIMER_TOLERANCE = timedelta(minutes=1)
 
@@ -35,35 +38,61 @@ async def send_weekly_digest(
 ) -> str:
     """Send the digest if it is due: "sent", "not due", "busy", or "untold" until the next hour.
 
-    `run_time` is how long a run may take. Raises LedgerError if the state is unreachable.
+    `run_time` is how long a run may take. A digest of guards whose state cannot be read says so.
     """
-    async with world.ledger.claim(DIGEST_PARTITION, run) as claim:
-        if claim is None:
-            return "busy"
-        state, now = (await claim.load()).state, world.now()
-        last = state.checks_finished_at.get(SENT_KEY) or state.checks_finished_at.get(
-            FIRST_CHECK_KEY
-        )
-        if last is None:
-            await claim.save(
-                state=replace(
-                    state, checks_finished_at={**state.checks_finished_at, FIRST_CHECK_KEY: now}
+    try:
+        async with world.ledger.claim(DIGEST_PARTITION, run) as claim:
+            if claim is None:
+                return "busy"
+            snapshot = await claim.load()
+            if not snapshot.unreadable_rows:
+                return await send_remembered_digest(
+                    world, claim, snapshot.state, configs, schedule, run_time
                 )
-            )
-            return "not due"
-        if not is_digest_due(schedule, last, now):
-            return "not due"
-        known = build_status(await load_all_guard_data(world.ledger, configs), now, run_time)
-        await claim.ensure_held()
-        try:
-            await world.notification_channel.send(build_digest_card(known, world.public_url))
-        except NotificationError as error:
-            log.error("the channel did not accept the weekly digest: %s", error)
-            return "untold"
+    except LedgerError as error:
+        log.error("the row of the weekly digest cannot be used: %s", error)
+    if not is_digest_due(schedule, world.now() - TIMER_INTERVAL, world.now()):
+        return "not due"
+    return await send_digest_card(world, configs, run_time)
+
+
+async def send_remembered_digest(
+    world: World,
+    claim: Claim,
+    state: GuardState,
+    configs: Iterable[GuardConfig],
+    schedule: str,
+    run_time: timedelta,
+) -> str:
+    """Send the digest if it is due, and remember when it was sent."""
+    now = world.now()
+    finished = state.checks_finished_at
+    last = finished.get(SENT_KEY) or finished.get(FIRST_CHECK_KEY)
+    if last is None:
         await claim.save(
-            state=replace(state, checks_finished_at={**state.checks_finished_at, SENT_KEY: now})
+            state=replace(state, checks_finished_at={**finished, FIRST_CHECK_KEY: now})
         )
-        return "sent"
+        return "not due"
+    if not is_digest_due(schedule, last, now):
+        return "not due"
+    await claim.ensure_held()
+    result = await send_digest_card(world, configs, run_time)
+    if result == "sent":
+        await claim.save(state=replace(state, checks_finished_at={**finished, SENT_KEY: now}))
+    return result
+
+
+async def send_digest_card(
+    world: World, configs: Iterable[GuardConfig], run_time: timedelta
+) -> str:
+    """Send the digest: "sent", or "untold" if the channel did not accept it."""
+    status = build_status(await load_all_guard_data(world.ledger, configs), world.now(), run_time)
+    try:
+        await world.notification_channel.send(build_digest_card(status, world.public_url))
+    except NotificationError as error:
+        log.error("the channel did not accept the weekly digest: %s", error)
+        return "untold"
+    return "sent"
 
 
 def is_digest_due(schedule: str, last_sent: datetime, now: datetime) -> bool:

@@ -86,6 +86,8 @@ class ScanPass:
     """The plan that an operator asked to release: the brake decides at the end of the pass."""
     requested_at: datetime | None = None
     """When the operator asked for it."""
+    secret: str = ""
+    """The key that seals the messages of the pass."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -126,11 +128,13 @@ class GuardState:
     scan_pass: ScanPass | None = None
     settings: Mapping[str, str] = field(default_factory=dict)
     """The app's settings as operators were last told of them; only in the state of the digest's
-    partition, as are the next three.
+    partition, as are the next four.
     """
     settings_seen: str = ""
     """The hash of other settings that were seen since, and are not told unless they last."""
     settings_seen_since: datetime | None = None
+    settings_logged: str = ""
+    """The hash of the change that was logged last and that the channel has not accepted yet."""
     settings_told: Mapping[str, datetime] = field(default_factory=dict)
     """When each change of settings was told or seen again last, by its hash; a day of them."""
     granted_permissions: frozenset[str] = frozenset()

@@ -44,6 +44,14 @@ class MailboxRange:
     high: str
     mailboxes: tuple[Mailbox, ...]
 
+    def halve(self) -> "Iterator[MailboxRange]":
+        """The range as two, cut between hash prefixes."""
+        middle = compute_hash_prefix(self.mailboxes[len(self.mailboxes) // 2].id)
+        first = tuple(box for box in self.mailboxes if compute_hash_prefix(box.id) < middle)
+        second = tuple(box for box in self.mailboxes if compute_hash_prefix(box.id) >= middle)
+        yield MailboxRange(self.low, middle, first)
+        yield MailboxRange(middle, self.high, second)
+
 
 @dataclass(slots=True)
 class MailboxIndex:

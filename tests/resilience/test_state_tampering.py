@@ -240,6 +240,22 @@ async def test_what_could_not_be_told_is_told_the_next_time() -> None:
     assert await alert_on_settings_change(on.world, settings(REMIND_DAYS="300"), "3") == "told"
 
 
+async def test_a_change_is_logged_once_however_long_the_channel_is_down(
+    caplog: pytest.LogCaptureFixture,
+) -> None:
+    on = stage()
+    before, after = settings(), settings(REMIND_DAYS="300")
+    await alert_on_settings_change(on.world, before, "r")
+    on.notification_channel.is_down = True
+    for now in (after, after, after, settings(REMIND_DAYS="200")):
+        assert await alert_on_settings_change(on.world, now, "r") == "untold"
+    on.notification_channel.is_down = False
+    assert await alert_on_settings_change(on.world, settings(REMIND_DAYS="200"), "r") == "told"
+    assert await alert_on_settings_change(on.world, before, "r") == "told"
+    logged = [one for one in caplog.messages if one.startswith("exoguard.settings ")]
+    assert len(logged) == 3
+
+
 async def test_a_webhook_that_was_changed_is_told_without_either() -> None:
     on = stage()
     other = (

@@ -173,11 +173,13 @@ async def test_a_case_of_a_newer_version_is_not_told_again_and_again(
 async def ticket(settings: Settings, mode: Mode | None = None) -> RunMessage:
     """The message of a run that an operator asked for, with its rows as the API writes them."""
     now = datetime.now(UTC)
-    request = OperatorRequest(create_run_id(now), RequestKind.RUN, "", "Dana", "to see", now)
+    request = OperatorRequest(
+        create_run_id(now), RequestKind.RUN, "", "Dana", "to see", now, mode=mode
+    )
     async with open_ledger(settings) as ledger:
         await ledger.add_request(SIGN_IN, request)
         await ledger.save_run_status(SIGN_IN, request.id, {"status": "queued"})
-    return RunMessage(SIGN_IN, request.id, now, runs_guard=True, mode=mode)
+    return RunMessage(SIGN_IN, request.id, now, runs_guard=True)
 
 
 async def process(message: RunMessage, settings: Settings) -> RunReport:

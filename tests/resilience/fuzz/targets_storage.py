@@ -287,14 +287,14 @@ def fuzz_messages(data: bytes) -> None:
     """A message of a queue: an order or a ticket, or refused."""
     chance = FuzzDataProvider(data)
     ticket: dict[str, object] = {"guard": "g", "run": "r", "at": START.isoformat()}
-    ticket |= {"looks": True, "mode": None}
+    ticket |= {"looks": True}
     roll = (
         dump_json(chance.take_value())
         if chance.take_byte() % 2
         else dump_json(['00000000["a","b","c","d",1]'])
     )
     packed = base64.b64encode(zlib.compress(roll)).decode()
-    order: dict[str, object] = {"guard": "g", "round": "r", "shard": 0, "mode": "alert"}
+    order: dict[str, object] = {"guard": "g", "round": "r", "shard": 0, "mode": "alert", "seal": ""}
     order |= {"low": "", "high": "8", "due": [], "mailboxes": packed}
     for text in (
         dump_json(chance.corrupt_row(ticket)).decode(),

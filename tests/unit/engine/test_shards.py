@@ -3,6 +3,7 @@
 import asyncio
 import json
 import random
+from collections.abc import Callable
 from dataclasses import replace
 from typing import Any
 
@@ -12,7 +13,7 @@ from core.adapters.table_storage.codec import decode_stored_record, encode_store
 from core.engine.run import run
 from core.engine.scan_progress import truncate_totals
 from core.engine.shard_message import ShardMessage
-from core.engine.shards import MAX_QUEUE_MESSAGE_LENGTH
+from core.engine.shards import MAX_QUEUE_MESSAGE_LENGTH, abandon_shard, process_shard
 from core.keys import hash_parts
 from core.model.findings import Severity
 from core.model.guards import GuardConfig, Mode, Permission, Service
@@ -285,6 +286,48 @@ def test_a_message_brings_back_its_order_and_fits_into_the_queue() -> None:
     message = order.to_json()
     assert len(message) <= MAX_QUEUE_MESSAGE_LENGTH
     assert ShardMessage.from_json(message) == order
+
+
+@pytest.mark.parametrize(
+    "forge",
+    [
+        lambda message: replace(message, mailboxes=message.mailboxes[1:]),
+        lambda message: replace(message, low="0"),
+        lambda message: replace(message, number=message.number + 1),
+        lambda message: replace(message, mode=Mode.ENFORCE),
+        lambda message: replace(message, due_checks=("deep", "deep")),
+        lambda message: replace(message, seal=""),
+        lambda message: message.seal_with(""),
+        lambda message: message.seal_with("guessed"),
+    ],
+    ids=["mailboxes", "range", "number", "mode", "checks", "no seal", "no key", "another key"],
+)
+async def test_a_message_that_the_planning_run_did_not_write_does_nothing(
+    forge: Callable[[ShardMessage], ShardMessage], caplog: pytest.LogCaptureFixture
+) -> None:
+    stage = await ready()
+    stage.config = replace(stage.config, mode=Mode.ALERT)
+    await stage.run_timer()
+    message = ShardMessage.from_json(stage.queue[0])
+    stage.tenant.inspected.clear()
+    forged = forge(message)
+    assert forged != message
+    result = await process_shard(stage.config, stage.world, forged, "worker")
+    given_up = await abandon_shard(stage.config, stage.world, forged, "worker", "because")
+    assert (result, given_up) == ("refused", "refused")
+    assert stage.tenant.inspected == []
+    assert "was not written by the run" in caplog.text
+    assert await process_shard(stage.config, stage.world, message, "worker") == "done"
+
+
+async def test_a_message_that_comes_twice_inspects_once() -> None:
+    stage = await ready()
+    await stage.run_timer()
+    message = ShardMessage.from_json(stage.queue[0])
+    stage.tenant.inspected.clear()
+    for _ in range(2):
+        assert await process_shard(stage.config, stage.world, message, "worker") == "done"
+    assert sorted(stage.tenant.inspected) == sorted(box.id for box in message.mailboxes)
 
 
 async def test_addresses_too_long_for_a_message_make_more_shards() -> None:

@@ -208,6 +208,17 @@ async def test_a_channel_that_is_down_gets_it_an_hour_later() -> None:
     assert await stage.hour() == "not due"
 
 
+@pytest.mark.parametrize("reason", ["the row cannot be decoded", "the table is out of reach"])
+async def test_a_row_that_cannot_be_used_keeps_no_digest_from_its_hour(reason: str) -> None:
+    stage = Stage(DIGEST_TIME - timedelta(days=1))
+    await stage.hour()
+    if "decoded" in reason:
+        stage.ledger.get_partition("digest").state = "nonsense"
+    else:
+        stage.ledger.is_down = True
+    assert await stage.days(9) == [DIGEST_TIME, DIGEST_TIME + timedelta(days=7)]
+
+
 async def test_a_crash_at_any_step_sends_the_digest_once_or_twice() -> None:
     died = 0
     for operation in range(1, 30):
