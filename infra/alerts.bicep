@@ -181,3 +181,39 @@ resource alerts 'Microsoft.Insights/scheduledQueryRules@2026-03-01' = [
     }
   }
 ]
+
+// The app compares its settings when it runs: what is changed and put back in between, only the
+// activity log of the subscription knows. A deployment writes settings too, and is told as well.
+resource settingsWritten 'Microsoft.Insights/activityLogAlerts@2020-10-01' = {
+  name: 'exoguard-settings-written'
+  location: 'global'
+  tags: tags
+  properties: {
+    description: 'Somebody wrote the settings of an app in the group of Exoguard. If nobody deployed, find out who did it: the activity log names the caller.'
+    enabled: true
+    scopes: [resourceGroup().id]
+    condition: {
+      allOf: [
+        {
+          field: 'category'
+          equals: 'Administrative'
+        }
+        {
+          field: 'operationName'
+          equals: 'Microsoft.Web/sites/config/write'
+        }
+        {
+          field: 'status'
+          equals: 'Succeeded'
+        }
+      ]
+    }
+    actions: {
+      actionGroups: [
+        {
+          actionGroupId: people.id
+        }
+      ]
+    }
+  }
+}
