@@ -1,20 +1,21 @@
 """Mass deletion: ten objects in a day are ordinary, then one thing varied a case."""
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import replace
-from datetime import timedelta
+from datetime import datetime, timedelta
 
 import pytest
 
 from core.guards.mass_deletion.bursts import compute_deletion_limit, find_bursts
 from core.guards.mass_deletion.guard import GUARD
 from core.guards.mass_deletion.items import DeletionBurst
+from core.guards.mass_deletion.observe import note_reported_count
 from core.guards.mass_deletion.options import MAX_LOOKUPS
 from core.guards.mass_deletion.verdicts import DeletionVerdict
 from core.model.findings import Finding, Severity, format_facts
 from core.model.guards import GuardPolicy, ObserveContext
 from core.tenant.directory import Account, Actor, Deletion
-from core.tenant.known_traits import KnownTraits
+from core.tenant.known_traits import KnownTraits, build_traits_key
 from core.tenant.readings import Reading
 from core.tenant.sources import ACCOUNTS, DELETED_GROUPS, DELETED_USERS, DELETIONS, USER_COUNT
 from tests.support.fakes.tenant import FakeTenant
@@ -23,7 +24,7 @@ from tests.support.observe import observe_all
 
 TERMS = GuardPolicy(NOW, GUARD.options)
 SYNC = Actor("s1", "Sync_DC1_0123@contoso.onmicrosoft.com")
-FIVE = timedelta(minutes=5)
+FIVE, DAY = timedelta(minutes=5), timedelta(days=1)
 
 
 def tenant(rows: Sequence[Deletion], users: int = 50) -> FakeTenant:
@@ -240,6 +241,30 @@ async def test_a_burst_that_grows_is_told_again_when_it_has_doubled() -> None:
     assert len(set(keys)) == 3
 
 
+@pytest.mark.parametrize(
+    ("noted", "count", "told", "since"),
+    [
+        ({}, 11, 11, NOW),
+        ({"11": NOW - 2 * DAY}, 21, 11, NOW - 2 * DAY),
+        ({"11": NOW - 2 * DAY - FIVE}, 21, 21, NOW),
+        ({"11": NOW - 3 * DAY}, 11, 11, NOW),
+        ({"11": NOW - FIVE, "15": NOW}, 25, 15, NOW),
+        ({"11": NOW - FIVE}, 22, 22, NOW),
+        ({"odd": NOW}, 11, 11, NOW),
+    ],
+)
+def test_how_much_was_told_is_remembered_for_two_windows(
+    noted: Mapping[str, datetime], count: int, told: int, since: datetime
+) -> None:
+    (burst,) = find_bursts(build_deletions(count), None, TERMS)
+    key = build_traits_key("a1", burst.act_class.kind)
+    kept = KnownTraits(key, "a1", burst.act_class.kind, NOW, NOW, noted)
+    context = ObserveContext(TERMS, known_traits={key: kept} if noted else {})
+    reported, memory = note_reported_count(burst, context)
+    assert reported.reported_count == told
+    assert memory.traits == {str(told): since}
+
+
 async def test_a_burst_of_later_is_measured_by_itself() -> None:
     now = build_deletions(40, hours=-59, first=60)
     first, later = await looks(*growing(60), tenant(now, users=200), hours=60)
@@ -432,6 +457,28 @@ async def test_what_cannot_be_looked_up_is_not_called_lost() -> None:
     assert not any("gone for good" in fact for fact in facts)
 
 
+async def test_whom_a_look_up_can_find_is_looked_up_by_id_or_by_the_old_name() -> None:
+    names = ("ann@contoso.com", "$ben@contoso.com", "cid", "", "dan@contoso.com", "eve$")
+    rows = [replace(one, name=name) for one, name in zip(build_deletions(6), names, strict=True)]
+    gone = build_deletions(1, first=6)[0]
+    purged = replace(build_deletions(1, first=7)[0], permanent=True)
+    fake = tenant([*rows, *build_deletions(4, kind="group")])
+    fake.deletion_events += [gone, purged]
+    fake.users = [Account("other")]
+    (burst,) = (await look(fake)).items
+    assert [names for source, names in fake.read_log if source == ACCOUNTS] == [
+        ("ann@contoso.com", "dan@contoso.com", "user-6")
+    ]
+    assert burst.name_taken_ids == frozenset()
+
+
+async def test_what_the_log_does_not_name_anybody_for_is_still_from_the_log() -> None:
+    rows = [replace(one, actor=Actor("", "")) for one in build_deletions(11)]
+    finding = await only(tenant(rows))
+    assert finding.sources == (DELETIONS,)
+    assert "by nobody the audit log names (11)" in format_facts(finding.facts)
+
+
 async def test_only_so_many_are_looked_up() -> None:
     rows = build_deletions(MAX_LOOKUPS + 50)
     of = tenant(rows)
@@ -463,6 +510,7 @@ async def test_without_the_audit_log_the_recycle_bin_still_tells() -> None:
     assert finding.object_id == "unknown"
     assert "11 users were deleted by somebody unknown." in finding.summary
     assert any("who did it is not known" in fact for fact in format_facts(finding.facts))
+    assert any("user-0@contoso.com" in fact for fact in format_facts(finding.facts))
     assert (finding.sources, finding.confirmations_needed) == ((DELETED_USERS,), 0)
     miss = reading.find_source_failure(DELETIONS)
     assert miss is not None

@@ -143,6 +143,7 @@ def build_deleting_tenant() -> FakeTenant:
         purged,
         *early,
         *build_deletions(3, kind="group"),
+        *build_deletions(2, kind="device"),
         *build_deletions(12, OTHER_ACTOR, kind="disabled"),
         *build_deletions(3, kind="policy"),
         *build_deletions(6, kind="application"),

@@ -105,6 +105,9 @@ def test_sentences_about_second_factors() -> None:
             ),
             "The first method was added": add("softwareonetimepass", earlier=()),
             "Many methods were added": add(*(f"m{number:02}" for number in range(12))),
+            "A method was added to somebody without a name": list(
+                judge(AddedMethods(replace(ADMIN, upn=""), ("m",), NOW, ("n",)), TERMS)
+            ),
             "Nobody lacks anything": count(MEMBERS, WITHOUT, 0),
             "Of members under a twentieth lack one": count(MEMBERS, WITHOUT, 4),
             "Of members a twentieth lack one": count(MEMBERS, WITHOUT, 5),
@@ -145,6 +148,9 @@ def build_registered_tenant() -> FakeTenant:
         MfaRegistration("g1", "max_partner.example#EXT#@contoso.com", is_guest=True),
         MfaRegistration("x1", "pia_partner.example#EXT#@contoso.com"),
         MfaRegistration("f1", "fay@FED.example"),
+        MfaRegistration("n1", ""),
+        *(MfaRegistration(f"B{number:03}", f"B{number:03}@contoso.com") for number in range(30)),
+        replace(ADMIN, id="u6", upn="weak@contoso.com", **PHONE),
     ]
     disabled = {"u3", "m-c"}
     users = [Account(one.id, one.upn, enabled=one.id not in disabled) for one in rows]
