@@ -1,6 +1,7 @@
 """Which of Exchange's rules Graph shows as well, and which are hidden."""
 
 from dataclasses import replace
+from typing import Any
 
 import pytest
 
@@ -74,3 +75,85 @@ def test_nothing_visible_takes_the_place_of_a_hidden_rule(other: InboxRule, reve
     assert len(hidden(*pair)) == 1
     if other != replace(TWIN, id="18"):
         assert hidden(*pair) == [other]
+
+
+@pytest.mark.parametrize(
+    "other",
+    [
+        replace(TWIN, conditions=()),
+        replace(TWIN, delete="delete"),
+        replace(TWIN, move_to="RSS Feeds"),
+        replace(TWIN, mark_as_read=True),
+        replace(TWIN, exceptions=XYZZY),
+        replace(TWIN, enabled=False),
+        replace(TWIN, forward_to=("thief@y",)),
+        replace(TWIN, readable=False),
+    ],
+)
+def test_under_another_name_only_a_rule_that_does_the_same_is_the_visible_one(
+    other: InboxRule,
+) -> None:
+    other = replace(other, name="x")
+    assert hidden(other) == [other]
+    assert hidden(other, replace(TWIN, name="x")) == [other]
+
+
+@pytest.mark.parametrize(
+    ("visible", "shown", "is_same"),
+    [
+        ({}, {"name": "  BOSS "}, True),
+        ({"name": "my  boss"}, {"name": "My Boss"}, True),
+        ({"name": "my boss"}, {"name": "myboss", "conditions": ()}, False),
+        ({}, {"conditions": ()}, True),
+        ({}, {"forward_to": ("thief@y",)}, False),
+        ({}, {"delete": "delete"}, False),
+        ({}, {"move_to": "RSS Feeds"}, False),
+        ({"delete": "delete"}, {}, False),
+        ({"move_to": "F1"}, {}, False),
+        ({"move_to": "F1"}, {"move_to": "Deleted Items"}, True),
+        ({"move_to": "F1"}, {"delete": "delete"}, True),
+        ({"delete": "delete"}, {"move_to": "Deleted Items"}, True),
+    ],
+    ids=repr,
+)
+def test_the_visible_rule_sends_to_the_same_people_and_takes_mail_away_or_not(
+    visible: dict[str, Any], shown: dict[str, Any], is_same: bool
+) -> None:
+    one, other = replace(SENDS, **visible), replace(TWIN, **shown)
+    seen = [sight for _, sight in match_visible_rules([one], [other], True, sends_to)]
+    assert (RuleVisibility.HIDDEN in seen) is not is_same
+
+
+def test_of_two_alike_the_one_that_moves_mail_out_of_sight_is_hidden() -> None:
+    visible = replace(SENDS, move_to="F1")
+    open_one = replace(TWIN, move_to="user:\\Inbox\\Customers")
+    unseen = replace(TWIN, id="18", move_to="user:\\Calendar")
+    for pair in ([open_one, unseen], [unseen, open_one]):
+        found = list(match_visible_rules([visible], pair, True, sends_to))
+        assert found == [(visible, RuleVisibility.GRAPH), (unseen, RuleVisibility.HIDDEN)]
+
+
+UNREADABLE = replace(SENDS, readable=False, forward_to=(), sequence=3)
+
+
+def test_what_graph_leaves_open_is_filled_in_by_the_namesake_at_its_place() -> None:
+    elsewhere, there = replace(TWIN, sequence=1), replace(TWIN, id="18", sequence=3)
+    for pair in ([elsewhere, there], [there, elsewhere]):
+        assert list(match_visible_rules([UNREADABLE], pair, True, sends_to)) == [
+            (replace(there, read_only=True), RuleVisibility.READ_ONLY),
+            (elsewhere, RuleVisibility.HIDDEN),
+        ]
+
+
+def test_a_rule_of_another_name_fills_in_nothing() -> None:
+    other = replace(TWIN, name="other")
+    assert list(match_visible_rules([UNREADABLE], [other], True, sends_to)) == [
+        (UNREADABLE, RuleVisibility.GRAPH),
+        (other, RuleVisibility.HIDDEN),
+    ]
+
+
+def test_where_graph_was_not_read_nobody_knows_what_is_hidden() -> None:
+    assert list(match_visible_rules([], [TWIN], False, sends_to)) == [
+        (TWIN, RuleVisibility.EXCHANGE)
+    ]

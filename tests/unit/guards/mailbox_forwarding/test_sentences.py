@@ -123,6 +123,13 @@ def build_departures() -> FakeTenant:
         actions={"RejectMessageReasonText": ("no",)},
         conditions={"MessageTypeMatches": ("AutoForward",), "From": ("user06@contoso.com",)},
     )
+    late = TransportRule(
+        "t2",
+        "No forwards by rules",
+        actions={"DeleteMessage": ("True",)},
+        conditions={"HeaderContainsMessageHeader": ("X-MS-Exchange-Inbox-Rules-Loop",)},
+    )
+    member = Recipient("user04", True, "UserMailbox", "user04@contoso.com", id="m04")
     return build_tenant(
         *boxes,
         policies=policies,
@@ -131,7 +138,16 @@ def build_departures() -> FakeTenant:
             RemoteDomain("evil.example", auto_forward=True),
             RemoteDomain("*.open.example", auto_forward=True),
         ],
-        mail_flow_rules=[shut],
+        mail_flow_rules=[shut, late],
+        rules=[
+            *(rule(number, "Forward", forward_to=(EVIL,)) for number in range(9)),
+            *(rule(number, "Redirect", redirect_to=("y@evil.example",)) for number in range(9)),
+            *(
+                rule(number, "Both", forward_to=("z@evil.example",), redirect_to=("z@a.example",))
+                for number in range(9)
+            ),
+        ],
+        group_members=[GroupMembers("s1", (ANN, member))],
     )
 
 
