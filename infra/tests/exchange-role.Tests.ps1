@@ -1,8 +1,9 @@
 # exchange-role.ps1 under a real PowerShell, against an Exchange in memory (Modules/): Invoke-Pester
 # here, or `make infra-compile` where there is a pwsh. Pester 5 or later.
-param([string] $Script = (Join-Path (Split-Path $PSScriptRoot) 'exchange-role.ps1'))
+param([string] $Script)
 
 BeforeAll {
+    if (-not $Script) { $Script = Join-Path (Split-Path $PSScriptRoot) 'exchange-role.ps1' }
     $env:PSModulePath = (Join-Path $PSScriptRoot 'Modules') + [IO.Path]::PathSeparator + $env:PSModulePath
     Import-Module ExchangeOnlineManagement -Force
     $app = '11111111-1111-1111-1111-111111111111'
