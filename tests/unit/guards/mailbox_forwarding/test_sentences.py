@@ -108,7 +108,7 @@ def build_departures() -> FakeTenant:
             priority=2,
             scope=SenderScope(frozenset({"user03@contoso.com"})),
         ),
-        OutboundPolicy("Group", "On", priority=3, scope=SenderScope(groups=("sales@contoso.com",))),
+        OutboundPolicy("Group", "On", priority=3, scope=SenderScope(groups=("sales",))),
         OutboundPolicy(
             "Rest",
             "On",
@@ -127,7 +127,10 @@ def build_departures() -> FakeTenant:
         "t2",
         "No forwards by rules",
         actions={"DeleteMessage": ("True",)},
-        conditions={"HeaderContainsMessageHeader": ("X-MS-Exchange-Inbox-Rules-Loop",)},
+        conditions={
+            "HeaderContainsMessageHeader": ("X-MS-Exchange-Inbox-Rules-Loop",),
+            "From": ("user08@contoso.com",),
+        },
     )
     member = Recipient("user04", True, "UserMailbox", "user04@contoso.com", id="m04")
     return build_tenant(
