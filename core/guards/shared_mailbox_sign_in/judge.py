@@ -10,7 +10,6 @@ from datetime import datetime
 from functools import partial
 
 from core.guards.shared_mailbox_sign_in.accounts import (
-    DEVICE_KINDS,
     KIND_NAMES,
     QUIET_PERIOD,
     ResourceAccount,
@@ -311,6 +310,5 @@ def explain_missing_proof(item: ResourceAccount, account: Account) -> str:
         return "It is not known whether anybody signs in: sign-ins cannot be read."
     if item.sign_ins is SignInRecord.UNCLEAR:
         return "It is not known whether the latest attempts to sign in succeeded."
-    if item.mailbox.kind in DEVICE_KINDS:
-        return "Somebody set its password or signed in once, as for a panel or a hub of the room."
-    return "It is not proven that nobody uses it."
+    # Where sign-ins were read, only the account of a room or equipment is not proven unused.
+    return "Somebody set its password or signed in once, as for a panel or a hub of the room."

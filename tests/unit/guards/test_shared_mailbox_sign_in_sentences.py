@@ -5,7 +5,7 @@ from datetime import datetime, timedelta
 from typing import Any
 
 from core.guards.shared_mailbox_sign_in import GUARD
-from core.guards.shared_mailbox_sign_in.accounts import ResourceAccount, SignInRecord
+from core.guards.shared_mailbox_sign_in.accounts import QUIET_PERIOD, ResourceAccount, SignInRecord
 from core.guards.shared_mailbox_sign_in.judge import judge
 from core.microsoft365.service_plans import (
     DEVICE_PLANS,
@@ -113,6 +113,32 @@ def test_sentences_about_accounts() -> None:
             ),
             "Its password is older than the account": say(
                 created_at=made, password_changed_at=made - timedelta(minutes=6)
+            ),
+            "Its password was set lately": say(
+                created_at=made, password_changed_at=NOW - 2 * DAY, licence_ids=frozenset()
+            ),
+            "Its password is as old as the account, which is new": say(
+                created_at=NOW - DAY, password_changed_at=NOW - DAY
+            ),
+            "Its block stands": say(item=known(blocked_at=NOW - 400 * DAY), enabled=False),
+            "Its block stands, and no command can name it": say(
+                item=known(blocked_at=NOW - 400 * DAY), enabled=False, id="a\nb"
+            ),
+            "Its block is new": say(item=known(blocked_at=NOW - DAY), enabled=False),
+            "Its block stands as long as it takes": say(
+                item=known(blocked_at=NOW - QUIET_PERIOD), enabled=False
+            ),
+            "Its block stands, and its sessions were ended": say(
+                item=known(blocked_at=NOW - 400 * DAY, sessions_ended=True), enabled=False
+            ),
+            "Nobody uses it, and what is licensed is left alone": say(
+                terms=terms(licensed_accounts="ignore")
+            ),
+            "Nobody knows whether it is licensed, and what is licensed is blocked": say(
+                terms=terms(licensed_accounts="block"), plans=None
+            ),
+            "Entra does not know the account of a mailbox of a long kind": say(
+                "K" * 300, item=known(account=None)
             ),
             "Nobody knows when it was made": say(password_changed_at=made),
             "A room nobody uses": say("RoomMailbox"),
