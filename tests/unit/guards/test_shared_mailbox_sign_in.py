@@ -8,6 +8,7 @@ import pytest
 from core.guards.shared_mailbox_sign_in import GUARD
 from core.guards.shared_mailbox_sign_in.accounts import ResourceAccount, SignInRecord
 from core.guards.shared_mailbox_sign_in.judge import judge
+from core.guards.shared_mailbox_sign_in.observe import MAX_CONVERSION_LOOKUPS
 from core.guards.shared_mailbox_sign_in.verdicts import SignInVerdict
 from core.microsoft365.service_plans import DEVICE_PLANS, MAILBOX_PLANS, MEETING_ROOM_PLANS
 from core.model.findings import Finding, Severity, Verdict, format_facts
@@ -596,6 +597,33 @@ async def test_a_converted_mailbox_is_looked_up_and_its_old_case_ends() -> None:
     assert list(judge(item, TERMS)) == []
     tenant.boxes = []
     assert (await look_back(tenant)).items == ()
+
+
+async def test_of_many_converted_mailboxes_the_latest_blocked_are_looked_up() -> None:
+    numbers = range(MAX_CONVERSION_LOOKUPS + 10)
+    ages = {number: timedelta(minutes=(number * 7) % len(numbers)) for number in numbers}
+    boxes = [
+        replace(BOX, id=f"m{number}", guid=f"g{number}", kind="UserMailbox") for number in numbers
+    ]
+    users = [replace(OPEN, id=box.id, enabled=False) for box in boxes]
+    blocks = tuple(
+        (BlockSignIn(f"m{number}", f"g{number}", ("SharedMailbox",)), NOW - ages[number])
+        for number in numbers
+    )
+    context = ObserveContext(TERMS, applied_changes=blocks)
+    reading = await observe_all(GUARD, FakeTenant(boxes=boxes, users=users), context)
+    latest = sorted(numbers, key=ages.__getitem__)[:MAX_CONVERSION_LOOKUPS]
+    assert {item.mailbox.id for item in reading.items} == {f"m{number}" for number in latest}
+
+
+@pytest.mark.parametrize(
+    "box", [replace(BOX, kind="RoomMailbox"), replace(BOX, id="other", kind="UserMailbox")]
+)
+async def test_a_room_and_a_mailbox_of_somebody_else_are_not_converted(box: Mailbox) -> None:
+    options = replace(GUARD.options, resource_kinds=("SharedMailbox",))
+    tenant = FakeTenant(boxes=[box], users=[replace(OPEN, id=box.id, enabled=False)])
+    context = ObserveContext(replace(TERMS, options=options), applied_changes=(PAST_BLOCK,))
+    assert (await observe_all(GUARD, tenant, context)).items == ()
 
 
 async def test_a_listing_that_broke_off_makes_the_reading_incomplete() -> None:

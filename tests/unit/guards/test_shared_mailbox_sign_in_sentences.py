@@ -212,9 +212,10 @@ def build_account_tenant() -> FakeTenant:
         enablings=[
             Enabling("m00", NOW - 3 * DAY, Actor("a0", "before@contoso.com")),
             Enabling("m00", NOW - 2 * DAY, Actor("a1", "at@contoso.com")),
-            Enabling("m01", NOW - DAY, DANA),
-            Enabling("m01", NOW - DAY, Actor("a2", "second@contoso.com")),
-            Enabling("m01", NOW - 1.5 * DAY, Actor("a3", "first@contoso.com")),
+            Enabling("m01", NOW - 3.5 * DAY, Actor("a3", "first@contoso.com")),
+            Enabling("m01", NOW - 3 * DAY, DANA),
+            Enabling("m01", NOW - 3 * DAY, Actor("a2", "second@contoso.com")),
+            Enabling("m10", NOW - 3 * DAY, Actor("a4", "earlier@contoso.com")),
             Enabling("m02", NOW - DAY, DANA),
         ],
         page_size=6,
@@ -228,7 +229,7 @@ def block(number: int, days: float) -> tuple[BlockSignIn, datetime]:
 
 
 async def test_sentences_about_a_tenant_with_accounts_of_all_kinds() -> None:
-    blocks = (block(0, 2), block(1, 2), block(1, 4), block(2, 2), block(12, 1), block(13, 3))
+    blocks = (block(0, 2), block(1, 4), block(10, 2), block(2, 2), block(12, 1), block(13, 3))
     gone = block(99, 5)
     await check_looks(
         "shared_mailbox_sign_in_accounts_looks",
