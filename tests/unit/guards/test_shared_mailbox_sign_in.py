@@ -9,10 +9,12 @@ from core.guards.shared_mailbox_sign_in import GUARD
 from core.guards.shared_mailbox_sign_in.accounts import ResourceAccount, SignInRecord
 from core.guards.shared_mailbox_sign_in.judge import judge
 from core.guards.shared_mailbox_sign_in.observe import MAX_CONVERSION_LOOKUPS
+from core.guards.shared_mailbox_sign_in.options import read_options
 from core.guards.shared_mailbox_sign_in.verdicts import SignInVerdict
 from core.microsoft365.service_plans import DEVICE_PLANS, MAILBOX_PLANS, MEETING_ROOM_PLANS
 from core.model.findings import Finding, Severity, Verdict, format_facts
 from core.model.guards import GuardPolicy, ObserveContext
+from core.model.options import SettingReader
 from core.tenant.changes import BlockSignIn, Change, EndSessions
 from core.tenant.directory import Account, Actor, Enabling, RoleHolder, SignIn
 from core.tenant.mailboxes import Mailbox
@@ -648,3 +650,17 @@ async def test_the_change_blocks_exactly_this_account() -> None:
     assert applied.before == {"accountEnabled": True}
     assert [user.enabled for user in tenant.users] == [False, True]
     assert not [finding for item in (await look(tenant)).items for finding in judge(item, TERMS)]
+
+
+def test_every_option_is_read_from_its_setting() -> None:
+    options = read_options(
+        SettingReader(
+            {
+                "LICENSED_MAILBOXES": "block",
+                "BREAK_GLASS_ACCOUNTS": "Chief@contoso.com",
+                "SIGN_IN_AT_FIRST_LOOK": "ask",
+            }
+        )
+    )
+    assert (options.licensed_accounts, options.at_first_look) == ("block", "ask")
+    assert options.break_glass_accounts == ("chief@contoso.com",)
