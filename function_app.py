@@ -2,6 +2,7 @@
 
     timer <guard>                          every row of the catalog, at %<GUARD>_SCHEDULE%
     routes                                 core/api/routes.py; a write stores a row and a message
+    timer activity                         audit logs, at %ACTIVITY_SCHEDULE%
     timer weekly-digest                    every hour: reports changed settings, and sends the
                                            weekly digest when %DIGEST_SCHEDULE% says
     queue exoguard-runs                    runs guards and processes requests of operators
@@ -34,6 +35,7 @@ from core.engine.run import create_run_id, run
 from core.engine.shard_message import ShardMessage
 from core.engine.shards import abandon_shard, process_shard
 from core.errors import SettingsError
+from core.jobs.activity import read_activity
 from core.jobs.run_requests import RunMessage, process_run_message
 from core.jobs.settings_changes import alert_on_settings_change, compare_settings_before_run
 from core.jobs.tenant_probe import probe_before_run
@@ -129,6 +131,23 @@ async def on_hourly_timer(timer: func.TimerRequest) -> None:
         log.info("weekly digest: %s", result)
         result = await alert_on_settings_change(world, settings, create_run_id(world.now()))
         log.info("changed settings: %s", result)
+
+
+@app.function_name("activity")
+@app.timer_trigger(
+    arg_name="timer", schedule="%ACTIVITY_SCHEDULE%", run_on_startup=False, use_monitor=True
+)
+@app.queue_output(arg_name="orders", queue_name=SHARD_QUEUE, connection=STORAGE_SETTING)
+async def on_activity_timer(timer: func.TimerRequest, orders: func.Out[MessageList]) -> None:
+    """Read the audit logs, and let guards look at what their records name."""
+    settings = Settings.read(os.environ)
+    async with connect_world(settings, has_queue=True) as world:
+        result = await read_activity(
+            world, settings.guard_configs, settings.activity, create_run_id(world.now())
+        )
+    if result.shard_messages:
+        orders.set(result.shard_messages)
+    log.info("exoguard.activity %s", result.to_log_line())
 
 
 def enqueue_shard_messages(report: RunReport, output: func.Out[MessageList]) -> None:

@@ -15,6 +15,7 @@ import asyncio
 import os
 import sys
 from collections.abc import Callable, Iterable, Mapping
+from dataclasses import replace
 from pathlib import Path
 
 from core import VERSION
@@ -24,6 +25,7 @@ from core.engine.run import create_run_id
 from core.errors import ExoguardError, LedgerError, SettingsError
 from core.jobs.tenant_probe import MAX_REQUESTS, MAX_SECONDS, build_probe_report, probe_tenant
 from core.microsoft365.permissions import (
+    FEED_PERMISSION,
     build_grant_command,
     collect_needed_permissions,
     compare_permissions,
@@ -52,7 +54,7 @@ def print_needed_permissions(configs: Iterable[GuardConfig], print_line: PrintLi
         print_line("exchange Exchange.ManageAsApp, the app role; limited to the cmdlets below")
     for name, (permission, guards) in collect_needed_permissions(configs).items():
         optional = " (optional)" if permission.optional else ""
-        print_line(f"{permission.service:<9}{name}{optional}")
+        print_line(f"{permission.service:<11}{name}{optional}")
         print_line(
             f"         for {', '.join(guards)}; an attacker could {describe_risk(permission)}"
         )
@@ -78,6 +80,7 @@ async def check_tenant_permissions(settings: Settings, print_line: PrintLine) ->
     """Sign in, read the app's permissions and compare them. Returns the exit code."""
     async with connect_world(settings) as world:
         reading = await world.tenant.permissions.read_granted_permissions()
+        has_feed = await world.tenant.activity.is_feed_granted()
     sign_in_failure = reading.find_source_failure(CREDENTIAL)
     if sign_in_failure or not reading.items:
         reason = sign_in_failure.reason if sign_in_failure else "no response"
@@ -86,6 +89,9 @@ async def check_tenant_permissions(settings: Settings, print_line: PrintLine) ->
     for failure in reading.failures:
         print_line(f"unknown   {failure.source}: {failure.reason}")
     grants = reading.items[0]
+    if has_feed is not None:
+        roles = frozenset({FEED_PERMISSION} if has_feed else ())
+        grants = replace(grants, management_roles=roles)
     known = grants.app_roles is not None and grants.cmdlets is not None
     complete = print_permission_report(settings.guard_configs, grants, print_line)
     if not known:

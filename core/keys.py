@@ -7,7 +7,7 @@ partitioned the same way.
 
 import hashlib
 import json
-from datetime import datetime
+from datetime import UTC, datetime
 
 PREFIX_LENGTH = 8
 # 3000-01-01T00:00Z in milliseconds.
@@ -28,6 +28,11 @@ def hash_parts(*parts: object) -> str:
 def format_descending_time(at: datetime) -> str:
     """Fourteen digits that decrease over time, so that the newest row sorts first."""
     return f"{DESCENDING_ORIGIN_MS - int(at.timestamp() * 1000):014d}"
+
+
+def format_act_hour(at: datetime) -> str:
+    """Ten digits for the hour of a time in UTC, with which the keys of its acts begin."""
+    return f"{at.astimezone(UTC):%Y%m%d%H}"
 
 
 def compute_hash_prefix(object_id: str) -> str:

@@ -9,6 +9,7 @@ from enum import StrEnum
 from typing import Protocol
 
 from core.keys import RANGE_END, RANGE_START
+from core.model.activity import Act, ActivityCursor, PendingLook
 from core.model.cases import Case, Exemption
 from core.model.changes import ChangeRecord
 from core.model.requests import OperatorRequest
@@ -24,13 +25,21 @@ KEEP_RUNS = timedelta(days=30)
 KEEP_CASES = KEEP_TRAITS = timedelta(days=90)
 KEEP_CHANGES = KEEP_REQUESTS = timedelta(days=400)
 MAX_PAST_CASES, MAX_PAST_CHANGES, MAX_PAST_REQUESTS = 20_000, 50_000, 20_000
+KEEP_ACTS = timedelta(days=8)
+MAX_ACTS = 5_000
+"""The most acts that are loaded at a time, the newest."""
 
 TENANT_PARTITION = "tenant"
 # The partition of the weekly digest, and of the settings as last told.
 DIGEST_PARTITION = "digest"
 """The partition of what is true of the tenant whichever guard runs."""
 
-type LedgerRow = Case | ChangeRecord | Exemption | OperatorRequest | KnownTraits | RunReport | Tally
+ACTIVITY_PARTITION = "activity"
+"""The partition of what is kept of audit records."""
+
+type ActivityRow = Act | ActivityCursor | PendingLook
+type GuardRow = Case | ChangeRecord | Exemption | OperatorRequest | KnownTraits | RunReport | Tally
+type LedgerRow = GuardRow | ActivityRow
 type ArchivedRecord = Case | ChangeRecord | OperatorRequest
 
 
@@ -50,6 +59,14 @@ class PastRow:
     """The key of the case, or the id of the change or the request."""
     ended_at: str
     """When its retention period began, as ISO 8601 in UTC."""
+
+
+@dataclass(frozen=True, slots=True)
+class ActivityState:
+    """How far each log has been read, and what waits to be looked at."""
+
+    cursors: Mapping[str, ActivityCursor]
+    looks: Mapping[str, PendingLook]
 
 
 @dataclass(frozen=True, slots=True)
@@ -189,6 +206,21 @@ class Ledger(Protocol):
 
     async def save_probe(self, report: ProbeReport) -> None:
         """Record a probe in place of the one before it. Needs no claim."""
+        ...
+
+    async def load_activity(self) -> ActivityState:
+        """How far the logs have been read, without rows that cannot be decoded."""
+        ...
+
+    async def load_acts(self, since: datetime, until: datetime) -> tuple[Act, ...]:
+        """The acts from the hour of a time to that of another, oldest first.
+
+        At most MAX_ACTS, the newest; without rows that cannot be decoded.
+        """
+        ...
+
+    async def purge_acts(self, now: datetime) -> None:
+        """Delete acts of more than eight days."""
         ...
 
     async def load_mark(self, guard: str) -> StateMark | None:

@@ -95,6 +95,10 @@ var appSettings = {
   EXCHANGE_CONCURRENCY: chosen(settings, 'EXCHANGE_CONCURRENCY', '6')
   SHARD_ABOVE: chosen(settings, 'SHARD_ABOVE', '20000')
   SHARDS_AT_ONCE: chosen(settings, 'SHARDS_AT_ONCE', '4')
+  ACTIVITY_SCHEDULE: chosen(settings, 'ACTIVITY_SCHEDULE', '30 2/5 * * * *')
+  ACTIVITY_FEED: chosen(settings, 'ACTIVITY_FEED', 'auto')
+  ACTIVITY_ACCOUNTS: chosen(settings, 'ACTIVITY_ACCOUNTS', 'on')
+  FORWARDING_EACH_TICK: chosen(settings, 'FORWARDING_EACH_TICK', 'on')
   DIGEST_SCHEDULE: chosen(settings, 'DIGEST_SCHEDULE', '0 0 7 * * 1')
   SIGN_IN: signIn
   REMIND_DAYS: chosen(settings, 'REMIND_DAYS', '7')

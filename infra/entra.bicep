@@ -21,6 +21,9 @@ param guards guardsType
 @description('Ask for what only adds detail as well.')
 param optionalPermissions bool
 
+@description('Ask for the audit records of Exchange as well: who did what, within minutes.')
+param activityFeed bool
+
 @description('Grant what is asked for, which otherwise an administrator does.')
 param grantPermissions bool
 
@@ -142,6 +145,10 @@ var detail = flatten([
   flatten(map(watching, guard => guard.value.optionalReads))
   flatten(map(enforcing, guard => guard.value.optionalWrites))
 ])
+// ActivityFeed.Read of the Office 365 Management APIs.
+var managementAppId = 'c5393580-f805-4401-95e8-94b7a6ef2fc2'
+var feedRoles = activityFeed ? ['594c1fb6-4f81-4475-ae41-0c394909246c'] : []
+var managementRoles = empty(watching) ? [] : feedRoles
 var graphRoles = union(needed, optionalPermissions ? detail : [])
 var exchangeUsers = filter(watching, guard => guard.value.exchange)
 var exchangeDetailUsers = optionalPermissions ? filter(watching, guard => guard.value.optionalExchange) : []
@@ -162,6 +169,11 @@ resource exchange 'Microsoft.Graph/servicePrincipals@v1.0' existing = {
   appId: '00000002-0000-0ff1-ce00-000000000000'
 }
 
+// Not every tenant has it before somebody asks for it.
+resource management 'Microsoft.Graph/servicePrincipals@v1.0' existing = if (activityFeed) {
+  appId: managementAppId
+}
+
 resource application 'Microsoft.Graph/applications@v1.0' = {
   uniqueName: uniqueName
   displayName: displayName
@@ -179,6 +191,13 @@ resource application 'Microsoft.Graph/applications@v1.0' = {
       resourceAppId: exchange.appId
       resourceAccess: map(exchangeRoles, name => {
         id: filter(exchange.appRoles, role => role.value == name)[0].id
+        type: 'Role'
+      })
+    }
+    {
+      resourceAppId: managementAppId
+      resourceAccess: map(managementRoles, id => {
+        id: id
         type: 'Role'
       })
     }
@@ -213,6 +232,14 @@ resource exchangeGrants 'Microsoft.Graph/appRoleAssignedTo@v1.0' = [
     appRoleId: filter(exchange.appRoles, role => role.value == name)[0].id
     principalId: principal.id
     resourceId: exchange.id
+  }
+]
+
+resource managementGrants 'Microsoft.Graph/appRoleAssignedTo@v1.0' = [
+  for id in (grantPermissions ? managementRoles : []): {
+    appRoleId: id
+    principalId: principal.id
+    resourceId: management!.id
   }
 ]
 

@@ -201,6 +201,7 @@ module entra 'entra.bicep' = if (newApp) {
     identityPrincipalId: identity.outputs.principalId
     guards: guards
     optionalPermissions: optionalPermissions
+    activityFeed: toLower(chosen(settings, 'ACTIVITY_FEED', 'auto')) == 'on'
     grantPermissions: grantPermissions
   }
 }

@@ -20,6 +20,7 @@ from core.config.catalog import CATALOG
 from core.config.settings import Settings, get_setting_prefix, list_settings
 from core.engine.run import create_run_id, run
 from core.errors import ExoguardError
+from core.jobs.activity import read_activity
 from core.jobs.tenant_probe import probe_before_run
 from core.json_document import to_json
 from core.model.cases import Exemption
@@ -78,9 +79,11 @@ async def run_scene(
 ) -> dict[str, Any]:
     """Runs every guard `ticks` times on a scene and returns the runs, cards and writes.
 
-    `scene["ticks"]`, if present, lists edits to make before each tick; `"exemptions"` are stored in
-    the ledger first. `settings` adds or overrides settings by name. `probes`: the assumptions are
-    probed before the first run and daily, as by a deployed app, and the result has the last probe.
+    A scene with `activity` also has its audit logs read in each tick; `activity` of the result says
+    what that led to. `scene["ticks"]`, if present, lists edits to make before each tick;
+    `"exemptions"` are stored in the ledger first. `settings` adds or overrides settings by name.
+    `probes`: the assumptions are probed before the first run and daily, as by a deployed app, and
+    the result has the last probe.
     Raises SettingsError for an unknown mode.
     """
     clock = SteppingClock()
@@ -95,18 +98,43 @@ async def run_scene(
         given = Settings.read(environ)
         await store_exemptions(given, scene, clock())
         runs: list[dict[str, object]] = []
+        ticks_of_logs: list[dict[str, object]] = []
         for tick in range(1, ticks + 1):
             apply_tick_edits(box, scene, tick)
+            if "activity" in scene and tick > 1:
+                ticks_of_logs.append({"tick": tick, **await read_logs(given, clock)})
             for config in given.guard_configs:
                 report = await run_with_retries(given, config, clock, probes)
                 runs.append({"tick": tick, **run_report_to_json(report)})
                 if on_report:
                     await on_report(tick, report)
+            if "activity" in scene and tick == 1:
+                ticks_of_logs.append({"tick": tick, **await read_logs(given, clock)})
             clock.offset += BETWEEN_TICKS
             # The simulated time is longer than any Retry-After, so no gate stays closed.
             gate_for.cache_clear()
         result = {"runs": runs, "cards": list(box.cards), "writes": list(box.writes)}
+        if "activity" in scene:
+            result["activity"] = ticks_of_logs
         return result | (await load_probe_document(given) if probes else {})
+
+
+async def read_logs(settings: Settings, clock: SteppingClock) -> dict[str, object]:
+    """Reads the audit logs once, with the runs that their records lead to.
+
+    The first reading comes after the guards' first runs, which have to see the tenant before.
+    """
+    async with connect_world(settings, clock) as world:
+        seeded = replace(world, create_seed=str)
+        result = await read_activity(
+            seeded, settings.guard_configs, settings.activity, create_run_id(world.now())
+        )
+    return {
+        "status": result.status,
+        "records": result.record_count,
+        "troubles": list(result.troubles),
+        "runs": [run_report_to_json(report) for report in result.reports],
+    }
 
 
 async def load_probe_document(settings: Settings) -> dict[str, object]:

@@ -5,6 +5,7 @@ one row ─► a run, a request               a period ─► the evidence
 """
 
 from collections.abc import Iterable
+from dataclasses import replace
 
 from core import VERSION
 from core.api.request import (
@@ -39,10 +40,16 @@ from core.status.case_query import (
     CasePage,
     InvalidCaseFilter,
     find_case_detail,
+    find_related_cases,
     select_case_page,
 )
 from core.status.document import build_status_document
-from core.status.overview import TenantStatus, build_status, load_all_guard_data
+from core.status.overview import (
+    TenantStatus,
+    build_status,
+    load_all_guard_data,
+    load_cursors,
+)
 
 SEVERITY_LABELS = tuple(level.label for level in Severity if level is not Severity.INFO)
 
@@ -97,6 +104,7 @@ async def load_status(context: RequestContext) -> TenantStatus:
         context.now,
         context.settings.run_time,
         await load_last_probe(context.ledger),
+        await load_cursors(context.ledger),
     )
 
 
@@ -163,7 +171,11 @@ async def load_case_detail(context: RequestContext) -> CaseDetail:
     detail = find_case_detail(config, history, key)
     if detail is None:
         raise BadRequest(404, "there is no such case")
-    return detail
+    if detail.case.cause is None:
+        return detail
+    all_data = await load_all_guard_data(context.ledger, context.settings.guard_configs)
+    snapshots = {data.config.guard.name: data.snapshot for data in all_data}
+    return replace(detail, related=find_related_cases(detail.case, snapshots))
 
 
 async def get_case_json(context: RequestContext) -> HttpResponse:

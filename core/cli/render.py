@@ -194,6 +194,20 @@ class TerminalRenderer:
         self.print_line(sanitize_cell(row["summary"], 1000))
         for fact in row["facts"]:
             self.console.print(Padding(sanitize_cell(fact, 1000), (0, 0, 0, 2)))
+        if row["cause"]:
+            self.console.print(
+                Padding(sanitize_cell(f"who: {row['cause']['text']}", 1000), (0, 0, 0, 2))
+            )
+            for name in row["cause"]["also"]:
+                self.console.print(Padding(sanitize_cell(f"also: {name}", 400), (0, 0, 0, 4)))
+            for one in row["related"]:
+                text = f"case {one['case'][-8:]} of {one['guard']}: {one['summary']}"
+                self.console.print(Padding(sanitize_cell(f"same hand: {text}", 400), (0, 0, 0, 4)))
+        elif row["cause_sought_at"]:
+            sought = format_time_and_age(row["cause_sought_at"], self.now)
+            self.console.print(
+                Padding(sanitize_cell(f"who: no record found by {sought}", 400), (0, 0, 0, 2))
+            )
         self.console.print()
         closed = (
             f"closed {format_time_and_age(row['closed_at'], self.now)}: {row['resolution'] or '-'}"

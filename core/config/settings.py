@@ -12,6 +12,7 @@ from dataclasses import dataclass, replace
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
+from core.activity.options import ActivityOptions
 from core.config.catalog import CATALOG
 from core.errors import SettingsError
 from core.model.guards import Guard, GuardConfig, Mode
@@ -106,6 +107,37 @@ REMINDER_DAYS = Setting(
     default="7",
     help="days after which a card reminds of an open case",
     parse=whole_number(1, 365),
+)
+
+ACTIVITY_FEED = Setting(
+    name="ACTIVITY_FEED",
+    purpose=Purpose.ACTIVITY,
+    default="auto",
+    help="whether records of Exchange are read: on, off, or auto (where the app holds "
+    "ActivityFeed.Read)",
+    parse=one_of("auto", "on", "off"),
+)
+ACTIVITY_ACCOUNTS = Setting(
+    name="ACTIVITY_ACCOUNTS",
+    purpose=Purpose.ACTIVITY,
+    default="on",
+    help="whether each tick of the audit logs asks Entra which accounts were enabled: on or off",
+    parse=one_of("on", "off"),
+)
+FORWARDING_EACH_TICK = Setting(
+    name="FORWARDING_EACH_TICK",
+    purpose=Purpose.ACTIVITY,
+    default="on",
+    help="whether mailbox-forwarding also runs at each tick of the audit logs in a tenant of at "
+    "most SHARD_ABOVE mailboxes: on or off",
+    parse=one_of("on", "off"),
+)
+ACTIVITY_SCHEDULE = Setting(
+    name="ACTIVITY_SCHEDULE",
+    purpose=Purpose.ACTIVITY,
+    default="30 2/5 * * * *",
+    help="when audit logs are read (NCRONTAB, UTC)",
+    parse=parse_schedule,
 )
 
 APP_SETTINGS: tuple[Setting[Any], ...] = (
@@ -234,6 +266,10 @@ APP_SETTINGS: tuple[Setting[Any], ...] = (
     EXCHANGE_CONCURRENCY,
     SHARD_ABOVE,
     SHARDS_AT_ONCE,
+    ACTIVITY_SCHEDULE,
+    ACTIVITY_FEED,
+    ACTIVITY_ACCOUNTS,
+    FORWARDING_EACH_TICK,
     Setting(
         name="SIGN_IN",
         purpose=Purpose.ACCESS,
@@ -344,6 +380,7 @@ class Settings:
     shard_above: int
     """Number of mailboxes above which a scan has shards."""
     shards_at_once: int
+    activity: ActivityOptions
     webhook_success_statuses: frozenset[int]
 
     def __getitem__(self, name: str) -> str:
@@ -368,6 +405,12 @@ class Settings:
             exchange_limit=reader.read(EXCHANGE_CONCURRENCY),
             shard_above=reader.read(SHARD_ABOVE),
             shards_at_once=reader.read(SHARDS_AT_ONCE),
+            activity=ActivityOptions(
+                feed=reader.read(ACTIVITY_FEED),
+                reads_accounts=reader.read(ACTIVITY_ACCOUNTS) == "on",
+                runs_forwarding=reader.read(FORWARDING_EACH_TICK) == "on",
+                shard_above=reader.read(SHARD_ABOVE),
+            ),
             webhook_success_statuses=reader.read(WEBHOOK_SUCCESS_STATUSES),
         )
         if reader.errors:

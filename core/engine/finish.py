@@ -2,23 +2,36 @@
 
     plan ─► save intents ─► apply ─► save report and state ─► notify ─► mark notified ─► tidy up
 
-It is the same whether one run has read the whole tenant or many shards have.
+It is the same whether one run has read the whole tenant or many shards have. A look at single
+objects ends alike, and says nothing of the rest.
 """
 
+import logging
 from dataclasses import replace
 
+from core.activity.progress import find_search_times
 from core.engine.apply import apply_changes
 from core.engine.attention import select_due_notifications
+from core.engine.causes import (
+    ActIndex,
+    add_cause,
+    get_search_start,
+    is_search_due,
+    list_changed,
+)
 from core.engine.housekeeping import tidy_up
 from core.engine.notify import send_notifications
-from core.engine.plan import Plan, plan_changes
+from core.engine.plan import Plan, plan_changes, plan_look
 from core.engine.request_decisions import resolve_run_requests
 from core.engine.run_report import build_run_report
 from core.engine.scan_progress import Scan
+from core.errors import LedgerError
 from core.microsoft365.permissions import note_granted_permissions
 from core.model.requests import OperatorRequest, RunOptions
-from core.model.runs import RunReport
+from core.model.runs import LOOKED, RunReport
 from core.model.state import ScanTotals
+
+log = logging.getLogger("exoguard.run")
 
 
 async def finish_run(scan: Scan) -> RunReport:
@@ -35,6 +48,7 @@ async def finish_run(scan: Scan) -> RunReport:
     scan.apply_saved_rows(result.cases, (*result.records, *plan.records))
     outcomes = await apply_changes(scan.world, scan.claim, plan.changes_to_apply, scan.cases)
     scan.apply_saved_rows((), ())
+    await add_causes(scan)
     report = replace(
         build_run_report(scan, plan),
         outcomes=outcomes,
@@ -69,6 +83,50 @@ async def finish_run(scan: Scan) -> RunReport:
     if scan.finished:
         await tidy_up(scan, state)
     return report
+
+
+async def add_causes(scan: Scan) -> None:
+    """Put the cases that are due down to acts on record. Without the records a run goes on."""
+    guard, now = scan.config.guard.name, scan.decision_context.now
+    due = [
+        case for case in scan.cases.values() if scan.owns_case(case) and is_search_due(case, now)
+    ]
+    start = get_search_start(due)
+    if start is None:
+        return
+    try:
+        read_at = find_search_times((await scan.world.ledger.load_activity()).cursors).get(guard)
+        if read_at is None:
+            return
+        acts = await scan.world.ledger.load_acts(start, now)
+    except LedgerError as error:
+        log.warning("%s: the records were not searched for causes: %s", guard, error)
+        return
+    index, changes = ActIndex.build(acts, guard), scan.snapshot.changes
+    found = [add_cause(case, index, read_at, changes) for case in due]
+    if changed := list_changed(due, found):
+        await scan.claim.save(*changed)
+        scan.apply_saved_rows(changed, ())
+
+
+async def finish_look(scan: Scan) -> RunReport:
+    """Plan, apply, report and notify after a look at single objects; the state stays as it is."""
+    plan = plan_look(scan.decision_context, scan.totals)
+    await scan.claim.save(*plan.result.cases, *plan.records)
+    scan.apply_saved_rows(plan.result.cases, plan.records)
+    outcomes = await apply_changes(scan.world, scan.claim, plan.changes_to_apply, scan.cases)
+    scan.apply_saved_rows((), ())
+    await add_causes(scan)
+    report = replace(
+        build_run_report(scan, plan),
+        status=LOOKED,
+        outcomes=outcomes,
+        notifications=select_due_notifications(scan.cases.values(), scan.world.now()),
+        call_counts=scan.world.call_counts(),
+        finished_at=scan.world.now(),
+    )
+    await scan.claim.save(report)
+    return await send_notifications(scan.world, scan.claim, report)
 
 
 def add_resolved_requests(

@@ -158,6 +158,34 @@ def plan_changes(context: DecisionContext, totals: ScanTotals) -> Plan:
     )
 
 
+def plan_look(context: DecisionContext, totals: ScanTotals) -> Plan:
+    """Decide about what a look at single objects found. Only what it saw follows from it.
+
+    The brake counts it as a run of a tenant as large as the last full one was. What it holds, and
+    what an earlier run holds, waits for the next full run.
+    """
+    state = context.snapshot.state
+    planned, preview = split_planned_changes(context, totals.ready_case_keys)
+    free = [one for one in planned if not context.snapshot.cases[one[0]].held_since]
+    coverage = Reading[object](sources=totals.sources, population=state.population or 0)
+    decision = decide_brake(context.config, coverage, context.snapshot, free, context.now)
+    intents = tuple(build_intents(context, decision.passed))
+    unfinished = [context.snapshot.cases[key] for key in totals.unfinished_case_keys]
+    resumed = (
+        ()
+        if decision.holds_all or context.is_mode_lowered
+        else tuple(resume_intents(context, unfinished))
+    )
+    return Plan(
+        result=BatchResult(cases=tuple(apply_correlation(context))),
+        records=intents,
+        changes_to_apply=(*intents, *resumed),
+        preview=preview,
+        block_reason=decision.reason,
+        state=state,
+    )
+
+
 def split_planned_changes(
     context: DecisionContext, ready_case_keys: Iterable[str]
 ) -> tuple[list[PlannedChange], tuple[PlannedChange, ...]]:

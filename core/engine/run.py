@@ -10,7 +10,8 @@ and is never lost. A run that dies between two steps leaves a state that the nex
 from.
 
 `core.engine.scan` reads, `core.engine.finish` does what follows. A tenant too large for one run is
-read by several workers, in shards: `core.engine.shards`.
+read by several workers, in shards: `core.engine.shards`. Where audit records name single objects, a
+run looks at these alone: `core.engine.look`.
 """
 
 import logging
@@ -20,6 +21,7 @@ from datetime import datetime
 
 from core.engine.decision_context import DecisionContext
 from core.engine.finish import finish_run
+from core.engine.look import look_at_targets
 from core.engine.memory_check import check_memory, mark_state, restrict_mode
 from core.engine.memory_loss import trust_again
 from core.engine.notify import send_early_notifications
@@ -102,6 +104,8 @@ async def run_claimed(
     report = replace(report, mode=restrict_mode(report.mode, snapshot.state))
     report = add_requests_to_report(report, snapshot)
     snapshot = await add_shared_state(config, world, snapshot)
+    if run_options.targets and config.guard.look_at:
+        return await look_at_targets(config, world, claim, report, snapshot, run_options)
     if report.mode is config.mode:
         run_options = with_requested_release(run_options, snapshot)
     under_way = await continue_scan_pass(config, world, claim, report, snapshot, run_options)

@@ -62,6 +62,8 @@ class Scan:
     completed_checks: set[str] = field(default_factory=set)
     check_time_used: float = 0.0
     """The share of the run's time that periodic checks took."""
+    kept_state: GuardState | None = None
+    """The guard's state of a look at single objects, which leaves it as it is."""
     owns_case: Callable[[Case], bool] = lambda case: True
     """Whether this run may save a case: another worker may hold it."""
 
@@ -137,6 +139,8 @@ class Scan:
 
     def build_state(self) -> GuardState:
         """The state of the guard as far as this scan has come."""
+        if self.kept_state is not None:
+            return self.kept_state
         state = self.snapshot.state
         checks = dict(state.checks_finished_at) | dict.fromkeys(
             self.completed_checks, self.decision_context.now

@@ -14,8 +14,8 @@ from core.ncrontab import CronSchedule
 from core.tenant.quoting import quote_text
 
 RUN_ID = re.compile(r"(\d{14})-[0-9a-f]{8}")
-# A requested run that did not scan is "queued", "running", "busy" or "off".
-IDLE_STATUSES = frozenset({"busy", "off", "queued", "running"})
+# A run that did not scan: a requested one, or a look at single objects.
+IDLE_STATUSES = frozenset({"busy", "off", "queued", "running", "looked"})
 SCAN_STATUSES = frozenset({"done", "in-progress"})
 MAX_COUNT = 10**9
 MAX_SOURCES = 50

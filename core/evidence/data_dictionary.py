@@ -46,6 +46,7 @@ RECORD_FIELDS: Mapping[str, Mapping[str, str]] = {
         "summary": "the finding in a sentence",
         "facts": "the evidence",
         "advice": "what an operator can do",
+        "cause": "what audit records say of who did it",
         "controls": "ids of the benchmark recommendations it concerns",
         "opened_at": "when the case was opened",
         "notified_at": "when the channel last accepted a notification of it",
@@ -126,6 +127,14 @@ RECORD_FIELDS: Mapping[str, Mapping[str, str]] = {
         "probed_at": "when the tenant was last asked",
         "held_at": "when a probe last saw that it holds",
         "stopped_at": "since when it does not hold although it held before",
+    },
+    "log": {
+        "name": "the audit log",
+        "read_at": "when it was last read without a failure",
+        "records": "how many records of a week the lags were measured by",
+        "median_lag_seconds": "within how many seconds of the act half of them were seen",
+        "late_lag_seconds": "within how many seconds of the act 95 % of them were seen",
+        "trouble": "what is wrong with its reading",
     },
     "digest": {
         "algorithm": "the hash algorithm",

@@ -12,6 +12,7 @@ from core.evidence.records import (
     list_assumption_records,
     list_gap_records,
     list_guard_records,
+    list_log_records,
 )
 from core.model.guards import GuardConfig
 from core.ports import Ledger
@@ -31,6 +32,8 @@ async def collect_evidence(
         yield gap
     for answer in list_assumption_records(header, await ledger.load_probe()):
         yield answer
+    for record in list_log_records(header, (await ledger.load_activity()).cursors):
+        yield record
     for config in sorted(configs, key=lambda config: config.guard.name):
         async for record in collect_guard_evidence(ledger, config, header):
             yield record

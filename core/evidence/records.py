@@ -3,12 +3,13 @@
 import math
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 
 from core.evidence.daily_coverage import CoveragePeriod, DailyCoverage, count_due_runs
 from core.evidence.data_dictionary import RECORD_FIELDS
 from core.microsoft365.assumptions.register import ASSUMPTIONS_BY_ID
 from core.microsoft365.cis_benchmark import CONTROLS, NO_CONTROL_REASONS, find_controls
+from core.model.activity import ActivityCursor
 from core.model.cases import Case, Exemption
 from core.model.changes import ChangeRecord
 from core.model.findings import format_facts
@@ -18,6 +19,8 @@ from core.model.state import GuardSnapshot, ProbeReport
 from core.ncrontab import CronSchedule
 from core.ports import KEEP_CASES, KEEP_CHANGES, KEEP_REQUESTS, KEEP_RUNS
 from core.sanitize import sanitize_text
+from core.status.activity_status import build_log_statuses
+from core.status.cause_texts import list_cause_lines
 
 type EvidenceRecord = dict[str, object]
 
@@ -203,6 +206,27 @@ def list_finding_records(
             yield make_finding_record(header, guard, case)
 
 
+def list_log_records(
+    header: ExportHeader, cursors: Mapping[str, ActivityCursor]
+) -> Iterator[EvidenceRecord]:
+    """How the audit logs are read when the export is made."""
+    for log in build_log_statuses(cursors, header.created_at):
+        yield make_record(
+            "log",
+            name=log.name,
+            read_at=format_record_time(log.read_at),
+            records=log.record_count,
+            median_lag_seconds=format_lag_seconds(log.median_lag),
+            late_lag_seconds=format_lag_seconds(log.late_lag),
+            trouble=log.trouble,
+        )
+
+
+def format_lag_seconds(lag: timedelta | None) -> int | None:
+    """A bound of lags in seconds; None for none, and for what lies beyond the last bound."""
+    return None if lag is None or lag == timedelta.max else int(lag.total_seconds())
+
+
 def make_finding_record(header: ExportHeader, guard: str, case: Case) -> EvidenceRecord:
     """One case."""
     return make_record(
@@ -218,6 +242,7 @@ def make_finding_record(header: ExportHeader, guard: str, case: Case) -> Evidenc
         summary=case.summary,
         facts=format_facts(case.facts),
         advice=case.advice,
+        cause=[f"{name}: {text}" for name, text in list_cause_lines(case)],
         controls=[
             one.id for one in find_controls(guard, case.kind, case.guard_verdict, case.object_id)
         ],

@@ -37,7 +37,7 @@ MAX_CLAIM_ATTEMPTS = 3
 # How long a run is owed to a request that another run has answered or that failed.
 OWED_FOR = timedelta(days=1)
 # The statuses of a run that has a report, or is about to.
-REPORTED_STATUSES = frozenset({"done", "in-progress", "requests-only"})
+REPORTED_STATUSES = frozenset({"done", "in-progress", "requests-only", "looked"})
 # The statuses of a request whose run never began, or ended without a report.
 OWED_STATUSES = frozenset({"queued", "failed"})
 

@@ -20,7 +20,7 @@ from core.ncrontab import CronSchedule
 from core.notifications.digest_card import build_digest_card
 from core.ports import DIGEST_PARTITION, Claim, World
 from core.status.guard_status import DEFAULT_RUN_TIME
-from core.status.overview import build_status, load_all_guard_data
+from core.status.overview import build_status, load_all_guard_data, load_cursors
 
 log = logging.getLogger("exoguard.weekly")
 
@@ -86,7 +86,12 @@ async def send_digest_card(
     world: World, configs: Iterable[GuardConfig], run_time: timedelta
 ) -> str:
     """Send the digest: "sent", or "untold" if the channel did not accept it."""
-    status = build_status(await load_all_guard_data(world.ledger, configs), world.now(), run_time)
+    status = build_status(
+        await load_all_guard_data(world.ledger, configs),
+        world.now(),
+        run_time,
+        cursors=await load_cursors(world.ledger),
+    )
     try:
         await world.notification_channel.send(build_digest_card(status, world.public_url))
     except NotificationError as error:

@@ -6,6 +6,7 @@ from enum import StrEnum
 
 from core.errors import SettingsError
 from core.keys import PREFIX_LENGTH
+from core.model.activity import Cause
 from core.model.findings import Correlation, Fact, Severity
 from core.model.reach import Reach
 from core.tenant.changes import Change, parse_change
@@ -117,6 +118,10 @@ class Case:
     """The plans that the brake held lately, oldest first, if the case is about them."""
     folded_count: int = 0
     """How many older cases of its object were folded into it; 0 for a case of its own."""
+    cause: Cause | None = None
+    """The act that it is put down to, if one is on record."""
+    cause_sought_at: datetime | None = None
+    """When the records were last searched for it; None if no log that would tell was read."""
 
     @property
     def short_key(self) -> str:

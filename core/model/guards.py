@@ -134,6 +134,13 @@ class Guard[T, O = Any]:
         Callable[[Tenant, ObserveContext[O], Sequence[Mailbox]], Awaitable[Reading[T]]] | None
     ) = None
     """Reads some mailboxes one by one. `observe` and `inspect` are the only I/O of a guard."""
+    look_at: (
+        Callable[[Tenant, ObserveContext[O], Sequence[Mailbox]], AsyncIterator[Reading[T]]] | None
+    ) = None
+    """Reads only some mailboxes, with every periodic check; None: records lead to a full run.
+
+    Each reading has these as its scope, or has read a source as a whole.
+    """
     correlation: CorrelationRule | None = None
     periodic_checks: tuple[PeriodicCheck, ...] = ()
     followed_changes: frozenset[str] = frozenset()

@@ -41,6 +41,7 @@ class Purpose(StrEnum):
     STATE = "State"
     ACCESS = "Access to pages and API"
     LOAD = "Time and load"
+    ACTIVITY = "Audit logs: who did it, and sooner"
     JUDGEMENT = "What guards judge by"
     GUARDS = "Schedule, mode and change limit of each guard"
 

@@ -5,6 +5,7 @@ from datetime import datetime
 from enum import StrEnum
 
 from core.model.guards import Mode
+from core.tenant.mailboxes import Mailbox
 
 
 class RequestKind(StrEnum):
@@ -72,3 +73,5 @@ class RunOptions:
     """The hash of the plan to release."""
     at: datetime | None = None
     """When the operator requested it."""
+    targets: tuple[Mailbox, ...] = ()
+    """The mailboxes that records name: the run looks at these only."""

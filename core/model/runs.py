@@ -28,6 +28,8 @@ class ReportedFinding:
 
 # The status of a report that only tells what people asked for.
 REQUESTS_ONLY = "requests-only"
+# The status of a report of a look at single objects, which records named.
+LOOKED = "looked"
 
 
 @dataclass(frozen=True, slots=True)
@@ -43,7 +45,7 @@ class RunReport:
     started_at: datetime
     status: str = "done"
     """done, busy, off or failed; in-progress when the next run or the queue continues the scan;
-    requests-only when the run only processed requests.
+    requests-only when the run only processed requests; looked when it looked at single objects.
     """
     finished_at: datetime | None = None
     read_count: int = 0

@@ -134,6 +134,9 @@ def summarize_week(status: TenantStatus) -> Iterator[tuple[str, str]]:
     yield "changes made", f"{counts.changes_made:,}"
     yield "waiting for a decision", f"{counts.decisions:,}" if counts.decisions else "none"
     yield "exemptions ending", str(ending) if ending else "none"
+    for log in status.logs:
+        if log.record_count:
+            yield escape_markdown(log.title), log.describe_lag()
     yield "pending notifications", f"{counts.pending.total:,}" if counts.pending.total else "none"
 
 

@@ -10,11 +10,14 @@ from datetime import datetime
 from typing import Annotated, Literal
 
 from core.json_document import INLINE, CaseKey, Count, RunId, VerdictWord
+from core.model.activity import Cause
 from core.model.cases import Case, Exemption
 from core.model.changes import ChangeRecord, ChangeState
 from core.model.findings import Severity, format_facts
 from core.model.requests import OperatorRequest, RequestKind, RequestState
 from core.status.case_query import CaseDetail, CasePage
+from core.status.cause_texts import describe_act, describe_actor
+from core.tenant.activity import ActivityLog, ActorKind
 
 DOCUMENT_VERSION: Literal[1] = 1
 
@@ -159,6 +162,60 @@ def build_case_summary(case: Case, guard: str) -> CaseSummaryDocument:
 
 
 @dataclass(frozen=True, slots=True)
+class CauseDocument:
+    """The act that a case is put down to, as an audit record tells it."""
+
+    text: str
+    operation: str
+    at: datetime
+    log: ActivityLog
+    actor: str
+    actor_kind: ActorKind
+    actor_id: str | None
+    app_id: str | None
+    address: str | None
+    client: str | None
+    session: str | None
+    set: str | None
+    count: Count
+    also: tuple[str, ...]
+    also_count: Count
+    same_session: bool
+
+
+@dataclass(frozen=True, slots=True)
+class RelatedCaseDocument:
+    """An open case that the same session, or the same actor at the same address, led to."""
+
+    guard: str
+    case: CaseKey
+    severity: SeverityLabel
+    summary: str
+
+
+def build_cause_document(cause: Cause) -> CauseDocument:
+    """The document of a cause."""
+    return CauseDocument(
+        text=describe_act(cause),
+        operation=cause.operation,
+        at=cause.at,
+        log=cause.log,
+        actor=describe_actor(cause.actor),
+        actor_kind=cause.actor.kind,
+        actor_id=cause.actor.id or None,
+        app_id=cause.actor.app_id or None,
+        address=cause.address or None,
+        client=cause.client or None,
+        session=cause.session or None,
+        set=cause.detail or None,
+        count=cause.count,
+        also=cause.beside,
+        also_count=cause.beside_count,
+        same_session=cause.is_same_session,
+    )
+
+
+@dataclass(frozen=True, slots=True)
 class CaseDocument:
     """A case with its changes, exemption and requests."""
 
@@ -170,6 +227,9 @@ class CaseDocument:
     guard_verdict: VerdictWord
     facts: tuple[str, ...]
     advice: str | None
+    cause: CauseDocument | None
+    cause_sought_at: datetime | None
+    related: tuple[RelatedCaseDocument, ...]
     note: str | None
     notification: str | None
     deferred_at: datetime | None
@@ -194,6 +254,12 @@ def build_case_document(detail: CaseDetail) -> CaseDocument:
         guard_verdict=case.guard_verdict,
         facts=format_facts(case.facts),
         advice=case.advice or None,
+        cause=build_cause_document(case.cause) if case.cause else None,
+        cause_sought_at=case.cause_sought_at,
+        related=tuple(
+            RelatedCaseDocument(guard, other.key, other.severity.label, other.summary)
+            for guard, other in detail.related
+        ),
         note=case.note or None,
         notification=case.notification.value or None,
         deferred_at=case.deferred_at,

@@ -3,7 +3,9 @@
 import re
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
+from datetime import timedelta
 
+from core.model.activity import get_hand
 from core.model.cases import Case, Exemption
 from core.model.changes import ChangeRecord
 from core.model.findings import Severity
@@ -14,6 +16,9 @@ from core.status.guard_status import GuardData, sort_cases
 
 PAGE_SIZE = 100
 ABOUT_PATTERN = "[0-9a-f]{8}([0-9a-f]{8})?"
+MAX_RELATED = 50
+# Without a session, acts of one actor at one address belong together for so long.
+SAME_HAND_WINDOW = timedelta(hours=1)
 CASE_STATES = ("open", "closed", "all")
 
 
@@ -106,6 +111,29 @@ class CaseDetail:
     changes: tuple[ChangeRecord, ...] = ()
     exemption: Exemption | None = None
     operator_requests: tuple[OperatorRequest, ...] = ()
+    related: tuple[tuple[str, Case], ...] = ()
+    """The open cases of the same session, or else of the same actor at the same address, each with
+    its guard; the most severe first.
+    """
+
+
+def find_related_cases(
+    case: Case, snapshots: Mapping[str, GuardSnapshot]
+) -> tuple[tuple[str, Case], ...]:
+    """The open cases that the hand behind a case also led to, by guard."""
+    if case.cause is None:
+        return ()
+    hand, at = get_hand(case.cause), case.cause.at
+    found = [
+        (guard, other)
+        for guard, snapshot in snapshots.items()
+        for other in snapshot.cases.values()
+        if other.cause and other.closed_at is None and other.key != case.key
+        if get_hand(other.cause) == hand
+        and (case.cause.session or abs(other.cause.at - at) <= SAME_HAND_WINDOW)
+    ]
+    ranked = sorted(found, key=lambda pair: (-pair[1].severity, pair[1].opened_at, pair[1].key))
+    return tuple(ranked[:MAX_RELATED])
 
 
 def find_case_detail(config: GuardConfig, snapshot: GuardSnapshot, key: str) -> CaseDetail | None:

@@ -6,12 +6,13 @@ the tenant is not escaped here; every renderer has to.
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field
-from datetime import date, datetime
+from datetime import date, datetime, timedelta
 from typing import Annotated, Literal
 
 from core.json_document import INLINE, CaseKey, Count
 from core.model.findings import Severity
 from core.model.guards import Mode
+from core.status.activity_status import LogStatus
 from core.status.case_document import (
     DOCUMENT_VERSION,
     ChangeRecordDocument,
@@ -387,6 +388,38 @@ def build_day(day: DailyCounts) -> DayDocument:
 
 
 @dataclass(frozen=True, slots=True)
+class LogDocument:
+    """How an audit log is read, and how late its records come, in seconds."""
+
+    log: str
+    title: str
+    read: datetime | None
+    records: Count
+    median_lag: Count | None
+    late_lag: Count | None
+    lag: str
+    trouble: str | None
+
+
+def build_log(log: LogStatus) -> LogDocument:
+    """The document of one log. A lag beyond the last bound is none; the text says so."""
+    seconds = [
+        None if lag is None or lag == timedelta.max else int(lag.total_seconds())
+        for lag in (log.median_lag, log.late_lag)
+    ]
+    return LogDocument(
+        log=log.name,
+        title=log.title,
+        read=log.read_at,
+        records=log.record_count,
+        median_lag=seconds[0],
+        late_lag=seconds[1],
+        lag=log.describe_lag(),
+        trouble=log.trouble or None,
+    )
+
+
+@dataclass(frozen=True, slots=True)
 class StatusDocument:
     """The status of the tenant and of every guard."""
 
@@ -403,6 +436,7 @@ class StatusDocument:
     requests: tuple[OperatorRequestDocument, ...]
     permissions: PermissionsDocument
     probe: ProbeDocument | None
+    logs: tuple[LogDocument, ...]
     history: tuple[DayDocument, ...]
 
 
@@ -427,5 +461,6 @@ def build_status_document(status: TenantStatus) -> StatusDocument:
         ),
         permissions=build_permissions(status),
         probe=build_probe(status.probe) if status.probe else None,
+        logs=tuple(map(build_log, status.logs)),
         history=tuple(map(build_day, status.history)),
     )

@@ -14,6 +14,7 @@ from functools import reduce
 
 from core.errors import LedgerError
 from core.microsoft365.permissions import ExcessPermissions, find_excess_permissions
+from core.model.activity import ActivityCursor
 from core.model.cases import Case
 from core.model.changes import ChangeRecord
 from core.model.findings import Severity
@@ -21,6 +22,7 @@ from core.model.guards import GuardConfig, Mode
 from core.model.requests import OperatorRequest
 from core.model.state import ProbeReport
 from core.ports import Ledger
+from core.status.activity_status import LogStatus, build_log_statuses
 from core.status.counts import StatusCounts, count_guard, select_open_cases
 from core.status.daily_history import DailyCounts, build_daily_history
 from core.status.guard_status import (
@@ -129,6 +131,8 @@ class TenantStatus:
     history: tuple[DailyCounts, ...]
     probe: ProbeReport | None = None
     """The last probe of the assumptions; None before the first."""
+    logs: tuple[LogStatus, ...] = ()
+    """How the audit logs are read."""
 
     @property
     def counts(self) -> StatusCounts:
@@ -170,6 +174,14 @@ class TenantStatus:
         return tuple(sorted(every, key=lambda pair: pair[1].at, reverse=True))
 
 
+async def load_cursors(ledger: Ledger) -> Mapping[str, ActivityCursor]:
+    """How far the audit logs were read; nothing where that cannot be read."""
+    try:
+        return (await ledger.load_activity()).cursors
+    except LedgerError:
+        return {}
+
+
 async def load_all_guard_data(
     ledger: Ledger, configs: Iterable[GuardConfig], *, with_history: bool = False
 ) -> list[GuardData]:
@@ -200,6 +212,7 @@ def build_status(
     now: datetime,
     run_time: timedelta = DEFAULT_RUN_TIME,
     probe: ProbeReport | None = None,
+    cursors: Mapping[str, ActivityCursor] | None = None,
 ) -> TenantStatus:
     """The status as of `now`. `run_time` is how long a run may take, from the settings."""
     runs = [parse_runs(data.runs, now) for data in all_data]
@@ -209,10 +222,16 @@ def build_status(
         build_guard_status(data, of_guard, now, since, grace)
         for data, of_guard in zip(all_data, runs, strict=True)
     )
+    logs = build_log_statuses(cursors or {}, now)
     permissions = build_permission_status([data.config for data in all_data], runs)
     reasons = sorted(
         [
             *list_overall_reasons(guards, permissions),
+            *(
+                HealthReason(Health.ATTENTION, f"{log.title}: {log.trouble}")
+                for log in logs
+                if log.trouble
+            ),
             *(one for guard in guards for one in guard.reasons),
         ],
         key=lambda reason: reason.rank,
@@ -230,6 +249,7 @@ def build_status(
             now,
         ),
         probe=probe,
+        logs=logs,
     )
 
 

@@ -39,6 +39,14 @@ class Mailbox:
 
 
 @dataclass(frozen=True, slots=True)
+class FoundMailbox:
+    """A mailbox, and the name by which it was asked for."""
+
+    name: str
+    mailbox: Mailbox
+
+
+@dataclass(frozen=True, slots=True)
 class MailboxProtocols:
     """Which of "imap", "pop" and "smtp" (SMTP AUTH) a mailbox's own settings allow or deny.
 

@@ -36,6 +36,7 @@ from core.tenant.mail_flow import (
 )
 from core.tenant.mailboxes import (
     Delegation,
+    FoundMailbox,
     Mailbox,
     MailboxProtocols,
     MailboxSize,
@@ -90,6 +91,14 @@ class MailboxReader(Protocol):
         """A few mailboxes of any kind, by Guid. Source `mailboxes`; one that is gone is absent.
 
         A failure names the Guid.
+        """
+        ...
+
+    async def find_mailboxes(self, names: Sequence[str]) -> Reading[FoundMailbox]:
+        """The mailboxes that names mean: ids, addresses, aliases, canonical names.
+
+        Source `mailboxes`. A name that means none, or more than one, is absent; a failure names the
+        name.
         """
         ...
 
@@ -242,6 +251,12 @@ class AuditingReader(Protocol):
         """The organization's switches, in one item.
 
         Sources `organization-audit` and `unified-audit-log`.
+        """
+        ...
+
+    async def read_audit_bypasses_of(self, guids: Sequence[str]) -> Reading[AuditBypass]:
+        """Those of a few accounts, by Exchange's Guid. Source `audit-bypass`; one that is gone is
+        absent. A failure names the Guid.
         """
         ...
 

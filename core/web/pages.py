@@ -30,6 +30,7 @@ from core.sanitize import sanitize_text
 from core.status.assumptions import describe_probe, list_assumption_views
 from core.status.case_query import CaseDetail, CasePage
 from core.status.case_texts import describe_case_end
+from core.status.cause_texts import list_cause_lines
 from core.status.change_texts import describe_change
 from core.status.counts import is_change_made
 from core.status.overview import TenantStatus
@@ -196,6 +197,8 @@ def render_case_page(detail: CaseDetail, now: datetime, controls: Sequence[Contr
         case=case,
         config=detail.config,
         controls=controls,
+        cause_lines=tuple(list_cause_lines(case)),
+        related=detail.related,
         events=build_case_timeline(detail),
         exempt_now=exemption is not None and exemption.until - now > timedelta(),
         undoable_ids={record.id for record in detail.changes if can_offer_undo(record)},

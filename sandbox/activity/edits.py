@@ -15,7 +15,7 @@ from datetime import datetime
 from hashlib import sha256
 from typing import Any
 
-from sandbox.activity.log import get_records, is_recording
+from sandbox.activity.log import EDIT_AGE, get_records, is_recording
 from sandbox.app_identity import APP_NAME, APP_PRINCIPAL_ID, CLIENT_ID
 from sandbox.http_types import Row, is_true, split_words
 
@@ -64,7 +64,7 @@ def record_edits(before: Mapping[str, Any], after: dict[str, Any], now: datetime
     records = get_records(after)
     for row in found[:MAX_RECORDS]:
         name = "activityDateTime" if "activityDisplayName" in row else "CreationTime"
-        moment = f"{now:%Y-%m-%dT%H:%M:%S}"
+        moment = f"{now - EDIT_AGE:%Y-%m-%dT%H:%M:%S}"
         row[name] = f"{moment}Z" if name == "activityDateTime" else moment
         append_record(records, row)
 

@@ -33,6 +33,8 @@ DELAY_MINUTES = 3.0
 PER_BLOB = 50
 CONTENT_DAYS = 20
 SERVED_AT = "@sandbox.servedAt"
+# An edit is the effect of an act some seconds ago, since windows of content end before now.
+EDIT_AGE = timedelta(seconds=5)
 
 
 @dataclass(frozen=True, slots=True)
@@ -96,7 +98,7 @@ def stamp_records(scene: Mapping[str, Any], now: datetime | None = None) -> None
         if at is None:
             continue
         served = at + timedelta(minutes=float(delay))
-        row[SERVED_AT] = max(served, now).isoformat() if now else served.isoformat()
+        row[SERVED_AT] = max(served, now - EDIT_AGE).isoformat() if now else served.isoformat()
 
 
 def get_served_time(row: Row) -> datetime | None:

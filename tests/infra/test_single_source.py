@@ -11,6 +11,12 @@ import pytest
 from core.api.openapi.run_schemas import REPORTED_STATUSES
 from core.config.catalog import CATALOG
 from core.config.settings import get_setting_prefix, list_settings
+from core.microsoft365.permissions import (
+    ACTIVITY_PERMISSIONS,
+    FEED_PERMISSION,
+    MANAGEMENT_APP_ID,
+    MANAGEMENT_ROLES,
+)
 from core.model.guards import GuardConfig, Mode, Service
 from core.model.run_document import run_report_to_log_line
 from core.model.runs import RunReport
@@ -188,6 +194,7 @@ def asked_for(modes: Mapping[str, Mode], optional: bool) -> tuple[set[str], set[
         {
             "guards": {name: {"mode": str(mode)} for name, mode in modes.items()},
             "optionalPermissions": optional,
+            "activityFeed": False,
         },
     )
     return set(names["graphRoles"]), set(names["exchangeRoles"])
@@ -206,6 +213,24 @@ def needed(modes: Mapping[str, Mode], optional: bool) -> tuple[set[str], set[str
     graph = {entry.name for entry in entries if entry.service is Service.GRAPH}
     exchange = any(entry.service is Service.EXCHANGE for entry in entries)
     return graph, {"Exchange.ManageAsApp"} if exchange else set()
+
+
+@pytest.mark.parametrize(("feed", "mode"), [(True, "alert"), (True, "off"), (False, "alert")])
+def test_the_activity_feed_is_asked_for_where_it_is_chosen(feed: bool, mode: str) -> None:
+    names = evaluate_variables(
+        ENTRA,
+        {
+            "guards": {duty.guard.name: {"mode": mode} for duty in CATALOG},
+            "optionalPermissions": True,
+            "activityFeed": feed,
+        },
+    )
+    wanted = {FEED_PERMISSION} if feed and mode != "off" else set()
+    assert set(names["managementRoles"]) == {MANAGEMENT_ROLES[name].id for name in wanted}
+    assert names["managementAppId"] == MANAGEMENT_APP_ID
+    assert {one.name for one in ACTIVITY_PERMISSIONS if one.service is Service.MANAGEMENT} == {
+        FEED_PERMISSION
+    }
 
 
 def chosen_together() -> list[tuple[Mode, ...]]:

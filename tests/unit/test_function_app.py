@@ -41,7 +41,7 @@ def test_a_process_without_settings_does_not_start() -> None:
 
 def test_there_are_no_functions_but_the_guards_and_those_behind_them() -> None:
     guards = {duty.guard.name for duty in CATALOG}
-    others = {"run-requested", "scan-shard", "shard-failed", "weekly-digest"}
+    others = {"run-requested", "scan-shard", "shard-failed", "weekly-digest", "activity"}
     assert set(FUNCTIONS) == guards | others | {route.name for route in ROUTES}
 
 

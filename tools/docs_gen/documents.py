@@ -19,7 +19,12 @@ from core.evidence.file_format import COLUMNS
 from core.guards.tenant_baseline.rule_file import SHIPPED_ROWS, is_writable_row
 from core.microsoft365.cis_benchmark import BENCHMARK, BENCHMARK_URL, CONTROLS, NO_CONTROL_REASONS
 from core.microsoft365.configuration_sources import CONFIGURATION_SOURCES
-from core.microsoft365.permissions import describe_risk, find_cmdlet
+from core.microsoft365.permissions import (
+    ACTIVITY_JOB,
+    ACTIVITY_PERMISSIONS,
+    describe_risk,
+    find_cmdlet,
+)
 from core.model.guards import GuardConfig, Mode, Permission, Service
 from core.model.options import REQUIRED, Purpose
 from core.ncrontab import CronSchedule
@@ -105,6 +110,16 @@ def build_all_permissions_table() -> str:
         )
         for config in CATALOG
         for entry in config.guard.permissions
+    ]
+    rows += [
+        format_row(
+            f"the job `{ACTIVITY_JOB}`",
+            f"`{entry.name}`",
+            "to read, optional",
+            entry.reason,
+            describe_risk(entry),
+        )
+        for entry in ACTIVITY_PERMISSIONS
     ]
     return format_table(("guard", "permission", "needed", "why", "what an attacker could do"), rows)
 

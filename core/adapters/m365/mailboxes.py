@@ -17,8 +17,8 @@ from core.adapters.parsing import (
     parse_text,
 )
 from core.adapters.read_errors import build_object_failures
-from core.errors import NotFound, TenantError
-from core.tenant.mailboxes import Mailbox
+from core.errors import NotFound, Rejected, TenantError
+from core.tenant.mailboxes import FoundMailbox, Mailbox
 from core.tenant.readings import Reading
 from core.tenant.sources import MAILBOX_FORWARDS, MAILBOXES
 
@@ -115,6 +115,29 @@ class M365MailboxReader:
             failures=build_object_failures(MAILBOXES, failures, len(guids), {}),
             sources=frozenset({MAILBOXES}),
             population=len(guids),
+        )
+
+    async def find_mailboxes(self, names: Sequence[str]) -> Reading[FoundMailbox]:
+        """The mailboxes that names mean. An answer of several mailboxes is none."""
+        items: list[FoundMailbox] = []
+        failures: dict[str, TenantError | str] = {}
+        commands = [Command("Get-Mailbox", {"Identity": one}, MAILBOX_PROPERTIES) for one in names]
+        for name, rows in zip(names, await list_each(self.exchange, commands), strict=True):
+            if isinstance(rows, NotFound | Rejected):
+                continue
+            if isinstance(rows, TenantError):
+                failures[name] = rows
+                continue
+            found, broken = parse_each_row(rows, parse_mailbox)
+            if broken:
+                failures[name] = broken[0][1]
+            elif len(found) == 1:
+                items.append(FoundMailbox(name, found[0]))
+        return Reading(
+            items=tuple(items),
+            failures=build_object_failures(MAILBOXES, failures, len(names), {}),
+            sources=frozenset({MAILBOXES}),
+            population=len(names),
         )
 
     async def read_forwarding_mailboxes(self) -> Reading[Mailbox]:

@@ -17,6 +17,7 @@ from typing import Any, get_args, get_type_hints
 
 import msgspec
 
+from core.model.activity import Act, ActivityCursor, Cause, PendingLook, RefusedContent
 from core.model.cases import Case, Exemption
 from core.model.changes import ChangeRecord
 from core.model.requests import OperatorRequest
@@ -38,6 +39,9 @@ type StoredRecord = (
     | ProbeReport
     | Tally
     | StateMark
+    | Act
+    | ActivityCursor
+    | PendingLook
 )
 
 # Bytes of UTF-8, of which a text has at least as many as UTF-16 code units. A row of Table Storage
@@ -54,7 +58,7 @@ ENCODER = msgspec.json.Encoder(order="deterministic")
 
 
 # What has times of its own inside a record, and the time itself.
-NESTED = (datetime, ScanPass, ProbeAnswer)
+NESTED = (datetime, ScanPass, ProbeAnswer, Cause, RefusedContent)
 
 
 def contains_time(hint: Any) -> bool:
@@ -66,7 +70,7 @@ TIME_FIELDS: Mapping[type[Any], tuple[str, ...]] = {
     record_type: tuple(
         name for name, hint in get_type_hints(record_type).items() if contains_time(hint)
     )
-    for record_type in (*RECORD_TYPES, ScanPass, ProbeAnswer)
+    for record_type in (*RECORD_TYPES, *NESTED[1:])
 }
 
 

@@ -14,13 +14,14 @@ from azure.data.tables import TableEntity, UpdateMode
 from core.adapters.table_storage.codec import encode_stored_record
 from core.adapters.table_storage.row_texts import get_row_text, set_row_text
 from core.keys import hash_parts
+from core.model.activity import Act, ActivityCursor, PendingLook
 from core.model.cases import Case, Exemption
 from core.model.changes import ChangeRecord
 from core.model.requests import OperatorRequest
 from core.model.run_document import run_report_to_json, truncate_run_json
 from core.model.runs import RunReport
 from core.model.tally import Tally
-from core.ports import LedgerRow
+from core.ports import ActivityRow, LedgerRow
 from core.tenant.known_traits import KnownTraits
 
 RELIES_ON = ("azure-table-limits",)
@@ -57,6 +58,28 @@ class ServiceClock:
     def now(self) -> datetime:
         """Return the current time of the service."""
         return self.service_time + timedelta(seconds=time.monotonic() - self.monotonic_mark)
+
+
+def get_activity_key(row: ActivityRow) -> str:
+    """Return the row key of what is kept of audit records. Acts sort by their hour."""
+    match row:
+        case Act():
+            return f"act|{row.key}"
+        case ActivityCursor():
+            return f"cursor|{row.name}"
+        case PendingLook():
+            return f"look|{row.guard}"
+
+
+def build_activity_entity(partition: str, row: ActivityRow) -> Entity:
+    """Build the row of what is kept of audit records; only acts are ever over."""
+    entity = {
+        "PartitionKey": partition,
+        "RowKey": get_activity_key(row),
+        "v": SCHEMA_VERSION,
+        "ended": row.at.isoformat() if isinstance(row, Act) else "",
+    }
+    return set_row_text(entity, "body", encode_stored_record(row))
 
 
 type EntityRecord = Case | ChangeRecord | Exemption | OperatorRequest | KnownTraits | Tally
@@ -122,14 +145,14 @@ def build_entity(guard: str, row: LedgerRow) -> Entity:
             return build_record_entity(guard, row, row.closed_at)
         case ChangeRecord():
             return build_record_entity(guard, row, row.at)
-        case Exemption():
+        case Exemption() | Tally():
             return build_record_entity(guard, row)
         case OperatorRequest():
             return build_record_entity(guard, row, row.ended_at)
         case KnownTraits():
             return build_record_entity(guard, row, row.last_seen_at)
-        case Tally():
-            return build_record_entity(guard, row)
+        case Act() | ActivityCursor() | PendingLook():
+            return build_activity_entity(guard, row)
         case RunReport():
             return build_run_entity(
                 guard, row.run, run_report_to_json(row), row.finished_at or row.started_at

@@ -12,6 +12,12 @@
                   past|<key>         the archive: a case, change or request that no run needs
                   run|<run id>       a run's report; run ids sort newest first
 
+The partition "activity" holds what is kept of audit records, under a lease of its own.
+
+    RowKey        cursor|<log>       how far a log has been read
+                  look|<guard>       what a guard is to look at
+                  act|<hour><hash>   who did what, for eight days
+
 One more partition, "tenant", holds what is true of the tenant whichever guard runs. Its rows carry
 no fence: the last writer wins, and any of them was right.
 
@@ -48,6 +54,7 @@ from core.adapters.table_storage.entities import (
     build_entity,
     build_run_entity,
     decode_run_document,
+    get_activity_key,
 )
 from core.adapters.table_storage.journal import Journal
 from core.adapters.table_storage.lease import LEASE_DURATION, acquire_lease
@@ -66,12 +73,18 @@ from core.adapters.table_storage.responses import require_entity_keys
 from core.adapters.table_storage.row_texts import BATCH_SIZE, get_row_text, set_row_text
 from core.adapters.table_storage.state_table import PAGE_SIZE, StateTable
 from core.errors import LedgerError
-from core.keys import RANGE_END, RANGE_START, format_descending_time
+from core.keys import RANGE_END, RANGE_START, format_act_hour, format_descending_time
+from core.model.activity import Act, ActivityCursor, PendingLook
 from core.model.requests import OperatorRequest
 from core.model.state import GuardSnapshot, GuardState, ProbeReport, Shard, StateMark, Way
 from core.ports import (
+    ACTIVITY_PARTITION,
+    KEEP_ACTS,
     KEEP_RUNS,
+    MAX_ACTS,
     TENANT_PARTITION,
+    ActivityRow,
+    ActivityState,
     Claim,
     ShardStatus,
 )
@@ -289,6 +302,34 @@ class TableLedger:
             lambda: self.table.client.upsert_entity(entity, mode=UpdateMode.REPLACE)
         )
 
+    async def load_activity(self) -> ActivityState:
+        """Load how far the logs have been read, without rows that cannot be decoded."""
+        cursors = await self.load_activity_rows(ActivityCursor, "cursor|", "cursor}")
+        looks = await self.load_activity_rows(PendingLook, "look|", "look}")
+        return ActivityState(
+            {cursor.name: cursor for cursor in cursors}, {look.guard: look for look in looks}
+        )
+
+    async def load_acts(self, since: datetime, until: datetime) -> tuple[Act, ...]:
+        """Load the acts of some hours, oldest first, without rows that cannot be decoded."""
+        first, last = f"act|{format_act_hour(since)}", f"act|{format_act_hour(until)}~"
+        return tuple((await self.load_activity_rows(Act, first, last))[-MAX_ACTS:])
+
+    async def load_activity_rows[R: ActivityRow](
+        self, record_type: type[R], first: str, last: str
+    ) -> list[R]:
+        """Load the rows of one kind in a key range."""
+        found: list[R] = []
+        for entity in await self.table.query_key_range(ACTIVITY_PARTITION, first, last):
+            try:
+                row = decode_stored_record(record_type, get_row_text(entity, "body"))
+                if get_activity_key(row) != entity["RowKey"]:
+                    raise ValueError("the body of another row")
+                found.append(row)
+            except (ValueError, KeyError) as error:
+                log.warning("row %s: %s", entity["RowKey"][:48], error)
+        return found
+
     async def load_mark(self, guard: str) -> StateMark | None:
         """Load how far the guard's state had come. Raises LedgerError."""
         return await self.journal.load_mark(guard)
@@ -307,14 +348,22 @@ class TableLedger:
 
     async def purge_runs(self, guard: str, now: datetime) -> None:
         """Delete the reports of runs that ended more than 30 days ago."""
+        await self.purge_rows(guard, "run", now - KEEP_RUNS)
+
+    async def purge_acts(self, now: datetime) -> None:
+        """Delete acts of more than eight days."""
+        await self.purge_rows(ACTIVITY_PARTITION, "act", now - KEEP_ACTS)
+
+    async def purge_rows(self, guard: str, prefix: str, until: datetime) -> None:
+        """Delete the rows of a kind that ended before a time."""
         old = await self.table.query_rows(
             "PartitionKey eq @guard and RowKey ge @first and RowKey lt @last "
             "and ended ne '' and ended lt @cut",
             ["PartitionKey", "RowKey"],
             guard=guard,
-            first="run|",
-            last="run}",
-            cut=(min(now, self.table.clock.now()) - KEEP_RUNS).isoformat(),
+            first=f"{prefix}|",
+            last=f"{prefix}}}",
+            cut=min(until, self.table.clock.now()).isoformat(),
         )
         deletions = [build_delete_operation(guard, row["RowKey"]) for row in old]
         for group in batched(deletions, BATCH_SIZE, strict=False):

@@ -20,7 +20,7 @@ TEXTS: JsonSchema = {"type": "array", "items": TEXT}
 RUN_ID: JsonSchema = {"type": "string", "pattern": f"^{RUN_ID_PATTERN}$"}
 CASE_KEY: JsonSchema = {"type": "string", "pattern": f"^{KEY_PATTERN}$"}
 UNREPORTED_STATUSES = ("queued", "running", "busy", "off", "failed")
-REPORTED_STATUSES = ("done", "in-progress", "busy", "off", "failed", "requests-only")
+REPORTED_STATUSES = ("done", "in-progress", "busy", "off", "failed", "requests-only", "looked")
 
 
 def build_nullable_schema(schema: JsonSchema) -> JsonSchema:

@@ -10,7 +10,7 @@ from datetime import timedelta
 
 from core.guards.mailbox_delegation.items import read_options
 from core.guards.mailbox_delegation.judge import judge
-from core.guards.mailbox_delegation.observe import inspect, observe
+from core.guards.mailbox_delegation.observe import inspect, look_at, observe
 from core.guards.mailbox_delegation.verdicts import VERDICT_TEXTS
 from core.model.findings import CorrelationRule, Fact, Severity
 from core.model.guards import Guard, PeriodicCheck, Permission, Service
@@ -60,6 +60,7 @@ GUARD = Guard(
     read_options=read_options,
     options=read_options(SettingReader()),
     inspect=inspect,
+    look_at=look_at,
     noun="mailboxes",
     periodic_checks=(PeriodicCheck(FULL_ACCESS, timedelta(days=1)),),
     correlation=CorrelationRule(

@@ -126,6 +126,15 @@ async def inspect(
     )
 
 
+async def look_at(
+    tenant: DelegationPorts,
+    context: ObserveContext[DelegationOptions],
+    mailboxes: Sequence[Mailbox],
+) -> AsyncIterator[Reading[GrantedRight]]:
+    """Who may open some mailboxes."""
+    yield await inspect(tenant, context, mailboxes)
+
+
 async def look_up_holders(
     tenant: HasMailFlow,
     source: str,

@@ -8,7 +8,7 @@ mail-flow rule does the same for the whole organization.
 from datetime import timedelta
 
 from core.guards.mailbox_forwarding.judge import judge
-from core.guards.mailbox_forwarding.observe import inspect, observe
+from core.guards.mailbox_forwarding.observe import inspect, look_at, observe
 from core.guards.mailbox_forwarding.options import read_options
 from core.guards.mailbox_forwarding.verdicts import VERDICT_TEXTS
 from core.model.findings import CorrelationRule, Fact, Severity
@@ -98,6 +98,7 @@ GUARD = Guard(
     read_options=read_options,
     options=read_options(SettingReader()),
     inspect=inspect,
+    look_at=look_at,
     noun="mailboxes",
     periodic_checks=(
         PeriodicCheck(HIDDEN_RULES, timedelta(days=1)),

@@ -79,6 +79,16 @@ async def observe(
         yield MailboxPage(page, SOURCES, excluded_kinds=("DiscoveryMailbox",))
 
 
+async def look_at(
+    tenant: ForwardingPorts,
+    context: ObserveContext[ForwardingOptions],
+    mailboxes: Sequence[Mailbox],
+) -> AsyncIterator[Reading[ForwardingItem]]:
+    """Some mailboxes, hidden rules and folders too; and what Exchange can name by itself."""
+    yield await read_listed_forwards(tenant, context)
+    yield await inspect(tenant, context, mailboxes)
+
+
 async def read_listed_forwards(
     tenant: ForwardingPorts, context: ObserveContext[ForwardingOptions]
 ) -> Reading[ForwardingItem]:

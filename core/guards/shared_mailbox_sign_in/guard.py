@@ -6,7 +6,7 @@ a whole team and has a foothold in the tenant that nobody misses.
 """
 
 from core.guards.shared_mailbox_sign_in.judge import judge
-from core.guards.shared_mailbox_sign_in.observe import observe
+from core.guards.shared_mailbox_sign_in.observe import look_at, observe
 from core.guards.shared_mailbox_sign_in.options import SETTINGS, read_options
 from core.guards.shared_mailbox_sign_in.verdicts import VERDICT_TEXTS
 from core.model.guards import Guard, Permission, Service
@@ -60,6 +60,7 @@ GUARD = Guard(
         ),
     ),
     observe=observe,
+    look_at=look_at,
     judge=judge,
     settings=SETTINGS,
     read_options=read_options,

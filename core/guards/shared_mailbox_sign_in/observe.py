@@ -8,7 +8,7 @@ the moment leaves the account unread; one that lacks a permission or a licence l
 open, and the judge asks an operator.
 """
 
-from collections.abc import AsyncIterator, Collection, Mapping
+from collections.abc import AsyncIterator, Collection, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from datetime import datetime, timedelta
 from typing import Any, Protocol
@@ -100,6 +100,21 @@ async def observe(
         yield converted
     for rest in listed.build_absence_readings((MAILBOXES, ACCOUNTS)):
         yield rest
+
+
+async def look_at(
+    tenant: SignInPorts, context: ObserveContext[SignInOptions], mailboxes: Sequence[Mailbox]
+) -> AsyncIterator[Reading[ResourceAccount]]:
+    """The resource mailboxes among some mailboxes, with their accounts."""
+    kinds = {kind.casefold() for kind in context.policy.options.resource_kinds}
+    wanted = [box for box in mailboxes if box.kind.casefold() in kinds]
+    if not wanted:
+        return
+    guids = sorted({box.guid for box in wanted})
+    read = await tenant.mailboxes.read_mailboxes(guids)
+    page = replace(read, scope=frozenset(box.id for box in wanted))
+    blocks, ended = find_blocks(context), find_ended_sessions(context)
+    yield await join_accounts(AccountScan(tenant, context.policy, blocks, ended), page)
 
 
 def find_blocks(

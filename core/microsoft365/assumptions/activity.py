@@ -10,6 +10,7 @@ HINTED = Dependents(
         "shared-mailbox-sign-in",
         "app-consent",
     ),
+    settings=("ACTIVITY_FEED",),
 )
 
 AUDIT_LATE = Assumption(
@@ -127,7 +128,7 @@ DELTA_TOKEN = Assumption(
     source="microsoft-graph-docs#2255, #4738; contrib#6555 (restored users are left out)",
     dated="2023",
     otherwise="The account is seen by the next full scan; a dead token leads to one at once.",
-    depends=Dependents(guards=("shared-mailbox-sign-in",)),
+    depends=Dependents(guards=("shared-mailbox-sign-in",), settings=("ACTIVITY_ACCOUNTS",)),
 )
 
 ASSUMPTIONS = (

@@ -1,6 +1,6 @@
 """Auditing of a fake tenant."""
 
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Sequence
 from dataclasses import dataclass, replace
 
 from core.tenant.auditing import AuditBypass, MailboxAudit, OrganizationAudit
@@ -39,6 +39,12 @@ class FakeAuditingReader:
             frozenset(values),
             population=1,
         )
+
+    async def read_audit_bypasses_of(self, guids: Sequence[str]) -> Reading[AuditBypass]:
+        found = [one for one in self.tenant.bypasses if one.id in guids]
+        seen = self.tenant.build_reading(AUDIT_BYPASS, found, lambda bypass: bypass.id, guids)
+        bypassed = tuple(one for one in seen.items if one.bypassed)
+        return replace(seen, items=bypassed, population=len(guids))
 
     async def read_audit_bypasses(self) -> Reading[AuditBypass]:
         seen = self.tenant.build_reading(

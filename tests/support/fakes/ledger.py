@@ -8,9 +8,10 @@ from itertools import batched
 
 from core.adapters.table_storage.census import RowCensus, hash_row
 from core.adapters.table_storage.codec import decode_stored_record, encode_stored_record
-from core.adapters.table_storage.entities import PAST_PREFIX
+from core.adapters.table_storage.entities import PAST_PREFIX, get_activity_key
 from core.errors import ClaimLost, LedgerError
-from core.keys import RANGE_END, RANGE_START, format_descending_time
+from core.keys import RANGE_END, RANGE_START, format_act_hour, format_descending_time
+from core.model.activity import Act, ActivityCursor, PendingLook
 from core.model.cases import Case, Exemption
 from core.model.changes import ChangeRecord
 from core.model.requests import OperatorRequest
@@ -26,7 +27,18 @@ from core.model.state import (
     Way,
 )
 from core.model.tally import Tally
-from core.ports import ArchivedRecord, Claim, LedgerRow, PastKind, PastRow, ShardStatus
+from core.ports import (
+    ACTIVITY_PARTITION,
+    MAX_ACTS,
+    ActivityRow,
+    ActivityState,
+    ArchivedRecord,
+    Claim,
+    LedgerRow,
+    PastKind,
+    PastRow,
+    ShardStatus,
+)
 from core.tenant.known_traits import KnownTraits
 from tests.support.fakes.clock import START, Clock
 from tests.support.fakes.crash import CrashInjector
@@ -67,6 +79,7 @@ class Partition(Lease):
     shards: dict[int, Lease] = field(default_factory=dict)
     rows: dict[str, tuple[type[StoredRecord], str]] = field(default_factory=dict)
     runs: dict[str, Mapping[str, object]] = field(default_factory=dict)
+    activity_rows: dict[str, tuple[type[ActivityRow], str]] = field(default_factory=dict)
 
 
 @dataclass
@@ -214,6 +227,33 @@ class FakeLedger:
         """Record a probe."""
         self.probe = encode_stored_record(report)
 
+    async def load_activity(self) -> ActivityState:
+        """How far the logs have been read."""
+        if self.is_down:
+            raise LedgerError("the state table answers 503")
+        rows = self.get_partition(ACTIVITY_PARTITION).activity_rows
+        found = [decode_stored_record(kind, text) for kind, text in rows.values()]
+        return ActivityState(
+            {one.name: one for one in found if isinstance(one, ActivityCursor)},
+            {one.guard: one for one in found if isinstance(one, PendingLook)},
+        )
+
+    async def load_acts(self, since: datetime, until: datetime) -> tuple[Act, ...]:
+        """The acts of some hours, oldest first."""
+        rows = self.get_partition(ACTIVITY_PARTITION).activity_rows
+        found = [decode_stored_record(kind, text) for kind, text in rows.values()]
+        first, last = format_act_hour(since), f"{format_act_hour(until)}~"
+        acts = [one for one in found if isinstance(one, Act) and first <= one.key < last]
+        return tuple(sorted(acts, key=lambda act: act.key))[-MAX_ACTS:]
+
+    async def purge_acts(self, now: datetime) -> None:
+        """Remove acts of more than eight days."""
+        rows = self.get_partition(ACTIVITY_PARTITION).activity_rows
+        for key, (kind, text) in list(rows.items()):
+            record = decode_stored_record(kind, text)
+            if isinstance(record, Act) and now - record.at > 8 * DAY:
+                del rows[key]
+
     async def load_history(
         self, guard: str, low: str = RANGE_START, high: str = RANGE_END
     ) -> GuardSnapshot:
@@ -301,7 +341,7 @@ class FakeClaim:
 
     def note_row(self, row: LedgerRow, *, keep: bool) -> None:
         """Count a row that is written or deleted."""
-        if self.census and not isinstance(row, RunReport):
+        if self.census and not isinstance(row, RunReport | Act | ActivityCursor | PendingLook):
             key = get_row_key(row)
             stored = {"RowKey": key, "body": encode_stored_record(row)}
             self.census.note({key: hash_row(stored) if keep else None})
@@ -401,6 +441,9 @@ class FakeClaim:
     def write_row(self, row: LedgerRow, keep: bool) -> None:
         """Store a row in the partition, or delete it."""
         partition = self.ledger.get_partition(self.guard)
+        if isinstance(row, Act | ActivityCursor | PendingLook):
+            partition.activity_rows[get_activity_key(row)] = (type(row), encode_stored_record(row))
+            return
         self.note_row(row, keep=keep)
         if isinstance(row, RunReport):
             partition.runs[row.run] = run_report_to_json(row)

@@ -3,7 +3,7 @@
 from collections.abc import AsyncIterator, Collection, Sequence
 from dataclasses import dataclass, replace
 
-from core.tenant.mailboxes import Mailbox
+from core.tenant.mailboxes import FoundMailbox, Mailbox
 from core.tenant.readings import Reading
 from core.tenant.sources import MAILBOX_FORWARDS, MAILBOXES
 from tests.support.fakes.state import FakeTenantState
@@ -30,6 +30,15 @@ class FakeMailboxReader:
         seen = self.tenant.build_reading(MAILBOXES, found, lambda box: box.guid, guids)
         return replace(seen, complete=True, population=len(guids))
 
+    async def find_mailboxes(self, names: Sequence[str]) -> Reading[FoundMailbox]:
+        found = [
+            FoundMailbox(name, strip_forwards(boxes[0]))
+            for name in names
+            if len(boxes := [box for box in self.tenant.boxes if is_named(box, name)]) == 1
+        ]
+        seen = self.tenant.build_reading(MAILBOXES, found, lambda one: one.name, names)
+        return replace(seen, complete=True, population=len(names))
+
     async def read_forwarding_mailboxes(self) -> Reading[Mailbox]:
         found = [
             box
@@ -38,6 +47,13 @@ class FakeMailboxReader:
         ]
         seen = self.tenant.build_reading(MAILBOX_FORWARDS, found, lambda box: box.id)
         return replace(seen, complete=True)
+
+
+def is_named(box: Mailbox, name: str) -> bool:
+    """Whether a name means a mailbox; the end of a canonical name is an alias."""
+    last = name.rpartition("/")[2].casefold()
+    alias = box.address.partition("@")[0]
+    return last in {one.casefold() for one in (box.id, box.guid, box.address, box.name, alias)}
 
 
 def strip_forwards(box: Mailbox) -> Mailbox:

@@ -149,6 +149,7 @@ def test_the_first_line_says_what_the_export_is() -> None:
             "request": 1,
             "coverage": 11 - 1,
             "assumption": 0,
+            "log": 0,
         },
     }
     assert rest[-1]["record"] == "digest"
@@ -219,6 +220,7 @@ def test_the_columns_are_these_and_no_others() -> None:
         ),
         *(
             "advice",
+            "cause",
             "opened_at",
             "notified_at",
             "acknowledged_at",
@@ -232,6 +234,7 @@ def test_the_columns_are_these_and_no_others() -> None:
         *("day", "kept", "runs", "scheduled", "finished", "complete", "unfinished", "failed"),
         *("idle", "unreadable", "worst", "best", "blind"),
         *("assumed", "status", "saw", "way", "probed_at", "held_at", "stopped_at"),
+        *("name", "read_at", "records", "median_lag_seconds", "late_lag_seconds", "trouble"),
     ) == COLUMNS
 
 

@@ -6,6 +6,7 @@ from typing import Any, cast
 
 import pytest
 
+from core.activity.progress import start_cursor
 from core.config.catalog import CATALOG
 from core.evidence.daily_coverage import CoveragePeriod
 from core.evidence.data_dictionary import RECORD_FIELDS
@@ -16,6 +17,7 @@ from core.evidence.records import (
     list_assumption_records,
     list_gap_records,
     list_guard_records,
+    list_log_records,
     sanitize_record_value,
 )
 from core.guards.tenant_baseline.rule_file import SHIPPED_ROWS
@@ -24,6 +26,7 @@ from core.model.changes import ChangeRecord
 from core.model.findings import Verdict
 from core.model.requests import OperatorRequest, RequestKind, RequestState
 from core.model.state import GuardSnapshot, ProbeReport
+from core.tenant.activity import ActivityLog
 from core.tenant.probing import AnswerStatus, ProbeAnswer
 from tests.support.audit_builders import (
     DAY,
@@ -284,6 +287,8 @@ def test_every_record_has_the_fields_of_the_dictionary_in_their_order() -> None:
     entries = list(list_guard_records(EXPORT_HEADER, CONFIGS_BY_NAME[GUARD_NAME], snapshot, days))
     entries += list_gap_records(replace(EXPORT_HEADER, since=SINCE - 100 * DAY))
     entries += list_assumption_records(EXPORT_HEADER, PROBE)
+    cursor = start_cursor(ActivityLog.DIRECTORY, EXPORT_HEADER.created_at)
+    entries += list_log_records(EXPORT_HEADER, {ActivityLog.DIRECTORY: cursor})
     for entry in entries:
         assert list(entry) == ["record", "schema", *RECORD_FIELDS[str(entry["record"])]]
     assert {entry["record"] for entry in entries} == RECORD_FIELDS.keys() - {"export", "digest"}

@@ -96,6 +96,7 @@ def test_what_relies_on_an_assumption_is_code_that_reads_writes_judges_or_tells(
     """Neither the register nor the probe relies on a fact: they declare it and ask about it."""
     packages = {use.split(".")[1] for use, _ in USES if use.startswith("core.")}
     assert packages <= {
+        "activity",
         "adapters",
         "api",
         "config",

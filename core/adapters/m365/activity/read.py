@@ -23,7 +23,7 @@ from core.adapters.parsing import ResponseRow, parse_each_row, parse_object_id, 
 from core.adapters.read_errors import build_read_failure
 from core.errors import NotFound, Rejected, TenantError, Unavailable
 from core.microsoft365.activity_operations import normalize_operation
-from core.microsoft365.assumptions.activity import AUDIT_FILTER, AUDIT_LATE, DELTA_TOKEN, FEED_START
+from core.microsoft365.assumptions.activity import AUDIT_FILTER, DELTA_TOKEN, FEED_START
 from core.tenant.activity import ActivityContent, ActivityLog, ActivityRecord, ChangedAccounts
 from core.tenant.readings import ReadFailure, Reading
 from core.tenant.sources import (
@@ -33,7 +33,7 @@ from core.tenant.sources import (
     UNIFIED_AUDIT_LOG,
 )
 
-RELIES_ON = (AUDIT_FILTER, AUDIT_LATE, DELTA_TOKEN, FEED_START)
+RELIES_ON = (AUDIT_FILTER, DELTA_TOKEN, FEED_START)
 
 READ_LOG = "AuditLog.Read.All"
 MAX_ROWS = 20_000

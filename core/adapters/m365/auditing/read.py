@@ -1,11 +1,11 @@
 """What mailbox auditing and the unified audit log record."""
 
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Sequence
 from dataclasses import dataclass
 
 from core.adapters.exchange.client import ExchangeClient
 from core.adapters.exchange.command import Command
-from core.adapters.exchange.listings import list_objects
+from core.adapters.exchange.listings import list_each, list_objects
 from core.adapters.exchange.paging import collect_row_ids, fetch_paged_listing
 from core.adapters.m365.auditing.parse import (
     AUDIT_PROPERTIES,
@@ -19,8 +19,12 @@ from core.adapters.parsing import (
     parse_optional_bool,
     parse_text,
 )
-from core.adapters.read_errors import build_read_failure, build_row_failures
-from core.errors import TenantError, Unavailable
+from core.adapters.read_errors import (
+    build_object_failures,
+    build_read_failure,
+    build_row_failures,
+)
+from core.errors import NotFound, TenantError, Unavailable
 from core.microsoft365.assumptions.exchange_objects import AUDIT_ENABLED_PRINTED
 from core.tenant.auditing import AuditBypass, MailboxAudit, OrganizationAudit
 from core.tenant.readings import ReadFailure, Reading
@@ -29,6 +33,8 @@ from core.tenant.sources import AUDIT_BYPASS, MAILBOX_AUDIT, ORGANIZATION_AUDIT,
 RELIES_ON = (AUDIT_ENABLED_PRINTED, "exchange-bypass-rows")
 PRINTED = AUDIT_ENABLED_PRINTED.default_way
 MAX_EXAMPLES = 10
+BYPASS_CMDLET = "Get-MailboxAuditBypassAssociation"
+BYPASS_PROPERTIES = ("Guid", "Name", "AuditBypassEnabled")
 
 
 @dataclass(frozen=True, slots=True)
@@ -85,13 +91,35 @@ class M365AuditingReader:
             population=1,
         )
 
+    async def read_audit_bypasses_of(self, guids: Sequence[str]) -> Reading[AuditBypass]:
+        """Whether the actions of a few accounts are left out."""
+        items: list[AuditBypass] = []
+        failures: dict[str, TenantError | str] = {}
+        commands = [Command(BYPASS_CMDLET, {"Identity": guid}, BYPASS_PROPERTIES) for guid in guids]
+        for guid, rows in zip(guids, await list_each(self.exchange, commands), strict=True):
+            if isinstance(rows, NotFound) or rows == []:
+                continue
+            if isinstance(rows, TenantError):
+                failures[guid] = rows
+                continue
+            found, broken = parse_each_row(rows, parse_audit_bypass)
+            if broken or [one.id.lower() for one in found] != [guid.lower()]:
+                failures[guid] = broken[0][1] if broken else "another account than was asked for"
+            else:
+                items += (one for one in found if one.bypassed)
+        return Reading(
+            items=tuple(items),
+            failures=build_object_failures(AUDIT_BYPASS, failures, len(guids), {}),
+            sources=frozenset({AUDIT_BYPASS}),
+            population=len(guids),
+        )
+
     async def read_audit_bypasses(self) -> Reading[AuditBypass]:
         """The accounts whose actions are left out of all mailbox audit logs.
 
         The cmdlet lists every account, so an empty list is a failure.
         """
-        select = ("Guid", "Name", "AuditBypassEnabled")
-        command = Command("Get-MailboxAuditBypassAssociation", ALL_RESULTS, select)
+        command = Command(BYPASS_CMDLET, ALL_RESULTS, BYPASS_PROPERTIES)
         items: list[AuditBypass] = []
         failures: list[ReadFailure] = []
         population = 0

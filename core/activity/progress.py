@@ -1,0 +1,157 @@
+"""How far a log has been read, what was lost of it, and how late its records come. Pure."""
+
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import replace
+from datetime import datetime, timedelta
+from hashlib import sha256
+
+from core.activity.operations import ENTRA_OPERATIONS, EXCHANGE_OPERATIONS
+from core.microsoft365.assumptions.activity import AUDIT_LATE
+from core.model.activity import LAG_BOUNDS, ActivityCursor, RefusedContent
+from core.tenant.activity import ActivityContent, ActivityLog
+
+RELIES_ON = (AUDIT_LATE,)
+
+OPERATIONS_BY_LOG = {
+    ActivityLog.DIRECTORY: ENTRA_OPERATIONS,
+    ActivityLog.EXCHANGE: EXCHANGE_OPERATIONS,
+}
+# Rows that are stamped earlier appear behind what was read (wazuh/wazuh#24323).
+OVERLAP = timedelta(minutes=60)
+# The feed lists content of the last seven days only, in windows of at most a day.
+LISTED_FOR = timedelta(days=7) - timedelta(minutes=30)
+WINDOW = timedelta(hours=24)
+SWEEP_INTERVAL = timedelta(days=1)
+SWEPT = timedelta(days=7)
+FIRST_LOOK_BACK = timedelta(days=1)
+MAX_READ_CONTENTS = 1_000
+MAX_REFUSED = 30
+MAX_CONTENT_ID = 200
+MAX_ATTEMPTS = 288
+"""How often one refused content is asked for again: a day of ticks."""
+KEEP_LAG_DAYS = 7
+
+
+def start_cursor(name: str, now: datetime) -> ActivityCursor:
+    """The cursor of a log that was never read: it begins a day ago, for causes."""
+    return ActivityCursor(name, started_at=now, through=now - FIRST_LOOK_BACK)
+
+
+def get_audit_start(cursor: ActivityCursor, now: datetime) -> datetime:
+    """From when on the directory's log is read: with an overlap, and once a day a whole week."""
+    if is_sweep_due(cursor, now):
+        return now - SWEPT
+    return max(min(cursor.through, now) - OVERLAP, now - SWEPT)
+
+
+def is_sweep_due(cursor: ActivityCursor, now: datetime) -> bool:
+    """Whether a week of the log is to be read again. A time ahead came from a wrong clock."""
+    return cursor.swept_at is None or abs(now - cursor.swept_at) >= SWEEP_INTERVAL
+
+
+def list_windows(cursor: ActivityCursor, now: datetime) -> list[tuple[datetime, datetime]]:
+    """The windows of content to list, oldest first; none is longer than a day."""
+    start = max(min(cursor.through, now) - OVERLAP, now - LISTED_FOR)
+    found = []
+    while start < now:
+        end = min(start + WINDOW, now)
+        found.append((start, end))
+        start = end
+    return found
+
+
+def note_gap(cursor: ActivityCursor, now: datetime) -> ActivityCursor:
+    """The cursor, with the time that the log does not keep any more and nobody has read."""
+    kept_from = now - LISTED_FOR
+    if cursor.through >= kept_from:
+        return cursor
+    return replace(cursor, gap_from=cursor.through, gap_until=kept_from)
+
+
+def hash_content(content_id: str) -> str:
+    """A content's id as it is remembered."""
+    return sha256(content_id.encode("utf-8", "replace")).hexdigest()[:12]
+
+
+def select_unread(
+    cursor: ActivityCursor, contents: Iterable[ActivityContent]
+) -> list[ActivityContent]:
+    """The contents that were not read, nor refused, oldest first and each once."""
+    seen = set(cursor.read_contents) | {hash_content(one.id) for one in cursor.refused}
+    found = {one.id: one for one in contents if hash_content(one.id) not in seen}
+    return sorted(found.values(), key=lambda one: (one.created_at, one.id))
+
+
+def note_read(
+    cursor: ActivityCursor, contents: Sequence[ActivityContent], through: datetime
+) -> ActivityCursor:
+    """The cursor after some contents were read, and everything before a time."""
+    hashes = (*cursor.read_contents, *(hash_content(one.id) for one in contents))
+    read_ids = {one.id for one in contents}
+    return replace(
+        cursor,
+        through=max(cursor.through, through),
+        read_contents=hashes[-MAX_READ_CONTENTS:],
+        refused=tuple(one for one in cursor.refused if one.id not in read_ids),
+    )
+
+
+def note_refused(cursor: ActivityCursor, content: ActivityContent) -> ActivityCursor:
+    """The cursor with one more content that was refused; it holds up nothing else."""
+    known = {one.id: one for one in cursor.refused}
+    before = known.get(content.id)
+    attempts = before.attempts + 1 if before else 1
+    known[content.id] = RefusedContent(content.id, content.created_at, content.expires_at, attempts)
+    return replace(cursor, refused=tuple(known.values()))
+
+
+def drop_hopeless(cursor: ActivityCursor, now: datetime) -> ActivityCursor:
+    """The cursor without refused contents that expired or were asked for too often: lost."""
+    kept = [
+        one
+        for one in cursor.refused
+        if one.expires_at > now and one.attempts < MAX_ATTEMPTS and len(one.id) <= MAX_CONTENT_ID
+    ][-MAX_REFUSED:]
+    lost = len(cursor.refused) - len(kept)
+    return replace(cursor, refused=tuple(kept), lost_count=cursor.lost_count + lost)
+
+
+def note_success(cursor: ActivityCursor, now: datetime) -> ActivityCursor:
+    """The cursor of a log that was read."""
+    return replace(cursor, read_at=now, error="", failed_since=None)
+
+
+def note_failure(cursor: ActivityCursor, reason: str, now: datetime) -> ActivityCursor:
+    """The cursor of a log that could not be read."""
+    return replace(cursor, error=reason[:300], failed_since=cursor.failed_since or now)
+
+
+# Lag ----------------------------------------------------------------------------------------------
+
+
+def note_lags(cursor: ActivityCursor, times: Iterable[datetime], now: datetime) -> ActivityCursor:
+    """The cursor with how late some new records came; those of before it began say nothing."""
+    counts = [0] * (len(LAG_BOUNDS) + 1)
+    for at in times:
+        if at >= cursor.started_at:
+            lag = max((now - at).total_seconds(), 0.0)
+            counts[sum(bound < lag for bound in LAG_BOUNDS)] += 1
+    if not any(counts):
+        return cursor
+    day = f"{now:%Y-%m-%d}"
+    before = cursor.lags.get(day, ())
+    whole = [*before, *([0] * (len(counts) - len(before)))]
+    lags = {**cursor.lags, day: tuple(a + b for a, b in zip(whole, counts, strict=True))}
+    kept = sorted(lags)[-KEEP_LAG_DAYS:]
+    return replace(cursor, lags={name: lags[name] for name in kept})
+
+
+def find_search_times(cursors: Mapping[str, ActivityCursor]) -> dict[str, datetime]:
+    """By guard, until when the logs that would tell of its objects were read."""
+    found: dict[str, datetime] = {}
+    for log, table in OPERATIONS_BY_LOG.items():
+        cursor = cursors.get(log)
+        if cursor and cursor.read_at:
+            for guard in {watch.guard for watches in table.values() for watch in watches}:
+                found[guard] = min(cursor.read_at, found.get(guard, cursor.read_at))
+    return found

@@ -1,0 +1,179 @@
+"""Puts cases down to acts on record: who, when, from where, and what else they did. Pure.
+
+A case gets the last act before it was first seen (or before it went further) that fits it: an act
+on its object, or on an object of its name, of an operation that leads to such a case. Our own acts
+explain nothing. A record proves that somebody did something to the object, not more: it never opens
+or ends a case, and a case without one says until when nothing was found.
+"""
+
+from collections import Counter, defaultdict
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass, replace
+from datetime import datetime, timedelta
+
+from core.engine.decision_context import IN_EFFECT_STATES
+from core.engine.self_findings import SELF_CHECK_KINDS, UNREADABLE
+from core.model.activity import Act, ActTarget, Cause, get_hand
+from core.model.cases import Case
+from core.model.changes import ChangeRecord
+from core.model.findings import Verdict
+
+# Clocks of services differ by so much.
+CLOCK_TOLERANCE = timedelta(minutes=5)
+# How long before a case was seen an act may lie: sweeps take a day, and guards may have been off.
+LOOK_BACK = timedelta(days=7)
+# A case without a cause is searched again in each run for a day, and then at these ages.
+EAGER_FOR = timedelta(days=1)
+LATER_LOOKS = (timedelta(hours=48), timedelta(days=7))
+# The time of the last search is saved to this step.
+SOUGHT_STEP = timedelta(hours=1)
+SESSION_WINDOW = timedelta(hours=1)
+MAX_BESIDE = 6
+# A cause is a part of its case's row.
+MAX_NAME, MAX_CLIENT, MAX_DETAIL = 128, 80, 160
+
+
+@dataclass(frozen=True, slots=True)
+class ActIndex:
+    """The acts on record that concern one guard, by what they were done to; and all by who."""
+
+    by_name: Mapping[str, Sequence[tuple[Act, ActTarget]]]
+    """By every id and name of an object."""
+    of_kinds: Sequence[tuple[Act, ActTarget]]
+    """Those about the organization, whose kinds of cases say which."""
+    by_hand: Mapping[str, Sequence[Act]]
+    """By session, or else by actor and address."""
+
+    @classmethod
+    def build(cls, acts: Iterable[Act], guard: str) -> "ActIndex":
+        """The index of one guard."""
+        by_name: defaultdict[str, list[tuple[Act, ActTarget]]] = defaultdict(list)
+        of_kinds: list[tuple[Act, ActTarget]] = []
+        by_hand: defaultdict[str, list[Act]] = defaultdict(list)
+        for act in acts:
+            by_hand[get_hand(act)].append(act)
+            for target in act.targets:
+                if target.guard == guard and not act.actor.is_this_app:
+                    for name in {target.object_id.casefold(), *target.names} - {""}:
+                        by_name[name].append((act, target))
+                    if target.kinds and not target.object_id:
+                        of_kinds.append((act, target))
+        return cls(by_name, of_kinds, by_hand)
+
+
+def is_search_due(case: Case, now: datetime) -> bool:
+    """Whether the cause of a case is to be searched for in this run."""
+    if case.closed_at or case.kind in (*SELF_CHECK_KINDS, UNREADABLE) or case.is_one_off:
+        return False
+    seen_at = get_seen_time(case)
+    if case.cause:
+        # What its session did next, and a later act that made it go further.
+        return now - case.cause.at < EAGER_FOR or seen_at > (case.cause_sought_at or seen_at)
+    if case.cause_sought_at is None or now - seen_at < EAGER_FOR:
+        return True
+    return any(seen_at + age <= now and case.cause_sought_at < seen_at + age for age in LATER_LOOKS)
+
+
+def get_seen_time(case: Case) -> datetime:
+    """When what the case says now was first seen."""
+    return max(case.opened_at, case.widened_at or case.opened_at)
+
+
+def get_search_start(cases: Iterable[Case]) -> datetime | None:
+    """From when on acts are needed for some cases; None without any."""
+    return min((get_seen_time(case) - LOOK_BACK for case in cases), default=None)
+
+
+def add_cause(
+    case: Case, index: ActIndex, read_at: datetime, changes: Iterable[ChangeRecord]
+) -> Case:
+    """The case with the cause that the acts on record give it, as of when their log was read.
+
+    A cause once found stays unless a later act fits. A case that somebody else changed back is put
+    down to what came after our last change.
+    """
+    act = find_act(case, index, get_last_change(case, changes))
+    cause = build_cause(act, index) if act else None
+    if case.cause and (act is None or act.at <= case.cause.at):
+        cause = refresh_beside(case.cause, index)
+    sought_at = case.cause_sought_at
+    if cause == case.cause and sought_at and read_at - sought_at < SOUGHT_STEP:
+        return case
+    return replace(case, cause=cause, cause_sought_at=read_at)
+
+
+def get_last_change(case: Case, changes: Iterable[ChangeRecord]) -> datetime | None:
+    """When we last changed what a contested case is about."""
+    if case.verdict != Verdict.CONTESTED:
+        return None
+    made = [
+        one.at
+        for one in changes
+        if one.case_key == case.key and one.state in IN_EFFECT_STATES and not one.undo_of
+    ]
+    return max(made, default=None)
+
+
+def find_act(case: Case, index: ActIndex, after: datetime | None) -> Act | None:
+    """The last act that fits a case; one about its very object before one about its name."""
+    seen_at = get_seen_time(case)
+    start = after or seen_at - LOOK_BACK
+    wanted = case.object_id.casefold()
+    ranked = (
+        index.by_name.get(wanted, ()),
+        index.by_name.get(case.subject.casefold(), ()),
+        index.of_kinds if wanted in ORGANIZATION_IDS else (),
+    )
+    for pairs in ranked:
+        found = [
+            act
+            for act, target in pairs
+            if start <= act.at <= seen_at + CLOCK_TOLERANCE
+            and (not target.kinds or case.kind in target.kinds)
+        ]
+        if found:
+            return max(found, key=lambda act: (act.at, act.key))
+    return None
+
+
+ORGANIZATION_IDS = frozenset({"organization", ""})
+"""The object ids of cases about switches of the whole organization."""
+
+
+def build_cause(act: Act, index: ActIndex) -> Cause:
+    """An act as the cause of a case, with what else its actor did about then."""
+    cause = Cause(
+        operation=act.operation,
+        at=act.at,
+        actor=replace(act.actor, name=act.actor.name[:MAX_NAME]),
+        log=act.log,
+        address=act.address,
+        client=act.client[:MAX_CLIENT],
+        session=act.session,
+        detail=act.detail[:MAX_DETAIL],
+        count=act.count,
+    )
+    return refresh_beside(cause, index)
+
+
+def refresh_beside(cause: Cause, index: ActIndex) -> Cause:
+    """The cause with what else its session did within an hour, as far as that is on record."""
+    beside: Counter[str] = Counter()
+    for act in index.by_hand.get(get_hand(cause), ()):
+        is_itself = act.at == cause.at and act.operation == cause.operation
+        if not is_itself and abs(act.at - cause.at) <= SESSION_WINDOW:
+            beside[act.operation] += act.count
+    named = tuple(
+        f"{name} x {count}" if count > 1 else name for name, count in beside.most_common(MAX_BESIDE)
+    )
+    return replace(
+        cause,
+        beside=named,
+        beside_count=beside.total(),
+        is_same_session=bool(cause.session and beside),
+    )
+
+
+def list_changed(before: Iterable[Case], after: Iterable[Case]) -> list[Case]:
+    """The cases that have changed."""
+    return [new for old, new in zip(before, after, strict=True) if new != old]

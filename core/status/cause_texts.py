@@ -1,0 +1,75 @@
+"""Who did it, in words: only what a record says, and of whom it says so. Pure.
+
+Names and details are foreign text: every surface escapes them.
+"""
+
+from collections.abc import Iterator
+
+from core.model.activity import Cause
+from core.model.cases import Case
+from core.model.findings import Verdict
+from core.tenant.activity import ActivityActor, ActivityLog, ActorKind
+from core.time_format import format_time
+
+LOG_NAMES = {
+    ActivityLog.DIRECTORY: "the audit log of Entra",
+    ActivityLog.EXCHANGE: "the audit log of Exchange",
+    ActivityLog.ENTRA_FEED: "the unified audit log of Entra",
+}
+
+
+def describe_actor(actor: ActivityActor) -> str:
+    """Who acted, as far as a record tells it."""
+    name = actor.name
+    match actor.kind:
+        case ActorKind.PERSON:
+            return name or f"the account {actor.id}"
+        case ActorKind.APP:
+            known = actor.app_id or actor.id
+            shown = f'the app "{name}"' if name else "an app"
+            return f"{shown} ({known})" if known else shown
+        case ActorKind.MICROSOFT:
+            return "Microsoft's own service"
+        case ActorKind.PARTNER:
+            return f"an administrator from outside, a partner or Microsoft's staff ({name or '?'})"
+        case ActorKind.SYNC:
+            return f"the synchronization of the directory on premises ({name})"
+        case ActorKind.UNKNOWN:
+            return f"somebody whom the record does not tell ({name or 'no name'})"
+
+
+def describe_act(cause: Cause) -> str:
+    """The act, its actor, its time, and where it came from."""
+    times = f", {cause.count} times within the hour" if cause.count > 1 else ""
+    place = f", from {cause.address}" if cause.address else ""
+    client = f" ({cause.client})" if cause.client else ""
+    return (
+        f"{cause.operation}{times} by {describe_actor(cause.actor)}, {format_time(cause.at)}"
+        f"{place}{client}"
+    )
+
+
+def describe_beside(cause: Cause) -> str:
+    """What else the same hand did; empty for nothing on record."""
+    if not cause.beside_count:
+        return ""
+    whose = "the same session" if cause.is_same_session else "the same actor at that address"
+    more = ", ..." if cause.beside_count > len(cause.beside) else ""
+    return f"within an hour {whose} also did: {', '.join(cause.beside)}{more}"
+
+
+def list_cause_lines(case: Case) -> Iterator[tuple[str, str]]:
+    """What is on record about who did it, each line with its label; none where nobody searched."""
+    cause = case.cause
+    if cause is None:
+        if case.cause_sought_at:
+            yield "who", f"no record found by {format_time(case.cause_sought_at)}"
+        return
+    yield ("changed back" if case.verdict == Verdict.CONTESTED else "who"), describe_act(cause)
+    if cause.detail:
+        yield "set", cause.detail
+    if cause.session:
+        yield "session", cause.session
+    if beside := describe_beside(cause):
+        yield "also", beside
+    yield "told by", LOG_NAMES[cause.log]

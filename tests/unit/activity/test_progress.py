@@ -1,0 +1,122 @@
+"""How far a log is read: windows, overlaps, gaps, refused contents, and the measured lag."""
+
+from dataclasses import replace
+from datetime import timedelta
+from itertools import pairwise
+
+from core.activity.progress import (
+    LISTED_FOR,
+    MAX_ATTEMPTS,
+    drop_hopeless,
+    find_search_times,
+    get_audit_start,
+    list_windows,
+    note_failure,
+    note_gap,
+    note_lags,
+    note_read,
+    note_refused,
+    note_success,
+    select_unread,
+    start_cursor,
+)
+from core.model.activity import ActivityCursor
+from core.status.activity_status import compute_lag, count_records, explain_trouble
+from core.tenant.activity import ActivityContent, ActivityLog
+from tests.support.fakes.clock import START
+
+HOUR, DAY = timedelta(hours=1), timedelta(days=1)
+NEW = start_cursor(ActivityLog.EXCHANGE, START)
+
+
+def build_content(name: str, hours_ago: float = 1) -> ActivityContent:
+    created = START - hours_ago * HOUR
+    return ActivityContent(name, created, created + 20 * DAY)
+
+
+def test_a_window_is_never_longer_than_a_day_nor_older_than_the_service_lists() -> None:
+    behind = replace(NEW, through=START - 30 * DAY)
+    windows = list_windows(behind, START)
+    assert windows[0][0] == START - LISTED_FOR
+    assert windows[-1][1] == START
+    assert all(end - start <= DAY for start, end in windows)
+    assert all(first[1] == second[0] for first, second in pairwise(windows))
+    assert note_gap(behind, START).gap_until == START - LISTED_FOR
+    assert note_gap(NEW, START).gap_until is None
+    # A place that lies ahead came from a wrong clock.
+    assert list_windows(replace(NEW, through=START + DAY), START)
+
+
+def test_the_directory_is_read_with_an_overlap_and_a_week_of_it_once_a_day() -> None:
+    assert get_audit_start(NEW, START) == START - 7 * DAY
+    read = replace(NEW, through=START, swept_at=START)
+    assert get_audit_start(read, START + timedelta(minutes=5)) == START - HOUR
+    assert get_audit_start(read, START + DAY) == START - 6 * DAY
+
+
+def test_content_is_read_once_oldest_first_and_refused_content_holds_up_nothing() -> None:
+    old, new = build_content("a", 3), build_content("b", 1)
+    assert select_unread(NEW, [new, old, new]) == [old, new]
+    cursor = note_read(NEW, (old,), START)
+    assert select_unread(cursor, [old, new]) == [new]
+    refused = note_refused(cursor, new)
+    assert select_unread(refused, [old, new]) == []
+    assert refused.through == START
+    assert note_read(refused, (new,), START).refused == ()
+
+
+def test_a_refused_content_is_lost_once_it_expired_or_was_asked_for_too_often() -> None:
+    cursor = NEW
+    for _ in range(MAX_ATTEMPTS):
+        cursor = note_refused(cursor, build_content("a"))
+    assert [one.attempts for one in cursor.refused] == [MAX_ATTEMPTS]
+    assert (drop_hopeless(cursor, START).refused, drop_hopeless(cursor, START).lost_count) == (
+        (),
+        1,
+    )
+    once = note_refused(NEW, build_content("a"))
+    assert drop_hopeless(once, START) == once
+    assert drop_hopeless(once, START + 21 * DAY).lost_count == 1
+
+
+def test_the_lag_is_never_less_than_was_measured() -> None:
+    began = replace(NEW, started_at=START - DAY)
+    late = [START - timedelta(seconds=one) for one in (30, 59, 61, 250, 4_000, 10**7)]
+    cursor = note_lags(began, late, START)
+    # What happened before the log was first read says nothing of its lag.
+    assert count_records(cursor.lags) == 5
+    assert compute_lag(cursor.lags, 0.5) == timedelta(seconds=120)
+    assert compute_lag(cursor.lags, 0.95) == timedelta(seconds=5_400)
+    assert compute_lag({}, 0.5) is None
+    again = note_lags(cursor, late[:1], START + 10 * DAY)
+    assert compute_lag(again.lags, 0.2) == timedelta(seconds=60)
+    for day in range(20):
+        again = note_lags(again, [START + day * DAY], START + day * DAY)
+    assert len(again.lags) == 7
+
+
+def test_a_failure_is_told_once_it_lasts_and_a_gap_stays_told() -> None:
+    failed = note_failure(NEW, "HTTP 401", START)
+    assert explain_trouble(failed, START + timedelta(minutes=30)) == ""
+    lasting = note_failure(failed, "HTTP 401", START + HOUR)
+    assert "HTTP 401" in explain_trouble(lasting, START + HOUR)
+    assert explain_trouble(note_success(lasting, START + HOUR), START + HOUR) == ""
+    gap = note_gap(replace(NEW, through=START - 9 * DAY), START)
+    assert "keeps no longer" in explain_trouble(gap, START)
+    assert "1 contents" in explain_trouble(replace(NEW, lost_count=1), START)
+
+
+def test_a_guard_is_searched_for_by_the_logs_that_tell_of_its_objects() -> None:
+    def read(log: ActivityLog, hours_ago: float) -> ActivityCursor:
+        return note_success(start_cursor(log, START), START - hours_ago * HOUR)
+
+    directory: dict[str, ActivityCursor] = {ActivityLog.DIRECTORY: read(ActivityLog.DIRECTORY, 1)}
+    assert "mailbox-forwarding" not in find_search_times(directory)
+    assert find_search_times(directory)["app-consent"] == START - HOUR
+    both = {**directory, ActivityLog.EXCHANGE: read(ActivityLog.EXCHANGE, 2)}
+    assert find_search_times(both)["mailbox-forwarding"] == START - 2 * HOUR
+    assert find_search_times(both)["shared-mailbox-sign-in"] == START - 2 * HOUR
+    unread: dict[str, ActivityCursor] = {
+        ActivityLog.EXCHANGE: start_cursor(ActivityLog.EXCHANGE, START)
+    }
+    assert find_search_times(unread) == {}

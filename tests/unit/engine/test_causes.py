@@ -1,0 +1,156 @@
+"""Who did it: the last act that fits before a case was seen, and what else that session did."""
+
+from dataclasses import replace
+from datetime import timedelta
+
+import pytest
+
+from core.engine.causes import ActIndex, add_cause, is_search_due
+from core.model.activity import Act
+from core.model.cases import Case
+from core.model.changes import ChangeRecord, ChangeState
+from core.model.findings import Severity, Verdict
+from core.tenant.activity import ActivityActor, ActorKind
+from tests.support.acts import EVE, build_act
+from tests.support.fakes.clock import START
+
+FORWARDING = "mailbox-forwarding"
+SEEN = START + timedelta(hours=1)
+HOUR = timedelta(hours=1)
+CASE = Case(
+    "k1",
+    "inbox-rule-forward",
+    "u1",
+    "ann@contoso.com",
+    Severity.HIGH,
+    "external",
+    "external",
+    "A rule forwards.",
+    SEEN,
+)
+OWN = ActivityActor(ActorKind.APP, app_id="a1", is_this_app=True)
+
+
+def search(case: Case, *acts: Act, changes: tuple[ChangeRecord, ...] = ()) -> Case:
+    return add_cause(case, ActIndex.build(acts, FORWARDING), SEEN, changes)
+
+
+def get_operation(case: Case) -> str:
+    return case.cause.operation if case.cause else ""
+
+
+def test_the_last_act_before_the_case_was_seen_is_its_cause() -> None:
+    first, last = build_act(minutes=10), build_act(minutes=50, operation="set-inboxrule")
+    found = search(CASE, last, first, build_act(minutes=90, operation="remove-inboxrule"))
+    assert get_operation(found) == "set-inboxrule"
+    assert found.cause is not None
+    assert (found.cause.actor, found.cause.address, found.cause.session) == (
+        EVE,
+        "198.51.100.9",
+        "s1",
+    )
+    assert found.cause_sought_at == SEEN
+
+
+@pytest.mark.parametrize(
+    "act",
+    [
+        build_act(object_id="u2"),
+        build_act(guard="mailbox-audit"),
+        build_act(kinds=("mailbox-forward",)),
+        build_act(minutes=-8 * 24 * 60),
+        build_act(actor=OWN),
+    ],
+    ids=["another object", "another guard", "another kind", "too old", "our own"],
+)
+def test_an_act_that_does_not_fit_explains_nothing_and_the_search_is_a_fact(act: Act) -> None:
+    found = search(CASE, act)
+    assert (found.cause, found.cause_sought_at) == (None, SEEN)
+
+
+def test_an_object_is_known_by_its_ids_and_names_the_id_first() -> None:
+    named = build_act(object_id="", names=("ann@contoso.com",), minutes=40)
+    assert get_operation(search(CASE, named)) == "new-inboxrule"
+    exact = build_act(operation="set-inboxrule", minutes=5)
+    assert get_operation(search(CASE, named, exact)) == "set-inboxrule"
+    organization = replace(CASE, object_id="organization", kind="switch", subject="Auditing")
+    switch = build_act(object_id="", kinds=("switch",))
+    assert get_operation(search(organization, switch)) == "new-inboxrule"
+    assert search(organization, build_act(object_id="", kinds=("other",))).cause is None
+
+
+def test_what_else_the_session_did_within_the_hour_is_told_with_it() -> None:
+    acts = [
+        build_act(minutes=10),
+        build_act(minutes=20, object_id="u2"),
+        build_act(minutes=25, object_id="u3"),
+        build_act(minutes=30, object_id="u1", operation="set-mailbox"),
+        build_act(minutes=40, object_id="u4", session="s2"),
+        build_act(minutes=-90, object_id="u5"),
+    ]
+    cause = search(replace(CASE, opened_at=START + timedelta(minutes=12)), *acts).cause
+    assert cause is not None
+    assert cause.beside == ("new-inboxrule x 2", "set-mailbox")
+    assert (cause.beside_count, cause.is_same_session) == (3, True)
+
+
+def test_without_a_session_acts_are_joined_by_actor_and_address_only() -> None:
+    acts = [
+        build_act(minutes=10, session=""),
+        build_act(minutes=20, session="", object_id="u2", operation="set-mailbox"),
+        build_act(minutes=20, session="", object_id="u3", address="192.0.2.1"),
+        build_act(minutes=20, session="", object_id="u4", address=""),
+    ]
+    cause = search(replace(CASE, opened_at=START + timedelta(minutes=12)), *acts).cause
+    assert cause is not None
+    assert (cause.beside, cause.is_same_session) == (("set-mailbox",), False)
+
+
+def test_a_record_that_comes_late_explains_a_case_that_is_open() -> None:
+    unexplained = search(CASE)
+    assert unexplained.cause is None
+    found = add_cause(
+        unexplained, ActIndex.build([build_act(minutes=50)], FORWARDING), SEEN + 53 * HOUR, ()
+    )
+    assert get_operation(found) == "new-inboxrule"
+    # A case is explained by what came before it was seen, whenever that is known.
+    assert search(CASE, build_act(minutes=70)).cause is None
+
+
+def test_a_case_that_went_further_is_put_down_to_the_later_act() -> None:
+    first = search(CASE, build_act(minutes=50))
+    later = build_act(minutes=300, operation="set-inboxrule")
+    assert get_operation(search(first, build_act(minutes=50), later)) == "new-inboxrule"
+    wider = replace(first, widened_at=START + 6 * HOUR)
+    assert get_operation(search(wider, build_act(minutes=50), later)) == "set-inboxrule"
+
+
+def test_a_contested_case_is_put_down_to_who_changed_it_back() -> None:
+    at = START + timedelta(minutes=30)
+    ours = ChangeRecord("c1", "k1", "ann", "DisableInboxRule", {}, ChangeState.APPLIED, at, "run")
+    contested = replace(CASE, verdict=Verdict.CONTESTED)
+    before, after = build_act(minutes=10), build_act(minutes=45, operation="enable-inboxrule")
+    assert get_operation(search(contested, before, after, changes=(ours,))) == "enable-inboxrule"
+    assert search(contested, before, changes=(ours,)).cause is None
+
+
+def test_a_search_is_due_for_a_day_and_again_after_two_days_and_a_week() -> None:
+    fresh = CASE
+    assert is_search_due(fresh, SEEN)
+    sought = replace(CASE, cause_sought_at=SEEN + 20 * HOUR)
+    due = [hours for hours in range(0, 24 * 9, 6) if is_search_due(sought, SEEN + hours * HOUR)]
+    assert [one for one in due if one < 24] == [0, 6, 12, 18]
+    assert min(one for one in due if one >= 24) == 48
+    again = replace(CASE, cause_sought_at=SEEN + 49 * HOUR)
+    later = [hours for hours in range(48, 24 * 9, 6) if is_search_due(again, SEEN + hours * HOUR)]
+    assert later[0] == 7 * 24
+    assert not is_search_due(replace(CASE, closed_at=SEEN), SEEN)
+    assert not is_search_due(replace(CASE, kind="brake"), SEEN)
+    assert not is_search_due(replace(CASE, is_one_off=True), SEEN)
+
+
+def test_a_flood_of_text_in_a_record_is_cut() -> None:
+    loud = ActivityActor(ActorKind.PERSON, "x" * 5_000, "e1")
+    cause = search(CASE, build_act(actor=loud, detail="d" * 5_000, client="c" * 5_000)).cause
+    assert cause is not None
+    assert len(cause.actor.name) + len(cause.detail) + len(cause.client) < 400

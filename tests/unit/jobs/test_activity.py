@@ -1,0 +1,345 @@
+"""Ticks of the audit logs on working fakes: looks, causes, killed ticks, late records."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass, field, replace
+from datetime import timedelta
+from typing import Any
+
+import pytest
+
+from core.activity.options import ActivityOptions
+from core.engine.run import run
+from core.jobs.activity import ActivityReport, read_activity
+from core.model.cases import Case
+from core.model.guards import GuardConfig, Mode
+from core.model.requests import RunOptions
+from core.notifications.run_cards import build_cards
+from core.ports import World
+from core.tenant.activity import ActivityLog, ActivityRecord
+from core.tenant.auditing import AuditBypass
+from core.tenant.directory import Account
+from core.tenant.mail_flow import AcceptedDomain, InboxRule
+from core.tenant.mailboxes import Delegation, Mailbox
+from core.tenant.sources import ACTIVITY_FEED, CHANGED_ACCOUNTS, DIRECTORY_AUDITS
+from tests.support.acts import EVE, SERVICE, build_record
+from tests.support.builders import (
+    AUDIT_CONFIG,
+    CONFIGS_BY_NAME,
+    FORWARDING_CONFIG,
+    SIGN_IN_CONFIG,
+)
+from tests.support.fakes.channel import FakeNotificationChannel
+from tests.support.fakes.clock import START, Clock
+from tests.support.fakes.crash import CrashInjector, SimulatedCrash
+from tests.support.fakes.ledger import FakeLedger
+from tests.support.fakes.tenant import FakeTenant
+
+FORWARDING, DELEGATION = "mailbox-forwarding", "mailbox-delegation"
+QUIET = ActivityOptions(runs_forwarding=False)
+ANN = Mailbox("u1", "g1", "ann@contoso.com")
+INFO = Mailbox("u2", "g2", "info@contoso.com", kind="SharedMailbox")
+HIDDEN = InboxRule("h1", "u1", ".", "exchange", redirect_to=("x@evil.example",))
+
+
+@dataclass
+class Watched:
+    """A tenant that guards have seen once, and whose logs are read."""
+
+    configs: Sequence[GuardConfig] = (FORWARDING_CONFIG,)
+    options: ActivityOptions = QUIET
+    clock: Clock = field(default_factory=Clock)
+    tenant: FakeTenant = field(
+        default_factory=lambda: FakeTenant(
+            boxes=[ANN, INFO],
+            users=[Account("u1", "ann@contoso.com"), Account("u2", "info@contoso.com")],
+            domains=[AcceptedDomain("contoso.com")],
+        )
+    )
+
+    def __post_init__(self) -> None:
+        self.crash = CrashInjector()
+        self.ledger = FakeLedger(self.clock, self.crash)
+        self.channel = FakeNotificationChannel()
+        self.number = 0
+
+    def build_world(self) -> World:
+        return World(self.tenant, self.ledger, self.channel, self.clock, build_cards)
+
+    async def begin(self) -> None:
+        """The guards' first runs, and the logs' first reading."""
+        for config in self.configs:
+            await run(config, self.build_world())
+        await self.tick()
+        self.clock.advance(minutes=5)
+
+    async def tick(self) -> ActivityReport:
+        self.number += 1
+        return await read_activity(
+            self.build_world(), self.configs, self.options, f"tick-{self.number}"
+        )
+
+    def add_record(self, operation: str, *names: str, **more: Any) -> ActivityRecord:
+        """A record of now, which the feed serves now."""
+        number = len(self.tenant.activity_records)
+        more = {"record_id": f"r{number}", "at": self.clock(), **more}
+        record = build_record(operation, *names, **more)
+        self.tenant.activity_records.append(record)
+        self.tenant.served_at[record.id] = self.clock()
+        return record
+
+    def list_cases(self, guard: str = FORWARDING) -> list[Case]:
+        return [one for one in self.ledger.list_cases(guard).values() if one.closed_at is None]
+
+
+@pytest.fixture
+async def watched() -> Watched:
+    found = Watched()
+    await found.begin()
+    return found
+
+
+async def test_a_hidden_rule_is_seen_in_the_tick_after_its_record_with_who_made_it(
+    watched: Watched,
+) -> None:
+    watched.tenant.exchange_rules.append(HIDDEN)
+    watched.add_record("new-inboxrule", "g1", parameters={"Name": "."})
+    watched.clock.advance(minutes=5)
+    report = await watched.tick()
+    assert [(one.guard, one.status) for one in report.reports] == [(FORWARDING, "looked")]
+    cases = watched.list_cases()
+    assert {case.object_id for case in cases} == {"u1"}
+    assert all(case.cause and case.cause.actor == EVE for case in cases)
+    assert "eve@contoso.com" in str(watched.channel.sent)
+    # Nothing is told or looked at twice.
+    sent = len(watched.channel.sent)
+    watched.clock.advance(minutes=5)
+    again = await watched.tick()
+    assert (again.reports, again.record_count) == ((), 0)
+    assert len(watched.channel.sent) == sent
+
+
+async def test_a_tick_without_news_asks_little_and_saves_no_look(watched: Watched) -> None:
+    watched.tenant.read_log.clear()
+    report = await watched.tick()
+    assert report.reports == ()
+    assert [name for name, _ in watched.tenant.read_log] == [
+        DIRECTORY_AUDITS,
+        CHANGED_ACCOUNTS,
+        ACTIVITY_FEED,
+        ACTIVITY_FEED,
+    ]
+
+
+async def test_a_look_ends_only_cases_of_what_it_saw(watched: Watched) -> None:
+    seen = InboxRule("r1", "u1", "a", "graph", redirect_to=("x@evil.example",))
+    other = InboxRule("r2", "u2", "b", "graph", redirect_to=("x@evil.example",))
+    watched.tenant.rules += [seen, other]
+    await run(FORWARDING_CONFIG, watched.build_world())
+    assert {case.object_id for case in watched.list_cases()} == {"u1", "u2"}
+    watched.tenant.rules.clear()
+    watched.add_record("remove-inboxrule", "g1")
+    watched.clock.advance(minutes=5)
+    await watched.tick()
+    assert {case.object_id for case in watched.list_cases()} == {"u2"}
+
+
+async def test_a_look_keeps_the_guards_state_as_it_is(watched: Watched) -> None:
+    before = await watched.ledger.load_state(FORWARDING)
+    watched.add_record("new-inboxrule", "g1")
+    watched.clock.advance(minutes=5)
+    await watched.tick()
+    assert await watched.ledger.load_state(FORWARDING) == before
+
+
+async def test_a_killed_tick_looks_again_and_tells_once(watched: Watched) -> None:
+    watched.tenant.exchange_rules.append(HIDDEN)
+    watched.add_record("new-inboxrule", "g1")
+    watched.clock.advance(minutes=5)
+    for operation in range(40):
+        watched.crash = CrashInjector(operation, True)
+        watched.ledger.crash_injector = watched.crash
+        try:
+            await watched.tick()
+        except SimulatedCrash:
+            watched.clock.advance(minutes=5)
+            continue
+        break
+    watched.ledger.crash_injector = CrashInjector()
+    await watched.tick()
+    assert {case.object_id for case in watched.list_cases()} == {"u1"}
+    assert len({case.key for case in watched.list_cases()}) == len(watched.list_cases())
+    assert all(case.cause for case in watched.list_cases())
+
+
+async def test_a_guard_that_is_busy_looks_at_the_next_tick(watched: Watched) -> None:
+    watched.tenant.exchange_rules.append(HIDDEN)
+    watched.add_record("new-inboxrule", "g1")
+    watched.clock.advance(minutes=5)
+    async with watched.ledger.claim(FORWARDING, "another"):
+        report = await watched.tick()
+        assert report.reports == ()
+    watched.clock.advance(minutes=5)
+    assert [one.status for one in (await watched.tick()).reports] == ["looked"]
+    assert watched.list_cases()
+
+
+async def test_a_doubled_record_is_one_and_a_late_one_explains_an_open_case(
+    watched: Watched,
+) -> None:
+    watched.tenant.rules.append(
+        InboxRule("r1", "u1", ".", "graph", redirect_to=("x@evil.example",))
+    )
+    record = watched.add_record("new-inboxrule", "g1")
+    watched.tenant.unserved.add(record.id)
+    watched.clock.advance(minutes=5)
+    await run(FORWARDING_CONFIG, watched.build_world())
+    assert [case.cause for case in watched.list_cases()] == [None]
+    told = len(watched.channel.sent)
+    # The record comes two days late, twice.
+    watched.clock.advance(hours=53)
+    watched.tenant.unserved.clear()
+    watched.tenant.served_at[record.id] = watched.clock()
+    double = replace(record, id=record.id)
+    watched.tenant.activity_records.append(double)
+    watched.clock.advance(minutes=5)
+    report = await watched.tick()
+    assert report.record_count == 1
+    (case,) = watched.list_cases()
+    assert case.cause is not None
+    assert case.cause.at == record.at
+    # It is an update of the case, not a new card.
+    assert len(watched.channel.sent) == told
+
+
+async def test_full_access_is_seen_in_the_tick_after_its_record() -> None:
+    watched = Watched((CONFIGS_BY_NAME[DELEGATION],))
+    await watched.begin()
+    watched.tenant.delegations.append(Delegation("FullAccess", "S-1-5-21-1-2-3-4", mailbox=ANN))
+    watched.add_record("add-mailboxpermission", "g1", parameters={"User": "x"})
+    watched.clock.advance(minutes=5)
+    await watched.tick()
+    assert {case.object_id for case in watched.list_cases(DELEGATION)} == {"u1"}
+
+
+async def test_an_audit_bypass_is_seen_in_the_tick_after_its_record() -> None:
+    watched = Watched((replace(AUDIT_CONFIG, mode=Mode.ALERT),))
+    await watched.begin()
+    watched.tenant.bypasses.append(AuditBypass("g1", "ann"))
+    watched.add_record(
+        "set-mailboxauditbypassassociation", "g1", parameters={"AuditBypassEnabled": "True"}
+    )
+    watched.clock.advance(minutes=5)
+    await watched.tick()
+    cases = [one for one in watched.list_cases("mailbox-audit") if one.kind == "audit-bypass"]
+    assert [case.object_id for case in cases] == ["g1"]
+    assert cases[0].cause is not None
+
+
+async def test_an_account_that_is_enabled_is_looked_at_by_its_delta() -> None:
+    watched = Watched((replace(SIGN_IN_CONFIG, mode=Mode.ALERT),))
+    watched.tenant.users = [Account("u2", "info@contoso.com", enabled=False)]
+    await watched.begin()
+    watched.tenant.users = [Account("u2", "info@contoso.com", enabled=True)]
+    watched.tenant.changed_accounts.append("u2")
+    watched.clock.advance(minutes=5)
+    report = await watched.tick()
+    assert [one.status for one in report.reports] == ["looked"]
+    assert [case.object_id for case in watched.list_cases("shared-mailbox-sign-in")] == ["u2"]
+
+
+async def test_a_log_that_cannot_be_read_keeps_its_place_and_the_others_go_on(
+    watched: Watched,
+) -> None:
+    watched.tenant.exchange_rules.append(HIDDEN)
+    watched.add_record("new-inboxrule", "g1")
+    watched.tenant.fail_read(DIRECTORY_AUDITS)
+    watched.clock.advance(minutes=5)
+    report = await watched.tick()
+    assert [one.partition(":")[0] for one in report.troubles] == [ActivityLog.DIRECTORY]
+    assert watched.list_cases()
+    watched.tenant.clear_faults()
+    watched.clock.advance(minutes=5)
+    assert (await watched.tick()).troubles == ()
+
+
+async def test_one_refused_content_holds_up_nothing_and_is_asked_for_again(
+    watched: Watched,
+) -> None:
+    watched.tenant.exchange_rules.append(HIDDEN)
+    refused = watched.add_record("set-inboxrule", "g1")
+    watched.add_record("new-inboxrule", "g1")
+    watched.tenant.fail_read(ACTIVITY_FEED, refused.id)
+    watched.clock.advance(minutes=5)
+    assert (await watched.tick()).record_count == 1
+    cursor = (await watched.ledger.load_activity()).cursors[ActivityLog.EXCHANGE]
+    assert [one.id for one in cursor.refused] == [refused.id]
+    watched.tenant.clear_faults()
+    watched.clock.advance(minutes=5)
+    assert (await watched.tick()).record_count == 1
+    cursor = (await watched.ledger.load_activity()).cursors[ActivityLog.EXCHANGE]
+    assert (cursor.refused, cursor.lost_count) == ((), 0)
+
+
+async def test_noise_and_what_a_log_held_before_it_was_read_lead_to_nothing() -> None:
+    watched = Watched()
+    old = watched.add_record("new-inboxrule", "g1", at=START - timedelta(hours=5))
+    watched.tenant.served_at[old.id] = START - timedelta(hours=5)
+    await watched.begin()
+    for number in range(500):
+        watched.add_record("set-mailbox", f"x{number}", actor=SERVICE)
+    watched.clock.advance(minutes=5)
+    report = await watched.tick()
+    assert (report.reports, report.record_count) == ((), 0)
+
+
+async def test_the_feed_is_read_where_it_is_granted_or_asked_for() -> None:
+    for feed, granted, is_read in (
+        ("auto", True, True),
+        ("auto", False, False),
+        ("auto", None, False),
+        ("on", False, True),
+        ("off", True, False),
+    ):
+        watched = Watched(options=replace(QUIET, feed=feed))
+        watched.tenant.feed_granted = granted
+        await watched.tick()
+        cursors = (await watched.ledger.load_activity()).cursors
+        assert (ActivityLog.EXCHANGE in cursors) is is_read, (feed, granted)
+
+
+async def test_forwarding_runs_at_each_tick_of_a_tenant_that_is_not_too_large() -> None:
+    watched = Watched(options=ActivityOptions(feed="off"))
+    await watched.begin()
+    watched.tenant.rules.append(
+        InboxRule("r1", "u1", ".", "graph", redirect_to=("x@evil.example",))
+    )
+    report = await watched.tick()
+    assert [(one.guard, one.status) for one in report.reports] == [(FORWARDING, "done")]
+    assert watched.list_cases()
+    assert (await watched.tick()).reports == ()
+    watched.options = replace(watched.options, shard_above=1)
+    watched.clock.advance(minutes=5)
+    assert (await watched.tick()).reports == ()
+
+
+async def test_an_enforcing_look_changes_what_it_found_under_the_brake() -> None:
+    config = replace(FORWARDING_CONFIG, mode=Mode.ENFORCE)
+    watched = Watched((config,))
+    await watched.begin()
+    watched.tenant.rules.append(
+        InboxRule("r1", "u1", ".", "graph", redirect_to=("x@evil.example",))
+    )
+    watched.add_record("new-inboxrule", "g1")
+    watched.clock.advance(minutes=5)
+    await watched.tick()
+    assert [type(one).__name__ for one in watched.tenant.applied_changes] == ["DisableInboxRule"]
+    # What the brake of a full run holds is not made by a look.
+    braked = Watched((replace(config, limit=replace(config.limit, count=0, percent=0.0)),))
+    await braked.begin()
+    braked.tenant.rules.append(InboxRule("r1", "u1", ".", "graph", redirect_to=("x@evil.example",)))
+    await run(braked.configs[0], braked.build_world(), RunOptions())
+    braked.add_record("set-inboxrule", "g1")
+    braked.clock.advance(minutes=5)
+    await braked.tick()
+    assert braked.tenant.applied_changes == []
+    assert "brake" in {case.kind for case in braked.list_cases()}
