@@ -6,6 +6,7 @@ import os
 import re
 import subprocess
 import sys
+import tomllib
 import zipfile
 from pathlib import Path, PurePosixPath
 
@@ -207,6 +208,31 @@ def test_azd_uploads_what_the_hook_builds_and_builds_nothing_itself() -> None:
     for python in ("python3", "python"):
         assert f"run: {python} -m tools.package --stage-only\n" in plan
     assert PurePosixPath(".python_packages/lib/site-packages") == SITE_PACKAGES
+
+
+def test_a_restore_installs_the_dependencies_and_leaves_nothing_to_upload() -> None:
+    """azd restore takes pyproject.toml and makes FOLDER_env (Azure/azure-dev, python.go)."""
+    project = tomllib.loads((ROOT / "pyproject.toml").read_text(encoding="utf-8"))
+    assert project["tool"]["setuptools"]["packages"] == []
+    assert project["tool"]["setuptools"]["dynamic"]["dependencies"] == {"file": ["requirements.in"]}
+    ignored = (ROOT / ".funcignore").read_text(encoding="utf-8").split()
+    for name in ("*_env", "dist", "build", "*.egg-info", ".github", ".devcontainer"):
+        assert name in ignored or (name == ".github" and ".git*" in ignored)
+
+
+def test_the_rehearsal_names_each_text_one_may_meet_with_a_remedy() -> None:
+    text = (ROOT / "docs" / "rehearsal.md").read_text(encoding="utf-8")
+    rows = [line for line in text.splitlines() if line.startswith("| ") and line.count("|") >= 4]
+    for words, remedy in (
+        ("InaccessibleStorageException", "azd deploy"),
+        ("`503` from", "azd deploy"),
+        ("No matching distribution found for azure-functions", "remoteBuild: false"),
+        ("Microsoft.App", "az provider register"),
+        ("already exists in deleted state", "RECOVER_KEY_VAULT true"),
+        ("User is not allowed to call", "the Exchange role, not a permission of Entra"),
+        ("queried reference-property", "wait five minutes"),
+    ):
+        assert any(words in row and remedy in row for row in rows), words
 
 
 def test_an_older_python_is_told_so(tmp_path: Path) -> None:
