@@ -185,6 +185,14 @@ def list_faults(source: str, object_id: str) -> Mapping[str, Fault]:
     }
 
 
+def list_questions(tenant: FakeTenant) -> list[str]:
+    """What a look asked the tenant, in order, with how many objects by name and the first ones."""
+    return [
+        f"asks for {source}" + (f" of {len(names)}: {', '.join(names[:4])}" if names else "")
+        for source, names in tenant.read_log
+    ]
+
+
 def list_read_sources(
     tenant: FakeTenant, parts: Iterable[Reading[Any]]
 ) -> Mapping[str, frozenset[str]]:
@@ -211,10 +219,12 @@ async def check_looks(
     found = [one for part in parts for item in part.items for one in guard.judge(item, policy)]
     usual = [outline(one) for one in found]
     covered = [list(list_clauses(part)) for part in parts]
-    rows = ["# As it is", "", *map("; ".join, covered), ""]
+    questions, sources = list_questions(tenant), list_read_sources(tenant, parts)
+    rows = ["# As it is", "", *questions, "", *map("; ".join, covered), ""]
     rows += [line for one in found for line in render_finding(one)]
 
     async def show(title: str, context: ObserveContext) -> list[str]:
+        tenant.read_log.clear()
         seen = [part async for part in look(guard, tenant, context)]
         shown = [list(list_clauses(part)) for part in seen]
         said = [
@@ -229,6 +239,7 @@ async def check_looks(
             *chain(
                 *(list_differences(old, new, f"part {number}, ") for number, (old, new) in pairs)
             ),
+            *list_differences(questions, list_questions(tenant), ""),
             *list_differences(usual, said, ""),
         ]
         return ["", f"# {title}", "", *told] if told else []
@@ -238,7 +249,7 @@ async def check_looks(
     object_id = min((one.object_id for one in found if one.object_id), default="")
     open_cases = replace(due, open_case_ids=frozenset({GONE, object_id}))
     unreadable = dict(tenant.failures)
-    for source, asked in sorted(list_read_sources(tenant, parts).items()):
+    for source, asked in sorted(sources.items()):
         for title, fault in list_faults(source, min(asked, default=object_id)).items():
             if fault:
                 tenant.fail_read(source, *fault)
