@@ -16,6 +16,7 @@ from tests.resilience.generators.staged import AdapterHarness, get_object_cases,
 from tests.support.builders import AUDIT_CONFIG, CONFIGS_BY_NAME, FORWARDING_CONFIG
 from tests.support.http_recorder import build_mailbox_row
 
+PAGE_SIZE = 1_000
 COUNT = 2_300
 """Three pages of Exchange's."""
 TWO_PAGES = 1_100
@@ -31,7 +32,7 @@ REFUSALS: dict[str, dict[str, Any]] = {
 }
 REFUSED_IN_EVERY_WAY: dict[str, Any] = {
     "exchange-paging": "refused",
-    "exchange-one-answer": {"side": "cut", "size": 900},
+    "exchange-one-answer": {"side": "cut", "size": 90},
     "exchange-entity-endpoints": "refused",
 }
 

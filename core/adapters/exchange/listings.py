@@ -107,6 +107,7 @@ async def list_objects(
                 raise
             log.info("%s goes on from its beginning: %s", command.cmdlet, error)
             listing = Listing(exchange, command)
+            await listing.give_up_links(after)
     restarted = bool(after)
     async with aclosing(listing.read()) as blocks:
         async for rows, path in blocks:
@@ -181,6 +182,16 @@ class Listing:
             async for block in blocks:
                 yield block
 
+    async def give_up_links(self, after: str) -> None:
+        """Choose slices for a while if links of an earlier run lead nowhere.
+
+        Whoever begins by pages again and again, and is stopped before their end, never sees it.
+        """
+        ways = find_cmdlet_listing(self.cmdlet).ways
+        if SlicePlace.parse(after) is None and ListingWay.SLICES in ways:
+            reason = "a later run could not go on by a link"
+            await self.exchange.way_memory.remember(self.cmdlet, ListingWay.SLICES, reason)
+
     async def find_form(self) -> PageForm:
         forms = await self.exchange.way_memory.find_page_forms()
         return forms[0] if forms else DEFAULT_PAGE_FORM
@@ -239,25 +250,37 @@ class Listing:
         Whatever is known of the tenant matters only once there is a second page.
         """
         requester = PageRequester(self.exchange, self.command)
+        held: list[ResponseRow] | None = None
         async with aclosing(requester.read_pages()) as pages:
             try:
                 async for rows, path in pages:
                     self.page_count += 1
-                    if path and self.page_count == 1 and (known := await self.find_known_way()):
-                        self.reasons.append(known)
-                        # A way that a later run goes on with shows these objects in their place.
-                        if (await self.choose_ways())[0][0] in RESUMABLE_WAYS:
-                            return
-                        self.add_rows(rows)
-                        yield rows, ""
-                        return
+                    if self.page_count == 1 and (not path or await self.note_known_way()):
+                        held = rows
+                        if path:
+                            break
+                        continue
                     self.add_rows(rows)
                     yield rows, path
             except WayFailed as error:
                 self.add_reason(ListingWay.PAGES, error)
-                return
-        if self.page_count > 1:
+        # A way that a later run goes on with shows these objects in their place.
+        if held is not None and not (self.reasons and await self.knows_resumable_way()):
+            self.add_rows(held)
+            yield held, ""
+        if self.page_count > 1 and not self.reasons:
             await self.remember_pages()
+
+    async def note_known_way(self) -> bool:
+        """Whether a second page is not even tried in the usual form; the reason is noted."""
+        if known := await self.find_known_way():
+            self.reasons.append(known)
+        return bool(known)
+
+    async def knows_resumable_way(self) -> bool:
+        """Whether the way to try first is known, and one that a later run goes on with."""
+        known = await self.find_known_way()
+        return bool(known) and (await self.choose_ways())[0][0] in RESUMABLE_WAYS
 
     def add_rows(self, rows: list[ResponseRow]) -> None:
         """Note the objects that the present way shows."""
@@ -294,7 +317,8 @@ class Listing:
             if not (about_one and way in WAYS_OF_ALL_OBJECTS)
         ]
         if known and known is not ListingWay.PAGES:
-            return sorted(ways, key=lambda pair: pair[0] is not known)
+            known_first = sorted(ways, key=lambda pair: pair[0] is not known)
+            return [*known_first, (ListingWay.PAGES, DEFAULT_PAGE_FORM)]
         forms = await memory.find_page_forms()
         if forms is None:
             # Where some pages were served, the form of asking is not what was wrong.
@@ -377,7 +401,10 @@ class Listing:
                 for rows in batched(part.rows, EACH_CHUNK, strict=False):
                     asked = True
                     if service.clock() > until:
-                        raise WayFailed("one command per object takes longer than half of a run")
+                        raise WayFailed(
+                            "one command per object takes longer than half of RUN_MINUTES: more"
+                            " would let it end"
+                        )
                     yield await self.read_owners(rows)
         if not asked:
             raise WayFailed(f"{owners_cmdlet} listed nothing")

@@ -6,7 +6,7 @@ Tenant and channel are the sandbox's, over HTTP. What waits does not take time: 
 import json
 from collections.abc import AsyncIterator, Mapping
 from contextlib import AsyncExitStack, asynccontextmanager
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from functools import cache
 from typing import Any
 
@@ -14,7 +14,8 @@ from aiohttp import web
 
 from core.adapters.clouds import Cloud, resolve_cloud
 from core.adapters.credentials import build_credential
-from core.adapters.exchange.client import ExchangeClient
+from core.adapters.exchange.client import PAGE_SIZE, ExchangeClient
+from core.adapters.exchange.way_memory import WayMemory
 from core.adapters.graph.client import GraphClient
 from core.adapters.m365.tenant import connect_tenant
 from core.adapters.retry import ThrottledService as Shared
@@ -97,6 +98,10 @@ class AdapterHarness:
     budget_minutes: float = BUDGET_MINUTES
     range_size: int = RANGE_SIZE
     webhook: str = ""
+    page_size: int = PAGE_SIZE
+    """How many rows of a listing Exchange is asked for at a time."""
+    way_memory: WayMemory = field(default_factory=WayMemory)
+    """The ways of listing that runs found out, as the state keeps them."""
 
     async def run_guard(self, *faults: Mapping[str, Any]) -> RunReport:
         """The guard's next run, with everything connected anew and these faults in force."""
@@ -127,7 +132,9 @@ class AdapterHarness:
                 self.sandbox.tenant.tenant_id,
                 credential,
                 shared("exchange", initial_limit=2, cap=6, **until),
+                way_memory=self.way_memory,
             )
+            exchange.page_size = self.page_size
             webhook = self.webhook or self.sandbox.build_settings()["TEAMS_WEBHOOK_URL"]
             channel = shared("teams", cap=1, deadline=begun + budget + NOTIFY_SECONDS)
             teams = TeamsChannel(webhook, channel, hosts=["127.0.0.1"])
@@ -183,6 +190,7 @@ async def open_harness(
             config=replace(config, mode=mode),
             cloud=cloud,
             ledger=FakeLedger(clock),
+            way_memory=WayMemory(now=clock),
             timer=timer,
             clock=clock,
         )
