@@ -12,11 +12,22 @@ function Get-AddressHost {
     (($Address -split '/')[2] -split ':')[0].ToLowerInvariant()
 }
 
-# An azd secret (azd env set-secret) is a reference here, and no address to look at.
+$az = Get-Command -Name az -CommandType Application -ErrorAction Ignore
+$account = ''
+if ($az) { $account = az account show --query id --output tsv 2>$null }
+
+# Once it is in Key Vault the address need not be given again, as long as that vault is there.
 $webhook = $env:TEAMS_WEBHOOK_URL
 if (-not $webhook -and -not $env:KEY_VAULT_NAME) {
     $problems += "TEAMS_WEBHOOK_URL is not set. Run: azd env set TEAMS_WEBHOOK_URL 'https://...'"
+} elseif (-not $webhook -and $account -and $env:RECOVER_KEY_VAULT -ne 'true') {
+    $vault = az keyvault show --name $env:KEY_VAULT_NAME --query name --output tsv 2>$null
+    if (-not $vault) {
+        $problems += "TEAMS_WEBHOOK_URL is not set, and the vault $env:KEY_VAULT_NAME that held it is gone. Run: azd env set TEAMS_WEBHOOK_URL 'https://...'"
+    }
 }
+
+# An azd secret (azd env set-secret) is a reference here, and no address to look at.
 if ($webhook -and $webhook -notlike 'akvs://*') {
     $target = Get-AddressHost $webhook
     $own = @($env:WEBHOOK_HOSTS -split ',' | ForEach-Object { $_.Trim() } | Where-Object { $_ })
@@ -36,10 +47,9 @@ if (-not $env:ALERT_EMAILS) {
     $problems += "ALERT_EMAILS is not set: nobody would hear that the app is silent. Run: azd env set ALERT_EMAILS 'a@b.example'"
 }
 
-$az = Get-Command -Name az -CommandType Application -ErrorAction Ignore
 if ($env:PRIVATE_NETWORKING -eq 'true') {
     $state = ''
-    if ($az) { $state = az provider show --namespace Microsoft.App --query registrationState --output tsv 2>$null }
+    if ($account) { $state = az provider show --namespace Microsoft.App --query registrationState --output tsv 2>$null }
     if (-not $state) {
         Write-Warning 'Azure was not asked whether Microsoft.App is registered (az is missing or not signed in). The subnet needs it.'
     } elseif ("$state".Trim() -ne 'Registered') {
@@ -47,7 +57,7 @@ if ($env:PRIVATE_NETWORKING -eq 'true') {
     }
 }
 
-if ($az -and $env:RECOVER_KEY_VAULT -ne 'true') {
+if ($account -and $env:RECOVER_KEY_VAULT -ne 'true') {
     $query = "[?properties.tags.`"azd-env-name`"=='$env:AZURE_ENV_NAME'].name"
     $deleted = az keyvault list-deleted --resource-type vault --query $query --output tsv 2>$null
     if ($deleted) {

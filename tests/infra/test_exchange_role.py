@@ -137,6 +137,13 @@ def test_every_command_exists_and_takes_the_parameters_it_is_given() -> None:
         assert {name.lower() for name in call.parameters} <= known, call
 
 
+def test_whoever_runs_it_need_not_be_a_manager_of_the_group() -> None:
+    calls = find_calls(read_script(SCRIPT))
+    changing = [call for call in calls if call.name in ("Add-RoleGroupMember", "Remove-RoleGroup")]
+    assert len(changing) == 2
+    assert all("BypassSecurityGroupManagerCheck" in call.parameters for call in changing)
+
+
 def test_every_function_is_called() -> None:
     tree = read_script(SCRIPT)
     assert set(find_functions(tree)) <= {call.name for call in find_calls(tree)}

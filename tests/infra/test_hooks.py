@@ -28,6 +28,7 @@ APP = {
     "HOST_STORAGE_ACCOUNT_NAME": "sthostx",
     "EXOGUARD_IDENTITY_PRINCIPAL_ID": "6c1e2d77-3e55-4a8e-8f3b-1b7a9c2d4e02",
 }
+SIGNED_IN = {"account show": "00000000-0000-0000-0000-000000000001"}
 OUTPUTS = {
     "EXOGUARD_CLIENT_ID": "0b0a4f3e-5d0c-4a57-9d53-0d5f3f7a1a01",
     "EXOGUARD_MODES": "mailbox-audit=enforce,mailbox-forwarding=alert,mass-deletion=off",
@@ -159,7 +160,7 @@ def test_what_would_leave_an_app_that_cannot_speak_is_refused(
 
 
 def test_everything_that_is_missing_is_said_at_once() -> None:
-    machine = Machine(answers={"provider show": "NotRegistered"})
+    machine = Machine(answers=SIGNED_IN | {"provider show": "NotRegistered"})
     assert machine.run("before-provision.ps1", {"PRIVATE_NETWORKING": "true"}) == 1
     assert len([line for line in machine.said if line.startswith("  - ")]) == 3
 
@@ -168,6 +169,8 @@ def test_everything_that_is_missing_is_said_at_once() -> None:
     ("environment", "code"),
     [
         ({"TEAMS_WEBHOOK_URL": "", "KEY_VAULT_NAME": "kv-exog-x"}, 0),
+        ({"TEAMS_WEBHOOK_URL": "", "KEY_VAULT_NAME": "kv-gone", "RECOVER_KEY_VAULT": "true"}, 0),
+        ({"TEAMS_WEBHOOK_URL": "", "KEY_VAULT_NAME": "kv-gone"}, 1),
         ({"TEAMS_WEBHOOK_URL": "akvs://subscription/vault/secret"}, 0),
         (
             {
@@ -181,7 +184,10 @@ def test_everything_that_is_missing_is_said_at_once() -> None:
 def test_an_address_that_is_in_key_vault_or_of_ones_own_is_taken(
     environment: dict[str, str], code: int
 ) -> None:
-    assert Machine().run("before-provision.ps1", READY | environment) == code
+    seen = {"keyvault show": "kv-exog-x"} if environment.get("KEY_VAULT_NAME") != "kv-gone" else {}
+    machine = Machine(answers=SIGNED_IN | seen)
+    assert machine.run("before-provision.ps1", READY | environment) == code
+    assert code == 0 or "kv-gone that held it is gone" in machine.said[1]
 
 
 @pytest.mark.parametrize(
@@ -218,14 +224,14 @@ def test_the_check_takes_what_the_app_takes(address: str) -> None:
 def test_private_networking_needs_its_resource_provider(
     state: str, programs: tuple[str, ...], code: int, words: str
 ) -> None:
-    machine = Machine(programs=programs, answers={"provider show": state})
+    machine = Machine(programs=programs, answers=SIGNED_IN | {"provider show": state})
     assert machine.run("before-provision.ps1", READY | {"PRIVATE_NETWORKING": "true"}) == code
     assert words in "\n".join(machine.said)
     assert bool(words) is bool(machine.said)
 
 
 def test_a_deleted_vault_of_the_environment_is_named_with_the_way_to_take_it_back() -> None:
-    answers = {"keyvault list-deleted": "kv-exog-old"}
+    answers = SIGNED_IN | {"keyvault list-deleted": "kv-exog-old"}
     machine = Machine(answers=answers)
     assert machine.run("before-provision.ps1", READY) == 0
     assert "kv-exog-old" in machine.said[0]
