@@ -46,7 +46,6 @@ PLAYED_WITHOUT_A_SWITCH: Mapping[str, str] = {
     "write-audit-enabled": "what the unified log records is not simulated",
     "azure-ftps-state": THE_DEPLOYMENT,
     "azure-environment": "the tests of the host start it with an empty environment",
-    "azure-prebuilt-package": THE_DEPLOYMENT,
     "azure-timers": THE_DEPLOYMENT,
     "azure-poison-queues": THE_DEPLOYMENT,
 }
