@@ -188,7 +188,8 @@ def list_faults(source: str, object_id: str) -> Mapping[str, Fault]:
 def list_questions(tenant: FakeTenant) -> list[str]:
     """What a look asked the tenant, in order, with how many objects by name and the first ones."""
     return [
-        f"asks for {source}" + (f" of {len(names)}: {', '.join(sorted(names)[:4])}" if names else "")
+        f"asks for {source}"
+        + (f" of {len(names)}: {', '.join(sorted(names)[:4])}" if names else "")
         for source, names in tenant.read_log
     ]
 

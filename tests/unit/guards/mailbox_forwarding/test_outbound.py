@@ -3,6 +3,7 @@
 from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from datetime import UTC, datetime, timedelta
+from typing import Any
 
 import pytest
 
@@ -432,3 +433,99 @@ def test_a_rule_on_the_header_of_inbox_rules_may_stop_a_forward() -> None:
     assert leaves([ON], rules=[replace(BLOCK, conditions=header)]).result is UNKNOWN
     other = {"HeaderContainsMessageHeader": ("X-Spam",)}
     assert leaves([ON], rules=[replace(BLOCK, conditions=other)]).result is ALLOWED
+
+
+LONG = "n" * 200
+
+
+@pytest.mark.parametrize(
+    ("answer", "reason"),
+    [
+        (
+            leaves([ON], None),
+            "no remote domain that was read says whether it lets automatic forwards pass",
+        ),
+        (leaves([ON], [OPEN], None), "the mail-flow rules were not read"),
+        (leaves([]), "no outbound spam policy applies to the sender"),
+        (
+            leaves([replace(FOR_ANN, scope=scope(others=["SentToMemberOf"])), ON]),
+            "outbound spam policy Ann may apply to the sender: its conditions are not all "
+            "understood",
+        ),
+    ],
+)
+def test_what_is_not_known_has_its_reason(answer: Departure, reason: str) -> None:
+    assert (answer.result, answer.reason) == (UNKNOWN, reason)
+
+
+def test_names_of_others_are_bounded_in_every_reason() -> None:
+    doubt = replace(FOR_ANN, name=LONG, scope=scope(groups=[LONG]))
+    rule, far = replace(BLOCK, name=LONG), target(f"x@{LONG}.example")
+    for answer in (
+        leaves([replace(OFF, name=LONG)]),
+        leaves([ON], [replace(CLOSED, name=f"{LONG}.example")], targets=[far]),
+        leaves([doubt, ON]),
+        leaves([ON], rules=[rule]),
+        leaves([ON], rules=[replace(block({"FromX": ("y",)}), name=LONG)]),
+    ):
+        assert len(answer.reason) < 400
+        assert LONG[:50] in answer.reason
+        assert LONG not in answer.reason
+
+
+def test_of_conditions_in_doubt_one_that_is_not_met_decides() -> None:
+    both = replace(FOR_ANN, scope=scope("ben@contoso.com", others=["SentToMemberOf"]))
+    assert leaves([both, ON]).result is ALLOWED
+    one_of_two = replace(FOR_ANN, scope=scope(groups=["Known", "Unknown"]))
+    nobody = KnownRecipients(
+        {"known": Recipient("known", True, "MailUniversalSecurityGroup", "known@x", id="k")},
+        {"k": GroupMembers("k", ())},
+    )
+    assert leaves([one_of_two, ON], known=nobody).result is UNKNOWN
+
+
+def test_a_domain_without_a_name_covers_nobody() -> None:
+    nameless = replace(FOR_ANN, scope=scope(domains=[""]))
+    assert leaves([nameless, ON], sender="").result is ALLOWED
+    several = replace(FOR_ANN, scope=scope(domains=["a.example", "contoso.com"]))
+    assert leaves([several, ON]).result is BLOCKED
+
+
+def test_only_the_kind_of_a_group_says_that_mail_passes_through_one() -> None:
+    by_name = target(via="MailContact group@contoso.com")
+    assert leaves([OFF], targets=[by_name]).result is BLOCKED
+    by_kind = target(via="MailUniversalSecurityGroup desk@contoso.com")
+    assert leaves([OFF], targets=[by_kind]).result is UNKNOWN
+
+
+def test_recipients_inside_decide_nothing() -> None:
+    inside = ForwardTarget("a", RecipientLocation.INSIDE, "ann@contoso.com")
+    assert leaves([ON], [replace(OPEN, name="contoso.com")], targets=[inside]).result is UNKNOWN
+
+
+@pytest.mark.parametrize(
+    ("changes", "stops"),
+    [
+        ({}, True),
+        ({"activates_at": NOW}, True),
+        ({"activates_at": NOW + timedelta(seconds=1)}, False),
+        ({"activates_at": NOW - timedelta(days=1)}, True),
+        ({"expires_at": NOW}, False),
+        ({"expires_at": NOW + timedelta(seconds=1)}, True),
+        ({"actions": {"DeleteMessage": ("True",), "PrependSubject": ("x",)}}, True),
+        ({"conditions": {"SubjectContainsWords": ("X-MS-Exchange-Inbox-Rules-Loop",)}}, False),
+    ],
+    ids=repr,
+)
+def test_a_rule_stops_mail_between_its_dates(changes: Mapping[str, Any], stops: bool) -> None:
+    assert (leaves([ON], rules=[replace(BLOCK, **changes)]).result is BLOCKED) is stops
+
+
+def test_a_rule_that_stops_mail_decides_wherever_it_stands() -> None:
+    marks = replace(BLOCK, actions={"PrependSubject": ("x",)})
+    doubtful = replace(block({"FromX": ("y",)}), name="Doubt")
+    assert leaves([ON], rules=[marks, BLOCK]).result is BLOCKED
+    assert leaves([ON], rules=[doubtful, BLOCK]).result is BLOCKED
+    assert "Doubt" in leaves([ON], rules=[doubtful, marks]).reason
+    first = replace(doubtful, name="First")
+    assert "First" in leaves([ON], rules=[first, doubtful]).reason
