@@ -175,7 +175,7 @@ def test_each_test_holds_for_what_it_says(
 WRONG_ROWS: tuple[tuple[dict[str, Any], str], ...] = (
     ({"id": "Mail Tips"}, "id must be"),
     ({"id": "guest-access"}, "row of this id"),
-    ({"source": "no-such"}, "take one of admin-consent-policy"),
+    ({"source": "no-such"}, "take one of accepted-domain, admin-consent-policy"),
     ({"property": "a b"}, "property must be"),
     ({"property": "x" * 100}, "property must be"),
     ({"severity": "urgent"}, "take one of critical"),
