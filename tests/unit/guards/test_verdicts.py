@@ -13,14 +13,20 @@ from core.model.guards import Guard
 from core.web.glossary import describe_verdict
 
 GUARDS = [config.guard for config in CATALOG]
-GUARDS_DIRECTORY = Path(__file__).resolve().parent.parent.parent.parent / "core" / "guards"
+CORE = Path(__file__).resolve().parent.parent.parent.parent / "core"
+GUARDS_DIRECTORY = CORE / "guards"
+WATCHED_DIRECTORY = CORE / "watched"
 
 
 def read_source(guard: Guard[Any]) -> str:
-    """All modules of a guard as one text."""
+    """All modules of a guard as one text, with those that judge watched collections for it."""
     name = guard.name.replace("-", "_")
     modules = [GUARDS_DIRECTORY / f"{name}.py", *sorted((GUARDS_DIRECTORY / name).glob("*.py"))]
-    return "".join(path.read_text("utf-8") for path in modules if path.exists())
+    source = "".join(path.read_text("utf-8") for path in modules if path.exists())
+    if "from core.watched.guard import" not in source:
+        return source
+    watched = sorted(WATCHED_DIRECTORY.glob("*.py"))
+    return source + "".join(path.read_text("utf-8") for path in watched)
 
 
 @pytest.mark.parametrize("guard", GUARDS, ids=lambda guard: str(guard.name))
