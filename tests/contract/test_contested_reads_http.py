@@ -5,6 +5,7 @@ ever makes a tenant smaller.
 """
 
 import asyncio
+import random
 from collections.abc import Mapping
 from datetime import UTC, datetime
 from functools import cache
@@ -288,6 +289,26 @@ async def test_a_side_that_only_changes_the_form_changes_nothing_that_is_told(
     async with connect_sandbox(build_full_scene(**sides)) as to:
         told = await read_everything(to)
     assert {name for name in told if told[name] != expected[name]} == set()
+
+
+PAGING_SIDES = ("refused", "back-end", "get", "no-link", "no-rows")
+
+
+@pytest.mark.parametrize("seed", range(8))
+async def test_sides_together_change_nothing_that_is_told_either(seed: int) -> None:
+    """Some of those sides at once, with pages of one row that go on in another way or in none."""
+    chance = random.Random(seed)
+    sides: dict[str, Any] = {"exchange-paging": chance.choice(PAGING_SIDES)}
+    for one in chance.sample(SAME, chance.choice((2, 3, 4))):
+        sides |= one
+    expected = await read_as_measured()
+    async with connect_sandbox(build_full_scene(**sides)) as to:
+        to.exchange.page_size = 1
+        if chance.random() < 0.5:
+            outcome = await to.tenant.prober.probe_assumptions(100, 120)
+            to.tenant.prober.adopt_ways({one.assumption: one.way for one in outcome.answers})
+        told = await read_everything(to)
+    assert {name for name in told if told[name] != expected[name]} == set(), sides
 
 
 # What is left unread --------------------------------------------------------------------------
