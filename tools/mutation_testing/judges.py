@@ -34,6 +34,7 @@ def list_targets() -> dict[str, tuple[str, ...]]:
             targets[path.name] = list_sources(path)
     engine = ("attention", "flapping", "impossible_times", "periodic_checks", "shared_state")
     return targets | {
+        "watched": list_sources(ROOT / "core" / "watched"),
         "tenant": list_sources(ROOT / "core" / "tenant"),
         "microsoft365": list_sources(ROOT / "core" / "microsoft365"),
         "look_alikes": ("core/confusable_letters.py", "core/look_alikes.py"),

@@ -29,8 +29,8 @@ ROOT = Path(__file__).resolve().parents[2]
 MUTANTS = ROOT / "mutants"
 EQUIVALENT = Path(__file__).with_name("equivalent_mutants.toml")
 DECISIONS = (
-    *("assess", "brake", "case_lifecycle", "decision_context", "first_look", "held_plans"),
-    *("outcomes", "plan", "reconcile", "widening"),
+    *("assess", "brake", "case_lifecycle", "causes", "decision_context", "first_look"),
+    *("held_plans", "look", "outcomes", "plan", "reconcile", "widening"),
 )
 LEDGER_MODULES = ("ledger", "lease", "lease_row", "records", "state_table")
 TARGETS: Mapping[str, tuple[str, ...]] = {
