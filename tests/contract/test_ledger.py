@@ -19,6 +19,7 @@ from core.adapters.table_storage.ledger import TableLedger
 from core.adapters.table_storage.state_table import PAGE_SIZE
 from core.engine.run import create_run_id
 from core.errors import ClaimLost, LedgerError
+from core.model.activity import ActivityCursor, PendingLook
 from core.model.cases import Exemption, Notification
 from core.model.guards import Mode
 from core.model.requests import RequestKind, RequestState
@@ -34,10 +35,11 @@ from core.model.state import (
     Way,
 )
 from core.model.tally import Tally
-from core.ports import Ledger, PastKind
+from core.ports import ACTIVITY_PARTITION, ActivityState, Ledger, PastKind
 from core.tenant.known_traits import KnownTraits
 from core.tenant.probing import AnswerStatus, ProbeAnswer
 from sandbox.functions_host.azurite import Azurite
+from tests.support.acts import build_act
 from tests.support.fakes.clock import START, Clock
 from tests.support.fakes.crash import SimulatedCrash
 from tests.support.fakes.ledger import DAY, FakeLedger
@@ -239,6 +241,37 @@ async def test_a_stretch_of_keys_recalls_only_its_traits(ledger: Ledger) -> None
         assert claim
         await claim.save(replace(TRAITS, key="1a"), replace(TRAITS, key="9a"))
         assert set((await claim.load("0", "8")).known_traits) == {"1a"}
+
+
+# -- audit logs ---------------------------------------------------------------------------------
+
+
+async def test_how_far_logs_are_read_and_where_to_look_is_kept_and_looks_are_forgotten(
+    ledger: Ledger,
+) -> None:
+    cursor = ActivityCursor("exchange", START - DAY, START, lags={"2026-11-20": (0, 2)})
+    look = PendingLook(GUARD, START, ("g1", "g2"), attempts=1)
+    assert await ledger.load_activity() == ActivityState({}, {})
+    async with ledger.claim(ACTIVITY_PARTITION, "r1") as claim:
+        assert claim
+        await claim.save(cursor, look, build_act(), state=GUARD_STATE)
+        assert await ledger.load_activity() == ActivityState({"exchange": cursor}, {GUARD: look})
+        await claim.save(later := replace(cursor, through=START + DAY, error="503"))
+        await claim.save(taken := replace(look, guids=(), attempts=0))
+    assert await ledger.load_activity() == ActivityState({"exchange": later}, {GUARD: taken})
+    assert (await ledger.load_state(ACTIVITY_PARTITION)) == GUARD_STATE
+
+
+async def test_acts_are_found_by_their_hours_and_go_after_eight_days(ledger: Ledger) -> None:
+    acts = tuple(build_act(minutes=minutes) for minutes in (-12_000, -11_000, 0, 59, 61))
+    async with ledger.claim(ACTIVITY_PARTITION, "r1") as claim:
+        assert claim
+        await claim.save(*reversed(acts))
+    assert await ledger.load_acts(START - 30 * DAY, START + DAY) == acts
+    assert await ledger.load_acts(START, START) == acts[2:4]
+    assert await ledger.load_acts(START + DAY, START + 2 * DAY) == ()
+    await ledger.purge_acts(START)
+    assert await ledger.load_acts(START - 30 * DAY, START + DAY) == acts[1:]
 
 
 # -- the table alone: fencing, lost replies, rows nobody understands ----------------------------
