@@ -10,8 +10,10 @@ from datetime import timedelta
 from core.guards import (
     app_consent,
     exchange_module_access,
+    exchange_roles,
     external_trust,
     legacy_protocols,
+    mail_protection,
     mailbox_audit,
     mailbox_delegation,
     mailbox_forwarding,
@@ -47,10 +49,14 @@ CATALOG = (
     GuardConfig(exchange_module_access.GUARD, "0 35 */6 * * *", Mode.ALERT, ChangeLimit(50, 0.0)),
     GuardConfig(legacy_protocols.GUARD, "0 25 */6 * * *", Mode.ALERT, ChangeLimit(50, 5.0)),
     GuardConfig(external_trust.GUARD, "0 50 */6 * * *", Mode.ALERT),
+    GuardConfig(exchange_roles.GUARD, "0 40 */2 * * *", Mode.ALERT),
+    GuardConfig(mail_protection.GUARD, "0 55 */6 * * *", Mode.ALERT),
     GuardConfig(shared_mailbox_health.GUARD, "0 45 */6 * * *", Mode.ALERT),
 )
 
 WATCHED_COLLECTIONS: Mapping[str, Sequence[WatchedCollection]] = {
     external_trust.GUARD.name: external_trust.COLLECTIONS,
+    exchange_roles.GUARD.name: exchange_roles.COLLECTIONS,
+    mail_protection.GUARD.name: mail_protection.COLLECTIONS,
 }
 """The collections of each guard that compares some with what they were."""

@@ -209,6 +209,8 @@ CONTROLS: Mapping[str, tuple[Control, ...]] = {
         define_cis_control("6.5.4", "Ensure SMTP AUTH is disabled", "smtp-auth-organization"),
     ),
     "external-trust": (),
+    "exchange-roles": (),
+    "mail-protection": (),
     "shared-mailbox-health": (),
 }
 """The recommendations by guard; for one without, `NO_CONTROL_REASONS` says why."""
@@ -218,6 +220,8 @@ NO_CONTROL_REASONS: Mapping[str, str] = {
     "mass-deletion": "it is about settings, and a deletion is an event",
     "exchange-module-access": "it recommends nothing about who may use Exchange PowerShell",
     "external-trust": "it is about levels of settings, and this guard about what changes",
+    "exchange-roles": "it is about levels of settings, and this guard about what changes",
+    "mail-protection": "it is about levels of settings, and this guard about what changes",
     "shared-mailbox-health": "it recommends nothing about the licences of shared mailboxes",
 }
 

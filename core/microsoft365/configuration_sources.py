@@ -57,7 +57,9 @@ class ConfigurationSource:
     name_list: NameList | None = None
     """Set where all objects together are one, which holds the names of some of them."""
     relation: str = ""
-    """A relation of Graph that is read of each object besides, as a property: a list of ids."""
+    """What is read of each object besides, as a property of this name: the rows of a cmdlet that
+    takes its `Identity`, or the ids at the end of a relation of Graph.
+    """
     optional_because: str = ""
     """Why a tenant may not have the source, or an app may do without it: a licence, say. That is
     not told apart from a missing permission, so a refused read is only a detail. Empty: it has to
@@ -73,6 +75,8 @@ def define_exchange_source(
     risk: str,
     parameters: Mapping[str, object] | None = None,
     may_be_none: bool = False,
+    relation: str = "",
+    optional_because: str = "",
 ) -> ConfigurationSource:
     """A source that a cmdlet reads and, unless `write` is empty, another one writes.
 
@@ -89,6 +93,8 @@ def define_exchange_source(
         may_be_none,
         risk,
         parameters or {},
+        relation=relation,
+        optional_because=optional_because,
     )
 
 
@@ -146,6 +152,27 @@ CONFIGURATION_SOURCES: Mapping[str, ConfigurationSource] = {
         *("Get-ManagementRoleAssignment", "Identity"),
         risk="see which people and apps may do what in Exchange: whom to take over",
     ),
+    "role-group": define_exchange_source(
+        *("Get-RoleGroup", "Guid"),
+        risk="list the role groups of Exchange",
+        parameters=ALL_RESULTS,
+        relation="Get-RoleGroupMember",
+    ),
+    "management-role": define_exchange_source(
+        *("Get-ManagementRole", "Guid"),
+        risk="see which roles there are, and what each may do",
+        may_be_none=True,
+    ),
+    "management-scope": define_exchange_source(
+        *("Get-ManagementScope", "Guid"),
+        risk="see to which mailboxes administrators are kept",
+        may_be_none=True,
+    ),
+    "role-assignment-policy": define_exchange_source(
+        *("Get-RoleAssignmentPolicy", "Guid"),
+        risk="see what users may do for themselves",
+        may_be_none=True,
+    ),
     "exchange-service-principal": define_exchange_source(
         *("Get-ServicePrincipal", "Identity"),
         risk="see which apps Exchange knows",
@@ -171,6 +198,91 @@ CONFIGURATION_SOURCES: Mapping[str, ConfigurationSource] = {
     "journal-rule": define_exchange_source(
         *("Get-JournalRule", "Identity"),
         risk="see whose mail is copied to an archive, and where that is",
+        may_be_none=True,
+    ),
+    "anti-phish-policy": define_exchange_source(
+        *("Get-AntiPhishPolicy", "Guid"), risk="see what phishing gets through"
+    ),
+    "malware-filter-policy": define_exchange_source(
+        *("Get-MalwareFilterPolicy", "Guid"), risk="see which files get through"
+    ),
+    "content-filter-policy": define_exchange_source(
+        *("Get-HostedContentFilterPolicy", "Guid"), risk="see what spam gets through, and from whom"
+    ),
+    "connection-filter-policy": define_exchange_source(
+        *("Get-HostedConnectionFilterPolicy", "Guid"),
+        risk="see from which addresses everything gets through",
+    ),
+    "dkim-config": define_exchange_source(
+        *("Get-DkimSigningConfig", "Guid"),
+        risk="see which domains sign no mail",
+        may_be_none=True,
+    ),
+    "quarantine-policy": define_exchange_source(
+        *("Get-QuarantinePolicy", "Guid"),
+        risk="see who may release held mail",
+        may_be_none=True,
+    ),
+    "report-policy": define_exchange_source(
+        *("Get-ReportSubmissionPolicy", "Guid"),
+        risk="see where reported mail goes",
+        may_be_none=True,
+    ),
+    "phish-simulation-rule": define_exchange_source(
+        *("Get-ExoPhishSimOverrideRule", "Guid"),
+        risk="see which senders pass as an exercise",
+        may_be_none=True,
+    ),
+    "allow-spoof": define_exchange_source(
+        *("Get-TenantAllowBlockListSpoofItems", "Identity"),
+        risk="see who may pretend to be whom",
+        may_be_none=True,
+    ),
+    **{
+        name: define_exchange_source(
+            *("Get-TenantAllowBlockListItems", "Identity"),
+            risk="see which senders, addresses and files are let through",
+            parameters={"ListType": kind},
+            may_be_none=True,
+        )
+        for name, kind in (
+            ("allow-sender", "Sender"),
+            ("allow-url", "Url"),
+            ("allow-file", "FileHash"),
+            ("allow-address", "IP"),
+        )
+    },
+    **{
+        name: define_exchange_source(
+            *(cmdlet, "Guid"), risk="see whom a filter leaves out", may_be_none=True
+        )
+        for name, cmdlet in (
+            ("eop-preset-rule", "Get-EOPProtectionPolicyRule"),
+            ("anti-phish-rule", "Get-AntiPhishRule"),
+            ("malware-filter-rule", "Get-MalwareFilterRule"),
+            ("content-filter-rule", "Get-HostedContentFilterRule"),
+        )
+    },
+    **{
+        name: define_exchange_source(
+            *(cmdlet, "Guid"),
+            risk="see what Defender lets through, and for whom",
+            may_be_none=True,
+            optional_because="it exists only with Microsoft Defender for Office 365",
+        )
+        for name, cmdlet in (
+            ("safe-links-policy", "Get-SafeLinksPolicy"),
+            ("safe-links-rule", "Get-SafeLinksRule"),
+            ("safe-attachment-policy", "Get-SafeAttachmentPolicy"),
+            ("safe-attachment-rule", "Get-SafeAttachmentRule"),
+            ("defender-preset-rule", "Get-ATPProtectionPolicyRule"),
+            ("defender-for-files", "Get-AtpPolicyForO365"),
+        )
+    },
+    "mail-flow-rule": define_exchange_source(
+        *("Get-TransportRule", "Guid"),
+        risk="read all mail-flow rules: how mail is filtered and who gets copies",
+        parameters=ALL_RESULTS,
         may_be_none=True,
     ),
     "accepted-domain": define_exchange_source(

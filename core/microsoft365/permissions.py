@@ -204,11 +204,7 @@ CMDLETS: Mapping[str, Cmdlet] = {
     "Get-RecipientPermission": Cmdlet(
         "see who may send mail in whose name", ("Identity", "ResultSize")
     ),
-    "Get-RoleGroup": Cmdlet("list the role groups of Exchange", ("ResultSize",)),
     "Get-RoleGroupMember": Cmdlet("read who administers Exchange", ("Identity", "ResultSize")),
-    "Get-TransportRule": Cmdlet(
-        "read all mail-flow rules: how mail is filtered and who gets copies", ("ResultSize",)
-    ),
     "Get-UnifiedGroupLinks": Cmdlet(
         "read who is in which Microsoft 365 group", ("Identity", "LinkType", "ResultSize")
     ),

@@ -4,7 +4,7 @@ from collections.abc import AsyncIterator, Callable, Iterator, Sequence
 from dataclasses import replace
 
 from core.microsoft365.configuration_sources import CONFIGURATION_SOURCES
-from core.model.guards import Guard, ObserveContext, Permission
+from core.model.guards import Guard, ObserveContext, Permission, Service
 from core.tenant.configuration import Configuration
 from core.tenant.port import HasConfiguration
 from core.tenant.readings import ReadFailure, Reading
@@ -52,30 +52,25 @@ def build_watched_guard(
 
 def list_permissions(collections: Sequence[WatchedCollection]) -> Iterator[Permission]:
     """What the collections read, each permission once."""
-    needed = {
-        CONFIGURATION_SOURCES[name].permission: ""
-        for one in collections
-        for name in one.needs
-        if not CONFIGURATION_SOURCES[name].optional_because
-    }
-    reasons = dict[tuple[str, str], list[str]]()
+    plurals = dict[tuple[Service, str], list[str]]()
+    required = set[str]()
     for one in collections:
         for name in one.sources:
             source = CONFIGURATION_SOURCES[name]
-            listed = reasons.setdefault((source.service, source.permission), [])
-            if one.plural not in listed:
-                listed.append(one.plural)
-    services = {
-        CONFIGURATION_SOURCES[name].permission: CONFIGURATION_SOURCES[name].service
-        for one in collections
-        for name in one.sources
-    }
-    for (_, permission), plurals in reasons.items():
+            asked = [source.permission]
+            if source.relation and source.service is Service.EXCHANGE:
+                asked.append(source.relation)
+            for permission in asked:
+                listed = plurals.setdefault((source.service, permission), [])
+                listed += [one.plural] if one.plural not in listed else []
+                if name in one.needs and not source.optional_because:
+                    required.add(permission)
+    for (service, permission), listed in plurals.items():
         yield Permission(
-            services[permission],
+            service,
             permission,
-            f"what changes about {', '.join(plurals)}",
-            optional=permission not in needed,
+            f"what changes about {', '.join(listed)}",
+            optional=permission not in required,
         )
 
 

@@ -64,7 +64,8 @@ def compare_items(
         room -= before is None
         row = note_item(collection, item, before, known, now)
         noted.append(row)
-        stock += [item.name] if row.first_looked_at == start.first_looked_at else []
+        is_stock = row.first_looked_at == start.first_looked_at
+        stock += [item.name] if is_stock and (item.opens or item.keeps) else []
         news += find_news(collection, item, row, start.first_looked_at)
     for row in remembered.values():
         gone = note_absence(row, now)

@@ -371,6 +371,19 @@ def get_role_group_member(tenant: SimulatedTenant, command: Command) -> CmdletRe
     return CmdletResult(limit_rows(members.get(str(group.get("Name")), ()), command))
 
 
+def get_allow_block_list(tenant: SimulatedTenant, command: Command) -> CmdletResult:
+    """Get-TenantAllowBlockListItems: one list, which must be named and which no row names."""
+    wanted = command.get_parameter("ListType")
+    if wanted is None:
+        raise build_binding_error("missing mandatory parameters: ListType.")
+    rows = [
+        {name: value for name, value in row.items() if name != "ListType"}
+        for row in tenant.exchange["Get-TenantAllowBlockListItems"]
+        if fold_key(row.get("ListType")) == fold_key(wanted)
+    ]
+    return CmdletResult([tenant.read_row(row) for row in rows])
+
+
 LIST_PARAMETERS = frozenset({"Identity", "ResultSize", "Filter"})
 READ_CMDLETS: Mapping[str, Cmdlet] = {
     "Get-Mailbox": Cmdlet(
@@ -417,6 +430,7 @@ READ_CMDLETS: Mapping[str, Cmdlet] = {
     ),
     "Get-HostedOutboundSpamFilterPolicy": Cmdlet(get_rows, frozenset({"Identity"})),
     "Get-HostedOutboundSpamFilterRule": Cmdlet(get_rows, frozenset({"Identity", "State"})),
+    "Get-TenantAllowBlockListItems": Cmdlet(get_allow_block_list, frozenset({"ListType"})),
 }
 GENERIC_READ = Cmdlet(
     get_rows, LIST_PARAMETERS | {"RecipientTypeDetails", "State", "Anr", "SortBy"}

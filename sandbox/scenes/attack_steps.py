@@ -334,6 +334,48 @@ def build_partner_step() -> AttackStep:
     )
 
 
+def build_exchange_role_step() -> AttackStep:
+    """A role that exports mailboxes, given to the account directly."""
+    row = {
+        "Identity": "Mailbox Import Export-dana",
+        "Name": "Mailbox Import Export-dana",
+        "Guid": derive_id("role assignment", "dana"),
+        "Role": "Mailbox Import Export",
+        "RoleAssignee": "dana",
+        "RoleAssigneeName": "dana",
+        "RoleAssigneeType": "User",
+        "RoleAssignmentDelegationType": "Regular",
+        "RecipientWriteScope": "Organization",
+        "CustomRecipientWriteScope": None,
+        "Enabled": True,
+    }
+    return AttackStep(
+        "exchange-roles",
+        f"{VICTIM} may export every mailbox, by a role of Exchange.",
+        build_add_edits("/exchange/Get-ManagementRoleAssignment", row),
+        finds=(("Mailbox Import Export for dana", "high", "new"),),
+    )
+
+
+def build_filter_step() -> AttackStep:
+    """The filter is told to let the attacker's next mail pass."""
+    row = {
+        "ListType": "Sender",
+        "Identity": "RgAAAAattack",
+        "Value": "evil.example",
+        "Action": "Allow",
+        "Notes": "",
+        "ExpirationDate": None,
+        "RemoveAfter": None,
+    }
+    return AttackStep(
+        "mail-protection",
+        "Mail of evil.example passes the filters, without an end.",
+        build_add_edits("/exchange/Get-TenantAllowBlockListItems", row),
+        finds=(("evil.example", "medium", "new"),),
+    )
+
+
 def build_hold_step(scene: Scene) -> AttackStep:
     """The defender's mistake: a hold on a mailbox that has no licence for it."""
     box = find_mailbox(scene, "info")
@@ -358,5 +400,7 @@ def build_aftermath(scene: Scene) -> tuple[AttackStep, ...]:
         build_powershell_step(scene),
         build_smtp_auth_step(scene),
         build_partner_step(),
+        build_exchange_role_step(),
+        build_filter_step(),
         build_hold_step(scene),
     )

@@ -12,7 +12,72 @@ from core.microsoft365.configuration_sources import EXCHANGE_SOURCES
 from sandbox.http_types import Row
 
 # Policies of a well-kept tenant.
+# The filters of a new tenant (graph2otel: answers of the admin API, 2026-07).
+FRESH_FILTERS: Mapping[str, list[Row]] = {
+    "Get-AntiPhishPolicy": [
+        {
+            "Identity": "Office365 AntiPhish Default",
+            "Name": "Office365 AntiPhish Default",
+            "IsDefault": True,
+            "RecommendedPolicyType": "Custom",
+            "Enabled": True,
+            "EnableSpoofIntelligence": True,
+            "HonorDmarcPolicy": True,
+            "EnableMailboxIntelligence": True,
+            "EnableUnauthenticatedSender": True,
+            "AuthenticationFailAction": "MoveToJmf",
+            "DmarcRejectAction": "Reject",
+            "DmarcQuarantineAction": "Quarantine",
+            "PhishThresholdLevel": 1,
+            "TargetedUsersToProtect": [],
+            "ExcludedSenders": [],
+            "ExcludedDomains": [],
+        }
+    ],
+    "Get-MalwareFilterPolicy": [
+        {
+            "Identity": "Default",
+            "Name": "Default",
+            "IsDefault": True,
+            "RecommendedPolicyType": "Custom",
+            "EnableFileFilter": True,
+            "ZapEnabled": True,
+            "FileTypes": ["ace", "exe", "iso", "js", "lnk", "vbs"],
+            "FileTypeAction": "Reject",
+            "QuarantineTag": "AdminOnlyAccessPolicy",
+        }
+    ],
+    "Get-HostedContentFilterPolicy": [
+        {
+            "Identity": "Default",
+            "Name": "Default",
+            "IsDefault": True,
+            "RecommendedPolicyType": "Custom",
+            "SpamAction": "MoveToJmf",
+            "HighConfidenceSpamAction": "MoveToJmf",
+            "PhishSpamAction": "MoveToJmf",
+            "HighConfidencePhishAction": "Quarantine",
+            "BulkSpamAction": "MoveToJmf",
+            "BulkThreshold": 7,
+            "MarkAsSpamBulkMail": "On",
+            "SpamZapEnabled": True,
+            "PhishZapEnabled": True,
+            "AllowedSenders": [],
+            "AllowedSenderDomains": [],
+        }
+    ],
+    "Get-HostedConnectionFilterPolicy": [
+        {
+            "Identity": "Default",
+            "Name": "Default",
+            "IsDefault": True,
+            "IPAllowList": [],
+            "EnableSafeList": False,
+        }
+    ],
+}
 DEFAULT_EXCHANGE_POLICIES: Mapping[str, list[Row]] = {
+    **FRESH_FILTERS,
     # Every tenant has its initial domain.
     "Get-AcceptedDomain": [
         {
@@ -163,10 +228,11 @@ CMDLETS_WITH_GUID = tuple(
 
 def add_defaults(graph: Mapping[str, Any], exchange: dict[str, Any]) -> None:
     """Adds the defaults a scene leaves out, except to rows it marks as bare."""
-    for cmdlet, rows in DEFAULT_EXCHANGE_POLICIES.items():
-        exchange.setdefault(cmdlet, deepcopy(rows))
+    exchange.update({**deepcopy(dict(DEFAULT_EXCHANGE_POLICIES)), **exchange})
     for source in EXCHANGE_SOURCES.values():
-        exchange.setdefault(source.read, [] if source.may_be_none else [dict(DEFAULT_OBJECT)])
+        # Role groups come with their members: `add_default_roles`.
+        if not source.relation:
+            exchange.setdefault(source.read, [] if source.may_be_none else [dict(DEFAULT_OBJECT)])
     for cmdlet in (*CMDLETS_WITH_GUID, *DEFAULT_ROW_PROPERTIES):
         for row in exchange.get(cmdlet, ()):
             name = f"{cmdlet}/{row.get('Identity') or row.get('Name')}"

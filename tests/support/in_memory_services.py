@@ -161,6 +161,18 @@ def read_configurations(wire: Wire) -> Iterator[Configuration]:
         if source.name_list:
             tools = [row for row in collect_principals(wire) if row.get("appId") in ADMIN_TOOLS]
             rows = [gather_names(source.name_list, tools)]
+        elif source.service is Service.EXCHANGE and source.relation:
+            related = wire.exchange[source.relation]
+            rows = [
+                {**row, source.relation: list(related.get(str(row.get("Name")), ()))}
+                for row in wire.list_rows(source.read)
+            ]
+        elif kind := source.read_parameters.get("ListType"):
+            rows = [
+                {name: value for name, value in row.items() if name != "ListType"}
+                for row in wire.list_rows(source.read)
+                if row.get("ListType") == kind
+            ]
         elif source.service is Service.EXCHANGE:
             rows = wire.list_rows(source.read)
         elif collection := COLLECTIONS_BY_PATH.get(path.lstrip("/").casefold()):

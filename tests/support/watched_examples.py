@@ -4,6 +4,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
+from core.guards.exchange_roles.groups import MEMBERS
 from core.tenant.configuration import Configuration
 
 DOMAINS = Configuration("accepted-domain", "contoso.com", "contoso.com", {"DomainType": "x"})
@@ -30,6 +31,8 @@ class WatchedExample:
     """Objects of the other sources that the collection reads."""
     fresh: Mapping[str, Any] = field(default_factory=dict)
     """What an item has besides that is new and told; as `wider` where it says nothing else."""
+    is_new_told: bool = True
+    """Whether a new item with these properties opens anything: one that only keeps does not."""
     is_single: bool = False
     """Whether the tenant has exactly one such object."""
 
@@ -51,6 +54,38 @@ def describe_policy(source: str) -> WatchedExample:
         wider={"definition": [other]},
         narrower={"appliesTo": []},
         harmless={"description": "another text"},
+    )
+
+
+def describe_rule(source: str) -> WatchedExample:
+    """The example of a rule that says for whom a filter counts."""
+    return WatchedExample(
+        source,
+        known={"State": "Enabled", "SentTo": ["ann@contoso.com"], "Priority": 1},
+        wider={"State": "Disabled", "ExceptIfRecipientDomainIs": ["contoso.com"]},
+        narrower={"SentTo": ["ann@contoso.com", "ben@contoso.com"]},
+        harmless={"Comments": "x"},
+    )
+
+
+def describe_filter(
+    source: str, known: Mapping[str, Any], wider: Mapping[str, Any], narrower: Mapping[str, Any]
+) -> WatchedExample:
+    """The example of a filter policy."""
+    return WatchedExample(
+        source, known, wider, narrower, harmless={"AdminDisplayName": "x"}, others=(DOMAINS,)
+    )
+
+
+def describe_allowed(source: str) -> WatchedExample:
+    """The example of an entry that lets something pass; the other lists are empty."""
+    return WatchedExample(
+        source,
+        known={"Action": "Allow", "Value": "a.example", "RemoveAfter": 45},
+        wider={"RemoveAfter": None},
+        narrower={"RemoveAfter": 30},
+        harmless={"Notes": "x"},
+        others=(DOMAINS,),
     )
 
 
@@ -139,5 +174,143 @@ EXAMPLES: Mapping[str, WatchedExample] = {
         wider={"TargetMailbox": "other"},
         narrower={"Status": "Completed"},
         harmless={"Status": "InProgress"},
+    ),
+    "role-group": WatchedExample(
+        "role-group",
+        known={"Roles": ["Role Management"], MEMBERS: [{"Guid": "m1", "Name": "chief"}]},
+        wider={MEMBERS: [{"Guid": "m1", "Name": "chief"}, {"Guid": "m2", "Name": "newcomer"}]},
+        narrower={MEMBERS: []},
+        harmless={"Description": "x"},
+    ),
+    "role-assignment": WatchedExample(
+        "management-role-assignment",
+        known={
+            "Role": "Mail Recipients",
+            "RoleAssigneeName": "Branch admins",
+            "RoleAssigneeType": "RoleGroup",
+            "CustomRecipientWriteScope": "Branch",
+        },
+        wider={"CustomRecipientWriteScope": None, "RecipientWriteScope": "Organization"},
+        narrower={"Enabled": False},
+        harmless={"WhenChangedUTC": "2026-01-01T00:00:00Z"},
+    ),
+    "management-role": WatchedExample(
+        "management-role",
+        known={"Parent": "View-Only Recipients"},
+        wider={"Parent": "Mailbox Import Export"},
+        narrower={"Parent": ""},
+        harmless={"Description": "x"},
+    ),
+    "role-assignment-policy": WatchedExample(
+        "role-assignment-policy",
+        known={"AssignedRoles": ["MyBaseOptions"]},
+        wider={"AssignedRoles": ["MyBaseOptions", "My Custom Apps"]},
+        narrower={"AssignedRoles": []},
+        harmless={"Description": "x"},
+    ),
+    "application-access-policy": WatchedExample(
+        "application-access-policy",
+        known={"AppId": APP, "AccessRight": "RestrictAccess", "ScopeName": "Invoices"},
+        wider={"AccessRight": "DenyAccess"},
+        narrower={"Comment": "x"},
+        harmless={"Description": "x"},
+    ),
+    "anti-phish-policy": describe_filter(
+        "anti-phish-policy",
+        {"TargetedUsersToProtect": ["chief;chief@contoso.com"], "PhishThresholdLevel": 2},
+        {"EnableSpoofIntelligence": False, "TargetedUsersToProtect": []},
+        {"PhishThresholdLevel": 4},
+    ),
+    "malware-filter-policy": describe_filter(
+        "malware-filter-policy",
+        {"FileTypes": ["exe"]},
+        {"EnableFileFilter": False},
+        {"FileTypes": ["exe", "js"]},
+    ),
+    "content-filter-policy": describe_filter(
+        "content-filter-policy",
+        {"SpamAction": "MoveToJmf", "BulkThreshold": 7},
+        {"SpamAction": "AddXHeader", "AllowedSenderDomains": ["contoso.com"]},
+        {"SpamAction": "Quarantine", "BulkThreshold": 5},
+    ),
+    "connection-filter-policy": describe_filter(
+        "connection-filter-policy",
+        {"IPAllowList": ["192.0.2.1"]},
+        {"IPAllowList": ["192.0.2.1", "198.51.100.0/24"]},
+        {"IPAllowList": []},
+    ),
+    "safe-links-policy": describe_filter(
+        "safe-links-policy",
+        {"EnableForInternalSenders": True},
+        {"ScanUrls": False, "EnableForInternalSenders": False},
+        {"AllowClickThrough": False},
+    ),
+    "safe-attachment-policy": describe_filter(
+        "safe-attachment-policy",
+        {"Action": "DynamicDelivery"},
+        {"Action": "Allow"},
+        {"Action": "Block"},
+    ),
+    "defender-for-files": describe_filter(
+        "defender-for-files",
+        {"EnableSafeDocs": False},
+        {"AllowSafeDocsOpen": True},
+        {"EnableSafeDocs": True},
+    ),
+    "preset-rule": describe_rule("eop-preset-rule"),
+    "defender-preset-rule": describe_rule("defender-preset-rule"),
+    "anti-phish-rule": describe_rule("anti-phish-rule"),
+    "malware-filter-rule": describe_rule("malware-filter-rule"),
+    "content-filter-rule": describe_rule("content-filter-rule"),
+    "safe-links-rule": describe_rule("safe-links-rule"),
+    "safe-attachment-rule": describe_rule("safe-attachment-rule"),
+    "mail-flow-skip": WatchedExample(
+        "mail-flow-rule",
+        known={"State": "Enabled", "SetSCL": None},
+        wider={"SetSCL": "-1"},
+        narrower={"State": "Disabled"},
+        harmless={"PrependSubject": "[outside]"},
+    ),
+    "allow-entry": describe_allowed("allow-sender"),
+    "spoof-entry": WatchedExample(
+        "allow-spoof",
+        known={"Action": "Block", "SpoofedUser": "contoso.com", "SendingInfrastructure": "x"},
+        wider={"Action": "Allow"},
+        narrower={"SpoofType": "External"},
+        harmless={"SpoofType": "Internal"},
+        others=(DOMAINS,),
+    ),
+    "phish-simulation-rule": WatchedExample(
+        "phish-simulation-rule",
+        known={"Domains": ["exercise.example"], "Mode": "Enforce"},
+        wider={"SenderIpRanges": ["192.0.2.0/24"]},
+        narrower={"Mode": "PendingDeletion"},
+        harmless={"Comment": "x"},
+    ),
+    "dkim-config": WatchedExample(
+        "dkim-config",
+        known={"Domain": "contoso.com", "Enabled": True},
+        wider={"Enabled": False},
+        narrower={"Status": "Valid"},
+        harmless={"Selector1KeySize": 2048},
+        is_new_told=False,
+    ),
+    "quarantine-policy": WatchedExample(
+        "quarantine-policy",
+        known={"EndUserQuarantinePermissions": "[PermissionToDelete: True\r\n]"},
+        wider={
+            "EndUserQuarantinePermissions": "[PermissionToDelete: True\r\n"
+            "PermissionToRelease: True]"
+        },
+        narrower={"EndUserQuarantinePermissions": "[PermissionToDelete: False]"},
+        harmless={"ESNEnabled": True},
+    ),
+    "report-policy": WatchedExample(
+        "report-policy",
+        known={"EnableReportToMicrosoft": True},
+        wider={"ReportPhishAddresses": ["x@harbour.example"]},
+        narrower={"ReportJunkToCustomizedAddress": False},
+        harmless={"EnableThirdPartyAddress": False},
+        others=(DOMAINS,),
     ),
 }

@@ -8,7 +8,7 @@ from urllib.parse import quote
 
 from core.adapters.exchange.client import ExchangeClient
 from core.adapters.exchange.command import Command
-from core.adapters.exchange.listings import list_rows
+from core.adapters.exchange.listings import list_each, list_rows
 from core.adapters.graph.client import GraphClient
 from core.adapters.m365.verified_write import (
     Sleep,
@@ -31,6 +31,7 @@ from core.adapters.read_errors import (
 )
 from core.errors import Forbidden, NotFound, Rejected, TenantError, Unavailable
 from core.microsoft365.configuration_sources import (
+    ALL_RESULTS,
     CONFIGURATION_SOURCES,
     ConfigurationSource,
     NameList,
@@ -106,7 +107,8 @@ async def read_source_rows(
 ) -> list[ResponseRow]:
     """What a cmdlet or a path of Graph answers. Raises TenantError."""
     if source.service is Service.EXCHANGE:
-        return await list_rows(exchange, Command(source.read, source.read_parameters))
+        rows = await list_rows(exchange, Command(source.read, source.read_parameters))
+        return await add_named_rows(exchange, source, rows) if source.relation else rows
     pages = graph.read_pages(source.read, source.permission)
     if source.name_list:
         return [gather_names(source.name_list, [row async for page in pages for row in page])]
@@ -118,6 +120,27 @@ async def read_source_rows(
     if len(rows) > MAX_RELATED:
         raise Unavailable(f"{source.read} has {len(rows):,} objects: too many to ask each")
     return [await add_relation(graph, source, row) for row in rows]
+
+
+async def add_named_rows(
+    exchange: ExchangeClient, source: ConfigurationSource, rows: list[ResponseRow]
+) -> list[ResponseRow]:
+    """Rows with what another cmdlet lists of each of them. Raises TenantError."""
+    if len(rows) > MAX_RELATED:
+        raise Unavailable(f"{source.read} has {len(rows):,} objects: too many to ask each")
+    commands = [
+        Command(
+            source.relation,
+            {"Identity": row.get(source.identity_property) or row.get("Name"), **ALL_RESULTS},
+        )
+        for row in rows
+    ]
+    result: list[ResponseRow] = []
+    for row, outcome in zip(rows, await list_each(exchange, commands), strict=True):
+        if isinstance(outcome, TenantError):
+            raise outcome
+        result.append({**row, source.relation: [strip_annotations(one) for one in outcome]})
+    return result
 
 
 async def add_relation(

@@ -4,7 +4,6 @@ RBAC for Applications lets an app read or send the mail of every mailbox, or of 
 (Microsoft Learn: Role Based Access Control for Applications in Exchange Online).
 """
 
-import re
 from collections.abc import Iterator
 
 from core.guards.app_consent.grants import ASSIGNMENTS, ExchangeAppRole
@@ -17,24 +16,11 @@ from core.guards.app_consent.texts import (
 )
 from core.guards.app_consent.verdicts import ConsentVerdict
 from core.microsoft365.configuration_sources import get_configuration_source_name
+from core.microsoft365.exchange_roles import weigh_exchange_role
 from core.microsoft365.permission_rules import PermissionRisk
 from core.microsoft365.powershell import can_be_quoted, quote_literal
 from core.model.findings import Fact, Finding, Severity
 from core.tenant.quoting import quote_text
-
-# Roles by which an app may do everything: impersonate, export, or give itself more roles.
-TENANT_WIDE_ROLES = re.compile(
-    r"application exchange full access|application (?:mail|ews).*full.*|applicationimpersonation"
-    r"|mailbox import export|role management|organization configuration|mail recipients"
-    r"|user options|reset password|security admin.*|compliance admin.*|organization management"
-)
-VIEW_ROLES = re.compile(
-    r"view-only .*|application (?:calendars|contacts)\.read(?:basic)?|.*\breader\b"
-)
-# Scopes that leave nothing out.
-WHOLE_SCOPES = frozenset(
-    {"", "none", "organization", "organizationconfig", "not applicable", "default"}
-)
 
 
 def judge_exchange_role(item: ExchangeAppRole) -> Iterator[Finding]:
@@ -75,21 +61,6 @@ def judge_exchange_role(item: ExchangeAppRole) -> Iterator[Finding]:
         fingerprint=f"{item.role.casefold()} {item.scope.casefold()}",
         advice=build_role_advice(item),
     )
-
-
-def weigh_exchange_role(role: str) -> PermissionRisk:
-    """What a role of Exchange is worth on an app. One that is not known may change much."""
-    name = role.casefold().strip()
-    if VIEW_ROLES.fullmatch(name):
-        return PermissionRisk.BROAD
-    if TENANT_WIDE_ROLES.fullmatch(name):
-        return PermissionRisk.TENANT_WIDE
-    return PermissionRisk.SENSITIVE
-
-
-def is_whole_scope(scope: str) -> bool:
-    """True for a scope that leaves no mailbox out."""
-    return scope.casefold().strip() in WHOLE_SCOPES
 
 
 def build_role_advice(item: ExchangeAppRole) -> str:

@@ -4,7 +4,6 @@ from collections.abc import AsyncIterator, Mapping
 from dataclasses import replace
 from typing import Protocol
 
-from core.guards.app_consent.exchange_roles import is_whole_scope
 from core.guards.app_consent.grants import (
     ACCESS_POLICIES,
     ASSIGNMENTS,
@@ -25,6 +24,7 @@ from core.guards.app_consent.grants import (
 from core.guards.app_consent.owners import mark_new_owners, note_owners
 from core.guards.app_consent.user_consent import may_users_register_apps
 from core.microsoft365.assumptions.exchange_objects import APP_ASSIGNMENTS
+from core.microsoft365.exchange_roles import is_whole_scope
 from core.model.guards import ObserveContext
 from core.tenant.apps import App
 from core.tenant.configuration import Configuration

@@ -6,6 +6,7 @@ from datetime import timedelta
 from typing import Any
 
 from core.guards import legacy_protocols
+from core.guards.exchange_roles.groups import MEMBERS
 from core.guards.legacy_protocols.items import TRANSPORT
 from core.guards.shared_mailbox_health.items import GB
 from core.guards.tenant_baseline.baseline import Baseline
@@ -226,6 +227,31 @@ def build_relationship(name: str, capability: str) -> Configuration:
     return Configuration("organization-relationship", f"id-{name}", name, values)
 
 
+def build_role_tenant() -> FakeTenant:
+    return FakeTenant(configurations=[build_role_group("chief")])
+
+
+def build_role_group(*members: str) -> Configuration:
+    """Organization Management with these members."""
+    values = {"Roles": ["Role Management"], MEMBERS: [{"Guid": one} for one in members]}
+    return Configuration("role-group", "g1", "Organization Management", values)
+
+
+def add_role_member(tenant: FakeTenant) -> None:
+    tenant.configurations[0] = build_role_group("chief", "newcomer")
+
+
+def build_filter_tenant() -> FakeTenant:
+    names = ("anti-phish", "malware-filter", "content-filter", "connection-filter")
+    policies = [Configuration(f"{name}-policy", name, name, {}) for name in names]
+    domain = Configuration("accepted-domain", "contoso.com", "contoso.com", {})
+    return FakeTenant(configurations=[domain, *policies])
+
+
+def weaken_filter(tenant: FakeTenant) -> None:
+    set_configuration_value(tenant, "anti-phish-policy", "EnableSpoofIntelligence", False)
+
+
 def build_trusting_tenant() -> FakeTenant:
     domain = Configuration("accepted-domain", "contoso.com", "contoso.com", {})
     default = Configuration("cross-tenant-default", "", "default", {})
@@ -297,6 +323,8 @@ SCENES: Mapping[str, GuardScene] = {
             tenant, "organization-relationship", "MailboxMoveEnabled", False
         ),
     ),
+    "exchange-roles": GuardScene(build_role_tenant, add_role_member),
+    "mail-protection": GuardScene(build_filter_tenant, weaken_filter),
     "shared-mailbox-health": GuardScene(
         build_size_tenant,
         lambda tenant: tenant.sizes.update(m2=70 * GB),

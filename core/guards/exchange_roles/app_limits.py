@@ -1,0 +1,57 @@
+"""Application access policies: what keeps apps with mail permissions to some mailboxes. Pure."""
+
+from collections.abc import Iterator
+
+from core.guards.exchange_roles.groups import MAX_NAME_LENGTH
+from core.model.findings import Fact, Severity
+from core.property_values import get_text
+from core.tenant.quoting import quote_text
+from core.watched.items import (
+    SourceRows,
+    Trait,
+    WatchedCollection,
+    WatchedItem,
+    build_value_token,
+)
+
+ACCESS_POLICY = "application-access-policy"
+
+
+def describe_access_policy(rows: SourceRows) -> Iterator[WatchedItem]:
+    """Each policy, by the app and the group that it is about."""
+    for one in rows[ACCESS_POLICY] or ():
+        values = one.values
+        app, right = get_text(values, "AppId"), get_text(values, "AccessRight")
+        about = get_text(values, "Description") or get_text(values, "ScopeName")
+        restricts = right.casefold() == "restrictaccess"
+        yield WatchedItem(
+            id=one.id,
+            name=f"{quote_text(about, MAX_NAME_LENGTH)} (app {quote_text(app, 60)})",
+            opens=()
+            if restricts
+            else (
+                Trait(
+                    build_value_token("right", right),
+                    "keeps the app out of some mailboxes only, and in all others lets it in",
+                    Severity.MEDIUM,
+                ),
+            ),
+            facts=(Fact("right", quote_text(right, 60)),),
+        )
+
+
+ACCESS_POLICIES = WatchedCollection(
+    name="application-access-policy",
+    noun="application access policy",
+    plural="application access policies",
+    needs=(ACCESS_POLICY,),
+    describe=describe_access_policy,
+    advice="Look at the app's permissions: while it still has one for mail, it reaches every "
+    "mailbox. Take the permission away, or limit the app again: New-ApplicationAccessPolicy "
+    "-AppId <app> -AccessRight RestrictAccess -PolicyScopeGroupId <group>.",
+    techniques=("T1098.002",),
+    reference="Microsoft Learn: Get-ApplicationAccessPolicy",
+    harmless="a new policy that limits an app, and a policy that was there at the first look",
+    departure=Severity.MEDIUM,
+    departure_text="nothing limits the app to some mailboxes any longer",
+)

@@ -1,0 +1,226 @@
+"""Roles of Exchange: to whom each is given, within what, and what own roles are made from. Pure."""
+
+from collections.abc import Iterator, Mapping
+
+from core.guards.exchange_roles.groups import MAX_NAME_LENGTH, RISK_SEVERITY
+from core.keys import hash_parts
+from core.microsoft365.exchange_roles import is_whole_scope, weigh_exchange_role
+from core.model.findings import Severity
+from core.property_values import get_flag, get_text, get_texts
+from core.tenant.configuration import Configuration
+from core.tenant.quoting import quote_text
+from core.watched.items import (
+    SourceRows,
+    Trait,
+    WatchedCollection,
+    WatchedItem,
+    build_token,
+    build_value_token,
+)
+
+ASSIGNMENT, ROLE = "management-role-assignment", "management-role"
+SCOPE, POLICY = "management-scope", "role-assignment-policy"
+MAX_PARENTS = 20
+# Organization Management gives away every role: Exchange's own default in each tenant.
+DEFAULT_DELEGATE = "organization management"
+POLICY_ASSIGNEE, APP_ASSIGNEE = "roleassignmentpolicy", "serviceprincipal"
+GROUP_ASSIGNEES = frozenset({"rolegroup", "linkedrolegroup"})
+# What users may do for themselves in a new tenant (Microsoft Learn: Role assignment policies in
+# Exchange Online). Three of them let users install add-ins of their own.
+OWN_ROLES = frozenset(
+    {
+        "mybaseoptions",
+        "mycontactinformation",
+        "mydistributiongroupmembership",
+        "mydistributiongroups",
+        "mymailsubscriptions",
+        "mymailboxdelegation",
+        "myprofileinformation",
+        "myretentionpolicies",
+        "myteammailboxes",
+        "mytextmessaging",
+        "myvoicemail",
+        "mydiagnostics",
+    }
+)
+ADD_IN_ROLES = frozenset({"my custom apps", "my marketplace apps", "my readwritemailbox apps"})
+
+
+def find_root_role(name: str, parents: Mapping[str, str]) -> str:
+    """The built-in role that a role was made from; the role itself where there is none."""
+    for _ in range(MAX_PARENTS):
+        parent = parents.get(name.casefold(), "")
+        if not parent:
+            return name
+        name = parent
+    return name
+
+
+def read_parents(rows: SourceRows) -> Mapping[str, str]:
+    """The parent of each role of one's own."""
+    return {
+        one.name.casefold(): get_text(one.values, "Parent").rpartition("\\")[2]
+        for one in rows[ROLE] or ()
+    }
+
+
+def rate_role(name: str, parents: Mapping[str, str]) -> Severity:
+    """How grave it is to hold a role."""
+    folded = name.casefold()
+    if folded in OWN_ROLES:
+        return Severity.LOW
+    if folded in ADD_IN_ROLES:
+        return Severity.MEDIUM
+    risk = weigh_exchange_role(find_root_role(name, parents))
+    return RISK_SEVERITY.get(risk, Severity.MEDIUM)
+
+
+def describe_assignment(rows: SourceRows) -> Iterator[WatchedItem]:
+    """Each assignment to a person, a group or a policy; those to apps are app-consent's."""
+    parents = read_parents(rows)
+    filters = {
+        one.name.casefold(): get_text(one.values, "RecipientFilter") for one in rows[SCOPE] or ()
+    }
+    for one in rows[ASSIGNMENT] or ():
+        kind = get_text(one.values, "RoleAssigneeType").casefold()
+        if kind == APP_ASSIGNEE:
+            continue
+        role = get_text(one.values, "Role")
+        holder = get_text(one.values, "RoleAssigneeName") or get_text(one.values, "RoleAssignee")
+        grave = rate_role(role, parents)
+        if grave >= Severity.MEDIUM and kind not in GROUP_ASSIGNEES | {POLICY_ASSIGNEE}:
+            # What one person is given directly shows in no role group.
+            grave = Severity.HIGH
+        shown = quote_text(role, MAX_NAME_LENGTH)
+        yield WatchedItem(
+            id=one.id,
+            name=f"{shown} for {quote_text(holder, MAX_NAME_LENGTH)}",
+            opens=tuple(list_assignment_traits(one, grave, filters, holder)),
+            advice="Ask whoever gave it, by telephone. Unless somebody answers for it: "
+            "Remove-ManagementRoleAssignment, with the name that Get-ManagementRoleAssignment "
+            "shows.",
+        )
+
+
+def list_assignment_traits(
+    assignment: Configuration, grave: Severity, filters: Mapping[str, str], holder: str
+) -> Iterator[Trait]:
+    """What an assignment allows, and to what."""
+    values = assignment.values
+    if not get_flag(values, "Enabled", default=True):
+        return
+    delegates = "delegating" in get_text(values, "RoleAssignmentDelegationType").casefold()
+    if delegates:
+        is_default = holder.casefold() == DEFAULT_DELEGATE
+        yield Trait(
+            "delegates",
+            "lets the holder give the role to anybody",
+            Severity.INFO if is_default else max(grave, Severity.HIGH),
+        )
+        return
+    yield Trait("enabled", f"gives the role to {quote_text(holder, MAX_NAME_LENGTH)}", grave)
+    scope = next(
+        (
+            text
+            for name in ("CustomRecipientWriteScope", "CustomResourceScope")
+            if not is_whole_scope(text := get_text(values, name))
+        ),
+        "",
+    )
+    if scope:
+        limit = hash_parts(filters.get(scope.casefold(), ""))[:8]
+        text = f"counts for the scope {quote_text(scope, MAX_NAME_LENGTH)} as it is now"
+        yield Trait(build_value_token("scope", f"{scope} {limit}"), text, grave)
+    elif get_text(values, "RecipientWriteScope").casefold() != "self":
+        yield Trait("everywhere", "counts for every mailbox, without a scope", grave)
+
+
+def describe_role(rows: SourceRows) -> Iterator[WatchedItem]:
+    """Each role of the tenant's own; built-in ones have no parent."""
+    parents = read_parents(rows)
+    for one in rows[ROLE] or ():
+        parent = parents.get(one.name.casefold(), "")
+        if parent:
+            root = find_root_role(one.name, parents)
+            yield WatchedItem(
+                id=one.id,
+                name=quote_text(one.name, MAX_NAME_LENGTH),
+                opens=(
+                    Trait(
+                        build_value_token("made from", root),
+                        f"is made from {quote_text(root, MAX_NAME_LENGTH)}",
+                        rate_role(root, parents),
+                    ),
+                ),
+            )
+
+
+def describe_policy(rows: SourceRows) -> Iterator[WatchedItem]:
+    """Each policy of what users may do for themselves."""
+    for one in rows[POLICY] or ():
+        roles = get_texts(one.values, "AssignedRoles")
+        yield WatchedItem(
+            id=one.id,
+            name=quote_text(one.name, MAX_NAME_LENGTH),
+            opens=tuple(
+                Trait(
+                    build_token("role", role),
+                    f"lets users {describe_user_role(role)}",
+                    rate_user_role(role),
+                )
+                for role in roles
+            ),
+            arrival=Severity.LOW,
+        )
+
+
+def rate_user_role(role: str) -> Severity:
+    """How grave it is that users get a role over their own mailboxes."""
+    if role.casefold() in OWN_ROLES:
+        return Severity.LOW
+    return Severity.MEDIUM
+
+
+def describe_user_role(role: str) -> str:
+    """What a role lets users do, as a clause."""
+    shown = quote_text(role, MAX_NAME_LENGTH)
+    if role.casefold() in ADD_IN_ROLES:
+        return f"install add-ins of their own ({shown})"
+    return f"use the role {shown}"
+
+
+ROLE_ASSIGNMENTS = WatchedCollection(
+    name="role-assignment",
+    noun="role assignment",
+    plural="role assignments",
+    needs=(ASSIGNMENT, ROLE, SCOPE),
+    describe=describe_assignment,
+    advice="Ask whoever gave it, by telephone.",
+    techniques=("T1098.002", "T1098.003"),
+    reference="Microsoft Learn: Get-ManagementRoleAssignment",
+    harmless="Exchange's own delegating assignments to Organization Management, an assignment that "
+    "is disabled, narrowed or removed, and those to apps, which app-consent judges",
+)
+OWN_MANAGEMENT_ROLES = WatchedCollection(
+    name="management-role",
+    noun="management role",
+    plural="management roles of the tenant's own",
+    needs=(ROLE,),
+    describe=describe_role,
+    advice="Ask who made it: Get-ManagementRole <role> | Format-List shows its parent and entries.",
+    techniques=("T1098.003",),
+    reference="Microsoft Learn: Get-ManagementRole",
+    harmless="Exchange's built-in roles, and a role made from one that only views",
+)
+ROLE_POLICIES = WatchedCollection(
+    name="role-assignment-policy",
+    noun="role assignment policy",
+    plural="role assignment policies",
+    needs=(POLICY,),
+    describe=describe_policy,
+    advice="Ask who widened it. Unless somebody answers for it, take the role out of the policy in "
+    "the Exchange admin center > Roles > Outlook web app policies.",
+    techniques=("T1137.006", "T1098.002"),
+    reference="Microsoft Learn: Get-RoleAssignmentPolicy",
+    harmless="what users could do at the first look, add-ins included: a new tenant lets them",
+)

@@ -1,0 +1,112 @@
+"""Role groups of Exchange: who is in them, and what they are given. Pure."""
+
+from collections.abc import Iterator, Mapping
+
+from core.microsoft365.exchange_roles import weigh_exchange_role
+from core.microsoft365.permission_rules import PermissionRisk
+from core.model.findings import Severity
+from core.property_values import find_property, get_text, get_texts
+from core.tenant.configuration import Configuration
+from core.tenant.quoting import quote_text
+from core.watched.items import SourceRows, Trait, WatchedCollection, WatchedItem, build_token
+
+ROLE_GROUP, MEMBERS = "role-group", "Get-RoleGroupMember"
+MAX_NAME_LENGTH = 120
+RISK_SEVERITY = {
+    PermissionRisk.TENANT_WIDE: Severity.HIGH,
+    PermissionRisk.SENSITIVE: Severity.MEDIUM,
+    PermissionRisk.BROAD: Severity.LOW,
+}
+# Groups that see or give away everything, whatever their roles are called in a row (Microsoft
+# Learn: Permissions in Exchange Online).
+GRAVE_GROUPS = frozenset(
+    {
+        "organization management",
+        "discovery management",
+        "compliance management",
+        "recipient management",
+        "security administrator",
+        "hygiene management",
+    }
+)
+
+
+def rate_group(group: Configuration) -> Severity:
+    """How grave it is to be in a role group: as its gravest role.
+
+    A group without roles mirrors a role of Entra, and is told where that role is given.
+    """
+    roles = get_texts(group.values, "Roles")
+    if group.name.casefold() in GRAVE_GROUPS:
+        return Severity.HIGH
+    rated = [RISK_SEVERITY.get(weigh_exchange_role(one), Severity.MEDIUM) for one in roles]
+    return max(rated, default=Severity.INFO)
+
+
+def list_members(group: Configuration) -> Iterator[tuple[str, str]]:
+    """Each member by what it is recognised by, and its name."""
+    found = find_property(group.values, MEMBERS)[1]
+    for row in found if isinstance(found, list) else ():
+        if isinstance(row, Mapping):
+            identity = next(
+                (
+                    text
+                    for name in ("ExternalDirectoryObjectId", "Guid", "Name")
+                    if (text := get_text(row, name))
+                ),
+                "",
+            )
+            shown = get_text(row, "PrimarySmtpAddress") or get_text(row, "Name") or identity
+            yield identity or shown, shown
+
+
+def describe_group(rows: SourceRows) -> Iterator[WatchedItem]:
+    """Each role group with its members and who manages it."""
+    for one in rows[ROLE_GROUP] or ():
+        grave = rate_group(one)
+        members = [
+            Trait(
+                build_token("member", identity),
+                f"has the new member {quote_text(name, MAX_NAME_LENGTH)}",
+                grave,
+            )
+            for identity, name in list_members(one)
+        ]
+        managers = [
+            Trait(
+                build_token("managed by", name),
+                f"may be given away by {quote_text(name, MAX_NAME_LENGTH)}",
+                grave,
+            )
+            for name in get_texts(one.values, "ManagedBy")
+        ]
+        partner = get_text(one.values, "LinkedPartnerOrganizationId")
+        linked = [
+            Trait(
+                build_token("partner", partner),
+                f"is held by the partner organization {quote_text(partner, MAX_NAME_LENGTH)}",
+                Severity.HIGH,
+            )
+        ]
+        yield WatchedItem(
+            id=one.id,
+            name=quote_text(one.name, MAX_NAME_LENGTH),
+            opens=(*members, *managers, *(linked if partner else ())),
+            arrival=min(grave, Severity.MEDIUM),
+            advice="Ask whoever gave it, by telephone. Unless somebody answers for it: "
+            f"Remove-RoleGroupMember -Identity {one.id} -Member <member>",
+        )
+
+
+ROLE_GROUPS = WatchedCollection(
+    name="role-group",
+    noun="role group",
+    plural="role groups",
+    needs=(ROLE_GROUP,),
+    describe=describe_group,
+    advice="Ask whoever gave it, by telephone: Get-RoleGroupMember <group> shows who is in it.",
+    techniques=("T1098.003",),
+    reference="Microsoft Learn: Permissions in Exchange Online",
+    harmless="members of the first look, who leaves a group, a description, and the groups without "
+    "roles that mirror roles of Entra",
+)

@@ -1,0 +1,4 @@
+"""The guard mail_protection."""
+
+from core.guards.mail_protection.guard import COLLECTIONS as COLLECTIONS
+from core.guards.mail_protection.guard import GUARD as GUARD

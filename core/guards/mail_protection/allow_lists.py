@@ -1,0 +1,256 @@
+"""Allow lists of the tenant, simulation overrides, signing and reporting. Pure."""
+
+import re
+from collections.abc import Iterator
+
+from core.guards.mail_protection.policies import DOMAINS, read_own_domains
+from core.guards.mail_protection.properties import LOW, MAX_NAME_LENGTH, MEDIUM
+from core.model.findings import Fact, Severity
+from core.property_values import find_property, get_flag, get_text, get_texts
+from core.tenant.quoting import quote_text
+from core.watched.items import SourceRows, Trait, WatchedCollection, WatchedItem, build_token
+
+ALLOW_SOURCES = ("allow-sender", "allow-url", "allow-file", "allow-address")
+SPOOF, SIMULATION = "allow-spoof", "phish-simulation-rule"
+DKIM, QUARANTINE, REPORTING = "dkim-config", "quarantine-policy", "report-policy"
+TECHNIQUES = ("T1562.001", "T1656")
+GRANTED = re.compile(r"PermissionTo(\w{1,40}):\s*True")
+RELEASING = frozenset({"release", "allowsender"})
+
+
+def describe_allowed(rows: SourceRows) -> Iterator[WatchedItem]:
+    """Each entry that lets something pass. One that ends by itself is how Microsoft makes them."""
+    own = read_own_domains(rows)
+    for source in ALLOW_SOURCES:
+        for one in rows[source] or ():
+            values = one.values
+            if get_text(values, "Action").casefold() == "block":
+                continue
+            value = get_text(values, "Value")
+            ends = [find_property(values, name)[1] for name in ("ExpirationDate", "RemoveAfter")]
+            is_endless = all(end in (None, "") for end in ends)
+            is_own = value.rpartition("@")[2].casefold() in own
+            severity = Severity.HIGH if is_own else MEDIUM
+            yield WatchedItem(
+                id=one.id,
+                name=quote_text(value, MAX_NAME_LENGTH),
+                opens=(Trait("endless", "is allowed without an end", severity),)
+                if is_endless
+                else (),
+                arrival=Severity.HIGH if is_own else Severity.INFO,
+                facts=(Fact("note", quote_text(get_text(values, "Notes"), MAX_NAME_LENGTH)),)
+                if get_text(values, "Notes")
+                else (),
+                advice="Ask who allowed it. Unless somebody answers for it: "
+                "Remove-TenantAllowBlockListItems, with the list and the id that "
+                "Get-TenantAllowBlockListItems shows.",
+            )
+
+
+def describe_spoof(rows: SourceRows) -> Iterator[WatchedItem]:
+    """Each sender that may pretend to be a domain; such an entry never ends."""
+    own = read_own_domains(rows)
+    for one in rows[SPOOF] or ():
+        values = one.values
+        passes = get_text(values, "Action").casefold() != "block"
+        spoofed = get_text(values, "SpoofedUser")
+        sender = get_text(values, "SendingInfrastructure")
+        is_own = spoofed.rpartition("@")[2].casefold() in own
+        yield WatchedItem(
+            id=one.id,
+            name=f"{quote_text(sender, 80)} as {quote_text(spoofed, 80)}",
+            opens=(
+                Trait(
+                    "spoofs",
+                    "may send mail that pretends to be from there",
+                    MEDIUM if is_own else LOW,
+                ),
+            )
+            if passes
+            else (),
+        )
+
+
+def describe_simulation(rows: SourceRows) -> Iterator[WatchedItem]:
+    """The override for phishing simulations: what it names passes every filter."""
+    for one in rows[SIMULATION] or ():
+        values = one.values
+        is_ending = get_text(values, "Mode").casefold() == "pendingdeletion"
+        entries = [
+            (name, entry)
+            for name in ("Domains", "SenderIpRanges")
+            for entry in get_texts(values, name)
+        ]
+        yield WatchedItem(
+            id=one.id,
+            name=quote_text(one.name or one.id, MAX_NAME_LENGTH),
+            opens=()
+            if is_ending
+            else tuple(
+                Trait(
+                    build_token(name, entry),
+                    f"lets phishing pass for an exercise: {quote_text(entry, MAX_NAME_LENGTH)}",
+                    MEDIUM,
+                )
+                for name, entry in entries
+            ),
+            arrival=Severity.INFO if is_ending else MEDIUM,
+        )
+
+
+def describe_signing(rows: SourceRows) -> Iterator[WatchedItem]:
+    """Whether mail of each domain is signed."""
+    for one in rows[DKIM] or ():
+        values = one.values
+        kept = []
+        if get_flag(values, "Enabled", default=False):
+            kept.append("Enabled")
+        yield WatchedItem(
+            id=one.id,
+            name=quote_text(get_text(values, "Domain") or one.name, MAX_NAME_LENGTH),
+            keeps=frozenset(kept),
+        )
+
+
+def explain_signing_loss(token: str) -> Trait:
+    """Mail of a domain is no longer signed."""
+    return Trait(token, "is no longer signed with DKIM: others cannot verify its mail", MEDIUM)
+
+
+def describe_quarantine(rows: SourceRows) -> Iterator[WatchedItem]:
+    """What users may do with held mail, by policy."""
+    for one in rows[QUARANTINE] or ():
+        granted = GRANTED.findall(get_text(one.values, "EndUserQuarantinePermissions"))
+        yield WatchedItem(
+            id=one.id,
+            name=quote_text(one.name or one.id, MAX_NAME_LENGTH),
+            opens=tuple(
+                Trait(
+                    f"may {right}",
+                    f"lets users {describe_right(right)} held mail",
+                    MEDIUM if right.casefold() in RELEASING else Severity.INFO,
+                )
+                for right in granted
+            ),
+        )
+
+
+def describe_right(right: str) -> str:
+    """A right over held mail as a verb."""
+    return "release" if right.casefold() == "release" else f"use the right {right} over"
+
+
+def describe_reporting(rows: SourceRows) -> Iterator[WatchedItem]:
+    """Where mail goes that users report."""
+    own = read_own_domains(rows)
+    names = (
+        "ReportJunkAddresses",
+        "ReportNotJunkAddresses",
+        "ReportPhishAddresses",
+        "ThirdPartyReportAddresses",
+    )
+    for one in rows[REPORTING] or ():
+        values = one.values
+        yield WatchedItem(
+            id=one.id or "policy",
+            name=quote_text(one.name or one.id, MAX_NAME_LENGTH),
+            opens=tuple(
+                Trait(
+                    build_token(name, entry),
+                    f"sends what users report to {quote_text(entry, MAX_NAME_LENGTH)}",
+                    LOW if entry.rpartition("@")[2].casefold() in own else Severity.HIGH,
+                )
+                for name in names
+                for entry in get_texts(values, name)
+            ),
+            keeps=frozenset(
+                ["EnableReportToMicrosoft"]
+                if get_flag(values, "EnableReportToMicrosoft", default=False)
+                else []
+            ),
+        )
+
+
+def explain_reporting_loss(token: str) -> Trait:
+    """Reported mail no longer reaches Microsoft."""
+    return Trait(token, "no longer sends reported mail to Microsoft", LOW)
+
+
+ALLOWED_ENTRIES = WatchedCollection(
+    name="allow-entry",
+    noun="allow entry",
+    plural="allow entries",
+    needs=(*ALLOW_SOURCES, DOMAINS),
+    describe=describe_allowed,
+    advice="Ask who allowed it.",
+    techniques=TECHNIQUES,
+    reference="Microsoft Learn: Tenant Allow/Block List",
+    harmless="an entry that ends by a date or after its last use, and every entry that blocks",
+)
+SPOOF_ENTRIES = WatchedCollection(
+    name="spoof-entry",
+    noun="spoofing allow entry",
+    plural="spoofing allow entries",
+    needs=(SPOOF, DOMAINS),
+    describe=describe_spoof,
+    advice="Ask who allowed it: Get-TenantAllowBlockListSpoofItems shows the entry, "
+    "Remove-TenantAllowBlockListSpoofItems takes it out.",
+    techniques=TECHNIQUES,
+    reference="Microsoft Learn: Spoof intelligence insight",
+    harmless="entries of the first look, and every entry that blocks",
+)
+SIMULATIONS = WatchedCollection(
+    name="phish-simulation-rule",
+    noun="phishing simulation override",
+    plural="phishing simulation overrides",
+    needs=(SIMULATION,),
+    describe=describe_simulation,
+    advice="Ask who runs the exercise. Unless somebody answers for it: "
+    "Remove-ExoPhishSimOverrideRule.",
+    techniques=TECHNIQUES,
+    reference="Microsoft Learn: Configure the advanced delivery policy",
+    harmless="an override of the first look, and one that is being removed",
+)
+SIGNING = WatchedCollection(
+    name="dkim-config",
+    noun="domain",
+    plural="domains with DKIM",
+    needs=(DKIM,),
+    describe=describe_signing,
+    explain_loss=explain_signing_loss,
+    advice="Ask who switched it off: Set-DkimSigningConfig -Identity <domain> -Enabled $true.",
+    techniques=("T1562.001",),
+    reference="Microsoft Learn: Get-DkimSigningConfig",
+    harmless="a domain that was never signed",
+)
+QUARANTINE_POLICIES = WatchedCollection(
+    name="quarantine-policy",
+    noun="quarantine policy",
+    plural="quarantine policies",
+    needs=(QUARANTINE,),
+    describe=describe_quarantine,
+    advice="Ask who changed it: Set-QuarantinePolicy sets what users may do with held mail.",
+    techniques=("T1562.001",),
+    reference="Microsoft Learn: Quarantine policies",
+    harmless="what users could do at the first look, and a right that is taken away",
+)
+REPORT_POLICIES = WatchedCollection(
+    name="report-policy",
+    noun="policy for reported mail",
+    plural="policies for reported mail",
+    needs=(REPORTING, DOMAINS),
+    describe=describe_reporting,
+    explain_loss=explain_reporting_loss,
+    advice="Ask who changed it: Get-ReportSubmissionPolicy shows where reported mail goes.",
+    techniques=("T1114.003", "T1562.001"),
+    reference="Microsoft Learn: User reported settings",
+    harmless="addresses of the first look",
+)
+ALLOW_LISTS = (
+    ALLOWED_ENTRIES,
+    SPOOF_ENTRIES,
+    SIMULATIONS,
+    SIGNING,
+    QUARANTINE_POLICIES,
+    REPORT_POLICIES,
+)

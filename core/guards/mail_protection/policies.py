@@ -1,0 +1,243 @@
+"""The filter policies of Exchange Online and Defender, and what counts about each. Pure.
+
+Microsoft Learn: Recommended settings for EOP and Microsoft Defender for Office 365.
+"""
+
+from collections.abc import Callable, Iterator
+from functools import partial
+
+from core.guards.mail_protection.properties import (
+    LOW,
+    MAX_NAME_LENGTH,
+    AllowList,
+    FilterShape,
+    Hole,
+    Number,
+    ProtectedList,
+    Steps,
+    Switch,
+    explain_filter_loss,
+    list_exposures,
+    list_kept,
+)
+from core.model.findings import Severity
+from core.property_values import get_text
+from core.tenant.configuration import Configuration
+from core.tenant.domain_names import to_a_label
+from core.tenant.quoting import quote_text
+from core.watched.items import SourceRows, WatchedCollection, WatchedItem
+
+DOMAINS = "accepted-domain"
+PRESETS = frozenset({"standard", "strict"})
+MAIL_ACTIONS = ("Quarantine", "MoveToJmf", "AddXHeader", "ModifySubject")
+TECHNIQUES = ("T1562.001",)
+REFERENCE = "Microsoft Learn: Recommended settings for EOP and Defender for Office 365"
+
+ANTI_PHISH = FilterShape(
+    switches=(
+        Switch("Enabled", "looks at mail at all"),
+        Switch("EnableSpoofIntelligence", "looks for spoofing"),
+        Switch("HonorDmarcPolicy", "heeds the DMARC policy of senders"),
+        Switch("EnableMailboxIntelligence", "learns who writes to whom", severity=LOW),
+        Switch("EnableUnauthenticatedSender", "marks senders it cannot verify", severity=LOW),
+        Switch("EnableTargetedUserProtection", "protects named people", is_on_by_default=False),
+        Switch("EnableTargetedDomainsProtection", "protects domains", is_on_by_default=False),
+        Switch(
+            "EnableOrganizationDomainsProtection", "protects own domains", is_on_by_default=False
+        ),
+        Switch(
+            "EnableMailboxIntelligenceProtection",
+            "acts on people that mail pretends to be from",
+            is_on_by_default=False,
+        ),
+    ),
+    steps=(
+        Steps("AuthenticationFailAction", "spoofed mail", ("Quarantine", "MoveToJmf")),
+        Steps("DmarcRejectAction", "mail to be rejected by DMARC", ("Reject", "Quarantine")),
+        Steps("DmarcQuarantineAction", "mail to be held by DMARC", ("Quarantine", "MoveToJmf")),
+    ),
+    numbers=(Number("PhishThresholdLevel", "phishing", 1, 4, is_higher_weaker=False),),
+    allowed=(
+        AllowList("ExcludedSenders", "does not check mail that claims to be from"),
+        AllowList("ExcludedDomains", "does not check mail of the domain"),
+    ),
+    protected=(
+        ProtectedList("TargetedUsersToProtect", "protects"),
+        ProtectedList("TargetedDomainsToProtect", "protects the domain"),
+    ),
+    set_by_tenant=frozenset(
+        {
+            "TargetedUsersToProtect",
+            "TargetedDomainsToProtect",
+            "ExcludedSenders",
+            "ExcludedDomains",
+        }
+    ),
+)
+MALWARE = FilterShape(
+    switches=(
+        Switch("EnableFileFilter", "stops dangerous kinds of files"),
+        Switch("ZapEnabled", "takes delivered malware back"),
+    ),
+    protected=(ProtectedList("FileTypes", "stops files of the kind", LOW),),
+)
+CONTENT = FilterShape(
+    switches=(
+        Switch("SpamZapEnabled", "takes delivered spam back", severity=LOW),
+        Switch("PhishZapEnabled", "takes delivered phishing back"),
+    ),
+    steps=(
+        Steps("SpamAction", "spam", MAIL_ACTIONS),
+        Steps("HighConfidenceSpamAction", "certain spam", MAIL_ACTIONS),
+        Steps("PhishSpamAction", "phishing", MAIL_ACTIONS),
+        Steps("HighConfidencePhishAction", "certain phishing", MAIL_ACTIONS, Severity.HIGH),
+        Steps("BulkSpamAction", "bulk mail", MAIL_ACTIONS, LOW),
+        Steps("MarkAsSpamBulkMail", "bulk mail", ("On", "Off"), LOW),
+    ),
+    numbers=(Number("BulkThreshold", "bulk mail", 1, 9, is_higher_weaker=True),),
+    allowed=(
+        AllowList("AllowedSenders", "lets pass"),
+        AllowList("AllowedSenderDomains", "lets pass the domain"),
+    ),
+)
+CONNECTION = FilterShape(
+    holes=(Hole("EnableSafeList", "lets a list of Microsoft's partners skip the filter"),),
+    allowed=(AllowList("IPAllowList", "lets every message skip the spam filter that comes from"),),
+)
+SAFE_LINKS = FilterShape(
+    switches=(
+        Switch("EnableSafeLinksForEmail", "checks links in mail"),
+        Switch("EnableSafeLinksForTeams", "checks links in Teams", severity=LOW),
+        Switch("EnableSafeLinksForOffice", "checks links in Office", severity=LOW),
+        Switch("ScanUrls", "scans what links lead to"),
+        Switch("DeliverMessageAfterScan", "waits for the scan of links", severity=LOW),
+        Switch("TrackClicks", "records who clicked", severity=LOW),
+        Switch("EnableForInternalSenders", "checks colleagues' links", is_on_by_default=False),
+    ),
+    holes=(Hole("AllowClickThrough", "lets people go on to a blocked address", LOW),),
+    allowed=(AllowList("DoNotRewriteUrls", "does not check links to"),),
+)
+SAFE_ATTACHMENTS = FilterShape(
+    switches=(Switch("Enable", "opens attachments in a sandbox first"),),
+    steps=(Steps("Action", "dangerous attachments", ("Block", "DynamicDelivery", "Allow")),),
+)
+DEFENDER_FOR_FILES = FilterShape(
+    switches=(
+        Switch("EnableATPForSPOTeamsODB", "checks files in SharePoint, OneDrive and Teams"),
+        Switch("EnableSafeDocs", "checks documents that leave Protected View", severity=LOW),
+    ),
+    holes=(Hole("AllowSafeDocsOpen", "lets people open documents found dangerous"),),
+)
+
+
+def is_preset(policy: Configuration) -> bool:
+    """Whether Microsoft sets the policy's values: what changes then is not the tenant's doing."""
+    return get_text(policy.values, "RecommendedPolicyType").casefold() in PRESETS
+
+
+def find_policy_id(policy: Configuration) -> str:
+    """What makes a policy this one. A preset that is made anew gets another id and number."""
+    kind = get_text(policy.values, "RecommendedPolicyType").casefold()
+    return f"preset {kind}" if is_preset(policy) else policy.id
+
+
+def read_own_domains(rows: SourceRows) -> frozenset[str]:
+    """The tenant's accepted domains."""
+    return frozenset(
+        to_a_label(get_text(one.values, "DomainName") or one.id) for one in rows[DOMAINS] or ()
+    )
+
+
+def make_policy_description(
+    source: str, shape: FilterShape
+) -> Callable[[SourceRows], Iterator[WatchedItem]]:
+    """The `describe` of one kind of policy."""
+
+    def describe(rows: SourceRows) -> Iterator[WatchedItem]:
+        own = read_own_domains(rows)
+        for one in rows[source] or ():
+            part = shape.for_preset() if is_preset(one) else shape
+            yield WatchedItem(
+                id=find_policy_id(one),
+                name=quote_text(one.name or one.id, MAX_NAME_LENGTH),
+                opens=tuple(list_exposures(part, one, own)),
+                keeps=frozenset(list_kept(part, one)),
+                arrival=Severity.INFO if is_preset(one) else LOW,
+            )
+
+    return describe
+
+
+def define_filter(
+    name: str, noun: str, plural: str, shape: FilterShape, cmdlet: str
+) -> WatchedCollection:
+    """The collection of one kind of policy; `cmdlet` is its noun."""
+    return WatchedCollection(
+        name=name,
+        noun=noun,
+        plural=plural,
+        needs=(name, DOMAINS),
+        describe=make_policy_description(name, shape),
+        explain_loss=partial(explain_filter_loss, shape),
+        advice=f"Ask who changed it and why. Unless somebody answers for it, set it back: "
+        f"Get-{cmdlet} shows every value, Set-{cmdlet} sets it.",
+        techniques=TECHNIQUES,
+        reference=REFERENCE,
+        harmless="how strict it was at the first look, whatever gets stricter, and what Microsoft "
+        "changes in its presets",
+        departure=Severity.MEDIUM,
+        departure_text="nobody is protected by it any longer",
+    )
+
+
+FILTER_POLICIES = (
+    define_filter(
+        "anti-phish-policy",
+        "anti-phishing policy",
+        "anti-phishing policies",
+        ANTI_PHISH,
+        "AntiPhishPolicy",
+    ),
+    define_filter(
+        "malware-filter-policy",
+        "anti-malware policy",
+        "anti-malware policies",
+        MALWARE,
+        "MalwareFilterPolicy",
+    ),
+    define_filter(
+        "content-filter-policy",
+        "anti-spam policy",
+        "anti-spam policies",
+        CONTENT,
+        "HostedContentFilterPolicy",
+    ),
+    define_filter(
+        "connection-filter-policy",
+        "connection filter policy",
+        "connection filter policies",
+        CONNECTION,
+        "HostedConnectionFilterPolicy",
+    ),
+    define_filter(
+        "safe-links-policy",
+        "Safe Links policy",
+        "Safe Links policies",
+        SAFE_LINKS,
+        "SafeLinksPolicy",
+    ),
+    define_filter(
+        "safe-attachment-policy",
+        "Safe Attachments policy",
+        "Safe Attachments policies",
+        SAFE_ATTACHMENTS,
+        "SafeAttachmentPolicy",
+    ),
+    define_filter(
+        "defender-for-files",
+        "Defender policy for files",
+        "Defender policies for files",
+        DEFENDER_FOR_FILES,
+        "AtpPolicyForO365",
+    ),
+)

@@ -1,0 +1,189 @@
+"""How a property of a filter is compared: what weaker means for a switch, a step, a number, a list.
+
+Pure. Levels are the baseline's matter: here only less than before counts. A switch that a new
+tenant has on opens something when it is off; one that somebody has to turn on keeps something while
+it is on, so that a policy without it is no news.
+"""
+
+from collections.abc import Iterable, Iterator, Sequence
+from dataclasses import dataclass, field
+
+from core.model.findings import Severity
+from core.property_values import get_flag, get_text, get_texts, parse_printed_int
+from core.tenant.configuration import Configuration
+from core.tenant.quoting import quote_text
+from core.watched.items import Trait, build_token
+
+MAX_NAME_LENGTH = 120
+MEDIUM, LOW = Severity.MEDIUM, Severity.LOW
+
+
+@dataclass(frozen=True, slots=True)
+class Switch:
+    """A boolean that protects while it is on."""
+
+    name: str
+    purpose: str
+    """What it does while it is on, as a clause after "no longer"."""
+    is_on_by_default: bool = True
+    severity: Severity = MEDIUM
+
+
+@dataclass(frozen=True, slots=True)
+class Hole:
+    """A boolean that opens something while it is on."""
+
+    name: str
+    text: str
+    severity: Severity = MEDIUM
+
+
+@dataclass(frozen=True, slots=True)
+class Steps:
+    """An action of several, from the strongest to the weakest. An unknown one is told as such."""
+
+    name: str
+    about: str
+    """What it is done to, such as `spam`."""
+    values: tuple[str, ...]
+    severity: Severity = MEDIUM
+
+
+@dataclass(frozen=True, slots=True)
+class Number:
+    """A threshold. Each step towards the weak end is one more thing that is let through."""
+
+    name: str
+    about: str
+    low: int
+    high: int
+    is_higher_weaker: bool
+    severity: Severity = LOW
+
+
+@dataclass(frozen=True, slots=True)
+class AllowList:
+    """Entries that pass."""
+
+    name: str
+    text: str
+    """What an entry does, as a clause before it."""
+    severity: Severity = MEDIUM
+
+
+@dataclass(frozen=True, slots=True)
+class ProtectedList:
+    """Entries that are protected; fewer is weaker."""
+
+    name: str
+    text: str
+    """What it does for an entry, as a clause after "no longer" and before the entry."""
+    severity: Severity = MEDIUM
+
+
+@dataclass(frozen=True, slots=True)
+class FilterShape:
+    """All properties of one kind of filter that count."""
+
+    switches: tuple[Switch, ...] = ()
+    holes: tuple[Hole, ...] = ()
+    steps: tuple[Steps, ...] = ()
+    numbers: tuple[Number, ...] = ()
+    allowed: tuple[AllowList, ...] = ()
+    protected: tuple[ProtectedList, ...] = ()
+    set_by_tenant: frozenset[str] = field(default_factory=frozenset)
+    """Of a preset, the properties that the tenant decides and Microsoft does not."""
+
+    def for_preset(self) -> "FilterShape":
+        """The part of the shape that counts for one of Microsoft's presets."""
+        return FilterShape(
+            allowed=tuple(one for one in self.allowed if one.name in self.set_by_tenant),
+            protected=tuple(one for one in self.protected if one.name in self.set_by_tenant),
+        )
+
+
+def list_exposures(shape: FilterShape, item: Configuration, own: Iterable[str]) -> Iterator[Trait]:
+    """Everything that a filter lets through."""
+    values = item.values
+    for switch in shape.switches:
+        if switch.is_on_by_default and not get_flag(values, switch.name, default=True):
+            yield Trait(
+                f"{switch.name} off",
+                f"no longer {switch.purpose} ({switch.name} is False)",
+                switch.severity,
+            )
+    for hole in shape.holes:
+        if get_flag(values, hole.name, default=False):
+            yield Trait(f"{hole.name} on", f"{hole.text} ({hole.name} is True)", hole.severity)
+    for steps in shape.steps:
+        yield from list_steps(steps, get_text(values, steps.name))
+    for number in shape.numbers:
+        yield from list_number_steps(number, item)
+    yield from list_allowed_entries(shape, item, frozenset(own))
+
+
+def list_steps(steps: Steps, value: str) -> Iterator[Trait]:
+    """How far an action is from the strongest one, a trait for each step."""
+    folded = [one.casefold() for one in steps.values]
+    if not value:
+        return
+    text = f"only does {quote_text(value, 60)} with {steps.about} ({steps.name})"
+    if value.casefold() not in folded:
+        yield Trait(build_token(steps.name, value), text, LOW)
+        return
+    for place in range(1, folded.index(value.casefold()) + 1):
+        yield Trait(f"{steps.name} {folded[place]}", text, steps.severity)
+
+
+def list_number_steps(number: Number, item: Configuration) -> Iterator[Trait]:
+    """How far a threshold is from its strongest value."""
+    value = parse_printed_int(item.values.get(number.name))
+    if value is None:
+        return
+    kept = min(max(value, number.low), number.high)
+    crossed: Sequence[int] = (
+        range(number.low, kept) if number.is_higher_weaker else range(kept, number.high)
+    )
+    for step in crossed:
+        text = f"is laxer about {number.about} ({number.name} is {value})"
+        yield Trait(f"{number.name} past {step}", text, number.severity)
+
+
+def list_allowed_entries(
+    shape: FilterShape, item: Configuration, own: frozenset[str]
+) -> Iterator[Trait]:
+    """Who passes. To let one's own domain pass lets everybody pass who claims to be a colleague."""
+    for allowed in shape.allowed:
+        for entry in get_texts(item.values, allowed.name):
+            domain = entry.rpartition("@")[2].casefold()
+            is_own = domain in own
+            more = ", a domain of one's own: whoever claims it passes" if is_own else ""
+            yield Trait(
+                build_token(allowed.name, entry),
+                f"{allowed.text} {quote_text(entry, MAX_NAME_LENGTH)}{more}",
+                max(allowed.severity, Severity.HIGH if is_own else allowed.severity),
+            )
+
+
+def list_kept(shape: FilterShape, item: Configuration) -> Iterator[str]:
+    """The tokens of what a filter protects."""
+    for switch in shape.switches:
+        if not switch.is_on_by_default and get_flag(item.values, switch.name, default=False):
+            yield switch.name
+    for protected in shape.protected:
+        for entry in get_texts(item.values, protected.name):
+            yield build_token(protected.name, entry)
+
+
+def explain_filter_loss(shape: FilterShape, token: str) -> Trait:
+    """What it means that a filter no longer protects something."""
+    name, _, entry = token.partition(" ")
+    for switch in shape.switches:
+        if switch.name == name:
+            text = f"no longer {switch.purpose} ({name} is False)"
+            return Trait(token, text, switch.severity)
+    for protected in shape.protected:
+        if protected.name == name:
+            text = f"no longer {protected.text} {quote_text(entry, MAX_NAME_LENGTH)}"
+            return Trait(token, text, protected.severity)
+    return Trait(token, f"lacks {quote_text(token, MAX_NAME_LENGTH)}", LOW)

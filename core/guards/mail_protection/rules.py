@@ -1,0 +1,171 @@
+"""The rules that say for whom a filter policy counts, and mail-flow rules that skip filters. Pure."""
+
+from collections.abc import Callable, Iterator, Mapping
+
+from core.guards.mail_protection.properties import LOW, MAX_NAME_LENGTH, MEDIUM
+from core.model.findings import Severity
+from core.property_values import find_property, get_text, get_texts, parse_printed_int
+from core.tenant.configuration import Configuration
+from core.tenant.quoting import quote_text
+from core.watched.items import (
+    SourceRows,
+    Trait,
+    WatchedCollection,
+    WatchedItem,
+    build_token,
+)
+
+ENABLED, EVERYBODY = "enabled", "everybody"
+CONDITIONS = ("SentTo", "SentToMemberOf", "RecipientDomainIs")
+EXCEPTIONS = tuple(f"ExceptIf{one}" for one in CONDITIONS)
+TECHNIQUES = ("T1562.001",)
+TRANSPORT_RULE = "mail-flow-rule"
+SKIP_HEADERS = (
+    "x-ms-exchange-organization-skipsafelinksprocessing",
+    "x-ms-exchange-organization-skipsafeattachmentprocessing",
+    "x-ms-exchange-organization-bypassfocusedinbox",
+    "x-ms-exchange-organization-antispam-report",
+)
+# Conditions that narrow a mail-flow rule to senders that somebody chose.
+SENDER_CONDITIONS = (
+    "From",
+    "FromAddressContainsWords",
+    "FromAddressMatchesPatterns",
+    "FromMemberOf",
+    "SenderDomainIs",
+    "SenderIpRanges",
+    "HeaderContainsWords",
+    "HeaderMatchesPatterns",
+)
+
+
+def make_rule_description(source: str) -> Callable[[SourceRows], Iterator[WatchedItem]]:
+    """The `describe` of rules that say for whom a policy counts."""
+
+    def describe(rows: SourceRows) -> Iterator[WatchedItem]:
+        return map(describe_rule, rows[source] or ())
+
+    return describe
+
+
+def describe_rule(rule: Configuration) -> WatchedItem:
+    """One rule: whether it is on, for whom, and who is left out."""
+    values = rule.values
+    kept = [build_token(name, entry) for name in CONDITIONS for entry in get_texts(values, name)]
+    is_on = get_text(values, "State").casefold() != "disabled"
+    return WatchedItem(
+        id=rule.id,
+        name=quote_text(rule.name or rule.id, MAX_NAME_LENGTH),
+        opens=tuple(
+            Trait(
+                build_token(name, entry),
+                f"leaves out {quote_text(entry, MAX_NAME_LENGTH)}",
+                MEDIUM if name == "ExceptIfRecipientDomainIs" else LOW,
+            )
+            for name in EXCEPTIONS
+            for entry in get_texts(values, name)
+        ),
+        keeps=frozenset((*(kept or [EVERYBODY]), *([ENABLED] if is_on else []))),
+        arrival=Severity.INFO,
+    )
+
+
+def explain_rule_loss(token: str) -> Trait:
+    """What it means that a rule no longer protects somebody."""
+    if token == ENABLED:
+        return Trait(token, "is switched off: its policy protects nobody", MEDIUM)
+    if token == EVERYBODY:
+        return Trait(token, "no longer counts for everybody", MEDIUM)
+    entry = token.partition(" ")[2]
+    return Trait(token, f"no longer covers {quote_text(entry, MAX_NAME_LENGTH)}", MEDIUM)
+
+
+def define_rules(name: str, noun: str, plural: str, source: str) -> WatchedCollection:
+    """The collection of the rules of one kind of policy."""
+    return WatchedCollection(
+        name=name,
+        noun=noun,
+        plural=plural,
+        needs=(source,),
+        describe=make_rule_description(source),
+        explain_loss=explain_rule_loss,
+        advice="Ask who changed it. Unless somebody answers for it, set the rule back in the "
+        "Defender portal > Policies > Threat policies.",
+        techniques=TECHNIQUES,
+        reference="Microsoft Learn: Preset security policies; threat policies",
+        harmless="rules of the first look, a rule that covers more people, and a new rule",
+        departure=MEDIUM,
+        departure_text="its policy protects nobody any longer",
+    )
+
+
+PROTECTION_RULES = (
+    define_rules(
+        "preset-rule", "preset security policy", "preset security policies", "eop-preset-rule"
+    ),
+    define_rules(
+        "defender-preset-rule",
+        "preset security policy (Defender)",
+        "preset security policies (Defender)",
+        "defender-preset-rule",
+    ),
+    define_rules("anti-phish-rule", "anti-phishing rule", "anti-phishing rules", "anti-phish-rule"),
+    define_rules(
+        "malware-filter-rule", "anti-malware rule", "anti-malware rules", "malware-filter-rule"
+    ),
+    define_rules("content-filter-rule", "anti-spam rule", "anti-spam rules", "content-filter-rule"),
+    define_rules("safe-links-rule", "Safe Links rule", "Safe Links rules", "safe-links-rule"),
+    define_rules(
+        "safe-attachment-rule",
+        "Safe Attachments rule",
+        "Safe Attachments rules",
+        "safe-attachment-rule",
+    ),
+)
+
+
+def describe_flow_rule(rows: SourceRows) -> Iterator[WatchedItem]:
+    """Each mail-flow rule, by what it lets past the filters; most let nothing past."""
+    for one in rows[TRANSPORT_RULE] or ():
+        is_on = get_text(one.values, "State").casefold() != "disabled"
+        yield WatchedItem(
+            id=one.id,
+            name=quote_text(one.name or one.id, MAX_NAME_LENGTH),
+            opens=tuple(list_skips(one.values)) if is_on else (),
+            advice="Ask who made it. Unless somebody answers for it: Disable-TransportRule "
+            f"-Identity {one.id}",
+        )
+
+
+def list_skips(values: Mapping[str, object]) -> Iterator[Trait]:
+    """What a rule skips, and for whose mail."""
+    found = find_property(values, "SetSCL")[1]
+    level = parse_printed_int(found)
+    is_narrow = any(get_texts(values, name) for name in SENDER_CONDITIONS)
+    whose = "mail of some senders" if is_narrow else "all mail that it sees"
+    if level is not None and level < 0:
+        yield Trait(
+            "scl narrow" if is_narrow else "scl all",
+            f"lets {whose} skip the spam filter (SetSCL is -1)",
+            MEDIUM if is_narrow else Severity.HIGH,
+        )
+    header = get_text(values, "SetHeaderName")
+    if header.casefold() in SKIP_HEADERS and get_text(values, "SetHeaderValue"):
+        yield Trait(
+            build_token("header", header),
+            f"lets {whose} skip a check (it sets {quote_text(header, 80)})",
+            LOW if is_narrow else MEDIUM,
+        )
+
+
+SKIPPING_RULES = WatchedCollection(
+    name="mail-flow-skip",
+    noun="mail-flow rule",
+    plural="mail-flow rules",
+    needs=(TRANSPORT_RULE,),
+    describe=describe_flow_rule,
+    advice="Ask who made it.",
+    techniques=("T1562.001", "T1656"),
+    reference="Microsoft Learn: Use mail flow rules to set the spam confidence level",
+    harmless="rules that skip nothing, rules of the first look, and a rule that is switched off",
+)
