@@ -147,6 +147,14 @@ var appSettings = {
   EXTERNAL_TRUST_MODE: guards['external-trust'].mode
   EXTERNAL_TRUST_LIMIT: guards['external-trust'].limit
   EXTERNAL_TRUST_LIMIT_PERCENT: guards['external-trust'].limitPercent
+  EXCHANGE_ROLES_SCHEDULE: guards['exchange-roles'].schedule
+  EXCHANGE_ROLES_MODE: guards['exchange-roles'].mode
+  EXCHANGE_ROLES_LIMIT: guards['exchange-roles'].limit
+  EXCHANGE_ROLES_LIMIT_PERCENT: guards['exchange-roles'].limitPercent
+  MAIL_PROTECTION_SCHEDULE: guards['mail-protection'].schedule
+  MAIL_PROTECTION_MODE: guards['mail-protection'].mode
+  MAIL_PROTECTION_LIMIT: guards['mail-protection'].limit
+  MAIL_PROTECTION_LIMIT_PERCENT: guards['mail-protection'].limitPercent
   SHARED_MAILBOX_HEALTH_SCHEDULE: guards['shared-mailbox-health'].schedule
   SHARED_MAILBOX_HEALTH_MODE: guards['shared-mailbox-health'].mode
   SHARED_MAILBOX_HEALTH_LIMIT: guards['shared-mailbox-health'].limit

@@ -124,6 +124,22 @@ var permissions = {
     writes: []
     optionalWrites: []
   }
+  'exchange-roles': {
+    exchange: true
+    optionalExchange: false
+    reads: []
+    optionalReads: []
+    writes: []
+    optionalWrites: []
+  }
+  'mail-protection': {
+    exchange: true
+    optionalExchange: true
+    reads: []
+    optionalReads: []
+    writes: []
+    optionalWrites: []
+  }
   'shared-mailbox-health': {
     exchange: true
     optionalExchange: false

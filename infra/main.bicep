@@ -149,6 +149,20 @@ var guards = {
     limitPercent: chosen(settings, 'EXTERNAL_TRUST_LIMIT_PERCENT', '5.0')
     maxAgeMinutes: chosen(settings, 'EXTERNAL_TRUST_MAX_AGE_MINUTES', '1080')
   }
+  'exchange-roles': {
+    mode: toLower(chosen(settings, 'EXCHANGE_ROLES_MODE', 'alert'))
+    schedule: chosen(settings, 'EXCHANGE_ROLES_SCHEDULE', '0 40 */2 * * *')
+    limit: chosen(settings, 'EXCHANGE_ROLES_LIMIT', '20')
+    limitPercent: chosen(settings, 'EXCHANGE_ROLES_LIMIT_PERCENT', '5.0')
+    maxAgeMinutes: chosen(settings, 'EXCHANGE_ROLES_MAX_AGE_MINUTES', '360')
+  }
+  'mail-protection': {
+    mode: toLower(chosen(settings, 'MAIL_PROTECTION_MODE', 'alert'))
+    schedule: chosen(settings, 'MAIL_PROTECTION_SCHEDULE', '0 55 */6 * * *')
+    limit: chosen(settings, 'MAIL_PROTECTION_LIMIT', '20')
+    limitPercent: chosen(settings, 'MAIL_PROTECTION_LIMIT_PERCENT', '5.0')
+    maxAgeMinutes: chosen(settings, 'MAIL_PROTECTION_MAX_AGE_MINUTES', '1080')
+  }
   'shared-mailbox-health': {
     mode: toLower(chosen(settings, 'SHARED_MAILBOX_HEALTH_MODE', 'alert'))
     schedule: chosen(settings, 'SHARED_MAILBOX_HEALTH_SCHEDULE', '0 45 */6 * * *')

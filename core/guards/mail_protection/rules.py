@@ -1,4 +1,4 @@
-"""The rules that say for whom a filter policy counts, and mail-flow rules that skip filters. Pure."""
+"""The rules that say for whom a filter counts, and mail-flow rules that skip filters. Pure."""
 
 from collections.abc import Callable, Iterator, Mapping
 

@@ -1,0 +1,139 @@
+"""What a person expects to hear about roles of Exchange, and what stays quiet."""
+
+from collections.abc import Mapping
+from typing import Any
+
+import pytest
+
+from core.guards.exchange_roles import GUARD
+from core.guards.exchange_roles.groups import MEMBERS
+from core.tenant.configuration import Configuration
+from tests.support.watched_looks import COLLECTIONS, Looks
+
+GIVEN = {
+    "Role": "Mail Recipients",
+    "RoleAssigneeName": "ann",
+    "RoleAssigneeType": "User",
+    "RoleAssignmentDelegationType": "Regular",
+    "RecipientWriteScope": "Organization",
+}
+OWN_ROLE = Configuration("management-role", "r1", "Helpers", {"Parent": "Mailbox Import Export"})
+
+
+def assign(**values: object) -> Configuration:
+    return Configuration("management-role-assignment", "a1", "assignment", {**GIVEN, **values})
+
+
+def group(
+    name: str, *members: str, roles: tuple[str, ...] = ("Message Tracking",)
+) -> Configuration:
+    rows = [{"Guid": f"guid-{one}", "Name": one} for one in members]
+    return Configuration("role-group", "g1", name, {"Roles": [*roles], MEMBERS: rows})
+
+
+async def tell(
+    name: str, *later: Configuration, first: tuple[Configuration, ...] = (), looks: int = 1
+) -> str:
+    """What is said after these objects came, as severity and summary; empty if nothing is."""
+    seen = Looks(COLLECTIONS[name])
+    await seen.look(first)
+    for _ in range(looks - 1):
+        await seen.look(later)
+    found = await seen.look(later)
+    return "; ".join(f"{one.severity.label}: {one.summary}" for one in found)
+
+
+@pytest.mark.parametrize(
+    ("values", "expected"),
+    [
+        ({}, "high"),
+        ({"Role": "Mailbox Import Export"}, "high"),
+        ({"Role": "A role nobody knows"}, "high"),
+        ({"Role": "Helpers"}, "high"),
+        ({"Role": "View-Only Recipients"}, "low"),
+        ({"RoleAssigneeType": "RoleGroup", "Role": "Message Tracking"}, "medium"),
+        ({"RoleAssigneeType": "RoleAssignmentPolicy", "Role": "MyBaseOptions"}, "low"),
+        ({"RoleAssigneeType": "RoleAssignmentPolicy", "Role": "My Custom Apps"}, "medium"),
+        ({"RoleAssigneeType": "ServicePrincipal"}, ""),
+        ({"Enabled": False}, ""),
+        ({"RoleAssignmentDelegationType": "DelegatingOrgWide"}, "high"),
+        (
+            {
+                "RoleAssignmentDelegationType": "DelegatingOrgWide",
+                "RoleAssigneeName": "Organization Management",
+                "RoleAssigneeType": "RoleGroup",
+            },
+            "",
+        ),
+    ],
+)
+async def test_a_new_assignment_is_as_grave_as_its_role_and_its_holder(
+    values: Mapping[str, Any], expected: str
+) -> None:
+    said = await tell("role-assignment", assign(**values), OWN_ROLE, first=(OWN_ROLE,))
+    assert said.partition(":")[0] == expected
+
+
+async def test_a_scope_that_is_taken_off_or_made_larger_is_told() -> None:
+    scope = Configuration("management-scope", "s1", "Branch", {"RecipientFilter": "a"})
+    larger = Configuration("management-scope", "s1", "Branch", {"RecipientFilter": "b"})
+    known = assign(CustomRecipientWriteScope="Branch")
+    assert "counts for every mailbox" in await tell(
+        "role-assignment", assign(), scope, first=(known, scope)
+    )
+    assert "scope Branch as it is now" in await tell(
+        "role-assignment", known, larger, first=(known, scope)
+    )
+    assert await tell("role-assignment", known, scope, first=(assign(), scope)) != ""
+
+
+@pytest.mark.parametrize(
+    ("name", "roles", "expected"),
+    [
+        ("Organization Management", (), "high"),
+        ("Discovery Management", ("Mailbox Search",), "high"),
+        ("Help Desk", ("Message Tracking",), "medium"),
+        ("View-Only Organization Management", ("View-Only Recipients",), "low"),
+        ("Exporters", ("Mailbox Import Export",), "high"),
+        ("TenantAdmins_c41b7", (), ""),
+    ],
+)
+async def test_a_new_member_is_as_grave_as_the_group(
+    name: str, roles: tuple[str, ...], expected: str
+) -> None:
+    before, after = group(name, "chief", roles=roles), group(name, "chief", "new", roles=roles)
+    said = await tell("role-group", after, first=(before,))
+    assert said.partition(":")[0] == expected
+    assert not said or "has the new member new" in said
+
+
+async def test_who_leaves_a_group_and_comes_back_is_new_again() -> None:
+    full, small = group("Help Desk", "ann", "ben"), group("Help Desk", "ann")
+    seen = Looks(COLLECTIONS["role-group"])
+    await seen.look([full])
+    assert await seen.look([small]) == []
+    (found,) = await seen.look([full])
+    assert "has the new member ben" in found.summary
+
+
+async def test_an_access_policy_is_told_when_two_looks_miss_it() -> None:
+    values = {"AppId": "app-1", "AccessRight": "RestrictAccess", "Description": "Invoices only"}
+    policy = Configuration("application-access-policy", "p1", "p1", values)
+    assert await tell("application-access-policy", first=(policy,)) == ""
+    said = await tell("application-access-policy", first=(policy,), looks=2)
+    assert said.startswith(
+        "medium: The application access policy Invoices only (app app-1) is gone"
+    )
+
+
+async def test_a_role_made_from_a_role_is_traced_to_its_root_and_not_for_ever() -> None:
+    child = Configuration("management-role", "r2", "Small helpers", {"Parent": "Helpers"})
+    loop = Configuration("management-role", "r3", "Loop", {"Parent": "Loop"})
+    said = await tell("management-role", OWN_ROLE, child, loop, first=(OWN_ROLE,))
+    assert "Small helpers is new: it is made from Mailbox Import Export" in said
+    assert "Loop is new" in said
+
+
+def test_the_guard_only_reads_and_needs_every_cmdlet() -> None:
+    assert not any(one.writes or one.optional for one in GUARD.permissions)
+    assert "Get-RoleGroupMember" in {one.name for one in GUARD.permissions}

@@ -1,0 +1,178 @@
+"""What a person expects to hear about filters and allow lists, and what stays quiet."""
+
+from collections.abc import Mapping
+from typing import Any
+
+import pytest
+
+from core.guards.mail_protection import GUARD
+from core.tenant.configuration import Configuration
+from tests.support.watched_looks import COLLECTIONS, Looks
+
+DOMAIN = Configuration("accepted-domain", "contoso.com", "contoso.com", {})
+
+
+async def tell(
+    name: str, source: str, before: Mapping[str, Any] | None, after: Mapping[str, Any] | None
+) -> str:
+    """What is said of one object between two looks; None: it is not there."""
+    looks = Looks(COLLECTIONS[name])
+
+    def rows(values: Mapping[str, Any] | None) -> list[Configuration]:
+        found = [] if values is None else [Configuration(source, "p1", "Policy", values)]
+        return [DOMAIN, *found]
+
+    await looks.look(rows(before))
+    if after is None:
+        await looks.look(rows(after))
+    found = await looks.look(rows(after))
+    return "; ".join(f"{one.severity.label}: {one.summary}" for one in found)
+
+
+@pytest.mark.parametrize(
+    ("before", "after", "expected"),
+    [
+        ({}, {"EnableSpoofIntelligence": False}, "medium"),
+        ({}, {"EnableSpoofIntelligence": "False"}, "medium"),
+        ({}, {"HonorDmarcPolicy": False}, "medium"),
+        ({"HonorDmarcPolicy": False}, {"HonorDmarcPolicy": True}, ""),
+        ({"AuthenticationFailAction": "MoveToJmf"}, {"AuthenticationFailAction": "Quarantine"}, ""),
+        (
+            {"AuthenticationFailAction": "Quarantine"},
+            {"AuthenticationFailAction": "MoveToJmf"},
+            "medium",
+        ),
+        ({"PhishThresholdLevel": 3}, {"PhishThresholdLevel": 1}, "low"),
+        ({"PhishThresholdLevel": 1}, {"PhishThresholdLevel": "4"}, ""),
+        ({"TargetedUsersToProtect": ["a;a@x"]}, {"TargetedUsersToProtect": []}, "medium"),
+        ({"EnableTargetedUserProtection": True}, {"EnableTargetedUserProtection": False}, "medium"),
+        ({}, {"ExcludedSenders": ["a@freemail.example"]}, "medium"),
+        ({}, {"ExcludedDomains": ["contoso.com"]}, "high"),
+        ({"RecommendedPolicyType": "Standard"}, {"RecommendedPolicyType": "Standard"}, ""),
+    ],
+)
+async def test_a_policy_is_told_when_it_protects_less(
+    before: Mapping[str, Any], after: Mapping[str, Any], expected: str
+) -> None:
+    said = await tell("anti-phish-policy", "anti-phish-policy", before, after)
+    assert said.partition(":")[0] == expected
+
+
+async def test_what_microsoft_changes_in_a_preset_is_no_news_and_what_the_tenant_does_is() -> None:
+    preset = {"RecommendedPolicyType": "Strict", "TargetedUsersToProtect": ["a;a@x"]}
+    weaker = preset | {"EnableSpoofIntelligence": False, "PhishThresholdLevel": 1}
+    emptied = preset | {"TargetedUsersToProtect": []}
+    assert await tell("anti-phish-policy", "anti-phish-policy", preset, weaker) == ""
+    assert "no longer protects a;a@x" in await tell(
+        "anti-phish-policy", "anti-phish-policy", preset, emptied
+    )
+
+
+async def test_a_preset_that_is_made_anew_is_the_same_policy() -> None:
+    looks = Looks(COLLECTIONS["anti-phish-policy"])
+    values = {"RecommendedPolicyType": "Standard"}
+    for identity in ("old", "new", "new"):
+        item = Configuration("anti-phish-policy", identity, f"Preset {identity}", values)
+        assert await looks.look([DOMAIN, item]) == []
+
+
+@pytest.mark.parametrize(
+    ("before", "after", "expected"),
+    [
+        ({"SpamAction": "MoveToJmf"}, {"SpamAction": "ModifySubject"}, "medium"),
+        ({"SpamAction": "MoveToJmf"}, {"SpamAction": "Fly"}, "low"),
+        (
+            {"HighConfidencePhishAction": "Quarantine"},
+            {"HighConfidencePhishAction": "MoveToJmf"},
+            "high",
+        ),
+        ({"BulkThreshold": 7}, {"BulkThreshold": 8}, "low"),
+        ({"BulkThreshold": 7}, {"BulkThreshold": 99}, "low"),
+        ({"BulkThreshold": 7}, {"BulkThreshold": "many"}, ""),
+        ({}, {"AllowedSenderDomains": ["partner.example"]}, "medium"),
+        ({}, {"AllowedSenderDomains": [{"Domain": "contoso.com"}]}, "high"),
+    ],
+)
+async def test_each_step_away_from_quarantine_is_weaker(
+    before: Mapping[str, Any], after: Mapping[str, Any], expected: str
+) -> None:
+    said = await tell("content-filter-policy", "content-filter-policy", before, after)
+    assert said.partition(":")[0] == expected
+
+
+@pytest.mark.parametrize(
+    ("before", "after", "expected"),
+    [
+        ({"State": "Enabled"}, {"State": "Disabled"}, "switched off"),
+        ({}, {"SentTo": ["ann@contoso.com"]}, "no longer counts for everybody"),
+        (
+            {"SentTo": ["ann@contoso.com", "ben@contoso.com"]},
+            {"SentTo": ["ann@contoso.com"]},
+            "ben",
+        ),
+        ({"SentTo": ["ann@contoso.com"]}, {"SentTo": None}, "no longer covers"),
+        ({}, {"ExceptIfSentTo": ["ann@contoso.com"]}, "leaves out ann@contoso.com"),
+        ({}, None, "is gone"),
+        (None, {"State": "Enabled"}, ""),
+    ],
+)
+async def test_a_rule_is_told_when_it_covers_fewer_people(
+    before: Mapping[str, Any] | None, after: Mapping[str, Any] | None, expected: str
+) -> None:
+    said = await tell("preset-rule", "eop-preset-rule", before, after)
+    assert expected in said
+    assert bool(said) == bool(expected)
+
+
+@pytest.mark.parametrize(
+    ("values", "expected"),
+    [
+        ({"Action": "Allow", "Value": "a.example"}, "medium"),
+        ({"Action": "Allow", "Value": "x@contoso.com", "RemoveAfter": 45}, "high"),
+        ({"Action": "Allow", "Value": "a.example", "RemoveAfter": 45}, ""),
+        ({"Action": "Allow", "Value": "a.example", "ExpirationDate": "2027-01-01"}, ""),
+        ({"Action": "Block", "Value": "a.example"}, ""),
+        ({"Action": "Later", "Value": "a.example"}, "medium"),
+    ],
+)
+async def test_an_entry_without_an_end_is_told(values: Mapping[str, Any], expected: str) -> None:
+    said = await tell("allow-entry", "allow-sender", None, values)
+    assert said.partition(":")[0] == expected
+
+
+@pytest.mark.parametrize(
+    ("values", "expected"),
+    [
+        ({"SetSCL": "-1"}, "high"),
+        ({"SetSCL": -1, "SenderDomainIs": ["a.example"]}, "medium"),
+        ({"SetSCL": "9"}, ""),
+        ({"SetSCL": "-1", "State": "Disabled"}, ""),
+        (
+            {
+                "SetHeaderName": "X-MS-Exchange-Organization-SkipSafeLinksProcessing",
+                "SetHeaderValue": "1",
+            },
+            "medium",
+        ),
+        ({"SetHeaderName": "X-Own", "SetHeaderValue": "1"}, ""),
+    ],
+)
+async def test_a_mail_flow_rule_is_told_for_what_it_lets_past(
+    values: Mapping[str, Any], expected: str
+) -> None:
+    said = await tell("mail-flow-skip", "mail-flow-rule", None, values)
+    assert said.partition(":")[0] == expected
+
+
+async def test_reports_that_go_outside_are_high_and_inside_low() -> None:
+    for address, expected in (("soc@contoso.com", ""), ("x@evil.example", "high")):
+        values = {"ReportPhishAddresses": [address]}
+        said = await tell("report-policy", "report-policy", {}, values)
+        assert said.partition(":")[0] == (expected or "low")
+
+
+def test_the_guard_only_reads_and_defender_is_optional() -> None:
+    assert not any(one.writes for one in GUARD.permissions)
+    optional = {one.name for one in GUARD.permissions if one.optional}
+    assert "Get-SafeLinksPolicy" in optional
+    assert "Get-AntiPhishPolicy" not in optional
