@@ -275,17 +275,17 @@ def everything_asked_of_a_found_recipient() -> list[Command]:
 
 async def everything_listed_in_other_ways() -> list[Command]:
     """The commands of the listings that cannot go page by page."""
-    row: ResponseRow = {"Guid": MAILBOX.guid}
+    rows: list[ResponseRow] = [{"Guid": str(number), "Name": f"n{number}"} for number in range(50)]
     sent: list[Command] = []
     for cmdlet, listing in CMDLETS_WITH_MORE_WAYS.items():
         for way in {ListingWay.SLICES, ListingWay.EACH}.intersection(listing.ways):
             # The first slice is cut, so that it is asked for in parts. They lack the object, which
             # ends the way; what matters here is what was asked.
-            exchange = ScriptedExchange([[row]] * (2 if way is ListingWay.SLICES else 1))
+            exchange = ScriptedExchange([rows] * (2 if way is ListingWay.SLICES else 1))
             command = Command(cmdlet, {"ResultSize": "Unlimited"})
             blocks = Listing(exchange, command).read_way(way, DEFAULT_PAGE_FORM)
             with contextlib.suppress(WayFailed):
-                assert [rows async for rows, _ in blocks]
+                assert [block async for block, _ in blocks]
             sent += exchange.sent
     return sent
 
