@@ -50,6 +50,22 @@ async def measure_guard(order: ClientOrder) -> tuple[Meter, ClientFindings]:
     }
 
 
+async def measure_status(order: ClientOrder) -> tuple[Meter, ClientFindings]:
+    """Measures the status page, from its connection to its last byte."""
+    from core.bootstrap import open_ledger
+    from core.config.settings import Settings
+    from core.status.overview import build_status, load_all_guard_data
+    from core.web.pages import render_status_page
+
+    settings = Settings.read(order["environ"])
+    async with open_ledger(settings):
+        pass  # Imports the adapters before measuring.
+    async with Meter() as meter, open_ledger(settings) as ledger:
+        data = await load_all_guard_data(ledger, settings.guard_configs)
+        page = render_status_page(build_status(data, ledger.table.clock.now(), settings.run_time))
+    return meter, {"read": len(page)}
+
+
 async def measure_listing(order: ClientOrder) -> tuple[Meter, ClientFindings]:
     """Measures a whole listing by one way, once that is known to be the one."""
     from core.bootstrap import connect_world
@@ -101,6 +117,7 @@ CLIENT_RUNNERS: Mapping[
     str, Callable[[ClientOrder], Coroutine[None, None, tuple[Meter, ClientFindings]]]
 ] = {
     "guard": measure_guard,
+    "status": measure_status,
     "listing": measure_listing,
     "typed": measure_sdk,
     "floor": measure_bare_client,

@@ -37,6 +37,7 @@ from bench.prices import (
     INSTANCE_GB,
     MIN_BILLED_SECONDS,
 )
+from bench.remembered import format_figures, load_figures
 from bench.results import (
     BARE_CLIENT,
     FORWARDING,
@@ -185,6 +186,7 @@ def build_sections(results: Results) -> dict[str, str]:
         "contrary": format_contrary(results),
         "growth": format_growth(results),
         "cost": format_costs(results),
+        "remembered": format_figures(load_figures()),
     }
 
 

@@ -60,6 +60,7 @@ DEGRADED_KINDS = {
     "scan-stalled": "a scan in shards stalled",
     "shard-failed": "some mailboxes could not be scanned",
     "state-unreadable": "rows of the state cannot be decoded",
+    "state-lost": "the memory cannot be right, so nothing is changed",
     "digest-late": "the weekly digest was not sent",
     "time-impossible": "times in the state cannot be right",
     "assumption-stopped": "Microsoft's services no longer answer as assumed",

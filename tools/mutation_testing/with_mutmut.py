@@ -30,9 +30,11 @@ MUTANTS = ROOT / "mutants"
 EQUIVALENT = Path(__file__).with_name("equivalent_mutants.toml")
 DECISIONS = (
     *("assess", "brake", "case_lifecycle", "causes", "decision_context", "first_look"),
-    *("held_plans", "look", "outcomes", "plan", "reconcile", "widening"),
+    *("held_plans", "look", "memory_loss", "outcomes", "plan", "recall", "reconcile", "widening"),
 )
-LEDGER_MODULES = ("ledger", "lease", "lease_row", "records", "state_table")
+LEDGER_MODULES = (
+    *("census", "ledger", "lease", "lease_row", "records", "row_texts", "state_table"),
+)
 TARGETS: Mapping[str, tuple[str, ...]] = {
     "decide": tuple(f"core/engine/{name}.py" for name in DECISIONS),
     "run": ("core/engine/run.py",),

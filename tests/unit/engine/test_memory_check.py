@@ -13,6 +13,8 @@ from core.model.cases import Case
 from core.model.changes import ChangeState
 from core.model.guards import Mode
 from core.model.requests import OperatorRequest, RequestKind
+from core.status.guard_status import Health
+from core.status.overview import build_status, load_all_guard_data
 from tests.support.fakes.ledger import Partition
 from tests.support.synthetic_guard import (
     ALERT_CONFIG,
@@ -190,3 +192,13 @@ async def test_a_run_that_dies_after_it_noticed_a_loss_is_followed_by_one_that_k
     await stage.run_timer()
     assert len(await find_losses(stage)) == 1
     assert stage.tenant.writes == []
+
+
+async def test_a_guard_that_does_not_trust_its_memory_is_degraded_on_the_page() -> None:
+    stage = await build_stage()
+    await lose_table(stage)
+    await stage.run_timer()
+    (data,) = await load_all_guard_data(stage.ledger, [stage.config])
+    status = build_status([data], stage.clock())
+    assert status.health is Health.FAILING
+    assert any("memory cannot be right" in str(reason) for reason in status.reasons)
