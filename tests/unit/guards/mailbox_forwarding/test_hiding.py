@@ -19,7 +19,7 @@ from core.guards.mailbox_forwarding.hiding import (
     judge_hiding,
 )
 from core.guards.mailbox_forwarding.names import is_unreadable_folder_name, is_unreadable_name
-from core.guards.mailbox_forwarding.senders import weigh_senders
+from core.guards.mailbox_forwarding.senders import split_sender, weigh_senders
 from core.guards.mailbox_forwarding.words import is_telling
 from core.model.findings import Severity
 from core.tenant.mail_flow import Folder, InboxRule, RuleCondition
@@ -370,6 +370,51 @@ def test_mail_of_colleagues_is_graver_than_adverts(sender: str) -> None:
 def test_what_is_sent_to_many_is_nobodys_alarm(sender: str) -> None:
     assert weigh_senders([sender], OWN.__contains__).other == (sender,)
     assert rated(replace(DELETES, conditions=when(senderContains=[sender]))) is LOW
+
+
+@pytest.mark.parametrize(
+    ("sender", "weight"),
+    [
+        ("marketing-security@contoso.com", "warning"),
+        ("anna@bank.example", "warning"),
+        ("mail.huntress.io", "warning"),
+        ("huntress.io.evil.example", "other"),
+        ("@*microsoft*@", "warning"),
+        (" Microsoft ", "warning"),
+        ("Xmicrosoft", "other"),
+        ("hr", "warning"),
+        ("hr@vendor.example", "other"),
+        ("hr@contoso.com", "warning"),
+        ("your_invoice.copy-now@shop.example", "warning"),
+        ("security", "warning"),
+        ("security.", "warning"),
+        ("payroll v1.2", "warning"),
+        ("payroll.example", "other"),
+        ("hsbc v1.2", "other"),
+        ("hsbc", "other"),
+        ("hsbc.example", "warning"),
+        ('"Anna" [SMTP:anna@shop.example]', "other"),
+        ('"Helpdesk" [SMTP:anna@shop.example]', "other"),
+        ('"Anna" [EX:/o=Ex/cn=Recipients/cn=anna]', "own"),
+        ("SMTP:", "other"),
+        ("", "other"),
+        ("a" * 500 + " security", "other"),
+    ],
+)
+def test_each_sender_is_weighed_by_what_it_says(sender: str, weight: str) -> None:
+    weighed = weigh_senders([sender], OWN.__contains__)
+    assert [name for name in ("warning", "own", "other") if getattr(weighed, name)] == [weight]
+
+
+def test_a_text_without_a_domain_is_at_home_nowhere() -> None:
+    # Even where every domain is the organization's, which none is for a mere word.
+    assert weigh_senders(["anna"], lambda _domain: True).other == ("anna",)
+    assert weigh_senders(["anna@hsbc.example"], lambda _domain: True).own
+    assert split_sender("security.") == ("security.", "")
+    assert split_sender("see v1.2") == ("see v1.2", "")
+    assert split_sender(" Shop.example ") == ("", "shop.example")
+    assert split_sender("XX.XX") == ("", "xx.xx")
+    assert split_sender(" anna@Shop.example") == ("anna", "shop.example")
 
 
 # -- words and names ---------------------------------------------------------------------------
