@@ -122,6 +122,25 @@ def test_sentences_about_settings() -> None:
                 {}, replace(written, expected=ExpectedValue("at_least", (6,)))
             ),
             "A row that Microsoft decides about": say("automatic", undecided),
+            "A row that Microsoft decides about, as it is wanted": say(
+                "Automatic", replace(undecided, expected=ExpectedValue("is", ("Automatic",)))
+            ),
+            "A row that is waived at length": say(
+                False, replace(USUAL, waiver=replace(WAIVER, reason="r" * 500))
+            ),
+            "A row that was waived by a long name": say(
+                False, replace(over, waiver=replace(over.waiver or WAIVER, granted_by="g" * 300))
+            ),
+            "An entry too many is long": say(["e" * 300], expect("within")),
+            "Forwards to one organization are allowed by two names": say(
+                True, FORWARDING, REMOTE, allowed_domains=("a.partner.example", "partner.example")
+            ),
+            "Forwards to an organization with a long name are allowed": say(
+                True, FORWARDING, REMOTE, allowed_domains=("d" * 300,)
+            ),
+            "Forwards to every organization are allowed, for one with a long name": say(
+                True, FORWARDING, DEFAULT, allowed_domains=("d" * 300,)
+            ),
             "A row that Microsoft decides about, and nobody writes": say(
                 "Automatic", replace(undecided, id="own-row", severity="high")
             ),
