@@ -294,6 +294,18 @@ async def test_a_side_that_only_changes_the_form_changes_nothing_that_is_told(
 PAGING_SIDES = ("refused", "back-end", "get", "no-link", "no-rows")
 
 
+@pytest.mark.parametrize("paging", PAGING_SIDES)
+async def test_what_is_read_of_one_mailbox_finds_its_server_in_each_way_of_listing(
+    paging: str,
+) -> None:
+    sides = {"exchange-anchor-form": "strict", "exchange-paging": paging}
+    expected = await read_as_measured()
+    async with connect_sandbox(build_full_scene(**sides)) as to:
+        to.exchange.page_size = 1
+        found = await to.tenant.delegation.read_full_access(OWNERS)
+        assert sort_items(found) == expected["full access"]
+
+
 @pytest.mark.parametrize("seed", range(8))
 async def test_sides_together_change_nothing_that_is_told_either(seed: int) -> None:
     """Some of those sides at once, with pages of one row that go on in another way or in none."""

@@ -10,6 +10,7 @@ import json
 import logging
 from collections import deque
 from collections.abc import AsyncIterator, Awaitable, Callable, Collection, Mapping, Sequence
+from functools import partial
 from itertools import batched
 from urllib.parse import urlsplit, urlunsplit
 from uuid import uuid4
@@ -154,21 +155,22 @@ class ExchangeClient:
     async def request_page(self, path: str, command: Command) -> ResponseRow:
         """One page of a command: the same body goes to every page's address."""
         try:
-            return await self.service.call(lambda: self.route_page(path, command))
+            post = partial(self.post_command, path, command)
+            return await self.service.call(lambda: self.try_anchors(command, post))
         except Forbidden as error:
             raise await self.explain_refusal(error, command) from error
 
-    async def route_page(self, path: str, command: Command) -> ResponseRow:
-        """One attempt at a page: by the best anchor, then by each other one if it was misrouted."""
+    async def try_anchors[T](self, command: Command, attempt: Callable[[str], Awaitable[T]]) -> T:
+        """One attempt: by the best anchor, then by each other one if it was misrouted."""
         form = await self.chosen_ways.find(ANCHOR_FORM)
         *better, last = list_anchors(command, self.tenant_id, form)
         for anchor in better:
             try:
-                return await self.post_command(path, command, anchor)
+                return await attempt(anchor)
             except MisroutedError as error:
                 log.info("%s is sent again by another anchor: %s", command.cmdlet, error)
         try:
-            return await self.post_command(path, command, last)
+            return await attempt(last)
         except MisroutedError as error:
             raise Unavailable(str(error)) if error.in_other_forest else error from error
 

@@ -131,18 +131,25 @@ class PageRequester:
         body = json.dumps(self.command.body).encode() if method == "POST" else b""
         origin = self.link_origin if self.form.uses_link_host else ""
 
-        async def attempt() -> ResponseRow:
-            reply = await self.exchange.send(method, path, self.build_headers(), body, origin)
+        async def attempt(anchor: str = "") -> ResponseRow:
+            headers = self.build_headers(anchor)
+            reply = await self.exchange.send(method, path, headers, body, origin)
             self.keep_cookies(reply.headers)
             if 200 <= reply.status < 300:
                 return parse_command_response(reply, self.command)
             raise map_failed_reply(reply, self.command.cmdlet, self.command.parameters)
 
-        return await self.exchange.service.call(attempt)
+        if not self.command.anchor:
+            return await self.exchange.service.call(attempt)
+        return await self.exchange.service.call(
+            lambda: self.exchange.try_anchors(self.command, attempt)
+        )
 
-    def build_headers(self) -> dict[str, str]:
-        """The headers of a page, with the anchor and the cookies of the form."""
-        headers = self.exchange.build_headers(self.command)
+    def build_headers(self, anchor: str = "") -> dict[str, str]:
+        """The headers of a page, with the cookies of the form, and with its anchor where the
+        command has none of its own.
+        """
+        headers = self.exchange.build_headers(self.command, anchor)
         if self.page_size:
             headers["Prefer"] = f"odata.maxpagesize={self.page_size}"
         if not self.command.anchor:

@@ -62,9 +62,13 @@ class WholeAnswer:
             self.blocks.shutdown()
 
     async def request(self) -> Mapping[str, object]:
-        """One attempt; sent once more to the tenant's region, or with a new token, if need be."""
+        """One attempt, by the anchor that reaches the server."""
+        return await self.exchange.try_anchors(self.command, self.request_by)
+
+    async def request_by(self, anchor: str) -> Mapping[str, object]:
+        """Ask by an anchor; once more in the tenant's region, or with a new token, if need be."""
         for last in (False, False, True):
-            answer = await self.request_once()
+            answer = await self.request_once(anchor)
             if not isinstance(answer, BufferedResponse):
                 return answer
             if answer.status in REDIRECT_STATUSES and not last:
@@ -75,8 +79,8 @@ class WholeAnswer:
                 raise map_failed_reply(answer, self.command.cmdlet, self.command.parameters)
         raise Unavailable(f"{self.command.cmdlet}: Exchange only sends the request on")
 
-    async def request_once(self) -> Mapping[str, object] | BufferedResponse:
-        headers = self.exchange.build_headers(self.command)
+    async def request_once(self, anchor: str) -> Mapping[str, object] | BufferedResponse:
+        headers = self.exchange.build_headers(self.command, anchor)
         del headers["Prefer"]
         path = self.exchange.build_command_path(self.command)
         body = json.dumps(self.command.body).encode()
