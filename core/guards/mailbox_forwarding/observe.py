@@ -229,8 +229,7 @@ async def inspect(
             now=context.policy.now,
         )
     )
-    skipped = {rule.mailbox_id for rule in movers} - {rule.mailbox_id for rule in followed}
-    skipped |= {rule.mailbox_id for rule in movers if rule not in followed}
+    skipped = {rule.mailbox_id for rule in movers if rule not in followed}
     return Reading(
         items=forwards,
         failures=tuple(
