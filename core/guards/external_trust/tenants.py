@@ -1,6 +1,6 @@
 """Other tenants of Entra ID: what is accepted from each of them, and from all by default. Pure."""
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 
 from core.keys import hash_parts
 from core.model.findings import Fact, Severity
@@ -88,15 +88,20 @@ def list_synchronisation_traits(values: Mapping[str, object]) -> Iterator[Trait]
 
 def describe_default(rows: SourceRows) -> Iterator[WatchedItem]:
     """The one default, which also holds for every partner whose own setting is null."""
-    partners = rows[PARTNER] or ()
     for one in rows[DEFAULT] or ():
-        inheriting = sum(find_property(each.values, "inboundTrust")[1] is None for each in partners)
         yield WatchedItem(
             id="default",
             name="for all other tenants",
             opens=(*list_trust_traits(one.values), *list_access_traits(one.values)),
-            facts=(Fact("", f"{inheriting:,} partner organizations inherit its trust"),),
+            facts=tuple(list_inheritance_facts(rows[PARTNER])),
         )
+
+
+def list_inheritance_facts(partners: Sequence[Configuration] | None) -> Iterator[Fact]:
+    """For how many partners the default holds, where they were read."""
+    if partners is not None:
+        inheriting = sum(find_property(each.values, "inboundTrust")[1] is None for each in partners)
+        yield Fact("", f"{inheriting:,} partner organizations inherit its trust")
 
 
 def describe_partner(rows: SourceRows) -> Iterator[WatchedItem]:

@@ -1,0 +1,306 @@
+"""What each object of trust in others opens, and what is said of it, word for word."""
+
+from collections.abc import Iterator, Mapping, Sequence
+from typing import Any
+
+from core.guards.external_trust import COLLECTIONS
+from core.guards.external_trust.organizations import OwnOrganization, find_host
+from core.tenant.configuration import Configuration
+from core.watched.items import WatchedCollection, WatchedItem
+from tests.support.sentences import check_text
+
+type Cases = Mapping[str, Sequence[Mapping[str, object]]]
+
+LONG = "n" * 300
+ELSEWHERE = "harbour.example"
+CONTEXT = {
+    "accepted-domain": (
+        Configuration("accepted-domain", "Contoso.com", "Main", {}),
+        Configuration("accepted-domain", "d2", "Other", {"DomainName": "Fabrikam.example"}),
+    ),
+    "on-premises-organization": (
+        Configuration(
+            "on-premises-organization",
+            "h",
+            "onprem",
+            {"OrganizationRelationship": "O365 To OnPrem"},
+        ),
+    ),
+}
+BY_NAME = {one.name: one for one in COLLECTIONS}
+
+
+def render(item: WatchedItem) -> Iterator[str]:
+    """All that is known of an item."""
+    yield f"{item.name!r} ({item.id}): {item.arrival.label}"
+    yield from (f"  {one.severity.label}: {one.text} [{one.token}]" for one in item.opens)
+    yield from (f"  at sight, {one.severity.label}: {one.text}" for one in item.on_sight)
+    yield from (f"  - {fact}" for fact in item.facts)
+    if item.advice:
+        yield f"  > {item.advice}"
+
+
+def render_collection(one: WatchedCollection) -> Iterator[str]:
+    """What is said of a collection as a whole."""
+    yield from ("", f"# All {one.plural}", "", f"{one.name}: {one.noun}")
+    yield f"needs {one.needs}, uses {one.uses}, {one.techniques}"
+    yield from (one.advice, one.reference, one.harmless)
+
+
+def describe(collection: str, cases: Cases, **others: Sequence[Configuration]) -> Iterator[str]:
+    """What a collection says of objects with these values, each case by itself."""
+    watched = BY_NAME[collection]
+    source = watched.needs[0]
+    rows = {name.replace("_", "-"): tuple(given) for name, given in others.items()}
+    for title, objects in cases.items():
+        held = tuple(
+            Configuration(source, f"id{number}", str(values.get("Called", "Name")), dict(values))
+            for number, values in enumerate(objects)
+        )
+        empty: dict[str, Any] = dict.fromkeys((*watched.needs, *watched.uses))
+        yield from ("", f"# {collection}: {title}", "")
+        for item in watched.describe({**empty, **CONTEXT, **rows, source: held}):
+            yield from render(item)
+        yield from (
+            f"without others: {line}"
+            for item in watched.describe({**empty, source: held})
+            for line in render(item)
+            if not rows and title.endswith("*")
+        )
+    assert not list(watched.describe(empty))
+
+
+def access(way: object, *targets: object) -> Mapping[str, object]:
+    """An access setting for people and one for applications."""
+    return {
+        part: {"accessType": way, "targets": [{"target": one} for one in targets]}
+        for part in ("usersAndGroups", "applications")
+    }
+
+
+TENANTS: Cases = {
+    "nothing": [{}],
+    "null": [{"inboundTrust": None, "isServiceProvider": None}],
+    "all trust": [
+        {
+            "inboundTrust": {
+                "isMfaAccepted": True,
+                "isCompliantDeviceAccepted": True,
+                "isHybridAzureADJoinedDeviceAccepted": True,
+            },
+            "isServiceProvider": True,
+        }
+    ],
+    "some trust, as text": [{"inboundTrust": {"isMfaAccepted": "true"}}],
+    "all come in": [{"b2bDirectConnectInbound": access("allowed", "AllUsers")}],
+    "all go out": [{"b2bDirectConnectOutbound": access("allowed", "AllApplications", "x")}],
+    "some come in": [{"b2bDirectConnectInbound": access("allowed", "u1")}],
+    "nobody comes in": [{"b2bDirectConnectInbound": access("blocked", "AllUsers")}],
+    "all but some come in": [{"b2bDirectConnectInbound": access("blocked", "u2", "u1")}],
+    "an unknown way": [{"b2bDirectConnectInbound": access("maybe", "u1")}],
+    "targets that are none": [
+        {"b2bDirectConnectInbound": {"usersAndGroups": {"accessType": "allowed", "targets": "x"}}},
+        {
+            "b2bDirectConnectInbound": {
+                "usersAndGroups": {"accessType": "allowed", "targets": ["x", {}]}
+            }
+        },
+    ],
+    "users are put in": [{"identitySynchronization": {"userSyncInbound": {"isSyncAllowed": True}}}],
+    "nobody is asked": [{"automaticUserConsentSettings": {"inboundAllowed": True}}],
+    "users are put in unasked, and it is called something": [
+        {
+            "identitySynchronization": {
+                "displayName": LONG,
+                "userSyncInbound": {"isSyncAllowed": True},
+            },
+            "automaticUserConsentSettings": {"inboundAllowed": True},
+            "isInMultiTenantOrganization": True,
+        }
+    ],
+    "it is called nothing": [{"identitySynchronization": {"displayName": " "}}],
+    "it is called by a number": [{"identitySynchronization": {"displayName": 5}}],
+}
+MOVING: Mapping[str, object] = {"MailboxMoveEnabled": True}
+RELATIONSHIPS: Cases = {
+    "on by itself*": [{"DomainNames": [ELSEWHERE, "sub.contoso.com"]}],
+    "off": [{"Enabled": False, "DomainNames": [ELSEWHERE], "ArchiveAccessEnabled": True}],
+    "a long name": [{"Called": LONG, "DomainNames": [LONG]}, {"Called": ""}],
+    "tied": [
+        {
+            **MOVING,
+            "Called": "O365 to OnPrem",
+            "DomainNames": ["contoso.com", "fabrikam.example"],
+            "ArchiveAccessEnabled": True,
+        }
+    ],
+    "tied by name only": [{**MOVING, "Called": "O365 to OnPrem", "DomainNames": [ELSEWHERE]}],
+    "tied by name, without domains": [{**MOVING, "Called": "O365 to OnPrem"}],
+    "tied by domains only": [{**MOVING, "DomainNames": ["contoso.com"]}],
+    **{
+        f"moves {way or 'somehow'}": [
+            {
+                **MOVING,
+                "MailboxMoveCapability": way,
+                "MailboxMovePublishedScopes": ["a" * 90, "b", "c", "d"],
+                "OAuthApplicationId": "app" * 40,
+                "IdentityMoveEnabled": True,
+            }
+        ]
+        for way in ("Outbound", "RemoteOutbound", "Inbound", "RemoteInbound", "Sideways", "")
+    },
+    "moves out, of everybody": [{**MOVING, "MailboxMoveCapability": "Outbound"}],
+    "moves are off": [{"MailboxMoveCapability": "Outbound", "IdentityMoveEnabled": True}],
+    **{
+        f"busy times: {level or 'not told'}": [
+            {"FreeBusyAccessEnabled": True, "FreeBusyAccessLevel": level}
+        ]
+        for level in ("", "None", "AvailabilityOnly", "LimitedDetails")
+    },
+    "busy times are off": [{"FreeBusyAccessLevel": "LimitedDetails"}],
+    "archives": [{"ArchiveAccessEnabled": True}],
+}
+INTRA: Cases = {
+    "inside*": [
+        {
+            "TargetAddressDomains": ["contoso.com"],
+            "DiscoveryEndpoint": "https://mail.contoso.com:443/autodiscover",
+            "TargetSharingEpr": "mail.fabrikam.example/ews",
+        }
+    ],
+    "a server outside": [
+        {"TargetAddressDomains": ["contoso.com"], "DiscoveryEndpoint": f"https://{ELSEWHERE}/x"}
+    ],
+    "domains outside": [
+        {
+            "TargetAddressDomains": [ELSEWHERE, "contoso.com", LONG],
+            "TargetSharingEpr": f"https://{LONG}/x",
+        }
+    ],
+    "nothing said": [{}],
+    "off": [{"Enabled": False, "TargetAddressDomains": [ELSEWHERE]}],
+}
+TRUSTS: Cases = {
+    "Microsoft's": [{"TokenIssuerUri": "urn:federation:MicrosoftOnline"}],
+    "another's": [{"TokenIssuerUri": LONG}],
+    "nobody's": [{}],
+}
+FEDERATED: Cases = {
+    "on*": [{"Enabled": True, "Domains": ["contoso.com", ELSEWHERE, LONG]}],
+    "off": [{"Enabled": False, "Domains": [ELSEWHERE]}],
+    "not told": [{"Domains": [ELSEWHERE]}],
+}
+ENDPOINTS: Cases = {
+    "own*": [{"RemoteServer": "mail.contoso.com"}],
+    "own, to a tenant": [{"RemoteServer": "mail.contoso.com", "RemoteTenant": LONG}],
+    "elsewhere": [{"RemoteServer": LONG, "ApplicationId": LONG}],
+    "nowhere": [{}],
+}
+BATCHES: Cases = {
+    "leaves": [{"BatchDirection": "Offboarding", "TargetEndpoint": "away"}],
+    "leaves for what is own": [{"BatchDirection": "Offboarding", "TargetEndpoint": "OWN"}],
+    "leaves for nobody knows where": [{"BatchDirection": "Offboarding"}],
+    "goes elsewhere by its target": [{"TargetEndpoint": "away", "SourceEndpoint": "own"}],
+    "comes": [{"SourceEndpoint": "own", "BatchDirection": "Onboarding", "Identity": "Batch"}],
+    "comes from elsewhere": [{"SourceEndpoint": "away"}],
+    "delivers elsewhere": [{"SourceEndpoint": "own", "TargetDeliveryDomain": ELSEWHERE}],
+    "delivers at home": [{"SourceEndpoint": "own", "TargetDeliveryDomain": "contoso.com"}],
+    "delivers to Microsoft": [
+        {"SourceEndpoint": "own", "TargetDeliveryDomain": "a.mail.OnMicrosoft.com"}
+    ],
+    "reports": [
+        {"NotificationEmails": ["a@contoso.com", f"b@{ELSEWHERE}", LONG], "Identity": LONG}
+    ],
+    "has no name": [{"Called": ""}],
+}
+RESTORES: Cases = {
+    "another's": [{"TargetAlias": "help", "SourceAlias": "boss", "Identity": "Restore"}],
+    "one's own": [{"TargetAlias": "Boss", "SourceAlias": "boss"}],
+    "nobody's": [{"TargetMailbox": LONG, "Identity": LONG}],
+    "nothing said": [{"Called": ""}],
+    "long": [{"TargetAlias": LONG, "SourceAlias": "s" * 300}],
+}
+WEAK = '{"HomeRealmDiscoveryPolicy": {"AllowCloudPasswordValidation": true, "PreferredDomain": ""}}'
+POLICIES: Cases = {
+    "applies to nothing": [{"definition": [WEAK]}],
+    "applies to two": [{"appliesTo": ["a1", 5, "a2"], "definition": [WEAK]}],
+    "applies to all": [{"isOrganizationDefault": True, "definition": WEAK}],
+    "says no JSON": [{"appliesTo": ["a1"], "definition": ["{"]}],
+    "says nothing": [{"appliesTo": ["a1"], "definition": []}],
+    "says what is off": [
+        {"appliesTo": ["a1"], "definition": ['{"a": {"AlternateIdLogin": "false"}, "b": null}']}
+    ],
+    "says what is on": [{"appliesTo": ["a1"], "definition": ['{"a": {"AlternateIdLogin": 1}}']}],
+    "applies to what is no list": [{"appliesTo": "a1", "Called": LONG}],
+    "has no name": [{"Called": ""}],
+}
+PROVIDERS: Cases = {
+    "a client": [{"identityProviderType": "Google", "clientId": "c1"}],
+    "no client": [{"identityProviderType": LONG, "clientId": ""}],
+    "a client in numbers": [{"identityProviderType": 5, "clientId": 5, "Called": ""}],
+    "a long name": [{"Called": LONG}],
+}
+
+
+def test_sentences_about_trust_in_others() -> None:
+    partners = [
+        Configuration("cross-tenant-partner", name, name, {"inboundTrust": trust})
+        for name, trust in (("t1", None), ("t2", {}), ("t3", None))
+    ]
+    endpoints = [
+        Configuration("migration-endpoint", "e1", "Own", {"RemoteServer": "mail.contoso.com"}),
+        Configuration("migration-endpoint", "e2", "Away", {"RemoteServer": ELSEWHERE}),
+        Configuration("migration-endpoint", "e3", "", {"RemoteServer": "mail.contoso.com"}),
+    ]
+    check_text(
+        "external_trust",
+        [
+            *describe("cross-tenant-default", TENANTS),
+            *describe("cross-tenant-default", {"partners": [{}]}, cross_tenant_partner=partners),
+            *describe("cross-tenant-default", {"no partner": [{}]}, cross_tenant_partner=()),
+            *describe("partner-organization", TENANTS),
+            *describe("organization-relationship", RELATIONSHIPS),
+            *describe("intra-organization-connector", INTRA),
+            *describe("federation-trust", TRUSTS),
+            *describe("federated-organization", FEDERATED),
+            *describe("migration-endpoint", ENDPOINTS),
+            *describe("migration-batch", BATCHES, migration_endpoint=endpoints),
+            *describe("mailbox-restore", RESTORES),
+            *describe("claims-mapping-policy", POLICIES),
+            *describe("home-realm-policy", POLICIES),
+            *describe("identity-provider", PROVIDERS),
+            *list_built_in_providers(),
+            *(line for one in COLLECTIONS for line in render_collection(one)),
+        ],
+    )
+
+
+def list_built_in_providers() -> Iterator[str]:
+    """Those of Microsoft's, and one that only looks like one."""
+    for name, values in (
+        ("AADSignup-OAUTH", {"identityProviderType": "AADSignup"}),
+        ("msaSignup-OAUTH", {}),
+        ("EmailOtpSignup-OAUTH", {"clientId": None}),
+        ("x-AADSignup", {}),
+        ("AADSignup-2", {"clientId": "c1"}),
+    ):
+        held = Configuration("identity-provider", name, name, dict(values))
+        for item in BY_NAME["identity-provider"].describe({"identity-provider": (held,)}):
+            yield from render(item)
+
+
+def test_a_host_is_found_in_an_address_of_any_kind() -> None:
+    assert find_host("https://a.example:443/x:y/z") == "a.example"
+    assert find_host("a.example:25") == "a.example"
+    assert find_host("a.example/x") == "a.example"
+    assert find_host("") == ""
+
+
+def test_own_is_a_domain_and_all_below_it() -> None:
+    own = OwnOrganization(frozenset({"contoso.com"}), frozenset())
+    assert own.owns(" .Contoso.com. ")
+    assert own.owns("a.contoso.com")
+    assert not own.owns("notcontoso.com")
+    assert own.owns_all(["contoso.com", "a.contoso.com"])
+    assert not own.owns_all(["contoso.com", "x.example"])
+    assert not own.owns_all([])
