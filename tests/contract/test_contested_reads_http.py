@@ -258,7 +258,7 @@ async def test_the_tenant_as_it_was_measured_has_something_for_every_reader() ->
     assert {name for name, (_, failures) in told.items() if failures} == set()
 
 
-SAME = (
+SAME: tuple[Mapping[str, Any], ...] = (
     {"exchange-wire-forms": "text"},
     {"exchange-wire-forms": "grouped"},
     {"exchange-wire-forms": "bare"},

@@ -45,7 +45,7 @@ def build_misconfigured(**sides: Any) -> dict[str, Any]:
     )
 
 
-DONE_ALL_THE_SAME = (
+DONE_ALL_THE_SAME: tuple[Mapping[str, Any], ...] = (
     {"exchange-write-anchor": "any"},
     {"exchange-audit-log-anchor": "any"},
     {"exchange-anchor-form": "principal-name"},
