@@ -2,19 +2,29 @@
 
 from collections.abc import Mapping
 from dataclasses import replace
+from typing import Any
 
 import pytest
 
 from core.guards.legacy_protocols.guard import GUARD
 from core.guards.legacy_protocols.items import POLICIES, TRANSPORT
 from core.guards.legacy_protocols.judge import judge
-from core.guards.legacy_protocols.token_consents import MAX_SHOWN, TOKEN_PERMISSIONS
+from core.guards.legacy_protocols.token_consents import (
+    MAX_NAME_LENGTH,
+    MAX_SHOWN,
+    TOKEN_PERMISSIONS,
+    TokenConsent,
+    TokenConsents,
+    format_consent,
+)
 from core.guards.legacy_protocols.verdicts import ProtocolVerdict
 from core.model.findings import Finding, Severity, Verdict, format_facts
 from core.model.guards import GuardPolicy, ObserveContext
 from core.tenant.apps import App, AppPermission, DelegatedGrant
 from core.tenant.directory import Account
 from core.tenant.mailboxes import MAX_POLICY_USERS
+from core.tenant.quoting import quote_text
+from core.tenant.readings import ReadFailure, Reading
 from core.tenant.sources import ACCOUNTS, APP_PERMISSIONS, DELEGATED_GRANTS, POLICY_USERS
 from tests.support.fakes.tenant import FakeTenant
 from tests.support.guard_tenants import (
@@ -253,3 +263,72 @@ async def test_the_default_policy_is_not_asked_for_its_users() -> None:
     fake = build_legacy_protocol_tenant(policy)
     assert (await only(fake)).verdict is ProtocolVerdict.REPAIR
     assert POLICY_USERS not in [source for source, _ in fake.read_log]
+
+
+def build_page(*failures: ReadFailure, complete: bool = True) -> Reading[Any]:
+    """A page of consents with something missing."""
+    return Reading((), failures, complete=complete)
+
+
+@pytest.mark.parametrize(
+    ("pages", "doubts", "failure"),
+    [
+        ([build_page()], (), ""),
+        ([build_page(complete=False)], (), "the list of consents was cut short"),
+        (
+            [build_page(ReadFailure("s", "HTTP 503"), complete=False), build_page(complete=False)],
+            (),
+            "HTTP 503",
+        ),
+        (
+            [build_page(ReadFailure("s", "HTTP 503"), ReadFailure("s", "HTTP 500"))],
+            (),
+            "HTTP 503",
+        ),
+        (
+            [
+                build_page(
+                    ReadFailure("s", "HTTP 503"),
+                    ReadFailure("s", "HTTP 404", "a1"),
+                    ReadFailure("s", "HTTP 404", "a2"),
+                    complete=False,
+                )
+            ],
+            ("what one of the apps was granted could not be read",),
+            "HTTP 503",
+        ),
+        (
+            [build_page(ReadFailure("s", "denied", permission="Read.All"), complete=False)],
+            ("which apps may use them by a token is unread without Read.All",),
+            "",
+        ),
+    ],
+)
+def test_why_consents_may_be_missing(
+    pages: list[Reading[Any]], doubts: tuple[str, ...], failure: str
+) -> None:
+    consents = TokenConsents(FakeTenant())
+    for page in pages:
+        consents.note_failures(page)
+    assert (consents.permanent_doubts, consents.failure) == (doubts, failure)
+
+
+def test_a_long_name_is_cut_and_the_permission_stays() -> None:
+    long = "n" * 400
+    cut = quote_text(long, MAX_NAME_LENGTH)
+    consent = TokenConsent("imap", long, "c1", "u1", long, long)
+    said = f"the app {cut} may use it by a token of the user {cut} ({cut})"
+    assert format_consent(consent) == said
+
+
+async def test_an_app_without_a_name_stays_its_id_and_order_is_by_name() -> None:
+    consents = TokenConsents(
+        FakeTenant(oauth_grants=[DelegatedGrant("gone", "r1", True, frozenset({"SMTP.Send"}))])
+    )
+    await consents.read_once()
+    (read,) = consents.select(frozenset({"smtp"}), None)
+    assert (read.app_name, read.account_name) == ("", "")
+    names = ("_a", "Za", "zb", "Ab")
+    consents.consents = tuple(TokenConsent("imap", "p", name, "", name) for name in names)
+    shown = [one.app_name for one in consents.select(frozenset({"imap"}), None)]
+    assert shown == ["_a", "Ab", "Za", "zb"]

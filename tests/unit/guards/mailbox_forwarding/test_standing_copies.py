@@ -26,7 +26,7 @@ from core.model.guards import GuardPolicy, ObserveContext
 from core.tenant.configuration import Configuration
 from core.tenant.mail_flow import AcceptedDomain, GroupMembers, Recipient
 from core.tenant.quoting import quote_text
-from core.tenant.sources import DOMAINS
+from core.tenant.sources import DOMAINS, RECIPIENTS
 from tests.support.fakes.tenant import FakeTenant
 from tests.support.observe import observe_all
 from tests.support.sentences import check_sentences
@@ -130,6 +130,14 @@ async def test_without_the_domains_a_copy_is_unread_and_never_clean() -> None:
         domains=[AcceptedDomain("contoso.com")], configurations=[transport("x@evil.example")]
     )
     tenant.fail_read(DOMAINS)
+    reading = await observe_all(GUARD, tenant, ObserveContext(TERMS))
+    name = get_configuration_source_name("transport-config")
+    assert [one.object_id for one in reading.failures if one.source == name] == ["organization"]
+
+
+async def test_a_copy_to_somebody_who_could_not_be_looked_up_is_unread() -> None:
+    tenant = FakeTenant(domains=[AcceptedDomain("contoso.com")], configurations=[transport("Ann")])
+    tenant.fail_read(RECIPIENTS)
     reading = await observe_all(GUARD, tenant, ObserveContext(TERMS))
     name = get_configuration_source_name("transport-config")
     assert [one.object_id for one in reading.failures if one.source == name] == ["organization"]
