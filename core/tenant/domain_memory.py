@@ -6,7 +6,7 @@ domain that appeared lately is not yet believed to be the organization's own. Pu
 
 from collections.abc import Callable, Collection, Iterable, Iterator, Mapping
 from dataclasses import dataclass, replace
-from datetime import datetime
+from datetime import datetime, timedelta
 
 from core.keys import hash_parts
 from core.tenant.domain_names import to_a_label
@@ -25,6 +25,8 @@ BUCKETS = "0123456789abcdef"
 SUBDOMAINS = "*."
 GONE = "-"
 """Before the name of a domain that was known and is no longer there."""
+DOUBT_PERIOD = timedelta(hours=1)
+"""For so long a domain that went may also have been left out of a listing."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -68,7 +70,9 @@ def note_domains(
         bucket_id = f"accepted-domains-{mark}"
         here = {name for name in names if get_bucket_id(name) == bucket_id}
         before = known.get(build_traits_key(bucket_id, KIND))
-        gone = set(list_gone(before, here, now)) if before else set()
+        gone = (
+            {*list_gone(before, here, now), *list_in_doubt(before, here, now)} if before else set()
+        )
         noted.append(note_traits(known, bucket_id, KIND, here | gone, now))
     return tuple(noted)
 
@@ -81,6 +85,18 @@ def list_gone(before: KnownTraits, present: Collection[str], now: datetime) -> I
                 yield trait
         elif trait not in present:
             yield f"{GONE}{trait}"
+
+
+def list_in_doubt(before: KnownTraits, present: Collection[str], now: datetime) -> Iterator[str]:
+    """The settled domains that are not there, or not since the last hour: they went, or a listing
+    left them out. One that is back at the next look is no new one.
+    """
+    new = dict(before.list_new_traits(now))
+    for trait in before.traits:
+        if not trait.startswith(GONE) and trait not in present and trait not in new:
+            gone_at = before.traits.get(f"{GONE}{trait}")
+            if gone_at is None or now - gone_at < DOUBT_PERIOD:
+                yield trait
 
 
 def list_domain_news(noted: Iterable[KnownTraits], now: datetime) -> Iterator[DomainNews]:
@@ -118,3 +134,18 @@ def select_known_domains(
             wide = domain.includes_subdomains and all(map(is_answered, below))
             found.append(replace(domain, includes_subdomains=wide))
     return found
+
+
+def list_missing_domains(
+    domains: Iterable[AcceptedDomain], known: Mapping[str, KnownTraits], now: datetime
+) -> Iterator[AcceptedDomain]:
+    """The domains of the organization that this look, or one of the last hour, lacks.
+
+    They count as relayed. So an address of theirs that Exchange does not know is neither inside
+    nor outside until it is known whether they went.
+    """
+    present = {to_trait(name) for name in list_names(domains)}
+    for mark in BUCKETS:
+        if row := known.get(build_traits_key(f"accepted-domains-{mark}", KIND)):
+            for name in list_in_doubt(row, present, now):
+                yield AcceptedDomain(name, authoritative=False)

@@ -9,6 +9,7 @@ from typing import Any
 
 import pytest
 
+from core.guards.mailbox_forwarding.verdicts import ForwardingVerdict
 from core.model.cases import Case
 from core.model.guards import GuardConfig
 from core.model.runs import RunReport
@@ -185,3 +186,35 @@ async def test_a_list_of_settings_that_is_cut_once_ends_nothing(
         ended = [len(list_closed(await stage.run_guard())) for _ in range(2)]
         assert ended[0] == 0
         assert ended[1] > 0
+
+
+async def test_a_domain_that_a_listing_lacks_once_makes_no_inside_address_an_outside_one() -> None:
+    domains = [
+        {"Name": name, "DomainName": name, "DomainType": "Authoritative"}
+        for name in ("contoso.example", "branch.example")
+    ]
+    forwarded = "smtp:info@branch.example"
+    scene = build_large_tenant(3)
+    scene["exchange"]["Get-AcceptedDomain"] = domains
+    scene["exchange"]["Get-Mailbox"][0]["ForwardingSmtpAddress"] = forwarded
+    async with open_harness(scene, FORWARDING_CONFIG) as stage:
+        for _ in range(2):
+            await stage.run_guard()
+        assert await list_forward_verdicts(stage) == set()
+        rows = stage.sandbox.tenant.scene["exchange"]
+        rows["Get-AcceptedDomain"] = domains[:1]
+        await stage.run_guard()
+        assert await list_forward_verdicts(stage) == {ForwardingVerdict.UNRESOLVED}
+        rows["Get-AcceptedDomain"] = domains
+        await stage.run_guard()
+        assert await list_forward_verdicts(stage) == set()
+        # Whoever removes it for good is believed one look later.
+        rows["Get-AcceptedDomain"] = domains[:1]
+        for _ in range(2):
+            await stage.run_guard()
+        assert await list_forward_verdicts(stage) == {ForwardingVerdict.EXTERNAL}
+
+
+async def list_forward_verdicts(stage: AdapterHarness) -> set[str]:
+    cases = (await get_object_cases(stage)).values()
+    return {case.verdict for case in cases if case.kind == "mailbox-forward"}

@@ -3,7 +3,7 @@
 A right that a group holds is everybody's in it, and whoever may add a member gives it away.
 """
 
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 
 from core.guards.mailbox_delegation.items import GrantedRight
 from core.microsoft365.addresses import OwnDomains
@@ -20,6 +20,9 @@ DOMAINS_UNREAD = (
     "whether a mail user with a right over it belongs to the organization is not known: the "
     "accepted domains were not read"
 )
+DOMAIN_MISSING = (
+    "a domain of a holder was accepted before and is missing now: it went, or the list was cut"
+)
 MEMBERS_UNREAD = "the members of a group with a right over it could not be looked up"
 
 
@@ -30,6 +33,8 @@ class TenantDomains:
     settled: OwnDomains | None = None
     """Without those that are new."""
     all: OwnDomains | None = None
+    missing: OwnDomains = field(default_factory=lambda: OwnDomains(frozenset()))
+    """Those that went, or that a listing left out: it is not yet known which."""
 
 
 def place_holder(
@@ -43,6 +48,8 @@ def place_holder(
         return right, ""
     if domains.settled is None:
         return right, DOMAINS_UNREAD
+    if domains.missing.contains_domain(find_mail_domain(person)):
+        return right, DOMAIN_MISSING
     is_new = is_outsider(person, domains.settled) and not is_outsider(person, domains.all)
     return (
         replace(
@@ -62,10 +69,17 @@ def open_group(
     if not found.is_answered:
         return right, MEMBERS_UNREAD
     elsewhere = any(map(has_mail_elsewhere, found.people))
+    missing = {
+        one for one in found.people if domains.missing.contains_domain(find_mail_domain(one))
+    }
     outside = sorted(
-        one.address or one.name for one in found.people if is_outsider(one, domains.settled)
+        one.address or one.name
+        for one in found.people
+        if one not in missing and is_outsider(one, domains.settled)
     )
     placed = replace(right, outside_members=tuple(outside), doubt=found.doubt)
+    if missing:
+        return placed, DOMAIN_MISSING
     return placed, DOMAINS_UNREAD if elsewhere and domains.settled is None else ""
 
 

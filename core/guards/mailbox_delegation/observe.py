@@ -21,7 +21,7 @@ from core.microsoft365.trustees import (
     normalize_trustee,
 )
 from core.model.guards import ObserveContext
-from core.tenant.domain_memory import note_domains, select_known_domains
+from core.tenant.domain_memory import list_missing_domains, note_domains, select_known_domains
 from core.tenant.mail_flow import Recipient
 from core.tenant.mailbox_index import MailboxPage, select_between_checks
 from core.tenant.mailboxes import Delegation, Mailbox
@@ -199,7 +199,9 @@ async def read_domains(
     known, now = context.known_traits, context.policy.now
     settled = select_known_domains(read.items, known, now, lambda _: True)
     return TenantDomains(
-        OwnDomains.from_accepted_domains(settled), OwnDomains.from_accepted_domains(read.items)
+        OwnDomains.from_accepted_domains(settled),
+        OwnDomains.from_accepted_domains(read.items),
+        OwnDomains.from_accepted_domains(list_missing_domains(read.items, known, now)),
     )
 
 

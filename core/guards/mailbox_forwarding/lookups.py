@@ -13,7 +13,7 @@ from core.guards.mailbox_forwarding.outbound import (
 from core.microsoft365.addresses import OwnDomains, get_lookup_name
 from core.microsoft365.recipients import fold_group_name
 from core.model.guards import ObserveContext
-from core.tenant.domain_memory import select_known_domains
+from core.tenant.domain_memory import list_missing_domains, select_known_domains
 from core.tenant.mail_flow import (
     AcceptedDomain,
     InboxRule,
@@ -29,7 +29,8 @@ def get_own_domains(
 ) -> OwnDomains | None:
     """The tenant's own domains, unless some may be missing: then everything would look outside.
 
-    One that is new, and about which nobody has answered yet, is not among them.
+    One that is new, and about which nobody has answered yet, is not among them. One that is missing
+    for the first time relays mail to who knows where.
     """
     failure = domains.find_source_failure(DOMAINS)
     if not domains.items or not domains.complete or (failure and not failure.optional):
@@ -41,7 +42,8 @@ def get_own_domains(
         context.policy.now,
         lambda name: build_domain_id(name) in open_ids,
     )
-    return OwnDomains.from_accepted_domains(known)
+    missing = list_missing_domains(domains.items, context.known_traits, context.policy.now)
+    return OwnDomains.from_accepted_domains([*known, *missing])
 
 
 def list_condition_groups(settings: OutboundSettings) -> set[str]:

@@ -8,6 +8,7 @@ import pytest
 from core.tenant.domain_memory import (
     DomainNews,
     list_domain_news,
+    list_missing_domains,
     note_domains,
     select_known_domains,
 )
@@ -99,3 +100,27 @@ def test_many_domains_are_remembered_one_by_one() -> None:
         ("drop.example", False),
         ("d0.example", True),
     }
+
+
+def missing(
+    known: dict[str, KnownTraits], at: datetime, *domains: AcceptedDomain
+) -> set[tuple[str, bool]]:
+    found = list_missing_domains(domains, known, at)
+    return {(one.name, one.authoritative) for one in found}
+
+
+def test_a_settled_domain_that_is_missing_is_in_doubt_for_an_hour() -> None:
+    wide = replace(OWN, includes_subdomains=True)
+    known = look({}, START, wide, DROP)
+    later = START + 24 * HOUR
+    both = {("contoso.com", False), ("*.contoso.com", False)}
+    assert missing(known, later, DROP) == both
+    assert missing(known, later, wide, DROP) == set()
+    known = look(known, later, DROP)
+    assert missing(known, later + 0.9 * HOUR, DROP) == both
+    assert missing(known, later + HOUR, DROP) == set()
+
+
+def test_a_new_domain_that_is_missing_again_was_never_the_organizations() -> None:
+    known = look(look({}, START, OWN), START + 24 * HOUR, OWN, DROP)
+    assert missing(known, START + 30 * HOUR, OWN) == set()
