@@ -1,0 +1,77 @@
+"""Conditions that leave no message alone, and what has to be known for that."""
+
+from dataclasses import replace
+
+import pytest
+
+from core.guards.mailbox_forwarding.conditions import (
+    Owner,
+    is_every_sender,
+    is_own_recipient,
+    list_words,
+    needs_own_domains,
+)
+from core.tenant.mail_flow import InboxRule, RuleCondition
+
+SENDERS = (RuleCondition("senderContains", ("news@shop.example",)),)
+PLAIN = InboxRule("r1", "m1", "Newsletters", "graph", conditions=SENDERS)
+ANN = Owner("ann@contoso.com", {"contoso.com"}.__contains__)
+
+
+@pytest.mark.parametrize(
+    ("rule", "expected"),
+    [
+        (PLAIN, False),
+        (replace(PLAIN, mark_as_read=True), False),
+        (replace(PLAIN, move_to="F1"), True),
+        (replace(PLAIN, delete="delete"), True),
+        (replace(PLAIN, move_to="F1", conditions=()), False),
+        (
+            replace(
+                PLAIN,
+                move_to="F1",
+                conditions=(RuleCondition("sentToAddresses", ("ann@contoso.com",)),),
+            ),
+            True,
+        ),
+    ],
+)
+def test_domains_are_needed_where_mail_of_somebody_goes_away(
+    rule: InboxRule, expected: bool
+) -> None:
+    assert needs_own_domains(rule) is expected
+
+
+def test_an_empty_word_is_none() -> None:
+    assert list(list_words((RuleCondition("subjectContains", ("", "lunch")),))) == ["lunch"]
+
+
+@pytest.mark.parametrize(
+    ("text", "expected"),
+    [("a", True), ("ann", False), ("a-b", False), ("@", True), (".com", True), ("", True)],
+)
+def test_one_letter_is_in_every_address(text: str, expected: bool) -> None:
+    assert is_every_sender(text) is expected
+
+
+@pytest.mark.parametrize(
+    ("text", "ignores", "expected"),
+    [
+        ("ann@contoso.com", False, True),
+        ('"Ann" [SMTP:Ann@contoso.com]', False, True),
+        ("sales@contoso.com", False, False),
+        ("sales@contoso.com", True, True),
+        ("@contoso.com", False, True),
+        ("sales@shop.example", True, False),
+        ("sales", True, False),
+    ],
+)
+def test_ones_own_address_and_domain_are_in_all_mail(
+    text: str, ignores: bool, expected: bool
+) -> None:
+    assert is_own_recipient(text, ANN, ignores) is expected
+
+
+def test_who_has_no_address_is_not_everybody_without_one() -> None:
+    assert not is_own_recipient("Sales", Owner("", {"contoso.com"}.__contains__), True)
+    assert not is_own_recipient("Sales", Owner("", lambda _domain: True), True)
