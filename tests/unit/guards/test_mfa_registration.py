@@ -11,6 +11,7 @@ from core.guards.mfa_registration.guard import GUARD
 from core.guards.mfa_registration.items import (
     MAX_LOOKUPS,
     MAX_NAMED,
+    AccountCounter,
     AddedMethods,
     Administrator,
     GroupSummary,
@@ -518,3 +519,21 @@ def test_added_methods_are_bounded_and_plain() -> None:
     assert len(finding.summary) < 1_000
     assert all(len(fact) < 1_000 for fact in format_facts(finding.facts))
     assert "\u202e" not in finding.summary
+
+
+def test_of_many_accounts_the_first_names_are_kept() -> None:
+    """However many pass by, in whatever order, and no more than a few at a time."""
+    counter = AccountCounter()
+    for number in reversed(range(10 * MAX_NAMED - 1)):
+        name = f"{'aA'[number % 2]}{number:04}@contoso.com"
+        counter.add_account(MfaRegistration(f"u{number}", name), is_checked=True)
+    assert len(counter.names) == 10 * MAX_NAMED - 1
+    counter.add_account(MfaRegistration("Z_id", ""), is_checked=False)
+    assert len(counter.names) == MAX_NAMED
+    assert counter.names[0] == "a0000@contoso.com"
+    assert counter.names[1] == "A0001@contoso.com"
+    assert (counter.count, counter.unchecked_count) == (10 * MAX_NAMED, 1)
+    few = AccountCounter()
+    for name in ("b", "", "_c"):
+        few.add_account(MfaRegistration("Z_id", name), is_checked=True)
+    assert few.get_first_names() == ["_c", "b", "Z_id"]
