@@ -88,6 +88,29 @@ async def measure_listing(order: ClientOrder) -> tuple[Meter, ClientFindings]:
     return meter, {"read": read, "error": "; ".join(errors)[:200]}
 
 
+async def measure_tick(order: ClientOrder) -> tuple[Meter, ClientFindings]:
+    """Measures one reading of the audit logs, with the looks it leads to."""
+    from core.bootstrap import connect_world
+    from core.config.settings import Settings
+    from core.engine.run import create_run_id
+    from core.jobs.activity import read_activity
+
+    settings = Settings.read(order["environ"])
+    async with connect_world(settings):
+        pass  # Imports the adapters before measuring.
+    async with Meter() as meter, connect_world(settings) as world:
+        run_id = create_run_id(world.now())
+        tick = await read_activity(world, settings.guard_configs, settings.activity, run_id)
+    looks = [report for report in tick.reports if report.status == "looked"]
+    new = [finding for report in looks for finding in report.findings]
+    return meter, {
+        "status": tick.status,
+        "read": len(looks),
+        "open_cases": len(new),
+        "error": "; ".join(tick.troubles)[:200],
+    }
+
+
 async def measure_sdk(order: ClientOrder) -> tuple[Meter, ClientFindings]:
     """Measures a script on the typed SDK: one request per mailbox."""
     from bench import baselines
@@ -119,6 +142,7 @@ CLIENT_RUNNERS: Mapping[
     "guard": measure_guard,
     "status": measure_status,
     "listing": measure_listing,
+    "tick": measure_tick,
     "typed": measure_sdk,
     "floor": measure_bare_client,
 }

@@ -82,6 +82,7 @@ RUN_STATUS_TEXTS = {
     "done": "complete",
     "in-progress": "in progress",
     "failed": "failed",
+    "looked": "looked at single objects",
 }
 
 
