@@ -5,7 +5,9 @@
 --listings   measure only the ways of listing; --publish puts them into the reference's place
 --contrary   measure only the guards, in a tenant as measured and in a contrary one; likewise
 --profile P  measure in a profile of the sandbox: contrary is the worst case of each contested fact
---write      measure nothing; write the tables and the picture of the reference again
+--write      measure nothing; write the tables and the pictures of the references again
+--days N     simulate N days of a tenant with an attacker in it; --publish puts the table and the
+             picture into docs/reliability.md; --sizes gives the number of mailboxes
 """
 
 import argparse
@@ -22,6 +24,9 @@ from rich.console import Console
 from rich.table import Table
 
 from bench import matrix, plot, report
+from bench.days import DayFigures, Simulation, check_bounds
+from bench.days_report import DaysResults, describe_victims, format_day, publish_days
+from bench.days_tenant import FULL_SIZE
 from bench.derived import build_contrary_lines, build_lines, build_listing_lines
 from bench.environment import ROOT, BenchError
 from bench.formatting import (
@@ -138,6 +143,33 @@ def publish(asked: argparse.Namespace, results: Results) -> None:
     plot.draw_plot(results, report.PICTURE)
 
 
+def write_references() -> int:
+    """Writes the tables and the pictures of the references again."""
+    publish_results(load_results(report.RESULTS))
+    plot.draw_plot(load_results(report.RESULTS), report.PICTURE)
+    publish_days(DaysResults.load())
+    return 0
+
+
+def simulate_days(asked: argparse.Namespace, console: Console) -> int:
+    """Simulates days, prints each, and says what goes against the promises."""
+    size = asked.sizes[0] if asked.sizes else FULL_SIZE
+    simulation = Simulation(size, asked.days)
+
+    def show(day: DayFigures) -> None:
+        console.print(dict(format_day(day)), highlight=False)
+
+    asyncio.run(simulation.play(show))
+    results = DaysResults.of(simulation)
+    console.print(describe_victims(results), highlight=False)
+    complaints = check_bounds(simulation)
+    for complaint in complaints:
+        console.print(f"bench: {complaint}", style="red", markup=False)
+    if asked.publish:
+        publish_days(results)
+    return int(bool(complaints))
+
+
 def parse_options() -> argparse.Namespace:
     parser = argparse.ArgumentParser(
         prog="python -m bench",
@@ -149,6 +181,7 @@ def parse_options() -> argparse.Namespace:
     parser.add_argument("--contrary", action="store_true")
     parser.add_argument("--publish", action="store_true")
     parser.add_argument("--write", action="store_true")
+    parser.add_argument("--days", type=int, metavar="N")
     parser.add_argument("--sizes", type=int, nargs="+", metavar="N", help="other sizes of tenants")
     parser.add_argument("--profile", choices=PROFILES, default=DEFAULT_PROFILE)
     parser.add_argument(
@@ -160,10 +193,8 @@ def parse_options() -> argparse.Namespace:
 def main() -> int:
     asked = parse_options()
     console = Console(width=max(Console().width, MIN_WIDTH))
-    if asked.write:
-        publish_results(load_results(report.RESULTS))
-        plot.draw_plot(load_results(report.RESULTS), report.PICTURE)
-        return 0
+    if asked.write or asked.days:
+        return simulate_days(asked, console) if asked.days else write_references()
     if asked.publish and (asked.quick or asked.sizes or asked.profile != DEFAULT_PROFILE):
         console.print("bench: only a whole run as measured can be the reference")
         return 2

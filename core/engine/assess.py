@@ -6,6 +6,7 @@ from dataclasses import dataclass, replace
 from core.engine.case_lifecycle import defer_case, open_case, update_case
 from core.engine.decision_context import DecisionContext
 from core.engine.first_look import mark_unread_object, was_preexisting
+from core.engine.self_findings import RECURRING_PATIENCE
 from core.engine.truncation import sanitize_finding, truncate_finding, truncate_text
 from core.engine.widening import (
     add_exemption_fact,
@@ -85,9 +86,10 @@ def assess_finding(
     ):
         return FindingAssessment(ReportedFinding(key, finding, "settling", old.verdict), old)
     before = old
-    if old and finding.confirmations_needed and old.notification is Notification.CLOSED:
+    is_patient = finding.confirmations_needed or finding.kind in RECURRING_PATIENCE
+    if old and is_patient and old.notification is Notification.CLOSED:
         # The end was never delivered, and the finding is back. A new case would wait for its
-        # confirmations, while operators still know the old one as open.
+        # confirmations, or be told once more, while operators still know the old one as open.
         old = replace(
             mark_unread_object(context, old, old),
             closed_at=None,
@@ -103,6 +105,8 @@ def assess_finding(
         if known and old
         else mark_unread_object(context, open_case(context, key, finding, is_self_check), old)
     )
+    if old and not known:
+        case = replace(case, card_times=old.card_times, card_severity=old.card_severity)
     case = keep_history(case, old if is_beyond else None, preexisting)
     if len(applied) >= FLAP_COUNT and finding.changes and not case.deferred_at:
         case = defer_case(case, Verdict.CONTESTED, context.now)

@@ -9,7 +9,7 @@ from collections.abc import Iterable
 from datetime import datetime, timedelta
 
 from core.engine.flapping import is_flapping, name_objects
-from core.engine.self_findings import SELF_CHECK_KINDS
+from core.engine.self_findings import RECURRING_PATIENCE, SELF_CHECK_KINDS
 from core.model.cases import Case, Notification
 from core.model.findings import Severity
 from core.model.state import MAX_TIME_AHEAD
@@ -27,12 +27,13 @@ def select_due_notifications(cases: Iterable[Case], now: datetime) -> tuple[Case
     pending = [case for case in cases if case.notification and not may_come_back(case, now)]
     if not pending:
         return ()
-    recent = [case for case in cases if was_told_lately(case, now)]
     told: defaultdict[str, list[Case]] = defaultdict(list)
-    for case in recent:
-        for name in name_objects(case):
-            told[name].append(case)
-    sent = {case.notified_at for case in recent if case.notified_at}
+    sent: set[datetime] = set()
+    for case in cases:
+        if times := list_recent_cards(case, now):
+            sent |= times
+            for name in name_objects(case):
+                told[name].append(case)
     is_guard_quiet = len(sent) < CARDS_PER_GUARD or now - max(sent) >= GUARD_PAUSE
     due = []
     for case in pending:
@@ -42,33 +43,46 @@ def select_due_notifications(cases: Iterable[Case], now: datetime) -> tuple[Case
     return tuple(due)
 
 
+def list_recent_cards(case: Case, now: datetime) -> set[datetime]:
+    """When cards reported a case, or an earlier one of its key, within a day."""
+    return {at for at in case.card_times if is_within_day(at, now)}
+
+
 def was_told_lately(case: Case, now: datetime) -> bool:
-    """Whether a card reported a case within a day. One dated in the future holds nothing back."""
-    return case.notified_at is not None and -MAX_TIME_AHEAD <= now - case.notified_at < DAY
+    """Whether a card reported a case within a day, since it was last opened."""
+    return case.notified_at is not None and is_within_day(case.notified_at, now)
+
+
+def is_within_day(at: datetime, now: datetime) -> bool:
+    """Whether a time lies within the last day. One in the future holds nothing back."""
+    return -MAX_TIME_AHEAD <= now - at < DAY
 
 
 def may_come_back(case: Case, now: datetime) -> bool:
     """Whether another look has to confirm the end of a case before it is told."""
+    if case.notification is not Notification.CLOSED or case.resolution != "gone":
+        return False
+    patience = (
+        CLOSING_PATIENCE if case.kind not in SELF_CHECK_KINDS else RECURRING_PATIENCE.get(case.kind)
+    )
     return (
-        case.notification is Notification.CLOSED
-        and case.resolution == "gone"
-        and case.kind not in SELF_CHECK_KINDS
+        patience is not None
         and case.closed_at is not None
         and case.closed_at - case.opened_at < DAY
-        and abs(now - case.closed_at) < CLOSING_PATIENCE
+        and abs(now - case.closed_at) < patience
     )
 
 
 def is_graver(case: Case, told: Iterable[Case]) -> bool:
     """Whether a case is at least high, and graver than all that was told of its object lately."""
-    return case.severity >= Severity.HIGH and all(case.severity > one.severity for one in told)
+    return case.severity >= Severity.HIGH and all(case.severity > one.card_severity for one in told)
 
 
 def is_object_due(case: Case, told: Iterable[Case], now: datetime) -> bool:
     """Whether another card about the object of a case may be sent."""
-    times = {one.notified_at for one in told if one.notified_at}
+    times = {at for one in told for at in list_recent_cards(one, now)}
     if len(times) >= CARDS_PER_OBJECT and now - max(times) < OBJECT_PAUSE:
         return False
     return not is_flapping(case) or not any(
-        is_flapping(one) and one.kind == case.kind for one in told
+        is_flapping(one) and one.kind == case.kind and was_told_lately(one, now) for one in told
     )

@@ -7,7 +7,7 @@ A case that flaps stays open while its finding is absent. Closing takes patience
 """
 
 from collections import defaultdict
-from collections.abc import Iterable, Mapping
+from collections.abc import Collection, Iterable, Mapping
 from dataclasses import replace
 from datetime import datetime, timedelta
 
@@ -22,6 +22,7 @@ FLAP_WINDOW = timedelta(days=1)
 QUIET_TIME = timedelta(days=1)
 # A finding that went and is back has changed twice, one that replaces another once.
 MIN_TURNS = 2
+MAX_FORMS, MAX_FORM_LENGTH = 5, 80
 
 type Group = tuple[str, str]  # the object, the kind of the finding
 
@@ -47,7 +48,19 @@ def build_flap_fact(case: Case) -> Fact:
     return Fact(
         "",
         f"it comes and goes, or changes its form: {case.turn_count} times since "
-        f"{since:%Y-%m-%d %H:%M} UTC{absent}",
+        f"{since:%Y-%m-%d %H:%M} UTC{describe_untold_forms(case)}{absent}",
+    )
+
+
+def describe_untold_forms(case: Case) -> str:
+    """What came and went since a card told of it, by number and some by name."""
+    if not case.untold_count:
+        return ""
+    named = "; ".join(case.untold_texts)
+    more = case.untold_count - len(case.untold_texts)
+    texts = [*filter(None, [named]), *([f"{more:,} more"] if more and named else [])]
+    return f"; {case.untold_count:,} forms of it had no card of their own" + (
+        f": {'; '.join(texts)}" if texts else ""
     )
 
 
@@ -60,6 +73,22 @@ def with_turns(case: Case, turn_count: int, since: datetime, absent_since: datet
     return replace(case, facts=(build_flap_fact(case), *others)) if is_flapping(case) else case
 
 
+def with_untold_forms(case: Case, ended: Iterable[Case]) -> Case:
+    """A case that flaps, which also tells of others that ended before a card told of them."""
+    texts = list(case.untold_texts)
+    count = case.untold_count
+    for one in ended:
+        count += 1 + one.untold_count
+        texts += [*one.untold_texts, one.correlations[0].text if one.correlations else one.summary]
+    others = tuple(fact for fact in case.facts if fact != build_flap_fact(case))
+    case = replace(
+        case,
+        untold_count=count,
+        untold_texts=tuple(dict.fromkeys(text[:MAX_FORM_LENGTH] for text in texts))[:MAX_FORMS],
+    )
+    return replace(case, facts=(build_flap_fact(case), *others))
+
+
 def note_flapping(
     context: DecisionContext,
     assessments: Mapping[str, FindingAssessment],
@@ -70,7 +99,7 @@ def note_flapping(
     for case in (*context.snapshot.cases.values(), *ended):
         if (
             case.closed_at
-            and case.resolution == "gone"
+            and (case.resolution == "gone" or (case.resolution == "done" and is_flapping(case)))
             and not context.has_elapsed(case.closed_at, FLAP_WINDOW)
         ):
             for name in name_objects(case):
@@ -115,27 +144,59 @@ def split_waiting_cases(
     context: DecisionContext,
     assessments: Mapping[str, FindingAssessment],
     ended: Iterable[Case],
-) -> tuple[list[Case], list[Case]]:
-    """The cases that end now, and those that flap and have not been absent for a day, to save.
+) -> tuple[list[Case], list[Case], list[Case]]:
+    """The cases that end now, those that flap and have not been absent for a day, and those that
+    tell of others; all to save.
 
-    A case ends without a card where one that flaps has taken its place.
+    A case ends without a card where one that flaps has taken its place, unless the tenant was
+    changed for it and nobody was told; if no card told of it, the other one does.
     """
-    flapping = {
-        (name, view.case.kind)
-        for view in assessments.values()
-        if view.case and not view.case.closed_at and is_flapping(view.case)
-        for name in name_objects(view.case)
-    }
+    ended = list(ended)
+    if not ended:
+        return [], [], []
+    successors = find_successors(context, assessments, {case.key for case in ended})
     closing: list[Case] = []
     waiting: list[Case] = []
+    untold: defaultdict[str, list[Case]] = defaultdict(list)
     for case in ended:
         known = context.snapshot.cases[case.key]
         absent = known.absent_since
-        if any((name, case.kind) in flapping for name in name_objects(case)):
+        names = [(name, case.kind) for name in name_objects(case)]
+        successor = next((successors[name] for name in names if name in successors), None)
+        if successor and not has_untold_change(context, case):
             closing.append(replace(case, notification=Notification.NONE))
+            if not case.notified_at:
+                untold[successor.key].append(case)
         elif not is_flapping(known) or (absent and context.has_elapsed(absent, QUIET_TIME)):
             closing.append(case)
         elif absent is None:
             since = known.flapping_since or known.opened_at
             waiting.append(with_turns(known, known.turn_count + 1, since, context.now))
-    return closing, waiting
+    by_key = {case.key: case for case in successors.values()}
+    telling = [with_untold_forms(by_key[key], cases) for key, cases in untold.items()]
+    return closing, waiting, telling
+
+
+def has_untold_change(context: DecisionContext, case: Case) -> bool:
+    """Whether the tenant was changed for a case, or one of its key, since its last card."""
+    last = case.card_times[-1] if case.card_times else None
+    return any(last is None or one.at > last for one in context.get_applied_changes(case.key))
+
+
+def find_successors(
+    context: DecisionContext,
+    assessments: Mapping[str, FindingAssessment],
+    ended_keys: Collection[str],
+) -> dict[Group, Case]:
+    """The open cases that flap, by what they are known by: of several the first by key."""
+    assessed = {key: view.case for key, view in assessments.items() if view.case}
+    cases = {
+        **{key: case for key, case in context.snapshot.cases.items() if key not in ended_keys},
+        **assessed,
+    }
+    found: dict[Group, Case] = {}
+    for _, case in sorted(cases.items()):
+        if not case.closed_at and is_flapping(case):
+            for name in name_objects(case):
+                found.setdefault((name, case.kind), case)
+    return found

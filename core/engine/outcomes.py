@@ -2,13 +2,13 @@
 
 from collections.abc import Iterable, Sequence
 from dataclasses import replace
-from datetime import datetime
+from datetime import datetime, timedelta
 
 from core.engine.case_lifecycle import defer_case, with_notification
 from core.engine.truncation import truncate_record
 from core.model.cases import Case, Notification
 from core.model.changes import ChangeRecord, ChangeState, Outcome
-from core.model.findings import Verdict
+from core.model.findings import Severity, Verdict
 
 MAX_CHANGE_ATTEMPTS = 3
 
@@ -61,6 +61,15 @@ def record_outcomes(
     ) if case.failure_count >= MAX_CHANGE_ATTEMPTS else case
 
 
+def is_recent_card(case: Case, now: datetime) -> bool:
+    """Whether the last card about a case or its key is less than a day old."""
+    return bool(case.card_times) and abs(now - case.card_times[-1]) < timedelta(days=1)
+
+
+# More than an object is told of within a day.
+MAX_CARD_TIMES = 8
+
+
 def rank_outcome(outcome: Outcome) -> int:
     """Sort key: the outcome that an operator must see comes first."""
     message = (ChangeState.REFUSED, ChangeState.FAILED, ChangeState.APPLIED)
@@ -69,4 +78,16 @@ def rank_outcome(outcome: Outcome) -> int:
 
 def mark_notified(cases: Iterable[Case], now: datetime) -> tuple[Case, ...]:
     """The cases without a pending notification, notified at this time."""
-    return tuple(replace(case, notification=Notification.NONE, notified_at=now) for case in cases)
+    return tuple(
+        replace(
+            case,
+            notification=Notification.NONE,
+            notified_at=now,
+            card_times=(*case.card_times, now)[-MAX_CARD_TIMES:],
+            card_severity=max(
+                case.severity,
+                case.card_severity if is_recent_card(case, now) else Severity.INFO,
+            ),
+        )
+        for case in cases
+    )

@@ -22,7 +22,12 @@ from core.engine.population import (
     population_dropped,
     remember_listings,
 )
-from core.engine.reconcile import BatchResult, find_ended_cases, infer_applied
+from core.engine.reconcile import (
+    BatchResult,
+    find_ended_cases,
+    infer_applied,
+    is_worth_keeping,
+)
 from core.engine.self_findings import (
     SELF_CHECK_KINDS,
     build_shard_findings,
@@ -132,14 +137,14 @@ def plan_changes(context: DecisionContext, totals: ScanTotals) -> Plan:
             *held_cases,
             *select_changed_cases(assessed),
             *apply_correlation(with_cases(context, held_cases)),
-            *(case for case in ended_cases if case.notified_at or case.notification),
+            *filter(is_worth_keeping, ended_cases),
         )
     }
     result = BatchResult(
         reported_findings=tuple(view.reported_finding for view in assessed.values()),
         cases=tuple(rows.values()),
         cases_to_delete=(
-            *(case for case in ended_cases if not case.notified_at and not case.notification),
+            *(case for case in ended_cases if not is_worth_keeping(case)),
             *(list_spent_marks(context) if totals.complete else ()),
         ),
         records=inferred,

@@ -80,15 +80,20 @@ def reconcile_batch(
     own = [case for case in gone if case.key in intended_keys - unfinished_keys]
     others = [case for case in gone if case.key not in intended_keys]
     assessed = note_flapping(context, assessed, others)
-    closing, waiting = split_waiting_cases(context, assessed, others)
+    closing, waiting, telling = split_waiting_cases(context, assessed, others)
     closed, inferred = infer_applied(context, (*own, *closing))
+    rows = {
+        case.key: case
+        for case in (
+            *select_changed_cases(assessed),
+            *filter(is_worth_keeping, closed),
+            *waiting,
+            *telling,
+        )
+    }
     return BatchResult(
         reported_findings=tuple(assessment.reported_finding for assessment in assessed.values()),
-        cases=(
-            *select_changed_cases(assessed),
-            *(case for case in closed if is_worth_keeping(case)),
-            *waiting,
-        ),
+        cases=tuple(rows.values()),
         cases_to_delete=tuple(case for case in closed if not is_worth_keeping(case)),
         records=(
             *inferred,
@@ -132,7 +137,9 @@ def is_worth_keeping(case: Case) -> bool:
     """Whether the row of a closed case stays: it was or will be notified, or later batches need its
     mark. The reports of the runs name the others.
     """
-    return bool(case.notified_at or case.notification or case.unread_since_first_look)
+    return bool(
+        case.notified_at or case.card_times or case.notification or case.unread_since_first_look
+    )
 
 
 def find_ended_cases(

@@ -7,7 +7,7 @@ alert.
 
 from collections.abc import Collection, Iterator, Sequence
 from dataclasses import replace
-from datetime import datetime
+from datetime import datetime, timedelta
 
 from core.engine.exemption_audit import find_unauthorized_exemptions
 from core.engine.impossible_times import IMPOSSIBLE_TIME, build_time_finding
@@ -53,6 +53,12 @@ SELF_CHECK_KINDS = frozenset(
         STATE_LOST,
     }
 )
+
+RECURRING_PATIENCE = dict.fromkeys(
+    ("brake", "source-unavailable", SHRUNK, "scan-stalled", "shard-failed"), timedelta(hours=1)
+)
+"""What others can make come and go: its end is told once it has stayed away for so long, and what
+is back before that is the same case."""
 
 MAX_LISTED_FACTS = 20
 

@@ -68,6 +68,10 @@ class Case:
     """What is pending: the channel has not accepted a message about it."""
     notified_at: datetime | None = None
     """When the channel last accepted a message about the case."""
+    card_times: tuple[datetime, ...] = ()
+    """When it accepted the last messages about it and about earlier cases of its key."""
+    card_severity: Severity = Severity.INFO
+    """How severe these messages said it was, at most."""
     closed_at: datetime | None = None
     resolution: str = ""
     """How a closed case ended: done, gone, noted (still there, and harmless now) or exempt; folded
@@ -102,6 +106,10 @@ class Case:
     """How often the finding, or others of its kind and object before it, came and went lately."""
     flapping_since: datetime | None = None
     """When the first of these appeared."""
+    untold_count: int = 0
+    """How many forms it took that ended before a card told of them; this case tells of them."""
+    untold_texts: tuple[str, ...] = ()
+    """What some of these were."""
     absent_since: datetime | None = None
     """Since when a case that comes and goes has not been there; it ends after a day."""
     held_since: datetime | None = None

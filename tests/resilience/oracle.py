@@ -23,6 +23,7 @@ from dataclasses import dataclass, field, replace
 from datetime import datetime
 from typing import Any, get_protocol_members
 
+from core.engine.flapping import is_flapping
 from core.keys import PREFIX_LENGTH, RANGE_END, RANGE_START
 from core.model.cases import Case, Exemption, Notification
 from core.model.changes import ChangeRecord, ChangeState
@@ -258,18 +259,54 @@ def find_open_positions(journal: Journal) -> dict[str, int]:
 
 
 def check_resolutions_notified(journal: Journal) -> Iterator[str]:
-    """That a case is over which people heard of is told, unless they ended it themselves."""
+    """That a case is over which people heard of is told, unless they ended it themselves, or one
+    that comes and goes has taken its place.
+    """
     known: dict[str, Case] = {}
     waiting: set[str] = set()
     for event in journal:
+        before = dict(known)
+        known |= {case.key: case for case in iter_saved_rows(event, Case)}
         for case in iter_saved_rows(event, Case):
-            was = known.get(case.key)
+            was = before.get(case.key)
             over = was and was.notified_at and not was.closed_at and case.closed_at
-            if over and case.resolution in ("gone", "done"):
+            if over and case.resolution in ("gone", "done") and not find_successor(case, known):
                 waiting.add(case.short_key)
-            known[case.key] = case
         waiting -= find_case_names(event)
     yield from (f"its end was never told: {name}" for name in waiting)
+
+
+def find_successor(case: Case, known: Mapping[str, Case]) -> Case | None:
+    """The open case of the same kind and object that comes and goes, if there is one."""
+    return next(
+        (
+            one
+            for one in known.values()
+            if not one.closed_at
+            and is_flapping(one)
+            and (one.object_id, one.kind) == (case.object_id, case.kind)
+        ),
+        None,
+    )
+
+
+def check_nothing_lost(journal: Journal) -> Iterator[str]:
+    """What was news and ended before a card told of it is in the number of one that tells of it."""
+    news: dict[str, Case] = {}
+    summed: set[tuple[str, str]] = set()
+    kept: set[str] = set()
+    for event in journal:
+        for case in iter_saved_rows(event, Case):
+            if case.notification is Notification.OPENED:
+                news[case.short_key] = case
+            if case.untold_count:
+                summed.add((case.object_id, case.kind))
+            if case.notified_at or case.resolution in ("exempt", "noted", "done"):
+                kept.add(case.short_key)
+        kept |= find_case_names(event)
+    for name, case in news.items():
+        if name not in kept and (case.object_id, case.kind) not in summed:
+            yield f"neither told nor counted: {name}"
 
 
 def check_notified_once(journal: Journal) -> Iterator[str]:

@@ -38,7 +38,7 @@ class FakeDelegationReader:
     tenant: FakeTenantState
 
     async def read_full_access(self, owners: Sequence[Mailbox]) -> Reading[Delegation]:
-        ids = [box.id for box in owners]
+        ids = dict.fromkeys(box.id for box in owners)
         found = [
             one
             for one in self.tenant.delegations

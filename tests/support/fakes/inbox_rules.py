@@ -20,7 +20,7 @@ class FakeInboxRuleReader:
     async def read_inbox_rules(
         self, owners: Sequence[Mailbox], include_harmless: bool = False
     ) -> Reading[InboxRule]:
-        ids = [box.id for box in owners]
+        ids = dict.fromkeys(box.id for box in owners)
         found = [
             rule
             for rule in self.tenant.rules
@@ -39,7 +39,7 @@ class FakeInboxRuleReader:
         )
 
     async def read_hidden_rules(self, owners: Sequence[Mailbox]) -> Reading[InboxRule]:
-        ids = [box.id for box in owners]
+        ids = dict.fromkeys(box.id for box in owners)
         names = {(folder.mailbox_id, folder.id): folder.name for folder in self.tenant.folders}
 
         def printed(rule: InboxRule) -> str:

@@ -58,4 +58,6 @@ def is_named(box: Mailbox, name: str) -> bool:
 
 def strip_forwards(box: Mailbox) -> Mailbox:
     """A mailbox as a listing of all of them tells of it."""
+    if not (box.forwarding_address or box.forwarding_smtp_address or box.keeps_copy):
+        return box
     return replace(box, forwarding_address="", forwarding_smtp_address="", keeps_copy=False)

@@ -239,6 +239,7 @@ class FakeTenantState:
         requested objects that can never be read.
         """
         names = tuple(requested_ids or ())
+        requested = set(names)
         self.read_log.append((source, names))
         items = tuple(found)
         whole = self.failures.get((source, ""))
@@ -249,7 +250,7 @@ class FakeTenantState:
         missed = tuple(
             failure
             for (place, name), failure in self.failures.items()
-            if place == source and (requested_ids is None or name in names)
+            if place == source and (requested_ids is None or name in requested)
         )
         there = {get_owner_id(item) for item in items} | set(names)
         there |= {failure.object_id for failure in missed if not failure.optional}

@@ -8,10 +8,18 @@ from typing import Any
 import pytest
 
 from core.engine.attention import select_due_notifications
-from core.engine.flapping import build_flap_fact, is_flapping
-from core.engine.outcomes import mark_notified
+from core.engine.flapping import (
+    MAX_FORMS,
+    build_flap_fact,
+    is_flapping,
+    split_waiting_cases,
+    with_turns,
+    with_untold_forms,
+)
+from core.engine.outcomes import MAX_CARD_TIMES, mark_notified
 from core.model.cases import Case, Notification
-from core.model.findings import Severity
+from core.model.findings import Correlation, Severity
+from core.model.guards import ChangeLimit, Mode
 from core.model.state import GuardSnapshot
 from tests.support.cases import build_case
 from tests.support.decisions import STATE, apply_plan, build_finding, build_scene, make_plan
@@ -142,8 +150,12 @@ def told(number: int, minutes: int, **values: Any) -> Case:
     return build_old_case(
         number,
         notification=Notification.NONE,
-        notified_at=START - timedelta(minutes=minutes),
-        **values,
+        **{
+            "notified_at": START - timedelta(minutes=minutes),
+            "card_times": (START - timedelta(minutes=minutes),),
+            "card_severity": Severity.HIGH,
+            **values,
+        },
     )
 
 
@@ -187,3 +199,102 @@ def test_the_fact_says_since_when_it_is_absent() -> None:
         "it comes and goes, or changes its form: 3 times since 2026-11-20 06:00 UTC; "
         "it has not been there since 2026-11-20 06:15 UTC"
     )
+
+
+def test_each_card_of_an_object_counts_also_where_one_case_had_several() -> None:
+    """A case that was told four times is four cards, whatever it is now."""
+    times = tuple(START - timedelta(minutes=30 * number) for number in range(4, 0, -1))
+    closed = told(1, 30, card_times=times, closed_at=START, resolution="done")
+    fresh = build_old_case(2)
+    assert select_due_notifications((closed, fresh), START) == ()
+    # An earlier case of the same key counts as well: its cards are those of the key.
+    reopened = build_old_case(1, card_times=times, card_severity=Severity.HIGH)
+    assert select_due_notifications((reopened, fresh), START) == ()
+    risen = replace(reopened, severity=Severity.CRITICAL)
+    assert select_due_notifications((risen, fresh), START) == (risen,)
+    assert select_due_notifications((reopened,), START + timedelta(hours=8)) == (reopened,)
+    lately = replace(closed, card_times=times[1:], notified_at=times[-1])
+    assert select_due_notifications((lately, fresh), START) == (fresh,)
+
+
+def test_a_case_keeps_the_times_of_its_last_cards() -> None:
+    case = build_old_case(1)
+    for number in range(MAX_CARD_TIMES + 2):
+        (case,) = mark_notified([case], START + number * QUARTER)
+    assert case.card_times == tuple(START + number * QUARTER for number in range(2, 10))
+    assert case.notified_at == case.card_times[-1]
+
+
+async def test_a_rule_that_is_put_right_and_back_within_a_day_has_four_cards_at_most() -> None:
+    def change(tenant: SyntheticTenant, step: int) -> None:
+        tenant.forwards = {"m1": f"a{step % 2}@evil"}
+
+    stage = EngineHarness(SyntheticTenant(20), replace(CONFIG, mode=Mode.ENFORCE))
+    await stage.run_timer()
+    await stage.run_timer()
+    for step in range(31):
+        change(stage.tenant, step)
+        await stage.run_timer()
+    assert len(stage.notification_channel.sent) <= 4
+
+
+async def test_what_never_had_a_card_is_named_by_the_case_that_took_its_place() -> None:
+    def change(tenant: SyntheticTenant, step: int) -> None:
+        tenant.forwards = {"m1": f"a{step}@evil"}
+
+    stage, carded = await play(2 * 96, change)
+    cards = stage.notification_channel.sent
+    assert len(carded) <= 5
+    assert "forms of it had no card of their own: mail to a" in str(cards[-1])
+    (newest,) = [case for case in await list_cases(stage) if not case.closed_at]
+    told_since = newest.untold_count + sum(f"a{step}@evil" in str(cards) for step in range(192))
+    # Those whose case told of others without a name of its own are in its number.
+    assert newest.untold_count > 60
+    assert told_since >= 96
+    assert len(newest.untold_texts) == MAX_FORMS
+
+
+def test_the_fact_counts_the_forms_without_a_card_and_names_some() -> None:
+    case = build_old_case(1, turn_count=9, flapping_since=START)
+    ended = [
+        build_old_case(number, correlations=(Correlation.of(str(number), f"mail to {number}"),))
+        for number in range(20, 60)
+    ]
+    case = with_untold_forms(case, [replace(ended[0], untold_count=3), *ended[1:]])
+    assert case.untold_count == 43
+    assert str(case.facts[0]).startswith(
+        "it comes and goes, or changes its form: 9 times since 2026-11-20 06:00 UTC; 43 forms of "
+        "it had no card of their own: mail to 20; mail to 21; mail to 22; mail to 23; mail to 24; "
+        "38 more"
+    )
+    again = with_turns(case, 10, START, None)
+    assert [str(fact).count("comes and goes") for fact in again.facts].count(1) == 1
+
+
+def test_a_form_that_ends_in_another_part_of_the_look_has_its_successor_in_the_memory() -> None:
+    """A listing says what is there in one part, and what is gone in another."""
+    flapping = build_old_case(1, turn_count=4, flapping_since=START, notification=Notification.NONE)
+    gone = build_old_case(2, notified_at=START)
+    scene, _ = build_scene(GuardSnapshot(cases={"1": flapping, "2": gone}, state=STATE))
+    ended = replace(gone, key="2", closed_at=START, notification=Notification.CLOSED)
+    closing, waiting, telling = split_waiting_cases(scene, {}, [ended])
+    assert [case.notification for case in closing] == [Notification.NONE]
+    assert waiting == telling == []
+
+
+async def test_a_brake_that_holds_at_every_second_look_is_told_once_and_once_when_it_ends() -> None:
+    config = replace(
+        CONFIG, mode=Mode.ENFORCE, limit=ChangeLimit(count=1, percent=0.0, runs_per_day=99)
+    )
+    stage = EngineHarness(SyntheticTenant(20), config)
+    await stage.run_timer()
+    await stage.run_timer()
+    carded: list[int] = []
+    for step in range(24):
+        is_there = step % 2 == 0 and step < 12
+        stage.tenant.forwards = {"m1": "a@evil", "m2": "b@evil"} if is_there else {}
+        before = str(stage.notification_channel.sent).count("The brake holds: 2 objects")
+        await stage.run_timer()
+        after = str(stage.notification_channel.sent).count("The brake holds: 2 objects")
+        carded += [step] * (after > before)
+    assert carded == [0, 15]

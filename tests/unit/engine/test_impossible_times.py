@@ -11,6 +11,7 @@ from core.engine.impossible_times import build_time_finding, list_impossible_tim
 from core.engine.shards import STALL_TIMEOUT, is_progressing
 from core.model.cases import Notification
 from core.model.changes import ChangeState
+from core.model.findings import Severity
 from core.model.state import GuardSnapshot, GuardState, ScanPass, ScanTotals, Shard
 from core.ports import ShardStatus
 from tests.support.decisions import CONFIG, KEY, build_change_record, build_known_snapshot
@@ -77,14 +78,15 @@ def test_cards_dated_in_the_future_hold_no_other_card_back() -> None:
             case,
             key=f"{n}",
             notified_at=AHEAD + n * timedelta(minutes=1),
+            card_times=(AHEAD + n * timedelta(minutes=1),),
+            card_severity=Severity.CRITICAL,
             notification=Notification.NONE,
         )
         for n in range(40)
     ]
     due = replace(case, key="due", notified_at=None, notification=Notification.OPENED)
     assert select_due_notifications((*told, due), START) == (due,)
-    lately = [replace(one, notified_at=START - HOUR / 2) for one in told]
     spread = [
-        replace(one, notified_at=START - n * timedelta(seconds=9)) for n, one in enumerate(lately)
+        replace(one, card_times=(START - n * timedelta(seconds=9),)) for n, one in enumerate(told)
     ]
     assert select_due_notifications((*spread, due), START) == ()
