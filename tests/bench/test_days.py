@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 
-from bench.days import Simulation, check_bounds
+from bench.days import REPORTED_DAYS, Simulation, check_bounds
 from bench.days_report import (
     DOCUMENT,
     PICTURE,
@@ -67,6 +67,7 @@ async def test_the_same_seed_gives_the_same_days() -> None:
 
 def test_the_document_has_the_table_of_the_published_days() -> None:
     results = DaysResults.load()
+    assert {day.day for day in results.figures} >= set(REPORTED_DAYS)
     text = DOCUMENT.read_text(encoding="utf-8")
     assert update_document(text, results) == text
     assert PICTURE.read_text(encoding="utf-8") == draw_picture(results)
