@@ -155,6 +155,10 @@ var appSettings = {
   MAIL_PROTECTION_MODE: guards['mail-protection'].mode
   MAIL_PROTECTION_LIMIT: guards['mail-protection'].limit
   MAIL_PROTECTION_LIMIT_PERCENT: guards['mail-protection'].limitPercent
+  PRIVILEGED_CHANGE_SCHEDULE: guards['privileged-change'].schedule
+  PRIVILEGED_CHANGE_MODE: guards['privileged-change'].mode
+  PRIVILEGED_CHANGE_LIMIT: guards['privileged-change'].limit
+  PRIVILEGED_CHANGE_LIMIT_PERCENT: guards['privileged-change'].limitPercent
   SHARED_MAILBOX_HEALTH_SCHEDULE: guards['shared-mailbox-health'].schedule
   SHARED_MAILBOX_HEALTH_MODE: guards['shared-mailbox-health'].mode
   SHARED_MAILBOX_HEALTH_LIMIT: guards['shared-mailbox-health'].limit

@@ -140,6 +140,14 @@ var permissions = {
     writes: []
     optionalWrites: []
   }
+  'privileged-change': {
+    exchange: false
+    optionalExchange: false
+    reads: ['RoleManagement.Read.Directory', 'Directory.Read.All', 'Organization.Read.All']
+    optionalReads: ['Policy.Read.All', 'eDiscovery.Read.All']
+    writes: []
+    optionalWrites: []
+  }
   'shared-mailbox-health': {
     exchange: true
     optionalExchange: false

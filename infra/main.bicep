@@ -163,6 +163,13 @@ var guards = {
     limitPercent: chosen(settings, 'MAIL_PROTECTION_LIMIT_PERCENT', '5.0')
     maxAgeMinutes: chosen(settings, 'MAIL_PROTECTION_MAX_AGE_MINUTES', '1080')
   }
+  'privileged-change': {
+    mode: toLower(chosen(settings, 'PRIVILEGED_CHANGE_MODE', 'alert'))
+    schedule: chosen(settings, 'PRIVILEGED_CHANGE_SCHEDULE', '0 50 * * * *')
+    limit: chosen(settings, 'PRIVILEGED_CHANGE_LIMIT', '20')
+    limitPercent: chosen(settings, 'PRIVILEGED_CHANGE_LIMIT_PERCENT', '5.0')
+    maxAgeMinutes: chosen(settings, 'PRIVILEGED_CHANGE_MAX_AGE_MINUTES', '180')
+  }
   'shared-mailbox-health': {
     mode: toLower(chosen(settings, 'SHARED_MAILBOX_HEALTH_MODE', 'alert'))
     schedule: chosen(settings, 'SHARED_MAILBOX_HEALTH_SCHEDULE', '0 45 */6 * * *')

@@ -19,6 +19,7 @@ from core.guards import (
     mailbox_forwarding,
     mass_deletion,
     mfa_registration,
+    privileged_change,
     shared_mailbox_health,
     shared_mailbox_sign_in,
     tenant_baseline,
@@ -51,6 +52,7 @@ CATALOG = (
     GuardConfig(external_trust.GUARD, "0 50 */6 * * *", Mode.ALERT),
     GuardConfig(exchange_roles.GUARD, "0 40 */2 * * *", Mode.ALERT),
     GuardConfig(mail_protection.GUARD, "0 55 */6 * * *", Mode.ALERT),
+    GuardConfig(privileged_change.GUARD, "0 50 * * * *", Mode.ALERT),
     GuardConfig(shared_mailbox_health.GUARD, "0 45 */6 * * *", Mode.ALERT),
 )
 
@@ -58,5 +60,6 @@ WATCHED_COLLECTIONS: Mapping[str, Sequence[WatchedCollection]] = {
     external_trust.GUARD.name: external_trust.COLLECTIONS,
     exchange_roles.GUARD.name: exchange_roles.COLLECTIONS,
     mail_protection.GUARD.name: mail_protection.COLLECTIONS,
+    privileged_change.GUARD.name: privileged_change.COLLECTIONS,
 }
 """The collections of each guard that compares some with what they were."""

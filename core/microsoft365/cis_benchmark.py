@@ -211,6 +211,7 @@ CONTROLS: Mapping[str, tuple[Control, ...]] = {
     "external-trust": (),
     "exchange-roles": (),
     "mail-protection": (),
+    "privileged-change": (),
     "shared-mailbox-health": (),
 }
 """The recommendations by guard; for one without, `NO_CONTROL_REASONS` says why."""
@@ -221,6 +222,7 @@ NO_CONTROL_REASONS: Mapping[str, str] = {
     "exchange-module-access": "it recommends nothing about who may use Exchange PowerShell",
     "external-trust": "it is about levels of settings, and this guard about what changes",
     "exchange-roles": "it is about levels of settings, and this guard about what changes",
+    "privileged-change": "it is about levels of settings, and this guard about what changes",
     "mail-protection": "it is about levels of settings, and this guard about what changes",
     "shared-mailbox-health": "it recommends nothing about the licences of shared mailboxes",
 }

@@ -60,6 +60,8 @@ class ConfigurationSource:
     """What is read of each object besides, as a property of this name: the rows of a cmdlet that
     takes its `Identity`, or the ids at the end of a relation of Graph.
     """
+    relates_whole_objects: bool = False
+    """Whether the relation's objects are kept as they are, and not by their ids."""
     optional_because: str = ""
     """Why a tenant may not have the source, or an app may do without it: a licence, say. That is
     not told apart from a missing permission, so a refused read is only a detail. Empty: it has to
@@ -383,6 +385,62 @@ CONFIGURATION_SOURCES: Mapping[str, ConfigurationSource] = {
             ("home-realm-policy", "/policies/homeRealmDiscoveryPolicies"),
         )
     },
+    "conditional-access-policy": ConfigurationSource(
+        Service.GRAPH,
+        "/identity/conditionalAccess/policies",
+        "Policy.Read.All",
+        "id",
+        may_be_none=True,
+        optional_because="it exists only with Microsoft Entra ID P1",
+    ),
+    "named-location": ConfigurationSource(
+        Service.GRAPH,
+        "/identity/conditionalAccess/namedLocations",
+        "Policy.Read.All",
+        "id",
+        may_be_none=True,
+        optional_because="it exists only with Microsoft Entra ID P1",
+    ),
+    "own-directory-role": ConfigurationSource(
+        Service.GRAPH,
+        "/roleManagement/directory/roleDefinitions?$filter=isBuiltIn eq false",
+        "RoleManagement.Read.Directory",
+        "id",
+        may_be_none=True,
+    ),
+    "role-activation-policy": ConfigurationSource(
+        Service.GRAPH,
+        "/policies/roleManagementPolicyAssignments?$filter=scopeId eq '/' and scopeType eq "
+        "'DirectoryRole'&$expand=policy($expand=rules)",
+        "RoleManagement.Read.Directory",
+        "roleDefinitionId",
+        may_be_none=True,
+        optional_because="it exists only with Microsoft Entra ID P2",
+    ),
+    "administrative-unit": ConfigurationSource(
+        Service.GRAPH,
+        "/directory/administrativeUnits",
+        "Directory.Read.All",
+        "id",
+        may_be_none=True,
+        relation="members",
+    ),
+    "certificate-authority": ConfigurationSource(
+        Service.GRAPH,
+        "/organization",
+        "Organization.Read.All",
+        "id",
+        relation="certificateBasedAuthConfiguration",
+        relates_whole_objects=True,
+    ),
+    "ediscovery-case": ConfigurationSource(
+        Service.GRAPH,
+        "/security/cases/ediscoveryCases",
+        "eDiscovery.Read.All",
+        "id",
+        may_be_none=True,
+        optional_because="the app needs a role in Microsoft Purview besides",
+    ),
     "authorization-policy": ConfigurationSource(
         Service.GRAPH,
         "/policies/authorizationPolicy",

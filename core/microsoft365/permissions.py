@@ -130,6 +130,10 @@ APP_ROLES: Mapping[str, AppRole] = {
         "246dd0d5-5bd0-4def-940b-0421030a5b68",
         "read every policy of the directory, such as who is not asked for a second factor",
     ),
+    "eDiscovery.Read.All": AppRole(
+        "50180013-6191-4d1e-a373-e590ff4e66af",
+        "read eDiscovery cases and what they collected, with a role in Purview besides",
+    ),
     "IdentityProvider.Read.All": AppRole(
         "e321f0bb-e7f7-481e-bb28-e3b0b32d4bd0",
         "read which other providers people may sign in through",

@@ -122,7 +122,7 @@ class StockPart:
 
 @dataclass(frozen=True, slots=True)
 class Stock:
-    """All that a guard's collections contained at the first look: told once."""
+    """All that a guard's collections contained at the first look: it stands in reports."""
 
     guard: str
     parts: tuple[StockPart, ...]

@@ -58,14 +58,12 @@ def judge_stock(stock: Stock) -> Iterator[Finding]:
         kind="stock",
         object_id=stock.guard,
         subject="the first look",
-        severity=Severity.LOW,
+        severity=Severity.INFO,
         verdict=WatchedVerdict.STOCK,
         summary=f"Known from the first look: {', '.join(counts)}. What changes is told.",
         facts=tuple(Fact(one.collection.plural, shorten_names(one.names)) for one in parts),
         sources=tuple(one.collection.source for one in stock.parts),
         advice="Look through the list once: what was there before is no news.",
-        is_one_off=True,
-        is_said_once=True,
     )
 
 

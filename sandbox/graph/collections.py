@@ -80,6 +80,10 @@ class GraphCollection:
     """A property that is shown only where it is expanded."""
     identity: str = "id"
     is_single: bool = False
+    joined: tuple[str, str, str] | None = None
+    """A property that is shown where it is expanded: its name, the property with the id of what it
+    shows, and the key of a scene under which that is.
+    """
 
 
 def parse_roles(text: str) -> frozenset[str]:
@@ -87,6 +91,10 @@ def parse_roles(text: str) -> frozenset[str]:
 
 
 READ_POLICIES = parse_roles("Policy.Read.All")
+READ_ROLE_MANAGEMENT = parse_roles(
+    "RoleManagement.Read.Directory RoleManagement.Read.All RoleManagement.ReadWrite.Directory"
+)
+CERTIFICATES = "certificateBasedAuthConfiguration"
 COLLECTIONS = (
     GraphCollection(
         "policies/crossTenantAccessPolicy/default",
@@ -107,6 +115,31 @@ COLLECTIONS = (
         "identityProviders",
         parse_roles("IdentityProvider.Read.All IdentityProvider.ReadWrite.All"),
         FRESH_PROVIDERS,
+    ),
+    GraphCollection(
+        "identity/conditionalAccess/policies", "conditionalAccessPolicies", READ_POLICIES
+    ),
+    GraphCollection("identity/conditionalAccess/namedLocations", "namedLocations", READ_POLICIES),
+    GraphCollection(
+        "roleManagement/directory/roleDefinitions", "roleDefinitions", READ_ROLE_MANAGEMENT
+    ),
+    GraphCollection(
+        "policies/roleManagementPolicyAssignments",
+        "roleManagementPolicyAssignments",
+        READ_ROLE_MANAGEMENT,
+        identity="roleDefinitionId",
+        joined=("policy", "policyId", "roleManagementPolicies"),
+    ),
+    GraphCollection(
+        "directory/administrativeUnits",
+        "administrativeUnits",
+        parse_roles("AdministrativeUnit.Read.All Directory.Read.All Directory.ReadWrite.All"),
+        relation="members",
+    ),
+    GraphCollection(
+        "security/cases/ediscoveryCases",
+        "ediscoveryCases",
+        parse_roles("eDiscovery.Read.All eDiscovery.ReadWrite.All"),
     ),
     *(
         GraphCollection(f"policies/{key}", key, READ_POLICIES, relation="appliesTo")
@@ -137,6 +170,23 @@ def hide_relations(
     return {name: value for name, value in strip_private_keys(row).items() if name not in hidden}
 
 
+def join_row(
+    collection: GraphCollection, tenant: SimulatedTenant, row: Row, expanded: frozenset[str]
+) -> Row:
+    """A row with the object that one of its properties names, where that is asked for."""
+    if collection.joined is None or collection.joined[0] not in expanded:
+        return row
+    name, identity, key = collection.joined
+    found = [one for one in tenant.graph.get(key, ()) if one.get("id") == row.get(identity)]
+    return {**row, name: strip_private_keys(found[0]) if found else None}
+
+
+def list_certificates(tenant: SimulatedTenant, request: HttpRequest, key: str) -> HttpResponse:
+    """`GET /organization/{id}/certificateBasedAuthConfiguration`."""
+    rows = tenant.graph.setdefault(CERTIFICATES, [])
+    return build_roles_page(tenant, request, CERTIFICATES, rows)
+
+
 def parse_expand(request: HttpRequest) -> frozenset[str]:
     """The names in `$expand`, without what is asked of each."""
     names = request.query.get("$expand", "").split(",")
@@ -148,7 +198,10 @@ def list_rows(
 ) -> HttpResponse:
     """`GET` of a collection, filtered and page by page; or of a single object."""
     shown, names = parse_expand(request), parse_select(request)
-    rows = [hide_relations(collection, one, shown) for one in find_rows(tenant, collection)]
+    rows = [
+        join_row(collection, tenant, hide_relations(collection, tenant.read_row(one), shown), shown)
+        for one in find_rows(tenant, collection)
+    ]
     if collection.is_single:
         where = build_context_url(tenant, f"{collection.path}/$entity")
         row = project_row(rows[0], names) if names else rows[0]
@@ -171,7 +224,14 @@ def list_related(
 
 def list_routes() -> list[tuple[str, str, frozenset[str], Callable[..., HttpResponse]]]:
     """The routes of all collections and their relations."""
-    routes: list[tuple[str, str, frozenset[str], Callable[..., HttpResponse]]] = []
+    routes: list[tuple[str, str, frozenset[str], Callable[..., HttpResponse]]] = [
+        (
+            "GET",
+            f"organization/*/{CERTIFICATES.casefold()}",
+            parse_roles("Organization.Read.All Directory.Read.All"),
+            list_certificates,
+        )
+    ]
     for one in COLLECTIONS:
         path = one.path.casefold()
         routes.append(("GET", path, one.roles, partial(list_rows, one)))

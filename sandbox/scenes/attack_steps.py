@@ -376,6 +376,24 @@ def build_filter_step() -> AttackStep:
     )
 
 
+def build_shield_step() -> AttackStep:
+    """A unit that keeps every administrator away from the account."""
+    row = {
+        "id": derive_id("administrative unit", "field"),
+        "displayName": "Field staff",
+        "isMemberManagementRestricted": True,
+        "visibility": None,
+        "membershipRule": None,
+        "members": [],
+    }
+    return AttackStep(
+        "privileged-change",
+        "An administrative unit is made whose members no other administrator can change.",
+        build_add_edits("/graph/administrativeUnits", row),
+        finds=(("Field staff", "high", "new"),),
+    )
+
+
 def build_hold_step(scene: Scene) -> AttackStep:
     """The defender's mistake: a hold on a mailbox that has no licence for it."""
     box = find_mailbox(scene, "info")
@@ -402,5 +420,6 @@ def build_aftermath(scene: Scene) -> tuple[AttackStep, ...]:
         build_partner_step(),
         build_exchange_role_step(),
         build_filter_step(),
+        build_shield_step(),
         build_hold_step(scene),
     )

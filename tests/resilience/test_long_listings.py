@@ -13,8 +13,7 @@ from aiohttp import web
 from core.model.runs import RunReport
 from sandbox.http_types import HttpRequest
 from sandbox.server import SimulatedService
-from tests.resilience.generators.staged import AdapterHarness, RecordingSandbox, open_harness
-from tests.resilience.test_missing_pages import (
+from tests.resilience.generators.large_tenants import (
     OPEN,
     PAGE_SIZE,
     REFUSALS,
@@ -24,6 +23,7 @@ from tests.resilience.test_missing_pages import (
     list_found,
     mend,
 )
+from tests.resilience.generators.staged import AdapterHarness, RecordingSandbox, open_harness
 from tests.support.builders import AUDIT_CONFIG
 
 SMALL_PAGE = PAGE_SIZE // 10
@@ -58,7 +58,8 @@ class SlowSandbox(RecordingSandbox):
         answer = await super().serve_request(request, service, call)
         if service.name == "exchange":
             assert isinstance(answer, web.Response)
-            rows = bytes(answer.body or b"").count(b'"Guid":')
+            assert isinstance(answer.body, bytes | None)
+            rows = (answer.body or b"").count(b'"Guid":')
             self.timer.now += self.seconds * rows / SMALL_PAGE
             self.requests_left -= 1
             if self.requests_left == 0 and self.running:

@@ -46,7 +46,11 @@ from core.adapters.m365.shared_mailboxes import parse_mailbox_size, parse_shared
 from core.adapters.m365.sign_ins import parse_sign_in
 from core.adapters.parsing import ResponseRow, parse_each_row, parse_identifier, parse_value_list
 from core.guards.mailbox_forwarding.hidden_rules import normalize_rule_name
-from core.microsoft365.configuration_sources import ADMIN_TOOLS, CONFIGURATION_SOURCES
+from core.microsoft365.configuration_sources import (
+    ADMIN_TOOLS,
+    CONFIGURATION_SOURCES,
+    ConfigurationSource,
+)
 from core.model.guards import Service
 from core.tenant.activity import ActivityRecord
 from core.tenant.auditing import OrganizationAudit
@@ -68,7 +72,7 @@ from sandbox.exchange.read_cmdlets import Command
 from sandbox.graph.api import ALL_ROLES
 from sandbox.graph.apps import collect_principals
 from sandbox.graph.collections import BY_PATH as COLLECTIONS_BY_PATH
-from sandbox.graph.collections import find_rows
+from sandbox.graph.collections import CERTIFICATES, find_rows, join_row
 from sandbox.graph.policies import DEFAULT_GRAPH_POLICIES, get_policy_row
 from sandbox.graph.registrations import list_report_rows
 from sandbox.http_types import is_true
@@ -155,33 +159,47 @@ def build_fake_tenant(scene: Mapping[str, object]) -> FakeTenant:
 def read_configurations(wire: Wire) -> Iterator[Configuration]:
     """Every object of the configuration that is read by source."""
     for name, source in CONFIGURATION_SOURCES.items():
-        path = source.read.partition("?")[0]
-        last = path.rpartition("/")[2]
-        rows: Sequence[ResponseRow]
-        if source.name_list:
-            tools = [row for row in collect_principals(wire) if row.get("appId") in ADMIN_TOOLS]
-            rows = [gather_names(source.name_list, tools)]
-        elif source.service is Service.EXCHANGE and source.relation:
-            related = wire.exchange[source.relation]
-            rows = [
-                {**row, source.relation: list(related.get(str(row.get("Name")), ()))}
-                for row in wire.list_rows(source.read)
-            ]
-        elif kind := source.read_parameters.get("ListType"):
-            rows = [
-                {name: value for name, value in row.items() if name != "ListType"}
-                for row in wire.list_rows(source.read)
-                if row.get("ListType") == kind
-            ]
-        elif source.service is Service.EXCHANGE:
-            rows = wire.list_rows(source.read)
-        elif collection := COLLECTIONS_BY_PATH.get(path.lstrip("/").casefold()):
-            rows = find_rows(wire, collection)
-        elif last in DEFAULT_GRAPH_POLICIES:
-            rows = [get_policy_row(wire, last)]
-        else:
-            rows = wire.graph[last]
+        read = list_exchange_source if source.service is Service.EXCHANGE else list_graph_source
+        rows = read(wire, source)
         yield from parse_each_row(rows, partial(parse_configuration, name, source))[0]
+
+
+def list_exchange_source(wire: Wire, source: ConfigurationSource) -> Sequence[ResponseRow]:
+    """The rows of a source that a cmdlet reads, with what is read of each besides."""
+    rows = wire.list_rows(source.read)
+    if kind := source.read_parameters.get("ListType"):
+        return [
+            {name: value for name, value in row.items() if name != "ListType"}
+            for row in rows
+            if row.get("ListType") == kind
+        ]
+    if not source.relation:
+        return rows
+    related = wire.exchange[source.relation]
+    return [{**row, source.relation: list(related.get(str(row.get("Name")), ()))} for row in rows]
+
+
+def list_graph_source(wire: Wire, source: ConfigurationSource) -> Sequence[ResponseRow]:
+    """The rows of a source of Graph, with what is read of each besides."""
+    path = source.read.partition("?")[0]
+    last = path.rpartition("/")[2]
+    if source.name_list:
+        tools = [row for row in collect_principals(wire) if row.get("appId") in ADMIN_TOOLS]
+        return [gather_names(source.name_list, tools)]
+    if collection := COLLECTIONS_BY_PATH.get(path.lstrip("/").casefold()):
+        own_only = "isBuiltIn eq false" in source.read
+        return [
+            join_row(collection, wire, row, frozenset({"policy"}))
+            for row in find_rows(wire, collection)
+            if not own_only or row.get("isBuiltIn") is False
+        ]
+    if source.relation == CERTIFICATES:
+        found = wire.graph.get(CERTIFICATES, [])
+        return [{**row, CERTIFICATES: found} for row in wire.graph["organization"]]
+    rows: Sequence[ResponseRow] = (
+        [get_policy_row(wire, last)] if last in DEFAULT_GRAPH_POLICIES else wire.graph[last]
+    )
+    return rows
 
 
 def resolve_mailbox_id(wire: Wire, key: str) -> str:

@@ -89,6 +89,14 @@ def describe_allowed(source: str) -> WatchedExample:
     )
 
 
+def build_authority(key: str) -> dict[str, object]:
+    """A certificate authority with this key."""
+    return {"issuer": f"CN={key}", "issuerSki": key, "isRootAuthority": True}
+
+
+GLOBAL_ADMINISTRATOR = "62e90394-69f5-4237-9190-012177145e10"
+MFA_RULE = {"id": "Enablement_EndUser_Assignment"}
+AUTHORITIES = "certificateBasedAuthConfiguration"
 EXAMPLES: Mapping[str, WatchedExample] = {
     "cross-tenant-default": WatchedExample(
         "cross-tenant-default",
@@ -312,5 +320,77 @@ EXAMPLES: Mapping[str, WatchedExample] = {
         narrower={"ReportJunkToCustomizedAddress": False},
         harmless={"EnableThirdPartyAddress": False},
         others=(DOMAINS,),
+    ),
+    "conditional-access-policy": WatchedExample(
+        "conditional-access-policy",
+        known={
+            "state": "enabled",
+            "conditions": {"users": {"includeUsers": ["All"], "excludeUsers": ["u1"]}},
+            "grantControls": {"operator": "OR", "builtInControls": ["mfa"]},
+        },
+        wider={
+            "conditions": {"users": {"includeUsers": ["All"], "excludeUsers": ["u1", "u2"]}},
+        },
+        narrower={"conditions": {"users": {"includeUsers": ["All"], "excludeUsers": []}}},
+        harmless={"modifiedDateTime": "2026-01-01T00:00:00Z"},
+    ),
+    "named-location": WatchedExample(
+        "named-location",
+        known={"isTrusted": False, "ipRanges": [{"cidrAddress": "192.0.2.0/24"}]},
+        wider={"isTrusted": True},
+        narrower={"ipRanges": []},
+        harmless={"modifiedDateTime": "2026-01-01T00:00:00Z"},
+    ),
+    "directory-role": WatchedExample(
+        "own-directory-role",
+        known={"isEnabled": True, "rolePermissions": []},
+        wider={
+            "rolePermissions": [
+                {"allowedResourceActions": ["microsoft.directory/applications/credentials/update"]}
+            ]
+        },
+        narrower={"isEnabled": False},
+        harmless={"description": "x"},
+    ),
+    "role-activation": WatchedExample(
+        "role-activation-policy",
+        known={
+            "roleDefinitionId": GLOBAL_ADMINISTRATOR,
+            "policy": {"rules": [MFA_RULE | {"enabledRules": ["MultiFactorAuthentication"]}]},
+        },
+        wider={"policy": {"rules": [MFA_RULE | {"enabledRules": []}]}},
+        narrower={
+            "policy": {
+                "rules": [MFA_RULE | {"enabledRules": ["MultiFactorAuthentication", "Ticketing"]}]
+            }
+        },
+        harmless={"id": "x"},
+        is_single=True,
+    ),
+    "administrative-unit": WatchedExample(
+        "administrative-unit",
+        known={"isMemberManagementRestricted": True, "members": ["u1"]},
+        wider={"members": ["u1", "u2"]},
+        narrower={"members": []},
+        harmless={"description": "x"},
+    ),
+    "certificate-authority": WatchedExample(
+        "certificate-authority",
+        known={AUTHORITIES: [{"certificateAuthorities": [build_authority("known")]}]},
+        wider={
+            AUTHORITIES: [
+                {"certificateAuthorities": [build_authority("known"), build_authority("new")]}
+            ]
+        },
+        narrower={AUTHORITIES: []},
+        harmless={"displayName": "x"},
+        is_single=True,
+    ),
+    "ediscovery-case": WatchedExample(
+        "ediscovery-case",
+        known={"status": "active"},
+        wider={},
+        narrower={"status": "closed"},
+        harmless={"description": "x"},
     ),
 }

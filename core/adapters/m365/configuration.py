@@ -149,6 +149,10 @@ async def add_relation(
     """A row with the ids of the objects it is related to. Raises TenantError."""
     identity = parse_identifier(row.get(source.identity_property), NAME_LIMIT)
     path = f"{source.read.partition('?')[0]}/{quote(identity, safe='')}/{source.relation}"
+    if source.relates_whole_objects:
+        pages = graph.read_pages(path, source.permission)
+        whole = [one async for page in pages for one in page]
+        return {**row, source.relation: [strip_annotations(one) for one in whole]}
     pages = graph.read_pages(f"{path}?$select=id", source.permission)
     ids = [parse_identifier(one.get("id"), NAME_LIMIT) async for page in pages for one in page]
     return {**row, source.relation: [one for one in ids if one]}

@@ -252,6 +252,17 @@ def weaken_filter(tenant: FakeTenant) -> None:
     set_configuration_value(tenant, "anti-phish-policy", "EnableSpoofIntelligence", False)
 
 
+def build_unit(identity: str) -> Configuration:
+    """An administrative unit that keeps administrators away from its members."""
+    values = {"isMemberManagementRestricted": True, "members": ["u1"]}
+    return Configuration("administrative-unit", identity, identity, values)
+
+
+def build_governed_tenant() -> FakeTenant:
+    organization = Configuration("certificate-authority", "o1", "Contoso", {})
+    return FakeTenant(configurations=[organization, build_unit("board")])
+
+
 def build_trusting_tenant() -> FakeTenant:
     domain = Configuration("accepted-domain", "contoso.com", "contoso.com", {})
     default = Configuration("cross-tenant-default", "", "default", {})
@@ -325,6 +336,10 @@ SCENES: Mapping[str, GuardScene] = {
     ),
     "exchange-roles": GuardScene(build_role_tenant, add_role_member),
     "mail-protection": GuardScene(build_filter_tenant, weaken_filter),
+    "privileged-change": GuardScene(
+        build_governed_tenant,
+        lambda tenant: tenant.configurations.append(build_unit("field-staff")),
+    ),
     "shared-mailbox-health": GuardScene(
         build_size_tenant,
         lambda tenant: tenant.sizes.update(m2=70 * GB),

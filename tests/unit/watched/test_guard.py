@@ -1,7 +1,5 @@
 """Every watched collection, asked with a known, a new, a wider, a narrower and a missing item."""
 
-from functools import partial
-
 import pytest
 
 from core.model.findings import Severity
@@ -50,10 +48,13 @@ async def test_an_item_that_opens_more_is_told_for_as_long_as_it_does(
 ) -> None:
     await looks.look([*example.others, example.build(KNOWN)])
     rows = [*example.others, example.build(KNOWN, example.wider)]
+    if not example.wider:
+        assert await looks.look(rows) == []
+        return
     for _ in range(3):
         (found,) = await looks.look(rows)
         assert found.severity >= Severity.MEDIUM
-        assert found.verdict in (WatchedVerdict.WIDER, WatchedVerdict.WEAKER, WatchedVerdict.GRAVE)
+        assert found.verdict in set(WatchedVerdict) - {WatchedVerdict.STOCK}
         assert found.reaches
     assert await looks.look([*example.others, example.build(KNOWN)]) == []
 
@@ -114,9 +115,9 @@ async def test_what_cannot_be_read_is_unread_and_nothing_is_forgotten(
 async def test_a_name_that_deceives_is_shown_as_what_it_is(
     looks: Looks, example: WatchedExample
 ) -> None:
-    build = partial(example.build, KNOWN)
-    await looks.look([*example.others, build()])
-    wide = build(example.wider)
+    await looks.look([*example.others, example.build(KNOWN)])
+    # An item that never changes is only told when it is new.
+    wide = example.build(KNOWN if example.wider else OTHER, example.wider)
     hostile = Configuration(wide.source, wide.id, "a\u202eb" + "x" * 500, wide.values)
     (found,) = await looks.look([*example.others, hostile])
     assert "\u202e" not in found.summary

@@ -1,0 +1,167 @@
+"""Conditional Access and named locations: what is asked at a sign-in, and of whom it is not. Pure.
+
+Microsoft Graph v1.0: conditionalAccessPolicy, namedLocation.
+"""
+
+from collections.abc import Iterator, Mapping
+
+from core.keys import hash_parts
+from core.model.findings import Severity
+from core.property_values import find_property, get_text, get_texts
+from core.tenant.configuration import Configuration
+from core.tenant.quoting import quote_text
+from core.watched.items import (
+    SourceRows,
+    Trait,
+    WatchedCollection,
+    WatchedItem,
+    build_token,
+    build_value_token,
+)
+
+POLICY, LOCATION = "conditional-access-policy", "named-location"
+MAX_NAME_LENGTH = 120
+IN_FORCE = "in force"
+USERS = "conditions.users"
+EXCLUDED = (
+    (f"{USERS}.excludeUsers", "user", Severity.HIGH),
+    (f"{USERS}.excludeGroups", "group", Severity.HIGH),
+    (f"{USERS}.excludeRoles", "role", Severity.HIGH),
+    ("conditions.applications.excludeApplications", "application", Severity.MEDIUM),
+    ("conditions.locations.excludeLocations", "location", Severity.MEDIUM),
+    ("conditions.platforms.excludePlatforms", "platform", Severity.MEDIUM),
+)
+INCLUDED = (
+    (f"{USERS}.includeUsers", "user"),
+    (f"{USERS}.includeGroups", "group"),
+    (f"{USERS}.includeRoles", "role"),
+    ("conditions.applications.includeApplications", "application"),
+)
+EVERY = frozenset({"all"})
+
+
+def list_entries(values: Mapping[str, object], path: str) -> tuple[str, ...]:
+    """The entries of a list inside a policy; what is null has none."""
+    found, name = path.rpartition(".")[::2]
+    inner = find_property(values, found)[1]
+    return get_texts(inner, name) if isinstance(inner, Mapping) else ()
+
+
+def describe_policy(rows: SourceRows) -> Iterator[WatchedItem]:
+    """Each policy that is enforced: what it asks, of whom, and who is left out."""
+    for one in rows[POLICY] or ():
+        is_on = get_text(one.values, "state").casefold() == "enabled"
+        yield WatchedItem(
+            id=one.id,
+            name=quote_text(one.name or one.id, MAX_NAME_LENGTH),
+            opens=tuple(list_exemptions(one)) if is_on else (),
+            keeps=frozenset(list_controls(one)) if is_on else frozenset(),
+            advice="Ask whoever changed it, by telephone. Unless somebody answers for it, set it "
+            "back: Entra admin center > Protection > Conditional Access.",
+        )
+
+
+def list_exemptions(policy: Configuration) -> Iterator[Trait]:
+    """Everybody and everything that a policy leaves out."""
+    for path, noun, severity in EXCLUDED:
+        for entry in list_entries(policy.values, path):
+            text = f"leaves out the {noun} {quote_text(entry, MAX_NAME_LENGTH)}"
+            yield Trait(build_token(f"without {noun}", entry), text, severity)
+    guests = find_property(policy.values, f"{USERS}.excludeGuestsOrExternalUsers")[1]
+    if isinstance(guests, Mapping):
+        yield Trait(
+            build_value_token("guests", hash_parts(guests)[:16]),
+            "leaves out guests or external users",
+            Severity.HIGH,
+        )
+
+
+def list_controls(policy: Configuration) -> Iterator[str]:
+    """The tokens of what a policy asks and of whom."""
+    yield IN_FORCE
+    grants = find_property(policy.values, "grantControls")[1]
+    if isinstance(grants, Mapping):
+        for control in get_texts(grants, "builtInControls"):
+            yield build_token("control", control)
+        if isinstance(strength := grants.get("authenticationStrength"), Mapping):
+            yield build_token("control", f"strength {get_text(strength, 'id')}")
+        if get_text(grants, "operator").casefold() == "and":
+            yield "all controls"
+    for path, noun in INCLUDED:
+        entries = list_entries(policy.values, path)
+        if entries and frozenset(map(str.casefold, entries)) <= EVERY:
+            yield f"every {noun}"
+
+
+def explain_policy_loss(token: str) -> Trait:
+    """What it means that a policy no longer asks something."""
+    if token == IN_FORCE:
+        return Trait(token, "is no longer enforced", Severity.HIGH)
+    kind, _, entry = token.partition(" ")
+    if kind == "control":
+        text = f"no longer asks for {quote_text(entry, MAX_NAME_LENGTH)}"
+        return Trait(token, text, Severity.HIGH)
+    if kind == "every":
+        return Trait(token, f"no longer counts for every {entry}", Severity.HIGH)
+    return Trait(token, "no longer asks for all of its controls together", Severity.HIGH)
+
+
+def describe_location(rows: SourceRows) -> Iterator[WatchedItem]:
+    """Each named location: addresses and countries that policies may trust."""
+    for one in rows[LOCATION] or ():
+        is_trusted = find_property(one.values, "isTrusted")[1] is True
+        grave = Severity.HIGH if is_trusted else Severity.MEDIUM
+        ranges = find_property(one.values, "ipRanges")[1]
+        entries = [
+            (name, text)
+            for each in (ranges if isinstance(ranges, list) else ())
+            if isinstance(each, Mapping)
+            for name in ("cidrAddress",)
+            if (text := get_text(each, name))
+        ] + [("country", text) for text in get_texts(one.values, "countriesAndRegions")]
+        trusted = [Trait("trusted", "counts as trusted", Severity.HIGH)] if is_trusted else []
+        yield WatchedItem(
+            id=one.id,
+            name=quote_text(one.name or one.id, MAX_NAME_LENGTH),
+            opens=(
+                *trusted,
+                *(
+                    Trait(
+                        build_token(name, text),
+                        f"contains {quote_text(text, MAX_NAME_LENGTH)}",
+                        grave,
+                    )
+                    for name, text in entries
+                ),
+            ),
+            advice="Ask whoever changed it. Unless somebody answers for it, set it back: Entra "
+            "admin center > Protection > Conditional Access > Named locations.",
+        )
+
+
+POLICIES = WatchedCollection(
+    name="conditional-access-policy",
+    noun="Conditional Access policy",
+    plural="Conditional Access policies",
+    needs=(POLICY,),
+    describe=describe_policy,
+    explain_loss=explain_policy_loss,
+    advice="Ask whoever changed it, by telephone.",
+    techniques=("T1556.009",),
+    reference="Microsoft Graph v1.0: /identity/conditionalAccess/policies",
+    harmless="a policy that only reports or is new, whatever asks for more, and who was left out "
+    "at the first look, such as emergency accounts",
+    departure=Severity.HIGH,
+    departure_text="nothing asks what it asked",
+)
+LOCATIONS = WatchedCollection(
+    name="named-location",
+    noun="named location",
+    plural="named locations",
+    needs=(LOCATION,),
+    describe=describe_location,
+    advice="Ask whoever changed it.",
+    techniques=("T1562.007",),
+    reference="Microsoft Graph v1.0: /identity/conditionalAccess/namedLocations",
+    harmless="addresses of the first look, and a location that gets smaller",
+)

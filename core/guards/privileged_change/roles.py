@@ -1,0 +1,221 @@
+"""Roles of the tenant's own, how roles are activated, and units that shield accounts. Pure.
+
+Microsoft Graph v1.0: unifiedRoleDefinition, unifiedRoleManagementPolicyAssignment,
+administrativeUnit.
+"""
+
+import re
+from collections.abc import Iterator, Mapping
+
+from core.model.findings import Fact, Severity
+from core.property_values import find_property, get_text, get_texts
+from core.tenant.configuration import Configuration
+from core.tenant.quoting import quote_text
+from core.watched.items import SourceRows, Trait, WatchedCollection, WatchedItem, build_token
+
+ROLE, ACTIVATION, UNIT = "own-directory-role", "role-activation-policy", "administrative-unit"
+MAX_NAME_LENGTH = 120
+# Actions by which the holder of a role becomes somebody else (Microsoft Learn: Custom roles in
+# Microsoft Entra ID, application and consent permissions). Resetting passwords is not in that list
+# for own roles, but would be as grave.
+GRAVE_ACTION = re.compile(
+    r"microsoft\.directory/(?:"
+    r"(?:applications(?:\.myorganization)?|serviceprincipals)/"
+    r"(?:credentials|owners|allproperties|authentication|audience|permissions|basic)/"
+    r"(?:update|alltasks)"
+    r"|serviceprincipals/managepermissiongrantsforall\..*"
+    r"|permissiongrantpolicies/.*|roleassignments/.*|roledefinitions/.*"
+    r"|users/(?:password|authenticationmethods?|strongauthentication|invalidateallrefreshtokens).*"
+    r"|users/allproperties/alltasks|conditionalaccesspolicies/.*|groups\.?\w*/members/update"
+    r"|.*/allproperties/alltasks)"
+)
+VIEWING_ACTION = re.compile(r".*/(?:read|allproperties/read|standard/read)")
+
+# Roles that can become Global Administrator, by the id that is the same in every tenant (Microsoft
+# Learn: Microsoft Entra built-in roles, privileged label).
+POWERFUL_ROLES: Mapping[str, str] = {
+    "62e90394-69f5-4237-9190-012177145e10": "Global Administrator",
+    "e8611ab8-c189-46e8-94e1-60213ab1f814": "Privileged Role Administrator",
+    "7be44c8a-adaf-4e2a-84d6-ab2649e08a13": "Privileged Authentication Administrator",
+    "9b895d92-2cd3-44c7-9d02-a6ac2d5ea5c3": "Application Administrator",
+    "158c047a-c907-4556-b7ef-446551a6b5f7": "Cloud Application Administrator",
+    "194ae4cb-b126-40b2-bd5b-6091b380977d": "Security Administrator",
+    "29232cdf-9323-42fd-ade2-1d097af3e4de": "Exchange Administrator",
+    "fe930be7-5e62-47db-91af-98c3a49a38b1": "User Administrator",
+    "c4e39bd9-1100-46d3-8c65-fb160da0071f": "Authentication Administrator",
+    "b1be1c3e-b65d-4f19-8427-f6fa0d97feb9": "Conditional Access Administrator",
+    "8329153b-31d0-4727-b945-745eb3bc5f31": "Domain Name Administrator",
+    "be2f45a1-457d-42af-a067-6ec1fa63bc45": "External Identity Provider Administrator",
+    "8ac3fc64-6eca-42ea-9e69-59f4c7b60eb2": "Hybrid Identity Administrator",
+}
+
+
+def describe_role(rows: SourceRows) -> Iterator[WatchedItem]:
+    """Each role of the tenant's own, by what it allows."""
+    for one in rows[ROLE] or ():
+        if find_property(one.values, "isEnabled")[1] is False:
+            yield WatchedItem(id=one.id, name=quote_text(one.name or one.id, MAX_NAME_LENGTH))
+            continue
+        yield WatchedItem(
+            id=one.id,
+            name=quote_text(one.name or one.id, MAX_NAME_LENGTH),
+            opens=tuple(
+                Trait(
+                    build_token("allows", action),
+                    f"allows {quote_text(action, MAX_NAME_LENGTH)}",
+                    rate_action(action),
+                )
+                for action in list_actions(one)
+            ),
+            advice="Ask whoever made it, and look who holds it. Unless somebody answers for it: "
+            f"Remove-MgRoleManagementDirectoryRoleDefinition -UnifiedRoleDefinitionId {one.id}",
+        )
+
+
+def list_actions(role: Configuration) -> Iterator[str]:
+    """The actions that a role allows."""
+    parts = find_property(role.values, "rolePermissions")[1]
+    for part in parts if isinstance(parts, list) else ():
+        if isinstance(part, Mapping):
+            yield from get_texts(part, "allowedResourceActions")
+
+
+def rate_action(action: str) -> Severity:
+    """How grave an action is: one that nobody knows changes something."""
+    folded = action.casefold()
+    if GRAVE_ACTION.fullmatch(folded):
+        return Severity.HIGH
+    return Severity.INFO if VIEWING_ACTION.fullmatch(folded) else Severity.MEDIUM
+
+
+def describe_activation(rows: SourceRows) -> Iterator[WatchedItem]:
+    """How each powerful role is activated and given; other roles can do no harm by it."""
+    for one in rows[ACTIVATION] or ():
+        role = get_text(one.values, "roleDefinitionId").casefold()
+        if role not in POWERFUL_ROLES:
+            continue
+        rules = find_property(one.values, "policy.rules")[1]
+        by_id = {
+            get_text(each, "id"): each
+            for each in (rules if isinstance(rules, list) else ())
+            if isinstance(each, Mapping)
+        }
+        yield WatchedItem(
+            id=role,
+            name=POWERFUL_ROLES[role],
+            keeps=frozenset(list_activation_tokens(by_id)),
+            advice="Ask whoever changed it, by telephone. Unless somebody answers for it, set it "
+            "back: Entra admin center > Identity Governance > Privileged Identity Management.",
+        )
+
+
+def list_activation_tokens(rules: Mapping[str, Mapping[str, object]]) -> Iterator[str]:
+    """The tokens of what is asked before a role is held."""
+    asked = get_texts(rules.get("Enablement_EndUser_Assignment", {}), "enabledRules")
+    context = rules.get("AuthenticationContext_EndUser_Assignment", {})
+    folded = {one.casefold() for one in asked}
+    if "multifactorauthentication" in folded or context.get("isEnabled") is True:
+        yield "MFA"
+    if "justification" in folded:
+        yield "Justification"
+    giving = get_texts(rules.get("Enablement_Admin_Assignment", {}), "enabledRules")
+    if "multifactorauthentication" in {one.casefold() for one in giving}:
+        yield "MFA-when-given"
+    approval = rules.get("Approval_EndUser_Assignment", {})
+    if find_property(approval, "setting.isApprovalRequired")[1] is True:
+        yield "Approval"
+    for name, token in (
+        ("Expiration_Admin_Assignment", "Assignments-end"),
+        ("Expiration_Admin_Eligibility", "Eligibility-ends"),
+    ):
+        if rules.get(name, {}).get("isExpirationRequired") is True:
+            yield token
+
+
+ACTIVATION_LOSSES: Mapping[str, tuple[str, Severity]] = {
+    "MFA": ("is activated without a second factor (MFA)", Severity.HIGH),
+    "Justification": ("is activated without a reason", Severity.LOW),
+    "MFA-when-given": ("is given to others without a second factor (MFA)", Severity.HIGH),
+    "Approval": ("is activated without anybody's approval", Severity.HIGH),
+    "Assignments-end": ("may be given for ever", Severity.MEDIUM),
+    "Eligibility-ends": ("may stay available for ever", Severity.MEDIUM),
+}
+
+
+def explain_activation_loss(token: str) -> Trait:
+    """What it means that a role asks for less."""
+    text, severity = ACTIVATION_LOSSES.get(token, ("asks for less than before", Severity.MEDIUM))
+    return Trait(token, text, severity)
+
+
+def describe_unit(rows: SourceRows) -> Iterator[WatchedItem]:
+    """Each administrative unit that shields its members from administrators, or hides them."""
+    for one in rows[UNIT] or ():
+        values = one.values
+        restricted = find_property(values, "isMemberManagementRestricted")[1] is True
+        hidden = get_text(values, "visibility").casefold() == "hiddenmembership"
+        traits = []
+        if restricted:
+            text = "keeps its members from every administrator but its own, and from this app"
+            traits.append(Trait("restricted", text, Severity.HIGH))
+        if hidden:
+            traits.append(Trait("hidden", "does not show its members", Severity.HIGH))
+        members = get_texts(values, "members") if traits else ()
+        rule = get_text(values, "membershipRule") if traits else ""
+        yield WatchedItem(
+            id=one.id,
+            name=quote_text(one.name or one.id, MAX_NAME_LENGTH),
+            opens=(
+                *traits,
+                *(
+                    Trait(build_token("member", one), f"shields {quote_text(one)}", Severity.HIGH)
+                    for one in members
+                ),
+                *(
+                    [Trait(build_token("rule", rule), "has another rule of membership", MEDIUM)]
+                    if rule
+                    else []
+                ),
+            ),
+            facts=(Fact("members", f"{len(members):,}"),) if traits else (),
+            advice="Ask whoever made it, by telephone: an account inside cannot be blocked by "
+            "others. A Privileged Role Administrator can remove members and the unit.",
+        )
+
+
+MEDIUM = Severity.MEDIUM
+OWN_ROLES = WatchedCollection(
+    name="directory-role",
+    noun="directory role",
+    plural="directory roles of the tenant's own",
+    needs=(ROLE,),
+    describe=describe_role,
+    advice="Ask whoever made it.",
+    techniques=("T1098.003",),
+    reference="Microsoft Graph v1.0: /roleManagement/directory/roleDefinitions",
+    harmless="Microsoft's built-in roles, actions that only read, and a role that is disabled",
+)
+ACTIVATIONS = WatchedCollection(
+    name="role-activation",
+    noun="role",
+    plural="roles that can be activated",
+    needs=(ACTIVATION,),
+    describe=describe_activation,
+    explain_loss=explain_activation_loss,
+    advice="Ask whoever changed it.",
+    techniques=("T1098.003", "T1562"),
+    reference="Microsoft Graph v1.0: /policies/roleManagementPolicyAssignments",
+    harmless="stricter rules, notices and their recipients, and roles that cannot become a Global "
+    "Administrator",
+)
+UNITS = WatchedCollection(
+    name="administrative-unit",
+    noun="administrative unit",
+    plural="administrative units that shield or hide",
+    needs=(UNIT,),
+    describe=describe_unit,
+    advice="Ask whoever made it.",
+    techniques=("T1098", "T1564"),
+    reference="Microsoft Graph v1.0: /directory/administrativeUnits",
+    harmless="ordinary units, and the members that a restricted one had at the first look",
+)
