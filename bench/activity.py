@@ -83,6 +83,8 @@ async def measure_ticks(size: int, folder: Path) -> list[Measurement]:
         for guard in GUARDS:
             await run_guard(environment, guard, "first run")
         await run_tick(environment, "first")  # Begins the subscriptions.
+        # What happened before a log was first read leads to no look.
+        await asyncio.sleep(SERVED_AFTER_SECONDS)
         quiet = await run_tick(environment, "no news")
         await environment.change_tenant("scene", build_attack(spec))
         await asyncio.sleep(SERVED_AFTER_SECONDS)

@@ -107,7 +107,7 @@ async def measure_tick(order: ClientOrder) -> tuple[Meter, ClientFindings]:
         "status": tick.status,
         "read": len(looks),
         "open_cases": len(new),
-        "error": "; ".join(tick.troubles)[:200],
+        "error": tick.to_log_line()[:400] if tick.troubles or not looks else "",
     }
 
 
