@@ -1,7 +1,7 @@
 """Writes a new guard that runs: `make new-guard NAME=open-things TITLE="Open things"`.
 
 The guard that it writes reads mailboxes and reports those of a kind that Exchange Online no longer
-creates; with READS=Get-MigrationBatch it reads what that cmdlet lists, and writes the row that
+creates; with READS=Get-MobileDevice it reads what that cmdlet lists, and writes the row that
 declares the read where there is none. It works and has a test, a scene and its row in the catalog;
 replace what it reads and how it judges. Texts that only a person can write stand as DESCRIBE; the
 generator of the documents, which runs at the end, lists every one by file and line, with whatever
@@ -188,7 +188,7 @@ def main() -> int:
     parser = argparse.ArgumentParser(description="Writes a new guard that runs.")
     parser.add_argument("name", help="words with dashes: open-things")
     parser.add_argument("--title", default="", help='as pages show it: "Open things"')
-    parser.add_argument("--reads", default="", help="the cmdlet it reads: Get-MigrationBatch")
+    parser.add_argument("--reads", default="", help="the cmdlet it reads: Get-MobileDevice")
     given = parser.parse_args()
     title = given.title or given.name.replace("-", " ").capitalize()
     try:

@@ -63,7 +63,7 @@ def written_reader(
 ) -> subprocess.CompletedProcess[str]:
     """What the command says about a new guard with a new read, in the same tree."""
     assert written.returncode == 1
-    return run_module(copy, "tools.new_guard", "open-migrations", "--reads", "Get-MigrationBatch")
+    return run_module(copy, "tools.new_guard", "open-migrations", "--reads", "Get-MobileDevice")
 
 
 def test_it_writes_the_guard_its_tests_and_its_places(
@@ -101,11 +101,11 @@ def test_a_read_that_nobody_declared_is_declared_and_asked_for(
     assert written_reader.returncode == 1
     for name in (*READER_FILES, SOURCES, STEPS, CRASH_SCENES, "core/config/catalog.py"):
         assert f"wrote {name}\n" in written_reader.stdout
-    row = (copy / SOURCES).read_text(encoding="utf-8").partition('"migration-batch": ')[2]
+    row = (copy / SOURCES).read_text(encoding="utf-8").partition('"mobile-device": ')[2]
     # Microsoft's reference has it take ResultSize.
     assert "parameters=ALL_RESULTS" in row.partition('"organization"')[0]
     role = (copy / "infra" / "exchange-role.ps1").read_text(encoding="utf-8")
-    assert '{"guard": "open-migrations", "cmdlet": "Get-MigrationBatch"' in role
+    assert '{"guard": "open-migrations", "cmdlet": "Get-MobileDevice"' in role
     for start in (
         "  core/guards/open_migrations.py:1 is a placeholder: DESCRIBE ",
         f"  {SOURCES}:",
@@ -136,7 +136,7 @@ def test_the_new_tests_pass_and_those_that_follow_from_the_row_of_the_read(
     assert "wrote" in written_reader.stdout
     for words in (
         (NEW_FILES[1], READER_FILES[1], READER_FILES[2], "tests/infra/test_exchange_role.py"),
-        ("tests/contract/test_configuration.py", "-k", "migration-batch"),
+        ("tests/contract/test_configuration.py", "-k", "mobile-device"),
     ):
         done = run_module(copy, "pytest", "-q", "-n0", "-p", "no:cacheprovider", *words)
         assert done.returncode == 0, done.stdout + done.stderr
@@ -157,7 +157,7 @@ def test_an_unknown_permission_is_asked_for_by_file_and_name(
     assert "KeyError" not in asked.stderr
 
 
-@pytest.mark.parametrize("cmdlet", ["Set-Mailbox", "Get-NoSuchThing", "migration-batch"])
+@pytest.mark.parametrize("cmdlet", ["Set-Mailbox", "Get-NoSuchThing", "mobile-device"])
 def test_what_is_no_cmdlet_of_exchange_online_that_reads_is_refused(
     copy: Path, cmdlet: str
 ) -> None:
