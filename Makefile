@@ -33,7 +33,8 @@ mutants: ready ## Change the core in small ways and count what the tests notice 
 	@$(PYTHON) -m pip install --quiet --disable-pip-version-check --require-hashes -r requirements-mutants.txt
 	@$(PYTHON) -m tools.mutation_testing $(ARGS)
 
-test: lint infra-check ## Lint, types, import contracts, infrastructure and all tests
+test: ready ## Lint, types, import contracts, infrastructure and all tests
+	@$(MAKE) --jobs=2 --output-sync=target lint infra-check
 	@echo "==> pytest: the tests"
 	@$(PYTHON) -m pytest --durations=10 $(ARGS)
 
