@@ -191,34 +191,55 @@ def build_looks(
         if record.actor.is_this_app or record.at < started_at.get(record.log, now):
             continue
         for concern in list_concerns(record):
-            look = looks.get(concern.watch.guard) or PendingLook(concern.watch.guard, now)
-            looks[look.guard] = add_concern(look, concern, resolved)
+            look = find_open_look(looks, concern.watch.guard, now)
+            looks[look.guard] = add_concern(look, concern, resolved, now)
     return looks
 
 
-def add_concern(look: PendingLook, concern: Concern, resolved: Resolved) -> PendingLook:
+def find_open_look(looks: Mapping[str, PendingLook], guard: str, now: datetime) -> PendingLook:
+    """What waits for a guard; a new look where nothing does, or what did was taken."""
+    look = looks.get(guard)
+    return look if look and is_look_open(look) else PendingLook(guard, now)
+
+
+def is_look_open(look: PendingLook) -> bool:
+    """Whether anything is to be looked at. The row of a look that was taken stays, empty."""
+    return look.is_whole or bool(look.guids)
+
+
+def add_concern(
+    look: PendingLook, concern: Concern, resolved: Resolved, now: datetime
+) -> PendingLook:
     """The look with the object of one more record."""
     about, record = concern.watch.about, concern.record
     if about is About.WHOLE:
-        return replace(look, is_whole=True)
+        return widen_look(look, now)
     mailbox = resolved.find(record)
     if mailbox:
-        return add_mailboxes(look, (mailbox,))
+        return add_mailboxes(look, (mailbox,), now)
     is_unread = bool(record.names) and record.names[0].casefold() in resolved.unread
-    return replace(look, is_whole=True) if about is About.MAILBOX or is_unread else look
+    return widen_look(look, now) if about is About.MAILBOX or is_unread else look
 
 
-def add_mailboxes(look: PendingLook, mailboxes: Iterable[Mailbox]) -> PendingLook:
-    """The look with more mailboxes; too many are a full run."""
-    kept = dict.fromkeys((*look.guids, *(box.guid for box in mailboxes)))
+def widen_look(look: PendingLook, now: datetime) -> PendingLook:
+    """The look as a full run, which no run before now can stand for."""
+    return replace(look, is_whole=True, since=now)
+
+
+def add_mailboxes(look: PendingLook, mailboxes: Iterable[Mailbox], now: datetime) -> PendingLook:
+    """The look with more mailboxes, which no run before now has seen; too many are a full run."""
+    added = [box.guid for box in mailboxes]
+    if not added:
+        return look
+    kept = dict.fromkeys((*look.guids, *added))
     if len(kept) > MAX_LOOKED_AT:
-        return replace(look, guids=(), is_whole=True)
-    return replace(look, guids=tuple(kept))
+        return widen_look(replace(look, guids=()), now)
+    return replace(look, guids=tuple(kept), since=now)
 
 
 def iter_due_looks(looks: Mapping[str, PendingLook]) -> Iterator[PendingLook]:
     """The looks to take, those at single objects first: they are the quickest."""
-    due = [look for look in looks.values() if look.is_whole or look.guids]
+    due = [look for look in looks.values() if is_look_open(look)]
     yield from sorted(due, key=lambda look: (look.is_whole, look.since, look.guard))
 
 

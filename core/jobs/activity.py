@@ -20,12 +20,14 @@ from core.activity.hints import (
     add_mailboxes,
     build_act,
     build_looks,
+    find_open_look,
     is_look_settled,
     iter_due_looks,
     list_concerns,
     list_mailbox_names,
     list_news,
     merge_new_acts,
+    widen_look,
 )
 from core.activity.operations import (
     ENTRA_OPERATIONS,
@@ -280,8 +282,7 @@ async def save_news(
     looks = build_looks(news, resolved, tick.state.looks, started, tick.now)
     looks = await add_changed_accounts(tick, looks)
     for guard in tick.whole_guards:
-        look = looks.get(guard) or PendingLook(guard, tick.now)
-        looks[guard] = replace(look, is_whole=True)
+        looks[guard] = widen_look(find_open_look(looks, guard, tick.now), tick.now)
     looks = {name: look for name, look in looks.items() if name in names}
     changed = [look for name, look in looks.items() if look != tick.state.looks.get(name)]
     await claim.save(*acts, *changed, *tick.cursors.values())
@@ -315,12 +316,12 @@ async def add_changed_accounts(tick: Tick, looks: dict[str, PendingLook]) -> dic
     """The looks with the mailboxes of accounts that were enabled or disabled."""
     if not tick.accounts:
         return looks
-    look = looks.get(SIGN_IN) or PendingLook(SIGN_IN, tick.now)
+    look = find_open_look(looks, SIGN_IN, tick.now)
     read = await tick.world.tenant.mailboxes.find_mailboxes(tick.accounts[:MAX_NAMES])
-    look = add_mailboxes(look, (one.mailbox for one in read.items))
+    look = add_mailboxes(look, (one.mailbox for one in read.items), tick.now)
     tick.mailboxes |= {one.mailbox.guid: one.mailbox for one in read.items}
     is_cut = len(tick.accounts) > MAX_NAMES or bool(read.failures)
-    return {**looks, SIGN_IN: replace(look, is_whole=look.is_whole or is_cut)}
+    return {**looks, SIGN_IN: widen_look(look, tick.now) if is_cut else look}
 
 
 # Looking ------------------------------------------------------------------------------------------

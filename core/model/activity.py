@@ -52,7 +52,7 @@ class PendingLook:
 
     guard: str
     since: datetime
-    """When the first of these records was seen."""
+    """When the last of these records was seen: a full run that began later has seen it all."""
     guids: tuple[str, ...] = ()
     """The mailboxes, by Exchange's id; at most MAX_LOOKED_AT."""
     is_whole: bool = False

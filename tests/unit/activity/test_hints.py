@@ -10,6 +10,7 @@ from core.activity.hints import (
     add_mailboxes,
     build_act,
     build_looks,
+    is_look_settled,
     list_concerns,
     list_news,
     merge_new_acts,
@@ -100,14 +101,30 @@ def test_a_mailbox_that_nobody_finds_is_a_full_run() -> None:
 
 def test_more_than_two_hundred_objects_are_a_full_run_and_one_object_in_a_burst_is_one() -> None:
     boxes = [Mailbox(f"u{one}", f"g{one}", "") for one in range(MAX_LOOKED_AT + 1)]
-    most = add_mailboxes(PendingLook("g", START), boxes[:-1])
+    most = add_mailboxes(PendingLook("g", START), boxes[:-1], START)
     assert (len(most.guids), most.is_whole) == (MAX_LOOKED_AT, False)
-    assert add_mailboxes(most, boxes[-1:]).is_whole
+    assert add_mailboxes(most, boxes[-1:], START).is_whole
     burst = [
         build_record("updateinboxrules", record_id=f"r{one}", has_body=False)
         for one in range(2_000)
     ]
     assert look(*burst)["mailbox-forwarding"].guids == ("g1",)
+
+
+def test_a_look_that_was_taken_is_opened_anew_and_no_earlier_run_stands_for_it() -> None:
+    later = START + timedelta(hours=1)
+    ran = START + timedelta(minutes=30)
+    record = build_record("set-organizationconfig", parameters={"AuditDisabled": "True"}, at=later)
+    taken = {"tenant-baseline": PendingLook("tenant-baseline", START, attempts=3)}
+    found = build_looks([record], FOUND, taken, BEFORE, later)["tenant-baseline"]
+    assert found == PendingLook("tenant-baseline", later, is_whole=True)
+    assert not is_look_settled(found, ran)
+    # A run that ended while a look at mailboxes waited has not seen what came since.
+    waits = {"mailbox-audit": PendingLook("mailbox-audit", START, ("g1",), attempts=3)}
+    whole = build_looks([record], FOUND, waits, BEFORE, later)["mailbox-audit"]
+    assert whole == PendingLook("mailbox-audit", later, ("g1",), is_whole=True, attempts=3)
+    boxes = [Mailbox(f"u{one}", f"g{one}", "") for one in range(MAX_LOOKED_AT + 1)]
+    assert not is_look_settled(add_mailboxes(waits["mailbox-audit"], boxes, later), ran)
 
 
 def test_our_own_writes_and_what_happened_before_the_first_reading_need_no_look() -> None:

@@ -343,3 +343,16 @@ async def test_an_enforcing_look_changes_what_it_found_under_the_brake() -> None
     await braked.tick()
     assert braked.tenant.applied_changes == []
     assert "brake" in {case.kind for case in braked.list_cases()}
+
+
+async def test_each_full_look_of_a_guard_is_taken_not_only_the_first() -> None:
+    watched = Watched((CONFIGS_BY_NAME["tenant-baseline"],))
+    await watched.begin()
+    for _ in range(3):
+        await run(watched.configs[0], watched.build_world())
+        watched.clock.advance(minutes=5)
+        watched.add_record("set-organizationconfig", parameters={"AuditDisabled": "True"})
+        watched.clock.advance(minutes=5)
+        report = await watched.tick()
+        assert [one.status for one in report.reports] == ["done"]
+        watched.clock.advance(minutes=5)
