@@ -1,7 +1,7 @@
 """Reads audit logs every few minutes, and lets guards look at what their records name.
 
     claim ─► read: directoryAudits, changed accounts, the activity feed
-         ─► new acts, and what each guard is to look at ─► save, with how far each log was read
+         ─► what each guard is to look at, new acts, how far each log was read ─► save in that order
          ─► look: run(config, world, targets) guard by guard ─► save what remains
 
 What is to be looked at is saved before anybody looks: a killed tick looks again, and nothing is
@@ -261,7 +261,11 @@ def note_feed_failure(tick: Tick, cursor: ActivityCursor, failure: ReadFailure) 
 async def save_news(
     tick: Tick, claim: Claim, configs: Sequence[GuardConfig]
 ) -> tuple[dict[str, PendingLook], int]:
-    """Save the new acts, what is to be looked at, and how far the logs were read: at once."""
+    """Save what is to be looked at, then the new acts, then how far the logs were read.
+
+    They may need several transactions. An act that is known is news no more and a log is not read
+    twice, so neither may be saved before the look it leads to.
+    """
     relevant = [record for record in tick.records if list_concerns(record)]
     known: tuple[Act, ...] = ()
     if relevant:
@@ -285,7 +289,7 @@ async def save_news(
         looks[guard] = widen_look(find_open_look(looks, guard, tick.now), tick.now)
     looks = {name: look for name, look in looks.items() if name in names}
     changed = [look for name, look in looks.items() if look != tick.state.looks.get(name)]
-    await claim.save(*acts, *changed, *tick.cursors.values())
+    await claim.save(*changed, *acts, *tick.cursors.values())
     return looks, len(news)
 
 

@@ -356,3 +356,25 @@ async def test_each_full_look_of_a_guard_is_taken_not_only_the_first() -> None:
         report = await watched.tick()
         assert [one.status for one in report.reports] == ["done"]
         watched.clock.advance(minutes=5)
+
+
+async def test_a_tick_that_dies_between_two_transactions_loses_no_look() -> None:
+    for number in range(1, 60):
+        watched = Watched()
+        await watched.begin()
+        watched.tenant.exchange_rules.append(HIDDEN)
+        watched.add_record("new-inboxrule", "g1")
+        watched.clock.advance(minutes=5)
+        watched.ledger.batch_size = 1
+        watched.ledger.crash_injector = CrashInjector(number, True)
+        try:
+            await watched.tick()
+        except SimulatedCrash:
+            watched.ledger.crash_injector = CrashInjector()
+            watched.clock.advance(minutes=5)
+            await watched.tick()
+            assert {case.object_id for case in watched.list_cases()} == {"u1"}, number
+            continue
+        break
+    else:
+        pytest.fail("no tick came to its end")
