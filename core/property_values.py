@@ -132,11 +132,20 @@ def get_texts(values: Mapping[str, object], name: str) -> tuple[str, ...]:
     entries = value if isinstance(value, list) else parse_printed_list(value) or ()
     found = []
     for entry in entries:
-        if isinstance(entry, Mapping):
-            entry = next((one for one in entry.values() if isinstance(one, str)), "")
-        if isinstance(entry, str) and entry.strip():
-            found.append(entry.strip())
+        text = find_first_text(entry)
+        if text.strip():
+            found.append(text.strip())
     return tuple(found)
+
+
+def find_first_text(entry: object, depth: int = 3) -> str:
+    """What an entry of a list says: itself, or the address or domain inside of an object."""
+    if isinstance(entry, str):
+        return entry
+    if not isinstance(entry, Mapping) or not depth:
+        return ""
+    parts = (entry.get("Address"), entry.get("Domain"), *entry.values())
+    return next((text for one in parts if (text := find_first_text(one, depth - 1))), "")
 
 
 def get_flag(values: Mapping[str, object], name: str, default: bool) -> bool:

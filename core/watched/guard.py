@@ -6,6 +6,7 @@ from dataclasses import replace
 from core.microsoft365.configuration_sources import CONFIGURATION_SOURCES
 from core.model.guards import Guard, ObserveContext, Permission, Service
 from core.tenant.configuration import Configuration
+from core.tenant.known_traits import MAX_TRAITS
 from core.tenant.port import HasConfiguration
 from core.tenant.readings import ReadFailure, Reading
 from core.watched.items import (
@@ -128,7 +129,7 @@ def compare_collection(
     if not gaps:
         try:
             items = list(collection.describe(rows))
-        except ValueError as error:
+        except (ValueError, TypeError, AttributeError) as error:
             gaps = [ReadFailure(collection.source, str(error)[:MAX_REASON_LENGTH])]
     if gaps:
         unread = Reading[WatchedResult](
@@ -138,6 +139,17 @@ def compare_collection(
         )
         return unread, None
     found = compare_items(collection, items, context.known_traits, context.policy.now)
+    details += [
+        ReadFailure(
+            collection.source,
+            f"{len(one.opens) + len(one.keeps):,} entries are more than the {MAX_TRAITS} that are "
+            "remembered: which of them are new is not known",
+            object_id=one.id,
+            subject=one.name,
+        )
+        for one in items
+        if len(one.opens) + len(one.keeps) > MAX_TRAITS
+    ]
     if found.unremembered:
         details.append(
             ReadFailure(

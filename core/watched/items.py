@@ -50,6 +50,8 @@ class WatchedItem:
     """How grave it is that such an item is new, whatever it opens."""
     on_sight: tuple[Trait, ...] = ()
     """What is told whenever it came, at the first look too."""
+    keeps_everything: bool = False
+    """Whether it now keeps whatever it may have kept before, named or not."""
     facts: tuple[Fact, ...] = ()
     advice: str = ""
     """What to do about this item; empty: what its collection says."""
@@ -100,6 +102,10 @@ class WatchedCollection:
     """How grave it is that an item is gone; INFO is not told."""
     departure_text: str = ""
     """What follows from that, as a clause after "is gone"."""
+    departs_with: str = ""
+    """What an item must have kept for its absence to matter; empty: nothing in particular."""
+    only_protects: bool = False
+    """Whether a new item is never told: it can only protect more than there was before."""
 
     @property
     def source(self) -> str:

@@ -95,7 +95,9 @@ def build_news(news: WatchedNews) -> Finding:
     """One item with everything that is new, wider or weaker about it."""
     collection, item = news.collection, news.item
     assert item is not None  # noqa: S101 - the type checker cannot see what `judge` matched
-    told = sorted((*news.added, *news.lost), key=lambda one: -one.severity)
+    every = sorted((*news.added, *news.lost), key=lambda one: -one.severity)
+    # Several steps of one threshold say the same.
+    told = list({one.text: one for one in reversed(every)}.values())[::-1]
     weights = [one.severity for one in told] + [item.arrival] * news.is_new
     return Finding(
         kind=collection.name,
@@ -111,7 +113,7 @@ def build_news(news: WatchedNews) -> Finding:
         ),
         sources=(collection.source,),
         advice=item.advice or collection.advice,
-        reaches=(Reach.of(("new" if news.is_new else "known", *(one.token for one in told))),),
+        reaches=(Reach.of(("new" if news.is_new else "known", *(one.token for one in every))),),
     )
 
 

@@ -22,6 +22,8 @@ FIRST_LOOK = "watched-collection"
 KEEPS_PREFIX = "keeps "
 GONE = "gone"
 """Noted as lost when a second look in a row misses an item: a page may have been left out once."""
+MAX_LOST = 500
+"""Losses of one item that are remembered, the latest."""
 MAX_ITEMS = 2_000
 """Items of one collection that are remembered, a row each."""
 
@@ -51,6 +53,7 @@ def compare_items(
 ) -> Comparison:
     """Compare all items of a collection with those of the looks before."""
     kind = get_item_kind(collection)
+    items = merge_items(items)
     start = note_traits(known, collection.name, FIRST_LOOK, (), now)
     remembered = {one.object_id: one for one in known.values() if one.kind == kind}
     room = MAX_ITEMS - sum(GONE not in one.lost for one in remembered.values())
@@ -72,6 +75,23 @@ def compare_items(
         noted.append(gone)
         news += find_departures(collection, gone, now)
     return Comparison(tuple(noted), tuple(news), tuple(stock), unremembered)
+
+
+def merge_items(items: Sequence[WatchedItem]) -> list[WatchedItem]:
+    """The items, those of one id as one: two certificates of one key are one authority."""
+    merged: dict[str, WatchedItem] = {}
+    for one in items:
+        first = merged.setdefault(one.id, one)
+        if first is not one:
+            opens = {trait.token: trait for trait in (*first.opens, *one.opens)}
+            merged[one.id] = replace(
+                first,
+                opens=tuple(opens.values()),
+                keeps=first.keeps | one.keeps,
+                on_sight=(*first.on_sight, *one.on_sight),
+                arrival=max(first.arrival, one.arrival),
+            )
+    return list(merged.values())
 
 
 def note_item(
@@ -102,13 +122,21 @@ def note_item(
             or (one.startswith(VALUE_MARK) and at == before.first_looked_at)
         )
     }
+    if item.keeps_everything:
+        lost = {one: at for one, at in lost.items() if not names_entry(one)}
+    latest = sorted(lost.items(), key=lambda one: one[1], reverse=True)[:MAX_LOST]
     return replace(
         row,
         name=item.name,
         traits={**row.traits, **back},
-        lost={one: at for one, at in sorted(lost.items()) if one not in row.traits},
+        lost={one: at for one, at in sorted(latest) if one not in row.traits},
         absent_since=None,
     )
+
+
+def names_entry(token: str) -> bool:
+    """Whether a token of what was kept names one entry of a list, which everything includes."""
+    return token.startswith(KEEPS_PREFIX) and " " in token.removeprefix(KEEPS_PREFIX)
 
 
 def note_absence(row: KnownTraits, now: datetime) -> KnownTraits:
@@ -126,6 +154,7 @@ def find_news(
 ) -> Iterator[WatchedNews]:
     """What is worth telling about an item that is there, if anything is."""
     is_new = row is not None and row.first_looked_at != first_look
+    is_new = is_new and not collection.only_protects
     added = [
         one
         for one in item.opens
@@ -169,6 +198,9 @@ def find_departures(
 ) -> Iterator[WatchedNews]:
     """An item that is gone, told for a month where that matters."""
     if collection.departure is Severity.INFO or row.absent_since is None or GONE not in row.lost:
+        return
+    needed = f"{KEEPS_PREFIX}{collection.departs_with}"
+    if collection.departs_with and needed not in row.traits:
         return
     if now - row.absent_since < NEWS_PERIOD:
         since = {"": format_time(row.absent_since)}

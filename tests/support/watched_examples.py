@@ -65,6 +65,7 @@ def describe_rule(source: str) -> WatchedExample:
         wider={"State": "Disabled", "ExceptIfRecipientDomainIs": ["contoso.com"]},
         narrower={"SentTo": ["ann@contoso.com", "ben@contoso.com"]},
         harmless={"Comments": "x"},
+        is_new_told=False,
     )
 
 
@@ -333,6 +334,7 @@ EXAMPLES: Mapping[str, WatchedExample] = {
         },
         narrower={"conditions": {"users": {"includeUsers": ["All"], "excludeUsers": []}}},
         harmless={"modifiedDateTime": "2026-01-01T00:00:00Z"},
+        is_new_told=False,
     ),
     "named-location": WatchedExample(
         "named-location",

@@ -14,7 +14,7 @@ from core.watched.items import (
     build_value_token,
 )
 
-ACCESS_POLICY = "application-access-policy"
+ACCESS_POLICY, LIMITS = "application-access-policy", "limits"
 
 
 def describe_access_policy(rows: SourceRows) -> Iterator[WatchedItem]:
@@ -36,6 +36,7 @@ def describe_access_policy(rows: SourceRows) -> Iterator[WatchedItem]:
                     Severity.MEDIUM,
                 ),
             ),
+            keeps=frozenset({LIMITS} if restricts else ()),
             facts=(Fact("right", quote_text(right, 60)),),
         )
 
@@ -53,5 +54,6 @@ ACCESS_POLICIES = WatchedCollection(
     reference="Microsoft Learn: Get-ApplicationAccessPolicy",
     harmless="a new policy that limits an app, and a policy that was there at the first look",
     departure=Severity.MEDIUM,
-    departure_text="nothing limits the app to some mailboxes any longer",
+    departure_text="it no longer limits the app to some mailboxes",
+    departs_with=LIMITS,
 )

@@ -131,8 +131,13 @@ def list_assignment_traits(
         limit = hash_parts(filters.get(scope.casefold(), ""))[:8]
         text = f"counts for the scope {quote_text(scope, MAX_NAME_LENGTH)} as it is now"
         yield Trait(build_value_token("scope", f"{scope} {limit}"), text, grave)
-    elif get_text(values, "RecipientWriteScope").casefold() != "self":
+        return
+    within = get_text(values, "RecipientWriteScope")
+    if within.casefold() in ("", "organization"):
         yield Trait("everywhere", "counts for every mailbox, without a scope", grave)
+    elif within.casefold() not in ("self", "none", "notapplicable"):
+        text = f"counts for {quote_text(within, MAX_NAME_LENGTH)}"
+        yield Trait(build_value_token("within", within), text, grave)
 
 
 def describe_role(rows: SourceRows) -> Iterator[WatchedItem]:

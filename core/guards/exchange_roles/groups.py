@@ -51,7 +51,7 @@ def list_members(group: Configuration) -> Iterator[tuple[str, str]]:
             identity = next(
                 (
                     text
-                    for name in ("ExternalDirectoryObjectId", "Guid", "Name")
+                    for name in ("Guid", "ExternalDirectoryObjectId", "Name")
                     if (text := get_text(row, name))
                 ),
                 "",

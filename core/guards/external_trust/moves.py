@@ -76,9 +76,7 @@ def describe_batch(rows: SourceRows) -> Iterator[WatchedItem]:
         target = get_text(values, "TargetEndpoint")
         source = get_text(values, "SourceEndpoint")
         delivery = get_text(values, "TargetDeliveryDomain")
-        foreign = bool(delivery) and not (
-            own.owns(delivery) or delivery.casefold().endswith(ROUTING_SUFFIX)
-        )
+        foreign = bool(delivery) and not is_own_delivery(delivery, own)
         inside = endpoints.get((target or source).casefold(), False) and not foreign
         leads_out = (leaves or bool(target)) and not inside
         traits = [
@@ -93,6 +91,15 @@ def describe_batch(rows: SourceRows) -> Iterator[WatchedItem]:
             advice="Ask whose mailboxes these are and who moves them. Unless somebody answers for "
             f"it: Stop-MigrationBatch -Identity {one.id}",
         )
+
+
+def is_own_delivery(domain: str, own: OwnOrganization) -> bool:
+    """Whether mail for a domain stays here: the routing domain of the tenant is its own too."""
+    tenant = domain.casefold().removesuffix(ROUTING_SUFFIX).partition(".")[0]
+    is_routing = domain.casefold().endswith(f".mail{ROUTING_SUFFIX}")
+    return own.owns(domain) or (
+        is_routing and any(one.partition(".")[0] == tenant for one in own.domains)
+    )
 
 
 def list_batch_traits(*, leads_out: bool, foreign: bool) -> Iterator[Trait]:

@@ -7,7 +7,13 @@ from core.model.findings import Fact, Severity
 from core.property_values import find_property
 from core.tenant.configuration import Configuration
 from core.tenant.quoting import quote_text
-from core.watched.items import SourceRows, Trait, WatchedCollection, WatchedItem
+from core.watched.items import (
+    SourceRows,
+    Trait,
+    WatchedCollection,
+    WatchedItem,
+    build_value_token,
+)
 
 DEFAULT, PARTNER = "cross-tenant-default", "cross-tenant-partner"
 REFERENCE = "Microsoft Learn: Cross-tenant access overview (Entra External ID)"
@@ -67,7 +73,9 @@ def list_target_traits(
     elif access == "blocked" and not names_all:
         yield Trait(f"{path} some", f"{text} ({what})", severity)
         blocked = hash_parts(sorted(targets))[:12]
-        yield Trait(f"{path} but {blocked}", f"{text} (all {what} but some)", severity)
+        yield Trait(
+            build_value_token(path, f"but {blocked}"), f"{text} (all {what} but some)", severity
+        )
 
 
 def list_synchronisation_traits(values: Mapping[str, object]) -> Iterator[Trait]:
@@ -80,9 +88,9 @@ def list_synchronisation_traits(values: Mapping[str, object]) -> Iterator[Trait]
             "may put users of its own into this tenant, as members, and nobody is asked",
             Severity.CRITICAL,
         )
-    elif synchronises:
+    if synchronises:
         yield Trait("synchronises", "may put users of its own into this tenant", Severity.HIGH)
-    elif unasked:
+    if unasked:
         yield Trait("unasked", "has invitations redeemed without asking anybody", Severity.MEDIUM)
 
 

@@ -15,7 +15,7 @@ from core.watched.items import (
     build_token,
 )
 
-ENABLED, EVERYBODY = "enabled", "everybody"
+ENABLED, EVERYBODY, UNCONDITIONAL = "enabled", "everybody", "whatever-"
 CONDITIONS = ("SentTo", "SentToMemberOf", "RecipientDomainIs")
 EXCEPTIONS = tuple(f"ExceptIf{one}" for one in CONDITIONS)
 TECHNIQUES = ("T1562.001",)
@@ -65,7 +65,14 @@ def describe_rule(rule: Configuration) -> WatchedItem:
             for name in EXCEPTIONS
             for entry in get_texts(values, name)
         ),
-        keeps=frozenset((*(kept or [EVERYBODY]), *([ENABLED] if is_on else []))),
+        keeps=frozenset(
+            (
+                *(kept or [EVERYBODY]),
+                *(f"{UNCONDITIONAL}{name}" for name in CONDITIONS if not get_texts(values, name)),
+                *([ENABLED] if is_on else []),
+            )
+        ),
+        keeps_everything=not kept,
         arrival=Severity.INFO,
     )
 
@@ -74,6 +81,8 @@ def explain_rule_loss(token: str) -> Trait:
     """What it means that a rule no longer protects somebody."""
     if token == ENABLED:
         return Trait(token, "is switched off: its policy protects nobody", MEDIUM)
+    if token.startswith(UNCONDITIONAL):
+        return Trait(token, "only counts where one more condition is met", MEDIUM)
     if token == EVERYBODY:
         return Trait(token, "no longer counts for everybody", MEDIUM)
     entry = token.partition(" ")[2]
@@ -96,6 +105,8 @@ def define_rules(name: str, noun: str, plural: str, source: str) -> WatchedColle
         harmless="rules of the first look, a rule that covers more people, and a new rule",
         departure=MEDIUM,
         departure_text="its policy protects nobody any longer",
+        departs_with=ENABLED,
+        only_protects=True,
     )
 
 
@@ -149,6 +160,10 @@ def list_skips(values: Mapping[str, object]) -> Iterator[Trait]:
             f"lets {whose} skip the spam filter (SetSCL is -1)",
             MEDIUM if is_narrow else Severity.HIGH,
         )
+        for name in SENDER_CONDITIONS:
+            for entry in get_texts(values, name):
+                text = f"lets mail skip the spam filter by {quote_text(entry, 80)}"
+                yield Trait(build_token(name, entry), text, MEDIUM)
     header = get_text(values, "SetHeaderName")
     if header.casefold() in SKIP_HEADERS and get_text(values, "SetHeaderValue"):
         yield Trait(

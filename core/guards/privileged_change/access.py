@@ -4,6 +4,7 @@ Microsoft Graph v1.0: conditionalAccessPolicy, namedLocation.
 """
 
 from collections.abc import Iterator, Mapping
+from dataclasses import replace
 
 from core.keys import hash_parts
 from core.model.findings import Severity
@@ -38,6 +39,11 @@ INCLUDED = (
     ("conditions.applications.includeApplications", "application"),
 )
 EVERY = frozenset({"all"})
+NARROWING = (
+    *("clientAppTypes", "platforms", "locations.includeLocations", "signInRiskLevels"),
+    *("userRiskLevels", "servicePrincipalRiskLevels", "insiderRiskLevels", "devices"),
+    *("authenticationFlows", "clientApplications"),
+)
 
 
 def list_entries(values: Mapping[str, object], path: str) -> tuple[str, ...]:
@@ -54,8 +60,12 @@ def describe_policy(rows: SourceRows) -> Iterator[WatchedItem]:
         yield WatchedItem(
             id=one.id,
             name=quote_text(one.name or one.id, MAX_NAME_LENGTH),
-            opens=tuple(list_exemptions(one)) if is_on else (),
-            keeps=frozenset(list_controls(one)) if is_on else frozenset(),
+            opens=tuple(
+                trait if is_on else replace(trait, severity=Severity.INFO)
+                for trait in (*list_exemptions(one), *list_alternatives(one))
+            ),
+            # What is switched off is told as that, and not as the loss of each thing it asks.
+            keeps=frozenset(token for token in list_controls(one) if is_on or token != IN_FORCE),
             advice="Ask whoever changed it, by telephone. Unless somebody answers for it, set it "
             "back: Entra admin center > Protection > Conditional Access.",
         )
@@ -76,6 +86,33 @@ def list_exemptions(policy: Configuration) -> Iterator[Trait]:
         )
 
 
+def list_alternatives(policy: Configuration) -> Iterator[Trait]:
+    """Other ways to meet a policy, and conditions under which alone it counts."""
+    grants = find_property(policy.values, "grantControls")[1]
+    if isinstance(grants, Mapping) and get_text(grants, "operator").casefold() != "and":
+        names = ("builtInControls", "termsOfUse", "customAuthenticationFactors")
+        ways = [way for name in names for way in get_texts(grants, name)]
+        for way in ways if len(ways) > 1 else ():
+            text = f"is also met by {quote_text(way, MAX_NAME_LENGTH)}"
+            yield Trait(build_token("or", way), text, Severity.HIGH)
+    for name in NARROWING:
+        value = find_property(policy.values, f"conditions.{name}")[1]
+        if value and value != ["all"]:
+            yield Trait(
+                build_value_token("only", f"{name} {hash_parts(value)[:16]}"),
+                f"only counts under a condition ({name})",
+                Severity.HIGH,
+            )
+    for path, noun in INCLUDED:
+        entries = sorted(map(str.casefold, list_entries(policy.values, path)))
+        if entries and not frozenset(entries) <= EVERY:
+            yield Trait(
+                build_value_token(f"for {noun}", hash_parts(entries)[:16]),
+                f"counts for another choice of {noun}s",
+                Severity.HIGH,
+            )
+
+
 def list_controls(policy: Configuration) -> Iterator[str]:
     """The tokens of what a policy asks and of whom."""
     yield IN_FORCE
@@ -84,6 +121,8 @@ def list_controls(policy: Configuration) -> Iterator[str]:
         for control in get_texts(grants, "builtInControls"):
             yield build_token("control", control)
         if isinstance(strength := grants.get("authenticationStrength"), Mapping):
+            # Microsoft's advice is to ask for a strength in place of the control.
+            yield build_token("control", "mfa")
             yield build_token("control", f"strength {get_text(strength, 'id')}")
         if get_text(grants, "operator").casefold() == "and":
             yield "all controls"
@@ -153,6 +192,8 @@ POLICIES = WatchedCollection(
     "at the first look, such as emergency accounts",
     departure=Severity.HIGH,
     departure_text="nothing asks what it asked",
+    departs_with=IN_FORCE,
+    only_protects=True,
 )
 LOCATIONS = WatchedCollection(
     name="named-location",

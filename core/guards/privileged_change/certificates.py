@@ -4,7 +4,7 @@ from collections.abc import Iterator, Mapping
 
 from core.keys import hash_parts
 from core.model.findings import Fact, Severity
-from core.property_values import find_property, get_text
+from core.property_values import find_property, get_text, parse_printed_bool
 from core.tenant.quoting import quote_text
 from core.watched.items import SourceRows, Trait, WatchedCollection, WatchedItem
 
@@ -26,13 +26,13 @@ def describe_authority(rows: SourceRows) -> Iterator[WatchedItem]:
             for one in inner if isinstance(inner, list) else ():
                 if isinstance(one, Mapping):
                     key = get_text(one, "issuerSki") or hash_parts(get_text(one, "certificate"))
-                    is_root = one.get("isRootAuthority") is True
+                    is_root = parse_printed_bool(one.get("isRootAuthority")) is not False
                     yield WatchedItem(
                         id=key,
                         name=quote_text(get_text(one, "issuer") or key, MAX_NAME_LENGTH),
                         opens=(
                             Trait(
-                                "trusted",
+                                "trusted root" if is_root else "trusted",
                                 "is trusted to say who somebody is"
                                 + (", as a root" if is_root else ""),
                                 Severity.CRITICAL if is_root else Severity.HIGH,

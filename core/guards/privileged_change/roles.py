@@ -11,7 +11,14 @@ from core.model.findings import Fact, Severity
 from core.property_values import find_property, get_text, get_texts
 from core.tenant.configuration import Configuration
 from core.tenant.quoting import quote_text
-from core.watched.items import SourceRows, Trait, WatchedCollection, WatchedItem, build_token
+from core.watched.items import (
+    SourceRows,
+    Trait,
+    WatchedCollection,
+    WatchedItem,
+    build_token,
+    build_value_token,
+)
 
 ROLE, ACTIVATION, UNIT = "own-directory-role", "role-activation-policy", "administrative-unit"
 MAX_NAME_LENGTH = 120
@@ -27,6 +34,7 @@ GRAVE_ACTION = re.compile(
     r"|permissiongrantpolicies/.*|roleassignments/.*|roledefinitions/.*"
     r"|users/(?:password|authenticationmethods?|strongauthentication|invalidateallrefreshtokens).*"
     r"|users/allproperties/alltasks|conditionalaccesspolicies/.*|groups\.?\w*/members/update"
+    r"|devicelocalcredentials/password/read|bitlockerkeys/key/read"
     r"|.*/allproperties/alltasks)"
 )
 VIEWING_ACTION = re.compile(r".*/(?:read|allproperties/read|standard/read)")
@@ -95,11 +103,9 @@ def describe_activation(rows: SourceRows) -> Iterator[WatchedItem]:
         if role not in POWERFUL_ROLES:
             continue
         rules = find_property(one.values, "policy.rules")[1]
-        by_id = {
-            get_text(each, "id"): each
-            for each in (rules if isinstance(rules, list) else ())
-            if isinstance(each, Mapping)
-        }
+        if not isinstance(rules, list) or not rules:
+            raise ValueError(f"the activation of {POWERFUL_ROLES[role]} came without its rules")
+        by_id = {get_text(each, "id"): each for each in rules if isinstance(each, Mapping)}
         yield WatchedItem(
             id=role,
             name=POWERFUL_ROLES[role],
@@ -160,8 +166,8 @@ def describe_unit(rows: SourceRows) -> Iterator[WatchedItem]:
             traits.append(Trait("restricted", text, Severity.HIGH))
         if hidden:
             traits.append(Trait("hidden", "does not show its members", Severity.HIGH))
-        members = get_texts(values, "members") if traits else ()
-        rule = get_text(values, "membershipRule") if traits else ""
+        members = get_texts(values, "members") if restricted else ()
+        rule = get_text(values, "membershipRule") if restricted else ""
         yield WatchedItem(
             id=one.id,
             name=quote_text(one.name or one.id, MAX_NAME_LENGTH),
@@ -172,7 +178,7 @@ def describe_unit(rows: SourceRows) -> Iterator[WatchedItem]:
                     for one in members
                 ),
                 *(
-                    [Trait(build_token("rule", rule), "has another rule of membership", MEDIUM)]
+                    [Trait(build_value_token("rule", rule), "takes members by a rule", MEDIUM)]
                     if rule
                     else []
                 ),

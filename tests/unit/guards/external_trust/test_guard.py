@@ -118,7 +118,8 @@ async def test_moves_out_are_told_at_the_first_look_too() -> None:
         ({"BatchDirection": "Onboarding", "SourceEndpoint": "own"}, ""),
         ({"SourceEndpoint": "own", "NotificationEmails": ["x@harbour.example"]}, "high"),
         ({"SourceEndpoint": "own", "TargetDeliveryDomain": "harbour.example"}, "high"),
-        ({"SourceEndpoint": "own", "TargetDeliveryDomain": "a.mail.onmicrosoft.com"}, ""),
+        ({"SourceEndpoint": "own", "TargetDeliveryDomain": "contoso.mail.onmicrosoft.com"}, ""),
+        ({"SourceEndpoint": "own", "TargetDeliveryDomain": "evil.mail.onmicrosoft.com"}, "high"),
     ],
 )
 async def test_a_batch_is_judged_by_where_mailboxes_go(

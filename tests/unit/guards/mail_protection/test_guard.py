@@ -110,9 +110,15 @@ async def test_each_step_away_from_quarantine_is_weaker(
             {"SentTo": ["ann@contoso.com"]},
             "ben",
         ),
-        ({"SentTo": ["ann@contoso.com"]}, {"SentTo": None}, "no longer covers"),
+        ({"SentTo": ["ann@contoso.com"]}, {"SentTo": None}, ""),
+        (
+            {"RecipientDomainIs": ["contoso.com"]},
+            {"RecipientDomainIs": ["contoso.com"], "SentTo": ["ann@contoso.com"]},
+            "one more condition",
+        ),
         ({}, {"ExceptIfSentTo": ["ann@contoso.com"]}, "leaves out ann@contoso.com"),
         ({}, None, "is gone"),
+        ({"State": "Disabled"}, None, ""),
         (None, {"State": "Enabled"}, ""),
     ],
 )
