@@ -12,11 +12,14 @@ from datetime import datetime
 from core.activity.operations import SPELLED_NAMES, About, Watch, find_watches
 from core.keys import format_act_hour, hash_parts
 from core.model.activity import MAX_LOOKED_AT, Act, ActTarget, PendingLook
+from core.model.runs import LOOKED, RunReport
 from core.tenant.activity import ActivityLog, ActivityRecord, ActorKind
 from core.tenant.mailboxes import Mailbox
 
 MAX_ACTS_PER_OBJECT = 20
 """Within an hour; more of one actor about one object become one row that counts them."""
+MAX_ATTEMPTS = 12
+"""How often a look is tried before it becomes a full run."""
 MAX_DETAIL = 300
 MAX_NAMES = 4
 SHOWN_PARAMETERS = frozenset(
@@ -241,6 +244,21 @@ def iter_due_looks(looks: Mapping[str, PendingLook]) -> Iterator[PendingLook]:
     """The looks to take, those at single objects first: they are the quickest."""
     due = [look for look in looks.values() if is_look_open(look)]
     yield from sorted(due, key=lambda look: (look.is_whole, look.since, look.guard))
+
+
+def is_look_over(report: RunReport) -> bool:
+    """Whether nothing remains of a look after its run. What could not be read is looked at again;
+    what a full run could not read, the next full run sees.
+    """
+    if report.status == LOOKED:
+        return not report.unread_count and not report.unavailable_sources
+    return report.status in ("settled", "done", "in-progress")
+
+
+def note_attempt(look: PendingLook) -> PendingLook:
+    """The look after one more vain attempt; after many, it is a full run."""
+    attempts = look.attempts + 1
+    return replace(look, attempts=attempts, is_whole=look.is_whole or attempts >= MAX_ATTEMPTS)
 
 
 def is_look_settled(look: PendingLook, scanned_at: datetime | None) -> bool:

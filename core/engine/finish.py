@@ -30,6 +30,7 @@ from core.microsoft365.permissions import note_granted_permissions
 from core.model.requests import OperatorRequest, RunOptions
 from core.model.runs import LOOKED, RunReport
 from core.model.state import ScanTotals
+from core.tenant.sources import CREDENTIAL
 
 log = logging.getLogger("exoguard.run")
 
@@ -110,16 +111,21 @@ async def add_causes(scan: Scan) -> None:
 
 
 async def finish_look(scan: Scan) -> RunReport:
-    """Plan, apply, report and notify after a look at single objects; the state stays as it is."""
+    """Plan, apply, report and notify after a look at single objects; the state stays as it is.
+
+    An unfinished scan is one that got no token: the report says that nothing was read.
+    """
     plan = plan_look(scan.decision_context, scan.totals)
     await scan.claim.save(*plan.result.cases, *plan.records)
     scan.apply_saved_rows(plan.result.cases, plan.records)
     outcomes = await apply_changes(scan.world, scan.claim, plan.changes_to_apply, scan.cases)
     scan.apply_saved_rows((), ())
     await add_causes(scan)
+    report = build_run_report(scan, plan)
     report = replace(
-        build_run_report(scan, plan),
+        report,
         status=LOOKED,
+        unavailable_sources=report.unavailable_sources if scan.finished else (CREDENTIAL,),
         outcomes=outcomes,
         notifications=select_due_notifications(scan.cases.values(), scan.world.now()),
         call_counts=scan.world.call_counts(),

@@ -37,7 +37,10 @@ async def look_at_targets(
     snapshot: GuardSnapshot,
     run_options: RunOptions,
 ) -> RunReport:
-    """Look at some mailboxes. The report is "busy" if the look has to wait, else "looked"."""
+    """Look at some mailboxes. The report is "busy" if the look has to wait, else "looked".
+
+    It says what could not be read: the caller is to look again.
+    """
     state = snapshot.state
     if state.population is None:
         return replace(report, status=LOOKED, finished_at=world.now())

@@ -21,12 +21,14 @@ from core.activity.hints import (
     build_act,
     build_looks,
     find_open_look,
+    is_look_over,
     is_look_settled,
     iter_due_looks,
     list_concerns,
     list_mailbox_names,
     list_news,
     merge_new_acts,
+    note_attempt,
     widen_look,
 )
 from core.activity.operations import (
@@ -56,7 +58,7 @@ from core.errors import ExoguardError
 from core.model.activity import Act, ActivityCursor, PendingLook
 from core.model.guards import GuardConfig, Mode
 from core.model.requests import RunOptions
-from core.model.runs import LOOKED, RunReport
+from core.model.runs import RunReport
 from core.ports import ACTIVITY_PARTITION, ActivityState, Claim, World
 from core.tenant.activity import ActivityContent, ActivityLog, ActivityRecord
 from core.tenant.mailboxes import Mailbox
@@ -78,8 +80,6 @@ PURGE_KEY = "housekeeping"
 LARGE_TENANT_PAUSE = timedelta(hours=1)
 # A full run that ended so lately makes another one for nothing needless.
 FORWARDING_PAUSE = timedelta(minutes=4)
-MAX_ATTEMPTS = 12
-"""How often a look is tried before it becomes a full run."""
 
 
 @dataclass(slots=True)
@@ -349,15 +349,9 @@ async def take_looks(
         if report is None:
             continue
         reports += [report] if report.status != "settled" else []
-        is_over = report.status in ("settled", "done", "in-progress", LOOKED)
+        is_over = is_look_over(report)
         await claim.save(PendingLook(look.guard, tick.now) if is_over else note_attempt(look))
     return [report for report in reports if report.status != "busy"]
-
-
-def note_attempt(look: PendingLook) -> PendingLook:
-    """The look after one more vain attempt; after many, it is a full run."""
-    attempts = look.attempts + 1
-    return replace(look, attempts=attempts, is_whole=look.is_whole or attempts >= MAX_ATTEMPTS)
 
 
 async def take_look(
@@ -372,25 +366,30 @@ async def take_look(
         if is_look_settled(replace(look, is_whole=True), scanned_at):
             return build_settled_report(config, world, run_id)
         is_large = (state.population or 0) > options.shard_above
-        if is_large and scanned_at and tick.now - scanned_at < LARGE_TENANT_PAUSE:
+        if is_large and scanned_at and abs(tick.now - scanned_at) < LARGE_TENANT_PAUSE:
             return None
-    targets = () if is_whole else await load_mailboxes(tick, look.guids)
+    targets, unread_count = ((), 0) if is_whole else await load_mailboxes(tick, look.guids)
     if not is_whole and not targets:
-        return build_settled_report(config, world, run_id)
+        settled = build_settled_report(config, world, run_id)
+        return replace(settled, status="busy") if unread_count else settled
     try:
-        return await run(config, world, RunOptions(run_id, targets=targets))
+        report = await run(config, world, RunOptions(run_id, targets=targets))
+        return replace(report, unread_count=report.unread_count + unread_count)
     except ExoguardError as error:
         log.error("%s: the look that records led to failed: %s", config.guard.name, error)
         return replace(build_settled_report(config, world, run_id), status="busy")
 
 
-async def load_mailboxes(tick: Tick, guids: Sequence[str]) -> tuple[Mailbox, ...]:
-    """The mailboxes of a look; one that is gone since is left out."""
+async def load_mailboxes(tick: Tick, guids: Sequence[str]) -> tuple[tuple[Mailbox, ...], int]:
+    """The mailboxes of a look, without those gone since; and how many could not be read."""
     unknown = [guid for guid in guids if guid not in tick.mailboxes]
+    lost: set[str] = set()
     if unknown:
         read = await tick.world.tenant.mailboxes.read_mailboxes(unknown)
         tick.mailboxes |= {box.guid: box for box in read.items}
-    return tuple(tick.mailboxes[guid] for guid in guids if guid in tick.mailboxes)
+        failed = {failure.object_id for failure in read.failures}
+        lost = {guid for guid in unknown if guid not in tick.mailboxes and failed & {guid, ""}}
+    return tuple(tick.mailboxes[guid] for guid in guids if guid in tick.mailboxes), len(lost)
 
 
 def build_settled_report(config: GuardConfig, world: World, run_id: str) -> RunReport:

@@ -7,6 +7,7 @@ from typing import Any
 
 import pytest
 
+from core.activity.hints import MAX_ATTEMPTS
 from core.activity.options import ActivityOptions
 from core.engine.run import run
 from core.jobs.activity import ActivityReport, read_activity
@@ -20,7 +21,14 @@ from core.tenant.auditing import AuditBypass
 from core.tenant.directory import Account
 from core.tenant.mail_flow import AcceptedDomain, InboxRule
 from core.tenant.mailboxes import Delegation, Mailbox
-from core.tenant.sources import ACTIVITY_FEED, CHANGED_ACCOUNTS, DIRECTORY_AUDITS
+from core.tenant.sources import (
+    ACTIVITY_FEED,
+    CHANGED_ACCOUNTS,
+    CREDENTIAL,
+    DIRECTORY_AUDITS,
+    INBOX_RULES,
+    MAILBOXES,
+)
 from tests.support.acts import EVE, SERVICE, build_record
 from tests.support.builders import (
     AUDIT_CONFIG,
@@ -378,3 +386,55 @@ async def test_a_tick_that_dies_between_two_transactions_loses_no_look() -> None
         break
     else:
         pytest.fail("no tick came to its end")
+
+
+@pytest.mark.parametrize(
+    ("source", "object_id"),
+    [
+        pytest.param(INBOX_RULES, "u1", id="the rules of the mailbox"),
+        pytest.param(INBOX_RULES, "", id="all rules"),
+        pytest.param(CREDENTIAL, "", id="no token"),
+    ],
+)
+async def test_a_look_that_could_not_read_is_taken_again(
+    watched: Watched, source: str, object_id: str
+) -> None:
+    watched.tenant.rules.append(
+        InboxRule("r1", "u1", ".", "graph", redirect_to=("x@evil.example",))
+    )
+    watched.add_record("new-inboxrule", "g1")
+    watched.tenant.fail_read(source, object_id)
+    watched.clock.advance(minutes=5)
+    await watched.tick()
+    waiting = (await watched.ledger.load_activity()).looks[FORWARDING]
+    assert (waiting.guids, waiting.attempts) == (("g1",), 1)
+    watched.tenant.clear_faults()
+    watched.clock.advance(minutes=5)
+    assert [one.status for one in (await watched.tick()).reports] == ["looked"]
+    assert "u1" in {case.object_id for case in watched.list_cases()}
+    assert (await watched.ledger.load_activity()).looks[FORWARDING].guids == ()
+
+
+async def test_a_mailbox_that_could_not_be_looked_up_is_not_one_that_is_gone(
+    watched: Watched,
+) -> None:
+    watched.tenant.rules.append(
+        InboxRule("r1", "u1", ".", "graph", redirect_to=("x@evil.example",))
+    )
+    watched.add_record("new-inboxrule", "g1")
+    watched.clock.advance(minutes=5)
+    async with watched.ledger.claim(FORWARDING, "another"):
+        await watched.tick()
+    watched.tenant.fail_read(MAILBOXES, "g1")
+    for attempts in range(2, MAX_ATTEMPTS):
+        watched.clock.advance(minutes=5)
+        assert (await watched.tick()).reports == ()
+        waiting = (await watched.ledger.load_activity()).looks[FORWARDING]
+        assert (waiting.guids, waiting.attempts, waiting.is_whole) == (("g1",), attempts, False)
+    watched.clock.advance(minutes=5)
+    await watched.tick()
+    assert (await watched.ledger.load_activity()).looks[FORWARDING].is_whole
+    watched.tenant.clear_faults()
+    watched.clock.advance(minutes=5)
+    assert [one.status for one in (await watched.tick()).reports] == ["done"]
+    assert {case.object_id for case in watched.list_cases()} == {"u1"}
