@@ -348,14 +348,14 @@ class TableLedger:
 
     async def purge_runs(self, guard: str, now: datetime) -> None:
         """Delete the reports of runs that ended more than 30 days ago."""
-        await self.purge_rows(guard, "run", now - KEEP_RUNS)
+        await self.purge_rows(guard, "run", now, KEEP_RUNS)
 
     async def purge_acts(self, now: datetime) -> None:
         """Delete acts of more than eight days."""
-        await self.purge_rows(ACTIVITY_PARTITION, "act", now - KEEP_ACTS)
+        await self.purge_rows(ACTIVITY_PARTITION, "act", now, KEEP_ACTS)
 
-    async def purge_rows(self, guard: str, prefix: str, until: datetime) -> None:
-        """Delete the rows of a kind that ended before a time."""
+    async def purge_rows(self, guard: str, prefix: str, now: datetime, age: timedelta) -> None:
+        """Delete the rows of a kind that ended longer ago than an age, by the earlier clock."""
         old = await self.table.query_rows(
             "PartitionKey eq @guard and RowKey ge @first and RowKey lt @last "
             "and ended ne '' and ended lt @cut",
@@ -363,7 +363,7 @@ class TableLedger:
             guard=guard,
             first=f"{prefix}|",
             last=f"{prefix}}}",
-            cut=min(until, self.table.clock.now()).isoformat(),
+            cut=(min(now, self.table.clock.now()) - age).isoformat(),
         )
         deletions = [build_delete_operation(guard, row["RowKey"]) for row in old]
         for group in batched(deletions, BATCH_SIZE, strict=False):

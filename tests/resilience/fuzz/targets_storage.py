@@ -33,7 +33,14 @@ from core.evidence.daily_coverage import CoveragePeriod
 from core.guards.tenant_baseline.rule_file import SHIPPED_ROWS, read_baseline_rows
 from core.jobs.run_requests import RunMessage
 from core.json_document import to_json
-from core.keys import compute_hash_prefix
+from core.keys import compute_hash_prefix, format_act_hour
+from core.model.activity import (
+    Act,
+    ActivityCursor,
+    ActTarget,
+    PendingLook,
+    RefusedContent,
+)
 from core.model.cases import Case, Exemption, parse_planned_changes
 from core.model.changes import ChangeRecord, ChangeState
 from core.model.findings import Fact
@@ -49,6 +56,7 @@ from core.status.document import build_status_document
 from core.status.guard_status import GuardData
 from core.status.overview import build_status
 from core.status.run_history import parse_runs
+from core.tenant.activity import ActivityActor, ActivityLog, ActorKind
 from core.tenant.known_traits import KnownTraits
 from core.tenant.probing import AnswerStatus, ProbeAnswer
 from tests.resilience.generators.volumes import (
@@ -158,9 +166,29 @@ VALID_RECORDS: Mapping[type[Any], StoredRecord] = {
     ProbeReport: ProbeReport(START, (ProbeAnswer("exchange-paging", AnswerStatus.HOLDS),), 7),
     StateMark: StateMark(7, START),
     Tally: Tally({"2026-11-21": {"high": 2}}, {"2026-11-22": {"high": 1}}, {"2026-11-22": 3}),
+    Act: Act(
+        f"{format_act_hour(START)}0a1b",
+        START,
+        START,
+        ActivityLog.EXCHANGE,
+        "Set-Mailbox",
+        ActivityActor(ActorKind.PERSON, "ada@example.com", "u1"),
+        (ActTarget("toy", "m1", ("box",), ("forward",)),),
+        session="s1",
+    ),
+    ActivityCursor: ActivityCursor(
+        ActivityLog.EXCHANGE,
+        START,
+        START,
+        START,
+        read_contents=("0a1b",),
+        refused=(RefusedContent("c1", START, START),),
+        lags={"2026-11-21": (3, 0, 1)},
+    ),
+    PendingLook: PendingLook("toy", START, ("m1",)),
 }
 # Rows of other partitions, which no run loads together with its cases.
-TENANT_RECORDS = (Way, ProbeReport, StateMark)
+SEPARATE_RECORDS = (Way, ProbeReport, StateMark, Act, ActivityCursor, PendingLook)
 
 
 def fuzz_records(data: bytes) -> None:
@@ -171,7 +199,7 @@ def fuzz_records(data: bytes) -> None:
     body: Any = json.dumps(chance.corrupt_row(valid))
     if chance.take_byte() % 8 == 0:
         body = chance.take_value()
-    if kind in TENANT_RECORDS:
+    if kind in SEPARATE_RECORDS:
         found = call_expecting(lambda: decode_stored_record(kind, body), ValueError)
         if not isinstance(found, ValueError):
             assert decode_stored_record(kind, encode_stored_record(found)) == found

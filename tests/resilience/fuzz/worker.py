@@ -50,7 +50,10 @@ async def main(file: str, guard: str, seconds: str, *options: str) -> int:
             cast(TableClient, HaltingTable(ledger.table.client)) if options else ledger.table.client
         )
         short = TableLedger(
-            table, tenant=settings["TENANT_ID"], lease_duration=timedelta(seconds=float(seconds))
+            table,
+            journal_client=ledger.journal.table.client,
+            tenant=settings["TENANT_ID"],
+            lease_duration=timedelta(seconds=float(seconds)),
         )
         try:
             report = await run(duty, replace(world, ledger=short, now=short.table.clock.now))
