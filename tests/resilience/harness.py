@@ -14,7 +14,7 @@ from dataclasses import dataclass, fields, replace
 from typing import Any
 
 from core.engine.decision_context import IN_EFFECT_STATES
-from core.engine.self_findings import SELF_CHECK_KINDS
+from core.engine.self_findings import RECURRING_PATIENCE, SELF_CHECK_KINDS
 from core.model.cases import Case
 from core.model.changes import ChangeRecord
 from core.model.guards import GuardConfig, GuardPolicy, Mode
@@ -121,6 +121,9 @@ async def play_story(
         await meanwhile(stage)
         await step(stage)
     await run_timer_and_queue(stage)
+    await run_timer_and_queue(stage)
+    # The end of what others can make come and go is told once it has stayed away for so long.
+    stage.clock.current += max(RECURRING_PATIENCE.values())
     await run_timer_and_queue(stage)
     return stage
 

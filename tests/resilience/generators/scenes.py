@@ -1,4 +1,8 @@
-"""A small tenant for each guard of the catalog: something wrong from the start, and more later."""
+"""A small tenant for each guard of the catalog: what is wrong from the start, and more later.
+
+Guards of watched collections know what was there at the first look, and find wrong from the start
+only what is grave on sight. Where nothing is, the end of what goes wrong later is the second news.
+"""
 
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, replace
@@ -241,6 +245,10 @@ def add_role_member(tenant: FakeTenant) -> None:
     tenant.configurations[0] = build_role_group("chief", "newcomer")
 
 
+def remove_role_member(tenant: FakeTenant) -> None:
+    tenant.configurations[0] = build_role_group("chief")
+
+
 def build_filter_tenant() -> FakeTenant:
     names = ("anti-phish", "malware-filter", "content-filter", "connection-filter")
     policies = [Configuration(f"{name}-policy", name, name, {}) for name in names]
@@ -250,6 +258,10 @@ def build_filter_tenant() -> FakeTenant:
 
 def weaken_filter(tenant: FakeTenant) -> None:
     set_configuration_value(tenant, "anti-phish-policy", "EnableSpoofIntelligence", False)
+
+
+def restore_filter(tenant: FakeTenant) -> None:
+    set_configuration_value(tenant, "anti-phish-policy", "EnableSpoofIntelligence", True)
 
 
 def build_unit(identity: str) -> Configuration:
@@ -334,11 +346,12 @@ SCENES: Mapping[str, GuardScene] = {
             tenant, "organization-relationship", "MailboxMoveEnabled", False
         ),
     ),
-    "exchange-roles": GuardScene(build_role_tenant, add_role_member),
-    "mail-protection": GuardScene(build_filter_tenant, weaken_filter),
+    "exchange-roles": GuardScene(build_role_tenant, add_role_member, remove_role_member),
+    "mail-protection": GuardScene(build_filter_tenant, weaken_filter, restore_filter),
     "privileged-change": GuardScene(
         build_governed_tenant,
         lambda tenant: tenant.configurations.append(build_unit("field-staff")),
+        lambda tenant: tenant.configurations.remove(build_unit("field-staff")),
     ),
     "shared-mailbox-health": GuardScene(
         build_size_tenant,
