@@ -28,7 +28,10 @@ def fold_names(row: ResponseRow) -> dict[str, object]:
 def parse_record_time(value: object) -> datetime:
     """When an act was: a time without a zone means UTC. Raises ValueError for what is no time."""
     at = datetime.fromisoformat(parse_text(value, WORD_LIMIT).strip())
-    at = at.replace(tzinfo=UTC) if at.tzinfo is None else at.astimezone(UTC)
+    try:
+        at = at.replace(tzinfo=UTC) if at.tzinfo is None else at.astimezone(UTC)
+    except OverflowError as error:
+        raise ValueError("the time of a record is outside the calendar") from error
     if not 2000 <= at.year < 3000:
         raise ValueError("the time of a record makes no sense")
     return at

@@ -8,6 +8,7 @@ import pytest
 from core.adapters.m365.activity.directory import parse_directory_audit, parse_entra_record
 from core.adapters.m365.activity.exchange import parse_exchange_record
 from core.adapters.m365.activity.fields import parse_address, parse_record_time
+from core.adapters.parsing import parse_each_row
 from core.microsoft365.activity_operations import normalize_operation
 from core.tenant.activity import ActivityActor, ActivityRecord, ActorKind
 from tests.support.audit_records import (
@@ -265,3 +266,15 @@ def test_a_time_without_a_zone_means_utc() -> None:
     expected = datetime(2025, 7, 7, 9, 11, 11, tzinfo=UTC)
     assert parse_record_time("2025-07-07 09:11:11.000000000") == expected
     assert parse_record_time("2025-07-07T11:11:11+02:00") == expected
+
+
+@pytest.mark.parametrize(
+    "text",
+    ["0001-01-01T00:00:00+14:00", "9999-12-31T23:59:59-14:00", "0001-01-01T00:00:00", "soon", 7],
+)
+def test_a_time_that_makes_no_sense_is_a_broken_record_and_stops_nothing(text: object) -> None:
+    with pytest.raises(ValueError, match=r"time|isoformat"):
+        parse_record_time(text)
+    row = {"activityDisplayName": "Enable account", "activityDateTime": text}
+    found, broken = parse_each_row([row], lambda one: parse_directory_audit(one, frozenset()))
+    assert (found, len(broken)) == ([], 1)
