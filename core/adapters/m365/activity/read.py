@@ -140,7 +140,8 @@ class M365ActivityReader:
         try:
             try:
                 found = await self.follow_changes(link if is_usable else FIRST_LINK)
-            except NotFound:
+            except (NotFound, Rejected):
+                # A token that expired is answered with 410; one that is not understood, with 400.
                 found = await self.follow_changes(FIRST_LINK)
                 is_usable = False
         except TenantError as error:
@@ -150,7 +151,7 @@ class M365ActivityReader:
         return Reading((changed,), sources=sources, population=len(changed.ids))
 
     async def follow_changes(self, link: str) -> ChangedAccounts:
-        """All pages from a link on. Raises TenantError, NotFound for a link that died."""
+        """All pages from a link on. Raises TenantError: NotFound or Rejected for a dead link."""
         ids: dict[str, None] = {}
         path: str = link
         for _ in range(self.graph.max_pages):

@@ -129,6 +129,18 @@ async def test_an_account_that_is_enabled_is_named_and_a_dead_token_begins_anew(
         assert anew.link.startswith("/users/delta?")
 
 
+async def test_a_link_that_is_not_understood_any_more_begins_anew_and_an_outage_does_not() -> None:
+    async with connect_sandbox(build_scene(), attempts=1) as to:
+        (begun,) = (await to.tenant.activity.read_changed_accounts("")).items
+        fault = {"match": "users/delta", "kind": "error", "status": 400, "times": 1}
+        to.sandbox.tenant.set_faults([fault])
+        (anew,) = (await to.tenant.activity.read_changed_accounts(begun.link)).items
+        assert (anew.ids, anew.has_restarted) == ((), True)
+        assert anew.link.startswith("/users/delta?")
+        to.sandbox.tenant.set_faults([{**fault, "status": 503}])
+        assert (await to.tenant.activity.read_changed_accounts(anew.link)).failures
+
+
 async def test_hostile_answers_are_failures() -> None:
     async with subscribe(activity=build_records(1)) as to:
         listed = await to.tenant.activity.list_content(*WINDOW)
