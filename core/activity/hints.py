@@ -261,6 +261,8 @@ def note_attempt(look: PendingLook) -> PendingLook:
     return replace(look, attempts=attempts, is_whole=look.is_whole or attempts >= MAX_ATTEMPTS)
 
 
-def is_look_settled(look: PendingLook, scanned_at: datetime | None) -> bool:
-    """Whether a full run that began after the records came has seen what they speak of."""
-    return look.is_whole and scanned_at is not None and scanned_at > look.since
+def is_look_settled(look: PendingLook, scanned_at: datetime | None, now: datetime) -> bool:
+    """Whether a full run that began after the records came has seen what they speak of. One that
+    began in time to come was by a wrong clock.
+    """
+    return look.is_whole and scanned_at is not None and look.since < scanned_at <= now

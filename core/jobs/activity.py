@@ -363,7 +363,7 @@ async def take_look(
     if is_whole:
         state = await world.ledger.load_state(config.guard.name)
         scanned_at = state.checks_finished_at.get("looked")
-        if is_look_settled(replace(look, is_whole=True), scanned_at):
+        if is_look_settled(replace(look, is_whole=True), scanned_at, world.now()):
             return build_settled_report(config, world, run_id)
         is_large = (state.population or 0) > options.shard_above
         if is_large and scanned_at and abs(tick.now - scanned_at) < LARGE_TENANT_PAUSE:

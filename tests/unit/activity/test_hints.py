@@ -118,13 +118,13 @@ def test_a_look_that_was_taken_is_opened_anew_and_no_earlier_run_stands_for_it()
     taken = {"tenant-baseline": PendingLook("tenant-baseline", START, attempts=3)}
     found = build_looks([record], FOUND, taken, BEFORE, later)["tenant-baseline"]
     assert found == PendingLook("tenant-baseline", later, is_whole=True)
-    assert not is_look_settled(found, ran)
+    assert not is_look_settled(found, ran, later)
     # A run that ended while a look at mailboxes waited has not seen what came since.
     waits = {"mailbox-audit": PendingLook("mailbox-audit", START, ("g1",), attempts=3)}
     whole = build_looks([record], FOUND, waits, BEFORE, later)["mailbox-audit"]
     assert whole == PendingLook("mailbox-audit", later, ("g1",), is_whole=True, attempts=3)
     boxes = [Mailbox(f"u{one}", f"g{one}", "") for one in range(MAX_LOOKED_AT + 1)]
-    assert not is_look_settled(add_mailboxes(waits["mailbox-audit"], boxes, later), ran)
+    assert not is_look_settled(add_mailboxes(waits["mailbox-audit"], boxes, later), ran, later)
 
 
 def test_our_own_writes_and_what_happened_before_the_first_reading_need_no_look() -> None:

@@ -438,3 +438,23 @@ async def test_a_mailbox_that_could_not_be_looked_up_is_not_one_that_is_gone(
     watched.clock.advance(minutes=5)
     assert [one.status for one in (await watched.tick()).reports] == ["done"]
     assert {case.object_id for case in watched.list_cases()} == {"u1"}
+
+
+async def test_a_full_run_in_time_to_come_holds_up_no_look_of_a_large_tenant() -> None:
+    watched = Watched((AUDIT_CONFIG,), options=replace(QUIET, shard_above=-1))
+    await watched.begin()
+    state = await watched.ledger.load_state("mailbox-audit")
+    ahead = {**state.checks_finished_at, "looked": watched.clock() + timedelta(days=2)}
+    async with watched.ledger.claim("mailbox-audit", "another") as claim:
+        assert claim is not None
+        await claim.save(state=replace(state, checks_finished_at=ahead))
+    watched.add_record("set-organizationconfig", parameters={"AuditDisabled": "True"})
+    watched.clock.advance(minutes=5)
+    assert [one.status for one in (await watched.tick()).reports] == ["done"]
+    # A run of a moment ago does pause the next one.
+    watched.clock.advance(minutes=5)
+    watched.add_record("set-organizationconfig", parameters={"AuditDisabled": "False"})
+    watched.clock.advance(minutes=5)
+    assert (await watched.tick()).reports == ()
+    watched.clock.advance(hours=1)
+    assert [one.status for one in (await watched.tick()).reports] == ["done"]
