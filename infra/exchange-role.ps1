@@ -483,7 +483,7 @@ function Assert-ObjectId {
 # ---------------------------------------------------------------------------------------------
 
 function Get-OwnRole {
-    $pattern = "^$Prefix (Get|Set)-[A-Za-z]+( [a-z-]+)?$"
+    $pattern = "^$Prefix (Get|Set)-[A-Za-z0-9]+( [a-z-]+)?$"
     Get-ManagementRole | Where-Object { $_.Name -cmatch $pattern -and $_.Parent }
 }
 
