@@ -200,6 +200,10 @@ MISTAKES = {
     "a misspelt property of an alert": Mistake(
         shapes.check_shapes, "alerts.bicep", "evaluationFrequency", "evaluationFrequence", "no such"
     ),
+    "an alert of the activity log that tells nobody": Mistake(
+        shapes.check_shapes, "alerts.bicep", "actionGroupId: people.id", "groupId: people.id",
+        ".actionGroupId: is required",
+    ),
     "a misspelt property of the app registration": Mistake(
         shapes.check_shapes, "entra.bicep", "signInAudience", "signinAudience", "no such property"
     ),
