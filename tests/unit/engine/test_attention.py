@@ -31,13 +31,11 @@ def is_due(case: Case, *told: Case) -> bool:
 
 def told(number: int, minutes: float, **values: Any) -> Case:
     """A case of the same mailbox that a card reported so many minutes ago."""
-    return build_case(
-        number,
-        object_id="m1",
-        subject="m1@x",
-        notified_at=START - minutes * MINUTE,
-        **values,
+    at = START - minutes * MINUTE
+    case = build_case(
+        number, object_id="m1", subject="m1@x", notified_at=at, card_times=(at,), **values
     )
+    return replace(case, card_severity=case.severity)
 
 
 def test_news_is_told_at_once_and_what_is_no_news_is_not() -> None:
