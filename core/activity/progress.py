@@ -24,7 +24,8 @@ WINDOW = timedelta(hours=24)
 SWEEP_INTERVAL = timedelta(days=1)
 SWEPT = timedelta(days=7)
 FIRST_LOOK_BACK = timedelta(days=1)
-MAX_READ_CONTENTS = 1_000
+MAX_READ_CONTENTS = 20_000
+"""More than an overlap of an hour lists in a large tenant; they fit one row of the table."""
 MAX_REFUSED = 30
 MAX_CONTENT_ID = 200
 MAX_ATTEMPTS = 288
@@ -103,6 +104,19 @@ def note_refused(cursor: ActivityCursor, content: ActivityContent) -> ActivityCu
     attempts = before.attempts + 1 if before else 1
     known[content.id] = RefusedContent(content.id, content.created_at, content.expires_at, attempts)
     return replace(cursor, refused=tuple(known.values()))
+
+
+def note_postponed(cursor: ActivityCursor, content: ActivityContent) -> ActivityCursor:
+    """The cursor with a content put behind all others, since it failed without being refused.
+
+    It counts as no attempt. With MAX_REFUSED of them it stays where it is: nothing is lost.
+    """
+    known = {one.id: one for one in cursor.refused}
+    one = known.pop(content.id, None)
+    if one is None and len(known) >= MAX_REFUSED:
+        return cursor
+    last = one or RefusedContent(content.id, content.created_at, content.expires_at, attempts=0)
+    return replace(cursor, refused=(*known.values(), last))
 
 
 def drop_hopeless(cursor: ActivityCursor, now: datetime) -> ActivityCursor:

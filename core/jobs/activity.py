@@ -47,6 +47,7 @@ from core.activity.progress import (
     note_failure,
     note_gap,
     note_lags,
+    note_postponed,
     note_read,
     note_refused,
     note_success,
@@ -224,10 +225,15 @@ async def read_feed(tick: Tick, feed: ActivityLog) -> None:
     for content in unread[:MAX_CONTENTS]:
         cursor, failure = await read_one_content(tick, feed, cursor, content)
         if failure and not failure.object_id:
+            # One that fails at each tick must not hold up the others.
+            cursor = note_postponed(cursor, content) if cursor.error else cursor
             tick.cursors[feed] = note_feed_failure(tick, cursor, failure)
             return
     for content in refused:
         cursor, failure = await read_one_content(tick, feed, cursor, content)
+        if failure and not failure.object_id:
+            cursor = note_postponed(cursor, content)
+            break
     left = unread[MAX_CONTENTS:]
     through = left[0].created_at if left else tick.now
     cursor = drop_hopeless(note_read(cursor, (), through), tick.now)
@@ -252,7 +258,7 @@ def note_feed_failure(tick: Tick, cursor: ActivityCursor, failure: ReadFailure) 
     """The cursor of a feed that was not read. A log that is off is for its guard to see at once."""
     if failure.permission == UNIFIED_AUDIT_LOG and not cursor.error:
         tick.whole_guards.add("mailbox-audit")
-    return note_failure(cursor, failure.reason, tick.now)
+    return note_failure(drop_hopeless(cursor, tick.now), failure.reason, tick.now)
 
 
 # What is new --------------------------------------------------------------------------------------
@@ -263,8 +269,7 @@ async def save_news(
 ) -> tuple[dict[str, PendingLook], int]:
     """Save what is to be looked at, then the new acts, then how far the logs were read.
 
-    They may need several transactions. An act that is known is news no more and a log is not read
-    twice, so neither may be saved before the look it leads to.
+    They may need several transactions, and what is known or read leads to no look any more.
     """
     relevant = [record for record in tick.records if list_concerns(record)]
     known: tuple[Act, ...] = ()
@@ -349,8 +354,8 @@ async def take_looks(
         if report is None:
             continue
         reports += [report] if report.status != "settled" else []
-        is_over = is_look_over(report)
-        await claim.save(PendingLook(look.guard, tick.now) if is_over else note_attempt(look))
+        taken = PendingLook(look.guard, tick.now)
+        await claim.save(taken if is_look_over(report) else note_attempt(look))
     return [report for report in reports if report.status != "busy"]
 
 
@@ -370,8 +375,8 @@ async def take_look(
             return None
     targets, unread_count = ((), 0) if is_whole else await load_mailboxes(tick, look.guids)
     if not is_whole and not targets:
-        settled = build_settled_report(config, world, run_id)
-        return replace(settled, status="busy") if unread_count else settled
+        status = "busy" if unread_count else "settled"
+        return replace(build_settled_report(config, world, run_id), status=status)
     try:
         report = await run(config, world, RunOptions(run_id, targets=targets))
         return replace(report, unread_count=report.unread_count + unread_count)

@@ -11,6 +11,8 @@ from core.tenant.sources import ACTIVITY_FEED, CHANGED_ACCOUNTS, DIRECTORY_AUDIT
 from tests.support.fakes.state import FakeTenantState
 
 KEPT_DAYS = timedelta(days=20)
+# A failure of this source is an outage while contents are read, which says nothing of any content.
+CONTENT_OUTAGE = "content-outage"
 
 
 @dataclass(frozen=True, slots=True)
@@ -51,6 +53,10 @@ class FakeActivityReader:
     async def read_content(
         self, log: ActivityLog, content: ActivityContent, operations: Collection[str]
     ) -> Reading[ActivityRecord]:
+        for about in ("", content.id):
+            if outage := self.tenant.failures.get((CONTENT_OUTAGE, about)):
+                failure = replace(outage, source=ACTIVITY_FEED, object_id="")
+                return Reading((), (failure,), frozenset({ACTIVITY_FEED}), complete=False)
         found = [
             one
             for one in self.tenant.activity_records

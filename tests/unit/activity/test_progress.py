@@ -7,6 +7,8 @@ from itertools import pairwise
 from core.activity.progress import (
     LISTED_FOR,
     MAX_ATTEMPTS,
+    MAX_READ_CONTENTS,
+    MAX_REFUSED,
     drop_hopeless,
     find_search_times,
     get_audit_start,
@@ -14,12 +16,14 @@ from core.activity.progress import (
     note_failure,
     note_gap,
     note_lags,
+    note_postponed,
     note_read,
     note_refused,
     note_success,
     select_unread,
     start_cursor,
 )
+from core.adapters.table_storage.codec import decode_stored_record, encode_stored_record
 from core.model.activity import ActivityCursor
 from core.status.activity_status import compute_lag, count_records, explain_trouble
 from core.tenant.activity import ActivityContent, ActivityLog
@@ -120,3 +124,28 @@ def test_a_guard_is_searched_for_by_the_logs_that_tell_of_its_objects() -> None:
         ActivityLog.EXCHANGE: start_cursor(ActivityLog.EXCHANGE, START)
     }
     assert find_search_times(unread) == {}
+
+
+def test_all_that_an_overlap_may_list_is_remembered_in_one_row() -> None:
+    contents = [build_content(f"c{number}") for number in range(20_000)]
+    read = note_read(NEW, contents, START)
+    assert select_unread(read, contents) == []
+    assert len(note_read(read, [build_content("one more")], START).read_contents) == 20_000
+    for number in range(MAX_REFUSED):
+        read = note_refused(read, build_content(f"{number:0200}"))
+    assert len(read.read_contents) == MAX_READ_CONTENTS
+    assert decode_stored_record(ActivityCursor, encode_stored_record(read)) == read
+
+
+def test_a_postponed_content_comes_last_without_an_attempt_and_drives_no_other_out() -> None:
+    first, second = build_content("a"), build_content("b")
+    cursor = note_refused(note_refused(NEW, first), second)
+    later = note_postponed(cursor, first)
+    assert [(one.id, one.attempts) for one in later.refused] == [("b", 1), ("a", 1)]
+    new = note_postponed(NEW, first)
+    assert [(one.id, one.attempts) for one in new.refused] == [("a", 0)]
+    full = NEW
+    for number in range(MAX_REFUSED + 5):
+        full = note_postponed(full, build_content(f"c{number}"))
+    assert len(full.refused) == MAX_REFUSED
+    assert drop_hopeless(full, START).lost_count == 0

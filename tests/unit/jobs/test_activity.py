@@ -36,6 +36,7 @@ from tests.support.builders import (
     FORWARDING_CONFIG,
     SIGN_IN_CONFIG,
 )
+from tests.support.fakes.activity import CONTENT_OUTAGE
 from tests.support.fakes.channel import FakeNotificationChannel
 from tests.support.fakes.clock import START, Clock
 from tests.support.fakes.crash import CrashInjector, SimulatedCrash
@@ -458,3 +459,43 @@ async def test_a_full_run_in_time_to_come_holds_up_no_look_of_a_large_tenant() -
     assert (await watched.tick()).reports == ()
     watched.clock.advance(hours=1)
     assert [one.status for one in (await watched.tick()).reports] == ["done"]
+
+
+async def test_a_throttled_tick_counts_nothing_as_refused_and_loses_nothing(
+    watched: Watched,
+) -> None:
+    before = (await watched.ledger.load_activity()).cursors[ActivityLog.EXCHANGE]
+    watched.tenant.exchange_rules.append(HIDDEN)
+    for number in range(100):
+        watched.add_record("set-inboxrule", "g1", record_id=f"s{number:03}")
+    watched.tenant.fail_read(CONTENT_OUTAGE)
+    for _ in range(40):
+        watched.clock.advance(minutes=5)
+        assert (await watched.tick()).troubles
+    cursor = (await watched.ledger.load_activity()).cursors[ActivityLog.EXCHANGE]
+    assert (cursor.through, cursor.lost_count) == (before.through, 0)
+    watched.tenant.clear_faults()
+    watched.clock.advance(minutes=5)
+    report = await watched.tick()
+    assert (report.record_count, report.troubles) == (100, ())
+    cursor = (await watched.ledger.load_activity()).cursors[ActivityLog.EXCHANGE]
+    assert (cursor.through, cursor.refused, cursor.lost_count) == (watched.clock(), (), 0)
+
+
+async def test_one_content_that_fails_at_each_tick_does_not_hold_up_the_others(
+    watched: Watched,
+) -> None:
+    watched.tenant.exchange_rules.append(HIDDEN)
+    broken = watched.add_record("set-inboxrule", "g1")
+    watched.clock.advance(seconds=1)
+    watched.add_record("new-inboxrule", "g1")
+    watched.tenant.fail_read(CONTENT_OUTAGE, broken.id)
+    counts = []
+    for _ in range(3):
+        watched.clock.advance(minutes=5)
+        counts.append((await watched.tick()).record_count)
+    assert counts == [0, 0, 1]
+    assert watched.list_cases()
+    watched.tenant.clear_faults()
+    watched.clock.advance(minutes=5)
+    assert (await watched.tick()).record_count == 1

@@ -104,16 +104,23 @@ class M365ActivityReader:
     async def read_content(
         self, log: ActivityLog, content: ActivityContent, operations: Collection[str]
     ) -> Reading[ActivityRecord]:
-        """The records of one content. One without any such operation is not even parsed."""
+        """The records of one content. One without any such operation is not even parsed.
+
+        A content that is gone, refused or garbled is a failure of its own. Throttling or an outage
+        says nothing of it: the feed as a whole was not read.
+        """
         sources = frozenset({ACTIVITY_FEED})
         try:
             own_ids = await self.graph.read_own_ids()
             body = await self.require_management().read_content(content.id)
+        except TenantError as error:
+            refused_id = "" if isinstance(error, Unavailable) else content.id
+            failure = build_feed_failure(error, refused_id)
+            complete = isinstance(error, NotFound)
+            return Reading(failures=(failure,), sources=sources, complete=complete)
+        try:
             is_idle = is_bracketed(body) and not mentions_any(body, operations)
             rows = [] if is_idle else parse_rows(body)
-        except NotFound as error:
-            failure = build_read_failure(ACTIVITY_FEED, error, content.id, optional=True)
-            return Reading(failures=(failure,), sources=sources)
         except TenantError as error:
             failure = build_feed_failure(error, content.id)
             return Reading(failures=(failure,), sources=sources, complete=False)

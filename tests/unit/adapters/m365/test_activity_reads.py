@@ -94,6 +94,14 @@ async def test_one_blob_that_is_gone_or_refused_is_a_gap_of_its_own() -> None:
                 ActivityLog.EXCHANGE, content, ["Set-Mailbox"]
             )
             assert [one.object_id for one in read.failures] == [content.id]
+        # Throttling and an outage say nothing of the content.
+        for status in (429, 503):
+            outage = {"match": "audit/", "kind": "error", "status": status}
+            to.sandbox.tenant.set_faults([outage])
+            read = await to.tenant.activity.read_content(
+                ActivityLog.EXCHANGE, first, ["Set-Mailbox"]
+            )
+            assert [one.object_id for one in read.failures] == [""]
         to.sandbox.tenant.set_faults([])
         read = await to.tenant.activity.read_content(ActivityLog.EXCHANGE, second, ["Set-Mailbox"])
         assert read.failures == ()
