@@ -78,17 +78,6 @@ FRESH_FILTERS: Mapping[str, list[Row]] = {
 }
 DEFAULT_EXCHANGE_POLICIES: Mapping[str, list[Row]] = {
     **FRESH_FILTERS,
-    # Every tenant has its initial domain.
-    "Get-AcceptedDomain": [
-        {
-            "Identity": "sandbox.onmicrosoft.com",
-            "Name": "sandbox.onmicrosoft.com",
-            "DomainName": "sandbox.onmicrosoft.com",
-            "DomainType": "Authoritative",
-            "InitialDomain": True,
-            "Default": True,
-        }
-    ],
     "Get-OwaMailboxPolicy": [
         {
             "Identity": "OwaMailboxPolicy-Default",
@@ -200,6 +189,8 @@ LARGE_PLANS = frozenset(
 LARGE_QUOTA, USUAL_QUOTA = "100 GB (107,374,182,400 bytes)", "50 GB (53,687,091,200 bytes)"
 # What a tenant has of a configuration source that nothing above specifies.
 DEFAULT_OBJECT: Row = {"Identity": "Default", "Name": "Default"}
+# Derived from the domains of Entra where a scene lists none: `SimulatedTenant.list_rows`.
+ACCEPTED_DOMAINS = "Get-AcceptedDomain"
 # Most rows of the bypass list are system objects, some by the same name: 242 rows in a tenant of
 # three mailboxes (graph2otel, 2026-07).
 BYPASS_LIST = "Get-MailboxAuditBypassAssociation"
@@ -231,7 +222,7 @@ def add_defaults(graph: Mapping[str, Any], exchange: dict[str, Any]) -> None:
     exchange.update({**deepcopy(dict(DEFAULT_EXCHANGE_POLICIES)), **exchange})
     for source in EXCHANGE_SOURCES.values():
         # Role groups come with their members: `add_default_roles`.
-        if not source.relation:
+        if not source.relation and source.read != ACCEPTED_DOMAINS:
             exchange.setdefault(source.read, [] if source.may_be_none else [dict(DEFAULT_OBJECT)])
     for cmdlet in (*CMDLETS_WITH_GUID, *DEFAULT_ROW_PROPERTIES):
         for row in exchange.get(cmdlet, ()):

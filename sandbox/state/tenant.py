@@ -374,7 +374,7 @@ class SimulatedTenant:
 
     def list_rows(self, cmdlet: str) -> list[Row]:
         """The rows of a Get-*. Accepted domains are derived from Entra's if the scene has none."""
-        if cmdlet == "Get-AcceptedDomain" and cmdlet not in self.exchange:
+        if cmdlet == defaults.ACCEPTED_DOMAINS and cmdlet not in self.exchange:
             return build_accepted_domains(self.graph["domains"])
         rows: list[Row] = self.exchange.get(cmdlet, [])
         return rows
