@@ -27,16 +27,18 @@ from core.adapters.table_storage.lease import acquire_lease
 from core.adapters.table_storage.ledger import TableLedger
 from core.engine.run import run
 from core.json_document import to_json
-from core.keys import format_descending_time
+from core.keys import format_act_hour, format_descending_time
 from core.model.guards import ChangeLimit
 from core.model.requests import OperatorRequest, RequestKind, RequestState
 from core.model.run_document import run_report_to_log_line
 from core.model.runs import RunReport
 from core.ncrontab import CronSchedule
+from core.ports import ACTIVITY_PARTITION
 from core.status.document import build_status_document
 from core.status.overview import build_status, load_guard_data
 from core.status.run_history import parse_run
 from sandbox.functions_host.azurite import Azurite
+from tests.support.acts import build_act
 from tests.support.fakes.clock import START, Clock
 from tests.support.fakes.ledger import DAY
 from tests.support.synthetic_guard import (
@@ -107,6 +109,12 @@ async def test_what_a_wrong_clock_would_call_old_is_not_tidied_away(azurite: Azu
         await ledger.save_run_status("toy", "1", {"status": "done"})
         await ledger.purge_runs("toy", datetime.now(UTC) + 400 * DAY)
         assert await ledger.get_run("toy", "1") == {"status": "done"}
+        now = datetime.now(UTC)
+        async with ledger.claim(ACTIVITY_PARTITION, "r1") as claim:
+            assert claim
+            await claim.save(replace(build_act(), key=f"{format_act_hour(now)}0", at=now))
+        await ledger.purge_acts(now + 400 * DAY)
+        assert len(await ledger.load_acts(now, now)) == 1
 
 
 # -- instances that do not agree ---------------------------------------------------------------
