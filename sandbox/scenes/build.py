@@ -207,7 +207,7 @@ def build_missing_permissions() -> Row:
                     "Get-Mailbox Get-Recipient Get-MailContact Get-MailUser Get-InboxRule"
                     " Get-AcceptedDomain Get-RemoteDomain Get-OutboundConnector"
                     " Get-InboundConnector Get-JournalRule Get-DistributionGroupMember"
-                    " Get-UnifiedGroupLinks"
+                    " Get-UnifiedGroupLinks Get-TransportConfig"
                     " Get-HostedOutboundSpamFilterPolicy Get-HostedOutboundSpamFilterRule"
                     " Get-OrganizationConfig Set-OrganizationConfig Get-AdminAuditLogConfig"
                     " Set-AdminAuditLogConfig Get-MailboxAuditBypassAssociation"

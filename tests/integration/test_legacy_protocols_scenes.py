@@ -268,7 +268,14 @@ async def test_what_cannot_be_read_is_told_with_the_permission_and_nothing_is_cl
         "Get-CASMailbox": "critical",
         "Get-AuthenticationPolicy": "critical",
         **dict.fromkeys(
-            (PERMISSION, "Application.Read.All", "Directory.Read.All", "Get-User"), "low"
+            (
+                PERMISSION,
+                "Application.Read.All",
+                "Directory.Read.All",
+                "User.Read.All",
+                "Get-User",
+            ),
+            "low",
         ),
     }
     assert {row["verdict"] for row in run["findings"] if row["kind"] == "plan-protocols"} == {
