@@ -42,6 +42,8 @@ MAX_NAMED = 9
 # How many facts of the gravest case, and how many cases by name, from the most to the fewest.
 GROUP_SIZES = ((8, MAX_NAMED), (3, MAX_NAMED), (0, MAX_NAMED), (0, 4))
 MAX_LISTED_TEXTS = 3
+# How long a next step may be, and of how many cases each has its own.
+STEPS, COMPACT_STEPS, SHORT_STEPS = (600, 2), (400, 1), (200, 1)
 MAX_COMMAND_LENGTH = 3_000
 
 type GroupRenderer = Callable[[CardContext, CaseGroup], CardElement]
@@ -101,7 +103,7 @@ def render_group_block(
         ),
         *(
             make_text_block(f"**Next step:** {step}", spacing="Small")
-            for step in list_next_steps(context, group, 600 if max_facts else 200)
+            for step in list_next_steps(context, group, *(STEPS if max_facts else SHORT_STEPS))
         ),
         *render_names(context, group, max_named, "open"),
         *(
@@ -122,7 +124,9 @@ def render_compact_group_block(
         *render_group_heading(group),
         *(
             make_text_block(f"**Next step:** {step}", spacing="None")
-            for step in list_next_steps(context, group, 400 if max_facts else 200)
+            for step in list_next_steps(
+                context, group, *(COMPACT_STEPS if max_facts else SHORT_STEPS)
+            )
         ),
         *render_names(context, group, min(max_named, 4), "open"),
     ]
@@ -206,13 +210,18 @@ def count_texts(texts: Iterable[str]) -> list[str]:
     return [*lines, *([f"{others:,} others: see their pages."] if others else [])]
 
 
-def list_next_steps(context: CardContext, group: CaseGroup, limit: int) -> list[str]:
-    """What an operator has to do: of all where it is the same, else about the gravest case."""
-    steps = {describe_next_step(context, case, limit) for case in group.cases}
-    first = describe_next_step(context, group.lead, limit)
-    if not first or len(steps) == 1:
+def list_next_steps(context: CardContext, group: CaseGroup, limit: int, most: int) -> list[str]:
+    """What an operator has to do: of all where it is the same or they are few, else the gravest.
+
+    Of two cases, whoever is told one step takes it for all there is to do.
+    """
+    steps = [(case, describe_next_step(context, case, limit)) for case in group.cases]
+    first = steps[0][1]
+    if all(step == first for _, step in steps):
         return [first] if first else []
-    return [f"(the gravest) {first}"]
+    if len(steps) <= most:
+        return [f"(case {case.short_key}) {step}" for case, step in steps if step]
+    return [f"(the gravest) {first}"] if first else []
 
 
 def list_group_commands(context: CardContext, cases: Sequence[Case]) -> list[tuple[str, str]]:

@@ -104,6 +104,15 @@ def test_what_differs_between_the_cases_of_an_entry_is_said() -> None:
     assert "**Next step:** (the gravest) Ask joe; then disable the rule." in told
 
 
+def test_of_two_cases_each_has_its_next_step() -> None:
+    one, two = build_forward(1), build_forward(2, advice="Ask user2.")
+    told = lines(build_report(one, two))
+    assert [line for line in told if line.startswith("**Next step:**")] == [
+        f"**Next step:** (case {one.short_key}) Ask joe; then disable the rule.",
+        f"**Next step:** (case {two.short_key}) Ask user2.",
+    ]
+
+
 @pytest.mark.parametrize(
     ("mode", "changes", "run", "said"),
     [
