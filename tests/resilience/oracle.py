@@ -30,6 +30,7 @@ from core.model.changes import ChangeRecord, ChangeState
 from core.model.findings import Finding, Severity
 from core.model.guards import Guard, GuardPolicy, ObserveContext
 from core.model.state import GuardState, Shard
+from core.notifications.adaptive_card import escape_markdown
 from core.tenant.changes import Change, change_to_arguments
 from core.tenant.mailbox_index import MailboxPage
 from core.tenant.mailboxes import Mailbox
@@ -228,6 +229,71 @@ def find_case_names(event: object) -> set[str]:
     return set(re.findall(r"case ([0-9a-f]{8}) · ", text))
 
 
+# What an entry of several cases says of those it does not name, and of which objects these are.
+UNNAMED = re.compile(r"and ([\d,]+) more: (.+?)( …)? · all ")
+
+
+def find_counted_names(event: object, untold: Iterable[Case]) -> set[str]:
+    """The cases a message tells of by number and object alone, by their short names.
+
+    An entry of several cases names a few and counts the others. Whoever reads it knows of a case
+    that shares what its heading says, if there are exactly as many such cases as it counts.
+    """
+    if not isinstance(event, DeliveredMessage):
+        return set()
+    named = find_case_names(event)
+    unnamed = [case for case in untold if case.short_key not in named]
+    return {
+        case.short_key
+        for entry in iter_entries(event.payload)
+        for case in find_counted_cases(entry, unnamed)
+    }
+
+
+def iter_entries(payload: Mapping[str, Any]) -> Iterator[list[str]]:
+    """The entries of a message, each as its lines."""
+    for attachment in payload.get("attachments", ()):
+        for block in attachment["content"].get("body", ()):
+            yield [item["text"] for item in block.get("items", ()) if "text" in item]
+
+
+def find_counted_cases(entry: Sequence[str], unnamed: Iterable[Case]) -> list[Case]:
+    """The cases that an entry counts; none if others than these could be meant."""
+    found = next(
+        filter(None, (UNNAMED.match(line.replace("[all ", "all ")) for line in entry)), None
+    )
+    if not found:
+        return []
+    is_closed = any(line.startswith("Was: ") for line in entry)
+    objects = set(found[2].split(", "))
+    counted = [
+        case
+        for case in unnamed
+        if bool(case.closed_at) is is_closed
+        and any(
+            entry[1].startswith(f"{escape_markdown(one.text[:1].upper() + one.text[1:], 120)} in ")
+            for one in case.correlations
+        )
+        and (found[3] or escape_markdown(case.subject, 60) in objects)
+    ]
+    told_objects = {escape_markdown(case.subject, 60) for case in counted}
+    is_clear = len(counted) == int(found[1].replace(",", "")) and objects <= told_objects
+    return counted if is_clear else []
+
+
+def iter_told_names(journal: Journal) -> Iterator[tuple[int, set[str]]]:
+    """For each message where it is in the journal, and the cases it tells of, named or counted."""
+    untold: dict[str, Case] = {}
+    for at, event in enumerate(journal):
+        for case in iter_saved_rows(event, Case):
+            if case.notification:
+                untold[case.key] = case
+            else:
+                untold.pop(case.key, None)
+        if isinstance(event, DeliveredMessage):
+            yield at, find_case_names(event) | find_counted_names(event, untold.values())
+
+
 def iter_saved_rows[R](event: object, kind: type[R]) -> Iterator[R]:
     """The rows of a kind in what was saved."""
     if isinstance(event, SavedTransaction):
@@ -240,7 +306,7 @@ def check_dangers_notified(journal: Journal) -> Iterator[str]:
     now = journal[last]
     assert isinstance(now, TenantState)
     opened = find_open_positions(journal)
-    told = {name: at for at, event in enumerate(journal) for name in find_case_names(event)}
+    told = {name: at for at, names in iter_told_names(journal) for name in names}
     for key in now.find_unexempted(find_exempted(journal[:last], now.at)):
         if told.get(key[-8:], -1) < opened.get(key, 0):
             yield f"never told: {key}"
@@ -264,7 +330,8 @@ def check_resolutions_notified(journal: Journal) -> Iterator[str]:
     """
     known: dict[str, Case] = {}
     waiting: set[str] = set()
-    for event in journal:
+    told = dict(iter_told_names(journal))
+    for at, event in enumerate(journal):
         before = dict(known)
         known |= {case.key: case for case in iter_saved_rows(event, Case)}
         for case in iter_saved_rows(event, Case):
@@ -272,7 +339,7 @@ def check_resolutions_notified(journal: Journal) -> Iterator[str]:
             over = was and was.notified_at and not was.closed_at and case.closed_at
             if over and case.resolution in ("gone", "done") and not find_successor(case, known):
                 waiting.add(case.short_key)
-        waiting -= find_case_names(event)
+        waiting -= told.get(at, set())
     yield from (f"its end was never told: {name}" for name in waiting)
 
 
@@ -295,7 +362,8 @@ def check_nothing_lost(journal: Journal) -> Iterator[str]:
     news: dict[str, Case] = {}
     summed: set[tuple[str, str]] = set()
     kept: set[str] = set()
-    for event in journal:
+    told = dict(iter_told_names(journal))
+    for at, event in enumerate(journal):
         for case in iter_saved_rows(event, Case):
             if case.notification is Notification.OPENED:
                 news[case.short_key] = case
@@ -303,7 +371,7 @@ def check_nothing_lost(journal: Journal) -> Iterator[str]:
                 summed.add((case.object_id, case.kind))
             if case.notified_at or case.resolution in ("exempt", "noted", "done"):
                 kept.add(case.short_key)
-        kept |= find_case_names(event)
+        kept |= told.get(at, set())
     for name, case in news.items():
         if name not in kept and (case.object_id, case.kind) not in summed:
             yield f"neither told nor counted: {name}"
@@ -371,7 +439,8 @@ def check_writes_recorded(journal: Journal) -> Iterator[str]:
     intended: dict[str, str] = {}
     waiting: dict[str, str] = {}
     back = False
-    for event in journal:
+    told = dict(iter_told_names(journal))
+    for at, event in enumerate(journal):
         for record in iter_saved_rows(event, ChangeRecord):
             if record.state is ChangeState.INTENDED:
                 intended[serialize_change(record.kind, record.arguments, bool(record.undo_of))] = (
@@ -388,7 +457,11 @@ def check_writes_recorded(journal: Journal) -> Iterator[str]:
             waiting[name] = "Undone" if back else intended[name][-8:]
         if isinstance(event, DeliveredMessage):
             text = json.dumps(event.payload, ensure_ascii=False)
-            waiting = {name: sign for name, sign in waiting.items() if sign not in text}
+            waiting = {
+                name: sign
+                for name, sign in waiting.items()
+                if sign not in text and sign not in told[at]
+            }
     yield from (f"written and never told: {name}" for name in waiting)
 
 
