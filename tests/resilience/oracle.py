@@ -275,6 +275,7 @@ def find_counted_cases(entry: Sequence[str], unnamed: Iterable[Case]) -> list[Ca
             for one in case.correlations
         )
         and (found[3] or escape_markdown(case.subject, 60) in objects)
+        and (f" x {escape_markdown(case.kind, 60)}" in entry[1] or " others" in entry[1])
     ]
     told_objects = {escape_markdown(case.subject, 60) for case in counted}
     is_clear = len(counted) == int(found[1].replace(",", "")) and objects <= told_objects
