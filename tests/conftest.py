@@ -22,8 +22,3 @@ async def azurite() -> AsyncIterator[Azurite]:
         return
     async with Azurite() as account:
         yield account
-
-
-def pytest_xdist_auto_num_workers() -> int:
-    """How many tests run at once: one more than there are cores, since many of them wait."""
-    return (os.process_cpu_count() or 1) + 1

@@ -1,5 +1,6 @@
 """Builds a guard from watched collections."""
 
+import asyncio
 from collections.abc import AsyncIterator, Callable, Iterator, Sequence
 from dataclasses import replace
 
@@ -83,13 +84,12 @@ def make_observer(
     async def observe(
         tenant: HasConfiguration, context: ObserveContext
     ) -> AsyncIterator[Reading[WatchedResult]]:
-        """Every collection, compared with the looks before. A source is read once."""
-        read = dict[str, Reading[Configuration]]()
+        """Every collection, compared with the looks before. All sources are read at once."""
+        names = tuple(dict.fromkeys(name for one in collections for name in one.sources))
+        answers = await asyncio.gather(*map(tenant.configuration.read_configuration, names))
+        read = dict(zip(names, answers, strict=True))
         stock = list[StockPart]()
         for collection in collections:
-            for name in collection.sources:
-                if name not in read:
-                    read[name] = await tenant.configuration.read_configuration(name)
             reading, part = compare_collection(collection, read, context)
             yield reading
             stock += [part] if part else []
