@@ -6,7 +6,14 @@ from enum import StrEnum
 from core.model.findings import Fact, Finding, Severity
 from core.model.guards import GuardPolicy
 from core.model.reach import Reach
-from core.watched.items import Stock, Trait, WatchedCollection, WatchedNews, WatchedResult
+from core.watched.items import (
+    Stock,
+    Trait,
+    WatchedCollection,
+    WatchedItem,
+    WatchedNews,
+    WatchedResult,
+)
 
 MAX_NAMES = 12
 MAX_LISTED_TRAITS = 12
@@ -40,8 +47,8 @@ def judge(item: WatchedResult, policy: GuardPolicy) -> Iterator[Finding]:
             yield from judge_stock(item)
         case WatchedNews(item=None):
             yield build_departure(item)
-        case WatchedNews():
-            yield build_news(item)
+        case WatchedNews(item=WatchedItem() as found):
+            yield build_news(item, found)
 
 
 def judge_stock(stock: Stock) -> Iterator[Finding]:
@@ -91,10 +98,9 @@ def build_departure(news: WatchedNews) -> Finding:
     )
 
 
-def build_news(news: WatchedNews) -> Finding:
+def build_news(news: WatchedNews, item: WatchedItem) -> Finding:
     """One item with everything that is new, wider or weaker about it."""
-    collection, item = news.collection, news.item
-    assert item is not None  # noqa: S101 - the type checker cannot see what `judge` matched
+    collection = news.collection
     every = sorted((*news.added, *news.lost), key=lambda one: -one.severity)
     # Several steps of one threshold say the same.
     told = list({one.text: one for one in reversed(every)}.values())[::-1]

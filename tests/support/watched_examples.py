@@ -1,7 +1,7 @@
 """For each watched collection: a known item, and what makes it wider, narrower, or no news."""
 
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from typing import Any
 
 from core.guards.exchange_roles.groups import MEMBERS
@@ -29,8 +29,6 @@ class WatchedExample:
     harmless: Mapping[str, Any]
     others: tuple[Configuration, ...] = ()
     """Objects of the other sources that the collection reads."""
-    fresh: Mapping[str, Any] = field(default_factory=dict)
-    """What an item has besides that is new and told; as `wider` where it says nothing else."""
     is_new_told: bool = True
     """Whether a new item with these properties opens anything: one that only keeps does not."""
     is_single: bool = False

@@ -17,7 +17,6 @@ from core.watched.items import (
 )
 
 MAX_NAME_LENGTH = 120
-MAX_LISTED_APPS = 5
 # Settings inside a definition that weaken a sign-in by themselves (Microsoft Learn: Home Realm
 # Discovery for an application).
 WEAKENING_SETTINGS = {

@@ -73,7 +73,7 @@ async def test_an_item_that_is_new_and_open_is_told(plural_name: str) -> None:
     looks, example = Looks(COLLECTIONS[plural_name]), EXAMPLES[plural_name]
     rows = [*example.others, example.build(KNOWN)]
     await looks.look(rows)
-    found = await looks.look([*rows, example.build(OTHER, example.fresh or example.wider)])
+    found = await looks.look([*rows, example.build(OTHER, example.wider)])
     assert [one.object_id for one in found] == ([OTHER] if example.is_new_told else [])
     assert all(one.verdict == WatchedVerdict.NEW for one in found)
 
