@@ -3,7 +3,7 @@
 from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass, replace
 
-from core.engine.case_lifecycle import defer_case, open_case, update_case
+from core.engine.case_lifecycle import defer_case, open_case, recall_member, update_case
 from core.engine.decision_context import DecisionContext
 from core.engine.first_look import mark_unread_object, was_preexisting
 from core.engine.self_findings import RECURRING_PATIENCE
@@ -16,6 +16,7 @@ from core.engine.widening import (
 )
 from core.model.cases import Case, Notification
 from core.model.findings import Finding, Severity, Verdict
+from core.model.folded import hash_extent
 from core.model.guards import Mode
 from core.model.runs import ReportedFinding
 
@@ -72,6 +73,7 @@ def assess_finding(
     old = context.snapshot.cases.get(key)
     if finding.severity is Severity.INFO:
         return report_note(context, key, finding, old)
+    old = old or recall_folded_case(context, key, finding)
     exempt = assess_exemption(context, key, finding, old, is_self_check)
     if exempt:
         return exempt
@@ -125,6 +127,12 @@ def assess_finding(
     )
 
 
+def recall_folded_case(context: DecisionContext, key: str, finding: Finding) -> Case | None:
+    """The open case of a finding that is kept in another case; None if there is none."""
+    place = context.folded.get(key)
+    return recall_member(context, key, finding, place) if place and place.is_open else None
+
+
 def keep_history(case: Case, exempted: Case | None, was_there: bool) -> Case:
     """The case with what was before it: an exemption it goes beyond, the guard's first look."""
     if exempted:
@@ -142,6 +150,15 @@ def assess_exemption(
     until = context.get_exempt_until(key, finding, is_self_check)
     if until is None or exceeds_exemption(old, finding):
         return None
+    place = context.folded.get(key)
+    if place and not place.is_open and old is None:
+        # It was exempted with others, as it was then.
+        is_same = hash_extent(finding) == place.member.extent
+        return (
+            FindingAssessment(ReportedFinding(key, finding, "exempt", finding.verdict, until))
+            if is_same
+            else None
+        )
     ended = close_as_exempt(context.now, key, finding, old)
     reported = ReportedFinding(key, finding, "exempt", finding.verdict, until)
     return FindingAssessment(reported, ended, changed=ended is not None)

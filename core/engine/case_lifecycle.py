@@ -5,9 +5,11 @@ from dataclasses import replace
 from datetime import datetime
 
 from core.engine.decision_context import CONTEST_WINDOW, DecisionContext
+from core.engine.open_folds import FoldedPlace
 from core.engine.widening import list_widening_facts, note_widening
 from core.model.cases import Case, Notification
 from core.model.findings import Finding
+from core.model.folded import hash_extent, hash_plan
 from core.model.reach import limit_reaches
 from core.tenant.changes import change_to_arguments
 
@@ -81,6 +83,29 @@ def update_case(context: DecisionContext, old: Case, finding: Finding) -> Case:
         return case
     is_due = context.has_elapsed(case.notified_at, context.config.reminder_interval)
     return replace(case, notification=Notification.REMINDER) if is_due else case
+
+
+def recall_member(context: DecisionContext, key: str, finding: Finding, place: FoldedPlace) -> Case:
+    """The open case of a finding that was folded into another one, as it would be with a row.
+
+    One that goes further than when it was folded, or is judged otherwise, has still to be told so.
+    """
+    member = place.member
+    if finding.asks_if_preexisting and member.baselined:
+        finding = finding.as_question()
+    case = replace(
+        open_case(context, key, finding, False),
+        opened_at=member.opened_at,
+        severity=member.severity,
+        notification=Notification.NONE,
+        notified_at=context.now,
+        baselined=member.baselined,
+        escalated=member.escalated,
+        held_since=member.held_since if hash_plan(finding) == member.plan else None,
+    )
+    if hash_extent(finding) == member.extent:
+        return update_case(context, case, finding)
+    return replace(case, guard_verdict="")
 
 
 def with_notification(case: Case, notification: Notification) -> Case:

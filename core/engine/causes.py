@@ -12,12 +12,15 @@ from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
 
 from core.engine.decision_context import IN_EFFECT_STATES
+from core.engine.open_folds import OPEN_FOLD_KIND
 from core.engine.self_findings import SELF_CHECK_KINDS, UNREADABLE
 from core.model.activity import Act, ActTarget, Cause, get_hand
 from core.model.cases import Case
 from core.model.changes import ChangeRecord
 from core.model.findings import Verdict
 
+# What is about no act: Exoguard itself, and a case that holds others.
+WITHOUT_CAUSE = frozenset({*SELF_CHECK_KINDS, UNREADABLE, OPEN_FOLD_KIND})
 # Clocks of services differ by so much.
 CLOCK_TOLERANCE = timedelta(minutes=5)
 # How long before a case was seen an act may lie: sweeps take a day, and guards may have been off.
@@ -63,7 +66,7 @@ class ActIndex:
 
 def is_search_due(case: Case, now: datetime) -> bool:
     """Whether the cause of a case is to be searched for in this run."""
-    if case.closed_at or case.kind in (*SELF_CHECK_KINDS, UNREADABLE) or case.is_one_off:
+    if case.closed_at or case.kind in WITHOUT_CAUSE or case.is_one_off:
         return False
     seen_at = get_seen_time(case)
     if case.cause:

@@ -1,12 +1,11 @@
 """What every decision of a run depends on, besides what the run has read. Pure."""
 
-from collections.abc import Collection, Iterator
+from collections.abc import Collection, Iterator, Mapping
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 
-from core.engine.self_findings import (
-    UNAUTHORIZED_EXEMPTION,
-)
+from core.engine.open_folds import FoldedPlace
+from core.engine.self_findings import UNAUTHORIZED_EXEMPTION
 from core.keys import PREFIX_LENGTH, hash_parts
 from core.model.changes import ChangeRecord, ChangeState
 from core.model.findings import Finding
@@ -31,6 +30,8 @@ class DecisionContext:
     now: datetime
     grants: GrantedPermissions = field(default_factory=GrantedPermissions)
     run_options: RunOptions = field(default_factory=RunOptions)
+    folded: Mapping[str, FoldedPlace] = field(default_factory=dict)
+    """The cases without a row of their own, by key, as the run found them."""
 
     @property
     def guard_changes(self) -> Iterator[ChangeRecord]:
@@ -100,7 +101,10 @@ class DecisionContext:
         if finding.kind == UNAUTHORIZED_EXEMPTION:
             return None
         is_about_case = is_self_check or finding.needs_own_exemption
-        for subject in (key,) if is_about_case else (key, finding.object_id):
+        subjects = [key] if is_about_case else [key, finding.object_id]
+        if place := self.folded.get(key):
+            subjects.append(place.fold_key)
+        for subject in subjects:
             exemption = self.snapshot.exemptions.get(subject)
             if exemption and exemption.until > self.now:
                 return exemption.until

@@ -48,6 +48,7 @@ async def finish_run(scan: Scan) -> RunReport:
         scan.cases.pop(case.key, None)
     scan.apply_saved_rows(result.cases, (*result.records, *plan.records))
     outcomes = await apply_changes(scan.world, scan.claim, plan.changes_to_apply, scan.cases)
+    scan.recalled_keys -= {outcome.case_key for outcome in outcomes}
     scan.apply_saved_rows((), ())
     await add_causes(scan)
     report = replace(
@@ -90,7 +91,9 @@ async def add_causes(scan: Scan) -> None:
     """Put the cases that are due down to acts on record. Without the records a run goes on."""
     guard, now = scan.config.guard.name, scan.decision_context.now
     due = [
-        case for case in scan.cases.values() if scan.owns_case(case) and is_search_due(case, now)
+        case
+        for case in scan.cases.values()
+        if scan.owns_case(case) and case.key not in scan.recalled_keys and is_search_due(case, now)
     ]
     start = get_search_start(due)
     if start is None:
@@ -119,6 +122,7 @@ async def finish_look(scan: Scan) -> RunReport:
     await scan.claim.save(*plan.result.cases, *plan.records)
     scan.apply_saved_rows(plan.result.cases, plan.records)
     outcomes = await apply_changes(scan.world, scan.claim, plan.changes_to_apply, scan.cases)
+    scan.recalled_keys -= {outcome.case_key for outcome in outcomes}
     scan.apply_saved_rows((), ())
     await add_causes(scan)
     report = build_run_report(scan, plan)

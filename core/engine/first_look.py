@@ -29,7 +29,10 @@ def was_preexisting(
     if case and case.closed_at is None:
         return case.baselined or case.accepted_reaches is not None
     exemptions = context.snapshot.exemptions
+    place = context.folded.get(case_key)
     if case_key in exemptions or finding.object_id in exemptions:
+        return True
+    if place and place.fold_key in exemptions:
         return True
     return context.is_initial_reading(finding.sources) or any(
         is_first_reading(context, source, finding.object_id) for source in finding.sources

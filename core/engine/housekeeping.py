@@ -13,8 +13,8 @@ from dataclasses import replace
 from datetime import datetime, timedelta
 from itertools import batched, islice
 
+from core.engine.fold_saving import save_open_folds
 from core.engine.recall import (
-    FOLDED,
     MAX_CASES_PER_OBJECT,
     fold_cases,
     fold_older_cases,
@@ -26,6 +26,7 @@ from core.engine.scan_progress import Scan
 from core.keys import PREFIX_LENGTH, build_object_key
 from core.model.cases import Case
 from core.model.changes import ChangeRecord
+from core.model.folded import FOLDED
 from core.model.state import GuardState
 from core.model.tally import Tally
 from core.ports import (
@@ -65,6 +66,7 @@ MAX_KEPT = {
 async def tidy_up(scan: Scan, state: GuardState) -> None:
     """Archive and fold what a complete scan leaves, and once a day delete what is over."""
     now = scan.world.now()
+    await fold_open_objects(scan, now)
     tally = await fold_objects(scan, scan.snapshot.tally, now)
     snapshot = scan.snapshot
     settled: list[ArchivedRecord] = [
@@ -88,10 +90,21 @@ def count_archived(tally: Tally, rows: Iterable[ArchivedRecord], now: datetime) 
     """The tally with these rows. What was folded before is in it already."""
     rows = tuple(rows)
     return tally.add(
-        [row for row in rows if isinstance(row, Case) and not row.folded_count],
+        [row for row in rows if isinstance(row, Case)],
         [row.at for row in rows if isinstance(row, ChangeRecord) and is_change_made(row)],
         now,
     )
+
+
+async def fold_open_objects(scan: Scan, now: datetime) -> None:
+    """Fold the open cases of objects that have too many, by the findings of this scan.
+
+    The findings of a pass in shards are known to its workers, which fold for themselves.
+    """
+    if scan.scan_pass.shard_count:
+        return
+    findings = {row.key: row.finding for row in scan.reported_findings}
+    await save_open_folds(scan.claim, scan.cases, findings, scan.recalled_keys, now)
 
 
 async def fold_objects(scan: Scan, tally: Tally, now: datetime) -> Tally:

@@ -18,6 +18,7 @@ from core.keys import build_object_key
 from core.model.cases import Case, Notification
 from core.model.changes import ChangeRecord, ChangeState
 from core.model.findings import Fact
+from core.model.folded import FOLDED
 from core.model.requests import OperatorRequest, RequestKind, RequestState
 from core.model.state import GuardSnapshot
 from core.ports import KEEP_CASES, KEEP_CHANGES
@@ -33,13 +34,19 @@ RECALL_EXEMPTION_ENDS = timedelta(days=367)
 MAX_RECENT_REQUESTS = 500
 
 MAX_CASES_PER_OBJECT = 50
-FOLDED = "folded"
 FOLDED_KIND = "older-cases"
 
 
 def select_settled_cases(snapshot: GuardSnapshot, now: datetime) -> list[Case]:
     """The closed cases that no decision needs any more."""
-    return [case for case in snapshot.cases.values() if is_case_settled(case, now)]
+    exempt = {one.subject for one in snapshot.exemptions.values() if one.until > now}
+    return [
+        case
+        for case in snapshot.cases.values()
+        if is_case_settled(case, now)
+        # What was exempted together is known by this row alone.
+        and not (case.members and exempt & {case.key, case.object_id})
+    ]
 
 
 def is_case_settled(case: Case, now: datetime) -> bool:
@@ -49,7 +56,7 @@ def is_case_settled(case: Case, now: datetime) -> bool:
     """
     if case.closed_at is None or case.notification:
         return False
-    if case.resolution == "exempt" or case.folded_count:
+    if case.resolution in ("exempt", FOLDED):
         recalled = KEEP_CASES
     elif case.resolution == "done" or case.unread_since_first_look:
         recalled = RECALL_CHANGED
@@ -129,7 +136,8 @@ def fold_older_cases(
     """
     by_object: defaultdict[str, list[Case]] = defaultdict(list)
     for case in cases.values():
-        if case.closed_at and not case.notification and not case.folded_count:
+        is_kept = case.resolution == FOLDED or case.members
+        if case.closed_at and not case.notification and not is_kept:
             by_object[case.object_id].append(case)
     for object_id, found in by_object.items():
         if members := select_older_cases(found, present, now):
@@ -155,7 +163,7 @@ def fold_cases(folded: Case | None, members: Iterable[Case], key: str) -> Case:
     members = tuple(members)
     every = (*members, folded) if folded else members
     gravest = max(every, key=lambda case: (case.severity, case.closed_at or case.opened_at))
-    count = len(members) + (folded.folded_count if folded else 0)
+    count = sum(max(case.folded_count, 1) for case in every)
     first = min(case.opened_at for case in every)
     last = max(case.closed_at or case.opened_at for case in every)
     kinds = sorted({case.kind for case in members} - {FOLDED_KIND})

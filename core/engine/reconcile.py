@@ -9,8 +9,10 @@ from core.engine.assess import (
     merge_findings,
     select_changed_cases,
 )
+from core.engine.case_lifecycle import with_notification
 from core.engine.decision_context import DecisionContext
 from core.engine.flapping import note_flapping, split_waiting_cases
+from core.engine.open_folds import drop_members, list_members
 from core.engine.population import count_listings, find_unconfirmed_sources
 from core.engine.self_findings import (
     SELF_CHECK_KINDS,
@@ -40,6 +42,8 @@ class BatchResult:
     """The cases that closed before any notification: their rows are deleted."""
     records: tuple[ChangeRecord, ...] = ()
     """The changes that were only intended, with their inferred outcome."""
+    recalled: tuple[Case, ...] = ()
+    """Known cases that are kept in another one, and have no row of their own."""
     baselined: bool = False
     totals: ScanTotals = field(default_factory=ScanTotals)
     """What later batches need to know."""
@@ -91,10 +95,25 @@ def reconcile_batch(
             *telling,
         )
     }
+    believed = trusted or isinstance(batch.scope, frozenset)
+    covered = [
+        fold.key
+        for fold in context.snapshot.cases.values()
+        if fold.members
+        and believed
+        and unconfirmed.isdisjoint(fold.sources)
+        and batch.covers(fold.sources, fold.object_id)
+    ]
+    rows |= {fold.key: fold for fold in list_changed_folds(context, assessed, covered, seen_keys)}
     return BatchResult(
         reported_findings=tuple(assessment.reported_finding for assessment in assessed.values()),
         cases=tuple(rows.values()),
         cases_to_delete=tuple(case for case in closed if not is_worth_keeping(case)),
+        recalled=tuple(
+            view.case
+            for key, view in assessed.items()
+            if view.case and not view.changed and key not in context.snapshot.cases
+        ),
         records=(
             *inferred,
             *(
@@ -147,7 +166,7 @@ def find_ended_cases(
 ) -> Iterator[Case]:
     """Open cases whose finding is gone, as far as the batch covers their objects."""
     for key, case in context.snapshot.cases.items():
-        if case.closed_at or (key in assessments and assessments[key].case):
+        if case.closed_at or case.members or (key in assessments and assessments[key].case):
             continue
         if batch.covers(case.sources, case.object_id):
             # The end is reported if the case was, or should have been; an event has no end.
@@ -156,6 +175,42 @@ def find_ended_cases(
             )
             notification = case.notification if case.is_one_off else notification
             yield replace(case, closed_at=context.now, resolution="gone", notification=notification)
+
+
+def list_changed_folds(
+    context: DecisionContext,
+    assessments: Mapping[str, FindingAssessment],
+    covered: Collection[str],
+    seen_keys: Collection[str],
+) -> Iterator[Case]:
+    """Cases that hold others, without those that are over and those with a row of their own again.
+
+    `covered` are those whose object was read in full. They are brought up again like any other.
+    """
+    moved = {key for key, view in assessments.items() if view.changed and key in context.folded}
+    for key in dict.fromkeys((*covered, *(context.folded[one].fold_key for one in moved))):
+        fold = context.snapshot.cases[key]
+        if fold.closed_at:
+            continue
+        gone = {
+            one.key
+            for one in list_members(fold)
+            if key in covered and one.key not in seen_keys and is_member_gone(assessments, one.key)
+        }
+        changed = drop_members(fold, gone, moved, context.now)
+        is_due = fold.notified_at and context.has_elapsed(
+            fold.notified_at, context.config.reminder_interval
+        )
+        if is_due and not (changed.notification or changed.acknowledged_at or changed.closed_at):
+            changed = with_notification(changed, Notification.REMINDER)
+        if changed != fold:
+            yield changed
+
+
+def is_member_gone(assessments: Mapping[str, FindingAssessment], key: str) -> bool:
+    """Whether a covered object has no finding of a folded case any more, or only a note."""
+    view = assessments.get(key)
+    return view is None or view.reported_finding.state == "note"
 
 
 def infer_applied(

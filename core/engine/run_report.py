@@ -27,7 +27,8 @@ def log_run(report: RunReport) -> None:
 def build_run_report(scan: Scan, plan: Plan | None = None) -> RunReport:
     """The report of what was read and decided so far."""
     totals, cases = scan.totals, scan.cases
-    open_by_severity = count_by_severity(select_open_cases(cases.values()))
+    own = [case for key, case in cases.items() if key not in scan.recalled_keys]
+    open_by_severity = count_by_severity(select_open_cases(own))
     rows = [*scan.reported_findings, *(plan.result.reported_findings if plan else ())]
     report = replace(
         scan.report,

@@ -158,6 +158,7 @@ async def save_batch(scan: Scan, result: BatchResult, noted: Sequence[KnownTrait
     for case in result.cases_to_delete:
         scan.cases.pop(case.key, None)
     scan.apply_saved_traits(noted)
+    scan.hold_recalled(result.recalled)
     scan.apply_saved_rows(result.cases, result.records)
 
 

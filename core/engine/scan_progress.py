@@ -7,6 +7,7 @@ from datetime import datetime
 from typing import Any
 
 from core.engine.decision_context import IN_EFFECT_STATES, DecisionContext
+from core.engine.open_folds import index_folded
 from core.engine.periodic_checks import find_due_checks
 from core.model.cases import Case
 from core.model.changes import ChangeRecord
@@ -44,6 +45,8 @@ class Scan:
     reported_findings: list[ReportedFinding] = field(default_factory=list)
     seen_keys: set[str] = field(default_factory=set)
     """The keys of the findings of this scan."""
+    recalled_keys: set[str] = field(default_factory=set)
+    """Those of cases that are kept in another one and have no row of their own."""
     unread_ids: set[str] = field(default_factory=set)
     cursor_totals: ScanTotals = field(default_factory=ScanTotals)
     """The totals of what the cursor has passed, in this run and in earlier ones."""
@@ -85,6 +88,7 @@ class Scan:
         elif scan_pass.plan:
             request = replace(request, plan=scan_pass.plan, at=scan_pass.requested_at)
             context = replace(context, run_options=request)
+        context = replace(context, folded=index_folded(snapshot.cases.values()))
         return cls(
             config=context.config,
             world=world,
@@ -167,9 +171,18 @@ class Scan:
                 self.snapshot, known_traits={**self.snapshot.known_traits, **known}
             )
 
+    def hold_recalled(self, cases: Iterable[Case]) -> None:
+        """Include known cases that have no row of their own, for the decisions of this run."""
+        for case in cases:
+            if case.key not in self.cases:
+                self.cases[case.key] = case
+                self.recalled_keys.add(case.key)
+
     def apply_saved_rows(self, cases: Iterable[Case], records: Iterable[ChangeRecord]) -> None:
         """Include rows that were just saved in the snapshot for the following decisions."""
-        self.cases |= {case.key: case for case in cases}
+        saved = {case.key: case for case in cases}
+        self.cases |= saved
+        self.recalled_keys -= saved.keys()
         records = list(records)
         self.changes |= {record.id: record for record in records}
         if records:

@@ -18,8 +18,10 @@ from datetime import datetime, timedelta
 
 from core.engine.decision_context import DecisionContext
 from core.engine.finish import finish_run
+from core.engine.fold_saving import save_open_folds
 from core.engine.memory_check import mark_state, restrict_mode
 from core.engine.notify import NEXT_CARD_AFTER, send_early_notifications
+from core.engine.open_folds import index_folded
 from core.engine.periodic_checks import find_due_checks, is_check_complete
 from core.engine.reconcile import reconcile_batch, select_changed_traits
 from core.engine.run_report import build_run_report, log_run
@@ -339,7 +341,14 @@ async def inspect_shard(
     snapshot = await claim.load(message.low, message.high)
     now = world.now()
     policy = GuardPolicy(now, config.guard.options)
-    context = DecisionContext(config, message.mode, message.pass_id, snapshot, now)
+    context = DecisionContext(
+        config,
+        message.mode,
+        message.pass_id,
+        snapshot,
+        now,
+        folded=index_folded(snapshot.cases.values()),
+    )
     open_case_ids = frozenset(
         case.object_id for case in snapshot.cases.values() if case.closed_at is None
     )
@@ -373,6 +382,9 @@ async def inspect_shard(
         state=shard,
         forget=result.cases_to_delete,
     )
+    cases = {**snapshot.cases, **{case.key: case for case in result.cases}}
+    findings = {row.key: row.finding for row in result.reported_findings}
+    await save_open_folds(claim, cases, findings, {one.key for one in result.recalled}, now)
     return any(case.notification for case in result.cases)
 
 

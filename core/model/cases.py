@@ -126,6 +126,8 @@ class Case:
     """The plans that the brake held lately, oldest first, if the case is about them."""
     folded_count: int = 0
     """How many older cases of its object were folded into it; 0 for a case of its own."""
+    members: str = ""
+    """The open ones among these, or those that were exempted with it: see `core.model.folded`."""
     cause: Cause | None = None
     """The act that it is put down to, if one is on record."""
     cause_sought_at: datetime | None = None

@@ -9,7 +9,10 @@ from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 from datetime import UTC, date, datetime, timedelta
 
+from core.keys import PREFIX_LENGTH
 from core.model.cases import Case
+from core.model.findings import Severity
+from core.model.folded import FOLDED, parse_members
 
 TALLY_DAYS = 32
 """How many days are kept apart."""
@@ -21,6 +24,18 @@ type SeverityCounts = Mapping[str, int]
 def get_utc_date(at: datetime) -> date:
     """The UTC date of a time."""
     return at.astimezone(UTC).date()
+
+
+def list_counted(case: Case) -> list[tuple[Severity, datetime]]:
+    """The severity of each case that one stands for, and when it was opened; itself for most.
+
+    None for the case of what was folded when it was closed: the tally has counted that.
+    """
+    if case.resolution == FOLDED:
+        return []
+    if members := parse_members(case.key[:PREFIX_LENGTH], case.members):
+        return [(one.severity, one.opened_at) for one in members]
+    return [(case.severity, case.opened_at)] * max(case.folded_count, 1)
 
 
 @dataclass(frozen=True, slots=True)
@@ -43,9 +58,10 @@ class Tally:
         opened, closed = copy_counts(self.opened), copy_counts(self.closed)
         changes, open_before = Counter(self.changes), Counter(self.open_before)
         for case in closed_cases:
-            label = case.severity.label
-            opened[get_utc_date(case.opened_at).isoformat()][label] += 1
-            closed[get_utc_date(case.closed_at or case.opened_at).isoformat()][label] += 1
+            closed_on = get_utc_date(case.closed_at or case.opened_at).isoformat()
+            for severity, opened_at in list_counted(case):
+                opened[get_utc_date(opened_at).isoformat()][severity.label] += 1
+                closed[closed_on][severity.label] += 1
         changes.update(get_utc_date(at).isoformat() for at in change_times)
         first = (get_utc_date(now) - timedelta(days=TALLY_DAYS)).isoformat()
         for day in [day for day in opened if day < first]:

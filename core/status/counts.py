@@ -18,7 +18,7 @@ from core.model.changes import ChangeRecord, ChangeState
 from core.model.findings import Severity
 from core.model.requests import OperatorRequest, RequestState
 from core.model.state import GuardSnapshot
-from core.model.tally import SeverityCounts, get_utc_date
+from core.model.tally import SeverityCounts, get_utc_date, list_counted
 
 RECENT_DAYS = 7
 AGE_LIMITS = (timedelta(days=1), timedelta(days=7), timedelta(days=30))
@@ -103,15 +103,16 @@ class StatusCounts:
 
 def count_guard(snapshot: GuardSnapshot, decisions: int, now: datetime) -> StatusCounts:
     """The numbers of one guard. `decisions` is how many wait for an operator."""
-    cases = [case for case in snapshot.cases.values() if not case.folded_count]
+    cases = tuple(snapshot.cases.values())
+    counted = [(pair, case.closed_at) for case in cases for pair in list_counted(case)]
     open_cases = select_open_cases(cases)
     tally = snapshot.tally
     return StatusCounts(
         open_by_severity=count_by_severity(open_cases),
         open_by_age=count_by_age(open_cases, now),
-        opened=sum(is_recent(case.opened_at, now) for case in cases)
+        opened=sum(is_recent(opened_at, now) for (_, opened_at), _ in counted)
         + count_recent_days(tally.opened, now),
-        closed=sum(case.closed_at is not None and is_recent(case.closed_at, now) for case in cases)
+        closed=sum(ended is not None and is_recent(ended, now) for _, ended in counted)
         + count_recent_days(tally.closed, now),
         changes_made=sum(is_recent(record.at, now) for record in select_changes_made(snapshot)),
         decisions=decisions,
@@ -138,15 +139,15 @@ def select_open_cases(cases: Iterable[Case]) -> tuple[Case, ...]:
 
 def count_by_severity(cases: Iterable[Case]) -> dict[Severity, int]:
     """How many cases there are of each severity, the most severe first."""
-    counted = Counter(case.severity for case in cases)
+    counted = Counter(severity for case in cases for severity, _ in list_counted(case))
     return {severity: counted[severity] for severity in reversed(Severity) if counted[severity]}
 
 
 def count_by_age(cases: Iterable[Case], now: datetime) -> tuple[int, int, int, int]:
     """How many cases were opened within a day, within a week, within 30 days, and before."""
     counted = [0] * (len(AGE_LIMITS) + 1)
-    for case in cases:
-        counted[sum(now - case.opened_at > age for age in AGE_LIMITS)] += 1
+    for _, opened_at in (pair for case in cases for pair in list_counted(case)):
+        counted[sum(now - opened_at > age for age in AGE_LIMITS)] += 1
     day, week, month, older = counted
     return day, week, month, older
 

@@ -11,7 +11,7 @@ from datetime import date, datetime, timedelta
 from core.model.cases import Case
 from core.model.changes import ChangeRecord
 from core.model.findings import Severity
-from core.model.tally import SeverityCounts, Tally, get_utc_date
+from core.model.tally import SeverityCounts, Tally, get_utc_date, list_counted
 from core.status.counts import is_change_made
 
 HISTORY_DAYS = 30
@@ -49,8 +49,7 @@ def build_daily_history(
     closed: Counter[date] = Counter()
     deltas: Counter[tuple[date, Severity]] = Counter()
     for case in cases:
-        if not case.folded_count:
-            count_case(case, opened, closed, deltas, first)
+        count_case(case, opened, closed, deltas, first)
     made = Counter(get_utc_date(record.at) for record in changes if is_change_made(record))
     for tally in tallies:
         for label, count in tally.open_before.items():
@@ -75,16 +74,17 @@ def count_case(
     deltas: Counter[tuple[date, Severity]],
     first: date,
 ) -> None:
-    """Count one case. One opened before the first day counts from that day on, unless it was closed
-    before.
+    """Count what a case stands for. One opened before the first day counts from that day on, unless
+    it was closed before.
     """
-    begin = get_utc_date(case.opened_at)
-    opened[begin] += 1
-    deltas[max(begin, first), case.severity] += 1
-    if case.closed_at:
-        end = get_utc_date(case.closed_at)
-        closed[end] += 1
-        deltas[max(end, first), case.severity] -= 1
+    for severity, opened_at in list_counted(case):
+        begin = get_utc_date(opened_at)
+        opened[begin] += 1
+        deltas[max(begin, first), severity] += 1
+        if case.closed_at:
+            end = get_utc_date(case.closed_at)
+            closed[end] += 1
+            deltas[max(end, first), severity] -= 1
 
 
 def list_day_counts(days: Mapping[str, SeverityCounts]) -> Iterator[tuple[date, Severity, int]]:

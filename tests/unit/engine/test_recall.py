@@ -55,7 +55,8 @@ def build_closed(age: timedelta = 30 * DAY, **values: Any) -> Case:
         (build_closed(89 * DAY, resolution="exempt"), False),
         (build_closed(91 * DAY, resolution="exempt"), True),
         (build_closed(2 * DAY, unread_since_first_look=True), False),
-        (build_closed(89 * DAY, folded_count=3), False),
+        (build_closed(89 * DAY, folded_count=3, resolution="folded"), False),
+        (build_closed(27 * HOUR, folded_count=3), True),
     ],
 )
 def test_a_case_is_recalled_while_something_may_look_back_at_it(case: Case, settled: bool) -> None:
