@@ -8,7 +8,7 @@ MAKEFLAGS += --no-print-directory
 PYTHON := .venv/bin/python
 TYPED = core sandbox bench tests tools $(wildcard function_app.py)
 
-.PHONY: help setup ready run bench mutants new-guard test check lint infra-check \
+.PHONY: help setup ready ready-demo run bench mutants new-guard test check lint infra-check \
 	infra-compile package fuzz format lock audit clean
 
 help: ## List what can be made
@@ -21,7 +21,10 @@ setup: ## Install everything the project needs into .venv and .tools
 ready:
 	@tools/setup.sh --quiet
 
-run: ready ## Play the demo against a tenant on this machine (ARGS=--once to end after one round)
+ready-demo:
+	@tools/setup.sh --quiet demo
+
+run: ready-demo ## Play the demo against a tenant on this machine (ARGS=--once to end after one round)
 	@$(PYTHON) -m sandbox demo $(ARGS)
 
 bench: ready ## Measure speed, memory and cost on simulated tenants (ARGS=--quick: two minutes)

@@ -39,7 +39,7 @@ def continue_in_venv() -> None:
     """Replaces this process with the project's own Python, which is installed first if missing."""
     python = VENV / "bin" / "python"
     # Setup must not write to standard output: `run --json` prints its document there.
-    setup = [str(ROOT / "tools" / "setup.sh"), "--quiet"]
+    setup = [str(ROOT / "tools" / "setup.sh"), "--quiet", "demo"]
     done = subprocess.run(setup, stdout=sys.stderr, check=False)
     if done.returncode:
         sys.exit(done.returncode)

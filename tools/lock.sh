@@ -18,13 +18,15 @@ compile() {
 
 compile requirements.in "$@"
 compile requirements-cli.in -c requirements.txt "$@"
-compile requirements-dev.in -c requirements-cli.txt "$@"
+compile requirements-demo.in -c requirements-cli.txt "$@"
+compile requirements-dev.in -c requirements-demo.txt "$@"
 compile requirements-bench.in -c requirements-dev.txt "$@"
 compile requirements-fuzz.in -c requirements-dev.txt "$@"
 compile requirements-mutants.in -c requirements-dev.txt "$@"
 compile tools/infra-requirements.in --no-deps "$@"
 compile tools/audit-requirements.in "$@"
 compile tools/workflow-requirements.in "$@"
+compile tools/uv-requirements.in "$@"
 
 for lock in tools/npm/*; do
     printf '==> %s\n' "$lock" >&2

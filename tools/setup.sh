@@ -1,6 +1,8 @@
 #!/usr/bin/env bash
-# Puts everything the project needs beside it: packages in .venv, Azurite and the checkers of infra/
-# in .tools. What may be installed stands in locks, with hashes: `make lock` makes them.
+# Puts what the project needs beside it: packages in .venv, Azurite and the checkers of infra/ in
+# .tools. What may be installed stands in locks, with hashes: `make lock` makes them.
+#   tools/setup.sh          all that `make test` needs
+#   tools/setup.sh demo     only what `make run` needs
 # Run it again at any time: a step whose input has not changed is skipped. With --quiet it says
 # nothing when there is nothing to do.
 set -euo pipefail
@@ -11,9 +13,8 @@ TOOLS=.tools
 NPM=tools/npm
 LOG=$TOOLS/setup.log
 
-work_done=no
-
-say() { printf '==> %s\n' "$*" >&2; }
+# With the seconds since the start: a first time takes a while, and one wants to see it move.
+say() { printf '==> %3d s  %s\n' "$SECONDS" "$*" >&2; }
 
 fail() {
     printf 'setup: %s\n' "$*" >&2
@@ -30,7 +31,7 @@ quietly() {
 
 # A step that is about to be done: what it is and why it may take a while.
 step() {
-    work_done=yes
+    : >"$TOOLS/work.done"
     say "$@"
 }
 
@@ -73,27 +74,51 @@ make_venv() {
     local python
     python=$(find_python)
     step "creating $VENV with $("$python" --version) ($python)"
-    rm -rf "$VENV" "$TOOLS"/packages.done
+    rm -rf "$VENV" "$TOOLS"/uv.done "$TOOLS"/packages-*.done
     quietly "$python" -m venv "$VENV"
 }
 
-# Only the files whose hashes stand in the lock are installed, whatever an index offers.
+# Only the files whose hashes stand in the lock are installed, whatever an index offers. uv takes a
+# fifth of pip's time; where it cannot reach an index that pip's own configuration names, pip does it.
+install_locked() {
+    local python=$1
+    shift
+    if UV_SYSTEM_CERTS=true UV_CACHE_DIR="$PWD/$TOOLS/uv" "$VENV/bin/uv" pip install \
+        --python "$python" --require-hashes "$@" >>"$LOG" 2>&1 </dev/null; then
+        return
+    fi
+    say "uv could not install $* (why: $LOG); pip tries"
+    pip_install "$python" "$@"
+}
+
 pip_install() {
     local python=$1
     shift
-    quietly "$python" -m pip install --disable-pip-version-check --no-input --progress-bar off \
-        --require-hashes "$@"
+    quietly "$VENV/bin/python" -m pip --python "$python" --disable-pip-version-check --no-input \
+        install --progress-bar off --require-hashes "$@"
 }
 
-install_packages() {
+install_uv() {
     local made_from
-    made_from=$(print_of requirements-dev.txt)
-    if is_done packages "$made_from"; then
+    made_from=$(print_of tools/uv-requirements.txt)
+    if is_done uv "$made_from" && [[ -x $VENV/bin/uv ]]; then
         return
     fi
-    step "installing the Python packages of requirements-dev.txt (about a minute)"
-    pip_install "$VENV/bin/python" -r requirements-dev.txt
-    mark_done packages "$made_from"
+    step "installing uv, which installs the other packages"
+    pip_install "$VENV/bin/python" -r tools/uv-requirements.txt
+    mark_done uv "$made_from"
+}
+
+# The packages of one lock: requirements-demo.txt or requirements-dev.txt, which contains it.
+install_packages() {
+    local lock=requirements-$1.txt made_from
+    made_from=$(print_of "$lock")
+    if is_done "packages-$1" "$made_from"; then
+        return
+    fi
+    step "installing the Python packages of $lock"
+    install_locked "$VENV/bin/python" -r "$lock"
+    mark_done "packages-$1" "$made_from"
 }
 
 install_azurite() {
@@ -115,11 +140,11 @@ npm_install() {
     cp "$lock/package.json" "$lock/package-lock.json" "$folder/"
     # The cache is kept out of the home directory, which may be missing or another user's. Node has
     # certificates of its own; the system's are added, because a company's proxy may need them.
-    PATH="$PWD/$VENV/bin:$PATH" NPM_CONFIG_CACHE="$PWD/$TOOLS/npm" \
+    PATH="$PWD/$VENV/bin:$PATH" NPM_CONFIG_CACHE="$PWD/$TOOLS/npm-${lock##*/}" \
         NPM_CONFIG_UPDATE_NOTIFIER=false NODE_EXTRA_CA_CERTS="$(certificates)" \
         quietly "$VENV/bin/npm" ci --prefix "$folder" --ignore-scripts --no-audit --no-fund \
         --loglevel error
-    rm -rf "$TOOLS/npm"
+    rm -rf "$TOOLS/npm-${lock##*/}"
 }
 
 # checkov and pycep apart from the project's packages, whose versions they would change; Kusto's
@@ -132,8 +157,8 @@ install_checkers() {
     fi
     step "installing the checkers of infra/: checkov, pycep, Kusto, Azure's types (half a minute)"
     rm -rf "$TOOLS/infra"
-    quietly "$VENV/bin/python" -m venv "$TOOLS/infra/venv"
-    pip_install "$TOOLS/infra/venv/bin/python" --no-deps -r tools/infra-requirements.txt
+    quietly "$VENV/bin/python" -m venv --without-pip "$TOOLS/infra/venv"
+    install_locked "$TOOLS/infra/venv/bin/python" --no-deps -r tools/infra-requirements.txt
     if [[ $(uname -sm) != "Linux x86_64" ]]; then
         say "azmcp is installed on Linux x86_64 only: make infra-check will say what it cannot check"
     fi
@@ -152,8 +177,8 @@ install_workflow_checkers() {
     fi
     step "installing the checkers of workflows: zizmor, actionlint"
     rm -rf "$TOOLS/workflows"
-    quietly "$VENV/bin/python" -m venv "$TOOLS/workflows/venv"
-    pip_install "$TOOLS/workflows/venv/bin/python" -r tools/workflow-requirements.txt
+    quietly "$VENV/bin/python" -m venv --without-pip "$TOOLS/workflows/venv"
+    install_locked "$TOOLS/workflows/venv/bin/python" -r tools/workflow-requirements.txt
     npm_install workflows "$TOOLS/workflows"
     mark_done workflows "$made_from"
 }
@@ -213,18 +238,46 @@ certificates() {
     done
 }
 
+# Steps that do not need each other, at the same time, each with a log of its own. All of them end
+# before a failure of one ends this.
+do_together() {
+    local name failed=no
+    local -A started
+    for name in "$@"; do
+        (LOG=$TOOLS/setup-$name.log && : >"$LOG" && "$name") &
+        started[$name]=$!
+    done
+    for name in "$@"; do
+        wait "${started[$name]}" || failed=yes
+    done
+    [[ $failed == no ]] || exit 1
+}
+
+wanted=dev
+quiet=no
+for argument in "$@"; do
+    case $argument in
+        demo) wanted=demo ;;
+        --quiet) quiet=yes ;;
+        *) fail "unknown argument $argument; known: demo, --quiet" ;;
+    esac
+done
+
 mkdir -p "$TOOLS"
 : >"$LOG"
+rm -f "$TOOLS/work.done"
 make_venv
-install_packages
-install_azurite
-install_checkers
-install_workflow_checkers
-install_axe
-install_renderer
-find_browser
-if [[ $work_done == yes ]]; then
+install_uv
+install_packages demo
+if [[ $wanted == demo ]]; then
+    install_azurite
+else
+    install_packages dev
+    do_together install_azurite install_checkers install_workflow_checkers install_axe \
+        install_renderer find_browser
+fi
+if [[ -f $TOOLS/work.done ]]; then
     say "ready"
-elif [[ ${1:-} != --quiet ]]; then
+elif [[ $quiet == no ]]; then
     say "everything is in place"
 fi

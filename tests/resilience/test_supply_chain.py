@@ -112,7 +112,7 @@ def test_a_lock_has_the_versions_that_are_asked_for(lock: Path) -> None:
 
 def test_what_is_tested_is_what_is_deployed() -> None:
     deployed = pinned(ROOT / "requirements.txt")
-    for name in ("requirements-cli.txt", "requirements-dev.txt"):
+    for name in ("requirements-cli.txt", "requirements-demo.txt", "requirements-dev.txt"):
         assert deployed.items() <= pinned(ROOT / name).items()
 
 
