@@ -67,6 +67,10 @@ class ActivityState:
 
     cursors: Mapping[str, ActivityCursor]
     looks: Mapping[str, PendingLook]
+    unreadable: frozenset[str] = frozenset()
+    """The keys of rows that cannot be decoded, `cursor|<log>` or `look|<guard>`: another version
+    wrote them, or somebody did.
+    """
 
 
 @dataclass(frozen=True, slots=True)
@@ -209,7 +213,7 @@ class Ledger(Protocol):
         ...
 
     async def load_activity(self) -> ActivityState:
-        """How far the logs have been read, without rows that cannot be decoded."""
+        """How far the logs have been read, and which rows of that cannot be decoded."""
         ...
 
     async def load_acts(self, since: datetime, until: datetime) -> tuple[Act, ...]:

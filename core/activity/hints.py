@@ -11,7 +11,7 @@ from datetime import datetime
 
 from core.activity.operations import SPELLED_NAMES, About, Watch, find_watches
 from core.keys import format_act_hour, hash_parts
-from core.model.activity import MAX_LOOKED_AT, Act, ActTarget, PendingLook
+from core.model.activity import MAX_COUNTED, MAX_LOOKED_AT, Act, ActTarget, PendingLook
 from core.model.runs import LOOKED, RunReport
 from core.tenant.activity import ActivityLog, ActivityRecord, ActorKind
 from core.tenant.mailboxes import Mailbox
@@ -66,25 +66,32 @@ def sets_any(record: ActivityRecord, wanted: frozenset[str]) -> bool:
 
 
 def list_mailbox_names(records: Iterable[ActivityRecord]) -> dict[str, tuple[str, ...]]:
-    """The names by which mailboxes are to be looked up, by the surest of each record."""
+    """The names by which mailboxes are to be looked up, of each record the surest first."""
     found: dict[str, tuple[str, ...]] = {}
     for record in records:
         abouts = {concern.watch.about for concern in list_concerns(record)}
         if abouts & {About.MAILBOX, About.ACCOUNT} and record.names:
-            found.setdefault(record.names[0].casefold(), record.names)
+            found.setdefault(join_names(record), record.names)
     return found
+
+
+def join_names(record: ActivityRecord) -> str:
+    """All names of a record: two that share their surest name may differ in the others."""
+    return "\n".join(record.names).casefold()
 
 
 @dataclass(frozen=True, slots=True)
 class Resolved:
-    """The mailboxes that names stand for, and the names that could not be looked up."""
+    """The mailboxes that records speak of by their names, and the names that told of none since
+    they could not be looked up, or stand for several. Both by `join_names`.
+    """
 
     by_name: Mapping[str, Mailbox]
     unread: frozenset[str] = frozenset()
 
     def find(self, record: ActivityRecord) -> Mailbox | None:
         """The mailbox of a record."""
-        return self.by_name.get(record.names[0].casefold()) if record.names else None
+        return self.by_name.get(join_names(record))
 
 
 def build_target(concern: Concern, mailbox: Mailbox | None) -> ActTarget:
@@ -105,7 +112,7 @@ def build_act(
     """A record as it is kept."""
     mailbox = resolved.find(record)
     identity = (
-        hash_parts(record.log, record.id)
+        hash_record(record)
         if record.has_body
         else hash_parts("alike", record.operation, record.actor.name, record.names)
     )
@@ -126,7 +133,13 @@ def build_act(
         client=record.client,
         session=record.session,
         detail="; ".join(shown)[:MAX_DETAIL],
+        counted=(hash_record(record)[:8],),
     )
+
+
+def hash_record(record: ActivityRecord) -> str:
+    """A record by its id in its log; an act remembers the beginning of it."""
+    return hash_parts(record.log, record.id)[:22]
 
 
 def merge_new_acts(acts: Iterable[Act], known: Iterable[Act]) -> tuple[Act, ...]:
@@ -151,8 +164,9 @@ def merge_new_acts(acts: Iterable[Act], known: Iterable[Act]) -> tuple[Act, ...]
             rows[act.key] = changed[act.key] = act
         else:
             newer = act if act.at > before.at else before
+            counted = tuple(dict.fromkeys((*before.counted, *act.counted)))[:MAX_COUNTED]
             rows[act.key] = changed[act.key] = replace(
-                newer, count=before.count + 1, seen_at=before.seen_at
+                newer, count=len(counted), counted=counted, seen_at=before.seen_at
             )
     return tuple(changed.values())
 
@@ -165,11 +179,11 @@ def get_crowd(act: Act) -> str:
 
 def list_news(records: Iterable[ActivityRecord], known: Iterable[Act]) -> list[ActivityRecord]:
     """The records that concern a guard and are not known, each once."""
-    keys = {act.key[10:] for act in known}
+    seen = {mark for act in known for mark in (act.key[10:], *act.counted)}
     found: dict[str, ActivityRecord] = {}
     for record in sorted(records, key=lambda one: one.at):
-        identity = hash_parts(record.log, record.id)[:22]
-        if identity not in keys and list_concerns(record):
+        identity = hash_record(record)
+        if seen.isdisjoint((identity, identity[:8])) and list_concerns(record):
             found.setdefault(identity, record)
     return list(found.values())
 
@@ -220,7 +234,7 @@ def add_concern(
     mailbox = resolved.find(record)
     if mailbox:
         return add_mailboxes(look, (mailbox,), now)
-    is_unread = bool(record.names) and record.names[0].casefold() in resolved.unread
+    is_unread = join_names(record) in resolved.unread
     return widen_look(look, now) if about is About.MAILBOX or is_unread else look
 
 

@@ -27,6 +27,9 @@ FIRST_LOOK_BACK = timedelta(days=1)
 MAX_READ_CONTENTS = 20_000
 """More than an overlap of an hour lists in a large tenant; they fit one row of the table."""
 MAX_REFUSED = 30
+MAX_BROKEN = 500
+# So much is left out where more happened at one moment than a reading holds.
+SKIPPED = timedelta(minutes=1)
 MAX_CONTENT_ID = 200
 MAX_ATTEMPTS = 288
 """How often one refused content is asked for again: a day of ticks."""
@@ -38,16 +41,37 @@ def start_cursor(name: str, now: datetime) -> ActivityCursor:
     return ActivityCursor(name, started_at=now, through=now - FIRST_LOOK_BACK)
 
 
+def restart_cursor(name: str, now: datetime) -> ActivityCursor:
+    """The cursor of a log whose row cannot be decoded: nobody knows how far it was read, so all of
+    a week is read again, and leads to looks again. What is known already is found to be.
+    """
+    return ActivityCursor(name, now - SWEPT, now - LISTED_FOR, restarted_at=now)
+
+
 def get_audit_start(cursor: ActivityCursor, now: datetime) -> datetime:
-    """From when on the directory's log is read: with an overlap, and once a day a whole week."""
-    if is_sweep_due(cursor, now):
-        return now - SWEPT
+    """From when on the directory's log is read: with an overlap, for at most a week."""
     return max(min(cursor.through, now) - OVERLAP, now - SWEPT)
 
 
-def is_sweep_due(cursor: ActivityCursor, now: datetime) -> bool:
-    """Whether a week of the log is to be read again. A time ahead came from a wrong clock."""
-    return cursor.swept_at is None or abs(now - cursor.swept_at) >= SWEEP_INTERVAL
+def start_sweep(cursor: ActivityCursor, now: datetime) -> ActivityCursor:
+    """The cursor with a week to be read again once a day, for records that came late. A time ahead
+    came from a wrong clock.
+    """
+    is_due = cursor.swept_at is None or abs(now - cursor.swept_at) >= SWEEP_INTERVAL
+    if cursor.sweep_until or not is_due:
+        return cursor
+    return replace(cursor, sweep_until=get_audit_start(cursor, now), swept_at=now)
+
+
+def note_swept(cursor: ActivityCursor, left: datetime | None, now: datetime) -> ActivityCursor:
+    """The cursor after a part of the week was read; `left` is up to when it is still to be."""
+    if left is None or left <= now - SWEPT:
+        return replace(cursor, sweep_until=None)
+    if cursor.sweep_until and left >= cursor.sweep_until:
+        # Too many records of one moment: what is older must not wait for them.
+        left = cursor.sweep_until - SKIPPED
+        cursor = replace(cursor, gap_from=left, gap_until=cursor.sweep_until)
+    return replace(cursor, sweep_until=left)
 
 
 def list_windows(cursor: ActivityCursor, now: datetime) -> list[tuple[datetime, datetime]]:
@@ -61,9 +85,11 @@ def list_windows(cursor: ActivityCursor, now: datetime) -> list[tuple[datetime, 
     return found
 
 
-def note_gap(cursor: ActivityCursor, now: datetime) -> ActivityCursor:
-    """The cursor, with the time that the log does not keep any more and nobody has read."""
-    kept_from = now - LISTED_FOR
+def note_gap(
+    cursor: ActivityCursor, now: datetime, kept_for: timedelta = LISTED_FOR
+) -> ActivityCursor:
+    """The cursor, with the time that is not read any more and nobody has read."""
+    kept_from = now - kept_for
     if cursor.through >= kept_from:
         return cursor
     return replace(cursor, gap_from=cursor.through, gap_until=kept_from)
@@ -128,6 +154,18 @@ def drop_hopeless(cursor: ActivityCursor, now: datetime) -> ActivityCursor:
     ][-MAX_REFUSED:]
     lost = len(cursor.refused) - len(kept)
     return replace(cursor, refused=tuple(kept), lost_count=cursor.lost_count + lost)
+
+
+def note_broken(cursor: ActivityCursor, ids: Iterable[str]) -> ActivityCursor:
+    """The cursor with records that could not be understood, each counted once."""
+    new = [one for one in dict.fromkeys(ids) if one not in cursor.broken]
+    if not new:
+        return cursor
+    return replace(
+        cursor,
+        broken=(*cursor.broken, *new)[-MAX_BROKEN:],
+        broken_count=cursor.broken_count + len(new),
+    )
 
 
 def note_success(cursor: ActivityCursor, now: datetime) -> ActivityCursor:

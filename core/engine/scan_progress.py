@@ -150,7 +150,8 @@ class Scan:
             self.completed_checks, self.decision_context.now
         )
         if self.finished and all(failure.optional for failure in self.totals.source_failures):
-            checks[LAST_FULL_SCAN_KEY] = self.report.started_at
+            # What a pass of several runs read first may have changed before its last run began.
+            checks[LAST_FULL_SCAN_KEY] = min(self.report.started_at, self.scan_pass.started_at)
         progress = {
             name: at
             for name, at in self.check_progress.items()

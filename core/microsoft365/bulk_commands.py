@@ -11,6 +11,7 @@ from dataclasses import dataclass
 
 from core.microsoft365.powershell import quote_literal
 from core.tenant.changes import (
+    BlockSignIn,
     Change,
     DisableInboxRule,
     DisableMailboxProtocols,
@@ -29,10 +30,7 @@ ACTIONS = {
         "Set-Mailbox -Identity $_ -ForwardingAddress $null -ForwardingSmtpAddress $null",
         "mailbox_guid",
     ),
-    "BlockSignIn": (
-        "Update-MgUser -UserId $_ -AccountEnabled:$false; Revoke-MgUserSignInSession -UserId $_",
-        "account_id",
-    ),
+    "EndSessions": ("Revoke-MgUserSignInSession -UserId $_", "account_id"),
     "EnableMailboxAudit": ("Set-Mailbox -Identity $_ -AuditEnabled $true", "mailbox_guid"),
     "ClearAuditBypass": (
         "Set-MailboxAuditBypassAssociation -Identity $_ -AuditBypassEnabled $false",
@@ -98,6 +96,12 @@ def describe_action(change: Change) -> tuple[str, str]:
         action, identity = known
         return action, quote_target(str(getattr(change, identity)))
     match change:
+        case BlockSignIn():
+            ending = "; Revoke-MgUserSignInSession -UserId $_" if change.ends_sessions else ""
+            return (
+                f"Update-MgUser -UserId $_ -AccountEnabled:$false{ending}",
+                quote_target(change.account_id),
+            )
         case DisableInboxRule():
             return DISABLE_RULE_ACTION, quote_rule(change)
         case RaiseAuditAge():

@@ -43,7 +43,15 @@ class Act:
     detail: str = ""
     """What was set, in a line. Untrusted."""
     count: int = 1
-    """How many acts it stands for."""
+    """How many acts it stands for; MAX_COUNTED or more where it is that."""
+    counted: tuple[str, ...] = ()
+    """Hashes of the ids of the records that it counts, where it may stand for several: a record
+    that is served again counts once.
+    """
+
+
+MAX_COUNTED = 4_000
+"""Acts that one row counts; of more it is not known which of them are new."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -107,6 +115,14 @@ class ActivityCursor:
     failed_since: datetime | None = None
     lost_count: int = 0
     """How many contents were given up."""
+    sweep_until: datetime | None = None
+    """Up to when the week is still to be read again, where one reading could not hold all of it."""
+    broken: tuple[str, ...] = ()
+    """Hashes of records that could not be understood, so that each counts once."""
+    broken_count: int = 0
+    """How many records could not be understood."""
+    restarted_at: datetime | None = None
+    """When it began anew since its row could not be decoded; None: never."""
     gap_from: datetime | None = None
     """The start of the last time that nobody read, because the log keeps no more; with its end."""
     gap_until: datetime | None = None

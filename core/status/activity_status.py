@@ -108,8 +108,16 @@ def explain_trouble(cursor: ActivityCursor, now: datetime) -> str:
     if cursor.gap_from and cursor.gap_until and now - cursor.gap_until < GAP_TOLD_FOR:
         parts.append(
             f"nothing was read of {format_time(cursor.gap_from)} to "
-            f"{format_time(cursor.gap_until)}, which the service keeps no longer"
+            f"{format_time(cursor.gap_until)}, which the service keeps no longer or which was too "
+            "much at once"
         )
+    if cursor.restarted_at and now - cursor.restarted_at < GAP_TOLD_FOR:
+        parts.append(
+            f"on {format_time(cursor.restarted_at)} it could not be decoded how far it was read, "
+            "after a change of version perhaps: all of a week was read again"
+        )
+    if cursor.broken_count:
+        parts.append(f"{cursor.broken_count:,} records could not be understood, and led to nothing")
     if cursor.lost_count:
         parts.append(f"{cursor.lost_count:,} contents could not be read before they expired")
     return "; ".join(parts)

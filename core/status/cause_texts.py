@@ -5,7 +5,7 @@ Names and details are foreign text: every surface escapes them.
 
 from collections.abc import Iterator
 
-from core.model.activity import Cause
+from core.model.activity import MAX_COUNTED, Cause
 from core.model.cases import Case
 from core.model.findings import Verdict
 from core.tenant.activity import ActivityActor, ActivityLog, ActorKind
@@ -40,7 +40,8 @@ def describe_actor(actor: ActivityActor) -> str:
 
 def describe_act(cause: Cause) -> str:
     """The act, its actor, its time, and where it came from."""
-    times = f", {cause.count} times within the hour" if cause.count > 1 else ""
+    least = "at least " if cause.count >= MAX_COUNTED else ""
+    times = f", {least}{cause.count} times within the hour" if cause.count > 1 else ""
     place = f", from {cause.address}" if cause.address else ""
     client = f" ({cause.client})" if cause.client else ""
     return (

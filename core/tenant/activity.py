@@ -9,6 +9,9 @@ from dataclasses import dataclass, field
 from datetime import datetime
 from enum import StrEnum
 
+BROKEN_PREFIX = "record-"
+"""What the id of a record that could not be understood begins with, in failures of a reading."""
+
 
 class ActivityLog(StrEnum):
     """A log that records come from."""

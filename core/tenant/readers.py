@@ -97,8 +97,8 @@ class MailboxReader(Protocol):
     async def find_mailboxes(self, names: Sequence[str]) -> Reading[FoundMailbox]:
         """The mailboxes that names mean: ids, addresses, aliases, canonical names.
 
-        Source `mailboxes`. A name that means none, or more than one, is absent; a failure names the
-        name.
+        Source `mailboxes`. A name that means none is absent; a failure names the name, such as one
+        that means more than one.
         """
         ...
 
@@ -338,13 +338,17 @@ class ActivityReader(Protocol):
     """Reads the audit logs: who did what, and which accounts changed.
 
     `operations` are the names to look for, as the logs spell them, in any case. A record that
-    cannot be read is a failure without an object's id.
+    cannot be understood is a failure whose object is named BROKEN_PREFIX and a hash of it.
     """
 
     async def read_directory_audits(
-        self, since: datetime, operations: Collection[str]
+        self, since: datetime, operations: Collection[str], until: datetime | None = None
     ) -> Reading[ActivityRecord]:
-        """The directory's records since a time that succeeded. Source `directory-audit-log`."""
+        """The directory's records since a time that succeeded. Source `directory-audit-log`.
+
+        Of more than one reading holds, these are the newest: `complete` is False then, and
+        `continuation` is the time up to which the others are to be read, in ISO 8601.
+        """
         ...
 
     async def list_content(

@@ -1,6 +1,7 @@
 """What only the ledger on Table Storage has: passing trouble, leases and their end, odd rows."""
 
 import asyncio
+import contextlib
 from collections.abc import AsyncIterator, Awaitable, Callable
 from dataclasses import replace
 from datetime import datetime, timedelta
@@ -20,6 +21,7 @@ from azure.core.exceptions import (
 from azure.data.tables import TableEntity, TableErrorCode, UpdateMode
 from azure.data.tables.aio import TableClient
 
+from core.adapters.table_storage.activity_rows import read_newest_rows
 from core.adapters.table_storage.entities import SCHEMA_VERSION, build_entity
 from core.adapters.table_storage.lease import LEASE_DURATION, TableClaim, acquire_lease
 from core.adapters.table_storage.lease_row import build_shard_key, is_lease_expired
@@ -37,9 +39,10 @@ from core.model.cases import Exemption
 from core.model.guards import Mode
 from core.model.runs import RunReport
 from core.model.state import GuardSnapshot, GuardState, ProbeReport, ScanPass, Shard, Way
-from core.ports import TENANT_PARTITION
+from core.ports import ACTIVITY_PARTITION, TENANT_PARTITION
 from core.tenant.known_traits import KnownTraits
 from sandbox.functions_host.azurite import Azurite
+from tests.support.acts import build_act
 from tests.support.fakes.clock import START
 from tests.support.fakes.ledger import DAY
 from tests.support.ledgers import (
@@ -476,6 +479,63 @@ async def test_a_write_the_service_does_not_accept_is_told_and_the_claim_lives_o
         await held.submit_with_fence([foreign])
     await held.save(build_stored_case())
     assert await ledger.table.read_row(GUARD, "case|k1")
+
+
+async def test_what_is_gone_already_keeps_nothing_else_from_being_forgotten(
+    ledger: TableLedger,
+) -> None:
+    async with ledger.claim(GUARD, "r1") as claim:
+        assert claim
+        await claim.save(build_stored_case("k1"), build_stored_case("k2"), state=GUARD_STATE)
+        await claim.save(forget=(build_stored_case("never-there"), build_stored_case("k2")))
+        assert set((await claim.load()).cases) == {"k1"}
+    assert await reload(ledger) == ""
+
+
+class Deaf:
+    """A table that does what it is told, and whose next answers to transactions are lost."""
+
+    def __init__(self, table: TableClient, lost_answers: int) -> None:
+        self.table = table
+        self.lost_answers = lost_answers
+
+    async def submit_transaction(self, operations: list[Any]) -> Any:
+        if not self.lost_answers:
+            return await self.table.submit_transaction(operations)
+        self.lost_answers -= 1
+        with contextlib.suppress(HttpResponseError):
+            await self.table.submit_transaction(operations)
+        raise ServiceResponseError("the answer was lost")
+
+    def __getattr__(self, name: str) -> Any:
+        return getattr(self.table, name)
+
+
+@pytest.mark.parametrize("is_done", [True, False])
+async def test_a_renewal_after_a_write_without_an_answer_leaves_what_was_written(
+    ledger: TableLedger, is_done: bool
+) -> None:
+    await fill(ledger)
+    new_state = replace(GUARD_STATE, population=99)
+    async with ledger.claim(GUARD, "r2") as claim:
+        assert isinstance(claim, TableClaim)
+        await claim.load()
+        table, ledger.table.sleep = ledger.table.client, do_not_wait
+        troubled = Deaf(table, 5) if is_done else Refusing(table, 503)
+        ledger.table.client = cast(TableClient, troubled)
+        with pytest.raises(LedgerError):
+            await claim.save(build_stored_case("7"), state=new_state)
+        ledger.table.client = table
+        await claim.submit_with_fence([], is_renewal=True)
+    assert await reload(ledger) == ""
+    stored = await ledger.load(GUARD)
+    assert ("7" in stored.cases, stored.state) == (
+        (True, new_state) if is_done else (False, GUARD_STATE)
+    )
+
+
+async def do_not_wait(_: float) -> None:
+    """Waits for nothing."""
 
 
 class Refusing:
@@ -944,3 +1004,39 @@ async def test_a_row_that_cannot_be_decoded_is_no_difference_by_itself(
     assert await reload(ledger) == ""
     await spoil(ledger, "case|1", v=2, body="x")
     assert await reload(ledger) == "1 cases vanished"
+
+
+async def test_rows_of_a_newer_version_stay_counted_while_an_older_one_is_deployed(
+    ledger: TableLedger,
+) -> None:
+    await fill(ledger)
+    written = await ledger.table.read_row(GUARD, "case|1")
+    assert written
+    # To this version, the row that the newer one wrote and counted is of another schema.
+    await spoil(ledger, "case|1", v=2)
+    async with ledger.claim(GUARD, "r2") as claim:
+        assert claim
+        memory = await claim.load()
+        assert (memory.unreadable_rows, memory.rows_differ) == (1, "")
+        assert (await claim.load()).rows_differ == ""
+        await claim.save(build_stored_case("5"), state=GUARD_STATE)
+    await spoil(ledger, "case|1", v=SCHEMA_VERSION)
+    assert await reload(ledger) == ""
+    assert set((await ledger.load(GUARD)).cases) == {"1", "2", "5"}
+    await ledger.table.client.delete_entity(GUARD, "case|1")
+    assert await reload(ledger) == "1 cases vanished"
+
+
+async def test_of_too_many_acts_those_of_the_latest_hours_are_read(ledger: TableLedger) -> None:
+    acts = [build_act(minutes=60 * hour + one) for hour in range(20) for one in range(3)]
+    async with ledger.claim(ACTIVITY_PARTITION, "r1") as claim:
+        assert claim
+        await claim.save(*acts, state=GUARD_STATE)
+    last = START + timedelta(hours=19)
+    for room in (60, 59, 10, 6, 4, 3, 1):
+        rows = await read_newest_rows(ledger.table, START, last, room)
+        keys = [row["RowKey"] for row in rows]
+        assert keys == sorted(keys)
+        assert len(keys) == room
+        whole = room // 3 * 3
+        assert set(keys) >= {f"act|{act.key}" for act in acts[len(acts) - whole :]}

@@ -29,6 +29,8 @@ RELIES_ON = (
 
 ALL_RESULTS: Mapping[str, object] = {"ResultSize": "Unlimited"}
 CHUNK_SIZE = 1_000
+# What Exchange says of a name that stands for several objects.
+AMBIGUOUS = "matches multiple entries"
 MAILBOX_PROPERTIES = (
     "ExternalDirectoryObjectId",
     "Guid",
@@ -118,12 +120,12 @@ class M365MailboxReader:
         )
 
     async def find_mailboxes(self, names: Sequence[str]) -> Reading[FoundMailbox]:
-        """The mailboxes that names mean. An answer of several mailboxes is none."""
+        """The mailboxes that names mean. A name of several mailboxes is unread."""
         items: list[FoundMailbox] = []
         failures: dict[str, TenantError | str] = {}
         commands = [Command("Get-Mailbox", {"Identity": one}, MAILBOX_PROPERTIES) for one in names]
         for name, rows in zip(names, await list_each(self.exchange, commands), strict=True):
-            if isinstance(rows, NotFound | Rejected):
+            if isinstance(rows, NotFound | Rejected) and AMBIGUOUS not in str(rows):
                 continue
             if isinstance(rows, TenantError):
                 failures[name] = rows
@@ -131,7 +133,9 @@ class M365MailboxReader:
             found, broken = parse_each_row(rows, parse_mailbox)
             if broken:
                 failures[name] = broken[0][1]
-            elif len(found) == 1:
+            elif len(found) > 1:
+                failures[name] = f"it is the name of {len(found):,} mailboxes"
+            elif found:
                 items.append(FoundMailbox(name, found[0]))
         return Reading(
             items=tuple(items),

@@ -99,3 +99,19 @@ def hash_operations(operations: Iterable[tuple[Any, ...]]) -> dict[str, int | No
     return {
         row["RowKey"]: None if verb == "delete" else hash_row(row) for verb, row, *_ in operations
     }
+
+
+def compare_census(census: RowCensus, stored: object, state: object) -> str:
+    """Say how the rows differ from those that the last claim left; empty if they do not, or if
+    nobody counted them. `stored` is the census in the lease row, and `state` the state there.
+
+    A row is never written without a census in the lease row, nor a census without a state or
+    rows; while a large tenant is scanned in shards, its workers write rows that none counts.
+    Rows that cannot be decoded are told apart: they may be missing in the census, since somebody
+    added them, or in it, since a newer version wrote them.
+    """
+    if stored:
+        return census.explain_difference(stored) if isinstance(stored, str) else "no count"
+    if state or not census.hashes:
+        return ""
+    return "the row of the guard's state is gone"

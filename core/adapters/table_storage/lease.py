@@ -23,9 +23,9 @@ from azure.core.exceptions import (
     ResourceModifiedError,
     ResourceNotFoundError,
 )
-from azure.data.tables import UpdateMode
+from azure.data.tables import TableEntity, UpdateMode
 
-from core.adapters.table_storage.census import RowCensus, hash_operations
+from core.adapters.table_storage.census import RowCensus, compare_census, hash_operations
 from core.adapters.table_storage.codec import encode_stored_record
 from core.adapters.table_storage.entities import (
     PAST_PREFIX,
@@ -39,6 +39,7 @@ from core.adapters.table_storage.entities import (
 from core.adapters.table_storage.lease_row import (
     LEASE_ROW_KEY,
     RELEASED_UNTIL,
+    Attempt,
     copy_state_parts,
     decode_guard_state,
     is_lease_believed,
@@ -140,8 +141,10 @@ class TableClaim:
         self.nonces = {lease["nonce"]}
         self.unreadable_row_keys: set[str] = set()
         self.census: RowCensus | None = None
+        self.counts_unreadable = False
         # Workers of a pass in shards write rows that no census counts.
         self.is_counting = True
+        self.unanswered: Attempt | None = None
         self.lock = asyncio.Lock()
         self.write_timeout: asyncio.Timeout | None = None
 
@@ -197,11 +200,15 @@ class TableClaim:
         self.is_counting = not (state.scan_pass and state.scan_pass.shard_count)
         rows_differ = ""
         if self.lease["RowKey"] == LEASE_ROW_KEY and (low, high) == (RANGE_START, RANGE_END):
-            is_first_look = self.census is None
             unreadable = records.unreadable_row_keys
-            self.census = RowCensus.count_rows(r for r in rows if r["RowKey"] not in unreadable)
-            if is_first_look and RowCensus.count_rows(rows).to_text() != self.lease["rows"]:
-                rows_differ = self.compare_census(self.census)
+            known = RowCensus.count_rows(r for r in rows if r["RowKey"] not in unreadable)
+            if self.census is None:
+                every = RowCensus.count_rows(rows)
+                self.counts_unreadable = every.to_text() == self.lease["rows"]
+                stored = self.lease["rows"], self.lease["state"]
+                rows_differ = "" if self.counts_unreadable else compare_census(known, *stored)
+            # Rows of a newer version that were counted stay counted while this one is deployed.
+            self.census = RowCensus.count_rows(rows) if self.counts_unreadable else known
         return replace(
             records.build_snapshot(),
             state=state,
@@ -209,22 +216,6 @@ class TableClaim:
             lease_disbelieved=self.took_over_odd_lease,
             rows_differ=rows_differ,
         )
-
-    def compare_census(self, census: RowCensus) -> str:
-        """Say how the rows differ from those that the last claim left; empty if they do not, or
-        if nobody counted them.
-
-        A row is never written without a census in the lease row, nor a census without a state or
-        rows; while a large tenant is scanned in shards, its workers write rows that none counts.
-        Rows that cannot be decoded are told apart: they may be missing in the census, since
-        somebody added them, or in it, since a newer version wrote them.
-        """
-        stored = self.lease["rows"]
-        if stored:
-            return census.explain_difference(stored) if isinstance(stored, str) else "no count"
-        if self.lease["state"] or not census.hashes:
-            return ""
-        return "the row of the guard's state is gone"
 
     async def read_guard_state(self) -> GuardState:
         """Return the guard's state: from this claim's row, or read for a shard."""
@@ -264,9 +255,7 @@ class TableClaim:
         *groups, last = list(split_into_transactions(operations, self.measure_fence())) or [()]
         for group in groups:
             await self.submit_with_fence(group)
-        if state is not None:
-            self.stage_state(state)
-        await self.submit_with_fence(last)
+        await self.submit_with_fence(last, state=state)
 
     async def archive(self, rows: Sequence[ArchivedRecord], tally: Tally) -> None:
         """Move the rows of records to the archive, with the tally that counts them, in one
@@ -315,24 +304,30 @@ class TableClaim:
         """Return how many bytes the fence may take in a transaction: a new state may be longer."""
         return 2 * measure_operation(("update", self.lease))
 
-    def stage_state(self, state: GuardState | Shard) -> None:
-        """Put a state into the lease row, unless the one there was written by another version.
+    def stage_state(self, state: GuardState | Shard) -> Attempt:
+        """A write of the lease row with a state, unless the one there is of another version.
 
         A pass can start without its state being saved, but its shards cannot be enqueued: raises
         LedgerError for that.
         """
+        scan_pass = state.scan_pass if isinstance(state, GuardState) else None
+        has_shards = bool(scan_pass and scan_pass.shard_count)
         if LEASE_ROW_KEY not in self.unreadable_row_keys:
-            self.lease = set_row_text(self.lease, "state", encode_stored_record(state))
-            scan_pass = state.scan_pass if isinstance(state, GuardState) else None
-            self.is_counting = not (scan_pass and scan_pass.shard_count)
-        elif isinstance(state, GuardState) and state.scan_pass and state.scan_pass.shard_count:
+            lease = set_row_text(self.lease, "state", encode_stored_record(state))
+            return Attempt(lease, is_counting=not has_shards)
+        if has_shards:
             raise LedgerError(
                 f"the state of {self.guard} was not written by this version, so no scan pass can "
                 "start: compare the versions deployed"
             )
+        return Attempt(self.lease, self.is_counting)
 
     async def submit_with_fence(
-        self, operations: Iterable[Any], *, is_renewal: bool = False
+        self,
+        operations: Iterable[Any],
+        *,
+        state: GuardState | Shard | None = None,
+        is_renewal: bool = False,
     ) -> None:
         """Submit the fence and some operations as one transaction, with the census after it.
 
@@ -342,33 +337,61 @@ class TableClaim:
         async with self.lock:
             if self.lost_reason:
                 raise ClaimLost(self.lost_reason)
+            await self.settle_unanswered()
             operations = list(operations)
-            if self.census is None or is_renewal:
-                await self.submit_fenced(operations, attempts_left=3)
-                return
-            stored = self.lease["rows"]
-            previous = self.census.note(hash_operations(operations))
-            self.lease["rows"] = self.census.to_text() if self.is_counting else ""
-            try:
-                await self.submit_fenced(operations, attempts_left=3)
-                previous.clear()
-                stored = self.lease["rows"]
-            finally:
+            attempt = (
+                Attempt(self.lease, self.is_counting) if state is None else self.stage_state(state)
+            )
+            if self.census is not None and not is_renewal:
+                attempt.hashes = hash_operations(operations)
+                previous = self.census.note(attempt.hashes)
+                rows = self.census.to_text() if attempt.is_counting else ""
                 self.census.note(previous)
-                self.lease["rows"] = stored
+                attempt.lease = {**attempt.lease, "rows": rows}
+            await self.submit_fenced(attempt, operations, attempts_left=3)
 
-    async def submit_fenced(self, operations: list[Any], attempts_left: int) -> None:
+    async def settle_unanswered(self) -> None:
+        """Find out whether a write took effect whose answer was lost, before anything follows it.
+
+        Otherwise the next write would put the lease row, with its state and its census, back to
+        what they were before. Raises ClaimLost or LedgerError.
+        """
+        if self.unanswered is None:
+            return
+        current = await self.read_own_lease()
+        if current["nonce"] == self.unanswered.lease["nonce"]:
+            self.accept(self.unanswered)
+        self.unanswered = None
+
+    async def read_own_lease(self) -> TableEntity:
+        """Read the lease row, and know its ETag from then on. Raises ClaimLost if it is another
+        run's.
+        """
+        current = await self.table.read_row(self.guard, self.lease["RowKey"])
+        if not current or current.get("nonce") not in self.nonces:
+            self.lost_reason = f"another run took over {self.guard}"
+            raise ClaimLost(self.lost_reason)
+        self.etag = current.metadata["etag"]
+        return current
+
+    def accept(self, attempt: Attempt) -> None:
+        """Know that a write took effect."""
+        self.lease, self.is_counting, self.unanswered = attempt.lease, attempt.is_counting, None
+        if self.census is not None:
+            self.census.note(attempt.hashes)
+
+    async def submit_fenced(
+        self, attempt: Attempt, operations: list[Any], attempts_left: int
+    ) -> None:
         """Submit the transaction, and retry it if an earlier attempt of this claim took effect."""
         started = time.monotonic()
-        lease = {
-            **self.lease,
-            "until": (self.table.clock.now() + self.duration).isoformat(),
-            "nonce": secrets.token_hex(8),
-        }
-        self.nonces.add(lease["nonce"])
+        nonce = secrets.token_hex(8)
+        until = (self.table.clock.now() + self.duration).isoformat()
+        attempt = replace(attempt, lease={**attempt.lease, "until": until, "nonce": nonce})
+        self.nonces.add(nonce)
         fence = (
             "update",
-            lease,
+            attempt.lease,
             {
                 "mode": UpdateMode.REPLACE,
                 "etag": self.etag,
@@ -382,33 +405,39 @@ class TableClaim:
                 raise ValueError("the response covers only a part of the transaction")
             return responses[0]
 
+        self.unanswered = attempt
         try:
             self.etag = await self.table.write_row(submit)
         except HttpResponseError as error:
-            current = await self.table.read_row(self.guard, self.lease["RowKey"])
-            if not current or current.get("nonce") not in self.nonces:
-                self.lost_reason = f"another run took over {self.guard}"
-                raise ClaimLost(self.lost_reason) from error
-            self.etag = current.metadata["etag"]
-            if current["nonce"] != lease["nonce"]:
+            current = await self.read_own_lease()
+            if current["nonce"] != nonce:
+                self.unanswered = None
                 if attempts_left <= 1 or error.status_code not in (404, 412):
                     raise LedgerError(describe_table_error(error)) from error
-                # An earlier attempt may have deleted a row already.
-                remaining = [row for row in operations if row[0] != "delete"]
-                await self.submit_fenced(
-                    remaining if error.status_code == 404 else operations, attempts_left - 1
-                )
+                if error.status_code == 404:
+                    operations = await self.drop_needless_deletions(operations)
+                await self.submit_fenced(attempt, operations, attempts_left - 1)
                 return
-        self.lease, self.renewed_at = lease, started
+        self.accept(attempt)
+        self.renewed_at = started
         if self.write_timeout and not self.write_timeout.expired():
             self.write_timeout.reschedule(
                 asyncio.get_running_loop().time() + self.get_seconds_left()
             )
+
+    async def drop_needless_deletions(self, operations: Iterable[Any]) -> list[Any]:
+        """The operations without deletions of rows that are gone already, and with all others."""
+        return [
+            one
+            for one in operations
+            if one[0] != "delete" or await self.table.read_row(self.guard, one[1]["RowKey"])
+        ]
 
     async def release_lease(self) -> None:
         """End the lease at once, so that the next run need not wait until it expires."""
         async with self.lock:
             if self.lost_reason:
                 return
+            await self.settle_unanswered()
             released = {**self.lease, "until": RELEASED_UNTIL}
             await self.table.write_row(lambda: self.table.replace_row(released, self.etag))

@@ -1,6 +1,7 @@
 """What a lease row holds: who has it until when, and the state of the guard or the shard."""
 
 from collections.abc import Mapping
+from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from typing import Any
 
@@ -17,6 +18,15 @@ RELEASED_UNTIL = datetime.fromtimestamp(0, UTC).isoformat()
 LEASE_ROW_KEY = "lease"
 # The service stores the epoch as 32 bits.
 MAX_EPOCH = 2**31 - 1
+
+
+@dataclass(slots=True)
+class Attempt:
+    """A write of the lease row, and what the rows written with it do to the census."""
+
+    lease: Entity
+    is_counting: bool
+    hashes: Mapping[str, int | None] = field(default_factory=dict)
 
 
 def build_shard_key(number: int) -> str:

@@ -46,6 +46,7 @@ from azure.core.exceptions import HttpResponseError
 from azure.data.tables import TableEntity, TableTransactionError, UpdateMode
 from azure.data.tables.aio import TableClient
 
+from core.adapters.table_storage.activity_rows import load_activity_state, load_acts
 from core.adapters.table_storage.codec import decode_stored_record, encode_stored_record
 from core.adapters.table_storage.entities import (
     PAST_PREFIX,
@@ -54,7 +55,6 @@ from core.adapters.table_storage.entities import (
     build_entity,
     build_run_entity,
     decode_run_document,
-    get_activity_key,
 )
 from core.adapters.table_storage.journal import Journal
 from core.adapters.table_storage.lease import LEASE_DURATION, acquire_lease
@@ -73,17 +73,15 @@ from core.adapters.table_storage.responses import require_entity_keys
 from core.adapters.table_storage.row_texts import BATCH_SIZE, get_row_text, set_row_text
 from core.adapters.table_storage.state_table import PAGE_SIZE, StateTable
 from core.errors import LedgerError
-from core.keys import RANGE_END, RANGE_START, format_act_hour, format_descending_time
-from core.model.activity import Act, ActivityCursor, PendingLook
+from core.keys import RANGE_END, RANGE_START, format_descending_time
+from core.model.activity import Act
 from core.model.requests import OperatorRequest
 from core.model.state import GuardSnapshot, GuardState, ProbeReport, Shard, StateMark, Way
 from core.ports import (
     ACTIVITY_PARTITION,
     KEEP_ACTS,
     KEEP_RUNS,
-    MAX_ACTS,
     TENANT_PARTITION,
-    ActivityRow,
     ActivityState,
     Claim,
     ShardStatus,
@@ -303,32 +301,12 @@ class TableLedger:
         )
 
     async def load_activity(self) -> ActivityState:
-        """Load how far the logs have been read, without rows that cannot be decoded."""
-        cursors = await self.load_activity_rows(ActivityCursor, "cursor|", "cursor}")
-        looks = await self.load_activity_rows(PendingLook, "look|", "look}")
-        return ActivityState(
-            {cursor.name: cursor for cursor in cursors}, {look.guard: look for look in looks}
-        )
+        """Load how far the logs have been read, and which rows of that cannot be decoded."""
+        return await load_activity_state(self.table)
 
     async def load_acts(self, since: datetime, until: datetime) -> tuple[Act, ...]:
         """Load the acts of some hours, oldest first, without rows that cannot be decoded."""
-        first, last = f"act|{format_act_hour(since)}", f"act|{format_act_hour(until)}~"
-        return tuple((await self.load_activity_rows(Act, first, last))[-MAX_ACTS:])
-
-    async def load_activity_rows[R: ActivityRow](
-        self, record_type: type[R], first: str, last: str
-    ) -> list[R]:
-        """Load the rows of one kind in a key range."""
-        found: list[R] = []
-        for entity in await self.table.query_key_range(ACTIVITY_PARTITION, first, last):
-            try:
-                row = decode_stored_record(record_type, get_row_text(entity, "body"))
-                if get_activity_key(row) != entity["RowKey"]:
-                    raise ValueError("the body of another row")
-                found.append(row)
-            except (ValueError, KeyError) as error:
-                log.warning("row %s: %s", entity["RowKey"][:48], error)
-        return found
+        return await load_acts(self.table, since, until)
 
     async def load_mark(self, guard: str) -> StateMark | None:
         """Load how far the guard's state had come. Raises LedgerError."""

@@ -164,6 +164,27 @@ class StateTable:
             last=last,
         )
 
+    async def query_first_rows(
+        self, guard: str, first: str, last: str, count: int
+    ) -> list[TableEntity]:
+        """Return the first rows of a guard from one key up to, not including, another. What is
+        beyond them is not read.
+        """
+
+        async def scan() -> list[TableEntity]:
+            found: list[TableEntity] = []
+            async for entity in self.client.query_entities(
+                "PartitionKey eq @guard and RowKey ge @first and RowKey lt @last",
+                parameters={"guard": guard, "first": first, "last": last},
+                raw_response_hook=self.clock.update_from_response,
+            ):
+                found.append(require_entity_keys(entity))
+                if len(found) == count:
+                    break
+            return found
+
+        return await self.run_operation(scan)
+
     async def query_keys(self, guard: str, first: str, last: str) -> list[TableEntity]:
         """Return the keys of the same, and when their retention periods began."""
         return await self.query_rows(

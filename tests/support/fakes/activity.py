@@ -22,17 +22,21 @@ class FakeActivityReader:
     tenant: FakeTenantState
 
     async def read_directory_audits(
-        self, since: datetime, operations: Collection[str]
+        self, since: datetime, operations: Collection[str], until: datetime | None = None
     ) -> Reading[ActivityRecord]:
         found = [
             one
             for one in self.tenant.activity_records
             if one.log is ActivityLog.DIRECTORY
-            and one.at >= since
+            and since <= one.at <= (until or one.at)
             and is_wanted(one, operations)
             and self.tenant.is_served(one.id)
         ]
-        return self.tenant.build_reading(DIRECTORY_AUDITS, found, lambda one: one.id)
+        newest = sorted(found, key=lambda one: one.at, reverse=True)[: self.tenant.max_audit_rows]
+        reading = self.tenant.build_reading(DIRECTORY_AUDITS, newest, lambda one: one.id)
+        if len(newest) == len(found) or not newest:
+            return reading
+        return replace(reading, complete=False, continuation=newest[-1].at.isoformat())
 
     async def list_content(
         self, log: ActivityLog, since: datetime, until: datetime

@@ -232,16 +232,22 @@ class FakeLedger:
         if self.is_down:
             raise LedgerError("the state table answers 503")
         rows = self.get_partition(ACTIVITY_PARTITION).activity_rows
-        found = [decode_stored_record(kind, text) for kind, text in rows.values()]
+        found, unreadable = list[ActivityRow](), set[str]()
+        for key, (kind, text) in rows.items():
+            try:
+                found.append(decode_stored_record(kind, text))
+            except ValueError:
+                unreadable.add(key)
         return ActivityState(
             {one.name: one for one in found if isinstance(one, ActivityCursor)},
             {one.guard: one for one in found if isinstance(one, PendingLook)},
+            frozenset(unreadable),
         )
 
     async def load_acts(self, since: datetime, until: datetime) -> tuple[Act, ...]:
         """The acts of some hours, oldest first."""
         rows = self.get_partition(ACTIVITY_PARTITION).activity_rows
-        found = [decode_stored_record(kind, text) for kind, text in rows.values()]
+        found = [decode_stored_record(kind, text) for kind, text in rows.values() if kind is Act]
         first, last = format_act_hour(since), f"{format_act_hour(until)}~"
         acts = [one for one in found if isinstance(one, Act) and first <= one.key < last]
         return tuple(sorted(acts, key=lambda act: act.key))[-MAX_ACTS:]

@@ -4,7 +4,7 @@ from collections.abc import AsyncIterator, Collection, Sequence
 from dataclasses import dataclass, replace
 
 from core.tenant.mailboxes import FoundMailbox, Mailbox
-from core.tenant.readings import Reading
+from core.tenant.readings import ReadFailure, Reading
 from core.tenant.sources import MAILBOX_FORWARDS, MAILBOXES
 from tests.support.fakes.state import FakeTenantState
 
@@ -31,13 +31,20 @@ class FakeMailboxReader:
         return replace(seen, complete=True, population=len(guids))
 
     async def find_mailboxes(self, names: Sequence[str]) -> Reading[FoundMailbox]:
+        named = {name: [box for box in self.tenant.boxes if is_named(box, name)] for name in names}
         found = [
             FoundMailbox(name, strip_forwards(boxes[0]))
-            for name in names
-            if len(boxes := [box for box in self.tenant.boxes if is_named(box, name)]) == 1
+            for name, boxes in named.items()
+            if len(boxes) == 1
         ]
         seen = self.tenant.build_reading(MAILBOXES, found, lambda one: one.name, names)
-        return replace(seen, complete=True, population=len(names))
+        several = tuple(
+            ReadFailure(MAILBOXES, "the name of several", name)
+            for name, boxes in named.items()
+            if len(boxes) > 1
+        )
+        failures = (*seen.failures, *several)
+        return replace(seen, complete=True, population=len(names), failures=failures)
 
     async def read_forwarding_mailboxes(self) -> Reading[Mailbox]:
         found = [

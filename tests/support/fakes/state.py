@@ -127,6 +127,8 @@ class FakeTenantState:
     configurations: list[Configuration] = field(default_factory=list)
     activity_records: list[ActivityRecord] = field(default_factory=list)
     served_at: dict[str, datetime] = field(default_factory=dict)
+    max_audit_rows: int = 20_000
+    """How many records of the directory one reading holds."""
     """When the feed made the content of a record, by its id; without one, when it happened."""
     unserved: set[str] = field(default_factory=set)
     """The ids of records that no log shows yet."""

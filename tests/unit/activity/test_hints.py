@@ -170,3 +170,11 @@ def test_a_burst_is_one_act_with_a_count_and_a_crowd_of_acts_is_bounded() -> Non
     assert len(acts) == MAX_ACTS_PER_OBJECT + 1
     assert sum(act.count for act in acts) == 100
     assert {act.actor for act in acts} == {EVE}
+    # Served again, none of them is news, and one more is one more.
+    assert list_news([*bare, *named], (burst, *acts)) == []
+    more = build_record("new-inboxrule", record_id="n100", at=START + timedelta(seconds=100))
+    assert list_news([*named, more], acts) == [more]
+    (crowd,) = merge_new_acts([build_act(more, list_concerns(more), FOUND, START)], acts)
+    assert crowd.count == 100 - MAX_ACTS_PER_OBJECT + 1
+    again = merge_new_acts([build_act(more, list_concerns(more), FOUND, START)], (*acts, crowd))
+    assert [act.count for act in again] == [crowd.count]

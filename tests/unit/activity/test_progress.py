@@ -9,10 +9,12 @@ from core.activity.progress import (
     MAX_ATTEMPTS,
     MAX_READ_CONTENTS,
     MAX_REFUSED,
+    SWEPT,
     drop_hopeless,
     find_search_times,
     get_audit_start,
     list_windows,
+    note_broken,
     note_failure,
     note_gap,
     note_lags,
@@ -20,8 +22,11 @@ from core.activity.progress import (
     note_read,
     note_refused,
     note_success,
+    note_swept,
+    restart_cursor,
     select_unread,
     start_cursor,
+    start_sweep,
 )
 from core.adapters.table_storage.codec import decode_stored_record, encode_stored_record
 from core.model.activity import ActivityCursor
@@ -52,10 +57,45 @@ def test_a_window_is_never_longer_than_a_day_nor_older_than_the_service_lists() 
 
 
 def test_the_directory_is_read_with_an_overlap_and_a_week_of_it_once_a_day() -> None:
-    assert get_audit_start(NEW, START) == START - 7 * DAY
-    read = replace(NEW, through=START, swept_at=START)
+    read = replace(NEW, through=START)
     assert get_audit_start(read, START + timedelta(minutes=5)) == START - HOUR
-    assert get_audit_start(read, START + DAY) == START - 6 * DAY
+    assert get_audit_start(read, START + 30 * DAY) == START + 23 * DAY
+    swept = note_swept(start_sweep(read, START), None, START)
+    assert start_sweep(swept, START + DAY - HOUR) == swept
+    assert start_sweep(swept, START + DAY).sweep_until == START - HOUR
+    # One that was swept at a time to come was so by a wrong clock.
+    assert start_sweep(replace(swept, swept_at=START + 9 * DAY), START).sweep_until
+
+
+def test_a_week_that_no_reading_holds_is_read_in_parts_and_never_stands_still() -> None:
+    cursor = start_sweep(replace(NEW, through=START), START)
+    for left in (START - 2 * DAY, START - 5 * DAY):
+        cursor = note_swept(cursor, left, START)
+        assert cursor.sweep_until == left
+    stuck = note_swept(cursor, START - 5 * DAY, START)
+    assert stuck.sweep_until == stuck.gap_from
+    assert stuck.gap_until == START - 5 * DAY
+    assert note_swept(stuck, START - 8 * DAY, START).sweep_until is None
+
+
+def test_what_nobody_read_of_the_directory_for_more_than_a_week_is_a_gap() -> None:
+    behind = replace(NEW, through=START - 10 * DAY)
+    noted = note_gap(behind, START, SWEPT)
+    assert (noted.gap_from, noted.gap_until) == (START - 10 * DAY, START - 7 * DAY)
+
+
+def test_a_record_that_is_not_understood_counts_once_and_is_told() -> None:
+    cursor = note_broken(note_broken(NEW, ["record-a", "record-b"]), ["record-b"])
+    assert cursor.broken_count == 2
+    assert "2 records could not be understood" in explain_trouble(cursor, START)
+
+
+def test_a_place_nobody_can_decode_is_a_week_ago_and_told() -> None:
+    cursor = restart_cursor(ActivityLog.DIRECTORY, START)
+    assert cursor.started_at == START - 7 * DAY
+    assert note_gap(cursor, START) == cursor == note_gap(cursor, START, SWEPT)
+    assert "could not be decoded" in explain_trouble(cursor, START)
+    assert "could not be decoded" not in explain_trouble(cursor, START + 15 * DAY)
 
 
 def test_content_is_read_once_oldest_first_and_refused_content_holds_up_nothing() -> None:

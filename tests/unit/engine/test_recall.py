@@ -10,6 +10,7 @@ from core.engine.recall import (
     FOLDED_KIND,
     MAX_CASES_PER_OBJECT,
     MAX_RECENT_REQUESTS,
+    fold_cases,
     fold_older_cases,
     is_case_settled,
     is_change_settled,
@@ -173,6 +174,13 @@ def test_what_was_folded_before_is_added_to() -> None:
     assert (first.case.folded_count, second.case.folded_count) == (10, 20)
     assert second.case.key == first.case.key
     assert second.case.opened_at == first.case.opened_at
+
+
+def test_what_stands_for_others_counts_as_many_where_it_is_folded_itself() -> None:
+    (first,) = fold_older_cases(build_many(60), (), START)
+    again = fold_cases(None, (build_closed(), first.case), first.case.key)
+    assert again.folded_count == 11
+    assert again.summary.startswith("11 older cases")
 
 
 @pytest.mark.parametrize(

@@ -102,6 +102,18 @@ async def test_what_was_not_covered_is_not_closed_and_nothing_is_changed_before_
     assert "still to come" in str(stage.notification_channel.sent[0])
 
 
+async def test_a_pass_of_several_runs_counts_as_a_look_from_its_first_run_on() -> None:
+    stage = await spreading()
+    stage.budget_used = budget(3).__next__
+    first = await stage.run_timer()
+    stage.clock.advance(minutes=30)
+    stage.budget_used = lambda: 0.0
+    last = await stage.run_timer()
+    assert (first.status, last.status) == ("in-progress", "done")
+    state = await stage.ledger.load_state(first.guard)
+    assert state.checks_finished_at["looked"] == first.started_at < last.started_at
+
+
 async def test_cases_of_the_part_that_was_not_reached_stay_open() -> None:
     stage = await spreading()
     await stage.run_timer()

@@ -11,11 +11,12 @@ from core.activity.hints import MAX_ATTEMPTS
 from core.activity.options import ActivityOptions
 from core.engine.run import run
 from core.jobs.activity import ActivityReport, read_activity
+from core.model.activity import ActivityCursor, PendingLook
 from core.model.cases import Case
 from core.model.guards import GuardConfig, Mode
 from core.model.requests import RunOptions
 from core.notifications.run_cards import build_cards
-from core.ports import World
+from core.ports import ACTIVITY_PARTITION, World
 from core.tenant.activity import ActivityLog, ActivityRecord
 from core.tenant.auditing import AuditBypass
 from core.tenant.directory import Account
@@ -499,3 +500,65 @@ async def test_one_content_that_fails_at_each_tick_does_not_hold_up_the_others(
     watched.tenant.clear_faults()
     watched.clock.advance(minutes=5)
     assert (await watched.tick()).record_count == 1
+
+
+async def test_places_and_looks_that_cannot_be_decoded_are_told_and_nothing_is_lost(
+    watched: Watched,
+) -> None:
+    watched.add_record("new-inboxrule", "g1")
+    watched.tenant.exchange_rules.append(HIDDEN)
+    watched.clock.advance(minutes=5)
+    rows = watched.ledger.get_partition(ACTIVITY_PARTITION).activity_rows
+    for key in ("cursor|exchange", "cursor|directory", "cursor|changed-accounts"):
+        rows[key] = (ActivityCursor, '{"name": "of a newer version"}')
+    rows[f"look|{FORWARDING}"] = (PendingLook, "{")
+    report = await watched.tick()
+    assert [(one.guard, one.status) for one in report.reports] == [(FORWARDING, "done")]
+    assert len([one for one in report.troubles if "cannot be decoded" in one]) == 4
+    state = await watched.ledger.load_activity()
+    assert state.unreadable == frozenset()
+    assert all(
+        one.restarted_at == watched.clock()
+        for one in state.cursors.values()
+        if one.name in ("exchange", "directory", "changed-accounts")
+    )
+    assert report.record_count == 1
+    assert all(case.cause and case.cause.actor == EVE for case in watched.list_cases())
+
+
+async def test_a_directory_with_more_records_than_a_reading_holds_is_read_over_several_ticks() -> (
+    None
+):
+    watched = Watched()
+    watched.tenant.max_audit_rows = 10
+    await watched.begin()
+    for number in range(35):
+        watched.add_record(
+            "consent to application",
+            f"app{number}",
+            log=ActivityLog.DIRECTORY,
+            at=watched.clock() - timedelta(hours=1 + number),
+        )
+    watched.clock.advance(hours=36)
+    counts = []
+    for _ in range(6):
+        counts.append((await watched.tick()).record_count)
+        watched.clock.advance(minutes=5)
+    assert sum(counts) == 35
+    # One of the last hour, and ten of the week.
+    assert counts[0] == 11
+    cursor = (await watched.ledger.load_activity()).cursors[ActivityLog.DIRECTORY]
+    assert (cursor.error, cursor.sweep_until, cursor.gap_from) == ("", None, None)
+
+
+async def test_a_weaker_name_never_stands_for_a_surer_one_that_is_that_of_several(
+    watched: Watched,
+) -> None:
+    watched.tenant.boxes += [
+        Mailbox("u3", "g3", "kim@contoso.com", name="kim"),
+        Mailbox("u4", "g4", "kim@fabrikam.com", name="kim"),
+    ]
+    watched.add_record("new-inboxrule", "kim", "g1")
+    watched.clock.advance(minutes=5)
+    report = await watched.tick()
+    assert [(one.guard, one.status) for one in report.reports] == [(FORWARDING, "done")]

@@ -13,6 +13,7 @@ from core.tenant.changes import (
     DisableMailboxProtocols,
     EnableMailboxAudit,
     EnableOrganizationAudit,
+    EndSessions,
     RaiseAuditAge,
     ResetAuditSet,
 )
@@ -36,8 +37,16 @@ LIMIT = 3_000
         ),
         (
             (BlockSignIn("a", "g", ()),),
+            "@(,'a') | ForEach-Object { Update-MgUser -UserId $_ -AccountEnabled:$false }",
+        ),
+        (
+            (BlockSignIn("a", "g", (), ends_sessions=True),),
             "@(,'a') | ForEach-Object { Update-MgUser -UserId $_ -AccountEnabled:$false; "
             "Revoke-MgUserSignInSession -UserId $_ }",
+        ),
+        (
+            (EndSessions("a"),),
+            "@(,'a') | ForEach-Object { Revoke-MgUserSignInSession -UserId $_ }",
         ),
         (
             (EnableMailboxAudit("g"),),

@@ -1,9 +1,10 @@
 """Reads the audit logs: Graph's directoryAudits, the Management Activity API, changed accounts."""
 
+import contextlib
 import re
-from collections.abc import Callable, Collection, Mapping
+from collections.abc import Callable, Collection, Iterable, Mapping
 from dataclasses import dataclass
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 from functools import partial
 from urllib.parse import quote
 
@@ -22,9 +23,16 @@ from core.adapters.management.client import (
 from core.adapters.parsing import ResponseRow, parse_each_row, parse_object_id, parse_text
 from core.adapters.read_errors import build_read_failure
 from core.errors import NotFound, Rejected, TenantError, Unavailable
+from core.keys import hash_parts
 from core.microsoft365.activity_operations import normalize_operation
 from core.microsoft365.assumptions.activity import AUDIT_FILTER, DELTA_TOKEN, FEED_START
-from core.tenant.activity import ActivityContent, ActivityLog, ActivityRecord, ChangedAccounts
+from core.tenant.activity import (
+    BROKEN_PREFIX,
+    ActivityContent,
+    ActivityLog,
+    ActivityRecord,
+    ChangedAccounts,
+)
 from core.tenant.readings import ReadFailure, Reading
 from core.tenant.sources import (
     ACTIVITY_FEED,
@@ -37,6 +45,7 @@ RELIES_ON = (AUDIT_FILTER, DELTA_TOKEN, FEED_START)
 
 READ_LOG = "AuditLog.Read.All"
 MAX_ROWS = 20_000
+SECOND = timedelta(seconds=1)
 MAX_ACCOUNTS = 5_000
 MAX_LINK = 8_000
 CONTENT_TYPES: Mapping[ActivityLog, str] = {
@@ -59,22 +68,33 @@ class M365ActivityReader:
     graph: GraphClient
     management: ManagementClient | None
     """None: this cloud serves no feed that is known."""
+    max_rows: int = MAX_ROWS
+    """How many rows of the directory's log one reading holds."""
 
     async def read_directory_audits(
-        self, since: datetime, operations: Collection[str]
+        self, since: datetime, operations: Collection[str], until: datetime | None = None
     ) -> Reading[ActivityRecord]:
-        """The directory's records since a time, all pages of them."""
-        sources, items = frozenset({DIRECTORY_AUDITS}), list[ActivityRecord]()
+        """The directory's records since a time, the newest first, as many as a reading holds."""
+        sources, items, count = frozenset({DIRECTORY_AUDITS}), list[ActivityRecord](), 0
         failures: list[ReadFailure] = []
+        path = build_audit_path(since, operations, until)
         try:
             own_ids = await self.graph.read_own_ids()
             parse = partial(parse_directory_audit, own_ids=own_ids)
-            async for rows in self.graph.read_pages(build_audit_path(since, operations), READ_LOG):
+            async for rows in self.graph.read_pages(path, READ_LOG):
                 found, broken = parse_each_row(rows, parse)
                 items += (one for one in found if one)
-                failures += build_record_failures(DIRECTORY_AUDITS, broken, len(failures))
-                if len(items) > MAX_ROWS:
-                    raise Unavailable(f"more than {MAX_ROWS:,} records of the directory")
+                count += len(rows)
+                failures += build_record_failures(DIRECTORY_AUDITS, broken)
+                if count >= self.max_rows and (oldest := find_oldest_time(rows)):
+                    return Reading(
+                        tuple(items),
+                        tuple(failures),
+                        sources,
+                        population=len(items),
+                        complete=False,
+                        continuation=oldest.isoformat(),
+                    )
         except TenantError as error:
             failures.append(build_read_failure(DIRECTORY_AUDITS, error, optional=True))
         return Reading(tuple(items), tuple(failures), sources, population=len(items))
@@ -98,7 +118,7 @@ class M365ActivityReader:
         except TenantError as error:
             return Reading(failures=(build_feed_failure(error),), sources=sources, complete=False)
         found, broken = parse_each_row(rows, parse_content)
-        failures = build_record_failures(ACTIVITY_FEED, broken, 0)
+        failures = build_record_failures(ACTIVITY_FEED, broken)
         return Reading(tuple(found), failures, sources, population=len(rows))
 
     async def read_content(
@@ -127,7 +147,7 @@ class M365ActivityReader:
         wanted = frozenset(map(normalize_operation, operations))
         kept = [row for row in rows if get_operation(row) in wanted]
         found, broken = parse_each_row(kept, lambda row: PARSERS[log](row, own_ids))
-        failures = build_record_failures(ACTIVITY_FEED, broken, 0)
+        failures = build_record_failures(ACTIVITY_FEED, broken)
         return Reading(tuple(one for one in found if one), failures, sources, population=len(rows))
 
     async def is_feed_granted(self) -> bool | None:
@@ -182,8 +202,10 @@ class M365ActivityReader:
         return path
 
 
-def build_audit_path(since: datetime, operations: Collection[str]) -> str:
-    """The records of some activities since a time, oldest last.
+def build_audit_path(
+    since: datetime, operations: Collection[str], until: datetime | None = None
+) -> str:
+    """The records of some activities since a time, oldest last; up to another time, if given.
 
     A name that ends with a blank in the log is asked for by its beginning.
     """
@@ -193,8 +215,20 @@ def build_audit_path(since: datetime, operations: Collection[str]) -> str:
         else f"activityDisplayName eq '{name}'"
         for name in sorted(operations)
     )
-    query = quote(f"activityDateTime ge {format_moment(since)} and ({wanted})", safe="")
+    period = f"activityDateTime ge {format_moment(since)}"
+    if until:
+        period += f" and activityDateTime le {format_moment(until + SECOND)}"
+    query = quote(f"{period} and ({wanted})", safe="")
     return f"/auditLogs/directoryAudits?$filter={query}&$orderby=activityDateTime%20desc&$top=999"
+
+
+def find_oldest_time(rows: Iterable[ResponseRow]) -> datetime | None:
+    """The time of the oldest row that tells one."""
+    times = []
+    for row in rows:
+        with contextlib.suppress(ValueError):
+            times.append(parse_record_time(row.get("activityDateTime")))
+    return min(times, default=None)
 
 
 def format_feed_time(at: datetime) -> str:
@@ -248,10 +282,12 @@ def build_feed_failure(error: TenantError, content_id: str = "") -> ReadFailure:
 
 
 def build_record_failures(
-    source: str, broken: list[tuple[ResponseRow, str]], count: int
+    source: str, broken: Iterable[tuple[ResponseRow, str]]
 ) -> tuple[ReadFailure, ...]:
-    """Records that could not be read, by number: they have no id that could be relied on."""
+    """Records that could not be understood, each by a hash of what it holds: an id that could be
+    relied on they do not have.
+    """
     return tuple(
-        ReadFailure(source, reason, f"unidentified-{number}", optional=True)
-        for number, (_, reason) in enumerate(broken, count + 1)
+        ReadFailure(source, reason, f"{BROKEN_PREFIX}{hash_parts(row)[:12]}", optional=True)
+        for row, reason in broken
     )
