@@ -141,9 +141,15 @@ var permissions = {
     optionalWrites: []
   }
   'privileged-change': {
-    exchange: false
+    exchange: true
     optionalExchange: false
-    reads: ['RoleManagement.Read.Directory', 'Directory.Read.All', 'Organization.Read.All']
+    reads: [
+      'RoleManagement.Read.Directory'
+      'Directory.Read.All'
+      'Organization.Read.All'
+      'GroupMember.Read.All'
+      'PrivilegedEligibilitySchedule.Read.AzureADGroup'
+    ]
     optionalReads: ['Policy.Read.All', 'eDiscovery.Read.All']
     writes: []
     optionalWrites: []

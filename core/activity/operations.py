@@ -49,7 +49,7 @@ FLOW_KINDS = ("transport-rule", "transport-rule-manager", "transport-rule-unknow
 FORWARDING, DELEGATION, AUDIT = "mailbox-forwarding", "mailbox-delegation", "mailbox-audit"
 SIGN_IN, CONSENT, BASELINE = "shared-mailbox-sign-in", "app-consent", "tenant-baseline"
 PROTOCOLS, MODULE, DELETION = "legacy-protocols", "exchange-module-access", "mass-deletion"
-REGISTRATION = "mfa-registration"
+REGISTRATION, PRIVILEGED = "mfa-registration", "privileged-change"
 
 RULE = Watch(FORWARDING, About.MAILBOX, kinds=RULE_KINDS)
 FLOW_RULE = Watch(FORWARDING, About.WHOLE, kinds=FLOW_KINDS)
@@ -71,7 +71,11 @@ PROTOCOL_SETTING = Watch(PROTOCOLS, About.WHOLE)
 MODULE_CHANGE = Watch(
     MODULE, About.WHOLE, frozenset({"EXOModuleEnabled", "RemotePowerShellEnabled"})
 )
-ROLE_CHANGE = (Watch(MODULE, About.WHOLE), Watch(REGISTRATION, About.WHOLE))
+ROLE_CHANGE = (
+    Watch(MODULE, About.WHOLE),
+    Watch(REGISTRATION, About.WHOLE),
+    Watch(PRIVILEGED, About.WHOLE, kinds=("administrator-added",)),
+)
 CONSENT_CHANGE = Watch(CONSENT, About.WHOLE)
 CONNECTOR = Watch(FORWARDING, About.WHOLE, kinds=("outbound-connector", "inbound-connector"))
 JOURNAL = Watch(FORWARDING, About.WHOLE, kinds=("journal-rule",))

@@ -286,11 +286,7 @@ def build_powershell_step(scene: Scene) -> AttackStep:
             build_set_edit(f"{where}/EXOModuleEnabled", True),
             build_set_edit(f"{where}/RemotePowerShellEnabled", True),
         ),
-        finds=(
-            ("dana@contoso.com", "low", "repair"),
-            # Who was promoted in an earlier step keeps Exchange PowerShell.
-            ("derya@contoso.com", "high", "new-administrator"),
-        ),
+        finds=(("dana@contoso.com", "low", "repair"),),
     )
 
 
@@ -390,7 +386,11 @@ def build_shield_step() -> AttackStep:
         "privileged-change",
         "An administrative unit is made whose members no other administrator can change.",
         build_add_edits("/graph/administrativeUnits", row),
-        finds=(("Field staff", "high", "new"),),
+        finds=(
+            ("Field staff", "high", "new"),
+            # Who was promoted in an earlier step.
+            ("derya@contoso.com", "critical", "new-administrator"),
+        ),
     )
 
 

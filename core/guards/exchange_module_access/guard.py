@@ -6,7 +6,7 @@ quieter than by clicking. Microsoft leaves it on for every new account.
 
 What keeps the guard from being worse than the threat: an administrator without it is locked out. So
 nobody is touched who holds a role in Entra or Exchange, or may take one, and nobody at all while
-who that is was not read as a whole. Whoever newly holds a powerful role is told by the way.
+who that is was not read as a whole.
 """
 
 import heapq
@@ -14,21 +14,12 @@ from collections.abc import AsyncIterator, Iterator
 from dataclasses import dataclass, replace
 from datetime import timedelta
 
-from core.guards.exchange_module_access.administrators import (
-    AddedHolder,
-    TooManyHolders,
-    build_added_holder_finding,
-    build_too_many_finding,
-    find_added_holders,
-    note_role_holders,
-)
 from core.guards.exchange_module_access.verdicts import VERDICT_TEXTS, ModuleAccessVerdict
 from core.keys import compute_hash_prefix
 from core.model.findings import Fact, Finding, Severity, Verdict
 from core.model.guards import Guard, GuardPolicy, ObserveContext, Permission, Service
 from core.tenant.changes import DisableExchangeModule
 from core.tenant.directory import ModuleUser
-from core.tenant.known_traits import KnownTraits
 from core.tenant.merging import collect_failures
 from core.tenant.port import HasRoles
 from core.tenant.quoting import quote_text
@@ -70,21 +61,15 @@ class ModuleAccess:
     """The users who signed in to Exchange PowerShell lately; None: unknown."""
 
 
-type ModuleItem = ModuleAccess | AddedHolder | TooManyHolders
-
-
-async def observe(tenant: HasRoles, context: ObserveContext) -> AsyncIterator[Reading[ModuleItem]]:
+async def observe(
+    tenant: HasRoles, context: ObserveContext
+) -> AsyncIterator[Reading[ModuleAccess]]:
     """Compares role holders with users of the module; nothing is judged if either is unknown.
 
     Keeps no more users than findings name, whatever the size of the tenant.
     """
     roles = await tenant.roles.read_role_holders()
     holders = frozenset(one.id for one in roles.items)
-    added, noted = list[AddedHolder | TooManyHolders](), tuple[KnownTraits, ...]()
-    if roles.complete and not roles.failures:
-        # Members of a group that is unread for now must not seem new when it is back.
-        noted = note_role_holders(context.known_traits, roles.items, context.policy.now)
-        added += find_added_holders(noted, roles.items, context.policy.now)
     kept: list[tuple[int, str, ModuleUser]] = []
     parts: list[Reading[ModuleUser]] = []
     count = keepers = 0
@@ -113,12 +98,11 @@ async def observe(tenant: HasRoles, context: ObserveContext) -> AsyncIterator[Re
         count, users if each else users[:MAX_EXAMPLES], each, keepers, len(holders), script_users
     )
     yield Reading(
-        items=(*((access,) if known else ()), *added),
+        items=(access,) if known else (),
         failures=(*unread, *misses),
         sources=frozenset(SOURCES),
         population=1,
         complete=complete,
-        known_traits=noted,
     )
 
 
@@ -145,18 +129,7 @@ def get_per_user_limit(context: ObserveContext) -> int:
     return PER_USER_LIMIT_ONCE_OPEN if context.open_case_ids - {ORGANIZATION} else PER_USER_LIMIT
 
 
-def judge(item: ModuleItem, policy: GuardPolicy) -> Iterator[Finding]:
-    """Users who may and need not, and new administrators."""
-    match item:
-        case ModuleAccess():
-            yield from judge_access(item)
-        case AddedHolder():
-            yield build_added_holder_finding(item)
-        case TooManyHolders():
-            yield build_too_many_finding(item)
-
-
-def judge_access(access: ModuleAccess) -> Iterator[Finding]:
+def judge(access: ModuleAccess, policy: GuardPolicy) -> Iterator[Finding]:
     """Each user who may and need not, or all of them as one where they are many."""
     if not access.admin_count:
         yield build_no_admin_finding(access)
@@ -238,7 +211,7 @@ GUARD = Guard(
     name="exchange-module-access",
     title="Exchange PowerShell",
     looks_for="Exchange PowerShell left on for users who administer nothing, never for those who "
-    "do or may; who newly administers",
+    "do or may",
     rationale="A stolen password of an ordinary user is a command line in Exchange as well.",
     verdicts=VERDICT_TEXTS,
     permissions=(

@@ -1,13 +1,8 @@
-"""What the guard of Exchange PowerShell says of users and of new administrators."""
+"""What the guard of Exchange PowerShell says of users."""
 
 from typing import Any
 
-from core.guards.exchange_module_access.administrators import (
-    GLOBAL_ADMINISTRATOR,
-    AddedHolder,
-    TooManyHolders,
-)
-from core.guards.exchange_module_access.guard import GUARD, ModuleAccess, ModuleItem, judge
+from core.guards.exchange_module_access.guard import GUARD, ModuleAccess, judge
 from core.model.findings import Finding
 from core.model.guards import GuardPolicy
 from core.tenant.directory import ModuleUser, RoleHolder
@@ -23,7 +18,7 @@ def user(number: int, **more: Any) -> ModuleUser:
     return ModuleUser(f"u{number}", f"g{number}", f"user{number}@contoso.com", **more)
 
 
-def say(item: ModuleItem) -> list[Finding]:
+def say(item: ModuleAccess) -> list[Finding]:
     return list(judge(item, TERMS))
 
 
@@ -31,11 +26,6 @@ def may(*users: ModuleUser, count: int = 0, each: bool = True, **more: Any) -> l
     """What is said where some users may use it and two administrators do."""
     known = {"admin_count": 2, "role_holder_count": 3} | more
     return say(ModuleAccess(count or len(users), users, each, **known))
-
-
-def holds(role: str, via: str = "direct", name: str = "eve@contoso.com") -> list[Finding]:
-    """What is said of somebody who holds a role since this look."""
-    return say(AddedHolder(RoleHolder("e1", via, name=name), role, NOW, 1234))
 
 
 def test_sentences_about_powershell() -> None:
@@ -57,17 +47,6 @@ def test_sentences_about_powershell() -> None:
             "Too many may, of whom one has no name": may(
                 ModuleUser("u1", "g1", ""), count=30, each=False
             ),
-            "Somebody became Global Administrator": holds(GLOBAL_ADMINISTRATOR),
-            "Somebody may become Global Administrator": holds(GLOBAL_ADMINISTRATOR, "eligible"),
-            "Somebody became Exchange Administrator": holds(EXCHANGE_ADMINISTRATOR),
-            "Somebody without a name got a role of the tenant's own": holds("own-role", name=""),
-            "Somebody with a long name got a role with a long one": holds(
-                "r" * 300, name="n" * 300
-            ),
-            "More are Global Administrators than are remembered": say(
-                TooManyHolders(GLOBAL_ADMINISTRATOR, 1234)
-            ),
-            "More hold an own role than are remembered": say(TooManyHolders("own-role", 301)),
         },
     )
 

@@ -1,19 +1,21 @@
 """Who holds a powerful role that they did not hold at the look before. Pure.
 
-The guard has to know every administrator, so that it locks none of them out. Whoever appears among
-the holders of a role that opens the tenant is worth a word: an intruder who has got that far makes
-an administrator of their own.
+Whoever appears among the holders of a role that opens the tenant is worth a word: an intruder who
+has got that far makes an administrator of their own.
 """
 
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 
-from core.guards.exchange_module_access.verdicts import ModuleAccessVerdict
+from core.guards.privileged_change.verdicts import PrivilegedVerdict
 from core.model.findings import Fact, Finding, Severity, Verdict
+from core.model.guards import ObserveContext, Permission, Service
 from core.tenant.directory import RoleHolder
 from core.tenant.known_traits import MAX_TRAITS, KnownTraits, build_traits_key, note_traits
+from core.tenant.merging import collect_failures
 from core.tenant.quoting import quote_text
+from core.tenant.readings import Reading
 from core.tenant.sources import ROLE_HOLDERS
 
 MAX_TEXT_LENGTH = 200
@@ -44,6 +46,23 @@ GRAVE_ROLES: Mapping[str, str] = {
     "3a2c62db-5318-420d-8d74-23affee5d9d5": "Intune Administrator",
     "29232cdf-9323-42fd-ade2-1d097af3e4de": "Exchange Administrator",
 }
+# Those of them whose holders can become Global Administrator, by another's method or credential, by
+# a role they give or an app they sign in as, or by a domain whose tokens they make (the same page:
+# the privileged label; MITRE ATT&CK T1098.003, T1484.002).
+BECOMING_ROLES = frozenset(
+    {
+        GLOBAL_ADMINISTRATOR,
+        "e8611ab8-c189-46e8-94e1-60213ab1f814",  # Privileged Role Administrator
+        "7be44c8a-adaf-4e2a-84d6-ab2649e08a13",  # Privileged Authentication Administrator
+        "9b895d92-2cd3-44c7-9d02-a6ac2d5ea5c3",  # Application Administrator
+        "158c047a-c907-4556-b7ef-446551a6b5f7",  # Cloud Application Administrator
+        "8ac3fc64-6eca-42ea-9e69-59f4c7b60eb2",  # Hybrid Identity Administrator
+        "8329153b-31d0-4727-b945-745eb3bc5f31",  # Domain Name Administrator
+        "be2f45a1-457d-42af-a067-6ec1fa63bc45",  # External Identity Provider Administrator
+        "d29b2b05-8046-44ba-8758-1e26182fcf32",  # Directory Synchronization Accounts
+        "e00e864a-17c5-4a4b-9c06-f5b95a8d5bd8",  # Partner Tier2 Support
+    }
+)
 # Roles that only read, or only let guests in (the same page).
 HARMLESS_ROLES = frozenset(
     {
@@ -77,6 +96,46 @@ class TooManyHolders:
 
     role_id: str
     count: int
+
+
+type AdministratorItem = AddedHolder | TooManyHolders
+
+PERMISSIONS = (
+    Permission(
+        Service.GRAPH, "RoleManagement.Read.Directory", "who holds a role, or may activate one"
+    ),
+    Permission(Service.GRAPH, "GroupMember.Read.All", "who holds a role through a group"),
+    Permission(
+        Service.GRAPH,
+        "PrivilegedEligibilitySchedule.Read.AzureADGroup",
+        "who may let themselves into such a group",
+    ),
+    Permission(Service.EXCHANGE, "Get-RoleGroup", "which role groups there are"),
+    Permission(Service.EXCHANGE, "Get-RoleGroupMember", "who administers Exchange"),
+)
+"""What the list of role holders takes, which is whole or nothing."""
+
+
+def compare_holders(
+    roles: Reading[RoleHolder], context: ObserveContext
+) -> Reading[AdministratorItem]:
+    """Who holds a role since the looks before, as a reading.
+
+    Nobody is compared with a list that has a gap: the members of a group that is unread for now
+    must not seem new when it is back.
+    """
+    noted, added = tuple[KnownTraits, ...](), list[AdministratorItem]()
+    if roles.complete and not roles.failures:
+        noted = note_role_holders(context.known_traits, roles.items, context.policy.now)
+        added += find_added_holders(noted, roles.items, context.policy.now)
+    return Reading(
+        items=tuple(added),
+        failures=collect_failures((roles,)),
+        sources=frozenset({ROLE_HOLDERS}),
+        population=1,
+        complete=roles.complete,
+        known_traits=noted,
+    )
 
 
 def note_role_holders(
@@ -122,8 +181,8 @@ def find_added_holders(
 
 def rate_role(role_id: str) -> Severity:
     """How grave a new holder of a role is. An unknown role may be one of the tenant's own."""
-    if role_id == GLOBAL_ADMINISTRATOR:
-        return Severity.HIGH
+    if role_id in BECOMING_ROLES:
+        return Severity.CRITICAL
     return Severity.MEDIUM if role_id in GRAVE_ROLES else Severity.LOW
 
 
@@ -142,7 +201,7 @@ def build_added_holder_finding(added: AddedHolder) -> Finding:
         object_id=added.holder.id,
         subject=name,
         severity=rate_role(added.role_id),
-        verdict=ModuleAccessVerdict.NEW_ADMINISTRATOR,
+        verdict=PrivilegedVerdict.NEW_ADMINISTRATOR,
         summary=f"{name} {how} the role {role} now, and did not before.",
         facts=(
             Fact("first seen", f"{added.seen_at:%Y-%m-%d %H:%M} UTC"),

@@ -1,0 +1,131 @@
+"""privileged-change: who newly holds a role that opens the tenant."""
+
+from dataclasses import replace
+from datetime import UTC, datetime, timedelta
+
+import pytest
+
+from core.guards.privileged_change import GUARD
+from core.guards.privileged_change.administrators import GLOBAL_ADMINISTRATOR
+from core.guards.privileged_change.guard import PrivilegedItem
+from core.model.findings import Finding, Severity, Verdict
+from core.model.guards import GuardPolicy, ObserveContext
+from core.tenant.directory import RoleHolder
+from core.tenant.known_traits import KnownTraits
+from core.tenant.readings import Reading
+from core.tenant.sources import ROLE_HOLDERS
+from tests.support.fakes.state import ADMIN_ROLE_HOLDER
+from tests.support.fakes.tenant import FakeTenant
+
+TERMS = GuardPolicy(now=datetime(2026, 11, 20, 12, tzinfo=UTC))
+LOOK = ObserveContext(TERMS)
+GLOBAL = GLOBAL_ADMINISTRATOR
+APPS = "9b895d92-2cd3-44c7-9d02-a6ac2d5ea5c3"
+USERS = "fe930be7-5e62-47db-91af-98c3a49a38b1"
+READERS = "88d8e3e3-8f55-4a1e-953a-9b9898b8876b"
+OWN_ROLE = "0d0c0000-0000-4000-8000-00000000000a"
+
+
+def holder(name: str, *roles: str, through: str = "entra") -> RoleHolder:
+    return RoleHolder(name, through, frozenset(roles), f"{name}@contoso.example")
+
+
+async def read_holders(of: FakeTenant, look: ObserveContext) -> Reading[PrivilegedItem]:
+    """The reading of who holds roles."""
+    found = [reading async for reading in GUARD.observe(of, look) if isinstance(reading, Reading)]
+    return next(one for one in found if ROLE_HOLDERS in one.sources)
+
+
+async def watch(*looks: list[RoleHolder], hours: float = 6) -> list[list[Finding]]:
+    """The new administrators at each of several looks."""
+    known: dict[str, KnownTraits] = {}
+    result = []
+    for number, holders in enumerate(looks):
+        terms = replace(TERMS, now=TERMS.now + number * timedelta(hours=hours))
+        of = FakeTenant(holders=[ADMIN_ROLE_HOLDER, *holders])
+        reading = await read_holders(of, ObserveContext(terms, known_traits=known))
+        known |= {one.key: one for one in reading.known_traits}
+        findings = [one for item in reading.items for one in GUARD.judge(item, terms)]
+        result.append([one for one in findings if one.kind == "administrator-added"])
+    return result
+
+
+@pytest.mark.parametrize(
+    ("role", "severity"),
+    [
+        (GLOBAL, Severity.CRITICAL),
+        (APPS, Severity.CRITICAL),
+        (USERS, Severity.MEDIUM),
+        (OWN_ROLE, Severity.LOW),
+    ],
+)
+@pytest.mark.parametrize("through", ["entra", "eligible"])
+async def test_a_new_holder_of_a_role_is_told(role: str, severity: Severity, through: str) -> None:
+    first, second = await watch(
+        [holder("boss", role)], [holder("boss", role), holder("evil", role, through=through)]
+    )
+    assert first == []
+    (finding,) = second
+    assert (finding.object_id, finding.severity) == ("evil", severity)
+    assert finding.subject == "evil@contoso.example"
+    assert ("can activate" in finding.summary) is (through == "eligible")
+    assert (finding.is_one_off, finding.is_said_once) == (True, True)
+    assert finding.needs_own_exemption, "an accepted account is not whatever becomes of it"
+
+
+@pytest.mark.parametrize("role", [GLOBAL, USERS, OWN_ROLE])
+async def test_the_first_holder_of_a_role_nobody_held_is_told(role: str) -> None:
+    first, second = await watch([holder("boss", READERS)], [holder("evil", role)])
+    assert (first, len(second)) == ([], 1)
+
+
+async def test_a_known_administrator_who_gets_a_further_role_is_told() -> None:
+    _, second = await watch([holder("help", USERS)], [holder("help", USERS, GLOBAL)])
+    (finding,) = second
+    assert "Global Administrator" in finding.summary
+
+
+async def test_administrators_of_the_first_look_activations_and_leavers_are_no_news() -> None:
+    two = [holder("boss", GLOBAL), holder("help", USERS, through="eligible")]
+    active = [two[0], holder("help", USERS)]
+    assert await watch(two, active, two, two[:1], two[:1]) == [[], [], [], [], []]
+
+
+async def test_a_role_that_only_reads_and_a_role_of_exchange_are_no_news_here() -> None:
+    boss = holder("boss", GLOBAL)
+    looks = await watch(
+        [boss], [boss, holder("r", READERS), holder("x", through="exchange"), holder("y")]
+    )
+    assert looks == [[], []]
+
+
+async def test_a_group_is_told_by_its_members() -> None:
+    boss = holder("boss", GLOBAL)
+    group = replace(holder("g", GLOBAL), is_group=True)
+    _, second = await watch([boss], [boss, group, holder("evil", GLOBAL)])
+    assert [one.object_id for one in second] == ["evil"]
+
+
+async def test_a_new_administrator_stays_one_case_for_a_month() -> None:
+    one, two = [holder("boss", GLOBAL)], [holder("boss", GLOBAL), holder("evil", GLOBAL)]
+    looks = await watch(one, *[two] * 6, hours=7 * 24)
+    assert [len(look) for look in looks] == [0, 1, 1, 1, 1, 1, 0]
+    assert len({one.compute_key("g") for look in looks for one in look}) == 1
+
+
+async def test_a_list_that_could_not_be_read_makes_nobody_new_or_forgotten() -> None:
+    of = FakeTenant(holders=[ADMIN_ROLE_HOLDER, holder("boss", GLOBAL)])
+    of.fail_read(ROLE_HOLDERS)
+    assert (await read_holders(of, LOOK)).known_traits == ()
+    one_group = FakeTenant(holders=[ADMIN_ROLE_HOLDER, holder("boss", GLOBAL)])
+    one_group.fail_read(ROLE_HOLDERS, "a-group-of-holders")
+    assert (await read_holders(one_group, LOOK)).known_traits == ()
+
+
+async def test_of_more_holders_than_are_remembered_it_is_said() -> None:
+    many = [holder(f"h{number:04}", GLOBAL) for number in range(301)]
+    reading = await read_holders(FakeTenant(holders=many), LOOK)
+    findings = [found for item in reading.items for found in GUARD.judge(item, TERMS)]
+    (told,) = (one for one in findings if one.kind == "too-many-administrators")
+    assert told.verdict is Verdict.COULD_NOT_TELL
+    assert "301 hold the role Global Administrator" in told.summary
