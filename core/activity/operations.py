@@ -63,6 +63,7 @@ MAILBOX_CHANGES = (
 FULL_ACCESS = Watch(
     DELEGATION, About.MAILBOX, kinds=("full-access", "change-permission", "change-owner")
 )
+FOLDER_RIGHT = Watch(DELEGATION, About.MAILBOX, kinds=("folder-right",))
 SEND_AS = Watch(DELEGATION, About.WHOLE, kinds=("send-as",))
 NEW_MAILBOX = Watch(SIGN_IN, About.MAILBOX, by_service=True)
 BASELINE_CHANGE = Watch(BASELINE, About.WHOLE)
@@ -88,6 +89,19 @@ EXCHANGE_OPERATIONS: Mapping[str, tuple[Watch, ...]] = {
     "Set-Mailbox": MAILBOX_CHANGES,
     **dict.fromkeys(("New-Mailbox", "Enable-Mailbox"), (NEW_MAILBOX,)),
     **dict.fromkeys(("Add-MailboxPermission", "Remove-MailboxPermission"), (FULL_ACCESS,)),
+    **dict.fromkeys(
+        (
+            "Add-MailboxFolderPermission",
+            "Set-MailboxFolderPermission",
+            "Remove-MailboxFolderPermission",
+            # What a mail client leaves in the mailbox's own audit.
+            "AddFolderPermissions",
+            "ModifyFolderPermissions",
+            "RemoveFolderPermissions",
+            "UpdateFolderPermissions",
+        ),
+        (FOLDER_RIGHT,),
+    ),
     **dict.fromkeys(("Add-RecipientPermission", "Remove-RecipientPermission"), (SEND_AS,)),
     **dict.fromkeys(
         (

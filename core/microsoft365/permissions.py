@@ -195,6 +195,13 @@ CMDLETS: Mapping[str, Cmdlet] = {
     "Get-MailboxAuditBypassAssociation": Cmdlet(
         "find the accounts whose actions are not recorded", ("Identity", "ResultSize")
     ),
+    "Get-MailboxFolderPermission": Cmdlet(
+        "see who may read whose Inbox: a map of accounts worth taking", ("Identity", "ResultSize")
+    ),
+    "Get-MailboxFolderStatistics": Cmdlet(
+        "see the names and sizes of the folders of each mailbox",
+        ("FolderScope", "Identity", "ResultSize"),
+    ),
     "Get-MailboxPermission": Cmdlet(
         "see who may open whose mailbox: a map of accounts worth taking",
         ("Identity", "IncludeUnresolvedPermissions", "ResultSize"),

@@ -71,6 +71,12 @@ EVERYONE_NAMES = frozenset(
     }
 )
 GUEST_MARK = "#ext#"
+SHARING_PARTNER_PREFIX = "exchangepublisheduser."
+"""How Exchange prints somebody outside with whom a folder was shared."""
+ACCOUNT_PREFIX = "nt:"
+"""Stands before the identifier of an account that is gone, in the rights over a folder."""
+FOLDER_RIGHTS_NAME = "FolderRights"
+"""The `right` of a delegation that stands for rights over folders."""
 OUTSIDE_KINDS = frozenset({"guestmailuser", "mailcontact", "mailforestcontact"})
 """Recipients that stand for somebody outside."""
 MAIL_USER_KIND = "mailuser"
@@ -117,6 +123,12 @@ def find_sid(*values: object) -> str:
     return ""
 
 
+def strip_account_prefix(name: str) -> str:
+    """The identifier alone where a name is that of an account that is gone."""
+    text = name.strip()
+    return text[len(ACCOUNT_PREFIX) :] if text.casefold().startswith(ACCOUNT_PREFIX) else text
+
+
 def normalize_trustee(name: str) -> str:
     """A name in the form to compare: Exchange varies its case and the account's forest."""
     shown = unicodedata.normalize("NFC", name).strip().casefold()
@@ -152,7 +164,17 @@ def is_everyone_trustee(trustee: str, sid: str) -> bool:
 def needs_no_lookup(delegation: Delegation) -> bool:
     """True if the name alone says who the holder is."""
     trustee = delegation.trustee
-    return is_everyone_trustee(trustee, delegation.sid) or GUEST_MARK in trustee.casefold()
+    return (
+        is_everyone_trustee(trustee, delegation.sid)
+        or GUEST_MARK in trustee.casefold()
+        or is_sharing_partner(trustee)
+        or (delegation.right == FOLDER_RIGHTS_NAME and bool(delegation.sid))
+    )
+
+
+def is_sharing_partner(trustee: str) -> bool:
+    """True for somebody outside with whom a folder was shared, as Exchange prints them."""
+    return trustee.casefold().startswith(SHARING_PARTNER_PREFIX)
 
 
 def has_mail_elsewhere(recipient: Recipient) -> bool:
@@ -187,9 +209,12 @@ def classify_holder(
     kind = recipient.kind.casefold()
     if is_outside or GUEST_MARK in delegation.trustee.casefold() or kind in OUTSIDE_KINDS:
         return HolderType.OUTSIDER
+    if is_sharing_partner(delegation.trustee):
+        return HolderType.OUTSIDER
     if recipient.found:
         return HolderType.KNOWN
-    return HolderType.UNKNOWN_SID if find_sid(delegation.trustee) else HolderType.UNKNOWN_NAME
+    is_sid = bool(find_sid(strip_account_prefix(delegation.trustee)))
+    return HolderType.UNKNOWN_SID if is_sid else HolderType.UNKNOWN_NAME
 
 
 def list_holder_ids(delegation: Delegation, recipient: Recipient) -> tuple[str, ...]:

@@ -2,6 +2,7 @@
 
 from dataclasses import dataclass
 from datetime import datetime
+from enum import StrEnum
 
 from core.tenant.quoting import quote_text
 
@@ -74,12 +75,34 @@ class ProtocolUse:
     """IP addresses the client signed in from."""
 
 
+class MailboxFolder(StrEnum):
+    """A folder whose rights are read."""
+
+    ROOT = "root"
+    """The top of the mailbox, in which all folders lie."""
+    INBOX = "inbox"
+
+
+@dataclass(frozen=True, slots=True)
+class FolderRight:
+    """What somebody may do in one folder of a mailbox."""
+
+    mailbox: Mailbox
+    folder: MailboxFolder
+    path: str
+    """The folder as cmdlets take it behind the mailbox: a backslash, then its own name."""
+    holder: str
+    """The holder as Exchange prints it: a display name, which is nobody's alone."""
+    rights: tuple[str, ...]
+    """The roles and single rights, as printed."""
+
+
 @dataclass(frozen=True, slots=True)
 class Delegation:
     """A right over a mailbox that another principal holds."""
 
     right: str
-    """FullAccess, ChangePermission, ChangeOwner, SendAs or SendOnBehalf."""
+    """FullAccess, ChangePermission, ChangeOwner, SendAs, SendOnBehalf or FolderRights."""
     trustee: str
     """The holder, as Exchange prints it."""
     sid: str = ""

@@ -36,6 +36,7 @@ from core.tenant.mail_flow import (
 )
 from core.tenant.mailboxes import (
     Delegation,
+    FolderRight,
     FoundMailbox,
     Mailbox,
     MailboxProtocols,
@@ -167,6 +168,13 @@ class DelegationReader(Protocol):
         """Who may open mailboxes, or grant that right to others. Source `full-access`."""
         ...
 
+    async def read_folder_rights(self, owners: Sequence[Mailbox]) -> Reading[FolderRight]:
+        """Who may do what in the root and the Inbox of mailboxes. Source `folder-rights`.
+
+        Rights that let nobody read, change or delete what lies there are left out.
+        """
+        ...
+
     def list_send_as(self) -> AsyncIterator[Reading[Delegation]]:
         """Who may send as a mailbox, page by page. Source `send-as`.
 
@@ -213,6 +221,13 @@ class MailFlowReader(Protocol):
 
     async def read_recipients(self, names: Collection[str]) -> Reading[Recipient]:
         """What recipient strings stand for. Source `recipients`; a failure names the string."""
+        ...
+
+    async def read_displayed(self, names: Collection[str]) -> Reading[Recipient]:
+        """Whom display names stand for, and no other name. Source `recipients`.
+
+        A failure names the display name. Of a name that several bear, no one is found.
+        """
         ...
 
     async def read_group_members(self, groups: Sequence[Recipient]) -> Reading[GroupMembers]:

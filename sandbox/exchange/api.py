@@ -20,6 +20,7 @@ from sandbox.exchange import (
     access,
     configuration,
     contested,
+    folders,
     groups,
     listings,
     mailbox_statistics,
@@ -56,6 +57,7 @@ VERSIONS = ("beta", "v1.0")
 CMDLETS: Mapping[str, Cmdlet] = {
     **READ_CMDLETS,
     **permissions.PERMISSION_CMDLETS,
+    **folders.FOLDER_CMDLETS,
     **groups.GROUP_CMDLETS,
     **WRITE_CMDLETS,
     **configuration.POLICY_READ_CMDLETS,

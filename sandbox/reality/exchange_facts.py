@@ -103,6 +103,15 @@ EXCHANGE_FACTS: tuple[ContestedFact, ...] = (
         worst="joined",
     ),
     ContestedFact(
+        id="exchange-folder-identity",
+        about="what names a folder of a mailbox besides its path",
+        sides={
+            "by-id": "The folder's id behind the mailbox and a colon.",
+            "by-path": "Nothing: an id is answered as a folder that does not exist.",
+        },
+        worst="by-path",
+    ),
+    ContestedFact(
         id="exchange-recipient-kinds",
         about="what an unknown RecipientTypeDetails in a filter brings",
         sides={

@@ -37,6 +37,9 @@ NAMED_COLLECTIONS = frozenset(
     {
         *("Get-InboxRule", "Get-RoleGroupMember"),
         *("Get-DistributionGroupMember", "Get-UnifiedGroupLinks"),
+        *("Get-MailboxFolderPermission", "Get-MailboxFolderStatistics", "Get-App"),
+        *("Get-SweepRule", "Get-MailboxJunkEmailConfiguration", "Get-MailboxCalendarFolder"),
+        "Get-MailboxAutoReplyConfiguration",
     }
 )
 OWNED_COLLECTIONS = {

@@ -7,7 +7,7 @@ import pytest
 
 from core.tenant.mailboxes import Delegation
 from core.tenant.readings import Reading
-from core.tenant.sources import FULL_ACCESS, SEND_AS, SEND_ON_BEHALF
+from core.tenant.sources import FOLDER_RIGHTS, FULL_ACCESS, SEND_AS, SEND_ON_BEHALF
 from tests.support.http_recorder import (
     PERSON,
     PERSON_GUID,
@@ -117,6 +117,67 @@ async def test_only_the_last_part_of_a_listing_speaks_of_objects(open_tenant: Op
 
 async def parts(listing: AsyncIterator[Reading[Delegation]]) -> list[Reading[Delegation]]:
     return [part async for part in listing]
+
+
+FOLDERS: dict[str, Any] = {
+    "Get-MailboxFolderStatistics": {
+        "ann@contoso.example": [
+            {
+                "Name": "Posteingang",
+                "FolderPath": "/Posteingang",
+                "FolderType": "Inbox",
+                "FolderId": "LgAAAAann=",
+            },
+            {"Name": "Inbox", "FolderPath": "/Posteingang/Inbox", "FolderType": "User Created"},
+        ]
+    },
+    "Get-MailboxFolderPermission": {
+        "ann@contoso.example:\\": [{"User": "Default", "AccessRights": ["FolderVisible"]}],
+        "ann@contoso.example:\\Posteingang": [
+            {"User": "Default", "AccessRights": ["Reviewer"]},
+            {"User": "Bob", "AccessRights": ["FolderVisible", "ReadItems"]},
+            {"User": "Eve", "AccessRights": ["Contributor"]},
+        ],
+        # A folder of the user's own that is only called Inbox.
+        "ann@contoso.example:\\Inbox": [{"User": "Anonymous", "AccessRights": ["Owner"]}],
+        "room@contoso.example:\\Inbox": [{"User": "Bob", "AccessRights": ["Editor"]}],
+    },
+}
+
+
+@pytest.mark.parametrize("side", ["by-id", "by-path"])
+async def test_rights_over_the_inbox_are_those_of_the_inbox_in_any_language(
+    open_tenant: OpenTenant, side: str
+) -> None:
+    scene = {**build_scene(exchange={**DELEGATED, **FOLDERS})}
+    scene["reality"] = {"exchange-folder-identity": side}
+    async with open_tenant(scene) as to:
+        found = await to.tenant.delegation.read_folder_rights(OWNERS)
+        assert [(one.mailbox.id, one.path, one.holder, one.rights) for one in found.items] == [
+            (PERSON, "\\Posteingang", "Default", ("Reviewer",)),
+            (PERSON, "\\Posteingang", "Bob", ("FolderVisible", "ReadItems")),
+            (ROOM, "\\Inbox", "Bob", ("Editor",)),
+        ]
+        assert (found.failures, found.sources) == ((), {FOLDER_RIGHTS})
+
+
+async def test_a_displayed_name_is_that_of_who_bears_it_and_of_no_alias(
+    open_tenant: OpenTenant,
+) -> None:
+    boxes = [
+        build_mailbox_row(PERSON, PERSON_GUID, "ann", DisplayName="Ann O'Hara"),
+        build_mailbox_row(ROOM, ROOM_GUID, "room", DisplayName="ann"),
+    ]
+    async with open_tenant(build_scene(exchange={"Get-Mailbox": boxes})) as to:
+        asked = ["Ann O'Hara", "ann", "room", "*"]
+        found = await to.tenant.mail_flow.read_displayed(asked)
+        assert {one.name: (one.found, one.id) for one in found.items} == {
+            "Ann O'Hara": (True, PERSON),
+            "ann": (True, ROOM),
+            "room": (False, ""),
+            "*": (False, ""),
+        }
+        assert not found.failures
 
 
 @pytest.mark.parametrize("surface", [FULL_ACCESS, SEND_AS, SEND_ON_BEHALF])

@@ -22,6 +22,7 @@ RECIPIENT_READS = (
     *("Get-CASMailbox", "Get-DistributionGroupMember", "Get-MailContact", "Get-MailUser"),
     *("Get-Mailbox", "Get-MailboxPermission", "Get-MailboxStatistics", "Get-Recipient"),
     *("Get-RecipientPermission", "Get-UnifiedGroupLinks", "Get-User"),
+    *("Get-MailboxFolderPermission", "Get-MailboxFolderStatistics"),
 )
 OTHER_READS = ("Get-InboxRule", "Get-RoleGroup", "Get-RoleGroupMember")
 ALL_READS: Role = {

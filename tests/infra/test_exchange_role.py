@@ -17,9 +17,14 @@ from core.adapters.exchange.listings import Listing
 from core.adapters.exchange.responses import WayFailed
 from core.adapters.graph.client import GraphClient
 from core.adapters.m365.changes import apply_change
+from core.adapters.m365.folder_rights import ROOT_PATH, build_rights_command
 from core.adapters.m365.mail_flow.groups import fetch_group_members
 from core.adapters.m365.mail_flow.parse import CONFIRMING_CMDLETS, build_confirming_command
-from core.adapters.m365.mail_flow.read import build_address_command, fetch_accepted_domains
+from core.adapters.m365.mail_flow.read import (
+    build_address_command,
+    build_display_name_command,
+    fetch_accepted_domains,
+)
 from core.adapters.m365.roles.parse import RoleGroup
 from core.adapters.m365.roles.read import RoleHolders, build_member_commands, collect_role_groups
 from core.adapters.m365.tenant import connect_tenant
@@ -244,6 +249,8 @@ async def everything_read(exchange: ExchangeClient) -> None:
     await tenant.auditing.read_audit_bypasses()
     await tenant.auditing.read_organization_audit()
     await tenant.delegation.read_full_access([MAILBOX])
+    # Nothing more is asked where it tells no Inbox.
+    await tenant.delegation.read_folder_rights([MAILBOX])
     await collect_pages(tenant.delegation.list_send_as())
     await collect_pages(tenant.delegation.list_send_on_behalf())
     await collect_pages(tenant.protocols.list_mailbox_protocols())
@@ -270,7 +277,12 @@ def everything_asked_of_a_found_recipient() -> list[Command]:
     """The commands by which a recipient of each kind confirms its legacy name, or its address."""
     rows = ({"RecipientTypeDetails": kind, "Guid": MAILBOX.guid} for kind in CONFIRMING_CMDLETS)
     confirming = [command for row in rows if (command := build_confirming_command(row))]
-    return [*confirming, build_address_command("ann@contoso.example")]
+    return [
+        *confirming,
+        build_address_command("ann@contoso.example"),
+        build_display_name_command("Ann"),
+        build_rights_command(MAILBOX, ROOT_PATH),
+    ]
 
 
 async def everything_listed_in_other_ways() -> list[Command]:

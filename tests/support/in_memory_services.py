@@ -1,6 +1,7 @@
 """A scene in wire form, as a tenant in memory."""
 
 from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import replace
 from functools import partial
 from typing import Any
 
@@ -19,6 +20,7 @@ from core.adapters.m365.delegation import (
     parse_send_on_behalf_rights,
 )
 from core.adapters.m365.deletions import parse_deleted_object, parse_deletion
+from core.adapters.m365.folder_rights import parse_folder_row, parse_inbox
 from core.adapters.m365.inbox_rules.parse import parse_exchange_rule, parse_graph_rule
 from core.adapters.m365.mail_flow.parse import (
     IDENTITY_PROPERTIES,
@@ -57,13 +59,14 @@ from core.tenant.auditing import OrganizationAudit
 from core.tenant.configuration import Configuration
 from core.tenant.directory import RoleHolder
 from core.tenant.mail_flow import Folder, GroupMembers, InboxRule, Recipient
-from core.tenant.mailboxes import Delegation, ProtocolUse
+from core.tenant.mailboxes import Delegation, FolderRight, MailboxFolder, ProtocolUse
 from core.tenant.readers import GrantedPermissions
 from core.tenant.sources import MAILBOX_AUDIT, MAILBOXES
 from sandbox.activity.log import get_content_type, get_records
 from sandbox.app_identity import APP_PRINCIPAL_ID, CLIENT_ID
 from sandbox.exchange.api import CMDLETS
 from sandbox.exchange.auditing import list_default_actions
+from sandbox.exchange.folders import ROOT, list_folder_rows, list_folders
 from sandbox.exchange.groups import DISTRIBUTION_GROUPS, iter_members
 from sandbox.exchange.mailbox_statistics import DEFAULT_MAILBOX_PROPERTIES, GET_MAILBOX_STATISTICS
 from sandbox.exchange.permissions import iter_rows_by_name
@@ -115,6 +118,8 @@ def build_fake_tenant(scene: Mapping[str, object]) -> FakeTenant:
             for row in rows
         ],
         known_recipients=list(read_recipients(wire)),
+        displayed_recipients=list(read_displayed(wire)),
+        folder_rights=list(read_wire_folder_rights(wire)),
         group_members=list(read_group_members(wire)),
         remote_domain_list=[parse_remote_domain(row) for row in wire.list_rows("Get-RemoteDomain")],
         policies=parse_outbound_policies(
@@ -255,6 +260,31 @@ def read_recipients(wire: Wire) -> Iterator[Recipient]:
         }:
             by_name.setdefault(name, []).append(row)
     return (parse_recipient(name, rows) for name, rows in by_name.items())
+
+
+def read_displayed(wire: Wire) -> Iterator[Recipient]:
+    """Everyone Exchange knows, by the name they are displayed by."""
+    listed_rows = wire.list_rows("Get-Recipient")
+    known = {row.get("PrimarySmtpAddress") for row in listed_rows}
+    boxes = wire.list_rows("Get-Mailbox")
+    for row in (*listed_rows, *(row for row in boxes if row["PrimarySmtpAddress"] not in known)):
+        if row.get("DisplayName"):
+            yield replace(parse_recipient_row(row), name=str(row["DisplayName"]))
+
+
+def read_wire_folder_rights(wire: Wire) -> Iterator[FolderRight]:
+    """Every right over the root and the Inbox of a mailbox of the scene."""
+    for row in wire.list_rows("Get-Mailbox"):
+        mailbox = parse_mailbox(row)
+        (owner,) = wire.find_owners(mailbox.guid)
+        inbox = parse_inbox(list_folders(wire, owner))
+        for folder, path in ((MailboxFolder.ROOT, ROOT), (MailboxFolder.INBOX, inbox.path)):
+            found, _ = parse_each_row(list_folder_rows(wire, owner, path), parse_folder_row)
+            yield from (
+                FolderRight(mailbox, folder, path, holder, rights)
+                for holder, rights in found
+                if rights
+            )
 
 
 def read_delegations(wire: Wire) -> Iterator[Delegation]:

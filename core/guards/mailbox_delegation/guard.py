@@ -3,7 +3,8 @@
 An attacker with an hour of administrator rights gives an account FullAccess or SendAs over the
 mailboxes of interest. The right needs neither the owner's password nor a second factor, survives
 every reset, and shows in no view of Entra (MITRE ATT&CK T1098.002, Additional Email Delegate
-Permissions).
+Permissions). A right over the Inbox alone is quieter still: whoever makes Default a reviewer of it
+lets everybody read along.
 """
 
 from datetime import timedelta
@@ -16,19 +17,27 @@ from core.model.findings import CorrelationRule, Fact, Severity
 from core.model.guards import Guard, PeriodicCheck, Permission, Service
 from core.model.options import SettingReader
 from core.model.shared_settings import RESOURCE_MAILBOX_KINDS
-from core.tenant.sources import FULL_ACCESS
+from core.tenant.sources import FOLDER_RIGHTS, FULL_ACCESS
 
 EXCHANGE = Service.EXCHANGE
 GUARD = Guard(
     name="mailbox-delegation",
     title="Delegated mailboxes",
-    looks_for="who may open another person's mailbox or send in their name: guests, unknown and new"
-    " holders",
+    looks_for="who may open another person's mailbox, read its Inbox or send in their name: guests,"
+    " unknown and new holders, everybody",
     rationale="A right over somebody's mailbox reads and writes for them, whatever their password.",
     verdicts=VERDICT_TEXTS,
     permissions=(
         Permission(EXCHANGE, "Get-Mailbox", "all mailboxes, and who may send on their behalf"),
         Permission(EXCHANGE, "Get-MailboxPermission", "who may open a mailbox"),
+        Permission(
+            EXCHANGE, "Get-MailboxFolderPermission", "who may read the Inbox of somebody else"
+        ),
+        Permission(
+            EXCHANGE,
+            "Get-MailboxFolderStatistics",
+            "which folder is the Inbox, in the language of each mailbox",
+        ),
         Permission(EXCHANGE, "Get-RecipientPermission", "who may send as somebody else"),
         Permission(EXCHANGE, "Get-Recipient", "who holds a right: a colleague, a guest, nobody"),
         Permission(
@@ -62,7 +71,10 @@ GUARD = Guard(
     inspect=inspect,
     look_at=look_at,
     noun="mailboxes",
-    periodic_checks=(PeriodicCheck(FULL_ACCESS, timedelta(days=1)),),
+    periodic_checks=(
+        PeriodicCheck(FULL_ACCESS, timedelta(days=1)),
+        PeriodicCheck(FOLDER_RIGHTS, timedelta(days=1)),
+    ),
     correlation=CorrelationRule(
         5, Severity.HIGH, Fact("", "the same holder has rights over 5 or more mailboxes")
     ),

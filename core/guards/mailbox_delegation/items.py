@@ -6,7 +6,7 @@ from core.model.guards import GuardPolicy
 from core.model.options import SettingReader
 from core.model.shared_settings import RESOURCE_MAILBOX_KINDS
 from core.tenant.mail_flow import Recipient
-from core.tenant.mailboxes import Delegation, Mailbox
+from core.tenant.mailboxes import Delegation, FolderRight, Mailbox
 from core.tenant.quoting import quote_text
 
 MAX_TEXT_LENGTH = 120
@@ -41,6 +41,8 @@ class GrantedRight:
     """The domain that makes the holder look like a colleague and is new; empty for none."""
     outside_members: tuple[str, ...] = ()
     """Of a group, the members that are outside, as people know them."""
+    folders: tuple[FolderRight, ...] = ()
+    """What the holder may do in single folders; empty for a right over the mailbox as a whole."""
     doubt: str = ""
     """Why somebody from outside may be in the group too, as a clause; empty for no doubt."""
 

@@ -2,13 +2,21 @@
 
 from collections.abc import Iterator
 
+from core.guards.mailbox_delegation.folders import judge_folders
 from core.guards.mailbox_delegation.items import (
     MAX_TEXT_LENGTH,
     GrantedRight,
     Policy,
     format_delegated_mailbox,
 )
-from core.guards.mailbox_delegation.verdicts import DelegationVerdict
+from core.guards.mailbox_delegation.texts import (
+    HOLDER_TEXTS,
+    HOLDER_VERDICTS,
+    describe_members,
+    format_holder,
+    is_personal_mailbox,
+    list_member_facts,
+)
 from core.keys import hash_parts
 from core.microsoft365.trustees import (
     HolderType,
@@ -18,7 +26,6 @@ from core.microsoft365.trustees import (
 )
 from core.model.findings import Correlation, Fact, Finding, Severity, Verdict
 from core.model.reach import Reach
-from core.tenant.mailboxes import Mailbox
 from core.tenant.quoting import quote_text
 from core.tenant.sources import FULL_ACCESS, MAILBOXES, RECIPIENTS, SEND_AS, SEND_ON_BEHALF
 
@@ -36,29 +43,13 @@ RIGHT_SOURCES = {
 MAILBOX_RIGHT_SOURCES = (FULL_ACCESS, MAILBOXES, RECIPIENTS)
 """What must be read before a right's absence may be believed."""
 
-PERSONAL_KINDS = frozenset({"", "usermailbox", "linkedmailbox", "legacymailbox", "mailuser"})
-"""Kinds of recipients that belong to one person; an unknown kind counts as one."""
-MAX_SHOWN = 10
-MAX_REASON_LENGTH = 200
-
-HOLDER_VERDICTS = {
-    HolderType.EVERYONE: DelegationVerdict.EVERYONE,
-    HolderType.OUTSIDER: DelegationVerdict.EXTERNAL,
-    HolderType.UNKNOWN_SID: DelegationVerdict.UNRESOLVED,
-    HolderType.UNKNOWN_NAME: DelegationVerdict.UNRESOLVED,
-    HolderType.KNOWN: DelegationVerdict.DELEGATED,
-}
-HOLDER_TEXTS = {
-    HolderType.EVERYONE: "this is not one person: everybody may",
-    HolderType.OUTSIDER: "a guest, contact or mail user whose mail is not in this organization: "
-    "somebody from outside",
-    HolderType.UNKNOWN_SID: "an identifier nobody has: a deleted account, or one of another tenant",
-    HolderType.UNKNOWN_NAME: "no recipient has that name: an account or group without mail, "
-    "or several",
-}
-
 
 def judge(item: GrantedRight, policy: Policy) -> Iterator[Finding]:
+    """What one holder may do, over a mailbox or in its folders."""
+    return judge_folders(item, policy) if item.folders else judge_right(item, policy)
+
+
+def judge_right(item: GrantedRight, policy: Policy) -> Iterator[Finding]:
     """One right. Members of a shared mailbox are normal; a new one is told all the same."""
     delegation = item.delegation
     outside = item.is_outside or bool(item.outside_members)
@@ -90,20 +81,6 @@ def judge(item: GrantedRight, policy: Policy) -> Iterator[Finding]:
     )
 
 
-def describe_members(item: GrantedRight) -> str:
-    """What is to be said of a group in the middle of a sentence that begins with it."""
-    if not item.outside_members:
-        return ""
-    count = len(item.outside_members)
-    return f", a group with {count:,} member{'s' if count > 1 else ''} from outside,"
-
-
-def is_personal_mailbox(mailbox: Mailbox, policy: Policy) -> bool:
-    """True for a mailbox that is one person's own."""
-    shared = {kind.casefold() for kind in policy.options.resource_kinds}
-    return mailbox.kind.casefold() in PERSONAL_KINDS - shared
-
-
 def rate_delegation(holder: HolderType, is_personal: bool, right: str) -> Severity:
     """How bad it is. Sending on behalf shows who really wrote, and often the owner gave it."""
     grave = is_personal and right != "SendOnBehalf"
@@ -118,11 +95,6 @@ def rate_delegation(holder: HolderType, is_personal: bool, right: str) -> Severi
             return Severity.MEDIUM
         case HolderType.KNOWN:
             return Severity.MEDIUM if grave else Severity.LOW
-
-
-def format_holder(item: GrantedRight) -> str:
-    """How people know the holder."""
-    return quote_text(item.recipient.address or item.delegation.trustee, MAX_TEXT_LENGTH)
 
 
 def list_delegation_facts(item: GrantedRight, holder: HolderType) -> Iterator[Fact]:
@@ -146,19 +118,6 @@ def list_delegation_facts(item: GrantedRight, holder: HolderType) -> Iterator[Fa
     if item.new_domain:
         domain = quote_text(item.new_domain, MAX_TEXT_LENGTH)
         yield Fact("", f"{domain} is new among the organization's domains: foreign for 30 days")
-
-
-def list_member_facts(item: GrantedRight) -> Iterator[Fact]:
-    """What is told of the members of a group."""
-    outside = item.outside_members
-    if outside:
-        shown = ", ".join(quote_text(one, MAX_TEXT_LENGTH) for one in outside[:MAX_SHOWN])
-        more = len(outside) - MAX_SHOWN
-        yield Fact("members from outside", f"{shown} and {more:,} more" if more > 0 else shown)
-    if item.doubt:
-        who = "others from outside are" if outside else "somebody from outside is"
-        why = quote_text(item.doubt, MAX_REASON_LENGTH)
-        yield Fact("", f"whether {who} in the group is not known ({why})")
 
 
 def build_delegation_advice(item: GrantedRight) -> str:

@@ -1,6 +1,7 @@
 """Reads who holds rights over mailboxes, and finds out who those holders are."""
 
-from collections.abc import AsyncIterator, Iterable, Iterator, Sequence
+import asyncio
+from collections.abc import AsyncIterator, Collection, Iterable, Iterator, Sequence
 from dataclasses import replace
 from typing import Protocol
 
@@ -15,28 +16,43 @@ from core.microsoft365.addresses import OwnDomains
 from core.microsoft365.recipient_lookups import look_up_group_members
 from core.microsoft365.recipients import KnownRecipients, is_group
 from core.microsoft365.trustees import (
+    FOLDER_RIGHTS_NAME,
+    find_sid,
     has_mail_elsewhere,
     is_system_mailbox,
     needs_no_lookup,
     normalize_trustee,
+    strip_account_prefix,
 )
 from core.model.guards import ObserveContext
 from core.tenant.domain_memory import list_missing_domains, note_domains, select_known_domains
 from core.tenant.mail_flow import Recipient
 from core.tenant.mailbox_index import MailboxPage, select_between_checks
-from core.tenant.mailboxes import Delegation, Mailbox
+from core.tenant.mailboxes import Delegation, FolderRight, Mailbox
 from core.tenant.merging import collect_failures
 from core.tenant.port import HasDelegation, HasMailboxes, HasMailFlow
 from core.tenant.quoting import quote_text
 from core.tenant.readings import UNIDENTIFIED_PREFIX, ReadFailure, Reading
-from core.tenant.sources import FULL_ACCESS, MAILBOXES, RECIPIENTS, SEND_AS, SEND_ON_BEHALF
+from core.tenant.sources import (
+    FOLDER_RIGHTS,
+    FULL_ACCESS,
+    MAILBOXES,
+    RECIPIENTS,
+    SEND_AS,
+    SEND_ON_BEHALF,
+)
 
 HOLDER_UNREAD = "who holds a right over it could not be looked up"
 MAX_FAILED_LOOKUPS = 100
 """Of so many mailboxes holders may be lost; with more, looking up itself did not work."""
 
-SOURCES = frozenset({MAILBOXES, FULL_ACCESS, RECIPIENTS})
+SOURCES = frozenset({MAILBOXES, FULL_ACCESS, FOLDER_RIGHTS, RECIPIENTS})
 """All that is read mailbox by mailbox. The other rights are listed for the whole organization."""
+CHECKS = (FULL_ACCESS, FOLDER_RIGHTS)
+MAX_FOLDERS_BETWEEN_CHECKS = 25
+"""Mailboxes of a range whose folders are read again although that is not due: they take three
+commands each, and many mailboxes have a case of a colleague with full access.
+"""
 
 
 class DelegationPorts(HasDelegation, HasMailFlow, HasMailboxes, Protocol):
@@ -97,33 +113,72 @@ async def inspect(
     context: ObserveContext[DelegationOptions],
     mailboxes: Sequence[Mailbox],
 ) -> Reading[GrantedRight]:
-    """Who may open some mailboxes. It takes a command each, so it is swept over the day.
+    """Who may open some mailboxes, or read their Inbox.
 
-    Between sweeps only those with an open case are asked, also with one of this very run: who gave
-    away one right over a mailbox gives away others, and what was taken back is known sooner.
+    It takes commands for each, so it is swept over the day. Between sweeps only those with an open
+    case are asked, also with one of this very run: who gave away one right over a mailbox gives
+    away others, and what was taken back is known sooner.
     """
     scope = frozenset(mailbox.id for mailbox in mailboxes)
-    swept = FULL_ACCESS in context.due_checks
-    asked = mailboxes if swept else select_between_checks(mailboxes, context.open_case_ids)
-    if not asked and not swept:
+    between = select_between_checks(mailboxes, context.open_case_ids)
+    if not between and context.due_checks.isdisjoint(CHECKS):
         return Reading(sources=frozenset({MAILBOXES}), population=len(mailboxes), scope=scope)
-    granted = await tenant.delegation.read_full_access(asked)
+    asked = {
+        FULL_ACCESS: mailboxes if FULL_ACCESS in context.due_checks else between,
+        FOLDER_RIGHTS: mailboxes
+        if FOLDER_RIGHTS in context.due_checks
+        else between[:MAX_FOLDERS_BETWEEN_CHECKS],
+    }
+    granted, folders = await asyncio.gather(
+        tenant.delegation.read_full_access(asked[FULL_ACCESS]),
+        tenant.delegation.read_folder_rights(asked[FOLDER_RIGHTS]),
+    )
     held, misses = await look_up_holders(tenant, FULL_ACCESS, granted.items, context)
-    unread = [*collect_failures((granted,)), *misses]
-    # A check skips what it has read, so without this these would wait for another day.
-    unread += [
-        replace(failure, source=FULL_ACCESS)
-        for failure in misses
-        if not failure.object_id and not failure.optional
-    ]
+    shown, lost = await look_up_folder_holders(tenant, folders.items, context)
+    failures = (
+        *collect_failures((granted, folders)),
+        *add_check(misses, FULL_ACCESS),
+        *add_check(lost, FOLDER_RIGHTS),
+    )
     return Reading(
-        items=held,
-        failures=tuple(dict.fromkeys(unread)),
+        items=(*held, *shown),
+        failures=tuple(dict.fromkeys(failures)),
         sources=SOURCES,
         population=len(mailboxes),
         scope=scope,
-        partial_scopes={} if swept else {FULL_ACCESS: frozenset(mailbox.id for mailbox in asked)},
+        partial_scopes={
+            name: frozenset(mailbox.id for mailbox in asked[name])
+            for name in CHECKS
+            if name not in context.due_checks
+        },
     )
+
+
+def add_check(failures: Sequence[ReadFailure], check: str) -> Iterator[ReadFailure]:
+    """Failures of a look-up, those of it as a whole also as failures of the check that needed it.
+
+    A check skips what it has read, so without these it would wait for another day.
+    """
+    yield from failures
+    for failure in failures:
+        if not failure.object_id and not failure.optional:
+            yield replace(failure, source=check)
+
+
+async def look_up_folder_holders(
+    tenant: HasMailFlow,
+    rights: Sequence[FolderRight],
+    context: ObserveContext[DelegationOptions],
+) -> tuple[tuple[GrantedRight, ...], tuple[ReadFailure, ...]]:
+    """What each holder may do in the folders of each mailbox, and what could not be looked up."""
+    by_holder: dict[Delegation, list[FolderRight]] = {}
+    for one in rights:
+        sid = find_sid(strip_account_prefix(one.holder))
+        holder = Delegation(FOLDER_RIGHTS_NAME, one.holder, sid, one.mailbox)
+        by_holder.setdefault(holder, []).append(one)
+    held, lost = await look_up_holders(tenant, FOLDER_RIGHTS, tuple(by_holder), context)
+    placed = (replace(one, folders=tuple(by_holder[one.delegation])) for one in held)
+    return tuple(placed), lost
 
 
 async def look_at(
@@ -144,9 +199,7 @@ async def look_up_holders(
     """Delegations with their mailbox and holder, and what could not be looked up."""
     holders = {one.trustee for one in delegations if not needs_no_lookup(one)}
     names = holders | {one.mailbox_name for one in delegations if one.mailbox is None}
-    answers = (
-        await tenant.mail_flow.read_recipients(sorted(names)) if names else Reading[Recipient]()
-    )
+    answers = await read_holders(tenant, source, names)
     known = {person.name: person for person in answers.items}
     people, members = await look_up_group_members(
         tenant, KnownRecipients({name: known[name] for name in holders if name in known})
@@ -183,6 +236,17 @@ async def look_up_holders(
         )
     refused = tuple(one for one in collect_failures((members,)) if not one.object_id)
     return tuple(held), (*(blind or tuple(lost.values())), *refused)
+
+
+async def read_holders(
+    tenant: HasMailFlow, source: str, names: Collection[str]
+) -> Reading[Recipient]:
+    """Whom names stand for. Rows of a folder print a display name and nothing else."""
+    if not names:
+        return Reading()
+    if source == FOLDER_RIGHTS:
+        return await tenant.mail_flow.read_displayed(sorted(names))
+    return await tenant.mail_flow.read_recipients(sorted(names))
 
 
 async def read_domains(

@@ -103,6 +103,28 @@ MAILBOX_PERMISSION_IDENTITY = Assumption(
     otherwise="Nothing; a listing in one request would be faster.",
     depends=Dependents(guards=("mailbox-delegation",)),
 )
+FOLDER_IDENTITY = Assumption(
+    id="exchange-folder-identity",
+    assumed="Get-MailboxFolderPermission takes the id of a folder behind the mailbox and a colon, "
+    "in every language of the mailbox.",
+    standing=Standing.MEASURED,
+    source="KelvinTegelaar/CIPP-API",
+    dated="2026-08",
+    otherwise="The Inbox is asked for by its own name, which costs one more command a mailbox.",
+    depends=Dependents(guards=("mailbox-delegation",)),
+    probe="exchange-folders",
+)
+FOLDER_ROWS = Assumption(
+    id="exchange-folder-rows",
+    assumed="Get-MailboxFolderStatistics prints Inbox as the FolderType of the Inbox in every "
+    "language, and each folder has a right of Default, whatever it allows.",
+    standing=Standing.UNSEEN,
+    source="public code of several projects; Microsoft Learn: Get-MailboxFolderPermission",
+    dated="2026",
+    otherwise="The mailbox counts as unread, by name.",
+    depends=Dependents(guards=("mailbox-delegation",)),
+    probe="exchange-folders",
+)
 BYPASS_ROWS = Assumption(
     id="exchange-bypass-rows",
     assumed="The bypass list holds system objects besides mailboxes, names repeat in it, and the "
@@ -308,6 +330,8 @@ ASSUMPTIONS = (
     PERMISSION_RIGHTS,
     SEND_AS_TENANT_WIDE,
     MAILBOX_PERMISSION_IDENTITY,
+    FOLDER_IDENTITY,
+    FOLDER_ROWS,
     BYPASS_ROWS,
     AUDIT_ENABLED_PRINTED,
     AUDIT_AGE_DEFAULT,

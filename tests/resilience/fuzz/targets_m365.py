@@ -37,6 +37,7 @@ from core.adapters.m365.delegation import (
     parse_send_on_behalf_rights,
 )
 from core.adapters.m365.deletions import parse_deleted_object, parse_deletion
+from core.adapters.m365.folder_rights import parse_folder_row, parse_inbox
 from core.adapters.m365.grants import parse_delegated_grant
 from core.adapters.m365.inbox_rules.parse import (
     is_harmless_rule,
@@ -124,6 +125,8 @@ ROW_PARSERS: tuple[Callable[[ResponseRow], object], ...] = (
     lambda row: parse_mailbox_rights(OWNER, row),
     parse_send_as_rights,
     parse_send_on_behalf_rights,
+    parse_folder_row,
+    lambda row: parse_inbox([row]),
     parse_registration,
     parse_federated_domain,
     parse_deletion,

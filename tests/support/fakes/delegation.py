@@ -3,9 +3,9 @@
 from collections.abc import AsyncIterator, Iterator, Sequence
 from dataclasses import dataclass
 
-from core.tenant.mailboxes import Delegation, Mailbox
+from core.tenant.mailboxes import Delegation, FolderRight, Mailbox
 from core.tenant.readings import ListedCount, Reading
-from core.tenant.sources import FULL_ACCESS, SEND_AS, SEND_ON_BEHALF
+from core.tenant.sources import FOLDER_RIGHTS, FULL_ACCESS, SEND_AS, SEND_ON_BEHALF
 from tests.support.fakes.state import FakeTenantState
 
 
@@ -46,6 +46,14 @@ class FakeDelegationReader:
         ]
         unopened = self.tenant.find_unknown_mailboxes(FULL_ACCESS, owners)
         return self.tenant.build_reading(FULL_ACCESS, found, get_delegation_owner, ids, unopened)
+
+    async def read_folder_rights(self, owners: Sequence[Mailbox]) -> Reading[FolderRight]:
+        ids = dict.fromkeys(box.id for box in owners)
+        found = [one for one in self.tenant.folder_rights if one.mailbox.id in ids]
+        unopened = self.tenant.find_unknown_mailboxes(FOLDER_RIGHTS, owners)
+        return self.tenant.build_reading(
+            FOLDER_RIGHTS, found, lambda one: one.mailbox.id, ids, unopened
+        )
 
     async def list_send_as(self) -> AsyncIterator[Reading[Delegation]]:
         for part in stream_delegations(self.tenant, SEND_AS):

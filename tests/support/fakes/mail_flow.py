@@ -34,6 +34,18 @@ class FakeMailFlowReader:
         found = [known.get(name, Recipient(name, found=False)) for name in asked]
         return self.tenant.build_reading(RECIPIENTS, found, lambda person: person.name, asked)
 
+    async def read_displayed(self, names: Collection[str]) -> Reading[Recipient]:
+        asked = tuple(dict.fromkeys(names))
+        found = []
+        for name in asked:
+            bearers = [one for one in self.tenant.displayed_recipients if one.name == name]
+            found.append(
+                bearers[0]
+                if len(bearers) == 1
+                else Recipient(name, found=False, several=len(bearers) > 1)
+            )
+        return self.tenant.build_reading(RECIPIENTS, found, lambda person: person.name, asked)
+
     async def read_group_members(self, groups: Sequence[Recipient]) -> Reading[GroupMembers]:
         known = {group.group_key: group for group in self.tenant.group_members}
         keys = tuple(group.key for group in groups)

@@ -32,7 +32,14 @@ from core.tenant.mail_flow import (
     RemoteDomain,
     TransportRule,
 )
-from core.tenant.mailboxes import Delegation, Mailbox, MailboxProtocols, ProtocolUse, SharedMailbox
+from core.tenant.mailboxes import (
+    Delegation,
+    FolderRight,
+    Mailbox,
+    MailboxProtocols,
+    ProtocolUse,
+    SharedMailbox,
+)
 from core.tenant.probing import ProbeAnswer
 from core.tenant.readers import GrantedPermissions
 from core.tenant.readings import ReadFailure, Reading
@@ -114,6 +121,8 @@ class FakeTenantState:
     """Rules that only Exchange shows; one named as an unreadable Graph rule completes it."""
     folders: list[Folder] = field(default_factory=list)
     known_recipients: list[Recipient] = field(default_factory=list)
+    displayed_recipients: list[Recipient] = field(default_factory=list)
+    """Each by its display name, which others may bear too."""
     group_members: list[GroupMembers] = field(default_factory=list)
     domains: list[AcceptedDomain] = field(default_factory=list)
     remote_domain_list: list[RemoteDomain] = field(default_factory=list)
@@ -137,6 +146,7 @@ class FakeTenantState:
     changed_accounts: list[str] = field(default_factory=list)
     """The ids of accounts that were enabled or disabled, in order."""
     delegations: list[Delegation] = field(default_factory=list)
+    folder_rights: list[FolderRight] = field(default_factory=list)
     service_principals: list[App] = field(default_factory=list)
     oauth_grants: list[DelegatedGrant] = field(default_factory=list)
     app_role_assignments: list[AppPermission] = field(default_factory=list)

@@ -6,10 +6,11 @@ from typing import Any
 from core.guards.mailbox_delegation.guard import GUARD
 from core.guards.mailbox_delegation.items import GrantedRight
 from core.guards.mailbox_delegation.judge import judge
+from core.microsoft365.trustees import FOLDER_RIGHTS_NAME
 from core.model.findings import Finding
 from core.model.guards import GuardPolicy
 from core.tenant.mail_flow import AcceptedDomain, GroupMembers, Recipient
-from core.tenant.mailboxes import Delegation, Mailbox
+from core.tenant.mailboxes import Delegation, FolderRight, Mailbox, MailboxFolder
 from tests.support.fakes.tenant import FakeTenant
 from tests.support.sentences import NOW, check_looks, check_sentences
 
@@ -36,6 +37,51 @@ def say(
     """What is said of a right that somebody has over a mailbox."""
     delegation = Delegation(right, trustee or who.name, sid, over)
     return list(judge(GrantedRight(delegation, over, who, **more), TERMS))
+
+
+def say_folders(
+    holder: str,
+    *rights: str,
+    who: Recipient = NOBODY,
+    over: Mailbox = DIRECTOR,
+    root: bool = False,
+    sid: str = "",
+    **more: Any,
+) -> list[Finding]:
+    """What is said of rights that somebody has over the Inbox, and the root too."""
+    folders = [FolderRight(over, MailboxFolder.INBOX, "\\Posteingang", holder, rights)]
+    if root:
+        folders.append(FolderRight(over, MailboxFolder.ROOT, "\\", holder, ("Reviewer",)))
+    delegation = Delegation(FOLDER_RIGHTS_NAME, holder, sid, over)
+    return list(judge(GrantedRight(delegation, over, who, folders=tuple(folders), **more), TERMS))
+
+
+def test_sentences_about_folders() -> None:
+    check_sentences(
+        "mailbox_delegation_folders",
+        {
+            "Anybody may read a person's Inbox": say_folders("Anonymous", "Reviewer"),
+            "Everybody may change a person's Inbox": say_folders("Default", "Editor", root=True),
+            "Everybody may read a shared Inbox": say_folders("Default", "Author", over=INFO),
+            "A colleague may read a person's Inbox": say_folders("Ann", "Reviewer", who=ANN),
+            "A colleague owns a person's Inbox": say_folders("Ann", "Owner", who=ANN),
+            "A guest may read a person's Inbox": say_folders("Max", "ReadItems", who=GUEST),
+            "A folder was shared with somebody outside": say_folders(
+                "ExchangePublishedUser.eve@outside.example", "Reviewer"
+            ),
+            "A group with guests may read an Inbox": say_folders(
+                "Sales", "Reviewer", who=SALES, outside_members=("max@partner.example",)
+            ),
+            "Somebody who is gone may read an Inbox": say_folders(f"NT:{SID}", "Editor", sid=SID),
+            "A name that nobody has may read an Inbox": say_folders("Ghost", "Reviewer"),
+            "A name that several bear may read an Inbox": say_folders(
+                "Ann", "Reviewer", who=Recipient("Ann", False, several=True)
+            ),
+            "A name that cannot be quoted may read an Inbox": say_folders(
+                "Ann\u200b", "Reviewer", who=Recipient("Ann\u200b", False)
+            ),
+        },
+    )
 
 
 def test_sentences_about_rights() -> None:

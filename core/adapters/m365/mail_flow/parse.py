@@ -149,6 +149,15 @@ def parse_recipient(name: str, rows: Sequence[ResponseRow], confirmed: bool = Fa
     return replace(parse_recipient_row(rows[0]), name=name)
 
 
+def parse_displayed(name: str, rows: Sequence[ResponseRow]) -> Recipient:
+    """What a display name stands for, given the rows that a filter by it brought."""
+    wanted = strip_address_prefix(name)
+    same = [row for row in rows if strip_address_prefix(row.get("DisplayName")) == wanted]
+    if len(same) != 1 or len(rows) != 1:
+        return Recipient(name=name, found=False, several=len(same) > 1)
+    return replace(parse_recipient_row(same[0]), name=name)
+
+
 def parse_recipient_row(row: ResponseRow) -> Recipient:
     """A row of a recipient, whatever cmdlet printed it.
 

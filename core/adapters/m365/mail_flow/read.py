@@ -24,6 +24,7 @@ from core.adapters.m365.mail_flow.parse import (
     is_legacy_name,
     matches_recipient,
     parse_accepted_domain,
+    parse_displayed,
     parse_recipient,
     parse_remote_domain,
     parse_verified_domain,
@@ -74,6 +75,8 @@ class M365MailFlowReader:
         self.read_outbound_policies = AsyncCached(partial(fetch_outbound_policies, exchange))
         self.read_transport_rules = AsyncCached(partial(fetch_transport_rules, exchange))
         self.recipients: OrderedDict[str, Recipient] = OrderedDict()
+        self.displayed: OrderedDict[str, Recipient] = OrderedDict()
+        """By display name, and by nothing else."""
         self.groups: OrderedDict[str, GroupMembers] = OrderedDict()
         self.lock = asyncio.Lock()
 
@@ -86,6 +89,18 @@ class M365MailFlowReader:
             self.recipients |= {one.name: one for one in found.items}
             while len(self.recipients) > MAX_CACHED_RECIPIENTS:
                 self.recipients.popitem(last=False)
+        population = found.population + len(known)
+        return replace(found, items=(*known.values(), *found.items), population=population)
+
+    async def read_displayed(self, names: Collection[str]) -> Reading[Recipient]:
+        """Cached within the run, as recipients are: a delegate holds rights over many folders."""
+        async with self.lock:
+            known = {name: self.displayed[name] for name in names if name in self.displayed}
+            unknown = [name for name in names if name not in known]
+            found = await fetch_displayed(self.exchange, unknown)
+            self.displayed |= {one.name: one for one in found.items}
+            while len(self.displayed) > MAX_CACHED_RECIPIENTS:
+                self.displayed.popitem(last=False)
         population = found.population + len(known)
         return replace(found, items=(*known.values(), *found.items), population=population)
 
@@ -139,6 +154,41 @@ async def fetch_recipients(exchange: ExchangeClient, names: Collection[str]) -> 
 def build_recipient_command(name: str) -> Command:
     """The command that looks a recipient up; a second row shows that the name is not one's own."""
     return Command("Get-Recipient", {"Identity": name, "ResultSize": 2}, RECIPIENT_PROPERTIES)
+
+
+async def fetch_displayed(exchange: ExchangeClient, names: Collection[str]) -> Reading[Recipient]:
+    """Whom display names stand for.
+
+    Get-Recipient would take a display name for any other name too, and an alias of one person may
+    be the display name that another one chose; so it is filtered by the display name alone.
+    """
+    requested = [name for name in dict.fromkeys(names) if is_single_recipient_name(name)]
+    items = [
+        Recipient(name, found=False)
+        for name in dict.fromkeys(names)
+        if not is_single_recipient_name(name)
+    ]
+    failures: dict[str, TenantError | str] = {}
+    for part in batched(requested, CHUNK_SIZE, strict=False):
+        commands = [build_display_name_command(name) for name in part]
+        for name, rows in zip(part, await list_each(exchange, commands), strict=True):
+            if isinstance(rows, TenantError) and not isinstance(rows, NotFound):
+                failures[name] = rows
+            else:
+                items.append(parse_displayed(name, [] if isinstance(rows, NotFound) else rows))
+    return Reading(
+        items=tuple(items),
+        failures=build_object_failures(RECIPIENTS, failures, len(requested), {}),
+        sources=frozenset({RECIPIENTS}),
+        population=len(items) + len(failures),
+    )
+
+
+def build_display_name_command(name: str) -> Command:
+    """The command that finds who bears a display name; a second row shows that several do."""
+    quoted = name.replace("'", "''")
+    parameters = {"Filter": f"DisplayName -eq '{quoted}'", "ResultSize": 2}
+    return Command("Get-Recipient", parameters, RECIPIENT_PROPERTIES)
 
 
 def build_address_command(address: str) -> Command:

@@ -6,7 +6,12 @@ from dataclasses import dataclass
 
 from core.adapters.exchange.client import ExchangeClient
 from core.adapters.graph.client import GraphClient
-from core.adapters.m365.probe import exchange_questions, graph_questions, mailbox_questions
+from core.adapters.m365.probe import (
+    exchange_questions,
+    folder_questions,
+    graph_questions,
+    mailbox_questions,
+)
 from core.adapters.m365.probe.paging_question import ask_paging
 from core.adapters.m365.probe.session import ProbeSession, Question, describe_error, unknown
 from core.errors import Forbidden, TenantError
@@ -27,6 +32,7 @@ QUESTIONS: Mapping[str, Question] = {
     "exchange-control": exchange_questions.ask_control,
     "exchange-inbox-rules": exchange_questions.ask_inbox_rules,
     "exchange-permissions": exchange_questions.ask_permissions,
+    "exchange-folders": folder_questions.ask_folders,
     "exchange-batch": exchange_questions.ask_batch,
     "exchange-entities": exchange_questions.ask_entities,
     "exchange-slices": exchange_questions.ask_slices,
