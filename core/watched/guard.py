@@ -20,9 +20,11 @@ from core.watched.items import (
     check_sources,
 )
 from core.watched.judge import WATCHED_VERDICT_TEXTS, judge
-from core.watched.memory import MAX_ITEMS, compare_items
+from core.watched.memory import MAX_ITEMS, MAX_PARTS, compare_items
 
 MAX_REASON_LENGTH = 300
+MAX_TOKENS = MAX_TRAITS * MAX_PARTS
+"""So many things that one item opens or keeps are remembered."""
 
 
 def build_watched_guard(
@@ -142,13 +144,13 @@ def compare_collection(
     details += [
         ReadFailure(
             collection.source,
-            f"{len(one.opens) + len(one.keeps):,} entries are more than the {MAX_TRAITS} that are "
-            "remembered: which of them are new is not known",
+            f"{len(one.opens) + len(one.keeps):,} entries are more than the {MAX_TOKENS:,} that "
+            "are remembered: which of them are new is not known",
             object_id=one.id,
             subject=one.name,
         )
         for one in items
-        if len(one.opens) + len(one.keeps) > MAX_TRAITS
+        if len(one.opens) + len(one.keeps) > MAX_TOKENS
     ]
     if found.unremembered:
         details.append(

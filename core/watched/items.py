@@ -13,8 +13,12 @@ from core.keys import hash_parts
 from core.microsoft365.configuration_sources import CONFIGURATION_SOURCES
 from core.model.findings import Fact, Severity
 from core.tenant.configuration import Configuration
+from core.tenant.known_traits import MAX_TRAIT_LENGTH
 
-MAX_TOKEN_VALUE = 40
+KEEPS_PREFIX = "keeps "
+"""Stands before the tokens of what is kept closed, where an item is remembered."""
+MAX_TOKEN_LENGTH = MAX_TRAIT_LENGTH - len(KEEPS_PREFIX)
+HASH_LENGTH = 24
 VALUE_MARK = "="
 """Begins the token of a value that replaces another one: the old value is no news when it is back.
 """
@@ -34,6 +38,10 @@ class Trait:
     text: str
     """What it means, as the end of a sentence that begins with the item."""
     severity: Severity
+    within: tuple[str, ...] = ()
+    """Tokens of what includes this: where the item opened one of them before, it is narrower now,
+    and no news.
+    """
 
 
 @dataclass(frozen=True, slots=True)
@@ -59,10 +67,18 @@ class WatchedItem:
 
 def build_token(kind: str, entry: str) -> str:
     """A token for an entry of a list, of any length."""
-    short = entry.casefold()
-    if len(short) > MAX_TOKEN_VALUE:
-        short = hash_parts(short)[:24]
-    return f"{kind} {short}"
+    kind, short = bound_text(kind, MAX_TOKEN_LENGTH // 2), entry.casefold()
+    return f"{kind} {bound_text(short, MAX_TOKEN_LENGTH - len(f'{VALUE_MARK}{kind} '))}"
+
+
+def bound_text(text: str, limit: int) -> str:
+    """A text of at most so many characters: a long one keeps its beginning and what tells it from
+    any other.
+    """
+    if len(text) <= limit:
+        return text
+    digest = hash_parts(text)[:HASH_LENGTH]
+    return f"{text[: limit - len(digest)]}{digest}"
 
 
 def build_value_token(kind: str, value: str) -> str:

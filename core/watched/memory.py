@@ -1,8 +1,8 @@
 """What a guard remembers of the items of a watched collection, and what is new about them. Pure.
 
-Each item has a row with the tokens of what it opens and keeps, each with the time it was first
-seen; the collection has one with the time of the first look. What an item opens is new if it was
-not there at that look. What it kept and lost stays lost until it keeps it again.
+Each item has a row, or several, with the tokens of what it opens and keeps, each with the time it
+was first seen; the collection has one with the time of the first look. What an item opens is new if
+it was not there at that look. What it kept and lost stays lost until it keeps it again.
 """
 
 from collections.abc import Iterable, Iterator, Mapping, Sequence
@@ -10,22 +10,36 @@ from dataclasses import dataclass, replace
 from datetime import datetime
 
 from core.model.findings import Severity
-from core.tenant.known_traits import (
-    MAX_TRAIT_LENGTH,
-    NEWS_PERIOD,
-    KnownTraits,
-    note_traits,
+from core.tenant.known_traits import MAX_TRAITS, NEWS_PERIOD, KnownTraits, note_traits
+from core.watched.items import (
+    KEEPS_PREFIX,
+    MAX_TOKEN_LENGTH,
+    VALUE_MARK,
+    Trait,
+    WatchedCollection,
+    WatchedItem,
+    WatchedNews,
+    bound_text,
 )
-from core.watched.items import VALUE_MARK, Trait, WatchedCollection, WatchedItem, WatchedNews
 
 FIRST_LOOK = "watched-collection"
-KEEPS_PREFIX = "keeps "
 GONE = "gone"
 """Noted as lost when a second look in a row misses an item: a page may have been left out once."""
 MAX_LOST = 500
 """Losses of one item that are remembered, the latest."""
 MAX_ITEMS = 2_000
-"""Items of one collection that are remembered, a row each."""
+"""Items of one collection that are remembered."""
+MAX_PARTS = 10
+"""Rows of one item, of `MAX_TRAITS` tokens each."""
+
+
+@dataclass(frozen=True, slots=True)
+class ItemMemory:
+    """What is remembered of one item."""
+
+    rows: tuple[KnownTraits, ...]
+    whole: KnownTraits
+    """All of its rows as one."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -40,9 +54,9 @@ class Comparison:
     """Items beyond `MAX_ITEMS`, of which only what is grave on sight is told."""
 
 
-def get_item_kind(collection: WatchedCollection) -> str:
-    """The kind of the rows of a collection's items."""
-    return f"watched {collection.name}"
+def get_item_kind(collection: WatchedCollection, number: int = 0) -> str:
+    """The kind of the rows of a collection's items; an item of many tokens has several."""
+    return f"watched {collection.name}{f' part {number + 1}' if number else ''}"
 
 
 def compare_items(
@@ -52,35 +66,68 @@ def compare_items(
     now: datetime,
 ) -> Comparison:
     """Compare all items of a collection with those of the looks before."""
-    kind = get_item_kind(collection)
     items = merge_items(items)
     start = note_traits(known, collection.name, FIRST_LOOK, (), now)
-    remembered = {one.object_id: one for one in known.values() if one.kind == kind}
-    room = MAX_ITEMS - sum(GONE not in one.lost for one in remembered.values())
+    remembered = group_rows(collection, known)
+    room = MAX_ITEMS - sum(GONE not in one[0].lost for one in remembered.values())
     noted, news, stock, unremembered = [start], list[WatchedNews](), list[str](), 0
     for item in items:
-        before = remembered.pop(item.id, None)
-        if before is None and room <= 0:
+        before = remembered.pop(item.id, [])
+        if not before and room <= 0:
             unremembered += 1
             news += find_news(collection, item, None, start.first_looked_at)
             continue
-        room -= before is None
-        row = note_item(collection, item, before, known, now)
-        noted.append(row)
+        room -= not before
+        memory = note_item(collection, item, before, now)
+        noted += memory.rows
+        row = memory.whole
         is_stock = row.first_looked_at == start.first_looked_at
         stock += [item.name] if is_stock and (item.opens or item.keeps) else []
         news += find_news(collection, item, row, start.first_looked_at)
-    for row in remembered.values():
-        gone = note_absence(row, now)
+    for rows in remembered.values():
+        gone = note_absence(rows[0], now)
         noted.append(gone)
-        news += find_departures(collection, gone, now)
+        news += find_departures(collection, merge_rows((gone, *rows[1:])), now)
     return Comparison(tuple(noted), tuple(news), tuple(stock), unremembered)
+
+
+def group_rows(
+    collection: WatchedCollection, known: Mapping[str, KnownTraits]
+) -> dict[str, list[KnownTraits]]:
+    """The rows of each item of a collection, in order; the first holds what concerns the item."""
+    kinds = {get_item_kind(collection, number): number for number in range(MAX_PARTS)}
+    found: dict[str, dict[int, KnownTraits]] = {}
+    for one in known.values():
+        if one.kind in kinds:
+            found.setdefault(one.object_id, {})[kinds[one.kind]] = one
+    return {
+        object_id: [rows[number] for number in range(len(rows)) if number in rows]
+        for object_id, rows in found.items()
+        if 0 in rows
+    }
+
+
+def bound_tokens(item: WatchedItem) -> WatchedItem:
+    """An item whose tokens fit into a row; long ones that begin alike stay apart."""
+    return replace(
+        item,
+        opens=tuple(map(bound_trait, item.opens)),
+        on_sight=tuple(map(bound_trait, item.on_sight)),
+        keeps=frozenset(bound_text(one, MAX_TOKEN_LENGTH) for one in item.keeps),
+    )
+
+
+def bound_trait(trait: Trait) -> Trait:
+    """A trait whose token fits into a row."""
+    if len(trait.token) <= MAX_TOKEN_LENGTH:
+        return trait
+    return replace(trait, token=bound_text(trait.token, MAX_TOKEN_LENGTH))
 
 
 def merge_items(items: Sequence[WatchedItem]) -> list[WatchedItem]:
     """The items, those of one id as one: two certificates of one key are one authority."""
     merged: dict[str, WatchedItem] = {}
-    for one in items:
+    for one in map(bound_tokens, items):
         first = merged.setdefault(one.id, one)
         if first is not one:
             opens = {trait.token: trait for trait in (*first.opens, *one.opens)}
@@ -97,19 +144,66 @@ def merge_items(items: Sequence[WatchedItem]) -> list[WatchedItem]:
 def note_item(
     collection: WatchedCollection,
     item: WatchedItem,
-    before: KnownTraits | None,
-    known: Mapping[str, KnownTraits],
+    before: Sequence[KnownTraits],
     now: datetime,
-) -> KnownTraits:
-    """The row of an item after a look at it. One that was gone and is back is a new one."""
-    is_back = before is not None and GONE in before.lost
+) -> ItemMemory:
+    """What is remembered of an item after a look at it. One that was gone and is back is new."""
     tokens = [
         *(one.token for one in item.opens),
         *(f"{KEEPS_PREFIX}{one}" for one in item.keeps),
     ]
-    earlier = {} if before is None or is_back else known
-    row = note_traits(earlier, item.id, get_item_kind(collection), tokens, now)
-    if not earlier or before is None:
+    is_back = bool(before) and GONE in before[0].lost
+    known = [] if is_back else list(before)
+    parts = split_tokens(tokens, known)
+    rows = [
+        note_part(collection, item, number, part, known, now) for number, part in enumerate(parts)
+    ]
+    # Parts of an item that was gone say nothing of the one that came.
+    stale = [empty_row(one, now) for one in before[len(rows) :]]
+    return ItemMemory((*rows, *stale), merge_rows(rows))
+
+
+def split_tokens(tokens: Sequence[str], known: Sequence[KnownTraits]) -> list[list[str]]:
+    """Tokens by the row that remembers them: where they are known, and new ones where there is
+    room. Rows that are full are followed by more, up to `MAX_PARTS`.
+    """
+    parts: list[list[str]] = [[] for _ in known] or [[]]
+    homes = {name: place for place, one in enumerate(known) for name in (*one.traits, *one.lost)}
+    for token in sorted(set(tokens), key=lambda one: (one not in homes, one)):
+        place = homes.get(token)
+        if place is None or len(parts[place]) >= MAX_TRAITS:
+            place = next(
+                (at for at, part in enumerate(parts) if len(part) < MAX_TRAITS), len(parts)
+            )
+        if place == MAX_PARTS:
+            break
+        if place == len(parts):
+            parts.append([])
+        parts[place].append(token)
+    return parts
+
+
+def note_part(
+    collection: WatchedCollection,
+    item: WatchedItem,
+    number: int,
+    tokens: Sequence[str],
+    known: Sequence[KnownTraits],
+    now: datetime,
+) -> KnownTraits:
+    """One row of an item, with what it lost since the looks before."""
+    kind = get_item_kind(collection, number)
+    before = known[number] if number < len(known) else None
+    row = note_traits({before.key: before} if before else {}, item.id, kind, tokens, now)
+    if known:
+        inherited = list_inherited_times(item, row, known, now)
+        # A row that was added later holds what came later.
+        row = replace(
+            row,
+            first_looked_at=known[0].first_looked_at,
+            traits={**row.traits, **inherited},
+        )
+    if before is None:
         return replace(row, name=item.name, lost={}, absent_since=None)
     # A value of the first look stays known, also when another one replaced it meanwhile.
     back = {one: before.first_looked_at for one in row.traits if one in before.lost}
@@ -132,6 +226,37 @@ def note_item(
         lost={one: at for one, at in sorted(latest) if one not in row.traits},
         absent_since=None,
     )
+
+
+def list_inherited_times(
+    item: WatchedItem, row: KnownTraits, known: Sequence[KnownTraits], now: datetime
+) -> dict[str, datetime]:
+    """When what the item opened before began to include what it opens now, for what is new."""
+    earlier = merge_rows(known).traits
+    return {
+        one.token: min(earlier[wider] for wider in one.within if wider in earlier)
+        for one in item.opens
+        if row.traits.get(one.token) == now
+        and one.token not in earlier
+        and any(wider in earlier for wider in one.within)
+    }
+
+
+def merge_rows(rows: Sequence[KnownTraits]) -> KnownTraits:
+    """The rows of one item as one, however long."""
+    first, *others = rows
+    if not others:
+        return first
+    return replace(
+        first,
+        traits={name: at for one in rows for name, at in one.traits.items()},
+        lost={name: at for one in rows for name, at in one.lost.items()},
+    )
+
+
+def empty_row(row: KnownTraits, now: datetime) -> KnownTraits:
+    """A row that remembers nothing."""
+    return replace(row, first_looked_at=now, last_seen_at=now, traits={}, lost={})
 
 
 def names_entry(token: str) -> bool:
@@ -175,15 +300,14 @@ def find_news(
 
 def is_later(row: KnownTraits, times: Mapping[str, datetime], token: str) -> bool:
     """Whether a token of a known item came after the first look at it."""
-    return times.get(token[:MAX_TRAIT_LENGTH], row.first_looked_at) != row.first_looked_at
+    return times.get(token, row.first_looked_at) != row.first_looked_at
 
 
 def list_times(row: KnownTraits, traits: Iterable[Trait]) -> Iterator[tuple[str, str]]:
     """When each trait was first seen, or seen to be lost; with that of the item itself."""
     yield "", format_time(row.first_looked_at)
     for one in traits:
-        at = row.lost.get(f"{KEEPS_PREFIX}{one.token}"[:MAX_TRAIT_LENGTH])
-        at = at or row.traits.get(one.token[:MAX_TRAIT_LENGTH])
+        at = row.lost.get(f"{KEEPS_PREFIX}{one.token}") or row.traits.get(one.token)
         if at:
             yield one.token, format_time(at)
 

@@ -219,7 +219,7 @@ async def test_what_is_read_is_bounded() -> None:
     async with connect_sandbox(build_scene(exchange={"Get-RemoteDomain": rows}), attempts=1) as to:
         (one,) = (await to.tenant.configuration.read_configuration("remote-domain")).items
         assert len(one.name) == 200
-        assert len(str(one.values["Long"])) == 2_000
+        assert len(str(one.values["Long"])) < 2_060
         assert isinstance(one.values["Many"], list)
         assert len(one.values["Many"]) == 1_000
         assert len(str(one.values["Deep"])) < 200

@@ -2,6 +2,7 @@
 down.
 """
 
+import json
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from urllib.parse import quote
@@ -30,6 +31,7 @@ from core.adapters.read_errors import (
     build_unavailable_reading,
 )
 from core.errors import Forbidden, NotFound, Rejected, TenantError, Unavailable
+from core.keys import hash_parts
 from core.microsoft365.configuration_sources import (
     ALL_RESULTS,
     CONFIGURATION_SOURCES,
@@ -59,7 +61,7 @@ RELIES_ON = (
 
 NAME_LIMIT = 200
 TEXT_LIMIT = 2_000
-LIST_LIMIT = 1_000
+LIST_LIMIT = 2_000
 MAX_DEPTH = 6
 MAX_RELATED = 60
 """Objects of a source that are asked for a relation, with a request each."""
@@ -195,10 +197,29 @@ def parse_configuration(name: str, source: ConfigurationSource, row: ResponseRow
     return Configuration(name, found, title, values)
 
 
+def clip_text(text: str) -> str:
+    """A text, bounded; a longer one ends with what tells it from any other that begins like it."""
+    if len(text) <= TEXT_LIMIT:
+        return parse_text(text, TEXT_LIMIT)
+    return f"{parse_text(text, TEXT_LIMIT)}… ({describe_rest(len(text) - TEXT_LIMIT, text)})"
+
+
+def clip_list(values: list[object], depth: int) -> list[object]:
+    """A list, bounded; a longer one ends with a text that changes with any of the rest."""
+    kept = [clip_configuration_value(part, depth - 1) for part in values[:LIST_LIMIT]]
+    rest = sorted(json.dumps(one, sort_keys=True, default=str) for one in values[LIST_LIMIT:])
+    return [*kept, f"{describe_rest(len(rest), *rest)}"] if rest else kept
+
+
+def describe_rest(count: int, *parts: str) -> str:
+    """How much more there is, with a hash of it."""
+    return f"{count:,} more, {hash_parts(*parts)[:12]}"
+
+
 def clip_configuration_value(value: object, depth: int = MAX_DEPTH) -> object:
-    """A JSON value, bounded in length and depth."""
+    """A JSON value, bounded in length and depth. What is cut off still shows when it changes."""
     if isinstance(value, str):
-        return parse_text(value, TEXT_LIMIT)
+        return clip_text(value)
     if isinstance(value, Mapping):
         if not depth:
             return {}
@@ -208,11 +229,7 @@ def clip_configuration_value(value: object, depth: int = MAX_DEPTH) -> object:
             for key, part in inner
         }
     if isinstance(value, list):
-        return (
-            [clip_configuration_value(part, depth - 1) for part in value[:LIST_LIMIT]]
-            if depth
-            else []
-        )
+        return clip_list(value, depth) if depth else []
     return value
 
 

@@ -5,6 +5,7 @@ from collections.abc import Iterator, Mapping
 from core.guards.exchange_roles.groups import MAX_NAME_LENGTH, RISK_SEVERITY
 from core.keys import hash_parts
 from core.microsoft365.exchange_roles import is_whole_scope, weigh_exchange_role
+from core.microsoft365.permission_rules import PermissionRisk
 from core.model.findings import Severity
 from core.property_values import get_flag, get_text, get_texts
 from core.tenant.configuration import Configuration
@@ -23,6 +24,8 @@ SCOPE, POLICY = "management-scope", "role-assignment-policy"
 MAX_PARENTS = 20
 # Organization Management gives away every role: Exchange's own default in each tenant.
 DEFAULT_DELEGATE = "organization management"
+DAY_LENGTH = len("2026-01-01")
+EVERYWHERE = "everywhere"
 POLICY_ASSIGNEE, APP_ASSIGNEE = "roleassignmentpolicy", "serviceprincipal"
 GROUP_ASSIGNEES = frozenset({"rolegroup", "linkedrolegroup"})
 # What users may do for themselves in a new tenant (Microsoft Learn: Role assignment policies in
@@ -78,6 +81,7 @@ def rate_role(name: str, parents: Mapping[str, str]) -> Severity:
 def describe_assignment(rows: SourceRows) -> Iterator[WatchedItem]:
     """Each assignment to a person, a group or a policy; those to apps are app-consent's."""
     parents = read_parents(rows)
+    made = read_built_in_roles(rows)
     filters = {
         one.name.casefold(): get_text(one.values, "RecipientFilter") for one in rows[SCOPE] or ()
     }
@@ -91,6 +95,8 @@ def describe_assignment(rows: SourceRows) -> Iterator[WatchedItem]:
         if grave >= Severity.MEDIUM and kind not in GROUP_ASSIGNEES | {POLICY_ASSIGNEE}:
             # What one person is given directly shows in no role group.
             grave = Severity.HIGH
+        if is_made_by_microsoft(one, made):
+            grave = Severity.INFO
         shown = quote_text(role, MAX_NAME_LENGTH)
         yield WatchedItem(
             id=one.id,
@@ -100,6 +106,30 @@ def describe_assignment(rows: SourceRows) -> Iterator[WatchedItem]:
             "Remove-ManagementRoleAssignment, with the name that Get-ManagementRoleAssignment "
             "shows.",
         )
+
+
+def read_built_in_roles(rows: SourceRows) -> Mapping[str, str]:
+    """The day on which each built-in role was made here; one with a parent is the tenant's own."""
+    return {
+        one.name.casefold(): get_text(one.values, "WhenCreatedUTC")[:DAY_LENGTH]
+        for one in rows[ROLE] or ()
+        if not get_text(one.values, "Parent")
+    }
+
+
+def is_made_by_microsoft(assignment: Configuration, made: Mapping[str, str]) -> bool:
+    """Whether an assignment came with its role: Microsoft gives each new role to the group that
+    administers the organization. A role that may do everything is told all the same.
+    """
+    role = get_text(assignment.values, "Role")
+    day = made.get(role.casefold(), "")
+    return (
+        bool(day)
+        and day == get_text(assignment.values, "WhenCreatedUTC")[:DAY_LENGTH]
+        and get_text(assignment.values, "RoleAssigneeType").casefold() in GROUP_ASSIGNEES
+        and get_text(assignment.values, "RoleAssigneeName").casefold() == DEFAULT_DELEGATE
+        and weigh_exchange_role(role) is not PermissionRisk.TENANT_WIDE
+    )
 
 
 def list_assignment_traits(
@@ -130,14 +160,15 @@ def list_assignment_traits(
     if scope:
         limit = hash_parts(filters.get(scope.casefold(), ""))[:8]
         text = f"counts for the scope {quote_text(scope, MAX_NAME_LENGTH)} as it is now"
-        yield Trait(build_value_token("scope", f"{scope} {limit}"), text, grave)
+        token = build_value_token("scope", f"{scope} {limit}")
+        yield Trait(token, text, grave, within=(EVERYWHERE,))
         return
     within = get_text(values, "RecipientWriteScope")
     if within.casefold() in ("", "organization"):
-        yield Trait("everywhere", "counts for every mailbox, without a scope", grave)
+        yield Trait(EVERYWHERE, "counts for every mailbox, without a scope", grave)
     elif within.casefold() not in ("self", "none", "notapplicable"):
         text = f"counts for {quote_text(within, MAX_NAME_LENGTH)}"
-        yield Trait(build_value_token("within", within), text, grave)
+        yield Trait(build_value_token("within", within), text, grave, within=(EVERYWHERE,))
 
 
 def describe_role(rows: SourceRows) -> Iterator[WatchedItem]:
@@ -203,8 +234,9 @@ ROLE_ASSIGNMENTS = WatchedCollection(
     advice="Ask whoever gave it, by telephone.",
     techniques=("T1098.002", "T1098.003"),
     reference="Microsoft Learn: Get-ManagementRoleAssignment",
-    harmless="Exchange's own delegating assignments to Organization Management, an assignment that "
-    "is disabled, narrowed or removed, and those to apps, which app-consent judges",
+    harmless="Exchange's own delegating assignments to Organization Management, a new role of "
+    "Microsoft's that comes with its assignment to it, an assignment that is disabled, narrowed or "
+    "removed, and those to apps, which app-consent judges",
 )
 OWN_MANAGEMENT_ROLES = WatchedCollection(
     name="management-role",

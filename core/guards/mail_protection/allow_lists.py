@@ -1,12 +1,18 @@
 """Allow lists of the tenant, simulation overrides, signing and reporting. Pure."""
 
 import re
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 
 from core.guards.mail_protection.policies import DOMAINS, read_own_domains
 from core.guards.mail_protection.properties import LOW, MAX_NAME_LENGTH, MEDIUM
 from core.model.findings import Fact, Severity
-from core.property_values import find_property, get_flag, get_text, get_texts
+from core.property_values import (
+    find_property,
+    get_flag,
+    get_text,
+    get_texts,
+    parse_printed_bool,
+)
 from core.tenant.quoting import quote_text
 from core.watched.items import SourceRows, Trait, WatchedCollection, WatchedItem, build_token
 
@@ -14,7 +20,8 @@ ALLOW_SOURCES = ("allow-sender", "allow-url", "allow-file", "allow-address")
 SPOOF, SIMULATION = "allow-spoof", "phish-simulation-rule"
 DKIM, QUARANTINE, REPORTING = "dkim-config", "quarantine-policy", "report-policy"
 TECHNIQUES = ("T1562.001", "T1656")
-GRANTED = re.compile(r"PermissionTo(\w{1,40}):\s*True")
+RIGHT_PREFIX = "PermissionTo"
+GRANTED = re.compile(rf"(?i){RIGHT_PREFIX}(\w{{1,40}}):\s*True")
 RELEASING = frozenset({"release", "allowsender"})
 
 
@@ -120,7 +127,7 @@ def explain_signing_loss(token: str) -> Trait:
 def describe_quarantine(rows: SourceRows) -> Iterator[WatchedItem]:
     """What users may do with held mail, by policy."""
     for one in rows[QUARANTINE] or ():
-        granted = GRANTED.findall(get_text(one.values, "EndUserQuarantinePermissions"))
+        granted = list_granted_rights(one.values)
         yield WatchedItem(
             id=one.id,
             name=quote_text(one.name or one.id, MAX_NAME_LENGTH),
@@ -133,6 +140,18 @@ def describe_quarantine(rows: SourceRows) -> Iterator[WatchedItem]:
                 for right in granted
             ),
         )
+
+
+def list_granted_rights(values: Mapping[str, object]) -> list[str]:
+    """The rights of users over held mail, whether they are printed as a text or as an object."""
+    found = find_property(values, "EndUserQuarantinePermissions")[1]
+    if not isinstance(found, Mapping):
+        return GRANTED.findall(get_text(values, "EndUserQuarantinePermissions"))
+    return [
+        name[len(RIGHT_PREFIX) :]
+        for name, value in found.items()
+        if name.startswith(RIGHT_PREFIX) and parse_printed_bool(value)
+    ]
 
 
 def describe_right(right: str) -> str:

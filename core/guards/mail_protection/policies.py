@@ -9,6 +9,7 @@ from functools import partial
 from core.guards.mail_protection.properties import (
     LOW,
     MAX_NAME_LENGTH,
+    MEDIUM,
     AllowList,
     FilterShape,
     Hole,
@@ -29,9 +30,36 @@ from core.watched.items import SourceRows, WatchedCollection, WatchedItem
 
 DOMAINS = "accepted-domain"
 PRESETS = frozenset({"standard", "strict"})
-MAIL_ACTIONS = ("Quarantine", "MoveToJmf", "AddXHeader", "ModifySubject")
+MAIL_ACTIONS = ("Quarantine", "MoveToJmf", "AddXHeader", "ModifySubject", "NoAction")
+# Deleted mail reaches nobody; redirected mail reaches whom the policy names.
+OTHER_ACTIONS = ("Delete", "Redirect")
+IMPERSONATION_SWITCHES = {
+    "TargetedUser": "EnableTargetedUserProtection",
+    "TargetedDomain": "EnableTargetedDomainsProtection",
+    "MailboxIntelligence": "EnableMailboxIntelligenceProtection",
+}
+IMPERSONATION_ACTIONS = ("Quarantine", "MoveToJmf", "BccMessage", "NoAction")
 TECHNIQUES = ("T1562.001",)
 REFERENCE = "Microsoft Learn: Recommended settings for EOP and Defender for Office 365"
+
+
+def define_mail_action(name: str, about: str, severity: Severity = MEDIUM) -> Steps:
+    """What a policy does with mail of one kind."""
+    return Steps(name, about, MAIL_ACTIONS, severity, OTHER_ACTIONS, "RedirectToRecipients")
+
+
+def define_impersonation_action(part: str, about: str, more: str = "") -> Steps:
+    """What a policy does with mail that imitates somebody, where it looks for that at all."""
+    return Steps(
+        f"{part}ProtectionAction",
+        about,
+        IMPERSONATION_ACTIONS,
+        MEDIUM,
+        OTHER_ACTIONS,
+        f"{part}{more}ActionRecipients",
+        IMPERSONATION_SWITCHES[part],
+    )
+
 
 ANTI_PHISH = FilterShape(
     switches=(
@@ -55,6 +83,11 @@ ANTI_PHISH = FilterShape(
         Steps("AuthenticationFailAction", "spoofed mail", ("Quarantine", "MoveToJmf")),
         Steps("DmarcRejectAction", "mail to be rejected by DMARC", ("Reject", "Quarantine")),
         Steps("DmarcQuarantineAction", "mail to be held by DMARC", ("Quarantine", "MoveToJmf")),
+        define_impersonation_action("TargetedUser", "mail that imitates named people"),
+        define_impersonation_action("TargetedDomain", "mail that imitates a domain"),
+        define_impersonation_action(
+            "MailboxIntelligence", "mail that imitates who often writes", "Protection"
+        ),
     ),
     numbers=(Number("PhishThresholdLevel", "phishing", 1, 4, is_higher_weaker=False),),
     allowed=(
@@ -87,11 +120,11 @@ CONTENT = FilterShape(
         Switch("PhishZapEnabled", "takes delivered phishing back"),
     ),
     steps=(
-        Steps("SpamAction", "spam", MAIL_ACTIONS),
-        Steps("HighConfidenceSpamAction", "certain spam", MAIL_ACTIONS),
-        Steps("PhishSpamAction", "phishing", MAIL_ACTIONS),
-        Steps("HighConfidencePhishAction", "certain phishing", MAIL_ACTIONS, Severity.HIGH),
-        Steps("BulkSpamAction", "bulk mail", MAIL_ACTIONS, LOW),
+        define_mail_action("SpamAction", "spam"),
+        define_mail_action("HighConfidenceSpamAction", "certain spam"),
+        define_mail_action("PhishSpamAction", "phishing"),
+        define_mail_action("HighConfidencePhishAction", "certain phishing", Severity.HIGH),
+        define_mail_action("BulkSpamAction", "bulk mail", LOW),
         Steps("MarkAsSpamBulkMail", "bulk mail", ("On", "Off"), LOW),
     ),
     numbers=(Number("BulkThreshold", "bulk mail", 1, 9, is_higher_weaker=True),),

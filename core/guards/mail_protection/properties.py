@@ -5,7 +5,7 @@ tenant has on opens something when it is off; one that somebody has to turn on k
 it is on, so that a policy without it is no news.
 """
 
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 
 from core.model.findings import Severity
@@ -47,6 +47,15 @@ class Steps:
     """What it is done to, such as `spam`."""
     values: tuple[str, ...]
     severity: Severity = MEDIUM
+    apart: tuple[str, ...] = ()
+    """Actions that are neither stronger nor weaker: mail is kept from its reader in another way."""
+    receivers: str = ""
+    """The property that names who is sent such mail, by an action that sends it on."""
+    switch: str = ""
+    """The switch without which nothing is done at all, so that the action does not matter."""
+
+
+SENDING_ACTIONS = frozenset({"redirect", "bccmessage"})
 
 
 @dataclass(frozen=True, slots=True)
@@ -116,23 +125,41 @@ def list_exposures(shape: FilterShape, item: Configuration, own: Iterable[str]) 
         if get_flag(values, hole.name, default=False):
             yield Trait(f"{hole.name} on", f"{hole.text} ({hole.name} is True)", hole.severity)
     for steps in shape.steps:
-        yield from list_steps(steps, get_text(values, steps.name))
+        is_on = not steps.switch or get_flag(values, steps.switch, default=False)
+        yield from list_steps(steps, get_text(values, steps.name), is_on=is_on)
+        yield from list_receivers(steps, values, frozenset(own))
     for number in shape.numbers:
         yield from list_number_steps(number, item)
     yield from list_allowed_entries(shape, item, frozenset(own))
 
 
-def list_steps(steps: Steps, value: str) -> Iterator[Trait]:
+def list_steps(steps: Steps, value: str, *, is_on: bool = True) -> Iterator[Trait]:
     """How far an action is from the strongest one, a trait for each step."""
+    severity = steps.severity if is_on else Severity.INFO
     folded = [one.casefold() for one in steps.values]
-    if not value:
+    if not value or value.casefold() in map(str.casefold, steps.apart):
         return
     text = f"only does {quote_text(value, 60)} with {steps.about} ({steps.name})"
     if value.casefold() not in folded:
         yield Trait(build_token(steps.name, value), text, LOW)
         return
     for place in range(1, folded.index(value.casefold()) + 1):
-        yield Trait(f"{steps.name} {folded[place]}", text, steps.severity)
+        yield Trait(f"{steps.name} {folded[place]}", text, severity)
+
+
+def list_receivers(
+    steps: Steps, values: Mapping[str, object], own: frozenset[str]
+) -> Iterator[Trait]:
+    """Who is sent mail by an action that sends it on: somebody outside reads what was stopped."""
+    if get_text(values, steps.name).casefold() not in SENDING_ACTIONS or not steps.receivers:
+        return
+    for address in get_texts(values, steps.receivers):
+        is_own = address.rpartition("@")[2].casefold() in own
+        yield Trait(
+            build_token(f"{steps.name} to", address),
+            f"sends {steps.about} to {quote_text(address, MAX_NAME_LENGTH)} ({steps.receivers})",
+            MEDIUM if is_own else Severity.HIGH,
+        )
 
 
 def list_number_steps(number: Number, item: Configuration) -> Iterator[Trait]:

@@ -74,6 +74,64 @@ async def test_a_new_assignment_is_as_grave_as_its_role_and_its_holder(
     assert said.partition(":")[0] == expected
 
 
+@pytest.mark.parametrize(
+    ("role", "values", "expected"),
+    [
+        # Microsoft makes a role and gives it away on one day.
+        ({"WhenCreatedUTC": "2026-11-05T03:00:00.0000000Z"}, {}, ""),
+        ({"WhenCreatedUTC": "2021-01-05T03:00:00.0000000Z"}, {}, "medium"),
+        ({}, {}, "medium"),
+        ({"WhenCreatedUTC": "2026-11-05T03:00:00Z", "Parent": "Mail Recipients"}, {}, "high"),
+        (
+            {"WhenCreatedUTC": "2026-11-05T03:00:00Z"},
+            {"RoleAssigneeName": "Help Desk"},
+            "medium",
+        ),
+        (
+            {"WhenCreatedUTC": "2026-11-05T03:00:00Z"},
+            {"RoleAssigneeName": "Organization Management", "RoleAssigneeType": "User"},
+            "high",
+        ),
+    ],
+)
+async def test_a_new_role_that_comes_with_its_assignment_is_microsofts(
+    role: Mapping[str, Any], values: Mapping[str, Any], expected: str
+) -> None:
+    made = Configuration("management-role", "r2", "Brand New", role)
+    given = {
+        "Role": "Brand New",
+        "RoleAssigneeName": "Organization Management",
+        "RoleAssigneeType": "RoleGroup",
+        "WhenCreatedUTC": "2026-11-05T04:10:00.0000000Z",
+        **values,
+    }
+    said = await tell("role-assignment", assign(**given), made)
+    assert said.partition(":")[0] == expected
+
+
+async def test_a_new_role_that_may_do_everything_is_told_whoever_made_it() -> None:
+    day = {"WhenCreatedUTC": "2026-11-05T03:00:00Z"}
+    made = Configuration("management-role", "r2", "Mailbox Import Export", day)
+    given = {
+        "Role": "Mailbox Import Export",
+        "RoleAssigneeName": "Organization Management",
+        "RoleAssigneeType": "RoleGroup",
+        **day,
+    }
+    assert (await tell("role-assignment", assign(**given), made)).startswith("high")
+
+
+async def test_an_assignment_that_is_narrowed_is_no_news_until_it_is_wide_again() -> None:
+    scope = Configuration("management-scope", "s1", "Branch", {"RecipientFilter": "a"})
+    wide, narrow = assign(), assign(CustomRecipientWriteScope="Branch")
+    looks = Looks(COLLECTIONS["role-assignment"])
+    await looks.look([wide, scope])
+    assert await looks.look([narrow, scope]) == []
+    assert await looks.look([narrow, scope]) == []
+    (found,) = await looks.look([wide, scope])
+    assert "counts for every mailbox" in found.summary
+
+
 async def test_a_scope_that_is_taken_off_or_made_larger_is_told() -> None:
     scope = Configuration("management-scope", "s1", "Branch", {"RecipientFilter": "a"})
     larger = Configuration("management-scope", "s1", "Branch", {"RecipientFilter": "b"})
@@ -84,7 +142,7 @@ async def test_a_scope_that_is_taken_off_or_made_larger_is_told() -> None:
     assert "scope Branch as it is now" in await tell(
         "role-assignment", known, larger, first=(known, scope)
     )
-    assert await tell("role-assignment", known, scope, first=(assign(), scope)) != ""
+    assert await tell("role-assignment", known, scope, first=(assign(), scope)) == ""
 
 
 @pytest.mark.parametrize(

@@ -47,6 +47,32 @@ async def tell(
         ({"TargetedUsersToProtect": ["a;a@x"]}, {"TargetedUsersToProtect": []}, "medium"),
         ({"EnableTargetedUserProtection": True}, {"EnableTargetedUserProtection": False}, "medium"),
         ({}, {"ExcludedSenders": ["a@freemail.example"]}, "medium"),
+        (
+            {
+                "EnableTargetedUserProtection": True,
+                "TargetedUserProtectionAction": "Quarantine",
+            },
+            {"EnableTargetedUserProtection": True, "TargetedUserProtectionAction": "NoAction"},
+            "medium",
+        ),
+        # Without the switch nothing was done, and what is done now can only be more.
+        (
+            {"TargetedUserProtectionAction": "NoAction"},
+            {"EnableTargetedUserProtection": True, "TargetedUserProtectionAction": "NoAction"},
+            "",
+        ),
+        (
+            {
+                "EnableTargetedUserProtection": True,
+                "TargetedUserProtectionAction": "Quarantine",
+            },
+            {
+                "EnableTargetedUserProtection": True,
+                "TargetedUserProtectionAction": "Redirect",
+                "TargetedUserActionRecipients": ["thief@drop.example"],
+            },
+            "high",
+        ),
         ({}, {"ExcludedDomains": ["contoso.com"]}, "high"),
         ({"RecommendedPolicyType": "Standard"}, {"RecommendedPolicyType": "Standard"}, ""),
     ],
@@ -182,3 +208,53 @@ def test_the_guard_only_reads_and_defender_is_optional() -> None:
     optional = {one.name for one in GUARD.permissions if one.optional}
     assert "Get-SafeLinksPolicy" in optional
     assert "Get-AntiPhishPolicy" not in optional
+
+
+@pytest.mark.parametrize(
+    ("before", "after", "expected"),
+    [
+        ("Quarantine", {"PhishSpamAction": "MoveToJmf"}, "medium"),
+        ("Quarantine", {"PhishSpamAction": "Delete"}, ""),
+        ("Delete", {"PhishSpamAction": "Quarantine"}, ""),
+        ("ModifySubject", {"PhishSpamAction": "NoAction"}, "medium"),
+        ("NoAction", {"PhishSpamAction": "MoveToJmf"}, ""),
+        (
+            "Quarantine",
+            {"PhishSpamAction": "Redirect", "RedirectToRecipients": ["x@drop.example"]},
+            "high",
+        ),
+        (
+            "Quarantine",
+            {"PhishSpamAction": "Redirect", "RedirectToRecipients": ["soc@contoso.com"]},
+            "medium",
+        ),
+        ("Quarantine", {"PhishSpamAction": "SomethingNew"}, "low"),
+    ],
+)
+async def test_an_action_is_weighed_by_what_it_lets_through_and_to_whom(
+    before: str, after: Mapping[str, Any], expected: str
+) -> None:
+    said = await tell(
+        "content-filter-policy", "content-filter-policy", {"PhishSpamAction": before}, after
+    )
+    assert said.partition(":")[0] == expected
+
+
+@pytest.mark.parametrize(
+    "granted",
+    [
+        "[PermissionToBlockSender: False\r\nPermissionToRelease: True]",
+        {"PermissionToBlockSender": False, "PermissionToRelease": True},
+        {"PermissionToBlockSender": "False", "PermissionToRelease": "True"},
+    ],
+)
+async def test_rights_over_held_mail_are_understood_as_a_text_and_as_an_object(
+    granted: object,
+) -> None:
+    said = await tell(
+        "quarantine-policy",
+        "quarantine-policy",
+        {"EndUserQuarantinePermissions": {"PermissionToRelease": False}},
+        {"EndUserQuarantinePermissions": granted},
+    )
+    assert said == "medium: The quarantine policy Policy lets users release held mail."

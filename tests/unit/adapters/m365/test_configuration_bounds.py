@@ -1,0 +1,33 @@
+"""What is too long of a configuration is cut, and still shows when it changes."""
+
+import pytest
+
+from core.adapters.m365.configuration import (
+    LIST_LIMIT,
+    TEXT_LIMIT,
+    clip_configuration_value,
+)
+
+
+@pytest.mark.parametrize("depth", [1, 3])
+def test_entries_beyond_the_limit_change_the_last_one(depth: int) -> None:
+    kept = [f"{number}@partner.example" for number in range(LIST_LIMIT)]
+    assert clip_configuration_value(kept, depth) == kept
+    longer = clip_configuration_value([*kept, "a@x.example", "b@x.example"], depth)
+    turned = clip_configuration_value([*kept, "b@x.example", "a@x.example"], depth)
+    other = clip_configuration_value([*kept, "a@x.example", "thief@x.example"], depth)
+    assert isinstance(longer, list)
+    assert isinstance(other, list)
+    assert longer[:-1] == kept
+    assert longer[-1].startswith("2 more, ")
+    assert longer == turned
+    assert longer != other
+
+
+def test_what_a_text_says_beyond_the_limit_changes_its_end() -> None:
+    text = "x" * TEXT_LIMIT
+    assert clip_configuration_value(text) == text
+    first, second = (clip_configuration_value(f"{text}{end}") for end in ("allow", "block"))
+    assert first != second
+    assert isinstance(first, str)
+    assert len(first) < TEXT_LIMIT + 60
