@@ -91,8 +91,8 @@ def join_permissions(*groups: Iterable[Permission]) -> tuple[Permission, ...]:
 GUARD = Guard(
     name=NAME,
     title="Changes of what protects",
-    looks_for="new administrators; Conditional Access that asks less or leaves out more; own roles, "
-    "easy activation of roles, units that shield accounts, certificate authorities",
+    looks_for="new administrators; Conditional Access that asks less or leaves out more; own roles,"
+    " easy activation of roles, units that shield accounts, certificate authorities",
     rationale="Who gets in first changes what would keep them out.",
     verdicts={**WATCHED_VERDICT_TEXTS, **VERDICT_TEXTS},
     permissions=join_permissions(list_permissions(COLLECTIONS), PERMISSIONS),
