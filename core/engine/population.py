@@ -4,6 +4,7 @@ A page that Exchange leaves out must not look like a smaller tenant. That goes f
 guard counts, which a guard lists once, and for each list of its configuration.
 """
 
+import math
 from collections.abc import Mapping
 from dataclasses import replace
 
@@ -49,6 +50,21 @@ def is_absence_trusted(reading: Reading[object], state: GuardState) -> bool:
         return True
     seen = state.shrunk_population
     return seen is not None and reading.population >= (1 - SHRUNK_SHARE) * seen
+
+
+def find_least_trusted_count(state: GuardState) -> int:
+    """The fewest objects of which a listing is taken for all that there are.
+
+    What is counted over fewer says nothing of the tenant, for the reasons of `is_absence_trusted`.
+    """
+    if state.population is None:
+        return 0
+    lost = max(MIN_SHRUNK, math.ceil(SHRUNK_SHARE * state.population))
+    least = state.population - lost + 1
+    if state.shrunk_population is not None:
+        least = min(least, math.ceil((1 - SHRUNK_SHARE) * state.shrunk_population))
+    droppable = max(MIN_MISSING - 1, math.floor(MAX_POPULATION_DROP * state.population))
+    return max(least, state.population - droppable, 0)
 
 
 def count_known_objects(population: int, unread_count: int, state: GuardState) -> int:

@@ -9,6 +9,7 @@ from typing import Any
 from core.engine.decision_context import IN_EFFECT_STATES, DecisionContext
 from core.engine.open_folds import index_folded
 from core.engine.periodic_checks import find_due_checks
+from core.engine.population import find_least_trusted_count
 from core.model.cases import Case
 from core.model.changes import ChangeRecord
 from core.model.guards import GuardConfig, GuardPolicy, Mode, ObserveContext
@@ -123,6 +124,7 @@ class Scan:
             ),
             is_enforcing=self.decision_context.mode is Mode.ENFORCE,
             last_full_scan=state.checks_finished_at.get(LAST_FULL_SCAN_KEY),
+            least_trusted_count=find_least_trusted_count(state),
             applied_changes=tuple(list_applied_changes(self.decision_context)),
             known_traits=self.snapshot.known_traits,
         )

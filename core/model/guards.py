@@ -82,6 +82,10 @@ class ObserveContext[O = Any]:
     """Whether findings may lead to changes: each object that needs one has to be a finding."""
     last_full_scan: datetime | None = None
     """When the guard last read everything: no run has seen what happened since."""
+    least_trusted_count: int = 0
+    """A listing of fewer objects lacks some, as far as is known: what is counted over it says
+    nothing of the tenant.
+    """
     applied_changes: tuple[tuple[Change, datetime], ...] = ()
     """The changes that the guard made and no operator undid, each with its time, latest first."""
     known_traits: Mapping[str, KnownTraits] = field(default_factory=dict)

@@ -23,6 +23,7 @@ from core.guards.mailbox_forwarding.forwards import (
 )
 from core.guards.mailbox_forwarding.hidden_rules import RuleVisibility, match_visible_rules
 from core.guards.mailbox_forwarding.hiding import (
+    READ,
     Hiding,
     is_exchanges_own_rule,
     is_meeting_rule,
@@ -108,7 +109,7 @@ def assemble_rule_forwards(
         )
         second_hand = sight is RuleVisibility.EXCHANGE and miss is not None and bool(miss.object_id)
         untold = second_hand or lacks_domains
-        hiding = None if untold else find_hiding(mailbox, rule, sight, inputs)
+        hiding = None if untold else find_hiding(mailbox, rule, sight, inputs, placed is not None)
         colleagues = list_secret_colleagues(rule, sight, placed or ())
         if sendings or hiding or colleagues:
             leaves = inputs.evaluate_rule_departure(mailbox, sendings)
@@ -130,11 +131,17 @@ def is_excused(rule: InboxRule, visibility: RuleVisibility, excused: set[str]) -
 
 
 def find_hiding(
-    mailbox: Mailbox, rule: InboxRule, visibility: RuleVisibility, inputs: ForwardingInputs
+    mailbox: Mailbox,
+    rule: InboxRule,
+    visibility: RuleVisibility,
+    inputs: ForwardingInputs,
+    is_placed: bool,
 ) -> Hiding | None:
     """How an enabled rule keeps mail from its reader; None if it does not.
 
     Nothing is concluded where the folder could not be read this time: what was known of it stays.
+    Nor is it where a rule only marks as read what it sends to who knows where, since of a forward
+    that is a part. `is_placed`: it is known where the rule sends mail, if anywhere.
     """
     if not rule.enabled or is_folder_unread(rule, inputs):
         return None
@@ -150,7 +157,9 @@ def find_hiding(
         visibility is RuleVisibility.HIDDEN,
         Owner(mailbox.address, is_own_domain),
     )
-    return replace(hiding, folder_name=find_folder_name(rule, inputs)) if hiding else None
+    if hiding is None or (hiding.place == READ and not is_placed):
+        return None
+    return replace(hiding, folder_name=find_folder_name(rule, inputs))
 
 
 def is_folder_unread(rule: InboxRule, inputs: ForwardingInputs) -> bool:

@@ -103,6 +103,8 @@ class DeletionBurst:
     """How many there were when it was last told: it is told again at twice as many."""
     is_attributed: bool = True
     is_transient: bool = False
+    is_partial: bool = False
+    """Whether the audit log was not read to its end: there may have been more."""
     user_count: int | None = None
     restorable_ids: frozenset[str] = frozenset()
     restored_ids: frozenset[str] = frozenset()

@@ -1,7 +1,7 @@
 """Judges bursts: how grave each is, what can be had back, and how to stop it. Pure."""
 
 from collections import Counter
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from datetime import UTC, datetime
 
 from core.guards.mass_deletion.items import (
@@ -24,7 +24,7 @@ from core.guards.mass_deletion.options import (
 )
 from core.guards.mass_deletion.verdicts import DeletionVerdict
 from core.model.findings import Fact, Finding, Severity
-from core.tenant.directory import Actor
+from core.tenant.directory import Actor, Deletion
 from core.tenant.quoting import quote_text
 from core.tenant.sources import DELETED_USERS, DELETIONS
 
@@ -56,7 +56,8 @@ def judge(burst: DeletionBurst, policy: Policy) -> Iterator[Finding]:
         subject=format_burst_actor(burst),
         severity=rate_burst(burst, is_purged),
         verdict=verdict,
-        summary=f"{format_act_counts(burst.deletions)}{burst.act_class.deed} by "
+        summary=f"{'At least ' if burst.is_partial else ''}"
+        f"{format_act_counts(burst.deletions)}{burst.act_class.deed} by "
         f"{format_burst_actor(burst)}.",
         facts=tuple(list_burst_facts(burst, policy)),
         sources=(DELETIONS,) if burst.is_attributed else (DELETED_USERS,),
@@ -113,10 +114,22 @@ def list_burst_facts(burst: DeletionBurst, policy: Policy) -> Iterator[Fact]:
 
 def describe_burst_actors(burst: DeletionBurst) -> str:
     """The actors, those who deleted most first."""
-    if not burst.is_attributed:
+    named = [one for one in burst.deletions if one.actor.id]
+    if burst.is_attributed:
+        return f"by {format_actors(burst.deletions)}"
+    if not named:
         return "who did it is not known: the audit log could not be read, only the recycle bin"
-    counts = Counter(one.actor.id for one in burst.deletions)
-    actors: Mapping[str, Actor] = {one.actor.id: one.actor for one in burst.deletions}
+    unknown = len(burst.deletions) - len(named)
+    return (
+        f"who did {unknown:,} of it is not known: the audit log could not be read to its end; what "
+        f"it shows is by {format_actors(named)}"
+    )
+
+
+def format_actors(acts: Sequence[Deletion]) -> str:
+    """Who did how much, as people know them."""
+    counts = Counter(one.actor.id for one in acts)
+    actors: Mapping[str, Actor] = {one.actor.id: one.actor for one in acts}
     parts = []
     for found, count in sorted(counts.items(), key=lambda pair: (-pair[1], pair[0]))[:3]:
         actor = actors[found]
@@ -127,7 +140,7 @@ def describe_burst_actors(burst: DeletionBurst) -> str:
         ip = f" from {quote_text(actor.ip, MAX_LABEL_LENGTH)}" if actor.ip else ""
         parts.append(f"{kind}{name}{ip} ({count:,})")
     more = len(counts) - len(parts)
-    return f"by {', '.join(parts)}" + (f" and {more} more" if more > 0 else "")
+    return ", ".join(parts) + (f" and {more} more" if more > 0 else "")
 
 
 def describe_user_share(burst: DeletionBurst) -> str:

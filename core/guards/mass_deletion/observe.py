@@ -1,8 +1,8 @@
 """Reads the directory's audit log, its recycle bins, and what became of deleted users."""
 
-from collections.abc import AsyncIterator, Collection, Sequence
+from collections.abc import AsyncIterator, Collection, Iterable, Iterator, Sequence
 from dataclasses import replace
-from datetime import timedelta
+from datetime import datetime, timedelta
 from typing import Protocol
 
 from core.guards.mass_deletion.bursts import find_bursts
@@ -19,7 +19,7 @@ from core.tenant.directory import Account, DeletedObject, Deletion
 from core.tenant.known_traits import KnownTraits, build_traits_key, note_traits
 from core.tenant.merging import collect_failures, collect_sources
 from core.tenant.port import HasAccounts, HasDeletions
-from core.tenant.readings import Reading
+from core.tenant.readings import ReadFailure, Reading
 from core.tenant.sources import ACCOUNTS, DELETED_GROUPS, DELETED_USERS, DELETIONS
 
 # Where what is not deleted for good is kept.
@@ -52,19 +52,12 @@ async def observe(
     unseen = (
         [build_bin_deletion(one) for one in bins.items if one.id not in known] if failure else []
     )
+    bursts = find_bursts((*log.items, *unseen), users, replace(terms, now=unseen_since))
+    if failure:
+        bursts = list(mark_unread_actors(bursts, unseen, failure, context))
     found = [
-        replace(
-            burst,
-            user_count=users,
-            is_attributed=not (failure and burst.actor_id == UNKNOWN_ACTOR),
-            is_transient=bool(failure and not failure.permission),
-            restorable_ids=frozenset(one.id for one in bins.items),
-        )
-        for burst in find_bursts(
-            (*log.items, *unseen),
-            users,
-            replace(terms, now=unseen_since),
-        )
+        replace(burst, user_count=users, restorable_ids=frozenset(one.id for one in bins.items))
+        for burst in bursts
     ]
     asked = list_users_to_check(found)
     accounts = Reading[Account](sources=frozenset({ACCOUNTS}))
@@ -85,21 +78,67 @@ async def observe(
     )
 
 
+def mark_unread_actors(
+    bursts: Iterable[DeletionBurst],
+    unseen: Collection[Deletion],
+    failure: ReadFailure,
+    context: ObserveContext[DeletionOptions],
+) -> Iterator[DeletionBurst]:
+    """The bursts of a log that was not read to its end: what it lacks makes nobody an actor.
+
+    What only the recycle bin shows may be anybody's, so whoever stands beside it did nothing
+    together with others. Most of it may have been told with its actors when the log was read in
+    full, and those cases go on: only what is more than that is news.
+    """
+    nameless = {(one.kind, one.id) for one in unseen}
+    for burst in bursts:
+        lacks_names = any((one.kind, one.id) in nameless for one in burst.deletions)
+        count = len(burst.deletions) - count_told_acts(burst.act_class.kind, context)
+        if lacks_names and count <= burst.limit:
+            continue
+        is_attributed = not (lacks_names or burst.actor_id == UNKNOWN_ACTOR)
+        yield replace(
+            burst,
+            actor_id=burst.actor_id if is_attributed else UNKNOWN_ACTOR,
+            is_attributed=is_attributed,
+            is_transient=not failure.permission,
+            is_partial=is_attributed,
+        )
+
+
+def count_told_acts(kind: str, context: ObserveContext[DeletionOptions]) -> int:
+    """How many acts of a class were told lately with their actors."""
+    return sum(
+        max(read_told_sizes(row, context), default=0)
+        for row in context.known_traits.values()
+        if row.kind == kind and row.object_id != UNKNOWN_ACTOR
+    )
+
+
+def read_told_sizes(
+    row: KnownTraits | None, context: ObserveContext[DeletionOptions]
+) -> dict[int, datetime]:
+    """The sizes at which a burst was told, each with when. What was noted so long ago that its acts
+    are no longer read belongs to an earlier burst.
+    """
+    now, period = context.policy.now, get_reading_period(context.policy)
+    return {
+        int(size): noted_at
+        for size, noted_at in (row.traits if row else {}).items()
+        if size.isdigit() and abs(now - noted_at) <= period
+    }
+
+
 def note_reported_count(
     burst: DeletionBurst, context: ObserveContext[DeletionOptions]
 ) -> tuple[DeletionBurst, KnownTraits]:
     """The burst with the size at which it was last told, and that size to be remembered.
 
-    It is told again whenever it has doubled. What was noted so long ago that its acts are no longer
-    read belongs to an earlier burst.
+    It is told again whenever it has doubled.
     """
     now, count, kind = context.policy.now, len(burst.deletions), burst.act_class.kind
     before = context.known_traits.get(build_traits_key(burst.actor_id, kind))
-    sizes = {
-        int(size): noted_at
-        for size, noted_at in (before.traits if before else {}).items()
-        if size.isdigit() and abs(now - noted_at) <= get_reading_period(context.policy)
-    }
+    sizes = read_told_sizes(before, context)
     reported = max(sizes, default=count)
     if count >= 2 * reported:
         reported = count

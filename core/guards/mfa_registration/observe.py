@@ -65,6 +65,10 @@ async def observe(
             failures=(ReadFailure(SIGN_IN_METHODS, EMPTY_REPORT),), sources=names, complete=False
         )
         return
+    if named < context.least_trusted_count:
+        reason = f"the report names {named:,} accounts, far fewer than at the last look"
+        yield Reading(failures=(ReadFailure(SIGN_IN_METHODS, reason),), sources=names)
+        return
     yield Reading(
         items=census.build_summaries(),
         failures=build_unknown_roles_failure(census.has_unknown_roles),

@@ -100,6 +100,8 @@ class AdapterHarness:
     webhook: str = ""
     page_size: int = PAGE_SIZE
     """How many rows of a listing Exchange is asked for at a time."""
+    hours_apart: float = 6
+    """How long after a run the next one comes."""
     way_memory: WayMemory = field(default_factory=WayMemory)
     """The ways of listing that runs found out, as the state keeps them."""
 
@@ -155,7 +157,7 @@ class AdapterHarness:
             finally:
                 self.sandbox.replace_faults()
                 self.clock.advance(seconds=self.timer.now - begun)
-                self.clock.advance(hours=6)
+                self.clock.advance(hours=self.hours_apart)
 
     async def load_snapshot(self) -> GuardSnapshot:
         """What the guard remembers."""

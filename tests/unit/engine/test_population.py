@@ -7,8 +7,10 @@ import pytest
 
 from core.engine.population import (
     count_known_objects,
+    find_least_trusted_count,
     find_listed_counts,
     find_unconfirmed_sources,
+    is_absence_trusted,
     population_shrank,
 )
 from core.model.changes import ChangeState
@@ -54,6 +56,17 @@ def test_unread_objects_never_make_a_tenant_larger(
     known: int | None, population: int, unread: int, kept: int
 ) -> None:
     assert count_known_objects(population, unread, GuardState(population=known)) == kept
+
+
+def test_what_is_counted_is_trusted_where_an_absence_is() -> None:
+    assert find_least_trusted_count(GuardState()) == 0
+    for known in range(60):
+        for shrunk in (None, *range(0, known, 3)):
+            state = GuardState(population=known, shrunk_population=shrunk)
+            least = find_least_trusted_count(state)
+            for count in range(known + 3):
+                trusted = is_absence_trusted(build_reading(count), state)
+                assert (count >= least) is trusted, (known, shrunk, count)
 
 
 def test_a_first_look_that_missed_objects_the_guard_leaves_out_is_no_larger_tenant() -> None:

@@ -316,6 +316,22 @@ async def test_a_report_that_names_nobody_is_not_believed() -> None:
     assert reading.find_source_failure(SIGN_IN_METHODS) is not None
 
 
+@pytest.mark.parametrize(("named", "is_told"), [(20, True), (19, False)])
+async def test_a_report_that_is_shorter_than_is_trusted_counts_nobody(
+    named: int, is_told: bool
+) -> None:
+    entries = [ADMIN, *many(named - 1)]
+    tenant = FakeTenant(mfa_registrations=entries, users=people(entries))
+    context = ObserveContext(
+        TERMS, open_case_ids=frozenset({"members", "gone"}), least_trusted_count=20
+    )
+    reading = await observe_all(GUARD, tenant, context)
+    assert len(found(reading)) == 1 + is_told, "its administrators are told all the same"
+    assert reading.covers((SIGN_IN_METHODS,), "members") is is_told
+    assert reading.covers((SIGN_IN_METHODS,), "gone") is is_told
+    assert bool(reading.find_source_failure(SIGN_IN_METHODS)) is not is_told
+
+
 async def test_without_the_right_to_read_accounts_the_report_is_judged_as_it_is() -> None:
     entries = [ADMIN, *many(10)]
     tenant = FakeTenant(mfa_registrations=entries, users=people(entries), page_size=4)

@@ -293,6 +293,18 @@ async def test_without_the_own_domains_mail_that_is_hidden_is_still_found() -> N
     assert (await only(fake)).verdict is ForwardingVerdict.HIDES_MAIL
 
 
+async def test_marking_as_read_is_a_part_of_a_forward_also_while_the_domains_are_unread() -> None:
+    fake = tenant(rules=(replace(REDIRECT, mark_as_read=True),))
+    assert (await only(fake)).kind == "inbox-rule-forward"
+    fake.fail_read(DOMAINS)
+    reading = await look(fake)
+    assert await findings(fake) == []
+    assert not reading.covers((INBOX_RULES,), "m1")
+    quiet = tenant(rules=(replace(RULE, name=".", forward_to=(), mark_as_read=True),))
+    quiet.fail_read(DOMAINS)
+    assert (await only(quiet)).summary.endswith("marks the mail as read.")
+
+
 async def test_a_renamed_or_remade_rule_is_the_same_case_and_a_new_target_is_another() -> None:
     first = await key(tenant(rules=(REDIRECT,)))
     remade = replace(REDIRECT, id="r9", name="..", redirect_to=('"Z" [SMTP:X@Evil.example]',))

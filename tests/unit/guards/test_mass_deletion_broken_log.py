@@ -1,0 +1,132 @@
+"""An audit log that breaks off: what it lacks makes nobody an actor, and nothing is told twice."""
+
+from dataclasses import dataclass, replace
+from datetime import datetime, timedelta
+
+import pytest
+
+from core.guards.mass_deletion.guard import GUARD
+from core.guards.mass_deletion.items import DeletionBurst
+from core.guards.mass_deletion.observe import observe
+from core.model.findings import Finding, format_facts
+from core.model.guards import GuardPolicy, ObserveContext
+from core.tenant.directory import Actor, DeletedObject, Deletion
+from core.tenant.readers import AccountReader, DeletionReader
+from core.tenant.readings import ReadFailure, Reading
+from core.tenant.sources import DELETED_USERS, DELETIONS
+from tests.support.fakes.tenant import FakeTenant
+from tests.support.guard_tenants import NOW, OTHER_ACTOR, build_deletions, build_recycle_bin
+
+TERMS = GuardPolicy(NOW, GUARD.options)
+LIMIT = 10
+
+
+@dataclass(frozen=True)
+class BrokenOffLog:
+    """A reader whose audit log ends with an error after so many records."""
+
+    reader: DeletionReader
+    length: int
+    permission: str = ""
+
+    async def read_deletions(self, since: datetime) -> Reading[Deletion]:
+        whole = await self.reader.read_deletions(since)
+        failure = ReadFailure(DELETIONS, "HTTP 503", permission=self.permission)
+        return replace(whole, items=whole.items[: self.length], failures=(failure,))
+
+    async def read_deleted_objects(self, since: datetime) -> Reading[DeletedObject]:
+        return await self.reader.read_deleted_objects(since)
+
+
+@dataclass(frozen=True)
+class BrokenOffTenant:
+    accounts: AccountReader
+    deletions: DeletionReader
+
+
+def build_context(*seen: Reading[DeletionBurst]) -> ObserveContext:
+    known = {row.key: row for reading in seen for row in reading.known_traits}
+    return ObserveContext(TERMS, known_traits=known)
+
+
+async def look(
+    rows: list[Deletion], read: int | None = None, context: ObserveContext | None = None
+) -> tuple[list[Finding], Reading[DeletionBurst]]:
+    """What is told of deletions of which the log names so many; None: all of them."""
+    whole = FakeTenant(
+        deletion_events=rows, recycle_bin=build_recycle_bin(rows), reported_user_count=50
+    )
+    cut = BrokenOffLog(whole.deletions, len(rows) if read is None else read)
+    tenant = whole if read is None else BrokenOffTenant(whole.accounts, cut)
+    (reading,) = [part async for part in observe(tenant, context or build_context())]
+    return [one for item in reading.items for one in GUARD.judge(item, TERMS)], reading
+
+
+@pytest.mark.parametrize("read", [0, 5, LIMIT])
+async def test_whoever_a_part_of_the_log_names_did_nothing_together_with_others(read: int) -> None:
+    (finding,), reading = await look(build_deletions(14), read)
+    assert finding.object_id == "unknown"
+    assert finding.summary == "14 users were deleted by somebody unknown."
+    assert (finding.sources, finding.confirmations_needed) == ((DELETED_USERS,), 2)
+    who = format_facts(finding.facts)[1]
+    if read:
+        assert who == (
+            f"who did {14 - read} of it is not known: the audit log could not be read to its end; "
+            f"what it shows is by admin@contoso.com from 203.0.113.9 ({read})"
+        )
+    else:
+        assert who.startswith("who did it is not known: the audit log could not be read, only")
+    assert not reading.covers((DELETIONS,), "a1")
+
+
+async def test_an_actor_of_whom_enough_is_read_did_at_least_that() -> None:
+    (finding,), _ = await look(build_deletions(14), LIMIT + 1)
+    assert finding.object_id == "a1"
+    assert finding.summary == "At least 11 users were deleted by admin@contoso.com."
+
+
+async def test_several_accounts_of_whom_all_is_read_are_several() -> None:
+    rows = [*build_deletions(6), *build_deletions(6, OTHER_ACTOR, first=20)]
+    (finding,), _ = await look(rows, len(rows))
+    assert finding.summary == "At least 12 users were deleted by several accounts together."
+
+
+@pytest.mark.parametrize("read", [0, 5])
+async def test_what_was_told_with_its_actor_is_not_told_again_without_one(read: int) -> None:
+    rows = build_deletions(14)
+    (told,), seen = await look(rows)
+    assert told.object_id == "a1"
+    assert (await look(rows, read, build_context(seen)))[0] == []
+
+
+@pytest.mark.parametrize(("more", "count"), [(LIMIT, 0), (LIMIT + 1, 1)])
+async def test_what_is_more_than_was_told_is_news(more: int, count: int) -> None:
+    rows = build_deletions(14)
+    _, seen = await look(rows)
+    later = [*rows, *build_deletions(more, OTHER_ACTOR, hours=0.1, first=50)]
+    found, _ = await look(later, 0, build_context(seen))
+    assert len(found) == count
+
+
+async def test_what_was_told_of_nobody_excuses_nothing() -> None:
+    rows = build_deletions(14)
+    _, seen = await look(rows, 0)
+    assert len((await look(rows, 0, build_context(seen)))[0]) == 1
+
+
+async def test_what_was_told_long_ago_excuses_nothing() -> None:
+    rows = build_deletions(14)
+    _, seen = await look(rows)
+    old = [
+        replace(row, traits={size: at - timedelta(days=3) for size, at in row.traits.items()})
+        for row in seen.known_traits
+    ]
+    found, _ = await look(rows, 0, build_context(replace(seen, known_traits=tuple(old))))
+    assert len(found) == 1
+
+
+async def test_acts_of_another_class_excuse_nothing() -> None:
+    apps = build_deletions(14, Actor("a1", "admin@contoso.com"), kind="application")
+    _, seen = await look(apps)
+    found, _ = await look(build_deletions(14), 0, build_context(seen))
+    assert len(found) == 1
