@@ -61,6 +61,7 @@ var appSettings = {
   APPLICATIONINSIGHTS_CONNECTION_STRING: insights.properties.ConnectionString
   APPLICATIONINSIGHTS_AUTHENTICATION_STRING: 'ClientId=${identity.properties.clientId};Authorization=AAD'
   TENANT_ID: tenant().tenantId
+  TENANT_NAME: tenant().displayName
   CLIENT_ID: clientId
   MANAGED_IDENTITY_CLIENT_ID: identity.properties.clientId
   CLOUD: cloud

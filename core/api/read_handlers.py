@@ -4,7 +4,8 @@ data of all guards ─► status, cases       state of one guard ─► a case
 one row ─► a run, a request               a period ─► the evidence
 """
 
-from collections.abc import Iterable
+import asyncio
+from collections.abc import Iterable, Sequence
 from dataclasses import replace
 
 from core import VERSION
@@ -17,39 +18,54 @@ from core.api.request import (
     json_response,
     path_parameter,
 )
+from core.config.settings import Settings, list_settings
 from core.errors import LedgerError
 from core.evidence.export import export_evidence
-from core.evidence.file_format import ExportFormat, InvalidPeriod, parse_period
+from core.evidence.file_format import (
+    ExportFormat,
+    InvalidPeriod,
+    encode_case_list,
+    parse_period,
+)
 from core.evidence.records import ExportHeader
 from core.json_document import to_json
 from core.keys import PREFIX_LENGTH, RUN_ID_PATTERN
 from core.microsoft365.cis_benchmark import find_controls
 from core.model.findings import Severity
+from core.model.options import Purpose
 from core.model.state import ProbeReport
 from core.ports import Ledger
 from core.status.case_document import (
     build_case_document,
     build_case_page_document,
+    build_case_summary,
     build_operator_request,
 )
 from core.status.case_query import (
     ABOUT_PATTERN,
+    CASE_ANSWERS,
+    CASE_ORDERS,
     CASE_STATES,
+    MAX_SEARCH_LENGTH,
     CaseDetail,
     CaseFilter,
     CasePage,
     InvalidCaseFilter,
     find_case_detail,
+    find_object_detail,
     find_related_cases,
     select_case_page,
+    select_cases,
 )
 from core.status.document import build_status_document
+from core.status.guard_status import GuardData
 from core.status.overview import (
     TenantStatus,
     build_status,
     load_all_guard_data,
     load_cursors,
 )
+from core.web.setting_rows import SettingRow
 
 SEVERITY_LABELS = tuple(level.label for level in Severity if level is not Severity.INFO)
 
@@ -59,6 +75,7 @@ def build_optional_pattern(choices: Iterable[str]) -> str:
     return f"({'|'.join(choices)})?"
 
 
+OBJECT_PATTERN = rf"[0-9a-f]{{{PREFIX_LENGTH}}}"
 DATE_PATTERN = r"[0-9]{4}-[0-9]{2}-[0-9]{2}"
 GUARD_PARAMETER = Parameter("guard", "only this guard", r"[a-z-]*", 60, required=False)
 SEVERITY_PARAMETER = Parameter(
@@ -86,13 +103,45 @@ ABOUT_PARAMETER = Parameter(
     16,
     required=False,
 )
-CASE_FILTER_PARAMETERS = (
+SEARCH_PARAMETER = Parameter(
+    "q",
+    "only cases that name this: words, an address, an id",
+    rf"[^\x00-\x1f\x7f]{{0,{MAX_SEARCH_LENGTH}}}",
+    MAX_SEARCH_LENGTH,
+    required=False,
+)
+ANSWER_PARAMETER = Parameter(
+    "answer",
+    "none (nobody acknowledged the case) or acknowledged",
+    build_optional_pattern(filter(None, CASE_ANSWERS)),
+    12,
+    required=False,
+)
+SINCE_PARAMETER = Parameter(
+    "since",
+    "only cases opened on this day, in UTC, or later",
+    f"({DATE_PATTERN})?",
+    10,
+    required=False,
+)
+SORT_PARAMETER = Parameter(
+    "sort",
+    "severity, newest or oldest",
+    build_optional_pattern(CASE_ORDERS),
+    10,
+    required=False,
+)
+CASE_SELECTION_PARAMETERS = (
     GUARD_PARAMETER,
     SEVERITY_PARAMETER,
     STATE_PARAMETER,
-    PAGE_PARAMETER,
     ABOUT_PARAMETER,
+    SEARCH_PARAMETER,
+    ANSWER_PARAMETER,
+    SINCE_PARAMETER,
+    SORT_PARAMETER,
 )
+CASE_FILTER_PARAMETERS = (*CASE_SELECTION_PARAMETERS, PAGE_PARAMETER)
 EXPORT_PARAMETERS = (FROM_PARAMETER, TO_PARAMETER, FORMAT_PARAMETER)
 
 
@@ -125,25 +174,127 @@ async def get_status_page(context: RequestContext) -> HttpResponse:
     """The status as an HTML page."""
     from core.web import pages
 
-    return html_response(200, pages.render_status_page(await load_status(context)))
+    status = await load_status(context)
+    return html_response(200, pages.render_status_page(status, context.settings.tenant_name))
 
 
-async def load_case_page(context: RequestContext) -> CasePage:
-    """The page of cases that the query selects. Raises BadRequest."""
+async def get_requests_page(context: RequestContext) -> HttpResponse:
+    """What people asked for and what was changed, as an HTML page."""
+    from core.web import pages
+
+    status = await load_status(context)
+    return html_response(200, pages.render_requests_page(status, context.settings.tenant_name))
+
+
+async def get_permissions_page(context: RequestContext) -> HttpResponse:
+    """What the app may do and how the tenant answers, as an HTML page."""
+    from core.web import pages
+
+    status = await load_status(context)
+    return html_response(200, pages.render_permissions_page(status, context.settings.tenant_name))
+
+
+async def get_settings_page(context: RequestContext) -> HttpResponse:
+    """The settings in force, as an HTML page."""
+    from core.web import pages
+
+    rows = list_setting_rows(context.settings)
+    return html_response(
+        200, pages.render_settings_page(rows, context.now, context.settings.tenant_name)
+    )
+
+
+def list_setting_rows(settings: Settings) -> list[tuple[str, list[SettingRow]]]:
+    """All settings by what they are for. Of a secret, only that it is set is told."""
+    found: dict[str, list[SettingRow]] = {str(purpose): [] for purpose in Purpose}
+    for setting in list_settings():
+        value = settings[setting.name]
+        found[str(setting.purpose)].append(
+            SettingRow(
+                setting.name,
+                ("set, not shown" if value else "") if setting.is_secret else value,
+                value == (setting.default or ""),
+                setting.help,
+            )
+        )
+    return [(purpose, rows) for purpose, rows in found.items() if rows]
+
+
+def parse_case_filter(context: RequestContext) -> CaseFilter:
+    """The filter in the query. Raises BadRequest."""
     names = [config.guard.name for config in context.settings.guard_configs]
     try:
-        case_filter = CaseFilter.parse(context.parameters, names)
+        return CaseFilter.parse(context.parameters, names)
     except InvalidCaseFilter as error:
         raise BadRequest(400, str(error)) from None
+
+
+async def load_filtered_data(
+    context: RequestContext, case_filter: CaseFilter
+) -> Sequence[GuardData]:
+    """What the ledger holds of the guards that a filter asks for; archived cases only if asked."""
     configs = [
         config
         for config in context.settings.guard_configs
         if case_filter.guard in ("", config.guard.name)
     ]
-    guard_data = await load_all_guard_data(
+    return await load_all_guard_data(
         context.ledger, configs, with_history=case_filter.state != "open"
     )
-    return select_case_page(guard_data, case_filter)
+
+
+async def load_case_page(context: RequestContext) -> CasePage:
+    """The page of cases that the query selects. Raises BadRequest."""
+    case_filter = parse_case_filter(context)
+    return select_case_page(await load_filtered_data(context, case_filter), case_filter)
+
+
+async def get_cases_csv(context: RequestContext) -> HttpResponse:
+    """All cases that the query selects, as a table."""
+    return await get_cases_file(context, ExportFormat.CSV)
+
+
+async def get_cases_jsonl(context: RequestContext) -> HttpResponse:
+    """All cases that the query selects, one JSON document a line."""
+    return await get_cases_file(context, ExportFormat.JSONL)
+
+
+async def get_cases_file(context: RequestContext, file_format: ExportFormat) -> HttpResponse:
+    """All cases that the query selects, as a file."""
+    case_filter = parse_case_filter(context)
+    pairs = select_cases(await load_filtered_data(context, case_filter), case_filter)
+    records = [to_json(build_case_summary(case, config.guard.name)) for config, case in pairs]
+    return HttpResponse(
+        200,
+        b"".join(encode_case_list(records, file_format)),
+        {
+            **RESPONSE_HEADERS,
+            "Content-Disposition": f'attachment; filename="exoguard-cases.{file_format}"',
+        },
+        file_format.media_type,
+    )
+
+
+async def get_object_page(context: RequestContext) -> HttpResponse:
+    """Everything that all guards know of one object, as an HTML page."""
+    from core.web import pages
+
+    about = path_parameter(context, "object", OBJECT_PATTERN)
+    configs = context.settings.guard_configs
+    histories = await asyncio.gather(
+        *(context.ledger.load_history(config.guard.name, about, f"{about}~") for config in configs)
+    )
+    detail = find_object_detail(
+        about,
+        map(GuardData, configs, histories),
+        await load_all_guard_data(context.ledger, configs),
+    )
+    if detail is None:
+        raise BadRequest(404, "no case is about this object")
+    return html_response(
+        200,
+        pages.render_object_page(detail, about, context.now, context.settings.tenant_name),
+    )
 
 
 async def get_cases_json(context: RequestContext) -> HttpResponse:
@@ -158,7 +309,10 @@ async def get_cases_page(context: RequestContext) -> HttpResponse:
     return html_response(
         200,
         pages.render_cases_page(
-            await load_case_page(context), context.settings.guard_configs, context.now
+            await load_case_page(context),
+            context.settings.guard_configs,
+            context.now,
+            context.settings.tenant_name,
         ),
     )
 
@@ -190,7 +344,8 @@ async def get_case_page(context: RequestContext) -> HttpResponse:
     detail = await load_case_detail(context)
     case, guard = detail.case, detail.config.guard.name
     controls = tuple(find_controls(guard, case.kind, case.guard_verdict, case.object_id))
-    return html_response(200, pages.render_case_page(detail, context.now, controls))
+    tenant = context.settings.tenant_name
+    return html_response(200, pages.render_case_page(detail, context.now, controls, tenant))
 
 
 def html_response(status: int, html: str) -> HttpResponse:

@@ -150,6 +150,12 @@ APP_SETTINGS: tuple[Setting[Any], ...] = (
         parse=matching(r"[A-Za-z0-9][A-Za-z0-9.-]{0,252}", "a tenant id or a domain name"),
     ),
     Setting(
+        name="TENANT_NAME",
+        purpose=Purpose.IDENTITY,
+        help="what pages and cards call the tenant; its id if none is given",
+        parse=any_text,
+    ),
+    Setting(
         name="CLIENT_ID",
         purpose=Purpose.IDENTITY,
         default=REQUIRED,
@@ -385,6 +391,11 @@ class Settings:
 
     def __getitem__(self, name: str) -> str:
         return self.values[name]
+
+    @property
+    def tenant_name(self) -> str:
+        """What people call the tenant."""
+        return self.values["TENANT_NAME"] or self.values["TENANT_ID"]
 
     def find_guard_config(self, guard: str) -> GuardConfig | None:
         """The guard of this name with its schedule, mode, limit and options as set."""

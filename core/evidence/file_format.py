@@ -17,7 +17,7 @@ import json
 import re
 import zlib
 from collections import Counter
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import UTC, date, datetime, time, timedelta
 from enum import StrEnum
@@ -137,6 +137,19 @@ def encode_record(record: EvidenceRecord, file_format: ExportFormat) -> bytes:
     for name, value in record.items():
         cells[COLUMN_POSITIONS[name]] = escape_formula(format_table_cell(value))
     return encode_table_line(cells)
+
+
+def encode_case_list(
+    records: Sequence[Mapping[str, object]], file_format: ExportFormat
+) -> Iterator[bytes]:
+    """A list of alike records: one JSON object a line, or a table with a line of names."""
+    if file_format is ExportFormat.JSONL:
+        yield from (f"{encode_compact_json(record)}\n".encode() for record in records)
+        return
+    names = list(records[0]) if records else []
+    yield encode_table_line(names)
+    for record in records:
+        yield encode_table_line(escape_formula(format_table_cell(record[name])) for name in names)
 
 
 def encode_digest_line(digest: str) -> bytes:

@@ -35,7 +35,7 @@ from core.notifications.case_blocks import (
     render_closed_block,
     render_compact_block,
 )
-from core.notifications.case_groups import CaseGroup
+from core.status.case_groups import CaseGroup
 
 MAX_GROUP_BYTES = 6_500
 MAX_NAMED = 9

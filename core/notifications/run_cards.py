@@ -6,7 +6,7 @@
     operator requests              one card
 
 A card shows each case with its summary, remediation, evidence and next step, the most severe
-first. Cases that are one story are one entry (`core.notifications.case_groups`), on the card of the
+first. Cases that are one story are one entry (`core.status.case_groups`), on the card of the
 gravest of them; cases of one mailbox cannot crowd out others, and a card counts what does not fit.
 A `ChannelMessage` lists what it covers, so that exactly this is marked as notified once the channel
 accepted it, and it has a plain form for a channel that rejects the card.
@@ -47,13 +47,13 @@ from core.notifications.case_blocks import (
     is_preexisting,
     render_request_block,
 )
-from core.notifications.case_groups import CaseGroup, group_cases
 from core.notifications.group_blocks import (
     GroupRenderer,
     render_closed_group,
     render_compact_group,
     render_group,
 )
+from core.status.case_groups import CaseGroup, group_cases
 from core.status.change_texts import describe_change
 from core.time_format import format_time
 

@@ -23,6 +23,7 @@ from core.model.requests import OperatorRequest
 from core.model.state import ProbeReport
 from core.ports import Ledger
 from core.status.activity_status import LogStatus, build_log_statuses
+from core.status.case_groups import CaseGroup, group_cases
 from core.status.counts import StatusCounts, count_guard, select_open_cases
 from core.status.daily_history import DailyCounts, build_daily_history
 from core.status.guard_status import (
@@ -155,6 +156,20 @@ class TenantStatus:
                 every, key=lambda one: (one.kind != "plan", -one.severity, one.since, one.case_key)
             )
         )
+
+    @property
+    def urgent(self) -> tuple[tuple[GuardStatus, CaseGroup], ...]:
+        """What to act on first: critical and high cases that nobody acknowledged, one story each.
+
+        What came since the guard's first look is above what was there before; then the most severe
+        and the newest come first. Exoguard's own troubles are reasons of its health instead.
+        """
+        every = [
+            (guard, group)
+            for guard in self.guards
+            for group in group_cases(filter(is_urgent, guard.open_cases), guard.name)
+        ]
+        return tuple(sorted(every, key=lambda pair: rank_urgency(pair[1])))
 
     @property
     def exemptions(self) -> tuple[ExemptionView, ...]:
@@ -405,6 +420,23 @@ def needs_attention(case: Case) -> bool:
     if case.severity >= Severity.HIGH:
         return True
     return case.severity is Severity.MEDIUM and case.acknowledged_at is None
+
+
+def is_urgent(case: Case) -> bool:
+    """Whether a case is grave, about the tenant, and not acknowledged."""
+    return (
+        case.severity >= Severity.HIGH
+        and case.acknowledged_at is None
+        and case.kind not in DEGRADED_KINDS
+        and case.kind != "brake"
+    )
+
+
+def rank_urgency(group: CaseGroup) -> tuple[bool, int, float, str]:
+    """A sort key: new above what the first look found, the most severe first, then the newest."""
+    newest = max(case.opened_at for case in group.cases)
+    is_stock = all(case.baselined for case in group.cases)
+    return is_stock, -group.severity, -newest.timestamp(), group.lead.key
 
 
 def list_overall_reasons(

@@ -7,6 +7,7 @@ from core.model.changes import ChangeState
 from core.model.findings import Severity, Verdict
 from core.model.guards import Guard, Mode
 from core.model.requests import RequestKind, RequestState
+from core.status.case_query import CaseFilter
 from core.status.guard_status import Health
 
 HEALTH_LABELS = {
@@ -89,3 +90,14 @@ RUN_STATUS_TEXTS = {
 def describe_verdict(guard: Guard[Any, Any], verdict: str) -> str:
     """The sentence for a verdict; the word itself where this version knows none."""
     return guard.verdicts.get(verdict) or VERDICT_TEXTS.get(verdict, verdict)
+
+
+def describe_order(case_filter: CaseFilter) -> str:
+    """In which order a list of cases is."""
+    if case_filter.state == "closed":
+        return "Most recently closed first"
+    return {
+        "severity": "Most severe first, then oldest",
+        "newest": "Newest first",
+        "oldest": "Oldest first",
+    }[case_filter.sort]

@@ -1,4 +1,4 @@
-"""The HTML pages: the status, the list of cases, one case, and a notice.
+"""The HTML pages: status, cases, one case, one object, requests, permissions, settings, a notice.
 
 The server renders them without a script from what `core.status.overview` derived; nothing here
 reads or decides anything. Text from the tenant is hostile: the environment, not the template,
@@ -28,22 +28,28 @@ from core.model.findings import Severity
 from core.model.guards import GuardConfig
 from core.sanitize import sanitize_text
 from core.status.assumptions import describe_probe, list_assumption_views
-from core.status.case_query import CaseDetail, CasePage
+from core.status.case_query import CaseDetail, CaseFilter, CasePage, ObjectDetail
 from core.status.case_texts import describe_case_end
 from core.status.cause_texts import list_cause_lines
 from core.status.change_texts import describe_change
 from core.status.counts import is_change_made
+from core.status.guard_status import Health, PendingDecision
 from core.status.overview import TenantStatus
 from core.tenant.reversibility import explain_irreversible
 from core.time_format import format_date, format_duration, format_relative_time, format_time
 from core.web import glossary, instructions
 from core.web.case_timeline import build_case_timeline
 from core.web.charts import chart_case_flow, chart_changes, chart_open_cases
+from core.web.setting_rows import SettingRow
 
 TEMPLATES_FOLDER = Path(__file__).parent / "templates"
 STYLESHEET = Markup((TEMPLATES_FOLDER / "style.css").read_text("utf-8"))  # noqa: S704  # our own file
-# Rows that the status page shows of a section; the JSON has all of them.
+# Rows that a page shows of a section; the JSON has all of them.
 MAX_ROWS = 25
+# What the status page begins with: few enough to be read at once.
+MAX_ACTS = 10
+MAX_DECISIONS = 5
+MAX_CHANGES = 10
 # The limit of any value that a template prints, in characters.
 MAX_VALUE_LENGTH = 2_000
 ROOT_FROM_CASE = "../../"
@@ -92,6 +98,11 @@ def group_digits(number: int) -> str:
     return f"{number:,}"
 
 
+def begin_sentence(text: str) -> str:
+    """A text with its first letter as a capital. The others stay: a name may be among them."""
+    return text[:1].upper() + text[1:]
+
+
 def format_before_value(value: object) -> str:
     """A value the tenant had before a change, as text or JSON."""
     if isinstance(value, str):
@@ -118,6 +129,7 @@ def build_template_environment() -> Environment:
         "date": format_date,
         "duration": format_duration,
         "relative": format_relative_time,
+        "sentence": begin_sentence,
         "time": format_time,
     }
     made.globals |= {
@@ -133,28 +145,29 @@ TEMPLATES = build_template_environment()
 SEVERITIES = tuple(one for one in reversed(Severity) if one is not Severity.INFO)
 
 
-def render_status_page(status: TenantStatus) -> str:
-    """The status page: overall health, pending decisions, and the status of each guard."""
-    counts = status.counts
+def render_status_page(status: TenantStatus, tenant: str = "") -> str:
+    """The status page: what to act on, what waits for a decision, and the state of each guard."""
+    failures = [reason for reason in status.reasons if reason.health is Health.FAILING]
+    decisions = list_other_decisions(status)
     return TEMPLATES.get_template("status.html").render(
         here="status",
         root="",
         json="status.json",
+        tenant=tenant,
         now=status.at,
         status=status,
+        failures=failures,
+        notices=[reason for reason in status.reasons if reason.health is not Health.FAILING],
         titles={guard.name: guard.title for guard in status.guards},
-        counts=counts,
-        shares=[(level.label, number) for level, number in counts.open_by_severity.items()],
-        decisions=status.decisions,
-        oldest_decision=min(
-            (one.since for one in status.decisions if not one.acknowledged), default=status.at
-        ),
+        counts=status.counts,
+        urgent=status.urgent,
+        act_limit=MAX_ACTS,
+        decisions=decisions,
+        decided_above=len(status.decisions) - len(decisions),
+        decision_limit=MAX_DECISIONS,
+        oldest_decision=find_oldest_decision(status),
         recent_changes=status.recent_changes,
-        exemptions=status.exemptions,
-        missing_permissions=status.missing_permissions,
-        operator_requests=status.operator_requests,
-        assumptions=list_assumption_views(status.probe) if status.probe else (),
-        probe_summary=describe_probe(status.probe) if status.probe else "",
+        change_limit=MAX_CHANGES,
         charts={
             "open": chart_open_cases(status.history),
             "flow": chart_case_flow(status.history),
@@ -162,20 +175,73 @@ def render_status_page(status: TenantStatus) -> str:
         },
         severities=SEVERITIES,
         severity_key=[(one.label, one.label) for one in SEVERITIES],
+    )
+
+
+def list_other_decisions(status: TenantStatus) -> list[PendingDecision]:
+    """The decisions that are not among what to act on first."""
+    shown = {case.key for _, group in status.urgent[:MAX_ACTS] for case in group.cases}
+    return [one for one in status.decisions if one.case_key not in shown]
+
+
+def find_oldest_decision(status: TenantStatus) -> datetime:
+    """Since when the oldest decision that nobody acknowledged has waited; now without any."""
+    waiting = (one.since for one in status.decisions if not one.acknowledged)
+    return min(waiting, default=status.at)
+
+
+def render_requests_page(status: TenantStatus, tenant: str = "") -> str:
+    """What people decided and asked for, what waits for them, and what was changed."""
+    return TEMPLATES.get_template("requests.html").render(
+        here="requests",
+        root="",
+        json="status.json",
+        tenant=tenant,
+        now=status.at,
+        titles={guard.name: guard.title for guard in status.guards},
+        decisions=status.decisions,
+        operator_requests=status.operator_requests,
+        exemptions=status.exemptions,
+        recent_changes=status.recent_changes,
         limit=MAX_ROWS,
     )
 
 
-def render_cases_page(page: CasePage, configs: Sequence[GuardConfig], now: datetime) -> str:
+def render_permissions_page(status: TenantStatus, tenant: str = "") -> str:
+    """What the app may do, what it lacks, and how the tenant and its logs answer."""
+    return TEMPLATES.get_template("permissions.html").render(
+        here="permissions",
+        root="",
+        json="status.json",
+        tenant=tenant,
+        now=status.at,
+        status=status,
+        missing_permissions=status.missing_permissions,
+        assumptions=list_assumption_views(status.probe) if status.probe else (),
+        probe_summary=describe_probe(status.probe) if status.probe else "",
+        limit=MAX_ROWS,
+    )
+
+
+def render_settings_page(
+    purposes: Sequence[tuple[str, Sequence[SettingRow]]], now: datetime, tenant: str = ""
+) -> str:
+    """The settings in force, by what they are for."""
+    return TEMPLATES.get_template("settings.html").render(
+        here="settings", root="", json="", tenant=tenant, now=now, purposes=purposes
+    )
+
+
+def render_cases_page(
+    page: CasePage, configs: Sequence[GuardConfig], now: datetime, tenant: str = ""
+) -> str:
     """One page of the list of cases, with its filter."""
     choice = page.case_filter
-    query = f"guard={choice.guard}&severity={choice.severity}&state={choice.state}"
-    if choice.about:
-        query += f"&about={choice.about}"
     return TEMPLATES.get_template("cases.html").render(
         here="cases",
         root="",
-        json=f"cases.json?{query}&page={choice.page}",
+        json=f"cases.json?{choice.build_query()}",
+        tenant=tenant,
         now=now,
         page=page,
         case_filter=choice,
@@ -184,7 +250,22 @@ def render_cases_page(page: CasePage, configs: Sequence[GuardConfig], now: datet
     )
 
 
-def render_case_page(detail: CaseDetail, now: datetime, controls: Sequence[Control] = ()) -> str:
+def render_object_page(detail: ObjectDetail, about: str, now: datetime, tenant: str = "") -> str:
+    """Everything that all guards know of one object."""
+    return TEMPLATES.get_template("object.html").render(
+        here="object",
+        root="../",
+        json=f"../cases.json?{CaseFilter(state='all', about=about).build_query()}",
+        tenant=tenant,
+        now=now,
+        detail=detail,
+        limit=MAX_ROWS,
+    )
+
+
+def render_case_page(
+    detail: CaseDetail, now: datetime, controls: Sequence[Control] = (), tenant: str = ""
+) -> str:
     """One case: summary, evidence, changes, history, and how to respond."""
     case, exemption = detail.case, detail.exemption
     held = case.kind == "brake" and case.closed_at is None
@@ -192,6 +273,7 @@ def render_case_page(detail: CaseDetail, now: datetime, controls: Sequence[Contr
         here="case",
         root=ROOT_FROM_CASE,
         json=f"{case.key}.json",
+        tenant=tenant,
         now=now,
         detail=detail,
         case=case,

@@ -54,12 +54,16 @@ def addresses(pages: SamplePages) -> Iterator[str]:
         "status",
         "cases",
         f"cases?guard={FORWARDING}&state=all&page=2",
+        "requests",
+        "permissions",
+        "settings",
         "notice",
         "nowhere",
     )
     for data in pages.statuses:
         for key in list(data.snapshot.cases)[:4]:
             yield f"cases/{data.config.guard.name}/{key}"
+            yield f"objects/{key[:8]}"
 
 
 @asynccontextmanager
@@ -137,7 +141,7 @@ async def test_axe_finds_nothing(at: Browser, name: str, scheme: Literal["light"
         "bypass_csp": True,
     }
     async with serve_pages(pages) as address, opened(at, **options) as (page, _):
-        for path in list(addresses(pages))[:7]:
+        for path in list(addresses(pages))[:11]:
             await page.goto(address + path)
             await page.evaluate("document.querySelectorAll('details').forEach(d => d.open = true)")
             await page.add_script_tag(path=AXE)
@@ -194,7 +198,7 @@ async def test_the_filter_works_without_a_script_and_by_the_keyboard(at: Browser
         await page.goto(address + "cases")
         await page.get_by_label("Severity").select_option("critical")
         await page.get_by_role("button", name="Show").press("Enter")
-        assert page.url.endswith("cases?guard=&severity=critical&state=open")
+        assert "severity=critical" in page.url
         assert await page.locator("tbody tr").count() == 3
 
 
@@ -206,7 +210,7 @@ async def test_every_link_of_a_page_leads_somewhere(at: Browser) -> None:
             await page.goto(address + path)
             ways |= set(await page.evaluate("[...document.links].map(link => link.href)"))
         for instruction in ways:
-            if ".json" in instruction or "#" in instruction:
+            if any(form in instruction for form in (".json", ".csv", "#")):
                 assert instruction.startswith(address)
                 continue
             answer = await page.request.get(instruction)

@@ -16,15 +16,26 @@ from core.model.requests import OperatorRequest, RequestKind, RequestState
 from core.model.state import GuardSnapshot, GuardState, ScanPass, ScanTotals, Shard
 from core.ncrontab import CronSchedule
 from core.ports import ShardStatus
-from core.status.case_query import CaseDetail, CaseFilter, find_case_detail, select_case_page
+from core.status.case_query import (
+    CaseDetail,
+    CaseFilter,
+    find_case_detail,
+    find_object_detail,
+    select_case_page,
+)
 from core.status.guard_status import GuardData
 from core.status.overview import build_status
 from core.web.pages import (
     render_case_page,
     render_cases_page,
     render_notice_page,
+    render_object_page,
+    render_permissions_page,
+    render_requests_page,
+    render_settings_page,
     render_status_page,
 )
+from core.web.setting_rows import SettingRow
 from tests.support.cases import build_case
 
 NOW = datetime(2026, 11, 20, 9, 42, tzinfo=UTC)
@@ -41,6 +52,17 @@ AUDIT_SETS_BEFORE = {
     "AuditDelegate": ["Create"],
     "AuditOwner": ["Update"],
 }
+TENANT_NAME = "Contoso & Sons"
+SETTING_ROWS = [
+    (
+        "Notifications",
+        [
+            SettingRow("TEAMS_WEBHOOK_URL", "set, not shown", False, "address of the webhook"),
+            SettingRow("REMIND_DAYS", "7", True, "days after which a card reminds"),
+        ],
+    ),
+    ("State", [SettingRow("STATE_TABLE", "", True, "name of the table")]),
+]
 HOSTILE_TEXTS = (
     "<script>alert(1)</script>",
     '"><img src=x onerror=alert(1)>',
@@ -517,11 +539,23 @@ class SamplePages:
     def render_page(self, path: str, query: dict[str, str]) -> str | None:
         """The HTML that an address answers with; None where there is nothing."""
         configs = [row.config for row in self.statuses]
-        if path == "status":
-            return render_status_page(build_status(self.statuses, NOW))
+        by_path = {
+            "status": render_status_page,
+            "requests": render_requests_page,
+            "permissions": render_permissions_page,
+        }
+        if path in by_path:
+            return by_path[path](build_status(self.statuses, NOW), TENANT_NAME)
+        if path == "settings":
+            return render_settings_page(SETTING_ROWS, NOW, TENANT_NAME)
+        if path.startswith("objects/"):
+            about = path.removeprefix("objects/")
+            detail = find_object_detail(about, self.statuses, self.statuses)
+            return render_object_page(detail, about, NOW, TENANT_NAME) if detail else None
         if path == "cases":
             choice = CaseFilter.parse(query, [config.guard.name for config in configs])
-            return render_cases_page(select_case_page(self.statuses, choice), configs, NOW)
+            page = select_case_page(self.statuses, choice)
+            return render_cases_page(page, configs, NOW, TENANT_NAME)
         if path == "notice":
             return render_notice_page(
                 "Sign in", ["This page needs a key."], "python -m core.cli page"
@@ -531,5 +565,5 @@ class SamplePages:
             found = self.find_case(guard, key)
             one = found.case
             about = tuple(find_controls(guard, one.kind, one.guard_verdict, one.object_id))
-            return render_case_page(found, NOW, about)
+            return render_case_page(found, NOW, about, TENANT_NAME)
         return None

@@ -15,7 +15,7 @@ from core.api.authentication import OPERATOR_ROLE, READER_ROLE
 from core.api.openapi.run_schemas import RUN_SCHEMAS
 from core.api.openapi.schemas import JsonSchema, build_schema_ref, build_schemas
 from core.api.responses import AcceptedDocument, AcceptedRunDocument, ErrorDocument
-from core.keys import KEY_PATTERN, RUN_ID_PATTERN
+from core.keys import KEY_PATTERN, PREFIX_LENGTH, RUN_ID_PATTERN
 from core.status.case_document import CaseDocument, CasePageDocument, OperatorRequestDocument
 from core.status.document import StatusDocument
 
@@ -40,6 +40,10 @@ OTHER_SCHEMAS: Mapping[str, JsonSchema] = {
             "The records of a period, guard by guard, and how many there are of each kind; the "
             "header Repr-Digest has the SHA-256 of all bytes."
         ),
+    },
+    "CaseList": {
+        "type": "string",
+        "description": "The summaries of the selected cases, one a line.",
     },
     "OpenApi": {
         "type": "object",
@@ -68,6 +72,12 @@ SCHEMA_BY_ROUTE: Mapping[str, str] = {
     "status-page": "Page",
     "cases-page": "Page",
     "case-page": "Page",
+    "object-page": "Page",
+    "requests-page": "Page",
+    "permissions-page": "Page",
+    "settings-page": "Page",
+    "cases-csv": "CaseList",
+    "cases-jsonl": "CaseList",
     "status-json": "Status",
     "cases-json": "CasePage",
     "case-json": "Case",
@@ -82,6 +92,7 @@ CONFLICTS: Mapping[str, str] = {
 # Headers of a response other than those that every response has.
 EXTRA_HEADERS: Mapping[str, tuple[str, ...]] = {
     "Evidence": ("Content-Disposition", "Repr-Digest"),
+    "CaseList": ("Content-Disposition",),
     "Page": ("Content-Security-Policy",),
 }
 # The route that reports the result of an accepted request, and its parameter.
@@ -96,6 +107,10 @@ PATH_PARAMETERS: Mapping[str, tuple[str, str]] = {
         "the id of a request, from the response that accepted it",
     ),
     "case": (KEY_PATTERN, "the key of a case: 32 hex digits"),
+    "object": (
+        rf"[0-9a-f]{{{PREFIX_LENGTH}}}",
+        "the first 8 hex digits of the keys of the object's cases",
+    ),
     "change": (KEY_PATTERN, "the id of a change: 32 hex digits"),
 }
 

@@ -447,6 +447,53 @@ async def test_an_invalid_filter_is_refused(query: dict[str, str]) -> None:
     assert (await ApiHarness().get("cases-json", query)).status == 400
 
 
+async def test_selected_cases_come_as_a_file_that_no_spreadsheet_runs() -> None:
+    api = ApiHarness()
+    await save_cases(
+        api,
+        build_audit_case(1, summary='=HYPERLINK("http://evil.example")'),
+        build_audit_case(2, severity=Severity.LOW),
+    )
+    table = (await api.get("cases-csv")).body
+    assert isinstance(table, bytes)
+    assert b"'=HYPERLINK" in table
+    assert len(table.splitlines()) == 3
+    chosen = await api.get("cases-jsonl", {"severity": "low", "state": "all"})
+    assert isinstance(chosen.body, bytes)
+    rows = [json.loads(line) for line in chosen.body.splitlines()]
+    assert [row["severity"] for row in rows] == ["low"]
+    assert "attachment" in chosen.headers["Content-Disposition"]
+    empty = await api.get("cases-csv", {"q": "nobody"})
+    assert empty.body == b"\r\n"
+
+
+async def test_an_object_has_a_page_and_one_that_is_unknown_has_none() -> None:
+    api = ApiHarness()
+    one = build_audit_case(1)
+    await save_cases(api, one)
+    page = await api.get("object-page", object=one.key[:8])
+    assert page.status == 200
+    assert one.short_key not in page.headers.values()
+    assert one.key in str(page.body)
+    assert (await api.get("object-page", object="0" * 8)).status == 404
+    assert (await api.get("object-page", object="../status")).status == 404
+
+
+async def test_the_page_of_settings_shows_every_setting_and_no_secret() -> None:
+    api = ApiHarness(environ={"CLIENT_SECRET": "hunter2hunter2", "TENANT_NAME": "<b>Contoso"})
+    page = str((await api.get("settings-page")).body)
+    for setting in list_settings():
+        assert f"<code>{setting.name}</code>" in page
+        assert not setting.is_secret or setting.sample_text not in page
+    assert "hunter2hunter2" not in page
+    assert "&lt;b&gt;Contoso" in page
+
+
+@pytest.mark.parametrize("name", ["requests-page", "permissions-page"])
+async def test_requests_and_permissions_have_pages_of_their_own(name: str) -> None:
+    assert (await ApiHarness().get(name)).status == 200
+
+
 async def test_a_case_has_its_facts_and_requests() -> None:
     api = ApiHarness()
     case = build_audit_case()

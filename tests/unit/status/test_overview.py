@@ -5,6 +5,7 @@ from collections.abc import Mapping
 from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from typing import Any
+from urllib.parse import parse_qsl
 
 import pytest
 
@@ -28,6 +29,7 @@ from core.status.case_query import (
     CasePage,
     InvalidCaseFilter,
     find_case_detail,
+    find_object_detail,
     select_case_page,
 )
 from core.status.daily_history import HISTORY_DAYS, build_daily_history
@@ -632,6 +634,11 @@ def test_cases_are_filtered_by_guard_severity_and_state_in_pages() -> None:
         {"page": "0"},
         {"page": "-1"},
         {"page": "9999999"},
+        {"q": "x" * 101},
+        {"answer": "maybe"},
+        {"since": "yesterday"},
+        {"since": "2026-02-30"},
+        {"sort": "colour"},
         {"page": "\u0663"},
         {"about": "x"},
         {"about": "m1"},
@@ -648,6 +655,97 @@ def test_an_empty_filter_matches_any() -> None:
     assert CaseFilter.parse(asked, ["toy"]) == CaseFilter()
     asked = {"guard": "toy", "severity": "high", "state": "all", "page": "7"}
     assert CaseFilter.parse(asked, ["toy"]) == CaseFilter("toy", "high", "all", 7)
+
+
+def test_cases_are_found_by_words_answer_and_day_and_come_in_the_order_asked_for() -> None:
+    rows = [
+        case(1, subject="Ann@Contoso.example", opened_at=ago(days=3)),
+        case(2, summary="A rule of ann@contoso.example hides mail.", opened_at=ago(days=1)),
+        case(3, facts=(Fact("to", "x@evil.example"),), acknowledged_at=ago(hours=1)),
+        case(4, opened_at=ago(days=9)),
+    ]
+    data = [GuardData(QUARTERLY, snapshot(*rows))]
+
+    def listed(**asked: str) -> list[int]:
+        page = select_case_page(data, CaseFilter.parse(asked, ["toy"]))
+        return [rows.index(one) + 1 for _, one in page.rows]
+
+    assert sorted(listed(q=" ANN@contoso ")) == [1, 2]
+    assert listed(q="EVIL.example") == [3]
+    assert listed(q="m4") == [4]
+    assert listed(q="nobody") == []
+    assert sorted(listed(answer="none")) == [1, 2, 4]
+    assert listed(answer="acknowledged") == [3]
+    assert sorted(listed(since=ago(days=3).date().isoformat())) == [1, 2, 3]
+    assert listed(sort="newest") == [2, 3, 1, 4]
+    assert listed(sort="oldest") == [4, 1, 3, 2]
+
+
+def test_the_address_of_a_list_has_only_what_was_chosen_and_leads_back_to_it() -> None:
+    chosen = CaseFilter("toy", "high", "all", 7, q="a&b=c ü", answer="none", sort="newest")
+    assert CaseFilter().build_query() == ""
+    assert "page" not in chosen.build_query(page=1)
+    assert CaseFilter.parse(dict(parse_qsl(chosen.build_query())), ["toy"]) == chosen
+
+
+def test_what_is_new_and_grave_comes_before_what_the_first_look_found() -> None:
+    old = case(1, severity=Severity.CRITICAL, baselined=True)
+    recent = case(2, severity=Severity.HIGH, opened_at=ago(hours=1))
+    newest = case(3, severity=Severity.HIGH, opened_at=ago(minutes=1))
+    quiet = [
+        case(4, severity=Severity.CRITICAL, acknowledged_at=ago(hours=1)),
+        case(5, severity=Severity.MEDIUM),
+        case(6, severity=Severity.CRITICAL, kind="credential"),
+        case(7, severity=Severity.HIGH, kind="brake"),
+    ]
+    data = GuardData(QUARTERLY, snapshot(old, recent, newest, *quiet))
+    urgent = build_status([data], NOW).urgent
+    assert [group.lead for _, group in urgent] == [newest, recent, old]
+
+
+def test_many_grave_cases_of_one_object_are_one_thing_to_act_on() -> None:
+    rules = [case(n, severity=Severity.HIGH, object_id="m1") for n in range(1, 22)]
+    victim = case(30, severity=Severity.HIGH, object_id="m2")
+    urgent = build_status([GuardData(QUARTERLY, snapshot(*rules, victim))], NOW).urgent
+    assert sorted(len(group.cases) for _, group in urgent) == [1, 21]
+
+
+def test_an_object_comes_with_what_every_guard_knows_of_it_and_of_its_namesakes() -> None:
+    mine = case(1, key=build_object_key("m1", "a"), object_id="m1", subject="ann@contoso.example")
+    over = case(
+        2,
+        key=build_object_key("m1", "b"),
+        object_id="m1",
+        subject="old@contoso.example",
+        opened_at=ago(days=9),
+        closed_at=ago(days=8),
+    )
+    account = case(3, key=build_object_key("u1", "a"), subject="Ann@contoso.example")
+    other = case(4, key=build_object_key("m4", "a"), subject="bob@contoso.example")
+    made = ChangeRecord("c" * 32, mine.key, "s", "K", {}, ChangeState.APPLIED, ago(days=1), "r")
+    exempt = Exemption("m1", "ann", "printer", ago(days=-2))
+    data = [
+        GuardData(
+            QUARTERLY,
+            snapshot(
+                mine,
+                over,
+                account,
+                other,
+                changes=(made, replace(made, id="d" * 32, case_key=other.key)),
+                exemptions={"m1": exempt, "m4": replace(exempt, subject="m4")},
+            ),
+        )
+    ]
+    found = find_object_detail(mine.key[:8], data, data)
+    assert found is not None
+    assert found.names == ("ann@contoso.example", "old@contoso.example")
+    assert [one for _, one in found.open_cases] == [mine]
+    assert [one for _, one in found.closed_cases] == [over]
+    assert [one for _, one in found.namesakes] == [account]
+    assert [one.id for _, one in found.changes] == [made.id]
+    assert [one for _, one in found.exemptions] == [exempt]
+    assert find_object_detail("0" * 8, data, data) is None
 
 
 def test_cases_are_listed_by_their_object_and_by_what_they_share() -> None:

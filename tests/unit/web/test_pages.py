@@ -33,7 +33,7 @@ from core.web.glossary import (
     SEVERITY_TEXTS,
     VERDICT_TEXTS,
 )
-from core.web.pages import MAX_ROWS, PAGE_HEADERS, render_case_page, render_notice_page
+from core.web.pages import MAX_CHANGES, MAX_ROWS, PAGE_HEADERS, render_case_page, render_notice_page
 from tests.support.status_samples import (
     AUDIT,
     FORWARDING,
@@ -46,7 +46,7 @@ from tests.support.status_samples import (
     build_large_tenant,
 )
 
-VOID = {"meta", "link", "br", "rect", "path", "line"}
+VOID = {"meta", "link", "br", "rect", "path", "line", "input"}
 # What a browser may be made to fetch or to run by an attribute.
 LOADING = {"src", "srcset", "action", "formaction", "data", "xlink:href", "background", "ping"}
 HIDDEN = "\u0000-\u0009\u000b-\u001f\u007f-\u009f\u00ad\u200b-\u200f\u2028-\u202e\u2060-\u206f"
@@ -97,10 +97,11 @@ class Read(HTMLParser):
 
 def every_page(pages: SamplePages) -> Iterator[tuple[str, str]]:
     """All the pages of a tenant, with the page of every case of the hostile one."""
-    for path in ("status", "cases", "notice"):
+    for path in ("status", "cases", "requests", "permissions", "settings", "notice"):
         yield path, pages.render_page(path, {}) or ""
     for standing in pages.statuses:
         for key in list(standing.snapshot.cases)[:20]:
+            yield "object", pages.render_page(f"objects/{key[:8]}", {}) or ""
             yield "case", pages.render_page(f"cases/{standing.config.guard.name}/{key}", {}) or ""
 
 
@@ -135,8 +136,9 @@ def test_no_page_has_a_script_a_handler_an_inline_style_or_an_external_address(n
         assert not {tag for tag, _ in page.tags} & {"script", "iframe", "object", "embed", "img"}
         for address in page.values("href"):
             assert re.fullmatch(
-                r"#[a-z-]+|data:image/svg\+xml,%3Csvg.*|(\.\./\.\./)?(status|cases)[a-z0-9/?=&.-]*"
-                r"|[0-9a-f]{32}\.json",
+                r"#[a-z-]+|data:image/svg\+xml,%3Csvg.*|[0-9a-f]{32}\.json"
+                r"|(\.\./){0,2}(status|cases|objects|requests|permissions|settings)"
+                r"[a-z0-9/?=&.#-]*",
                 address,
             )
         loaded = {value for key in LOADING for value in page.values(key)}
@@ -154,7 +156,7 @@ def test_hostile_text_neither_acts_nor_hides_on_any_page() -> None:
 
 
 def test_hostile_text_is_shown_escaped() -> None:
-    text = Read(SamplePages(TENANTS["hostile"]).render_page("status", {}) or "").text
+    text = Read(SamplePages(TENANTS["hostile"]).render_page("requests", {}) or "").text
     assert "<script>alert(1)</script>" in text
     assert "\\u202egnp.exe\\u202c" in text
     assert "(10,000 characters)" in text
@@ -197,7 +199,11 @@ def test_a_healthy_tenant_shows_its_coverage() -> None:
 
 
 def test_a_busy_tenant_shows_late_guards_held_plans_missing_permissions_and_exemptions() -> None:
-    text = Read(SamplePages(TENANTS["morning"]).render_page("status", {}) or "").text
+    pages = SamplePages(TENANTS["morning"])
+    text = " ".join(
+        Read(pages.render_page(path, {}) or "").text
+        for path in ("status", "requests", "permissions")
+    )
     for words in (
         "Exoguard is degraded",
         "late by 69 minutes",
@@ -292,16 +298,20 @@ def test_the_list_of_cases_is_paged_and_keeps_its_filter() -> None:
     asked = {"guard": FORWARDING, "severity": "", "state": "all", "page": "2"}
     page = Read(pages.render_page("cases", asked) or "")
     assert "101 to 200 of 600 cases" in page.text
-    assert f"cases?guard={FORWARDING}&severity=&state=all&page=3" in page.values("href")
+    assert f"cases?guard={FORWARDING}&state=all&page=3" in page.values("href")
     chosen = [attrs["value"] for tag, attrs in page.tags if tag == "option" and "selected" in attrs]
-    assert chosen == [FORWARDING, "", "all"]
+    assert chosen == [FORWARDING, "", "all", "", "severity"]
     beyond = Read(pages.render_page("cases", {"page": "9"}) or "").text
     assert "none on this page" in beyond
     assert "No matching cases" in Read(pages.render_page("cases", {"guard": AUDIT}) or "").text
 
 
 def test_the_status_page_bounds_its_rows_and_counts_the_others() -> None:
-    text = Read(SamplePages(build_large_tenant(300)).render_page("status", {}) or "").text
+    pages = SamplePages(build_large_tenant(300))
+    text = Read(pages.render_page("status", {}) or "").text
+    assert re.search(r"See all \d+ changes of the last 7 days", text)
+    assert text.count("Clear the mailbox's forward") == MAX_CHANGES
+    text = Read(pages.render_page("requests", {}) or "").text
     assert re.search(r"\d+ more changes not shown here", text)
     assert text.count("Clear the mailbox's forward") == MAX_ROWS
 

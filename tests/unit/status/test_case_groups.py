@@ -2,7 +2,7 @@
 
 from core.model.cases import Case
 from core.model.findings import Correlation, Severity
-from core.notifications.case_groups import CaseGroup, group_cases
+from core.status.case_groups import CaseGroup, group_cases
 from tests.support.cases import build_case
 
 GUARD = "mailbox-forwarding"
