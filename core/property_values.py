@@ -6,6 +6,7 @@ empty one as null; names of enumerations differ in case. None always means: it c
 
 import re
 from collections.abc import Mapping, Sequence
+from datetime import UTC, datetime
 
 PRINTED_INT = re.compile(r"\s*-?(?:[0-9]{1,15}|[0-9]{1,3}(?:,[0-9]{3}){1,4})\s*")
 
@@ -124,6 +125,16 @@ def get_text(values: Mapping[str, object], name: str) -> str:
     """A property as text; empty where it is none."""
     value = find_property(values, name)[1]
     return value.strip() if isinstance(value, str) else ""
+
+
+def get_time(values: Mapping[str, object], name: str) -> datetime | None:
+    """A property as a time in UTC; None where it is none. Graph writes up to seven decimals."""
+    text = re.sub(r"(\.\d{6})\d+", r"\1", get_text(values, name))
+    try:
+        found = datetime.fromisoformat(text)
+        return found.astimezone(UTC) if found.tzinfo else found.replace(tzinfo=UTC)
+    except (ValueError, OverflowError):
+        return None
 
 
 def get_texts(values: Mapping[str, object], name: str) -> tuple[str, ...]:

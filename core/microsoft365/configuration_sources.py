@@ -7,10 +7,16 @@ one of its objects and one property.
 """
 
 from collections.abc import Mapping
-from dataclasses import dataclass, field
 from urllib.parse import quote
 
+from core.microsoft365.directory_sources import DIRECTORY_SOURCES
 from core.microsoft365.known_apps import PUBLIC_CLIENTS
+from core.microsoft365.source_shapes import (
+    ALL_RESULTS,
+    ConfigurationSource,
+    NameList,
+    define_exchange_source,
+)
 from core.model.guards import Service
 
 # Tools of administrators among Microsoft's public clients, which need an assignment nowhere.
@@ -18,88 +24,6 @@ ADMIN_TOOLS = tuple(
     app_id for app_id, name in PUBLIC_CLIENTS.items() if not name.startswith("Visual Studio")
 )
 ADMIN_TOOL_LIST = ",".join(f"'{app_id}'" for app_id in ADMIN_TOOLS)
-ALL_RESULTS: Mapping[str, object] = {"ResultSize": "Unlimited"}
-
-
-@dataclass(frozen=True, slots=True)
-class NameList:
-    """One property that stands for many objects: the names of those without a certain mark."""
-
-    property_name: str
-    """What the list is called."""
-    mark: str
-    """A property that is true of the objects that are left out."""
-
-
-@dataclass(frozen=True, slots=True)
-class ConfigurationSource:
-    """Where objects of one kind are read and written."""
-
-    service: Service
-    read: str
-    """The Exchange cmdlet that reads, or the Graph path below the version."""
-    permission: str
-    """The app role that reading needs, or the cmdlet itself."""
-    identity_property: str = ""
-    """The property that identifies an object to `write`; empty if there is only one object."""
-    write: str = ""
-    """The Exchange cmdlet that writes, or the Graph path below the version."""
-    write_permission: str = ""
-    """The app role that writing needs, or the cmdlet itself."""
-    writable_properties: frozenset[str] = field(default_factory=frozenset)
-    """The only properties that may be changed."""
-    may_be_none: bool = False
-    """Whether a tenant may have no such object; otherwise an empty answer counts as unread."""
-    read_risk: str = ""
-    """What an attacker who holds the app's credential could do with the cmdlet that reads."""
-    read_parameters: Mapping[str, object] = field(default_factory=dict)
-    """What the cmdlet is sent: `ALL_RESULTS` where it lists a thousand objects by default."""
-    name_list: NameList | None = None
-    """Set where all objects together are one, which holds the names of some of them."""
-    relation: str = ""
-    """What is read of each object besides, as a property of this name: the rows of a cmdlet that
-    takes its `Identity`, or the ids at the end of a relation of Graph.
-    """
-    relates_whole_objects: bool = False
-    """Whether the relation's objects are kept as they are, and not by their ids."""
-    optional_because: str = ""
-    """Why a tenant may not have the source, or an app may do without it: a licence, say. That is
-    not told apart from a missing permission, so a refused read is only a detail. Empty: it has to
-    be there.
-    """
-
-
-def define_exchange_source(
-    read: str,
-    identity_property: str = "",
-    write: str = "",
-    *writable_properties: str,
-    risk: str,
-    parameters: Mapping[str, object] | None = None,
-    may_be_none: bool = False,
-    relation: str = "",
-    optional_because: str = "",
-) -> ConfigurationSource:
-    """A source that a cmdlet reads and, unless `write` is empty, another one writes.
-
-    `risk` is the `read_risk` and `parameters` the `read_parameters` of the source.
-    """
-    return ConfigurationSource(
-        Service.EXCHANGE,
-        read,
-        read,
-        identity_property,
-        write,
-        write,
-        frozenset(writable_properties),
-        may_be_none,
-        risk,
-        parameters or {},
-        relation=relation,
-        optional_because=optional_because,
-    )
-
-
 CONFIGURATION_SOURCES: Mapping[str, ConfigurationSource] = {
     "transport-config": define_exchange_source(
         *("Get-TransportConfig", "", "Set-TransportConfig", "SmtpClientAuthenticationDisabled"),
@@ -417,22 +341,7 @@ CONFIGURATION_SOURCES: Mapping[str, ConfigurationSource] = {
         may_be_none=True,
         optional_because="it exists only with Microsoft Entra ID P2",
     ),
-    "administrative-unit": ConfigurationSource(
-        Service.GRAPH,
-        "/directory/administrativeUnits",
-        "Directory.Read.All",
-        "id",
-        may_be_none=True,
-        relation="members",
-    ),
-    "certificate-authority": ConfigurationSource(
-        Service.GRAPH,
-        "/organization",
-        "Organization.Read.All",
-        "id",
-        relation="certificateBasedAuthConfiguration",
-        relates_whole_objects=True,
-    ),
+    **DIRECTORY_SOURCES,
     "ediscovery-case": ConfigurationSource(
         Service.GRAPH,
         "/security/cases/ediscoveryCases",
@@ -461,6 +370,10 @@ CONFIGURATION_SOURCES: Mapping[str, ConfigurationSource] = {
     ),
 }
 
+
+ROLE_HOLDER, EXCLUDED_GROUP = "role-holder", "excluded-group"
+DERIVED_SOURCES = frozenset({ROLE_HOLDER, EXCLUDED_GROUP})
+"""What watched collections read that is no listing: `core.watched.derived` says how."""
 
 EXCHANGE_SOURCES: Mapping[str, ConfigurationSource] = {
     name: source

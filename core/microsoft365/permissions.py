@@ -134,6 +134,10 @@ APP_ROLES: Mapping[str, AppRole] = {
         "50180013-6191-4d1e-a373-e590ff4e66af",
         "read eDiscovery cases and what they collected, with a role in Purview besides",
     ),
+    "PublicKeyInfrastructure.Read.All": AppRole(
+        "214fda0c-514a-4650-b037-b562b1a66124",
+        "read which certificate authorities people may sign in by",
+    ),
     "IdentityProvider.Read.All": AppRole(
         "e321f0bb-e7f7-481e-bb28-e3b0b32d4bd0",
         "read which other providers people may sign in through",

@@ -461,6 +461,14 @@ class ConfigurationReader(Protocol):
         """The objects of one configuration source. Source `configuration-<source>`."""
         ...
 
+    async def read_groups(self, ids: Sequence[str]) -> Reading[Configuration]:
+        """The name, rule and transitive members of some groups of Entra.
+
+        Source `configuration-excluded-group`; a group that is gone is absent. A failure names its
+        group.
+        """
+        ...
+
 
 class TenantWriter(Protocol):
     """Makes and undoes changes: everything the app can do to a tenant."""

@@ -4,12 +4,12 @@ import asyncio
 from collections.abc import AsyncIterator, Callable, Iterator, Sequence
 from dataclasses import replace
 
-from core.microsoft365.configuration_sources import CONFIGURATION_SOURCES
+from core.microsoft365.configuration_sources import CONFIGURATION_SOURCES, DERIVED_SOURCES
 from core.model.guards import Guard, ObserveContext, Permission, Service
 from core.tenant.configuration import Configuration
-from core.tenant.known_traits import MAX_TRAITS
-from core.tenant.port import HasConfiguration
+from core.tenant.known_traits import MAX_TRAITS, build_traits_key
 from core.tenant.readings import ReadFailure, Reading
+from core.watched.derived import WatchedPorts, list_derived_permissions, read_derived
 from core.watched.items import (
     SourceRows,
     Stock,
@@ -20,7 +20,7 @@ from core.watched.items import (
     check_sources,
 )
 from core.watched.judge import WATCHED_VERDICT_TEXTS, judge
-from core.watched.memory import MAX_ITEMS, MAX_PARTS, compare_items
+from core.watched.memory import FIRST_LOOK, MAX_ITEMS, MAX_PARTS, compare_items
 
 MAX_REASON_LENGTH = 300
 MAX_TOKENS = MAX_TRAITS * MAX_PARTS
@@ -56,18 +56,25 @@ def build_watched_guard(
 
 def list_permissions(collections: Sequence[WatchedCollection]) -> Iterator[Permission]:
     """What the collections read, each permission once."""
+    plain = list(list_source_permissions(collections))
+    yield from plain
+    derived = {name for one in collections for name in one.sources} & DERIVED_SOURCES
+    needed = {name for one in collections for name in one.needs} & DERIVED_SOURCES
+    named = {one.name for one in plain}
+    yield from (one for one in list_derived_permissions(derived, needed) if one.name not in named)
+
+
+def list_source_permissions(collections: Sequence[WatchedCollection]) -> Iterator[Permission]:
+    """What the sources need that are a listing of their own."""
     plurals = dict[tuple[Service, str], list[str]]()
     required = set[str]()
     for one in collections:
         for name in one.sources:
-            source = CONFIGURATION_SOURCES[name]
-            asked = [source.permission]
-            if source.relation and source.service is Service.EXCHANGE:
-                asked.append(source.relation)
-            for permission in asked:
-                listed = plurals.setdefault((source.service, permission), [])
+            for permission in list_asked(name):
+                service = CONFIGURATION_SOURCES[name].service
+                listed = plurals.setdefault((service, permission), [])
                 listed += [one.plural] if one.plural not in listed else []
-                if name in one.needs and not source.optional_because:
+                if name in one.needs and not CONFIGURATION_SOURCES[name].optional_because:
                     required.add(permission)
     for (service, permission), listed in plurals.items():
         yield Permission(
@@ -78,18 +85,30 @@ def list_permissions(collections: Sequence[WatchedCollection]) -> Iterator[Permi
         )
 
 
+def list_asked(name: str) -> Iterator[str]:
+    """The permissions that reading one source takes, or the cmdlets."""
+    if name in DERIVED_SOURCES:
+        return
+    source = CONFIGURATION_SOURCES[name]
+    yield source.permission
+    if source.relation and source.service is Service.EXCHANGE:
+        yield source.relation
+
+
 def make_observer(
     guard: str, collections: Sequence[WatchedCollection]
-) -> Callable[[HasConfiguration, ObserveContext], AsyncIterator[Reading[WatchedResult]]]:
+) -> Callable[[WatchedPorts, ObserveContext], AsyncIterator[Reading[WatchedResult]]]:
     """The `observe` of a guard over these collections."""
 
     async def observe(
-        tenant: HasConfiguration, context: ObserveContext
+        tenant: WatchedPorts, context: ObserveContext
     ) -> AsyncIterator[Reading[WatchedResult]]:
         """Every collection, compared with the looks before. All sources are read at once."""
         names = tuple(dict.fromkeys(name for one in collections for name in one.sources))
-        answers = await asyncio.gather(*map(tenant.configuration.read_configuration, names))
-        read = dict(zip(names, answers, strict=True))
+        plain = [one for one in names if one not in DERIVED_SOURCES]
+        answers = await asyncio.gather(*map(tenant.configuration.read_configuration, plain))
+        read = dict(zip(plain, answers, strict=True))
+        read |= await read_derived(tenant, [one for one in names if one in DERIVED_SOURCES], read)
         stock = list[StockPart]()
         for collection in collections:
             reading, part = compare_collection(collection, read, context)
@@ -121,12 +140,19 @@ def compare_collection(
         for failure in read[name].failures
         if failure.optional or name in collection.uses
     ]
-    rows: SourceRows = {
-        name: None if has_gap(read[name]) else read[name].items for name in collection.sources
-    }
+    rows = SourceRows(
+        {name: None if has_gap(read[name]) else read[name].items for name in collection.sources},
+        context.policy.now,
+    )
     if not gaps and any(rows[name] is None for name in collection.needs):
-        # The tenant has no such feature: nothing to compare, and nothing that could be over.
-        return Reading(failures=tuple(details)), None
+        if build_traits_key(collection.name, FIRST_LOOK) not in context.known_traits:
+            # The tenant has no such feature: nothing to compare, and nothing that could be over.
+            return Reading(failures=tuple(details)), None
+        gaps = [
+            replace(one, source=collection.source, optional=False, reason=say_it_was_read(one))
+            for name in collection.needs
+            for one in read[name].failures
+        ]
     items: list[WatchedItem] = []
     if not gaps:
         try:
@@ -170,6 +196,11 @@ def compare_collection(
         known_traits=found.noted,
     )
     return reading, StockPart(collection, found.stock)
+
+
+def say_it_was_read(failure: ReadFailure) -> str:
+    """The reason of a refusal, where the source answered before: then it is no missing feature."""
+    return f"it was read before and no longer is: {failure.reason}"[:MAX_REASON_LENGTH]
 
 
 def has_gap(reading: Reading[Configuration]) -> bool:

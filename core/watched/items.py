@@ -6,11 +6,12 @@ to, people whom a policy covers). More of the first is wider, less of the second
 everything else about an item may change without a word.
 """
 
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Collection, Iterable, Mapping
 from dataclasses import dataclass, field
+from datetime import datetime
 
 from core.keys import hash_parts
-from core.microsoft365.configuration_sources import CONFIGURATION_SOURCES
+from core.microsoft365.configuration_sources import CONFIGURATION_SOURCES, DERIVED_SOURCES
 from core.model.findings import Fact, Severity
 from core.tenant.configuration import Configuration
 from core.tenant.known_traits import MAX_TRAIT_LENGTH
@@ -23,8 +24,18 @@ VALUE_MARK = "="
 """Begins the token of a value that replaces another one: the old value is no news when it is back.
 """
 
-type SourceRows = Mapping[str, tuple[Configuration, ...] | None]
-"""The objects of each source that a collection reads; None where an optional one is unread."""
+
+@dataclass(frozen=True, slots=True)
+class SourceRows:
+    """What a collection reads, and when."""
+
+    by_source: Mapping[str, tuple[Configuration, ...] | None]
+    """The objects of each source; None where one that only adds detail is unread."""
+    now: datetime
+
+    def __getitem__(self, source: str) -> tuple[Configuration, ...] | None:
+        """The objects of one source."""
+        return self.by_source[source]
 
 
 @dataclass(frozen=True, slots=True)
@@ -42,6 +53,10 @@ class Trait:
     """Tokens of what includes this: where the item opened one of them before, it is narrower now,
     and no news.
     """
+    after_kept: str = ""
+    """A token that the item must have kept before: who may approve is news only where approval was
+    asked already.
+    """
 
 
 @dataclass(frozen=True, slots=True)
@@ -58,6 +73,8 @@ class WatchedItem:
     """How grave it is that such an item is new, whatever it opens."""
     on_sight: tuple[Trait, ...] = ()
     """What is told whenever it came, at the first look too."""
+    made_at: datetime | None = None
+    """When the object itself was made, where what it opens from its making on is no news."""
     keeps_everything: bool = False
     """Whether it now keeps whatever it may have kept before, named or not."""
     facts: tuple[Fact, ...] = ()
@@ -120,6 +137,10 @@ class WatchedCollection:
     """What follows from that, as a clause after "is gone"."""
     departs_with: str = ""
     """What an item must have kept for its absence to matter; empty: nothing in particular."""
+    rate_departure: Callable[[str, Collection[str], Collection[str]], Severity] | None = None
+    """How grave the absence of one item is where others count too: its id, the ids of all that went
+    within the same hour, and of those that are left. `departure` is the gravest it can be.
+    """
     only_protects: bool = False
     """Whether a new item is never told: it can only protect more than there was before."""
 
@@ -165,6 +186,8 @@ class WatchedNews:
     lost: tuple[Trait, ...] = ()
     since: Mapping[str, str] = field(default_factory=dict)
     """When each of these was first seen, as text, by its token; that of the item by ``."""
+    departure: Severity = Severity.INFO
+    """How grave it is that it is gone."""
 
 
 type WatchedResult = Stock | WatchedNews
@@ -172,5 +195,5 @@ type WatchedResult = Stock | WatchedNews
 
 def check_sources(collection: WatchedCollection) -> None:
     """Raise ValueError if a collection reads a source that is not declared."""
-    if unknown := set(collection.sources) - CONFIGURATION_SOURCES.keys():
+    if unknown := set(collection.sources) - CONFIGURATION_SOURCES.keys() - DERIVED_SOURCES:
         raise ValueError(f"{collection.name} reads {min(unknown)}, which is no declared source")

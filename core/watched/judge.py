@@ -88,7 +88,7 @@ def build_departure(news: WatchedNews) -> Finding:
         kind=f"{collection.name}-gone",
         object_id=news.object_id,
         subject=news.name,
-        severity=collection.departure,
+        severity=news.departure,
         verdict=WatchedVerdict.GONE,
         summary=f"{begin_sentence(collection, news.name)} is gone{follows}.",
         facts=(Fact("missing since", news.since[""]), *list_technique_facts(collection)),

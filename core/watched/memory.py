@@ -5,9 +5,9 @@ was first seen; the collection has one with the time of the first look. What an 
 it was not there at that look. What it kept and lost stays lost until it keeps it again.
 """
 
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
-from datetime import datetime
+from datetime import datetime, timedelta
 
 from core.model.findings import Severity
 from core.tenant.known_traits import MAX_TRAITS, NEWS_PERIOD, KnownTraits, note_traits
@@ -25,6 +25,10 @@ from core.watched.items import (
 FIRST_LOOK = "watched-collection"
 GONE = "gone"
 """Noted as lost when a second look in a row misses an item: a page may have been left out once."""
+TOGETHER = timedelta(hours=1)
+"""Items that are first missed within this time went together."""
+MADE_WITH = timedelta(days=2)
+"""What an object opens when it is first seen came with it, if it was made no longer before."""
 MAX_LOST = 500
 """Losses of one item that are remembered, the latest."""
 MAX_ITEMS = 2_000
@@ -84,10 +88,12 @@ def compare_items(
         is_stock = row.first_looked_at == start.first_looked_at
         stock += [item.name] if is_stock and (item.opens or item.keeps) else []
         news += find_news(collection, item, row, start.first_looked_at)
-    for rows in remembered.values():
-        gone = note_absence(rows[0], now)
-        noted.append(gone)
-        news += find_departures(collection, merge_rows((gone, *rows[1:])), now)
+    missed = [(note_absence(rows[0], now), *rows[1:]) for rows in remembered.values()]
+    noted += [rows[0] for rows in missed]
+    absent = [*map(merge_rows, missed)]
+    left = frozenset(one.id for one in items)
+    for row in absent:
+        news += find_departures(collection, row, absent, left, now)
     return Comparison(tuple(noted), tuple(news), tuple(stock), unremembered)
 
 
@@ -279,11 +285,13 @@ def find_news(
 ) -> Iterator[WatchedNews]:
     """What is worth telling about an item that is there, if anything is."""
     is_new = row is not None and row.first_looked_at != first_look
-    is_new = is_new and not collection.only_protects
+    is_new = is_new and not collection.only_protects and not came_with_object(item, row)
     added = [
         one
         for one in item.opens
-        if row is not None and (is_new or is_later(row, row.traits, one.token))
+        if row is not None
+        and (is_new or is_later(row, row.traits, one.token))
+        and was_kept_before(row, one)
     ]
     lost = [
         collection.explain_loss(token.removeprefix(KEEPS_PREFIX))
@@ -298,9 +306,24 @@ def find_news(
     yield WatchedNews(collection, item.id, item.name, item, is_new, tuple(told), tuple(lost), since)
 
 
+def came_with_object(item: WatchedItem, row: KnownTraits | None) -> bool:
+    """Whether a new item is as it was when its object was made."""
+    made = item.made_at
+    return row is not None and made is not None and row.first_looked_at - made <= MADE_WITH
+
+
 def is_later(row: KnownTraits, times: Mapping[str, datetime], token: str) -> bool:
     """Whether a token of a known item came after the first look at it."""
     return times.get(token, row.first_looked_at) != row.first_looked_at
+
+
+def was_kept_before(row: KnownTraits, trait: Trait) -> bool:
+    """Whether an item kept, before a trait came, what alone makes the trait matter."""
+    if not trait.after_kept:
+        return True
+    kept = row.traits.get(f"{KEEPS_PREFIX}{trait.after_kept}")
+    came = row.traits.get(trait.token)
+    return kept is not None and came is not None and kept < came
 
 
 def list_times(row: KnownTraits, traits: Iterable[Trait]) -> Iterator[tuple[str, str]]:
@@ -318,14 +341,38 @@ def format_time(at: datetime) -> str:
 
 
 def find_departures(
-    collection: WatchedCollection, row: KnownTraits, now: datetime
+    collection: WatchedCollection,
+    row: KnownTraits,
+    absent: Sequence[KnownTraits],
+    left: Collection[str],
+    now: datetime,
 ) -> Iterator[WatchedNews]:
     """An item that is gone, told for a month where that matters."""
-    if collection.departure is Severity.INFO or row.absent_since is None or GONE not in row.lost:
+    departure = rate_departure(collection, row, absent, left)
+    if departure is Severity.INFO or row.absent_since is None or GONE not in row.lost:
         return
     needed = f"{KEEPS_PREFIX}{collection.departs_with}"
     if collection.departs_with and needed not in row.traits:
         return
     if now - row.absent_since < NEWS_PERIOD:
         since = {"": format_time(row.absent_since)}
-        yield WatchedNews(collection, row.object_id, row.name, None, since=since)
+        yield WatchedNews(
+            collection, row.object_id, row.name, None, since=since, departure=departure
+        )
+
+
+def rate_departure(
+    collection: WatchedCollection,
+    row: KnownTraits,
+    absent: Sequence[KnownTraits],
+    left: Collection[str],
+) -> Severity:
+    """How grave it is that an item is gone, by what went with it and what is left."""
+    if collection.rate_departure is None or row.absent_since is None:
+        return collection.departure
+    with_it = [
+        one.object_id
+        for one in absent
+        if one.absent_since and abs(one.absent_since - row.absent_since) <= TOGETHER
+    ]
+    return min(collection.departure, collection.rate_departure(row.object_id, with_it, left))

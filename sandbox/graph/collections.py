@@ -4,7 +4,7 @@ A scene carries each under a key of its own, in wire form; a relation is a list 
 key that is absent is the default of a fresh tenant.
 """
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from copy import deepcopy
 from dataclasses import dataclass, field
 from functools import partial
@@ -75,9 +75,11 @@ class GraphCollection:
     fresh: list[Row] = field(default_factory=list)
     """Its rows in a new tenant; of a single object, one."""
     relation: str = ""
-    """A relation of each object: a property with a list of ids."""
+    """A relation of each object: a property with a list of ids, or of whole objects."""
     expanded: str = ""
     """A property that is shown only where it is expanded."""
+    expands_users: bool = False
+    """Whether that is a list of ids of users, shown as users."""
     identity: str = "id"
     is_single: bool = False
     joined: tuple[str, str, str] | None = None
@@ -137,6 +139,19 @@ COLLECTIONS = (
         relation="members",
     ),
     GraphCollection(
+        "devices",
+        "devices",
+        parse_roles("Device.Read.All Directory.Read.All Directory.ReadWrite.All"),
+        expanded="registeredOwners",
+        expands_users=True,
+    ),
+    GraphCollection(
+        "directory/publicKeyInfrastructure/certificateBasedAuthConfigurations",
+        "publicKeyInfrastructures",
+        parse_roles("PublicKeyInfrastructure.Read.All"),
+        relation="certificateAuthorities",
+    ),
+    GraphCollection(
         "security/cases/ediscoveryCases",
         "ediscoveryCases",
         parse_roles("eDiscovery.Read.All eDiscovery.ReadWrite.All"),
@@ -174,11 +189,24 @@ def join_row(
     collection: GraphCollection, tenant: SimulatedTenant, row: Row, expanded: frozenset[str]
 ) -> Row:
     """A row with the object that one of its properties names, where that is asked for."""
+    if collection.expands_users and collection.expanded in expanded:
+        return {**row, collection.expanded: show_users(tenant, row.get(collection.expanded) or ())}
     if collection.joined is None or collection.joined[0] not in expanded:
         return row
     name, identity, key = collection.joined
     found = [one for one in tenant.graph.get(key, ()) if one.get("id") == row.get(identity)]
     return {**row, name: strip_private_keys(found[0]) if found else None}
+
+
+def show_users(tenant: SimulatedTenant, ids: Iterable[object]) -> list[Row]:
+    """Users by id, as Graph shows them at the end of a relation; what is gone is not there."""
+    known = {fold_key(one.get("id")): one for one in tenant.graph["users"]}
+    names = ("id", "displayName", "userPrincipalName")
+    return [
+        {"@odata.type": "#microsoft.graph.user", **project_row(known[key], names)}
+        for key in map(fold_key, ids)
+        if key in known
+    ]
 
 
 def list_certificates(tenant: SimulatedTenant, request: HttpRequest, key: str) -> HttpResponse:
@@ -207,7 +235,7 @@ def list_rows(
         row = project_row(rows[0], names) if names else rows[0]
         return HttpResponse(200, {"@odata.context": where} | row)
     rows = filter_role_rows(request, rows)
-    rows = [project_row(row, names) for row in rows] if names else rows
+    rows = [project_row(row, (*names, *sorted(shown))) for row in rows] if names else rows
     return build_roles_page(tenant, request, collection.path, rows)
 
 
@@ -217,7 +245,10 @@ def list_related(
     """`GET` of the objects that one is related to, by id."""
     for row in find_rows(tenant, collection):
         if fold_key(row.get(collection.identity)) == fold_key(key):
-            related = [{"id": one} for one in row.get(collection.relation) or ()]
+            related = [
+                strip_private_keys(one) if isinstance(one, Mapping) else {"id": one}
+                for one in row.get(collection.relation) or ()
+            ]
             return build_roles_page(tenant, request, "directoryObjects", related)
     raise build_missing_resource_error(key)
 

@@ -145,7 +145,7 @@ async def test_a_tool_that_does_not_say_leaves_the_list_unread() -> None:
 @pytest.mark.parametrize("source", CONFIGURATION_SOURCES)
 async def test_a_source_the_app_may_not_read_names_its_permission(source: str) -> None:
     asked = CONFIGURATION_SOURCES[source]
-    other = {"graph": ["Domain.Read.All"], "exchange": ["Get-InboxRule"]}
+    other = {"graph": ["MailboxSettings.Read"], "exchange": ["Get-InboxRule"]}
     async with connect_sandbox(build_scene(grants=other), attempts=1) as to:
         found = await to.tenant.configuration.read_configuration(source)
         miss = found.find_source_failure(get_configuration_source_name(source))

@@ -4,6 +4,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import replace
 from functools import partial
 from typing import Any
+from urllib.parse import parse_qsl
 
 from core.adapters.m365.accounts import (
     parse_account,
@@ -13,7 +14,7 @@ from core.adapters.m365.accounts import (
 from core.adapters.m365.activity.directory import parse_directory_audit
 from core.adapters.m365.activity.read import CONTENT_TYPES, PARSERS
 from core.adapters.m365.auditing.parse import LOGON_TYPES, parse_audit_bypass, parse_mailbox_audit
-from core.adapters.m365.configuration import gather_names, parse_configuration
+from core.adapters.m365.configuration import gather_names, is_kept, parse_configuration
 from core.adapters.m365.delegation import (
     parse_mailbox_rights,
     parse_send_as_rights,
@@ -21,6 +22,7 @@ from core.adapters.m365.delegation import (
 )
 from core.adapters.m365.deletions import parse_deleted_object, parse_deletion
 from core.adapters.m365.folder_rights import parse_folder_row, parse_inbox
+from core.adapters.m365.group_reads import parse_member
 from core.adapters.m365.inbox_rules.parse import parse_exchange_rule, parse_graph_rule
 from core.adapters.m365.mail_flow.parse import (
     IDENTITY_PROPERTIES,
@@ -51,8 +53,9 @@ from core.guards.mailbox_forwarding.hidden_rules import normalize_rule_name
 from core.microsoft365.configuration_sources import (
     ADMIN_TOOLS,
     CONFIGURATION_SOURCES,
-    ConfigurationSource,
+    EXCLUDED_GROUP,
 )
+from core.microsoft365.source_shapes import ConfigurationSource
 from core.model.guards import Service
 from core.tenant.activity import ActivityRecord
 from core.tenant.auditing import OrganizationAudit
@@ -78,8 +81,12 @@ from sandbox.graph.collections import BY_PATH as COLLECTIONS_BY_PATH
 from sandbox.graph.collections import CERTIFICATES, find_rows, join_row
 from sandbox.graph.policies import DEFAULT_GRAPH_POLICIES, get_policy_row
 from sandbox.graph.registrations import list_report_rows
+from sandbox.graph.roles import index_groups, read_member_names
+from sandbox.graph.roles import iter_members as iter_group_members
+from sandbox.graph.users import project_row, project_user
 from sandbox.http_types import is_true
 from sandbox.state.tenant import SimulatedTenant as Wire
+from sandbox.state.tenant import fold_key
 from tests.support.fakes.apps import add_apps
 from tests.support.fakes.roles import find_role_holders
 from tests.support.fakes.tenant import FakeTenant
@@ -167,6 +174,22 @@ def read_configurations(wire: Wire) -> Iterator[Configuration]:
         read = list_exchange_source if source.service is Service.EXCHANGE else list_graph_source
         rows = read(wire, source)
         yield from parse_each_row(rows, partial(parse_configuration, name, source))[0]
+    yield from map(partial(build_group, wire), wire.graph["groups"])
+
+
+def build_group(wire: Wire, row: ResponseRow) -> Configuration:
+    """A group with everybody in it, as the configuration reader shows it."""
+    members = [*iter_group_members(index_groups(wire), fold_key(row["id"]))]
+    names = read_member_names(wire, members)
+    return Configuration(
+        EXCLUDED_GROUP,
+        str(row["id"]).lower(),
+        str(row.get("displayName") or row["id"]),
+        {
+            "membershipRule": row.get("membershipRule") or "",
+            "members": [parse_member({"id": one, **names.get(one, {})}) for one in members],
+        },
+    )
 
 
 def list_exchange_source(wire: Wire, source: ConfigurationSource) -> Sequence[ResponseRow]:
@@ -185,26 +208,40 @@ def list_exchange_source(wire: Wire, source: ConfigurationSource) -> Sequence[Re
 
 
 def list_graph_source(wire: Wire, source: ConfigurationSource) -> Sequence[ResponseRow]:
-    """The rows of a source of Graph, with what is read of each besides."""
-    path = source.read.partition("?")[0]
+    """The rows of a source of Graph that are kept, with what is read of each besides."""
+    keeps = source.keeps or is_kept
+    return [row for row in list_graph_rows(wire, source) if keeps(row)]
+
+
+def list_graph_rows(wire: Wire, source: ConfigurationSource) -> Sequence[ResponseRow]:
+    """The rows of a source of Graph, with the properties that are asked for."""
+    path, _, options = source.read.partition("?")
     last = path.rpartition("/")[2]
     if source.name_list:
         tools = [row for row in collect_principals(wire) if row.get("appId") in ADMIN_TOOLS]
         return [gather_names(source.name_list, tools)]
+    asked = dict(parse_qsl(options)).get("$select", "")
+    names = tuple(asked.split(",")) if asked else ()
     if collection := COLLECTIONS_BY_PATH.get(path.lstrip("/").casefold()):
-        own_only = "isBuiltIn eq false" in source.read
+        shown = frozenset({"policy", collection.expanded, collection.relation})
+        names = (*names, *shown) if names else ()
+        relates = source.relates or is_kept
+        rows = [join_row(collection, wire, row, shown) for row in find_rows(wire, collection)]
+        rows = [project_row(row, names) if names else row for row in rows]
         return [
-            join_row(collection, wire, row, frozenset({"policy"}))
-            for row in find_rows(wire, collection)
-            if not own_only or row.get("isBuiltIn") is False
+            row if relates(row) else {key: row[key] for key in row.keys() - {collection.relation}}
+            for row in rows
+            if "isBuiltIn eq false" not in source.read or row.get("isBuiltIn") is False
         ]
     if source.relation == CERTIFICATES:
         found = wire.graph.get(CERTIFICATES, [])
         return [{**row, CERTIFICATES: found} for row in wire.graph["organization"]]
-    rows: Sequence[ResponseRow] = (
+    if last == "users":
+        return [project_user(row, names) for row in wire.graph["users"]]
+    plain: Sequence[ResponseRow] = (
         [get_policy_row(wire, last)] if last in DEFAULT_GRAPH_POLICIES else wire.graph[last]
     )
-    return rows
+    return plain
 
 
 def resolve_mailbox_id(wire: Wire, key: str) -> str:

@@ -5,6 +5,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from core.guards.exchange_roles.groups import MEMBERS
+from core.microsoft365.configuration_sources import EXCLUDED_GROUP, ROLE_HOLDER
 from core.tenant.configuration import Configuration
 
 DOMAINS = Configuration("accepted-domain", "contoso.com", "contoso.com", {"DomainType": "x"})
@@ -33,6 +34,8 @@ class WatchedExample:
     """Whether a new item with these properties opens anything: one that only keeps does not."""
     is_single: bool = False
     """Whether the tenant has exactly one such object."""
+    prefix: str = ""
+    """What the id of an item has before that of the object it comes from."""
 
     def build(self, identity: str, *changes: Mapping[str, Any]) -> Configuration:
         """An item with the properties of the known one and these."""
@@ -93,6 +96,16 @@ def build_authority(key: str) -> dict[str, object]:
     return {"issuer": f"CN={key}", "issuerSki": key, "isRootAuthority": True}
 
 
+EXCLUDING = Configuration(
+    "conditional-access-policy",
+    "policy",
+    "Second factor for everybody",
+    {
+        "state": "enabled",
+        "conditions": {"users": {"excludeGroups": ["id-known", "id-other"]}},
+    },
+)
+HOLDER = Configuration(ROLE_HOLDER, "admin", "adm@contoso.com", {"roles": ["x"]})
 GLOBAL_ADMINISTRATOR = "62e90394-69f5-4237-9190-012177145e10"
 MFA_RULE = {"id": "Enablement_EndUser_Assignment"}
 AUTHORITIES = "certificateBasedAuthConfiguration"
@@ -392,5 +405,57 @@ EXAMPLES: Mapping[str, WatchedExample] = {
         wider={},
         narrower={"status": "closed"},
         harmless={"description": "x"},
+    ),
+    "trust-store-authority": WatchedExample(
+        "trust-store",
+        known={"certificateAuthorities": [build_authority("known")]},
+        wider={"certificateAuthorities": [build_authority("known"), build_authority("new")]},
+        narrower={"certificateAuthorities": []},
+        harmless={"status": "succeeded"},
+        is_single=True,
+    ),
+    "excluded-group": WatchedExample(
+        EXCLUDED_GROUP,
+        known={"members": [{"id": "u1", "name": "u1"}]},
+        wider={"members": [{"id": "u1", "name": "u1"}, {"id": "u2", "name": "u2"}]},
+        narrower={"members": []},
+        harmless={"description": "x"},
+        others=(EXCLUDING,),
+        is_new_told=False,
+    ),
+    "administrator": WatchedExample(
+        ROLE_HOLDER,
+        known={"roles": [GLOBAL_ADMINISTRATOR]},
+        wider={},
+        narrower={"roles": [GLOBAL_ADMINISTRATOR, "88d8e3e3-8f55-4a1e-953a-9b9898b8876b"]},
+        harmless={"assignedVia": "eligible"},
+        is_new_told=False,
+        prefix=f"{GLOBAL_ADMINISTRATOR} ",
+    ),
+    "sign-in-name": WatchedExample(
+        "directory-user",
+        known={"userPrincipalName": "ann@contoso.com", "onPremisesImmutableId": "known"},
+        wider={"onPremisesImmutableId": "another"},
+        narrower={"onPremisesSyncEnabled": True},
+        harmless={"displayName": "x"},
+    ),
+    "outside-member": WatchedExample(
+        "directory-user",
+        known={"userPrincipalName": "ann_x.example#EXT#@contoso.com", "userType": "Guest"},
+        wider={"userType": "Member"},
+        narrower={"userType": "Guest"},
+        harmless={"displayName": "x"},
+    ),
+    "device": WatchedExample(
+        "device",
+        known={
+            "registrationDateTime": "2026-10-28T08:00:00Z",
+            "trustType": "AzureAd",
+            "registeredOwners": [{"id": "u1", "userPrincipalName": "ann@contoso.com"}],
+        },
+        wider={"registeredOwners": [{"id": "admin", "userPrincipalName": "adm@contoso.com"}]},
+        narrower={"accountEnabled": False},
+        harmless={"operatingSystemVersion": "10.0.26100.4061"},
+        others=(HOLDER,),
     ),
 }

@@ -4,12 +4,15 @@ from collections.abc import Sequence
 from datetime import UTC, datetime, timedelta
 
 from core.config.catalog import WATCHED_COLLECTIONS
-from core.microsoft365.configuration_sources import get_configuration_source_name
+from core.microsoft365.configuration_sources import ROLE_HOLDER, get_configuration_source_name
 from core.model.findings import Finding
 from core.model.guards import GuardPolicy, ObserveContext
+from core.property_values import get_text, get_texts
 from core.tenant.configuration import Configuration
+from core.tenant.directory import RoleHolder
 from core.tenant.known_traits import KnownTraits
 from core.tenant.readings import ReadFailure, Reading
+from core.tenant.sources import ROLE_HOLDERS
 from core.watched.guard import build_watched_guard
 from core.watched.items import WatchedCollection
 from core.watched.judge import WatchedVerdict
@@ -18,6 +21,12 @@ from tests.support.fakes.tenant import FakeTenant
 COLLECTIONS = {one.name: one for group in WATCHED_COLLECTIONS.values() for one in group}
 NOW = datetime(2026, 11, 1, 8, tzinfo=UTC)
 HOUR = timedelta(hours=6)
+
+
+def build_holder(row: Configuration) -> RoleHolder:
+    """The holder of roles that a row of the derived source stands for."""
+    roles = frozenset(get_texts(row.values, "roles"))
+    return RoleHolder(row.id, get_text(row.values, "assignedVia") or "entra", roles, row.name)
 
 
 class Looks:
@@ -34,9 +43,12 @@ class Looks:
 
     async def look(self, rows: Sequence[Configuration], unread: str = "") -> list[Finding]:
         """What is told of these objects, the stock left out."""
-        tenant = FakeTenant(configurations=list(rows))
+        plain = [one for one in rows if one.source != ROLE_HOLDER]
+        holders = [one for one in rows if one.source == ROLE_HOLDER]
+        tenant = FakeTenant(configurations=plain, holders=[*map(build_holder, holders)])
         if unread:
             name = get_configuration_source_name(unread)
+            name = ROLE_HOLDERS if unread == ROLE_HOLDER else name
             tenant.failures[name, ""] = ReadFailure(name, "not now")
         policy = GuardPolicy(NOW + HOUR * self.count)
         self.count += 1

@@ -11,6 +11,7 @@ from core.adapters.exchange.client import ExchangeClient
 from core.adapters.exchange.command import Command
 from core.adapters.exchange.listings import list_each, list_rows
 from core.adapters.graph.client import GraphClient
+from core.adapters.m365.group_reads import fetch_groups
 from core.adapters.m365.verified_write import (
     Sleep,
     UndoProcedure,
@@ -33,12 +34,10 @@ from core.adapters.read_errors import (
 from core.errors import Forbidden, NotFound, Rejected, TenantError, Unavailable
 from core.keys import hash_parts
 from core.microsoft365.configuration_sources import (
-    ALL_RESULTS,
     CONFIGURATION_SOURCES,
-    ConfigurationSource,
-    NameList,
     get_configuration_source_name,
 )
+from core.microsoft365.source_shapes import ALL_RESULTS, ConfigurationSource, NameList
 from core.model.guards import Service
 from core.property_values import (
     find_property,
@@ -90,6 +89,10 @@ class M365ConfigurationReader:
         unread = build_row_failures(source_name, broken, [""] * len(broken))
         return Reading(tuple(items), unread, frozenset({source_name}), population=len(rows))
 
+    async def read_groups(self, ids: Sequence[str]) -> Reading[Configuration]:
+        """The transitive members and the rule of some groups; one that is gone is absent."""
+        return await fetch_groups(self.graph, ids)
+
 
 def build_absent_reading(
     source: ConfigurationSource, name: str, error: TenantError
@@ -116,12 +119,18 @@ async def read_source_rows(
         return [gather_names(source.name_list, [row async for page in pages for row in page])]
     if not source.identity_property:
         return [await graph.get(source.read, source.permission)]
-    rows = [row async for page in pages for row in page]
+    keeps, relates = source.keeps or is_kept, source.relates or is_kept
+    rows = [row async for page in pages for row in page if keeps(row)]
     if not source.relation:
         return rows
-    if len(rows) > MAX_RELATED:
+    if sum(map(relates, rows)) > MAX_RELATED:
         raise Unavailable(f"{source.read} has {len(rows):,} objects: too many to ask each")
-    return [await add_relation(graph, source, row) for row in rows]
+    return [await add_relation(graph, source, row) if relates(row) else row for row in rows]
+
+
+def is_kept(row: Mapping[str, object]) -> bool:
+    """What a source without a rule of its own says of each row."""
+    return True
 
 
 async def add_named_rows(

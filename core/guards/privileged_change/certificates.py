@@ -9,36 +9,52 @@ from core.tenant.quoting import quote_text
 from core.watched.items import SourceRows, Trait, WatchedCollection, WatchedItem
 
 AUTHORITIES, CASES = "certificate-authority", "ediscovery-case"
+TRUST_STORES = "trust-store"
 RELATION = "certificateBasedAuthConfiguration"
 MAX_NAME_LENGTH = 120
 
 
 def describe_authority(rows: SourceRows) -> Iterator[WatchedItem]:
-    """Each authority by its key: a certificate renewed with the same key is the same one."""
+    """Each authority of the organization by its key: renewed with the same key it is the same."""
     for organization in rows[AUTHORITIES] or ():
-        found = find_property(organization.values, RELATION)[1]
-        for configuration in found if isinstance(found, list) else ():
-            inner = (
-                configuration.get("certificateAuthorities")
-                if isinstance(configuration, Mapping)
-                else None
-            )
-            for one in inner if isinstance(inner, list) else ():
-                if isinstance(one, Mapping):
-                    key = get_text(one, "issuerSki") or hash_parts(get_text(one, "certificate"))
-                    is_root = parse_printed_bool(one.get("isRootAuthority")) is not False
-                    yield WatchedItem(
-                        id=key,
-                        name=quote_text(get_text(one, "issuer") or key, MAX_NAME_LENGTH),
-                        opens=(
-                            Trait(
-                                "trusted root" if is_root else "trusted",
-                                "is trusted to say who somebody is"
-                                + (", as a root" if is_root else ""),
-                                Severity.CRITICAL if is_root else Severity.HIGH,
-                            ),
-                        ),
-                    )
+        for configuration in list_mappings(organization.values, RELATION):
+            for one in list_mappings(configuration, "certificateAuthorities"):
+                is_root = parse_printed_bool(one.get("isRootAuthority")) is not False
+                yield build_authority(one, is_root=is_root)
+
+
+def describe_trust_store(rows: SourceRows) -> Iterator[WatchedItem]:
+    """Each authority in the newer trust stores."""
+    for store in rows[TRUST_STORES] or ():
+        for one in list_mappings(store.values, "certificateAuthorities"):
+            kind = get_text(one, "certificateAuthorityType").casefold()
+            yield build_authority(one, is_root=kind != "intermediate")
+
+
+def build_authority(values: Mapping[str, object], *, is_root: bool) -> WatchedItem:
+    """An authority, known by its key. One of an unknown kind counts as a root."""
+    found = (get_text(values, name) for name in ("issuerSki", "issuerSubjectKeyIdentifier"))
+    certificate = get_text(values, "certificate") or get_text(values, "thumbprint")
+    key = next(filter(None, found), "").upper() or hash_parts(certificate)
+    return WatchedItem(
+        id=key,
+        name=quote_text(get_text(values, "issuer") or key, MAX_NAME_LENGTH),
+        opens=(
+            Trait(
+                "trusted root" if is_root else "trusted",
+                "is trusted to say who somebody is" + (", as a root" if is_root else ""),
+                Severity.CRITICAL if is_root else Severity.HIGH,
+            ),
+        ),
+    )
+
+
+def list_mappings(values: Mapping[str, object], name: str) -> Iterator[Mapping[str, object]]:
+    """The objects in a list."""
+    found = find_property(values, name)[1]
+    yield from (
+        one for one in (found if isinstance(found, list) else ()) if isinstance(one, Mapping)
+    )
 
 
 def describe_case(rows: SourceRows) -> Iterator[WatchedItem]:
@@ -55,17 +71,30 @@ def describe_case(rows: SourceRows) -> Iterator[WatchedItem]:
         )
 
 
+ADVICE = (
+    "Ask whoever added it, by telephone: with it, anybody can be signed in as anybody. Unless "
+    "somebody answers for it: Entra admin center > Protection > Show more > Security Center > "
+)
 CERTIFICATE_AUTHORITIES = WatchedCollection(
     name="certificate-authority",
     noun="certificate authority",
     plural="certificate authorities",
     needs=(AUTHORITIES,),
     describe=describe_authority,
-    advice="Ask whoever added it, by telephone: with it, anybody can be signed in as anybody. "
-    "Unless somebody answers for it: Entra admin center > Protection > Show more > Security Center "
-    "> Certificate authorities.",
+    advice=f"{ADVICE}Certificate authorities.",
     techniques=("T1556", "T1649"),
     reference="Microsoft Graph v1.0: certificateBasedAuthConfiguration",
+    harmless="a certificate renewed with the same key, and one that is removed",
+)
+STORED_AUTHORITIES = WatchedCollection(
+    name="trust-store-authority",
+    noun="certificate authority",
+    plural="certificate authorities in trust stores",
+    needs=(TRUST_STORES,),
+    describe=describe_trust_store,
+    advice=f"{ADVICE}Public key infrastructure.",
+    techniques=("T1556", "T1649"),
+    reference="Microsoft Graph v1.0: /directory/publicKeyInfrastructure",
     harmless="a certificate renewed with the same key, and one that is removed",
 )
 EDISCOVERY_CASES = WatchedCollection(

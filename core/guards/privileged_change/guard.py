@@ -12,6 +12,8 @@ from dataclasses import replace
 from typing import Protocol
 
 from core.guards.privileged_change.access import LOCATIONS, POLICIES
+from core.guards.privileged_change.accounts import OUTSIDE_MEMBERS, SIGN_IN_NAMES
+from core.guards.privileged_change.activation import ACTIVATIONS
 from core.guards.privileged_change.administrators import (
     PERMISSIONS,
     AddedHolder,
@@ -21,8 +23,15 @@ from core.guards.privileged_change.administrators import (
     build_too_many_finding,
     compare_holders,
 )
-from core.guards.privileged_change.certificates import CERTIFICATE_AUTHORITIES, EDISCOVERY_CASES
-from core.guards.privileged_change.roles import ACTIVATIONS, OWN_ROLES, UNITS
+from core.guards.privileged_change.certificates import (
+    CERTIFICATE_AUTHORITIES,
+    EDISCOVERY_CASES,
+    STORED_AUTHORITIES,
+)
+from core.guards.privileged_change.devices import DEVICES
+from core.guards.privileged_change.exemptions import EXCLUDED_GROUPS
+from core.guards.privileged_change.removed_administrators import ADMINISTRATORS
+from core.guards.privileged_change.roles import OWN_ROLES, UNITS
 from core.guards.privileged_change.verdicts import VERDICT_TEXTS
 from core.model.findings import Finding
 from core.model.guards import Guard, GuardPolicy, ObserveContext, Permission
@@ -36,11 +45,17 @@ from core.watched.judge import judge as judge_watched
 NAME = "privileged-change"
 COLLECTIONS = (
     POLICIES,
+    EXCLUDED_GROUPS,
     LOCATIONS,
+    ADMINISTRATORS,
     OWN_ROLES,
     ACTIVATIONS,
     UNITS,
     CERTIFICATE_AUTHORITIES,
+    STORED_AUTHORITIES,
+    SIGN_IN_NAMES,
+    OUTSIDE_MEMBERS,
+    DEVICES,
     EDISCOVERY_CASES,
 )
 
@@ -91,8 +106,9 @@ def join_permissions(*groups: Iterable[Permission]) -> tuple[Permission, ...]:
 GUARD = Guard(
     name=NAME,
     title="Changes of what protects",
-    looks_for="new administrators; Conditional Access that asks less or leaves out more; own roles,"
-    " easy activation of roles, units that shield accounts, certificate authorities",
+    looks_for="administrators that are new or removed; Conditional Access that asks less or leaves "
+    "out more, also through a group; own roles, easy activation of roles, units that shield "
+    "accounts, devices of administrators, certificates and directories that stand for an account",
     rationale="Who gets in first changes what would keep them out.",
     verdicts={**WATCHED_VERDICT_TEXTS, **VERDICT_TEXTS},
     permissions=join_permissions(list_permissions(COLLECTIONS), PERMISSIONS),

@@ -20,7 +20,7 @@ from core.watched.items import (
     build_value_token,
 )
 
-ROLE, ACTIVATION, UNIT = "own-directory-role", "role-activation-policy", "administrative-unit"
+ROLE, UNIT = "own-directory-role", "administrative-unit"
 MAX_NAME_LENGTH = 120
 # Actions by which the holder of a role becomes somebody else (Microsoft Learn: Custom roles in
 # Microsoft Entra ID, application and consent permissions). Resetting passwords is not in that list
@@ -96,64 +96,6 @@ def rate_action(action: str) -> Severity:
     return Severity.INFO if VIEWING_ACTION.fullmatch(folded) else Severity.MEDIUM
 
 
-def describe_activation(rows: SourceRows) -> Iterator[WatchedItem]:
-    """How each powerful role is activated and given; other roles can do no harm by it."""
-    for one in rows[ACTIVATION] or ():
-        role = get_text(one.values, "roleDefinitionId").casefold()
-        if role not in POWERFUL_ROLES:
-            continue
-        rules = find_property(one.values, "policy.rules")[1]
-        if not isinstance(rules, list) or not rules:
-            raise ValueError(f"the activation of {POWERFUL_ROLES[role]} came without its rules")
-        by_id = {get_text(each, "id"): each for each in rules if isinstance(each, Mapping)}
-        yield WatchedItem(
-            id=role,
-            name=POWERFUL_ROLES[role],
-            keeps=frozenset(list_activation_tokens(by_id)),
-            advice="Ask whoever changed it, by telephone. Unless somebody answers for it, set it "
-            "back: Entra admin center > Identity Governance > Privileged Identity Management.",
-        )
-
-
-def list_activation_tokens(rules: Mapping[str, Mapping[str, object]]) -> Iterator[str]:
-    """The tokens of what is asked before a role is held."""
-    asked = get_texts(rules.get("Enablement_EndUser_Assignment", {}), "enabledRules")
-    context = rules.get("AuthenticationContext_EndUser_Assignment", {})
-    folded = {one.casefold() for one in asked}
-    if "multifactorauthentication" in folded or context.get("isEnabled") is True:
-        yield "MFA"
-    if "justification" in folded:
-        yield "Justification"
-    giving = get_texts(rules.get("Enablement_Admin_Assignment", {}), "enabledRules")
-    if "multifactorauthentication" in {one.casefold() for one in giving}:
-        yield "MFA-when-given"
-    approval = rules.get("Approval_EndUser_Assignment", {})
-    if find_property(approval, "setting.isApprovalRequired")[1] is True:
-        yield "Approval"
-    for name, token in (
-        ("Expiration_Admin_Assignment", "Assignments-end"),
-        ("Expiration_Admin_Eligibility", "Eligibility-ends"),
-    ):
-        if rules.get(name, {}).get("isExpirationRequired") is True:
-            yield token
-
-
-ACTIVATION_LOSSES: Mapping[str, tuple[str, Severity]] = {
-    "MFA": ("is activated without a second factor (MFA)", Severity.HIGH),
-    "Justification": ("is activated without a reason", Severity.LOW),
-    "MFA-when-given": ("is given to others without a second factor (MFA)", Severity.HIGH),
-    "Approval": ("is activated without anybody's approval", Severity.HIGH),
-    "Assignments-end": ("may be given for ever", Severity.MEDIUM),
-    "Eligibility-ends": ("may stay available for ever", Severity.MEDIUM),
-}
-
-
-def explain_activation_loss(token: str) -> Trait:
-    """What it means that a role asks for less."""
-    text, severity = ACTIVATION_LOSSES.get(token, ("asks for less than before", Severity.MEDIUM))
-    return Trait(token, text, severity)
-
-
 def describe_unit(rows: SourceRows) -> Iterator[WatchedItem]:
     """Each administrative unit that shields its members from administrators, or hides them."""
     for one in rows[UNIT] or ():
@@ -166,8 +108,8 @@ def describe_unit(rows: SourceRows) -> Iterator[WatchedItem]:
             traits.append(Trait("restricted", text, Severity.HIGH))
         if hidden:
             traits.append(Trait("hidden", "does not show its members", Severity.HIGH))
-        members = get_texts(values, "members") if restricted else ()
-        rule = get_text(values, "membershipRule") if restricted else ""
+        members = get_texts(values, "members") if traits else ()
+        rule = get_text(values, "membershipRule") if traits else ""
         yield WatchedItem(
             id=one.id,
             name=quote_text(one.name or one.id, MAX_NAME_LENGTH),
@@ -183,10 +125,17 @@ def describe_unit(rows: SourceRows) -> Iterator[WatchedItem]:
                     else []
                 ),
             ),
-            facts=(Fact("members", f"{len(members):,}"),) if traits else (),
+            facts=tuple(list_unit_facts(len(members), hidden=hidden)) if traits else (),
             advice="Ask whoever made it, by telephone: an account inside cannot be blocked by "
             "others. A Privileged Role Administrator can remove members and the unit.",
         )
+
+
+def list_unit_facts(count: int, *, hidden: bool) -> Iterator[Fact]:
+    """How many members are seen; of a unit that hides them that proves nothing."""
+    yield Fact("members", f"{count:,}")
+    if hidden:
+        yield Fact("", "an app without Member.Read.Hidden does not see all of them")
 
 
 MEDIUM = Severity.MEDIUM
@@ -200,19 +149,6 @@ OWN_ROLES = WatchedCollection(
     techniques=("T1098.003",),
     reference="Microsoft Graph v1.0: /roleManagement/directory/roleDefinitions",
     harmless="Microsoft's built-in roles, actions that only read, and a role that is disabled",
-)
-ACTIVATIONS = WatchedCollection(
-    name="role-activation",
-    noun="role",
-    plural="roles that can be activated",
-    needs=(ACTIVATION,),
-    describe=describe_activation,
-    explain_loss=explain_activation_loss,
-    advice="Ask whoever changed it.",
-    techniques=("T1098.003", "T1562"),
-    reference="Microsoft Graph v1.0: /policies/roleManagementPolicyAssignments",
-    harmless="stricter rules, notices and their recipients, and roles that cannot become a Global "
-    "Administrator",
 )
 UNITS = WatchedCollection(
     name="administrative-unit",

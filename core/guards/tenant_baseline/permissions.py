@@ -4,7 +4,8 @@ from collections.abc import Sequence
 
 from core.guards.tenant_baseline.baseline import Baseline, BaselineRow
 from core.guards.tenant_baseline.live_forwards import FORWARD_ENDING_PROPERTIES
-from core.microsoft365.configuration_sources import CONFIGURATION_SOURCES, ConfigurationSource
+from core.microsoft365.configuration_sources import CONFIGURATION_SOURCES
+from core.microsoft365.source_shapes import ConfigurationSource
 from core.model.guards import Permission, Service
 
 POLICIES, RULES = "outbound-spam-policy", "outbound-spam-rule"

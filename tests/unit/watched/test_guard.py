@@ -96,7 +96,7 @@ async def test_an_item_that_is_gone_is_told_where_it_kept_something_closed(
     await looks.look(rows)
     await looks.look(rows[:-1])
     found = await looks.look(rows[:-1])
-    expected = [OTHER] if looks.collection.departure > Severity.INFO else []
+    expected = [example.prefix + OTHER] if looks.collection.departure > Severity.INFO else []
     assert [one.object_id for one in found] == expected
 
 
@@ -115,6 +115,8 @@ async def test_what_cannot_be_read_is_unread_and_nothing_is_forgotten(
 async def test_a_name_that_deceives_is_shown_as_what_it_is(
     looks: Looks, example: WatchedExample
 ) -> None:
+    if not example.wider and not example.is_new_told:
+        pytest.skip("an item of this collection is told only when it is gone")
     await looks.look([*example.others, example.build(KNOWN)])
     # An item that never changes is only told when it is new.
     wide = example.build(KNOWN if example.wider else OTHER, example.wider)

@@ -6,10 +6,13 @@ from typing import Any
 import pytest
 
 from core.guards.privileged_change import GUARD
+from core.microsoft365.configuration_sources import ROLE_HOLDER
+from core.model.findings import Severity
 from core.tenant.configuration import Configuration
 from tests.support.watched_looks import COLLECTIONS, Looks
 
 GLOBAL_ADMINISTRATOR = "62e90394-69f5-4237-9190-012177145e10"
+EXCHANGE = "29232cdf-9323-42fd-ade2-1d097af3e4de"
 MESSAGE_CENTER_READER = "790c1fb9-7f7d-4f88-86a1-ef1f95c05c1b"
 
 
@@ -71,6 +74,28 @@ def activate(role: str, *asked: str, **rules: Mapping[str, Any]) -> Mapping[str,
 
 MFA = "MultiFactorAuthentication"
 CONTEXT = {"AuthenticationContext_EndUser_Assignment": {"isEnabled": True}}
+CONTEXTS = {"AuthenticationContext_EndUser_Assignment": {"isEnabled": True, "claimValue": "c1"}}
+
+
+def approve(*users: str) -> Mapping[str, Any]:
+    """How the gravest role is activated if any of these has to approve."""
+    approvers = [{"userId": one} for one in users]
+    setting = {"isApprovalRequired": True, "approvalStages": [{"primaryApprovers": approvers}]}
+    return activate(GLOBAL_ADMINISTRATOR, MFA, Approval_EndUser_Assignment={"setting": setting})
+
+
+def name_context(claim: str) -> Mapping[str, Any]:
+    """How it is activated if Conditional Access is asked by a context."""
+    rule = {"isEnabled": True, "claimValue": claim}
+    return activate(GLOBAL_ADMINISTRATOR, MFA, AuthenticationContext_EndUser_Assignment=rule)
+
+
+def limit(duration: str) -> Mapping[str, Any]:
+    """How it is activated if it stays active for so long."""
+    rule = {"maximumDuration": duration}
+    return activate(GLOBAL_ADMINISTRATOR, MFA, Expiration_EndUser_Assignment=rule)
+
+
 APPROVED = {"Approval_EndUser_Assignment": {"setting": {"isApprovalRequired": True}}}
 
 
@@ -82,6 +107,11 @@ APPROVED = {"Approval_EndUser_Assignment": {"setting": {"isApprovalRequired": Tr
         (activate(GLOBAL_ADMINISTRATOR, **APPROVED), activate(GLOBAL_ADMINISTRATOR), "high"),
         (activate(GLOBAL_ADMINISTRATOR), activate(GLOBAL_ADMINISTRATOR, MFA, **APPROVED), ""),
         (activate(MESSAGE_CENTER_READER, MFA), activate(MESSAGE_CENTER_READER), ""),
+        (approve("u1"), approve("u2"), "high"),
+        (approve("u1", "u2"), approve("u1"), ""),
+        (name_context("c1"), name_context("c2"), "high"),
+        (limit("PT8H"), limit("PT4H"), ""),
+        (limit("PT8H"), limit("P1D"), "low"),
     ],
 )
 async def test_a_powerful_role_is_told_when_it_is_easier_to_take(
@@ -130,3 +160,114 @@ async def test_an_authority_renewed_with_the_same_key_is_the_same() -> None:
 def test_the_guard_only_reads() -> None:
     assert not any(one.writes for one in GUARD.permissions)
     assert "eDiscovery.Read.All" in {one.name for one in GUARD.permissions if one.optional}
+
+
+async def test_a_context_that_no_policy_in_force_asks_for_is_no_second_factor() -> None:
+    looks = Looks(COLLECTIONS["role-activation"])
+    role = Configuration(
+        "role-activation-policy", "r", "r", activate(GLOBAL_ADMINISTRATOR, **CONTEXTS)
+    )
+
+    def policy(state: str) -> Configuration:
+        names = {"includeAuthenticationContextClassReferences": ["c1"]}
+        values = {"state": state, "conditions": {"applications": names}}
+        return Configuration("conditional-access-policy", "p1", "Policy", values)
+
+    assert await looks.look([role]) == []
+    assert await looks.look([role, policy("enabled")]) == []
+    (found,) = await looks.look([role, policy("enabledForReportingButNotEnforced")])
+    assert "without a second factor" in found.summary
+
+
+def build_user(**values: object) -> Configuration:
+    """A user with these properties, as the directory prints them."""
+    name = {"userPrincipalName": "ann_x.example#EXT#@contoso.com", "userType": "Member"}
+    return Configuration("directory-user", "u1", "ann", {**name, **values})
+
+
+async def test_a_guest_made_long_ago_that_is_a_member_now_was_changed() -> None:
+    partner = {"identitySynchronization": {"userSyncInbound": {"isSyncAllowed": True}}}
+    synchronises = Configuration("cross-tenant-partner", "t1", "t1", partner)
+    for made, told in (("2024-01-01T00:00:00Z", 1), ("2026-11-01T12:00:00Z", 0)):
+        looks = Looks(COLLECTIONS["outside-member"])
+        await looks.look([synchronises])
+        found = await looks.look([synchronises, build_user(createdDateTime=made)])
+        assert len(found) == told
+        assert len(await looks.look([synchronises, build_user(createdDateTime=made)])) == told
+
+
+@pytest.mark.parametrize(
+    ("federation", "expected"), [("Managed", Severity.HIGH), ("Federated", Severity.CRITICAL)]
+)
+async def test_an_immutable_id_is_gravest_where_a_federation_can_use_it(
+    federation: str, expected: Severity
+) -> None:
+    looks = Looks(COLLECTIONS["sign-in-name"])
+    domain = Configuration("domain", "x", "x", {"authenticationType": federation})
+    await looks.look([domain])
+    user = build_user(userPrincipalName="ann@contoso.com", onPremisesImmutableId="Um9iaW4=")
+    (found,) = await looks.look([domain, user])
+    assert found.severity is expected
+
+
+def hold(*names: str, role: str = GLOBAL_ADMINISTRATOR) -> list[Configuration]:
+    """The holders of a role."""
+    return [Configuration(ROLE_HOLDER, one, one, {"roles": [role]}) for one in names]
+
+
+@pytest.mark.parametrize(
+    ("before", "after", "expected"),
+    [
+        (hold("a", "b", "c"), hold("a"), {"critical"}),
+        (hold("a", "b", "c"), hold("a", "b"), set()),
+        (hold("a", "b"), hold("b"), {"critical"}),
+        (hold("a", role=EXCHANGE) + hold("g", "h"), hold("g", "h"), set()),
+        (hold("a", "b", role=EXCHANGE) + hold("g", "h"), hold("g", "h"), {"high"}),
+    ],
+)
+async def test_administrators_that_go_together_or_leave_one_alone_are_told(
+    before: list[Configuration], after: list[Configuration], expected: set[str]
+) -> None:
+    looks = Looks(COLLECTIONS["administrator"])
+    for rows in (before, after):
+        assert await looks.look(rows) == []
+    found = await looks.look(after)
+    assert {one.severity.label for one in found} == expected
+    if expected:
+        gone = {one.id for one in before} - {one.id for one in after}
+        assert {one.subject.partition(" ")[0] for one in found} == gone
+
+
+def register(name: str, build: str, owner: str = "u1", number: int = 1) -> Configuration:
+    """A device that somebody joined on the first day."""
+    owners = [{"id": owner, "userPrincipalName": f"{owner}@contoso.com"}]
+    values = {
+        "registrationDateTime": f"2026-11-01T0{number}:00:00.1234567Z",
+        "operatingSystemVersion": build,
+        "registeredOwners": owners,
+    }
+    return Configuration("device", f"d{number}", name, values)
+
+
+@pytest.mark.parametrize(
+    ("devices", "first", "later"),
+    [
+        ([register("DESKTOP-7QK4M2XB", "10.0.19041.928")], "high", "high"),
+        ([register("DESKTOP-7QK4M2X", "10.0.19041.928")], "", ""),
+        ([register("DESKTOP-7QK4M2XB", "10.0.26100.4061")], "", ""),
+        ([register("PC", "10.0.26100.4061", "admin")], "", "high"),
+        ([register("PC", "1", number=one) for one in (1, 2)], "", ""),
+        ([register("PC", "1", number=one) for one in (1, 2, 3)], "", "high"),
+    ],
+)
+async def test_a_device_is_told_by_what_it_looks_like_and_whose_it_is(
+    devices: list[Configuration], first: str, later: str
+) -> None:
+    holders = hold("admin")
+    looks = Looks(COLLECTIONS["device"])
+    found = await looks.look([*holders, *devices])
+    assert {one.severity.label for one in found} == {*filter(None, [first])}
+    looks = Looks(COLLECTIONS["device"])
+    await looks.look(holders)
+    found = await looks.look([*holders, *devices])
+    assert {one.severity.label for one in found} == {*filter(None, [later])}

@@ -1,0 +1,74 @@
+"""Groups of Entra with everybody in them, however deep."""
+
+from collections.abc import Sequence
+from urllib.parse import quote
+
+from core.adapters.graph.client import GraphClient
+from core.adapters.parsing import ResponseRow, parse_identifier, parse_text
+from core.adapters.read_errors import build_object_failures
+from core.errors import NotFound, TenantError, Unavailable
+from core.microsoft365.configuration_sources import EXCLUDED_GROUP, get_configuration_source_name
+from core.tenant.configuration import Configuration
+from core.tenant.readings import Reading
+
+READ_GROUPS, READ_HIDDEN = "GroupMember.Read.All", "Member.Read.Hidden"
+NAME_LIMIT = 200
+RULE_LIMIT = 4_000
+MAX_GROUPS = 100
+MAX_MEMBERS = 20_000
+"""More are no exception of a policy, and each costs memory."""
+
+
+async def fetch_groups(graph: GraphClient, ids: Sequence[str]) -> Reading[Configuration]:
+    """Each group with its rule and its transitive members. A failure names its group."""
+    items: list[Configuration] = []
+    failures: dict[str, TenantError | str] = {}
+    for group in ids[:MAX_GROUPS]:
+        try:
+            items.append(await fetch_group(graph, group))
+        except NotFound:
+            # A policy keeps the id of a group that was deleted.
+            continue
+        except TenantError as error:
+            failures[group] = error
+    for group in ids[MAX_GROUPS:]:
+        failures[group] = f"more than {MAX_GROUPS} groups are left out by policies"
+    source = get_configuration_source_name(EXCLUDED_GROUP)
+    return Reading(
+        items=tuple(items),
+        failures=build_object_failures(source, failures, len(ids), {}),
+        sources=frozenset({source}),
+        population=len(items) + len(failures),
+    )
+
+
+async def fetch_group(graph: GraphClient, group: str) -> Configuration:
+    """One group. Raises TenantError; Unavailable where members may be hidden."""
+    path = f"/groups/{quote(group, safe='')}"
+    row = await graph.get(f"{path}?$select=id,displayName,membershipRule,visibility", READ_GROUPS)
+    members: list[ResponseRow] = []
+    pages = graph.read_pages(
+        f"{path}/transitiveMembers?$select=id,displayName,userPrincipalName&$top=999", READ_GROUPS
+    )
+    async for page in pages:
+        members += page
+        if len(members) > MAX_MEMBERS:
+            raise Unavailable(f"the group has more than {MAX_MEMBERS:,} members")
+    visibility = parse_text(row.get("visibility"), NAME_LIMIT)
+    if not members and visibility.casefold() == "hiddenmembership":
+        raise Unavailable(f"the group hides its members from an app without {READ_HIDDEN}")
+    return Configuration(
+        EXCLUDED_GROUP,
+        parse_identifier(row.get("id"), NAME_LIMIT) or group,
+        parse_text(row.get("displayName"), NAME_LIMIT) or group,
+        {
+            "membershipRule": parse_text(row.get("membershipRule"), RULE_LIMIT),
+            "members": [parse_member(one) for one in members],
+        },
+    )
+
+
+def parse_member(row: ResponseRow) -> dict[str, str]:
+    """A member by id and name, where the app may see the name."""
+    name = row.get("userPrincipalName") or row.get("displayName") or row.get("id")
+    return {"id": parse_identifier(row.get("id"), NAME_LIMIT), "name": parse_text(name, NAME_LIMIT)}

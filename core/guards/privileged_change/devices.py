@@ -1,0 +1,118 @@
+"""Devices that people registered themselves: what one holds outlives a new password. Pure.
+
+Microsoft Graph v1.0: device. Hybrid-joined computers, those of Windows Autopilot or an enrolment
+account, shared ones and printers are left out where they are read (`directory_sources`).
+"""
+
+from collections.abc import Iterator, Mapping, Sequence
+from datetime import datetime, timedelta
+
+from core.microsoft365.configuration_sources import ROLE_HOLDER
+from core.microsoft365.kit_devices import KitDefault, find_kit
+from core.model.findings import Fact, Severity
+from core.property_values import find_property, get_text, get_time
+from core.tenant.configuration import Configuration
+from core.tenant.known_traits import NEWS_PERIOD
+from core.tenant.quoting import quote_text
+from core.watched.items import SourceRows, Trait, WatchedCollection, WatchedItem, build_token
+
+DEVICE = "device"
+MAX_NAME_LENGTH = 120
+TOGETHER = timedelta(days=1)
+SEVERAL = 3
+"""So many devices of one owner within a day are more than a new computer and a new phone."""
+
+
+def describe_device(rows: SourceRows) -> Iterator[WatchedItem]:
+    """Each device that was registered lately, as far as it tells something."""
+    devices = [
+        (one, made)
+        for one in rows[DEVICE] or ()
+        if (made := find_making(one)) is None or rows.now - made < NEWS_PERIOD
+    ]
+    administrators = {one.id for one in rows[ROLE_HOLDER] or ()}
+    by_owner = dict[str, list[datetime]]()
+    for one, made in devices:
+        for owner, _ in list_owners(one):
+            by_owner.setdefault(owner, []).append(made or rows.now)
+    for one, made in devices:
+        kit = find_kit(one.name, get_text(one.values, "operatingSystemVersion"))
+        traits = list(list_device_traits(one, made or rows.now, administrators, by_owner))
+        if not traits and not kit:
+            continue
+        yield WatchedItem(
+            id=one.id,
+            name=quote_text(one.name or one.id, MAX_NAME_LENGTH),
+            opens=tuple(traits),
+            on_sight=tuple(list_kit_traits(kit)),
+            facts=tuple(list_device_facts(one, made)),
+            advice="Ask its owner, by telephone. Unless somebody answers for it, remove it before "
+            "the password is reset and the sessions are ended, since what it holds outlives both: "
+            f"Remove-MgDevice -DeviceId {one.id}",
+        )
+
+
+def find_making(device: Configuration) -> datetime | None:
+    """When a device was registered, or made where Graph does not say that."""
+    for name in ("registrationDateTime", "createdDateTime"):
+        if found := get_time(device.values, name):
+            return found
+    return None
+
+
+def list_owners(device: Configuration) -> Iterator[tuple[str, str]]:
+    """The ids and names of whom a device belongs to: one at most, and added a little later."""
+    found = find_property(device.values, "registeredOwners")[1]
+    for one in found if isinstance(found, list) else ():
+        if isinstance(one, Mapping) and (owner := get_text(one, "id").lower()):
+            yield owner, get_text(one, "userPrincipalName") or owner
+
+
+def list_device_traits(
+    device: Configuration,
+    made: datetime,
+    administrators: set[str],
+    by_owner: Mapping[str, Sequence[datetime]],
+) -> Iterator[Trait]:
+    """What is worth a word about a device that nobody at work enrolled."""
+    for owner, name in list_owners(device):
+        shown = quote_text(name, MAX_NAME_LENGTH)
+        if owner in administrators:
+            text = f"was registered for {shown}, who administers"
+            yield Trait(build_token("administrator", owner), text, Severity.HIGH)
+        near = sum(abs(one - made) < TOGETHER for one in by_owner[owner])
+        if near >= SEVERAL:
+            text = f"is one of several that were registered for {shown} within a day"
+            yield Trait(build_token("several", owner), text, Severity.HIGH)
+
+
+def list_kit_traits(kit: KitDefault | None) -> Iterator[Trait]:
+    """What a device that looks made up is told for, at the first look too."""
+    if kit:
+        text = f"has the name and the system that {kit.tool} makes up"
+        yield Trait("kit", text, Severity.HIGH)
+
+
+def list_device_facts(device: Configuration, made: datetime | None) -> Iterator[Fact]:
+    """What a person would look at."""
+    values = device.values
+    system = f"{get_text(values, 'operatingSystem')} {get_text(values, 'operatingSystemVersion')}"
+    owners = [name for _, name in list_owners(device)]
+    yield Fact("owner", ", ".join(quote_text(one, MAX_NAME_LENGTH) for one in owners) or "none yet")
+    yield Fact("system", quote_text(system.strip() or "not told", MAX_NAME_LENGTH))
+    yield Fact("registered", f"{made:%Y-%m-%d %H:%M} UTC" if made else "not told when")
+    yield Fact("joined as", quote_text(get_text(values, "trustType") or "not told"))
+
+
+DEVICES = WatchedCollection(
+    name="device",
+    noun="device",
+    plural="devices of administrators, and those that look made up",
+    needs=(DEVICE, ROLE_HOLDER),
+    describe=describe_device,
+    advice="Ask its owner.",
+    techniques=("T1098.005",),
+    reference="Microsoft Graph v1.0: /devices",
+    harmless="hybrid-joined computers, those of Windows Autopilot and enrolment accounts, shared "
+    "ones, the first ones of a colleague who administers nothing, and what is older than a month",
+)

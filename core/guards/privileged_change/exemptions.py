@@ -1,0 +1,92 @@
+"""Who is left out of Conditional Access by being in a group that a policy leaves out. Pure.
+
+Microsoft Graph v1.0: conditionalAccessPolicy, group. That a policy leaves out a group is told where
+policies are compared; this is about who is in it, and by which rule.
+"""
+
+from collections.abc import Iterator, Mapping
+
+from core.keys import hash_parts
+from core.microsoft365.configuration_sources import EXCLUDED_GROUP, ROLE_HOLDER
+from core.model.findings import Fact, Severity
+from core.property_values import find_property, get_text
+from core.tenant.configuration import Configuration
+from core.tenant.quoting import quote_text
+from core.watched.derived import POLICY, is_in_force, list_group_exclusions
+from core.watched.items import (
+    SourceRows,
+    Trait,
+    WatchedCollection,
+    WatchedItem,
+    build_token,
+    build_value_token,
+)
+
+MAX_NAME_LENGTH = 120
+MAX_POLICIES = 6
+
+
+def describe_excluded_group(rows: SourceRows) -> Iterator[WatchedItem]:
+    """Each group that a policy in force leaves out, with everybody in it."""
+    policies = name_policies(rows[POLICY] or ())
+    administrators = {one.id for one in rows[ROLE_HOLDER] or ()}
+    for one in rows[EXCLUDED_GROUP] or ():
+        names = policies.get(one.id, [])
+        shown = ", ".join(quote_text(each, MAX_NAME_LENGTH) for each in names[:MAX_POLICIES])
+        yield WatchedItem(
+            id=one.id,
+            name=quote_text(one.name or one.id, MAX_NAME_LENGTH),
+            opens=(*list_members(one, administrators), *list_rule(one)),
+            facts=(Fact("left out by", shown or "no policy that is in force"),),
+            advice="Ask whoever put them in, by telephone. Unless somebody answers for it: "
+            f"Remove-MgGroupMemberByRef -GroupId {one.id} -DirectoryObjectId <account>",
+        )
+
+
+def name_policies(policies: tuple[Configuration, ...]) -> dict[str, list[str]]:
+    """The names of the policies in force that leave out each group."""
+    found = dict[str, list[str]]()
+    for one in policies:
+        if is_in_force(one):
+            for group in list_group_exclusions(one):
+                found.setdefault(group.lower(), []).append(one.name or one.id)
+    return found
+
+
+def list_members(group: Configuration, administrators: set[str]) -> Iterator[Trait]:
+    """Everybody in a group, however deep; an administrator is the gravest."""
+    found = find_property(group.values, "members")[1]
+    for one in found if isinstance(found, list) else ():
+        if isinstance(one, Mapping) and (member := get_text(one, "id")):
+            name = quote_text(get_text(one, "name") or member, MAX_NAME_LENGTH)
+            if member in administrators:
+                text, severity = f"exempts {name}, who administers", Severity.CRITICAL
+            else:
+                text, severity = f"exempts {name}", Severity.HIGH
+            yield Trait(build_token("member", member), text, severity)
+
+
+def list_rule(group: Configuration) -> Iterator[Trait]:
+    """The rule that fills a group: who will be in it follows later."""
+    if rule := get_text(group.values, "membershipRule"):
+        yield Trait(
+            build_value_token("rule", hash_parts(rule)[:16]),
+            "is filled by another rule",
+            Severity.HIGH,
+        )
+
+
+EXCLUDED_GROUPS = WatchedCollection(
+    name="excluded-group",
+    noun="excluded group",
+    plural="groups that Conditional Access leaves out",
+    needs=(POLICY, EXCLUDED_GROUP),
+    uses=(ROLE_HOLDER,),
+    describe=describe_excluded_group,
+    advice="Ask whoever changed it, by telephone.",
+    techniques=("T1556.009",),
+    reference="Microsoft Graph v1.0: /groups/{id}/transitiveMembers",
+    harmless="who was in it at the first look, such as emergency accounts, whoever leaves it, and "
+    "groups that no policy in force leaves out",
+    only_protects=True,
+)

@@ -1,0 +1,100 @@
+"""Sources of watched collections that are no listing of their own: they follow from other reads."""
+
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from dataclasses import replace
+from typing import Protocol
+
+from core.microsoft365.configuration_sources import (
+    EXCLUDED_GROUP,
+    ROLE_HOLDER,
+)
+from core.model.guards import Permission, Service
+from core.property_values import find_property, get_text, get_texts
+from core.tenant.configuration import Configuration
+from core.tenant.directory import RoleHolder
+from core.tenant.port import HasConfiguration, HasRoles
+from core.tenant.readings import Reading
+
+POLICY = "conditional-access-policy"
+"""The source that names the groups of `EXCLUDED_GROUP`."""
+READ_MEMBERS = Permission(Service.GRAPH, "GroupMember.Read.All", "who is in which group")
+DERIVED_PERMISSIONS: Mapping[str, tuple[Permission, ...]] = {
+    ROLE_HOLDER: (
+        Permission(
+            Service.GRAPH,
+            "RoleManagement.Read.Directory",
+            "who administers the tenant",
+        ),
+        READ_MEMBERS,
+        Permission(
+            Service.GRAPH,
+            "PrivilegedEligibilitySchedule.Read.AzureADGroup",
+            "who may let themselves into a group that holds a role",
+        ),
+        Permission(Service.EXCHANGE, "Get-RoleGroup", "which role groups there are"),
+        Permission(Service.EXCHANGE, "Get-RoleGroupMember", "who is in them"),
+    ),
+    EXCLUDED_GROUP: (READ_MEMBERS,),
+}
+
+
+class WatchedPorts(HasConfiguration, HasRoles, Protocol):
+    """What watched collections read."""
+
+
+def list_derived_permissions(names: Iterable[str], required: Iterable[str]) -> Iterator[Permission]:
+    """What the derived sources of these names read, each permission once."""
+    needed = {one.name for name in required for one in DERIVED_PERMISSIONS[name]}
+    found = {one.name: one for name in sorted(names) for one in DERIVED_PERMISSIONS[name]}
+    yield from (replace(one, optional=one.name not in needed) for one in found.values())
+
+
+async def read_derived(
+    tenant: WatchedPorts, names: Sequence[str], read: Mapping[str, Reading[Configuration]]
+) -> Mapping[str, Reading[Configuration]]:
+    """The derived sources of these names, after the plain ones were read."""
+    found = dict[str, Reading[Configuration]]()
+    if ROLE_HOLDER in names:
+        found[ROLE_HOLDER] = convert_holders(await tenant.roles.read_role_holders())
+    if EXCLUDED_GROUP in names:
+        policies = read[POLICY]
+        ids = list_excluded_groups(policies.items)
+        groups = await tenant.configuration.read_groups(ids)
+        # A policy that was not read may leave out groups that nobody knows of.
+        failures = (*policies.failures, *groups.failures)
+        found[EXCLUDED_GROUP] = groups.with_items(
+            groups.items, failures, groups.sources, groups.population
+        )
+    return found
+
+
+def list_excluded_groups(policies: Iterable[Configuration]) -> tuple[str, ...]:
+    """The ids of all groups that a policy in force leaves out."""
+    ids = {group for one in policies if is_in_force(one) for group in list_group_exclusions(one)}
+    return tuple(sorted(ids))
+
+
+def is_in_force(policy: Configuration) -> bool:
+    """Whether a policy is more than a report."""
+    return get_text(policy.values, "state").casefold() == "enabled"
+
+
+def list_group_exclusions(policy: Configuration) -> tuple[str, ...]:
+    """The ids of the groups that a policy leaves out."""
+    users = find_property(policy.values, "conditions.users")[1]
+    return get_texts(users, "excludeGroups") if isinstance(users, Mapping) else ()
+
+
+def convert_holders(holders: Reading[RoleHolder]) -> Reading[Configuration]:
+    """Who administers the tenant, as rows; groups are left out, since their members are there."""
+    rows = tuple(
+        Configuration(
+            ROLE_HOLDER,
+            one.id,
+            one.name or one.id,
+            {"roles": sorted(one.roles), "assignedVia": one.assigned_via},
+        )
+        for one in holders.items
+        if not one.is_group
+    )
+    return holders.with_items(rows, holders.failures, holders.sources, holders.population)
