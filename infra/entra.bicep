@@ -147,10 +147,11 @@ var permissions = {
       'RoleManagement.Read.Directory'
       'Directory.Read.All'
       'Organization.Read.All'
+      'User.Read.All'
       'GroupMember.Read.All'
       'PrivilegedEligibilitySchedule.Read.AzureADGroup'
     ]
-    optionalReads: ['Policy.Read.All', 'eDiscovery.Read.All']
+    optionalReads: ['Policy.Read.All', 'PublicKeyInfrastructure.Read.All', 'Domain.Read.All', 'eDiscovery.Read.All']
     writes: []
     optionalWrites: []
   }

@@ -17,7 +17,14 @@ from core.tenant.readings import Reading
 
 POLICY = "conditional-access-policy"
 """The source that names the groups of `EXCLUDED_GROUP`."""
-READ_MEMBERS = Permission(Service.GRAPH, "GroupMember.Read.All", "who is in which group")
+DERIVED_READS: Mapping[str, str] = {
+    ROLE_HOLDER: "/roleManagement/directory, Get-RoleGroup",
+    EXCLUDED_GROUP: "/groups/{id}/transitiveMembers",
+}
+"""What is read for each, as the documents say it."""
+READ_MEMBERS = Permission(
+    Service.GRAPH, "GroupMember.Read.All", "who is exempt, or administers, through a group"
+)
 DERIVED_PERMISSIONS: Mapping[str, tuple[Permission, ...]] = {
     ROLE_HOLDER: (
         Permission(

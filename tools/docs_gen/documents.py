@@ -28,6 +28,7 @@ from core.microsoft365.permissions import (
 from core.model.guards import GuardConfig, Mode, Permission, Service
 from core.model.options import REQUIRED, Purpose
 from core.ncrontab import CronSchedule
+from core.watched.derived import DERIVED_READS
 from core.watched.items import WatchedCollection
 from tools.docs_gen import assumptions, cli_samples, infra
 
@@ -269,13 +270,20 @@ def build_collection_table(collections: Sequence[WatchedCollection]) -> str:
     rows = [
         format_row(
             one.plural,
-            ", ".join(f"`{CONFIGURATION_SOURCES[name].read}`" for name in one.sources),
+            ", ".join(f"`{name_read(source)}`" for source in one.sources),
             ", ".join(one.techniques),
             one.harmless,
         )
         for one in collections
     ]
     return format_table(("collection", "read", "ATT&CK", "harmless"), rows)
+
+
+def name_read(source: str) -> str:
+    """What is read of a source: a cmdlet, or a path of Graph without its options."""
+    if source in DERIVED_READS:
+        return DERIVED_READS[source]
+    return CONFIGURATION_SOURCES[source].read.partition("?$select")[0]
 
 
 def list_tables() -> dict[Path, dict[str, TableBuilder]]:
