@@ -264,12 +264,14 @@ class TerminalRenderer:
 
     def build_change_row(self, row: JsonRow) -> tuple[str | Text, ...]:
         """The row of one change."""
-        lines = [sanitize_cell(f"{row['guard']} · {row['kind']} · {row['subject']}", 400)]
+        kind = f"undo of {row['kind']}" if row["undo_of"] else row["kind"]
+        outcome = "taken back" if row["undone_at"] else row["outcome"]
+        lines = [sanitize_cell(f"{row['guard']} · {kind} · {row['subject']}", 400)]
         if row["note"]:
             lines.append(sanitize_cell(row["note"], 400))
         lines += [sanitize_cell(f"before: {line}", 600) for line in format_before(row)]
         lines.append(sanitize_cell(format_undo_hint(row), 400, "dim"))
-        return format_age(row["at"], self.now), colour_word(row["outcome"]), Text("\n").join(lines)
+        return format_age(row["at"], self.now), colour_word(outcome), Text("\n").join(lines)
 
     def print_requests(self, rows: Iterable[JsonRow]) -> None:
         """Print requests of operators with their results."""

@@ -15,7 +15,7 @@ from core.engine.assess import FindingAssessment
 from core.engine.decision_context import DecisionContext
 from core.engine.self_findings import SELF_CHECK_KINDS
 from core.keys import hash_parts
-from core.model.cases import Case, Notification
+from core.model.cases import UNDONE, Case, Notification
 from core.model.findings import Fact
 
 FLAP_WINDOW = timedelta(days=1)
@@ -99,7 +99,10 @@ def note_flapping(
     for case in (*context.snapshot.cases.values(), *ended):
         if (
             case.closed_at
-            and (case.resolution == "gone" or (case.resolution == "done" and is_flapping(case)))
+            and (
+                case.resolution == "gone"
+                or (case.resolution in ("done", UNDONE) and is_flapping(case))
+            )
             and not context.has_elapsed(case.closed_at, FLAP_WINDOW)
         ):
             for name in name_objects(case):

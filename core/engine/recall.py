@@ -15,7 +15,7 @@ from datetime import datetime, timedelta
 
 from core.engine.exemption_audit import UNDO_EXEMPTION_PERIOD
 from core.keys import build_object_key
-from core.model.cases import Case, Notification
+from core.model.cases import UNDONE, Case, Notification
 from core.model.changes import ChangeRecord, ChangeState
 from core.model.findings import Fact
 from core.model.folded import FOLDED
@@ -58,7 +58,7 @@ def is_case_settled(case: Case, now: datetime) -> bool:
         return False
     if case.resolution in ("exempt", FOLDED):
         recalled = KEEP_CASES
-    elif case.resolution == "done" or case.unread_since_first_look:
+    elif case.resolution in ("done", UNDONE) or case.unread_since_first_look:
         recalled = RECALL_CHANGED
     else:
         recalled = RECALL_ENDED

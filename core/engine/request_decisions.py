@@ -17,7 +17,7 @@ from core.engine.truncation import truncate_record
 from core.engine.widening import end_as_exempt
 from core.errors import SettingsError
 from core.keys import PREFIX_LENGTH, hash_parts
-from core.model.cases import Case, Exemption, Notification
+from core.model.cases import UNDONE, Case, Exemption, Notification
 from core.model.changes import ChangeRecord, ChangeState, Outcome
 from core.model.guards import Mode
 from core.model.requests import OperatorRequest, RequestKind, RequestState, RunOptions
@@ -45,6 +45,8 @@ class RequestResult:
     """The change to undo."""
     previous_exemption: Exemption | None = None
     """The exemption that was in force before."""
+    remediated: Case | None = None
+    """The case that the change to undo had ended."""
 
 
 def list_open_requests(snapshot: GuardSnapshot) -> list[OperatorRequest]:
@@ -180,7 +182,9 @@ def decide_undo(
     if previous and previous.until >= granted.until:
         granted = previous
     request = replace(request, case_key=original.case_key)
-    return RequestResult(request, (granted, intent), intent, original, previous)
+    case = snapshot.cases.get(original.case_key)
+    remediated = case if case and case.resolution == "done" else None
+    return RequestResult(request, (granted, intent), intent, original, previous, remediated)
 
 
 def find_undo_obstacle(original: ChangeRecord | None) -> str:
@@ -225,7 +229,8 @@ def record_undo(
         ended = complete_request(
             operator_request, now, f"{note}; {outcome.note}" if outcome.note else note
         )
-        return ended, (record, replace(original, undone_at=now), ended)
+        taken_back = (replace(result.remediated, resolution=UNDONE),) if result.remediated else ()
+        return ended, (record, replace(original, undone_at=now), *taken_back, ended)
     tried = replace(operator_request, attempts=operator_request.attempts + 1, note=outcome.note)
     passing = outcome.state is ChangeState.FAILED and not outcome.lacks_permission
     if passing and tried.attempts < MAX_UNDO_ATTEMPTS:

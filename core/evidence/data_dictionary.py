@@ -53,8 +53,8 @@ RECORD_FIELDS: Mapping[str, Mapping[str, str]] = {
         "acknowledged_at": "when an operator acknowledged it",
         "acknowledged_by": "the operator who acknowledged it",
         "closed_at": "when the case was closed",
-        "resolution": "how it ended: done (remediated by Exoguard), gone, noted (still there, and "
-        "harmless now), or exempt",
+        "resolution": "how it ended: done (remediated by Exoguard), undone (an operator took that "
+        "back), gone, noted (still there, and harmless now), or exempt",
         "open_at_end": "whether it was open at the end of the period, or when the export was made",
         "baselined": "whether it existed at the initial scan of the guard",
         "is_one_off": "whether it is a one-off event and not a lasting state",

@@ -11,6 +11,9 @@ from core.model.findings import Correlation, Fact, Severity
 from core.model.reach import Reach
 from core.tenant.changes import Change, parse_change
 
+UNDONE = "undone"
+"""The resolution of a case that Exoguard remediated, and an operator took that back."""
+
 
 class Notification(StrEnum):
     """What the channel has still to be notified of about a case."""
@@ -74,8 +77,8 @@ class Case:
     """How severe these messages said it was, at most."""
     closed_at: datetime | None = None
     resolution: str = ""
-    """How a closed case ended: done, gone, noted (still there, and harmless now) or exempt; folded
-    if it stands for older ones.
+    """How a closed case ended: done, gone, noted (still there, and harmless now) or exempt; undone
+    if an operator took back what was done; folded if it stands for older ones.
     """
     seen_count: int = 1
     """How many runs saw the finding before the first notification."""

@@ -23,7 +23,7 @@ DOCUMENT_VERSION: Literal[1] = 1
 
 SeverityLabel = Annotated[str, {"enum": [severity.label for severity in Severity]}]
 CaseStateName = Literal["open", "closed"]
-Resolution = Annotated[str, {"enum": ["done", "gone", "noted", "exempt", "folded"]}]
+Resolution = Annotated[str, {"enum": ["done", "undone", "gone", "noted", "exempt", "folded"]}]
 
 
 @dataclass(frozen=True, slots=True)

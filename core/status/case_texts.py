@@ -13,6 +13,10 @@ def describe_case_end(case: Case) -> str:
             changes = describe_changes(list_planned_kinds(case))
             made = f": {changes}" if changes else ""
             return f"Exoguard remediated it and verified the result{made}."
+        case "undone":
+            changes = describe_changes(list_planned_kinds(case))
+            made = f" ({changes})" if changes else ""
+            return f"Exoguard remediated it{made}, and an operator took that back: it is as it was."
         case "noted":
             return "It is still there; as it is now, it is only noted in the report."
         case "exempt":

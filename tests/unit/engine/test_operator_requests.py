@@ -18,6 +18,7 @@ from core.model.guards import Mode
 from core.model.requests import OperatorRequest, RequestKind, RequestState, RunOptions
 from core.model.runs import RunReport
 from core.model.state import GuardSnapshot
+from core.status.case_texts import describe_case_end
 from tests.support.cases import build_case
 from tests.support.fakes.clock import START
 from tests.support.fakes.ledger import DAY
@@ -205,6 +206,9 @@ async def test_taking_back_is_a_record_of_its_own() -> None:
     [restoring] = found.values()
     assert (restoring.undo_of, restoring.state) == (record.id, ChangeState.APPLIED)
     assert restoring.before == build_forward_state("")
+    case = (await memory(stage)).cases[record.case_key]
+    assert case.resolution == "undone"
+    assert "took that back" in describe_case_end(case)
 
 
 @pytest.mark.parametrize("number", [2, 3])
