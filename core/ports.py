@@ -12,6 +12,8 @@ from core.keys import RANGE_END, RANGE_START
 from core.model.activity import Act, ActivityCursor, PendingLook
 from core.model.cases import Case, Exemption
 from core.model.changes import ChangeRecord
+from core.model.findings import Severity
+from core.model.outbox import ChannelHealth, OutboxRow
 from core.model.requests import OperatorRequest
 from core.model.runs import RunReport
 from core.model.state import GuardSnapshot, GuardState, ProbeReport, Shard, StateMark, Way
@@ -38,7 +40,9 @@ ACTIVITY_PARTITION = "activity"
 """The partition of what is kept of audit records."""
 
 type ActivityRow = Act | ActivityCursor | PendingLook
-type GuardRow = Case | ChangeRecord | Exemption | OperatorRequest | KnownTraits | RunReport | Tally
+type GuardRow = (
+    Case | ChangeRecord | Exemption | OperatorRequest | KnownTraits | OutboxRow | RunReport | Tally
+)
 type LedgerRow = GuardRow | ActivityRow
 type ArchivedRecord = Case | ChangeRecord | OperatorRequest
 
@@ -108,7 +112,7 @@ class Claim(Protocol):
         self,
         *rows: LedgerRow,
         state: GuardState | Shard | None = None,
-        forget: tuple[Case | KnownTraits, ...] = (),
+        forget: tuple[Case | KnownTraits | OutboxRow, ...] = (),
     ) -> None:
         """Save whole rows, in transactions that carry the fence; the state is in the last one.
 
@@ -212,6 +216,14 @@ class Ledger(Protocol):
         """Record a probe in place of the one before it. Needs no claim."""
         ...
 
+    async def load_channel_healths(self) -> Mapping[str, ChannelHealth]:
+        """How each further channel answered lately, without rows that cannot be decoded."""
+        ...
+
+    async def save_channel_health(self, health: ChannelHealth) -> None:
+        """Record how a channel answered. Needs no claim."""
+        ...
+
     async def load_activity(self) -> ActivityState:
         """How far the logs have been read, and which rows of that cannot be decoded."""
         ...
@@ -286,6 +298,48 @@ class NotificationChannel(Protocol):
         ...
 
 
+class MessageChannel(Protocol):
+    """A channel besides Teams: mail, a webhook, another product."""
+
+    @property
+    def name(self) -> str:
+        """Its name, as settings, pages and rows have it."""
+        ...
+
+    @property
+    def setup(self) -> str:
+        """A hash of where it sends to: another one is another channel."""
+        ...
+
+    @property
+    def least_severity(self) -> Severity:
+        """What is less severe is not sent to it."""
+        ...
+
+    @property
+    def guards(self) -> frozenset[str]:
+        """The guards it tells of; empty for all."""
+        ...
+
+    @property
+    def batch_size(self) -> int:
+        """How many cases a message may tell of."""
+        ...
+
+    @property
+    def patience(self) -> float:
+        """How many seconds a message may take, its repetitions included."""
+        ...
+
+    async def send(self, rows: Sequence[OutboxRow], *, is_plain: bool = False) -> None:
+        """Send one message; a plain one holds no text from the tenant.
+
+        Raises CardRejected if the channel does not take this one, and NotificationError if it takes
+        none now.
+        """
+        ...
+
+
 @dataclass(frozen=True, slots=True)
 class World:
     """The dependencies of a run outside the process."""
@@ -309,6 +363,8 @@ class World:
     """How many mailboxes are inspected at a time."""
     sleep: Callable[[float], Awaitable[None]] = asyncio.sleep
     """Waits a number of seconds."""
+    channels: tuple[MessageChannel, ...] = ()
+    """The channels besides Teams."""
     public_url: str = ""
     """The address of the app for links on cards; empty if it is not set."""
     digest_guard: str = ""

@@ -81,7 +81,7 @@ async def finish_run(scan: Scan) -> RunReport:
         check_seed=state.check_seed or scan.world.create_seed(),
     )
     await scan.claim.save(report, *resolved, state=state)
-    report = await send_notifications(scan.world, scan.claim, report)
+    report = await send_notifications(scan.world, scan.claim, report, scan.outbox)
     if scan.finished:
         await tidy_up(scan, state)
     return report
@@ -136,7 +136,7 @@ async def finish_look(scan: Scan) -> RunReport:
         finished_at=scan.world.now(),
     )
     await scan.claim.save(report)
-    return await send_notifications(scan.world, scan.claim, report)
+    return await send_notifications(scan.world, scan.claim, report, scan.outbox)
 
 
 def add_resolved_requests(

@@ -14,6 +14,7 @@ from datetime import datetime, timedelta
 from itertools import batched, islice
 
 from core.engine.fold_saving import save_open_folds
+from core.engine.outbox import list_rows_to_forget
 from core.engine.recall import (
     MAX_CASES_PER_OBJECT,
     fold_cases,
@@ -66,6 +67,11 @@ MAX_KEPT = {
 async def tidy_up(scan: Scan, state: GuardState) -> None:
     """Archive and fold what a complete scan leaves, and once a day delete what is over."""
     now = scan.world.now()
+    told = list_rows_to_forget(
+        scan.outbox.rows.values(), (one.name for one in scan.world.channels), now
+    )
+    if told:
+        await scan.claim.save(forget=told)
     await fold_open_objects(scan, now)
     tally = await fold_objects(scan, scan.snapshot.tally, now)
     snapshot = scan.snapshot

@@ -1,6 +1,7 @@
 """Sends what a run has to tell to the notification channel, and marks each row after delivery.
 
     cases and requests with a pending notification ─► render ─► send ─► mark notified ─► save
+                              └─► a row for each further channel, saved first ─► core.engine.deliver
 
 A row is marked after its message was accepted: a run that dies between the two sends the message
 again, so an operator may see it twice and never misses it.
@@ -11,6 +12,13 @@ from dataclasses import replace
 from datetime import datetime, timedelta
 
 from core.engine.attention import select_due_notifications
+from core.engine.deliver import (
+    queue_for_channels,
+    run_together,
+    send_to_answering_channels,
+    send_to_channels,
+)
+from core.engine.outbox import Outbox
 from core.engine.outcomes import mark_notified
 from core.engine.run_report import build_run_report
 from core.engine.scan_progress import Scan
@@ -39,7 +47,23 @@ def get_waiting_time(row: Case | OperatorRequest, now: datetime) -> timedelta:
     return max(now - (since.get(row.notification) or now), timedelta())
 
 
-async def send_notifications(world: World, claim: Claim, report: RunReport) -> RunReport:
+async def send_notifications(
+    world: World, claim: Claim, report: RunReport, outbox: Outbox
+) -> RunReport:
+    """Tell every channel what it has to be told, all at the same time. Returns the report with
+    what became of the cards.
+    """
+    await queue_for_channels(world, claim, report, outbox)
+    reports: list[RunReport] = []
+
+    async def send_to_teams() -> None:
+        reports.append(await send_cards(world, claim, report))
+
+    await run_together(send_to_teams(), send_to_channels(world, claim, outbox))
+    return reports[0]
+
+
+async def send_cards(world: World, claim: Claim, report: RunReport) -> RunReport:
     """Send the messages one after another and mark the rows of each after delivery.
 
     If the channel does not respond, the rest stays pending for the next run. If it rejects one
@@ -133,6 +157,15 @@ async def send_early_notifications(scan: Scan) -> None:
         return
     report = replace(build_run_report(scan), notifications=tuple(cases), status="in-progress")
     scan.scan_pass = replace(scan.scan_pass, notified_at=now)
+    await queue_for_channels(scan.world, scan.claim, report, scan.outbox)
+    await run_together(
+        send_early_cards(scan, report),
+        send_to_answering_channels(scan.world, scan.claim, scan.outbox),
+    )
+
+
+async def send_early_cards(scan: Scan, report: RunReport) -> None:
+    """Send the cards of an unfinished scan until one is not accepted."""
     for message in scan.world.render(report, scan.world.public_url):
         try:
             rows = await send_message(scan.world, scan.claim, message, report)

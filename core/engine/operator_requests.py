@@ -13,6 +13,7 @@ from dataclasses import replace
 from core.engine.apply import capture_outcome
 from core.engine.memory_check import check_memory, mark_state
 from core.engine.notify import send_notifications
+from core.engine.outbox import Outbox
 from core.engine.request_decisions import (
     RUN_REQUEST_KINDS,
     RequestResult,
@@ -127,7 +128,9 @@ async def run_requests_only(config: GuardConfig, world: World, run: str) -> RunR
                 state = replace(snapshot.state, revision=snapshot.state.revision + 1)
                 await claim.save(state=state)
                 report = replace(add_requests_to_report(report, snapshot), finished_at=world.now())
-                report = await send_notifications(world, claim, report)
+                report = await send_notifications(
+                    world, claim, report, Outbox(dict(snapshot.outbox))
+                )
                 await mark_state(world, config.guard.name, report.operator_requests)
                 log_run(report)
                 return report

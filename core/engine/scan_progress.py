@@ -8,6 +8,7 @@ from typing import Any
 
 from core.engine.decision_context import IN_EFFECT_STATES, DecisionContext
 from core.engine.open_folds import index_folded
+from core.engine.outbox import Outbox
 from core.engine.periodic_checks import find_due_checks
 from core.engine.population import find_least_trusted_count
 from core.model.cases import Case
@@ -68,6 +69,8 @@ class Scan:
     """The share of the run's time that periodic checks took."""
     kept_state: GuardState | None = None
     """The guard's state of a look at single objects, which leaves it as it is."""
+    outbox: Outbox = field(default_factory=lambda: Outbox({}))
+    """What channels besides Teams were told or have to be told."""
     owns_case: Callable[[Case], bool] = lambda case: True
     """Whether this run may save a case: another worker may hold it."""
 
@@ -105,6 +108,7 @@ class Scan:
             cursor_totals=scan_pass.totals,
             check_progress=dict(snapshot.state.check_progress),
             requested_progress=dict(snapshot.state.check_progress),
+            outbox=Outbox(dict(snapshot.outbox)),
         )
 
     @property

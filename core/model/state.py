@@ -6,6 +6,7 @@ from datetime import datetime, timedelta
 
 from core.model.cases import Case, Exemption
 from core.model.changes import ChangeRecord
+from core.model.outbox import OutboxRow
 from core.model.requests import OperatorRequest
 from core.model.tally import Tally
 from core.tenant.known_traits import KnownTraits
@@ -184,6 +185,8 @@ class GuardSnapshot:
     """Whether the lease that this claim took over had a time or a form that cannot be."""
     tally: Tally = field(default_factory=Tally)
     """The numbers of what is archived."""
+    outbox: Mapping[str, OutboxRow] = field(default_factory=dict)
+    """What further channels were told or have to be told, by key."""
     rows_differ: str = ""
     """How the rows differ from those that the last claim left, in words; empty if they do not."""
 

@@ -20,6 +20,7 @@ COUNTED_KINDS: Mapping[str, str] = {
     "change": "changes",
     "exempt": "exemptions",
     "known": "memories of objects",
+    "out": "messages to channels",
     "tally": "tallies",
 }
 CHECKSUM_SIZE = 2**64

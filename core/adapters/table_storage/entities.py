@@ -17,6 +17,7 @@ from core.keys import hash_parts
 from core.model.activity import Act, ActivityCursor, PendingLook
 from core.model.cases import Case, Exemption
 from core.model.changes import ChangeRecord
+from core.model.outbox import OutboxRow
 from core.model.requests import OperatorRequest
 from core.model.run_document import run_report_to_json, truncate_run_json
 from core.model.runs import RunReport
@@ -82,7 +83,9 @@ def build_activity_entity(partition: str, row: ActivityRow) -> Entity:
     return set_row_text(entity, "body", encode_stored_record(row))
 
 
-type EntityRecord = Case | ChangeRecord | Exemption | OperatorRequest | KnownTraits | Tally
+type EntityRecord = (
+    Case | ChangeRecord | Exemption | OperatorRequest | KnownTraits | OutboxRow | Tally
+)
 
 PAST_PREFIX = "past|"
 """What the key of an archived row begins with, before the key that it had."""
@@ -101,6 +104,8 @@ def build_record_key(record: EntityRecord) -> str:
             return f"request|{record.id}"
         case KnownTraits():
             return f"known|{record.key}"
+        case OutboxRow():
+            return f"out|{record.key}"
         case Tally():
             return "tally|days"
 
@@ -145,7 +150,7 @@ def build_entity(guard: str, row: LedgerRow) -> Entity:
             return build_record_entity(guard, row, row.closed_at)
         case ChangeRecord():
             return build_record_entity(guard, row, row.at)
-        case Exemption() | Tally():
+        case Exemption() | Tally() | OutboxRow():
             return build_record_entity(guard, row)
         case OperatorRequest():
             return build_record_entity(guard, row, row.ended_at)

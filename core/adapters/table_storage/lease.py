@@ -58,6 +58,7 @@ from core.errors import ClaimLost, LedgerError
 from core.keys import RANGE_END, RANGE_START
 from core.model.cases import Case
 from core.model.changes import ChangeRecord
+from core.model.outbox import OutboxRow
 from core.model.state import GuardSnapshot, GuardState, Shard
 from core.model.tally import Tally
 from core.ports import ArchivedRecord, LedgerRow, PastKind, PastRow
@@ -231,7 +232,7 @@ class TableClaim:
         self,
         *rows: LedgerRow,
         state: GuardState | Shard | None = None,
-        forget: tuple[Case | KnownTraits, ...] = (),
+        forget: tuple[Case | KnownTraits | OutboxRow, ...] = (),
     ) -> None:
         """Write rows in fenced transactions, and the state with the last of them.
 

@@ -7,6 +7,7 @@
                   change|<id>        a change, from intention to outcome, with what was before
                   exempt|<hash>      an exemption
                   known|<key>        what the guard has seen of an object before
+                  out|<key>|<channel>  what a channel besides Teams was or is to be told of a case
                   request|<run id>   an operator request and its result
                   tally|days         the numbers of what is archived, by day
                   past|<key>         the archive: a case, change or request that no run needs
@@ -23,6 +24,7 @@ no fence: the last writer wins, and any of them was right.
 
     RowKey        way|<cmdlet>       how the objects of a cmdlet are listed
                   probe|last         the last probe of the assumptions
+                  channel|<name>     how a channel besides Teams answered lately
 
 The keys of cases, changes and known traits begin with the hash prefix of their object
 (`core.keys`), so what concerns a part of the tenant is a range of rows. `lease.py` claims, renews
@@ -75,6 +77,7 @@ from core.adapters.table_storage.state_table import PAGE_SIZE, StateTable
 from core.errors import LedgerError
 from core.keys import RANGE_END, RANGE_START, format_descending_time
 from core.model.activity import Act
+from core.model.outbox import ChannelHealth
 from core.model.requests import OperatorRequest
 from core.model.state import GuardSnapshot, GuardState, ProbeReport, Shard, StateMark, Way
 from core.ports import (
@@ -291,6 +294,21 @@ class TableLedger:
     async def save_probe(self, report: ProbeReport) -> None:
         """Save a probe in place of the last one."""
         await self.save_tenant_row(PROBE_ROW_KEY, encode_stored_record(report))
+
+    async def load_channel_healths(self) -> Mapping[str, ChannelHealth]:
+        """Load how each further channel answered lately, without undecodable rows."""
+        found: dict[str, ChannelHealth] = {}
+        for entity in await self.table.query_key_range(TENANT_PARTITION, "channel|", "channel}"):
+            try:
+                health = decode_stored_record(ChannelHealth, get_row_text(entity, "body"))
+                found[health.channel] = health
+            except (ValueError, KeyError) as error:
+                log.warning("row %s: %s", entity["RowKey"][:48], error)
+        return found
+
+    async def save_channel_health(self, health: ChannelHealth) -> None:
+        """Save how a channel answered."""
+        await self.save_tenant_row(f"channel|{health.channel}", encode_stored_record(health))
 
     async def save_tenant_row(self, key: str, body: str) -> None:
         """Save a row of what is true of the tenant."""

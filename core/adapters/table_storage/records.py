@@ -21,6 +21,7 @@ from core.adapters.table_storage.row_texts import get_row_text
 from core.adapters.table_storage.state_table import StateTable
 from core.model.cases import Case, Exemption
 from core.model.changes import ChangeRecord
+from core.model.outbox import OutboxRow
 from core.model.requests import OperatorRequest
 from core.model.state import GuardSnapshot
 from core.model.tally import Tally
@@ -34,6 +35,7 @@ RECORD_TYPES: Mapping[str, type[EntityRecord]] = {
     "exempt": Exemption,
     "request": OperatorRequest,
     "known": KnownTraits,
+    "out": OutboxRow,
     "tally": Tally,
 }
 
@@ -47,6 +49,7 @@ class RecordCollector:
     exemptions: dict[str, Exemption] = field(default_factory=dict)
     operator_requests: dict[str, OperatorRequest] = field(default_factory=dict)
     known_traits: dict[str, KnownTraits] = field(default_factory=dict)
+    outbox: dict[str, OutboxRow] = field(default_factory=dict)
     tally: Tally | None = None
     unreadable_row_keys: set[str] = field(default_factory=set)
 
@@ -81,6 +84,8 @@ class RecordCollector:
                 self.operator_requests[record.id] = record
             case KnownTraits():
                 self.known_traits[record.key] = record
+            case OutboxRow():
+                self.outbox[record.key] = record
             case Tally():
                 self.tally = record
 
@@ -96,6 +101,7 @@ class RecordCollector:
                 sorted(self.operator_requests.values(), key=lambda record: record.id)
             ),
             known_traits=self.known_traits,
+            outbox=self.outbox,
             tally=self.tally or Tally(),
             unreadable_rows=len(self.unreadable_row_keys),
             unreadable_keys=frozenset(
@@ -114,6 +120,7 @@ async def read_record_rows(table: StateTable, guard: str, low: str, high: str) -
             (f"case|{low}", f"case|{high}"),
             (f"change|{low}", f"change|{high}"),
             (f"known|{low}", f"known|{high}"),
+            (f"out|{low}", f"out|{high}"),
             ("exempt|", "exempt}"),
             ("request|", "request}"),
             ("tally|", "tally}"),

@@ -14,6 +14,7 @@ from core.keys import RANGE_END, RANGE_START, format_act_hour, format_descending
 from core.model.activity import Act, ActivityCursor, PendingLook
 from core.model.cases import Case, Exemption
 from core.model.changes import ChangeRecord
+from core.model.outbox import ChannelHealth, OutboxRow
 from core.model.requests import OperatorRequest
 from core.model.run_document import run_report_to_json
 from core.model.runs import RunReport
@@ -58,7 +59,9 @@ class SavedTransaction:
 LEASE_DURATION = timedelta(seconds=60)
 
 
-type StoredRecord = Case | ChangeRecord | Exemption | OperatorRequest | KnownTraits | Tally
+type StoredRecord = (
+    Case | ChangeRecord | Exemption | OperatorRequest | KnownTraits | OutboxRow | Tally
+)
 
 
 @dataclass
@@ -96,6 +99,7 @@ class FakeLedger:
     save_count: int = 0
     ways: dict[str, str] = field(default_factory=dict)
     probe: str = ""
+    channel_healths: dict[str, str] = field(default_factory=dict)
     marks: dict[str, str] = field(default_factory=dict)
     request_log: dict[tuple[str, str], str] = field(default_factory=dict)
 
@@ -226,6 +230,17 @@ class FakeLedger:
     async def save_probe(self, report: ProbeReport) -> None:
         """Record a probe."""
         self.probe = encode_stored_record(report)
+
+    async def load_channel_healths(self) -> Mapping[str, ChannelHealth]:
+        """How each further channel answered lately."""
+        return {
+            name: decode_stored_record(ChannelHealth, text)
+            for name, text in self.channel_healths.items()
+        }
+
+    async def save_channel_health(self, health: ChannelHealth) -> None:
+        """Record how a channel answered."""
+        self.channel_healths[health.channel] = encode_stored_record(health)
 
     async def load_activity(self) -> ActivityState:
         """How far the logs have been read."""
@@ -366,7 +381,7 @@ class FakeClaim:
         self,
         *rows: LedgerRow,
         state: GuardState | Shard | None = None,
-        forget: tuple[Case | KnownTraits, ...] = (),
+        forget: tuple[Case | KnownTraits | OutboxRow, ...] = (),
     ) -> None:
         """Write rows in as many transactions as they need; the state with the last."""
         if not rows and state is None and not forget:
@@ -499,6 +514,11 @@ def load_snapshot(partition: Partition, low: str, high: str) -> GuardSnapshot:
             for record in records
             if isinstance(record, KnownTraits) and low <= record.key < high
         },
+        outbox={
+            record.key: record
+            for record in records
+            if isinstance(record, OutboxRow) and low <= record.key < high
+        },
         tally=next((record for record in records if isinstance(record, Tally)), Tally()),
     )
 
@@ -516,6 +536,8 @@ def get_row_key(row: StoredRecord) -> str:
             return f"request|{row.id}"
         case KnownTraits():
             return f"known|{row.key}"
+        case OutboxRow():
+            return f"out|{row.key}"
         case Tally():
             return "tally|days"
 

@@ -6,6 +6,7 @@ from typing import cast
 
 from core.adapters.table_storage.codec import decode_stored_record
 from core.engine.notify import send_notifications
+from core.engine.outbox import Outbox
 from core.model.cases import Case, Notification
 from core.model.findings import Severity
 from core.model.requests import OperatorRequest
@@ -46,7 +47,7 @@ class Stage:
         async with self.ledger.claim(GUARD, run.run) as claim:
             assert claim
             await claim.save(*run.notifications, *run.operator_requests)
-            return await send_notifications(self.world, claim, run)
+            return await send_notifications(self.world, claim, run, Outbox({}))
 
     async def untold(self) -> tuple[set[str], set[str]]:
         """What the next run has to tell: cases and actions."""

@@ -1,0 +1,145 @@
+"""Sends what further channels have to be told, each by itself, and marks each row after it.
+
+    rows of a channel ─► send ─► mark accepted, failed or refused ─► save
+
+A row is marked after its message was accepted: a run that dies between the two sends the message
+again under the same id, so a receiver that knows ids sees it once. One channel that fails, hangs or
+refuses holds up neither another one nor the card.
+"""
+
+import asyncio
+import logging
+from collections.abc import Coroutine, Sequence
+from datetime import datetime
+from itertools import batched
+from typing import Any
+
+from core.engine.outbox import (
+    Outbox,
+    mark_accepted,
+    mark_failed,
+    queue_notices,
+    select_rows_to_send,
+)
+from core.errors import CardRejected, LedgerError, NotificationError
+from core.model.outbox import ChannelHealth, CopyState, OutboxRow
+from core.model.runs import RunReport
+from core.ports import Claim, MessageChannel, World
+
+log = logging.getLogger("exoguard.run")
+
+
+async def run_together(*coroutines: Coroutine[Any, Any, None]) -> None:
+    """Run coroutines at the same time. The first error ends the others and is raised as it is."""
+    tasks = [asyncio.create_task(one) for one in coroutines]
+    try:
+        await asyncio.gather(*tasks)
+    finally:
+        for task in tasks:
+            task.cancel()
+        await asyncio.gather(*tasks, return_exceptions=True)
+
+
+async def queue_for_channels(world: World, claim: Claim, report: RunReport, outbox: Outbox) -> None:
+    """Save what the channels have to be told of a report, before its card is sent."""
+    rows = queue_notices(report, world.channels, outbox.rows, world.now())
+    if rows:
+        await claim.save(*rows)
+        outbox.put(rows)
+
+
+async def send_to_channels(world: World, claim: Claim, outbox: Outbox) -> None:
+    """Send each channel what it has to be told."""
+    await run_together(*(send_to_channel(world, claim, one, outbox) for one in world.channels))
+
+
+def is_answering(outbox: Outbox, channel: MessageChannel) -> bool:
+    """Whether nothing that a channel was sent last is still to be taken."""
+    return not any(
+        row.channel == channel.name and row.failure_count and row.state is CopyState.PENDING
+        for row in outbox.rows.values()
+    )
+
+
+async def send_to_answering_channels(world: World, claim: Claim, outbox: Outbox) -> None:
+    """Send during a scan what the channels have to be told that did not fail in it."""
+    channels = [one for one in world.channels if is_answering(outbox, one)]
+    await run_together(*(send_to_channel(world, claim, one, outbox) for one in channels))
+
+
+async def send_to_channel(
+    world: World, claim: Claim, channel: MessageChannel, outbox: Outbox
+) -> None:
+    """Send one channel what it has to be told, until it does not answer."""
+    due = select_rows_to_send(outbox.rows.values(), channel.name, world.now())
+    if not due:
+        return
+    error = ""
+    for rows in batched(due, channel.batch_size, strict=False):
+        await claim.ensure_held()
+        try:
+            error = await send_or_reject(channel, rows)
+        except NotificationError as failure:
+            await save_rows(claim, outbox, mark_failed(rows, str(failure), world.now()))
+            error = str(failure)
+            break
+        now = world.now()
+        marked = (
+            mark_failed(rows, error, now, is_refused=True) if error else mark_accepted(rows, now)
+        )
+        await save_rows(claim, outbox, marked)
+    if error:
+        log.error("channel %s: a message was not taken: %s", channel.name, error)
+    await note_health(world, channel, error, world.now())
+
+
+async def save_rows(claim: Claim, outbox: Outbox, rows: Sequence[OutboxRow]) -> None:
+    """Save rows and hold them as saved."""
+    await claim.save(*rows)
+    outbox.put(rows)
+
+
+async def send_or_reject(channel: MessageChannel, rows: Sequence[OutboxRow]) -> str:
+    """Send one message, and a plain one if the channel does not take it.
+
+    Returns why it takes neither; empty if it took one. Raises NotificationError if it takes
+    nothing now.
+    """
+    try:
+        async with asyncio.timeout(channel.patience):
+            try:
+                await channel.send(rows)
+            except CardRejected as rejection:
+                log.warning(
+                    "channel %s rejected a message; a plain one is sent instead: %s",
+                    channel.name,
+                    rejection,
+                )
+                await channel.send(rows, is_plain=True)
+    except CardRejected as rejection:
+        return str(rejection)
+    except TimeoutError as error:
+        raise NotificationError(
+            f"no answer within {channel.patience:g} seconds; it may have been taken"
+        ) from error
+    return ""
+
+
+async def note_health(world: World, channel: MessageChannel, error: str, now: datetime) -> None:
+    """Record how a channel answered, for the status of all guards."""
+    try:
+        old = (await world.ledger.load_channel_healths()).get(channel.name)
+        if old is None or old.setup != channel.setup:
+            old = ChannelHealth(channel.name, channel.setup, now)
+        await world.ledger.save_channel_health(
+            ChannelHealth(
+                channel.name,
+                channel.setup,
+                old.first_tried_at,
+                old.accepted_at if error else now,
+                now if error else old.failed_at,
+                error[:500],
+            )
+        )
+    except LedgerError as failure:
+        log.warning("how channel %s answered was not recorded: %s", channel.name, failure)

@@ -1,0 +1,271 @@
+"""Further channels: each is told each thing once, whatever the others do."""
+
+from dataclasses import replace
+from datetime import timedelta
+from typing import cast
+
+import pytest
+
+from core.engine.notify import send_notifications
+from core.engine.outbox import (
+    KEEP_ACCEPTED,
+    MAX_EXISTING,
+    MAX_PENDING,
+    REFUSED_PAUSE,
+    TOLD_PAUSE,
+    TOLD_PER_CASE,
+    Outbox,
+    cut,
+    list_rows_to_forget,
+    queue_notices,
+)
+from core.model.cases import Case, Notification
+from core.model.findings import Severity
+from core.model.outbox import CopyState, NoticeEvent, OutboxRow
+from core.model.runs import RunReport
+from core.notifications.run_cards import build_cards
+from core.ports import World
+from core.tenant.port import Tenant
+from tests.support.adaptive_cards import build_closed_case, build_report, build_rule_case
+from tests.support.fakes.channel import FakeMessageChannel, FakeNotificationChannel
+from tests.support.fakes.clock import START, Clock
+from tests.support.fakes.ledger import FakeLedger
+from tests.support.fakes.tenant import FakeTenant
+
+CRITICAL = build_rule_case(1, severity=Severity.CRITICAL)
+HIGH = build_rule_case(2, severity=Severity.HIGH)
+LOW = build_rule_case(3, severity=Severity.LOW)
+RUN = build_report(CRITICAL, HIGH, LOW)
+GUARD = RUN.guard
+
+
+class Stage:
+    """One guard's memory, the Teams channel and two further ones."""
+
+    def __init__(self) -> None:
+        self.clock = Clock()
+        self.ledger = FakeLedger(self.clock)
+        self.teams = FakeNotificationChannel()
+        self.mail = FakeMessageChannel("mail")
+        self.hook = FakeMessageChannel("webhook", batch_size=1)
+        self.world = World(
+            cast(Tenant, FakeTenant()),
+            self.ledger,
+            self.teams,
+            self.clock,
+            build_cards,
+            channels=(self.mail, self.hook),
+        )
+
+    async def tell(self, run: RunReport) -> RunReport:
+        """A run that finds this; what is pending in the table is in it as well."""
+        async with self.ledger.claim(GUARD, run.run) as claim:
+            assert claim
+            await claim.save(*run.notifications)
+            snapshot = await claim.load()
+            news = tuple(case for case in snapshot.cases.values() if case.notification)
+            report = replace(run, notifications=news, delivered=None, card_count=0)
+            return await send_notifications(
+                self.world, claim, report, Outbox(dict(snapshot.outbox))
+            )
+
+    async def later(self, *cases: Case, minutes: int = 15) -> RunReport:
+        """The next run, in which these cases are as given."""
+        self.clock.advance(minutes=minutes)
+        return await self.tell(replace(RUN, notifications=cases))
+
+    async def rows(self) -> dict[str, OutboxRow]:
+        """The rows as the next run finds them."""
+        return dict((await self.ledger.load(GUARD)).outbox)
+
+
+async def test_each_channel_is_told_the_gravest_first_and_each_case_once() -> None:
+    stage = Stage()
+    await stage.tell(RUN)
+    for channel in (stage.mail, stage.hook):
+        assert channel.told_keys == [CRITICAL.key, HIGH.key]
+    assert [len(rows) for rows in stage.mail.sent] == [2]
+    assert [len(rows) for rows in stage.hook.sent] == [1, 1]
+    await stage.later()
+    assert len(stage.mail.told_ids) == 2
+    assert {row.state for row in (await stage.rows()).values()} == {CopyState.ACCEPTED}
+
+
+@pytest.mark.parametrize("trouble", ["is_down", "hangs"])
+async def test_a_channel_that_fails_holds_up_no_other(trouble: str) -> None:
+    stage = Stage()
+    stage.mail.patience = 0.01
+    setattr(stage.mail, trouble, True)
+    report = await stage.tell(RUN)
+    assert (report.delivered, stage.hook.told_keys) == (True, [CRITICAL.key, HIGH.key])
+    assert (stage.mail.told_ids, stage.mail.attempt_count) == ([], 1)
+    waiting = [row for row in (await stage.rows()).values() if row.channel == "mail"]
+    assert {row.state for row in waiting} == {CopyState.PENDING}
+    assert all(row.queued_at == START for row in waiting)
+    setattr(stage.mail, trouble, False)
+    await stage.later()
+    assert stage.mail.told_keys == [CRITICAL.key, HIGH.key]
+    assert len(stage.hook.told_ids) == 2
+
+
+async def test_while_teams_is_down_the_others_are_told_once_and_of_what_changes() -> None:
+    stage = Stage()
+    stage.teams.is_down = True
+    assert (await stage.tell(RUN)).delivered is False
+    await stage.later()
+    await stage.later()
+    assert stage.mail.told_keys == [CRITICAL.key, HIGH.key]
+    ended = replace(
+        CRITICAL, notification=Notification.CLOSED, closed_at=stage.clock(), resolution="gone"
+    )
+    await stage.later(ended)
+    graver = replace(HIGH, severity=Severity.CRITICAL)
+    await stage.later(graver)
+    assert stage.mail.told_keys == [CRITICAL.key, HIGH.key, CRITICAL.key, HIGH.key]
+    events = [row.notice.event for rows in stage.mail.sent for row in rows]
+    assert events[2:] == [NoticeEvent.CLOSED, NoticeEvent.CHANGED]
+    stage.teams.is_down = False
+    await stage.later()
+    assert len(stage.teams.sent) == 3
+    assert len(stage.mail.told_ids) == 4
+
+
+async def test_what_a_channel_has_not_taken_is_told_as_it_is_when_it_does() -> None:
+    stage = Stage()
+    stage.mail.is_down = True
+    await stage.tell(RUN)
+    ended = replace(
+        CRITICAL, notification=Notification.CLOSED, closed_at=stage.clock(), resolution="gone"
+    )
+    await stage.later(ended)
+    stage.mail.is_down = False
+    await stage.later()
+    first = stage.mail.sent[0][0]
+    assert (first.notice.event, first.queued_at) == (NoticeEvent.CLOSED, START)
+    assert stage.mail.told_keys == [CRITICAL.key, HIGH.key]
+    assert stage.hook.told_keys.count(CRITICAL.key) == 2
+
+
+async def test_critical_cases_go_to_channels_of_other_guards_too() -> None:
+    stage = Stage()
+    stage.mail.guards = frozenset({"another-guard"})
+    stage.mail.least_severity = Severity.LOW
+    await stage.tell(RUN)
+    assert stage.mail.told_keys == [CRITICAL.key]
+
+
+async def test_the_end_is_told_where_the_beginning_was_told() -> None:
+    stage = Stage()
+    await stage.tell(RUN)
+    milder = replace(
+        CRITICAL,
+        severity=Severity.LOW,
+        notification=Notification.DONE,
+        closed_at=START,
+        notified_at=START,
+    )
+    unknown = build_closed_case(9, severity=Severity.LOW)
+    await stage.later(milder, unknown)
+    assert stage.mail.told_keys == [CRITICAL.key, HIGH.key, CRITICAL.key]
+
+
+async def test_a_refused_message_is_sent_plainly_and_keeps_no_other() -> None:
+    stage = Stage()
+    stage.hook.only_plain = {CRITICAL.key}
+    stage.mail.refused_keys = {CRITICAL.key}
+    stage.mail.batch_size = 1
+    await stage.tell(RUN)
+    assert [row.notice.case_key for (row,) in stage.hook.plain] == [CRITICAL.key]
+    assert stage.mail.told_keys == [HIGH.key]
+    refused = (await stage.rows())[f"{CRITICAL.key}|mail"]
+    assert (refused.state, refused.error) == (CopyState.REFUSED, "HTTP 400")
+    await stage.later()
+    assert stage.mail.attempt_count == 3
+    stage.mail.refused_keys = set()
+    await stage.later(minutes=int(REFUSED_PAUSE.total_seconds() // 60))
+    assert stage.mail.told_keys == [HIGH.key, CRITICAL.key]
+
+
+async def test_what_existed_at_the_first_look_is_one_message_and_what_is_critical() -> None:
+    stage = Stage()
+    old = [
+        replace(build_rule_case(number, severity=severity), baselined=True)
+        for number, severity in enumerate(
+            [Severity.CRITICAL] * (MAX_EXISTING + 5) + [Severity.HIGH] * 40, start=1
+        )
+    ]
+    await stage.tell(replace(build_report(*old), baselined=True))
+    events = [row.notice.event for rows in stage.mail.sent for row in rows]
+    assert events.count(NoticeEvent.EXISTING) == 1
+    assert events.count(NoticeEvent.OPENED) == MAX_EXISTING
+    notices = [row.notice for rows in stage.mail.sent for row in rows]
+    counted = next(one for one in notices if one.event is NoticeEvent.EXISTING)
+    assert (counted.count, "25 critical, 40 high" in counted.summary) == (65, True)
+
+
+async def test_of_more_than_a_dead_channel_can_keep_the_number_is_kept() -> None:
+    stage = Stage()
+    stage.mail.is_down = True
+    first = [
+        build_rule_case(number, severity=Severity.HIGH) for number in range(1, MAX_PENDING + 4)
+    ]
+    await stage.later(*first)
+    await stage.later(*(build_rule_case(n, severity=Severity.HIGH) for n in (1001, 1002)))
+    rows = [row for row in (await stage.rows()).values() if row.channel == "mail"]
+    more = next(row for row in rows if row.notice.event is NoticeEvent.MORE)
+    assert (len(rows), more.notice.count) == (MAX_PENDING + 1, 5)
+    assert "5 more notifications" in more.notice.summary
+
+
+async def test_a_case_that_comes_and_goes_waits_unless_it_is_graver() -> None:
+    stage = Stage()
+    case = replace(HIGH, notification=Notification.CHANGED)
+    for number in range(TOLD_PER_CASE + 2):
+        await stage.later(replace(case, deferred_at=START + timedelta(minutes=number)))
+    assert len(stage.mail.told_ids) == TOLD_PER_CASE
+    await stage.later(replace(case, severity=Severity.CRITICAL))
+    assert len(stage.mail.told_ids) == TOLD_PER_CASE + 1
+    await stage.later(replace(case, deferred_at=START + timedelta(days=1)))
+    await stage.later(minutes=int(TOLD_PAUSE.total_seconds() // 60))
+    assert len(stage.mail.told_ids) == TOLD_PER_CASE + 2
+
+
+async def test_the_health_of_each_channel_is_recorded_and_begins_anew_with_its_address() -> None:
+    stage = Stage()
+    stage.mail.is_down = True
+    await stage.tell(RUN)
+    healths = await stage.ledger.load_channel_healths()
+    assert (healths["mail"].error, healths["mail"].accepted_at) == ("HTTP 503", None)
+    assert (healths["webhook"].error, healths["webhook"].accepted_at) == ("", START)
+    stage.mail.is_down, stage.mail.setup = False, "another"
+    await stage.later()
+    now = (await stage.ledger.load_channel_healths())["mail"]
+    assert (now.first_tried_at, now.accepted_at, now.failed_at) == (
+        stage.clock(),
+        stage.clock(),
+        None,
+    )
+
+
+async def test_what_was_told_long_ago_and_channels_that_are_off_are_forgotten() -> None:
+    stage = Stage()
+    await stage.tell(RUN)
+    rows = (await stage.rows()).values()
+    both = ("mail", "webhook")
+    assert list_rows_to_forget(rows, both, START + KEEP_ACCEPTED - timedelta(hours=1)) == ()
+    assert len(list_rows_to_forget(rows, both, START + KEEP_ACCEPTED)) == 4
+    assert {row.channel for row in list_rows_to_forget(rows, ("mail",), START)} == {"webhook"}
+
+
+def test_a_hostile_case_leaves_a_notice_that_fits() -> None:
+    text = "x" * 5_000_000
+    case = replace(CRITICAL, summary=text, subject=text, advice=text, note=text, object_id=text)
+    (row,) = queue_notices(build_report(case), [FakeMessageChannel()], {}, START)
+    texts = (row.notice.summary, row.notice.subject, row.notice.advice, row.notice.note)
+    assert sum(map(len, texts)) < 5_000
+
+
+def test_a_text_is_cut_at_the_end_of_a_word() -> None:
+    assert cut("short", 20) == "short"
+    assert cut("a sentence of words", 12) == "a sentence…"
+    assert cut("x" * 50, 12) == "x" * 11 + "…"
