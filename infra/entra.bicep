@@ -144,14 +144,17 @@ var permissions = {
     exchange: true
     optionalExchange: false
     reads: [
+      'Policy.Read.All'
       'RoleManagement.Read.Directory'
       'Directory.Read.All'
       'Organization.Read.All'
       'User.Read.All'
+      'Domain.Read.All'
       'GroupMember.Read.All'
       'PrivilegedEligibilitySchedule.Read.AzureADGroup'
+      'AuditLog.Read.All'
     ]
-    optionalReads: ['Policy.Read.All', 'PublicKeyInfrastructure.Read.All', 'Domain.Read.All', 'eDiscovery.Read.All']
+    optionalReads: ['PublicKeyInfrastructure.Read.All', 'eDiscovery.Read.All']
     writes: []
     optionalWrites: []
   }

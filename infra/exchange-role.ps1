@@ -318,6 +318,8 @@ $Catalog = @'
    "parameters": ["ResultSize"]},
   {"guard": "privileged-change", "cmdlet": "Get-RoleGroupMember", "writes": false, "optional": false,
    "parameters": ["Identity", "ResultSize"]},
+  {"guard": "privileged-change", "cmdlet": "Get-BlockedSenderAddress", "writes": false, "optional": false,
+   "parameters": []},
   {"guard": "shared-mailbox-health", "cmdlet": "Get-Mailbox", "writes": false, "optional": false,
    "parameters": ["Filter", "GroupMailbox", "Identity", "RecipientTypeDetails", "ResultSize"]},
   {"guard": "shared-mailbox-health", "cmdlet": "Get-MailboxStatistics", "writes": false, "optional": false,

@@ -251,6 +251,11 @@ CONFIGURATION_SOURCES: Mapping[str, ConfigurationSource] = {
         parameters=ALL_RESULTS,
         may_be_none=True,
     ),
+    "blocked-sender": define_exchange_source(
+        *("Get-BlockedSenderAddress", "SenderAddress"),
+        risk="see which accounts Microsoft keeps from sending",
+        may_be_none=True,
+    ),
     "mailbox-restore-request": define_exchange_source(
         *("Get-MailboxRestoreRequest", "RequestGuid"),
         risk="see which deleted mailboxes are being restored, and into which",

@@ -103,6 +103,11 @@ def is_shielding_unit(unit: Mapping[str, object]) -> bool:
     )
 
 
+def is_federated_domain(domain: Mapping[str, object]) -> bool:
+    """Whether another provider signs a domain's people in. One that does not tell may be."""
+    return get_text(domain, "authenticationType").casefold() in ("federated", "")
+
+
 DIRECTORY_SOURCES: Mapping[str, ConfigurationSource] = {
     "directory-user": ConfigurationSource(
         Service.GRAPH,
@@ -120,7 +125,15 @@ DIRECTORY_SOURCES: Mapping[str, ConfigurationSource] = {
         may_be_none=True,
         keeps=is_personal_device,
     ),
-    "domain": ConfigurationSource(Service.GRAPH, "/domains", "Domain.Read.All", "id"),
+    "domain": ConfigurationSource(
+        Service.GRAPH,
+        "/domains",
+        "Domain.Read.All",
+        "id",
+        relation="federationConfiguration",
+        relates=is_federated_domain,
+        relates_whole_objects=True,
+    ),
     "administrative-unit": ConfigurationSource(
         Service.GRAPH,
         f"/directory/administrativeUnits?$select={','.join(UNIT_PROPERTIES)}",

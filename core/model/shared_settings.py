@@ -38,3 +38,11 @@ RECENT_SIGN_IN_DAYS = Setting(
     "left to an operator",
     parse=whole_number(1, 365),
 )
+BREAK_GLASS_ACCOUNTS = Setting(
+    name="BREAK_GLASS_ACCOUNTS",
+    purpose=Purpose.JUDGEMENT,
+    default="",
+    help="object ids or principal names of emergency accounts: shared-mailbox-sign-in never blocks "
+    "them, and privileged-change tells when somebody signs in with one",
+    parse=names(r"[^\s,'\"]{1,200}", "object ids or principal names", fold_case=True),
+)

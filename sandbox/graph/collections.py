@@ -97,6 +97,7 @@ READ_ROLE_MANAGEMENT = parse_roles(
     "RoleManagement.Read.Directory RoleManagement.Read.All RoleManagement.ReadWrite.Directory"
 )
 CERTIFICATES = "certificateBasedAuthConfiguration"
+FEDERATION = "federationConfiguration"
 COLLECTIONS = (
     GraphCollection(
         "policies/crossTenantAccessPolicy/default",
@@ -215,6 +216,14 @@ def list_certificates(tenant: SimulatedTenant, request: HttpRequest, key: str) -
     return build_roles_page(tenant, request, CERTIFICATES, rows)
 
 
+def list_federation(tenant: SimulatedTenant, request: HttpRequest, key: str) -> HttpResponse:
+    """`GET /domains/{id}/federationConfiguration`: the providers of a federated domain."""
+    for row in tenant.graph["domains"]:
+        if fold_key(row.get("id")) == fold_key(key) and row.get(FEDERATION) is not None:
+            return build_roles_page(tenant, request, FEDERATION, row[FEDERATION])
+    raise build_missing_resource_error(key)
+
+
 def parse_expand(request: HttpRequest) -> frozenset[str]:
     """The names in `$expand`, without what is asked of each."""
     names = request.query.get("$expand", "").split(",")
@@ -261,7 +270,13 @@ def list_routes() -> list[tuple[str, str, frozenset[str], Callable[..., HttpResp
             f"organization/*/{CERTIFICATES.casefold()}",
             parse_roles("Organization.Read.All Directory.Read.All"),
             list_certificates,
-        )
+        ),
+        (
+            "GET",
+            f"domains/*/{FEDERATION.casefold()}",
+            parse_roles("Domain.Read.All Domain.ReadWrite.All Directory.Read.All"),
+            list_federation,
+        ),
     ]
     for one in COLLECTIONS:
         path = one.path.casefold()

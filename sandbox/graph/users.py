@@ -340,7 +340,14 @@ def list_collection(tenant: SimulatedTenant, request: HttpRequest) -> HttpRespon
         request.segments[1].casefold(), request.segments[1].casefold()
     )
     names = parse_select(request)
-    rows = [strip_private_keys(tenant.read_row(row)) for row in tenant.graph[name]]
+    rows = [
+        {
+            key: value
+            for key, value in strip_private_keys(tenant.read_row(row)).items()
+            if key != "federationConfiguration"
+        }
+        for row in tenant.graph[name]
+    ]
     value = [project_row(row, names) for row in rows] if names else rows
     return HttpResponse(200, {"@odata.context": build_context_url(tenant, name), "value": value})
 

@@ -75,6 +75,7 @@ DEFAULT_COLLECTIONS: Mapping[str, list[Row]] = {
     "Get-Recipient": [],
     "Get-MailboxAuditBypassAssociation": [],
     "Get-TransportRule": [],
+    "Get-BlockedSenderAddress": [],
 }
 ACCOUNT_KEYS = ("id", "userPrincipalName")
 RECIPIENT_KEYS = (

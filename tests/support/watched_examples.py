@@ -45,6 +45,10 @@ class WatchedExample:
         return Configuration(self.source, identity, f"name of {identity}", values)
 
 
+SMS = {"id": "Sms", "includeTargets": [{"id": "all_users"}]}
+PASSKEY = {"id": "Fido2", "state": "enabled", "isAttestationEnforced": True}
+
+
 def describe_policy(source: str) -> WatchedExample:
     """The example of a policy that may apply to apps."""
     text = '{"Policy":{"Version":1,"AllowCloudPasswordValidation":false}}'
@@ -457,5 +461,38 @@ EXAMPLES: Mapping[str, WatchedExample] = {
         narrower={"accountEnabled": False},
         harmless={"operatingSystemVersion": "10.0.26100.4061"},
         others=(HOLDER,),
+    ),
+    "domain": WatchedExample(
+        "domain",
+        known={"isVerified": True, "authenticationType": "Managed", "federationConfiguration": []},
+        wider={
+            "authenticationType": "Federated",
+            "federationConfiguration": [
+                {"issuerUri": "http://any.example/adfs", "signingCertificate": "MIIB"}
+            ],
+        },
+        narrower={"isAdminManaged": True},
+        harmless={"supportedServices": ["Email"]},
+    ),
+    "security-defaults": WatchedExample(
+        "security-defaults",
+        known={"isEnabled": True},
+        wider={"isEnabled": False},
+        narrower={"isEnabled": True},
+        harmless={"description": "x"},
+        is_single=True,
+    ),
+    "authentication-method": WatchedExample(
+        "authentication-methods-policy",
+        known={"authenticationMethodConfigurations": [SMS | {"state": "disabled"}, PASSKEY]},
+        wider={"authenticationMethodConfigurations": [SMS | {"state": "enabled"}, PASSKEY]},
+        narrower={
+            "authenticationMethodConfigurations": [
+                SMS | {"state": "disabled"},
+                PASSKEY | {"state": "disabled"},
+            ]
+        },
+        harmless={"description": "x"},
+        is_single=True,
     ),
 }

@@ -55,6 +55,7 @@ RELIES_ON = (
     "exchange-write-answer",
     "exchange-empty-list",
     "exchange-null-property",
+    "graph-federation-configuration",
     "write-policy-merge",
 )
 

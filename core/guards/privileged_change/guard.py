@@ -8,14 +8,17 @@ What was there at the first look is stock. From then on what is new, wider or we
 """
 
 from collections.abc import AsyncIterator, Iterable, Iterator
-from dataclasses import replace
+from dataclasses import dataclass, replace
 from typing import Protocol
 
 from core.guards.privileged_change.access import LOCATIONS, POLICIES
 from core.guards.privileged_change.accounts import OUTSIDE_MEMBERS, SIGN_IN_NAMES
 from core.guards.privileged_change.activation import ACTIVATIONS
+from core.guards.privileged_change.acts import PrivilegedAct, build_act_finding, read_acts
 from core.guards.privileged_change.administrators import (
-    PERMISSIONS,
+    PERMISSIONS as ADMINISTRATOR_PERMISSIONS,
+)
+from core.guards.privileged_change.administrators import (
     AddedHolder,
     AdministratorItem,
     TooManyHolders,
@@ -29,13 +32,28 @@ from core.guards.privileged_change.certificates import (
     STORED_AUTHORITIES,
 )
 from core.guards.privileged_change.devices import DEVICES
+from core.guards.privileged_change.domains import DOMAINS
+from core.guards.privileged_change.emergency import (
+    PERMISSIONS as EMERGENCY_PERMISSIONS,
+)
+from core.guards.privileged_change.emergency import (
+    EmergencyAccount,
+    build_emergency_finding,
+    read_emergency_accounts,
+)
 from core.guards.privileged_change.exemptions import EXCLUDED_GROUPS
 from core.guards.privileged_change.removed_administrators import ADMINISTRATORS
 from core.guards.privileged_change.roles import OWN_ROLES, UNITS
+from core.guards.privileged_change.senders import PERMISSION as SENDER_PERMISSION
+from core.guards.privileged_change.senders import SENDERS, build_blocked_finding
+from core.guards.privileged_change.sign_in_settings import AUTHENTICATION_METHODS, SECURITY_DEFAULTS
 from core.guards.privileged_change.verdicts import VERDICT_TEXTS
 from core.model.findings import Finding
 from core.model.guards import Guard, GuardPolicy, ObserveContext, Permission
-from core.tenant.port import HasConfiguration, HasRoles
+from core.model.options import SettingReader
+from core.model.shared_settings import BREAK_GLASS_ACCOUNTS
+from core.tenant.configuration import Configuration
+from core.tenant.port import HasAccounts, HasActivity, HasConfiguration, HasRoles
 from core.tenant.readings import Reading
 from core.watched.guard import list_permissions, make_observer
 from core.watched.items import WatchedResult
@@ -57,12 +75,29 @@ COLLECTIONS = (
     OUTSIDE_MEMBERS,
     DEVICES,
     EDISCOVERY_CASES,
+    DOMAINS,
+    SECURITY_DEFAULTS,
+    AUTHENTICATION_METHODS,
 )
 
-type PrivilegedItem = WatchedResult | AdministratorItem
+type PrivilegedItem = (
+    WatchedResult | AdministratorItem | PrivilegedAct | EmergencyAccount | Configuration
+)
 
 
-class PrivilegedPorts(HasConfiguration, HasRoles, Protocol):
+@dataclass(frozen=True, slots=True)
+class PrivilegedOptions:
+    """The accounts for emergencies, by object id or principal name."""
+
+    emergency_accounts: tuple[str, ...] = ()
+
+
+def read_options(reader: SettingReader) -> PrivilegedOptions:
+    """The guard's options from its settings."""
+    return PrivilegedOptions(reader.read(BREAK_GLASS_ACCOUNTS))
+
+
+class PrivilegedPorts(HasAccounts, HasActivity, HasConfiguration, HasRoles, Protocol):
     """The ports this guard reads."""
 
 
@@ -70,17 +105,29 @@ observe_collections = make_observer(NAME, COLLECTIONS)
 
 
 async def observe(
-    tenant: PrivilegedPorts, context: ObserveContext
+    tenant: PrivilegedPorts, context: ObserveContext[PrivilegedOptions]
 ) -> AsyncIterator[Reading[PrivilegedItem]]:
-    """The collections, and who holds roles."""
+    """The collections, who holds roles, and acts that leave nothing else."""
     async for reading in observe_collections(tenant, context):
         yield reading
-    yield compare_holders(await tenant.roles.read_role_holders(), context)
+    holders = await tenant.roles.read_role_holders()
+    yield compare_holders(holders, context)
+    yield await read_acts(tenant, holders, context)
+    names = context.policy.options.emergency_accounts
+    yield await read_emergency_accounts(tenant, names, context)
+    yield await tenant.configuration.read_configuration(SENDERS)
 
 
-def judge(item: PrivilegedItem, policy: GuardPolicy) -> Iterator[Finding]:
+def judge(item: PrivilegedItem, policy: GuardPolicy[PrivilegedOptions]) -> Iterator[Finding]:
     """What is told of one item."""
     match item:
+        case PrivilegedAct():
+            yield build_act_finding(item)
+        case EmergencyAccount():
+            if finding := build_emergency_finding(item):
+                yield finding
+        case Configuration():
+            yield build_blocked_finding(item)
         case AddedHolder():
             yield build_added_holder_finding(item)
         case TooManyHolders():
@@ -106,13 +153,21 @@ def join_permissions(*groups: Iterable[Permission]) -> tuple[Permission, ...]:
 GUARD = Guard(
     name=NAME,
     title="Changes of what protects",
-    looks_for="administrators that are new or removed; Conditional Access that asks less or leaves "
-    "out more, also through a group; own roles, easy activation of roles, units that shield "
-    "accounts, devices of administrators, certificates and directories that stand for an account",
+    looks_for="administrators that are new, removed or given a sign-in method; emergency accounts "
+    "and blocked senders; Conditional Access that asks less or leaves out more, also through a "
+    "group; security defaults, domains, roles, units, devices, certificates and directories",
     rationale="Who gets in first changes what would keep them out.",
     verdicts={**WATCHED_VERDICT_TEXTS, **VERDICT_TEXTS},
-    permissions=join_permissions(list_permissions(COLLECTIONS), PERMISSIONS),
+    permissions=join_permissions(
+        list_permissions(COLLECTIONS),
+        ADMINISTRATOR_PERMISSIONS,
+        EMERGENCY_PERMISSIONS,
+        (SENDER_PERMISSION,),
+    ),
     observe=observe,
     judge=judge,
+    settings=(BREAK_GLASS_ACCOUNTS,),
+    read_options=read_options,
+    options=read_options(SettingReader()),
     noun="collections",
 )

@@ -8,8 +8,18 @@ class PrivilegedVerdict(StrEnum):
     """What is concluded about people and acts."""
 
     NEW_ADMINISTRATOR = "new-administrator"
+    METHOD_ADDED = "method-added"
+    EMERGENCY_SIGN_IN = "emergency-sign-in"
+    ELEVATED = "elevated"
+    SECRETS_READ = "secrets-read"
+    BLOCKED_SENDER = "blocked-sender"
 
 
 VERDICT_TEXTS: Mapping[str, str] = {
     PrivilegedVerdict.NEW_ADMINISTRATOR: "somebody newly holds a role that opens the tenant",
+    PrivilegedVerdict.METHOD_ADDED: "how an administrator signs in was made wider or weaker",
+    PrivilegedVerdict.EMERGENCY_SIGN_IN: "somebody signed in with an account for emergencies",
+    PrivilegedVerdict.ELEVATED: "an administrator took the right to give roles in all of Azure",
+    PrivilegedVerdict.SECRETS_READ: "somebody read the recovery secrets of many devices",
+    PrivilegedVerdict.BLOCKED_SENDER: "Microsoft keeps an account from sending, since it sent spam",
 }

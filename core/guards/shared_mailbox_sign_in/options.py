@@ -3,8 +3,12 @@
 from dataclasses import dataclass
 
 from core.model.guards import GuardPolicy
-from core.model.options import Purpose, Setting, SettingReader, names, one_of
-from core.model.shared_settings import RECENT_SIGN_IN_DAYS, RESOURCE_MAILBOX_KINDS
+from core.model.options import Purpose, Setting, SettingReader, one_of
+from core.model.shared_settings import (
+    BREAK_GLASS_ACCOUNTS,
+    RECENT_SIGN_IN_DAYS,
+    RESOURCE_MAILBOX_KINDS,
+)
 
 
 @dataclass(frozen=True, slots=True)
@@ -32,14 +36,6 @@ LICENSED_MAILBOXES = Setting(
     help="shared-mailbox-sign-in: what to do about licensed accounts of shared mailboxes that "
     "nobody uses: alert, block or ignore; those of rooms and equipment are never blocked",
     parse=one_of("alert", "block", "ignore"),
-)
-BREAK_GLASS_ACCOUNTS = Setting(
-    name="BREAK_GLASS_ACCOUNTS",
-    purpose=Purpose.JUDGEMENT,
-    default="",
-    help="shared-mailbox-sign-in: object ids or principal names of emergency accounts, which are "
-    "never blocked",
-    parse=names(r"[^\s,'\"]{1,200}", "object ids or principal names", fold_case=True),
 )
 SIGN_IN_AT_FIRST_LOOK = Setting(
     name="SIGN_IN_AT_FIRST_LOOK",

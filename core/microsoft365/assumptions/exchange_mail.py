@@ -170,7 +170,18 @@ CONNECTOR_SHAPES = Assumption(
     depends=Dependents(guards=("mailbox-forwarding",), verdicts=("routed", "trusted")),
 )
 
+BLOCKED_SENDERS = Assumption(
+    id="exchange-blocked-senders",
+    assumed="Get-BlockedSenderAddress lists the accounts that may not send, each by its "
+    "SenderAddress; Reason is text.",
+    standing=Standing.UNSEEN,
+    source="CIPP-API reads it as an app; its answer is not published",
+    dated="2026-08",
+    otherwise="Blocked senders are unread, which the case says.",
+    depends=Dependents(guards=("privileged-change",), verdicts=("blocked-sender",)),
+)
 ASSUMPTIONS = (
+    BLOCKED_SENDERS,
     FORWARD_FILTER,
     HIDDEN_RULES,
     OWN_RULES,

@@ -336,6 +336,16 @@ NESTED_MEMBERS = Assumption(
     otherwise="A holder of a role by a nested group is missing; hidden groups are unread.",
     depends=Dependents(guards=("exchange-module-access",), verdicts=("repair",)),
 )
+FEDERATION = Assumption(
+    id="graph-federation-configuration",
+    assumed="The federationConfiguration of a federated domain lists its providers with their "
+    "issuers and certificates, and Domain.Read.All may read it.",
+    standing=Standing.UNSEEN,
+    source="Microsoft Learn, list internalDomainFederations; no live report of an app",
+    dated="2026",
+    otherwise="The domains are unread, which the case says; grant Directory.Read.All as well.",
+    depends=Dependents(guards=("privileged-change",)),
+)
 CONSISTENCY_HEADER = Assumption(
     id="graph-consistency-header",
     assumed="The pages of a counted listing need the ConsistencyLevel header again.",
@@ -427,6 +437,7 @@ ASSUMPTIONS = (
     LICENCE_PLANS,
     HOLDER_DELETED,
     NESTED_MEMBERS,
+    FEDERATION,
     CONSISTENCY_HEADER,
     DELEGATED_GRANT_ROLE,
     APP_CREDENTIALS,

@@ -57,7 +57,20 @@ EXTERNAL_METHOD = Assumption(
     depends=Dependents(guards=("mfa-registration",), verdicts=("no-second-factor", "method-added")),
 )
 
+PRIVILEGED_ACTS = Assumption(
+    id="graph-privileged-acts",
+    assumed="directoryAudits name sign-in methods that were added, the elevation to Azure and the "
+    "reading of recovery secrets as Microsoft lists them.",
+    standing=Standing.UNSEEN,
+    source="Microsoft Learn, Microsoft Entra audit log categories and activities",
+    dated="2024-04",
+    otherwise="Such an act is not told; a method is, from the registration report, within a day.",
+    depends=Dependents(
+        guards=("privileged-change",), verdicts=("method-added", "elevated", "secrets-read")
+    ),
+)
 ASSUMPTIONS = (
+    PRIVILEGED_ACTS,
     AUDIT_APP_ID,
     AUDIT_VALUES,
     AUDIT_DAYS,

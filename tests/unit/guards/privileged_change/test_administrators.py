@@ -17,7 +17,7 @@ from core.tenant.sources import ROLE_HOLDERS
 from tests.support.fakes.state import ADMIN_ROLE_HOLDER
 from tests.support.fakes.tenant import FakeTenant
 
-TERMS = GuardPolicy(now=datetime(2026, 11, 20, 12, tzinfo=UTC))
+TERMS = GuardPolicy(datetime(2026, 11, 20, 12, tzinfo=UTC), GUARD.options)
 LOOK = ObserveContext(TERMS)
 GLOBAL = GLOBAL_ADMINISTRATOR
 APPS = "9b895d92-2cd3-44c7-9d02-a6ac2d5ea5c3"

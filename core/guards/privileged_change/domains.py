@@ -1,0 +1,95 @@
+"""Domains, and the providers that sign people of some of them in. Pure.
+
+Microsoft Graph v1.0: domain, internalDomainFederation.
+"""
+
+from collections.abc import Iterator, Mapping
+
+from core.keys import hash_parts
+from core.model.findings import Severity
+from core.property_values import find_property, get_text
+from core.tenant.quoting import quote_text
+from core.watched.items import (
+    SourceRows,
+    Trait,
+    WatchedCollection,
+    WatchedItem,
+    build_token,
+    build_value_token,
+)
+
+DOMAIN, FEDERATION = "domain", "federationConfiguration"
+MAX_NAME_LENGTH = 120
+VERIFIED = "verified"
+# Microsoft Graph: federatedIdpMfaBehavior. Of these, the provider's word on a second factor counts.
+TRUSTING = frozenset({"acceptifmfadonebyfederatedidp", "enforcemfabyfederatedidp"})
+
+
+def describe_domain(rows: SourceRows) -> Iterator[WatchedItem]:
+    """Each domain: whether it is in use, and by whose tokens its people sign in."""
+    for one in rows[DOMAIN] or ():
+        is_verified = find_property(one.values, "isVerified")[1] is True
+        is_federated = get_text(one.values, "authenticationType").casefold() == "federated"
+        opens = []
+        if is_verified:
+            text = "is verified: accounts and mail may be of it"
+            opens.append(Trait(VERIFIED, text, Severity.MEDIUM))
+        if is_federated:
+            text = "lets another provider sign its people in: whoever holds that is anybody here"
+            opens.append(Trait("federated", text, Severity.CRITICAL))
+        providers = find_property(one.values, FEDERATION)[1]
+        for provider in providers if isinstance(providers, list) and is_federated else ():
+            if isinstance(provider, Mapping):
+                opens += list_provider_traits(provider)
+        yield WatchedItem(
+            id=one.id,
+            name=quote_text(one.id, MAX_NAME_LENGTH),
+            opens=tuple(opens),
+            keeps=frozenset({VERIFIED} if is_verified else ()),
+        )
+
+
+def list_provider_traits(provider: Mapping[str, object]) -> Iterator[Trait]:
+    """What a provider may do: the issuer, the keys and the addresses that are believed."""
+    issuer = get_text(provider, "issuerUri")
+    if issuer:
+        text = f"believes tokens of the issuer {quote_text(issuer, MAX_NAME_LENGTH)}"
+        yield Trait(build_value_token("issuer", issuer), text, Severity.CRITICAL)
+    # A key that was the next one and becomes the present one is no news.
+    for name in ("signingCertificate", "nextSigningCertificate"):
+        if key := get_text(provider, name):
+            text = "believes tokens signed with another certificate"
+            yield Trait(build_token("key", hash_parts(key)), text, Severity.HIGH)
+    for name in ("passiveSignInUri", "activeSignInUri", "metadataExchangeUri"):
+        if address := get_text(provider, name):
+            text = f"sends people to sign in to {quote_text(address, MAX_NAME_LENGTH)}"
+            yield Trait(build_value_token(name, address), text, Severity.HIGH)
+    if get_text(provider, "federatedIdpMfaBehavior").casefold() in TRUSTING:
+        text = "believes the provider that a second factor was asked for"
+        yield Trait("trusted second factor", text, Severity.HIGH)
+
+
+def explain_domain_loss(token: str) -> Trait:
+    """What it means that a domain is no longer in use."""
+    text = "is no longer verified: mail and accounts of it stop working"
+    return Trait(token, text, Severity.MEDIUM)
+
+
+DOMAINS = WatchedCollection(
+    name="domain",
+    noun="domain",
+    plural="domains",
+    needs=(DOMAIN,),
+    describe=describe_domain,
+    explain_loss=explain_domain_loss,
+    advice="Ask whoever changed it, by telephone. Unless somebody answers for it, set it back: "
+    "Entra admin center > Settings > Domain names; for federation, Update-MgDomain -DomainId "
+    "<domain> -AuthenticationType Managed, and end the sessions of its people.",
+    techniques=("T1484.002", "T1556.007"),
+    reference="Microsoft Graph v1.0: /domains, internalDomainFederation",
+    harmless="a domain that is not verified, a certificate that was announced as the next one, and "
+    "a domain whose people sign in here again",
+    departure=Severity.MEDIUM,
+    departure_text="accounts and mail of it stop working",
+    departs_with=VERIFIED,
+)

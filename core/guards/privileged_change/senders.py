@@ -1,0 +1,54 @@
+"""Accounts that Microsoft keeps from sending mail, since they sent spam. Pure.
+
+No sign of a taken account is more precise. `Get-BlockedSenderAddress` lists them; what stands in
+`Reason` is not documented, so it is shown as it is.
+"""
+
+from core.guards.privileged_change.verdicts import PrivilegedVerdict
+from core.microsoft365.assumptions.exchange_mail import BLOCKED_SENDERS
+from core.microsoft365.configuration_sources import (
+    CONFIGURATION_SOURCES,
+    get_configuration_source_name,
+)
+from core.microsoft365.powershell import quote_literal
+from core.model.findings import Fact, Finding, Severity
+from core.model.guards import Permission, Service
+from core.property_values import get_text
+from core.tenant.configuration import Configuration
+from core.tenant.quoting import quote_text
+
+RELIES_ON = (BLOCKED_SENDERS,)
+
+SENDERS = "blocked-sender"
+SOURCE = get_configuration_source_name(SENDERS)
+PERMISSION = Permission(
+    Service.EXCHANGE,
+    CONFIGURATION_SOURCES[SENDERS].permission,
+    "which accounts Microsoft keeps from sending",
+)
+MAX_NAME_LENGTH, MAX_REASON_LENGTH = 120, 300
+TIMES = ("CreatedDatetime", "CreatedDateTime", "WhenCreated")
+
+
+def build_blocked_finding(sender: Configuration) -> Finding:
+    """One account that may not send."""
+    name = quote_text(sender.id, MAX_NAME_LENGTH)
+    reason = quote_text(get_text(sender.values, "Reason"), MAX_REASON_LENGTH)
+    since = next((text for one in TIMES if (text := get_text(sender.values, one))), "")
+    facts = [Fact("reason, as Microsoft gives it", reason)] if reason else []
+    if since:
+        facts.append(Fact("blocked since", quote_text(since, MAX_NAME_LENGTH)))
+    return Finding(
+        kind="blocked-sender",
+        object_id=sender.id.casefold(),
+        subject=name,
+        severity=Severity.HIGH,
+        verdict=PrivilegedVerdict.BLOCKED_SENDER,
+        summary=f"Microsoft keeps {name} from sending mail: it sent spam, or too much.",
+        facts=(*facts, Fact("technique", "T1078.004, T1534")),
+        sources=(SOURCE,),
+        advice=f"Treat {name} as taken over: block its sign-in, reset the password, look through "
+        "its rules, forwards and sign-in methods. Only then let it send again: "
+        f"Remove-BlockedSenderAddress -SenderAddress {quote_literal(name)}",
+        needs_own_exemption=True,
+    )

@@ -1,0 +1,137 @@
+"""What is asked of everybody at a sign-in, and by which methods it may be answered. Pure.
+
+Microsoft Graph v1.0: identitySecurityDefaultsEnforcementPolicy, authenticationMethodsPolicy.
+"""
+
+from collections.abc import Iterator, Mapping
+
+from core.model.findings import Severity
+from core.property_values import find_property, get_text
+from core.tenant.quoting import quote_text
+from core.watched.items import (
+    SourceRows,
+    Trait,
+    WatchedCollection,
+    WatchedItem,
+    build_token,
+)
+
+DEFAULTS, METHODS = "security-defaults", "authentication-methods-policy"
+POLICY = "conditional-access-policy"
+CONFIGURATIONS = "authenticationMethodConfigurations"
+MAX_NAME_LENGTH = 120
+# How grave it is that a method may be used from now on. One that nobody knows may be anything.
+METHOD_WEIGHTS: Mapping[str, tuple[str, Severity]] = {
+    "sms": ("text messages", Severity.MEDIUM),
+    "voice": ("telephone calls", Severity.MEDIUM),
+    "email": ("codes by mail", Severity.MEDIUM),
+    "temporaryaccesspass": ("passes that an administrator makes", Severity.MEDIUM),
+    "qrcodepin": ("a printed code and a PIN", Severity.MEDIUM),
+    "x509certificate": ("certificates", Severity.HIGH),
+    "hardwareoath": ("hardware tokens", Severity.LOW),
+    "softwareoath": ("codes of an app", Severity.LOW),
+    "microsoftauthenticator": ("Microsoft Authenticator", Severity.LOW),
+    "fido2": ("passkeys", Severity.LOW),
+}
+# What a method keeps closed: a property that is to be true, and what its loss means.
+KEPT: Mapping[str, tuple[str, Severity]] = {
+    "isAttestationEnforced": (
+        "no longer takes only passkeys whose maker vouches for them",
+        Severity.MEDIUM,
+    ),
+    "keyRestrictions.isEnforced": ("no longer takes only passkeys of some makes", Severity.MEDIUM),
+    "isUsableOnce": ("makes passes that can be used more than once", Severity.MEDIUM),
+}
+
+
+def describe_defaults(rows: SourceRows) -> Iterator[WatchedItem]:
+    """The security defaults: off is grave where no policy asks for a second factor instead."""
+    is_asked = any(
+        get_text(one.values, "state").casefold() == "enabled" for one in rows[POLICY] or ()
+    )
+    for one in rows[DEFAULTS] or ():
+        is_on = find_property(one.values, "isEnabled")[1]
+        if not isinstance(is_on, bool):
+            raise ValueError("Graph does not tell whether the security defaults are on")
+        text = "are off: nobody has to have a second factor by them"
+        text += "; Conditional Access policies are in force beside them" if is_asked else ""
+        severity = Severity.MEDIUM if is_asked else Severity.HIGH
+        yield WatchedItem(
+            id="security-defaults",
+            name="of the tenant",
+            opens=() if is_on else (Trait("off", text, severity),),
+        )
+
+
+def describe_methods(rows: SourceRows) -> Iterator[WatchedItem]:
+    """Each method that may be used, by whom, and what it has to be."""
+    for policy in rows[METHODS] or ():
+        found = find_property(policy.values, CONFIGURATIONS)[1]
+        if not isinstance(found, list):
+            raise ValueError("Graph does not tell which methods may be used")
+        for one in found:
+            if isinstance(one, Mapping) and (identity := get_text(one, "id")):
+                is_on = get_text(one, "state").casefold() == "enabled"
+                yield WatchedItem(
+                    id=identity.casefold(),
+                    name=quote_text(get_text(one, "displayName") or identity, MAX_NAME_LENGTH),
+                    opens=tuple(list_method_traits(identity, one)) if is_on else (),
+                    keeps=frozenset(
+                        f"rule {name}"
+                        for name in KEPT
+                        if find_property(one, name)[1] is True and is_on
+                    ),
+                    keeps_everything=not is_on,
+                )
+
+
+def list_method_traits(identity: str, method: Mapping[str, object]) -> Iterator[Trait]:
+    """That a method may be used, and by whom."""
+    shown, severity = METHOD_WEIGHTS.get(
+        identity.casefold(), ("a method of another provider", Severity.HIGH)
+    )
+    yield Trait("enabled", f"may be used to sign in: {shown}", severity)
+    targets = find_property(method, "includeTargets")[1]
+    for target in targets if isinstance(targets, list) else ():
+        if isinstance(target, Mapping) and (group := get_text(target, "id")):
+            whom = "everybody" if group == "all_users" else f"the group {quote_text(group)}"
+            yield Trait(
+                build_token("for", group),
+                f"may be used by {whom}",
+                min(severity, Severity.MEDIUM),
+            )
+
+
+def explain_method_loss(token: str) -> Trait:
+    """What it means that a method is less bound than it was."""
+    unknown = ("is less bound than it was", Severity.MEDIUM)
+    text, severity = KEPT.get(token.removeprefix("rule "), unknown)
+    return Trait(token, text, severity)
+
+
+SECURITY_DEFAULTS = WatchedCollection(
+    name="security-defaults",
+    noun="security defaults",
+    plural="security defaults",
+    needs=(DEFAULTS,),
+    uses=(POLICY,),
+    describe=describe_defaults,
+    advice="Ask whoever switched them off. Unless policies ask for a second factor instead, switch "
+    "them on: Entra admin center > Overview > Properties > Manage security defaults.",
+    techniques=("T1556.006", "T1562.001"),
+    reference="Microsoft Graph v1.0: /policies/identitySecurityDefaultsEnforcementPolicy",
+    harmless="defaults that are switched on, and those that were off at the first look",
+)
+AUTHENTICATION_METHODS = WatchedCollection(
+    name="authentication-method",
+    noun="authentication method",
+    plural="authentication methods",
+    needs=(METHODS,),
+    describe=describe_methods,
+    explain_loss=explain_method_loss,
+    advice="Ask whoever changed it, by telephone. Unless somebody answers for it, set it back: "
+    "Entra admin center > Protection > Authentication methods > Policies.",
+    techniques=("T1556.006",),
+    reference="Microsoft Graph v1.0: /policies/authenticationMethodsPolicy",
+    harmless="a method that is switched off or for fewer people, and stricter rules for one",
+)
