@@ -6,7 +6,7 @@ domain that appeared lately is not yet believed to be the organization's own. Pu
 
 from collections.abc import Callable, Collection, Iterable, Iterator, Mapping
 from dataclasses import dataclass, replace
-from datetime import datetime, timedelta
+from datetime import datetime
 
 from core.keys import hash_parts
 from core.tenant.domain_names import to_a_label
@@ -17,16 +17,13 @@ from core.tenant.known_traits import (
     build_traits_key,
     note_traits,
 )
+from core.tenant.listing_memory import GONE, is_in_doubt
 from core.tenant.mail_flow import AcceptedDomain
 
 KIND = "accepted-domain"
 BUCKETS = "0123456789abcdef"
 """A tenant may have thousands of domains, and a row remembers a few hundred."""
 SUBDOMAINS = "*."
-GONE = "-"
-"""Before the name of a domain that was known and is no longer there."""
-DOUBT_PERIOD = timedelta(hours=1)
-"""For so long a domain that went may also have been left out of a listing."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -93,10 +90,9 @@ def list_in_doubt(before: KnownTraits, present: Collection[str], now: datetime) 
     """
     new = dict(before.list_new_traits(now))
     for trait in before.traits:
-        if not trait.startswith(GONE) and trait not in present and trait not in new:
-            gone_at = before.traits.get(f"{GONE}{trait}")
-            if gone_at is None or now - gone_at < DOUBT_PERIOD:
-                yield trait
+        is_missing = not trait.startswith(GONE) and trait not in present and trait not in new
+        if is_missing and is_in_doubt(before, trait, now):
+            yield trait
 
 
 def list_domain_news(noted: Iterable[KnownTraits], now: datetime) -> Iterator[DomainNews]:

@@ -166,3 +166,61 @@ async def test_a_domain_that_a_listing_lacks_once_makes_no_inside_address_an_out
 async def list_forward_verdicts(stage: AdapterHarness) -> set[str]:
     cases = (await get_object_cases(stage)).values()
     return {case.verdict for case in cases if case.kind == "mailbox-forward"}
+
+
+DEFAULT_POLICY = {"Name": "Default", "IsDefault": True, "AutoForwardingMode": "Off"}
+SALES_POLICY = {"Name": "Sales", "IsDefault": False, "AutoForwardingMode": "On"}
+SALES_RULE = {
+    "Name": "Sales",
+    "HostedOutboundSpamFilterPolicy": "Sales",
+    "State": "Enabled",
+    "Priority": 0,
+    "From": ["m0@contoso.example"],
+}
+EVERY_DOMAIN = {"Name": "Default", "DomainName": "*", "AutoForwardEnabled": True}
+STOPPED_DOMAIN = {"Name": "Evil", "DomainName": "evil.example", "AutoForwardEnabled": False}
+
+
+@pytest.mark.parametrize(
+    ("cmdlet", "before", "rest"),
+    [
+        ("Get-HostedOutboundSpamFilterPolicy", ", and it leaves", ", but outbound spam policy"),
+        ("Get-HostedOutboundSpamFilterRule", ", and it leaves", ", but outbound spam policy"),
+        ("Get-RemoteDomain", ", but the remote domain", ", and it leaves"),
+    ],
+)
+async def test_what_a_list_of_settings_lacks_once_neither_stops_a_forward_nor_lets_it_leave(
+    cmdlet: str, before: str, rest: str
+) -> None:
+    scene = build_large_tenant(3)
+    rows = scene["exchange"]
+    rows["Get-Mailbox"][0]["ForwardingSmtpAddress"] = "smtp:x@evil.example"
+    rows["Get-RemoteDomain"] = [EVERY_DOMAIN]
+    rows["Get-HostedOutboundSpamFilterPolicy"] = [DEFAULT_POLICY, SALES_POLICY]
+    rows["Get-HostedOutboundSpamFilterRule"] = [SALES_RULE]
+    if cmdlet == "Get-RemoteDomain":
+        rows[cmdlet] = [EVERY_DOMAIN, STOPPED_DOMAIN]
+    async with open_harness(scene, FORWARDING_CONFIG) as stage:
+        await stage.run_guard()
+        assert before in await get_forward_summary(stage)
+        # A look that lacks the last of them once: by a policy of which a rule is left, one knows.
+        live = stage.sandbox.tenant.scene["exchange"]
+        whole = live[cmdlet]
+        for lacking in (True, False, True):
+            live[cmdlet] = whole[:-1] if lacking else whole
+            await stage.run_guard()
+            shown = ", and whether it leaves is not known" if lacking else before
+            assert shown in await get_forward_summary(stage)
+        # Whoever deletes it for good is believed one look later.
+        live["Get-HostedOutboundSpamFilterRule"] = live["Get-HostedOutboundSpamFilterRule"][:-1]
+        if cmdlet == "Get-RemoteDomain":
+            live["Get-HostedOutboundSpamFilterRule"] = [SALES_RULE]
+        for _ in range(2):
+            await stage.run_guard()
+        assert rest in await get_forward_summary(stage)
+
+
+async def get_forward_summary(stage: AdapterHarness) -> str:
+    cases = (await get_object_cases(stage)).values()
+    (summary,) = [case.summary for case in cases if case.kind == "mailbox-forward"]
+    return summary

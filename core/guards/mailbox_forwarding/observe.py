@@ -33,6 +33,10 @@ from core.guards.mailbox_forwarding.mail_paths import (
 from core.guards.mailbox_forwarding.names import is_unreadable_name
 from core.guards.mailbox_forwarding.options import ForwardingOptions
 from core.guards.mailbox_forwarding.outbound import OutboundSettings
+from core.guards.mailbox_forwarding.outbound_lists import (
+    build_outbound_settings,
+    note_outbound_lists,
+)
 from core.guards.mailbox_forwarding.senders import weigh_senders
 from core.microsoft365.recipient_lookups import look_up_recipients
 from core.model.guards import ObserveContext
@@ -42,9 +46,6 @@ from core.tenant.mail_flow import (
     AcceptedDomain,
     Folder,
     InboxRule,
-    OutboundPolicy,
-    RemoteDomain,
-    TransportRule,
 )
 from core.tenant.mailbox_index import MailboxPage, select_between_checks
 from core.tenant.mailboxes import Mailbox
@@ -106,7 +107,7 @@ async def read_listed_forwards(
     own = get_own_domains(domains, context)
     names = list_lookup_names(boxes, (), flow.items, own) if own else set()
     names |= list_copy_names(paths, own) if own else set()
-    settings = build_outbound_settings(policies, remotes, flow)
+    settings = build_outbound_settings(policies, remotes, flow, context.known_traits, now)
     names |= list_condition_groups(settings) if boxes else set()
     known, looked_up = await look_up_recipients(tenant, names, own)
     inputs = ForwardingInputs(
@@ -152,18 +153,10 @@ async def read_listed_forwards(
             **count_listing(MAILBOX_FORWARDS, listed, min_missing=2),
             **count_listing(TRANSPORT_RULES, flow),
         },
-        known_traits=noted,
-    )
-
-
-def build_outbound_settings(
-    policies: Reading[OutboundPolicy],
-    remotes: Reading[RemoteDomain],
-    flow: Reading[TransportRule],
-) -> OutboundSettings:
-    """What decides whether forwards leave, as far as it was read in full."""
-    return OutboundSettings(
-        get_complete_items(policies), get_complete_items(remotes), get_complete_items(flow)
+        known_traits=(
+            *noted,
+            *note_outbound_lists(policies, remotes, flow, context.known_traits, now),
+        ),
     )
 
 
@@ -206,6 +199,8 @@ async def inspect(
             await tenant.mail_flow.read_outbound_policies(),
             await tenant.mail_flow.read_remote_domains(),
             await tenant.mail_flow.read_transport_rules(),
+            context.known_traits,
+            context.policy.now,
         )
     own = get_own_domains(domains, context) if asks else None
     names = list_lookup_names((), rules, (), own) if own and sends else set()
@@ -312,8 +307,3 @@ def find_unclear_mailboxes(
 def mark_failure_optional(failure: ReadFailure) -> ReadFailure:
     """Folders only add detail where no right to read them was granted."""
     return replace(failure, optional=True) if not failure.object_id else failure
-
-
-def get_complete_items[T](reading: Reading[T]) -> Sequence[T] | None:
-    """The items of settings that only count as a whole."""
-    return None if reading.failures or not reading.complete else reading.items

@@ -94,9 +94,9 @@ MODE_RESULTS = {
     "automatic": ForwardingPolicyResult.AUTOMATIC,
 }
 LEAVES = Departure(ForwardingPolicyResult.ALLOWED, "")
-POLICIES_UNREAD = "the outbound spam policies were not read"
+POLICIES_UNREAD = "the outbound spam policies were not read in full"
 REMOTES_UNREAD = "no remote domain that was read says whether it lets automatic forwards pass"
-RULES_UNREAD = "the mail-flow rules were not read"
+RULES_UNREAD = "the mail-flow rules were not read in full"
 THROUGH_GROUP = (
     "the mail goes out through a group, and whether that still counts as automatic forwarding is "
     "not documented"

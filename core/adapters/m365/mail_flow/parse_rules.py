@@ -23,6 +23,7 @@ from core.tenant.mail_flow import OutboundPolicy, SenderScope, TransportRule
 
 RELIES_ON = ("exchange-transport-actions", "exchange-outbound-scope")
 
+NAME_LIMIT = 80
 VALUE_LIMIT = 256
 MAX_VALUES = 100
 """So many values of a condition are kept."""
@@ -45,14 +46,24 @@ RULE_PROPERTIES = frozenset(
 def parse_outbound_policies(
     policies: Iterable[ResponseRow], rules: Iterable[ResponseRow]
 ) -> list[OutboundPolicy]:
-    """Policies with the rules that apply them. A custom policy without a rule has no effect."""
+    """Policies with the rules that apply them. A custom policy without a rule has no effect.
+
+    Raises ValueError for a rule whose policy the listing lacks.
+    """
+    by_policy = {
+        parse_text(rule.get("HostedOutboundSpamFilterPolicy")).casefold(): rule for rule in rules
+    }
+    listed = list(policies)
+    known = {parse_text(row.get(key)).casefold() for row in listed for key in ("Name", "Identity")}
+    if lost := by_policy.keys() - known - {""}:
+        raise ValueError(f"a rule names the policy {min(lost)[:NAME_LIMIT]}, which is not listed")
     found = []
-    by_policy = {parse_text(rule.get("HostedOutboundSpamFilterPolicy")): rule for rule in rules}
-    for row in policies:
+    for row in listed:
         name = parse_text(row.get("Name")) or parse_text(row.get("Identity"))
         default = parse_optional_bool(row.get("IsDefault"))
         default = name.lower() == "default" if default is None else default
-        rule = by_policy.get(name) or by_policy.get(parse_text(row.get("Identity"))) or {}
+        identity = parse_text(row.get("Identity")).casefold()
+        rule = by_policy.get(name.casefold()) or by_policy.get(identity) or {}
         found.append(
             OutboundPolicy(
                 name=name,

@@ -98,7 +98,7 @@ def test_each_answer_is_one_sentence_that_names_what_decides() -> None:
         "outbound spam policy Default is set to Automatic: blocked today, but not pinned"
     )
     assert leaves(None).sentence == (
-        "whether this mail leaves is not known: the outbound spam policies were not read"
+        "whether this mail leaves is not known: the outbound spam policies were not read in full"
     )
     assert leaves([replace(ON, mode="x")]).reason == (
         "the mode of outbound spam policy Default is not known"
@@ -445,7 +445,7 @@ LONG = "n" * 200
             leaves([ON], None),
             "no remote domain that was read says whether it lets automatic forwards pass",
         ),
-        (leaves([ON], [OPEN], None), "the mail-flow rules were not read"),
+        (leaves([ON], [OPEN], None), "the mail-flow rules were not read in full"),
         (leaves([]), "no outbound spam policy applies to the sender"),
         (
             leaves([replace(FOR_ANN, scope=scope(others=["SentToMemberOf"])), ON]),

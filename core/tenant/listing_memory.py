@@ -1,0 +1,57 @@
+"""What a list of settings contained before, so that one that is cut once is not believed. Pure.
+
+A page that is left out looks like a setting that somebody deleted, and what depends on it would be
+judged by the rest. So for an hour, and at least until the next look, a list that lacks something is
+no whole list. After that whoever deleted it is believed.
+"""
+
+from collections.abc import Collection, Iterable, Mapping
+from datetime import datetime, timedelta
+
+from core.keys import hash_parts
+from core.tenant.known_traits import KnownTraits, build_traits_key, note_traits
+
+KIND = "settings-list"
+GONE = "-"
+"""Before the trait of what was known and is no longer there."""
+DOUBT_PERIOD = timedelta(hours=1)
+"""For so long what went may also have been left out of a listing."""
+TRAIT_LENGTH = 24
+
+
+def hash_names(names: Iterable[str]) -> set[str]:
+    """Names as they are remembered."""
+    return {hash_parts(name)[:TRAIT_LENGTH] for name in names}
+
+
+def is_in_doubt(before: KnownTraits, trait: str, now: datetime) -> bool:
+    """Whether what is missing is so for the first time, or since less than an hour."""
+    gone_at = before.traits.get(f"{GONE}{trait}")
+    return gone_at is None or now - gone_at < DOUBT_PERIOD
+
+
+def list_missing(
+    list_name: str, names: Collection[str], known: Mapping[str, KnownTraits], now: datetime
+) -> list[str]:
+    """What a list of settings lacks that may only have been left out, as it is remembered.
+
+    Of a very long list only a few hundred names are.
+    """
+    before, here = known.get(build_traits_key(list_name, KIND)), hash_names(names)
+    return [
+        trait
+        for trait in (before.traits if before else ())
+        if before
+        and not trait.startswith(GONE)
+        and trait not in here
+        and is_in_doubt(before, trait, now)
+    ]
+
+
+def note_listing(
+    list_name: str, names: Collection[str], known: Mapping[str, KnownTraits], now: datetime
+) -> KnownTraits:
+    """What is to be remembered of a list of settings after a look that read it to its end."""
+    missing = list_missing(list_name, names, known, now)
+    gone = {f"{GONE}{trait}" for trait in missing}
+    return note_traits(known, list_name, KIND, {*hash_names(names), *missing, *gone}, now)
