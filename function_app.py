@@ -36,6 +36,7 @@ from core.engine.shard_message import ShardMessage
 from core.engine.shards import abandon_shard, process_shard
 from core.errors import SettingsError
 from core.jobs.activity import read_activity
+from core.jobs.containment import process_waiting_account_requests
 from core.jobs.run_requests import RunMessage, process_run_message
 from core.jobs.settings_changes import alert_on_settings_change, compare_settings_before_run
 from core.jobs.tenant_probe import probe_before_run
@@ -139,7 +140,10 @@ async def on_hourly_timer(timer: func.TimerRequest) -> None:
 )
 @app.queue_output(arg_name="orders", queue_name=SHARD_QUEUE, connection=STORAGE_SETTING)
 async def on_activity_timer(timer: func.TimerRequest, orders: func.Out[MessageList]) -> None:
-    """Read the audit logs, and let guards look at what their records name."""
+    """Read the audit logs, and let guards look at what their records name.
+
+    Go on with accounts that are being contained, whatever became of the message that asked for it.
+    """
     settings = Settings.read(os.environ)
     async with connect_world(settings, has_queue=True) as world:
         result = await read_activity(
@@ -148,6 +152,8 @@ async def on_activity_timer(timer: func.TimerRequest, orders: func.Out[MessageLi
     if result.shard_messages:
         orders.set(result.shard_messages)
     log.info("exoguard.activity %s", result.to_log_line())
+    async with connect_world(settings) as world:
+        log.info("accounts: %s", await process_waiting_account_requests(world, settings))
 
 
 def enqueue_shard_messages(report: RunReport, output: func.Out[MessageList]) -> None:

@@ -32,7 +32,7 @@ from core.microsoft365.permissions import (
     describe_risk,
     list_needed_permissions,
 )
-from core.model.guards import GuardConfig
+from core.model.guards import GuardConfig, Mode
 from core.model.state import ProbeReport
 from core.ports import World
 from core.status.assumptions import (
@@ -48,11 +48,13 @@ from core.tenant.sources import CREDENTIAL
 type PrintLine = Callable[[str], object]
 
 
-def print_needed_permissions(configs: Iterable[GuardConfig], print_line: PrintLine) -> None:
+def print_needed_permissions(
+    configs: Iterable[GuardConfig], print_line: PrintLine, containment: Mode = Mode.OFF
+) -> None:
     """Print what has to be granted, for which guards, and what an attacker could do with it."""
     if any(list_needed_permissions(config) for config in configs):
         print_line("exchange Exchange.ManageAsApp, the app role; limited to the cmdlets below")
-    for name, (permission, guards) in collect_needed_permissions(configs).items():
+    for name, (permission, guards) in collect_needed_permissions(configs, containment).items():
         optional = " (optional)" if permission.optional else ""
         print_line(f"{permission.service:<11}{name}{optional}")
         print_line(
@@ -61,10 +63,13 @@ def print_needed_permissions(configs: Iterable[GuardConfig], print_line: PrintLi
 
 
 def print_permission_report(
-    configs: Iterable[GuardConfig], grants: GrantedPermissions, print_line: PrintLine
+    configs: Iterable[GuardConfig],
+    grants: GrantedPermissions,
+    print_line: PrintLine,
+    containment: Mode = Mode.OFF,
 ) -> bool:
     """Print the comparison. True if no required permission is missing."""
-    comparison = compare_permissions(configs, grants)
+    comparison = compare_permissions(configs, grants, containment)
     for permission, _ in comparison.granted:
         print_line(f"ok        {permission.name}")
     for permission, guards in comparison.missing:
@@ -93,7 +98,9 @@ async def check_tenant_permissions(settings: Settings, print_line: PrintLine) ->
         roles = frozenset({FEED_PERMISSION} if has_feed else ())
         grants = replace(grants, management_roles=roles)
     known = grants.app_roles is not None and grants.cmdlets is not None
-    complete = print_permission_report(settings.guard_configs, grants, print_line)
+    complete = print_permission_report(
+        settings.guard_configs, grants, print_line, settings.containment.mode
+    )
     if not known:
         return 2
     print_line(
@@ -165,7 +172,8 @@ def main(arguments: list[str], environ: Mapping[str, str], print_line: PrintLine
         parser.error("--report goes with --probe")
     try:
         if options.needs:
-            print_needed_permissions(read_sample_settings(environ).guard_configs, print_line)
+            sample = read_sample_settings(environ)
+            print_needed_permissions(sample.guard_configs, print_line, sample.containment.mode)
             return 0
         settings = Settings.read(environ)
         if options.probe:

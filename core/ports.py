@@ -12,6 +12,7 @@ from core.keys import RANGE_END, RANGE_START
 from core.model.activity import Act, ActivityCursor, PendingLook
 from core.model.cases import Case, Exemption
 from core.model.changes import ChangeRecord
+from core.model.containment import AccountBundle, Containment
 from core.model.findings import Severity
 from core.model.outbox import ChannelHealth, OutboxRow
 from core.model.requests import OperatorRequest
@@ -39,11 +40,17 @@ DIGEST_PARTITION = "digest"
 ACTIVITY_PARTITION = "activity"
 """The partition of what is kept of audit records."""
 
+CONTAINMENT_PARTITION = "containment"
+"""The partition of accounts that are contained: plans, what became of them, and evidence."""
+
+KEEP_CONTAINMENTS = timedelta(days=400)
+
+type ContainmentRow = Containment | AccountBundle
 type ActivityRow = Act | ActivityCursor | PendingLook
 type GuardRow = (
     Case | ChangeRecord | Exemption | OperatorRequest | KnownTraits | OutboxRow | RunReport | Tally
 )
-type LedgerRow = GuardRow | ActivityRow
+type LedgerRow = GuardRow | ActivityRow | ContainmentRow
 type ArchivedRecord = Case | ChangeRecord | OperatorRequest
 
 
@@ -237,6 +244,18 @@ class Ledger(Protocol):
 
     async def purge_acts(self, now: datetime) -> None:
         """Delete acts of more than eight days."""
+        ...
+
+    async def load_containments(self) -> tuple[Containment, ...]:
+        """Every containment, newest first. Raises LedgerError for one that cannot be decoded."""
+        ...
+
+    async def load_bundle(self, bundle_id: str) -> AccountBundle | None:
+        """What was kept of an account, by its id. Raises LedgerError if it cannot be decoded."""
+        ...
+
+    async def purge_containments(self, now: datetime) -> None:
+        """Delete what ended more than 400 days ago."""
         ...
 
     async def load_mark(self, guard: str) -> StateMark | None:

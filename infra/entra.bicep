@@ -24,6 +24,9 @@ param optionalPermissions bool
 @description('Ask for the audit records of Exchange as well: who did what, within minutes.')
 param activityFeed bool
 
+@description('What containing an account may do: off, alert or enforce.')
+param containment string
+
 @description('Grant what is asked for, which otherwise an administrator does.')
 param grantPermissions bool
 
@@ -169,15 +172,41 @@ var permissions = {
 }
 // <!-- end -->
 
+// What containing an account needs, and only where it is switched on.
+// <!-- containment -->
+var containing = {
+  reads: [
+    'User.Read.All'
+    'RoleManagement.Read.Directory'
+    'GroupMember.Read.All'
+    'PrivilegedEligibilitySchedule.Read.AzureADGroup'
+  ]
+  optionalReads: [
+    'UserAuthenticationMethod.Read.All'
+    'Directory.Read.All'
+    'AuditLog.Read.All'
+    'MailboxSettings.Read'
+    'Domain.Read.All'
+  ]
+  writes: ['User.EnableDisableAccount.All', 'User.RevokeSessions.All']
+  optionalWrites: ['MailboxSettings.ReadWrite']
+}
+// <!-- end -->
+
+var contains = containment != 'off'
 var watching = filter(items(permissions), guard => guards[guard.key].mode != 'off')
 var enforcing = filter(items(permissions), guard => guards[guard.key].mode == 'enforce')
 var needed = flatten([
   flatten(map(watching, guard => guard.value.reads))
   flatten(map(enforcing, guard => guard.value.writes))
+  contains ? containing.reads : []
+  containment == 'enforce' ? containing.writes : []
 ])
 var detail = flatten([
   flatten(map(watching, guard => guard.value.optionalReads))
   flatten(map(enforcing, guard => guard.value.optionalWrites))
+  contains ? containing.optionalReads : []
+  containment == 'enforce' ? containing.optionalWrites : []
 ])
 // ActivityFeed.Read of the Office 365 Management APIs.
 var managementAppId = 'c5393580-f805-4401-95e8-94b7a6ef2fc2'
@@ -186,7 +215,9 @@ var managementRoles = empty(watching) ? [] : feedRoles
 var graphRoles = union(needed, optionalPermissions ? detail : [])
 var exchangeUsers = filter(watching, guard => guard.value.exchange)
 var exchangeDetailUsers = optionalPermissions ? filter(watching, guard => guard.value.optionalExchange) : []
-var exchangeRoles = empty(flatten([exchangeUsers, exchangeDetailUsers])) ? [] : ['Exchange.ManageAsApp']
+var otherExchangeUsers = contains ? ['containment'] : []
+var allExchangeUsers = flatten([exchangeUsers, exchangeDetailUsers, otherExchangeUsers])
+var exchangeRoles = empty(allExchangeUsers) ? [] : ['Exchange.ManageAsApp']
 
 // The audience of tokens that are exchanged, by Azure cloud.
 var audiences = {

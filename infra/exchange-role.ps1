@@ -28,7 +28,8 @@ The object id of the ENTERPRISE APPLICATION (az ad sp show --id <AppId> --query 
 shown under App registrations is another one and gives the app nothing.
 
 .PARAMETER Guards
-The guards that run. Without it: all.
+The guards that run, and containment if the setting CONTAINMENT_MODE is not off. Without it: all
+guards, and no containment.
 
 .PARAMETER Enforce
 The guards that may write: those in enforce mode, each of which runs too. Without it: those of the
@@ -94,6 +95,7 @@ $PSNativeCommandUseErrorActionPreference = $false
 #>
 $Catalog = @'
 {"guards": ["shared-mailbox-sign-in", "mailbox-forwarding", "mailbox-audit", "mailbox-delegation", "tenant-baseline", "app-consent", "mfa-registration", "mass-deletion", "exchange-module-access", "legacy-protocols", "external-trust", "exchange-roles", "mail-protection", "privileged-change", "shared-mailbox-health"],
+ "others": ["containment"],
  "enforcing": ["shared-mailbox-sign-in", "mailbox-audit"],
  "entries": [
   {"guard": "shared-mailbox-sign-in", "cmdlet": "Get-Mailbox", "writes": false, "optional": false,
@@ -323,7 +325,29 @@ $Catalog = @'
   {"guard": "shared-mailbox-health", "cmdlet": "Get-Mailbox", "writes": false, "optional": false,
    "parameters": ["Filter", "GroupMailbox", "Identity", "RecipientTypeDetails", "ResultSize"]},
   {"guard": "shared-mailbox-health", "cmdlet": "Get-MailboxStatistics", "writes": false, "optional": false,
-   "parameters": ["Identity"]}
+   "parameters": ["Identity"]},
+  {"guard": "containment", "cmdlet": "Get-Mailbox", "writes": false, "optional": false,
+   "parameters": ["Filter", "GroupMailbox", "Identity", "RecipientTypeDetails", "ResultSize"]},
+  {"guard": "containment", "cmdlet": "Get-RoleGroup", "writes": false, "optional": false,
+   "parameters": ["ResultSize"]},
+  {"guard": "containment", "cmdlet": "Get-RoleGroupMember", "writes": false, "optional": false,
+   "parameters": ["Identity", "ResultSize"]},
+  {"guard": "containment", "cmdlet": "Get-CASMailbox", "writes": false, "optional": true,
+   "parameters": ["Filter", "Identity", "ResultSize"]},
+  {"guard": "containment", "cmdlet": "Get-InboxRule", "writes": false, "optional": true,
+   "parameters": ["Mailbox", "IncludeHidden", "ResultSize"]},
+  {"guard": "containment", "cmdlet": "Get-MailboxPermission", "writes": false, "optional": true,
+   "parameters": ["Identity", "IncludeUnresolvedPermissions", "ResultSize"]},
+  {"guard": "containment", "cmdlet": "Get-RecipientPermission", "writes": false, "optional": true,
+   "parameters": ["Identity", "ResultSize"]},
+  {"guard": "containment", "cmdlet": "Get-MobileDevice", "writes": false, "optional": true,
+   "parameters": ["Mailbox"]},
+  {"guard": "containment", "cmdlet": "Get-MessageTraceV2", "writes": false, "optional": true,
+   "parameters": ["EndDate", "ResultSize", "SenderAddress", "StartDate", "StartingRecipientAddress"]},
+  {"guard": "containment", "cmdlet": "Set-Mailbox", "writes": true, "optional": true,
+   "parameters": ["Identity", "ForwardingAddress", "ForwardingSmtpAddress", "DeliverToMailboxAndForward"]},
+  {"guard": "containment", "cmdlet": "Set-CASMailbox", "writes": true, "optional": true,
+   "parameters": ["Identity", "OWAEnabled", "MAPIEnabled", "EwsEnabled", "ActiveSyncEnabled", "OutlookMobileEnabled", "ImapEnabled", "PopEnabled"]}
  ]}
 '@ | ConvertFrom-Json
 <#
@@ -365,8 +389,9 @@ function Split-Name {
 function Assert-GuardName {
     param([string[]] $Name)
     foreach ($one in $Name) {
-        if ($one -notin $Catalog.guards) {
-            Deny-WithRemedy "There is no guard '$one'." "Name some of: $($Catalog.guards -join ', ')."
+        $known = @($Catalog.guards) + @($Catalog.others)
+        if ($one -notin $known) {
+            Deny-WithRemedy "There is no guard '$one'." "Name some of: $($known -join ', ')."
         }
     }
 }

@@ -223,6 +223,7 @@ module entra 'entra.bicep' = if (newApp) {
     guards: guards
     optionalPermissions: optionalPermissions
     activityFeed: toLower(chosen(settings, 'ACTIVITY_FEED', 'auto')) == 'on'
+    containment: toLower(chosen(settings, 'CONTAINMENT_MODE', 'off'))
     grantPermissions: grantPermissions
   }
 }
@@ -360,7 +361,11 @@ output EXOGUARD_CLIENT_ID string = newApp ? entra!.outputs.clientId : existingCl
 output EXOGUARD_SERVICE_PRINCIPAL_ID string = newApp ? entra!.outputs.servicePrincipalId : ''
 output EXOGUARD_IDENTITY_PRINCIPAL_ID string = identity.outputs.principalId
 output EXOGUARD_GRAPH_ROLES string = newApp ? entra!.outputs.graphRoles : ''
-output EXOGUARD_MODES string = join(map(items(guards), guard => '${guard.key}=${guard.value.mode}'), ',')
+var containmentMode = 'containment=${toLower(chosen(settings, 'CONTAINMENT_MODE', 'off'))}'
+output EXOGUARD_MODES string = join(
+  concat(map(items(guards), guard => '${guard.key}=${guard.value.mode}'), [containmentMode]),
+  ','
+)
 output EXOGUARD_PERMISSIONS_GRANTED bool = grantPermissions && newApp
 output EXOGUARD_SIGN_IN string = signIn
 output EXOGUARD_SIGN_IN_CLIENT_ID string = newSignIn ? signInRegistration!.outputs.clientId : existingSignInClientId

@@ -154,6 +154,7 @@ async def load_status(context: RequestContext) -> TenantStatus:
         context.settings.run_time,
         await load_last_probe(context.ledger),
         await load_cursors(context.ledger),
+        context.settings.containment.mode,
     )
 
 

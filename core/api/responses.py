@@ -17,6 +17,17 @@ class AcceptedDocument:
 
 
 @dataclass(frozen=True, slots=True)
+class AcceptedAccountDocument:
+    """The request about an account is recorded; it is processed within seconds, or at the next
+    tick.
+    """
+
+    request: RunId
+    status: RequestState
+    address: str
+
+
+@dataclass(frozen=True, slots=True)
 class AcceptedRunDocument:
     """The run is recorded; it starts as soon as no other run holds the guard."""
 

@@ -5,6 +5,21 @@ and answers 202 with the address of its result. The function app registers its f
 table, the OpenAPI document is generated from it, and the command line uses it without HTTP.
 """
 
+from core.api.account_handlers import (
+    CONTAINMENT_PLAN_PARAMETER,
+    SINCE_PARAMETER,
+    STEPS_PARAMETER,
+    UNDO_STEPS_PARAMETER,
+    get_account_bundle,
+    get_account_request,
+    get_containment_json,
+    get_containment_page,
+    get_containments,
+    request_account_evidence,
+    request_account_impact,
+    request_containment,
+    request_containment_end,
+)
 from core.api.openapi.document import build_openapi_document
 from core.api.read_handlers import (
     CASE_FILTER_PARAMETERS,
@@ -94,6 +109,38 @@ ROUTES = (
         "Acknowledge a case: no reminders until it changes",
         request_acknowledgement,
         (WHO_PARAMETER, WHY_PARAMETER),
+    ),
+    Route(
+        "request-containment",
+        "POST",
+        "accounts/{account}/contain",
+        "Be shown the plan for containing an account; with its hash, carry it out",
+        request_containment,
+        (WHO_PARAMETER, WHY_PARAMETER, STEPS_PARAMETER, CONTAINMENT_PLAN_PARAMETER),
+    ),
+    Route(
+        "request-containment-end",
+        "POST",
+        "accounts/{account}/uncontain",
+        "Take back an account's containment; rules and forwards only where they are named",
+        request_containment_end,
+        (WHO_PARAMETER, WHY_PARAMETER, UNDO_STEPS_PARAMETER),
+    ),
+    Route(
+        "request-account-evidence",
+        "POST",
+        "accounts/{account}/evidence",
+        "Keep the evidence of an account as one document with its digest",
+        request_account_evidence,
+        (WHO_PARAMETER, WHY_PARAMETER, SINCE_PARAMETER),
+    ),
+    Route(
+        "request-account-impact",
+        "POST",
+        "accounts/{account}/impact",
+        "Find out whom an account wrote to since a time",
+        request_account_impact,
+        (WHO_PARAMETER, WHY_PARAMETER, SINCE_PARAMETER),
     ),
     Route(
         "status-page",
@@ -203,6 +250,43 @@ ROUTES = (
         "requests/{guard}/{request}",
         "The result of an operator's request",
         get_request_report,
+    ),
+    Route(
+        "account-request-report",
+        "GET",
+        "account-requests/{request}",
+        "The result of a request about an account",
+        get_account_request,
+    ),
+    Route(
+        "containments-json",
+        "GET",
+        "containments.json",
+        "The latest containments of accounts",
+        get_containments,
+    ),
+    Route(
+        "containment-json",
+        "GET",
+        "containments/{containment}.json",
+        "The containment of an account, step by step",
+        get_containment_json,
+    ),
+    Route(
+        "containment-page",
+        "GET",
+        "containments/{containment}",
+        "The containment of an account, as an HTML page",
+        get_containment_page,
+        (),
+        HTML_ONLY,
+    ),
+    Route(
+        "account-bundle",
+        "GET",
+        "account-bundles/{bundle}",
+        "The evidence or the impact of an account, as it was kept",
+        get_account_bundle,
     ),
     Route("openapi", "GET", "openapi.json", "This API as an OpenAPI document", get_openapi),
 )

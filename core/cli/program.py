@@ -7,7 +7,7 @@ from typing import Annotated
 import typer
 from typer.exceptions import Abort, TyperException
 
-from core.cli import read_commands, viewer, write_commands
+from core.cli import account_commands, read_commands, viewer, write_commands
 from core.cli.api_client import EXIT_USAGE, CliError
 from core.cli.options import Command, as_command, get_session
 from core.cli.session import APP_VARIABLE, Connection, Session
@@ -83,6 +83,11 @@ COMMANDS: tuple[tuple[str, Command], ...] = (
     ("undo", as_write_command(write_commands.prepare_undo)),
     ("exempt", as_write_command(write_commands.prepare_exemption)),
     ("unexempt", as_write_command(write_commands.prepare_exemption_end)),
+    ("contain", as_command(account_commands.contain_account)),
+    ("uncontain", as_command(account_commands.uncontain_account)),
+    ("containments", as_command(account_commands.list_containments)),
+    ("impact", as_command(account_commands.show_impact)),
+    ("evidence-bundle", as_command(account_commands.download_bundle)),
     ("acknowledge", as_write_command(write_commands.prepare_acknowledgement)),
 )
 for command_name, command_function in COMMANDS:

@@ -14,6 +14,11 @@ from typing import Any
 
 from core.activity.options import ActivityOptions
 from core.config.catalog import CATALOG
+from core.containment.options import (
+    CONTAINMENT_SETTINGS,
+    ContainmentOptions,
+    read_containment_options,
+)
 from core.errors import SettingsError
 from core.model.guards import Guard, GuardConfig, Mode
 from core.model.options import (
@@ -276,6 +281,7 @@ APP_SETTINGS: tuple[Setting[Any], ...] = (
     ACTIVITY_FEED,
     ACTIVITY_ACCOUNTS,
     FORWARDING_EACH_TICK,
+    *CONTAINMENT_SETTINGS,
     Setting(
         name="SIGN_IN",
         purpose=Purpose.ACCESS,
@@ -387,6 +393,7 @@ class Settings:
     """Number of mailboxes above which a scan has shards."""
     shards_at_once: int
     activity: ActivityOptions
+    containment: ContainmentOptions
     webhook_success_statuses: frozenset[int]
 
     def __getitem__(self, name: str) -> str:
@@ -422,6 +429,7 @@ class Settings:
                 runs_forwarding=reader.read(FORWARDING_EACH_TICK) == "on",
                 shard_above=reader.read(SHARD_ABOVE),
             ),
+            containment=read_containment_options(reader),
             webhook_success_statuses=reader.read(WEBHOOK_SUCCESS_STATUSES),
         )
         if reader.errors:

@@ -20,7 +20,13 @@ from core.keys import PREFIX_LENGTH, hash_parts
 from core.model.cases import UNDONE, Case, Exemption, Notification
 from core.model.changes import ChangeRecord, ChangeState, Outcome
 from core.model.guards import Mode
-from core.model.requests import OperatorRequest, RequestKind, RequestState, RunOptions
+from core.model.requests import (
+    ACCOUNT_REQUESTS,
+    OperatorRequest,
+    RequestKind,
+    RequestState,
+    RunOptions,
+)
 from core.model.state import GuardSnapshot
 from core.tenant.changes import build_change
 from core.tenant.quoting import quote_text
@@ -80,6 +86,8 @@ def decide_request(
     request: OperatorRequest, snapshot: GuardSnapshot, now: datetime, run: str
 ) -> RequestResult:
     """Decide one request. Requests for a run are resolved by it: see `resolve_run_requests`."""
+    if request.kind in ACCOUNT_REQUESTS:
+        return RequestResult(refuse_request(request, now, "no guard contains accounts"))
     match request.kind:
         case RequestKind.ACKNOWLEDGE:
             return decide_acknowledge(request, snapshot, now)

@@ -20,13 +20,14 @@ from core.engine.operator_requests import CLAIM_RETRY_DELAY, run_requests_only
 from core.engine.request_decisions import RUN_REQUEST_KINDS, refuse_request
 from core.engine.run import run
 from core.errors import ExoguardError, Unavailable
+from core.jobs.containment import process_account_requests
 from core.jobs.tenant_probe import probe_before_run
 from core.keys import RUN_ID_PATTERN
 from core.model.guards import GuardConfig
 from core.model.requests import OperatorRequest, RequestKind, RequestState, RunOptions
 from core.model.run_document import run_report_to_json
 from core.model.runs import RunReport
-from core.ports import World
+from core.ports import CONTAINMENT_PARTITION, World
 from core.strict_json import normalize_time, parse_strict_json
 from core.tenant.quoting import quote_text
 
@@ -74,12 +75,20 @@ async def process_run_message(message: RunMessage, settings: Settings) -> RunRep
     A message that no request asks for is refused: the refusal is logged, and None returned. Raises
     ExoguardError if the queue should deliver the message again.
     """
+    if not re.fullmatch(RUN_ID_PATTERN, message.run):
+        log_refusal(message, "no request has an id of that form")
+        return None
+    if message.guard == CONTAINMENT_PARTITION:
+        await process_account_message(message, settings)
+        return None
+    return await process_guard_message(message, settings)
+
+
+async def process_guard_message(message: RunMessage, settings: Settings) -> RunReport | None:
+    """Process a message for a guard."""
     config = settings.find_guard_config(message.guard)
     if config is None:
         log_refusal(message, "there is no such guard")
-        return None
-    if not re.fullmatch(RUN_ID_PATTERN, message.run):
-        log_refusal(message, "no request has an id of that form")
         return None
     async with open_ledger(settings) as ledger:
         request = await ledger.get_request(message.guard, message.run)
@@ -104,6 +113,29 @@ async def process_run_message(message: RunMessage, settings: Settings) -> RunRep
     if report.status in ("busy", "off"):
         await record_unclaimed_run(settings, message, run_report_to_json(report))
     return report
+
+
+async def process_account_message(message: RunMessage, settings: Settings) -> None:
+    """Process the requests about accounts. The rows decide: a message only says that one waits.
+
+    Raises Unavailable while another process is at it, so that the queue delivers it again.
+    """
+    async with open_ledger(settings) as ledger:
+        request = await ledger.get_request(CONTAINMENT_PARTITION, message.run)
+    if request is None or message.runs_guard:
+        log_refusal(message, "no operator made such a request")
+        return
+    async with connect_world(settings) as world:
+        while True:
+            result = await process_account_requests(
+                world, settings.containment, settings.guard_configs, message.run
+            )
+            if result != "busy":
+                log.info("accounts: %s", result)
+                return
+            if world.budget_used() >= 1:
+                raise Unavailable("accounts are busy: the requests wait for the next tick")
+            await world.sleep(CLAIM_RETRY_DELAY)
 
 
 def explain_refusal(

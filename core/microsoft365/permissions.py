@@ -9,6 +9,10 @@ from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
 
 from core.microsoft365.configuration_sources import EXCHANGE_SOURCES
+from core.microsoft365.containment_permissions import (
+    CONTAINMENT,
+    list_containment_permissions,
+)
 from core.model.guards import GuardConfig, Mode, Permission, Service
 from core.tenant.readers import GrantedPermissions
 
@@ -142,6 +146,11 @@ APP_ROLES: Mapping[str, AppRole] = {
         "e321f0bb-e7f7-481e-bb28-e3b0b32d4bd0",
         "read which other providers people may sign in through",
     ),
+    "UserAuthenticationMethod.Read.All": AppRole(
+        "38d9df27-64da-44fd-b7c5-a6fbac20248f",
+        "read everybody's second factors with their telephone numbers: whom to call or to swap",
+        frozenset({"UserAuthenticationMethod.ReadWrite.All"}),
+    ),
     "Policy.ReadWrite.Authorization": AppRole(
         "fb221be6-99f2-473f-bd32-01c6a0e9ca3b",
         "let users consent to applications and guests see the directory, or stop both",
@@ -216,6 +225,11 @@ CMDLETS: Mapping[str, Cmdlet] = {
     "Get-Recipient": Cmdlet(
         "list every recipient and where contacts lead", ("Filter", "Identity", "ResultSize")
     ),
+    "Get-MessageTraceV2": Cmdlet(
+        "see who writes to whom, when, and under which subject",
+        ("EndDate", "ResultSize", "SenderAddress", "StartDate", "StartingRecipientAddress"),
+    ),
+    "Get-MobileDevice": Cmdlet("see which phones synchronise which mailbox", ("Mailbox",)),
     "Get-RecipientPermission": Cmdlet(
         "see who may send mail in whose name", ("Identity", "ResultSize")
     ),
@@ -228,7 +242,9 @@ CMDLETS: Mapping[str, Cmdlet] = {
     ),
     "Set-AdminAuditLogConfig": Cmdlet("switch the unified audit log off"),
     "Set-AuthenticationPolicy": Cmdlet("let accounts send with a bare password again"),
-    "Set-CASMailbox": Cmdlet("open or close POP, IMAP and SMTP AUTH of any mailbox"),
+    "Set-CASMailbox": Cmdlet(
+        "open or close any mailbox to mail clients: POP, IMAP, Outlook, phones"
+    ),
     "Set-CASMailboxPlan": Cmdlet("open or close POP and IMAP for every new mailbox"),
     "Set-HostedOutboundSpamFilterPolicy": Cmdlet(
         "let forwarded mail leave, unlimited and unnoticed"
@@ -369,12 +385,15 @@ READ_ONLY_VERBS = ("Get-", "Test-", "Search-", "Find-", "Resolve-", "Measure-", 
 
 
 def find_excess_permissions(
-    configs: Iterable[GuardConfig], grants: GrantedPermissions
+    configs: Iterable[GuardConfig], grants: GrantedPermissions, containment: Mode = Mode.OFF
 ) -> ExcessPermissions:
-    """What an administrator could take away from the app without affecting a guard."""
+    """What an administrator could take away from the app without affecting a guard, or
+    containment in its mode.
+    """
     wanted = {
         permission.name for config in configs for permission in list_needed_permissions(config)
     }
+    wanted |= {permission.name for permission in list_containment_permissions(containment)}
     roles = grants.app_roles or frozenset()
     cmdlets = grants.cmdlets or frozenset()
     return ExcessPermissions(
@@ -384,11 +403,12 @@ def find_excess_permissions(
 
 
 def collect_needed_permissions(
-    configs: Iterable[GuardConfig],
+    configs: Iterable[GuardConfig], containment: Mode = Mode.OFF
 ) -> dict[str, tuple[Permission, list[str]]]:
     """Each permission that is needed, with the guards that need it; required beats optional.
 
-    Where any guard is on, the job that reads audit logs is among those that need one.
+    Where any guard is on, the job that reads audit logs is among those that need one; so is
+    containment, in its mode.
     """
     found: dict[str, tuple[Permission, list[str]]] = {}
     needs = [
@@ -398,6 +418,7 @@ def collect_needed_permissions(
     ]
     if needs:
         needs += [(ACTIVITY_JOB, permission) for permission in ACTIVITY_PERMISSIONS]
+    needs += [(CONTAINMENT, permission) for permission in list_containment_permissions(containment)]
     for name, permission in needs:
         known, guards = found.get(permission.name, (permission, []))
         wanted = known if permission.optional else permission
@@ -420,16 +441,16 @@ class PermissionComparison:
 
 
 def compare_permissions(
-    configs: Iterable[GuardConfig], grants: GrantedPermissions
+    configs: Iterable[GuardConfig], grants: GrantedPermissions, containment: Mode = Mode.OFF
 ) -> PermissionComparison:
     """Which needed permissions are granted and missing, with the guards, and what is in excess."""
     configs = tuple(configs)
     rows = [
         (permission, tuple(guards))
-        for permission, guards in collect_needed_permissions(configs).values()
+        for permission, guards in collect_needed_permissions(configs, containment).values()
     ]
     return PermissionComparison(
         granted=tuple(row for row in rows if is_granted(row[0], grants)),
         missing=tuple(row for row in rows if not is_granted(row[0], grants)),
-        excess=find_excess_permissions(configs, grants),
+        excess=find_excess_permissions(configs, grants, containment),
     )

@@ -42,6 +42,7 @@ class Purpose(StrEnum):
     ACCESS = "Access to pages and API"
     LOAD = "Time and load"
     ACTIVITY = "Audit logs: who did it, and sooner"
+    CONTAINMENT = "Containment: what may be done about one account"
     JUDGEMENT = "What guards judge by"
     GUARDS = "Schedule, mode and change limit of each guard"
 

@@ -17,6 +17,16 @@ class RequestKind(StrEnum):
     END_EXEMPTION = "end-exemption"
     UNDO = "undo"
     ACKNOWLEDGE = "acknowledge"
+    CONTAIN = "contain"
+    UNCONTAIN = "uncontain"
+    EVIDENCE = "evidence"
+    IMPACT = "impact"
+
+
+ACCOUNT_REQUESTS = frozenset(
+    {RequestKind.CONTAIN, RequestKind.UNCONTAIN, RequestKind.EVIDENCE, RequestKind.IMPACT}
+)
+"""The requests about one account, which no guard processes."""
 
 
 class RequestState(StrEnum):
@@ -60,6 +70,12 @@ class OperatorRequest:
     """The mode that the requested run is restricted to."""
     case_key: str = ""
     """The case that was exempt because its change was undone."""
+    plan: str = ""
+    """The hash of the containment plan to carry out; empty to be shown one."""
+    steps: tuple[str, ...] = ()
+    """The steps of a containment that are asked for, or that are to be taken back."""
+    since: datetime | None = None
+    """From when on an account's evidence or impact is asked for."""
 
 
 @dataclass(frozen=True, slots=True)

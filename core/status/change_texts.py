@@ -20,6 +20,9 @@ CHANGE_TEXTS: Mapping[str, str] = {
     "SetConfiguration": "set the property to the value of the baseline",
     "DisableExchangeModule": "turn off Exchange PowerShell for the user",
     "DisableMailboxProtocols": "turn off the mail protocols",
+    "BlockAccount": "block the account's sign-in",
+    "RevokeSessions": "tell the account's sessions to end",
+    "DisableClientProtocols": "turn off the ways of mail clients into the mailbox",
 }
 """By the name of the change class in `core.tenant.changes`."""
 

@@ -229,6 +229,7 @@ def build_status(
     run_time: timedelta = DEFAULT_RUN_TIME,
     probe: ProbeReport | None = None,
     cursors: Mapping[str, ActivityCursor] | None = None,
+    containment: Mode = Mode.OFF,
 ) -> TenantStatus:
     """The status as of `now`. `run_time` is how long a run may take, from the settings."""
     runs = [parse_runs(data.runs, now) for data in all_data]
@@ -239,7 +240,7 @@ def build_status(
         for data, of_guard in zip(all_data, runs, strict=True)
     )
     logs = build_log_statuses(cursors or {}, now)
-    permissions = build_permission_status([data.config for data in all_data], runs)
+    permissions = build_permission_status([data.config for data in all_data], runs, containment)
     reasons = sorted(
         [
             *list_overall_reasons(guards, permissions),
@@ -315,7 +316,9 @@ def get_worst_health(reasons: Iterable[HealthReason]) -> Health:
 
 
 def build_permission_status(
-    configs: Sequence[GuardConfig], runs: Sequence[Sequence[RunSummary]]
+    configs: Sequence[GuardConfig],
+    runs: Sequence[Sequence[RunSummary]],
+    containment: Mode = Mode.OFF,
 ) -> PermissionStatus:
     """The permissions that the newest runs read."""
     every = sorted((run for one in runs for run in one), key=lambda run: run.started_at)
@@ -326,7 +329,7 @@ def build_permission_status(
         if run.granted_permissions.cmdlets is not None:
             cmdlets, at = run.granted_permissions.cmdlets, run.started_at
     grants = GrantedPermissions(roles, cmdlets)
-    return PermissionStatus(find_excess_permissions(configs, grants), grants, at)
+    return PermissionStatus(find_excess_permissions(configs, grants, containment), grants, at)
 
 
 # ----------------------------------------------------------------------------------------------

@@ -118,7 +118,47 @@ class DisableMailboxProtocols:
     protocols: tuple[str, ...]
 
 
-type Change = (
+@dataclass(frozen=True, slots=True)
+class BlockAccount:
+    """Set accountEnabled to false for one account that an operator wants contained.
+
+    Never for a holder of a role. A synchronised account is blocked as well, until a synchronisation
+    brings back what the directory on premises says.
+    """
+
+    account_id: str
+
+
+@dataclass(frozen=True, slots=True)
+class RevokeSessions:
+    """Tell the sessions of one account to end, whether or not it is blocked."""
+
+    account_id: str
+
+
+@dataclass(frozen=True, slots=True)
+class DisableClientProtocols:
+    """Switch ways of mail clients into one mailbox off: any of `CLIENT_PROTOCOLS`. Never on."""
+
+    mailbox_guid: str
+    protocols: tuple[str, ...]
+
+
+CLIENT_PROTOCOLS: Mapping[str, str] = {
+    "outlook-web": "OWAEnabled",
+    "mapi": "MAPIEnabled",
+    "ews": "EwsEnabled",
+    "activesync": "ActiveSyncEnabled",
+    "outlook-mobile": "OutlookMobileEnabled",
+    "imap": "ImapEnabled",
+    "pop": "PopEnabled",
+}
+"""The ways of mail clients into a mailbox, and the property of Get-CASMailbox that opens each
+(Microsoft Learn: Set-CASMailbox).
+"""
+
+
+type GuardChange = (
     BlockSignIn
     | EndSessions
     | EnableOrganizationAudit
@@ -133,13 +173,18 @@ type Change = (
     | DisableExchangeModule
     | DisableMailboxProtocols
 )
+"""The changes that guards make."""
+type ContainmentChange = BlockAccount | RevokeSessions | DisableClientProtocols
+"""The changes that only containing an account makes."""
+type Change = GuardChange | ContainmentChange
 
 CHANGE_TYPES: Mapping[str, Callable[..., Change]] = {
-    kind.__name__: kind for kind in Change.__value__.__args__
+    kind.__name__: kind
+    for kind in (*GuardChange.__value__.__args__, *ContainmentChange.__value__.__args__)
 }
 
 
-MULTI_STEP_CHANGES = frozenset({"BlockSignIn", "EndSessions", "ResetAuditSet"})
+MULTI_STEP_CHANGES = frozenset({"BlockSignIn", "EndSessions", "ResetAuditSet", "RevokeSessions"})
 """Changes of which the object does not show whether one that started was finished.
 Any other change is either in effect or not, and the object shows which."""
 

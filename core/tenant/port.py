@@ -21,6 +21,7 @@ from core.tenant.readers import (
     AssumptionProber,
     AuditingReader,
     ConfigurationReader,
+    ContainmentReader,
     DelegationReader,
     DeletionReader,
     InboxRuleReader,
@@ -104,6 +105,11 @@ class HasConfiguration(Protocol):
     def configuration(self) -> ConfigurationReader: ...
 
 
+class HasContainment(Protocol):
+    @property
+    def containment(self) -> ContainmentReader: ...
+
+
 class HasProber(Protocol):
     @property
     def prober(self) -> AssumptionProber: ...
@@ -129,6 +135,7 @@ class Tenant(
     HasApps,
     HasRoles,
     HasConfiguration,
+    HasContainment,
     HasProber,
     HasWriter,
     Protocol,

@@ -7,7 +7,7 @@ from collections.abc import Mapping
 
 from core.keys import hash_parts
 from core.property_values import parse_printed_bool
-from core.tenant.changes import CHANGE_TYPES
+from core.tenant.changes import CHANGE_TYPES, CLIENT_PROTOCOLS
 from core.tenant.mail_flow import InboxRule
 from core.tenant.quoting import quote_text
 
@@ -20,6 +20,7 @@ SWITCH_CHANGES: Mapping[str, tuple[str, bool]] = {
     "ClearAuditBypass": ("AuditBypassEnabled", False),
     "DisableInboxRule": ("isEnabled", False),
     "DisableExchangeModule": ("EXOModuleEnabled", False),
+    "BlockAccount": ("accountEnabled", False),
 }
 PROTOCOL_SWITCHES: Mapping[str, bool] = {
     "ImapEnabled": False,
@@ -28,6 +29,9 @@ PROTOCOL_SWITCHES: Mapping[str, bool] = {
 }
 """The switches of mail protocols, and how each is set to be off."""
 SMTP_SWITCH = "SmtpClientAuthenticationDisabled"
+SESSION_CHANGES = frozenset({"EndSessions", "RevokeSessions"})
+SESSIONS_VALID_FROM = "signInSessionsValidFromDateTime"
+CLIENT_SWITCHES = frozenset(CLIENT_PROTOCOLS.values())
 AUDIT_AGE = "AuditLogAgeLimit"
 AUDIT_SET = "DefaultAuditSet"
 LOGON_TYPES = ("Admin", "Delegate", "Owner")
@@ -62,7 +66,7 @@ def explain_irreversible(kind: str, before: Mapping[str, object]) -> str:
         return reason
     if kind == "RaiseAuditAge":
         return AUDIT_AGE_PURGES
-    if kind == "EndSessions":
+    if kind in SESSION_CHANGES:
         return SESSIONS_STAY_ENDED
     if kind == "ResetAuditSet":
         kept = before[AUDIT_SET]
@@ -79,6 +83,15 @@ def explain_undo_unknown(kind: str, before: Mapping[str, object]) -> str:
 
 def has_prior_state(kind: str, before: Mapping[str, object]) -> bool:
     """Whether the record contains the values before the change."""
+    if kind == "RevokeSessions":
+        return isinstance(before.get(SESSIONS_VALID_FROM), str)
+    if kind == "DisableClientProtocols":
+        return bool(before) and all(is_client_switch(*entry) for entry in before.items())
+    return has_prior_values(kind, before)
+
+
+def has_prior_values(kind: str, before: Mapping[str, object]) -> bool:
+    """Whether the record contains the values before a change that a guard makes."""
     match kind:
         case "ResetAuditSet":
             lists = [before[f"Audit{name}"] for name in LOGON_TYPES if f"Audit{name}" in before]
@@ -112,7 +125,17 @@ def was_already_set(kind: str, before: Mapping[str, object]) -> bool:
             parse_printed_bool(value) in (None, PROTOCOL_SWITCHES[name])
             for name, value in before.items()
         )
+    if kind == "DisableClientProtocols":
+        return all(parse_printed_bool(value) is False for value in before.values())
     return False
+
+
+def is_client_switch(name: str, value: object) -> bool:
+    """Whether the name opens a way of mail clients and the value is one it can have; a switch that
+    is empty is left to the organization.
+    """
+    is_unset = value is None or value == ""
+    return name in CLIENT_SWITCHES and (is_unset or parse_printed_bool(value) is not None)
 
 
 def is_protocol_switch(name: str, value: object) -> bool:

@@ -65,6 +65,10 @@ REQUEST_KIND_TEXTS = {
     RequestKind.END_EXEMPTION: "ended an exemption",
     RequestKind.UNDO: "undid a change",
     RequestKind.ACKNOWLEDGE: "acknowledged",
+    RequestKind.CONTAIN: "contained an account, or asked for the plan",
+    RequestKind.UNCONTAIN: "took a containment back",
+    RequestKind.EVIDENCE: "asked for an account's evidence",
+    RequestKind.IMPACT: "asked for an account's impact",
 }
 REQUEST_STATE_TEXTS = {
     RequestState.REQUESTED: "waits for the next run",

@@ -24,6 +24,7 @@ from markupsafe import Markup, escape
 
 from core.microsoft365.cis_benchmark import Control
 from core.model.changes import ChangeRecord
+from core.model.containment import Containment, ContainmentState
 from core.model.findings import Severity
 from core.model.guards import GuardConfig
 from core.sanitize import sanitize_text
@@ -32,6 +33,7 @@ from core.status.case_query import CaseDetail, CaseFilter, CasePage, ObjectDetai
 from core.status.case_texts import describe_case_end
 from core.status.cause_texts import list_cause_lines
 from core.status.change_texts import describe_change
+from core.status.containment_texts import STEP_STATE_TEXTS
 from core.status.counts import is_change_made
 from core.status.guard_status import Health, PendingDecision
 from core.status.overview import TenantStatus
@@ -291,6 +293,43 @@ def render_case_page(
 def can_offer_undo(record: ChangeRecord) -> bool:
     """Whether a change is in effect and can be undone."""
     return is_change_made(record) and not explain_irreversible(record.kind, record.before)
+
+
+STATE_SENTENCES: Mapping[ContainmentState, str] = {
+    ContainmentState.PLANNED: "This is a plan: nothing was done. It is valid for an hour.",
+    ContainmentState.REFUSED: "It is not contained.",
+    ContainmentState.RUNNING: "It is being contained.",
+    ContainmentState.DONE: "It is contained.",
+    ContainmentState.UNDOING: "Its containment is being taken back.",
+    ContainmentState.UNDONE: "Its containment was taken back.",
+}
+
+
+def render_containment_page(containment: Containment, now: datetime) -> str:
+    """The containment of one account: its steps, what came of them, what stays for a person."""
+    return TEMPLATES.get_template("containment.html").render(
+        here="containment",
+        root="../",
+        json=f"{containment.id}.json",
+        now=now,
+        containment=containment,
+        state_text=STATE_SENTENCES[containment.state],
+        state_texts=STEP_STATE_TEXTS,
+        command=build_containment_command(containment),
+    )
+
+
+def build_containment_command(containment: Containment) -> str:
+    """The command that goes on from here; empty where nothing does."""
+    account = containment.account_id
+    match containment.state:
+        case ContainmentState.PLANNED:
+            plan = containment.plan_hash
+            return f'python -m core.cli contain {account} --plan {plan} --why "..."'
+        case ContainmentState.DONE:
+            return f'python -m core.cli uncontain {account} --why "..."'
+        case _:
+            return ""
 
 
 def render_notice_page(heading: str, paragraphs: Sequence[str], command: str = "") -> str:

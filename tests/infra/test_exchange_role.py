@@ -6,6 +6,7 @@ import json
 from collections import defaultdict
 from collections.abc import Mapping
 from contextlib import suppress
+from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any, cast
 
@@ -32,6 +33,7 @@ from core.adapters.parsing import ResponseRow
 from core.config.catalog import CATALOG
 from core.errors import TenantError
 from core.microsoft365.configuration_sources import EXCHANGE_SOURCES
+from core.microsoft365.containment_permissions import CONTAINMENT, CONTAINMENT_PERMISSIONS
 from core.microsoft365.exchange_listings import (
     CMDLETS_WITH_MORE_WAYS,
     DEFAULT_PAGE_FORM,
@@ -40,6 +42,7 @@ from core.microsoft365.exchange_listings import (
 from core.microsoft365.permissions import CMDLETS
 from core.model.guards import Mode, Permission, Service
 from core.tenant.changes import ClearAuditBypass, DisableExchangeModule, EnableMailboxAudit
+from core.tenant.containing import MAILBOX_DETAILS, TargetAccount
 from core.tenant.mail_flow import Recipient
 from core.tenant.mailboxes import Mailbox
 from tests.infra.powershell import (
@@ -83,6 +86,7 @@ POWERSHELL: Mapping[str, tuple[str, ...]] = {
     "Write-Host": (),
     "Write-Warning": (),
 }
+SINCE = datetime(2026, 1, 1, tzinfo=UTC)
 LONGEST_NAME = 64
 LONGEST_PREFIX = "x" * 12
 MAILBOX = Mailbox(
@@ -95,11 +99,12 @@ MAILBOX = Mailbox(
 
 
 def exchange_permissions() -> list[tuple[str, Permission]]:
-    """Guard and cmdlet of everything the catalog needs in Exchange."""
+    """Guard and cmdlet of everything the catalog and containment need in Exchange."""
+    needs = [(duty.guard.name, duty.guard.permissions) for duty in CATALOG]
     return [
-        (duty.guard.name, entry)
-        for duty in CATALOG
-        for entry in duty.guard.permissions
+        (name, entry)
+        for name, permissions in (*needs, (CONTAINMENT, CONTAINMENT_PERMISSIONS))
+        for entry in permissions
         if entry.service is Service.EXCHANGE
     ]
 
@@ -258,6 +263,10 @@ async def everything_read(exchange: ExchangeClient) -> None:
     await collect_pages(tenant.shared_mailboxes.list_shared_mailboxes())
     await tenant.shared_mailboxes.read_shared_mailboxes([MAILBOX])
     await tenant.shared_mailboxes.read_mailbox_sizes([MAILBOX])
+    account = TargetAccount(MAILBOX.id, MAILBOX.address)
+    for kind in sorted(MAILBOX_DETAILS):
+        await tenant.containment.read_details(kind, account, MAILBOX.guid, SINCE)
+    await tenant.containment.trace(MAILBOX.address, SINCE, SINCE, "ann@contoso.example")
     for name in EXCHANGE_SOURCES:
         await tenant.configuration.read_configuration(name)
     await collect_pages(tenant.roles.list_module_users())

@@ -11,6 +11,7 @@ import pytest
 from core.api.openapi.run_schemas import REPORTED_STATUSES
 from core.config.catalog import CATALOG
 from core.config.settings import get_setting_prefix, list_settings
+from core.microsoft365.containment_permissions import list_containment_permissions
 from core.microsoft365.permissions import (
     ACTIVITY_PERMISSIONS,
     FEED_PERMISSION,
@@ -187,7 +188,9 @@ def test_a_guard_is_granted_what_it_needs_and_nothing_else(duty: GuardConfig) ->
     assert granted == expected
 
 
-def asked_for(modes: Mapping[str, Mode], optional: bool) -> tuple[set[str], set[str]]:
+def asked_for(
+    modes: Mapping[str, Mode], optional: bool, containment: Mode = Mode.OFF
+) -> tuple[set[str], set[str]]:
     """The roles of Graph and Exchange that entra.bicep asks for, worked out from its text."""
     names = evaluate_variables(
         ENTRA,
@@ -195,12 +198,15 @@ def asked_for(modes: Mapping[str, Mode], optional: bool) -> tuple[set[str], set[
             "guards": {name: {"mode": str(mode)} for name, mode in modes.items()},
             "optionalPermissions": optional,
             "activityFeed": False,
+            "containment": str(containment),
         },
     )
     return set(names["graphRoles"]), set(names["exchangeRoles"])
 
 
-def needed(modes: Mapping[str, Mode], optional: bool) -> tuple[set[str], set[str]]:
+def needed(
+    modes: Mapping[str, Mode], optional: bool, containment: Mode = Mode.OFF
+) -> tuple[set[str], set[str]]:
     """The same, worked out from the catalog."""
     entries = [
         entry
@@ -209,6 +215,11 @@ def needed(modes: Mapping[str, Mode], optional: bool) -> tuple[set[str], set[str
         if modes[duty.guard.name] is not Mode.OFF
         and (not entry.writes or modes[duty.guard.name] is Mode.ENFORCE)
         and (optional or not entry.optional)
+    ]
+    entries += [
+        entry
+        for entry in list_containment_permissions(containment)
+        if optional or not entry.optional
     ]
     graph = {entry.name for entry in entries if entry.service is Service.GRAPH}
     exchange = any(entry.service is Service.EXCHANGE for entry in entries)
@@ -223,6 +234,7 @@ def test_the_activity_feed_is_asked_for_where_it_is_chosen(feed: bool, mode: str
             "guards": {duty.guard.name: {"mode": mode} for duty in CATALOG},
             "optionalPermissions": True,
             "activityFeed": feed,
+            "containment": "off",
         },
     )
     wanted = {FEED_PERMISSION} if feed and mode != "off" else set()
@@ -252,6 +264,19 @@ def chosen_together() -> list[tuple[Mode, ...]]:
 def test_permissions_follow_the_modes(chosen_modes: tuple[Mode, ...], optional: bool) -> None:
     modes = {duty.guard.name: mode for duty, mode in zip(CATALOG, chosen_modes, strict=True)}
     assert asked_for(modes, optional) == needed(modes, optional)
+
+
+@pytest.mark.parametrize("optional", [True, False])
+@pytest.mark.parametrize("containment", list(Mode))
+@pytest.mark.parametrize("guards", [Mode.OFF, Mode.ALERT])
+def test_what_containment_needs_is_asked_for_where_it_is_on(
+    guards: Mode, containment: Mode, optional: bool
+) -> None:
+    modes = {duty.guard.name: guards for duty in CATALOG}
+    found = asked_for(modes, optional, containment)
+    assert found == needed(modes, optional, containment)
+    if containment is Mode.OFF:
+        assert "UserAuthenticationMethod.Read.All" not in found[0]
 
 
 def test_a_dead_guard_is_noticed_within_what_an_alert_may_look_back() -> None:

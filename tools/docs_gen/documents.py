@@ -19,6 +19,7 @@ from core.evidence.file_format import COLUMNS
 from core.guards.tenant_baseline.rule_file import SHIPPED_ROWS, is_writable_row
 from core.microsoft365.cis_benchmark import BENCHMARK, BENCHMARK_URL, CONTROLS, NO_CONTROL_REASONS
 from core.microsoft365.configuration_sources import CONFIGURATION_SOURCES
+from core.microsoft365.containment_permissions import CONTAINMENT, CONTAINMENT_PERMISSIONS
 from core.microsoft365.permissions import (
     ACTIVITY_JOB,
     ACTIVITY_PERMISSIONS,
@@ -122,6 +123,17 @@ def build_all_permissions_table() -> str:
         )
         for entry in ACTIVITY_PERMISSIONS
     ]
+    rows += [
+        format_row(
+            f"{CONTAINMENT} (off by default)",
+            f"`{entry.name}`" + (f" ({', '.join(entry.parameters)})" if entry.parameters else ""),
+            ("to enforce" if entry.writes else "to read")
+            + (", optional" if entry.optional else ""),
+            entry.reason,
+            describe_risk(entry),
+        )
+        for entry in CONTAINMENT_PERMISSIONS
+    ]
     return format_table(("guard", "permission", "needed", "why", "what an attacker could do"), rows)
 
 
@@ -216,7 +228,7 @@ def build_cmdlet_catalog() -> str:
     """What `infra/exchange-role.ps1` may grant, as JSON that PowerShell reads."""
     entries = [
         {
-            "guard": config.guard.name,
+            "guard": name,
             "cmdlet": entry.name,
             "writes": entry.writes,
             "optional": entry.optional,
@@ -224,15 +236,22 @@ def build_cmdlet_catalog() -> str:
             if entry.writes
             else find_cmdlet(entry.name).read_parameters,
         }
-        for config in CATALOG
-        for entry in config.guard.permissions
+        for name, permissions in (
+            *((config.guard.name, config.guard.permissions) for config in CATALOG),
+            (CONTAINMENT, CONTAINMENT_PERMISSIONS),
+        )
+        for entry in permissions
         if entry.service is Service.EXCHANGE
     ]
     guards = json.dumps([config.guard.name for config in CATALOG])
     enforcing = json.dumps([config.guard.name for config in CATALOG if config.mode is Mode.ENFORCE])
     lines = ",\n".join(f"  {json.dumps(entry)}" for entry in entries)
     lines = lines.replace(', "parameters"', ',\n   "parameters"')
-    document = f'{{"guards": {guards},\n "enforcing": {enforcing},\n "entries": [\n{lines}\n ]}}'
+    others = json.dumps([CONTAINMENT])
+    document = (
+        f'{{"guards": {guards},\n "others": {others},\n "enforcing": {enforcing},\n '
+        f'"entries": [\n{lines}\n ]}}'
+    )
     return f"#>\n$Catalog = @'\n{document}\n'@ | ConvertFrom-Json\n<#"
 
 
@@ -309,7 +328,10 @@ def list_tables() -> dict[Path, dict[str, TableBuilder]]:
         },
         INFRA / "main.bicep": {"guards": infra.build_guards_object},
         INFRA / "app.bicep": {"guard settings": infra.build_guard_settings},
-        INFRA / "entra.bicep": {"permissions": infra.build_permissions_object},
+        INFRA / "entra.bicep": {
+            "permissions": infra.build_permissions_object,
+            "containment": infra.build_containment_object,
+        },
     }
 
 

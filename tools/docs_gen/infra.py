@@ -7,6 +7,7 @@ from pathlib import Path
 
 from core.config.catalog import CATALOG
 from core.config.settings import GUARD_SETTING_SUFFIXES, get_setting_prefix
+from core.microsoft365.containment_permissions import CONTAINMENT_PERMISSIONS
 from core.model.guards import GuardConfig, Service
 from core.ncrontab import CronSchedule
 
@@ -113,6 +114,24 @@ def build_permissions_object() -> str:
             format_list("optionalWrites", format_role_names(config, writes=True, optional=True)),
             "  }",
         ]
+    return "\n".join([*lines, "}"])
+
+
+def build_containment_object() -> str:
+    """The object `containing` of entra.bicep: the app roles that containing an account needs."""
+    lines = ["var containing = {"]
+    for name, writes, optional in (
+        ("reads", False, False),
+        ("optionalReads", False, True),
+        ("writes", True, False),
+        ("optionalWrites", True, True),
+    ):
+        roles = [
+            f"'{one.name}'"
+            for one in CONTAINMENT_PERMISSIONS
+            if one.service is Service.GRAPH and (one.writes, one.optional) == (writes, optional)
+        ]
+        lines.append(format_list(name, f"[{', '.join(roles)}]").replace("\n  ", "\n")[2:])
     return "\n".join([*lines, "}"])
 
 

@@ -26,6 +26,7 @@ from core.adapters.m365.auditing.write import (
     reset_audit_set,
 )
 from core.adapters.m365.configuration import set_configuration
+from core.adapters.m365.containment.write import apply_containment_change
 from core.adapters.m365.inbox_rules.parse import parse_graph_rule
 from core.adapters.m365.mail_flow.read import fetch_recipients
 from core.adapters.m365.protocols import disable_mailbox_protocols
@@ -49,10 +50,12 @@ from core.adapters.parsing import ResponseRow, parse_identifier, parse_optional_
 from core.errors import Forbidden, Rejected, Superseded, TenantError, Unavailable
 from core.tenant.changes import (
     AppliedChange,
+    BlockAccount,
     BlockSignIn,
     Change,
     ClearAuditBypass,
     ClearMailboxForward,
+    DisableClientProtocols,
     DisableExchangeModule,
     DisableInboxRule,
     DisableMailboxProtocols,
@@ -62,6 +65,7 @@ from core.tenant.changes import (
     EndSessions,
     RaiseAuditAge,
     ResetAuditSet,
+    RevokeSessions,
     SetConfiguration,
 )
 from core.tenant.directory import Account
@@ -99,10 +103,12 @@ async def apply_change(
 
     `read_role_holders` reads who holds a role; without it each change that needs it reads anew.
     """
+    known = read_role_holders or partial(fetch_role_holders, graph, exchange)
     match change:
         case BlockSignIn() | EndSessions() | DisableExchangeModule():
-            known = read_role_holders or partial(fetch_role_holders, graph, exchange)
             return await apply_account_change(graph, exchange, change, known, sleep)
+        case BlockAccount() | RevokeSessions() | DisableClientProtocols():
+            return await apply_containment_change(graph, exchange, change, known, sleep)
         case DisableInboxRule():
             return await disable_inbox_rule(graph, change, sleep)
         case EnableOrganizationAudit() | EnableUnifiedAuditLog():

@@ -1,7 +1,9 @@
 """The `Tenant` port on Microsoft Graph and Exchange Online: one class a port, joined here."""
 
 import asyncio
+from collections.abc import Callable
 from dataclasses import dataclass
+from datetime import UTC, datetime
 
 from core.adapters.exchange.client import ExchangeClient
 from core.adapters.graph.client import GraphClient
@@ -10,6 +12,7 @@ from core.adapters.m365.activity.read import M365ActivityReader
 from core.adapters.m365.apps import M365AppReader
 from core.adapters.m365.auditing.read import M365AuditingReader
 from core.adapters.m365.configuration import M365ConfigurationReader
+from core.adapters.m365.containment.read import M365ContainmentReader
 from core.adapters.m365.delegation import M365DelegationReader
 from core.adapters.m365.deletions import M365DeletionReader
 from core.adapters.m365.inbox_rules.read import M365InboxRuleReader
@@ -38,6 +41,7 @@ class M365Tenant:
     mail_flow: M365MailFlowReader
     auditing: M365AuditingReader
     configuration: M365ConfigurationReader
+    containment: M365ContainmentReader
     delegation: M365DelegationReader
     apps: M365AppReader
     roles: M365RoleReader
@@ -53,6 +57,7 @@ def connect_tenant(
     management: ManagementClient | None = None,
     *,
     sleep: Sleep = asyncio.sleep,
+    now: Callable[[], datetime] = lambda: datetime.now(UTC),
 ) -> M365Tenant:
     """One tenant, for one run. `sleep` waits between the reads that confirm a change.
 
@@ -69,6 +74,7 @@ def connect_tenant(
         mail_flow=M365MailFlowReader(graph, exchange),
         auditing=M365AuditingReader(exchange),
         configuration=M365ConfigurationReader(graph, exchange),
+        containment=M365ContainmentReader(graph, exchange, now),
         delegation=M365DelegationReader(exchange),
         apps=M365AppReader(graph),
         roles=roles,

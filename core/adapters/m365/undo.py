@@ -29,6 +29,7 @@ from core.adapters.m365.changes import (
     set_rule_enabled,
 )
 from core.adapters.m365.configuration import undo_set_configuration
+from core.adapters.m365.containment.write import undo_containment_change
 from core.adapters.m365.inbox_rules.parse import parse_graph_rule
 from core.adapters.m365.mail_flow.parse import (
     RECIPIENT_PROPERTIES,
@@ -49,10 +50,12 @@ from core.adapters.parsing import ResponseRow, parse_identifier, parse_optional_
 from core.errors import NotFound, Rejected, Superseded, Unavailable
 from core.tenant.changes import (
     AppliedChange,
+    BlockAccount,
     BlockSignIn,
     Change,
     ClearAuditBypass,
     ClearMailboxForward,
+    DisableClientProtocols,
     DisableExchangeModule,
     DisableInboxRule,
     DisableMailboxProtocols,
@@ -60,8 +63,10 @@ from core.tenant.changes import (
     EnableOrganizationAudit,
     EnableUnifiedAuditLog,
     EndSessions,
+    GuardChange,
     RaiseAuditAge,
     ResetAuditSet,
+    RevokeSessions,
     SetConfiguration,
 )
 from core.tenant.mailboxes import Mailbox
@@ -87,6 +92,19 @@ async def undo_change(
     """Undo one change. Raises Superseded, NotFound, Rejected, Forbidden or Unavailable."""
     if reason := explain_undo_unknown(type(change).__name__, before):
         raise Rejected(reason)
+    if isinstance(change, BlockAccount | RevokeSessions | DisableClientProtocols):
+        return await undo_containment_change(graph, exchange, change, before, sleep)
+    return await undo_guard_change(graph, exchange, change, before, sleep)
+
+
+async def undo_guard_change(
+    graph: GraphClient,
+    exchange: ExchangeClient,
+    change: GuardChange,
+    before: Mapping[str, object],
+    sleep: Sleep,
+) -> AppliedChange:
+    """Undo a change that a guard makes."""
     match change:
         case BlockSignIn() | EndSessions():
             return await undo_block_sign_in(graph, change, before, sleep)

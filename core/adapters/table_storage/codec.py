@@ -20,6 +20,7 @@ import msgspec
 from core.model.activity import Act, ActivityCursor, Cause, PendingLook, RefusedContent
 from core.model.cases import Case, Exemption
 from core.model.changes import ChangeRecord
+from core.model.containment import AccountBundle, Containment, ContainmentStep
 from core.model.outbox import ChannelHealth, Notice, OutboxRow
 from core.model.requests import OperatorRequest
 from core.model.state import GuardState, ProbeReport, ScanPass, Shard, StateMark, Way
@@ -45,6 +46,8 @@ type StoredRecord = (
     | PendingLook
     | OutboxRow
     | ChannelHealth
+    | Containment
+    | AccountBundle
 )
 
 # Bytes of UTF-8, of which a text has at least as many as UTF-16 code units. A row of Table Storage
@@ -61,7 +64,7 @@ ENCODER = msgspec.json.Encoder(order="deterministic")
 
 
 # What has times of its own inside a record, and the time itself.
-NESTED = (datetime, ScanPass, ProbeAnswer, Cause, RefusedContent, Notice)
+NESTED = (datetime, ScanPass, ProbeAnswer, Cause, RefusedContent, Notice, ContainmentStep)
 
 
 def contains_time(hint: Any) -> bool:

@@ -17,12 +17,13 @@ from core.keys import hash_parts
 from core.model.activity import Act, ActivityCursor, PendingLook
 from core.model.cases import Case, Exemption
 from core.model.changes import ChangeRecord
+from core.model.containment import AccountBundle, Containment
 from core.model.outbox import OutboxRow
 from core.model.requests import OperatorRequest
 from core.model.run_document import run_report_to_json, truncate_run_json
 from core.model.runs import RunReport
 from core.model.tally import Tally
-from core.ports import ActivityRow, LedgerRow
+from core.ports import ActivityRow, ContainmentRow, GuardRow, LedgerRow
 from core.tenant.known_traits import KnownTraits
 
 RELIES_ON = ("azure-table-limits",)
@@ -79,6 +80,27 @@ def build_activity_entity(partition: str, row: ActivityRow) -> Entity:
         "RowKey": get_activity_key(row),
         "v": SCHEMA_VERSION,
         "ended": row.at.isoformat() if isinstance(row, Act) else "",
+    }
+    return set_row_text(entity, "body", encode_stored_record(row))
+
+
+def get_containment_key(row: ContainmentRow) -> str:
+    """Return the row key of a containment, or of what was kept of its account."""
+    match row:
+        case Containment():
+            return f"contain|{row.id}"
+        case AccountBundle():
+            return f"bundle|{row.id}"
+
+
+def build_containment_entity(partition: str, row: ContainmentRow) -> Entity:
+    """Build the row of a containment, or of what was kept of its account."""
+    ended = row.planned_at if isinstance(row, Containment) else row.at
+    entity = {
+        "PartitionKey": partition,
+        "RowKey": get_containment_key(row),
+        "v": SCHEMA_VERSION,
+        "ended": ended.isoformat(),
     }
     return set_row_text(entity, "body", encode_stored_record(row))
 
@@ -145,6 +167,13 @@ def decode_run_document(entity: TableEntity) -> Mapping[str, object]:
 
 def build_entity(guard: str, row: LedgerRow) -> Entity:
     """Build the row of anything that a claim saves."""
+    if isinstance(row, Containment | AccountBundle):
+        return build_containment_entity(guard, row)
+    return build_guard_entity(guard, row)
+
+
+def build_guard_entity(guard: str, row: GuardRow | ActivityRow) -> Entity:
+    """Build the row of what a guard stores, or of what is kept of audit records."""
     match row:
         case Case():
             return build_record_entity(guard, row, row.closed_at)

@@ -57,6 +57,7 @@ from core.adapters.table_storage.entities import (
     build_entity,
     build_run_entity,
     decode_run_document,
+    get_containment_key,
 )
 from core.adapters.table_storage.journal import Journal
 from core.adapters.table_storage.lease import LEASE_DURATION, acquire_lease
@@ -77,16 +78,20 @@ from core.adapters.table_storage.state_table import PAGE_SIZE, StateTable
 from core.errors import LedgerError
 from core.keys import RANGE_END, RANGE_START, format_descending_time
 from core.model.activity import Act
+from core.model.containment import AccountBundle, Containment
 from core.model.outbox import ChannelHealth
 from core.model.requests import OperatorRequest
 from core.model.state import GuardSnapshot, GuardState, ProbeReport, Shard, StateMark, Way
 from core.ports import (
     ACTIVITY_PARTITION,
+    CONTAINMENT_PARTITION,
     KEEP_ACTS,
+    KEEP_CONTAINMENTS,
     KEEP_RUNS,
     TENANT_PARTITION,
     ActivityState,
     Claim,
+    ContainmentRow,
     ShardStatus,
 )
 
@@ -326,6 +331,21 @@ class TableLedger:
         """Load the acts of some hours, oldest first, without rows that cannot be decoded."""
         return await load_acts(self.table, since, until)
 
+    async def load_containments(self) -> tuple[Containment, ...]:
+        """Load every containment, newest first. One that cannot be decoded may be under way."""
+        rows = await self.table.query_key_range(CONTAINMENT_PARTITION, "contain|", "contain}")
+        return tuple(decode_containment_row(Containment, row) for row in rows)
+
+    async def load_bundle(self, bundle_id: str) -> AccountBundle | None:
+        """Load what was kept of an account."""
+        row = await self.table.read_row(CONTAINMENT_PARTITION, f"bundle|{bundle_id}")
+        return decode_containment_row(AccountBundle, row) if row else None
+
+    async def purge_containments(self, now: datetime) -> None:
+        """Delete containments, evidence and requests of more than 400 days."""
+        for prefix in ("contain", "bundle", "request"):
+            await self.purge_rows(CONTAINMENT_PARTITION, prefix, now, KEEP_CONTAINMENTS)
+
     async def load_mark(self, guard: str) -> StateMark | None:
         """Load how far the guard's state had come. Raises LedgerError."""
         return await self.journal.load_mark(guard)
@@ -366,3 +386,17 @@ class TableLedger:
             # Another housekeeping may have deleted some of them: the next one goes on.
             with contextlib.suppress(TableTransactionError):
                 await self.table.run_operation(partial(self.table.client.submit_transaction, group))
+
+
+def decode_containment_row[R: ContainmentRow](record_type: type[R], entity: TableEntity) -> R:
+    """Decode the row of a containment. Raises LedgerError."""
+    key = str(entity["RowKey"])
+    try:
+        if entity.get("v") != SCHEMA_VERSION:
+            raise ValueError("another schema")
+        row = decode_stored_record(record_type, get_row_text(entity, "body"))
+        if get_containment_key(row) != key:
+            raise ValueError("the body of another row")
+    except (ValueError, KeyError) as error:
+        raise LedgerError(f"the row {key[:48]} cannot be decoded: {error}") from error
+    return row

@@ -14,26 +14,50 @@ from typing import Protocol
 from core.api.authentication import OPERATOR_ROLE, READER_ROLE
 from core.api.openapi.run_schemas import RUN_SCHEMAS
 from core.api.openapi.schemas import JsonSchema, build_schema_ref, build_schemas
-from core.api.responses import AcceptedDocument, AcceptedRunDocument, ErrorDocument
+from core.api.responses import (
+    AcceptedAccountDocument,
+    AcceptedDocument,
+    AcceptedRunDocument,
+    ErrorDocument,
+)
 from core.keys import KEY_PATTERN, PREFIX_LENGTH, RUN_ID_PATTERN
 from core.status.case_document import CaseDocument, CasePageDocument, OperatorRequestDocument
+from core.status.containment_document import ContainmentDocument, ContainmentListDocument
 from core.status.document import StatusDocument
 
 PREFIX = "/api/"
 JSON_TYPE = "application/json"
 KEY_HEADER = "x-functions-key"
 PATH_PARAMETER = re.compile(r"\{(\w+)\}")
+ACCOUNT_PATTERN = r"[0-9a-fA-F]{8}(-[0-9a-fA-F]{4}){3}-[0-9a-fA-F]{12}"
 DOCUMENTS = (
+    AcceptedAccountDocument,
     AcceptedDocument,
     AcceptedRunDocument,
     CaseDocument,
     CasePageDocument,
+    ContainmentDocument,
+    ContainmentListDocument,
     ErrorDocument,
     OperatorRequestDocument,
     StatusDocument,
 )
 # Responses that are not JSON documents of their own dataclass.
 OTHER_SCHEMAS: Mapping[str, JsonSchema] = {
+    "AccountBundle": {
+        "type": "object",
+        "description": (
+            "The evidence or the impact of an account at one time; the header Repr-Digest has the "
+            "SHA-256 of all bytes."
+        ),
+        "properties": {
+            "version": {"type": "integer"},
+            "kind": {"enum": ["evidence", "impact"]},
+            "account": {"type": "object"},
+            "not_read": {"type": "array", "items": {"type": "string"}},
+        },
+        "required": ["version", "kind", "account", "not_read"],
+    },
     "Evidence": {
         "type": "string",
         "description": (
@@ -69,6 +93,15 @@ SCHEMA_BY_ROUTE: Mapping[str, str] = {
     "request-exemption-end": "Accepted",
     "request-undo": "Accepted",
     "request-acknowledgement": "Accepted",
+    "request-containment": "AcceptedAccount",
+    "request-containment-end": "AcceptedAccount",
+    "request-account-evidence": "AcceptedAccount",
+    "request-account-impact": "AcceptedAccount",
+    "account-request-report": "OperatorRequest",
+    "containments-json": "ContainmentList",
+    "containment-json": "Containment",
+    "containment-page": "Page",
+    "account-bundle": "AccountBundle",
     "status-page": "Page",
     "cases-page": "Page",
     "case-page": "Page",
@@ -86,11 +119,17 @@ SCHEMA_BY_ROUTE: Mapping[str, str] = {
     "request-report": "OperatorRequest",
     "openapi": "OpenApi",
 }
+CONTAINMENT_OFF = "CONTAINMENT_MODE does not allow it."
 CONFLICTS: Mapping[str, str] = {
+    "request-containment": CONTAINMENT_OFF,
+    "request-containment-end": CONTAINMENT_OFF,
+    "request-account-evidence": CONTAINMENT_OFF,
+    "request-account-impact": CONTAINMENT_OFF,
     "request-run": "The guard's mode does not allow it: it is off, or it does not enforce.",
 }
 # Headers of a response other than those that every response has.
 EXTRA_HEADERS: Mapping[str, tuple[str, ...]] = {
+    "AccountBundle": ("Content-Disposition", "Repr-Digest"),
     "Evidence": ("Content-Disposition", "Repr-Digest"),
     "CaseList": ("Content-Disposition",),
     "Page": ("Content-Security-Policy",),
@@ -99,6 +138,7 @@ EXTRA_HEADERS: Mapping[str, tuple[str, ...]] = {
 RESULT_ROUTES: Mapping[str, tuple[str, str]] = {
     "AcceptedRun": ("run-report", "run"),
     "Accepted": ("request-report", "request"),
+    "AcceptedAccount": ("account-request-report", "request"),
 }
 PATH_PARAMETERS: Mapping[str, tuple[str, str]] = {
     "run": (RUN_ID_PATTERN, "the id of a run, from the response that accepted it"),
@@ -106,6 +146,9 @@ PATH_PARAMETERS: Mapping[str, tuple[str, str]] = {
         RUN_ID_PATTERN,
         "the id of a request, from the response that accepted it",
     ),
+    "account": (ACCOUNT_PATTERN, "the object id of an account of Entra ID"),
+    "containment": (RUN_ID_PATTERN, "the id of a containment, which is that of its first request"),
+    "bundle": (RUN_ID_PATTERN, "the id of the request, or of the containment, it was kept for"),
     "case": (KEY_PATTERN, "the key of a case: 32 hex digits"),
     "object": (
         rf"[0-9a-f]{{{PREFIX_LENGTH}}}",
@@ -293,10 +336,11 @@ def list_error_responses(route: RouteSpec) -> dict[int, str]:
 def build_result_link(schema: str) -> JsonSchema:
     """The link from an accepted request to its result."""
     route, name = RESULT_ROUTES[schema]
+    guard = {} if schema == "AcceptedAccount" else {"guard": "$request.path.guard"}
     return {
         "result": {
             "operationId": route,
-            "parameters": {"guard": "$request.path.guard", name: f"$response.body#/{name}"},
+            "parameters": {**guard, name: f"$response.body#/{name}"},
             "description": "The result.",
         }
     }
@@ -335,7 +379,7 @@ HEADER_COMPONENTS: JsonSchema = {
     "Location": {
         "description": "The address of the result.",
         "required": True,
-        "schema": {"type": "string", "pattern": "^/api/(runs|requests)/"},
+        "schema": {"type": "string", "pattern": "^/api/(runs|requests|account-requests)/"},
     },
     "Content-Disposition": {
         "description": "The name of the file.",

@@ -4,6 +4,7 @@ from collections.abc import Mapping
 
 from core.microsoft365.assumptions import (
     activity,
+    containment,
     decisions,
     exchange_api,
     exchange_mail,
@@ -24,6 +25,7 @@ CHAPTERS: Mapping[str, tuple[Assumption, ...]] = {
     "Graph's logs and reports": graph_logs.ASSUMPTIONS,
     "Audit records": activity.ASSUMPTIONS,
     "Before and after a write": decisions.ASSUMPTIONS,
+    "Containing one account": containment.ASSUMPTIONS,
     "Azure and Teams": platform.ASSUMPTIONS,
 }
 """The assumptions by what they are about, in the order of docs/assumptions.md."""

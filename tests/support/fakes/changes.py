@@ -11,10 +11,12 @@ from core.property_values import find_property, matches_value
 from core.tenant.auditing import MailboxAudit
 from core.tenant.changes import (
     AppliedChange,
+    BlockAccount,
     BlockSignIn,
     Change,
     ClearAuditBypass,
     ClearMailboxForward,
+    DisableClientProtocols,
     DisableExchangeModule,
     DisableInboxRule,
     DisableMailboxProtocols,
@@ -22,13 +24,16 @@ from core.tenant.changes import (
     EnableOrganizationAudit,
     EnableUnifiedAuditLog,
     EndSessions,
+    GuardChange,
     RaiseAuditAge,
     ResetAuditSet,
+    RevokeSessions,
     SetConfiguration,
 )
 from core.tenant.mailboxes import Mailbox
 from core.tenant.reversibility import hash_rule_actions
 from core.tenant.sources import ROLE_HOLDERS
+from tests.support.fakes.containment import apply_containment_change
 from tests.support.fakes.roles import disable_exchange_module
 from tests.support.fakes.state import FakeTenantState
 
@@ -38,6 +43,13 @@ SESSIONS_TARGET = "sessions"
 
 def apply_change(tenant: FakeTenantState, change: Change) -> AppliedChange:
     """Make one change as the port documents it."""
+    if isinstance(change, BlockAccount | RevokeSessions | DisableClientProtocols):
+        return apply_containment_change(tenant, change)
+    return apply_guard_change(tenant, change)
+
+
+def apply_guard_change(tenant: FakeTenantState, change: GuardChange) -> AppliedChange:
+    """Make a change that a guard makes."""
     match change:
         case BlockSignIn() | EndSessions():
             return apply_sign_in_change(tenant, change)

@@ -8,12 +8,17 @@ from itertools import batched
 
 from core.adapters.table_storage.census import RowCensus, hash_row
 from core.adapters.table_storage.codec import decode_stored_record, encode_stored_record
-from core.adapters.table_storage.entities import PAST_PREFIX, get_activity_key
+from core.adapters.table_storage.entities import (
+    PAST_PREFIX,
+    get_activity_key,
+    get_containment_key,
+)
 from core.errors import ClaimLost, LedgerError
 from core.keys import RANGE_END, RANGE_START, format_act_hour, format_descending_time
 from core.model.activity import Act, ActivityCursor, PendingLook
 from core.model.cases import Case, Exemption
 from core.model.changes import ChangeRecord
+from core.model.containment import AccountBundle, Containment
 from core.model.outbox import ChannelHealth, OutboxRow
 from core.model.requests import OperatorRequest
 from core.model.run_document import run_report_to_json
@@ -30,11 +35,14 @@ from core.model.state import (
 from core.model.tally import Tally
 from core.ports import (
     ACTIVITY_PARTITION,
+    CONTAINMENT_PARTITION,
+    KEEP_CONTAINMENTS,
     MAX_ACTS,
     ActivityRow,
     ActivityState,
     ArchivedRecord,
     Claim,
+    ContainmentRow,
     LedgerRow,
     PastKind,
     PastRow,
@@ -83,6 +91,7 @@ class Partition(Lease):
     rows: dict[str, tuple[type[StoredRecord], str]] = field(default_factory=dict)
     runs: dict[str, Mapping[str, object]] = field(default_factory=dict)
     activity_rows: dict[str, tuple[type[ActivityRow], str]] = field(default_factory=dict)
+    containment_rows: dict[str, tuple[type[ContainmentRow], str]] = field(default_factory=dict)
 
 
 @dataclass
@@ -275,6 +284,29 @@ class FakeLedger:
             if isinstance(record, Act) and now - record.at > 8 * DAY:
                 del rows[key]
 
+    async def load_containments(self) -> tuple[Containment, ...]:
+        """Every containment, newest first."""
+        if self.is_down:
+            raise LedgerError("the state table answers 503")
+        rows = self.get_partition(CONTAINMENT_PARTITION).containment_rows
+        found = [decode_stored_record(*rows[key]) for key in sorted(rows)]
+        return tuple(one for one in found if isinstance(one, Containment))
+
+    async def load_bundle(self, bundle_id: str) -> AccountBundle | None:
+        """What was kept of an account."""
+        rows = self.get_partition(CONTAINMENT_PARTITION).containment_rows
+        row = rows.get(f"bundle|{bundle_id}")
+        return decode_stored_record(AccountBundle, row[1]) if row else None
+
+    async def purge_containments(self, now: datetime) -> None:
+        """Remove what is of more than 400 days."""
+        rows = self.get_partition(CONTAINMENT_PARTITION).containment_rows
+        for key, (kind, text) in list(rows.items()):
+            record = decode_stored_record(kind, text)
+            at = record.planned_at if isinstance(record, Containment) else record.at
+            if now - at > KEEP_CONTAINMENTS:
+                del rows[key]
+
     async def load_history(
         self, guard: str, low: str = RANGE_START, high: str = RANGE_END
     ) -> GuardSnapshot:
@@ -362,7 +394,8 @@ class FakeClaim:
 
     def note_row(self, row: LedgerRow, *, keep: bool) -> None:
         """Count a row that is written or deleted."""
-        if self.census and not isinstance(row, RunReport | Act | ActivityCursor | PendingLook):
+        uncounted = RunReport | Act | ActivityCursor | PendingLook | Containment | AccountBundle
+        if self.census and not isinstance(row, uncounted):
             key = get_row_key(row)
             stored = {"RowKey": key, "body": encode_stored_record(row)}
             self.census.note({key: hash_row(stored) if keep else None})
@@ -464,6 +497,10 @@ class FakeClaim:
         partition = self.ledger.get_partition(self.guard)
         if isinstance(row, Act | ActivityCursor | PendingLook):
             partition.activity_rows[get_activity_key(row)] = (type(row), encode_stored_record(row))
+            return
+        if isinstance(row, Containment | AccountBundle):
+            key = get_containment_key(row)
+            partition.containment_rows[key] = (type(row), encode_stored_record(row))
             return
         self.note_row(row, keep=keep)
         if isinstance(row, RunReport):

@@ -12,6 +12,7 @@ from core.tenant.apps import App, AppPermission, AppRegistration, DelegatedGrant
 from core.tenant.auditing import AuditBypass, MailboxAudit, OrganizationAudit
 from core.tenant.changes import Change
 from core.tenant.configuration import Configuration
+from core.tenant.containing import AccountDetail, DetailKind, TargetAccount
 from core.tenant.directory import (
     Account,
     DeletedObject,
@@ -166,6 +167,13 @@ class FakeTenantState:
     policy_users: dict[str, list[str]] = field(default_factory=dict)
     """The names of the users of an authentication policy, by its distinguished name."""
     shared_settings: list[SharedMailbox] = field(default_factory=list)
+    targets: list[TargetAccount] = field(default_factory=list)
+    """Accounts as containing them shows them; whether one is enabled stands in `users`."""
+    account_details: dict[tuple[str, DetailKind], tuple[AccountDetail, ...]] = field(
+        default_factory=dict
+    )
+    client_switches: dict[str, dict[str, bool | None]] = field(default_factory=dict)
+    """The ways of mail clients by the Guid of a mailbox."""
     sizes: dict[str, int | None] = field(default_factory=dict)
     """Bytes by mailbox id; None: never used."""
     default_audit_sets: Mapping[str, frozenset[str]] = field(

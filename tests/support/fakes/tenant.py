@@ -15,6 +15,7 @@ from tests.support.fakes.activity import FakeActivityReader
 from tests.support.fakes.apps import FakeAppReader
 from tests.support.fakes.auditing import FakeAuditingReader
 from tests.support.fakes.configuration import FakeConfigurationReader
+from tests.support.fakes.containment import FakeContainmentReader
 from tests.support.fakes.delegation import FakeDelegationReader
 from tests.support.fakes.deletions import FakeDeletionReader
 from tests.support.fakes.inbox_rules import FakeInboxRuleReader
@@ -87,6 +88,10 @@ class FakeTenant(FakeTenantState):
     @property
     def shared_mailboxes(self) -> FakeSharedMailboxReader:
         return FakeSharedMailboxReader(self)
+
+    @property
+    def containment(self) -> FakeContainmentReader:
+        return FakeContainmentReader(self)
 
     @property
     def prober(self) -> FakeAssumptionProber:

@@ -14,10 +14,12 @@ from core.property_values import find_property, matches_value, parse_printed_lis
 from core.tenant.auditing import MailboxAudit
 from core.tenant.changes import (
     AppliedChange,
+    BlockAccount,
     BlockSignIn,
     Change,
     ClearAuditBypass,
     ClearMailboxForward,
+    DisableClientProtocols,
     DisableExchangeModule,
     DisableInboxRule,
     DisableMailboxProtocols,
@@ -25,8 +27,10 @@ from core.tenant.changes import (
     EnableOrganizationAudit,
     EnableUnifiedAuditLog,
     EndSessions,
+    GuardChange,
     RaiseAuditAge,
     ResetAuditSet,
+    RevokeSessions,
     SetConfiguration,
 )
 from core.tenant.mailboxes import Mailbox, MailboxProtocols
@@ -41,6 +45,7 @@ from core.tenant.reversibility import (
     hash_rule_actions,
 )
 from tests.support.fakes.changes import find_audit, get_first, replace_property
+from tests.support.fakes.containment import undo_containment_change
 from tests.support.fakes.state import FakeTenantState
 
 type BeforeValues = Mapping[str, object]
@@ -50,6 +55,15 @@ def undo_change(tenant: FakeTenantState, change: Change, before: BeforeValues) -
     """Undo one change as the port documents it."""
     if reason := explain_undo_unknown(type(change).__name__, before):
         raise Rejected(reason)
+    if isinstance(change, BlockAccount | RevokeSessions | DisableClientProtocols):
+        return undo_containment_change(tenant, change, before, undo_unless_changed)
+    return undo_guard_change(tenant, change, before)
+
+
+def undo_guard_change(
+    tenant: FakeTenantState, change: GuardChange, before: BeforeValues
+) -> AppliedChange:
+    """Undo a change that a guard makes."""
     match change:
         case ClearMailboxForward():
             return undo_forward(tenant, change, before)

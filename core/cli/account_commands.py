@@ -1,0 +1,330 @@
+"""The commands about one account: contain it, take that back, its evidence, whom it hit.
+
+    contain ACCOUNT              the plan: what is done, what it needs, what stays for a person
+    contain ACCOUNT --plan HASH  carries it out, after consent
+
+An account goes by its object id, or by a case about it.
+"""
+
+import hashlib
+import re
+from pathlib import Path
+from typing import Annotated, Any
+
+import typer
+
+from core.cli.api_client import (
+    EXIT_OK,
+    EXIT_PROBLEM,
+    EXIT_REFUSED,
+    ApiClient,
+    ApiUnavailable,
+    UsageError,
+    fetch_response,
+    submit_request,
+)
+from core.cli.formatting import format_time_and_age
+from core.cli.lookup import parse_hex_id, parse_until_option, resolve_case
+from core.cli.options import AsJson
+from core.cli.session import Session
+from core.cli.write_commands import DEFAULT_TIMEOUT, poll_until_done
+from core.model.containment import StepState
+from core.status.containment_texts import STEP_STATE_TEXTS
+from core.tenant.quoting import quote_text
+
+ACCOUNT_ID = re.compile(r"[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}")
+AccountName = Annotated[
+    str, typer.Argument(metavar="ACCOUNT", help="its object id, or a case about it")
+]
+Why = Annotated[
+    str, typer.Option("--why", metavar="TEXT", help="the reason, kept with the request")
+]
+Who = Annotated[
+    str, typer.Option("--who", metavar="NAME", help="the operator [default: user@machine]")
+]
+Yes = Annotated[bool, typer.Option("--yes", "-y", help="do not ask for confirmation")]
+Steps = Annotated[
+    str, typer.Option("--steps", metavar="NAMES", help="which steps, separated by commas")
+]
+Since = Annotated[
+    str, typer.Option("--since", metavar="DATE", help="from when on: a date or a time, in UTC")
+]
+OutFile = Annotated[
+    Path | None, typer.Option("--out", metavar="FILE", help="where to write the document")
+]
+
+
+async def resolve_account(client: ApiClient, text: str) -> str:
+    """The object id of an account, given by itself or by a case about it.
+
+    Raises UsageError or ApiUnavailable.
+    """
+    wanted = text.strip().lower()
+    if ACCOUNT_ID.fullmatch(wanted):
+        return wanted
+    if "@" in wanted:
+        raise UsageError(
+            "a name can change hands: use the object id, as the case's page shows it, or "
+            f"Get-MgUser -UserId {quote_text(wanted, 100)}"
+        )
+    guard, key = await resolve_case(client, wanted)
+    case = (await fetch_response(client, f"/api/cases/{guard}/{key}.json")).parse_object()
+    found = str(case.get("object", "")).lower()
+    if not ACCOUNT_ID.fullmatch(found):
+        raise UsageError(f"case {key} is not about an account")
+    return found
+
+
+async def submit_about_account(
+    session: Session, client: ApiClient, account: str, action: str, **body: str
+) -> dict[str, Any]:
+    """Submit a request about an account and wait for its result."""
+    fields = {name: value for name, value in body.items() if value}
+    fields["who"] = body.get("who") or session.who
+    response = await submit_request(client, f"/api/accounts/{account}/{action}", fields)
+    accepted = response.parse_object()
+    with session.err.status("waiting for the result …"):
+        await client.process_pending()
+        result = await poll_until_done(
+            session, client, str(accepted["address"]), max_wait_seconds=DEFAULT_TIMEOUT
+        )
+    return result.parse_object()
+
+
+async def contain_account(
+    session: Session,
+    client: ApiClient,
+    account: AccountName,
+    why: Why,
+    plan: Annotated[
+        str, typer.Option("--plan", metavar="HASH", help="carry out the plan of this hash")
+    ] = "",
+    steps: Steps = "",
+    who: Who = "",
+    yes: Yes = False,
+    as_json: AsJson = False,
+) -> int:
+    """Show the plan for containing an account; with --plan, carry it out.
+
+    The plan says what is done, what it needs, whether it can be undone, and what stays for you.
+    """
+    account_id = await resolve_account(client, account)
+    if plan:
+        plan = parse_hex_id(plan, "plan")
+        session.print_note(f"{account_id} is contained by plan {plan}, at {client.location}")
+        if not session.confirm(yes):
+            session.print_note("Nothing was requested.")
+            return EXIT_REFUSED
+    result = await submit_about_account(
+        session, client, account_id, "contain", why=why, who=who, plan=plan, steps=steps
+    )
+    document = await find_containment(client, result, account_id, plan)
+    if document is None:
+        session.print_output(f"Refused: {quote_text(str(result['note']), 600)}")
+        return EXIT_REFUSED
+    if as_json:
+        session.write_response((await get_containment(client, document["containment"])).body)
+    else:
+        print_containment(session, document)
+        session.print_output(f"Result: {quote_text(str(result['note']), 600)}")
+    return EXIT_REFUSED if result["status"] == "refused" else rate_containment(document)
+
+
+async def find_containment(
+    client: ApiClient, result: dict[str, Any], account: str, plan: str
+) -> dict[str, Any] | None:
+    """The containment that a request led to; None where it led to none."""
+    document = (await fetch_response(client, "/api/containments.json")).parse_object()
+    for row in document["containments"]:
+        is_own = row["containment"] == result["request"]
+        if is_own or (plan and row["plan"] == plan and row["account"] == account):
+            found: dict[str, Any] = row
+            return found
+    return None
+
+
+async def get_containment(client: ApiClient, containment: str) -> Any:
+    """One containment as the API answers it."""
+    return await fetch_response(client, f"/api/containments/{containment}.json")
+
+
+def rate_containment(document: dict[str, Any]) -> int:
+    """The exit code: 1 where a step that Exoguard makes failed or was refused."""
+    bad = {StepState.FAILED, StepState.REFUSED, StepState.STARTED}
+    return EXIT_PROBLEM if any(step["state"] in bad for step in document["steps"]) else EXIT_OK
+
+
+def print_containment(session: Session, document: dict[str, Any]) -> None:
+    """Print a containment: what was planned or done, and what stays for a person."""
+    when = format_time_and_age(document["planned_at"], session.now())
+    session.print_output(
+        f"{quote_text(document['name'] or document['account'])} · {document['state']}",
+        f"  planned {when} by {quote_text(document['who'], 200)}: "
+        f"{quote_text(document['why'], 500)}",
+    )
+    if document["refusal"]:
+        session.print_output(f"  not contained: {quote_text(document['refusal'], 600)}")
+    for remark in document["remarks"]:
+        session.print_output(f"  note: {quote_text(remark, 600)}")
+    for line in document["not_read"]:
+        session.print_output(f"  not read: {quote_text(line, 600)}")
+    for step in document["steps"]:
+        print_step(session, step)
+    if document["seconds_to_block"] is not None:
+        session.print_output(f"  sign-in blocked after {document['seconds_to_block']:.0f} s")
+    if document["evidence_sha256"]:
+        session.print_output(
+            f"  evidence: evidence-bundle {document['account']} --id {document['containment']}"
+        )
+    if document["state"] == "planned":
+        session.print_output(
+            f"Carry it out within the hour: contain {document['account']} --plan "
+            f'{document["plan"]} --why "..."'
+        )
+
+
+def print_step(session: Session, step: dict[str, Any]) -> None:
+    """Print one step with its command."""
+    state = STEP_STATE_TEXTS.get(StepState(step["state"]), step["state"])
+    session.print_output(f"  [{state}] {step['step']}: {quote_text(step['title'], 500)}")
+    if step["result"]:
+        session.print_output(f"      {quote_text(step['result'], 500)}")
+    if step["by_exoguard"]:
+        back = "can be undone" if step["can_be_undone"] else "cannot be undone"
+        session.print_output(f"      needs {step['needs']}; {back}")
+    if step["remark"]:
+        session.print_output(f"      {quote_text(step['remark'], 600)}")
+    if step["command"]:
+        session.print_output(f"      > {quote_text(step['command'], 1000)}")
+
+
+async def uncontain_account(
+    session: Session,
+    client: ApiClient,
+    account: AccountName,
+    why: Why,
+    steps: Steps = "",
+    who: Who = "",
+    yes: Yes = False,
+) -> int:
+    """Take back an account's containment, step by step.
+
+    Rules and forwards stay off unless --steps names them. Access may need an hour to return.
+    """
+    account_id = await resolve_account(client, account)
+    session.print_note(f"the containment of {account_id} is taken back, at {client.location}")
+    if not session.confirm(yes):
+        session.print_note("Nothing was requested.")
+        return EXIT_REFUSED
+    result = await submit_about_account(
+        session, client, account_id, "uncontain", why=why, who=who, steps=steps
+    )
+    session.print_output(f"{result['status']}: {quote_text(str(result['note']), 1500)}")
+    return EXIT_REFUSED if result["status"] == "refused" else EXIT_OK
+
+
+async def list_containments(session: Session, client: ApiClient, as_json: AsJson = False) -> int:
+    """List the contained accounts, and the plans that were shown."""
+    response = await fetch_response(client, "/api/containments.json")
+    if as_json:
+        session.write_response(response.body)
+        return EXIT_OK
+    for row in response.parse_object()["containments"]:
+        when = format_time_and_age(row["planned_at"], session.now())
+        name = quote_text(row["name"] or row["account"])
+        session.print_output(f"{row['containment']}  {row['state']:<9} {name}, {when}")
+    return EXIT_OK
+
+
+async def show_impact(
+    session: Session,
+    client: ApiClient,
+    account: AccountName,
+    why: Why,
+    since: Since = "",
+    who: Who = "",
+    out: OutFile = None,
+    as_json: AsJson = False,
+) -> int:
+    """Show whom an account wrote to since a time, inside and outside.
+
+    With the ready request that would find and remove it. Exoguard deletes nothing.
+    """
+    body = await fetch_bundle(session, client, account, "impact", why, who, since)
+    if out or as_json:
+        write_bundle(session, body, out)
+        return EXIT_OK
+    document = body.parse_object()
+    sent = document["sent"]
+    session.print_output(
+        f"{sent['messages']} messages to {sent['recipients']} recipients: {sent['inside']} inside, "
+        f"{sent['outside']} outside, {sent['unknown']} of whom that is not known"
+    )
+    for row in document["recipients"][:100]:
+        subjects = "; ".join(quote_text(text, 80) for text in row["subjects"][:2])
+        session.print_output(
+            f"  {row['where']:<8} {row['count']:>4}  {quote_text(row['address'])}  {subjects}"
+        )
+    session.print_output(f"Opened: {document['opened']}.")
+    for line in document["not_read"]:
+        session.print_output(f"not read: {quote_text(line, 600)}")
+    session.print_output(f"Not searched: {document['purge']['not_searched']}.")
+    return EXIT_OK
+
+
+async def download_bundle(
+    session: Session,
+    client: ApiClient,
+    account: AccountName,
+    why: Annotated[
+        str, typer.Option("--why", metavar="TEXT", help="the reason, for new evidence")
+    ] = "",
+    since: Since = "",
+    who: Who = "",
+    number: Annotated[
+        str, typer.Option("--id", metavar="ID", help="what was kept under this id, and not anew")
+    ] = "",
+    out: OutFile = None,
+) -> int:
+    """Write the evidence of an account as one JSON document, and print its SHA-256."""
+    if number:
+        body = await fetch_response(client, f"/api/account-bundles/{number}")
+    elif why:
+        body = await fetch_bundle(session, client, account, "evidence", why, who, since)
+    else:
+        raise UsageError("--why says why the evidence is wanted, or --id which was kept")
+    write_bundle(session, body, out)
+    return EXIT_OK
+
+
+async def fetch_bundle(
+    session: Session,
+    client: ApiClient,
+    account: str,
+    action: str,
+    why: str,
+    who: str,
+    since: str,
+) -> Any:
+    """Ask for a bundle and return it as the API answers it. Raises ApiUnavailable if refused."""
+    account_id = await resolve_account(client, account)
+    start = parse_until_option(since, session.now()).isoformat() if since else ""
+    result = await submit_about_account(
+        session, client, account_id, action, why=why, who=who, since=start
+    )
+    if result["status"] == "refused":
+        raise ApiUnavailable(f"refused: {quote_text(str(result['note']), 600)}")
+    return await fetch_response(client, f"/api/account-bundles/{result['request']}")
+
+
+def write_bundle(session: Session, response: Any, out: Path | None) -> None:
+    """Write a bundle unchanged, and say its digest."""
+    digest = hashlib.sha256(response.body).hexdigest()
+    if out is None:
+        session.write_bytes(response.body)
+    else:
+        try:
+            out.write_bytes(response.body)
+        except OSError as error:
+            raise ApiUnavailable(f"{out}: cannot be written ({error.strerror})") from None
+    session.print_note(f"sha256 {digest}")

@@ -1,0 +1,114 @@
+"""The commands that stay for a person: exact, and empty where a name cannot be quoted. Pure.
+
+Sources: Microsoft Learn, "Responding to a compromised email account", "Revoke user access in
+Microsoft Entra ID", and the pages of each cmdlet.
+"""
+
+from core.microsoft365.powershell import (
+    build_find_account_command,
+    can_be_quoted,
+    quote_literal,
+)
+
+METHOD_CMDLETS = {
+    "phone": "Remove-MgUserAuthenticationPhoneMethod -PhoneAuthenticationMethodId",
+    "email": "Remove-MgUserAuthenticationEmailMethod -EmailAuthenticationMethodId",
+    "fido2": "Remove-MgUserAuthenticationFido2Method -Fido2AuthenticationMethodId",
+    "microsoftauthenticator": (
+        "Remove-MgUserAuthenticationMicrosoftAuthenticatorMethod "
+        "-MicrosoftAuthenticatorAuthenticationMethodId"
+    ),
+    "softwareoath": (
+        "Remove-MgUserAuthenticationSoftwareOathMethod -SoftwareOathAuthenticationMethodId"
+    ),
+    "windowshelloforbusiness": (
+        "Remove-MgUserAuthenticationWindowsHelloForBusinessMethod "
+        "-WindowsHelloForBusinessAuthenticationMethodId"
+    ),
+    "temporaryaccesspass": (
+        "Remove-MgUserAuthenticationTemporaryAccessPassMethod "
+        "-TemporaryAccessPassAuthenticationMethodId"
+    ),
+}
+"""The cmdlet that deletes a method, by its kind; the general path for methods takes no deletion."""
+COMMON_METHODS = frozenset({"password"})
+"""The kinds that every account has and nobody deletes."""
+
+
+def build_password_command(account_id: str, upn: str, *, synced: bool) -> str:
+    """The command that sets a new password, which the person is asked for; the secret is typed in,
+    never written down.
+    """
+    if synced:
+        if not can_be_quoted(upn):
+            return ""
+        found = build_find_account_command(upn)
+        return f"{found} | Set-ADAccountPassword -Reset -NewPassword (Read-Host -AsSecureString)"
+    if not can_be_quoted(account_id):
+        return ""
+    return (
+        f"Update-MgUser -UserId {quote_literal(account_id)} -PasswordProfile "
+        "@{ Password = (Read-Host -MaskInput 'New password'); ForceChangePasswordNextSignIn = $true"
+        " }"
+    )
+
+
+def build_method_command(account_id: str, kind: str, method_id: str) -> str:
+    """The command that deletes one sign-in method; empty for one that no command deletes."""
+    cmdlet = METHOD_CMDLETS.get(kind)
+    if cmdlet is None or not can_be_quoted(account_id) or not can_be_quoted(method_id):
+        return ""
+    name, parameter = cmdlet.split(" ")
+    return f"{name} -UserId {quote_literal(account_id)} {parameter} {quote_literal(method_id)}"
+
+
+def build_device_command(device_id: str) -> str:
+    """The command that switches a device off in Entra."""
+    if not can_be_quoted(device_id):
+        return ""
+    return f"Update-MgDevice -DeviceId {quote_literal(device_id)} -AccountEnabled:$false"
+
+
+def build_grant_command(grant_id: str) -> str:
+    """The command that takes an app's grant for this user away."""
+    if not can_be_quoted(grant_id):
+        return ""
+    return f"Remove-MgOauth2PermissionGrant -OAuth2PermissionGrantId {quote_literal(grant_id)}"
+
+
+def build_phone_command(mailbox: str, device_id: str) -> str:
+    """The command that keeps one phone from synchronising; it wipes nothing."""
+    if not can_be_quoted(mailbox) or not can_be_quoted(device_id):
+        return ""
+    return (
+        f"Set-CASMailbox -Identity {quote_literal(mailbox)} "
+        f"-ActiveSyncBlockedDeviceIDs @{{Add={quote_literal(device_id)}}}"
+    )
+
+
+def build_remove_right_command(mailbox: str, holder: str, *, is_send_as: bool) -> str:
+    """The command that takes a right over the mailbox away from somebody."""
+    if not can_be_quoted(mailbox) or not can_be_quoted(holder):
+        return ""
+    if is_send_as:
+        return (
+            f"Remove-RecipientPermission -Identity {quote_literal(mailbox)} "
+            f"-Trustee {quote_literal(holder)} -AccessRights SendAs -Confirm:$false"
+        )
+    return (
+        f"Remove-MailboxPermission -Identity {quote_literal(mailbox)} "
+        f"-User {quote_literal(holder)} -AccessRights FullAccess -Confirm:$false"
+    )
+
+
+def build_unblock_sender_command(address: str) -> str:
+    """The command that lets a mailbox send again, which Microsoft may have stopped."""
+    if not can_be_quoted(address):
+        return ""
+    return f"Remove-BlockedSenderAddress -SenderAddress {quote_literal(address)}"
+
+
+FLOW_RULES_COMMAND = (
+    "Get-TransportRule | Sort-Object WhenChanged -Descending | "
+    "Select-Object -First 20 Name, State, WhenChanged, RedirectMessageTo, BlindCopyTo, CopyTo"
+)

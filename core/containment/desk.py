@@ -1,0 +1,142 @@
+"""What the processing of containments works with, and the reading of evidence beside the steps."""
+
+import asyncio
+from collections.abc import Awaitable, Callable, Iterable
+from dataclasses import dataclass, field
+from datetime import datetime, timedelta
+
+from core.containment.evidence import build_evidence, build_impact, seal_bundle
+from core.containment.options import ContainmentOptions
+from core.containment.picture import (
+    MailboxJudge,
+    describe_failures,
+    find_mailbox,
+    get_role_holders,
+    read_all_details,
+)
+from core.errors import LedgerError
+from core.microsoft365.addresses import OwnDomains
+from core.model.activity import Act
+from core.model.containment import AccountBundle, Containment
+from core.model.requests import OperatorRequest
+from core.ports import KEEP_ACTS, Claim, World
+from core.tenant.containing import DetailKind
+
+EVIDENCE_PERIOD = timedelta(days=30)
+IMPACT_PERIOD = timedelta(days=10)
+
+
+@dataclass(slots=True)
+class Desk:
+    """One processing of requests about accounts, under the claim on them."""
+
+    world: World
+    claim: Claim
+    options: ContainmentOptions
+    judge: MailboxJudge
+    containments: dict[str, Containment]
+    requests: dict[str, OperatorRequest]
+    log_lines: list[str] = field(default_factory=list)
+
+    async def save(self, *rows: Containment | OperatorRequest | AccountBundle) -> None:
+        """Save rows, and know them as saved."""
+        await self.claim.save(*rows)
+        for row in rows:
+            match row:
+                case Containment():
+                    self.containments[row.id] = row
+                case OperatorRequest():
+                    self.requests[row.id] = row
+                case AccountBundle():
+                    self.log_lines.append(f"kept {row.kind} {row.id}")
+
+
+async def load_own_acts(world: World, since: datetime) -> tuple[tuple[Act, ...], tuple[str, ...]]:
+    """The acts on record since a time, and why there are none, if so."""
+    now = world.now()
+    try:
+        return await world.ledger.load_acts(max(since, now - KEEP_ACTS), now), ()
+    except LedgerError as error:
+        return (), (f"acts of the audit logs: {error}",)
+
+
+async def make_evidence(
+    world: World, account_id: str, bundle_id: str, since: datetime
+) -> AccountBundle | None:
+    """Read the evidence of an account; None if there is no such account."""
+    target = await world.tenant.containment.read_target(account_id)
+    if not target.items:
+        return None
+    account = target.items[0]
+    mailbox, unread = await find_mailbox(world.tenant, account)
+    holders, details, (acts, no_acts) = await asyncio.gather(
+        world.tenant.roles.read_role_holders(),
+        read_all_details(world.tenant, account, mailbox, since, tuple(DetailKind)),
+        load_own_acts(world, since),
+    )
+    now = world.now()
+    document = build_evidence(
+        account,
+        mailbox,
+        get_role_holders(holders),
+        {kind: reading.items for kind, reading in details.items()},
+        acts,
+        (*unread, *describe_failures((holders, *details.values())), *no_acts),
+        since,
+        now,
+    )
+    return seal_bundle(bundle_id, account_id, document, now)
+
+
+async def make_impact(
+    world: World, account_id: str, bundle_id: str, since: datetime
+) -> AccountBundle | None:
+    """Read whom an account wrote to; None if there is no such account."""
+    target = await world.tenant.containment.read_target(account_id)
+    if not target.items:
+        return None
+    account = target.items[0]
+    mailbox, unread = await find_mailbox(world.tenant, account)
+    sent, domains, (acts, no_acts) = await asyncio.gather(
+        read_all_details(world.tenant, account, mailbox, since, (DetailKind.SENT_MAIL,)),
+        world.tenant.mail_flow.read_accepted_domains(),
+        load_own_acts(world, since),
+    )
+    own = OwnDomains.from_accepted_domains(domains.items) if domains.items else None
+    now = world.now()
+    rows = sent[DetailKind.SENT_MAIL].items if sent else ()
+    failures = describe_failures((domains, *sent.values()))
+    document = build_impact(account, own, rows, acts, (*unread, *failures, *no_acts), since, now)
+    return seal_bundle(bundle_id, account_id, document, now)
+
+
+type BundleMaker = Callable[[World, str, str, datetime], Awaitable[AccountBundle | None]]
+
+
+@dataclass(slots=True)
+class EvidenceTask:
+    """Evidence that is read while steps are made."""
+
+    task: asyncio.Task[AccountBundle | None]
+
+    @classmethod
+    def begin(cls, world: World, containment: Containment) -> "EvidenceTask":
+        """Start reading the evidence of an account that is about to be contained."""
+        since = world.now() - EVIDENCE_PERIOD
+        reading = make_evidence(world, containment.account_id, containment.id, since)
+        return cls(asyncio.create_task(reading))
+
+    async def wait(self, seconds: float) -> AccountBundle | None:
+        """The evidence, if it is there in time."""
+        done, _ = await asyncio.wait((self.task,), timeout=seconds)
+        return self.task.result() if done else None
+
+    async def cancel(self) -> None:
+        """Stop reading."""
+        self.task.cancel()
+        await asyncio.wait((self.task,))
+
+
+def sort_newest_first(containments: Iterable[Containment]) -> list[Containment]:
+    """Containments, the latest plan first."""
+    return sorted(containments, key=lambda one: (one.planned_at, one.id), reverse=True)

@@ -1,0 +1,331 @@
+"""Plans the containment of one account: who is refused and why, and each step in its order. Pure.
+
+    what was read of the account ─► refuse? ─► steps that Exoguard makes ─► steps for a person
+
+What Exoguard makes can be taken back, or harms nobody who signs in anew. Everything that cannot be
+taken back, locks somebody out for good or concerns others stays for a person, with its command.
+"""
+
+import json
+from collections.abc import Collection, Iterator, Mapping
+from dataclasses import dataclass, field
+from datetime import datetime, timedelta
+
+from core.containment.manual_steps import list_manual_steps
+from core.containment.options import ContainmentOptions
+from core.microsoft365.powershell import (
+    build_block_account_command,
+    build_disable_account_command,
+    build_revoke_sessions_command,
+)
+from core.model.containment import MAX_STEPS, ContainmentStep, StepState
+from core.tenant.changes import (
+    CLIENT_PROTOCOLS,
+    BlockAccount,
+    Change,
+    ClearMailboxForward,
+    DisableClientProtocols,
+    DisableInboxRule,
+    RevokeSessions,
+    change_to_arguments,
+)
+from core.tenant.containing import AccountDetail, DetailKind, TargetAccount
+from core.tenant.directory import RoleHolder
+from core.tenant.mailboxes import Mailbox
+from core.tenant.quoting import quote_text
+from core.tenant.reversibility import SESSIONS_STAY_ENDED
+
+BLOCK, SESSIONS, FORWARDS, RULES, PROTOCOLS = (
+    "block-sign-in",
+    "end-sessions",
+    "forwards",
+    "rules",
+    "protocols",
+)
+STEP_CHOICES = (BLOCK, SESSIONS, FORWARDS, RULES, PROTOCOLS)
+"""What a person may ask for; of each there may be several steps."""
+DEFAULT_CHOICES = (BLOCK, SESSIONS, FORWARDS, RULES)
+
+BLOCK_REMARK = (
+    "No new token is issued from then on. After an undo, Exchange may stay shut for 40 minutes and "
+    "other services for up to an hour."
+)
+SESSION_REMARK = (
+    "Tokens that are out live on for up to an hour; clients that check continuously end within "
+    "minutes, and phones and IMAP at their next sign-in. " + SESSIONS_STAY_ENDED.capitalize() + "."
+)
+SYNCED_REMARK = (
+    "The directory on premises is this account's source: the next synchronisation may enable it "
+    "again, so it is looked at once more after that. Disable it there as well."
+)
+RULE_REMARK = "An undo leaves it off unless it is named."
+PROTOCOL_REMARK = "It takes minutes to hours to reach clients that are signed in."
+
+
+@dataclass(frozen=True, slots=True)
+class JudgedChange:
+    """A forward or rule that a guard judges dangerous, and the change that switches it off."""
+
+    title: str
+    change: Change
+    prior: Mapping[str, object] = field(default_factory=dict)
+
+
+@dataclass(frozen=True, slots=True)
+class HiddenRule:
+    """A dangerous rule that Graph does not show, so that only a person can switch it off."""
+
+    title: str
+    identity: str
+
+
+@dataclass(frozen=True, slots=True)
+class AccountPicture:
+    """All that was read of one account for its plan."""
+
+    account: TargetAccount | None
+    role_holders: tuple[RoleHolder, ...] | None = ()
+    """Who holds a role; None: not read to its end."""
+    mailbox: Mailbox | None = None
+    judged: tuple[JudgedChange, ...] = ()
+    hidden_rules: tuple[HiddenRule, ...] = ()
+    details: Mapping[DetailKind, tuple[AccountDetail, ...]] = field(default_factory=dict)
+    unread: tuple[str, ...] = ()
+    since: datetime | None = None
+    """What was registered from then on is named first."""
+
+
+@dataclass(frozen=True, slots=True)
+class Plan:
+    """The steps for one account, or why there are none."""
+
+    refusal: str = ""
+    steps: tuple[ContainmentStep, ...] = ()
+    remarks: tuple[str, ...] = ()
+
+
+def plan_containment(
+    picture: AccountPicture, options: ContainmentOptions, choices: Collection[str]
+) -> Plan:
+    """The plan for an account. `choices` are of `STEP_CHOICES`; none: those made by default."""
+    if reason := explain_refusal(picture, options):
+        return Plan(refusal=reason, steps=tuple(list_refusal_steps(picture)))
+    account = picture.account
+    if account is None:
+        raise ValueError("an account that was not read is refused")
+    wanted = set(choices) or set(DEFAULT_CHOICES)
+    made = [
+        step
+        for choice, steps in (
+            (BLOCK, plan_block(account)),
+            (SESSIONS, plan_sessions(account)),
+            (FORWARDS, plan_judged(picture, ClearMailboxForward)),
+            (RULES, plan_judged(picture, DisableInboxRule)),
+            (PROTOCOLS, plan_protocols(picture)),
+        )
+        if choice in wanted
+        for step in steps
+    ]
+    manual = list_manual_steps(
+        account,
+        picture.mailbox,
+        picture.details,
+        tuple((rule.title, rule.identity) for rule in picture.hidden_rules),
+        picture.since,
+    )
+    steps = (*made, *manual)[:MAX_STEPS]
+    left_out = len(made) + len(manual) - len(steps)
+    remarks = tuple(list_remarks(picture, wanted))
+    if left_out:
+        remarks += (f"{left_out} more steps for a person are not listed: see the evidence.",)
+    return Plan(steps=steps, remarks=remarks)
+
+
+# Refusals -----------------------------------------------------------------------------------------
+
+
+def explain_refusal(picture: AccountPicture, options: ContainmentOptions) -> str:
+    """Why an account is not contained; empty if it may be."""
+    account = picture.account
+    if account is None:
+        return "there is no such account: not among users, nor in the recycle bin"
+    if account.is_this_app:
+        return "this is Exoguard itself: who contains it disarms every guard"
+    if account.is_deleted:
+        return (
+            "the account is deleted: it cannot sign in. Tokens that are out live on for up to an "
+            "hour, and whoever restores it gets it back as it was"
+        )
+    if {account.id.lower(), account.upn.lower()} & options.break_glass:
+        return "it is a break-glass account (CONTAINMENT_NEVER): only a person may block it"
+    return explain_protection(picture, account)
+
+
+def explain_protection(picture: AccountPicture, account: TargetAccount) -> str:
+    """Why no app may change an account; empty if nothing protects it."""
+    if account.is_management_restricted:
+        return (
+            "it is in a restricted management administrative unit: only who is assigned to that "
+            "unit can change it"
+        )
+    if picture.role_holders is None:
+        return (
+            "who holds a role could not be read, and an administrator is never contained by an app"
+        )
+    ids = {account.id.lower()} | ({picture.mailbox.guid.lower()} if picture.mailbox else set())
+    for holder in picture.role_holders:
+        if holder.id.lower() in ids:
+            return f"it is a protected administrator: {describe_role(holder)}"
+    return ""
+
+
+def describe_role(holder: RoleHolder) -> str:
+    """How an account comes by its role."""
+    return {
+        "entra": "it holds a role of Entra, and Graph lets no such app change it",
+        "eligible": "it may activate a role of Entra",
+        "exchange": "it is in a role group of Exchange",
+    }.get(holder.assigned_via, "it holds a role")
+
+
+def list_refusal_steps(picture: AccountPicture) -> Iterator[ContainmentStep]:
+    """What a person with the right role can do about an account that is refused."""
+    account = picture.account
+    if account is None or account.is_deleted or account.is_this_app:
+        return
+    yield make_manual_step(
+        "block-sign-in", "block the account's sign-in", build_block_account_command(account.id)
+    )
+    yield make_manual_step(
+        "end-sessions", "tell its sessions to end", build_revoke_sessions_command(account.id)
+    )
+
+
+def make_manual_step(name: str, title: str, command: str, remark: str = "") -> ContainmentStep:
+    """A step that stays for a person."""
+    return ContainmentStep(
+        name, title, command=command, remark=remark, state=StepState.FOR_A_PERSON
+    )
+
+
+# Steps that Exoguard makes ------------------------------------------------------------------------
+
+
+def encode_change(change: Change) -> str:
+    """A change as a step stores it."""
+    return json.dumps([type(change).__name__, change_to_arguments(change)], sort_keys=True)
+
+
+def plan_block(account: TargetAccount) -> Iterator[ContainmentStep]:
+    """Block sign-in; of a synchronised account with the directory's own command beside it."""
+    synced = account.synced
+    yield ContainmentStep(
+        BLOCK,
+        "block the account's sign-in",
+        encode_change(BlockAccount(account.id)),
+        "User.EnableDisableAccount.All",
+        f"{SYNCED_REMARK} {BLOCK_REMARK}" if synced else BLOCK_REMARK,
+        build_disable_account_command(account.upn) if synced else "",
+        is_reversible=True,
+        returns_unasked=True,
+        prior={} if account.enabled is None else {"accountEnabled": account.enabled},
+    )
+
+
+def plan_sessions(account: TargetAccount) -> Iterator[ContainmentStep]:
+    """Tell sessions to end. Graph answers 200 for a guest and ends nothing."""
+    if account.is_guest:
+        yield make_manual_step(
+            SESSIONS,
+            "end the guest's sessions in its own organization",
+            "",
+            "Graph accepts this for a guest and ends nothing: tell the organization it belongs to.",
+        )
+        return
+    valid_from = account.sessions_valid_from
+    yield ContainmentStep(
+        SESSIONS,
+        "tell the account's sessions to end",
+        encode_change(RevokeSessions(account.id)),
+        "User.RevokeSessions.All",
+        SESSION_REMARK,
+        prior={"signInSessionsValidFromDateTime": valid_from.isoformat()} if valid_from else {},
+    )
+
+
+def plan_judged(
+    picture: AccountPicture, kind: type[ClearMailboxForward] | type[DisableInboxRule]
+) -> Iterator[ContainmentStep]:
+    """The dangerous forwards, or the dangerous rules, each by itself."""
+    found = {
+        encode_change(judged.change): judged
+        for judged in picture.judged
+        if isinstance(judged.change, kind)
+    }
+    is_rule = kind is DisableInboxRule
+    for number, (change, judged) in enumerate(found.items(), 1):
+        yield ContainmentStep(
+            f"rule-{number}" if is_rule else "forward",
+            quote_text(judged.title, 400),
+            change,
+            "MailboxSettings.ReadWrite" if is_rule else "Set-Mailbox",
+            RULE_REMARK,
+            is_reversible=True,
+            prior=judged.prior,
+        )
+
+
+def plan_protocols(picture: AccountPicture) -> Iterator[ContainmentStep]:
+    """Close every way of mail clients that is open."""
+    shown = picture.details.get(DetailKind.CLIENT_PROTOCOLS, ())
+    if picture.mailbox is None or not shown:
+        return
+    prior = {name: parse_switch(shown[0].get_value(name)) for name in CLIENT_PROTOCOLS.values()}
+    change = DisableClientProtocols(picture.mailbox.guid, tuple(CLIENT_PROTOCOLS))
+    yield ContainmentStep(
+        PROTOCOLS,
+        "close the mailbox to mail clients: " + ", ".join(CLIENT_PROTOCOLS),
+        encode_change(change),
+        "Set-CASMailbox",
+        PROTOCOL_REMARK,
+        is_reversible=True,
+        returns_unasked=True,
+        prior=prior,
+    )
+
+
+def parse_switch(text: str) -> bool | None:
+    """A switch as it was shown; None for one that is left to the organization."""
+    return {"true": True, "false": False}.get(text.strip().lower())
+
+
+# Remarks ------------------------------------------------------------------------------------------
+
+
+def list_remarks(picture: AccountPicture, wanted: Collection[str]) -> Iterator[str]:
+    """What a person has to know before the plan is carried out."""
+    account, mailbox = picture.account, picture.mailbox
+    if account and account.enabled is False:
+        yield "Its sign-in is blocked already."
+    if account and account.is_guest:
+        yield (
+            "It is a guest: blocked here, it can still sign in to its own organization, and what it"
+            " was sent stays with it."
+        )
+    if mailbox is None:
+        yield "No mailbox belongs to it."
+    elif mailbox.kind == "SharedMailbox":
+        yield (
+            "It is a shared mailbox: nobody should sign in as it, and whoever holds rights over it "
+            "opens it as before."
+        )
+    if PROTOCOLS not in wanted and mailbox:
+        yield (
+            "Mail clients that are signed in are not closed one by one: ask for the step protocols "
+            "if one goes on."
+        )
+
+
+def build_since(now: datetime) -> datetime:
+    """From when on what an account registered is named first: a week."""
+    return now - timedelta(days=7)

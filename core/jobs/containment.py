@@ -1,0 +1,125 @@
+"""Processes requests about accounts: the queue's message, or the next tick of the audit logs.
+
+    POST ─► request row ─► run message ─► process_account_message ─► core/containment/story.py
+
+A forward or rule counts as dangerous if the guard of forwarding says so, of the mailbox as it is at
+that moment: its reading and judgement are used, and none of its state.
+"""
+
+from collections.abc import Iterable, Sequence
+from datetime import timedelta
+from typing import Any
+
+from core.config.settings import Settings
+from core.containment.options import ContainmentOptions
+from core.containment.picture import JudgedMailbox, MailboxJudge, describe_failure
+from core.containment.planning import HiddenRule, JudgedChange
+from core.containment.story import process_containments
+from core.engine.run import create_run_id
+from core.guards.mailbox_forwarding.containing import DangerousSetting, list_dangerous_settings
+from core.model.guards import Guard, GuardConfig, GuardPolicy, ObserveContext
+from core.model.requests import RequestState
+from core.ports import CONTAINMENT_PARTITION, World
+from core.tenant.changes import Change, ClearMailboxForward, DisableInboxRule
+from core.tenant.mailboxes import Mailbox
+from core.tenant.readings import ReadFailure
+from core.tenant.reversibility import (
+    FORWARD_PROPERTIES,
+    KEEPS_COPY,
+    RULE_ACTIONS_HASH,
+    hash_rule_actions,
+)
+
+OPEN_REQUESTS_PERIOD = timedelta(days=30)
+FORWARDING = "mailbox-forwarding"
+
+
+def build_judge(world: World, config: GuardConfig | None) -> MailboxJudge:
+    """What reads and judges one mailbox's forwards and rules, by the guard of forwarding."""
+
+    async def judge(mailbox: Mailbox) -> JudgedMailbox:
+        if config is None or config.guard.look_at is None:
+            return JudgedMailbox(unread=("no guard judges forwards and inbox rules",))
+        return await judge_mailbox(world, config.guard, mailbox)
+
+    return judge
+
+
+async def judge_mailbox(world: World, guard: Guard[Any], mailbox: Mailbox) -> JudgedMailbox:
+    """What of a mailbox is switched off, which rules stay for a person, and what was not read."""
+    policy: GuardPolicy[Any] = GuardPolicy(world.now(), guard.options)
+    checks = frozenset(check.name for check in guard.periodic_checks)
+    context: ObserveContext[Any] = ObserveContext(policy, due_checks=checks, is_enforcing=True)
+    found: list[DangerousSetting] = []
+    failures: list[ReadFailure] = []
+    if guard.look_at is None:
+        return JudgedMailbox()
+    async for reading in guard.look_at(world.tenant, context, (mailbox,)):
+        failures += reading.failures
+        for item in reading.items:
+            found += list_dangerous_settings(item, policy)
+    return assemble_judged(mailbox, found, failures)
+
+
+def assemble_judged(
+    mailbox: Mailbox, found: Iterable[DangerousSetting], failures: Iterable[ReadFailure]
+) -> JudgedMailbox:
+    """The mailbox's own dangerous settings, as a plan takes them."""
+    settings = list(found)
+    return JudgedMailbox(
+        tuple(
+            JudgedChange(one.title, one.change, describe_prior(one, mailbox))
+            for one in settings
+            if one.change and is_about(one.change, mailbox)
+        ),
+        tuple(
+            HiddenRule(one.title, one.rule.id)
+            for one in settings
+            if one.change is None and one.rule and one.rule.mailbox_id == mailbox.id
+        ),
+        tuple(dict.fromkeys(map(describe_failure, failures))),
+    )
+
+
+def is_about(change: Change, mailbox: Mailbox) -> bool:
+    """Whether a change switches off a forward or a rule of the mailbox."""
+    match change:
+        case ClearMailboxForward():
+            return change.mailbox_guid == mailbox.guid
+        case DisableInboxRule():
+            return change.mailbox_id == mailbox.id
+        case _:
+            return False
+
+
+def describe_prior(setting: DangerousSetting, mailbox: Mailbox) -> dict[str, object]:
+    """What is there before a change, as its record has it."""
+    if setting.rule:
+        return {"isEnabled": True, RULE_ACTIONS_HASH: hash_rule_actions(setting.rule)}
+    forwards = (mailbox.forwarding_address, mailbox.forwarding_smtp_address)
+    told = dict(zip(FORWARD_PROPERTIES, forwards, strict=True))
+    return {name: value or None for name, value in told.items()} | {KEEPS_COPY: mailbox.keeps_copy}
+
+
+async def process_account_requests(
+    world: World, options: ContainmentOptions, configs: Sequence[GuardConfig], run: str
+) -> str:
+    """Process everything about accounts, if containment is on or anything waits."""
+    if not options.is_on and not await has_open_request(world):
+        return "off"
+    forwarding = next((one for one in configs if one.guard.name == FORWARDING), None)
+    return await process_containments(world, options, build_judge(world, forwarding), run)
+
+
+async def has_open_request(world: World) -> bool:
+    """Whether a request about an account waits for its answer."""
+    since = world.now() - OPEN_REQUESTS_PERIOD
+    requests = await world.ledger.list_requests(CONTAINMENT_PARTITION, since)
+    return any(one.state is RequestState.REQUESTED for one in requests)
+
+
+async def process_waiting_account_requests(world: World, settings: Settings) -> str:
+    """Go on with what waits about accounts, at a tick."""
+    return await process_account_requests(
+        world, settings.containment, settings.guard_configs, create_run_id(world.now())
+    )

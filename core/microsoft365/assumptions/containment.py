@@ -1,0 +1,62 @@
+"""What is assumed of services where one account is contained, and of the evidence about it."""
+
+from core.microsoft365.assumptions.assumption import Assumption, Dependents, Standing
+
+CONTAINMENT = Dependents(
+    guards=(), settings=("CONTAINMENT_MODE", "CONTAINMENT_LIMIT", "CONTAINMENT_RULES")
+)
+
+SYNCED_BLOCK = Assumption(
+    id="write-synced-block",
+    assumed="Graph lets an app block a synchronised account, and a synchronisation may undo it.",
+    standing=Standing.MEASURED,
+    source="CIPP-API (accountEnabled PATCH succeeds); azure-docs PR#35963, #56804",
+    dated="2026-08",
+    otherwise="The step is refused and says so; the directory's command stands beside it. The "
+    "account is looked at again after 45 minutes and blocked once more.",
+    depends=CONTAINMENT,
+)
+METHOD_DATES = Assumption(
+    id="graph-method-dates",
+    assumed="The list of a user's sign-in methods has createdDateTime for most kinds, and none for "
+    "phones.",
+    standing=Standing.CONTESTED,
+    source="the metadata of Graph v1.0; CIPP-API (phones have none)",
+    dated="2026-08",
+    otherwise="A method is listed with an unknown date, between the recent and the old ones.",
+    depends=CONTAINMENT,
+)
+MESSAGE_TRACE = Assumption(
+    id="exchange-message-trace",
+    assumed="Get-MessageTraceV2 answers an app with a reading role, in windows of ten days, "
+    "without a link: the next page ends at the last row and begins at its recipient.",
+    standing=Standing.MEASURED,
+    source="rknightion/graph2otel (live, app-only, 2026-07)",
+    dated="2026-07",
+    otherwise="Whom the account wrote to is among what was not read, with the reason; Exchange may "
+    "refuse with 401 for a day after the grant.",
+    depends=CONTAINMENT,
+)
+AUDIT_ACTOR_FILTER = Assumption(
+    id="graph-audit-actor-filter",
+    assumed="A filter of directoryAudits by its actor answers with no rows, so a period is read "
+    "and the actor matched here.",
+    standing=Standing.CONTESTED,
+    source="microsoftgraph/microsoft-graph-docs#3648",
+    dated="2018",
+    otherwise="More is read than is needed; in a large tenant the evidence says that more is "
+    "there.",
+    depends=CONTAINMENT,
+)
+CLIENT_WAYS = Assumption(
+    id="write-client-ways",
+    assumed="An empty EwsEnabled is left to the organization, and setting it to nothing leaves it "
+    "so again.",
+    standing=Standing.UNSEEN,
+    source="Microsoft Learn, Set-CASMailbox",
+    dated="2026",
+    otherwise="An undo does not show as before; its result says what it is now.",
+    depends=CONTAINMENT,
+)
+
+ASSUMPTIONS = (SYNCED_BLOCK, METHOD_DATES, MESSAGE_TRACE, AUDIT_ACTOR_FILTER, CLIENT_WAYS)

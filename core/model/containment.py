@@ -1,0 +1,155 @@
+"""The containment of one account: what is planned, step by step, and what became of each step.
+
+    planned ─► running ─► done ─► undoing ─► undone
+       └─► refused, expired
+
+One row holds all of it, so what was there before a step is on record before the step is made.
+"""
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from datetime import datetime, timedelta
+from enum import StrEnum
+
+from core.keys import hash_parts
+
+PLAN_WINDOW = timedelta(hours=1)
+"""How long a plan may be carried out: an account changes."""
+MAX_STEPS = 60
+MAX_STEP_TEXT = 600
+
+
+class ContainmentState(StrEnum):
+    """How far the containment of an account has come."""
+
+    PLANNED = "planned"
+    REFUSED = "refused"
+    RUNNING = "running"
+    DONE = "done"
+    UNDOING = "undoing"
+    UNDONE = "undone"
+
+
+class StepState(StrEnum):
+    """What became of one step."""
+
+    PLANNED = "planned"
+    STARTED = "started"
+    """On record as about to be made: the tenant shows whether it was."""
+    DONE = "done"
+    FAILED = "failed"
+    REFUSED = "refused"
+    GONE = "gone"
+    """What it was about has gone, or was changed meanwhile."""
+    FOR_A_PERSON = "for-a-person"
+    UNDONE = "undone"
+
+
+@dataclass(frozen=True, slots=True)
+class ContainmentStep:
+    """One step of a plan: a change that Exoguard makes, or what stays for a person."""
+
+    name: str
+    """Its name within the plan, by which a person asks for it or takes it back."""
+    title: str
+    """What it does, as a phrase."""
+    change: str = ""
+    """The change as JSON, as cases store it; empty for a step that stays for a person."""
+    needs: str = ""
+    """The permission that the app needs for it."""
+    remark: str = ""
+    """What it does not do, what may live on and for how long, or what takes it back."""
+    command: str = ""
+    """What a person runs: in place of the change, or beside it."""
+    is_reversible: bool = False
+    returns_unasked: bool = False
+    """Whether taking the containment back takes this step back without its being named."""
+    prior: Mapping[str, object] = field(default_factory=dict)
+    """What was there when the plan was made, as the change records it."""
+    state: StepState = StepState.PLANNED
+    before: Mapping[str, object] = field(default_factory=dict)
+    """What was there before the change, as it was made."""
+    result: str = ""
+    """What came of it, in words."""
+    at: datetime | None = None
+    """When its state last changed."""
+    attempts: int = 0
+
+    @property
+    def is_open(self) -> bool:
+        """Whether Exoguard still has to make it, or to look whether it was made."""
+        return bool(self.change) and self.state in (StepState.PLANNED, StepState.STARTED)
+
+
+@dataclass(frozen=True, slots=True)
+class Containment:
+    """One plan for one account, and how it was carried out."""
+
+    id: str
+    """The id of the request that asked for the plan."""
+    account_id: str
+    account_name: str
+    """The account's principal name, as it was then."""
+    requested_by: str
+    reason: str
+    planned_at: datetime
+    state: ContainmentState = ContainmentState.PLANNED
+    refusal: str = ""
+    """Why nothing is done, if so."""
+    steps: tuple[ContainmentStep, ...] = ()
+    remarks: tuple[str, ...] = ()
+    """What a person has to know of this account before the plan is carried out."""
+    unread: tuple[str, ...] = ()
+    """What could not be read for the plan, and why."""
+    plan_hash: str = ""
+    rule: str = ""
+    """The rule that asked for it; empty where a person did."""
+    order_id: str = ""
+    """The request by which the plan is or was carried out."""
+    ordered_by: str = ""
+    started_at: datetime | None = None
+    blocked_at: datetime | None = None
+    """When the account was seen to be blocked."""
+    ended_at: datetime | None = None
+    look_again_at: datetime | None = None
+    """When to see whether a synchronised account is still blocked."""
+    undo_id: str = ""
+    """The request by which it is or was taken back."""
+    undone_by: str = ""
+    undo_steps: tuple[str, ...] = ()
+    """The steps that are taken back."""
+    undone_at: datetime | None = None
+    bundle_digest: str = ""
+    """SHA-256 of the evidence that was kept before and beside the steps."""
+    untold: str = ""
+    """What no card has told yet: planned, done, undone or enabled; empty if all is told."""
+
+    def find_step(self, name: str) -> ContainmentStep | None:
+        """A step by its name."""
+        return next((step for step in self.steps if step.name == name), None)
+
+    @property
+    def is_under_way(self) -> bool:
+        """Whether it is being carried out or taken back."""
+        return self.state in (ContainmentState.RUNNING, ContainmentState.UNDOING)
+
+
+@dataclass(frozen=True, slots=True)
+class AccountBundle:
+    """What is known of one account at one time, kept as it was: one JSON text and its digest."""
+
+    id: str
+    """The id of the request or containment that it was made for."""
+    account_id: str
+    at: datetime
+    kind: str
+    """Evidence or impact."""
+    digest: str
+    body: str
+    is_complete: bool = True
+    """False: some of it is still to come."""
+
+
+def compute_containment_hash(account_id: str, steps: tuple[ContainmentStep, ...]) -> str:
+    """The hash of a plan: the account, and each step with its change and its command."""
+    return hash_parts(account_id, [[step.name, step.change, step.command] for step in steps])

@@ -1,0 +1,89 @@
+"""What is read of one account before it is contained, and what its evidence consists of."""
+
+from dataclasses import dataclass
+from datetime import datetime
+from enum import StrEnum
+
+
+class DetailKind(StrEnum):
+    """The kinds of what can be read of one account, each by requests of its own."""
+
+    SIGN_IN_METHODS = "sign-in-methods"
+    DEVICES = "devices"
+    GRANTS = "grants"
+    CLIENT_PROTOCOLS = "client-protocols"
+    PHONES = "phones"
+    RULES = "rules"
+    FULL_ACCESS = "full-access"
+    SEND_AS = "send-as"
+    SIGN_INS = "sign-ins"
+    DIRECTORY_AUDITS = "directory-audits"
+    SENT_MAIL = "sent-mail"
+
+
+MAILBOX_DETAILS = frozenset(
+    {
+        DetailKind.CLIENT_PROTOCOLS,
+        DetailKind.PHONES,
+        DetailKind.RULES,
+        DetailKind.FULL_ACCESS,
+        DetailKind.SEND_AS,
+        DetailKind.SENT_MAIL,
+    }
+)
+"""What only an account with a mailbox has."""
+
+MAX_DETAILS = 500
+"""The most rows that are kept of one kind; how many more there were is said."""
+MAX_SENT = 5_000
+"""The most rows of sent mail that are read."""
+NAME_LIMIT = 256
+VALUE_LIMIT = 512
+
+
+@dataclass(frozen=True, slots=True)
+class TargetAccount:
+    """One account of Entra ID, as containing it has to know it."""
+
+    id: str
+    upn: str = ""
+    name: str = ""
+    enabled: bool | None = None
+    """accountEnabled; None: Graph did not report it."""
+    is_guest: bool = False
+    synced: bool = False
+    """True: a directory on premises is its source."""
+    on_premises_name: str = ""
+    """sAMAccountName there; empty if Graph does not report it."""
+    is_management_restricted: bool = False
+    is_deleted: bool = False
+    """True: it lies in the recycle bin."""
+    is_this_app: bool = False
+    """True: it is Exoguard's own service principal or application."""
+    created_at: datetime | None = None
+    password_changed_at: datetime | None = None
+    sessions_valid_from: datetime | None = None
+    """Sessions that began before have been told to end."""
+    licence_ids: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
+class AccountDetail:
+    """One thing that belongs to an account: a second factor, a device, a sign-in, a message."""
+
+    id: str
+    title: str
+    kind: str = ""
+    """What sort of thing it is, as Microsoft names it."""
+    at: datetime | None = None
+    """When it came to be or happened; None: not reported."""
+    values: tuple[tuple[str, str], ...] = ()
+    """Further properties by name, bounded."""
+    session: str = ""
+    """The session it happened in, where the record names one."""
+    address: str = ""
+    """The network address it came from."""
+
+    def get_value(self, name: str) -> str:
+        """A further property; empty if there is none."""
+        return next((value for key, value in self.values if key == name), "")

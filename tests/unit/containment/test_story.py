@@ -1,0 +1,442 @@
+"""Containing one account: from the request to the card, on a tenant and a ledger in memory."""
+
+import asyncio
+from dataclasses import dataclass, field, replace
+from datetime import UTC, datetime, timedelta
+from typing import Any
+
+import pytest
+
+from core.containment.options import ContainmentOptions
+from core.containment.picture import JudgedMailbox
+from core.containment.planning import JudgedChange
+from core.containment.story import process_containments
+from core.errors import Forbidden, Rejected, Unavailable
+from core.keys import format_descending_time
+from core.model.containment import Containment, ContainmentState, StepState
+from core.model.guards import Mode
+from core.model.requests import OperatorRequest, RequestKind, RequestState
+from core.notifications.run_cards import build_cards
+from core.ports import CONTAINMENT_PARTITION, World
+from core.tenant.changes import ClearMailboxForward, DisableInboxRule
+from core.tenant.containing import TargetAccount
+from core.tenant.directory import Account
+from core.tenant.mail_flow import InboxRule
+from core.tenant.mailboxes import Mailbox
+from sandbox.scenes.default_roles import ADMIN_ID
+from tests.support.fakes.channel import FakeNotificationChannel
+from tests.support.fakes.clock import Clock
+from tests.support.fakes.crash import CrashInjector, SimulatedCrash
+from tests.support.fakes.ledger import FakeLedger
+from tests.support.fakes.tenant import FakeTenant
+
+MIA, GUID = "11111111-0000-4000-8000-000000000001", "22222222-0000-4000-8000-000000000001"
+BOX = Mailbox(MIA, GUID, "mia@example.com", forwarding_smtp_address="smtp:x@evil.example")
+RULE = InboxRule("r1", MIA, ".", "graph", redirect_to=("x@evil.example",))
+SWITCHES: dict[str, bool | None] = {
+    "OWAEnabled": True,
+    "MAPIEnabled": True,
+    "EwsEnabled": None,
+    "ActiveSyncEnabled": True,
+    "OutlookMobileEnabled": True,
+    "ImapEnabled": False,
+    "PopEnabled": True,
+}
+ENFORCE = ContainmentOptions(mode=Mode.ENFORCE)
+
+
+async def judge(mailbox: Mailbox) -> JudgedMailbox:
+    """As the guard of forwarding would."""
+    return JudgedMailbox(
+        (
+            JudgedChange(
+                "clear the forward to x@evil.example",
+                ClearMailboxForward(GUID),
+                {
+                    "ForwardingAddress": None,
+                    "ForwardingSmtpAddress": "smtp:x@evil.example",
+                    "DeliverToMailboxAndForward": False,
+                },
+            ),
+            JudgedChange("switch off the rule .", DisableInboxRule(MIA, "r1"), {"isEnabled": True}),
+        )
+    )
+
+
+def build_tenant(**more: Any) -> FakeTenant:
+    """A tenant in which Mia's account was taken."""
+    target = TargetAccount(
+        MIA, "mia@example.com", "Mia", sessions_valid_from=datetime(2026, 1, 1, tzinfo=UTC)
+    )
+    return FakeTenant(
+        boxes=[BOX],
+        users=[Account(MIA, "mia@example.com", enabled=True)],
+        rules=[RULE],
+        targets=[replace(target, **more)],
+        client_switches={GUID: dict(SWITCHES)},
+    )
+
+
+@dataclass
+class Stage:
+    """A tenant, a ledger, a channel and what operators ask."""
+
+    tenant: FakeTenant = field(default_factory=build_tenant)
+    options: ContainmentOptions = ENFORCE
+    clock: Clock = field(default_factory=Clock)
+    count: int = 0
+
+    def __post_init__(self) -> None:
+        self.ledger = FakeLedger(self.clock)
+        self.channel = FakeNotificationChannel()
+
+    @property
+    def world(self) -> World:
+        return World(
+            self.tenant, self.ledger, self.channel, self.clock, build_cards, sleep=self.sleep
+        )
+
+    async def sleep(self, seconds: float) -> None:
+        self.clock.current += timedelta(seconds=seconds)
+
+    def next_id(self) -> str:
+        self.count += 1
+        return f"{format_descending_time(self.clock())}-{self.count:08x}"
+
+    async def ask(self, kind: RequestKind = RequestKind.CONTAIN, **more: Any) -> str:
+        """Somebody asks for something about Mia."""
+        fields = {"subject": MIA, "requested_by": "Ann", "reason": "she clicked", **more}
+        request = OperatorRequest(self.next_id(), kind, at=self.clock(), **fields)
+        await self.ledger.add_request(CONTAINMENT_PARTITION, request)
+        return request.id
+
+    async def process(self) -> str:
+        self.clock.current += timedelta(seconds=5)
+        return await process_containments(self.world, self.options, judge, self.next_id())
+
+    async def get_request(self, request_id: str) -> OperatorRequest:
+        request = await self.ledger.get_request(CONTAINMENT_PARTITION, request_id)
+        assert request
+        return request
+
+    async def get_latest(self) -> Containment:
+        return (await self.ledger.load_containments())[0]
+
+    async def plan(self, **more: Any) -> Containment:
+        """Ask for a plan, and read it."""
+        request = await self.ask(**more)
+        await self.process()
+        found = [one for one in await self.ledger.load_containments() if one.id == request]
+        return found[0]
+
+    async def contain(self, **more: Any) -> OperatorRequest:
+        """Ask for a plan and carry it out."""
+        plan = await self.plan(**more)
+        order = await self.ask(plan=plan.plan_hash)
+        await self.process()
+        return await self.get_request(order)
+
+    @property
+    def is_enabled(self) -> bool | None:
+        return self.tenant.users[0].enabled
+
+
+async def test_a_plan_changes_nothing_and_is_carried_out_by_its_hash() -> None:
+    stage = Stage()
+    plan = await stage.plan()
+    assert (plan.state, stage.tenant.write_count, stage.is_enabled) == ("planned", 0, True)
+    assert [step.name for step in plan.steps if step.change] == [
+        "block-sign-in",
+        "end-sessions",
+        "forward",
+        "rule-1",
+    ]
+    order = await stage.ask(plan=plan.plan_hash)
+    await stage.process()
+    done = await stage.get_request(order)
+    assert done.state is RequestState.DONE
+    assert done.note.startswith("4 of 4 steps are made")
+    assert "sign-in was seen to be blocked after 0 s" in done.note
+    tenant = stage.tenant
+    assert stage.is_enabled is False
+    assert tenant.signed_out == [MIA]
+    assert not tenant.boxes[0].forwarding_smtp_address
+    assert not tenant.rules[0].enabled
+    assert tenant.client_switches[GUID] == SWITCHES
+    assert "An account was contained" in str(stage.channel.sent)
+
+
+async def test_taking_it_back_restores_what_was_and_leaves_rules_off_unless_named() -> None:
+    stage = Stage()
+    await stage.contain(steps=("block-sign-in", "end-sessions", "forwards", "rules", "protocols"))
+    assert set(stage.tenant.client_switches[GUID].values()) == {False}
+    undo = await stage.ask(RequestKind.UNCONTAIN)
+    await stage.process()
+    note = (await stage.get_request(undo)).note
+    assert stage.is_enabled is True
+    assert stage.tenant.client_switches[GUID] == SWITCHES
+    assert not stage.tenant.rules[0].enabled
+    assert not stage.tenant.boxes[0].forwarding_smtp_address
+    assert "taken back: block-sign-in, protocols" in note
+    assert "stays off unless named: forward, rule-1" in note
+    assert "may take an hour" in note
+
+
+async def test_rules_and_forwards_come_back_when_they_are_named() -> None:
+    stage = Stage()
+    await stage.contain()
+    await stage.ask(RequestKind.UNCONTAIN, steps=("rule-1", "forward"))
+    await stage.process()
+    assert stage.tenant.rules[0].enabled
+    assert stage.tenant.boxes == [BOX]
+    assert (await stage.get_latest()).state is ContainmentState.UNDONE
+
+
+@pytest.mark.parametrize(
+    ("more", "reason"),
+    [
+        ({"is_deleted": True}, "deleted"),
+        ({"is_this_app": True}, "Exoguard itself"),
+        ({"is_management_restricted": True}, "restricted management"),
+    ],
+)
+async def test_accounts_that_no_app_contains_are_refused_with_the_reason(
+    more: dict[str, Any], reason: str
+) -> None:
+    stage = Stage(build_tenant(**more))
+    plan = await stage.plan()
+    assert plan.state is ContainmentState.REFUSED
+    assert reason in plan.refusal
+    assert not plan.plan_hash
+    assert (await stage.get_request(plan.id)).state is RequestState.REFUSED
+
+
+async def test_an_administrator_and_a_break_glass_account_are_refused() -> None:
+    stage = Stage()
+    stage.tenant.holders[0] = replace(stage.tenant.holders[0], id=MIA)
+    assert "protected administrator" in (await stage.plan()).refusal
+    never = Stage(options=replace(ENFORCE, break_glass=frozenset({"mia@example.com"})))
+    assert "break-glass" in (await never.plan()).refusal
+    assert ADMIN_ID != MIA
+
+
+async def test_an_account_that_cannot_be_read_is_not_taken_for_absent() -> None:
+    stage = Stage()
+    stage.tenant.fail_read("contained-account")
+    assert "could not be read" in (await stage.plan()).refusal
+    stage.tenant.clear_faults()
+    absent = await stage.plan(subject="33333333-0000-4000-8000-000000000001")
+    assert "no such account" in absent.refusal
+
+
+async def test_who_holds_roles_is_known_or_nobody_is_contained() -> None:
+    stage = Stage()
+    stage.tenant.fail_read("role-holders")
+    assert "who holds a role could not be read" in (await stage.plan()).refusal
+
+
+async def test_a_guest_is_blocked_and_its_sessions_are_left_to_its_organization() -> None:
+    stage = Stage(build_tenant(is_guest=True))
+    stage.tenant.boxes.clear()
+    request = await stage.contain()
+    assert request.note.startswith("1 of 1 steps are made")
+    assert stage.tenant.signed_out == []
+
+
+async def test_a_synchronised_account_is_looked_at_again_and_blocked_once_more() -> None:
+    stage = Stage(build_tenant(synced=True))
+    await stage.contain()
+    step = (await stage.get_latest()).steps[0]
+    assert "Disable-ADAccount" in step.command
+    stage.tenant.users[0] = replace(stage.tenant.users[0], enabled=True)
+    await stage.process()
+    assert stage.is_enabled is True
+    stage.clock.current += timedelta(minutes=46)
+    await stage.process()
+    assert not stage.tenant.users[0].enabled
+    assert "enabled again" in str(stage.channel.sent[-1])
+    assert (await stage.get_latest()).look_again_at is None
+
+
+# Orders ------------------------------------------------------------------------------------------
+
+
+async def test_a_plan_is_carried_out_once() -> None:
+    stage = Stage()
+    plan = await stage.plan()
+    first, second = await stage.ask(plan=plan.plan_hash), await stage.ask(plan=plan.plan_hash)
+    await stage.process()
+    states = [(await stage.get_request(one)).state for one in (first, second)]
+    assert sorted(states) == [RequestState.DONE, RequestState.REFUSED]
+    assert stage.tenant.signed_out == [MIA]
+
+
+async def test_a_forged_crossed_or_late_hash_is_refused() -> None:
+    stage = Stage()
+    plan = await stage.plan()
+    forged = await stage.ask(plan="0" * 32)
+    crossed = await stage.ask(plan=plan.plan_hash, subject="33333333-0000-4000-8000-000000000001")
+    await stage.process()
+    assert "no plan of this account" in (await stage.get_request(forged)).note
+    assert "no plan of this account" in (await stage.get_request(crossed)).note
+    stage.clock.current += timedelta(minutes=61)
+    late = await stage.ask(plan=plan.plan_hash)
+    await stage.process()
+    assert "valid for an hour" in (await stage.get_request(late)).note
+    assert stage.tenant.write_count == 0
+
+
+async def test_a_plan_that_was_edited_in_the_table_is_refused() -> None:
+    stage = Stage()
+    plan = await stage.plan()
+    other = replace(plan.steps[0], change=plan.steps[0].change.replace(MIA, ADMIN_ID))
+    async with stage.ledger.claim(CONTAINMENT_PARTITION, "x") as claim:
+        assert claim
+        await claim.save(replace(plan, steps=(other, *plan.steps[1:])))
+    order = await stage.ask(plan=plan.plan_hash)
+    await stage.process()
+    assert "not the one that was shown" in (await stage.get_request(order)).note
+    assert stage.tenant.write_count == 0
+
+
+async def test_the_brake_holds_more_accounts_than_an_hour_allows() -> None:
+    stage = Stage(options=replace(ENFORCE, per_hour=1))
+    await stage.contain()
+    await stage.ask(RequestKind.UNCONTAIN)
+    await stage.process()
+    held = await stage.contain()
+    assert held.state is RequestState.REFUSED
+    assert "the brake holds" in held.note
+    assert stage.is_enabled is True
+    stage.clock.current += timedelta(hours=1)
+    assert (await stage.contain()).state is RequestState.DONE
+
+
+@pytest.mark.parametrize("mode", [Mode.OFF, Mode.ALERT])
+async def test_nothing_is_carried_out_unless_the_mode_says_so(mode: Mode) -> None:
+    stage = Stage(options=replace(ENFORCE, mode=mode))
+    request = await stage.ask()
+    await stage.process()
+    if mode is Mode.OFF:
+        assert (await stage.get_request(request)).note == "CONTAINMENT_MODE is off"
+        return
+    plan = await stage.get_latest()
+    order = await stage.ask(plan=plan.plan_hash)
+    await stage.process()
+    assert "not enforce" in (await stage.get_request(order)).note
+    assert stage.tenant.write_count == 0
+
+
+# Faults ------------------------------------------------------------------------------------------
+
+
+async def test_each_step_fails_by_itself() -> None:
+    stage = Stage()
+    stage.tenant.fail_change("RevokeSessions", Forbidden("no", "User.RevokeSessions.All"))
+    stage.tenant.fail_change("r1", Rejected("only Outlook can change it"))
+    request = await stage.contain()
+    assert "2 of 4 steps are made" in request.note
+    steps = {step.name: step for step in (await stage.get_latest()).steps}
+    assert "User.RevokeSessions.All" in steps["end-sessions"].result
+    assert steps["rule-1"].state is StepState.REFUSED
+    assert stage.is_enabled is False
+
+
+async def test_what_gets_no_answer_is_tried_again_by_later_ticks() -> None:
+    stage = Stage()
+    stage.tenant.fail_change("BlockAccount", Unavailable("HTTP 503"))
+    request = await stage.contain()
+    assert "1 are still being tried" in request.note
+    assert not stage.tenant.rules[0].enabled
+    assert (await stage.get_latest()).state is ContainmentState.RUNNING
+    stage.tenant.clear_faults()
+    await stage.process()
+    assert stage.is_enabled is False
+    assert (await stage.get_latest()).state is ContainmentState.DONE
+
+
+async def test_slow_evidence_does_not_hold_up_the_block() -> None:
+    stage = Stage(options=replace(ENFORCE, evidence_seconds=0.01))
+    plan = await stage.plan()
+    opened = asyncio.Event()
+
+    class SlowRoles:
+        async def read_role_holders(self) -> object:
+            await opened.wait()
+            return await FakeTenant(holders=[]).roles.read_role_holders()
+
+    class SlowTenant(FakeTenant):
+        @property
+        def roles(self) -> SlowRoles:  # type: ignore[override]
+            return SlowRoles()
+
+    slow = SlowTenant(**{name: getattr(stage.tenant, name) for name in ("boxes", "users", "rules")})
+    slow.targets, slow.client_switches = stage.tenant.targets, stage.tenant.client_switches
+    stage.tenant = slow
+
+    async def open_when_blocked() -> None:
+        while stage.tenant.users[0].enabled:
+            await asyncio.sleep(0)
+        opened.set()
+
+    await stage.ask(plan=plan.plan_hash)
+    await asyncio.gather(stage.process(), open_when_blocked())
+    done = await stage.get_latest()
+    assert done.bundle_digest
+    assert done.state is ContainmentState.DONE
+
+
+# Kills -------------------------------------------------------------------------------------------
+
+
+async def play(crash: CrashInjector) -> Stage:
+    """Contain and take back, killed somewhere; whoever was killed comes back."""
+    stage = Stage()
+
+    async def live() -> None:
+        """One life of the process."""
+        for place in (stage.ledger, stage.channel, stage.tenant):
+            place.crash_injector = crash
+        try:
+            await stage.process()
+        except SimulatedCrash:
+            stage.clock.current += timedelta(minutes=2)
+        finally:
+            for place in (stage.ledger, stage.channel, stage.tenant):
+                place.crash_injector = CrashInjector()
+        await stage.process()
+
+    choices = ("block-sign-in", "end-sessions", "forwards", "rules", "protocols")
+    await stage.ask(steps=choices)
+    await live()
+    plan = await stage.get_latest()
+    await stage.ask(plan=plan.plan_hash)
+    await live()
+    assert stage.is_enabled is False
+    assert not stage.tenant.rules[0].enabled
+    assert set(stage.tenant.client_switches[GUID].values()) == {False}
+    await stage.ask(RequestKind.UNCONTAIN, steps=("rule-1", "forward"))
+    await live()
+    await stage.process()
+    return stage
+
+
+async def test_killed_at_every_operation_it_goes_on_and_brings_back_exactly_what_was() -> None:
+    counting = CrashInjector()
+    await play(counting)
+    assert len(counting.write_numbers) > 20
+    for number in counting.write_numbers:
+        for after in (False, True):
+            stage = await play(CrashInjector(number, after))
+            name = f"killed {'after' if after else 'before'} operation {number}"
+            assert stage.is_enabled is True, name
+            assert stage.tenant.rules == [RULE], name
+            assert stage.tenant.boxes == [BOX], name
+            assert stage.tenant.client_switches[GUID] == SWITCHES, name
+            open_requests = [
+                one
+                for one in await stage.ledger.list_requests(CONTAINMENT_PARTITION, stage.clock())
+                if one.state is RequestState.REQUESTED
+            ]
+            assert not open_requests, name
+            assert "taken back" in str(stage.channel.sent), name
