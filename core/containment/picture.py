@@ -100,10 +100,17 @@ def get_role_holders(reading: Reading[RoleHolder]) -> tuple[RoleHolder, ...] | N
 async def find_mailbox(
     tenant: Tenant, account: TargetAccount
 ) -> tuple[Mailbox | None, tuple[str, ...]]:
-    """The mailbox that belongs to an account, and what could not be read of it."""
+    """The mailbox that belongs to an account with its forwards, and what could not be read of it.
+
+    A mailbox by its name comes without forwards; the list of those that forward has them.
+    """
     found = await tenant.mailboxes.find_mailboxes((account.id,))
     mailbox = next((one.mailbox for one in found.items if one.mailbox.id == account.id), None)
-    return mailbox, describe_failures((found,))
+    if mailbox is None:
+        return None, describe_failures((found,))
+    forwarding = await tenant.mailboxes.read_forwarding_mailboxes()
+    with_forwards = next((one for one in forwarding.items if one.guid == mailbox.guid), mailbox)
+    return with_forwards, describe_failures((found, forwarding))
 
 
 async def read_all_details(

@@ -3,6 +3,9 @@
 from dataclasses import dataclass
 from datetime import datetime
 from enum import StrEnum
+from typing import Protocol
+
+from core.tenant.readings import Reading
 
 
 class DetailKind(StrEnum):
@@ -87,3 +90,22 @@ class AccountDetail:
     def get_value(self, name: str) -> str:
         """A further property; empty if there is none."""
         return next((value for key, value in self.values if key == name), "")
+
+
+class ContainmentReader(Protocol):
+    """Reads one account before it is contained, and the evidence of it."""
+
+    async def read_target(self, account_id: str) -> Reading[TargetAccount]:
+        """The account, a deleted one too; none: there is none. Source `contained-account`."""
+        ...
+
+    async def read_details(
+        self, kind: DetailKind, account: TargetAccount, mailbox: str, since: datetime
+    ) -> Reading[AccountDetail]:
+        """What belongs to an account, of one kind. The source has the kind's name.
+
+        `mailbox` is the Guid of its mailbox; empty if it has none. What happens (sign-ins, audits,
+        mail) is read since a time, the latest first. The population counts what there was, of which
+        not all may be kept.
+        """
+        ...

@@ -14,6 +14,7 @@ An implementation of the port has one class a reader, in a module of its own. `T
 
 from typing import Protocol
 
+from core.tenant.containing import ContainmentReader
 from core.tenant.readers import (
     AccountReader,
     ActivityReader,
@@ -21,7 +22,6 @@ from core.tenant.readers import (
     AssumptionProber,
     AuditingReader,
     ConfigurationReader,
-    ContainmentReader,
     DelegationReader,
     DeletionReader,
     InboxRuleReader,

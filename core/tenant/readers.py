@@ -14,7 +14,6 @@ from core.tenant.apps import App, AppPermission, AppRegistration, DelegatedGrant
 from core.tenant.auditing import AuditBypass, MailboxAudit, OrganizationAudit
 from core.tenant.changes import AppliedChange, Change
 from core.tenant.configuration import Configuration
-from core.tenant.containing import AccountDetail, DetailKind, TargetAccount
 from core.tenant.directory import (
     Account,
     DeletedObject,
@@ -71,25 +70,6 @@ class PermissionReader(Protocol):
 
         When the app cannot sign in at all, source `credential` failed, and its reason says what to
         do.
-        """
-        ...
-
-
-class ContainmentReader(Protocol):
-    """Reads one account before it is contained, and the evidence of it."""
-
-    async def read_target(self, account_id: str) -> Reading[TargetAccount]:
-        """The account, a deleted one too; none: there is none. Source `contained-account`."""
-        ...
-
-    async def read_details(
-        self, kind: DetailKind, account: TargetAccount, mailbox: str, since: datetime
-    ) -> Reading[AccountDetail]:
-        """What belongs to an account, of one kind. The source has the kind's name.
-
-        `mailbox` is the Guid of its mailbox; empty if it has none. What happens (sign-ins, audits,
-        mail) is read since a time, the latest first. The population counts what there was, of which
-        not all may be kept.
         """
         ...
 

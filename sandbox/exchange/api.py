@@ -26,6 +26,7 @@ from sandbox.exchange import (
     mailbox_statistics,
     permissions,
     protocols,
+    tracing,
 )
 from sandbox.exchange.read_cmdlets import (
     GENERIC_READ,
@@ -64,6 +65,7 @@ CMDLETS: Mapping[str, Cmdlet] = {
     **configuration.POLICY_WRITE_CMDLETS,
     **protocols.PROTOCOL_CMDLETS,
     **mailbox_statistics.STATISTICS_CMDLETS,
+    **tracing.TRACING_CMDLETS,
 }
 GUID_PROPERTIES = frozenset({"Guid", "ExchangeGuid", "ExchangeObjectId", "ArchiveGuid"})
 

@@ -46,8 +46,18 @@ DEFAULT_PROTOCOLS: Mapping[str, object] = {
     "ImapEnabled": False,
     "PopEnabled": False,
     "SmtpClientAuthenticationDisabled": None,
+    "ActiveSyncEnabled": True,
+    "OWAEnabled": True,
+    "MAPIEnabled": True,
+    "EwsEnabled": None,
+    "OutlookMobileEnabled": True,
 }
-PROTOCOL_SWITCHES = ("ImapEnabled", "PopEnabled", "ActiveSyncEnabled", "OWAEnabled", "MAPIEnabled")
+PROTOCOL_SWITCHES = (
+    *("ImapEnabled", "PopEnabled", "ActiveSyncEnabled", "OWAEnabled", "MAPIEnabled"),
+    "OutlookMobileEnabled",
+)
+UNSET_SWITCHES = ("SmtpClientAuthenticationDisabled", "EwsEnabled")
+"""Switches that may be null: the organization decides."""
 SHARED_PROPERTIES = split_words(
     "ExternalDirectoryObjectId Guid Identity Name DisplayName PrimarySmtpAddress WhenCreated"
 )
@@ -82,6 +92,11 @@ def get_cas_row(mailbox: Row, known: Mapping[str, Row]) -> Row:
     return {**{name: mailbox.get(name) for name in SHARED_PROPERTIES}, **DEFAULT_PROTOCOLS}
 
 
+def show_switches(row: Row) -> Row:
+    """A row as Exchange prints it: with every switch, those that a scene leaves out as usual."""
+    return {**DEFAULT_PROTOCOLS, **row}
+
+
 def find_cas_row(tenant: SimulatedTenant, identity: object) -> Row:
     """Finds the row of an identity. Raises CmdletError."""
     known = index_cas_rows(tenant)
@@ -100,7 +115,7 @@ def get_cas_mailbox(tenant: SimulatedTenant, command: Command) -> CmdletResult:
         raise build_parameter_error(f"Cannot convert value '{min(kinds - MAILBOX_KINDS)[:64]}'.")
     identity = command.get_parameter("Identity")
     if identity is not None:
-        return CmdletResult([find_cas_row(tenant, identity)])
+        return CmdletResult([show_switches(find_cas_row(tenant, identity))])
     unkinded = Command(command.name, {"Filter": command.get_parameter("Filter")})
     if kinds:
         known = index_cas_rows(tenant)
@@ -128,7 +143,7 @@ def list_cas_rows(tenant: SimulatedTenant) -> Sequence[Row]:
 
 
 def set_cas_mailbox(tenant: SimulatedTenant, command: Command) -> CmdletResult:
-    """Set-CASMailbox. Null makes SMTP AUTH inherit the organization's setting again."""
+    """Set-CASMailbox. Null leaves SMTP AUTH, and EWS, to the organization again."""
     identity = require_identity(command)
     row = find_cas_row(tenant, identity)
     if not row.get("Guid") and not row.get("ExternalDirectoryObjectId"):
@@ -138,10 +153,10 @@ def set_cas_mailbox(tenant: SimulatedTenant, command: Command) -> CmdletResult:
         for name in PROTOCOL_SWITCHES
         if name in command.parameters
     }
-    name = "SmtpClientAuthenticationDisabled"
-    if name in command.parameters:
-        given = command.parameters[name]
-        values[name] = None if given is None else read_boolean(command, name)
+    for name in UNSET_SWITCHES:
+        if name in command.parameters:
+            given = command.parameters[name]
+            values[name] = None if given is None else read_boolean(command, name)
     rows: list[Row] = tenant.exchange[GET_CAS_MAILBOX]
     if not any(one is row for one in rows):
         rows.append(row)
@@ -158,7 +173,7 @@ PROTOCOL_CMDLETS: Mapping[str, Cmdlet] = {
     "Get-AuthenticationPolicy": Cmdlet(get_rows, frozenset({"Identity", "TenantId"})),
     "Set-CASMailbox": Cmdlet(
         set_cas_mailbox,
-        frozenset({"Identity", "SmtpClientAuthenticationDisabled", *PROTOCOL_SWITCHES}),
+        frozenset({"Identity", *UNSET_SWITCHES, *PROTOCOL_SWITCHES}),
     ),
     "Set-CASMailboxPlan": make_setter("Get-CASMailboxPlan", "ImapEnabled PopEnabled"),
     "Set-AuthenticationPolicy": make_setter("Get-AuthenticationPolicy", "AllowBasicAuthSmtp"),

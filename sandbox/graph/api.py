@@ -16,6 +16,7 @@ from sandbox.exchange import protocols
 from sandbox.faults.injection import FaultedRequest, apply_fault
 from sandbox.faults.throttling import KeyedLimit, LimitExceeded, ThrottleLimit, hold_limits
 from sandbox.graph import (
+    account_details,
     apps,
     collections,
     contested,
@@ -124,6 +125,7 @@ ROUTES = (
     Route("GET", AUDIT_PATH, READ_LOG, deletions.list_audits),
     Route("GET", f"{DELETED_ITEMS}user", READ_USERS, deletions.list_deleted),
     Route("GET", f"{DELETED_ITEMS}group", READ_DELETED_GROUPS, deletions.list_deleted),
+    *(Route(*row) for row in account_details.ROUTES),
     Route(
         "GET",
         "rolemanagement/directory/roleassignments",

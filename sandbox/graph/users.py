@@ -276,7 +276,7 @@ def change_user(tenant: SimulatedTenant, request: HttpRequest, key: str) -> Http
             "Invalid value specified for property 'accountEnabled' of resource 'User'."
         )
     owner, user = find_user(tenant, key)
-    require_writable(user)
+    require_writable(tenant, user, changes)
     hidden = tenant.find_stale_fault("graph", [request.line])
     tenant.update_row(user, changes, hidden)
     if (
@@ -289,13 +289,16 @@ def change_user(tenant: SimulatedTenant, request: HttpRequest, key: str) -> Http
     return HttpResponse(204)
 
 
-def require_writable(user: Row) -> None:
+def require_writable(tenant: SimulatedTenant, user: Row, changes: Mapping[str, object]) -> None:
     """Raises GraphError for accounts this app may not change: administrators, members of restricted
-    management administrative units, and synced accounts.
+    management administrative units, and synced accounts but for accountEnabled.
     """
     if is_true(user.get("@sandbox.protected")) or is_true(user.get("isManagementRestricted")):
         raise build_denied_error()
-    if is_true(user.get("onPremisesSyncEnabled")):
+    is_block = changes.keys() == {"accountEnabled"} and tenant.reality.plays(
+        "write-synced-block-taken", "taken"
+    )
+    if is_true(user.get("onPremisesSyncEnabled")) and not is_block:
         raise build_bad_request(SYNCED_MESSAGE)
 
 

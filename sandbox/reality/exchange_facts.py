@@ -273,6 +273,11 @@ EXCHANGE_FACTS: tuple[ContestedFact, ...] = (
         worst="silent",
     ),
     ContestedFact(
+        id="exchange-message-trace",
+        about="whether Get-MessageTraceV2 answers an app",
+        sides={"answers": "It does.", "unauthorized": "It is refused with 401."},
+    ),
+    ContestedFact(
         id="exchange-write-answer",
         about="whether Set-OrganizationConfig, carried out, answers that it was",
         sides={

@@ -137,6 +137,16 @@ GRAPH_FACTS: tuple[ContestedFact, ...] = (
         worst="replaced",
     ),
     ContestedFact(
+        id="write-synced-block-taken",
+        about="whether an app may block a synchronised account",
+        sides={"taken": "It may.", "refused": "It is refused with 400, as for other properties."},
+    ),
+    ContestedFact(
+        id="graph-method-dates",
+        about="whether the list of a user's sign-in methods tells when they were registered",
+        sides={"dated": "It does.", "undated": "It tells no date."},
+    ),
+    ContestedFact(
         id="write-narrow-roles",
         about="whether the narrow write roles are enough to block an account",
         sides={

@@ -42,6 +42,7 @@ PLAYED_WITHOUT_A_SWITCH: Mapping[str, str] = {
     "write-audit-off": THE_PEOPLE,
     "write-bypass": THE_PEOPLE,
     "write-bookings": "what a blocked account stops is not simulated",
+    "graph-audit-actor-filter": "the app never filters by an actor",
     "write-revocation": "sessions are not simulated",
     "write-audit-enabled": "what the unified log records is not simulated",
     "azure-ftps-state": THE_DEPLOYMENT,

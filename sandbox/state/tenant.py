@@ -39,7 +39,7 @@ NAMED_COLLECTIONS = frozenset(
         *("Get-DistributionGroupMember", "Get-UnifiedGroupLinks"),
         *("Get-MailboxFolderPermission", "Get-MailboxFolderStatistics", "Get-App"),
         *("Get-SweepRule", "Get-MailboxJunkEmailConfiguration", "Get-MailboxCalendarFolder"),
-        "Get-MailboxAutoReplyConfiguration",
+        *("Get-MailboxAutoReplyConfiguration", "Get-MobileDevice"),
     }
 )
 OWNED_COLLECTIONS = {
@@ -76,6 +76,7 @@ DEFAULT_COLLECTIONS: Mapping[str, list[Row]] = {
     "Get-MailboxAuditBypassAssociation": [],
     "Get-TransportRule": [],
     "Get-BlockedSenderAddress": [],
+    "Get-MessageTraceV2": [],
 }
 ACCOUNT_KEYS = ("id", "userPrincipalName")
 RECIPIENT_KEYS = (

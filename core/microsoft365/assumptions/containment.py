@@ -6,14 +6,13 @@ CONTAINMENT = Dependents(
     guards=(), settings=("CONTAINMENT_MODE", "CONTAINMENT_LIMIT", "CONTAINMENT_RULES")
 )
 
-SYNCED_BLOCK = Assumption(
-    id="write-synced-block",
-    assumed="Graph lets an app block a synchronised account, and a synchronisation may undo it.",
+BLOCK_TAKEN = Assumption(
+    id="write-synced-block-taken",
+    assumed="Graph lets an app block a synchronised account.",
     standing=Standing.MEASURED,
-    source="CIPP-API (accountEnabled PATCH succeeds); azure-docs PR#35963, #56804",
+    source="CIPP-API (accountEnabled of a synchronised account succeeds)",
     dated="2026-08",
-    otherwise="The step is refused and says so; the directory's command stands beside it. The "
-    "account is looked at again after 45 minutes and blocked once more.",
+    otherwise="The step is refused and says so; the directory's command stands beside it.",
     depends=CONTAINMENT,
 )
 METHOD_DATES = Assumption(
@@ -59,4 +58,4 @@ CLIENT_WAYS = Assumption(
     depends=CONTAINMENT,
 )
 
-ASSUMPTIONS = (SYNCED_BLOCK, METHOD_DATES, MESSAGE_TRACE, AUDIT_ACTOR_FILTER, CLIENT_WAYS)
+ASSUMPTIONS = (BLOCK_TAKEN, METHOD_DATES, MESSAGE_TRACE, AUDIT_ACTOR_FILTER, CLIENT_WAYS)

@@ -10,7 +10,7 @@ from tests.support.status_samples import build_busy_tenant, build_hostile_tenant
 from tools.docs_gen.cli_samples import COMMAND_NAMES, render_command
 
 ROOT = Path(__file__).resolve().parents[3]
-CALLED = re.compile(r"(?:\bexo|python -m core\.cli)((?: --[a-z]+)*) ([a-z]+)\b")
+CALLED = re.compile(r"(?:\bexo|python -m core\.cli)((?: --[a-z]+)*) ([a-z]+(?:-[a-z]+)*)\b")
 OPTIONS = re.compile(r"(?<![\w-])--[a-z][a-z-]*")
 
 

@@ -7,11 +7,16 @@ import pytest
 
 from core.config.catalog import CATALOG
 from core.engine.self_findings import check_guard_permissions, find_self_check_findings
+from core.microsoft365.containment_permissions import (
+    CONTAINMENT_PERMISSIONS,
+    list_containment_permissions,
+)
 from core.microsoft365.permissions import (
     APP_ROLES,
     CMDLETS,
     EXCHANGE_REQUIREMENT,
     build_grant_command,
+    collect_needed_permissions,
     describe_risk,
     find_excess_permissions,
     list_needed_permissions,
@@ -56,7 +61,20 @@ def test_every_permission_has_its_risk_and_the_command_that_grants_it(
 
 
 def test_no_permission_is_described_that_no_guard_needs() -> None:
-    assert APP_ROLES.keys() | CMDLETS.keys() == {permission.name for permission in EVERY}
+    needed = {permission.name for permission in (*EVERY, *CONTAINMENT_PERMISSIONS)}
+    assert APP_ROLES.keys() | CMDLETS.keys() == needed
+
+
+@pytest.mark.parametrize("permission", CONTAINMENT_PERMISSIONS, ids=lambda one: one.name)
+def test_what_containment_needs_is_known_and_asked_for_only_where_it_is_on(
+    permission: Permission,
+) -> None:
+    assert len(describe_risk(permission)) > 10
+    assert permission in set(list_containment_permissions(Mode.ENFORCE))
+    assert (permission in set(list_containment_permissions(Mode.ALERT))) is not permission.writes
+    assert not set(list_containment_permissions(Mode.OFF))
+    assert "containment" in collect_needed_permissions((), Mode.ENFORCE)[permission.name][1]
+    assert not collect_needed_permissions(())
 
 
 def test_only_an_enforcing_guard_needs_to_write_and_one_that_is_off_needs_nothing() -> None:

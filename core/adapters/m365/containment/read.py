@@ -24,7 +24,7 @@ from core.adapters.m365.containment.parse import (
     parse_target,
 )
 from core.adapters.m365.containment.write import CLIENT_PROPERTIES
-from core.adapters.parsing import ResponseRow, parse_each_row
+from core.adapters.parsing import ResponseRow, parse_each_row, parse_text
 from core.adapters.read_errors import build_read_failure, build_unavailable_reading
 from core.errors import NotFound, TenantError, Unavailable
 from core.tenant.containing import (
@@ -93,10 +93,7 @@ class M365ContainmentReader:
                 return Reading((app,), sources=sources, population=1)
             found = await self.find_target(f"/users/{name}")
             if found is None:
-                found = await self.find_target(
-                    f"/directory/deletedItems/{name}/microsoft.graph.user"
-                )
-                found = replace(found, is_deleted=True) if found else None
+                found = await self.find_deleted(name)
         except TenantError as error:
             return build_unavailable_reading(CONTAINED_ACCOUNT, error)
         items = (found,) if found else ()
@@ -110,6 +107,19 @@ class M365ContainmentReader:
             )
         except NotFound:
             return None
+        except ValueError as error:
+            raise Unavailable(f"the account cannot be read: {error}") from error
+
+    async def find_deleted(self, name: str) -> TargetAccount | None:
+        """The account in the recycle bin; None if it is not there, or no account."""
+        try:
+            row = await self.graph.get(f"/directory/deletedItems/{name}", READ_USERS)
+        except NotFound:
+            return None
+        if parse_text(row.get("@odata.type"), 100).lower() != "#microsoft.graph.user":
+            return None
+        try:
+            return replace(parse_target(row), is_deleted=True)
         except ValueError as error:
             raise Unavailable(f"the account cannot be read: {error}") from error
 

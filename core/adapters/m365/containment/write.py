@@ -39,7 +39,7 @@ from core.tenant.reversibility import (
 )
 
 RELIES_ON = (
-    "write-synced-block",
+    "write-synced-block-taken",
     "write-revocation",
     "write-narrow-roles",
     "write-client-ways",

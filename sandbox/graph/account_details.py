@@ -1,0 +1,114 @@
+"""What belongs to one account: sign-in methods, registered devices, grants; and deleted accounts.
+
+A scene lists `authenticationMethods` and `registeredDevices`, each row with the account as
+`"@sandbox.user"`; without them an account has a password and an authenticator that it registered
+with it. Phones have no date. A password is reset by a signed-in administrator only (Microsoft
+Learn: authenticationMethod resetPassword, application permissions: not supported).
+"""
+
+from sandbox.graph.users import (
+    GraphError,
+    build_context_url,
+    build_missing_resource_error,
+    find_user,
+    parse_select,
+    project_row,
+)
+from sandbox.http_types import HttpRequest, HttpResponse, Row, split_words, strip_private_keys
+from sandbox.state.tenant import SimulatedTenant, fold_key, to_rows
+
+READ_METHODS = frozenset(
+    split_words("UserAuthenticationMethod.Read.All UserAuthenticationMethod.ReadWrite.All")
+)
+READ_DIRECTORY = frozenset(split_words("Directory.Read.All Directory.ReadWrite.All"))
+READ_DELETED = frozenset(
+    split_words("User.Read.All User.ReadWrite.All Directory.Read.All Directory.ReadWrite.All")
+)
+READ_GRANTS = READ_DIRECTORY | {"DelegatedPermissionGrant.ReadWrite.All"}
+PASSWORD_METHOD = "28c10230-6103-485e-b985-444c60001490"
+TYPES = "#microsoft.graph."
+
+
+def list_own_rows(tenant: SimulatedTenant, collection: str, user: Row) -> list[Row]:
+    """The rows of a scene that belong to an account."""
+    ids = {fold_key(user.get("id")), fold_key(user.get("userPrincipalName"))}
+    return [
+        strip_private_keys(row)
+        for row in to_rows(tenant.graph.get(collection))
+        if fold_key(row.get("@sandbox.user")) in ids
+    ]
+
+
+def answer_rows(
+    tenant: SimulatedTenant, request: HttpRequest, where: str, rows: list[Row]
+) -> HttpResponse:
+    """A collection in one page."""
+    names = parse_select(request)
+    value = [project_row(row, names) for row in rows] if names else rows
+    return HttpResponse(200, {"@odata.context": build_context_url(tenant, where), "value": value})
+
+
+def list_methods(tenant: SimulatedTenant, request: HttpRequest, key: str) -> HttpResponse:
+    """`GET /users/{id}/authentication/methods`."""
+    _, user = find_user(tenant, key)
+    rows = list_own_rows(tenant, "authenticationMethods", user) or [
+        {
+            "@odata.type": f"{TYPES}microsoftAuthenticatorAuthenticationMethod",
+            "id": f"aa{str(user.get('id'))[2:]}",
+            "displayName": "Phone",
+            "createdDateTime": user.get("createdDateTime"),
+        }
+    ]
+    password: Row = {
+        "@odata.type": f"{TYPES}passwordAuthenticationMethod",
+        "id": PASSWORD_METHOD,
+        "createdDateTime": user.get("lastPasswordChangeDateTime"),
+    }
+    if tenant.reality.plays("graph-method-dates", "undated"):
+        rows = [{**row, "createdDateTime": None} for row in rows]
+    where = f"users('{key}')/authentication/methods"
+    return answer_rows(tenant, request, where, [password, *rows])
+
+
+def reset_password(tenant: SimulatedTenant, request: HttpRequest, *keys: str) -> HttpResponse:
+    """`POST .../authentication/methods/{id}/resetPassword`: for signed-in administrators only."""
+    raise GraphError(
+        403, "accessDenied", "Request Authorization failed: application access is not supported."
+    )
+
+
+def list_devices(tenant: SimulatedTenant, request: HttpRequest, key: str) -> HttpResponse:
+    """`GET /users/{id}/registeredDevices/microsoft.graph.device`."""
+    _, user = find_user(tenant, key)
+    rows = list_own_rows(tenant, "registeredDevices", user)
+    return answer_rows(tenant, request, f"users('{key}')/registeredDevices", rows)
+
+
+def list_user_grants(tenant: SimulatedTenant, request: HttpRequest, key: str) -> HttpResponse:
+    """`GET /users/{id}/oauth2PermissionGrants`: what the user allowed apps."""
+    _, user = find_user(tenant, key)
+    rows = [
+        strip_private_keys(row)
+        for row in to_rows(tenant.graph.get("oauth2PermissionGrants"))
+        if fold_key(row.get("principalId")) == fold_key(user.get("id"))
+    ]
+    return answer_rows(tenant, request, f"users('{key}')/oauth2PermissionGrants", rows)
+
+
+def get_deleted_item(tenant: SimulatedTenant, request: HttpRequest, key: str) -> HttpResponse:
+    """`GET /directory/deletedItems/{id}`."""
+    for row in to_rows(tenant.graph.get("deletedItems")):
+        if fold_key(row.get("id")) == fold_key(key):
+            shown = {"@odata.type": f"{TYPES}user", **strip_private_keys(row)}
+            where = build_context_url(tenant, "directoryObjects/$entity")
+            return HttpResponse(200, {"@odata.context": where, **shown})
+    raise build_missing_resource_error(key)
+
+
+ROUTES = (
+    ("GET", "users/*/authentication/methods", READ_METHODS, list_methods),
+    ("POST", "users/*/authentication/methods/*/resetpassword", READ_METHODS, reset_password),
+    ("GET", "users/*/registereddevices/microsoft.graph.device", READ_DIRECTORY, list_devices),
+    ("GET", "users/*/oauth2permissiongrants", READ_GRANTS, list_user_grants),
+    ("GET", "directory/deleteditems/*", READ_DELETED, get_deleted_item),
+)

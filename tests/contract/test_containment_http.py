@@ -1,0 +1,374 @@
+"""Containing an account on the real adapters: a tenant under attack, over HTTP."""
+
+import json
+from collections.abc import AsyncIterator, Mapping
+from contextlib import asynccontextmanager
+from dataclasses import dataclass, field
+from datetime import UTC, datetime, timedelta
+from typing import Any
+
+import pytest
+
+from core.config.catalog import CATALOG
+from core.containment.options import ContainmentOptions
+from core.errors import Rejected
+from core.jobs.containment import process_account_requests
+from core.keys import format_descending_time
+from core.model.containment import Containment, ContainmentState
+from core.model.guards import Mode
+from core.model.requests import OperatorRequest, RequestKind, RequestState
+from core.notifications.run_cards import build_cards
+from core.ports import CONTAINMENT_PARTITION, World
+from core.tenant.changes import BlockAccount, DisableClientProtocols, RevokeSessions
+from core.tenant.containing import DetailKind, TargetAccount
+from tests.support.fakes.channel import FakeNotificationChannel
+from tests.support.fakes.clock import Clock
+from tests.support.fakes.ledger import FakeLedger
+from tests.support.http_recorder import (
+    PERSON,
+    PERSON_GUID,
+    ROOM,
+    Connection,
+    build_mailbox_row,
+    build_rule_row,
+    build_scene,
+    build_user_row,
+    connect_sandbox,
+)
+
+NOW = datetime.now(UTC)
+SINCE = NOW - timedelta(days=30)
+ENFORCE = ContainmentOptions(mode=Mode.ENFORCE)
+METHODS = "#microsoft.graph."
+
+
+def ago(**period: float) -> str:
+    """A time before now, as Graph prints it."""
+    return f"{NOW - timedelta(**period):%Y-%m-%dT%H:%M:%SZ}"
+
+
+def build_attack(**person: Any) -> dict[str, Any]:
+    """Ann's account was taken: a forward, two rules, a second factor, a phone, mail to others."""
+    sent = [
+        ("ben@contoso.example", "invoice", 1),
+        ("cleo@elsewhere.example", "invoice", 2),
+        ("cleo@elsewhere.example", "reminder", 3),
+    ]
+    return build_scene(
+        graph={
+            "users": [
+                build_user_row(
+                    PERSON, "ann", signInSessionsValidFromDateTime=ago(days=90), **person
+                ),
+                build_user_row(ROOM, "room"),
+            ],
+            "messageRules": {
+                PERSON: [build_rule_row("evil"), build_rule_row("old", isEnabled=False)]
+            },
+            "authenticationMethods": [
+                {
+                    "@sandbox.user": PERSON,
+                    "@odata.type": f"{METHODS}softwareOathAuthenticationMethod",
+                    "id": "5f9c1b0e-0000-4000-8000-000000000001",
+                    "createdDateTime": ago(hours=2),
+                },
+                {
+                    "@sandbox.user": PERSON,
+                    "@odata.type": f"{METHODS}phoneAuthenticationMethod",
+                    "id": "3179e48a-750b-4051-897c-87b9720928f7",
+                    "phoneNumber": "+1 5550100",
+                },
+            ],
+            "registeredDevices": [
+                {
+                    "@sandbox.user": PERSON,
+                    "id": "77777777-0000-4000-8000-000000000001",
+                    "displayName": "DESKTOP-EVIL",
+                    "operatingSystem": "Windows",
+                    "registrationDateTime": ago(hours=1),
+                }
+            ],
+            "oauth2PermissionGrants": [
+                {
+                    "id": "grant-1",
+                    "clientId": "88888888-0000-4000-8000-000000000001",
+                    "resourceId": "88888888-0000-4000-8000-000000000002",
+                    "principalId": PERSON,
+                    "consentType": "Principal",
+                    "scope": "Mail.Read",
+                }
+            ],
+            "signIns": [
+                {
+                    "id": "s1",
+                    "userId": PERSON,
+                    "createdDateTime": ago(hours=3),
+                    "appDisplayName": "Outlook",
+                    "ipAddress": "203.0.113.9",
+                    "correlationId": "c1",
+                    "status": {"errorCode": 0},
+                }
+            ],
+        },
+        exchange={
+            "Get-Mailbox": [
+                build_mailbox_row(
+                    PERSON, PERSON_GUID, "ann", ForwardingSmtpAddress="smtp:x@evil.example"
+                )
+            ],
+            "Get-AcceptedDomain": [{"DomainName": "contoso.example", "Name": "contoso.example"}],
+            "Get-MobileDevice": {
+                PERSON_GUID: [
+                    {
+                        "Guid": "66666666-0000-4000-8000-000000000001",
+                        "DeviceId": "EVILPHONE",
+                        "DeviceModel": "Pixel",
+                        "DeviceType": "Android",
+                        "FirstSyncTime": ago(hours=1),
+                    }
+                ]
+            },
+            "Get-MessageTraceV2": [
+                {
+                    "MessageTraceId": f"m{number}",
+                    "SenderAddress": "ann@contoso.example",
+                    "RecipientAddress": to,
+                    "Subject": subject,
+                    "Received": ago(hours=number),
+                    "Status": "Delivered",
+                }
+                for to, subject, number in sent
+            ],
+        },
+    )
+
+
+@dataclass
+class Stage:
+    """A tenant over HTTP, a ledger in memory, and what operators ask."""
+
+    connection: Connection
+    options: ContainmentOptions = ENFORCE
+    clock: Clock = field(default_factory=lambda: Clock(NOW))
+    count: int = 0
+
+    def __post_init__(self) -> None:
+        self.ledger = FakeLedger(self.clock)
+        self.channel = FakeNotificationChannel()
+
+    async def ask(self, kind: RequestKind = RequestKind.CONTAIN, **more: Any) -> OperatorRequest:
+        """Somebody asks for something about Ann, and it is processed."""
+        self.count += 1
+        number = f"{format_descending_time(self.clock())}-{self.count:08x}"
+        fields = {"subject": PERSON, "requested_by": "Bob", "reason": "she clicked", **more}
+        request = OperatorRequest(number, kind, at=self.clock(), **fields)
+        await self.ledger.add_request(CONTAINMENT_PARTITION, request)
+        world = World(
+            self.connection.tenant,
+            self.ledger,
+            self.channel,
+            self.clock,
+            build_cards,
+            sleep=self.connection.clock.sleep,
+        )
+        await process_account_requests(world, self.options, CATALOG, number)
+        done = await self.ledger.get_request(CONTAINMENT_PARTITION, number)
+        assert done
+        return done
+
+    async def get_latest(self) -> Containment:
+        return (await self.ledger.load_containments())[0]
+
+    @property
+    def user(self) -> Mapping[str, Any]:
+        user: Mapping[str, Any] = self.connection.sandbox.tenant.graph["users"][0]
+        return dict(user)
+
+    @property
+    def box(self) -> Mapping[str, Any]:
+        box: Mapping[str, Any] = self.connection.sandbox.tenant.exchange["Get-Mailbox"][0]
+        return dict(box)
+
+    @property
+    def rules(self) -> dict[str, bool]:
+        rows = self.connection.sandbox.tenant.graph["messageRules"][PERSON]
+        return {row["id"]: row["isEnabled"] for row in rows}
+
+
+@asynccontextmanager
+async def open_stage(scene: dict[str, Any] | None = None) -> AsyncIterator[Stage]:
+    """A stage on a tenant under attack."""
+    async with connect_sandbox(scene or build_attack()) as connection:
+        yield Stage(connection)
+
+
+async def test_an_account_is_contained_and_brought_back_as_it_was() -> None:
+    async with open_stage() as stage:
+        planned = await stage.ask(
+            steps=("block-sign-in", "end-sessions", "forwards", "rules", "protocols")
+        )
+        assert planned.state is RequestState.DONE
+        plan = await stage.get_latest()
+        assert plan.unread == ()
+        assert stage.connection.sandbox.tenant.writes == []
+        names = [step.name for step in plan.steps]
+        assert names[:5] == ["block-sign-in", "end-sessions", "forward", "rule-1", "protocols"]
+        commands = {step.name: step.command for step in plan.steps}
+        assert "Remove-MgUserAuthenticationSoftwareOathMethod" in commands["method-1"]
+        assert "Update-MgDevice" in commands["device-1"]
+        assert "EVILPHONE" in commands["phone-1"]
+        assert "Remove-MgOauth2PermissionGrant" in commands["grant-1"]
+        done = await stage.ask(plan=plan.plan_hash)
+        assert done.note.startswith("5 of 5 steps are made")
+        assert not stage.user["accountEnabled"]
+        assert stage.user["signInSessionsValidFromDateTime"] > ago(days=1)
+        assert not stage.box["ForwardingSmtpAddress"]
+        assert not any(stage.rules.values())
+        kept = await stage.ledger.load_bundle(plan.id)
+        assert kept
+        assert kept.digest == (await stage.get_latest()).bundle_digest
+        undone = await stage.ask(RequestKind.UNCONTAIN, steps=("rule-1", "forward"))
+        assert undone.state is RequestState.DONE, undone.note
+        assert stage.user["accountEnabled"] is True
+        assert stage.box["ForwardingSmtpAddress"] == "smtp:x@evil.example"
+        assert stage.rules == {"evil": True, "old": False}
+        row = stage.connection.sandbox.tenant.exchange["Get-CASMailbox"][0]
+        assert (row["OWAEnabled"], row["EwsEnabled"], row["ImapEnabled"]) == (True, None, False)
+        assert (await stage.get_latest()).state is ContainmentState.UNDONE
+
+
+async def test_the_evidence_says_who_when_from_where_and_what_was_taken() -> None:
+    async with open_stage() as stage:
+        asked = await stage.ask(RequestKind.EVIDENCE)
+        bundle = await stage.ledger.load_bundle(asked.id)
+        assert bundle
+        document = json.loads(bundle.body)
+        assert document["not_read"] == []
+        details = document["details"]
+        assert details["sign-ins"][0]["address"] == "203.0.113.9"
+        assert {row["kind"] for row in details["sign-in-methods"]} == {
+            "password",
+            "softwareoath",
+            "phone",
+        }
+        assert details["devices"][0]["what"] == "DESKTOP-EVIL"
+        assert details["grants"][0]["scope"] == "Mail.Read"
+        assert details["phones"][0]["device"] == "EVILPHONE"
+        assert len(details["sent-mail"]) == 3
+        assert document["mailbox"]["forwarding_smtp_address"] == "smtp:x@evil.example"
+        assert [one["session"] for one in document["sessions"]] == ["c1"]
+
+
+async def test_the_impact_tells_inside_from_outside() -> None:
+    async with open_stage() as stage:
+        asked = await stage.ask(RequestKind.IMPACT)
+        bundle = await stage.ledger.load_bundle(asked.id)
+        assert bundle
+        document = json.loads(bundle.body)
+        assert document["sent"] == {
+            "messages": 3,
+            "recipients": 2,
+            "inside": 1,
+            "outside": 1,
+            "unknown": 0,
+        }
+        first = document["recipients"][0]
+        assert (first["address"], first["count"]) == ("cleo@elsewhere.example", 2)
+        assert first["subjects"] == ["invoice", "reminder"]
+        assert "remediate" in document["purge"]["remove"]["path"]
+        assert stage.connection.sandbox.tenant.writes == []
+
+
+async def test_a_trace_that_is_refused_is_said_and_nothing_else_is_lost() -> None:
+    scene = build_attack() | {"reality": {"exchange-message-trace": "unauthorized"}}
+    async with open_stage(scene) as stage:
+        asked = await stage.ask(RequestKind.EVIDENCE)
+        bundle = await stage.ledger.load_bundle(asked.id)
+        assert bundle
+        document = json.loads(bundle.body)
+        assert [one for one in document["not_read"] if one.startswith("sent-mail")]
+        assert document["details"]["sign-ins"]
+
+
+async def test_a_trace_goes_on_at_the_last_row_across_pages_and_windows() -> None:
+    scene = build_attack()
+    rows = [
+        {
+            "MessageTraceId": f"t{number}",
+            "SenderAddress": "ann@contoso.example",
+            "RecipientAddress": f"r{number:05}@elsewhere.example",
+            "Subject": "",
+            "Received": ago(days=15 if number % 2 else 1),
+            "Status": "Delivered",
+        }
+        for number in range(3_000)
+    ]
+    scene["exchange"]["Get-MessageTraceV2"] = rows
+    async with open_stage(scene) as stage:
+        found = await stage.connection.tenant.containment.read_details(
+            DetailKind.SENT_MAIL, TargetAccount(PERSON, "ann@contoso.example"), PERSON_GUID, SINCE
+        )
+        assert found.failures == ()
+        assert len({one.id for one in found.items}) == 3_000
+
+
+@pytest.mark.parametrize(
+    ("person", "reason"),
+    [
+        ({"@sandbox.protected": True}, ""),
+        ({"isManagementRestricted": True}, "restricted management"),
+    ],
+)
+async def test_a_protected_account_is_not_blocked(person: dict[str, Any], reason: str) -> None:
+    async with open_stage(build_attack(**person)) as stage:
+        await stage.ask()
+        plan = await stage.get_latest()
+        if reason:
+            assert reason in plan.refusal
+            return
+        await stage.ask(plan=plan.plan_hash)
+        assert stage.user["accountEnabled"] is True
+        step = (await stage.get_latest()).steps[0]
+        assert step.state == "refused"
+        assert "protects the account" in step.result
+
+
+async def test_a_synchronised_account_is_blocked_with_the_directorys_command_beside_it() -> None:
+    async with open_stage(build_attack(onPremisesSyncEnabled=True)) as stage:
+        await stage.ask()
+        plan = await stage.get_latest()
+        assert "Disable-ADAccount" in plan.steps[0].command
+        assert (await stage.ask(plan=plan.plan_hash)).note.startswith("4 of 4")
+        assert stage.user["accountEnabled"] is False
+        assert (await stage.get_latest()).look_again_at is not None
+
+
+async def test_deleted_and_unknown_accounts_and_the_app_are_told_apart() -> None:
+    scene = build_attack()
+    gone = "11111111-0000-4000-8000-00000000dead"
+    scene["graph"]["deletedItems"] = [build_user_row(gone, "gone", deletedDateTime=ago(days=1))]
+    async with open_stage(scene) as stage:
+        assert "deleted" in (await stage.ask(subject=gone)).note
+        unknown = "11111111-0000-4000-8000-0000000000ff"
+        assert "no such account" in (await stage.ask(subject=unknown)).note
+        (own, *_) = sorted(await stage.connection.graph.read_own_ids())
+        assert "Exoguard itself" in (await stage.ask(subject=own)).note
+
+
+async def test_a_slow_directory_is_waited_for() -> None:
+    scene = build_attack() | {"reality": {"write-graph-read-back": {"side": "late", "reads": 2}}}
+    async with open_stage(scene) as stage:
+        await stage.ask()
+        plan = await stage.get_latest()
+        assert (await stage.ask(plan=plan.plan_hash)).note.startswith("4 of 4")
+
+
+async def test_changes_name_ways_and_ids_that_exist() -> None:
+    async with open_stage() as stage:
+        writer = stage.connection.tenant.writer
+        with pytest.raises(Rejected, match="no such ways: telnet"):
+            await writer.apply(DisableClientProtocols(PERSON_GUID, ("telnet",)))
+        for change in (BlockAccount("x/../y"), RevokeSessions("a?b")):
+            with pytest.raises(Rejected, match="no id of an account"):
+                await writer.apply(change)
+        assert stage.connection.sandbox.tenant.writes == []
