@@ -5,37 +5,12 @@ Names are those of the Management Activity API's schema and of Entra's list of a
 read from the parameters that the cmdlet's reference has.
 """
 
-from collections.abc import Iterator, Mapping
-from dataclasses import dataclass
-from enum import Enum, auto
+from collections.abc import Mapping
 
+from core.activity.watched_operations import WATCHED_ENTRA, WATCHED_EXCHANGE
+from core.activity.watches import About as About
+from core.activity.watches import Watch as Watch
 from core.microsoft365.activity_operations import normalize_operation
-
-
-class About(Enum):
-    """What an operation is about, as the guard looks at it."""
-
-    MAILBOX = auto()
-    """A mailbox, which the guard can look at by itself."""
-    ACCOUNT = auto()
-    """An account, which may have a mailbox: without one there is nothing to look at."""
-    WHOLE = auto()
-    """Something of the organization, or what the guard cannot look at by itself."""
-
-
-@dataclass(frozen=True, slots=True)
-class Watch:
-    """What an operation means to one guard."""
-
-    guard: str
-    about: About
-    parameters: frozenset[str] = frozenset()
-    """Only where it sets one of these; none: always. A name with a star is a beginning."""
-    kinds: tuple[str, ...] = ()
-    """The kinds of cases it may lead to; none: any of the guard."""
-    by_service: bool = False
-    """Also where Microsoft's own service did it."""
-
 
 FORWARDS = frozenset({"ForwardingSmtpAddress", "ForwardingAddress", "DeliverToMailboxAndForward"})
 AUDITS = frozenset({"Audit*", "DefaultAuditSet"})
@@ -53,6 +28,8 @@ REGISTRATION, PRIVILEGED = "mfa-registration", "privileged-change"
 
 RULE = Watch(FORWARDING, About.MAILBOX, kinds=RULE_KINDS)
 FLOW_RULE = Watch(FORWARDING, About.WHOLE, kinds=FLOW_KINDS)
+# A rule may also carry mail past the filters.
+SKIP_RULE = Watch("mail-protection", About.WHOLE, kinds=("mail-flow-skip",))
 MAILBOX_CHANGES = (
     Watch(FORWARDING, About.MAILBOX, FORWARDS, ("mailbox-forward",)),
     # A mailbox's set of actions is judged by what other mailboxes record.
@@ -81,7 +58,7 @@ CONSENT_CHANGE = Watch(CONSENT, About.WHOLE)
 CONNECTOR = Watch(FORWARDING, About.WHOLE, kinds=("outbound-connector", "inbound-connector"))
 JOURNAL = Watch(FORWARDING, About.WHOLE, kinds=("journal-rule",))
 
-EXCHANGE_OPERATIONS: Mapping[str, tuple[Watch, ...]] = {
+OWN_EXCHANGE: Mapping[str, tuple[Watch, ...]] = {
     **dict.fromkeys(
         ("New-InboxRule", "Set-InboxRule", "Enable-InboxRule", "UpdateInboxRules"), (RULE,)
     ),
@@ -111,7 +88,7 @@ EXCHANGE_OPERATIONS: Mapping[str, tuple[Watch, ...]] = {
             "Disable-TransportRule",
             "Remove-TransportRule",
         ),
-        (FLOW_RULE,),
+        (FLOW_RULE, SKIP_RULE),
     ),
     **dict.fromkeys(
         (
@@ -119,10 +96,15 @@ EXCHANGE_OPERATIONS: Mapping[str, tuple[Watch, ...]] = {
             "Set-OutboundConnector",
             "New-InboundConnector",
             "Set-InboundConnector",
+            "Remove-OutboundConnector",
+            "Remove-InboundConnector",
         ),
         (CONNECTOR,),
     ),
-    **dict.fromkeys(("New-JournalRule", "Set-JournalRule", "Enable-JournalRule"), (JOURNAL,)),
+    **dict.fromkeys(
+        ("New-JournalRule", "Set-JournalRule", "Enable-JournalRule", "Remove-JournalRule"),
+        (JOURNAL,),
+    ),
     "Set-MailboxAuditBypassAssociation": (
         Watch(AUDIT, About.MAILBOX, frozenset({"AuditBypassEnabled"}), ("audit-bypass",)),
     ),
@@ -159,9 +141,12 @@ EXCHANGE_OPERATIONS: Mapping[str, tuple[Watch, ...]] = {
     ),
     "Set-TransportConfig": (PROTOCOL_SETTING, BASELINE_CHANGE),
     "Set-User": (MODULE_CHANGE,),
-    **dict.fromkeys(("New-ManagementRoleAssignment", "Add-RoleGroupMember"), ROLE_CHANGE[:1]),
+    **dict.fromkeys(
+        ("New-ManagementRoleAssignment", "Add-RoleGroupMember", "Update-RoleGroupMember"),
+        ROLE_CHANGE[:1],
+    ),
 }
-ENTRA_OPERATIONS: Mapping[str, tuple[Watch, ...]] = {
+OWN_ENTRA: Mapping[str, tuple[Watch, ...]] = {
     "Enable account": (Watch(SIGN_IN, About.ACCOUNT),),
     "Disable account": (Watch(SIGN_IN, About.ACCOUNT), Watch(DELETION, About.WHOLE)),
     "Add user": (Watch(SIGN_IN, About.ACCOUNT),),
@@ -193,6 +178,19 @@ ENTRA_OPERATIONS: Mapping[str, tuple[Watch, ...]] = {
 }
 
 
+def join_tables(*tables: Mapping[str, tuple[Watch, ...]]) -> dict[str, tuple[Watch, ...]]:
+    """Several tables as one; an operation may mean something to guards of each."""
+    joined: dict[str, tuple[Watch, ...]] = {}
+    for table in tables:
+        for name, watches in table.items():
+            joined[name] = (*joined.get(name, ()), *watches)
+    return joined
+
+
+EXCHANGE_OPERATIONS = join_tables(OWN_EXCHANGE, WATCHED_EXCHANGE)
+ENTRA_OPERATIONS = join_tables(OWN_ENTRA, WATCHED_ENTRA)
+
+
 def index_operations(
     *tables: Mapping[str, tuple[Watch, ...]],
 ) -> tuple[dict[str, tuple[Watch, ...]], dict[str, tuple[Watch, ...]]]:
@@ -220,10 +218,3 @@ def find_watches(operation: str) -> tuple[Watch, ...]:
     if operation in WHOLE_NAMES:
         return WHOLE_NAMES[operation]
     return next((BEGINNINGS[name] for name in BEGINNINGS if operation.startswith(name)), ())
-
-
-def list_feed_names(table: Mapping[str, tuple[Watch, ...]]) -> Iterator[str]:
-    """The names of a table without their stars, by which the content of the feed is looked
-    through.
-    """
-    yield from (name.removesuffix("*") for name in table)

@@ -13,7 +13,6 @@ from core.activity.operations import (
     ENTRA_OPERATIONS,
     EXCHANGE_OPERATIONS,
     SIGN_IN,
-    list_feed_names,
 )
 from core.activity.options import ActivityOptions
 from core.activity.progress import (
@@ -44,8 +43,8 @@ from core.tenant.sources import CHANGED_ACCOUNTS, UNIFIED_AUDIT_LOG
 log = logging.getLogger("exoguard.activity")
 
 FEED_OPERATIONS: Mapping[ActivityLog, tuple[str, ...]] = {
-    ActivityLog.EXCHANGE: tuple(list_feed_names(EXCHANGE_OPERATIONS)),
-    ActivityLog.ENTRA_FEED: tuple(list_feed_names(ENTRA_OPERATIONS)),
+    ActivityLog.EXCHANGE: tuple(EXCHANGE_OPERATIONS),
+    ActivityLog.ENTRA_FEED: tuple(ENTRA_OPERATIONS),
 }
 # A tick that is behind catches up over several ticks.
 MAX_CONTENTS = 400

@@ -34,6 +34,10 @@ NOUNS = split_words(
     " TransportRule RemoteDomain HostedOutboundSpamFilterPolicy HostedOutboundSpamFilterRule"
     " OwaMailboxPolicy MobileDeviceMailboxPolicy SharingPolicy AuthenticationPolicy"
     " MailboxAuditBypassAssociation InboundConnector OutboundConnector JournalRule User"
+    " OrganizationRelationship IntraOrganizationConnector MigrationEndpoint MigrationBatch"
+    " RoleGroup ManagementRoleAssignment ManagementRole ManagementScope ApplicationAccessPolicy"
+    " AntiPhishPolicy AntiPhishRule MalwareFilterPolicy HostedContentFilterPolicy"
+    " HostedConnectionFilterPolicy TenantAllowBlockListItems QuarantinePolicy"
 )
 RIGHTS = {
     "Get-MailboxPermission": "MailboxPermission",
@@ -51,6 +55,26 @@ GRAPH_ACTS: Mapping[str, tuple[str, str]] = {
     "roleAssignments": ("Add member to role", "Remove member from role"),
     "users": ("Add user", "Delete user"),
     "servicePrincipals": ("Add service principal", "Remove service principal"),
+    "conditionalAccessPolicies": (
+        "Add conditional access policy",
+        "Delete conditional access policy",
+    ),
+    "namedLocations": ("Add named location", "Delete named location"),
+    "roleDefinitions": ("Add role definition", "Delete role definition"),
+    "administrativeUnits": ("Add administrative unit", "Delete administrative unit"),
+    "domains": ("Add verified domain", "Remove verified domain"),
+    "crossTenantAccessPolicyPartners": (
+        "Add a partner to cross-tenant access setting",
+        "Delete partner specific cross-tenant access setting",
+    ),
+}
+UPDATES: Mapping[str, str] = {
+    "conditionalAccessPolicies": "Update conditional access policy",
+    "namedLocations": "Update named location",
+    "roleDefinitions": "Update role definition",
+    "administrativeUnits": "Update administrative unit",
+    "domains": "Set domain authentication",
+    "crossTenantAccessPolicyPartners": "Update a partner cross-tenant access setting",
 }
 MAX_RECORDS = 5_000
 
@@ -202,7 +226,9 @@ def list_graph_rows(
 
 
 def list_change_rows(name: str, row: Row, changed: Mapping[str, Any], by: Row) -> Iterator[Row]:
-    """The rows about a changed user or service principal."""
+    """The rows about a changed user, service principal, policy or the like."""
+    if name in UPDATES:
+        yield build_audit(UPDATES[name], list_targets(name, row), by)
     if name == "users" and "accountEnabled" in changed:
         act = "Enable account" if is_true(changed["accountEnabled"]) else "Disable account"
         yield build_audit(act, list_targets(name, row), by)
@@ -229,6 +255,9 @@ def list_targets(name: str, row: Row) -> list[Row]:
             build_target(row.get("principalId"), "User", ""),
             build_target(row.get("roleDefinitionId"), "Role", ""),
         ]
+    if name in UPDATES:
+        found = row.get("id") or row.get("tenantId")
+        return [{**build_target(found, "Policy", ""), "displayName": row.get("displayName")}]
     kind = "User" if name == "users" else "ServicePrincipal"
     return [build_target(row.get("id"), kind, str(row.get("userPrincipalName") or ""))]
 

@@ -6,6 +6,7 @@ from collections.abc import Callable, Collection, Iterable, Mapping
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from functools import partial
+from itertools import batched
 from urllib.parse import quote
 
 from core.adapters.graph.client import GraphClient
@@ -45,6 +46,8 @@ RELIES_ON = (AUDIT_FILTER, DELTA_TOKEN, FEED_START)
 
 READ_LOG = "AuditLog.Read.All"
 MAX_ROWS = 20_000
+MAX_NAMES = 40
+"""Names of activities that one filter takes, as far as is known."""
 SECOND = timedelta(seconds=1)
 MAX_ACCOUNTS = 5_000
 MAX_LINK = 8_000
@@ -58,6 +61,8 @@ PARSERS: Mapping[ActivityLog, Callable[[ResponseRow, frozenset[str]], ActivityRe
 }
 # The service names it so in its answer to a request without a token (Microsoft Learn: delta query).
 FIRST_LINK = "/users/delta?$select=accountEnabled&$deltatoken=latest"
+# Its quotation marks and blanks are those of any writer of JSON.
+OPERATION_NAME = re.compile(r'(?i)"operation"\s*:\s*"((?:[^"\\]|\\.)*)"')
 LINK_PREFIX = "/users/delta?"
 
 
@@ -75,29 +80,44 @@ class M365ActivityReader:
         self, since: datetime, operations: Collection[str], until: datetime | None = None
     ) -> Reading[ActivityRecord]:
         """The directory's records since a time, the newest first, as many as a reading holds."""
-        sources, items, count = frozenset({DIRECTORY_AUDITS}), list[ActivityRecord](), 0
+        sources, items = frozenset({DIRECTORY_AUDITS}), list[ActivityRecord]()
         failures: list[ReadFailure] = []
-        path = build_audit_path(since, operations, until)
+        left: datetime | None = None
         try:
-            own_ids = await self.graph.read_own_ids()
-            parse = partial(parse_directory_audit, own_ids=own_ids)
-            async for rows in self.graph.read_pages(path, READ_LOG):
-                found, broken = parse_each_row(rows, parse)
-                items += (one for one in found if one)
-                count += len(rows)
-                failures += build_record_failures(DIRECTORY_AUDITS, broken)
-                if count >= self.max_rows and (oldest := find_oldest_time(rows)):
-                    return Reading(
-                        tuple(items),
-                        tuple(failures),
-                        sources,
-                        population=len(items),
-                        complete=False,
-                        continuation=oldest.isoformat(),
-                    )
+            for names in batched(sorted(operations), MAX_NAMES, strict=False):
+                path = build_audit_path(since, names, until)
+                found, unclear, oldest = await self.read_audit_rows(path)
+                items += found
+                failures += unclear
+                left = max(left or oldest, oldest) if oldest else left
         except TenantError as error:
             failures.append(build_read_failure(DIRECTORY_AUDITS, error, optional=True))
-        return Reading(tuple(items), tuple(failures), sources, population=len(items))
+        return Reading(
+            tuple(items),
+            tuple(failures),
+            sources,
+            population=len(items),
+            complete=left is None,
+            continuation=left.isoformat() if left else "",
+        )
+
+    async def read_audit_rows(
+        self, path: str
+    ) -> tuple[list[ActivityRecord], list[ReadFailure], datetime | None]:
+        """The records of a listing, those not understood, and, if it was too long, the time of the
+        oldest that was read. Raises TenantError.
+        """
+        own_ids = await self.graph.read_own_ids()
+        parse = partial(parse_directory_audit, own_ids=own_ids)
+        items, failures, count = list[ActivityRecord](), list[ReadFailure](), 0
+        async for rows in self.graph.read_pages(path, READ_LOG):
+            found, broken = parse_each_row(rows, parse)
+            items += (one for one in found if one)
+            count += len(rows)
+            failures += build_record_failures(DIRECTORY_AUDITS, broken)
+            if count >= self.max_rows and (oldest := find_oldest_time(rows)):
+                return items, failures, oldest
+        return items, failures, None
 
     async def list_content(
         self, log: ActivityLog, since: datetime, until: datetime
@@ -138,14 +158,14 @@ class M365ActivityReader:
             failure = build_feed_failure(error, refused_id)
             complete = isinstance(error, NotFound)
             return Reading(failures=(failure,), sources=sources, complete=complete)
+        wanted = WantedOperations.of(operations)
         try:
-            is_idle = is_bracketed(body) and not mentions_any(body, operations)
+            is_idle = is_bracketed(body) and not mentions_any(body, wanted)
             rows = [] if is_idle else parse_rows(body)
         except TenantError as error:
             failure = build_feed_failure(error, content.id)
             return Reading(failures=(failure,), sources=sources, complete=False)
-        wanted = frozenset(map(normalize_operation, operations))
-        kept = [row for row in rows if get_operation(row) in wanted]
+        kept = [row for row in rows if wanted.includes(get_operation(row))]
         found, broken = parse_each_row(kept, lambda row: PARSERS[log](row, own_ids))
         failures = build_record_failures(ACTIVITY_FEED, broken)
         return Reading(tuple(one for one in found if one), failures, sources, population=len(rows))
@@ -254,15 +274,34 @@ def is_bracketed(body: bytes) -> bool:
     return text.startswith(b"[") and text.endswith(b"]")
 
 
-def mentions_any(body: bytes, operations: Collection[str]) -> bool:
+def mentions_any(body: bytes, operations: "WantedOperations") -> bool:
     """Whether a content may hold a record of some operations, by its bytes.
 
-    Names of cmdlets are plain; a name with a dash in it may be escaped, and is asked for by its
-    first word.
+    A name with an escaped character in it may be any, and so may one that is not told plainly.
     """
-    plain = {name.split()[0] if " " in name else name for name in operations}
-    found = re.search("|".join(map(re.escape, sorted(plain))), body.decode("utf-8", "replace"))
-    return found is not None
+    text = body.decode("utf-8", "replace")
+    names = set(OPERATION_NAME.findall(text))
+    return any("\\" in name or operations.includes(normalize_operation(name)) for name in names)
+
+
+@dataclass(frozen=True, slots=True)
+class WantedOperations:
+    """Operations to look for, in normal form."""
+
+    exact: frozenset[str]
+    beginnings: tuple[str, ...]
+
+    @classmethod
+    def of(cls, names: Collection[str]) -> "WantedOperations":
+        """Those of some names; one with a star is a beginning."""
+        return cls(
+            frozenset(normalize_operation(one) for one in names if not one.endswith("*")),
+            tuple(normalize_operation(one.rstrip("*")) for one in names if one.endswith("*")),
+        )
+
+    def includes(self, operation: str) -> bool:
+        """Whether an operation in normal form is one of them."""
+        return operation in self.exact or operation.startswith(self.beginnings or ("\0",))
 
 
 def get_operation(row: ResponseRow) -> str:

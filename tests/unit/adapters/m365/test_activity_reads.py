@@ -1,5 +1,6 @@
 """The audit logs over the wire: pages in headers, throttling as 403, addresses that lead away."""
 
+import json
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from dataclasses import replace
@@ -8,6 +9,8 @@ from typing import Any
 
 import pytest
 
+from core.adapters.m365.activity.read import WantedOperations, mentions_any
+from core.microsoft365.activity_operations import normalize_operation
 from core.microsoft365.permissions import FEED_PERMISSION
 from core.tenant.activity import ActivityContent, ActivityLog
 from core.tenant.sources import ACTIVITY_FEED, UNIFIED_AUDIT_LOG
@@ -159,3 +162,18 @@ async def test_hostile_answers_are_failures() -> None:
             )
             assert read.failures, kind
             assert read.items == ()
+
+
+def test_a_content_is_looked_through_by_the_names_of_operations_in_any_spelling() -> None:
+    wanted = WantedOperations.of(["Set-Mailbox", "Update application*"])
+    secret = "Update application \u2013 Certificates and secrets management "
+    assert wanted.includes(normalize_operation(secret))
+    for body in (
+        b'[{"Operation":"Set-Mailbox"}]',
+        b'[{"operation" : "set-mailbox"}]',
+        json.dumps([{"Operation": secret}]).encode(),
+        json.dumps([{"Operation": secret}], ensure_ascii=False).encode(),
+    ):
+        assert mentions_any(body, wanted)
+    for body in (b'[{"Operation":"Set-MailboxPlan"}]', b'[{"Name":"Set-Mailbox"}]', b"[]"):
+        assert not mentions_any(body, wanted)
