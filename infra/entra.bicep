@@ -80,7 +80,7 @@ var permissions = {
     optionalWrites: []
   }
   'app-consent': {
-    exchange: false
+    exchange: true
     optionalExchange: true
     reads: ['Application.Read.All', 'Directory.Read.All', 'Policy.Read.All']
     optionalReads: []

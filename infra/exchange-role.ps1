@@ -210,6 +210,8 @@ $Catalog = @'
    "parameters": []},
   {"guard": "app-consent", "cmdlet": "Get-ApplicationAccessPolicy", "writes": false, "optional": true,
    "parameters": []},
+  {"guard": "app-consent", "cmdlet": "Get-App", "writes": false, "optional": false,
+   "parameters": ["OrganizationApp"]},
   {"guard": "exchange-module-access", "cmdlet": "Get-User", "writes": false, "optional": false,
    "parameters": ["Filter", "Identity", "ResultSize"]},
   {"guard": "exchange-module-access", "cmdlet": "Get-RoleGroup", "writes": false, "optional": false,

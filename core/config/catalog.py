@@ -57,6 +57,7 @@ CATALOG = (
 )
 
 WATCHED_COLLECTIONS: Mapping[str, Sequence[WatchedCollection]] = {
+    app_consent.GUARD.name: app_consent.COLLECTIONS,
     external_trust.GUARD.name: external_trust.COLLECTIONS,
     exchange_roles.GUARD.name: exchange_roles.COLLECTIONS,
     mail_protection.GUARD.name: mail_protection.COLLECTIONS,

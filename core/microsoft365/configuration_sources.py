@@ -99,6 +99,12 @@ CONFIGURATION_SOURCES: Mapping[str, ConfigurationSource] = {
         risk="see what users may do for themselves",
         may_be_none=True,
     ),
+    "organization-add-in": define_exchange_source(
+        *("Get-App", "AppId"),
+        risk="see which add-ins people have in Outlook",
+        parameters={"OrganizationApp": True},
+        may_be_none=True,
+    ),
     "exchange-service-principal": define_exchange_source(
         *("Get-ServicePrincipal", "Identity"),
         risk="see which apps Exchange knows",

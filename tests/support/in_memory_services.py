@@ -71,6 +71,7 @@ from sandbox.exchange.api import CMDLETS
 from sandbox.exchange.auditing import list_default_actions
 from sandbox.exchange.folders import ROOT, list_folder_rows, list_folders
 from sandbox.exchange.groups import DISTRIBUTION_GROUPS, iter_members
+from sandbox.exchange.mailbox_extras import ADD_INS, list_add_ins
 from sandbox.exchange.mailbox_statistics import DEFAULT_MAILBOX_PROPERTIES, GET_MAILBOX_STATISTICS
 from sandbox.exchange.permissions import iter_rows_by_name
 from sandbox.exchange.protocols import GET_CAS_MAILBOX
@@ -194,6 +195,8 @@ def build_group(wire: Wire, row: ResponseRow) -> Configuration:
 
 def list_exchange_source(wire: Wire, source: ConfigurationSource) -> Sequence[ResponseRow]:
     """The rows of a source that a cmdlet reads, with what is read of each besides."""
+    if source.read == ADD_INS:
+        return list_add_ins(wire)
     rows = wire.list_rows(source.read)
     if kind := source.read_parameters.get("ListType"):
         return [

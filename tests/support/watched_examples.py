@@ -199,6 +199,20 @@ EXAMPLES: Mapping[str, WatchedExample] = {
         narrower={"Status": "Completed"},
         harmless={"Status": "InProgress"},
     ),
+    "outlook-add-in": WatchedExample(
+        "organization-add-in",
+        known={
+            "DisplayName": "Call notes",
+            "Type": "MarketPlace",
+            "Requirements": "ReadItem",
+            "Enabled": True,
+            "ProvidedTo": "Everyone",
+            "DefaultStateForUser": "Enabled",
+        },
+        wider={"Requirements": "ReadWriteMailbox"},
+        narrower={"Enabled": "False"},
+        harmless={"AppVersion": "1.0.4.0"},
+    ),
     "role-group": WatchedExample(
         "role-group",
         known={"Roles": ["Role Management"], MEMBERS: [{"Guid": "m1", "Name": "chief"}]},

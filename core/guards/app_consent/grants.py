@@ -15,6 +15,7 @@ from core.tenant.sources import (
     DELEGATED_GRANTS,
     FEDERATED_CREDENTIALS,
 )
+from core.watched.items import WatchedResult
 
 # More than so many different scopes of apps are not held in memory: the reading then says so.
 MAX_PERMISSIONS = 200_000
@@ -88,7 +89,7 @@ class ExchangeAppRole:
     is_enabled: bool = True
 
 
-type ConsentItem = ConsentedApp | ExchangeAppRole | Configuration
+type ConsentItem = ConsentedApp | ExchangeAppRole | Configuration | WatchedResult
 """An app with its permissions, a role it holds in Exchange, or what users may consent to."""
 
 

@@ -6,19 +6,21 @@ theirs the run of every mailbox, or hang a secret of theirs on an app that has i
 """
 
 from core.guards.app_consent.judge import judge
-from core.guards.app_consent.observe import observe
+from core.guards.app_consent.observe import COLLECTIONS, observe
 from core.guards.app_consent.verdicts import VERDICT_TEXTS
 from core.model.guards import Guard, Permission, Service
+from core.watched.guard import list_permissions
+from core.watched.judge import WATCHED_VERDICT_TEXTS
 
 GRAPH, EXCHANGE = Service.GRAPH, Service.EXCHANGE
 GUARD = Guard(
     name="app-consent",
     title="Apps and consent",
     looks_for="apps with access to mail, files or the directory; secrets added to apps; users who "
-    "may consent by themselves",
+    "may consent by themselves; new add-ins of Outlook",
     rationale="An app somebody agreed to keeps reading mail and files after the password was "
     "changed.",
-    verdicts=VERDICT_TEXTS,
+    verdicts={**WATCHED_VERDICT_TEXTS, **VERDICT_TEXTS},
     permissions=(
         Permission(
             GRAPH,
@@ -46,6 +48,7 @@ GUARD = Guard(
             "to stop users from consenting",
             writes=True,
         ),
+        *list_permissions(COLLECTIONS),
     ),
     observe=observe,
     judge=judge,

@@ -55,6 +55,8 @@ from core.tenant.apps import App
 from core.tenant.configuration import Configuration
 from core.tenant.quoting import quote_text
 from core.tenant.sources import APP_PERMISSIONS, APPS, DELEGATED_GRANTS
+from core.watched.items import Stock, WatchedNews
+from core.watched.judge import judge as judge_watched
 
 # The roles that application access policies limit, at Graph and at Exchange (Microsoft Learn:
 # Limiting application permissions to specific Exchange Online mailboxes).
@@ -78,6 +80,8 @@ def judge(item: ConsentItem, policy: GuardPolicy) -> Iterator[Finding]:
         yield from judge_consent_policy(item)
     elif isinstance(item, ExchangeAppRole):
         yield from judge_exchange_role(item)
+    elif isinstance(item, Stock | WatchedNews):
+        yield from judge_watched(item, policy)
     elif not item.is_listed:
         yield from judge_unlisted_app(item)
     else:

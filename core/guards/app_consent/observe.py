@@ -4,6 +4,7 @@ from collections.abc import AsyncIterator, Mapping
 from dataclasses import replace
 from typing import Protocol
 
+from core.guards.app_consent.add_ins import ADD_INS
 from core.guards.app_consent.grants import (
     ACCESS_POLICIES,
     ASSIGNMENTS,
@@ -32,6 +33,7 @@ from core.tenant.merging import PresenceTracker, collect_failures
 from core.tenant.port import HasApps, HasConfiguration
 from core.tenant.readings import ReadFailure, Reading
 from core.tenant.sources import APP_REGISTRATIONS, APPS
+from core.watched.guard import make_observer
 
 # Where Exchange prints what a role assignment is limited to.
 SCOPE_PROPERTIES = (
@@ -60,6 +62,10 @@ MAX_TEXT_LENGTH = 256
 RELIES_ON = (APP_ASSIGNMENTS,)
 
 
+COLLECTIONS = (ADD_INS,)
+observe_collections = make_observer("app-consent", COLLECTIONS)
+
+
 class ConsentPorts(HasApps, HasConfiguration, Protocol):
     """The ports this guard reads."""
 
@@ -71,6 +77,9 @@ async def observe(
     policy = await tenant.configuration.read_configuration(POLICY)
     yield Reading(policy.items, policy.failures, policy.sources)
     yield await observe_exchange_roles(tenant)
+    async for part in observe_collections(tenant, context):
+        # This guard counts apps.
+        yield replace(part, population=0)
     holdings = AppGrants()
     async for grants in tenant.apps.list_delegated_grants():
         holdings.failures += collect_failures((grants,))
