@@ -138,7 +138,7 @@ var permissions = {
   'mail-protection': {
     exchange: true
     optionalExchange: true
-    reads: []
+    reads: ['Organization.Read.All']
     optionalReads: []
     writes: []
     optionalWrites: []

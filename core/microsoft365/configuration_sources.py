@@ -16,6 +16,7 @@ from core.microsoft365.source_shapes import (
     ConfigurationSource,
     NameList,
     define_exchange_source,
+    define_mailbox_source,
 )
 from core.model.guards import Service
 
@@ -24,6 +25,7 @@ ADMIN_TOOLS = tuple(
     app_id for app_id, name in PUBLIC_CLIENTS.items() if not name.startswith("Visual Studio")
 )
 ADMIN_TOOL_LIST = ",".join(f"'{app_id}'" for app_id in ADMIN_TOOLS)
+
 CONFIGURATION_SOURCES: Mapping[str, ConfigurationSource] = {
     "transport-config": define_exchange_source(
         *("Get-TransportConfig", "", "Set-TransportConfig", "SmtpClientAuthenticationDisabled"),
@@ -98,6 +100,25 @@ CONFIGURATION_SOURCES: Mapping[str, ConfigurationSource] = {
         *("Get-RoleAssignmentPolicy", "Guid"),
         risk="see what users may do for themselves",
         may_be_none=True,
+    ),
+    "moderated-mailbox": define_mailbox_source(
+        "ModerationEnabled -eq 'True'",
+        *("ModerationEnabled", "ModeratedBy", "SendModerationNotifications"),
+    ),
+    "rejecting-mailbox": define_mailbox_source(
+        "RejectMessagesFrom -ne $null -or RejectMessagesFromDLMembers -ne $null",
+        *("RejectMessagesFrom", "RejectMessagesFromDLMembers"),
+        "RejectMessagesFromSendersOrMembers",
+    ),
+    "held-mailbox": define_mailbox_source(
+        "LitigationHoldEnabled -eq 'True'",
+        *("LitigationHoldEnabled", "LitigationHoldDuration"),
+        # The mailbox of a leaver stays on hold, and is listed no longer by itself.
+        IncludeInactiveMailbox=True,
+    ),
+    "unrecoverable-mailbox": define_mailbox_source(
+        "SingleItemRecoveryEnabled -eq 'False'",
+        *("SingleItemRecoveryEnabled", "RetainDeletedItemsFor"),
     ),
     "organization-add-in": define_exchange_source(
         *("Get-App", "AppId"),

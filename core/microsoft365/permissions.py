@@ -201,7 +201,10 @@ CMDLETS: Mapping[str, Cmdlet] = {
     ),
     "Get-Mailbox": Cmdlet(
         "list every mailbox with its settings",
-        ("Filter", "GroupMailbox", "Identity", "RecipientTypeDetails", "ResultSize"),
+        (
+            *("Filter", "GroupMailbox", "Identity", "IncludeInactiveMailbox"),
+            *("RecipientTypeDetails", "ResultSize"),
+        ),
     ),
     "Get-MailContact": Cmdlet("list the mail contacts and where they lead", ("Identity",)),
     "Get-MailUser": Cmdlet("list guests and mail users and where they lead", ("Identity",)),

@@ -6,6 +6,7 @@ from dataclasses import dataclass, field
 from core.model.guards import Service
 
 ALL_RESULTS: Mapping[str, object] = {"ResultSize": "Unlimited"}
+MAILBOX_NAMES = ("Guid", "Identity", "Name", "Alias", "PrimarySmtpAddress", "RecipientTypeDetails")
 
 
 @dataclass(frozen=True, slots=True)
@@ -53,6 +54,8 @@ class ConfigurationSource:
     """Which objects are asked for the relation; None: each."""
     keeps: Callable[[Mapping[str, object]], bool] | None = None
     """Which rows of a long listing are kept as its pages arrive; None: each."""
+    selected: tuple[str, ...] = ()
+    """The properties that the cmdlet prints; none: all."""
     optional_because: str = ""
     """Why a tenant may not have the source, or an app may do without it: a licence, say. That is
     not told apart from a missing permission, so a refused read is only a detail. Empty: it has to
@@ -70,6 +73,7 @@ def define_exchange_source(
     may_be_none: bool = False,
     relation: str = "",
     optional_because: str = "",
+    selected: tuple[str, ...] = (),
 ) -> ConfigurationSource:
     """A source that a cmdlet reads and, unless `write` is empty, another one writes.
 
@@ -88,4 +92,16 @@ def define_exchange_source(
         parameters or {},
         relation=relation,
         optional_because=optional_because,
+        selected=selected,
+    )
+
+
+def define_mailbox_source(condition: str, *properties: str, **more: object) -> ConfigurationSource:
+    """The mailboxes that Exchange filters by a condition, with some of their properties."""
+    return define_exchange_source(
+        *("Get-Mailbox", "Guid"),
+        risk="find every mailbox, its owner and its settings",
+        parameters={**ALL_RESULTS, "Filter": condition, **more},
+        may_be_none=True,
+        selected=(*MAILBOX_NAMES, *properties),
     )

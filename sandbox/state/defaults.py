@@ -213,7 +213,10 @@ SYSTEM_ASSOCIATIONS: tuple[Row, ...] = tuple(
     for number, name in enumerate(SYSTEM_NAMES)
 )
 CMDLETS_WITH_GUID = tuple(
-    source.read for source in EXCHANGE_SOURCES.values() if source.identity_property == "Guid"
+    source.read
+    for source in EXCHANGE_SOURCES.values()
+    # A mailbox without a Guid is one that a scene means to have none.
+    if source.identity_property == "Guid" and source.read != "Get-Mailbox"
 )
 
 

@@ -197,6 +197,8 @@ def list_exchange_source(wire: Wire, source: ConfigurationSource) -> Sequence[Re
     """The rows of a source that a cmdlet reads, with what is read of each besides."""
     if source.read == ADD_INS:
         return list_add_ins(wire)
+    if "Filter" in source.read_parameters:
+        return CMDLETS[source.read].run(wire, Command(source.read, source.read_parameters)).rows
     rows = wire.list_rows(source.read)
     if kind := source.read_parameters.get("ListType"):
         return [

@@ -57,6 +57,7 @@ RELIES_ON = (
     "exchange-null-property",
     "graph-federation-configuration",
     "write-policy-merge",
+    "exchange-mailbox-filters",
 )
 
 NAME_LIMIT = 200
@@ -113,7 +114,8 @@ async def read_source_rows(
 ) -> list[ResponseRow]:
     """What a cmdlet or a path of Graph answers. Raises TenantError."""
     if source.service is Service.EXCHANGE:
-        rows = await list_rows(exchange, Command(source.read, source.read_parameters))
+        command = Command(source.read, source.read_parameters, source.selected)
+        rows = await list_rows(exchange, command)
         return await add_named_rows(exchange, source, rows) if source.relation else rows
     pages = graph.read_pages(source.read, source.permission)
     if source.name_list:

@@ -8,17 +8,25 @@ what Microsoft changes in its presets does not.
 """
 
 from core.guards.mail_protection.allow_lists import ALLOW_LISTS
+from core.guards.mail_protection.mailboxes import MAILBOX_COLLECTIONS
 from core.guards.mail_protection.policies import FILTER_POLICIES
 from core.guards.mail_protection.rules import PROTECTION_RULES, SKIPPING_RULES
 from core.watched.guard import build_watched_guard
 
-COLLECTIONS = (*FILTER_POLICIES, *PROTECTION_RULES, SKIPPING_RULES, *ALLOW_LISTS)
+COLLECTIONS = (
+    *FILTER_POLICIES,
+    *PROTECTION_RULES,
+    SKIPPING_RULES,
+    *ALLOW_LISTS,
+    *MAILBOX_COLLECTIONS,
+)
 
 GUARD = build_watched_guard(
     "mail-protection",
     "Protection of mail",
     looks_for="filters that are weaker than they were, presets switched off, people no longer "
-    "covered, senders allowed without an end, mail-flow rules past the filter",
+    "covered, senders allowed without an end, mail-flow rules past the filter; mailboxes that are "
+    "newly moderated, refuse senders or lose a hold",
     rationale="A filter that somebody weakened lets the next message of an attack through.",
     collections=COLLECTIONS,
 )

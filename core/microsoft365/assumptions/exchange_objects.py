@@ -125,6 +125,19 @@ FOLDER_ROWS = Assumption(
     depends=Dependents(guards=("mailbox-delegation",)),
     probe="exchange-folders",
 )
+MAILBOX_FILTERS = Assumption(
+    id="exchange-mailbox-filters",
+    assumed="Get-Mailbox filters by ModerationEnabled, RejectMessagesFrom, LitigationHoldEnabled "
+    "(inactive mailboxes too) and SingleItemRecoveryEnabled.",
+    standing=Standing.UNSEEN,
+    source="Microsoft Learn: Filterable properties for the -Filter parameter; no public record of "
+    "these filters sent by an app",
+    dated="2026",
+    otherwise="What changes about moderated, refusing, held or unrecoverable mailboxes is unread, "
+    "by name.",
+    depends=Dependents(guards=("mail-protection",)),
+    probe="exchange-mailbox-filters",
+)
 BYPASS_ROWS = Assumption(
     id="exchange-bypass-rows",
     assumed="The bypass list holds system objects besides mailboxes, names repeat in it, and the "
@@ -332,6 +345,7 @@ ASSUMPTIONS = (
     MAILBOX_PERMISSION_IDENTITY,
     FOLDER_IDENTITY,
     FOLDER_ROWS,
+    MAILBOX_FILTERS,
     BYPASS_ROWS,
     AUDIT_ENABLED_PRINTED,
     AUDIT_AGE_DEFAULT,

@@ -26,6 +26,7 @@ from core.adapters.parsing import (
 )
 from core.errors import Rejected
 from core.microsoft365.audit_actions import MAIL_ITEMS_ACCESSED
+from core.microsoft365.configuration_sources import EXCHANGE_SOURCES
 from core.microsoft365.exchange_listings import MAILBOX_KINDS
 from core.microsoft365.service_plans import MAILBOX_PLANS, normalize_plan_ids
 from core.tenant.probing import ProbeAnswer
@@ -99,6 +100,22 @@ async def ask_kinds(session: ProbeSession) -> Answers:
         return (holds("exchange-recipient-kinds", saw),)
     saw = f"a made-up kind is taken too, and brings {count_rows(rows)}"
     return (unknown("exchange-recipient-kinds", saw),)
+
+
+async def ask_mailbox_filters(session: ProbeSession) -> Answers:
+    """Whether Exchange takes the filters by which some settings of mailboxes are found."""
+    name = "exchange-mailbox-filters"
+    asked = [one for one in EXCHANGE_SOURCES.values() if one.read == "Get-Mailbox"]
+    found = 0
+    for source in asked:
+        parameters = {**source.read_parameters, "ResultSize": 1}
+        try:
+            found += len(await session.ask_exchange(source.read, parameters, ("Guid",)))
+        except Rejected as error:
+            saw = f"{source.read_parameters['Filter']}: {describe_error(error)}"
+            return (fails(name, saw),)
+    saw = f"{len(asked)} filters are taken; {found} of them found a mailbox"
+    return (holds(name, saw),)
 
 
 async def ask_policy_users(session: ProbeSession) -> Answers:

@@ -40,6 +40,7 @@ QUESTIONS: Mapping[str, Question] = {
     "exchange-mailboxes": mailbox_questions.ask_mailboxes,
     "exchange-kinds": mailbox_questions.ask_kinds,
     "exchange-bypass": exchange_questions.ask_bypass,
+    "exchange-mailbox-filters": mailbox_questions.ask_mailbox_filters,
     "exchange-each": exchange_questions.ask_each,
     "exchange-forward-filter": exchange_questions.ask_forward_filter,
     "exchange-accepted-domains": exchange_questions.ask_accepted_domains,
