@@ -158,7 +158,8 @@ async def test_rights_over_the_inbox_are_those_of_the_inbox_in_any_language(
             (PERSON, "\\Posteingang", "Bob", ("FolderVisible", "ReadItems")),
             (ROOM, "\\Inbox", "Bob", ("Editor",)),
         ]
-        assert (found.failures, found.sources) == ((), {FOLDER_RIGHTS})
+        assert found.failures == ()
+        assert found.sources == {FOLDER_RIGHTS}
 
 
 async def test_a_displayed_name_is_that_of_who_bears_it_and_of_no_alias(

@@ -139,7 +139,7 @@ def build_rights_command(owner: Mailbox, folder: str) -> Command:
     return Command("Get-MailboxFolderPermission", parameters, (), owner.address)
 
 
-def parse_inbox(rows: RowsOrError) -> InboxName:
+def parse_inbox(rows: Sequence[ResponseRow] | TenantError) -> InboxName:
     """The Inbox among the folders of its scope; its type is English in every language.
 
     Raises ValueError where none or several are, and the error of a failed command.
