@@ -100,7 +100,6 @@ var appSettings = {
   ACTIVITY_FEED: chosen(settings, 'ACTIVITY_FEED', 'auto')
   CONTAINMENT_MODE: chosen(settings, 'CONTAINMENT_MODE', 'off')
   CONTAINMENT_LIMIT: chosen(settings, 'CONTAINMENT_LIMIT', '3')
-  CONTAINMENT_NEVER: chosen(settings, 'CONTAINMENT_NEVER', '')
   CONTAINMENT_RULES: chosen(settings, 'CONTAINMENT_RULES', '')
   ACTIVITY_ACCOUNTS: chosen(settings, 'ACTIVITY_ACCOUNTS', 'on')
   FORWARDING_EACH_TICK: chosen(settings, 'FORWARDING_EACH_TICK', 'on')

@@ -206,7 +206,9 @@ async def get_containment_page(context: RequestContext) -> HttpResponse:
     """A containment as an HTML page."""
     from core.web import pages
 
-    page = pages.render_containment_page(await find_containment(context), context.now)
+    page = pages.render_containment_page(
+        await find_containment(context), context.now, context.settings.tenant_name
+    )
     return HttpResponse(200, page, pages.PAGE_HEADERS, "text/html")
 
 

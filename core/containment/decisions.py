@@ -87,7 +87,7 @@ def explain_order_refusal(
     if compute_containment_hash(plan.account_id, plan.steps) != plan.plan_hash:
         return "the stored plan is not the one that was shown: ask for a new one"
     if {plan.account_id.lower(), plan.account_name.lower()} & options.break_glass:
-        return "it is a break-glass account (CONTAINMENT_NEVER): only a person may block it"
+        return "it is a break-glass account (BREAK_GLASS_ACCOUNTS): only a person may block it"
     other = next(
         (one for one in containments if one.is_under_way and one.account_id == plan.account_id),
         None,

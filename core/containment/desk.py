@@ -2,7 +2,7 @@
 
 import asyncio
 from collections.abc import Awaitable, Callable, Iterable
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from datetime import datetime, timedelta
 
 from core.containment.evidence import build_evidence, build_impact, seal_bundle
@@ -18,7 +18,7 @@ from core.errors import LedgerError
 from core.microsoft365.addresses import OwnDomains
 from core.model.activity import Act
 from core.model.containment import AccountBundle, Containment
-from core.model.requests import OperatorRequest
+from core.model.requests import OperatorRequest, RequestState
 from core.ports import KEEP_ACTS, Claim, World
 from core.tenant.containing import DetailKind
 
@@ -49,6 +49,21 @@ class Desk:
                     self.requests[row.id] = row
                 case AccountBundle():
                     self.log_lines.append(f"kept {row.kind} {row.id}")
+
+
+async def finish(desk: Desk, request: OperatorRequest, note: str, *rows: Containment) -> None:
+    """Save that a request is done, with what it led to."""
+    now = desk.world.now()
+    done = replace(request, state=RequestState.DONE, ended_at=now, note=note)
+    desk.log_lines.append(f"{request.kind}: {note}")
+    await desk.save(*rows, done)
+
+
+async def refuse(desk: Desk, request: OperatorRequest, why: str) -> None:
+    """Save that a request is refused, and why."""
+    now = desk.world.now()
+    desk.log_lines.append(f"{request.kind}: refused")
+    await desk.save(replace(request, state=RequestState.REFUSED, ended_at=now, note=why))
 
 
 async def load_own_acts(world: World, since: datetime) -> tuple[tuple[Act, ...], tuple[str, ...]]:

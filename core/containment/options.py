@@ -8,11 +8,11 @@ from core.model.options import (
     Purpose,
     Setting,
     SettingReader,
-    names,
     one_of,
     several_of,
     whole_number,
 )
+from core.model.shared_settings import BREAK_GLASS_ACCOUNTS
 
 RULE_NAMES = frozenset({"redirect-and-session", "redirect-and-risk"})
 """The rules by which an account may be contained without a person: see `core.containment.rules`."""
@@ -60,13 +60,6 @@ CONTAINMENT_LIMIT = Setting(
     help="most accounts that are contained within an hour",
     parse=whole_number(0, 50),
 )
-CONTAINMENT_NEVER = Setting(
-    name="CONTAINMENT_NEVER",
-    purpose=Purpose.CONTAINMENT,
-    help="ids or principal names of accounts that are never contained, such as those for an "
-    "emergency, separated by commas",
-    parse=names(r"[^\s,]{1,320}", "object ids or principal names", fold_case=True),
-)
 CONTAINMENT_RULES = Setting(
     name="CONTAINMENT_RULES",
     purpose=Purpose.CONTAINMENT,
@@ -76,7 +69,6 @@ CONTAINMENT_RULES = Setting(
 CONTAINMENT_SETTINGS: tuple[Setting[Any], ...] = (
     CONTAINMENT_MODE,
     CONTAINMENT_LIMIT,
-    CONTAINMENT_NEVER,
     CONTAINMENT_RULES,
 )
 
@@ -85,7 +77,7 @@ def read_containment_options(reader: SettingReader) -> ContainmentOptions:
     """What the settings say of containment."""
     return ContainmentOptions(
         mode=Mode(reader.read(CONTAINMENT_MODE)),
-        break_glass=frozenset(reader.read(CONTAINMENT_NEVER)),
+        break_glass=frozenset(reader.read(BREAK_GLASS_ACCOUNTS)),
         per_hour=reader.read(CONTAINMENT_LIMIT),
         rules=reader.read(CONTAINMENT_RULES),
     )

@@ -157,7 +157,7 @@ def explain_refusal(picture: AccountPicture, options: ContainmentOptions) -> str
             "hour, and whoever restores it gets it back as it was"
         )
     if {account.id.lower(), account.upn.lower()} & options.break_glass:
-        return "it is a break-glass account (CONTAINMENT_NEVER): only a person may block it"
+        return "it is a break-glass account (BREAK_GLASS_ACCOUNTS): only a person may block it"
     return explain_protection(picture, account)
 
 

@@ -4,25 +4,17 @@
           ─► open requests: plan | carry out | take back | evidence | impact
           ─► look again at synchronised accounts ─► cards
 
-Carrying out: evidence, for 30 s at most ─► each step: on record ─► made ─► read back ─► on record.
-A step that got no definite answer is tried again, also by later ticks; the other steps never wait
-for it. A process that dies leaves a step that is on record as started, and the next one makes it
-again: each can be repeated.
+Carrying out (core/containment/steps.py): evidence, for 30 s at most ─► each step, one by one.
 """
 
 import logging
 from collections.abc import Awaitable, Callable, Mapping
 from dataclasses import replace
-from datetime import timedelta
 
 from core.containment.decisions import (
-    LOOK_AGAIN_AFTER,
-    MAX_ATTEMPTS,
-    conclude_step,
-    conclude_undo,
     decide_order,
     decide_release,
-    start_step,
+    explain_brake,
     summarize,
     with_step,
 )
@@ -30,39 +22,45 @@ from core.containment.desk import (
     EVIDENCE_PERIOD,
     IMPACT_PERIOD,
     Desk,
-    EvidenceTask,
+    finish,
     make_evidence,
     make_impact,
+    refuse,
 )
 from core.containment.options import ContainmentOptions
 from core.containment.picture import MailboxJudge, read_picture
 from core.containment.planning import BLOCK, Plan, plan_containment
-from core.errors import NotificationError, Rejected, TenantError, Unavailable
-from core.model.cases import Exemption
+from core.containment.rules import RuleEvidence, RuleOrder, find_rule_orders
+from core.containment.steps import carry_out, take_back
+from core.errors import NotificationError
+from core.keys import format_descending_time, hash_parts
 from core.model.containment import (
     Containment,
     ContainmentState,
-    ContainmentStep,
     StepState,
     compute_containment_hash,
 )
 from core.model.requests import OperatorRequest, RequestKind, RequestState
+from core.model.state import GuardSnapshot
 from core.notifications.containment_card import build_containment_card
 from core.ports import CONTAINMENT_PARTITION, World
-from core.tenant.changes import AppliedChange, Change, parse_change
+from core.tenant.quoting import quote_text
 
 log = logging.getLogger("exoguard.containment")
 
-PASS_DELAYS = (5.0, 15.0)
-"""Seconds between the passes over steps that got no definite answer."""
-LATE_EVIDENCE_SECONDS = 120.0
-UNDO_EXEMPTION = timedelta(days=30)
+RULES_SINCE = "rules-since"
 
 
 async def process_containments(
-    world: World, options: ContainmentOptions, judge: MailboxJudge, run: str
+    world: World,
+    options: ContainmentOptions,
+    judge: MailboxJudge,
+    run: str,
+    evidence: RuleEvidence | None = None,
 ) -> str:
     """Process everything about accounts: "busy", "off" or what was done, in words.
+
+    `evidence` is what rules are judged by; without it none is.
 
     Raises LedgerError if the state is unreachable.
     """
@@ -78,6 +76,8 @@ async def process_containments(
         for request in sorted(requests.values(), key=lambda one: (one.at, one.id)):
             if desk.requests[request.id].state is RequestState.REQUESTED:
                 await process_request(desk, request)
+        if evidence and options.is_on and options.rules:
+            await apply_rules(desk, snapshot, evidence)
         for containment in list(desk.containments.values()):
             await look_again(desk, containment)
         for containment in list(desk.containments.values()):
@@ -111,21 +111,6 @@ async def process_request(desk: Desk, request: OperatorRequest) -> None:
     else:
         await handler(desk, request)
     log.info("%s %s: %s", request.kind, request.id, desk.requests[request.id].state)
-
-
-async def finish(desk: Desk, request: OperatorRequest, note: str, *rows: Containment) -> None:
-    """Save that a request is done, with what it led to."""
-    now = desk.world.now()
-    done = replace(request, state=RequestState.DONE, ended_at=now, note=note)
-    desk.log_lines.append(f"{request.kind}: {note}")
-    await desk.save(*rows, done)
-
-
-async def refuse(desk: Desk, request: OperatorRequest, why: str) -> None:
-    """Save that a request is refused, and why."""
-    now = desk.world.now()
-    desk.log_lines.append(f"{request.kind}: refused")
-    await desk.save(replace(request, state=RequestState.REFUSED, ended_at=now, note=why))
 
 
 # Plan ---------------------------------------------------------------------------------------------
@@ -176,116 +161,54 @@ async def make_plan(desk: Desk, request: OperatorRequest, rule: str = "") -> Con
     )
 
 
-# Carry out ----------------------------------------------------------------------------------------
+# Rules --------------------------------------------------------------------------------------------
 
 
-async def carry_out(desk: Desk, containment: Containment) -> None:
-    """Make the steps that are not made yet, beside the evidence; then say what came of it."""
-    evidence = None if containment.bundle_digest else EvidenceTask.begin(desk.world, containment)
-    try:
-        if evidence:
-            containment = await keep_evidence(
-                desk, containment, evidence, desk.options.evidence_seconds
-            )
-        containment = await make_steps(desk, containment)
-        if evidence and not containment.bundle_digest:
-            containment = await keep_evidence(desk, containment, evidence, LATE_EVIDENCE_SECONDS)
-    finally:
-        if evidence:
-            await evidence.cancel()
-    await conclude(desk, containment)
+async def apply_rules(desk: Desk, snapshot: GuardSnapshot, evidence: RuleEvidence) -> None:
+    """Contain the accounts that rules name, within the brake.
 
-
-async def keep_evidence(
-    desk: Desk, containment: Containment, evidence: EvidenceTask, seconds: float
-) -> Containment:
-    """Keep the evidence if it comes in time."""
-    bundle = await evidence.wait(seconds)
-    if bundle is None or containment.bundle_digest:
-        return containment
-    containment = replace(containment, bundle_digest=bundle.digest)
-    await desk.save(bundle, containment)
-    return containment
-
-
-async def make_steps(desk: Desk, containment: Containment) -> Containment:
-    """Each open step once, then those without a definite answer twice more after a while."""
-    for delay in (0.0, *PASS_DELAYS):
-        open_steps = [step for step in containment.steps if step.is_open]
-        if not open_steps or desk.world.budget_used() >= 1:
-            break
-        if delay:
-            await desk.world.sleep(delay)
-        for step in open_steps:
-            containment = await make_step(desk, containment, step)
-    return containment
-
-
-async def make_step(desk: Desk, containment: Containment, step: ContainmentStep) -> Containment:
-    """One step: recorded, made, read back, recorded."""
-    started = start_step(step, desk.world.now())
-    containment = with_step(containment, started)
-    await desk.save(containment)
-    change = try_parse_change(started)
-    if change is None:
-        answer: AppliedChange | TenantError = Rejected("this version does not know the change")
-    else:
-        answer = await attempt(desk, lambda: desk.world.tenant.writer.apply(change))
+    The first time that rules are on, in alert mode and beyond the brake, the plan is shown instead.
+    """
     now = desk.world.now()
-    concluded = conclude_step(started, answer, now)
-    containment = with_step(containment, concluded)
-    if step.name == BLOCK and concluded.state is StepState.DONE and not containment.blocked_at:
-        containment = replace(containment, blocked_at=now)
-    await desk.save(containment)
-    return containment
+    is_first = RULES_SINCE not in snapshot.state.checks_finished_at
+    orders = find_rule_orders(
+        evidence, desk.options.rules, desk.containments.values(), snapshot.exemptions, now
+    )
+    for order in orders:
+        await apply_rule(desk, order, is_preview=is_first)
+    if is_first:
+        checks = {**snapshot.state.checks_finished_at, RULES_SINCE: now}
+        await desk.claim.save(state=replace(snapshot.state, checks_finished_at=checks))
 
 
-def try_parse_change(step: ContainmentStep) -> Change | None:
-    """The change of a step; None if another version wrote it."""
-    try:
-        return parse_change(step.change)
-    except ValueError:
-        return None
-
-
-async def attempt(
-    desk: Desk, write: Callable[[], Awaitable[AppliedChange]]
-) -> AppliedChange | TenantError:
-    """One write under the claim: its answer, whatever it is."""
-    async with desk.claim.protect_writes():
-        try:
-            return await write()
-        except TenantError as error:
-            return error
-
-
-async def conclude(desk: Desk, containment: Containment) -> None:
-    """Save where a containment stands. What still has open steps goes on at the next tick."""
+async def apply_rule(desk: Desk, order: RuleOrder, *, is_preview: bool) -> None:
+    """Contain one account that a rule names, or show the plan."""
     now = desk.world.now()
-    is_over = not any(step.is_open for step in containment.steps)
-    if is_over:
-        containment = replace(
-            containment,
-            state=ContainmentState.DONE,
-            ended_at=now,
-            untold=containment.untold or "done",
-            look_again_at=now + LOOK_AGAIN_AFTER if is_looked_at_again(containment) else None,
-        )
-    request = desk.requests.get(containment.order_id)
-    if request and request.state is RequestState.REQUESTED:
-        await finish(desk, request, summarize(containment), containment)
-    elif is_over:
-        await desk.save(containment)
-
-
-def is_looked_at_again(containment: Containment) -> bool:
-    """Whether a synchronisation may undo the block. One that was made again is not looked at."""
-    step = containment.find_step(BLOCK)
-    is_synced = step is not None and bool(step.command)
-    return is_synced and containment.blocked_at is not None and containment.untold != "enabled"
-
-
-# Take back ----------------------------------------------------------------------------------------
+    request = OperatorRequest(
+        id=f"{format_descending_time(now)}-{hash_parts(order.account_id, order.rule)[:8]}",
+        kind=RequestKind.CONTAIN,
+        subject=order.account_id,
+        requested_by=f"the rule {order.rule}",
+        reason=quote_text(order.reason, 500),
+        at=now,
+    )
+    plan = await make_plan(desk, request, order.rule)
+    held = explain_brake(desk.containments.values(), desk.options, now)
+    if plan.refusal or is_preview or held or not desk.options.acts:
+        why = held or ("the rule is new: its first plans are shown" if is_preview else "")
+        remarks = (*plan.remarks, f"It was not carried out: {why}.") if why else plan.remarks
+        await desk.save(replace(plan, remarks=remarks, untold="planned"))
+        return
+    started = replace(
+        plan,
+        state=ContainmentState.RUNNING,
+        order_id=request.id,
+        ordered_by=request.requested_by,
+        started_at=now,
+    )
+    await desk.save(started)
+    desk.log_lines.append(f"the rule {order.rule} contains an account")
+    await carry_out(desk, started)
 
 
 async def process_uncontain(desk: Desk, request: OperatorRequest) -> None:
@@ -296,92 +219,6 @@ async def process_uncontain(desk: Desk, request: OperatorRequest) -> None:
         return
     await desk.save(decided.containment)
     await take_back(desk, decided.containment)
-
-
-async def take_back(desk: Desk, containment: Containment) -> None:
-    """Take back each chosen step that is still made, in reverse order: sign-in comes last."""
-    for delay in (0.0, *PASS_DELAYS):
-        chosen = list_steps_to_return(containment)
-        if not chosen or desk.world.budget_used() >= 1:
-            break
-        if delay:
-            await desk.world.sleep(delay)
-        for step in chosen:
-            containment = await return_step(desk, containment, step)
-    now = desk.world.now()
-    if not list_steps_to_return(containment):
-        containment = replace(
-            containment, state=ContainmentState.UNDONE, undone_at=now, untold="undone"
-        )
-        exemption = Exemption.grant(
-            containment.account_id,
-            containment.undone_by or "unknown",
-            f"containment {containment.id} was taken back",
-            now + UNDO_EXEMPTION,
-            now,
-        )
-        await desk.claim.save(exemption)
-    request = desk.requests.get(containment.undo_id)
-    if request and request.state is RequestState.REQUESTED:
-        await finish(desk, request, summarize_undo(containment), containment)
-    else:
-        await desk.save(containment)
-
-
-def list_steps_to_return(containment: Containment) -> list[ContainmentStep]:
-    """The steps that are still to be taken back, the last one first."""
-    return [
-        step
-        for step in reversed(containment.steps)
-        if step.name in containment.undo_steps
-        and step.state is StepState.DONE
-        and step.attempts < MAX_ATTEMPTS
-    ]
-
-
-async def return_step(desk: Desk, containment: Containment, step: ContainmentStep) -> Containment:
-    """Take one step back; only what is temporary is tried again."""
-    step = replace(step, attempts=step.attempts + 1)
-    containment = with_step(containment, step)
-    await desk.save(containment)
-    change = try_parse_change(step)
-    if change is None:
-        answer: AppliedChange | TenantError = Rejected("this version does not know the change")
-    else:
-        answer = await attempt(desk, lambda: desk.world.tenant.writer.undo(change, step.before))
-    concluded = conclude_undo(step, answer, desk.world.now())
-    if not isinstance(answer, AppliedChange) and not is_temporary(answer):
-        concluded = replace(concluded, attempts=MAX_ATTEMPTS)
-    containment = with_step(containment, concluded)
-    await desk.save(containment)
-    return containment
-
-
-def is_temporary(error: TenantError) -> bool:
-    """Whether another attempt may go otherwise."""
-    return isinstance(error, Unavailable)
-
-
-def summarize_undo(containment: Containment) -> str:
-    """What was taken back, and what was not and why."""
-    back = [step.name for step in containment.steps if step.state is StepState.UNDONE]
-    parts = [f"taken back: {', '.join(back) or 'nothing'}"]
-    kept = [
-        f"{step.name} ({step.result})"
-        for step in containment.steps
-        if step.name in containment.undo_steps and step.state is not StepState.UNDONE
-    ]
-    parts += [f"not taken back: {'; '.join(kept)}"] if kept else []
-    left = [
-        step.name
-        for step in containment.steps
-        if step.state is StepState.DONE
-        and step.is_reversible
-        and step.name not in containment.undo_steps
-    ]
-    parts += [f"stays off unless named: {', '.join(left)}"] if left else []
-    parts.append("it may take an hour until access returns everywhere")
-    return "; ".join(parts) + "."
 
 
 # Evidence and impact ------------------------------------------------------------------------------

@@ -6,6 +6,7 @@ A forward or rule counts as dangerous if the guard of forwarding says so, of the
 that moment: its reading and judgement are used, and none of its state.
 """
 
+import logging
 from collections.abc import Iterable, Sequence
 from datetime import timedelta
 from typing import Any
@@ -14,12 +15,15 @@ from core.config.settings import Settings
 from core.containment.options import ContainmentOptions
 from core.containment.picture import JudgedMailbox, MailboxJudge, describe_failure
 from core.containment.planning import HiddenRule, JudgedChange
+from core.containment.rules import RISK_GUARDS, RuleEvidence
 from core.containment.story import process_containments
 from core.engine.run import create_run_id
+from core.errors import LedgerError
 from core.guards.mailbox_forwarding.containing import DangerousSetting, list_dangerous_settings
-from core.model.guards import Guard, GuardConfig, GuardPolicy, ObserveContext
+from core.model.cases import Case
+from core.model.guards import Guard, GuardConfig, GuardPolicy, Mode, ObserveContext
 from core.model.requests import RequestState
-from core.ports import CONTAINMENT_PARTITION, World
+from core.ports import CONTAINMENT_PARTITION, KEEP_ACTS, World
 from core.tenant.changes import Change, ClearMailboxForward, DisableInboxRule
 from core.tenant.mailboxes import Mailbox
 from core.tenant.readings import ReadFailure
@@ -29,6 +33,8 @@ from core.tenant.reversibility import (
     RULE_ACTIONS_HASH,
     hash_rule_actions,
 )
+
+log = logging.getLogger("exoguard.containment")
 
 OPEN_REQUESTS_PERIOD = timedelta(days=30)
 FORWARDING = "mailbox-forwarding"
@@ -108,7 +114,28 @@ async def process_account_requests(
     if not options.is_on and not await has_open_request(world):
         return "off"
     forwarding = next((one for one in configs if one.guard.name == FORWARDING), None)
-    return await process_containments(world, options, build_judge(world, forwarding), run)
+    evidence = await load_rule_evidence(world, configs) if options.rules else None
+    return await process_containments(world, options, build_judge(world, forwarding), run, evidence)
+
+
+async def load_rule_evidence(world: World, configs: Sequence[GuardConfig]) -> RuleEvidence:
+    """The open cases of the guards that rules go by, and the acts on record.
+
+    A guard whose state cannot be read gives no case: a rule acts on what is known.
+    """
+    cases: dict[str, tuple[Case, ...]] = {}
+    for config in configs:
+        name = config.guard.name
+        if name not in {FORWARDING, *RISK_GUARDS} or config.mode is Mode.OFF:
+            continue
+        try:
+            found = (await world.ledger.load(name)).cases.values()
+        except LedgerError as error:
+            log.error("%s: rules do not know its cases: %s", name, error)
+            continue
+        cases[name] = tuple(case for case in found if case.closed_at is None)
+    now = world.now()
+    return RuleEvidence(cases, await world.ledger.load_acts(now - KEEP_ACTS, now))
 
 
 async def has_open_request(world: World) -> bool:

@@ -43,6 +43,6 @@ BREAK_GLASS_ACCOUNTS = Setting(
     purpose=Purpose.JUDGEMENT,
     default="",
     help="object ids or principal names of emergency accounts: shared-mailbox-sign-in never blocks "
-    "them, and privileged-change tells when somebody signs in with one",
+    "them, nobody contains them, and privileged-change tells when somebody signs in with one",
     parse=names(r"[^\s,'\"]{1,200}", "object ids or principal names", fold_case=True),
 )

@@ -305,11 +305,12 @@ STATE_SENTENCES: Mapping[ContainmentState, str] = {
 }
 
 
-def render_containment_page(containment: Containment, now: datetime) -> str:
+def render_containment_page(containment: Containment, now: datetime, tenant: str = "") -> str:
     """The containment of one account: its steps, what came of them, what stays for a person."""
     return TEMPLATES.get_template("containment.html").render(
         here="containment",
         root="../",
+        tenant=tenant,
         json=f"{containment.id}.json",
         now=now,
         containment=containment,

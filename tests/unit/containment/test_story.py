@@ -10,6 +10,7 @@ import pytest
 from core.containment.options import ContainmentOptions
 from core.containment.picture import JudgedMailbox
 from core.containment.planning import JudgedChange
+from core.containment.rules import RuleEvidence
 from core.containment.story import process_containments
 from core.errors import Forbidden, Rejected, Unavailable
 from core.keys import format_descending_time
@@ -110,9 +111,9 @@ class Stage:
         await self.ledger.add_request(CONTAINMENT_PARTITION, request)
         return request.id
 
-    async def process(self) -> str:
+    async def process(self, evidence: RuleEvidence | None = None) -> str:
         self.clock.current += timedelta(seconds=5)
-        return await process_containments(self.world, self.options, judge, self.next_id())
+        return await process_containments(self.world, self.options, judge, self.next_id(), evidence)
 
     async def get_request(self, request_id: str) -> OperatorRequest:
         request = await self.ledger.get_request(CONTAINMENT_PARTITION, request_id)

@@ -1,0 +1,227 @@
+"""Makes the steps of a containment, and takes them back: on record, made, read back, on record.
+
+A step that got no definite answer is tried again, also by later ticks; the other steps never wait
+for it. A process that dies leaves a step that is on record as started, and the next one makes it
+again: each can be repeated.
+"""
+
+from collections.abc import Awaitable, Callable
+from dataclasses import replace
+from datetime import timedelta
+
+from core.containment.decisions import (
+    LOOK_AGAIN_AFTER,
+    MAX_ATTEMPTS,
+    conclude_step,
+    conclude_undo,
+    start_step,
+    summarize,
+    with_step,
+)
+from core.containment.desk import Desk, EvidenceTask, finish
+from core.containment.planning import BLOCK
+from core.errors import Rejected, TenantError, Unavailable
+from core.model.cases import Exemption
+from core.model.containment import Containment, ContainmentState, ContainmentStep, StepState
+from core.model.requests import RequestState
+from core.tenant.changes import AppliedChange, Change, parse_change
+
+PASS_DELAYS = (5.0, 15.0)
+"""Seconds between the passes over steps that got no definite answer."""
+LATE_EVIDENCE_SECONDS = 120.0
+UNDO_EXEMPTION = timedelta(days=30)
+
+
+async def carry_out(desk: Desk, containment: Containment) -> None:
+    """Make the steps that are not made yet, beside the evidence; then say what came of it."""
+    evidence = None if containment.bundle_digest else EvidenceTask.begin(desk.world, containment)
+    try:
+        if evidence:
+            containment = await keep_evidence(
+                desk, containment, evidence, desk.options.evidence_seconds
+            )
+        containment = await make_steps(desk, containment)
+        if evidence and not containment.bundle_digest:
+            containment = await keep_evidence(desk, containment, evidence, LATE_EVIDENCE_SECONDS)
+    finally:
+        if evidence:
+            await evidence.cancel()
+    await conclude(desk, containment)
+
+
+async def keep_evidence(
+    desk: Desk, containment: Containment, evidence: EvidenceTask, seconds: float
+) -> Containment:
+    """Keep the evidence if it comes in time."""
+    bundle = await evidence.wait(seconds)
+    if bundle is None or containment.bundle_digest:
+        return containment
+    containment = replace(containment, bundle_digest=bundle.digest)
+    await desk.save(bundle, containment)
+    return containment
+
+
+async def make_steps(desk: Desk, containment: Containment) -> Containment:
+    """Each open step once, then those without a definite answer twice more after a while."""
+    for delay in (0.0, *PASS_DELAYS):
+        open_steps = [step for step in containment.steps if step.is_open]
+        if not open_steps or desk.world.budget_used() >= 1:
+            break
+        if delay:
+            await desk.world.sleep(delay)
+        for step in open_steps:
+            containment = await make_step(desk, containment, step)
+    return containment
+
+
+async def make_step(desk: Desk, containment: Containment, step: ContainmentStep) -> Containment:
+    """One step: recorded, made, read back, recorded."""
+    started = start_step(step, desk.world.now())
+    containment = with_step(containment, started)
+    await desk.save(containment)
+    change = try_parse_change(started)
+    if change is None:
+        answer: AppliedChange | TenantError = Rejected("this version does not know the change")
+    else:
+        answer = await attempt(desk, lambda: desk.world.tenant.writer.apply(change))
+    now = desk.world.now()
+    concluded = conclude_step(started, answer, now)
+    containment = with_step(containment, concluded)
+    if step.name == BLOCK and concluded.state is StepState.DONE and not containment.blocked_at:
+        containment = replace(containment, blocked_at=now)
+    await desk.save(containment)
+    return containment
+
+
+def try_parse_change(step: ContainmentStep) -> Change | None:
+    """The change of a step; None if another version wrote it."""
+    try:
+        return parse_change(step.change)
+    except ValueError:
+        return None
+
+
+async def attempt(
+    desk: Desk, write: Callable[[], Awaitable[AppliedChange]]
+) -> AppliedChange | TenantError:
+    """One write under the claim: its answer, whatever it is."""
+    async with desk.claim.protect_writes():
+        try:
+            return await write()
+        except TenantError as error:
+            return error
+
+
+async def conclude(desk: Desk, containment: Containment) -> None:
+    """Save where a containment stands. What still has open steps goes on at the next tick."""
+    now = desk.world.now()
+    is_over = not any(step.is_open for step in containment.steps)
+    if is_over:
+        containment = replace(
+            containment,
+            state=ContainmentState.DONE,
+            ended_at=now,
+            untold=containment.untold or "done",
+            look_again_at=now + LOOK_AGAIN_AFTER if is_looked_at_again(containment) else None,
+        )
+    request = desk.requests.get(containment.order_id)
+    if request and request.state is RequestState.REQUESTED:
+        await finish(desk, request, summarize(containment), containment)
+    elif is_over:
+        await desk.save(containment)
+
+
+def is_looked_at_again(containment: Containment) -> bool:
+    """Whether a synchronisation may undo the block. One that was made again is not looked at."""
+    step = containment.find_step(BLOCK)
+    is_synced = step is not None and bool(step.command)
+    return is_synced and containment.blocked_at is not None and containment.untold != "enabled"
+
+
+# Take back ----------------------------------------------------------------------------------------
+
+
+async def take_back(desk: Desk, containment: Containment) -> None:
+    """Take back each chosen step that is still made, in reverse order: sign-in comes last."""
+    for delay in (0.0, *PASS_DELAYS):
+        chosen = list_steps_to_return(containment)
+        if not chosen or desk.world.budget_used() >= 1:
+            break
+        if delay:
+            await desk.world.sleep(delay)
+        for step in chosen:
+            containment = await return_step(desk, containment, step)
+    now = desk.world.now()
+    if not list_steps_to_return(containment):
+        containment = replace(
+            containment, state=ContainmentState.UNDONE, undone_at=now, untold="undone"
+        )
+        exemption = Exemption.grant(
+            containment.account_id,
+            containment.undone_by or "unknown",
+            f"containment {containment.id} was taken back",
+            now + UNDO_EXEMPTION,
+            now,
+        )
+        await desk.claim.save(exemption)
+    request = desk.requests.get(containment.undo_id)
+    if request and request.state is RequestState.REQUESTED:
+        await finish(desk, request, summarize_undo(containment), containment)
+    else:
+        await desk.save(containment)
+
+
+def list_steps_to_return(containment: Containment) -> list[ContainmentStep]:
+    """The steps that are still to be taken back, the last one first."""
+    return [
+        step
+        for step in reversed(containment.steps)
+        if step.name in containment.undo_steps
+        and step.state is StepState.DONE
+        and step.attempts < MAX_ATTEMPTS
+    ]
+
+
+async def return_step(desk: Desk, containment: Containment, step: ContainmentStep) -> Containment:
+    """Take one step back; only what is temporary is tried again."""
+    step = replace(step, attempts=step.attempts + 1)
+    containment = with_step(containment, step)
+    await desk.save(containment)
+    change = try_parse_change(step)
+    if change is None:
+        answer: AppliedChange | TenantError = Rejected("this version does not know the change")
+    else:
+        answer = await attempt(desk, lambda: desk.world.tenant.writer.undo(change, step.before))
+    concluded = conclude_undo(step, answer, desk.world.now())
+    if not isinstance(answer, AppliedChange) and not is_temporary(answer):
+        concluded = replace(concluded, attempts=MAX_ATTEMPTS)
+    containment = with_step(containment, concluded)
+    await desk.save(containment)
+    return containment
+
+
+def is_temporary(error: TenantError) -> bool:
+    """Whether another attempt may go otherwise."""
+    return isinstance(error, Unavailable)
+
+
+def summarize_undo(containment: Containment) -> str:
+    """What was taken back, and what was not and why."""
+    back = [step.name for step in containment.steps if step.state is StepState.UNDONE]
+    parts = [f"taken back: {', '.join(back) or 'nothing'}"]
+    kept = [
+        f"{step.name} ({step.result})"
+        for step in containment.steps
+        if step.name in containment.undo_steps and step.state is not StepState.UNDONE
+    ]
+    parts += [f"not taken back: {'; '.join(kept)}"] if kept else []
+    left = [
+        step.name
+        for step in containment.steps
+        if step.state is StepState.DONE
+        and step.is_reversible
+        and step.name not in containment.undo_steps
+    ]
+    parts += [f"stays off unless named: {', '.join(left)}"] if left else []
+    parts.append("it may take an hour until access returns everywhere")
+    return "; ".join(parts) + "."

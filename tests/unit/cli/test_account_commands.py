@@ -1,0 +1,189 @@
+"""Containing an account from the command line, through the routes, on a tenant in memory."""
+
+import asyncio
+import json
+from dataclasses import dataclass, field
+from pathlib import Path
+
+import pytest
+
+from core.api.routes import ROUTES
+from core.config.settings import Settings
+from core.containment.story import process_containments
+from core.jobs.run_requests import RunMessage
+from core.notifications.run_cards import build_cards
+from core.ports import CONTAINMENT_PARTITION, World
+from core.tenant.containing import AccountDetail, DetailKind
+from core.web.pages import render_containment_page
+from tests.support.fakes.channel import FakeNotificationChannel
+from tests.support.fakes.tenant import FakeTenant
+from tests.support.local_app import SAMPLES, WHY_OPTIONS, CommandResult, LocalApp
+from tests.unit.containment.test_story import GUID, MIA, SWITCHES, build_tenant, judge
+
+HOSTILE = "<script>alert(1)</script>\u202e\x1b[31m"
+
+
+@dataclass
+class AccountApp(LocalApp):
+    """An app where accounts may be contained."""
+
+    mode: str = "enforce"
+    tenant: FakeTenant = field(default_factory=build_tenant)
+
+    def __post_init__(self) -> None:
+        super().__post_init__()
+        self.settings = Settings.read({**SAMPLES, "CONTAINMENT_MODE": self.mode})
+
+    async def process_run_message(self, message: RunMessage, settings: Settings) -> None:
+        """Process a message about accounts as the worker does."""
+        assert message.guard == CONTAINMENT_PARTITION
+        channel = FakeNotificationChannel()
+        world = World(self.tenant, self.ledger, channel, self.clock, build_cards)
+        await process_containments(world, settings.containment, judge, message.run)
+
+    def plan(self, *more: str) -> str:
+        """Ask for a plan, and return its hash."""
+        shown = self.run_command("contain", MIA, *WHY_OPTIONS, "--json", *more)
+        assert shown.exit_code == 0, shown.err
+        plan: str = json.loads(shown.out)["plan"]
+        return plan
+
+
+def carry_out(app: AccountApp) -> CommandResult:
+    """Ask for a plan and carry it out."""
+    return app.run_command("contain", MIA, "--plan", app.plan(), *WHY_OPTIONS, "--yes")
+
+
+def test_a_plan_is_shown_and_nothing_is_done() -> None:
+    app = AccountApp()
+    shown = app.run_command("contain", MIA, *WHY_OPTIONS)
+    assert shown.exit_code == 0
+    assert "block the account's sign-in" in shown.out
+    assert "needs User.EnableDisableAccount.All; can be undone" in shown.out
+    assert "Carry it out within the hour" in shown.out
+    assert app.tenant.write_count == 0
+
+
+def test_a_plan_is_carried_out_and_taken_back() -> None:
+    app = AccountApp()
+    done = carry_out(app)
+    assert done.exit_code == 0, done.out
+    assert "4 of 4 steps are made" in done.out
+    assert not app.tenant.users[0].enabled
+    back = app.run_command("uncontain", MIA, "--steps", "rule-1", *WHY_OPTIONS, "--yes")
+    assert back.exit_code == 0
+    assert "taken back: block-sign-in, rule-1" in back.out
+    assert app.tenant.rules[0].enabled
+    assert "undone" in app.run_command("containments").out
+
+
+def test_steps_are_chosen() -> None:
+    app = AccountApp()
+    plan = app.plan("--steps", "block-sign-in,protocols")
+    app.run_command("contain", MIA, "--plan", plan, *WHY_OPTIONS, "--yes")
+    assert set(app.tenant.client_switches[GUID].values()) == {False}
+    assert app.tenant.signed_out == []
+
+
+def test_nobody_is_contained_without_consent() -> None:
+    app = AccountApp(is_terminal=True, typed_answers=["n"])
+    plan = app.plan()
+    asked = app.run_command("contain", MIA, "--plan", plan, *WHY_OPTIONS)
+    assert asked.exit_code == 3
+    assert app.tenant.users[0].enabled
+
+
+def test_a_plan_is_not_carried_out_twice_nor_by_another_hash() -> None:
+    app = AccountApp()
+    plan = app.plan()
+    app.run_command("contain", MIA, "--plan", plan, *WHY_OPTIONS, "--yes")
+    again = app.run_command("contain", MIA, "--plan", plan, *WHY_OPTIONS, "--yes")
+    assert again.exit_code == 3
+    assert "carried out already" in again.out
+    other = app.run_command("contain", MIA, "--plan", "0" * 32, *WHY_OPTIONS, "--yes")
+    assert other.exit_code == 3
+    assert "no plan of this account" in other.out
+
+
+@pytest.mark.parametrize(
+    ("mode", "words", "code"),
+    [
+        ("off", ("contain", MIA), 3),
+        ("alert", ("contain", MIA), 0),
+        ("alert", ("contain", MIA, "--plan", "0" * 32, "--yes"), 3),
+        ("alert", ("uncontain", MIA, "--yes"), 3),
+        ("off", ("impact", MIA), 3),
+    ],
+)
+def test_the_mode_decides_what_may_be_asked_for(
+    mode: str, words: tuple[str, ...], code: int
+) -> None:
+    app = AccountApp(mode=mode)
+    assert app.run_command(*words, *WHY_OPTIONS).exit_code == code
+    assert app.tenant.write_count == 0
+
+
+@pytest.mark.parametrize("account", ["mia@example.com", "nobody", "0" * 32])
+def test_an_account_goes_by_its_id(account: str) -> None:
+    assert AccountApp().run_command("contain", account, *WHY_OPTIONS).exit_code != 0
+
+
+def test_a_refused_account_says_why_and_what_a_person_can_do() -> None:
+    app = AccountApp(tenant=build_tenant(is_management_restricted=True))
+    shown = app.run_command("contain", MIA, *WHY_OPTIONS)
+    assert shown.exit_code == 3
+    assert "restricted management" in shown.out
+    assert "Update-MgUser" in shown.out
+
+
+def test_evidence_is_a_file_with_its_digest(tmp_path: Path) -> None:
+    app = AccountApp()
+    app.tenant.account_details[MIA, DetailKind.SIGN_INS] = (
+        AccountDetail("s1", HOSTILE, "success", app.clock(), session="c1", address="203.0.113.9"),
+    )
+    file = tmp_path / "evidence.json"
+    got = app.run_command("evidence-bundle", MIA, *WHY_OPTIONS, "--out", str(file))
+    assert got.exit_code == 0
+    assert "sha256 " in got.err
+    text = file.read_text(encoding="utf-8")
+    assert "\u202e" not in text
+    assert "\x1b" not in text
+    assert json.loads(text)["sessions"][0]["addresses"] == ["203.0.113.9"]
+
+
+def test_the_evidence_of_a_containment_is_kept_beside_it() -> None:
+    app = AccountApp()
+    carry_out(app)
+    (kept,) = asyncio.run(app.ledger.load_containments())
+    got = app.run_command("evidence-bundle", MIA, "--id", kept.id)
+    assert json.loads(got.out)["account"]["id"] == MIA
+    assert kept.bundle_digest in got.err
+
+
+def test_the_impact_lists_recipients() -> None:
+    app = AccountApp()
+    sent = (
+        AccountDetail("m1 x@evil.example", "x@evil.example", "Delivered", app.clock()),
+        AccountDetail("m2 x@evil.example", "x@evil.example", "Delivered", app.clock()),
+    )
+    app.tenant.account_details[MIA, DetailKind.SENT_MAIL] = sent
+    shown = app.run_command("impact", MIA, *WHY_OPTIONS)
+    assert shown.exit_code == 0
+    assert "2 messages to 1 recipients" in shown.out
+    assert "Opened: not known" in shown.out
+    assert app.tenant.write_count == 0
+
+
+def test_a_page_shows_a_containment_and_runs_nothing_of_it() -> None:
+    app = AccountApp(tenant=build_tenant(upn=f"mia{HOSTILE}@example.com"))
+    carry_out(app)
+    (kept,) = asyncio.run(app.ledger.load_containments())
+    page = render_containment_page(kept, app.clock())
+    assert "It is contained." in page
+    assert "<script>alert" not in page
+    assert f"uncontain {MIA}" in page
+
+
+def test_switches_of_a_fake_mailbox_are_those_that_a_change_knows() -> None:
+    assert len(SWITCHES) == 7
+    assert {route.name for route in ROUTES} >= {"request-containment", "containment-page"}
