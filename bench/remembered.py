@@ -2,8 +2,10 @@
 
 `python -m bench.remembered [--publish]` fills the state table with as many closed cases as asked
 for, a fifth for each of five guards, as runs of ninety days leave them: those of the last day among
-the rows that a run loads, the others in the archive. Then it measures runs without news of one of
-the guards and the status page, each in a process of its own, and prints both with their ratio.
+the rows that a run loads, the others in the archive. The table is one that finds rows by key
+(`bench.indexed_table`), since Azurite walks through all of them for each request. Then it measures
+runs without news of one of the guards and the status page, each in a process of its own, and prints
+both with their ratio.
 --publish writes docs/remembered.json.
 """
 
@@ -15,17 +17,16 @@ import tempfile
 from collections.abc import Iterator
 from dataclasses import asdict, dataclass
 from datetime import datetime, timedelta
-from itertools import batched
 from pathlib import Path
 from statistics import median
 from typing import Any
 
 from bench.environment import ROOT, BenchEnvironment, run_to_end, start_environment
+from bench.indexed_table import IndexedTables, SortedRows
 from bench.meter import Cost
 from bench.results import FORWARDING
 from bench.tenant_generator import TenantSpec
 from core.adapters.table_storage.entities import PAST_PREFIX, build_entity
-from core.adapters.table_storage.ledger import TableLedger
 from core.bootstrap import open_ledger
 from core.config.catalog import CATALOG
 from core.config.settings import Settings
@@ -41,8 +42,6 @@ SIZES = (1_000, 100_000)
 REPEATS = 3
 PERIOD = timedelta(days=90)
 CASES_PER_OBJECT = 20
-# Azurite takes longer for a row the more there are: a transaction must end within its timeout.
-WRITES_AT_ONCE, ROWS_A_WRITE = 2, 20
 GUARDS = (FORWARDING, *(one.guard.name for one in CATALOG if one.guard.name != FORWARDING))[:5]
 """Of each guard at most 20,000 are kept: see `core.ports.MAX_PAST_CASES`."""
 
@@ -86,8 +85,11 @@ def build_past_cases(count: int, now: datetime) -> Iterator[Case]:
         )
 
 
-async def fill_table(environ: dict[str, str], count: int) -> int:
-    """Store past cases of a guard as its runs would have; returns how many a run loads."""
+async def fill_table(environ: dict[str, str], rows: SortedRows, count: int) -> int:
+    """Store past cases of a guard as its runs would have; returns how many a run loads.
+
+    The archive is written past the claim, which would take a transaction for thirty of them.
+    """
     recalled: list[Case] = []
     async with open_ledger(Settings.read(environ)) as ledger:
         now = ledger.table.clock.now()
@@ -100,27 +102,9 @@ async def fill_table(environ: dict[str, str], count: int) -> int:
                     raise RuntimeError("the guard is held")
                 snapshot = await claim.load()
                 await claim.save(*recalled, snapshot.tally.add(settled, (), now))
-            await write_archive(ledger, guard, settled)
+            archived = (build_entity(guard, case) for case in settled)
+            rows.put_many({**row, "RowKey": f"{PAST_PREFIX}{row['RowKey']}"} for row in archived)
     return len(recalled)
-
-
-async def write_archive(ledger: TableLedger, guard: str, settled: list[Case]) -> None:
-    """Write archived rows past the claim, which would take a transaction for thirty of them."""
-    gate = asyncio.Semaphore(WRITES_AT_ONCE)
-
-    async def write(group: tuple[Case, ...]) -> None:
-        rows = [build_entity(guard, case) for case in group]
-        operations = [
-            ("upsert", {**row, "RowKey": f"{PAST_PREFIX}{row['RowKey']}"}) for row in rows
-        ]
-        async with gate:
-            await ledger.table.run_operation(
-                lambda: ledger.table.client.submit_transaction(operations)
-            )
-
-    async with asyncio.TaskGroup() as tasks:
-        for group in batched(settled, ROWS_A_WRITE, strict=False):
-            tasks.create_task(write(group))
 
 
 async def measure(environment: BenchEnvironment, work: str, environ: dict[str, str]) -> Cost:
@@ -137,13 +121,14 @@ async def measure(environment: BenchEnvironment, work: str, environ: dict[str, s
 
 
 async def measure_size(
-    environment: BenchEnvironment, count: int, repeats: int
+    environment: BenchEnvironment, tables: IndexedTables, count: int, repeats: int
 ) -> Iterator[Figures]:
     """The figures over so many remembered cases, on a table of their own."""
-    environ = {**environment.build_app_settings(), "STATE_TABLE": f"remembered{count}"}
+    name = f"remembered{count}"
+    storage = {"STATE_TABLE": name, "STATE_CONNECTION_STRING": tables.connection_string}
+    environ = {**environment.build_app_settings(), **storage}
     await measure(environment, "guard", environ)
-    storage = {"STATE_CONNECTION_STRING": environment.azurite.connection_string}
-    recalled = await fill_table({**environ, **storage}, count)
+    recalled = await fill_table(environ, tables.tables[name], count)
     print(f"{count:,} remembered, of which a run loads {recalled:,}", file=sys.stderr)
     found = []
     for work in ("guard", "status"):
@@ -164,8 +149,15 @@ async def measure_sizes(sizes: tuple[int, ...], repeats: int) -> list[Figures]:
     """The figures of all sizes, in the same tenant."""
     with tempfile.TemporaryDirectory(prefix="bench-") as folder:
         spec = TenantSpec(MAILBOXES)
-        async with start_environment(spec, Path(folder), LATENCY_MS) as environment:
-            return [row for size in sizes for row in await measure_size(environment, size, repeats)]
+        async with (
+            IndexedTables() as tables,
+            start_environment(spec, Path(folder), LATENCY_MS) as environment,
+        ):
+            return [
+                row
+                for size in sizes
+                for row in await measure_size(environment, tables, size, repeats)
+            ]
 
 
 def format_figures(figures: list[Figures]) -> str:

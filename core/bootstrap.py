@@ -21,6 +21,9 @@ if TYPE_CHECKING:
     from core.adapters.table_storage.ledger import TableLedger
 
 
+# Before a periodic check a run waits for a random time, at most this many seconds and this share of
+# its own.
+MAX_SWEEP_PAUSE, SWEEP_PAUSE_SHARE = 120.0, 0.25
 # The share of a run's time for the scan; the rest is for changes and notifications.
 SCAN_TIME_SHARE = 0.85
 # Seconds beyond the budget for notifications alone: late findings must still be sent.
@@ -165,6 +168,7 @@ async def connect_world(
             ),
             digest_schedule=settings["DIGEST_SCHEDULE"],
             create_seed=lambda: secrets.token_hex(8),
+            sweep_pause=min(MAX_SWEEP_PAUSE, SWEEP_PAUSE_SHARE * run_seconds),
         )
 
 

@@ -394,3 +394,7 @@ class World:
     """Makes the random text that decides when the periodic checks of a guard are due; an empty one
     leaves them to their intervals.
     """
+    sweep_pause: float = 0.0
+    """The most seconds that a run waits before a periodic check begins, so that the schedule of the
+    guard does not tell its moment.
+    """

@@ -108,7 +108,12 @@ def assess_finding(
         else mark_unread_object(context, open_case(context, key, finding, is_self_check), old)
     )
     if old and not known:
-        case = replace(case, card_times=old.card_times, card_severity=old.card_severity)
+        case = replace(
+            case,
+            card_times=old.card_times,
+            card_severity=old.card_severity,
+            flap_told_at=old.flap_told_at,
+        )
     case = keep_history(case, old if is_beyond else None, preexisting)
     if len(applied) >= FLAP_COUNT and finding.changes and not case.deferred_at:
         case = defer_case(case, Verdict.CONTESTED, context.now)

@@ -1,7 +1,8 @@
 """Limits how often operators are told of one object or by one guard, without losing anything. Pure.
 
 A notification beyond a ceiling stays pending, and goes out with all others of its object when the
-next card is due. What is graver than all that was told of its object lately never waits.
+next card is due. What is critical, and graver than all that was told of its object lately, never
+waits; what is high waits for no more than the ceiling of its guard.
 """
 
 from collections import defaultdict
@@ -38,7 +39,8 @@ def select_due_notifications(cases: Iterable[Case], now: datetime) -> tuple[Case
     due = []
     for case in pending:
         before = [one for name in name_objects(case) for one in told[name]]
-        if is_graver(case, before) or (is_guard_quiet and is_object_due(case, before, now)):
+        passes = is_graver(case, before) and (is_guard_quiet or case.severity is Severity.CRITICAL)
+        if passes or (is_guard_quiet and is_object_due(case, before, now)):
             due.append(case)
     return tuple(due)
 
@@ -48,9 +50,12 @@ def list_recent_cards(case: Case, now: datetime) -> set[datetime]:
     return {at for at in case.card_times if is_within_day(at, now)}
 
 
-def was_told_lately(case: Case, now: datetime) -> bool:
-    """Whether a card reported a case within a day, since it was last opened."""
-    return case.notified_at is not None and is_within_day(case.notified_at, now)
+def was_flap_told(case: Case, now: datetime) -> bool:
+    """Whether a card said within a day that a case, or an earlier one of its key, comes and goes.
+
+    A form that was there before is a case anew each time, and no news.
+    """
+    return case.flap_told_at is not None and is_within_day(case.flap_told_at, now)
 
 
 def is_within_day(at: datetime, now: datetime) -> bool:
@@ -84,5 +89,5 @@ def is_object_due(case: Case, told: Iterable[Case], now: datetime) -> bool:
     if len(times) >= CARDS_PER_OBJECT and now - max(times) < OBJECT_PAUSE:
         return False
     return not is_flapping(case) or not any(
-        is_flapping(one) and one.kind == case.kind and was_told_lately(one, now) for one in told
+        one.kind == case.kind and was_flap_told(one, now) for one in told
     )

@@ -97,14 +97,7 @@ def note_flapping(
     """The assessments of a batch, those of cases that come and go with how often they did."""
     recent: defaultdict[Group, list[Case]] = defaultdict(list)
     for case in (*context.snapshot.cases.values(), *ended):
-        if (
-            case.closed_at
-            and (
-                case.resolution == "gone"
-                or (case.resolution in ("done", UNDONE) and is_flapping(case))
-            )
-            and not context.has_elapsed(case.closed_at, FLAP_WINDOW)
-        ):
+        if is_recent_end(context, case) or is_waiting(case):
             for name in name_objects(case):
                 recent[name, case.kind].append(case)
     return {
@@ -113,6 +106,22 @@ def note_flapping(
         else view
         for key, view in assessments.items()
     }
+
+
+def is_recent_end(context: DecisionContext, case: Case) -> bool:
+    """Whether a case ended within a day, by itself or each time it was put right."""
+    return (
+        case.closed_at is not None
+        and (
+            case.resolution == "gone" or (case.resolution in ("done", UNDONE) and is_flapping(case))
+        )
+        and not context.has_elapsed(case.closed_at, FLAP_WINDOW)
+    )
+
+
+def is_waiting(case: Case) -> bool:
+    """Whether a case that flaps is open, and its finding absent."""
+    return case.closed_at is None and case.absent_since is not None and is_flapping(case)
 
 
 def note_turn(
@@ -125,7 +134,7 @@ def note_turn(
     if case.closed_at or case.kind in SELF_CHECK_KINDS or case.is_one_off:
         return case
     if not view.is_new:
-        return note_known_turn(case)
+        return note_known_turn(context, case)
     before = [one for name in name_objects(case) for one in recent.get((name, case.kind), ())]
     if not before:
         return case
@@ -135,11 +144,23 @@ def note_turn(
     return with_turns(case, turns, last.flapping_since or last.opened_at, None)
 
 
-def note_known_turn(case: Case) -> Case:
-    """An open case, one turn further if it was absent."""
+def note_known_turn(context: DecisionContext, case: Case) -> Case:
+    """An open case, one turn further if it was absent, or goes further again within a day.
+
+    What takes other mail at each look changes its form no less than what has another target.
+    """
+    known = context.snapshot.cases.get(case.key)
+    before = known.widened_at if known else None
+    is_further = (
+        case.widened_at == context.now
+        and before is not None
+        and not context.has_elapsed(before, FLAP_WINDOW)
+    )
+    if is_further and before and not case.flapping_since:
+        return with_turns(case, MIN_TURNS, before, None)
     if not case.turn_count or not case.flapping_since:
         return case
-    turns = case.turn_count + bool(case.absent_since)
+    turns = case.turn_count + (bool(case.absent_since) or is_further)
     return with_turns(case, turns, case.flapping_since, None)
 
 
@@ -155,9 +176,11 @@ def split_waiting_cases(
     changed for it and nobody was told; if no card told of it, the other one does.
     """
     ended = list(ended)
-    if not ended:
+    ended_keys = {case.key for case in ended}
+    replaced = find_replaced_cases(context, assessments, ended_keys)
+    if not ended and not replaced:
         return [], [], []
-    successors = find_successors(context, assessments, {case.key for case in ended})
+    successors = find_successors(context, assessments, {*replaced, *ended_keys})
     closing: list[Case] = []
     waiting: list[Case] = []
     untold: defaultdict[str, list[Case]] = defaultdict(list)
@@ -167,17 +190,53 @@ def split_waiting_cases(
         names = [(name, case.kind) for name in name_objects(case)]
         successor = next((successors[name] for name in names if name in successors), None)
         if successor and not has_untold_change(context, case):
-            closing.append(replace(case, notification=Notification.NONE))
-            if not case.notified_at:
-                untold[successor.key].append(case)
+            replaced[case.key] = successor
         elif not is_flapping(known) or (absent and context.has_elapsed(absent, QUIET_TIME)):
             closing.append(case)
         elif absent is None:
             since = known.flapping_since or known.opened_at
             waiting.append(with_turns(known, known.turn_count + 1, since, context.now))
-    by_key = {case.key: case for case in successors.values()}
+    for key, successor in replaced.items():
+        case = context.snapshot.cases[key]
+        closing.append(end_silently(case, context.now))
+        if not case.notified_at:
+            untold[successor.key].append(case)
+    by_key = {case.key: case for case in (*successors.values(), *replaced.values())}
     telling = [with_untold_forms(by_key[key], cases) for key, cases in untold.items()]
     return closing, waiting, telling
+
+
+def end_silently(case: Case, now: datetime) -> Case:
+    """A case that another one tells of from now on."""
+    return replace(case, closed_at=now, resolution="gone", notification=Notification.NONE)
+
+
+def find_replaced_cases(
+    context: DecisionContext,
+    assessments: Mapping[str, FindingAssessment],
+    ended_keys: Collection[str],
+) -> dict[str, Case]:
+    """The cases that waited for their finding, by key, each with the new one that took its place.
+
+    An object that is made anew ends before the new one is read: then its case waits already.
+    """
+    new = {
+        (name, view.case.kind): view.case
+        for _, view in sorted(assessments.items(), reverse=True)
+        if view.is_new and view.case and is_flapping(view.case) and not view.case.closed_at
+        for name in name_objects(view.case)
+    }
+    if not new:
+        return {}
+    found: dict[str, Case] = {}
+    for key, case in context.snapshot.cases.items():
+        is_known = key in assessments or key in ended_keys
+        if is_known or not is_waiting(case) or has_untold_change(context, case):
+            continue
+        names = [(name, case.kind) for name in name_objects(case) if (name, case.kind) in new]
+        if names:
+            found[key] = new[names[0]]
+    return found
 
 
 def has_untold_change(context: DecisionContext, case: Case) -> bool:

@@ -24,6 +24,7 @@ from core.engine.run_report import build_run_report
 from core.engine.scan_progress import Scan
 from core.errors import CardRejected, NotificationError
 from core.model.cases import Case, Notification
+from core.model.findings import Severity
 from core.model.requests import OperatorRequest
 from core.model.runs import REQUESTS_ONLY, RunReport
 from core.ports import Claim, RenderedMessage, World
@@ -33,6 +34,8 @@ log = logging.getLogger("exoguard.run")
 # A scan that takes longer sends what it has found before it ends, and then again now and then.
 FIRST_CARD_AFTER = timedelta(seconds=3)
 NEXT_CARD_AFTER = timedelta(seconds=30)
+# So many cards of a first scan do not wait for its summary.
+MAX_FIRST_CARDS = 3
 
 
 def get_waiting_time(row: Case | OperatorRequest, now: datetime) -> timedelta:
@@ -139,23 +142,31 @@ async def send_message(
 async def send_early_notifications(scan: Scan) -> None:
     """Send cards during the scan, so that operators need not wait for the end of a large tenant.
 
-    What exists at the initial scan is reported at its end, as one summary.
+    What exists at the initial scan is reported at its end, as one summary; what is critical of it
+    leaves as it is found, on a few cards.
     """
     now = scan.world.now()
     since = scan.scan_pass.notified_at or scan.report.started_at
     interval = NEXT_CARD_AFTER if scan.scan_pass.notified_at else FIRST_CARD_AFTER
     due = select_due_notifications(scan.cases.values(), now)
-    cases = [case for case in due if scan.owns_case(case)]
+    may_tell_first = scan.report.card_count < MAX_FIRST_CARDS
+    cases = [
+        case
+        for case in due
+        if scan.owns_case(case)
+        and (not case.baselined or (may_tell_first and case.severity is Severity.CRITICAL))
+    ]
     has_requests = any(
         not operator_request.notified for operator_request in scan.report.operator_requests
     )
-    if (
-        not (cases or has_requests)
-        or abs(now - since) < interval
-        or any(case.baselined for case in cases)
-    ):
+    if not (cases or has_requests) or abs(now - since) < interval:
         return
-    report = replace(build_run_report(scan), notifications=tuple(cases), status="in-progress")
+    report = replace(
+        build_run_report(scan),
+        notifications=tuple(cases),
+        status="in-progress",
+        is_early=True,
+    )
     scan.scan_pass = replace(scan.scan_pass, notified_at=now)
     await queue_for_channels(scan.world, scan.claim, report, scan.outbox)
     await run_together(

@@ -5,6 +5,7 @@ from dataclasses import replace
 from datetime import datetime, timedelta
 
 from core.engine.case_lifecycle import defer_case, with_notification
+from core.engine.flapping import is_flapping
 from core.engine.truncation import truncate_record
 from core.model.cases import Case, Notification
 from core.model.changes import ChangeRecord, ChangeState, Outcome
@@ -83,6 +84,7 @@ def mark_notified(cases: Iterable[Case], now: datetime) -> tuple[Case, ...]:
             case,
             notification=Notification.NONE,
             notified_at=now,
+            flap_told_at=now if is_flapping(case) else case.flap_told_at,
             card_times=(*case.card_times, now)[-MAX_CARD_TIMES:],
             card_severity=max(
                 case.severity,

@@ -10,6 +10,7 @@ next run continues from there.
 """
 
 import asyncio
+import secrets
 from collections import deque
 from collections.abc import Awaitable, Callable, Sequence
 from dataclasses import dataclass, field, replace
@@ -47,6 +48,7 @@ async def scan_tenant(scan: Scan, after_batch: AfterBatch) -> MailboxIndex | Non
     Returns the mailbox index if it is too long for one run, for the queue to process.
     """
     scan.apply_saved_rows((), ())
+    await pause_before_check(scan)
     await add_batch(scan, build_grants_batch(scan.grants_reading))
     if scan.grants_reading.find_source_failure(CREDENTIAL):
         scan.other_totals = replace(scan.other_totals, complete=False)
@@ -75,6 +77,20 @@ async def scan_tenant(scan: Scan, after_batch: AfterBatch) -> MailboxIndex | Non
             scan.finished = True
             return None
         return await scan_after_listing(scan, index, prefetcher, after_batch)
+
+
+async def pause_before_check(scan: Scan) -> None:
+    """Wait for a random time before a periodic check begins.
+
+    A run starts on the minute that its schedule names: whoever took something away for that minute
+    would hide it from every check. What is part way, or an operator waits for, begins at once.
+    """
+    state, world = scan.snapshot.state, scan.world
+    due = find_due_checks(scan.config, state, scan.decision_context.now)
+    begun = due & scan.check_progress.keys()
+    if not state.check_seed or not due or begun or scan.decision_context.run_options.at:
+        return
+    await world.sleep(world.sweep_pause * secrets.randbelow(1_000) / 1_000)
 
 
 async def scan_after_listing(

@@ -2,9 +2,10 @@
 
     every run, every hour ─► settings ─► compare with the stored ones ─► card ─► store
 
-A comparison that finds nothing new reads one row. A change that was told within a day is not told
-again while the settings go to and fro, as they do where two deployments share a table; once it has
-lasted two hours it is.
+A comparison that finds nothing new reads one row. Of more than so many cards a day the rest waits
+for an hour, but for a mode that was lowered and not told yet. A change that was told within a day
+is not told again while the settings go to and fro, as they do where two deployments share a table;
+once it has lasted two hours it is. A row that was deleted is told: nobody could compare any more.
 Every change is reported, and a lowered mode first; which others weaken a guard is not judged here.
 Of secrets and long values only the start of their SHA-256 is stored. A changed webhook is reported
 to the new webhook and written to the log.
@@ -18,10 +19,11 @@ from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
 
 from core.config.settings import Settings, list_settings
+from core.engine.operator_requests import CLAIM_RETRY_DELAY
 from core.errors import LedgerError, NotificationError
 from core.keys import hash_parts
 from core.model.guards import Mode
-from core.model.state import MAX_TIME_AHEAD, GuardState
+from core.model.state import MAX_TIME_AHEAD, GuardState, StateMark
 from core.notifications.adaptive_card import (
     CardElement,
     escape_markdown,
@@ -41,7 +43,11 @@ UNSET_TEXT = "(not set)"
 # How long a change that was told is not told again, unless it lasts.
 REPEAT_WINDOW = timedelta(days=1)
 LASTING_TIME = timedelta(hours=2)
-MAX_REMEMBERED_CHANGES = 40
+MAX_REMEMBERED_CHANGES = 60
+# Who may change settings can do so before every run.
+CARDS_A_DAY, CARD_PAUSE = 12, timedelta(hours=1)
+# Runs that begin in one moment compare one after another.
+MAX_CLAIM_ATTEMPTS = 3
 REPEAT_NOTE = (
     "The settings have gone to and fro: two deployments may share this state table, or somebody "
     "changes them and puts them back. A change that was told within a day is told again only if it "
@@ -96,13 +102,41 @@ def hash_changes(setting_changes: tuple[SettingChange, ...]) -> str:
 def was_change_told(state: GuardState, key: str, now: datetime) -> bool:
     """Whether a change was told, or seen again, within a day. A time in the future is no proof."""
     at = state.settings_told.get(key)
-    return at is not None and -MAX_TIME_AHEAD <= now - at < REPEAT_WINDOW
+    return at is not None and is_recent(at, now)
+
+
+def is_recent(at: datetime, now: datetime) -> bool:
+    """Whether a time lies within a day. One in the future is none of ours."""
+    return -MAX_TIME_AHEAD <= now - at < REPEAT_WINDOW
 
 
 def has_change_lasted(state: GuardState, seen: str, now: datetime) -> bool:
     """Whether the settings have been the same for two hours of looks."""
     since = state.settings_seen_since
     return state.settings_seen == seen and since is not None and abs(now - since) >= LASTING_TIME
+
+
+def may_tell_now(
+    state: GuardState, setting_changes: tuple[SettingChange, ...], now: datetime
+) -> bool:
+    """Whether another card may be sent now. A mode that was lowered passes, once a day."""
+    recent = [at for at in state.settings_told.values() if is_recent(at, now)]
+    if len(recent) < CARDS_A_DAY or now - max(recent) >= CARD_PAUSE:
+        return True
+    return any(
+        one.is_weaker and not was_change_told(state, hash_changes((one,)), now)
+        for one in setting_changes
+    )
+
+
+def note_told(
+    state: GuardState, setting_changes: tuple[SettingChange, ...], now: datetime
+) -> dict[str, datetime]:
+    """The changes that are not told again for a while, with these and each lowered mode."""
+    for one in setting_changes:
+        if one.is_weaker:
+            state = replace(state, settings_told=note_told_change(state, hash_changes((one,)), now))
+    return note_told_change(state, hash_changes(setting_changes), now)
 
 
 def note_told_change(state: GuardState, key: str, now: datetime) -> dict[str, datetime]:
@@ -133,6 +167,26 @@ def build_settings_card(
     return wrap_in_message(body, f"Exoguard: {headline}")
 
 
+def build_loss_card(values: Mapping[str, str]) -> Mapping[str, object]:
+    """The card that says that nobody knows any more which settings operators were told of."""
+    headline = "What was known of the settings is gone"
+    line = (
+        "The row of the state table with the settings that were told last was deleted or emptied. "
+        "Compare the settings with what they should be, and find out who may write the table."
+    )
+    body: list[CardElement] = [make_card_header("settings", headline, line, "attention")]
+    modes = [(name, value) for name, value in sorted(values.items()) if name.endswith("_MODE")]
+    body.append(
+        make_fact_set(
+            [
+                (escape_markdown(name), escape_markdown(value or UNSET_TEXT))
+                for name, value in modes[:MAX_SETTINGS_LISTED]
+            ]
+        )
+    )
+    return wrap_in_message(body, f"Exoguard: {headline}")
+
+
 def build_setting_rows(setting_changes: tuple[SettingChange, ...]) -> Iterator[tuple[str, str]]:
     """One row per setting: its name, its old value and its new value."""
     for one in setting_changes:
@@ -157,50 +211,99 @@ async def compare_settings_before_run(world: World, settings: Settings, run: str
 
 async def alert_on_settings_change(world: World, settings: Settings, run: str) -> str:
     """Report what changed since the last call: "same", "told", "busy", "held" for what was told
-    within a day, or "untold", which is repeated.
+    within a day or waits for an hour, or "untold", which is repeated.
 
     Raises LedgerError if the state is unreachable.
     """
     values = collect_setting_values(settings)
-    if is_settled(await world.ledger.load_state(DIGEST_PARTITION), values):
-        return "same"
-    async with world.ledger.claim(DIGEST_PARTITION, run) as claim:
-        if claim is None:
-            return "busy"
-        state, now = (await claim.load()).state, world.now()
-        found = diff_settings(state.settings, values)
-        if not found:
-            if not is_settled(state, values):
-                await claim.save(state=settle_settings(state, values))
+    for attempt in range(MAX_CLAIM_ATTEMPTS):
+        state = await world.ledger.load_state(DIGEST_PARTITION)
+        if is_settled(state, values):
             return "same"
-        key, seen = hash_changes(found), hash_parts(values)
-        is_known = was_change_told(state, key, now)
-        if is_known and not has_change_lasted(state, seen, now):
-            log.info(
-                "settings go to and fro: a change that was told within a day is not told again"
-            )
-            if state.settings_seen != seen:
-                told = note_told_change(state, key, now)
-                await claim.save(
-                    state=replace(
-                        state, settings_seen=seen, settings_seen_since=now, settings_told=told
-                    )
+        async with world.ledger.claim(DIGEST_PARTITION, run) as claim:
+            if claim:
+                return await compare_settings(world, claim, values)
+        if attempt < MAX_CLAIM_ATTEMPTS - 1:
+            await world.sleep(CLAIM_RETRY_DELAY)
+    # Whoever holds the row must not keep a change from being told: Azure Monitor tells it.
+    if found := diff_settings(state.settings, values):
+        log_changes(found)
+    return "busy"
+
+
+async def compare_settings(world: World, claim: Claim, values: Mapping[str, str]) -> str:
+    """The same, while the row of what was told is held."""
+    state, now = (await claim.load()).state, world.now()
+    if not state.settings and await world.ledger.load_mark(DIGEST_PARTITION):
+        return await tell_lost_settings(world, claim, state, values)
+    found = diff_settings(state.settings, values)
+    if not found:
+        if not is_settled(state, values):
+            await save_known_settings(world, claim, settle_settings(state, values))
+        return "same"
+    return await tell_changes(world, claim, state, values, found, now)
+
+
+async def save_known_settings(world: World, claim: Claim, state: GuardState) -> None:
+    """Save what operators know of the settings, and beside the table that there is such a row."""
+    await claim.save(state=state)
+    if not await world.ledger.load_mark(DIGEST_PARTITION):
+        await world.ledger.save_mark(DIGEST_PARTITION, StateMark(1, world.now()))
+
+
+async def tell_lost_settings(
+    world: World, claim: Claim, state: GuardState, values: Mapping[str, str]
+) -> str:
+    """Tell that the row of the settings is gone, with the modes as they are now: who deletes it may
+    have changed them, and nothing is left to compare them with.
+    """
+    log.warning("exoguard.settings %s", json.dumps({"": ["the row of the settings is gone", ""]}))
+    await claim.ensure_held()
+    try:
+        await world.notification_channel.send(build_loss_card(values))
+    except NotificationError as error:
+        log.error("the row of the settings is gone, and no card was accepted: %s", error)
+        return "untold"
+    await save_known_settings(world, claim, settle_settings(state, values))
+    return "told"
+
+
+async def tell_changes(
+    world: World,
+    claim: Claim,
+    state: GuardState,
+    values: Mapping[str, str],
+    found: tuple[SettingChange, ...],
+    now: datetime,
+) -> str:
+    """Tell of changed settings, unless they were told within a day."""
+    key, seen = hash_changes(found), hash_parts(values)
+    is_known = was_change_told(state, key, now)
+    if is_known and not has_change_lasted(state, seen, now):
+        log.info("settings go to and fro: a change that was told within a day is not told again")
+        if state.settings_seen != seen:
+            told = note_told_change(state, key, now)
+            await claim.save(
+                state=replace(
+                    state, settings_seen=seen, settings_seen_since=now, settings_told=told
                 )
-            return "held"
-        state = await log_change_once(claim, state, found)
-        back = tuple(SettingChange(one.name, one.after, one.before) for one in found)
-        is_repeated = is_known or was_change_told(state, hash_changes(back), now)
-        await claim.ensure_held()
-        try:
-            await world.notification_channel.send(
-                build_settings_card(found, is_repeated=is_repeated)
             )
-        except NotificationError as error:
-            log.error("settings were changed, and the channel did not accept the card: %s", error)
-            return "untold"
-        told = note_told_change(state, key, now)
-        await claim.save(state=replace(settle_settings(state, values), settings_told=told))
-        return "told"
+        return "held"
+    state = await log_change_once(claim, state, found)
+    if not may_tell_now(state, found, now):
+        return "held"
+    back = tuple(SettingChange(one.name, one.after, one.before) for one in found)
+    is_repeated = is_known or was_change_told(state, hash_changes(back), now)
+    await claim.ensure_held()
+    try:
+        await world.notification_channel.send(build_settings_card(found, is_repeated=is_repeated))
+    except NotificationError as error:
+        log.error("settings were changed, and the channel did not accept the card: %s", error)
+        return "untold"
+    told = note_told(state, found, now)
+    settled = replace(settle_settings(state, values), settings_told=told)
+    await save_known_settings(world, claim, settled)
+    return "told"
 
 
 async def log_change_once(
@@ -213,11 +316,16 @@ async def log_change_once(
     key = hash_changes(setting_changes)
     if state.settings_logged == key:
         return state
-    logged = {one.name: [quote_text(one.before), quote_text(one.after)] for one in setting_changes}
-    log.warning("exoguard.settings %s", json.dumps(logged))
+    log_changes(setting_changes)
     state = replace(state, settings_logged=key)
     await claim.save(state=state)
     return state
+
+
+def log_changes(setting_changes: tuple[SettingChange, ...]) -> None:
+    """Log changes in the words that the alert rule reads."""
+    logged = {one.name: [quote_text(one.before), quote_text(one.after)] for one in setting_changes}
+    log.warning("exoguard.settings %s", json.dumps(logged))
 
 
 def is_settled(state: GuardState, values: Mapping[str, str]) -> bool:

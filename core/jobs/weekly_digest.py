@@ -27,6 +27,8 @@ log = logging.getLogger("exoguard.weekly")
 TIMER_INTERVAL = timedelta(hours=1)
 # A timer may fire this much early.
 TIMER_TOLERANCE = timedelta(minutes=1)
+# When the digest was sent last, where the row that says so is gone: any schedule has had a time.
+LOST_ROW_AGE = timedelta(days=400)
 
 
 async def send_weekly_digest(
@@ -68,6 +70,12 @@ async def send_remembered_digest(
     now = world.now()
     finished = state.checks_finished_at
     last = finished.get(SENT_KEY) or finished.get(FIRST_CHECK_KEY)
+    is_lost = (
+        not state.revision and not state.settings and await world.ledger.load_mark(DIGEST_PARTITION)
+    )
+    if last is None and is_lost:
+        # Somebody deleted the row: who sees no digest takes silence for peace.
+        last = now - LOST_ROW_AGE
     if last is None:
         await claim.save(
             state=replace(state, checks_finished_at={**finished, FIRST_CHECK_KEY: now})

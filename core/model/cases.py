@@ -109,6 +109,8 @@ class Case:
     """How often the finding, or others of its kind and object before it, came and went lately."""
     flapping_since: datetime | None = None
     """When the first of these appeared."""
+    flap_told_at: datetime | None = None
+    """When a card last told that this case, or an earlier one of its key, comes and goes."""
     untold_count: int = 0
     """How many forms it took that ended before a card told of them; this case tells of them."""
     untold_texts: tuple[str, ...] = ()

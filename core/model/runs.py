@@ -74,6 +74,8 @@ class RunReport:
     """Whether the channel accepted every message; None when there was none."""
     exemption_count: int = 0
     error: str = ""
+    is_early: bool = False
+    """Whether the run tells this before its end: what cannot wait for its summary."""
     open_count: int = 0
     """How many cases are open after the run."""
     critical_count: int = 0

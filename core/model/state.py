@@ -15,6 +15,9 @@ from core.tenant.readings import ReadFailure
 
 # A stored time that lies further ahead of the service's clock than this is not believed.
 MAX_TIME_AHEAD = timedelta(hours=1)
+# No run takes a lease for longer than a minute: whoever wrote one that ends later than this holds
+# nobody up.
+MAX_LEASE_AHEAD = timedelta(minutes=5)
 
 
 @dataclass(frozen=True, slots=True)

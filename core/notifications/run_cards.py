@@ -111,14 +111,15 @@ def build_cards(report: RunReport, base_url: str = "") -> list[ChannelMessage]:
     """
     context = CardContext.from_report(report, base_url)
     requests = tuple(request for request in report.operator_requests if not request.notified)
-    if report.baselined and report.notifications:
+    # What a run tells before its end is what must not wait for the summary of an initial scan.
+    if report.baselined and report.notifications and not report.is_early:
         return [build_initial_message(context, report.notifications, requests)]
     # Cases of an initial scan whose run ended before it could notify them.
-    preexisting = tuple(filter(is_preexisting, report.notifications))
+    preexisting = () if report.is_early else tuple(filter(is_preexisting, report.notifications))
     still_open: list[Case] = []
     closed: list[Case] = []
     for case in report.notifications:
-        if not is_preexisting(case):
+        if report.is_early or not is_preexisting(case):
             (closed if case.notification in END_NOTIFICATIONS else still_open).append(case)
     groups: defaultdict[Severity, list[CaseGroup]] = defaultdict(list)
     for group in group_cases(still_open, report.guard):

@@ -3,13 +3,15 @@
 The tenant is edited, reads and writes fail, the ledger and the channel go away, the process is
 killed, shards are worked on in any order, twice or in vain, people ask for things, settings and the
 clock are changed; what is wrong comes and goes at each look, is shared by several, or is seen by
-full looks alone, which come when nobody can tell. After each step the promises of
+full looks alone, which come when nobody can tell; the table is restored to an older day, or rows of
+it vanish. After each step the promises of
 `tests.resilience.oracle` are checked, and those of this module. At the end all trouble stops; two
 runs and an hour later everything is as a small model says it should be, but for what came and went,
 which is over once it has been quiet for a day; and one more run is silent.
 """
 
 import asyncio
+import copy
 from collections import Counter
 from collections.abc import Callable, Collection, Iterator
 from dataclasses import dataclass, replace
@@ -19,10 +21,12 @@ from hypothesis import settings
 from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, invariant, rule
 
+from core.adapters.table_storage.codec import decode_stored_record
 from core.engine.assess import FLAP_COUNT
 from core.engine.attention import CARDS_PER_OBJECT, OBJECT_PAUSE
 from core.engine.decision_context import CONTEST_WINDOW, IN_EFFECT_STATES
 from core.engine.flapping import QUIET_TIME, is_flapping
+from core.engine.memory_loss import STATE_LOST
 from core.engine.operator_requests import run_requests_only
 from core.engine.self_findings import SELF_CHECK_KINDS
 from core.engine.shard_message import ShardMessage
@@ -32,7 +36,7 @@ from core.model.changes import ChangeRecord
 from core.model.findings import Finding, Severity
 from core.model.guards import ChangeLimit, GuardPolicy, Mode
 from core.model.requests import OperatorRequest, RequestKind, RequestState, RunOptions
-from core.model.state import GuardSnapshot
+from core.model.state import GuardSnapshot, GuardState
 from tests.resilience.harness import RecordingHarness, assert_quiet_run, build_harness
 from tests.resilience.oracle import (
     ChangeAttempt,
@@ -53,7 +57,7 @@ from tests.resilience.oracle import (
 )
 from tests.support.fakes.clock import START, Clock
 from tests.support.fakes.crash import CrashInjector, SimulatedCrash
-from tests.support.fakes.ledger import DAY
+from tests.support.fakes.ledger import DAY, Partition, SavedTransaction
 from tests.support.synthetic_guard import ENFORCE_CONFIG, GUARD, ForwardItem, SyntheticTenant, judge
 
 SIZE = 7
@@ -218,6 +222,10 @@ class Machine(RuleBasedStateMachine):
         self.deaths: list[datetime] = []
         # What the ledger held after the last life.
         self.known = GuardSnapshot()
+        # What happened before the table was restored or lost rows, for what outlives that.
+        self.before: list[object] = []
+        self.kept: Partition | None = None
+        self.is_tampered = False
 
     async def view(self) -> TenantState:
         """How the tenant stands, whatever can be read of it now."""
@@ -228,7 +236,79 @@ class Machine(RuleBasedStateMachine):
         return self.runner.run(self.stage.ledger.load("toy"))
 
     def exempt(self) -> set[str]:
-        return find_exempted(self.stage.journal, self.stage.clock())
+        return find_exempted(self.story, self.stage.clock())
+
+    @property
+    def story(self) -> list[object]:
+        """Everything that ever happened."""
+        return [*self.before, *self.stage.journal]
+
+    # The table ------------------------------------------------------------------------------------
+
+    @rule()
+    def the_table_is_backed_up(self) -> None:
+        self.kept = copy.deepcopy(self.stage.ledger.get_partition("toy"))
+
+    @rule()
+    def the_table_is_restored(self) -> None:
+        table = self.stage.ledger.get_partition("toy")
+        # While workers read a large tenant, rows of theirs are not counted.
+        if self.kept and self.kept.state != table.state and not self.is_read_in_shards():
+            self.stage.ledger.partitions["toy"] = copy.deepcopy(self.kept)
+            self.begin_anew()
+
+    @rule(pick=PICKS)
+    def a_row_vanishes(self, pick: int) -> None:
+        rows = self.stage.ledger.get_partition("toy").rows
+        names = sorted(key for key in rows if key.partition("|")[0] in ("case", "change", "exempt"))
+        if names and not self.is_read_in_shards():
+            del rows[names[pick % len(names)]]
+            self.begin_anew()
+
+    @rule()
+    def somebody_says_that_the_table_may_be_believed(self) -> None:
+        for key, case in self.memory.cases.items():
+            if case.kind == STATE_LOST and not case.closed_at:
+                self.ask(RequestKind.ACKNOWLEDGE, key)
+
+    def is_read_in_shards(self) -> bool:
+        """Whether workers read the tenant, or are about to."""
+        text = self.kept.state if self.kept else ""
+        kept = decode_stored_record(GuardState, text) if text else GuardState()
+        passes = (self.memory.state.scan_pass, kept.scan_pass)
+        return bool(self.stage.shard_above) or any(one and one.shard_count for one in passes)
+
+    def begin_anew(self) -> None:
+        """What was promised of rows that are gone cannot be held; what follows is."""
+        self.before += self.stage.journal
+        self.stage.journal.clear()
+        self.checked = 0
+        self.cards.clear()
+        self.known = known = self.memory
+        self.is_tampered = True
+        rows = (
+            *known.cases.values(),
+            *known.changes,
+            *known.exemptions.values(),
+            *known.operator_requests,
+        )
+        now = self.stage.ledger.clock()
+        # What ended before did not end now.
+        ended = tuple(
+            replace(case, resolution="noted", notification=Notification.NONE)
+            for case in known.cases.values()
+            if case.closed_at
+        )
+        self.stage.journal += [
+            SavedTransaction("toy", ended, None, now),
+            SavedTransaction("toy", rows, known.state, now),
+        ]
+
+    def check_distrust(self, *, is_over: bool) -> None:
+        """Whoever restores the table, or deletes of it, is noticed by the first run after that."""
+        if self.is_tampered and is_over and self.stage.config.mode is not Mode.OFF:
+            self.is_tampered = False
+            assert self.memory.state.distrusted_since
 
     # The tenant -----------------------------------------------------------------------------------
 
@@ -344,11 +424,14 @@ class Machine(RuleBasedStateMachine):
         self.known = self.memory
         self.note_cards(began)
         self.check_releases(before)
+        distrusted = self.is_tampered or bool(before.state.distrusted_since)
+        self.check_distrust(is_over=not (died or message))
         if strike.fault == "none" and not (serving or message or stage.queue):
             self.check_gravest_told(began)
         stage.ledger.clock.advance(minutes=3)
         self.latest = max(self.latest, stage.clock())
-        self.check_what_was_changed(mode, serving)
+        may_write = not distrusted or not self.known.state.distrusted_since
+        self.check_what_was_changed(mode if may_write else Mode.ALERT, serving)
         return not died
 
     def mend(self) -> None:
@@ -433,7 +516,9 @@ class Machine(RuleBasedStateMachine):
         journal = self.stage.journal
         last = max(at for at, event in enumerate(journal) if isinstance(event, TenantState))
         known = {
-            record.id for event in journal[:last] for record in iter_saved_rows(event, ChangeRecord)
+            record.id
+            for event in (*self.before, *journal[:last])
+            for record in iter_saved_rows(event, ChangeRecord)
         }
         fresh = {
             record.id
@@ -562,6 +647,9 @@ class Machine(RuleBasedStateMachine):
         stage.clock.current = self.latest + 8 * DAY
         # In shards a full look takes a day.
         stage.shard_above = None
+        self.looks_again(0)
+        if self.memory.state.distrusted_since:
+            self.somebody_says_that_the_table_may_be_believed()
         self.looks_again(0, 0, 1)
         self.model.believed = self.memory.state.population
         waiting = {
@@ -586,7 +674,9 @@ class Machine(RuleBasedStateMachine):
         stage.journal.append(
             TenantState(self.model.wrong() | self.model.wrong(deep=True), stage.clock())
         )
-        complaints = [one for promise in AT_THE_END for one in promise(stage.journal)]
+        # What was told or written before rows were lost stands in no row any more.
+        promises = () if self.before else AT_THE_END
+        complaints = [one for promise in promises for one in promise(stage.journal)]
         assert not complaints, complaints
         self.no_promise_is_broken()
         self.runner.run(assert_quiet_run(stage))
@@ -622,4 +712,18 @@ def test_a_case_that_an_entry_of_several_counts_and_does_not_name_was_told() -> 
     world = Machine()
     world.a_mailbox_forwards_where_full_looks_alone_see_it(name="m0", to="thief")
     world.several_mailboxes_forward_to_one_target(names=["m0", "m1", "m2", "m3"], to="thief")
+    world.teardown()
+
+
+def test_a_restored_table_is_noticed_and_what_people_decided_since_holds() -> None:
+    world = Machine()
+    world.several_mailboxes_forward_to_one_target(names=["m0", "m1", "m2"], to="thief")
+    world.the_timer_fires(PEACE)
+    world.the_table_is_backed_up()
+    world.a_mailbox_is_exempted(name="m1", days=20)
+    world.the_timer_fires(PEACE)
+    world.the_table_is_restored()
+    world.the_timer_fires(PEACE)
+    assert "m1" in world.memory.exemptions
+    world.a_row_vanishes(pick=0)
     world.teardown()

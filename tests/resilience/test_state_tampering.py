@@ -19,12 +19,13 @@ from core.engine.run import create_run_id
 from core.engine.self_findings import UNAUTHORIZED_EXEMPTION
 from core.errors import Rejected
 from core.jobs.settings_changes import (
+    CARDS_A_DAY,
     SettingChange,
     alert_on_settings_change,
     collect_setting_values,
     diff_settings,
 )
-from core.jobs.weekly_digest import is_digest_due
+from core.jobs.weekly_digest import is_digest_due, send_weekly_digest
 from core.model.cases import Case, Exemption
 from core.model.guards import Mode
 from core.model.requests import OperatorRequest, RequestKind, RequestState
@@ -350,6 +351,70 @@ async def test_another_change_amid_a_to_and_fro_is_told_at_once() -> None:
         await alert_on_settings_change(on.world, now, "r")
     worse = settings(REMIND_DAYS="300", MAILBOX_AUDIT_MODE="off")
     assert await alert_on_settings_change(on.world, worse, "r") == "told"
+
+
+async def test_who_changes_settings_before_every_run_does_not_flood_the_channel() -> None:
+    on = stage()
+    await alert_on_settings_change(on.world, settings(), "r")
+    for number in range(96):
+        await alert_on_settings_change(on.world, settings(REMIND_DAYS=f"{number + 10}"), "r")
+        on.clock.advance(minutes=15)
+    assert len(on.notification_channel.sent) <= CARDS_A_DAY + 24
+    on.clock.advance(hours=1)
+    assert await alert_on_settings_change(on.world, settings(REMIND_DAYS="7"), "r") == "told"
+
+
+async def test_amid_a_flood_of_settings_a_lowered_mode_is_told_at_once_and_once() -> None:
+    on = stage()
+    await alert_on_settings_change(on.world, settings(MAILBOX_AUDIT_MODE="enforce"), "r")
+    results = []
+    for number in range(40):
+        mode = "off" if number > 20 and number % 2 else "enforce"
+        changed = settings(REMIND_DAYS=f"{number + 10}", MAILBOX_AUDIT_MODE=mode)
+        results.append(await alert_on_settings_change(on.world, changed, "r"))
+        on.clock.advance(minutes=1)
+    assert results[:CARDS_A_DAY] == ["told"] * CARDS_A_DAY
+    assert results.count("told") == CARDS_A_DAY + 1
+    assert results[21] == "told"
+    assert "may do less than before" in str(on.notification_channel.sent[-1])
+
+
+async def test_a_row_of_settings_that_was_deleted_is_told_with_the_modes_as_they_are() -> None:
+    on = stage()
+    await alert_on_settings_change(on.world, settings(MAILBOX_AUDIT_MODE="enforce"), "r")
+    on.ledger.get_partition(DIGEST_PARTITION).state = ""
+    after = settings(MAILBOX_AUDIT_MODE="off")
+    on.notification_channel.is_down = True
+    assert await alert_on_settings_change(on.world, after, "r") == "untold"
+    on.notification_channel.is_down = False
+    assert await alert_on_settings_change(on.world, after, "r") == "told"
+    assert await alert_on_settings_change(on.world, after, "r") == "same"
+    [card] = on.notification_channel.sent
+    assert "MAILBOX\\\\_AUDIT\\\\_MODE" in repr(card)
+    assert "is gone" in str(card)
+
+
+async def test_the_week_is_told_at_once_where_the_row_of_the_last_one_is_gone() -> None:
+    on = stage()
+    await alert_on_settings_change(on.world, settings(), "r")
+    assert await send_weekly_digest(on.world, (), "0 0 7 * * 1", "r") == "not due"
+    on.ledger.get_partition(DIGEST_PARTITION).state = ""
+    assert await send_weekly_digest(on.world, (), "0 0 7 * * 1", "r") == "sent"
+    assert await send_weekly_digest(on.world, (), "0 0 7 * * 1", "r") == "not due"
+
+
+async def test_a_change_is_logged_where_somebody_else_holds_the_row(
+    caplog: pytest.LogCaptureFixture,
+) -> None:
+    on = stage()
+    await alert_on_settings_change(on.world, settings(MAILBOX_AUDIT_MODE="enforce"), "r")
+    async with on.ledger.claim(DIGEST_PARTITION, "somebody"):
+        after = settings(MAILBOX_AUDIT_MODE="off")
+        assert await alert_on_settings_change(on.world, after, "r") == "busy"
+    assert any(
+        one.startswith("exoguard.settings ") and "MAILBOX_AUDIT_MODE" in one
+        for one in caplog.messages
+    )
 
 
 async def test_changes_said_to_be_told_in_the_future_are_told() -> None:

@@ -12,7 +12,7 @@ from core.adapters.table_storage.entities import SCHEMA_VERSION, Entity
 from core.adapters.table_storage.row_texts import get_row_text
 from core.adapters.table_storage.state_table import StateTable
 from core.errors import LedgerError
-from core.model.state import MAX_TIME_AHEAD, GuardState
+from core.model.state import MAX_LEASE_AHEAD, GuardState
 
 RELEASED_UNTIL = datetime.fromtimestamp(0, UTC).isoformat()
 LEASE_ROW_KEY = "lease"
@@ -56,7 +56,7 @@ def is_lease_believed(lease: TableEntity, now: datetime) -> bool:
     """
     try:
         until = datetime.fromisoformat(lease["until"])
-        return until - now <= MAX_TIME_AHEAD and 0 < int(lease["epoch"]) < MAX_EPOCH
+        return until - now <= MAX_LEASE_AHEAD and 0 < int(lease["epoch"]) < MAX_EPOCH
     except (KeyError, TypeError, ValueError, OverflowError):
         return False
 

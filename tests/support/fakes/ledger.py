@@ -24,7 +24,7 @@ from core.model.requests import OperatorRequest
 from core.model.run_document import run_report_to_json
 from core.model.runs import RunReport
 from core.model.state import (
-    MAX_TIME_AHEAD,
+    MAX_LEASE_AHEAD,
     GuardSnapshot,
     GuardState,
     ProbeReport,
@@ -134,7 +134,7 @@ class FakeLedger:
         lease = partition if shard is None else partition.shards.setdefault(shard, Lease())
         if self.is_down:
             raise LedgerError("the state table is out of reach")
-        is_odd = lease.until - self.clock() > MAX_TIME_AHEAD
+        is_odd = lease.until - self.clock() > MAX_LEASE_AHEAD
         if lease.until > self.clock() and not is_odd:
             yield None
             return
@@ -163,7 +163,7 @@ class FakeLedger:
                 decode_stored_record(Shard, lease.state)
                 if lease.state
                 else Shard("", "", "", 0, START),
-                timedelta() < lease.until - self.clock() <= MAX_TIME_AHEAD,
+                timedelta() < lease.until - self.clock() <= MAX_LEASE_AHEAD,
             )
             for number, lease in self.get_partition(guard).shards.items()
         }

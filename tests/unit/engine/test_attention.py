@@ -113,5 +113,6 @@ def test_the_fifth_card_of_a_day_waits_for_eight_hours(
 def test_of_what_comes_and_goes_one_card_a_day_is_enough(
     turns: int, told_turns: int, kind: str, due: bool
 ) -> None:
-    before = told(1, 600, turn_count=told_turns, kind=kind)
+    at = START - timedelta(minutes=600)
+    before = told(1, 600, kind=kind, flap_told_at=at if told_turns else None)
     assert is_due(replace(NEWS, turn_count=turns), before) is due

@@ -1,21 +1,29 @@
 """Looking at a tenant too large for a slice, or for a run: nothing lost, skipped or told twice."""
 
 from collections import Counter
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
+from dataclasses import replace
 from datetime import timedelta
 
 import pytest
 
 from core.adapters.table_storage.codec import decode_stored_record
-from core.model.findings import Severity
-from core.model.guards import GuardConfig
+from core.engine.run import run
+from core.model.findings import Finding, Severity
+from core.model.guards import GuardConfig, GuardPolicy, ObserveContext
+from core.model.requests import RunOptions
 from core.model.state import GuardState
+from core.tenant.mailboxes import Mailbox
+from core.tenant.port import Tenant
+from core.tenant.readings import Reading
 from tests.support.synthetic_guard import (
     ALERT_CONFIG,
     ENFORCE_CONFIG,
     PAGED_CONFIG,
     EngineHarness,
+    ForwardItem,
     SyntheticTenant,
+    judge,
 )
 
 SIZE = 360  # Four slices.
@@ -285,3 +293,68 @@ async def test_what_a_whole_listing_no_longer_names_is_gone() -> None:
     stage.tenant.deleted = {"m0"}
     await stage.run_timer()
     assert len(stage.get_open_subjects()) == len(SPREAD) - 1
+
+
+async def test_a_periodic_check_begins_at_a_moment_that_no_schedule_tells() -> None:
+    stage = EngineHarness(SyntheticTenant(4))
+    pauses: list[float] = []
+
+    async def note_pause(seconds: float) -> None:
+        pauses.append(seconds)
+
+    async def look(options: RunOptions | None = None) -> None:
+        world = replace(
+            stage.world, sleep=note_pause, sweep_pause=100.0, create_seed=lambda: "secret"
+        )
+        await run(stage.config, world, options)
+        stage.clock.advance(minutes=15)
+
+    # Nobody knows yet what the guard would find.
+    await look()
+    await look()
+    assert pauses == []
+    for day in range(1, 9):
+        stage.clock.advance(days=1)
+        await look()
+        await look()
+        assert len(pauses) == day
+    assert all(0 <= seconds < 100 for seconds in pauses)
+    assert len(set(pauses)) > 1
+    # An operator does not wait for it.
+    stage.clock.advance(days=1)
+    await look(RunOptions(at=stage.clock()))
+    assert len(pauses) == 8
+
+
+async def test_what_is_critical_of_a_first_look_leaves_as_it_is_found() -> None:
+    tenant = SyntheticTenant(SIZE, dict(SPREAD))
+
+    def judge_gravely(item: ForwardItem, policy: GuardPolicy) -> Iterator[Finding]:
+        for finding in judge(item, policy):
+            severity = Severity.CRITICAL if item.mailbox == "m40" else Severity.HIGH
+            yield replace(finding, severity=severity, correlations=())
+
+    guard = replace(ALERT_CONFIG.guard, judge=judge_gravely)
+    stage = EngineHarness(tenant, replace(ALERT_CONFIG, guard=guard), range_size=20)
+    told_at: list[int] = []
+    inspect_as_before = tenant.inspect_mailboxes
+
+    async def inspect(
+        tenant: Tenant, context: ObserveContext, owners: Sequence[Mailbox]
+    ) -> Reading[ForwardItem]:
+        stage.clock.advance(seconds=1)
+        if "m40@x" in str(stage.notification_channel.sent):
+            told_at.append(len(stage.tenant.inspected))
+        return await inspect_as_before(owners, True)
+
+    stage.config = replace(stage.config, guard=replace(guard, inspect=inspect))
+    report = await stage.run_timer()
+    first, *others = stage.notification_channel.sent
+    assert told_at
+    assert told_at[0] < SIZE
+    assert "m40@x" in str(first)
+    assert "Critical: 1 new" in str(first)
+    assert len(others) == 1
+    assert f"{len(SPREAD) - 1} pre-existing cases" in str(others)
+    assert report.card_count == 2
+    assert not [one for one in stage.ledger.list_cases("toy").values() if one.notification]
