@@ -163,6 +163,10 @@ var appSettings = {
   PRIVILEGED_CHANGE_MODE: guards['privileged-change'].mode
   PRIVILEGED_CHANGE_LIMIT: guards['privileged-change'].limit
   PRIVILEGED_CHANGE_LIMIT_PERCENT: guards['privileged-change'].limitPercent
+  RISKY_ACCOUNTS_SCHEDULE: guards['risky-accounts'].schedule
+  RISKY_ACCOUNTS_MODE: guards['risky-accounts'].mode
+  RISKY_ACCOUNTS_LIMIT: guards['risky-accounts'].limit
+  RISKY_ACCOUNTS_LIMIT_PERCENT: guards['risky-accounts'].limitPercent
   SHARED_MAILBOX_HEALTH_SCHEDULE: guards['shared-mailbox-health'].schedule
   SHARED_MAILBOX_HEALTH_MODE: guards['shared-mailbox-health'].mode
   SHARED_MAILBOX_HEALTH_LIMIT: guards['shared-mailbox-health'].limit

@@ -161,6 +161,14 @@ var permissions = {
     writes: []
     optionalWrites: []
   }
+  'risky-accounts': {
+    exchange: false
+    optionalExchange: false
+    reads: ['User.Read.All']
+    optionalReads: ['IdentityRiskyUser.Read.All', 'IdentityRiskEvent.Read.All']
+    writes: []
+    optionalWrites: []
+  }
   'shared-mailbox-health': {
     exchange: true
     optionalExchange: false

@@ -94,7 +94,7 @@ $PSNativeCommandUseErrorActionPreference = $false
 <!-- cmdlets -->
 #>
 $Catalog = @'
-{"guards": ["shared-mailbox-sign-in", "mailbox-forwarding", "mailbox-audit", "mailbox-delegation", "tenant-baseline", "app-consent", "mfa-registration", "mass-deletion", "exchange-module-access", "legacy-protocols", "external-trust", "exchange-roles", "mail-protection", "privileged-change", "shared-mailbox-health"],
+{"guards": ["shared-mailbox-sign-in", "mailbox-forwarding", "mailbox-audit", "mailbox-delegation", "tenant-baseline", "app-consent", "mfa-registration", "mass-deletion", "exchange-module-access", "legacy-protocols", "external-trust", "exchange-roles", "mail-protection", "privileged-change", "risky-accounts", "shared-mailbox-health"],
  "others": ["containment"],
  "enforcing": ["shared-mailbox-sign-in", "mailbox-audit"],
  "entries": [

@@ -170,6 +170,13 @@ var guards = {
     limitPercent: chosen(settings, 'PRIVILEGED_CHANGE_LIMIT_PERCENT', '5.0')
     maxAgeMinutes: chosen(settings, 'PRIVILEGED_CHANGE_MAX_AGE_MINUTES', '180')
   }
+  'risky-accounts': {
+    mode: toLower(chosen(settings, 'RISKY_ACCOUNTS_MODE', 'alert'))
+    schedule: chosen(settings, 'RISKY_ACCOUNTS_SCHEDULE', '0 12/15 * * * *')
+    limit: chosen(settings, 'RISKY_ACCOUNTS_LIMIT', '20')
+    limitPercent: chosen(settings, 'RISKY_ACCOUNTS_LIMIT_PERCENT', '5.0')
+    maxAgeMinutes: chosen(settings, 'RISKY_ACCOUNTS_MAX_AGE_MINUTES', '45')
+  }
   'shared-mailbox-health': {
     mode: toLower(chosen(settings, 'SHARED_MAILBOX_HEALTH_MODE', 'alert'))
     schedule: chosen(settings, 'SHARED_MAILBOX_HEALTH_SCHEDULE', '0 45 */6 * * *')

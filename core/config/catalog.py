@@ -20,6 +20,7 @@ from core.guards import (
     mass_deletion,
     mfa_registration,
     privileged_change,
+    risky_accounts,
     shared_mailbox_health,
     shared_mailbox_sign_in,
     tenant_baseline,
@@ -53,6 +54,7 @@ CATALOG = (
     GuardConfig(exchange_roles.GUARD, "0 40 */2 * * *", Mode.ALERT),
     GuardConfig(mail_protection.GUARD, "0 55 */6 * * *", Mode.ALERT),
     GuardConfig(privileged_change.GUARD, "0 50 * * * *", Mode.ALERT),
+    GuardConfig(risky_accounts.GUARD, "0 12/15 * * * *", Mode.ALERT),
     GuardConfig(shared_mailbox_health.GUARD, "0 45 */6 * * *", Mode.ALERT),
 )
 

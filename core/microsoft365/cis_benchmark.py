@@ -204,6 +204,7 @@ CONTROLS: Mapping[str, tuple[Control, ...]] = {
         ),
     ),
     "mass-deletion": (),
+    "risky-accounts": (),
     "exchange-module-access": (),
     "legacy-protocols": (
         define_cis_control("6.5.4", "Ensure SMTP AUTH is disabled", "smtp-auth-organization"),
@@ -219,6 +220,7 @@ CONTROLS: Mapping[str, tuple[Control, ...]] = {
 NO_CONTROL_REASONS: Mapping[str, str] = {
     "mailbox-delegation": "it recommends nothing about rights over mailboxes",
     "mass-deletion": "it is about settings, and a deletion is an event",
+    "risky-accounts": "it is about settings, and a risk is what Microsoft saw",
     "exchange-module-access": "it recommends nothing about who may use Exchange PowerShell",
     "external-trust": "it is about levels of settings, and this guard about what changes",
     "exchange-roles": "it is about levels of settings, and this guard about what changes",

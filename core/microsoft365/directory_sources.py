@@ -134,6 +134,24 @@ DIRECTORY_SOURCES: Mapping[str, ConfigurationSource] = {
         relates=is_federated_domain,
         relates_whole_objects=True,
     ),
+    "risky-user": ConfigurationSource(
+        Service.GRAPH,
+        "/identityProtection/riskyUsers?$filter=riskState eq 'atRisk' or riskState eq "
+        "'confirmedCompromised'&$top=500",
+        "IdentityRiskyUser.Read.All",
+        "id",
+        may_be_none=True,
+        optional_because="it exists only with Microsoft Entra ID P2",
+    ),
+    "risk-detection": ConfigurationSource(
+        Service.GRAPH,
+        "/identityProtection/riskDetections?$filter=riskState eq 'atRisk' or riskState eq "
+        "'confirmedCompromised'&$top=500",
+        "IdentityRiskEvent.Read.All",
+        "id",
+        may_be_none=True,
+        optional_because="it exists only with Microsoft Entra ID P1",
+    ),
     "administrative-unit": ConfigurationSource(
         Service.GRAPH,
         f"/directory/administrativeUnits?$select={','.join(UNIT_PROPERTIES)}",

@@ -134,6 +134,16 @@ APP_ROLES: Mapping[str, AppRole] = {
         "246dd0d5-5bd0-4def-940b-0421030a5b68",
         "read every policy of the directory, such as who is not asked for a second factor",
     ),
+    "IdentityRiskyUser.Read.All": AppRole(
+        "dc5007c0-2d7d-4c42-879c-2dab87571379",
+        "see which accounts Microsoft holds for taken over: which break-ins were noticed",
+        frozenset({"IdentityRiskyUser.ReadWrite.All"}),
+    ),
+    "IdentityRiskEvent.Read.All": AppRole(
+        "6e472fd1-ad78-48da-a0f0-97ab2c6b769e",
+        "see what gave a break-in away, and from which addresses people sign in",
+        frozenset({"IdentityRiskEvent.ReadWrite.All"}),
+    ),
     "eDiscovery.Read.All": AppRole(
         "50180013-6191-4d1e-a373-e590ff4e66af",
         "read eDiscovery cases and what they collected, with a role in Purview besides",

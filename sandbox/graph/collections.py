@@ -152,6 +152,13 @@ COLLECTIONS = (
         parse_roles("PublicKeyInfrastructure.Read.All"),
         relation="certificateAuthorities",
     ),
+    *(
+        GraphCollection(f"identityProtection/{key}", key, parse_roles(roles))
+        for key, roles in (
+            ("riskyUsers", "IdentityRiskyUser.Read.All IdentityRiskyUser.ReadWrite.All"),
+            ("riskDetections", "IdentityRiskEvent.Read.All IdentityRiskEvent.ReadWrite.All"),
+        )
+    ),
     GraphCollection(
         "security/cases/ediscoveryCases",
         "ediscoveryCases",

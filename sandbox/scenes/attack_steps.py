@@ -394,6 +394,47 @@ def build_shield_step() -> AttackStep:
     )
 
 
+def build_risk_step(scene: Scene) -> AttackStep:
+    """Microsoft notices the stolen token, and says so in a list."""
+    victim = find_mailbox(scene, "dana")["ExternalDirectoryObjectId"]
+    at = build_days_ago(ATTACK_DAYS_AGO)
+    user = {
+        "id": victim,
+        "isDeleted": False,
+        "isProcessing": False,
+        "riskLevel": "high",
+        "riskState": "atRisk",
+        "riskDetail": "none",
+        "riskLastUpdatedDateTime": at,
+        "userDisplayName": "Dana Fischer",
+        "userPrincipalName": VICTIM,
+    }
+    detection = {
+        "id": derive_id("risk detection", "dana"),
+        "activity": "signin",
+        "detectedDateTime": at,
+        "detectionTimingType": "offline",
+        "ipAddress": ATTACKER_IP,
+        "lastUpdatedDateTime": at,
+        "riskDetail": "none",
+        "riskEventType": "anomalousToken",
+        "riskLevel": "high",
+        "riskState": "atRisk",
+        "source": "IdentityProtection",
+        "userId": victim,
+        "userPrincipalName": VICTIM,
+    }
+    return AttackStep(
+        "risky-accounts",
+        f"Microsoft notices that the token of {VICTIM} is used elsewhere.",
+        (
+            build_set_edit("/graph/riskyUsers", [user]),
+            build_set_edit("/graph/riskDetections", [detection]),
+        ),
+        finds=((VICTIM, "high", "at-risk"),),
+    )
+
+
 def build_hold_step(scene: Scene) -> AttackStep:
     """The defender's mistake: a hold on a mailbox that has no licence for it."""
     box = find_mailbox(scene, "info")
@@ -421,5 +462,6 @@ def build_aftermath(scene: Scene) -> tuple[AttackStep, ...]:
         build_exchange_role_step(),
         build_filter_step(),
         build_shield_step(),
+        build_risk_step(scene),
         build_hold_step(scene),
     )

@@ -14,7 +14,13 @@ RELIES_ON = (REPORT_BACKOFF,)
 REPORT_WINDOW_SECONDS = 10.0
 REPORT_PAGE_DELAY = 2.0
 """Seconds between the pages of a report."""
-REPORT_PREFIXES = ("/reports/", "/auditLogs/")
+# Identity Protection takes a request a second, and Conditional Access counts with it (graph2otel).
+REPORT_PREFIXES = (
+    "/reports/",
+    "/auditLogs/",
+    "/identityProtection/",
+    "/identity/conditionalAccess/",
+)
 SIGN_IN_ACTIVITY = "signInActivity"
 # Only beta filters the sign-in log by the kind of a sign-in (Microsoft Learn: List signIns).
 BETA = "/beta"

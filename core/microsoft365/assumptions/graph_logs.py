@@ -69,7 +69,18 @@ PRIVILEGED_ACTS = Assumption(
         guards=("privileged-change",), verdicts=("method-added", "elevated", "secrets-read")
     ),
 )
+RISK_FILTER = Assumption(
+    id="graph-risk-filter",
+    assumed="riskyUsers and riskDetections take a filter of two risk states and pages of 500; "
+    "refusals for want of a licence are 403 with one of several texts.",
+    standing=Standing.MEASURED,
+    source="graph2otel (pages, deleted users); Microsoft Learn, List riskyUsers (filter)",
+    dated="2026-07",
+    otherwise="Accounts at risk are unread, which the case says.",
+    depends=Dependents(guards=("risky-accounts",)),
+)
 ASSUMPTIONS = (
+    RISK_FILTER,
     PRIVILEGED_ACTS,
     AUDIT_APP_ID,
     AUDIT_VALUES,

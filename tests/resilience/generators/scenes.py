@@ -283,6 +283,25 @@ def build_trusting_tenant() -> FakeTenant:
     )
 
 
+def build_risky_user(number: int) -> Configuration:
+    """An account that Microsoft rates as at risk."""
+    values = {
+        "id": f"m{number}",
+        "userPrincipalName": f"user{number}@contoso.com",
+        "riskLevel": "high",
+        "riskState": "atRisk",
+        "riskLastUpdatedDateTime": f"2026-11-2{number}T06:00:00Z",
+    }
+    return Configuration("risky-user", f"m{number}", f"user{number}", values)
+
+
+def build_rated_tenant() -> FakeTenant:
+    return FakeTenant(
+        users=[Account("m1", "user1@contoso.com"), Account("m2", "user2@contoso.com")],
+        configurations=[build_risky_user(1)],
+    )
+
+
 SCENES: Mapping[str, GuardScene] = {
     "shared-mailbox-sign-in": GuardScene(
         build_resource_tenant,
@@ -352,6 +371,12 @@ SCENES: Mapping[str, GuardScene] = {
         build_governed_tenant,
         lambda tenant: tenant.configurations.append(build_unit("field-staff")),
         lambda tenant: tenant.configurations.remove(build_unit("field-staff")),
+    ),
+    "risky-accounts": GuardScene(
+        build_rated_tenant,
+        lambda tenant: tenant.configurations.append(build_risky_user(2)),
+        lambda tenant: tenant.configurations.remove(build_risky_user(1)),
+        interval=timedelta(minutes=15),
     ),
     "shared-mailbox-health": GuardScene(
         build_size_tenant,

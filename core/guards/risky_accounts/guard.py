@@ -1,0 +1,117 @@
+"""The threat: an account is in other hands, and Microsoft says so where nobody looks.
+
+Identity Protection sees what no setting shows: a leaked password, a token that is used elsewhere, a
+sign-in through an anonymous network. Its list fills by itself, and a user on it whose risk rises
+again stands there as before. So each change of a user's risk is told anew.
+"""
+
+from collections.abc import AsyncIterator
+from dataclasses import replace
+from typing import Protocol
+
+from core.guards.risky_accounts.items import (
+    NoProtection,
+    RiskItem,
+    build_accounts,
+    group_detections,
+)
+from core.guards.risky_accounts.judge import RISK, VERDICT_TEXTS, judge
+from core.microsoft365.assumptions.graph_logs import RISK_FILTER
+from core.microsoft365.configuration_sources import CONFIGURATION_SOURCES
+from core.model.guards import Guard, ObserveContext, Permission, Service
+from core.tenant.configuration import Configuration
+from core.tenant.merging import collect_sources
+from core.tenant.port import HasAccounts, HasConfiguration
+from core.tenant.readings import ReadFailure, Reading
+from core.tenant.sources import ACCOUNTS
+
+RELIES_ON = (RISK_FILTER,)
+
+USERS, DETECTIONS = "risky-user", "risk-detection"
+MAX_LOOKUPS = 500
+
+
+class RiskPorts(HasAccounts, HasConfiguration, Protocol):
+    """The ports this guard reads."""
+
+
+async def observe(tenant: RiskPorts, context: ObserveContext) -> AsyncIterator[Reading[RiskItem]]:
+    """Accounts at risk with their detections, without those that are deleted."""
+    users = await tenant.configuration.read_configuration(USERS)
+    detections = await tenant.configuration.read_configuration(DETECTIONS)
+    if is_absent(users) and is_absent(detections):
+        yield Reading(
+            items=(NoProtection(),),
+            failures=(*users.failures, *detections.failures),
+            sources=frozenset({RISK}),
+            population=1,
+        )
+        return
+    found = build_accounts(users.items, group_detections(detections.items))
+    # Deleted users stay at risk for ever, and Graph does not mark them (graph2otel, 2026-07).
+    asked = [one.id for one in found[:MAX_LOOKUPS]]
+    known = (
+        await tenant.accounts.read_users(asked) if asked else Reading(sources=frozenset({ACCOUNTS}))
+    )
+    there = {one.id.casefold() for one in known.items}
+    unread = {failure.object_id.casefold() for failure in known.failures}
+    is_unread = "" in unread
+    told = tuple(
+        replace(
+            one,
+            is_known=None
+            if is_unread or one.id in unread or one.id not in asked
+            else one.id in there,
+        )
+        for one in found
+    )
+    broken = [replace(failure, source=RISK) for failure in list_gaps((users, detections))]
+    yield Reading(
+        items=told,
+        failures=(
+            *broken,
+            *(replace(failure, optional=True) for failure in known.failures),
+            *(one for part in (users, detections) for one in part.failures if one.optional),
+        ),
+        sources=collect_sources((users, detections, known)) | {RISK},
+        population=1,
+        complete=not broken,
+    )
+
+
+def is_absent(reading: Reading[Configuration]) -> bool:
+    """Whether a source was refused as a whole: for want of a licence, or of the permission."""
+    return any(one.optional and not one.object_id for one in reading.failures)
+
+
+def list_gaps(readings: tuple[Reading[Configuration], ...]) -> list[ReadFailure]:
+    """What of them was not read although it is there."""
+    return [one for part in readings for one in part.failures if not one.optional]
+
+
+GUARD = Guard(
+    name="risky-accounts",
+    title="Accounts at risk",
+    looks_for="accounts that Identity Protection rates as at risk or compromised, each time their "
+    "risk changes, with what was detected and from where",
+    rationale="Microsoft knows of leaked passwords and stolen tokens; somebody has to hear of it.",
+    verdicts=VERDICT_TEXTS,
+    permissions=(
+        Permission(
+            Service.GRAPH,
+            CONFIGURATION_SOURCES[USERS].permission,
+            "which accounts are at risk (Entra ID P2)",
+            optional=True,
+        ),
+        Permission(
+            Service.GRAPH,
+            CONFIGURATION_SOURCES[DETECTIONS].permission,
+            "what was detected, and from where (Entra ID P1)",
+            optional=True,
+        ),
+        Permission(Service.GRAPH, "User.Read.All", "whether such an account still exists"),
+    ),
+    observe=observe,
+    judge=judge,
+    noun="lists",
+)

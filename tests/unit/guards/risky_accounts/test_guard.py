@@ -1,0 +1,139 @@
+"""risky-accounts: who is told, how gravely, and what is no case."""
+
+from typing import Any
+
+import pytest
+
+from core.guards.risky_accounts import GUARD
+from core.model.findings import Finding, Severity
+from core.model.guards import GuardPolicy, ObserveContext
+from core.tenant.configuration import Configuration
+from core.tenant.directory import Account
+from core.tenant.readings import ReadFailure, Reading
+from core.tenant.sources import ACCOUNTS
+from tests.support.fakes.clock import START
+from tests.support.fakes.tenant import FakeTenant
+
+POLICY = GuardPolicy(START)
+USERS, DETECTIONS = "configuration-risky-user", "configuration-risk-detection"
+
+
+def user(identity: str = "u1", **more: Any) -> Configuration:
+    values = {
+        "id": identity,
+        "userPrincipalName": f"{identity}@x",
+        "riskLevel": "high",
+        "riskState": "atRisk",
+        "riskLastUpdatedDateTime": "2026-11-20T05:00:00Z",
+        **more,
+    }
+    return Configuration("risky-user", identity, identity, values)
+
+
+def detection(identity: str = "u1", kind: str = "anomalousToken", **more: Any) -> Configuration:
+    values = {
+        "userId": identity,
+        "userPrincipalName": f"{identity}@x",
+        "riskEventType": kind,
+        "riskLevel": "medium",
+        "riskState": "atRisk",
+        "ipAddress": "203.0.113.9",
+        "lastUpdatedDateTime": "2026-11-20T05:00:00Z",
+        **more,
+    }
+    return Configuration("risk-detection", f"d-{identity}-{kind}", "", values)
+
+
+def build(*rows: Configuration, accounts: tuple[str, ...] = ("u1", "u2")) -> FakeTenant:
+    users = [Account(one, f"{one}@x") for one in accounts]
+    return FakeTenant(users=users, configurations=list(rows))
+
+
+def refuse(of: FakeTenant, *sources: str) -> FakeTenant:
+    """The tenant without a licence for some lists."""
+    for one in sources:
+        of.failures[one, ""] = ReadFailure(one, "not licensed for this feature", optional=True)
+    return of
+
+
+async def tell(of: FakeTenant) -> list[Finding]:
+    (reading,) = [one async for one in GUARD.observe(of, ObserveContext(POLICY))]
+    assert isinstance(reading, Reading)
+    return [found for item in reading.items for found in GUARD.judge(item, POLICY)]
+
+
+@pytest.mark.parametrize(
+    ("more", "severity", "verdict"),
+    [
+        ({}, Severity.HIGH, "at-risk"),
+        ({"riskLevel": "medium"}, Severity.MEDIUM, "at-risk"),
+        ({"riskLevel": "low"}, Severity.LOW, "at-risk"),
+        ({"riskLevel": "hidden"}, Severity.MEDIUM, "at-risk"),
+        ({"riskLevel": "of tomorrow"}, Severity.MEDIUM, "at-risk"),
+        ({"riskState": "confirmedCompromised"}, Severity.CRITICAL, "compromised"),
+        ({"riskState": "unknownFutureValue"}, Severity.HIGH, "at-risk"),
+    ],
+)
+async def test_an_account_is_told_by_its_level_and_its_state(
+    more: dict[str, str], severity: Severity, verdict: str
+) -> None:
+    (found,) = await tell(build(user(**more)))
+    assert (found.object_id, found.severity, found.verdict) == ("u1", severity, verdict)
+    assert "u1@x" in found.summary
+
+
+@pytest.mark.parametrize("state", ["none", "dismissed", "remediated", "confirmedSafe"])
+async def test_what_somebody_dealt_with_is_no_case(state: str) -> None:
+    assert await tell(build(user(riskState=state), detection(riskState=state))) == []
+
+
+async def test_a_risk_that_changed_is_another_case_and_the_same_one_is_not() -> None:
+    keys = [
+        (await tell(build(user(riskLastUpdatedDateTime=at))))[0].compute_key("g")
+        for at in ("2026-11-20T05:00:00Z", "2026-11-20T05:00:00Z", "2026-11-21T05:00:00Z")
+    ]
+    assert keys[0] == keys[1] != keys[2]
+
+
+async def test_the_level_is_the_highest_of_the_account_and_its_detections() -> None:
+    (found,) = await tell(build(user(riskLevel="low"), detection(riskLevel="medium")))
+    assert found.severity is Severity.MEDIUM
+    assert "anomalousToken (medium), from 203.0.113.9" in str([str(one) for one in found.facts])
+
+
+@pytest.mark.parametrize("kind", ["unlikelyTravel", "newCountry", "impossibleTravel"])
+async def test_places_alone_are_never_a_case_below_high(kind: str) -> None:
+    travelling = detection(kind=kind)
+    assert await tell(build(user(riskLevel="medium"), travelling)) == []
+    assert await tell(build(user(riskLevel="medium"), travelling, detection()))
+    assert await tell(build(user(), travelling))
+    assert await tell(build(user(riskState="confirmedCompromised"), travelling))
+
+
+async def test_without_the_list_of_users_detections_speak_for_themselves() -> None:
+    of = refuse(build(detection(riskLevel="hidden"), detection("u2", "unlikelyTravel")), USERS)
+    (found,) = await tell(of)
+    assert (found.object_id, found.severity) == ("u1", Severity.MEDIUM)
+
+
+async def test_an_account_that_is_deleted_is_no_case_and_one_that_cannot_be_read_is() -> None:
+    assert await tell(build(user("gone"))) == []
+    assert await tell(build(user(isDeleted=True))) == []
+    unread = build(user("gone"))
+    unread.fail_read(ACCOUNTS)
+    (found,) = await tell(unread)
+    assert "still exists could not be read" in str(found.facts)
+
+
+async def test_a_tenant_without_a_licence_is_recorded_and_not_told() -> None:
+    (found,) = await tell(refuse(build(), USERS, DETECTIONS))
+    assert (found.severity, found.verdict) == (Severity.INFO, "not-licensed")
+
+
+async def test_a_list_that_is_there_and_cannot_be_read_closes_nothing() -> None:
+    of = build(user())
+    of.fail_read(USERS)
+    (reading,) = [one async for one in GUARD.observe(of, ObserveContext(POLICY))]
+    assert isinstance(reading, Reading)
+    assert not reading.complete
+    assert [one.source for one in reading.failures if not one.optional] == ["identity-risk"]
