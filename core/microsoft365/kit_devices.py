@@ -26,7 +26,7 @@ class KitDefault:
 
 KIT_DEFAULTS = (
     KitDefault(
-        "ROADtools",
+        "tools such as ROADtools",
         "10.0.19041.928",
         re.compile(r"desktop-[a-z0-9]{8}"),
         date(2026, 1, 15),

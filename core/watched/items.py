@@ -141,6 +141,10 @@ class WatchedCollection:
     """How grave the absence of one item is where others count too: its id, the ids of all that went
     within the same hour, and of those that are left. `departure` is the gravest it can be.
     """
+    may_be_old: bool = False
+    """Whether what an item stands for may be older than what makes it an item: an account that can
+    be signed in to in another way is not new.
+    """
     only_protects: bool = False
     """Whether a new item is never told: it can only protect more than there was before."""
 

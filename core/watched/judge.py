@@ -145,7 +145,7 @@ def build_summary(news: WatchedNews, told: list[Trait]) -> str:
     shown = [one.text for one in told[:3]]
     rest = [f"and {len(told) - 3} more"] if len(told) > 3 else []
     parts = "; ".join((*shown, *rest))
-    if news.is_new:
+    if news.is_new and not (news.collection.may_be_old and parts):
         return f"{subject} is new: it {parts}." if parts else f"{subject} is new."
     return f"{subject} {parts}."
 

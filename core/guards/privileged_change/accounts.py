@@ -131,6 +131,7 @@ def describe_outsider(rows: SourceRows) -> Iterator[WatchedItem]:
 
 SIGN_IN_NAMES = WatchedCollection(
     name="sign-in-name",
+    may_be_old=True,
     noun="account",
     plural="accounts that certificates or other directories can stand for",
     needs=(USER, ROLE_HOLDER),
@@ -145,6 +146,7 @@ SIGN_IN_NAMES = WatchedCollection(
 )
 OUTSIDE_MEMBERS = WatchedCollection(
     name="outside-member",
+    may_be_old=True,
     noun="account of an outsider",
     plural="outsiders that count as members",
     needs=(USER,),

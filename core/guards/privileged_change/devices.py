@@ -89,7 +89,7 @@ def list_device_traits(
 def list_kit_traits(kit: KitDefault | None) -> Iterator[Trait]:
     """What a device that looks made up is told for, at the first look too."""
     if kit:
-        text = f"has the name and the system that {kit.tool} makes up"
+        text = f"has a name and a system as {kit.tool} make them up"
         yield Trait("kit", text, Severity.HIGH)
 
 
@@ -106,6 +106,7 @@ def list_device_facts(device: Configuration, made: datetime | None) -> Iterator[
 
 DEVICES = WatchedCollection(
     name="device",
+    may_be_old=True,
     noun="device",
     plural="devices of administrators, and those that look made up",
     needs=(DEVICE, ROLE_HOLDER),
