@@ -83,7 +83,12 @@ var permissions = {
     exchange: true
     optionalExchange: true
     reads: ['Application.Read.All', 'Directory.Read.All', 'Policy.Read.All']
-    optionalReads: []
+    optionalReads: [
+      'RoleManagement.Read.Directory'
+      'GroupMember.Read.All'
+      'PrivilegedEligibilitySchedule.Read.AzureADGroup'
+      'Domain.Read.All'
+    ]
     writes: ['Policy.ReadWrite.Authorization']
     optionalWrites: []
   }

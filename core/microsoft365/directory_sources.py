@@ -125,6 +125,12 @@ DIRECTORY_SOURCES: Mapping[str, ConfigurationSource] = {
         may_be_none=True,
         keeps=is_personal_device,
     ),
+    "app-principal": ConfigurationSource(
+        Service.GRAPH,
+        "/servicePrincipals?$select=id,appId,displayName,signInAudience&$expand=owners&$top=999",
+        "Application.Read.All",
+        "id",
+    ),
     "domain": ConfigurationSource(
         Service.GRAPH,
         "/domains",

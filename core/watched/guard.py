@@ -152,7 +152,7 @@ def compare_collection(
             replace(one, source=collection.source, optional=False, reason=say_it_was_read(one))
             for name in collection.needs
             for one in read[name].failures
-        ]
+        ] or [ReadFailure(collection.source, "a list was not read to its end")]
     items: list[WatchedItem] = []
     if not gaps:
         try:

@@ -264,13 +264,23 @@ def add_app_roles(tenant: SimulatedTenant, row: Row, names: Iterable[str]) -> Ro
 
 
 def list_principals(tenant: SimulatedTenant, request: HttpRequest) -> HttpResponse:
-    """`GET /servicePrincipals`."""
+    """`GET /servicePrincipals`; `$expand=owners` as that of applications."""
     names = parse_principal_select(request)
+    expanded = request.query.get("$expand", "")
+    if expanded not in ("", "owners"):
+        raise build_bad_request(f"Query option '$expand={expanded[:64]}' is not supported.")
     rows = [
-        add_app_roles(tenant, row, names)
+        expand_owners(tenant, add_app_roles(tenant, row, names), is_asked=bool(expanded))
         for row in filter_app_rows(request, collect_principals(tenant))
     ]
-    return build_apps_page(tenant, request, "servicePrincipals", rows, names)
+    wanted = (*names, "owners") if names and expanded else names
+    return build_apps_page(tenant, request, "servicePrincipals", rows, wanted)
+
+
+def expand_owners(tenant: SimulatedTenant, row: Row, *, is_asked: bool) -> Row:
+    """A row with its first twenty owners where they are asked for, and without any elsewhere."""
+    plain = {key: value for key, value in row.items() if key not in RELATIONS}
+    return plain | ({"owners": list_owners(tenant, row)[:MAX_EXPANDED]} if is_asked else {})
 
 
 def find_principal(tenant: SimulatedTenant, key: str) -> Row:
@@ -345,8 +355,7 @@ def list_applications(tenant: SimulatedTenant, request: HttpRequest) -> HttpResp
     if expanded not in ("", "owners"):
         raise build_bad_request(f"Query option '$expand={expanded[:64]}' is not supported.")
     rows = [
-        {key: value for key, value in row.items() if key not in RELATIONS}
-        | ({"owners": list_owners(tenant, row)[:MAX_EXPANDED]} if expanded else {})
+        expand_owners(tenant, row, is_asked=bool(expanded))
         for row in filter_app_rows(request, to_rows(tenant.graph.get("applications")))
     ]
     wanted = (*names, "owners") if names and expanded else names

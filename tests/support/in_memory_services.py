@@ -77,7 +77,7 @@ from sandbox.exchange.permissions import iter_rows_by_name
 from sandbox.exchange.protocols import GET_CAS_MAILBOX
 from sandbox.exchange.read_cmdlets import Command
 from sandbox.graph.api import ALL_ROLES
-from sandbox.graph.apps import collect_principals
+from sandbox.graph.apps import collect_principals, expand_owners
 from sandbox.graph.collections import BY_PATH as COLLECTIONS_BY_PATH
 from sandbox.graph.collections import CERTIFICATES, find_rows, join_row
 from sandbox.graph.policies import DEFAULT_GRAPH_POLICIES, get_policy_row
@@ -241,6 +241,9 @@ def list_graph_rows(wire: Wire, source: ConfigurationSource) -> Sequence[Respons
     if source.relation == CERTIFICATES:
         found = wire.graph.get(CERTIFICATES, [])
         return [{**row, CERTIFICATES: found} for row in wire.graph["organization"]]
+    if last == "servicePrincipals":
+        expanded = (expand_owners(wire, row, is_asked=True) for row in collect_principals(wire))
+        return [project_row(row, (*names, "owners")) for row in expanded]
     if last == "users":
         return [project_user(row, names) for row in wire.graph["users"]]
     plain: Sequence[ResponseRow] = (

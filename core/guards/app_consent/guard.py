@@ -8,7 +8,9 @@ theirs the run of every mailbox, or hang a secret of theirs on an app that has i
 from core.guards.app_consent.judge import judge
 from core.guards.app_consent.observe import COLLECTIONS, observe
 from core.guards.app_consent.verdicts import VERDICT_TEXTS
+from core.microsoft365.configuration_sources import ROLE_HOLDER
 from core.model.guards import Guard, Permission, Service
+from core.watched.derived import list_derived_permissions
 from core.watched.guard import list_permissions
 from core.watched.judge import WATCHED_VERDICT_TEXTS
 
@@ -16,8 +18,8 @@ GRAPH, EXCHANGE = Service.GRAPH, Service.EXCHANGE
 GUARD = Guard(
     name="app-consent",
     title="Apps and consent",
-    looks_for="apps with access to mail, files or the directory; secrets added to apps; users who "
-    "may consent by themselves; new add-ins of Outlook",
+    looks_for="apps with access to mail, files or the directory; secrets, owners and reply "
+    "addresses added to apps; users who may consent by themselves; new add-ins of Outlook",
     rationale="An app somebody agreed to keeps reading mail and files after the password was "
     "changed.",
     verdicts={**WATCHED_VERDICT_TEXTS, **VERDICT_TEXTS},
@@ -40,6 +42,13 @@ GUARD = Guard(
             EXCHANGE,
             "Get-ApplicationAccessPolicy",
             "to which mailboxes an app is limited",
+            optional=True,
+        ),
+        *list_derived_permissions({ROLE_HOLDER}, ()),
+        Permission(
+            GRAPH,
+            "Domain.Read.All",
+            "which reply addresses are of this tenant's domains",
             optional=True,
         ),
         Permission(

@@ -22,18 +22,29 @@ from core.guards.app_consent.grants import (
     join_app_grants,
     list_grant_holders,
 )
+from core.guards.app_consent.openings import (
+    DOMAIN,
+    OPENINGS,
+    POWERFUL,
+    PRINCIPAL,
+    is_powerful,
+    read_powerful_apps,
+)
 from core.guards.app_consent.owners import mark_new_owners, note_owners
 from core.guards.app_consent.user_consent import may_users_register_apps
 from core.microsoft365.assumptions.exchange_objects import APP_ASSIGNMENTS
+from core.microsoft365.configuration_sources import ROLE_HOLDER
 from core.microsoft365.exchange_roles import is_whole_scope
 from core.model.guards import ObserveContext
 from core.tenant.apps import App
 from core.tenant.configuration import Configuration
 from core.tenant.merging import PresenceTracker, collect_failures
-from core.tenant.port import HasApps, HasConfiguration
+from core.tenant.port import HasApps, HasConfiguration, HasRoles
 from core.tenant.readings import ReadFailure, Reading
 from core.tenant.sources import APP_REGISTRATIONS, APPS
-from core.watched.guard import make_observer
+from core.watched.derived import read_derived
+from core.watched.guard import compare_collection, make_observer
+from core.watched.items import WatchedResult
 
 # Where Exchange prints what a role assignment is limited to.
 SCOPE_PROPERTIES = (
@@ -66,7 +77,7 @@ COLLECTIONS = (ADD_INS,)
 observe_collections = make_observer("app-consent", COLLECTIONS)
 
 
-class ConsentPorts(HasApps, HasConfiguration, Protocol):
+class ConsentPorts(HasApps, HasConfiguration, HasRoles, Protocol):
     """The ports this guard reads."""
 
 
@@ -96,17 +107,41 @@ async def observe(
     )
     apis = await read_resource_apis(tenant, holdings)
     listed = PresenceTracker(context.open_case_ids)
+    powerful, gaps = list[ConsentedApp](), list[ReadFailure]()
     unseen = holdings.list_owner_ids()
     async for page in tenant.apps.list_apps():
         listed.add_page(page)
         unseen -= {one for one in unseen if page.scope is not None and one in page.scope}
-        yield remember_owners(join_app_grants(page, holdings, apis, around), context)
+        joined = join_app_grants(page, holdings, apis, around)
+        # An app of which something is unread is left out, and named by its own failure.
+        broken = {one.object_id for one in joined.failures}
+        powerful += [one for one in joined.items if is_powerful(one) and one.app.id not in broken]
+        gaps += [one for one in joined.failures if not one.object_id]
+        yield remember_owners(joined, context)
+    found = read_powerful_apps(powerful, tuple(gaps), complete=listed.complete)
+    yield await compare_openings(tenant, found, context)
     rest = frozenset(unseen) if listed.complete else frozenset[str]()
     yield build_unlisted_batch(rest, holdings, apis, around)
     listed.present_ids |= rest
     complete = (*holdings.list_complete_sources(), *around.registrations.list_complete_sources())
     for absent in listed.build_absence_readings((APPS, *complete)):
         yield absent
+
+
+async def compare_openings(
+    tenant: ConsentPorts, powerful: Reading[Configuration], context: ObserveContext
+) -> Reading[WatchedResult]:
+    """What newly opens the powerful apps to others. A tenant may let the guard read Graph alone:
+    then who administers is not known, and that nothing is compared is a detail.
+    """
+    read = {POWERFUL: powerful}
+    for name in (PRINCIPAL, DOMAIN):
+        read[name] = await tenant.configuration.read_configuration(name)
+    read |= await read_derived(tenant, (ROLE_HOLDER,), read)
+    compared = compare_collection(OPENINGS, read, context)[0]
+    if compared.complete and compared.sources:
+        return replace(compared, population=0)
+    return Reading(failures=tuple(replace(one, optional=True) for one in compared.failures))
 
 
 def remember_owners(page: Reading[ConsentedApp], context: ObserveContext) -> Reading[ConsentedApp]:

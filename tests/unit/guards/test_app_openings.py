@@ -1,0 +1,90 @@
+"""What newly opens a powerful app to others, and what belongs to it."""
+
+from copy import deepcopy
+from datetime import timedelta
+from typing import Any
+
+import pytest
+
+from core.guards.app_consent import GUARD
+from core.model.findings import Finding
+from core.model.guards import GuardPolicy, ObserveContext
+from core.tenant.directory import RoleHolder
+from core.tenant.known_traits import KnownTraits
+from core.tenant.readings import Reading
+from sandbox.graph.apps import GRAPH_APP, build_app_assignment, build_principal
+from sandbox.state.tenant import TENANT_ID
+from tests.support.http_recorder import build_scene
+from tests.support.in_memory_services import build_fake_tenant
+from tests.support.watched_looks import NOW
+
+APP, APP_ID, OWNER, ADMIN = (f"0000000{number}-0000-4000-8000-000000000001" for number in range(4))
+
+
+def build_powerful_scene(**changes: Any) -> dict[str, Any]:
+    """A tenant with one app that may read all mail, and two people."""
+    scene = build_scene()
+    graph = scene["graph"]
+    app = build_principal(APP, APP_ID, "Backup job", TENANT_ID)
+    graph["servicePrincipals"] = [{**app, "signInAudience": "AzureADMyOrg", **changes}]
+    graph["appRoleAssignments"] = [build_app_assignment(APP, GRAPH_APP, "Mail.Read")]
+    graph["users"] = [
+        *graph.get("users", ()),
+        *({"id": one, "userPrincipalName": f"{one[7]}@contoso.com"} for one in (OWNER, ADMIN)),
+    ]
+    graph["domains"] = [{"id": "contoso.com", "authenticationType": "Managed", "isVerified": True}]
+    return scene
+
+
+async def look(
+    scene: dict[str, Any], known: dict[str, KnownTraits], number: int, *, unread: bool = False
+) -> list[Finding]:
+    """What is told of openings at one look."""
+    tenant = build_fake_tenant(deepcopy(scene))
+    tenant.holders = [RoleHolder(ADMIN, "entra", frozenset({"x"}))]
+    if unread:
+        tenant.fail_read("role-holders", "", "not now")
+    policy = GuardPolicy(NOW + timedelta(hours=number))
+    found: list[Finding] = []
+    async for reading in GUARD.observe(tenant, ObserveContext(policy, known_traits=dict(known))):
+        assert isinstance(reading, Reading)
+        known |= {one.key: one for one in reading.known_traits}
+        for item in reading.items:
+            found += GUARD.judge(item, policy)
+    return [one for one in found if one.kind == "powerful-app"]
+
+
+@pytest.mark.parametrize(
+    ("change", "expected"),
+    [
+        ({"replyUrls": ["https://job.harbour.example/cb"]}, "medium"),
+        ({"replyUrls": ["https://a.contoso.com/cb", "http://localhost:1", "msal1://auth"]}, ""),
+        ({"signInAudience": "AzureADMultipleOrgs"}, "medium"),
+        ({"owners": [OWNER]}, "high"),
+        ({"owners": [ADMIN]}, ""),
+        ({"displayName": "Another name"}, ""),
+    ],
+)
+async def test_a_powerful_app_that_opens_to_others_is_told(
+    change: dict[str, Any], expected: str
+) -> None:
+    known: dict[str, KnownTraits] = {}
+    assert await look(build_powerful_scene(), known, 0) == []
+    for number in (1, 2):
+        found = await look(build_powerful_scene(**change), known, number)
+        assert [one.severity.label for one in found] == [*filter(None, [expected])]
+    assert await look(build_powerful_scene(), known, 3) == []
+
+
+async def test_what_an_app_had_at_the_first_look_is_no_news() -> None:
+    scene = build_powerful_scene(owners=[OWNER], signInAudience="AzureADMultipleOrgs")
+    known: dict[str, KnownTraits] = {}
+    for number in range(3):
+        assert await look(scene, known, number) == []
+
+
+async def test_while_administrators_are_unknown_nothing_is_compared_or_forgotten() -> None:
+    known: dict[str, KnownTraits] = {}
+    await look(build_powerful_scene(owners=[ADMIN]), known, 0)
+    assert await look(build_powerful_scene(owners=[ADMIN]), known, 1, unread=True) == []
+    assert await look(build_powerful_scene(owners=[ADMIN]), known, 2) == []
