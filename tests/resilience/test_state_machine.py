@@ -37,6 +37,7 @@ from core.model.findings import Finding, Severity
 from core.model.guards import ChangeLimit, GuardPolicy, Mode
 from core.model.requests import OperatorRequest, RequestKind, RequestState, RunOptions
 from core.model.state import GuardSnapshot, GuardState
+from core.ports import LedgerRow
 from tests.resilience.harness import RecordingHarness, assert_quiet_run, build_harness
 from tests.resilience.oracle import (
     ChangeAttempt,
@@ -286,7 +287,7 @@ class Machine(RuleBasedStateMachine):
         self.cards.clear()
         self.known = known = self.memory
         self.is_tampered = True
-        rows = (
+        rows: tuple[LedgerRow, ...] = (
             *known.cases.values(),
             *known.changes,
             *known.exemptions.values(),
