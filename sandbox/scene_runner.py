@@ -10,6 +10,7 @@ import json
 import os
 import sys
 from collections.abc import Awaitable, Callable, Mapping, Sequence
+from contextlib import AsyncExitStack
 from dataclasses import dataclass, replace
 from datetime import UTC, datetime, timedelta
 from typing import Any
@@ -76,6 +77,7 @@ async def run_scene(
     settings: Mapping[str, str] | None = None,
     on_report: Callable[[int, RunReport], Awaitable[None]] | None = None,
     probes: bool = False,
+    storage: Azurite | None = None,
 ) -> dict[str, Any]:
     """Runs every guard `ticks` times on a scene and returns the runs, cards and writes.
 
@@ -84,11 +86,14 @@ async def run_scene(
     `"exemptions"` are stored in the ledger first. `settings` adds or overrides settings by name.
     `probes`: the assumptions are probed before the first run and daily, as by a deployed app, and
     the result has the last probe.
+    `storage` is one that runs already: the caller then names a table of its own in `settings`.
     Raises SettingsError for an unknown mode.
     """
     clock = SteppingClock()
     scene = resolve_dates(scene, clock())
-    async with Azurite() as azurite, Sandbox(scene) as box:
+    async with AsyncExitStack() as stack:
+        azurite = storage or await stack.enter_async_context(Azurite())
+        box = await stack.enter_async_context(Sandbox(scene))
         box.tenant.clock = clock
         environ = build_app_settings(box, azurite, modes or {}) | dict(settings or {})
         # Azure sets the managed identity endpoint in the environment, not in the app's settings.

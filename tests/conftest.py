@@ -1,24 +1,25 @@
-"""Shared by all tests: one Azurite per session."""
+"""Shared by all tests: one Azurite a process."""
 
-import json
 import os
-from collections.abc import AsyncIterator
+from collections.abc import Iterator
 
-import pytest_asyncio
+import pytest
 
 from sandbox.functions_host.azurite import Azurite
+from tests.support.shared_azurite import get_shared_azurite, stop_shared_azurite
 
-# The addresses of one that runs already, for who starts many sessions one after another.
-AZURITE_ENDPOINTS_VARIABLE = "EXOGUARD_TEST_AZURITE"
 # function_app refuses to start without settings, here and in processes that tests start.
 os.environ.setdefault("TENANT_ID", "00000000-0000-4000-8000-000000000001")
 
 
-@pytest_asyncio.fixture(scope="session", loop_scope="session")
-async def azurite() -> AsyncIterator[Azurite]:
-    """A storage account in memory, started once per session."""
-    if addresses := os.environ.get(AZURITE_ENDPOINTS_VARIABLE):
-        yield Azurite(endpoints=json.loads(addresses))
-        return
-    async with Azurite() as account:
-        yield account
+@pytest.fixture(scope="session")
+def azurite() -> Azurite:
+    """A storage account in memory, which all tests of the process share."""
+    return get_shared_azurite()
+
+
+@pytest.fixture(scope="session", autouse=True)
+def storage_ends_with_the_session() -> Iterator[None]:
+    """Ends Azurite once the last test is over."""
+    yield
+    stop_shared_azurite()

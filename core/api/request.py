@@ -102,6 +102,8 @@ class Route:
     parameters: tuple[Parameter, ...] = ()
     """The fields of the body of a POST, or of the query of a GET."""
     media_types: tuple[str, ...] = ("application/json",)
+    takes_forms: bool = False
+    """Whether a page of this app may send the body as a form."""
 
     @property
     def is_write(self) -> bool:

@@ -21,6 +21,12 @@ from core.api.account_handlers import (
     request_containment_end,
 )
 from core.api.openapi.document import build_openapi_document
+from core.api.page_actions import (
+    ACT_PARAMETERS,
+    PERFORM_PARAMETERS,
+    get_act_page,
+    perform_act,
+)
 from core.api.read_handlers import (
     CASE_FILTER_PARAMETERS,
     CASE_SELECTION_PARAMETERS,
@@ -141,6 +147,25 @@ ROUTES = (
         "Find out whom an account wrote to since a time",
         request_account_impact,
         (WHO_PARAMETER, WHY_PARAMETER, SINCE_PARAMETER),
+    ),
+    Route(
+        "perform-act",
+        "POST",
+        "act",
+        "Record a request that a person confirmed on a page",
+        perform_act,
+        PERFORM_PARAMETERS,
+        HTML_ONLY,
+        takes_forms=True,
+    ),
+    Route(
+        "act-page",
+        "GET",
+        "act",
+        "What a request will do, and a form that makes it, as an HTML page",
+        get_act_page,
+        ACT_PARAMETERS,
+        HTML_ONLY,
     ),
     Route(
         "status-page",

@@ -14,6 +14,7 @@ from datetime import UTC, datetime
 from typing import Any
 
 from core.api.authentication import AccessDenied, Caller, authenticate_caller
+from core.api.page_actions import FORM_TYPE, parse_form
 from core.api.read_handlers import notice_response
 from core.api.request import (
     HTML_ONLY,
@@ -100,12 +101,14 @@ async def dispatch_request(
 def parse_request_body(route: Route, request: HttpRequest, caller: Caller) -> dict[str, str]:
     """The parameters in the JSON body of a POST. Raises BadRequest.
 
-    Only JSON is accepted: an HTML form on another site cannot send it in the name of a signed-in
-    operator.
+    JSON is accepted, which an HTML form on another site cannot send in the name of a signed-in
+    operator; and where a route takes forms, those of a page of this app.
     """
     if len(request.body) > MAX_BODY_BYTES:
         raise BadRequest(413, f"the body is larger than {MAX_BODY_BYTES} bytes")
     content_type = request.headers.get("content-type", "").partition(";")[0].strip().lower()
+    if route.takes_forms and content_type == FORM_TYPE:
+        return validate_parameters(route.parameters, with_caller(parse_form(request), caller))
     if content_type != "application/json":
         raise BadRequest(415, "the body must be JSON, with Content-Type: application/json")
     if request.headers.get("sec-fetch-site", "none") not in ("none", "same-origin"):
@@ -118,9 +121,12 @@ def parse_request_body(route: Route, request: HttpRequest, caller: Caller) -> di
         raise BadRequest(400, "the body is not JSON, or repeats a name") from None
     if not isinstance(document, dict):
         raise BadRequest(400, "the body must be a JSON object")
-    if caller.name and "who" not in document:
-        document["who"] = caller.name
-    return validate_parameters(route.parameters, document)
+    return validate_parameters(route.parameters, with_caller(document, caller))
+
+
+def with_caller(document: Mapping[str, Any], caller: Caller) -> dict[str, Any]:
+    """The parameters of a write; who a signed-in caller is need not be said."""
+    return {**({"who": caller.name} if caller.name else {}), **document}
 
 
 def parse_request_query(route: Route, request: HttpRequest) -> dict[str, str]:

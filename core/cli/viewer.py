@@ -1,6 +1,6 @@
 """Serves the app's pages to a browser on this machine, and adds the function key to its requests.
 
-    browser ─► 127.0.0.1, with a cookie ─► GET under /api/ ─► the app, with the key
+    browser ─► 127.0.0.1, with a cookie ─► GET under /api/, POST /api/act ─► the app, with the key
 
 The key never leaves this process. The first address holds a token that is valid once; the browser
 then keeps a cookie. The viewer answers only requests for its own host name, against DNS rebinding,
@@ -45,11 +45,15 @@ OWN_HEADERS = {
     "X-Content-Type-Options": "nosniff",
 }
 MAX_QUERY_LENGTH = 500
+MAX_FORM_BYTES = 16 * 1024
+# The only address to which the viewer sends anything.
+ACT_PATH = "/api/act"
+FORM_TYPE = "application/x-www-form-urlencoded"
 
 
 @dataclass(slots=True)
 class PageViewer:
-    """A local web server that forwards read requests of one browser to the API."""
+    """A local web server that forwards what one browser reads, and what it confirms, to the API."""
 
     client: ApiClient
     port: int = 0
@@ -89,22 +93,33 @@ class PageViewer:
 
     async def handle(self, request: web.Request) -> web.Response:
         """Answer one request of the browser."""
-        site = request.headers.get("Sec-Fetch-Site", "none")
-        if request.headers.getall("Host", []) != [self.host]:
-            return refuse_browser(421, "this viewer answers only under its own address")
-        if request.method != "GET":
-            return refuse_browser(405, "this viewer is read-only: use the command line to write")
-        if site not in ("none", "same-origin") and not self.is_opening(request):
-            return refuse_browser(403, "other sites cannot read from this viewer")
+        if refusal := self.find_refusal(request):
+            return refuse_browser(*refusal)
         if self.is_opening(request):
             return self.exchange_token()
         if not secrets_equal(request.cookies.get(self.cookie_name, ""), self.cookie_secret):
             return refuse_browser(
                 403, "open the address that the command line printed, or restart the viewer"
             )
+        if request.method == "POST":
+            return await self.forward_form(request)
         if request.rel_url.raw_path == "/":
             return redirect_to_first_page()
         return await self.forward(request)
+
+    def find_refusal(self, request: web.Request) -> tuple[int, str] | None:
+        """Why a request is not the browser's that was let in, or asks for more than it may."""
+        site = request.headers.get("Sec-Fetch-Site", "none")
+        if request.headers.getall("Host", []) != [self.host]:
+            return 421, "this viewer answers only under its own address"
+        if request.method == "POST" and request.rel_url.raw_path == ACT_PATH:
+            is_own = site == "same-origin" and request.content_type == FORM_TYPE
+            return None if is_own else (403, "a form is accepted from a page of this viewer only")
+        if request.method != "GET":
+            return 405, "this viewer sends only what its pages ask for: use the command line"
+        if site not in ("none", "same-origin") and not self.is_opening(request):
+            return 403, "other sites cannot read from this viewer"
+        return None
 
     def is_opening(self, request: web.Request) -> bool:
         """True if a request carries the valid opening token."""
@@ -130,6 +145,20 @@ class PageViewer:
             return relay_response(await self.client.get(path, query))
         except CliError as error:
             return refuse_browser(502, str(error))
+
+    async def forward_form(self, request: web.Request) -> web.Response:
+        """Send what a person confirmed, and process it where the table is used directly."""
+        if (request.content_length or MAX_FORM_BYTES + 1) > MAX_FORM_BYTES:
+            return refuse_browser(413, "the form is too long")
+        fields = {name: str(value) for name, value in (await request.post()).items() if value}
+        # The app's own token belongs to a cookie that never reached this browser: see `forward`.
+        fields.pop("token", None)
+        try:
+            answer = await self.client.post(ACT_PATH, fields)
+            await self.client.process_pending()
+        except CliError as error:
+            return refuse_browser(502, str(error))
+        return relay_response(answer)
 
 
 def secrets_equal(one: str, other: str) -> bool:
@@ -175,8 +204,8 @@ def serve_pages(
 ) -> None:
     """Open the pages in a browser.
 
-    A local viewer adds the function key to each request, so that it is in no address. It is
-    read-only. Ctrl-C ends it.
+    A local viewer adds the function key to each request, so that it is in no address. Whoever uses
+    it can act, as with the other commands. Ctrl-C ends it.
     """
 
     async def serve(session: Session, client: ApiClient) -> int:

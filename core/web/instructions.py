@@ -5,6 +5,7 @@ They contain no untrusted text, only guard names and hexadecimal keys.
 
 import json
 from dataclasses import dataclass
+from urllib.parse import urlencode
 
 from core.model.requests import RequestKind
 
@@ -22,10 +23,19 @@ class Instruction:
     effect: str
     http_request: str
     command: str
+    action: str = ""
+    """The query of the page that asks for a confirmation."""
 
 
 def build_instruction(
-    kind: RequestKind, title: str, effect: str, path: str, command_arguments: str, **body: str
+    kind: RequestKind,
+    title: str,
+    effect: str,
+    path: str,
+    command_arguments: str,
+    *,
+    action: str = "",
+    **body: str,
 ) -> Instruction:
     """The instruction for one request. `body` holds its parameters besides who and why."""
     http_body = json.dumps({**body, "who": EXAMPLE_WHO, "why": EXAMPLE_WHY}, indent=2)
@@ -35,6 +45,37 @@ def build_instruction(
         effect,
         f"POST /api/{path}\nContent-Type: application/json\nx-functions-key: <key>\n\n{http_body}",
         f'python -m core.cli {command_arguments} --why "{EXAMPLE_WHY}"',
+        action,
+    )
+
+
+def explain_action(kind: RequestKind, guard: str, subject: str) -> Instruction:
+    """The instruction of a kind for a subject, which a run does not have."""
+    if kind is RequestKind.RUN:
+        return explain_run(guard)
+    return {
+        RequestKind.ACKNOWLEDGE: explain_acknowledgement,
+        RequestKind.EXEMPT: explain_exemption,
+        RequestKind.END_EXEMPTION: explain_exemption_end,
+        RequestKind.UNDO: explain_undo,
+        RequestKind.RELEASE: explain_release,
+    }[kind](guard, subject)
+
+
+def build_action_query(kind: RequestKind, guard: str, subject: str = "") -> str:
+    """The query of the page that asks for a confirmation."""
+    return urlencode({"kind": kind, "guard": guard} | ({"subject": subject} if subject else {}))
+
+
+def explain_run(guard: str) -> Instruction:
+    """Run a guard now."""
+    return build_instruction(
+        RequestKind.RUN,
+        "Run this guard now",
+        "The guard scans the tenant in its own mode, as its timer would make it.",
+        f"guards/{guard}/run",
+        f"run {guard}",
+        action=build_action_query(RequestKind.RUN, guard),
     )
 
 
@@ -46,6 +87,7 @@ def explain_acknowledgement(guard: str, case: str) -> Instruction:
         "Confirms that you know of it. The case stays open, without reminders, until it changes.",
         f"cases/{guard}/{case}/acknowledge",
         f"acknowledge {case} --guard {guard}",
+        action=build_action_query(RequestKind.ACKNOWLEDGE, guard, case),
     )
 
 
@@ -60,6 +102,7 @@ def explain_exemption(guard: str, subject: str) -> Instruction:
         f"exempt {guard} {subject} --until {EXAMPLE_UNTIL}",
         subject=subject,
         until=EXAMPLE_UNTIL,
+        action=build_action_query(RequestKind.EXEMPT, guard, subject),
     )
 
 
@@ -72,6 +115,7 @@ def explain_exemption_end(guard: str, subject: str) -> Instruction:
         f"guards/{guard}/exemptions/end",
         f"unexempt {guard} {subject}",
         subject=subject,
+        action=build_action_query(RequestKind.END_EXEMPTION, guard, subject),
     )
 
 
@@ -83,6 +127,7 @@ def explain_undo(guard: str, change: str) -> Instruction:
         "Restores the previous value and exempts it for 30 days.",
         f"changes/{guard}/{change}/undo",
         f"undo {guard} {change}",
+        action=build_action_query(RequestKind.UNDO, guard, change),
     )
 
 
@@ -96,4 +141,5 @@ def explain_release(guard: str, plan: str) -> Instruction:
         f"guards/{guard}/run",
         f"release {guard} {plan}",
         plan=plan,
+        action=build_action_query(RequestKind.RELEASE, guard, plan),
     )

@@ -27,6 +27,7 @@ from core.model.changes import ChangeRecord
 from core.model.containment import Containment, ContainmentState
 from core.model.findings import Severity
 from core.model.guards import GuardConfig
+from core.model.requests import RequestKind
 from core.sanitize import sanitize_text
 from core.status.assumptions import describe_probe, list_assumption_views
 from core.status.case_query import CaseDetail, CaseFilter, CasePage, ObjectDetail
@@ -40,6 +41,7 @@ from core.status.overview import TenantStatus
 from core.tenant.reversibility import explain_irreversible
 from core.time_format import format_date, format_duration, format_relative_time, format_time
 from core.web import glossary, instructions
+from core.web.act_target import ActTarget
 from core.web.case_timeline import build_case_timeline
 from core.web.charts import chart_case_flow, chart_changes, chart_open_cases
 from core.web.setting_rows import SettingRow
@@ -333,8 +335,32 @@ def build_containment_command(containment: Containment) -> str:
             return ""
 
 
-def render_notice_page(heading: str, paragraphs: Sequence[str], command: str = "") -> str:
-    """A page without data of the tenant: sign in, not found, state unavailable."""
+def render_act_page(
+    target: ActTarget, *, token: str, who: str, until: str, now: datetime, tenant: str = ""
+) -> str:
+    """What an action will do, and a form that does it. `token` belongs to this page alone."""
+    return TEMPLATES.get_template("act.html").render(
+        here="act",
+        root="",
+        json="",
+        tenant=tenant,
+        now=now,
+        target=target,
+        instruction=instructions.explain_action(target.kind, target.guard, target.subject),
+        takes_until=target.kind is RequestKind.EXEMPT,
+        token=token,
+        who=who,
+        until=until,
+    )
+
+
+def render_notice_page(
+    heading: str, paragraphs: Sequence[str], command: str = "", link: tuple[str, str] | None = None
+) -> str:
+    """A page without data of the tenant: sign in, not found, recorded, state unavailable.
+
+    `link` is an address of this app and its text.
+    """
     return TEMPLATES.get_template("notice.html").render(
-        heading=heading, lines=tuple(paragraphs), command=command
+        heading=heading, lines=tuple(paragraphs), command=command, link=link
     )

@@ -57,6 +57,8 @@ def addresses(pages: SamplePages) -> Iterator[str]:
         "requests",
         "permissions",
         "settings",
+        f"act?kind=exempt&guard={FORWARDING}&subject={'a' * 32}",
+        f"act?kind=undo&guard={FORWARDING}&subject={'a' * 32}",
         "notice",
         "nowhere",
     )
@@ -160,7 +162,7 @@ async def test_the_keyboard_alone_reaches_everything_in_the_order_of_the_page(at
         for path in addresses(pages):
             await page.goto(address + path)
             wanted = await page.evaluate(
-                "[...document.querySelectorAll('a[href],button,select,summary,[tabindex=\"0\"]')]"
+                "[...document.querySelectorAll('a[href],button,select,summary,input:not([type=hidden]),[tabindex=\"0\"]')]"
                 ".filter(e => e.checkVisibility({contentVisibilityAuto: true})).length"
             )
             reached: list[int] = []

@@ -4,9 +4,8 @@ import json
 from typing import Any
 
 from core.config.catalog import CATALOG
-from sandbox.scene_runner import run_scene
 from tests.support.http_recorder import PERSON, PERSON_GUID, ROOM, build_scene
-from tests.support.run_scene import list_declared_permissions
+from tests.support.run_scene import list_declared_permissions, run_scene
 
 LOOKING = ("mailbox-forwarding", "mailbox-delegation", "shared-mailbox-sign-in")
 EVE = {

@@ -14,8 +14,7 @@ from sandbox.graph.apps import (
     build_principal,
     derive_api_id,
 )
-from sandbox.scene_runner import run_scene
-from tests.support.run_scene import list_declared_permissions
+from tests.support.run_scene import list_declared_permissions, run_scene
 
 GUARD = "app-consent"
 TICKS = 3

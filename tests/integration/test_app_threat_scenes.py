@@ -15,8 +15,7 @@ from sandbox.graph.apps import (
     build_principal,
     derive_api_id,
 )
-from sandbox.scene_runner import run_scene
-from tests.support.run_scene import list_declared_permissions
+from tests.support.run_scene import list_declared_permissions, run_scene
 
 GUARD = "app-consent"
 TENANT = "5a4d0b0c-7e1a-4a6f-9c55-0d7e5a11ce00"

@@ -6,7 +6,6 @@ from typing import Any
 import pytest_asyncio
 
 from core.config.catalog import CATALOG
-from sandbox.scene_runner import run_scene
 from sandbox.scenes.attack_steps import (
     ATTACKER,
     ATTACKER_IP,
@@ -15,7 +14,13 @@ from sandbox.scenes.attack_steps import (
     build_aftermath,
     build_rule_step,
 )
-from tests.support.run_scene import SceneResult, dump_cards, list_declared_permissions, load_scene
+from tests.support.run_scene import (
+    SceneResult,
+    dump_cards,
+    list_declared_permissions,
+    load_scene,
+    run_scene,
+)
 
 LAST = 3
 

@@ -8,7 +8,6 @@ import pytest
 
 from sandbox.exchange.auditing import DEFAULT_ACTIONS
 from sandbox.http_types import split_words
-from sandbox.scene_runner import run_scene
 from sandbox.scenes.people import TenantBuilder
 from sandbox.scenes.row_templates import E5
 from tests.support.run_scene import (
@@ -18,6 +17,7 @@ from tests.support.run_scene import (
     SceneResult,
     dump_cards,
     list_declared_permissions,
+    run_scene,
 )
 
 ABSENT = object()

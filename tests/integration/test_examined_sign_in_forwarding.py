@@ -9,7 +9,6 @@ from dataclasses import dataclass
 import pytest
 import pytest_asyncio
 
-from sandbox.scene_runner import run_scene
 from tests.integration.export_samples.accounts import ACCOUNTS
 from tests.integration.export_samples.export import (
     ExportedMailbox,
@@ -32,6 +31,7 @@ from tests.support.run_scene import (
     TICK_COUNT,
     defer_forwards,
     dump_cards,
+    run_scene,
 )
 
 FIRST, SECOND = ACCOUNTS[::2], ACCOUNTS[1::2]

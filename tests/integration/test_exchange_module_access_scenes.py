@@ -7,9 +7,9 @@ import pytest
 from core.config.catalog import CATALOG
 from core.guards.exchange_module_access import GUARD
 from sandbox.graph.api import ALL_ROLES
-from sandbox.scene_runner import run_scene
 from sandbox.scenes.default_roles import ADMIN_GUID, DEFAULT_USERS, GLOBAL_ADMINISTRATOR
 from tests.support.http_recorder import build_module_user_row, build_scene, build_user_row
+from tests.support.run_scene import run_scene
 
 PEOPLE = 8
 READER = "88d8e3e3-8f55-4a1e-953a-9b9898b8876b"

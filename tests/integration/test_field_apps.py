@@ -19,8 +19,7 @@ from sandbox.graph.apps import (
     derive_object_id,
     find_role_id,
 )
-from sandbox.scene_runner import run_scene
-from tests.support.run_scene import list_declared_permissions
+from tests.support.run_scene import list_declared_permissions, run_scene
 
 GUARD = "app-consent"
 TENANT = "5a4d0b0c-7e1a-4a6f-9c55-0d7e5a11ce00"

@@ -15,10 +15,9 @@ import pytest_asyncio
 
 from core.config.catalog import CATALOG
 from core.model.findings import Severity
-from sandbox.scene_runner import run_scene
 from tests.integration.export_samples.export import ExportedMailbox, build_export_scene, build_guid
 from tests.support.field_data import build_exchange_rule, build_folders, build_graph_rule
-from tests.support.run_scene import FORWARDING
+from tests.support.run_scene import FORWARDING, run_scene
 
 FIELD_DATA = Path(__file__).with_name("field_data")
 DOCUMENT = json.loads((FIELD_DATA / "inbox_rules.json").read_text(encoding="utf-8"))

@@ -14,14 +14,13 @@ import pytest_asyncio
 
 from core.config.catalog import CATALOG
 from core.model.findings import Severity
-from sandbox.scene_runner import run_scene
 from tests.integration.export_samples.export import (
     ExportedMailbox,
     build_export_scene,
     build_guid,
     build_recipient_row,
 )
-from tests.support.run_scene import AUDIT, FORWARDING
+from tests.support.run_scene import AUDIT, FORWARDING, run_scene
 
 DELEGATION = "mailbox-delegation"
 SID = "S-1-5-21-1111111111-2222222222-3333333333-"

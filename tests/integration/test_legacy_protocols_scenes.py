@@ -6,9 +6,8 @@ from typing import Any
 import pytest_asyncio
 
 from core.config.catalog import CATALOG
-from sandbox.scene_runner import run_scene
 from tests.support.http_recorder import build_mailbox_row, build_user_row
-from tests.support.run_scene import SceneResult, list_declared_permissions
+from tests.support.run_scene import SceneResult, list_declared_permissions, run_scene
 
 GUARD = "legacy-protocols"
 ENFORCED = {duty.guard.name: "off" for duty in CATALOG} | {GUARD: "enforce"}

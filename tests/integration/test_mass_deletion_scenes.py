@@ -6,8 +6,8 @@ from typing import Any
 import pytest
 
 from core.config.catalog import CATALOG
-from sandbox.scene_runner import run_scene
 from sandbox.scenes.row_templates import build_user_row, derive_id
+from tests.support.run_scene import run_scene
 
 GUARD = "mass-deletion"
 ONLY = {duty.guard.name: "off" for duty in CATALOG if duty.guard.name != GUARD}

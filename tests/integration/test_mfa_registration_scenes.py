@@ -7,8 +7,8 @@ import pytest
 
 from core.config.catalog import CATALOG
 from sandbox.graph.registrations import build_report_row
-from sandbox.scene_runner import run_scene
 from sandbox.scenes.row_templates import build_user_row, derive_id
+from tests.support.run_scene import run_scene
 
 GUARD = "mfa-registration"
 ONLY = {duty.guard.name: "off" for duty in CATALOG if duty.guard.name != GUARD}

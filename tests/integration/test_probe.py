@@ -21,9 +21,9 @@ from core.status.assumptions import build_bug_report
 from core.tenant.probing import AnswerStatus, ProbeOutcome
 from sandbox.graph.apps import GRAPH_APP, derive_api_id
 from sandbox.reality.profile import FACTS
-from sandbox.scene_runner import run_scene
 from tests.support.fakes.clock import START
 from tests.support.http_recorder import connect_sandbox
+from tests.support.run_scene import run_scene
 
 SCENES = Path("sandbox/scenes")
 PROBED = {one.id for one in ASSUMPTIONS if one.is_probed}

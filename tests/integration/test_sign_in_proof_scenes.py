@@ -4,11 +4,10 @@ from typing import Any
 
 import pytest
 
-from sandbox.scene_runner import run_scene
 from sandbox.scenes.neglected import build_days_ago
 from sandbox.scenes.people import TenantBuilder
 from sandbox.scenes.row_templates import ASSIGNED_AT, FLOW_FREE
-from tests.support.run_scene import SIGN_IN, SceneResult
+from tests.support.run_scene import SIGN_IN, SceneResult, run_scene
 
 ONLY_SIGN_IN = {
     name: "off"

@@ -13,10 +13,9 @@ from core.microsoft365.configuration_sources import ADMIN_TOOLS
 from core.microsoft365.known_apps import PUBLIC_CLIENTS
 from sandbox.graph.apps import MICROSOFT_TENANT_ID, build_principal
 from sandbox.graph.policies import DEFAULT_GRAPH_POLICIES
-from sandbox.scene_runner import run_scene
 from sandbox.scenes.people import TenantBuilder
 from sandbox.scenes.row_templates import build_outbound_policy, build_remote_domain
-from tests.support.run_scene import SceneResult, dump_cards, list_declared_permissions
+from tests.support.run_scene import SceneResult, dump_cards, list_declared_permissions, run_scene
 
 BASELINE = "tenant-baseline"
 OFF = {duty.guard.name: "off" for duty in CATALOG if duty.guard.name != BASELINE}

@@ -6,12 +6,15 @@ import re
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
+from uuid import uuid4
 
 from core.config.catalog import CATALOG
 from core.microsoft365.configuration_sources import EXCHANGE_SOURCES
 from core.model.guards import Service
-from sandbox.scene_runner import run_scene, set_reality
+from sandbox import scene_runner
+from sandbox.scene_runner import set_reality
 from sandbox.scenes.build import SCENES_FOLDER
+from tests.support.shared_azurite import get_shared_azurite
 
 TICK_COUNT = 3
 MAX_CARD_BYTES = 25 * 1024
@@ -76,6 +79,13 @@ class SceneResult:
                 cmdlet, _, identity = write["target"].partition(" ")
                 found.append((cmdlet, names.get(identity, identity)))
         return found
+
+
+async def run_scene(scene: Mapping[str, Any], **options: Any) -> dict[str, Any]:
+    """Runs a scene as `sandbox.scene_runner.run_scene` does, on the storage that tests share."""
+    table = {"STATE_TABLE": f"scene{uuid4().hex}"}
+    options["settings"] = table | dict(options.get("settings") or {})
+    return await scene_runner.run_scene(scene, storage=get_shared_azurite(), **options)
 
 
 def load_scene(name: str) -> dict[str, Any]:

@@ -25,7 +25,9 @@ from core.status.case_query import (
 )
 from core.status.guard_status import GuardData
 from core.status.overview import build_status
+from core.web.act_target import ActTarget
 from core.web.pages import (
+    render_act_page,
     render_case_page,
     render_cases_page,
     render_notice_page,
@@ -560,6 +562,8 @@ class SamplePages:
             return render_notice_page(
                 "Sign in", ["This page needs a key."], "python -m core.cli page"
             )
+        if path == "act":
+            return self.render_act_page(query)
         if path.startswith("cases/"):
             _, guard, key = path.split("/")
             found = self.find_case(guard, key)
@@ -567,3 +571,19 @@ class SamplePages:
             about = tuple(find_controls(guard, one.kind, one.guard_verdict, one.object_id))
             return render_case_page(found, NOW, about, TENANT_NAME)
         return None
+
+    def render_act_page(self, query: dict[str, str]) -> str:
+        """The confirmation of an action."""
+        target = ActTarget(
+            RequestKind(query["kind"]),
+            query["guard"],
+            CONFIGS_BY_NAME[query["guard"]].guard.title,
+            query.get("subject", ""),
+            summary=HOSTILE_TEXTS[0],
+            change_kind="BlockSignIn" if query["kind"] == "undo" else "",
+            before={HOSTILE_TEXTS[0]: HOSTILE_TEXTS[1]} if query["kind"] == "undo" else {},
+            planned_changes=(("BlockSignIn", HOSTILE_TEXTS[2]),),
+        )
+        return render_act_page(
+            target, token="a" * 43, who="", until="2026-12-20", now=NOW, tenant=TENANT_NAME
+        )

@@ -103,6 +103,8 @@ SCHEMA_BY_ROUTE: Mapping[str, str] = {
     "containment-page": "Page",
     "account-bundle": "AccountBundle",
     "status-page": "Page",
+    "perform-act": "Page",
+    "act-page": "Page",
     "cases-page": "Page",
     "case-page": "Page",
     "object-page": "Page",
@@ -304,7 +306,7 @@ def build_responses(route: RouteSpec) -> JsonSchema:
     }
     if extra := EXTRA_HEADERS.get(schema, ("Location",) if route.is_write else ()):
         success["headers"] = COMMON_HEADERS | {name: build_header_ref(name) for name in extra}
-    if route.is_write:
+    if schema in RESULT_ROUTES:
         success["links"] = build_result_link(schema)
     responses: dict[str, object] = {"202" if route.is_write else "200": success}
     for status, name in list_error_responses(route).items():

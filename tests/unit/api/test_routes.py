@@ -1,8 +1,7 @@
 """What the HTTP API accepts and refuses, and what it records in the ledger."""
 
 import json
-from collections.abc import Mapping
-from dataclasses import dataclass, field, replace
+from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
@@ -11,67 +10,29 @@ import pytest
 from core.api.authentication import KEY_HOLDER, Caller
 from core.api.request import HttpRequest, HttpResponse, Route
 from core.api.routes import ROUTES
-from core.api.server import MAX_BODY_BYTES, dispatch_request, handle_request
+from core.api.server import MAX_BODY_BYTES, handle_request
 from core.api.write_handlers import MAX_PENDING_REQUESTS
 from core.config.settings import Settings, get_setting_prefix, list_settings
 from core.engine.run import create_run_id
 from core.evidence.file_format import verify_export
 from core.jobs.run_requests import RunMessage
-from core.keys import build_object_key, hash_parts
-from core.model.cases import Case
-from core.model.findings import Fact, Severity
+from core.keys import hash_parts
+from core.model.findings import Severity
 from core.model.guards import Mode
-from core.model.requests import OperatorRequest, RequestKind
-from tests.support.cases import build_case
-from tests.support.fakes.clock import START, Clock
-from tests.support.fakes.ledger import DAY, FakeLedger
-
-GUARD = "mailbox-audit"
-ROUTE = {route.name: route for route in ROUTES}
-SAMPLES = {entry.name: entry.sample_text for entry in list_settings()}
-PLAN = hash_parts("a plan")
-WHO_AND_WHY = {"who": "Dana", "why": "because"}
-JSON_HEADERS = {"content-type": "application/json"}
-
-
-@dataclass
-class ApiHarness:
-    """The API over a ledger in memory, used with the function key."""
-
-    clock: Clock = field(default_factory=Clock)
-    environ: dict[str, str] = field(default_factory=dict)
-    caller: Caller = field(default_factory=lambda: Caller(KEY_HOLDER))
-
-    def __post_init__(self) -> None:
-        self.ledger = FakeLedger(self.clock)
-
-    async def post(
-        self, name: str, body: Any = WHO_AND_WHY, guard: str = GUARD, **path: str
-    ) -> HttpResponse:
-        """One POST request with a JSON body."""
-        request = HttpRequest(
-            path_parameters={"guard": guard, **path},
-            headers=JSON_HEADERS,
-            body=body if isinstance(body, bytes) else json.dumps(body).encode(),
-        )
-        return await self.send(name, request)
-
-    async def get(
-        self, name: str, query: Mapping[str, str] | None = None, **path: str
-    ) -> HttpResponse:
-        """One GET request."""
-        return await self.send(
-            name, HttpRequest(path_parameters={"guard": GUARD, **path}, query=query or {})
-        )
-
-    async def send(self, name: str, request: HttpRequest) -> HttpResponse:
-        settings = Settings.read({**SAMPLES, **self.environ})
-        return await dispatch_request(
-            ROUTE[name], request, settings, self.ledger, self.caller, self.clock()
-        )
-
-    async def list_requests(self, guard: str = GUARD) -> tuple[OperatorRequest, ...]:
-        return (await self.ledger.load(guard)).operator_requests
+from core.model.requests import RequestKind
+from tests.support.fakes.clock import START
+from tests.support.fakes.ledger import DAY
+from tests.unit.api.harness import (
+    GUARD,
+    JSON_HEADERS,
+    PLAN,
+    ROUTE,
+    SAMPLES,
+    WHO_AND_WHY,
+    ApiHarness,
+    build_audit_case,
+    save_cases,
+)
 
 
 def parse_body(response: HttpResponse) -> Any:
@@ -382,30 +343,6 @@ def test_every_write_requires_who_and_why(route: Route) -> None:
 # ----------------------------------------------------------------------------------------------
 # Reads
 # ----------------------------------------------------------------------------------------------
-
-
-def build_audit_case(number: int = 1, **changes: Any) -> Case:
-    """A case of a mailbox."""
-    case = build_case(
-        number,
-        key=build_object_key(f"m{number}", "audit"),
-        kind="audit-off",
-        subject=f"m{number}@contoso.com",
-        guard_verdict="repair",
-        verdict="repair",
-        summary="Nothing is audited.",
-        opened_at=START - DAY,
-        notified_at=START - DAY,
-        facts=(Fact("", "AuditEnabled is false"),),
-    )
-    return replace(case, **changes)
-
-
-async def save_cases(api: ApiHarness, *cases: Case) -> None:
-    """Put cases into the ledger."""
-    async with api.ledger.claim(GUARD, "a run") as claim:
-        assert claim
-        await claim.save(*cases)
 
 
 async def test_the_status_covers_every_guard() -> None:

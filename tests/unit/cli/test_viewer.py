@@ -37,6 +37,8 @@ class App:
     location: str = "the app"
     reply: ApiResponse = PAGE
     looked: list[tuple[str, Mapping[str, str] | None]] = field(default_factory=list)
+    asked: list[tuple[str, Mapping[str, str]]] = field(default_factory=list)
+    processed: int = 0
     down: bool = False
 
     async def get(self, path: str, query: Mapping[str, str] | None = None) -> ApiResponse:
@@ -46,10 +48,11 @@ class App:
         return self.reply
 
     async def post(self, path: str, body: Mapping[str, str]) -> ApiResponse:
-        raise AssertionError("a viewer never asks for anything")
+        self.asked.append((path, body))
+        return self.reply
 
     async def process_pending(self) -> None:
-        raise AssertionError("a viewer never works")
+        self.processed += 1
 
 
 @dataclass
@@ -86,6 +89,33 @@ async def browsing() -> AsyncIterator[Browser]:
             yield Browser(viewer, app, session)
     finally:
         await viewer.stop()
+
+
+async def test_what_a_person_confirmed_is_sent_as_json_and_processed() -> None:
+    async with browsing() as browser:
+        await browser.let_in()
+        form = {"kind": "run", "guard": "mailbox-audit", "why": "look", "until": "", "token": "x"}
+        address = f"http://{browser.viewer.host}/api/act"
+        for site, status in (("cross-site", 403), ("none", 403), ("same-origin", 200)):
+            headers = {"Sec-Fetch-Site": site}
+            async with browser.session.post(address, data=form, headers=headers) as reply:
+                assert reply.status == status
+        async with browser.session.post(
+            address, json=form, headers={"Sec-Fetch-Site": "same-origin"}
+        ) as reply:
+            assert reply.status == 403
+    asked = {"kind": "run", "guard": "mailbox-audit", "why": "look"}
+    assert browser.app.asked == [("/api/act", asked)]
+    assert browser.app.processed == 1
+
+
+async def test_a_form_without_the_cookie_of_the_viewer_is_refused() -> None:
+    async with browsing() as browser:
+        address = f"http://{browser.viewer.host}/api/act"
+        headers = {"Sec-Fetch-Site": "same-origin"}
+        async with browser.session.post(address, data={"kind": "run"}, headers=headers) as reply:
+            assert reply.status == 403
+    assert browser.app.asked == []
 
 
 async def test_a_page_is_forwarded_with_the_safe_headers() -> None:

@@ -1,0 +1,193 @@
+"""What people do from a page: the confirmation, the form, and what another site cannot do."""
+
+import re
+from dataclasses import dataclass, field
+from urllib.parse import urlencode
+
+import pytest
+
+from core.api.authentication import Caller
+from core.api.page_actions import ACTIONS, COOKIE_NAME
+from core.api.request import HttpRequest, HttpResponse
+from core.keys import hash_parts
+from core.model.changes import ChangeRecord, ChangeState
+from core.model.requests import OperatorRequest, RequestKind
+from tests.support.fakes.clock import START
+from tests.support.fakes.ledger import DAY
+from tests.unit.api.harness import GUARD, ApiHarness, build_audit_case, save_cases
+
+ANN = Caller("Ann (1234)", "Ann", is_operator=True)
+CASE = build_audit_case(1)
+CHANGE = ChangeRecord(
+    CASE.key[:8] + "c" * 24,
+    CASE.key,
+    "m1@contoso.com",
+    "ResetAuditSet",
+    {},
+    ChangeState.APPLIED,
+    START - DAY,
+    "67451000000000-0a1b2c3d",
+    before={"AuditOwner": ["Update"]},
+)
+
+
+@dataclass
+class Page:
+    """A browser that opened a confirmation: the fields of its form, and its cookie."""
+
+    api: ApiHarness
+    html: str
+    cookie: str
+    headers: dict[str, str] = field(default_factory=dict)
+
+    @property
+    def fields(self) -> dict[str, str]:
+        return dict(re.findall(r'type="hidden" name="(\w+)" value="([^"]*)"', self.html))
+
+    async def submit(self, **changed: str) -> HttpResponse:
+        """Send the form as the browser does, with some fields changed."""
+        headers = {
+            "content-type": "application/x-www-form-urlencoded",
+            "sec-fetch-site": "same-origin",
+            "cookie": f"other=1; {self.cookie}",
+            **self.headers,
+        }
+        body = urlencode(self.fields | {"why": "known device"} | changed).encode()
+        return await self.api.send("perform-act", HttpRequest(headers=headers, body=body))
+
+
+async def build_api(caller: Caller = ANN) -> ApiHarness:
+    """The API with a case and a change, used by a signed-in operator."""
+    api = ApiHarness(caller=caller)
+    await save_cases(api, CASE)
+    async with api.ledger.claim(GUARD, "a run") as claim:
+        assert claim
+        await claim.save(CHANGE)
+    return api
+
+
+async def open_page(api: ApiHarness, kind: RequestKind, subject: str = CASE.key) -> Page:
+    query = {"kind": str(kind), "guard": GUARD} | ({"subject": subject} if subject else {})
+    answer = await api.get("act-page", query)
+    assert answer.status == 200, answer.body
+    cookie = answer.headers["Set-Cookie"]
+    assert all(part in cookie for part in ("Secure", "HttpOnly", "SameSite=Strict", "Path=/"))
+    return Page(api, str(answer.body), cookie.partition(";")[0])
+
+
+async def list_requests(api: ApiHarness) -> tuple[OperatorRequest, ...]:
+    return await api.list_requests()
+
+
+async def test_a_case_is_acknowledged_after_a_confirmation_that_names_it() -> None:
+    api = await build_api()
+    page = await open_page(api, RequestKind.ACKNOWLEDGE)
+    assert CASE.summary in page.html
+    assert "What will happen" in page.html
+    answer = await page.submit()
+    assert answer.status == 202
+    [asked] = await list_requests(api)
+    assert (asked.kind, asked.subject, asked.requested_by, asked.reason) == (
+        RequestKind.ACKNOWLEDGE,
+        CASE.key,
+        "Ann",
+        "known device",
+    )
+    assert asked.authenticated_as == "Ann (1234)"
+    assert answer.run_message is not None
+
+
+async def test_an_exemption_has_an_end_and_an_undo_shows_what_comes_back() -> None:
+    api = await build_api()
+    page = await open_page(api, RequestKind.EXEMPT)
+    assert (await page.submit()).status == 400
+    assert (await page.submit(until=(START + 9 * DAY).date().isoformat())).status == 202
+    undo = await open_page(api, RequestKind.UNDO, CHANGE.id)
+    assert "AuditOwner" in undo.html
+    assert (await undo.submit()).status == 202
+    asked = {one.kind for one in await list_requests(api)}
+    assert asked == {RequestKind.EXEMPT, RequestKind.UNDO}
+
+
+async def test_a_run_needs_no_subject() -> None:
+    api = await build_api()
+    page = await open_page(api, RequestKind.RUN, "")
+    assert (await page.submit()).status == 202
+    assert [one.kind for one in await list_requests(api)] == [RequestKind.RUN]
+
+
+@pytest.mark.parametrize(
+    ("headers", "changed"),
+    [
+        ({"sec-fetch-site": "cross-site"}, {}),
+        ({"sec-fetch-site": "same-site"}, {}),
+        ({"sec-fetch-site": "none"}, {}),
+        ({"cookie": ""}, {}),
+        ({"cookie": f"{COOKIE_NAME}="}, {"token": ""}),
+        ({}, {"token": "forged"}),
+        ({"cookie": f"{COOKIE_NAME}=another"}, {}),
+    ],
+)
+async def test_a_form_that_is_not_of_this_page_is_refused(
+    headers: dict[str, str], changed: dict[str, str]
+) -> None:
+    api = await build_api()
+    page = await open_page(api, RequestKind.ACKNOWLEDGE)
+    page.headers = headers
+    assert (await page.submit(**changed)).status == 403
+    assert await list_requests(api) == ()
+
+
+async def test_a_reader_gets_no_confirmation_and_no_effect() -> None:
+    api = await build_api()
+    page = await open_page(api, RequestKind.ACKNOWLEDGE)
+    api.caller = Caller("Rea (9)", "Rea", is_operator=False)
+    assert (await page.submit()).status == 403
+    query = {"kind": "acknowledge", "guard": GUARD, "subject": CASE.key}
+    assert (await api.get("act-page", query)).status == 403
+    assert await list_requests(api) == ()
+
+
+@pytest.mark.parametrize(
+    ("query", "status"),
+    [
+        ({"kind": "acknowledge", "guard": GUARD, "subject": hash_parts("none")}, 404),
+        ({"kind": "undo", "guard": GUARD, "subject": CASE.key}, 404),
+        ({"kind": "release", "guard": GUARD, "subject": hash_parts("plan")}, 404),
+        ({"kind": "run", "guard": "nobody"}, 404),
+        ({"kind": "delete", "guard": GUARD}, 400),
+        ({"kind": "acknowledge"}, 400),
+    ],
+)
+async def test_what_is_not_on_record_cannot_be_confirmed(
+    query: dict[str, str], status: int
+) -> None:
+    assert (await (await build_api()).get("act-page", query)).status == status
+
+
+async def test_a_form_is_read_strictly() -> None:
+    api = await build_api()
+    page = await open_page(api, RequestKind.ACKNOWLEDGE)
+    for body in (b"\xff\xfe", b"kind=run&kind=undo", b"&".join([b"a=1"] * 40)):
+        headers = {
+            "content-type": "application/x-www-form-urlencoded",
+            "sec-fetch-site": "same-origin",
+            "cookie": page.cookie,
+        }
+        answer = await api.send("perform-act", HttpRequest(headers=headers, body=body))
+        assert answer.status == 400
+    other = HttpRequest(
+        path_parameters={"guard": GUARD}, headers={**headers, "x": "y"}, body=b"who=a&why=b"
+    )
+    assert (await api.send("request-run", other)).status == 415
+
+
+def test_every_kind_that_a_page_offers_can_be_done() -> None:
+    assert set(ACTIONS) == {
+        RequestKind.ACKNOWLEDGE,
+        RequestKind.EXEMPT,
+        RequestKind.END_EXEMPTION,
+        RequestKind.UNDO,
+        RequestKind.RUN,
+        RequestKind.RELEASE,
+    }
