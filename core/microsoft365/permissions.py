@@ -200,6 +200,7 @@ CMDLETS: Mapping[str, Cmdlet] = {
         for source in EXCHANGE_SOURCES.values()
     },
     "Get-AdminAuditLogConfig": Cmdlet("see whether the unified audit log is on"),
+    "Get-App": Cmdlet("see which add-ins people have in Outlook", ("Mailbox", "OrganizationApp")),
     "Get-CASMailbox": Cmdlet(
         "see by which protocols each mailbox can be reached", ("Filter", "Identity", "ResultSize")
     ),
@@ -221,12 +222,21 @@ CMDLETS: Mapping[str, Cmdlet] = {
     "Get-MailboxAuditBypassAssociation": Cmdlet(
         "find the accounts whose actions are not recorded", ("Identity", "ResultSize")
     ),
+    "Get-MailboxAutoReplyConfiguration": Cmdlet(
+        "read what people outside are answered, and who is away", ("Identity",)
+    ),
+    "Get-MailboxCalendarFolder": Cmdlet(
+        "find calendars that anybody can see, with their addresses", ("Identity",)
+    ),
     "Get-MailboxFolderPermission": Cmdlet(
         "see who may read whose Inbox: a map of accounts worth taking", ("Identity", "ResultSize")
     ),
     "Get-MailboxFolderStatistics": Cmdlet(
         "see the names and sizes of the folders of each mailbox",
         ("FolderScope", "Identity", "ResultSize"),
+    ),
+    "Get-MailboxJunkEmailConfiguration": Cmdlet(
+        "see whose mail people trust and whose they never see", ("Identity",)
     ),
     "Get-MailboxPermission": Cmdlet(
         "see who may open whose mailbox: a map of accounts worth taking",
@@ -235,6 +245,7 @@ CMDLETS: Mapping[str, Cmdlet] = {
     "Get-MailboxStatistics": Cmdlet(
         "see how large each mailbox is, and when it was last opened", ("Identity",)
     ),
+    "Get-SweepRule": Cmdlet("see whose mail people clear away unread", ("Mailbox", "ResultSize")),
     "Get-Recipient": Cmdlet(
         "list every recipient and where contacts lead", ("Filter", "Identity", "ResultSize")
     ),
@@ -242,7 +253,9 @@ CMDLETS: Mapping[str, Cmdlet] = {
         "see who writes to whom, when, and under which subject",
         ("EndDate", "ResultSize", "SenderAddress", "StartDate", "StartingRecipientAddress"),
     ),
-    "Get-MobileDevice": Cmdlet("see which phones synchronise which mailbox", ("Mailbox",)),
+    "Get-MobileDevice": Cmdlet(
+        "see which phones synchronise which mailbox", ("Mailbox", "ResultSize")
+    ),
     "Get-RecipientPermission": Cmdlet(
         "see who may send mail in whose name", ("Identity", "ResultSize")
     ),

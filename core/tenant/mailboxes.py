@@ -40,6 +40,39 @@ class Mailbox:
 
 
 @dataclass(frozen=True, slots=True)
+class SweepRule:
+    """A rule that clears mail of one sender away; no view of inbox rules shows it."""
+
+    name: str
+    sender: str
+    destination: str
+    keep_days: int | None = None
+    """Days after which mail is moved; None or 0: at once, or by number."""
+
+
+@dataclass(frozen=True, slots=True)
+class MailboxSurroundings:
+    """What stands in a mailbox beside its rules; texts are the tenant's, bounded."""
+
+    mailbox_id: str
+    sweep_rules: tuple[SweepRule, ...] = ()
+    """Those that are on."""
+    blocked_senders: tuple[str, ...] = ()
+    """Whose mail goes to junk mail."""
+    trusts_only_lists: bool = False
+    """Whether mail of everybody else goes to junk mail."""
+    automatic_reply: str = ""
+    """What people outside are answered; empty: nothing."""
+    phones: tuple[str, ...] = ()
+    published_calendar: str = ""
+    """How much of its calendar anybody sees; empty: it is not published."""
+    own_add_ins: tuple[str, ...] = ()
+    """Add-ins that only this user has."""
+    unread: tuple[str, ...] = ()
+    """The cmdlets that did not answer."""
+
+
+@dataclass(frozen=True, slots=True)
 class FoundMailbox:
     """A mailbox, and the name by which it was asked for."""
 

@@ -41,6 +41,7 @@ from core.tenant.mailboxes import (
     Mailbox,
     MailboxProtocols,
     MailboxSize,
+    MailboxSurroundings,
     ProtocolUse,
     SharedMailbox,
 )
@@ -206,6 +207,12 @@ class InboxRuleReader(Protocol):
 
     async def read_hidden_rules(self, owners: Sequence[Mailbox]) -> Reading[InboxRule]:
         """All rules as Exchange shows them, hidden ones too. Source `hidden-rules`."""
+        ...
+
+    async def read_surroundings(self, owners: Sequence[Mailbox]) -> Reading[MailboxSurroundings]:
+        """What stands in a few mailboxes beside their rules. Source `mailbox-surroundings`,
+        optional: an item says what could not be read of it.
+        """
         ...
 
     async def read_rule_folders(self, rules: Sequence[InboxRule]) -> Reading[Folder]:

@@ -25,6 +25,8 @@ from sandbox.state.tenant import Owner, SimulatedTenant, fold_key, to_rows
 STATISTICS, PERMISSION = "Get-MailboxFolderStatistics", "Get-MailboxFolderPermission"
 ROOT, ROOT_NAME = "\\", "Top of Information Store"
 EVERYBODY = ("Default", "Anonymous")
+FOLDER_KINDS = ("Inbox", "Calendar")
+"""Folders that every mailbox has; a scene names those that are called otherwise."""
 
 
 def iter_owned_rows(tenant: SimulatedTenant, cmdlet: str, owner: Owner) -> list[Row] | None:
@@ -42,22 +44,24 @@ def named_rows(tenant: SimulatedTenant, cmdlet: str) -> Mapping[str, object]:
 
 
 def list_folders(tenant: SimulatedTenant, owner: Owner) -> list[Row]:
-    """The folders of a mailbox; the Inbox alone where a scene names none."""
-    listed = iter_owned_rows(tenant, STATISTICS, owner)
-    if listed is not None:
-        return listed
+    """The folders of a mailbox: those that a scene names, and those that every mailbox has."""
+    listed = iter_owned_rows(tenant, STATISTICS, owner) or []
+    kinds = {fold_key(row.get("FolderType")) for row in listed}
     name = str((owner.mailbox or {}).get("Name") or (owner.mailbox or {}).get("Identity"))
-    return [
+    missing: list[Row] = [
         {
-            "Identity": f"{name}\\Inbox",
-            "Name": "Inbox",
-            "FolderPath": "/Inbox",
-            "FolderType": "Inbox",
-            "FolderId": f"LgAAAA{uuid5(NAMESPACE_URL, f'inbox/{name}').hex}=",
+            "Identity": f"{name}\\{kind}",
+            "Name": kind,
+            "FolderPath": f"/{kind}",
+            "FolderType": kind,
+            "FolderId": f"LgAAAA{uuid5(NAMESPACE_URL, f'{kind}/{name}').hex}=",
             "ItemsInFolder": 0,
             "FolderSize": "0 B (0 bytes)",
         }
+        for kind in FOLDER_KINDS
+        if fold_key(kind) not in kinds
     ]
+    return [*listed, *missing]
 
 
 def get_folder_statistics(tenant: SimulatedTenant, command: Command) -> CmdletResult:

@@ -1,8 +1,8 @@
-"""What stands beside the rules of a mailbox: add-ins, sweep rules, junk lists, automatic replies,
-phones and calendars that are published.
+"""What stands beside the rules of a mailbox: add-ins, sweep rules, junk lists, automatic replies
+and calendars that are published.
 
-A scene lists each by mailbox, add-ins of the organization under an empty name, and phones flat, as
-Get-MobileDevice prints them. What it leaves out is that of a mailbox nobody touched.
+A scene lists each by mailbox, and add-ins of the organization under an empty name. What it leaves
+out is that of a mailbox nobody touched.
 """
 
 from collections.abc import Callable, Mapping
@@ -20,7 +20,7 @@ from sandbox.exchange.read_cmdlets import (
 from sandbox.http_types import Row, is_true, split_words
 from sandbox.state.tenant import SimulatedTenant, to_rows
 
-ADD_INS, PHONES = "Get-App", "Get-MobileDevice"
+ADD_INS = "Get-App"
 UNTOUCHED: Mapping[str, list[Row]] = {
     "Get-SweepRule": [],
     "Get-MailboxJunkEmailConfiguration": [
@@ -59,20 +59,6 @@ def get_add_ins(tenant: SimulatedTenant, command: Command) -> CmdletResult:
     return CmdletResult([*list_add_ins(tenant), *own])
 
 
-def get_phones(tenant: SimulatedTenant, command: Command) -> CmdletResult:
-    """Get-MobileDevice: all, or those of one mailbox, which is the first part of their identity."""
-    rows = to_rows(tenant.exchange.get(PHONES))
-    mailbox = command.get_parameter("Mailbox")
-    if mailbox is not None:
-        owner = find_mailbox_owner(tenant, mailbox)
-        rows = [
-            row
-            for row in rows
-            if owner in tenant.find_owners(str(row.get("Identity")).partition("\\")[0])
-        ]
-    return CmdletResult(limit_rows(rows, command))
-
-
 def get_extra(tenant: SimulatedTenant, command: Command, parameter: str) -> CmdletResult:
     """What one mailbox has of something, by the parameter that names the mailbox."""
     identity = command.get_parameter(parameter)
@@ -97,15 +83,6 @@ def make_extra(parameter: str, more: str = "") -> Cmdlet:
 EXTRA_CMDLETS: Mapping[str, Cmdlet] = {
     ADD_INS: Cmdlet(
         get_add_ins, frozenset(split_words("Identity Mailbox OrganizationApp PrivateCatalog"))
-    ),
-    PHONES: Cmdlet(
-        get_phones,
-        frozenset(
-            split_words(
-                "Identity ActiveSync Filter Mailbox OWAforDevices RestApi ResultSize SortBy"
-                " UniversalOutlook UseCustomRouting"
-            )
-        ),
     ),
     "Get-SweepRule": make_extra(
         "Mailbox", "Identity BypassScopeCheck Provider ResultSize SkipCount"

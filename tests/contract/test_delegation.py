@@ -5,9 +5,15 @@ from typing import Any
 
 import pytest
 
-from core.tenant.mailboxes import Delegation
+from core.tenant.mailboxes import Delegation, MailboxSurroundings, SweepRule
 from core.tenant.readings import Reading
-from core.tenant.sources import FOLDER_RIGHTS, FULL_ACCESS, SEND_AS, SEND_ON_BEHALF
+from core.tenant.sources import (
+    FOLDER_RIGHTS,
+    FULL_ACCESS,
+    MAILBOX_SURROUNDINGS,
+    SEND_AS,
+    SEND_ON_BEHALF,
+)
 from tests.support.http_recorder import (
     PERSON,
     PERSON_GUID,
@@ -221,3 +227,78 @@ async def test_a_listing_that_breaks_covers_nobody(open_tenant: OpenTenant, surf
         found = await collect_pages(listing)
         assert found.find_source_failure(surface) is not None
         assert found.items == ()
+
+
+async def test_what_stands_beside_the_rules_of_a_mailbox_is_told(open_tenant: OpenTenant) -> None:
+    extras: dict[str, Any] = {
+        **DELEGATED,
+        "Get-SweepRule": {
+            "ann@contoso.example": [
+                {
+                    "Name": "tidy",
+                    "Enabled": True,
+                    "Sender": '"it" [SMTP:it@contoso.example]',
+                    "DestinationFolder": "Deleted Items",
+                    "KeepForDays": 0,
+                },
+                {"Name": "off", "Enabled": "False", "Sender": "x", "DestinationFolder": "y"},
+            ]
+        },
+        "Get-MailboxJunkEmailConfiguration": {
+            "ann@contoso.example": [
+                {"TrustedListsOnly": "True", "BlockedSendersAndDomains": ["bank.example"]}
+            ]
+        },
+        "Get-MailboxAutoReplyConfiguration": {
+            "ann@contoso.example": [
+                {"AutoReplyState": "Enabled", "ExternalAudience": "All", "ExternalMessage": "Hi"}
+            ]
+        },
+        "Get-MailboxFolderStatistics": {
+            "ann@contoso.example": [
+                {"Name": "Kalender", "FolderPath": "/Kalender", "FolderType": "Calendar"}
+            ]
+        },
+        "Get-MailboxCalendarFolder": {
+            "ann@contoso.example": [{"PublishEnabled": True, "DetailLevel": "FullDetails"}]
+        },
+        "Get-App": {
+            "": [{"DisplayName": "All", "Scope": "Organization", "Type": "Private"}],
+            "ann@contoso.example": [
+                {
+                    "DisplayName": "Helper",
+                    "Scope": "User",
+                    "Type": "Private",
+                    "Requirements": "ReadWriteMailbox",
+                }
+            ],
+        },
+    }
+    async with open_tenant(build_scene(exchange=extras)) as to:
+        found = await to.tenant.inbox_rules.read_surroundings(OWNERS)
+        assert found.items == (
+            MailboxSurroundings(
+                PERSON,
+                sweep_rules=(
+                    SweepRule("tidy", '"it" [SMTP:it@contoso.example]', "Deleted Items", 0),
+                ),
+                blocked_senders=("bank.example",),
+                trusts_only_lists=True,
+                automatic_reply="Hi",
+                published_calendar="FullDetails",
+                own_add_ins=("Helper (from a file, ReadWriteMailbox)",),
+            ),
+            MailboxSurroundings(ROOM),
+        )
+        assert not found.failures
+        assert found.sources == {MAILBOX_SURROUNDINGS}
+
+
+async def test_what_may_not_be_read_beside_the_rules_is_named_and_the_rest_is_read() -> None:
+    async with OPENERS["m365"](build_scene(exchange=DELEGATED)) as to:
+        to.withhold_permission(MAILBOX_SURROUNDINGS)
+        found = await to.tenant.inbox_rules.read_surroundings(OWNERS)
+        assert [one.unread for one in found.items] == [("Get-SweepRule",)] * 2
+        assert [(one.optional, one.permission) for one in found.failures] == [
+            (True, "Exchange role with Get-SweepRule")
+        ]

@@ -22,7 +22,9 @@ RECIPIENT_READS = (
     *("Get-CASMailbox", "Get-DistributionGroupMember", "Get-MailContact", "Get-MailUser"),
     *("Get-Mailbox", "Get-MailboxPermission", "Get-MailboxStatistics", "Get-Recipient"),
     *("Get-RecipientPermission", "Get-UnifiedGroupLinks", "Get-User"),
-    *("Get-MailboxFolderPermission", "Get-MailboxFolderStatistics"),
+    *("Get-MailboxFolderPermission", "Get-MailboxFolderStatistics", "Get-SweepRule", "Get-App"),
+    *("Get-MailboxJunkEmailConfiguration", "Get-MailboxAutoReplyConfiguration"),
+    "Get-MailboxCalendarFolder",
 )
 OTHER_READS = ("Get-InboxRule", "Get-RoleGroup", "Get-RoleGroupMember")
 ALL_READS: Role = {

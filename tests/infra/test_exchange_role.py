@@ -26,6 +26,7 @@ from core.adapters.m365.mail_flow.read import (
     build_display_name_command,
     fetch_accepted_domains,
 )
+from core.adapters.m365.mailbox_surroundings import CALENDARS
 from core.adapters.m365.roles.parse import RoleGroup
 from core.adapters.m365.roles.read import RoleHolders, build_member_commands, collect_role_groups
 from core.adapters.m365.tenant import connect_tenant
@@ -242,6 +243,7 @@ async def everything_read(exchange: ExchangeClient) -> None:
     await collect_pages(tenant.mailboxes.list_mailboxes(["SharedMailbox"]))
     await tenant.mailboxes.read_forwarding_mailboxes()
     await tenant.inbox_rules.read_hidden_rules([MAILBOX])
+    await tenant.inbox_rules.read_surroundings([MAILBOX])
     await tenant.mail_flow.read_recipients(["Ada"])
     await fetch_group_members(
         exchange, [Recipient("d", True), Recipient("g", True, "GroupMailbox")]
@@ -291,6 +293,8 @@ def everything_asked_of_a_found_recipient() -> list[Command]:
         build_address_command("ann@contoso.example"),
         build_display_name_command("Ann"),
         build_rights_command(MAILBOX, ROOT_PATH),
+        # Asked once the calendar's name is known.
+        Command(CALENDARS, {"Identity": MAILBOX.guid}),
     ]
 
 

@@ -37,6 +37,12 @@ from core.adapters.m365.mail_flow.parse_rules import (
     parse_outbound_policies,
     parse_transport_rule,
 )
+from core.adapters.m365.mailbox_surroundings import (
+    CALENDARS,
+    NAMED_BY,
+    Found,
+    parse_surroundings,
+)
 from core.adapters.m365.mailboxes import ALL_RESULTS, parse_mailbox
 from core.adapters.m365.protocols import (
     CLIENT_NAMES,
@@ -62,7 +68,13 @@ from core.tenant.auditing import OrganizationAudit
 from core.tenant.configuration import Configuration
 from core.tenant.directory import RoleHolder
 from core.tenant.mail_flow import Folder, GroupMembers, InboxRule, Recipient
-from core.tenant.mailboxes import Delegation, FolderRight, MailboxFolder, ProtocolUse
+from core.tenant.mailboxes import (
+    Delegation,
+    FolderRight,
+    MailboxFolder,
+    MailboxSurroundings,
+    ProtocolUse,
+)
 from core.tenant.readers import GrantedPermissions
 from core.tenant.sources import MAILBOX_AUDIT, MAILBOXES
 from sandbox.activity.log import get_content_type, get_records
@@ -128,6 +140,7 @@ def build_fake_tenant(scene: Mapping[str, object]) -> FakeTenant:
         known_recipients=list(read_recipients(wire)),
         displayed_recipients=list(read_displayed(wire)),
         folder_rights=list(read_wire_folder_rights(wire)),
+        surroundings=list(read_wire_surroundings(wire)),
         group_members=list(read_group_members(wire)),
         remote_domain_list=[parse_remote_domain(row) for row in wire.list_rows("Get-RemoteDomain")],
         policies=parse_outbound_policies(
@@ -330,6 +343,17 @@ def read_wire_folder_rights(wire: Wire) -> Iterator[FolderRight]:
                 for holder, rights in found
                 if rights
             )
+
+
+def read_wire_surroundings(wire: Wire) -> Iterator[MailboxSurroundings]:
+    """What stands in each mailbox of the scene beside its rules."""
+    for row in wire.list_rows("Get-Mailbox"):
+        mailbox = parse_mailbox(row)
+        rows = {
+            name: CMDLETS[name].run(wire, Command(name, {parameter: mailbox.guid})).rows
+            for name, parameter in {**NAMED_BY, CALENDARS: "Identity"}.items()
+        }
+        yield parse_surroundings(mailbox, Found(rows, ()))
 
 
 def read_delegations(wire: Wire) -> Iterator[Delegation]:

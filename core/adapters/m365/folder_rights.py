@@ -25,8 +25,7 @@ from core.tenant.sources import FOLDER_RIGHTS
 RELIES_ON = ("exchange-folder-identity", "exchange-folder-rows")
 
 MAX_FOLDER_NAME = 512
-NO_INBOX = "Exchange named no Inbox"
-SEVERAL_INBOXES = "Exchange named several Inboxes"
+INBOX_TYPE = "Inbox"
 NO_ROW = "Exchange told of no right at all, not even of that of Default"
 ROOT_PATH = "\\"
 
@@ -34,7 +33,7 @@ type RowsOrError = list[ResponseRow] | TenantError
 
 
 @dataclass(frozen=True, slots=True)
-class InboxName:
+class FolderName:
     """How cmdlets are told which folder is meant."""
 
     path: str
@@ -68,8 +67,8 @@ async def read_part(
 ) -> tuple[list[FolderRight], dict[str, TenantError | str]]:
     """The rights over the folders of some mailboxes, and why those of others are not known."""
     failures: dict[str, TenantError | str] = {}
-    named = await list_each(exchange, [build_inbox_command(one) for one in owners])
-    inboxes: dict[str, InboxName] = {}
+    named = await list_each(exchange, [build_folder_command(one, INBOX_TYPE) for one in owners])
+    inboxes: dict[str, FolderName] = {}
     for owner, rows in zip(owners, named, strict=True):
         try:
             inboxes[owner.id] = parse_inbox(rows)
@@ -102,7 +101,7 @@ async def read_part(
 
 
 async def read_inboxes(
-    exchange: ExchangeClient, owners: Sequence[Mailbox], inboxes: Mapping[str, InboxName]
+    exchange: ExchangeClient, owners: Sequence[Mailbox], inboxes: Mapping[str, FolderName]
 ) -> dict[str, RowsOrError]:
     """The rows of each Inbox: by its id, or by its own name where no folder is known by the id."""
     commands = {
@@ -126,9 +125,9 @@ def is_unknown_folder(answer: RowsOrError) -> bool:
     return isinstance(answer, NotFound | Rejected)
 
 
-def build_inbox_command(owner: Mailbox) -> Command:
-    """The command that tells the Inbox's own name and id; it lists the folders in it too."""
-    parameters = {"Identity": owner.guid, "FolderScope": "Inbox", **ALL_RESULTS}
+def build_folder_command(owner: Mailbox, kind: str) -> Command:
+    """The command that tells the own name and id of the folder of a kind, and those in it."""
+    parameters = {"Identity": owner.guid, "FolderScope": kind, **ALL_RESULTS}
     select = ("Name", "FolderPath", "FolderType", "FolderId")
     return Command("Get-MailboxFolderStatistics", parameters, select, owner.address)
 
@@ -139,23 +138,29 @@ def build_rights_command(owner: Mailbox, folder: str) -> Command:
     return Command("Get-MailboxFolderPermission", parameters, (), owner.address)
 
 
-def parse_inbox(rows: Sequence[ResponseRow] | TenantError) -> InboxName:
-    """The Inbox among the folders of its scope; its type is English in every language.
+def parse_inbox(rows: Sequence[ResponseRow] | TenantError) -> FolderName:
+    """The Inbox among the folders of its scope. Raises as `parse_folder` does."""
+    return parse_folder(rows, INBOX_TYPE)
+
+
+def parse_folder(rows: Sequence[ResponseRow] | TenantError, kind: str) -> FolderName:
+    """The folder of a kind among those of its scope; kinds are English in every language.
 
     Raises ValueError where none or several are, and the error of a failed command.
     """
     if isinstance(rows, TenantError):
         raise rows
+    wanted = kind.casefold()
     found = [
-        row for row in rows if parse_text(row.get("FolderType"), 64).strip().casefold() == "inbox"
+        row for row in rows if parse_text(row.get("FolderType"), 64).strip().casefold() == wanted
     ]
     if len(found) != 1:
-        raise ValueError(SEVERAL_INBOXES if found else NO_INBOX)
+        raise ValueError(f"Exchange named {'several folders' if found else 'no folder'} {kind}")
     path = parse_text(found[0].get("FolderPath"), MAX_FOLDER_NAME).replace("/", "\\")
     name = path if path.strip("\\") else f"\\{parse_text(found[0].get('Name'), MAX_FOLDER_NAME)}"
     if not name.strip("\\ "):
-        raise ValueError(NO_INBOX)
-    return InboxName(name, parse_identifier(found[0].get("FolderId"), MAX_FOLDER_NAME))
+        raise ValueError(f"Exchange named no folder {kind}")
+    return FolderName(name, parse_identifier(found[0].get("FolderId"), MAX_FOLDER_NAME))
 
 
 def parse_folder_row(row: ResponseRow) -> tuple[str, tuple[str, ...]]:

@@ -32,7 +32,7 @@ from core.tenant.mail_flow import (
     Recipient,
     TransportRule,
 )
-from core.tenant.mailboxes import Mailbox, format_mailbox_name
+from core.tenant.mailboxes import Mailbox, MailboxSurroundings, format_mailbox_name
 from core.tenant.quoting import quote_text
 from core.tenant.readings import ReadFailure, Reading
 from core.tenant.sources import (
@@ -74,6 +74,8 @@ class MailboxForward:
     is_overruled: bool = False
     overruled_address: str = ""
     departure: Departure = field(default_factory=Departure)
+    beside: MailboxSurroundings | None = None
+    """What else stands in the mailbox; None: not asked."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -97,6 +99,8 @@ class MailboxRules:
 
     mailbox: Mailbox
     rules: tuple[InboxRuleForward, ...]
+    beside: MailboxSurroundings | None = None
+    """What else stands in the mailbox; None: not asked."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -78,6 +78,18 @@ GUARD = Guard(
             "to whom an outbound policy applies",
             optional=True,
         ),
+        *(
+            Permission(EXCHANGE, cmdlet, f"{what} of a mailbox with an open case", optional=True)
+            for cmdlet, what in (
+                ("Get-SweepRule", "sweep rules"),
+                ("Get-MailboxJunkEmailConfiguration", "blocked senders"),
+                ("Get-MailboxAutoReplyConfiguration", "automatic replies"),
+                ("Get-MobileDevice", "phones"),
+                ("Get-App", "add-ins"),
+                ("Get-MailboxFolderStatistics", "the name of the calendar"),
+                ("Get-MailboxCalendarFolder", "whether the calendar is published,"),
+            )
+        ),
         Permission(GRAPH, "MailboxSettings.ReadWrite", "to disable an inbox rule", writes=True),
         Permission(
             EXCHANGE,

@@ -1,7 +1,9 @@
 """Judges where mail is sent and whether a rule hides it from its reader. Pure."""
 
 from collections.abc import Iterator
+from dataclasses import replace
 
+from core.guards.mailbox_forwarding.beside import add_beside
 from core.guards.mailbox_forwarding.connector_findings import (
     ConnectorItem,
     JournalItem,
@@ -50,6 +52,13 @@ type ForwardingItem = Forward | ConnectorItem | JournalItem | StandingCopyItem |
 
 
 def judge(item: ForwardingItem, policy: Policy) -> Iterator[Finding]:
+    """What is wrong with one forward or rule, and what else stands in its mailbox."""
+    beside = item.beside if isinstance(item, MailboxForward | MailboxRules) else None
+    for found in judge_item(item, policy):
+        yield replace(found, facts=add_beside(found, beside)) if beside else found
+
+
+def judge_item(item: ForwardingItem, policy: Policy) -> Iterator[Finding]:
     """What is wrong with one forward or rule; a rule may send mail away and hide it as well."""
     match item:
         case MailboxForward():

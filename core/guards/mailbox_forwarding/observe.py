@@ -38,6 +38,7 @@ from core.guards.mailbox_forwarding.outbound_lists import (
     note_outbound_lists,
 )
 from core.guards.mailbox_forwarding.senders import weigh_senders
+from core.guards.mailbox_forwarding.surroundings import add_surroundings
 from core.microsoft365.recipient_lookups import look_up_recipients
 from core.model.guards import ObserveContext
 from core.tenant.domain_memory import list_domain_news, note_domains
@@ -121,6 +122,7 @@ async def read_listed_forwards(
         now=now,
     )
     forwards, unplaced = assemble_forwards(inputs)
+    forwards, missed = await add_surroundings(tenant, context, forwards)
     placed, lost = assemble_mail_paths(paths, inputs)
     noted = note_domains(domains.items, context.known_traits, now) if own else ()
     read = (listed, domains, flow, *paths.readings)
@@ -142,6 +144,7 @@ async def read_listed_forwards(
                     ),
                     *list_domain_failures(domains),
                     *unplaced,
+                    *missed,
                     *lost,
                 )
             )
@@ -225,8 +228,9 @@ async def inspect(
         )
     )
     skipped = {rule.mailbox_id for rule in movers if rule not in followed}
+    items, missed = await add_surroundings(tenant, context, forwards)
     return Reading(
-        items=forwards,
+        items=items,
         failures=tuple(
             dict.fromkeys(
                 (
@@ -243,6 +247,7 @@ async def inspect(
                         if not failure.object_id
                     ),
                     *unplaced,
+                    *missed,
                 )
             )
         ),

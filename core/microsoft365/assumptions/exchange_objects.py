@@ -138,6 +138,16 @@ MAILBOX_FILTERS = Assumption(
     depends=Dependents(guards=("mail-protection",)),
     probe="exchange-mailbox-filters",
 )
+MAILBOX_EXTRAS = Assumption(
+    id="exchange-mailbox-extras",
+    assumed="Sweep rules, junk lists, automatic replies, phones, add-ins and calendars are printed "
+    "with the properties of their cmdlets' references, each of the mailbox that was named.",
+    standing=Standing.UNSEEN,
+    source="Microsoft365DSC (names of properties); Microsoft Learn",
+    dated="2026",
+    otherwise="A case lacks facts about what else stands in its mailbox; no case depends on them.",
+    depends=Dependents(guards=("mailbox-forwarding",)),
+)
 BYPASS_ROWS = Assumption(
     id="exchange-bypass-rows",
     assumed="The bypass list holds system objects besides mailboxes, names repeat in it, and the "
@@ -346,6 +356,7 @@ ASSUMPTIONS = (
     FOLDER_IDENTITY,
     FOLDER_ROWS,
     MAILBOX_FILTERS,
+    MAILBOX_EXTRAS,
     BYPASS_ROWS,
     AUDIT_ENABLED_PRINTED,
     AUDIT_AGE_DEFAULT,

@@ -5,9 +5,14 @@ from dataclasses import dataclass, replace
 
 from core.guards.mailbox_forwarding.hidden_rules import normalize_rule_name
 from core.tenant.mail_flow import WELL_KNOWN_FOLDERS, Folder, InboxRule
-from core.tenant.mailboxes import Mailbox
+from core.tenant.mailboxes import Mailbox, MailboxSurroundings
 from core.tenant.readings import ReadFailure, Reading
-from core.tenant.sources import HIDDEN_RULES, INBOX_RULES, RULE_FOLDERS
+from core.tenant.sources import (
+    HIDDEN_RULES,
+    INBOX_RULES,
+    MAILBOX_SURROUNDINGS,
+    RULE_FOLDERS,
+)
 from tests.support.fakes.state import FakeTenantState
 
 
@@ -57,6 +62,14 @@ class FakeInboxRuleReader:
         unopened = self.tenant.find_unknown_mailboxes(HIDDEN_RULES, owners)
         return self.tenant.build_reading(
             HIDDEN_RULES, found, lambda rule: rule.mailbox_id, ids, unopened
+        )
+
+    async def read_surroundings(self, owners: Sequence[Mailbox]) -> Reading[MailboxSurroundings]:
+        known = {one.mailbox_id: one for one in self.tenant.surroundings}
+        found = [known.get(box.id, MailboxSurroundings(box.id)) for box in owners]
+        ids = [box.id for box in owners]
+        return self.tenant.build_reading(
+            MAILBOX_SURROUNDINGS, found, lambda one: one.mailbox_id, ids
         )
 
     async def read_rule_folders(self, rules: Sequence[InboxRule]) -> Reading[Folder]:

@@ -38,6 +38,7 @@ from core.tenant.mailboxes import (
     FolderRight,
     Mailbox,
     MailboxProtocols,
+    MailboxSurroundings,
     ProtocolUse,
     SharedMailbox,
 )
@@ -55,6 +56,7 @@ from core.tenant.sources import (
     GRANTS,
     GROUP_MEMBERS,
     MAILBOX_AUDIT,
+    MAILBOX_SURROUNDINGS,
     MAILBOXES,
     MODULE_USERS,
     OUTBOUND_POLICIES,
@@ -80,6 +82,7 @@ OPTIONAL_SOURCES = frozenset(
         ENABLINGS,
         OUTBOUND_POLICIES,
         GROUP_MEMBERS,
+        MAILBOX_SURROUNDINGS,
         DELETED_GROUPS,
         USER_COUNT,
         ACTIVITY_FEED,
@@ -148,6 +151,8 @@ class FakeTenantState:
     """The ids of accounts that were enabled or disabled, in order."""
     delegations: list[Delegation] = field(default_factory=list)
     folder_rights: list[FolderRight] = field(default_factory=list)
+    surroundings: list[MailboxSurroundings] = field(default_factory=list)
+    """What stands in mailboxes beside their rules; one that is not named has nothing."""
     service_principals: list[App] = field(default_factory=list)
     oauth_grants: list[DelegatedGrant] = field(default_factory=list)
     app_role_assignments: list[AppPermission] = field(default_factory=list)

@@ -17,6 +17,7 @@ from core.adapters.m365.inbox_rules.parse import (
     parse_exchange_rule,
     parse_graph_rule,
 )
+from core.adapters.m365.mailbox_surroundings import read_mailbox_surroundings
 from core.adapters.m365.mailboxes import ALL_RESULTS, CHUNK_SIZE
 from core.adapters.parsing import (
     FOLDER_ID_LIMIT,
@@ -29,7 +30,7 @@ from core.adapters.parsing import (
 from core.adapters.read_errors import build_object_failures, build_read_failure
 from core.errors import NotFound, TenantError
 from core.tenant.mail_flow import WELL_KNOWN_FOLDERS, Folder, InboxRule
-from core.tenant.mailboxes import Mailbox
+from core.tenant.mailboxes import Mailbox, MailboxSurroundings
 from core.tenant.readings import Reading
 from core.tenant.sources import HIDDEN_RULES, INBOX_RULES, RULE_FOLDERS
 
@@ -137,6 +138,10 @@ class M365InboxRuleReader:
             sources=frozenset({HIDDEN_RULES}),
             population=len(owners),
         )
+
+    async def read_surroundings(self, owners: Sequence[Mailbox]) -> Reading[MailboxSurroundings]:
+        """What stands in a few mailboxes beside their rules."""
+        return await read_mailbox_surroundings(self.exchange, owners)
 
     async def read_rule_folders(self, rules: Sequence[InboxRule]) -> Reading[Folder]:
         """The folders Graph's rules move to, known by id, since folder names are localised, each

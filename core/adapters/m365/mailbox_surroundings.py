@@ -1,0 +1,171 @@
+"""What stands in a mailbox beside its rules: what a person who looks into a case asks for next."""
+
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
+from itertools import batched
+
+from core.adapters.exchange.client import ExchangeClient
+from core.adapters.exchange.command import Command
+from core.adapters.exchange.listings import list_each
+from core.adapters.m365.folder_rights import build_folder_command, parse_folder
+from core.adapters.m365.mailboxes import ALL_RESULTS
+from core.adapters.parsing import ResponseRow, parse_row_flag, parse_text, parse_value_list
+from core.adapters.read_errors import build_read_failure
+from core.errors import TenantError
+from core.property_values import get_text, parse_printed_int
+from core.tenant.mailboxes import Mailbox, MailboxSurroundings, SweepRule
+from core.tenant.readings import ReadFailure, Reading
+from core.tenant.sources import MAILBOX_SURROUNDINGS
+
+TEXT_LIMIT = 300
+MAX_ENTRIES = 100
+"""Of each kind; a mailbox may have thousands of blocked senders."""
+SWEEPS, JUNK = "Get-SweepRule", "Get-MailboxJunkEmailConfiguration"
+REPLIES, PHONES = "Get-MailboxAutoReplyConfiguration", "Get-MobileDevice"
+ADD_INS, CALENDARS = "Get-App", "Get-MailboxCalendarFolder"
+CALENDAR_TYPE = "Calendar"
+NAMED_BY: Mapping[str, str] = {
+    SWEEPS: "Mailbox",
+    JUNK: "Identity",
+    REPLIES: "Identity",
+    PHONES: "Mailbox",
+    ADD_INS: "Mailbox",
+}
+"""The parameter by which each cmdlet is told the mailbox."""
+RELIES_ON = ("exchange-mailbox-extras",)
+
+type RowsOrError = list[ResponseRow] | TenantError
+
+
+@dataclass(frozen=True, slots=True)
+class Found:
+    """The rows of one mailbox by cmdlet; a cmdlet that failed is absent."""
+
+    rows: Mapping[str, Sequence[ResponseRow]]
+    missing: tuple[str, ...]
+
+    def take[T](self, cmdlet: str, parse: Callable[[ResponseRow], T | None]) -> tuple[T, ...]:
+        """What the rows of a cmdlet say, as far as it counts."""
+        found = (parse(row) for row in self.rows.get(cmdlet, ())[:MAX_ENTRIES])
+        return tuple(one for one in found if one is not None)
+
+
+async def read_mailbox_surroundings(
+    exchange: ExchangeClient, owners: Sequence[Mailbox]
+) -> Reading[MailboxSurroundings]:
+    """What stands beside the rules of some mailboxes: seven commands each."""
+    commands = [build_extra_command(owner, cmdlet) for owner in owners for cmdlet in NAMED_BY]
+    commands += [build_folder_command(owner, CALENDAR_TYPE) for owner in owners]
+    answers = await list_each(exchange, commands)
+    size = len(NAMED_BY)
+    extras = list(batched(answers[: size * len(owners)], size, strict=True))
+    calendars = await read_calendars(exchange, owners, answers[size * len(owners) :])
+    items, failures = [], dict[tuple[str, str], ReadFailure]()
+    for owner, found, calendar in zip(owners, extras, calendars, strict=True):
+        outcome = dict(zip((*NAMED_BY, CALENDARS), (*found, calendar), strict=True))
+        errors = {name: one for name, one in outcome.items() if isinstance(one, TenantError)}
+        for name, error in errors.items():
+            failure = build_read_failure(MAILBOX_SURROUNDINGS, error, optional=True)
+            failures.setdefault((name, failure.permission), failure)
+        rows = {name: one for name, one in outcome.items() if not isinstance(one, TenantError)}
+        items.append(parse_surroundings(owner, Found(rows, tuple(errors))))
+    return Reading(
+        items=tuple(items),
+        failures=tuple(dict.fromkeys(failures.values())),
+        sources=frozenset({MAILBOX_SURROUNDINGS}),
+        population=len(owners),
+    )
+
+
+async def read_calendars(
+    exchange: ExchangeClient, owners: Sequence[Mailbox], folders: Sequence[RowsOrError]
+) -> list[RowsOrError]:
+    """Whether each calendar is published; it is asked for by its own name."""
+    paths: dict[str, str] = {}
+    for owner, rows in zip(owners, folders, strict=True):
+        if not isinstance(rows, TenantError):
+            try:
+                paths[owner.id] = parse_folder(rows, CALENDAR_TYPE).path
+            except ValueError:
+                continue
+    commands = [
+        Command(CALENDARS, {"Identity": f"{one.guid}:{paths[one.id]}"}, (), one.address)
+        for one in owners
+        if one.id in paths
+    ]
+    answers = dict(zip(paths, await list_each(exchange, commands), strict=True))
+    return [
+        answers.get(owner.id, rows if isinstance(rows, TenantError) else [])
+        for owner, rows in zip(owners, folders, strict=True)
+    ]
+
+
+def build_extra_command(owner: Mailbox, cmdlet: str) -> Command:
+    """The command that lists one thing of a mailbox."""
+    size = ALL_RESULTS if cmdlet in (SWEEPS, PHONES) else {}
+    return Command(cmdlet, {NAMED_BY[cmdlet]: owner.guid, **size}, (), owner.address)
+
+
+def parse_surroundings(owner: Mailbox, found: Found) -> MailboxSurroundings:
+    """What the answers about one mailbox say."""
+    junk = next(iter(found.rows.get(JUNK, ())), {})
+    return MailboxSurroundings(
+        mailbox_id=owner.id,
+        sweep_rules=found.take(SWEEPS, parse_sweep_rule),
+        blocked_senders=tuple(
+            text
+            for one in parse_value_list(junk.get("BlockedSendersAndDomains"))[:MAX_ENTRIES]
+            if (text := parse_text(one, TEXT_LIMIT))
+        ),
+        trusts_only_lists=parse_row_flag(junk, "TrustedListsOnly"),
+        automatic_reply="".join(found.take(REPLIES, parse_automatic_reply)),
+        phones=found.take(PHONES, parse_phone),
+        published_calendar="".join(found.take(CALENDARS, parse_published_calendar)),
+        own_add_ins=found.take(ADD_INS, parse_own_add_in),
+        unread=found.missing,
+    )
+
+
+def parse_sweep_rule(row: ResponseRow) -> SweepRule | None:
+    """A sweep rule that is on."""
+    if not parse_row_flag({"Enabled": True, **row}, "Enabled"):
+        return None
+    return SweepRule(
+        name=parse_text(row.get("Name"), TEXT_LIMIT),
+        sender=parse_text(row.get("Sender"), TEXT_LIMIT),
+        destination=parse_text(row.get("DestinationFolder"), TEXT_LIMIT),
+        keep_days=parse_printed_int(row.get("KeepForDays")),
+    )
+
+
+def parse_automatic_reply(row: ResponseRow) -> str | None:
+    """What people outside are answered; None where nobody is."""
+    state = parse_text(row.get("AutoReplyState"), 64).casefold()
+    audience = parse_text(row.get("ExternalAudience"), 64).casefold()
+    if state in ("", "disabled") or audience == "none":
+        return None
+    return parse_text(row.get("ExternalMessage"), TEXT_LIMIT) or state
+
+
+def parse_phone(row: ResponseRow) -> str | None:
+    """A phone that synchronizes the mailbox, with when it first did."""
+    names = (get_text(row, name)[:80] for name in ("FriendlyName", "DeviceModel", "DeviceOS"))
+    shown = ", ".join(dict.fromkeys(name for name in names if name)) or "a phone without a name"
+    first = get_text(row, "FirstSyncTime")[:10]
+    return f"{shown}, since {first}" if first else shown
+
+
+def parse_published_calendar(row: ResponseRow) -> str | None:
+    """How much of a calendar anybody sees; None where it is not published."""
+    if not parse_row_flag(row, "PublishEnabled"):
+        return None
+    return parse_text(row.get("DetailLevel"), 64) or "published"
+
+
+def parse_own_add_in(row: ResponseRow) -> str | None:
+    """An add-in that only this user has, and what it may do."""
+    if get_text(row, "Scope").casefold() != "user":
+        return None
+    kind = "from a file" if get_text(row, "Type").casefold() == "private" else "of the store"
+    name = get_text(row, "DisplayName")[:120] or get_text(row, "AppId")[:64]
+    return f"{name} ({kind}, {get_text(row, 'Requirements')[:60] or 'rights not told'})"

@@ -1,0 +1,57 @@
+"""Reads what stands beside a case of a mailbox: what else an intruder sets up there.
+
+Sweep rules and the list of blocked senders take mail from its reader as a rule does, and no view of
+rules shows them; a phone, an add-in or a published calendar keeps reading after a new password.
+None of these is wrong by itself, so none is a case: they are facts of a case that is open.
+"""
+
+from collections.abc import Iterable, Iterator, Sequence
+from dataclasses import replace
+
+from core.guards.mailbox_forwarding.forwards import MailboxForward, MailboxRules
+from core.guards.mailbox_forwarding.judge import ForwardingItem, judge
+from core.guards.mailbox_forwarding.options import ForwardingOptions
+from core.model.findings import Severity
+from core.model.guards import ObserveContext
+from core.tenant.mailboxes import Mailbox
+from core.tenant.port import HasInboxRules
+from core.tenant.readings import ReadFailure
+
+MAX_MAILBOXES = 20
+"""Mailboxes of one reading with a case that are looked into, seven commands each."""
+
+
+async def add_surroundings(
+    tenant: HasInboxRules,
+    context: ObserveContext[ForwardingOptions],
+    items: Sequence[ForwardingItem],
+) -> tuple[tuple[ForwardingItem, ...], tuple[ReadFailure, ...]]:
+    """The items, those of mailboxes with an open case of weight with what stands beside it."""
+    owners = list(list_weighty_owners(context, items))[:MAX_MAILBOXES]
+    if not owners:
+        return tuple(items), ()
+    read = await tenant.inbox_rules.read_surroundings(owners)
+    beside = {one.mailbox_id: one for one in read.items}
+    placed = (
+        replace(one, beside=beside.get(one.mailbox.id))
+        if isinstance(one, MailboxForward | MailboxRules)
+        else one
+        for one in items
+    )
+    return tuple(placed), read.failures
+
+
+def list_weighty_owners(
+    context: ObserveContext[ForwardingOptions], items: Iterable[ForwardingItem]
+) -> Iterator[Mailbox]:
+    """The mailboxes with an open case, of which there is more to tell than a remark."""
+    seen = set[str]()
+    for one in items:
+        if not isinstance(one, MailboxForward | MailboxRules) or one.mailbox.id in seen:
+            continue
+        is_open = one.mailbox.id in context.open_case_ids
+        if is_open and any(
+            found.severity >= Severity.MEDIUM for found in judge(one, context.policy)
+        ):
+            seen.add(one.mailbox.id)
+            yield one.mailbox

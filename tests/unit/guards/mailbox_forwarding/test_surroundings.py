@@ -1,0 +1,94 @@
+"""What stands beside the case of a mailbox: facts of it, and no case by themselves."""
+
+from datetime import UTC, datetime
+
+from core.guards.mailbox_forwarding.guard import GUARD
+from core.model.findings import Finding, format_facts
+from core.model.guards import GuardPolicy, ObserveContext
+from core.tenant.mail_flow import AcceptedDomain, Recipient
+from core.tenant.mailboxes import Mailbox, MailboxSurroundings, SweepRule
+from core.tenant.readings import Reading
+from core.tenant.sources import MAILBOX_SURROUNDINGS
+from tests.support.fakes.tenant import FakeTenant
+from tests.support.observe import observe_all
+
+POLICY = GuardPolicy(datetime(2026, 11, 20, 6, 0, tzinfo=UTC), GUARD.options)
+ANNA = Mailbox(
+    "m1", "g1", "anna@contoso.com", "Anna", forwarding_smtp_address="smtp:thief@drop.example"
+)
+LEO = Mailbox("m2", "g2", "leo@contoso.com", "Leo")
+BESIDE = MailboxSurroundings(
+    "m1",
+    sweep_rules=(SweepRule("tidy", "itdesk@contoso.com", "Deleted Items", 0),),
+    blocked_senders=("bank.example", "itdesk@contoso.com"),
+    trusts_only_lists=True,
+    automatic_reply="I am away, write to x@drop.example",
+    phones=("iPhone, iOS, since 2026-11-19",),
+    published_calendar="FullDetails",
+    own_add_ins=("Helper (from a file, ReadWriteMailbox)",),
+    unread=("Get-SweepRule",),
+)
+
+
+def tenant(*beside: MailboxSurroundings) -> FakeTenant:
+    return FakeTenant(
+        boxes=[ANNA, LEO],
+        domains=[AcceptedDomain("contoso.com")],
+        known_recipients=[Recipient("thief@drop.example", False)],
+        surroundings=list(beside),
+    )
+
+
+async def look(fake: FakeTenant, *cases: str) -> Reading[object]:
+    context = ObserveContext(POLICY, open_case_ids=frozenset(cases))
+    return await observe_all(GUARD, fake, context)
+
+
+async def findings(fake: FakeTenant, *cases: str) -> list[Finding]:
+    reading = await look(fake, *cases)
+    return [found for item in reading.items for found in GUARD.judge(item, POLICY)]
+
+
+async def test_a_case_says_what_else_stands_in_its_mailbox() -> None:
+    (found,) = await findings(tenant(BESIDE), "m1")
+    facts = format_facts(found.facts)
+    assert "sweep rule: tidy: moves mail of itdesk@contoso.com to Deleted Items" in facts
+    assert "blocked senders: bank.example, itdesk@contoso.com" in facts
+    assert "all mail of senders who are not on its safe list goes to junk mail" in facts
+    assert "answers people outside: I am away, write to x@drop.example" in facts
+    assert "phones: iPhone, iOS, since 2026-11-19" in facts
+    assert "calendar: published to anybody (FullDetails)" in facts
+    assert "add-ins of its own: Helper (from a file, ReadWriteMailbox)" in facts
+    assert "could not be read beside it: Get-SweepRule" in facts
+
+
+async def test_it_changes_nothing_else_about_the_case() -> None:
+    (plain,) = await findings(tenant(BESIDE))
+    (told,) = await findings(tenant(BESIDE), "m1")
+    assert plain.compute_key(GUARD.name) == told.compute_key(GUARD.name)
+    assert (plain.severity, plain.reaches) == (told.severity, told.reaches)
+    assert told.facts[: len(plain.facts)] == plain.facts
+
+
+async def test_only_mailboxes_with_a_case_of_weight_are_asked() -> None:
+    fake = tenant(BESIDE)
+    await look(fake)
+    assert MAILBOX_SURROUNDINGS not in {name for name, _ in fake.read_log}
+    await look(fake, "m1", "m2")
+    asked = [ids for name, ids in fake.read_log if name == MAILBOX_SURROUNDINGS]
+    assert asked == [("m1",)]
+
+
+async def test_what_cannot_be_read_beside_a_case_is_a_detail() -> None:
+    fake = tenant(BESIDE)
+    fake.fail_read(MAILBOX_SURROUNDINGS, "", "HTTP 503")
+    reading = await look(fake, "m1")
+    (failure,) = [one for one in reading.failures if one.source == MAILBOX_SURROUNDINGS]
+    assert failure.optional
+    assert len(await findings(fake, "m1")) == 1
+
+
+async def test_a_mailbox_in_order_adds_no_fact() -> None:
+    (plain,) = await findings(tenant())
+    (told,) = await findings(tenant(), "m1")
+    assert told.facts == plain.facts
