@@ -5,6 +5,8 @@ from dataclasses import dataclass, field, replace
 from datetime import timedelta
 from typing import Any, cast
 
+import pytest
+
 from core.engine.recall import MAX_CASES_PER_OBJECT
 from core.model.cases import Case
 from core.model.findings import Finding, Severity
@@ -20,6 +22,7 @@ from core.model.requests import OperatorRequest, RequestKind, RequestState
 from core.status.counts import count_guard
 from core.tenant.changes import ClearMailboxForward
 from tests.support.fakes.clock import START
+from tests.support.fakes.crash import CrashInjector
 from tests.support.synthetic_guard import (
     ALERT_CONFIG,
     ENFORCE_CONFIG,
@@ -384,3 +387,24 @@ async def run_in_shards(stage: EngineHarness) -> int:
     while stage.queue:
         await stage.process_message(stage.queue.pop(0))
     return count_guard(await stage.ledger.load("toy"), 0, stage.clock()).open_cases
+
+
+@pytest.mark.parametrize("after", [False, True])
+async def test_a_run_may_die_at_any_operation_of_folding(after: bool) -> None:
+    operation = 0
+    died = True
+    while died:
+        operation += 1
+        stage, _ = build_stage(53)
+        await stage.run_timer()
+        stage.tenant.forwards |= {LOUD: "x", QUIET: "y"}
+        await stage.run_timer()
+        sent = len(stage.notification_channel.sent)
+        died = await stage.crash_during(CrashInjector(operation, after))
+        await stage.run_timer()
+        await stage.run_timer()
+        snapshot = await stage.ledger.load("toy")
+        assert count_guard(snapshot, 0, stage.clock()).open_cases == 54
+        assert len(snapshot.cases) == MAX_CASES_PER_OBJECT + 2
+        assert len(stage.notification_channel.sent) == sent
+    assert operation > 5
