@@ -4,6 +4,7 @@ import asyncio
 from collections.abc import AsyncIterator, Iterable
 from datetime import timedelta
 
+from core.evidence.containment_records import list_containment_records
 from core.evidence.daily_coverage import CoveragePeriod
 from core.evidence.file_format import EvidenceExport, EvidenceWriter, ExportFormat
 from core.evidence.records import (
@@ -33,6 +34,8 @@ async def collect_evidence(
     for answer in list_assumption_records(header, await ledger.load_probe()):
         yield answer
     for record in list_log_records(header, (await ledger.load_activity()).cursors):
+        yield record
+    for record in list_containment_records(header, await ledger.load_containments()):
         yield record
     for config in sorted(configs, key=lambda config: config.guard.name):
         async for record in collect_guard_evidence(ledger, config, header):

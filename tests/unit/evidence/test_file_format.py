@@ -150,6 +150,7 @@ def test_the_first_line_says_what_the_export_is() -> None:
             "coverage": 11 - 1,
             "assumption": 0,
             "log": 0,
+            "containment": 0,
         },
     }
     assert rest[-1]["record"] == "digest"
@@ -235,6 +236,8 @@ def test_the_columns_are_these_and_no_others() -> None:
         *("idle", "unreadable", "worst", "best", "blind"),
         *("assumed", "status", "saw", "way", "probed_at", "held_at", "stopped_at"),
         *("name", "read_at", "records", "median_lag_seconds", "late_lag_seconds", "trouble"),
+        *("refusal", "rule", "plan", "planned_at", "carried_out_by", "started_at", "blocked_at"),
+        *("evidence_sha256", "steps"),
     ) == COLUMNS
 
 

@@ -8,12 +8,14 @@ import pytest
 
 from core.activity.progress import start_cursor
 from core.config.catalog import CATALOG
+from core.evidence.containment_records import list_containment_records
 from core.evidence.daily_coverage import CoveragePeriod
 from core.evidence.data_dictionary import RECORD_FIELDS
 from core.evidence.records import (
     MAX_TEXT_LENGTH,
     EvidenceRecord,
     ExportHeader,
+    format_record_time,
     list_assumption_records,
     list_gap_records,
     list_guard_records,
@@ -23,6 +25,12 @@ from core.evidence.records import (
 from core.guards.tenant_baseline.rule_file import SHIPPED_ROWS
 from core.model.cases import Case, Exemption
 from core.model.changes import ChangeRecord
+from core.model.containment import (
+    Containment,
+    ContainmentState,
+    ContainmentStep,
+    StepState,
+)
 from core.model.findings import Verdict
 from core.model.requests import OperatorRequest, RequestKind, RequestState
 from core.model.state import GuardSnapshot, ProbeReport
@@ -275,6 +283,28 @@ def test_every_guard_names_its_controls_or_says_why_there_are_none(guard: str) -
     assert bool(entry["controls"]) is not bool(entry["without"])
 
 
+CONTAINMENT = Containment(
+    id="30708439043000-5e3aa1c7",
+    account_id="11111111-0000-4000-8000-000000000001",
+    account_name="mia@example.com",
+    requested_by="Ann",
+    reason="she clicked",
+    planned_at=WITHIN_PERIOD,
+    state=ContainmentState.DONE,
+    steps=(
+        ContainmentStep(
+            "block-sign-in",
+            "block the account's sign-in",
+            '["BlockAccount", {"account_id": "11111111-0000-4000-8000-000000000001"}]',
+            state=StepState.DONE,
+            before={"accountEnabled": True},
+            result="made",
+            at=WITHIN_PERIOD,
+        ),
+    ),
+)
+
+
 def test_every_record_has_the_fields_of_the_dictionary_in_their_order() -> None:
     days = CoveragePeriod(SINCE, UNTIL)
     days.add_document(build_run_document(WITHIN_PERIOD))
@@ -289,9 +319,28 @@ def test_every_record_has_the_fields_of_the_dictionary_in_their_order() -> None:
     entries += list_assumption_records(EXPORT_HEADER, PROBE)
     cursor = start_cursor(ActivityLog.DIRECTORY, EXPORT_HEADER.created_at)
     entries += list_log_records(EXPORT_HEADER, {ActivityLog.DIRECTORY: cursor})
+    entries += list_containment_records(EXPORT_HEADER, (CONTAINMENT,))
     for entry in entries:
         assert list(entry) == ["record", "schema", *RECORD_FIELDS[str(entry["record"])]]
     assert {entry["record"] for entry in entries} == RECORD_FIELDS.keys() - {"export", "digest"}
+
+
+def test_a_containment_is_evidence_of_its_period_with_what_was_there_before() -> None:
+    (entry,) = list_containment_records(EXPORT_HEADER, (CONTAINMENT,))
+    assert (entry["subject"], entry["who"], entry["state"]) == ("mia@example.com", "Ann", "done")
+    assert entry["steps"] == [
+        {
+            "step": "block-sign-in",
+            "state": "done",
+            "by_exoguard": True,
+            "title": "block the account's sign-in",
+            "before": {"accountEnabled": True},
+            "result": "made",
+            "at": format_record_time(WITHIN_PERIOD),
+        }
+    ]
+    later = replace(CONTAINMENT, planned_at=UNTIL)
+    assert list(list_containment_records(EXPORT_HEADER, (later,))) == []
 
 
 def test_a_probe_is_evidence_from_the_period_it_was_made_in() -> None:

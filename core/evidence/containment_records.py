@@ -1,0 +1,58 @@
+"""The records of contained accounts: the plan, each step and who asked. Pure."""
+
+from collections.abc import Iterable, Iterator
+
+from core.evidence.records import (
+    EvidenceRecord,
+    ExportHeader,
+    format_record_time,
+    make_record,
+)
+from core.model.containment import Containment
+from core.status.containment_document import build_step_document
+
+
+def list_containment_records(
+    header: ExportHeader, containments: Iterable[Containment]
+) -> Iterator[EvidenceRecord]:
+    """The containments that were planned in the period, oldest first."""
+    for one in sorted(containments, key=lambda one: (one.planned_at, one.id)):
+        if header.contains(one.planned_at):
+            yield make_containment_record(one)
+
+
+def make_containment_record(containment: Containment) -> EvidenceRecord:
+    """One containment."""
+    steps = map(build_step_document, containment.steps)
+    return make_record(
+        "containment",
+        id=containment.id,
+        object=containment.account_id,
+        subject=containment.account_name,
+        state=str(containment.state),
+        refusal=containment.refusal,
+        who=containment.requested_by,
+        why=containment.reason,
+        rule=containment.rule,
+        plan=containment.plan_hash,
+        planned_at=format_record_time(containment.planned_at),
+        carried_out_by=containment.ordered_by,
+        started_at=format_record_time(containment.started_at),
+        blocked_at=format_record_time(containment.blocked_at),
+        ended_at=format_record_time(containment.ended_at),
+        undone_by=containment.undone_by,
+        undone_at=format_record_time(containment.undone_at),
+        evidence_sha256=containment.bundle_digest,
+        steps=[
+            {
+                "step": step.step,
+                "state": str(step.state),
+                "by_exoguard": step.by_exoguard,
+                "title": step.title,
+                "before": dict(step.before),
+                "result": step.result or "",
+                "at": format_record_time(step.at) or "",
+            }
+            for step in steps
+        ],
+    )
