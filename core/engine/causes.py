@@ -32,6 +32,19 @@ LATER_LOOKS = (timedelta(hours=48), timedelta(days=7))
 SOUGHT_STEP = timedelta(hours=1)
 SESSION_WINDOW = timedelta(hours=1)
 MAX_BESIDE = 6
+MAX_ADDRESSES, MAX_METHODS = 4, 3
+METHOD_WINDOW = timedelta(days=1)
+# What gives an account a way to sign in, as logs spell it.
+METHOD_OPERATIONS = frozenset(
+    {
+        "User registered security info",
+        "Admin registered security info",
+        "Admin updated security info",
+        "Add FIDO2 security key",
+        "Create application password for user",
+        "Disable Strong Authentication",
+    }
+)
 # A cause is a part of its case's row.
 MAX_NAME, MAX_CLIENT, MAX_DETAIL = 128, 80, 160
 
@@ -46,6 +59,8 @@ class ActIndex:
     """Those about the organization, whose kinds of cases say which."""
     by_hand: Mapping[str, Sequence[Act]]
     """By session, or else by actor and address."""
+    methods_by_name: Mapping[str, Sequence[Act]]
+    """Those that gave an account a sign-in method, by every id and name of the account."""
 
     @classmethod
     def build(cls, acts: Iterable[Act], guard: str) -> "ActIndex":
@@ -53,15 +68,19 @@ class ActIndex:
         by_name: defaultdict[str, list[tuple[Act, ActTarget]]] = defaultdict(list)
         of_kinds: list[tuple[Act, ActTarget]] = []
         by_hand: defaultdict[str, list[Act]] = defaultdict(list)
+        methods: defaultdict[str, list[Act]] = defaultdict(list)
         for act in acts:
             by_hand[get_hand(act)].append(act)
+            if act.operation in METHOD_OPERATIONS:
+                for name in {one for target in act.targets for one in target.names}:
+                    methods[name].append(act)
             for target in act.targets:
                 if target.guard == guard and not act.actor.is_this_app:
                     for name in {target.object_id.casefold(), *target.names} - {""}:
                         by_name[name].append((act, target))
                     if target.kinds and not target.object_id:
                         of_kinds.append((act, target))
-        return cls(by_name, of_kinds, by_hand)
+        return cls(by_name, of_kinds, by_hand, methods)
 
 
 def is_search_due(case: Case, now: datetime) -> bool:
@@ -96,9 +115,12 @@ def add_cause(
     down to what came after our last change.
     """
     act = find_act(case, index, get_last_change(case, changes))
-    cause = build_cause(act, index) if act else None
+    cause = build_cause(act) if act else None
     if case.cause and (act is None or act.at <= case.cause.at):
-        cause = refresh_beside(case.cause, index)
+        cause = case.cause
+    if cause:
+        person = {case.object_id, case.subject, cause.actor.id, cause.actor.name}
+        cause = add_methods(refresh_beside(cause, index), index, person)
     sought_at = case.cause_sought_at
     if cause == case.cause and sought_at and read_at - sought_at < SOUGHT_STEP:
         return case
@@ -143,9 +165,9 @@ ORGANIZATION_IDS = frozenset({"organization", ""})
 """The object ids of cases about switches of the whole organization."""
 
 
-def build_cause(act: Act, index: ActIndex) -> Cause:
-    """An act as the cause of a case, with what else its actor did about then."""
-    cause = Cause(
+def build_cause(act: Act) -> Cause:
+    """An act as the cause of a case."""
+    return Cause(
         operation=act.operation,
         at=act.at,
         actor=replace(act.actor, name=act.actor.name[:MAX_NAME]),
@@ -156,16 +178,17 @@ def build_cause(act: Act, index: ActIndex) -> Cause:
         detail=act.detail[:MAX_DETAIL],
         count=act.count,
     )
-    return refresh_beside(cause, index)
 
 
 def refresh_beside(cause: Cause, index: ActIndex) -> Cause:
     """The cause with what else its session did within an hour, as far as that is on record."""
     beside: Counter[str] = Counter()
+    addresses = set[str]()
     for act in index.by_hand.get(get_hand(cause), ()):
         is_itself = act.at == cause.at and act.operation == cause.operation
         if not is_itself and abs(act.at - cause.at) <= SESSION_WINDOW:
             beside[act.operation] += act.count
+            addresses.add(act.address)
     named = tuple(
         f"{name} x {count}" if count > 1 else name for name, count in beside.most_common(MAX_BESIDE)
     )
@@ -174,7 +197,27 @@ def refresh_beside(cause: Cause, index: ActIndex) -> Cause:
         beside=named,
         beside_count=beside.total(),
         is_same_session=bool(cause.session and beside),
+        other_addresses=tuple(sorted(addresses - {"", cause.address}))[:MAX_ADDRESSES]
+        if cause.session and cause.address
+        else (),
     )
+
+
+def add_methods(cause: Cause, index: ActIndex, person: Iterable[str]) -> Cause:
+    """The cause with the sign-in methods that the person was given within a day of it."""
+    acts = {
+        act.key: act
+        for name in {one.casefold() for one in person} - {""}
+        for act in index.methods_by_name.get(name, ())
+        if abs(act.at - cause.at) <= METHOD_WINDOW
+    }
+    latest = sorted(acts.values(), key=lambda act: (act.at, act.key), reverse=True)
+    phrases = (
+        f"{act.operation} by {(act.actor.name or act.actor.id or 'nobody on record')[:MAX_NAME]}, "
+        f"{act.at:%Y-%m-%d %H:%M} UTC"
+        for act in latest[:MAX_METHODS]
+    )
+    return replace(cause, methods=tuple(phrases))
 
 
 def list_changed(before: Iterable[Case], after: Iterable[Case]) -> list[Case]:

@@ -146,6 +146,12 @@ class Cause:
     beside_count: int = 0
     is_same_session: bool = False
     """Whether `beside` was joined by the session; otherwise by actor and address."""
+    other_addresses: tuple[str, ...] = ()
+    """From where else its session acted within an hour: a token that is used at two places."""
+    methods: tuple[str, ...] = ()
+    """The sign-in methods that the person of the case, or who acted, was given within a day: each
+    as a phrase with who did it and when. Untrusted.
+    """
 
 
 def get_hand(act: Act | Cause) -> str:

@@ -181,6 +181,8 @@ class CauseDocument:
     also: tuple[str, ...]
     also_count: Count
     same_session: bool
+    other_addresses: tuple[str, ...]
+    methods: tuple[str, ...]
 
 
 @dataclass(frozen=True, slots=True)
@@ -212,6 +214,8 @@ def build_cause_document(cause: Cause) -> CauseDocument:
         also=cause.beside,
         also_count=cause.beside_count,
         same_session=cause.is_same_session,
+        other_addresses=cause.other_addresses,
+        methods=cause.methods,
     )
 
 

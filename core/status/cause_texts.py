@@ -73,4 +73,9 @@ def list_cause_lines(case: Case) -> Iterator[tuple[str, str]]:
         yield "session", cause.session
     if beside := describe_beside(cause):
         yield "also", beside
+    if cause.other_addresses:
+        places = ", ".join(cause.other_addresses)
+        yield "places", f"within an hour the same session also acted from {places}"
+    if cause.methods:
+        yield "sign-in methods", "; ".join(cause.methods)
     yield "told by", LOG_NAMES[cause.log]

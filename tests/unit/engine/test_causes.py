@@ -10,6 +10,7 @@ from core.model.activity import Act
 from core.model.cases import Case
 from core.model.changes import ChangeRecord, ChangeState
 from core.model.findings import Severity, Verdict
+from core.status.cause_texts import list_cause_lines
 from core.tenant.activity import ActivityActor, ActorKind
 from tests.support.acts import EVE, build_act
 from tests.support.fakes.clock import START
@@ -154,3 +155,52 @@ def test_a_flood_of_text_in_a_record_is_cut() -> None:
     cause = search(CASE, build_act(actor=loud, detail="d" * 5_000, client="c" * 5_000)).cause
     assert cause is not None
     assert len(cause.actor.name) + len(cause.detail) + len(cause.client) < 400
+
+
+def test_a_session_that_acts_from_two_places_says_so_and_two_sessions_do_not() -> None:
+    acts = [
+        build_act(minutes=10),
+        build_act(minutes=20, object_id="u2", address="192.0.2.77"),
+        build_act(minutes=25, object_id="u3", address=""),
+        build_act(minutes=30, object_id="u4", session="s2", address="192.0.2.88"),
+        build_act(minutes=90, object_id="u5", address="192.0.2.99"),
+    ]
+    cause = search(CASE, *acts).cause
+    assert cause
+    assert cause.other_addresses == ("192.0.2.77",)
+    assert ("places", "within an hour the same session also acted from 192.0.2.77") in list(
+        list_cause_lines(replace(CASE, cause=cause))
+    )
+    # Acts joined by their address have no other one.
+    bare = [replace(act, session="") for act in acts]
+    joined = search(CASE, *bare).cause
+    assert joined
+    assert joined.other_addresses == ()
+
+
+@pytest.mark.parametrize(
+    ("name", "minutes", "is_told"),
+    [
+        ("u1", -60, True),
+        ("ann@contoso.com", 90, True),
+        ("e1", 5, True),
+        ("u2", 5, False),
+        ("u1", -25 * 60, False),
+    ],
+)
+def test_a_method_given_to_the_person_or_the_actor_within_a_day_stands_with_the_cause(
+    name: str, minutes: float, is_told: bool
+) -> None:
+    method = build_act(
+        "privileged-change",
+        "",
+        minutes,
+        "User registered security info",
+        names=(name,),
+        session="other",
+        address="192.0.2.5",
+    )
+    cause = search(CASE, build_act(minutes=10), method).cause
+    assert cause
+    assert bool(cause.methods) is is_told
+    assert all("by eve@contoso.com" in one for one in cause.methods)
