@@ -36,6 +36,12 @@ MAILBOX_CHANGES = (
     Watch(AUDIT, About.WHOLE, AUDITS),
     Watch(DELEGATION, About.WHOLE, frozenset({"GrantSendOnBehalfTo"}), ("send-on-behalf",)),
     Watch(SIGN_IN, About.MAILBOX, frozenset({"Type", "AccountDisabled"})),
+    Watch(
+        "mail-protection",
+        About.WHOLE,
+        frozenset({"Moderat*", "RejectMessages*", "LitigationHold*", "SingleItemRecoveryEnabled"}),
+        ("mailbox-moderation", "mailbox-rejection", "mailbox-hold", "mailbox-recovery"),
+    ),
 )
 FULL_ACCESS = Watch(
     DELEGATION, About.MAILBOX, kinds=("full-access", "change-permission", "change-owner")

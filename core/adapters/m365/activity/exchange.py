@@ -48,6 +48,7 @@ CLIENT_NAMES: Mapping[str, str] = {
     "497effe9-df71-4043-a8bb-14cf78c4b63b": "Exchange admin center",
     "d3590ed6-52b3-4102-aeff-aad2292ab01c": "Microsoft Office",
 }
+FOLDER_NOUN = "folderpermission"
 RULE_NOUN, MAILBOX_RULES = "inboxrule", "updateinboxrules"
 
 
@@ -160,6 +161,13 @@ def iter_object_names(
             yield name.partition("\\")[0] if "\\" in name else ""
         if actor.kind is ActorKind.PERSON:
             yield actor.name
+        return
+    if FOLDER_NOUN in operation.replace("-", ""):
+        yield parse_name(record.get("mailboxguid"), 64)
+        yield parse_name(record.get("mailboxownerupn"))
+        # A folder's identity is `mailbox:\folder`; what stands behind is anybody's text.
+        for name in (parameters.get("Identity", ""), shown):
+            yield name.partition(":")[0]
         return
     yield parameters.get("Identity", "")
     yield shown

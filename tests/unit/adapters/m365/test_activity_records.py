@@ -150,6 +150,19 @@ def test_what_exchange_does_itself_is_microsofts() -> None:
             {"parameters": {"Identity": PERSON, "User": ROOM, "AccessRights": "FullAccess"}},
             (PERSON, "ann"),
         ),
+        (
+            "Add-MailboxFolderPermission",
+            {
+                "parameters": {"Identity": "ann:\\Posteingang", "User": "Default"},
+                "ObjectId": f"{CANONICAL}/c.example/ann:\\Posteingang",
+            },
+            ("ann", f"{CANONICAL}/c.example/ann"),
+        ),
+        (
+            "ModifyFolderPermissions",
+            {"MailboxGuid": PERSON, "MailboxOwnerUPN": "ann@contoso.example", "ObjectId": ""},
+            (PERSON, "ann@contoso.example"),
+        ),
         ("New-TransportRule", {"parameters": {"Name": "."}, "ObjectId": ""}, (".",)),
         ("Set-Mailbox", {"parameters": {}, "ObjectId": "mia"}, ("mia",)),
     ],
