@@ -43,7 +43,7 @@ from core.model.containment import (
 from core.model.requests import OperatorRequest, RequestKind, RequestState
 from core.model.state import GuardSnapshot
 from core.notifications.containment_card import build_containment_card
-from core.ports import CONTAINMENT_PARTITION, World
+from core.ports import CONTAINMENT_PARTITION, KEEP_CONTAINMENTS, World
 from core.tenant.quoting import quote_text
 
 log = logging.getLogger("exoguard.containment")
@@ -82,7 +82,17 @@ async def process_containments(
             await look_again(desk, containment)
         for containment in list(desk.containments.values()):
             await tell(desk, containment)
+        await forget_old(desk)
         return "; ".join(desk.log_lines) or "nothing to do"
+
+
+async def forget_old(desk: Desk) -> None:
+    """Delete what is over and past its retention, if there is any."""
+    now = desk.world.now()
+    times = [one.planned_at for one in desk.containments.values()]
+    times += [one.at for one in desk.requests.values()]
+    if any(now - at > KEEP_CONTAINMENTS for at in times):
+        await desk.world.ledger.purge_containments(now)
 
 
 async def go_on(desk: Desk, containment: Containment) -> None:

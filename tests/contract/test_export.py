@@ -96,6 +96,7 @@ async def test_the_evidence_is_what_the_ledger_remembers_of_the_period(ledger: L
         "coverage": 10,
         "assumption": 0,
         "log": 0,
+        "containment": 0,
     }
     assert filter_records("finding", entries)[0]["subject"] == "o'brien@exämple.com \U0001f984"
     assert [entry["undone_by"] for entry in filter_records("change", entries)] == [["c2"], []]

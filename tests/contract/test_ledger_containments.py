@@ -1,0 +1,70 @@
+"""Containments and what is kept of their accounts, in memory and in a table."""
+
+from dataclasses import replace
+from datetime import timedelta
+
+from core.model.containment import (
+    AccountBundle,
+    Containment,
+    ContainmentState,
+    ContainmentStep,
+    StepState,
+)
+from core.ports import CONTAINMENT_PARTITION, Ledger
+from tests.contract.test_export import ledger, table
+from tests.support.fakes.clock import START
+
+__all__ = ["ledger", "table"]
+
+PLAN = Containment(
+    id="30708439043000-5e3aa1c7",
+    account_id="11111111-0000-4000-8000-000000000001",
+    account_name="mia@example.com",
+    requested_by="Ann",
+    reason="she clicked",
+    planned_at=START,
+    steps=(
+        ContainmentStep(
+            "block-sign-in",
+            "block",
+            '["BlockAccount", {"account_id": "x"}]',
+            prior={"accountEnabled": True},
+            at=START,
+        ),
+    ),
+    remarks=("a shared mailbox",),
+    plan_hash="0" * 32,
+)
+BUNDLE = AccountBundle(PLAN.id, PLAN.account_id, START, "evidence", "f" * 64, '{"é": 1}')
+
+
+async def test_a_containment_is_read_as_it_was_saved_the_newest_first(ledger: Ledger) -> None:
+    newer = replace(PLAN, id="30708439042000-5e3aa1c7")
+    async with ledger.claim(CONTAINMENT_PARTITION, "r1") as claim:
+        assert claim
+        await claim.save(PLAN, newer)
+        step = replace(PLAN.steps[0], state=StepState.DONE, before={"accountEnabled": True})
+        done = replace(PLAN, state=ContainmentState.DONE, steps=(step,), blocked_at=START)
+        await claim.save(done, BUNDLE)
+    assert await ledger.load_containments() == (newer, done)
+    assert await ledger.load_bundle(PLAN.id) == BUNDLE
+    assert await ledger.load_bundle("30708439042000-5e3aa1c7") is None
+
+
+async def test_containments_are_apart_from_what_guards_store(ledger: Ledger) -> None:
+    async with ledger.claim(CONTAINMENT_PARTITION, "r1") as claim:
+        assert claim
+        await claim.save(PLAN)
+    async with ledger.claim(CONTAINMENT_PARTITION, "r2") as claim:
+        assert claim
+        assert (await claim.load()).rows_differ == ""
+
+
+async def test_what_is_over_goes_after_400_days(ledger: Ledger) -> None:
+    old = replace(PLAN, id="30708439049000-5e3aa1c7", planned_at=START - timedelta(days=500))
+    async with ledger.claim(CONTAINMENT_PARTITION, "r1") as claim:
+        assert claim
+        await claim.save(PLAN, old, replace(BUNDLE, id=old.id, at=old.planned_at))
+    await ledger.purge_containments(START + timedelta(days=1))
+    assert await ledger.load_containments() == (PLAN,)
+    assert await ledger.load_bundle(old.id) is None
