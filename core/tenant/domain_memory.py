@@ -57,11 +57,24 @@ def list_names(domains: Iterable[AcceptedDomain]) -> Iterator[str]:
             yield f"{SUBDOMAINS}{name}"
 
 
+def keep_subdomains(
+    domains: Iterable[AcceptedDomain], known: Mapping[str, KnownTraits]
+) -> Iterator[AcceptedDomain]:
+    """The domains, with what was known of the names below those of which Exchange does not say it:
+    a property that is not printed any more is no domain that went.
+    """
+    for domain in domains:
+        trait = to_trait(f"{SUBDOMAINS}{to_a_label(domain.name.removeprefix(SUBDOMAINS))}")
+        row = known.get(build_traits_key(get_bucket_id(trait), KIND))
+        is_kept = row is not None and trait in row.traits and not domain.are_subdomains_told
+        yield replace(domain, includes_subdomains=True) if is_kept else domain
+
+
 def note_domains(
     domains: Iterable[AcceptedDomain], known: Mapping[str, KnownTraits], now: datetime
 ) -> tuple[KnownTraits, ...]:
     """What is to be remembered of the domains after a look that read all of them."""
-    names = [to_trait(name) for name in list_names(domains)]
+    names = [to_trait(name) for name in list_names(keep_subdomains(domains, known))]
     noted = []
     for mark in BUCKETS:
         bucket_id = f"accepted-domains-{mark}"
@@ -124,7 +137,7 @@ def select_known_domains(
         return trait not in news or not (is_asked(trait) or news[trait] == now)
 
     found = []
-    for domain in domains:
+    for domain in keep_subdomains(domains, known):
         name, *below = list(list_names([domain])) or [""]
         if name and is_answered(name):
             wide = domain.includes_subdomains and all(map(is_answered, below))
@@ -140,7 +153,7 @@ def list_missing_domains(
     They count as relayed. So an address of theirs that Exchange does not know is neither inside
     nor outside until it is known whether they went.
     """
-    present = {to_trait(name) for name in list_names(domains)}
+    present = {to_trait(name) for name in list_names(keep_subdomains(domains, known))}
     for mark in BUCKETS:
         if row := known.get(build_traits_key(f"accepted-domains-{mark}", KIND)):
             for name in list_in_doubt(row, present, now):

@@ -144,6 +144,8 @@ class AcceptedDomain:
     """True: an address that Exchange does not know does not exist. False: mail for it is relayed to
     another mail system, or Exchange does not say.
     """
+    are_subdomains_told: bool = True
+    """False: Exchange does not say whether it accepts mail for names below it."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -124,3 +124,17 @@ def test_a_settled_domain_that_is_missing_is_in_doubt_for_an_hour() -> None:
 def test_a_new_domain_that_is_missing_again_was_never_the_organizations() -> None:
     known = look(look({}, START, OWN), START + 24 * HOUR, OWN, DROP)
     assert missing(known, START + 30 * HOUR, OWN) == set()
+
+
+def test_names_below_a_domain_stay_its_own_when_exchange_stops_to_say_so() -> None:
+    wide = replace(OWN, includes_subdomains=True)
+    silent = replace(OWN, are_subdomains_told=False)
+    known, at = look({}, START, wide), START + 3 * HOUR
+    assert own(known, at, silent) == [replace(silent, includes_subdomains=True)]
+    assert list(list_missing_domains([silent], known, at)) == []
+    later = look(known, at, silent)
+    assert news(later, at) == []
+    assert own(later, at + HOUR, wide) == [wide]
+    # Who says that they are not is believed, and what was never said is not made up.
+    assert own(known, at, OWN) == [OWN]
+    assert own(look({}, START, silent), at, silent) == [silent]

@@ -191,6 +191,7 @@ def parse_accepted_domain(row: ResponseRow) -> AcceptedDomain:
         parse_domain_name(row.get("DomainName")),
         includes_subdomains=parse_row_flag(row, "MatchSubDomains"),
         authoritative=parse_text(row.get("DomainType"), 64).strip().casefold() == "authoritative",
+        are_subdomains_told=row.get("MatchSubDomains") not in (None, ""),
     )
 
 

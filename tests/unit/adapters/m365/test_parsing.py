@@ -708,6 +708,11 @@ def test_domains_are_read_in_lower_case() -> None:
         "MatchSubDomains": "True",
     }
     assert parse_accepted_domain(row) == AcceptedDomain("contoso.example", True)
+    for silent in ({}, {"MatchSubDomains": None}, {"MatchSubDomains": ""}):
+        named = {"DomainName": "contoso.example", **silent}
+        assert not parse_accepted_domain(named).are_subdomains_told
+        assert not parse_accepted_domain(named).includes_subdomains
+    assert parse_accepted_domain({**row, "MatchSubDomains": False}).are_subdomains_told
     assert parse_verified_domain({"id": "x.example", "isVerified": False}) is None
     for bad in ("", None, "a b", "x@y", "x" * 254):
         with pytest.raises(ValueError, match="domain"):
