@@ -186,6 +186,8 @@ $Catalog = @'
    "parameters": ["Identity", "ResultSize"]},
   {"guard": "mailbox-delegation", "cmdlet": "Get-UnifiedGroupLinks", "writes": false, "optional": true,
    "parameters": ["Identity", "LinkType", "ResultSize"]},
+  {"guard": "mailbox-delegation", "cmdlet": "Get-App", "writes": false, "optional": true,
+   "parameters": ["Mailbox", "OrganizationApp"]},
   {"guard": "mailbox-delegation", "cmdlet": "Get-AcceptedDomain", "writes": false, "optional": false,
    "parameters": []},
   {"guard": "tenant-baseline", "cmdlet": "Get-OrganizationConfig", "writes": false, "optional": false,

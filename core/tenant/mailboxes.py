@@ -131,6 +131,19 @@ class FolderRight:
 
 
 @dataclass(frozen=True, slots=True)
+class OwnAddIn:
+    """An Outlook add-in from a file that only the owner of a mailbox has."""
+
+    mailbox: Mailbox
+    app_id: str
+    name: str
+    provider: str = ""
+    """Who made it, as it says itself."""
+    requirements: str = ""
+    """What it asks for, as Exchange prints it."""
+
+
+@dataclass(frozen=True, slots=True)
 class Delegation:
     """A right over a mailbox that another principal holds."""
 

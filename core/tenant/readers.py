@@ -42,6 +42,7 @@ from core.tenant.mailboxes import (
     MailboxProtocols,
     MailboxSize,
     MailboxSurroundings,
+    OwnAddIn,
     ProtocolUse,
     SharedMailbox,
 )
@@ -174,6 +175,10 @@ class DelegationReader(Protocol):
 
         Rights that let nobody read, change or delete what lies there are left out.
         """
+        ...
+
+    async def read_own_add_ins(self, owners: Sequence[Mailbox]) -> Reading[OwnAddIn]:
+        """The add-ins from files that only the owners have. Source `own-add-ins`, optional."""
         ...
 
     def list_send_as(self) -> AsyncIterator[Reading[Delegation]]:

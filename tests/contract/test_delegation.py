@@ -11,6 +11,7 @@ from core.tenant.sources import (
     FOLDER_RIGHTS,
     FULL_ACCESS,
     MAILBOX_SURROUNDINGS,
+    OWN_ADD_INS,
     SEND_AS,
     SEND_ON_BEHALF,
 )
@@ -266,6 +267,7 @@ async def test_what_stands_beside_the_rules_of_a_mailbox_is_told(open_tenant: Op
             "": [{"DisplayName": "All", "Scope": "Organization", "Type": "Private"}],
             "ann@contoso.example": [
                 {
+                    "AppId": "a1",
                     "DisplayName": "Helper",
                     "Scope": "User",
                     "Type": "Private",
@@ -302,3 +304,31 @@ async def test_what_may_not_be_read_beside_the_rules_is_named_and_the_rest_is_re
         assert [(one.optional, one.permission) for one in found.failures] == [
             (True, "Exchange role with Get-SweepRule")
         ]
+
+
+async def test_add_ins_of_ones_own_are_those_from_files(open_tenant: OpenTenant) -> None:
+    file = {"AppId": "a1", "DisplayName": "Helper", "ProviderName": "x", "Type": "Private"}
+    own = {**file, "Scope": "User", "Requirements": "ReadItem"}
+    scene = build_scene(
+        exchange={
+            **DELEGATED,
+            "Get-App": {
+                "": [{**own, "Scope": "Organization", "AppId": "a0"}],
+                "ann@contoso.example": [
+                    own,
+                    {**own, "AppId": "a2", "Type": "MarketPlace"},
+                    {**own, "AppId": "a3", "Enabled": "False"},
+                ],
+            },
+        }
+    )
+    async with open_tenant(scene) as to:
+        found = await to.tenant.delegation.read_own_add_ins(OWNERS)
+        assert [(one.mailbox.id, one.app_id, one.requirements) for one in found.items] == [
+            (PERSON, "a1", "ReadItem")
+        ]
+        assert (found.failures, found.population) == ((), 2)
+        to.withhold_permission(OWN_ADD_INS)
+        refused = await to.tenant.delegation.read_own_add_ins(OWNERS)
+        (failure,) = refused.failures
+        assert (failure.optional, failure.object_id) == (True, "")

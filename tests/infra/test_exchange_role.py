@@ -256,6 +256,7 @@ async def everything_read(exchange: ExchangeClient) -> None:
     await tenant.auditing.read_audit_bypasses()
     await tenant.auditing.read_organization_audit()
     await tenant.delegation.read_full_access([MAILBOX])
+    await tenant.delegation.read_own_add_ins([MAILBOX])
     # Nothing more is asked where it tells no Inbox.
     await tenant.delegation.read_folder_rights([MAILBOX])
     await collect_pages(tenant.delegation.list_send_as())

@@ -44,6 +44,7 @@ from core.adapters.m365.mailbox_surroundings import (
     parse_surroundings,
 )
 from core.adapters.m365.mailboxes import ALL_RESULTS, parse_mailbox
+from core.adapters.m365.own_add_ins import parse_add_in
 from core.adapters.m365.protocols import (
     CLIENT_NAMES,
     is_failed_sign_in,
@@ -73,6 +74,7 @@ from core.tenant.mailboxes import (
     FolderRight,
     MailboxFolder,
     MailboxSurroundings,
+    OwnAddIn,
     ProtocolUse,
 )
 from core.tenant.readers import GrantedPermissions
@@ -141,6 +143,7 @@ def build_fake_tenant(scene: Mapping[str, object]) -> FakeTenant:
         displayed_recipients=list(read_displayed(wire)),
         folder_rights=list(read_wire_folder_rights(wire)),
         surroundings=list(read_wire_surroundings(wire)),
+        own_add_ins=list(read_wire_add_ins(wire)),
         group_members=list(read_group_members(wire)),
         remote_domain_list=[parse_remote_domain(row) for row in wire.list_rows("Get-RemoteDomain")],
         policies=parse_outbound_policies(
@@ -343,6 +346,14 @@ def read_wire_folder_rights(wire: Wire) -> Iterator[FolderRight]:
                 for holder, rights in found
                 if rights
             )
+
+
+def read_wire_add_ins(wire: Wire) -> Iterator[OwnAddIn]:
+    """The add-ins from files that single mailboxes of the scene have."""
+    for row in wire.list_rows("Get-Mailbox"):
+        mailbox = parse_mailbox(row)
+        rows = CMDLETS[ADD_INS].run(wire, Command(ADD_INS, {"Mailbox": mailbox.guid})).rows
+        yield from (one for one in (parse_add_in(mailbox, part) for part in rows) if one)
 
 
 def read_wire_surroundings(wire: Wire) -> Iterator[MailboxSurroundings]:

@@ -10,6 +10,7 @@ from core.adapters.exchange.command import Command
 from core.adapters.exchange.listings import list_each, list_objects
 from core.adapters.m365.folder_rights import read_folder_rights
 from core.adapters.m365.mailboxes import ALL_RESULTS, CHUNK_SIZE, MAILBOX_PROPERTIES, parse_mailbox
+from core.adapters.m365.own_add_ins import read_own_add_ins
 from core.adapters.parsing import (
     ResponseRow,
     parse_each_row,
@@ -23,7 +24,7 @@ from core.adapters.parsing import (
 from core.adapters.read_errors import build_object_failures, build_read_failure
 from core.errors import TenantError, Unavailable
 from core.microsoft365.trustees import find_sid, is_built_in_trustee
-from core.tenant.mailboxes import Delegation, FolderRight, Mailbox
+from core.tenant.mailboxes import Delegation, FolderRight, Mailbox, OwnAddIn
 from core.tenant.readings import UNIDENTIFIED_PREFIX, ListedCount, ReadFailure, Reading
 from core.tenant.sources import FULL_ACCESS, SEND_AS, SEND_ON_BEHALF
 
@@ -181,6 +182,10 @@ class M365DelegationReader:
     async def read_folder_rights(self, owners: Sequence[Mailbox]) -> Reading[FolderRight]:
         """The rights over the root and the Inbox of each mailbox."""
         return await read_folder_rights(self.exchange, owners)
+
+    async def read_own_add_ins(self, owners: Sequence[Mailbox]) -> Reading[OwnAddIn]:
+        """The add-ins from files that only the owners have."""
+        return await read_own_add_ins(self.exchange, owners)
 
     def list_send_as(self) -> AsyncIterator[Reading[Delegation]]:
         """Who may send as whom. Every mailbox may send as itself, so an empty list is a failure."""

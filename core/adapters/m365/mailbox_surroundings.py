@@ -68,7 +68,11 @@ async def read_mailbox_surroundings(
             failure = build_read_failure(MAILBOX_SURROUNDINGS, error, optional=True)
             failures.setdefault((name, failure.permission), failure)
         rows = {name: one for name, one in outcome.items() if not isinstance(one, TenantError)}
-        items.append(parse_surroundings(owner, Found(rows, tuple(errors))))
+        try:
+            items.append(parse_surroundings(owner, Found(rows, tuple(errors))))
+        except ValueError:
+            # An answer that makes no sense says nothing of the mailbox, and nothing is concluded.
+            items.append(MailboxSurroundings(owner.id, unread=tuple(outcome)))
     return Reading(
         items=tuple(items),
         failures=tuple(dict.fromkeys(failures.values())),

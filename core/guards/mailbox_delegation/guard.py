@@ -17,14 +17,14 @@ from core.model.findings import CorrelationRule, Fact, Severity
 from core.model.guards import Guard, PeriodicCheck, Permission, Service
 from core.model.options import SettingReader
 from core.model.shared_settings import RESOURCE_MAILBOX_KINDS
-from core.tenant.sources import FOLDER_RIGHTS, FULL_ACCESS
+from core.tenant.sources import FOLDER_RIGHTS, FULL_ACCESS, OWN_ADD_INS
 
 EXCHANGE = Service.EXCHANGE
 GUARD = Guard(
     name="mailbox-delegation",
     title="Delegated mailboxes",
     looks_for="who may open another person's mailbox, read its Inbox or send in their name: guests,"
-    " unknown and new holders, everybody",
+    " unknown and new holders, everybody; add-ins from files",
     rationale="A right over somebody's mailbox reads and writes for them, whatever their password.",
     verdicts=VERDICT_TEXTS,
     permissions=(
@@ -52,6 +52,7 @@ GUARD = Guard(
             "whether a Microsoft 365 group with a right has guests",
             optional=True,
         ),
+        Permission(EXCHANGE, "Get-App", "add-ins from files in single mailboxes", optional=True),
         Permission(
             EXCHANGE,
             "Get-AcceptedDomain",
@@ -74,6 +75,7 @@ GUARD = Guard(
     periodic_checks=(
         PeriodicCheck(FULL_ACCESS, timedelta(days=1)),
         PeriodicCheck(FOLDER_RIGHTS, timedelta(days=1)),
+        PeriodicCheck(OWN_ADD_INS, timedelta(days=1)),
     ),
     correlation=CorrelationRule(
         5, Severity.HIGH, Fact("", "the same holder has rights over 5 or more mailboxes")

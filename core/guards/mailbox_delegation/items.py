@@ -6,7 +6,7 @@ from core.model.guards import GuardPolicy
 from core.model.options import SettingReader
 from core.model.shared_settings import RESOURCE_MAILBOX_KINDS
 from core.tenant.mail_flow import Recipient
-from core.tenant.mailboxes import Delegation, FolderRight, Mailbox
+from core.tenant.mailboxes import Delegation, FolderRight, Mailbox, OwnAddIn
 from core.tenant.quoting import quote_text
 
 MAX_TEXT_LENGTH = 120
@@ -45,6 +45,9 @@ class GrantedRight:
     """What the holder may do in single folders; empty for a right over the mailbox as a whole."""
     doubt: str = ""
     """Why somebody from outside may be in the group too, as a clause; empty for no doubt."""
+
+
+type DelegationItem = GrantedRight | OwnAddIn
 
 
 def format_delegated_mailbox(mailbox: Mailbox) -> str:

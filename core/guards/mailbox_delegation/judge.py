@@ -2,9 +2,11 @@
 
 from collections.abc import Iterator
 
+from core.guards.mailbox_delegation.add_ins import judge_add_in
 from core.guards.mailbox_delegation.folders import judge_folders
 from core.guards.mailbox_delegation.items import (
     MAX_TEXT_LENGTH,
+    DelegationItem,
     GrantedRight,
     Policy,
     format_delegated_mailbox,
@@ -26,6 +28,7 @@ from core.microsoft365.trustees import (
 )
 from core.model.findings import Correlation, Fact, Finding, Severity, Verdict
 from core.model.reach import Reach
+from core.tenant.mailboxes import OwnAddIn
 from core.tenant.quoting import quote_text
 from core.tenant.sources import FULL_ACCESS, MAILBOXES, RECIPIENTS, SEND_AS, SEND_ON_BEHALF
 
@@ -44,8 +47,10 @@ MAILBOX_RIGHT_SOURCES = (FULL_ACCESS, MAILBOXES, RECIPIENTS)
 """What must be read before a right's absence may be believed."""
 
 
-def judge(item: GrantedRight, policy: Policy) -> Iterator[Finding]:
-    """What one holder may do, over a mailbox or in its folders."""
+def judge(item: DelegationItem, policy: Policy) -> Iterator[Finding]:
+    """What one holder may do, over a mailbox or in its folders; or an add-in in it."""
+    if isinstance(item, OwnAddIn):
+        return judge_add_in(item)
     return judge_folders(item, policy) if item.folders else judge_right(item, policy)
 
 

@@ -8,6 +8,7 @@ from typing import Protocol
 from core.guards.mailbox_delegation.holders import TenantDomains, place_holder
 from core.guards.mailbox_delegation.items import (
     MAX_TEXT_LENGTH,
+    DelegationItem,
     DelegationOptions,
     GrantedRight,
     format_delegated_mailbox,
@@ -37,6 +38,7 @@ from core.tenant.sources import (
     FOLDER_RIGHTS,
     FULL_ACCESS,
     MAILBOXES,
+    OWN_ADD_INS,
     RECIPIENTS,
     SEND_AS,
     SEND_ON_BEHALF,
@@ -46,11 +48,11 @@ HOLDER_UNREAD = "who holds a right over it could not be looked up"
 MAX_FAILED_LOOKUPS = 100
 """Of so many mailboxes holders may be lost; with more, looking up itself did not work."""
 
-SOURCES = frozenset({MAILBOXES, FULL_ACCESS, FOLDER_RIGHTS, RECIPIENTS})
+SOURCES = frozenset({MAILBOXES, FULL_ACCESS, FOLDER_RIGHTS, OWN_ADD_INS, RECIPIENTS})
 """All that is read mailbox by mailbox. The other rights are listed for the whole organization."""
-CHECKS = (FULL_ACCESS, FOLDER_RIGHTS)
-MAX_FOLDERS_BETWEEN_CHECKS = 25
-"""Mailboxes of a range whose folders are read again although that is not due: they take three
+CHECKS = (FULL_ACCESS, FOLDER_RIGHTS, OWN_ADD_INS)
+MAX_BETWEEN_CHECKS = {FOLDER_RIGHTS: 25, OWN_ADD_INS: 25}
+"""Mailboxes of a range of which these are read again although that is not due: they take four
 commands each, and many mailboxes have a case of a colleague with full access.
 """
 
@@ -61,7 +63,7 @@ class DelegationPorts(HasDelegation, HasMailFlow, HasMailboxes, Protocol):
 
 async def observe(
     tenant: DelegationPorts, context: ObserveContext[DelegationOptions]
-) -> AsyncIterator[Reading[GrantedRight] | MailboxPage]:
+) -> AsyncIterator[Reading[DelegationItem] | MailboxPage]:
     """What Exchange lists for the whole organization, then all mailboxes, to ask one by one."""
     yield await remember_domains(tenant, context)
     on_behalf, send_as = tenant.delegation.list_send_on_behalf(), tenant.delegation.list_send_as()
@@ -78,7 +80,7 @@ async def resolve_delegations(
     source: str,
     batches: AsyncIterator[Reading[Delegation]],
     context: ObserveContext[DelegationOptions],
-) -> AsyncIterator[Reading[GrantedRight]]:
+) -> AsyncIterator[Reading[DelegationItem]]:
     """Delegations in batches, with the recipients they name looked up.
 
     The last batch covers all objects, so it also reports every lookup that failed before.
@@ -112,7 +114,7 @@ async def inspect(
     tenant: DelegationPorts,
     context: ObserveContext[DelegationOptions],
     mailboxes: Sequence[Mailbox],
-) -> Reading[GrantedRight]:
+) -> Reading[DelegationItem]:
     """Who may open some mailboxes, or read their Inbox.
 
     It takes commands for each, so it is swept over the day. Between sweeps only those with an open
@@ -124,24 +126,24 @@ async def inspect(
     if not between and context.due_checks.isdisjoint(CHECKS):
         return Reading(sources=frozenset({MAILBOXES}), population=len(mailboxes), scope=scope)
     asked = {
-        FULL_ACCESS: mailboxes if FULL_ACCESS in context.due_checks else between,
-        FOLDER_RIGHTS: mailboxes
-        if FOLDER_RIGHTS in context.due_checks
-        else between[:MAX_FOLDERS_BETWEEN_CHECKS],
+        name: mailboxes if name in context.due_checks else between[: MAX_BETWEEN_CHECKS.get(name)]
+        for name in CHECKS
     }
-    granted, folders = await asyncio.gather(
+    granted, folders, add_ins = await asyncio.gather(
         tenant.delegation.read_full_access(asked[FULL_ACCESS]),
         tenant.delegation.read_folder_rights(asked[FOLDER_RIGHTS]),
+        tenant.delegation.read_own_add_ins(asked[OWN_ADD_INS]),
     )
     held, misses = await look_up_holders(tenant, FULL_ACCESS, granted.items, context)
     shown, lost = await look_up_folder_holders(tenant, folders.items, context)
     failures = (
         *collect_failures((granted, folders)),
+        *add_ins.failures,
         *add_check(misses, FULL_ACCESS),
         *add_check(lost, FOLDER_RIGHTS),
     )
     return Reading(
-        items=(*held, *shown),
+        items=(*held, *shown, *add_ins.items),
         failures=tuple(dict.fromkeys(failures)),
         sources=SOURCES,
         population=len(mailboxes),
@@ -185,7 +187,7 @@ async def look_at(
     tenant: DelegationPorts,
     context: ObserveContext[DelegationOptions],
     mailboxes: Sequence[Mailbox],
-) -> AsyncIterator[Reading[GrantedRight]]:
+) -> AsyncIterator[Reading[DelegationItem]]:
     """Who may open some mailboxes."""
     yield await inspect(tenant, context, mailboxes)
 
@@ -271,7 +273,7 @@ async def read_domains(
 
 async def remember_domains(
     tenant: HasMailFlow, context: ObserveContext[DelegationOptions]
-) -> Reading[GrantedRight]:
+) -> Reading[DelegationItem]:
     """The domains of this look, for the next one to tell which are new."""
     read = await tenant.mail_flow.read_accepted_domains()
     whole = read.items and read.complete and not any(not one.optional for one in read.failures)

@@ -11,11 +11,13 @@ class DelegationVerdict(StrEnum):
     EVERYONE = "everyone"
     EXTERNAL = "external"
     UNRESOLVED = "unresolved"
+    ADD_IN = "add-in"
 
 
 VERDICT_TEXTS: Mapping[str, str] = {
     DelegationVerdict.DELEGATED: "somebody else has rights over a mailbox",
     DelegationVerdict.EVERYONE: "everybody has rights over a mailbox",
     DelegationVerdict.EXTERNAL: "somebody outside the organization has rights over a mailbox",
+    DelegationVerdict.ADD_IN: "an add-in from a file runs in a mailbox",
     DelegationVerdict.UNRESOLVED: "who has rights over a mailbox could not be found out",
 }

@@ -54,7 +54,9 @@ from core.adapters.m365.mail_flow.parse_rules import (
     parse_outbound_policies,
     parse_transport_rule,
 )
+from core.adapters.m365.mailbox_surroundings import NAMED_BY, Found, parse_surroundings
 from core.adapters.m365.mailboxes import parse_mailbox
+from core.adapters.m365.own_add_ins import parse_add_in
 from core.adapters.m365.protocols import parse_mailbox_protocols, parse_protocol_use
 from core.adapters.m365.roles.parse import (
     parse_group_member,
@@ -126,6 +128,8 @@ ROW_PARSERS: tuple[Callable[[ResponseRow], object], ...] = (
     parse_send_as_rights,
     parse_send_on_behalf_rights,
     parse_folder_row,
+    lambda row: parse_add_in(OWNER, row),
+    lambda row: parse_surroundings(OWNER, Found({name: [row] for name in NAMED_BY}, ())),
     lambda row: parse_inbox([row]),
     parse_registration,
     parse_federated_domain,

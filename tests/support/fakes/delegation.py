@@ -3,9 +3,9 @@
 from collections.abc import AsyncIterator, Iterator, Sequence
 from dataclasses import dataclass
 
-from core.tenant.mailboxes import Delegation, FolderRight, Mailbox
+from core.tenant.mailboxes import Delegation, FolderRight, Mailbox, OwnAddIn
 from core.tenant.readings import ListedCount, Reading
-from core.tenant.sources import FOLDER_RIGHTS, FULL_ACCESS, SEND_AS, SEND_ON_BEHALF
+from core.tenant.sources import FOLDER_RIGHTS, FULL_ACCESS, OWN_ADD_INS, SEND_AS, SEND_ON_BEHALF
 from tests.support.fakes.state import FakeTenantState
 
 
@@ -54,6 +54,11 @@ class FakeDelegationReader:
         return self.tenant.build_reading(
             FOLDER_RIGHTS, found, lambda one: one.mailbox.id, ids, unopened
         )
+
+    async def read_own_add_ins(self, owners: Sequence[Mailbox]) -> Reading[OwnAddIn]:
+        ids = dict.fromkeys(box.id for box in owners)
+        found = [one for one in self.tenant.own_add_ins if one.mailbox.id in ids]
+        return self.tenant.build_reading(OWN_ADD_INS, found, lambda one: one.mailbox.id, ids)
 
     async def list_send_as(self) -> AsyncIterator[Reading[Delegation]]:
         for part in stream_delegations(self.tenant, SEND_AS):

@@ -39,6 +39,7 @@ from core.tenant.mailboxes import (
     Mailbox,
     MailboxProtocols,
     MailboxSurroundings,
+    OwnAddIn,
     ProtocolUse,
     SharedMailbox,
 )
@@ -60,6 +61,7 @@ from core.tenant.sources import (
     MAILBOXES,
     MODULE_USERS,
     OUTBOUND_POLICIES,
+    OWN_ADD_INS,
     PROTOCOLS,
     SHARED_MAILBOXES,
     SIGN_IN_LOG,
@@ -83,6 +85,7 @@ OPTIONAL_SOURCES = frozenset(
         OUTBOUND_POLICIES,
         GROUP_MEMBERS,
         MAILBOX_SURROUNDINGS,
+        OWN_ADD_INS,
         DELETED_GROUPS,
         USER_COUNT,
         ACTIVITY_FEED,
@@ -151,6 +154,7 @@ class FakeTenantState:
     """The ids of accounts that were enabled or disabled, in order."""
     delegations: list[Delegation] = field(default_factory=list)
     folder_rights: list[FolderRight] = field(default_factory=list)
+    own_add_ins: list[OwnAddIn] = field(default_factory=list)
     surroundings: list[MailboxSurroundings] = field(default_factory=list)
     """What stands in mailboxes beside their rules; one that is not named has nothing."""
     service_principals: list[App] = field(default_factory=list)

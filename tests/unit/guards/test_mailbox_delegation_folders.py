@@ -13,14 +13,14 @@ from core.model.findings import Finding, Severity, format_facts
 from core.model.guards import GuardPolicy, ObserveContext
 from core.model.reach import goes_further
 from core.tenant.mail_flow import AcceptedDomain, Recipient
-from core.tenant.mailboxes import FolderRight, Mailbox, MailboxFolder
+from core.tenant.mailboxes import FolderRight, Mailbox, MailboxFolder, OwnAddIn
 from core.tenant.readings import Reading
-from core.tenant.sources import FOLDER_RIGHTS, FULL_ACCESS, MAILBOXES, RECIPIENTS
+from core.tenant.sources import FOLDER_RIGHTS, FULL_ACCESS, MAILBOXES, OWN_ADD_INS, RECIPIENTS
 from tests.support.fakes.tenant import FakeTenant
 from tests.support.observe import observe_all
 
 TERMS = GuardPolicy(datetime(2026, 11, 20, 6, 0, tzinfo=UTC), GUARD.options)
-SWEEP = frozenset({FULL_ACCESS, FOLDER_RIGHTS})
+SWEEP = frozenset({FULL_ACCESS, FOLDER_RIGHTS, OWN_ADD_INS})
 DIRECTOR = Mailbox("m1", "g1", "director@contoso.com", "Director")
 INFO = Mailbox("m2", "g2", "info@contoso.com", "Info", kind="SharedMailbox")
 INBOX, ROOT = MailboxFolder.INBOX, MailboxFolder.ROOT
@@ -203,3 +203,47 @@ async def test_what_could_not_be_read_is_unread_by_name() -> None:
     fake.fail_read(RECIPIENTS, "", "HTTP 503")
     blind = await look(fake)
     assert blind.find_source_failure(FOLDER_RIGHTS) is not None
+
+
+@pytest.mark.parametrize(
+    ("requirements", "severity", "says"),
+    [
+        ("ReadWriteMailbox", Severity.HIGH, "reads and changes the whole mailbox"),
+        ("ReadItem", Severity.MEDIUM, "reads the message that is open"),
+        ("Restricted", Severity.MEDIUM, "sees nothing of the messages"),
+        ("", Severity.HIGH, "rights that are not known"),
+        ("SomethingNew", Severity.HIGH, "rights that are not known"),
+    ],
+)
+async def test_an_add_in_from_a_file_is_as_grave_as_what_it_asks_for(
+    requirements: str, severity: Severity, says: str
+) -> None:
+    fake = tenant()
+    fake.own_add_ins = [OwnAddIn(DIRECTOR, "a1", "Message helper", "Support", requirements)]
+    (finding,) = await findings(fake)
+    assert (finding.kind, finding.verdict) == ("own-add-in", DelegationVerdict.ADD_IN)
+    assert (finding.severity, finding.fingerprint) == (severity, "a1")
+    assert finding.summary.startswith("The Outlook add-in Message helper from a file ")
+    assert says in finding.summary
+    assert finding.advice.endswith("Remove-App -Mailbox 'g1' -Identity 'a1'")
+
+
+async def test_an_add_in_that_asks_for_more_goes_further() -> None:
+    reach = []
+    for requirements in ("ReadItem", "ReadWriteMailbox"):
+        fake = tenant()
+        fake.own_add_ins = [OwnAddIn(DIRECTOR, "a1", "x", "", requirements)]
+        (finding,) = await findings(fake)
+        reach.append(finding.reaches)
+    assert goes_further(reach[1], reach[0])
+    assert not goes_further(reach[0], reach[1])
+
+
+async def test_add_ins_that_cannot_be_read_are_a_detail_and_end_no_case() -> None:
+    fake = tenant(reads("Default"))
+    fake.fail_read(OWN_ADD_INS, "", "HTTP 403")
+    reading = await look(fake)
+    assert len(reading.items) == 1
+    assert [one.optional for one in reading.failures] == [True]
+    assert not reading.covers((OWN_ADD_INS, MAILBOXES), "m1")
+    assert reading.covers((FOLDER_RIGHTS, MAILBOXES, RECIPIENTS), "m1")
