@@ -176,7 +176,9 @@ async def get_status_page(context: RequestContext) -> HttpResponse:
     from core.web import pages
 
     status = await load_status(context)
-    return html_response(200, pages.render_status_page(status, context.settings.tenant_name))
+    settings = context.settings
+    page = pages.render_status_page(status, settings.tenant_name, settings["PUBLIC_ADDRESS"])
+    return html_response(200, page)
 
 
 async def get_requests_page(context: RequestContext) -> HttpResponse:
@@ -345,8 +347,11 @@ async def get_case_page(context: RequestContext) -> HttpResponse:
     detail = await load_case_detail(context)
     case, guard = detail.case, detail.config.guard.name
     controls = tuple(find_controls(guard, case.kind, case.guard_verdict, case.object_id))
-    tenant = context.settings.tenant_name
-    return html_response(200, pages.render_case_page(detail, context.now, controls, tenant))
+    settings = context.settings
+    page = pages.render_case_page(
+        detail, context.now, controls, settings.tenant_name, settings["PUBLIC_ADDRESS"]
+    )
+    return html_response(200, page)
 
 
 def html_response(status: int, html: str) -> HttpResponse:

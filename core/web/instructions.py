@@ -12,6 +12,7 @@ from core.model.requests import RequestKind
 EXAMPLE_WHO = "you@example.com"
 EXAMPLE_WHY = "state the reason for the record"
 EXAMPLE_UNTIL = "YYYY-MM-DD"
+EXAMPLE_ADDRESS = "https://<name>.azurewebsites.net"
 
 
 @dataclass(frozen=True, slots=True)
@@ -22,6 +23,7 @@ class Instruction:
     title: str
     effect: str
     http_request: str
+    """A line for curl; the address of the app stands in it as an example."""
     command: str
     action: str = ""
     """The query of the page that asks for a confirmation."""
@@ -38,15 +40,22 @@ def build_instruction(
     **body: str,
 ) -> Instruction:
     """The instruction for one request. `body` holds its parameters besides who and why."""
-    http_body = json.dumps({**body, "who": EXAMPLE_WHO, "why": EXAMPLE_WHY}, indent=2)
+    http_body = json.dumps({**body, "who": EXAMPLE_WHO, "why": EXAMPLE_WHY})
     return Instruction(
         kind,
         title,
         effect,
-        f"POST /api/{path}\nContent-Type: application/json\nx-functions-key: <key>\n\n{http_body}",
+        f'curl --fail-with-body --request POST "{EXAMPLE_ADDRESS}/api/{path}" \\\n'
+        '  --header "x-functions-key: $EXOGUARD_KEY" --header "Content-Type: application/json" \\\n'
+        f"  --data '{http_body}'",
         f'python -m core.cli {command_arguments} --why "{EXAMPLE_WHY}"',
         action,
     )
+
+
+def with_address(text: str, address: str) -> str:
+    """An HTTP request to the app at an address, if that is known."""
+    return text.replace(EXAMPLE_ADDRESS, address.rstrip("/")) if address else text
 
 
 def explain_action(kind: RequestKind, guard: str, subject: str) -> Instruction:
@@ -91,7 +100,7 @@ def explain_acknowledgement(guard: str, case: str) -> Instruction:
     )
 
 
-def explain_exemption(guard: str, subject: str) -> Instruction:
+def explain_exemption(guard: str, subject: str, until: str = EXAMPLE_UNTIL) -> Instruction:
     """Exempt a case or object until a date."""
     return build_instruction(
         RequestKind.EXEMPT,
@@ -99,9 +108,9 @@ def explain_exemption(guard: str, subject: str) -> Instruction:
         "Accepts it as it is. Until that date, at most a year ahead, Exoguard neither reports nor "
         "changes it; afterwards the guard reports it again.",
         f"guards/{guard}/exemptions",
-        f"exempt {guard} {subject} --until {EXAMPLE_UNTIL}",
+        f"exempt {guard} {subject} --until {until}",
         subject=subject,
-        until=EXAMPLE_UNTIL,
+        until=until,
         action=build_action_query(RequestKind.EXEMPT, guard, subject),
     )
 

@@ -1,11 +1,11 @@
 """The HTML pages: status, cases, one case, one object, requests, permissions, settings, a notice.
 
-The server renders them without a script from what `core.status.overview` derived; nothing here
+The server renders them from what `core.status.overview` derived; nothing here
 reads or decides anything. Text from the tenant is hostile: the environment, not the template,
 sanitizes every printed value (`core.sanitize.sanitize_text` makes control, bidirectional and
 invisible characters visible) and escapes it. The policy in PAGE_HEADERS lets nothing run, load or
 frame the page. No address carries a key, and links are relative, so that the pages work behind any
-proxy.
+proxy. The one script adds buttons that copy commands; everything works without it.
 
 jinja2 and its templates take some milliseconds to load, so the API imports this module only when a
 page is requested.
@@ -54,9 +54,13 @@ MAX_ROWS = 25
 MAX_ACTS = 10
 MAX_DECISIONS = 5
 MAX_CHANGES = 10
+# How long the exemption lasts that a page writes down as a command.
+EXEMPTION_EXAMPLE = timedelta(days=30)
 # The limit of any value that a template prints, in characters.
 MAX_VALUE_LENGTH = 2_000
 ROOT_FROM_CASE = "../../"
+SCRIPT = Markup((TEMPLATES_FOLDER / "copy.js").read_text("utf-8"))  # noqa: S704  # our own file
+SCRIPT_DIGEST = base64.b64encode(hashlib.sha256(SCRIPT.encode()).digest()).decode()
 STYLESHEET_DIGEST = base64.b64encode(hashlib.sha256(STYLESHEET.encode()).digest()).decode()
 PAGE_HEADERS: Mapping[str, str] = MappingProxyType(
     {
@@ -65,6 +69,7 @@ PAGE_HEADERS: Mapping[str, str] = MappingProxyType(
             (
                 "default-src 'none'",
                 f"style-src 'sha256-{STYLESHEET_DIGEST}'",
+                f"script-src 'sha256-{SCRIPT_DIGEST}'",
                 "img-src data:",
                 "form-action 'self'",
                 "frame-ancestors 'none'",
@@ -138,6 +143,7 @@ def build_template_environment() -> Environment:
     }
     made.globals |= {
         "style": STYLESHEET,
+        "script": SCRIPT,
         "glossary": glossary,
         "instructions": instructions,
         "describe_case_end": describe_case_end,
@@ -149,7 +155,7 @@ TEMPLATES = build_template_environment()
 SEVERITIES = tuple(one for one in reversed(Severity) if one is not Severity.INFO)
 
 
-def render_status_page(status: TenantStatus, tenant: str = "") -> str:
+def render_status_page(status: TenantStatus, tenant: str = "", address: str = "") -> str:
     """The status page: what to act on, what waits for a decision, and the state of each guard."""
     failures = [reason for reason in status.reasons if reason.health is Health.FAILING]
     decisions = list_other_decisions(status)
@@ -158,6 +164,7 @@ def render_status_page(status: TenantStatus, tenant: str = "") -> str:
         root="",
         json="status.json",
         tenant=tenant,
+        address=address,
         now=status.at,
         status=status,
         failures=failures,
@@ -268,7 +275,11 @@ def render_object_page(detail: ObjectDetail, about: str, now: datetime, tenant: 
 
 
 def render_case_page(
-    detail: CaseDetail, now: datetime, controls: Sequence[Control] = (), tenant: str = ""
+    detail: CaseDetail,
+    now: datetime,
+    controls: Sequence[Control] = (),
+    tenant: str = "",
+    address: str = "",
 ) -> str:
     """One case: summary, evidence, changes, history, and how to respond."""
     case, exemption = detail.case, detail.exemption
@@ -278,6 +289,8 @@ def render_case_page(
         root=ROOT_FROM_CASE,
         json=f"{case.key}.json",
         tenant=tenant,
+        address=address,
+        month=EXEMPTION_EXAMPLE,
         now=now,
         detail=detail,
         case=case,
