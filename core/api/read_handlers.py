@@ -5,10 +5,12 @@ one row ─► a run, a request               a period ─► the evidence
 """
 
 import asyncio
+import re
 from collections.abc import Iterable, Sequence
 from dataclasses import replace
 
 from core import VERSION
+from core.api.openapi.document import ACCOUNT_PATTERN
 from core.api.request import (
     RESPONSE_HEADERS,
     BadRequest,
@@ -348,8 +350,10 @@ async def get_case_page(context: RequestContext) -> HttpResponse:
     case, guard = detail.case, detail.config.guard.name
     controls = tuple(find_controls(guard, case.kind, case.guard_verdict, case.object_id))
     settings = context.settings
+    is_account = re.fullmatch(ACCOUNT_PATTERN, case.object_id) is not None
+    account = case.object_id if is_account and settings.containment.is_on else ""
     page = pages.render_case_page(
-        detail, context.now, controls, settings.tenant_name, settings["PUBLIC_ADDRESS"]
+        detail, context.now, controls, settings.tenant_name, settings["PUBLIC_ADDRESS"], account
     )
     return html_response(200, page)
 

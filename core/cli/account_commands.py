@@ -266,6 +266,9 @@ async def show_impact(
             f"  {row['where']:<8} {row['count']:>4}  {quote_text(row['address'])}  {subjects}"
         )
     session.print_output(f"Opened: {document['opened']}.")
+    session.print_output(f"Read: {document['read']['not_searched']}.")
+    if document["read"]["command"]:
+        session.print_output(f"  > {quote_text(document['read']['command'], 1000)}")
     for line in document["not_read"]:
         session.print_output(f"not read: {quote_text(line, 600)}")
     session.print_output(f"Not searched: {document['purge']['not_searched']}.")

@@ -12,6 +12,7 @@ from datetime import datetime
 from typing import Any
 
 from core.microsoft365.addresses import OwnDomains, normalize_address
+from core.microsoft365.powershell import can_be_quoted, quote_literal
 from core.model.activity import Act
 from core.model.containment import AccountBundle
 from core.tenant.containing import AccountDetail, DetailKind, TargetAccount
@@ -130,6 +131,7 @@ def build_evidence(
         },
         "acts": [show_act(act) for act in own],
         "sessions": group_sessions(details, own),
+        "read": build_read_search(account, since, now),
         "not_read": [quote_text(one, 600) for one in unread],
         "left_out": {},
     }
@@ -204,6 +206,7 @@ def build_impact(
         "recipients": recipients[:MAX_RECIPIENTS],
         "acts": [show_act(act) for act in acts if is_by_account(act, account)],
         "opened": "not known: who opened a message is not guessed",
+        "read": build_read_search(account, since, now),
         "purge": build_purge_preview(account, since, now),
         "not_read": [quote_text(one, 600) for one in unread],
         "left_out": {"recipients": max(0, len(recipients) - MAX_RECIPIENTS)},
@@ -225,6 +228,31 @@ def show_recipient(
         "count": len(messages),
         "statuses": dict(Counter(one.kind for one in messages)),
         "subjects": [quote_text(text, 200) for text, _ in subjects.most_common(MAX_SUBJECTS)],
+    }
+
+
+def build_read_search(account: TargetAccount, since: datetime, now: datetime) -> dict[str, str]:
+    """The search that tells which mail was read in the account's mailbox, ready for a person.
+
+    Bind names single messages and Sync whole folders; IsThrottled says that records are missing
+    (Microsoft Learn: Use MailItemsAccessed to investigate compromised accounts).
+    """
+    period = (
+        f"-StartDate '{since:%Y-%m-%dT%H:%M:%SZ}' -EndDate '{now:%Y-%m-%dT%H:%M:%SZ}' "
+        "-ResultSize 5000"
+    )
+    command = (
+        f"Search-UnifiedAuditLog -UserIds {quote_literal(account.upn)} -Operations "
+        f"MailItemsAccessed,AttachmentAccess,Send,SendAs,SendOnBehalf {period}"
+        if can_be_quoted(account.upn)
+        else ""
+    )
+    return {
+        "not_searched": (
+            "which mail was read was not searched: MailAccessType Bind names messages, Sync means "
+            "whole folders, and IsThrottled that records of a day are missing"
+        ),
+        "command": command,
     }
 
 

@@ -88,6 +88,19 @@ def explain_run(guard: str) -> Instruction:
     )
 
 
+def explain_containment(account: str) -> Instruction:
+    """Be shown the plan for containing an account."""
+    return build_instruction(
+        RequestKind.CONTAIN,
+        "Contain the account",
+        "If an attacker is in it: shows the plan, with its hash, and changes nothing yet. The plan "
+        "blocks sign-in, ends sessions, switches dangerous forwards and rules off, and has the "
+        "command for what stays for you.",
+        f"accounts/{account}/contain",
+        f"contain {account}",
+    )
+
+
 def explain_acknowledgement(guard: str, case: str) -> Instruction:
     """Acknowledge a case."""
     return build_instruction(

@@ -280,8 +280,12 @@ def render_case_page(
     controls: Sequence[Control] = (),
     tenant: str = "",
     address: str = "",
+    account: str = "",
 ) -> str:
-    """One case: summary, evidence, changes, history, and how to respond."""
+    """One case: summary, evidence, changes, history, and how to respond.
+
+    `account` is the account that the case is about, where accounts may be contained.
+    """
     case, exemption = detail.case, detail.exemption
     held = case.kind == "brake" and case.closed_at is None
     return TEMPLATES.get_template("case.html").render(
@@ -302,6 +306,7 @@ def render_case_page(
         exempt_now=exemption is not None and exemption.until - now > timedelta(),
         undoable_ids={record.id for record in detail.changes if can_offer_undo(record)},
         plan=case.plan_hash if held else "",
+        account=account if case.closed_at is None else "",
     )
 
 

@@ -268,7 +268,7 @@ async def test_blocking_an_account_shows_in_graph_and_in_exchange(client: Tenant
 @pytest.mark.parametrize(
     ("who", "body", "status", "code"),
     [
-        (SYNCED, {"accountEnabled": False}, 400, "Request_BadRequest"),
+        (SYNCED, {"displayName": "x"}, 400, "Request_BadRequest"),
         (ADMIN, {"accountEnabled": False}, 403, "Authorization_RequestDenied"),
         (MIA, {"accountEnabled": "no"}, 400, "Request_BadRequest"),
         (MIA, {"acountEnabled": False}, 400, "Request_BadRequest"),
@@ -282,6 +282,33 @@ async def test_an_account_that_may_not_be_changed_stays_as_it_is(
     reply = await client.request_graph("PATCH", f"/users/{who}", body)
     assert (reply.status, reply.code) == (status, code)
     assert client.sandbox.writes == []
+
+
+async def test_a_synchronised_account_can_be_blocked_in_the_cloud(client: TenantClient) -> None:
+    body = {"accountEnabled": False}
+    assert (await client.request_graph("PATCH", f"/users/{SYNCED}", body)).status == 204
+
+
+async def test_sign_in_methods_are_told_and_a_password_is_reset_by_people_only(
+    client: TenantClient,
+) -> None:
+    reply = await client.get(f"/users/{MIA}/authentication/methods")
+    kinds = [row["@odata.type"].rpartition(".")[2] for row in reply.body["value"]]
+    assert kinds == [
+        "passwordAuthenticationMethod",
+        "microsoftAuthenticatorAuthenticationMethod",
+    ]
+    password = reply.body["value"][0]["id"]
+    path = f"/users/{MIA}/authentication/methods/{password}/resetPassword"
+    refused = await client.request_graph("POST", path, {"newPassword": "x"})
+    assert refused.status == 403
+    assert client.sandbox.writes == []
+
+
+async def test_what_an_account_has_none_of_is_an_empty_list(client: TenantClient) -> None:
+    for path in ("registeredDevices/microsoft.graph.device", "oauth2PermissionGrants"):
+        assert (await client.get(f"/users/{MIA}/{path}")).body["value"] == []
+    assert (await client.get(f"/directory/deletedItems/{MIA}")).status == 404
 
 
 async def test_revoking_sessions_says_true_and_dates_the_account(client: TenantClient) -> None:

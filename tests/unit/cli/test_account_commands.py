@@ -7,7 +7,9 @@ from pathlib import Path
 
 import pytest
 
+from core.api.authentication import Caller
 from core.api.routes import ROUTES
+from core.cli.local_client import LocalClient
 from core.config.settings import Settings
 from core.containment.story import process_containments
 from core.jobs.run_requests import RunMessage
@@ -17,7 +19,14 @@ from core.tenant.containing import AccountDetail, DetailKind
 from core.web.pages import render_containment_page
 from tests.support.fakes.channel import FakeNotificationChannel
 from tests.support.fakes.tenant import FakeTenant
-from tests.support.local_app import SAMPLES, WHY_OPTIONS, CommandResult, LocalApp
+from tests.support.local_app import (
+    GUARD_NAME,
+    SAMPLES,
+    WHY_OPTIONS,
+    CommandResult,
+    LocalApp,
+    build_open_case,
+)
 from tests.unit.containment.test_story import GUID, MIA, SWITCHES, build_tenant, judge
 
 HOSTILE = "<script>alert(1)</script>\u202e\x1b[31m"
@@ -182,6 +191,25 @@ def test_a_page_shows_a_containment_and_runs_nothing_of_it() -> None:
     assert "It is contained." in page
     assert "<script>alert" not in page
     assert f"uncontain {MIA}" in page
+
+
+def test_a_case_about_an_account_shows_how_to_contain_it_where_that_is_on() -> None:
+    case = build_open_case(object_id=MIA)
+    for mode, is_shown in (("enforce", True), ("alert", True), ("off", False)):
+        app = AccountApp(mode=mode)
+        app.save_rows(case)
+        client = LocalClient(
+            "here", app.settings, app.ledger, Caller("function key"), now=app.clock
+        )
+        page = asyncio.run(client.get(f"/api/cases/{GUARD_NAME}/{case.key}")).body.decode()
+        assert (f"contain {MIA}" in page) is is_shown
+
+
+def test_a_contained_account_is_found_by_a_case_about_it() -> None:
+    app = AccountApp()
+    case = build_open_case(object_id=MIA)
+    app.save_rows(case)
+    assert app.run_command("contain", case.short_key, *WHY_OPTIONS).exit_code == 0
 
 
 def test_switches_of_a_fake_mailbox_are_those_that_a_change_knows() -> None:
