@@ -10,6 +10,7 @@ from core.microsoft365.recipients import (
     list_further_lookups,
 )
 from core.tenant.mail_flow import GroupMembers, Recipient
+from core.tenant.member_memory import MemberMemory
 from core.tenant.merging import collect_failures, collect_sources
 from core.tenant.port import HasMailFlow
 from core.tenant.readings import Reading
@@ -19,11 +20,15 @@ MAX_GROUPS = 200
 
 
 async def look_up_recipients(
-    tenant: HasMailFlow, names: set[str], own_domains: OwnDomains | None
+    tenant: HasMailFlow,
+    names: set[str],
+    own_domains: OwnDomains | None,
+    memory: MemberMemory | None = None,
 ) -> tuple[KnownRecipients, Reading[Recipient]]:
     """What recipients stand for, and what those stand for that are contacts or groups.
 
-    Each round asks for the own addresses and the groups that the round before brought up.
+    Each round asks for the own addresses and the groups that the round before brought up. A group
+    that lacks members which `memory` knows is not answered.
     """
     known, asked, wanted = KnownRecipients(), set[str](), names
     parts: list[Reading[Recipient] | Reading[GroupMembers]] = []
@@ -41,7 +46,7 @@ async def look_up_recipients(
             found = {recipient.name: recipient for recipient in part.items}
             known = replace(known, by_name={**known.by_name, **found})
         if groups:
-            known, members = await look_into_groups(tenant, known, list(groups.values()))
+            known, members = await look_into_groups(tenant, known, list(groups.values()), memory)
             parts.append(members)
         wanted = set(list_further_lookups(known, own_domains)) - asked
     return known, Reading(failures=collect_failures(parts), sources=collect_sources(parts))
@@ -61,7 +66,10 @@ async def look_up_group_members(
 
 
 async def look_into_groups(
-    tenant: HasMailFlow, known: KnownRecipients, groups: list[Recipient]
+    tenant: HasMailFlow,
+    known: KnownRecipients,
+    groups: list[Recipient],
+    memory: MemberMemory | None = None,
 ) -> tuple[KnownRecipients, Reading[GroupMembers]]:
     """The members of groups. A group of which they may not be read, or one too many, is named."""
     room = MAX_GROUPS - len(known.groups) - len(known.unread_groups)
@@ -74,7 +82,8 @@ async def look_into_groups(
         if failure.permission and failure.object_id in ("", group.key)
     }
     refused |= {group.key: "too many groups to look into at once" for group in groups[len(asked) :]}
-    found = {group.group_key: group for group in members.items}
+    whole = [one for one in members.items if memory is None or memory.is_whole(one)]
+    found = {group.group_key: group for group in whole}
     return (
         replace(
             known,

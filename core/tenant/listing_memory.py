@@ -24,14 +24,20 @@ def hash_names(names: Iterable[str]) -> set[str]:
     return {hash_parts(name)[:TRAIT_LENGTH] for name in names}
 
 
-def is_in_doubt(before: KnownTraits, trait: str, now: datetime) -> bool:
-    """Whether what is missing is so for the first time, or since less than an hour."""
+def is_in_doubt(
+    before: KnownTraits, trait: str, now: datetime, period: timedelta = DOUBT_PERIOD
+) -> bool:
+    """Whether what is missing is so since this look, or since less than a period."""
     gone_at = before.traits.get(f"{GONE}{trait}")
-    return gone_at is None or now - gone_at < DOUBT_PERIOD
+    return gone_at is None or gone_at == now or now - gone_at < period
 
 
 def list_missing(
-    list_name: str, names: Collection[str], known: Mapping[str, KnownTraits], now: datetime
+    list_name: str,
+    names: Collection[str],
+    known: Mapping[str, KnownTraits],
+    now: datetime,
+    period: timedelta = DOUBT_PERIOD,
 ) -> list[str]:
     """What a list of settings lacks that may only have been left out, as it is remembered.
 
@@ -44,14 +50,18 @@ def list_missing(
         if before
         and not trait.startswith(GONE)
         and trait not in here
-        and is_in_doubt(before, trait, now)
+        and is_in_doubt(before, trait, now, period)
     ]
 
 
 def note_listing(
-    list_name: str, names: Collection[str], known: Mapping[str, KnownTraits], now: datetime
+    list_name: str,
+    names: Collection[str],
+    known: Mapping[str, KnownTraits],
+    now: datetime,
+    period: timedelta = DOUBT_PERIOD,
 ) -> KnownTraits:
     """What is to be remembered of a list of settings after a look that read it to its end."""
-    missing = list_missing(list_name, names, known, now)
+    missing = list_missing(list_name, names, known, now, period)
     gone = {f"{GONE}{trait}" for trait in missing}
     return note_traits(known, list_name, KIND, {*hash_names(names), *missing, *gone}, now)

@@ -224,3 +224,37 @@ async def get_forward_summary(stage: AdapterHarness) -> str:
     cases = (await get_object_cases(stage)).values()
     (summary,) = [case.summary for case in cases if case.kind == "mailbox-forward"]
     return summary
+
+
+async def test_a_member_that_a_group_lacks_once_brings_no_outsider_inside() -> None:
+    scene = build_large_tenant(3)
+    rows, members = scene["exchange"], ["m1@contoso.example", "out@contoso.example"]
+    outsider = {
+        "Name": members[1],
+        "RecipientTypeDetails": "MailContact",
+        "PrimarySmtpAddress": members[1],
+        "ExternalEmailAddress": "SMTP:x@evil.example",
+    }
+    desk = {
+        "Name": "desk@contoso.example",
+        "RecipientTypeDetails": "MailUniversalDistributionGroup",
+        "PrimarySmtpAddress": "desk@contoso.example",
+    }
+    rows["Get-Mailbox"][0]["ForwardingAddress"] = "desk@contoso.example"
+    rows["Get-Recipient"] = [outsider, desk]
+    rows["Get-DistributionGroupMember"] = {"desk@contoso.example": members}
+    async with open_harness(scene, FORWARDING_CONFIG) as stage:
+        await stage.run_guard()
+        assert await list_forward_verdicts(stage) == {ForwardingVerdict.EXTERNAL}
+        for listed in (members[:1], members, members[:1]):
+            live = stage.sandbox.tenant.scene["exchange"]["Get-DistributionGroupMember"]
+            live["desk@contoso.example"] = listed
+            stage.sandbox.tenant.rebuild_index()
+            report = await stage.run_guard()
+            assert list_closed(report) == []
+            assert report.unread_count == (0 if listed == members else 1)
+            assert await list_forward_verdicts(stage) == {ForwardingVerdict.EXTERNAL}
+        # Whoever removes the member for good is believed one look later.
+        await stage.run_guard()
+        await stage.run_guard()
+        assert await list_forward_verdicts(stage) == set()

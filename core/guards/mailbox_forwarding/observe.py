@@ -50,6 +50,7 @@ from core.tenant.mail_flow import (
 )
 from core.tenant.mailbox_index import MailboxPage, select_between_checks
 from core.tenant.mailboxes import Mailbox
+from core.tenant.member_memory import MemberMemory
 from core.tenant.merging import collect_failures, collect_sources, count_listing
 from core.tenant.port import HasConfiguration, HasInboxRules, HasMailboxes, HasMailFlow
 from core.tenant.readings import AllExcept, ReadFailure, Reading
@@ -110,7 +111,8 @@ async def read_listed_forwards(
     names |= list_copy_names(paths, own) if own else set()
     settings = build_outbound_settings(policies, remotes, flow, context.known_traits, now)
     names |= list_condition_groups(settings) if boxes else set()
-    known, looked_up = await look_up_recipients(tenant, names, own)
+    memory = MemberMemory(context.known_traits, now)
+    known, looked_up = await look_up_recipients(tenant, names, own, memory)
     inputs = ForwardingInputs(
         mailboxes=boxes,
         own_domains=own,
@@ -159,6 +161,7 @@ async def read_listed_forwards(
         known_traits=(
             *noted,
             *note_outbound_lists(policies, remotes, flow, context.known_traits, now),
+            *memory.noted.values(),
         ),
     )
 
@@ -208,7 +211,9 @@ async def inspect(
     own = get_own_domains(domains, context) if asks else None
     names = list_lookup_names((), rules, (), own) if own and sends else set()
     names |= list_condition_groups(settings)
-    known, looked_up = await look_up_recipients(tenant, names, own)
+    # What is noted here of a group may belong to another shard.
+    memory = MemberMemory(context.known_traits, context.policy.now)
+    known, looked_up = await look_up_recipients(tenant, names, own, memory)
 
     forwards, unplaced = assemble_forwards(
         ForwardingInputs(
