@@ -122,50 +122,73 @@ def describe_earlier_order(plan: Containment) -> str:
 # Taking back --------------------------------------------------------------------------------------
 
 
+@dataclass(frozen=True, slots=True)
+class ReleaseDecision:
+    """The containments of an account that are taken back together, or why none is."""
+
+    refusal: str = ""
+    containments: tuple[Containment, ...] = ()
+
+
 def decide_release(
     request: OperatorRequest, containments: Iterable[Containment], options: ContainmentOptions
-) -> OrderDecision:
-    """Whether a containment is taken back, and which of its steps."""
+) -> ReleaseDecision:
+    """Whether what was done to an account is taken back, and which steps.
+
+    An account may have been contained more than once: each step is taken back by the containment
+    that made it, the latest first.
+    """
     if not options.acts:
-        return OrderDecision("CONTAINMENT_MODE is not enforce: nothing is taken back")
+        return ReleaseDecision("CONTAINMENT_MODE is not enforce: nothing is taken back")
     own = sorted(
         (one for one in containments if one.account_id == request.subject and one.started_at),
         key=lambda one: (one.started_at, one.id),
         reverse=True,
     )
     if not own:
-        return OrderDecision("Exoguard has not contained this account")
-    latest = own[0]
-    if latest.is_under_way:
-        return OrderDecision("it is being carried out: wait for its end")
-    unknown = [name for name in request.steps if latest.find_step(name) is None]
-    if unknown:
+        return ReleaseDecision("Exoguard has not contained this account")
+    if any(one.is_under_way for one in own):
+        return ReleaseDecision("it is being carried out: wait for its end")
+    known = {step.name for one in own for step in one.steps}
+    if unknown := [name for name in request.steps if name not in known]:
         listed = ", ".join(quote_text(name, 60) for name in unknown)
-        return OrderDecision(f"the containment has no step {listed}")
-    chosen = tuple(
-        step.name
-        for step in latest.steps
-        if (step.returns_unasked or step.name in request.steps) and can_return(step)
-    )
-    if not chosen:
+        return ReleaseDecision(f"the containment has no step {listed}")
+    chosen = [(one, list_steps_to_release(one, request.steps)) for one in own]
+    if not any(names for _, names in chosen):
         reasons = "; ".join(
             f"{step.name}: {explain_step_stays(step)}"
-            for step in latest.steps
+            for step in own[0].steps
             if step.change and explain_step_stays(step)
         )
-        return OrderDecision(f"nothing of it can be taken back: {reasons or 'no step was made'}")
-    return OrderDecision(
-        containment=replace(
-            latest,
-            state=ContainmentState.UNDOING,
-            undo_id=request.id,
-            undone_by=request.requested_by,
-            undo_steps=chosen,
-            look_again_at=None,
-            steps=tuple(
-                replace(step, attempts=0) if step.name in chosen else step for step in latest.steps
-            ),
-        )
+        return ReleaseDecision(f"nothing of it can be taken back: {reasons or 'no step was made'}")
+    return ReleaseDecision(
+        containments=tuple(start_release(one, request, names) for one, names in chosen if names)
+    )
+
+
+def list_steps_to_release(containment: Containment, named: Collection[str]) -> tuple[str, ...]:
+    """The steps of a containment that are taken back: those that return unasked, and named ones."""
+    return tuple(
+        step.name
+        for step in containment.steps
+        if (step.returns_unasked or step.name in named) and can_return(step)
+    )
+
+
+def start_release(
+    containment: Containment, request: OperatorRequest, names: tuple[str, ...]
+) -> Containment:
+    """The containment as it is recorded before it is taken back."""
+    return replace(
+        containment,
+        state=ContainmentState.UNDOING,
+        undo_id=request.id,
+        undone_by=request.requested_by,
+        undo_steps=names,
+        look_again_at=None,
+        steps=tuple(
+            replace(step, attempts=0) if step.name in names else step for step in containment.steps
+        ),
     )
 
 

@@ -5,13 +5,14 @@ for it. A process that dies leaves a step that is on record as started, and the 
 again: each can be repeated.
 """
 
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Sequence
 from dataclasses import replace
 from datetime import timedelta
 
 from core.containment.decisions import (
     LOOK_AGAIN_AFTER,
     MAX_ATTEMPTS,
+    can_return,
     conclude_step,
     conclude_undo,
     start_step,
@@ -164,11 +165,7 @@ async def take_back(desk: Desk, containment: Containment) -> None:
             now,
         )
         await desk.claim.save(exemption)
-    request = desk.requests.get(containment.undo_id)
-    if request and request.state is RequestState.REQUESTED:
-        await finish(desk, request, summarize_undo(containment), containment)
-    else:
-        await desk.save(containment)
+    await desk.save(containment)
 
 
 def list_steps_to_return(containment: Containment) -> list[ContainmentStep]:
@@ -205,23 +202,22 @@ def is_temporary(error: TenantError) -> bool:
     return isinstance(error, Unavailable)
 
 
-def summarize_undo(containment: Containment) -> str:
-    """What was taken back, and what was not and why."""
-    back = [step.name for step in containment.steps if step.state is StepState.UNDONE]
-    parts = [f"taken back: {', '.join(back) or 'nothing'}"]
-    kept = [
-        f"{step.name} ({step.result})"
-        for step in containment.steps
-        if step.name in containment.undo_steps and step.state is not StepState.UNDONE
-    ]
+def summarize_undo(containments: Sequence[Containment]) -> str:
+    """What was taken back of one or more containments, and what was not and why."""
+    back: list[str] = []
+    kept: list[str] = []
+    left: list[str] = []
+    for containment in containments:
+        for step in containment.steps:
+            if step.name in containment.undo_steps:
+                is_back = step.state is StepState.UNDONE
+                (back if is_back else kept).append(
+                    step.name if is_back else f"{step.name} ({step.result})"
+                )
+            elif step.state is StepState.DONE and step.is_reversible and can_return(step):
+                left.append(step.name)
+    parts = [f"taken back: {', '.join(dict.fromkeys(back)) or 'nothing'}"]
     parts += [f"not taken back: {'; '.join(kept)}"] if kept else []
-    left = [
-        step.name
-        for step in containment.steps
-        if step.state is StepState.DONE
-        and step.is_reversible
-        and step.name not in containment.undo_steps
-    ]
-    parts += [f"stays off unless named: {', '.join(left)}"] if left else []
+    parts += [f"stays off unless named: {', '.join(dict.fromkeys(left))}"] if left else []
     parts.append("it may take an hour until access returns everywhere")
     return "; ".join(parts) + "."

@@ -31,7 +31,7 @@ from core.containment.options import ContainmentOptions
 from core.containment.picture import MailboxJudge, read_picture
 from core.containment.planning import BLOCK, Plan, plan_containment
 from core.containment.rules import RuleEvidence, RuleOrder, find_rule_orders
-from core.containment.steps import carry_out, take_back
+from core.containment.steps import carry_out, summarize_undo, take_back
 from core.errors import NotificationError
 from core.keys import format_descending_time, hash_parts
 from core.model.containment import (
@@ -222,13 +222,17 @@ async def apply_rule(desk: Desk, order: RuleOrder, *, is_preview: bool) -> None:
 
 
 async def process_uncontain(desk: Desk, request: OperatorRequest) -> None:
-    """Take a containment back, step by step."""
-    decided = decide_release(request, desk.containments.values(), desk.options)
-    if decided.containment is None:
-        await refuse(desk, request, decided.refusal)
-        return
-    await desk.save(decided.containment)
-    await take_back(desk, decided.containment)
+    """Take back what was done to an account, step by step."""
+    if not any(one.undo_id == request.id for one in desk.containments.values()):
+        decided = decide_release(request, desk.containments.values(), desk.options)
+        if not decided.containments:
+            await refuse(desk, request, decided.refusal)
+            return
+        await desk.save(*decided.containments)
+        for containment in decided.containments:
+            await take_back(desk, containment)
+    own = [one for one in desk.containments.values() if one.undo_id == request.id]
+    await finish(desk, request, summarize_undo(own))
 
 
 # Evidence and impact ------------------------------------------------------------------------------

@@ -193,6 +193,35 @@ async def test_rules_and_forwards_come_back_when_they_are_named() -> None:
     assert (await stage.get_latest()).state is ContainmentState.UNDONE
 
 
+async def test_an_account_that_was_contained_twice_is_brought_back_whole() -> None:
+    stage = Stage()
+    await stage.contain()
+    await stage.contain(steps=("block-sign-in", "protocols"))
+    undo = await stage.ask(RequestKind.UNCONTAIN, steps=("rule-1", "forward"))
+    await stage.process()
+    note = (await stage.get_request(undo)).note
+    assert "taken back: protocols, block-sign-in, forward, rule-1" in note
+    assert stage.is_enabled is True
+    assert stage.tenant.client_switches[GUID] == SWITCHES
+    assert stage.tenant.rules == [RULE]
+    assert stage.tenant.boxes == [BOX]
+    again = await stage.ask(RequestKind.UNCONTAIN)
+    await stage.process()
+    assert "nothing of it can be taken back" in (await stage.get_request(again)).note
+
+
+async def test_what_somebody_changed_since_is_not_taken_back() -> None:
+    stage = Stage()
+    await stage.contain()
+    stage.tenant.boxes[0] = replace(BOX, forwarding_smtp_address="smtp:y@other.example")
+    undo = await stage.ask(RequestKind.UNCONTAIN, steps=("forward",))
+    await stage.process()
+    note = (await stage.get_request(undo)).note
+    assert "taken back: block-sign-in" in note
+    assert "not taken back: forward" in note
+    assert "y@other.example" in note
+
+
 @pytest.mark.parametrize(
     ("more", "reason"),
     [
