@@ -20,6 +20,7 @@ from core.api.request import (
     json_response,
     path_parameter,
 )
+from core.config.coverage import list_techniques
 from core.config.settings import Settings, list_settings
 from core.errors import LedgerError
 from core.evidence.export import export_evidence
@@ -353,7 +354,13 @@ async def get_case_page(context: RequestContext) -> HttpResponse:
     is_account = re.fullmatch(ACCOUNT_PATTERN, case.object_id) is not None
     account = case.object_id if is_account and settings.containment.is_on else ""
     page = pages.render_case_page(
-        detail, context.now, controls, settings.tenant_name, settings["PUBLIC_ADDRESS"], account
+        detail,
+        context.now,
+        controls,
+        settings.tenant_name,
+        settings["PUBLIC_ADDRESS"],
+        account,
+        list_techniques(guard, case.kind, case.guard_verdict),
     )
     return html_response(200, page)
 

@@ -20,6 +20,7 @@ from core.api.account_handlers import (
     request_containment,
     request_containment_end,
 )
+from core.api.coverage_handlers import TECHNIQUE_PARAMETER, get_coverage_page
 from core.api.openapi.document import build_openapi_document
 from core.api.page_actions import (
     ACT_PARAMETERS,
@@ -210,6 +211,15 @@ ROUTES = (
         "What the app may do and lacks, and how the tenant answers, as an HTML page",
         get_permissions_page,
         (),
+        HTML_ONLY,
+    ),
+    Route(
+        "coverage-page",
+        "GET",
+        "coverage",
+        "What is told of the things intruders do, in this tenant, as an HTML page",
+        get_coverage_page,
+        (TECHNIQUE_PARAMETER,),
         HTML_ONLY,
     ),
     Route(

@@ -7,7 +7,7 @@ from typing import Annotated
 import typer
 from typer.exceptions import Abort, TyperException
 
-from core.cli import account_commands, read_commands, viewer, write_commands
+from core.cli import account_commands, coverage_commands, read_commands, viewer, write_commands
 from core.cli.api_client import EXIT_USAGE, CliError
 from core.cli.options import Command, as_command, get_session
 from core.cli.session import APP_VARIABLE, Connection, Session
@@ -76,6 +76,7 @@ COMMANDS: tuple[tuple[str, Command], ...] = (
     ("page", viewer.serve_pages),
     ("export", as_command(read_commands.download_evidence)),
     ("verify", read_commands.verify_evidence),
+    ("coverage", as_command(coverage_commands.show_coverage)),
     ("doctor", read_commands.check_permissions),
     ("probe", read_commands.probe_tenant),
     ("run", as_write_command(write_commands.prepare_run)),

@@ -36,6 +36,7 @@ from core.status.cause_texts import list_cause_lines
 from core.status.change_texts import describe_change
 from core.status.containment_texts import STEP_STATE_TEXTS
 from core.status.counts import is_change_made
+from core.status.coverage import CoverageRow, describe_delay, summarize
 from core.status.guard_status import Health, PendingDecision
 from core.status.overview import TenantStatus
 from core.tenant.reversibility import explain_irreversible
@@ -234,6 +235,23 @@ def render_permissions_page(status: TenantStatus, tenant: str = "") -> str:
     )
 
 
+def render_coverage_page(
+    rows: Sequence[CoverageRow], now: datetime, technique: str = "", tenant: str = ""
+) -> str:
+    """What is told of the things intruders do, in this tenant."""
+    return TEMPLATES.get_template("coverage.html").render(
+        here="coverage",
+        root="",
+        json="",
+        tenant=tenant,
+        now=now,
+        rows=rows,
+        technique=technique,
+        summary=summarize(rows),
+        describe_delay=describe_delay,
+    )
+
+
 def render_settings_page(
     purposes: Sequence[tuple[str, Sequence[SettingRow]]], now: datetime, tenant: str = ""
 ) -> str:
@@ -281,6 +299,7 @@ def render_case_page(
     tenant: str = "",
     address: str = "",
     account: str = "",
+    techniques: Sequence[str] = (),
 ) -> str:
     """One case: summary, evidence, changes, history, and how to respond.
 
@@ -300,6 +319,7 @@ def render_case_page(
         case=case,
         config=detail.config,
         controls=controls,
+        techniques=techniques,
         cause_lines=tuple(list_cause_lines(case)),
         related=detail.related,
         events=build_case_timeline(detail),

@@ -6,6 +6,7 @@ from datetime import UTC, datetime, timedelta
 from typing import Any
 
 from core.config.catalog import CATALOG
+from core.config.coverage import build_rows, list_techniques
 from core.keys import build_object_key
 from core.microsoft365.cis_benchmark import find_controls
 from core.model.cases import Case, Exemption, HeldPlan, Notification, parse_planned_changes
@@ -30,6 +31,7 @@ from core.web.pages import (
     render_act_page,
     render_case_page,
     render_cases_page,
+    render_coverage_page,
     render_notice_page,
     render_object_page,
     render_permissions_page,
@@ -558,6 +560,8 @@ class SamplePages:
             choice = CaseFilter.parse(query, [config.guard.name for config in configs])
             page = select_case_page(self.statuses, choice)
             return render_cases_page(page, configs, NOW, TENANT_NAME)
+        if path == "coverage":
+            return render_coverage_page(build_rows(), NOW, "", TENANT_NAME)
         if path == "notice":
             return render_notice_page(
                 "Sign in", ["This page needs a key."], "python -m core.cli page"
@@ -569,7 +573,8 @@ class SamplePages:
             found = self.find_case(guard, key)
             one = found.case
             about = tuple(find_controls(guard, one.kind, one.guard_verdict, one.object_id))
-            return render_case_page(found, NOW, about, TENANT_NAME)
+            named = list_techniques(guard, one.kind, one.guard_verdict)
+            return render_case_page(found, NOW, about, TENANT_NAME, techniques=named)
         return None
 
     def render_act_page(self, query: dict[str, str]) -> str:

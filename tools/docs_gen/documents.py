@@ -31,22 +31,13 @@ from core.model.options import REQUIRED, Purpose
 from core.ncrontab import CronSchedule
 from core.watched.derived import DERIVED_READS
 from core.watched.items import WatchedCollection
-from tools.docs_gen import assumptions, cli_samples, infra
+from tools.docs_gen import assumptions, cli_samples, coverage, infra
+from tools.docs_gen.markdown import format_row, format_table
 
 ROOT = Path(__file__).resolve().parent.parent.parent
 INFRA = ROOT / "infra"
 
 type TableBuilder = Callable[[], str]
-
-
-def format_row(*cells: str) -> str:
-    """A row of a Markdown table."""
-    return "| " + " | ".join(cell.replace("|", "\\|") for cell in cells) + " |"
-
-
-def format_table(head: tuple[str, ...], rows: list[str]) -> str:
-    """A Markdown table."""
-    return "\n".join([format_row(*head), "|" + "---|" * len(head), *rows])
 
 
 def build_guard_table() -> str:
@@ -317,6 +308,11 @@ def list_tables() -> dict[Path, dict[str, TableBuilder]]:
         ROOT / "docs" / "assumptions.md": {
             "summary": assumptions.build_summary,
             "register": assumptions.build_register,
+        },
+        ROOT / "docs" / "coverage.md": {
+            "summary": coverage.build_summary,
+            "behaviours": coverage.build_behaviour_table,
+            "techniques": coverage.build_technique_table,
         },
         ROOT / "docs" / "deploy.md": {"exchange roles": build_exchange_roles_text},
         ROOT / "docs" / "settings.md": {"settings": build_settings_tables},

@@ -110,6 +110,7 @@ SCHEMA_BY_ROUTE: Mapping[str, str] = {
     "object-page": "Page",
     "requests-page": "Page",
     "permissions-page": "Page",
+    "coverage-page": "Page",
     "settings-page": "Page",
     "cases-csv": "CaseList",
     "cases-jsonl": "CaseList",

@@ -426,7 +426,7 @@ async def test_the_page_of_settings_shows_every_setting_and_no_secret() -> None:
     assert "&lt;b&gt;Contoso" in page
 
 
-@pytest.mark.parametrize("name", ["requests-page", "permissions-page"])
+@pytest.mark.parametrize("name", ["requests-page", "permissions-page", "coverage-page"])
 async def test_requests_and_permissions_have_pages_of_their_own(name: str) -> None:
     assert (await ApiHarness().get(name)).status == 200
 

@@ -293,6 +293,17 @@ def test_an_export_replaces_a_file_only_with_force(tmp_path: Path) -> None:
 # ----------------------------------------------------------------------------------------------
 
 
+def test_coverage_says_who_tells_of_a_technique_and_what_is_off_here(tmp_path: Path) -> None:
+    app = LocalApp()
+    shown = app.run_command("coverage", "--technique", "T1114.003")
+    assert "(journal-rule)" in shown.out
+    assert "Of 1" in shown.out
+    layer = tmp_path / "layer.json"
+    app.run_command("coverage", "--navigator", str(layer))
+    assert json.loads(layer.read_text("utf-8"))["domain"] == "enterprise-attack"
+    assert app.run_command("coverage", "--technique", "T1").exit_code == EXIT_USAGE
+
+
 def test_doctor_prints_what_core_doctor_prints() -> None:
     app = LocalApp()
     assert "Get-Mailbox" in app.run_command("doctor", "--needs").out

@@ -98,7 +98,7 @@ class Read(HTMLParser):
 
 def every_page(pages: SamplePages) -> Iterator[tuple[str, str]]:
     """All the pages of a tenant, with the page of every case of the hostile one."""
-    for path in ("status", "cases", "requests", "permissions", "settings", "notice"):
+    for path in ("status", "cases", "requests", "permissions", "coverage", "settings", "notice"):
         yield path, pages.render_page(path, {}) or ""
     for kind in ("acknowledge", "exempt", "undo", "release", "run"):
         asked = {"kind": kind, "guard": SIGN_IN, "subject": "a" * 32}
@@ -144,7 +144,7 @@ def test_no_page_has_a_foreign_script_a_handler_an_inline_style_or_an_external_a
         for address in page.values("href"):
             assert re.fullmatch(
                 r"#[a-z-]+|data:image/svg\+xml,%3Csvg.*|[0-9a-f]{32}\.json"
-                r"|(\.\./){0,2}(status|cases|objects|requests|permissions|settings|act)"
+                r"|(\.\./){0,2}(status|cases|objects|requests|permissions|coverage|settings|act)"
                 r"[a-z0-9/?=&.#-]*",
                 address,
             )
