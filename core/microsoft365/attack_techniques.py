@@ -37,6 +37,7 @@ VERDICT_TECHNIQUES: Mapping[str, Mapping[str, tuple[str, ...]]] = {
         "everyone": (*FULL_RIGHTS, "T1114.002"),
         "external": (*FULL_RIGHTS, "T1114.002"),
         "unresolved": FULL_RIGHTS,
+        "add-in": ("T1137.006",),
     },
     "tenant-baseline": {"drift": ("T1562",), "repair": ("T1562",), "keep": ()},
     "app-consent": {

@@ -3,6 +3,7 @@
 import json
 from dataclasses import dataclass, replace
 from datetime import UTC, datetime, timedelta
+from functools import partial
 from typing import Any
 
 from core.config.catalog import CATALOG
@@ -550,8 +551,12 @@ class SamplePages:
         }
         if path in by_path:
             return by_path[path](build_status(self.statuses, NOW), TENANT_NAME)
-        if path == "settings":
-            return render_settings_page(SETTING_ROWS, NOW, TENANT_NAME)
+        fixed = {
+            "settings": partial(render_settings_page, SETTING_ROWS, NOW, TENANT_NAME),
+            "coverage": partial(render_coverage_page, build_rows(), NOW, "", TENANT_NAME),
+        }
+        if path in fixed:
+            return fixed[path]()
         if path.startswith("objects/"):
             about = path.removeprefix("objects/")
             detail = find_object_detail(about, self.statuses, self.statuses)
@@ -560,8 +565,6 @@ class SamplePages:
             choice = CaseFilter.parse(query, [config.guard.name for config in configs])
             page = select_case_page(self.statuses, choice)
             return render_cases_page(page, configs, NOW, TENANT_NAME)
-        if path == "coverage":
-            return render_coverage_page(build_rows(), NOW, "", TENANT_NAME)
         if path == "notice":
             return render_notice_page(
                 "Sign in", ["This page needs a key."], "python -m core.cli page"
