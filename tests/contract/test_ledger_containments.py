@@ -1,7 +1,11 @@
 """Containments and what is kept of their accounts, in memory and in a table."""
 
+from collections.abc import AsyncIterator
 from dataclasses import replace
 from datetime import timedelta
+
+import pytest
+import pytest_asyncio
 
 from core.model.containment import (
     AccountBundle,
@@ -11,10 +15,21 @@ from core.model.containment import (
     StepState,
 )
 from core.ports import CONTAINMENT_PARTITION, Ledger
-from tests.contract.test_export import ledger, table
-from tests.support.fakes.clock import START
+from sandbox.functions_host.azurite import Azurite
+from tests.support.fakes.clock import START, Clock
+from tests.support.fakes.ledger import FakeLedger
+from tests.support.ledgers import open_table_ledger
 
-__all__ = ["ledger", "table"]
+
+@pytest_asyncio.fixture(params=["fake", "table"])
+async def ledger(request: pytest.FixtureRequest, azurite: Azurite) -> AsyncIterator[Ledger]:
+    """Both implementations of the port."""
+    if request.param == "fake":
+        yield FakeLedger(Clock())
+    else:
+        async with open_table_ledger(azurite) as real:
+            yield real
+
 
 PLAN = Containment(
     id="30708439043000-5e3aa1c7",

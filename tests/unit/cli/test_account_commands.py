@@ -17,6 +17,7 @@ from core.notifications.run_cards import build_cards
 from core.ports import CONTAINMENT_PARTITION, World
 from core.tenant.containing import AccountDetail, DetailKind
 from core.web.pages import render_containment_page
+from tests.support.containment_stage import GUID, MIA, SWITCHES, build_tenant, judge
 from tests.support.fakes.channel import FakeNotificationChannel
 from tests.support.fakes.tenant import FakeTenant
 from tests.support.local_app import (
@@ -27,7 +28,6 @@ from tests.support.local_app import (
     LocalApp,
     build_open_case,
 )
-from tests.unit.containment.test_story import GUID, MIA, SWITCHES, build_tenant, judge
 
 HOSTILE = "<script>alert(1)</script>\u202e\x1b[31m"
 

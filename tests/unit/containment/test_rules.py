@@ -16,8 +16,8 @@ from core.model.activity import Act
 from core.model.cases import Case, Exemption
 from core.model.findings import Severity
 from core.tenant.activity import ActivityActor, ActivityLog, ActorKind
+from tests.support.containment_stage import MIA, Stage
 from tests.support.fakes.clock import START
-from tests.unit.containment.test_story import MIA, Stage
 
 NOW = START + timedelta(days=10)
 REDIRECT = Case(

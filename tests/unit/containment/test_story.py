@@ -1,145 +1,30 @@
 """Containing one account: from the request to the card, on a tenant and a ledger in memory."""
 
 import asyncio
-from dataclasses import dataclass, field, replace
-from datetime import UTC, datetime, timedelta
+from dataclasses import replace
+from datetime import timedelta
 from typing import Any
 
 import pytest
 
-from core.containment.options import ContainmentOptions
-from core.containment.picture import JudgedMailbox
-from core.containment.planning import JudgedChange
-from core.containment.rules import RuleEvidence
-from core.containment.story import process_containments
 from core.errors import Forbidden, Rejected, Unavailable
-from core.keys import format_descending_time
-from core.model.containment import Containment, ContainmentState, StepState
+from core.model.containment import ContainmentState, StepState
 from core.model.guards import Mode
-from core.model.requests import OperatorRequest, RequestKind, RequestState
-from core.notifications.run_cards import build_cards
-from core.ports import CONTAINMENT_PARTITION, World
-from core.tenant.changes import ClearMailboxForward, DisableInboxRule
-from core.tenant.containing import TargetAccount
-from core.tenant.directory import Account
-from core.tenant.mail_flow import InboxRule
-from core.tenant.mailboxes import Mailbox
+from core.model.requests import RequestKind, RequestState
+from core.ports import CONTAINMENT_PARTITION
 from sandbox.scenes.default_roles import ADMIN_ID
-from tests.support.fakes.channel import FakeNotificationChannel
-from tests.support.fakes.clock import Clock
+from tests.support.containment_stage import (
+    BOX,
+    ENFORCE,
+    GUID,
+    MIA,
+    RULE,
+    SWITCHES,
+    Stage,
+    build_tenant,
+)
 from tests.support.fakes.crash import CrashInjector, SimulatedCrash
-from tests.support.fakes.ledger import FakeLedger
 from tests.support.fakes.tenant import FakeTenant
-
-MIA, GUID = "11111111-0000-4000-8000-000000000001", "22222222-0000-4000-8000-000000000001"
-BOX = Mailbox(MIA, GUID, "mia@example.com", forwarding_smtp_address="smtp:x@evil.example")
-RULE = InboxRule("r1", MIA, ".", "graph", redirect_to=("x@evil.example",))
-SWITCHES: dict[str, bool | None] = {
-    "OWAEnabled": True,
-    "MAPIEnabled": True,
-    "EwsEnabled": None,
-    "ActiveSyncEnabled": True,
-    "OutlookMobileEnabled": True,
-    "ImapEnabled": False,
-    "PopEnabled": True,
-}
-ENFORCE = ContainmentOptions(mode=Mode.ENFORCE)
-
-
-async def judge(mailbox: Mailbox) -> JudgedMailbox:
-    """As the guard of forwarding would."""
-    return JudgedMailbox(
-        (
-            JudgedChange(
-                "clear the forward to x@evil.example",
-                ClearMailboxForward(GUID),
-                {
-                    "ForwardingAddress": None,
-                    "ForwardingSmtpAddress": "smtp:x@evil.example",
-                    "DeliverToMailboxAndForward": False,
-                },
-            ),
-            JudgedChange("switch off the rule .", DisableInboxRule(MIA, "r1"), {"isEnabled": True}),
-        )
-    )
-
-
-def build_tenant(**more: Any) -> FakeTenant:
-    """A tenant in which Mia's account was taken."""
-    target = TargetAccount(
-        MIA, "mia@example.com", "Mia", sessions_valid_from=datetime(2026, 1, 1, tzinfo=UTC)
-    )
-    return FakeTenant(
-        boxes=[BOX],
-        users=[Account(MIA, "mia@example.com", enabled=True)],
-        rules=[RULE],
-        targets=[replace(target, **more)],
-        client_switches={GUID: dict(SWITCHES)},
-    )
-
-
-@dataclass
-class Stage:
-    """A tenant, a ledger, a channel and what operators ask."""
-
-    tenant: FakeTenant = field(default_factory=build_tenant)
-    options: ContainmentOptions = ENFORCE
-    clock: Clock = field(default_factory=Clock)
-    count: int = 0
-
-    def __post_init__(self) -> None:
-        self.ledger = FakeLedger(self.clock)
-        self.channel = FakeNotificationChannel()
-
-    @property
-    def world(self) -> World:
-        return World(
-            self.tenant, self.ledger, self.channel, self.clock, build_cards, sleep=self.sleep
-        )
-
-    async def sleep(self, seconds: float) -> None:
-        self.clock.current += timedelta(seconds=seconds)
-
-    def next_id(self) -> str:
-        self.count += 1
-        return f"{format_descending_time(self.clock())}-{self.count:08x}"
-
-    async def ask(self, kind: RequestKind = RequestKind.CONTAIN, **more: Any) -> str:
-        """Somebody asks for something about Mia."""
-        fields = {"subject": MIA, "requested_by": "Ann", "reason": "she clicked", **more}
-        request = OperatorRequest(self.next_id(), kind, at=self.clock(), **fields)
-        await self.ledger.add_request(CONTAINMENT_PARTITION, request)
-        return request.id
-
-    async def process(self, evidence: RuleEvidence | None = None) -> str:
-        self.clock.current += timedelta(seconds=5)
-        return await process_containments(self.world, self.options, judge, self.next_id(), evidence)
-
-    async def get_request(self, request_id: str) -> OperatorRequest:
-        request = await self.ledger.get_request(CONTAINMENT_PARTITION, request_id)
-        assert request
-        return request
-
-    async def get_latest(self) -> Containment:
-        return (await self.ledger.load_containments())[0]
-
-    async def plan(self, **more: Any) -> Containment:
-        """Ask for a plan, and read it."""
-        request = await self.ask(**more)
-        await self.process()
-        found = [one for one in await self.ledger.load_containments() if one.id == request]
-        return found[0]
-
-    async def contain(self, **more: Any) -> OperatorRequest:
-        """Ask for a plan and carry it out."""
-        plan = await self.plan(**more)
-        order = await self.ask(plan=plan.plan_hash)
-        await self.process()
-        return await self.get_request(order)
-
-    @property
-    def is_enabled(self) -> bool | None:
-        return self.tenant.users[0].enabled
 
 
 async def test_a_plan_changes_nothing_and_is_carried_out_by_its_hash() -> None:
