@@ -11,7 +11,7 @@ from core.adapters.m365.folder_rights import build_folder_command, parse_folder
 from core.adapters.m365.mailboxes import ALL_RESULTS
 from core.adapters.parsing import ResponseRow, parse_row_flag, parse_text, parse_value_list
 from core.adapters.read_errors import build_read_failure
-from core.errors import TenantError
+from core.errors import NotFound, TenantError
 from core.property_values import get_text, parse_printed_int
 from core.tenant.mailboxes import Mailbox, MailboxSurroundings, SweepRule
 from core.tenant.readings import ReadFailure, Reading
@@ -24,6 +24,7 @@ SWEEPS, JUNK = "Get-SweepRule", "Get-MailboxJunkEmailConfiguration"
 REPLIES, PHONES = "Get-MailboxAutoReplyConfiguration", "Get-MobileDevice"
 ADD_INS, CALENDARS = "Get-App", "Get-MailboxCalendarFolder"
 CALENDAR_TYPE = "Calendar"
+NO_CALENDAR = "Exchange named no calendar of the mailbox"
 NAMED_BY: Mapping[str, str] = {
     SWEEPS: "Mailbox",
     JUNK: "Identity",
@@ -60,7 +61,8 @@ async def read_mailbox_surroundings(
     size = len(NAMED_BY)
     extras = list(batched(answers[: size * len(owners)], size, strict=True))
     calendars = await read_calendars(exchange, owners, answers[size * len(owners) :])
-    items, failures = [], dict[tuple[str, str], ReadFailure]()
+    items: list[MailboxSurroundings] = []
+    failures: dict[tuple[str, str], ReadFailure] = {}
     for owner, found, calendar in zip(owners, extras, calendars, strict=True):
         outcome = dict(zip((*NAMED_BY, CALENDARS), (*found, calendar), strict=True))
         errors = {name: one for name, one in outcome.items() if isinstance(one, TenantError)}
@@ -99,7 +101,7 @@ async def read_calendars(
     ]
     answers = dict(zip(paths, await list_each(exchange, commands), strict=True))
     return [
-        answers.get(owner.id, rows if isinstance(rows, TenantError) else [])
+        answers.get(owner.id, rows if isinstance(rows, TenantError) else NotFound(NO_CALENDAR))
         for owner, rows in zip(owners, folders, strict=True)
     ]
 
