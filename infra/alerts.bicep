@@ -183,13 +183,15 @@ resource alerts 'Microsoft.Insights/scheduledQueryRules@2026-03-01' = [
 ]
 
 // The app compares its settings when it runs: what is changed and put back in between, only the
-// activity log of the subscription knows. A deployment writes settings too, and is told as well.
+// activity log of the subscription knows. They are written with the site as a whole, too, or come
+// with another slot; and an app that is stopped compares nothing. A deployment writes settings as
+// well, and is told.
 resource settingsWritten 'Microsoft.Insights/activityLogAlerts@2020-10-01' = {
   name: 'exoguard-settings-written'
   location: 'global'
   tags: tags
   properties: {
-    description: 'Somebody wrote the settings of an app in the group of Exoguard. If nobody deployed, find out who did it: the activity log names the caller.'
+    description: 'Somebody wrote the settings of an app in the group of Exoguard, swapped or stopped it. If nobody deployed, find out who did it: the activity log names the caller.'
     enabled: true
     scopes: [resourceGroup().id]
     condition: {
@@ -199,8 +201,87 @@ resource settingsWritten 'Microsoft.Insights/activityLogAlerts@2020-10-01' = {
           equals: 'Administrative'
         }
         {
-          field: 'operationName'
-          equals: 'Microsoft.Web/sites/config/write'
+          anyOf: [
+            {
+              field: 'operationName'
+              equals: 'Microsoft.Web/sites/config/write'
+            }
+            {
+              field: 'operationName'
+              equals: 'Microsoft.Web/sites/write'
+            }
+            {
+              field: 'operationName'
+              equals: 'Microsoft.Web/sites/slots/config/write'
+            }
+            {
+              field: 'operationName'
+              equals: 'Microsoft.Web/sites/slotsswap/action'
+            }
+            {
+              field: 'operationName'
+              equals: 'Microsoft.Web/sites/stop/action'
+            }
+          ]
+        }
+        {
+          field: 'status'
+          equals: 'Succeeded'
+        }
+      ]
+    }
+    actions: {
+      actionGroups: [
+        {
+          actionGroupId: people.id
+        }
+      ]
+    }
+  }
+}
+
+// Who means to change settings unseen begins with what would tell of it.
+resource alertsWritten 'Microsoft.Insights/activityLogAlerts@2020-10-01' = {
+  name: 'exoguard-alerts-written'
+  location: 'global'
+  tags: tags
+  properties: {
+    description: 'Somebody changed or deleted what alerts about Exoguard, or who is alerted. If nobody deployed, find out who did it: the activity log names the caller.'
+    enabled: true
+    scopes: [resourceGroup().id]
+    condition: {
+      allOf: [
+        {
+          field: 'category'
+          equals: 'Administrative'
+        }
+        {
+          anyOf: [
+            {
+              field: 'operationName'
+              equals: 'Microsoft.Insights/activityLogAlerts/write'
+            }
+            {
+              field: 'operationName'
+              equals: 'Microsoft.Insights/activityLogAlerts/delete'
+            }
+            {
+              field: 'operationName'
+              equals: 'Microsoft.Insights/scheduledQueryRules/write'
+            }
+            {
+              field: 'operationName'
+              equals: 'Microsoft.Insights/scheduledQueryRules/delete'
+            }
+            {
+              field: 'operationName'
+              equals: 'Microsoft.Insights/actionGroups/write'
+            }
+            {
+              field: 'operationName'
+              equals: 'Microsoft.Insights/actionGroups/delete'
+            }
+          ]
         }
         {
           field: 'status'
