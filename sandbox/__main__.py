@@ -96,6 +96,9 @@ def build_parser() -> argparse.ArgumentParser:
 
     demo = commands.add_parser("demo", help="show the guards at work, step by step")
     demo.add_argument("--once", action="store_true", help="exit after the last step")
+    demo.add_argument(
+        "--verbose", action="store_true", help="print every finding, card and write as well"
+    )
 
     serve = commands.add_parser("serve", help="serve a scene's tenant until interrupted")
     serve.add_argument("--scene", type=Path, required=True, help="a JSON file with the tenant")

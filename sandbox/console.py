@@ -136,20 +136,23 @@ class SceneConsole:
         for card in cards[-MAX_CARDS:]:
             self.print_card(card)
 
-    def print_card(self, message: Mapping[str, Any], max_entries: int = 4) -> None:
-        """Prints one card, with at most `max_entries` of its cases."""
+    def print_card(
+        self, message: Mapping[str, Any], max_entries: int = 4, is_compact: bool = False
+    ) -> None:
+        """Prints one card with at most `max_entries` of its cases; compact: without blank lines."""
         content = message["attachments"][0]["content"]
         header, *blocks = content["body"]
         entries = [block for block in blocks if block.get("separator") and "items" in block]
         others = [block for block in blocks if block not in entries]
         parts: list[RenderableType] = []
         for block in [header, *others[:-1], *entries[:max_entries]]:
-            parts += [*self.render_block(block), Text("")]
+            parts += self.render_block(block) + ([] if is_compact else [Text("")])
         if len(entries) > max_entries:
             parts.append(Text(f"… {len(entries) - max_entries} more on the card", style="dim"))
         parts += self.render_block(others[-1])
+        width, padding = (108, (0, 1)) if is_compact else (100, (1, 2))
         self.console.print(
-            Panel(Group(*parts), border_style=STYLES[header["style"]], width=100, padding=(1, 2))
+            Panel(Group(*parts), border_style=STYLES[header["style"]], width=width, padding=padding)
         )
 
     def render_block(self, block: Mapping[str, Any]) -> list[RenderableType]:

@@ -1,10 +1,11 @@
 """`make run`: the app on the production worker, guarding a neglected tenant.
 
-    first tick    every guard takes an inventory and previews its changes
-    second tick   the enforcing guards make exactly those changes
-    attack        an attacker signs in to a mailbox; an operator requests a run, which reports it
-    third tick    the attacker continues, and the guards report every step
-    response      an operator undoes a change and acknowledges a case; both are announced
+    1 first look   every guard takes an inventory and previews its changes
+    2 repair       the enforcing guards make exactly those changes
+    3 attack       an attacker signs in to a mailbox; an operator requests a run, which reports it
+    4 aftermath    the attacker continues, and the guards report every step
+    5 answer       an operator undoes a change and acknowledges a case; both are announced
+    6 writes       what reached the tenant
 
 Then everything keeps running, with the status page and commands to try by hand, until Ctrl-C.
 """
@@ -23,11 +24,15 @@ from typing import Any
 import aiohttp
 
 from core.bootstrap import open_ledger
+from core.cli.address import KEY_HEADER
 from core.cli.api_client import ApiClient
-from core.cli.http_client import KEY_HEADER, open_remote_client
+from core.cli.http_client import open_remote_client
 from core.cli.viewer import PageViewer
+from core.config.catalog import CATALOG
 from core.config.settings import Settings
 from core.errors import ExoguardError
+from core.model.guards import Service
+from sandbox.acts import ActPrinter
 from sandbox.console import SceneConsole, map_object_names
 from sandbox.functions_host.azurite import Azurite, AzuriteError
 from sandbox.functions_host.host import Host
@@ -42,6 +47,8 @@ POLL_SECONDS = 0.2
 WAIT_SECONDS = 120.0
 
 ATTACKED_GUARD = "mailbox-forwarding"
+# Its cards are shown: it previews changes at the first look and makes them at the second.
+PREVIEWING_GUARD = "shared-mailbox-sign-in"
 RUN_REASON = {"who": "Dana", "why": "answers to invoices do not arrive"}
 
 
@@ -54,21 +61,22 @@ class Demo:
         host: Host,
         settings: Settings,
         api_client: ApiClient,
-        output: SceneConsole,
+        acts: ActPrinter,
     ) -> None:
         self.sandbox = sandbox
         self.host = host
         self.api_client = api_client
         self.settings = settings
-        self.output = output
+        self.acts = acts
+        self.output = acts.output
         self.shown_count = 0
 
-    async def run_tick(self, title: str, text: str) -> None:
+    async def run_tick(self, shown_guard: str = "", only_news: bool = False) -> None:
         """Starts every timer once, like "Test/Run" in the portal, and prints what each guard
-        reported.
+        reported. Of the cards, one of `shown_guard` is printed; `only_news`: so are the rows.
         """
-        self.output.print_title(title)
-        self.output.print_text(text)
+        self.acts.print_header()
+        shown: list[Mapping[str, Any]] = []
         for config in self.settings.guard_configs:
             guard = config.guard.name
             with self.output.console.status(f"{guard} is reading the tenant …"):
@@ -77,7 +85,14 @@ class Demo:
                     f"/admin/functions/{guard}", self.host.keys.master, {"input": ""}
                 )
                 report = await self.wait_for_run(guard, began)
-            self.print_run(report)
+            self.acts.print_run(report, only_news)
+            cards = self.take_new_cards()
+            if guard == shown_guard and not self.acts.verbose:
+                shown = cards
+            else:
+                self.acts.print_cards(cards, show_none)
+        self.acts.end_rows()
+        self.acts.print_cards(shown, show_any)
 
     async def load_runs(self, guard: str) -> list[Mapping[str, Any]]:
         """Loads the latest runs of a guard."""
@@ -98,25 +113,21 @@ class Demo:
                 raise ExoguardError(f"{guard} failed: {failed[-1].error.splitlines()[-1]}")
         raise ExoguardError(f"{guard} did not report within {WAIT_SECONDS:.0f} s")
 
-    def print_run(self, report: Mapping[str, Any]) -> None:
-        """Prints a run and the cards it sent."""
-        self.output.print_run(report)
-        self.print_new_cards()
-
-    def print_new_cards(self) -> None:
-        """Prints the cards that arrived since the last call."""
-        for card in self.sandbox.cards[self.shown_count :]:
-            self.output.print_card(card)
+    def take_new_cards(self) -> list[Mapping[str, Any]]:
+        """The cards that arrived since the last call."""
+        new = list(self.sandbox.cards[self.shown_count :])
         self.shown_count = len(self.sandbox.cards)
+        return new
 
     async def run_attack(self) -> None:
         """Adds a rule to a mailbox and requests a run instead of waiting for the timer."""
-        self.output.print_title(
-            "Attack: an attacker signs in to a mailbox and leaves a rule behind"
-        )
+        self.acts.begin_act("An attacker signs in to a mailbox and leaves a rule behind")
         self.perform_step(build_rule_step(self.sandbox.tenant.scene))
         self.output.print_text(f"An operator requests a run: POST /api/guards/{ATTACKED_GUARD}/run")
-        self.print_run(await self.submit_request(f"/api/guards/{ATTACKED_GUARD}/run", RUN_REASON))
+        report = await self.submit_request(f"/api/guards/{ATTACKED_GUARD}/run", RUN_REASON)
+        self.acts.print_header()
+        self.acts.print_run(report)
+        self.acts.print_cards(self.take_new_cards(), show_any)
 
     def perform_step(self, step: AttackStep) -> None:
         """Prints and performs one step of the attacker."""
@@ -127,19 +138,14 @@ class Demo:
 
     async def run_aftermath(self) -> None:
         """Performs the attacker's other steps, then runs every guard again."""
-        self.output.print_title("The attacker continues")
+        self.acts.begin_act("The attacker continues, and every guard reports its part")
         for step in build_aftermath(self.sandbox.tenant.scene):
             self.perform_step(step)
-        await self.run_tick(
-            "Third tick: every guard reports what is new",
-            "The enforcing guards remediate what they may at once and report the rest with advice.",
-        )
+        await self.run_tick(only_news=True)
 
     async def act_as_operator(self) -> None:
         """Responds as an operator: undoes one change and acknowledges one case."""
-        self.output.print_title(
-            "An operator responds: every request is recorded with who and why, and announced"
-        )
+        self.acts.begin_act("An operator answers; who and why is recorded and announced")
         status = (await self.api_client.get("/api/status.json")).parse_object()
         change = next(row for row in status["changes"] if row["kind"] == "BlockSignIn")
         self.output.print_text(f"Undo: {change['subject']} is needed for one more week.")
@@ -152,7 +158,7 @@ class Demo:
         self.output.print_text(f"Acknowledge: {case['summary']}")
         why = {"who": "Dana", "why": "password reset, sessions ended; asking the owner"}
         await self.submit_request(f"/api/cases/{case['guard']}/{case['case']}/acknowledge", why)
-        self.print_new_cards()
+        self.acts.print_cards(self.take_new_cards(), shows_an_undo)
 
     async def submit_request(self, path: str, body: Mapping[str, str]) -> Mapping[str, Any]:
         """Submits an operator's request over HTTP and waits for its report."""
@@ -202,9 +208,9 @@ class Demo:
         key, master = self.host.keys.function, self.host.keys.master
         run = f"{self.host.base}/api/guards/{ATTACKED_GUARD}/run"
         admin = f"{self.host.base}/admin/functions/{ATTACKED_GUARD}"
-        self.output.print_title("Everything keeps running; press Ctrl-C to stop")
+        self.acts.begin_act("Everything keeps running; press Ctrl-C to stop")
         for line in (
-            f"status    {viewer_address} (opens once in a browser, which then keeps a cookie)",
+            f"page      {viewer_address}",
             f"app       {self.host.base} (timers run on their schedules)",
             f"commands  export EXOGUARD_APP={self.host.base} EXOGUARD_KEY={key}; "
             "tools/exo status; tools/exo --help",
@@ -217,43 +223,77 @@ class Demo:
             self.output.console.print(line, soft_wrap=True, markup=False)
 
 
-async def run_demo(once: bool) -> None:
+def show_any(card: Mapping[str, Any]) -> bool:
+    """Every card."""
+    return True
+
+
+def show_none(card: Mapping[str, Any]) -> bool:
+    """No card."""
+    return False
+
+
+def shows_an_undo(card: Mapping[str, Any]) -> bool:
+    """The card of an undo."""
+    return "Undone" in json.dumps(card)
+
+
+def grant_what_is_needed(scene: Mapping[str, Any]) -> dict[str, Any]:
+    """The scene with the permissions that the guards declare, and no others."""
+    wanted = [one for config in CATALOG for one in config.guard.permissions]
+    grants = {
+        str(service): sorted({one.name for one in wanted if one.service is service})
+        for service in Service
+    }
+    return {**scene, "grants": grants}
+
+
+async def run_demo(once: bool, verbose: bool) -> None:
     """Runs the demo from start to end."""
-    output = SceneConsole()
-    scene = json.loads((SCENES_FOLDER / "neglected.json").read_text(encoding="utf-8"))
+    acts = ActPrinter(SceneConsole(), verbose)
+    neglected = json.loads((SCENES_FOLDER / "neglected.json").read_text(encoding="utf-8"))
+    scene = grant_what_is_needed(neglected)
     async with contextlib.AsyncExitStack() as stack:
-        with output.console.status("starting the storage account, the tenant and the host …"):
+        with acts.output.console.status("starting the storage account, the tenant and the host …"):
             azurite = await stack.enter_async_context(Azurite())
             box = await stack.enter_async_context(Sandbox(resolve_dates(scene, datetime.now(UTC))))
             environ = build_app_settings(box, azurite, {})
             host = await stack.enter_async_context(Host(ROOT, environ, timers_enabled=not once))
         key = {KEY_HEADER: host.keys.function}
         client = await stack.enter_async_context(open_remote_client(host.base, key))
-        demo = Demo(box, host, Settings.read(environ), client, output)
-        mailboxes = len(scene["exchange"]["Get-Mailbox"])
-        output.print_text(
-            f"A simulated, neglected tenant with {mailboxes} mailboxes runs on this machine."
-        )
-        await demo.run_tick(
-            "First tick: every guard takes an inventory",
-            "Existing findings become the baseline: one card per guard, with a preview of the "
-            "changes. Nothing is changed yet.",
-        )
-        await demo.run_tick(
-            "Second tick: the enforcing guards make the changes they announced",
-            "Every change is recorded before it is made and read back afterwards.",
-        )
-        await demo.run_attack()
-        await demo.run_aftermath()
-        await demo.act_as_operator()
-        output.print_writes(box.writes, map_object_names(box.tenant.scene))
-        demo.print_sign_ins()
+        viewer = PageViewer(client, is_reusable=True)
+        await viewer.start()
+        stack.push_async_callback(viewer.stop)
+        demo = Demo(box, host, Settings.read(environ), client, acts)
+        # Alone on its line, so that it can be copied and clicked.
+        acts.output.console.print(f"The page, now and whenever you like: {viewer.opening_url}")
+        await play_acts(demo, len(scene["exchange"]["Get-Mailbox"]))
         if not once:
-            viewer = PageViewer(client)
-            await viewer.start()
-            stack.push_async_callback(viewer.stop)
             demo.print_addresses(viewer.opening_url)
             await wait_for_interrupt()
+
+
+async def play_acts(demo: Demo, mailbox_count: int) -> None:
+    """From the first look to the operator's answer."""
+    acts = demo.acts
+    acts.begin_act(
+        "First look: every guard takes an inventory",
+        f"A simulated, neglected tenant with {mailbox_count} mailboxes runs on this machine; the "
+        "app holds the permissions its guards need and no others. Nothing is changed yet: a card "
+        "of each guard says what exists, and what would be changed.",
+    )
+    await demo.run_tick(PREVIEWING_GUARD)
+    acts.begin_act(
+        "Repair: the enforcing guards make the changes they announced",
+        "Every change is recorded before it is made, and read back afterwards.",
+    )
+    await demo.run_tick(PREVIEWING_GUARD, only_news=True)
+    await demo.run_attack()
+    await demo.run_aftermath()
+    await demo.act_as_operator()
+    acts.begin_act("What reached the tenant")
+    acts.print_rest(demo.sandbox.writes, map_object_names(demo.sandbox.tenant.scene))
+    demo.print_sign_ins()
 
 
 async def wait_for_interrupt() -> None:
@@ -268,7 +308,7 @@ async def wait_for_interrupt() -> None:
 def main(arguments: argparse.Namespace) -> int:
     """`python -m sandbox demo`."""
     try:
-        asyncio.run(run_demo(arguments.once))
+        asyncio.run(run_demo(arguments.once, arguments.verbose))
     except (AzuriteError, ExoguardError) as error:
         SceneConsole().print_text(f"demo: {error}")
         return 1

@@ -18,7 +18,7 @@ compile() {
 
 compile requirements.in "$@"
 compile requirements-cli.in -c requirements.txt "$@"
-compile requirements-demo.in -c requirements-cli.txt "$@"
+compile requirements-demo.in -c requirements.txt -c requirements-cli.txt "$@"
 compile requirements-dev.in -c requirements-demo.txt "$@"
 compile requirements-bench.in -c requirements-dev.txt "$@"
 compile requirements-fuzz.in -c requirements-dev.txt "$@"

@@ -23,18 +23,23 @@ from core.cli.api_client import (
     fetch_response,
     submit_request,
 )
+from core.cli.completion import complete_case
 from core.cli.formatting import format_time_and_age
 from core.cli.lookup import parse_hex_id, parse_until_option, resolve_case
 from core.cli.options import AsJson
+from core.cli.read_commands import write_private_file
 from core.cli.session import Session
 from core.cli.write_commands import DEFAULT_TIMEOUT, poll_until_done
-from core.model.containment import StepState
-from core.status.containment_texts import STEP_STATE_TEXTS
 from core.tenant.quoting import quote_text
 
 ACCOUNT_ID = re.compile(r"[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}")
 AccountName = Annotated[
-    str, typer.Argument(metavar="ACCOUNT", help="its object id, or a case about it")
+    str,
+    typer.Argument(
+        metavar="ACCOUNT",
+        help="its object id, or a case about it",
+        autocompletion=complete_case,
+    ),
 ]
 Why = Annotated[
     str, typer.Option("--why", metavar="TEXT", help="the reason, kept with the request")
@@ -150,6 +155,8 @@ async def get_containment(client: ApiClient, containment: str) -> Any:
 
 def rate_containment(document: dict[str, Any]) -> int:
     """The exit code: 1 where a step that Exoguard makes failed or was refused."""
+    from core.model.containment import StepState
+
     bad = {StepState.FAILED, StepState.REFUSED, StepState.STARTED}
     return EXIT_PROBLEM if any(step["state"] in bad for step in document["steps"]) else EXIT_OK
 
@@ -185,6 +192,10 @@ def print_containment(session: Session, document: dict[str, Any]) -> None:
 
 def print_step(session: Session, step: dict[str, Any]) -> None:
     """Print one step with its command."""
+    # Only who prints a containment waits for its texts to be imported.
+    from core.model.containment import StepState
+    from core.status.containment_texts import STEP_STATE_TEXTS
+
     state = STEP_STATE_TEXTS.get(StepState(step["state"]), step["state"])
     session.print_output(f"  [{state}] {step['step']}: {quote_text(step['title'], 500)}")
     if step["result"]:
@@ -326,8 +337,5 @@ def write_bundle(session: Session, response: Any, out: Path | None) -> None:
     if out is None:
         session.write_bytes(response.body)
     else:
-        try:
-            out.write_bytes(response.body)
-        except OSError as error:
-            raise ApiUnavailable(f"{out}: cannot be written ({error.strerror})") from None
+        write_private_file(out, response.body)
     session.print_note(f"sha256 {digest}")

@@ -13,7 +13,7 @@ from contextlib import AbstractAsyncContextManager
 from dataclasses import dataclass, field
 from typing import Any, Protocol
 
-from core.status.case_document import DOCUMENT_VERSION
+from core.cli.words import DOCUMENT_VERSION
 from core.tenant.quoting import quote_text
 
 # The only form a path of the API has.

@@ -5,60 +5,17 @@ import ssl
 from collections.abc import AsyncIterator, Mapping
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
-from ipaddress import ip_address
-from urllib.parse import urlsplit
 
 import aiohttp
 
+from core.cli.address import parse_origin
 from core.cli.api_client import API_PATH, ApiClient, ApiResponse, ApiUnavailable, UsageError
 from core.tenant.quoting import quote_text
 
-KEY_HEADER = "x-functions-key"
 # A cold start takes seconds, the export of a year takes minutes.
 CONNECT_SECONDS = 15.0
 TOTAL_SECONDS = 240.0
 MAX_RESPONSE_BYTES = 256 * 1024**2
-
-
-def parse_origin(address: str) -> str:
-    """The scheme, host and port of an app's address. Raises UsageError.
-
-    Plain HTTP is accepted for this machine only: elsewhere the key could be read in transit.
-    """
-    try:
-        parts = urlsplit(address.strip())
-        host, port = parts.hostname or "", parts.port
-    except ValueError:
-        raise UsageError(
-            "--app takes the address of the app: https://<name>.azurewebsites.net"
-        ) from None
-    extra = parts.path.strip("/") or parts.query or parts.fragment
-    if not host or parts.username or parts.password or extra:
-        raise UsageError(
-            "--app takes only the address of the app: https://<name>.azurewebsites.net"
-        )
-    if parts.scheme != "https" and not (parts.scheme == "http" and is_this_machine(host)):
-        raise UsageError("--app must begin with https://, or the key could be read in transit")
-    origin = f"{parts.scheme}://[{host}]" if ":" in host else f"{parts.scheme}://{host}"
-    return f"{origin}:{port}" if port else origin
-
-
-def is_this_machine(host: str) -> bool:
-    """True for a loopback name or address."""
-    if host == "localhost":
-        return True
-    try:
-        return ip_address(host).is_loopback
-    except ValueError:
-        return False
-
-
-def parse_key(key: str) -> str:
-    """A key in the form of a header value. Raises UsageError, which never repeats the key."""
-    stripped = key.strip()
-    if not stripped or not stripped.isascii() or not stripped.isprintable() or " " in stripped:
-        raise UsageError("the key is not valid: it has no spaces and only ASCII characters")
-    return stripped
 
 
 @dataclass(frozen=True, slots=True)

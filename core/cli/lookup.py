@@ -12,15 +12,12 @@ from core.cli.api_client import (
     fetch_response,
 )
 from core.cli.formatting import parse_deadline
-from core.config.catalog import CATALOG
+from core.cli.words import GUARD_NAMES
 from core.keys import KEY_PATTERN, RUN_ID_PATTERN
-from core.model.findings import Severity
 from core.tenant.quoting import quote_text
 
 FULL_KEY = re.compile(KEY_PATTERN)
 SHORT_KEY = re.compile(r"[0-9a-f]{8,31}")
-SEVERITY_LABELS = tuple(level.label for level in reversed(Severity) if level is not Severity.INFO)
-GUARD_NAMES = tuple(config.guard.name for config in CATALOG)
 # The most pages of cases, 100 each, that are searched for a short key.
 MAX_PAGES = 200
 # The length of Case.short_key.

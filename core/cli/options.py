@@ -13,17 +13,16 @@ from typing import Annotated, Any
 import typer
 
 from core.cli.api_client import ApiClient
-from core.cli.lookup import GUARD_NAMES
+from core.cli.completion import complete_case, complete_word_of
+from core.cli.connection import get_session
 from core.cli.session import Session, open_client
+from core.cli.words import GUARD_NAMES
 
 type Command = Callable[..., None]
 type CommandBody = Callable[[Session, ApiClient], Awaitable[int]]
 
 
-def complete_guard_name(incomplete: str) -> list[str]:
-    """The guards whose names begin like this, for the completion of a shell."""
-    return [name for name in GUARD_NAMES if name.startswith(incomplete)]
-
+complete_guard_name = complete_word_of(GUARD_NAMES)
 
 AsJson = Annotated[bool, typer.Option("--json", help="print the response of the API unchanged")]
 GuardName = Annotated[
@@ -31,19 +30,36 @@ GuardName = Annotated[
     typer.Argument(help="the guard's name", autocompletion=complete_guard_name, metavar="GUARD"),
 ]
 GuardFilter = Annotated[
-    str, typer.Option("--guard", metavar="GUARD", help="only the cases of one guard")
+    str,
+    typer.Option(
+        "--guard",
+        metavar="GUARD",
+        help="only the cases of one guard",
+        autocompletion=complete_guard_name,
+    ),
 ]
 CaseName = Annotated[
-    str, typer.Argument(metavar="CASE", help="its key, or the last 8 digits as cards show them")
+    str,
+    typer.Argument(
+        metavar="CASE",
+        help="its key, or the last 8 digits as cards show them",
+        autocompletion=complete_case,
+    ),
 ]
-
-
-def get_session(ctx: typer.Context) -> Session:
-    """The session of this invocation."""
-    session = ctx.find_object(Session)
-    if session is None:
-        raise RuntimeError("the command was called without a session")
-    return session
+CaseNames = Annotated[
+    list[str],
+    typer.Argument(
+        metavar="CASE...",
+        help="their keys, or the last 8 digits as cards show them",
+        autocompletion=complete_case,
+    ),
+]
+SubjectName = Annotated[
+    str,
+    typer.Argument(
+        metavar="SUBJECT", help="a case, or an object's id", autocompletion=complete_case
+    ),
+]
 
 
 def list_own_parameters(body: Callable[..., Any]) -> list[Parameter]:

@@ -12,25 +12,28 @@ import typer
 from core.cli.api_client import (
     EXIT_OK,
     EXIT_PROBLEM,
-    EXIT_UNAVAILABLE,
     ApiClient,
     ApiUnavailable,
     UsageError,
     fetch_response,
 )
+from core.cli.completion import complete_word_of
 from core.cli.lookup import (
-    SEVERITY_LABELS,
     parse_guard_name,
     parse_option_choice,
     parse_run_number,
     resolve_case,
 )
-from core.cli.options import AsJson, CaseName, GuardFilter, GuardName, get_session
+from core.cli.options import AsJson, CaseName, GuardFilter, GuardName
 from core.cli.render import TerminalRenderer
 from core.cli.session import Session
-from core.doctor import main as doctor_main
-from core.evidence.file_format import ExportFormat, verify_export
-from core.status.case_query import CASE_STATES
+from core.cli.words import (
+    CASE_ANSWERS,
+    CASE_ORDERS,
+    CASE_STATES,
+    EXPORT_FORMS,
+    SEVERITY_LABELS,
+)
 from core.tenant.quoting import quote_text
 
 
@@ -63,23 +66,75 @@ async def list_cases(
     client: ApiClient,
     guard: GuardFilter = "",
     severity: Annotated[
-        str, typer.Option("--severity", metavar="LEVEL", help="critical, high, medium or low")
+        str,
+        typer.Option(
+            "--severity",
+            metavar="LEVEL",
+            help="critical, high, medium or low",
+            autocompletion=complete_word_of(SEVERITY_LABELS),
+        ),
     ] = "",
     state: Annotated[
-        str, typer.Option("--state", metavar="STATE", help="open, closed or all")
+        str,
+        typer.Option(
+            "--state",
+            metavar="STATE",
+            help="open, closed or all",
+            autocompletion=complete_word_of(CASE_STATES),
+        ),
     ] = "open",
+    about: Annotated[
+        str,
+        typer.Option(
+            "--about", metavar="TEXT", help="only cases that name this: an address, an id, words"
+        ),
+    ] = "",
+    answer: Annotated[
+        str,
+        typer.Option(
+            "--answer",
+            metavar="ANSWER",
+            help="none (nobody acknowledged them) or acknowledged",
+            autocompletion=complete_word_of(CASE_ANSWERS),
+        ),
+    ] = "",
+    since: Annotated[
+        str,
+        typer.Option(
+            "--since", metavar="DATE", help="only cases opened on this day, in UTC, or later"
+        ),
+    ] = "",
+    sort: Annotated[
+        str,
+        typer.Option(
+            "--sort",
+            metavar="ORDER",
+            help="severity, newest or oldest",
+            autocompletion=complete_word_of(CASE_ORDERS),
+        ),
+    ] = "severity",
     page: Annotated[
         int, typer.Option(min=1, metavar="NUMBER", help="the page, 100 cases each")
     ] = 1,
     as_json: AsJson = False,
 ) -> int:
     """List the cases, the most severe first."""
-    query = {"state": parse_option_choice(state, CASE_STATES, "--state"), "page": str(page)}
+    choices = (
+        ("severity", severity, SEVERITY_LABELS),
+        ("state", state, CASE_STATES),
+        ("answer", answer, CASE_ANSWERS),
+        ("sort", sort, CASE_ORDERS),
+    )
+    query = {
+        name: parse_option_choice(value, allowed, f"--{name}")
+        for name, value, allowed in choices
+        if value
+    }
+    query |= {"page": str(page), "q": about, "since": since}
     if guard:
         query["guard"] = parse_guard_name(guard)
-    if severity:
-        query["severity"] = parse_option_choice(severity, SEVERITY_LABELS, "--severity")
-    response = await fetch_response(client, "/api/cases.json", query)
+    given = {name: value for name, value in query.items() if value}
+    response = await fetch_response(client, "/api/cases.json", given)
     if as_json:
         session.write_response(response.body)
     else:
@@ -183,7 +238,13 @@ async def download_evidence(
         typer.Option("--to", metavar="DATE", help="the day after the last day [default: tomorrow]"),
     ] = "",
     file_format: Annotated[
-        str, typer.Option("--format", metavar="FORM", help="jsonl or csv")
+        str,
+        typer.Option(
+            "--format",
+            metavar="FORM",
+            help="jsonl or csv",
+            autocompletion=complete_word_of(EXPORT_FORMS),
+        ),
     ] = "jsonl",
     force: Annotated[bool, typer.Option("--force", help="replace an existing file")] = False,
 ) -> int:
@@ -192,7 +253,7 @@ async def download_evidence(
     Findings, changes, exemptions, requests and coverage, for auditors. Prints the digest of the
     file: keep it apart from the file.
     """
-    form = parse_option_choice(file_format, tuple(ExportFormat), "--format")
+    form = parse_option_choice(file_format, EXPORT_FORMS, "--format")
     name = quote_text(str(output))
     if str(output) != "-" and output.exists() and not force:
         raise UsageError(f"{name} already exists: use --force to replace it")
@@ -227,76 +288,3 @@ def write_private_file(path: Path, body: bytes) -> None:
         raise ApiUnavailable(
             f"{quote_text(str(path))}: cannot be written ({error.strerror})"
         ) from None
-
-
-def verify_evidence(
-    ctx: typer.Context,
-    file: Annotated[Path, typer.Argument(metavar="FILE", help="an exported file")],
-    digest: Annotated[
-        str,
-        typer.Option(
-            "--digest", metavar="DIGEST", help="its SHA-256, or the Repr-Digest header it came with"
-        ),
-    ] = "",
-) -> None:
-    """Verify that an export is unchanged.
-
-    Only the digest that was kept apart from the file proves it.
-    """
-    session = get_session(ctx)
-    try:
-        with file.open("rb") as lines:
-            verification = verify_export(lines, digest)
-    except OSError as error:
-        session.print_note(f"{quote_text(str(file))}: cannot be read ({error.strerror})")
-        raise typer.Exit(EXIT_UNAVAILABLE) from None
-    session.print_output(
-        f"{'intact' if verification.intact else 'NOT INTACT'}: {verification.note}"
-    )
-    session.print_output(f"SHA-256 {verification.sha256}")
-    if verification.intact and not digest:
-        session.print_output("Compare this digest with the one that was kept apart from the file.")
-    raise typer.Exit(EXIT_OK if verification.intact else EXIT_PROBLEM)
-
-
-def check_permissions(
-    ctx: typer.Context,
-    needs: Annotated[bool, typer.Option("--needs", help="only list what is needed")] = False,
-) -> None:
-    """Compare the app's permissions with those it needs.
-
-    Signs in as the app, and lists missing and excess permissions. Reads the settings from the
-    environment, or from the file that --settings names. Exits with 1 if a required permission is
-    missing, 2 if the permissions could not be read.
-    """
-    session = get_session(ctx)
-    code = doctor_main(
-        ["--needs"] if needs else [],
-        session.load_settings(),
-        lambda line: session.print_output(quote_text(line, 2000)),
-    )
-    raise typer.Exit(code)
-
-
-def probe_tenant(
-    ctx: typer.Context,
-    report: Annotated[
-        str,
-        typer.Option(
-            "--report", metavar="FILE", help="write a report without names, addresses and ids"
-        ),
-    ] = "",
-) -> None:
-    """Ask how this tenant answers.
-
-    Signs in as the app, and asks the tenant about each assumption of docs/assumptions.md: reads
-    only, at most 100 requests and two minutes. Reads the settings as doctor does. Exits with 1 if
-    an assumption does not hold, 2 if the tenant could not be asked.
-    """
-    session = get_session(ctx)
-    code = doctor_main(
-        ["--probe", *(["--report", report] if report else [])],
-        session.load_settings(),
-        lambda line: session.print_output(quote_text(line, 2000)),
-    )
-    raise typer.Exit(code)

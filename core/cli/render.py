@@ -17,9 +17,8 @@ from core.cli.formatting import (
     format_utc,
     sanitize_cell,
 )
-from core.cli.lookup import SEVERITY_LABELS
 from core.cli.undo_hint import format_before, format_undo_hint
-from core.status.counts import EFFECTIVE_STATES
+from core.cli.words import EFFECTIVE_OUTCOMES, SEVERITY_LABELS
 
 MIN_TABLE_WIDTH = 80
 # The most rows the status shows of a list without bounds.
@@ -323,7 +322,7 @@ def group_by_permission(rows: Iterable[JsonRow]) -> list[tuple[Text, Text]]:
 
 def count_changes_made(rows: Iterable[JsonRow]) -> int:
     """How many changes of a run took effect; refused and failed ones did not."""
-    return sum(row["outcome"] in EFFECTIVE_STATES for row in rows)
+    return sum(row["outcome"] in EFFECTIVE_OUTCOMES for row in rows)
 
 
 def build_reason_row(reason: JsonRow) -> tuple[Text, Text]:

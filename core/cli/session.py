@@ -12,13 +12,14 @@ from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from io import TextIOWrapper
 from pathlib import Path
+from typing import Any
 
 from rich.console import Console
 from rich.text import Text
 
+from core.cli.address import KEY_HEADER, parse_key, parse_origin
 from core.cli.api_client import ApiClient, ApiUnavailable, ClientContext, UsageError
-from core.cli.http_client import KEY_HEADER, open_remote_client, parse_key, parse_origin
-from core.cli.local_client import open_local_client
+from core.cli.app_libraries import explain_missing_libraries
 from core.tenant.quoting import quote_text
 
 APP_VARIABLE = "EXOGUARD_APP"
@@ -39,10 +40,19 @@ class Connection:
     settings: Path | None = None
 
 
+class PipeConsole(Console):
+    """A console that says when nobody reads its output any more, instead of ending the program."""
+
+    def on_broken_pipe(self) -> None:
+        """Raise BrokenPipeError; rich would exit with 1, which means a problem in the tenant."""
+        self.quiet = True
+        raise BrokenPipeError
+
+
 def open_console(file: int) -> Console:
     """Standard output (1) or standard error (2). What is printed is never read as markup."""
     stream = sys.stdout if file == 1 else sys.stderr
-    return Console(file=stream, markup=False, highlight=False, emoji=False)
+    return PipeConsole(file=stream, markup=False, highlight=False, emoji=False)
 
 
 def ask_on_stderr(text: str) -> str:
@@ -116,12 +126,11 @@ class Session:
         if path is None:
             return dict(self.environ)
         try:
-            document = json.loads(read_small_file(path))
-            values = document.get("Values", document)
-            settings = {str(name): str(value) for name, value in values.items()}
-        except (ValueError, AttributeError, RecursionError):
+            settings = parse_settings(json.loads(read_small_file(path)))
+        except (ValueError, AttributeError, KeyError, TypeError, RecursionError):
             raise ApiUnavailable(
-                f"{path} is not a settings file in the form of local.settings.json"
+                f"{quote_text(str(path))} is not a settings file: neither in the form of "
+                "local.settings.json nor what az functionapp config appsettings list prints"
             ) from None
         return {**self.environ, **settings}
 
@@ -144,6 +153,17 @@ class Session:
         return self.ask_secret("Function key: ")
 
 
+def parse_settings(document: Any) -> dict[str, str]:
+    """Settings in either form they come in: an object of names, or a list of names and values.
+
+    Raises AttributeError, KeyError or TypeError for anything else.
+    """
+    if isinstance(document, list) and document:
+        return {str(row["name"]): str(row["value"]) for row in document}
+    values = document.get("Values", document)
+    return {str(name): str(value) for name, value in values.items()}
+
+
 def read_small_file(path: Path) -> str:
     """The text of a small file. Raises ApiUnavailable."""
     try:
@@ -156,16 +176,26 @@ def read_small_file(path: Path) -> str:
 
 @asynccontextmanager
 async def open_client(session: Session) -> AsyncIterator[ApiClient]:
-    """The client for this session's connection. Raises UsageError or ApiUnavailable."""
+    """The client for this session's connection. Raises UsageError or ApiUnavailable.
+
+    Only the one that is used is imported: both together take as long as all the rest of a command.
+    """
     connection = session.connection
     if session.client_factory:
         opening = session.client_factory(session)
     elif connection.local:
+        with explain_missing_libraries("--local"):
+            from core.cli.local_client import open_local_client
         opening = open_local_client(session.load_settings(), session.who)
     elif connection.app:
         parse_origin(connection.app)
+        from core.cli.http_client import open_remote_client
+
         opening = open_remote_client(connection.app, session.build_auth_headers())
     else:
-        raise UsageError("use --app https://<name>.azurewebsites.net, or --local")
+        raise UsageError(
+            f"which app? Put --app https://<name>.azurewebsites.net before the command, or set "
+            f"{APP_VARIABLE} and {KEY_VARIABLE}; or use --local"
+        )
     async with opening as client:
         yield client

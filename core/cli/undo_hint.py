@@ -5,8 +5,6 @@ from collections.abc import Iterator, Mapping
 from typing import Any
 
 from core.cli.formatting import parse_document_time
-from core.engine.request_decisions import find_undo_obstacle
-from core.model.changes import ChangeRecord, ChangeState
 
 NOT_UNDERSTOOD = "this version cannot read its record"
 
@@ -21,6 +19,10 @@ def format_before(row: Mapping[str, Any]) -> Iterator[str]:
 
 def explain_undo_refusal(row: Mapping[str, Any]) -> str:
     """Why a change cannot be undone; empty if it can."""
+    # Only who lists changes waits for the engine's rules to be imported.
+    from core.engine.request_decisions import find_undo_obstacle
+    from core.model.changes import ChangeRecord, ChangeState
+
     at = parse_document_time(row.get("at"))
     if at is None:
         return NOT_UNDERSTOOD

@@ -7,20 +7,13 @@ then keeps a cookie. The viewer answers only requests for its own host name, aga
 and rejects those that the browser attributes to another site.
 """
 
-import asyncio
 import hmac
 import secrets
-import webbrowser
-from collections.abc import Callable
 from dataclasses import dataclass, field
-from typing import Annotated
 
-import typer
 from aiohttp import web
 
-from core.cli.api_client import API_PATH, EXIT_OK, ApiClient, ApiResponse, CliError
-from core.cli.options import run_command
-from core.cli.session import Session
+from core.cli.api_client import API_PATH, ApiClient, ApiResponse, CliError
 
 HOST = "127.0.0.1"
 FIRST_PAGE = "/api/status"
@@ -60,6 +53,8 @@ class PageViewer:
     opening_token: str = field(default_factory=lambda: secrets.token_urlsafe(32))
     cookie_secret: str = field(default_factory=lambda: secrets.token_urlsafe(32))
     runner: web.AppRunner | None = None
+    is_reusable: bool = False
+    """True if its first address opens more than once: for a demonstration, never for a tenant."""
 
     @property
     def host(self) -> str:
@@ -68,7 +63,7 @@ class PageViewer:
 
     @property
     def opening_url(self) -> str:
-        """Where to begin; good for once."""
+        """Where to begin; good for once, unless it is reusable."""
         return f"http://{self.host}/open/{self.opening_token}"
 
     @property
@@ -128,7 +123,8 @@ class PageViewer:
 
     def exchange_token(self) -> web.Response:
         """Set the cookie in exchange for the opening token, which is invalid from then on."""
-        self.opening_token = ""
+        if not self.is_reusable:
+            self.opening_token = ""
         response = redirect_to_first_page()
         response.set_cookie(
             self.cookie_name, self.cookie_secret, path="/", httponly=True, samesite="Strict"
@@ -196,39 +192,3 @@ def relay_response(response: ApiResponse) -> web.Response:
         body=response.body,
         headers={**{name.lower(): value for name, value in OWN_HEADERS.items()}, **headers},
     )
-
-
-def serve_pages(
-    ctx: typer.Context,
-    browser: Annotated[bool, typer.Option(help="open the browser")] = True,
-) -> None:
-    """Open the pages in a browser.
-
-    A local viewer adds the function key to each request, so that it is in no address. Whoever uses
-    it can act, as with the other commands. Ctrl-C ends it.
-    """
-
-    async def serve(session: Session, client: ApiClient) -> int:
-        viewer = PageViewer(client)
-        await viewer.start()
-        try:
-            session.print_output(f"{viewer.opening_url}", "opens once; Ctrl-C ends the viewer")
-            if browser:
-                await asyncio.to_thread(open_browser, viewer.opening_url)
-            await asyncio.Event().wait()
-        finally:
-            await viewer.stop()
-        return EXIT_OK
-
-    try:
-        run_command(ctx, serve)
-    except KeyboardInterrupt:
-        raise typer.Exit(EXIT_OK) from None
-
-
-def open_browser(address: str, opener: Callable[[str], bool] = webbrowser.open) -> bool:
-    """Open the default browser. False if there is none."""
-    try:
-        return opener(address)
-    except webbrowser.Error:
-        return False

@@ -6,7 +6,7 @@ A command is declared by the function that prepares its request. The options of 
 are common to all of them.
 """
 
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Sequence
 from dataclasses import dataclass, field
 from functools import partial
 from inspect import signature
@@ -22,9 +22,11 @@ from core.cli.api_client import (
     ApiClient,
     ApiResponse,
     ApiUnavailable,
+    RequestRefused,
     fetch_response,
     submit_request,
 )
+from core.cli.completion import complete_word_of
 from core.cli.formatting import format_time_and_age, format_utc
 from core.cli.lookup import (
     find_change_row,
@@ -36,16 +38,18 @@ from core.cli.lookup import (
 )
 from core.cli.options import (
     AsJson,
-    CaseName,
+    CaseNames,
     Command,
     GuardFilter,
     GuardName,
+    SubjectName,
     as_command,
     list_own_parameters,
 )
 from core.cli.render import TerminalRenderer
 from core.cli.session import Session
 from core.cli.undo_hint import explain_undo_refusal, format_before
+from core.cli.words import MODES
 from core.tenant.quoting import quote_text
 
 PENDING_STATUSES = ("queued", "running", "requested")
@@ -96,17 +100,17 @@ class PendingRequest:
     """Prints details for the operator who has to confirm."""
 
 
-SubjectName = Annotated[str, typer.Argument(metavar="SUBJECT", help="a case, or an object's id")]
-
-
-def as_write_command(prepare: Callable[..., Awaitable[PendingRequest]]) -> Command:
+def as_write_command(
+    prepare: Callable[..., Awaitable[PendingRequest | Sequence[PendingRequest]]],
+) -> Command:
     """The command that submits what `prepare` returns, with the options of every write command."""
     options = signature(RequestOptions).parameters
 
     async def submit(session: Session, client: ApiClient, **arguments: Any) -> int:
         chosen = RequestOptions(**{name: arguments.pop(name) for name in options})
-        request = await prepare(session, client, **arguments)
-        return await submit_with_consent(session, client, request, chosen)
+        prepared = await prepare(session, client, **arguments)
+        requests = [prepared] if isinstance(prepared, PendingRequest) else prepared
+        return await submit_with_consent(session, client, requests, chosen)
 
     parameters = [*list_own_parameters(prepare), *options.values()]
     return as_command(submit, parameters, prepare.__doc__)
@@ -117,7 +121,13 @@ async def prepare_run(
     client: ApiClient,
     guard: GuardName,
     mode: Annotated[
-        str, typer.Option("--mode", metavar="MODE", help="a stricter mode for this run: alert")
+        str,
+        typer.Option(
+            "--mode",
+            metavar="MODE",
+            help="a stricter mode for this run: alert",
+            autocompletion=complete_word_of(MODES),
+        ),
     ] = "",
 ) -> PendingRequest:
     """Run a guard now.
@@ -216,20 +226,24 @@ async def prepare_exemption_end(
     )
 
 
-async def prepare_acknowledgement(
-    session: Session, client: ApiClient, case: CaseName, guard: GuardFilter = ""
-) -> PendingRequest:
-    """Acknowledge a case.
+async def prepare_acknowledgements(
+    session: Session, client: ApiClient, cases: CaseNames, guard: GuardFilter = ""
+) -> Sequence[PendingRequest]:
+    """Acknowledge cases.
 
-    Exoguard sends no reminders of it until it changes.
+    Exoguard sends no reminders of them until they change. Several are acknowledged with one reason.
     """
-    name, key = await resolve_case(client, case, guard and parse_guard_name(guard))
-    return PendingRequest(
-        f"/api/cases/{name}/{key}/acknowledge",
-        name,
-        f"{name} sends no reminders of case {key} until it changes",
-        preview=partial(preview_case, guard=name, key=key),
-    )
+    only = guard and parse_guard_name(guard)
+    found = [await resolve_case(client, case, only) for case in cases]
+    return [
+        PendingRequest(
+            f"/api/cases/{name}/{key}/acknowledge",
+            name,
+            f"{name} sends no reminders of case {key} until it changes",
+            preview=partial(preview_case, guard=name, key=key),
+        )
+        for name, key in dict.fromkeys(found)
+    ]
 
 
 # ----------------------------------------------------------------------------------------------
@@ -289,17 +303,41 @@ async def preview_case(session: Session, client: ApiClient, guard: str, key: str
 
 
 async def submit_with_consent(
-    session: Session, client: ApiClient, request: PendingRequest, options: RequestOptions
+    session: Session,
+    client: ApiClient,
+    requests: Sequence[PendingRequest],
+    options: RequestOptions,
 ) -> int:
-    """Show what will happen, ask for consent, submit the request, and wait for its result."""
+    """Show what will happen, ask once for consent, submit the requests and wait for the results.
+
+    Of several, each is submitted even if one before it was refused: the worst result decides the
+    exit code.
+    """
     who = options.who or session.who
-    session.print_note(f"{request.summary}, at {client.location}")
+    for request in requests:
+        session.print_note(f"{request.summary}, at {client.location}")
+        if request.preview and not options.yes:
+            await request.preview(session, client)
     session.print_note(f"  requested by {quote_text(who, 200)}: {quote_text(options.why, 500)}")
-    if request.preview and not options.yes:
-        await request.preview(session, client)
     if not session.confirm(options.yes):
         session.print_note("Nothing was requested.")
         return EXIT_REFUSED
+    codes = [EXIT_OK]
+    for request in requests:
+        try:
+            codes.append(await submit_one(session, client, request, options, who))
+        except RequestRefused as refusal:
+            if len(requests) == 1:
+                raise
+            session.print_note(f"{request.summary}: {refusal}")
+            codes.append(refusal.exit_code)
+    return max(codes)
+
+
+async def submit_one(
+    session: Session, client: ApiClient, request: PendingRequest, options: RequestOptions, who: str
+) -> int:
+    """Submit a request and report it, or wait for its result. Raises RequestRefused."""
     body = {**request.body, "who": who, "why": options.why}
     response = await submit_request(client, request.path, body)
     if session.connection.local if options.wait is None else options.wait:

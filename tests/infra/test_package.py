@@ -210,11 +210,12 @@ def test_azd_uploads_what_the_hook_builds_and_builds_nothing_itself() -> None:
     assert PurePosixPath(".python_packages/lib/site-packages") == SITE_PACKAGES
 
 
-def test_a_restore_installs_the_dependencies_and_leaves_nothing_to_upload() -> None:
+def test_a_restore_installs_the_command_line_and_leaves_nothing_to_upload() -> None:
     """azd restore takes pyproject.toml and makes FOLDER_env (Azure/azure-dev, python.go)."""
     project = tomllib.loads((ROOT / "pyproject.toml").read_text(encoding="utf-8"))
-    assert project["tool"]["setuptools"]["packages"] == []
-    assert project["tool"]["setuptools"]["dynamic"]["dependencies"] == {"file": ["requirements.in"]}
+    dynamic = project["tool"]["setuptools"]["dynamic"]
+    assert dynamic["dependencies"] == {"file": ["requirements-cli.in"]}
+    assert dynamic["optional-dependencies"] == {"app": {"file": ["requirements.in"]}}
     ignored = (ROOT / ".funcignore").read_text(encoding="utf-8").split()
     for name in ("*_env", "dist", "build", "*.egg-info", ".github", ".devcontainer"):
         assert name in ignored or (name == ".github" and ".git*" in ignored)

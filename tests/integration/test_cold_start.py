@@ -12,8 +12,10 @@ import json
 import os
 import subprocess
 import sys
+from contextlib import redirect_stdout
 from importlib.abc import MetaPathFinder
 from importlib.machinery import ModuleSpec
+from io import StringIO
 from pathlib import Path
 from types import FrameType, ModuleType
 from typing import Any
@@ -24,6 +26,8 @@ SDK = ("msgraph", "msgraph_core", "kiota_abstractions", "kiota_http", "kiota_ser
 PAGES = ("jinja2", "core.web.pages")
 # The command line and what it prints with are for people's own machines.
 TERMINAL = ("core.cli", "typer", "rich")
+# What a terminal does not wait for when it is asked for help or completes a word.
+SLOW_FOR_HELP = ("aiohttp", "azure", "core.config", "core.engine", "core.model", "core.status")
 # Each entity that is made runs 2,388 imports again.
 SLOW_MODEL = "msgraph.generated.models.entity"
 
@@ -84,6 +88,15 @@ def start(watch: Watch) -> dict[str, Any]:
     importing("function_app", watch)
     functions = len(sys.modules["function_app"].app.get_functions())
     return {"functions": functions, **seen(watch, *SDK, *PAGES, *TERMINAL)}
+
+
+def help_asked(watch: Watch) -> dict[str, Any]:
+    """A person asks the command line for help."""
+    importing("core.cli.program", watch)
+    with redirect_stdout(StringIO()) as text:
+        code = sys.modules["core.cli.program"].main(["acknowledge", "--help"])
+    helped = "CASE..." in text.getvalue()
+    return {"helped": helped, "code": code, **seen(watch, *SLOW_FOR_HELP)}
 
 
 def seen(watch: Watch, *unwanted: str) -> dict[str, Any]:
@@ -155,6 +168,12 @@ def test_connecting_and_one_batch_do_without_the_typed_models() -> None:
     outcome = outcome_of("look")
     assert outcome["unwanted"] == []
     assert (outcome["unread"], outcome["inner"] > 0, outcome["rules"] > 0) == ([], True, True)
+
+
+def test_help_on_the_command_line_imports_nothing_of_the_app() -> None:
+    outcome = outcome_of("help_asked")
+    assert outcome["unwanted"] == []
+    assert (outcome["helped"], outcome["code"]) == (True, 0)
 
 
 def test_an_unwanted_import_is_told_with_the_way_that_led_to_it() -> None:

@@ -2,11 +2,16 @@
 
 import json
 import os
+import re
 import subprocess
 import sys
 from pathlib import Path
 
+import pytest
+
 from core.config.catalog import CATALOG
+from sandbox.acts import ActPrinter
+from sandbox.console import SceneConsole
 
 ROOT = Path(__file__).resolve().parents[2]
 SCENES = ROOT / "sandbox" / "scenes"
@@ -25,25 +30,70 @@ def test_the_demonstration_shows_preview_change_and_attack_and_ends_by_itself() 
     done = sandbox("demo", "--once")
     assert done.returncode == 0, done.stderr[-2000:]
     shown = done.stdout
-    assert "changed  nothing yet; the next run will make 8 x BlockSignIn" in shown
-    assert "7 x BlockSignIn applied, 1 x BlockSignIn refused" in shown.replace("\n", " ")
-    assert "An inbox rule of dana@contoso.com forwards mail to the outside, and" in shown
-    assert "collector@evil.example" in shown
-    third = shown.partition("Third tick")[2]
-    sent = [line.strip() for line in third.splitlines() if line.startswith("sent ")]
-    # The run that the operator requested reported the rule; every other guard reports now.
-    assert len(sent) == len(CATALOG)
-    quiet = [line for line in sent if line.endswith("nothing: no news")]
-    assert len(quiet) == 1
-    # What a run says it sent is what follows: never a card under "nothing".
-    assert "nothing: no news\n╭" not in shown
-    assert "14 users were deleted by derya@contoso.com." in third
+    lines = shown.splitlines()
+    assert len(lines) < 150
+    assert lines[0].startswith("The page, now and whenever you like: http://127.0.0.1:")
+    acts = {part[0]: part for part in re.split(r"\n(?=[1-9]\. )", shown)[1:]}
+    assert list(acts) == ["1", "2", "3", "4", "5", "6"]
+    guards = [config.guard.name for config in CATALOG]
+    rows = {act: [one for one in guards if f"\n{one} " in text] for act, text in acts.items()}
+    # At the first look one row a guard; from then on only of those that have something to tell.
+    assert rows["1"] == guards
+    assert rows["2"] == ["shared-mailbox-sign-in", "mailbox-audit"]
+    assert rows["3"] == ["mailbox-forwarding"]
+    assert len(rows["4"]) == len(guards) - 1
+    assert "nothing yet; 8 next run" in acts["1"]
+    assert "7 applied, 1 refused" in acts["2"]
+    assert f"{len(guards) - 2} more guards ran: nothing new." in acts["2"]
+    assert "An inbox rule of dana@contoso.com forwards mail to the outside, and" in acts["3"]
+    assert "collector@evil.example" in acts["3"]
+    assert "derya deletes 14 users" in acts["4"]
+    assert "Undone" in acts["5"]
+    # One card each of first look, repair, attack and answer.
+    assert [text.count("╭") for text in acts.values()] == [1, 1, 1, 0, 1, 0]
     # Eight blocks, seven writes of audit settings, and one account enabled again by the undo. No
     # password was set lately, so no block ends sessions at once.
-    assert "16 writes received by the tenant" in third
-    assert "revokeSignInSessions" not in third
-    assert "Undone" in third
-    assert "Acknowledged" in third
+    assert "16 writes received by the tenant: 9 x PATCH /users, 6 x Set-Mailbox" in acts["6"]
+    assert "revokeSignInSessions" not in shown
+    # The app holds exactly what its guards need, and needs no more.
+    assert "permission" not in shown.partition("2. ")[2]
+
+
+def test_everything_is_printed_with_verbose(capsys: pytest.CaptureFixture[str]) -> None:
+    finding = {
+        "state": "new", "severity": "high", "verdict": "external", "summary": "mail leaves",
+        "facts": ["to evil.example"],
+    }  # fmt: skip
+    known = {**finding, "state": "known", "severity": "critical"}
+    report = {
+        "guard": "mailbox-forwarding", "mode": "alert", "coverage": "66 of 66",
+        "findings": [finding, known], "held": "", "preview": [], "told": True, "cards": 1,
+        "news": 1, "error": "", "changes": [{"kind": "BlockSignIn", "outcome": "applied"}],
+    }  # fmt: skip
+    quiet = {**report, "findings": [known], "cards": 0, "news": 0, "changes": [], "told": None}
+    seconds = iter([100.0, 107.4])
+    brief = ActPrinter(SceneConsole(), now=lambda: next(seconds))
+    brief.begin_act("Attack", "It goes on.")
+    brief.print_header()
+    brief.print_run(report, only_news=True)
+    brief.print_run(quiet, only_news=True)
+    brief.end_rows()
+    brief.end_rows()
+    shown = capsys.readouterr().out
+    assert "1. Attack (7 s)" in shown
+    row = next(line for line in shown.splitlines() if line.startswith("mailbox-forwarding"))
+    assert row.split() == ["mailbox-forwarding", "alert", "1", "high", "1", "applied", "1", "card"]
+    assert shown.count("1 more guard ran: nothing new.") == 1
+    assert "evil.example" not in shown
+    full = ActPrinter(SceneConsole(), verbose=True)
+    full.print_header()
+    full.print_run(report, only_news=True)
+    full.print_run(quiet, only_news=True)
+    full.end_rows()
+    shown = capsys.readouterr().out
+    assert "to evil.example" in shown
+    assert shown.count("mailbox-forwarding (alert)") == 2
+    assert "more guard" not in shown
 
 
 def test_a_scene_gives_one_json_document() -> None:

@@ -18,7 +18,8 @@ NPM = sorted((ROOT / "tools" / "npm").glob("*/package-lock.json"))
 PINNED = re.compile(r"^([A-Za-z0-9._-]+)==([^\s;\\]+)", re.MULTILINE)
 WHEELS = ("aiohttp", "cffi", "cryptography", "frozenlist", "multidict", "propcache", "yarl")
 
-# Imports every module of the app where only files of the named distributions can be imported.
+# Imports these modules, or all of the app, where only files of the named distributions can be
+# imported.
 CLEAN = """
 import importlib, importlib.metadata as metadata, json, pkgutil, re, sys, sysconfig
 from os.path import realpath
@@ -53,10 +54,12 @@ class OnlyNamed:
 sys.meta_path[:] = [OnlyNamed(list(sys.meta_path))]
 sys.path.insert(0, str(root))
 import core
-imported = ["function_app"]
-for found in pkgutil.walk_packages(core.__path__, "core."):
-    if not found.name.startswith("core.cli"):
-        imported.append(found.name)
+imported = sys.argv[3:]
+if not imported:
+    imported = ["function_app"]
+    for found in pkgutil.walk_packages(core.__path__, "core."):
+        if not found.name.startswith("core.cli"):
+            imported.append(found.name)
 for name in imported:
     importlib.import_module(name)
 print(json.dumps(len(imported)))
@@ -69,9 +72,9 @@ def pinned(lock: Path) -> dict[str, str]:
     return {re.sub("[-_.]+", "-", name).lower(): version for name, version in found}
 
 
-def imports_with(names: set[str]) -> subprocess.CompletedProcess[str]:
+def imports_with(names: set[str], *modules: str) -> subprocess.CompletedProcess[str]:
     return subprocess.run(
-        [sys.executable, "-I", "-c", CLEAN, str(ROOT), json.dumps(sorted(names))],
+        [sys.executable, "-I", "-c", CLEAN, str(ROOT), json.dumps(sorted(names)), *modules],
         capture_output=True,
         text=True,
         timeout=100,
@@ -83,6 +86,16 @@ def test_the_app_needs_nothing_but_what_is_deployed() -> None:
     became = imports_with(set(pinned(ROOT / "requirements.txt")))
     assert became.returncode == 0, became.stderr[-2000:]
     assert json.loads(became.stdout) > 100
+
+
+def test_the_command_line_asks_an_app_with_nothing_but_what_it_brings_itself() -> None:
+    """What its commands import when they run, other than the app itself for --local and doctor."""
+    own = [f"core.cli.{path.stem}" for path in (ROOT / "core" / "cli").glob("[!_]*.py")]
+    modules = [name for name in own if name != "core.cli.local_client"]
+    late = ["core.engine.request_decisions", "core.evidence.file_format", "core.model.changes"]
+    became = imports_with(set(pinned(ROOT / "requirements-cli.txt")), *modules, *late)
+    assert became.returncode == 0, became.stderr[-2000:]
+    assert json.loads(became.stdout) > 15
 
 
 def test_a_package_that_is_not_named_would_be_missed() -> None:
@@ -112,8 +125,13 @@ def test_a_lock_has_the_versions_that_are_asked_for(lock: Path) -> None:
 
 def test_what_is_tested_is_what_is_deployed() -> None:
     deployed = pinned(ROOT / "requirements.txt")
-    for name in ("requirements-cli.txt", "requirements-demo.txt", "requirements-dev.txt"):
+    called = pinned(ROOT / "requirements-cli.txt")
+    for name in ("requirements-demo.txt", "requirements-dev.txt"):
         assert deployed.items() <= pinned(ROOT / name).items()
+        assert called.items() <= pinned(ROOT / name).items()
+    assert {name: called[name] for name in called.keys() & deployed} == {
+        name: deployed[name] for name in called.keys() & deployed
+    }
 
 
 @pytest.mark.parametrize("name", WHEELS)

@@ -11,7 +11,7 @@ import typer
 from rich.console import Console
 
 from core.cli.api_client import ApiClient, ApiResponse
-from core.cli.program import COMMANDS, NAME, main, program
+from core.cli.program import COMMANDS, main, program
 from core.cli.session import Session
 from core.json_document import to_json
 from core.status.case_document import build_case_document, build_case_page_document
@@ -95,7 +95,7 @@ def render_help(*words: str) -> str:
     with redirect_stdout(text):
         typer.main.get_command(program).main(
             [*words, "--help"],
-            prog_name=NAME,
+            prog_name="exo",
             standalone_mode=False,
             terminal_width=TERMINAL_WIDTH,
             obj=Session(environ={}),

@@ -12,8 +12,9 @@ import pytest
 from aiohttp import web
 from rich.console import Console
 
+from core.cli.address import parse_key, parse_origin
 from core.cli.api_client import EXIT_UNAVAILABLE, EXIT_USAGE, ApiUnavailable, UsageError
-from core.cli.http_client import RemoteClient, open_remote_client, parse_key, parse_origin
+from core.cli.http_client import RemoteClient, open_remote_client
 from core.cli.program import main
 from core.cli.session import Connection, Session
 from sandbox.certificate import make_certificate
@@ -276,10 +277,24 @@ def test_no_error_shows_the_key() -> None:
 def test_a_command_without_a_connection_is_refused() -> None:
     code, result = typed("status")
     assert code == EXIT_USAGE
-    assert "--app https://<name>.azurewebsites.net, or --local" in result
+    assert "--app https://<name>.azurewebsites.net" in result
+    assert "or use --local" in result
 
 
-@pytest.mark.parametrize("text", ["", "[]", "{", '{"Values": 7}', '{"Values": []}'])
+@pytest.mark.parametrize(
+    "text",
+    ['{"Values": {"TENANT_ID": "the id", "N": 7}}', '[{"name": "TENANT_ID", "value": "the id"}]'],
+)
+def test_settings_come_as_a_local_file_or_as_azure_lists_them(text: str, tmp_path: Path) -> None:
+    file = tmp_path / "settings.json"
+    file.write_text(text)
+    session = Session(environ={}, connection=Connection(settings=file))
+    assert session.load_settings()["TENANT_ID"] == "the id"
+
+
+@pytest.mark.parametrize(
+    "text", ["", "[]", "{", '{"Values": 7}', '{"Values": []}', "[7]", '[{"name": "N"}]']
+)
 def test_an_invalid_settings_file_is_reported(text: str, tmp_path: Path) -> None:
     file = tmp_path / "local.settings.json"
     file.write_text(text)

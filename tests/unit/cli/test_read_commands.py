@@ -4,10 +4,13 @@ import hashlib
 import json
 from dataclasses import replace
 from datetime import timedelta
+from io import StringIO
 from pathlib import Path
+from typing import TextIO, cast
 
 import pytest
 
+from core import VERSION
 from core.cli.api_client import EXIT_OK, EXIT_PROBLEM, EXIT_UNAVAILABLE, EXIT_USAGE, ApiResponse
 from core.cli.formatting import (
     format_age,
@@ -15,6 +18,8 @@ from core.cli.formatting import (
     format_utc,
     parse_deadline,
 )
+from core.cli.program import EXIT_BROKEN_PIPE, main
+from core.cli.session import PipeConsole, Session
 from core.model.cases import Exemption
 from core.model.changes import ChangeState
 from core.model.findings import Fact, Severity
@@ -150,6 +155,72 @@ def test_cases_are_filtered() -> None:
     assert "No cases." in app.run_command("cases", "--guard", "app-consent").out
     for words in (("--severity", "bad"), ("--state", "bad"), ("--guard", "bad"), ("--page", "0")):
         assert app.run_command("cases", *words).exit_code == EXIT_USAGE
+
+
+def test_cases_are_searched_and_sorted() -> None:
+    app = LocalApp()
+    app.save_rows(
+        build_open_case(1, acknowledged_at=START, acknowledged_by="Dana"),
+        build_open_case(2, opened_at=START - 9 * DAY, severity=Severity.LOW),
+        build_open_case(3, opened_at=START + DAY, severity=Severity.LOW),
+    )
+    found = app.run_command("cases", "--about", "BOX2@contoso.com").out
+    assert ("box2" in found, "1 case\n" in found) == (True, True)
+    assert "No cases." in app.run_command("cases", "--about", "nobody@contoso.com").out
+    assert "box1" not in app.run_command("cases", "--answer", "none").out
+    assert "1 case\n" in app.run_command("cases", "--answer", "acknowledged").out
+    assert "box2" not in app.run_command("cases", "--since", "2026-11-20").out
+    newest = app.run_command("cases", "--sort", "newest").out
+    assert newest.index("box3") < newest.index("box1") < newest.index("box2")
+    for words in (("--since", "soon"), ("--answer", "x"), ("--sort", "x"), ("--about", "x" * 999)):
+        result = app.run_command("cases", *words)
+        assert (result.exit_code, bool(result.err)) == (EXIT_USAGE, True)
+
+
+def test_without_a_command_the_help_is_printed(capsys: pytest.CaptureFixture[str]) -> None:
+    assert LocalApp().run_command().exit_code == EXIT_OK
+    bare = capsys.readouterr().out
+    assert LocalApp().run_command("--help").exit_code == EXIT_OK
+    assert bare == capsys.readouterr().out
+    assert "acknowledge" in bare
+
+
+def test_the_version_needs_no_connection() -> None:
+    result = LocalApp(environ={"EXOGUARD_APP": "", "EXOGUARD_KEY": ""}).run_command("--version")
+    assert (result.exit_code, result.out) == (EXIT_OK, f"exoguard {VERSION}\n")
+
+
+class ClosedPipe:
+    """A stream that nobody reads any more."""
+
+    encoding = "utf-8"
+
+    def write(self, text: str) -> int:
+        """Refuse, as the operating system does."""
+        raise BrokenPipeError
+
+    def flush(self) -> None:
+        """Refuse as well."""
+        raise BrokenPipeError
+
+    def isatty(self) -> bool:
+        """It is no terminal."""
+        return False
+
+
+@pytest.mark.parametrize("words", [("cases",), ("cases", "--json"), ("changes",), ("--version",)])
+def test_a_reader_that_left_is_no_problem_of_the_tenant(words: tuple[str, ...]) -> None:
+    app = LocalApp()
+    app.save_rows(build_open_case(), build_applied_change())
+    err = StringIO()
+    session = Session(
+        environ={},
+        out=PipeConsole(file=cast(TextIO, ClosedPipe())),
+        err=PipeConsole(file=err),
+        client_factory=app.open_client,
+    )
+    assert main(words, session) == EXIT_BROKEN_PIPE
+    assert err.getvalue() == ""
 
 
 def test_changes_show_how_to_undo_them_or_why_not() -> None:
@@ -310,6 +381,10 @@ def test_doctor_prints_what_core_doctor_prints() -> None:
     missing = app.run_command("doctor")
     assert missing.exit_code == EXIT_UNAVAILABLE
     assert "setting   TENANT_ID is missing" in missing.out
+    assert "az functionapp config appsettings list" in missing.err
+    assert "appsettings list" not in app.run_command("doctor", "--needs").err
+    app.environ |= {"TENANT_ID": "t", "CLIENT_ID": "c"}
+    assert "appsettings list" not in app.run_command("doctor").err
 
 
 @pytest.mark.parametrize(

@@ -45,6 +45,48 @@ def test_a_request_without_a_reason_is_not_submitted() -> None:
     assert "--why" in result.err
 
 
+def test_all_that_is_missing_is_named_at_once() -> None:
+    app = build_app()
+    result = app.run_command("exempt", "--yes")
+    assert (result.exit_code, app.posts) == (EXIT_USAGE, [])
+    for word in ("GUARD", "SUBJECT", "--until", "--why"):
+        assert f"'{word}'" in result.err
+    result = app.run_command("exempt", GUARD_NAME, "--why", "because", "--yes")
+    assert "Missing: argument 'SUBJECT', option '--until'." in result.err
+
+
+def test_several_cases_are_acknowledged_with_one_reason_and_one_consent() -> None:
+    app, other = build_app(is_terminal=True, typed_answers=["y\n"]), build_open_case(2)
+    app.save_rows(other)
+    result = app.run_command(
+        "acknowledge", CASE.short_key, other.key, CASE.key, *WHY_OPTIONS, "--wait"
+    )
+    assert (result.exit_code, len(app.prompts)) == (EXIT_OK, 1)
+    other_path = f"/api/cases/{GUARD_NAME}/{other.key}/acknowledge"
+    assert [path for path, _ in app.posts] == [ACKNOWLEDGE_PATH, other_path]
+    assert {body["why"] for _, body in app.posts} == {"because"}
+    for address in ("box1@contoso.com", "box2@contoso.com"):
+        assert address in result.err
+    assert result.out.count("not brought up again until it changes") == 2
+
+
+def test_of_several_cases_an_unknown_one_stops_all_before_anything_is_requested() -> None:
+    app = build_app()
+    result = app.run_command("acknowledge", CASE.short_key, "0badcafe", *WHY_OPTIONS, "--yes")
+    assert (result.exit_code, app.posts) == (EXIT_UNAVAILABLE, [])
+
+
+def test_of_several_cases_a_refused_one_keeps_no_other_from_being_requested() -> None:
+    app, other = build_app(), build_open_case(2)
+    app.save_rows(other)
+    refusal = ApiResponse(409, b'{"error": "not this one"}')
+    app.canned_replies[ACKNOWLEDGE_PATH] = refusal
+    result = app.run_command("acknowledge", CASE.key, other.key, *WHY_OPTIONS, "--yes")
+    assert (result.exit_code, len(app.posts)) == (EXIT_REFUSED, 2)
+    assert f"of case {CASE.key} until it changes: refused: not this one" in result.err
+    assert "Request recorded" in result.out
+
+
 def test_without_a_terminal_a_request_needs_yes() -> None:
     app = build_app()
     result = app.run_command("acknowledge", CASE.short_key, *WHY_OPTIONS)
