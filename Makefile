@@ -9,7 +9,7 @@ PYTHON := .venv/bin/python
 TYPED = core sandbox bench tests tools $(wildcard function_app.py)
 
 .PHONY: help setup ready ready-demo run bench mutants new-guard test check lint infra-check \
-	infra-compile package fuzz format lock audit clean
+	infra-compile package fuzz format lock audit clean docs
 
 help: ## List what can be made
 	@grep -E '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/^([a-z-]+):.*## (.*)/  make \1\t\2/' | expand -t 22
@@ -79,6 +79,10 @@ format: ready ## Put the layout of all files in order
 
 lock: ready ## Pin what may be installed, with hashes (ARGS=--upgrade for newer versions)
 	@tools/lock.sh $(ARGS)
+
+docs: ready ## Build the documents as a site in dist/site, every link checked (ARGS=--repository=...)
+	@$(PYTHON) -m pip install --quiet --disable-pip-version-check --require-hashes -r requirements-docs.txt
+	@$(PYTHON) -m tools.docs_site --mkdocs .venv/bin/mkdocs $(ARGS)
 
 audit: ready ## Ask PyPI and npm for known holes in what is locked; fails where they cannot be asked
 	@tools/audit.sh

@@ -16,7 +16,7 @@ import contextlib
 import json
 import signal
 import time
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
@@ -47,6 +47,7 @@ POLL_SECONDS = 0.2
 WAIT_SECONDS = 120.0
 
 ATTACKED_GUARD = "mailbox-forwarding"
+ATTACKER_DOMAIN = "evil.example"
 # Its cards are shown: it previews changes at the first look and makes them at the second.
 PREVIEWING_GUARD = "shared-mailbox-sign-in"
 RUN_REASON = {"who": "Dana", "why": "answers to invoices do not arrive"}
@@ -76,7 +77,7 @@ class Demo:
         reported. Of the cards, one of `shown_guard` is printed; `only_news`: so are the rows.
         """
         self.acts.print_header()
-        shown: list[Mapping[str, Any]] = []
+        shown: Sequence[Mapping[str, Any]] = ()
         for config in self.settings.guard_configs:
             guard = config.guard.name
             with self.output.console.status(f"{guard} is reading the tenant …"):
@@ -113,7 +114,7 @@ class Demo:
                 raise ExoguardError(f"{guard} failed: {failed[-1].error.splitlines()[-1]}")
         raise ExoguardError(f"{guard} did not report within {WAIT_SECONDS:.0f} s")
 
-    def take_new_cards(self) -> list[Mapping[str, Any]]:
+    def take_new_cards(self) -> Sequence[Mapping[str, Any]]:
         """The cards that arrived since the last call."""
         new = list(self.sandbox.cards[self.shown_count :])
         self.shown_count = len(self.sandbox.cards)
@@ -127,7 +128,7 @@ class Demo:
         report = await self.submit_request(f"/api/guards/{ATTACKED_GUARD}/run", RUN_REASON)
         self.acts.print_header()
         self.acts.print_run(report)
-        self.acts.print_cards(self.take_new_cards(), show_any)
+        self.acts.print_cards(self.take_new_cards(), names_the_attacker)
 
     def perform_step(self, step: AttackStep) -> None:
         """Prints and performs one step of the attacker."""
@@ -231,6 +232,11 @@ def show_any(card: Mapping[str, Any]) -> bool:
 def show_none(card: Mapping[str, Any]) -> bool:
     """No card."""
     return False
+
+
+def names_the_attacker(card: Mapping[str, Any]) -> bool:
+    """A card about what the attacker left behind."""
+    return ATTACKER_DOMAIN in json.dumps(card)
 
 
 def shows_an_undo(card: Mapping[str, Any]) -> bool:

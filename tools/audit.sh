@@ -14,7 +14,7 @@ if [[ ! -x $VENV/bin/pip-audit ]]; then
 fi
 
 status=0
-for lock in requirements.txt requirements-demo.txt requirements-dev.txt requirements-bench.txt requirements-fuzz.txt \
+for lock in requirements.txt requirements-demo.txt requirements-dev.txt requirements-docs.txt requirements-bench.txt requirements-fuzz.txt \
     requirements-mutants.txt \
     tools/infra-requirements.txt tools/audit-requirements.txt tools/workflow-requirements.txt; do
     printf '==> %s\n' "$lock" >&2

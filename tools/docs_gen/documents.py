@@ -68,6 +68,22 @@ def build_readme_table() -> str:
     return format_table(("guard", "looks for", "by default"), rows)
 
 
+def build_price_sentence() -> str:
+    """What the app costs a month, by size of tenant: the measured table of the bench, in a line.
+
+    Raises LookupError where docs/deploy.md has no such table.
+    """
+    text = (ROOT / "docs" / "deploy.md").read_text(encoding="utf-8")
+    rows = re.findall(r"^\| ([0-9,]+) \| ([0-9.]+) \|", text, re.MULTILINE)
+    if not rows:
+        raise LookupError("docs/deploy.md has no table of costs: run python -m bench --write")
+    prices = ", ".join(f"{price} at {mailboxes} mailboxes" for mailboxes, price in rows)
+    return (
+        f"Price of the function app with all guards, in US dollars a month: {prices}; storage and "
+        "monitoring come on top ([how it was measured](docs/deploy.md#cost))."
+    )
+
+
 def describe_interval(schedule: str) -> str:
     """How often a schedule comes due, without the minute at which it begins."""
     return CronSchedule.parse(schedule).describe_schedule().partition(", ")[0]
@@ -299,7 +315,11 @@ def name_read(source: str) -> str:
 def list_tables() -> dict[Path, dict[str, TableBuilder]]:
     """What builds the tables of each file, by the table's name."""
     return {
-        ROOT / "README.md": {"guards": build_readme_table},
+        ROOT / "README.md": {
+            "guards": build_readme_table,
+            "price": build_price_sentence,
+            "assumptions": assumptions.build_summary,
+        },
         ROOT / "docs" / "guards.md": list_guard_tables(),
         ROOT / "docs" / "evidence.md": {"records": build_record_tables, "columns": format_columns},
         ROOT / "docs" / "cli.md": {

@@ -14,7 +14,13 @@ CALLED = re.compile(r"(?:\bexo|python -m core\.cli)((?: --[a-z]+)*) ([a-z]+(?:-[
 OPTIONS = re.compile(r"(?<![\w-])--[a-z][a-z-]*")
 
 
-@pytest.mark.parametrize("name", ["README.md", "docs/operations.md", "docs/cli.md"])
+@pytest.mark.parametrize(
+    "name",
+    [
+        "README.md",
+        *(f"docs/{name}.md" for name in ("operations", "cli", "a-card-came", "first-week")),
+    ],
+)
 def test_every_command_a_document_names_exists(name: str) -> None:
     text = (ROOT / name).read_text(encoding="utf-8")
     named = {match[2] for match in CALLED.finditer(text)}
@@ -25,7 +31,8 @@ def test_every_command_a_document_names_exists(name: str) -> None:
 def test_every_option_a_document_names_exists() -> None:
     help_text = (ROOT / "docs" / "cli.md").read_text(encoding="utf-8").partition("## Every command")
     known = set(OPTIONS.findall(help_text[0] + help_text[2]))
-    text = (ROOT / "docs" / "operations.md").read_text(encoding="utf-8")
+    names = ("operations.md", "a-card-came.md", "first-week.md")
+    text = "\n".join((ROOT / "docs" / name).read_text(encoding="utf-8") for name in names)
     commands = re.findall(r"(?:^|`)exo [^`\n]*", text, re.MULTILINE)
     assert len(commands) > 5
     assert {option for line in commands for option in OPTIONS.findall(line)} <= known
