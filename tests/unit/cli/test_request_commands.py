@@ -289,6 +289,7 @@ def test_the_command_on_a_page_submits_the_same_request(
     assert words[:3] == ["python", "-m", "core.cli"]
     app.run_command(*words[3:], "--yes")
     [(path, body)] = app.posts
-    head, _, text = instruction.http_request.partition("\n\n")
-    assert head.startswith(f"POST {path}\n")
-    assert body.keys() == json.loads(text).keys()
+    curl = shlex.split(instruction.http_request)
+    assert curl[curl.index("--request") + 1] == "POST"
+    assert f"{instructions.EXAMPLE_ADDRESS}{path}" in curl
+    assert body.keys() == json.loads(curl[curl.index("--data") + 1]).keys()
