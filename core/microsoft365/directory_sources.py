@@ -127,7 +127,8 @@ DIRECTORY_SOURCES: Mapping[str, ConfigurationSource] = {
     ),
     "app-principal": ConfigurationSource(
         Service.GRAPH,
-        "/servicePrincipals?$select=id,appId,displayName,signInAudience&$expand=owners&$top=999",
+        "/servicePrincipals?$select=id,appId,displayName,signInAudience,logoutUrl,"
+        "servicePrincipalNames&$expand=owners&$top=999",
         "Application.Read.All",
         "id",
     ),
@@ -157,6 +158,17 @@ DIRECTORY_SOURCES: Mapping[str, ConfigurationSource] = {
         "id",
         may_be_none=True,
         optional_because="it exists only with Microsoft Entra ID P1",
+    ),
+    "authentication-flows": ConfigurationSource(
+        Service.GRAPH, "/policies/authenticationFlowsPolicy", "Policy.Read.All"
+    ),
+    "outside-federation": ConfigurationSource(
+        Service.GRAPH,
+        "/directory/federationConfigurations/graph.samlOrWsFedExternalDomainFederation",
+        "IdentityProvider.Read.All",
+        "id",
+        may_be_none=True,
+        optional_because="Microsoft's pages differ on which permission reads it",
     ),
     "administrative-unit": ConfigurationSource(
         Service.GRAPH,

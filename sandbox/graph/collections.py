@@ -140,6 +140,11 @@ COLLECTIONS = (
         relation="members",
     ),
     GraphCollection(
+        "directory/federationConfigurations/graph.samlOrWsFedExternalDomainFederation",
+        "externalDomainFederations",
+        parse_roles("IdentityProvider.Read.All"),
+    ),
+    GraphCollection(
         "devices",
         "devices",
         parse_roles("Device.Read.All Directory.Read.All Directory.ReadWrite.All"),

@@ -58,6 +58,13 @@ DEFAULT_GRAPH_POLICIES: Mapping[str, Row] = {
         "version": 0,
         "reviewers": [],
     },
+    # Microsoft Learn: Graph authenticationFlowsPolicy resource type.
+    "authenticationFlowsPolicy": {
+        "id": "authenticationFlowsPolicy",
+        "displayName": "Authentication flows policy",
+        "description": "Authentication flows policy allows modification of settings.",
+        "selfServiceSignUp": {"isEnabled": False},
+    },
     # Microsoft Learn: Graph authenticationMethodsPolicy resource type.
     "authenticationMethodsPolicy": {
         "id": "authenticationMethodsPolicy",
@@ -244,6 +251,7 @@ ROUTES: tuple[tuple[str, str, frozenset[str], Callable[..., HttpResponse]], ...]
     ("PATCH", "policies/authorizationpolicy", WRITE_POLICIES, change_authorization),
     ("GET", "policies/identitysecuritydefaultsenforcementpolicy", READ_POLICIES, get_policy),
     ("GET", "policies/adminconsentrequestpolicy", READ_POLICIES, get_policy),
+    ("GET", "policies/authenticationflowspolicy", READ_POLICIES, get_policy),
     ("GET", "policies/authenticationmethodspolicy", READ_POLICIES, get_policy),
     ("GET", "organization/*", READ_ORGANIZATION, get_organization),
     ("PATCH", "organization/*", frozenset({"Organization.ReadWrite.All"}), change_organization),

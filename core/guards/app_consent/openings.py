@@ -13,7 +13,7 @@ from core.guards.app_consent.rating import is_trusted_app, measure_reach
 from core.guards.app_consent.texts import MAX_TEXT_LENGTH
 from core.microsoft365.configuration_sources import ROLE_HOLDER
 from core.microsoft365.permission_rules import PermissionRisk
-from core.microsoft365.reply_addresses import is_loopback, list_reply_hosts
+from core.microsoft365.reply_addresses import is_loopback, list_reply_hosts, split_reply_url
 from core.model.findings import Severity
 from core.property_values import find_property, get_flag, get_text, get_texts
 from core.tenant.configuration import Configuration
@@ -68,6 +68,7 @@ def describe_openings(rows: SourceRows) -> Iterator[WatchedItem]:
             traits += list_owner_traits(principal, administrators)
         if principal and is_home:
             traits += list_audience_traits(principal)
+            traits += list_name_traits(principal, own)
         yield WatchedItem(
             id=one.id,
             name=quote_text(one.name or one.id, MAX_TEXT_LENGTH),
@@ -86,7 +87,7 @@ def list_reply_traits(app: Configuration, own: set[str]) -> Iterator[Trait]:
     if get_text(app.values, "publisher") and not get_flag(app.values, "isHome", default=False):
         return
     for host in get_texts(app.values, "hosts"):
-        if is_loopback(host) or any(host == one or host.endswith(f".{one}") for one in own):
+        if is_own_host(host, own):
             continue
         text = f"sends sign-ins to {quote_text(host, MAX_TEXT_LENGTH)}, no domain of this tenant"
         yield Trait(build_token("reply", host), text, Severity.MEDIUM)
@@ -113,6 +114,25 @@ def list_audience_traits(principal: Configuration) -> Iterator[Trait]:
         yield Trait("audience", text, Severity.MEDIUM)
 
 
+def list_name_traits(principal: Configuration, own: set[str]) -> Iterator[Trait]:
+    """Names that tokens for an app are asked by, and where it sends people who sign out."""
+    app_id = get_text(principal.values, "appId").casefold()
+    for name in get_texts(principal.values, "servicePrincipalNames"):
+        if app_id not in name.casefold() and not is_own_host(split_reply_url(name)[1], own):
+            text = f"answers to the name {quote_text(name, MAX_TEXT_LENGTH)}"
+            yield Trait(build_token("name", name), text, Severity.MEDIUM)
+    host = split_reply_url(get_text(principal.values, "logoutUrl"))[1]
+    if host and not is_own_host(host, own):
+        text = f"sends people who sign out to {quote_text(host, MAX_TEXT_LENGTH)}"
+        yield Trait(build_token("logout", host), text, Severity.MEDIUM)
+
+
+def is_own_host(host: str, own: set[str]) -> bool:
+    """Whether a host is the device itself, or below a domain of this tenant."""
+    is_named = any(host == one or host.endswith(f".{one}") for one in own)
+    return is_named or (bool(host) and is_loopback(host))
+
+
 OPENINGS = WatchedCollection(
     name=POWERFUL,
     noun="app",
@@ -121,7 +141,8 @@ OPENINGS = WatchedCollection(
     describe=describe_openings,
     advice="Ask whoever changed it.",
     techniques=("T1528", "T1098.001", "T1098.003"),
-    reference="Microsoft Graph v1.0: servicePrincipal (replyUrls, owners, signInAudience)",
+    reference="Microsoft Graph v1.0: servicePrincipal (replyUrls, owners, signInAudience, "
+    "servicePrincipalNames, logoutUrl)",
     harmless="addresses of this tenant's own domains, of the device itself and of an app's scheme, "
     "where a verified publisher hosts its app, owners who administer, and whatever an app had when "
     "it was first seen",

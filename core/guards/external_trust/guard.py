@@ -15,13 +15,20 @@ from core.guards.external_trust.organizations import (
     ORGANIZATION_RELATIONSHIP,
 )
 from core.guards.external_trust.tenants import CROSS_TENANT_DEFAULT, PARTNER_ORGANIZATION
-from core.guards.external_trust.token_policies import IDENTITY_PROVIDER, TOKEN_POLICIES
+from core.guards.external_trust.token_policies import (
+    IDENTITY_PROVIDER,
+    OUTSIDE_FEDERATION,
+    SELF_SERVICE_SIGN_UP,
+    TOKEN_POLICIES,
+)
 from core.watched.guard import build_watched_guard
 
 COLLECTIONS = (
     CROSS_TENANT_DEFAULT,
     PARTNER_ORGANIZATION,
     IDENTITY_PROVIDER,
+    SELF_SERVICE_SIGN_UP,
+    OUTSIDE_FEDERATION,
     *TOKEN_POLICIES,
     ORGANIZATION_RELATIONSHIP,
     INTRA_ORGANIZATION_CONNECTOR,

@@ -177,3 +177,60 @@ IDENTITY_PROVIDER = WatchedCollection(
     reference="Microsoft Graph v1.0: /identity/identityProviders",
     harmless="the three providers that Microsoft builds in",
 )
+
+
+def describe_sign_up(rows: SourceRows) -> Iterator[WatchedItem]:
+    """Whether anybody may make an account here by themselves."""
+    for one in rows["authentication-flows"] or ():
+        is_on = find_property(one.values, "selfServiceSignUp.isEnabled")[1] is True
+        text = "lets anybody make an account of a guest by themselves"
+        yield WatchedItem(
+            id="self-service",
+            name="of guests",
+            opens=(Trait("enabled", text, Severity.MEDIUM),) if is_on else (),
+        )
+
+
+def describe_federation(rows: SourceRows) -> Iterator[WatchedItem]:
+    """Each outside domain whose own server says who its people are, by issuer and certificate."""
+    for one in rows["outside-federation"] or ():
+        issuer = find_property(one.values, "issuerUri")[1]
+        certificate = find_property(one.values, "signingCertificate")[1]
+        shown = quote_text(issuer, MAX_NAME_LENGTH) if isinstance(issuer, str) else "not told"
+        signer = hash_parts(str(issuer), str(certificate))[:16]
+        yield WatchedItem(
+            id=one.id,
+            name=quote_text(one.name or one.id, MAX_NAME_LENGTH),
+            opens=(
+                Trait("federates", "says who people of an outside domain are", Severity.MEDIUM),
+                Trait(build_value_token("signer", signer), SIGNER_TEXT, Severity.HIGH),
+            ),
+            facts=(Fact("issuer", shown),),
+        )
+
+
+SIGNER_TEXT = "has an issuer or a signing certificate that was not there before"
+SELF_SERVICE_SIGN_UP = WatchedCollection(
+    name="self-service-sign-up",
+    noun="self-service sign-up",
+    plural="self-service sign-up",
+    needs=("authentication-flows",),
+    describe=describe_sign_up,
+    advice="Ask who switched it on. Unless somebody answers for it: Entra admin center > External "
+    "Identities > External collaboration settings.",
+    techniques=("T1136.003",),
+    reference="Microsoft Graph v1.0: /policies/authenticationFlowsPolicy",
+    harmless="sign-up that is off, or was on at the first look",
+)
+OUTSIDE_FEDERATION = WatchedCollection(
+    name="outside-federation",
+    noun="federation of an outside domain",
+    plural="federations of outside domains",
+    needs=("outside-federation",),
+    describe=describe_federation,
+    advice="Ask who set it up, by telephone: its server decides who counts as whom. Unless "
+    "somebody answers for it: Entra admin center > External Identities > All identity providers.",
+    techniques=("T1484.002",),
+    reference="Microsoft Graph v1.0: samlOrWsFedExternalDomainFederation",
+    harmless="what was there at the first look, and one that is removed",
+)

@@ -63,6 +63,9 @@ async def look(
         ({"owners": [OWNER]}, "high"),
         ({"owners": [ADMIN]}, ""),
         ({"displayName": "Another name"}, ""),
+        ({"servicePrincipalNames": [APP_ID, f"api://{APP_ID}", "https://x.contoso.com"]}, ""),
+        ({"servicePrincipalNames": [APP_ID, "https://harbour.example/api"]}, "medium"),
+        ({"logoutUrl": "https://harbour.example/out"}, "medium"),
     ],
 )
 async def test_a_powerful_app_that_opens_to_others_is_told(
