@@ -272,6 +272,7 @@ TURNED_ROUND = (
     ("exchange-anchor-form", "principal-name", HOLDS),
     ("exchange-anchor-form", "strict", FAILS),
     ("exchange-permission-rights", "joined", HOLDS),
+    ("exchange-folder-identity", "by-path", FAILS),
     ("exchange-recipient-kinds", "refused", HOLDS),
     ("exchange-batch-routing", "refused", FAILS),
     ("exchange-recipient-names", "with-legacy-dn", FAILS),

@@ -1,6 +1,7 @@
 """Outlook add-ins that a user installed for the own mailbox alone."""
 
 from collections.abc import Sequence
+from functools import partial
 from itertools import batched
 
 from core.adapters.exchange.client import ExchangeClient
@@ -33,7 +34,7 @@ async def read_own_add_ins(
             if isinstance(rows, TenantError):
                 failures[owner.id] = rows
                 continue
-            found, broken = parse_each_row(rows, lambda row, of=owner: parse_add_in(of, row))
+            found, broken = parse_each_row(rows, partial(parse_add_in, owner))
             items += [one for one in found if one]
             if broken:
                 failures[owner.id] = broken[0][1]

@@ -124,12 +124,12 @@ async def read_listed_forwards(
         now=now,
     )
     forwards, unplaced = assemble_forwards(inputs)
-    forwards, missed = await add_surroundings(tenant, context, forwards)
+    described, missed = await add_surroundings(tenant, context, forwards)
     placed, lost = assemble_mail_paths(paths, inputs)
     noted = note_domains(domains.items, context.known_traits, now) if own else ()
     read = (listed, domains, flow, *paths.readings)
     return Reading(
-        items=(*forwards, *placed, *list_domain_news(noted, now)),
+        items=(*described, *placed, *list_domain_news(noted, now)),
         failures=tuple(
             dict.fromkeys(
                 (
