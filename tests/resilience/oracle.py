@@ -128,7 +128,20 @@ def log_guard_readings(guard: Guard[Any], journal: Journal) -> Guard[Any]:
         journal.append(LoggedReading(part, is_from_guard=True))
         return part
 
-    return replace(guard, observe=observe, inspect=inspect if guard.inspect else None)
+    async def look_at(
+        tenant: Tenant, look: ObserveContext, mailboxes: Sequence[Mailbox]
+    ) -> AsyncIterator[Reading[Any]]:
+        assert guard.look_at
+        async for part in guard.look_at(tenant, look, mailboxes):
+            journal.append(LoggedReading(part, is_from_guard=True))
+            yield part
+
+    return replace(
+        guard,
+        observe=observe,
+        inspect=inspect if guard.inspect else None,
+        look_at=look_at if guard.look_at else None,
+    )
 
 
 PORT_NAMES = get_protocol_members(Tenant)

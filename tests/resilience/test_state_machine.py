@@ -3,9 +3,10 @@
 The tenant is edited, reads and writes fail, the ledger and the channel go away, the process is
 killed, shards are worked on in any order, twice or in vain, people ask for things, settings and the
 clock are changed; what is wrong comes and goes at each look, is shared by several, or is seen by
-full looks alone, which come when nobody can tell; the table is restored to an older day, or rows of
-it vanish. After each step the promises of
-`tests.resilience.oracle` are checked, and those of this module. At the end all trouble stops; two
+full looks alone, which come when nobody can tell; records speak of some mailboxes, at which alone
+the guard then looks; the table is restored to an older day, or rows of it vanish. After each step
+the promises of `tests.resilience.oracle` are checked, and those of this module. At the end all
+trouble stops; two
 runs and an hour later everything is as a small model says it should be, but for what came and went,
 which is over once it has been quiet for a day; and one more run is silent.
 """
@@ -385,6 +386,10 @@ class Machine(RuleBasedStateMachine):
             if self.lives(strike, message=message) and not again:
                 queue.remove(message)
 
+    @rule(names=st.lists(MAILBOXES, min_size=1, max_size=3, unique=True), strike=STRIKES)
+    def records_speak_of_mailboxes(self, names: list[str], strike: Strike) -> None:
+        self.lives(strike, hint=tuple(names))
+
     @rule(pick=PICKS)
     def a_message_is_given_up(self, pick: int) -> None:
         queue = self.stage.queue
@@ -399,6 +404,7 @@ class Machine(RuleBasedStateMachine):
         serving: bool = False,
         message: str = "",
         lost: bool = False,
+        hint: tuple[str, ...] = (),
     ) -> bool:
         """One life of the process, with something going wrong. True when it came to its end."""
         stage = self.stage
@@ -413,6 +419,8 @@ class Machine(RuleBasedStateMachine):
             elif message:
                 mode = stage.config.mode.restrict_to(ShardMessage.from_json(message).mode)
                 self.runner.run((stage.abandon_message if lost else stage.process_message)(message))
+            elif hint:
+                self.runner.run(stage.look(hint, mode))
             else:
                 report = self.runner.run(stage.run_timer(RunOptions(mode=mode)))
                 self.plan = report.plan or self.plan
@@ -426,8 +434,8 @@ class Machine(RuleBasedStateMachine):
         self.note_cards(began)
         self.check_releases(before)
         distrusted = self.is_tampered or bool(before.state.distrusted_since)
-        self.check_distrust(is_over=not (died or message))
-        if strike.fault == "none" and not (serving or message or stage.queue):
+        self.check_distrust(is_over=not (died or message or hint))
+        if strike.fault == "none" and not (serving or message or hint or stage.queue):
             self.check_gravest_told(began)
         stage.ledger.clock.advance(minutes=3)
         self.latest = max(self.latest, stage.clock())

@@ -232,6 +232,15 @@ async def inspect(
     )
 
 
+async def look_at(
+    tenant: Tenant, context: ObserveContext, mailboxes: Sequence[Mailbox]
+) -> AsyncIterator[Reading[ForwardItem]]:
+    """The mailboxes that records speak of, as far as they are there."""
+    toy = cast(SyntheticTenant, tenant)
+    there = [box for box in mailboxes if box.id not in toy.deleted]
+    yield await toy.inspect_mailboxes(there, is_deep_due=True)
+
+
 def judge(item: ForwardItem, policy: GuardPolicy) -> Iterator[Finding]:
     yield Finding(
         kind="deep" if item.is_deep else "forward",
@@ -288,6 +297,7 @@ GUARD: Guard[Any] = Guard(
     observe=observe,
     judge=judge,
     inspect=inspect,
+    look_at=look_at,
     periodic_checks=(PeriodicCheck(DEEP_CHECK, timedelta(days=1)),),
     correlation=CorrelationRule(3, Severity.CRITICAL, Fact("", "several share it")),
 )
@@ -372,6 +382,14 @@ class EngineHarness[T: CrashableTenant = SyntheticTenant]:
         report = await run(self.config, self.world, request)
         self.queue += report.shard_messages
         self.clock.current += self.interval
+        return report
+
+    async def look(self, names: Sequence[str], mode: Mode | None = None) -> RunReport:
+        """A look at some mailboxes, because records speak of them."""
+        targets = tuple(Mailbox(one, f"g-{one}", f"{one}@x") for one in names)
+        request = RunOptions(self.next_run_id(), mode=mode, targets=targets)
+        report = await run(self.config, self.world, request)
+        self.clock.advance(minutes=5)
         return report
 
     async def process_message(self, message: str) -> str:
