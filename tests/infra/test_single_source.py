@@ -69,6 +69,7 @@ KNOWN = {
     "STATE_TABLE_ENDPOINT",
     "TEAMS_WEBHOOK_URL",
     "TENANT_ID",
+    "TENANT_NAME",
 }
 
 REPORT = RunReport(
