@@ -5,6 +5,7 @@ from pathlib import Path
 
 import pytest
 
+from core.config.catalog import CATALOG
 from tools.docs_site import ROOT, list_shown_files, rewrite_links, write_source
 
 SHOWN = frozenset({Path("README.md"), Path("docs/deploy.md"), Path("docs/images/a.png")})
@@ -42,6 +43,16 @@ def test_the_list_of_pages_names_every_document_and_no_other() -> None:
     listed = re.findall(r"^ +- [^\n]*?: (\S+\.md)$", (ROOT / "mkdocs.yml").read_text("utf-8"), re.M)
     assert len(listed) == len(set(listed))
     assert set(listed) == pages - {"README.md"} | {"index.md"}
+
+
+def test_each_guard_has_its_practice_in_the_order_of_the_catalog() -> None:
+    """When it is harmless comes first: that is what somebody asks at night."""
+    text = (ROOT / "docs" / "guards-in-practice.md").read_text(encoding="utf-8")
+    parts = re.split(r"^## ", text, flags=re.MULTILINE)[1:]
+    assert [part.partition("\n")[0] for part in parts] == [one.guard.name for one in CATALOG]
+    for part in parts:
+        order = [part.index(mark) for mark in ("**Harmless when**", "**Example.**", "**Do.**")]
+        assert order == sorted(order), part
 
 
 def test_the_source_of_the_site_is_made_anew(tmp_path: Path) -> None:
