@@ -7,10 +7,13 @@ from typing import Any, cast
 
 import pytest
 
+from core.adapters.table_storage.codec import decode_stored_record, encode_stored_record
+from core.engine.open_folds import index_folded
 from core.engine.recall import MAX_CASES_PER_OBJECT
 from core.model.cases import Case
 from core.model.findings import Finding, Severity
 from core.model.folded import (
+    MAX_MEMBERS,
     MEMBER_LENGTH,
     FoldedMember,
     format_members,
@@ -23,6 +26,7 @@ from core.status.counts import count_guard
 from core.tenant.changes import ClearMailboxForward
 from tests.support.fakes.clock import START
 from tests.support.fakes.crash import CrashInjector
+from tests.support.ledgers import build_stored_case
 from tests.support.synthetic_guard import (
     ALERT_CONFIG,
     ENFORCE_CONFIG,
@@ -408,3 +412,19 @@ async def test_a_run_may_die_at_any_operation_of_folding(after: bool) -> None:
         assert len(snapshot.cases) == MAX_CASES_PER_OBJECT + 2
         assert len(stage.notification_channel.sent) == sent
     assert operation > 5
+
+
+def test_a_case_that_holds_as_many_as_it_may_fits_a_row() -> None:
+    prefix = "0123abcd"
+    members = [
+        FoldedMember(
+            f"{prefix}{number:024x}", Severity.HIGH, START, "e" * 16, "d" * 16, held_since=START
+        )
+        for number in range(MAX_MEMBERS)
+    ]
+    case = replace(
+        build_stored_case(f"{prefix}{0:024x}"), members=format_members(members), folded_count=7
+    )
+    text = encode_stored_record(case)
+    assert parse_members(prefix, decode_stored_record(Case, text).members) == tuple(members)
+    assert len(index_folded([replace(case, closed_at=None)])) == MAX_MEMBERS
