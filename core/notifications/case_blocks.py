@@ -53,6 +53,10 @@ REQUEST_HEADLINES = {
     RequestKind.END_EXEMPTION: "Exemption ended",
     RequestKind.UNDO: "Undone",
     RequestKind.ACKNOWLEDGE: "Acknowledged",
+    RequestKind.CONTAIN: "Account contained",
+    RequestKind.UNCONTAIN: "Containment taken back",
+    RequestKind.EVIDENCE: "Evidence of an account",
+    RequestKind.IMPACT: "Impact of an account",
 }
 CASE_REQUEST_KINDS = (RequestKind.EXEMPT, RequestKind.END_EXEMPTION, RequestKind.ACKNOWLEDGE)
 DEFERRED_REASONS: Mapping[str, str] = {
