@@ -147,7 +147,7 @@ class ContraryLine:
 def build_contrary_lines(results: Results) -> list[ContraryLine]:
     """Builds the lines of every guard and occasion that was measured in both tenants."""
     lines = []
-    for client, occasion, size in product(GUARDS, USUAL, results.sizes):
+    for client, occasion, size in product(GUARDS, USUAL, results.compared_sizes):
         usual, contrary = (
             results.find(client, name_compared(occasion, profile), size)
             for profile in COMPARED_PROFILES

@@ -47,6 +47,11 @@ def name_compared(occasion: str, profile: str) -> str:
     return f"{occasion}, {profile}"
 
 
+def is_compared(occasion: str) -> bool:
+    """True for the name of an occasion in a tenant of one of the compared profiles."""
+    return occasion.rpartition(", ")[2] in COMPARED_PROFILES
+
+
 @dataclass(frozen=True, slots=True)
 class Measurement:
     """One client's work, measured in a process of its own.
@@ -121,8 +126,13 @@ class Results:
 
     @property
     def sizes(self) -> list[int]:
-        """The sizes of tenants, smallest first."""
-        return sorted({row.mailboxes for row in self.rows})
+        """The sizes of tenants, smallest first, but for those where only profiles are compared."""
+        return sorted({row.mailboxes for row in self.rows if not is_compared(row.occasion)})
+
+    @property
+    def compared_sizes(self) -> list[int]:
+        """The sizes of tenants in which profiles are compared, smallest first."""
+        return sorted({row.mailboxes for row in self.rows if is_compared(row.occasion)})
 
 
 def save_results(results: Results, path: Path) -> None:

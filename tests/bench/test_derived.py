@@ -207,6 +207,7 @@ def test_a_contrary_tenant_is_compared_with_the_same_one_as_measured() -> None:
         measurement(FORWARDING, name_compared(FIRST_RUN, COMPARED_PROFILES[1]), 10_000, 6.0, 3.0),
     )
     results = replace(RESULTS, rows=(*RESULTS.rows, *rows))
+    assert (results.sizes, results.compared_sizes) == (RESULTS.sizes, [10_000])
     (line,) = build_contrary_lines(results)
     cells = format_contrary_cells(line)
     assert {"3.00", "5", "4", "2 lost"} <= {*cells}
