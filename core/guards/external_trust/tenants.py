@@ -12,6 +12,7 @@ from core.watched.items import (
     Trait,
     WatchedCollection,
     WatchedItem,
+    build_token,
     build_value_token,
 )
 
@@ -70,6 +71,9 @@ def list_target_traits(
         yield Trait(f"{path} some", f"{text} ({what})", severity)
         if names_all:
             yield Trait(f"{path} all", f"{text} (all {what})", severity)
+        for one in sorted(targets - EVERYBODY):
+            named = f"{text} ({quote_text(one, MAX_NAME_LENGTH)})"
+            yield Trait(build_token(path, one), named, severity, within=(f"{path} all",))
     elif access == "blocked" and not names_all:
         yield Trait(f"{path} some", f"{text} ({what})", severity)
         blocked = hash_parts(sorted(targets))[:12]

@@ -3,7 +3,7 @@
 Microsoft Graph v1.0: conditionalAccessPolicy, namedLocation.
 """
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import replace
 
 from core.keys import hash_parts
@@ -145,8 +145,26 @@ def explain_policy_loss(token: str) -> Trait:
     return Trait(token, "no longer asks for all of its controls together", Severity.HIGH)
 
 
+def list_asking_locations(policies: Iterable[Configuration]) -> frozenset[str]:
+    """The locations in which a policy in force asks something, or lets nobody in."""
+    return frozenset(
+        entry.casefold()
+        for one in policies
+        if get_text(one.values, "state").casefold() == "enabled"
+        for entry in list_entries(one.values, "conditions.locations.includeLocations")
+    )
+
+
+def explain_location_loss(token: str) -> Trait:
+    """What it means that a location is smaller in which a policy asks something."""
+    entry = quote_text(token.partition(" ")[2], MAX_NAME_LENGTH)
+    text = f"no longer stands for {entry} in a policy that asks something there"
+    return Trait(token, text, Severity.MEDIUM)
+
+
 def describe_location(rows: SourceRows) -> Iterator[WatchedItem]:
-    """Each named location: addresses and countries that policies may trust."""
+    """Each named location: addresses and countries that policies may trust, or ask more in."""
+    asking = list_asking_locations(rows[POLICY] or ())
     for one in rows[LOCATION] or ():
         is_trusted = find_property(one.values, "isTrusted")[1] is True
         grave = Severity.HIGH if is_trusted else Severity.MEDIUM
@@ -159,6 +177,10 @@ def describe_location(rows: SourceRows) -> Iterator[WatchedItem]:
             if (text := get_text(each, name))
         ] + [("country", text) for text in get_texts(one.values, "countriesAndRegions")]
         trusted = [Trait("trusted", "counts as trusted", Severity.HIGH)] if is_trusted else []
+        if find_property(one.values, "includeUnknownCountriesAndRegions")[1] is True:
+            text = "contains every address whose country nobody knows"
+            trusted.append(Trait("unknown countries", text, grave))
+        is_asking = one.id.casefold() in asking
         yield WatchedItem(
             id=one.id,
             name=quote_text(one.name or one.id, MAX_NAME_LENGTH),
@@ -173,6 +195,7 @@ def describe_location(rows: SourceRows) -> Iterator[WatchedItem]:
                     for name, text in entries
                 ),
             ),
+            keeps=frozenset(build_token("asks", text) for _, text in entries if is_asking),
             advice="Ask whoever changed it. Unless somebody answers for it, set it back: Entra "
             "admin center > Protection > Conditional Access > Named locations.",
         )
@@ -199,10 +222,12 @@ LOCATIONS = WatchedCollection(
     name="named-location",
     noun="named location",
     plural="named locations",
-    needs=(LOCATION,),
+    needs=(LOCATION, POLICY),
     describe=describe_location,
+    explain_loss=explain_location_loss,
     advice="Ask whoever changed it.",
     techniques=("T1562.007",),
     reference="Microsoft Graph v1.0: /identity/conditionalAccess/namedLocations",
-    harmless="addresses of the first look, and a location that gets smaller",
+    harmless="addresses of the first look, and a location that gets smaller in which no policy in "
+    "force asks anything",
 )

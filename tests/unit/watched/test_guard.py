@@ -3,10 +3,14 @@
 import pytest
 
 from core.model.findings import Severity
+from core.model.guards import GuardPolicy, ObserveContext
 from core.tenant.configuration import Configuration
+from core.tenant.known_traits import KnownTraits
+from core.tenant.readings import ReadFailure, Reading
+from core.watched.guard import compare_collection
 from core.watched.judge import WatchedVerdict
 from tests.support.watched_examples import EXAMPLES, WatchedExample
-from tests.support.watched_looks import COLLECTIONS, Looks
+from tests.support.watched_looks import COLLECTIONS, NOW, Looks
 
 KNOWN, OTHER = "id-known", "id-other"
 
@@ -124,3 +128,22 @@ async def test_a_name_that_deceives_is_shown_as_what_it_is(
     (found,) = await looks.look([*example.others, hostile])
     assert "\u202e" not in found.summary
     assert len(found.summary) < 900
+
+
+@pytest.mark.parametrize(("was_read", "is_gap"), [(False, False), (True, True)])
+async def test_a_source_that_is_refused_after_it_was_read_is_unread_and_not_absent(
+    was_read: bool, is_gap: bool
+) -> None:
+    collection, name = COLLECTIONS["named-location"], "named-location"
+    whole = {one: Reading[Configuration](sources=frozenset({one})) for one in collection.sources}
+    failure = ReadFailure(name, "refused", optional=True)
+    refused = {**whole, name: Reading[Configuration](failures=(failure,))}
+    known: dict[str, KnownTraits] = {}
+    if was_read:
+        reading, _ = compare_collection(collection, whole, ObserveContext(GuardPolicy(NOW)))
+        known = {one.key: one for one in reading.known_traits}
+    context = ObserveContext(GuardPolicy(NOW), known_traits=known)
+    reading, _ = compare_collection(collection, refused, context)
+    gaps = [one for one in reading.failures if not one.optional]
+    assert bool(gaps) is is_gap
+    assert reading.complete is not is_gap

@@ -179,3 +179,20 @@ async def test_a_provider_with_a_client_of_its_own_is_never_microsofts() -> None
 def test_the_guard_only_reads() -> None:
     assert not any(one.writes for one in GUARD.permissions)
     assert {one.name for one in GUARD.permissions if one.optional} == {"IdentityProvider.Read.All"}
+
+
+async def test_one_more_that_is_let_in_is_told_and_fewer_are_not() -> None:
+    def partner(*targets: str) -> Configuration:
+        people = {"accessType": "allowed", "targets": [{"target": one} for one in targets]}
+        values = {"b2bDirectConnectInbound": {"usersAndGroups": people}}
+        return Configuration("cross-tenant-partner", "t1", "t1", values)
+
+    for before, after, count in (
+        (("g1",), ("g1", "g2"), 1),
+        (("g1", "g2"), ("g1",), 0),
+        (("AllUsers",), ("g1",), 0),
+        (("g1",), ("AllUsers",), 1),
+    ):
+        looks = Looks(COLLECTIONS["partner-organization"])
+        await looks.look([partner(*before)])
+        assert len(await looks.look([partner(*after)])) == count

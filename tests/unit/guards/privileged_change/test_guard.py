@@ -271,3 +271,26 @@ async def test_a_device_is_told_by_what_it_looks_like_and_whose_it_is(
     await looks.look(holders)
     found = await looks.look([*holders, *devices])
     assert {one.severity.label for one in found} == {*filter(None, [later])}
+
+
+async def test_a_location_is_told_when_it_is_smaller_where_a_policy_asks_something() -> None:
+    def locate(*countries: str, **more: object) -> Configuration:
+        values = {"countriesAndRegions": [*countries], **more}
+        return Configuration("named-location", "l1", "Blocked", values)
+
+    def policy(*locations: str) -> Configuration:
+        values = {
+            "state": "enabled",
+            "conditions": {"locations": {"includeLocations": [*locations]}},
+        }
+        return Configuration("conditional-access-policy", "p1", "Block", values)
+
+    for locations, expected in ((("l1",), ["medium"]), (("All",), [])):
+        looks = Looks(COLLECTIONS["named-location"])
+        await looks.look([locate("KP", "RU"), policy(*locations)])
+        found = await looks.look([locate("KP"), policy(*locations)])
+        assert [one.severity.label for one in found] == expected
+    looks = Looks(COLLECTIONS["named-location"])
+    await looks.look([locate("KP")])
+    (found_one,) = await looks.look([locate("KP", includeUnknownCountriesAndRegions=True)])
+    assert "nobody knows" in found_one.summary
