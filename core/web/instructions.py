@@ -4,6 +4,7 @@ They contain no untrusted text, only guard names and hexadecimal keys.
 """
 
 import json
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from urllib.parse import urlencode
 
@@ -62,13 +63,14 @@ def explain_action(kind: RequestKind, guard: str, subject: str) -> Instruction:
     """The instruction of a kind for a subject, which a run does not have."""
     if kind is RequestKind.RUN:
         return explain_run(guard)
-    return {
+    explanations: Mapping[RequestKind, Callable[[str, str], Instruction]] = {
         RequestKind.ACKNOWLEDGE: explain_acknowledgement,
         RequestKind.EXEMPT: explain_exemption,
         RequestKind.END_EXEMPTION: explain_exemption_end,
         RequestKind.UNDO: explain_undo,
         RequestKind.RELEASE: explain_release,
-    }[kind](guard, subject)
+    }
+    return explanations[kind](guard, subject)
 
 
 def build_action_query(kind: RequestKind, guard: str, subject: str = "") -> str:
