@@ -575,9 +575,9 @@ class SamplePages:
             _, guard, key = path.split("/")
             found = self.find_case(guard, key)
             one = found.case
-            about = tuple(find_controls(guard, one.kind, one.guard_verdict, one.object_id))
+            controls = tuple(find_controls(guard, one.kind, one.guard_verdict, one.object_id))
             named = list_techniques(guard, one.kind, one.guard_verdict)
-            return render_case_page(found, NOW, about, TENANT_NAME, techniques=named)
+            return render_case_page(found, NOW, controls, TENANT_NAME, techniques=named)
         return None
 
     def render_act_page(self, query: dict[str, str]) -> str:

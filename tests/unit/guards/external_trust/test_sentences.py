@@ -6,8 +6,9 @@ from typing import Any
 from core.guards.external_trust import COLLECTIONS
 from core.guards.external_trust.organizations import OwnOrganization, find_host
 from core.tenant.configuration import Configuration
-from core.watched.items import WatchedCollection, WatchedItem
+from core.watched.items import SourceRows, WatchedCollection, WatchedItem
 from tests.support.sentences import check_text
+from tests.support.watched_looks import NOW
 
 type Cases = Mapping[str, Sequence[Mapping[str, object]]]
 
@@ -59,15 +60,15 @@ def describe(collection: str, cases: Cases, **others: Sequence[Configuration]) -
         )
         empty: dict[str, Any] = dict.fromkeys((*watched.needs, *watched.uses))
         yield from ("", f"# {collection}: {title}", "")
-        for item in watched.describe({**empty, **CONTEXT, **rows, source: held}):
+        for item in watched.describe(SourceRows({**empty, **CONTEXT, **rows, source: held}, NOW)):
             yield from render(item)
         yield from (
             f"without others: {line}"
-            for item in watched.describe({**empty, source: held})
+            for item in watched.describe(SourceRows({**empty, source: held}, NOW))
             for line in render(item)
             if not rows and title.endswith("*")
         )
-    assert not list(watched.describe(empty))
+    assert not list(watched.describe(SourceRows(empty, NOW)))
 
 
 def access(way: object, *targets: object) -> Mapping[str, object]:
@@ -285,7 +286,9 @@ def list_built_in_providers() -> Iterator[str]:
         ("AADSignup-2", {"clientId": "c1"}),
     ):
         held = Configuration("identity-provider", name, name, dict(values))
-        for item in BY_NAME["identity-provider"].describe({"identity-provider": (held,)}):
+        for item in BY_NAME["identity-provider"].describe(
+            SourceRows({"identity-provider": (held,)}, NOW)
+        ):
             yield from render(item)
 
 
