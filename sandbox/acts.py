@@ -35,6 +35,8 @@ class ActPrinter:
     quiet_guards: list[str] = field(default_factory=list)
     """The guards of this act that had nothing new to tell, in order."""
     unshown_cards: int = 0
+    steps: dict[str, str] = field(default_factory=dict)
+    """What the attacker did for each guard to see, in this act, by guard."""
 
     def __post_init__(self) -> None:
         self.started_at = self.now()
@@ -42,6 +44,7 @@ class ActPrinter:
     def begin_act(self, title: str, *sentences: str) -> None:
         """Print the number, the title and the time since the start, then what happens."""
         self.act += 1
+        self.steps.clear()
         elapsed = self.now() - self.started_at
         self.output.console.print()
         heading = Text(f"{self.act}. {title} ({elapsed:.0f} s)", style="bold")
@@ -49,9 +52,19 @@ class ActPrinter:
         for sentence in sentences:
             self.output.print_text(sentence)
 
+    def add_step(self, guard: str, description: str) -> None:
+        """Keep what the attacker did, for the row of the guard that sees it; or print it now."""
+        if self.verbose:
+            self.output.print_text(description)
+        else:
+            self.steps[guard] = description
+
     def print_header(self) -> None:
         """Print the names of the columns, above the rows of the guards."""
-        if not self.verbose:
+        if self.steps:
+            names = format_step("told as", "by", "what the attacker did")
+            self.output.console.print(Text(names, style="dim"), soft_wrap=True)
+        elif not self.verbose:
             self.output.console.print(Text(format_row(ROW_NAMES), style="dim"), soft_wrap=True)
 
     def print_run(self, report: JsonRow, only_news: bool = False) -> None:
@@ -60,6 +73,8 @@ class ActPrinter:
             self.output.print_run(report)
         elif only_news and not has_news(report):
             self.quiet_guards.append(str(report["guard"]))
+        elif step := self.steps.get(str(report["guard"])):
+            self.output.console.print(build_step_row(report, step), soft_wrap=True)
         else:
             self.output.console.print(build_row(report), soft_wrap=True)
 
@@ -111,12 +126,35 @@ def describe_target(row: JsonRow) -> str:
     return sanitize_text(f"{row['method']} /{target.strip('/').partition('/')[0]}", 60)
 
 
+def list_severities(report: JsonRow) -> list[str]:
+    """The severities of what a run found that was not known, the gravest first, each once."""
+    found = {str(row["severity"]) for row in list_news(report)}
+    return [name for name in STYLES if name in found and name != "info"]
+
+
+def list_news(report: JsonRow) -> list[JsonRow]:
+    """The findings of a run that were not known before."""
+    return [row for row in report["findings"] if row["state"] not in ("known", "note")]
+
+
+def build_step_row(report: JsonRow, step: str) -> Text:
+    """One step of the attacker in one line: how gravely it is told, by whom, if it is undone."""
+    ranked = list_severities(report)
+    is_put_right = any(row["outcome"] == "applied" for row in report["changes"])
+    text = f"{step} Put right at once." if is_put_right else step
+    line = format_step(ranked[0] if ranked else "-", str(report["guard"]), text)
+    return Text(line, style=STYLES[ranked[0]] if ranked else "")
+
+
+def format_step(severity: str, guard: str, text: str) -> str:
+    """A step in columns."""
+    return f"{severity:<9} {guard:<23} {text}"
+
+
 def build_row(report: JsonRow) -> Text:
     """One run in one line: what it found by severity, what it changed, what it told."""
-    severities = Counter(
-        str(row["severity"]) for row in report["findings"] if row["state"] not in ("known", "note")
-    )
-    ranked = [name for name in STYLES if severities[name] and name != "info"]
+    severities = Counter(str(row["severity"]) for row in list_news(report))
+    ranked = list_severities(report)
     found = ", ".join(f"{severities[name]} {name}" for name in ranked) or "-"
     told = "-" if not report["cards"] else f"{report['cards']} card{'s' * (report['cards'] != 1)}"
     cells = (str(report["guard"]), str(report["mode"]), found, describe_changes(report), told)

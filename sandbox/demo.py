@@ -123,7 +123,9 @@ class Demo:
     async def run_attack(self) -> None:
         """Adds a rule to a mailbox and requests a run instead of waiting for the timer."""
         self.acts.begin_act("An attacker signs in to a mailbox and leaves a rule behind")
-        self.perform_step(build_rule_step(self.sandbox.tenant.scene))
+        step = build_rule_step(self.sandbox.tenant.scene)
+        self.output.print_text(step.description)
+        self.perform_step(step)
         self.output.print_text(f"An operator requests a run: POST /api/guards/{ATTACKED_GUARD}/run")
         report = await self.submit_request(f"/api/guards/{ATTACKED_GUARD}/run", RUN_REASON)
         self.acts.print_header()
@@ -131,8 +133,7 @@ class Demo:
         self.acts.print_cards(self.take_new_cards(), names_the_attacker)
 
     def perform_step(self, step: AttackStep) -> None:
-        """Prints and performs one step of the attacker."""
-        self.output.print_text(step.description)
+        """Performs one step of the attacker."""
         self.sandbox.tenant.apply_patch(
             resolve_dates({"edit": list(step.edits)}, datetime.now(UTC))
         )
@@ -141,6 +142,7 @@ class Demo:
         """Performs the attacker's other steps, then runs every guard again."""
         self.acts.begin_act("The attacker continues, and every guard reports its part")
         for step in build_aftermath(self.sandbox.tenant.scene):
+            self.acts.add_step(step.guard, step.description)
             self.perform_step(step)
         await self.run_tick(only_news=True)
 
@@ -167,7 +169,8 @@ class Demo:
         if reply.status != 202:
             raise ExoguardError(f"POST {path} answers {reply.status}: {reply.get_error()}")
         address = str(reply.parse_object()["address"])
-        self.output.print_text(f"202 Accepted; follow the request at {address}")
+        if self.acts.verbose:
+            self.output.print_text(f"202 Accepted; follow the request at {address}")
         with self.output.console.status("waiting for the guard to process the request …"):
             return await self.wait_for_report(address)
 

@@ -22,7 +22,7 @@ def sandbox(*arguments: str) -> subprocess.CompletedProcess[str]:
     command = [sys.executable, "-m", "sandbox", *arguments]
     environ = {**os.environ, "COLUMNS": "140", "NO_COLOR": "1"}
     return subprocess.run(
-        command, cwd=ROOT, env=environ, capture_output=True, text=True, timeout=110
+        command, cwd=ROOT, env=environ, capture_output=True, text=True, timeout=250
     )
 
 
@@ -31,12 +31,15 @@ def test_the_demonstration_shows_preview_change_and_attack_and_ends_by_itself() 
     assert done.returncode == 0, done.stderr[-2000:]
     shown = done.stdout
     lines = shown.splitlines()
-    assert len(lines) < 150
+    assert len(lines) < 140
     assert lines[0].startswith("The page, now and whenever you like: http://127.0.0.1:")
     acts = {part[0]: part for part in re.split(r"\n(?=[1-9]\. )", shown)[1:]}
     assert list(acts) == ["1", "2", "3", "4", "5", "6"]
     guards = [config.guard.name for config in CATALOG]
-    rows = {act: [one for one in guards if f"\n{one} " in text] for act, text in acts.items()}
+    rows = {
+        act: [one for one in guards if f" {one} " in f" {text}".replace("\n", " ")]
+        for act, text in acts.items()
+    }
     # At the first look one row a guard; from then on only of those that have something to tell.
     assert rows["1"] == guards
     assert rows["2"] == ["shared-mailbox-sign-in", "mailbox-audit"]
@@ -47,7 +50,8 @@ def test_the_demonstration_shows_preview_change_and_attack_and_ends_by_itself() 
     assert f"{len(guards) - 2} more guards ran: nothing new." in acts["2"]
     assert "An inbox rule of dana@contoso.com forwards mail to the outside, and" in acts["3"]
     assert "collector@evil.example" in acts["3"]
-    assert "derya deletes 14 users" in acts["4"]
+    assert re.search(r"\nhigh +mass-deletion +derya deletes 14 users", acts["4"])
+    assert acts["4"].count("Put right at once.") == 2
     assert "Undone" in acts["5"]
     # One card each of first look, repair, attack and answer.
     assert [text.count("╭") for text in acts.values()] == [1, 1, 1, 0, 1, 0]
@@ -77,12 +81,16 @@ def test_everything_is_printed_with_verbose(capsys: pytest.CaptureFixture[str]) 
     brief.print_header()
     brief.print_run(report, only_news=True)
     brief.print_run(quiet, only_news=True)
+    brief.add_step("mailbox-forwarding", "A rule appears.")
+    brief.print_header()
+    brief.print_run(report, only_news=True)
     brief.end_rows()
     brief.end_rows()
     shown = capsys.readouterr().out
     assert "1. Attack (7 s)" in shown
     row = next(line for line in shown.splitlines() if line.startswith("mailbox-forwarding"))
     assert row.split() == ["mailbox-forwarding", "alert", "1", "high", "1", "applied", "1", "card"]
+    assert "high      mailbox-forwarding      A rule appears. Put right at once." in shown
     assert shown.count("1 more guard ran: nothing new.") == 1
     assert "evil.example" not in shown
     full = ActPrinter(SceneConsole(), verbose=True)
