@@ -51,6 +51,7 @@ async def connect_world(
     `now`. `has_queue`: there is a queue for shards. `shared_by` is how many runs share the limit of
     concurrent requests. Raises SettingsError for settings that only an adapter can check.
     """
+    from core.adapters.channels.connect import ChannelSetup, connect_channel
     from core.adapters.chosen_ways import ChosenWays
     from core.adapters.clouds import resolve_cloud
     from core.adapters.credentials import build_credential, build_token_service
@@ -147,6 +148,19 @@ async def connect_world(
         exchange.way_memory = WayMemory(
             ledger.load_ways, ledger.save_way, now or ledger.table.clock.now
         )
+        setup = ChannelSetup(
+            settings.values,
+            graph,
+            credential,
+            frozenset(host.strip().lower() for host in hosts if host.strip()),
+            deadline + NOTIFY_SECONDS,
+            now or ledger.table.clock.now,
+            stack,
+        )
+        channels = tuple(
+            connect_channel(one.name, setup, one.least_severity, one.guards)
+            for one in settings.channels
+        )
         graph.chosen_ways = exchange.chosen_ways = ChosenWays(ledger.load_probe)
         yield World(
             connect_tenant(graph, exchange, management),
@@ -162,6 +176,7 @@ async def connect_world(
             lambda: (time.monotonic() - begun) / (SCAN_TIME_SHARE * run_seconds),
             settings.shard_above if has_queue else None,
             settings.shards_at_once,
+            channels=channels,
             public_url=settings["PUBLIC_ADDRESS"],
             digest_guard=next(
                 (one.guard.name for one in settings.guard_configs if one.mode is not Mode.OFF), ""

@@ -3,6 +3,7 @@
     python -m core.doctor --needs    lists the permissions that the enabled guards need
     python -m core.doctor            signs in with the settings and compares
     python -m core.doctor --probe    asks the tenant about the assumptions of docs/assumptions.md
+    python -m core.doctor --channels sends a test to each channel besides Teams
     ... --probe --report FILE        and writes a report without names, addresses and ids
 
 `--needs` reads only the guards' modes, so it works before the deployment without other settings.
@@ -23,6 +24,7 @@ from core.bootstrap import connect_world
 from core.config.settings import Settings, list_settings
 from core.engine.run import create_run_id
 from core.errors import ExoguardError, LedgerError, SettingsError
+from core.jobs.channel_tests import run_channel_tests
 from core.jobs.tenant_probe import MAX_REQUESTS, MAX_SECONDS, build_probe_report, probe_tenant
 from core.microsoft365.permissions import (
     FEED_PERMISSION,
@@ -44,6 +46,13 @@ from core.status.assumptions import (
 from core.tenant.probing import AnswerStatus
 from core.tenant.readers import GrantedPermissions
 from core.tenant.sources import CREDENTIAL
+
+MAIL_GRANT = (
+    "New-ManagementScope -Name Exoguard-Mail -RecipientRestrictionFilter"
+    " \"Guid -eq '<mailbox guid>'\"; New-ManagementRoleAssignment -App <service principal id>"
+    ' -Role "Application Mail.Send" -CustomResourceScope Exoguard-Mail'
+)
+"""Gives the app the right to send as one mailbox (Microsoft Learn: RBAC for Applications)."""
 
 type PrintLine = Callable[[str], object]
 
@@ -97,6 +106,7 @@ async def check_tenant_permissions(settings: Settings, print_line: PrintLine) ->
     if has_feed is not None:
         roles = frozenset({FEED_PERMISSION} if has_feed else ())
         grants = replace(grants, management_roles=roles)
+    print_channels(settings, print_line)
     known = grants.app_roles is not None and grants.cmdlets is not None
     complete = print_permission_report(
         settings.guard_configs, grants, print_line, settings.containment.mode
@@ -107,6 +117,30 @@ async def check_tenant_permissions(settings: Settings, print_line: PrintLine) ->
         "No required permission is missing." if complete else "A required permission is missing."
     )
     return 0 if complete else 1
+
+
+def print_channels(settings: Settings, print_line: PrintLine) -> None:
+    """Print the channels besides Teams that are on, and what each of them needs."""
+    for one in settings.channels:
+        told = f"{one.least_severity.label} and above, every critical case"
+        print_line(f"channel   {one.name}: {told}")
+    if any(one.name == "mail" for one in settings.channels):
+        print_line("          mail needs the Exchange role Application Mail.Send for its sender:")
+        print_line(f"          {MAIL_GRANT}")
+
+
+async def check_channels(settings: Settings, print_line: PrintLine) -> int:
+    """Send a test to each channel besides Teams. Returns the exit code."""
+    if not settings.channels:
+        print_line("No channel besides Teams is on; docs/settings.md lists their settings.")
+        return 0
+    async with connect_world(settings) as world:
+        tests = await run_channel_tests(world)
+    for test in tests:
+        print_line(
+            f"{'accepted' if test.is_accepted else 'REFUSED':<10}{test.channel}: {test.text}"
+        )
+    return 0 if all(test.is_accepted for test in tests) else 1
 
 
 async def fetch_probe_report(settings: Settings, print_line: PrintLine) -> ProbeReport | None:
@@ -166,6 +200,7 @@ def main(arguments: list[str], environ: Mapping[str, str], print_line: PrintLine
     parser = argparse.ArgumentParser(prog="python -m core.doctor", description=__doc__)
     parser.add_argument("--needs", action="store_true", help="only list what is needed")
     parser.add_argument("--probe", action="store_true", help="ask how this tenant answers")
+    parser.add_argument("--channels", action="store_true", help="send a test to each channel")
     parser.add_argument("--report", metavar="FILE", default="", help="with --probe: write a report")
     options = parser.parse_args(arguments)
     if options.report and not options.probe:
@@ -176,6 +211,8 @@ def main(arguments: list[str], environ: Mapping[str, str], print_line: PrintLine
             print_needed_permissions(sample.guard_configs, print_line, sample.containment.mode)
             return 0
         settings = Settings.read(environ)
+        if options.channels:
+            return asyncio.run(check_channels(settings, print_line))
         if options.probe:
             return probe_assumptions(settings, options.report, print_line)
         return asyncio.run(check_tenant_permissions(settings, print_line))

@@ -12,7 +12,8 @@
     ├── LedgerError           the state could not be read or written
     │   └── ClaimLost         another run holds the guard now; this one must stop
     └── NotificationError     the notification channel did not accept the message
-        └── CardRejected          it rejects this card; it may accept another
+        ├── CardRejected          it rejects this card; it may accept another
+        └── ChannelForbidden      the app may not send by it, or not yet
 
 Adapters map the errors of libraries to these and chain them as their cause; nothing else is caught
 outside the adapters. A bug is never caught: it fails the function, and the host reports it.
@@ -88,3 +89,7 @@ class NotificationError(ExoguardError):
 
 class CardRejected(NotificationError):
     """The channel rejects this card, and would reject it again."""
+
+
+class ChannelForbidden(NotificationError):
+    """The app may not send by this channel. Right after it was set up, that may need time."""

@@ -1,5 +1,5 @@
 // The function app on the Flex Consumption plan, and every setting it has.
-import { chosen, guardsType, rangesType, settingsType, tagsType } from 'types.bicep'
+import { chosen, guardsType, kept, rangesType, settingsType, tagsType } from 'types.bicep'
 
 param name string
 param planName string
@@ -13,6 +13,13 @@ param packageContainer string
 param stateAccountName string
 param stateTable string
 param webhookSecretUri string
+
+@description('Secrets of further channels that are in Key Vault, by the names of their settings.')
+param channelSecrets string[]
+
+@description('Address of the secrets in Key Vault, with a slash at the end.')
+param secretsUri string
+
 param insightsName string
 
 @description('Guards by name: mode, schedule, limit, limitPercent.')
@@ -106,6 +113,32 @@ var appSettings = {
   DIGEST_SCHEDULE: chosen(settings, 'DIGEST_SCHEDULE', '0 0 7 * * 1')
   SIGN_IN: signIn
   REMIND_DAYS: chosen(settings, 'REMIND_DAYS', '7')
+  // The channels besides Teams. What is secret is in Key Vault, under the setting's name in small
+  // letters with hyphens; the deployer says which of them are there.
+  MAIL_SENDER: chosen(settings, 'MAIL_SENDER', '')
+  MAIL_TO: chosen(settings, 'MAIL_TO', '')
+  MAIL_SEVERITY: chosen(settings, 'MAIL_SEVERITY', 'high')
+  MAIL_GUARDS: chosen(settings, 'MAIL_GUARDS', '')
+  EVENT_WEBHOOK_URL: kept(channelSecrets, secretsUri, 'EVENT_WEBHOOK_URL')
+  EVENT_WEBHOOK_SECRET: kept(channelSecrets, secretsUri, 'EVENT_WEBHOOK_SECRET')
+  EVENT_WEBHOOK_SEVERITY: chosen(settings, 'EVENT_WEBHOOK_SEVERITY', 'low')
+  EVENT_WEBHOOK_GUARDS: chosen(settings, 'EVENT_WEBHOOK_GUARDS', '')
+  PAGERDUTY_ROUTING_KEY: kept(channelSecrets, secretsUri, 'PAGERDUTY_ROUTING_KEY')
+  PAGERDUTY_ENDPOINT: chosen(settings, 'PAGERDUTY_ENDPOINT', 'https://events.pagerduty.com')
+  PAGERDUTY_SEVERITY: chosen(settings, 'PAGERDUTY_SEVERITY', 'critical')
+  PAGERDUTY_GUARDS: chosen(settings, 'PAGERDUTY_GUARDS', '')
+  SLACK_WEBHOOK_URL: kept(channelSecrets, secretsUri, 'SLACK_WEBHOOK_URL')
+  SLACK_SEVERITY: chosen(settings, 'SLACK_SEVERITY', 'high')
+  SLACK_GUARDS: chosen(settings, 'SLACK_GUARDS', '')
+  SERVICENOW_INSTANCE: chosen(settings, 'SERVICENOW_INSTANCE', '')
+  SERVICENOW_USER: chosen(settings, 'SERVICENOW_USER', '')
+  SERVICENOW_PASSWORD: kept(channelSecrets, secretsUri, 'SERVICENOW_PASSWORD')
+  SERVICENOW_SEVERITY: chosen(settings, 'SERVICENOW_SEVERITY', 'high')
+  SERVICENOW_GUARDS: chosen(settings, 'SERVICENOW_GUARDS', '')
+  SENTINEL_ENDPOINT: chosen(settings, 'SENTINEL_ENDPOINT', '')
+  SENTINEL_RULE: chosen(settings, 'SENTINEL_RULE', '')
+  SENTINEL_SEVERITY: chosen(settings, 'SENTINEL_SEVERITY', 'low')
+  SENTINEL_GUARDS: chosen(settings, 'SENTINEL_GUARDS', '')
   // <!-- guard settings -->
   SHARED_MAILBOX_SIGN_IN_SCHEDULE: guards['shared-mailbox-sign-in'].schedule
   SHARED_MAILBOX_SIGN_IN_MODE: guards['shared-mailbox-sign-in'].mode

@@ -1,4 +1,5 @@
-// The one secret there is: the address of the Teams webhook, which lets its holder post.
+// The secrets: the address of the Teams webhook, which lets its holder post, and what whoever
+// switches on further channels writes here by hand.
 import { tagsType } from 'types.bicep'
 
 param name string
@@ -60,4 +61,5 @@ resource readings 'Microsoft.Insights/diagnosticSettings@2021-05-01-preview' = {
   }
 }
 
+output secretsUri string = '${vault.properties.vaultUri}secrets/'
 output webhookSecretUri string = '${vault.properties.vaultUri}secrets/${webhookSecretName}'

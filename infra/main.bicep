@@ -15,6 +15,9 @@ param location string
 @secure()
 param teamsWebhookUrl string = ''
 
+@description('Secrets of further channels that are in Key Vault, by the names of their settings, comma separated.')
+param channelSecrets string = ''
+
 @description('Who is told by e-mail when the app does not do its work; comma separated.')
 @minLength(3)
 param alertEmails string
@@ -308,6 +311,7 @@ module roles 'roles.bicep' = {
     stateAccountName: names.stateAccount
     keyVaultName: names.keyVault
     webhookSecretName: names.webhookSecret
+    channelSecrets: empty(channelSecrets) ? [] : split(channelSecrets, ',')
     insightsName: names.insights
   }
   dependsOn: [identity, keyVault, monitoring, storage]
@@ -328,6 +332,8 @@ module app 'app.bicep' = {
     stateAccountName: names.stateAccount
     stateTable: stateTable
     webhookSecretUri: keyVault.outputs.webhookSecretUri
+    channelSecrets: empty(channelSecrets) ? [] : split(channelSecrets, ',')
+    secretsUri: keyVault.outputs.secretsUri
     insightsName: names.insights
     guards: guards
     settings: settings

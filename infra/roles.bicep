@@ -5,6 +5,10 @@ param hostAccountName string
 param stateAccountName string
 param keyVaultName string
 param webhookSecretName string
+
+@description('Secrets of further channels that are in Key Vault, by the names of their settings.')
+param channelSecrets string[]
+
 param insightsName string
 
 // Built-in roles (Microsoft Learn: Azure built-in roles).
@@ -35,6 +39,13 @@ resource vault 'Microsoft.KeyVault/vaults@2025-05-01' existing = {
     name: webhookSecretName
   }
 }
+
+resource channelSecretsKept 'Microsoft.KeyVault/vaults/secrets@2025-05-01' existing = [
+  for setting in channelSecrets: {
+    parent: vault
+    name: toLower(replace(setting, '_', '-'))
+  }
+]
 
 resource insights 'Microsoft.Insights/components@2020-02-02' existing = {
   name: insightsName
@@ -90,6 +101,18 @@ resource webhookSecret 'Microsoft.Authorization/roleAssignments@2022-04-01' = {
     roleDefinitionId: subscriptionResourceId('Microsoft.Authorization/roleDefinitions', roles.keyVaultSecretsUser)
   }
 }
+
+resource channelSecretRoles 'Microsoft.Authorization/roleAssignments@2022-04-01' = [
+  for (setting, index) in channelSecrets: {
+    name: guid(channelSecretsKept[index].id, identity.id, roles.keyVaultSecretsUser)
+    scope: channelSecretsKept[index]
+    properties: {
+      principalId: identity.properties.principalId
+      principalType: 'ServicePrincipal'
+      roleDefinitionId: subscriptionResourceId('Microsoft.Authorization/roleDefinitions', roles.keyVaultSecretsUser)
+    }
+  }
+]
 
 resource telemetry 'Microsoft.Authorization/roleAssignments@2022-04-01' = {
   name: guid(insights.id, identity.id, roles.monitoringMetricsPublisher)

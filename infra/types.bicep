@@ -43,3 +43,8 @@ type guardsType = {
 @description('A setting as it was chosen, or its default.')
 func chosen(given settingsType, name string, fallback string) string =>
   empty(given[?name]) ? fallback : string(given[?name])
+
+@export()
+@description('The reference to a secret in Key Vault, under the name of its setting; empty if it is not there.')
+func kept(secrets string[], uri string, name string) string =>
+  contains(secrets, name) ? '@Microsoft.KeyVault(SecretUri=${uri}${toLower(replace(name, '_', '-'))})' : ''

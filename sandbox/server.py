@@ -24,6 +24,7 @@ from aiohttp import web
 from sandbox.activity.feed import ActivityFeed
 from sandbox.app_identity import CLIENT_ID
 from sandbox.certificate import make_certificate
+from sandbox.channels import ChannelReceivers
 from sandbox.exchange.api import CMDLETS, Exchange
 from sandbox.faults.injection import ConnectionDropped, Fault, FaultedRequest, apply_fault
 from sandbox.graph.api import ALL_ROLES, Graph
@@ -84,6 +85,7 @@ class Sandbox:
         self.teams = TeamsWebhook(
             lambda: 1.18 if self.tenant.reality.plays("teams-card-size", "grows") else 1.0
         )
+        self.channels = ChannelReceivers()
         graph = Graph(self.tenant, self.entra, latency, self.record_request)
         self.services: dict[str, SimulatedService] = {
             "v1.0": graph,
@@ -92,6 +94,7 @@ class Sandbox:
             "adminapi": Exchange(self.tenant, self.entra, latency, self.record_request),
             "msi": ManagedIdentity(self.entra),
             "workflows": self.teams,
+            "channels": self.channels,
         }
         self.base = ""
         self.authority = ""
@@ -173,6 +176,7 @@ class Sandbox:
         """Restores the initial scene and clears all records."""
         self.tenant.reset()
         self.teams.reset()
+        self.channels.reset()
         self.requests.clear()
         self.counts.clear()
 

@@ -6,7 +6,7 @@ one row ─► a run, a request               a period ─► the evidence
 
 import asyncio
 import re
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import replace
 
 from core import VERSION
@@ -36,6 +36,7 @@ from core.keys import PREFIX_LENGTH, RUN_ID_PATTERN
 from core.microsoft365.cis_benchmark import find_controls
 from core.model.findings import Severity
 from core.model.options import Purpose
+from core.model.outbox import ChannelHealth
 from core.model.state import ProbeReport
 from core.ports import Ledger
 from core.status.case_document import (
@@ -158,6 +159,8 @@ async def load_status(context: RequestContext) -> TenantStatus:
         await load_last_probe(context.ledger),
         await load_cursors(context.ledger),
         context.settings.containment.mode,
+        [one.name for one in context.settings.channels],
+        await load_channel_healths(context.ledger),
     )
 
 
@@ -167,6 +170,14 @@ async def load_last_probe(ledger: Ledger) -> ProbeReport | None:
         return await ledger.load_probe()
     except LedgerError:
         return None
+
+
+async def load_channel_healths(ledger: Ledger) -> Mapping[str, ChannelHealth]:
+    """How each channel answered lately; none where that cannot be read."""
+    try:
+        return await ledger.load_channel_healths()
+    except LedgerError:
+        return {}
 
 
 async def get_status_json(context: RequestContext) -> HttpResponse:

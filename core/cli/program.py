@@ -104,6 +104,7 @@ COMMANDS: tuple[tuple[str, Command], ...] = (
     ("coverage", as_command(coverage_commands.show_coverage)),
     ("doctor", own_commands.check_permissions),
     ("probe", own_commands.probe_tenant),
+    ("channels", own_commands.check_channels),
     ("run", as_write_command(write_commands.prepare_run)),
     ("release", as_write_command(write_commands.prepare_release)),
     ("undo", as_write_command(write_commands.prepare_undo)),

@@ -14,6 +14,7 @@ from typing import Any
 
 from core.activity.options import ActivityOptions
 from core.config.catalog import CATALOG
+from core.config.channel_settings import CHANNEL_SETTINGS, ChannelOptions, read_channels
 from core.containment.options import (
     CONTAINMENT_SETTINGS,
     ContainmentOptions,
@@ -298,6 +299,7 @@ APP_SETTINGS: tuple[Setting[Any], ...] = (
         parse=parse_schedule,
     ),
     REMINDER_DAYS,
+    *CHANNEL_SETTINGS,
 )
 
 
@@ -395,6 +397,8 @@ class Settings:
     activity: ActivityOptions
     containment: ContainmentOptions
     webhook_success_statuses: frozenset[int]
+    channels: tuple[ChannelOptions, ...]
+    """The channels besides Teams that are on."""
 
     def __getitem__(self, name: str) -> str:
         return self.values[name]
@@ -431,6 +435,7 @@ class Settings:
             ),
             containment=read_containment_options(reader),
             webhook_success_statuses=reader.read(WEBHOOK_SUCCESS_STATUSES),
+            channels=read_channels(reader),
         )
         if reader.errors:
             raise SettingsError("\n".join(reader.errors))

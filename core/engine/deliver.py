@@ -10,7 +10,7 @@ refuses holds up neither another one nor the card.
 import asyncio
 import logging
 from collections.abc import Coroutine, Sequence
-from datetime import datetime
+from dataclasses import replace
 from itertools import batched
 from typing import Any
 
@@ -21,12 +21,14 @@ from core.engine.outbox import (
     queue_notices,
     select_rows_to_send,
 )
-from core.errors import CardRejected, LedgerError, NotificationError
+from core.errors import CardRejected, ChannelForbidden, LedgerError, NotificationError
 from core.model.outbox import ChannelHealth, CopyState, OutboxRow
 from core.model.runs import RunReport
 from core.ports import Claim, MessageChannel, World
 
 log = logging.getLogger("exoguard.run")
+
+MAX_ERROR = 500
 
 
 async def run_together(*coroutines: Coroutine[Any, Any, None]) -> None:
@@ -74,23 +76,32 @@ async def send_to_channel(
     due = select_rows_to_send(outbox.rows.values(), channel.name, world.now())
     if not due:
         return
-    error = ""
+    failure: NotificationError | None = None
+    refusal, is_any_taken = "", False
     for rows in batched(due, channel.batch_size, strict=False):
         await claim.ensure_held()
         try:
-            error = await send_or_reject(channel, rows)
-        except NotificationError as failure:
-            await save_rows(claim, outbox, mark_failed(rows, str(failure), world.now()))
-            error = str(failure)
+            refused = await send_or_reject(channel, rows)
+        except NotificationError as error:
+            failure = error
+            await save_rows(claim, outbox, mark_failed(rows, str(error), world.now()))
             break
         now = world.now()
-        marked = (
-            mark_failed(rows, error, now, is_refused=True) if error else mark_accepted(rows, now)
-        )
-        await save_rows(claim, outbox, marked)
-    if error:
-        log.error("channel %s: a message was not taken: %s", channel.name, error)
-    await note_health(world, channel, error, world.now())
+        if refused:
+            refusal = refused
+            await save_rows(claim, outbox, mark_failed(rows, refused, now, is_refused=True))
+        else:
+            is_any_taken = True
+            await save_rows(claim, outbox, mark_accepted(rows, now))
+    why = str(failure or refusal)
+    if why:
+        log.error("channel %s: a message was not taken: %s", channel.name, why)
+    await note_health(
+        world,
+        channel,
+        "" if failure is None and is_any_taken else why,
+        is_forbidden=isinstance(failure, ChannelForbidden),
+    )
 
 
 async def save_rows(claim: Claim, outbox: Outbox, rows: Sequence[OutboxRow]) -> None:
@@ -125,20 +136,22 @@ async def send_or_reject(channel: MessageChannel, rows: Sequence[OutboxRow]) -> 
     return ""
 
 
-async def note_health(world: World, channel: MessageChannel, error: str, now: datetime) -> None:
-    """Record how a channel answered, for the status of all guards."""
+async def note_health(
+    world: World, channel: MessageChannel, error: str, *, is_forbidden: bool = False
+) -> None:
+    """Record how a channel answered, for the status of all guards. An empty error: it took it."""
+    now = world.now()
     try:
         old = (await world.ledger.load_channel_healths()).get(channel.name)
         if old is None or old.setup != channel.setup:
             old = ChannelHealth(channel.name, channel.setup, now)
         await world.ledger.save_channel_health(
-            ChannelHealth(
-                channel.name,
-                channel.setup,
-                old.first_tried_at,
-                old.accepted_at if error else now,
-                now if error else old.failed_at,
-                error[:500],
+            replace(
+                old,
+                accepted_at=old.accepted_at if error else now,
+                failed_at=now if error else old.failed_at,
+                error=error[:MAX_ERROR],
+                is_forbidden=is_forbidden,
             )
         )
     except LedgerError as failure:

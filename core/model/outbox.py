@@ -35,11 +35,17 @@ class NoticeEvent(StrEnum):
     """What the first look found, counted."""
     MORE = "more"
     """Cases that are too many to be told one by one, counted."""
+    SETTINGS = "settings"
+    """Settings of the app that were changed."""
     TEST = "test"
     """A test of the channel."""
 
 
 ENDS = frozenset({NoticeEvent.DONE, NoticeEvent.CLOSED})
+COUNTING_OR_OWN = frozenset(
+    {NoticeEvent.EXISTING, NoticeEvent.MORE, NoticeEvent.SETTINGS, NoticeEvent.TEST}
+)
+"""What is not about one case."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -73,7 +79,7 @@ class Notice:
     @property
     def is_case(self) -> bool:
         """Whether it is about one case, rather than a number of them or a test."""
-        return self.event not in (NoticeEvent.EXISTING, NoticeEvent.MORE, NoticeEvent.TEST)
+        return self.event not in COUNTING_OR_OWN
 
     @property
     def short_key(self) -> str:
@@ -127,3 +133,5 @@ class ChannelHealth:
     failed_at: datetime | None = None
     error: str = ""
     """Why the last message was not taken; empty if it was."""
+    is_forbidden: bool = False
+    """Whether that was for want of a right, which may come with time."""

@@ -23,6 +23,7 @@ from core.status.case_document import (
     build_exemption,
     build_operator_request,
 )
+from core.status.channel_status import ChannelDocument, build_channel
 from core.status.counts import PendingNotifications
 from core.status.daily_history import DailyCounts
 from core.status.guard_status import (
@@ -437,6 +438,7 @@ class StatusDocument:
     permissions: PermissionsDocument
     probe: ProbeDocument | None
     logs: tuple[LogDocument, ...]
+    channels: tuple[ChannelDocument, ...]
     history: tuple[DayDocument, ...]
 
 
@@ -462,5 +464,6 @@ def build_status_document(status: TenantStatus) -> StatusDocument:
         permissions=build_permissions(status),
         probe=build_probe(status.probe) if status.probe else None,
         logs=tuple(map(build_log, status.logs)),
+        channels=tuple(map(build_channel, status.channels)),
         history=tuple(map(build_day, status.history)),
     )

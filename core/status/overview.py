@@ -19,11 +19,13 @@ from core.model.cases import Case
 from core.model.changes import ChangeRecord
 from core.model.findings import Severity
 from core.model.guards import GuardConfig, Mode
+from core.model.outbox import ChannelHealth
 from core.model.requests import OperatorRequest
 from core.model.state import ProbeReport
 from core.ports import Ledger
 from core.status.activity_status import LogStatus, build_log_statuses
 from core.status.case_groups import CaseGroup, group_cases
+from core.status.channel_status import ChannelStatus, build_channel_statuses
 from core.status.counts import StatusCounts, count_guard, select_open_cases
 from core.status.daily_history import DailyCounts, build_daily_history
 from core.status.guard_status import (
@@ -135,6 +137,8 @@ class TenantStatus:
     """The last probe of the assumptions; None before the first."""
     logs: tuple[LogStatus, ...] = ()
     """How the audit logs are read."""
+    channels: tuple[ChannelStatus, ...] = ()
+    """How the channels besides Teams stand."""
 
     @property
     def counts(self) -> StatusCounts:
@@ -230,6 +234,8 @@ def build_status(
     probe: ProbeReport | None = None,
     cursors: Mapping[str, ActivityCursor] | None = None,
     containment: Mode = Mode.OFF,
+    channels: Sequence[str] = (),
+    healths: Mapping[str, ChannelHealth] | None = None,
 ) -> TenantStatus:
     """The status as of `now`. `run_time` is how long a run may take, from the settings."""
     runs = [parse_runs(data.runs, now) for data in all_data]
@@ -241,6 +247,12 @@ def build_status(
     )
     logs = build_log_statuses(cursors or {}, now)
     permissions = build_permission_status([data.config for data in all_data], runs, containment)
+    channel_statuses = build_channel_statuses(
+        channels,
+        healths or {},
+        [row for data in all_data for row in data.snapshot.outbox.values()],
+        now,
+    )
     reasons = sorted(
         [
             *list_overall_reasons(guards, permissions),
@@ -248,6 +260,11 @@ def build_status(
                 HealthReason(Health.ATTENTION, f"{log.title}: {log.trouble}")
                 for log in logs
                 if log.trouble
+            ),
+            *(
+                HealthReason(Health.ATTENTION, f"channel {one.name}: {one.text}")
+                for one in channel_statuses
+                if not one.is_well
             ),
             *(one for guard in guards for one in guard.reasons),
         ],
@@ -266,6 +283,7 @@ def build_status(
             now,
         ),
         probe=probe,
+        channels=channel_statuses,
         logs=logs,
     )
 

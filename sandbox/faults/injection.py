@@ -2,7 +2,7 @@
 
 A fault is an object; the scene's `faults` is one of them or a list.
 
-    service     graph, exchange, entra, teams or msi; default: any
+    service     graph, exchange, entra, teams, channels or msi; default: any
     match       regular expression, searched in "METHOD /path" or "METHOD /path?query"; for Exchange
                 in "Get-InboxRule mailbox identity"; default: every request
     inner       true: only requests inside a $batch; otherwise only single requests

@@ -319,6 +319,25 @@ def revoke_sessions(tenant: SimulatedTenant, request: HttpRequest, key: str) -> 
     )
 
 
+def send_mail(tenant: SimulatedTenant, request: HttpRequest, key: str) -> HttpResponse:
+    """`POST /users/{id}/sendMail`: 202 where the app may send as the mailbox, a bare 403
+    elsewhere.
+    """
+    user = find_user(tenant, key)[1]
+    if not {key, str(user.get("id"))} & tenant.mail_senders:
+        raise GraphError(403, "ErrorAccessDenied", "Access is denied. Check credentials.")
+    body = request.json()
+    message = body.get("message") if isinstance(body, Mapping) else None
+    recipients = message.get("toRecipients") if isinstance(message, Mapping) else None
+    if not isinstance(message, Mapping) or not recipients:
+        raise build_bad_request("At least one recipient isn't valid.")
+    names = [header.get("name", "") for header in message.get("internetMessageHeaders", ())]
+    if not all(name.lower().startswith("x-") for name in names):
+        raise build_bad_request("The internet message header name should start with 'x-'.")
+    tenant.sent_mail.append({"from": key, **message})
+    return HttpResponse(202)
+
+
 def list_licence_details(tenant: SimulatedTenant, request: HttpRequest, key: str) -> HttpResponse:
     """`GET /users/{id}/licenseDetails`: the scene's, or derived from the organization's SKUs."""
     owner, user = find_user(tenant, key)

@@ -218,6 +218,10 @@ class SimulatedTenant:
         """Restores the initial scene."""
         self.scene: dict[str, Any] = json.loads(zlib.decompress(self.compressed_scene))
         self.writes: list[dict[str, Any]] = []
+        # Who the app may send as (Exchange's role Application Mail.Send, by scope), and what it
+        # sent.
+        self.mail_senders: set[str] = set()
+        self.sent_mail: list[dict[str, Any]] = []
         self.faults = FaultTable(self.scene.get("faults"))
         self.reality = Reality(self.scene.get("reality"), self.profile)
         self.request_counts: Counter[str] = Counter()

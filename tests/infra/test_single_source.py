@@ -10,6 +10,7 @@ import pytest
 
 from core.api.openapi.run_schemas import REPORTED_STATUSES
 from core.config.catalog import CATALOG
+from core.config.channel_settings import CHANNEL_SETTINGS
 from core.config.settings import get_setting_prefix, list_settings
 from core.microsoft365.containment_permissions import list_containment_permissions
 from core.microsoft365.permissions import (
@@ -60,8 +61,10 @@ DEVELOPMENT = {
     "LOGIN_ENDPOINT",
     "STATE_CONNECTION_STRING",
 }
+# Secrets of further channels: references to Key Vault where the deployer says that they are there.
+CHANNEL_SECRETS = {entry.name for entry in CHANNEL_SETTINGS if entry.is_secret}
 # What the deployment itself knows, so that nobody may choose it.
-KNOWN = {
+KNOWN = CHANNEL_SECRETS | {
     "CLIENT_ID",
     "CLOUD",
     "MANAGED_IDENTITY_CLIENT_ID",
@@ -111,6 +114,12 @@ def test_defaults_of_settings_are_those_of_the_code() -> None:
     assert dict(
         find_chosen_settings(MAIN.get_declarations("var")["stateTable"].value or Text((), 0))
     ) == {"STATE_TABLE": expected["STATE_TABLE"]}
+
+
+def test_secrets_of_channels_come_from_the_vault_under_their_own_name() -> None:
+    text = (INFRA / "app.bicep").read_text(encoding="utf-8")
+    for name in CHANNEL_SECRETS:
+        assert f"  {name}: kept(channelSecrets, secretsUri, '{name}')\n" in text
 
 
 def test_a_setting_looks_up_its_own_name() -> None:
@@ -420,7 +429,7 @@ def test_the_identity_has_these_roles_at_these_places_and_no_others() -> None:
         place = (
             f"{spelled(scope.target)}::{scope.name}"
             if isinstance(scope, Member)
-            else spelled(scope)
+            else spelled(scope.target if isinstance(scope, Item) else scope)
         )
         found |= {(place, role) for role in roles}
     assert found == {
@@ -428,6 +437,7 @@ def test_the_identity_has_these_roles_at_these_places_and_no_others() -> None:
         ("host", "storageQueueDataContributor"),
         ("state", "storageTableDataContributor"),
         ("vault::webhook", "keyVaultSecretsUser"),
+        ("channelSecretsKept", "keyVaultSecretsUser"),
         ("insights", "monitoringMetricsPublisher"),
     }
 

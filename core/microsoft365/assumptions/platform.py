@@ -120,6 +120,36 @@ CARD_VERSION = Assumption(
     dated="2025",
     otherwise="The card is rejected; a plain one is sent.",
 )
+MAIL_SEND = Assumption(
+    id="mail-send-rbac",
+    assumed="The Exchange role Application Mail.Send with a scope lets the app send as one "
+    "mailbox, without the app role Mail.Send; it works 30 minutes to two hours after it was given.",
+    standing=Standing.MEASURED,
+    source="Microsoft Learn, RBAC for Applications; maester365#961, smtp-oauth-relay#106",
+    dated="2026-06",
+    otherwise="Mail is refused with 403, waits, and is named on the status page; the other "
+    "channels are told.",
+    depends=Dependents(settings=("MAIL_SENDER",)),
+)
+CHANNEL_RECEIVERS = Assumption(
+    id="channel-receivers",
+    assumed="PagerDuty answers 202, Slack 200 ok, ServiceNow 2xx and Sentinel 204 when they take a "
+    "message; nothing tells that a person saw it.",
+    standing=Standing.UNSEEN,
+    source="documents of these services; inferred",
+    dated="2026",
+    otherwise="A message counts as not taken and is sent again, or is lost; the other channels are "
+    "told.",
+    depends=Dependents(
+        settings=(
+            "EVENT_WEBHOOK_URL",
+            "PAGERDUTY_ROUTING_KEY",
+            "SLACK_WEBHOOK_URL",
+            "SERVICENOW_INSTANCE",
+            "SENTINEL_ENDPOINT",
+        )
+    ),
+)
 SIGN_IN_HEADERS = Assumption(
     id="azure-sign-in-headers",
     assumed="The platform sets the headers of a signed-in caller and removes those a caller sends.",
@@ -146,5 +176,7 @@ ASSUMPTIONS = (
     ACCEPTED,
     WEBHOOK_HOSTS,
     CARD_VERSION,
+    MAIL_SEND,
+    CHANNEL_RECEIVERS,
     SIGN_IN_HEADERS,
 )

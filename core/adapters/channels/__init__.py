@@ -1,0 +1,1 @@
+"""The channels besides Teams: each takes rows of the outbox and answers whether it took them."""
