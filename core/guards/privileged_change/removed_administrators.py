@@ -53,7 +53,7 @@ ADMINISTRATORS = WatchedCollection(
     reference="Microsoft Graph v1.0: /roleManagement/directory",
     harmless="an activation that ends, and one administrator who leaves while others stay",
     departure=Severity.CRITICAL,
-    departure_text="several went at once, or hardly anybody is left who holds the role",
+    departure_text="no longer holds the role, and several went at once or one is left",
     departs_with=HOLDS,
     rate_departure=rate_removal,
 )
