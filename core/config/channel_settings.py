@@ -3,6 +3,7 @@
 Each has the least severity it is told, and the guards it is told of; a critical case goes to all.
 """
 
+import re
 from dataclasses import dataclass
 from typing import Any
 
@@ -31,6 +32,13 @@ def parse_signing_secret(value: str) -> str:
     """The parser of the secret of a signed webhook."""
     if value and len(value) < MIN_SECRET_LENGTH:
         raise ValueError(f"it is too short; use at least {MIN_SECRET_LENGTH} characters.")
+    return value
+
+
+def parse_secret_address(value: str) -> str:
+    """The parser of an address that is a secret, which no error shows."""
+    if value and not re.fullmatch(HTTP_ADDRESS, value):
+        raise ValueError("it is not an address; use one that begins with https://.")
     return value
 
 
@@ -112,7 +120,7 @@ CHANNELS = (
             declare(
                 "EVENT_WEBHOOK_URL",
                 "signed webhook: its address, which takes CloudEvents; empty: none",
-                matching(HTTP_ADDRESS, "an address that begins with https://"),
+                parse_secret_address,
                 is_secret=True,
             ),
             declare(
@@ -153,7 +161,7 @@ CHANNELS = (
             declare(
                 "SLACK_WEBHOOK_URL",
                 "Slack: the address of an incoming webhook; empty: none",
-                matching(HTTP_ADDRESS, "an address that begins with https://"),
+                parse_secret_address,
                 is_secret=True,
             ),
         ),
