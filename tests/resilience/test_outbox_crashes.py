@@ -7,8 +7,8 @@ import pytest
 
 from core.model.findings import Severity
 from tests.support.adaptive_cards import build_rule_case
+from tests.support.channel_stage import RUN, ChannelStage
 from tests.support.fakes.crash import CrashInjector, SimulatedCrash
-from tests.unit.engine.test_outbox import RUN, Stage
 
 CASES = {
     build_rule_case(1, severity=Severity.CRITICAL).key,
@@ -17,7 +17,7 @@ CASES = {
 MAX_OPERATIONS = 60
 
 
-def put_injector(stage: Stage, injector: CrashInjector) -> None:
+def put_injector(stage: ChannelStage, injector: CrashInjector) -> None:
     """Let every operation on the outside world count."""
     for one in (stage.ledger, stage.teams, stage.mail, stage.hook):
         one.crash_injector = injector
@@ -25,7 +25,7 @@ def put_injector(stage: Stage, injector: CrashInjector) -> None:
 
 async def kill_and_go_on(crash_at: int, *, after: bool, is_teams_down: bool) -> bool:
     """Kill a run at an operation, and let the next ones finish. Returns whether it was killed."""
-    stage = Stage()
+    stage = ChannelStage()
     stage.teams.is_down = is_teams_down
     injector = CrashInjector(crash_at, after)
     put_injector(stage, injector)

@@ -2,11 +2,9 @@
 
 from dataclasses import replace
 from datetime import timedelta
-from typing import cast
 
 import pytest
 
-from core.engine.notify import send_notifications
 from core.engine.outbox import (
     KEEP_ACCEPTED,
     MAX_EXISTING,
@@ -14,73 +12,21 @@ from core.engine.outbox import (
     REFUSED_PAUSE,
     TOLD_PAUSE,
     TOLD_PER_CASE,
-    Outbox,
     cut,
     list_rows_to_forget,
     queue_notices,
 )
-from core.model.cases import Case, Notification
+from core.model.cases import Notification
 from core.model.findings import Severity
-from core.model.outbox import CopyState, NoticeEvent, OutboxRow
-from core.model.runs import RunReport
-from core.notifications.run_cards import build_cards
-from core.ports import World
-from core.tenant.port import Tenant
+from core.model.outbox import CopyState, NoticeEvent
 from tests.support.adaptive_cards import build_closed_case, build_report, build_rule_case
-from tests.support.fakes.channel import FakeMessageChannel, FakeNotificationChannel
-from tests.support.fakes.clock import START, Clock
-from tests.support.fakes.ledger import FakeLedger
-from tests.support.fakes.tenant import FakeTenant
-
-CRITICAL = build_rule_case(1, severity=Severity.CRITICAL)
-HIGH = build_rule_case(2, severity=Severity.HIGH)
-LOW = build_rule_case(3, severity=Severity.LOW)
-RUN = build_report(CRITICAL, HIGH, LOW)
-GUARD = RUN.guard
-
-
-class Stage:
-    """One guard's memory, the Teams channel and two further ones."""
-
-    def __init__(self) -> None:
-        self.clock = Clock()
-        self.ledger = FakeLedger(self.clock)
-        self.teams = FakeNotificationChannel()
-        self.mail = FakeMessageChannel("mail")
-        self.hook = FakeMessageChannel("webhook", batch_size=1)
-        self.world = World(
-            cast(Tenant, FakeTenant()),
-            self.ledger,
-            self.teams,
-            self.clock,
-            build_cards,
-            channels=(self.mail, self.hook),
-        )
-
-    async def tell(self, run: RunReport) -> RunReport:
-        """A run that finds this; what is pending in the table is in it as well."""
-        async with self.ledger.claim(GUARD, run.run) as claim:
-            assert claim
-            await claim.save(*run.notifications)
-            snapshot = await claim.load()
-            news = tuple(case for case in snapshot.cases.values() if case.notification)
-            report = replace(run, notifications=news, delivered=None, card_count=0)
-            return await send_notifications(
-                self.world, claim, report, Outbox(dict(snapshot.outbox))
-            )
-
-    async def later(self, *cases: Case, minutes: int = 15) -> RunReport:
-        """The next run, in which these cases are as given."""
-        self.clock.advance(minutes=minutes)
-        return await self.tell(replace(RUN, notifications=cases))
-
-    async def rows(self) -> dict[str, OutboxRow]:
-        """The rows as the next run finds them."""
-        return dict((await self.ledger.load(GUARD)).outbox)
+from tests.support.channel_stage import CRITICAL, HIGH, RUN, ChannelStage
+from tests.support.fakes.channel import FakeMessageChannel
+from tests.support.fakes.clock import START
 
 
 async def test_each_channel_is_told_the_gravest_first_and_each_case_once() -> None:
-    stage = Stage()
+    stage = ChannelStage()
     await stage.tell(RUN)
     for channel in (stage.mail, stage.hook):
         assert channel.told_keys == [CRITICAL.key, HIGH.key]
@@ -93,7 +39,7 @@ async def test_each_channel_is_told_the_gravest_first_and_each_case_once() -> No
 
 @pytest.mark.parametrize("trouble", ["is_down", "hangs"])
 async def test_a_channel_that_fails_holds_up_no_other(trouble: str) -> None:
-    stage = Stage()
+    stage = ChannelStage()
     stage.mail.patience = 0.01
     setattr(stage.mail, trouble, True)
     report = await stage.tell(RUN)
@@ -109,7 +55,7 @@ async def test_a_channel_that_fails_holds_up_no_other(trouble: str) -> None:
 
 
 async def test_while_teams_is_down_the_others_are_told_once_and_of_what_changes() -> None:
-    stage = Stage()
+    stage = ChannelStage()
     stage.teams.is_down = True
     assert (await stage.tell(RUN)).delivered is False
     await stage.later()
@@ -131,7 +77,7 @@ async def test_while_teams_is_down_the_others_are_told_once_and_of_what_changes(
 
 
 async def test_what_a_channel_has_not_taken_is_told_as_it_is_when_it_does() -> None:
-    stage = Stage()
+    stage = ChannelStage()
     stage.mail.is_down = True
     await stage.tell(RUN)
     ended = replace(
@@ -147,7 +93,7 @@ async def test_what_a_channel_has_not_taken_is_told_as_it_is_when_it_does() -> N
 
 
 async def test_critical_cases_go_to_channels_of_other_guards_too() -> None:
-    stage = Stage()
+    stage = ChannelStage()
     stage.mail.guards = frozenset({"another-guard"})
     stage.mail.least_severity = Severity.LOW
     await stage.tell(RUN)
@@ -155,7 +101,7 @@ async def test_critical_cases_go_to_channels_of_other_guards_too() -> None:
 
 
 async def test_the_end_is_told_where_the_beginning_was_told() -> None:
-    stage = Stage()
+    stage = ChannelStage()
     await stage.tell(RUN)
     milder = replace(
         CRITICAL,
@@ -170,7 +116,7 @@ async def test_the_end_is_told_where_the_beginning_was_told() -> None:
 
 
 async def test_a_refused_message_is_sent_plainly_and_keeps_no_other() -> None:
-    stage = Stage()
+    stage = ChannelStage()
     stage.hook.only_plain = {CRITICAL.key}
     stage.mail.refused_keys = {CRITICAL.key}
     stage.mail.batch_size = 1
@@ -187,7 +133,7 @@ async def test_a_refused_message_is_sent_plainly_and_keeps_no_other() -> None:
 
 
 async def test_what_existed_at_the_first_look_is_one_message_and_what_is_critical() -> None:
-    stage = Stage()
+    stage = ChannelStage()
     old = [
         replace(build_rule_case(number, severity=severity), baselined=True)
         for number, severity in enumerate(
@@ -204,7 +150,7 @@ async def test_what_existed_at_the_first_look_is_one_message_and_what_is_critica
 
 
 async def test_of_more_than_a_dead_channel_can_keep_the_number_is_kept() -> None:
-    stage = Stage()
+    stage = ChannelStage()
     stage.mail.is_down = True
     first = [
         build_rule_case(number, severity=Severity.HIGH) for number in range(1, MAX_PENDING + 4)
@@ -218,7 +164,7 @@ async def test_of_more_than_a_dead_channel_can_keep_the_number_is_kept() -> None
 
 
 async def test_a_case_that_comes_and_goes_waits_unless_it_is_graver() -> None:
-    stage = Stage()
+    stage = ChannelStage()
     case = replace(HIGH, notification=Notification.CHANGED)
     for number in range(TOLD_PER_CASE + 2):
         await stage.later(replace(case, deferred_at=START + timedelta(minutes=number)))
@@ -231,7 +177,7 @@ async def test_a_case_that_comes_and_goes_waits_unless_it_is_graver() -> None:
 
 
 async def test_the_health_of_each_channel_is_recorded_and_begins_anew_with_its_address() -> None:
-    stage = Stage()
+    stage = ChannelStage()
     stage.mail.is_down = True
     await stage.tell(RUN)
     healths = await stage.ledger.load_channel_healths()
@@ -248,7 +194,7 @@ async def test_the_health_of_each_channel_is_recorded_and_begins_anew_with_its_a
 
 
 async def test_what_was_told_long_ago_and_channels_that_are_off_are_forgotten() -> None:
-    stage = Stage()
+    stage = ChannelStage()
     await stage.tell(RUN)
     rows = (await stage.rows()).values()
     both = ("mail", "webhook")
