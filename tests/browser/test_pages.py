@@ -63,9 +63,10 @@ def addresses(pages: SamplePages) -> Iterator[str]:
         "nowhere",
     )
     for data in pages.statuses:
-        for key in list(data.snapshot.cases)[:4]:
+        for number, key in enumerate(list(data.snapshot.cases)[:3]):
             yield f"cases/{data.config.guard.name}/{key}"
-            yield f"objects/{key[:8]}"
+            if not number:
+                yield f"objects/{key[:8]}"
 
 
 @asynccontextmanager
@@ -119,19 +120,21 @@ async def test_a_style_or_a_script_that_got_into_a_page_would_not_act(at: Browse
 
 
 @pytest.mark.parametrize("name", TENANTS)
-@pytest.mark.parametrize("width", [320, 768, 1280])
-async def test_no_page_is_wider_than_its_screen(at: Browser, name: str, width: int) -> None:
+async def test_no_page_is_wider_than_its_screen(at: Browser, name: str) -> None:
     pages = SamplePages(TENANTS[name]())
-    view = {"width": width, "height": 800}
-    async with serve_pages(pages) as address, opened(at, viewport=view) as (page, _):
+    async with serve_pages(pages) as address, opened(at) as (page, _):
         for path in addresses(pages):
             await page.goto(address + path)
             await page.evaluate("document.querySelectorAll('details').forEach(d => d.open = true)")
-            assert await page.evaluate("document.documentElement.scrollWidth") <= width, path
+            for width in (320, 768, 1280):
+                await page.set_viewport_size({"width": width, "height": 800})
+                wide = await page.evaluate("document.documentElement.scrollWidth")
+                assert wide <= width, path
 
 
+# What sixty cases look like is among what five thousand do.
 @pytest.mark.parametrize("scheme", SCHEMES)
-@pytest.mark.parametrize("name", TENANTS)
+@pytest.mark.parametrize("name", [name for name in TENANTS if name != "sixty"])
 async def test_axe_finds_nothing(at: Browser, name: str, scheme: Literal["light", "dark"]) -> None:
     pages = SamplePages(TENANTS[name]())
     # What is on a narrow screen and in the dark is not on a wide one in the light.
