@@ -2,7 +2,8 @@
 
 A notification beyond a ceiling stays pending, and goes out with all others of its object when the
 next card is due. What is critical, and graver than all that was told of its object lately, never
-waits; what is high waits for no more than the ceiling of its guard.
+waits; what is high waits for no more than the ceiling of its guard. What comes and goes has a card
+a day, and one more when the tenant was changed for what that card told as open.
 """
 
 from collections import defaultdict
@@ -88,6 +89,15 @@ def is_object_due(case: Case, told: Iterable[Case], now: datetime) -> bool:
     times = {at for one in told for at in list_recent_cards(one, now)}
     if len(times) >= CARDS_PER_OBJECT and now - max(times) < OBJECT_PAUSE:
         return False
-    return not is_flapping(case) or not any(
-        one.kind == case.kind and was_flap_told(one, now) for one in told
-    )
+    if not is_flapping(case) or answers_card(case):
+        return True
+    return not any(one.kind == case.kind and was_flap_told(one, now) for one in told)
+
+
+def answers_card(case: Case) -> bool:
+    """Whether the tenant was changed for what a card told as open: nobody is to do it once more.
+
+    What comes back after that is a case anew, and its card is a day away: so there is one of these
+    for each card.
+    """
+    return case.notification is Notification.DONE and case.notified_at is not None

@@ -64,11 +64,14 @@ async def process_requests(
 
 
 async def recall_change(claim: Claim, snapshot: GuardSnapshot, change_id: str) -> GuardSnapshot:
-    """The snapshot with a change that may be archived."""
-    if any(record.id == change_id for record in snapshot.changes):
+    """The snapshot with a change that may be archived.
+
+    It stays apart until it is saved as a row again: nothing may archive a row that is not there.
+    """
+    if any(record.id == change_id for record in (*snapshot.changes, *snapshot.past_changes)):
         return snapshot
     record = await claim.find_past_change(change_id)
-    return replace(snapshot, changes=(*snapshot.changes, record)) if record else snapshot
+    return replace(snapshot, past_changes=(*snapshot.past_changes, record)) if record else snapshot
 
 
 async def undo_requested_change(

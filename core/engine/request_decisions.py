@@ -67,7 +67,10 @@ def get_subject_names(
     """The names of the subjects of requests: of cases, of changes, and of objects with a case."""
     objects = {case.object_id: case.subject for case in snapshot.cases.values()}
     cases = {case.key: case.summary for case in snapshot.cases.values()}
-    changes = {record.id: f"{record.kind} of {record.subject}" for record in snapshot.changes}
+    changes = {
+        record.id: f"{record.kind} of {record.subject}"
+        for record in (*snapshot.past_changes, *snapshot.changes)
+    }
     known = objects | changes | cases
     return {one.subject: known[one.subject] for one in requests if one.subject in known}
 
@@ -163,7 +166,7 @@ def decide_undo(
 
     The exemption is saved together with the intent: a run between the two steps finds it.
     """
-    records = {record.id: record for record in snapshot.changes}
+    records = {record.id: record for record in (*snapshot.past_changes, *snapshot.changes)}
     original = records.get(request.subject)
     why_not = find_undo_obstacle(original)
     if why_not or original is None:
@@ -318,6 +321,7 @@ def update_snapshot(snapshot: GuardSnapshot, rows: Iterable[RequestRow]) -> Guar
         changes=tuple(
             sorted({**old_changes, **changes}.values(), key=lambda record: record.at, reverse=True)
         ),
+        past_changes=tuple(one for one in snapshot.past_changes if one.id not in changes),
         exemptions={**snapshot.exemptions, **exemptions},
         operator_requests=tuple(
             sorted(

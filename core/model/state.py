@@ -169,6 +169,8 @@ class GuardSnapshot:
     """By key: open ones, and closed ones that a run or the status page still needs."""
     changes: tuple[ChangeRecord, ...] = ()
     """Newest first."""
+    past_changes: tuple[ChangeRecord, ...] = ()
+    """Archived ones that requests name: they have no row among the others, and no say in a run."""
     exemptions: Mapping[str, Exemption] = field(default_factory=dict)
     """By subject."""
     state: GuardState = field(default_factory=GuardState)

@@ -116,3 +116,31 @@ def test_of_what_comes_and_goes_one_card_a_day_is_enough(
     at = START - timedelta(minutes=600)
     before = told(1, 600, kind=kind, flap_told_at=at if told_turns else None)
     assert is_due(replace(NEWS, turn_count=turns), before) is due
+
+
+@pytest.mark.parametrize(
+    ("notification", "told_as_open", "due"),
+    [
+        (Notification.DONE, True, True),
+        (Notification.DONE, False, False),
+        (Notification.CHANGED, True, False),
+        (Notification.CLOSED, True, False),
+        (Notification.REMINDER, True, False),
+    ],
+)
+def test_a_change_for_what_a_card_told_as_open_is_told_although_it_comes_and_goes(
+    notification: Notification, told_as_open: bool, due: bool
+) -> None:
+    at = START - timedelta(minutes=15)
+    values: dict[str, Any] = {
+        "turn_count": 4,
+        "flap_told_at": at,
+        "card_times": (at,),
+        "card_severity": Severity.HIGH,
+    }
+    case = replace(
+        NEWS, notification=notification, notified_at=at if told_as_open else None, **values
+    )
+    assert is_due(case) is due
+    # The ceiling of its object holds all the same.
+    assert not is_due(case, *(told(number, 20 * number) for number in (2, 3, 4)))

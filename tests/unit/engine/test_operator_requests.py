@@ -235,6 +235,59 @@ async def test_a_restoring_is_no_change_that_could_be_taken_back() -> None:
     assert "no change has that id" in (await became(stage, unknown)).note
 
 
+async def archive_changes(stage: EngineHarness) -> tuple[ChangeRecord, ...]:
+    """What was wrong is gone, and the changes move to the archive; returns them."""
+    before = (await memory(stage)).changes
+    stage.tenant.forwards.clear()
+    stage.clock.advance(days=40)
+    await stage.run_timer()
+    assert not (await memory(stage)).changes
+    return before
+
+
+async def test_a_request_about_an_archived_change_that_is_refused_ends_no_run() -> None:
+    """What is read of the archive to answer it is not archived once more."""
+    stage, record = await enforced()
+    await asks(stage, RequestKind.UNDO, record.id)
+    await process_requests_now(stage)
+    *_, restoring = sorted(await archive_changes(stage), key=lambda one: bool(one.undo_of))
+    operator_requests = [
+        await asks(stage, RequestKind.UNDO, one.id) for one in (restoring, record, restoring)
+    ]
+    report = await stage.run_timer()
+    notes = [(await became(stage, one)).note for one in operator_requests]
+    assert "restoring itself" in notes[0]
+    assert "taken back on" in notes[1]
+    assert notes[2] == notes[0]
+    assert report.subject_names[restoring.id] == "ClearMailboxForward of m7@x"
+    await stage.run_timer()
+    assert not (await memory(stage)).changes
+
+
+async def test_an_archived_change_whose_undo_fails_stays_in_the_archive() -> None:
+    stage, record = await enforced()
+    await archive_changes(stage)
+    stage.tenant.undo_error = Superseded("somebody changed it since")
+    operator_request = await asks(stage, RequestKind.UNDO, record.id)
+    await stage.run_timer()
+    assert (await became(stage, operator_request)).state is RequestState.REFUSED
+    [attempt] = (await memory(stage)).changes
+    assert attempt.undo_of == record.id
+
+
+async def test_an_archived_change_is_taken_back_and_archived_as_such() -> None:
+    stage, record = await enforced()
+    await archive_changes(stage)
+    operator_request = await asks(stage, RequestKind.UNDO, record.id)
+    await stage.run_timer()
+    assert (await became(stage, operator_request)).state is RequestState.DONE
+    assert stage.tenant.undone == ["m7"]
+    await archive_changes(stage)
+    again = await asks(stage, RequestKind.UNDO, record.id)
+    await stage.run_timer()
+    assert "taken back on" in (await became(stage, again)).note
+
+
 @pytest.mark.parametrize(
     "error",
     [
