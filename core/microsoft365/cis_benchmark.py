@@ -204,7 +204,6 @@ CONTROLS: Mapping[str, tuple[Control, ...]] = {
         ),
     ),
     "mass-deletion": (),
-    "risky-accounts": (),
     "exchange-module-access": (),
     "legacy-protocols": (
         define_cis_control("6.5.4", "Ensure SMTP AUTH is disabled", "smtp-auth-organization"),
@@ -213,6 +212,7 @@ CONTROLS: Mapping[str, tuple[Control, ...]] = {
     "exchange-roles": (),
     "mail-protection": (),
     "privileged-change": (),
+    "risky-accounts": (),
     "shared-mailbox-health": (),
 }
 """The recommendations by guard; for one without, `NO_CONTROL_REASONS` says why."""
@@ -220,12 +220,12 @@ CONTROLS: Mapping[str, tuple[Control, ...]] = {
 NO_CONTROL_REASONS: Mapping[str, str] = {
     "mailbox-delegation": "it recommends nothing about rights over mailboxes",
     "mass-deletion": "it is about settings, and a deletion is an event",
-    "risky-accounts": "it is about settings, and a risk is what Microsoft saw",
     "exchange-module-access": "it recommends nothing about who may use Exchange PowerShell",
     "external-trust": "it is about levels of settings, and this guard about what changes",
     "exchange-roles": "it is about levels of settings, and this guard about what changes",
     "privileged-change": "it is about levels of settings, and this guard about what changes",
     "mail-protection": "it is about levels of settings, and this guard about what changes",
+    "risky-accounts": "it is about settings, and a risk is what Microsoft saw",
     "shared-mailbox-health": "it recommends nothing about the licences of shared mailboxes",
 }
 

@@ -31,7 +31,8 @@ type Known = Mapping[str, tuple[str, str, str]]
 async def test_nothing_comes_or_goes_because_a_page_is_missing(config: GuardConfig) -> None:
     async with open_small_pages(config) as (stage, box):
         await stage.run_guard()
-        attack(stage, config.guard.name)
+        attacked = stage.clock()
+        attack(stage, config.guard.name, attacked)
         whole = await stage.run_guard()
         known = await describe_cases(stage)
         pages = box.continuations.copy()
@@ -52,7 +53,8 @@ async def test_nothing_comes_or_goes_because_a_page_is_missing(config: GuardConf
         await stage.run_guard(GRAPH_REFUSALS["refused"])
         box.tenant.apply_patch({"reality": {}})
         await stage.run_guard()
-        attack(stage, config.guard.name)
+        # At the same moment: the date of what was done may be a part of the case's identity.
+        attack(stage, config.guard.name, attacked)
         await stage.run_guard()
         assert await describe_cases(stage) == known
 

@@ -8,6 +8,7 @@ from collections.abc import AsyncIterator, Mapping
 from contextlib import asynccontextmanager
 from copy import deepcopy
 from dataclasses import replace
+from datetime import datetime
 from typing import Any
 
 from aiohttp import web
@@ -77,12 +78,12 @@ class SmallPageSandbox(RecordingSandbox):
         return await super().serve_request(request, service, call)
 
 
-def attack(stage: AdapterHarness, guard: str) -> None:
-    """Make the attacker's steps that a guard detects."""
+def attack(stage: AdapterHarness, guard: str, now: datetime) -> None:
+    """Make the attacker's steps that a guard detects, dated from a time."""
     tenant = stage.sandbox.tenant
     for step in (build_rule_step(tenant.scene), *build_aftermath(tenant.scene)):
         if step.guard == guard:
-            edits = [resolve_dates(edit, stage.clock()) for edit in step.edits]
+            edits = [resolve_dates(edit, now) for edit in step.edits]
             tenant.apply_patch({"edit": edits})
 
 
