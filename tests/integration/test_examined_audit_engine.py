@@ -12,12 +12,11 @@ from sandbox.scenes.people import TenantBuilder
 from sandbox.scenes.row_templates import E5
 from tests.support.run_scene import (
     AUDIT,
-    FORWARDING,
-    SIGN_IN,
     SceneResult,
     dump_cards,
     list_declared_permissions,
     run_scene,
+    set_alone,
 )
 
 ABSENT = object()
@@ -124,7 +123,7 @@ async def examined(
 ) -> SceneResult:
     """Only the audit guard, run on a scene that was edited first."""
     first = {"ticks": [{"edit": list(edits)}]} if edits else {}
-    modes = {SIGN_IN: "off", FORWARDING: "off", AUDIT: mode}
+    modes = set_alone(AUDIT, mode)
     return SceneResult(scene, await run_scene({**scene, **first}, ticks=ticks, modes=modes))
 
 
@@ -209,7 +208,7 @@ async def test_an_unticked_plan_is_told_at_the_next_look() -> None:
             "value": ["BPOS_S_Enterprise"],
         },
     ]
-    modes = {SIGN_IN: "off", FORWARDING: "off", AUDIT: "alert"}
+    modes = set_alone(AUDIT, "alert")
     scene = {**scene, "ticks": [{}, {"edit": edits}]}
     journey = SceneResult(scene, await run_scene(scene, ticks=3, modes=modes))
     assert not journey.find_run(1, AUDIT)["findings"]

@@ -24,7 +24,6 @@ from tests.integration.export_samples.forwards import (
 )
 from tests.integration.export_samples.rules import DEEP_RULES, HIDING_RULES, SENDING_RULES
 from tests.support.run_scene import (
-    AUDIT,
     FORWARDING,
     MAX_CARD_BYTES,
     SIGN_IN,
@@ -32,6 +31,7 @@ from tests.support.run_scene import (
     defer_forwards,
     dump_cards,
     run_scene,
+    set_alone,
 )
 
 FIRST, SECOND = ACCOUNTS[::2], ACCOUNTS[1::2]
@@ -84,7 +84,7 @@ class Played:
 @pytest_asyncio.fixture(scope="module", loop_scope="session", params=SCENES)
 async def played(request: pytest.FixtureRequest) -> Played:
     cases, guard = SCENES[request.param]
-    modes = {SIGN_IN: "off", FORWARDING: "off", AUDIT: "off", guard: "enforce"}
+    modes = set_alone(guard, "enforce")
     flows = [row for _, row in FLOW_RULES] if request.param == "hiding rules" else []
     return Played(
         cases,
@@ -140,7 +140,7 @@ def test_enforcing_touches_what_it_may_and_nothing_else(played: Played) -> None:
 @pytest.mark.parametrize("name", ["outside forwards", "named forwards", "sending rules"])
 async def test_enforcing_ends_forwards_that_appear_later(name: str) -> None:
     cases, guard = SCENES[name]
-    modes = {SIGN_IN: "off", FORWARDING: "enforce", AUDIT: "off"}
+    modes = set_alone(FORWARDING, "enforce")
     scene = defer_forwards(build_export_scene(cases, []))
     played = Played(cases, guard, await run_scene(scene, ticks=TICK_COUNT, modes=modes))
     names = {

@@ -88,6 +88,11 @@ async def run_scene(scene: Mapping[str, Any], **options: Any) -> dict[str, Any]:
     return await scene_runner.run_scene(scene, storage=get_shared_azurite(), **options)
 
 
+def set_alone(guard: str, mode: str) -> dict[str, str]:
+    """The modes in which one guard runs and all others are off."""
+    return {config.guard.name: "off" for config in CATALOG} | {guard: mode}
+
+
 def load_scene(name: str) -> dict[str, Any]:
     """Loads a scene from its file."""
     scene: dict[str, Any] = json.loads((SCENES_FOLDER / f"{name}.json").read_text(encoding="utf-8"))
