@@ -1,6 +1,6 @@
 """RunReport -> the messages for the Teams channel. Pure.
 
-    initial scan of a guard        one card that summarizes what exists
+    initial scan of a guard        one card that summarizes what exists; what ended is not in it
     cases with a notification      one card for each severity, the most severe first
     closed cases                   one card
     operator requests              one card
@@ -112,26 +112,31 @@ def build_cards(report: RunReport, base_url: str = "") -> list[ChannelMessage]:
     context = CardContext.from_report(report, base_url)
     requests = tuple(request for request in report.operator_requests if not request.notified)
     # What a run tells before its end is what must not wait for the summary of an initial scan.
-    if report.baselined and report.notifications and not report.is_early:
-        return [build_initial_message(context, report.notifications, requests)]
-    # Cases of an initial scan whose run ended before it could notify them.
-    preexisting = () if report.is_early else tuple(filter(is_preexisting, report.notifications))
+    preexisting: list[Case] = []
     still_open: list[Case] = []
     closed: list[Case] = []
     for case in report.notifications:
-        if report.is_early or not is_preexisting(case):
-            (closed if case.notification in END_NOTIFICATIONS else still_open).append(case)
+        if case.notification in END_NOTIFICATIONS:
+            closed.append(case)
+        elif not report.is_early and (report.baselined or is_preexisting(case)):
+            # Some are of an initial scan whose run ended before it could notify them.
+            preexisting.append(case)
+        else:
+            still_open.append(case)
+    with_summary = requests if report.baselined and preexisting else ()
     groups: defaultdict[Severity, list[CaseGroup]] = defaultdict(list)
     for group in group_cases(still_open, report.guard):
         groups[group.severity].append(group)
-    messages = [build_initial_message(context, preexisting)] if preexisting else []
+    messages = (
+        [build_initial_message(context, tuple(preexisting), with_summary)] if preexisting else []
+    )
     messages += [
         build_severity_message(context, severity, groups[severity])
         for severity in sorted(groups, reverse=True)
     ]
     if closed:
         messages.append(build_closed_message(context, closed))
-    if requests:
+    if requests and not with_summary:
         messages.append(build_requests_message(context, requests))
     return messages
 
@@ -147,9 +152,7 @@ def build_initial_message(
     """What already exists: counted by severity and kind, the most severe cases in detail."""
     preexisting = [case for case in cases if is_preexisting(case)]
     worst = max(case.severity for case in cases)
-    counts = Counter(
-        (case.severity, case.kind) for case in cases if case.notification not in END_NOTIFICATIONS
-    )
+    counts = Counter((case.severity, case.kind) for case in cases)
     kinds_by_severity: defaultdict[Severity, list[str]] = defaultdict(list)
     for (severity, kind), number in sorted(counts.items(), key=lambda row: (-row[0][0], -row[1])):
         kinds_by_severity[severity].append(f"{number} x {escape_markdown(kind, 60)}")

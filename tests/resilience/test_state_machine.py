@@ -651,12 +651,16 @@ class Machine(RuleBasedStateMachine):
         """The end."""
         stage = self.stage
         self.tenant.unreadable.clear()
+        # A full look that was broken off goes on where it stopped; the next one sees all.
+        is_part_way = bool(self.memory.state.check_progress)
         if self.model.mode is Mode.OFF:
             self.the_mode_is_set(Mode.ALERT)
         stage.clock.current = self.latest + 8 * DAY
         # In shards a full look takes a day.
         stage.shard_above = None
         self.looks_again(0)
+        if is_part_way:
+            self.looks_again(DAY // HOUR)
         if self.memory.state.distrusted_since:
             self.somebody_says_that_the_table_may_be_believed()
         self.looks_again(0, 0, 1)

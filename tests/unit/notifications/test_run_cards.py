@@ -6,6 +6,7 @@ from typing import Any
 
 import pytest
 
+from core.model.cases import Notification
 from core.model.findings import Fact, Severity, Verdict
 from core.model.guards import Mode
 from core.model.requests import RequestKind, RequestState
@@ -113,6 +114,23 @@ def test_an_initial_scan_is_one_card_that_counts_all_cases_and_shows_the_most_se
     assert told.index("Nothing is recorded.") < told.index("redirects to")
     assert "and 28 more: 28 x inbox-rule-forward (high)" in told
     assert "Acknowledged" in told
+
+
+def test_what_ended_meanwhile_is_named_beside_the_summary_of_an_initial_scan() -> None:
+    """Records may lead to a case before the first look, and it ends at that look."""
+    there = [build_rule_case(number, baselined=True) for number in range(1, 6)]
+    gone = build_rule_case(9, notification=Notification.CLOSED, closed_at=START)
+    run = build_report(*there, gone, baselined=True, operator_requests=(build_request(),))
+    summary, ended = build_cards(run)
+    assert headline(summary) == "Initial scan: 5 pre-existing cases"
+    assert (len(summary.cases), len(summary.operator_requests)) == (5, 1)
+    assert headline(ended) == "Resolved: 1 no longer present"
+    assert (ended.cases, ended.operator_requests) == ((gone,), ())
+    assert gone.short_key in str(ended.payload)
+    alone, asked = build_cards(
+        build_report(gone, baselined=True, operator_requests=(build_request(),))
+    )
+    assert (alone.cases, len(asked.operator_requests)) == ((gone,), 1)
 
 
 def test_an_initial_scan_whose_run_crashed_is_still_summarized_on_one_card() -> None:
