@@ -14,7 +14,7 @@ from core.containment.options import ContainmentOptions
 from core.errors import Rejected
 from core.jobs.containment import process_account_requests
 from core.keys import format_descending_time
-from core.model.containment import Containment, ContainmentState
+from core.model.containment import Containment, ContainmentState, StepState
 from core.model.guards import Mode
 from core.model.requests import OperatorRequest, RequestKind, RequestState
 from core.notifications.run_cards import build_cards
@@ -310,6 +310,41 @@ async def test_a_trace_goes_on_at_the_last_row_across_pages_and_windows() -> Non
         )
         assert found.failures == ()
         assert len({one.id for one in found.items}) == 3_000
+
+
+async def test_methods_without_dates_are_said_to_have_none_and_are_all_there() -> None:
+    scene = build_attack() | {"reality": {"graph-method-dates": "undated"}}
+    async with open_stage(scene) as stage:
+        await stage.ask()
+        plan = await stage.get_latest()
+        titles = [step.title for step in plan.steps if step.name.startswith("method-")]
+        assert len(titles) == 2
+        assert all("date unknown" in title for title in titles)
+
+
+async def test_a_synchronised_account_is_blocked() -> None:
+    async with open_stage(build_attack(onPremisesSyncEnabled=True)) as stage:
+        await stage.ask(steps=("block-sign-in",))
+        done = await stage.ask(plan=(await stage.get_latest()).plan_hash)
+        assert done.note.startswith("1 of 1 steps are made"), done.note
+        assert stage.user["accountEnabled"] is False
+
+
+async def test_a_synchronised_account_that_may_not_be_blocked_is_said_to_be_open() -> None:
+    scene = build_attack(onPremisesSyncEnabled=True)
+    scene["reality"] = {"write-synced-block-taken": "refused"}
+    async with open_stage(scene) as stage:
+        await stage.ask(steps=("block-sign-in", "forwards"))
+        done = await stage.ask(plan=(await stage.get_latest()).plan_hash)
+        assert done.note.startswith("1 of 2 steps are made; 1 were refused"), done.note
+        block = next(
+            step for step in (await stage.get_latest()).steps if step.name == "block-sign-in"
+        )
+        assert block.state is StepState.REFUSED
+        assert "HTTP 400" in block.result
+        assert "Disable-ADAccount" in block.command
+        assert stage.user["accountEnabled"] is True
+        assert not stage.box["ForwardingSmtpAddress"]
 
 
 @pytest.mark.parametrize(
