@@ -19,6 +19,7 @@ from core.guards.app_consent.grants import (
     ConsentItem,
     ExchangeAppRole,
     build_unlisted_batch,
+    has_known_owner,
     join_app_grants,
     list_grant_holders,
 )
@@ -107,7 +108,9 @@ async def observe(
     )
     apis = await read_resource_apis(tenant, holdings)
     listed = PresenceTracker(context.open_case_ids)
-    powerful, gaps = list[ConsentedApp](), list[ReadFailure]()
+    # An app whose grants were not all read may be powerful without showing it.
+    powerful = list[ConsentedApp]()
+    gaps = [one for one in holdings.failures if not has_known_owner(one)]
     unseen = holdings.list_owner_ids()
     async for page in tenant.apps.list_apps():
         listed.add_page(page)

@@ -37,17 +37,18 @@ def build_powerful_scene(**changes: Any) -> dict[str, Any]:
 
 
 async def look(
-    scene: dict[str, Any], known: dict[str, KnownTraits], number: int, *, unread: bool = False
+    scene: dict[str, Any], known: dict[str, KnownTraits], number: int, *, unread: str = ""
 ) -> list[Finding]:
     """What is told of openings at one look."""
     tenant = build_fake_tenant(deepcopy(scene))
     tenant.holders = [RoleHolder(ADMIN, "entra", frozenset({"x"}))]
     if unread:
-        tenant.fail_read("role-holders", "", "not now")
+        tenant.fail_read(unread, "", "not now")
     policy = GuardPolicy(NOW + timedelta(hours=number))
     found: list[Finding] = []
     async for reading in GUARD.observe(tenant, ObserveContext(policy, known_traits=dict(known))):
         assert isinstance(reading, Reading)
+        assert not (unread and reading.covers(("watched-powerful-app",), APP))
         known |= {one.key: one for one in reading.known_traits}
         for item in reading.items:
             found += GUARD.judge(item, policy)
@@ -86,8 +87,15 @@ async def test_what_an_app_had_at_the_first_look_is_no_news() -> None:
         assert await look(scene, known, number) == []
 
 
-async def test_while_administrators_are_unknown_nothing_is_compared_or_forgotten() -> None:
+@pytest.mark.parametrize("unread", ["role-holders", "app-permissions", "delegated-grants"])
+async def test_while_powerful_apps_or_administrators_are_unknown_nothing_is_compared_or_over(
+    unread: str,
+) -> None:
     known: dict[str, KnownTraits] = {}
     await look(build_powerful_scene(owners=[ADMIN]), known, 0)
-    assert await look(build_powerful_scene(owners=[ADMIN]), known, 1, unread=True) == []
-    assert await look(build_powerful_scene(owners=[ADMIN]), known, 2) == []
+    before = dict(known)
+    assert await look(build_powerful_scene(owners=[OWNER]), known, 1, unread=unread) == []
+    assert {key: known[key] for key in before} == before
+    assert [
+        one.severity.label for one in await look(build_powerful_scene(owners=[OWNER]), known, 2)
+    ] == ["high"]
