@@ -113,6 +113,7 @@ def assess_finding(
             card_times=old.card_times,
             card_severity=old.card_severity,
             flap_told_at=old.flap_told_at,
+            untold_change_at=old.untold_change_at,
         )
     case = keep_history(case, old if is_beyond else None, preexisting)
     if len(applied) >= FLAP_COUNT and finding.changes and not case.deferred_at:

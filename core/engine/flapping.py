@@ -189,7 +189,7 @@ def split_waiting_cases(
         absent = known.absent_since
         names = [(name, case.kind) for name in name_objects(case)]
         successor = next((successors[name] for name in names if name in successors), None)
-        if successor and not has_untold_change(context, case):
+        if successor and case.untold_change_at is None:
             replaced[case.key] = successor
         elif not is_flapping(known) or (absent and context.has_elapsed(absent, QUIET_TIME)):
             closing.append(case)
@@ -231,18 +231,12 @@ def find_replaced_cases(
     found: dict[str, Case] = {}
     for key, case in context.snapshot.cases.items():
         is_known = key in assessments or key in ended_keys
-        if is_known or not is_waiting(case) or has_untold_change(context, case):
+        if is_known or not is_waiting(case) or case.untold_change_at:
             continue
         names = [(name, case.kind) for name in name_objects(case) if (name, case.kind) in new]
         if names:
             found[key] = new[names[0]]
     return found
-
-
-def has_untold_change(context: DecisionContext, case: Case) -> bool:
-    """Whether the tenant was changed for a case, or one of its key, since its last card."""
-    last = case.card_times[-1] if case.card_times else None
-    return any(last is None or one.at > last for one in context.get_applied_changes(case.key))
 
 
 def find_successors(

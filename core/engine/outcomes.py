@@ -42,6 +42,8 @@ def record_outcomes(
         case,
         replace(case, note=next(o.note for o in sorted(outcomes, key=rank_outcome))),
     )
+    if any(outcome.state is ChangeState.APPLIED for outcome in outcomes):
+        case = replace(case, untold_change_at=now)
     if all(outcome.state is ChangeState.APPLIED for outcome in outcomes):
         return records, replace(
             case, closed_at=now, resolution="done", notification=Notification.DONE
@@ -84,6 +86,7 @@ def mark_notified(cases: Iterable[Case], now: datetime) -> tuple[Case, ...]:
             case,
             notification=Notification.NONE,
             notified_at=now,
+            untold_change_at=None,
             flap_told_at=now if is_flapping(case) else case.flap_told_at,
             card_times=(*case.card_times, now)[-MAX_CARD_TIMES:],
             card_severity=max(

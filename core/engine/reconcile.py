@@ -227,7 +227,13 @@ def infer_applied(
     )
     done = {record.case_key for record in records}
     return [
-        replace(case, resolution="done", notification=Notification.DONE, note=INFERRED_NOTE)
+        replace(
+            case,
+            resolution="done",
+            notification=Notification.DONE,
+            note=INFERRED_NOTE,
+            untold_change_at=context.now,
+        )
         if case.key in done
         else case
         for case in ended_cases

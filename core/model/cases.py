@@ -111,6 +111,9 @@ class Case:
     """When the first of these appeared."""
     flap_told_at: datetime | None = None
     """When a card last told that this case, or an earlier one of its key, comes and goes."""
+    untold_change_at: datetime | None = None
+    """When the tenant was last changed for this case, or an earlier one of its key, if no card has
+    told of the case since."""
     untold_count: int = 0
     """How many forms it took that ended before a card told of them; this case tells of them."""
     untold_texts: tuple[str, ...] = ()

@@ -344,16 +344,23 @@ def check_resolutions_notified(journal: Journal) -> Iterator[str]:
     """
     known: dict[str, Case] = {}
     waiting: set[str] = set()
+    # What came back before its end was told: people know it as open, and it has another end.
+    heard: set[str] = set()
     told = dict(iter_told_names(journal))
     for at, event in enumerate(journal):
         before = dict(known)
         known |= {case.key: case for case in iter_saved_rows(event, Case)}
         for case in iter_saved_rows(event, Case):
             was = before.get(case.key)
-            over = was and was.notified_at and not was.closed_at and case.closed_at
+            if not case.closed_at and case.short_key in waiting:
+                waiting.remove(case.short_key)
+                heard.add(case.short_key)
+            is_known = was and (was.notified_at or case.short_key in heard)
+            over = was and is_known and not was.closed_at and case.closed_at
             if over and case.resolution in ("gone", "done") and not find_successor(case, known):
                 waiting.add(case.short_key)
         waiting -= told.get(at, set())
+        heard -= told.get(at, set())
     yield from (f"its end was never told: {name}" for name in waiting)
 
 

@@ -740,3 +740,36 @@ def test_a_restored_table_is_noticed_and_what_people_decided_since_holds() -> No
     assert "m1" in world.memory.exemptions
     world.a_row_vanishes(pick=0)
     world.teardown()
+
+
+def test_a_change_that_waits_is_told_though_a_week_passes_and_another_form_comes() -> None:
+    world = Machine()
+    world.a_forward_comes_and_goes_at_each_look(name="m6", to="crook", looks=3)
+    world.a_forward_comes_and_goes_at_each_look(name="m6", to="thief", looks=5)
+    world.several_mailboxes_forward_to_one_target(names=["m6", "m2", "m1"], to="crook")
+    world.teardown()
+
+
+def test_a_change_for_what_a_card_told_as_open_is_told_within_the_hour() -> None:
+    world = Machine()
+    world.a_forward_has_another_target_at_each_look(name="m0", looks=3)
+    world.a_row_vanishes(pick=0)
+    world.a_forward_has_another_target_at_each_look(name="m0", looks=3)
+    world.teardown()
+
+
+def test_what_ended_before_the_first_full_look_is_named() -> None:
+    world = Machine()
+    world.several_mailboxes_forward_to_one_target(names=["m1", "m2", "m3", "m4", "m5"], to="thief")
+    world.the_timer_fires(Strike("blind"))
+    world.the_tenant_is_looked_at_in_shards_or_not()
+    world.records_speak_of_mailboxes(names=["m2"], strike=PEACE)
+    world.a_forward_has_another_target_at_each_look(name="m2", looks=3)
+    world.teardown()
+
+
+def test_a_full_look_that_was_broken_off_goes_on_where_it_stopped() -> None:
+    world = Machine()
+    world.the_timer_fires(Strike("hurried", 8))
+    world.a_mailbox_forwards_where_full_looks_alone_see_it(name="m1", to="thief")
+    world.teardown()

@@ -855,7 +855,12 @@ def test_a_change_that_was_made_is_recorded_with_what_was_before_and_closes_its_
         INTENT, state=ChangeState.APPLIED, at=START + HOUR, note="made", before={"was": 1}
     )
     assert case == replace(
-        CASE, closed_at=START + HOUR, resolution="done", notification=Notification.DONE, note="made"
+        CASE,
+        closed_at=START + HOUR,
+        resolution="done",
+        notification=Notification.DONE,
+        note="made",
+        untold_change_at=START + HOUR,
     )
 
 

@@ -16,8 +16,9 @@ from core.engine.flapping import (
     with_turns,
     with_untold_forms,
 )
-from core.engine.outcomes import MAX_CARD_TIMES, mark_notified
+from core.engine.outcomes import MAX_CARD_TIMES, mark_notified, record_outcomes
 from core.model.cases import Case, Notification
+from core.model.changes import ChangeRecord, ChangeState, Outcome
 from core.model.findings import Correlation, Severity
 from core.model.guards import ChangeLimit, Mode
 from core.model.state import GuardSnapshot
@@ -298,3 +299,23 @@ async def test_a_brake_that_holds_at_every_second_look_is_told_once_and_once_whe
         after = str(stage.notification_channel.sent).count("The brake holds: 2 objects")
         carded += [step] * (after > before)
     assert carded == [0, 15]
+
+
+def test_a_change_is_untold_until_the_next_card_of_its_key() -> None:
+    """However long that takes, and though its finding comes back meanwhile."""
+    empty = GuardSnapshot(state=STATE)
+    plan = make_plan(build_scene(empty, now=START), [build_finding("m1", changes=())])
+    memory = apply_plan(plan, empty, deliver=False)
+    [case] = memory.cases.values()
+    kind = "ClearMailboxForward"
+    intent = ChangeRecord("c", case.key, "m1@x", kind, {}, ChangeState.INTENDED, START, "r")
+    outcome = Outcome(case.key, "m1@x", kind, ChangeState.APPLIED)
+    _, done = record_outcomes(case, [(intent, outcome)], START)
+    assert done
+    assert done.untold_change_at == START
+    later = START + timedelta(days=30)
+    snapshot = replace(memory, cases={case.key: done})
+    plan = make_plan(build_scene(snapshot, now=later), [build_finding("m1", changes=())])
+    [back] = apply_plan(plan, snapshot, deliver=False).cases.values()
+    assert (back.notification, back.untold_change_at) == (Notification.OPENED, START)
+    assert mark_notified([back], later)[0].untold_change_at is None
