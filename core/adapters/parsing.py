@@ -23,6 +23,8 @@ WORD_LIMIT = 256
 ID_LIMIT = 128
 FOLDER_ID_LIMIT = 512
 LIST_LIMIT = 1_000
+# An administrator of Exchange may run a thousand cmdlets, and all of them are named at once.
+NAMES_LIMIT = 10_000
 CONDITIONS_LIMIT = 8 * 1024
 EMPTY_GUID = "00000000-0000-0000-0000-000000000000"
 GUID = re.compile(r"(?i)[0-9a-f]{8}(?:-[0-9a-f]{4}){3}-[0-9a-f]{12}")
@@ -152,13 +154,20 @@ def is_set(value: object) -> bool:
 
 
 def parse_name_set(value: object) -> frozenset[str]:
-    """A set of plain names, whether a list or one string with commas."""
-    parts = (
+    """A set of plain names, whether a list or one string with commas.
+
+    Each name is cut where it is too long, never the string: what it no longer names would be taken
+    for what it lacks. Raises ValueError for too many names.
+    """
+    parts = [
         part
         for element in parse_value_list(value)
-        for part in re.split(r"[,;\s]+", parse_text(element))
-    )
-    return frozenset(part for part in parts if part)
+        if isinstance(element, str)
+        for part in re.split(r"[,;\s]+", element)
+    ]
+    if len(parts) > NAMES_LIMIT:
+        raise ValueError(f"a list of {len(parts)} names")
+    return frozenset(name for part in parts if (name := parse_text(part)))
 
 
 def parse_timestamp(value: object) -> datetime | None:

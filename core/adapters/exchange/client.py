@@ -441,10 +441,9 @@ class ExchangeClient:
                 raise map_failed_reply(reply, "EXOModuleFile")
             try:
                 rows = parse_response_rows(parse_json_object(reply.body))
+                named = [parse_name_set(row.get("exportedCmdlets")) for row in rows]
             except ValueError as error:
                 raise RetryableError(f"EXOModuleFile: {error}") from error
-            return frozenset[str]().union(
-                *(parse_name_set(row.get("exportedCmdlets")) for row in rows)
-            )
+            return frozenset[str]().union(*named)
 
         return await self.service.call(attempt)

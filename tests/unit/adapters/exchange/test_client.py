@@ -1,6 +1,7 @@
 """Exchange's admin API: cmdlets, pages, batches, and its many ways of saying no."""
 
 import json
+import re
 from typing import Any
 
 import pytest
@@ -121,6 +122,17 @@ async def test_a_cmdlet_outside_of_the_roles_is_named() -> None:
             await to.exchange.invoke("Get-TransportRule", ALL)
         assert caught.value.permission == "Exchange role with Get-TransportRule"
         assert await to.exchange.read_allowed_cmdlets() == {"Get-Mailbox"}
+
+
+async def test_a_long_list_of_cmdlets_is_read_to_its_end() -> None:
+    # An administrator of Exchange may run a thousand, in one string.
+    scene = build_scene()
+    names = {f"Get-SomethingOfTheTenant{number:04}" for number in range(1_200)}
+    scene["exchange"] |= {name: [] for name in names}
+    async with connect_sandbox(scene) as to:
+        allowed = await to.exchange.read_allowed_cmdlets()
+    assert allowed >= names | {"Set-OrganizationConfig", "Set-User"}
+    assert all(re.fullmatch(r"[A-Za-z]+-[A-Za-z]\w+", name) for name in allowed)
 
 
 @pytest.mark.parametrize(
