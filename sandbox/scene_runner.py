@@ -92,7 +92,7 @@ async def run_scene(
     clock = SteppingClock()
     scene = resolve_dates(scene, clock())
     async with AsyncExitStack() as stack:
-        azurite = storage or await stack.enter_async_context(Azurite())
+        azurite = storage if storage else await stack.enter_async_context(Azurite())
         box = await stack.enter_async_context(Sandbox(scene))
         box.tenant.clock = clock
         environ = build_app_settings(box, azurite, modes or {}) | dict(settings or {})

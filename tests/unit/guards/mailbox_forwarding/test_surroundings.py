@@ -1,6 +1,7 @@
 """What stands beside the case of a mailbox: facts of it, and no case by themselves."""
 
 from datetime import UTC, datetime
+from typing import Any
 
 from core.guards.mailbox_forwarding.guard import GUARD
 from core.model.findings import Finding, format_facts
@@ -39,7 +40,7 @@ def tenant(*beside: MailboxSurroundings) -> FakeTenant:
     )
 
 
-async def look(fake: FakeTenant, *cases: str) -> Reading[object]:
+async def look(fake: FakeTenant, *cases: str) -> Reading[Any]:
     context = ObserveContext(POLICY, open_case_ids=frozenset(cases))
     return await observe_all(GUARD, fake, context)
 
