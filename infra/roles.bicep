@@ -40,13 +40,6 @@ resource vault 'Microsoft.KeyVault/vaults@2025-05-01' existing = {
   }
 }
 
-resource channelSecretsKept 'Microsoft.KeyVault/vaults/secrets@2025-05-01' existing = [
-  for setting in channelSecrets: {
-    parent: vault
-    name: toLower(replace(setting, '_', '-'))
-  }
-]
-
 resource insights 'Microsoft.Insights/components@2020-02-02' existing = {
   name: insightsName
 }
@@ -102,14 +95,12 @@ resource webhookSecret 'Microsoft.Authorization/roleAssignments@2022-04-01' = {
   }
 }
 
-resource channelSecretRoles 'Microsoft.Authorization/roleAssignments@2022-04-01' = [
-  for (setting, index) in channelSecrets: {
-    name: guid(channelSecretsKept[index].id, identity.id, roles.keyVaultSecretsUser)
-    scope: channelSecretsKept[index]
-    properties: {
-      principalId: identity.properties.principalId
-      principalType: 'ServicePrincipal'
-      roleDefinitionId: subscriptionResourceId('Microsoft.Authorization/roleDefinitions', roles.keyVaultSecretsUser)
+module channelSecretRoles 'secretrole.bicep' = [
+  for setting in channelSecrets: {
+    params: {
+      identityName: identityName
+      keyVaultName: keyVaultName
+      secretName: toLower(replace(setting, '_', '-'))
     }
   }
 ]

@@ -437,13 +437,23 @@ def test_the_identity_has_these_roles_at_these_places_and_no_others() -> None:
         ("host", "storageQueueDataContributor"),
         ("state", "storageTableDataContributor"),
         ("vault::webhook", "keyVaultSecretsUser"),
-        ("channelSecretsKept", "keyVaultSecretsUser"),
         ("insights", "monitoringMetricsPublisher"),
     }
 
 
+def test_a_channel_s_secret_is_read_one_by_one_by_the_role_of_the_webhook_s() -> None:
+    found = read_bicep("secretrole")
+    [entry] = [one for one in found.get_declarations("resource").values() if not one.existing]
+    assert entry.body
+    assert isinstance(entry.body["scope"], Member)
+    role = found.get_declarations("var")["keyVaultSecretsUser"].value
+    known = get_object_variable(read_bicep("roles"), "roles")["keyVaultSecretsUser"]
+    assert read_literal(role) == read_literal(known)
+
+
 def test_roles_are_assigned_nowhere_else() -> None:
-    others = [path.stem for path in INFRA.glob("*.bicep") if path.stem != "roles"]
+    here = {"roles", "secretrole"}
+    others = [path.stem for path in INFRA.glob("*.bicep") if path.stem not in here]
     for name in others:
         for entry in read_bicep(name).get_declarations("resource").values():
             assert "roleAssignments" not in entry.type
