@@ -72,6 +72,7 @@ from core.tenant.mail_flow import Folder, GroupMembers, InboxRule, Recipient
 from core.tenant.mailboxes import (
     Delegation,
     FolderRight,
+    Mailbox,
     MailboxFolder,
     MailboxSurroundings,
     OwnAddIn,
@@ -333,10 +334,14 @@ def read_displayed(wire: Wire) -> Iterator[Recipient]:
             yield replace(parse_recipient_row(row), name=str(row["DisplayName"]))
 
 
+def list_wire_mailboxes(wire: Wire) -> Sequence[Mailbox]:
+    """The mailboxes of the scene that have an id to be asked for by."""
+    return parse_each_row(wire.list_rows("Get-Mailbox"), parse_mailbox)[0]
+
+
 def read_wire_folder_rights(wire: Wire) -> Iterator[FolderRight]:
     """Every right over the root and the Inbox of a mailbox of the scene."""
-    for row in wire.list_rows("Get-Mailbox"):
-        mailbox = parse_mailbox(row)
+    for mailbox in list_wire_mailboxes(wire):
         (owner,) = wire.find_owners(mailbox.guid)
         inbox = parse_inbox(list_folders(wire, owner))
         for folder, path in ((MailboxFolder.ROOT, ROOT), (MailboxFolder.INBOX, inbox.path)):
@@ -350,16 +355,14 @@ def read_wire_folder_rights(wire: Wire) -> Iterator[FolderRight]:
 
 def read_wire_add_ins(wire: Wire) -> Iterator[OwnAddIn]:
     """The add-ins from files that single mailboxes of the scene have."""
-    for row in wire.list_rows("Get-Mailbox"):
-        mailbox = parse_mailbox(row)
+    for mailbox in list_wire_mailboxes(wire):
         rows = CMDLETS[ADD_INS].run(wire, Command(ADD_INS, {"Mailbox": mailbox.guid})).rows
         yield from (one for one in (parse_add_in(mailbox, part) for part in rows) if one)
 
 
 def read_wire_surroundings(wire: Wire) -> Iterator[MailboxSurroundings]:
     """What stands in each mailbox of the scene beside its rules."""
-    for row in wire.list_rows("Get-Mailbox"):
-        mailbox = parse_mailbox(row)
+    for mailbox in list_wire_mailboxes(wire):
         rows = {
             name: CMDLETS[name].run(wire, Command(name, {parameter: mailbox.guid})).rows
             for name, parameter in {**NAMED_BY, CALENDARS: "Identity"}.items()
