@@ -1,23 +1,25 @@
 """Get-MessageTraceV2 and Get-MobileDevice.
 
-A scene lists messages, one row a message and recipient, and phones by mailbox. Without them nothing
-was sent and no phone synchronises. The trace has no link to a next page: the next question ends at
-the last row and begins at its recipient (rknightion/graph2otel, 2026-07). One question covers ten
-days (Microsoft Learn).
+A scene lists messages, one row a message and recipient, and phones by mailbox or in one list.
+Without them nothing was sent and no phone synchronises. The trace has no link to a next page: the
+next question ends at the last row and begins at its recipient (rknightion/graph2otel, 2026-07). One
+question covers ten days (Microsoft Learn).
 """
 
 from collections.abc import Mapping
 from datetime import UTC, datetime, timedelta
 
-from sandbox.exchange.folders import iter_owned_rows
+from sandbox.exchange.folders import iter_owned_rows, named_rows
 from sandbox.exchange.read_cmdlets import (
     Cmdlet,
     CmdletError,
     CmdletResult,
     Command,
-    build_binding_error,
     build_parameter_error,
+    filter_cmdlet_rows,
     find_mailbox_owner,
+    find_named_row,
+    limit_rows,
 )
 from sandbox.http_types import Row, split_words, strip_private_keys
 from sandbox.state.tenant import SimulatedTenant, fold_key, to_rows
@@ -77,12 +79,25 @@ def rank_time(row: Row) -> float:
 
 
 def get_mobile_device(tenant: SimulatedTenant, command: Command) -> CmdletResult:
-    """Get-MobileDevice: the phones of one mailbox."""
-    identity = command.get_parameter("Mailbox")
-    if identity is None:
-        raise build_binding_error("Mailbox or Identity is mandatory.")
-    rows = iter_owned_rows(tenant, PHONES, find_mailbox_owner(tenant, identity)) or []
-    return CmdletResult([strip_private_keys(row) for row in rows])
+    """Get-MobileDevice: the phones of one mailbox, or all of the organization (Microsoft Learn)."""
+    mailbox = command.get_parameter("Mailbox")
+    if mailbox is not None:
+        rows = iter_owned_rows(tenant, PHONES, find_mailbox_owner(tenant, mailbox)) or []
+    else:
+        rows = list_phones(tenant)
+    identity = command.get_parameter("Identity")
+    if identity is not None:
+        rows = [find_named_row(rows, identity)]
+    shown = limit_rows(filter_cmdlet_rows(tenant, rows, command), command)
+    return CmdletResult([strip_private_keys(row) for row in shown])
+
+
+def list_phones(tenant: SimulatedTenant) -> list[Row]:
+    """Every phone of a scene, which lists them by mailbox or as one list."""
+    by_mailbox = named_rows(tenant, PHONES)
+    if by_mailbox:
+        return [row for rows in by_mailbox.values() for row in to_rows(rows)]
+    return to_rows(tenant.exchange.get(PHONES))
 
 
 TRACING_CMDLETS: Mapping[str, Cmdlet] = {

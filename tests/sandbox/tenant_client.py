@@ -190,7 +190,7 @@ CLIENT_SCENE: dict[str, Any] = {
         "Get-MailboxAuditBypassAssociation": [
             {"Identity": "Mia", "Name": "Mia", "Guid": MIA_GUID, "AuditBypassEnabled": True}
         ],
-        "Get-SweepRule": {"Name": "kept as it came"},
+        "Get-MigrationEndpoint": {"Name": "kept as it came"},
     },
 }
 

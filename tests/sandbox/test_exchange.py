@@ -187,7 +187,7 @@ async def test_the_module_file_lists_what_may_be_run(start: StartTenant) -> None
 async def test_a_scene_without_grants_allows_every_cmdlet_it_knows(client: TenantClient) -> None:
     reply = await client.request("GET", client.build_admin_url("EXOModuleFile"), CommandName="*")
     exported = reply.body["value"][0]["exportedCmdlets"].split(",")
-    assert {"Set-Mailbox", "Get-InboxRule", "Get-SweepRule"} <= set(exported)
+    assert {"Set-Mailbox", "Get-InboxRule", "Get-MigrationEndpoint"} <= set(exported)
 
 
 async def test_another_tenant_in_the_address_is_refused(client: TenantClient) -> None:
@@ -217,7 +217,17 @@ async def test_select_leaves_the_other_properties_out(client: TenantClient) -> N
 
 async def test_values_come_as_the_scene_has_them(client: TenantClient) -> None:
     assert (await mailbox(client, ROOM_GUID))["AuditEnabled"] == "True"
-    assert (await client.read_rows("Get-SweepRule"))[0]["Name"] == "kept as it came"
+    assert (await client.read_rows("Get-MigrationEndpoint"))[0]["Name"] == "kept as it came"
+
+
+async def test_phones_are_listed_by_mailbox_or_all_together(start: StartTenant) -> None:
+    phones = {MIA_GUID: [{"Guid": "p1", "Name": "one"}], "room-4": {"Guid": "p2", "Name": "two"}}
+    async with start(exchange={"Get-MobileDevice": phones}) as client:
+        every = await client.read_rows("Get-MobileDevice", ResultSize="Unlimited")
+        hers = await client.read_rows("Get-MobileDevice", Mailbox=MIA_GUID)
+        (named,) = await client.read_rows("Get-MobileDevice", Identity="p2")
+    assert ([one["Guid"] for one in every], [one["Guid"] for one in hers]) == (["p1", "p2"], ["p1"])
+    assert named["Name"] == "two"
 
 
 # Finding ----------------------------------------------------------------------------------------
