@@ -196,20 +196,3 @@ async def test_without_pim_nobody_can_activate_anything_and_the_rest_is_read() -
     # 2 and 6 could only have activated something.
     assert sorted(targets(result)) == [f"Set-User {guid(n)}" for n in (2, 6, 7, 8)]
     assert f"Set-User {ADMIN_GUID}" not in targets(result)
-
-
-async def test_a_second_global_administrator_between_two_looks_is_told_once_by_name() -> None:
-    what = administered([row(1), row(2), row(7, enabled=False)])
-    assignments = [
-        *what["graph"]["roleAssignments"],
-        assigned(person(3), role=GLOBAL_ADMINISTRATOR),
-    ]
-    what["ticks"] = [{}, {"graph": {"roleAssignments": assignments}}, {}]
-    result = await journey(what)
-    told = [
-        [(one["subject"], one["severity"]) for one in run["findings"] if "role" in one["summary"]]
-        for run in result["runs"]
-    ]
-    assert told == [[], [("p3@contoso.example", "high")], [("p3@contoso.example", "high")]]
-    assert [run["news"] for run in result["runs"]][1:] == [1, 0]
-    assert "now, and did not before" in str(result["cards"][-1])
