@@ -447,6 +447,7 @@ def test_a_channel_s_secret_is_read_one_by_one_by_the_role_of_the_webhook_s() ->
     assert entry.body
     assert isinstance(entry.body["scope"], Member)
     role = found.get_declarations("var")["keyVaultSecretsUser"].value
+    assert role
     known = get_object_variable(read_bicep("roles"), "roles")["keyVaultSecretsUser"]
     assert read_literal(role) == read_literal(known)
 

@@ -311,7 +311,7 @@ def test_every_record_has_the_fields_of_the_dictionary_in_their_order() -> None:
     snapshot = GuardSnapshot(
         {"k": build_audited_case()},
         (build_audited_change(),),
-        {"e": EXEMPTION},
+        exemptions={"e": EXEMPTION},
         operator_requests=(build_audited_request(),),
     )
     entries = list(list_guard_records(EXPORT_HEADER, CONFIGS_BY_NAME[GUARD_NAME], snapshot, days))
