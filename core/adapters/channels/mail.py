@@ -25,7 +25,7 @@ from core.model.findings import Severity
 from core.model.outbox import OutboxRow
 from core.notifications.mail_message import build_mail
 
-RELIES_ON = ("mail-send-rbac",)
+RELIES_ON = ("exchange-mail-send-rbac",)
 
 log = logging.getLogger(__name__)
 

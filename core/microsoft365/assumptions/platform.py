@@ -121,7 +121,7 @@ CARD_VERSION = Assumption(
     otherwise="The card is rejected; a plain one is sent.",
 )
 MAIL_SEND = Assumption(
-    id="mail-send-rbac",
+    id="exchange-mail-send-rbac",
     assumed="The Exchange role Application Mail.Send with a scope lets the app send as one "
     "mailbox, without the app role Mail.Send; it works 30 minutes to two hours after it was given.",
     standing=Standing.MEASURED,

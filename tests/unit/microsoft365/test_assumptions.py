@@ -70,7 +70,7 @@ def test_ids_are_unique_and_spell_their_subject() -> None:
     assert len(ASSUMPTIONS_BY_ID) == len(ASSUMPTIONS) > 100
     for one in ASSUMPTIONS:
         assert re.fullmatch(
-            r"(activity|exchange|graph|write|azure|teams)-[a-z0-9-]{3,40}", one.id
+            r"(activity|exchange|graph|write|azure|teams|channel)-[a-z0-9-]{3,40}", one.id
         ), one.id
 
 

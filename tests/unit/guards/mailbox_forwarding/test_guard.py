@@ -600,7 +600,9 @@ async def test_between_sweeps_only_mailboxes_with_a_case_are_asked_about_hidden_
     assert HIDDEN_RULES not in dict(fake.read_log)
     again = await observe_all(GUARD, fake, ObserveContext(TERMS, open_case_ids=frozenset({"m1"})))
     assert dict(fake.read_log)[HIDDEN_RULES] == ("m1",)
-    assert again.items == (await look(fake, SWEEP)).items
+    # What stands beside an open case is read of it, too.
+    items = tuple(replace(one, beside=None) for one in again.items)
+    assert items == (await look(fake, SWEEP)).items
     assert again.covers((HIDDEN_RULES,), "m1")
     assert not again.covers((HIDDEN_RULES,), "m2")
 
