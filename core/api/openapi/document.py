@@ -326,10 +326,14 @@ def build_header_ref(name: str) -> JsonSchema:
     return {"$ref": f"#/components/headers/{name}"}
 
 
+ACTS = ("act-page", "perform-act")
+"""Routes whose guard, case or object is named in the query or the body, and may not be there."""
+
+
 def list_error_responses(route: RouteSpec) -> dict[int, str]:
-    """The error responses of a route. Only a route with a parameter in its address has a 404."""
+    """The error responses of a route; 404 where it names something, in its address or its query."""
     errors = {400: "BadRequest", 401: "NotSignedIn", 403: "NotAllowed", 503: "Unavailable"}
-    if "{" in route.path:
+    if "{" in route.path or route.name in ACTS:
         errors[404] = "NotFound"
     if route.is_write:
         errors |= {413: "TooLarge", 415: "NotJson", 429: "TooMany"}
