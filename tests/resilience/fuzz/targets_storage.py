@@ -43,7 +43,9 @@ from core.model.activity import (
 )
 from core.model.cases import Case, Exemption, parse_planned_changes
 from core.model.changes import ChangeRecord, ChangeState
+from core.model.containment import AccountBundle, Containment, ContainmentStep
 from core.model.findings import Fact
+from core.model.outbox import ChannelHealth, OutboxRow
 from core.model.requests import OperatorRequest
 from core.model.state import GuardSnapshot, GuardState, ProbeReport, Shard, StateMark, Way
 from core.model.tally import Tally
@@ -77,6 +79,7 @@ from tests.support.adaptive_cards import (
 )
 from tests.support.builders import THREE_CONFIGS
 from tests.support.fakes.clock import START
+from tests.support.notices import build_row
 
 CARD_VALIDATOR = Draft6Validator(
     json.loads(
@@ -186,9 +189,34 @@ VALID_RECORDS: Mapping[type[Any], StoredRecord] = {
         lags={"2026-11-21": (3, 0, 1)},
     ),
     PendingLook: PendingLook("toy", START, ("m1",)),
+    OutboxRow: build_row(),
+    ChannelHealth: ChannelHealth("mail", "0a1b", START, START, error="HTTP 503"),
+    Containment: Containment(
+        "30708439043000-5e3aa1c7",
+        "11111111-0000-4000-8000-000000000001",
+        "mia@example.com",
+        "Ann",
+        "she clicked",
+        START,
+        steps=(
+            ContainmentStep("block-sign-in", "block", prior={"accountEnabled": True}, at=START),
+        ),
+        plan_hash="0" * 32,
+    ),
+    AccountBundle: AccountBundle("b1", "a1", START, "evidence", "f" * 64, '{"\u00e9": 1}'),
 }
 # Rows of other partitions, which no run loads together with its cases.
-SEPARATE_RECORDS = (Way, ProbeReport, StateMark, Act, ActivityCursor, PendingLook)
+SEPARATE_RECORDS = (
+    Way,
+    ProbeReport,
+    StateMark,
+    Act,
+    ActivityCursor,
+    PendingLook,
+    ChannelHealth,
+    Containment,
+    AccountBundle,
+)
 
 
 def fuzz_records(data: bytes) -> None:
@@ -215,6 +243,7 @@ def fuzz_records(data: bytes) -> None:
         sorted_out.exemptions,
         sorted_out.operator_requests,
         sorted_out.known_traits,
+        sorted_out.outbox,
     )
     kept_count = sum(len(records) for records in kept) + (sorted_out.tally is not None)
     assert kept_count + len(sorted_out.unreadable_row_keys) == 1
@@ -236,7 +265,10 @@ def choose_row_key(kind: type[Any], valid: Mapping[str, Any], chance: FuzzDataPr
             )
         )
     record = VALID_RECORDS[kind]
-    if isinstance(record, Case | ChangeRecord | Exemption | OperatorRequest | KnownTraits | Tally):
+    if isinstance(
+        record,
+        Case | ChangeRecord | Exemption | OperatorRequest | KnownTraits | Tally | OutboxRow,
+    ):
         return build_record_key(record)
     return "lease"
 
