@@ -66,8 +66,8 @@ async def observe(
         )
         return
     if named < context.least_trusted_count:
-        # The engine tells that the report got shorter; until it is believed, nobody is counted.
-        yield Reading(sources=names, scope=frozenset(GROUPS), complete=False)
+        # The engine tells that the report got shorter; until it is believed, nobody is counted, and
+        # no reading covers the groups.
         return
     yield Reading(
         items=census.build_summaries(),
