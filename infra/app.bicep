@@ -1,5 +1,5 @@
 // The function app on the Flex Consumption plan, and every setting it has.
-import { chosen, guardsType, kept, rangesType, settingsType, tagsType } from 'types.bicep'
+import { chosen, guardsType, kept, namesType, rangesType, settingsType, tagsType } from 'types.bicep'
 
 param name string
 param planName string
@@ -15,7 +15,7 @@ param stateTable string
 param webhookSecretUri string
 
 @description('Secrets of further channels that are in Key Vault, by the names of their settings.')
-param channelSecrets string[]
+param channelSecrets namesType
 
 @description('Address of the secrets in Key Vault, with a slash at the end.')
 param secretsUri string

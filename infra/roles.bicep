@@ -1,5 +1,7 @@
 // Everything the app's identity may do in Azure. What it may do in the tenant is in entra.bicep and
 // exchange-role.ps1.
+import { namesType } from 'types.bicep'
+
 param identityName string
 param hostAccountName string
 param stateAccountName string
@@ -7,7 +9,7 @@ param keyVaultName string
 param webhookSecretName string
 
 @description('Secrets of further channels that are in Key Vault, by the names of their settings.')
-param channelSecrets string[]
+param channelSecrets namesType
 
 param insightsName string
 

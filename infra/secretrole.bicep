@@ -12,15 +12,16 @@ resource identity 'Microsoft.ManagedIdentity/userAssignedIdentities@2024-11-30' 
 
 resource vault 'Microsoft.KeyVault/vaults@2025-05-01' existing = {
   name: keyVaultName
+}
 
-  resource secret 'secrets' existing = {
-    name: secretName
-  }
+resource secret 'Microsoft.KeyVault/vaults/secrets@2025-05-01' existing = {
+  parent: vault
+  name: secretName
 }
 
 resource reading 'Microsoft.Authorization/roleAssignments@2022-04-01' = {
-  name: guid(vault::secret.id, identity.id, keyVaultSecretsUser)
-  scope: vault::secret
+  name: guid(secret.id, identity.id, keyVaultSecretsUser)
+  scope: secret
   properties: {
     principalId: identity.properties.principalId
     principalType: 'ServicePrincipal'

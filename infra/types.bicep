@@ -17,6 +17,10 @@ type settingsType = {
 type rangesType = string[]
 
 @export()
+@description('Names of settings.')
+type namesType = string[]
+
+@export()
 @description('How one guard is deployed. All are texts, as settings are.')
 type guardType = {
   @description('off, alert or enforce.')
