@@ -360,6 +360,10 @@ class DeletionReader(Protocol):
         """
         ...
 
+    async def read_deleted_users(self, ids: Sequence[str]) -> Reading[DeletedObject]:
+        """Users by id who can be restored; the others are absent. Source `deleted-users`."""
+        ...
+
 
 class ActivityReader(Protocol):
     """Reads the audit logs: who did what, and which accounts changed.

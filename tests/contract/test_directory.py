@@ -175,6 +175,20 @@ async def test_what_is_in_the_recycle_bin(open_tenant: OpenTenant) -> None:
         assert reading.sources == {DELETED_USERS, DELETED_GROUPS}
 
 
+async def test_users_in_the_recycle_bin_are_found_by_id_and_the_others_are_absent(
+    open_tenant: OpenTenant,
+) -> None:
+    rows = [
+        deleted_row(ANN, "user", "2026-11-20T05:00:00Z"),
+        deleted_row(ADMIN, "user", "2026-11-01T05:00:00Z"),
+    ]
+    async with open_tenant(graph(deletedItems=rows)) as to:
+        reading = await to.tenant.deletions.read_deleted_users((ANN, TEAM))
+        at = datetime(2026, 11, 20, 5, 0, tzinfo=UTC)
+        assert reading.items == (DeletedObject(ANN, "user", at, "Name"),)
+        assert (reading.failures, reading.sources) == ((), {DELETED_USERS})
+
+
 async def test_users_are_counted(open_tenant: OpenTenant) -> None:
     async with open_tenant(graph()) as to:
         assert (await to.tenant.accounts.read_user_count()).items == (2,)

@@ -445,7 +445,7 @@ def test_a_channel_s_secret_is_read_one_by_one_by_the_role_of_the_webhook_s() ->
     found = read_bicep("secretrole")
     [entry] = [one for one in found.get_declarations("resource").values() if not one.existing]
     assert entry.body
-    assert isinstance(entry.body["scope"], Member)
+    assert spelled(entry.body["scope"]) == "secret"
     role = found.get_declarations("var")["keyVaultSecretsUser"].value
     assert role
     known = get_object_variable(read_bicep("roles"), "roles")["keyVaultSecretsUser"]

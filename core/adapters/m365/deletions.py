@@ -1,13 +1,13 @@
 """What was deleted from the directory: the audit log and the recycle bin."""
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from datetime import UTC, datetime
 from functools import partial
 from urllib.parse import quote
 
 from core.adapters.graph.client import GraphClient
-from core.adapters.graph.objects import read_large_pages
+from core.adapters.graph.objects import fetch_objects, read_large_pages
 from core.adapters.m365.accounts import READ_USERS
 from core.adapters.m365.actors import parse_actor
 from core.adapters.parsing import (
@@ -18,7 +18,7 @@ from core.adapters.parsing import (
     parse_text,
     parse_timestamp,
 )
-from core.adapters.read_errors import build_read_failure, build_row_failures
+from core.adapters.read_errors import build_object_failures, build_read_failure, build_row_failures
 from core.errors import TenantError, Unavailable
 from core.microsoft365.assumptions.graph_directory import (
     DELETED_DAYS,
@@ -189,6 +189,19 @@ class M365DeletionReader:
             failures=tuple(failures),
             sources=frozenset({DELETED_USERS, DELETED_GROUPS}),
             population=len(items),
+        )
+
+    async def read_deleted_users(self, ids: Sequence[str]) -> Reading[DeletedObject]:
+        """Users in the recycle bin by id, whatever its listing shows."""
+        paths = {one: f"/directory/deletedItems/{quote(one, safe='')}" for one in ids}
+        items, failures = await fetch_objects(
+            self.graph, paths, READ_USERS, partial(parse_deleted_object, "user")
+        )
+        return Reading(
+            items=tuple(items),
+            failures=build_object_failures(DELETED_USERS, failures, len(paths), {}),
+            sources=frozenset({DELETED_USERS}),
+            population=len(paths),
         )
 
 

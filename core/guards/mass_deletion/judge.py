@@ -118,11 +118,11 @@ def describe_burst_actors(burst: DeletionBurst) -> str:
     if burst.is_attributed:
         return f"by {format_actors(burst.deletions)}"
     if not named:
-        return "who did it is not known: the audit log could not be read, only the recycle bin"
+        return "who did it is not known: the audit log does not show it, only the recycle bin does"
     unknown = len(burst.deletions) - len(named)
     return (
-        f"who did {unknown:,} of it is not known: the audit log could not be read to its end; what "
-        f"it shows is by {format_actors(named)}"
+        f"who did {unknown:,} of it is not known: the audit log does not show it; what it shows "
+        f"is by {format_actors(named)}"
     )
 
 

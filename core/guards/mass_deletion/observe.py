@@ -3,11 +3,12 @@
 from collections.abc import AsyncIterator, Collection, Iterable, Iterator, Sequence
 from dataclasses import replace
 from datetime import datetime, timedelta
-from typing import Protocol
+from typing import Any, Protocol
 
 from core.guards.mass_deletion.bursts import find_bursts
 from core.guards.mass_deletion.items import UNKNOWN_ACTOR, UNREAD_BIN_KINDS, DeletionBurst
 from core.guards.mass_deletion.options import (
+    LOG_DELAY,
     MAX_DOWNTIME,
     MAX_LOOKUPS,
     SOURCE_COUNT,
@@ -20,10 +21,7 @@ from core.tenant.known_traits import KnownTraits, build_traits_key, note_traits
 from core.tenant.merging import collect_failures, collect_sources
 from core.tenant.port import HasAccounts, HasDeletions
 from core.tenant.readings import ReadFailure, Reading
-from core.tenant.sources import ACCOUNTS, DELETED_GROUPS, DELETED_USERS, DELETIONS
-
-# Where what is not deleted for good is kept.
-RECYCLE_BINS = {"user": DELETED_USERS, "group": DELETED_GROUPS}
+from core.tenant.sources import ACCOUNTS, DELETED_USERS, DELETIONS
 
 
 class DeletionPorts(HasAccounts, HasDeletions, Protocol):
@@ -48,12 +46,15 @@ async def observe(
         users = counted.items[0] + len({one.id for one in bins.items if one.kind == "user"})
     known = {one.id for one in log.items}
     failure = log.find_source_failure(DELETIONS)
+    window = replace(terms, now=unseen_since)
     # Without the audit log, the recycle bin still shows what was deleted, though not by whom.
-    unseen = (
-        [build_bin_deletion(one) for one in bins.items if one.id not in known] if failure else []
-    )
-    bursts = find_bursts((*log.items, *unseen), users, replace(terms, now=unseen_since))
-    if failure:
+    unseen = [build_bin_deletion(one) for one in bins.items if one.id not in known]
+    if not failure:
+        # A log that ends too soon without a word lacks many, and one that is late shows them soon.
+        unseen = [one for one in unseen if one.at < terms.now - LOG_DELAY]
+        unseen = unseen if find_bursts(unseen, users, window) else []
+    bursts = find_bursts((*log.items, *unseen), users, window)
+    if failure or unseen:
         bursts = list(mark_unread_actors(bursts, unseen, failure, context))
     found = [
         replace(burst, user_count=users, restorable_ids=frozenset(one.id for one in bins.items))
@@ -63,17 +64,27 @@ async def observe(
     accounts = Reading[Account](sources=frozenset({ACCOUNTS}))
     if asked:
         accounts = await tenant.accounts.read_users(asked)
+    missing = list_missing_users(found, accounts, asked)
+    lost = set[str]()
+    by_id = Reading[DeletedObject](sources=frozenset({DELETED_USERS}))
+    unread_bin = bins.find_source_failure(DELETED_USERS)
+    if missing and not (unread_bin and unread_bin.permission):
+        # A listing that ended too soon makes nobody gone for good.
+        by_id = await tenant.deletions.read_deleted_users(missing)
+        lost = set(missing) - {one.id for one in by_id.items} - list_unread_users(by_id, missing)
+    details = (counted, accounts) if unread_bin else (counted, accounts, by_id)
     counted_bursts = [note_reported_count(burst, context) for burst in found]
     yield Reading(
         items=tuple(
-            add_deletion_outcomes(burst, bins, accounts, asked) for burst, _ in counted_bursts
+            add_deletion_outcomes(burst, by_id.items, accounts.items, lost)
+            for burst, _ in counted_bursts
         ),
         known_traits=tuple(known for _, known in counted_bursts),
         failures=(
             *collect_failures((log, bins)),
-            *(replace(failure, optional=True) for failure in collect_failures((counted, accounts))),
+            *(replace(failure, optional=True) for failure in collect_failures(details)),
         ),
-        sources=collect_sources((log, bins, counted, accounts)),
+        sources=collect_sources((log, bins, counted, accounts, by_id)),
         population=SOURCE_COUNT,
     )
 
@@ -81,10 +92,11 @@ async def observe(
 def mark_unread_actors(
     bursts: Iterable[DeletionBurst],
     unseen: Collection[Deletion],
-    failure: ReadFailure,
+    failure: ReadFailure | None,
     context: ObserveContext[DeletionOptions],
 ) -> Iterator[DeletionBurst]:
-    """The bursts of a log that was not read to its end: what it lacks makes nobody an actor.
+    """The bursts of a log that ended too soon, for a reason or without a word: what it lacks makes
+    nobody an actor.
 
     What only the recycle bin shows may be anybody's, so whoever stands beside it did nothing
     together with others. Most of it may have been told with its actors when the log was read in
@@ -101,7 +113,7 @@ def mark_unread_actors(
             burst,
             actor_id=burst.actor_id if is_attributed else UNKNOWN_ACTOR,
             is_attributed=is_attributed,
-            is_transient=not failure.permission,
+            is_transient=not (failure and failure.permission),
             is_partial=is_attributed,
         )
 
@@ -171,37 +183,52 @@ def list_users_to_check(bursts: Sequence[DeletionBurst]) -> list[str]:
     return list(keys)[:MAX_LOOKUPS]
 
 
+def list_missing_users(
+    bursts: Sequence[DeletionBurst], accounts: Reading[Account], checked_keys: Sequence[str]
+) -> list[str]:
+    """The users of bursts who are neither in the recycle bin's listing nor there again."""
+    unread = list_unread_users(accounts, checked_keys)
+    there = {one.id for one in accounts.items}
+    listed = frozenset[str]().union(*(burst.restorable_ids for burst in bursts))
+    deleted = {one.id for burst in bursts for one in burst.deletions if one.kind == "user"}
+    return [key for key in checked_keys if key in deleted and key not in unread | there | listed]
+
+
+def list_unread_users(reading: Reading[Any], keys: Iterable[str]) -> set[str]:
+    """Those of some users of whom a reading by their keys does not say whether they exist."""
+    if any(not failure.object_id for failure in reading.failures):
+        return set(keys)
+    return {failure.object_id for failure in reading.failures}
+
+
 def add_deletion_outcomes(
     burst: DeletionBurst,
-    recycle_bins: Reading[DeletedObject],
-    accounts: Reading[Account],
-    checked_keys: Collection[str],
+    kept_users: Iterable[DeletedObject],
+    accounts: Iterable[Account],
+    lost_ids: Collection[str],
 ) -> DeletionBurst:
-    """The burst, knowing what became of its objects as far as anybody can tell."""
-    ids = {one.id for one in accounts.items}
-    names = {one.upn.lower() for one in accounts.items if one.upn}
+    """The burst, knowing what became of its objects as far as anybody can tell.
+
+    `kept_users` are in the recycle bin though its listing lacks them; nobody finds `lost_ids`.
+    """
+    ids = {one.id for one in accounts}
+    names = {one.upn.lower() for one in accounts if one.upn}
+    kept = burst.restorable_ids | {one.id for one in kept_users}
     users = [one for one in burst.deletions if one.kind == "user"]
     back = frozenset(one.id for one in users if one.id in ids)
     taken = frozenset(one.id for one in users if one.name.lower() in names and one.id not in back)
-    open_questions = {
-        source
-        for source in (DELETED_USERS, DELETED_GROUPS)
-        if recycle_bins.find_source_failure(source)
-    }
-    checked = set(checked_keys) - {failure.object_id for failure in accounts.failures}
-    if accounts.find_source_failure(ACCOUNTS):
-        checked = set()
     unseen = frozenset(
         one.id
         for one in burst.deletions
         if not one.permanent
-        and one.id not in burst.restorable_ids | back
+        and one.id not in kept | back
         and (
             one.kind in UNREAD_BIN_KINDS
             # A group that left the bin may have been restored: groups are not looked up.
             or one.kind == "group"
-            or RECYCLE_BINS.get(one.kind) in open_questions
-            or (one.kind == "user" and one.id not in checked)
+            or (one.kind == "user" and one.id not in lost_ids)
         )
     )
-    return replace(burst, restored_ids=back, name_taken_ids=taken, unverified_ids=unseen)
+    return replace(
+        burst, restorable_ids=kept, restored_ids=back, name_taken_ids=taken, unverified_ids=unseen
+    )

@@ -13,6 +13,8 @@ CRITICAL_FACTOR = 5
 RETENTION = timedelta(days=30)
 # Deletions made while Exoguard did not run are reported if it was down no longer than this.
 MAX_DOWNTIME = timedelta(days=7)
+# How much later than a deletion the audit log may show it.
+LOG_DELAY = timedelta(hours=2)
 # Deleted users of a burst that are looked up, to see which are back and which names are taken.
 MAX_LOOKUPS = 200
 MAX_NAMED = 5

@@ -1,5 +1,6 @@
 """Deletions of a fake tenant."""
 
+from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from datetime import datetime
 
@@ -33,3 +34,7 @@ class FakeDeletionReader:
         items = tuple(one for part in parts for one in part.items)
         unread = tuple(failure for part in parts for failure in part.failures)
         return Reading(items, unread, collect_sources(parts), population=len(items))
+
+    async def read_deleted_users(self, ids: Sequence[str]) -> Reading[DeletedObject]:
+        found = [one for one in self.tenant.recycle_bin if one.kind == "user" and one.id in ids]
+        return self.tenant.build_reading(DELETED_USERS, found, lambda one: one.id, ids)

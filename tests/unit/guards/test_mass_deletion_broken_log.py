@@ -1,5 +1,6 @@
 """An audit log that breaks off: what it lacks makes nobody an actor, and nothing is told twice."""
 
+from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
 
@@ -37,6 +38,9 @@ class BrokenOffLog:
     async def read_deleted_objects(self, since: datetime) -> Reading[DeletedObject]:
         return await self.reader.read_deleted_objects(since)
 
+    async def read_deleted_users(self, ids: Sequence[str]) -> Reading[DeletedObject]:
+        return await self.reader.read_deleted_users(ids)
+
 
 @dataclass(frozen=True)
 class BrokenOffTenant:
@@ -71,11 +75,11 @@ async def test_whoever_a_part_of_the_log_names_did_nothing_together_with_others(
     who = format_facts(finding.facts)[1]
     if read:
         assert who == (
-            f"who did {14 - read} of it is not known: the audit log could not be read to its end; "
+            f"who did {14 - read} of it is not known: the audit log does not show it; "
             f"what it shows is by admin@contoso.com from 203.0.113.9 ({read})"
         )
     else:
-        assert who.startswith("who did it is not known: the audit log could not be read, only")
+        assert who.startswith("who did it is not known: the audit log does not show it, only")
     assert not reading.covers((DELETIONS,), "a1")
 
 
@@ -130,3 +134,79 @@ async def test_acts_of_another_class_excuse_nothing() -> None:
     _, seen = await look(apps)
     found, _ = await look(build_deletions(14), 0, build_context(seen))
     assert len(found) == 1
+
+
+@dataclass(frozen=True)
+class SilentlyCutReader:
+    """A reader whose listings end after so many rows, as if that were all."""
+
+    reader: DeletionReader
+    log_length: int = 1_000
+    bin_length: int = 1_000
+
+    async def read_deletions(self, since: datetime) -> Reading[Deletion]:
+        whole = await self.reader.read_deletions(since)
+        return replace(whole, items=whole.items[: self.log_length])
+
+    async def read_deleted_objects(self, since: datetime) -> Reading[DeletedObject]:
+        whole = await self.reader.read_deleted_objects(since)
+        return replace(whole, items=whole.items[: self.bin_length])
+
+    async def read_deleted_users(self, ids: Sequence[str]) -> Reading[DeletedObject]:
+        return await self.reader.read_deleted_users(ids)
+
+
+async def look_at_cut_listings(
+    rows: list[Deletion],
+    in_bin: list[Deletion] | None = None,
+    log_length: int = 1_000,
+    bin_length: int = 1_000,
+) -> list[Finding]:
+    """What is told of deletions where listings end without a word."""
+    whole = FakeTenant(
+        deletion_events=rows,
+        recycle_bin=build_recycle_bin(rows if in_bin is None else in_bin),
+        reported_user_count=50,
+    )
+    cut = SilentlyCutReader(whole.deletions, log_length, bin_length)
+    tenant = BrokenOffTenant(whole.accounts, cut)
+    (reading,) = [part async for part in observe(tenant, build_context())]
+    return [one for item in reading.items for one in GUARD.judge(item, TERMS)]
+
+
+@pytest.mark.parametrize("bin_length", [0, 3])
+async def test_a_recycle_bin_that_lists_too_little_makes_nobody_gone_for_good(
+    bin_length: int,
+) -> None:
+    (finding,) = await look_at_cut_listings(build_deletions(14), bin_length=bin_length)
+    assert finding.verdict == "mass-deletion"
+    assert "14 users, the first of them until" in " ".join(format_facts(finding.facts))
+
+
+async def test_who_is_in_no_recycle_bin_is_gone_for_good() -> None:
+    rows = build_deletions(14)
+    (finding,) = await look_at_cut_listings(rows, in_bin=rows[:13])
+    assert finding.verdict == "deleted-for-good"
+    assert "1 user (deleted for good" in " ".join(format_facts(finding.facts))
+
+
+@pytest.mark.parametrize(("log_length", "hours"), [(0, 3.0), (2, 3.0)])
+async def test_a_log_that_shows_too_little_without_a_word_hides_no_burst(
+    log_length: int, hours: float
+) -> None:
+    rows = build_deletions(14, hours=hours)
+    (finding,) = await look_at_cut_listings(rows, log_length=log_length)
+    assert finding.object_id == "unknown"
+    assert (finding.sources, finding.confirmations_needed) == ((DELETED_USERS,), 2)
+
+
+async def test_a_log_that_is_late_is_waited_for() -> None:
+    assert await look_at_cut_listings(build_deletions(14, hours=0.5), log_length=0) == []
+
+
+async def test_a_few_deletions_that_the_log_lacks_take_nobody_s_name() -> None:
+    rows = build_deletions(14, hours=3.0)
+    extra = build_deletions(2, hours=3.0, first=60)
+    (finding,) = await look_at_cut_listings(rows, in_bin=[*rows, *extra])
+    assert finding.object_id == "a1"
+    assert finding.summary == "14 users were deleted by admin@contoso.com."
