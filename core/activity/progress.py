@@ -8,6 +8,7 @@ from hashlib import sha256
 from core.activity.operations import ENTRA_OPERATIONS, EXCHANGE_OPERATIONS
 from core.microsoft365.assumptions.activity import AUDIT_LATE
 from core.model.activity import LAG_BOUNDS, ActivityCursor, RefusedContent
+from core.model.state import MAX_TIME_AHEAD
 from core.tenant.activity import ActivityContent, ActivityLog
 
 RELIES_ON = (AUDIT_LATE,)
@@ -42,10 +43,18 @@ def start_cursor(name: str, now: datetime) -> ActivityCursor:
 
 
 def restart_cursor(name: str, now: datetime) -> ActivityCursor:
-    """The cursor of a log whose row cannot be decoded: nobody knows how far it was read, so all of
-    a week is read again, and leads to looks again. What is known already is found to be.
+    """The cursor of a log whose row cannot be decoded or believed. Nobody knows how far it was
+    read, so all of a week is read again, and leads to looks again; what is known is found to be.
     """
     return ActivityCursor(name, now - SWEPT, now - LISTED_FOR, restarted_at=now)
+
+
+def is_believable(cursor: ActivityCursor, now: datetime) -> bool:
+    """Whether a cursor can be right. One that lies ahead would hide what nobody read, and one that
+    began ahead would let nothing lead to a look.
+    """
+    latest = now + MAX_TIME_AHEAD
+    return all(at <= latest for at in (cursor.through, cursor.started_at, cursor.read_at or now))
 
 
 def get_audit_start(cursor: ActivityCursor, now: datetime) -> datetime:

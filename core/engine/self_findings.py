@@ -13,7 +13,12 @@ from core.engine.exemption_audit import find_unauthorized_exemptions
 from core.engine.impossible_times import IMPOSSIBLE_TIME, build_time_finding
 from core.engine.memory_loss import STATE_LOST, build_loss_finding
 from core.engine.population import population_shrank
-from core.engine.shared_state import LATE_DIGEST, build_digest_finding
+from core.engine.shared_state import (
+    LATE_DIGEST,
+    LOST_PLACE,
+    build_digest_finding,
+    build_place_finding,
+)
 from core.keys import hash_parts
 from core.microsoft365.assumptions.register import ASSUMPTIONS_BY_ID
 from core.microsoft365.permissions import (
@@ -50,6 +55,7 @@ SELF_CHECK_KINDS = frozenset(
         "assumption-stopped",
         IMPOSSIBLE_TIME,
         LATE_DIGEST,
+        LOST_PLACE,
         STATE_LOST,
     }
 )
@@ -258,6 +264,8 @@ def find_state_findings(
         yield loss
     if snapshot.late_digest:
         yield build_digest_finding(snapshot.late_digest)
+    if snapshot.lost_places:
+        yield build_place_finding(snapshot.lost_places)
     if odd_times := build_time_finding(config, snapshot, now):
         yield odd_times
 

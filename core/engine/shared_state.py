@@ -1,8 +1,10 @@
-"""Loads what a guard reports of the state that all guards share: the probe and the weekly digest.
+"""Loads what a guard reports of the state that all guards share: the probe, the weekly digest, and
+how far the audit logs were read.
 
-Only one guard reports the digest, the first that is on.
+Only one guard reports the last two, the first that is on.
 """
 
+from collections.abc import Sequence
 from dataclasses import replace
 from datetime import timedelta
 
@@ -14,23 +16,30 @@ from core.ncrontab import CronSchedule
 from core.ports import DIGEST_PARTITION, World
 
 LATE_DIGEST = "digest-late"
+LOST_PLACE = "activity-place-lost"
 SENT_KEY = "weekly-digest"
 # If no digest was ever sent, the weeks count from the first check.
 FIRST_CHECK_KEY = "begun"
 # The hourly timer repeats a digest that the channel did not accept for so long before it is a case.
 DIGEST_GRACE = timedelta(days=1)
+# How long an audit log counts as one whose place was lost.
+PLACE_TOLD_FOR = timedelta(days=1)
 
 
 async def add_shared_state(
     config: GuardConfig, world: World, snapshot: GuardSnapshot
 ) -> GuardSnapshot:
-    """The snapshot with the answers of the last probe, and why the digest is late."""
+    """The snapshot with the answers of the last probe, why the digest is late, and the audit logs
+    whose place was lost.
+    """
     probe = await world.ledger.load_probe()
-    reports_digest = config.guard.name == world.digest_guard and world.digest_schedule
+    reports_for_all = config.guard.name == world.digest_guard
+    reports_digest = reports_for_all and world.digest_schedule
     return replace(
         snapshot,
         probe_answers=probe.answers if probe else (),
         late_digest=await explain_late_digest(world) if reports_digest else "",
+        lost_places=await list_lost_places(world) if reports_for_all else (),
     )
 
 
@@ -50,6 +59,40 @@ async def explain_late_digest(world: World) -> str:
     if due <= now - DIGEST_GRACE:
         return f"it was due on {due:%Y-%m-%d %H:%M} UTC"
     return ""
+
+
+async def list_lost_places(world: World) -> tuple[str, ...]:
+    """The audit logs that had to be read again lately, since their rows did not say how far they
+    were read; what cannot be read here the job that reads them tells.
+    """
+    try:
+        cursors = (await world.ledger.load_activity()).cursors
+    except LedgerError:
+        return ()
+    now = world.now()
+    return tuple(
+        name
+        for name, cursor in sorted(cursors.items())
+        if cursor.restarted_at and abs(now - cursor.restarted_at) < PLACE_TOLD_FOR
+    )
+
+
+def build_place_finding(names: Sequence[str]) -> Finding:
+    """Rows that say how far audit logs were read said nothing, or a time to come."""
+    return Finding(
+        kind=LOST_PLACE,
+        object_id="activity",
+        subject="audit logs",
+        severity=Severity.MEDIUM,
+        verdict=Verdict.COULD_NOT_TELL,
+        summary="It was not known how far audit logs had been read.",
+        facts=(
+            *(Fact("log", name) for name in names),
+            Fact("", "a week of each is read again: nothing is lost but time"),
+        ),
+        advice="After a change of version this is ordinary. Otherwise find out who can write the "
+        "state table, and whether the clock of an instance was wrong.",
+    )
 
 
 def build_digest_finding(reason: str) -> Finding:

@@ -19,6 +19,7 @@ from core.activity.progress import (
     SWEPT,
     drop_hopeless,
     get_audit_start,
+    is_believable,
     list_windows,
     note_broken,
     note_failure,
@@ -72,6 +73,9 @@ class Tick:
         known = self.cursors.get(name) or self.state.cursors.get(name)
         if known is None and f"cursor|{name}" in self.state.unreadable:
             log.error("%s: how far it was read cannot be decoded: a week is read again", name)
+            return restart_cursor(name, self.now)
+        if known and not is_believable(known, self.now):
+            log.error("%s: how far it was read lies ahead of now: a week is read again", name)
             return restart_cursor(name, self.now)
         return known or start_cursor(name, self.now)
 

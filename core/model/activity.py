@@ -122,7 +122,7 @@ class ActivityCursor:
     broken_count: int = 0
     """How many records could not be understood."""
     restarted_at: datetime | None = None
-    """When it began anew since its row could not be decoded; None: never."""
+    """When it began anew since its row could not be decoded or believed; None: never."""
     gap_from: datetime | None = None
     """The start of the last time that nobody read, because the log keeps no more; with its end."""
     gap_until: datetime | None = None

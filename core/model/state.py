@@ -186,6 +186,8 @@ class GuardSnapshot:
     """What the guard remembers of its objects, by key."""
     late_digest: str = ""
     """Why the weekly digest is late; a run of the guard that reports it fills it in."""
+    lost_places: tuple[str, ...] = ()
+    """The audit logs of which nobody knew lately how far they were read; filled in likewise."""
     lease_disbelieved: bool = False
     """Whether the lease that this claim took over had a time or a form that cannot be."""
     tally: Tally = field(default_factory=Tally)

@@ -113,8 +113,9 @@ def explain_trouble(cursor: ActivityCursor, now: datetime) -> str:
         )
     if cursor.restarted_at and now - cursor.restarted_at < GAP_TOLD_FOR:
         parts.append(
-            f"on {format_time(cursor.restarted_at)} it could not be decoded how far it was read, "
-            "after a change of version perhaps: all of a week was read again"
+            f"on {format_time(cursor.restarted_at)} its row did not say how far it was read, "
+            "after a change of version perhaps, or it named a time to come: all of a week was read "
+            "again"
         )
     if cursor.broken_count:
         parts.append(f"{cursor.broken_count:,} records could not be understood, and led to nothing")

@@ -65,6 +65,7 @@ DEGRADED_KINDS = {
     "state-unreadable": "rows of the state cannot be decoded",
     "state-lost": "the memory cannot be right, so nothing is changed",
     "digest-late": "the weekly digest was not sent",
+    "activity-place-lost": "how far audit logs were read was not known",
     "time-impossible": "times in the state cannot be right",
     "assumption-stopped": "Microsoft's services no longer answer as assumed",
 }

@@ -4,6 +4,8 @@ from dataclasses import replace
 from datetime import timedelta
 from itertools import pairwise
 
+import pytest
+
 from core.activity.progress import (
     LISTED_FOR,
     MAX_ATTEMPTS,
@@ -13,6 +15,7 @@ from core.activity.progress import (
     drop_hopeless,
     find_search_times,
     get_audit_start,
+    is_believable,
     list_windows,
     note_broken,
     note_failure,
@@ -94,8 +97,19 @@ def test_a_place_nobody_can_decode_is_a_week_ago_and_told() -> None:
     cursor = restart_cursor(ActivityLog.DIRECTORY, START)
     assert cursor.started_at == START - 7 * DAY
     assert note_gap(cursor, START) == cursor == note_gap(cursor, START, SWEPT)
-    assert "could not be decoded" in explain_trouble(cursor, START)
-    assert "could not be decoded" not in explain_trouble(cursor, START + 15 * DAY)
+    assert "its row did not say how far" in explain_trouble(cursor, START)
+    assert "its row did not say how far" not in explain_trouble(cursor, START + 15 * DAY)
+
+
+@pytest.mark.parametrize(("ahead", "is_believed"), [(HOUR, True), (2 * HOUR, False)])
+def test_a_place_that_lies_ahead_is_not_believed(ahead: timedelta, is_believed: bool) -> None:
+    cursor = replace(NEW, through=START, read_at=START)
+    for moved in (
+        replace(cursor, through=START + ahead),
+        replace(cursor, started_at=START + ahead),
+        replace(cursor, read_at=START + ahead),
+    ):
+        assert is_believable(moved, START) is is_believed
 
 
 def test_content_is_read_once_oldest_first_and_refused_content_holds_up_nothing() -> None:

@@ -9,7 +9,9 @@ import pytest
 
 from core.activity.hints import MAX_ATTEMPTS
 from core.activity.options import ActivityOptions
+from core.adapters.table_storage.codec import encode_stored_record
 from core.engine.run import run
+from core.engine.shared_state import list_lost_places
 from core.jobs.activity import ActivityReport, read_activity
 from core.model.activity import ActivityCursor, PendingLook
 from core.model.cases import Case
@@ -524,6 +526,34 @@ async def test_places_and_looks_that_cannot_be_decoded_are_told_and_nothing_is_l
     )
     assert report.record_count == 1
     assert all(case.cause and case.cause.actor == EVE for case in watched.list_cases())
+
+
+@pytest.mark.parametrize("field", ["through", "started_at"])
+async def test_a_place_that_somebody_set_ahead_hides_nothing_and_is_told(
+    watched: Watched, field: str
+) -> None:
+    rows = watched.ledger.get_partition(ACTIVITY_PARTITION).activity_rows
+    ahead = watched.clock() + timedelta(days=300)
+    for name in ("exchange", "directory", "changed-accounts"):
+        cursor = (await watched.ledger.load_activity()).cursors[name]
+        moved = (
+            replace(cursor, through=ahead)
+            if field == "through"
+            else replace(cursor, started_at=ahead)
+        )
+        rows[f"cursor|{name}"] = (ActivityCursor, encode_stored_record(moved))
+    watched.add_record("new-inboxrule", "g1")
+    watched.tenant.exchange_rules.append(HIDDEN)
+    watched.clock.advance(minutes=600)
+    report = await watched.tick()
+    assert report.record_count == 1
+    state = await watched.ledger.load_activity()
+    anew = {name for name, one in state.cursors.items() if one.restarted_at == watched.clock()}
+    assert anew == {"exchange", "directory", "changed-accounts"}
+    world = replace(watched.build_world(), digest_guard=FORWARDING)
+    assert await list_lost_places(world) == ("changed-accounts", "directory", "exchange")
+    watched.clock.advance(days=2)
+    assert await list_lost_places(world) == ()
 
 
 async def test_a_directory_with_more_records_than_a_reading_holds_is_read_over_several_ticks() -> (
