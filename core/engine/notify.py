@@ -191,5 +191,8 @@ async def send_early_cards(scan: Scan, report: RunReport) -> None:
             for operator_request in scan.report.operator_requests
         )
         scan.report = replace(
-            scan.report, card_count=scan.report.card_count + 1, operator_requests=operator_requests
+            scan.report,
+            card_count=scan.report.card_count + 1,
+            delivered=True,
+            operator_requests=operator_requests,
         )

@@ -79,7 +79,10 @@ def test_500_forwards_that_were_there_before_make_one_card(first_install: SceneR
     assert (run["seen"], run["population"], run["unread"]) == (1050, 1050, 0)
     told = [(run["tick"], run["guard"]) for run in first_install.result["runs"] if run["told"]]
     assert told == [(1, FORWARDING), (1, AUDIT)]
-    assert len(first_install.cards) == len(told)
+    # What is critical may have left before the summary, on a card of its own.
+    sent = [run["cards"] for run in first_install.result["runs"] if run["told"]]
+    assert set(sent) <= {1, 2}
+    assert len(first_install.cards) == sum(sent)
 
 
 def test_the_hidden_rule_beyond_the_first_thousand_is_found_and_told_first(
