@@ -177,6 +177,7 @@ async def connect_world(
             settings.shard_above if has_queue else None,
             settings.shards_at_once,
             channels=channels,
+            searches_audit_log=settings.activity.searches,
             public_url=settings["PUBLIC_ADDRESS"],
             digest_guard=next(
                 (one.guard.name for one in settings.guard_configs if one.mode is not Mode.OFF), ""

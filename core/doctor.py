@@ -58,12 +58,17 @@ type PrintLine = Callable[[str], object]
 
 
 def print_needed_permissions(
-    configs: Iterable[GuardConfig], print_line: PrintLine, containment: Mode = Mode.OFF
+    configs: Iterable[GuardConfig],
+    print_line: PrintLine,
+    containment: Mode = Mode.OFF,
+    *,
+    searches: bool = False,
 ) -> None:
     """Print what has to be granted, for which guards, and what an attacker could do with it."""
     if any(list_needed_permissions(config) for config in configs):
         print_line("exchange Exchange.ManageAsApp, the app role; limited to the cmdlets below")
-    for name, (permission, guards) in collect_needed_permissions(configs, containment).items():
+    needed = collect_needed_permissions(configs, containment, searches=searches)
+    for name, (permission, guards) in needed.items():
         optional = " (optional)" if permission.optional else ""
         print_line(f"{permission.service:<11}{name}{optional}")
         print_line(
@@ -76,9 +81,11 @@ def print_permission_report(
     grants: GrantedPermissions,
     print_line: PrintLine,
     containment: Mode = Mode.OFF,
+    *,
+    searches: bool = False,
 ) -> bool:
     """Print the comparison. True if no required permission is missing."""
-    comparison = compare_permissions(configs, grants, containment)
+    comparison = compare_permissions(configs, grants, containment, searches=searches)
     for permission, _ in comparison.granted:
         print_line(f"ok        {permission.name}")
     for permission, guards in comparison.missing:
@@ -109,7 +116,11 @@ async def check_tenant_permissions(settings: Settings, print_line: PrintLine) ->
     print_channels(settings, print_line)
     known = grants.app_roles is not None and grants.cmdlets is not None
     complete = print_permission_report(
-        settings.guard_configs, grants, print_line, settings.containment.mode
+        settings.guard_configs,
+        grants,
+        print_line,
+        settings.containment.mode,
+        searches=settings.activity.searches,
     )
     if not known:
         return 2
@@ -208,7 +219,12 @@ def main(arguments: list[str], environ: Mapping[str, str], print_line: PrintLine
     try:
         if options.needs:
             sample = read_sample_settings(environ)
-            print_needed_permissions(sample.guard_configs, print_line, sample.containment.mode)
+            print_needed_permissions(
+                sample.guard_configs,
+                print_line,
+                sample.containment.mode,
+                searches=sample.activity.searches,
+            )
             return 0
         settings = Settings.read(environ)
         if options.channels:

@@ -3,13 +3,14 @@
 import asyncio
 from collections.abc import AsyncIterator, Awaitable, Callable, Mapping, Sequence
 from contextlib import AbstractAsyncContextManager
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 from enum import StrEnum
 from typing import Protocol
 
 from core.keys import RANGE_END, RANGE_START
 from core.model.activity import Act, ActivityCursor, PendingLook
+from core.model.audit_queries import AuditSearch, CauseWish
 from core.model.cases import Case, Exemption
 from core.model.changes import ChangeRecord
 from core.model.containment import AccountBundle, Containment
@@ -46,11 +47,11 @@ CONTAINMENT_PARTITION = "containment"
 KEEP_CONTAINMENTS = timedelta(days=400)
 
 type ContainmentRow = Containment | AccountBundle
-type ActivityRow = Act | ActivityCursor | PendingLook
+type ActivityRow = Act | ActivityCursor | PendingLook | CauseWish
 type GuardRow = (
     Case | ChangeRecord | Exemption | OperatorRequest | KnownTraits | OutboxRow | RunReport | Tally
 )
-type LedgerRow = GuardRow | ActivityRow | ContainmentRow
+type LedgerRow = GuardRow | ActivityRow | ContainmentRow | AuditSearch
 type ArchivedRecord = Case | ChangeRecord | OperatorRequest
 
 
@@ -82,6 +83,10 @@ class ActivityState:
     """The keys of rows that cannot be decoded, `cursor|<log>` or `look|<guard>`: another version
     wrote them, or somebody did.
     """
+    searches: Mapping[str, AuditSearch] = field(default_factory=dict)
+    """The searches of the audit log for causes, by key; those that ended too, for eight days."""
+    wishes: Mapping[str, CauseWish] = field(default_factory=dict)
+    """The cases that wait for a search, by guard."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -243,15 +248,36 @@ class Ledger(Protocol):
         ...
 
     async def purge_acts(self, now: datetime) -> None:
-        """Delete acts of more than eight days."""
+        """Delete acts, and searches that ended, of more than eight days."""
+        ...
+
+    async def save_wish(self, wish: CauseWish) -> None:
+        """Record which cases of a guard wait for a search of the audit log. Needs no claim."""
+        ...
+
+    async def load_account_searches(self) -> Mapping[str, AuditSearch]:
+        """The searches of the audit log for accounts, by the id of what was kept of them.
+
+        Without rows that cannot be decoded.
+        """
         ...
 
     async def load_containments(self) -> tuple[Containment, ...]:
         """Every containment, newest first. Raises LedgerError for one that cannot be decoded."""
         ...
 
-    async def load_bundle(self, bundle_id: str) -> AccountBundle | None:
-        """What was kept of an account, by its id. Raises LedgerError if it cannot be decoded."""
+    async def load_bundle(self, bundle_id: str, edition: int = 0) -> AccountBundle | None:
+        """What was kept of an account, by its id; 0: the latest edition.
+
+        Raises LedgerError if it cannot be decoded.
+        """
+        ...
+
+    async def load_bundles(self, since: datetime, until: datetime) -> tuple[AccountBundle, ...]:
+        """Every edition of what was kept in a period, oldest first.
+
+        Raises LedgerError for one that cannot be decoded.
+        """
         ...
 
     async def purge_containments(self, now: datetime) -> None:
@@ -384,6 +410,8 @@ class World:
     """Waits a number of seconds."""
     channels: tuple[MessageChannel, ...] = ()
     """The channels besides Teams."""
+    searches_audit_log: bool = False
+    """Whether cases without a cause are noted for a search of the audit log."""
     public_url: str = ""
     """The address of the app for links on cards; empty if it is not set."""
     digest_guard: str = ""

@@ -108,6 +108,7 @@ var appSettings = {
   CONTAINMENT_MODE: chosen(settings, 'CONTAINMENT_MODE', 'off')
   CONTAINMENT_LIMIT: chosen(settings, 'CONTAINMENT_LIMIT', '3')
   CONTAINMENT_RULES: chosen(settings, 'CONTAINMENT_RULES', '')
+  AUDIT_QUERIES: chosen(settings, 'AUDIT_QUERIES', 'off')
   ACTIVITY_ACCOUNTS: chosen(settings, 'ACTIVITY_ACCOUNTS', 'on')
   FORWARDING_EACH_TICK: chosen(settings, 'FORWARDING_EACH_TICK', 'on')
   DIGEST_SCHEDULE: chosen(settings, 'DIGEST_SCHEDULE', '0 0 7 * * 1')

@@ -24,6 +24,9 @@ param optionalPermissions bool
 @description('Ask for the audit records of Exchange as well: who did what, within minutes.')
 param activityFeed bool
 
+@description('Ask for searches of the audit log of Exchange as well: who caused a case, and what an account read and sent.')
+param auditQueries bool
+
 @description('What containing an account may do: off, alert or enforce.')
 param containment string
 
@@ -209,7 +212,10 @@ var containing = {
 var contains = containment != 'off'
 var watching = filter(items(permissions), guard => guards[guard.key].mode != 'off')
 var enforcing = filter(items(permissions), guard => guards[guard.key].mode == 'enforce')
+// Searches of the audit log, and only where they are switched on.
+var searching = auditQueries ? ['AuditLogsQuery-Exchange.Read.All'] : []
 var needed = flatten([
+  searching
   flatten(map(watching, guard => guard.value.reads))
   flatten(map(enforcing, guard => guard.value.writes))
   contains ? containing.reads : []

@@ -233,6 +233,7 @@ module entra 'entra.bicep' = if (newApp) {
     guards: guards
     optionalPermissions: optionalPermissions
     activityFeed: toLower(chosen(settings, 'ACTIVITY_FEED', 'auto')) == 'on'
+    auditQueries: toLower(chosen(settings, 'AUDIT_QUERIES', 'off')) == 'on'
     containment: toLower(chosen(settings, 'CONTAINMENT_MODE', 'off'))
     grantPermissions: grantPermissions
   }

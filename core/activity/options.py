@@ -12,6 +12,8 @@ class ActivityOptions:
     """
     reads_accounts: bool = True
     """Whether Entra is asked which accounts were enabled."""
+    searches: bool = False
+    """Whether the audit log is searched for the causes of cases, and for accounts."""
     runs_forwarding: bool = True
     """Whether mailbox-forwarding runs at each tick of a tenant that is not too large for it."""
     shard_above: int = 20_000

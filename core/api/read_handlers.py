@@ -161,6 +161,7 @@ async def load_status(context: RequestContext) -> TenantStatus:
         context.settings.containment.mode,
         [one.name for one in context.settings.channels],
         await load_channel_healths(context.ledger),
+        searches=context.settings.activity.searches,
     )
 
 

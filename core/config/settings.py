@@ -130,6 +130,14 @@ ACTIVITY_ACCOUNTS = Setting(
     help="whether each tick of the audit logs asks Entra which accounts were enabled: on or off",
     parse=one_of("on", "off"),
 )
+AUDIT_QUERIES = Setting(
+    name="AUDIT_QUERIES",
+    purpose=Purpose.ACTIVITY,
+    default="off",
+    help="whether the audit log of Exchange is searched for who caused a case, and for what a "
+    "contained account read and sent: on (needs AuditLogsQuery-Exchange.Read.All) or off",
+    parse=one_of("on", "off"),
+)
 FORWARDING_EACH_TICK = Setting(
     name="FORWARDING_EACH_TICK",
     purpose=Purpose.ACTIVITY,
@@ -281,6 +289,7 @@ APP_SETTINGS: tuple[Setting[Any], ...] = (
     ACTIVITY_SCHEDULE,
     ACTIVITY_FEED,
     ACTIVITY_ACCOUNTS,
+    AUDIT_QUERIES,
     FORWARDING_EACH_TICK,
     *CONTAINMENT_SETTINGS,
     Setting(
@@ -430,6 +439,7 @@ class Settings:
             activity=ActivityOptions(
                 feed=reader.read(ACTIVITY_FEED),
                 reads_accounts=reader.read(ACTIVITY_ACCOUNTS) == "on",
+                searches=reader.read(AUDIT_QUERIES) == "on",
                 runs_forwarding=reader.read(FORWARDING_EACH_TICK) == "on",
                 shard_above=reader.read(SHARD_ABOVE),
             ),

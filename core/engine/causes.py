@@ -7,14 +7,16 @@ or ends a case, and a case without one says until when nothing was found.
 """
 
 from collections import Counter, defaultdict
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
 
+from core.activity.searches import is_search_due as is_query_due
 from core.engine.decision_context import IN_EFFECT_STATES
 from core.engine.open_folds import OPEN_FOLD_KIND
 from core.engine.self_findings import SELF_CHECK_KINDS, UNREADABLE
 from core.model.activity import Act, ActTarget, Cause, get_hand
+from core.model.audit_queries import WishedCase
 from core.model.cases import Case
 from core.model.changes import ChangeRecord
 from core.model.findings import Verdict
@@ -94,6 +96,17 @@ def is_search_due(case: Case, now: datetime) -> bool:
     if case.cause_sought_at is None or now - seen_at < EAGER_FOR:
         return True
     return any(seen_at + age <= now and case.cause_sought_at < seen_at + age for age in LATER_LOOKS)
+
+
+def list_wished(cases: Iterable[Case], now: datetime) -> Iterator[WishedCase]:
+    """The cases without a cause for which the audit log is to be searched."""
+    for case in cases:
+        if case.closed_at or case.kind in WITHOUT_CAUSE or case.is_one_off:
+            continue
+        seen_at = get_seen_time(case)
+        is_explained = case.cause is not None and seen_at <= (case.cause_sought_at or seen_at)
+        if not is_explained and is_query_due(seen_at, case.cause_asked_at, now):
+            yield WishedCase(case.key, case.kind, seen_at - LOOK_BACK)
 
 
 def get_seen_time(case: Case) -> datetime:

@@ -10,6 +10,7 @@ import logging
 from dataclasses import replace
 
 from core.activity.progress import find_search_times
+from core.activity.searches import build_wish
 from core.engine.apply import apply_changes
 from core.engine.attention import select_due_notifications
 from core.engine.causes import (
@@ -18,6 +19,7 @@ from core.engine.causes import (
     get_search_start,
     is_search_due,
     list_changed,
+    list_wished,
 )
 from core.engine.housekeeping import tidy_up
 from core.engine.notify import send_notifications
@@ -27,6 +29,7 @@ from core.engine.run_report import build_run_report
 from core.engine.scan_progress import Scan
 from core.errors import LedgerError
 from core.microsoft365.permissions import note_granted_permissions
+from core.model.cases import Case
 from core.model.requests import OperatorRequest, RunOptions
 from core.model.runs import LOOKED, RunReport
 from core.model.state import ScanTotals
@@ -88,13 +91,35 @@ async def finish_run(scan: Scan) -> RunReport:
 
 
 async def add_causes(scan: Scan) -> None:
-    """Put the cases that are due down to acts on record. Without the records a run goes on."""
+    """Put the cases that are due down to acts on record. Without the records a run goes on.
+
+    What is without a cause then is noted for a search of the audit log, where that is switched on.
+    """
+    await add_known_causes(scan)
+    if not scan.world.searches_audit_log:
+        return
     guard, now = scan.config.guard.name, scan.decision_context.now
-    due = [
+    wish = build_wish(guard, list_wished(list_own_cases(scan), now), now)
+    if wish:
+        try:
+            await scan.world.ledger.save_wish(wish)
+        except LedgerError as error:
+            log.warning("%s: no search for causes was noted: %s", guard, error)
+
+
+def list_own_cases(scan: Scan) -> list[Case]:
+    """The cases of this run that have a row of their own."""
+    return [
         case
         for case in scan.cases.values()
-        if scan.owns_case(case) and case.key not in scan.recalled_keys and is_search_due(case, now)
+        if scan.owns_case(case) and case.key not in scan.recalled_keys
     ]
+
+
+async def add_known_causes(scan: Scan) -> None:
+    """Put the cases that are due down to acts on record."""
+    guard, now = scan.config.guard.name, scan.decision_context.now
+    due = [case for case in list_own_cases(scan) if is_search_due(case, now)]
     start = get_search_start(due)
     if start is None:
         return

@@ -3,6 +3,7 @@
     claim ─► read: directoryAudits, changed accounts, the activity feed
          ─► what each guard is to look at, new acts, how far each log was read ─► save in that order
          ─► look: run(config, world, targets) guard by guard ─► save what remains
+         ─► search the audit log for causes, if that is on (core/jobs/audit_searches.py)
 
 What is to be looked at is saved before anybody looks: a killed tick looks again, and nothing is
 lost. A log that cannot be read keeps its place; the others go on. A record alone opens and ends
@@ -16,33 +17,27 @@ from dataclasses import dataclass, field, replace
 from datetime import datetime, timedelta
 
 from core.activity.hints import (
-    Resolved,
     add_mailboxes,
-    build_act,
     build_looks,
     find_open_look,
     list_concerns,
-    list_mailbox_names,
-    list_news,
-    merge_new_acts,
     widen_look,
 )
 from core.activity.operations import SIGN_IN
 from core.activity.options import ActivityOptions
 from core.activity.progress import note_lags
+from core.jobs.activity_acts import MAX_NAMES, find_new_acts
 from core.jobs.activity_looks import run_forwarding, take_looks
 from core.jobs.activity_reading import Tick, read_logs
-from core.model.activity import Act, PendingLook
+from core.jobs.audit_searches import search_for_causes
+from core.model.activity import PendingLook
 from core.model.guards import GuardConfig, Mode
 from core.model.runs import RunReport
 from core.ports import ACTIVITY_PARTITION, Claim, World
-from core.tenant.activity import ActivityLog, ActivityRecord
-from core.tenant.mailboxes import Mailbox
+from core.tenant.activity import ActivityLog
 
 log = logging.getLogger("exoguard.activity")
 
-MAX_NAMES = 400
-MAX_ROUNDS = 3
 PURGE_KEY = "housekeeping"
 
 
@@ -91,6 +86,7 @@ async def read_activity(
         looks, record_count = await save_news(tick, claim, active)
         reports = await take_looks(tick, claim, active, looks, options)
         reports += await run_forwarding(tick, active, options, reports)
+        searched = await search_for_causes(tick, claim, active, options, run_id)
         await purge_acts(world, claim, tick.now)
     return ActivityReport(
         "done",
@@ -99,6 +95,7 @@ async def read_activity(
         (
             *(f"{one.name}: {one.error}" for one in tick.cursors.values() if one.error),
             *(f"{key}: cannot be decoded" for key in sorted(tick.state.unreadable)),
+            *searched,
         ),
         world.call_counts(),
     )
@@ -114,17 +111,9 @@ async def save_news(
 
     They may need several transactions, and what is known or read leads to no look any more.
     """
-    relevant = [record for record in tick.records if list_concerns(record)]
-    known: tuple[Act, ...] = ()
-    if relevant:
-        times = [record.at for record in relevant]
-        known = await tick.world.ledger.load_acts(min(times), max(times))
-    news = list_news(relevant, known)
-    resolved = await resolve_mailboxes(tick, news)
-    acts = merge_new_acts(
-        (build_act(one, list_concerns(one), resolved, tick.now) for one in news), known
-    )
-    new_keys = {act.key for act in acts} - {act.key for act in known}
+    found = await find_new_acts(tick, [one for one in tick.records if list_concerns(one)])
+    news, resolved, acts = found.records, found.resolved, found.acts
+    new_keys = found.new_keys
     for feed in ActivityLog:
         if feed in tick.cursors:
             lagged = [one.at for one in acts if one.log is feed and one.key in new_keys]
@@ -139,33 +128,6 @@ async def save_news(
     changed = [look for name, look in looks.items() if look != tick.state.looks.get(name)]
     await claim.save(*changed, *acts, *tick.cursors.values())
     return looks, len(news)
-
-
-async def resolve_mailboxes(tick: Tick, records: Sequence[ActivityRecord]) -> Resolved:
-    """Look up the mailboxes that records name, by the surest name first.
-
-    A weaker name counts only where a surer one is nobody's: where that one could not be looked up
-    or is that of several, the mailbox is not known, whomever a weaker one stands for.
-    """
-    wanted = list_mailbox_names(records)
-    by_name: dict[str, Mailbox] = {}
-    unread: set[str] = set()
-    for number in range(MAX_ROUNDS):
-        asked = {
-            key: names[number]
-            for key, names in wanted.items()
-            if key not in by_name and key not in unread and len(names) > number
-        }
-        if not asked:
-            break
-        batch = sorted(set(asked.values()))[:MAX_NAMES]
-        read = await tick.world.tenant.mailboxes.find_mailboxes(batch)
-        found = {one.name: one.mailbox for one in read.items}
-        lost = {failure.object_id for failure in read.failures} | set(asked.values()) - set(batch)
-        by_name |= {key: found[name] for key, name in asked.items() if name in found}
-        tick.mailboxes |= {box.guid: box for box in found.values()}
-        unread |= {key for key, name in asked.items() if name in lost or "" in lost}
-    return Resolved(by_name, frozenset(unread - by_name.keys()))
 
 
 def list_lost_looks(tick: Tick) -> list[str]:

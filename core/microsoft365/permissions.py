@@ -19,6 +19,7 @@ from core.tenant.readers import GrantedPermissions
 GRAPH_APP_ID = "00000003-0000-0000-c000-000000000000"
 MANAGEMENT_APP_ID = "c5393580-f805-4401-95e8-94b7a6ef2fc2"
 FEED_PERMISSION = "ActivityFeed.Read"
+AUDIT_QUERY_PERMISSION = "AuditLogsQuery-Exchange.Read.All"
 ACTIVITY_JOB = "activity"
 """The job that reads audit logs, beside the guards."""
 EXCHANGE_REQUIREMENT = "Exchange.ManageAsApp and an Exchange role"
@@ -66,6 +67,12 @@ APP_ROLES: Mapping[str, AppRole] = {
     "AuditLog.Read.All": AppRole(
         "b0afded3-3588-46d8-8b3d-9842eff778da",
         "read who signs in, when and from where",
+    ),
+    AUDIT_QUERY_PERMISSION: AppRole(
+        "6b0d2622-d34e-4470-935b-b96550e5ca8d",
+        "search half a year of what everybody does in mail: who reads which message, writes to "
+        "whom, when and from where",
+        frozenset({"AuditLogsQuery.Read.All"}),
     ),
     "MailboxSettings.Read": AppRole(
         "40f97065-369a-49f4-947c-6a255697ae91",
@@ -190,6 +197,16 @@ ACTIVITY_PERMISSIONS: tuple[Permission, ...] = (
         Service.MANAGEMENT,
         FEED_PERMISSION,
         "who changed what in Exchange, within minutes to 90 minutes",
+        optional=True,
+    ),
+)
+
+# What searches of the audit log need, and only where AUDIT_QUERIES is on.
+AUDIT_QUERY_PERMISSIONS: tuple[Permission, ...] = (
+    Permission(
+        Service.GRAPH,
+        AUDIT_QUERY_PERMISSION,
+        "who changed what a case is about, and what a contained account read and sent",
         optional=True,
     ),
 )
@@ -411,15 +428,20 @@ READ_ONLY_VERBS = ("Get-", "Test-", "Search-", "Find-", "Resolve-", "Measure-", 
 
 
 def find_excess_permissions(
-    configs: Iterable[GuardConfig], grants: GrantedPermissions, containment: Mode = Mode.OFF
+    configs: Iterable[GuardConfig],
+    grants: GrantedPermissions,
+    containment: Mode = Mode.OFF,
+    *,
+    searches: bool = False,
 ) -> ExcessPermissions:
-    """What an administrator could take away from the app without affecting a guard, or
-    containment in its mode.
+    """What an administrator could take away from the app without affecting a guard, containment in
+    its mode, or searches of the audit log, if they are on.
     """
     wanted = {
         permission.name for config in configs for permission in list_needed_permissions(config)
     }
     wanted |= {permission.name for permission in list_containment_permissions(containment)}
+    wanted |= {permission.name for permission in AUDIT_QUERY_PERMISSIONS if searches}
     roles = grants.app_roles or frozenset()
     cmdlets = grants.cmdlets or frozenset()
     return ExcessPermissions(
@@ -429,12 +451,12 @@ def find_excess_permissions(
 
 
 def collect_needed_permissions(
-    configs: Iterable[GuardConfig], containment: Mode = Mode.OFF
+    configs: Iterable[GuardConfig], containment: Mode = Mode.OFF, *, searches: bool = False
 ) -> dict[str, tuple[Permission, list[str]]]:
     """Each permission that is needed, with the guards that need it; required beats optional.
 
-    Where any guard is on, the job that reads audit logs is among those that need one; so is
-    containment, in its mode.
+    Where any guard is on, the job that reads audit logs is among those that need one; so are its
+    searches, if they are on, and containment, in its mode.
     """
     found: dict[str, tuple[Permission, list[str]]] = {}
     needs = [
@@ -444,6 +466,8 @@ def collect_needed_permissions(
     ]
     if needs:
         needs += [(ACTIVITY_JOB, permission) for permission in ACTIVITY_PERMISSIONS]
+    if searches:
+        needs += [(ACTIVITY_JOB, permission) for permission in AUDIT_QUERY_PERMISSIONS]
     needs += [(CONTAINMENT, permission) for permission in list_containment_permissions(containment)]
     for name, permission in needs:
         known, guards = found.get(permission.name, (permission, []))
@@ -467,16 +491,22 @@ class PermissionComparison:
 
 
 def compare_permissions(
-    configs: Iterable[GuardConfig], grants: GrantedPermissions, containment: Mode = Mode.OFF
+    configs: Iterable[GuardConfig],
+    grants: GrantedPermissions,
+    containment: Mode = Mode.OFF,
+    *,
+    searches: bool = False,
 ) -> PermissionComparison:
     """Which needed permissions are granted and missing, with the guards, and what is in excess."""
     configs = tuple(configs)
     rows = [
         (permission, tuple(guards))
-        for permission, guards in collect_needed_permissions(configs, containment).values()
+        for permission, guards in collect_needed_permissions(
+            configs, containment, searches=searches
+        ).values()
     ]
     return PermissionComparison(
         granted=tuple(row for row in rows if is_granted(row[0], grants)),
         missing=tuple(row for row in rows if not is_granted(row[0], grants)),
-        excess=find_excess_permissions(configs, grants, containment),
+        excess=find_excess_permissions(configs, grants, containment, searches=searches),
     )

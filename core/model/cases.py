@@ -140,6 +140,10 @@ class Case:
     """The act that it is put down to, if one is on record."""
     cause_sought_at: datetime | None = None
     """When the records were last searched for it; None if no log that would tell was read."""
+    cause_asked_at: datetime | None = None
+    """When the audit log was last asked for it; None if it never was."""
+    cause_note: str = ""
+    """What became of that search, where there is no answer or not all of it."""
 
     @property
     def short_key(self) -> str:

@@ -146,8 +146,12 @@ class AccountBundle:
     """Evidence or impact."""
     digest: str
     body: str
+    edition: int = 1
+    """It is completed when records come: each edition stays as it was."""
     is_complete: bool = True
-    """False: some of it is still to come."""
+    """False: another edition is to come."""
+    state: str = "complete"
+    """How complete it is, in words."""
 
 
 def compute_containment_hash(account_id: str, steps: tuple[ContainmentStep, ...]) -> str:

@@ -59,12 +59,19 @@ def describe_beside(cause: Cause) -> str:
     return f"within an hour {whose} also did: {', '.join(cause.beside)}{more}"
 
 
+def list_search_lines(case: Case) -> Iterator[tuple[str, str]]:
+    """What is to be said of the search for the cause of a case that has none."""
+    if case.cause_sought_at:
+        yield "who", f"no record found by {format_time(case.cause_sought_at)}"
+    if case.cause_note:
+        yield "search", case.cause_note
+
+
 def list_cause_lines(case: Case) -> Iterator[tuple[str, str]]:
     """What is on record about who did it, each line with its label; none where nobody searched."""
     cause = case.cause
     if cause is None:
-        if case.cause_sought_at:
-            yield "who", f"no record found by {format_time(case.cause_sought_at)}"
+        yield from list_search_lines(case)
         return
     yield ("changed back" if case.verdict == Verdict.CONTESTED else "who"), describe_act(cause)
     if cause.detail:

@@ -237,6 +237,8 @@ def build_status(
     containment: Mode = Mode.OFF,
     channels: Sequence[str] = (),
     healths: Mapping[str, ChannelHealth] | None = None,
+    *,
+    searches: bool = False,
 ) -> TenantStatus:
     """The status as of `now`. `run_time` is how long a run may take, from the settings."""
     runs = [parse_runs(data.runs, now) for data in all_data]
@@ -247,7 +249,9 @@ def build_status(
         for data, of_guard in zip(all_data, runs, strict=True)
     )
     logs = build_log_statuses(cursors or {}, now)
-    permissions = build_permission_status([data.config for data in all_data], runs, containment)
+    permissions = build_permission_status(
+        [data.config for data in all_data], runs, containment, searches=searches
+    )
     channel_statuses = build_channel_statuses(
         channels,
         healths or {},
@@ -338,6 +342,8 @@ def build_permission_status(
     configs: Sequence[GuardConfig],
     runs: Sequence[Sequence[RunSummary]],
     containment: Mode = Mode.OFF,
+    *,
+    searches: bool = False,
 ) -> PermissionStatus:
     """The permissions that the newest runs read."""
     every = sorted((run for one in runs for run in one), key=lambda run: run.started_at)
@@ -348,7 +354,8 @@ def build_permission_status(
         if run.granted_permissions.cmdlets is not None:
             cmdlets, at = run.granted_permissions.cmdlets, run.started_at
     grants = GrantedPermissions(roles, cmdlets)
-    return PermissionStatus(find_excess_permissions(configs, grants, containment), grants, at)
+    excess = find_excess_permissions(configs, grants, containment, searches=searches)
+    return PermissionStatus(excess, grants, at)
 
 
 # ----------------------------------------------------------------------------------------------

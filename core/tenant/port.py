@@ -14,6 +14,7 @@ An implementation of the port has one class a reader, in a module of its own. `T
 
 from typing import Protocol
 
+from core.tenant.audit_queries import AuditQueryReader
 from core.tenant.containing import ContainmentReader
 from core.tenant.readers import (
     AccountReader,
@@ -90,6 +91,11 @@ class HasActivity(Protocol):
     def activity(self) -> ActivityReader: ...
 
 
+class HasAuditQueries(Protocol):
+    @property
+    def audit_queries(self) -> AuditQueryReader: ...
+
+
 class HasApps(Protocol):
     @property
     def apps(self) -> AppReader: ...
@@ -132,6 +138,7 @@ class Tenant(
     HasAccounts,
     HasDeletions,
     HasActivity,
+    HasAuditQueries,
     HasApps,
     HasRoles,
     HasConfiguration,

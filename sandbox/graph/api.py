@@ -18,6 +18,7 @@ from sandbox.faults.throttling import KeyedLimit, LimitExceeded, ThrottleLimit, 
 from sandbox.graph import (
     account_details,
     apps,
+    audit_queries,
     collections,
     contested,
     deletions,
@@ -129,6 +130,7 @@ ROUTES = (
     Route("GET", f"{DELETED_ITEMS}user", READ_USERS, deletions.list_deleted),
     Route("GET", f"{DELETED_ITEMS}group", READ_DELETED_GROUPS, deletions.list_deleted),
     *(Route(*row) for row in account_details.ROUTES),
+    *(Route(*row) for row in audit_queries.ROUTES),
     Route(
         "GET",
         "rolemanagement/directory/roleassignments",
@@ -160,7 +162,9 @@ BETA_ROUTES = frozenset({("auditlogs", "signins")})
 def is_served(request: HttpRequest) -> bool:
     """True for v1.0, and for what the app asks of beta."""
     version, *rest = (segment.casefold() for segment in request.segments)
-    return version == "v1.0" or (version == "beta" and tuple(rest) in BETA_ROUTES)
+    if version == "beta":
+        return tuple(rest) in BETA_ROUTES or "/".join(rest).startswith(audit_queries.PREFIX)
+    return version == "v1.0"
 
 
 def group_routes(routes: tuple[Route, ...]) -> dict[tuple[str, int], list[tuple[Route, list[str]]]]:
@@ -272,6 +276,8 @@ class Graph:
         if route.outlook:
             text = "Access is denied. Check credentials and try again."
             return GraphError(403, "ErrorAccessDenied", text)
+        if route.path.startswith(audit_queries.PREFIX):
+            return audit_queries.build_no_permission()
         if route.path.startswith(PIM_GROUPS):
             text = "Authorization failed due to missing permission scope."
             return GraphError(403, "PermissionScopeNotGranted", text)

@@ -7,6 +7,7 @@ from datetime import timedelta
 import pytest
 import pytest_asyncio
 
+from core.model.audit_queries import AuditSearch, CauseWish, SearchState, WishedCase
 from core.model.containment import (
     AccountBundle,
     Containment,
@@ -14,7 +15,8 @@ from core.model.containment import (
     ContainmentStep,
     StepState,
 )
-from core.ports import CONTAINMENT_PARTITION, Ledger
+from core.ports import ACTIVITY_PARTITION, CONTAINMENT_PARTITION, Ledger
+from core.tenant.audit_queries import AuditQuestion
 from sandbox.functions_host.azurite import Azurite
 from tests.support.fakes.clock import START, Clock
 from tests.support.fakes.ledger import FakeLedger
@@ -64,6 +66,38 @@ async def test_a_containment_is_read_as_it_was_saved_the_newest_first(ledger: Le
     assert await ledger.load_containments() == (newer, done)
     assert await ledger.load_bundle(PLAN.id) == BUNDLE
     assert await ledger.load_bundle("30708439042000-5e3aa1c7") is None
+
+
+async def test_each_edition_of_what_was_kept_stays_as_it_was(ledger: Ledger) -> None:
+    later = replace(BUNDLE, edition=2, digest="e" * 64, body="{}", at=START + timedelta(hours=1))
+    last = replace(BUNDLE, edition=11, digest="d" * 64, at=START + timedelta(hours=2))
+    other = replace(BUNDLE, id="30708439042000-5e3aa1c7")
+    async with ledger.claim(CONTAINMENT_PARTITION, "r1") as claim:
+        assert claim
+        await claim.save(BUNDLE, later, last, other)
+    assert await ledger.load_bundle(PLAN.id) == last
+    assert [await ledger.load_bundle(PLAN.id, one) for one in (1, 2, 3)] == [BUNDLE, later, None]
+    assert await ledger.load_bundles(START, START + timedelta(hours=2)) == (other, BUNDLE, later)
+
+
+async def test_searches_for_accounts_are_apart_from_those_for_causes(ledger: Ledger) -> None:
+    question = AuditQuestion(START - timedelta(days=7), START, ("Set-Mailbox",), ("ann@x.example",))
+    search = AuditSearch("s1", PLAN.account_id, question, START, ("k1",), SearchState.RUNNING, "q1")
+    ended = replace(search, key="s2", ended_at=START - timedelta(days=20))
+    wish = CauseWish("mailbox-audit", START, (WishedCase("k1", "audit-bypass", START),))
+    async with ledger.claim(CONTAINMENT_PARTITION, "r1") as claim:
+        assert claim
+        await claim.save(search)
+    async with ledger.claim(ACTIVITY_PARTITION, "r1") as claim:
+        assert claim
+        await claim.save(ended)
+    await ledger.save_wish(wish)
+    assert await ledger.load_account_searches() == {"s1": search}
+    state = await ledger.load_activity()
+    assert (state.searches, state.wishes) == ({"s2": ended}, {"mailbox-audit": wish})
+    await ledger.purge_acts(START)
+    assert (await ledger.load_activity()).searches == {}
+    assert await ledger.load_account_searches() == {"s1": search}
 
 
 async def test_containments_are_apart_from_what_guards_store(ledger: Ledger) -> None:

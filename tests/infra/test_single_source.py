@@ -15,6 +15,7 @@ from core.config.settings import get_setting_prefix, list_settings
 from core.microsoft365.containment_permissions import list_containment_permissions
 from core.microsoft365.permissions import (
     ACTIVITY_PERMISSIONS,
+    AUDIT_QUERY_PERMISSIONS,
     FEED_PERMISSION,
     MANAGEMENT_APP_ID,
     MANAGEMENT_ROLES,
@@ -208,6 +209,7 @@ def asked_for(
             "guards": {name: {"mode": str(mode)} for name, mode in modes.items()},
             "optionalPermissions": optional,
             "activityFeed": False,
+            "auditQueries": False,
             "containment": str(containment),
         },
     )
@@ -244,6 +246,7 @@ def test_the_activity_feed_is_asked_for_where_it_is_chosen(feed: bool, mode: str
             "guards": {duty.guard.name: {"mode": mode} for duty in CATALOG},
             "optionalPermissions": True,
             "activityFeed": feed,
+            "auditQueries": False,
             "containment": "off",
         },
     )
@@ -253,6 +256,22 @@ def test_the_activity_feed_is_asked_for_where_it_is_chosen(feed: bool, mode: str
     assert {one.name for one in ACTIVITY_PERMISSIONS if one.service is Service.MANAGEMENT} == {
         FEED_PERMISSION
     }
+
+
+@pytest.mark.parametrize("searches", [True, False])
+def test_searches_of_the_audit_log_are_asked_for_where_they_are_on(searches: bool) -> None:
+    names = evaluate_variables(
+        ENTRA,
+        {
+            "guards": {duty.guard.name: {"mode": "off"} for duty in CATALOG},
+            "optionalPermissions": False,
+            "activityFeed": False,
+            "auditQueries": searches,
+            "containment": "off",
+        },
+    )
+    wanted = {entry.name for entry in AUDIT_QUERY_PERMISSIONS if searches}
+    assert set(names["graphRoles"]) == wanted
 
 
 def chosen_together() -> list[tuple[Mode, ...]]:

@@ -57,6 +57,41 @@ def build_service_record(operation: str, record_id: str = "s1", **more: Any) -> 
     )
 
 
+def build_mail_record(operation: str, record_id: str = "m1", **more: Any) -> dict[str, Any]:
+    """A record of a mailbox's own audit: that its owner opened one message."""
+    return {
+        "CreationTime": "2026-11-20T05:30:00",
+        "Id": record_id,
+        "Operation": operation,
+        "OrganizationId": "00000000-0000-4000-8000-0000000000aa",
+        "RecordType": 50,
+        "ResultStatus": "Succeeded",
+        "UserKey": "1003BFFD805C87B0",
+        "UserType": 0,
+        "Workload": "Exchange",
+        "UserId": "ann@contoso.example",
+        "ClientIPAddress": "198.51.100.9",
+        "ClientInfoString": "Client=OWA;Mozilla/5.0",
+        "LogonType": 0,
+        "MailboxGuid": "33333333-0000-4000-8000-000000000001",
+        "MailboxOwnerUPN": "ann@contoso.example",
+        "AppAccessContext": {"AADSessionId": SESSION},
+        "OperationProperties": [
+            {"Name": "MailAccessType", "Value": "Bind"},
+            {"Name": "IsThrottled", "Value": "False"},
+        ],
+        "Folders": [
+            {
+                "Id": "LgAA",
+                "Path": "\\Inbox",
+                "FolderItems": [{"InternetMessageId": "<m1@contoso.example>"}],
+            }
+        ],
+        "OperationCount": 1,
+        **more,
+    }
+
+
 def build_consent_record(record_id: str = "c1", **more: Any) -> dict[str, Any]:
     """A consent in the feed's form."""
     permissions = (

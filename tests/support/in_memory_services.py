@@ -12,6 +12,7 @@ from core.adapters.m365.accounts import (
     parse_registration,
 )
 from core.adapters.m365.activity.directory import parse_directory_audit
+from core.adapters.m365.activity.mail import parse_mail_part
 from core.adapters.m365.activity.read import CONTENT_TYPES, PARSERS
 from core.adapters.m365.auditing.parse import LOGON_TYPES, parse_audit_bypass, parse_mailbox_audit
 from core.adapters.m365.configuration import gather_names, is_kept, parse_configuration
@@ -167,6 +168,11 @@ def build_fake_tenant(scene: Mapping[str, object]) -> FakeTenant:
             one for row in wire.graph.get("directoryAudits", ()) if (one := parse_deletion(row))
         ],
         activity_records=list(read_activity(wire)),
+        mail_parts={
+            str(row.get("Id")): part
+            for row in get_records(wire.scene)
+            if (part := parse_mail_part(row))
+        },
         recycle_bin=[
             parse_deleted_object(row["@odata.type"].rpartition(".")[2], row)
             for row in wire.graph.get("deletedItems", ())

@@ -23,6 +23,7 @@ from core.microsoft365.containment_permissions import CONTAINMENT, CONTAINMENT_P
 from core.microsoft365.permissions import (
     ACTIVITY_JOB,
     ACTIVITY_PERMISSIONS,
+    AUDIT_QUERY_PERMISSIONS,
     describe_risk,
     find_cmdlet,
 )
@@ -129,6 +130,16 @@ def build_all_permissions_table() -> str:
             describe_risk(entry),
         )
         for entry in ACTIVITY_PERMISSIONS
+    ]
+    rows += [
+        format_row(
+            f"the job `{ACTIVITY_JOB}`, with `AUDIT_QUERIES` (off by default)",
+            f"`{entry.name}`",
+            "to read, optional",
+            entry.reason,
+            describe_risk(entry),
+        )
+        for entry in AUDIT_QUERY_PERMISSIONS
     ]
     rows += [
         format_row(

@@ -10,7 +10,7 @@ import json
 import logging
 import math
 import re
-from collections.abc import AsyncIterator, Callable, Mapping
+from collections.abc import AsyncIterator, Awaitable, Callable, Mapping
 from itertools import batched
 from urllib.parse import urlsplit
 
@@ -160,10 +160,19 @@ class GraphClient:
         return await self.request(Method.PATCH, path, body, permission)
 
     async def post(
-        self, path: str, body: ResponseRow | None = None, permission: str = ""
+        self,
+        path: str,
+        body: ResponseRow | None = None,
+        permission: str = "",
+        *,
+        is_repeated: bool = True,
     ) -> ResponseRow:
-        """Call an action; the answer may be empty."""
-        return await self.request(Method.POST, path, body, permission)
+        """Call an action; the answer may be empty.
+
+        One that is not repeated raises Unavailable at once where it might be, and slows down
+        nothing else.
+        """
+        return await self.request(Method.POST, path, body, permission, is_repeated=is_repeated)
 
     async def read_pages(self, path: str, permission: str = "") -> AsyncIterator[list[ResponseRow]]:
         """A collection, page by page. Raises like `get`, also half way."""
@@ -200,6 +209,7 @@ class GraphClient:
         permission: str,
         *,
         is_advanced: bool = False,
+        is_repeated: bool = True,
     ) -> ResponseRow:
         """Send until there is a definite answer. An empty body is an answer only to a write."""
         what = f"{method.value} {format_request_path(path)}"
@@ -229,7 +239,7 @@ class GraphClient:
             raise map_graph_error(response.status_code, refusal, what, permission)
 
         service = self.report_service if is_report_path(path) else self.service
-        return await service.call(attempt)
+        return await service.call(attempt if is_repeated else forbid_repeats(attempt))
 
     async def send(
         self, method: Method, path: str, body: ResponseRow | None, *, is_advanced: bool = False
@@ -359,6 +369,20 @@ class GraphClient:
                 response.status_code, parse_graph_error_body(response), "$batch"
             )
         return sort_graph_replies(parse_graph_response(response, "$batch"), len(requests))
+
+
+def forbid_repeats(
+    attempt: Callable[[], Awaitable[ResponseRow]],
+) -> Callable[[], Awaitable[ResponseRow]]:
+    """An attempt that raises Unavailable where it might be repeated."""
+
+    async def attempt_once() -> ResponseRow:
+        try:
+            return await attempt()
+        except RetryableError as error:
+            raise Unavailable(str(error)) from error
+
+    return attempt_once
 
 
 class CollectionReader:

@@ -8,6 +8,7 @@ from datetime import UTC, datetime
 from core.adapters.exchange.client import ExchangeClient
 from core.adapters.graph.client import GraphClient
 from core.adapters.m365.accounts import M365AccountReader
+from core.adapters.m365.activity.queries import M365AuditQueryReader
 from core.adapters.m365.activity.read import M365ActivityReader
 from core.adapters.m365.apps import M365AppReader
 from core.adapters.m365.auditing.read import M365AuditingReader
@@ -37,6 +38,7 @@ class M365Tenant:
     accounts: M365AccountReader
     deletions: M365DeletionReader
     activity: M365ActivityReader
+    audit_queries: M365AuditQueryReader
     inbox_rules: M365InboxRuleReader
     mail_flow: M365MailFlowReader
     auditing: M365AuditingReader
@@ -70,6 +72,7 @@ def connect_tenant(
         accounts=M365AccountReader(graph),
         deletions=M365DeletionReader(graph),
         activity=M365ActivityReader(graph, management),
+        audit_queries=M365AuditQueryReader(graph),
         inbox_rules=M365InboxRuleReader(graph, exchange),
         mail_flow=M365MailFlowReader(graph, exchange),
         auditing=M365AuditingReader(exchange),

@@ -7,11 +7,16 @@ from datetime import datetime, timedelta
 from azure.data.tables import TableEntity
 
 from core.adapters.table_storage.codec import decode_stored_record
-from core.adapters.table_storage.entities import SCHEMA_VERSION, get_activity_key
+from core.adapters.table_storage.entities import (
+    SCHEMA_VERSION,
+    get_activity_key,
+    get_search_key,
+)
 from core.adapters.table_storage.row_texts import get_row_text
 from core.adapters.table_storage.state_table import StateTable
 from core.keys import format_act_hour
 from core.model.activity import Act, ActivityCursor, PendingLook
+from core.model.audit_queries import AuditSearch, CauseWish
 from core.ports import ACTIVITY_PARTITION, MAX_ACTS, ActivityRow, ActivityState
 
 log = logging.getLogger("exoguard.ledger")
@@ -28,11 +33,21 @@ async def load_activity_state(table: StateTable) -> ActivityState:
         ActivityCursor, await table.query_key_range(*name_range("cursor")), unreadable
     )
     looks = decode_rows(PendingLook, await table.query_key_range(*name_range("look")), unreadable)
+    # A wish or a search that cannot be decoded costs a cause, and nothing else.
+    wishes = decode_rows(CauseWish, await table.query_key_range(*name_range("wish")), set())
     return ActivityState(
         {cursor.name: cursor for cursor in cursors},
         {look.guard: look for look in looks},
         frozenset(unreadable),
+        await load_searches(table, ACTIVITY_PARTITION),
+        {wish.guard: wish for wish in wishes},
     )
+
+
+async def load_searches(table: StateTable, partition: str) -> dict[str, AuditSearch]:
+    """Load the searches of the audit log in a partition, without those that cannot be decoded."""
+    rows = await table.query_key_range(partition, "search|", "search}")
+    return {one.key: one for one in decode_rows(AuditSearch, rows, set())}
 
 
 def name_range(kind: str) -> tuple[str, str, str]:
@@ -40,7 +55,7 @@ def name_range(kind: str) -> tuple[str, str, str]:
     return ACTIVITY_PARTITION, f"{kind}|", f"{kind}}}"
 
 
-def decode_rows[R: ActivityRow](
+def decode_rows[R: ActivityRow | AuditSearch](
     record_type: type[R], rows: Iterable[TableEntity], unreadable: set[str]
 ) -> list[R]:
     """Decode rows of one kind; the keys of those that cannot be are added to a set."""
@@ -50,7 +65,8 @@ def decode_rows[R: ActivityRow](
             if entity.get("v") != SCHEMA_VERSION:
                 raise ValueError("another schema")
             row = decode_stored_record(record_type, get_row_text(entity, "body"))
-            if get_activity_key(row) != entity["RowKey"]:
+            key = get_search_key(row) if isinstance(row, AuditSearch) else get_activity_key(row)
+            if key != entity["RowKey"]:
                 raise ValueError("the body of another row")
             found.append(row)
         except (ValueError, KeyError) as error:

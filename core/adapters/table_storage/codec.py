@@ -18,6 +18,7 @@ from typing import Any, get_args, get_type_hints
 import msgspec
 
 from core.model.activity import Act, ActivityCursor, Cause, PendingLook, RefusedContent
+from core.model.audit_queries import AuditSearch, CauseWish, WishedCase
 from core.model.cases import Case, Exemption
 from core.model.changes import ChangeRecord
 from core.model.containment import AccountBundle, Containment, ContainmentStep
@@ -26,6 +27,7 @@ from core.model.requests import OperatorRequest
 from core.model.state import GuardState, ProbeReport, ScanPass, Shard, StateMark, Way
 from core.model.tally import Tally
 from core.strict_json import normalize_time, parse_strict_json
+from core.tenant.audit_queries import AuditQuestion
 from core.tenant.known_traits import KnownTraits
 from core.tenant.probing import ProbeAnswer
 
@@ -44,6 +46,8 @@ type StoredRecord = (
     | Act
     | ActivityCursor
     | PendingLook
+    | CauseWish
+    | AuditSearch
     | OutboxRow
     | ChannelHealth
     | Containment
@@ -64,7 +68,17 @@ ENCODER = msgspec.json.Encoder(order="deterministic")
 
 
 # What has times of its own inside a record, and the time itself.
-NESTED = (datetime, ScanPass, ProbeAnswer, Cause, RefusedContent, Notice, ContainmentStep)
+NESTED = (
+    datetime,
+    ScanPass,
+    ProbeAnswer,
+    Cause,
+    RefusedContent,
+    Notice,
+    ContainmentStep,
+    WishedCase,
+    AuditQuestion,
+)
 
 
 def contains_time(hint: Any) -> bool:

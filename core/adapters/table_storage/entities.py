@@ -15,6 +15,7 @@ from core.adapters.table_storage.codec import encode_stored_record
 from core.adapters.table_storage.row_texts import get_row_text, set_row_text
 from core.keys import hash_parts
 from core.model.activity import Act, ActivityCursor, PendingLook
+from core.model.audit_queries import AuditSearch, CauseWish
 from core.model.cases import Case, Exemption
 from core.model.changes import ChangeRecord
 from core.model.containment import AccountBundle, Containment
@@ -71,6 +72,8 @@ def get_activity_key(row: ActivityRow) -> str:
             return f"cursor|{row.name}"
         case PendingLook():
             return f"look|{row.guard}"
+        case CauseWish():
+            return f"wish|{row.guard}"
 
 
 def build_activity_entity(partition: str, row: ActivityRow) -> Entity:
@@ -90,7 +93,7 @@ def get_containment_key(row: ContainmentRow) -> str:
         case Containment():
             return f"contain|{row.id}"
         case AccountBundle():
-            return f"bundle|{row.id}"
+            return f"bundle|{row.id}" + (f"|{row.edition:04}" if row.edition > 1 else "")
 
 
 def build_containment_entity(partition: str, row: ContainmentRow) -> Entity:
@@ -103,6 +106,22 @@ def build_containment_entity(partition: str, row: ContainmentRow) -> Entity:
         "ended": ended.isoformat(),
     }
     return set_row_text(entity, "body", encode_stored_record(row))
+
+
+def get_search_key(search: AuditSearch) -> str:
+    """Return the row key of a search of the audit log."""
+    return f"search|{search.key}"
+
+
+def build_search_entity(partition: str, search: AuditSearch) -> Entity:
+    """Build the row of a search of the audit log."""
+    entity = {
+        "PartitionKey": partition,
+        "RowKey": get_search_key(search),
+        "v": SCHEMA_VERSION,
+        "ended": search.ended_at.isoformat() if search.ended_at else "",
+    }
+    return set_row_text(entity, "body", encode_stored_record(search))
 
 
 type EntityRecord = (
@@ -169,6 +188,8 @@ def build_entity(guard: str, row: LedgerRow) -> Entity:
     """Build the row of anything that a claim saves."""
     if isinstance(row, Containment | AccountBundle):
         return build_containment_entity(guard, row)
+    if isinstance(row, AuditSearch):
+        return build_search_entity(guard, row)
     return build_guard_entity(guard, row)
 
 
@@ -185,7 +206,7 @@ def build_guard_entity(guard: str, row: GuardRow | ActivityRow) -> Entity:
             return build_record_entity(guard, row, row.ended_at)
         case KnownTraits():
             return build_record_entity(guard, row, row.last_seen_at)
-        case Act() | ActivityCursor() | PendingLook():
+        case Act() | ActivityCursor() | PendingLook() | CauseWish():
             return build_activity_entity(guard, row)
         case RunReport():
             return build_run_entity(

@@ -48,11 +48,16 @@ from azure.core.exceptions import HttpResponseError
 from azure.data.tables import TableEntity, TableTransactionError, UpdateMode
 from azure.data.tables.aio import TableClient
 
-from core.adapters.table_storage.activity_rows import load_activity_state, load_acts
+from core.adapters.table_storage.activity_rows import (
+    load_activity_state,
+    load_acts,
+    load_searches,
+)
 from core.adapters.table_storage.codec import decode_stored_record, encode_stored_record
 from core.adapters.table_storage.entities import (
     PAST_PREFIX,
     SCHEMA_VERSION,
+    build_activity_entity,
     build_delete_operation,
     build_entity,
     build_run_entity,
@@ -78,6 +83,7 @@ from core.adapters.table_storage.state_table import PAGE_SIZE, StateTable
 from core.errors import LedgerError
 from core.keys import RANGE_END, RANGE_START, format_descending_time
 from core.model.activity import Act
+from core.model.audit_queries import AuditSearch, CauseWish
 from core.model.containment import AccountBundle, Containment
 from core.model.outbox import ChannelHealth
 from core.model.requests import OperatorRequest
@@ -331,19 +337,49 @@ class TableLedger:
         """Load the acts of some hours, oldest first, without rows that cannot be decoded."""
         return await load_acts(self.table, since, until)
 
+    async def save_wish(self, wish: CauseWish) -> None:
+        """Save which cases of a guard wait for a search of the audit log."""
+        entity = build_activity_entity(ACTIVITY_PARTITION, wish)
+        await self.table.write_row(
+            lambda: self.table.client.upsert_entity(entity, mode=UpdateMode.REPLACE)
+        )
+
+    async def load_account_searches(self) -> Mapping[str, AuditSearch]:
+        """Load the searches of the audit log for accounts."""
+        return await load_searches(self.table, CONTAINMENT_PARTITION)
+
     async def load_containments(self) -> tuple[Containment, ...]:
         """Load every containment, newest first. One that cannot be decoded may be under way."""
         rows = await self.table.query_key_range(CONTAINMENT_PARTITION, "contain|", "contain}")
         return tuple(decode_containment_row(Containment, row) for row in rows)
 
-    async def load_bundle(self, bundle_id: str) -> AccountBundle | None:
-        """Load what was kept of an account."""
-        row = await self.table.read_row(CONTAINMENT_PARTITION, f"bundle|{bundle_id}")
-        return decode_containment_row(AccountBundle, row) if row else None
+    async def load_bundle(self, bundle_id: str, edition: int = 0) -> AccountBundle | None:
+        """Load an edition of what was kept of an account."""
+        key = f"bundle|{bundle_id}"
+        rows = await self.table.query_key_range(CONTAINMENT_PARTITION, key, f"{key}}}")
+        found = [decode_containment_row(AccountBundle, row) for row in rows]
+        if edition:
+            return next((one for one in found if one.edition == edition), None)
+        return max(found, key=lambda one: one.edition, default=None)
+
+    async def load_bundles(self, since: datetime, until: datetime) -> tuple[AccountBundle, ...]:
+        """Load every edition that was kept in a period. The rows' own times are the keys'."""
+        rows = await self.table.query_rows(
+            "PartitionKey eq @guard and RowKey ge @first and RowKey lt @last "
+            "and ended ge @since and ended lt @until",
+            None,
+            guard=CONTAINMENT_PARTITION,
+            first="bundle|",
+            last="bundle}",
+            since=since.isoformat(),
+            until=until.isoformat(),
+        )
+        found = [decode_containment_row(AccountBundle, row) for row in rows]
+        return tuple(sorted(found, key=lambda one: (one.at, one.id, one.edition)))
 
     async def purge_containments(self, now: datetime) -> None:
         """Delete containments, evidence and requests of more than 400 days."""
-        for prefix in ("contain", "bundle", "request"):
+        for prefix in ("contain", "bundle", "request", "search"):
             await self.purge_rows(CONTAINMENT_PARTITION, prefix, now, KEEP_CONTAINMENTS)
 
     async def load_mark(self, guard: str) -> StateMark | None:
@@ -367,8 +403,9 @@ class TableLedger:
         await self.purge_rows(guard, "run", now, KEEP_RUNS)
 
     async def purge_acts(self, now: datetime) -> None:
-        """Delete acts of more than eight days."""
-        await self.purge_rows(ACTIVITY_PARTITION, "act", now, KEEP_ACTS)
+        """Delete acts, and searches that ended, of more than eight days."""
+        for prefix in ("act", "search"):
+            await self.purge_rows(ACTIVITY_PARTITION, prefix, now, KEEP_ACTS)
 
     async def purge_rows(self, guard: str, prefix: str, now: datetime, age: timedelta) -> None:
         """Delete the rows of a kind that ended longer ago than an age, by the earlier clock."""

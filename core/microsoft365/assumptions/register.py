@@ -4,6 +4,7 @@ from collections.abc import Mapping
 
 from core.microsoft365.assumptions import (
     activity,
+    audit_queries,
     containment,
     decisions,
     exchange_api,
@@ -24,6 +25,7 @@ CHAPTERS: Mapping[str, tuple[Assumption, ...]] = {
     "What Graph tells": graph_directory.ASSUMPTIONS,
     "Graph's logs and reports": graph_logs.ASSUMPTIONS,
     "Audit records": activity.ASSUMPTIONS,
+    "Searches of the audit log": audit_queries.ASSUMPTIONS,
     "Before and after a write": decisions.ASSUMPTIONS,
     "Containing one account": containment.ASSUMPTIONS,
     "Azure and Teams": platform.ASSUMPTIONS,

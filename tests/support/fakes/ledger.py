@@ -12,10 +12,12 @@ from core.adapters.table_storage.entities import (
     PAST_PREFIX,
     get_activity_key,
     get_containment_key,
+    get_search_key,
 )
 from core.errors import ClaimLost, LedgerError
 from core.keys import RANGE_END, RANGE_START, format_act_hour, format_descending_time
 from core.model.activity import Act, ActivityCursor, PendingLook
+from core.model.audit_queries import AuditSearch, CauseWish
 from core.model.cases import Case, Exemption
 from core.model.changes import ChangeRecord
 from core.model.containment import AccountBundle, Containment
@@ -92,6 +94,7 @@ class Partition(Lease):
     runs: dict[str, Mapping[str, object]] = field(default_factory=dict)
     activity_rows: dict[str, tuple[type[ActivityRow], str]] = field(default_factory=dict)
     containment_rows: dict[str, tuple[type[ContainmentRow], str]] = field(default_factory=dict)
+    search_rows: dict[str, str] = field(default_factory=dict)
 
 
 @dataclass
@@ -266,7 +269,25 @@ class FakeLedger:
             {one.name: one for one in found if isinstance(one, ActivityCursor)},
             {one.guard: one for one in found if isinstance(one, PendingLook)},
             frozenset(unreadable),
+            self.load_searches(ACTIVITY_PARTITION),
+            {one.guard: one for one in found if isinstance(one, CauseWish)},
         )
+
+    def load_searches(self, partition: str) -> dict[str, AuditSearch]:
+        """The searches of the audit log in a partition."""
+        rows = self.get_partition(partition).search_rows.values()
+        found = [decode_stored_record(AuditSearch, text) for text in rows]
+        return {one.key: one for one in found}
+
+    async def save_wish(self, wish: CauseWish) -> None:
+        """Record which cases wait for a search."""
+        rows = self.get_partition(ACTIVITY_PARTITION).activity_rows
+        with self.crash_injector():
+            rows[get_activity_key(wish)] = (CauseWish, encode_stored_record(wish))
+
+    async def load_account_searches(self) -> Mapping[str, AuditSearch]:
+        """The searches for accounts."""
+        return self.load_searches(CONTAINMENT_PARTITION)
 
     async def load_acts(self, since: datetime, until: datetime) -> tuple[Act, ...]:
         """The acts of some hours, oldest first."""
@@ -283,6 +304,11 @@ class FakeLedger:
             record = decode_stored_record(kind, text)
             if isinstance(record, Act) and now - record.at > 8 * DAY:
                 del rows[key]
+        searches = self.get_partition(ACTIVITY_PARTITION).search_rows
+        for key, text in list(searches.items()):
+            ended = decode_stored_record(AuditSearch, text).ended_at
+            if ended and now - ended > 8 * DAY:
+                del searches[key]
 
     async def load_containments(self) -> tuple[Containment, ...]:
         """Every containment, newest first."""
@@ -292,11 +318,28 @@ class FakeLedger:
         found = [decode_stored_record(*rows[key]) for key in sorted(rows)]
         return tuple(one for one in found if isinstance(one, Containment))
 
-    async def load_bundle(self, bundle_id: str) -> AccountBundle | None:
-        """What was kept of an account."""
-        rows = self.get_partition(CONTAINMENT_PARTITION).containment_rows
-        row = rows.get(f"bundle|{bundle_id}")
-        return decode_stored_record(AccountBundle, row[1]) if row else None
+    def list_bundles(self) -> list[AccountBundle]:
+        """Every edition of what was kept of accounts."""
+        rows = self.get_partition(CONTAINMENT_PARTITION).containment_rows.values()
+        return [
+            decode_stored_record(AccountBundle, text)
+            for kind, text in rows
+            if kind is AccountBundle
+        ]
+
+    async def load_bundle(self, bundle_id: str, edition: int = 0) -> AccountBundle | None:
+        """An edition of what was kept of an account."""
+        found = [
+            one
+            for one in self.list_bundles()
+            if one.id == bundle_id and edition in (0, one.edition)
+        ]
+        return max(found, key=lambda one: one.edition, default=None)
+
+    async def load_bundles(self, since: datetime, until: datetime) -> tuple[AccountBundle, ...]:
+        """Every edition of a period."""
+        found = [one for one in self.list_bundles() if since <= one.at < until]
+        return tuple(sorted(found, key=lambda one: (one.at, one.id, one.edition)))
 
     async def purge_containments(self, now: datetime) -> None:
         """Remove what is of more than 400 days."""
@@ -394,7 +437,16 @@ class FakeClaim:
 
     def note_row(self, row: LedgerRow, *, keep: bool) -> None:
         """Count a row that is written or deleted."""
-        uncounted = RunReport | Act | ActivityCursor | PendingLook | Containment | AccountBundle
+        uncounted = (
+            RunReport
+            | Act
+            | ActivityCursor
+            | PendingLook
+            | CauseWish
+            | AuditSearch
+            | Containment
+            | AccountBundle
+        )
         if self.census and not isinstance(row, uncounted):
             key = get_row_key(row)
             stored = {"RowKey": key, "body": encode_stored_record(row)}
@@ -495,7 +547,10 @@ class FakeClaim:
     def write_row(self, row: LedgerRow, keep: bool) -> None:
         """Store a row in the partition, or delete it."""
         partition = self.ledger.get_partition(self.guard)
-        if isinstance(row, Act | ActivityCursor | PendingLook):
+        if isinstance(row, AuditSearch):
+            partition.search_rows[get_search_key(row)] = encode_stored_record(row)
+            return
+        if isinstance(row, Act | ActivityCursor | PendingLook | CauseWish):
             partition.activity_rows[get_activity_key(row)] = (type(row), encode_stored_record(row))
             return
         if isinstance(row, Containment | AccountBundle):

@@ -9,6 +9,7 @@ from core.errors import TenantError, Unavailable
 from core.microsoft365.audit_actions import DEFAULT_ACTIONS
 from core.tenant.activity import ActivityLog, ActivityRecord
 from core.tenant.apps import App, AppPermission, AppRegistration, DelegatedGrant
+from core.tenant.audit_queries import AuditQuestion, MailPart, QueryState
 from core.tenant.auditing import AuditBypass, MailboxAudit, OrganizationAudit
 from core.tenant.changes import Change
 from core.tenant.configuration import Configuration
@@ -49,6 +50,7 @@ from core.tenant.readings import ReadFailure, Reading
 from core.tenant.sources import (
     ACTIVITY_FEED,
     APPS,
+    AUDIT_QUERIES,
     CHANGED_ACCOUNTS,
     DELETED_GROUPS,
     DIRECTORY_AUDITS,
@@ -89,6 +91,7 @@ OPTIONAL_SOURCES = frozenset(
         DELETED_GROUPS,
         USER_COUNT,
         ACTIVITY_FEED,
+        AUDIT_QUERIES,
         CHANGED_ACCOUNTS,
         DIRECTORY_AUDITS,
     }
@@ -98,6 +101,16 @@ LISTING_SOURCES = frozenset(
 )
 LISTING_SOURCES |= {SHARED_MAILBOXES}
 """Listings whose failure means that no absent object may be taken as deleted."""
+
+
+@dataclass
+class FakeQuery:
+    """A search of the audit log, and how often it was read."""
+
+    id: str
+    name: str
+    question: AuditQuestion
+    readings: int = 0
 
 
 @dataclass(frozen=True)
@@ -150,6 +163,17 @@ class FakeTenantState:
     """The ids of records that no log shows yet."""
     subscriptions: set[ActivityLog] = field(default_factory=lambda: set(ActivityLog))
     feed_granted: bool | None = True
+    queries: list[FakeQuery] = field(default_factory=list)
+    """The searches of the audit log that were begun, oldest first."""
+    query_state: QueryState = QueryState.SUCCEEDED
+    """How far every search has come."""
+    queries_granted: bool | None = True
+    query_limit: int = 10
+    """How many searches run at a time."""
+    mail_parts: dict[str, MailPart] = field(default_factory=dict)
+    """What records say of mail, by their ids."""
+    overlooked: set[str] = field(default_factory=set)
+    """The ids of records that the first reading of a search leaves out."""
     changed_accounts: list[str] = field(default_factory=list)
     """The ids of accounts that were enabled or disabled, in order."""
     delegations: list[Delegation] = field(default_factory=list)

@@ -13,6 +13,7 @@ That it keeps the promises of the port as the real adapters do is shown in `test
 from tests.support.fakes.accounts import FakeAccountReader
 from tests.support.fakes.activity import FakeActivityReader
 from tests.support.fakes.apps import FakeAppReader
+from tests.support.fakes.audit_queries import FakeAuditQueryReader
 from tests.support.fakes.auditing import FakeAuditingReader
 from tests.support.fakes.configuration import FakeConfigurationReader
 from tests.support.fakes.containment import FakeContainmentReader
@@ -52,6 +53,10 @@ class FakeTenant(FakeTenantState):
     @property
     def activity(self) -> FakeActivityReader:
         return FakeActivityReader(self)
+
+    @property
+    def audit_queries(self) -> FakeAuditQueryReader:
+        return FakeAuditQueryReader(self)
 
     @property
     def inbox_rules(self) -> FakeInboxRuleReader:

@@ -13,10 +13,13 @@ from core.microsoft365.containment_permissions import (
 )
 from core.microsoft365.permissions import (
     APP_ROLES,
+    AUDIT_QUERY_PERMISSION,
+    AUDIT_QUERY_PERMISSIONS,
     CMDLETS,
     EXCHANGE_REQUIREMENT,
     build_grant_command,
     collect_needed_permissions,
+    compare_permissions,
     describe_risk,
     find_excess_permissions,
     list_needed_permissions,
@@ -61,7 +64,8 @@ def test_every_permission_has_its_risk_and_the_command_that_grants_it(
 
 
 def test_no_permission_is_described_that_no_guard_needs() -> None:
-    needed = {permission.name for permission in (*EVERY, *CONTAINMENT_PERMISSIONS)}
+    others = (*CONTAINMENT_PERMISSIONS, *AUDIT_QUERY_PERMISSIONS)
+    needed = {permission.name for permission in (*EVERY, *others)}
     assert APP_ROLES.keys() | CMDLETS.keys() == needed
 
 
@@ -75,6 +79,20 @@ def test_what_containment_needs_is_known_and_asked_for_only_where_it_is_on(
     assert not set(list_containment_permissions(Mode.OFF))
     assert "containment" in collect_needed_permissions((), Mode.ENFORCE)[permission.name][1]
     assert not collect_needed_permissions(())
+
+
+def test_a_search_of_the_audit_log_is_asked_for_and_kept_only_where_it_is_on() -> None:
+    name = AUDIT_QUERY_PERMISSION
+    assert name not in collect_needed_permissions(CATALOG, Mode.ENFORCE)
+    permission, needed_by = collect_needed_permissions((), searches=True)[name]
+    assert (permission.optional, needed_by) == (True, ["activity"])
+    assert len(describe_risk(permission)) > 10
+    grants = GrantedPermissions(frozenset({name}), frozenset())
+    assert find_excess_permissions(CATALOG, grants).app_roles == (name,)
+    assert find_excess_permissions(CATALOG, grants, searches=True).app_roles == ()
+    wider = GrantedPermissions(frozenset({"AuditLogsQuery.Read.All"}), frozenset())
+    assert compare_permissions((), grants, searches=True).missing == ()
+    assert compare_permissions((), wider, searches=True).missing == ()
 
 
 def test_only_an_enforcing_guard_needs_to_write_and_one_that_is_off_needs_nothing() -> None:

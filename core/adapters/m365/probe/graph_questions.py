@@ -5,6 +5,7 @@ from urllib.parse import quote
 
 from core.adapters.graph.reports import BETA
 from core.adapters.m365.accounts import REPORT_PATH
+from core.adapters.m365.activity.queries import PATH as QUERIES_PATH
 from core.adapters.m365.probe.session import (
     ProbeSession,
     count_rows,
@@ -26,7 +27,7 @@ from core.adapters.parsing import (
     parse_timestamp,
     parse_value_list,
 )
-from core.errors import Forbidden, NoLicence, Rejected, Unavailable
+from core.errors import Forbidden, NoLicence, NotFound, Rejected, Unavailable
 from core.microsoft365.assumptions.graph_directory import (
     DELETED_SELECT,
     REGISTRATION_PAGE,
@@ -284,6 +285,24 @@ async def ask_users(session: ProbeSession) -> Answers:
             else "isManagementRestricted is not printed",
         ),
     )
+
+
+async def ask_audit_queries(session: ProbeSession) -> Answers:
+    """Under which version searches of the audit log are listed, and whether the app may search."""
+    version, scope = "graph-audit-query-version", "graph-audit-query-scope"
+    for way, path in (("beta", f"{BETA}{QUERIES_PATH}"), ("v1.0", QUERIES_PATH)):
+        try:
+            await session.ask_graph(f"{path}?$top=1")
+        except NotFound:
+            continue
+        except Forbidden as error:
+            return (
+                unknown(version, f"{way}: {describe_error(error)}"),
+                unknown(scope, describe_error(error)),
+            )
+        return (holds(version, f"{way} lists searches", way), holds(scope, "searches are listed"))
+    saw = "neither version lists searches"
+    return (fails(version, saw), unknown(scope, saw))
 
 
 async def ask_directory_audits(session: ProbeSession) -> Answers:

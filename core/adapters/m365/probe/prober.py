@@ -64,6 +64,7 @@ QUESTIONS: Mapping[str, Question] = {
     "graph-deleted-items": graph_questions.ask_deleted_items,
     "graph-deleted-groups": graph_questions.ask_deleted_groups,
     "graph-directory-audits": graph_questions.ask_directory_audits,
+    "graph-audit-queries": graph_questions.ask_audit_queries,
     "graph-mail-folders": graph_questions.ask_mail_folders,
 }
 

@@ -23,7 +23,7 @@ from core.adapters.parsing import (
 )
 from core.adapters.retry import ThrottledService
 from core.errors import Forbidden, TenantError, Unavailable
-from core.microsoft365.permissions import CMDLETS
+from core.microsoft365.permissions import AUDIT_QUERY_PERMISSION, CMDLETS
 from core.tenant.probing import AnswerStatus, ProbeAnswer
 
 STATUS = re.compile(r"HTTP (\d{3})")
@@ -55,6 +55,7 @@ ERROR_TEXTS = {
 }
 # The permission that each path of Graph takes; the first pattern that matches counts.
 GRAPH_NEEDS: Mapping[str, str] = {
+    r"/security/auditLog/": AUDIT_QUERY_PERMISSION,
     r"/auditLogs/|/reports/|signInActivity": "AuditLog.Read.All",
     r"^/oauth2PermissionGrants": "Directory.Read.All",
     r"^/servicePrincipals": "Application.Read.All",

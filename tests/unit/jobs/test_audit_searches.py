@@ -1,0 +1,352 @@
+"""Searches of the audit log for causes, on working fakes: begun, read, silent, refused, killed."""
+
+from dataclasses import dataclass, field, replace
+from datetime import datetime, timedelta
+
+import pytest
+
+from core.activity.options import ActivityOptions
+from core.engine.run import run
+from core.jobs.activity import ActivityReport, read_activity
+from core.model.audit_queries import AuditSearch, SearchState
+from core.model.cases import Case
+from core.model.guards import GuardConfig
+from core.notifications.run_cards import build_cards
+from core.ports import World
+from core.status.cause_texts import list_cause_lines
+from core.tenant.activity import ActivityRecord
+from core.tenant.audit_queries import QueryState
+from core.tenant.directory import Account
+from core.tenant.mail_flow import AcceptedDomain, InboxRule
+from core.tenant.mailboxes import Mailbox
+from core.tenant.sources import AUDIT_QUERIES
+from tests.support.acts import EVE, build_record
+from tests.support.builders import FORWARDING_CONFIG
+from tests.support.fakes.channel import FakeNotificationChannel
+from tests.support.fakes.clock import START, Clock
+from tests.support.fakes.crash import CrashInjector, SimulatedCrash
+from tests.support.fakes.ledger import FakeLedger
+from tests.support.fakes.tenant import FakeTenant
+
+FORWARDING = "mailbox-forwarding"
+ANN = Mailbox("u1", "g1", "ann@contoso.com")
+BOB = Mailbox("u2", "g2", "bob@contoso.com")
+OPTIONS = ActivityOptions(feed="off", reads_accounts=False, runs_forwarding=False, searches=True)
+
+
+def build_rule(owner: Mailbox) -> InboxRule:
+    """A rule that sends a mailbox's mail out."""
+    return InboxRule(f"r-{owner.id}", owner.id, ".", "graph", redirect_to=("x@evil.example",))
+
+
+@dataclass
+class Stage:
+    """A tenant that a guard has seen once; no feed is read."""
+
+    config: GuardConfig = FORWARDING_CONFIG
+    options: ActivityOptions = OPTIONS
+    clock: Clock = field(default_factory=Clock)
+    number: int = 0
+
+    def __post_init__(self) -> None:
+        self.crash = CrashInjector()
+        self.ledger = FakeLedger(self.clock, self.crash)
+        self.channel = FakeNotificationChannel()
+        self.tenant = FakeTenant(
+            boxes=[ANN, BOB],
+            users=[Account("u1", "ann@contoso.com"), Account("u2", "bob@contoso.com")],
+            domains=[AcceptedDomain("contoso.com")],
+        )
+
+    def build_world(self) -> World:
+        return World(
+            self.tenant,
+            self.ledger,
+            self.channel,
+            self.clock,
+            build_cards,
+            searches_audit_log=self.options.searches,
+        )
+
+    async def run_guard(self) -> None:
+        await run(self.config, self.build_world())
+        self.clock.advance(minutes=2)
+
+    async def tick(self, minutes: float = 5) -> ActivityReport:
+        self.number += 1
+        report = await read_activity(
+            self.build_world(), (self.config,), self.options, f"tick-{self.number}"
+        )
+        self.clock.advance(minutes=minutes)
+        return report
+
+    def add_record(self, owner: Mailbox = ANN, at: datetime | None = None) -> ActivityRecord:
+        """The record of who made the rule of a mailbox."""
+        record = build_record(
+            "new-inboxrule",
+            owner.guid,
+            record_id=f"rec-{len(self.tenant.activity_records)}",
+            at=at or self.clock(),
+            parameters={"Name": "."},
+        )
+        self.tenant.activity_records.append(record)
+        return record
+
+    async def attack(self, *owners: Mailbox) -> None:
+        """Rules appear, and the guard's next run sees them without knowing who made them."""
+        self.tenant.rules += map(build_rule, owners)
+        await self.run_guard()
+
+    def list_cases(self) -> list[Case]:
+        found = self.ledger.list_cases(FORWARDING).values()
+        return [one for one in found if one.closed_at is None]
+
+    def get_case(self) -> Case:
+        (case,) = self.list_cases()
+        return case
+
+    async def list_searches(self) -> list[AuditSearch]:
+        found = (await self.ledger.load_activity()).searches.values()
+        return sorted(found, key=lambda one: one.asked_at)
+
+
+@pytest.fixture
+async def stage() -> Stage:
+    """A guard that has seen the tenant, and one tick."""
+    found = Stage()
+    await found.run_guard()
+    await found.tick()
+    return found
+
+
+async def test_who_did_it_is_found_in_a_later_tick_without_any_feed(stage: Stage) -> None:
+    stage.add_record()
+    await stage.attack(ANN)
+    assert stage.get_case().cause is None
+    sent = len(stage.channel.sent)
+    await stage.tick()
+    assert "asked at" in stage.get_case().cause_note
+    assert len(stage.tenant.queries) == 1
+    question = stage.tenant.queries[0].question
+    assert "New-InboxRule" in question.operations
+    assert "Set-CASMailbox" not in question.operations
+    await stage.tick()
+    case = stage.get_case()
+    assert case.cause is not None
+    assert (case.cause.actor, case.cause.address) == (EVE, "198.51.100.9")
+    assert case.cause_note == ""
+    # It is an update of the case, and no other card.
+    assert len(stage.channel.sent) == sent
+    for _ in range(3):
+        await stage.tick()
+    assert stage.tenant.queries[0].readings == 2
+    assert len(stage.tenant.queries) == 1
+
+
+async def test_what_one_reading_leaves_out_the_next_tick_finds(stage: Stage) -> None:
+    stage.tenant.overlooked = {stage.add_record().id}
+    await stage.attack(ANN)
+    await stage.tick()
+    await stage.tick()
+    case = stage.get_case()
+    assert (case.cause, case.cause_sought_at is not None) == (None, True)
+    await stage.tick()
+    assert stage.get_case().cause is not None
+
+
+async def test_many_cases_of_a_guard_are_one_search(stage: Stage) -> None:
+    stage.add_record(ANN)
+    stage.add_record(BOB)
+    await stage.attack(ANN, BOB)
+    await stage.tick()
+    await stage.tick()
+    assert len(stage.tenant.queries) == 1
+    assert all(case.cause for case in stage.list_cases())
+    assert len(stage.list_cases()) == 2
+
+
+async def test_none_found_is_a_fact_and_looked_for_again_at_each_age(stage: Stage) -> None:
+    await stage.attack(ANN)
+    opened = stage.get_case().opened_at
+    asked = []
+    while stage.clock() < opened + timedelta(days=9):
+        before = len(stage.tenant.queries)
+        await stage.run_guard()
+        await stage.tick(minutes=58)
+        if len(stage.tenant.queries) > before:
+            asked.append(stage.tenant.queries[-1].question.until - opened)
+    hours = [round(one.total_seconds() / 3_600) for one in asked]
+    assert hours == [0, 2, 48, 168]
+    lines = dict(list_cause_lines(stage.get_case()))
+    assert "no record found by" in lines["who"]
+
+
+async def test_a_record_that_came_days_late_is_found_then(stage: Stage) -> None:
+    record = stage.add_record()
+    stage.tenant.unserved.add(record.id)
+    await stage.attack(ANN)
+    await stage.tick()
+    await stage.tick()
+    assert stage.get_case().cause is None
+    stage.tenant.unserved.clear()
+    stage.clock.current = START + timedelta(days=7, hours=2)
+    await stage.run_guard()
+    await stage.tick()
+    await stage.tick()
+    assert stage.get_case().cause is not None
+
+
+async def test_no_answer_in_time_is_said_with_both_times(stage: Stage) -> None:
+    stage.tenant.query_state = QueryState.RUNNING
+    await stage.attack(ANN)
+    await stage.tick()
+    asked_at = (await stage.list_searches())[0].asked_at
+    for _ in range(8):
+        await stage.tick(minutes=60)
+    (search,) = await stage.list_searches()
+    assert search.state is SearchState.SILENT
+    note = stage.get_case().cause_note
+    assert f"{asked_at:%H:%M}" in note
+    assert "no answer by" in note
+    assert stage.get_case().cause_sought_at is None
+
+
+@pytest.mark.parametrize(
+    ("state", "why"), [(QueryState.FAILED, "gave it up"), (QueryState.GONE, "knows it no more")]
+)
+async def test_a_search_that_failed_is_said_to_have(
+    stage: Stage, state: QueryState, why: str
+) -> None:
+    stage.tenant.query_state = state
+    await stage.attack(ANN)
+    await stage.tick()
+    await stage.tick()
+    assert why in stage.get_case().cause_note
+    for _ in range(3):
+        await stage.run_guard()
+        await stage.tick()
+    assert len(stage.tenant.queries) == 1
+
+
+async def test_one_that_is_refused_for_now_is_asked_again_and_finds_all_until_then(
+    stage: Stage,
+) -> None:
+    stage.tenant.fail_read(AUDIT_QUERIES, reason="HTTP 429")
+    await stage.attack(ANN)
+    report = await stage.tick()
+    assert any("429" in one for one in report.troubles)
+    await stage.tick()
+    assert stage.get_case().cause_note == ""
+    stage.tenant.clear_faults()
+    record = stage.add_record(at=stage.get_case().opened_at)
+    await stage.tick()
+    assert stage.tenant.queries[0].question.until > record.at
+    await stage.tick()
+    assert stage.get_case().cause is not None
+
+
+async def test_without_the_permission_nothing_is_asked_and_it_is_said(stage: Stage) -> None:
+    stage.tenant.queries_granted = False
+    await stage.attack(ANN)
+    report = await stage.tick()
+    assert any("lacks the permission" in one for one in report.troubles)
+    assert stage.tenant.queries == []
+
+
+async def test_a_refusal_for_want_of_the_permission_is_final_until_the_next_age(
+    stage: Stage,
+) -> None:
+    stage.tenant.fail_read(AUDIT_QUERIES, reason="HTTP 403", permission="AuditLogsQuery")
+    await stage.attack(ANN)
+    await stage.tick()
+    assert "HTTP 403 (needs AuditLogsQuery)" in stage.get_case().cause_note
+    await stage.run_guard()
+    await stage.tick()
+    assert len(await stage.list_searches()) == 1
+
+
+async def test_switched_off_nothing_is_noted_or_asked() -> None:
+    stage = Stage(options=replace(OPTIONS, searches=False))
+    await stage.run_guard()
+    await stage.attack(ANN)
+    await stage.tick()
+    assert (await stage.ledger.load_activity()).wishes == {}
+    assert stage.tenant.queries == []
+
+
+async def test_few_run_at_a_time_and_few_a_day(stage: Stage) -> None:
+    stage.tenant.query_state = QueryState.RUNNING
+    await stage.attack(ANN)
+    await stage.tick()
+    await stage.attack(BOB)
+    for _ in range(4):
+        await stage.tick()
+    # The second case is another search of the same guard.
+    assert len(stage.tenant.queries) == 2
+
+
+async def test_a_busy_guard_is_told_by_the_next_tick(stage: Stage) -> None:
+    stage.add_record()
+    await stage.attack(ANN)
+    async with stage.ledger.claim(FORWARDING, "another") as claim:
+        assert claim
+        await stage.tick(minutes=0.1)
+        await stage.tick(minutes=0.1)
+    assert (stage.get_case().cause, stage.get_case().cause_note) == (None, "")
+    await stage.tick()
+    assert stage.get_case().cause is not None
+    assert len(stage.tenant.queries) == 1
+
+
+# Kills -------------------------------------------------------------------------------------------
+
+
+async def play(crash: CrashInjector) -> Stage:
+    """Two searches in turn, with a death somewhere; whoever was killed comes back."""
+    stage = Stage()
+    await stage.run_guard()
+    stage.add_record()
+
+    async def live() -> None:
+        for place in (stage.ledger, stage.channel, stage.tenant):
+            place.crash_injector = crash
+        try:
+            await stage.run_guard()
+            await stage.tick()
+        except SimulatedCrash:
+            stage.clock.advance(minutes=2)
+        finally:
+            for place in (stage.ledger, stage.channel, stage.tenant):
+                place.crash_injector = CrashInjector()
+        await stage.run_guard()
+        await stage.tick()
+
+    stage.tenant.rules.append(build_rule(ANN))
+    await live()
+    await live()
+    stage.add_record(BOB)
+    stage.tenant.rules.append(build_rule(BOB))
+    await live()
+    for _ in range(4):
+        await stage.run_guard()
+        await stage.tick()
+    return stage
+
+
+async def test_killed_at_every_operation_every_cause_is_found_and_nothing_is_told_twice() -> None:
+    counting = CrashInjector()
+    peaceful = await play(counting)
+    cards = len(peaceful.channel.sent)
+    assert len(counting.write_numbers) > 15
+    for number in counting.write_numbers:
+        for after in (False, True):
+            stage = await play(CrashInjector(number, after))
+            name = f"killed {'after' if after else 'before'} operation {number}"
+            cases = stage.list_cases()
+            assert [case.cause.actor if case.cause else None for case in cases] == [EVE, EVE], name
+            assert {case.cause_note for case in cases} == {""}, name
+            assert not any(one.is_open for one in await stage.list_searches()), name
+            # A search may be asked for once more, where nobody knows whether it was.
+            assert len(stage.tenant.queries) <= len(peaceful.tenant.queries) + 1, name
+            # A card that was accepted and whose acceptance was lost comes twice.
+            assert cards <= len(stage.channel.sent) <= cards + 1, name
