@@ -41,6 +41,7 @@ from core.model.activity import (
     PendingLook,
     RefusedContent,
 )
+from core.model.audit_queries import AuditSearch, CauseWish, WishedCase
 from core.model.cases import Case, Exemption, parse_planned_changes
 from core.model.changes import ChangeRecord, ChangeState
 from core.model.containment import AccountBundle, Containment, ContainmentStep
@@ -59,6 +60,7 @@ from core.status.guard_status import GuardData
 from core.status.overview import build_status
 from core.status.run_history import parse_runs
 from core.tenant.activity import ActivityActor, ActivityLog, ActorKind
+from core.tenant.audit_queries import AuditQuestion
 from core.tenant.known_traits import KnownTraits
 from core.tenant.probing import AnswerStatus, ProbeAnswer
 from tests.resilience.generators.volumes import (
@@ -189,6 +191,10 @@ VALID_RECORDS: Mapping[type[Any], StoredRecord] = {
         lags={"2026-11-21": (3, 0, 1)},
     ),
     PendingLook: PendingLook("toy", START, ("m1",)),
+    CauseWish: CauseWish("toy", START, (WishedCase("k1", "forward", START),)),
+    AuditSearch: AuditSearch(
+        "s1", "toy", AuditQuestion(START, START, ("Set-Mailbox",)), START, ("k1",), query_id="q1"
+    ),
     OutboxRow: build_row(),
     ChannelHealth: ChannelHealth("mail", "0a1b", START, START, error="HTTP 503"),
     Containment: Containment(
@@ -213,6 +219,8 @@ SEPARATE_RECORDS = (
     Act,
     ActivityCursor,
     PendingLook,
+    CauseWish,
+    AuditSearch,
     ChannelHealth,
     Containment,
     AccountBundle,
