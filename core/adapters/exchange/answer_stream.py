@@ -9,7 +9,12 @@ import json
 from collections.abc import Mapping
 
 from core.adapters.parsing import ResponseRow
-from core.strict_json import reject_constant, require_unique_names
+from core.strict_json import (
+    parse_finite_number,
+    parse_member_by_member,
+    reject_constant,
+    surely_has_unique_names,
+)
 
 MAX_VALUE_SIZE = 8 * 1024 * 1024
 """Characters of one row, or of one property beside the rows."""
@@ -23,7 +28,7 @@ class AnswerParser:
     def __init__(self) -> None:
         self.decode_text = codecs.getincrementaldecoder("utf-8")()
         self.decoder = json.JSONDecoder(
-            parse_constant=reject_constant, object_pairs_hook=require_unique_names
+            parse_constant=reject_constant, parse_float=parse_finite_number
         )
         self.buffer = ""
         self.position = 0
@@ -144,4 +149,5 @@ class AnswerParser:
             return None
         except RecursionError:
             raise ValueError("the answer is nested too deeply") from None
-        return value, end
+        text = self.buffer[self.position : end]
+        return value if surely_has_unique_names(text, value) else parse_member_by_member(text), end
