@@ -20,8 +20,8 @@ import logging
 import math
 import random
 import time
-from collections.abc import AsyncIterator, Awaitable, Callable, Iterable, Mapping
-from contextlib import asynccontextmanager
+from collections import deque
+from collections.abc import Awaitable, Callable, Iterable, Mapping
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from email.utils import parsedate_to_datetime
@@ -165,7 +165,8 @@ class ThrottledService:
     limit_cut_at: float = field(default=-math.inf, init=False)
     ceiling: float = field(default=math.inf, init=False)
     clean_windows_needed: int = field(default=1, init=False)
-    slot_condition: asyncio.Condition = field(default_factory=asyncio.Condition, init=False)
+    waiters: deque[asyncio.Future[None]] = field(default_factory=deque, init=False)
+    """The calls that wait for a slot, the longest first. Each is handed one."""
 
     def __post_init__(self) -> None:
         self.cap = max(1, self.cap)
@@ -177,6 +178,20 @@ class ThrottledService:
         Raises Unavailable (the last RetryableError) when the attempts, the longest wait or the
         run's time are exhausted. Any other exception of the attempt propagates.
         """
+        try:
+            return await self.attempt_once(attempt)
+        except RetryableError as error:
+            return await self.retry(attempt, error)
+
+    async def retry[T](self, attempt: Callable[[], Awaitable[T]], failure: RetryableError) -> T:
+        """Go on after a first attempt that failed. Nearly every call is over before."""
+        failures = [failure]
+
+        async def attempt_again() -> T:
+            if failures:
+                raise failures.pop()
+            return await self.attempt_once(attempt)
+
         retrying = AsyncRetrying(
             stop=self.should_stop,
             wait=self.compute_wait,
@@ -184,11 +199,13 @@ class ThrottledService:
             sleep=self.sleep,
             reraise=True,
         )
-        return await retrying(self.attempt_once, attempt)
+        return await retrying(attempt_again)
 
     async def attempt_once[T](self, attempt: Callable[[], Awaitable[T]]) -> T:
         """Make one attempt behind the gate and within the limit, and record its result."""
-        async with self.acquire_slot():
+        await self.take_slot()
+        try:
+            await self.wait_for_gate()
             if self.requests >= self.max_requests:
                 raise Unavailable(f"{self.name}: the budget of requests is used up")
             started_at, peak = self.clock(), self.in_flight
@@ -206,20 +223,33 @@ class ThrottledService:
                 raise
             self.record_success(max(peak, self.in_flight))
             return result
-
-    @asynccontextmanager
-    async def acquire_slot(self) -> AsyncIterator[None]:
-        """Hold a slot for one call: wait until the limit has one free and the gate is open."""
-        async with self.slot_condition:
-            await self.slot_condition.wait_for(lambda: self.in_flight < self.limit)
-            self.in_flight += 1
-        try:
-            await self.wait_for_gate()
-            yield
         finally:
-            async with self.slot_condition:
-                self.in_flight -= 1
-                self.slot_condition.notify(2)
+            self.free_slot()
+
+    async def take_slot(self) -> None:
+        """Take a slot for one call; wait in line while the limit has none free."""
+        if self.in_flight < self.limit and not self.waiters:
+            self.in_flight += 1
+            return
+        turn = asyncio.get_running_loop().create_future()
+        self.waiters.append(turn)
+        try:
+            await turn
+        except asyncio.CancelledError:
+            if turn.cancelled():
+                self.waiters = deque(one for one in self.waiters if one is not turn)
+            else:
+                self.free_slot()  # It was handed over while the caller was cancelled.
+            raise
+
+    def free_slot(self) -> None:
+        """Give a slot back, and hand over as many as the limit has free now."""
+        self.in_flight -= 1
+        while self.waiters and self.in_flight < self.limit:
+            turn = self.waiters.popleft()
+            if not turn.done():
+                self.in_flight += 1
+                turn.set_result(None)
 
     async def wait_for_gate(self) -> None:
         """Wait until the gate is open. Raises Unavailable if that is after the deadline."""

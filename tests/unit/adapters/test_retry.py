@@ -243,6 +243,41 @@ async def test_never_more_than_the_limit_are_in_flight() -> None:
     assert narrow.in_flight == 0
 
 
+async def test_slots_go_to_those_who_waited_longest() -> None:
+    narrow = build_service(SleepClock(), initial_limit=1, cap=1)
+    begun: list[int] = []
+
+    async def call(number: int) -> None:
+        async def attempt() -> None:
+            begun.append(number)
+            await asyncio.sleep(0)
+
+        await narrow.call(attempt)
+        if number < 3:
+            await call(number + 10)
+
+    await asyncio.gather(*(call(number) for number in range(5)))
+    assert begun == [0, 1, 2, 3, 4, 10, 11, 12]
+
+
+@pytest.mark.parametrize("turns", [0, 1, 2, 3])
+async def test_a_caller_that_is_cancelled_in_line_keeps_no_slot(turns: int) -> None:
+    narrow = build_service(SleepClock(), initial_limit=1, cap=1)
+    end = asyncio.Event()
+    first = asyncio.create_task(narrow.call(end.wait))
+    await asyncio.sleep(0)
+    second, third = (asyncio.create_task(narrow.call(end.wait)) for _ in range(2))
+    await asyncio.sleep(0)
+    end.set()
+    for _ in range(turns):
+        await asyncio.sleep(0)
+    # It may still wait, may have been handed its slot a moment ago, or hold it.
+    second.cancel()
+    await asyncio.gather(first, second, third, return_exceptions=True)
+    assert third.exception() is None
+    assert (narrow.in_flight, len(narrow.waiters)) == (0, 0)
+
+
 async def test_a_call_that_hangs_is_given_up() -> None:
     async def hang() -> None:
         await asyncio.sleep(3600)
