@@ -126,6 +126,7 @@ class Credential:
         self.clock = clock
         self.token_source = build()
         self.lock = asyncio.Lock()
+        self.tokens: dict[tuple[str, ...], AccessToken] = {}
         self.renewed_at = -RENEWAL_PAUSE
         self.answered_challenges: dict[tuple[str, ...], float] = {}
 
@@ -134,15 +135,29 @@ class Credential:
     ) -> AccessToken:
         """Get a token for the scopes. Raises Forbidden or Unavailable.
 
-        `options` (tenant_id, enable_cae) are part of the SDKs' protocol and not needed here.
+        `options` (tenant_id, enable_cae) are part of the SDKs' protocol and not needed here. The
+        library has a cache of its own, which it reads anew for each call.
         """
+        if not claims and (kept := self.find_kept_token(scopes)):
+            return kept
         async with self.lock:
+            if not claims and (kept := self.find_kept_token(scopes)):
+                return kept
             asked = claims if claims and self.is_new_challenge(*scopes, claims) else None
             try:
-                return await self.service.call(lambda: self.fetch_token(scopes, asked))
+                token = await self.service.call(lambda: self.fetch_token(scopes, asked))
             except RetryableError as error:
                 # The caller has retries of its own; those for the token are exhausted.
                 raise Unavailable(str(error)) from error
+            if isinstance(token.expires_on, int):
+                self.tokens[scopes] = token
+            return token
+
+    def find_kept_token(self, scopes: tuple[str, ...]) -> AccessToken | None:
+        """The token given last for these scopes, unless it expires within five minutes."""
+        kept = self.tokens.get(scopes)
+        is_fresh = kept is not None and kept.expires_on - RENEW_EARLY_SECONDS > time.time()
+        return kept if is_fresh else None
 
     async def fetch_token(self, scopes: Sequence[str], claims: str | None) -> AccessToken:
         """Get a token from the cache or the network. Raises RetryableError if transient."""
@@ -197,6 +212,7 @@ class Credential:
             if self.clock() - self.renewed_at < RENEWAL_PAUSE:
                 return
             self.renewed_at = self.clock()
+            self.tokens.clear()
             old, self.token_source = self.token_source, self.build()
             await old.close()
 

@@ -3,6 +3,7 @@
 import asyncio
 import base64
 import json
+import time
 from typing import Any
 
 import pytest
@@ -78,7 +79,7 @@ async def test_a_federated_credential_that_may_be_new_is_waited_for_and_then_ref
         await credential.get_token(GRAPH)
     credential.token_source = Source(made)
     await credential.get_token(GRAPH)
-    credential.token_source = UnknownCredential(made)
+    await credential.renew()
     with pytest.raises(Unavailable, match="wait"):
         await credential.get_token(GRAPH)
 
@@ -162,6 +163,39 @@ async def test_callers_at_the_same_time_cause_one_request() -> None:
     credential = Credential(lambda: Source(made))
     await asyncio.gather(*(credential.get_token(GRAPH) for _ in range(20)))
     assert made[0].requests == 1
+
+
+class ShortLived(Source):
+    """A source whose tokens are good for so many seconds, and each another one."""
+
+    def __init__(self, made: list[Source], seconds: float) -> None:
+        super().__init__(made)
+        self.seconds = seconds
+
+    async def get_token(self, *scopes: str, claims: str | None = None) -> AccessToken:
+        self.requests += 1
+        name = f"{scopes[0]} {claims or ''} {self.requests}"
+        return AccessToken(name, int(time.time() + self.seconds))
+
+
+async def test_a_token_is_kept_until_shortly_before_it_ends() -> None:
+    made: list[Source] = []
+    credential = Credential(lambda: ShortLived(made, 3_600))
+    first = await credential.get_token(GRAPH)
+    assert await credential.get_token(GRAPH) == first
+    assert (await credential.get_token("other")).token != first.token
+    assert made[0].requests == 2
+    challenged = await credential.get_token(GRAPH, claims="news")
+    assert challenged.token != first.token
+    assert await credential.get_token(GRAPH) == challenged
+    await credential.renew()
+    await credential.get_token(GRAPH)
+    assert [source.requests for source in made] == [3, 1]
+    brief: list[Source] = []
+    credential = Credential(lambda: ShortLived(brief, 290))
+    await credential.get_token(GRAPH)
+    await credential.get_token(GRAPH)
+    assert brief[0].requests == 2
 
 
 async def test_tokens_are_forgotten_at_most_once_a_minute() -> None:
