@@ -19,6 +19,7 @@ from core.adapters.channels.posting import (
     hash_address,
 )
 from core.adapters.graph.client import GraphClient
+from core.adapters.http import BufferedResponse
 from core.adapters.retry import RetryableError, ThrottledService, retryable_status
 from core.errors import CardRejected, ChannelForbidden, NotificationError, TenantError
 from core.model.findings import Severity
@@ -80,9 +81,9 @@ class MailChannel:
             raise NotificationError(f"mail was not taken: {error}") from error
         log.info("mail %s took a message of %d cases", self.setup, len(rows))
 
-    def judge_reply(self, reply: httpx.Response) -> None:
+    def judge_reply(self, reply: BufferedResponse) -> None:
         """Raise unless Graph took the mail, which is all that 202 says."""
-        status = reply.status_code
+        status = reply.status
         if status == 202:
             return
         if again := retryable_status(status, reply.headers.get("Retry-After"), "mail"):

@@ -13,8 +13,10 @@ import re
 from collections.abc import AsyncIterator, Awaitable, Callable, Mapping
 from itertools import batched
 from urllib.parse import urlsplit
+from uuid import uuid4
 
 import httpx
+import msgspec
 from kiota_abstractions.method import Method
 from kiota_abstractions.request_information import RequestInformation
 from kiota_abstractions.response_handler import ResponseHandler
@@ -27,6 +29,7 @@ from msgraph.graph_request_adapter import GraphRequestAdapter
 from msgraph.graph_service_client import GraphServiceClient
 from msgraph_core import GraphClientFactory
 from msgraph_core.middleware import GraphTelemetryHandler
+from yarl import URL
 
 from core.adapters.api_errors import NON_PREMIUM, map_graph_error, parse_graph_error
 from core.adapters.chosen_ways import ChosenWays
@@ -42,6 +45,7 @@ from core.adapters.graph.replies import (
 )
 from core.adapters.graph.reports import BETA, build_report_service, is_report_path
 from core.adapters.graph.transport import GraphTransport
+from core.adapters.http import USER_AGENT, BufferedResponse
 from core.adapters.parsing import ResponseRow, parse_response_rows
 from core.adapters.retry import (
     RetryableError,
@@ -102,6 +106,7 @@ class GraphClient:
         self.base = f"{cloud.graph}/v1.0"
         self.scope = cloud.graph_scope
         self.credential = credential
+        self.batch_url = URL(f"{self.base}/$batch")
         self.max_pages = MAX_PAGES
         self.chosen_ways = ChosenWays()
         self.service = service
@@ -218,14 +223,12 @@ class GraphClient:
         async def attempt() -> ResponseRow:
             nonlocal licence_refusals
             response = await self.send(method, path, body, is_advanced=is_advanced)
-            if 200 <= response.status_code < 300:
-                if not response.content and method is not Method.GET:
+            if 200 <= response.status < 300:
+                if not response.body and method is not Method.GET:
                     return {}
                 return parse_graph_response(response, what)
             refusal = parse_graph_error_body(response)
-            again = retryable_status(
-                response.status_code, response.headers.get("Retry-After"), what
-            )
+            again = retryable_status(response.status, response.headers.get("Retry-After"), what)
             if again:
                 raise again
             code = parse_graph_error(refusal)[0]
@@ -236,24 +239,24 @@ class GraphClient:
                 raise RetryableError(
                     f"{what}: {code}", wait_seconds=LICENCE_PAUSE * licence_refusals
                 )
-            raise map_graph_error(response.status_code, refusal, what, permission)
+            raise map_graph_error(response.status, refusal, what, permission)
 
         service = self.report_service if is_report_path(path) else self.service
         return await service.call(attempt if is_repeated else forbid_repeats(attempt))
 
     async def send(
         self, method: Method, path: str, body: ResponseRow | None, *, is_advanced: bool = False
-    ) -> httpx.Response:
+    ) -> BufferedResponse:
         """One request through the SDK's pipeline. A token that is not taken is renewed once."""
         response = await self.send_once(method, path, body, is_advanced)
-        if response.status_code == 401:
+        if response.status == 401:
             await self.credential.renew()
             response = await self.send_once(method, path, body, is_advanced)
         return response
 
     async def send_once(
         self, method: Method, path: str, body: ResponseRow | None, is_advanced: bool
-    ) -> httpx.Response:
+    ) -> BufferedResponse:
         whole = RawResponseHandler()
         request = RequestInformation()
         request.http_method = method
@@ -273,7 +276,8 @@ class GraphClient:
             ) from error
         if whole.response is None:
             raise RetryableError(f"{method.value} {format_request_path(path)}: no response")
-        return whole.response
+        answer = whole.response
+        return BufferedResponse(answer.status_code, answer.headers, answer.content)
 
     def get_next_path(self, answer: ResponseRow, *, is_beta: bool = False) -> str:
         """The path of the next page, "" at the end.
@@ -360,15 +364,31 @@ class GraphClient:
             {"id": str(number), "method": "GET", "url": path}
             for number, path in enumerate(paths.values())
         ]
-        response = await self.send(Method.POST, "/$batch", {"requests": requests})
-        if response.status_code != 200:
-            again = retryable_status(
-                response.status_code, response.headers.get("Retry-After"), "$batch"
-            )
+        response = await self.post_batch({"requests": requests})
+        if response.status != 200:
+            again = retryable_status(response.status, response.headers.get("Retry-After"), "$batch")
             raise again or map_graph_error(
-                response.status_code, parse_graph_error_body(response), "$batch"
+                response.status, parse_graph_error_body(response), "$batch"
             )
         return sort_graph_replies(parse_graph_response(response, "$batch"), len(requests))
+
+    async def post_batch(self, body: ResponseRow) -> BufferedResponse:
+        """Post a batch to the one address it has, with the token and past the SDK's pipeline.
+
+        The pipeline takes more CPU than the answer of twenty mailboxes does. It keeps what it is
+        good for: a token that is not taken, with or without a challenge.
+        """
+        token = await self.credential.get_token(self.scope)
+        headers = {
+            "Accept": "application/json",
+            "Accept-Encoding": "gzip",
+            "Authorization": f"Bearer {token.token}",
+            "Content-Type": "application/json",
+            "User-Agent": USER_AGENT,
+            "client-request-id": str(uuid4()),
+        }
+        response = await self.transport.post(self.batch_url, headers, msgspec.json.encode(body))
+        return response if response.status != 401 else await self.send(Method.POST, "/$batch", body)
 
 
 def forbid_repeats(

@@ -2,9 +2,8 @@
 
 from collections.abc import Mapping, Sequence
 
-import httpx
-
 from core.adapters.api_errors import map_graph_error
+from core.adapters.http import BufferedResponse
 from core.adapters.parsing import ResponseRow, parse_json_object, parse_text
 from core.adapters.retry import RetryableError, retryable_inner_status
 from core.errors import TenantError
@@ -46,18 +45,18 @@ def parse_graph_reply(replies: Sequence[ResponseRow], path: str, permission: str
     )
 
 
-def parse_graph_error_body(response: httpx.Response) -> ResponseRow:
+def parse_graph_error_body(response: BufferedResponse) -> ResponseRow:
     """The JSON of a refusal, empty when it has none."""
     try:
-        return parse_json_object(response.content)
+        return parse_json_object(response.body)
     except ValueError:
         return {}
 
 
-def parse_graph_response(response: httpx.Response, operation: str) -> ResponseRow:
+def parse_graph_response(response: BufferedResponse, operation: str) -> ResponseRow:
     """Parse the JSON of a success. Raises RetryableError if it is truncated or not JSON."""
     try:
-        return parse_json_object(response.content)
+        return parse_json_object(response.body)
     except ValueError as error:
         raise RetryableError(f"{operation}: {error}") from error
 

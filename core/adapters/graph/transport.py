@@ -6,18 +6,20 @@ connection it holds; aiohttp is here anyway, under the clients of Exchange and T
 
 import asyncio
 import zlib
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Iterable, Mapping
 
 import aiohttp
 import httpx
 from yarl import URL
 
-from core.adapters.http import CONNECT_TIMEOUT, build_tls_context
+from core.adapters.http import CONNECT_TIMEOUT, BufferedResponse, build_tls_context
+from core.adapters.retry import RetryableError
 from core.errors import Unavailable
 
 RESPONSE_LIMIT = 16 * 1024 * 1024
 READ_TIMEOUT = 60.0
 GZIP_OR_ZLIB = zlib.MAX_WBITS | 32
+TRANSPORT_ERRORS = (aiohttp.ClientError, TimeoutError, OSError, zlib.error)
 DECODED_HEADERS = frozenset({b"content-encoding", b"content-length", b"transfer-encoding"})
 
 
@@ -54,18 +56,33 @@ class GraphTransport(httpx.AsyncBaseTransport):
     async def handle_async_request(self, request: httpx.Request) -> httpx.Response:
         """One exchange of request and answer. Raises httpx.TransportError, or Unavailable."""
         try:
-            async with self.open_session().request(
+            answer, content = await self.exchange(
                 request.method,
                 URL(str(request.url), encoded=True),
-                headers=request.headers.items(),
-                data=await request.aread() or None,
-                allow_redirects=False,
-            ) as answer:
-                content = await self.read_body(answer)
-        except (aiohttp.ClientError, TimeoutError, OSError, zlib.error) as error:
+                request.headers.items(),
+                await request.aread(),
+            )
+        except TRANSPORT_ERRORS as error:
             raise httpx.TransportError(type(error).__name__, request=request) from error
         headers = [pair for pair in answer.raw_headers if pair[0].lower() not in DECODED_HEADERS]
         return httpx.Response(answer.status, headers=headers, content=content, request=request)
+
+    async def post(self, url: URL, headers: Mapping[str, str], body: bytes) -> BufferedResponse:
+        """Post without the pipeline of the SDK. Raises RetryableError, or Unavailable."""
+        try:
+            answer, content = await self.exchange("POST", url, headers.items(), body)
+        except TRANSPORT_ERRORS as error:
+            raise RetryableError(f"POST {url.path}: {type(error).__name__}") from error
+        return BufferedResponse(answer.status, answer.headers, content)
+
+    async def exchange(
+        self, method: str, url: URL, headers: Iterable[tuple[str, str]], body: bytes
+    ) -> tuple[aiohttp.ClientResponse, bytes]:
+        """Send a request and read its answer whole. Raises a TRANSPORT_ERRORS, or Unavailable."""
+        async with self.open_session().request(
+            method, url, headers=headers, data=body or None, allow_redirects=False
+        ) as answer:
+            return answer, await self.read_body(answer)
 
     async def read_body(self, answer: aiohttp.ClientResponse) -> bytes:
         """The body, piece by piece, so that a bomb is noticed while it is small."""

@@ -401,3 +401,36 @@ async def test_requests_go_through_the_pipeline_of_the_sdk() -> None:
         assert await graph.get("/domains") == {"value": []}
         await graph.close()
     assert "kiota" in agents[0]
+
+
+async def test_a_batch_goes_to_graph_alone_with_the_token_of_the_app() -> None:
+    seen: list[web.BaseRequest] = []
+
+    async def answer(request: web.BaseRequest) -> web.Response:
+        seen.append(request)
+        wanted = json.loads(await request.text())["requests"]
+        replies = [{"id": one["id"], "status": 200, "body": {}} for one in wanted]
+        return web.json_response({"responses": replies})
+
+    async with connect_sandbox(build_scene()) as to, serving(answer) as address:
+        graph = GraphClient(
+            replace(to.cloud, graph=address), to.credential, build_service(to.clock)
+        )
+        assert await collect_batch_answers(graph.get_batch, {"one": "/users/1"}) == {"one": {}}
+        await graph.close()
+        token = (await to.credential.get_token(to.cloud.graph_scope)).token
+    assert [request.path for request in seen] == ["/v1.0/$batch"]
+    assert seen[0].headers["Authorization"] == f"Bearer {token}"
+    assert seen[0].headers["client-request-id"]
+
+
+async def test_a_token_that_a_batch_does_not_take_is_renewed_by_the_pipeline() -> None:
+    paths = {one: f"/users/{one}?$select=id" for one in (PERSON, ROOM)}
+    faults = [fault("error", status=401, times=2)]
+    async with connect_sandbox(build_scene(faults=faults)) as to:
+        answers = await collect_batch_answers(to.graph.get_batch, paths)
+        assert not any(isinstance(answer, TenantError) for answer in answers.values())
+        assert to.sandbox.counts["entra"] == 2
+    async with connect_sandbox(build_scene(faults=[fault("error", status=401)])) as to:
+        answers = await collect_batch_answers(to.graph.get_batch, paths)
+        assert all(isinstance(answer, Forbidden) for answer in answers.values())
