@@ -25,6 +25,8 @@ def is_visible(sign: str) -> bool:
 
 def strip_hidden(text: str) -> str:
     """Text without zero-width signs, soft hyphens, direction marks, variation selectors."""
+    if text.isascii() and text.isprintable():
+        return text
     return "".join(
         sign
         for sign in text

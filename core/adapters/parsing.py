@@ -259,21 +259,21 @@ def parse_response_rows(answer: ResponseRow, expected: Iterable[str] = ()) -> li
     else: an answer that is not understood is never an empty list. Expected properties get their
     usual names, whatever the case in which the answer spells them.
     """
-    expected = tuple(expected)
+    expected = frozenset(expected)
     value = answer.get("value")
-    if "value" not in answer and any(name in restore_names(answer, expected) for name in expected):
+    if "value" not in answer and not expected.isdisjoint(restore_names(answer, expected)):
         value = answer
     found = [value] if isinstance(value, Mapping) else value
-    if not isinstance(found, list) or not all(isinstance(row, Mapping) for row in found):
+    if not isinstance(found, list) or not all(isinstance(row, dict) for row in found):
         raise ValueError("the answer has no list of objects")
-    return [restore_names(row, expected) for row in found]
+    return [restore_names(row, expected) for row in found] if expected else found
 
 
-def restore_names(row: ResponseRow, expected: Sequence[str]) -> ResponseRow:
+def restore_names(row: ResponseRow, expected: frozenset[str]) -> ResponseRow:
     """A row in which the expected properties have their usual names: `guid` becomes `Guid`."""
-    missing = {name.casefold(): name for name in expected if name not in row}
-    if not missing:
+    if expected <= row.keys():
         return row
+    missing = {name.casefold(): name for name in expected - row.keys()}
     return {missing.get(key.casefold(), key): value for key, value in row.items()}
 
 

@@ -14,6 +14,7 @@ from core.tenant.mail_flow import AcceptedDomain
 
 RELIES_ON = ("exchange-rule-targets",)
 
+NO_DOMAIN_SIGN = re.compile(r'[\s<>"(),;]')
 BRACKET_PATTERN = re.compile(r"\[(SMTP|EX|X500):", re.IGNORECASE)
 PREFIX_PATTERN = re.compile(r"^(SMTP|EX|X500):", re.IGNORECASE)
 GUEST_MARK = "#ext#"
@@ -85,9 +86,9 @@ def normalize_address(text: str) -> str:
     """
     local, at, domain = text.strip().rpartition("@")
     domain = to_a_label(domain)
-    if not at or not local or not domain or any(not label for label in domain.split(".")):
+    if not at or not local or not domain or "" in domain.split("."):
         return ""
-    if any(sign.isspace() or sign in '<>"(),;' for sign in domain):
+    if NO_DOMAIN_SIGN.search(domain):
         return ""
     return f"{local.lower()}@{domain}"
 

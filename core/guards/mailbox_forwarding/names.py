@@ -11,6 +11,8 @@ WIDE = frozenset({"W", "F"})
 
 def measure_name(name: str) -> int:
     """How many letters and digits a name shows. An ideograph says as much as three letters."""
+    if name.isascii() and name.isprintable():
+        return sum(map(str.isalnum, name))
     shown = unicodedata.normalize("NFKC", strip_hidden(name))
     return sum(
         3 if unicodedata.east_asian_width(sign) in WIDE else 1 for sign in shown if sign.isalnum()
