@@ -85,7 +85,7 @@ var permissions = {
   'app-consent': {
     exchange: true
     optionalExchange: true
-    reads: ['Application.Read.All', 'Directory.Read.All', 'Policy.Read.All']
+    reads: ['Application.Read.All', 'Directory.Read.All', 'Policy.Read.All', 'Application.Read.All']
     optionalReads: [
       'RoleManagement.Read.Directory'
       'GroupMember.Read.All'
@@ -165,7 +165,7 @@ var permissions = {
       'PrivilegedEligibilitySchedule.Read.AzureADGroup'
       'AuditLog.Read.All'
     ]
-    optionalReads: ['PublicKeyInfrastructure.Read.All', 'eDiscovery.Read.All']
+    optionalReads: ['PublicKeyInfrastructure.Read.All', 'Policy.Read.DeviceConfiguration', 'eDiscovery.Read.All']
     writes: []
     optionalWrites: []
   }

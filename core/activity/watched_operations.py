@@ -152,6 +152,10 @@ ACT_OPERATIONS = (
     "User has elevated their access to User Access Administrator for their Azure Resources",
     "Read BitLocker key",
     "Recover device local administrator password",
+    "Add member to role request denied (PIM activation)",
+    "Add member to role outside of PIM (permanent)",
+    "Admin registered temporary access pass method for user",
+    "Admin deleted security info",
 )
 """Acts that are the subject of `privileged-change` themselves."""
 

@@ -67,6 +67,11 @@ VERDICT_TECHNIQUES: Mapping[str, Mapping[str, tuple[str, ...]]] = {
         "elevated": ("T1098.003",),
         "secrets-read": ("T1555",),
         "blocked-sender": ("T1199", "T1534"),
+        "locked-out": ("T1531", "T1098", "T1550"),
+        "revived": ("T1098", "T1136.003"),
+        "refused-role": ("T1078.004",),
+        "invited": ("T1136.003",),
+        "apps-changed": ("T1136.003", "T1489"),
     },
     "risky-accounts": {
         "at-risk": ("T1078.004",),

@@ -13,6 +13,7 @@ from core.microsoft365.directory_sources import DIRECTORY_SOURCES
 from core.microsoft365.known_apps import PUBLIC_CLIENTS
 from core.microsoft365.source_shapes import (
     ALL_RESULTS,
+    MAILBOX_NAMES,
     ConfigurationSource,
     NameList,
     define_exchange_source,
@@ -119,6 +120,26 @@ CONFIGURATION_SOURCES: Mapping[str, ConfigurationSource] = {
     "unrecoverable-mailbox": define_mailbox_source(
         "SingleItemRecoveryEnabled -eq 'False'",
         *("SingleItemRecoveryEnabled", "RetainDeletedItemsFor"),
+    ),
+    "hidden-mailbox": define_mailbox_source(
+        "HiddenFromAddressListsEnabled -eq 'True'",
+        *("HiddenFromAddressListsEnabled", "AccountDisabled", "WhenCreated"),
+    ),
+    **{
+        name: define_exchange_source(
+            *(cmdlet, "Guid"),
+            risk="list guests, contacts and mail users, and where they lead",
+            parameters=ALL_RESULTS,
+            may_be_none=True,
+            selected=(*MAILBOX_NAMES, "DisplayName", "EmailAddresses", "ExternalEmailAddress"),
+        )
+        for name, cmdlet in (("mail-contact", "Get-MailContact"), ("mail-user", "Get-MailUser"))
+    },
+    "partner-role-group": define_exchange_source(
+        *("Get-RoleGroup", "Guid"),
+        risk="see which partners may administer Exchange",
+        parameters={"ShowPartnerLinked": True, **ALL_RESULTS},
+        may_be_none=True,
     ),
     "organization-add-in": define_exchange_source(
         *("Get-App", "AppId"),

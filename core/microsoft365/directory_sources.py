@@ -170,6 +170,43 @@ DIRECTORY_SOURCES: Mapping[str, ConfigurationSource] = {
         may_be_none=True,
         optional_because="Microsoft's pages differ on which permission reads it",
     ),
+    "partner-capability": ConfigurationSource(
+        Service.GRAPH,
+        "/policies/crossTenantAccessPolicy/partners?$select=tenantId",
+        "Policy.Read.All",
+        "tenantId",
+        may_be_none=True,
+        relation="m365Capabilities",
+        relates_whole_objects=True,
+        optional_because="Microsoft gives it to one tenant after the other",
+    ),
+    "device-registration-policy": ConfigurationSource(
+        Service.GRAPH,
+        "/policies/deviceRegistrationPolicy",
+        "Policy.Read.DeviceConfiguration",
+        optional_because="the permission is asked for by this read alone",
+    ),
+    **{
+        name: ConfigurationSource(
+            Service.GRAPH,
+            f"/roleManagement/directory/{collection}",
+            "RoleManagement.Read.Directory",
+            "id",
+            may_be_none=True,
+            optional_because="it exists only with Microsoft Entra ID P2",
+        )
+        for name, collection in (
+            ("role-assignment-instance", "roleAssignmentScheduleInstances"),
+            ("role-eligibility-instance", "roleEligibilityScheduleInstances"),
+        )
+    },
+    "app-registration": ConfigurationSource(
+        Service.GRAPH,
+        "/applications?$select=id,appId,displayName,createdDateTime,requiredResourceAccess&$top=999",
+        "Application.Read.All",
+        "id",
+        may_be_none=True,
+    ),
     "administrative-unit": ConfigurationSource(
         Service.GRAPH,
         f"/directory/administrativeUnits?$select={','.join(UNIT_PROPERTIES)}",

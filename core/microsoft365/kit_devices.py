@@ -9,6 +9,8 @@ import re
 from dataclasses import dataclass
 from datetime import date
 
+RELIES_ON = ("graph-kit-devices",)
+
 
 @dataclass(frozen=True, slots=True)
 class KitDefault:

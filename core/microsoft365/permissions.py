@@ -141,6 +141,11 @@ APP_ROLES: Mapping[str, AppRole] = {
         "246dd0d5-5bd0-4def-940b-0421030a5b68",
         "read every policy of the directory, such as who is not asked for a second factor",
     ),
+    "Policy.Read.DeviceConfiguration": AppRole(
+        "bdba4817-6ba1-4a7c-8a01-be9bc7c242dd",
+        "read who may join devices, and whether a second factor is asked first",
+        frozenset({"Policy.ReadWrite.DeviceConfiguration"}),
+    ),
     "IdentityRiskyUser.Read.All": AppRole(
         "dc5007c0-2d7d-4c42-879c-2dab87571379",
         "see which accounts Microsoft holds for taken over: which break-ins were noticed",
@@ -234,8 +239,12 @@ CMDLETS: Mapping[str, Cmdlet] = {
             *("RecipientTypeDetails", "ResultSize"),
         ),
     ),
-    "Get-MailContact": Cmdlet("list the mail contacts and where they lead", ("Identity",)),
-    "Get-MailUser": Cmdlet("list guests and mail users and where they lead", ("Identity",)),
+    "Get-MailContact": Cmdlet(
+        "list the mail contacts and where they lead", ("Identity", "ResultSize")
+    ),
+    "Get-MailUser": Cmdlet(
+        "list guests and mail users and where they lead", ("Identity", "ResultSize")
+    ),
     "Get-MailboxAuditBypassAssociation": Cmdlet(
         "find the accounts whose actions are not recorded", ("Identity", "ResultSize")
     ),
@@ -275,6 +284,9 @@ CMDLETS: Mapping[str, Cmdlet] = {
     ),
     "Get-RecipientPermission": Cmdlet(
         "see who may send mail in whose name", ("Identity", "ResultSize")
+    ),
+    "Get-RoleGroup": Cmdlet(
+        "list the role groups of Exchange", ("ResultSize", "ShowPartnerLinked")
     ),
     "Get-RoleGroupMember": Cmdlet("read who administers Exchange", ("Identity", "ResultSize")),
     "Get-UnifiedGroupLinks": Cmdlet(

@@ -31,7 +31,9 @@ HEADLINE_COLOUR = {
 """The colour of a headline by the style of its container."""
 MAX_MESSAGE_BYTES = 22_000
 """The size limit of a whole message, in bytes."""
-MARKDOWN_SIGNS = re.compile(r"([\\`*_\[\](){}~#>|<])")
+# Between two letters or digits an underscore is one (CommonMark 6.2), and stands in the names of
+# guests: escaped, nobody could copy or search for the address.
+MARKDOWN_SIGNS = re.compile(r"([\\`*\[\](){}~#>|<]|(?<![A-Za-z0-9])_|_(?![A-Za-z0-9]))")
 LEADING_MARKER = re.compile(r"^(\s*)([-+]|\d+[.)])")
 
 

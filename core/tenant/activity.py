@@ -67,6 +67,8 @@ class ActivityRecord:
     actor: ActivityActor
     names: tuple[str, ...] = ()
     """What it was done to, by every name the record has, the surest first. Untrusted."""
+    shown: str = ""
+    """What people call what it was done to, where the log says so. Untrusted, and never a key."""
     address: str = ""
     """The address that the log saw, without a port. It may be one of Microsoft's."""
     client: str = ""

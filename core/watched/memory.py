@@ -321,9 +321,11 @@ def was_kept_before(row: KnownTraits, trait: Trait) -> bool:
     """Whether an item kept, before a trait came, what alone makes the trait matter."""
     if not trait.after_kept:
         return True
-    kept = row.traits.get(f"{KEEPS_PREFIX}{trait.after_kept}")
-    came = row.traits.get(trait.token)
-    return kept is not None and came is not None and kept < came
+    token = f"{KEEPS_PREFIX}{trait.after_kept}"
+    kept, lost, came = row.traits.get(token), row.lost.get(token), row.traits.get(trait.token)
+    if came is None:
+        return False
+    return kept < came if kept is not None else lost is not None and lost >= came
 
 
 def list_times(row: KnownTraits, traits: Iterable[Trait]) -> Iterator[tuple[str, str]]:

@@ -10,7 +10,7 @@ from dataclasses import dataclass, field
 from functools import partial
 from typing import Any
 
-from sandbox.graph.roles import build_roles_page, filter_role_rows
+from sandbox.graph.roles import build_roles_page, filter_role_rows, require_pim
 from sandbox.graph.users import (
     build_context_url,
     build_missing_resource_error,
@@ -65,6 +65,24 @@ FRESH_PROVIDERS: list[Row] = [
 ]
 
 
+EVERYBODY: Row = {"@odata.type": "#microsoft.graph.allDeviceRegistrationMembership"}
+# Microsoft Graph v1.0: Get deviceRegistrationPolicy.
+FRESH_DEVICE_POLICY: Row = {
+    "id": "deviceRegistrationPolicy",
+    "displayName": "Device Registration Policy",
+    "description": "Tenant-wide policy that manages intial provisioning controls.",
+    "userDeviceQuota": 50,
+    "multiFactorAuthConfiguration": "notRequired",
+    "azureADRegistration": {"isAdminConfigurable": False, "allowedToRegister": EVERYBODY},
+    "azureADJoin": {
+        "isAdminConfigurable": True,
+        "allowedToJoin": EVERYBODY,
+        "localAdmins": {"enableGlobalAdmins": True, "registeringUsers": EVERYBODY},
+    },
+    "localAdminPassword": {"isEnabled": False},
+}
+
+
 @dataclass(frozen=True, slots=True)
 class GraphCollection:
     """A collection of Graph: its path below the version, its key in a scene, who may read it."""
@@ -82,6 +100,8 @@ class GraphCollection:
     """Whether that is a list of ids of users, shown as users."""
     identity: str = "id"
     is_single: bool = False
+    needs_pim: bool = False
+    """Whether a tenant without Privileged Identity Management is refused."""
     joined: tuple[str, str, str] | None = None
     """A property that is shown where it is expanded: its name, the property with the id of what it
     shows, and the key of a scene under which that is.
@@ -110,6 +130,7 @@ COLLECTIONS = (
         "policies/crossTenantAccessPolicy/partners",
         "crossTenantAccessPolicyPartners",
         READ_POLICIES,
+        relation="m365Capabilities",
         expanded="identitySynchronization",
         identity="tenantId",
     ),
@@ -132,6 +153,19 @@ COLLECTIONS = (
         READ_ROLE_MANAGEMENT,
         identity="roleDefinitionId",
         joined=("policy", "policyId", "roleManagementPolicies"),
+    ),
+    GraphCollection(
+        "policies/deviceRegistrationPolicy",
+        "deviceRegistrationPolicy",
+        parse_roles("Policy.Read.DeviceConfiguration Policy.ReadWrite.DeviceConfiguration"),
+        [FRESH_DEVICE_POLICY],
+        is_single=True,
+    ),
+    GraphCollection(
+        "roleManagement/directory/roleAssignmentScheduleInstances",
+        "roleAssignmentScheduleInstances",
+        READ_ROLE_MANAGEMENT,
+        needs_pim=True,
     ),
     GraphCollection(
         "directory/administrativeUnits",
@@ -246,6 +280,8 @@ def list_rows(
     collection: GraphCollection, tenant: SimulatedTenant, request: HttpRequest
 ) -> HttpResponse:
     """`GET` of a collection, filtered and page by page; or of a single object."""
+    if collection.needs_pim:
+        require_pim(tenant)
     shown, names = parse_expand(request), parse_select(request)
     rows = [
         join_row(collection, tenant, hide_relations(collection, tenant.read_row(one), shown), shown)
@@ -266,6 +302,9 @@ def list_related(
     """`GET` of the objects that one is related to, by id."""
     for row in find_rows(tenant, collection):
         if fold_key(row.get(collection.identity)) == fold_key(key):
+            if row.get(collection.relation, ()) is None:
+                # What Microsoft has not given to this tenant yet.
+                raise build_missing_resource_error(collection.relation)
             related = [
                 strip_private_keys(one) if isinstance(one, Mapping) else {"id": one}
                 for one in row.get(collection.relation) or ()

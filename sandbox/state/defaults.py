@@ -223,9 +223,10 @@ CMDLETS_WITH_GUID = tuple(
 def add_defaults(graph: Mapping[str, Any], exchange: dict[str, Any]) -> None:
     """Adds the defaults a scene leaves out, except to rows it marks as bare."""
     exchange.update({**deepcopy(dict(DEFAULT_EXCHANGE_POLICIES)), **exchange})
+    # Role groups come with their members: `add_default_roles`.
+    with_members = {source.read for source in EXCHANGE_SOURCES.values() if source.relation}
     for source in EXCHANGE_SOURCES.values():
-        # Role groups come with their members: `add_default_roles`.
-        if not source.relation and source.read != ACCEPTED_DOMAINS:
+        if source.read not in with_members and source.read != ACCEPTED_DOMAINS:
             exchange.setdefault(source.read, [] if source.may_be_none else [dict(DEFAULT_OBJECT)])
     for cmdlet in (*CMDLETS_WITH_GUID, *DEFAULT_ROW_PROPERTIES):
         for row in exchange.get(cmdlet, ()):

@@ -216,11 +216,15 @@ def build_group(wire: Wire, row: ResponseRow) -> Configuration:
     )
 
 
+# What Exchange lists of its recipients, by their kinds.
+STAND_INS = frozenset({"Get-MailContact", "Get-MailUser"})
+
+
 def list_exchange_source(wire: Wire, source: ConfigurationSource) -> Sequence[ResponseRow]:
     """The rows of a source that a cmdlet reads, with what is read of each besides."""
     if source.read == ADD_INS:
         return list_add_ins(wire)
-    if "Filter" in source.read_parameters:
+    if "Filter" in source.read_parameters or source.read in STAND_INS:
         return CMDLETS[source.read].run(wire, Command(source.read, source.read_parameters)).rows
     rows = wire.list_rows(source.read)
     if kind := source.read_parameters.get("ListType"):
@@ -251,13 +255,16 @@ def list_graph_rows(wire: Wire, source: ConfigurationSource) -> Sequence[Respons
     asked = dict(parse_qsl(options)).get("$select", "")
     names = tuple(asked.split(",")) if asked else ()
     if collection := COLLECTIONS_BY_PATH.get(path.lstrip("/").casefold()):
-        shown = frozenset({"policy", collection.expanded, collection.relation})
+        relation = collection.relation if source.relation else ""
+        shown = frozenset({"policy", collection.expanded, relation})
         names = (*names, *shown) if names else ()
         relates = source.relates or is_kept
         rows = [join_row(collection, wire, row, shown) for row in find_rows(wire, collection)]
         rows = [project_row(row, names) if names else row for row in rows]
         return [
-            row if relates(row) else {key: row[key] for key in row.keys() - {collection.relation}}
+            row
+            if relation and relates(row)
+            else {key: row[key] for key in row.keys() - {collection.relation}}
             for row in rows
             if "isBuiltIn eq false" not in source.read or row.get("isBuiltIn") is False
         ]
@@ -267,6 +274,8 @@ def list_graph_rows(wire: Wire, source: ConfigurationSource) -> Sequence[Respons
     if last == "servicePrincipals":
         expanded = (expand_owners(wire, row, is_asked=True) for row in collect_principals(wire))
         return [project_row(row, (*names, "owners")) for row in expanded]
+    if last == "applications":
+        return [project_row(row, names) for row in wire.graph.get(last, ())]
     if last == "users":
         return [project_user(row, names) for row in wire.graph["users"]]
     plain: Sequence[ResponseRow] = (

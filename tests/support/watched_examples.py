@@ -111,6 +111,20 @@ EXCLUDING = Configuration(
 )
 HOLDER = Configuration(ROLE_HOLDER, "admin", "adm@contoso.com", {"roles": ["x"]})
 GLOBAL_ADMINISTRATOR = "62e90394-69f5-4237-9190-012177145e10"
+HELD_ROLE = {"roleDefinitionId": GLOBAL_ADMINISTRATOR, "principalId": "u1"}
+MIGRATES = {"@odata.type": "#microsoft.graph.crossTenantMigration", "name": "crossTenantMigration"}
+MEMBERSHIP = "DeviceRegistrationMembership"
+GRAPH_API = "00000003-0000-0000-c000-000000000000"
+MAIL_READ = "810c84a8-4a9e-49e6-bf7d-12d183f40d01"
+GIVE_ROLES = "9e3f62cf-ca93-4989-b6ce-bf83c28f9fe8"
+
+
+def ask_graph_for(*roles: str) -> list[dict[str, object]]:
+    """What a registration asks Microsoft Graph for in its own name."""
+    access = [{"id": one, "type": "Role"} for one in roles]
+    return [{"resourceAppId": GRAPH_API, "resourceAccess": access}]
+
+
 MFA_RULE = {"id": "Enablement_EndUser_Assignment"}
 AUTHORITIES = "certificateBasedAuthConfiguration"
 EXAMPLES: Mapping[str, WatchedExample] = {
@@ -128,6 +142,13 @@ EXAMPLES: Mapping[str, WatchedExample] = {
         wider=SYNCHRONISES,
         narrower={"isServiceProvider": None},
         harmless={"tenantRestrictions": {"devices": None}},
+    ),
+    "partner-capability": WatchedExample(
+        "partner-capability",
+        known={"m365Capabilities": [MIGRATES | {"inboundAccess": {"isAllowed": False}}]},
+        wider={"m365Capabilities": [MIGRATES | {"inboundAccess": {"isAllowed": True}}]},
+        narrower={"m365Capabilities": []},
+        harmless={"displayName": "x"},
     ),
     "identity-provider": WatchedExample(
         "identity-provider",
@@ -243,6 +264,24 @@ EXAMPLES: Mapping[str, WatchedExample] = {
         narrower={"SingleItemRecoveryEnabled": True},
         harmless={"RetainDeletedItemsFor": "00:00:00"},
     ),
+    "hidden-mailbox": WatchedExample(
+        "hidden-mailbox",
+        known={"RecipientTypeDetails": "UserMailbox", "AccountDisabled": False},
+        wider={},
+        narrower={"AccountDisabled": True},
+        harmless={"WhenCreated": "2026-01-01T00:00:00Z"},
+    ),
+    "leading-recipient": WatchedExample(
+        "mail-contact",
+        known={
+            "ExternalEmailAddress": "SMTP:ann@harbour.example",
+            "EmailAddresses": ["SMTP:ann@harbour.example", "smtp:sales@contoso.com"],
+        },
+        wider={"EmailAddresses": ["smtp:sales@contoso.com", "smtp:boss@contoso.com"]},
+        narrower={"EmailAddresses": ["SMTP:ann@harbour.example"]},
+        harmless={"DisplayName": "x"},
+        others=(DOMAINS,),
+    ),
     "notice-contact": WatchedExample(
         "organization",
         known={"technicalNotificationMails": ["it@contoso.com"], "displayName": "Contoso"},
@@ -266,11 +305,25 @@ EXAMPLES: Mapping[str, WatchedExample] = {
         narrower={"Enabled": "False"},
         harmless={"AppVersion": "1.0.4.0"},
     ),
+    "requested-permission": WatchedExample(
+        "app-registration",
+        known={"requiredResourceAccess": ask_graph_for(MAIL_READ)},
+        wider={"requiredResourceAccess": ask_graph_for(MAIL_READ, GIVE_ROLES)},
+        narrower={"requiredResourceAccess": []},
+        harmless={"createdDateTime": "2026-01-01T00:00:00Z"},
+    ),
     "role-group": WatchedExample(
         "role-group",
         known={"Roles": ["Role Management"], MEMBERS: [{"Guid": "m1", "Name": "chief"}]},
         wider={MEMBERS: [{"Guid": "m1", "Name": "chief"}, {"Guid": "m2", "Name": "newcomer"}]},
         narrower={MEMBERS: []},
+        harmless={"Description": "x"},
+    ),
+    "partner-role-group": WatchedExample(
+        "partner-role-group",
+        known={"LinkedPartnerOrganizationId": "p1", "Roles": ["View-Only Recipients"]},
+        wider={"Roles": ["View-Only Recipients", "Role Management"]},
+        narrower={"Roles": []},
         harmless={"Description": "x"},
     ),
     "role-assignment": WatchedExample(
@@ -503,6 +556,15 @@ EXAMPLES: Mapping[str, WatchedExample] = {
         is_new_told=False,
         prefix=f"{GLOBAL_ADMINISTRATOR} ",
     ),
+    "standing-role": WatchedExample(
+        "role-assignment-instance",
+        known={**HELD_ROLE, "assignmentType": "Activated", "endDateTime": "2026-11-02T00:00:00Z"},
+        wider={"assignmentType": "Assigned", "endDateTime": None},
+        narrower={"principalId": "u2"},
+        harmless={"memberType": "Direct"},
+        others=(Configuration("role-eligibility-instance", "e1", "", HELD_ROLE),),
+        is_single=True,
+    ),
     "sign-in-name": WatchedExample(
         "directory-user",
         known={"userPrincipalName": "ann@contoso.com", "onPremisesImmutableId": "known"},
@@ -528,6 +590,20 @@ EXAMPLES: Mapping[str, WatchedExample] = {
         narrower={"accountEnabled": False},
         harmless={"operatingSystemVersion": "10.0.26100.4061"},
         others=(HOLDER,),
+    ),
+    "device-registration": WatchedExample(
+        "device-registration-policy",
+        known={
+            "multiFactorAuthConfiguration": "required",
+            "azureADJoin": {"allowedToJoin": {"@odata.type": "#microsoft.graph.no" + MEMBERSHIP}},
+        },
+        wider={
+            "multiFactorAuthConfiguration": "notRequired",
+            "azureADJoin": {"allowedToJoin": {"@odata.type": "#microsoft.graph.all" + MEMBERSHIP}},
+        },
+        narrower={"azureADJoin": {}},
+        harmless={"description": "x"},
+        is_single=True,
     ),
     "domain": WatchedExample(
         "domain",

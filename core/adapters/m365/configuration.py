@@ -58,6 +58,10 @@ RELIES_ON = (
     "graph-federation-configuration",
     "write-policy-merge",
     "exchange-mailbox-filters",
+    "graph-device-owners",
+    "graph-device-policy",
+    "graph-outside-federation",
+    "graph-principal-owners",
 )
 
 NAME_LIMIT = 200

@@ -32,6 +32,7 @@ from core.guards.app_consent.openings import (
     read_powerful_apps,
 )
 from core.guards.app_consent.owners import mark_new_owners, note_owners
+from core.guards.app_consent.requests import REQUESTS
 from core.guards.app_consent.user_consent import may_users_register_apps
 from core.microsoft365.assumptions.exchange_objects import APP_ASSIGNMENTS
 from core.microsoft365.configuration_sources import ROLE_HOLDER
@@ -74,7 +75,7 @@ MAX_TEXT_LENGTH = 256
 RELIES_ON = (APP_ASSIGNMENTS,)
 
 
-COLLECTIONS = (ADD_INS,)
+COLLECTIONS = (ADD_INS, REQUESTS)
 observe_collections = make_observer("app-consent", COLLECTIONS)
 
 

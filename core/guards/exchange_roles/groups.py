@@ -11,6 +11,7 @@ from core.tenant.quoting import quote_text
 from core.watched.items import SourceRows, Trait, WatchedCollection, WatchedItem, build_token
 
 ROLE_GROUP, MEMBERS = "role-group", "Get-RoleGroupMember"
+PARTNER_GROUP = "partner-role-group"
 MAX_NAME_LENGTH = 120
 RISK_SEVERITY = {
     PermissionRisk.TENANT_WIDE: Severity.HIGH,
@@ -98,6 +99,32 @@ def describe_group(rows: SourceRows) -> Iterator[WatchedItem]:
         )
 
 
+def describe_partner_group(rows: SourceRows) -> Iterator[WatchedItem]:
+    """Each role group that a partner organization holds, with what it gives."""
+    for one in rows[PARTNER_GROUP] or ():
+        partner = get_text(one.values, "LinkedPartnerOrganizationId")
+        if not partner:
+            continue
+        shown = quote_text(partner, MAX_NAME_LENGTH)
+        roles = [
+            Trait(
+                build_token("gives", role),
+                f"gives the partner organization {shown} the role "
+                f"{quote_text(role, MAX_NAME_LENGTH)}",
+                RISK_SEVERITY.get(weigh_exchange_role(role), Severity.MEDIUM),
+            )
+            for role in get_texts(one.values, "Roles")
+        ]
+        text = f"lets the partner organization {shown} administer Exchange"
+        yield WatchedItem(
+            id=one.id,
+            name=quote_text(one.name, MAX_NAME_LENGTH),
+            opens=(Trait(build_token("partner", partner), text, Severity.HIGH), *roles),
+            advice="Ask whoever chose the partner, by telephone. Unless somebody answers for it, "
+            "end the relationship: Microsoft 365 admin center > Settings > Partner relationships.",
+        )
+
+
 ROLE_GROUPS = WatchedCollection(
     name="role-group",
     noun="role group",
@@ -109,4 +136,15 @@ ROLE_GROUPS = WatchedCollection(
     reference="Microsoft Learn: Permissions in Exchange Online",
     harmless="members of the first look, who leaves a group, a description, and the groups without "
     "roles that mirror roles of Entra",
+)
+PARTNER_ROLE_GROUPS = WatchedCollection(
+    name="partner-role-group",
+    noun="role group",
+    plural="role groups of partners",
+    needs=(PARTNER_GROUP,),
+    describe=describe_partner_group,
+    advice="Ask whoever chose the partner, by telephone.",
+    techniques=("T1199", "T1098.003"),
+    reference="Microsoft Learn: Get-RoleGroup, ShowPartnerLinked",
+    harmless="partners of the first look, and one that may no longer administer",
 )

@@ -13,11 +13,12 @@ from core.guards.exchange_roles.assignments import (
     ROLE_ASSIGNMENTS,
     ROLE_POLICIES,
 )
-from core.guards.exchange_roles.groups import ROLE_GROUPS
+from core.guards.exchange_roles.groups import PARTNER_ROLE_GROUPS, ROLE_GROUPS
 from core.watched.guard import build_watched_guard
 
 COLLECTIONS = (
     ROLE_GROUPS,
+    PARTNER_ROLE_GROUPS,
     ROLE_ASSIGNMENTS,
     OWN_MANAGEMENT_ROLES,
     ROLE_POLICIES,

@@ -7,6 +7,7 @@ out, a token policy that changes who somebody is: each outlives every reset of a
 What was there at the first look is stock. From then on what is new or wider is told.
 """
 
+from core.guards.external_trust.capabilities import PARTNER_CAPABILITY
 from core.guards.external_trust.moves import MAILBOX_RESTORE, MIGRATION_BATCH, MIGRATION_ENDPOINT
 from core.guards.external_trust.organizations import (
     FEDERATED_ORGANIZATION_ID,
@@ -26,6 +27,7 @@ from core.watched.guard import build_watched_guard
 COLLECTIONS = (
     CROSS_TENANT_DEFAULT,
     PARTNER_ORGANIZATION,
+    PARTNER_CAPABILITY,
     IDENTITY_PROVIDER,
     SELF_SERVICE_SIGN_UP,
     OUTSIDE_FEDERATION,

@@ -4,6 +4,7 @@ Whoever appears among the holders of a role that opens the tenant is worth a wor
 has got that far makes an administrator of their own.
 """
 
+import re
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
@@ -19,6 +20,8 @@ from core.tenant.readings import Reading
 from core.tenant.sources import ROLE_HOLDERS
 
 MAX_TEXT_LENGTH = 200
+# How Microsoft Entra Connect names its account (Microsoft Learn: Accounts and permissions).
+SYNC_ACCOUNT = re.compile(r"(?i)sync_(?P<server>.{1,64})_[0-9a-f]{8,16}@")
 HOLDER_TRAIT = "role-holder"
 GLOBAL_ADMINISTRATOR = "62e90394-69f5-4237-9190-012177145e10"
 # Roles whose holders can take over the tenant, its mail, or the account of anybody: those Microsoft
@@ -206,6 +209,7 @@ def build_added_holder_finding(added: AddedHolder) -> Finding:
         facts=(
             Fact("first seen", f"{added.seen_at:%Y-%m-%d %H:%M} UTC"),
             Fact("", f"{added.holder_count:,} hold this role now, or can activate it"),
+            *list_server_facts(added.holder.name),
         ),
         sources=(ROLE_HOLDERS,),
         fingerprint=f"{added.role_id}|{added.seen_at.isoformat()}",
@@ -216,6 +220,13 @@ def build_added_holder_finding(added: AddedHolder) -> Finding:
         is_said_once=True,
         needs_own_exemption=True,
     )
+
+
+def list_server_facts(name: str) -> Iterator[Fact]:
+    """From which server a directory is copied in: its account is named after it."""
+    if found := SYNC_ACCOUNT.match(name):
+        server = quote_text(found["server"], MAX_TEXT_LENGTH)
+        yield Fact("copies a directory in from the server", server)
 
 
 def build_too_many_finding(role: TooManyHolders) -> Finding:

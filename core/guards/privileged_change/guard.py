@@ -31,7 +31,10 @@ from core.guards.privileged_change.certificates import (
     EDISCOVERY_CASES,
     STORED_AUTHORITIES,
 )
+from core.guards.privileged_change.device_registration import DEVICE_REGISTRATION
 from core.guards.privileged_change.devices import DEVICES
+from core.guards.privileged_change.directory_acts import DirectoryAct, build_directory_finding
+from core.guards.privileged_change.directory_log import read_directory_acts
 from core.guards.privileged_change.domains import DOMAINS
 from core.guards.privileged_change.emergency import (
     PERMISSIONS as EMERGENCY_PERMISSIONS,
@@ -47,6 +50,7 @@ from core.guards.privileged_change.roles import OWN_ROLES, UNITS
 from core.guards.privileged_change.senders import PERMISSION as SENDER_PERMISSION
 from core.guards.privileged_change.senders import SENDERS, build_blocked_finding
 from core.guards.privileged_change.sign_in_settings import AUTHENTICATION_METHODS, SECURITY_DEFAULTS
+from core.guards.privileged_change.standing_roles import STANDING_ROLES
 from core.guards.privileged_change.verdicts import VERDICT_TEXTS
 from core.model.findings import Finding
 from core.model.guards import Guard, GuardPolicy, ObserveContext, Permission
@@ -66,6 +70,7 @@ COLLECTIONS = (
     EXCLUDED_GROUPS,
     LOCATIONS,
     ADMINISTRATORS,
+    STANDING_ROLES,
     OWN_ROLES,
     ACTIVATIONS,
     UNITS,
@@ -74,6 +79,7 @@ COLLECTIONS = (
     SIGN_IN_NAMES,
     OUTSIDE_MEMBERS,
     DEVICES,
+    DEVICE_REGISTRATION,
     EDISCOVERY_CASES,
     DOMAINS,
     SECURITY_DEFAULTS,
@@ -81,7 +87,12 @@ COLLECTIONS = (
 )
 
 type PrivilegedItem = (
-    WatchedResult | AdministratorItem | PrivilegedAct | EmergencyAccount | Configuration
+    WatchedResult
+    | AdministratorItem
+    | PrivilegedAct
+    | DirectoryAct
+    | EmergencyAccount
+    | Configuration
 )
 
 
@@ -113,6 +124,7 @@ async def observe(
     holders = await tenant.roles.read_role_holders()
     yield compare_holders(holders, context)
     yield await read_acts(tenant, holders, context)
+    yield await read_directory_acts(tenant, holders, context)
     names = context.policy.options.emergency_accounts
     yield await read_emergency_accounts(tenant, names, context)
     yield await tenant.configuration.read_configuration(SENDERS)
@@ -123,6 +135,8 @@ def judge(item: PrivilegedItem, policy: GuardPolicy[PrivilegedOptions]) -> Itera
     match item:
         case PrivilegedAct():
             yield build_act_finding(item)
+        case DirectoryAct():
+            yield build_directory_finding(item)
         case EmergencyAccount():
             if finding := build_emergency_finding(item):
                 yield finding

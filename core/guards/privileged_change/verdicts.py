@@ -13,6 +13,11 @@ class PrivilegedVerdict(StrEnum):
     ELEVATED = "elevated"
     SECRETS_READ = "secrets-read"
     BLOCKED_SENDER = "blocked-sender"
+    LOCKED_OUT = "locked-out"
+    REVIVED = "revived"
+    REFUSED = "refused-role"
+    INVITED = "invited"
+    APPS_CHANGED = "apps-changed"
 
 
 VERDICT_TEXTS: Mapping[str, str] = {
@@ -22,4 +27,9 @@ VERDICT_TEXTS: Mapping[str, str] = {
     PrivilegedVerdict.ELEVATED: "an administrator took the right to give roles in all of Azure",
     PrivilegedVerdict.SECRETS_READ: "somebody read the recovery secrets of many devices",
     PrivilegedVerdict.BLOCKED_SENDER: "Microsoft keeps an account from sending, since it sent spam",
+    PrivilegedVerdict.LOCKED_OUT: "somebody took from an administrator what they sign in with",
+    PrivilegedVerdict.REVIVED: "an account was enabled with a new password, or was there for a day",
+    PrivilegedVerdict.REFUSED: "somebody asked for a role and was refused",
+    PrivilegedVerdict.INVITED: "guests come in numbers, from a look-alike, or from other domains",
+    PrivilegedVerdict.APPS_CHANGED: "one account made many apps, or removed some",
 }

@@ -69,6 +69,21 @@ PRIVILEGED_ACTS = Assumption(
         guards=("privileged-change",), verdicts=("method-added", "elevated", "secrets-read")
     ),
 )
+DIRECTORY_ACTS = Assumption(
+    id="graph-directory-acts",
+    assumed="directoryAudits name resets, enablings, passes, removed methods, refused activations, "
+    "invitations and apps as Microsoft lists them, and print the policy of invitations under "
+    "PolicyDetail, beginning with B2BManagementPolicy.",
+    standing=Standing.UNSEEN,
+    source="Microsoft Learn, Microsoft Entra audit log categories and activities; "
+    "splunk/security_content (B2BManagementPolicy)",
+    dated="2026",
+    otherwise="Such an act is not told.",
+    depends=Dependents(
+        guards=("privileged-change",),
+        verdicts=("locked-out", "revived", "refused-role", "invited", "apps-changed"),
+    ),
+)
 RISK_FILTER = Assumption(
     id="graph-risk-filter",
     assumed="riskyUsers and riskDetections take a filter of two risk states and pages of 500; "
@@ -82,6 +97,7 @@ RISK_FILTER = Assumption(
 ASSUMPTIONS = (
     RISK_FILTER,
     PRIVILEGED_ACTS,
+    DIRECTORY_ACTS,
     AUDIT_APP_ID,
     AUDIT_VALUES,
     AUDIT_DAYS,

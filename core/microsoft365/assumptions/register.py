@@ -13,6 +13,7 @@ from core.microsoft365.assumptions import (
     exchange_writes,
     graph_directory,
     graph_logs,
+    graph_traces,
     platform,
 )
 from core.microsoft365.assumptions.assumption import Assumption
@@ -24,6 +25,7 @@ CHAPTERS: Mapping[str, tuple[Assumption, ...]] = {
     "Writes to Exchange": exchange_writes.ASSUMPTIONS,
     "What Graph tells": graph_directory.ASSUMPTIONS,
     "Graph's logs and reports": graph_logs.ASSUMPTIONS,
+    "Ways in that outlast a password": graph_traces.ASSUMPTIONS,
     "Audit records": activity.ASSUMPTIONS,
     "Searches of the audit log": audit_queries.ASSUMPTIONS,
     "Before and after a write": decisions.ASSUMPTIONS,

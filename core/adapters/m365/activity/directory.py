@@ -71,6 +71,7 @@ def parse_directory_audit(row: ResponseRow, own_ids: frozenset[str]) -> Activity
         at=at,
         actor=actor,
         names=names,
+        shown=next(filter(None, (parse_name(one.get("displayName")) for one in rows)), ""),
         address=parse_address(user.get("ipAddress")),
         client=parse_name(details.get("User-Agent"), 120),
         parameters=collect_changes(changed),

@@ -11,6 +11,7 @@ from core.adapters.m365.probe import (
     folder_questions,
     graph_questions,
     mailbox_questions,
+    trace_questions,
 )
 from core.adapters.m365.probe.paging_question import ask_paging
 from core.adapters.m365.probe.session import ProbeSession, Question, describe_error, unknown
@@ -66,6 +67,7 @@ QUESTIONS: Mapping[str, Question] = {
     "graph-directory-audits": graph_questions.ask_directory_audits,
     "graph-audit-queries": graph_questions.ask_audit_queries,
     "graph-mail-folders": graph_questions.ask_mail_folders,
+    "graph-traces": trace_questions.ask_traces,
 }
 
 

@@ -82,7 +82,7 @@ async def test_what_is_no_act_on_an_administrator_or_is_old_is_not_told() -> Non
         record("user registered security info", "somebody"),
         record("user registered security info", "b055", hours=25),
         record("read bitlocker key", "d1"),
-        record("reset user password", "b055"),
+        record("change user password", "b055"),
     )
     assert await tell(quiet) == []
     # After a pause of three days, what happened meanwhile is told.

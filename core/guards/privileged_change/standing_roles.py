@@ -1,0 +1,94 @@
+"""Roles that somebody could activate and now holds for good, past Privileged Identity Management.
+
+Whoever holds a role for an hour gives themselves the same role without an end: from then on nobody
+approves, and nothing is asked. Somebody who never held it is told as a new administrator.
+Microsoft Graph v1.0: unifiedRoleAssignmentScheduleInstance, unifiedRoleEligibilityScheduleInstance.
+Pure.
+"""
+
+from collections.abc import Iterator
+
+from core.guards.privileged_change.roles import POWERFUL_ROLES
+from core.microsoft365.assumptions.graph_traces import ROLE_INSTANCES
+from core.microsoft365.configuration_sources import ROLE_HOLDER
+from core.model.findings import Fact, Severity
+from core.property_values import find_property, get_text
+from core.tenant.configuration import Configuration
+from core.tenant.quoting import quote_text
+from core.watched.items import SourceRows, Trait, WatchedCollection, WatchedItem
+
+RELIES_ON = (ROLE_INSTANCES,)
+
+ASSIGNMENTS, ELIGIBILITIES = "role-assignment-instance", "role-eligibility-instance"
+MAX_NAME_LENGTH = 120
+ELIGIBLE, STANDING, ENDLESS = "eligible", "standing", "endless"
+ROOT = "/"
+
+type RoleKey = tuple[str, str]
+
+
+def describe_standing(rows: SourceRows) -> Iterator[WatchedItem]:
+    """Each powerful role of each account that PIM knows, whether it can be activated or is held."""
+    names = {one.id: one.name for one in rows[ROLE_HOLDER] or ()}
+    eligible = {key for one in rows[ELIGIBILITIES] or () if (key := read_key(one))}
+    held = {key: one for one in rows[ASSIGNMENTS] or () if (key := read_key(one)) and is_given(one)}
+    for role, who in sorted(eligible | held.keys()):
+        name = quote_text(names.get(who) or who, MAX_NAME_LENGTH)
+        given = held.get((role, who))
+        yield WatchedItem(
+            id=f"{role} {who}",
+            name=f"{POWERFUL_ROLES[role]} of {name}",
+            opens=tuple(list_standing_traits(given)) if given else (),
+            keeps=frozenset({ELIGIBLE} if (role, who) in eligible else ()),
+            facts=(Fact("account", who),),
+            advice=f"Ask {name}, and whoever gave it, by telephone. Unless somebody answers for "
+            "it, take the standing assignment away, the eligible one can stay: Entra admin center "
+            "> Identity Governance > Privileged Identity Management > Microsoft Entra roles > "
+            "Assignments > Active assignments.",
+        )
+
+
+def read_key(row: Configuration) -> RoleKey | None:
+    """The role and the account of a row, for a role that reaches the whole directory."""
+    role = get_text(row.values, "roleDefinitionId").casefold()
+    who = get_text(row.values, "principalId").casefold()
+    scope = get_text(row.values, "directoryScopeId") or ROOT
+    return (role, who) if role in POWERFUL_ROLES and who and scope == ROOT else None
+
+
+def is_given(row: Configuration) -> bool:
+    """Whether a role is held by an assignment, and not because it was activated for a while."""
+    return get_text(row.values, "assignmentType").casefold() != "activated"
+
+
+def list_standing_traits(row: Configuration) -> Iterator[Trait]:
+    """That the role is held, and whether that ends."""
+    ends = isinstance(find_property(row.values, "endDateTime")[1], str)
+    text = "is held without activating it, which was needed before"
+    yield Trait(STANDING, text, Severity.MEDIUM if ends else Severity.HIGH, after_kept=ELIGIBLE)
+    if not ends:
+        yield Trait(
+            ENDLESS, "is held for ever, past its approval", Severity.HIGH, after_kept=ELIGIBLE
+        )
+
+
+def explain_eligibility_loss(token: str) -> Trait:
+    """That a role can no longer be activated is no harm."""
+    return Trait(token, "can no longer be activated", Severity.INFO)
+
+
+STANDING_ROLES = WatchedCollection(
+    name="standing-role",
+    may_be_old=True,
+    noun="role",
+    plural="roles that can be activated or are held",
+    needs=(ASSIGNMENTS, ELIGIBILITIES),
+    uses=(ROLE_HOLDER,),
+    describe=describe_standing,
+    explain_loss=explain_eligibility_loss,
+    advice="Ask whoever gave it.",
+    techniques=("T1098.003",),
+    reference="Microsoft Graph v1.0: /roleManagement/directory/roleAssignmentScheduleInstances",
+    harmless="an activation, roles that were held for good at the first look, and somebody who "
+    "never could activate the role: that is a new administrator",
+)

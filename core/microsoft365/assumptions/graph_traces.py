@@ -1,0 +1,92 @@
+"""What Graph shows of the ways in that outlast a password: devices, partners, roles, policies."""
+
+from core.microsoft365.assumptions.assumption import Assumption, Dependents, Standing
+
+PROBE = "graph-traces"
+DEVICE_OWNERS = Assumption(
+    id="graph-device-owners",
+    assumed="$expand=registeredOwners shows the owner of each device of a list, one at most, a "
+    "while after it was registered.",
+    standing=Standing.UNSEEN,
+    source="Microsoft Learn, List devices; elastic/detection-rules (owners come seconds later)",
+    dated="2026",
+    otherwise="A device of an administrator is told by its name and system alone, if at all.",
+    depends=Dependents(guards=("privileged-change",)),
+    probe=PROBE,
+)
+PRINCIPAL_OWNERS = Assumption(
+    id="graph-principal-owners",
+    assumed="$expand=owners shows the owners of service principals, twenty at most, and $select "
+    "keeps them.",
+    standing=Standing.UNSEEN,
+    source="Microsoft Learn, List servicePrincipals; Microsoft Graph known issues",
+    dated="2026",
+    otherwise="Who became an owner of a powerful app is not told.",
+    depends=Dependents(guards=("app-consent",)),
+    probe=PROBE,
+)
+OUTSIDE_FEDERATION = Assumption(
+    id="graph-outside-federation",
+    assumed="Federations of outside domains are read with IdentityProvider.Read.All.",
+    standing=Standing.CONTESTED,
+    source="Microsoft Learn names IdentityProvider.Read.All; microsoft-graph-devx-content names "
+    "Domain.Read.All",
+    dated="2026-08",
+    otherwise="Federations of outside domains are unread, which the report says.",
+    depends=Dependents(guards=("external-trust",)),
+    probe=PROBE,
+)
+PARTNER_CAPABILITIES = Assumption(
+    id="graph-partner-capabilities",
+    assumed="m365Capabilities of a partner are a list of objects, each with its type and "
+    "inboundAccess.isAllowed; a tenant that has none yet refuses with 400 or 404.",
+    standing=Standing.UNSEEN,
+    source="Microsoft Learn, Cross-tenant mailbox migration; microsoft-graph-devx-content",
+    dated="2026-08",
+    otherwise="What a partner may take away by this way is unread, which the report says.",
+    depends=Dependents(guards=("external-trust",)),
+    probe=PROBE,
+)
+DEVICE_POLICY = Assumption(
+    id="graph-device-policy",
+    assumed="The device registration policy is read with Policy.Read.DeviceConfiguration and "
+    "prints multiFactorAuthConfiguration as required or notRequired.",
+    standing=Standing.UNSEEN,
+    source="Microsoft Learn, Get deviceRegistrationPolicy",
+    dated="2026",
+    otherwise="Who may join devices, and whether a second factor is asked, is unread.",
+    depends=Dependents(guards=("privileged-change",)),
+    probe=PROBE,
+)
+ROLE_INSTANCES = Assumption(
+    id="graph-role-instances",
+    assumed="roleAssignmentScheduleInstances say Activated of a role that was activated for a "
+    "while and Assigned of one that was given, with endDateTime null where it never ends.",
+    standing=Standing.UNSEEN,
+    source="Microsoft Learn, unifiedRoleAssignmentScheduleInstance",
+    dated="2026",
+    otherwise="An eligible administrator who is made a standing one is not told, or an activation "
+    "is.",
+    depends=Dependents(guards=("privileged-change",)),
+    probe=PROBE,
+)
+KIT_DEFAULTS = Assumption(
+    id="graph-kit-devices",
+    assumed="Phishing kits and ROADtools leave the names and builds that public analyses print on "
+    "the devices they join.",
+    standing=Standing.MEASURED,
+    source="dirkjanm/ROADtools; elastic/detection-rules",
+    dated="2026-08",
+    otherwise="A made-up device is told only where it belongs to an administrator or comes with "
+    "others.",
+    depends=Dependents(guards=("privileged-change",)),
+)
+ASSUMPTIONS = (
+    DEVICE_OWNERS,
+    PRINCIPAL_OWNERS,
+    OUTSIDE_FEDERATION,
+    PARTNER_CAPABILITIES,
+    DEVICE_POLICY,
+    ROLE_INSTANCES,
+    KIT_DEFAULTS,
+)
