@@ -138,7 +138,9 @@ def queue_for_channel(
         gravest = sorted(existing, key=lambda case: case.severity, reverse=True)[:MAX_EXISTING]
         one_by_one = {case.key for case in gravest if case.severity is Severity.CRITICAL}
         notice = count_existing(existing, report, now)
-        if row := put_notice(channel.name, notice, name_cases(existing), rows, now):
+        row = put_notice(channel.name, notice, name_cases(existing), rows, now)
+        # What leaves before the end of the first look is not yet all it found.
+        if row and not report.is_early:
             yield row
         named = one_by_one | ({one.key for one in cases} - {one.key for one in existing})
         cases = [case for case in cases if case.key in named]

@@ -149,6 +149,16 @@ async def test_what_existed_at_the_first_look_is_one_message_and_what_is_critica
     assert (counted.count, "25 critical, 40 high" in counted.summary) == (65, True)
 
 
+async def test_what_leaves_before_the_end_of_a_first_look_is_not_counted_as_all_of_it() -> None:
+    stage = ChannelStage()
+    early, late = replace(CRITICAL, baselined=True), replace(HIGH, baselined=True)
+    await stage.tell(replace(build_report(early), baselined=True, is_early=True))
+    assert [row.notice.event for rows in stage.mail.sent for row in rows] == [NoticeEvent.OPENED]
+    await stage.tell(replace(build_report(late), baselined=True))
+    events = [row.notice.event for rows in stage.mail.sent for row in rows]
+    assert events == [NoticeEvent.OPENED, NoticeEvent.EXISTING]
+
+
 async def test_of_more_than_a_dead_channel_can_keep_the_number_is_kept() -> None:
     stage = ChannelStage()
     stage.mail.is_down = True
