@@ -33,6 +33,7 @@ MAX_ATTEMPTS = 40
 GIVE_UP_AFTER = timedelta(hours=6)
 READINGS = 2
 """How often a finished search is read, in different ticks."""
+READING_PAUSE = timedelta(minutes=3)
 MAX_READINGS = 6
 """How often it is read at most, where pages are lost."""
 # A search finds what is on record by then: a first look at once, a second when 80 % of the records
@@ -176,6 +177,7 @@ def note_reading(
         search,
         found=max(search.found, found),
         collected=search.collected + 1,
+        read_at=now,
         is_cut=search.is_cut or is_cut,
         note=quote_text(lost, MAX_NOTE),
     )
@@ -183,6 +185,11 @@ def note_reading(
     if search.collected < enough:
         return search
     return end_search(search, SearchState.ANSWERED, search.note, now)
+
+
+def is_reading_due(search: AuditSearch, now: datetime) -> bool:
+    """Whether a finished search is to be read: another reading has to differ in time."""
+    return search.read_at is None or abs(now - search.read_at) >= READING_PAUSE
 
 
 def end_search(search: AuditSearch, state: SearchState, note: str, now: datetime) -> AuditSearch:

@@ -64,6 +64,13 @@ SINCE_PARAMETER = Parameter(
     required=False,
     format="date-time",
 )
+EDITION_PARAMETER = Parameter(
+    "edition",
+    "the number of an edition; without it the latest",
+    r"[1-9][0-9]{0,3}",
+    4,
+    required=False,
+)
 LONGEST_PERIOD = timedelta(days=180)
 
 
@@ -213,14 +220,19 @@ async def get_containment_page(context: RequestContext) -> HttpResponse:
 
 
 async def get_account_bundle(context: RequestContext) -> HttpResponse:
-    """The evidence or the impact of an account, as it was kept, with its digest in a header."""
+    """The evidence or the impact of an account, as it was kept, with its digest in a header.
+
+    It is completed when the audit log answers: the latest edition names the digests of the others.
+    """
     bundle_id = path_parameter(context, "bundle", RUN_ID_PATTERN)
-    bundle = await context.ledger.load_bundle(bundle_id)
+    edition = int(context.parameters.get("edition") or 0)
+    bundle = await context.ledger.load_bundle(bundle_id, edition)
     if bundle is None:
         raise BadRequest(404, "nothing was kept under this id, or not yet")
     digest = base64.b64encode(bytes.fromhex(bundle.digest)).decode()
+    name = f"exoguard-{bundle.kind}-{bundle.id}-{bundle.edition}.json"
     headers = {
         "Repr-Digest": f"sha-256=:{digest}:",
-        "Content-Disposition": f'attachment; filename="exoguard-{bundle.kind}-{bundle.id}.json"',
+        "Content-Disposition": f'attachment; filename="{name}"',
     }
     return HttpResponse(200, bundle.body.encode(), {**RESPONSE_HEADERS, **headers})

@@ -7,6 +7,7 @@ table, the OpenAPI document is generated from it, and the command line uses it w
 
 from core.api.account_handlers import (
     CONTAINMENT_PLAN_PARAMETER,
+    EDITION_PARAMETER,
     SINCE_PARAMETER,
     STEPS_PARAMETER,
     UNDO_STEPS_PARAMETER,
@@ -322,6 +323,7 @@ ROUTES = (
         "account-bundles/{bundle}",
         "The evidence or the impact of an account, as it was kept",
         get_account_bundle,
+        (EDITION_PARAMETER,),
     ),
     Route("openapi", "GET", "openapi.json", "This API as an OpenAPI document", get_openapi),
 )

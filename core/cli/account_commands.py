@@ -277,13 +277,40 @@ async def show_impact(
             f"  {row['where']:<8} {row['count']:>4}  {quote_text(row['address'])}  {subjects}"
         )
     session.print_output(f"Opened: {document['opened']}.")
-    session.print_output(f"Read: {document['read']['not_searched']}.")
-    if document["read"]["command"]:
-        session.print_output(f"  > {quote_text(document['read']['command'], 1000)}")
+    print_records(session, document)
     for line in document["not_read"]:
         session.print_output(f"not read: {quote_text(line, 600)}")
     session.print_output(f"Not searched: {document['purge']['not_searched']}.")
     return EXIT_OK
+
+
+def print_records(session: Session, document: dict[str, Any]) -> None:
+    """Print what audit records say of mail, and how complete that is."""
+    records = document["records"]
+    session.print_output(f"Records: {quote_text(records['state'], 600)}.")
+    if "counts" not in records:
+        if records["command"]:
+            session.print_output(f"  > {quote_text(records['command'], 1000)}")
+        return
+    counts = records["counts"]
+    session.print_output(
+        f"  {counts['opened']} messages opened, {counts['copied']} folders copied (any message in "
+        f"them may have been read), {counts['attachments']} attachments fetched, {counts['sent']} "
+        f"messages sent"
+    )
+    for name in ("copied", "opened", "attachments"):
+        for row in records[name][:50]:
+            what = row.get("message") or row.get("folder") or "not named"
+            session.print_output(
+                f"  {name:<11} {row['last'][:16]}  {quote_text(what, 200)}  {quote_text(row['by'])}"
+                f"  {', '.join(row['addresses'])}"
+            )
+    for row in records["not_recorded"]:
+        session.print_output(
+            f"  not recorded: more was accessed on {row['last'][:10]} than the service recorded"
+        )
+    if records.get("silence"):
+        session.print_output(f"  {quote_text(records['silence'], 600)}")
 
 
 async def download_bundle(
@@ -298,11 +325,18 @@ async def download_bundle(
     number: Annotated[
         str, typer.Option("--id", metavar="ID", help="what was kept under this id, and not anew")
     ] = "",
+    edition: Annotated[
+        int, typer.Option("--edition", metavar="N", help="with --id: which edition [default: last]")
+    ] = 0,
     out: OutFile = None,
 ) -> int:
-    """Write the evidence of an account as one JSON document, and print its SHA-256."""
+    """Write the evidence of an account as one JSON document, and print its SHA-256.
+
+    It is completed when the audit log answers; how complete it is stands in it and is printed.
+    """
     if number:
-        body = await fetch_response(client, f"/api/account-bundles/{number}")
+        chosen = f"?edition={edition}" if edition else ""
+        body = await fetch_response(client, f"/api/account-bundles/{number}{chosen}")
     elif why:
         body = await fetch_bundle(session, client, account, "evidence", why, who, since)
     else:
@@ -338,4 +372,6 @@ def write_bundle(session: Session, response: Any, out: Path | None) -> None:
         session.write_bytes(response.body)
     else:
         write_private_file(out, response.body)
+    document = response.parse_object()
     session.print_note(f"sha256 {digest}")
+    session.print_note(f"edition {document['edition']}: {quote_text(document['state'], 600)}")

@@ -1,11 +1,13 @@
 """What the processing of containments works with, and the reading of evidence beside the steps."""
 
 import asyncio
-from collections.abc import Awaitable, Callable, Iterable
+from collections.abc import Iterable
 from dataclasses import dataclass, field, replace
 from datetime import datetime, timedelta
+from typing import Any
 
-from core.containment.evidence import build_evidence, build_impact, seal_bundle
+from core.containment.bundles import build_account_search, describe_asked, seal_bundle
+from core.containment.evidence import build_evidence, build_impact
 from core.containment.options import ContainmentOptions
 from core.containment.picture import (
     MailboxJudge,
@@ -17,10 +19,11 @@ from core.containment.picture import (
 from core.errors import LedgerError
 from core.microsoft365.addresses import OwnDomains
 from core.model.activity import Act
+from core.model.audit_queries import AuditSearch
 from core.model.containment import AccountBundle, Containment
 from core.model.requests import OperatorRequest, RequestState
 from core.ports import KEEP_ACTS, Claim, World
-from core.tenant.containing import DetailKind
+from core.tenant.containing import DetailKind, TargetAccount
 
 EVIDENCE_PERIOD = timedelta(days=30)
 IMPACT_PERIOD = timedelta(days=10)
@@ -38,7 +41,9 @@ class Desk:
     requests: dict[str, OperatorRequest]
     log_lines: list[str] = field(default_factory=list)
 
-    async def save(self, *rows: Containment | OperatorRequest | AccountBundle) -> None:
+    async def save(
+        self, *rows: Containment | OperatorRequest | AccountBundle | AuditSearch
+    ) -> None:
         """Save rows, and know them as saved."""
         await self.claim.save(*rows)
         for row in rows:
@@ -48,7 +53,9 @@ class Desk:
                 case OperatorRequest():
                     self.requests[row.id] = row
                 case AccountBundle():
-                    self.log_lines.append(f"kept {row.kind} {row.id}")
+                    self.log_lines.append(f"kept {row.kind} {row.id}, edition {row.edition}")
+                case AuditSearch():
+                    pass
 
 
 async def finish(desk: Desk, request: OperatorRequest, note: str, *rows: Containment) -> None:
@@ -75,9 +82,40 @@ async def load_own_acts(world: World, since: datetime) -> tuple[tuple[Act, ...],
         return (), (f"acts of the audit logs: {error}",)
 
 
+@dataclass(frozen=True, slots=True)
+class Kept:
+    """What is kept of an account, and the search of the audit log that completes it."""
+
+    bundle: AccountBundle
+    search: AuditSearch | None = None
+
+    @property
+    def rows(self) -> tuple[AccountBundle | AuditSearch, ...]:
+        """What is saved together: who kept it has to complete it."""
+        return (self.bundle, self.search) if self.search else (self.bundle,)
+
+
+def build_kept(
+    world: World,
+    account: TargetAccount,
+    bundle_id: str,
+    document: dict[str, Any],
+    since: datetime,
+) -> Kept:
+    """The first edition of a document, with the search for its records where that is on."""
+    now = world.now()
+    search = None
+    if world.searches_audit_log and account.upn:
+        search = build_account_search(bundle_id, account, document["kind"], since, now)
+    bundle = seal_bundle(
+        bundle_id, account.id, describe_asked(document, search), now, search=search
+    )
+    return Kept(bundle, search)
+
+
 async def make_evidence(
     world: World, account_id: str, bundle_id: str, since: datetime
-) -> AccountBundle | None:
+) -> Kept | None:
     """Read the evidence of an account; None if there is no such account."""
     target = await world.tenant.containment.read_target(account_id)
     if not target.items:
@@ -100,12 +138,12 @@ async def make_evidence(
         since,
         now,
     )
-    return seal_bundle(bundle_id, account_id, document, now)
+    return build_kept(world, account, bundle_id, document, since)
 
 
 async def make_impact(
     world: World, account_id: str, bundle_id: str, since: datetime
-) -> AccountBundle | None:
+) -> Kept | None:
     """Read whom an account wrote to; None if there is no such account."""
     target = await world.tenant.containment.read_target(account_id)
     if not target.items:
@@ -122,17 +160,14 @@ async def make_impact(
     rows = sent[DetailKind.SENT_MAIL].items if sent else ()
     failures = describe_failures((domains, *sent.values()))
     document = build_impact(account, own, rows, acts, (*unread, *failures, *no_acts), since, now)
-    return seal_bundle(bundle_id, account_id, document, now)
-
-
-type BundleMaker = Callable[[World, str, str, datetime], Awaitable[AccountBundle | None]]
+    return build_kept(world, account, bundle_id, document, since)
 
 
 @dataclass(slots=True)
 class EvidenceTask:
     """Evidence that is read while steps are made."""
 
-    task: asyncio.Task[AccountBundle | None]
+    task: asyncio.Task[Kept | None]
 
     @classmethod
     def begin(cls, world: World, containment: Containment) -> "EvidenceTask":
@@ -141,7 +176,7 @@ class EvidenceTask:
         reading = make_evidence(world, containment.account_id, containment.id, since)
         return cls(asyncio.create_task(reading))
 
-    async def wait(self, seconds: float) -> AccountBundle | None:
+    async def wait(self, seconds: float) -> Kept | None:
         """The evidence, if it is there in time."""
         done, _ = await asyncio.wait((self.task,), timeout=seconds)
         return self.task.result() if done else None

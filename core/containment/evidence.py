@@ -1,11 +1,9 @@
-"""The evidence of one account, and whom it hit: one JSON text with a digest. Pure.
+"""The evidence of one account, and whom it hit, as one document. Pure.
 
 What is foreign stands in it as data, bounded and escaped by JSON; what could not be read is named.
 Who opened what was sent is not guessed.
 """
 
-import hashlib
-import json
 from collections import Counter
 from collections.abc import Iterable, Mapping
 from datetime import datetime
@@ -14,13 +12,15 @@ from typing import Any
 from core.microsoft365.addresses import OwnDomains, normalize_address
 from core.microsoft365.powershell import can_be_quoted, quote_literal
 from core.model.activity import Act
-from core.model.containment import AccountBundle
 from core.tenant.containing import AccountDetail, DetailKind, TargetAccount
 from core.tenant.directory import RoleHolder
 from core.tenant.mailboxes import Mailbox
 from core.tenant.quoting import quote_text
 
-MAX_BUNDLE_BYTES = 300_000
+MAIL_OPERATIONS = ("MailItemsAccessed", "AttachmentAccess", "Send", "SendAs", "SendOnBehalf")
+NOT_SEARCHED = (
+    "the audit log was not searched (AUDIT_QUERIES is off): which mail was read is not known"
+)
 MAX_SUBJECTS = 5
 MAX_RECIPIENTS = 300
 
@@ -131,7 +131,7 @@ def build_evidence(
         },
         "acts": [show_act(act) for act in own],
         "sessions": group_sessions(details, own),
-        "read": build_read_search(account, since, now),
+        "records": build_unsearched(account, since, now),
         "not_read": [quote_text(one, 600) for one in unread],
         "left_out": {},
     }
@@ -206,7 +206,7 @@ def build_impact(
         "recipients": recipients[:MAX_RECIPIENTS],
         "acts": [show_act(act) for act in acts if is_by_account(act, account)],
         "opened": "not known: who opened a message is not guessed",
-        "read": build_read_search(account, since, now),
+        "records": build_unsearched(account, since, now),
         "purge": build_purge_preview(account, since, now),
         "not_read": [quote_text(one, 600) for one in unread],
         "left_out": {"recipients": max(0, len(recipients) - MAX_RECIPIENTS)},
@@ -231,29 +231,19 @@ def show_recipient(
     }
 
 
-def build_read_search(account: TargetAccount, since: datetime, now: datetime) -> dict[str, str]:
-    """The search that tells which mail was read in the account's mailbox, ready for a person.
-
-    Bind names single messages and Sync whole folders; IsThrottled says that records are missing
-    (Microsoft Learn: Use MailItemsAccessed to investigate compromised accounts).
-    """
+def build_unsearched(account: TargetAccount, since: datetime, now: datetime) -> dict[str, Any]:
+    """What stands for the account's audit records before any was found: the search for a person."""
     period = (
         f"-StartDate '{since:%Y-%m-%dT%H:%M:%SZ}' -EndDate '{now:%Y-%m-%dT%H:%M:%SZ}' "
         "-ResultSize 5000"
     )
     command = (
         f"Search-UnifiedAuditLog -UserIds {quote_literal(account.upn)} -Operations "
-        f"MailItemsAccessed,AttachmentAccess,Send,SendAs,SendOnBehalf {period}"
+        f"{','.join(MAIL_OPERATIONS)} {period}"
         if can_be_quoted(account.upn)
         else ""
     )
-    return {
-        "not_searched": (
-            "which mail was read was not searched: MailAccessType Bind names messages, Sync means "
-            "whole folders, and IsThrottled that records of a day are missing"
-        ),
-        "command": command,
-    }
+    return {"state": NOT_SEARCHED, "command": command}
 
 
 def build_purge_preview(account: TargetAccount, since: datetime, now: datetime) -> dict[str, Any]:
@@ -285,39 +275,3 @@ def build_purge_preview(account: TargetAccount, since: datetime, now: datetime) 
             "and sees neither mail outside the tenant nor messages in Teams"
         ),
     }
-
-
-# One text -----------------------------------------------------------------------------------------
-
-
-def seal_bundle(
-    bundle_id: str, account_id: str, document: dict[str, Any], at: datetime
-) -> AccountBundle:
-    """The document as one text of bounded size, with its digest. What is left out is counted."""
-    text = encode_bundle(document)
-    while len(text.encode()) > MAX_BUNDLE_BYTES and shorten(document):
-        text = encode_bundle(document)
-    digest = hashlib.sha256(text.encode()).hexdigest()
-    return AccountBundle(bundle_id, account_id, at, str(document["kind"]), digest, text)
-
-
-def encode_bundle(document: Mapping[str, Any]) -> str:
-    """The document as JSON in one form."""
-    return json.dumps(document, ensure_ascii=True, sort_keys=True)
-
-
-def shorten(document: dict[str, Any]) -> bool:
-    """Leave out half of the longest list, its latter half; False if there is none to shorten."""
-    lists: dict[str, list[Any]] = {
-        name: value for name, value in document.items() if isinstance(value, list)
-    }
-    lists |= dict(document.get("details", {}))
-    name, rows = max(lists.items(), key=lambda one: len(one[1]), default=("", []))
-    if len(rows) < 2:
-        return False
-    kept = rows[: len(rows) // 2]
-    place = document["details"] if name in document.get("details", {}) else document
-    place[name] = kept
-    left_out = document["left_out"]
-    left_out[name] = left_out.get(name, 0) + len(rows) - len(kept)
-    return True

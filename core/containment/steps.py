@@ -54,11 +54,11 @@ async def keep_evidence(
     desk: Desk, containment: Containment, evidence: EvidenceTask, seconds: float
 ) -> Containment:
     """Keep the evidence if it comes in time."""
-    bundle = await evidence.wait(seconds)
-    if bundle is None or containment.bundle_digest:
+    kept = await evidence.wait(seconds)
+    if kept is None or containment.bundle_digest:
         return containment
-    containment = replace(containment, bundle_digest=bundle.digest)
-    await desk.save(bundle, containment)
+    containment = replace(containment, bundle_digest=kept.bundle.digest)
+    await desk.save(*kept.rows, containment)
     return containment
 
 

@@ -3,6 +3,7 @@
     claim ─► go on with what is under way
           ─► open requests: plan | carry out | take back | evidence | impact
           ─► look again at synchronised accounts ─► cards
+          ─► searches of the audit log ─► the next editions of what was kept
 
 Carrying out (core/containment/steps.py): evidence, for 30 s at most ─► each step, one by one.
 """
@@ -11,6 +12,7 @@ import logging
 from collections.abc import Awaitable, Callable, Mapping
 from dataclasses import replace
 
+from core.containment.completion import complete_bundles
 from core.containment.decisions import (
     decide_order,
     decide_release,
@@ -82,6 +84,7 @@ async def process_containments(
             await look_again(desk, containment)
         for containment in list(desk.containments.values()):
             await tell(desk, containment)
+        await complete_bundles(desk)
         await forget_old(desk)
         return "; ".join(desk.log_lines) or "nothing to do"
 
@@ -244,12 +247,12 @@ async def process_bundle(desk: Desk, request: OperatorRequest) -> None:
     make = make_impact if is_impact else make_evidence
     period = IMPACT_PERIOD if is_impact else EVIDENCE_PERIOD
     since = request.since or desk.world.now() - period
-    bundle = await make(desk.world, request.subject, request.id, since)
-    if bundle is None:
+    kept = await make(desk.world, request.subject, request.id, since)
+    if kept is None:
         await refuse(desk, request, "there is no such account, or it could not be read")
         return
-    await desk.save(bundle)
-    await finish(desk, request, f"sha256 {bundle.digest}")
+    await desk.save(*kept.rows)
+    await finish(desk, request, f"sha256 {kept.bundle.digest}; {kept.bundle.state}")
 
 
 # Afterwards ---------------------------------------------------------------------------------------

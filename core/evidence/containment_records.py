@@ -8,7 +8,7 @@ from core.evidence.records import (
     format_record_time,
     make_record,
 )
-from core.model.containment import Containment
+from core.model.containment import AccountBundle, Containment
 from core.status.containment_document import build_step_document
 
 
@@ -19,6 +19,23 @@ def list_containment_records(
     for one in sorted(containments, key=lambda one: (one.planned_at, one.id)):
         if header.contains(one.planned_at):
             yield make_containment_record(one)
+
+
+def make_bundle_record(bundle: AccountBundle) -> EvidenceRecord:
+    """One edition of what was kept of an account. Its document is ASCII, and has its own digest."""
+    record = make_record(
+        "bundle",
+        id=bundle.id,
+        object=bundle.account_id,
+        kind=bundle.kind,
+        edition=bundle.edition,
+        made_at=format_record_time(bundle.at),
+        complete=bundle.is_complete,
+        state=bundle.state,
+        bundle_sha256=bundle.digest,
+        document="",
+    )
+    return {**record, "document": bundle.body}
 
 
 def make_containment_record(containment: Containment) -> EvidenceRecord:

@@ -156,6 +156,17 @@ RECORD_FIELDS: Mapping[str, Mapping[str, str]] = {
         "evidence_sha256": "the SHA-256 of the evidence that was kept beside it",
         "steps": "each step: what became of it, and what was there before",
     },
+    "bundle": {
+        "id": "the id of the request, or of the containment, that it was kept for",
+        "object": "the object id of the account",
+        "kind": "evidence or impact",
+        "edition": "its number: it is completed when the audit log answers",
+        "made_at": "when this edition was made",
+        "complete": "whether no other edition is to come",
+        "state": "how complete it is, in words",
+        "bundle_sha256": "the SHA-256 of the document",
+        "document": "the document itself: JSON as text, exactly as it was kept",
+    },
     "digest": {
         "algorithm": "the hash algorithm",
         "sha256": "the SHA-256 of all bytes before this line, as 64 hex digits",

@@ -4,7 +4,7 @@ import asyncio
 from collections.abc import AsyncIterator, Iterable
 from datetime import timedelta
 
-from core.evidence.containment_records import list_containment_records
+from core.evidence.containment_records import list_containment_records, make_bundle_record
 from core.evidence.daily_coverage import CoveragePeriod
 from core.evidence.file_format import EvidenceExport, EvidenceWriter, ExportFormat
 from core.evidence.records import (
@@ -37,6 +37,8 @@ async def collect_evidence(
         yield record
     for record in list_containment_records(header, await ledger.load_containments()):
         yield record
+    for bundle in await ledger.load_bundles(header.since, header.until):
+        yield make_bundle_record(bundle)
     for config in sorted(configs, key=lambda config: config.guard.name):
         async for record in collect_guard_evidence(ledger, config, header):
             yield record

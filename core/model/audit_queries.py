@@ -68,6 +68,8 @@ class AuditSearch:
     """How often it was asked, or was about to be."""
     collected: int = 0
     """How often its records were read: one reading may leave some out."""
+    read_at: datetime | None = None
+    """When they were last read."""
     found: int = 0
     """How many records it found that concern somebody."""
     is_cut: bool = False
@@ -75,6 +77,10 @@ class AuditSearch:
     ended_at: datetime | None = None
     note: str = ""
     """Why it failed, or what is missing, in words."""
+    round: int = 1
+    """It is asked anew once after its end, where records may come late."""
+    again_at: datetime | None = None
+    """When it is asked anew; None: not, or it is under way."""
     told: str = ""
     """The last text about it that its cases have: what was told once is not told again."""
 

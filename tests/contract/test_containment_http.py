@@ -21,6 +21,7 @@ from core.notifications.run_cards import build_cards
 from core.ports import CONTAINMENT_PARTITION, World
 from core.tenant.changes import BlockAccount, DisableClientProtocols, RevokeSessions
 from core.tenant.containing import DetailKind, TargetAccount
+from tests.support.audit_records import build_mail_record
 from tests.support.fakes.channel import FakeNotificationChannel
 from tests.support.fakes.clock import Clock
 from tests.support.fakes.ledger import FakeLedger
@@ -151,6 +152,7 @@ class Stage:
     options: ContainmentOptions = ENFORCE
     clock: Clock = field(default_factory=lambda: Clock(NOW))
     count: int = 0
+    searches: bool = False
 
     def __post_init__(self) -> None:
         self.ledger = FakeLedger(self.clock)
@@ -170,6 +172,7 @@ class Stage:
             self.clock,
             build_cards,
             sleep=self.connection.clock.sleep,
+            searches_audit_log=self.searches,
         )
         await process_account_requests(world, self.options, CATALOG, number)
         done = await self.ledger.get_request(CONTAINMENT_PARTITION, number)
@@ -276,6 +279,47 @@ async def test_the_impact_tells_inside_from_outside() -> None:
         assert (first["address"], first["count"]) == ("cleo@elsewhere.example", 2)
         assert first["subjects"] == ["invoice", "reminder"]
         assert "remediate" in document["purge"]["remove"]["path"]
+        assert stage.connection.sandbox.tenant.writes == []
+
+
+@pytest.mark.parametrize("reality", ["measured", "contrary"])
+async def test_what_was_read_and_sent_comes_with_the_records(reality: str) -> None:
+    at: dict[str, Any] = {"CreationTime": ago(hours=2).removesuffix("Z")}
+    person: dict[str, Any] = {"UserId": "ann@contoso.example", **at}
+    sync = [{"Name": "MailAccessType", "Value": "Sync"}, {"Name": "IsThrottled", "Value": "True"}]
+    records = [
+        *(
+            build_mail_record(
+                "MailItemsAccessed",
+                f"b{number}",
+                Folders=[
+                    {
+                        "Path": "\\Inbox",
+                        "FolderItems": [{"InternetMessageId": f"<m{number}@contoso.example>"}],
+                    }
+                ],
+                **person,
+            )
+            for number in range(40)
+        ),
+        build_mail_record("MailItemsAccessed", "s1", OperationProperties=sync, **person),
+        build_mail_record("MailItemsAccessed", "s2", OperationProperties=sync, **person),
+        build_mail_record("MailItemsAccessed", "other", **{**person, "UserId": "bob@x.example"}),
+    ]
+    scene = build_attack() | {"activity": records, "reality": reality}
+    async with open_stage(scene) as stage:
+        stage.searches = True
+        asked = await stage.ask(RequestKind.IMPACT)
+        for _ in range(5):
+            stage.clock.advance(minutes=5)
+            await stage.ask(RequestKind.CONTAIN, subject=ROOM)
+        bundle = await stage.ledger.load_bundle(asked.id)
+        assert bundle
+        found = json.loads(bundle.body)["records"]
+        assert found["counts"]["opened"] == 40, bundle.state
+        assert {row["folder"] for row in found["copied"]} == {"\\Inbox"}
+        assert len(found["not_recorded"]) == 1
+        assert {row["by"] for row in found["opened"]} == {"person: ann@contoso.example"}
         assert stage.connection.sandbox.tenant.writes == []
 
 

@@ -1,5 +1,6 @@
 """The evidence of a period, read from the fake ledger and from Table Storage (Azurite)."""
 
+import hashlib
 import json
 import re
 import uuid
@@ -17,7 +18,8 @@ from core.evidence.export import export_evidence
 from core.evidence.file_format import EvidenceExport, ExportFormat, verify_export
 from core.evidence.records import EvidenceRecord
 from core.model.cases import Exemption
-from core.ports import Ledger
+from core.model.containment import AccountBundle
+from core.ports import CONTAINMENT_PARTITION, Ledger
 from sandbox.functions_host.azurite import Azurite
 from tests.support.audit_builders import (
     DAY,
@@ -72,6 +74,22 @@ async def taken(ledger: Ledger, form: ExportFormat = ExportFormat.JSONL) -> list
     return records(await export_evidence(ledger, [FORWARDING_CONFIG], EXPORT_HEADER, form))
 
 
+async def test_what_was_kept_of_an_account_is_in_it_edition_by_edition_as_it_was(
+    ledger: Ledger,
+) -> None:
+    text = json.dumps({"state": "é" * 5_000, "rows": [1, "=cmd"]}, ensure_ascii=True)
+    digest = hashlib.sha256(text.encode()).hexdigest()
+    kept = AccountBundle("30708439043000-5e3aa1c7", "a1", WITHIN_PERIOD, "impact", digest, text)
+    async with ledger.claim(CONTAINMENT_PARTITION, "r1") as claim:
+        assert claim
+        await claim.save(kept, replace(kept, edition=2), replace(kept, edition=3, at=UNTIL))
+    found = [entry for entry in await taken(ledger) if entry["record"] == "bundle"]
+    assert [entry["edition"] for entry in found] == [1, 2]
+    for entry in found:
+        document = str(entry["document"])
+        assert hashlib.sha256(document.encode()).hexdigest() == entry["bundle_sha256"] == digest
+
+
 async def test_the_evidence_is_what_the_ledger_remembers_of_the_period(ledger: Ledger) -> None:
     async with ledger.claim(GUARD_NAME, "r1") as claim:
         assert claim
@@ -97,6 +115,7 @@ async def test_the_evidence_is_what_the_ledger_remembers_of_the_period(ledger: L
         "assumption": 0,
         "log": 0,
         "containment": 0,
+        "bundle": 0,
     }
     assert filter_records("finding", entries)[0]["subject"] == "o'brien@exämple.com \U0001f984"
     assert [entry["undone_by"] for entry in filter_records("change", entries)] == [["c2"], []]

@@ -80,6 +80,7 @@ class Stage:
     options: ContainmentOptions = ENFORCE
     clock: Clock = field(default_factory=Clock)
     count: int = 0
+    searches: bool = False
 
     def __post_init__(self) -> None:
         self.ledger = FakeLedger(self.clock)
@@ -88,7 +89,13 @@ class Stage:
     @property
     def world(self) -> World:
         return World(
-            self.tenant, self.ledger, self.channel, self.clock, build_cards, sleep=self.sleep
+            self.tenant,
+            self.ledger,
+            self.channel,
+            self.clock,
+            build_cards,
+            sleep=self.sleep,
+            searches_audit_log=self.searches,
         )
 
     async def sleep(self, seconds: float) -> None:

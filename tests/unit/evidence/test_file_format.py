@@ -151,6 +151,7 @@ def test_the_first_line_says_what_the_export_is() -> None:
             "assumption": 0,
             "log": 0,
             "containment": 0,
+            "bundle": 0,
         },
     }
     assert rest[-1]["record"] == "digest"
@@ -238,6 +239,7 @@ def test_the_columns_are_these_and_no_others() -> None:
         *("name", "read_at", "records", "median_lag_seconds", "late_lag_seconds", "trouble"),
         *("refusal", "rule", "plan", "planned_at", "carried_out_by", "started_at", "blocked_at"),
         *("evidence_sha256", "steps"),
+        *("edition", "made_at", "bundle_sha256", "document"),
     ) == COLUMNS
 
 

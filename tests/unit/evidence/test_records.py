@@ -8,7 +8,7 @@ import pytest
 
 from core.activity.progress import start_cursor
 from core.config.catalog import CATALOG
-from core.evidence.containment_records import list_containment_records
+from core.evidence.containment_records import list_containment_records, make_bundle_record
 from core.evidence.daily_coverage import CoveragePeriod
 from core.evidence.data_dictionary import RECORD_FIELDS
 from core.evidence.records import (
@@ -26,6 +26,7 @@ from core.guards.tenant_baseline.rule_file import SHIPPED_ROWS
 from core.model.cases import Case, Exemption
 from core.model.changes import ChangeRecord
 from core.model.containment import (
+    AccountBundle,
     Containment,
     ContainmentState,
     ContainmentStep,
@@ -320,6 +321,7 @@ def test_every_record_has_the_fields_of_the_dictionary_in_their_order() -> None:
     cursor = start_cursor(ActivityLog.DIRECTORY, EXPORT_HEADER.created_at)
     entries += list_log_records(EXPORT_HEADER, {ActivityLog.DIRECTORY: cursor})
     entries += list_containment_records(EXPORT_HEADER, (CONTAINMENT,))
+    entries.append(make_bundle_record(AccountBundle("b", "a", SINCE, "impact", "0" * 64, "{}")))
     for entry in entries:
         assert list(entry) == ["record", "schema", *RECORD_FIELDS[str(entry["record"])]]
     assert {entry["record"] for entry in entries} == RECORD_FIELDS.keys() - {"export", "digest"}
