@@ -25,6 +25,7 @@ from rich.console import Console
 from rich.table import Table
 
 from bench import matrix, plot, report
+from bench.app_start import REPEATS, measure_starts, save_starts
 from bench.days import DayFigures, Simulation, check_bounds
 from bench.days_report import DaysResults, describe_victims, format_day, publish_days
 from bench.days_tenant import FULL_SIZE
@@ -140,6 +141,7 @@ def publish(asked: argparse.Namespace, results: Results) -> None:
     if asked.listings or asked.contrary:
         publish_results(merge_results(load_results(report.RESULTS), results))
         return
+    save_starts(measure_starts(REPEATS))
     publish_results(results)
     plot.draw_plot(results, report.PICTURE)
 

@@ -106,6 +106,7 @@ async def measure_tick(order: ClientOrder) -> tuple[Meter, ClientFindings]:
     return meter, {
         "status": tick.status,
         "read": len(looks),
+        "lost": len(tick.troubles),
         "open_cases": len(new),
         "error": tick.to_log_line()[:400] if tick.troubles or not looks else "",
     }

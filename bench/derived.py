@@ -1,4 +1,4 @@
-"""Figures derived from the measurements: ratios, extrapolations, overhead, costs. Pure.
+"""Figures derived from the measurements: ratios, extrapolations, overhead. Pure.
 
 The slow scripts are measured on a sample. Their requests cost the same in any tenant, so time and
 CPU are multiplied; memory is not, and stays that of the sample.
@@ -6,14 +6,13 @@ CPU are multiplied; memory is not, and stays that of the sample.
 
 from collections.abc import Iterator
 from dataclasses import dataclass, replace
-from datetime import timedelta
 from itertools import product
 
-from bench.prices import Job, compute_dollars, compute_interval, compute_monthly_runs
 from bench.results import (
     BARE_CLIENT,
     COMPARED_PROFILES,
     CONCURRENCY_LIMITED,
+    FEED,
     FIRST_RUN,
     FORWARDING,
     FULL_READ,
@@ -29,19 +28,6 @@ from bench.results import (
     Results,
     name_compared,
 )
-from core.config.catalog import CATALOG
-
-SCHEDULES = {duty.guard.name: duty.schedule for duty in CATALOG}
-CHECK_INTERVAL = min(
-    (
-        sweep.interval
-        for duty in CATALOG
-        if duty.guard.name == FORWARDING
-        for sweep in duty.guard.periodic_checks
-    ),
-    default=timedelta(days=1),
-)
-
 
 USUAL = (FIRST_RUN, NO_CHANGE)
 
@@ -83,7 +69,7 @@ def build_size_lines(results: Results, size: int) -> Iterator[ReportLine]:
     rows = [
         row
         for row in results.rows
-        if row.mailboxes == size and row.client in GUARDS and row.occasion not in compared
+        if row.mailboxes == size and row.client in (*GUARDS, FEED) and row.occasion not in compared
     ]
     usual = [row for row in rows if row.occasion in USUAL]
     for row in (*usual, *(row for row in rows if row not in usual)):
@@ -191,60 +177,3 @@ def compute_memory_growth(results: Results) -> float | None:
     if len(ordinary) < 2:
         return None
     return ordinary[-1].cost.peak_mib / ordinary[-2].cost.peak_mib
-
-
-# Cost -------------------------------------------------------------------------------------------
-
-
-def build_jobs(results: Results, size: int, guard: str, extra_seconds: float = 0.0) -> list[Job]:
-    """A month of a guard's runs on its default schedule, each `extra_seconds` longer than measured.
-
-    Once a day the forwarding guard also reads hidden rules from Exchange, as in its first run.
-    """
-    ordinary, first = (results.find(guard, what, size) for what in (NO_CHANGE, FIRST_RUN))
-    if not ordinary or not first:
-        return []
-    runs = compute_monthly_runs(compute_interval(SCHEDULES[guard]))
-    sweeps = compute_monthly_runs(CHECK_INTERVAL) if guard == FORWARDING else 0.0
-    return [
-        Job(ordinary.cost.seconds + extra_seconds, runs - sweeps),
-        Job(first.cost.seconds + extra_seconds, sweeps),
-    ]
-
-
-def compute_month_cost(results: Results, size: int) -> float:
-    """US dollars per month for all guards."""
-    return compute_dollars(job for guard in GUARDS for job in build_jobs(results, size, guard))
-
-
-def compute_strict_month_cost(results: Results, size: int) -> float | None:
-    """The same if Graph accepts four concurrent requests of the app, at the forwarding guard's
-    speed then.
-
-    None if a run would not end before the next one starts.
-    """
-    slow = next((row for row in results.rows if row.occasion == CONCURRENCY_LIMITED), None)
-    usual = results.find(FORWARDING, NO_CHANGE, size)
-    if slow is None or usual is None:
-        return None
-    seconds = size / slow.speed
-    if seconds > compute_interval(SCHEDULES[FORWARDING]).total_seconds():
-        return None
-    more = seconds - usual.cost.seconds
-    return compute_dollars(
-        job
-        for guard in GUARDS
-        for job in build_jobs(results, size, guard, more if guard == FORWARDING else 0.0)
-    )
-
-
-def compute_script_month_cost(results: Results, size: int, client: str) -> float | None:
-    """US dollars per month for a slow script on the forwarding guard's schedule.
-
-    None if a run would not end before the next one starts.
-    """
-    row = find_script(results, client)
-    every = compute_interval(SCHEDULES[FORWARDING])
-    if row is None or scale_measurement(row, size).seconds > every.total_seconds():
-        return None
-    return compute_dollars([Job(scale_measurement(row, size).seconds, compute_monthly_runs(every))])

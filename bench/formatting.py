@@ -4,6 +4,7 @@ from bench.derived import ContraryLine, ListingLine, ReportLine
 from bench.results import (
     BARE_CLIENT,
     CONCURRENCY_LIMITED,
+    FEED,
     FIRST_RUN,
     FOLDER_RULES,
     FULL_READ,
@@ -66,6 +67,7 @@ CLIENT_NAMES = {
     SDK_LOOP: "typed SDK, loop",
     SDK_GATHER: "typed SDK, gather",
     BARE_CLIENT: "floor",
+    FEED: FEED,
 }
 OCCASION_NAMES = {
     FIRST_RUN: "first run",

@@ -11,10 +11,12 @@ from typing import Any
 
 from bench.environment import BenchEnvironment, run_to_end, start_environment
 from bench.meter import Cost
+from bench.prices import list_times
 from bench.results import (
     BARE_CLIENT,
     COMPARED_PROFILES,
     CONCURRENCY_LIMITED,
+    FEED,
     FIRST_RUN,
     FOLDER_RULES,
     FORWARDING,
@@ -32,14 +34,24 @@ from bench.results import (
     Measurement,
     name_compared,
 )
-from bench.tenant_generator import TenantSpec, build_external_forward, build_mailbox
-from core.config.settings import list_settings
+from bench.tenant_generator import (
+    TenantSpec,
+    build_external_forward,
+    build_mailbox,
+    build_ordinary_records,
+)
+from core.config.settings import ACTIVITY_SCHEDULE, list_settings
 from core.microsoft365.exchange_listings import ListingWay
 from sandbox.http_types import Row
 from sandbox.reality.profile import DEFAULT_PROFILE
 
 # Graph runs the requests of one batch to Outlook four at a time (Microsoft Learn: "JSON batching").
 STRICT_CONCURRENCY = 4
+# An assumption, and how many of them the simulated log takes at a time.
+RECORDS_A_DAY = 100
+MAX_RECORDS = 5_000
+TICKS_A_DAY = len(list_times(str(ACTIVITY_SCHEDULE.default)))
+FEED_SETTINGS = {"ACTIVITY_FEED": "on", "FORWARDING_EACH_TICK": "off"}
 
 
 @dataclass(frozen=True, slots=True)
@@ -363,6 +375,28 @@ async def measure_every_tenant(
             yield await run_baseline(environment, BARE_CLIENT, get_graph_concurrency())
         report_progress(f"{size}: {name}, {NO_CHANGE}")
         yield await run_guard(environment, name, NO_CHANGE)
+    async for row in measure_feed(environment, report_progress):
+        yield row
+
+
+async def measure_feed(
+    environment: BenchEnvironment, report_progress: ProgressCallback
+) -> AsyncIterator[Measurement]:
+    """Measures two readings of the audit logs: the first, and one of what happens in five minutes.
+
+    Nothing of it concerns a guard. Runs of mailbox-forwarding at a tick are measured as its own.
+    """
+    size = environment.spec.mailboxes
+    environ = environment.build_app_settings() | FEED_SETTINGS
+    order = {"client": "tick", "environ": environ}
+    for occasion in (FIRST_RUN, NO_CHANGE):
+        report_progress(f"{size:,} mailboxes: {FEED}, {occasion}")
+        count = min(size * RECORDS_A_DAY // TICKS_A_DAY, MAX_RECORDS) * (occasion == NO_CHANGE)
+        logs = {"delayMinutes": 0, "perBlob": 500, "records": build_ordinary_records(count)}
+        edit = {"op": "set", "path": "/activity", "value": logs}
+        await environment.change_tenant("scene", {"edit": [edit]})
+        row = await run_client(environment, FEED, occasion, order)
+        yield replace(row, read=size, note=f"{count:,} records" if count else "")
 
 
 async def measure_scripts(

@@ -3,16 +3,22 @@
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 
+from bench.app_start import format_starts, load_starts
+from bench.costs import (
+    PLANS,
+    MonthCost,
+    compute_month,
+    compute_month_cost,
+    compute_script_month_cost,
+    compute_strict_month_cost,
+    list_remedies,
+)
 from bench.derived import (
-    CHECK_INTERVAL,
     ReportLine,
     build_contrary_lines,
     build_lines,
     build_listing_lines,
     compute_memory_growth,
-    compute_month_cost,
-    compute_script_month_cost,
-    compute_strict_month_cost,
     find_script,
     scale_measurement,
 )
@@ -30,12 +36,15 @@ from bench.formatting import (
     format_money,
 )
 from bench.prices import (
+    DAY,
     EXECUTION,
     FREE_EXECUTIONS,
     FREE_GB_SECONDS,
     GB_SECOND,
     INSTANCE_GB,
     MIN_BILLED_SECONDS,
+    MONTH,
+    TABLE_OPERATION,
 )
 from bench.remembered import format_figures, load_figures
 from bench.results import (
@@ -158,16 +167,90 @@ def format_deployment_costs(results: Results) -> str:
     return f"{text}\n\n{describe_bill()}"
 
 
+def format_month(cost: MonthCost, remedy: str) -> tuple[str, ...]:
+    """Formats what a month takes in one tenant with one schedule."""
+    total, days = cost.total, MONTH / DAY
+    return (
+        f"{cost.size:,}",
+        cost.plan.name,
+        f"{total.requests / days:,.0f} ({total.inner_requests / days:,.0f})",
+        f"{total.executions / days:,.0f}",
+        f"{total.gb_seconds:,.0f}",
+        f"{total.table_operations / days:,.0f}",
+        format_money(cost.compute_dollars),
+        format_money(cost.table_dollars),
+        format_money(cost.dollars),
+        remedy,
+    )
+
+
+def format_months(results: Results) -> str:
+    """Formats what everything takes by size and by schedule, and what to change first."""
+    rows = []
+    for size in results.sizes:
+        for plan in PLANS:
+            cost = compute_month(results, size, plan)
+            name, cheaper = list_remedies(results, cost)[0]
+            saved = (cost.total.gb_seconds - cheaper.total.gb_seconds) / cost.total.gb_seconds
+            less = cost.dollars - cheaper.dollars
+            said = f"{name}: {saved:.0%} less time" + (
+                f", {less:.2f} less" if less >= 0.005 else ""
+            )
+            rows.append(format_month(cost, said))
+    headings = (
+        "mailboxes",
+        "schedules",
+        "requests a day",
+        "executions a day",
+        "GB-seconds a month",
+        "table operations a day",
+        "app",
+        "tables",
+        "together",
+        "to change first",
+    )
+    return f"{format_table(headings, rows)}\n\n{describe_months(results)}"
+
+
+def format_shares(results: Results) -> str:
+    """Formats which part of the app takes how much of a month, as it is installed."""
+    months = [compute_month(results, size) for size in results.sizes]
+    names = dict.fromkeys(share.name for month in months for share in month.shares)
+
+    def format_share(month: MonthCost, name: str) -> str:
+        found = [one.gb_seconds for one in month.shares if one.name == name]
+        return f"{sum(found):,.0f} ({sum(found) / month.total.gb_seconds:.0%})" if found else "-"
+
+    rows = [(name, *(format_share(month, name) for month in months)) for name in names]
+    return format_table(("GB-seconds a month", *(f"{one.size:,}" for one in months)), rows)
+
+
+def describe_months(results: Results) -> str:
+    """Describes what is counted, and what is not because it was not measured."""
+    said = (
+        "Requests are those to Microsoft 365 over HTTP, in brackets those inside of batches, which"
+        " Microsoft counts one by one. Dollars are US dollars a month; a million table operations"
+        f" cost {TABLE_OPERATION * 1e6:.3f}. `to change first` is the one setting that saves most"
+        " of the time that is billed, whether or not the monthly grant covers it."
+    )
+    for size in results.sizes:
+        missing = compute_month(results, size).unmeasured
+        if missing:
+            said += f" Not measured at {size:,} mailboxes, and not counted: {', '.join(missing)}."
+    return said
+
+
 def describe_bill() -> str:
     """Describes what is counted, and at what price."""
-    hours = CHECK_INTERVAL.total_seconds() / 3600
     return (
         f"US dollars a month on Flex Consumption, pay as you go: {GB_SECOND * 1e6:g} for a million"
         f" GB-seconds beyond {FREE_GB_SECONDS:,}, {EXECUTION * 1e6:.2f} for a million executions"
         f" beyond {FREE_EXECUTIONS:,}, an instance of {INSTANCE_GB} GB, at least"
-        f" {MIN_BILLED_SECONDS:g} s a run. Every guard runs at its default schedule for the time"
-        f" that was measured; every {hours:g} hours forwarding takes as long as in its first run. A"
-        " dash means that a run would not have ended when the next is due. Storage and monitoring"
+        f" {MIN_BILLED_SECONDS:g} s a run. Everything runs as it is installed, for the time that"
+        " was measured: every guard at its schedule, and as long as in its first run whenever one"
+        " of its periodic checks is due; the audit logs at each tick; forwarding at the ticks"
+        " between its own runs, in tenants of at most `SHARD_ABOVE` mailboxes. A dash means that a"
+        " run would not have ended when the next is due. Storage and monitoring"
         " are not in it."
     )
 
@@ -186,7 +269,10 @@ def build_sections(results: Results) -> dict[str, str]:
         "contrary": format_contrary(results),
         "growth": format_growth(results),
         "cost": format_costs(results),
+        "months": format_months(results),
+        "shares": format_shares(results),
         "remembered": format_figures(load_figures()),
+        "start": format_starts(load_starts()),
     }
 
 

@@ -40,6 +40,8 @@ LISTINGS = tuple(
 # Slices where no date tells mailboxes apart, in a tenant of their own.
 SLICES_BY_NAME = "Get-Mailbox by slices of names"
 SDK_LOOP, SDK_GATHER, BARE_CLIENT = "loop", "gather", "floor"
+# One reading of the audit logs, without mailbox-forwarding.
+FEED = "audit logs"
 
 
 def name_compared(occasion: str, profile: str) -> str:
@@ -99,8 +101,8 @@ class Measurement:
 
     @property
     def posts(self) -> int:
-        """The HTTP requests to Graph and Exchange."""
-        return self.requests.get("graph", 0) + self.requests.get("exchange", 0)
+        """The HTTP requests to Graph, Exchange and the Management Activity API."""
+        return sum(self.requests.get(name, 0) for name in ("graph", "exchange", "activity"))
 
     @property
     def inner(self) -> int:

@@ -31,9 +31,12 @@ from sandbox.scenes.row_templates import (
 NAMES = split_words(
     "anna boris chiara derya edda frank gesa henk ines jakub karin leo mia nils olga"
 )
-SENDERS = split_words("news@shop.example lists@forum.example billing@cloud.example hr@contoso.com")
+SENDERS = split_words(
+    "news@shop.example lists@forum.example offers@cloud.example minutes@contoso.com"
+)
 TOPICS = split_words("newsletter invoice minutes on-call release survey travel webinar")
 CATEGORY_COLOURS = split_words("Blue Green Orange Purple Red Yellow")
+ORDINARY_OPERATIONS = split_words("MailItemsAccessed Send MoveToDeletedItems Update")
 THOUSAND = 1000
 FIRST_DAY = datetime(2015, 1, 1, tzinfo=UTC)
 MIGRATION_NIGHT = datetime(2019, 3, 1, 20, tzinfo=UTC)
@@ -171,6 +174,29 @@ def build_external_forward(address: str) -> tuple[str, Row, Row]:
 def drop_empty_values(row: Row) -> Row:
     """A row of Get-InboxRule without its many nulls."""
     return {name: value for name, value in row.items() if value not in (None, False)}
+
+
+def build_ordinary_records(count: int) -> list[Row]:
+    """Builds records of Exchange as people leave them all day, a minute old."""
+    at = datetime.now(UTC) - timedelta(minutes=1)
+    return [
+        {
+            "CreationTime": f"{at:%Y-%m-%dT%H:%M:%S}",
+            "Id": f"{number:032x}",
+            "Operation": ORDINARY_OPERATIONS[number % len(ORDINARY_OPERATIONS)],
+            "OrganizationId": "00000000-0000-4000-8000-000000000001",
+            "RecordType": 2,
+            "ResultStatus": "Succeeded",
+            "UserType": 0,
+            "Workload": "Exchange",
+            "UserId": f"person{number}@contoso.com",
+            "MailboxGuid": f"{number:08x}-0000-4000-8000-000000000000",
+            "ClientInfoString": "Client=OWA;Action=ViaProxy",
+            "Item": {"Subject": "Minutes of the meeting", "ParentFolder": {"Path": "\\Inbox"}},
+            "AppAccessContext": {"UniqueTokenId": "x" * 900},
+        }
+        for number in range(count)
+    ]
 
 
 # Writing ----------------------------------------------------------------------------------------

@@ -19,6 +19,7 @@ from bench.environment import start_environment
 from bench.matrix import (
     QUICK,
     build_forward_edits,
+    measure_feed,
     measure_listings,
     measure_slices_by_name,
     run_baseline,
@@ -27,6 +28,7 @@ from bench.matrix import (
 from bench.meter import Meter, compute_percentile
 from bench.results import (
     BARE_CLIENT,
+    FEED,
     FIRST_RUN,
     FORWARDING,
     FULL_READ,
@@ -184,9 +186,23 @@ async def test_a_guard_and_the_floor_are_measured_from_outside(tmp_path: Path) -
         assert (row.read, row.lost, row.note) == (25, 0, "")
         assert row.requests["graph/inner"] == 25
         assert row.tables["writes"] > 0
-    # The first mailbox of every tenant forwards outside: that is told once.
+        assert row.open_cases == 1
+    # The first mailbox of every tenant forwards outside: that is told once, and nothing else is.
     assert first.card_seconds is not None
     assert again.card_seconds is None
+
+
+async def test_a_tick_reads_what_an_ordinary_day_leaves_in_the_audit_logs(tmp_path: Path) -> None:
+    async with start_environment(TenantSpec(300), tmp_path, latency_ms=0) as stage:
+        rows = [row async for row in measure_feed(stage, lambda _: None)]
+    assert [(row.client, row.occasion) for row in rows] == [(FEED, FIRST_RUN), (FEED, NO_CHANGE)]
+    assert [(row.read, row.lost, row.note) for row in rows] == [
+        (300, 0, ""),
+        (300, 0, "104 records"),
+    ]
+    # A list of contents for each of two types, and the one content that there is.
+    assert rows[1].requests["activity"] >= 3
+    assert rows[1].tables["writes"] > 0
 
 
 async def test_each_way_of_listing_reads_every_mailbox_by_its_own_requests(tmp_path: Path) -> None:

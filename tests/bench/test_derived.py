@@ -7,16 +7,26 @@ from pathlib import Path
 import pytest
 
 from bench import report
+from bench.costs import (
+    AS_INSTALLED,
+    AT_TICKS,
+    HOURLY_TIMER,
+    PLANS,
+    SchedulePlan,
+    compute_month,
+    compute_month_cost,
+    compute_script_month_cost,
+    compute_strict_month_cost,
+    count_tick_runs,
+    list_remedies,
+)
 from bench.derived import (
     build_contrary_lines,
     build_lines,
     build_listing_lines,
     build_size_lines,
     compute_memory_growth,
-    compute_month_cost,
     compute_request_overhead,
-    compute_script_month_cost,
-    compute_strict_month_cost,
 )
 from bench.formatting import (
     HEADINGS,
@@ -35,11 +45,13 @@ from bench.prices import (
     compute_dollars,
     compute_interval,
     compute_monthly_runs,
+    list_times,
 )
 from bench.results import (
     BARE_CLIENT,
     COMPARED_PROFILES,
     CONCURRENCY_LIMITED,
+    FEED,
     FIRST_RUN,
     FORWARDING,
     FULL_READ,
@@ -67,25 +79,24 @@ def test_a_schedule_every_quarter_of_an_hour_runs_four_times_an_hour() -> None:
     assert compute_monthly_runs(timedelta(minutes=15)) == 730 * 4
 
 
+def test_the_ticks_of_a_schedule_are_those_of_a_day() -> None:
+    assert list_times("0 0 */6 * * *") == [timedelta(hours=6 * number) for number in range(4)]
+
+
 def test_what_the_grant_covers_costs_nothing() -> None:
-    assert compute_dollars([Job(FREE_GB_SECONDS / 2 / 100, 100)]) == 0
-    assert compute_dollars([]) == 0
+    assert compute_dollars(FREE_GB_SECONDS, FREE_EXECUTIONS) == 0
 
 
 def test_a_run_is_billed_a_second_at_least_and_two_gigabytes() -> None:
     assert Job(0.1, 3).gb_seconds == Job(1.0, 3).gb_seconds == 6
-    assert Job(2.5, 4).gb_seconds == 20
+    assert Job(2.5, 4).gb_seconds == Job(2.5, 4).used_gb_seconds == 20
+    assert Job(0.1, 10).used_gb_seconds == pytest.approx(2)
 
 
-def test_the_grant_is_shared_by_all_jobs() -> None:
-    one = Job(FREE_GB_SECONDS / 2 / 100, 100)
-    assert compute_dollars([one, one]) == pytest.approx(FREE_GB_SECONDS * GB_SECOND)
-
-
-def test_executions_beyond_the_grant_are_billed() -> None:
-    runs = FREE_EXECUTIONS + 1_000_000
-    seconds = max(2.0 * runs - FREE_GB_SECONDS, 0) * GB_SECOND
-    assert compute_dollars([Job(0.0, runs)]) == pytest.approx(seconds + 1_000_000 * EXECUTION)
+def test_what_is_beyond_the_grant_is_billed() -> None:
+    assert compute_dollars(2 * FREE_GB_SECONDS, 0) == pytest.approx(FREE_GB_SECONDS * GB_SECOND)
+    dollars = compute_dollars(0, FREE_EXECUTIONS + 1_000_000)
+    assert dollars == pytest.approx(1_000_000 * EXECUTION)
 
 
 # Figures ----------------------------------------------------------------------------------------
@@ -136,6 +147,7 @@ RESULTS = Results(
         ),
         measurement(FORWARDING, NO_CHANGE, 1_000, 2.0, 0.2, inner=1_000, peak=61),
         measurement(FORWARDING, RATE_LIMITED, 1_000, 9.0, 0.4, inner=1_250, lost=3),
+        *(measurement(FEED, NO_CHANGE, size, 2.0, 0.1) for size in (1_000, 10_000)),
         measurement(SDK_LOOP, SAMPLE_READ, 1_000, 10.0, 3.0, read=100),
         measurement(SDK_GATHER, FULL_READ, 1_000, 20.0, 15.0),
         *(
@@ -221,9 +233,67 @@ def test_memory_is_compared_with_the_next_smaller_tenant() -> None:
 
 
 def test_a_month_grows_with_the_tenant_and_a_script_that_never_ends_has_no_price() -> None:
-    assert compute_month_cost(RESULTS, 10_000) > compute_month_cost(RESULTS, 1_000) == 0
+    assert compute_month_cost(RESULTS, 10_000) > compute_month_cost(RESULTS, 1_000) > 0
     assert compute_script_month_cost(RESULTS, 1_000, SDK_LOOP) is not None
     assert compute_script_month_cost(RESULTS, 10_000, SDK_LOOP) is None
+
+
+def test_a_month_counts_every_part_of_the_app_once() -> None:
+    month = compute_month(RESULTS, 10_000)
+    assert [share.name for share in month.shares] == [*GUARDS, FEED, AT_TICKS, HOURLY_TIMER]
+    assert month.unmeasured == []
+    assert month.total.gb_seconds == pytest.approx(sum(one.gb_seconds for one in month.shares))
+    forwarding = next(one for one in month.shares if one.name == FORWARDING)
+    assert forwarding.executions == 730 * 4
+    assert forwarding.requests == pytest.approx(10 * 730 * 4)
+    assert forwarding.table_operations == pytest.approx(3 * 730 * 4)
+    at_ticks = next(one for one in month.shares if one.name == AT_TICKS)
+    assert (at_ticks.executions, at_ticks.requests > 0) == (0, True)
+    assert month.dollars == month.compute_dollars + month.table_dollars > month.compute_dollars
+
+
+def test_what_was_not_measured_is_named_and_not_counted() -> None:
+    rows = tuple(row for row in RESULTS.rows if row.client not in (FEED, GUARDS[-1]))
+    month = compute_month(replace(RESULTS, rows=rows), 1_000)
+    assert month.unmeasured == [GUARDS[-1], FEED]
+    assert (
+        f"Not measured at 1,000 mailboxes, and not counted: {GUARDS[-1]}"
+        in report.format_months(replace(RESULTS, rows=rows))
+    )
+
+
+def test_forwarding_runs_at_the_ticks_between_its_own_runs() -> None:
+    # Every five minutes, but for the four an hour that come right after its own.
+    assert count_tick_runs(AS_INSTALLED, 0.0) == pytest.approx(730 * 8)
+    assert count_tick_runs(replace(AS_INSTALLED, forwarding_at_ticks=False), 0.0) == 0
+    assert count_tick_runs(AS_INSTALLED, 200.0) < 730 * 8
+    hourly = SchedulePlan("hourly", timedelta(hours=1))
+    assert 730 * 10 < count_tick_runs(hourly, 0.0) < 730 * 12
+
+
+def test_a_large_tenant_has_shards_and_no_runs_at_ticks() -> None:
+    rows = tuple(replace(row, mailboxes=100_000) for row in RESULTS.rows if row.mailboxes == 10_000)
+    month = compute_month(replace(RESULTS, rows=rows), 100_000)
+    assert AT_TICKS not in [share.name for share in month.shares]
+    forwarding = next(one for one in month.shares if one.name == FORWARDING)
+    assert forwarding.executions == 730 * 4 * (1 + 200)
+    audit = next(one for one in month.shares if one.name == "mailbox-audit")
+    assert audit.executions == 730 / 6
+
+
+def test_every_other_schedule_takes_less_and_the_first_remedy_saves_most() -> None:
+    months = [compute_month(RESULTS, 10_000, plan).total.gb_seconds for plan in PLANS]
+    assert months == sorted(months, reverse=True)
+    assert len({*months}) == len(PLANS)
+    cost = compute_month(RESULTS, 10_000)
+    remedies = list_remedies(RESULTS, cost)
+    assert remedies[0][0] == "FORWARDING_EACH_TICK=off"
+    assert "ACTIVITY_SCHEDULE half as often" in dict(remedies)
+    # Where ticks run it too, its own schedule saves nothing.
+    assert "MAILBOX_FORWARDING_SCHEDULE half as often" not in dict(remedies)
+    assert all(one.total.gb_seconds < cost.total.gb_seconds for _, one in remedies)
+    without = list_remedies(RESULTS, compute_month(RESULTS, 10_000, PLANS[1]))
+    assert "MAILBOX_FORWARDING_SCHEDULE half as often" in dict(without)
 
 
 def test_a_strict_limit_makes_a_month_dearer_until_no_run_ends_in_time() -> None:
