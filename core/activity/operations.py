@@ -27,6 +27,11 @@ PROTOCOLS, MODULE, DELETION = "legacy-protocols", "exchange-module-access", "mas
 REGISTRATION, PRIVILEGED = "mfa-registration", "privileged-change"
 
 RULE = Watch(FORWARDING, About.MAILBOX, kinds=RULE_KINDS)
+TRACE = Watch(
+    FORWARDING,
+    About.MAILBOX,
+    kinds=("sweep-rule", "junk-list", "automatic-reply", "published-calendar"),
+)
 FLOW_RULE = Watch(FORWARDING, About.WHOLE, kinds=FLOW_KINDS)
 # A rule may also carry mail past the filters.
 SKIP_RULE = Watch("mail-protection", About.WHOLE, kinds=("mail-flow-skip",))
@@ -84,6 +89,18 @@ OWN_EXCHANGE: Mapping[str, tuple[Watch, ...]] = {
             "UpdateFolderPermissions",
         ),
         (FOLDER_RIGHT,),
+    ),
+    **dict.fromkeys(
+        (
+            "New-SweepRule",
+            "Set-SweepRule",
+            "Enable-SweepRule",
+            "Remove-SweepRule",
+            "Set-MailboxJunkEmailConfiguration",
+            "Set-MailboxAutoReplyConfiguration",
+            "Set-MailboxCalendarFolder",
+        ),
+        (TRACE,),
     ),
     **dict.fromkeys(("Add-RecipientPermission", "Remove-RecipientPermission"), (SEND_AS,)),
     **dict.fromkeys(

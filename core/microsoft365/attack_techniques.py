@@ -28,6 +28,8 @@ VERDICT_TECHNIQUES: Mapping[str, Mapping[str, tuple[str, ...]]] = {
         "trusted": ("T1566", "T1098"),
         "unfiltered": ("T1562.001", "T1656"),
         "new-domain": ("T1584.001", "T1114.003"),
+        "bait": ("T1534", "T1656"),
+        "published": ("T1114",),
         "dormant": FORWARDING,
         "keep": (),
     },
@@ -72,6 +74,7 @@ VERDICT_TECHNIQUES: Mapping[str, Mapping[str, tuple[str, ...]]] = {
         "refused-role": ("T1078.004",),
         "invited": ("T1136.003",),
         "apps-changed": ("T1136.003", "T1489"),
+        "unused": ("T1078.004",),
     },
     "risky-accounts": {
         "at-risk": ("T1078.004",),

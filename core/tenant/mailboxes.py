@@ -63,6 +63,8 @@ class MailboxSurroundings:
     """Whether mail of everybody else goes to junk mail."""
     automatic_reply: str = ""
     """What people outside are answered; empty: nothing."""
+    reply_domains: tuple[str, ...] = ()
+    """The domains that the reply links to or gives addresses of."""
     phones: tuple[str, ...] = ()
     published_calendar: str = ""
     """How much of its calendar anybody sees; empty: it is not published."""

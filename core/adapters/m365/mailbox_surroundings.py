@@ -1,8 +1,10 @@
 """What stands in a mailbox beside its rules: what a person who looks into a case asks for next."""
 
+import re
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
-from itertools import batched
+from html import unescape
+from itertools import batched, chain
 
 from core.adapters.exchange.client import ExchangeClient
 from core.adapters.exchange.command import Command
@@ -17,7 +19,13 @@ from core.tenant.mailboxes import Mailbox, MailboxSurroundings, SweepRule
 from core.tenant.readings import ReadFailure, Reading
 from core.tenant.sources import MAILBOX_SURROUNDINGS
 
-TEXT_LIMIT = 300
+TEXT_LIMIT, MARKUP_LIMIT = 300, 16_000
+HIDDEN_PART = re.compile(r"(?is)<(style|script|head)\b.*?</\1\s*>|<!--.*?-->")
+TAG = re.compile(r"<[^>]{0,2000}>")
+# The host of a link, or the domain of an address.
+TARGET = re.compile(
+    r"(?i)(?:https?://|mailto:[^\s@\"'<>]{1,64}@|(?<=[\w.+-])@)([\w.-]{1,253}\.[\w-]{2,63})"
+)
 MAX_ENTRIES = 100
 """Of each kind; a mailbox may have thousands of blocked senders."""
 SWEEPS, JUNK = "Get-SweepRule", "Get-MailboxJunkEmailConfiguration"
@@ -125,6 +133,9 @@ def parse_surroundings(owner: Mailbox, found: Found) -> MailboxSurroundings:
         ),
         trusts_only_lists=parse_row_flag(junk, "TrustedListsOnly"),
         automatic_reply="".join(found.take(REPLIES, parse_automatic_reply)),
+        reply_domains=tuple(
+            dict.fromkeys(chain.from_iterable(found.take(REPLIES, parse_reply_domains)))
+        ),
         phones=found.take(PHONES, parse_phone),
         published_calendar="".join(found.take(CALENDARS, parse_published_calendar)),
         own_add_ins=found.take(ADD_INS, parse_own_add_in),
@@ -150,7 +161,22 @@ def parse_automatic_reply(row: ResponseRow) -> str | None:
     audience = parse_text(row.get("ExternalAudience"), 64).casefold()
     if state in ("", "disabled") or audience == "none":
         return None
-    return parse_text(row.get("ExternalMessage"), TEXT_LIMIT) or state
+    return strip_markup(parse_text(row.get("ExternalMessage"), MARKUP_LIMIT)) or state
+
+
+def strip_markup(text: str) -> str:
+    """What a reader sees of a message, bounded: Exchange stores replies as HTML."""
+    plain = unescape(TAG.sub(" ", HIDDEN_PART.sub(" ", text)))
+    return " ".join(plain.split())[:TEXT_LIMIT]
+
+
+def parse_reply_domains(row: ResponseRow) -> tuple[str, ...] | None:
+    """The domains that people outside are sent to; None where nobody is answered."""
+    if parse_automatic_reply(row) is None:
+        return None
+    text = unescape(parse_text(row.get("ExternalMessage"), MARKUP_LIMIT))
+    found = (one.casefold().rstrip(".") for one in TARGET.findall(text))
+    return tuple(dict.fromkeys(found))[:MAX_ENTRIES]
 
 
 def parse_phone(row: ResponseRow) -> str | None:

@@ -79,7 +79,7 @@ GUARD = Guard(
             optional=True,
         ),
         *(
-            Permission(EXCHANGE, cmdlet, f"{what} of a mailbox with an open case", optional=True)
+            Permission(EXCHANGE, cmdlet, f"{what} of mailboxes, each once a week", optional=True)
             for cmdlet, what in (
                 ("Get-SweepRule", "sweep rules"),
                 ("Get-MailboxJunkEmailConfiguration", "blocked senders"),

@@ -19,6 +19,7 @@ from core.guards.mailbox_forwarding.forwards import (
     MailboxRules,
     TransportRuleForward,
 )
+from core.guards.mailbox_forwarding.mailbox_traces import MailboxTraces, judge_traces
 from core.guards.mailbox_forwarding.options import Policy
 from core.guards.mailbox_forwarding.rating import (
     build_correlations,
@@ -48,7 +49,9 @@ from core.tenant.mailboxes import format_mailbox_name
 from core.tenant.quoting import quote_text
 from core.tenant.sources import DOMAINS, MAILBOX_FORWARDS
 
-type ForwardingItem = Forward | ConnectorItem | JournalItem | StandingCopyItem | DomainNews
+type ForwardingItem = (
+    Forward | ConnectorItem | JournalItem | StandingCopyItem | DomainNews | MailboxTraces
+)
 
 
 def judge(item: ForwardingItem, policy: Policy) -> Iterator[Finding]:
@@ -59,7 +62,18 @@ def judge(item: ForwardingItem, policy: Policy) -> Iterator[Finding]:
 
 
 def judge_item(item: ForwardingItem, policy: Policy) -> Iterator[Finding]:
-    """What is wrong with one forward or rule; a rule may send mail away and hide it as well."""
+    """What is wrong with one forward, rule or setting of a mailbox."""
+    match item:
+        case MailboxTraces():
+            yield from judge_traces(item)
+        case _:
+            yield from judge_path(item, policy)
+
+
+def judge_path(
+    item: Forward | ConnectorItem | JournalItem | StandingCopyItem | DomainNews, policy: Policy
+) -> Iterator[Finding]:
+    """What is wrong with one way that mail takes; a rule may send mail away and hide it as well."""
     match item:
         case MailboxForward():
             yield from judge_mailbox_forward(item, policy)

@@ -30,6 +30,11 @@ from core.guards.mailbox_forwarding.mail_paths import (
     list_outbound_connectors,
     read_mail_paths,
 )
+from core.guards.mailbox_forwarding.mailbox_traces import (
+    MailboxTraces,
+    is_telling_mailbox,
+    select_due,
+)
 from core.guards.mailbox_forwarding.names import is_unreadable_name
 from core.guards.mailbox_forwarding.options import ForwardingOptions
 from core.guards.mailbox_forwarding.outbound import OutboundSettings
@@ -39,6 +44,7 @@ from core.guards.mailbox_forwarding.outbound_lists import (
 )
 from core.guards.mailbox_forwarding.senders import weigh_senders
 from core.guards.mailbox_forwarding.surroundings import add_surroundings
+from core.microsoft365.addresses import OwnDomains
 from core.microsoft365.recipient_lookups import look_up_recipients
 from core.model.guards import ObserveContext
 from core.tenant.domain_memory import list_domain_news, note_domains
@@ -49,7 +55,7 @@ from core.tenant.mail_flow import (
     InboxRule,
 )
 from core.tenant.mailbox_index import MailboxPage, select_between_checks
-from core.tenant.mailboxes import Mailbox
+from core.tenant.mailboxes import Mailbox, MailboxSurroundings
 from core.tenant.member_memory import MemberMemory
 from core.tenant.merging import collect_failures, collect_sources, count_listing
 from core.tenant.port import HasConfiguration, HasInboxRules, HasMailboxes, HasMailFlow
@@ -59,13 +65,24 @@ from core.tenant.sources import (
     HIDDEN_RULES,
     INBOX_RULES,
     MAILBOX_FORWARDS,
+    MAILBOX_SURROUNDINGS,
     MAILBOXES,
     RECIPIENTS,
     RULE_FOLDERS,
     TRANSPORT_RULES,
 )
 
-SOURCES = frozenset({MAILBOXES, INBOX_RULES, HIDDEN_RULES, RULE_FOLDERS, DOMAINS, RECIPIENTS})
+SOURCES = frozenset(
+    {
+        MAILBOXES,
+        INBOX_RULES,
+        HIDDEN_RULES,
+        RULE_FOLDERS,
+        MAILBOX_SURROUNDINGS,
+        DOMAINS,
+        RECIPIENTS,
+    }
+)
 """All that is ever read of one mailbox."""
 
 
@@ -89,7 +106,7 @@ async def look_at(
 ) -> AsyncIterator[Reading[ForwardingItem]]:
     """Some mailboxes, hidden rules and folders too; and what Exchange can name by itself."""
     yield await read_listed_forwards(tenant, context)
-    yield await inspect(tenant, context, mailboxes)
+    yield await read_mailboxes(tenant, context, mailboxes, everything=True)
 
 
 async def read_listed_forwards(
@@ -171,6 +188,17 @@ async def inspect(
     context: ObserveContext[ForwardingOptions],
     mailboxes: Sequence[Mailbox],
 ) -> Reading[ForwardingItem]:
+    """The inbox rules of some mailboxes, and of those whose time it is what else stands there."""
+    return await read_mailboxes(tenant, context, mailboxes)
+
+
+async def read_mailboxes(
+    tenant: ForwardingPorts,
+    context: ObserveContext[ForwardingOptions],
+    mailboxes: Sequence[Mailbox],
+    *,
+    everything: bool = False,
+) -> Reading[ForwardingItem]:
     """The inbox rules of some mailboxes, and what their recipients stand for.
 
     What only a forward needs to be judged is asked for when there is one. What Graph hides takes a
@@ -197,7 +225,11 @@ async def inspect(
     )
     rules = (*graph.items, *exchange.items)
     sends = any(True for rule in rules for _ in list_rule_recipients(rule))
-    asks = sends or any(map(needs_own_domains, rules))
+    due = select_due(mailboxes, context, everything=everything)
+    traces = (
+        await tenant.inbox_rules.read_surroundings(due) if due else Reading[MailboxSurroundings]()
+    )
+    asks = sends or any(map(needs_own_domains, rules)) or any(map(is_telling_mailbox, traces.items))
     domains = await tenant.mail_flow.read_accepted_domains() if asks else Reading[AcceptedDomain]()
     settings = OutboundSettings()
     if sends:
@@ -233,9 +265,11 @@ async def inspect(
         )
     )
     skipped = {rule.mailbox_id for rule in movers if rule not in followed}
-    items, missed = await add_surroundings(tenant, context, forwards)
+    known_traces = {one.mailbox_id: one for one in traces.items}
+    items, missed = await add_surroundings(tenant, context, forwards, known_traces)
+    told = list_traces(due, traces, own, asks=asks)
     return Reading(
-        items=items,
+        items=(*items, *(one for one in told.values() if is_telling_mailbox(one.found))),
         failures=tuple(
             dict.fromkeys(
                 (
@@ -253,16 +287,37 @@ async def inspect(
                     ),
                     *unplaced,
                     *missed,
+                    *traces.failures,
                 )
             )
         ),
-        sources=collect_sources((graph, folders, looked_up))
-        | {MAILBOXES, INBOX_RULES, HIDDEN_RULES, RULE_FOLDERS, DOMAINS},
+        sources=collect_sources((graph, folders, looked_up)) | SOURCES,
         population=len(mailboxes),
         scope=frozenset(mailbox.id for mailbox in mailboxes),
         partial_scopes=({} if everywhere else {RULE_FOLDERS: AllExcept(frozenset(skipped))})
-        | ({} if swept else {HIDDEN_RULES: seen}),
+        | ({} if swept else {HIDDEN_RULES: seen})
+        | {MAILBOX_SURROUNDINGS: frozenset(told)},
     )
+
+
+def list_traces(
+    due: Sequence[Mailbox],
+    read: Reading[MailboxSurroundings],
+    own: OwnDomains | None,
+    *,
+    asks: bool,
+) -> dict[str, MailboxTraces]:
+    """What was read of each mailbox as a whole. Without the own domains nothing is known of one in
+    which anything stands.
+    """
+    by_id = {one.mailbox_id: one for one in read.items}
+    return {
+        owner.id: MailboxTraces(owner, found, own or OwnDomains(frozenset()))
+        for owner in due
+        if (found := by_id.get(owner.id)) is not None
+        and not found.unread
+        and (own is not None or not (asks and is_telling_mailbox(found)))
+    }
 
 
 async def reread_ambiguous_rules(

@@ -5,7 +5,7 @@ rules shows them; a phone, an add-in or a published calendar keeps reading after
 None of these is wrong by itself, so none is a case: they are facts of a case that is open.
 """
 
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import replace
 
 from core.guards.mailbox_forwarding.forwards import MailboxForward, MailboxRules
@@ -13,9 +13,9 @@ from core.guards.mailbox_forwarding.judge import ForwardingItem, judge
 from core.guards.mailbox_forwarding.options import ForwardingOptions
 from core.model.findings import Severity
 from core.model.guards import ObserveContext
-from core.tenant.mailboxes import Mailbox
+from core.tenant.mailboxes import Mailbox, MailboxSurroundings
 from core.tenant.port import HasInboxRules
-from core.tenant.readings import ReadFailure
+from core.tenant.readings import ReadFailure, Reading
 
 MAX_MAILBOXES = 20
 """Mailboxes of one reading with a case that are looked into, seven commands each."""
@@ -25,16 +25,23 @@ async def add_surroundings(
     tenant: HasInboxRules,
     context: ObserveContext[ForwardingOptions],
     items: Sequence[ForwardingItem],
+    known: Mapping[str, MailboxSurroundings] | None = None,
 ) -> tuple[tuple[ForwardingItem, ...], tuple[ReadFailure, ...]]:
-    """The items, those of mailboxes with an open case of weight with what stands beside it."""
-    owners = list(list_weighty_owners(context, items))[:MAX_MAILBOXES]
-    if not owners:
+    """The items, those of mailboxes with an open case of weight with what stands beside it.
+
+    `known` is what was read already.
+    """
+    beside = dict(known or {})
+    weighty = list(list_weighty_owners(context, items))[:MAX_MAILBOXES]
+    if not weighty:
         return tuple(items), ()
-    read = await tenant.inbox_rules.read_surroundings(owners)
-    beside = {one.mailbox_id: one for one in read.items}
+    owners = [one for one in weighty if one.id not in beside]
+    read = await tenant.inbox_rules.read_surroundings(owners) if owners else Reading()
+    beside |= {one.mailbox_id: one for one in read.items}
+    shown = {one.id for one in weighty}
     placed = (
         replace(one, beside=beside.get(one.mailbox.id))
-        if isinstance(one, MailboxForward | MailboxRules)
+        if isinstance(one, MailboxForward | MailboxRules) and one.mailbox.id in shown
         else one
         for one in items
     )

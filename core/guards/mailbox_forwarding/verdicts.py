@@ -14,6 +14,8 @@ class ForwardingVerdict(StrEnum):
     TRUSTED = "trusted"
     UNFILTERED = "unfiltered"
     NEW_DOMAIN = "new-domain"
+    BAIT = "bait"
+    PUBLISHED = "published"
     DORMANT = "dormant"
     KEEP = "keep"
 
@@ -26,6 +28,8 @@ VERDICT_TEXTS: Mapping[str, str] = {
     ForwardingVerdict.TRUSTED: "mail of others is taken for the organization's own",
     ForwardingVerdict.UNFILTERED: "mail passes a filter that would look into it",
     ForwardingVerdict.NEW_DOMAIN: "a domain became the organization's own, or stopped being it",
+    ForwardingVerdict.BAIT: "people who write here are answered with what an intruder wants",
+    ForwardingVerdict.PUBLISHED: "anybody outside can see a calendar",
     ForwardingVerdict.DORMANT: "it does nothing now and would if it were switched on",
     ForwardingVerdict.KEEP: "it differs, and is kept as it is",
 }

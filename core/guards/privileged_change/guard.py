@@ -50,6 +50,13 @@ from core.guards.privileged_change.roles import OWN_ROLES, UNITS
 from core.guards.privileged_change.senders import PERMISSION as SENDER_PERMISSION
 from core.guards.privileged_change.senders import SENDERS, build_blocked_finding
 from core.guards.privileged_change.sign_in_settings import AUTHENTICATION_METHODS, SECURITY_DEFAULTS
+from core.guards.privileged_change.stale_administrators import (
+    AdministratorUse,
+    ManyAdministrators,
+    StaleAdministrator,
+    build_use_finding,
+    read_administrator_use,
+)
 from core.guards.privileged_change.standing_roles import STANDING_ROLES
 from core.guards.privileged_change.verdicts import VERDICT_TEXTS
 from core.model.findings import Finding
@@ -91,6 +98,7 @@ type PrivilegedItem = (
     | AdministratorItem
     | PrivilegedAct
     | DirectoryAct
+    | AdministratorUse
     | EmergencyAccount
     | Configuration
 )
@@ -127,6 +135,7 @@ async def observe(
     yield await read_directory_acts(tenant, holders, context)
     names = context.policy.options.emergency_accounts
     yield await read_emergency_accounts(tenant, names, context)
+    yield await read_administrator_use(tenant, holders, names, context)
     yield await tenant.configuration.read_configuration(SENDERS)
 
 
@@ -142,6 +151,18 @@ def judge(item: PrivilegedItem, policy: GuardPolicy[PrivilegedOptions]) -> Itera
                 yield finding
         case Configuration():
             yield build_blocked_finding(item)
+        case _:
+            yield from judge_holders(item, policy)
+
+
+def judge_holders(
+    item: WatchedResult | AdministratorItem | AdministratorUse,
+    policy: GuardPolicy[PrivilegedOptions],
+) -> Iterator[Finding]:
+    """What is told of who administers, and of collections."""
+    match item:
+        case StaleAdministrator() | ManyAdministrators():
+            yield build_use_finding(item)
         case AddedHolder():
             yield build_added_holder_finding(item)
         case TooManyHolders():

@@ -18,6 +18,7 @@ class PrivilegedVerdict(StrEnum):
     REFUSED = "refused-role"
     INVITED = "invited"
     APPS_CHANGED = "apps-changed"
+    UNUSED = "unused"
 
 
 VERDICT_TEXTS: Mapping[str, str] = {
@@ -32,4 +33,5 @@ VERDICT_TEXTS: Mapping[str, str] = {
     PrivilegedVerdict.REFUSED: "somebody asked for a role and was refused",
     PrivilegedVerdict.INVITED: "guests come in numbers, from a look-alike, or from other domains",
     PrivilegedVerdict.APPS_CHANGED: "one account made many apps, or removed some",
+    PrivilegedVerdict.UNUSED: "accounts administer that nobody uses, or more than anybody watches",
 }

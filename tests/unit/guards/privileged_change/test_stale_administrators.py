@@ -1,0 +1,96 @@
+"""privileged-change: administrators that nobody uses, and too many of them."""
+
+from datetime import UTC, datetime, timedelta
+
+import pytest
+
+from core.guards.privileged_change import GUARD
+from core.guards.privileged_change.guard import PrivilegedOptions
+from core.guards.privileged_change.stale_administrators import MANY, STALE_ADMINISTRATORS
+from core.model.findings import Finding, Severity
+from core.model.guards import GuardPolicy, ObserveContext
+from core.tenant.directory import Account, RoleHolder, SignIn
+from core.tenant.readings import Reading
+from core.tenant.sources import ROLE_HOLDERS, SIGN_INS
+from tests.support.fakes.tenant import FakeTenant
+
+NOW = datetime(2026, 11, 20, 12, tzinfo=UTC)
+LONG_AGO = NOW - timedelta(days=91)
+GLOBAL = frozenset({"62e90394-69f5-4237-9190-012177145e10"})
+READER = frozenset({"88d8e3e3-8f55-4a1e-953a-9b9898b8876b"})
+
+
+async def look(
+    holders: list[RoleHolder],
+    *,
+    last: datetime | None = LONG_AGO,
+    enabled: bool = True,
+    emergency: tuple[str, ...] = (),
+    unread: str = "",
+) -> tuple[list[Finding], bool]:
+    """What is told of how administrators are used, and whether all of it was covered."""
+    tenant = FakeTenant(
+        holders=holders,
+        users=[Account(one.id, f"{one.id}@x", enabled) for one in holders],
+        sign_ins=[SignIn(one.id, last) for one in holders],
+    )
+    if unread:
+        tenant.fail_read(unread)
+    policy = GuardPolicy(NOW, PrivilegedOptions(emergency))
+    found: list[Finding] = []
+    covered = False
+    async for reading in GUARD.observe(tenant, ObserveContext(policy)):
+        if isinstance(reading, Reading) and STALE_ADMINISTRATORS in reading.sources:
+            covered = reading.covers((STALE_ADMINISTRATORS,), "any")
+            for item in reading.items:
+                found += GUARD.judge(item, policy)
+    return found, covered
+
+
+ADMIN = RoleHolder("a1", "entra", GLOBAL, "a1@x")
+
+
+async def test_an_administrator_who_does_not_sign_in_is_told() -> None:
+    (found,), covered = await look([ADMIN])
+    assert (found.kind, found.severity, found.verdict) == (
+        "stale-administrator",
+        Severity.LOW,
+        "unused",
+    )
+    assert "has not signed in for more than 90 days" in found.summary
+    assert covered
+
+
+@pytest.mark.parametrize(
+    ("holder", "last", "enabled", "emergency"),
+    [
+        (ADMIN, NOW - timedelta(days=89), True, ()),
+        (ADMIN, None, True, ()),
+        (ADMIN, LONG_AGO, False, ()),
+        (ADMIN, LONG_AGO, True, ("A1@X",)),
+        (RoleHolder("a1", "entra", READER, "a1@x"), LONG_AGO, True, ()),
+        (RoleHolder("a1", "entra", GLOBAL, "a1@x", is_group=True), LONG_AGO, True, ()),
+    ],
+)
+async def test_who_is_in_use_unknown_blocked_or_for_emergencies_is_not(
+    holder: RoleHolder, last: datetime | None, enabled: bool, emergency: tuple[str, ...]
+) -> None:
+    found, covered = await look([holder], last=last, enabled=enabled, emergency=emergency)
+    assert found == []
+    assert covered
+
+
+@pytest.mark.parametrize(("count", "is_told"), [(MANY - 1, False), (MANY, True)])
+async def test_more_global_administrators_than_anybody_watches_are_one_case(
+    count: int, is_told: bool
+) -> None:
+    holders = [RoleHolder(f"a{number}", "entra", GLOBAL, f"a{number}@x") for number in range(count)]
+    found, _ = await look(holders, last=NOW)
+    assert [one.kind for one in found] == ["many-administrators"] * is_told
+
+
+@pytest.mark.parametrize("unread", [SIGN_INS, ROLE_HOLDERS])
+async def test_what_is_unread_tells_nothing_and_ends_no_case(unread: str) -> None:
+    found, covered = await look([ADMIN], unread=unread)
+    assert found == []
+    assert not covered
