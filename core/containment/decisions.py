@@ -296,6 +296,8 @@ def summarize(containment: Containment) -> str:
     ]
     persons = sum(step.state is StepState.FOR_A_PERSON for step in containment.steps)
     parts += [f"{persons} stay for a person"] if persons else []
+    if containment.state is ContainmentState.DONE and not containment.bundle_digest:
+        parts.append("no evidence was kept: ask for it by itself")
     blocked = containment.blocked_at
     started = containment.started_at
     if blocked and started and containment.state is not ContainmentState.UNDONE:

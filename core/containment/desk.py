@@ -1,6 +1,7 @@
 """What the processing of containments works with, and the reading of evidence beside the steps."""
 
 import asyncio
+import logging
 from collections.abc import Iterable
 from dataclasses import dataclass, field, replace
 from datetime import datetime, timedelta
@@ -24,6 +25,8 @@ from core.model.containment import AccountBundle, Containment
 from core.model.requests import OperatorRequest, RequestState
 from core.ports import KEEP_ACTS, Claim, World
 from core.tenant.containing import DetailKind, TargetAccount
+
+log = logging.getLogger("exoguard.containment")
 
 EVIDENCE_PERIOD = timedelta(days=30)
 IMPACT_PERIOD = timedelta(days=10)
@@ -177,9 +180,16 @@ class EvidenceTask:
         return cls(asyncio.create_task(reading))
 
     async def wait(self, seconds: float) -> Kept | None:
-        """The evidence, if it is there in time."""
+        """The evidence, if it is there in time. Evidence that fails keeps nobody from being
+        contained.
+        """
         done, _ = await asyncio.wait((self.task,), timeout=seconds)
-        return self.task.result() if done else None
+        if not done:
+            return None
+        if error := self.task.exception():
+            log.error("the evidence of an account was not read: %r", error)
+            return None
+        return self.task.result()
 
     async def cancel(self) -> None:
         """Stop reading."""

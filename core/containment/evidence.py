@@ -251,9 +251,10 @@ def build_purge_preview(account: TargetAccount, since: datetime, now: datetime) 
 
     Exoguard deletes nothing (Microsoft Learn: analyzedEmail remediate; Advanced hunting).
     """
-    sender = account.upn.replace("\\", "").replace('"', "")
+    plain = (one.replace("\\", "").replace('"', "") for one in account.sender_addresses)
+    senders = ", ".join(f'"{quote_text(one, 320)}"' for one in plain)
     query = (
-        f'EmailEvents | where SenderFromAddress =~ "{quote_text(sender, 320)}" and Timestamp '
+        f"EmailEvents | where SenderFromAddress in~ ({senders}) and Timestamp "
         f"between (datetime({since:%Y-%m-%dT%H:%M:%SZ}) .. datetime({now:%Y-%m-%dT%H:%M:%SZ})) "
         "| project NetworkMessageId, RecipientEmailAddress, ReportId"
     )

@@ -89,6 +89,7 @@ async def read_picture(
             *judged.unread,
         ),
         since,
+        is_mailbox_unread=mailbox is None and bool(mailbox_unread),
     )
 
 
@@ -105,7 +106,9 @@ async def find_mailbox(
     A mailbox by its name comes without forwards; the list of those that forward has them.
     """
     found = await tenant.mailboxes.find_mailboxes((account.id,))
-    mailbox = next((one.mailbox for one in found.items if one.mailbox.id == account.id), None)
+    wanted = account.id.casefold()
+    boxes = (one.mailbox for one in found.items)
+    mailbox = next((box for box in boxes if box.id.casefold() == wanted), None)
     if mailbox is None:
         return None, describe_failures((found,))
     forwarding = await tenant.mailboxes.read_forwarding_mailboxes()

@@ -93,6 +93,8 @@ class AccountPicture:
     unread: tuple[str, ...] = ()
     since: datetime | None = None
     """What was registered from then on is named first."""
+    is_mailbox_unread: bool = False
+    """Whether nobody knows if a mailbox belongs to it."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -312,7 +314,12 @@ def list_remarks(picture: AccountPicture, wanted: Collection[str]) -> Iterator[s
             "It is a guest: blocked here, it can still sign in to its own organization, and what it"
             " was sent stays with it."
         )
-    if mailbox is None:
+    if mailbox is None and picture.is_mailbox_unread:
+        yield (
+            "Whether a mailbox belongs to it could not be read: its forwards, rules and ways of "
+            "mail clients are not in this plan."
+        )
+    elif mailbox is None:
         yield "No mailbox belongs to it."
     elif mailbox.kind == "SharedMailbox":
         yield (

@@ -56,7 +56,7 @@ def find_rule_orders(
     wanted, known = frozenset(rules), tuple(containments)
     found: dict[str, RuleOrder] = {}
     for case in evidence.cases.get(FORWARDING_GUARD, ()):
-        account = case.object_id
+        account = case.object_id.lower()
         if account in found or not is_new_redirect(case, now):
             continue
         if is_exempt(exemptions.get(account), now) or was_answered(account, case, known):
@@ -98,7 +98,7 @@ def judge_redirect(case: Case, evidence: RuleEvidence, wanted: frozenset[str]) -
         address = find_unfamiliar_address(case, evidence.acts)
         if address:
             return RuleOrder(
-                case.object_id,
+                case.object_id.lower(),
                 REDIRECT_AND_SESSION,
                 f"{case.summary} Within the hour the same person acted from {address}, where no "
                 "record of the last eight days has them.",
@@ -107,7 +107,9 @@ def judge_redirect(case: Case, evidence: RuleEvidence, wanted: frozenset[str]) -
         sign = find_sign(case, evidence.cases)
         if sign:
             return RuleOrder(
-                case.object_id, REDIRECT_AND_RISK, f"{case.summary} Within the hour: {sign.summary}"
+                case.object_id.lower(),
+                REDIRECT_AND_RISK,
+                f"{case.summary} Within the hour: {sign.summary}",
             )
     return None
 

@@ -51,6 +51,8 @@ class TargetAccount:
     id: str
     upn: str = ""
     name: str = ""
+    mail: str = ""
+    """Its primary address, which need not be its principal name; empty if Graph reports none."""
     enabled: bool | None = None
     """accountEnabled; None: Graph did not report it."""
     is_guest: bool = False
@@ -68,6 +70,11 @@ class TargetAccount:
     sessions_valid_from: datetime | None = None
     """Sessions that began before have been told to end."""
     licence_ids: tuple[str, ...] = ()
+
+    @property
+    def sender_addresses(self) -> tuple[str, ...]:
+        """The addresses it sends by, as far as Graph tells them."""
+        return tuple({one.casefold(): one for one in (self.mail, self.upn) if one}.values())
 
 
 @dataclass(frozen=True, slots=True)

@@ -356,6 +356,30 @@ async def test_a_trace_goes_on_at_the_last_row_across_pages_and_windows() -> Non
         assert len({one.id for one in found.items}) == 3_000
 
 
+async def test_mail_is_traced_by_the_primary_address_too_where_the_principal_name_differs() -> None:
+    scene = build_attack(userPrincipalName="ann@corp.example", mail="ann@contoso.example")
+    async with open_stage(scene) as stage:
+        impact = await stage.ask(RequestKind.IMPACT)
+        bundle = await stage.ledger.load_bundle(impact.id)
+        assert bundle
+        document = json.loads(bundle.body)
+        assert document["sent"]["messages"] == 3
+        query = document["purge"]["find"]["body"]["query"]
+        assert 'SenderFromAddress in~ ("ann@contoso.example", "ann@corp.example")' in query
+
+
+async def test_a_trace_whose_last_row_nobody_understands_is_said_to_be_cut() -> None:
+    scene = build_attack()
+    scene["exchange"]["Get-MessageTraceV2"] = [
+        {"SenderAddress": "ann@contoso.example", "Received": ago(hours=1)} for _ in range(5_000)
+    ]
+    async with open_stage(scene) as stage:
+        found = await stage.connection.tenant.containment.read_details(
+            DetailKind.SENT_MAIL, TargetAccount(PERSON, "ann@contoso.example"), PERSON_GUID, SINCE
+        )
+        assert "there is more than was read" in {one.reason for one in found.failures}
+
+
 async def test_methods_without_dates_are_said_to_have_none_and_are_all_there() -> None:
     scene = build_attack() | {"reality": {"graph-method-dates": "undated"}}
     async with open_stage(scene) as stage:

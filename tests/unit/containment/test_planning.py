@@ -48,6 +48,14 @@ def test_a_guest_keeps_its_sessions_and_password_elsewhere() -> None:
     assert any("guest" in remark for remark in plan.remarks)
 
 
+def test_a_mailbox_that_could_not_be_read_is_not_said_to_be_absent() -> None:
+    without = replace(PICTURE, mailbox=None)
+    assert "No mailbox belongs to it." in plan_containment(without, OPTIONS, ()).remarks
+    unread = plan_containment(replace(without, is_mailbox_unread=True), OPTIONS, ()).remarks
+    assert "No mailbox belongs to it." not in unread
+    assert any("could not be read" in one for one in unread)
+
+
 def test_a_shared_mailbox_and_a_blocked_account_are_remarked() -> None:
     shared = replace(
         PICTURE,

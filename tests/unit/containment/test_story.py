@@ -12,6 +12,8 @@ from core.model.containment import ContainmentState, StepState
 from core.model.guards import Mode
 from core.model.requests import RequestKind, RequestState
 from core.ports import CONTAINMENT_PARTITION
+from core.tenant.containing import AccountDetail, DetailKind
+from core.tenant.readings import Reading
 from sandbox.scenes.default_roles import ADMIN_ID
 from tests.support.containment_stage import (
     BOX,
@@ -23,6 +25,7 @@ from tests.support.containment_stage import (
     Stage,
     build_tenant,
 )
+from tests.support.fakes.containment import FakeContainmentReader
 from tests.support.fakes.crash import CrashInjector, SimulatedCrash
 from tests.support.fakes.tenant import FakeTenant
 
@@ -355,3 +358,30 @@ async def test_killed_at_every_operation_it_goes_on_and_brings_back_exactly_what
             ]
             assert not open_requests, name
             assert "taken back" in str(stage.channel.sent), name
+
+
+class HalfUnderstoodReader(FakeContainmentReader):
+    """Meets a row of sent mail that nobody understands."""
+
+    async def read_details(self, kind: DetailKind, *others: Any) -> Reading[AccountDetail]:
+        if kind is DetailKind.SENT_MAIL:
+            raise ValueError("a row that nobody understands")
+        return await super().read_details(kind, *others)
+
+
+class HalfUnderstoodTenant(FakeTenant):
+    """A tenant in which evidence cannot be read."""
+
+    @property
+    def containment(self) -> HalfUnderstoodReader:
+        return HalfUnderstoodReader(self)
+
+
+async def test_evidence_that_fails_keeps_no_account_from_being_contained() -> None:
+    stage = Stage(HalfUnderstoodTenant(**vars(build_tenant())))
+    done = await stage.contain()
+    assert done.note.startswith("4 of 4 steps are made")
+    assert "no evidence was kept: ask for it by itself" in done.note
+    assert stage.is_enabled is False
+    stage = Stage()
+    assert "no evidence was kept" not in (await stage.contain()).note

@@ -18,7 +18,7 @@ from core.tenant.changes import CLIENT_PROTOCOLS
 from core.tenant.containing import NAME_LIMIT, VALUE_LIMIT, AccountDetail, TargetAccount
 
 TARGET_PROPERTIES = (
-    "id,userPrincipalName,displayName,accountEnabled,userType,onPremisesSyncEnabled,"
+    "id,userPrincipalName,mail,displayName,accountEnabled,userType,onPremisesSyncEnabled,"
     "onPremisesSamAccountName,isManagementRestricted,createdDateTime,lastPasswordChangeDateTime,"
     "signInSessionsValidFromDateTime,assignedLicenses"
 )
@@ -45,6 +45,7 @@ def parse_target(row: ResponseRow) -> TargetAccount:
         id=found,
         upn=parse_text(row.get("userPrincipalName"), VALUE_LIMIT),
         name=parse_text(row.get("displayName"), NAME_LIMIT),
+        mail=parse_text(row.get("mail"), VALUE_LIMIT),
         enabled=parse_optional_bool(row.get("accountEnabled")),
         is_guest=parse_text(row.get("userType"), 20).lower() == "guest",
         synced=parse_row_flag(row, "onPremisesSyncEnabled"),

@@ -252,28 +252,42 @@ class M365ContainmentReader:
         return Found(rows[:MAX_DETAILS], len(rows) <= MAX_DETAILS)
 
     async def fetch_sent(self, question: Question) -> Found:
-        """What the account sent, one row a message and recipient, in windows of ten days.
+        """What the account sent by any of its addresses, one row a message and recipient."""
+        rows: dict[str, ResponseRow] = {}
+        is_whole = True
+        for sender in question.account.sender_addresses:
+            is_whole = await self.trace_sender(sender, question.since, rows) and is_whole
+            if len(rows) >= MAX_SENT:
+                return Found(tuple(rows.values())[:MAX_SENT], is_whole=False)
+        return Found(tuple(rows.values()), is_whole)
+
+    async def trace_sender(
+        self, sender: str, since: datetime, rows: dict[str, ResponseRow]
+    ) -> bool:
+        """Add what was sent by an address, in windows of ten days; False if there is more.
 
         There is no link to a next page: the next question ends where the last row was received, and
         begins at its recipient.
         """
-        rows: dict[str, ResponseRow] = {}
-        start, end, recipient = question.since, self.now(), ""
+        end, recipient = self.now(), ""
         for _ in range(MAX_TRACE_ANSWERS):
-            window = max(start, end - TRACE_WINDOW)
-            found = await self.trace(question.account.upn, window, end, recipient)
+            window = max(since, end - TRACE_WINDOW)
+            found = await self.trace(sender, window, end, recipient)
             for row in found:
                 rows.setdefault(f"{row.get('MessageTraceId')} {row.get('RecipientAddress')}", row)
             if len(rows) >= MAX_SENT:
-                return Found(tuple(rows.values())[:MAX_SENT], is_whole=False)
+                return False
             if len(found) >= TRACE_PAGE:
-                last = parse_sent(found[-1])
-                end, recipient = last.at or window, last.title
-            elif window <= start:
-                return Found(tuple(rows.values()))
+                # Without its last row nobody knows where to go on.
+                last, _ = parse_each_row(found[-1:], parse_sent)
+                if not last:
+                    return False
+                end, recipient = last[0].at or window, last[0].title
+            elif window <= since:
+                return True
             else:
                 end, recipient = window, ""
-        return Found(tuple(rows.values()), is_whole=False)
+        return False
 
     async def trace(
         self, sender: str, start: datetime, end: datetime, recipient: str
