@@ -173,7 +173,7 @@ var permissions = {
     exchange: false
     optionalExchange: false
     reads: ['User.Read.All']
-    optionalReads: ['IdentityRiskyUser.Read.All', 'IdentityRiskEvent.Read.All']
+    optionalReads: ['IdentityRiskyUser.Read.All', 'IdentityRiskEvent.Read.All', 'AuditLog.Read.All']
     writes: []
     optionalWrites: []
   }

@@ -77,6 +77,8 @@ VERDICT_TECHNIQUES: Mapping[str, Mapping[str, tuple[str, ...]]] = {
         "unused": ("T1078.004",),
     },
     "risky-accounts": {
+        "new-way": ("T1528", "T1566.002", "T1078.004"),
+        "prompted": ("T1621",),
         "at-risk": ("T1078.004",),
         "compromised": ("T1078.004",),
         "not-licensed": (),

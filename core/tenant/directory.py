@@ -2,6 +2,7 @@
 
 from dataclasses import dataclass
 from datetime import datetime
+from enum import StrEnum
 
 
 @dataclass(frozen=True, slots=True)
@@ -49,6 +50,33 @@ class SignIn:
     """None: no success on record. Entra records this date since December 2023 only."""
     last_attempt: datetime | None = None
     """The last attempt of either kind, interactive or not. Failures count: anybody causes them."""
+
+
+class SignInKind(StrEnum):
+    """Why a single sign-in is worth a look."""
+
+    DEVICE_CODE = "device-code"
+    """Somebody typed a code that signed in another device."""
+    ROPC = "ropc"
+    """An app sent the bare password (resource owner password credentials)."""
+    PROMPT_DENIED = "prompt-denied"
+    """A second factor was asked for, and was denied or not answered."""
+
+
+@dataclass(frozen=True, slots=True)
+class SignInEvent:
+    """One sign-in of the log. Texts are bounded, and of whoever signed in."""
+
+    account_id: str
+    kind: SignInKind
+    at: datetime
+    name: str = ""
+    """Principal name of the account."""
+    app_id: str = ""
+    app_name: str = ""
+    address: str = ""
+    detail: str = ""
+    """What the log says besides, such as that somebody reported fraud."""
 
 
 @dataclass(frozen=True, slots=True)

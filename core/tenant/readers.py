@@ -23,6 +23,7 @@ from core.tenant.directory import (
     ModuleUser,
     RoleHolder,
     SignIn,
+    SignInEvent,
 )
 from core.tenant.mail_flow import (
     AcceptedDomain,
@@ -328,6 +329,12 @@ class AccountReader(Protocol):
         """Who enabled accounts since a time. Source `enabled-accounts-in-the-audit-log`, optional.
 
         The log ends where its retention does: what it does not show may have happened.
+        """
+        ...
+
+    async def read_sign_in_events(self, since: datetime) -> Reading[SignInEvent]:
+        """Single sign-ins of the kinds that are worth a look, since a time. Source
+        `sign-in-events`, optional: it needs Entra ID P1.
         """
         ...
 

@@ -55,6 +55,7 @@ from core.adapters.m365.protocols import (
 )
 from core.adapters.m365.roles.parse import parse_module_user
 from core.adapters.m365.shared_mailboxes import parse_mailbox_size, parse_shared_mailbox
+from core.adapters.m365.sign_in_events import parse_sign_in_event
 from core.adapters.m365.sign_ins import parse_sign_in
 from core.adapters.parsing import ResponseRow, parse_each_row, parse_identifier, parse_value_list
 from core.guards.mailbox_forwarding.hidden_rules import normalize_rule_name
@@ -68,7 +69,7 @@ from core.model.guards import Service
 from core.tenant.activity import ActivityRecord
 from core.tenant.auditing import OrganizationAudit
 from core.tenant.configuration import Configuration
-from core.tenant.directory import RoleHolder
+from core.tenant.directory import RoleHolder, SignInEvent
 from core.tenant.mail_flow import Folder, GroupMembers, InboxRule, Recipient
 from core.tenant.mailboxes import (
     Delegation,
@@ -183,6 +184,7 @@ def build_fake_tenant(scene: Mapping[str, object]) -> FakeTenant:
     )
     fake.delegations += read_delegations(wire)
     fake.holders = [RoleHolder(one, "") for one in find_role_holders(wire.graph, wire.exchange)]
+    fake.sign_in_events = list(read_sign_in_events(wire))
     fake.powershell_users = [parse_module_user(row) for row in wire.list_rows("Get-User")]
     add_protocols(fake, wire)
     add_shared(fake, wire)
@@ -190,6 +192,12 @@ def build_fake_tenant(scene: Mapping[str, object]) -> FakeTenant:
     add_apps(fake, wire)
     add_mailboxes(fake, wire.list_rows("Get-Mailbox"))
     return fake
+
+
+def read_sign_in_events(wire: Wire) -> Iterator[SignInEvent]:
+    """The single sign-ins of the scene's log that are worth a look."""
+    for row in wire.graph.get("signIns") or ():
+        yield from parse_each_row([row], parse_sign_in_event)[0]
 
 
 def read_configurations(wire: Wire) -> Iterator[Configuration]:

@@ -9,6 +9,7 @@ from core.adapters.api_errors import NO_LICENCE
 from core.adapters.graph.client import COUNTING, GraphClient
 from core.adapters.graph.objects import Failures, fetch_objects, read_large_pages
 from core.adapters.m365.account_activity import fetch_enablings, name_licence
+from core.adapters.m365.sign_in_events import fetch_sign_in_events
 from core.adapters.m365.sign_ins import fetch_last_sign_ins, fetch_successful_sign_ins
 from core.adapters.parsing import (
     ID_LIMIT,
@@ -31,7 +32,7 @@ from core.microsoft365.assumptions.graph_directory import (
     RESTRICTED_UNITS,
     SYNC_FLAG,
 )
-from core.tenant.directory import Account, Enabling, MfaRegistration, SignIn
+from core.tenant.directory import Account, Enabling, MfaRegistration, SignIn, SignInEvent
 from core.tenant.mailboxes import Mailbox
 from core.tenant.readings import ReadFailure, Reading
 from core.tenant.sources import (
@@ -246,6 +247,10 @@ class M365AccountReader:
         """The last success of either kind in the log, since a time; None: the log shows none."""
         items, failures = await fetch_successful_sign_ins(self.graph, ids, since)
         return build_sign_in_reading(SIGN_IN_LOG, ids, items, failures)
+
+    async def read_sign_in_events(self, since: datetime) -> Reading[SignInEvent]:
+        """Single sign-ins of the kinds that are worth a look, since a time."""
+        return await fetch_sign_in_events(self.graph, since)
 
     async def read_enablings(self, ids: Sequence[str], since: datetime) -> Reading[Enabling]:
         """Who enabled accounts since a time, by the directory's audit log."""

@@ -11,11 +11,12 @@ from typing import Protocol
 
 from core.guards.risky_accounts.items import (
     NoProtection,
-    RiskItem,
     build_accounts,
     group_detections,
 )
-from core.guards.risky_accounts.judge import RISK, VERDICT_TEXTS, judge
+from core.guards.risky_accounts.judge import RISK, RiskItem, judge
+from core.guards.risky_accounts.sign_ins import read_sign_ins
+from core.guards.risky_accounts.verdicts import VERDICT_TEXTS
 from core.microsoft365.assumptions.graph_logs import RISK_FILTER
 from core.microsoft365.configuration_sources import CONFIGURATION_SOURCES
 from core.model.guards import Guard, ObserveContext, Permission, Service
@@ -36,7 +37,8 @@ class RiskPorts(HasAccounts, HasConfiguration, Protocol):
 
 
 async def observe(tenant: RiskPorts, context: ObserveContext) -> AsyncIterator[Reading[RiskItem]]:
-    """Accounts at risk with their detections, without those that are deleted."""
+    """Single sign-ins of the log; accounts at risk with their detections, but for deleted ones."""
+    yield await read_sign_ins(tenant, context)
     users = await tenant.configuration.read_configuration(USERS)
     detections = await tenant.configuration.read_configuration(DETECTIONS)
     if is_absent(users) and is_absent(detections):
@@ -93,7 +95,7 @@ GUARD = Guard(
     name="risky-accounts",
     title="Accounts at risk",
     looks_for="accounts that Identity Protection rates as at risk or compromised, each time their "
-    "risk changes, with what was detected and from where",
+    "risk changes; first sign-ins by device code or bare password, floods of prompts",
     rationale="Microsoft knows of leaked passwords and stolen tokens; somebody has to hear of it.",
     verdicts=VERDICT_TEXTS,
     permissions=(
@@ -110,6 +112,12 @@ GUARD = Guard(
             optional=True,
         ),
         Permission(Service.GRAPH, "User.Read.All", "whether such an account still exists"),
+        Permission(
+            Service.GRAPH,
+            "AuditLog.Read.All",
+            "who signs in by device code or bare password, and whom prompts flood (Entra ID P1)",
+            optional=True,
+        ),
     ),
     observe=observe,
     judge=judge,

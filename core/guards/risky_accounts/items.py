@@ -66,9 +66,6 @@ class NoProtection:
     """The tenant has no licence for any of it, or the app may read none of it."""
 
 
-type RiskItem = RiskyAccount | NoProtection
-
-
 def is_risky(state: str) -> bool:
     """Whether a state calls for somebody; an unknown one does."""
     return state.casefold() not in ("none", "confirmedsafe", "remediated", "dismissed")

@@ -1,9 +1,15 @@
 """Judges accounts at risk: how grave each is, and what to do about it first. Pure."""
 
 from collections.abc import Iterator, Mapping
-from enum import StrEnum
 
-from core.guards.risky_accounts.items import COMPROMISED, NoProtection, RiskItem, RiskyAccount
+from core.guards.risky_accounts.items import COMPROMISED, NoProtection, RiskyAccount
+from core.guards.risky_accounts.sign_ins import (
+    NewWay,
+    PromptFlood,
+    SignInItem,
+    build_sign_in_finding,
+)
+from core.guards.risky_accounts.verdicts import RiskVerdict
 from core.microsoft365.powershell import quote_literal
 from core.model.findings import Fact, Finding, Severity
 from core.model.guards import GuardPolicy
@@ -22,26 +28,16 @@ SEVERITIES: Mapping[str, Severity] = {
 }
 
 
-class RiskVerdict(StrEnum):
-    """What this guard concludes, besides the engine's own verdicts."""
-
-    AT_RISK = "at-risk"
-    COMPROMISED = "compromised"
-    NOT_LICENSED = "not-licensed"
-
-
-VERDICT_TEXTS: Mapping[str, str] = {
-    RiskVerdict.AT_RISK: "Microsoft rates the account as probably in other hands",
-    RiskVerdict.COMPROMISED: "an administrator, or Microsoft, holds the account for taken over",
-    RiskVerdict.NOT_LICENSED: "nobody rates the risk of accounts here",
-}
+type RiskItem = RiskyAccount | NoProtection | SignInItem
 
 
 def judge(item: RiskItem, policy: GuardPolicy) -> Iterator[Finding]:
-    """What is told of an account at risk. A place alone is never a case."""
+    """What is told of an account at risk or a sign-in. A place alone is never a case."""
     match item:
         case NoProtection():
             yield build_missing_finding()
+        case NewWay() | PromptFlood():
+            yield build_sign_in_finding(item)
         case RiskyAccount() if not item.is_only_travel and item.is_known is not False:
             yield build_risk_finding(item)
 

@@ -69,6 +69,17 @@ PRIVILEGED_ACTS = Assumption(
         guards=("privileged-change",), verdicts=("method-added", "elevated", "secrets-read")
     ),
 )
+SIGN_IN_PROTOCOLS = Assumption(
+    id="graph-sign-in-protocols",
+    assumed="Beta's sign-in log takes filters by authenticationProtocol (deviceCode, ropc) and by "
+    "status/errorCode, and 500121 is a prompt for a second factor that was not approved.",
+    standing=Standing.UNSEEN,
+    source="Microsoft Learn, signIn resource type; Entra authentication error codes",
+    dated="2026",
+    otherwise="Sign-ins by device code or bare password, or floods of prompts, are unread, which "
+    "the report says.",
+    depends=Dependents(guards=("risky-accounts",), verdicts=("new-way", "prompted")),
+)
 DIRECTORY_ACTS = Assumption(
     id="graph-directory-acts",
     assumed="directoryAudits name resets, enablings, passes, removed methods, refused activations, "
@@ -98,6 +109,7 @@ ASSUMPTIONS = (
     RISK_FILTER,
     PRIVILEGED_ACTS,
     DIRECTORY_ACTS,
+    SIGN_IN_PROTOCOLS,
     AUDIT_APP_ID,
     AUDIT_VALUES,
     AUDIT_DAYS,

@@ -4,13 +4,14 @@ from collections.abc import AsyncIterator, Sequence
 from dataclasses import dataclass, replace
 from datetime import datetime
 
-from core.tenant.directory import Account, Enabling, MfaRegistration, SignIn
+from core.tenant.directory import Account, Enabling, MfaRegistration, SignIn, SignInEvent
 from core.tenant.mailboxes import Mailbox
 from core.tenant.readings import Reading
 from core.tenant.sources import (
     ACCOUNTS,
     ENABLINGS,
     FEDERATED_DOMAINS,
+    SIGN_IN_EVENTS,
     SIGN_IN_LOG,
     SIGN_IN_METHODS,
     SIGN_INS,
@@ -57,6 +58,12 @@ class FakeAccountReader:
         known |= {entry.id: entry.last_success for entry in self.tenant.logged_sign_ins}
         found = [SignIn(one, at if (at := known.get(one)) and at >= since else None) for one in ids]
         return self.tenant.build_reading(SIGN_IN_LOG, found, lambda entry: entry.id, ids)
+
+    async def read_sign_in_events(self, since: datetime) -> Reading[SignInEvent]:
+        found = [one for one in self.tenant.sign_in_events if one.at >= since]
+        seen = self.tenant.build_reading(SIGN_IN_EVENTS, found, lambda one: one.account_id)
+        unread = tuple(replace(failure, optional=True) for failure in seen.failures)
+        return replace(seen, failures=unread)
 
     async def read_enablings(self, ids: Sequence[str], since: datetime) -> Reading[Enabling]:
         found = [entry for entry in self.tenant.enablings if entry.id in ids and entry.at >= since]

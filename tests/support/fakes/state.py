@@ -23,6 +23,7 @@ from core.tenant.directory import (
     ModuleUser,
     RoleHolder,
     SignIn,
+    SignInEvent,
 )
 from core.tenant.mail_flow import (
     AcceptedDomain,
@@ -129,6 +130,7 @@ class FakeTenantState:
     boxes: list[Mailbox] = field(default_factory=list)
     users: list[Account] = field(default_factory=list)
     sign_ins: list[SignIn] = field(default_factory=list)
+    sign_in_events: list[SignInEvent] = field(default_factory=list)
     logged_sign_ins: list[SignIn] = field(default_factory=list)
     """Successes in the sign-in log, which may know of more than `sign_ins`."""
     enablings: list[Enabling] = field(default_factory=list)
