@@ -9,6 +9,7 @@ refuses holds up neither another one nor the card.
 
 import asyncio
 import logging
+from collections import deque
 from collections.abc import Coroutine, Sequence
 from dataclasses import replace
 from itertools import batched
@@ -78,7 +79,9 @@ async def send_to_channel(
         return
     failure: NotificationError | None = None
     refusal, is_any_taken = "", False
-    for rows in batched(due, channel.batch_size, strict=False):
+    waiting = deque[Sequence[OutboxRow]](batched(due, channel.batch_size, strict=False))
+    while waiting:
+        rows = waiting.popleft()
         await claim.ensure_held()
         try:
             refused = await send_or_reject(channel, rows)
@@ -87,7 +90,11 @@ async def send_to_channel(
             await save_rows(claim, outbox, mark_failed(rows, str(error), world.now()))
             break
         now = world.now()
-        if refused:
+        if refused and len(rows) > 1:
+            # What makes a message unwelcome may be one case of many: the others are told.
+            middle = len(rows) // 2
+            waiting.extendleft((rows[middle:], rows[:middle]))
+        elif refused:
             refusal = refused
             await save_rows(claim, outbox, mark_failed(rows, refused, now, is_refused=True))
         else:

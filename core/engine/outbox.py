@@ -28,6 +28,7 @@ MAX_PENDING = 500
 KEEP_ACCEPTED = timedelta(days=8)
 REFUSED_PAUSE = timedelta(hours=6)
 MAX_SENT_PER_RUN = 200
+MANY_FAILURES = 3
 
 MAX_SUMMARY, MAX_ADVICE, MAX_NOTE, MAX_FACT, MAX_FACTS = 1_000, 2_000, 500, 400, 12
 # Keys of notices that count cases: they sort before those of every object.
@@ -258,7 +259,10 @@ def count_more(
 def select_rows_to_send(
     rows: Iterable[OutboxRow], channel: str, now: datetime
 ) -> tuple[OutboxRow, ...]:
-    """What a channel is to be told now, the gravest and oldest first."""
+    """What a channel is to be told now, the gravest and oldest first.
+
+    What failed several times in a row comes last: it may be what the channel fails at.
+    """
     due = [
         row
         for row in rows
@@ -266,7 +270,14 @@ def select_rows_to_send(
         and row.state is not CopyState.ACCEPTED
         and (row.not_before is None or row.not_before <= now)
     ]
-    due.sort(key=lambda row: (-row.notice.severity, row.queued_at, row.key))
+    due.sort(
+        key=lambda row: (
+            row.failure_count >= MANY_FAILURES,
+            -row.notice.severity,
+            row.queued_at,
+            row.key,
+        )
+    )
     return tuple(due[:MAX_SENT_PER_RUN])
 
 

@@ -39,8 +39,9 @@ class FakeNotificationChannel:
 
 @dataclass
 class FakeMessageChannel:
-    """A MessageChannel in memory. `refused_keys` are cases of which it takes no message, and
-    `only_plain` ones of which it takes none with text from the tenant.
+    """A MessageChannel in memory. `refused_keys` are cases of which it takes no message,
+    `only_plain` ones of which it takes none with text from the tenant, and `failing_keys` ones at
+    which it fails.
     """
 
     name: str = "mail"
@@ -56,6 +57,7 @@ class FakeMessageChannel:
     hangs: bool = False
     refused_keys: set[str] = field(default_factory=set)
     only_plain: set[str] = field(default_factory=set)
+    failing_keys: set[str] = field(default_factory=set)
     attempt_count: int = 0
 
     async def send(self, rows: Sequence[OutboxRow], *, is_plain: bool = False) -> None:
@@ -67,6 +69,8 @@ class FakeMessageChannel:
             if self.is_down:
                 raise NotificationError("HTTP 503")
             keys = {row.notice.case_key for row in rows}
+            if keys & self.failing_keys:
+                raise NotificationError("HTTP 500")
             if keys & self.refused_keys or (keys & self.only_plain and not is_plain):
                 raise CardRejected("HTTP 400")
             (self.plain if is_plain else self.sent).append(tuple(rows))

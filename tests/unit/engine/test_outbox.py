@@ -7,6 +7,7 @@ import pytest
 
 from core.engine.outbox import (
     KEEP_ACCEPTED,
+    MANY_FAILURES,
     MAX_EXISTING,
     MAX_PENDING,
     REFUSED_PAUSE,
@@ -130,6 +131,30 @@ async def test_a_refused_message_is_sent_plainly_and_keeps_no_other() -> None:
     stage.mail.refused_keys = set()
     await stage.later(minutes=int(REFUSED_PAUSE.total_seconds() // 60))
     assert stage.mail.told_keys == [HIGH.key, CRITICAL.key]
+
+
+async def test_of_a_refused_message_about_several_cases_only_the_one_at_fault_is_refused() -> None:
+    stage = ChannelStage()
+    cases = [build_rule_case(number, severity=Severity.HIGH) for number in range(1, 6)]
+    stage.mail.refused_keys = {cases[2].key}
+    await stage.later(*cases)
+    assert sorted(stage.mail.told_keys) == sorted(
+        one.key for one in cases if one.key not in stage.mail.refused_keys
+    )
+    row = (await stage.rows())[f"{cases[2].key}|mail"]
+    assert row.state is CopyState.REFUSED
+
+
+async def test_a_message_at_which_a_channel_fails_holds_up_the_others_for_a_few_runs_only() -> None:
+    stage = ChannelStage()
+    stage.hook.failing_keys = {CRITICAL.key}
+    await stage.tell(RUN)
+    for _ in range(MANY_FAILURES):
+        await stage.later()
+    assert stage.hook.told_keys == [HIGH.key]
+    stage.hook.failing_keys = set()
+    await stage.later()
+    assert stage.hook.told_keys == [HIGH.key, CRITICAL.key]
 
 
 async def test_what_existed_at_the_first_look_is_one_message_and_what_is_critical() -> None:
