@@ -1,14 +1,14 @@
 """Builds a guard from watched collections."""
 
 import asyncio
-from collections.abc import AsyncIterator, Callable, Iterator, Sequence
+from collections.abc import AsyncIterator, Callable, Collection, Iterator, Sequence
 from dataclasses import replace
 
 from core.microsoft365.configuration_sources import CONFIGURATION_SOURCES, DERIVED_SOURCES
 from core.model.guards import Guard, ObserveContext, Permission, Service
 from core.tenant.configuration import Configuration
 from core.tenant.known_traits import MAX_TRAITS, build_traits_key
-from core.tenant.readings import ReadFailure, Reading
+from core.tenant.readings import AllExcept, ReadFailure, Reading
 from core.watched.derived import WatchedPorts, list_derived_permissions, read_derived
 from core.watched.items import (
     SourceRows,
@@ -123,10 +123,13 @@ def compare_collection(
     collection: WatchedCollection,
     read: dict[str, Reading[Configuration]],
     context: ObserveContext,
+    unread: Collection[str] = (),
 ) -> tuple[Reading[WatchedResult], StockPart | None]:
     """One collection as a reading, with its part of the stock.
 
-    What could not be read as a whole is compared with nothing, and has no stock.
+    What could not be read as a whole is compared with nothing, and has no stock. The reading does
+    not speak of the `unread` items, nor of those that are missing for the first time: a page may
+    have been left out.
     """
     gaps = [
         replace(failure, source=collection.source, object_id="")
@@ -160,13 +163,13 @@ def compare_collection(
         except (ValueError, TypeError, AttributeError) as error:
             gaps = [ReadFailure(collection.source, str(error)[:MAX_REASON_LENGTH])]
     if gaps:
-        unread = Reading[WatchedResult](
+        nothing = Reading[WatchedResult](
             failures=(*gaps[:1], *details),
             sources=frozenset({collection.source}),
             complete=False,
         )
-        return unread, None
-    found = compare_items(collection, items, context.known_traits, context.policy.now)
+        return nothing, None
+    found = compare_items(collection, items, context.known_traits, context.policy.now, unread)
     details += [
         ReadFailure(
             collection.source,
@@ -188,11 +191,13 @@ def compare_collection(
                 subject=collection.plural,
             )
         )
+    silent = found.missed_once | frozenset(unread)
     reading = Reading[WatchedResult](
         items=found.news,
         failures=tuple(details),
         sources=frozenset({collection.source}),
         population=1,
+        scope=AllExcept(silent) if silent else None,
         known_traits=found.noted,
     )
     return reading, StockPart(collection, found.stock)

@@ -56,6 +56,8 @@ class Comparison:
     """The names of the items that were there at the first look and still are."""
     unremembered: int = 0
     """Items beyond `MAX_ITEMS`, of which only what is grave on sight is told."""
+    missed_once: frozenset[str] = frozenset()
+    """The ids of items that are missing for the first time: they may still be there."""
 
 
 def get_item_kind(collection: WatchedCollection, number: int = 0) -> str:
@@ -68,14 +70,22 @@ def compare_items(
     items: Sequence[WatchedItem],
     known: Mapping[str, KnownTraits],
     now: datetime,
+    unread: Collection[str] = (),
 ) -> Comparison:
-    """Compare all items of a collection with those of the looks before."""
+    """Compare all items of a collection with those of the looks before.
+
+    Of the `unread` ones nothing is known now: they are neither missing nor looked at.
+    """
     items = merge_items(items)
     start = note_traits(known, collection.name, FIRST_LOOK, (), now)
     remembered = group_rows(collection, known)
     room = MAX_ITEMS - sum(GONE not in one[0].lost for one in remembered.values())
     noted, news, stock, unremembered = [start], list[WatchedNews](), list[str](), 0
+    for one in unread:
+        remembered.pop(one, None)
     for item in items:
+        if item.id in unread:
+            continue
         before = remembered.pop(item.id, [])
         if not before and room <= 0:
             unremembered += 1
@@ -91,10 +101,11 @@ def compare_items(
     missed = [(note_absence(rows[0], now), *rows[1:]) for rows in remembered.values()]
     noted += [rows[0] for rows in missed]
     absent = [*map(merge_rows, missed)]
-    left = frozenset(one.id for one in items)
+    left = frozenset((*(one.id for one in items), *unread))
     for row in absent:
         news += find_departures(collection, row, absent, left, now)
-    return Comparison(tuple(noted), tuple(news), tuple(stock), unremembered)
+    missed_once = frozenset(row.object_id for row in absent if GONE not in row.lost)
+    return Comparison(tuple(noted), tuple(news), tuple(stock), unremembered, missed_once)
 
 
 def group_rows(

@@ -14,7 +14,7 @@ from core.tenant.known_traits import KnownTraits
 from core.tenant.readings import ReadFailure, Reading
 from core.tenant.sources import ROLE_HOLDERS
 from core.watched.guard import build_watched_guard
-from core.watched.items import WatchedCollection
+from core.watched.items import WatchedCollection, WatchedResult
 from core.watched.judge import WatchedVerdict
 from tests.support.fakes.tenant import FakeTenant
 
@@ -40,6 +40,7 @@ class Looks:
         self.known: dict[str, KnownTraits] = {}
         self.count = 0
         self.failures: list[ReadFailure] = []
+        self.readings: list[Reading[WatchedResult]] = []
 
     async def look(self, rows: Sequence[Configuration], unread: str = "") -> list[Finding]:
         """What is told of these objects, the stock left out."""
@@ -53,12 +54,17 @@ class Looks:
         policy = GuardPolicy(NOW + HOUR * self.count)
         self.count += 1
         context = ObserveContext(policy, known_traits=dict(self.known))
-        self.failures = []
+        self.failures, self.readings = [], []
         found: list[Finding] = []
         async for reading in self.guard.observe(tenant, context):
             assert isinstance(reading, Reading)
+            self.readings.append(reading)
             self.known |= {one.key: one for one in reading.known_traits}
             self.failures += reading.failures
             for item in reading.items:
                 found += self.guard.judge(item, policy)
         return [one for one in found if one.verdict != WatchedVerdict.STOCK]
+
+    def covers(self, object_id: str) -> bool:
+        """Whether the last look speaks of an item, so that its absence is its end."""
+        return any(one.covers((self.collection.source,), object_id) for one in self.readings)

@@ -1,6 +1,6 @@
 """Reads every app with the permissions it holds, and whether users may consent."""
 
-from collections.abc import AsyncIterator, Mapping
+from collections.abc import AsyncIterator, Collection, Mapping
 from dataclasses import replace
 from typing import Protocol
 
@@ -109,21 +109,22 @@ async def observe(
     )
     apis = await read_resource_apis(tenant, holdings)
     listed = PresenceTracker(context.open_case_ids)
-    # An app whose grants were not all read may be powerful without showing it.
-    powerful = list[ConsentedApp]()
+    # An app whose grants were not all read may be powerful without showing it, and one that shows
+    # it is powerful whatever else was not read.
+    powerful, doubtful = list[ConsentedApp](), set[str]()
     gaps = [one for one in holdings.failures if not has_known_owner(one)]
     unseen = holdings.list_owner_ids()
     async for page in tenant.apps.list_apps():
         listed.add_page(page)
         unseen -= {one for one in unseen if page.scope is not None and one in page.scope}
         joined = join_app_grants(page, holdings, apis, around)
-        # An app of which something is unread is left out, and named by its own failure.
-        broken = {one.object_id for one in joined.failures}
-        powerful += [one for one in joined.items if is_powerful(one) and one.app.id not in broken]
+        powerful += [one for one in joined.items if is_powerful(one)]
+        doubtful |= {one.object_id for one in joined.failures}
         gaps += [one for one in joined.failures if not one.object_id]
         yield remember_owners(joined, context)
     found = read_powerful_apps(powerful, tuple(gaps), complete=listed.complete)
-    yield await compare_openings(tenant, found, context)
+    doubtful -= {one.id for one in found.items}
+    yield await compare_openings(tenant, found, doubtful, context)
     rest = frozenset(unseen) if listed.complete else frozenset[str]()
     yield build_unlisted_batch(rest, holdings, apis, around)
     listed.present_ids |= rest
@@ -133,16 +134,21 @@ async def observe(
 
 
 async def compare_openings(
-    tenant: ConsentPorts, powerful: Reading[Configuration], context: ObserveContext
+    tenant: ConsentPorts,
+    powerful: Reading[Configuration],
+    doubtful: Collection[str],
+    context: ObserveContext,
 ) -> Reading[WatchedResult]:
     """What newly opens the powerful apps to others. A tenant may let the guard read Graph alone:
     then who administers is not known, and that nothing is compared is a detail.
+
+    Of the `doubtful` apps it is not known whether they are powerful.
     """
     read = {POWERFUL: powerful}
     for name in (PRINCIPAL, DOMAIN):
         read[name] = await tenant.configuration.read_configuration(name)
     read |= await read_derived(tenant, (ROLE_HOLDER,), read)
-    compared = compare_collection(OPENINGS, read, context)[0]
+    compared = compare_collection(OPENINGS, read, context, doubtful)[0]
     if compared.complete and compared.sources:
         return replace(compared, population=0)
     return Reading(failures=tuple(replace(one, optional=True) for one in compared.failures))

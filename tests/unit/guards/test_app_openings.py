@@ -37,22 +37,36 @@ def build_powerful_scene(**changes: Any) -> dict[str, Any]:
 
 
 async def look(
-    scene: dict[str, Any], known: dict[str, KnownTraits], number: int, *, unread: str = ""
+    scene: dict[str, Any],
+    known: dict[str, KnownTraits],
+    number: int,
+    *,
+    unread: str = "",
+    unread_of_app: str = "",
 ) -> list[Finding]:
-    """What is told of openings at one look."""
+    """What is told of openings at one look. `unread_of_app` is unread of the app alone."""
     tenant = build_fake_tenant(deepcopy(scene))
     tenant.holders = [RoleHolder(ADMIN, "entra", frozenset({"x"}))]
     if unread:
         tenant.fail_read(unread, "", "not now")
+    if unread_of_app:
+        tenant.fail_read(unread_of_app, APP, "not now")
+    is_compared, is_spoken_of = False, False
     policy = GuardPolicy(NOW + timedelta(hours=number))
     found: list[Finding] = []
     async for reading in GUARD.observe(tenant, ObserveContext(policy, known_traits=dict(known))):
         assert isinstance(reading, Reading)
         assert not (unread and reading.covers(("watched-powerful-app",), APP))
+        is_compared = is_compared or "watched-powerful-app" in reading.sources
+        is_spoken_of = is_spoken_of or reading.covers(("watched-powerful-app",), APP)
         known |= {one.key: one for one in reading.known_traits}
         for item in reading.items:
             found += GUARD.judge(item, policy)
-    return [one for one in found if one.kind == "powerful-app"]
+    told = [one for one in found if one.kind == "powerful-app"]
+    # What a reading speaks of and does not tell is over.
+    assert told or not (unread_of_app and is_spoken_of)
+    assert is_compared is not bool(unread)
+    return told
 
 
 @pytest.mark.parametrize(
@@ -99,3 +113,18 @@ async def test_while_powerful_apps_or_administrators_are_unknown_nothing_is_comp
     assert [
         one.severity.label for one in await look(build_powerful_scene(owners=[OWNER]), known, 2)
     ] == ["high"]
+
+
+@pytest.mark.parametrize(
+    "source", ["app-registrations", "federated-credentials", "delegated-grants", "apps"]
+)
+async def test_an_opening_is_neither_over_nor_forgotten_while_something_of_its_app_is_unread(
+    source: str,
+) -> None:
+    known: dict[str, KnownTraits] = {}
+    await look(build_powerful_scene(), known, 0)
+    opened = build_powerful_scene(owners=[OWNER])
+    assert await look(opened, known, 1)
+    for number in range(2, 5):
+        await look(opened, known, number, unread_of_app=source)
+    assert [one.severity.label for one in await look(opened, known, 5)] == ["high"]

@@ -147,3 +147,15 @@ async def test_a_source_that_is_refused_after_it_was_read_is_unread_and_not_abse
     gaps = [one for one in reading.failures if not one.optional]
     assert bool(gaps) is is_gap
     assert reading.complete is not is_gap
+
+
+async def test_a_reading_speaks_of_a_missing_item_at_the_second_look(plural_name: str) -> None:
+    collection, example = COLLECTIONS[plural_name], EXAMPLES[plural_name]
+    looks = Looks(collection)
+    rows = [*example.others, example.build(KNOWN), example.build(OTHER)]
+    rows = [*rows[:-1], example.build(OTHER, example.wider)]
+    await looks.look(rows)
+    for is_over in (False, True):
+        await looks.look(rows[:-1])
+        assert looks.covers(example.prefix + OTHER) is is_over
+        assert looks.covers(example.prefix + KNOWN)
