@@ -14,7 +14,7 @@ from datetime import datetime, timedelta
 from itertools import batched, islice
 
 from core.engine.fold_saving import save_open_folds
-from core.engine.outbox import list_rows_to_forget
+from core.engine.outbox import list_rows_to_forget, list_silent_ends
 from core.engine.recall import (
     MAX_CASES_PER_OBJECT,
     fold_cases,
@@ -67,11 +67,7 @@ MAX_KEPT = {
 async def tidy_up(scan: Scan, state: GuardState) -> None:
     """Archive and fold what a complete scan leaves, and once a day delete what is over."""
     now = scan.world.now()
-    told = list_rows_to_forget(
-        scan.outbox.rows.values(), (one.name for one in scan.world.channels), now
-    )
-    if told:
-        await scan.claim.save(forget=told)
+    await tidy_outbox(scan, now)
     await fold_open_objects(scan, now)
     tally = await fold_objects(scan, scan.snapshot.tally, now)
     snapshot = scan.snapshot
@@ -90,6 +86,20 @@ async def tidy_up(scan: Scan, state: GuardState) -> None:
         await delete_expired(scan, now)
     finished = {**state.checks_finished_at, HOUSEKEEPING_KEY: now}
     await scan.claim.save(state=replace(state, checks_finished_at=finished))
+
+
+async def tidy_outbox(scan: Scan, now: datetime) -> None:
+    """Forget what channels need no more, and note the ends that no report tells: the next run sends
+    them.
+    """
+    rows, channels = scan.outbox.rows, [one.name for one in scan.world.channels]
+    told = list_rows_to_forget(rows.values(), channels, scan.cases, now)
+    for row in told:
+        del rows[row.key]
+    ends = list_silent_ends(rows.values(), scan.cases, now)
+    if told or ends:
+        await scan.claim.save(*ends, forget=told)
+        scan.outbox.put(ends)
 
 
 def count_archived(tally: Tally, rows: Iterable[ArchivedRecord], now: datetime) -> Tally:

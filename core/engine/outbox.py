@@ -151,7 +151,7 @@ def queue_for_channel(
     untold: list[Case] = []
     for case in sorted(cases, key=lambda case: case.severity, reverse=True):
         old = rows.get(f"{case.key}|{channel.name}")
-        is_told = bool(old and old.accepted_times)
+        is_told = bool(old and old.accepted_times and old.notice.event not in ENDS)
         row = put_notice(
             channel.name, build_notice(case, report, is_told), compute_revision(case), rows, now
         )
@@ -315,14 +315,59 @@ def mark_failed(
     )
 
 
-def list_rows_to_forget(
-    rows: Iterable[OutboxRow], channels: Iterable[str], now: datetime
+def list_silent_ends(
+    rows: Iterable[OutboxRow], cases: Mapping[str, Case], now: datetime
 ) -> tuple[OutboxRow, ...]:
-    """What was told long ago, and what was to be told by channels that are switched off."""
+    """The rows that tell channels of the end of cases that ended without a notification.
+
+    An operator accepted them, or another case tells of them. A card of their own would be one too
+    many; what other channels opened for each of them would never be closed.
+    """
+    table = {row.key: row for row in rows}
+    ends = []
+    for row in table.values():
+        case = cases.get(row.notice.case_key)
+        if case is None or not row.accepted_times or not has_ended_silently(row, case):
+            continue
+        is_exempt = case.resolution == "exempt"
+        notice = replace(
+            row.notice,
+            event=NoticeEvent.CLOSED,
+            summary=cut(case.summary, MAX_SUMMARY),
+            note="an operator exempted it" if is_exempt else cut(case.note, MAX_NOTE),
+            at=case.closed_at or now,
+            closed_at=case.closed_at,
+        )
+        if end := put_notice(row.channel, notice, compute_revision(case), table, now):
+            ends.append(end)
+    return tuple(ends)
+
+
+def has_ended_silently(row: OutboxRow, case: Case) -> bool:
+    """Whether a case that a row tells of ended, and nobody will be told so. An event has no end."""
+    return (
+        case.closed_at is not None
+        and not case.notification
+        and not case.is_one_off
+        and row.notice.event not in ENDS
+    )
+
+
+def list_rows_to_forget(
+    rows: Iterable[OutboxRow], channels: Iterable[str], cases: Mapping[str, Case], now: datetime
+) -> tuple[OutboxRow, ...]:
+    """What was told long ago, what was to be told by channels that are switched off, and what
+    ended without a notification before its channel took anything.
+    """
     names = set(channels)
     return tuple(
         row
         for row in rows
         if row.channel not in names
+        or (
+            not row.accepted_times
+            and (case := cases.get(row.notice.case_key)) is not None
+            and has_ended_silently(row, case)
+        )
         or (row.state is CopyState.ACCEPTED and now - row.accepted_times[-1] >= KEEP_ACCEPTED)
     )

@@ -15,6 +15,7 @@ from core.engine.outbox import (
     TOLD_PER_CASE,
     cut,
     list_rows_to_forget,
+    list_silent_ends,
     queue_notices,
 )
 from core.model.cases import Notification
@@ -233,9 +234,49 @@ async def test_what_was_told_long_ago_and_channels_that_are_off_are_forgotten() 
     await stage.tell(RUN)
     rows = (await stage.rows()).values()
     both = ("mail", "webhook")
-    assert list_rows_to_forget(rows, both, START + KEEP_ACCEPTED - timedelta(hours=1)) == ()
-    assert len(list_rows_to_forget(rows, both, START + KEEP_ACCEPTED)) == 4
-    assert {row.channel for row in list_rows_to_forget(rows, ("mail",), START)} == {"webhook"}
+    assert list_rows_to_forget(rows, both, {}, START + KEEP_ACCEPTED - timedelta(hours=1)) == ()
+    assert len(list_rows_to_forget(rows, both, {}, START + KEEP_ACCEPTED)) == 4
+    assert {row.channel for row in list_rows_to_forget(rows, ("mail",), {}, START)} == {"webhook"}
+
+
+async def test_a_case_that_ends_without_a_card_ends_where_it_was_told() -> None:
+    stage = ChannelStage()
+    await stage.tell(RUN)
+    exempt = replace(CRITICAL, notification=Notification.NONE, closed_at=START, resolution="exempt")
+    cases = {exempt.key: exempt}
+    rows = (await stage.rows()).values()
+    ends = list_silent_ends(rows, cases, START)
+    assert {row.channel for row in ends} == {"mail", "webhook"}
+    assert {row.notice.event for row in ends} == {NoticeEvent.CLOSED}
+    assert {row.notice.note for row in ends} == {"an operator exempted it"}
+    assert all(row.state is CopyState.PENDING for row in ends)
+    assert list_silent_ends(ends, cases, START) == ()
+    for other in (
+        replace(exempt, notification=Notification.CLOSED),
+        replace(exempt, is_one_off=True),
+        replace(exempt, closed_at=None),
+    ):
+        assert list_silent_ends(rows, {other.key: other}, START) == ()
+
+
+async def test_what_ended_before_a_channel_took_anything_is_not_told_there() -> None:
+    stage = ChannelStage()
+    stage.mail.is_down = True
+    await stage.tell(RUN)
+    exempt = replace(CRITICAL, notification=Notification.NONE, closed_at=START, resolution="exempt")
+    rows, both = (await stage.rows()).values(), ("mail", "webhook")
+    forgotten = list_rows_to_forget(rows, both, {exempt.key: exempt}, START)
+    assert [row.key for row in forgotten] == [f"{exempt.key}|mail"]
+
+
+async def test_a_case_that_comes_back_after_its_end_was_told_is_new() -> None:
+    stage = ChannelStage()
+    await stage.tell(RUN)
+    ended = replace(CRITICAL, notification=Notification.CLOSED, closed_at=START, resolution="gone")
+    await stage.later(ended)
+    await stage.later(replace(CRITICAL, opened_at=stage.clock()))
+    events = [row.notice.event for rows in stage.mail.sent for row in rows]
+    assert events[-2:] == [NoticeEvent.CLOSED, NoticeEvent.OPENED]
 
 
 def test_a_hostile_case_leaves_a_notice_that_fits() -> None:
