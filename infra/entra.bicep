@@ -205,7 +205,7 @@ var containing = {
     'Domain.Read.All'
   ]
   writes: ['User.EnableDisableAccount.All', 'User.RevokeSessions.All']
-  optionalWrites: ['MailboxSettings.ReadWrite']
+  optionalWrites: ['MailboxSettings.ReadWrite', 'Device.EnableDisableAccount.All']
 }
 // <!-- end -->
 

@@ -155,6 +155,8 @@ def decide_release(
         return ReleaseDecision(f"the containment has no step {listed}")
     chosen = [(one, list_steps_to_release(one, request.steps)) for one in own]
     if not any(names for _, names in chosen):
+        if nameable := list_nameable(own):
+            return ReleaseDecision(f"nothing comes back unasked: name {', '.join(nameable)}")
         reasons = "; ".join(
             f"{step.name}: {explain_step_stays(step)}"
             for step in own[0].steps
@@ -164,6 +166,12 @@ def decide_release(
     return ReleaseDecision(
         containments=tuple(start_release(one, request, names) for one, names in chosen if names)
     )
+
+
+def list_nameable(containments: Iterable[Containment]) -> list[str]:
+    """The steps that are taken back where they are named."""
+    found = (step.name for one in containments for step in one.steps if can_return(step))
+    return list(dict.fromkeys(found))
 
 
 def list_steps_to_release(containment: Containment, named: Collection[str]) -> tuple[str, ...]:

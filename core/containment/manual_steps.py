@@ -5,6 +5,7 @@ concerns more than the account. Pure.
 from collections.abc import Iterator, Mapping
 from datetime import datetime
 
+from core.containment.account_picture import AccountPicture, HiddenRule
 from core.containment.commands import (
     COMMON_METHODS,
     FLOW_RULES_COMMAND,
@@ -40,16 +41,14 @@ BY_ANOTHER_WAY = (
 type Details = Mapping[DetailKind, tuple[AccountDetail, ...]]
 
 
-def list_manual_steps(
-    account: TargetAccount,
-    mailbox: Mailbox | None,
-    details: Details,
-    hidden_rules: tuple[tuple[str, str], ...],
-    since: datetime | None,
-) -> tuple[ContainmentStep, ...]:
+def list_manual_steps(picture: AccountPicture) -> tuple[ContainmentStep, ...]:
     """What stays for a person, in the order in which it should be done."""
+    account, mailbox, since = picture.account, picture.mailbox, picture.since
+    details: Details = picture.details
+    if account is None:
+        return ()
     return (
-        *list_hidden_rule_steps(mailbox, hidden_rules),
+        *list_hidden_rule_steps(mailbox, picture.hidden_rules),
         *list_password_steps(account),
         *list_method_steps(account, details.get(DetailKind.SIGN_IN_METHODS, ()), since),
         *list_grant_steps(details.get(DetailKind.GRANTS, ())),
@@ -111,27 +110,34 @@ def list_grant_steps(grants: tuple[AccountDetail, ...]) -> Iterator[ContainmentS
         yield make_step(f"grant-{number}", title, build_grant_command(grant.id), f"{GRANT_REMARK}.")
 
 
-def list_device_steps(
+def list_recent_devices(
     devices: tuple[AccountDetail, ...], since: datetime | None
-) -> Iterator[ContainmentStep]:
-    """The devices that were registered lately, or at an unknown time."""
-    recent = [
+) -> list[AccountDetail]:
+    """The devices that were registered since a time, or nobody knows when, the latest first."""
+    return [
         device
         for device in order_latest_first(devices, since)
         if device.at is None or since is None or device.at >= since
     ]
+
+
+def list_device_steps(
+    devices: tuple[AccountDetail, ...], since: datetime | None
+) -> Iterator[ContainmentStep]:
+    """The devices that were registered lately, or at an unknown time."""
+    recent = list_recent_devices(devices, since)
     for number, device in enumerate(recent[:MAX_OF_A_KIND], 1):
         title = f"look at the device {device.title} ({device.kind}, {describe_date(device)})"
         yield make_step(f"device-{number}", title, build_device_command(device.id), DEVICE_REMARK)
 
 
 def list_hidden_rule_steps(
-    mailbox: Mailbox | None, rules: tuple[tuple[str, str], ...]
+    mailbox: Mailbox | None, rules: tuple[HiddenRule, ...]
 ) -> Iterator[ContainmentStep]:
     """Dangerous rules that Graph does not show."""
-    for number, (title, identity) in enumerate(rules[:MAX_OF_A_KIND], 1):
-        command = build_disable_rule_command(mailbox.guid, identity) if mailbox else ""
-        yield make_step(f"hidden-rule-{number}", title, command, HIDDEN_REMARK)
+    for number, rule in enumerate(rules[:MAX_OF_A_KIND], 1):
+        command = build_disable_rule_command(mailbox.guid, rule.identity) if mailbox else ""
+        yield make_step(f"hidden-rule-{number}", rule.title, command, HIDDEN_REMARK)
 
 
 def list_mailbox_steps(mailbox: Mailbox, details: Details) -> Iterator[ContainmentStep]:

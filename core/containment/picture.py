@@ -5,7 +5,10 @@ from collections.abc import Awaitable, Callable
 from dataclasses import dataclass
 from datetime import datetime
 
-from core.containment.planning import AccountPicture, HiddenRule, JudgedChange, build_since
+from core.containment.account_picture import AccountPicture, HiddenRule, JudgedChange
+from core.containment.planning import build_since
+from core.microsoft365.containment_permissions import SWITCH_DEVICES
+from core.microsoft365.permissions import is_granted
 from core.model.containment import MAX_STEP_TEXT
 from core.tenant.containing import (
     MAILBOX_DETAILS,
@@ -70,9 +73,10 @@ async def read_picture(
         return AccountPicture(account, unread=unread)
     since = build_since(now)
     mailbox, mailbox_unread = await find_mailbox(tenant, account)
-    holders, details = await asyncio.gather(
+    holders, details, granted = await asyncio.gather(
         tenant.roles.read_role_holders(),
         read_all_details(tenant, account, mailbox, since, PLANNED_DETAILS),
+        tenant.permissions.read_granted_permissions(),
     )
     judged = await judge(mailbox) if mailbox else JudgedMailbox()
     return AccountPicture(
@@ -89,6 +93,7 @@ async def read_picture(
             *judged.unread,
         ),
         since,
+        may_switch_devices=all(is_granted(SWITCH_DEVICES, one) for one in granted.items),
         is_mailbox_unread=mailbox is None and bool(mailbox_unread),
     )
 

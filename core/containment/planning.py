@@ -7,15 +7,24 @@ taken back, locks somebody out for good or concerns others stays for a person, w
 """
 
 import json
-from collections.abc import Collection, Iterator, Mapping
-from dataclasses import dataclass, field
+from collections.abc import Collection, Iterator
+from dataclasses import dataclass
 from datetime import datetime, timedelta
 
-from core.containment.manual_steps import list_manual_steps
+from core.containment.account_picture import AccountPicture
+from core.containment.commands import build_device_command
+from core.containment.manual_steps import (
+    HIDDEN_REMARK,
+    MAX_OF_A_KIND,
+    describe_date,
+    list_manual_steps,
+    list_recent_devices,
+)
 from core.containment.options import ContainmentOptions
 from core.microsoft365.powershell import (
     build_block_account_command,
     build_disable_account_command,
+    build_disable_rule_command,
     build_revoke_sessions_command,
 )
 from core.model.containment import MAX_STEPS, ContainmentStep, StepState
@@ -25,26 +34,29 @@ from core.tenant.changes import (
     Change,
     ClearMailboxForward,
     DisableClientProtocols,
+    DisableDevice,
+    DisableHiddenRule,
     DisableInboxRule,
     RevokeSessions,
     change_to_arguments,
 )
-from core.tenant.containing import AccountDetail, DetailKind, TargetAccount
+from core.tenant.containing import DetailKind, TargetAccount
 from core.tenant.directory import RoleHolder
-from core.tenant.mailboxes import Mailbox
 from core.tenant.quoting import quote_text
 from core.tenant.reversibility import SESSIONS_STAY_ENDED
 
-BLOCK, SESSIONS, FORWARDS, RULES, PROTOCOLS = (
+BLOCK, SESSIONS, DEVICES, FORWARDS, RULES, HIDDEN_RULES, PROTOCOLS = (
     "block-sign-in",
     "end-sessions",
+    "devices",
     "forwards",
     "rules",
+    "hidden-rules",
     "protocols",
 )
-STEP_CHOICES = (BLOCK, SESSIONS, FORWARDS, RULES, PROTOCOLS)
+STEP_CHOICES = (BLOCK, SESSIONS, DEVICES, FORWARDS, RULES, HIDDEN_RULES, PROTOCOLS)
 """What a person may ask for; of each there may be several steps."""
-DEFAULT_CHOICES = (BLOCK, SESSIONS, FORWARDS, RULES)
+DEFAULT_CHOICES = (BLOCK, SESSIONS, DEVICES, FORWARDS, RULES)
 
 BLOCK_REMARK = (
     "No new token is issued from then on. After an undo, Exchange may stay shut for 40 minutes and "
@@ -59,42 +71,10 @@ SYNCED_REMARK = (
     "again, so it is looked at once more after that. Disable it there as well."
 )
 RULE_REMARK = "An undo leaves it off unless it is named."
+DEVICE_STEP_REMARK = (
+    "Its sign-ins to Entra end; who uses it may still open what is stored on it. " + RULE_REMARK
+)
 PROTOCOL_REMARK = "It takes minutes to hours to reach clients that are signed in."
-
-
-@dataclass(frozen=True, slots=True)
-class JudgedChange:
-    """A forward or rule that a guard judges dangerous, and the change that switches it off."""
-
-    title: str
-    change: Change
-    prior: Mapping[str, object] = field(default_factory=dict)
-
-
-@dataclass(frozen=True, slots=True)
-class HiddenRule:
-    """A dangerous rule that Graph does not show, so that only a person can switch it off."""
-
-    title: str
-    identity: str
-
-
-@dataclass(frozen=True, slots=True)
-class AccountPicture:
-    """All that was read of one account for its plan."""
-
-    account: TargetAccount | None
-    role_holders: tuple[RoleHolder, ...] | None = ()
-    """Who holds a role; None: not read to its end."""
-    mailbox: Mailbox | None = None
-    judged: tuple[JudgedChange, ...] = ()
-    hidden_rules: tuple[HiddenRule, ...] = ()
-    details: Mapping[DetailKind, tuple[AccountDetail, ...]] = field(default_factory=dict)
-    unread: tuple[str, ...] = ()
-    since: datetime | None = None
-    """What was registered from then on is named first."""
-    is_mailbox_unread: bool = False
-    """Whether nobody knows if a mailbox belongs to it."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -121,20 +101,17 @@ def plan_containment(
         for choice, steps in (
             (BLOCK, plan_block(account)),
             (SESSIONS, plan_sessions(account)),
+            (DEVICES, plan_devices(picture)),
             (FORWARDS, plan_judged(picture, ClearMailboxForward)),
             (RULES, plan_judged(picture, DisableInboxRule)),
+            (HIDDEN_RULES, plan_hidden_rules(picture)),
             (PROTOCOLS, plan_protocols(picture)),
         )
         if choice in wanted
         for step in steps
     ]
-    manual = list_manual_steps(
-        account,
-        picture.mailbox,
-        picture.details,
-        tuple((rule.title, rule.identity) for rule in picture.hidden_rules),
-        picture.since,
-    )
+    names = {step.name for step in made}
+    manual = [step for step in list_manual_steps(picture) if step.name not in names]
     steps = (*made, *manual)[:MAX_STEPS]
     left_out = len(made) + len(manual) - len(steps)
     remarks = tuple(list_remarks(picture, wanted))
@@ -274,6 +251,46 @@ def plan_judged(
             RULE_REMARK,
             is_reversible=True,
             prior=judged.prior,
+        )
+
+
+def plan_devices(picture: AccountPicture) -> Iterator[ContainmentStep]:
+    """The devices that were registered lately, where Entra lets an app switch them off."""
+    if not picture.may_switch_devices:
+        return
+    recent = list_recent_devices(picture.details.get(DetailKind.DEVICES, ()), picture.since)
+    for number, device in enumerate(recent[:MAX_OF_A_KIND], 1):
+        is_windows = device.kind.lower().startswith("windows")
+        is_on = device.get_value("accountEnabled").lower() != "false"
+        if not (is_windows and is_on and device.at):
+            continue
+        yield ContainmentStep(
+            f"device-{number}",
+            quote_text(f"switch off the device {device.title} ({describe_date(device)})", 400),
+            encode_change(DisableDevice(device.id)),
+            "Device.EnableDisableAccount.All",
+            DEVICE_STEP_REMARK,
+            build_device_command(device.id),
+            is_reversible=True,
+            prior={"accountEnabled": True},
+        )
+
+
+def plan_hidden_rules(picture: AccountPicture) -> Iterator[ContainmentStep]:
+    """The dangerous rules that Graph does not show: only where a person asks for them."""
+    mailbox = picture.mailbox
+    if mailbox is None:
+        return
+    for number, rule in enumerate(picture.hidden_rules[:MAX_OF_A_KIND], 1):
+        yield ContainmentStep(
+            f"hidden-rule-{number}",
+            quote_text(rule.title, 400),
+            encode_change(DisableHiddenRule(mailbox.guid, rule.identity)),
+            "Disable-InboxRule",
+            f"{RULE_REMARK} {HIDDEN_REMARK}",
+            build_disable_rule_command(mailbox.guid, rule.identity),
+            is_reversible=True,
+            prior={"Enabled": True},
         )
 
 

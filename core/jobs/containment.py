@@ -12,9 +12,9 @@ from datetime import timedelta
 from typing import Any
 
 from core.config.settings import Settings
+from core.containment.account_picture import HiddenRule, JudgedChange
 from core.containment.options import ContainmentOptions
 from core.containment.picture import JudgedMailbox, MailboxJudge, describe_failure
-from core.containment.planning import HiddenRule, JudgedChange
 from core.containment.rules import RISK_GUARDS, RuleEvidence
 from core.containment.story import process_containments
 from core.engine.run import create_run_id

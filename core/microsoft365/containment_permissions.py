@@ -11,6 +11,13 @@ from core.model.guards import Mode, Permission, Service
 CONTAINMENT = "containment"
 """What needs these permissions, as lists of permissions name it beside the guards."""
 
+SWITCH_DEVICES = Permission(
+    Service.GRAPH,
+    "Device.EnableDisableAccount.All",
+    "switch off devices that were registered lately",
+    writes=True,
+    optional=True,
+)
 CONTAINMENT_PERMISSIONS: tuple[Permission, ...] = (
     Permission(Service.GRAPH, "User.Read.All", "who the account is, and whether it is blocked"),
     Permission(
@@ -63,6 +70,21 @@ CONTAINMENT_PERMISSIONS: tuple[Permission, ...] = (
         "switch its dangerous inbox rules off",
         writes=True,
         optional=True,
+    ),
+    SWITCH_DEVICES,
+    *(
+        Permission(
+            Service.EXCHANGE,
+            name,
+            reason,
+            writes=True,
+            optional=True,
+            parameters=("Identity", "Mailbox", "AlwaysDeleteOutlookRulesBlob"),
+        )
+        for name, reason in (
+            ("Disable-InboxRule", "switch its hidden inbox rules off, where they are named"),
+            ("Enable-InboxRule", "take that back"),
+        )
     ),
     Permission(
         Service.EXCHANGE,

@@ -173,6 +173,11 @@ APP_ROLES: Mapping[str, AppRole] = {
         "read everybody's second factors with their telephone numbers: whom to call or to swap",
         frozenset({"UserAuthenticationMethod.ReadWrite.All"}),
     ),
+    "Device.EnableDisableAccount.All": AppRole(
+        "73b12cfb-f4a6-47f6-b7a0-10f514d668ad",
+        "lock every computer out of the tenant, or let back in one that was",
+        frozenset({"Device.ReadWrite.All"}),
+    ),
     "Policy.ReadWrite.Authorization": AppRole(
         "fb221be6-99f2-473f-bd32-01c6a0e9ca3b",
         "let users consent to applications and guests see the directory, or stop both",
@@ -295,6 +300,8 @@ CMDLETS: Mapping[str, Cmdlet] = {
     "Get-User": Cmdlet(
         "list every user, and who may use Exchange PowerShell", ("Filter", "Identity", "ResultSize")
     ),
+    "Disable-InboxRule": Cmdlet("switch off rules that people rely on, in any mailbox"),
+    "Enable-InboxRule": Cmdlet("switch on rules that were switched off, forwards among them"),
     "Set-AdminAuditLogConfig": Cmdlet("switch the unified audit log off"),
     "Set-AuthenticationPolicy": Cmdlet("let accounts send with a bare password again"),
     "Set-CASMailbox": Cmdlet(

@@ -22,6 +22,8 @@ CHANGE_TEXTS: Mapping[str, str] = {
     "DisableMailboxProtocols": "turn off the mail protocols",
     "BlockAccount": "block the account's sign-in",
     "RevokeSessions": "tell the account's sessions to end",
+    "DisableDevice": "switch the device off",
+    "DisableHiddenRule": "disable the hidden inbox rule",
     "DisableClientProtocols": "turn off the ways of mail clients into the mailbox",
 }
 """By the name of the change class in `core.tenant.changes`."""

@@ -144,6 +144,25 @@ class DisableClientProtocols:
     protocols: tuple[str, ...]
 
 
+@dataclass(frozen=True, slots=True)
+class DisableDevice:
+    """Set accountEnabled of one device to false. Entra lets an app do so with Windows only."""
+
+    device_id: str
+    """Its object id, not the id that the device has of itself."""
+
+
+@dataclass(frozen=True, slots=True)
+class DisableHiddenRule:
+    """Switch off one inbox rule that Graph does not show, through Exchange.
+
+    Exchange may remove rules of Outlook on the desktop along with it, which nothing brings back.
+    """
+
+    mailbox_guid: str
+    rule_id: str
+
+
 CLIENT_PROTOCOLS: Mapping[str, str] = {
     "outlook-web": "OWAEnabled",
     "mapi": "MAPIEnabled",
@@ -174,7 +193,9 @@ type GuardChange = (
     | DisableMailboxProtocols
 )
 """The changes that guards make."""
-type ContainmentChange = BlockAccount | RevokeSessions | DisableClientProtocols
+type ContainmentChange = (
+    BlockAccount | RevokeSessions | DisableClientProtocols | DisableDevice | DisableHiddenRule
+)
 """The changes that only containing an account makes."""
 type Change = GuardChange | ContainmentChange
 

@@ -21,6 +21,8 @@ SWITCH_CHANGES: Mapping[str, tuple[str, bool]] = {
     "DisableInboxRule": ("isEnabled", False),
     "DisableExchangeModule": ("EXOModuleEnabled", False),
     "BlockAccount": ("accountEnabled", False),
+    "DisableDevice": ("accountEnabled", False),
+    "DisableHiddenRule": ("Enabled", False),
 }
 PROTOCOL_SWITCHES: Mapping[str, bool] = {
     "ImapEnabled": False,

@@ -24,6 +24,10 @@ READ_DIRECTORY = frozenset(split_words("Directory.Read.All Directory.ReadWrite.A
 READ_DELETED = frozenset(
     split_words("User.Read.All User.ReadWrite.All Directory.Read.All Directory.ReadWrite.All")
 )
+READ_DEVICES = READ_DIRECTORY | {"Device.Read.All", "Device.ReadWrite.All"}
+WRITE_DEVICES = frozenset(
+    split_words("Device.EnableDisableAccount.All Device.ReadWrite.All Directory.ReadWrite.All")
+)
 READ_GRANTS = READ_DIRECTORY | {"DelegatedPermissionGrant.ReadWrite.All"}
 PASSWORD_METHOD = "28c10230-6103-485e-b985-444c60001490"
 TYPES = "#microsoft.graph."
@@ -84,6 +88,39 @@ def list_devices(tenant: SimulatedTenant, request: HttpRequest, key: str) -> Htt
     return answer_rows(tenant, request, f"users('{key}')/registeredDevices", rows)
 
 
+def find_device(tenant: SimulatedTenant, key: str) -> Row:
+    """A device by its object id. Raises GraphError."""
+    for collection in ("registeredDevices", "devices"):
+        for row in to_rows(tenant.graph.get(collection)):
+            if fold_key(row.get("id")) == fold_key(key):
+                return row
+    raise build_missing_resource_error(key)
+
+
+def get_device(tenant: SimulatedTenant, request: HttpRequest, key: str) -> HttpResponse:
+    """`GET /devices/{id}`."""
+    row = {"accountEnabled": True, **strip_private_keys(find_device(tenant, key))}
+    names = parse_select(request)
+    where = build_context_url(tenant, "devices/$entity")
+    shown = project_row(row, names) if names else row
+    return HttpResponse(200, {"@odata.context": where, **shown})
+
+
+def change_device(tenant: SimulatedTenant, request: HttpRequest, key: str) -> HttpResponse:
+    """`PATCH /devices/{id}`: accountEnabled, of devices with Windows only."""
+    body = request.json()
+    if not isinstance(body, dict) or body.keys() != {"accountEnabled"}:
+        raise GraphError(400, "Request_BadRequest", "Only accountEnabled can be changed.")
+    row = find_device(tenant, key)
+    if not str(row.get("operatingSystem")).casefold().startswith("windows"):
+        text = "Properties other than ExtensionAttributes can be modified only on windows devices."
+        raise GraphError(400, "Request_BadRequest", text)
+    hidden = tenant.find_stale_fault("graph", [request.line])
+    tenant.update_row(row, dict(body), hidden)
+    tenant.record_write("graph", "PATCH", f"/devices/{row.get('id')}", dict(body))
+    return HttpResponse(204)
+
+
 def list_user_grants(tenant: SimulatedTenant, request: HttpRequest, key: str) -> HttpResponse:
     """`GET /users/{id}/oauth2PermissionGrants`: what the user allowed apps."""
     _, user = find_user(tenant, key)
@@ -109,6 +146,8 @@ ROUTES = (
     ("GET", "users/*/authentication/methods", READ_METHODS, list_methods),
     ("POST", "users/*/authentication/methods/*/resetpassword", READ_METHODS, reset_password),
     ("GET", "users/*/registereddevices/microsoft.graph.device", READ_DIRECTORY, list_devices),
+    ("GET", "devices/*", READ_DEVICES, get_device),
+    ("PATCH", "devices/*", WRITE_DEVICES, change_device),
     ("GET", "users/*/oauth2permissiongrants", READ_GRANTS, list_user_grants),
     ("GET", "directory/deleteditems/*", READ_DELETED, get_deleted_item),
 )

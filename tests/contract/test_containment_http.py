@@ -11,7 +11,7 @@ import pytest
 
 from core.config.catalog import CATALOG
 from core.containment.options import ContainmentOptions
-from core.errors import Rejected
+from core.errors import NotFound, Rejected, Superseded
 from core.jobs.containment import process_account_requests
 from core.keys import format_descending_time
 from core.model.containment import Containment, ContainmentState, StepState
@@ -19,7 +19,13 @@ from core.model.guards import Mode
 from core.model.requests import OperatorRequest, RequestKind, RequestState
 from core.notifications.run_cards import build_cards
 from core.ports import CONTAINMENT_PARTITION, World
-from core.tenant.changes import BlockAccount, DisableClientProtocols, RevokeSessions
+from core.tenant.changes import (
+    BlockAccount,
+    DisableClientProtocols,
+    DisableDevice,
+    DisableHiddenRule,
+    RevokeSessions,
+)
 from core.tenant.containing import DetailKind, TargetAccount
 from tests.support.audit_records import build_mail_record
 from tests.support.fakes.channel import FakeNotificationChannel
@@ -441,7 +447,7 @@ async def test_a_synchronised_account_is_blocked_with_the_directorys_command_bes
         await stage.ask()
         plan = await stage.get_latest()
         assert "Disable-ADAccount" in plan.steps[0].command
-        assert (await stage.ask(plan=plan.plan_hash)).note.startswith("4 of 4")
+        assert (await stage.ask(plan=plan.plan_hash)).note.startswith("5 of 5")
         assert stage.user["accountEnabled"] is False
         assert (await stage.get_latest()).look_again_at is not None
 
@@ -463,7 +469,61 @@ async def test_a_slow_directory_is_waited_for() -> None:
     async with open_stage(scene) as stage:
         await stage.ask()
         plan = await stage.get_latest()
-        assert (await stage.ask(plan=plan.plan_hash)).note.startswith("4 of 4")
+        assert (await stage.ask(plan=plan.plan_hash)).note.startswith("5 of 5")
+
+
+HIDDEN_ROW: dict[str, Any] = {
+    "Identity": "ann\\77",
+    "RuleIdentity": "77",
+    "Name": "..",
+    "Enabled": True,
+    "RedirectTo": ["y@evil.example"],
+    "@sandbox.hidden": True,
+}
+
+
+async def test_late_devices_and_named_hidden_rules_go_off_and_come_back() -> None:
+    scene = build_attack()
+    scene["exchange"]["Get-InboxRule"] = {PERSON_GUID: [dict(HIDDEN_ROW)]}
+    async with open_stage(scene) as stage:
+        await stage.ask(steps=("devices", "hidden-rules"))
+        plan = await stage.get_latest()
+        made = [step.name for step in plan.steps if step.change]
+        assert made == ["device-1", "hidden-rule-1"]
+        done = await stage.ask(plan=plan.plan_hash)
+        assert done.note.startswith("2 of 2 steps are made"), done.note
+        tenant = stage.connection.sandbox.tenant
+        device, rule = (
+            tenant.graph["registeredDevices"][0],
+            tenant.exchange["Get-InboxRule"][PERSON_GUID][0],
+        )
+        assert (device["accountEnabled"], rule["Enabled"]) == (False, False)
+        back = await stage.ask(RequestKind.UNCONTAIN, steps=("device-1", "hidden-rule-1"))
+        assert "taken back: device-1, hidden-rule-1" in back.note
+        assert (device["accountEnabled"], rule["Enabled"]) == (True, True)
+
+
+async def test_a_device_or_a_rule_that_is_another_one_is_left_alone() -> None:
+    scene = build_attack()
+    phone = {**scene["graph"]["registeredDevices"][0], "operatingSystem": "iOS"}
+    scene["graph"]["registeredDevices"] = [phone]
+    scene["exchange"]["Get-InboxRule"] = {PERSON_GUID: [dict(HIDDEN_ROW)]}
+    async with open_stage(scene) as stage:
+        writer, tenant = stage.connection.tenant.writer, stage.connection.sandbox.tenant
+        with pytest.raises(Rejected, match="Windows only"):
+            await writer.apply(DisableDevice(phone["id"]))
+        for device in ("11111111-0000-4000-8000-0000000000ff", PERSON):
+            with pytest.raises(NotFound):
+                await writer.apply(DisableDevice(device))
+        with pytest.raises(NotFound, match="the rule is gone"):
+            await writer.apply(DisableHiddenRule(PERSON_GUID, "78"))
+        change = DisableHiddenRule(PERSON_GUID, "77")
+        made = await writer.apply(change)
+        assert (await writer.apply(change)).unchanged
+        tenant.exchange["Get-InboxRule"][PERSON_GUID][0]["RedirectTo"] = ["worse@evil.example"]
+        with pytest.raises(Superseded):
+            await writer.undo(change, made.before)
+        assert [one["target"] for one in tenant.writes] == ["Disable-InboxRule 77"]
 
 
 async def test_changes_name_ways_and_ids_that_exist() -> None:
@@ -471,7 +531,7 @@ async def test_changes_name_ways_and_ids_that_exist() -> None:
         writer = stage.connection.tenant.writer
         with pytest.raises(Rejected, match="no such ways: telnet"):
             await writer.apply(DisableClientProtocols(PERSON_GUID, ("telnet",)))
-        for change in (BlockAccount("x/../y"), RevokeSessions("a?b")):
+        for change in (BlockAccount("x/../y"), RevokeSessions("a?b"), DisableDevice("../x")):
             with pytest.raises(Rejected, match="no id of an account"):
                 await writer.apply(change)
         assert stage.connection.sandbox.tenant.writes == []

@@ -4,9 +4,9 @@ from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
+from core.containment.account_picture import HiddenRule, JudgedChange
 from core.containment.options import ContainmentOptions
 from core.containment.picture import JudgedMailbox
-from core.containment.planning import JudgedChange
 from core.containment.rules import RuleEvidence
 from core.containment.story import process_containments
 from core.keys import format_descending_time
@@ -16,18 +16,26 @@ from core.model.requests import OperatorRequest, RequestKind
 from core.notifications.run_cards import build_cards
 from core.ports import CONTAINMENT_PARTITION, World
 from core.tenant.changes import ClearMailboxForward, DisableInboxRule
-from core.tenant.containing import TargetAccount
+from core.tenant.containing import AccountDetail, DetailKind, TargetAccount
 from core.tenant.directory import Account
 from core.tenant.mail_flow import InboxRule
 from core.tenant.mailboxes import Mailbox
 from tests.support.fakes.channel import FakeNotificationChannel
-from tests.support.fakes.clock import Clock
+from tests.support.fakes.clock import START, Clock
 from tests.support.fakes.ledger import FakeLedger
 from tests.support.fakes.tenant import FakeTenant
 
 MIA, GUID = "11111111-0000-4000-8000-000000000001", "22222222-0000-4000-8000-000000000001"
 BOX = Mailbox(MIA, GUID, "mia@example.com", forwarding_smtp_address="smtp:x@evil.example")
 RULE = InboxRule("r1", MIA, ".", "graph", redirect_to=("x@evil.example",))
+HIDDEN = InboxRule("77", MIA, "..", "exchange", redirect_to=("x@evil.example",))
+DEVICE = AccountDetail(
+    "44444444-0000-4000-8000-000000000001",
+    "DESKTOP-EVIL",
+    "Windows",
+    START - timedelta(hours=1),
+    (("accountEnabled", "True"),),
+)
 SWITCHES: dict[str, bool | None] = {
     "OWAEnabled": True,
     "MAPIEnabled": True,
@@ -54,7 +62,8 @@ async def judge(mailbox: Mailbox) -> JudgedMailbox:
                 },
             ),
             JudgedChange("switch off the rule .", DisableInboxRule(MIA, "r1"), {"isEnabled": True}),
-        )
+        ),
+        (HiddenRule("switch off the hidden rule ..", HIDDEN.id),),
     )
 
 
@@ -67,6 +76,9 @@ def build_tenant(**more: Any) -> FakeTenant:
         boxes=[BOX],
         users=[Account(MIA, "mia@example.com", enabled=True)],
         rules=[RULE],
+        exchange_rules=[HIDDEN],
+        devices={DEVICE.id: True},
+        account_details={(MIA, DetailKind.DEVICES): (DEVICE,)},
         targets=[replace(target, **more)],
         client_switches={GUID: dict(SWITCHES)},
     )

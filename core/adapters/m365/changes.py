@@ -56,7 +56,9 @@ from core.tenant.changes import (
     ClearAuditBypass,
     ClearMailboxForward,
     DisableClientProtocols,
+    DisableDevice,
     DisableExchangeModule,
+    DisableHiddenRule,
     DisableInboxRule,
     DisableMailboxProtocols,
     EnableMailboxAudit,
@@ -107,7 +109,13 @@ async def apply_change(
     match change:
         case BlockSignIn() | EndSessions() | DisableExchangeModule():
             return await apply_account_change(graph, exchange, change, known, sleep)
-        case BlockAccount() | RevokeSessions() | DisableClientProtocols():
+        case (
+            BlockAccount()
+            | RevokeSessions()
+            | DisableClientProtocols()
+            | DisableDevice()
+            | DisableHiddenRule()
+        ):
             return await apply_containment_change(graph, exchange, change, known, sleep)
         case DisableInboxRule():
             return await disable_inbox_rule(graph, change, sleep)

@@ -56,7 +56,9 @@ from core.tenant.changes import (
     ClearAuditBypass,
     ClearMailboxForward,
     DisableClientProtocols,
+    DisableDevice,
     DisableExchangeModule,
+    DisableHiddenRule,
     DisableInboxRule,
     DisableMailboxProtocols,
     EnableMailboxAudit,
@@ -92,7 +94,10 @@ async def undo_change(
     """Undo one change. Raises Superseded, NotFound, Rejected, Forbidden or Unavailable."""
     if reason := explain_undo_unknown(type(change).__name__, before):
         raise Rejected(reason)
-    if isinstance(change, BlockAccount | RevokeSessions | DisableClientProtocols):
+    if isinstance(
+        change,
+        BlockAccount | RevokeSessions | DisableClientProtocols | DisableDevice | DisableHiddenRule,
+    ):
         return await undo_containment_change(graph, exchange, change, before, sleep)
     return await undo_guard_change(graph, exchange, change, before, sleep)
 

@@ -58,4 +58,34 @@ CLIENT_WAYS = Assumption(
     depends=CONTAINMENT,
 )
 
-ASSUMPTIONS = (BLOCK_TAKEN, METHOD_DATES, MESSAGE_TRACE, AUDIT_ACTOR_FILTER, CLIENT_WAYS)
+DEVICE_OFF = Assumption(
+    id="write-device-off",
+    assumed="Device.EnableDisableAccount.All lets an app switch a device off, and Entra takes that "
+    "for devices with Windows only.",
+    standing=Standing.UNSEEN,
+    source="Microsoft Learn, Graph permissions reference (the role); "
+    "microsoftgraph/microsoft-graph-docs#16641 (Windows only)",
+    dated="2026-08",
+    otherwise="The step fails and says so; its command stands beside it.",
+    depends=CONTAINMENT,
+)
+HIDDEN_RULE = Assumption(
+    id="write-hidden-rule",
+    assumed="Disable-InboxRule switches a hidden rule off by its RuleIdentity, and asks nobody "
+    "with AlwaysDeleteOutlookRulesBlob.",
+    standing=Standing.UNSEEN,
+    source="Microsoft Learn, Disable-InboxRule",
+    dated="2026",
+    otherwise="The step fails and says so; its command stands beside it.",
+    depends=CONTAINMENT,
+)
+
+ASSUMPTIONS = (
+    BLOCK_TAKEN,
+    METHOD_DATES,
+    MESSAGE_TRACE,
+    AUDIT_ACTOR_FILTER,
+    CLIENT_WAYS,
+    DEVICE_OFF,
+    HIDDEN_RULE,
+)

@@ -17,7 +17,9 @@ from core.tenant.changes import (
     ClearAuditBypass,
     ClearMailboxForward,
     DisableClientProtocols,
+    DisableDevice,
     DisableExchangeModule,
+    DisableHiddenRule,
     DisableInboxRule,
     DisableMailboxProtocols,
     EnableMailboxAudit,
@@ -43,7 +45,10 @@ SESSIONS_TARGET = "sessions"
 
 def apply_change(tenant: FakeTenantState, change: Change) -> AppliedChange:
     """Make one change as the port documents it."""
-    if isinstance(change, BlockAccount | RevokeSessions | DisableClientProtocols):
+    if isinstance(
+        change,
+        BlockAccount | RevokeSessions | DisableClientProtocols | DisableDevice | DisableHiddenRule,
+    ):
         return apply_containment_change(tenant, change)
     return apply_guard_change(tenant, change)
 

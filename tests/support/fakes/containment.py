@@ -11,12 +11,20 @@ from core.tenant.changes import (
     BlockAccount,
     ContainmentChange,
     DisableClientProtocols,
+    DisableDevice,
+    DisableHiddenRule,
     RevokeSessions,
 )
 from core.tenant.containing import AccountDetail, DetailKind, TargetAccount
 from core.tenant.directory import Account
+from core.tenant.mail_flow import InboxRule
 from core.tenant.readings import Reading
-from core.tenant.reversibility import SESSIONS_STAY_ENDED, SESSIONS_VALID_FROM
+from core.tenant.reversibility import (
+    RULE_ACTIONS_HASH,
+    SESSIONS_STAY_ENDED,
+    SESSIONS_VALID_FROM,
+    hash_rule_actions,
+)
 from core.tenant.sources import CONTAINED_ACCOUNT, ROLE_HOLDERS
 from tests.support.fakes.state import FakeTenantState
 
@@ -71,6 +79,10 @@ def apply_containment_change(tenant: FakeTenantState, change: ContainmentChange)
             return revoke_sessions(tenant, change)
         case DisableClientProtocols():
             return disable_client_protocols(tenant, change)
+        case DisableDevice():
+            return disable_device(tenant, change)
+        case DisableHiddenRule():
+            return disable_hidden_rule(tenant, change)
 
 
 def block_account(tenant: FakeTenantState, change: BlockAccount) -> AppliedChange:
@@ -117,6 +129,77 @@ def disable_client_protocols(
     return AppliedChange(before)
 
 
+def disable_device(tenant: FakeTenantState, change: DisableDevice) -> AppliedChange:
+    if change.device_id not in tenant.devices:
+        raise NotFound("the device is gone")
+    before = {"accountEnabled": tenant.devices[change.device_id]}
+    if not before["accountEnabled"]:
+        return AppliedChange(before, unchanged=True)
+    if change.device_id in tenant.other_devices:
+        raise Rejected("Entra lets an app switch off devices with Windows only")
+    with tenant.record_write(change, before):
+        tenant.devices[change.device_id] = False
+    return AppliedChange(before)
+
+
+def find_hidden_rule(tenant: FakeTenantState, change: DisableHiddenRule) -> InboxRule:
+    """A rule that only Exchange shows. Raises NotFound."""
+    ids = {box.id for box in tenant.boxes if box.guid == change.mailbox_guid}
+    for rule in tenant.exchange_rules:
+        if rule.mailbox_id in ids and rule.id == change.rule_id:
+            return rule
+    raise NotFound("the rule is gone")
+
+
+def describe_hidden_rule(rule: InboxRule) -> dict[str, object]:
+    """A rule as a record holds it."""
+    return {"Enabled": rule.enabled, RULE_ACTIONS_HASH: hash_rule_actions(rule)}
+
+
+def set_hidden_rule(tenant: FakeTenantState, rule: InboxRule, *, enabled: bool) -> None:
+    tenant.exchange_rules[tenant.exchange_rules.index(rule)] = replace(rule, enabled=enabled)
+
+
+def disable_hidden_rule(tenant: FakeTenantState, change: DisableHiddenRule) -> AppliedChange:
+    rule = find_hidden_rule(tenant, change)
+    before = describe_hidden_rule(rule)
+    if not rule.enabled:
+        return AppliedChange(before, unchanged=True)
+    with tenant.record_write(change, before):
+        set_hidden_rule(tenant, rule, enabled=False)
+    return AppliedChange(before)
+
+
+def undo_switched_off(
+    tenant: FakeTenantState,
+    change: DisableDevice | DisableHiddenRule,
+    before: Mapping[str, object],
+    undo_unless_changed: UndoUnlessChanged,
+) -> AppliedChange:
+    """Switch a device or a hidden rule on again."""
+    if isinstance(change, DisableDevice):
+        device, was = change.device_id, before["accountEnabled"] is True
+        now = tenant.devices[device]
+        return undo_unless_changed(
+            tenant,
+            change,
+            {"accountEnabled": now},
+            is_undone=now is was,
+            is_unchanged=now is False,
+            writes=[lambda: tenant.devices.update({device: was})],
+        )
+    rule = find_hidden_rule(tenant, change)
+    is_same = before.get(RULE_ACTIONS_HASH) in (None, hash_rule_actions(rule))
+    return undo_unless_changed(
+        tenant,
+        change,
+        describe_hidden_rule(rule),
+        is_undone=is_same and rule.enabled is before["Enabled"],
+        is_unchanged=is_same and not rule.enabled,
+        writes=[lambda: set_hidden_rule(tenant, rule, enabled=before["Enabled"] is True)],
+    )
+
+
 def undo_containment_change(
     tenant: FakeTenantState,
     change: ContainmentChange,
@@ -142,6 +225,8 @@ def undo_containment_change(
             )
         case RevokeSessions():
             raise Rejected(SESSIONS_STAY_ENDED)
+        case DisableDevice() | DisableHiddenRule():
+            return undo_switched_off(tenant, change, before, undo_unless_changed)
         case DisableClientProtocols():
             switches = tenant.client_switches[change.mailbox_guid]
             earlier = {name: read_switch(before[name]) for name in before}

@@ -172,6 +172,9 @@ class FakeTenantState:
     queries_granted: bool | None = True
     query_limit: int = 10
     """How many searches run at a time."""
+    devices: dict[str, bool] = field(default_factory=dict)
+    """Which devices are enabled, by object id; all have Windows but those of `other_devices`."""
+    other_devices: set[str] = field(default_factory=set)
     mail_parts: dict[str, MailPart] = field(default_factory=dict)
     """What records say of mail, by their ids."""
     overlooked: set[str] = field(default_factory=set)

@@ -20,7 +20,9 @@ from core.tenant.changes import (
     ClearAuditBypass,
     ClearMailboxForward,
     DisableClientProtocols,
+    DisableDevice,
     DisableExchangeModule,
+    DisableHiddenRule,
     DisableInboxRule,
     DisableMailboxProtocols,
     EnableMailboxAudit,
@@ -55,7 +57,10 @@ def undo_change(tenant: FakeTenantState, change: Change, before: BeforeValues) -
     """Undo one change as the port documents it."""
     if reason := explain_undo_unknown(type(change).__name__, before):
         raise Rejected(reason)
-    if isinstance(change, BlockAccount | RevokeSessions | DisableClientProtocols):
+    if isinstance(
+        change,
+        BlockAccount | RevokeSessions | DisableClientProtocols | DisableDevice | DisableHiddenRule,
+    ):
         return undo_containment_change(tenant, change, before, undo_unless_changed)
     return undo_guard_change(tenant, change, before)
 

@@ -77,7 +77,7 @@ def test_a_plan_is_carried_out_and_taken_back() -> None:
     app = AccountApp()
     done = carry_out(app)
     assert done.exit_code == 0, done.out
-    assert "4 of 4 steps are made" in done.out
+    assert "5 of 5 steps are made" in done.out
     assert not app.tenant.users[0].enabled
     back = app.run_command("uncontain", MIA, "--steps", "rule-1", *WHY_OPTIONS, "--yes")
     assert back.exit_code == 0

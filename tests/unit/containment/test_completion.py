@@ -233,7 +233,7 @@ async def test_few_are_asked_at_a_time_and_none_is_forgotten(stage: Stage) -> No
 async def test_a_block_never_waits_for_a_search(stage: Stage) -> None:
     stage.tenant.fail_read(AUDIT_QUERIES, reason="HTTP 503")
     request = await stage.contain()
-    assert request.note.startswith("4 of 4 steps are made")
+    assert request.note.startswith("5 of 5 steps are made")
     assert "after 0 s" in request.note
     contained = await stage.get_latest()
     assert (await load(stage, contained.id, 1)).digest == contained.bundle_digest

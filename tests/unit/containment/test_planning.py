@@ -5,8 +5,9 @@ from datetime import UTC, datetime, timedelta
 
 import pytest
 
+from core.containment.account_picture import AccountPicture, HiddenRule
 from core.containment.options import ContainmentOptions
-from core.containment.planning import AccountPicture, HiddenRule, plan_containment
+from core.containment.planning import plan_containment
 from core.model.containment import MAX_STEPS, StepState
 from core.model.guards import Mode
 from core.tenant.containing import AccountDetail, DetailKind, TargetAccount

@@ -7,18 +7,22 @@ from typing import Any
 
 import pytest
 
+from core.containment.planning import STEP_CHOICES
 from core.errors import Forbidden, Rejected, Unavailable
 from core.model.containment import ContainmentState, StepState
 from core.model.guards import Mode
 from core.model.requests import RequestKind, RequestState
 from core.ports import CONTAINMENT_PARTITION
 from core.tenant.containing import AccountDetail, DetailKind
+from core.tenant.readers import GrantedPermissions
 from core.tenant.readings import Reading
 from sandbox.scenes.default_roles import ADMIN_ID
 from tests.support.containment_stage import (
     BOX,
+    DEVICE,
     ENFORCE,
     GUID,
+    HIDDEN,
     MIA,
     RULE,
     SWITCHES,
@@ -37,6 +41,7 @@ async def test_a_plan_changes_nothing_and_is_carried_out_by_its_hash() -> None:
     assert [step.name for step in plan.steps if step.change] == [
         "block-sign-in",
         "end-sessions",
+        "device-1",
         "forward",
         "rule-1",
     ]
@@ -44,13 +49,15 @@ async def test_a_plan_changes_nothing_and_is_carried_out_by_its_hash() -> None:
     await stage.process()
     done = await stage.get_request(order)
     assert done.state is RequestState.DONE
-    assert done.note.startswith("4 of 4 steps are made")
+    assert done.note.startswith("5 of 5 steps are made")
     assert "sign-in was seen to be blocked after 0 s" in done.note
     tenant = stage.tenant
     assert stage.is_enabled is False
     assert tenant.signed_out == [MIA]
     assert not tenant.boxes[0].forwarding_smtp_address
     assert not tenant.rules[0].enabled
+    assert tenant.devices == {DEVICE.id: False}
+    assert tenant.exchange_rules == [HIDDEN]
     assert tenant.client_switches[GUID] == SWITCHES
     assert "An account was contained" in str(stage.channel.sent)
 
@@ -81,14 +88,91 @@ async def test_rules_and_forwards_come_back_when_they_are_named() -> None:
     assert (await stage.get_latest()).state is ContainmentState.UNDONE
 
 
+async def test_a_hidden_rule_goes_off_only_where_it_is_named_and_comes_back_as_it_was() -> None:
+    stage = Stage()
+    plan = await stage.plan()
+    person = plan.find_step("hidden-rule-1")
+    assert person
+    assert (person.change, person.state) == ("", StepState.FOR_A_PERSON)
+    assert "Disable-InboxRule" in person.command
+    await stage.contain(steps=("hidden-rules",))
+    assert [rule.enabled for rule in stage.tenant.exchange_rules] == [False]
+    step = (await stage.get_latest()).find_step("hidden-rule-1")
+    assert step
+    assert (step.state, step.needs) == (StepState.DONE, "Disable-InboxRule")
+    assert "Outlook on the desktop" in step.remark
+    undo = await stage.ask(RequestKind.UNCONTAIN)
+    await stage.process()
+    note = (await stage.get_request(undo)).note
+    assert note == "nothing comes back unasked: name hidden-rule-1"
+    assert [rule.enabled for rule in stage.tenant.exchange_rules] == [False]
+    await stage.ask(RequestKind.UNCONTAIN, steps=("hidden-rule-1",))
+    await stage.process()
+    assert stage.tenant.exchange_rules == [HIDDEN]
+
+
+async def test_a_rule_that_was_rewritten_meanwhile_is_not_switched_on_again() -> None:
+    stage = Stage()
+    await stage.contain(steps=("hidden-rules",))
+    (off,) = stage.tenant.exchange_rules
+    stage.tenant.exchange_rules = [replace(off, redirect_to=("worse@evil.example",))]
+    undo = await stage.ask(RequestKind.UNCONTAIN, steps=("hidden-rule-1",))
+    await stage.process()
+    assert "not taken back: hidden-rule-1" in (await stage.get_request(undo)).note
+    assert not stage.tenant.exchange_rules[0].enabled
+
+
+async def test_a_device_stays_off_unless_it_is_named() -> None:
+    stage = Stage()
+    await stage.contain()
+    undo = await stage.ask(RequestKind.UNCONTAIN)
+    await stage.process()
+    assert "stays off unless named: device-1" in (await stage.get_request(undo)).note
+    assert stage.tenant.devices == {DEVICE.id: False}
+    await stage.ask(RequestKind.UNCONTAIN, steps=("device-1",))
+    await stage.process()
+    assert stage.tenant.devices == {DEVICE.id: True}
+
+
+@pytest.mark.parametrize(
+    "device",
+    [
+        replace(DEVICE, kind="iOS"),
+        replace(DEVICE, at=None),
+        replace(DEVICE, values=(("accountEnabled", "False"),)),
+    ],
+)
+async def test_a_device_that_no_app_may_switch_off_stays_for_a_person(
+    device: AccountDetail,
+) -> None:
+    stage = Stage()
+    stage.tenant.account_details[MIA, DetailKind.DEVICES] = (device,)
+    step = (await stage.plan()).find_step("device-1")
+    assert step
+    assert (step.change, step.state) == ("", StepState.FOR_A_PERSON)
+    assert "Update-MgDevice" in step.command
+
+
+async def test_without_the_permission_a_device_stays_for_a_person() -> None:
+    stage = Stage()
+    stage.tenant.granted = GrantedPermissions(frozenset({"User.Read.All"}), frozenset())
+    step = (await stage.plan()).find_step("device-1")
+    assert step
+    assert step.state is StepState.FOR_A_PERSON
+    stage.tenant.granted = GrantedPermissions(frozenset({"Device.ReadWrite.All"}), frozenset())
+    wider = (await stage.plan()).find_step("device-1")
+    assert wider
+    assert wider.change
+
+
 async def test_an_account_that_was_contained_twice_is_brought_back_whole() -> None:
     stage = Stage()
     await stage.contain()
     await stage.contain(steps=("block-sign-in", "protocols"))
-    undo = await stage.ask(RequestKind.UNCONTAIN, steps=("rule-1", "forward"))
+    undo = await stage.ask(RequestKind.UNCONTAIN, steps=("rule-1", "forward", "device-1"))
     await stage.process()
     note = (await stage.get_request(undo)).note
-    assert "taken back: protocols, block-sign-in, forward, rule-1" in note
+    assert "taken back: protocols, block-sign-in, device-1, forward, rule-1" in note
     assert stage.is_enabled is True
     assert stage.tenant.client_switches[GUID] == SWITCHES
     assert stage.tenant.rules == [RULE]
@@ -157,7 +241,7 @@ async def test_a_guest_is_blocked_and_its_sessions_are_left_to_its_organization(
     stage = Stage(build_tenant(is_guest=True))
     stage.tenant.boxes.clear()
     request = await stage.contain()
-    assert request.note.startswith("1 of 1 steps are made")
+    assert request.note.startswith("2 of 2 steps are made")
     assert stage.tenant.signed_out == []
 
 
@@ -253,7 +337,7 @@ async def test_each_step_fails_by_itself() -> None:
     stage.tenant.fail_change("RevokeSessions", Forbidden("no", "User.RevokeSessions.All"))
     stage.tenant.fail_change("r1", Rejected("only Outlook can change it"))
     request = await stage.contain()
-    assert "2 of 4 steps are made" in request.note
+    assert "3 of 5 steps are made" in request.note
     steps = {step.name: step for step in (await stage.get_latest()).steps}
     assert "User.RevokeSessions.All" in steps["end-sessions"].result
     assert steps["rule-1"].state is StepState.REFUSED
@@ -324,7 +408,7 @@ async def play(crash: CrashInjector) -> Stage:
                 place.crash_injector = CrashInjector()
         await stage.process()
 
-    choices = ("block-sign-in", "end-sessions", "forwards", "rules", "protocols")
+    choices = STEP_CHOICES
     await stage.ask(steps=choices)
     await live()
     plan = await stage.get_latest()
@@ -333,7 +417,10 @@ async def play(crash: CrashInjector) -> Stage:
     assert stage.is_enabled is False
     assert not stage.tenant.rules[0].enabled
     assert set(stage.tenant.client_switches[GUID].values()) == {False}
-    await stage.ask(RequestKind.UNCONTAIN, steps=("rule-1", "forward"))
+    assert stage.tenant.devices == {DEVICE.id: False}
+    assert [rule.enabled for rule in stage.tenant.exchange_rules] == [False]
+    named = ("rule-1", "forward", "device-1", "hidden-rule-1")
+    await stage.ask(RequestKind.UNCONTAIN, steps=named)
     await live()
     await stage.process()
     return stage
@@ -351,6 +438,8 @@ async def test_killed_at_every_operation_it_goes_on_and_brings_back_exactly_what
             assert stage.tenant.rules == [RULE], name
             assert stage.tenant.boxes == [BOX], name
             assert stage.tenant.client_switches[GUID] == SWITCHES, name
+            assert stage.tenant.devices == {DEVICE.id: True}, name
+            assert stage.tenant.exchange_rules == [HIDDEN], name
             open_requests = [
                 one
                 for one in await stage.ledger.list_requests(CONTAINMENT_PARTITION, stage.clock())

@@ -8,6 +8,13 @@ from typing import assert_never
 from core.adapters.exchange.client import ExchangeClient
 from core.adapters.graph.client import GraphClient
 from core.adapters.m365.containment.parse import TARGET_PROPERTIES, parse_target
+from core.adapters.m365.containment.write_beside import (
+    check_object_id,
+    disable_device,
+    disable_hidden_rule,
+    undo_disable_device,
+    undo_disable_hidden_rule,
+)
 from core.adapters.m365.roles.write import RoleHoldersReader, require_all_role_holders
 from core.adapters.m365.verified_write import (
     Sleep,
@@ -28,6 +35,8 @@ from core.tenant.changes import (
     BlockAccount,
     ContainmentChange,
     DisableClientProtocols,
+    DisableDevice,
+    DisableHiddenRule,
     RevokeSessions,
 )
 from core.tenant.containing import TargetAccount
@@ -72,6 +81,10 @@ async def apply_containment_change(
             return await revoke_sessions(graph, change, sleep)
         case DisableClientProtocols():
             return await disable_client_protocols(exchange, change, sleep)
+        case DisableDevice():
+            return await disable_device(graph, change, sleep)
+        case DisableHiddenRule():
+            return await disable_hidden_rule(exchange, change, sleep)
         case _:
             assert_never(change)
 
@@ -91,6 +104,10 @@ async def undo_containment_change(
             raise Rejected(SESSIONS_STAY_ENDED)
         case DisableClientProtocols():
             return await undo_disable_client_protocols(exchange, change, before, sleep)
+        case DisableDevice():
+            return await undo_disable_device(graph, change, before, sleep)
+        case DisableHiddenRule():
+            return await undo_disable_hidden_rule(exchange, change, before, sleep)
         case _:
             assert_never(change)
 
@@ -134,13 +151,6 @@ async def block_account(
         sleep,
     )
     return AppliedChange(before)
-
-
-def check_object_id(account_id: str) -> str:
-    """The id, if it may stand in a path. Raises Rejected."""
-    if parse_identifier(account_id) != account_id or not account_id.replace("-", "").isalnum():
-        raise Rejected("that is no id of an account")
-    return account_id
 
 
 async def set_account_enabled(graph: GraphClient, account_id: str, *, enabled: bool) -> None:
