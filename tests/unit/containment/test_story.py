@@ -469,7 +469,7 @@ class HalfUnderstoodTenant(FakeTenant):
 async def test_evidence_that_fails_keeps_no_account_from_being_contained() -> None:
     stage = Stage(HalfUnderstoodTenant(**vars(build_tenant())))
     done = await stage.contain()
-    assert done.note.startswith("4 of 4 steps are made")
+    assert done.note.startswith("5 of 5 steps are made")
     assert "no evidence was kept: ask for it by itself" in done.note
     assert stage.is_enabled is False
     stage = Stage()
