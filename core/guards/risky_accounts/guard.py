@@ -5,7 +5,7 @@ sign-in through an anonymous network. Its list fills by itself, and a user on it
 again stands there as before. So each change of a user's risk is told anew.
 """
 
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Iterator, Mapping
 from dataclasses import replace
 from typing import Protocol
 
@@ -21,15 +21,19 @@ from core.microsoft365.assumptions.graph_logs import RISK_FILTER
 from core.microsoft365.configuration_sources import CONFIGURATION_SOURCES
 from core.model.guards import Guard, ObserveContext, Permission, Service
 from core.tenant.configuration import Configuration
+from core.tenant.known_traits import NEWS_PERIOD, KnownTraits, build_traits_key, note_traits
 from core.tenant.merging import collect_sources
 from core.tenant.port import HasAccounts, HasConfiguration
-from core.tenant.readings import ReadFailure, Reading
+from core.tenant.readings import ListedCount, ReadFailure, Reading
 from core.tenant.sources import ACCOUNTS
+from core.watched.guard import say_it_was_read
 
 RELIES_ON = (RISK_FILTER,)
 
 USERS, DETECTIONS = "risky-user", "risk-detection"
 MAX_LOOKUPS = 500
+LIST_TRAIT = "risk-list"
+"""The kind of the row that says that a list could be read."""
 
 
 class RiskPorts(HasAccounts, HasConfiguration, Protocol):
@@ -41,7 +45,9 @@ async def observe(tenant: RiskPorts, context: ObserveContext) -> AsyncIterator[R
     yield await read_sign_ins(tenant, context)
     users = await tenant.configuration.read_configuration(USERS)
     detections = await tenant.configuration.read_configuration(DETECTIONS)
-    if is_absent(users) and is_absent(detections):
+    lists = {USERS: users, DETECTIONS: detections}
+    withdrawn = list(list_withdrawn(lists, context))
+    if is_absent(users) and is_absent(detections) and not withdrawn:
         yield Reading(
             items=(NoProtection(),),
             failures=(*users.failures, *detections.failures),
@@ -68,6 +74,7 @@ async def observe(tenant: RiskPorts, context: ObserveContext) -> AsyncIterator[R
         for one in found
     )
     broken = [replace(failure, source=RISK) for failure in list_gaps((users, detections))]
+    broken += withdrawn
     yield Reading(
         items=told,
         failures=(
@@ -78,7 +85,36 @@ async def observe(tenant: RiskPorts, context: ObserveContext) -> AsyncIterator[R
         sources=collect_sources((users, detections, known)) | {RISK},
         population=1,
         complete=not broken,
+        listed_counts={RISK: ListedCount(len(found), frozenset({RISK}))},
+        known_traits=tuple(note_lists(lists, context)),
     )
+
+
+def note_lists(
+    lists: Mapping[str, Reading[Configuration]], context: ObserveContext
+) -> Iterator[KnownTraits]:
+    """Which of the lists could be read, for the next look to know that they are there."""
+    for name, reading in lists.items():
+        if not reading.failures:
+            yield note_traits(context.known_traits, name, LIST_TRAIT, (), context.policy.now)
+
+
+def list_withdrawn(
+    lists: Mapping[str, Reading[Configuration]], context: ObserveContext
+) -> Iterator[ReadFailure]:
+    """The lists that are refused as if there were none, although they were read within a month.
+
+    Tenants with the licence are refused for want of it now and then, and a permission can be taken
+    away: nobody is safe because of it.
+    """
+    for name, reading in lists.items():
+        known = context.known_traits.get(build_traits_key(name, LIST_TRAIT))
+        if known is None or context.policy.now - known.last_seen_at >= NEWS_PERIOD:
+            continue
+        for failure in reading.failures:
+            if failure.optional and not failure.object_id:
+                reason = say_it_was_read(failure)
+                yield replace(failure, source=RISK, reason=reason, optional=False)
 
 
 def is_absent(reading: Reading[Configuration]) -> bool:

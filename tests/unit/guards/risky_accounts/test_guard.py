@@ -1,14 +1,19 @@
 """risky-accounts: who is told, how gravely, and what is no case."""
 
+from datetime import timedelta
 from typing import Any
 
 import pytest
 
+from core.engine.population import count_listings, find_unconfirmed_sources, remember_listings
 from core.guards.risky_accounts import GUARD
+from core.guards.risky_accounts.items import NoProtection
 from core.model.findings import Finding, Severity
 from core.model.guards import GuardPolicy, ObserveContext
+from core.model.state import GuardState
 from core.tenant.configuration import Configuration
 from core.tenant.directory import Account
+from core.tenant.known_traits import KnownTraits
 from core.tenant.readings import ReadFailure, Reading
 from core.tenant.sources import ACCOUNTS, SIGN_IN_EVENTS
 from tests.support.fakes.clock import START
@@ -139,3 +144,47 @@ async def test_a_list_that_is_there_and_cannot_be_read_closes_nothing() -> None:
     assert isinstance(reading, Reading)
     assert not reading.complete
     assert [one.source for one in reading.failures if not one.optional] == ["identity-risk"]
+
+
+@pytest.mark.parametrize("refused", [(USERS,), (DETECTIONS,), (USERS, DETECTIONS)])
+async def test_a_list_that_is_refused_after_it_was_read_ends_nothing_for_a_month(
+    refused: tuple[str, ...],
+) -> None:
+    known: dict[str, KnownTraits] = {}
+    await look(build(user(), detection("u2")), known, 0)
+    for day in (1, 20):
+        reading = await look(refuse(build(user(), detection("u2")), *refused), known, day)
+        assert not reading.covers(("identity-risk",), "u1")
+        reasons = [one.reason for one in reading.failures if not one.optional]
+        assert len(reasons) == len(refused)
+        assert all("it was read before and no longer is" in one for one in reasons)
+        assert NoProtection() not in reading.items
+    # Who gives up the licence is believed after a month.
+    reading = await look(refuse(build(user(), detection("u2")), *refused), known, 40)
+    assert reading.covers(("identity-risk",), "u1")
+    assert (NoProtection() in reading.items) is (len(refused) == 2)
+
+
+async def test_a_list_that_got_shorter_is_believed_at_the_second_look() -> None:
+    everyone = [user(f"u{number}") for number in range(4)]
+    names = tuple(one.id for one in everyone)
+    state = GuardState()
+    for count, is_believed in ((4, True), (2, False), (2, True)):
+        reading = await look(build(*everyone[:count], accounts=names), {}, 0)
+        assert find_unconfirmed_sources(reading, state) == (
+            frozenset() if is_believed else {"identity-risk"}
+        )
+        state = remember_listings(state, count_listings(reading, state))
+
+
+async def look(of: FakeTenant, known: dict[str, KnownTraits], day: int) -> Reading[Any]:
+    """The reading of the lists on a day, remembered as the engine does."""
+    policy = GuardPolicy(START + timedelta(days=day))
+    context = ObserveContext(policy, known_traits=dict(known))
+    (reading,) = [
+        one
+        async for one in GUARD.observe(of, context)
+        if isinstance(one, Reading) and "identity-risk" in one.sources
+    ]
+    known |= {one.key: one for one in reading.known_traits}
+    return reading
