@@ -27,6 +27,7 @@ LIST_LIMIT = 1_000
 NAMES_LIMIT = 10_000
 CONDITIONS_LIMIT = 8 * 1024
 EMPTY_GUID = "00000000-0000-0000-0000-000000000000"
+GUID_LENGTH = len(EMPTY_GUID)
 GUID = re.compile(r"(?i)[0-9a-f]{8}(?:-[0-9a-f]{4}){3}-[0-9a-f]{12}")
 TIMESPAN = re.compile(r"(-?)(?:(\d{1,9})\.)?(\d{1,2}):(\d{1,2}):(\d{1,2})(?:\.\d{1,7})?")
 DURATION = re.compile(
@@ -56,6 +57,8 @@ def parse_text(value: object, limit: int = NAME_LIMIT) -> str:
     """A string that is safe to keep: cut, and without lone surrogates. Anything else is empty."""
     if not isinstance(value, str):
         return ""
+    if value.isascii():
+        return value[:limit]
     return value[:limit].encode("utf-8", "replace").decode()
 
 
@@ -85,13 +88,14 @@ def parse_identifier(value: object, limit: int = ID_LIMIT) -> str:
 
     A GUID is the same in either case, so that it is kept and compared in one.
     """
-    if isinstance(value, int) and not isinstance(value, bool):
-        value = str(value) if abs(value) < 10**20 else ""
-    if not isinstance(value, str) or not 0 < len(value) <= limit or value == EMPTY_GUID:
+    if not isinstance(value, str):
+        is_number = isinstance(value, int) and not isinstance(value, bool)
+        value = str(value) if is_number and abs(value) < 10**20 else ""
+    if not 0 < len(value) <= limit or value == EMPTY_GUID:
         return ""
     if not value.isprintable() or " " in value or not value.strip("."):
         return ""
-    return value.lower() if GUID.fullmatch(value) else value
+    return value.lower() if len(value) == GUID_LENGTH and GUID.fullmatch(value) else value
 
 
 def parse_object_id(value: object) -> str:
@@ -104,6 +108,8 @@ def parse_optional_bool(value: object) -> bool | None:
 
     A switch of PowerShell is an object in JSON: `{"IsPresent": true}`.
     """
+    if value is None or value is True or value is False:
+        return value
     if isinstance(value, Mapping) and len(value) == 1:
         value = value.get("IsPresent")
     if isinstance(value, bool):
@@ -115,6 +121,8 @@ def parse_optional_bool(value: object) -> bool | None:
 def parse_row_flag(row: ResponseRow, name: str, default: bool = False) -> bool:
     """A boolean of a row that need not be there. Raises ValueError for what is no boolean."""
     value = row.get(name)
+    if value is True or value is False:
+        return value
     if value is None or value == "":
         return default
     known = parse_optional_bool(value)
@@ -140,6 +148,8 @@ def split_recipients(value: object) -> Sequence[object]:
     Only what is no list is taken apart, since a display name in a list may hold any character. A
     list of nothing but nulls stays as it is: it had a recipient, and does not say whom.
     """
+    if value is None:
+        return ()
     if isinstance(value, str):
         plain = not set('"[<') & set(value)
         joint = r"[,;]" if plain and value.count("@") > 1 else r"(?<=\])\s*[,;]\s*(?=\")"
@@ -242,6 +252,8 @@ def parse_sequence_number(value: object) -> int:
 
 def strip_annotations(row: ResponseRow) -> dict[str, object]:
     """An Exchange row without the type notes that stand beside every property."""
+    if isinstance(row, dict) and "@" not in "".join(row):
+        return row
     return {
         key: value for key, value in row.items() if "@" not in key or not is_type_annotation(key)
     }

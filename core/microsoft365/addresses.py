@@ -8,12 +8,15 @@ and a local part may hold another address, to which a relay passes the mail on.
 import re
 from collections.abc import Iterable
 from dataclasses import dataclass
+from functools import lru_cache
 
 from core.tenant.domain_names import to_a_label
 from core.tenant.mail_flow import AcceptedDomain
 
 RELIES_ON = ("exchange-rule-targets",)
 
+# One recipient is asked for several times, and is named in many mailboxes.
+CACHE_SIZE = 1_024
 NO_DOMAIN_SIGN = re.compile(r'[\s<>"(),;]')
 BRACKET_PATTERN = re.compile(r"\[(SMTP|EX|X500):", re.IGNORECASE)
 PREFIX_PATTERN = re.compile(r"^(SMTP|EX|X500):", re.IGNORECASE)
@@ -98,6 +101,7 @@ def get_address_domain(address: str) -> str:
     return address.rpartition("@")[2]
 
 
+@lru_cache(CACHE_SIZE)
 def parse_recipient_string(raw: str) -> tuple[str, str]:
     """The kind of a recipient string (smtp, ex, or "" for a name) and what it says.
 

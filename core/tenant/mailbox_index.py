@@ -17,6 +17,8 @@ from core.tenant.readings import AllExcept, ReadFailure, Reading
 RANGE_SIZE = 500
 """Mailboxes in a key range: what is in memory at a time, and the size of a shard."""
 
+encode_row = json.JSONEncoder(separators=(",", ":"), ensure_ascii=False).encode
+
 BETWEEN_CHECKS_LIMIT = 100
 """The most mailboxes of a range that are read for a periodic check that is not due."""
 
@@ -150,9 +152,7 @@ def mailbox_to_row(mailbox: Mailbox) -> str:
     ]
     if mailbox.quota_bytes is not None:
         kept.append(mailbox.quota_bytes)
-    return compute_hash_prefix(mailbox.id) + json.dumps(
-        kept, separators=(",", ":"), ensure_ascii=False
-    )
+    return compute_hash_prefix(mailbox.id) + encode_row(kept)
 
 
 def parse_mailbox_rows(rows: Iterable[str]) -> tuple[Mailbox, ...]:
@@ -160,9 +160,13 @@ def parse_mailbox_rows(rows: Iterable[str]) -> tuple[Mailbox, ...]:
     found: dict[str, Mailbox] = {}
     for entry in rows:
         object_id, guid, address, kind, has_account, *quota = json.loads(entry[PREFIX_LENGTH:])
-        if not all(isinstance(part, str) for part in (object_id, guid, address, kind)) or not (
-            quota == [] or (len(quota) == 1 and type(quota[0]) is int)
-        ):
+        is_text = (
+            type(object_id) is str
+            and type(guid) is str
+            and type(address) is str
+            and type(kind) is str
+        )
+        if not is_text or (quota and (len(quota) > 1 or type(quota[0]) is not int)):
             raise ValueError("not a row of the mailbox index")
         found[object_id] = Mailbox(
             object_id,

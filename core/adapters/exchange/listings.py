@@ -81,8 +81,10 @@ class ListedRows:
 
 def identify_row(row: ResponseRow) -> str:
     """What tells a row from all others: its ids, or else everything in it."""
-    ids = [found for name in ROW_IDS if (found := parse_identifier(row.get(name)).lower())]
-    return ids[0] if ids else json.dumps(row, sort_keys=True, default=str)
+    for name in ROW_IDS:
+        if found := parse_identifier(row.get(name)):
+            return found.lower()
+    return json.dumps(row, sort_keys=True, default=str)
 
 
 async def list_objects(

@@ -5,8 +5,9 @@ of the mail system itself, of colleagues. What shops and newsletters send is nob
 """
 
 import re
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass
+from functools import lru_cache
 
 from core.guards.mailbox_forwarding.words import is_telling, split_names
 from core.look_alikes import fold_accents, list_readings
@@ -18,6 +19,8 @@ from core.microsoft365.addresses import (
 from core.tenant.domain_names import to_a_label
 
 MAX_SENDER_LENGTH = 400
+# The people of one organization file by the same senders and words.
+CACHE_SIZE = 1_024
 
 type DomainTest = Callable[[str], bool]
 """Whether a domain is one of the tenant's own."""
@@ -43,33 +46,12 @@ BULK = split_names(
 )
 # Domains from which sign-in warnings, payroll and account notices come, and those of services that
 # watch over organizations.
-WARNING_DOMAINS = (
-    "accountprotection.microsoft.com",
-    "accounts.google.com",
-    "adp.com",
-    "arcticwolf.com",
-    "blackpointcyber.com",
-    "crowdstrike.com",
-    "dayforce.com",
-    "duosecurity.com",
-    "expel.io",
-    "fieldeffect.com",
-    "huntress.io",
-    "huntress.com",
-    "gusto.com",
-    "mail.protection.outlook.com",
-    "microsoftonline.com",
-    "myworkday.com",
-    "okta.com",
-    "paychex.com",
-    "paylocity.com",
-    "paypal.com",
-    "redcanary.com",
-    "sophos.com",
-    "todyl.com",
-    "ultipro.com",
-    "wise.com",
-    "workday.com",
+WARNING_DOMAINS = split_names(
+    """accountprotection.microsoft.com accounts.google.com adp.com arcticwolf.com
+    blackpointcyber.com crowdstrike.com dayforce.com duosecurity.com expel.io
+    fieldeffect.com huntress.io huntress.com gusto.com mail.protection.outlook.com
+    microsoftonline.com myworkday.com okta.com paychex.com paylocity.com paypal.com
+    redcanary.com sophos.com todyl.com ultipro.com wise.com workday.com"""
 )
 WARNING_NAMES = split_names(
     """microsoft microsoft.com office365 office365.com microsoftexchange outlook.com google.com
@@ -119,12 +101,13 @@ def get_sender_domain(text: str) -> str:
     return to_a_label(tail) if re.fullmatch(r"[\w.-]+\.[\w-]{2,}", tail) else ""
 
 
+@lru_cache(CACHE_SIZE)
 def is_warning_sender(text: str, at_home: bool) -> bool:
     """True for somebody whose mail a thief would not let the owner read."""
     local, domain = split_sender(text[:MAX_SENDER_LENGTH])
     if fold_accents(text).strip().strip("@*") in WARNING_NAMES:
         return True
-    if any(f".{domain}".endswith(f".{known}") for known in WARNING_DOMAINS):
+    if not WARNING_DOMAINS.isdisjoint(iter_parents(domain)):
         return True
     words = [word for reading in list_readings(local) for word in re.findall(r"[^\W_]+", reading)]
     if not BULK.isdisjoint(words) and not at_home:
@@ -136,6 +119,13 @@ def is_warning_sender(text: str, at_home: bool) -> bool:
     offices = OFFICES if at_home or not domain else OFFICES - OFFICES_AT_HOME
     joint = (re.sub(r"[\W_]", "", reading) for reading in list_readings(local))
     return not offices.isdisjoint((*words, *joint)) or is_telling(re.sub(r"[._-]", " ", local))
+
+
+def iter_parents(domain: str) -> Iterator[str]:
+    """A domain and all that it lies below."""
+    while domain:
+        yield domain
+        domain = domain.partition(".")[2]
 
 
 def split_sender(text: str) -> tuple[str, str]:

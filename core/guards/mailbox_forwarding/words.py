@@ -10,9 +10,12 @@ import re
 import unicodedata
 from collections import defaultdict
 from collections.abc import Mapping
+from functools import lru_cache
 
 from core.look_alikes import fold_accents, list_readings
 
+# The people of one organization file by the same words.
+CACHE_SIZE = 1_024
 MAX_WORD_LENGTH = 400
 """Longer texts are compared as far as this."""
 
@@ -148,6 +151,7 @@ def is_word_sign(sign: str) -> bool:
     return sign.isalnum() or sign == "_"
 
 
+@lru_cache(CACHE_SIZE)
 def is_telling(text: str) -> bool:
     """True for a text that a thief would look for, whatever letters it is written with."""
     return any(

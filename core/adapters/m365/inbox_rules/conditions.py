@@ -113,7 +113,9 @@ def build_conditions(
     """Conditions in an order of their own, those of one kind together."""
     found: dict[str, tuple[str, ...]] = {}
     for kind, values in parts:
-        found[kind] = tuple(dict.fromkeys((*found.get(kind, ()), *values)))
+        if kind in found or len(values) > 1:
+            values = tuple(dict.fromkeys((*found.get(kind, ()), *values)))
+        found[kind] = values
     return tuple(
         RuleCondition(parse_text(kind, WORD_LIMIT), values)
         for kind, values in sorted(found.items())
@@ -128,7 +130,7 @@ def parse_condition_values(kind: str, value: object) -> tuple[str, ...]:
         return (f"{format_number(low)}-{format_number(high)}",)
     if kind in RECIPIENT_KINDS:
         return tuple(map(parse_condition_recipient, split_recipients(value)))
-    if parse_optional_bool(value):
+    if not isinstance(value, list) and parse_optional_bool(value):
         return ("true",)
     return tuple(parse_condition_text(entry) for entry in parse_value_list(value))
 

@@ -71,6 +71,8 @@ EXCHANGE_ACTIONS = (
 
 def parse_graph_recipients(value: object) -> tuple[str, ...]:
     """Recipients as strings: the address (which may be an X500 path), else the name."""
+    if value is None:
+        return ()
     found = []
     for entry in split_recipients(value):
         holder = entry.get("emailAddress") if isinstance(entry, Mapping) else None
@@ -98,10 +100,13 @@ def is_harmless_rule(row: ResponseRow) -> bool:
         return False
     files = False
     for name, value in actions.items():
-        if name in HARMLESS_ACTIONS and isinstance(value, HARMLESS_ACTIONS[name]):
+        if value is None:
+            continue
+        kind = HARMLESS_ACTIONS.get(name)
+        if kind is not None and isinstance(value, kind):
             files = files or is_set(value)
-        elif value is not None and not (
-            (value is False and name in (*DELETE_ACTIONS, "markAsRead"))
+        elif not (
+            (value is False and (name in DELETE_ACTIONS or name == "markAsRead"))
             or (value == [] and name in FORWARD_ACTIONS)
         ):
             return False
