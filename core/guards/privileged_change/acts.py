@@ -8,8 +8,9 @@ log categories and activities). Names of activities without a live record are in
 from collections import defaultdict
 from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass, replace
-from datetime import timedelta
+from datetime import datetime, timedelta
 
+from core.guards.privileged_change.bursts import find_burst, select_gravest
 from core.guards.privileged_change.verdicts import PrivilegedVerdict
 from core.keys import hash_parts
 from core.microsoft365.activity_operations import normalize_operation
@@ -20,7 +21,7 @@ from core.tenant.activity import ActivityRecord
 from core.tenant.directory import RoleHolder
 from core.tenant.port import HasActivity
 from core.tenant.quoting import quote_text
-from core.tenant.readings import Reading
+from core.tenant.readings import ReadFailure, Reading
 from core.tenant.sources import DIRECTORY_AUDITS
 
 RELIES_ON = (PRIVILEGED_ACTS,)
@@ -29,6 +30,7 @@ MAX_NAME_LENGTH = 120
 TOLD_FOR = timedelta(hours=24)
 MAX_DOWNTIME = timedelta(days=7)
 MAX_ACTS = 200
+DAY = timedelta(days=1)
 MAX_NAMED = 8
 BULK_READS = 10
 """Recovery secrets that one actor reads within a day before it is told: support reads a few."""
@@ -78,20 +80,48 @@ async def read_acts(
     tenant: HasActivity, holders: Reading[RoleHolder], context: ObserveContext
 ) -> Reading[PrivilegedAct]:
     """The acts since the last full look, or of a day. A log that breaks off is unread."""
-    now = context.policy.now
-    since = max(min(context.last_full_scan or now, now), now - MAX_DOWNTIME) - TOLD_FOR
-    read = await tenant.activity.read_directory_audits(since, OPERATIONS)
+    last_look = find_last_look(context)
+    read = await tenant.activity.read_directory_audits(last_look - TOLD_FOR, OPERATIONS)
     # Elsewhere the log only adds detail; here nothing else tells.
     unread = tuple(
         replace(failure, optional=False) for failure in read.failures if not failure.object_id
     )
     return Reading(
-        items=tuple(find_acts(read.items, holders.items))[:MAX_ACTS],
-        failures=unread,
+        items=select_gravest(
+            find_acts(read.items, holders.items),
+            MAX_ACTS,
+            lambda act: (describe_act(act, act.name)[2], act.record.at),
+            lambda act: (act.record.operation, act.object_id, act.record.at.date()),
+        ),
+        failures=(*unread, *list_cuts(read, DIRECTORY_AUDITS, last_look)),
         sources=frozenset({DIRECTORY_AUDITS}),
         population=1,
         complete=not unread,
     )
+
+
+def find_last_look(context: ObserveContext) -> datetime:
+    """From when on nothing of the log was looked at: the last full look, within a week."""
+    now = context.policy.now
+    return max(min(context.last_full_scan or now, now), now - MAX_DOWNTIME)
+
+
+def list_cuts(
+    read: Reading[ActivityRecord], source: str, last_look: datetime
+) -> Iterator[ReadFailure]:
+    """That more happened since the last look than one reading holds: the oldest of it is unread.
+
+    What an earlier look has seen may be cut. It is no failure that stops anything: the next look
+    would have even more to read.
+    """
+    until = datetime.fromisoformat(read.continuation) if read.continuation else last_look
+    if until > last_look:
+        yield ReadFailure(
+            source,
+            "more happened than one look reads: nothing older than "
+            f"{until:%Y-%m-%d %H:%M} UTC was looked at",
+            optional=True,
+        )
 
 
 def find_acts(
@@ -116,11 +146,10 @@ def find_acts(
                 shown = names[target]
                 yield PrivilegedAct(record, text, target, shown, is_by_another=not is_own)
     for who, found in secrets.items():
-        count = len({record.names[:1] for record in found})
-        if count >= BULK_READS:
-            shown = found[-1].actor.name or who or "somebody unknown"
-            text = f"read the recovery secrets of {count:,} devices"
-            yield PrivilegedAct(found[-1], text, who or "unknown", shown, count)
+        if burst := find_burst(found, DAY, BULK_READS):
+            shown = burst[-1].actor.name or who or "somebody unknown"
+            text = f"read the recovery secrets of {len(burst):,} devices"
+            yield PrivilegedAct(burst[-1], text, who or "unknown", shown, len(burst))
 
 
 def build_act_finding(act: PrivilegedAct) -> Finding:

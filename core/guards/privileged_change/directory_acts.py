@@ -7,10 +7,11 @@ is one event. Pure.
 """
 
 from collections import defaultdict
-from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 
+from core.guards.privileged_change.bursts import Records, find_burst, get_target
 from core.guards.privileged_change.verdicts import PrivilegedVerdict
 from core.keys import hash_parts
 from core.microsoft365.activity_operations import normalize_operation
@@ -93,8 +94,6 @@ REMOVED_APPS = normalize(*REMOVED_APP_ACTS)
 # Microsoft's own service and the copy of a directory on premises do these all day.
 BY_NOBODY = frozenset({ActorKind.MICROSOFT, ActorKind.SYNC})
 
-type Records = Sequence[ActivityRecord]
-
 
 def resemble_nothing(domain: str) -> str:
     """What a domain looks like where the own ones are unread: nothing."""
@@ -162,11 +161,6 @@ def get_actor(record: ActivityRecord) -> str:
 def show_actor(record: ActivityRecord) -> str:
     """Who acted, as people know them."""
     return quote_text(record.actor.name or record.actor.id or "somebody unknown", MAX_NAME_LENGTH)
-
-
-def get_target(record: ActivityRecord) -> str:
-    """What was acted on, by its surest name."""
-    return next(iter(record.names), "").casefold()
 
 
 def show_target(record: ActivityRecord) -> str:
@@ -412,7 +406,7 @@ def find_new_apps(records: Records) -> Iterator[DirectoryAct]:
     """Many apps that one person made within an hour. Microsoft's service adds its own all day."""
     made = (one for one in select(records, NEW_APPS) if one.actor.kind is ActorKind.PERSON)
     for group in group_by_actor(made):
-        burst = find_burst(group, MANY_APPS)
+        burst = find_burst(group, HOUR, MANY_APPS)
         if burst:
             who = show_actor(burst[-1])
             yield DirectoryAct(
@@ -428,15 +422,6 @@ def find_new_apps(records: Records) -> Iterator[DirectoryAct]:
                 burst[-1],
                 list_names(burst),
             )
-
-
-def find_burst(records: Records, least: int) -> Records:
-    """The most records within an hour, each object once; none if they are too few."""
-    best: list[ActivityRecord] = []
-    for start, one in enumerate(records):
-        near = {get_target(each): each for each in records[start:] if each.at - one.at <= HOUR}
-        best = max(best, [*near.values()], key=len)
-    return best if len(best) >= least else ()
 
 
 def find_removed_apps(records: Records) -> Iterator[DirectoryAct]:

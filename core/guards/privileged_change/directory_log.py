@@ -1,10 +1,11 @@
 """Reads acts of the directory's log about anybody, and what they are judged by."""
 
 from dataclasses import replace
-from datetime import timedelta
 from functools import partial
 from typing import Protocol
 
+from core.guards.privileged_change.acts import TOLD_FOR, find_last_look, list_cuts
+from core.guards.privileged_change.bursts import Records, select_gravest
 from core.guards.privileged_change.directory_acts import (
     BUSY_OPERATIONS,
     DIRECTORY_LOG,
@@ -12,7 +13,6 @@ from core.guards.privileged_change.directory_acts import (
     PASSES,
     PRECISE_OPERATIONS,
     DirectoryAct,
-    Records,
     Surroundings,
     find_directory_acts,
 )
@@ -22,8 +22,6 @@ from core.tenant.directory import RoleHolder
 from core.tenant.port import HasAccounts, HasActivity, HasConfiguration
 from core.tenant.readings import Reading
 
-TOLD_FOR = timedelta(hours=24)
-MAX_DOWNTIME = timedelta(days=7)
 MAX_ACTS, MAX_LOOKUPS = 200, 100
 DOMAIN = "domain"
 
@@ -40,8 +38,8 @@ async def read_directory_acts(
     What a large tenant does all day is read apart: where it is too much to be read to its end, that
     is told, and the rest stands.
     """
-    now = context.policy.now
-    since = max(min(context.last_full_scan or now, now), now - MAX_DOWNTIME) - TOLD_FOR
+    last_look = find_last_look(context)
+    since = last_look - TOLD_FOR
     precise = await tenant.activity.read_directory_audits(since, PRECISE_OPERATIONS)
     busy = await tenant.activity.read_directory_audits(since, BUSY_OPERATIONS)
     records = (*precise.items, *busy.items)
@@ -51,13 +49,22 @@ async def read_directory_acts(
         for failure in precise.failures
         if not failure.object_id
     )
-    skipped = tuple(
-        replace(failure, source=DIRECTORY_LOG, optional=True)
-        for failure in busy.failures
-        if not failure.object_id
+    skipped = (
+        *(
+            replace(failure, source=DIRECTORY_LOG, optional=True)
+            for failure in busy.failures
+            if not failure.object_id
+        ),
+        *list_cuts(precise, DIRECTORY_LOG, last_look),
+        *list_cuts(busy, DIRECTORY_LOG, last_look),
     )
     return Reading(
-        items=tuple(find_directory_acts(records, surroundings)[:MAX_ACTS]),
+        items=select_gravest(
+            find_directory_acts(records, surroundings),
+            MAX_ACTS,
+            lambda act: (act.severity, act.record.at),
+            lambda act: (act.kind, act.object_id, act.record.at.date()),
+        ),
         failures=tuple(dict.fromkeys((*unread, *skipped))),
         sources=frozenset({DIRECTORY_LOG}),
         population=1,

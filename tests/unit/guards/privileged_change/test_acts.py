@@ -124,6 +124,14 @@ async def test_recovery_secrets_are_told_where_one_actor_reads_many(
     assert await tell(audited(*again)) == []
 
 
+async def test_recovery_secrets_of_several_days_are_no_burst() -> None:
+    reads = [
+        record("read bitlocker key", f"d{number}", hours=20 * number)
+        for number in range(BULK_READS)
+    ]
+    assert await tell(audited(*reads), last=NOW - timedelta(days=7)) == []
+
+
 async def test_a_sign_in_with_an_emergency_account_is_critical_and_one_case_a_day() -> None:
     of = FakeTenant(users=[CHIEF], logged_sign_ins=[SignIn("c1", NOW - HOUR)])
     (found,) = await tell(of, ("chief@x",))

@@ -1,5 +1,6 @@
 """privileged-change: acts of the directory's log about anybody."""
 
+import time
 from collections.abc import Sequence
 from dataclasses import replace
 from datetime import UTC, datetime, timedelta
@@ -8,13 +9,14 @@ from typing import Any
 import pytest
 
 from core.guards.privileged_change import GUARD
+from core.guards.privileged_change.bursts import find_burst
 from core.guards.privileged_change.directory_acts import (
     DIRECTORY_LOG,
     MANY_APPS,
     MANY_GUESTS,
     MANY_PASSES,
-    find_burst,
 )
+from core.guards.privileged_change.directory_log import MAX_ACTS
 from core.guards.privileged_change.guard import PrivilegedOptions
 from core.model.findings import Finding, Severity
 from core.model.guards import GuardPolicy, ObserveContext
@@ -23,6 +25,7 @@ from core.tenant.configuration import Configuration
 from core.tenant.directory import Account, RoleHolder
 from core.tenant.readings import Reading
 from core.tenant.sources import DIRECTORY_AUDITS
+from tests.support.fakes.activity import FakeActivityReader
 from tests.support.fakes.state import ADMIN_ROLE_HOLDER
 from tests.support.fakes.tenant import FakeTenant
 
@@ -269,9 +272,60 @@ async def test_names_are_quoted_bounded_and_counted() -> None:
 
 def test_a_burst_counts_each_object_once() -> None:
     same = [record("Add application", "a1", hours=1) for _ in range(9)]
-    assert find_burst(same, 5) == ()
+    assert find_burst(same, HOUR, 5) == ()
     others = [record("Add application", f"a{number}") for number in range(5)]
-    assert len(find_burst([*same, *others], 5)) == 5
+    assert len(find_burst([*same, *others], HOUR, 5)) == 5
+
+
+def test_a_burst_is_what_lies_within_its_time_however_much_there_is() -> None:
+    begun = time.process_time()
+    many = [
+        record("Add application", f"a{number}", hours=24 - number / 1_000)
+        for number in range(20_000)
+    ]
+    found = find_burst(many, HOUR, 5)
+    assert len(found) == 1_001
+    assert found[-1].at - found[0].at == HOUR
+    assert time.process_time() - begun < 2
+
+
+async def test_who_is_refused_a_role_over_and_over_hides_no_password_that_was_set() -> None:
+    refusals = [
+        record("Add member to role request denied (PIM activation)", f"u{number}", hours=2)
+        for number in range(MAX_ACTS + 50)
+    ]
+    found = await look(*refusals, record("Reset user password", "b055"))
+    assert len(found) == MAX_ACTS
+    assert "administrator-password-reset" in {one.kind for one in found}
+
+
+async def test_a_log_of_which_the_oldest_was_not_read_says_so() -> None:
+    class CutReader(FakeActivityReader):
+        """Holds only what happened in the last half hour."""
+
+        async def read_directory_audits(self, *asked: Any) -> Reading[ActivityRecord]:
+            read = await super().read_directory_audits(*asked)
+            cut = (NOW - HOUR / 2).isoformat()
+            return replace(read, complete=False, continuation=cut)
+
+    class CutTenant(FakeTenant):
+        """A tenant in which more happens than one reading holds."""
+
+        @property
+        def activity(self) -> CutReader:
+            return CutReader(self)
+
+    for last, is_said in ((NOW - HOUR, True), (NOW - HOUR / 4, False)):
+        context = ObserveContext(GuardPolicy(NOW, PrivilegedOptions()), last_full_scan=last)
+        tenant = CutTenant(holders=[BOSS])
+        for source in (DIRECTORY_LOG, DIRECTORY_AUDITS):
+            (failures,) = [
+                reading.failures
+                async for reading in GUARD.observe(tenant, context)
+                if isinstance(reading, Reading) and reading.sources == {source}
+            ]
+            reasons = [one.reason for one in failures if one.optional]
+            assert any("nothing older than" in one for one in reasons) is is_said
 
 
 async def test_what_this_app_does_itself_is_not_told() -> None:
