@@ -60,8 +60,8 @@ async def fetch_sign_in_events(graph: GraphClient, since: datetime) -> Reading[S
             failures[build_read_failure(SIGN_IN_EVENTS, error, optional=True)] = None
         found, broken = parse_each_row(rows[:MAX_EVENTS], parse_sign_in_event)
         items += found
-        for _, error in broken[:1]:
-            failures[build_read_failure(SIGN_IN_EVENTS, str(error), optional=True)] = None
+        for _, reason in broken[:1]:
+            failures[build_read_failure(SIGN_IN_EVENTS, reason, optional=True)] = None
     return Reading(
         items=tuple(items),
         failures=tuple(failures),
