@@ -1,0 +1,78 @@
+"""Accounts contained through the whole app: HTTP and command line, worker, table and tenant."""
+
+import json
+import subprocess
+import sys
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+ROOT = Path(__file__).resolve().parents[2]
+# Each with how many steps Exoguard makes.
+CONTAINED = {"licensed": 7, "hybrid": 7, "guest": 2, "shared": 7}
+REFUSED = {"admin": "protected administrator", "deleted": "the account is deleted"}
+
+
+@pytest.fixture(scope="module")
+def journey() -> dict[str, Any]:
+    """One process with one app plays the whole journey."""
+    command = [sys.executable, "-m", "tests.integration.contain_app"]
+    done = subprocess.run(command, cwd=ROOT, capture_output=True, text=True, timeout=280)
+    assert done.returncode == 0, done.stderr[-3000:]
+    result: dict[str, Any] = json.loads(done.stdout.splitlines()[-1])
+    return result
+
+
+@pytest.mark.timeout(300)
+@pytest.mark.parametrize("kind", CONTAINED)
+def test_an_account_is_blocked_and_brought_back_exactly_as_it_was(
+    journey: dict[str, Any], kind: str
+) -> None:
+    found = journey[kind]
+    count = CONTAINED[kind]
+    assert found["order"]["note"].startswith(f"{count} of {count} steps are made"), found["order"]
+    assert set(found["steps"].values()) == {"done"}
+    assert found["enabled_then"] is False
+    assert 0 <= found["seconds"] < 60
+    assert "not taken back" not in found["back"]["note"]
+    assert found["is_untouched"]
+
+
+@pytest.mark.timeout(300)
+@pytest.mark.parametrize("kind", REFUSED)
+def test_an_account_that_no_app_contains_is_refused_and_left_alone(
+    journey: dict[str, Any], kind: str
+) -> None:
+    found = journey[kind]
+    assert found["planned"]["status"] == "refused"
+    assert REFUSED[kind] in found["planned"]["note"]
+    assert found["is_untouched"]
+
+
+@pytest.mark.timeout(300)
+@pytest.mark.parametrize("kind", CONTAINED)
+def test_forged_crossed_and_repeated_orders_are_refused(journey: dict[str, Any], kind: str) -> None:
+    found = journey[kind]
+    assert "no plan of this account" in found["forged"]["note"]
+    assert "no plan of this account" in found["crossed"]["note"]
+    assert "carried out already" in found["again"]["note"]
+    for name in ("forged", "crossed", "again"):
+        assert found[name]["status"] == "refused"
+
+
+@pytest.mark.timeout(300)
+def test_a_synchronised_account_has_its_own_command(journey: dict[str, Any]) -> None:
+    (block, *_) = journey["hybrid"]["plan"]["steps"]
+    assert "Disable-ADAccount" in block["command"]
+
+
+@pytest.mark.timeout(300)
+def test_the_command_line_does_the_same(journey: dict[str, Any]) -> None:
+    found = journey["by command line"]
+    codes = {name: code for name, (code, _, _) in found["results"].items()}
+    assert codes == {"plan": 0, "contain": 0, "again": 3, "bundle": 0, "uncontain": 0}, found
+    assert "7 of 7 steps are made" in found["results"]["contain"][1]
+    assert json.loads(found["results"]["bundle"][1])["kind"] == "evidence"
+    assert found["enabled_then"] is False
+    assert found["is_untouched"]
