@@ -283,6 +283,9 @@ class Exchange:
                 ) from error
             if listings.hides_rows(reality, paged_as):
                 rows, rest = (), token
+        shortened = listings.shorten_answer(reality, preferred, warnings)
+        if rest and shortened is not None:
+            return listings.Page(rows, "", shortened, size)
         if rest:
             warnings = (*warnings, listings.MORE_RESULTS)
         if listings.hides_link(reality, paged_as):

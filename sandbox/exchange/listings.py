@@ -17,6 +17,7 @@ MORE_RESULTS = (
     "There are more results available than are currently displayed. To view them, increase the "
     "value for the ResultSize parameter."
 )
+FOREIGN_MORE_RESULTS = "Es sind weitere Ergebnisse vorhanden."
 PAGING = "exchange-paging"
 BACK_END_COOKIE = "X-BackEndCookie"
 
@@ -96,6 +97,21 @@ def check_continuation(
             refused = False
     if refused:
         raise build_paging_error()
+
+
+def shorten_answer(
+    reality: Reality, preferred: int | None, warnings: tuple[str, ...]
+) -> tuple[str, ...] | None:
+    """The warnings of one answer that is cut and has no link; None for any other answer."""
+    if preferred is not None:
+        return None
+    match reality.get_side("exchange-one-answer"):
+        case "warned":
+            return (*warnings, FOREIGN_MORE_RESULTS)
+        case "silent":
+            return warnings
+        case _:
+            return None
 
 
 def hides_link(reality: Reality, cmdlet: str) -> bool:

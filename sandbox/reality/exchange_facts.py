@@ -14,6 +14,7 @@ EXCHANGE_FACTS: tuple[ContestedFact, ...] = (
             "odd-case": "GUIDs and names of enumerations are upper case; so are the first letters "
             "of addresses, but for those by which an object is known.",
             "all": "Grouped, bare and odd case at once.",
+            "small-names": "Names of properties begin with a small letter.",
         },
         worst="all",
     ),

@@ -30,6 +30,8 @@ LISTING_FACTS: tuple[ContestedFact, ...] = (
         sides={
             "whole": "Everything.",
             "cut": "A page of `size` (1,000) rows, as with a page size.",
+            "warned": "The same, without a link; the warning is in the language of the caller.",
+            "silent": "The same, without a link and without a warning.",
         },
         # Where this is cut too, a listing without a filter takes one command per object.
         options={"size": "how many rows the answer then has"},

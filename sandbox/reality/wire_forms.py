@@ -25,11 +25,14 @@ class WireForms:
         self.grouped_digits = side in ("grouped", "all")
         self.bare_lists = side in ("bare", "all")
         self.odd_case = side in ("odd-case", "all")
+        self.small_names = side == "small-names"
 
     def format_row(self, row: Row) -> Row:
         """Prints a row, with the annotations of its properties as they are."""
         if self.plain:
             return row
+        if self.small_names:
+            return {name[:1].lower() + name[1:]: value for name, value in row.items()}
         return {
             name: value if "@" in name else self.format_value(name, value)
             for name, value in row.items()

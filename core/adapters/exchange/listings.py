@@ -156,6 +156,8 @@ class Listing:
     """Why each way failed."""
     page_count: int = 0
     """How many pages were read in the usual form."""
+    has_more: bool = False
+    """Whether Exchange named a page after the last one that was read."""
 
     @property
     def cmdlet(self) -> str:
@@ -257,6 +259,7 @@ class Listing:
             try:
                 async for rows, path in pages:
                     self.page_count += 1
+                    self.has_more = bool(path)
                     if self.page_count == 1 and (not path or await self.note_known_way()):
                         held = rows
                         if path:
@@ -360,11 +363,13 @@ class Listing:
     def check_found_again(self, way: ListingWay) -> None:
         """Raise WayFailed for a way that leaves out what another way showed a moment ago.
 
-        What was asked of owners who were all listed is complete; it leaves out the system objects
-        that other ways show among theirs.
+        One answer that ends where Exchange said that more follows leaves that out.
+        What was asked of owners who were all listed is complete, without their system objects.
         """
         if way is ListingWay.EACH:
             return
+        if way is ListingWay.WHOLE and self.has_more and self.current.count <= self.earlier.count:
+            raise WayFailed("it ends where the pages did that are followed by others")
         lost = self.earlier.count - self.found_again
         if lost > MAX_LOST_SHARE * self.earlier.count:
             raise WayFailed(f"{lost} objects that were listed before are missing")

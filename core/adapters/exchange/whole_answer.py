@@ -8,9 +8,9 @@ from core.adapters.exchange.answer_stream import AnswerParser
 from core.adapters.exchange.client import REDIRECT_STATUSES, RESPONSE_LIMIT, ExchangeClient
 from core.adapters.exchange.command import Command
 from core.adapters.exchange.page_requests import check_count, get_count
-from core.adapters.exchange.responses import WayFailed, map_failed_reply
+from core.adapters.exchange.responses import WayFailed, map_failed_reply, warns_of_more
 from core.adapters.http import BufferedResponse
-from core.adapters.parsing import ResponseRow, strip_annotations
+from core.adapters.parsing import ResponseRow, restore_names, strip_annotations
 from core.adapters.retry import RetryableError
 from core.errors import Unavailable
 
@@ -41,7 +41,8 @@ async def read_whole(
     finally:
         reading.cancel()
         await asyncio.gather(reading, return_exceptions=True)
-    if exchange.collect_page(command, {**beside, "value": []}, []):
+    is_cut = warns_of_more(beside.get("@adminapi.warnings"), count, exchange.page_size)
+    if exchange.collect_page(command, {**beside, "value": []}, []) or is_cut:
         raise WayFailed("one answer does not hold everything")
     check_count(count, get_count(beside))
 
@@ -105,10 +106,11 @@ class WholeAnswer:
     async def receive_rows(self, chunks: AsyncIterator[bytes]) -> Mapping[str, object]:
         """Queue the rows of an answer; what stands beside them. Raises ValueError."""
         parser, block, count = AnswerParser(), list[ResponseRow](), 0
+        names = frozenset(self.command.select)
         async for chunk in chunks:
             rows = parser.feed(chunk)
             count += len(rows)
-            block += map(strip_annotations, rows)
+            block += (strip_annotations(restore_names(row, names)) for row in rows)
             if count > MAX_ROWS:
                 raise Unavailable(f"{self.command.cmdlet}: more than {MAX_ROWS} rows")
             while len(block) >= BLOCK_SIZE:

@@ -100,7 +100,31 @@ REALITIES: list[tuple[dict[str, Any], str]] = [
     ({"exchange-paging": "refused", "exchange-entity-endpoints": "refused"}, "whole"),
     ({"exchange-paging": "refused", "exchange-entity-endpoints": "bare"}, "whole"),
     ({"exchange-paging": "no-link", "exchange-entity-endpoints": "refused"}, "whole"),
+    (
+        {
+            "exchange-paging": "refused",
+            "exchange-entity-endpoints": "refused",
+            "exchange-wire-forms": "small-names",
+        },
+        "whole",
+    ),
     (EVERYTHING_REFUSED, "slices"),
+    (
+        {**EVERYTHING_REFUSED, "exchange-one-answer": {"side": "warned", "size": PAGE_SIZE}},
+        "slices",
+    ),
+    (
+        {**EVERYTHING_REFUSED, "exchange-one-answer": {"side": "silent", "size": PAGE_SIZE}},
+        "slices",
+    ),
+    (
+        {
+            **EVERYTHING_REFUSED,
+            "exchange-paging": {"side": "refused", "after": 1},
+            "exchange-one-answer": {"side": "silent", "size": 2 * PAGE_SIZE},
+        },
+        "slices",
+    ),
     ({**EVERYTHING_REFUSED, "exchange-paging": "no-link"}, "slices"),
     ({**EVERYTHING_REFUSED, "exchange-paging": "no-rows"}, "slices"),
     ({**EVERYTHING_REFUSED, "exchange-paging": {"side": "refused", "after": 1}}, "slices"),
