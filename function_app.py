@@ -35,7 +35,7 @@ from core.engine.run import create_run_id, run
 from core.engine.shard_message import ShardMessage
 from core.engine.shards import abandon_shard, process_shard
 from core.errors import SettingsError
-from core.jobs.activity import read_activity
+from core.jobs.activity import ActivityReport, read_activity, run_tick
 from core.jobs.containment import process_waiting_account_requests
 from core.jobs.run_requests import RunMessage, process_run_message
 from core.jobs.settings_changes import alert_on_settings_change, compare_settings_before_run
@@ -145,15 +145,20 @@ async def on_activity_timer(timer: func.TimerRequest, orders: func.Out[MessageLi
     Go on with accounts that are being contained, whatever became of the message that asked for it.
     """
     settings = Settings.read(os.environ)
-    async with connect_world(settings, has_queue=True) as world:
-        result = await read_activity(
-            world, settings.guard_configs, settings.activity, create_run_id(world.now())
-        )
+
+    async def read_logs() -> ActivityReport:
+        async with connect_world(settings, has_queue=True) as world:
+            return await read_activity(
+                world, settings.guard_configs, settings.activity, create_run_id(world.now())
+            )
+
+    async def go_on_with_accounts() -> str:
+        async with connect_world(settings) as world:
+            return await process_waiting_account_requests(world, settings)
+
+    result = await run_tick(read_logs, go_on_with_accounts)
     if result.shard_messages:
         orders.set(result.shard_messages)
-    log.info("exoguard.activity %s", result.to_log_line())
-    async with connect_world(settings) as world:
-        log.info("accounts: %s", await process_waiting_account_requests(world, settings))
 
 
 def enqueue_shard_messages(report: RunReport, output: func.Out[MessageList]) -> None:

@@ -12,7 +12,7 @@ nothing (`core.engine.look`).
 
 import json
 import logging
-from collections.abc import Mapping, Sequence
+from collections.abc import Awaitable, Callable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from datetime import datetime, timedelta
 
@@ -26,6 +26,7 @@ from core.activity.hints import (
 from core.activity.operations import SIGN_IN
 from core.activity.options import ActivityOptions
 from core.activity.progress import note_lags
+from core.errors import ExoguardError
 from core.jobs.activity_acts import MAX_NAMES, find_new_acts
 from core.jobs.activity_looks import run_forwarding, take_looks
 from core.jobs.activity_reading import Tick, read_logs
@@ -46,7 +47,7 @@ class ActivityReport:
     """What one tick did."""
 
     status: str
-    """done, or busy while another tick is under way."""
+    """done, busy while another tick is under way, or failed."""
     record_count: int = 0
     """How many new records concern a guard."""
     reports: tuple[RunReport, ...] = ()
@@ -71,6 +72,32 @@ class ActivityReport:
     def shard_messages(self) -> list[str]:
         """The messages to put on the shard queue."""
         return [message for report in self.reports for message in report.shard_messages]
+
+
+async def run_tick(
+    read: Callable[[], Awaitable[ActivityReport]], go_on: Callable[[], Awaitable[str]]
+) -> ActivityReport:
+    """Read the logs, then go on with accounts that are being contained: neither waits for what the
+    other fails at.
+
+    Raises the error of either at the end; but messages for shards leave only with a tick that
+    succeeds, so with some of them an error of the second is logged alone.
+    """
+    failure: ExoguardError | None = None
+    report = ActivityReport("failed")
+    try:
+        report = await read()
+    except ExoguardError as error:
+        failure = error
+    log.info("exoguard.activity %s", report.to_log_line())
+    try:
+        log.info("accounts: %s", await go_on())
+    except ExoguardError as error:
+        log.error("accounts: %s", error)
+        failure = failure or error
+    if failure and not report.shard_messages:
+        raise failure
+    return report
 
 
 async def read_activity(

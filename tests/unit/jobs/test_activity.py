@@ -3,6 +3,7 @@
 from collections.abc import Sequence
 from dataclasses import dataclass, field, replace
 from datetime import timedelta
+from functools import partial
 from typing import Any
 
 import pytest
@@ -12,11 +13,13 @@ from core.activity.options import ActivityOptions
 from core.adapters.table_storage.codec import encode_stored_record
 from core.engine.run import run
 from core.engine.shared_state import list_lost_places
-from core.jobs.activity import ActivityReport, read_activity
+from core.errors import LedgerError
+from core.jobs.activity import ActivityReport, read_activity, run_tick
 from core.model.activity import ActivityCursor, PendingLook
 from core.model.cases import Case
 from core.model.guards import GuardConfig, Mode
 from core.model.requests import RunOptions
+from core.model.runs import RunReport
 from core.notifications.run_cards import build_cards
 from core.ports import ACTIVITY_PARTITION, World
 from core.tenant.activity import ActivityLog, ActivityRecord
@@ -592,3 +595,31 @@ async def test_a_weaker_name_never_stands_for_a_surer_one_that_is_that_of_severa
     watched.clock.advance(minutes=5)
     report = await watched.tick()
     assert [(one.guard, one.status) for one in report.reports] == [(FORWARDING, "done")]
+
+
+async def test_accounts_go_on_where_logs_cannot_be_read_and_shards_leave_where_accounts_fail() -> (
+    None
+):
+    asked: list[str] = []
+    waiting = RunReport(
+        FORWARDING, "", "", "r1", Mode.ALERT, START, "in-progress", shard_messages=("shard 1",)
+    )
+    shards = ActivityReport("done", reports=(waiting,))
+
+    async def read(report: ActivityReport | None) -> ActivityReport:
+        if report is None:
+            raise LedgerError("no table")
+        return report
+
+    async def go_on(*, is_failing: bool) -> str:
+        asked.append("accounts")
+        if is_failing:
+            raise LedgerError("a row nobody understands")
+        return "nothing to do"
+
+    with pytest.raises(LedgerError, match="no table"):
+        await run_tick(partial(read, None), partial(go_on, is_failing=False))
+    assert asked == ["accounts"]
+    assert await run_tick(partial(read, shards), partial(go_on, is_failing=True)) == shards
+    with pytest.raises(LedgerError, match="nobody understands"):
+        await run_tick(partial(read, ActivityReport("done")), partial(go_on, is_failing=True))
