@@ -9,6 +9,7 @@ import time
 from collections.abc import AsyncIterator, Callable, Mapping
 from contextlib import AsyncExitStack, asynccontextmanager
 from datetime import datetime
+from functools import partial
 from typing import TYPE_CHECKING, Any
 
 from core.config.settings import Settings
@@ -167,7 +168,7 @@ async def connect_world(
             ledger,
             teams,
             now or ledger.table.clock.now,
-            build_cards,
+            partial(build_cards, may_contain=settings.containment.is_on),
             lambda: {
                 "graph": graph.request_count,
                 "exchange": exchange_service.requests,

@@ -69,6 +69,7 @@ from core.status.overview import (
     load_all_guard_data,
     load_cursors,
 )
+from core.status.remedy import list_steps
 from core.web.setting_rows import SettingRow
 
 SEVERITY_LABELS = tuple(level.label for level in Severity if level is not Severity.INFO)
@@ -352,7 +353,10 @@ async def load_case_detail(context: RequestContext) -> CaseDetail:
 
 async def get_case_json(context: RequestContext) -> HttpResponse:
     """A case as JSON."""
-    return json_response(200, to_json(build_case_document(await load_case_detail(context))))
+    document = build_case_document(
+        await load_case_detail(context), may_contain=context.settings.containment.is_on
+    )
+    return json_response(200, to_json(document))
 
 
 async def get_case_page(context: RequestContext) -> HttpResponse:
@@ -373,6 +377,7 @@ async def get_case_page(context: RequestContext) -> HttpResponse:
         settings["PUBLIC_ADDRESS"],
         account,
         list_techniques(guard, case.kind, case.guard_verdict),
+        list_steps(case, may_contain=settings.containment.is_on),
     )
     return html_response(200, page)
 

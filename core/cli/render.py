@@ -1,6 +1,6 @@
 """Renders the documents of the API on a terminal, in tables that fit 80 columns."""
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
@@ -246,12 +246,23 @@ class TerminalRenderer:
                 ("note", sanitize_cell(row["note"], 1000)),
             )
         )
+        self.print_steps(row["steps"])
         if row["changes"]:
             self.print_title("Changes")
             self.print_changes(row["changes"])
         if row["requests"]:
             self.print_title("Requests")
             self.print_requests(row["requests"])
+
+    def print_steps(self, rows: Sequence[JsonRow]) -> None:
+        """Print what to do, in its order; each command stands alone on its line, to be copied."""
+        if rows:
+            self.print_title("What to do")
+        for number, row in enumerate(rows, 1):
+            shell = f" ({row['shell']})" if row["shell"] else ""
+            self.console.print(sanitize_cell(f"{number}. {row['text']}{shell}", 1_200))
+            if row["command"]:
+                self.console.print(sanitize_cell(row["command"], 2_000, "bold"), soft_wrap=True)
 
     # ------------------------------------------------------------------------------------------
     # Changes, requests and runs

@@ -193,6 +193,8 @@ def report_note(
         summary=finding.summary,
         facts=finding.facts,
         advice=finding.advice,
+        steps=finding.steps,
+        held_account=finding.held_account,
         guard_verdict=finding.verdict,
         verdict=finding.verdict,
         planned_changes=(),

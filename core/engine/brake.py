@@ -9,6 +9,7 @@ from typing import Any
 
 from core.engine.decision_context import IN_EFFECT_STATES
 from core.engine.population import population_dropped
+from core.engine.self_remedies import build_release_remedy
 from core.keys import PREFIX_LENGTH
 from core.model.changes import ChangeRecord, ChangeState, compute_plan_hash
 from core.model.findings import Fact, Finding, Severity, Verdict
@@ -229,8 +230,6 @@ def build_brake_finding(
             *((Fact("", f"and {more} more"),) if more > 0 else ()),
         ),
         plan_hash=plan_hash,
-        advice=(
-            f"Review the list; to release what it names, within an hour: "
-            f"python -m core.cli release {config.guard.name} {plan_hash}"
-        ),
+        advice="Review the list; release what it names, within an hour, if all of it is meant.",
+        steps=build_release_remedy(config.guard.name, plan_hash),
     )

@@ -8,6 +8,7 @@ from collections.abc import Iterator, Mapping
 from dataclasses import fields
 from datetime import datetime
 
+from core.engine.self_remedies import build_self_remedy
 from core.model.cases import Case
 from core.model.changes import ChangeRecord
 from core.model.findings import Fact, Finding, Severity, Verdict
@@ -86,4 +87,5 @@ def build_time_finding(
         ),
         advice="The guard went on without waiting for them. Find out who can write the state "
         "table, and whether the clock of an instance was wrong.",
+        steps=build_self_remedy("impossible-time", config.guard.name),
     )

@@ -14,6 +14,7 @@ from datetime import datetime, timedelta
 
 from core.engine.exemption_audit import UNDO_EXEMPTION_PERIOD, build_undo_reason
 from core.engine.recall import is_proof
+from core.engine.self_remedies import build_loss_remedy
 from core.model.cases import Case, Exemption
 from core.model.findings import Fact, Finding, Severity, Verdict
 from core.model.requests import OperatorRequest, RequestKind, RequestState
@@ -88,8 +89,9 @@ def build_loss_finding(guard: str, title: str, state: GuardState) -> Finding | N
     return replace(
         finding,
         advice="Find out who restored, emptied or edited the state table; docs/operations.md says "
-        "how a table is restored. To go on with what the guard remembers now: python -m core.cli "
-        f'acknowledge {key[-8:]} --why "..."',
+        "how a table is restored. To go on with what the guard remembers now, acknowledge the "
+        "case.",
+        steps=build_loss_remedy(guard, key[-8:]),
     )
 
 

@@ -211,6 +211,7 @@ def describe_fold(fold: Case, members: Iterable[FoldedMember]) -> Case:
             *([Fact("", f"{ended:,} more were among them and are over")] if ended else []),
             *quoted[:1],
         ),
+        steps=(),
         advice="Each was told when it was found. Deal with the object as a whole: so many findings "
         "of one object are seldom an accident. To accept them as they are now, exempt this case.",
     )

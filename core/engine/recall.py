@@ -178,6 +178,8 @@ def fold_cases(folded: Case | None, members: Iterable[Case], key: str) -> Case:
             Fact("kinds of those folded last", ", ".join(kinds[:10])),
         ),
         advice="",
+        steps=(),
+        held_account="",
         sources=(),
         opened_at=first,
         closed_at=last,

@@ -13,6 +13,11 @@ from core.engine.exemption_audit import find_unauthorized_exemptions
 from core.engine.impossible_times import IMPOSSIBLE_TIME, build_time_finding
 from core.engine.memory_loss import STATE_LOST, build_loss_finding
 from core.engine.population import population_shrank
+from core.engine.self_remedies import (
+    build_exemptions_remedy,
+    build_permission_remedy,
+    build_self_remedy,
+)
 from core.engine.shared_state import (
     LATE_DIGEST,
     LOST_PLACE,
@@ -23,7 +28,6 @@ from core.keys import hash_parts
 from core.microsoft365.assumptions.register import ASSUMPTIONS_BY_ID
 from core.microsoft365.permissions import (
     EXCHANGE_REQUIREMENT,
-    build_grant_command,
     missing_permissions,
 )
 from core.model.cases import Exemption
@@ -108,8 +112,8 @@ def build_permission_finding(
             *((Fact("", f"cannot be read without it: {', '.join(unseen)}"),) if unseen else ()),
         ),
         sources=(GRANTS,),
-        advice=f"{WITHDRAWN_ADVICE if is_withdrawn else ''}Grant it: "
-        f"{build_grant_command(permission)}",
+        advice=f"{WITHDRAWN_ADVICE if is_withdrawn else ''}Grant it.",
+        steps=build_permission_remedy(permission, config.guard.name, is_withdrawn=is_withdrawn),
         is_said_once=not is_withdrawn,
     )
 
@@ -156,6 +160,7 @@ def build_sign_in_finding(config: GuardConfig, failure: ReadFailure) -> Finding:
         facts=(Fact("", failure.reason),),
         sources=(CREDENTIAL,),
         advice="Fix what the reason names; docs/deploy.md explains the setup of each part.",
+        steps=build_self_remedy("credential", config.guard.name),
         confirmations_needed=0 if failure.permission else 2,
     )
 
@@ -188,6 +193,7 @@ def build_source_finding(
         sources=(failure.source,),
         fingerprint=failure.permission,
         advice=f"Grant {failure.permission} (see docs/guards.md)." if failure.permission else "",
+        steps=build_self_remedy("source-unavailable", config.guard.name),
         confirmations_needed=0 if failure.permission else 2,
     )
 
@@ -259,6 +265,7 @@ def find_state_findings(
             summary=f"{snapshot.unreadable_rows} rows of the state table cannot be decoded.",
             facts=(Fact("", "They were left unchanged; this version cannot decode them."),),
             advice="Compare the deployed version with the one that wrote the rows.",
+            steps=build_self_remedy("state-unreadable", config.guard.name),
         )
     if loss := build_loss_finding(config.guard.name, config.guard.title, snapshot.state):
         yield loss
@@ -294,7 +301,7 @@ def build_assumption_finding(config: GuardConfig, answer: ProbeAnswer) -> Findin
         facts=tuple(facts),
         advice=(
             f"{known.otherwise if known else ''} docs/assumptions.md says what hangs on it; "
-            "python -m core.doctor --probe asks again."
+            "exo probe asks again."
         ).strip(),
     )
 
@@ -331,8 +338,9 @@ def build_exemption_finding(config: GuardConfig, exemptions: Sequence[Exemption]
         fingerprint=hash_parts(
             sorted((one.subject, one.until.isoformat(), one.granted_by) for one in exemptions)
         ),
-        advice="Find out who can write the state table. To end one: python -m core.cli unexempt "
-        f"{config.guard.name} <subject>. To keep one: exempt it again, with who and why.",
+        advice="Find out who can write the state table. End those that nobody asked for; to keep "
+        "one, exempt it again, with who and why.",
+        steps=build_exemptions_remedy(config.guard.name),
     )
 
 
@@ -350,7 +358,7 @@ def build_shrunk_finding(
         f"{state.population or 0:,} at the last look.",
         facts=(Fact("", "Cases of the missing objects stay open until two looks in a row agree."),),
         advice=f"If that many {config.guard.noun} were deleted, nothing is to be done. If not, run "
-        "python -m core.doctor --probe: the service may leave out part of its listings.",
+        "exo probe: the service may leave out part of its listings.",
     )
 
 
@@ -366,6 +374,7 @@ def build_stall_finding(config: GuardConfig, stalled_count: int) -> Finding:
         facts=(Fact("", f"started again {stalled_count} times"),),
         advice="Check the function scan-shard and its queue; docs/performance.md explains what "
         "shards are. The scan was started again.",
+        steps=build_self_remedy("scan-stalled", config.guard.name),
     )
 
 
@@ -382,4 +391,5 @@ def build_shard_findings(config: GuardConfig, abandoned_shards: Sequence[str]) -
             facts=(Fact("", reason),),
             fingerprint=reason.partition(",")[0],
             advice="The next scan tries again; if it fails too, check the log of scan-shard.",
+            steps=build_self_remedy("shard-failed", config.guard.name),
         )

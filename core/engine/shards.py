@@ -249,6 +249,8 @@ def build_reported_finding(case: Case) -> ReportedFinding:
         facts=case.facts,
         sources=case.sources,
         advice=case.advice,
+        steps=case.steps,
+        held_account=case.held_account,
         plan_hash=case.plan_hash,
     )
     state = (

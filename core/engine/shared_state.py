@@ -8,6 +8,7 @@ from collections.abc import Sequence
 from dataclasses import replace
 from datetime import timedelta
 
+from core.engine.self_remedies import build_self_remedy
 from core.errors import LedgerError
 from core.model.findings import Fact, Finding, Severity, Verdict
 from core.model.guards import GuardConfig
@@ -107,5 +108,6 @@ def build_digest_finding(reason: str) -> Finding:
         facts=(Fact("", reason),),
         advice="Check the function weekly-digest and its log: whether it runs every hour, and what "
         "the channel answered.",
+        steps=build_self_remedy("digest-late", "weekly-digest"),
         confirmations_needed=2,
     )

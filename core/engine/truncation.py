@@ -11,7 +11,7 @@ from collections.abc import Iterable
 from dataclasses import replace
 
 from core.model.changes import ChangeRecord
-from core.model.findings import Fact, Finding
+from core.model.findings import Fact, Finding, Step
 from core.tenant.changes import change_to_arguments
 from core.tenant.quoting import quote_text
 
@@ -25,6 +25,9 @@ MAX_FINDING_SIZE = 24_000
     MAX_FACTS_SIZE,
     MAX_CHANGES_SIZE,
 ) = 1_500, 3_000, 4_000, 1_200, 9_000, 5_000
+MAX_STEPS_SIZE = 8_000
+MAX_STEP_TEXT = 1_000
+STEPS_TOO_LONG = "More is to be done than can be remembered: look at the object itself."
 MAX_LABEL_SIZE = MAX_CORRELATION_SIZE = 120
 MAX_BEFORE_SIZE = 16_000
 CHANGE_TOO_LONG_FACT = Fact(
@@ -42,6 +45,10 @@ def sanitize_finding(finding: Finding) -> Finding:
         subject=quote_text(finding.subject, MAX_FINDING_SIZE),
         summary=quote_text(finding.summary, MAX_FINDING_SIZE),
         advice=quote_text(finding.advice, MAX_FINDING_SIZE),
+        # A command has no hidden characters: what it quotes is refused where it holds any.
+        steps=tuple(
+            replace(step, text=quote_text(step.text, MAX_STEP_TEXT)) for step in finding.steps
+        ),
         facts=tuple(
             Fact(fact.label, quote_text(fact.text, MAX_FINDING_SIZE)) for fact in finding.facts
         ),
@@ -55,7 +62,12 @@ def sanitize_finding(finding: Finding) -> Finding:
 def truncate_finding(finding: Finding) -> Finding:
     """A finding whose case fits into a row; unchanged if it already does."""
     changes = [change_to_arguments(change) for change in finding.changes]
-    shown = (finding.subject, finding.summary, finding.advice, list_fact_parts(finding.facts))
+    finding = replace(finding, steps=limit_steps(finding.steps))
+    steps = [(step.text, step.command) for step in finding.steps]
+    shown = (
+        *(finding.subject, finding.summary, finding.advice, steps),
+        list_fact_parts(finding.facts),
+    )
     if get_json_size(shown) + get_json_size(changes) <= MAX_FINDING_SIZE:
         return finding
     facts: list[Fact] = []
@@ -77,6 +89,18 @@ def truncate_finding(finding: Finding) -> Finding:
         facts=(*facts, CHANGE_TOO_LONG_FACT) if too_long else tuple(facts),
         changes=() if too_long else finding.changes,
     )
+
+
+def limit_steps(steps: tuple[Step, ...]) -> tuple[Step, ...]:
+    """The steps that a row has room for: whole ones, since half a command does something else."""
+    kept: list[Step] = []
+    room = MAX_STEPS_SIZE
+    for step in steps:
+        room -= get_json_size((step.text, step.command))
+        if room < 0:
+            return (*kept, Step(STEPS_TOO_LONG))
+        kept.append(step)
+    return steps
 
 
 def list_fact_parts(facts: Iterable[Fact]) -> list[dict[str, str]]:

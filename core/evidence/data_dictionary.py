@@ -46,6 +46,7 @@ RECORD_FIELDS: Mapping[str, Mapping[str, str]] = {
         "summary": "the finding in a sentence",
         "facts": "the evidence",
         "advice": "what an operator can do",
+        "steps": "the same step by step, each with its command",
         "cause": "what audit records say of who did it",
         "controls": "ids of the benchmark recommendations it concerns",
         "opened_at": "when the case was opened",

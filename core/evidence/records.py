@@ -21,6 +21,7 @@ from core.ports import KEEP_CASES, KEEP_CHANGES, KEEP_REQUESTS, KEEP_RUNS
 from core.sanitize import sanitize_text
 from core.status.activity_status import build_log_statuses
 from core.status.cause_texts import list_cause_lines
+from core.status.remedy import list_steps
 
 type EvidenceRecord = dict[str, object]
 
@@ -242,6 +243,9 @@ def make_finding_record(header: ExportHeader, guard: str, case: Case) -> Evidenc
         summary=case.summary,
         facts=format_facts(case.facts),
         advice=case.advice,
+        steps=[
+            f"{step.text} {step.command}".rstrip() for step in list_steps(case, may_contain=False)
+        ],
         cause=[f"{name}: {text}" for name, text in list_cause_lines(case)],
         controls=[
             one.id for one in find_controls(guard, case.kind, case.guard_verdict, case.object_id)

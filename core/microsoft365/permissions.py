@@ -367,8 +367,7 @@ def build_grant_command(permission: Permission) -> str:
     """The command an administrator runs to grant a permission."""
     if permission.service is Service.EXCHANGE:
         return (
-            "pwsh infra/exchange-role.ps1 -AppId <CLIENT_ID> "
-            "-ServicePrincipalObjectId <object id of the enterprise application>"
+            "pwsh infra/exchange-role.ps1 -AppId <CLIENT_ID> -ServicePrincipalObjectId <OBJECT_ID>"
         )
     is_graph = permission.service is Service.GRAPH
     role = (find_app_role if is_graph else find_management_role)(permission.name).id

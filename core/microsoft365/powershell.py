@@ -1,8 +1,9 @@
 """PowerShell commands for an operator to paste: untrusted text in them is never executed.
 
-PowerShell treats typographic quotes as straight ones (Microsoft Learn: about_Quoting_Rules), so
-they are doubled or escaped like those. Text that does not fit on one line, or is too long for a
-name, yields no command at all: a truncated command would do something else.
+PowerShell treats typographic quotes as straight ones (Microsoft Learn: about_Quoting_Rules), and
+what carries a command to the terminal may make one of the other, so text with any of them yields no
+command, as does text that does not fit on one line or is too long for a name: a truncated command
+would do something else. Should one pass all the same, it is doubled or escaped like a straight one.
 """
 
 import unicodedata
@@ -10,13 +11,16 @@ from collections.abc import Iterable, Mapping
 
 SINGLE_QUOTES = "'\u2018\u2019\u201a\u201b"
 DOUBLE_QUOTES = '"\u201c\u201d\u201e'
+UNQUOTABLE = frozenset(f"\u2028\u2029{SINGLE_QUOTES[1:]}{DOUBLE_QUOTES[1:]}")
 MAX_LENGTH = 200
 
 
 def can_be_quoted(text: str) -> bool:
-    """True for a text of one line without invisible characters that is short enough to quote."""
+    """True for a text of one line that is short enough to quote, without invisible characters and
+    typographic quotes.
+    """
     return 0 < len(text) <= MAX_LENGTH and not any(
-        unicodedata.category(sign).startswith("C") or sign in "\u2028\u2029" for sign in text
+        unicodedata.category(sign).startswith("C") or sign in UNQUOTABLE for sign in text
     )
 
 

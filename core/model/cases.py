@@ -7,7 +7,7 @@ from enum import StrEnum
 from core.errors import SettingsError
 from core.keys import PREFIX_LENGTH
 from core.model.activity import Cause
-from core.model.findings import Correlation, Fact, Severity
+from core.model.findings import Correlation, Fact, Severity, Step
 from core.model.reach import Reach
 from core.tenant.changes import Change, parse_change
 
@@ -65,6 +65,10 @@ class Case:
     """The evidence."""
     advice: str = ""
     """What an operator can do."""
+    steps: tuple[Step, ...] = ()
+    """The same step by step, with commands."""
+    held_account: str = ""
+    """The id of the account that an intruder may hold."""
     sources: tuple[str, ...] = ()
     """The data sources that must be read before the finding counts as gone."""
     notification: Notification = Notification.NONE

@@ -67,6 +67,29 @@ def format_facts(facts: Iterable[Fact]) -> tuple[str, ...]:
     return tuple(str(fact) for fact in facts)
 
 
+class Shell(StrEnum):
+    """Where a command is typed, in the words in which a page says it."""
+
+    EXCHANGE = "Exchange Online PowerShell"
+    GRAPH = "Microsoft Graph PowerShell"
+    DIRECTORY = "PowerShell of the directory on premises"
+    EXCHANGE_ON_PREMISES = "Exchange Management Shell on premises"
+    AZURE = "Azure PowerShell"
+    SHELL = "shell with the Azure command line and the repository"
+    EXO = "command line"
+
+
+@dataclass(frozen=True, slots=True)
+class Step:
+    """One step of what an operator does about a finding, at its place among the others."""
+
+    text: str
+    """What to do, as sentences."""
+    command: str = ""
+    """What to type, exactly; empty for what no command does. Foreign text in it is quoted."""
+    shell: Shell | None = None
+
+
 @dataclass(frozen=True, slots=True)
 class Correlation:
     """Something that findings of several objects may share, such as an outside address."""
@@ -110,7 +133,11 @@ class Finding:
     changes: tuple[Change, ...] = ()
     """The changes that remediate it, if the app can make them."""
     advice: str = ""
-    """What an operator can do."""
+    """What an operator can do, in a sentence or two, without commands."""
+    steps: tuple[Step, ...] = ()
+    """The same step by step, in an order that loses nothing: see `core.microsoft365.remedies`."""
+    held_account: str = ""
+    """The id of the account that an intruder may hold, so that it can be contained."""
     confirmations_needed: int = 0
     """How many further runs must see the finding before it is notified."""
     correlations: tuple[Correlation, ...] = ()

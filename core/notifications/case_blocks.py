@@ -76,11 +76,16 @@ class CardContext:
     """The public address of the app; empty where it is not configured."""
     planned_cases: frozenset[str]
     """The keys of the cases that the next run will remediate."""
+    may_contain: bool = False
+    """Whether accounts may be contained."""
 
     @classmethod
-    def from_report(cls, report: RunReport, base_url: str) -> "CardContext":
+    def from_report(
+        cls, report: RunReport, base_url: str, *, may_contain: bool = False
+    ) -> "CardContext":
         """The context of a run's cards."""
-        return cls(report, base_url, frozenset(outcome.case_key for outcome in report.preview))
+        planned = frozenset(outcome.case_key for outcome in report.preview)
+        return cls(report, base_url, planned, may_contain)
 
     def build_case_url(self, key: str) -> str:
         """The address of a case's page."""

@@ -233,7 +233,7 @@ def list_group_commands(context: CardContext, cases: Sequence[Case]) -> list[tup
     if report.mode is Mode.ENFORCE:
         held = [case for case in waiting if not case.deferred_at and case.planned_changes]
         if held and report.block_reason and report.plan:
-            release = f"python -m core.cli release {report.guard} {report.plan}"
+            release = f"exo release {report.guard} {report.plan}"
             return [("To release all that the brake holds", release)]
         waiting = [case for case in waiting if case.deferred_at]
     changes = [change for case in waiting for change in parse_planned_changes(case)]

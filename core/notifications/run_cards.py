@@ -104,12 +104,15 @@ class ChannelMessage:
         return wrap_in_message(body, f"Exoguard: {format_amount(rows, 'notification')}")
 
 
-def build_cards(report: RunReport, base_url: str = "") -> list[ChannelMessage]:
+def build_cards(
+    report: RunReport, base_url: str = "", *, may_contain: bool = False
+) -> list[ChannelMessage]:
     """The messages of a run in the order to send them; none when there is nothing to notify.
 
-    With `base_url`, the public address of the app, cards link to the pages of their cases.
+    With `base_url`, the public address of the app, cards link to the pages of their cases. Where
+    accounts may be contained, the commands of a case about one begin with that.
     """
-    context = CardContext.from_report(report, base_url)
+    context = CardContext.from_report(report, base_url, may_contain=may_contain)
     requests = tuple(request for request in report.operator_requests if not request.notified)
     # What a run tells before its end is what must not wait for the summary of an initial scan.
     preexisting: list[Case] = []

@@ -17,6 +17,7 @@ from core.model.findings import Severity, format_facts
 from core.model.requests import OperatorRequest, RequestKind, RequestState
 from core.status.case_query import CaseDetail, CasePage
 from core.status.cause_texts import describe_act, describe_actor
+from core.status.remedy import list_steps
 from core.tenant.activity import ActivityLog, ActorKind
 
 DOCUMENT_VERSION: Literal[1] = 1
@@ -220,6 +221,15 @@ def build_cause_document(cause: Cause) -> CauseDocument:
 
 
 @dataclass(frozen=True, slots=True)
+class StepDocument:
+    """One step of what an operator does about a case, with the command and where it is typed."""
+
+    text: str
+    command: str | None
+    shell: str | None
+
+
+@dataclass(frozen=True, slots=True)
 class CaseDocument:
     """A case with its changes, exemption and requests."""
 
@@ -231,6 +241,7 @@ class CaseDocument:
     guard_verdict: VerdictWord
     facts: tuple[str, ...]
     advice: str | None
+    steps: tuple[StepDocument, ...]
     cause: CauseDocument | None
     cause_sought_at: datetime | None
     related: tuple[RelatedCaseDocument, ...]
@@ -246,8 +257,8 @@ class CaseDocument:
     requests: tuple[OperatorRequestDocument, ...]
 
 
-def build_case_document(detail: CaseDetail) -> CaseDocument:
-    """The document of one case in full."""
+def build_case_document(detail: CaseDetail, *, may_contain: bool = False) -> CaseDocument:
+    """The document of one case in full; `may_contain`: whether accounts may be contained."""
     guard, case = detail.config.guard, detail.case
     return CaseDocument(
         version=DOCUMENT_VERSION,
@@ -258,6 +269,10 @@ def build_case_document(detail: CaseDetail) -> CaseDocument:
         guard_verdict=case.guard_verdict,
         facts=format_facts(case.facts),
         advice=case.advice or None,
+        steps=tuple(
+            StepDocument(step.text, step.command or None, step.shell.value if step.shell else None)
+            for step in list_steps(case, may_contain=may_contain)
+        ),
         cause=build_cause_document(case.cause) if case.cause else None,
         cause_sought_at=case.cause_sought_at,
         related=tuple(

@@ -12,7 +12,7 @@ from datetime import datetime
 
 from core.keys import hash_parts
 from core.microsoft365.configuration_sources import CONFIGURATION_SOURCES, DERIVED_SOURCES
-from core.model.findings import Fact, Severity
+from core.model.findings import Fact, Severity, Step
 from core.tenant.configuration import Configuration
 from core.tenant.known_traits import MAX_TRAIT_LENGTH
 
@@ -75,11 +75,17 @@ class WatchedItem:
     """What is told whenever it came, at the first look too."""
     made_at: datetime | None = None
     """When the object itself was made, where what it opens from its making on is no news."""
+    is_object: bool = True
+    """Whether its id is that of one object of the collection's first source."""
     keeps_everything: bool = False
     """Whether it now keeps whatever it may have kept before, named or not."""
     facts: tuple[Fact, ...] = ()
     advice: str = ""
     """What to do about this item; empty: what its collection says."""
+    stop: tuple[Step, ...] = ()
+    """What takes away what it opens, unless somebody answers for it: by ids, with commands."""
+    held_account: str = ""
+    """The account that an intruder may hold, where it is news about one."""
 
 
 def build_token(kind: str, entry: str) -> str:

@@ -14,6 +14,7 @@ from core.watched.items import (
     WatchedNews,
     WatchedResult,
 )
+from core.watched.remedies import build_watched_remedy
 
 MAX_NAMES = 12
 MAX_LISTED_TRAITS = 12
@@ -94,6 +95,7 @@ def build_departure(news: WatchedNews) -> Finding:
         facts=(Fact("missing since", news.since[""]), *list_technique_facts(collection)),
         sources=(collection.source,),
         advice=collection.advice,
+        steps=build_watched_remedy(news, collection.advice),
         is_one_off=True,
     )
 
@@ -119,6 +121,8 @@ def build_news(news: WatchedNews, item: WatchedItem) -> Finding:
         ),
         sources=(collection.source,),
         advice=item.advice or collection.advice,
+        steps=build_watched_remedy(news, item.advice or collection.advice),
+        held_account=item.held_account,
         reaches=(Reach.of(("new" if news.is_new else "known", *(one.token for one in every))),),
     )
 

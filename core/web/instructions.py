@@ -49,7 +49,7 @@ def build_instruction(
         f'curl --fail-with-body --request POST "{EXAMPLE_ADDRESS}/api/{path}" \\\n'
         '  --header "x-functions-key: $EXOGUARD_KEY" --header "Content-Type: application/json" \\\n'
         f"  --data '{http_body}'",
-        f'python -m core.cli {command_arguments} --why "{EXAMPLE_WHY}"',
+        f'exo {command_arguments} --why "{EXAMPLE_WHY}"',
         action,
     )
 

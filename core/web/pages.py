@@ -25,7 +25,7 @@ from markupsafe import Markup, escape
 from core.microsoft365.cis_benchmark import Control
 from core.model.changes import ChangeRecord
 from core.model.containment import Containment, ContainmentState
-from core.model.findings import Severity
+from core.model.findings import Severity, Step
 from core.model.guards import GuardConfig
 from core.model.requests import RequestKind
 from core.sanitize import sanitize_text
@@ -300,6 +300,7 @@ def render_case_page(
     address: str = "",
     account: str = "",
     techniques: Sequence[str] = (),
+    steps: Sequence[Step] = (),
 ) -> str:
     """One case: summary, evidence, changes, history, and how to respond.
 
@@ -320,6 +321,7 @@ def render_case_page(
         config=detail.config,
         controls=controls,
         techniques=techniques,
+        steps=steps,
         cause_lines=tuple(list_cause_lines(case)),
         related=detail.related,
         events=build_case_timeline(detail),
@@ -366,9 +368,9 @@ def build_containment_command(containment: Containment) -> str:
     match containment.state:
         case ContainmentState.PLANNED:
             plan = containment.plan_hash
-            return f'python -m core.cli contain {account} --plan {plan} --why "..."'
+            return f'exo contain {account} --plan {plan} --why "..."'
         case ContainmentState.DONE:
-            return f'python -m core.cli uncontain {account} --why "..."'
+            return f'exo uncontain {account} --why "..."'
         case _:
             return ""
 

@@ -28,6 +28,7 @@ from sandbox.scenes.build import SCENES_FOLDER, resolve_dates
 from sandbox.state.json_patch import apply_edits
 from tests.support.fakes.tenant import FakeTenant
 from tests.support.in_memory_services import build_fake_tenant
+from tests.support.remedy_checks import check_remedies
 
 FOLDER = Path(__file__).resolve().parents[1] / "unit" / "guards" / "sentences"
 WRITE_VARIABLE = "EXOGUARD_WRITE_SENTENCES"
@@ -37,8 +38,9 @@ SHOWN_DIFFERENCE = 30
 GONE = "00000000-0000-4000-8000-00000000dead"
 """An object with an open case that the tenant does not have any more."""
 SHOWN_FIELDS = frozenset(
-    {"kind", "object_id", "subject", "severity", "verdict", "summary", "facts", "advice"}
+    {"kind", "object_id", "subject", "severity", "verdict", "summary", "facts", "advice", "steps"}
 )
+"""The steps have a file of their own: see `remedy_checks`."""
 
 
 type Contexts = Mapping[str, ObserveContext]
@@ -105,7 +107,9 @@ def check_text(name: str, rows: Iterable[str]) -> None:
 def check_sentences(name: str, cases: Mapping[str, Iterable[Finding]]) -> None:
     """Compare what is said in each case with the file of that name."""
     rows: list[str] = []
-    for title, said in cases.items():
+    for title, findings in cases.items():
+        said = tuple(findings)
+        check_remedies(said)
         told = [line for finding in said for line in render_finding(finding)]
         rows += ["", f"# {title}", "", *(told or ["nothing"])]
     check_text(name, rows)
@@ -218,6 +222,7 @@ async def check_looks(
     tenant = build()
     parts = [part async for part in look(guard, tenant, due)]
     found = [one for part in parts for item in part.items for one in guard.judge(item, policy)]
+    check_remedies(found)
     usual = [outline(one) for one in found]
     covered = [list(list_clauses(part)) for part in parts]
     questions, sources = list_questions(tenant), list_read_sources(tenant, parts)

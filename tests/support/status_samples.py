@@ -27,6 +27,7 @@ from core.status.case_query import (
 )
 from core.status.guard_status import GuardData
 from core.status.overview import build_status
+from core.status.remedy import list_steps
 from core.web.act_target import ActTarget
 from core.web.pages import (
     render_act_page,
@@ -566,9 +567,7 @@ class SamplePages:
             page = select_case_page(self.statuses, choice)
             return render_cases_page(page, configs, NOW, TENANT_NAME)
         if path == "notice":
-            return render_notice_page(
-                "Sign in", ["This page needs a key."], "python -m core.cli page"
-            )
+            return render_notice_page("Sign in", ["This page needs a key."], "exo page")
         if path == "act":
             return self.render_act_page(query)
         if path.startswith("cases/"):
@@ -577,7 +576,10 @@ class SamplePages:
             one = found.case
             controls = tuple(find_controls(guard, one.kind, one.guard_verdict, one.object_id))
             named = list_techniques(guard, one.kind, one.guard_verdict)
-            return render_case_page(found, NOW, controls, TENANT_NAME, techniques=named)
+            steps = list_steps(one, may_contain=False)
+            return render_case_page(
+                found, NOW, controls, TENANT_NAME, techniques=named, steps=steps
+            )
         return None
 
     def render_act_page(self, query: dict[str, str]) -> str:

@@ -17,6 +17,7 @@ from core.watched.guard import build_watched_guard
 from core.watched.items import WatchedCollection, WatchedResult
 from core.watched.judge import WatchedVerdict
 from tests.support.fakes.tenant import FakeTenant
+from tests.support.remedy_checks import check_remedies
 
 COLLECTIONS = {one.name: one for group in WATCHED_COLLECTIONS.values() for one in group}
 NOW = datetime(2026, 11, 1, 8, tzinfo=UTC)
@@ -63,6 +64,7 @@ class Looks:
             self.failures += reading.failures
             for item in reading.items:
                 found += self.guard.judge(item, policy)
+        check_remedies(found)
         return [one for one in found if one.verdict != WatchedVerdict.STOCK]
 
     def covers(self, object_id: str) -> bool:

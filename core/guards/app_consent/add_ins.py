@@ -6,6 +6,7 @@ from a file was looked at by no store (MITRE ATT&CK T1137.006).
 
 from collections.abc import Iterator, Mapping
 
+from core.microsoft365.remedies import build_command, make_exchange_step
 from core.model.findings import Fact, Severity
 from core.property_values import get_flag, get_text, get_texts
 from core.tenant.configuration import Configuration
@@ -39,9 +40,15 @@ def describe_add_ins(rows: SourceRows) -> Iterator[WatchedItem]:
                 Fact("comes from", describe_origin(values)),
                 Fact("asks for", quote_text(get_text(values, "Requirements"), 60) or "not told"),
             ),
-            advice="Ask who gave it to people. Unless somebody answers for it: Remove-App "
-            f"-Identity {one.id} -OrganizationApp, or the Microsoft 365 admin center > Integrated "
-            "apps.",
+            stop=(
+                make_exchange_step(
+                    "Unless somebody answers for it: take it from everybody. One that was given in "
+                    "the Microsoft 365 admin center is taken away there, under Integrated apps.",
+                    build_command(
+                        "Remove-App", "-OrganizationApp -Confirm:$false", Identity=one.id
+                    ),
+                ),
+            ),
         )
 
 
@@ -98,7 +105,7 @@ ADD_INS = WatchedCollection(
     plural="Outlook add-ins",
     needs=(ADD_IN,),
     describe=describe_add_ins,
-    advice="Ask who gave it to people.",
+    advice="Ask who gave it to people; take it away unless somebody answers for it.",
     techniques=("T1137.006",),
     reference="Microsoft Learn: Get-App; Outlook add-in permissions",
     harmless="add-ins of Microsoft's that come with Outlook, those of the first look, a new "

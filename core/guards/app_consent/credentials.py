@@ -4,6 +4,11 @@ from collections.abc import Iterator
 from datetime import timedelta
 
 from core.guards.app_consent.rating import AppReach
+from core.guards.app_consent.remedies import (
+    build_credential_remedy,
+    build_federated_remedy,
+    build_registration_remedy,
+)
 from core.guards.app_consent.texts import (
     MAX_TEXT_LENGTH,
     format_app_name,
@@ -15,7 +20,6 @@ from core.microsoft365.federated_issuers import describe_issuer, is_own_issuer
 from core.microsoft365.known_apps import is_hybrid_app, is_microsoft_app
 from core.microsoft365.permission_rules import PermissionRisk
 from core.microsoft365.permission_weights import EXCHANGE_API
-from core.microsoft365.powershell import can_be_quoted, quote_literal
 from core.model.findings import Fact, Finding, Severity
 from core.model.guards import GuardPolicy
 from core.tenant.apps import App, AppCredential, FederatedCredential
@@ -59,6 +63,7 @@ def judge_app_credential(
         sources=(APPS,),
         fingerprint=credential.id,
         advice=build_app_credential_advice(app, credential),
+        steps=build_credential_remedy(app, credential),
     )
 
 
@@ -94,7 +99,9 @@ def judge_registration_credential(
         ),
         sources=(APP_REGISTRATIONS, *REACH_SOURCES),
         fingerprint=credential.id,
-        advice=build_registration_advice(app, credential),
+        advice="Find out who added it, when, and where it is kept. Take it away unless somebody "
+        "answers for it.",
+        steps=build_registration_remedy(app, credential),
     )
 
 
@@ -123,13 +130,9 @@ def judge_federated_credential(
         ),
         sources=(FEDERATED_CREDENTIALS, APP_REGISTRATIONS, *REACH_SOURCES),
         fingerprint=f"{credential.issuer} {credential.subject}",
-        advice="Find out who added it, when, and whose that repository or account is. To take it "
-        "away: "
-        f"Get-MgApplicationByAppId -AppId {quote_literal(app.app_id)} | ForEach-Object {{ "
-        "Remove-MgApplicationFederatedIdentityCredential -ApplicationId $_.Id "
-        f"-FederatedIdentityCredentialId {quote_literal(credential.id)} }}"
-        if can_be_quoted(app.app_id) and can_be_quoted(credential.id)
-        else "",
+        advice="Find out who added it, when, and whose that repository or account is. Take it away "
+        "unless somebody answers for it.",
+        steps=build_federated_remedy(app, credential),
     )
 
 
@@ -176,45 +179,14 @@ def lower_title(app: App) -> str:
 
 
 def build_app_credential_advice(app: App, credential: AppCredential) -> str:
-    """How to take a credential away by hand, and when it is right."""
-    if not can_be_quoted(app.id) or not can_be_quoted(credential.id):
-        return ""
+    """What to do about a credential, and when it is right."""
     if app.app_id == EXCHANGE_API and credential.kind == "certificate":
         return (
             "Exchange hybrid put its certificate here, and since October 2025 Exchange Online no "
-            "longer accepts it: remove it, do not exempt it. Hybrid servers need the dedicated app "
-            "(ConfigureExchangeHybridApplication.ps1 -FullyConfigureExchangeHybridApplication); "
-            "then run ConfigureExchangeHybridApplication.ps1 "
-            "-ResetFirstPartyServicePrincipalKeyCredentials. If this tenant never had Exchange "
+            "longer accepts it: remove it, do not exempt it. Hybrid servers need the dedicated "
+            "app, which the script ConfigureExchangeHybridApplication.ps1 makes; run it first with "
+            "its switch FullyConfigureExchangeHybridApplication, then with "
+            "ResetFirstPartyServicePrincipalKeyCredentials. If this tenant never had Exchange "
             "hybrid, find out who added it and when."
         )
-    if credential.kind == "secret":
-        command = (
-            f"Remove-MgServicePrincipalPassword -ServicePrincipalId {quote_literal(app.id)} "
-            f"-KeyId {quote_literal(credential.id)}"
-        )
-    else:
-        command = (
-            f"Update-MgServicePrincipal -ServicePrincipalId {quote_literal(app.id)} "
-            "-KeyCredentials @() "
-            "(takes all its certificates away)"
-        )
-    return f"Find out who added it and when. To take it away: {command}"
-
-
-def build_registration_advice(app: App, credential: AppCredential) -> str:
-    """How to take a credential of a registration away by hand."""
-    if not can_be_quoted(app.app_id) or not can_be_quoted(credential.id):
-        return ""
-    one = f"Get-MgApplicationByAppId -AppId {quote_literal(app.app_id)} | ForEach-Object"
-    if credential.kind == "secret":
-        command = (
-            f"To take it away: {one} {{ Remove-MgApplicationPassword -ApplicationId $_.Id "
-            f"-KeyId {quote_literal(credential.id)} }}"
-        )
-    else:
-        command = (
-            f"To take all its certificates away: {one} {{ Update-MgApplication -ApplicationId "
-            "$_.Id -KeyCredentials @() }"
-        )
-    return f"Find out who added it, when, and where it is kept. {command}"
+    return "Find out who added it and when, and take it away unless somebody answers for it."

@@ -8,6 +8,7 @@ from collections.abc import Iterator
 
 from core.guards.app_consent.grants import ASSIGNMENTS, ExchangeAppRole
 from core.guards.app_consent.rating import is_trusted_app, rate_app_grant
+from core.guards.app_consent.remedies import build_exchange_role_remedy
 from core.guards.app_consent.texts import (
     MAX_TEXT_LENGTH,
     format_app_name,
@@ -18,7 +19,6 @@ from core.guards.app_consent.verdicts import ConsentVerdict
 from core.microsoft365.configuration_sources import get_configuration_source_name
 from core.microsoft365.exchange_roles import weigh_exchange_role
 from core.microsoft365.permission_rules import PermissionRisk
-from core.microsoft365.powershell import can_be_quoted, quote_literal
 from core.model.findings import Fact, Finding, Severity
 from core.tenant.quoting import quote_text
 
@@ -59,16 +59,7 @@ def judge_exchange_role(item: ExchangeAppRole) -> Iterator[Finding]:
         ),
         sources=(get_configuration_source_name(ASSIGNMENTS),),
         fingerprint=f"{item.role.casefold()} {item.scope.casefold()}",
-        advice=build_role_advice(item),
-    )
-
-
-def build_role_advice(item: ExchangeAppRole) -> str:
-    """How to take the role away by hand."""
-    if not can_be_quoted(item.assignment):
-        return ""
-    return (
-        "If nobody can answer for it: Remove-ManagementRoleAssignment -Identity "
-        f"{quote_literal(item.assignment)} . If the app needs the mail of some mailboxes, give the "
-        "role with a scope: New-ManagementRoleAssignment -CustomResourceScope ..."
+        advice="If nobody can answer for it, take the role away. If the app needs the mail of some "
+        "mailboxes, give it the role with a scope.",
+        steps=build_exchange_role_remedy(item),
     )

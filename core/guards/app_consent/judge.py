@@ -30,6 +30,10 @@ from core.guards.app_consent.rating import (
     rate_scope,
     weigh_app_role,
 )
+from core.guards.app_consent.remedies import (
+    build_app_permission_remedy,
+    build_delegated_remedy,
+)
 from core.guards.app_consent.suspicion import (
     judge_abused_app,
     judge_microsoft_status,
@@ -38,7 +42,6 @@ from core.guards.app_consent.suspicion import (
 from core.guards.app_consent.texts import (
     MAX_SHOWN,
     MAX_TEXT_LENGTH,
-    build_stop_app_command,
     format_app_name,
     format_app_title,
     format_name_list,
@@ -48,7 +51,6 @@ from core.guards.app_consent.user_consent import judge_consent_policy
 from core.microsoft365.known_apps import is_hybrid_app, is_public_client
 from core.microsoft365.permission_rules import PermissionKind, PermissionRisk
 from core.microsoft365.permission_weights import PermissionWeight, weigh_permission
-from core.microsoft365.powershell import can_be_quoted, quote_literal
 from core.model.findings import Fact, Finding, Severity, Verdict
 from core.model.guards import GuardPolicy
 from core.tenant.apps import App
@@ -137,7 +139,8 @@ def judge_delegated_grant(item: ConsentedApp, grant: DelegatedGrantView) -> Iter
         object_id=app.id,
         subject=format_app_name(app),
         sources=(DELEGATED_GRANTS, APPS),
-        advice=build_delegated_advice(app, grant),
+        advice=build_delegated_advice(app),
+        steps=build_delegated_remedy(app, grant),
     )
     at, scopes = (
         Fact("at", format_app_name(grant.api)),
@@ -220,7 +223,8 @@ def judge_app_permission(item: ConsentedApp, given: AppGrant) -> Finding:
         ),
         sources=(APP_PERMISSIONS, APPS),
         fingerprint=f"{given.api.id} {role.role_id}",
-        advice=build_app_permission_advice(app, given),
+        advice="If nobody can answer for it, stop the app, then take the permission away.",
+        steps=build_app_permission_remedy(app, given),
     )
 
 
@@ -279,38 +283,11 @@ def describe_user_count(count: int) -> str:
     return "hundreds of users" if count <= 999 else "a thousand users or more"
 
 
-def build_delegated_advice(app: App, grant: DelegatedGrantView) -> str:
-    """How to take a delegated grant away, exactly and by hand."""
-    if not can_be_quoted(app.id) or not can_be_quoted(grant.api.id):
-        return ""
-    consent = "AllPrincipals" if grant.all_principals else "Principal"
-    take_away = (
-        "Get-MgServicePrincipalOauth2PermissionGrant -ServicePrincipalId "
-        f"{quote_literal(app.id)} -All | "
-        f"Where-Object {{ $_.ResourceId -eq {quote_literal(grant.api.id)} -and "
-        f"$_.ConsentType -eq '{consent}' }} | "
-        "ForEach-Object { Remove-MgOauth2PermissionGrant -OAuth2PermissionGrantId $_.Id }"
-    )
+def build_delegated_advice(app: App) -> str:
+    """What to do about a delegated grant."""
     if is_public_client(app):
         return (
             "The tool is Microsoft's, and what it may do without asking is this tenant's decision. "
-            f"Take the consent away, and let those who need it consent for themselves: {take_away}"
+            "Take the consent away, and let those who need it consent for themselves."
         )
-    return (
-        f"If nobody can answer for it, stop the app: {build_stop_app_command(app)} ; then take "
-        f"the grant away: {take_away}"
-    )
-
-
-def build_app_permission_advice(app: App, given: AppGrant) -> str:
-    """How to take an application permission away, exactly and by hand."""
-    ids = (app.id, given.api.id, given.permission.id)
-    if not all(can_be_quoted(one) for one in ids):
-        return ""
-    return (
-        f"If nobody can answer for it, stop the app: {build_stop_app_command(app)} ; then take "
-        "it away: "
-        "Remove-MgServicePrincipalAppRoleAssignedTo -ServicePrincipalId "
-        f"{quote_literal(given.api.id)} "
-        f"-AppRoleAssignmentId {quote_literal(given.permission.id)}"
-    )
+    return "If nobody can answer for it, stop the app, then take the grant away."

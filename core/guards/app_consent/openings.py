@@ -13,8 +13,9 @@ from core.guards.app_consent.rating import is_trusted_app, measure_reach
 from core.guards.app_consent.texts import MAX_TEXT_LENGTH
 from core.microsoft365.configuration_sources import ROLE_HOLDER
 from core.microsoft365.permission_rules import PermissionRisk
+from core.microsoft365.remedies import stop_app
 from core.microsoft365.reply_addresses import is_loopback, list_reply_hosts, split_reply_url
-from core.model.findings import Severity
+from core.model.findings import Severity, Step
 from core.property_values import find_property, get_flag, get_text, get_texts
 from core.tenant.configuration import Configuration
 from core.tenant.quoting import quote_text
@@ -73,6 +74,14 @@ def describe_openings(rows: SourceRows) -> Iterator[WatchedItem]:
             id=one.id,
             name=quote_text(one.name or one.id, MAX_TEXT_LENGTH),
             opens=tuple(traits),
+            stop=(
+                stop_app(one.id, "somebody answers for it"),
+                Step(
+                    "Set back what was changed, and look at the secrets the app got since: Entra "
+                    "admin center > App registrations > the app > Authentication, Owners, "
+                    "Certificates & secrets."
+                ),
+            ),
             advice="Ask whoever changed it, by telephone. Unless somebody answers for it, set it "
             "back: Entra admin center > App registrations > the app > Authentication or Owners, "
             "and look at the secrets the app got since.",

@@ -12,12 +12,12 @@ from datetime import datetime
 from core.guards.app_consent.credentials import REACH_SOURCES, describe_reach, lower_title
 from core.guards.app_consent.grants import ConsentedApp
 from core.guards.app_consent.rating import AppReach, measure_reach
+from core.guards.app_consent.remedies import build_owner_remedy
 from core.guards.app_consent.texts import MAX_TEXT_LENGTH, format_app_name, list_app_facts
 from core.guards.app_consent.verdicts import ConsentVerdict
 from core.microsoft365.permission_rules import PermissionRisk
-from core.microsoft365.powershell import can_be_quoted, quote_literal
 from core.model.findings import Fact, Finding, Severity
-from core.tenant.apps import App, AppOwner
+from core.tenant.apps import AppOwner
 from core.tenant.known_traits import KnownTraits, note_traits
 from core.tenant.quoting import quote_text
 from core.tenant.sources import APP_REGISTRATIONS
@@ -57,6 +57,7 @@ def judge_owner(item: ConsentedApp, owner: AppOwner, reach: AppReach) -> Iterato
     if not is_owned_power(item, reach):
         return
     app, added_at = item.app, item.new_owners.get(owner.id)
+    application_id = item.registration.id if item.registration else ""
     who = quote_text(owner.name or owner.id, MAX_TEXT_LENGTH)
     facts = (
         *list_app_facts(app),
@@ -75,7 +76,8 @@ def judge_owner(item: ConsentedApp, owner: AppOwner, reach: AppReach) -> Iterato
             sources=(APP_REGISTRATIONS, *REACH_SOURCES),
             fingerprint=owner.id,
             advice="An owner can do whatever the app may do. Leave apps like this to "
-            f"administrators{build_removal(app, owner)}",
+            "administrators.",
+            steps=build_owner_remedy(app, application_id, owner, who),
         )
         return
     yield Finding(
@@ -88,20 +90,9 @@ def judge_owner(item: ConsentedApp, owner: AppOwner, reach: AppReach) -> Iterato
         facts=(*facts, Fact("first seen", f"{added_at:%Y-%m-%d %H:%M} UTC")),
         sources=(APP_REGISTRATIONS, *REACH_SOURCES),
         fingerprint=f"{owner.id}|{added_at.isoformat()}",
-        advice="Find out who made them an owner, and look at the secrets the app got since: Entra "
-        "admin center > Monitoring > Audit logs, activity Add owner to application. If nobody "
-        f"answers for it, take it away{build_removal(app, owner)}",
+        advice="Find out who made them an owner, and look at the secrets the app got since. If "
+        "nobody answers for it, take it away.",
+        steps=build_owner_remedy(app, application_id, owner, who),
         is_one_off=True,
         needs_own_exemption=True,
-    )
-
-
-def build_removal(app: App, owner: AppOwner) -> str:
-    """The end of a sentence: the command that takes an owner away, if it can be written."""
-    if not (can_be_quoted(app.app_id) and can_be_quoted(owner.id)):
-        return "."
-    return (
-        f": Get-MgApplicationByAppId -AppId {quote_literal(app.app_id)} | ForEach-Object {{ "
-        "Remove-MgApplicationOwnerByRef -ApplicationId $_.Id "
-        f"-DirectoryObjectId {quote_literal(owner.id)} }}"
     )

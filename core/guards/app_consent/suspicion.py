@@ -4,9 +4,9 @@ from collections.abc import Iterator
 
 from core.guards.app_consent.credentials import REACH_SOURCES, describe_reach
 from core.guards.app_consent.rating import AppReach, is_trusted_app
+from core.guards.app_consent.remedies import build_app_remedy
 from core.guards.app_consent.texts import (
     MAX_TEXT_LENGTH,
-    build_stop_app_command,
     format_app_name,
     format_app_title,
     list_app_facts,
@@ -14,7 +14,6 @@ from core.guards.app_consent.texts import (
 from core.guards.app_consent.verdicts import ConsentVerdict
 from core.microsoft365.known_apps import load_abused_apps
 from core.microsoft365.permission_rules import PermissionRisk
-from core.microsoft365.powershell import can_be_quoted
 from core.microsoft365.reply_addresses import ReplyWeakness, WeakReply, list_weak_replies
 from core.model.findings import Fact, Finding, Severity
 from core.tenant.apps import App
@@ -45,7 +44,8 @@ def judge_abused_app(app: App, reach: AppReach) -> Iterator[Finding]:
         ),
         sources=REACH_SOURCES,
         fingerprint="abused",
-        advice=build_ask_users_advice(app),
+        advice=ASK_USERS_ADVICE,
+        steps=build_app_remedy(app),
     )
 
 
@@ -68,6 +68,7 @@ def judge_microsoft_status(app: App, reach: AppReach) -> Iterator[Finding]:
         fingerprint="disabled",
         advice="It can no longer be signed in to. Find out who let it in and what it read until "
         "then, and treat their accounts as taken over.",
+        steps=build_app_remedy(app),
     )
 
 
@@ -96,6 +97,7 @@ def judge_reply_addresses(app: App, reach: AppReach) -> Iterator[Finding]:
             sources=REACH_SOURCES,
             fingerprint=f"{weak.host} {weak.weakness.name.lower()}",
             advice=build_reply_advice(app),
+            steps=build_app_remedy(app),
         )
 
 
@@ -106,14 +108,10 @@ def rate_weak_reply(weak: WeakReply) -> Severity:
     return Severity.LOW
 
 
-def build_ask_users_advice(app: App) -> str:
-    """How to find out who uses an app, and how to stop it."""
-    if not can_be_quoted(app.id):
-        return ""
-    return (
-        "Ask those who agreed to it whether they know it; if one of them does not, treat the "
-        f"account as taken over. To stop the app: {build_stop_app_command(app)}"
-    )
+ASK_USERS_ADVICE = (
+    "Ask those who agreed to it whether they know it; if one of them does not, treat the account "
+    "as taken over, and stop the app."
+)
 
 
 def build_reply_advice(app: App) -> str:
@@ -123,9 +121,4 @@ def build_reply_advice(app: App) -> str:
             "Entra ID > App registrations > the app > Authentication: take away every address that "
             "is not in use, and name the others exactly, with https and a host of your own."
         )
-    return (
-        "Only its makers can change the address. Ask them why, or stop the app: "
-        f"{build_stop_app_command(app)}"
-        if can_be_quoted(app.id)
-        else ""
-    )
+    return "Only its makers can change the address. Ask them why, or stop the app."

@@ -2,7 +2,6 @@
 
 from core.microsoft365.app_names import NameClaim
 from core.microsoft365.known_apps import is_microsoft_app
-from core.microsoft365.powershell import quote_literal
 from core.microsoft365.reply_addresses import list_reply_hosts, list_weak_replies
 from core.model.findings import Fact
 from core.tenant.apps import App
@@ -70,11 +69,3 @@ def format_name_list(names: list[str]) -> str:
     """Some names, and how many more there are."""
     more = f" and {len(names) - MAX_SHOWN} more" if len(names) > MAX_SHOWN else ""
     return ", ".join(quote_text(name, MAX_TEXT_LENGTH) for name in names[:MAX_SHOWN]) + more
-
-
-def build_stop_app_command(app: App) -> str:
-    """The command that stops an app at once."""
-    return (
-        f"Update-MgServicePrincipal -ServicePrincipalId {quote_literal(app.id)} "
-        "-AccountEnabled:$false"
-    )

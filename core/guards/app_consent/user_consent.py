@@ -4,6 +4,7 @@ from collections.abc import Iterator, Mapping
 from functools import partial
 
 from core.guards.app_consent.grants import POLICY
+from core.guards.app_consent.remedies import build_consent_remedy
 from core.guards.app_consent.texts import format_name_list
 from core.guards.app_consent.verdicts import ConsentVerdict
 from core.microsoft365.configuration_sources import get_configuration_source_name
@@ -58,6 +59,10 @@ def judge_consent_policy(policy: Configuration) -> Iterator[Finding]:
             ),
             advice="Entra ID > Enterprise apps > Consent and permissions > User consent settings: "
             "Do not allow user consent. Let users ask an admin instead: Admin consent settings.",
+            steps=build_consent_remedy(
+                "Have users ask instead: Entra ID > Enterprise apps > Consent and permissions > "
+                "User consent settings: Do not allow user consent."
+            ),
         )
     if policy.values.get("allowUserConsentForRiskyApps") is True:
         yield finding(
@@ -65,5 +70,9 @@ def judge_consent_policy(policy: Configuration) -> Iterator[Finding]:
             severity=Severity.HIGH,
             verdict=ConsentVerdict.GRANTED,
             summary="Users may consent even to apps that Microsoft holds to be risky.",
-            advice="Update-MgPolicyAuthorizationPolicy -AllowUserConsentForRiskyApps:$false",
+            advice="Switch it off.",
+            steps=build_consent_remedy(
+                "Switch it off.",
+                "Update-MgPolicyAuthorizationPolicy -AllowUserConsentForRiskyApps:$false",
+            ),
         )

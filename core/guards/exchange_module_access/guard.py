@@ -16,6 +16,14 @@ from datetime import timedelta
 
 from core.guards.exchange_module_access.verdicts import VERDICT_TEXTS, ModuleAccessVerdict
 from core.keys import compute_hash_prefix
+from core.microsoft365.remedies import (
+    ask,
+    build_command,
+    find_actor,
+    look_around,
+    make_exchange_step,
+    save_from_exchange,
+)
 from core.model.findings import Fact, Finding, Severity, Verdict
 from core.model.guards import Guard, GuardPolicy, ObserveContext, Permission, Service
 from core.tenant.changes import DisableExchangeModule
@@ -151,8 +159,24 @@ def build_no_admin_finding(access: ModuleAccess) -> Finding:
         summary="No administrator was seen to have Exchange PowerShell; nothing is changed.",
         facts=(Fact("", "the list may have gone wrong, or every administrator is locked out"),),
         sources=SOURCES,
-        advice="Look at administrators with Get-User <name> | Format-List EXOModuleEnabled. An app "
-        "with an Exchange role can still give it back: Set-User <name> -EXOModuleEnabled $true.",
+        advice="Look at the administrators. An app with an Exchange role can still give it back.",
+        steps=(
+            save_from_exchange(
+                "who may use Exchange PowerShell",
+                "exchange-module",
+                ORGANIZATION,
+                "Get-User -ResultSize Unlimited | Select-Object UserPrincipalName, Guid, "
+                "EXOModuleEnabled",
+            ),
+            find_actor("took it away", "Set-User"),
+            ask("an administrator whether they can still sign in to Exchange PowerShell"),
+            make_exchange_step(
+                "Where nobody can, have an app or an administrator with the Exchange role give it "
+                "back: put the administrator in the place of admin@example.com.",
+                "Set-User -Identity 'admin@example.com' -EXOModuleEnabled $true",
+            ),
+            look_around("the organization", ORGANIZATION),
+        ),
     )
 
 
@@ -170,8 +194,13 @@ def build_module_user_finding(user: ModuleUser, access: ModuleAccess) -> Finding
         facts=(Fact("kind", quote_text(user.kind, MAX_TEXT_LENGTH)),),
         sources=SOURCES,
         changes=(DisableExchangeModule(user.id, user.guid),) if possible else (),
-        advice=f"Set-User -Identity {user.guid} -EXOModuleEnabled $false; "
-        "exempt the account if a script signs in with it.",
+        advice="Take it away; exempt the account if a script signs in with it.",
+        steps=(
+            make_exchange_step(
+                "Take it away.",
+                build_command("Set-User", "-EXOModuleEnabled $false", Identity=user.guid),
+            ),
+        ),
     )
     if access.script_users is None:
         reason = "whether a script signs in with the account is unknown: the log was not read"

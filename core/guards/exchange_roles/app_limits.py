@@ -48,8 +48,7 @@ ACCESS_POLICIES = WatchedCollection(
     needs=(ACCESS_POLICY,),
     describe=describe_access_policy,
     advice="Look at the app's permissions: while it still has one for mail, it reaches every "
-    "mailbox. Take the permission away, or limit the app again: New-ApplicationAccessPolicy "
-    "-AppId <app> -AccessRight RestrictAccess -PolicyScopeGroupId <group>.",
+    "mailbox. Take the permission away, or limit the app to a group of mailboxes again.",
     techniques=("T1098.002",),
     reference="Microsoft Learn: Get-ApplicationAccessPolicy",
     harmless="a new policy that limits an app, and a policy that was there at the first look",

@@ -6,6 +6,7 @@ from core.guards.exchange_roles.groups import MAX_NAME_LENGTH, RISK_SEVERITY
 from core.keys import hash_parts
 from core.microsoft365.exchange_roles import is_whole_scope, weigh_exchange_role
 from core.microsoft365.permission_rules import PermissionRisk
+from core.microsoft365.remedies import build_command, make_exchange_step
 from core.model.findings import Severity
 from core.property_values import get_flag, get_text, get_texts
 from core.tenant.configuration import Configuration
@@ -102,9 +103,14 @@ def describe_assignment(rows: SourceRows) -> Iterator[WatchedItem]:
             id=one.id,
             name=f"{shown} for {quote_text(holder, MAX_NAME_LENGTH)}",
             opens=tuple(list_assignment_traits(one, grave, filters, holder)),
-            advice="Ask whoever gave it, by telephone. Unless somebody answers for it: "
-            "Remove-ManagementRoleAssignment, with the name that Get-ManagementRoleAssignment "
-            "shows.",
+            stop=(
+                make_exchange_step(
+                    "Unless somebody answers for it: take the role away.",
+                    build_command(
+                        "Remove-ManagementRoleAssignment", "-Confirm:$false", Identity=one.id
+                    ),
+                ),
+            ),
         )
 
 
@@ -181,6 +187,12 @@ def describe_role(rows: SourceRows) -> Iterator[WatchedItem]:
             yield WatchedItem(
                 id=one.id,
                 name=quote_text(one.name, MAX_NAME_LENGTH),
+                stop=(
+                    make_exchange_step(
+                        "See who holds it, and take it away from whom nobody answers for.",
+                        build_command("Get-ManagementRoleAssignment", Role=one.name),
+                    ),
+                ),
                 opens=(
                     Trait(
                         build_value_token("made from", root),
@@ -231,7 +243,7 @@ ROLE_ASSIGNMENTS = WatchedCollection(
     plural="role assignments",
     needs=(ASSIGNMENT, ROLE, SCOPE),
     describe=describe_assignment,
-    advice="Ask whoever gave it, by telephone.",
+    advice="Ask whoever gave it, by telephone; take it away unless somebody answers for it.",
     techniques=("T1098.002", "T1098.003"),
     reference="Microsoft Learn: Get-ManagementRoleAssignment",
     harmless="Exchange's own delegating assignments to Organization Management, a new role of "
@@ -244,7 +256,7 @@ OWN_MANAGEMENT_ROLES = WatchedCollection(
     plural="management roles of the tenant's own",
     needs=(ROLE,),
     describe=describe_role,
-    advice="Ask who made it: Get-ManagementRole <role> | Format-List shows its parent and entries.",
+    advice="Ask who made it, and look at its parent, its entries and who holds it.",
     techniques=("T1098.003",),
     reference="Microsoft Learn: Get-ManagementRole",
     harmless="Exchange's built-in roles, and a role made from one that only views",

@@ -4,7 +4,8 @@ from collections.abc import Iterator, Mapping
 
 from core.microsoft365.exchange_roles import weigh_exchange_role
 from core.microsoft365.permission_rules import PermissionRisk
-from core.model.findings import Severity
+from core.microsoft365.remedies import build_command, make_exchange_step, stop_each
+from core.model.findings import Severity, Step
 from core.property_values import find_property, get_text, get_texts
 from core.tenant.configuration import Configuration
 from core.tenant.quoting import quote_text
@@ -94,8 +95,7 @@ def describe_group(rows: SourceRows) -> Iterator[WatchedItem]:
             name=quote_text(one.name, MAX_NAME_LENGTH),
             opens=(*members, *managers, *(linked if partner else ())),
             arrival=min(grave, Severity.MEDIUM),
-            advice="Ask whoever gave it, by telephone. Unless somebody answers for it: "
-            f"Remove-RoleGroupMember -Identity {one.id} -Member <member>",
+            stop=tuple(list_stop_steps(one)),
         )
 
 
@@ -125,13 +125,37 @@ def describe_partner_group(rows: SourceRows) -> Iterator[WatchedItem]:
         )
 
 
+def list_stop_steps(group: Configuration) -> Iterator[Step]:
+    """Take out each member; those who are meant stay."""
+    yield make_exchange_step(
+        "Save who is in it.",
+        build_command(
+            "Get-RoleGroupMember",
+            "| Export-Clixml -NoClobber -Path 'evidence-role-group-members.xml'",
+            Identity=group.id,
+        ),
+    )
+    yield from stop_each(
+        (
+            make_exchange_step(
+                f"Take {quote_text(name, MAX_NAME_LENGTH)} out, unless they are meant to be in it.",
+                build_command(
+                    "Remove-RoleGroupMember", "-Confirm:$false", Identity=group.id, Member=identity
+                ),
+            )
+            for identity, name in list_members(group)
+        ),
+        "members",
+    )
+
+
 ROLE_GROUPS = WatchedCollection(
     name="role-group",
     noun="role group",
     plural="role groups",
     needs=(ROLE_GROUP,),
     describe=describe_group,
-    advice="Ask whoever gave it, by telephone: Get-RoleGroupMember <group> shows who is in it.",
+    advice="Ask whoever gave it, by telephone; take out whom nobody answers for.",
     techniques=("T1098.003",),
     reference="Microsoft Learn: Permissions in Exchange Online",
     harmless="members of the first look, who leaves a group, a description, and the groups without "

@@ -6,10 +6,12 @@ from core.guards.external_trust.organizations import (
     DOMAINS,
     MAX_NAME_LENGTH,
     ON_PREMISES,
+    UNLESS,
     OwnOrganization,
     quote_name,
     read_own_organization,
 )
+from core.microsoft365.remedies import build_command, make_exchange_step
 from core.model.findings import Severity
 from core.property_values import get_text, get_texts
 from core.tenant.configuration import Configuration
@@ -58,8 +60,12 @@ def describe_endpoint(rows: SourceRows) -> Iterator[WatchedItem]:
             name=quote_name(one),
             opens=tuple(traits),
             arrival=Severity.INFO if inside else Severity.HIGH,
-            advice="Ask who is moving mailboxes. Unless somebody answers for it: "
-            f"Remove-MigrationEndpoint -Identity {one.id}",
+            stop=(
+                make_exchange_step(
+                    f"{UNLESS}: remove it, after the batches that use it are stopped.",
+                    build_command("Remove-MigrationEndpoint", "-Confirm:$false", Identity=one.id),
+                ),
+            ),
         )
 
 
@@ -88,8 +94,12 @@ def describe_batch(rows: SourceRows) -> Iterator[WatchedItem]:
             name=name,
             opens=tuple(traits),
             arrival=Severity.INFO if inside else Severity.MEDIUM,
-            advice="Ask whose mailboxes these are and who moves them. Unless somebody answers for "
-            f"it: Stop-MigrationBatch -Identity {one.id}",
+            stop=(
+                make_exchange_step(
+                    f"{UNLESS}: stop it; it stays there.",
+                    build_command("Stop-MigrationBatch", "-Confirm:$false", Identity=one.id),
+                ),
+            ),
         )
 
 
@@ -137,8 +147,14 @@ def describe_restore(rows: SourceRows) -> Iterator[WatchedItem]:
                     Severity.LOW if same else Severity.HIGH,
                 ),
             ),
-            advice="Ask who needs the mail. Unless somebody answers for it: "
-            f"Remove-MailboxRestoreRequest -Identity {one.id}; what was copied stays in {into}.",
+            stop=(
+                make_exchange_step(
+                    f"{UNLESS}: stop it. What was copied stays in {into}.",
+                    build_command(
+                        "Remove-MailboxRestoreRequest", "-Confirm:$false", Identity=one.id
+                    ),
+                ),
+            ),
         )
 
 
@@ -148,7 +164,7 @@ MIGRATION_ENDPOINT = WatchedCollection(
     plural="migration endpoints",
     needs=(ENDPOINT, DOMAINS, ON_PREMISES),
     describe=describe_endpoint,
-    advice="Ask who is moving mailboxes.",
+    advice="Ask who is moving mailboxes; remove it unless somebody answers for it.",
     techniques=TECHNIQUES,
     reference="Microsoft Learn: Get-MigrationEndpoint",
     harmless="one that leads to a server under the tenant's own domains",
@@ -159,7 +175,8 @@ MIGRATION_BATCH = WatchedCollection(
     plural="migration batches",
     needs=(BATCH, ENDPOINT, DOMAINS, ON_PREMISES),
     describe=describe_batch,
-    advice="Ask whose mailboxes these are and who moves them.",
+    advice="Ask whose mailboxes these are and who moves them; stop it unless somebody answers "
+    "for it.",
     techniques=TECHNIQUES,
     reference="Microsoft Learn: Get-MigrationBatch",
     harmless="a move between the two halves of a hybrid organization, and its progress",
@@ -170,7 +187,7 @@ MAILBOX_RESTORE = WatchedCollection(
     plural="mailbox restore requests",
     needs=(RESTORE,),
     describe=describe_restore,
-    advice="Ask who needs the mail.",
+    advice="Ask who needs the mail; stop it unless somebody answers for it.",
     techniques=TECHNIQUES,
     reference="Microsoft Learn: Get-MailboxRestoreRequest",
     harmless="a mailbox that is restored into one of the same alias",

@@ -8,6 +8,7 @@ domains, and never by their names, which anybody can choose.
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 
+from core.microsoft365.remedies import build_command, make_exchange_step
 from core.model.findings import Severity
 from core.property_values import get_flag, get_text, get_texts
 from core.tenant.configuration import Configuration
@@ -27,6 +28,7 @@ RELATIONSHIP = "organization-relationship"
 INTRA_ORGANIZATION = "intra-organization-connector"
 FEDERATION_TRUST = "federation-trust"
 FEDERATED_ORGANIZATION = "federated-organization"
+UNLESS = "Unless somebody answers for it"
 MAX_NAME_LENGTH = 120
 TECHNIQUES = ("T1484.002", "T1537")
 # Ways in which a relationship lets mailboxes leave (Microsoft Learn: cross-tenant mailbox
@@ -86,8 +88,14 @@ def describe_relationship(rows: SourceRows) -> Iterator[WatchedItem]:
             opens=(*moves, *list_relationship_traits(one, domains, own, tied=tied)),
             on_sight=tuple(trait for trait in moves if trait.severity >= Severity.HIGH),
             arrival=Severity.INFO if tied else Severity.LOW,
-            advice="Ask who agreed on it with the other organization. Unless somebody answers for "
-            f"it: Remove-OrganizationRelationship -Identity {one.id}",
+            stop=(
+                make_exchange_step(
+                    f"{UNLESS}: switch it off; it stays there.",
+                    build_command(
+                        "Set-OrganizationRelationship", "-Enabled $false", Identity=one.id
+                    ),
+                ),
+            ),
         )
 
 
@@ -171,8 +179,14 @@ def describe_intra_organization(rows: SourceRows) -> Iterator[WatchedItem]:
             name=quote_name(one),
             opens=tuple(traits) if is_on else (),
             arrival=grave if is_on else Severity.LOW,
-            advice="Ask who set it. Unless somebody answers for it: "
-            f"Remove-IntraOrganizationConnector -Identity {one.id}",
+            stop=(
+                make_exchange_step(
+                    f"{UNLESS}: switch it off; it stays there.",
+                    build_command(
+                        "Set-IntraOrganizationConnector", "-Enabled $false", Identity=one.id
+                    ),
+                ),
+            ),
         )
 
 
@@ -198,8 +212,12 @@ def describe_federation_trust(rows: SourceRows) -> Iterator[WatchedItem]:
                 ),
             ),
             arrival=Severity.MEDIUM if known else Severity.HIGH,
-            advice=f"Ask who added it. Unless somebody answers for it: Remove-FederationTrust "
-            f"-Identity {one.id}",
+            stop=(
+                make_exchange_step(
+                    f"{UNLESS}: remove it. What was saved says how it was.",
+                    build_command("Remove-FederationTrust", "-Confirm:$false", Identity=one.id),
+                ),
+            ),
         )
 
 
@@ -229,7 +247,8 @@ ORGANIZATION_RELATIONSHIP = WatchedCollection(
     plural="organization relationships",
     needs=(RELATIONSHIP, DOMAINS, ON_PREMISES),
     describe=describe_relationship,
-    advice="Ask who agreed on it with the other organization.",
+    advice="Ask who agreed on it with the other organization; switch it off unless somebody "
+    "answers for it.",
     techniques=TECHNIQUES,
     reference="Microsoft Learn: Get-OrganizationRelationship; cross-tenant mailbox migration",
     harmless="what the hybrid wizard made between the tenant's own domains, free/busy times that "
@@ -241,7 +260,7 @@ INTRA_ORGANIZATION_CONNECTOR = WatchedCollection(
     plural="intra-organization connectors",
     needs=(INTRA_ORGANIZATION, DOMAINS, ON_PREMISES),
     describe=describe_intra_organization,
-    advice="Ask who set it.",
+    advice="Ask who set it; switch it off unless somebody answers for it.",
     techniques=TECHNIQUES,
     reference="Microsoft Learn: Get-IntraOrganizationConnector",
     harmless="one between servers under the tenant's own domains",
@@ -252,7 +271,7 @@ FEDERATION_TRUSTS = WatchedCollection(
     plural="federation trusts",
     needs=(FEDERATION_TRUST,),
     describe=describe_federation_trust,
-    advice="Ask who added it.",
+    advice="Ask who added it; remove it unless somebody answers for it.",
     techniques=("T1484.002",),
     reference="Microsoft Learn: Get-FederationTrust",
     harmless="the two trusts of Microsoft's that every tenant has from the start",
@@ -263,7 +282,7 @@ FEDERATED_ORGANIZATION_ID = WatchedCollection(
     plural="federated organization identifiers",
     needs=(FEDERATED_ORGANIZATION, DOMAINS, ON_PREMISES),
     describe=describe_federated_organization,
-    advice="Ask who federated the domain: Get-FederatedOrganizationIdentifier shows it.",
+    advice="Ask who federated the domain, and take it out unless somebody answers for it.",
     techniques=("T1484.002",),
     reference="Microsoft Learn: Get-FederatedOrganizationIdentifier",
     harmless="what was federated at the first look, and a domain that is no longer",

@@ -3,6 +3,7 @@
 from collections.abc import Iterator, Mapping, Sequence
 
 from core.keys import hash_parts
+from core.microsoft365.remedies import build_graph_request, make_graph_step
 from core.model.findings import Fact, Severity
 from core.property_values import find_property
 from core.tenant.configuration import Configuration
@@ -103,6 +104,7 @@ def describe_default(rows: SourceRows) -> Iterator[WatchedItem]:
     for one in rows[DEFAULT] or ():
         yield WatchedItem(
             id="default",
+            is_object=False,
             name="for all other tenants",
             opens=(*list_trust_traits(one.values), *list_access_traits(one.values)),
             facts=tuple(list_inheritance_facts(rows[PARTNER])),
@@ -124,6 +126,15 @@ def describe_partner(rows: SourceRows) -> Iterator[WatchedItem]:
             name=quote_text(one.id, MAX_NAME_LENGTH),
             opens=tuple(list_partner_traits(one)),
             facts=tuple(list_partner_facts(one)),
+            stop=(
+                make_graph_step(
+                    "Unless somebody answers for it: remove what is set for this tenant; what "
+                    "counts for all others counts for it then.",
+                    build_graph_request(
+                        "DELETE", "", "policies", "crossTenantAccessPolicy", "partners", one.id
+                    ),
+                ),
+            ),
         )
 
 

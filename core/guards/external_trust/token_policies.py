@@ -3,7 +3,10 @@
 from collections.abc import Callable, Iterator, Mapping
 
 from core.keys import hash_parts
-from core.model.findings import Fact, Severity
+from core.microsoft365.configuration_sources import CONFIGURATION_SOURCES
+from core.microsoft365.remedies import build_graph_request, make_graph_step
+from core.microsoft365.source_commands import split_read_path
+from core.model.findings import Fact, Severity, Step
 from core.property_values import find_property
 from core.strict_json import parse_strict_json
 from core.tenant.configuration import Configuration
@@ -84,9 +87,19 @@ def make_policy_description(
                 name=quote_text(one.name or one.id, MAX_NAME_LENGTH),
                 opens=tuple(list_policy_traits(one, has_default=has_default)),
                 facts=(Fact("policy", one.id),),
+                stop=(build_removal(source, one.id),),
             )
 
     return describe
+
+
+def build_removal(source: str, identity: str) -> Step:
+    """Remove a policy, after it was saved."""
+    path = split_read_path(CONFIGURATION_SOURCES[source], identity)
+    return make_graph_step(
+        "Unless somebody answers for it: remove the policy. What was saved says how it was.",
+        build_graph_request("DELETE", "", *path),
+    )
 
 
 def define_token_policy(source: str, noun: str, plural: str, path: str) -> WatchedCollection:
@@ -98,7 +111,7 @@ def define_token_policy(source: str, noun: str, plural: str, path: str) -> Watch
         needs=(source,),
         describe=make_policy_description(source, has_default=source != "claims-mapping-policy"),
         advice="Ask who set it and for which application. Unless somebody answers for it, remove "
-        f"it: DELETE https://graph.microsoft.com/v1.0{path}/<policy>.",
+        "it.",
         techniques=("T1550", "T1484.002"),
         reference=f"Microsoft Graph v1.0: {path}",
         harmless="a policy that applies to nothing, and what was there at the first look",

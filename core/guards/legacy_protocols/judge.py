@@ -1,6 +1,6 @@
 """Judges mail protocol settings by who uses the protocol. Pure."""
 
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Iterator
 from dataclasses import replace
 
 from core.guards.legacy_protocols.items import (
@@ -20,6 +20,11 @@ from core.guards.legacy_protocols.items import (
     parse_protocol_switch,
 )
 from core.guards.legacy_protocols.options import Policy
+from core.guards.legacy_protocols.remedies import (
+    build_policy_remedy,
+    build_protocols_remedy,
+    build_smtp_remedy,
+)
 from core.guards.legacy_protocols.sign_in_evidence import (
     PROTOCOL_NAMES,
     decide_protocol_verdict,
@@ -28,19 +33,13 @@ from core.guards.legacy_protocols.sign_in_evidence import (
 )
 from core.guards.legacy_protocols.verdicts import ProtocolVerdict
 from core.microsoft365.configuration_sources import get_configuration_source_name
-from core.microsoft365.powershell import can_be_quoted, quote_literal
+from core.microsoft365.remedies import make_exchange_step
 from core.model.findings import Fact, Finding, Severity, Verdict
 from core.tenant.changes import Change, DisableMailboxProtocols, SetConfiguration
 from core.tenant.configuration import Configuration
 from core.tenant.mailboxes import MAX_POLICY_USERS, format_mailbox_name
 from core.tenant.quoting import quote_text
 from core.tenant.sources import PROTOCOL_USE, PROTOCOLS
-
-DISABLE_PARAMETERS: Mapping[str, str] = {
-    "imap": "-ImapEnabled $false",
-    "pop": "-PopEnabled $false",
-    "smtp": "-SmtpClientAuthenticationDisabled $true",
-}
 
 
 def judge(item: ProtocolItem, policy: Policy) -> Iterator[Finding]:
@@ -68,13 +67,18 @@ def judge_smtp_auth(item: SmtpAuthSetting, policy: Policy) -> Iterator[Finding]:
         verdict=Verdict.COULD_NOT_TELL,
         summary="Whether SMTP AUTH is off for the organization is not known.",
         sources=(get_configuration_source_name(TRANSPORT), PROTOCOL_USE),
-        advice="Get-TransportConfig | Format-List SmtpClientAuthenticationDisabled",
+        advice="Look at SmtpClientAuthenticationDisabled in the transport settings.",
+        steps=(
+            make_exchange_step(
+                "Look at the setting.",
+                "Get-TransportConfig | Format-List SmtpClientAuthenticationDisabled",
+            ),
+        ),
     )
     if item.disabled is None:
         yield finding
         return
     decided = decide_protocol_verdict(item.evidence, policy)
-    command = "Set-TransportConfig -SmtpClientAuthenticationDisabled $true"
     spared = (
         (Fact("", f"{item.own_setting_count} more who use it have a setting of their own"),)
         if item.own_setting_count
@@ -94,9 +98,9 @@ def judge_smtp_auth(item: SmtpAuthSetting, policy: Policy) -> Iterator[Finding]:
         changes=list_repair_changes(
             decided, SetConfiguration(TRANSPORT, "", "SmtpClientAuthenticationDisabled", True)
         ),
-        advice=f"{command}. First give a device that cannot do without a mailbox of its own: "
-        "Set-CASMailbox -Identity <mailbox> -SmtpClientAuthenticationDisabled $false, and exempt "
-        "that mailbox here.",
+        advice="Switch it off for everybody. First give a device that cannot do without a mailbox "
+        "of its own, allow it there, and exempt that mailbox here.",
+        steps=build_smtp_remedy(),
     )
 
 
@@ -128,7 +132,8 @@ def judge_mailbox_plan(plan: Configuration) -> Iterator[Finding]:
                 SetConfiguration(PLANS, plan.id, PROTOCOL_PROPERTIES[one], False)
                 for one in open_ones
             ),
-            advice=build_protocols_off_command("Set-CASMailboxPlan", plan.id, open_ones),
+            advice="Switch them off, so that new mailboxes begin without them.",
+            steps=build_protocols_remedy("CASMailboxPlan", plan.id, name, open_ones),
         )
     if untold:
         yield replace(
@@ -169,7 +174,6 @@ def judge_authentication_policy(item: AuthenticationPolicy, policy: Policy) -> I
     who = (
         "every account without a policy of its own" if item.is_default else "the accounts it is for"
     )
-    quoted = quote_literal(item.policy.id) if can_be_quoted(item.policy.id) else "<policy>"
     yield replace(
         finding,
         severity=choose_policy_severity(item),
@@ -183,8 +187,8 @@ def judge_authentication_policy(item: AuthenticationPolicy, policy: Policy) -> I
         changes=list_repair_changes(
             decided, SetConfiguration(POLICIES, item.policy.id, "AllowBasicAuthSmtp", False)
         ),
-        advice=f"Set-AuthenticationPolicy -Identity {quoted} -AllowBasicAuthSmtp:$false; who it is "
-        "for: Get-User -ResultSize Unlimited | Where-Object AuthenticationPolicy.",
+        advice="See whom it is for, and have it take no bare password.",
+        steps=build_policy_remedy(item.policy.id, name),
     )
 
 
@@ -237,11 +241,9 @@ def build_protocol_finding(
     decided = decide_protocol_verdict(evidence, policy)
     busy = {use.protocol for use in uses} | {one.protocol for one in consents}
     idle = [one for one in protocols if one not in busy]
-    advice = build_protocols_off_command(
-        "Set-CASMailbox", item.protocols.mailbox.address, idle or protocols
-    )
+    advice = "Switch off what nobody uses."
     if busy:
-        advice += "; what is in use needs another way first, or an exemption."
+        advice += " What is in use needs another way first, or an exemption."
     return Finding(
         kind=kind,
         object_id=item.protocols.mailbox.id,
@@ -258,15 +260,12 @@ def build_protocol_finding(
             decided, DisableMailboxProtocols(item.protocols.mailbox.guid, (*protocols,))
         ),
         advice=advice,
+        steps=build_protocols_remedy(
+            "CASMailbox", item.protocols.mailbox.address, name, idle or protocols
+        ),
     )
 
 
 def list_repair_changes(decided: str, change: Change) -> tuple[Change, ...]:
     """The change of a finding that needs no asking."""
     return (change,) if decided is ProtocolVerdict.REPAIR else ()
-
-
-def build_protocols_off_command(cmdlet: str, identity: str, protocols: Iterable[str]) -> str:
-    """The command that switches protocols off; it names no object it cannot write."""
-    quoted = quote_literal(identity) if can_be_quoted(identity) else "<identity>"
-    return " ".join((cmdlet, "-Identity", quoted, *(DISABLE_PARAMETERS[one] for one in protocols)))

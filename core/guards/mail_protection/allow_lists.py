@@ -5,6 +5,7 @@ from collections.abc import Iterator, Mapping
 
 from core.guards.mail_protection.policies import DOMAINS, read_own_domains
 from core.guards.mail_protection.properties import LOW, MAX_NAME_LENGTH, MEDIUM
+from core.microsoft365.remedies import build_command, make_exchange_step
 from core.model.findings import Fact, Severity
 from core.property_values import (
     find_property,
@@ -17,6 +18,7 @@ from core.tenant.quoting import quote_text
 from core.watched.items import SourceRows, Trait, WatchedCollection, WatchedItem, build_token
 
 ALLOW_SOURCES = ("allow-sender", "allow-url", "allow-file", "allow-address")
+LIST_TYPES = dict(zip(ALLOW_SOURCES, ("Sender", "Url", "FileHash", "IP"), strict=True))
 SPOOF, SIMULATION = "allow-spoof", "phish-simulation-rule"
 DKIM, QUARANTINE, REPORTING = "dkim-config", "quarantine-policy", "report-policy"
 TECHNIQUES = ("T1562.001", "T1656")
@@ -48,9 +50,17 @@ def describe_allowed(rows: SourceRows) -> Iterator[WatchedItem]:
                 facts=(Fact("note", quote_text(get_text(values, "Notes"), MAX_NAME_LENGTH)),)
                 if get_text(values, "Notes")
                 else (),
-                advice="Ask who allowed it. Unless somebody answers for it: "
-                "Remove-TenantAllowBlockListItems, with the list and the id that "
-                "Get-TenantAllowBlockListItems shows.",
+                is_object=False,
+                stop=(
+                    make_exchange_step(
+                        "Unless somebody answers for it: take it out.",
+                        build_command(
+                            "Remove-TenantAllowBlockListItems",
+                            f"-ListType {LIST_TYPES[source]}",
+                            Entries=value,
+                        ),
+                    ),
+                ),
             )
 
 
@@ -201,7 +211,7 @@ ALLOWED_ENTRIES = WatchedCollection(
     plural="allow entries",
     needs=(*ALLOW_SOURCES, DOMAINS),
     describe=describe_allowed,
-    advice="Ask who allowed it.",
+    advice="Ask who allowed it; take it out unless somebody answers for it.",
     techniques=TECHNIQUES,
     reference="Microsoft Learn: Tenant Allow/Block List",
     harmless="an entry that ends by a date or after its last use, and every entry that blocks",
@@ -212,8 +222,8 @@ SPOOF_ENTRIES = WatchedCollection(
     plural="spoofing allow entries",
     needs=(SPOOF, DOMAINS),
     describe=describe_spoof,
-    advice="Ask who allowed it: Get-TenantAllowBlockListSpoofItems shows the entry, "
-    "Remove-TenantAllowBlockListSpoofItems takes it out.",
+    advice="Ask who allowed it; take it out in the Defender portal > Tenant Allow/Block Lists > "
+    "Spoofed senders unless somebody answers for it.",
     techniques=TECHNIQUES,
     reference="Microsoft Learn: Spoof intelligence insight",
     harmless="entries of the first look, and every entry that blocks",
@@ -224,8 +234,8 @@ SIMULATIONS = WatchedCollection(
     plural="phishing simulation overrides",
     needs=(SIMULATION,),
     describe=describe_simulation,
-    advice="Ask who runs the exercise. Unless somebody answers for it: "
-    "Remove-ExoPhishSimOverrideRule.",
+    advice="Ask who runs the exercise. Unless somebody answers for it, take it out in the Defender "
+    "portal > Advanced delivery > Phishing simulation.",
     techniques=TECHNIQUES,
     reference="Microsoft Learn: Configure the advanced delivery policy",
     harmless="an override of the first look, and one that is being removed",
@@ -237,7 +247,8 @@ SIGNING = WatchedCollection(
     needs=(DKIM,),
     describe=describe_signing,
     explain_loss=explain_signing_loss,
-    advice="Ask who switched it off: Set-DkimSigningConfig -Identity <domain> -Enabled $true.",
+    advice="Ask who switched it off, and switch it on again in the Defender portal > Email "
+    "authentication settings > DKIM.",
     techniques=("T1562.001",),
     reference="Microsoft Learn: Get-DkimSigningConfig",
     harmless="a domain that was never signed",
@@ -248,7 +259,7 @@ QUARANTINE_POLICIES = WatchedCollection(
     plural="quarantine policies",
     needs=(QUARANTINE,),
     describe=describe_quarantine,
-    advice="Ask who changed it: Set-QuarantinePolicy sets what users may do with held mail.",
+    advice="Ask who changed it, and set back what users may do with held mail.",
     techniques=("T1562.001",),
     reference="Microsoft Learn: Quarantine policies",
     harmless="what users could do at the first look, and a right that is taken away",
@@ -260,7 +271,8 @@ REPORT_POLICIES = WatchedCollection(
     needs=(REPORTING, DOMAINS),
     describe=describe_reporting,
     explain_loss=explain_reporting_loss,
-    advice="Ask who changed it: Get-ReportSubmissionPolicy shows where reported mail goes.",
+    advice="Ask who changed it. Unless somebody answers for it, set back where reported mail goes: "
+    "Defender portal > Settings > Email & collaboration > User reported settings.",
     techniques=("T1114.003", "T1562.001"),
     reference="Microsoft Learn: User reported settings",
     harmless="addresses of the first look",

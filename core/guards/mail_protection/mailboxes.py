@@ -10,6 +10,7 @@ from collections.abc import Iterator, Mapping
 
 from core.guards.mail_protection.policies import read_own_domains
 from core.guards.mail_protection.properties import LOW, MAX_NAME_LENGTH, MEDIUM
+from core.microsoft365.remedies import build_command, make_exchange_step
 from core.microsoft365.trustees import SYSTEM_KINDS
 from core.model.findings import Fact, Severity
 from core.property_values import get_flag, get_text, get_texts
@@ -71,8 +72,12 @@ def describe_moderation(rows: SourceRows) -> Iterator[WatchedItem]:
             name=name_mailbox(one),
             opens=tuple(traits) if get_flag(values, "ModerationEnabled", default=False) else (),
             facts=list_people_facts(one),
-            advice="Ask the owner and the moderator. Unless somebody answers for it: Set-Mailbox "
-            f"-Identity {one.id} -ModerationEnabled $false",
+            stop=(
+                make_exchange_step(
+                    "Unless somebody answers for it: end the moderation.",
+                    build_command("Set-Mailbox", "-ModerationEnabled $false", Identity=one.id),
+                ),
+            ),
         )
 
 
@@ -103,8 +108,14 @@ def describe_rejections(rows: SourceRows) -> Iterator[WatchedItem]:
                 for sender in senders
             ),
             facts=list_people_facts(one),
-            advice="Ask the owner. Unless somebody answers for it: Set-Mailbox -Identity "
-            f"{one.id} -RejectMessagesFromSendersOrMembers $null",
+            stop=(
+                make_exchange_step(
+                    "Unless somebody answers for it: let everybody write again.",
+                    build_command(
+                        "Set-Mailbox", "-RejectMessagesFromSendersOrMembers $null", Identity=one.id
+                    ),
+                ),
+            ),
         )
 
 
@@ -149,8 +160,16 @@ def describe_unrecoverable(rows: SourceRows) -> Iterator[WatchedItem]:
                 ),
             ),
             facts=(*list_people_facts(one), Fact("deleted mail is kept for", kept or "not told")),
-            advice="Ask who switched it off. Unless somebody answers for it: Set-Mailbox -Identity "
-            f"{one.id} -SingleItemRecoveryEnabled $true -RetainDeletedItemsFor 14",
+            stop=(
+                make_exchange_step(
+                    "Unless somebody answers for it: switch it on again.",
+                    build_command(
+                        "Set-Mailbox",
+                        "-SingleItemRecoveryEnabled $true -RetainDeletedItemsFor 14",
+                        Identity=one.id,
+                    ),
+                ),
+            ),
         )
 
 
@@ -191,7 +210,7 @@ MAILBOX_COLLECTIONS = (
         plural="moderated mailboxes",
         needs=(MODERATED,),
         describe=describe_moderation,
-        advice="Ask the owner and the moderator.",
+        advice="Ask the owner and the moderator; end it unless somebody answers for it.",
         techniques=("T1114", "T1564.008"),
         reference="Microsoft Learn: Set-Mailbox, ModerationEnabled",
         harmless="moderation of the first look, and one that ends",
@@ -202,7 +221,7 @@ MAILBOX_COLLECTIONS = (
         plural="mailboxes that refuse senders",
         needs=(REJECTING,),
         describe=describe_rejections,
-        advice="Ask the owner.",
+        advice="Ask the owner; let everybody write again unless somebody answers for it.",
         techniques=("T1564.008",),
         reference="Microsoft Learn: Set-Mailbox, RejectMessagesFromSendersOrMembers",
         harmless="senders refused at the first look, and one that is let in again",
@@ -214,8 +233,8 @@ MAILBOX_COLLECTIONS = (
         needs=(HELD,),
         describe=describe_holds,
         explain_loss=explain_hold_loss,
-        advice="Ask whoever answers for legal matters. Unless they took it off: Set-Mailbox "
-        "-Identity <mailbox> -LitigationHoldEnabled $true",
+        advice="Ask whoever answers for legal matters. Unless they took it off, put the mailbox on "
+        "hold again at once: Exchange admin center > Mailboxes > Others > Litigation hold.",
         techniques=("T1070.008", "T1485"),
         reference="Microsoft Learn: Place a mailbox on Litigation Hold",
         harmless="a hold that begins, and a leaver's mailbox that becomes inactive and stays held",
@@ -230,7 +249,7 @@ MAILBOX_COLLECTIONS = (
         plural="mailboxes without recovery of deleted mail",
         needs=(UNRECOVERABLE,),
         describe=describe_unrecoverable,
-        advice="Ask who switched it off.",
+        advice="Ask who switched it off; switch it on again unless somebody answers for it.",
         techniques=("T1070.008", "T1485"),
         reference="Microsoft Learn: Set-Mailbox, SingleItemRecoveryEnabled",
         harmless="mailboxes without it at the first look, and Exchange's own",

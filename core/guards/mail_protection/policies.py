@@ -212,8 +212,8 @@ def define_filter(
         needs=(name, DOMAINS),
         describe=make_policy_description(name, shape),
         explain_loss=partial(explain_filter_loss, shape),
-        advice=f"Ask who changed it and why. Unless somebody answers for it, set it back: "
-        f"Get-{cmdlet} shows every value, Set-{cmdlet} sets it.",
+        advice="Ask who changed it and why. Unless somebody answers for it, set it back in the "
+        f"Defender portal > Policies > Threat policies ({cmdlet}).",
         techniques=TECHNIQUES,
         reference=REFERENCE,
         harmless="how strict it was at the first look, whatever gets stricter, and what Microsoft "

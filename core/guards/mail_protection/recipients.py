@@ -10,7 +10,7 @@ from collections.abc import Iterator, Mapping
 from core.guards.mail_protection.mailboxes import list_people_facts, name_mailbox
 from core.guards.mail_protection.policies import read_own_domains
 from core.guards.mail_protection.properties import LOW, MAX_NAME_LENGTH, MEDIUM
-from core.microsoft365.powershell import quote_literal
+from core.microsoft365.remedies import build_command, make_exchange_step
 from core.model.findings import Fact
 from core.property_values import get_flag, get_text, get_texts
 from core.tenant.configuration import Configuration
@@ -47,8 +47,17 @@ def describe_hidden(rows: SourceRows) -> Iterator[WatchedItem]:
                 opens=(Trait("hidden", "is in no address list, and can be signed in to", LOW),),
                 facts=tuple(list_hidden_facts(one)),
                 advice="Ask who hid it. Unless somebody answers for it, look at its rules, rights "
-                f"and sign-ins, and show it again: Set-Mailbox -Identity {one.id} "
-                "-HiddenFromAddressListsEnabled $false",
+                "and sign-ins, and show it again.",
+                stop=(
+                    make_exchange_step(
+                        "Unless somebody answers for it: show it again.",
+                        build_command(
+                            "Set-Mailbox",
+                            "-HiddenFromAddressListsEnabled $false",
+                            Identity=one.id,
+                        ),
+                    ),
+                ),
             )
 
 
@@ -81,7 +90,6 @@ def build_leading_item(
 ) -> WatchedItem:
     """One recipient, with what it takes and where that goes."""
     shown = quote_text(target, MAX_NAME_LENGTH)
-    named = quote_literal(recipient.id)
     return WatchedItem(
         id=recipient.id,
         name=quote_text(recipient.name or recipient.id, MAX_NAME_LENGTH),
@@ -94,8 +102,13 @@ def build_leading_item(
             for address in taken
         ),
         facts=(Fact("leads to", shown),),
-        advice="Ask who made it. Unless somebody answers for it, take the address back: "
-        f"{removes} -Identity {named}",
+        advice="Ask who made it. Unless somebody answers for it, take the address back.",
+        stop=(
+            make_exchange_step(
+                "Unless somebody answers for it: remove it. What was saved says how it was.",
+                build_command(removes, "-Confirm:$false", Identity=recipient.id),
+            ),
+        ),
     )
 
 

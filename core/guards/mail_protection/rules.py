@@ -3,6 +3,7 @@
 from collections.abc import Callable, Iterator, Mapping
 
 from core.guards.mail_protection.properties import LOW, MAX_NAME_LENGTH, MEDIUM
+from core.microsoft365.remedies import build_command, make_exchange_step
 from core.model.findings import Severity
 from core.property_values import find_property, get_text, get_texts, parse_printed_int
 from core.tenant.configuration import Configuration
@@ -143,8 +144,12 @@ def describe_flow_rule(rows: SourceRows) -> Iterator[WatchedItem]:
             id=one.id,
             name=quote_text(one.name or one.id, MAX_NAME_LENGTH),
             opens=tuple(list_skips(one.values)) if is_on else (),
-            advice="Ask who made it. Unless somebody answers for it: Disable-TransportRule "
-            f"-Identity {one.id}",
+            stop=(
+                make_exchange_step(
+                    "Unless somebody answers for it: disable the rule; it stays there.",
+                    build_command("Disable-TransportRule", "-Confirm:$false", Identity=one.id),
+                ),
+            ),
         )
 
 
@@ -179,7 +184,7 @@ SKIPPING_RULES = WatchedCollection(
     plural="mail-flow rules",
     needs=(TRANSPORT_RULE,),
     describe=describe_flow_rule,
-    advice="Ask who made it.",
+    advice="Ask who made it; disable it unless somebody answers for it.",
     techniques=("T1562.001", "T1656"),
     reference="Microsoft Learn: Use mail flow rules to set the spam confidence level",
     harmless="rules that skip nothing, rules of the first look, and a rule that is switched off",

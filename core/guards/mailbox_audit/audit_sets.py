@@ -5,6 +5,7 @@ from dataclasses import replace
 
 from core.guards.mailbox_audit.items import AuditVerdict, LicensedAudit
 from core.guards.mailbox_audit.options import Policy
+from core.guards.mailbox_audit.remedies import build_actions_remedy, build_plan_remedy
 from core.microsoft365.audit_actions import (
     AUDITING_CAPABILITY,
     DEFAULT_ACTIONS,
@@ -119,6 +120,7 @@ def build_missing_actions_finding(
         if unread
         else f"What mailbox {name} audits was set by hand and misses what Microsoft audits.",
         changes=(build_audit_reset(item.audit, resets),),
+        steps=build_actions_remedy(item.audit.mailbox),
     )
     if not stopped:
         is_blinded = bool(unread) and is_plan_switched_off(item)
@@ -141,6 +143,7 @@ def build_missing_actions_finding(
             "Exchange Online any more.",
             facts=facts,
             changes=(),
+            steps=(),
             advice="If its owner left and its licence was taken away, this is what follows. "
             "Otherwise find out who took it away, and give it back.",
             is_said_once=True,
@@ -150,8 +153,7 @@ def build_missing_actions_finding(
         severity=Severity.HIGH,
         summary=f"Mailbox {name} no longer records which mail was read.",
         facts=facts,
-        advice="Find out who changed it: Search-UnifiedAuditLog for Set-Mailbox on this mailbox, "
-        "and the directory's audit log for a change of its licence. Whoever reads mail unseen "
+        advice="Find out who changed it, the mailbox or its licence: whoever reads mail unseen "
         "begins with this.",
     )
 
@@ -197,6 +199,7 @@ def judge_auditing_plan(item: LicensedAudit, policy: Policy) -> Iterator[Finding
             advice="Find out who did it: the directory's audit log, activity Change user license. "
             "Intruders untick this plan before they read mail. Switch it on again under the "
             "licences of the account in Entra ID.",
+            steps=build_plan_remedy(item.audit.mailbox),
         )
     elif item.account is None or item.account.serving_plans is None:
         yield finding

@@ -6,7 +6,12 @@ from dataclasses import replace
 from core.guards.mailbox_audit.audit_sets import judge_audit_sets, judge_auditing_plan
 from core.guards.mailbox_audit.items import AuditItem, AuditVerdict, LicensedAudit
 from core.guards.mailbox_audit.options import MICROSOFT_AGE_DAYS, Policy
-from core.model.findings import Fact, Finding, Severity, Verdict
+from core.guards.mailbox_audit.remedies import (
+    build_bypass_remedy,
+    build_log_remedy,
+    build_organization_remedy,
+)
+from core.model.findings import Fact, Finding, Severity, Shell, Step, Verdict
 from core.tenant.auditing import AuditBypass, MailboxAudit, OrganizationAudit
 from core.tenant.changes import (
     ClearAuditBypass,
@@ -70,14 +75,14 @@ def judge_organization_audit(item: OrganizationAudit) -> Iterator[Finding]:
             ),
             sources=(ORGANIZATION_AUDIT,),
             changes=(EnableOrganizationAudit(),),
-            advice="Set-OrganizationConfig -AuditDisabled $false; find out who switched it off. "
-            "If it is meant to be off, exempt it with the reason.",
+            advice="Switch it on, and find out who switched it off. If it is meant to be off, "
+            "exempt it with the reason.",
+            steps=build_organization_remedy(),
             asks_if_preexisting=True,
         )
     if item.unified_log is False:
         # Set-AdminAuditLogConfig is refused until the organization's configuration was copied from
         # Microsoft's shared one (Microsoft Learn: Enable-OrganizationCustomization).
-        first = "Enable-OrganizationCustomization, and an hour later " if item.dehydrated else ""
         finding = Finding(
             kind="unified-audit-log-off",
             object_id=ORGANIZATION,
@@ -91,9 +96,9 @@ def judge_organization_audit(item: OrganizationAudit) -> Iterator[Finding]:
             ),
             sources=(UNIFIED_AUDIT_LOG,),
             changes=(EnableUnifiedAuditLog(),),
-            advice=f"{first}Set-AdminAuditLogConfig -UnifiedAuditLogIngestionEnabled $true in "
-            "Exchange Online PowerShell (Security & Compliance always shows False); find out who "
-            "switched it off. If it is meant to be off, exempt it with the reason.",
+            advice="Switch it on, and find out who switched it off. If it is meant to be off, "
+            "exempt it with the reason.",
+            steps=build_log_remedy(is_dehydrated=bool(item.dehydrated)),
             asks_if_preexisting=True,
         )
         if item.dehydrated:
@@ -128,9 +133,16 @@ def judge_unlogged_mailboxes(item: OrganizationAudit) -> Iterator[Finding]:
             Fact("", "what happens there may be missing from the unified audit log"),
         ),
         sources=(ORGANIZATION_AUDIT,),
-        advice='Set it once: Get-Mailbox -ResultSize Unlimited -Filter "AuditEnabled -eq '
-        "'False'\" | Set-Mailbox -AuditEnabled $true. Where the filter still finds a mailbox, set "
-        "it to $false and to $true again, and search the unified audit log for what comes next.",
+        advice="Set it once more. Where the filter still finds a mailbox, switch its auditing "
+        "off and on again, and search the unified audit log for what comes next.",
+        steps=(
+            Step(
+                "Set it of all that Exchange filters as not audited.",
+                "Get-Mailbox -ResultSize Unlimited -Filter \"AuditEnabled -eq 'False'\" | "
+                "Set-Mailbox -AuditEnabled $true",
+                Shell.EXCHANGE,
+            ),
+        ),
     )
 
 
@@ -156,9 +168,9 @@ def judge_audit_bypass(item: AuditBypass) -> Iterator[Finding]:
         ),
         sources=(AUDIT_BYPASS,),
         changes=(ClearAuditBypass(item.id),),
-        advice=f"Clear the bypass: Set-MailboxAuditBypassAssociation -Identity {item.id} "
-        "-AuditBypassEnabled $false; afterwards look for IsThrottled in the records of the "
+        advice="Clear the bypass; afterwards look for IsThrottled in the records of the "
         "mailboxes it reads. If a service needs the bypass, exempt it with a reason and an end.",
+        steps=build_bypass_remedy(item.id, name),
         asks_if_preexisting=True,
     )
 

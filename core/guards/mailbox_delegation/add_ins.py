@@ -7,8 +7,8 @@ no store looked at it (MITRE ATT&CK T1137.006).
 from collections.abc import Iterator
 
 from core.guards.mailbox_delegation.items import MAX_TEXT_LENGTH, format_delegated_mailbox
+from core.guards.mailbox_delegation.remedies import build_add_in_remedy
 from core.guards.mailbox_delegation.verdicts import DelegationVerdict
-from core.microsoft365.powershell import can_be_quoted, quote_literal
 from core.model.findings import Fact, Finding, Severity
 from core.model.reach import Reach
 from core.tenant.mailboxes import OwnAddIn
@@ -46,18 +46,9 @@ def judge_add_in(item: OwnAddIn) -> Iterator[Finding]:
         ),
         sources=(OWN_ADD_INS, MAILBOXES),
         fingerprint=item.app_id.casefold(),
-        advice=build_add_in_advice(item),
+        advice="Ask the owner whether they installed it; unless they did, take the account for "
+        "stolen and the add-in out.",
+        steps=build_add_in_remedy(item, name),
+        held_account=item.mailbox.id if item.mailbox.has_account else "",
         reaches=(Reach.of(f"right {step}" for step in range(known + 1)),),
-    )
-
-
-def build_add_in_advice(item: OwnAddIn) -> str:
-    """What a person can do about it."""
-    ask = "Ask the owner whether they installed it; unless they did"
-    of = item.mailbox.guid or item.mailbox.address
-    if not can_be_quoted(of) or not can_be_quoted(item.app_id):
-        return f"{ask}, take it out in Outlook, and take the account for stolen."
-    return (
-        f"{ask}, take the account for stolen and the add-in out: Remove-App -Mailbox "
-        f"{quote_literal(of)} -Identity {quote_literal(item.app_id)}"
     )

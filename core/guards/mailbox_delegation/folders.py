@@ -12,7 +12,9 @@ from core.guards.mailbox_delegation.items import (
     Policy,
     format_delegated_mailbox,
 )
+from core.guards.mailbox_delegation.remedies import build_folder_remedy
 from core.guards.mailbox_delegation.texts import (
+    ADVICE,
     HOLDER_TEXTS,
     HOLDER_VERDICTS,
     describe_members,
@@ -56,7 +58,10 @@ def judge_folders(item: GrantedRight, policy: Policy) -> Iterator[Finding]:
         facts=tuple(list_folder_facts(item, holder)),
         sources=SOURCES,
         fingerprint=known_by[0],
-        advice=build_folder_advice(item),
+        advice=ADVICE,
+        steps=build_folder_remedy(
+            item, [build_folder_command(item, one) for one in sort_folders(item.folders)], whom
+        ),
         correlations=tuple(Correlation.of(one, f"rights of {whom}") for one in known_by)
         if counts
         else (),
@@ -144,17 +149,6 @@ def list_folder_facts(item: GrantedRight, holder: HolderType) -> Iterator[Fact]:
     elif holder in HOLDER_TEXTS and not item.outside_members and holder is not HolderType.EVERYONE:
         yield Fact("", HOLDER_TEXTS[holder])
     yield from list_member_facts(item)
-
-
-def build_folder_advice(item: GrantedRight) -> str:
-    """What a person can do about it."""
-    ask = "Ask the owner, and who gave it; unless somebody answers for it, take it away"
-    commands = [
-        command
-        for one in sort_folders(item.folders)
-        if (command := build_folder_command(item, one))
-    ]
-    return f"{ask}: {' ; '.join(dict.fromkeys(commands))}" if commands else f"{ask} in Outlook."
 
 
 def build_folder_command(item: GrantedRight, right: FolderRight) -> str:

@@ -11,7 +11,9 @@ from core.guards.mailbox_delegation.items import (
     Policy,
     format_delegated_mailbox,
 )
+from core.guards.mailbox_delegation.remedies import build_right_remedy
 from core.guards.mailbox_delegation.texts import (
+    ADVICE,
     HOLDER_TEXTS,
     HOLDER_VERDICTS,
     describe_members,
@@ -22,7 +24,6 @@ from core.guards.mailbox_delegation.texts import (
 from core.keys import hash_parts
 from core.microsoft365.trustees import (
     HolderType,
-    build_remove_right_command,
     classify_holder,
     list_holder_ids,
 )
@@ -76,7 +77,8 @@ def judge_right(item: GrantedRight, policy: Policy) -> Iterator[Finding]:
         facts=tuple(list_delegation_facts(item, holder)),
         sources=RIGHT_SOURCES.get(delegation.right, MAILBOX_RIGHT_SOURCES),
         fingerprint=known_by[0],
-        advice=build_delegation_advice(item),
+        advice=ADVICE,
+        steps=build_right_remedy(item, kind, whom),
         correlations=tuple(Correlation.of(one, f"rights of {whom}") for one in known_by)
         if counts
         else (),
@@ -123,10 +125,3 @@ def list_delegation_facts(item: GrantedRight, holder: HolderType) -> Iterator[Fa
     if item.new_domain:
         domain = quote_text(item.new_domain, MAX_TEXT_LENGTH)
         yield Fact("", f"{domain} is new among the organization's domains: foreign for 30 days")
-
-
-def build_delegation_advice(item: GrantedRight) -> str:
-    """What a person can do about it."""
-    command = build_remove_right_command(item.delegation, item.mailbox, item.recipient)
-    ask = "Ask the owner, and who gave it; unless somebody answers for it, take it away"
-    return f"{ask}: {command}" if command else f"{ask} in the Exchange admin center."

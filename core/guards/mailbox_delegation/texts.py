@@ -21,6 +21,7 @@ HOLDER_VERDICTS = {
     HolderType.UNKNOWN_NAME: DelegationVerdict.UNRESOLVED,
     HolderType.KNOWN: DelegationVerdict.DELEGATED,
 }
+ADVICE = "Ask the owner, and who gave it; unless somebody answers for it, take it away."
 HOLDER_TEXTS = {
     HolderType.EVERYONE: "this is not one person: everybody may",
     HolderType.OUTSIDER: "a guest, contact or mail user whose mail is not in this organization: "

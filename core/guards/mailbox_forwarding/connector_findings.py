@@ -25,6 +25,10 @@ from core.guards.mailbox_forwarding.rating import (
     decide_forward_verdict,
     rate_forward,
 )
+from core.guards.mailbox_forwarding.remedies import (
+    build_connector_remedy,
+    build_journal_remedy,
+)
 from core.guards.mailbox_forwarding.texts import format_forward_target, format_word_list
 from core.guards.mailbox_forwarding.verdicts import ForwardingVerdict
 from core.microsoft365.addresses import OwnDomains
@@ -37,8 +41,8 @@ from core.tenant.quoting import quote_text
 from core.tenant.sources import DOMAINS
 
 CONNECTOR_ADVICE = (
-    "It applies to mail of the whole organization: find out who made it and what for, and disable "
-    "it in the Exchange admin center unless somebody answers for it."
+    "It applies to mail of the whole organization: find out who made it and what for, and switch "
+    "it off unless somebody answers for it."
 )
 JOURNAL_TEXTS: Mapping[str, str] = {
     ForwardingVerdict.EXTERNAL: "sends a copy of mail to the outside",
@@ -108,6 +112,7 @@ def judge_outbound_connector(
         sources=(get_configuration_source_name("outbound-connector"), DOMAINS),
         fingerprint=json.dumps(sorted(to_a_label(host) for host in hosts)),
         advice=CONNECTOR_ADVICE,
+        steps=build_connector_remedy("outbound-connector", connector.id, name),
         asks_if_preexisting=True,
         reaches=(
             Reach.of(["route"], () if everything else [Selection.of("domains", connector.domains)]),
@@ -163,6 +168,7 @@ def judge_inbound_connector(
         sources=(get_configuration_source_name("inbound-connector"), DOMAINS),
         fingerprint=json.dumps([sorted(connector.addresses), connector.certificate.casefold()]),
         advice=CONNECTOR_ADVICE,
+        steps=build_connector_remedy("inbound-connector", connector.id, name),
         asks_if_preexisting=True,
         reaches=(
             Reach.of(
@@ -202,6 +208,7 @@ def judge_journal_rule(item: JournalItem, policy: Policy) -> Iterator[Finding]:
         sources=(get_configuration_source_name("journal-rule"), DOMAINS),
         fingerprint=build_forward_fingerprint(item.targets),
         advice=CONNECTOR_ADVICE,
+        steps=build_journal_remedy(rule.id, name, item.targets),
         asks_if_preexisting=True,
         reaches=(
             Reach.of(

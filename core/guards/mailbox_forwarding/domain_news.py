@@ -6,6 +6,7 @@ told itself, and until that is answered mail to it counts as leaving.
 
 from collections.abc import Iterator
 
+from core.guards.mailbox_forwarding.remedies import build_domain_remedy
 from core.guards.mailbox_forwarding.verdicts import ForwardingVerdict
 from core.model.findings import Fact, Finding, Severity
 from core.tenant.domain_memory import DomainNews
@@ -47,6 +48,7 @@ def judge_domain_news(item: DomainNews) -> Iterator[Finding]:
         facts=(Fact("first seen", f"{item.seen_at:%Y-%m-%d %H:%M} UTC"), Fact("", fact)),
         sources=(DOMAINS,),
         advice=advice,
+        steps=build_domain_remedy(item.name, is_gone=item.is_gone),
         # A listing that leaves a domain out once is not yet a domain that is gone.
         confirmations_needed=1 if item.is_gone else 0,
         is_one_off=True,

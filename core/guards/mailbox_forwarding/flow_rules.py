@@ -28,6 +28,7 @@ from core.guards.mailbox_forwarding.rating import (
     decide_forward_verdict,
     rate_forward,
 )
+from core.guards.mailbox_forwarding.remedies import build_flow_remedy
 from core.guards.mailbox_forwarding.texts import (
     MAX_SHOWN,
     TRANSPORT_RULE_TEXTS,
@@ -55,8 +56,8 @@ UNSEEN_ACTIONS = frozenset({"redirects to", "blind copies to", "reports with the
 REPORT_ACTIONS = frozenset({"reports with the whole mail to", "reports to"})
 """What a rule does also while it is only tested (Microsoft Learn: Test mail flow rules)."""
 ADVICE = (
-    "It applies to the whole organization: find out who made it, and disable it in the Exchange "
-    "admin center unless somebody answers for it."
+    "It applies to the whole organization: find out who made it, and disable it unless somebody "
+    "answers for it."
 )
 
 
@@ -177,6 +178,7 @@ def judge_flow_recipients(item: TransportRuleForward, policy: Policy) -> Iterato
         sources=(TRANSPORT_RULES, DOMAINS),
         fingerprint=build_forward_fingerprint(targets),
         advice=ADVICE,
+        steps=build_flow_remedy("transport-rule", rule.id, name, targets),
         correlations=build_correlations(verdict, targets),
         reaches=(build_reach(rule, does),),
     )
@@ -356,5 +358,6 @@ def build_flow_finding(rule: TransportRule, effect: FlowEffect, now: datetime) -
         sources=(TRANSPORT_RULES,),
         fingerprint=effect.does,
         advice=ADVICE,
+        steps=build_flow_remedy(effect.kind, rule.id, name),
         reaches=(build_reach(rule, [effect.does]),),
     )

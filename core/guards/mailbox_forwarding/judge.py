@@ -27,6 +27,7 @@ from core.guards.mailbox_forwarding.rating import (
     decide_forward_verdict,
     rate_forward,
 )
+from core.guards.mailbox_forwarding.remedies import build_forward_remedy, get_held_account
 from core.guards.mailbox_forwarding.rule_findings import judge_inbox_rules
 from core.guards.mailbox_forwarding.standing_copies import (
     StandingCopyItem,
@@ -132,6 +133,10 @@ def judge_mailbox_forward(item: MailboxForward, policy: Policy) -> Iterator[Find
         reaches=(Reach.of(["send"] if item.mailbox.keeps_copy else ["send", "keep no copy"]),),
         changes=changes,
         advice="Ask the owner who set the forward; clear it unless somebody answers for it.",
+        steps=build_forward_remedy(item.mailbox, item.targets),
+        held_account=get_held_account(item.mailbox)
+        if verdict is ForwardingVerdict.EXTERNAL
+        else "",
         correlations=build_correlations(verdict, item.targets),
         asks_if_preexisting=True,
         preexisting_verdict=verdict,

@@ -21,6 +21,7 @@ from core.guards.mailbox_forwarding.rating import (
     decide_forward_verdict,
     rate_forward,
 )
+from core.guards.mailbox_forwarding.remedies import build_rules_remedy, get_held_account
 from core.guards.mailbox_forwarding.rule_reach import measure_rule_reach
 from core.guards.mailbox_forwarding.rule_texts import (
     build_rules_advice,
@@ -36,7 +37,6 @@ from core.guards.mailbox_forwarding.texts import (
     list_recipient_facts,
 )
 from core.guards.mailbox_forwarding.verdicts import ForwardingVerdict
-from core.microsoft365.powershell import build_list_rules_command
 from core.microsoft365.recipients import ForwardTarget
 from core.model.findings import Fact, Finding, Severity, Verdict
 from core.tenant.changes import Change, DisableInboxRule
@@ -149,6 +149,8 @@ def judge_forwarding_rules(rules: Sequence[InboxRuleForward], policy: Policy) ->
             if external and can_disable_rule(one)
         ),
         advice=build_rules_advice(shown),
+        steps=build_rules_remedy("inbox-rule-forward", shown, targets),
+        held_account=get_held_account(rules[0].mailbox) if active and external else "",
         correlations=build_correlations(verdict, targets),
         reaches=tuple(measure_rule_reach(one, sends=True) for one in active),
         needs_own_exemption=hidden,
@@ -202,6 +204,8 @@ def build_hiding_finding(rules: Sequence[InboxRuleForward], changes: Collection[
         fingerprint=build_fingerprint(hidden, level),
         changes=done if all(one in changes for one in done) else (),
         advice=build_rules_advice(rules),
+        steps=build_rules_remedy("inbox-rule-hides", rules),
+        held_account=get_held_account(rules[0].mailbox) if level == "grave" else "",
         reaches=tuple(measure_rule_reach(one, sends=False) for one in rules),
         needs_own_exemption=hidden,
         asks_if_preexisting=True,
@@ -239,6 +243,7 @@ def build_secret_finding(rules: Sequence[InboxRuleForward]) -> Finding:
         sources=list_rule_sources(rules),
         fingerprint=build_forward_fingerprint([sending.target for sending in sendings]),
         advice=build_rules_advice(rules),
+        steps=build_rules_remedy("inbox-rule-hidden", rules),
         reaches=tuple(measure_rule_reach(one, sends=True) for one in rules),
         needs_own_exemption=True,
         asks_if_preexisting=True,
@@ -252,7 +257,6 @@ def build_unreadable_finding(item: InboxRuleForward) -> Finding:
     Only its id tells it from another, so a second such rule is a new finding.
     """
     name = format_mailbox_name(item.mailbox)
-    command = build_list_rules_command(item.mailbox.guid)
     return Finding(
         kind="inbox-rule-unreadable",
         object_id=item.mailbox.id,
@@ -263,6 +267,7 @@ def build_unreadable_finding(item: InboxRuleForward) -> Finding:
         facts=tuple(list_rules_facts([item], with_hiding=False))[:3],
         sources=list_rule_sources([item]),
         fingerprint=item.rule.id,
-        advice=f"Look at the rule in Outlook, or run {command}." if command else "",
+        advice="Look at the rule in Outlook or in Exchange.",
+        steps=build_rules_remedy("inbox-rule-unreadable", [item]),
         needs_own_exemption=is_hidden(item),
     )

@@ -16,7 +16,6 @@ from core.guards.mailbox_forwarding.hidden_rules import RuleVisibility
 from core.guards.mailbox_forwarding.hiding import PLACE_TEXTS, READ, Hiding
 from core.guards.mailbox_forwarding.names import measure_name
 from core.guards.mailbox_forwarding.texts import MAX_SHOWN, format_word_list
-from core.microsoft365.powershell import build_disable_rule_command, build_list_rules_command
 from core.model.findings import Fact
 from core.tenant.mail_flow import InboxRule, RuleCondition
 from core.tenant.quoting import quote_text
@@ -34,7 +33,6 @@ UNNAMED = "a rule without a readable name"
 MAX_VALUE_LENGTH = 60
 """Characters of a word, a sender or a name that stands beside others."""
 MAX_LINE_LENGTH = 600
-MAX_COMMANDS = 5
 
 
 def list_rule_sources(items: Iterable[InboxRuleForward], *extra_sources: str) -> tuple[str, ...]:
@@ -166,23 +164,6 @@ def build_rules_advice(items: Sequence[InboxRuleForward]) -> str:
         parts.append(f"{start}{',' if len(items) > 1 else ''} unless they made {made}.")
         parts.append("If they did not, reset access.")
     if others:
-        parts.append(build_exchange_advice(others, is_alone=len(items) == 1))
+        subject = "It" if len(items) == 1 else f"Of the rules, {format_rule_names(others)}"
+        parts.append(f"{subject} can be changed through Exchange only. {CLIENT_RULES_WARNING}")
     return " ".join(parts)
-
-
-def build_exchange_advice(items: Sequence[InboxRuleForward], is_alone: bool) -> str:
-    """The commands for rules that only Exchange can change."""
-    subject = "It" if is_alone else f"Of the rules, {format_rule_names(items)}"
-    guid = items[0].mailbox.guid
-    commands = []
-    for item in items[:MAX_COMMANDS]:
-        identity = item.rule.name if item.rule.api == "graph" else item.rule.id
-        command = build_disable_rule_command(guid, identity.strip())
-        if command:
-            commands.append(command)
-    if len(commands) < len(items):
-        find = build_list_rules_command(guid) or "Get-InboxRule with -IncludeHidden"
-        which = "it" if is_alone else "all of them"
-        return f"{subject} can be changed through Exchange only; find {which} with: {find}"
-    shown = "; ".join(commands)
-    return f"{subject} can be changed through Exchange only: {shown} ({CLIENT_RULES_WARNING})"

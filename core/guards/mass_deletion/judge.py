@@ -22,6 +22,7 @@ from core.guards.mass_deletion.options import (
     RETENTION,
     Policy,
 )
+from core.guards.mass_deletion.remedies import build_burst_remedy, get_held_actor
 from core.guards.mass_deletion.verdicts import DeletionVerdict
 from core.model.findings import Fact, Finding, Severity
 from core.tenant.directory import Actor, Deletion
@@ -63,6 +64,10 @@ def judge(burst: DeletionBurst, policy: Policy) -> Iterator[Finding]:
         sources=(DELETIONS,) if burst.is_attributed else (DELETED_USERS,),
         fingerprint=str(burst.reported_count),
         advice=build_burst_advice(burst),
+        steps=build_burst_remedy(
+            burst, format_burst_actor(burst), is_sync=is_directory_sync(burst)
+        ),
+        held_account=get_held_actor(burst),
         confirmations_needed=2 if burst.is_transient and not burst.is_attributed else 0,
         is_one_off=True,
         # Whoever may delete users in numbers may not therefore purge them, or delete policies.
@@ -187,34 +192,25 @@ def format_deletion_time(at: datetime) -> str:
 
 
 OTHER_ADVICE: Mapping[str, str] = {
-    APPS.kind: "Restore within 30 days: Entra admin center > App registrations > Deleted "
-    "applications; an enterprise app by POST /directory/deletedItems/ID/restore.",
-    POLICIES.kind: "Make sure that sign-ins still ask for a second factor. Restore: Entra admin "
-    "center > Conditional Access > Policies > Deleted policies, or from a copy.",
+    APPS.kind: "Bring them back within 30 days.",
+    POLICIES.kind: "Make sure that sign-ins still ask for a second factor, and bring the policies "
+    "back.",
     LOCKOUTS.kind: "Start with administrators and emergency accounts: enable them, give them new "
     "passwords, and look at their sign-in methods.",
 }
+RESTORE_ADVICE = "Bring back what can be brought back, each by its id."
 
 
 def build_burst_advice(burst: DeletionBurst) -> str:
     """How to stop it, and how to restore."""
     if burst.act_class is not DIRECTORY_OBJECTS:
-        return f"{OTHER_ADVICE[burst.act_class.kind]} {build_stop_advice(burst)}"
-    since = f"{burst.deletions[0].at.astimezone(UTC):%Y-%m-%dT%H:%M:%SZ}"
-    restore = (
-        "Restore: Entra admin center > Users > Deleted users, Groups > Deleted groups; or POST "
-        "/directory/deletedItems/ID/restore for each; or Get-MgDirectoryDeletedItemAsUser -All | "
-        f"? DeletedDateTime -ge '{since}' | % {{ Restore-MgDirectoryDeletedItem -DirectoryObjectId "
-        "$_.Id }."
-    )
+        return f"{build_stop_advice(burst)} {OTHER_ADVICE[burst.act_class.kind]}"
     if is_directory_sync(burst):
         return (
-            "If this is Entra Connect, stop it (Set-ADSyncScheduler -SyncCycleEnabled $false) and "
-            f"put its filter right; a full sync cycle then restores by itself. {restore}"
+            "If this is Entra Connect, stop it and put its filter right; a full sync cycle then "
+            f"restores by itself. {RESTORE_ADVICE}"
         )
-    if burst.actor_id in (UNKNOWN_ACTOR, SEVERAL_ACTORS):
-        return f"{build_stop_advice(burst)} {restore}"
-    return f"{restore} {build_stop_advice(burst)}"
+    return f"{build_stop_advice(burst)} {RESTORE_ADVICE}"
 
 
 def build_stop_advice(burst: DeletionBurst) -> str:

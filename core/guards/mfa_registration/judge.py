@@ -26,6 +26,11 @@ from core.guards.mfa_registration.items import (
     GroupSummary,
     RegistrationItem,
 )
+from core.guards.mfa_registration.remedies import (
+    build_added_remedy,
+    build_factor_remedy,
+    build_group_remedy,
+)
 from core.guards.mfa_registration.verdicts import MfaVerdict
 from core.model.findings import Fact, Finding, Severity
 from core.model.guards import GuardPolicy
@@ -96,6 +101,7 @@ def build_administrator_finding(administrator: Administrator, deficiency: str) -
         facts=tuple(list_administrator_facts(administrator)),
         sources=(SIGN_IN_METHODS, REGISTERED_ADMINISTRATORS),
         advice=build_administrator_advice(administrator, name),
+        steps=build_factor_remedy(entry.id, name, entry.upn),
     )
 
 
@@ -121,9 +127,10 @@ def build_added_finding(added: AddedMethods) -> Finding:
         ),
         sources=(SIGN_IN_METHODS, REGISTERED_ADMINISTRATORS),
         fingerprint=added.seen_at.isoformat(),
-        advice=f"Ask {name} in person whether they added it: Entra admin center > Monitoring > "
-        "Audit logs, service Authentication Methods, shows who did. If not, remove it (Users > "
-        "Authentication methods), revoke the sessions, and look at who could have done it.",
+        advice=f"Ask {name} in person whether they added it. If not, remove it, end the sessions, "
+        "and look at who could have done it.",
+        steps=build_added_remedy(added.entry.id, name, added.entry.upn),
+        held_account=added.entry.id,
         is_one_off=True,
         is_said_once=True,
         needs_own_exemption=True,
@@ -226,6 +233,7 @@ def build_group_finding(summary: GroupSummary) -> Finding:
         facts=tuple(list_group_facts(summary)),
         sources=(SIGN_IN_METHODS,),
         advice=f"{advice} Everyone: Entra ID > Authentication methods > User registration details.",
+        steps=build_group_remedy(summary.group, advice),
     )
 
 

@@ -9,12 +9,20 @@ from itertools import chain
 
 from core.microsoft365.configuration_sources import ROLE_HOLDER
 from core.microsoft365.directory_sources import (
+    has_certificate_name,
     has_own_immutable_id,
     is_external,
     is_member,
     is_synchronised,
+    lists_foreign_identity,
 )
-from core.model.findings import Fact, Severity
+from core.microsoft365.remedies import (
+    build_command,
+    build_graph_request,
+    lock_out,
+    make_graph_step,
+)
+from core.model.findings import Fact, Severity, Step
 from core.property_values import find_property, get_text, get_texts, get_time
 from core.tenant.configuration import Configuration
 from core.tenant.quoting import quote_text
@@ -29,6 +37,7 @@ from core.watched.items import (
 
 USER, DOMAIN, PARTNER = "directory-user", "domain", "cross-tenant-partner"
 MAX_NAME_LENGTH = 120
+UNLESS = "Unless somebody answers for it"
 
 
 def name_account(user: Configuration) -> str:
@@ -67,10 +76,34 @@ def describe_account(rows: SourceRows) -> Iterator[WatchedItem]:
                 made_at=get_time(one.values, "createdDateTime"),
                 facts=(Fact("account", one.id),),
                 advice="Ask whoever set it, by telephone: with it, somebody else signs in as this "
-                "account without its password. Unless somebody answers for it, take it away: "
-                f"PATCH https://graph.microsoft.com/v1.0/users/{one.id} with onPremisesImmutableId "
-                "null, or authorizationInfo or identities without the entry.",
+                "account without its password. Unless somebody answers for it, take it away.",
+                stop=tuple(list_stop_steps(one)),
+                held_account=one.id,
             )
+
+
+def list_stop_steps(user: Configuration) -> Iterator[Step]:
+    """Take away by what else than its password an account can be signed in to."""
+    if has_own_immutable_id(user.values):
+        yield make_graph_step(
+            f"{UNLESS}: take its ImmutableId away.",
+            build_graph_request("PATCH", "{ onPremisesImmutableId = $null }", "users", user.id),
+        )
+    if has_certificate_name(user.values):
+        yield make_graph_step(
+            f"{UNLESS}: take all its certificate names away; those that are meant are given again.",
+            build_graph_request(
+                "PATCH",
+                "{ authorizationInfo = @{ certificateUserIds = @() } }",
+                *("users", user.id),
+            ),
+        )
+    if lists_foreign_identity(user.values):
+        yield Step(
+            f"{UNLESS}: take the other provider away, in Entra admin center > Users > the account "
+            "> Properties > Identities."
+        )
+    yield from lock_out(user.id, UNLESS.removeprefix("Unless "))
 
 
 def list_certificate_traits(user: Configuration) -> Iterator[Trait]:
@@ -124,8 +157,13 @@ def describe_outsider(rows: SourceRows) -> Iterator[WatchedItem]:
                 opens=(Trait("member", text, Severity.MEDIUM),),
                 made_at=made if synchronises else None,
                 facts=(Fact("made", f"{made:%Y-%m-%d}" if made else "not told when"),),
-                advice="Ask whoever invited them. Unless somebody answers for it: "
-                f"Update-MgUser -UserId {one.id} -UserType Guest",
+                advice="Ask whoever invited them. Unless somebody answers for it, make it a guest.",
+                stop=(
+                    make_graph_step(
+                        f"{UNLESS}: make it a guest.",
+                        build_command("Update-MgUser", "-UserType Guest", UserId=one.id),
+                    ),
+                ),
             )
 
 

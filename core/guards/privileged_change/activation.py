@@ -43,6 +43,7 @@ def describe_activation(rows: SourceRows) -> Iterator[WatchedItem]:
         yield WatchedItem(
             id=role,
             name=POWERFUL_ROLES[role],
+            is_object=False,
             opens=(*list_ways(by_id), *list_hours(by_id)),
             keeps=frozenset(list_activation_tokens(by_id, rows[POLICY])),
             advice="Ask whoever changed it, by telephone. Unless somebody answers for it, set it "

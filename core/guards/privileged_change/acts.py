@@ -5,12 +5,14 @@ secrets read in bulk: Entra's audit log alone tells of them (Microsoft Learn: Mi
 log categories and activities). Names of activities without a live record are inferred.
 """
 
+import re
 from collections import defaultdict
 from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
 
 from core.guards.privileged_change.bursts import find_burst, select_gravest
+from core.guards.privileged_change.remedies import build_act_remedy
 from core.guards.privileged_change.verdicts import PrivilegedVerdict
 from core.keys import hash_parts
 from core.microsoft365.activity_operations import normalize_operation
@@ -27,6 +29,8 @@ from core.tenant.sources import DIRECTORY_AUDITS
 RELIES_ON = (PRIVILEGED_ACTS,)
 
 MAX_NAME_LENGTH = 120
+PLAIN_ID = re.compile(r"[0-9a-fA-F-]{36}")
+"""An id of Entra; an actor without one goes by a name."""
 TOLD_FOR = timedelta(hours=24)
 MAX_DOWNTIME = timedelta(days=7)
 MAX_ACTS = 200
@@ -169,6 +173,8 @@ def build_act_finding(act: PrivilegedAct) -> Finding:
         # What one account does in a day is one event, told again when it is another kind of act.
         fingerprint=hash_parts(record.operation, day)[:16],
         advice=advice,
+        steps=build_act_remedy(kind, act.object_id, name),
+        held_account=act.object_id if PLAIN_ID.fullmatch(act.object_id) else "",
         is_one_off=True,
         needs_own_exemption=True,
     )
@@ -196,7 +202,7 @@ def describe_act(
             f"{name} took the right to give roles in every subscription of Azure.",
             "Ask them, by telephone. Unless they meant it, take it back: Entra admin center > "
             "Properties > Access management for Azure resources, and look at the role assignments "
-            "at the root: az role assignment list --scope /.",
+            "at the root.",
             "T1098.003",
         )
     if operation in SECRETS:

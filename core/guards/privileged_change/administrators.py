@@ -9,6 +9,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 
+from core.guards.privileged_change.remedies import build_holder_remedy
 from core.guards.privileged_change.verdicts import PrivilegedVerdict
 from core.model.findings import Fact, Finding, Severity, Verdict
 from core.model.guards import ObserveContext, Permission, Service
@@ -213,9 +214,10 @@ def build_added_holder_finding(added: AddedHolder) -> Finding:
         ),
         sources=(ROLE_HOLDERS,),
         fingerprint=f"{added.role_id}|{added.seen_at.isoformat()}",
-        advice="Find out who gave it, and whether they meant to: Entra admin center > Monitoring > "
-        "Audit logs, category RoleManagement. If nobody did, remove the role, block and sign out "
-        f"{name}, and look at whoever gave it.",
+        advice="Find out who gave it, and whether they meant to. If nobody did, take the role "
+        f"away, block {name} and end its sessions, and look at whoever gave it.",
+        steps=build_holder_remedy(added.holder, added.role_id, name, role),
+        held_account="" if added.holder.is_group else added.holder.id,
         is_one_off=True,
         is_said_once=True,
         needs_own_exemption=True,

@@ -39,6 +39,7 @@ def build_authority(values: Mapping[str, object], *, is_root: bool) -> WatchedIt
     return WatchedItem(
         id=key,
         name=quote_text(get_text(values, "issuer") or key, MAX_NAME_LENGTH),
+        is_object=False,
         opens=(
             Trait(
                 "trusted root" if is_root else "trusted",

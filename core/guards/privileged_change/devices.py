@@ -9,7 +9,8 @@ from datetime import datetime, timedelta
 
 from core.microsoft365.configuration_sources import ROLE_HOLDER
 from core.microsoft365.kit_devices import KitDefault, find_kit
-from core.model.findings import Fact, Severity
+from core.microsoft365.remedies import build_command, lock_out, make_graph_step
+from core.model.findings import Fact, Severity, Step
 from core.property_values import find_property, get_text, get_time
 from core.tenant.configuration import Configuration
 from core.tenant.known_traits import NEWS_PERIOD
@@ -46,10 +47,27 @@ def describe_device(rows: SourceRows) -> Iterator[WatchedItem]:
             opens=tuple(traits),
             on_sight=tuple(list_kit_traits(kit)),
             facts=tuple(list_device_facts(one, made)),
-            advice="Ask its owner, by telephone. Unless somebody answers for it, remove it before "
-            "the password is reset and the sessions are ended, since what it holds outlives both: "
-            f"Remove-MgDevice -DeviceId {one.id}",
+            advice="Ask its owner, by telephone. Unless somebody answers for it, switch it off and "
+            "remove it before the password is reset and the sessions are ended, since what it "
+            "holds outlives both.",
+            stop=tuple(list_stop_steps(one)),
+            held_account=next((owner for owner, _ in list_owners(one)), ""),
         )
+
+
+def list_stop_steps(device: Configuration) -> Iterator[Step]:
+    """Take a device away first, and then whatever its owner is signed in to."""
+    unless = "Unless somebody answers for it"
+    yield make_graph_step(
+        f"{unless}: switch the device off.",
+        build_command("Update-MgDevice", "-AccountEnabled:$false", DeviceId=device.id),
+    )
+    for owner, _ in list_owners(device):
+        yield from lock_out(owner, unless.removeprefix("Unless "))
+    yield make_graph_step(
+        "When all is saved, remove the device: nothing brings it back but a new registration.",
+        build_command("Remove-MgDevice", DeviceId=device.id),
+    )
 
 
 def find_making(device: Configuration) -> datetime | None:

@@ -6,7 +6,8 @@ Microsoft Graph v1.0: domain, internalDomainFederation.
 from collections.abc import Iterator, Mapping
 
 from core.keys import hash_parts
-from core.model.findings import Severity
+from core.microsoft365.remedies import build_command, build_graph_request, make_graph_step
+from core.model.findings import Severity, Step
 from core.property_values import find_property, get_text
 from core.tenant.quoting import quote_text
 from core.watched.items import (
@@ -46,7 +47,29 @@ def describe_domain(rows: SourceRows) -> Iterator[WatchedItem]:
             name=quote_text(one.id, MAX_NAME_LENGTH),
             opens=tuple(opens),
             keeps=frozenset({VERIFIED} if is_verified else ()),
+            stop=tuple(list_stop_steps(one.id, is_federated=is_federated)),
         )
+
+
+def list_stop_steps(domain: str, *, is_federated: bool) -> Iterator[Step]:
+    """Have people of the domain sign in here again, or see what uses a new one."""
+    if is_federated:
+        yield make_graph_step(
+            "Save the federation of the domain.",
+            build_graph_request("GET", "", "domains", domain, "federationConfiguration"),
+        )
+        yield make_graph_step(
+            "Unless somebody answers for it: have the people of the domain sign in here again. "
+            "Those whose password only the provider knows need a new one.",
+            build_command("Update-MgDomain", "-AuthenticationType Managed", DomainId=domain),
+        )
+        yield Step("End the sessions of its people, administrators first.")
+        return
+    yield make_graph_step(
+        "Unless somebody answers for it: see what uses the domain, and take it away in Entra admin "
+        "center > Settings > Domain names.",
+        build_command("Get-MgDomainNameReference", "-All", DomainId=domain),
+    )
 
 
 def list_provider_traits(provider: Mapping[str, object]) -> Iterator[Trait]:
@@ -83,8 +106,8 @@ DOMAINS = WatchedCollection(
     describe=describe_domain,
     explain_loss=explain_domain_loss,
     advice="Ask whoever changed it, by telephone. Unless somebody answers for it, set it back: "
-    "Entra admin center > Settings > Domain names; for federation, Update-MgDomain -DomainId "
-    "<domain> -AuthenticationType Managed, and end the sessions of its people.",
+    "Entra admin center > Settings > Domain names. A domain that was federated becomes managed "
+    "again, and the sessions of its people are ended.",
     techniques=("T1484.002", "T1556.007"),
     reference="Microsoft Graph v1.0: /domains, internalDomainFederation",
     harmless="a domain that is not verified, a certificate that was announced as the next one, and "

@@ -8,6 +8,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
 
+from core.guards.privileged_change.remedies import build_emergency_remedy
 from core.guards.privileged_change.verdicts import PrivilegedVerdict
 from core.model.findings import Fact, Finding, Severity, Verdict
 from core.model.guards import ObserveContext, Permission, Service
@@ -117,8 +118,8 @@ def build_emergency_finding(account: EmergencyAccount) -> Finding | None:
         sources=(SIGN_IN_LOG,),
         fingerprint=f"{account.signed_in_at:%Y-%m-%d}",
         advice="Ask everybody who can open the envelope, by telephone. Unless one of them did it, "
-        "block the account, end its sessions, and look at what it did: Entra admin center > "
-        "Monitoring > Sign-in logs.",
+        "block the account, end its sessions, and look at what it did.",
+        steps=build_emergency_remedy(account.id, name),
         is_one_off=True,
         needs_own_exemption=True,
     )

@@ -8,7 +8,8 @@ from collections.abc import Iterator, Mapping
 
 from core.keys import hash_parts
 from core.microsoft365.configuration_sources import EXCLUDED_GROUP, ROLE_HOLDER
-from core.model.findings import Fact, Severity
+from core.microsoft365.remedies import MAX_STOPPED, build_graph_request, make_graph_step
+from core.model.findings import Fact, Severity, Step
 from core.property_values import find_property, get_text
 from core.tenant.configuration import Configuration
 from core.tenant.quoting import quote_text
@@ -38,9 +39,23 @@ def describe_excluded_group(rows: SourceRows) -> Iterator[WatchedItem]:
             name=quote_text(one.name or one.id, MAX_NAME_LENGTH),
             opens=(*list_members(one, administrators), *list_rule(one)),
             facts=(Fact("left out by", shown or "no policy that is in force"),),
-            advice="Ask whoever put them in, by telephone. Unless somebody answers for it: "
-            f"Remove-MgGroupMemberByRef -GroupId {one.id} -DirectoryObjectId <account>",
+            advice="Ask whoever put them in, by telephone. Unless somebody answers for it, take "
+            "them out.",
+            stop=tuple(list_stop_steps(one)),
+            is_object=False,
         )
+
+
+def list_stop_steps(group: Configuration) -> Iterator[Step]:
+    """Take out each member; those that are meant, such as emergency accounts, stay."""
+    found = find_property(group.values, "members")[1]
+    for one in (found if isinstance(found, list) else ())[:MAX_STOPPED]:
+        if isinstance(one, Mapping) and (member := get_text(one, "id")):
+            name = quote_text(get_text(one, "name") or member, MAX_NAME_LENGTH)
+            yield make_graph_step(
+                f"Take {name} out, unless they are meant to be in it.",
+                build_graph_request("DELETE", "", "groups", group.id, "members", member, "$ref"),
+            )
 
 
 def name_policies(policies: tuple[Configuration, ...]) -> dict[str, list[str]]:

@@ -27,7 +27,10 @@ def describe_administrator(rows: SourceRows) -> Iterator[WatchedItem]:
             if role in get_texts(one.values, "roles"):
                 name = quote_text(one.name or one.id, MAX_NAME_LENGTH)
                 yield WatchedItem(
-                    id=f"{role} {one.id}", name=f"{name} ({title})", keeps=frozenset({HOLDS})
+                    id=f"{role} {one.id}",
+                    is_object=False,
+                    name=f"{name} ({title})",
+                    keeps=frozenset({HOLDS}),
                 )
 
 

@@ -7,6 +7,7 @@ administrativeUnit.
 import re
 from collections.abc import Iterator, Mapping
 
+from core.microsoft365.remedies import build_command, make_graph_step
 from core.model.findings import Fact, Severity
 from core.property_values import find_property, get_text, get_texts
 from core.tenant.configuration import Configuration
@@ -75,8 +76,26 @@ def describe_role(rows: SourceRows) -> Iterator[WatchedItem]:
                 )
                 for action in list_actions(one)
             ),
-            advice="Ask whoever made it, and look who holds it. Unless somebody answers for it: "
-            f"Remove-MgRoleManagementDirectoryRoleDefinition -UnifiedRoleDefinitionId {one.id}",
+            advice="Ask whoever made it, and look who holds it. Unless somebody answers for it, "
+            "disable it.",
+            stop=(
+                make_graph_step(
+                    "See who holds it.",
+                    build_command(
+                        "Get-MgRoleManagementDirectoryRoleAssignment",
+                        "-All",
+                        Filter=f"roleDefinitionId eq '{one.id}'",
+                    ),
+                ),
+                make_graph_step(
+                    "Unless somebody answers for it: disable the role; it stays there.",
+                    build_command(
+                        "Update-MgRoleManagementDirectoryRoleDefinition",
+                        "-IsEnabled:$false",
+                        UnifiedRoleDefinitionId=one.id,
+                    ),
+                ),
+            ),
         )
 
 

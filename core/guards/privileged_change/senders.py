@@ -4,13 +4,13 @@ No sign of a taken account is more precise. `Get-BlockedSenderAddress` lists the
 `Reason` is not documented, so it is shown as it is.
 """
 
+from core.guards.privileged_change.remedies import build_sender_remedy
 from core.guards.privileged_change.verdicts import PrivilegedVerdict
 from core.microsoft365.assumptions.exchange_mail import BLOCKED_SENDERS
 from core.microsoft365.configuration_sources import (
     CONFIGURATION_SOURCES,
     get_configuration_source_name,
 )
-from core.microsoft365.powershell import quote_literal
 from core.model.findings import Fact, Finding, Severity
 from core.model.guards import Permission, Service
 from core.property_values import get_text
@@ -48,7 +48,7 @@ def build_blocked_finding(sender: Configuration) -> Finding:
         facts=(*facts, Fact("technique", "T1078.004, T1534")),
         sources=(SOURCE,),
         advice=f"Treat {name} as taken over: block its sign-in, reset the password, look through "
-        "its rules, forwards and sign-in methods. Only then let it send again: "
-        f"Remove-BlockedSenderAddress -SenderAddress {quote_literal(name)}",
+        "its rules, forwards and sign-in methods. Only then let it send again.",
+        steps=build_sender_remedy(sender.id, name),
         needs_own_exemption=True,
     )

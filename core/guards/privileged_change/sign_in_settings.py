@@ -5,6 +5,7 @@ Microsoft Graph v1.0: identitySecurityDefaultsEnforcementPolicy, authenticationM
 
 from collections.abc import Iterator, Mapping
 
+from core.microsoft365.remedies import make_graph_step
 from core.model.findings import Severity
 from core.property_values import find_property, get_text
 from core.tenant.quoting import quote_text
@@ -59,6 +60,14 @@ def describe_defaults(rows: SourceRows) -> Iterator[WatchedItem]:
         yield WatchedItem(
             id="security-defaults",
             name="of the tenant",
+            is_object=False,
+            stop=(
+                make_graph_step(
+                    "Unless policies of Conditional Access ask for a second factor instead: switch "
+                    "them on.",
+                    "Update-MgPolicyIdentitySecurityDefaultEnforcementPolicy -IsEnabled:$true",
+                ),
+            ),
             opens=() if is_on else (Trait("off", text, severity),),
         )
 
@@ -74,6 +83,7 @@ def describe_methods(rows: SourceRows) -> Iterator[WatchedItem]:
                 is_on = get_text(one, "state").casefold() == "enabled"
                 yield WatchedItem(
                     id=identity.casefold(),
+                    is_object=False,
                     name=quote_text(get_text(one, "displayName") or identity, MAX_NAME_LENGTH),
                     opens=tuple(list_method_traits(identity, one)) if is_on else (),
                     keeps=frozenset(

@@ -3,6 +3,7 @@
 from collections.abc import Iterator, Mapping
 
 from core.guards.risky_accounts.items import COMPROMISED, NoProtection, RiskyAccount
+from core.guards.risky_accounts.remedies import build_risk_remedy
 from core.guards.risky_accounts.sign_ins import (
     NewWay,
     PromptFlood,
@@ -10,7 +11,6 @@ from core.guards.risky_accounts.sign_ins import (
     build_sign_in_finding,
 )
 from core.guards.risky_accounts.verdicts import RiskVerdict
-from core.microsoft365.powershell import quote_literal
 from core.model.findings import Fact, Finding, Severity
 from core.model.guards import GuardPolicy
 from core.tenant.quoting import quote_text
@@ -62,9 +62,10 @@ def build_risk_finding(account: RiskyAccount) -> Finding:
         facts=tuple(list_risk_facts(account)),
         sources=(RISK,),
         fingerprint=quote_text(account.changed, 64),
-        advice=f"Contain it first: exo contain {quote_literal(account.id)} shows the plan. Ask "
-        f"{name}, by telephone, about these sign-ins; if they were theirs, dismiss the risk: "
-        "Entra admin center > Protection > Risky users.",
+        advice=f"Contain it first. Ask {name}, by telephone, about these sign-ins; if they were "
+        "theirs, dismiss the risk: Entra admin center > Protection > Risky users.",
+        steps=build_risk_remedy(account.id, account.name, name),
+        held_account=account.id,
         needs_own_exemption=True,
     )
 

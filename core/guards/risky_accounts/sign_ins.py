@@ -10,9 +10,9 @@ from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 
+from core.guards.risky_accounts.remedies import build_risk_remedy
 from core.guards.risky_accounts.verdicts import RiskVerdict
 from core.microsoft365.known_apps import PUBLIC_CLIENTS
-from core.microsoft365.powershell import quote_literal
 from core.microsoft365.service_plans import has_device_plan
 from core.model.findings import Fact, Finding, Severity
 from core.model.guards import ObserveContext
@@ -201,8 +201,10 @@ def build_way_finding(way: NewWay) -> Finding:
         sources=(SIGN_IN_EVENTS,),
         fingerprint=quote_text(event.app_id or "unknown", 64),
         advice=f"Ask {name}, by telephone, whether they typed a code or set up the app. If not, "
-        f"the account is in other hands: exo contain {quote_literal(event.account_id)} shows the "
-        "plan. Conditional Access can forbid both ways (authentication flows, legacy clients).",
+        "the account is in other hands: contain it. Conditional Access can forbid both ways "
+        "(authentication flows, legacy clients).",
+        steps=build_risk_remedy(event.account_id, event.name, name),
+        held_account=event.account_id,
         is_one_off=True,
         needs_own_exemption=True,
     )
@@ -241,7 +243,9 @@ def build_flood_finding(flood: PromptFlood) -> Finding:
         sources=(SIGN_IN_EVENTS,),
         fingerprint=f"{first.at:%Y-%m-%d}{' signed in' if flood.signed_in_at else ''}",
         advice=f"Whoever is asked so often has a stolen password: ask {name}, by telephone, reset "
-        f"it and end the sessions. exo contain {quote_literal(first.account_id)} shows the plan.",
+        "it and end the sessions.",
+        steps=build_risk_remedy(first.account_id, first.name, name),
+        held_account=first.account_id,
         is_one_off=True,
         needs_own_exemption=True,
     )

@@ -1,6 +1,6 @@
 """Judges shared mailboxes by what their licence allows and what synchronization will do. Pure."""
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator
 from dataclasses import replace
 from itertools import pairwise
 
@@ -15,21 +15,16 @@ from core.guards.shared_mailbox_health.items import (
     SharedMailboxItem,
     SharedMailboxState,
 )
-from core.microsoft365.powershell import (
-    ARCHIVING_PRODUCT,
-    LARGE_MAILBOX_PRODUCT,
-    build_ad_attributes_command,
-    build_assign_licence_command,
-    build_remote_shared_command,
-    build_remove_licences_command,
-    can_be_quoted,
-    quote_literal,
+from core.guards.shared_mailbox_health.remedies import (
+    build_conversion_remedy,
+    build_licence_step,
+    build_needless_remedy,
+    build_size_remedy,
 )
+from core.microsoft365.powershell import ARCHIVING_PRODUCT, LARGE_MAILBOX_PRODUCT
+from core.microsoft365.remedies import build_command, make_exchange_step
 from core.microsoft365.remote_recipient_type import (
-    PROVISIONED,
-    REMOTE_SHARED_MAILBOX,
     ConversionOutcome,
-    compute_shared_flags,
     format_recipient_type,
     predict_conversion,
 )
@@ -45,14 +40,13 @@ from core.microsoft365.service_plans import (
 from core.model.findings import Fact, Finding, Severity, Verdict
 from core.model.guards import GuardPolicy
 from core.tenant.directory import Account
-from core.tenant.mailboxes import SharedMailbox, format_mailbox_name
+from core.tenant.mailboxes import format_mailbox_name
 
 SIZE_STEPS = (45, 50, 60, 75, 90)
 """Sizes are stated in steps of so many GB, so that the evidence does not change every day."""
 NEAR_QUOTA = 0.9
 """A mailbox is near its quota from this share of it on."""
 LICENCE_LIMIT = "needed above 50 GB: Exchange Online (Plan 2)"
-SYNC_CYCLE = "then a sync cycle (Start-ADSyncSyncCycle -PolicyType Delta)"
 
 
 def judge(item: SharedMailboxItem, policy: GuardPolicy) -> Iterator[Finding]:
@@ -94,7 +88,8 @@ def judge_conversion(item: SharedMailboxState) -> Iterator[Finding]:
         ),
         sources=(SETTINGS,),
         fingerprint=format_recipient_type(remote),
-        advice=build_conversion_advice(settings, remote),
+        advice="Have the directory on premises call it a shared mailbox, and synchronise.",
+        steps=build_conversion_remedy(settings, remote),
     )
 
 
@@ -109,28 +104,6 @@ def list_conversion_facts(outcome: ConversionOutcome, account: Account | None) -
             "", "no licence: as a user mailbox it is disconnected after 30 days, and its mail lost"
         )
     yield make_sign_in_fact(account)
-
-
-def build_conversion_advice(settings: SharedMailbox, remote_recipient_type: int) -> str:
-    """What an administrator of the on-premises directory runs."""
-    values = {
-        "msExchRemoteRecipientType": compute_shared_flags(remote_recipient_type),
-        "msExchRecipientTypeDetails": REMOTE_SHARED_MAILBOX,
-    }
-    exchange = build_remote_shared_command(settings.mailbox.address)
-    attributes = build_ad_attributes_command(settings.upn, values)
-    if not exchange or not attributes:
-        pairs = ", ".join(f"{name} to {number}" for name, number in values.items())
-        return f"On premises set {pairs} of its account, {SYNC_CYCLE}."
-    if not remote_recipient_type & PROVISIONED:
-        return (
-            f"On premises run {attributes}, {SYNC_CYCLE}. Set-RemoteMailbox -Type Shared refuses "
-            "a migrated mailbox: its RemoteRecipientType would have to include ProvisionMailbox."
-        )
-    return (
-        f"In Exchange on premises run {exchange}. Where there is none, or it says that the mailbox "
-        f"is shared already, run {attributes}. In either case {SYNC_CYCLE}."
-    )
 
 
 def judge_unlicensed_features(item: SharedMailboxState) -> Iterator[Finding]:
@@ -168,9 +141,14 @@ def judge_unlicensed_features(item: SharedMailboxState) -> Iterator[Finding]:
                     "needed", "Exchange Online (Plan 2), or (Plan 1) with Exchange Online Archiving"
                 ),
             ),
-            advice=build_licence_advice(
-                account,
-                ARCHIVING_PRODUCT if normalize_plan_ids(plans) & PLAN_1 else LARGE_MAILBOX_PRODUCT,
+            advice="Give its account the licence, which needs a UsageLocation.",
+            steps=(
+                build_licence_step(
+                    account,
+                    ARCHIVING_PRODUCT
+                    if normalize_plan_ids(plans) & PLAN_1
+                    else LARGE_MAILBOX_PRODUCT,
+                ),
             ),
         )
 
@@ -195,7 +173,17 @@ def judge_unknown_settings(item: SharedMailboxState) -> Iterator[Finding]:
             summary=f"Exchange does not tell {', '.join(missing)} of {name}.",
             sources=(SETTINGS,),
             fingerprint="+".join(missing),
-            advice=f"Look at it: Get-Mailbox with the properties {', '.join(missing)}.",
+            advice="Look at them in Exchange.",
+            steps=(
+                make_exchange_step(
+                    "Look at them.",
+                    build_command(
+                        "Get-Mailbox",
+                        f"| Format-List {', '.join(missing)}",
+                        Identity=settings.mailbox.guid,
+                    ),
+                ),
+            ),
         )
 
 
@@ -224,7 +212,9 @@ def judge_mailbox_size(item: MeasuredMailbox) -> Iterator[Finding]:
             *(() if is_licensed else (Fact("", LICENCE_LIMIT),)),
         ),
         sources=SIZE_SOURCES,
-        advice=build_size_advice(item, is_licensed),
+        advice="Delete or move what is not needed, raise its quota where the licence has room, or "
+        "give it a licence for more.",
+        steps=build_size_remedy(item, is_licensed),
     )
     if is_full:
         yield finding
@@ -234,6 +224,7 @@ def judge_mailbox_size(item: MeasuredMailbox) -> Iterator[Finding]:
             severity=Severity.LOW,
             verdict=Verdict.COULD_NOT_TELL,
             summary=f"Whether {name} has the licence for its size is not known.",
+            steps=(),
             advice="Find out which licences its account holds: above 50 GB it needs Exchange "
             "Online (Plan 2).",
         )
@@ -269,22 +260,6 @@ def make_quota_fact(quota: int | None) -> Fact:
     return Fact("quota", "unlimited" if quota >= 1024 * GB else f"{quota / GB:g} GB")
 
 
-def build_size_advice(item: MeasuredMailbox, is_licensed: bool) -> str:
-    """How to make room: by deleting, by a larger quota where the licence has room, by a licence."""
-    advice = "Delete or move what is not needed"
-    allowed = 100 if is_licensed else 50
-    identity, quota = item.mailbox.address, item.mailbox.quota_bytes
-    if quota is not None and quota < allowed * GB and can_be_quoted(identity):
-        advice += (
-            f", or raise its quota: Set-Mailbox -Identity {quote_literal(identity)} "
-            f"-ProhibitSendReceiveQuota {allowed}GB -ProhibitSendQuota {allowed - 1}GB "
-            f"-IssueWarningQuota {allowed - 2}GB"
-        )
-    if is_licensed or item.account is None:
-        return f"{advice}."
-    return f"{advice}, or: {build_licence_advice(item.account, LARGE_MAILBOX_PRODUCT)}"
-
-
 def judge_needless_licence(item: MeasuredMailbox) -> Iterator[Finding]:
     """A licence that the mailbox does not need: it costs money, and makes it fit for a person."""
     account, settings = item.account, item.settings
@@ -312,32 +287,10 @@ def judge_needless_licence(item: MeasuredMailbox) -> Iterator[Finding]:
             Fact("size", f"{format_size_step(item.size_bytes)}; no hold, no archive"),
         ),
         sources=SIZE_SOURCES,
-        advice=build_needless_advice(account, plans),
+        advice="If a person uses it, it is no shared mailbox: find out who licensed it and convert "
+        "it back, or give them one of their own. Otherwise take the licence away.",
+        steps=build_needless_remedy(account, plans),
     )
-
-
-def build_needless_advice(account: Account, plans: Sequence[str]) -> str:
-    """How to take a licence away, and what to do first where a person is behind it."""
-    command = build_remove_licences_command(account.id, plans)
-    taking = f"take the licence away: {command}" if command else "take its licence away in Entra ID"
-    return (
-        "If a person uses it, it is no shared mailbox: find out who licensed it and convert it "
-        f"back, or give them one of their own. Otherwise {taking} (other services of the same "
-        "licence go with it; one that comes from a group is taken away in the group)."
-    )
-
-
-def build_licence_advice(account: Account, product: str) -> str:
-    """How to give the licence that is missing."""
-    command = build_assign_licence_command(account.id, product)
-    if not command:
-        return f"give its account the licence {product} in Entra ID."
-    instead = (
-        " First take away the mailbox plan it has: two of them exclude each other."
-        if product == LARGE_MAILBOX_PRODUCT and has_mailbox_plan(account.serving_plans or ())
-        else ""
-    )
-    return f"{command} (the account needs a UsageLocation).{instead}"
 
 
 def format_size_step(size_bytes: int) -> str:

@@ -26,10 +26,12 @@ from core.guards.shared_mailbox_sign_in.options import Policy
 from core.guards.shared_mailbox_sign_in.texts import (
     BLOCK_EFFECTS,
     DELEGATION_FACT,
+    ENABLE_ADVICE,
     MAX_TEXT_LENGTH,
-    build_ad_disable_advice,
+    ON_PREMISES_ADVICE,
+    build_account_remedy,
     build_block_advice,
-    build_enable_advice,
+    build_enable_remedy,
     format_mailbox_with_kind,
     list_account_facts,
     list_enabling_facts,
@@ -37,6 +39,7 @@ from core.guards.shared_mailbox_sign_in.texts import (
 )
 from core.guards.shared_mailbox_sign_in.verdicts import SignInVerdict
 from core.microsoft365.powershell import build_revoke_sessions_command
+from core.microsoft365.remedies import make_graph_step
 from core.microsoft365.service_plans import has_device_plan, has_meeting_room_plan
 from core.model.findings import Fact, Finding, Severity, Verdict
 from core.tenant.changes import BlockSignIn, EndSessions
@@ -106,7 +109,6 @@ def judge_quiet_block(
     """A block that nobody undid for a while: what signed in before would go on where one does."""
     if policy.now - blocked_at < QUIET_PERIOD:
         return
-    command = build_revoke_sessions_command(account.id)
     yield Finding(
         kind="sessions-before-block",
         object_id=item.mailbox.id,
@@ -122,7 +124,8 @@ def judge_quiet_block(
         ),
         sources=(MAILBOXES, ACCOUNTS),
         changes=(EndSessions(account.id),),
-        advice=f"End the sessions{f': {command}' if command else ' in Entra ID'}.",
+        advice="End the sessions.",
+        steps=(make_graph_step("End its sessions.", build_revoke_sessions_command(account.id)),),
     )
 
 
@@ -173,7 +176,8 @@ def build_converted_finding(item: ResourceAccount, account: Account) -> Finding:
             Fact("blocked by Exoguard", f"{item.blocked_at:%Y-%m-%d %H:%M} UTC"),
         ),
         sources=(MAILBOXES, ACCOUNTS),
-        advice=build_enable_advice(account),
+        advice=ENABLE_ADVICE,
+        steps=build_enable_remedy(item, account),
     )
 
 
@@ -191,11 +195,13 @@ def judge_enabled_account(item: ResourceAccount, account: Account, policy: Polic
             DELEGATION_FACT,
         ),
         sources=(MAILBOXES, ACCOUNTS),
+        steps=build_account_remedy(item, account),
     )
     if is_break_glass(account, policy):
         return finding(
             severity=Severity.INFO,
             verdict=SignInVerdict.NEVER,
+            steps=(),
             advice="BREAK_GLASS_ACCOUNTS names it as an emergency account; it is never blocked.",
         )
     if is_device(item.mailbox, account):
@@ -203,6 +209,7 @@ def judge_enabled_account(item: ResourceAccount, account: Account, policy: Polic
         return finding(
             severity=Severity.INFO if is_room_system else Severity.LOW,
             verdict=SignInVerdict.NEVER,
+            steps=(),
             advice=choose_device_advice(account),
             is_said_once=True,
         )
@@ -210,12 +217,13 @@ def judge_enabled_account(item: ResourceAccount, account: Account, policy: Polic
         return finding(
             severity=Severity.HIGH,
             verdict=Verdict.ON_PREMISES,
-            advice=build_ad_disable_advice(account),
+            advice=ON_PREMISES_ADVICE,
         )
     if account.is_management_restricted or item.holds_role:
         return finding(
             severity=Severity.LOW,
             verdict=SignInVerdict.NEVER,
+            steps=(),
             advice=RESTRICTED_ADVICE if account.is_management_restricted else ROLE_ADVICE,
             is_said_once=True,
         )
@@ -226,7 +234,7 @@ def judge_enabled_account(item: ResourceAccount, account: Account, policy: Polic
             summary=f"The account of {format_mailbox_with_kind(item.mailbox)} can sign in again: "
             "somebody enabled it after Exoguard had blocked it.",
             facts=(*list_account_facts(item, account), *list_enabling_facts(item), DELEGATION_FACT),
-            advice=build_block_advice(account, "Ask who enabled it what the account is for."),
+            advice=build_block_advice("Ask who enabled it what the account is for."),
         )
     return judge_use(item, account, policy, finding)
 
@@ -245,16 +253,16 @@ def judge_use(
     """An enabled account that may be blocked: whether anybody uses it."""
     if has_device_plan(account.plans or ()):
         return finding(
-            severity=Severity.MEDIUM, verdict=Verdict.ASK, advice=build_block_advice(account, PHONE)
+            severity=Severity.MEDIUM, verdict=Verdict.ASK, advice=build_block_advice(PHONE)
         )
     if is_licensed(account) and policy.options.licensed_accounts == "ignore":
-        return finding(severity=Severity.INFO, verdict=SignInVerdict.KEEP)
+        return finding(severity=Severity.INFO, verdict=SignInVerdict.KEEP, steps=())
     if is_licensed(account) and policy.options.licensed_accounts != "block":
         return finding(
             severity=Severity.MEDIUM,
             verdict=Verdict.ASK,
             advice=build_block_advice(
-                account, "It is licensed, so it looks like a person or a mailbox over 50 GB."
+                "It is licensed, so it looks like a person or a mailbox over 50 GB."
             ),
         )
     if is_recent(item.last_sign_in, policy):
@@ -262,7 +270,6 @@ def judge_use(
             severity=Severity.HIGH,
             verdict=Verdict.ASK,
             advice=build_block_advice(
-                account,
                 "Somebody signed in lately. Find out who before blocking the account; if it was "
                 "nobody of yours, end its sessions too.",
             ),
@@ -271,7 +278,7 @@ def judge_use(
         return finding(
             severity=Severity.HIGH,
             verdict=Verdict.ASK,
-            advice=build_block_advice(account, reason),
+            advice=build_block_advice(reason),
         )
     is_suspicious = has_new_password(account, policy)
     return finding(

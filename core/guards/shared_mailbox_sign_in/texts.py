@@ -1,5 +1,7 @@
 """What findings say about an account: its evidence, the effects of a block, and commands."""
 
+from collections.abc import Iterator
+
 from core.guards.shared_mailbox_sign_in.accounts import (
     KIND_NAMES,
     PasswordAge,
@@ -14,9 +16,22 @@ from core.microsoft365.powershell import (
     build_block_account_command,
     build_disable_account_command,
     build_enable_account_command,
+    build_revoke_sessions_command,
+    can_be_quoted,
+    quote_literal,
+)
+from core.microsoft365.remedies import (
+    ask,
+    build_command,
+    build_password_command,
+    look_around,
+    make_graph_step,
+    make_step,
+    save_from_graph,
+    trace_sent,
 )
 from core.microsoft365.service_plans import list_plan_names
-from core.model.findings import Fact
+from core.model.findings import Fact, Shell, Step
 from core.tenant.directory import Account
 from core.tenant.mailboxes import Mailbox, format_mailbox_name
 from core.tenant.quoting import quote_text
@@ -115,29 +130,72 @@ def list_enabling_facts(item: ResourceAccount) -> tuple[Fact, ...]:
     return (blocked, Fact("enabled again", f"by {kind}{name} on {when}"))
 
 
-def build_block_advice(account: Account, reason: str) -> str:
-    """Why nothing is blocked unattended, and the command for whoever knows that nobody signs in."""
-    command = build_block_account_command(account.id)
-    by_hand = f": {command}" if command else " in Entra ID"
-    return f"{reason} If nobody signs in with it, block it{by_hand}; otherwise exempt it."
+def build_block_advice(reason: str) -> str:
+    """Why nothing is blocked unattended, and what to do."""
+    return f"{reason} If nobody signs in with it, block it; otherwise exempt it."
 
 
-def build_enable_advice(account: Account) -> str:
-    """What to do about a person who cannot sign in."""
-    command = build_enable_account_command(account.id)
-    by_hand = f": {command}" if command else " in Entra ID"
+ENABLE_ADVICE = (
+    "If a person is to sign in with it, set a new password and enable the account. Undoing "
+    "Exoguard's change enables it too. Otherwise leave it, and acknowledge the case."
+)
+ON_PREMISES_ADVICE = (
+    "The account is directory-synced: disable it in the directory on premises, then run a sync "
+    "cycle."
+)
+
+
+def build_account_remedy(item: ResourceAccount, account: Account) -> tuple[Step, ...]:
+    """The steps about an account that can sign in and should not."""
+    name = format_mailbox_with_kind(item.mailbox)
     return (
-        f"If a person is to sign in with it, set a new password and enable the account{by_hand}. "
-        "Undoing Exoguard's change enables it too. Otherwise leave it, and acknowledge the case."
+        save_from_graph(
+            f"the account of {name}",
+            "sign-in-enabled",
+            account.id,
+            *("users", account.id),
+        ),
+        make_graph_step(
+            "Look at who signed in with it lately: from where, and to what.",
+            build_command("Get-MgAuditLogSignIn", Filter=f"userId eq {quote_literal(account.id)}")
+            if can_be_quoted(account.id)
+            else "",
+        ),
+        ask(f"whoever works with the {name}", "If somebody has to sign in with it, exempt it."),
+        *(list_premises_steps(account) if account.synced else list_block_steps(account)),
+        look_around(name, item.mailbox.address, item.mailbox.id),
+        trace_sent(item.mailbox.address),
     )
 
 
-def build_ad_disable_advice(account: Account) -> str:
-    """What an administrator of the on-premises directory runs."""
-    command = build_disable_account_command(account.upn)
-    if not command:
-        return "Disable the account in the on-premises Active Directory, then run a sync cycle."
+def list_block_steps(account: Account) -> Iterator[Step]:
+    """Block an account of the cloud, and end what it was signed in to."""
+    yield make_graph_step("Block its sign-in.", build_block_account_command(account.id))
+    yield make_graph_step("End its sessions.", build_revoke_sessions_command(account.id))
+
+
+def list_premises_steps(account: Account) -> Iterator[Step]:
+    """Disable an account where it is mastered, and have that synchronised."""
+    yield make_step(
+        "Disable it in the directory on premises.",
+        build_disable_account_command(account.upn),
+        Shell.DIRECTORY,
+    )
+    yield Step(
+        "Run a sync cycle, on the server of Entra Connect.",
+        "Start-ADSyncSyncCycle -PolicyType Delta",
+        Shell.DIRECTORY,
+    )
+    yield make_graph_step("End its sessions.", build_revoke_sessions_command(account.id))
+
+
+def build_enable_remedy(item: ResourceAccount, account: Account) -> tuple[Step, ...]:
+    """The steps about a person who cannot sign in any more."""
     return (
-        f"The account is directory-synced: run {command} on premises, "
-        "then a sync cycle (Start-ADSyncSyncCycle -PolicyType Delta)."
+        ask(f"whoever made the {format_mailbox_with_kind(item.mailbox)} a person's"),
+        make_graph_step(
+            "Set a new password, and tell it by telephone.",
+            build_password_command(account.id, account.upn, synced=account.synced),
+        ),
+        make_graph_step("Enable the account.", build_enable_account_command(account.id)),
     )

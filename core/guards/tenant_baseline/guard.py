@@ -34,6 +34,7 @@ from core.guards.tenant_baseline.permissions import (
     RULES,
     build_baseline_permissions,
 )
+from core.guards.tenant_baseline.remedies import build_row_remedy
 from core.guards.tenant_baseline.rule_file import (
     build_baseline,
     build_full_baseline,
@@ -45,9 +46,10 @@ from core.guards.tenant_baseline.scope import (
     find_policy_scope,
     is_single_remote_domain,
 )
-from core.microsoft365.configuration_sources import get_configuration_source_name
-from core.microsoft365.powershell import can_be_quoted, quote_literal
-from core.model.findings import Fact, Finding, Severity, Verdict
+from core.microsoft365.configuration_sources import (
+    get_configuration_source_name,
+)
+from core.model.findings import Fact, Finding, Severity, Step, Verdict
 from core.model.guards import (
     ComparedSetting,
     Guard,
@@ -277,7 +279,8 @@ def judge(item: BaselineItem, policy: Policy) -> Iterator[Finding]:
         ),
         sources=(get_configuration_source_name(row.source), build_row_source(row)),
         fingerprint="\n".join(list_excess_entries(item)),
-        advice=format_remedy(item),
+        advice="Ask whoever changed it; unless somebody answers for it, set it back.",
+        steps=build_row_remedy(row, item.configuration, subject),
     )
     yield apply_row_decision(item, finding, policy, is_repairable=is_drift or left)
 
@@ -368,6 +371,7 @@ def add_allowed_domains(item: BaselineItem, finding: Finding) -> Finding:
             *finding.facts,
         ),
         advice=first + finding.advice,
+        steps=(*finding.steps[:-2], Step(first.strip()), *finding.steps[-2:]),
     )
 
 
@@ -386,15 +390,6 @@ def format_configuration_name(configuration: Configuration) -> str:
     if not configuration.id:
         return kind
     return f"{kind} {quote_text(configuration.name or configuration.id, MAX_TEXT_LENGTH)}"
-
-
-def format_remedy(item: BaselineItem) -> str:
-    """The command or the click that sets it. An object that cannot be written is left out."""
-    identity = (
-        item.configuration.id if can_be_quoted(item.configuration.id) else item.configuration.name
-    )
-    named = quote_literal(identity) if can_be_quoted(identity) else "<identity>"
-    return item.row.remedy.replace("<identity>", named)
 
 
 # Options ----------------------------------------------------------------------------------------

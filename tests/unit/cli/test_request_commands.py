@@ -286,8 +286,8 @@ def test_the_command_on_a_page_submits_the_same_request(
 ) -> None:
     app = build_app()
     words = shlex.split(instruction.command.replace(instructions.EXAMPLE_UNTIL, "2026-12-24"))
-    assert words[:3] == ["python", "-m", "core.cli"]
-    app.run_command(*words[3:], "--yes")
+    assert words[0] == "exo"
+    app.run_command(*words[1:], "--yes")
     [(path, body)] = app.posts
     curl = shlex.split(instruction.http_request)
     assert curl[curl.index("--request") + 1] == "POST"

@@ -33,6 +33,7 @@ from tests.support.decisions import (
     make_plan,
 )
 from tests.support.fakes.clock import START
+from tests.support.remedy_checks import tell_remedy
 
 HOUR = timedelta(hours=1)
 
@@ -228,7 +229,8 @@ def test_the_finding_of_the_brake_names_the_plan_and_what_it_would_change() -> N
     held = build_planned("b", "a")
     found = build_brake_finding(CONFIG, "3 objects would be changed", held, None)
     plan = compute_plan_hash("toy", ((key, change) for key, _, change in held), None)
-    assert found == Finding(
+    assert f'exo release toy {plan} --why "' in tell_remedy(found)
+    assert replace(found, steps=()) == Finding(
         kind="brake",
         object_id="toy",
         subject="toy",
@@ -241,10 +243,7 @@ def test_the_finding_of_the_brake_names_the_plan_and_what_it_would_change() -> N
             Fact("", "would change b@example.com"),
         ),
         plan_hash=plan,
-        advice=(
-            "Review the list; to release what it names, within an hour: "
-            f"python -m core.cli release toy {plan}"
-        ),
+        advice="Review the list; release what it names, within an hour, if all of it is meant.",
     )
 
 

@@ -19,6 +19,7 @@ from core.model.requests import OperatorRequest, RequestKind, RequestState
 from core.model.state import GuardSnapshot, GuardState, StateMark
 from tests.support.fakes.clock import START
 from tests.support.ledgers import build_stored_case, build_stored_request
+from tests.support.remedy_checks import tell_remedy
 
 DAY = timedelta(days=1)
 EXEMPT, UNDO, END = RequestKind.EXEMPT, RequestKind.UNDO, RequestKind.END_EXEMPTION
@@ -57,7 +58,7 @@ def test_a_state_that_is_not_trusted_is_ahead_of_the_mark_and_is_told_with_the_c
     assert finding
     assert "2 cases vanished" in str(finding.facts[0])
     key = finding.compute_key("toy")
-    assert f"acknowledge {key[-8:]}" in finding.advice
+    assert f"acknowledge {key[-8:]}" in tell_remedy(finding)
     assert build_loss_finding("toy", "Toy", GuardState()) is None
 
 

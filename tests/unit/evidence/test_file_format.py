@@ -222,6 +222,7 @@ def test_the_columns_are_these_and_no_others() -> None:
         ),
         *(
             "advice",
+            "steps",
             "cause",
             "opened_at",
             "notified_at",
@@ -238,7 +239,7 @@ def test_the_columns_are_these_and_no_others() -> None:
         *("assumed", "status", "saw", "way", "probed_at", "held_at", "stopped_at"),
         *("name", "read_at", "records", "median_lag_seconds", "late_lag_seconds", "trouble"),
         *("refusal", "rule", "plan", "planned_at", "carried_out_by", "started_at", "blocked_at"),
-        *("evidence_sha256", "steps"),
+        "evidence_sha256",
         *("edition", "made_at", "bundle_sha256", "document"),
     ) == COLUMNS
 

@@ -53,6 +53,7 @@ from tests.support.guard_tenants import (
     build_delegated_grant,
 )
 from tests.support.observe import observe_all
+from tests.support.remedy_checks import tell_remedy
 
 NOW = datetime(2026, 11, 20, 6, 0, tzinfo=UTC)
 TERMS = GuardPolicy(NOW)
@@ -294,16 +295,18 @@ def test_the_thousand_and_first_user_changes_nothing_that_is_told() -> None:
 def test_the_advice_is_the_exact_command_and_nothing_is_removed_here() -> None:
     finding = only(delegated(UNVERIFIED_APP, "Mail.Read"))
     assert finding.changes == ()
-    assert "Get-MgServicePrincipalOauth2PermissionGrant -ServicePrincipalId 'c1'" in finding.advice
-    assert "$_.ResourceId -eq 'graph' -and $_.ConsentType -eq 'Principal'" in finding.advice
+    assert "Get-MgServicePrincipalOauth2PermissionGrant -ServicePrincipalId 'c1'" in tell_remedy(
+        finding
+    )
+    assert "$_.ResourceId -eq 'graph' -and $_.ConsentType -eq 'Principal'" in tell_remedy(finding)
     alone = only(given(UNVERIFIED_APP, "Mail.Read"))
     assert alone.changes == ()
-    assert "-ServicePrincipalId 'graph' -AppRoleAssignmentId 'x1'" in alone.advice
+    assert "-ServicePrincipalId 'graph' -AppRoleAssignmentId 'x1'" in tell_remedy(alone)
 
 
 def test_ids_that_would_break_out_of_a_command_stay_text() -> None:
     finding = only(delegated(replace(UNVERIFIED_APP, id="c1'; Remove-All"), "Mail.Read"))
-    assert "'c1''; Remove-All'" in finding.advice
+    assert "'c1''; Remove-All'" in tell_remedy(finding)
 
 
 # Credentials --------------------------------------------------------------------------------------
@@ -326,14 +329,14 @@ def test_a_secret_on_a_service_principal_is_told_even_on_microsofts_apps(
 ) -> None:
     finding = only(ConsentedApp(replace(app, credentials=(SECRET,))))
     assert (finding.kind, finding.severity) == ("app-credential", severity)
-    assert "-KeyId 'k1'" in finding.advice
+    assert "-KeyId 'k1'" in tell_remedy(finding)
 
 
 def test_a_second_secret_is_a_finding_of_its_own() -> None:
     more = replace(SECRET, id="k2", kind="certificate", expires=None)
     one, other = judge(ConsentedApp(replace(VERIFIED_APP, credentials=(SECRET, more))), TERMS)
     assert one.compute_key(GUARD.name) != other.compute_key(GUARD.name)
-    assert "-KeyCredentials @()" in other.advice
+    assert "-KeyCredentials @()" in tell_remedy(other)
     assert other.severity is Severity.HIGH
 
 

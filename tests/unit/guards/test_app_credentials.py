@@ -21,6 +21,7 @@ from core.tenant.apps import (
     FederatedCredential,
 )
 from tests.support.guard_tenants import GRAPH, HOME_APP, MICROSOFT_SERVICES_TENANT, VERIFIED_APP
+from tests.support.remedy_checks import tell_remedy
 
 NOW = datetime(2026, 11, 20, 6, 0, tzinfo=UTC)
 TERMS = GuardPolicy(NOW)
@@ -81,7 +82,7 @@ def test_a_secret_is_as_grave_as_what_the_app_may_do_with_it(
     (finding,) = about(registered(BACKUP, *roles, credentials=(secret,)), "registration-credential")
     assert (finding.severity, finding.verdict) == (severity, ConsentVerdict.GRANTED)
     assert secret.kind in finding.summary
-    assert BACKUP.app_id in finding.advice
+    assert BACKUP.app_id in tell_remedy(finding)
     assert ("ten years" in say(finding)) is (secret is FOR_EVER)
 
 
@@ -177,12 +178,12 @@ def test_the_certificate_of_exchange_hybrid_is_to_be_removed_and_not_exempted() 
     shared = App("ex", EXCHANGE_API, "Office 365 Exchange Online", MICROSOFT_SERVICES_TENANT)
     (finding,) = judge(ConsentedApp(replace(shared, credentials=(CERTIFICATE,))), TERMS)
     assert finding.severity is Severity.HIGH
-    assert "since October 2025" in finding.advice
-    assert "-ResetFirstPartyServicePrincipalKeyCredentials" in finding.advice
-    assert "do not exempt" in finding.advice
+    assert "since October 2025" in tell_remedy(finding)
+    assert "ResetFirstPartyServicePrincipalKeyCredentials" in tell_remedy(finding)
+    assert "do not exempt" in tell_remedy(finding)
     graph = replace(shared, app_id=GRAPH_API)
     (other,) = judge(ConsentedApp(replace(graph, credentials=(CERTIFICATE,))), TERMS)
-    assert "October 2025" not in other.advice
+    assert "October 2025" not in tell_remedy(other)
 
 
 def hybrid(app: App, *roles: str, **parts: object) -> ConsentedApp:

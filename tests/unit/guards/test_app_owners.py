@@ -15,6 +15,7 @@ from core.tenant.sources import APP_PERMISSIONS, APP_REGISTRATIONS
 from tests.support.fakes.tenant import FakeTenant
 from tests.support.guard_tenants import GRAPH, HOME_APP, build_consent_policy
 from tests.support.observe import observe_all
+from tests.support.remedy_checks import tell_remedy
 
 NOW = datetime(2026, 11, 20, 6, 0, tzinfo=UTC)
 BACKUP = replace(HOME_APP, name="Backup job", app_id="a0000000-0000-4000-8000-00000000000b")
@@ -63,7 +64,7 @@ async def test_an_owner_that_appears_is_graver_than_one_that_was_always_there() 
     assert table(second) == table(third) == NEW
     added = second[1]
     assert "eve@contoso.com became an owner of app Backup job" in added.summary
-    assert "Remove-MgApplicationOwnerByRef" in added.advice
+    assert "-Method DELETE -Uri 'v1.0/applications/" in tell_remedy(added)
     assert added.fingerprint == third[1].fingerprint
     assert added.is_one_off
     assert added.needs_own_exemption

@@ -22,6 +22,7 @@ from core.tenant.sources import MODULE_SIGN_INS, MODULE_USERS, ROLE_HOLDERS
 from tests.support.fakes.state import ADMIN_MODULE_USER, ADMIN_ROLE_HOLDER
 from tests.support.fakes.tenant import FakeTenant
 from tests.support.observe import observe_all
+from tests.support.remedy_checks import tell_remedy
 
 TERMS = GuardPolicy(now=datetime(2026, 11, 20, 12, tzinfo=UTC))
 LOOK = ObserveContext(TERMS)
@@ -65,7 +66,7 @@ async def test_a_user_with_a_mailbox_and_no_role_is_to_be_repaired() -> None:
     assert (one.object_id, one.subject) == ("u1", "user-1@contoso.example")
     assert (one.severity, one.verdict) == (Severity.LOW, ModuleAccessVerdict.REPAIR)
     assert one.changes == (DisableExchangeModule("u1", "g1"),)
-    assert "Set-User -Identity g1 -EXOModuleEnabled $false" in one.advice
+    assert "Set-User -Identity 'g1' -EXOModuleEnabled $false" in tell_remedy(one)
 
 
 @pytest.mark.parametrize("through", ["entra", "eligible", "exchange"])

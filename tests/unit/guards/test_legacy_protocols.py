@@ -30,6 +30,7 @@ from tests.support.guard_tenants import (
     build_protocols,
 )
 from tests.support.observe import observe_all
+from tests.support.remedy_checks import tell_remedy
 
 NOW = datetime(2026, 11, 20, 6, 0, tzinfo=UTC)
 TERMS = GuardPolicy(NOW, GUARD.options)
@@ -107,7 +108,7 @@ async def test_smtp_auth_that_nobody_uses_is_switched_off_for_the_organization()
     assert "the default authentication policy Block refuses bare passwords" in format_facts(
         finding.facts
     )
-    assert "Set-TransportConfig -SmtpClientAuthenticationDisabled $true" in finding.advice
+    assert "Set-TransportConfig -SmtpClientAuthenticationDisabled $true" in tell_remedy(finding)
 
 
 async def test_the_word_false_is_as_good_as_the_value() -> None:
@@ -254,7 +255,7 @@ async def test_an_override_of_smtp_auth_is_set_to_refuse_and_not_emptied() -> No
     assert (finding.severity, finding.verdict) == (Severity.MEDIUM, ProtocolVerdict.REPAIR)
     assert finding.changes == (DisableMailboxProtocols("g1", ("smtp",)),)
     assert finding.sources == (PROTOCOLS, PROTOCOL_USE)
-    assert finding.advice == (
+    assert finding.steps[-1].command == (
         "Set-CASMailbox -Identity 'ann@contoso.com' -SmtpClientAuthenticationDisabled $true"
     )
 
@@ -311,9 +312,10 @@ async def test_a_mailbox_one_of_whose_protocols_is_in_use_is_asked_about() -> No
     assert (finding.severity, finding.verdict) == (Severity.MEDIUM, Verdict.ASK)
     assert finding.changes == ()
     assert any("ann@contoso.com used IMAP" in fact for fact in format_facts(finding.facts))
-    assert finding.advice.startswith(
-        "Set-CASMailbox -Identity 'ann@contoso.com' -PopEnabled $false;"
+    assert finding.steps[-1].command == (
+        "Set-CASMailbox -Identity 'ann@contoso.com' -PopEnabled $false"
     )
+    assert "needs another way first" in finding.advice
 
 
 async def test_use_of_one_protocol_does_not_speak_for_another() -> None:
@@ -384,7 +386,7 @@ async def test_no_command_is_made_of_a_name_that_cannot_be_written(address: str)
         protocol_settings=build_protocols("pop", box=replace(ANN, address=address))
     )
     finding = (await found(tenant))["mailbox-protocols"]
-    assert finding.advice == "Set-CASMailbox -Identity <identity> -PopEnabled $false"
+    assert [step.command for step in finding.steps] == ["", ""]
     assert "\n" not in finding.summary
     assert len(finding.summary) < 400
 
@@ -402,7 +404,7 @@ async def test_what_new_mailboxes_get_is_switched_off_whoever_uses_it_today() ->
         SetConfiguration(PLANS, "Enterprise", "ImapEnabled", False),
         SetConfiguration(PLANS, "Enterprise", "PopEnabled", False),
     )
-    assert finding.advice == (
+    assert finding.steps[-1].command == (
         "Set-CASMailboxPlan -Identity 'Enterprise' -ImapEnabled $false -PopEnabled $false"
     )
 

@@ -35,6 +35,7 @@ from core.tenant.sources import (
 )
 from tests.support.fakes.tenant import FakeTenant
 from tests.support.observe import observe_all
+from tests.support.remedy_checks import tell_remedy
 
 TERMS = GuardPolicy(datetime(2026, 11, 20, 6, 0, tzinfo=UTC), GUARD.options)
 BOX = Mailbox("m1", "g1", "ann@contoso.com", "Ann")
@@ -90,8 +91,8 @@ def test_what_may_be_switched_off_on_purpose_is_a_question_at_the_first_look() -
         *judge(AuditBypass("b1", "Eve"), TERMS),
     ]
     assert [finding.asks_if_preexisting for finding in found] == [True, True, True]
-    commands = ("Set-OrganizationConfig", "Set-AdminAuditLogConfig", "-Identity b1")
-    assert all(map(str.__contains__, (finding.advice for finding in found), commands))
+    commands = ("Set-OrganizationConfig", "Set-AdminAuditLogConfig", "-Identity 'b1'")
+    assert all(map(str.__contains__, (tell_remedy(finding) for finding in found), commands))
 
 
 def test_a_mailbox_with_less_than_microsofts_own_is_put_right_at_the_first_look_too() -> None:
@@ -117,7 +118,9 @@ def test_a_dehydrated_organization_is_customized_by_an_operator_first() -> None:
     found = findings(item)
     log = found["unified-audit-log-off"]
     assert (log.verdict, log.changes) == (Verdict.ASK, ())
-    assert log.advice.startswith("Enable-OrganizationCustomization")
+    commands = [step.command for step in log.steps]
+    first = commands.index("Enable-OrganizationCustomization")
+    assert "Set-AdminAuditLogConfig -Unified" in commands[first + 1]
     assert found["organization-audit-disabled"].changes == (EnableOrganizationAudit(),)
 
 

@@ -23,6 +23,7 @@ from core.tenant.sources import (
 )
 from tests.support.fakes.tenant import FakeTenant
 from tests.support.observe import observe_all
+from tests.support.remedy_checks import tell_remedy
 
 TERMS = GuardPolicy(datetime(2026, 11, 20, 6, 0, tzinfo=UTC), GUARD.options)
 SWEEP = frozenset({FULL_ACCESS})
@@ -91,9 +92,9 @@ async def test_a_colleague_who_may_open_a_persons_mailbox_is_found() -> None:
     assert finding.sources == (FULL_ACCESS, MAILBOXES, RECIPIENTS)
     assert finding.summary == "ann@contoso.com may open director@contoso.com."
     assert finding.changes == ()
-    assert finding.advice.endswith(
+    assert (
         "Remove-MailboxPermission -Identity 'g1' -User 'ann@contoso.com' -AccessRights FullAccess"
-    )
+    ) in tell_remedy(finding)
 
 
 async def test_the_member_of_a_shared_mailbox_is_normal_and_told_all_the_same() -> None:
@@ -107,9 +108,9 @@ async def test_sending_as_a_person_is_found_by_the_persons_id() -> None:
     assert (finding.kind, finding.object_id) == ("send-as", "m1")
     assert finding.severity is Severity.MEDIUM
     assert finding.sources == (SEND_AS, RECIPIENTS)
-    assert finding.advice.endswith(
+    assert (
         "Remove-RecipientPermission -Identity 'm1' -Trustee 'ann@contoso.com' -AccessRights SendAs"
-    )
+    ) in tell_remedy(finding)
 
 
 async def test_sending_as_a_group_is_found_too() -> None:
@@ -122,9 +123,9 @@ async def test_sending_on_behalf_is_the_least_of_the_three() -> None:
     finding = await only(ON_BEHALF)
     assert (finding.kind, finding.severity) == ("send-on-behalf", Severity.LOW)
     assert finding.fingerprint == "id:a1"
-    assert finding.advice.endswith(
+    assert (
         "Set-Mailbox -Identity 'g1' -GrantSendOnBehalfTo @{Remove='ann@contoso.com'}"
-    )
+    ) in tell_remedy(finding)
 
 
 @pytest.mark.parametrize(
@@ -134,7 +135,7 @@ async def test_sending_on_behalf_is_the_least_of_the_three() -> None:
 async def test_the_right_to_give_oneself_rights_is_one(right: str, kind: str) -> None:
     finding = await only(replace(OPENS, right=right))
     assert (finding.kind, finding.severity) == (kind, Severity.MEDIUM)
-    assert finding.advice.endswith(f"-AccessRights {right}")
+    assert f"-AccessRights {right}" in tell_remedy(finding)
 
 
 @pytest.mark.parametrize(
@@ -282,13 +283,13 @@ async def test_a_holder_of_many_peoples_mailboxes_is_recognised_across_rights() 
 async def test_a_hostile_name_stays_text_in_the_command() -> None:
     hostile = "x'; Remove-Mailbox -Identity *; '"
     finding = await only(replace(OPENS, trustee=hostile, sid=""))
-    assert "-User 'x''; Remove-Mailbox -Identity *; '''" in finding.advice
+    assert "-User 'x''; Remove-Mailbox -Identity *; '''" in tell_remedy(finding)
 
 
 async def test_a_name_that_cannot_be_written_gives_no_command() -> None:
     for name in ("a\nb", "x" * 500, "a\u202eb"):
         finding = await only(replace(OPENS, trustee=name, sid=""))
-        assert "Remove-MailboxPermission" not in finding.advice
+        assert "Remove-MailboxPermission" not in tell_remedy(finding)
         assert len(finding.summary) < 400
         assert "\n" not in finding.summary
 

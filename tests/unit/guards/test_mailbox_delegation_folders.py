@@ -18,6 +18,7 @@ from core.tenant.readings import Reading
 from core.tenant.sources import FOLDER_RIGHTS, FULL_ACCESS, MAILBOXES, OWN_ADD_INS, RECIPIENTS
 from tests.support.fakes.tenant import FakeTenant
 from tests.support.observe import observe_all
+from tests.support.remedy_checks import tell_remedy
 
 TERMS = GuardPolicy(datetime(2026, 11, 20, 6, 0, tzinfo=UTC), GUARD.options)
 SWEEP = frozenset({FULL_ACCESS, FOLDER_RIGHTS, OWN_ADD_INS})
@@ -103,10 +104,10 @@ async def test_who_it_is_where_and_how_to_take_it_back_is_said() -> None:
         "Anybody without signing in (Anonymous) may read what lies in the Inbox of "
         "director@contoso.com."
     )
-    assert anybody.advice.endswith(
+    assert (
         "Set-MailboxFolderPermission -Identity 'g1:\\Posteingang' -User Anonymous "
         "-AccessRights None"
-    )
+    ) in tell_remedy(anybody)
     everybody = await only(reads("Default", "Editor"))
     assert everybody.summary == (
         "Everybody in the organization (Default) may read, change and delete what lies in the "
@@ -118,10 +119,10 @@ async def test_who_it_is_where_and_how_to_take_it_back_is_said() -> None:
         "mailbox of director@contoso.com, and give others rights over it."
     )
     assert "the Inbox: Owner (\\Posteingang)" in format_facts(colleague.facts)
-    assert colleague.advice.endswith(
-        "Remove-MailboxFolderPermission -Identity 'g1:\\Posteingang' -User 'karin@contoso.com' ; "
-        "Remove-MailboxFolderPermission -Identity 'g1:\\' -User 'karin@contoso.com'"
-    )
+    assert [one.command for one in colleague.steps if "Remove-" in one.command] == [
+        "Remove-MailboxFolderPermission -Identity 'g1:\\Posteingang' -User 'karin@contoso.com'",
+        "Remove-MailboxFolderPermission -Identity 'g1:\\' -User 'karin@contoso.com'",
+    ]
 
 
 async def test_a_name_that_several_are_displayed_by_is_nobodys() -> None:
@@ -225,7 +226,7 @@ async def test_an_add_in_from_a_file_is_as_grave_as_what_it_asks_for(
     assert (finding.severity, finding.fingerprint) == (severity, "a1")
     assert finding.summary.startswith("The Outlook add-in Message helper from a file ")
     assert says in finding.summary
-    assert finding.advice.endswith("Remove-App -Mailbox 'g1' -Identity 'a1'")
+    assert "Remove-App -Mailbox 'g1' -Identity 'a1'" in tell_remedy(finding)
 
 
 async def test_an_add_in_that_asks_for_more_goes_further() -> None:

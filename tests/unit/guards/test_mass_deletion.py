@@ -1,5 +1,6 @@
 """Mass deletion: ten objects in a day are ordinary, then one thing varied a case."""
 
+import re
 from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from datetime import datetime, timedelta
@@ -21,6 +22,7 @@ from core.tenant.sources import ACCOUNTS, DELETED_GROUPS, DELETED_USERS, DELETIO
 from tests.support.fakes.tenant import FakeTenant
 from tests.support.guard_tenants import ADMIN, NOW, OTHER_ACTOR, build_deletions, build_recycle_bin
 from tests.support.observe import observe_all
+from tests.support.remedy_checks import tell_remedy
 
 TERMS = GuardPolicy(NOW, GUARD.options)
 SYNC = Actor("s1", "Sync_DC1_0123@contoso.onmicrosoft.com")
@@ -69,9 +71,11 @@ async def test_one_more_is_a_mass_deletion_told_with_who_did_it_and_what_can_be_
         "first by name: group 0, user-0@contoso.com, user-1@contoso.com, user-2@contoso.com, "
         "user-3@contoso.com",
     )
-    assert "/directory/deletedItems/ID/restore" in finding.advice
-    assert "-ge '2026-11-20T05:00:00Z'" in finding.advice
-    assert finding.advice.endswith("block and sign out admin@contoso.com.")
+    restore = next(step.command for step in finding.steps if "Restore-" in step.command)
+    ids = [one.id for one in [*build_deletions(10), *build_deletions(1, kind="group")]]
+    assert sorted(re.findall(r"'([^']+)'", restore)) == sorted(ids)
+    assert "Time" not in restore, "what others deleted stays deleted"
+    assert "block and sign out admin@contoso.com." in finding.advice
     assert len(finding.advice) < 600
     assert finding.changes == ()
 
@@ -210,7 +214,7 @@ async def test_synchronization_gets_the_advice_it_needs_and_no_more_trust() -> N
         await only(tenant(build_deletions(11, SYNC))),
         await only(tenant(build_deletions(11))),
     )
-    assert "Set-ADSyncScheduler -SyncCycleEnabled $false" in ours.advice
+    assert "Set-ADSyncScheduler -SyncCycleEnabled $false" in tell_remedy(ours)
     assert ours.severity is theirs.severity
     assert len(ours.advice) < 600
 
@@ -337,7 +341,7 @@ async def test_who_locks_many_out_is_told_without_a_word_of_restoring() -> None:
         "8 accounts were disabled, 5 passwords were reset by admin@contoso.com."
     )
     assert not any("restored" in fact or "gone" in fact for fact in format_facts(finding.facts))
-    assert "Restore" not in finding.advice
+    assert "Restore" not in tell_remedy(finding)
 
 
 async def test_one_account_that_is_disabled_and_reset_counts_for_both() -> None:
@@ -496,7 +500,7 @@ async def test_foreign_text_is_bounded_and_plain() -> None:
     assert len(finding.summary) < 2_000
     assert "\u202e" not in finding.summary + "".join(format_facts(finding.facts))
     assert all(len(fact) < 2_000 for fact in format_facts(finding.facts))
-    assert finding.advice.startswith("Restore:"), "what was cut off is not how to restore"
+    assert finding.advice.endswith("each by its id."), "what was cut off is not how to restore"
 
 
 # What cannot be read ----------------------------------------------------------------------------

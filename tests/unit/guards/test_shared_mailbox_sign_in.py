@@ -29,6 +29,7 @@ from core.tenant.sources import (
 )
 from tests.support.fakes.tenant import FakeTenant
 from tests.support.observe import observe_all
+from tests.support.remedy_checks import tell_remedy
 
 NOW = datetime(2026, 11, 20, 6, 0, tzinfo=UTC)
 TERMS = GuardPolicy(NOW, GUARD.options)
@@ -78,7 +79,7 @@ def test_sessions_end_with_the_block_where_somebody_set_the_password_lately(
     (change,) = finding.changes
     assert isinstance(change, BlockSignIn)
     assert change.ends_sessions is ends_sessions
-    assert ("revoke its sessions" in finding.advice) is ends_sessions
+    assert ("revoke its sessions" in tell_remedy(finding)) is ends_sessions
 
 
 @pytest.mark.parametrize(("days", "is_quiet"), [(0, False), (6, False), (7, True), (300, True)])
@@ -91,7 +92,7 @@ def test_sessions_end_when_a_block_has_stood_for_a_week(days: int, is_quiet: boo
     assert list(judge(replace(blocked, sessions_ended=True), TERMS)) == []
     for finding in found:
         assert finding.verdict is SignInVerdict.END_SESSIONS
-        assert "Revoke-MgUserSignInSession -UserId 'm1'" in finding.advice
+        assert "Revoke-MgUserSignInSession -UserId 'm1'" in tell_remedy(finding)
 
 
 @pytest.mark.parametrize(
@@ -142,7 +143,7 @@ def test_a_devices_licence_spares_a_room_and_is_a_question_about_any_other_mailb
         assert (finding.verdict, finding.changes) == (verdict, ())
         quiet = kind.startswith(("Room", "Equipment")) and plan in MEETING_ROOM_PLANS
         assert (finding.severity is Severity.INFO) is quiet
-        assert ("Shared Devices" in finding.advice) is (
+        assert ("Shared Devices" in tell_remedy(finding)) is (
             verdict is SignInVerdict.NEVER and not quiet
         )
 
@@ -208,7 +209,7 @@ def test_where_sign_ins_are_not_known_only_an_untouched_password_is_proof(
     assert finding.verdict is verdict
     assert bool(finding.changes) is (verdict is SignInVerdict.BLOCK)
     if verdict is Verdict.ASK:
-        assert "Update-MgUser -UserId 'm1' -AccountEnabled:$false" in finding.advice
+        assert "Update-MgUser -UserId 'm1' -AccountEnabled:$false" in tell_remedy(finding)
 
 
 def test_that_sign_ins_cannot_be_read_is_said() -> None:
@@ -216,7 +217,7 @@ def test_that_sign_ins_cannot_be_read_is_said() -> None:
     assert any(
         "not readable (AuditLog.Read.All and Entra ID P1)" in f for f in format_facts(finding.facts)
     )
-    assert "sign-ins cannot be read" in finding.advice
+    assert "sign-ins cannot be read" in tell_remedy(finding)
 
 
 def test_a_read_log_is_proof_whatever_the_password() -> None:
@@ -334,7 +335,7 @@ def test_a_mailbox_that_became_a_persons_again_is_told_with_the_block() -> None:
     finding = only(item)
     assert finding.verdict is Verdict.ASK
     assert "blocked by Exoguard: 2026-11-19 06:00 UTC" in format_facts(finding.facts)
-    assert "-AccountEnabled:$true" in finding.advice
+    assert "-AccountEnabled:$true" in tell_remedy(finding)
     assert list(judge(replace(item, account=LICENSED), TERMS)) == []
 
 
@@ -354,11 +355,11 @@ def test_a_synced_account_comes_with_the_command_for_its_own_directory() -> None
     finding = only(replace(ITEM, account=replace(SYNCED, upn="o'hara@contoso.com")))
     assert (
         "Get-ADUser -Filter \"UserPrincipalName -eq 'o''hara@contoso.com'\" | Disable-ADAccount"
-    ) in finding.advice
-    assert "sync" in finding.advice
+    ) in tell_remedy(finding)
+    assert "sync" in tell_remedy(finding)
     hostile = only(replace(ITEM, account=replace(SYNCED, upn="a\nb")))
-    assert "Get-ADUser" not in hostile.advice
-    assert "Active Directory" in hostile.advice
+    assert "Get-ADUser" not in tell_remedy(hostile)
+    assert "in the directory on premises" in tell_remedy(hostile)
 
 
 def test_a_synced_account_that_is_licensed_says_so() -> None:
@@ -483,7 +484,7 @@ async def test_where_roles_are_not_known_nothing_is_blocked(permission: str) -> 
     if permission:
         (item,) = reading.items
         assert only(item).verdict is Verdict.ASK
-        assert "roles cannot be read" in only(item).advice
+        assert "roles cannot be read" in tell_remedy(only(item))
     else:
         assert reading.unread_object_ids == {"m1"}
     assert all(miss.optional for miss in reading.failures if not miss.object_id)
@@ -510,7 +511,7 @@ async def test_a_success_that_only_the_log_knows_is_a_reason_to_ask() -> None:
     tenant.logged_sign_ins = [SignIn("m1", NOW - timedelta(hours=1))]
     (item,) = (await look(tenant)).items
     assert only(item).verdict is Verdict.ASK
-    assert "signed in lately" in only(item).advice
+    assert "signed in lately" in tell_remedy(only(item))
 
 
 async def test_attempts_without_a_log_are_not_known() -> None:

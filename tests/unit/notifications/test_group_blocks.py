@@ -123,8 +123,7 @@ def test_of_two_cases_each_has_its_next_step() -> None:
             Mode.ENFORCE,
             {},
             {"block_reason": "too many", "plan": "0" * 32},
-            "**To release all that the brake holds:** python -m core.cli release "
-            f"mailbox-forwarding {'0' * 32}",
+            f"**To release all that the brake holds:** exo release mailbox-forwarding {'0' * 32}",
         ),
         (Mode.ALERT, {"planned_changes": ()}, {}, ""),
     ],

@@ -63,7 +63,7 @@ def only(item: WatchedResult) -> Finding:
 
 def test_a_known_item_that_opens_more_is_wider() -> None:
     finding = only(build_news(AJAR, WIDE))
-    assert finding == Finding(
+    assert replace(finding, steps=()) == Finding(
         kind="open-door",
         object_id="d1",
         subject="Front",
@@ -202,7 +202,7 @@ def test_an_item_that_is_gone_is_told_with_what_follows(text: str, end: str) -> 
     news = WatchedNews(
         collection, "d1", "Front", None, since={"": SINCE}, departure=Severity.MEDIUM
     )
-    assert only(news) == Finding(
+    assert replace(only(news), steps=()) == Finding(
         kind="open-door-gone",
         object_id="d1",
         subject="Front",

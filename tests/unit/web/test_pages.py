@@ -195,10 +195,10 @@ def test_the_content_security_policy_allows_only_the_stylesheet_and_the_script()
 
 
 def test_a_notice_has_no_data_of_the_tenant_and_no_links() -> None:
-    page = Read(render_notice_page("Sign in", ["A key is needed."], "python -m core.cli page"))
+    page = Read(render_notice_page("Sign in", ["A key is needed."], "exo page"))
     assert not [tag for tag, _ in page.tags if tag in ("nav", "form", "a")][1:]
     assert "A key is needed." in page.text
-    assert "python -m core.cli page" in page.text
+    assert "exo page" in page.text
 
 
 def test_a_healthy_tenant_shows_its_coverage() -> None:
@@ -238,7 +238,7 @@ def test_a_case_page_shows_requests_for_http_and_the_command_line() -> None:
     text = Read(pages.render_page(f"cases/{SIGN_IN}/{blocked.key}", {}) or "").text
     made = next(one for one in memory.changes if one.case_key == blocked.key)
     assert f'.net/api/changes/{SIGN_IN}/{made.id}/undo"' in text
-    assert f"python -m core.cli undo {SIGN_IN} {made.id} --why" in text
+    assert f"exo undo {SIGN_IN} {made.id} --why" in text
     assert "x-functions-key: $EXOGUARD_KEY" in text
     assert "Acknowledge this case" not in text
     assert "Exoguard remediated it and verified the result." in text
@@ -266,7 +266,7 @@ def test_the_commands_of_the_pages_are_those_of_the_command_line() -> None:
         instructions.explain_release(SIGN_IN, key),
     )
     for instruction in asked:
-        name, *arguments = shlex.split(instruction.command)[3:]
+        name, *arguments = shlex.split(instruction.command)[1:]
         context = commands[name].make_context(name, arguments, resilient_parsing=False)
         assert context.params["guard"] in (SIGN_IN, "")
         assert any(key in list_values(value) for value in context.params.values())
@@ -314,7 +314,7 @@ def test_the_case_of_a_held_plan_shows_how_to_release_it() -> None:
     held = next(one for one in audit.snapshot.cases.values() if one.kind == "brake")
     name = held.plan_hash
     text = Read(pages.render_page(f"cases/{AUDIT}/{held.key}", {}) or "").text
-    assert f"python -m core.cli release {AUDIT} {name}" in text
+    assert f"exo release {AUDIT} {name}" in text
     assert f'.net/api/guards/{AUDIT}/run"' in text
 
 

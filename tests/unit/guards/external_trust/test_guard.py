@@ -8,6 +8,7 @@ import pytest
 from core.guards.external_trust import GUARD
 from core.model.findings import Severity
 from core.tenant.configuration import Configuration
+from tests.support.remedy_checks import tell_remedy
 from tests.support.watched_looks import COLLECTIONS, Looks
 
 DOMAINS = (Configuration("accepted-domain", "contoso.com", "contoso.com", {}),)
@@ -107,7 +108,7 @@ async def test_moves_out_are_told_at_the_first_look_too() -> None:
     looks = Looks(COLLECTIONS["organization-relationship"])
     (found,) = await looks.look([*DOMAINS, relate(**MOVES)])
     assert (found.severity, found.verdict) == (Severity.HIGH, "grave")
-    assert "Remove-OrganizationRelationship -Identity r1" in found.advice
+    assert "Set-OrganizationRelationship -Identity 'r1' -Enabled $false" in tell_remedy(found)
 
 
 @pytest.mark.parametrize(

@@ -40,6 +40,7 @@ from core.tenant.sources import (
 )
 from tests.support.fakes.tenant import FakeTenant
 from tests.support.observe import observe_all
+from tests.support.remedy_checks import tell_remedy
 
 TERMS = GuardPolicy(datetime(2026, 11, 20, 6, 0, tzinfo=UTC), GUARD.options)
 ANN = Mailbox("m1", "g1", "ann@contoso.com", "Ann")
@@ -345,8 +346,8 @@ async def test_a_broken_rule_stays_a_finding() -> None:
 async def test_a_read_only_rule_is_left_to_a_person_with_the_exact_command() -> None:
     finding = await only(tenant(rules=(replace(REDIRECT, read_only=True, name="It's"),)))
     assert finding.changes == ()
-    assert "Disable-InboxRule -Mailbox 'g1' -Identity 'It''s'" in finding.advice
-    assert "client-side" in finding.advice
+    assert "Disable-InboxRule -Mailbox 'g1' -Identity 'It''s'" in tell_remedy(finding)
+    assert "client-side" in tell_remedy(finding)
 
 
 async def test_an_allowed_domain_is_shown_and_not_told() -> None:
@@ -432,7 +433,7 @@ async def test_a_rule_only_exchange_shows_is_hidden_and_critical() -> None:
     assert finding.sources[0] == HIDDEN_RULES
     assert any("hidden from Outlook" in fact for fact in format_facts(finding.facts))
     assert finding.changes == ()
-    assert "Disable-InboxRule -Mailbox 'g1' -Identity '17'" in finding.advice
+    assert "Disable-InboxRule -Mailbox 'g1' -Identity '17'" in tell_remedy(finding)
 
 
 async def test_a_hidden_case_is_not_closed_by_a_run_that_did_not_sweep() -> None:
@@ -500,9 +501,9 @@ async def test_a_rule_disabled_for_what_it_sends_is_also_put_right_as_one_that_h
 async def test_only_what_a_command_is_needed_for_gets_one() -> None:
     dormant = await only(tenant(rules=(replace(REDIRECT, enabled=False),)))
     unresolved = await only(tenant(rules=(replace(RULE, redirect_to=("Somebody",)),)))
-    assert "Disable-InboxRule" not in dormant.advice + unresolved.advice
-    assert "does nothing now" in dormant.advice
-    assert "disable the rule" in unresolved.advice
+    assert "Disable-InboxRule" not in tell_remedy(dormant) + tell_remedy(unresolved)
+    assert "does nothing now" in tell_remedy(dormant)
+    assert "disable the rule" in tell_remedy(unresolved)
 
 
 async def test_where_graph_could_not_be_asked_a_rule_is_not_called_hidden() -> None:
@@ -588,7 +589,7 @@ async def test_a_rule_graph_shows_without_actions_is_read_through_exchange_on_ev
     assert (finding.verdict, finding.severity) == (ForwardingVerdict.EXTERNAL, Severity.HIGH)
     assert finding.sources == (MAILBOXES, INBOX_RULES, DOMAINS)
     assert finding.changes == ()
-    assert "-Identity '17'" in finding.advice
+    assert "-Identity '17'" in tell_remedy(finding)
     assert not (await look(fake)).covers((HIDDEN_RULES,), "m1")
     assert await findings(fake, SWEEP) == [finding]
 
@@ -619,7 +620,7 @@ async def test_a_rule_nobody_shows_the_actions_of_is_unreadable_and_never_harmle
     finding = await only(tenant(rules=(UNREADABLE,)))
     assert (finding.kind, finding.verdict) == ("inbox-rule-unreadable", Verdict.COULD_NOT_TELL)
     assert finding.severity is Severity.MEDIUM
-    assert "Get-InboxRule -Mailbox 'g1' -IncludeHidden" in finding.advice
+    assert "Get-InboxRule -Mailbox 'g1' -IncludeHidden" in tell_remedy(finding)
     assert await findings(tenant(rules=(replace(UNREADABLE, enabled=False),))) == []
 
 
@@ -902,7 +903,7 @@ async def test_several_rules_are_one_case_that_counts_and_names_them_all() -> No
     assert facts[0].startswith("rules: 38: rule 0, rule 1, ")
     assert "and 18 more" in facts[0]
     assert len(facts) < 30
-    assert "rule 0" in finding.advice
+    assert "rule 0" in tell_remedy(finding)
     same = tuple(replace(one, name="f") for one in rules[:12])
     assert "f (12 times)" in format_facts((await only(tenant(rules=same))).facts)[0]
 
@@ -915,8 +916,8 @@ async def test_rules_that_send_to_the_same_people_are_one_case_and_all_are_disab
         "Each of 2 inbox rules of ann@contoso.com forwards mail to the outside, to the same "
         "addresses, and it leaves."
     )
-    assert "Invoices" in finding.advice
-    assert "copies" in finding.advice
+    assert "Invoices" in tell_remedy(finding)
+    assert "copies" in tell_remedy(finding)
     assert goes_further(finding.reaches, (await only(tenant(rules=(REDIRECT,)))).reaches)
 
 

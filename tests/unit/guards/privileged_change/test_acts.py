@@ -19,6 +19,7 @@ from core.tenant.readings import Reading
 from core.tenant.sources import ACCOUNTS, DIRECTORY_AUDITS, SIGN_IN_LOG
 from tests.support.fakes.state import ADMIN_ROLE_HOLDER
 from tests.support.fakes.tenant import FakeTenant
+from tests.support.remedy_checks import check_remedies, tell_remedy
 
 NOW = datetime(2026, 11, 20, 12, tzinfo=UTC)
 HOUR = timedelta(hours=1)
@@ -33,7 +34,7 @@ async def tell(
     """What is told of people and acts, the collections left out."""
     policy = GuardPolicy(NOW, PrivilegedOptions(emergency))
     context = ObserveContext(policy, last_full_scan=last)
-    return [
+    told = [
         found
         async for reading in GUARD.observe(of, context)
         if isinstance(reading, Reading)
@@ -41,6 +42,8 @@ async def tell(
         for found in GUARD.judge(item, policy)
         if found.severity > Severity.INFO
     ]
+    check_remedies(told)
+    return told
 
 
 def record(operation: str, *names: str, hours: float = 1, **more: Any) -> ActivityRecord:
@@ -184,4 +187,4 @@ async def test_a_sender_that_microsoft_blocked_is_told_also_at_the_first_look() 
     hostile = "a'; Remove-Mailbox x; '"
     of = FakeTenant(configurations=[Configuration("blocked-sender", hostile, hostile, values)])
     (found,) = await tell(of)
-    assert "-SenderAddress 'a''; Remove-Mailbox x; '''" in found.advice
+    assert "-SenderAddress 'a''; Remove-Mailbox x; '''" in tell_remedy(found)

@@ -18,6 +18,7 @@ from core.tenant.readings import ReadFailure, Reading
 from core.tenant.sources import ACCOUNTS, SIGN_IN_EVENTS
 from tests.support.fakes.clock import START
 from tests.support.fakes.tenant import FakeTenant
+from tests.support.remedy_checks import check_remedies
 
 POLICY = GuardPolicy(START)
 USERS, DETECTIONS = "configuration-risky-user", "configuration-risk-detection"
@@ -66,7 +67,9 @@ async def tell(of: FakeTenant) -> list[Finding]:
     (reading,) = [
         one for one in readings if isinstance(one, Reading) and SIGN_IN_EVENTS not in one.sources
     ]
-    return [found for item in reading.items for found in GUARD.judge(item, POLICY)]
+    told = [found for item in reading.items for found in GUARD.judge(item, POLICY)]
+    check_remedies(told)
+    return told
 
 
 @pytest.mark.parametrize(

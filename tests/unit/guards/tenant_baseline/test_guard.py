@@ -27,6 +27,7 @@ from core.tenant.readings import Reading
 from tests.support.fakes.tenant import FakeTenant
 from tests.support.guard_tenants import build_baseline_tenant, build_varied_baseline_tenant
 from tests.support.observe import observe_all
+from tests.support.remedy_checks import tell_remedy
 
 NOW = datetime(2026, 11, 20, 6, 0, tzinfo=UTC)
 ROWS = {row.id: row for row in SHIPPED_ROWS}
@@ -194,7 +195,7 @@ async def test_each_row_sees_its_setting(name: str, value: object) -> None:
     assert finding.changes == ()
     assert any("only alerts" in fact for fact in format_facts(finding.facts))
     assert f"why: {row.rationale}" in format_facts(finding.facts)
-    assert "<identity>" not in finding.advice
+    assert "<identity>" not in tell_remedy(finding)
 
 
 def test_every_row_has_its_case_above() -> None:
@@ -302,7 +303,7 @@ async def test_automatic_is_unknown_and_off_is_recommended() -> None:
     finding = await only(with_value(row, mode))
     assert (finding.verdict, finding.severity) == (Verdict.COULD_NOT_TELL, Severity.MEDIUM)
     assert "Automatic" in format_facts(finding.facts)[0]
-    assert finding.advice.endswith("-Identity 'p1' -AutoForwardingMode Off")
+    assert "-Identity 'p1' -AutoForwardingMode Off" in tell_remedy(finding)
     enforced = await only(with_value(row, mode), enforcing("outbound-forwarding"))
     assert enforced.verdict is BaselineVerdict.REPAIR
     assert enforced.changes == (
@@ -486,7 +487,7 @@ async def test_a_row_without_a_way_to_write_it_says_so() -> None:
     assert "row privacy-contact only alerts: it is for a person to set" in format_facts(
         finding.facts
     )
-    assert finding.advice.startswith("Entra admin center")
+    assert "Set it: Entra admin center" in tell_remedy(finding)
 
 
 async def test_a_row_that_is_switched_off_is_noted_until_its_day_has_passed() -> None:
@@ -520,7 +521,7 @@ async def test_foreign_names_are_shown_as_they_are_and_cannot_leave_their_quotes
     assert len(finding.subject) < 400
     assert "\u202e" not in finding.subject
     assert "\n" not in finding.summary
-    assert "-Identity 'id'' -AutoForwardEnabled $true #' -Auto" in finding.advice
+    assert "-Identity 'id'' -AutoForwardEnabled $true #' -Auto" in tell_remedy(finding)
 
 
 async def test_a_long_value_is_cut_where_it_is_shown() -> None:
@@ -621,7 +622,7 @@ async def test_what_would_also_end_an_allowed_forward_is_asked_about(name: str) 
     found = forwarding_anywhere(build_baseline_tenant(), name)
     told = await only(found, allowing("partner.example"))
     assert (told.verdict, told.severity) == (BaselineVerdict.DRIFT, Severity.HIGH)
-    assert told.advice.startswith("First give a remote domain of its own")
+    assert tell_remedy(told).startswith("First give a remote domain of its own")
     enforced = allowing("partner.example", enforced=("remote-domain-forwarding",))
     asked = await only(found, enforced)
     assert (asked.verdict, asked.changes) == (Verdict.ASK, ())
@@ -643,7 +644,7 @@ async def test_an_outbound_policy_is_not_switched_off_under_an_allowed_domain() 
     terms = allowing("partner.example", enforced=("outbound-forwarding",))
     finding = await only(found, terms)
     assert (finding.verdict, finding.changes) == (Verdict.ASK, ())
-    assert "an outbound policy of their own" in finding.advice
+    assert "an outbound policy of their own" in tell_remedy(finding)
 
 
 # Sentences --------------------------------------------------------------------------------------

@@ -29,7 +29,7 @@ USUAL = BaselineRow(
     "medium",
     "It matters",
     "A page",
-    "Set-Thing -Identity <identity> -Some $true",
+    "Set-RemoteDomain -Identity <identity> -AutoForwardEnabled $false",
 )
 WAIVER = RowWaiver("CISO", "merger under way", date(2026, 11, 20))
 OBJECT = Configuration("transport-config", "t1", "Transport", {})
