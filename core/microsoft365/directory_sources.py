@@ -8,7 +8,7 @@ from collections.abc import Mapping
 
 from core.microsoft365.source_shapes import ConfigurationSource
 from core.model.guards import Service
-from core.property_values import find_property, get_text
+from core.property_values import find_property, get_flag, get_text
 
 EXTERNAL_MARK = "#ext#"
 """In the principal name of an account that belongs to another organization."""
@@ -43,7 +43,7 @@ def is_member(user: Mapping[str, object]) -> bool:
 
 def is_synchronised(row: Mapping[str, object]) -> bool:
     """Whether an object's source is the organization's own directory."""
-    return find_property(row, "onPremisesSyncEnabled")[1] is True
+    return get_flag(row, "onPremisesSyncEnabled", default=False)
 
 
 def lists_foreign_identity(user: Mapping[str, object]) -> bool:
@@ -98,7 +98,7 @@ def is_personal_device(device: Mapping[str, object]) -> bool:
 def is_shielding_unit(unit: Mapping[str, object]) -> bool:
     """Whether an administrative unit keeps others from its members, or hides them."""
     return (
-        find_property(unit, "isMemberManagementRestricted")[1] is True
+        get_flag(unit, "isMemberManagementRestricted", default=False)
         or get_text(unit, "visibility").casefold() == "hiddenmembership"
     )
 

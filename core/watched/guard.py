@@ -1,8 +1,9 @@
 """Builds a guard from watched collections."""
 
 import asyncio
-from collections.abc import AsyncIterator, Callable, Collection, Iterator, Sequence
+from collections.abc import AsyncIterator, Collection, Iterator, Sequence
 from dataclasses import replace
+from typing import Protocol
 
 from core.microsoft365.configuration_sources import CONFIGURATION_SOURCES, DERIVED_SOURCES
 from core.model.guards import Guard, ObserveContext, Permission, Service
@@ -25,6 +26,16 @@ from core.watched.memory import FIRST_LOOK, MAX_ITEMS, MAX_PARTS, compare_items
 MAX_REASON_LENGTH = 300
 MAX_TOKENS = MAX_TRAITS * MAX_PARTS
 """So many things that one item opens or keeps are remembered."""
+
+
+class WatchedObserver(Protocol):
+    """Reads and compares the collections of a guard."""
+
+    def __call__(
+        self, tenant: WatchedPorts, context: ObserveContext, skipped: Collection[str] = ()
+    ) -> AsyncIterator[Reading[WatchedResult]]:
+        """Every collection but those that read a skipped source."""
+        ...
 
 
 def build_watched_guard(
@@ -95,26 +106,29 @@ def list_asked(name: str) -> Iterator[str]:
         yield source.relation
 
 
-def make_observer(
-    guard: str, collections: Sequence[WatchedCollection]
-) -> Callable[[WatchedPorts, ObserveContext], AsyncIterator[Reading[WatchedResult]]]:
+def make_observer(guard: str, collections: Sequence[WatchedCollection]) -> WatchedObserver:
     """The `observe` of a guard over these collections."""
 
     async def observe(
-        tenant: WatchedPorts, context: ObserveContext
+        tenant: WatchedPorts, context: ObserveContext, skipped: Collection[str] = ()
     ) -> AsyncIterator[Reading[WatchedResult]]:
-        """Every collection, compared with the looks before. All sources are read at once."""
-        names = tuple(dict.fromkeys(name for one in collections for name in one.sources))
+        """Every collection, compared with the looks before. All sources are read at once.
+
+        What reads a skipped source is left for another look: its cases stay as they are.
+        """
+        wanted = [one for one in collections if not set(one.sources) & set(skipped)]
+        names = tuple(dict.fromkeys(name for one in wanted for name in one.sources))
         plain = [one for one in names if one not in DERIVED_SOURCES]
         answers = await asyncio.gather(*map(tenant.configuration.read_configuration, plain))
         read = dict(zip(plain, answers, strict=True))
         read |= await read_derived(tenant, [one for one in names if one in DERIVED_SOURCES], read)
         stock = list[StockPart]()
-        for collection in collections:
+        for collection in wanted:
             reading, part = compare_collection(collection, read, context)
             yield reading
             stock += [part] if part else []
-        yield Reading(items=(Stock(guard, tuple(stock)),), scope=frozenset({guard}))
+        if len(wanted) == len(collections):
+            yield Reading(items=(Stock(guard, tuple(stock)),), scope=frozenset({guard}))
 
     return observe
 

@@ -8,7 +8,7 @@ from collections.abc import Iterator, Mapping
 
 from core.microsoft365.assumptions.graph_traces import PARTNER_CAPABILITIES
 from core.model.findings import Severity
-from core.property_values import find_property, get_text
+from core.property_values import find_property, get_flag, get_text
 from core.tenant.configuration import Configuration
 from core.tenant.quoting import quote_text
 from core.watched.items import SourceRows, Trait, WatchedCollection, WatchedItem, build_token
@@ -44,12 +44,12 @@ def list_traits(capability: Mapping[str, object]) -> Iterator[Trait]:
     name = kind or get_text(capability, "name")
     is_migration = MIGRATION in name.casefold()
     shown = quote_text(name or "without a name", MAX_NAME_LENGTH)
-    if find_property(capability, "inboundAccess.isAllowed")[1] is True:
+    if get_flag(capability, "inboundAccess.isAllowed", default=False):
         text = "may take mailboxes away" if is_migration else f"is given the capability {shown}"
         severity = Severity.HIGH if is_migration else Severity.MEDIUM
         yield Trait(build_token("inbound", name), text, severity)
         yield from list_scopes(capability, text, severity)
-    if find_property(capability, "outboundAccess.isAllowed")[1] is True:
+    if get_flag(capability, "outboundAccess.isAllowed", default=False):
         text = "may give mailboxes here" if is_migration else f"gives the capability {shown}"
         yield Trait(build_token("outbound", name), text, Severity.MEDIUM)
 

@@ -5,7 +5,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from core.keys import hash_parts
 from core.microsoft365.remedies import build_graph_request, make_graph_step
 from core.model.findings import Fact, Severity
-from core.property_values import find_property
+from core.property_values import find_property, get_flag
 from core.tenant.configuration import Configuration
 from core.tenant.quoting import quote_text
 from core.watched.items import (
@@ -37,7 +37,7 @@ EVERYBODY = frozenset({"allusers", "allapplications"})
 
 def is_true(values: Mapping[str, object], name: str) -> bool:
     """Whether a property is true. Null takes over the default, so it opens nothing itself."""
-    return find_property(values, name)[1] is True
+    return get_flag(values, name, default=False)
 
 
 def list_trust_traits(values: Mapping[str, object]) -> Iterator[Trait]:

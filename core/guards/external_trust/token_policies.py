@@ -7,7 +7,7 @@ from core.microsoft365.configuration_sources import CONFIGURATION_SOURCES
 from core.microsoft365.remedies import build_graph_request, make_graph_step
 from core.microsoft365.source_commands import split_read_path
 from core.model.findings import Fact, Severity, Step
-from core.property_values import find_property
+from core.property_values import find_property, get_flag
 from core.strict_json import parse_strict_json
 from core.tenant.configuration import Configuration
 from core.tenant.quoting import quote_text
@@ -55,7 +55,7 @@ def list_policy_traits(policy: Configuration, *, has_default: bool) -> Iterator[
     values = policy.values
     related = find_property(values, "appliesTo")[1]
     apps = [one for one in related if isinstance(one, str)] if isinstance(related, list) else []
-    is_default = has_default and find_property(values, "isOrganizationDefault")[1] is True
+    is_default = has_default and get_flag(values, "isOrganizationDefault", default=False)
     if not apps and not is_default:
         return
     for app in apps:
@@ -195,7 +195,7 @@ IDENTITY_PROVIDER = WatchedCollection(
 def describe_sign_up(rows: SourceRows) -> Iterator[WatchedItem]:
     """Whether anybody may make an account here by themselves."""
     for one in rows["authentication-flows"] or ():
-        is_on = find_property(one.values, "selfServiceSignUp.isEnabled")[1] is True
+        is_on = get_flag(one.values, "selfServiceSignUp.isEnabled", default=False)
         text = "lets anybody make an account of a guest by themselves"
         yield WatchedItem(
             id="self-service",

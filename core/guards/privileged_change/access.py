@@ -8,7 +8,7 @@ from dataclasses import replace
 
 from core.keys import hash_parts
 from core.model.findings import Severity
-from core.property_values import find_property, get_text, get_texts
+from core.property_values import find_property, get_flag, get_text, get_texts
 from core.tenant.configuration import Configuration
 from core.tenant.quoting import quote_text
 from core.watched.items import (
@@ -166,7 +166,7 @@ def describe_location(rows: SourceRows) -> Iterator[WatchedItem]:
     """Each named location: addresses and countries that policies may trust, or ask more in."""
     asking = list_asking_locations(rows[POLICY] or ())
     for one in rows[LOCATION] or ():
-        is_trusted = find_property(one.values, "isTrusted")[1] is True
+        is_trusted = get_flag(one.values, "isTrusted", default=False)
         grave = Severity.HIGH if is_trusted else Severity.MEDIUM
         ranges = find_property(one.values, "ipRanges")[1]
         entries = [
@@ -177,7 +177,7 @@ def describe_location(rows: SourceRows) -> Iterator[WatchedItem]:
             if (text := get_text(each, name))
         ] + [("country", text) for text in get_texts(one.values, "countriesAndRegions")]
         trusted = [Trait("trusted", "counts as trusted", Severity.HIGH)] if is_trusted else []
-        if find_property(one.values, "includeUnknownCountriesAndRegions")[1] is True:
+        if get_flag(one.values, "includeUnknownCountriesAndRegions", default=False):
             text = "contains every address whose country nobody knows"
             trusted.append(Trait("unknown countries", text, grave))
         is_asking = one.id.casefold() in asking

@@ -23,7 +23,7 @@ from core.microsoft365.remedies import (
     make_graph_step,
 )
 from core.model.findings import Fact, Severity, Step
-from core.property_values import find_property, get_text, get_texts, get_time
+from core.property_values import find_property, get_flag, get_text, get_texts, get_time
 from core.tenant.configuration import Configuration
 from core.tenant.quoting import quote_text
 from core.watched.items import (
@@ -57,7 +57,7 @@ def describe_account(rows: SourceRows) -> Iterator[WatchedItem]:
     )
 
     def order(user: Configuration) -> tuple[bool, bool]:
-        was_synchronised = find_property(user.values, "onPremisesSyncEnabled")[1] is False
+        was_synchronised = not get_flag(user.values, "onPremisesSyncEnabled", default=True)
         return user.id not in administrators, was_synchronised
 
     for one in sorted(rows[USER] or (), key=order):
@@ -143,8 +143,7 @@ def describe_outsider(rows: SourceRows) -> Iterator[WatchedItem]:
     Cross-tenant synchronisation makes its people members from the start, where it is switched on.
     """
     synchronises = any(
-        find_property(one.values, "identitySynchronization.userSyncInbound.isSyncAllowed")[1]
-        is True
+        get_flag(one.values, "identitySynchronization.userSyncInbound.isSyncAllowed", default=False)
         for one in rows[PARTNER] or ()
     )
     for one in rows[USER] or ():

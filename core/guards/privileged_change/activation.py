@@ -8,7 +8,7 @@ from collections.abc import Iterator, Mapping, Sequence
 
 from core.guards.privileged_change.roles import POWERFUL_ROLES
 from core.model.findings import Severity
-from core.property_values import find_property, get_text, get_texts
+from core.property_values import find_property, get_flag, get_text, get_texts
 from core.tenant.configuration import Configuration
 from core.tenant.quoting import quote_text
 from core.watched.derived import POLICY, is_in_force
@@ -55,11 +55,11 @@ def list_ways(rules: Mapping[str, Mapping[str, object]]) -> Iterator[Trait]:
     """Who may approve an activation, and by which context Conditional Access is asked."""
     approval = rules.get(USER_RULE.format("Approval"), {})
     stages = find_property(approval, "setting.approvalStages")[1]
-    if find_property(approval, "setting.isApprovalRequired")[1] is True:
+    if get_flag(approval, "setting.isApprovalRequired", default=False):
         for stage in stages if isinstance(stages, list) else ():
             yield from list_approvers(stage)
     context = rules.get(USER_RULE.format("AuthenticationContext"), {})
-    if context.get("isEnabled") is True:
+    if get_flag(context, "isEnabled", default=False):
         claim = get_text(context, "claimValue")
         yield Trait(
             build_value_token("context", claim),
@@ -104,7 +104,7 @@ def is_context_asked(
     Where no policy names the context, a second factor is asked (Microsoft Learn: Configure Entra
     role settings in PIM). Where one does, it has to be in force.
     """
-    if context.get("isEnabled") is not True:
+    if not get_flag(context, "isEnabled", default=False):
         return False
     claim = get_text(context, "claimValue").casefold()
     naming = [one for one in policies or () if claim in list_claims(one)]
@@ -134,15 +134,15 @@ def list_activation_tokens(
     if "multifactorauthentication" in {one.casefold() for one in giving}:
         yield "MFA-when-given"
     approval = rules.get("Approval_EndUser_Assignment", {})
-    if find_property(approval, "setting.isApprovalRequired")[1] is True:
+    if get_flag(approval, "setting.isApprovalRequired", default=False):
         yield APPROVAL
-    if context.get("isEnabled") is True:
+    if get_flag(context, "isEnabled", default=False):
         yield CONTEXT
     for name, token in (
         ("Expiration_Admin_Assignment", "Assignments-end"),
         ("Expiration_Admin_Eligibility", "Eligibility-ends"),
     ):
-        if rules.get(name, {}).get("isExpirationRequired") is True:
+        if get_flag(rules.get(name, {}), "isExpirationRequired", default=False):
             yield token
 
 

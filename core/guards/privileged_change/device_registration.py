@@ -7,7 +7,7 @@ more than a policy that asks for no second factor.
 from collections.abc import Iterator, Mapping
 
 from core.model.findings import Severity
-from core.property_values import find_property, get_text, parse_printed_int
+from core.property_values import find_property, get_flag, get_text, parse_printed_int
 from core.tenant.configuration import Configuration
 from core.tenant.quoting import quote_text
 from core.watched.items import (
@@ -72,7 +72,7 @@ def list_kept(policy: Configuration) -> Iterator[str]:
     """What is asked first, and what stays limited."""
     if get_text(policy.values, "multiFactorAuthConfiguration").casefold() == "required":
         yield SECOND_FACTOR
-    if find_property(policy.values, "localAdminPassword.isEnabled")[1] is True:
+    if get_flag(policy.values, "localAdminPassword.isEnabled", default=False):
         yield PASSWORDS
     quota = parse_printed_int(find_property(policy.values, "userDeviceQuota")[1])
     if quota is not None and quota < UNLIMITED:

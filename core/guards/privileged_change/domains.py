@@ -8,7 +8,7 @@ from collections.abc import Iterator, Mapping
 from core.keys import hash_parts
 from core.microsoft365.remedies import build_command, build_graph_request, make_graph_step
 from core.model.findings import Severity, Step
-from core.property_values import find_property, get_text
+from core.property_values import find_property, get_flag, get_text
 from core.tenant.quoting import quote_text
 from core.watched.items import (
     SourceRows,
@@ -29,7 +29,7 @@ TRUSTING = frozenset({"acceptifmfadonebyfederatedidp", "enforcemfabyfederatedidp
 def describe_domain(rows: SourceRows) -> Iterator[WatchedItem]:
     """Each domain: whether it is in use, and by whose tokens its people sign in."""
     for one in rows[DOMAIN] or ():
-        is_verified = find_property(one.values, "isVerified")[1] is True
+        is_verified = get_flag(one.values, "isVerified", default=False)
         is_federated = get_text(one.values, "authenticationType").casefold() == "federated"
         opens = []
         if is_verified:

@@ -9,10 +9,11 @@ What was there at the first look is stock. From then on what is new, wider or we
 
 from collections.abc import AsyncIterator, Iterable, Iterator
 from dataclasses import dataclass, replace
+from datetime import timedelta
 from typing import Protocol
 
 from core.guards.privileged_change.access import LOCATIONS, POLICIES
-from core.guards.privileged_change.accounts import OUTSIDE_MEMBERS, SIGN_IN_NAMES
+from core.guards.privileged_change.accounts import OUTSIDE_MEMBERS, SIGN_IN_NAMES, USER
 from core.guards.privileged_change.activation import ACTIVATIONS
 from core.guards.privileged_change.acts import PrivilegedAct, build_act_finding, read_acts
 from core.guards.privileged_change.administrators import (
@@ -32,7 +33,7 @@ from core.guards.privileged_change.certificates import (
     STORED_AUTHORITIES,
 )
 from core.guards.privileged_change.device_registration import DEVICE_REGISTRATION
-from core.guards.privileged_change.devices import DEVICES
+from core.guards.privileged_change.devices import DEVICE, DEVICES
 from core.guards.privileged_change.directory_acts import DirectoryAct, build_directory_finding
 from core.guards.privileged_change.directory_log import read_directory_acts
 from core.guards.privileged_change.domains import DOMAINS
@@ -60,7 +61,7 @@ from core.guards.privileged_change.stale_administrators import (
 from core.guards.privileged_change.standing_roles import STANDING_ROLES
 from core.guards.privileged_change.verdicts import VERDICT_TEXTS
 from core.model.findings import Finding
-from core.model.guards import Guard, GuardPolicy, ObserveContext, Permission
+from core.model.guards import Guard, GuardPolicy, ObserveContext, PeriodicCheck, Permission
 from core.model.options import SettingReader
 from core.model.shared_settings import BREAK_GLASS_ACCOUNTS
 from core.tenant.configuration import Configuration
@@ -72,6 +73,11 @@ from core.watched.judge import WATCHED_VERDICT_TEXTS
 from core.watched.judge import judge as judge_watched
 
 NAME = "privileged-change"
+LONG_LISTINGS = "long-listings"
+"""The check that reads all users and devices: hundreds of requests in a large tenant."""
+LISTED_SOURCES = frozenset({USER, DEVICE})
+LARGE_TENANT = 20_000
+"""Of more users, the long listings are read every six hours, and the rest in every look."""
 COLLECTIONS = (
     POLICIES,
     EXCLUDED_GROUPS,
@@ -127,8 +133,11 @@ async def observe(
     tenant: PrivilegedPorts, context: ObserveContext[PrivilegedOptions]
 ) -> AsyncIterator[Reading[PrivilegedItem]]:
     """The collections, who holds roles, and acts that leave nothing else."""
-    async for reading in observe_collections(tenant, context):
+    skipped = await choose_listings(tenant, context)
+    async for reading in observe_collections(tenant, context, skipped):
         yield reading
+    if not skipped:
+        yield Reading(sources=frozenset({LONG_LISTINGS}), scope=frozenset[str]())
     holders = await tenant.roles.read_role_holders()
     yield compare_holders(holders, context)
     yield await read_acts(tenant, holders, context)
@@ -137,6 +146,19 @@ async def observe(
     yield await read_emergency_accounts(tenant, names, context)
     yield await read_administrator_use(tenant, holders, names, context)
     yield await tenant.configuration.read_configuration(SENDERS)
+
+
+async def choose_listings(
+    tenant: PrivilegedPorts, context: ObserveContext[PrivilegedOptions]
+) -> frozenset[str]:
+    """The listings that are left out of this look: of a large tenant those of all users and
+    devices, between the looks at which they are due. Where nobody counts the users, none is.
+    """
+    if LONG_LISTINGS in context.due_checks:
+        return frozenset()
+    counted = await tenant.accounts.read_user_count()
+    is_large = any(count > LARGE_TENANT for count in counted.items)
+    return LISTED_SOURCES if is_large else frozenset()
 
 
 def judge(item: PrivilegedItem, policy: GuardPolicy[PrivilegedOptions]) -> Iterator[Finding]:
@@ -204,5 +226,6 @@ GUARD = Guard(
     settings=(BREAK_GLASS_ACCOUNTS,),
     read_options=read_options,
     options=read_options(SettingReader()),
+    periodic_checks=(PeriodicCheck(LONG_LISTINGS, timedelta(hours=6)),),
     noun="collections",
 )

@@ -9,7 +9,7 @@ from collections.abc import Iterator, Mapping
 
 from core.microsoft365.remedies import build_command, make_graph_step
 from core.model.findings import Fact, Severity
-from core.property_values import find_property, get_text, get_texts
+from core.property_values import find_property, get_flag, get_text, get_texts
 from core.tenant.configuration import Configuration
 from core.tenant.quoting import quote_text
 from core.watched.items import (
@@ -62,7 +62,7 @@ POWERFUL_ROLES: Mapping[str, str] = {
 def describe_role(rows: SourceRows) -> Iterator[WatchedItem]:
     """Each role of the tenant's own, by what it allows."""
     for one in rows[ROLE] or ():
-        if find_property(one.values, "isEnabled")[1] is False:
+        if not get_flag(one.values, "isEnabled", default=True):
             yield WatchedItem(id=one.id, name=quote_text(one.name or one.id, MAX_NAME_LENGTH))
             continue
         yield WatchedItem(
@@ -119,7 +119,7 @@ def describe_unit(rows: SourceRows) -> Iterator[WatchedItem]:
     """Each administrative unit that shields its members from administrators, or hides them."""
     for one in rows[UNIT] or ():
         values = one.values
-        restricted = find_property(values, "isMemberManagementRestricted")[1] is True
+        restricted = get_flag(values, "isMemberManagementRestricted", default=False)
         hidden = get_text(values, "visibility").casefold() == "hiddenmembership"
         traits = []
         if restricted:

@@ -7,7 +7,7 @@ from collections.abc import Iterator, Mapping
 
 from core.microsoft365.remedies import make_graph_step
 from core.model.findings import Severity
-from core.property_values import find_property, get_text
+from core.property_values import find_property, get_flag, get_text, parse_printed_bool
 from core.tenant.quoting import quote_text
 from core.watched.items import (
     SourceRows,
@@ -51,8 +51,8 @@ def describe_defaults(rows: SourceRows) -> Iterator[WatchedItem]:
         get_text(one.values, "state").casefold() == "enabled" for one in rows[POLICY] or ()
     )
     for one in rows[DEFAULTS] or ():
-        is_on = find_property(one.values, "isEnabled")[1]
-        if not isinstance(is_on, bool):
+        is_on = parse_printed_bool(find_property(one.values, "isEnabled")[1])
+        if is_on is None:
             raise ValueError("Graph does not tell whether the security defaults are on")
         text = "are off: nobody has to have a second factor by them"
         text += "; Conditional Access policies are in force beside them" if is_asked else ""
@@ -89,7 +89,7 @@ def describe_methods(rows: SourceRows) -> Iterator[WatchedItem]:
                     keeps=frozenset(
                         f"rule {name}"
                         for name in KEPT
-                        if find_property(one, name)[1] is True and is_on
+                        if get_flag(one, name, default=False) and is_on
                     ),
                     keeps_everything=not is_on,
                 )

@@ -1,5 +1,9 @@
 """Every watched collection, asked with a known, a new, a wider, a narrower and a missing item."""
 
+from collections.abc import Mapping
+from dataclasses import replace
+from typing import Any
+
 import pytest
 
 from core.model.findings import Severity
@@ -61,6 +65,30 @@ async def test_an_item_that_opens_more_is_told_for_as_long_as_it_does(
         assert found.verdict in set(WatchedVerdict) - {WatchedVerdict.STOCK}
         assert found.reaches
     assert await looks.look([*example.others, example.build(KNOWN)]) == []
+
+
+def print_switches(value: Any) -> Any:
+    """A value with every switch as a word, as some interfaces print it."""
+    match value:
+        case bool():
+            return str(value)
+        case Mapping():
+            return {name: print_switches(part) for name, part in value.items()}
+        case list():
+            return [print_switches(part) for part in value]
+    return value
+
+
+async def test_switches_that_are_printed_as_words_count_alike(
+    looks: Looks, example: WatchedExample
+) -> None:
+    def build(*changes: Mapping[str, Any]) -> list[Configuration]:
+        found = example.build(KNOWN, *changes)
+        return [*example.others, replace(found, values=print_switches(found.values))]
+
+    assert await looks.look(build()) == []
+    assert len(await looks.look(build(example.wider))) == bool(example.wider)
+    assert await looks.look(build(example.narrower)) == []
 
 
 async def test_an_item_that_opens_less_is_no_news(looks: Looks, example: WatchedExample) -> None:
