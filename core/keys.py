@@ -18,11 +18,14 @@ RUN_ID_PATTERN = r"[0-9]{14}-[0-9a-f]{8}"
 RANGE_START, RANGE_END = "", "~"
 """Below every hash prefix, and above every hash prefix."""
 
+encode_parts = json.JSONEncoder(
+    sort_keys=True, separators=(",", ":"), ensure_ascii=True, default=str
+).encode
+
 
 def hash_parts(*parts: object) -> str:
     """A key made of any JSON-able parts: 32 hex digits of SHA-256 over canonical JSON."""
-    text = json.dumps(parts, sort_keys=True, separators=(",", ":"), ensure_ascii=True, default=str)
-    return hashlib.sha256(text.encode()).hexdigest()[:32]
+    return hashlib.sha256(encode_parts(parts).encode()).hexdigest()[:32]
 
 
 def format_descending_time(at: datetime) -> str:

@@ -11,6 +11,7 @@ import json
 import re
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from datetime import UTC, datetime
+from functools import lru_cache
 
 from core.microsoft365.recipient_kinds import normalize_recipient_kind
 from core.strict_json import parse_strict_json
@@ -25,6 +26,7 @@ FOLDER_ID_LIMIT = 512
 LIST_LIMIT = 1_000
 # An administrator of Exchange may run a thousand cmdlets, and all of them are named at once.
 NAMES_LIMIT = 10_000
+CACHED_NAMES_LENGTH = 2_000
 CONDITIONS_LIMIT = 8 * 1024
 EMPTY_GUID = "00000000-0000-0000-0000-000000000000"
 GUID_LENGTH = len(EMPTY_GUID)
@@ -169,15 +171,26 @@ def parse_name_set(value: object) -> frozenset[str]:
     Each name is cut where it is too long, never the string: what it no longer names would be taken
     for what it lacks. Raises ValueError for too many names.
     """
-    parts = [
-        part
-        for element in parse_value_list(value)
-        if isinstance(element, str)
-        for part in re.split(r"[,;\s]+", element)
-    ]
+    return parse_names(",".join(part for part in parse_value_list(value) if isinstance(part, str)))
+
+
+def parse_names(text: str) -> frozenset[str]:
+    """The names in a text, with commas or spaces between them. Raises ValueError for too many."""
+    return split_usual_names(text) if len(text) <= CACHED_NAMES_LENGTH else split_names(text)
+
+
+def split_names(text: str) -> frozenset[str]:
+    """The names in a text. Raises ValueError for too many of them."""
+    parts = re.split(r"[,;\s]+", text)
     if len(parts) > NAMES_LIMIT:
         raise ValueError(f"a list of {len(parts)} names")
     return frozenset(name for part in parts if (name := parse_text(part)))
+
+
+@lru_cache(256)
+def split_usual_names(text: str) -> frozenset[str]:
+    """The same of a short text: nearly all mailboxes of a tenant have the same few lists."""
+    return split_names(text)
 
 
 def parse_timestamp(value: object) -> datetime | None:

@@ -4,9 +4,10 @@ What Microsoft audits is `audit_defaults.json`, with its source and date.
 """
 
 import json
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from enum import StrEnum
+from functools import lru_cache
 from pathlib import Path
 
 from core.microsoft365.service_plans import has_advanced_auditing, has_mailbox_plan
@@ -22,6 +23,8 @@ RELIES_ON = (
 )
 
 MAX_SHOWN = 12
+CACHE_SIZE = 256
+MAX_CACHED_NAMES = 40
 MAIL_ITEMS_ACCESSED = "MailItemsAccessed"
 SEND = "Send"
 # Deprecated: Exchange refuses to set it, whatever the licence.
@@ -112,14 +115,39 @@ def classify_licence(audit: MailboxAudit, account: Account | None) -> AuditLicen
 
 def get_managed_logon_types(audit: MailboxAudit) -> frozenset[str]:
     """The logon types whose actions Microsoft manages, in lower case."""
-    return frozenset(name.lower() for name in audit.default_set)
+    return lowercase_names(audit.default_set)
 
 
 def get_audited_actions(audit: MailboxAudit, logon_type: str) -> frozenset[str]:
     """The audited actions of a logon type, spelled as Microsoft spells them."""
-    return frozenset(
-        CANONICAL_ACTIONS.get(name.lower(), name) for name in audit.actions[logon_type]
-    )
+    return spell_actions(audit.actions[logon_type])
+
+
+def remember_small_sets(
+    build: Callable[[frozenset[str]], frozenset[str]],
+) -> Callable[[frozenset[str]], frozenset[str]]:
+    """A function of a set of names that remembers what it gave for small ones.
+
+    Nearly all mailboxes of a tenant have the same few sets. A large one is nobody's usual set.
+    """
+    remembered = lru_cache(CACHE_SIZE)(build)
+
+    def recall(names: frozenset[str]) -> frozenset[str]:
+        return remembered(names) if len(names) <= MAX_CACHED_NAMES else build(names)
+
+    return recall
+
+
+@remember_small_sets
+def lowercase_names(names: frozenset[str]) -> frozenset[str]:
+    """Names without case."""
+    return frozenset(map(str.lower, names))
+
+
+@remember_small_sets
+def spell_actions(names: frozenset[str]) -> frozenset[str]:
+    """Actions in Microsoft's spelling."""
+    return frozenset(CANONICAL_ACTIONS.get(name.lower(), name) for name in names)
 
 
 class ItemsAccessedRule(StrEnum):
@@ -133,6 +161,7 @@ class ItemsAccessedRule(StrEnum):
     """The guard does not look at it."""
 
 
+@lru_cache(CACHE_SIZE)
 def list_expected_actions(
     logon_type: str,
     licence: AuditLicence,

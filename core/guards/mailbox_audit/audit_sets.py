@@ -45,7 +45,7 @@ def list_deviations(item: LicensedAudit, policy: Policy) -> Iterator[AuditSetDev
         if rule is not ItemsAccessedRule.IGNORE and name in item.recorded.logon_types:
             expected |= {MAIL_ITEMS_ACCESSED}
         deviation = compare_audit_set(audit, name, expected)
-        if name.lower() in managed:
+        if name.lower() in managed and (deviation.extras or deviation.missing):
             missing = deviation.missing & {MAIL_ITEMS_ACCESSED}
             deviation = replace(deviation, extras=frozenset(), missing=missing)
         yield deviation
@@ -57,19 +57,21 @@ def judge_audit_sets(item: LicensedAudit, policy: Policy) -> Iterator[Finding]:
     managed = get_managed_logon_types(audit)
     deviations = list(list_deviations(item, policy))
     custom = [entry for entry in deviations if entry.logon_type.lower() not in managed]
-    resets = [
-        entry
-        for entry in deviations
-        if entry.missing or (entry in custom and not entry.is_deliberate)
-    ]
+    told = [entry for entry in deviations if entry in custom or entry.missing]
     unknown = [
         name
         for name in DEFAULT_ACTIONS
         if name not in audit.actions
         and (name.lower() not in managed or name in item.recorded.logon_types)
     ]
+    if not told and not unknown:
+        return
+    resets = [
+        entry
+        for entry in deviations
+        if entry.missing or (entry in custom and not entry.is_deliberate)
+    ]
     name = format_mailbox_name(audit.mailbox)
-    told = [entry for entry in deviations if entry in custom or entry.missing]
     finding = Finding(
         kind="audit-set-customised",
         object_id=audit.mailbox.id,

@@ -5,14 +5,14 @@ everything one account does. An intruder who does that first reads, sends and de
 afterwards nobody can say which mail was taken; what was never recorded cannot be recovered.
 """
 
-from collections.abc import AsyncIterator, Collection, Iterable, Iterator, Sequence
-from dataclasses import replace
+from collections.abc import AsyncIterator, Collection, Hashable, Iterable, Iterator, Sequence
+from dataclasses import dataclass, field, replace
 from datetime import timedelta
 from typing import Protocol
 
 from core.guards.mailbox_audit.audit_sets import is_plan_switched_off
 from core.guards.mailbox_audit.items import VERDICT_TEXTS, AuditItem, LicensedAudit
-from core.guards.mailbox_audit.judge import judge
+from core.guards.mailbox_audit.judge import judge, judge_by_licence
 from core.guards.mailbox_audit.memory import Recorded, RecordingMemory
 from core.guards.mailbox_audit.options import (
     AUDIT_LOG_AGE_DAYS,
@@ -69,8 +69,40 @@ AUDITED_KINDS = frozenset(
 
 MAX_PLAN_CHECKS = 1_000
 """So many mailboxes a run are asked for the first time why they have no advanced auditing."""
+MAX_KNOWN_QUESTIONS = 1_000
 PAGES_PER_SAVE = 10
 """What mailboxes record is remembered after so many pages of the listing, and at its end."""
+
+
+@dataclass(slots=True)
+class LicenceQuestions:
+    """For which mailboxes the licence decides, found out once for all that are alike.
+
+    None of them has an account yet: that is what is asked for.
+    """
+
+    policy: Policy
+    known: dict[Hashable, bool] = field(default_factory=dict)
+
+    def depends_on_licence(self, item: LicensedAudit) -> bool:
+        """True when a mailbox would be judged otherwise under another licence."""
+        audit = item.audit
+        alike = (
+            audit.default_set,
+            tuple(audit.actions.items()),
+            audit.capabilities,
+            tuple(item.tenant_defaults.items()),
+            item.recorded,
+        )
+        if alike not in self.known:
+            judged = [
+                list(judge_by_licence(replace(item, licence=licence), self.policy))
+                for licence in AuditLicence
+            ]
+            if len(self.known) >= MAX_KNOWN_QUESTIONS:
+                self.known.clear()
+            self.known[alike] = any(other != judged[0] for other in judged[1:])
+        return self.known[alike]
 
 
 class AuditPorts(HasAccounts, HasAuditing, Protocol):
@@ -93,6 +125,7 @@ async def observe(
     memory = RecordingMemory(context.known_traits, context.policy.now)
     defaults = TenantDefaults()
     page_count, checks_left = 0, MAX_PLAN_CHECKS
+    questions = LicenceQuestions(context.policy)
     async for page in tenant.auditing.list_mailbox_audits(context.continuation):
         listed.add_page(page)
         page_count += 1
@@ -109,7 +142,7 @@ async def observe(
         ]
         asked = select_plan_checks(items, context.open_case_ids, checks_left)
         checks_left -= len(asked)
-        reading = await add_audit_licences(tenant, page, items, asked, context.policy)
+        reading = await add_audit_licences(tenant, page, items, asked, questions)
         remember_recording(memory, reading.items)
         if page_count % PAGES_PER_SAVE == 0:
             reading = replace(reading, known_traits=tuple(memory.build_rows()))
@@ -165,13 +198,13 @@ async def add_audit_licences(
     page: Reading[MailboxAudit],
     items: Sequence[LicensedAudit],
     asked_ids: Collection[str],
-    policy: Policy,
+    questions: LicenceQuestions,
 ) -> Reading[AuditItem]:
     """A page of settings, with the owners' licences where those decide something."""
     open_questions = [
         item.audit
         for item in items
-        if item.audit.mailbox.id in asked_ids or depends_on_licence(item, policy)
+        if item.audit.mailbox.id in asked_ids or questions.depends_on_licence(item)
     ]
     accounts = Reading[Account](sources=frozenset({ACCOUNTS}))
     if open_questions:
@@ -220,12 +253,6 @@ def select_plan_checks(
     unchecked.sort(key=lambda one: one not in open_case_ids)
     told = sum(one in open_case_ids for one in unchecked)
     return frozenset(unchecked[: max(limit, told)])
-
-
-def depends_on_licence(item: LicensedAudit, policy: Policy) -> bool:
-    """True when a mailbox would be judged otherwise under another licence."""
-    judged = [list(judge(replace(item, licence=licence), policy)) for licence in AuditLicence]
-    return any(other != judged[0] for other in judged[1:])
 
 
 def is_audited_mailbox(mailbox: Mailbox) -> bool:

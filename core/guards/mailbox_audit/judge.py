@@ -54,9 +54,14 @@ def judge(item: AuditItem, policy: Policy) -> Iterator[Finding]:
 def judge_mailbox_audit(item: LicensedAudit, policy: Policy) -> Iterator[Finding]:
     """What keeps the actions in one mailbox from being recorded."""
     yield from judge_audit_enabled(item.audit)
+    yield from judge_by_licence(item, policy)
+    yield from judge_audit_age(item.audit, policy)
+
+
+def judge_by_licence(item: LicensedAudit, policy: Policy) -> Iterator[Finding]:
+    """What keeps actions from being recorded that a licence includes."""
     yield from judge_audit_sets(item, policy)
     yield from judge_auditing_plan(item, policy)
-    yield from judge_audit_age(item.audit, policy)
 
 
 def judge_organization_audit(item: OrganizationAudit) -> Iterator[Finding]:

@@ -5,7 +5,7 @@ most mailboxes of a kind and licence is what a list set by hand should contain t
 """
 
 from collections import Counter
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, field
 
 from core.microsoft365.audit_actions import (
@@ -27,21 +27,25 @@ type ListKey = tuple[str, AuditLicence, str]
 
 @dataclass(slots=True)
 class TenantDefaults:
-    """Counts the actions of lists in Microsoft's hands, by kind, licence and logon type."""
+    """Counts the lists in Microsoft's hands, by kind, licence and logon type."""
 
     list_counts: Counter[ListKey] = field(default_factory=Counter)
-    action_counts: dict[ListKey, Counter[str]] = field(default_factory=dict)
+    set_counts: dict[ListKey, Counter[frozenset[str]]] = field(default_factory=dict)
+    """How often each set of actions was seen: there are few of them."""
+    defaults: dict[ListKey, frozenset[str]] = field(default_factory=dict)
+    """What the counts say, until there are more of them."""
 
     def add_audits(self, audits: Iterable[MailboxAudit]) -> None:
         """Count what mailboxes audit by Microsoft's default."""
+        self.defaults.clear()
         for audit in audits:
             managed = get_managed_logon_types(audit)
-            for name in DEFAULT_ACTIONS:
+            for name, keys in list_alike_keys(audit):
                 if name.lower() in managed and name in audit.actions:
-                    for key in list_alike_keys(audit, name):
+                    actions = get_audited_actions(audit, name)
+                    for key in keys:
                         self.list_counts[key] += 1
-                        counts = self.action_counts.setdefault(key, Counter())
-                        counts.update(get_audited_actions(audit, name))
+                        self.set_counts.setdefault(key, Counter())[actions] += 1
 
     def get_default(self, audit: MailboxAudit) -> ActionsByLogonType:
         """What at least half of the lists like a mailbox's own contain, by logon type.
@@ -49,19 +53,28 @@ class TenantDefaults:
         Where too few mailboxes of its kind were seen, those of any kind with its licence count.
         """
         found: dict[str, frozenset[str]] = {}
-        for name in DEFAULT_ACTIONS:
-            for key in list_alike_keys(audit, name):
+        for name, keys in list_alike_keys(audit):
+            for key in keys:
                 if self.list_counts[key] >= MIN_MAILBOXES:
-                    found[name] = frozenset(
-                        action
-                        for action, count in self.action_counts[key].items()
-                        if 2 * count >= self.list_counts[key]
-                    )
+                    found[name] = self.get_usual_actions(key)
                     break
         return found
 
+    def get_usual_actions(self, key: ListKey) -> frozenset[str]:
+        """The actions in at least half of the lists that were counted under a key."""
+        if key not in self.defaults:
+            counts: Counter[str] = Counter()
+            for actions, count in self.set_counts[key].items():
+                counts.update(dict.fromkeys(actions, count))
+            half = self.list_counts[key] / 2
+            self.defaults[key] = frozenset(name for name, count in counts.items() if count >= half)
+        return self.defaults[key]
 
-def list_alike_keys(audit: MailboxAudit, logon_type: str) -> tuple[ListKey, ListKey]:
-    """Which lists are alike: of one kind and licence, as Exchange has it; then of the licence."""
-    licence = classify_capabilities(audit)
-    return (audit.mailbox.kind.lower(), licence, logon_type), (ANY_KIND, licence, logon_type)
+
+def list_alike_keys(audit: MailboxAudit) -> Iterator[tuple[str, tuple[ListKey, ListKey]]]:
+    """For each logon type which lists are alike: of one kind and licence, as Exchange has it; then
+    of the licence.
+    """
+    licence, kind = classify_capabilities(audit), audit.mailbox.kind.lower()
+    for name in DEFAULT_ACTIONS:
+        yield name, ((kind, licence, name), (ANY_KIND, licence, name))

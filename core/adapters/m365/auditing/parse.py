@@ -5,6 +5,7 @@ from core.adapters.parsing import (
     ResponseRow,
     parse_identifier,
     parse_name_set,
+    parse_names,
     parse_optional_bool,
     parse_text,
     parse_timespan_days,
@@ -34,9 +35,17 @@ def parse_audit_names(row: ResponseRow, name: str) -> frozenset[str] | None:
 
     None when it is missing or no list of words, since it may not be empty.
     """
-    if name not in row or not all(isinstance(part, str) for part in parse_value_list(row[name])):
+    if name not in row:
         return None
-    return frozenset(word for word in parse_name_set(row[name]) if word.lower() != "none")
+    listed = parse_value_list(row[name])
+    words = [part for part in listed if isinstance(part, str)]
+    if len(words) < len(listed):
+        return None
+    text = ",".join(words)
+    found = parse_names(text)
+    if "none" not in text.lower():
+        return found
+    return frozenset(word for word in found if word.lower() != "none")
 
 
 def parse_mailbox_audit(row: ResponseRow) -> MailboxAudit:
