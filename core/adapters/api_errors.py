@@ -122,7 +122,8 @@ def map_graph_error(status: int, body: object, operation: str, permission: str =
             return NoLicence(shown)
         case 403:
             return Forbidden(shown, permission)
-        case 404 | 410:
+        case 404 | 410 if code:
+            # Without a code it is a proxy or a router that knows no such address.
             return NotFound(shown)
         case 400 if ON_PREMISES in message.lower():
             return Rejected(f"{shown}: {message}", verdict="on-premises")
@@ -170,7 +171,8 @@ def map_exchange_error(
         return Forbidden(shown if message else f"{shown}: {NO_REASON}", permission)
     if DEHYDRATED in kind or DEHYDRATED in message:
         return Rejected(f"{shown}: {HYDRATE}")
-    if "ManagementObjectNotFoundException" in kind or status == 404:
+    if "ManagementObjectNotFoundException" in kind or (status == 404 and message):
+        # A 404 that says nothing comes from a front end, which knows no mailbox.
         return NotFound(shown)
     if "ManagementObjectAmbiguousException" in kind or NOT_UNIQUE.search(message):
         return Rejected(shown, verdict=AMBIGUOUS)

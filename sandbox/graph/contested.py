@@ -42,6 +42,11 @@ def refuse_folders(tenant: SimulatedTenant, request: HttpRequest) -> None:
     raise GraphError(403, "ErrorAccessDenied", text)
 
 
+def refuse_federations(tenant: SimulatedTenant, request: HttpRequest) -> None:
+    """Refuses the federations of outside domains. Raises GraphError."""
+    raise build_denied_error()
+
+
 def refuse_page_size(tenant: SimulatedTenant, request: HttpRequest) -> None:
     """Refuses `$top`. Raises GraphError."""
     if "$top" in request.query:
@@ -113,6 +118,12 @@ REFUSALS: tuple[Rule[Callable[[SimulatedTenant, HttpRequest], None]], ...] = (
     Rule("graph-sign-in-pages", "times-out", SIGN_IN_LOG, refuse_late_query),
     Rule("graph-mail-folders", "denied", r"/mailFolders(/[^/]+)?$", refuse_folders),
     Rule("graph-deleted-select", "refused", r"/directory/deletedItems/", refuse_page_size),
+    Rule(
+        "graph-outside-federation",
+        "denied",
+        r"/directory/federationConfigurations",
+        refuse_federations,
+    ),
     Rule(
         "write-narrow-roles",
         "refused",

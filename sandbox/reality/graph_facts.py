@@ -128,6 +128,11 @@ GRAPH_FACTS: tuple[ContestedFact, ...] = (
         sides={"allowed": "It does.", "denied": "It is refused with ErrorAccessDenied."},
     ),
     ContestedFact(
+        id="graph-outside-federation",
+        about="whether IdentityProvider.Read.All reads the federations of outside domains",
+        sides={"allowed": "It does.", "denied": "It is refused, as without any permission."},
+    ),
+    ContestedFact(
         id="write-policy-merge",
         about="what an update of a part of authorizationPolicy leaves of its siblings",
         sides={

@@ -7,7 +7,7 @@ ever makes a tenant smaller.
 import asyncio
 import random
 from collections.abc import Mapping
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 from functools import cache
 from typing import Any
 
@@ -22,6 +22,7 @@ from core.adapters.exchange.limits import (
 from core.adapters.exchange.listings import list_rows
 from core.adapters.graph.reports import REPORT_WINDOW_SECONDS
 from core.errors import Rejected, Unavailable
+from core.tenant.audit_queries import AuditQuestion
 from core.tenant.mail_flow import Recipient
 from core.tenant.mailboxes import Mailbox
 from core.tenant.readings import Reading
@@ -324,6 +325,28 @@ async def test_sides_together_change_nothing_that_is_told_either(seed: int) -> N
 
 
 # What is left unread --------------------------------------------------------------------------
+
+
+async def test_federations_that_the_permission_does_not_read_are_unread_and_not_none() -> None:
+    sides = {"graph-outside-federation": "denied"}
+    async with connect_sandbox(build_full_scene(**sides)) as to:
+        found = await to.tenant.configuration.read_configuration("outside-federation")
+        assert found.items == ()
+        assert [miss.permission for miss in found.failures] == ["IdentityProvider.Read.All"]
+
+
+async def test_a_search_of_the_audit_log_that_is_refused_now_is_begun_later() -> None:
+    sides = {"graph-audit-query-limit": {"side": "refused", "times": 5}}
+    question = AuditQuestion(SINCE, SINCE + timedelta(days=1), ("Set-Mailbox",))
+    async with connect_sandbox(build_full_scene(**sides), attempts=5) as to:
+        refused = await to.tenant.audit_queries.start_query("Exoguard", question)
+        assert (refused.items, refused.complete) == ((), False)
+        assert "429" in refused.failures[0].reason
+        for _ in range(5):
+            begun = await to.tenant.audit_queries.start_query("Exoguard", question)
+            if begun.items:
+                break
+        assert (len(begun.items), begun.failures) == (1, ())
 
 
 @pytest.mark.parametrize("status", [403, 400])

@@ -480,6 +480,8 @@ def error(**parts: Any) -> dict[str, Any]:
         (400, error(details=[{"message": f"|{NOT_FOUND}|No 'y'."}]), NotFound, "No 'y'"),
         (400, error(), Rejected, "Invalid Operation"),
         (403, None, Forbidden, "no reason"),
+        (404, error(), NotFound, "Invalid Operation"),
+        (404, None, Unavailable, "404"),
         (401, None, Forbidden, "no reason"),
         (400, error(details=[{"message": f"|x.{AMBIGUOUS_TYPE}|More than one."}]), Rejected, "one"),
         (

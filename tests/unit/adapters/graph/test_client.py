@@ -294,6 +294,9 @@ def test_replies_that_prove_nothing_are_asked_again(replies: list[Any]) -> None:
         (404, "MailboxNotEnabledForRESTAPI", NotFound),
         (404, "ErrorItemNotFound", NotFound),
         (404, "Request_ResourceNotFound", NotFound),
+        # A 404 that gives no reason comes from a proxy: it makes nobody gone.
+        (404, "", Unavailable),
+        (410, "", Unavailable),
         (400, "Request_BadRequest", Rejected),
         (401, "InvalidAuthenticationToken", Forbidden),
         (302, "", Unavailable),
