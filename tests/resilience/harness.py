@@ -45,6 +45,8 @@ BOOKKEEPING_FIELDS = {
     "writes_left",
     "journal",
     "crash_injector",
+    # A search may be asked for once more, where nobody knows whether it was.
+    "queries",
 }
 
 

@@ -4,7 +4,8 @@ The tenant is edited, reads and writes fail, the ledger and the channel go away,
 killed, shards are worked on in any order, twice or in vain, people ask for things, settings and the
 clock are changed; what is wrong comes and goes at each look, is shared by several, or is seen by
 full looks alone, which come when nobody can tell; records speak of some mailboxes, at which alone
-the guard then looks; the table is restored to an older day, or rows of it vanish. After each step
+the guard then looks, and an audit log answers who did it; the table is restored to an older day, or
+rows of it vanish. After each step
 the promises of `tests.resilience.oracle` are checked, and those of this module. At the end all
 trouble stops; two
 runs and an hour later everything is as a small model says it should be, but for what came and went,
@@ -25,6 +26,7 @@ from hypothesis.stateful import RuleBasedStateMachine, invariant, rule
 from core.adapters.table_storage.codec import decode_stored_record
 from core.engine.assess import FLAP_COUNT
 from core.engine.attention import CARDS_PER_OBJECT, OBJECT_PAUSE
+from core.engine.cause_updates import SearchNews, update_causes
 from core.engine.decision_context import CONTEST_WINDOW, IN_EFFECT_STATES
 from core.engine.flapping import QUIET_TIME, is_flapping
 from core.engine.memory_loss import STATE_LOST
@@ -57,6 +59,7 @@ from tests.resilience.oracle import (
     find_exempted,
     iter_saved_rows,
 )
+from tests.support.acts import build_act
 from tests.support.fakes.clock import START, Clock
 from tests.support.fakes.crash import CrashInjector, SimulatedCrash
 from tests.support.fakes.ledger import DAY, Partition, SavedTransaction
@@ -390,6 +393,12 @@ class Machine(RuleBasedStateMachine):
     def records_speak_of_mailboxes(self, names: list[str], strike: Strike) -> None:
         self.lives(strike, hint=tuple(names))
 
+    @rule(names=st.lists(MAILBOXES, min_size=1, max_size=3, unique=True), strike=STRIKES)
+    def a_search_of_the_audit_log_tells_of_mailboxes(
+        self, names: list[str], strike: Strike
+    ) -> None:
+        self.lives(strike, answer=tuple(names))
+
     @rule(pick=PICKS)
     def a_message_is_given_up(self, pick: int) -> None:
         queue = self.stage.queue
@@ -405,6 +414,7 @@ class Machine(RuleBasedStateMachine):
         message: str = "",
         lost: bool = False,
         hint: tuple[str, ...] = (),
+        answer: tuple[str, ...] = (),
     ) -> bool:
         """One life of the process, with something going wrong. True when it came to its end."""
         stage = self.stage
@@ -421,6 +431,8 @@ class Machine(RuleBasedStateMachine):
                 self.runner.run((stage.abandon_message if lost else stage.process_message)(message))
             elif hint:
                 self.runner.run(stage.look(hint, mode))
+            elif answer:
+                self.runner.run(self.tell_causes(answer))
             else:
                 report = self.runner.run(stage.run_timer(RunOptions(mode=mode)))
                 self.plan = report.plan or self.plan
@@ -434,14 +446,29 @@ class Machine(RuleBasedStateMachine):
         self.note_cards(began)
         self.check_releases(before)
         distrusted = self.is_tampered or bool(before.state.distrusted_since)
-        self.check_distrust(is_over=not (died or message or hint))
-        if strike.fault == "none" and not (serving or message or hint or stage.queue):
+        self.check_distrust(is_over=not (died or message or hint or answer))
+        if strike.fault == "none" and not (serving or message or hint or answer or stage.queue):
             self.check_gravest_told(began)
         stage.ledger.clock.advance(minutes=3)
         self.latest = max(self.latest, stage.clock())
         may_write = not distrusted or not self.known.state.distrusted_since
         self.check_what_was_changed(mode if may_write else Mode.ALERT, serving)
         return not died
+
+    async def tell_causes(self, names: tuple[str, ...]) -> None:
+        """Acts are found for the cases of some mailboxes; told of them is nobody."""
+        stage, now = self.stage, self.stage.clock()
+        known = await stage.ledger.load("toy")
+        cases = [case for case in known.cases.values() if case.object_id in names]
+        acts = tuple(
+            replace(build_act("toy", name), at=now, seen_at=now, key=f"act {name}")
+            for name in names
+        )
+        keys = frozenset(case.key for case in cases)
+        news = SearchNews(keys, now, "", has_answer=True, acts=acts)
+        cards = len(stage.notification_channel.sent)
+        await update_causes(stage.world, "toy", stage.next_run_id(), news)
+        assert len(stage.notification_channel.sent) == cards
 
     def mend(self) -> None:
         """What went wrong is over."""

@@ -329,6 +329,7 @@ class EngineHarness[T: CrashableTenant = SyntheticTenant]:
     shards_at_once: int = 4
     range_size: int = 100
     interval: timedelta = timedelta(minutes=15)
+    searches_audit_log: bool = False
     journal: Journal = field(default_factory=list)
 
     def __post_init__(self) -> None:
@@ -351,6 +352,7 @@ class EngineHarness[T: CrashableTenant = SyntheticTenant]:
             shards_at_once=self.shards_at_once,
             range_size=self.range_size,
             sleep=self.sleep,
+            searches_audit_log=self.searches_audit_log,
         )
 
     def next_run_id(self) -> str:
