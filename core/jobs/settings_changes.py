@@ -8,7 +8,7 @@ is not told again while the settings go to and fro, as they do where two deploym
 once it has lasted two hours it is. A row that was deleted is told: nobody could compare any more.
 Every change is reported, and a lowered mode first; which others weaken a guard is not judged here.
 Of secrets and long values only the start of their SHA-256 is stored. A changed webhook is reported
-to the new webhook and written to the log.
+to the new webhook, to the other channels and to the log.
 """
 
 import hashlib
@@ -19,10 +19,13 @@ from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
 
 from core.config.settings import Settings, list_settings
+from core.engine.deliver import run_together, send_to_channels
 from core.engine.operator_requests import CLAIM_RETRY_DELAY
 from core.errors import LedgerError, NotificationError
+from core.jobs.settings_notices import UNSET_TEXT, SettingNews, save_settings_notice
 from core.keys import hash_parts
 from core.model.guards import Mode
+from core.model.outbox import OutboxRow
 from core.model.state import MAX_TIME_AHEAD, GuardState, StateMark
 from core.notifications.adaptive_card import (
     CardElement,
@@ -39,7 +42,6 @@ log = logging.getLogger("exoguard.settings")
 
 MAX_SETTING_LENGTH = 100
 MAX_SETTINGS_LISTED = 40
-UNSET_TEXT = "(not set)"
 # How long a change that was told is not told again, unless it lasts.
 REPEAT_WINDOW = timedelta(days=1)
 LASTING_TIME = timedelta(hours=2)
@@ -175,16 +177,20 @@ def build_loss_card(values: Mapping[str, str]) -> Mapping[str, object]:
         "Compare the settings with what they should be, and find out who may write the table."
     )
     body: list[CardElement] = [make_card_header("settings", headline, line, "attention")]
-    modes = [(name, value) for name, value in sorted(values.items()) if name.endswith("_MODE")]
     body.append(
         make_fact_set(
             [
                 (escape_markdown(name), escape_markdown(value or UNSET_TEXT))
-                for name, value in modes[:MAX_SETTINGS_LISTED]
+                for name, value in list_modes(values)[:MAX_SETTINGS_LISTED]
             ]
         )
     )
     return wrap_in_message(body, f"Exoguard: {headline}")
+
+
+def list_modes(values: Mapping[str, str]) -> list[tuple[str, str]]:
+    """The modes of the guards, by their settings."""
+    return [(name, value) for name, value in sorted(values.items()) if name.endswith("_MODE")]
 
 
 def build_setting_rows(setting_changes: tuple[SettingChange, ...]) -> Iterator[tuple[str, str]]:
@@ -233,15 +239,16 @@ async def alert_on_settings_change(world: World, settings: Settings, run: str) -
 
 async def compare_settings(world: World, claim: Claim, values: Mapping[str, str]) -> str:
     """The same, while the row of what was told is held."""
-    state, now = (await claim.load()).state, world.now()
+    snapshot = await claim.load()
+    state, outbox = snapshot.state, snapshot.outbox
     if not state.settings and await world.ledger.load_mark(DIGEST_PARTITION):
-        return await tell_lost_settings(world, claim, state, values)
+        return await tell_lost_settings(world, claim, state, values, outbox)
     found = diff_settings(state.settings, values)
     if not found:
         if not is_settled(state, values):
             await save_known_settings(world, claim, settle_settings(state, values))
         return "same"
-    return await tell_changes(world, claim, state, values, found, now)
+    return await tell_changes(world, claim, state, values, found, outbox)
 
 
 async def save_known_settings(world: World, claim: Claim, state: GuardState) -> None:
@@ -252,16 +259,19 @@ async def save_known_settings(world: World, claim: Claim, state: GuardState) -> 
 
 
 async def tell_lost_settings(
-    world: World, claim: Claim, state: GuardState, values: Mapping[str, str]
+    world: World,
+    claim: Claim,
+    state: GuardState,
+    values: Mapping[str, str],
+    outbox: Mapping[str, OutboxRow],
 ) -> str:
     """Tell that the row of the settings is gone, with the modes as they are now: who deletes it may
     have changed them, and nothing is left to compare them with.
     """
     log.warning("exoguard.settings %s", json.dumps({"": ["the row of the settings is gone", ""]}))
-    await claim.ensure_held()
-    try:
-        await world.notification_channel.send(build_loss_card(values))
-    except NotificationError as error:
+    modes = [(name, "", value) for name, value in list_modes(values)]
+    news = SettingNews(modes, is_lost=True)
+    if error := await send_card(world, claim, build_loss_card(values), news, outbox):
         log.error("the row of the settings is gone, and no card was accepted: %s", error)
         return "untold"
     await save_known_settings(world, claim, settle_settings(state, values))
@@ -274,9 +284,10 @@ async def tell_changes(
     state: GuardState,
     values: Mapping[str, str],
     found: tuple[SettingChange, ...],
-    now: datetime,
+    outbox: Mapping[str, OutboxRow],
 ) -> str:
     """Tell of changed settings, unless they were told within a day."""
+    now = world.now()
     key, seen = hash_changes(found), hash_parts(values)
     is_known = was_change_told(state, key, now)
     if is_known and not has_change_lasted(state, seen, now):
@@ -294,16 +305,41 @@ async def tell_changes(
         return "held"
     back = tuple(SettingChange(one.name, one.after, one.before) for one in found)
     is_repeated = is_known or was_change_told(state, hash_changes(back), now)
-    await claim.ensure_held()
-    try:
-        await world.notification_channel.send(build_settings_card(found, is_repeated=is_repeated))
-    except NotificationError as error:
+    card = build_settings_card(found, is_repeated=is_repeated)
+    news = SettingNews(
+        [(one.name, one.before, one.after) for one in found], sum(one.is_weaker for one in found)
+    )
+    if error := await send_card(world, claim, card, news, outbox):
         log.error("settings were changed, and the channel did not accept the card: %s", error)
         return "untold"
     told = note_told(state, found, now)
     settled = replace(settle_settings(state, values), settings_told=told)
     await save_known_settings(world, claim, settled)
     return "told"
+
+
+async def send_card(
+    world: World,
+    claim: Claim,
+    card: Mapping[str, object],
+    news: SettingNews,
+    known: Mapping[str, OutboxRow],
+) -> str:
+    """Send a card, and the other channels what is news, all at the same time. Returns why the card
+    was not accepted; empty if it was.
+    """
+    outbox = await save_settings_notice(world, claim, news, known)
+    errors: list[str] = []
+
+    async def send_to_teams() -> None:
+        await claim.ensure_held()
+        try:
+            await world.notification_channel.send(card)
+        except NotificationError as error:
+            errors.append(str(error) or type(error).__name__)
+
+    await run_together(send_to_teams(), send_to_channels(world, claim, outbox))
+    return "; ".join(errors)
 
 
 async def log_change_once(

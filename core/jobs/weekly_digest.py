@@ -4,7 +4,8 @@
 
 It compares the schedule's last time with when the digest was last sent. If the channel was down at
 that time, it is sent an hour later; a timer that fires twice finds it sent. Where the row that says
-when it was sent cannot be read or written, it is sent in the hour that the schedule names.
+when it was sent cannot be read or written, it is sent in the hour that the schedule names. What
+other channels have not taken yet of changed settings is sent again before it.
 """
 
 import logging
@@ -14,6 +15,7 @@ from datetime import datetime, timedelta
 
 from core.engine.shared_state import FIRST_CHECK_KEY, SENT_KEY
 from core.errors import LedgerError, NotificationError
+from core.jobs.settings_notices import send_waiting_notices
 from core.model.guards import GuardConfig
 from core.model.state import GuardState
 from core.ncrontab import CronSchedule
@@ -47,6 +49,7 @@ async def send_weekly_digest(
             if claim is None:
                 return "busy"
             snapshot = await claim.load()
+            await send_waiting_notices(world, claim, snapshot.outbox)
             if not snapshot.unreadable_rows:
                 return await send_remembered_digest(
                     world, claim, snapshot.state, configs, schedule, run_time
