@@ -90,9 +90,10 @@ def parse_identifier(value: object, limit: int = ID_LIMIT) -> str:
 
     A GUID is the same in either case, so that it is kept and compared in one.
     """
+    if isinstance(value, int) and not isinstance(value, bool):
+        value = str(value) if abs(value) < 10**20 else ""
     if not isinstance(value, str):
-        is_number = isinstance(value, int) and not isinstance(value, bool)
-        value = str(value) if is_number and abs(value) < 10**20 else ""
+        return ""
     if not 0 < len(value) <= limit or value == EMPTY_GUID:
         return ""
     if not value.isprintable() or " " in value or not value.strip("."):

@@ -17,7 +17,7 @@ from core.adapters.parsing import (
     parse_text,
 )
 from core.adapters.read_errors import build_object_failures
-from core.errors import NotFound, Rejected, TenantError
+from core.errors import NotFound, TenantError
 from core.tenant.mailboxes import FoundMailbox, Mailbox
 from core.tenant.readings import Reading
 from core.tenant.sources import MAILBOX_FORWARDS, MAILBOXES
@@ -29,8 +29,6 @@ RELIES_ON = (
 
 ALL_RESULTS: Mapping[str, object] = {"ResultSize": "Unlimited"}
 CHUNK_SIZE = 1_000
-# What Exchange says of a name that stands for several objects.
-AMBIGUOUS = "matches multiple entries"
 MAILBOX_PROPERTIES = (
     "ExternalDirectoryObjectId",
     "Guid",
@@ -120,12 +118,14 @@ class M365MailboxReader:
         )
 
     async def find_mailboxes(self, names: Sequence[str]) -> Reading[FoundMailbox]:
-        """The mailboxes that names mean. A name of several mailboxes is unread."""
+        """The mailboxes that names mean. A name of several mailboxes is unread, and so is one whose
+        look-up is refused: a weaker name might mean somebody else.
+        """
         items: list[FoundMailbox] = []
         failures: dict[str, TenantError | str] = {}
         commands = [Command("Get-Mailbox", {"Identity": one}, MAILBOX_PROPERTIES) for one in names]
         for name, rows in zip(names, await list_each(self.exchange, commands), strict=True):
-            if isinstance(rows, NotFound | Rejected) and AMBIGUOUS not in str(rows):
+            if isinstance(rows, NotFound):
                 continue
             if isinstance(rows, TenantError):
                 failures[name] = rows

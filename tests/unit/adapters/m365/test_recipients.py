@@ -166,3 +166,19 @@ async def test_a_name_several_answer_to_stays_several() -> None:
         for name in ("both@c.example", "it's@c.example"):
             found = await look_up(to, name)
             assert (found.found, found.several) == (False, name.startswith("both"))
+
+
+@pytest.mark.parametrize(
+    "detail",
+    [
+        f"|x.ManagementObjectAmbiguousException|'{PERSON_GUID}' is that of several.",
+        "|x.SomeException|Not now.",
+    ],
+)
+async def test_a_refused_look_up_of_a_mailbox_is_unread_and_not_nobodys(detail: str) -> None:
+    body = {"error": {"code": "BadRequest", "details": [{"message": detail}]}}
+    fault = {"kind": "wrongBody", "status": 400, "body": body, "inner": True}
+    async with connect_sandbox(build_scene(faults=[fault | {"match": "Get-Mailbox"}])) as to:
+        found = await to.tenant.mailboxes.find_mailboxes([PERSON_GUID])
+        assert found.items == ()
+        assert [miss.object_id for miss in found.failures] == [PERSON_GUID]
