@@ -16,6 +16,7 @@ from core.model.activity import Act
 from core.model.cases import Case, Exemption
 from core.model.containment import Containment
 from core.model.findings import Severity
+from core.tenant.activity import ActorKind
 
 REDIRECT_AND_SESSION = "redirect-and-session"
 REDIRECT_AND_RISK = "redirect-and-risk"
@@ -118,12 +119,22 @@ def find_unfamiliar_address(case: Case, acts: Iterable[Act]) -> str:
     """An address from which the person acted within the hour and never before; empty if there is
     none, or nothing to compare with.
     """
-    own = [act for act in acts if act.actor.id.lower() == case.object_id.lower() and act.address]
+    own = [act for act in acts if act.address and is_by_owner(act, case)]
     recent = [act for act in own if abs(act.at - case.opened_at) <= WINDOW]
     before = {act.address for act in own if act.at < case.opened_at - WINDOW}
     if not before:
         return ""
     return next((act.address for act in recent if act.address not in before), "")
+
+
+def is_by_owner(act: Act, case: Case) -> bool:
+    """Whether the owner of the mailbox acted: by the object id, or by the mailbox's address where
+    the record, as those of Exchange, has no more than a name. Where the two differ, nobody did.
+    """
+    if act.actor.id:
+        return act.actor.id.lower() == case.object_id.lower()
+    is_person = act.actor.kind is ActorKind.PERSON
+    return is_person and "@" in case.subject and act.actor.name.lower() == case.subject.lower()
 
 
 def find_sign(case: Case, cases: Mapping[str, tuple[Case, ...]]) -> Case | None:

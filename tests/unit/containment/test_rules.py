@@ -61,6 +61,27 @@ def test_a_redirect_from_where_the_person_never_was_is_contained() -> None:
 
 
 @pytest.mark.parametrize(
+    ("kind", "name", "is_contained"),
+    [
+        (ActorKind.PERSON, "Mia@example.com", True),
+        (ActorKind.PERSON, "admin@example.com", False),
+        (ActorKind.PARTNER, "mia@example.com", False),
+        (ActorKind.APP, "mia@example.com", False),
+    ],
+)
+def test_records_of_exchange_know_the_person_by_name_alone(
+    kind: ActorKind, name: str, is_contained: bool
+) -> None:
+    actor = ActivityActor(kind, name)
+    found = orders(replace(HOME, actor=actor), replace(STRANGE, actor=actor))
+    assert found == ([REDIRECT_AND_SESSION] if is_contained else [])
+    # A name that is no address may be anybody's.
+    nameless = replace(REDIRECT, subject="Mia")
+    named = ActivityActor(ActorKind.PERSON, "Mia")
+    assert orders(replace(HOME, actor=named), replace(STRANGE, actor=named), case=nameless) == []
+
+
+@pytest.mark.parametrize(
     "acts",
     [
         (),
