@@ -10,6 +10,7 @@ from collections.abc import Collection, Iterator, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 
+from core.guards.mailbox_forwarding.remedies import build_trace_remedy, get_held_account
 from core.guards.mailbox_forwarding.senders import weigh_senders
 from core.guards.mailbox_forwarding.verdicts import ForwardingVerdict
 from core.guards.mailbox_forwarding.words import is_telling
@@ -188,8 +189,7 @@ def judge_reply(item: MailboxTraces) -> Iterator[Finding]:
         f"{shown}.",
         (Fact("answers", quote_text(text, 2 * MAX_TEXT_LENGTH)),),
         f"Ask {name} whether they wrote it. Unless they did, take the account for stolen, switch "
-        f"the reply off (Set-MailboxAutoReplyConfiguration -Identity {item.mailbox.guid} "
-        "-AutoReplyState Disabled), and warn those who wrote meanwhile.",
+        "the reply off, and warn those who wrote meanwhile.",
         sorted(elsewhere),
     )
 
@@ -209,9 +209,8 @@ def judge_calendar(item: MailboxTraces) -> Iterator[Finding]:
         f"Anybody who has the address sees the calendar of {name} "
         f"({quote_text(detail, MAX_TEXT_LENGTH)}).",
         (),
-        f"Ask {name} whether they published it. Unless they did: Set-MailboxCalendarFolder "
-        f"-Identity '{item.mailbox.guid}:\\Calendar' -PublishEnabled $false (the calendar's own "
-        "name, where it is another).",
+        f"Ask {name} whether they published it. Unless they did, have them stop it: Outlook on the "
+        "web > Settings > Calendar > Shared calendars.",
         [detail.casefold()],
     )
 
@@ -237,5 +236,7 @@ def build_finding(
         facts=facts,
         sources=SOURCES,
         advice=advice,
+        steps=build_trace_remedy(item.mailbox, kind, advice),
+        held_account=get_held_account(item.mailbox),
         reaches=(Reach.of(hash_parts(kind, step)[:16] for step in steps),),
     )

@@ -1,6 +1,6 @@
 """What an operator does about mail that is sent on or hidden, step by step. Pure."""
 
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 
 from core.guards.mailbox_forwarding.forwards import InboxRuleForward
 from core.guards.mailbox_forwarding.rule_texts import (
@@ -142,6 +142,46 @@ def list_target_traces(targets: Iterable[ForwardTarget]) -> Iterator[Step]:
     """What went to the first of the addresses outside."""
     for address in sorted(list_outside_addresses(tuple(targets)))[:MAX_TRACED]:
         yield trace_received(address)
+
+
+# What shows each thing beside the rules, by the parameter that names the mailbox.
+TRACE_READS: Mapping[str, tuple[str, str]] = {
+    "sweep-rule": ("Get-SweepRule", "Mailbox"),
+    "junk-list": ("Get-MailboxJunkEmailConfiguration", "Identity"),
+    "automatic-reply": ("Get-MailboxAutoReplyConfiguration", "Identity"),
+}
+
+
+def build_trace_remedy(mailbox: Mailbox, kind: str, advice: str) -> tuple[Step, ...]:
+    """The steps about what stands in a mailbox beside its rules."""
+    name = format_mailbox_name(mailbox)
+    cmdlet, parameter = TRACE_READS.get(kind, ("Get-Mailbox", "Identity"))
+    stop = (
+        [
+            make_exchange_step(
+                f"Unless {UNLESS_THEIRS}: switch the reply off.",
+                build_command(
+                    "Set-MailboxAutoReplyConfiguration",
+                    Identity=mailbox.guid,
+                    AutoReplyState="Disabled",
+                ),
+            )
+        ]
+        if kind == "automatic-reply"
+        else [Step(advice)]
+    )
+    return (
+        save_from_exchange(
+            f"what stands in {name}",
+            kind,
+            mailbox.id,
+            build_command(cmdlet, **{parameter: mailbox.guid}),
+        ),
+        *list_people_steps(mailbox),
+        *stop,
+        look_around(name, mailbox.address, mailbox.id),
+        trace_sent(mailbox.address),
+    )
 
 
 def build_connector_remedy(kind: str, identity: str, name: str) -> tuple[Step, ...]:

@@ -42,6 +42,7 @@ def describe_policy(rows: SourceRows) -> Iterator[WatchedItem]:
         yield WatchedItem(
             id="device-registration",
             name="of the tenant",
+            is_object=False,
             opens=tuple(trait for path in RIGHTS for trait in list_right_traits(one, path)),
             keeps=frozenset(list_kept(one)),
         )

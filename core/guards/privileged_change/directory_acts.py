@@ -12,11 +12,23 @@ from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 
 from core.guards.privileged_change.bursts import Records, find_burst, get_target
+from core.guards.privileged_change.directory_operations import (
+    ADDED,
+    DELETED,
+    DENIED,
+    ENABLED,
+    INVITES,
+    NEW_APPS,
+    PASSES,
+    POLICIES,
+    REMOVED_APPS,
+    REMOVED_METHODS,
+    RESETS,
+    SESSIONS,
+)
 from core.guards.privileged_change.verdicts import PrivilegedVerdict
-from core.keys import hash_parts
-from core.microsoft365.activity_operations import normalize_operation
 from core.microsoft365.assumptions.graph_logs import DIRECTORY_ACTS
-from core.model.findings import Fact, Finding, Severity
+from core.model.findings import Severity
 from core.tenant.activity import ActivityRecord, ActorKind
 from core.tenant.quoting import quote_text
 
@@ -33,64 +45,6 @@ MANY_PASSES, MANY_APPS, MANY_GUESTS = 5, 5, 20
 EXTERNAL_MARK, INVITED_MARK = "#ext#", "b2bmanagementpolicy"
 
 
-def normalize(*names: str) -> frozenset[str]:
-    """Operations in their normal form."""
-    return frozenset(map(normalize_operation, names))
-
-
-DENIED_ACTS = (
-    "Add member to role request denied (PIM activation)",
-    "Add member to role request denied (PIM renew)",
-)
-RESET_ACTS = ("Reset user password", "Reset password (by admin)")
-ENABLE_ACTS = ("Enable account",)
-ADD_USER_ACTS = ("Add user",)
-DELETE_USER_ACTS = ("Delete user", "Hard Delete user")
-SESSION_ACTS = ("Update StsRefreshTokenValidFrom Timestamp",)
-REMOVED_METHOD_ACTS = (
-    "Admin deleted security info",
-    "User deleted security info",
-    "Delete FIDO2 security key",
-    "Delete Passkey (device-bound) security key",
-)
-PASS_ACTS = (
-    "Admin registered temporary access pass method for user",
-    "Admin updated temporary access pass",
-)
-INVITE_ACTS = ("Invite external user",)
-POLICY_ACTS = ("Update policy",)
-NEW_APP_ACTS = ("Add application", "Add service principal")
-REMOVED_APP_ACTS = (
-    "Delete application",
-    "Hard Delete application",
-    "Remove service principal",
-    "Remove owner from application",
-    "Remove owner from service principal",
-)
-PRECISE_OPERATIONS = (
-    *DENIED_ACTS,
-    *SESSION_ACTS,
-    *REMOVED_METHOD_ACTS,
-    *PASS_ACTS,
-    *POLICY_ACTS,
-    *REMOVED_APP_ACTS,
-)
-"""Few records a day in any tenant."""
-BUSY_OPERATIONS = (
-    *RESET_ACTS,
-    *ENABLE_ACTS,
-    *ADD_USER_ACTS,
-    *DELETE_USER_ACTS,
-    *INVITE_ACTS,
-    *NEW_APP_ACTS,
-)
-"""So many in a large tenant that they are read apart, and may be left unread alone."""
-DENIED, RESETS, ENABLED = normalize(*DENIED_ACTS), normalize(*RESET_ACTS), normalize(*ENABLE_ACTS)
-ADDED, DELETED = normalize(*ADD_USER_ACTS), normalize(*DELETE_USER_ACTS)
-SESSIONS, REMOVED_METHODS = normalize(*SESSION_ACTS), normalize(*REMOVED_METHOD_ACTS)
-PASSES, INVITES = normalize(*PASS_ACTS), normalize(*INVITE_ACTS)
-POLICIES, NEW_APPS = normalize(*POLICY_ACTS), normalize(*NEW_APP_ACTS)
-REMOVED_APPS = normalize(*REMOVED_APP_ACTS)
 # Microsoft's own service and the copy of a directory on premises do these all day.
 BY_NOBODY = frozenset({ActorKind.MICROSOFT, ActorKind.SYNC})
 
@@ -129,6 +83,13 @@ class DirectoryAct:
     """The latest of the records."""
     names: tuple[str, ...] = ()
     """What it was done to, where that is not the subject."""
+
+    @property
+    def held(self) -> str:
+        """The account that an intruder may hold: who did it, or for whom a role was wanted."""
+        if self.kind == "activation-denied":
+            return self.object_id
+        return self.record.actor.id.casefold()
 
 
 def find_directory_acts(records: Iterable[ActivityRecord], of: Surroundings) -> list[DirectoryAct]:
@@ -206,7 +167,7 @@ def find_refusals(records: Records) -> Iterator[DirectoryAct]:
             whom,
             f"{show_actor(one)} refused {whom} the activation of a role.",
             f"Ask {whom}, by telephone, whether they asked for it. If not, somebody else holds the "
-            f"account: exo contain shows the plan.",
+            "account.",
             "T1078.004",
             one,
         )
@@ -453,39 +414,3 @@ def find_removed_apps(records: Records) -> Iterator[DirectoryAct]:
 def list_names(records: Records) -> tuple[str, ...]:
     """What was acted on, each once."""
     return tuple(dict.fromkeys(map(show_target, records)))
-
-
-# Findings --------------------------------------------------------------------------------------
-
-
-def build_directory_finding(act: DirectoryAct) -> Finding:
-    """What is told of an act."""
-    record = act.record
-    return Finding(
-        kind=act.kind,
-        object_id=act.object_id,
-        subject=act.subject,
-        severity=act.severity,
-        verdict=act.verdict,
-        summary=act.summary,
-        facts=(*list_record_facts(act), Fact("technique", act.technique)),
-        sources=(DIRECTORY_LOG,),
-        # What one account does in a day is one event.
-        fingerprint=hash_parts(act.kind, f"{record.at:%Y-%m-%d}")[:16],
-        advice=act.advice,
-        is_one_off=True,
-        needs_own_exemption=True,
-    )
-
-
-def list_record_facts(act: DirectoryAct) -> Iterator[Fact]:
-    """Who did it, when, from where, and to what."""
-    record = act.record
-    yield Fact("by", show_actor(record))
-    yield Fact("at", f"{record.at:%Y-%m-%d %H:%M} UTC")
-    if record.address:
-        yield Fact("from", record.address)
-    if act.names:
-        shown = ", ".join(quote_text(one, MAX_NAME_LENGTH) for one in act.names[:MAX_NAMED])
-        more = len(act.names) - MAX_NAMED
-        yield Fact("what", f"{shown} and {more:,} more" if more > 0 else shown)

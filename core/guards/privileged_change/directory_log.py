@@ -7,14 +7,16 @@ from typing import Protocol
 from core.guards.privileged_change.acts import TOLD_FOR, find_last_look, list_cuts
 from core.guards.privileged_change.bursts import Records, select_gravest
 from core.guards.privileged_change.directory_acts import (
-    BUSY_OPERATIONS,
     DIRECTORY_LOG,
-    INVITES,
-    PASSES,
-    PRECISE_OPERATIONS,
     DirectoryAct,
     Surroundings,
     find_directory_acts,
+)
+from core.guards.privileged_change.directory_operations import (
+    BUSY_OPERATIONS,
+    INVITES,
+    PASSES,
+    PRECISE_OPERATIONS,
 )
 from core.microsoft365.look_alike_domains import find_look_alike
 from core.model.guards import ObserveContext

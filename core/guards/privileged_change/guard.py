@@ -34,7 +34,8 @@ from core.guards.privileged_change.certificates import (
 )
 from core.guards.privileged_change.device_registration import DEVICE_REGISTRATION
 from core.guards.privileged_change.devices import DEVICE, DEVICES
-from core.guards.privileged_change.directory_acts import DirectoryAct, build_directory_finding
+from core.guards.privileged_change.directory_acts import DirectoryAct
+from core.guards.privileged_change.directory_findings import build_directory_finding
 from core.guards.privileged_change.directory_log import read_directory_acts
 from core.guards.privileged_change.domains import DOMAINS
 from core.guards.privileged_change.emergency import (

@@ -41,6 +41,8 @@ def describe_standing(rows: SourceRows) -> Iterator[WatchedItem]:
             opens=tuple(list_standing_traits(given)) if given else (),
             keeps=frozenset({ELIGIBLE} if (role, who) in eligible else ()),
             facts=(Fact("account", who),),
+            is_object=False,
+            held_account=who,
             advice=f"Ask {name}, and whoever gave it, by telephone. Unless somebody answers for "
             "it, take the standing assignment away, the eligible one can stay: Entra admin center "
             "> Identity Governance > Privileged Identity Management > Microsoft Entra roles > "

@@ -34,6 +34,7 @@ from core.tenant.mailboxes import Mailbox, MailboxSurroundings, SweepRule
 from core.tenant.readings import Reading
 from core.tenant.sources import DOMAINS, MAILBOX_SURROUNDINGS, MAILBOXES
 from tests.support.fakes.tenant import FakeTenant
+from tests.support.remedy_checks import check_remedies
 
 NOW = datetime(2026, 11, 20, 6, 0, tzinfo=UTC)
 ANNA = Mailbox("m1", "g1", "anna@contoso.com", "Anna")
@@ -44,10 +45,9 @@ EMPTY = MailboxSurroundings("m1")
 
 def tell(found: MailboxSurroundings) -> list[tuple[str, str, Severity]]:
     """What is told of one mailbox."""
-    return [
-        (one.kind, str(one.verdict), one.severity)
-        for one in judge_traces(MailboxTraces(ANNA, found, OWN))
-    ]
+    told = list(judge_traces(MailboxTraces(ANNA, found, OWN)))
+    check_remedies(told)
+    return [(one.kind, str(one.verdict), one.severity) for one in told]
 
 
 def sweep(sender: str, name: str = "tidy") -> SweepRule:

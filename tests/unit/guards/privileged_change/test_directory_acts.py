@@ -28,6 +28,7 @@ from core.tenant.sources import DIRECTORY_AUDITS
 from tests.support.fakes.activity import FakeActivityReader
 from tests.support.fakes.state import ADMIN_ROLE_HOLDER
 from tests.support.fakes.tenant import FakeTenant
+from tests.support.remedy_checks import check_remedies
 
 NOW = datetime(2026, 11, 20, 12, tzinfo=UTC)
 HOUR = timedelta(hours=1)
@@ -71,6 +72,7 @@ async def look(*records: ActivityRecord, unread: bool = False) -> Sequence[Findi
             assert bool([one for one in reading.failures if not one.optional]) is unread
             for item in reading.items:
                 found += GUARD.judge(item, policy)
+    check_remedies(found)
     return found
 
 

@@ -14,6 +14,7 @@ from core.tenant.known_traits import KnownTraits
 from core.tenant.readings import Reading
 from core.tenant.sources import SIGN_IN_EVENTS
 from tests.support.fakes.tenant import FakeTenant
+from tests.support.remedy_checks import check_remedies
 
 NOW = datetime(2026, 11, 20, 12, tzinfo=UTC)
 HOUR, MINUTE = timedelta(hours=1), timedelta(minutes=1)
@@ -55,6 +56,7 @@ class Looks:
                 assert reading.covers((SIGN_IN_EVENTS,), "u1") is not unread
                 found += [one for item in reading.items for one in GUARD.judge(item, policy)]
         self.now += 15 * MINUTE
+        check_remedies(found)
         return found
 
 
