@@ -4,7 +4,7 @@ from dataclasses import dataclass
 from datetime import datetime
 
 from core.errors import ChannelForbidden, NotificationError
-from core.keys import hash_parts
+from core.keys import PREFIX_LENGTH, hash_parts
 from core.model.findings import Severity
 from core.model.outbox import Notice, NoticeEvent, OutboxRow
 from core.ports import MessageChannel, World
@@ -24,7 +24,7 @@ def build_test_row(channel: str, now: datetime) -> OutboxRow:
     notice = Notice(
         guard="exoguard",
         guard_title="Exoguard",
-        case_key="0" * 24 + "channels"[:8],
+        case_key="0" * PREFIX_LENGTH + "-test",
         event=NoticeEvent.TEST,
         severity=Severity.LOW,
         summary="This is a test of this channel. Nothing happened in the tenant.",

@@ -16,6 +16,7 @@ from core.watched.items import (
     Trait,
     WatchedCollection,
     WatchedItem,
+    build_token,
     build_value_token,
 )
 
@@ -59,7 +60,8 @@ def list_policy_traits(policy: Configuration, *, has_default: bool) -> Iterator[
     if not apps and not is_default:
         return
     for app in apps:
-        yield Trait(f"app {app}", f"applies to the service principal {app}", Severity.MEDIUM)
+        text = f"applies to the service principal {quote_text(app, MAX_NAME_LENGTH)}"
+        yield Trait(build_token("app", app), text, Severity.MEDIUM)
     if is_default:
         yield Trait("default", "applies to every application of the tenant", Severity.HIGH)
     definition = read_definition(policy)

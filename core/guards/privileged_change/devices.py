@@ -35,10 +35,10 @@ def describe_device(rows: SourceRows) -> Iterator[WatchedItem]:
     by_owner = dict[str, list[datetime]]()
     for one, made in devices:
         for owner, _ in list_owners(one):
-            by_owner.setdefault(owner, []).append(made or rows.now)
+            by_owner.setdefault(owner, []).extend([made] if made else [])
     for one, made in devices:
         kit = find_kit(one.name, get_text(one.values, "operatingSystemVersion"))
-        traits = list(list_device_traits(one, made or rows.now, administrators, by_owner))
+        traits = list(list_device_traits(one, made, administrators, by_owner))
         if not traits and not kit:
             continue
         yield WatchedItem(
@@ -88,7 +88,7 @@ def list_owners(device: Configuration) -> Iterator[tuple[str, str]]:
 
 def list_device_traits(
     device: Configuration,
-    made: datetime,
+    made: datetime | None,
     administrators: set[str],
     by_owner: Mapping[str, Sequence[datetime]],
 ) -> Iterator[Trait]:
@@ -98,7 +98,8 @@ def list_device_traits(
         if owner in administrators:
             text = f"was registered for {shown}, who administers"
             yield Trait(build_token("administrator", owner), text, Severity.HIGH)
-        near = sum(abs(one - made) < TOGETHER for one in by_owner[owner])
+        # When a device without a time was registered, nobody knows.
+        near = sum(abs(one - made) < TOGETHER for one in by_owner[owner]) if made else 0
         if near >= SEVERAL:
             text = f"is one of several that were registered for {shown} within a day"
             yield Trait(build_token("several", owner), text, Severity.HIGH)

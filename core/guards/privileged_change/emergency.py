@@ -15,7 +15,7 @@ from core.model.guards import ObserveContext, Permission, Service
 from core.tenant.merging import collect_sources
 from core.tenant.port import HasAccounts
 from core.tenant.quoting import quote_text
-from core.tenant.readings import Reading
+from core.tenant.readings import ReadFailure, Reading
 from core.tenant.sources import ACCOUNTS, SIGN_IN_LOG
 
 MAX_NAME_LENGTH = 120
@@ -66,8 +66,9 @@ async def read_emergency_accounts(
     )
     times = {one.id: one.last_success for one in log.items}
     found = [EmergencyAccount(one.upn or one.id, one.id, times.get(one.id)) for one in known.items]
-    failures = tuple(
-        replace(failure, optional=False) for failure in (*known.failures, *log.failures)
+    failures = (
+        *(replace(failure, optional=False) for failure in (*known.failures, *log.failures)),
+        *list_beyond(len(names) - MAX_ACCOUNTS),
     )
     unread = {failure.object_id.casefold() for failure in known.failures}
     told = {one.casefold() for account in known.items for one in (account.id, account.upn)}
@@ -84,6 +85,15 @@ async def read_emergency_accounts(
         population=1,
         complete=known.complete and log.complete,
     )
+
+
+def list_beyond(count: int) -> tuple[ReadFailure, ...]:
+    """That the setting names more accounts than are looked at."""
+    if count <= 0:
+        return ()
+    reason = f"{count:,} of its accounts are not looked at: at most {MAX_ACCOUNTS} are"
+    setting = "BREAK_GLASS_ACCOUNTS"
+    return (ReadFailure(SIGN_IN_LOG, reason, setting, setting),)
 
 
 def build_emergency_finding(account: EmergencyAccount) -> Finding | None:

@@ -9,6 +9,7 @@ import pytest
 
 from core.guards.privileged_change import GUARD
 from core.guards.privileged_change.acts import BULK_READS
+from core.guards.privileged_change.emergency import MAX_ACCOUNTS, read_emergency_accounts
 from core.guards.privileged_change.guard import PrivilegedOptions
 from core.model.findings import Finding, Severity
 from core.model.guards import GuardPolicy, ObserveContext
@@ -149,6 +150,16 @@ async def test_a_sign_in_with_an_emergency_account_is_critical_and_one_case_a_da
     assert await tell(of) == []
     idle = FakeTenant(users=[CHIEF], logged_sign_ins=[SignIn("c1", NOW - 30 * HOUR)])
     assert await tell(idle, ("chief@x",)) == []
+
+
+async def test_that_more_emergency_accounts_are_named_than_are_looked_at_is_said() -> None:
+    for count, is_said in ((MAX_ACCOUNTS, False), (MAX_ACCOUNTS + 2, True)):
+        names = tuple(f"chief{number}@x" for number in range(count))
+        accounts = [Account(f"c{number}", name) for number, name in enumerate(names)]
+        context = ObserveContext(GuardPolicy(NOW, PrivilegedOptions(names)))
+        read = await read_emergency_accounts(FakeTenant(users=accounts), names, context)
+        reasons = [one.reason for one in read.failures if not one.optional]
+        assert any(one.startswith("2 of its accounts") for one in reasons) is is_said
 
 
 async def test_an_emergency_account_that_is_gone_is_told_and_an_unread_one_is_not_gone() -> None:

@@ -1,6 +1,7 @@
 """What a person expects to hear about what protects the tenant, and what stays quiet."""
 
 from collections.abc import Mapping
+from dataclasses import replace
 from typing import Any
 
 import pytest
@@ -249,6 +250,11 @@ def register(name: str, build: str, owner: str = "u1", number: int = 1) -> Confi
     return Configuration("device", f"d{number}", name, values)
 
 
+def undate(device: Configuration) -> Configuration:
+    """The device, of which Graph does not say when it was registered."""
+    return replace(device, values={**device.values, "registrationDateTime": None})
+
+
 @pytest.mark.parametrize(
     ("devices", "first", "later"),
     [
@@ -258,6 +264,8 @@ def register(name: str, build: str, owner: str = "u1", number: int = 1) -> Confi
         ([register("PC", "10.0.26100.4061", "admin")], "", "high"),
         ([register("PC", "1", number=one) for one in (1, 2)], "", ""),
         ([register("PC", "1", number=one) for one in (1, 2, 3)], "", "high"),
+        # Of which nobody knows when they were registered, nobody says that it was within a day.
+        ([undate(register("PC", "1", number=one)) for one in (1, 2, 3)], "", ""),
     ],
 )
 async def test_a_device_is_told_by_what_it_looks_like_and_whose_it_is(
