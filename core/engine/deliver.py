@@ -30,6 +30,8 @@ from core.ports import Claim, MessageChannel, World
 log = logging.getLogger("exoguard.run")
 
 MAX_ERROR = 500
+# Whoever refuses so many takes nothing now: the rest waits for the next run.
+MAX_REFUSED_IN_A_ROW = 5
 
 
 async def run_together(*coroutines: Coroutine[Any, Any, None]) -> None:
@@ -73,14 +75,14 @@ async def send_to_answering_channels(world: World, claim: Claim, outbox: Outbox)
 async def send_to_channel(
     world: World, claim: Claim, channel: MessageChannel, outbox: Outbox
 ) -> None:
-    """Send one channel what it has to be told, until it does not answer."""
+    """Send one channel what it has to be told, until it does not answer, or takes nothing of it."""
     due = select_rows_to_send(outbox.rows.values(), channel.name, world.now())
     if not due:
         return
     failure: NotificationError | None = None
-    refusal, is_any_taken = "", False
+    refusal, is_any_taken, refused_count = "", False, 0
     waiting = deque[Sequence[OutboxRow]](batched(due, channel.batch_size, strict=False))
-    while waiting:
+    while waiting and refused_count < MAX_REFUSED_IN_A_ROW:
         rows = waiting.popleft()
         await claim.ensure_held()
         try:
@@ -95,10 +97,10 @@ async def send_to_channel(
             middle = len(rows) // 2
             waiting.extendleft((rows[middle:], rows[:middle]))
         elif refused:
-            refusal = refused
+            refusal, refused_count = refused, refused_count + 1
             await save_rows(claim, outbox, mark_failed(rows, refused, now, is_refused=True))
         else:
-            is_any_taken = True
+            is_any_taken, refused_count = True, 0
             await save_rows(claim, outbox, mark_accepted(rows, now))
     why = str(failure or refusal)
     if why:

@@ -5,6 +5,7 @@ from datetime import timedelta
 
 import pytest
 
+from core.engine.deliver import MAX_REFUSED_IN_A_ROW
 from core.engine.outbox import (
     KEEP_ACCEPTED,
     MANY_FAILURES,
@@ -144,6 +145,19 @@ async def test_of_a_refused_message_about_several_cases_only_the_one_at_fault_is
     )
     row = (await stage.rows())[f"{cases[2].key}|mail"]
     assert row.state is CopyState.REFUSED
+
+
+async def test_a_channel_that_refuses_everything_is_not_asked_about_each_case() -> None:
+    stage = ChannelStage()
+    cases = [build_rule_case(number, severity=Severity.HIGH) for number in range(1, 41)]
+    stage.hook.refused_keys = {one.key for one in cases}
+    await stage.later(*cases)
+    assert stage.hook.attempt_count == 2 * MAX_REFUSED_IN_A_ROW
+    states = [row.state for row in (await stage.rows()).values() if row.channel == "webhook"]
+    assert states.count(CopyState.REFUSED) == MAX_REFUSED_IN_A_ROW
+    stage.hook.refused_keys = set()
+    await stage.later()
+    assert len(stage.hook.told_keys) == len(cases) - MAX_REFUSED_IN_A_ROW
 
 
 async def test_a_message_at_which_a_channel_fails_holds_up_the_others_for_a_few_runs_only() -> None:
