@@ -5,6 +5,7 @@ Sources: CloudEvents 1.0 (JSON format); PagerDuty, Events API v2; Slack, incomin
 formatting of messages; ServiceNow, Table API; Microsoft Learn, Logs Ingestion API.
 """
 
+import re
 from collections.abc import Mapping, Sequence
 from datetime import UTC, datetime
 
@@ -28,6 +29,7 @@ PAGERDUTY_SEVERITIES = {
     Severity.LOW: "info",
     Severity.INFO: "info",
 }
+CODE_TAG = re.compile(r"(?i)\[\s*(/?\s*code)")
 SERVICENOW_URGENCY = {Severity.CRITICAL: "1", Severity.HIGH: "2"}
 
 
@@ -123,6 +125,13 @@ def build_slack_message(
     return {"text": escape_slack(format_headline(notice, 400, is_plain=is_plain)), "blocks": blocks}
 
 
+def escape_journal(text: str) -> str:
+    """A text in which nothing acts as HTML: ServiceNow renders what stands between [code] and
+    [/code] (ServiceNow: Format journal entries).
+    """
+    return CODE_TAG.sub(r"[ \1", text)
+
+
 def build_incident(
     row: OutboxRow, base_url: str, *, is_plain: bool = False
 ) -> Mapping[str, object]:
@@ -130,9 +139,10 @@ def build_incident(
     notice = row.notice
     urgency = SERVICENOW_URGENCY.get(notice.severity, "3")
     headline = format_headline(notice, SERVICENOW_SHORT - len("Exoguard: "), is_plain=is_plain)
+    lines = format_lines(notice, SERVICENOW_TEXT, base_url, is_plain=is_plain)
     return {
-        "short_description": f"Exoguard: {headline}",
-        "description": format_lines(notice, SERVICENOW_TEXT, base_url, is_plain=is_plain),
+        "short_description": escape_journal(f"Exoguard: {headline}"),
+        "description": escape_journal(lines),
         "urgency": urgency,
         "impact": urgency,
         "correlation_id": build_correlation_id(row),
@@ -153,7 +163,7 @@ def build_incident_note(
     word = EVENT_WORDS[notice.event]
     return {
         "work_notes": f"{word} ({row.revision[:8]})\n"
-        + format_lines(notice, SERVICENOW_TEXT, base_url, is_plain=is_plain)
+        + escape_journal(format_lines(notice, SERVICENOW_TEXT, base_url, is_plain=is_plain))
     }
 
 

@@ -4,6 +4,7 @@ The sentence that matters is the summary, and after it what to do next; a channe
 loses facts first, then the end of the next step, never the key of the case.
 """
 
+import re
 from collections import Counter
 from collections.abc import Sequence
 
@@ -23,6 +24,8 @@ EVENT_WORDS = {
     NoticeEvent.SETTINGS: "Settings changed",
     NoticeEvent.TEST: "Test",
 }
+# What mail programs make a link of although it has no scheme.
+BARE_HOST = re.compile(r"(?i)\b(www)\.")
 PLAIN_SUMMARY = (
     "The channel did not take the message with the details; the page of the case has them."
 )
@@ -30,7 +33,7 @@ PLAIN_SUMMARY = (
 
 def clean(text: str, limit: int) -> str:
     """Untrusted text on one line, in which no address can be followed by a click."""
-    return sanitize_text(text, limit).replace("://", "[:]//")
+    return BARE_HOST.sub(r"\1[.]", sanitize_text(text, limit).replace("://", "[:]//"))
 
 
 def build_case_url(notice: Notice, base_url: str) -> str:
