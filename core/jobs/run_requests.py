@@ -52,7 +52,7 @@ class RunMessage(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     """The id of the operator request."""
     at: datetime
     """When the operator made the request."""
-    runs_guard: bool = msgspec.field(name="looks")
+    runs_guard: bool
     """Whether the guard is to run; otherwise it only processes its requests."""
 
     def to_json(self) -> str:

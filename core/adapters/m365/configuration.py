@@ -130,8 +130,11 @@ async def read_source_rows(
     rows = [row async for page in pages for row in page if keeps(row)]
     if not source.relation:
         return rows
-    if sum(map(relates, rows)) > MAX_RELATED:
-        raise Unavailable(f"{source.read} has {len(rows):,} objects: too many to ask each")
+    asked = sum(map(relates, rows))
+    if asked > MAX_RELATED:
+        raise Unavailable(
+            f"{source.read.partition('?')[0]} has {asked:,} objects to ask one by one: too many"
+        )
     return [await add_relation(graph, source, row) if relates(row) else row for row in rows]
 
 

@@ -355,7 +355,7 @@ def fuzz_messages(data: bytes) -> None:
     """A message of a queue: an order or a ticket, or refused."""
     chance = FuzzDataProvider(data)
     ticket: dict[str, object] = {"guard": "g", "run": "r", "at": START.isoformat()}
-    ticket |= {"looks": True}
+    ticket |= {"runs_guard": True}
     roll = (
         dump_json(chance.take_value())
         if chance.take_byte() % 2

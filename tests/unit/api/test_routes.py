@@ -310,11 +310,11 @@ def test_a_run_message_survives_its_json() -> None:
 @pytest.mark.parametrize(
     ("was", "becomes"),
     [
-        ('"looks":true', '"looks":"yes"'),
-        ('"looks":true', '"looks":true,"looks":false'),
-        ('"looks":true', '"looks":true,"colour":"red"'),
-        (',"looks":true', ""),
-        ('"looks":true', '"looks":true,"mode":"alert"'),
+        ('"runs_guard":true', '"runs_guard":"yes"'),
+        ('"runs_guard":true', '"runs_guard":true,"runs_guard":false'),
+        ('"runs_guard":true', '"runs_guard":true,"colour":"red"'),
+        (',"runs_guard":true', ""),
+        ('"runs_guard":true', '"runs_guard":true,"mode":"alert"'),
         ('Z"', '"'),
         ('"2026-', '"0001-'),
         ('"2026-', '"9999-'),
