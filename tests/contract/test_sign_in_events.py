@@ -8,8 +8,8 @@ import pytest
 from core.adapters.m365 import sign_in_events
 from core.tenant.directory import SignInEvent, SignInKind
 from core.tenant.sources import SIGN_IN_EVENTS
-from tests.support.http_recorder import connect_sandbox
-from tests.support.tenants import OPENERS, build_scene
+from tests.support.http_recorder import build_scene, connect_sandbox
+from tests.support.tenants import OPENERS
 
 PERSON = "11111111-0000-4000-8000-000000000001"
 SINCE = datetime.now(UTC) - timedelta(days=1)

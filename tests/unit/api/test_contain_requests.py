@@ -323,4 +323,4 @@ async def test_what_was_kept_is_served_by_edition_with_its_digest() -> None:
     for edition in ("0", "-1", "x", "99999"):
         odd = await api.get("account-bundle", {"edition": edition}, bundle=result["request"])
         assert odd.status == 400
-    assert GUID in kept.body.decode()
+    assert GUID in str(kept.body)

@@ -158,8 +158,9 @@ async def test_an_apps_act_names_the_app_and_not_the_owner(stage: Stage) -> None
 
 
 async def test_what_the_account_did_besides_mail_is_in_its_evidence(stage: Stage) -> None:
-    more = {"actor": PERSON, "parameters": {"Name": "."}}
-    record = build_record("new-inboxrule", GUID, at=START - MINUTES, **more)
+    record = build_record(
+        "new-inboxrule", GUID, at=START - MINUTES, actor=PERSON, parameters={"Name": "."}
+    )
     stage.tenant.activity_records.append(record)
     asked = await stage.ask(RequestKind.EVIDENCE)
     await stage.process()
