@@ -205,18 +205,23 @@ def is_temporary(error: TenantError) -> bool:
 def summarize_undo(containments: Sequence[Containment]) -> str:
     """What was taken back of one or more containments, and what was not and why."""
     back: list[str] = []
+    tried: list[str] = []
     kept: list[str] = []
     left: list[str] = []
     for containment in containments:
+        again = {step.name for step in list_steps_to_return(containment)}
+        is_under_way = containment.state is ContainmentState.UNDOING
         for step in containment.steps:
             if step.name in containment.undo_steps:
-                is_back = step.state is StepState.UNDONE
-                (back if is_back else kept).append(
-                    step.name if is_back else f"{step.name} ({step.result})"
-                )
+                if step.state is StepState.UNDONE:
+                    back.append(step.name)
+                else:
+                    is_tried = is_under_way and step.name in again
+                    (tried if is_tried else kept).append(f"{step.name} ({step.result})")
             elif step.state is StepState.DONE and step.is_reversible and can_return(step):
                 left.append(step.name)
     parts = [f"taken back: {', '.join(dict.fromkeys(back)) or 'nothing'}"]
+    parts += [f"still being tried: {'; '.join(tried)}"] if tried else []
     parts += [f"not taken back: {'; '.join(kept)}"] if kept else []
     parts += [f"stays off unless named: {', '.join(dict.fromkeys(left))}"] if left else []
     parts.append("it may take an hour until access returns everywhere")

@@ -357,6 +357,20 @@ async def test_what_gets_no_answer_is_tried_again_by_later_ticks() -> None:
     assert (await stage.get_latest()).state is ContainmentState.DONE
 
 
+async def test_what_is_not_taken_back_yet_is_said_to_be_tried_still() -> None:
+    stage = Stage()
+    await stage.contain()
+    stage.tenant.fail_change("BlockAccount", Unavailable("HTTP 503"))
+    first = await stage.ask(RequestKind.UNCONTAIN)
+    await stage.process()
+    note = (await stage.get_request(first)).note
+    assert "still being tried: block-sign-in" in note
+    assert "not taken back: block-sign-in" not in note
+    stage.tenant.clear_faults()
+    await stage.process()
+    assert stage.is_enabled is True
+
+
 async def test_slow_evidence_does_not_hold_up_the_block() -> None:
     stage = Stage(options=replace(ENFORCE, evidence_seconds=0.01))
     plan = await stage.plan()
