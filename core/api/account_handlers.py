@@ -36,7 +36,8 @@ from core.status.containment_document import (
 
 STEPS_PARAMETER = Parameter(
     "steps",
-    f"what is done, separated by commas: {', '.join(STEP_CHOICES)}; empty: all but hidden-rules and protocols",
+    f"what is done, separated by commas: {', '.join(STEP_CHOICES)}; "
+    "empty: all but hidden-rules and protocols",
     rf"({'|'.join(STEP_CHOICES)})(,({'|'.join(STEP_CHOICES)}))*",
     120,
     required=False,

@@ -54,6 +54,15 @@ Steps = Annotated[
 Since = Annotated[
     str, typer.Option("--since", metavar="DATE", help="from when on: a date or a time, in UTC")
 ]
+BundleReason = Annotated[
+    str, typer.Option("--why", metavar="TEXT", help="the reason, for what is gathered anew")
+]
+KeptId = Annotated[
+    str, typer.Option("--id", metavar="ID", help="what was kept under this id, and not anew")
+]
+KeptEdition = Annotated[
+    int, typer.Option("--edition", metavar="N", help="with --id: which edition [default: last]")
+]
 OutFile = Annotated[
     Path | None, typer.Option("--out", metavar="FILE", help="where to write the document")
 ]
@@ -251,9 +260,11 @@ async def show_impact(
     session: Session,
     client: ApiClient,
     account: AccountName,
-    why: Why,
+    why: BundleReason = "",
     since: Since = "",
     who: Who = "",
+    number: KeptId = "",
+    edition: KeptEdition = 0,
     out: OutFile = None,
     as_json: AsJson = False,
 ) -> int:
@@ -261,11 +272,15 @@ async def show_impact(
 
     With the ready request that would find and remove it. Exoguard deletes nothing.
     """
-    body = await fetch_bundle(session, client, account, "impact", why, who, since)
+    if not number:
+        number = await request_bundle(session, client, account, "impact", why, who, since)
+    body = await fetch_edition(client, number, edition)
     if out or as_json:
-        write_bundle(session, body, out)
+        write_bundle(session, body, number, out)
         return EXIT_OK
     document = body.parse_object()
+    if document["kind"] != "impact":
+        raise UsageError(f"{number} is evidence: evidence-bundle {account} --id {number}")
     sent = document["sent"]
     session.print_output(
         f"{sent['messages']} messages to {sent['recipients']} recipients: {sent['inside']} inside, "
@@ -281,6 +296,7 @@ async def show_impact(
     for line in document["not_read"]:
         session.print_output(f"not read: {quote_text(line, 600)}")
     session.print_output(f"Not searched: {document['purge']['not_searched']}.")
+    print_edition(session, document, number)
     return EXIT_OK
 
 
@@ -317,35 +333,24 @@ async def download_bundle(
     session: Session,
     client: ApiClient,
     account: AccountName,
-    why: Annotated[
-        str, typer.Option("--why", metavar="TEXT", help="the reason, for new evidence")
-    ] = "",
+    why: BundleReason = "",
     since: Since = "",
     who: Who = "",
-    number: Annotated[
-        str, typer.Option("--id", metavar="ID", help="what was kept under this id, and not anew")
-    ] = "",
-    edition: Annotated[
-        int, typer.Option("--edition", metavar="N", help="with --id: which edition [default: last]")
-    ] = 0,
+    number: KeptId = "",
+    edition: KeptEdition = 0,
     out: OutFile = None,
 ) -> int:
     """Write the evidence of an account as one JSON document, and print its SHA-256.
 
     It is completed when the audit log answers; how complete it is stands in it and is printed.
     """
-    if number:
-        chosen = f"?edition={edition}" if edition else ""
-        body = await fetch_response(client, f"/api/account-bundles/{number}{chosen}")
-    elif why:
-        body = await fetch_bundle(session, client, account, "evidence", why, who, since)
-    else:
-        raise UsageError("--why says why the evidence is wanted, or --id which was kept")
-    write_bundle(session, body, out)
+    if not number:
+        number = await request_bundle(session, client, account, "evidence", why, who, since)
+    write_bundle(session, await fetch_edition(client, number, edition), number, out)
     return EXIT_OK
 
 
-async def fetch_bundle(
+async def request_bundle(
     session: Session,
     client: ApiClient,
     account: str,
@@ -353,8 +358,12 @@ async def fetch_bundle(
     why: str,
     who: str,
     since: str,
-) -> Any:
-    """Ask for a bundle and return it as the API answers it. Raises ApiUnavailable if refused."""
+) -> str:
+    """Ask for a bundle and return its id. Raises ApiUnavailable if refused, UsageError for no
+    reason.
+    """
+    if not why:
+        raise UsageError("--why says why it is wanted, or --id which was kept")
     account_id = await resolve_account(client, account)
     start = parse_until_option(since, session.now()).isoformat() if since else ""
     result = await submit_about_account(
@@ -362,16 +371,28 @@ async def fetch_bundle(
     )
     if result["status"] == "refused":
         raise ApiUnavailable(f"refused: {quote_text(str(result['note']), 600)}")
-    return await fetch_response(client, f"/api/account-bundles/{result['request']}")
+    return str(result["request"])
 
 
-def write_bundle(session: Session, response: Any, out: Path | None) -> None:
+async def fetch_edition(client: ApiClient, number: str, edition: int) -> Any:
+    """An edition of what was kept under an id, as the API answers it; 0 is the last one."""
+    chosen = f"?edition={edition}" if edition else ""
+    return await fetch_response(client, f"/api/account-bundles/{number}{chosen}")
+
+
+def print_edition(session: Session, document: dict[str, Any], number: str) -> None:
+    """Say how complete a bundle is, and under which id later editions are."""
+    session.print_note(
+        f"edition {document['edition']}: {quote_text(document['state'], 600)}; id {number}"
+    )
+
+
+def write_bundle(session: Session, response: Any, number: str, out: Path | None) -> None:
     """Write a bundle unchanged, and say its digest."""
     digest = hashlib.sha256(response.body).hexdigest()
     if out is None:
         session.write_bytes(response.body)
     else:
         write_private_file(out, response.body)
-    document = response.parse_object()
     session.print_note(f"sha256 {digest}")
-    session.print_note(f"edition {document['edition']}: {quote_text(document['state'], 600)}")
+    print_edition(session, response.parse_object(), number)

@@ -181,6 +181,20 @@ def test_the_impact_lists_recipients() -> None:
     assert "2 messages to 1 recipients" in shown.out
     assert "Opened: not known" in shown.out
     assert app.tenant.write_count == 0
+    number = shown.err.rpartition("id ")[2].strip()
+    again = app.run_command("impact", MIA, "--id", number)
+    assert (again.exit_code, again.out) == (0, shown.out)
+
+
+def test_the_impact_needs_a_reason_and_takes_no_id_of_evidence() -> None:
+    app = AccountApp()
+    carry_out(app)
+    (kept,) = asyncio.run(app.ledger.load_containments())
+    refused = app.run_command("impact", MIA, "--id", kept.id)
+    assert refused.exit_code == 64
+    assert f"evidence-bundle {MIA} --id {kept.id}" in refused.err
+    without = app.run_command("impact", MIA)
+    assert (without.exit_code, "--why" in without.err) == (64, True)
 
 
 def test_a_page_shows_a_containment_and_runs_nothing_of_it() -> None:
