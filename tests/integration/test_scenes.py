@@ -178,7 +178,11 @@ def test_what_can_be_seen_all_the_same_is_found(missing_permissions: SceneResult
         # What would be read beside an open case.
         **expect_alike("permission-missing", "could-not-tell", *SURROUNDINGS),
         # The same in other words, as a note.
-        **expect_alike("source-unavailable", "could-not-tell", "inbox-rules", "transport-rules"),
+        **expect_alike(
+            "source-unavailable",
+            "could-not-tell",
+            *("inbox-rules", "mailbox-surroundings", "transport-rules"),
+        ),
         **expect_alike("mailbox-forward", "external", "amelia"),
         # Exchange shows the rule in the daily sweep although Graph may not.
         **expect_alike("inbox-rule-forward", "external", "felix"),

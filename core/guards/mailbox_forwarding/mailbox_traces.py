@@ -58,7 +58,11 @@ class MailboxTraces:
 def select_due(
     mailboxes: Sequence[Mailbox], context: ObserveContext, *, everything: bool
 ) -> list[Mailbox]:
-    """The mailboxes to read now: those whose time came since the last look, and open cases."""
+    """The mailboxes to read now: those whose time came since the last look, and open cases.
+
+    One is always read, that whose time is next: so a permission that is missing is known in every
+    look, and not only now and then.
+    """
     if everything:
         return list(mailboxes)
     period = DAY if 0 < context.least_trusted_count < SMALL_TENANT else WEEK
@@ -66,7 +70,11 @@ def select_due(
     again = select_between_checks(mailboxes, context.open_case_ids)[:MAX_BETWEEN]
     ids = {one.id for one in again}
     size = period // SLOT
-    return [one for one in mailboxes if one.id in ids or place(one.id, size) in slots]
+    due = [one for one in mailboxes if one.id in ids or place(one.id, size) in slots]
+    if due or not mailboxes:
+        return due
+    current = get_slot(context.policy.now)
+    return [min(mailboxes, key=lambda one: ((place(one.id, size) - current) % size, one.id))]
 
 
 def place(mailbox_id: str, size: int) -> int:
@@ -74,12 +82,17 @@ def place(mailbox_id: str, size: int) -> int:
     return int(hash_parts("surroundings", mailbox_id)[:8], 16) % size
 
 
+def get_slot(at: datetime) -> int:
+    """The number of the slot that a time lies in."""
+    return int(at.astimezone(UTC).timestamp() // SLOT.total_seconds())
+
+
 def list_slots(since: datetime | None, now: datetime, period: timedelta) -> Collection[int]:
     """The slots that began since the last look; those of a whole period at most."""
-    size, current = period // SLOT, int(now.astimezone(UTC).timestamp() // SLOT.total_seconds())
+    size, current = period // SLOT, get_slot(now)
     first = current
     if since is not None:
-        first = int(since.astimezone(UTC).timestamp() // SLOT.total_seconds()) + 1
+        first = get_slot(since) + 1
     first = max(min(first, current + 1), current - size + 1)
     return {slot % size for slot in range(first, current + 1)}
 
