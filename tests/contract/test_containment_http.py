@@ -113,8 +113,17 @@ def build_attack(**person: Any) -> dict[str, Any]:
                     "appDisplayName": "Outlook",
                     "ipAddress": "203.0.113.9",
                     "correlationId": "c1",
+                    "sessionId": "s-1",
                     "status": {"errorCode": 0},
-                }
+                },
+                {
+                    "id": "s2",
+                    "userId": PERSON,
+                    "createdDateTime": ago(hours=2),
+                    "appDisplayName": "Teams",
+                    "correlationId": "c2",
+                    "status": {"errorCode": 0},
+                },
             ],
         },
         exchange={
@@ -254,7 +263,7 @@ async def test_the_evidence_says_who_when_from_where_and_what_was_taken() -> Non
         document = json.loads(bundle.body)
         assert document["not_read"] == []
         details = document["details"]
-        assert details["sign-ins"][0]["address"] == "203.0.113.9"
+        assert details["sign-ins"][1]["address"] == "203.0.113.9"
         assert {row["kind"] for row in details["sign-in-methods"]} == {
             "password",
             "softwareoath",
@@ -265,7 +274,9 @@ async def test_the_evidence_says_who_when_from_where_and_what_was_taken() -> Non
         assert details["phones"][0]["device"] == "EVILPHONE"
         assert len(details["sent-mail"]) == 3
         assert document["mailbox"]["forwarding_smtp_address"] == "smtp:x@evil.example"
-        assert [one["session"] for one in document["sessions"]] == ["c1"]
+        # The id of one request is no session.
+        assert [one["session"] for one in document["sessions"]] == ["s-1"]
+        assert [one["correlationId"] for one in details["sign-ins"]] == ["c2", "c1"]
 
 
 async def test_the_impact_tells_inside_from_outside() -> None:

@@ -214,9 +214,11 @@ def parse_sign_in(row: ResponseRow) -> AccountDetail:
                 "clientAppUsed",
                 "resourceDisplayName",
                 "userAgent",
+                "correlationId",
             ),
         ),
-        session=parse_text(row.get("sessionId") or row.get("correlationId"), 64),
+        # Version 1.0 has none; a correlation id is that of one request, and no session.
+        session=parse_text(row.get("sessionId"), 64),
         address=parse_text(row.get("ipAddress"), ADDRESS_LIMIT),
     )
 
@@ -238,14 +240,14 @@ def parse_audit(row: ResponseRow) -> AccountDetail:
         "by name": actor.get("userPrincipalName") or actor.get("displayName"),
         "targets": [one for one in ids if one],
         "result": row.get("result"),
+        "correlationId": row.get("correlationId"),
     }
     return AccountDetail(
         require_id(row),
         parse_text(row.get("activityDisplayName"), NAME_LIMIT),
         parse_text(row.get("category"), 64),
         parse_known_time(row.get("activityDateTime")),
-        make_values(shown, ("by", "by name", "targets", "result")),
-        session=parse_text(row.get("correlationId"), 64),
+        make_values(shown, ("by", "by name", "targets", "result", "correlationId")),
         address=parse_text(actor.get("ipAddress"), ADDRESS_LIMIT),
     )
 
