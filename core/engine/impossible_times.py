@@ -87,5 +87,5 @@ def build_time_finding(
         ),
         advice="The guard went on without waiting for them. Find out who can write the state "
         "table, and whether the clock of an instance was wrong.",
-        steps=build_self_remedy("impossible-time", config.guard.name),
+        steps=build_self_remedy("time-impossible", config.guard.name),
     )

@@ -34,7 +34,7 @@ STEPS: Mapping[str, tuple[Step, ...]] = {
         WRITERS,
         Step("Compare the deployed version with the one that wrote the rows."),
     ),
-    "impossible-time": (SAVE_REQUESTS, WRITERS),
+    "time-impossible": (SAVE_REQUESTS, WRITERS),
     "digest-late": (
         SHOW_STATUS,
         Step("Look at the function weekly-digest and its log."),

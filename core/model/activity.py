@@ -8,6 +8,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from datetime import datetime
 
+from core.keys import hash_parts
 from core.tenant.activity import ActivityActor, ActivityLog
 
 
@@ -51,6 +52,7 @@ class Act:
 
 
 MAX_COUNTED = 4_000
+SESSION_KEY_LENGTH = 16
 """Acts that one row counts; of more it is not known which of them are new."""
 
 
@@ -152,6 +154,11 @@ class Cause:
     """The sign-in methods that the person of the case, or who acted, was given within a day: each
     as a phrase with who did it and when. Untrusted.
     """
+
+
+def build_session_key(cause: Cause) -> str:
+    """What cases of one session share, as the key of what is shared; empty where none is told."""
+    return hash_parts("session", cause.session)[:SESSION_KEY_LENGTH] if cause.session else ""
 
 
 def get_hand(act: Act | Cause) -> str:

@@ -6,7 +6,7 @@ from enum import StrEnum
 
 from core.errors import SettingsError
 from core.keys import PREFIX_LENGTH
-from core.model.activity import Cause
+from core.model.activity import Cause, build_session_key
 from core.model.findings import Correlation, Fact, Severity, Step
 from core.model.reach import Reach
 from core.tenant.changes import Change, parse_change
@@ -158,9 +158,11 @@ class Case:
         return self.key[-8:]
 
     def is_about(self, name: str) -> bool:
-        """Whether it belongs to an object, by the first characters of its key, or to what cases
-        share.
+        """Whether it belongs to an object, by the first characters of its key, to what cases
+        share, or to what one session did.
         """
+        if self.cause and build_session_key(self.cause) == name:
+            return True
         return self.key[:PREFIX_LENGTH] == name or any(
             shared.key == name for shared in self.correlations
         )

@@ -76,7 +76,7 @@ class Shell(StrEnum):
     EXCHANGE_ON_PREMISES = "Exchange Management Shell on premises"
     AZURE = "Azure PowerShell"
     SHELL = "shell with the Azure command line and the repository"
-    EXO = "command line"
+    EXO = "command line of Exoguard"
 
 
 @dataclass(frozen=True, slots=True)

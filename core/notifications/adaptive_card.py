@@ -11,7 +11,7 @@ markdown. Links consist of literal labels and addresses of the app.
 
 import json
 import re
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from urllib.parse import quote, urlencode
 
 from core.sanitize import SANITIZED_LIMIT, sanitize_text
@@ -34,6 +34,7 @@ MAX_MESSAGE_BYTES = 22_000
 # Between two letters or digits an underscore is one (CommonMark 6.2), and stands in the names of
 # guests: escaped, nobody could copy or search for the address.
 MARKDOWN_SIGNS = re.compile(r"([\\`*\[\](){}~#>|<]|(?<![A-Za-z0-9])_|_(?![A-Za-z0-9]))")
+LINK_TARGET = re.compile(r"(?<=\])\(\S+\)")
 LEADING_MARKER = re.compile(r"^(\s*)([-+]|\d+[.)])")
 
 
@@ -130,3 +131,21 @@ def wrap_in_message(
 def count_json_bytes(value: object) -> int:
     """The size of a value as JSON, in bytes."""
     return len(json.dumps(value).encode())
+
+
+def count_words(elements: Iterable[CardElement]) -> int:
+    """How many words a reader sees in elements; of a link its label alone."""
+    return sum(len(LINK_TARGET.sub("", text).split()) for text in list_texts(list(elements)))
+
+
+def list_texts(part: object) -> Iterator[str]:
+    """All texts that are shown in a part of a card."""
+    if isinstance(part, Mapping):
+        for name in ("text", "title", "value"):
+            if isinstance(found := part.get(name), str):
+                yield found
+        for inner in part.values():
+            yield from list_texts(inner)
+    elif isinstance(part, list):
+        for inner in part:
+            yield from list_texts(inner)

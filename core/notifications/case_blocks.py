@@ -1,7 +1,8 @@
 """One block of a card: a case, or an operator's request. Pure.
 
-    case block      an open case: evidence, remediation, next step
-    compact block   the same in a few lines, for the card of an initial scan
+    case block      an open case: next step, first commands, evidence, remediation
+    line block      one line, for the card of an initial scan
+    reminder block  one line about what is still open
     closed block    a case that ended
 
 Untrusted text is escaped and bounded. A block that would be too large shows fewer facts, so that
@@ -32,12 +33,15 @@ from core.notifications.adaptive_card import (
 from core.status.case_texts import describe_case_end
 from core.status.cause_texts import list_cause_lines
 from core.status.change_texts import describe_changes, list_planned_kinds
+from core.status.remedy import list_short_steps, list_steps
 from core.time_format import format_time
 
 # A block that would be larger shows fewer facts.
 MAX_BLOCK_BYTES = 4_000
 FACT_COUNTS = (8, 3, 0)
-COMPACT_FACT_COUNT = 4
+MAX_COMMAND = 600
+"""A longer command is on the page alone."""
+MAX_LINE = 160
 CASE_KEY = re.compile(r"[0-9a-f]{32}")
 CASE_HEADLINES = {
     Notification.OPENED: "New",
@@ -119,22 +123,23 @@ def fit_case_block(context: CardContext, case: Case, renderer: BlockRenderer) ->
 
 
 def render_case_block(context: CardContext, case: Case, max_facts: int) -> CardElement:
-    """An open case: summary, evidence, remediation, next step, dates."""
+    """An open case: summary, next step with its first commands, evidence, remediation, dates."""
     short = max_facts == 0
     items = [
         make_text_block(
-            f"**{get_case_headline(case)}** · {case.severity.label} · {case.verdict}",
-            size="Small",
-            spacing="None",
+            f"**{get_case_headline(case)}** · {case.severity.label}", size="Small", spacing="None"
         ),
         make_text_block(
             escape_markdown(case.summary, 120 if short else 400), weight="Bolder", spacing="None"
         ),
-        make_evidence_table(case, max_facts),
-        make_text_block(describe_remediation(context, case), spacing="Small"),
     ]
     if step := describe_next_step(context, case, 200 if short else 600):
         items.append(make_text_block(f"**Next step:** {step}", spacing="Small"))
+    items += [
+        *render_commands(context, case),
+        make_evidence_table(case, max_facts),
+        make_text_block(describe_remediation(context, case), spacing="Small"),
+    ]
     page = format_card_link(f"case {case.short_key}", context.build_case_url(case.key))
     closed = f" · closed {format_time(case.closed_at)}" if case.closed_at else ""
     items.append(
@@ -143,30 +148,49 @@ def render_case_block(context: CardContext, case: Case, max_facts: int) -> CardE
     return make_container(items, separator=True, spacing="Medium")
 
 
-def render_compact_block(context: CardContext, case: Case, max_facts: int) -> CardElement:
-    """A case in a few lines, for a card with many cases."""
-    short = max_facts == 0
-    facts = [
-        escape_markdown(str(fact)) for fact in case.facts[: min(max_facts, COMPACT_FACT_COUNT)]
-    ]
-    items = [
-        make_text_block(
-            f"**{case.severity.label}** · {escape_markdown(case.summary, 120 if short else 400)}",
-            spacing="None",
-        ),
-        *([make_subtle_text(" · ".join(facts), spacing="None")] if facts else []),
-    ]
-    if case.deferred_at:
-        items.append(make_text_block(describe_remediation(context, case), spacing="None"))
-    if step := describe_next_step(context, case, 200 if short else 600):
-        items.append(make_text_block(f"**Next step:** {step}", spacing="None"))
+def render_commands(context: CardContext, case: Case) -> list[CardElement]:
+    """The first commands of what to do, and where all steps are. What the next run does by itself
+    needs none.
+    """
+    steps = list_steps(case, may_contain=context.may_contain)
+    shown = [one for one in list_short_steps(steps) if len(one.command) <= MAX_COMMAND]
+    if not shown or case.key in context.planned_cases:
+        return []
+    items: list[CardElement] = []
+    for step in shown:
+        items.append(make_text_block(escape_markdown(step.text, 300), spacing="Small"))
+        command = escape_markdown(step.command, 2 * MAX_COMMAND)
+        items.append(make_subtle_text(command, fontType="Monospace", spacing="None"))
+    page = format_card_link(f"All {len(steps)} steps", context.build_case_url(case.key))
+    items.append(make_text_block(f"{page}, in their order, are on the page of the case."))
+    return items
+
+
+def render_line_block(context: CardContext, case: Case) -> CardElement:
+    """A case on one line: of a first look, or of a reminder."""
     page = format_card_link(f"case {case.short_key}", context.build_case_url(case.key))
-    items.append(
-        make_subtle_text(
-            f"{page} · {get_case_headline(case).lower()} · {case.verdict}", spacing="None"
-        )
+    summary = escape_markdown(case.summary, MAX_LINE)
+    return make_container(
+        [make_text_block(f"**{case.severity.label}** · {summary} · {page}", spacing="None")],
+        separator=True,
     )
-    return make_container(items, separator=True)
+
+
+def render_reminder_block(context: CardContext, case: Case) -> CardElement:
+    """A case that was told before and is still as it was: one line, and since when."""
+    page = format_card_link(f"case {case.short_key}", context.build_case_url(case.key))
+    summary = escape_markdown(case.summary, MAX_LINE)
+    since = format_time(case.opened_at)
+    return make_container(
+        [
+            make_text_block(
+                f"**{get_case_headline(case)}** · {case.severity.label} · {summary} · since {since}"
+                f" · {page}",
+                spacing="None",
+            )
+        ],
+        separator=True,
+    )
 
 
 def render_closed_block(context: CardContext, case: Case, max_facts: int) -> CardElement:

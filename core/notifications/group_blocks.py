@@ -2,18 +2,18 @@
 
     what they share, how many, how severe
     the gravest case: summary, evidence
-    remediation and next step, of all where they are the same
-    the cases by name, as many as fit, and how many more; a command for all
+    the next step, and a command for all, or the first commands about the gravest
+    evidence, and what Exoguard does, of all where it is the same
+    the cases by name, as many as fit, and how many more
 
 Untrusted text is escaped and bounded, as in the entry of a single case.
 """
 
 from collections import Counter
 from collections.abc import Callable, Iterable, Sequence
-from operator import attrgetter
 
 from core.microsoft365.bulk_commands import build_bulk_commands
-from core.model.cases import Case, parse_planned_changes
+from core.model.cases import Case, Notification, parse_planned_changes
 from core.model.guards import Mode
 from core.notifications.adaptive_card import (
     CardElement,
@@ -33,9 +33,12 @@ from core.notifications.case_blocks import (
     make_evidence_table,
     render_case_block,
     render_closed_block,
-    render_compact_block,
+    render_commands,
+    render_line_block,
+    render_reminder_block,
 )
 from core.status.case_groups import CaseGroup
+from core.status.kind_texts import count_kind, describe_kind
 
 MAX_GROUP_BYTES = 6_500
 MAX_NAMED = 9
@@ -43,7 +46,7 @@ MAX_NAMED = 9
 GROUP_SIZES = ((8, MAX_NAMED), (3, MAX_NAMED), (0, MAX_NAMED), (0, 4))
 MAX_LISTED_TEXTS = 3
 # How long a next step may be, and of how many cases each has its own.
-STEPS, COMPACT_STEPS, SHORT_STEPS = (600, 2), (400, 1), (200, 1)
+STEPS, SHORT_STEPS = (600, 2), (200, 1)
 MAX_COMMAND_LENGTH = 3_000
 
 type GroupRenderer = Callable[[CardContext, CaseGroup], CardElement]
@@ -51,17 +54,24 @@ type BlockRenderer = Callable[[CardContext, CaseGroup, int, int], CardElement]
 
 
 def render_group(context: CardContext, group: CaseGroup) -> CardElement:
-    """An entry of open cases: in full for one, in one for several."""
-    if len(group.cases) == 1:
-        return fit_case_block(context, group.lead, render_case_block)
-    return fit_group_block(context, group, render_group_block)
+    """An entry of open cases: in full for one, in one for several, a line for what is repeated."""
+    if len(group.cases) > 1:
+        return fit_group_block(context, group, render_group_block)
+    if group.lead.notification is Notification.REMINDER:
+        return render_reminder_block(context, group.lead)
+    return fit_case_block(context, group.lead, render_case_block)
 
 
-def render_compact_group(context: CardContext, group: CaseGroup) -> CardElement:
-    """An entry in a few lines, for a card with many."""
+def render_line_group(context: CardContext, group: CaseGroup) -> CardElement:
+    """An entry on one line, for the card of an initial scan."""
     if len(group.cases) == 1:
-        return fit_case_block(context, group.lead, render_compact_block)
-    return fit_group_block(context, group, render_compact_group_block)
+        return render_line_block(context, group.lead)
+    page = format_card_link(
+        f"all {len(group.cases):,} of them",
+        context.build_list_url(about=group.story, state="open"),
+    )
+    text = f"**{count_severities(group.cases)}** · {describe_story(group)} · {page}"
+    return make_container([make_text_block(text, spacing="None")], separator=True)
 
 
 def render_closed_group(context: CardContext, group: CaseGroup) -> CardElement:
@@ -90,47 +100,32 @@ def render_group_block(
 ) -> CardElement:
     """Open cases that are one story."""
     lead = group.lead
+    commands = list_group_commands(context, group.cases)
     items = [
         *render_group_heading(group),
         make_text_block(
             f"The gravest: {escape_markdown(lead.summary, 400 if max_facts else 120)}",
             spacing="Small",
         ),
+        *(
+            make_text_block(f"**Next step:** {step}", spacing="Small")
+            for step in list_next_steps(context, group, *(STEPS if max_facts else SHORT_STEPS))
+        ),
+        *(
+            make_text_block(
+                f"**{title}:** {escape_markdown(command, MAX_COMMAND_LENGTH)}", spacing="Small"
+            )
+            for title, command in commands
+        ),
+        *(() if commands else render_commands(context, lead)),
         make_evidence_table(lead, max_facts),
         *(
             make_text_block(text, spacing="Small")
             for text in count_texts(describe_remediation(context, case) for case in group.cases)
         ),
-        *(
-            make_text_block(f"**Next step:** {step}", spacing="Small")
-            for step in list_next_steps(context, group, *(STEPS if max_facts else SHORT_STEPS))
-        ),
         *render_names(context, group, max_named, "open"),
-        *(
-            make_text_block(
-                f"**{title}:** {escape_markdown(command, MAX_COMMAND_LENGTH)}", spacing="Small"
-            )
-            for title, command in list_group_commands(context, group.cases)
-        ),
     ]
     return make_container(items, separator=True, spacing="Medium")
-
-
-def render_compact_group_block(
-    context: CardContext, group: CaseGroup, max_facts: int, max_named: int
-) -> CardElement:
-    """Open cases that are one story, in a few lines."""
-    items = [
-        *render_group_heading(group),
-        *(
-            make_text_block(f"**Next step:** {step}", spacing="None")
-            for step in list_next_steps(
-                context, group, *(COMPACT_STEPS if max_facts else SHORT_STEPS)
-            )
-        ),
-        *render_names(context, group, min(max_named, 4), "open"),
-    ]
-    return make_container(items, separator=True)
 
 
 def render_closed_group_block(
@@ -153,10 +148,9 @@ def render_closed_group_block(
 
 def render_group_heading(group: CaseGroup) -> list[CardElement]:
     """What is new about the cases, how severe they are, and what makes one story of them."""
-    verdicts = count_words(case.verdict for case in group.cases)
     return [
         make_text_block(
-            f"**{count_headlines(group.cases)}** · {count_severities(group.cases)} · {verdicts}",
+            f"**{count_headlines(group.cases)}** · {count_severities(group.cases)}",
             size="Small",
             spacing="None",
         ),
@@ -166,7 +160,7 @@ def render_group_heading(group: CaseGroup) -> list[CardElement]:
 
 def describe_story(group: CaseGroup) -> str:
     """How many cases there are, and what they share."""
-    kinds = count_words((case.kind for case in group.cases), always=True)
+    kinds = count_kinds(group.cases)
     if group.shared is None:
         subject = escape_markdown(group.lead.subject, 120)
         return f"{len(group.cases):,} cases of {subject}: {kinds}"
@@ -188,14 +182,12 @@ def count_severities(cases: Iterable[Case]) -> str:
     return ", ".join(f"{counts[one]:,} {one.label}" for one in sorted(counts, reverse=True))
 
 
-def count_words(words: Iterable[str], *, always: bool = False) -> str:
-    """A word that all share, or how many have which; the number also of one word if asked."""
-    counts = Counter(words)
-    if len(counts) == 1 and not always:
-        return escape_markdown(next(iter(counts)), 60)
-    shown = counts.most_common(MAX_LISTED_TEXTS)
+def count_kinds(cases: Iterable[Case], most: int = MAX_LISTED_TEXTS) -> str:
+    """How many cases there are of which kind, in plain words; the rest is counted."""
+    counts = Counter(case.kind for case in cases)
+    shown = counts.most_common(most)
     others = sum(counts.values()) - sum(number for _, number in shown)
-    parts = [f"{number:,} x {escape_markdown(word, 60)}" for word, number in shown]
+    parts = [escape_markdown(count_kind(kind, number), 120) for kind, number in shown]
     return ", ".join([*parts, *([f"{others:,} others"] if others else [])])
 
 
@@ -276,9 +268,6 @@ def name_case(context: CardContext, group: CaseGroup, case: Case) -> str:
     if len({one.severity for one in group.cases}) > 1:
         parts.append(case.severity.label)
     parts.append(escape_markdown(case.subject if group.shared else case.summary, 100))
-    parts += [
-        escape_markdown(read(case), 60)
-        for read in (attrgetter("verdict"), attrgetter("kind"))
-        if group.shared and len(set(map(read, group.cases))) > 1
-    ]
+    if group.shared and len({one.kind for one in group.cases}) > 1:
+        parts.append(escape_markdown(describe_kind(case.kind), 120))
     return " · ".join(parts)

@@ -1,6 +1,6 @@
 """RunReport -> the messages for the Teams channel. Pure.
 
-    initial scan of a guard        one card that summarizes what exists; what ended is not in it
+    initial scan of a guard        one card in 150 words about what exists, not about what ended
     cases with a notification      one card for each severity, the most severe first
     closed cases                   one card
     operator requests              one card
@@ -29,6 +29,7 @@ from core.notifications.adaptive_card import (
     CardElement,
     build_app_url,
     count_json_bytes,
+    count_words,
     escape_markdown,
     format_card_link,
     make_card_header,
@@ -49,12 +50,14 @@ from core.notifications.case_blocks import (
 )
 from core.notifications.group_blocks import (
     GroupRenderer,
+    count_kinds,
     render_closed_group,
-    render_compact_group,
     render_group,
+    render_line_group,
 )
 from core.status.case_groups import CaseGroup, group_cases
 from core.status.change_texts import describe_change
+from core.status.kind_texts import describe_kind
 from core.time_format import format_time
 
 RELIES_ON = ("teams-card-size",)
@@ -62,7 +65,15 @@ RELIES_ON = ("teams-card-size",)
 RESERVED_BYTES = 2_000
 MAX_MISFITS = 30
 MAX_PLAIN_ROWS = 40
-MAX_INITIAL_ENTRIES = 12
+MAX_INITIAL_ENTRIES = 5
+INITIAL_KINDS = 3
+MAX_INITIAL_WORDS, MAX_OPENING_WORDS, REMAINDER_WORDS = 150, 110, 6
+"""What is read at once by whoever did not wait for it."""
+PORTAL = (
+    "https://entra.microsoft.com/#view/Microsoft_AAD_UsersAndTenants/UserProfileMenuBlade/~/"
+    "overview/userId/"
+)
+ACCOUNT_ID = re.compile(r"[0-9a-fA-F]{8}(-[0-9a-fA-F]{4}){3}-[0-9a-fA-F]{12}")
 RUN_ID = re.compile(r"\d{14}-[0-9a-f]{8}")
 SEVERITY_STYLES = {
     Severity.INFO: "accent",
@@ -84,7 +95,8 @@ class ChannelMessage:
     def build_plain_payload(self, report: RunReport) -> Mapping[str, object]:
         """The message for a channel that rejected the card: small, without text from the tenant."""
         rows = [
-            f"{case.severity.label} · {case.kind} · case {case.short_key}" for case in self.cases
+            f"{case.severity.label} · {describe_kind(case.kind)} · case {case.short_key}"
+            for case in self.cases
         ]
         rows += [
             f"{get_request_headline(request)} · {request.id}" for request in self.operator_requests
@@ -126,20 +138,17 @@ def build_cards(
             preexisting.append(case)
         else:
             still_open.append(case)
-    with_summary = requests if report.baselined and preexisting else ()
     groups: defaultdict[Severity, list[CaseGroup]] = defaultdict(list)
     for group in group_cases(still_open, report.guard):
         groups[group.severity].append(group)
-    messages = (
-        [build_initial_message(context, tuple(preexisting), with_summary)] if preexisting else []
-    )
+    messages = [build_initial_message(context, tuple(preexisting))] if preexisting else []
     messages += [
         build_severity_message(context, severity, groups[severity])
         for severity in sorted(groups, reverse=True)
     ]
     if closed:
         messages.append(build_closed_message(context, closed))
-    if requests and not with_summary:
+    if requests:
         messages.append(build_requests_message(context, requests))
     return messages
 
@@ -149,38 +158,51 @@ def build_cards(
 # ----------------------------------------------------------------------------------------------
 
 
-def build_initial_message(
-    context: CardContext, cases: tuple[Case, ...], requests: tuple[OperatorRequest, ...] = ()
-) -> ChannelMessage:
-    """What already exists: counted by severity and kind, the most severe cases in detail."""
+def build_initial_message(context: CardContext, cases: tuple[Case, ...]) -> ChannelMessage:
+    """What already exists, in so few words that it is read: counted, and the gravest by name."""
+    page = context.build_list_url(state="open")
+    end = [*render_reason(context), render_card_footer(context)]
+    top: list[CardElement] = []
+    for most in range(INITIAL_KINDS, 0, -1):
+        top = render_initial_opening(context, cases, most)
+        if count_words([*top, *end]) <= MAX_OPENING_WORDS:
+            break
+    blocks: list[CardElement] = []
+    named = 0
+    for group in group_cases(cases, context.report.guard)[:MAX_INITIAL_ENTRIES]:
+        block = render_line_group(context, group)
+        if count_words([*top, *blocks, block, *end]) > MAX_INITIAL_WORDS - REMAINDER_WORDS:
+            break
+        blocks.append(block)
+        named += len(group.cases)
+    if rest := len(cases) - named:
+        more = f"and {rest:,} more" if blocks else f"{rest:,} cases"
+        text = f"{more} · {format_card_link('all of them', page)}" if page else more
+        blocks.append(make_text_block(text, weight="Bolder", separator=True))
+    return ChannelMessage(wrap_card(context, [*top, *blocks, *end], page), cases)
+
+
+def render_initial_opening(
+    context: CardContext, cases: Sequence[Case], most: int
+) -> list[CardElement]:
+    """How many cases there are, by severity, of so many kinds each."""
     preexisting = [case for case in cases if is_preexisting(case)]
-    worst = max(case.severity for case in cases)
-    counts = Counter((case.severity, case.kind) for case in cases)
-    kinds_by_severity: defaultdict[Severity, list[str]] = defaultdict(list)
-    for (severity, kind), number in sorted(counts.items(), key=lambda row: (-row[0][0], -row[1])):
-        kinds_by_severity[severity].append(f"{number} x {escape_markdown(kind, 60)}")
-    rows = [(severity.label, ", ".join(kinds)) for severity, kinds in kinds_by_severity.items()]
-    top = [
+    severities = sorted({case.severity for case in cases}, reverse=True)
+    return [
         *render_card_opening(
             context,
             f"Initial scan: {format_amount(preexisting, 'pre-existing case')}",
-            SEVERITY_STYLES[worst],
+            SEVERITY_STYLES[severities[0]],
         ),
         make_text_block(
-            "These cases are the baseline: Exoguard does not report them one by one. From now on "
-            "it reports only what is new, changed or closed."
+            "They are the baseline: from now on only what is new, changed or closed is told."
         ),
-        *([make_fact_set(rows)] if rows else ()),
+        make_fact_set(
+            (one.label, count_kinds((case for case in cases if case.severity is one), most))
+            for one in severities
+        ),
         *render_card_notices(context),
-        *(render_request_block(context, request) for request in requests),
     ]
-    page = context.build_list_url(state="open")
-    groups = group_cases(cases, context.report.guard)
-    return ChannelMessage(
-        assemble_card(context, top, groups, page, render_compact_group, MAX_INITIAL_ENTRIES),
-        cases,
-        requests,
-    )
 
 
 def build_severity_message(
@@ -197,16 +219,15 @@ def build_severity_message(
         *render_card_notices(context, cases),
     ]
     page = context.build_list_url(severity=severity.label, state="open")
-    return ChannelMessage(assemble_card(context, top, groups, page, render_group), tuple(cases))
+    return ChannelMessage(
+        assemble_card(context, top, groups, page, render_group, render_reason(context)),
+        tuple(cases),
+    )
 
 
 def build_closed_message(context: CardContext, cases: Sequence[Case]) -> ChannelMessage:
     """The closed cases: no action is needed."""
-    top = [
-        *render_card_opening(
-            context, f"Resolved: {count_by_headline(cases)}", "good", with_reason=False
-        )
-    ]
+    top = [*render_card_opening(context, f"Resolved: {count_by_headline(cases)}", "good")]
     page = context.build_list_url(state="closed")
     groups = group_cases(cases, context.report.guard)
     return ChannelMessage(
@@ -220,9 +241,7 @@ def build_requests_message(
     """What operators requested, and the results. The card counts what does not fit."""
     counts = Counter(get_request_headline(request).lower() for request in requests)
     numbers = ", ".join(f"{number} {name}" for name, number in counts.items())
-    body = render_card_opening(
-        context, f"Requested by operators: {numbers}", "emphasis", with_reason=False
-    )
+    body = render_card_opening(context, f"Requested by operators: {numbers}", "emphasis")
     free_bytes, omitted = MAX_MESSAGE_BYTES - RESERVED_BYTES - count_json_bytes(body), 0
     for request in requests:
         block = render_request_block(context, request)
@@ -245,40 +264,46 @@ def assemble_card(
     groups: Iterable[CaseGroup],
     list_url: str,
     renderer: GroupRenderer,
-    max_entries: int = 1_000,
+    closing_blocks: Sequence[CardElement] = (),
 ) -> Mapping[str, object]:
     """A card with as many entries as fit, and a count of the other cases. `list_url` lists all."""
-    free_bytes = MAX_MESSAGE_BYTES - RESERVED_BYTES - count_json_bytes(opening_blocks)
+    free_bytes = MAX_MESSAGE_BYTES - RESERVED_BYTES
+    free_bytes -= count_json_bytes([*opening_blocks, *closing_blocks])
     blocks: list[CardElement] = []
+    shown: list[Case] = []
     omitted: list[Case] = []
     misfits = 0
     for group in groups:
         # After that many misfits the card is full: of ten thousand cases most are only counted.
-        block = (
-            renderer(context, group)
-            if len(blocks) < max_entries and misfits < MAX_MISFITS
-            else None
-        )
+        block = renderer(context, group) if misfits < MAX_MISFITS else None
         if block is None or count_json_bytes(block) > free_bytes:
             misfits += 1
             omitted += group.cases
             continue
         free_bytes -= count_json_bytes(block)
         blocks.append(block)
+        shown += group.cases
     if omitted:
         rest = describe_remainder(omitted) + (
             f" · {format_card_link('all of them', list_url)}" if list_url else ""
         )
         blocks.append(make_text_block(rest, weight="Bolder", separator=True))
-    return wrap_card(context, [*opening_blocks, *blocks, render_card_footer(context)], list_url)
+    body = [*opening_blocks, *blocks, *closing_blocks, render_card_footer(context)]
+    return wrap_card(context, body, list_url, shown)
 
 
 def wrap_card(
-    context: CardContext, body: Sequence[CardElement], list_url: str
+    context: CardContext, body: Sequence[CardElement], list_url: str, shown: Sequence[Case] = ()
 ) -> Mapping[str, object]:
-    """A card in its envelope, with buttons to its cases and to the status page."""
+    """A card in its envelope, with buttons to the gravest case that it shows, to the account in
+    Entra's portal, to its cases and to the status page.
+    """
     title = context.report.title
+    lead = next(iter(shown), None)
+    which = "Open the case" if len(shown) == 1 else "Open the gravest case"
     buttons = (
+        *(make_link_button(which, context.build_case_url(lead.key)) if lead else ()),
+        *(make_link_button("The account in Entra", build_portal_url(lead)) if lead else ()),
         *make_link_button("These cases", list_url),
         *make_link_button("All guards", context.status_url),
     )
@@ -291,10 +316,22 @@ def wrap_card(
     )
 
 
-def render_card_opening(
-    context: CardContext, headline: str, style: str, with_reason: bool = True
-) -> list[CardElement]:
-    """The top of a card: guard, headline, mode, coverage, and why it matters."""
+def build_portal_url(case: Case) -> str:
+    """The page of Entra's portal about the account of a case; empty where there is none."""
+    account = case.held_account
+    return f"{PORTAL}{account}" if ACCOUNT_ID.fullmatch(account) and not case.closed_at else ""
+
+
+def render_reason(context: CardContext) -> list[CardElement]:
+    """Why what a card tells matters: last, for whoever asks."""
+    reason = context.report.rationale
+    if not reason:
+        return []
+    return [make_text_block(f"**Why it matters:** {escape_markdown(reason)}", separator=True)]
+
+
+def render_card_opening(context: CardContext, headline: str, style: str) -> list[CardElement]:
+    """The top of a card: guard, headline, mode, coverage."""
     report = context.report
     coverage = (
         f" · {escape_markdown(format_run_coverage(report))}"
@@ -302,10 +339,7 @@ def render_card_opening(
         else ""
     )
     line = f"{report.mode} mode{coverage} · {format_time(report.started_at)}"
-    body = [make_card_header(escape_markdown(report.title), headline, line, style)]
-    if with_reason and report.rationale:
-        body.append(make_text_block(f"**Why it matters:** {escape_markdown(report.rationale)}"))
-    return body
+    return [make_card_header(escape_markdown(report.title), headline, line, style)]
 
 
 def count_by_headline(cases: Iterable[Case]) -> str:
@@ -336,14 +370,9 @@ def render_card_notices(
         yield make_text_block(f"**{len(failed)} {verb} not succeed.** The next run tries again.")
 
 
-def describe_remainder(omitted: Iterable[Case]) -> str:
-    """The cases that did not fit, counted by kind and severity."""
-    counts = Counter((case.severity, case.kind) for case in omitted)
-    parts = [
-        f"{number} x {escape_markdown(kind, 60)} ({severity.label})"
-        for (severity, kind), number in sorted(counts.items(), reverse=True)
-    ]
-    return f"and {sum(counts.values())} more: {', '.join(parts)}"
+def describe_remainder(omitted: Sequence[Case]) -> str:
+    """The cases that did not fit, counted by kind."""
+    return f"and {len(omitted):,} more: {count_kinds(omitted)}"
 
 
 def render_card_footer(context: CardContext) -> CardElement:

@@ -1,7 +1,7 @@
 """Which cases of a card are one story, and so one entry. Pure.
 
-    many objects, one target or holder  ─┐
-    many cases of one object            ─┴► one entry, its gravest case first
+    many objects, one target, holder or session  ─┐
+    many cases of one object                     ─┴► one entry, its gravest case first
 
 A case belongs to the largest of the stories it could belong to, so that each case is in one entry.
 What is set for the whole organization, and what Exoguard has to say of itself, stays apart: such
@@ -13,8 +13,10 @@ from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 
 from core.keys import PREFIX_LENGTH
+from core.model.activity import build_session_key
 from core.model.cases import Case
 from core.model.findings import Correlation, Severity
+from core.status.cause_texts import describe_actor
 
 # Settings of the organization, and rows of the state: cases there are as many stories.
 SHARED_PLACES = frozenset({"organization", "authorization-policy", "state"})
@@ -61,7 +63,7 @@ def group_cases(cases: Iterable[Case], guard: str) -> list[CaseGroup]:
     for case in ranked:
         if case.object_id not in apart:
             stories[False, case.object_id].append(case)
-        for shared in case.correlations:
+        for shared in (*case.correlations, *list_session(case)):
             stories[True, shared.key].append(case)
             names.setdefault(shared.key, shared)
     left = dict.fromkeys(case.key for case in ranked)
@@ -77,6 +79,15 @@ def group_cases(cases: Iterable[Case], guard: str) -> list[CaseGroup]:
         groups.append(CaseGroup(spread_objects(found), names[key] if is_shared else None))
     groups += (CaseGroup((case,)) for case in ranked if case.key in left)
     return rank_groups(groups)
+
+
+def list_session(case: Case) -> tuple[Correlation, ...]:
+    """The session that a case is put down to, as what cases may share: one attack is one story."""
+    cause = case.cause
+    key = build_session_key(cause) if cause else ""
+    if cause is None or not key:
+        return ()
+    return (Correlation(key, f"one session of {describe_actor(cause.actor)}"),)
 
 
 def rank_cases(cases: Iterable[Case]) -> list[Case]:

@@ -43,6 +43,7 @@ from core.web.pages import (
 )
 from core.web.setting_rows import SettingRow
 from tests.support.cases import build_case
+from tests.support.sample_steps import ACCOUNT, build_rule_steps
 
 NOW = datetime(2026, 11, 20, 9, 42, tzinfo=UTC)
 CONFIGS_BY_NAME = {config.guard.name: config for config in CATALOG}
@@ -205,6 +206,10 @@ def build_busy_tenant() -> list[GuardData]:
         ),
         advice="Ask the owner who made the rule; switch it off unless somebody answers for it, "
         "then reset the password and end all sessions.",
+        steps=build_rule_steps(
+            "mia.lang@contoso.example", "collect.4471@mail.example.net", hidden=True
+        ),
+        held_account=ACCOUNT,
         correlations=(Correlation.of("collect", "mail to collect.4471@mail.example.net"),),
         escalated=True,
     )
@@ -576,7 +581,7 @@ class SamplePages:
             one = found.case
             controls = tuple(find_controls(guard, one.kind, one.guard_verdict, one.object_id))
             named = list_techniques(guard, one.kind, one.guard_verdict)
-            steps = list_steps(one, may_contain=False)
+            steps = list_steps(one, may_contain=True)
             return render_case_page(
                 found, NOW, controls, TENANT_NAME, techniques=named, steps=steps
             )

@@ -28,6 +28,7 @@ from tests.support.adaptive_cards import (
     build_planned_outcome,
     build_request,
 )
+from tests.support.sample_steps import ACCOUNT, build_rule_steps
 from tests.support.status_samples import (
     CONFIGS_BY_NAME,
     FORWARDING,
@@ -198,6 +199,8 @@ def build_redirect_case(number: int, name: str, target: str, **other: Any) -> Ca
             Fact("", "moves the mail to RSS Feeds"),
         ),
         advice="Ask the owner; disable the rule unless they made it. If not, reset access.",
+        steps=build_rule_steps(name, target or "drop@evil.example"),
+        held_account=ACCOUNT,
         planned_changes=(DISABLE_RULE_CHANGE_JSON,),
     )
     return replace(case, notified_at=None, **other)

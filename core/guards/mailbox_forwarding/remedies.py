@@ -5,6 +5,7 @@ from collections.abc import Iterable, Iterator, Mapping, Sequence
 from core.guards.mailbox_forwarding.forwards import InboxRuleForward
 from core.guards.mailbox_forwarding.rule_texts import (
     CLIENT_RULES_WARNING,
+    UNNAMED,
     can_disable_rule,
     format_rule_name,
 )
@@ -79,9 +80,10 @@ def build_rules_remedy(
 def build_disable_step(item: InboxRuleForward) -> Step:
     """Disable one rule: through Graph, unless Graph does not show it in full."""
     name = format_rule_name(item.rule)
+    which = name if name == UNNAMED else f"the rule {name}"
     if can_disable_rule(item):
         return make_graph_step(
-            f"Disable the rule {name}; it stays there, as evidence.",
+            f"Disable {which}; it stays there, as evidence.",
             build_command(
                 "Update-MgUserMailFolderMessageRule",
                 "-IsEnabled:$false",
@@ -92,7 +94,7 @@ def build_disable_step(item: InboxRuleForward) -> Step:
         )
     identity = item.rule.name if item.rule.api == "graph" else item.rule.id
     return make_exchange_step(
-        f"Disable the rule {name}. {CLIENT_RULES_WARNING}",
+        f"Disable {which}. {CLIENT_RULES_WARNING}",
         build_disable_rule_command(item.mailbox.guid, identity.strip()),
     )
 

@@ -61,8 +61,8 @@ def test_forty_mailboxes_that_forward_to_one_address_are_one_entry() -> None:
     forty[7] = build_forward(7, severity=Severity.CRITICAL)
     told = lines(build_report(*forty))
     assert told[1] == "Critical: 1 new, and 39 less severe with it"
-    assert "**40 new** · 1 critical, 39 high · external" in told
-    assert "Mail to x@evil.example in 40 places: 40 x mailbox-forward" in told
+    assert "**40 new** · 1 critical, 39 high" in told
+    assert "Mail to x@evil.example in 40 places: 40 mailboxes that forward mail" in told
     assert "The gravest: Mailbox user7@contoso.com forwards mail to the outside." in told
     named = [line for line in told if line.startswith("[case ")]
     assert len(named) == 9
@@ -84,7 +84,7 @@ def test_twenty_one_rules_of_one_mailbox_are_one_entry_with_what_each_does() -> 
     ]
     told = lines(build_report(*rules))
     assert told[1] == "High: 21 new"
-    assert "21 cases of joe@contoso.com: 21 x inbox-rule-forward" in told
+    assert "21 cases of joe@contoso.com: 21 inbox rules that send mail on" in told
     assert sum(line.startswith("[case ") and "hides mail." in line for line in told) == 9
     (more,) = [line for line in told if line.startswith("and ")]
     assert more.startswith("and 12 more · [all 21 of them](")
@@ -97,8 +97,11 @@ def test_what_differs_between_the_cases_of_an_entry_is_said() -> None:
         build_forward(3, kind="transport-rule", severity=Severity.MEDIUM),
     )
     told = lines(build_report(*cases))
-    assert "**2 new, 1 still open** · 2 high, 1 medium · 2 x external, 1 x contested" in told
-    assert "Mail to x@evil.example in 3 places: 2 x mailbox-forward, 1 x transport-rule" in told
+    assert "**2 new, 1 still open** · 2 high, 1 medium" in told
+    assert (
+        "Mail to x@evil.example in 3 places: 2 mailboxes that forward mail, 1 mail-flow rule that "
+        "shows mail to others"
+    ) in told
     assert any(line.startswith("2 of them: **Nothing was changed.** In enforce") for line in told)
     assert any(line.startswith("1 of them: **Left to an operator:**") for line in told)
     assert "**Next step:** (the gravest) Ask joe; then disable the rule." in told
@@ -153,9 +156,9 @@ def test_what_the_next_run_does_by_itself_needs_no_command() -> None:
 def test_an_initial_scan_names_a_story_once_in_a_few_lines() -> None:
     forty = [build_forward(number, baselined=True) for number in range(40)]
     told = lines(build_report(*forty, baselined=True))
-    assert "**40 pre-existing** · high · external" in told
-    assert sum(line.startswith("[case ") for line in told) == 4
-    assert any(line.startswith("and 36 more: ") for line in told)
+    (line,) = [line for line in told if line.startswith("**high**")]
+    assert "Mail to x@evil.example in 40 places: 40 mailboxes that forward mail" in line
+    assert "[all 40 of them](" in line
 
 
 def test_cases_that_ended_together_are_one_entry() -> None:
@@ -165,7 +168,7 @@ def test_cases_that_ended_together_are_one_entry() -> None:
     ]
     told = lines(build_report(*ended, mode=Mode.ENFORCE))
     assert told[1] == "Resolved: 12 remediated"
-    assert "**12 remediated** · high · external" in told
+    assert "**12 remediated** · high" in told
     assert "Was: An inbox rule of joe@contoso.com redirects to x@evil.example." in told
     (more,) = [line for line in told if line.startswith("and ")]
     assert "state=closed" in more

@@ -2,12 +2,13 @@
 
 import json
 import re
+from dataclasses import replace
 from typing import Any
 
 import pytest
 
 from core.model.cases import Notification
-from core.model.findings import Fact, Severity, Verdict
+from core.model.findings import Fact, Severity, Shell, Step, Verdict
 from core.model.guards import Mode
 from core.model.requests import RequestKind, RequestState
 from core.model.runs import RunReport
@@ -21,11 +22,13 @@ from core.notifications.case_blocks import (
 )
 from core.notifications.run_cards import ChannelMessage, build_cards
 from core.status.change_texts import CHANGE_TEXTS
+from core.status.kind_texts import load_kind_texts
 from core.tenant.changes import CHANGE_TYPES
 from tests.support.adaptive_cards import (
     BASELINED_CASE,
     BLOCK_CHANGE_JSON,
     DISABLE_RULE_CHANGE_JSON,
+    HOSTILE_CASE,
     HOSTILE_TEXT,
     PUBLIC_URL,
     REPORT_VARIANTS,
@@ -108,12 +111,14 @@ def test_an_initial_scan_is_one_card_that_counts_all_cases_and_shows_the_most_se
         99, severity=Severity.CRITICAL, kind="audit-off", summary="Nothing is recorded."
     )
     run = build_report(*many, grave, baselined=True, operator_requests=(build_request(),))
-    told = shown(run)
-    assert headline(only(run)) == "Initial scan: 39 pre-existing cases"
-    assert "critical\n1 x audit-off\nhigh\n39 x inbox-rule-forward" in told
+    summary, asked = build_cards(run)
+    told = "\n".join(collect_texts(summary.payload))
+    assert headline(summary) == "Initial scan: 39 pre-existing cases"
+    assert "critical\n1 x audit off\nhigh\n39 inbox rules that send mail on" in told
     assert told.index("Nothing is recorded.") < told.index("redirects to")
-    assert "and 28 more: 28 x inbox-rule-forward (high)" in told
-    assert "Acknowledged" in told
+    assert "and 35 more" in told
+    assert len(summary.cases) == 40
+    assert "Acknowledged" in "\n".join(collect_texts(asked.payload))
 
 
 def test_what_ended_meanwhile_is_named_beside_the_summary_of_an_initial_scan() -> None:
@@ -121,9 +126,9 @@ def test_what_ended_meanwhile_is_named_beside_the_summary_of_an_initial_scan() -
     there = [build_rule_case(number, baselined=True) for number in range(1, 6)]
     gone = build_rule_case(9, notification=Notification.CLOSED, closed_at=START)
     run = build_report(*there, gone, baselined=True, operator_requests=(build_request(),))
-    summary, ended = build_cards(run)
+    summary, ended, asked = build_cards(run)
     assert headline(summary) == "Initial scan: 5 pre-existing cases"
-    assert (len(summary.cases), len(summary.operator_requests)) == (5, 1)
+    assert (len(summary.cases), len(asked.operator_requests)) == (5, 1)
     assert headline(ended) == "Resolved: 1 no longer present"
     assert (ended.cases, ended.operator_requests) == ((gone,), ())
     assert gone.short_key in str(ended.payload)
@@ -188,10 +193,9 @@ def test_a_fact_with_a_label_is_a_row_of_the_table(fact: Fact, name: str) -> Non
 def test_a_planned_change_leaves_no_next_step_to_an_operator() -> None:
     told = shown(
         build_report(
-            BASELINED_CASE,
+            replace(BASELINED_CASE, baselined=False),
             preview=(build_planned_outcome(BASELINED_CASE),),
             mode=Mode.ENFORCE,
-            baselined=True,
         )
     )
     assert "none for you; the next run will block sign-in." in told
@@ -281,6 +285,7 @@ def test_a_case_links_to_its_page_and_the_card_to_the_list() -> None:
     assert links(build_report(build_rule_case())) == [
         f"{PUBLIC_URL}/api/cases/mailbox-forwarding/{1:032x}",
         f"{PUBLIC_URL}/api/runs/mailbox-forwarding/30000000000000-0000abcd",
+        f"{PUBLIC_URL}/api/cases/mailbox-forwarding/{1:032x}",
         f"{PUBLIC_URL}/api/cases?guard=mailbox-forwarding&severity=high&state=open",
         f"{PUBLIC_URL}/api/status",
     ]
@@ -317,7 +322,7 @@ def test_a_card_of_five_hundred_cases_fits_and_counts_the_others() -> None:
     listed = sum("redirects to" in line for line in lines)
     assert listed > 12
     (more,) = [line for line in lines if line.startswith("and ")]
-    assert more == f"and {500 - listed} more: {500 - listed} x inbox-rule-forward (high)"
+    assert more == f"and {500 - listed} more: {500 - listed} inbox rules that send mail on"
 
 
 def test_one_mailbox_cannot_crowd_out_another() -> None:
@@ -418,3 +423,119 @@ def test_requests_that_do_not_fit_are_counted() -> None:
     told = shown(REPORT_VARIANTS["overfull of deeds"])
     listed = told.count("**Acknowledged**")
     assert f"and {500 - listed} more" in told
+
+
+# What to do -------------------------------------------------------------------------------------
+
+ACCOUNT = "0b0e2d5a-7a53-4d0f-9d55-4f27a0a3f0aa"
+STEPS = (
+    Step("Save the rules.", "Get-InboxRule -Mailbox 'm'", Shell.EXCHANGE),
+    Step("Ask joe, by telephone."),
+    Step("Disable it.", "Disable-InboxRule -Mailbox 'm' -Identity 'r_1*'", Shell.EXCHANGE),
+    Step("Look around.", "exo cases --about 'joe@contoso.com'", Shell.EXO),
+)
+
+
+def list_commands(message: ChannelMessage) -> list[str]:
+    """What stands on a card in the letters of a terminal, as a reader sees it."""
+    found = [
+        item
+        for block in get_card_content(message.payload)["body"]
+        for item in block.get("items", [])
+        if item.get("fontType") == "Monospace"
+    ]
+    return [re.sub(r"\\(.)", r"\1", item["text"]) for item in found]
+
+
+def test_a_card_has_the_first_commands_and_leads_to_all_steps() -> None:
+    case = build_rule_case(steps=STEPS)
+    message = only(build_report(case), PUBLIC_URL)
+    assert list_commands(message) == [
+        "Get-InboxRule -Mailbox 'm'",
+        "Disable-InboxRule -Mailbox 'm' -Identity 'r_1*'",
+    ]
+    assert f"[All 4 steps]({PUBLIC_URL}/api/cases/mailbox-forwarding/{1:032x})" in shown(
+        build_report(case), PUBLIC_URL
+    )
+    planned = build_report(case, preview=(build_planned_outcome(case),), mode=Mode.ENFORCE)
+    assert list_commands(only(planned)) == [], "the next run does it"
+
+
+@pytest.mark.parametrize("may_contain", [False, True])
+def test_where_accounts_may_be_contained_that_is_the_first_command(may_contain: bool) -> None:
+    case = build_rule_case(steps=STEPS, held_account=ACCOUNT)
+    (message,) = build_cards(build_report(case), PUBLIC_URL, may_contain=may_contain)
+    first = list_commands(message)[0]
+    assert first.startswith(f"exo contain '{ACCOUNT}'") is may_contain
+
+
+def test_the_buttons_lead_to_the_case_and_to_the_account() -> None:
+    one = only(build_report(build_rule_case(held_account=ACCOUNT)), PUBLIC_URL)
+    buttons = {row["title"]: row["url"] for row in get_card_content(one.payload)["actions"]}
+    assert list(buttons)[:2] == ["Open the case", "The account in Entra"]
+    assert buttons["Open the case"].endswith(f"/api/cases/mailbox-forwarding/{1:032x}")
+    assert buttons["The account in Entra"].endswith(f"/userId/{ACCOUNT}")
+    several = only(build_report(build_rule_case(1), build_rule_case(2)), PUBLIC_URL)
+    assert get_card_content(several.payload)["actions"][0]["title"] == "Open the gravest case"
+    odd = only(build_report(build_rule_case(held_account="../x")), PUBLIC_URL)
+    assert "Entra" not in str(get_card_content(odd.payload)["actions"])
+
+
+def test_what_is_repeated_is_one_line() -> None:
+    case = build_rule_case(notification=Notification.REMINDER, steps=STEPS)
+    message = only(build_report(case), PUBLIC_URL)
+    (block,) = [
+        one for one in get_card_content(message.payload)["body"] if "Still open" in str(one)
+    ][-1:]
+    assert len(block["items"]) == 1
+    assert "since 2026-11-20 06:00 UTC" in block["items"][0]["text"]
+    assert list_commands(message) == []
+
+
+def test_why_it_matters_comes_last() -> None:
+    for run in REPORT_VARIANTS.values():
+        for message in build_cards(run, PUBLIC_URL):
+            texts = collect_texts(message.payload)
+            reasons = [at for at, text in enumerate(texts) if text.startswith("**Why it matters")]
+            assert reasons in ([], [len(texts) - 2]), "only where the details are follows"
+
+
+FIRST_LOOKS = {
+    "one": build_report(BASELINED_CASE, baselined=True),
+    "of all kinds": build_report(
+        *(
+            build_rule_case(
+                number, baselined=True, kind=kind, severity=Severity(1 + number % 4), steps=STEPS
+            )
+            for number, kind in enumerate(load_kind_texts())
+        ),
+        baselined=True,
+    ),
+    "hostile": build_report(
+        *(replace(HOSTILE_CASE, key=f"{number:032x}", baselined=True) for number in range(50)),
+        baselined=True,
+    ),
+    "with changes": build_report(
+        *(build_rule_case(number, baselined=True) for number in range(500)),
+        baselined=True,
+        mode=Mode.ENFORCE,
+        preview=tuple(build_planned_outcome(build_rule_case(number)) for number in range(500)),
+    ),
+}
+
+
+@pytest.mark.parametrize("name", FIRST_LOOKS)
+def test_a_first_look_is_told_in_a_hundred_and_fifty_words(name: str) -> None:
+    (message,) = build_cards(FIRST_LOOKS[name], PUBLIC_URL)
+    validate_card(message.payload)
+    seen = [re.sub(r"(?<=\])\(\S+\)", "", text) for text in collect_texts(message.payload)]
+    assert sum(len(text.split()) for text in seen) <= 150
+    assert len(message.cases) == len(FIRST_LOOKS[name].notifications)
+    assert list_commands(message) == []
+
+
+def test_no_card_calls_cases_by_the_word_of_a_program() -> None:
+    for kind in load_kind_texts():
+        if "-" in kind:
+            cases = [build_rule_case(number, object_id="m", kind=kind) for number in range(2)]
+            assert not re.search(rf"(?<![\w/-]){kind}(?![\w-])", shown(build_report(*cases)))
