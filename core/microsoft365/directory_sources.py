@@ -214,6 +214,7 @@ DIRECTORY_SOURCES: Mapping[str, ConfigurationSource] = {
         "id",
         may_be_none=True,
         relation="members",
+        related_properties=("displayName", "userPrincipalName"),
         relates=is_shielding_unit,
     ),
     "certificate-authority": ConfigurationSource(

@@ -48,6 +48,8 @@ class ConfigurationSource:
     """What is read of each object besides, as a property of this name: the rows of a cmdlet that
     takes its `Identity`, or the ids at the end of a relation of Graph.
     """
+    related_properties: tuple[str, ...] = ()
+    """What of the relation's objects is kept besides their ids, where people have to know them."""
     relates_whole_objects: bool = False
     """Whether the relation's objects are kept as they are, and not by their ids."""
     relates: Callable[[Mapping[str, object]], bool] | None = None

@@ -10,7 +10,12 @@ from dataclasses import dataclass, field
 from functools import partial
 from typing import Any
 
-from sandbox.graph.roles import build_roles_page, filter_role_rows, require_pim
+from sandbox.graph.roles import (
+    build_roles_page,
+    filter_role_rows,
+    read_member_names,
+    require_pim,
+)
 from sandbox.graph.users import (
     build_context_url,
     build_missing_resource_error,
@@ -296,6 +301,18 @@ def list_rows(
     return build_roles_page(tenant, request, collection.path, rows)
 
 
+def list_related_rows(tenant: SimulatedTenant, related: Iterable[Any]) -> list[Row]:
+    """The objects at the end of a relation: rows as they are, ids with whose they are."""
+    listed = list(related)
+    names = read_member_names(tenant, (one for one in listed if not isinstance(one, Mapping)))
+    return [
+        strip_private_keys(one)
+        if isinstance(one, Mapping)
+        else {"id": one, **names.get(fold_key(one), {})}
+        for one in listed
+    ]
+
+
 def list_related(
     collection: GraphCollection, tenant: SimulatedTenant, request: HttpRequest, key: str
 ) -> HttpResponse:
@@ -305,10 +322,9 @@ def list_related(
             if row.get(collection.relation, ()) is None:
                 # What Microsoft has not given to this tenant yet.
                 raise build_missing_resource_error(collection.relation)
-            related = [
-                strip_private_keys(one) if isinstance(one, Mapping) else {"id": one}
-                for one in row.get(collection.relation) or ()
-            ]
+            related = list_related_rows(tenant, row.get(collection.relation) or ())
+            if names := parse_select(request):
+                related = [{name: one[name] for name in names if name in one} for one in related]
             return build_roles_page(tenant, request, "directoryObjects", related)
     raise build_missing_resource_error(key)
 

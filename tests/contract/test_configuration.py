@@ -378,3 +378,23 @@ async def test_each_writable_property_can_be_written_on_both(
         for to in (fake, real):
             assert (await to.tenant.writer.apply(change)).unchanged
         assert (fake.write_count, real.write_count) == (1, 1)
+
+
+async def test_members_of_a_unit_come_with_their_names(open_tenant: OpenTenant) -> None:
+    person = "11111111-0000-4000-8000-000000000009"
+    unit = {
+        "id": "22222222-0000-4000-8000-000000000009",
+        "displayName": "Board",
+        "isMemberManagementRestricted": True,
+        "members": [person, "33333333-0000-4000-8000-000000000009"],
+    }
+    users = [{"id": person, "userPrincipalName": "ann@contoso.example", "displayName": "Ann"}]
+    scene = build_scene(graph={"administrativeUnits": [unit], "users": users})
+    async with open_tenant(scene) as to:
+        found = await to.tenant.configuration.read_configuration("administrative-unit")
+        (one,) = found.items
+        assert one.values["members"] == [
+            {"id": person, "displayName": "Ann", "userPrincipalName": "ann@contoso.example"},
+            # A device, say: what it is called is not told here.
+            {"id": "33333333-0000-4000-8000-000000000009"},
+        ]

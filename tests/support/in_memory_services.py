@@ -96,7 +96,7 @@ from sandbox.exchange.read_cmdlets import Command
 from sandbox.graph.api import ALL_ROLES
 from sandbox.graph.apps import collect_principals, expand_owners
 from sandbox.graph.collections import BY_PATH as COLLECTIONS_BY_PATH
-from sandbox.graph.collections import CERTIFICATES, find_rows, join_row
+from sandbox.graph.collections import CERTIFICATES, find_rows, join_row, list_related_rows
 from sandbox.graph.policies import DEFAULT_GRAPH_POLICIES, get_policy_row
 from sandbox.graph.registrations import list_report_rows
 from sandbox.graph.roles import index_groups, read_member_names
@@ -269,6 +269,18 @@ def list_graph_rows(wire: Wire, source: ConfigurationSource) -> Sequence[Respons
         relates = source.relates or is_kept
         rows = [join_row(collection, wire, row, shown) for row in find_rows(wire, collection)]
         rows = [project_row(row, names) if names else row for row in rows]
+        if source.related_properties:
+            shown_names = ("id", *source.related_properties)
+            rows = [
+                {
+                    **row,
+                    relation: [
+                        {name: one[name] for name in shown_names if name in one}
+                        for one in list_related_rows(wire, row.get(relation) or ())
+                    ],
+                }
+                for row in rows
+            ]
         return [
             row
             if relation and relates(row)

@@ -167,13 +167,25 @@ async def add_named_rows(
 async def add_relation(
     graph: GraphClient, source: ConfigurationSource, row: ResponseRow
 ) -> ResponseRow:
-    """A row with the ids of the objects it is related to. Raises TenantError."""
+    """A row with the objects it is related to, by their ids or with what is asked of them.
+
+    Raises TenantError.
+    """
     identity = parse_identifier(row.get(source.identity_property), NAME_LIMIT)
     path = f"{source.read.partition('?')[0]}/{quote(identity, safe='')}/{source.relation}"
     if source.relates_whole_objects:
         pages = graph.read_pages(path, source.permission)
         whole = [one async for page in pages for one in page]
         return {**row, source.relation: [strip_annotations(one) for one in whole]}
+    if source.related_properties:
+        names = ("id", *source.related_properties)
+        pages = graph.read_pages(f"{path}?$select={','.join(names)}", source.permission)
+        shown = [
+            {name: one[name] for name in names if name in one}
+            async for page in pages
+            for one in page
+        ]
+        return {**row, source.relation: shown}
     pages = graph.read_pages(f"{path}?$select=id", source.permission)
     ids = [parse_identifier(one.get("id"), NAME_LIMIT) async for page in pages for one in page]
     return {**row, source.relation: [one for one in ids if one]}

@@ -127,7 +127,7 @@ def describe_unit(rows: SourceRows) -> Iterator[WatchedItem]:
             traits.append(Trait("restricted", text, Severity.HIGH))
         if hidden:
             traits.append(Trait("hidden", "does not show its members", Severity.HIGH))
-        members = get_texts(values, "members") if traits else ()
+        members = dict(list_unit_members(values)) if traits else {}
         rule = get_text(values, "membershipRule") if traits else ""
         yield WatchedItem(
             id=one.id,
@@ -135,8 +135,12 @@ def describe_unit(rows: SourceRows) -> Iterator[WatchedItem]:
             opens=(
                 *traits,
                 *(
-                    Trait(build_token("member", one), f"shields {quote_text(one)}", Severity.HIGH)
-                    for one in members
+                    Trait(
+                        build_token("member", one),
+                        f"shields {quote_text(name, MAX_NAME_LENGTH)}",
+                        Severity.HIGH,
+                    )
+                    for one, name in members.items()
                 ),
                 *(
                     [Trait(build_value_token("rule", rule), "takes members by a rule", MEDIUM)]
@@ -148,6 +152,17 @@ def describe_unit(rows: SourceRows) -> Iterator[WatchedItem]:
             advice="Ask whoever made it, by telephone: an account inside cannot be blocked by "
             "others. A Privileged Role Administrator can remove members and the unit.",
         )
+
+
+def list_unit_members(unit: Mapping[str, object]) -> Iterator[tuple[str, str]]:
+    """The id of each member of a unit, with the name people know it by, as far as it is told."""
+    found = find_property(unit, "members")[1]
+    for one in found if isinstance(found, list) else ():
+        if isinstance(one, str):
+            yield one, one
+        elif isinstance(one, Mapping) and (identity := get_text(one, "id").lower()):
+            name = get_text(one, "userPrincipalName") or get_text(one, "displayName")
+            yield identity, name or identity
 
 
 def list_unit_facts(count: int, *, hidden: bool) -> Iterator[Fact]:

@@ -302,3 +302,27 @@ async def test_a_location_is_told_when_it_is_smaller_where_a_policy_asks_somethi
     await looks.look([locate("KP")])
     (found_one,) = await looks.look([locate("KP", includeUnknownCountriesAndRegions=True)])
     assert "nobody knows" in found_one.summary
+
+
+@pytest.mark.parametrize(
+    ("member", "shown"),
+    [
+        ({"id": "U2", "userPrincipalName": "anna@contoso.com"}, "shields anna@contoso.com"),
+        ({"id": "U2", "displayName": "PC-1"}, "shields PC-1"),
+        ({"id": "U2"}, "shields u2"),
+        ("u2", "shields u2"),
+    ],
+)
+async def test_whom_a_unit_shields_is_told_by_name(member: object, shown: str) -> None:
+    looks = Looks(COLLECTIONS["administrative-unit"])
+
+    def unit(*members: object) -> list[Configuration]:
+        values = {"isMemberManagementRestricted": True, "members": list(members)}
+        return [Configuration("administrative-unit", "a1", "Board", values)]
+
+    await looks.look(unit("u1"))
+    (found,) = await looks.look(unit("u1", member))
+    assert shown in found.summary
+    # Known by the id, whatever is told of it.
+    assert len(await looks.look(unit("u1", {"id": "u2", "displayName": "Other"}))) == 1
+    assert await looks.look(unit("u1")) == []
