@@ -14,6 +14,7 @@ from datetime import datetime, timedelta
 from itertools import batched, islice
 
 from core.engine.fold_saving import save_open_folds
+from core.engine.open_folds import index_folded
 from core.engine.outbox import list_rows_to_forget, list_silent_ends
 from core.engine.recall import (
     MAX_CASES_PER_OBJECT,
@@ -28,7 +29,7 @@ from core.keys import PREFIX_LENGTH, build_object_key
 from core.model.cases import Case
 from core.model.changes import ChangeRecord
 from core.model.folded import FOLDED
-from core.model.state import GuardState
+from core.model.state import GuardSnapshot, GuardState
 from core.model.tally import Tally
 from core.ports import (
     KEEP_CASES,
@@ -67,8 +68,8 @@ MAX_KEPT = {
 async def tidy_up(scan: Scan, state: GuardState) -> None:
     """Archive and fold what a complete scan leaves, and once a day delete what is over."""
     now = scan.world.now()
-    await tidy_outbox(scan, now)
     await fold_open_objects(scan, now)
+    await tidy_outbox(scan, now)
     tally = await fold_objects(scan, scan.snapshot.tally, now)
     snapshot = scan.snapshot
     settled: list[ArchivedRecord] = [
@@ -96,10 +97,17 @@ async def tidy_outbox(scan: Scan, now: datetime) -> None:
     told = list_rows_to_forget(rows.values(), channels, scan.cases, now)
     for row in told:
         del rows[row.key]
-    ends = list_silent_ends(rows.values(), scan.cases, now)
+    folded = index_folded(scan.cases.values())
+    is_whole = is_memory_whole(scan.snapshot)
+    ends = list_silent_ends(rows.values(), scan.cases, folded, now) if is_whole else ()
     if told or ends:
         await scan.claim.save(*ends, forget=told)
         scan.outbox.put(ends)
+
+
+def is_memory_whole(snapshot: GuardSnapshot) -> bool:
+    """Whether a case that is not there is over: its row is neither lost nor of another version."""
+    return not (snapshot.unreadable_rows or snapshot.rows_differ or snapshot.state.distrust_reason)
 
 
 def count_archived(tally: Tally, rows: Iterable[ArchivedRecord], now: datetime) -> Tally:

@@ -8,7 +8,7 @@ channel was told too often of one case waits some hours, unless it is graver tha
 """
 
 from collections import Counter
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
 
@@ -316,31 +316,42 @@ def mark_failed(
 
 
 def list_silent_ends(
-    rows: Iterable[OutboxRow], cases: Mapping[str, Case], now: datetime
+    rows: Iterable[OutboxRow], cases: Mapping[str, Case], folded: Collection[str], now: datetime
 ) -> tuple[OutboxRow, ...]:
     """The rows that tell channels of the end of cases that ended without a notification.
 
-    An operator accepted them, or another case tells of them. A card of their own would be one too
-    many; what other channels opened for each of them would never be closed.
+    An operator accepted them, another case tells of them, or they ended in a case that held them;
+    `folded` are those that one still holds. A card of their own would be one too many; what other
+    channels opened for each of them would never be closed.
     """
-    table = {row.key: row for row in rows}
     ends = []
-    for row in table.values():
+    for row in rows:
         case = cases.get(row.notice.case_key)
-        if case is None or not row.accepted_times or not has_ended_silently(row, case):
+        if not row.accepted_times or not row.notice.is_case or row.notice.event in ENDS:
             continue
-        is_exempt = case.resolution == "exempt"
-        notice = replace(
-            row.notice,
-            event=NoticeEvent.CLOSED,
-            summary=cut(case.summary, MAX_SUMMARY),
-            note="an operator exempted it" if is_exempt else cut(case.note, MAX_NOTE),
-            at=case.closed_at or now,
-            closed_at=case.closed_at,
-        )
-        if end := put_notice(row.channel, notice, compute_revision(case), table, now):
-            ends.append(end)
+        if case is None and row.notice.case_key not in folded:
+            notice = replace(row.notice, note="it is over", at=now, closed_at=now)
+            ends.append(queue_end(row, notice, hash_parts(row.revision, "over"), now))
+        elif case and case.closed_at and case.is_one_off and row.state is CopyState.ACCEPTED:
+            # An event has no end; that nothing more is to come of it is noted.
+            ends.append(replace(row, notice=replace(row.notice, event=NoticeEvent.CLOSED)))
+        elif case and has_ended_silently(row, case):
+            is_exempt = case.resolution == "exempt"
+            notice = replace(
+                row.notice,
+                summary=cut(case.summary, MAX_SUMMARY),
+                note="an operator exempted it" if is_exempt else cut(case.note, MAX_NOTE),
+                at=case.closed_at or now,
+                closed_at=case.closed_at,
+            )
+            ends.append(queue_end(row, notice, compute_revision(case), now))
     return tuple(ends)
+
+
+def queue_end(row: OutboxRow, notice: Notice, revision: str, now: datetime) -> OutboxRow:
+    """The row with the end of its case, still to be told."""
+    ended = replace(notice, event=NoticeEvent.CLOSED)
+    return put_notice(row.channel, ended, revision, {row.key: row}, now) or row
 
 
 def has_ended_silently(row: OutboxRow, case: Case) -> bool:

@@ -6,6 +6,7 @@ from datetime import timedelta
 import pytest
 
 from core.engine.deliver import MAX_REFUSED_IN_A_ROW
+from core.engine.housekeeping import is_memory_whole
 from core.engine.outbox import (
     KEEP_ACCEPTED,
     MANY_FAILURES,
@@ -22,6 +23,7 @@ from core.engine.outbox import (
 from core.model.cases import Notification
 from core.model.findings import Severity
 from core.model.outbox import CopyState, NoticeEvent
+from core.model.state import GuardSnapshot, GuardState
 from tests.support.adaptive_cards import build_closed_case, build_report, build_rule_case
 from tests.support.channel_stage import CRITICAL, HIGH, RUN, ChannelStage
 from tests.support.fakes.channel import FakeMessageChannel
@@ -255,22 +257,59 @@ async def test_what_was_told_long_ago_and_channels_that_are_off_are_forgotten() 
 
 async def test_a_case_that_ends_without_a_card_ends_where_it_was_told() -> None:
     stage = ChannelStage()
-    await stage.tell(RUN)
+    await stage.tell(replace(RUN, notifications=(CRITICAL,)))
     exempt = replace(CRITICAL, notification=Notification.NONE, closed_at=START, resolution="exempt")
     cases = {exempt.key: exempt}
     rows = (await stage.rows()).values()
-    ends = list_silent_ends(rows, cases, START)
+    ends = list_silent_ends(rows, cases, (), START)
     assert {row.channel for row in ends} == {"mail", "webhook"}
     assert {row.notice.event for row in ends} == {NoticeEvent.CLOSED}
     assert {row.notice.note for row in ends} == {"an operator exempted it"}
     assert all(row.state is CopyState.PENDING for row in ends)
-    assert list_silent_ends(ends, cases, START) == ()
+    assert list_silent_ends(ends, cases, (), START) == ()
     for other in (
         replace(exempt, notification=Notification.CLOSED),
-        replace(exempt, is_one_off=True),
         replace(exempt, closed_at=None),
     ):
-        assert list_silent_ends(rows, {other.key: other}, START) == ()
+        assert list_silent_ends(rows, {other.key: other}, (), START) == ()
+
+
+async def test_a_case_that_ended_in_one_that_held_it_ends_where_it_was_told() -> None:
+    stage = ChannelStage()
+    await stage.tell(replace(RUN, notifications=(CRITICAL,)))
+    rows = (await stage.rows()).values()
+    assert list_silent_ends(rows, {}, {CRITICAL.key}, START) == ()
+    ends = list_silent_ends(rows, {}, (), START)
+    assert {(row.notice.event, row.state) for row in ends} == {
+        (NoticeEvent.CLOSED, CopyState.PENDING)
+    }
+    assert list_silent_ends(ends, {}, (), START) == ()
+
+
+@pytest.mark.parametrize(
+    ("snapshot", "is_whole"),
+    [
+        (GuardSnapshot(), True),
+        (GuardSnapshot(unreadable_rows=1), False),
+        (GuardSnapshot(rows_differ="a row vanished"), False),
+        (GuardSnapshot(state=GuardState(distrust_reason="an older table")), False),
+    ],
+)
+def test_a_case_that_is_not_there_is_over_only_where_all_rows_are_known(
+    snapshot: GuardSnapshot, is_whole: bool
+) -> None:
+    assert is_memory_whole(snapshot) is is_whole
+
+
+async def test_an_event_has_no_end_to_tell() -> None:
+    stage = ChannelStage()
+    await stage.tell(replace(RUN, notifications=(CRITICAL,)))
+    over = replace(CRITICAL, notification=Notification.NONE, closed_at=START, is_one_off=True)
+    rows = (await stage.rows()).values()
+    noted = list_silent_ends(rows, {over.key: over}, (), START)
+    assert {row.state for row in noted} == {CopyState.ACCEPTED}
+    # Once its case is archived, nothing is told of it either.
+    assert list_silent_ends(noted, {}, (), START) == ()
 
 
 async def test_what_ended_before_a_channel_took_anything_is_not_told_there() -> None:
