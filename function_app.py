@@ -40,7 +40,7 @@ from core.jobs.containment import process_waiting_account_requests
 from core.jobs.run_requests import RunMessage, process_run_message
 from core.jobs.settings_changes import alert_on_settings_change, compare_settings_before_run
 from core.jobs.tenant_probe import probe_before_run
-from core.jobs.weekly_digest import send_weekly_digest
+from core.jobs.weekly_digest import BesideGuards, send_weekly_digest
 from core.log_redaction import install_log_redaction
 from core.model.guards import GuardConfig, Mode
 from core.model.runs import RunReport
@@ -128,6 +128,7 @@ async def on_hourly_timer(timer: func.TimerRequest) -> None:
             settings["DIGEST_SCHEDULE"],
             create_run_id(world.now()),
             settings.run_time,
+            BesideGuards(settings.containment.mode, settings.activity.searches),
         )
         log.info("weekly digest: %s", result)
         result = await alert_on_settings_change(world, settings, create_run_id(world.now()))

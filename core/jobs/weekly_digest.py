@@ -10,13 +10,13 @@ other channels have not taken yet of changed settings is sent again before it.
 
 import logging
 from collections.abc import Iterable
-from dataclasses import replace
+from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
 
 from core.engine.shared_state import FIRST_CHECK_KEY, SENT_KEY
 from core.errors import LedgerError, NotificationError
 from core.jobs.settings_notices import send_waiting_notices
-from core.model.guards import GuardConfig
+from core.model.guards import GuardConfig, Mode
 from core.model.state import GuardState
 from core.ncrontab import CronSchedule
 from core.notifications.digest_card import build_digest_card
@@ -33,12 +33,24 @@ TIMER_TOLERANCE = timedelta(minutes=1)
 LOST_ROW_AGE = timedelta(days=400)
 
 
+@dataclass(frozen=True, slots=True)
+class BesideGuards:
+    """What is on besides guards: its permissions are not held in vain."""
+
+    containment: Mode = Mode.OFF
+    searches: bool = False
+
+
+NOTHING_BESIDE = BesideGuards()
+
+
 async def send_weekly_digest(
     world: World,
     configs: Iterable[GuardConfig],
     schedule: str,
     run: str,
     run_time: timedelta = DEFAULT_RUN_TIME,
+    beside: BesideGuards = NOTHING_BESIDE,
 ) -> str:
     """Send the digest if it is due: "sent", "not due", "busy", or "untold" until the next hour.
 
@@ -52,13 +64,13 @@ async def send_weekly_digest(
             await send_waiting_notices(world, claim, snapshot.outbox)
             if not snapshot.unreadable_rows:
                 return await send_remembered_digest(
-                    world, claim, snapshot.state, configs, schedule, run_time
+                    world, claim, snapshot.state, configs, schedule, run_time, beside
                 )
     except LedgerError as error:
         log.error("the row of the weekly digest cannot be used: %s", error)
     if not is_digest_due(schedule, world.now() - TIMER_INTERVAL, world.now()):
         return "not due"
-    return await send_digest_card(world, configs, run_time)
+    return await send_digest_card(world, configs, run_time, beside)
 
 
 async def send_remembered_digest(
@@ -68,6 +80,7 @@ async def send_remembered_digest(
     configs: Iterable[GuardConfig],
     schedule: str,
     run_time: timedelta,
+    beside: BesideGuards,
 ) -> str:
     """Send the digest if it is due, and remember when it was sent."""
     now = world.now()
@@ -87,14 +100,14 @@ async def send_remembered_digest(
     if not is_digest_due(schedule, last, now):
         return "not due"
     await claim.ensure_held()
-    result = await send_digest_card(world, configs, run_time)
+    result = await send_digest_card(world, configs, run_time, beside)
     if result == "sent":
         await claim.save(state=replace(state, checks_finished_at={**finished, SENT_KEY: now}))
     return result
 
 
 async def send_digest_card(
-    world: World, configs: Iterable[GuardConfig], run_time: timedelta
+    world: World, configs: Iterable[GuardConfig], run_time: timedelta, beside: BesideGuards
 ) -> str:
     """Send the digest: "sent", or "untold" if the channel did not accept it."""
     status = build_status(
@@ -102,6 +115,8 @@ async def send_digest_card(
         world.now(),
         run_time,
         cursors=await load_cursors(world.ledger),
+        containment=beside.containment,
+        searches=beside.searches,
     )
     try:
         await world.notification_channel.send(build_digest_card(status, world.public_url))

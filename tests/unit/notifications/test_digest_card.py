@@ -7,7 +7,12 @@ from typing import cast
 
 import pytest
 
-from core.jobs.weekly_digest import is_digest_due, send_weekly_digest
+from core.jobs.weekly_digest import (
+    NOTHING_BESIDE,
+    BesideGuards,
+    is_digest_due,
+    send_weekly_digest,
+)
 from core.model.guards import Mode
 from core.model.state import GuardSnapshot
 from core.notifications.adaptive_card import MAX_MESSAGE_BYTES
@@ -157,9 +162,11 @@ class Stage:
             tenant, self.ledger, self.alerts, self.clock, build_cards, public_url=PUBLIC_URL
         )
 
-    async def hour(self) -> str:
+    async def hour(self, beside: BesideGuards = NOTHING_BESIDE) -> str:
         """The timer of one hour."""
-        became = await send_weekly_digest(self.world, THREE_CONFIGS, MONDAYS, f"run {self.clock()}")
+        became = await send_weekly_digest(
+            self.world, THREE_CONFIGS, MONDAYS, f"run {self.clock()}", beside=beside
+        )
         self.clock.advance(hours=1)
         return became
 
@@ -245,6 +252,28 @@ async def test_the_digest_covers_every_guard_of_the_ledger() -> None:
     assert await stage.hour() == "sent"
     told = "\n".join(collect_texts(stage.alerts.sent[0]))
     assert told.count("**has never scanned**") == 3
+
+
+@pytest.mark.parametrize(
+    ("beside", "is_excess"),
+    [
+        (NOTHING_BESIDE, True),
+        (BesideGuards(searches=True), True),
+        (BesideGuards(Mode.ALERT), True),
+        (BesideGuards(Mode.ALERT, searches=True), False),
+    ],
+)
+async def test_a_permission_of_what_is_on_beside_guards_is_not_called_excess(
+    beside: BesideGuards, is_excess: bool
+) -> None:
+    stage = Stage(DIGEST_TIME - timedelta(hours=1))
+    await stage.hour()
+    roles = ["AuditLogsQuery-Exchange.Read.All", "UserAuthenticationMethod.Read.All"]
+    run = build_digest_run(AUDIT_CONFIG, granted={"graph": roles})
+    await stage.ledger.save_run_status(run["guard"], run["run"], run)
+    assert await stage.hour(beside) == "sent"
+    told = "\n".join(collect_texts(stage.alerts.sent[0]))
+    assert ("that no guard needs" in told) is is_excess
 
 
 @pytest.mark.parametrize(
