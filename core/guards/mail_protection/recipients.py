@@ -29,7 +29,7 @@ LEADING_OUT: Mapping[str, str] = {
     "mail-contact": "Remove-MailContact",
     "mail-user": "Remove-MailUser",
 }
-SMTP = "smtp:"
+SMTP, ROUTING_SUFFIX = "smtp:", ".onmicrosoft.com"
 
 
 def describe_hidden(rows: SourceRows) -> Iterator[WatchedItem]:
@@ -79,7 +79,10 @@ def describe_leading_out(rows: SourceRows) -> Iterator[WatchedItem]:
             taken = [
                 address
                 for entry in get_texts(one.values, "EmailAddresses")
-                if (address := strip_prefix(entry)) and is_own(address, own)
+                if (address := strip_prefix(entry))
+                and is_own(address, own)
+                # Exchange gives one of these to whoever it makes, and nobody writes there.
+                and not address.endswith(ROUTING_SUFFIX)
             ]
             if taken:
                 yield build_leading_item(one, target, taken, removes)

@@ -128,3 +128,36 @@ async def test_an_opening_is_neither_over_nor_forgotten_while_something_of_its_a
     for number in range(2, 5):
         await look(opened, known, number, unread_of_app=source)
     assert [one.severity.label for one in await look(opened, known, 5)] == ["high"]
+
+
+async def test_an_opening_that_is_closed_or_an_app_that_goes_and_is_back_is_no_news() -> None:
+    known: dict[str, KnownTraits] = {}
+    two = build_powerful_scene(replyUrls=["https://a.harbour.example/", "https://b.drop.example/"])
+    one = build_powerful_scene(replyUrls=["https://a.harbour.example/"])
+    gone = build_powerful_scene()
+    gone["graph"]["servicePrincipals"] = []
+    gone["graph"]["appRoleAssignments"] = []
+    for number, scene in enumerate((two, one, gone, gone, one)):
+        assert await look(scene, known, number) == []
+
+
+async def test_an_app_that_is_new_is_told_by_what_it_was_granted() -> None:
+    known: dict[str, KnownTraits] = {}
+    none = build_powerful_scene()
+    none["graph"]["servicePrincipals"] = []
+    none["graph"]["appRoleAssignments"] = []
+    assert await look(none, known, 0) == []
+    opened = build_powerful_scene(replyUrls=["https://a.harbour.example/"])
+    assert await look(opened, known, 1) == []
+
+
+async def test_names_that_deceive_are_shown_as_what_they_are() -> None:
+    known: dict[str, KnownTraits] = {}
+    hostile = "a\u202eb" + "x" * 900
+    assert await look(build_powerful_scene(displayName=hostile), known, 0) == []
+    opened = build_powerful_scene(
+        displayName=hostile, logoutUrl="https://harbour.example/" + hostile
+    )
+    (found,) = await look(opened, known, 1)
+    assert "\u202e" not in found.summary
+    assert len(found.summary) < 900
