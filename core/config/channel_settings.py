@@ -3,6 +3,7 @@
 Each has the least severity it is told, and the guards it is told of; a critical case goes to all.
 """
 
+import base64
 import re
 from dataclasses import dataclass
 from typing import Any
@@ -18,6 +19,7 @@ from core.model.options import (
     one_of,
     several_of,
 )
+from core.model.outbox import SECRET_PREFIX
 
 SEVERITIES = {one.label: one for one in Severity if one is not Severity.INFO}
 GUARD_NAMES = frozenset(config.guard.name for config in CATALOG)
@@ -32,7 +34,18 @@ def parse_signing_secret(value: str) -> str:
     """The parser of the secret of a signed webhook."""
     if value and len(value) < MIN_SECRET_LENGTH:
         raise ValueError(f"it is too short; use at least {MIN_SECRET_LENGTH} characters.")
+    if value.startswith(SECRET_PREFIX) and not is_base64(value.removeprefix(SECRET_PREFIX)):
+        # Its receiver decodes it, and would take no message that is signed with the text.
+        raise ValueError(f"what follows {SECRET_PREFIX} is not base64; copy all of it.")
     return value
+
+
+def is_base64(text: str) -> bool:
+    """Whether a text is base64 with its padding."""
+    try:
+        return bool(base64.b64decode(text, validate=True))
+    except ValueError:
+        return False
 
 
 def parse_secret_address(value: str) -> str:

@@ -11,6 +11,9 @@ from enum import StrEnum
 
 from core.model.findings import Fact, Severity
 
+SECRET_PREFIX = "whsec_"  # noqa: S105  not a secret
+"""What the secret of a signed webhook may begin with (standardwebhooks.com): base64 follows."""
+
 
 class CopyState(StrEnum):
     """Whether a channel took what it is to be told."""

@@ -6,7 +6,6 @@ comes again by its id.
 """
 
 import base64
-import binascii
 import hashlib
 import hmac
 import json
@@ -19,7 +18,7 @@ from core.adapters.channels.posting import Post, Poster
 from core.adapters.http import BufferedResponse
 from core.errors import NotificationError
 from core.model.findings import Severity
-from core.model.outbox import ENDS, OutboxRow
+from core.model.outbox import ENDS, SECRET_PREFIX, OutboxRow
 from core.notifications.event_messages import (
     build_cloud_event,
     build_correlation_id,
@@ -33,7 +32,6 @@ from core.notifications.event_messages import (
 RELIES_ON = ("channel-receivers",)
 
 JSON_HEADERS = {"Content-Type": "application/json"}
-SECRET_PREFIX = "whsec_"  # noqa: S105  what a secret of this form begins with
 
 type SendRows = Callable[[Sequence[OutboxRow], bool], Awaitable[None]]
 
@@ -81,12 +79,9 @@ def is_accepted_by_sentinel(reply: BufferedResponse) -> bool:
 
 
 def decode_signing_key(secret: str) -> bytes:
-    """The key in a secret: base64 after `whsec_`, or the text itself."""
+    """The key in a secret: base64 after `whsec_`, as settings demand it, or the text itself."""
     if secret.startswith(SECRET_PREFIX):
-        try:
-            return base64.b64decode(secret.removeprefix(SECRET_PREFIX), validate=True)
-        except (ValueError, binascii.Error):
-            pass
+        return base64.b64decode(secret.removeprefix(SECRET_PREFIX), validate=True)
     return secret.encode()
 
 

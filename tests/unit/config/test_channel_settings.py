@@ -46,6 +46,8 @@ def test_a_channel_that_is_half_set_is_named(channel: object) -> None:
         ("MAIL_TO", ",".join(f"a{n}@b.example" for n in range(21))),
         ("MAIL_SENDER", "a b@c.example"),
         ("EVENT_WEBHOOK_SECRET", "hush-1"),
+        ("EVENT_WEBHOOK_SECRET", "whsec_hush-hush-hush-hush"),
+        ("EVENT_WEBHOOK_SECRET", "whsec_aHVzaGh1c2hodXNoaHV"),
         ("EVENT_WEBHOOK_URL", "ftp://hush.example"),
         ("MAIL_GUARDS", "no-such-guard"),
         ("MAIL_SEVERITY", "info"),
