@@ -381,9 +381,11 @@ async def fetch_edition(client: ApiClient, number: str, edition: int) -> Any:
 
 
 def print_edition(session: Session, document: dict[str, Any], number: str) -> None:
-    """Say how complete a bundle is, and under which id later editions are."""
+    """Say whose bundle it is and how complete, and under which id later editions are."""
+    whose = quote_text(document["account"]["principal_name"] or document["account"]["id"])
+    state = quote_text(document["state"], 600)
     session.print_note(
-        f"edition {document['edition']}: {quote_text(document['state'], 600)}; id {number}"
+        f"{document['kind']} of {whose}, edition {document['edition']}: {state}; id {number}"
     )
 
 

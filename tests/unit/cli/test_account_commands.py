@@ -181,6 +181,7 @@ def test_the_impact_lists_recipients() -> None:
     assert "2 messages to 1 recipients" in shown.out
     assert "Opened: not known" in shown.out
     assert app.tenant.write_count == 0
+    assert "impact of mia@example.com, edition 1" in shown.err
     number = shown.err.rpartition("id ")[2].strip()
     again = app.run_command("impact", MIA, "--id", number)
     assert (again.exit_code, again.out) == (0, shown.out)
