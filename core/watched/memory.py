@@ -260,15 +260,13 @@ def list_inherited_times(
 
 
 def merge_rows(rows: Sequence[KnownTraits]) -> KnownTraits:
-    """The rows of one item as one, however long."""
+    """The rows of one item as one, however long. What moved to another row is not lost."""
     first, *others = rows
     if not others:
         return first
-    return replace(
-        first,
-        traits={name: at for one in rows for name, at in one.traits.items()},
-        lost={name: at for one in rows for name, at in one.lost.items()},
-    )
+    traits = {name: at for one in rows for name, at in one.traits.items()}
+    lost = {name: at for one in rows for name, at in one.lost.items() if name not in traits}
+    return replace(first, traits=traits, lost=lost)
 
 
 def empty_row(row: KnownTraits, now: datetime) -> KnownTraits:

@@ -86,6 +86,17 @@ def test_one_lock_less_among_thousands_is_told_until_it_is_back() -> None:
     assert memory.look(door(keeps=locks)) == ()
 
 
+def test_what_moves_to_another_row_as_old_locks_come_back_is_not_lost() -> None:
+    memory = Memory()
+    old = [f"lock {number:04}" for number in range(MAX_TRAITS)]
+    new = [f"bolt {number:04}" for number in range(MAX_TRAITS // 2)]
+    memory.look(door(keeps=old))
+    (fewer,) = memory.look(door(keeps=[*old[MAX_TRAITS // 2 :], *new]))
+    assert len(fewer.lost) == MAX_TRAITS // 2
+    for _ in range(2):
+        assert memory.look(door(keeps=[*old, *new])) == ()
+
+
 def test_what_an_item_kept_in_a_later_row_counts_when_it_is_gone() -> None:
     memory, locks = Memory(), [f"lock {number:04}" for number in range(1_000)]
     memory.look(door(keeps=locks))
