@@ -176,7 +176,8 @@ def test_a_withdrawn_permission_is_medium_at_least_and_said_to_be_withdrawn(
     assert f" lost the permission {name}." in finding.summary
     assert "withdrawn" in str(finding.facts[0])
     assert finding.advice.startswith("Find out who withdrew it")
-    assert "Grant it: " in finding.advice
+    (grant,) = (step for step in finding.steps if step.text.startswith("Grant it. "))
+    assert "az ad app permission add" in grant.command
 
 
 def test_what_was_held_once_stays_known_and_what_cannot_be_read_grants_nothing() -> None:
