@@ -8,6 +8,7 @@ it was not there at that look. What it kept and lost stays lost until it keeps i
 from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
+from itertools import islice
 
 from core.model.findings import Severity
 from core.tenant.known_traits import MAX_TRAITS, NEWS_PERIOD, KnownTraits, note_traits
@@ -57,7 +58,9 @@ class Comparison:
     unremembered: int = 0
     """Items beyond `MAX_ITEMS`, of which only what is grave on sight is told."""
     missed_once: frozenset[str] = frozenset()
-    """The ids of items that are missing for the first time: they may still be there."""
+    """The ids of items that are missing for the first time, or lack something that they opened:
+    it may still be there.
+    """
 
 
 def get_item_kind(collection: WatchedCollection, number: int = 0) -> str:
@@ -81,6 +84,7 @@ def compare_items(
     remembered = group_rows(collection, known)
     room = MAX_ITEMS - sum(GONE not in one[0].lost for one in remembered.values())
     noted, news, stock, unremembered = [start], list[WatchedNews](), list[str](), 0
+    missed_once = set[str]()
     for one in unread:
         remembered.pop(one, None)
     for item in items:
@@ -95,6 +99,7 @@ def compare_items(
         memory = note_item(collection, item, before, now)
         noted += memory.rows
         row = memory.whole
+        missed_once |= {item.id} if any(map(is_plain, row.lost)) else set()
         is_stock = row.first_looked_at == start.first_looked_at
         stock += [item.name] if is_stock and (item.opens or item.keeps) else []
         news += find_news(collection, item, row, start.first_looked_at)
@@ -104,8 +109,8 @@ def compare_items(
     left = frozenset((*(one.id for one in items), *unread))
     for row in absent:
         news += find_departures(collection, row, absent, left, now)
-    missed_once = frozenset(row.object_id for row in absent if GONE not in row.lost)
-    return Comparison(tuple(noted), tuple(news), tuple(stock), unremembered, missed_once)
+    missed_once |= {row.object_id for row in absent if GONE not in row.lost}
+    return Comparison(tuple(noted), tuple(news), tuple(stock), unremembered, frozenset(missed_once))
 
 
 def group_rows(
@@ -223,8 +228,20 @@ def note_part(
     if before is None:
         return replace(row, name=item.name, lost={}, absent_since=None)
     # A value of the first look stays known, also when another one replaced it meanwhile.
-    back = {one: before.first_looked_at for one in row.traits if one in before.lost}
-    lost = dict(before.lost) | {
+    back = {
+        one: before.first_looked_at
+        for one in row.traits
+        if one in before.lost and not is_plain(one)
+    }
+    # What a list lacks once may have been left out of it: it is not new when it is there again.
+    missing = {
+        one: at
+        for one, at in before.traits.items()
+        if is_plain(one) and one not in row.traits and one not in before.lost
+    }
+    missed = dict(islice(missing.items(), MAX_TRAITS - len(row.traits)))
+    lost = {one: at for one, at in before.lost.items() if not is_plain(one)}
+    lost |= {
         one: now
         for one, at in before.traits.items()
         if one not in row.traits
@@ -235,14 +252,20 @@ def note_part(
     }
     if item.keeps_everything:
         lost = {one: at for one, at in lost.items() if not names_entry(one)}
+    lost |= dict.fromkeys(missed, now)
     latest = sorted(lost.items(), key=lambda one: one[1], reverse=True)[:MAX_LOST]
     return replace(
         row,
         name=item.name,
-        traits={**row.traits, **back},
+        traits={**row.traits, **back, **missed},
         lost={one: at for one, at in sorted(latest) if one not in row.traits},
         absent_since=None,
     )
+
+
+def is_plain(token: str) -> bool:
+    """Whether a token is that of a thing that is opened, beside others, and not of a value."""
+    return token != GONE and not token.startswith((KEEPS_PREFIX, VALUE_MARK))
 
 
 def list_inherited_times(

@@ -57,6 +57,30 @@ async def test_whoever_may_activate_a_role_is_not_blocked() -> None:
         assert to.sandbox.writes == []
 
 
+async def test_a_list_of_role_holders_that_ends_too_soon_lets_nobody_be_blocked() -> None:
+    fault = {
+        "service": "graph",
+        "kind": "wrongBody",
+        "match": r"roleEligibilityScheduleInstances\?\$expand",
+        "body": {"value": []},
+    }
+    async with connect_sandbox(build_room() | {"faults": [fault]}) as to:
+        eligible = to.sandbox.tenant.graph["roleEligibilityScheduleInstances"]
+        eligible.append(
+            {
+                "id": "e1",
+                "principalId": ROOM,
+                "roleDefinitionId": "29232cdf-9323-42fd-ade2-1d097af3e4de",
+                "directoryScopeId": "/",
+            }
+        )
+        assert ROOM not in {one.id for one in (await to.tenant.roles.read_role_holders()).items}
+        with pytest.raises(Rejected, match="may activate one") as caught:
+            await to.tenant.writer.apply(CHANGE)
+        assert caught.value.verdict == "protected"
+        assert to.sandbox.writes == []
+
+
 async def test_where_role_holders_cannot_be_read_nothing_is_blocked() -> None:
     scene = build_room() | {
         "grants": {

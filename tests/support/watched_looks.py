@@ -14,7 +14,7 @@ from core.tenant.known_traits import KnownTraits
 from core.tenant.readings import ReadFailure, Reading
 from core.tenant.sources import ROLE_HOLDERS
 from core.watched.guard import build_watched_guard
-from core.watched.items import WatchedCollection, WatchedResult
+from core.watched.items import KEEPS_PREFIX, WatchedCollection, WatchedResult
 from core.watched.judge import WatchedVerdict
 from tests.support.fakes.tenant import FakeTenant
 from tests.support.remedy_checks import check_remedies
@@ -70,3 +70,15 @@ class Looks:
     def covers(self, object_id: str) -> bool:
         """Whether the last look speaks of an item, so that its absence is its end."""
         return any(one.covers((self.collection.source,), object_id) for one in self.readings)
+
+    def lacks_once(self, item: str) -> bool:
+        """Whether an item is remembered with a thing that the last look did not find on it, and
+        keeps nothing closed that it did not keep before.
+        """
+        rows = [one for one in self.known.values() if one.object_id.endswith(item)]
+        keeps_more = any(
+            token.startswith(KEEPS_PREFIX) and at != one.first_looked_at
+            for one in rows
+            for token, at in one.traits.items()
+        )
+        return not keeps_more and any(set(one.lost) & set(one.traits) for one in rows)

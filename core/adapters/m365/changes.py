@@ -33,6 +33,7 @@ from core.adapters.m365.protocols import disable_mailbox_protocols
 from core.adapters.m365.roles.read import fetch_role_holders
 from core.adapters.m365.roles.write import (
     RoleHoldersReader,
+    check_holds_no_role,
     disable_exchange_module,
     require_all_role_holders,
 )
@@ -194,6 +195,8 @@ async def block_sign_in(
     role_holders = require_all_role_holders(await read_role_holders())
     if not role_holders.holders.keys().isdisjoint({found.id, found.guid}):
         raise Rejected("the account holds a role, or may activate one", verdict="protected")
+    # A list of role holders that ended too soon says nothing of this account.
+    await check_holds_no_role(graph, role_holders, change.account_id)
     before = {"accountEnabled": True}
     read_current = partial(read_account, graph, change.account_id)
     with recording_before(before):

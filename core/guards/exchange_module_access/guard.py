@@ -27,7 +27,8 @@ from core.microsoft365.remedies import (
 from core.model.findings import Fact, Finding, Severity, Verdict
 from core.model.guards import Guard, GuardPolicy, ObserveContext, Permission, Service
 from core.tenant.changes import DisableExchangeModule
-from core.tenant.directory import ModuleUser
+from core.tenant.directory import ModuleUser, RoleHolder
+from core.tenant.listing_memory import list_missing, note_listing
 from core.tenant.merging import collect_failures
 from core.tenant.port import HasRoles
 from core.tenant.quoting import quote_text
@@ -90,8 +91,9 @@ async def observe(
                 count += 1
                 keep_sample_user(kept, user)
     users = tuple(user for _, _, user in sorted(kept, reverse=True))
-    complete = roles.complete and all(part.complete for part in parts)
-    unread = (*collect_failures((roles,)), *collect_failures(parts))
+    lost = list_lost_holders(roles, context)
+    complete = roles.complete and not lost and all(part.complete for part in parts)
+    unread = (*collect_failures((roles,)), *collect_failures(parts), *lost)
     known = complete and not any(not failure.object_id for failure in unread)
     each = context.is_enforcing or count <= get_per_user_limit(context)
     script_users: frozenset[str] | None = frozenset()
@@ -111,7 +113,24 @@ async def observe(
         sources=frozenset(SOURCES),
         population=1,
         complete=complete,
+        known_traits=()
+        if roles.failures or not roles.complete
+        else (note_listing(ROLE_HOLDERS, holders, context.known_traits, context.policy.now),),
     )
+
+
+def list_lost_holders(
+    roles: Reading[RoleHolder], context: ObserveContext
+) -> tuple[ReadFailure, ...]:
+    """That the list of role holders lacks some whom it had: a page may have been left out, and who
+    stood on it would be taken for nobody. At a later look it is believed.
+    """
+    ids = [one.id for one in roles.items]
+    lost = list_missing(ROLE_HOLDERS, ids, context.known_traits, context.policy.now)
+    if not lost or roles.failures or not roles.complete:
+        return ()
+    reason = f"it lacks {len(lost):,} who were on it before: it is looked at again"
+    return (ReadFailure(ROLE_HOLDERS, reason, optional=True),)
 
 
 def has_usable_mailbox(user: ModuleUser) -> bool:

@@ -6,7 +6,7 @@ has got that far makes an administrator of their own.
 
 import re
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import datetime
 
 from core.guards.privileged_change.remedies import build_holder_remedy
@@ -148,6 +148,7 @@ def note_role_holders(
     """The holders of each role, for the next look to compare with.
 
     A role that nobody held at the first look had no holder then: whoever holds it later is new.
+    Whom a list lacks once may have been left out of it, and is not new when it has them again.
     """
     held = {role_id for one in holders for role_id in one.roles} - HARMLESS_ROLES
     listed = note_traits(known, ALL_ROLES, HOLDER_TRAIT, sorted(held - GRAVE_ROLES.keys()), now)
@@ -158,8 +159,10 @@ def note_role_holders(
         if key not in known and listed.key in known:
             first = listed.first_looked_at
             before[key] = KnownTraits(key, role_id, HOLDER_TRAIT, first, now, {})
-        ids = list_holder_ids(holders, role_id)
-        noted.append(note_traits(before, role_id, HOLDER_TRAIT, ids, now))
+        ids, row = list_holder_ids(holders, role_id), before.get(key)
+        missed = {one for one in row.traits if one not in (*ids, *row.lost)} if row else set[str]()
+        row = note_traits(before, role_id, HOLDER_TRAIT, (*ids, *missed), now)
+        noted.append(replace(row, lost=dict.fromkeys(sorted(missed & row.traits.keys()), now)))
     return tuple(noted)
 
 
@@ -178,6 +181,8 @@ def find_added_holders(
             continue
         count = len(list_holder_ids(holders, known.object_id))
         for holder_id, seen_at in known.list_new_traits(now):
+            if holder_id in known.lost:
+                continue
             yield AddedHolder(by_id[holder_id], known.object_id, seen_at, count)
         if count > MAX_TRAITS:
             yield TooManyHolders(known.object_id, count)

@@ -59,13 +59,16 @@ nobody knows how long they should be: what they no longer show is over.
 class SmallPageSandbox(RecordingSandbox):
     """A tenant whose Graph serves pages of five rows where it would serve a hundred or more.
 
-    `continuations` counts the next pages that each service was asked for. Its audit log takes any
-    number of requests, since time stands still between them.
+    `continuations` counts the next pages that each service was asked for, and `continued_paths` are
+    those of Graph. With `is_cut_everywhere` it serves single rows, also where no size was asked
+    for. Its audit log takes any number of requests, since time stands still between them.
     """
 
     def __init__(self, scene: Mapping[str, object], timer: SleepClock) -> None:
         super().__init__(scene, timer)
         self.continuations = Counter[str]()
+        self.continued_paths: set[str] = set()
+        self.is_cut_everywhere = False
 
     async def serve_request(
         self, request: web.BaseRequest, service: SimulatedService, call: HttpRequest
@@ -73,8 +76,14 @@ class SmallPageSandbox(RecordingSandbox):
         if isinstance(service, Graph):
             service.audit_limit = ThrottleLimit(window=10.0, max_requests=1_000)
         if service.name == "graph" and "$top" in call.query:
-            call = replace(call, query={**call.query, "$top": str(GRAPH_ROWS)})
-        self.continuations[service.name] += "$skiptoken" in call.query or "$skip" in call.query
+            rows = 1 if self.is_cut_everywhere else GRAPH_ROWS
+            call = replace(call, query={**call.query, "$top": str(rows)})
+        elif self.is_cut_everywhere and isinstance(service, Graph) and call.method == "GET":
+            call = replace(call, query={**call.query, "$top": "1"})
+        is_next = "$skiptoken" in call.query or "$skip" in call.query
+        self.continuations[service.name] += is_next
+        if is_next and isinstance(service, Graph):
+            self.continued_paths.add(call.path)
         return await super().serve_request(request, service, call)
 
 

@@ -1,7 +1,7 @@
 """exchange-module-access: who is a finding, who never is, and how many lines that makes."""
 
 from dataclasses import replace
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 
 import pytest
 
@@ -17,6 +17,7 @@ from core.model.findings import Finding, Severity, Verdict, format_facts
 from core.model.guards import GuardPolicy, ObserveContext
 from core.tenant.changes import DisableExchangeModule
 from core.tenant.directory import ModuleUser, RoleHolder
+from core.tenant.known_traits import KnownTraits
 from core.tenant.readings import Reading
 from core.tenant.sources import MODULE_SIGN_INS, MODULE_USERS, ROLE_HOLDERS
 from tests.support.fakes.state import ADMIN_MODULE_USER, ADMIN_ROLE_HOLDER
@@ -206,3 +207,17 @@ async def test_a_guard_that_only_reports_does_not_read_the_log() -> None:
     of.fail_read(MODULE_SIGN_INS, "", "HTTP 403", "AuditLog.Read.All")
     reading, findings = await seen(of)
     assert (reading.failures, findings[0].verdict) == ((), ModuleAccessVerdict.REPAIR)
+
+
+async def test_whom_a_list_of_role_holders_leaves_out_is_not_judged_before_a_later_look() -> None:
+    boss, box = RoleHolder("u1", "entra"), user(1)
+    known: dict[str, KnownTraits] = {}
+    result = []
+    for number, holders in enumerate(((boss,), (), (boss,), (), ())):
+        terms = GuardPolicy(TERMS.now + number * timedelta(hours=2))
+        reading, findings = await seen(
+            tenant([box], *holders), ObserveContext(terms, known_traits=dict(known))
+        )
+        known |= {one.key: one for one in reading.known_traits}
+        result.append((len(findings), reading.covers((ROLE_HOLDERS, MODULE_USERS), "u1")))
+    assert result == [(0, True), (0, False), (0, True), (0, False), (1, True)]

@@ -187,3 +187,19 @@ async def test_a_reading_speaks_of_a_missing_item_at_the_second_look(plural_name
         await looks.look(rows[:-1])
         assert looks.covers(example.prefix + OTHER) is is_over
         assert looks.covers(example.prefix + KNOWN)
+
+
+async def test_what_an_item_lacks_once_is_neither_over_nor_new_when_it_is_there_again(
+    looks: Looks, example: WatchedExample
+) -> None:
+    wide, narrow = example.build(KNOWN, example.wider), example.build(KNOWN)
+    on_sight = await looks.look([*example.others, wide])
+    told = await looks.look([*example.others, narrow])
+    if on_sight or told or not looks.lacks_once(KNOWN):
+        pytest.skip("what is wider about it is no further thing that it opens")
+    assert not looks.covers(example.prefix + KNOWN)
+    assert await looks.look([*example.others, wide]) == []
+    for is_over in (False, True):
+        await looks.look([*example.others, narrow])
+        assert looks.covers(example.prefix + KNOWN) is is_over
+    assert await looks.look([*example.others, wide])

@@ -169,7 +169,11 @@ async def test_who_leaves_a_group_and_comes_back_is_new_again() -> None:
     full, small = group("Help Desk", "ann", "ben"), group("Help Desk", "ann")
     seen = Looks(COLLECTIONS["role-group"])
     await seen.look([full])
+    # A list of members that is cut once makes nobody new.
     assert await seen.look([small]) == []
+    assert await seen.look([full]) == []
+    for _ in range(2):
+        assert await seen.look([small]) == []
     (found,) = await seen.look([full])
     assert "has the new member ben" in found.summary
 

@@ -50,6 +50,17 @@ async def watch(*looks: list[RoleHolder], hours: float = 6) -> list[list[Finding
     return result
 
 
+async def test_whom_a_list_of_role_holders_leaves_out_once_is_not_new() -> None:
+    boss, ann, evil = holder("boss", GLOBAL), holder("ann", OWN_ROLE, USERS), holder("evil", GLOBAL)
+    everyone = [boss, ann]
+    assert await watch(everyone, [boss], everyone, [], everyone) == [[], [], [], [], []]
+    *_, back = await watch(everyone, [boss], [boss], everyone)
+    assert {one.object_id for one in back} == {"ann"}
+    # Who is new and left out once is told all the same.
+    told = await watch(everyone, [*everyone, evil], everyone, [*everyone, evil])
+    assert [len(one) for one in told] == [0, 1, 0, 1]
+
+
 @pytest.mark.parametrize(
     ("role", "severity"),
     [
