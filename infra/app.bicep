@@ -216,6 +216,12 @@ var signInSettings = union(
   signIn == 'entra' && signInByIdentity ? { '${assertionSetting}': identity.properties.clientId } : {}
 )
 
+// Where people sign in, a browser reaches the pages, and cards can link to them.
+var ownAddress = signIn == 'entra' ? 'https://${app.properties.defaultHostName}' : ''
+var addressSettings = {
+  PUBLIC_ADDRESS: chosen(settings, 'PUBLIC_ADDRESS', ownAddress)
+}
+
 resource plan 'Microsoft.Web/serverfarms@2025-03-01' = {
   name: planName
   location: location
@@ -292,7 +298,7 @@ resource app 'Microsoft.Web/sites@2025-03-01' = {
 
   resource configuration 'config' = {
     name: 'appsettings'
-    properties: union(appSettings, signInSettings)
+    properties: union(appSettings, signInSettings, addressSettings)
   }
 
   // Relies on azure-ftps-state, azure-publishing-location.

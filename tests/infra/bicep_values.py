@@ -122,6 +122,8 @@ def evaluate_call(node: Call, names: Mapping[str, Any]) -> Any:
         return evaluate_identity(node, names)
     first = evaluate(node.arguments[0], names)
     match node.name, node.arguments[1:]:
+        case "chosen", (name, fallback):
+            return first.get(evaluate(name, names)) or evaluate(fallback, names)
         case "items", ():
             return [{"key": key, "value": first[key]} for key in sorted(first)]
         case "flatten", ():

@@ -12,7 +12,7 @@ from core.api.authentication import OPERATOR_ROLE, READER_ROLE
 from core.config.settings import SETTINGS, SIGN_IN_BY_KEY
 from sandbox.functions_host.easy_auth import EasyAuthProxy, EasyAuthUser
 from sandbox.functions_host.token_issuer import SignInRegistration, TokenIssuer, TokenRefused
-from tests.infra.bicep_values import evaluate, read_bicep, read_literal
+from tests.infra.bicep_values import INFRA, evaluate, read_bicep, read_literal
 from tools.bicep_lint.tree import Declaration, Name, Node, Object, Operation, Text, walk_nodes
 
 APP, AUTH, MAIN, REGISTRATION = (
@@ -94,6 +94,31 @@ def test_the_ways_in_are_those_of_the_setting() -> None:
     help_text = next(entry.help for entry in SETTINGS if entry.name == "SIGN_IN")
     assert isinstance(ways, list)
     assert all(str(way) in help_text for way in ways)
+
+
+@pytest.mark.parametrize(
+    ("way", "given", "address"),
+    [
+        ("entra", {}, "https://app.azurewebsites.net"),
+        ("entra", {"PUBLIC_ADDRESS": ""}, "https://app.azurewebsites.net"),
+        ("entra", {"PUBLIC_ADDRESS": "https://proxy.example"}, "https://proxy.example"),
+        ("key", {}, ""),
+        ("key", {"PUBLIC_ADDRESS": "https://proxy.example"}, "https://proxy.example"),
+    ],
+)
+def test_cards_link_to_the_app_where_people_sign_in(
+    way: str, given: dict[str, str], address: str
+) -> None:
+    app = APP
+    host = {"properties": {"defaultHostName": "app.azurewebsites.net"}}
+    names = {"signIn": way, "settings": given, "app": host}
+    for name in ("ownAddress", "addressSettings"):
+        value = app.get_declarations("var")[name].value
+        assert value
+        names[name] = evaluate(value, names)
+    assert names["addressSettings"] == {"PUBLIC_ADDRESS": address}
+    text = (INFRA / "app.bicep").read_text(encoding="utf-8")
+    assert "properties: union(appSettings, signInSettings, addressSettings)" in text
 
 
 @pytest.mark.parametrize("name", ["app", "auth", "main", "signin"])
