@@ -392,6 +392,7 @@ CONFIGURATION_SOURCES: Mapping[str, ConfigurationSource] = {
         "RoleManagement.Read.Directory",
         "roleDefinitionId",
         may_be_none=True,
+        keeps_types=True,
         optional_because="it exists only with Microsoft Entra ID P2",
     ),
     **DIRECTORY_SOURCES,

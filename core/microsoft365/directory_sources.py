@@ -178,12 +178,14 @@ DIRECTORY_SOURCES: Mapping[str, ConfigurationSource] = {
         may_be_none=True,
         relation="m365Capabilities",
         relates_whole_objects=True,
+        keeps_types=True,
         optional_because="Microsoft gives it to one tenant after the other",
     ),
     "device-registration-policy": ConfigurationSource(
         Service.GRAPH,
         "/policies/deviceRegistrationPolicy",
         "Policy.Read.DeviceConfiguration",
+        keeps_types=True,
         optional_because="the permission is asked for by this read alone",
     ),
     **{

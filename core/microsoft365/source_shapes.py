@@ -6,6 +6,8 @@ from dataclasses import dataclass, field
 from core.model.guards import Service
 
 ALL_RESULTS: Mapping[str, object] = {"ResultSize": "Unlimited"}
+TYPE_ANNOTATION, TYPE_NAME = "@odata.type", "odataType"
+"""What Graph calls the kind of an object, and the property under which it is kept."""
 MAILBOX_NAMES = ("Guid", "Identity", "Name", "Alias", "PrimarySmtpAddress", "RecipientTypeDetails")
 
 
@@ -56,6 +58,8 @@ class ConfigurationSource:
     """Which objects are asked for the relation; None: each."""
     keeps: Callable[[Mapping[str, object]], bool] | None = None
     """Which rows of a long listing are kept as its pages arrive; None: each."""
+    keeps_types: bool = False
+    """Whether what kind of thing an object is counts: Graph says so beside it, as `TYPE_NAME`."""
     selected: tuple[str, ...] = ()
     """The properties that the cmdlet prints; none: all."""
     optional_because: str = ""

@@ -398,3 +398,32 @@ async def test_members_of_a_unit_come_with_their_names(open_tenant: OpenTenant) 
             # A device, say: what it is called is not told here.
             {"id": "33333333-0000-4000-8000-000000000009"},
         ]
+
+
+async def test_of_what_kind_an_object_is_stays_known_where_it_counts(
+    open_tenant: OpenTenant,
+) -> None:
+    partner = {
+        "tenantId": "22222222-0000-4000-8000-000000000001",
+        "m365Capabilities": [
+            {
+                "@odata.type": "#microsoft.graph.crossTenantMigration",
+                "inboundAccess": {"isAllowed": True},
+            }
+        ],
+    }
+    async with open_tenant(build_scene(graph={"crossTenantAccessPolicyPartners": [partner]})) as to:
+        joins = await shown(
+            to.tenant, "device-registration-policy", "azureADJoin.allowedToJoin.odataType"
+        )
+        assert joins == {"": "#microsoft.graph.allDeviceRegistrationMembership"}
+        (found,) = (await to.tenant.configuration.read_configuration("partner-capability")).items
+        assert found.values["m365Capabilities"] == [
+            {
+                "inboundAccess": {"isAllowed": True},
+                "odataType": "#microsoft.graph.crossTenantMigration",
+            }
+        ]
+        # Elsewhere it is noise.
+        (plain,) = (await to.tenant.configuration.read_configuration("security-defaults")).items
+        assert "odataType" not in plain.values

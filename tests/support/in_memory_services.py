@@ -15,7 +15,12 @@ from core.adapters.m365.activity.directory import parse_directory_audit
 from core.adapters.m365.activity.mail import parse_mail_part
 from core.adapters.m365.activity.read import CONTENT_TYPES, PARSERS
 from core.adapters.m365.auditing.parse import LOGON_TYPES, parse_audit_bypass, parse_mailbox_audit
-from core.adapters.m365.configuration import gather_names, is_kept, parse_configuration
+from core.adapters.m365.configuration import (
+    gather_names,
+    is_kept,
+    keep_types,
+    parse_configuration,
+)
 from core.adapters.m365.delegation import (
     parse_mailbox_rights,
     parse_send_as_rights,
@@ -250,7 +255,7 @@ def list_exchange_source(wire: Wire, source: ConfigurationSource) -> Sequence[Re
 def list_graph_source(wire: Wire, source: ConfigurationSource) -> Sequence[ResponseRow]:
     """The rows of a source of Graph that are kept, with what is read of each besides."""
     keeps = source.keeps or is_kept
-    return [row for row in list_graph_rows(wire, source) if keeps(row)]
+    return [keep_types(source, row) for row in list_graph_rows(wire, source) if keeps(row)]
 
 
 def list_graph_rows(wire: Wire, source: ConfigurationSource) -> Sequence[ResponseRow]:

@@ -112,7 +112,7 @@ EXCLUDING = Configuration(
 HOLDER = Configuration(ROLE_HOLDER, "admin", "adm@contoso.com", {"roles": ["x"]})
 GLOBAL_ADMINISTRATOR = "62e90394-69f5-4237-9190-012177145e10"
 HELD_ROLE = {"roleDefinitionId": GLOBAL_ADMINISTRATOR, "principalId": "u1"}
-MIGRATES = {"@odata.type": "#microsoft.graph.crossTenantMigration", "name": "crossTenantMigration"}
+MIGRATES = {"odataType": "#microsoft.graph.crossTenantMigration", "name": "crossTenantMigration"}
 MEMBERSHIP = "DeviceRegistrationMembership"
 GRAPH_API = "00000003-0000-0000-c000-000000000000"
 MAIL_READ = "810c84a8-4a9e-49e6-bf7d-12d183f40d01"
@@ -595,11 +595,11 @@ EXAMPLES: Mapping[str, WatchedExample] = {
         "device-registration-policy",
         known={
             "multiFactorAuthConfiguration": "required",
-            "azureADJoin": {"allowedToJoin": {"@odata.type": "#microsoft.graph.no" + MEMBERSHIP}},
+            "azureADJoin": {"allowedToJoin": {"odataType": "#microsoft.graph.no" + MEMBERSHIP}},
         },
         wider={
             "multiFactorAuthConfiguration": "notRequired",
-            "azureADJoin": {"allowedToJoin": {"@odata.type": "#microsoft.graph.all" + MEMBERSHIP}},
+            "azureADJoin": {"allowedToJoin": {"odataType": "#microsoft.graph.all" + MEMBERSHIP}},
         },
         narrower={"azureADJoin": {}},
         harmless={"description": "x"},

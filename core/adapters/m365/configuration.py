@@ -37,7 +37,13 @@ from core.microsoft365.configuration_sources import (
     CONFIGURATION_SOURCES,
     get_configuration_source_name,
 )
-from core.microsoft365.source_shapes import ALL_RESULTS, ConfigurationSource, NameList
+from core.microsoft365.source_shapes import (
+    ALL_RESULTS,
+    TYPE_ANNOTATION,
+    TYPE_NAME,
+    ConfigurationSource,
+    NameList,
+)
 from core.model.guards import Service
 from core.property_values import (
     find_property,
@@ -113,6 +119,23 @@ def build_absent_reading(
     return Reading(failures=(failure,), sources=frozenset({name}))
 
 
+def name_types(value: object) -> object:
+    """A value with the kind of each object under a name of its own, bounded as values are."""
+    if isinstance(value, list):
+        return [name_types(part) for part in value[:LIST_LIMIT]]
+    if not isinstance(value, Mapping):
+        return value
+    named = {key: name_types(part) for key, part in value.items()}
+    kind = value.get(TYPE_ANNOTATION)
+    return {**named, TYPE_NAME: kind} if isinstance(kind, str) else named
+
+
+def keep_types(source: ConfigurationSource, row: ResponseRow) -> ResponseRow:
+    """A row with the kinds of its objects, where they count."""
+    named = name_types(row) if source.keeps_types else row
+    return dict(named) if isinstance(named, Mapping) else row
+
+
 async def read_source_rows(
     graph: GraphClient, exchange: ExchangeClient, source: ConfigurationSource
 ) -> list[ResponseRow]:
@@ -125,9 +148,9 @@ async def read_source_rows(
     if source.name_list:
         return [gather_names(source.name_list, [row async for page in pages for row in page])]
     if not source.identity_property:
-        return [await graph.get(source.read, source.permission)]
+        return [keep_types(source, await graph.get(source.read, source.permission))]
     keeps, relates = source.keeps or is_kept, source.relates or is_kept
-    rows = [row async for page in pages for row in page if keeps(row)]
+    rows = [keep_types(source, row) async for page in pages for row in page if keeps(row)]
     if not source.relation:
         return rows
     asked = sum(map(relates, rows))
@@ -176,7 +199,10 @@ async def add_relation(
     if source.relates_whole_objects:
         pages = graph.read_pages(path, source.permission)
         whole = [one async for page in pages for one in page]
-        return {**row, source.relation: [strip_annotations(one) for one in whole]}
+        return {
+            **row,
+            source.relation: [strip_annotations(keep_types(source, one)) for one in whole],
+        }
     if source.related_properties:
         names = ("id", *source.related_properties)
         pages = graph.read_pages(f"{path}?$select={','.join(names)}", source.permission)

@@ -7,6 +7,7 @@ the cross-tenant policy, tenant by tenant. A tenant without them has nothing to 
 from collections.abc import Iterator, Mapping
 
 from core.microsoft365.assumptions.graph_traces import PARTNER_CAPABILITIES
+from core.microsoft365.source_shapes import TYPE_NAME
 from core.model.findings import Severity
 from core.property_values import find_property, get_flag, get_text
 from core.tenant.configuration import Configuration
@@ -40,7 +41,7 @@ def list_capabilities(partner: Configuration) -> Iterator[Mapping[str, object]]:
 
 def list_traits(capability: Mapping[str, object]) -> Iterator[Trait]:
     """What one capability opens. One that nobody knows may be anything, so it is told."""
-    kind = get_text(capability, "@odata.type").rpartition(".")[2]
+    kind = get_text(capability, TYPE_NAME).rpartition(".")[2]
     name = kind or get_text(capability, "name")
     is_migration = MIGRATION in name.casefold()
     shown = quote_text(name or "without a name", MAX_NAME_LENGTH)

@@ -7,6 +7,7 @@ import re
 from collections.abc import Iterator, Mapping, Sequence
 
 from core.guards.privileged_change.roles import POWERFUL_ROLES
+from core.microsoft365.source_shapes import TYPE_NAME
 from core.model.findings import Severity
 from core.property_values import find_property, get_flag, get_text, get_texts
 from core.tenant.configuration import Configuration
@@ -76,7 +77,7 @@ def list_approvers(stage: object) -> Iterator[Trait]:
         if isinstance(one, Mapping):
             names = ("userId", "groupId", "id")
             approver = next((text for name in names if (text := get_text(one, name))), "")
-            kind = get_text(one, "@odata.type").rpartition(".")[2]
+            kind = get_text(one, TYPE_NAME).rpartition(".")[2]
             shown = quote_text(get_text(one, "description") or approver or kind, MAX_NAME_LENGTH)
             yield Trait(
                 build_token("approver", approver or kind),

@@ -6,6 +6,7 @@ more than a policy that asks for no second factor.
 
 from collections.abc import Iterator, Mapping
 
+from core.microsoft365.source_shapes import TYPE_NAME
 from core.model.findings import Severity
 from core.property_values import find_property, get_flag, get_text, parse_printed_int
 from core.tenant.configuration import Configuration
@@ -54,7 +55,7 @@ def list_right_traits(policy: Configuration, path: str) -> Iterator[Trait]:
     found = find_property(policy.values, path)[1]
     if not isinstance(found, Mapping):
         return
-    kind = get_text(found, "@odata.type").rpartition(".")[2].casefold()
+    kind = get_text(found, TYPE_NAME).rpartition(".")[2].casefold()
     if kind == EVERYBODY:
         yield Trait(f"{path} all"[-64:], f"lets everybody {text}", severity)
         return
