@@ -27,7 +27,7 @@ from core.microsoft365.powershell import (
     build_disable_rule_command,
     build_revoke_sessions_command,
 )
-from core.model.containment import MAX_STEPS, ContainmentStep, StepState
+from core.model.containment import BLOCK, MAX_STEPS, ContainmentStep, StepState
 from core.tenant.changes import (
     CLIENT_PROTOCOLS,
     BlockAccount,
@@ -45,8 +45,7 @@ from core.tenant.directory import RoleHolder
 from core.tenant.quoting import quote_text
 from core.tenant.reversibility import SESSIONS_STAY_ENDED
 
-BLOCK, SESSIONS, DEVICES, FORWARDS, RULES, HIDDEN_RULES, PROTOCOLS = (
-    "block-sign-in",
+SESSIONS, DEVICES, FORWARDS, RULES, HIDDEN_RULES, PROTOCOLS = (
     "end-sessions",
     "devices",
     "forwards",
@@ -173,7 +172,7 @@ def list_refusal_steps(picture: AccountPicture) -> Iterator[ContainmentStep]:
     if account is None or account.is_deleted or account.is_this_app:
         return
     yield make_manual_step(
-        "block-sign-in", "block the account's sign-in", build_block_account_command(account.id)
+        BLOCK, "block the account's sign-in", build_block_account_command(account.id)
     )
     yield make_manual_step(
         "end-sessions", "tell its sessions to end", build_revoke_sessions_command(account.id)

@@ -20,10 +20,15 @@ from core.containment.decisions import (
     with_step,
 )
 from core.containment.desk import Desk, EvidenceTask, finish
-from core.containment.planning import BLOCK
 from core.errors import Rejected, TenantError, Unavailable
 from core.model.cases import Exemption
-from core.model.containment import Containment, ContainmentState, ContainmentStep, StepState
+from core.model.containment import (
+    BLOCK,
+    Containment,
+    ContainmentState,
+    ContainmentStep,
+    StepState,
+)
 from core.model.requests import RequestState
 from core.tenant.changes import AppliedChange, Change, parse_change
 

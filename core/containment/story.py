@@ -31,12 +31,13 @@ from core.containment.desk import (
 )
 from core.containment.options import ContainmentOptions
 from core.containment.picture import MailboxJudge, read_picture
-from core.containment.planning import BLOCK, Plan, plan_containment
+from core.containment.planning import Plan, plan_containment
 from core.containment.rules import RuleEvidence, RuleOrder, find_rule_orders
 from core.containment.steps import carry_out, summarize_undo, take_back
 from core.errors import NotificationError
 from core.keys import format_descending_time, hash_parts
 from core.model.containment import (
+    BLOCK,
     Containment,
     ContainmentState,
     StepState,

@@ -15,6 +15,8 @@ from core.keys import hash_parts
 
 PLAN_WINDOW = timedelta(hours=1)
 """How long a plan may be carried out: an account changes."""
+BLOCK = "block-sign-in"
+"""The step without which an account is not contained."""
 MAX_STEPS = 60
 MAX_STEP_TEXT = 600
 

@@ -14,15 +14,9 @@ from core.notifications.adaptive_card import (
     make_text_block,
     wrap_in_message,
 )
-from core.status.containment_texts import STEP_STATE_TEXTS
+from core.status.containment_texts import STEP_STATE_TEXTS, describe_news
 
 MAX_LISTED = 12
-HEADLINES = {
-    "planned": "A rule asks for an account to be contained",
-    "done": "An account was contained",
-    "undone": "A containment was taken back",
-    "enabled": "A contained account was enabled again",
-}
 ENABLED_NOTE = (
     "Somebody, or a synchronisation, enabled the account after it was blocked. It was blocked once "
     "more: disable it in the directory on premises as well."
@@ -33,7 +27,7 @@ def build_containment_card(
     containment: Containment, summary: str, public_url: str
 ) -> Mapping[str, object]:
     """The card about one containment."""
-    headline = HEADLINES.get(containment.untold, "A containment changed")
+    headline = describe_news(containment)
     is_bad = containment.untold == "enabled" or any(
         step.state in (StepState.FAILED, StepState.REFUSED) for step in containment.steps
     )

@@ -1,8 +1,15 @@
-"""What became of the steps of a containment, in words for cards, pages and commands. Pure."""
+"""What became of a containment and of its steps, in words for cards, pages and commands. Pure."""
 
 from collections.abc import Mapping
+from datetime import datetime
 
-from core.model.containment import StepState
+from core.model.containment import (
+    BLOCK,
+    PLAN_WINDOW,
+    Containment,
+    ContainmentState,
+    StepState,
+)
 
 STEP_STATE_TEXTS: Mapping[StepState, str] = {
     StepState.PLANNED: "not made yet",
@@ -14,3 +21,62 @@ STEP_STATE_TEXTS: Mapping[StepState, str] = {
     StepState.FOR_A_PERSON: "for you",
     StepState.UNDONE: "taken back",
 }
+STATE_SENTENCES: Mapping[ContainmentState, str] = {
+    ContainmentState.PLANNED: "This is a plan: nothing was done. It is valid for an hour.",
+    ContainmentState.REFUSED: "It is not contained.",
+    ContainmentState.RUNNING: "It is being contained.",
+    ContainmentState.DONE: "It is contained.",
+    ContainmentState.UNDOING: "Its containment is being taken back.",
+    ContainmentState.UNDONE: "Its containment was taken back.",
+}
+OTHER_HEADLINES: Mapping[str, str] = {
+    "planned": "A rule asks for an account to be contained",
+    "undone": "A containment was taken back",
+    "enabled": "A contained account was enabled again",
+}
+
+
+def is_block_missing(containment: Containment) -> bool:
+    """Whether sign-in was to be blocked and is not."""
+    step = containment.find_step(BLOCK)
+    return step is not None and bool(step.change) and step.state is not StepState.DONE
+
+
+def is_partly_undone(containment: Containment) -> bool:
+    """Whether something that was to be taken back was not."""
+    return any(
+        step.state is not StepState.UNDONE
+        for step in containment.steps
+        if step.name in containment.undo_steps
+    )
+
+
+def describe_state(containment: Containment, now: datetime) -> str:
+    """How far a containment has come, as a sentence."""
+    match containment.state:
+        case ContainmentState.PLANNED if is_expired(containment, now):
+            return "This was a plan: nothing was done, and it is no longer valid."
+        case ContainmentState.DONE if is_block_missing(containment):
+            return "Its plan was carried out, but its sign-in is not blocked."
+        case ContainmentState.DONE if containment.find_step(BLOCK) is None:
+            return "Its plan was carried out; blocking its sign-in was no part of it."
+        case ContainmentState.UNDONE if is_partly_undone(containment):
+            return "Its containment was taken back, but not all of it."
+        case state:
+            return STATE_SENTENCES[state]
+
+
+def is_expired(containment: Containment, now: datetime) -> bool:
+    """Whether a plan is too old, or too new, to be carried out."""
+    return not now - PLAN_WINDOW <= containment.planned_at <= now
+
+
+def describe_news(containment: Containment) -> str:
+    """The headline of the card that a containment waits for."""
+    if containment.untold != "done":
+        return OTHER_HEADLINES.get(containment.untold, "A containment changed")
+    if is_block_missing(containment):
+        return "An account is not blocked: its containment failed in part"
+    if containment.find_step(BLOCK) is None:
+        return "Steps of a containment were made"
+    return "An account was contained"

@@ -34,7 +34,7 @@ from core.status.case_query import CaseDetail, CaseFilter, CasePage, ObjectDetai
 from core.status.case_texts import describe_case_end
 from core.status.cause_texts import list_cause_lines
 from core.status.change_texts import describe_change
-from core.status.containment_texts import STEP_STATE_TEXTS
+from core.status.containment_texts import STEP_STATE_TEXTS, describe_state, is_expired
 from core.status.counts import is_change_made
 from core.status.coverage import CoverageRow, describe_delay, summarize
 from core.status.guard_status import Health, PendingDecision
@@ -337,16 +337,6 @@ def can_offer_undo(record: ChangeRecord) -> bool:
     return is_change_made(record) and not explain_irreversible(record.kind, record.before)
 
 
-STATE_SENTENCES: Mapping[ContainmentState, str] = {
-    ContainmentState.PLANNED: "This is a plan: nothing was done. It is valid for an hour.",
-    ContainmentState.REFUSED: "It is not contained.",
-    ContainmentState.RUNNING: "It is being contained.",
-    ContainmentState.DONE: "It is contained.",
-    ContainmentState.UNDOING: "Its containment is being taken back.",
-    ContainmentState.UNDONE: "Its containment was taken back.",
-}
-
-
 def render_containment_page(containment: Containment, now: datetime, tenant: str = "") -> str:
     """The containment of one account: its steps, what came of them, what stays for a person."""
     return TEMPLATES.get_template("containment.html").render(
@@ -356,17 +346,17 @@ def render_containment_page(containment: Containment, now: datetime, tenant: str
         json=f"{containment.id}.json",
         now=now,
         containment=containment,
-        state_text=STATE_SENTENCES[containment.state],
+        state_text=describe_state(containment, now),
         state_texts=STEP_STATE_TEXTS,
-        command=build_containment_command(containment),
+        command=build_containment_command(containment, now),
     )
 
 
-def build_containment_command(containment: Containment) -> str:
+def build_containment_command(containment: Containment, now: datetime) -> str:
     """The command that goes on from here; empty where nothing does."""
     account = containment.account_id
     match containment.state:
-        case ContainmentState.PLANNED:
+        case ContainmentState.PLANNED if not is_expired(containment, now):
             plan = containment.plan_hash
             return f'exo contain {account} --plan {plan} --why "..."'
         case ContainmentState.DONE:
