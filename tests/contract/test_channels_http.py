@@ -265,6 +265,15 @@ async def test_a_channel_sends_to_no_address_that_is_not_its_own() -> None:
             assert "evil" not in str(caught.value)
 
 
+@pytest.mark.parametrize(
+    "host", ["169.254.169.254", "10.0.0.4", "2130706433", "127.1", "[::1]", "[::ffff:10.0.0.4]"]
+)
+def test_no_number_leads_past_the_resolver_unless_it_is_listed(host: str) -> None:
+    with pytest.raises(SettingsError, match="must name a host"):
+        check_address("X", f"https://{host}/a", ())
+    check_address("X", f"https://{host}/a", (host.strip("[]"),))
+
+
 def test_the_true_addresses_are_allowed() -> None:
     check_address("X", "https://hooks.slack.com/services/T/B/x", (), ("slack.com",))
     check_address("X", "https://acme.service-now.com", (), ("service-now.com",))

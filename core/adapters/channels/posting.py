@@ -145,11 +145,19 @@ def check_address(
         if parts.scheme != "https" and not (parts.scheme == "http" and host in LOOPBACK):
             raise SettingsError(f"{setting} must be https (http only for this machine)")
         return
+    if is_numeric_host(host):
+        # No resolver is asked about a number, so nobody would notice where it leads.
+        raise SettingsError(f"{setting} must name a host, or its address in WEBHOOK_HOSTS")
     if parts.scheme != "https" or port not in (None, 443):
         raise SettingsError(f"{setting} must be https on port 443, or its host in WEBHOOK_HOSTS")
     if suffixes and not any(host == one or host.endswith(f".{one}") for one in suffixes):
         allowed = ", ".join(suffixes)
         raise SettingsError(f"{setting} must be at {allowed}, or its host in WEBHOOK_HOSTS")
+
+
+def is_numeric_host(host: str) -> bool:
+    """Whether a host is an address in any of the forms that connections take for one."""
+    return ":" in host or host.replace(".", "").isdigit()
 
 
 def open_client(name: str, listed: frozenset[str], ca_path: str) -> HttpClient:
