@@ -35,6 +35,8 @@ from core.tenant.sources import CREDENTIAL
 CHECKPOINT_INTERVAL = timedelta(seconds=30)
 # Key ranges read ahead, so that the services are busy while one batch is judged and saved.
 PREFETCH_COUNT = 3
+# So many mailboxes are in the first key range of a first look.
+FIRST_LOOK_RANGE = 60
 # The share of a run's time that periodic checks may take.
 MAX_CHECK_TIME_SHARE = 0.5
 
@@ -234,9 +236,10 @@ async def scan_by_key_range(
     """Inspect the mailboxes of the index, one key range after another, from the cursor on.
 
     No range is started after the time budget is used, except for the first: every run makes
-    progress.
+    progress. The first look begins with few mailboxes, so that what is critical leaves early.
     """
-    key_ranges = index.iter_ranges(scan.scan_pass.continuation, scan.world.range_size)
+    first_size = FIRST_LOOK_RANGE if scan.snapshot.state.population is None else 0
+    key_ranges = index.iter_ranges(scan.scan_pass.continuation, scan.world.range_size, first_size)
     before, begun = scan.world.budget_used(), False
     while True:
         while prefetcher.has_capacity and (not begun or scan.world.budget_used() < 1):

@@ -112,17 +112,19 @@ class MailboxIndex:
         )
 
     def iter_ranges(
-        self, after: str = RANGE_START, size: int = RANGE_SIZE
+        self, after: str = RANGE_START, size: int = RANGE_SIZE, first_size: int = 0
     ) -> Iterator[MailboxRange]:
         """The index from a hash prefix on, in adjacent key ranges of about `size` mailboxes.
 
-        Mailboxes with the same prefix stay together. An index without mailboxes is one empty range.
+        With a `first_size` the first of them is cut into smaller ones, of which the first has about
+        as many. Mailboxes with the same prefix stay together. An index without mailboxes is one
+        empty range.
         """
         self.rows.sort()
         rows = [entry for entry in self.rows if entry >= after] if after else self.rows
-        start, low = 0, after
+        start, low, counts = 0, after, iter_range_sizes(size, first_size)
         while True:
-            end = start + size
+            end = start + next(counts)
             while (
                 0 < end < len(rows) and rows[end][:PREFIX_LENGTH] == rows[end - 1][:PREFIX_LENGTH]
             ):
@@ -132,6 +134,17 @@ class MailboxIndex:
             if high == RANGE_END:
                 return
             start, low = end, high
+
+
+def iter_range_sizes(size: int, first_size: int) -> Iterator[int]:
+    """How many mailboxes each range has: in a first one that is cut up, ever more of them."""
+    count, left = first_size or size, size
+    while left > 0:
+        yield min(count, left)
+        left -= count
+        count *= 2
+    while True:
+        yield size
 
 
 def select_between_checks(

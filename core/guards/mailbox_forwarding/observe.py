@@ -205,15 +205,23 @@ async def read_mailboxes(
     command for each mailbox, so it is swept over the day; between sweeps those with an open case
     are asked, so that what a sweep could not read waits for the next run and not for the next day.
     """
-    graph = await tenant.inbox_rules.read_inbox_rules(mailboxes)
     swept = HIDDEN_RULES in context.due_checks
     again = mailboxes if swept else select_between_checks(mailboxes, context.open_case_ids)
     seen = frozenset(owner.id for owner in again)
-    asked = [
-        *again,
-        *(one for one in find_unclear_mailboxes(mailboxes, graph.items) if one.id not in seen),
-    ]
-    exchange = await tenant.inbox_rules.read_hidden_rules(asked) if asked else Reading[InboxRule]()
+    asked = list(again)
+    if swept:
+        # Whatever Graph shows, all of them are asked: neither waits for the other.
+        graph, exchange = await asyncio.gather(
+            tenant.inbox_rules.read_inbox_rules(mailboxes),
+            tenant.inbox_rules.read_hidden_rules(asked),
+        )
+    else:
+        graph = await tenant.inbox_rules.read_inbox_rules(mailboxes)
+        unclear = find_unclear_mailboxes(mailboxes, graph.items)
+        asked += [one for one in unclear if one.id not in seen]
+        exchange = (
+            await tenant.inbox_rules.read_hidden_rules(asked) if asked else Reading[InboxRule]()
+        )
     graph = await reread_ambiguous_rules(tenant, mailboxes, graph, exchange)
     movers = [rule for rule in graph.items if rule.move_to and rule.enabled and not rule.delete]
     everywhere = RULE_FOLDERS in context.due_checks

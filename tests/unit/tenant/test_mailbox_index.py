@@ -28,10 +28,12 @@ def boxes_of(number: int) -> list[Mailbox]:
     return [Mailbox(f"id-{n}", f"guid-{n}", f"{n}@contoso.com") for n in range(number)]
 
 
-@given(st.lists(names, unique=True, max_size=60), st.integers(1, 7))
-def test_the_slices_hold_every_mailbox_once_and_leave_no_gap(ids: list[str], size: int) -> None:
+@given(st.lists(names, unique=True, max_size=60), st.integers(1, 7), st.integers(0, 9))
+def test_the_slices_hold_every_mailbox_once_and_leave_no_gap(
+    ids: list[str], size: int, first_size: int
+) -> None:
     roll = roll_of([Mailbox(one, f"guid {one}", f"{one}@x") for one in ids])
-    pieces = list(roll.iter_ranges(size=size))
+    pieces = list(roll.iter_ranges(size=size, first_size=first_size))
     assert [piece.low for piece in pieces] == [RANGE_START, *(piece.high for piece in pieces[:-1])]
     assert pieces[-1].high == RANGE_END
     found = [box for piece in pieces for box in piece.mailboxes]
@@ -39,6 +41,13 @@ def test_the_slices_hold_every_mailbox_once_and_leave_no_gap(ids: list[str], siz
     assert all(box.address == f"{box.id}@x" for box in found)
     for piece in pieces:
         assert all(piece.low <= compute_hash_prefix(box.id) < piece.high for box in piece.mailboxes)
+
+
+def test_slices_may_begin_small() -> None:
+    roll = roll_of(boxes_of(60))
+    counts = [len(piece.mailboxes) for piece in roll.iter_ranges(size=16, first_size=3)]
+    assert counts == [3, 6, 7, 16, 16, 12]
+    assert [len(piece.mailboxes) for piece in roll.iter_ranges(size=40, first_size=90)] == [40, 20]
 
 
 @given(st.integers(0, 40), st.integers(0, 40))
