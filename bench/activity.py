@@ -26,8 +26,8 @@ from bench.costs import SCHEDULES, TICKS
 from bench.detection import Detection, compare_detection
 from bench.environment import ROOT, BenchEnvironment, BenchError, start_environment
 from bench.formatting import format_duration
-from bench.matrix import run_client, run_guard
 from bench.results import FIRST_RUN, NO_CHANGE, Measurement
+from bench.runs import run_client, run_guard
 from bench.tenant_generator import TenantSpec, build_mailbox
 from sandbox.reality.profile import DEFAULT_PROFILE
 

@@ -14,6 +14,7 @@ from typing import Any
 import aiohttp
 
 BATCH_SIZE = 20
+COMMANDS_SIZE = 10
 
 
 class StaticTokenCredential:
@@ -90,19 +91,62 @@ def build_batch_body(ids: Iterable[str]) -> bytes:
 
 
 async def read_with_batches(base: str, token: str, ids: Iterable[str], concurrency: int) -> int:
-    """Sends `$batch` requests, parses and discards the responses. Returns the number of replies.
+    """Sends `$batch` requests, parses and discards the responses. Returns the number of replies."""
+    bodies = map(build_batch_body, batched(ids, BATCH_SIZE, strict=False))
+    return await post_batches(f"{base}/v1.0/$batch", token, bodies, concurrency)
+
+
+def build_commands_body(base: str, tenant_id: str, token: str, ids: Iterable[str]) -> bytes:
+    """Builds the body of a batch of commands that list all rules of up to ten mailboxes."""
+    url = f"{base}/adminapi/beta/{tenant_id}/InvokeCommand"
+    requests = [
+        {
+            "id": str(number),
+            "method": "POST",
+            "url": url,
+            "headers": {
+                "Authorization": f"Bearer {token}",
+                "Content-Type": "application/json",
+                "X-CmdletName": "Get-InboxRule",
+            },
+            "body": {
+                "CmdletInput": {
+                    "CmdletName": "Get-InboxRule",
+                    "Parameters": {"Mailbox": one, "IncludeHidden": True},
+                }
+            },
+        }
+        for number, one in enumerate(ids)
+    ]
+    return json.dumps({"requests": requests}).encode()
+
+
+async def read_with_commands(
+    base: str, tenant_id: str, token: str, ids: Iterable[str], concurrency: int
+) -> int:
+    """Lists the rules of mailboxes in Exchange, hidden ones too. Returns the number of replies."""
+    bodies = (
+        build_commands_body(base, tenant_id, token, part)
+        for part in batched(ids, COMMANDS_SIZE, strict=False)
+    )
+    url = f"{base}/adminapi/beta/{tenant_id}/$batch"
+    return await post_batches(url, token, bodies, concurrency)
+
+
+async def post_batches(url: str, token: str, bodies: Iterator[bytes], concurrency: int) -> int:
+    """Posts bodies and counts the replies that are successes.
 
     A fixed number of requests is in progress; each starts when another ends.
     """
     headers = {"Authorization": f"Bearer {token}", "Content-Type": "application/json"}
-    bodies: Iterator[bytes] = map(build_batch_body, batched(ids, BATCH_SIZE, strict=False))
     answered = 0
 
     async def worker(session: aiohttp.ClientSession) -> None:
         nonlocal answered
         for body in bodies:
-            async with session.post(f"{base}/v1.0/$batch", data=body) as response:
-                answered += len(json.loads(await response.read())["responses"])
+            async with session.post(url, data=body) as response:
+                replies = json.loads(await response.read())["responses"]
+                answered += sum(reply["status"] == 200 for reply in replies)
 
     connector = aiohttp.TCPConnector(limit=concurrency)
     async with (

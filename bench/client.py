@@ -137,6 +137,26 @@ async def measure_bare_client(order: ClientOrder) -> tuple[Meter, ClientFindings
     return meter, {"read": read}
 
 
+async def measure_bare_first_look(order: ClientOrder) -> tuple[Meter, ClientFindings]:
+    """Measures the minimal client that asks Exchange for each mailbox too, at the same time."""
+    from bench import baselines
+
+    async with Meter() as meter:
+        graph, exchange = await asyncio.gather(
+            baselines.read_with_batches(
+                order["base"], order["token"], read_ids(order), order["at_once"]
+            ),
+            baselines.read_with_commands(
+                order["base"],
+                order["tenant_id"],
+                order["exchange_token"],
+                read_ids(order),
+                order["commands_at_once"],
+            ),
+        )
+    return meter, {"read": min(graph, exchange)}
+
+
 CLIENT_RUNNERS: Mapping[
     str, Callable[[ClientOrder], Coroutine[None, None, tuple[Meter, ClientFindings]]]
 ] = {
@@ -146,6 +166,7 @@ CLIENT_RUNNERS: Mapping[
     "tick": measure_tick,
     "typed": measure_sdk,
     "floor": measure_bare_client,
+    "first look": measure_bare_first_look,
 }
 
 

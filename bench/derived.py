@@ -10,9 +10,11 @@ from itertools import product
 
 from bench.results import (
     BARE_CLIENT,
+    BARE_FIRST_LOOK,
     COMPARED_PROFILES,
     CONCURRENCY_LIMITED,
     FEED,
+    FIRST_CRITICAL,
     FIRST_RUN,
     FORWARDING,
     FULL_READ,
@@ -30,6 +32,7 @@ from bench.results import (
 )
 
 USUAL = (FIRST_RUN, NO_CHANGE)
+FIRST_LOOKS = (FIRST_RUN, FIRST_CRITICAL)
 
 
 @dataclass(frozen=True, slots=True)
@@ -65,6 +68,7 @@ def build_lines(results: Results) -> list[ReportLine]:
 def build_size_lines(results: Results, size: int) -> Iterator[ReportLine]:
     """Builds the lines of one tenant: the guards, the baselines, the rest."""
     floor = results.find(BARE_CLIENT, FULL_READ, size)
+    first_floor = results.find(BARE_FIRST_LOOK, FULL_READ, size)
     compared = {name_compared(one, profile) for one in USUAL for profile in COMPARED_PROFILES}
     rows = [
         row
@@ -74,9 +78,12 @@ def build_size_lines(results: Results, size: int) -> Iterator[ReportLine]:
     usual = [row for row in rows if row.occasion in USUAL]
     for row in (*usual, *(row for row in rows if row not in usual)):
         line = replace(scale_measurement(row, size), remark=build_remark(results, row))
-        yield add_ratios(line, floor) if row.client == FORWARDING else line
-    for client in (SDK_LOOP, SDK_GATHER, BARE_CLIENT):
-        found = floor if client == BARE_CLIENT else find_script(results, client)
+        base = first_floor if row.occasion in FIRST_LOOKS and first_floor else floor
+        yield add_ratios(line, base) if row.client == FORWARDING else line
+    for client in (SDK_LOOP, SDK_GATHER, BARE_FIRST_LOOK, BARE_CLIENT):
+        found = {BARE_CLIENT: floor, BARE_FIRST_LOOK: first_floor}.get(
+            client, find_script(results, client)
+        )
         if found:
             line = scale_measurement(found, size)
             guess = f"extrapolated, {line.sample:,} read" if line.sample else ""

@@ -21,6 +21,7 @@ from sandbox.reality.profile import DEFAULT_PROFILE
 
 ROOT = Path(__file__).resolve().parents[1]
 GRAPH_SCOPE = "https://graph.microsoft.com/.default"
+EXCHANGE_SCOPE = "https://outlook.office365.com/.default"
 IDENTITY_SCOPE = "api://AzureADTokenExchange"
 ASSERTION_TYPE = "urn:ietf:params:oauth:client-assertion-type:jwt-bearer"
 START_SECONDS = 300.0
@@ -95,8 +96,8 @@ class BenchEnvironment:
         fields = Path(f"/proc/{self.process.pid}/stat").read_text().rpartition(")")[2].split()
         return (int(fields[11]) + int(fields[12])) / CLOCK_TICKS
 
-    async def fetch_token(self) -> str:
-        """Fetches a token for Graph through the managed identity, as the app does."""
+    async def fetch_token(self, scope: str = GRAPH_SCOPE) -> str:
+        """Fetches a token through the managed identity, as the app does."""
         given = self.sandbox_info["settings"]
         async with self.session.get(
             given["IDENTITY_ENDPOINT"],
@@ -115,7 +116,7 @@ class BenchEnvironment:
                 "client_id": given["CLIENT_ID"],
                 "client_assertion_type": ASSERTION_TYPE,
                 "client_assertion": assertion,
-                "scope": GRAPH_SCOPE,
+                "scope": scope,
             },
             ssl=ssl.create_default_context(cafile=given["CA_BUNDLE"]),
         ) as response:
@@ -128,10 +129,12 @@ async def start_environment(
 ) -> AsyncIterator[BenchEnvironment]:
     """Starts a tenant with its services, in a profile of the sandbox. Raises BenchError."""
     undated = () if spec.dated else ("--undated",)
-    scene = folder / f"tenant-{spec.mailboxes}-{spec.movers}{''.join(undated)}.json"
+    rules = f"{spec.movers}-{spec.hidden_forwards}"
+    scene = folder / f"tenant-{spec.mailboxes}-{rules}{''.join(undated)}.json"
     await run_to_end(
         "-m", "bench.tenant_generator", str(spec.mailboxes), str(scene),
-        "--seed", str(spec.seed), "--movers", str(spec.movers), *undated,
+        "--seed", str(spec.seed), "--movers", str(spec.movers),
+        "--hidden", str(spec.hidden_forwards), *undated,
     )  # fmt: skip
     async with AsyncExitStack() as stack:
         azurite = await stack.enter_async_context(Azurite())

@@ -3,8 +3,10 @@
 from bench.derived import ContraryLine, ListingLine, ReportLine
 from bench.results import (
     BARE_CLIENT,
+    BARE_FIRST_LOOK,
     CONCURRENCY_LIMITED,
     FEED,
+    FIRST_CRITICAL,
     FIRST_RUN,
     FOLDER_RULES,
     FULL_READ,
@@ -67,6 +69,7 @@ CLIENT_NAMES = {
     SDK_LOOP: "typed SDK, loop",
     SDK_GATHER: "typed SDK, gather",
     BARE_CLIENT: "floor",
+    BARE_FIRST_LOOK: BARE_FIRST_LOOK,
     FEED: FEED,
 }
 OCCASION_NAMES = {
@@ -74,6 +77,7 @@ OCCASION_NAMES = {
     NO_CHANGE: "nothing new",
     NEW_FORWARD: "a new forward",
     FOLDER_RULES: "rules into folders",
+    FIRST_CRITICAL: "hidden forwards at a first look",
     RATE_LIMITED: "throttled, by rate",
     CONCURRENCY_LIMITED: "throttled, 4 at once",
     SAMPLE_READ: "",

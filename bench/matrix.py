@@ -1,57 +1,47 @@
 """Which clients are measured, in which tenants and in which order."""
 
-import json
 import os
 import platform
-from collections.abc import AsyncIterator, Callable, Mapping, Sequence
+from collections.abc import AsyncIterator, Callable, Sequence
 from dataclasses import dataclass, replace
 from itertools import product
 from pathlib import Path
-from typing import Any
 
-from bench.environment import BenchEnvironment, run_to_end, start_environment
-from bench.meter import Cost
-from bench.prices import list_times
+from bench.environment import BenchEnvironment, start_environment
+from bench.feed import measure_feed
 from bench.results import (
     BARE_CLIENT,
+    BARE_FIRST_LOOK,
     COMPARED_PROFILES,
     CONCURRENCY_LIMITED,
-    FEED,
+    FIRST_CRITICAL,
     FIRST_RUN,
     FOLDER_RULES,
     FORWARDING,
-    FULL_READ,
     GUARDS,
     LISTING,
     LISTINGS,
     NEW_FORWARD,
     NO_CHANGE,
     RATE_LIMITED,
-    SAMPLE_READ,
     SDK_GATHER,
     SDK_LOOP,
     SLICES_BY_NAME,
     Measurement,
     name_compared,
 )
+from bench.runs import get_default_number, run_baseline, run_client, run_guard
 from bench.tenant_generator import (
     TenantSpec,
     build_external_forward,
     build_mailbox,
-    build_ordinary_records,
 )
-from core.config.settings import ACTIVITY_SCHEDULE, list_settings
 from core.microsoft365.exchange_listings import ListingWay
 from sandbox.http_types import Row
 from sandbox.reality.profile import DEFAULT_PROFILE
 
 # Graph runs the requests of one batch to Outlook four at a time (Microsoft Learn: "JSON batching").
 STRICT_CONCURRENCY = 4
-# An assumption, and how many of them the simulated log takes at a time.
-RECORDS_A_DAY = 100
-MAX_RECORDS = 5_000
-TICKS_A_DAY = len(list_times(str(ACTIVITY_SCHEDULE.default)))
-FEED_SETTINGS = {"ACTIVITY_FEED": "on", "FORWARDING_EACH_TICK": "off"}
 
 
 @dataclass(frozen=True, slots=True)
@@ -73,6 +63,8 @@ class BenchMatrix:
     window_seconds: int
     strict_size: int = 0
     movers_per_thousand: int = 0
+    critical_size: int = 10_000
+    """The tenant whose first look finds forwards that Outlook does not show."""
     listings_from: int = 10_000
     """The smallest tenant in which every way of listing is measured."""
     listing_turns: int = 3
@@ -102,6 +94,7 @@ QUICK = BenchMatrix(
     new_forward_size=1_000,
     rate_limited_size=1_000,
     window_seconds=1,
+    critical_size=1_000,
 )
 
 type ProgressCallback = Callable[[str], None]
@@ -109,7 +102,7 @@ type ProgressCallback = Callable[[str], None]
 
 def get_graph_concurrency() -> int:
     """The app's default maximum of concurrent requests to Graph: batches, while scanning."""
-    return int(next(one.default for one in list_settings() if one.name == "GRAPH_CONCURRENCY") or 0)
+    return get_default_number("GRAPH_CONCURRENCY")
 
 
 def describe_machine() -> dict[str, str]:
@@ -126,47 +119,6 @@ def describe_machine() -> dict[str, str]:
         "system": platform.system(),
         "python": platform.python_version(),
     }
-
-
-async def run_client(
-    environment: BenchEnvironment, client: str, occasion: str, client_order: Row
-) -> Measurement:
-    """Runs one client and combines what all processes measured of it."""
-    given = environment.sandbox_info["settings"]
-    environ = {name: given[name] for name in ("IDENTITY_ENDPOINT", "IDENTITY_HEADER")}
-    before = await environment.fetch_request_counts()
-    environment.proxy.reset_counts()
-    server = environment.read_server_cpu()
-    answer = json.loads(
-        await run_to_end("-m", "bench.client", stdin_text=json.dumps(client_order), environ=environ)
-    )
-    server = environment.read_server_cpu() - server
-    after = await environment.fetch_request_counts()
-    cost = Cost(**answer["cost"])
-    seen: Mapping[str, Any] = answer["seen"]
-    wrong = seen.get("status", "done") != "done"
-    return Measurement(
-        client=client,
-        occasion=occasion,
-        mailboxes=environment.spec.mailboxes,
-        read=seen["read"],
-        cost=cost,
-        server_cpu_seconds=server,
-        requests={name: count - before.get(name, 0) for name, count in after.items()},
-        tables=dict(environment.proxy.counts),
-        card_seconds=min(environment.proxy.card_times) - cost.began
-        if environment.proxy.card_times
-        else None,
-        lost=seen.get("lost", 0),
-        open_cases=seen.get("open_cases", 0),
-        note=f"{seen['status']}: {seen['error']}" if wrong else str(seen.get("error", "")),
-    )
-
-
-async def run_guard(environment: BenchEnvironment, name: str, occasion: str) -> Measurement:
-    """Measures one run of a guard."""
-    order = {"client": "guard", "guard": name, "environ": environment.build_app_settings()}
-    return await run_client(environment, name, occasion, order)
 
 
 async def run_listing(environment: BenchEnvironment, client: str) -> Measurement:
@@ -243,22 +195,6 @@ async def measure_slices_by_name(
             yield row
 
 
-async def run_baseline(
-    environment: BenchEnvironment, client: str, concurrency: int, sample_size: int | None = None
-) -> Measurement:
-    """Measures one baseline; `most` mailboxes, or all."""
-    whole = sample_size is None or sample_size >= environment.spec.mailboxes
-    order = {
-        "client": "floor" if client == BARE_CLIENT else "typed",
-        "base": environment.base,
-        "token": await environment.fetch_token(),
-        "ids": str(environment.ids_path),
-        "most": None if whole else sample_size,
-        "at_once": concurrency,
-    }
-    return await run_client(environment, client, FULL_READ if whole else SAMPLE_READ, order)
-
-
 # What happens in the tenant ---------------------------------------------------------------------
 
 
@@ -294,16 +230,24 @@ async def measure_all(
             yield row
         async for row in measure_slices_by_name(matrix, folder, size, report_progress):
             yield row
-    if matrix.movers_per_thousand:
-        size = matrix.sizes[0]
-        report_progress(
-            f"{size:,} mailboxes, of which {matrix.movers_per_thousand} in 1,000 sort mail into a"
-            " folder"
-        )
-        recipe = TenantSpec(size, matrix.seed, movers=matrix.movers_per_thousand)
+    async for row in measure_special_tenants(matrix, folder, report_progress):
+        yield row
+
+
+async def measure_special_tenants(
+    matrix: BenchMatrix, folder: Path, report_progress: ProgressCallback
+) -> AsyncIterator[Measurement]:
+    """Measures the guard with the most requests where mailboxes have other rules than usual."""
+    movers, size = matrix.movers_per_thousand, matrix.sizes[0]
+    recipes = [(TenantSpec(matrix.critical_size, matrix.seed, hidden_forwards=2), FIRST_CRITICAL)]
+    if movers:
+        recipes.append((TenantSpec(size, matrix.seed, movers=movers), FOLDER_RULES))
+    for recipe, occasion in recipes:
+        report_progress(f"{recipe.mailboxes:,} mailboxes: {FORWARDING}, {occasion}")
         async with start_environment(recipe, folder, matrix.latency_ms, matrix.profile) as stage:
-            await run_guard(stage, FORWARDING, FIRST_RUN)
-            yield await run_guard(stage, FORWARDING, FOLDER_RULES)
+            if occasion != FIRST_CRITICAL:
+                await run_guard(stage, FORWARDING, FIRST_RUN)
+            yield await run_guard(stage, FORWARDING, occasion)
 
 
 async def measure_usual_tenant(
@@ -371,32 +315,13 @@ async def measure_every_tenant(
         report_progress(f"{size}: {name}, {FIRST_RUN}")
         yield await run_guard(environment, name, FIRST_RUN)
         if name == FORWARDING:
-            report_progress(f"{size}: the floor, a bare client")
-            yield await run_baseline(environment, BARE_CLIENT, get_graph_concurrency())
+            for floor in (BARE_FIRST_LOOK, BARE_CLIENT):
+                report_progress(f"{size}: {floor}, a bare client")
+                yield await run_baseline(environment, floor, get_graph_concurrency())
         report_progress(f"{size}: {name}, {NO_CHANGE}")
         yield await run_guard(environment, name, NO_CHANGE)
     async for row in measure_feed(environment, report_progress):
         yield row
-
-
-async def measure_feed(
-    environment: BenchEnvironment, report_progress: ProgressCallback
-) -> AsyncIterator[Measurement]:
-    """Measures two readings of the audit logs: the first, and one of what happens in five minutes.
-
-    Nothing of it concerns a guard. Runs of mailbox-forwarding at a tick are measured as its own.
-    """
-    size = environment.spec.mailboxes
-    environ = environment.build_app_settings() | FEED_SETTINGS
-    order = {"client": "tick", "environ": environ}
-    for occasion in (FIRST_RUN, NO_CHANGE):
-        report_progress(f"{size:,} mailboxes: {FEED}, {occasion}")
-        count = min(size * RECORDS_A_DAY // TICKS_A_DAY, MAX_RECORDS) * (occasion == NO_CHANGE)
-        logs = {"delayMinutes": 0, "perBlob": 500, "records": build_ordinary_records(count)}
-        edit = {"op": "set", "path": "/activity", "value": logs}
-        await environment.change_tenant("scene", {"edit": [edit]})
-        row = await run_client(environment, FEED, occasion, order)
-        yield replace(row, read=size, note=f"{count:,} records" if count else "")
 
 
 async def measure_scripts(

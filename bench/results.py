@@ -17,6 +17,7 @@ FIRST_RUN = "first run"
 NO_CHANGE = "no change"
 NEW_FORWARD = "a new forward"
 FOLDER_RULES = "folders"
+FIRST_CRITICAL = "hidden forwards at a first look"
 RATE_LIMITED = "a limit a second"
 CONCURRENCY_LIMITED = "a limit at once"
 # The profiles of the sandbox whose tenants are compared: what an occasion ends in, if in anything.
@@ -40,6 +41,8 @@ LISTINGS = tuple(
 # Slices where no date tells mailboxes apart, in a tenant of their own.
 SLICES_BY_NAME = "Get-Mailbox by slices of names"
 SDK_LOOP, SDK_GATHER, BARE_CLIENT = "loop", "gather", "floor"
+# A bare client that asks what a first look asks.
+BARE_FIRST_LOOK = "floor of a first look"
 # One reading of the audit logs, without mailbox-forwarding.
 FEED = "audit logs"
 

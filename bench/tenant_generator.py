@@ -51,6 +51,7 @@ class TenantSpec:
     `internal_forwards` and `external_forwards` have a rule that forwards to a colleague or to an
     external address. `movers` have one that moves mail to a folder instead of the one that sets a
     category. In a tenant that is not `dated` nobody knows when a mailbox was created.
+    `hidden_forwards` have a rule that Outlook does not show, which forwards to an external address.
     """
 
     mailboxes: int
@@ -62,6 +63,7 @@ class TenantSpec:
     external_forwards: int = 5
     movers: int = 0
     dated: bool = True
+    hidden_forwards: int = 0
 
     def pick_number(self, topic: str, number: int, count: int) -> int:
         """A number from 0 to `count` - 1, derived from the seed, a topic and a mailbox's number."""
@@ -96,15 +98,16 @@ class TenantSpec:
         return f"{at:%Y-%m-%dT%H:%M:%SZ}"
 
     def get_rule_pattern(self, number: int) -> str:
-        """The special rule of a mailbox: "outside", "inside", "moves" or none."""
+        """The special rule of a mailbox: "outside", "inside", "moves", "hidden" or none."""
         place = number * 617 % THOUSAND
         if place < self.external_forwards:
             return "outside"
         if place < self.external_forwards + self.internal_forwards:
             return "inside"
-        return (
-            "moves" if place < self.external_forwards + self.internal_forwards + self.movers else ""
-        )
+        rest = place - self.external_forwards - self.internal_forwards
+        if rest < self.movers:
+            return "moves"
+        return "hidden" if rest - self.movers < self.hidden_forwards else ""
 
 
 def build_mailbox(spec: TenantSpec, number: int) -> tuple[TenantBuilder, MailboxFixture]:
@@ -123,6 +126,11 @@ def build_mailbox(spec: TenantSpec, number: int) -> tuple[TenantBuilder, Mailbox
     ):
         cast.add_rule(seat, name, actions, conditions)
         cast.exchange_rules[seat.address][-1].update(build_exchange_parts(actions, conditions))
+    if habit == "hidden":
+        name, actions, conditions = build_external_forward(
+            f"{spec.build_alias(number)}@evil.example"
+        )
+        cast.add_rule(seat, name, actions, conditions, hidden=True)
     return cast, seat
 
 
@@ -289,9 +297,16 @@ def main() -> None:
     parser.add_argument("file", type=Path)
     parser.add_argument("--seed", type=int, default=1)
     parser.add_argument("--movers", type=int, default=0, help="in each thousand")
+    parser.add_argument("--hidden", type=int, default=0, help="hidden forwards, in each thousand")
     parser.add_argument("--undated", action="store_true", help="without dates of creation")
     asked = parser.parse_args()
-    spec = TenantSpec(asked.mailboxes, asked.seed, movers=asked.movers, dated=not asked.undated)
+    spec = TenantSpec(
+        asked.mailboxes,
+        asked.seed,
+        movers=asked.movers,
+        dated=not asked.undated,
+        hidden_forwards=asked.hidden,
+    )
     write_scene(spec, asked.file)
 
 

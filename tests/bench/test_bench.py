@@ -16,18 +16,17 @@ from yarl import URL
 from bench.baselines import read_with_batches
 from bench.counting_proxy import CARDS_PATH, CountingProxy, count_operations
 from bench.environment import start_environment
+from bench.feed import measure_feed
 from bench.matrix import (
     QUICK,
     build_forward_edits,
-    measure_feed,
     measure_listings,
     measure_slices_by_name,
-    run_baseline,
-    run_guard,
 )
 from bench.meter import Meter, compute_percentile
 from bench.results import (
     BARE_CLIENT,
+    BARE_FIRST_LOOK,
     FEED,
     FIRST_RUN,
     FORWARDING,
@@ -37,6 +36,7 @@ from bench.results import (
     SLICES_BY_NAME,
     Measurement,
 )
+from bench.runs import run_baseline, run_guard
 from bench.tenant_generator import TenantSpec, get_ids_path, write_scene
 from core.adapters.m365.inbox_rules.parse import parse_exchange_rule
 from sandbox.reality.profile import CONTRARY
@@ -178,10 +178,12 @@ def test_a_percentile_is_one_of_the_values(
 async def test_a_guard_and_the_floor_are_measured_from_outside(tmp_path: Path) -> None:
     async with start_environment(TenantSpec(25), tmp_path, latency_ms=0) as stage:
         bare = await run_baseline(stage, BARE_CLIENT, 4)
+        bare_first = await run_baseline(stage, BARE_FIRST_LOOK, 4)
         first = await run_guard(stage, FORWARDING, FIRST_RUN)
         again = await run_guard(stage, FORWARDING, NO_CHANGE)
     assert (bare.occasion, bare.read, bare.inner, bare.posts) == (FULL_READ, 25, 25, 2)
     assert not bare.tables
+    assert (bare_first.read, bare_first.inner, bare_first.posts) == (25, 50, 5)
     for row in (first, again):
         assert (row.read, row.lost, row.note) == (25, 0, "")
         assert row.requests["graph/inner"] == 25

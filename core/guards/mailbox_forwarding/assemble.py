@@ -118,13 +118,10 @@ def assemble_rule_forwards(
 
 def is_excused(rule: InboxRule, visibility: RuleVisibility, excused: set[str]) -> bool:
     """True for a rule that Exchange made itself. Of each there is one: a second is somebody's."""
-    unseen = visibility in (RuleVisibility.HIDDEN, RuleVisibility.EXCHANGE)
+    if visibility not in (RuleVisibility.HIDDEN, RuleVisibility.EXCHANGE):
+        return False
     name = rule.name.casefold()
-    if (
-        not unseen
-        or name in excused
-        or not is_exchanges_own_rule(rule, classify_folder_path(rule.move_to))
-    ):
+    if name in excused or not is_exchanges_own_rule(rule, classify_folder_path(rule.move_to)):
         return False
     excused.add(name)
     return True

@@ -38,6 +38,9 @@ def match_visible_rules(
     rule. A visible rule has one twin: another like it, switched on behind one that is off, say, is
     hidden.
     """
+    if not exchange_rules:
+        yield from ((rule, RuleVisibility.GRAPH) for rule in graph_rules)
+        return
     left = list(exchange_rules)
     lonely = [one for one in graph_rules if not take_twin(one, left, are_same_rule, get_recipients)]
     for one in lonely:

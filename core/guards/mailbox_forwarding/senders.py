@@ -92,6 +92,7 @@ def weigh_senders(texts: Iterable[str], is_own_domain: DomainTest) -> Senders:
     return Senders(tuple(warning), tuple(own), tuple(other))
 
 
+@lru_cache(CACHE_SIZE)
 def get_sender_domain(text: str) -> str:
     """The domain that a sender, or a part of an address, ends with; "" for none."""
     address = normalize_address(text)

@@ -27,22 +27,25 @@ RELIES_ON = (
     "graph-message-rules",
 )
 
-GRAPH_ACTIONS = (
-    "assignCategories",
-    "copyToFolder",
-    "delete",
-    "forwardAsAttachmentTo",
-    "forwardTo",
-    "markAsRead",
-    "markImportance",
-    "moveToFolder",
-    "permanentDelete",
-    "redirectTo",
-    "stopProcessingRules",
+GRAPH_ACTIONS = frozenset(
+    (
+        "assignCategories",
+        "copyToFolder",
+        "delete",
+        "forwardAsAttachmentTo",
+        "forwardTo",
+        "markAsRead",
+        "markImportance",
+        "moveToFolder",
+        "permanentDelete",
+        "redirectTo",
+        "stopProcessingRules",
+    )
 )
 # Of Graph's actions those that send mail on, those that hide it, and what the harmless ones hold.
 FORWARD_ACTIONS = frozenset({"forwardAsAttachmentTo", "forwardTo", "redirectTo"})
 DELETE_ACTIONS = frozenset({"delete", "permanentDelete"})
+TELLING_ACTIONS = FORWARD_ACTIONS | DELETE_ACTIONS | {"moveToFolder"}
 HARMLESS_ACTIONS: Mapping[str, type] = {
     "assignCategories": list,
     "copyToFolder": str,
@@ -177,9 +180,7 @@ def shows_all_actions(actions: Mapping[str, object]) -> bool:
     judged by what is known of it.
     """
     acting = {name for name, value in actions.items() if is_set(value)}
-    known = acting.intersection(GRAPH_ACTIONS)
-    telling = FORWARD_ACTIONS | DELETE_ACTIONS | {"moveToFolder"}
-    return bool(known) and (known == acting or not telling.isdisjoint(known))
+    return bool(acting) and (acting <= GRAPH_ACTIONS or not TELLING_ACTIONS.isdisjoint(acting))
 
 
 def parse_folder_id(value: object) -> str:
