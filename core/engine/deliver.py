@@ -12,6 +12,7 @@ import logging
 from collections import deque
 from collections.abc import Coroutine, Sequence
 from dataclasses import replace
+from datetime import timedelta
 from itertools import batched
 from typing import Any
 
@@ -32,6 +33,7 @@ log = logging.getLogger("exoguard.run")
 MAX_ERROR = 500
 # Whoever refuses so many takes nothing now: the rest waits for the next run.
 MAX_REFUSED_IN_A_ROW = 5
+EARLY_TIME = timedelta(seconds=10)
 
 
 async def run_together(*coroutines: Coroutine[Any, Any, None]) -> None:
@@ -67,15 +69,27 @@ def is_answering(outbox: Outbox, channel: MessageChannel) -> bool:
 
 
 async def send_to_answering_channels(world: World, claim: Claim, outbox: Outbox) -> None:
-    """Send during a scan what the channels have to be told that did not fail in it."""
+    """Send during a scan what the channels have to be told that did not fail in it, for a short
+    time: one that takes each message slowly must not hold up the scan.
+    """
     channels = [one for one in world.channels if is_answering(outbox, one)]
-    await run_together(*(send_to_channel(world, claim, one, outbox) for one in channels))
+    await run_together(
+        *(send_to_channel(world, claim, one, outbox, EARLY_TIME) for one in channels)
+    )
 
 
 async def send_to_channel(
-    world: World, claim: Claim, channel: MessageChannel, outbox: Outbox
+    world: World,
+    claim: Claim,
+    channel: MessageChannel,
+    outbox: Outbox,
+    time: timedelta | None = None,
 ) -> None:
-    """Send one channel what it has to be told, until it does not answer, or takes nothing of it."""
+    """Send one channel what it has to be told, until it does not answer, or takes nothing of it.
+
+    After a time, if one is given, no other message is begun.
+    """
+    begun = world.now()
     due = select_rows_to_send(outbox.rows.values(), channel.name, world.now())
     if not due:
         return
@@ -83,6 +97,8 @@ async def send_to_channel(
     refusal, is_any_taken, refused_count = "", False, 0
     waiting = deque[Sequence[OutboxRow]](batched(due, channel.batch_size, strict=False))
     while waiting and refused_count < MAX_REFUSED_IN_A_ROW:
+        if time is not None and abs(world.now() - begun) >= time:
+            break
         rows = waiting.popleft()
         await claim.ensure_held()
         try:
@@ -91,13 +107,13 @@ async def send_to_channel(
             failure = error
             await save_rows(claim, outbox, mark_failed(rows, str(error), world.now()))
             break
-        now = world.now()
+        now, refusal = world.now(), refused or refusal
         if refused and len(rows) > 1:
             # What makes a message unwelcome may be one case of many: the others are told.
             middle = len(rows) // 2
             waiting.extendleft((rows[middle:], rows[:middle]))
         elif refused:
-            refusal, refused_count = refused, refused_count + 1
+            refused_count += 1
             await save_rows(claim, outbox, mark_failed(rows, refused, now, is_refused=True))
         else:
             is_any_taken, refused_count = True, 0

@@ -1,11 +1,17 @@
 """Further channels: each is told each thing once, whatever the others do."""
 
+from collections.abc import Sequence
 from dataclasses import replace
 from datetime import timedelta
 
 import pytest
 
-from core.engine.deliver import MAX_REFUSED_IN_A_ROW
+from core.engine.deliver import (
+    MAX_REFUSED_IN_A_ROW,
+    queue_for_channels,
+    send_to_answering_channels,
+    send_to_channels,
+)
 from core.engine.housekeeping import is_memory_whole
 from core.engine.outbox import (
     KEEP_ACCEPTED,
@@ -15,14 +21,16 @@ from core.engine.outbox import (
     REFUSED_PAUSE,
     TOLD_PAUSE,
     TOLD_PER_CASE,
+    Outbox,
     cut,
     list_rows_to_forget,
     list_silent_ends,
     queue_notices,
 )
+from core.errors import CardRejected
 from core.model.cases import Notification
 from core.model.findings import Severity
-from core.model.outbox import CopyState, NoticeEvent
+from core.model.outbox import CopyState, NoticeEvent, OutboxRow
 from core.model.state import GuardSnapshot, GuardState
 from tests.support.adaptive_cards import build_closed_case, build_report, build_rule_case
 from tests.support.channel_stage import CRITICAL, HIGH, RUN, ChannelStage
@@ -160,6 +168,50 @@ async def test_a_channel_that_refuses_everything_is_not_asked_about_each_case() 
     stage.hook.refused_keys = set()
     await stage.later()
     assert len(stage.hook.told_keys) == len(cases) - MAX_REFUSED_IN_A_ROW
+
+
+async def test_a_channel_that_is_slow_holds_up_no_scan() -> None:
+    stage = ChannelStage()
+
+    class SlowChannel(FakeMessageChannel):
+        """Takes each message after six seconds."""
+
+        async def send(self, rows: Sequence[OutboxRow], *, is_plain: bool = False) -> None:
+            stage.clock.advance(seconds=6)
+            await super().send(rows, is_plain=is_plain)
+
+    slow = SlowChannel("slow", batch_size=1)
+    stage.world = replace(stage.world, channels=(slow,))
+    cases = [build_rule_case(number, severity=Severity.HIGH) for number in range(1, 9)]
+    async with stage.ledger.claim(RUN.guard, "run") as claim:
+        assert claim
+        outbox = Outbox({})
+        await queue_for_channels(stage.world, claim, build_report(*cases), outbox)
+        await send_to_answering_channels(stage.world, claim, outbox)
+        assert len(slow.sent) == 2
+        await send_to_channels(stage.world, claim, outbox)
+        assert len(slow.sent) == len(cases)
+
+
+async def test_a_refusal_that_is_not_looked_into_any_more_is_no_acceptance() -> None:
+    stage = ChannelStage()
+
+    class SlowRefusal(FakeMessageChannel):
+        """Refuses each message after six seconds."""
+
+        async def send(self, rows: Sequence[OutboxRow], *, is_plain: bool = False) -> None:
+            stage.clock.advance(seconds=6)
+            raise CardRejected("HTTP 400")
+
+    stage.world = replace(stage.world, channels=(SlowRefusal("slow"),))
+    cases = [build_rule_case(number, severity=Severity.HIGH) for number in range(1, 4)]
+    async with stage.ledger.claim(RUN.guard, "run") as claim:
+        assert claim
+        outbox = Outbox({})
+        await queue_for_channels(stage.world, claim, build_report(*cases), outbox)
+        await send_to_answering_channels(stage.world, claim, outbox)
+    health = (await stage.ledger.load_channel_healths())["slow"]
+    assert (health.error, health.accepted_at) == ("HTTP 400", None)
 
 
 async def test_a_message_at_which_a_channel_fails_holds_up_the_others_for_a_few_runs_only() -> None:
