@@ -33,7 +33,8 @@ log = logging.getLogger("exoguard.run")
 MAX_ERROR = 500
 # Whoever refuses so many takes nothing now: the rest waits for the next run.
 MAX_REFUSED_IN_A_ROW = 5
-EARLY_TIME = timedelta(seconds=10)
+# For so long a channel is sent messages within a scan, and at the end of a run; the rest waits.
+EARLY_TIME, LATE_TIME = timedelta(seconds=10), timedelta(minutes=2)
 
 
 async def run_together(*coroutines: Coroutine[Any, Any, None]) -> None:
@@ -83,11 +84,11 @@ async def send_to_channel(
     claim: Claim,
     channel: MessageChannel,
     outbox: Outbox,
-    time: timedelta | None = None,
+    time: timedelta = LATE_TIME,
 ) -> None:
     """Send one channel what it has to be told, until it does not answer, or takes nothing of it.
 
-    After a time, if one is given, no other message is begun.
+    After a time no other message is begun: what is left waits for the next run.
     """
     begun = world.now()
     due = select_rows_to_send(outbox.rows.values(), channel.name, world.now())
@@ -97,7 +98,7 @@ async def send_to_channel(
     refusal, is_any_taken, refused_count = "", False, 0
     waiting = deque[Sequence[OutboxRow]](batched(due, channel.batch_size, strict=False))
     while waiting and refused_count < MAX_REFUSED_IN_A_ROW:
-        if time is not None and abs(world.now() - begun) >= time:
+        if abs(world.now() - begun) >= time:
             break
         rows = waiting.popleft()
         await claim.ensure_held()

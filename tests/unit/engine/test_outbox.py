@@ -7,6 +7,7 @@ from datetime import timedelta
 import pytest
 
 from core.engine.deliver import (
+    LATE_TIME,
     MAX_REFUSED_IN_A_ROW,
     queue_for_channels,
     send_to_answering_channels,
@@ -182,13 +183,15 @@ async def test_a_channel_that_is_slow_holds_up_no_scan() -> None:
 
     slow = SlowChannel("slow", batch_size=1)
     stage.world = replace(stage.world, channels=(slow,))
-    cases = [build_rule_case(number, severity=Severity.HIGH) for number in range(1, 9)]
+    cases = [build_rule_case(number, severity=Severity.HIGH) for number in range(1, 31)]
     async with stage.ledger.claim(RUN.guard, "run") as claim:
         assert claim
         outbox = Outbox({})
         await queue_for_channels(stage.world, claim, build_report(*cases), outbox)
         await send_to_answering_channels(stage.world, claim, outbox)
         assert len(slow.sent) == 2
+        await send_to_channels(stage.world, claim, outbox)
+        assert len(slow.sent) == 2 + LATE_TIME // timedelta(seconds=6)
         await send_to_channels(stage.world, claim, outbox)
         assert len(slow.sent) == len(cases)
 
