@@ -80,3 +80,4 @@ async def test_too_many_and_broken_rows_are_said() -> None:
         assert len(found.items) == sign_in_events.MAX_EVENTS
         assert len(found.failures) == 2
         assert "more than 2,000" in "".join(one.reason for one in found.failures)
+        assert {one.subject for one in found.failures} == {"device-code", "prompt-denied"}

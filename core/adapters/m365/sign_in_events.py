@@ -42,10 +42,10 @@ CONDITIONS: Mapping[SignInKind, str] = {
 
 
 async def fetch_sign_in_events(graph: GraphClient, since: datetime) -> Reading[SignInEvent]:
-    """The sign-ins of each kind since a time, the newest first."""
+    """The sign-ins of each kind since a time, the newest first. A failure names the kind."""
     items: list[SignInEvent] = []
     failures: dict[ReadFailure, None] = {}
-    for condition in CONDITIONS.values():
+    for kind, condition in CONDITIONS.items():
         wanted = quote_filter(f"createdDateTime ge {since:%Y-%m-%dT%H:%M:%SZ} and {condition}")
         path = f"{BETA}/auditLogs/signIns?$filter={wanted}&$top={PAGE_SIZE}"
         rows: list[ResponseRow] = []
@@ -54,14 +54,17 @@ async def fetch_sign_in_events(graph: GraphClient, since: datetime) -> Reading[S
                 rows += page
                 if len(rows) > MAX_EVENTS:
                     reason = f"more than {MAX_EVENTS:,} sign-ins of one kind in a day"
-                    failures[ReadFailure(SIGN_IN_EVENTS, reason, optional=True)] = None
+                    cut = ReadFailure(SIGN_IN_EVENTS, reason, subject=kind, optional=True)
+                    failures[cut] = None
                     break
         except TenantError as error:
-            failures[build_read_failure(SIGN_IN_EVENTS, error, optional=True)] = None
+            failure = build_read_failure(SIGN_IN_EVENTS, error, subject=kind, optional=True)
+            failures[failure] = None
         found, broken = parse_each_row(rows[:MAX_EVENTS], parse_sign_in_event)
         items += found
         for _, reason in broken[:1]:
-            failures[build_read_failure(SIGN_IN_EVENTS, reason, optional=True)] = None
+            failure = build_read_failure(SIGN_IN_EVENTS, reason, subject=kind, optional=True)
+            failures[failure] = None
     return Reading(
         items=tuple(items),
         failures=tuple(failures),

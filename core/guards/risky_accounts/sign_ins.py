@@ -67,7 +67,7 @@ async def read_sign_ins(tenant: HasAccounts, context: ObserveContext) -> Reading
     now = context.policy.now
     since = max(min(context.last_full_scan or now, now), now - MAX_DOWNTIME) - TOLD_FOR
     read = await tenant.accounts.read_sign_in_events(since)
-    noted = () if read.failures else note_ways(context.known_traits, read.items, now)
+    noted = note_ways(context.known_traits, read.items, list_whole_kinds(read), now)
     ways = list(find_new_ways(read.items, noted, now))
     devices = await find_devices(tenant, ways)
     floods = await add_successes(tenant, list(find_floods(read.items)), since)
@@ -79,34 +79,44 @@ async def read_sign_ins(tenant: HasAccounts, context: ObserveContext) -> Reading
     )
 
 
+def list_whole_kinds(read: Reading[SignInEvent]) -> list[SignInKind]:
+    """The kinds of new ways that were read to their end. Where one was not, the others stand; a
+    failure that names no kind may be of any.
+    """
+    unread = {failure.subject for failure in read.failures}
+    return [kind for kind in TRAITS if unread.isdisjoint(("", kind))]
+
+
 def note_ways(
-    known: Mapping[str, KnownTraits], events: Iterable[SignInEvent], now: datetime
+    known: Mapping[str, KnownTraits],
+    events: Iterable[SignInEvent],
+    kinds: Sequence[SignInKind],
+    now: datetime,
 ) -> tuple[KnownTraits, ...]:
-    """The ways of each account, with those of before: who signs in so twice a year does so."""
+    """The ways of each account, with those of before: who signs in so twice a year does so. Each
+    kind has a row that says when it was first read.
+    """
     found: defaultdict[tuple[str, str], set[str]] = defaultdict(set)
     for one in events:
-        if one.kind in TRAITS:
+        if one.kind in kinds:
             found[one.account_id, TRAITS[one.kind]].add(one.app_id or "unknown")
-    start = note_traits(known, FIRST_LOOK, FIRST_LOOK, (), now)
-    rows = []
+    rows = [note_traits(known, FIRST_LOOK, TRAITS[kind], (), now) for kind in kinds]
     for (account, kind), apps in found.items():
         before = known.get(build_traits_key(account, kind))
         rows.append(
             note_traits(known, account, kind, {*apps, *(before.traits if before else ())}, now)
         )
-    return (start, *rows)
+    return tuple(rows)
 
 
 def find_new_ways(
     events: Sequence[SignInEvent], noted: Sequence[KnownTraits], now: datetime
 ) -> Iterator[NewWay]:
     """The ways that came after the first look and within the day, each with its first sign-in."""
-    if not noted:
-        return
-    start, *rows = noted
-    for row in rows:
+    starts = {row.kind: row.first_looked_at for row in noted if row.object_id == FIRST_LOOK}
+    for row in noted:
         for app, seen_at in row.traits.items():
-            if seen_at == start.first_looked_at or now - seen_at >= TOLD_FOR:
+            if seen_at == starts[row.kind] or now - seen_at >= TOLD_FOR:
                 continue
             mine = [
                 one

@@ -6,12 +6,18 @@ from typing import Any
 import pytest
 
 from core.guards.risky_accounts import GUARD
-from core.guards.risky_accounts.sign_ins import FLOOD, find_floods
+from core.guards.risky_accounts.sign_ins import (
+    FLOOD,
+    find_floods,
+    find_new_ways,
+    list_whole_kinds,
+    note_ways,
+)
 from core.model.findings import Finding, Severity
 from core.model.guards import GuardPolicy, ObserveContext
 from core.tenant.directory import Account, SignIn, SignInEvent, SignInKind
 from core.tenant.known_traits import KnownTraits
-from core.tenant.readings import Reading
+from core.tenant.readings import ReadFailure, Reading
 from core.tenant.sources import SIGN_IN_EVENTS
 from tests.support.fakes.tenant import FakeTenant
 from tests.support.remedy_checks import check_remedies
@@ -160,3 +166,31 @@ async def test_names_are_quoted_and_bounded() -> None:
         text = one.summary + "".join(fact.text for fact in one.facts)
         assert "\u202e" not in text
         assert len(text) < 900
+
+
+def compare(
+    known: dict[str, KnownTraits], now: datetime, *events: SignInEvent, unread: str | None = None
+) -> list[str]:
+    """The kinds of ways that are new at a look, at which one kind may be unread."""
+    failures = () if unread is None else (ReadFailure(SIGN_IN_EVENTS, "cut", subject=unread),)
+    noted = note_ways(known, events, list_whole_kinds(Reading(events, failures)), now)
+    known |= {row.key: row for row in noted}
+    return [one.event.kind for one in find_new_ways(events, noted, now)]
+
+
+def test_a_kind_that_is_cut_silences_no_other() -> None:
+    known: dict[str, KnownTraits] = {}
+    flood = SignInKind.PROMPT_DENIED
+    assert compare(known, NOW, unread=flood) == []
+    assert compare(known, NOW + HOUR, event(), unread=flood) == [SignInKind.DEVICE_CODE]
+    # A failure that names no kind may be of any.
+    assert compare(known, NOW + 2 * HOUR, event("u2"), unread="") == []
+
+
+def test_a_kind_that_is_read_later_than_the_others_has_a_first_look_of_its_own() -> None:
+    known: dict[str, KnownTraits] = {}
+    password = event(kind=SignInKind.ROPC)
+    assert compare(known, NOW, password, unread=SignInKind.ROPC) == []
+    assert compare(known, NOW + HOUR, password) == []
+    later = compare(known, NOW + 2 * HOUR, password, event("u2", kind=SignInKind.ROPC))
+    assert later == [SignInKind.ROPC]
