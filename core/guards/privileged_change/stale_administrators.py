@@ -17,7 +17,7 @@ from core.model.guards import ObserveContext
 from core.tenant.directory import Account, RoleHolder
 from core.tenant.port import HasAccounts
 from core.tenant.quoting import quote_text
-from core.tenant.readings import Reading
+from core.tenant.readings import ReadFailure, Reading
 
 STALE_ADMINISTRATORS = "administrator-use"
 """The source of what is told."""
@@ -59,7 +59,8 @@ async def read_administrator_use(
     if holders.failures or not holders.complete:
         return Reading(failures=(), sources=frozenset(), complete=True)
     powerful = [one for one in holders.items if not one.is_group and any(list_roles(one))]
-    asked = [one.id for one in powerful if one.assigned_via != "exchange"][:MAX_LOOKUPS]
+    every = [one.id for one in powerful if one.assigned_via != "exchange"]
+    asked = every[:MAX_LOOKUPS]
     known = await tenant.accounts.read_users(asked) if asked else Reading[Account]()
     spared = {name.casefold() for name in emergency}
     enabled = [
@@ -81,7 +82,11 @@ async def read_administrator_use(
     globals_ = [one for one in powerful if GLOBAL_ADMINISTRATOR in one.roles]
     if len(globals_) >= MANY:
         items.append(ManyAdministrators(tuple(one.name or one.id for one in globals_)))
-    failures = (*known.failures, *signed.failures)
+    failures = [*known.failures, *signed.failures]
+    if len(every) > len(asked):
+        # Of whom nothing was asked, nothing is over either.
+        left = f"{len(every) - len(asked):,} of {len(every):,} administrators were not looked up"
+        failures.append(ReadFailure(STALE_ADMINISTRATORS, left))
     return Reading(
         items=tuple(items),
         failures=tuple(

@@ -6,7 +6,11 @@ import pytest
 
 from core.guards.privileged_change import GUARD
 from core.guards.privileged_change.guard import PrivilegedOptions
-from core.guards.privileged_change.stale_administrators import MANY, STALE_ADMINISTRATORS
+from core.guards.privileged_change.stale_administrators import (
+    MANY,
+    MAX_LOOKUPS,
+    STALE_ADMINISTRATORS,
+)
 from core.model.findings import Finding, Severity
 from core.model.guards import GuardPolicy, ObserveContext
 from core.tenant.directory import Account, RoleHolder, SignIn
@@ -94,3 +98,10 @@ async def test_what_is_unread_tells_nothing_and_ends_no_case(unread: str) -> Non
     found, covered = await look([ADMIN], unread=unread)
     assert found == []
     assert not covered
+
+
+async def test_of_administrators_who_were_not_looked_up_nothing_is_over() -> None:
+    for count, is_whole in ((MAX_LOOKUPS, True), (MAX_LOOKUPS + 1, False)):
+        many = [RoleHolder(f"a{number}", "entra", GLOBAL, "a@x") for number in range(count)]
+        _, covered = await look(many, last=NOW)
+        assert covered is is_whole
