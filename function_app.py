@@ -1,7 +1,7 @@
 """The Azure app: a timer for each guard, a route to run one by hand, the queues behind them.
 
     timer <guard>                          every row of the catalog, at %<GUARD>_SCHEDULE%
-    routes                                 core/api/routes.py; a write stores a row and a message
+    routes                                 core/api/addresses.py; a write stores a row and a message
     timer activity                         audit logs, at %ACTIVITY_SCHEDULE%
     timer weekly-digest                    every hour: reports changed settings, and sends the
                                            weekly digest when %DIGEST_SCHEDULE% says
@@ -10,18 +10,18 @@
     queue exoguard-shards-poison           shards that failed too often
 
 This file decides nothing: it turns triggers into `core.engine.run.run`, and reports into responses.
+What only one kind of trigger needs is imported by it, so that a cold start for a guard's timer does
+without the API, the digest and the audit logs.
 """
 
 import logging
 import os
 from collections.abc import Mapping
-from typing import List  # noqa: UP035
+from typing import TYPE_CHECKING, List  # noqa: UP035
 
 import azure.functions as func
 
-from core.api.request import HttpRequest, HttpResponse, Route
-from core.api.routes import ROUTES
-from core.api.server import handle_request
+from core.api.addresses import ADDRESSES, Address
 from core.bootstrap import connect_world
 from core.config.catalog import CATALOG
 from core.config.settings import (
@@ -35,15 +35,15 @@ from core.engine.run import create_run_id, run
 from core.engine.shard_message import ShardMessage
 from core.engine.shards import abandon_shard, process_shard
 from core.errors import SettingsError
-from core.jobs.activity import ActivityReport, read_activity, run_tick
-from core.jobs.containment import process_waiting_account_requests
-from core.jobs.run_requests import RunMessage, process_run_message
 from core.jobs.settings_changes import alert_on_settings_change, compare_settings_before_run
 from core.jobs.tenant_probe import probe_before_run
-from core.jobs.weekly_digest import BesideGuards, send_weekly_digest
 from core.log_redaction import install_log_redaction
 from core.model.guards import GuardConfig, Mode
 from core.model.runs import RunReport
+
+if TYPE_CHECKING:
+    from core.api.request import HttpResponse
+    from core.jobs.activity import ActivityReport
 
 # The worker library refuses list[str] as the type of an output at load: only typing's own will do.
 MessageList = List[str]  # noqa: UP006
@@ -120,6 +120,8 @@ async def on_hourly_timer(timer: func.TimerRequest) -> None:
 
     Report changed settings as well: a guard that is off has no run that could report its own.
     """
+    from core.jobs.weekly_digest import BesideGuards, send_weekly_digest
+
     settings = Settings.read(os.environ)
     async with connect_world(settings) as world:
         result = await send_weekly_digest(
@@ -145,9 +147,12 @@ async def on_activity_timer(timer: func.TimerRequest, orders: func.Out[MessageLi
 
     Go on with accounts that are being contained, whatever became of the message that asked for it.
     """
+    from core.jobs.activity import read_activity, run_tick
+    from core.jobs.containment import process_waiting_account_requests
+
     settings = Settings.read(os.environ)
 
-    async def read_logs() -> ActivityReport:
+    async def read_logs() -> "ActivityReport":
         async with connect_world(settings, has_queue=True) as world:
             return await read_activity(
                 world, settings.guard_configs, settings.activity, create_run_id(world.now())
@@ -172,7 +177,7 @@ for row in CATALOG:
     register_timer(row)
 
 
-def register_route(route: Route) -> None:
+def register_route(route: Address) -> None:
     """Register one route of the API; with sign-in by Entra, the platform authenticates callers.
 
     A write has a queue for its run message.
@@ -199,8 +204,13 @@ def register_route(route: Route) -> None:
         return to_http_response(answer)
 
 
-async def answer_http_request(route: Route, req: func.HttpRequest) -> HttpResponse:
+async def answer_http_request(address: Address, req: func.HttpRequest) -> "HttpResponse":
     """Answer one request with the current settings."""
+    from core.api.request import HttpRequest
+    from core.api.routes import ROUTE
+    from core.api.server import handle_request
+
+    route = ROUTE[address.name]
     call = HttpRequest(
         path_parameters=dict(req.route_params),
         query=dict(req.params),
@@ -210,7 +220,7 @@ async def answer_http_request(route: Route, req: func.HttpRequest) -> HttpRespon
     return await handle_request(route, call, os.environ)
 
 
-def to_http_response(http_response: HttpResponse) -> func.HttpResponse:
+def to_http_response(http_response: "HttpResponse") -> func.HttpResponse:
     """The response in the type of the Functions host."""
     return func.HttpResponse(
         http_response.body,
@@ -220,7 +230,7 @@ def to_http_response(http_response: HttpResponse) -> func.HttpResponse:
     )
 
 
-for row_of_api in ROUTES:
+for row_of_api in ADDRESSES:
     register_route(row_of_api)
 
 
@@ -229,6 +239,9 @@ for row_of_api in ROUTES:
 @app.queue_output(arg_name="orders", queue_name=SHARD_QUEUE, connection=STORAGE_SETTING)
 async def on_run_message(item: func.QueueMessage, orders: func.Out[MessageList]) -> None:
     """Process a run message. If it fails, the queue delivers it again."""
+
+    from core.jobs.run_requests import RunMessage, process_run_message
+
     message = RunMessage.from_json(item.get_body().decode("utf-8", "replace"))
     report = await process_run_message(message, Settings.read(os.environ))
     if report:

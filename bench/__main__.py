@@ -212,7 +212,9 @@ def main() -> int:
         return 2
     plan = matrix.QUICK if asked.quick else matrix.FULL
     if asked.sizes:
-        plan = replace(plan, sizes=tuple(sorted(asked.sizes)), compared_size=min(asked.sizes))
+        least = min(asked.sizes)
+        sizes = tuple(sorted(asked.sizes))
+        plan = replace(plan, sizes=sizes, compared_size=least, critical_size=least)
     plan = replace(plan, profile=asked.profile)
     try:
         results = asyncio.run(run_matrix(plan, console, asked.to, choose_measures(asked)))

@@ -24,6 +24,15 @@ ROOT = Path(__file__).resolve().parents[2]
 SDK = ("msgraph", "msgraph_core", "kiota_abstractions", "kiota_http", "kiota_serialization_json")
 # What only who looks at a page needs.
 PAGES = ("jinja2", "core.web.pages")
+# What only a request, the digest or the audit logs need: whose trigger imports it.
+OTHER_TRIGGERS = (
+    "core.api.routes",
+    "core.evidence",
+    "core.jobs.activity",
+    "core.jobs.weekly_digest",
+    "core.status.document",
+    "core.status.overview",
+)
 # The command line and what it prints with are for people's own machines.
 TERMINAL = ("core.cli", "typer", "rich")
 # What a terminal does not wait for when it is asked for help or completes a word.
@@ -87,7 +96,7 @@ def start(watch: Watch) -> dict[str, Any]:
     """Azure imports the app, as a new instance does first of all."""
     importing("function_app", watch)
     functions = len(sys.modules["function_app"].app.get_functions())
-    return {"functions": functions, **seen(watch, *SDK, *PAGES, *TERMINAL)}
+    return {"functions": functions, **seen(watch, *SDK, *PAGES, *TERMINAL, *OTHER_TRIGGERS)}
 
 
 def help_asked(watch: Watch) -> dict[str, Any]:
