@@ -10,7 +10,7 @@ who that is was not read as a whole.
 """
 
 import heapq
-from collections.abc import AsyncIterator, Iterator
+from collections.abc import AsyncIterator, Iterator, Mapping
 from dataclasses import dataclass, replace
 from datetime import timedelta
 
@@ -27,12 +27,12 @@ from core.microsoft365.remedies import (
 from core.model.findings import Fact, Finding, Severity, Verdict
 from core.model.guards import Guard, GuardPolicy, ObserveContext, Permission, Service
 from core.tenant.changes import DisableExchangeModule
-from core.tenant.directory import ModuleUser, RoleHolder
+from core.tenant.directory import ModuleUser
 from core.tenant.listing_memory import list_missing, note_listing
 from core.tenant.merging import collect_failures
 from core.tenant.port import HasRoles
 from core.tenant.quoting import quote_text
-from core.tenant.readings import ReadFailure, Reading
+from core.tenant.readings import ListedCount, ReadFailure, Reading
 from core.tenant.sources import MODULE_USERS, ROLE_HOLDERS
 
 ORGANIZATION = "organization"
@@ -81,20 +81,23 @@ async def observe(
     holders = frozenset(one.id for one in roles.items)
     kept: list[tuple[int, str, ModuleUser]] = []
     parts: list[Reading[ModuleUser]] = []
-    count = keepers = 0
+    count, listed, keepers = 0, 0, set[str]()
     async for page in tenant.roles.list_module_users():
         parts.append(page.with_items((), page.failures, page.sources, page.population))
+        listed += page.population
         for user in page.items:
             if user.enabled and not holders.isdisjoint({user.id, user.guid}):
-                keepers += 1
+                keepers.add(user.id)
             elif user.enabled and has_usable_mailbox(user):
                 count += 1
                 keep_sample_user(kept, user)
     users = tuple(user for _, _, user in sorted(kept, reverse=True))
-    lost = list_lost_holders(roles, context)
-    complete = roles.complete and not lost and all(part.complete for part in parts)
-    unread = (*collect_failures((roles,)), *collect_failures(parts), *lost)
-    known = complete and not any(not failure.object_id for failure in unread)
+    lists = {ROLE_HOLDERS: holders, MODULE_USERS: frozenset(keepers)}
+    lost = tuple(list_lost_people(lists, context))
+    unread = (*collect_failures((roles,)), *collect_failures(parts))
+    # What breaks off has a failure of its whole source.
+    is_listed = not any(not failure.object_id for failure in unread)
+    known = is_listed and not lost
     each = context.is_enforcing or count <= get_per_user_limit(context)
     script_users: frozenset[str] | None = frozenset()
     misses: tuple[ReadFailure, ...] = ()
@@ -105,32 +108,39 @@ async def observe(
         )
         script_users = None if misses or not used.complete else frozenset(used.items)
     access = ModuleAccess(
-        count, users if each else users[:MAX_EXAMPLES], each, keepers, len(holders), script_users
+        count,
+        users if each else users[:MAX_EXAMPLES],
+        each,
+        len(keepers),
+        len(holders),
+        script_users,
     )
     yield Reading(
         items=(access,) if known else (),
-        failures=(*unread, *misses),
+        failures=(*unread, *lost, *misses),
         sources=frozenset(SOURCES),
         population=1,
-        complete=complete,
-        known_traits=()
-        if roles.failures or not roles.complete
-        else (note_listing(ROLE_HOLDERS, holders, context.known_traits, context.policy.now),),
+        complete=not lost and roles.complete and all(part.complete for part in parts),
+        listed_counts={MODULE_USERS: ListedCount(listed, frozenset({MODULE_USERS}), 2)},
+        known_traits=tuple(
+            note_listing(name, ids, context.known_traits, context.policy.now)
+            for name, ids in lists.items()
+            if is_listed
+        ),
     )
 
 
-def list_lost_holders(
-    roles: Reading[RoleHolder], context: ObserveContext
-) -> tuple[ReadFailure, ...]:
-    """That the list of role holders lacks some whom it had: a page may have been left out, and who
-    stood on it would be taken for nobody. At a later look it is believed.
+def list_lost_people(
+    lists: Mapping[str, frozenset[str]], context: ObserveContext
+) -> Iterator[ReadFailure]:
+    """That a list lacks administrators whom it had: a page may have been left out, and who stood on
+    it would be taken for nobody, or for locked out. At a later look it is believed.
     """
-    ids = [one.id for one in roles.items]
-    lost = list_missing(ROLE_HOLDERS, ids, context.known_traits, context.policy.now)
-    if not lost or roles.failures or not roles.complete:
-        return ()
-    reason = f"it lacks {len(lost):,} who were on it before: it is looked at again"
-    return (ReadFailure(ROLE_HOLDERS, reason, optional=True),)
+    for name, ids in lists.items():
+        lost = list_missing(name, ids, context.known_traits, context.policy.now)
+        if lost:
+            reason = f"it lacks {len(lost):,} who were on it before: it is looked at again"
+            yield ReadFailure(name, reason, optional=True)
 
 
 def has_usable_mailbox(user: ModuleUser) -> bool:

@@ -5,6 +5,7 @@ from datetime import UTC, datetime, timedelta
 
 import pytest
 
+from core.engine.population import count_listings, find_unconfirmed_sources, remember_listings
 from core.guards.exchange_module_access.guard import (
     GUARD,
     MAX_SAMPLE,
@@ -15,6 +16,7 @@ from core.guards.exchange_module_access.guard import (
 from core.guards.exchange_module_access.verdicts import ModuleAccessVerdict
 from core.model.findings import Finding, Severity, Verdict, format_facts
 from core.model.guards import GuardPolicy, ObserveContext
+from core.model.state import GuardState
 from core.tenant.changes import DisableExchangeModule
 from core.tenant.directory import ModuleUser, RoleHolder
 from core.tenant.known_traits import KnownTraits
@@ -221,3 +223,28 @@ async def test_whom_a_list_of_role_holders_leaves_out_is_not_judged_before_a_lat
         known |= {one.key: one for one in reading.known_traits}
         result.append((len(findings), reading.covers((ROLE_HOLDERS, MODULE_USERS), "u1")))
     assert result == [(0, True), (0, False), (0, True), (0, False), (1, True)]
+
+
+async def test_a_list_of_users_without_its_administrators_is_looked_at_again() -> None:
+    whole, cut = tenant([user(1)]), tenant([user(1)])
+    cut.powershell_users = cut.powershell_users[1:]
+    known: dict[str, KnownTraits] = {}
+    kinds = []
+    for number, of in enumerate((whole, cut, whole, cut, cut)):
+        terms = GuardPolicy(TERMS.now + number * timedelta(hours=2))
+        reading, findings = await seen(of, ObserveContext(terms, known_traits=dict(known)))
+        known |= {one.key: one for one in reading.known_traits}
+        kinds.append(sorted(one.kind for one in findings))
+    module, alone = ["exchange-module"], ["exchange-module", "no-administrator"]
+    assert kinds == [module, [], module, [], alone]
+
+
+async def test_a_list_of_users_that_got_shorter_ends_nothing_at_the_first_look() -> None:
+    state = GuardState()
+    for count, is_believed in ((9, True), (5, False), (5, True)):
+        of = tenant([user(number) for number in range(count)])
+        (reading,) = [one async for one in GUARD.observe(of, LOOK)]
+        assert isinstance(reading, Reading)
+        unconfirmed = find_unconfirmed_sources(reading, state)
+        assert unconfirmed == (frozenset() if is_believed else {MODULE_USERS})
+        state = remember_listings(state, count_listings(reading, state))
