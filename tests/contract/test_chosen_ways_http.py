@@ -1,13 +1,14 @@
 """A tenant whose facts are turned round: the probe finds the other way, and the adapters go it."""
 
 from collections.abc import Awaitable, Callable, Sequence
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 from typing import Any, NamedTuple
 
 import pytest
 
 from core.adapters.exchange.command import Command
 from core.microsoft365.assumptions.register import ASSUMPTIONS
+from core.tenant.audit_queries import AuditQuestion
 from tests.support.http_recorder import (
     PERSON,
     PERSON_GUID,
@@ -75,6 +76,12 @@ async def read_organization(to: Connection) -> list[str]:
     return [
         f"{one.unlogged_count} {' '.join(one.unlogged_examples)}".strip() for one in found.items
     ]
+
+
+async def begin_search(to: Connection) -> list[str]:
+    question = AuditQuestion(SINCE, SINCE + timedelta(days=1), ("Set-Mailbox",))
+    await to.tenant.audit_queries.start_query("a case", question)
+    return list_statuses(to)
 
 
 ANN = build_mailbox_row(PERSON, PERSON_GUID, "ann", UserPrincipalName="ann@contoso.example")
@@ -160,6 +167,14 @@ TURNED_ROUND = (
         read_sign_ins,
         ["400", "200"],
         ["200"],
+    ),
+    TurnedRound(
+        "graph-audit-query-version",
+        "v1.0",
+        build_scene(reality={"graph-audit-query-version": "v1-only"}),
+        begin_search,
+        ["404"],
+        ["201"],
     ),
 )
 
