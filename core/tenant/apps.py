@@ -40,6 +40,8 @@ class App:
     credentials: tuple[AppCredential, ...] = ()
     reply_urls: tuple[str, ...] = ()
     """Where sign-ins to the app may be sent."""
+    home_hosts: frozenset[str] = frozenset()
+    """The hosts among them that lie below a domain of this tenant, as far as these were read."""
     microsoft_status: str = ""
     """disabledByMicrosoftStatus; empty where Microsoft has not disabled it."""
 

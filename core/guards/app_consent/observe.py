@@ -29,6 +29,7 @@ from core.guards.app_consent.openings import (
     POWERFUL,
     PRINCIPAL,
     is_powerful,
+    mark_home_hosts,
     read_powerful_apps,
 )
 from core.guards.app_consent.owners import mark_new_owners, note_owners
@@ -108,6 +109,8 @@ async def observe(
         may_users_register_apps(next(iter(policy.items), None)),
     )
     apis = await read_resource_apis(tenant, holdings)
+    domains = await tenant.configuration.read_configuration(DOMAIN)
+    own = frozenset(one.id.casefold() for one in domains.items)
     listed = PresenceTracker(context.open_case_ids)
     # An app whose grants were not all read may be powerful without showing it, and one that shows
     # it is powerful whatever else was not read.
@@ -117,6 +120,7 @@ async def observe(
     async for page in tenant.apps.list_apps():
         listed.add_page(page)
         unseen -= {one for one in unseen if page.scope is not None and one in page.scope}
+        page = replace(page, items=tuple(mark_home_hosts(one, own) for one in page.items))
         joined = join_app_grants(page, holdings, apis, around)
         powerful += [one for one in joined.items if is_powerful(one)]
         doubtful |= {one.object_id for one in joined.failures}
@@ -124,7 +128,7 @@ async def observe(
         yield remember_owners(joined, context)
     found = read_powerful_apps(powerful, tuple(gaps), complete=listed.complete)
     doubtful -= {one.id for one in found.items}
-    yield await compare_openings(tenant, found, doubtful, context)
+    yield await compare_openings(tenant, found, domains, doubtful, context)
     rest = frozenset(unseen) if listed.complete else frozenset[str]()
     yield build_unlisted_batch(rest, holdings, apis, around)
     listed.present_ids |= rest
@@ -136,6 +140,7 @@ async def observe(
 async def compare_openings(
     tenant: ConsentPorts,
     powerful: Reading[Configuration],
+    domains: Reading[Configuration],
     doubtful: Collection[str],
     context: ObserveContext,
 ) -> Reading[WatchedResult]:
@@ -144,9 +149,8 @@ async def compare_openings(
 
     Of the `doubtful` apps it is not known whether they are powerful.
     """
-    read = {POWERFUL: powerful}
-    for name in (PRINCIPAL, DOMAIN):
-        read[name] = await tenant.configuration.read_configuration(name)
+    principals = await tenant.configuration.read_configuration(PRINCIPAL)
+    read = {POWERFUL: powerful, PRINCIPAL: principals, DOMAIN: domains}
     read |= await read_derived(tenant, (ROLE_HOLDER,), read)
     compared = compare_collection(OPENINGS, read, context, doubtful)[0]
     if compared.complete and compared.sources:

@@ -6,7 +6,8 @@ principal: none of these is a grant, and each outlives them (MITRE ATT&CK T1528,
 T1098.003). What was there at the first look is no news.
 """
 
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Collection, Iterable, Iterator, Mapping
+from dataclasses import replace
 
 from core.guards.app_consent.grants import ConsentedApp
 from core.guards.app_consent.rating import is_trusted_app, measure_reach
@@ -17,6 +18,7 @@ from core.microsoft365.remedies import stop_app
 from core.microsoft365.reply_addresses import is_loopback, list_reply_hosts, split_reply_url
 from core.model.findings import Severity, Step
 from core.property_values import find_property, get_flag, get_text, get_texts
+from core.tenant.apps import App
 from core.tenant.configuration import Configuration
 from core.tenant.quoting import quote_text
 from core.tenant.readings import ReadFailure, Reading
@@ -136,7 +138,13 @@ def list_name_traits(principal: Configuration, own: set[str]) -> Iterator[Trait]
         yield Trait(build_token("logout", host), text, Severity.MEDIUM)
 
 
-def is_own_host(host: str, own: set[str]) -> bool:
+def mark_home_hosts(app: App, own: frozenset[str]) -> App:
+    """An app with the hosts that are this tenant's own: they are no news to anybody."""
+    hosts = frozenset(host for host in list_reply_hosts(app) if is_own_host(host, own))
+    return replace(app, home_hosts=hosts) if hosts else app
+
+
+def is_own_host(host: str, own: Collection[str]) -> bool:
     """Whether a host is the device itself, or below a domain of this tenant."""
     is_named = any(host == one or host.endswith(f".{one}") for one in own)
     return is_named or (bool(host) and is_loopback(host))

@@ -2,7 +2,7 @@
 
 from core.microsoft365.app_names import NameClaim
 from core.microsoft365.known_apps import is_microsoft_app
-from core.microsoft365.reply_addresses import list_reply_hosts, list_weak_replies
+from core.microsoft365.reply_addresses import is_loopback, list_reply_hosts, list_weak_replies
 from core.model.findings import Fact
 from core.tenant.apps import App
 from core.tenant.quoting import quote_text
@@ -51,8 +51,13 @@ def list_app_facts(app: App, claim: NameClaim | None = None) -> tuple[Fact, ...]
         Fact("", f"sign-ins to it are sent {one.weakness}: {quote_text(one.host, MAX_TEXT_LENGTH)}")
         for one in weak[:MAX_SHOWN]
     ]
-    if (hosts := list_reply_hosts(app)) and not weak:
-        facts.append(Fact("sends sign-ins to", format_name_list(list(hosts))))
+    elsewhere = [
+        host
+        for host in list_reply_hosts(app)
+        if host not in app.home_hosts and not is_loopback(host)
+    ]
+    if elsewhere and not weak:
+        facts.append(Fact("sends sign-ins to", format_name_list(elsewhere)))
     return tuple(facts)
 
 

@@ -161,3 +161,19 @@ async def test_names_that_deceive_are_shown_as_what_they_are() -> None:
     (found,) = await look(opened, known, 1)
     assert "\u202e" not in found.summary
     assert len(found.summary) < 900
+
+
+async def test_only_hosts_of_others_are_told_as_where_sign_ins_go() -> None:
+    replies = ["https://a.contoso.com/cb", "http://localhost:1/", "https://job.harbour.example/cb"]
+    tenant = build_fake_tenant(build_powerful_scene(replyUrls=replies))
+    policy = GuardPolicy(NOW)
+    facts = {
+        fact.text
+        async for reading in GUARD.observe(tenant, ObserveContext(policy))
+        if isinstance(reading, Reading)
+        for item in reading.items
+        for one in GUARD.judge(item, policy)
+        for fact in one.facts
+        if fact.label == "sends sign-ins to"
+    }
+    assert facts == {"job.harbour.example"}
