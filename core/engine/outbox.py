@@ -163,8 +163,17 @@ def queue_for_channel(
                 untold.append(case)
                 continue
         yield row
-    if untold:
-        yield count_more(channel.name, untold, report, rows, now)
+    counted = rows.get(f"{MORE_KEY}|{channel.name}")
+    # While Teams takes no card either, the same cases are in each report.
+    new = [case for case in untold if not counted or find_event_time(case) > counted.notice.at]
+    if new:
+        yield count_more(channel.name, new, report, rows, now)
+
+
+def find_event_time(case: Case) -> datetime:
+    """When what there is to tell of a case happened, as far as its times say."""
+    times = (case.opened_at, case.closed_at, case.widened_at, case.deferred_at)
+    return max(at for at in times if at)
 
 
 def put_notice(

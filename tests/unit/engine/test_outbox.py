@@ -262,8 +262,17 @@ async def test_of_more_than_a_dead_channel_can_keep_the_number_is_kept() -> None
     first = [
         build_rule_case(number, severity=Severity.HIGH) for number in range(1, MAX_PENDING + 4)
     ]
+    stage.teams.is_down = True
     await stage.later(*first)
-    await stage.later(*(build_rule_case(n, severity=Severity.HIGH) for n in (1001, 1002)))
+    # What is in the report again is not counted again.
+    await stage.later(*first)
+    stage.teams.is_down = False
+    await stage.later(
+        *(
+            replace(build_rule_case(n, severity=Severity.HIGH), opened_at=stage.clock())
+            for n in (1001, 1002)
+        )
+    )
     rows = [row for row in (await stage.rows()).values() if row.channel == "mail"]
     more = next(row for row in rows if row.notice.event is NoticeEvent.MORE)
     assert (len(rows), more.notice.count) == (MAX_PENDING + 1, 5)
