@@ -15,12 +15,14 @@ from core.evidence.records import (
     list_guard_records,
     list_log_records,
 )
+from core.model.containment import AccountBundle
 from core.model.guards import GuardConfig
 from core.ports import Ledger
 
 # The ledger's interval of runs includes its later end and excludes its earlier one, to the
 # millisecond; a period is the other way round.
 LEDGER_RESOLUTION = timedelta(milliseconds=1)
+WEEK = timedelta(days=7)
 # Writing records never yields to the event loop by itself.
 YIELD_INTERVAL = 200
 
@@ -28,7 +30,9 @@ YIELD_INTERVAL = 200
 async def collect_evidence(
     ledger: Ledger, configs: Iterable[GuardConfig], header: ExportHeader
 ) -> AsyncIterator[EvidenceRecord]:
-    """All records of a period, with one guard in memory at a time. Raises LedgerError."""
+    """All records of a period, with one guard, or a week of what was kept of accounts, in memory at
+    a time. Raises LedgerError.
+    """
     for gap in list_gap_records(header):
         yield gap
     for answer in list_assumption_records(header, await ledger.load_probe()):
@@ -37,11 +41,21 @@ async def collect_evidence(
         yield record
     for record in list_containment_records(header, await ledger.load_containments()):
         yield record
-    for bundle in await ledger.load_bundles(header.since, header.until):
+    async for bundle in iter_bundles(ledger, header):
         yield make_bundle_record(bundle)
     for config in sorted(configs, key=lambda config: config.guard.name):
         async for record in collect_guard_evidence(ledger, config, header):
             yield record
+
+
+async def iter_bundles(ledger: Ledger, header: ExportHeader) -> AsyncIterator[AccountBundle]:
+    """What was kept of accounts, week by week: a year of it is too much to hold at once."""
+    since = header.since
+    while since < header.until:
+        until = min(since + WEEK, header.until)
+        for bundle in await ledger.load_bundles(since, until):
+            yield bundle
+        since = until
 
 
 async def collect_guard_evidence(

@@ -82,9 +82,12 @@ async def test_what_was_kept_of_an_account_is_in_it_edition_by_edition_as_it_was
     kept = AccountBundle("30708439043000-5e3aa1c7", "a1", WITHIN_PERIOD, "impact", digest, text)
     async with ledger.claim(CONTAINMENT_PARTITION, "r1") as claim:
         assert claim
-        await claim.save(kept, replace(kept, edition=2), replace(kept, edition=3, at=UNTIL))
+        times = (WITHIN_PERIOD, WITHIN_PERIOD, SINCE + 7 * DAY, UNTIL - timedelta(seconds=1), UNTIL)
+        await claim.save(
+            *(replace(kept, edition=number, at=at) for number, at in enumerate(times, start=1))
+        )
     found = [entry for entry in await taken(ledger) if entry["record"] == "bundle"]
-    assert [entry["edition"] for entry in found] == [1, 2]
+    assert [entry["edition"] for entry in found] == [1, 2, 3, 4]
     for entry in found:
         document = str(entry["document"])
         assert hashlib.sha256(document.encode()).hexdigest() == entry["bundle_sha256"] == digest
