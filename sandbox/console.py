@@ -143,13 +143,13 @@ class SceneConsole:
         content = message["attachments"][0]["content"]
         header, *blocks = content["body"]
         entries = [block for block in blocks if block.get("separator") and "items" in block]
-        others = [block for block in blocks if block not in entries]
+        hidden = entries[max_entries:]
         parts: list[RenderableType] = []
-        for block in [header, *others[:-1], *entries[:max_entries]]:
-            parts += self.render_block(block) + ([] if is_compact else [Text("")])
-        if len(entries) > max_entries:
-            parts.append(Text(f"… {len(entries) - max_entries} more on the card", style="dim"))
-        parts += self.render_block(others[-1])
+        for block in [header, *blocks]:
+            if block in hidden[:1]:
+                parts.append(Text(f"… {len(hidden)} more on the card", style="dim"))
+            if block not in hidden:
+                parts += self.render_block(block) + ([] if is_compact else [Text("")])
         width, padding = (108, (0, 1)) if is_compact else (100, (1, 2))
         self.console.print(
             Panel(Group(*parts), border_style=STYLES[header["style"]], width=width, padding=padding)

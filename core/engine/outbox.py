@@ -18,6 +18,7 @@ from core.model.findings import Fact, Severity
 from core.model.outbox import ENDS, CopyState, Notice, NoticeEvent, OutboxRow
 from core.model.runs import RunReport
 from core.ports import MessageChannel
+from core.status.remedy import list_short_steps, list_steps
 
 TOLD_PER_CASE, TOLD_PAUSE = 4, timedelta(hours=8)
 MAX_ACCEPTED_TIMES = 8
@@ -98,6 +99,7 @@ def build_notice(case: Case, report: RunReport, was_told: bool) -> Notice:
         subject=cut(case.subject, MAX_FACT),
         object_id=cut(case.object_id, MAX_FACT),
         advice=cut(case.advice, MAX_ADVICE),
+        steps=list_short_steps(list_steps(case, may_contain=False)),
         note=cut(case.note, MAX_NOTE),
         facts=tuple(Fact(one.label, cut(one.text, MAX_FACT)) for one in case.facts[:MAX_FACTS]),
         opened_at=case.opened_at,

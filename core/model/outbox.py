@@ -9,7 +9,7 @@ from dataclasses import dataclass
 from datetime import datetime
 from enum import StrEnum
 
-from core.model.findings import Fact, Severity
+from core.model.findings import Fact, Severity, Step
 
 SECRET_PREFIX = "whsec_"  # noqa: S105  not a secret
 """What the secret of a signed webhook may begin with (standardwebhooks.com): base64 follows."""
@@ -72,6 +72,8 @@ class Notice:
     subject: str = ""
     object_id: str = ""
     advice: str = ""
+    steps: tuple[Step, ...] = ()
+    """The first of what is to be done that has a command."""
     note: str = ""
     facts: tuple[Fact, ...] = ()
     opened_at: datetime | None = None

@@ -153,7 +153,12 @@ def render_commands(context: CardContext, case: Case) -> list[CardElement]:
     needs none.
     """
     steps = list_steps(case, may_contain=context.may_contain)
-    shown = [one for one in list_short_steps(steps) if len(one.command) <= MAX_COMMAND]
+    # A command that had to be changed to be shown would do something else.
+    shown = [
+        one
+        for one in list_short_steps(steps)
+        if len(one.command) <= MAX_COMMAND and "://" not in one.command
+    ]
     if not shown or case.key in context.planned_cases:
         return []
     items: list[CardElement] = []

@@ -58,6 +58,7 @@ def build_case_data(notice: Notice, base_url: str, *, is_plain: bool) -> dict[st
             "object": sanitize_text(notice.object_id, 400),
             "summary": sanitize_text(notice.summary, 1_000),
             "advice": sanitize_text(notice.advice, 2_000),
+            "commands": [sanitize_text(step.command, 2_000) for step in notice.steps],
             "note": sanitize_text(notice.note, 500),
             "facts": [sanitize_text(one, 460) for one in format_facts(notice.facts)],
         }

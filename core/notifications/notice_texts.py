@@ -67,6 +67,12 @@ def list_lines(notice: Notice, *, is_plain: bool = False) -> list[tuple[str, str
     lines = [("", clean(notice.summary, 1_000))]
     if notice.advice and notice.event not in ENDS:
         lines.append(("What to do", clean(notice.advice, 2_000)))
+        lines += [
+            (clean(step.text, 300).rstrip(".:"), clean(step.command, 2_000))
+            for step in notice.steps
+            # A command that had to be changed to be shown would do something else.
+            if clean(step.command, 2_000) == step.command
+        ]
     if notice.note:
         lines.append(("Done so far", clean(notice.note, 500)))
     if notice.is_case:

@@ -6,7 +6,7 @@ from typing import Any
 import pytest
 
 from core.notifications.digest_card import build_digest_card
-from core.notifications.run_cards import build_cards
+from core.notifications.run_cards import PORTAL, build_cards
 from tests.browser.served import launch_browser
 from tests.support.adaptive_cards import (
     PUBLIC_URL,
@@ -55,7 +55,8 @@ async def test_the_renderer_takes_every_card_and_only_our_own_links_act(width: i
             assert "Exoguard" in await page.inner_text("#card"), name
             # Nothing is wider than the card, whatever it is made of.
             assert await page.evaluate("document.body.scrollWidth") <= width + 32, name
-            assert all(one.startswith(f"{PUBLIC_URL}/api/") for one in await read_links(page)), name
+            links = await read_links(page)
+            assert all(one.startswith((f"{PUBLIC_URL}/api/", PORTAL)) for one in links), name
             assert "x" not in await page.locator("#card strong").all_inner_texts(), name
             assert await page.locator(FOREIGN).count() == 0, name
 

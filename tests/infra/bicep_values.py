@@ -118,12 +118,14 @@ def evaluate_parts(node: Array | Object | Text, names: Mapping[str, Any]) -> Any
 
 def evaluate_call(node: Call, names: Mapping[str, Any]) -> Any:
     """What a function of the language returns (Microsoft Learn: Bicep functions)."""
-    if node.name in ("guid", "tenant"):
-        return evaluate_identity(node, names)
+    if known := {
+        "guid": evaluate_identity,
+        "tenant": evaluate_identity,
+        "chosen": evaluate_choice,
+    }.get(node.name):
+        return known(node, names)
     first = evaluate(node.arguments[0], names)
     match node.name, node.arguments[1:]:
-        case "chosen", (name, fallback):
-            return first.get(evaluate(name, names)) or evaluate(fallback, names)
         case "items", ():
             return [{"key": key, "value": first[key]} for key in sorted(first)]
         case "flatten", ():
@@ -137,6 +139,12 @@ def evaluate_call(node: Call, names: Mapping[str, Any]) -> Any:
         case "map", (Lambda((name,), body),):
             return [evaluate(body, {**names, name: item}) for item in first]
     raise AssertionError(f"line {node.line}: {node.name} is not known here")
+
+
+def evaluate_choice(node: Call, names: Mapping[str, Any]) -> Any:
+    """chosen(): a setting as the deployer has it, or its default (`infra/types.bicep`)."""
+    given, name, fallback = (evaluate(part, names) for part in node.arguments)
+    return given.get(name) or fallback
 
 
 def evaluate_identity(node: Call, names: Mapping[str, Any]) -> Any:

@@ -164,7 +164,7 @@ async def test_the_filter_of_entra_connect() -> None:
     result = await run_scene(scene(gone(30, 0.05, SYNC)), ticks=2, modes=ONLY)
     ((_, who, severity),) = found(runs(result)[0])
     assert (who, severity) == ("Microsoft.Azure.SyncFabric", "high")
-    assert "Set-ADSyncScheduler" in runs(result)[0]["findings"][0]["advice"]
+    assert "If this is Entra Connect, stop it" in runs(result)[0]["findings"][0]["advice"]
 
 
 async def test_users_who_are_back_are_not_called_lost() -> None:

@@ -3,7 +3,7 @@
 from dataclasses import replace
 from typing import Any
 
-from core.model.findings import Fact, Severity
+from core.model.findings import Fact, Severity, Shell, Step
 from core.model.outbox import Notice, NoticeEvent, OutboxRow
 from tests.support.fakes.clock import START
 
@@ -25,7 +25,14 @@ def build_row(number: int = 0, channel: str = "webhook", **notice: Any) -> Outbo
         verdict="disable",
         subject="ann@contoso.example",
         object_id="11111111-0000-4000-8000-000000000001",
-        advice="Disable the rule: Disable-InboxRule -Mailbox ann -Identity 7",
+        advice="Disable the rule unless ann made it.",
+        steps=(
+            Step(
+                "Disable the rule.",
+                "Disable-InboxRule -Mailbox 'ann' -Identity '7'",
+                Shell.EXCHANGE,
+            ),
+        ),
         facts=(Fact("rule", "Parcel notes"), Fact("", "It takes all mail.")),
         opened_at=START,
     )
