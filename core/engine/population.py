@@ -78,8 +78,12 @@ def count_known_objects(population: int, unread_count: int, state: GuardState) -
 
 
 def find_listed_counts(batch: Reading[object]) -> Mapping[str, ListedCount]:
-    """The listings that a batch about all objects stands for; none where one broke off."""
-    if batch.scope is not None or not batch.complete or not batch.sources:
+    """The listings that a batch about all objects stands for; none where one broke off.
+
+    A batch about no object may name the lists that others are judged by.
+    """
+    names_lists = batch.scope == frozenset() and bool(batch.listed_counts)
+    if not (batch.scope is None or names_lists) or not batch.complete or not batch.sources:
         return {}
     counts = batch.listed_counts or {
         hash_parts(sorted(batch.sources))[:NAME_LENGTH]: ListedCount(

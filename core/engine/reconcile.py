@@ -55,15 +55,17 @@ def reconcile_batch(
     findings: Iterable[Finding],
     *,
     seen_keys: Collection[str] = (),
+    unconfirmed_sources: frozenset[str] = frozenset(),
     trusted: bool = True,
 ) -> BatchResult:
     """Compare one batch with the stored cases.
 
-    `seen_keys` are the findings of earlier batches of the same scan. A listing that shrank too much
+    `seen_keys` are the findings of earlier batches of the same scan, `unconfirmed_sources` those
+    whose listing is shorter than before, as an earlier batch says. A listing that shrank too much
     is not `trusted`: what it leaves out may still exist. Nor does a shorter listing of
     configuration end a case at the first look, unless a change of the guard's own explains it.
     """
-    unconfirmed = find_unconfirmed_sources(batch, context.snapshot.state)
+    unconfirmed = find_unconfirmed_sources(batch, context.snapshot.state) | unconfirmed_sources
     ordinary = merge_findings(context, findings)
     self_findings = merge_findings(context, find_unreadable_objects(batch))
     assessed = {key: assess_finding(context, key, finding) for key, finding in ordinary.items()}

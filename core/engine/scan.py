@@ -18,7 +18,7 @@ from datetime import timedelta
 from typing import Any, Self
 
 from core.engine.periodic_checks import find_due_checks, is_check_complete, is_check_due_at
-from core.engine.population import is_absence_trusted
+from core.engine.population import find_unconfirmed_sources, is_absence_trusted
 from core.engine.reconcile import BatchResult, reconcile_batch, select_changed_traits
 from core.engine.scan_progress import Scan, truncate_totals
 from core.keys import RANGE_END, RANGE_START
@@ -140,8 +140,10 @@ async def add_batch(
         batch,
         [finding for item in batch.items for finding in judge(item, policy)],
         seen_keys=scan.seen_keys,
+        unconfirmed_sources=scan.unconfirmed_sources,
         trusted=trusted,
     )
+    scan.unconfirmed_sources |= find_unconfirmed_sources(batch, scan.snapshot.state)
     # More than one batch may have failed to read the same mailbox.
     unread = batch.unread_object_ids - scan.unread_ids
     scan.unread_ids |= unread

@@ -50,6 +50,8 @@ class Scan:
     recalled_keys: set[str] = field(default_factory=set)
     """Those of cases that are kept in another one and have no row of their own."""
     unread_ids: set[str] = field(default_factory=set)
+    unconfirmed_sources: frozenset[str] = frozenset()
+    """The sources whose listing is shorter than before, as the batches so far say."""
     cursor_totals: ScanTotals = field(default_factory=ScanTotals)
     """The totals of what the cursor has passed, in this run and in earlier ones."""
     streamed_totals: ScanTotals = field(default_factory=ScanTotals)

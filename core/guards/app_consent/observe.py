@@ -1,5 +1,6 @@
 """Reads every app with the permissions it holds, and whether users may consent."""
 
+from collections import Counter
 from collections.abc import AsyncIterator, Collection, Mapping
 from dataclasses import replace
 from typing import Protocol
@@ -43,8 +44,8 @@ from core.tenant.apps import App
 from core.tenant.configuration import Configuration
 from core.tenant.merging import PresenceTracker, collect_failures
 from core.tenant.port import HasApps, HasConfiguration, HasRoles
-from core.tenant.readings import ReadFailure, Reading
-from core.tenant.sources import APP_REGISTRATIONS, APPS
+from core.tenant.readings import ListedCount, ReadFailure, Reading
+from core.tenant.sources import APP_PERMISSIONS, APP_REGISTRATIONS, APPS, DELEGATED_GRANTS
 from core.watched.derived import read_derived
 from core.watched.guard import compare_collection, make_observer
 from core.watched.items import WatchedResult
@@ -73,6 +74,8 @@ PEOPLE_KINDS = frozenset(
     }
 )
 MAX_TEXT_LENGTH = 256
+# One that is gone is a clean-up.
+MIN_MISSING = 2
 RELIES_ON = (APP_ASSIGNMENTS,)
 
 
@@ -94,13 +97,15 @@ async def observe(
     async for part in observe_collections(tenant, context):
         # This guard counts apps.
         yield replace(part, population=0)
-    holdings = AppGrants()
+    holdings, counts = AppGrants(), Counter[str]()
     async for grants in tenant.apps.list_delegated_grants():
         holdings.failures += collect_failures((grants,))
+        counts[DELEGATED_GRANTS] += grants.population
         for grant in grants.items:
             holdings.add_delegated_grant(grant)
     async for given in tenant.apps.list_app_permissions():
         holdings.failures += collect_failures((given,))
+        counts[APP_PERMISSIONS] += given.population
         for permission in given.items:
             holdings.add_app_permission(permission)
     around = AppSurroundings(
@@ -108,6 +113,9 @@ async def observe(
         await read_access_policies(tenant),
         may_users_register_apps(next(iter(policy.items), None)),
     )
+    counts[APP_REGISTRATIONS] = len(around.registrations.by_app_id)
+    complete = (*holdings.list_complete_sources(), *around.registrations.list_complete_sources())
+    yield count_lists(counts, complete)
     apis = await read_resource_apis(tenant, holdings)
     domains = await tenant.configuration.read_configuration(DOMAIN)
     own = frozenset(one.id.casefold() for one in domains.items)
@@ -135,6 +143,20 @@ async def observe(
     complete = (*holdings.list_complete_sources(), *around.registrations.list_complete_sources())
     for absent in listed.build_absence_readings((APPS, *complete)):
         yield absent
+
+
+def count_lists(counts: Mapping[str, int], complete: Collection[str]) -> Reading[ConsentItem]:
+    """How long the lists are that were read to their end: what a shorter one lacks of an app may
+    have been left out.
+    """
+    whole = [name for name in counts if name in complete]
+    return Reading(
+        sources=frozenset(whole),
+        scope=frozenset[str](),
+        listed_counts={
+            name: ListedCount(counts[name], frozenset({name}), MIN_MISSING) for name in whole
+        },
+    )
 
 
 async def compare_openings(

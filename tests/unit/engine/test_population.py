@@ -191,6 +191,12 @@ def test_only_a_whole_list_has_a_length(reading: Reading[object]) -> None:
     assert find_listed_counts(reading) == {}
 
 
+def test_a_batch_about_no_object_may_name_the_lists_that_others_are_judged_by() -> None:
+    named = list_settings(3, scope=frozenset())
+    assert find_listed_counts(named)
+    assert not named.covers(("remote",), "a")
+
+
 def test_lists_that_are_no_longer_read_are_forgotten_by_a_look_that_missed_nothing() -> None:
     old = GuardSnapshot(state=replace(STATE, population=None, listed_counts={"old": 7}))
     missed = list_settings(3, failures=(ReadFailure("remote", "HTTP 503"),))
