@@ -27,7 +27,7 @@ ready-demo:
 run: ready-demo ## Play the demo against a tenant on this machine (ARGS=--once to end after one round)
 	@$(PYTHON) -m sandbox demo $(ARGS)
 
-bench: ready ## Measure speed, memory and cost on simulated tenants (ARGS=--quick: two minutes)
+bench: ready ## Measure speed, memory and cost on simulated tenants (ARGS=--quick: some minutes)
 	@$(PYTHON) -m pip install --quiet --disable-pip-version-check --require-hashes \
 		-r requirements-bench.txt
 	@$(PYTHON) -m bench $(ARGS)

@@ -1,6 +1,6 @@
 """`python -m bench`: measure, print one table, write one JSON file.
 
---quick      1,000 and 10,000 mailboxes and small samples: under two minutes
+--quick      1,000 and 10,000 mailboxes, small samples, each way of listing once: some minutes
 --publish    also make these results the reference: docs/performance.{json,md,png}
 --listings   measure only the ways of listing; --publish puts them into the reference's place
 --contrary   measure only the guards, in a tenant as measured and in a contrary one; likewise, and

@@ -5,9 +5,11 @@ import json
 import os
 import ssl
 import sys
+import tempfile
 from collections.abc import AsyncIterator, Mapping
 from contextlib import AsyncExitStack, asynccontextmanager, suppress
 from dataclasses import dataclass
+from functools import cache
 from pathlib import Path
 from typing import Any
 
@@ -28,7 +30,6 @@ START_SECONDS = 300.0
 STOP_SECONDS = 10.0
 MAX_ERROR_LINES = 30
 CLOCK_TICKS = os.sysconf("SC_CLK_TCK")
-
 # Longer than any run, so that none ends by its time budget.
 BENCH_SETTINGS = {"RUN_MINUTES": "60"}
 
@@ -181,6 +182,22 @@ async def run_child(*arguments: str) -> AsyncIterator[asyncio.subprocess.Process
             await process.wait()
 
 
+@cache
+def open_compiled_folder() -> tempfile.TemporaryDirectory[str]:
+    """A folder for compiled files, for as long as this process lives."""
+    return tempfile.TemporaryDirectory(prefix="bench-compiled-")
+
+
+def keep_compiled_files() -> dict[str, str]:
+    """The settings by which a Python finds what those before it compiled, as a warm instance does,
+    whatever the environment says of writing it.
+    """
+    return {
+        "PYTHONPYCACHEPREFIX": open_compiled_folder().name,
+        "PYTHONDONTWRITEBYTECODE": "",
+    }
+
+
 async def run_to_end(
     *arguments: str, stdin_text: str = "", environ: Mapping[str, str] | None = None
 ) -> str:
@@ -192,7 +209,7 @@ async def run_to_end(
         sys.executable,
         *arguments,
         cwd=ROOT,
-        env={**os.environ, **(environ or {})},
+        env={**os.environ, **keep_compiled_files(), **(environ or {})},
         stdin=asyncio.subprocess.PIPE,
         stdout=asyncio.subprocess.PIPE,
         stderr=asyncio.subprocess.PIPE,

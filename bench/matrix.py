@@ -95,6 +95,7 @@ QUICK = BenchMatrix(
     rate_limited_size=1_000,
     window_seconds=1,
     critical_size=1_000,
+    listing_turns=1,
 )
 
 type ProgressCallback = Callable[[str], None]

@@ -1,5 +1,6 @@
 """Readings of listings: part by part, and of a tenant that moves meanwhile."""
 
+import asyncio
 from collections.abc import AsyncIterator, Callable, Iterable
 
 from core.adapters.exchange.client import ExchangeClient
@@ -75,6 +76,8 @@ async def fetch_paged_listing[T](
             if never_empty and is_empty and not further:
                 raise Unavailable(f"{command.cmdlet} listed nobody at all")
             items, broken = parse_each_row(rows, parse)
+            # A page is a thousand rows: others have their turn before it is judged.
+            await asyncio.sleep(0)
             new = {get_id(item): item for item in items if seen.add(get_id(item))}
             ids = collect_row_ids(broken, parse_object_id)
             lost = [
