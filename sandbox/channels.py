@@ -34,6 +34,8 @@ class ChannelReceivers:
         self.taken: dict[str, list[Any]] = {}
         self.seen_ids: set[str] = set()
         self.incidents: dict[str, dict[str, Any]] = {}
+        self.ignores_queries = False
+        """Whether ServiceNow leaves out of a query what its user may not ask by."""
 
     def reset(self) -> None:
         self.taken.clear()
@@ -123,10 +125,11 @@ class ChannelReceivers:
             return HttpResponse(401, {"error": {"message": "User Not Authenticated"}})
         if request.method == "GET":
             wanted = request.query.get("sysparm_query", "").partition("^")[0].partition("=")[2]
+            fields = request.query.get("sysparm_fields", "sys_id").split(",")
             found = [
-                {"sys_id": key}
+                {name: value for name, value in ({"sys_id": key} | row).items() if name in fields}
                 for key, row in self.incidents.items()
-                if row.get("correlation_id") == wanted
+                if self.ignores_queries or row.get("correlation_id") == wanted
             ]
             return HttpResponse(200, {"result": found[:1]})
         body = request.json()

@@ -238,6 +238,16 @@ async def test_the_end_of_a_case_resolves_its_incident_and_opens_none() -> None:
         assert incident["notes"][0].startswith("Ended")
 
 
+async def test_an_incident_of_somebody_else_is_never_written_to() -> None:
+    async with open_stage() as stage:
+        receivers = stage.to.sandbox.channels
+        receivers.incidents["0" * 32] = {"correlation_id": "", "short_description": "Printer"}
+        receivers.ignores_queries = True
+        with pytest.raises(NotificationError, match="another incident"):
+            await stage.connect("servicenow").send([build_row()])
+        assert receivers.incidents["0" * 32].keys() == {"correlation_id", "short_description"}
+
+
 async def test_a_plain_message_holds_no_text_of_the_tenant() -> None:
     async with open_stage() as stage:
         for name in EVERY_CHANNEL:

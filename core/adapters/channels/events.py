@@ -143,10 +143,11 @@ def send_servicenow(poster: Poster, user: str, password: str, base_url: str) -> 
     table = "/api/now/table/incident"
 
     async def find_incident(row: OutboxRow) -> str:
-        query = quote(f"correlation_id={build_correlation_id(row)}^active=true", safe="")
-        path = f"{table}?sysparm_query={query}&sysparm_fields=sys_id&sysparm_limit=1"
+        wanted = build_correlation_id(row)
+        query = quote(f"correlation_id={wanted}^active=true", safe="")
+        path = f"{table}?sysparm_query={query}&sysparm_fields=sys_id,correlation_id&sysparm_limit=1"
         reply = await poster.send(Post(b"", headers, "GET", path))
-        return parse_incident_id(reply.body)
+        return parse_incident_id(reply.body, wanted)
 
     async def send(rows: Sequence[OutboxRow], is_plain: bool) -> None:
         for row in rows:
@@ -160,15 +161,26 @@ def send_servicenow(poster: Poster, user: str, password: str, base_url: str) -> 
     return send
 
 
-def parse_incident_id(body: bytes) -> str:
-    """The id of the incident in an answer; empty for none. Raises NotificationError."""
+def parse_incident_id(body: bytes, correlation_id: str) -> str:
+    """The id of the incident in an answer; empty for none. Raises NotificationError.
+
+    ServiceNow leaves out a part of a query that it does not understand, or that the user may not
+    ask by, and answers with somebody else's incident (FXinnovation/alertmanager-webhook-servicenow
+    #31). Such a one is never written to.
+    """
     try:
         rows = json.loads(body)["result"]
         found = rows[0]["sys_id"] if rows else ""
-    except (ValueError, KeyError, TypeError, IndexError, RecursionError) as error:
+        told = rows[0].get("correlation_id") if rows else correlation_id
+    except (ValueError, KeyError, TypeError, IndexError, AttributeError, RecursionError) as error:
         raise NotificationError("ServiceNow answered no list of incidents") from error
     if not isinstance(found, str) or (found and not (len(found) <= 32 and found.isalnum())):
         raise NotificationError("ServiceNow answered no id of an incident")
+    if told != correlation_id:
+        raise NotificationError(
+            "ServiceNow answered with another incident than was asked for: the user must be able "
+            "to read correlation_id and to search by it"
+        )
     return found
 
 
