@@ -34,7 +34,7 @@ from core.containment.picture import MailboxJudge, read_picture
 from core.containment.planning import Plan, plan_containment
 from core.containment.rules import RuleEvidence, RuleOrder, find_rule_orders
 from core.containment.steps import carry_out, summarize_undo, take_back
-from core.errors import NotificationError
+from core.errors import CardRejected, NotificationError
 from core.keys import format_descending_time, hash_parts
 from core.model.containment import (
     BLOCK,
@@ -45,7 +45,10 @@ from core.model.containment import (
 )
 from core.model.requests import OperatorRequest, RequestKind, RequestState
 from core.model.state import GuardSnapshot
-from core.notifications.containment_card import build_containment_card
+from core.notifications.containment_card import (
+    build_containment_card,
+    build_plain_containment_card,
+)
 from core.ports import CONTAINMENT_PARTITION, KEEP_CONTAINMENTS, World
 from core.tenant.quoting import quote_text
 
@@ -279,13 +282,19 @@ async def look_again(desk: Desk, containment: Containment) -> None:
 
 
 async def tell(desk: Desk, containment: Containment) -> None:
-    """Send the card that a containment waits for. It may come twice, and is never lost."""
+    """Send the card that a containment waits for, and a plain one if the channel rejects it. It may
+    come twice, and is never lost.
+    """
     if not containment.untold or containment.is_under_way:
         return
     await desk.claim.ensure_held()
-    card = build_containment_card(containment, summarize(containment), desk.world.public_url)
+    channel, url = desk.world.notification_channel, desk.world.public_url
     try:
-        await desk.world.notification_channel.send(card)
+        try:
+            await channel.send(build_containment_card(containment, summarize(containment), url))
+        except CardRejected as rejection:
+            log.warning("a card of a containment was rejected; a plain one follows: %s", rejection)
+            await channel.send(build_plain_containment_card(containment, url))
     except NotificationError as error:
         log.error("the channel did not accept the card of a containment: %s", error)
         return

@@ -1,5 +1,6 @@
 """The card of a contained account: what was done, what failed, what stays for a person. Pure."""
 
+from collections import Counter
 from collections.abc import Mapping
 
 from core.model.containment import Containment, StepState
@@ -48,6 +49,25 @@ def build_containment_card(
     page = build_app_url(public_url, "containments", containment.id)
     return wrap_in_message(
         body, f"Exoguard: {headline}: {name}", make_link_button("Open the containment", page)
+    )
+
+
+def build_plain_containment_card(containment: Containment, public_url: str) -> Mapping[str, object]:
+    """The card for a channel that rejected the one with the details: small, without text from the
+    tenant.
+    """
+    headline = describe_news(containment)
+    counts = Counter(STEP_STATE_TEXTS[step.state] for step in containment.steps)
+    steps = ", ".join(f"{count} {text}" for text, count in sorted(counts.items()))
+    body: list[CardElement] = [
+        make_text_block(f"Exoguard: {headline}", weight="Bolder"),
+        make_text_block("The channel rejected the card with the details."),
+        make_text_block(f"Account {escape_markdown(containment.account_id, 64)}. Steps: {steps}."),
+        make_subtle_text(f"GET /api/containments/{escape_markdown(containment.id, 64)}.json"),
+    ]
+    page = build_app_url(public_url, "containments", containment.id)
+    return wrap_in_message(
+        body, f"Exoguard: {headline}", make_link_button("Open the containment", page)
     )
 
 

@@ -1,6 +1,7 @@
 """Containing one account: from the request to the card, on a tenant and a ledger in memory."""
 
 import asyncio
+from collections.abc import Mapping
 from dataclasses import replace
 from datetime import timedelta
 from typing import Any
@@ -8,7 +9,7 @@ from typing import Any
 import pytest
 
 from core.containment.planning import STEP_CHOICES
-from core.errors import Forbidden, Rejected, Unavailable
+from core.errors import CardRejected, Forbidden, Rejected, Unavailable
 from core.model.containment import ContainmentState, StepState
 from core.model.guards import Mode
 from core.model.requests import RequestKind, RequestState
@@ -29,6 +30,7 @@ from tests.support.containment_stage import (
     Stage,
     build_tenant,
 )
+from tests.support.fakes.channel import FakeNotificationChannel
 from tests.support.fakes.containment import FakeContainmentReader
 from tests.support.fakes.crash import CrashInjector, SimulatedCrash
 from tests.support.fakes.tenant import FakeTenant
@@ -488,3 +490,23 @@ async def test_evidence_that_fails_keeps_no_account_from_being_contained() -> No
     assert stage.is_enabled is False
     stage = Stage()
     assert "no evidence was kept" not in (await stage.contain()).note
+
+
+class PickyChannel(FakeNotificationChannel):
+    """Takes no card with text from the tenant."""
+
+    async def send(self, payload: Mapping[str, object]) -> None:
+        if "mia@example.com" in str(payload):
+            raise CardRejected("HTTP 413")
+        await super().send(payload)
+
+
+async def test_a_card_that_is_rejected_is_followed_by_a_plain_one() -> None:
+    stage = Stage()
+    stage.channel = PickyChannel()
+    await stage.contain()
+    await stage.process()
+    (card,) = stage.channel.sent
+    assert "An account was contained" in str(card)
+    assert MIA in str(card)
+    assert (await stage.get_latest()).untold == ""
