@@ -5,8 +5,10 @@ from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 
-from core.guards.mailbox_audit.guard import GUARD, select_plan_checks
+from core.guards.mailbox_audit.guard import GUARD, LicenceQuestions, select_plan_checks
 from core.guards.mailbox_audit.items import AuditItem, AuditVerdict, LicensedAudit
 from core.guards.mailbox_audit.judge import judge
 from core.guards.mailbox_audit.memory import Recorded, RecordingMemory
@@ -433,3 +435,39 @@ def test_a_second_look_at_the_same_changes_no_row() -> None:
     later = RecordingMemory(rows, NOW + HOUR)
     later.note("m1", later.recall("m1"))
     assert {row.key: row for row in later.build_rows(forget_unseen=True)} == rows
+
+
+LISTS = st.sampled_from(
+    [
+        FULL,
+        BASIC,
+        {name: actions - {READING} for name, actions in FULL.items()},
+        {name: actions | {"Copy"} for name, actions in FULL.items()},
+        {"Owner": FULL["Owner"]},
+        {name: frozenset(word.lower() for word in actions) for name, actions in FULL.items()},
+    ]
+)
+RECORDED = st.builds(Recorded, st.frozensets(st.sampled_from(TYPES)), st.booleans(), st.booleans())
+ITEMS = st.builds(
+    lambda number, lists, licence, custom, kind, defaults, recorded: LicensedAudit(
+        audit(number, lists, licence, custom=custom, kind=kind), licence, defaults, recorded
+    ),
+    st.integers(1, 9),
+    LISTS,
+    st.sampled_from(AuditLicence),
+    st.frozensets(st.sampled_from(TYPES)),
+    st.sampled_from(["UserMailbox", "SharedMailbox"]),
+    st.sampled_from([{}, FULL, BASIC]),
+    RECORDED,
+)
+
+
+@given(st.lists(ITEMS, max_size=8))
+def test_what_is_asked_once_for_all_alike_is_the_answer_for_each(
+    items: list[LicensedAudit],
+) -> None:
+    questions = LicenceQuestions(TERMS)
+    for item in items:
+        judged = [list(judge(replace(item, licence=one), TERMS)) for one in AuditLicence]
+        depends = any(other != judged[0] for other in judged[1:])
+        assert questions.depends_on_licence(item) is depends
