@@ -176,7 +176,7 @@ def render_line_block(context: CardContext, case: Case) -> CardElement:
     page = format_card_link(f"case {case.short_key}", context.build_case_url(case.key))
     summary = escape_markdown(case.summary, MAX_LINE)
     return make_container(
-        [make_text_block(f"**{case.severity.label}** · {summary} · {page}", spacing="None")],
+        [make_text_block(f"{page} · **{case.severity.label}** · {summary}", spacing="None")],
         separator=True,
     )
 
@@ -189,8 +189,8 @@ def render_reminder_block(context: CardContext, case: Case) -> CardElement:
     return make_container(
         [
             make_text_block(
-                f"**{get_case_headline(case)}** · {case.severity.label} · {summary} · since {since}"
-                f" · {page}",
+                f"{page} · **{get_case_headline(case)}** · {case.severity.label} · {summary} · "
+                f"since {since}",
                 spacing="None",
             )
         ],

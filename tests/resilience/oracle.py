@@ -31,6 +31,7 @@ from core.model.findings import Finding, Severity
 from core.model.guards import Guard, GuardPolicy, ObserveContext
 from core.model.state import GuardState, Shard
 from core.notifications.adaptive_card import escape_markdown
+from core.status.kind_texts import count_kind
 from core.tenant.changes import Change, change_to_arguments
 from core.tenant.mailbox_index import MailboxPage
 from core.tenant.mailboxes import Mailbox
@@ -255,12 +256,29 @@ def find_counted_names(event: object, untold: Iterable[Case]) -> set[str]:
     if not isinstance(event, DeliveredMessage):
         return set()
     named = find_case_names(event)
-    unnamed = [case for case in untold if case.short_key not in named]
-    return {
+    pending = list(untold)
+    unnamed = [case for case in pending if case.short_key not in named]
+    return find_baseline_names(event.payload, pending) | {
         case.short_key
         for entry in iter_entries(event.payload)
         for case in find_counted_cases(entry, unnamed)
     }
+
+
+# A first look is told in few words: how many cases there are, by kind, and the gravest by name.
+BASELINE = re.compile(r"Initial scan: ([\d,]+) pre-existing cases?")
+
+
+def find_baseline_names(payload: Mapping[str, Any], untold: Iterable[Case]) -> set[str]:
+    """The cases of a first look, if it counts exactly as many as there are."""
+    lines = [line for entry in iter_entries(payload) for line in entry]
+    found = next(filter(None, map(BASELINE.fullmatch, lines)), None)
+    names = {
+        case.short_key
+        for case in untold
+        if case.baselined and case.notification is Notification.OPENED
+    }
+    return names if found and int(found[1].replace(",", "")) == len(names) else set()
 
 
 def iter_entries(payload: Mapping[str, Any]) -> Iterator[list[str]]:
@@ -288,11 +306,16 @@ def find_counted_cases(entry: Sequence[str], unnamed: Iterable[Case]) -> list[Ca
             for one in case.correlations
         )
         and (found[3] or escape_markdown(case.subject, 60) in objects)
-        and (f" x {escape_markdown(case.kind, 60)}" in entry[1] or " others" in entry[1])
+        and (names_kind(entry[1], case.kind) or " others" in entry[1])
     ]
     told_objects = {escape_markdown(case.subject, 60) for case in counted}
     is_clear = len(counted) == int(found[1].replace(",", "")) and objects <= told_objects
     return counted if is_clear else []
+
+
+def names_kind(line: str, kind: str) -> bool:
+    """Whether an entry's heading counts cases of a kind, in whatever number."""
+    return any(count_kind(kind, number).partition(" ")[2] in line for number in (1, 2))
 
 
 def iter_told_names(journal: Journal) -> Iterator[tuple[int, set[str]]]:

@@ -35,7 +35,7 @@ MANY = 10_000
 # Longer than a row, in signs that take twelve characters of it each.
 LONG = "\U0001f984" * 2_000
 SEVERAL = re.compile(r"\*\*([\d,]+) new\*\*")
-MORE = re.compile(r"and (\d+) more: ")
+MORE = re.compile(r"and ([\d,]+) more")
 
 
 @dataclass
@@ -74,7 +74,7 @@ def counted(alerts: FakeNotificationChannel) -> int:
             if item.get("separator") is True and "items" in item:
                 several = SEVERAL.match(item["items"][0]["text"])
                 told += int(several[1].replace(",", "")) if several else 1
-            told += sum(map(int, MORE.findall(item.get("text", ""))))
+            told += sum(int(one.replace(",", "")) for one in MORE.findall(item.get("text", "")))
     return told
 
 
