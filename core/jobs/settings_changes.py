@@ -21,8 +21,14 @@ from datetime import datetime, timedelta
 from core.config.settings import Settings, list_settings
 from core.engine.deliver import run_together, send_to_channels
 from core.engine.operator_requests import CLAIM_RETRY_DELAY
-from core.errors import LedgerError, NotificationError
-from core.jobs.settings_notices import UNSET_TEXT, SettingNews, save_settings_notice
+from core.errors import CardRejected, LedgerError, NotificationError
+from core.jobs.settings_notices import (
+    LOST_SUMMARY,
+    UNSET_TEXT,
+    SettingNews,
+    save_settings_notice,
+    summarize_changes,
+)
 from core.keys import hash_parts
 from core.model.guards import Mode
 from core.model.outbox import OutboxRow
@@ -334,12 +340,33 @@ async def send_card(
     async def send_to_teams() -> None:
         await claim.ensure_held()
         try:
-            await world.notification_channel.send(card)
+            await send_or_plain(world, card, news)
         except NotificationError as error:
             errors.append(str(error) or type(error).__name__)
 
     await run_together(send_to_teams(), send_to_channels(world, claim, outbox))
     return "; ".join(errors)
+
+
+async def send_or_plain(world: World, card: Mapping[str, object], news: SettingNews) -> None:
+    """Send a card, and one with the names alone if the channel rejects it. Raises
+    NotificationError.
+    """
+    try:
+        await world.notification_channel.send(card)
+    except CardRejected as rejection:
+        log.warning("the card about settings was rejected; a plain one follows: %s", rejection)
+        await world.notification_channel.send(build_plain_card(news))
+
+
+def build_plain_card(news: SettingNews) -> Mapping[str, object]:
+    """What changed by name, for a channel that rejected the card with the values."""
+    summary = LOST_SUMMARY if news.is_lost else summarize_changes(news)
+    body: list[CardElement] = [
+        make_text_block(f"Exoguard: {escape_markdown(summary, 1_000)}"),
+        make_text_block("The channel rejected the card with the values."),
+    ]
+    return wrap_in_message(body, "Exoguard: settings were changed")
 
 
 async def log_change_once(

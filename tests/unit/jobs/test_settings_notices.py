@@ -1,8 +1,10 @@
 """Changed settings are told to the channels besides Teams, whatever becomes of the card."""
 
+from collections.abc import Mapping
 from dataclasses import replace
 from datetime import timedelta
 
+from core.errors import CardRejected
 from core.jobs.settings_changes import compare_settings
 from core.jobs.settings_notices import SettingNews, build_settings_notice
 from core.jobs.weekly_digest import send_weekly_digest
@@ -10,6 +12,7 @@ from core.model.findings import Severity
 from core.model.outbox import CopyState, NoticeEvent, OutboxRow
 from core.ports import DIGEST_PARTITION
 from tests.support.channel_stage import ChannelStage
+from tests.support.fakes.channel import FakeNotificationChannel
 from tests.support.fakes.clock import START
 
 BEFORE = {"TOY_MODE": "enforce", "REMIND_DAYS": "7", "TEAMS_WEBHOOK_URL": "sha256 11111111"}
@@ -90,6 +93,24 @@ async def test_a_lost_row_of_settings_is_told_with_the_modes_as_they_are() -> No
     [(row,)] = stage.mail.sent
     assert "is gone from the state table" in row.notice.summary
     assert [(one.label, one.text) for one in row.notice.facts] == [("TOY_MODE", "off")]
+
+
+class PickyChannel(FakeNotificationChannel):
+    """Takes no card with values."""
+
+    async def send(self, payload: Mapping[str, object]) -> None:
+        if "enforce" in str(payload):
+            raise CardRejected("HTTP 413")
+        await super().send(payload)
+
+
+async def test_a_card_about_settings_that_is_rejected_is_followed_by_their_names() -> None:
+    stage = ChannelStage()
+    stage.world = replace(stage.world, notification_channel=(picky := PickyChannel()))
+    await compare(stage, BEFORE)
+    assert await compare(stage, LOWERED) == "told"
+    (card,) = picky.sent
+    assert "TOY_MODE; a guard may do less" in str(card)
 
 
 def test_a_notice_of_settings_is_bounded_and_shows_no_hidden_sign() -> None:
