@@ -20,7 +20,11 @@ from core.tenant.readings import ReadFailure, Reading
 from core.tenant.sources import MAILBOX_SURROUNDINGS
 
 TEXT_LIMIT, MARKUP_LIMIT = 300, 16_000
-HIDDEN_PART = re.compile(r"(?is)<(style|script|head)\b.*?</\1\s*>|<!--.*?-->")
+HIDDEN_START = re.compile(r"(?i)<(style|script|head)\b|<!--")
+HIDDEN_ENDS: Mapping[str, re.Pattern[str]] = {
+    "": re.compile(r"-->"),
+    **{name: re.compile(rf"(?i)</{name}\s*>") for name in ("style", "script", "head")},
+}
 TAG = re.compile(r"<[^>]{0,2000}>")
 # The host of a link, or the domain of an address.
 TARGET = re.compile(
@@ -166,8 +170,27 @@ def parse_automatic_reply(row: ResponseRow) -> str | None:
 
 def strip_markup(text: str) -> str:
     """What a reader sees of a message, bounded: Exchange stores replies as HTML."""
-    plain = unescape(TAG.sub(" ", HIDDEN_PART.sub(" ", text)))
+    plain = unescape(TAG.sub(" ", drop_hidden_parts(text)))
     return " ".join(plain.split())[:TEXT_LIMIT]
+
+
+def drop_hidden_parts(text: str) -> str:
+    """A message without what no reader sees; what is not closed is seen. Each end is looked for
+    once, so that a message of nothing but beginnings takes no longer than another.
+    """
+    parts, position = list[str](), 0
+    unclosed = set[str]()
+    for start in HIDDEN_START.finditer(text):
+        kind = (start[1] or "").lower()
+        if start.start() < position or kind in unclosed:
+            continue
+        end = HIDDEN_ENDS[kind].search(text, start.end())
+        if end is None:
+            unclosed.add(kind)
+            continue
+        parts += [text[position : start.start()], " "]
+        position = end.end()
+    return "".join((*parts, text[position:]))
 
 
 def parse_reply_domains(row: ResponseRow) -> tuple[str, ...] | None:
