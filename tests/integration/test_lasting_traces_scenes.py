@@ -160,8 +160,9 @@ def build_scene(*ticks: Row) -> Row:
 
 
 async def play(*ticks: Row) -> Row:
-    found: Row = await run_scene(build_scene(*ticks), ticks=len(ticks), modes=MODES)
-    return json.loads(json.dumps(found))
+    played = await run_scene(build_scene(*ticks), ticks=len(ticks), modes=MODES)
+    found: Row = json.loads(json.dumps(played))
+    return found
 
 
 def list_news(played: Row, tick: int) -> set[tuple[str, str, str]]:
