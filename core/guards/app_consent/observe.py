@@ -76,6 +76,9 @@ PEOPLE_KINDS = frozenset(
 MAX_TEXT_LENGTH = 256
 # One that is gone is a clean-up.
 MIN_MISSING = 2
+# Apps that are looked up because the listing lacks them; any more stay as they are.
+MAX_MISSING = 200
+LEFT_OUT = "the list of apps leaves it out, and it is there"
 RELIES_ON = (APP_ASSIGNMENTS,)
 
 
@@ -140,9 +143,28 @@ async def observe(
     rest = frozenset(unseen) if listed.complete else frozenset[str]()
     yield build_unlisted_batch(rest, holdings, apis, around)
     listed.present_ids |= rest
+    yield await look_up_missing(tenant, listed)
     complete = (*holdings.list_complete_sources(), *around.registrations.list_complete_sources())
     for absent in listed.build_absence_readings((APPS, *complete)):
         yield absent
+
+
+async def look_up_missing(tenant: HasApps, listed: PresenceTracker) -> Reading[ConsentItem]:
+    """The apps with a case that the listing leaves out although they are there: they stay."""
+    missing = sorted(filter(is_object_id, listed.open_case_ids - listed.present_ids))
+    found = Reading[App]()
+    if missing and listed.complete:
+        found = await tenant.apps.read_apps(missing[:MAX_MISSING])
+    unread = {failure.object_id for failure in found.failures}
+    left_out = {one.id for one in found.items} | set(missing) & unread | set(missing[MAX_MISSING:])
+    if "" in unread:
+        left_out = set(missing)
+    listed.present_ids |= left_out
+    return Reading(
+        failures=tuple(ReadFailure(APPS, LEFT_OUT, one) for one in sorted(left_out)[:MAX_MISSING]),
+        sources=frozenset({APPS}),
+        scope=frozenset(left_out),
+    )
 
 
 def count_lists(counts: Mapping[str, int], complete: Collection[str]) -> Reading[ConsentItem]:

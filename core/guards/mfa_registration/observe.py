@@ -33,6 +33,9 @@ from core.tenant.sources import (
 )
 
 UNKNOWN_ROLES = "the report does not say of some accounts whether they are administrators"
+LEFT_OUT = "the report leaves the account out, which exists and may sign in"
+MAX_MISSING = 200
+"""Accounts that are looked up because the report lacks them; any more stay as they are."""
 EMPTY_REPORT = "the report names not a single account"
 METHOD_TRAIT = "sign-in-method"
 
@@ -75,8 +78,35 @@ async def observe(
         sources=names,
         scope=frozenset(GROUPS),
     )
+    yield await look_up_missing(tenant, listed)
     for rest in listed.build_absence_readings(names):
         yield replace(rest, failures=build_unknown_roles_failure(census.has_unknown_roles))
+
+
+async def look_up_missing(
+    tenant: HasAccounts, listed: PresenceTracker
+) -> Reading[RegistrationItem]:
+    """The accounts with a case that the report leaves out although they may sign in: they stay.
+
+    It names every account that is not disabled, so a page of it may be missing.
+    """
+    missing = sorted(listed.open_case_ids - listed.present_ids - frozenset(GROUPS))
+    accounts = Reading[Account](sources=frozenset({ACCOUNTS}))
+    if missing and listed.complete:
+        accounts = await tenant.accounts.read_users(missing[:MAX_MISSING])
+    unread = {failure.object_id for failure in accounts.failures}
+    left_out = {one.id for one in accounts.items if one.enabled is not False}
+    left_out |= set(missing) & unread | set(missing[MAX_MISSING:])
+    if "" in unread:
+        left_out = set(missing)
+    listed.present_ids |= left_out
+    return Reading(
+        failures=tuple(
+            ReadFailure(SIGN_IN_METHODS, LEFT_OUT, one) for one in sorted(left_out)[:MAX_MISSING]
+        ),
+        sources=frozenset({SIGN_IN_METHODS}),
+        scope=frozenset(left_out),
+    )
 
 
 def build_unknown_roles_failure(has_unknown_roles: bool) -> tuple[ReadFailure, ...]:

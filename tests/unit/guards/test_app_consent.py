@@ -1,5 +1,6 @@
 """Apps and consent: an app nobody has to worry about, then one thing wrong a case."""
 
+from collections.abc import AsyncIterator
 from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 
@@ -40,6 +41,7 @@ from core.tenant.sources import (
     DELEGATED_GRANTS,
     FEDERATED_CREDENTIALS,
 )
+from tests.support.fakes.apps import FakeAppReader
 from tests.support.fakes.tenant import FakeTenant
 from tests.support.guard_tenants import (
     FOR_SELF,
@@ -712,3 +714,31 @@ def test_the_app_of_a_role_is_known_by_whatever_exchange_prints(shown: str, name
 def test_an_app_that_exchange_does_not_list_is_known_by_an_id_alone(text: str, found: bool) -> None:
     row = exchange_row(ASSIGNMENTS, "m1", RoleAssignee=text)
     assert bool(find_principal_id(row, ())) is found
+
+
+class LeavingOut(FakeAppReader):
+    """A listing of apps that ends too soon; the apps themselves are there."""
+
+    async def list_apps(self) -> AsyncIterator[Reading[App]]:
+        async for page in super().list_apps():
+            items = tuple(one for one in page.items if one.name != "left out")
+            yield replace(page, items=items, scope=frozenset(one.id for one in items))
+
+
+class TenantLeavingOut(FakeTenant):
+    @property
+    def apps(self) -> LeavingOut:
+        return LeavingOut(self)
+
+
+async def test_an_app_that_the_list_leaves_out_is_not_gone() -> None:
+    there, gone = (f"0000000{number}-0000-4000-8000-000000000001" for number in range(2))
+    of = TenantLeavingOut(
+        service_principals=[GRAPH, replace(HOME_APP, id=there, name="left out")],
+        configurations=[build_consent_policy()],
+    )
+    context = ObserveContext(TERMS, open_case_ids=frozenset({there, gone, POLICY}))
+    readings = [one async for one in GUARD.observe(of, context) if isinstance(one, Reading)]
+    assert not any(one.covers((APPS,), there) for one in readings)
+    assert any(one.covers((APPS,), gone) for one in readings)
+    assert there in {failure.object_id for one in readings for failure in one.failures}

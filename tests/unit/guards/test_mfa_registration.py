@@ -366,6 +366,24 @@ EXTERNAL = "pia_partner.example#EXT#@contoso.onmicrosoft.com"
 FEDERATED = "ann@fed.contoso.com"
 
 
+@pytest.mark.parametrize("enabled", [True, False, None])
+async def test_an_administrator_whom_the_report_leaves_out_is_gone_only_if_nobody_can_sign_in(
+    enabled: bool | None,
+) -> None:
+    listed, absent = replace(ADMIN, id="u2"), Account("u1", "ann@contoso.com", enabled=enabled)
+    of = FakeTenant(mfa_registrations=[listed], users=[absent])
+    sources = (SIGN_IN_METHODS, REGISTERED_ADMINISTRATORS)
+    context = ObserveContext(TERMS, open_case_ids=frozenset({"u1", "u9", "guests"}))
+    readings = [one async for one in GUARD.observe(of, context) if isinstance(one, Reading)]
+    assert any(one.covers(sources, "u1") for one in readings) is (enabled is False)
+    assert any(one.covers(sources, "u9") for one in readings)
+    named = {failure.object_id for one in readings for failure in one.failures}
+    assert ("u1" in named) is (enabled is not False)
+    of.fail_read(ACCOUNTS)
+    readings = [one async for one in GUARD.observe(of, context) if isinstance(one, Reading)]
+    assert not any(one.covers(sources, "u9") for one in readings)
+
+
 async def test_members_of_another_organization_are_counted_apart_and_low() -> None:
     own = [replace(STRONG, id=f"s{number}") for number in range(40)]
     theirs = [replace(one, upn=f"{one.id}_x.example#EXT#@c.onmicrosoft.com") for one in many(60)]
