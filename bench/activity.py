@@ -190,6 +190,7 @@ def format_delay(size: int, one: Detection) -> tuple[str, ...]:
 async def measure_sizes(sizes: list[int], attacked_up_to: int, console: Console) -> list[str]:
     """Measures each size, prints it as soon as it is known, and returns which targets it missed."""
     table, delays = Table(*HEADINGS), Table(*DELAY_HEADINGS)
+    table.columns[1].no_wrap = delays.columns[1].no_wrap = True
     quiet = []
     folder = ROOT / ".tools" / "bench"
     folder.mkdir(parents=True, exist_ok=True)
