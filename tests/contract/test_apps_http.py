@@ -80,6 +80,30 @@ async def test_no_role_is_lost_at_the_end_of_a_page(side: str) -> None:
         assert sorted(held) == sorted(f"p{n}" for n in range(count))
 
 
+async def test_no_role_of_an_own_api_is_lost_at_the_end_of_a_page_either() -> None:
+    count, role = 1_100, "0000000a-0000-4000-8000-000000000001"
+    api = build_principal("api", "api-app", "Payroll", OTHER_TENANT_ID) | {
+        "appRoles": [{"id": role, "value": "Pay.All", "allowedMemberTypes": ["Application"]}]
+    }
+    apps = [build_principal(f"p{n}", f"a{n}", "x", OTHER_TENANT_ID) for n in range(count)]
+    roles = [
+        {
+            "id": f"r{n}",
+            "appRoleId": role,
+            "principalId": f"p{n}",
+            "principalType": "ServicePrincipal",
+            "resourceId": "api",
+        }
+        for n in range(count)
+    ]
+    scene = build_app_scene(servicePrincipals=[api, *apps], appRoleAssignments=roles)
+    async with connect_sandbox({**scene, "reality": {"graph-app-roles-page": "lossy"}}) as to:
+        found = await collect_pages(to.tenant.apps.list_app_permissions())
+        assert not found.failures
+        held = [one.client_id for one in found.items if one.resource_id == "api"]
+        assert sorted(held) == sorted(f"p{n}" for n in range(count))
+
+
 async def test_an_app_whose_grants_are_refused_is_unread_by_itself() -> None:
     scene = build_granted_apps(3, **{"graph-grants-count": "uncounted"})
     fault = {"match": "/servicePrincipals/p7/oauth2", "inner": True, "kind": "error", "status": 403}

@@ -56,6 +56,8 @@ APP_PROPERTIES = (
 )
 # Certificates make the rows of apps long, and a response must stay within its size limit.
 APPS_PAGE_SIZE = 500
+# Of fewer assignments none can be lost at the end of a page, and they are asked for in a batch.
+SURELY_ONE_PAGE = PAGE_SIZE // 2
 APIS_PAGE_SIZE = 200
 """Microsoft's own APIs have hundreds of roles each."""
 NAME_LIMIT = 256
@@ -323,6 +325,14 @@ async def fetch_other_api_permissions(
             broken_count = 0
             for api_id, api in apis.items():
                 answer = answers[api_id]
+                parse = partial(parse_app_permission, names=api.role_names)
+                if not isinstance(answer, TenantError) and len(answer) >= SURELY_ONE_PAGE:
+                    try:
+                        async for page in fetch_permission_pages(graph, api_id, parse):
+                            yield page
+                        continue
+                    except TenantError as error:
+                        answer = error
                 if isinstance(answer, TenantError):
                     failure = build_read_failure(APP_PERMISSIONS, answer)
                     reason = f"{api.title}: {failure.reason}"
@@ -331,7 +341,6 @@ async def fetch_other_api_permissions(
                         sources=frozenset({APP_PERMISSIONS}),
                     )
                     continue
-                parse = partial(parse_app_permission, names=api.role_names)
                 page = build_permission_page(answer, parse, broken_count)
                 broken_count += len(page.failures)
                 yield page
