@@ -324,30 +324,38 @@ async def fetch_other_api_permissions(
             await graph.get_collections(paths, READ_APPS, answers.__setitem__)
             broken_count = 0
             for api_id, api in apis.items():
-                answer = answers[api_id]
-                parse = partial(parse_app_permission, names=api.role_names)
-                if not isinstance(answer, TenantError) and len(answer) >= SURELY_ONE_PAGE:
-                    try:
-                        async for page in fetch_permission_pages(graph, api_id, parse):
-                            yield page
-                        continue
-                    except TenantError as error:
-                        answer = error
-                if isinstance(answer, TenantError):
-                    failure = build_read_failure(APP_PERMISSIONS, answer)
-                    reason = f"{api.title}: {failure.reason}"
-                    yield Reading(
-                        failures=(replace(failure, reason=reason),),
-                        sources=frozenset({APP_PERMISSIONS}),
-                    )
-                    continue
-                page = build_permission_page(answer, parse, broken_count)
-                broken_count += len(page.failures)
-                yield page
+                async for page in read_other_api(graph, api_id, api, answers[api_id], broken_count):
+                    broken_count += sum(bool(one.object_id) for one in page.failures)
+                    yield page
     except TenantError as error:
         yield build_unavailable_reading(APP_PERMISSIONS, error)
     except ValueError as error:
         yield build_unavailable_reading(APP_PERMISSIONS, Unavailable(str(error)))
+
+
+async def read_other_api(
+    graph: GraphClient,
+    api_id: str,
+    api: OtherApi,
+    answer: list[ResponseRow] | TenantError,
+    broken_count: int,
+) -> AsyncIterator[Reading[AppPermission]]:
+    """The assignments of one such API, of which `answer` has all or the first."""
+    parse = partial(parse_app_permission, names=api.role_names)
+    try:
+        if isinstance(answer, TenantError):
+            raise answer
+        if len(answer) < SURELY_ONE_PAGE:
+            yield build_permission_page(answer, parse, broken_count)
+            return
+        async for page in fetch_permission_pages(graph, api_id, parse):
+            yield page
+    except TenantError as error:
+        failure = build_read_failure(APP_PERMISSIONS, error)
+        reason = f"{api.title}: {failure.reason}"
+        yield Reading(
+            failures=(replace(failure, reason=reason),), sources=frozenset({APP_PERMISSIONS})
+        )
 
 
 def find_other_apis(rows: Sequence[ResponseRow]) -> dict[str, OtherApi]:
