@@ -13,9 +13,13 @@ from core.config.catalog import CATALOG
 from core.model.guards import GuardConfig
 from sandbox.graph.apps import GRAPH_APP, build_app_assignment, build_principal, derive_api_id
 from sandbox.state.tenant import TENANT_ID
-from tests.resilience.generators.small_pages import attack, open_small_pages
+from tests.resilience.generators.small_pages import (
+    attack,
+    describe_cases,
+    list_told,
+    open_small_pages,
+)
 from tests.resilience.generators.staged import open_harness
-from tests.resilience.test_missing_pages_of_guards import describe_cases, list_told
 from tests.support.builders import CONFIGS_BY_NAME
 from tests.support.http_recorder import build_scene
 

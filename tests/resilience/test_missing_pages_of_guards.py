@@ -11,7 +11,6 @@ import pytest
 
 from core.adapters.exchange.way_memory import WayMemory
 from core.config.catalog import CATALOG
-from core.engine.self_findings import SELF_CHECK_KINDS
 from core.model.guards import GuardConfig
 from core.model.runs import RunReport
 from tests.resilience.generators.large_tenants import REFUSALS
@@ -19,12 +18,13 @@ from tests.resilience.generators.small_pages import (
     CUT_WITHOUT_A_WORD,
     GRAPH_REFUSALS,
     REFUSED_EVERYWHERE,
+    Known,
     attack,
+    describe_cases,
+    list_told,
     open_small_pages,
 )
-from tests.resilience.generators.staged import AdapterHarness, get_object_cases
-
-type Known = Mapping[str, tuple[str, str, str]]
+from tests.resilience.generators.staged import AdapterHarness
 
 
 @pytest.mark.parametrize("config", CATALOG, ids=lambda config: config.guard.name)
@@ -84,23 +84,6 @@ async def look_while_graph_refuses(
         assert await describe_cases(stage) == known, fault
         struck = len(stage.sandbox.faulted) > before
         assert bool(report.unavailable_sources or report.unread_count) is struck, fault
-
-
-async def describe_cases(stage: AdapterHarness) -> Known:
-    """What is open about objects, in words."""
-    return {
-        key: (case.summary, case.verdict, case.severity.name)
-        for key, case in (await get_object_cases(stage)).items()
-    }
-
-
-def list_told(report: RunReport) -> list[str]:
-    """What a run tells of objects: what came, and what is over."""
-    return [
-        case.summary
-        for case in report.notifications
-        if case.kind not in SELF_CHECK_KINDS and case.kind != "unreadable"
-    ]
 
 
 def count_read(report: RunReport) -> tuple[int, int, int]:

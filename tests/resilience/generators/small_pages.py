@@ -13,7 +13,9 @@ from typing import Any
 
 from aiohttp import web
 
+from core.engine.self_findings import SELF_CHECK_KINDS
 from core.model.guards import GuardConfig
+from core.model.runs import RunReport
 from sandbox.faults.throttling import ThrottleLimit
 from sandbox.graph.api import Graph
 from sandbox.http_types import HttpRequest
@@ -25,9 +27,12 @@ from tests.resilience.generators.staged import (
     AdapterHarness,
     RecordingSandbox,
     build_neglected_scene,
+    get_object_cases,
     open_harness,
 )
 from tests.support.fakes.clock import SleepClock
+
+type Known = Mapping[str, tuple[str, str, str]]
 
 EXCHANGE_ROWS, GRAPH_ROWS = 12, 5
 """So few rows that most listings of the tenant have several pages."""
@@ -108,3 +113,20 @@ async def open_small_pages(
         assert isinstance(stage.sandbox, SmallPageSandbox)
         stage.page_size, stage.hours_apart = EXCHANGE_ROWS, 0.25
         yield stage, stage.sandbox
+
+
+async def describe_cases(stage: AdapterHarness) -> Known:
+    """What is open about objects, in words."""
+    return {
+        key: (case.summary, case.verdict, case.severity.name)
+        for key, case in (await get_object_cases(stage)).items()
+    }
+
+
+def list_told(report: RunReport) -> list[str]:
+    """What a run tells of objects: what came, and what is over."""
+    return [
+        case.summary
+        for case in report.notifications
+        if case.kind not in SELF_CHECK_KINDS and case.kind != "unreadable"
+    ]

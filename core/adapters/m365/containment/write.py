@@ -15,7 +15,11 @@ from core.adapters.m365.containment.write_beside import (
     undo_disable_device,
     undo_disable_hidden_rule,
 )
-from core.adapters.m365.roles.write import RoleHoldersReader, require_all_role_holders
+from core.adapters.m365.roles.write import (
+    RoleHoldersReader,
+    check_holds_no_role,
+    require_all_role_holders,
+)
 from core.adapters.m365.verified_write import (
     Sleep,
     UndoProcedure,
@@ -142,6 +146,8 @@ async def block_account(
     role_holders = require_all_role_holders(await read_role_holders())
     if found.id in role_holders.holders:
         raise Rejected("the account holds a role, or may activate one", verdict="protected")
+    # A list of role holders that ended too soon says nothing of this account.
+    await check_holds_no_role(graph, role_holders, found.id)
     before = {"accountEnabled": True}
     await write_verified(
         lambda: set_account_enabled(graph, found.id, enabled=False),
