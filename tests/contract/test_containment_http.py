@@ -546,3 +546,25 @@ async def test_changes_name_ways_and_ids_that_exist() -> None:
             with pytest.raises(Rejected, match="no id of an account"):
                 await writer.apply(change)
         assert stage.connection.sandbox.tenant.writes == []
+
+
+async def test_a_list_of_role_holders_that_ends_too_soon_lets_nobody_be_blocked() -> None:
+    eligible = {
+        "id": "e1",
+        "principalId": PERSON,
+        "roleDefinitionId": "29232cdf-9323-42fd-ade2-1d097af3e4de",
+        "directoryScopeId": "/",
+    }
+    fault = {
+        "service": "graph",
+        "kind": "wrongBody",
+        "match": r"roleEligibilityScheduleInstances\?\$expand",
+        "body": {"value": []},
+    }
+    scene = build_scene(graph={"users": [build_user_row(PERSON, "ann")]}, faults=[fault])
+    async with connect_sandbox(scene) as to:
+        to.sandbox.tenant.graph["roleEligibilityScheduleInstances"].append(eligible)
+        with pytest.raises(Rejected, match="may activate one") as caught:
+            await to.tenant.writer.apply(BlockAccount(PERSON))
+        assert caught.value.verdict == "protected"
+        assert to.sandbox.writes == []
