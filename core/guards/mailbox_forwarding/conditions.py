@@ -3,10 +3,11 @@
 import re
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
+from functools import lru_cache
 
 from core.guards.mailbox_forwarding.names import measure_name
 from core.guards.mailbox_forwarding.senders import DomainTest, get_sender_domain
-from core.guards.mailbox_forwarding.words import split_names
+from core.guards.mailbox_forwarding.words import CACHE_SIZE, split_names
 from core.look_alikes import fold_accents
 from core.microsoft365.addresses import normalize_address, parse_recipient_string
 from core.tenant.mail_flow import InboxRule, RuleCondition
@@ -141,6 +142,7 @@ def is_in_every_message(word: str, kind: str) -> bool:
     return measure_name(word) <= 1
 
 
+@lru_cache(CACHE_SIZE)
 def is_every_sender(text: str) -> bool:
     """True for a part that is in every address, or nearly: "@", ".", ".com"."""
     return measure_name(text) <= 1 or EVERY_SENDER.fullmatch(text.strip().casefold()) is not None
