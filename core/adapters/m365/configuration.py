@@ -119,13 +119,15 @@ def build_absent_reading(
     return Reading(failures=(failure,), sources=frozenset({name}))
 
 
-def name_types(value: object) -> object:
-    """A value with the kind of each object under a name of its own, bounded as values are."""
+def name_types(value: object, depth: int = 2 * MAX_DEPTH) -> object:
+    """A value with the kind of each object under a name of its own, as deep as values are kept."""
+    if not depth:
+        return value
     if isinstance(value, list):
-        return [name_types(part) for part in value[:LIST_LIMIT]]
+        return [name_types(part, depth - 1) for part in value]
     if not isinstance(value, Mapping):
         return value
-    named = {key: name_types(part) for key, part in value.items()}
+    named = {key: name_types(part, depth - 1) for key, part in value.items()}
     kind = value.get(TYPE_ANNOTATION)
     return {**named, TYPE_NAME: kind} if isinstance(kind, str) else named
 

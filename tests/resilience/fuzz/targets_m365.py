@@ -30,7 +30,7 @@ from core.adapters.m365.apps import (
     parse_role_names,
 )
 from core.adapters.m365.auditing.parse import parse_audit_bypass, parse_mailbox_audit
-from core.adapters.m365.configuration import parse_configuration
+from core.adapters.m365.configuration import name_types, parse_configuration
 from core.adapters.m365.delegation import (
     parse_mailbox_rights,
     parse_send_as_rights,
@@ -67,6 +67,7 @@ from core.adapters.m365.roles.parse import (
     parse_role_group_member,
 )
 from core.adapters.m365.shared_mailboxes import parse_mailbox_size, parse_shared_mailbox
+from core.adapters.m365.sign_in_events import parse_sign_in_event
 from core.adapters.m365.sign_ins import parse_sign_in
 from core.adapters.parsing import (
     CONDITIONS_LIMIT,
@@ -116,6 +117,8 @@ ROW_PARSERS: tuple[Callable[[ResponseRow], object], ...] = (
     parse_mailbox_audit,
     parse_account,
     parse_sign_in,
+    name_types,
+    parse_sign_in_event,
     lambda row: parse_app(row, CallerIdentity("x", "x")),
     parse_delegated_grant,
     parse_app_registration,
