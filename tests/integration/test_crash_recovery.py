@@ -264,7 +264,9 @@ async def test_a_run_may_die_at_any_request_and_two_later_all_is_as_it_should_be
             at = f"request {operation}, {'after' if after else 'before'} its effect"
             stage.begin()
             await stage.tick()
-            assert await stage.die(operation, after), at
+            is_dead = await stage.die(operation, after)
+            # What is asked at the same time may be one request more or less.
+            assert is_dead or operation >= whole.operations - 1, at
             await stage.tick()
             await stage.tick()
             await check(stage, whole, at)
@@ -278,7 +280,9 @@ async def check(stage: Stage, whole: Reference, at: str) -> None:
     assert not [case for case in memory.cases.values() if case.notification], at
     assert all(record.state in IN_EFFECT_STATES for record in memory.changes), at
     said = json.dumps(stage.box.cards)
-    assert all(f"case {key[-8:]}" in said for key in whole.keys), at
+    counted = {key for key, case in memory.cases.items() if case.baselined}
+    assert all(f"case {key[-8:]}" in said for key in whole.keys - counted), at
+    assert not counted or f"Initial scan: {len(counted)} pre-existing case" in said, at
     assert len(stage.box.cards) <= whole.cards + 1, at
     cards, writes = len(stage.box.cards), len(stage.box.writes)
     await stage.tick()
