@@ -33,7 +33,7 @@ from core.guards.app_consent.openings import (
     mark_home_hosts,
     read_powerful_apps,
 )
-from core.guards.app_consent.owners import mark_new_owners, note_owners
+from core.guards.app_consent.owners import OWNER_TRAIT, mark_new_owners, note_owners
 from core.guards.app_consent.requests import REQUESTS
 from core.guards.app_consent.user_consent import may_users_register_apps
 from core.microsoft365.assumptions.exchange_objects import APP_ASSIGNMENTS
@@ -42,6 +42,7 @@ from core.microsoft365.exchange_roles import is_whole_scope
 from core.model.guards import ObserveContext
 from core.tenant.apps import App
 from core.tenant.configuration import Configuration
+from core.tenant.known_traits import build_traits_key
 from core.tenant.merging import PresenceTracker, collect_failures
 from core.tenant.port import HasApps, HasConfiguration, HasRoles
 from core.tenant.readings import ListedCount, ReadFailure, Reading
@@ -203,14 +204,19 @@ async def compare_openings(
 
 
 def remember_owners(page: Reading[ConsentedApp], context: ObserveContext) -> Reading[ConsentedApp]:
-    """A page of apps with the owners that are new; where they were not read, none is."""
+    """A page of apps with the owners that are new."""
     now, failed = context.policy.now, {one.object_id for one in page.failures}
     if APP_REGISTRATIONS not in page.sources:
         return page
     noted = note_owners(
         [one for one in page.items if one.app.id not in failed], context.known_traits, now
     )
-    return replace(page, items=mark_new_owners(page.items, noted, now), known_traits=noted)
+    # Of an app that was read in part nothing is noted, but what is known of its owners holds.
+    keys = [build_traits_key(one, OWNER_TRAIT) for one in sorted(failed)]
+    known = [row for key in keys if (row := context.known_traits.get(key))]
+    return replace(
+        page, items=mark_new_owners(page.items, (*noted, *known), now), known_traits=noted
+    )
 
 
 async def read_registrations(tenant: HasApps) -> AppRegistrations:

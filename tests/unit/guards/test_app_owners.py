@@ -11,7 +11,7 @@ from core.model.findings import Finding, Severity
 from core.model.guards import GuardPolicy, ObserveContext
 from core.tenant.apps import AppOwner, AppPermission, AppRegistration
 from core.tenant.known_traits import KnownTraits
-from core.tenant.sources import APP_PERMISSIONS, APP_REGISTRATIONS
+from core.tenant.sources import APP_PERMISSIONS, APP_REGISTRATIONS, DELEGATED_GRANTS
 from tests.support.fakes.tenant import FakeTenant
 from tests.support.guard_tenants import GRAPH, HOME_APP, build_consent_policy
 from tests.support.observe import observe_all
@@ -28,8 +28,12 @@ async def watch(
     *looks: tuple[AppOwner, ...] | str,
     role: str = "Mail.ReadWrite",
     days: float = 0.25,
+    unread_at: int = -1,
 ) -> list[list[Finding]]:
-    """What is found about owners at each of several looks; a name: that source is not read."""
+    """What is found about owners at each of several looks; a name: that source is not read.
+
+    At the look `unread_at` the grants of the app are not read.
+    """
     known: dict[str, KnownTraits] = {}
     result = []
     for number, owners in enumerate(looks):
@@ -43,6 +47,8 @@ async def watch(
         )
         if isinstance(owners, str):
             tenant.fail_read(owners, reason="a passing fault")
+        if len(result) == unread_at:
+            tenant.fail_read(DELEGATED_GRANTS, BACKUP.id, "a passing fault")
         reading = await observe_all(GUARD, tenant, ObserveContext(terms, known_traits=known))
         known |= {one.key: one for one in reading.known_traits}
         findings = [one for item in reading.items for one in judge(item, terms)]
@@ -95,3 +101,9 @@ async def test_a_look_that_read_nothing_of_it_makes_no_owner_new(source: str) ->
 
 async def test_owners_of_a_harmless_app_are_nobodys_business() -> None:
     assert await watch((ANN,), (ANN, EVE), role="User.Read.All") == [[], []]
+
+
+async def test_a_new_owner_stays_new_while_something_else_of_the_app_is_unread() -> None:
+    *_, third, last = await watch((ANN,), (ANN, EVE), (ANN, EVE), (ANN, EVE), unread_at=2)
+    assert table(third) == table(last) == NEW
+    assert third[1].fingerprint == last[1].fingerprint
