@@ -35,7 +35,7 @@ async def watch(
     At the look `unread_at` the grants of the app are not read.
     """
     known: dict[str, KnownTraits] = {}
-    result = []
+    result: list[list[Finding]] = []
     for number, owners in enumerate(looks):
         terms = GuardPolicy(NOW + number * timedelta(days=days))
         seen = owners if isinstance(owners, tuple) else ()
