@@ -193,6 +193,7 @@ async def send_early_cards(scan: Scan, report: RunReport) -> None:
         scan.report = replace(
             scan.report,
             card_count=scan.report.card_count + 1,
+            early_count=scan.report.early_count + len(message.cases),
             delivered=True,
             operator_requests=operator_requests,
         )

@@ -76,6 +76,8 @@ class RunReport:
     error: str = ""
     is_early: bool = False
     """Whether the run tells this before its end: what cannot wait for its summary."""
+    early_count: int = 0
+    """How many cases its cards told before its end."""
     open_count: int = 0
     """How many cases are open after the run."""
     critical_count: int = 0

@@ -188,6 +188,8 @@ def render_initial_opening(
     """How many cases there are, by severity, of so many kinds each."""
     preexisting = [case for case in cases if is_preexisting(case)]
     severities = sorted({case.severity for case in cases}, reverse=True)
+    early = context.report.early_count
+    before = f" {early:,} more {'were' if early > 1 else 'was'} told as found." if early else ""
     return [
         *render_card_opening(
             context,
@@ -196,6 +198,7 @@ def render_initial_opening(
         ),
         make_text_block(
             "They are the baseline: from now on only what is new, changed or closed is told."
+            f"{before}"
         ),
         make_fact_set(
             (one.label, count_kinds((case for case in cases if case.severity is one), most))

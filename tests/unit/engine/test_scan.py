@@ -358,6 +358,8 @@ async def test_what_is_critical_of_a_first_look_leaves_as_it_is_found(is_alone: 
     assert "Critical: 1 new" in str(first)
     assert len(others) == (0 if is_alone else 1)
     assert is_alone or f"{len(SPREAD) - 1} pre-existing cases" in str(others)
+    assert is_alone or "1 more was told as found." in str(others)
+    assert report.early_count + len(report.notifications) == len(forwards)
     # A run that told all it had before its end has told it.
     assert (report.card_count, report.delivered) == (1 if is_alone else 2, True)
     assert not [one for one in stage.ledger.list_cases("toy").values() if one.notification]
