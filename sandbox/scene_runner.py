@@ -110,7 +110,7 @@ async def run_scene(
                 ticks_of_logs.append({"tick": tick, **await read_logs(given, clock)})
             for config in given.guard_configs:
                 report = await run_with_retries(given, config, clock, probes)
-                runs.append({"tick": tick, **run_report_to_json(report)})
+                runs.append({"tick": tick, **run_report_to_json(report, with_steps=True)})
                 if on_report:
                     await on_report(tick, report)
             if "activity" in scene and tick == 1:
@@ -138,7 +138,7 @@ async def read_logs(settings: Settings, clock: SteppingClock) -> dict[str, objec
         "status": result.status,
         "records": result.record_count,
         "troubles": list(result.troubles),
-        "runs": [run_report_to_json(report) for report in result.reports],
+        "runs": [run_report_to_json(report, with_steps=True) for report in result.reports],
     }
 
 

@@ -1,10 +1,10 @@
 """A run's report as a JSON document: in the HTTP API, in the run row and in the sandbox."""
 
 import json
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 
 from core.model.changes import ChangeState, Outcome
-from core.model.findings import format_facts
+from core.model.findings import Step, format_facts
 from core.model.runs import ReportedFinding, RunReport
 
 # A string property of Table Storage holds 32,768 characters (Microsoft Learn: Table data model).
@@ -23,8 +23,10 @@ def format_run_coverage(report: RunReport) -> str:
     return line
 
 
-def run_finding_to_json(reported: ReportedFinding) -> dict[str, object]:
-    """One finding as the document shows it."""
+def run_finding_to_json(
+    reported: ReportedFinding, *, with_steps: bool = False
+) -> dict[str, object]:
+    """One finding as the document shows it, its advice with the steps if it is to hold them."""
     document: dict[str, object] = {
         "key": reported.key,
         "subject": reported.finding.subject,
@@ -36,11 +38,20 @@ def run_finding_to_json(reported: ReportedFinding) -> dict[str, object]:
         "summary": reported.finding.summary,
         "facts": list(format_facts(reported.finding.facts)),
     }
-    if reported.finding.advice:
-        document["advice"] = reported.finding.advice
+    steps = format_steps(reported.finding.steps) if with_steps else ()
+    if advice := " ".join(filter(None, (reported.finding.advice, *steps))):
+        document["advice"] = advice
     if reported.until:
         document["exempt_until"] = reported.until.isoformat()
     return document
+
+
+def format_steps(steps: Iterable[Step]) -> tuple[str, ...]:
+    """The steps as numbered sentences, each with what to type."""
+    return tuple(
+        f"{number}. {step.text}{f' {step.command}' if step.command else ''}"
+        for number, step in enumerate(steps, 1)
+    )
 
 
 def run_change_to_json(outcome: Outcome) -> dict[str, object]:
@@ -54,8 +65,8 @@ def run_change_to_json(outcome: Outcome) -> dict[str, object]:
     }
 
 
-def run_report_to_json(report: RunReport) -> dict[str, object]:
-    """The whole report."""
+def run_report_to_json(report: RunReport, *, with_steps: bool = False) -> dict[str, object]:
+    """The whole report; `with_steps` for whoever has no page of each case beside it."""
     return {
         "guard": report.guard,
         "run": report.run,
@@ -70,7 +81,7 @@ def run_report_to_json(report: RunReport) -> dict[str, object]:
         "coverage": format_run_coverage(report),
         "blind": list(report.unavailable_sources),
         "adopted": report.baselined,
-        "findings": [run_finding_to_json(row) for row in report.findings],
+        "findings": [run_finding_to_json(row, with_steps=with_steps) for row in report.findings],
         "changes": [run_change_to_json(outcome) for outcome in report.outcomes],
         "preview": [
             run_change_to_json(outcome) | {"outcome": "next run"} for outcome in report.preview

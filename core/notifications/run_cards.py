@@ -67,7 +67,7 @@ MAX_MISFITS = 30
 MAX_PLAIN_ROWS = 40
 MAX_INITIAL_ENTRIES = 5
 INITIAL_KINDS = 3
-MAX_INITIAL_WORDS, MAX_OPENING_WORDS, REMAINDER_WORDS = 150, 110, 6
+MAX_INITIAL_WORDS, MAX_OPENING_WORDS, REMAINDER_WORDS = 150, 95, 6
 """What is read at once by whoever did not wait for it."""
 PORTAL = (
     "https://entra.microsoft.com/#view/Microsoft_AAD_UsersAndTenants/UserProfileMenuBlade/~/"
@@ -172,7 +172,8 @@ def build_initial_message(context: CardContext, cases: tuple[Case, ...]) -> Chan
     for group in group_cases(cases, context.report.guard)[:MAX_INITIAL_ENTRIES]:
         block = render_line_group(context, group)
         if count_words([*top, *blocks, block, *end]) > MAX_INITIAL_WORDS - REMAINDER_WORDS:
-            break
+            # A long name makes room for none of the others, which are as grave.
+            continue
         blocks.append(block)
         named += len(group.cases)
     if rest := len(cases) - named:

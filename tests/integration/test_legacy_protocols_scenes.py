@@ -233,7 +233,7 @@ async def test_without_a_licence_for_the_log_everything_is_asked_and_nothing_wri
     assert found["sign-ins"] == {("source-unavailable", "could-not-tell")}
     # Nobody uses a plan: what future mailboxes get is put right all the same.
     assert {cmdlet for cmdlet, _ in cmdlets(journey)} == {"Set-CASMailboxPlan"}
-    assert "Entra ID P1" in str(journey.cards)
+    assert "Entra ID P1" in str(journey.find_run(1, GUARD)["findings"])
     assert journey.find_run(3, GUARD)["news"] == 0
 
 

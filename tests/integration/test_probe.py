@@ -316,6 +316,11 @@ TURNED_ROUND = (
     ("graph-deleted-select", "refused", FAILS),
     ("graph-password-date", "null", FAILS),
     ("graph-mail-folders", "denied", FAILS),
+    # The app of this tenant holds every permission for searches.
+    ("graph-audit-query-scope", "wider", HOLDS),
+    ("graph-audit-query-version", "both", HOLDS),
+    ("graph-audit-query-version", "v1-only", FAILS),
+    ("graph-outside-federation", "denied", FAILS),
 )
 
 
