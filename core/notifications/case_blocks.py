@@ -174,17 +174,23 @@ def render_commands(context: CardContext, case: Case) -> list[CardElement]:
 def render_line_block(context: CardContext, case: Case) -> CardElement:
     """A case on one line: of a first look, or of a reminder."""
     page = format_card_link(f"case {case.short_key}", context.build_case_url(case.key))
-    summary = escape_markdown(case.summary, MAX_LINE)
+    summary = format_line_summary(case)
     return make_container(
         [make_text_block(f"{page} · **{case.severity.label}** · {summary}", spacing="None")],
         separator=True,
     )
 
 
+def format_line_summary(case: Case) -> str:
+    """What a case says on one line, with its subject where the summary does not name it."""
+    text = case.summary if case.subject in case.summary else f"{case.subject}: {case.summary}"
+    return escape_markdown(text, MAX_LINE)
+
+
 def render_reminder_block(context: CardContext, case: Case) -> CardElement:
     """A case that was told before and is still as it was: one line, and since when."""
     page = format_card_link(f"case {case.short_key}", context.build_case_url(case.key))
-    summary = escape_markdown(case.summary, MAX_LINE)
+    summary = format_line_summary(case)
     since = format_time(case.opened_at)
     return make_container(
         [
