@@ -188,7 +188,9 @@ def count_kinds(cases: Iterable[Case], most: int = MAX_LISTED_TEXTS) -> str:
     shown = counts.most_common(most)
     others = sum(counts.values()) - sum(number for _, number in shown)
     parts = [escape_markdown(count_kind(kind, number), 120) for kind, number in shown]
-    return ", ".join([*parts, *([f"{others:,} {'others' if others > 1 else 'other'}"] if others else [])])
+    return ", ".join(
+        [*parts, *([f"{others:,} {'others' if others > 1 else 'other'}"] if others else [])]
+    )
 
 
 def count_texts(texts: Iterable[str]) -> list[str]:

@@ -150,7 +150,10 @@ async def read_source_rows(
     if source.name_list:
         return [gather_names(source.name_list, [row async for page in pages for row in page])]
     if not source.identity_property:
-        return [keep_types(source, await graph.get(source.read, source.permission))]
+        row = await graph.get(source.read, source.permission)
+        if not holds_properties(row):
+            raise Unavailable(f"{source.read} answered with an object without properties")
+        return [keep_types(source, row)]
     keeps, relates = source.keeps or is_kept, source.relates or is_kept
     rows = [keep_types(source, row) async for page in pages for row in page if keeps(row)]
     if not source.relation:
@@ -161,6 +164,14 @@ async def read_source_rows(
             f"{source.read.partition('?')[0]} has {asked:,} objects to ask one by one: too many"
         )
     return [await add_relation(graph, source, row) if relates(row) else row for row in rows]
+
+
+def holds_properties(row: ResponseRow) -> bool:
+    """Whether a row is an object at all: an empty one would say that nothing is set."""
+    return any(
+        value is not None and name != "value" and "@odata." not in name
+        for name, value in row.items()
+    )
 
 
 def is_kept(row: Mapping[str, object]) -> bool:

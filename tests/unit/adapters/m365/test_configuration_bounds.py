@@ -6,6 +6,7 @@ from core.adapters.m365.configuration import (
     LIST_LIMIT,
     TEXT_LIMIT,
     clip_configuration_value,
+    holds_properties,
 )
 
 
@@ -31,3 +32,21 @@ def test_what_a_text_says_beyond_the_limit_changes_its_end() -> None:
     assert first != second
     assert isinstance(first, str)
     assert len(first) < TEXT_LIMIT + 60
+
+
+@pytest.mark.parametrize(
+    ("row", "is_object"),
+    [
+        ({}, False),
+        ({"value": None}, False),
+        ({"@odata.context": "x", "value": []}, False),
+        ({"@odata.context": "x", "id": None, "userDeviceQuota": None}, False),
+        ({"userDeviceQuota": 0}, True),
+        (
+            {"@odata.context": "x", "allowInvitesFrom": "everyone", "blockMsolPowerShell": None},
+            True,
+        ),
+    ],
+)
+def test_an_answer_without_properties_is_no_object(row: dict[str, object], is_object: bool) -> None:
+    assert holds_properties(row) is is_object
