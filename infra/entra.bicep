@@ -24,7 +24,7 @@ param optionalPermissions bool
 @description('Ask for the audit records of Exchange as well: who did what, within minutes.')
 param activityFeed bool
 
-@description('Ask for searches of the audit log of Exchange as well: who caused a case, and what an account read and sent.')
+@description('Ask for searches of the audit log as well: who caused a case, and what an account read and sent.')
 param auditQueries bool
 
 @description('What containing an account may do: off, alert or enforce.')
