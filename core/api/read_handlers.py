@@ -367,8 +367,8 @@ async def get_case_page(context: RequestContext) -> HttpResponse:
     case, guard = detail.case, detail.config.guard.name
     controls = tuple(find_controls(guard, case.kind, case.guard_verdict, case.object_id))
     settings = context.settings
-    is_account = re.fullmatch(ACCOUNT_PATTERN, case.object_id) is not None
-    account = case.object_id if is_account and settings.containment.is_on else ""
+    is_account = re.fullmatch(ACCOUNT_PATTERN, case.held_account) is not None
+    account = case.held_account if is_account and settings.containment.is_on else ""
     page = pages.render_case_page(
         detail,
         context.now,

@@ -304,7 +304,7 @@ def render_case_page(
 ) -> str:
     """One case: summary, evidence, changes, history, and how to respond.
 
-    `account` is the account that the case is about, where accounts may be contained.
+    `account` is the one that an intruder may hold, where accounts may be contained.
     """
     case, exemption = detail.case, detail.exemption
     held = case.kind == "brake" and case.closed_at is None
