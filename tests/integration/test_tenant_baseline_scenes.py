@@ -225,7 +225,9 @@ def test_it_is_told_on_one_card_and_nothing_is_written_in_alert_mode(
     assert silent(neglected, 2)
     assert silent(neglected, 3)
     assert neglected.find_run(1, BASELINE)["told"] is True
-    assert "AutoForwardEnabled is True" in dump_cards(neglected.cards)
+    run = neglected.find_run(1, BASELINE)
+    assert "AutoForwardEnabled is True" in str(run["findings"])
+    assert f"Initial scan: {run['news']} pre-existing cases" in dump_cards(neglected.cards)
 
 
 def test_the_first_run_only_says_what_the_second_writes(enforced: SceneResult) -> None:
