@@ -140,6 +140,7 @@ CONFIGURATION_SOURCES: Mapping[str, ConfigurationSource] = {
         risk="see which partners may administer Exchange",
         parameters={"ShowPartnerLinked": True, **ALL_RESULTS},
         may_be_none=True,
+        optional_because="the role that the app is given may lack ShowPartnerLinked",
     ),
     "organization-add-in": define_exchange_source(
         *("Get-App", "AppId"),

@@ -290,9 +290,8 @@ CMDLETS: Mapping[str, Cmdlet] = {
     "Get-RecipientPermission": Cmdlet(
         "see who may send mail in whose name", ("Identity", "ResultSize")
     ),
-    "Get-RoleGroup": Cmdlet(
-        "list the role groups of Exchange", ("ResultSize", "ShowPartnerLinked")
-    ),
+    # ShowPartnerLinked is not asked for: a built-in role that lacks it must not stop a deployment.
+    "Get-RoleGroup": Cmdlet("list the role groups of Exchange", ("ResultSize",)),
     "Get-RoleGroupMember": Cmdlet("read who administers Exchange", ("Identity", "ResultSize")),
     "Get-UnifiedGroupLinks": Cmdlet(
         "read who is in which Microsoft 365 group", ("Identity", "LinkType", "ResultSize")

@@ -67,7 +67,7 @@ BUILT_IN_ROLES: dict[str, Role] = {
     "Audit Logs": AUDIT_CMDLETS,
     "Mail Recipients": RECIPIENT_CMDLETS,
     "Role Management": {
-        "Get-RoleGroup": ("Identity", "ResultSize"),
+        "Get-RoleGroup": ALL_READS["Get-RoleGroup"],
         "Get-RoleGroupMember": ("Identity", "ResultSize"),
         "New-RoleGroup": ("Name", "Members"),
     },

@@ -98,7 +98,8 @@ async def test_records_are_late_and_doubled_as_the_scene_says(start: StartTenant
         assert not [name for name in found[0] if name.startswith("@")]
         now = datetime.now(UTC)
         client.sandbox.tenant.clock = lambda: now + timedelta(days=2)
-        (blob,) = await list_content(client, build_window(-47, 2))
+        # It was made an hour ago, so it is served two days after that.
+        (blob,) = await list_content(client, build_window(-46, 2))
         reply = await call(client, "GET", f"audit/{blob['contentId']}")
         assert [one["Id"] for one in reply.body] == ["r1"]
 
