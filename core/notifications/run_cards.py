@@ -65,6 +65,8 @@ RELIES_ON = ("teams-card-size",)
 RESERVED_BYTES = 2_000
 MAX_MISFITS = 30
 MAX_PLAIN_ROWS = 40
+# Who is hit is told by name, if only on a line: a third of a card is kept for that.
+MIN_ENTRIES_FOR_LINES, MAX_LINES, LINES_SHARE = 3, 40, 3
 MAX_INITIAL_ENTRIES = 5
 INITIAL_KINDS = 3
 MAX_INITIAL_WORDS, MAX_OPENING_WORDS, REMAINDER_WORDS = 150, 95, 6
@@ -270,23 +272,34 @@ def assemble_card(
     renderer: GroupRenderer,
     closing_blocks: Sequence[CardElement] = (),
 ) -> Mapping[str, object]:
-    """A card with as many entries as fit, and a count of the other cases. `list_url` lists all."""
+    """A card with as many entries as fit, the next on a line each, and a count of the other cases.
+
+    `list_url` lists all.
+    """
     free_bytes = MAX_MESSAGE_BYTES - RESERVED_BYTES
     free_bytes -= count_json_bytes([*opening_blocks, *closing_blocks])
-    blocks: list[CardElement] = []
-    shown: list[Case] = []
-    omitted: list[Case] = []
+    every = list(groups)
+    lines = {at: render_line_group(context, every[at]) for at in find_short_entries(every)}
+    reserved = min(sum(map(count_json_bytes, lines.values())), free_bytes // LINES_SHARE)
+    free_bytes -= reserved
+    found: dict[int, CardElement] = {}
     misfits = 0
-    for group in groups:
+    for at, group in enumerate(every):
         # After that many misfits the card is full: of ten thousand cases most are only counted.
         block = renderer(context, group) if misfits < MAX_MISFITS else None
         if block is None or count_json_bytes(block) > free_bytes:
             misfits += 1
-            omitted += group.cases
             continue
         free_bytes -= count_json_bytes(block)
-        blocks.append(block)
-        shown += group.cases
+        found[at] = block
+    free_bytes += reserved
+    for at, line in lines.items():
+        if at not in found and count_json_bytes(line) <= free_bytes:
+            free_bytes -= count_json_bytes(line)
+            found[at] = line
+    blocks = [found[at] for at in sorted(found)]
+    shown = [case for at in sorted(found) for case in every[at].cases]
+    omitted = [case for at, group in enumerate(every) if at not in found for case in group.cases]
     if omitted:
         rest = describe_remainder(omitted) + (
             f" · {format_card_link('all of them', list_url)}" if list_url else ""
@@ -294,6 +307,17 @@ def assemble_card(
         blocks.append(make_text_block(rest, weight="Bolder", separator=True))
     body = [*opening_blocks, *blocks, *closing_blocks, render_card_footer(context)]
     return wrap_card(context, body, list_url, shown)
+
+
+def find_short_entries(groups: Sequence[CaseGroup]) -> list[int]:
+    """Where the open cases stand that may be told on a line each, if there are several entries."""
+    if len(groups) < MIN_ENTRIES_FOR_LINES:
+        return []
+    return [
+        at
+        for at, group in enumerate(groups[:MAX_LINES])
+        if len(group.cases) == 1 and group.lead.closed_at is None
+    ]
 
 
 def wrap_card(
