@@ -6,6 +6,8 @@ SHELL := /bin/bash
 MAKEFLAGS += --no-print-directory
 
 PYTHON := .venv/bin/python
+# One more than there are processors: many tests wait for clocks and other processes.
+WORKERS = $(shell expr $$(nproc) + 1)
 TYPED = core sandbox bench tests tools $(wildcard function_app.py)
 
 .PHONY: help setup ready ready-demo run bench mutants new-guard test check lint infra-check \
@@ -39,7 +41,7 @@ mutants: ready ## Change the core in small ways and count what the tests notice 
 test: ready ## Lint, types, import contracts, infrastructure and all tests
 	@$(MAKE) --jobs=2 --output-sync=target lint infra-check
 	@echo "==> pytest: the tests"
-	@$(PYTHON) -m pytest --durations=10 $(ARGS)
+	@$(PYTHON) -m pytest --numprocesses=$(WORKERS) --durations=10 $(ARGS)
 
 check: test ## The same as make test
 
