@@ -208,16 +208,18 @@ def test_a_page_shows_a_containment_and_runs_nothing_of_it() -> None:
     assert f"uncontain {MIA}" in page
 
 
-def test_a_case_about_an_account_shows_how_to_contain_it_where_that_is_on() -> None:
-    case = build_open_case(object_id=MIA)
-    for mode, is_shown in (("enforce", True), ("alert", True), ("off", False)):
-        app = AccountApp(mode=mode)
-        app.save_rows(case)
-        client = LocalClient(
-            "here", app.settings, app.ledger, Caller("function key"), now=app.clock
-        )
-        page = asyncio.run(client.get(f"/api/cases/{GUARD_NAME}/{case.key}")).body.decode()
-        assert (f"contain {MIA}" in page) is is_shown
+@pytest.mark.parametrize("held", [MIA, ""])
+@pytest.mark.parametrize("mode", ["enforce", "alert", "off"])
+def test_a_case_shows_how_to_contain_the_account_that_is_held_where_that_is_on(
+    mode: str, held: str
+) -> None:
+    case = build_open_case(object_id=MIA, held_account=held)
+    is_shown = bool(held) and mode != "off"
+    app = AccountApp(mode=mode)
+    app.save_rows(case)
+    client = LocalClient("here", app.settings, app.ledger, Caller("function key"), now=app.clock)
+    page = asyncio.run(client.get(f"/api/cases/{GUARD_NAME}/{case.key}")).body.decode()
+    assert (f"contain {MIA}" in page) is is_shown
 
 
 def test_a_contained_account_is_found_by_a_case_about_it() -> None:
