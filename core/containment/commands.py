@@ -4,11 +4,7 @@ Sources: Microsoft Learn, "Responding to a compromised email account", "Revoke u
 Microsoft Entra ID", and the pages of each cmdlet.
 """
 
-from core.microsoft365.powershell import (
-    build_find_account_command,
-    can_be_quoted,
-    quote_literal,
-)
+from core.microsoft365.powershell import can_be_quoted, quote_literal
 
 METHOD_CMDLETS = {
     "phone": "Remove-MgUserAuthenticationPhoneMethod -PhoneAuthenticationMethodId",
@@ -33,24 +29,6 @@ METHOD_CMDLETS = {
 """The cmdlet that deletes a method, by its kind; the general path for methods takes no deletion."""
 COMMON_METHODS = frozenset({"password"})
 """The kinds that every account has and nobody deletes."""
-
-
-def build_password_command(account_id: str, upn: str, *, synced: bool) -> str:
-    """The command that sets a new password, which the person is asked for; the secret is typed in,
-    never written down.
-    """
-    if synced:
-        if not can_be_quoted(upn):
-            return ""
-        found = build_find_account_command(upn)
-        return f"{found} | Set-ADAccountPassword -Reset -NewPassword (Read-Host -AsSecureString)"
-    if not can_be_quoted(account_id):
-        return ""
-    return (
-        f"Update-MgUser -UserId {quote_literal(account_id)} -PasswordProfile "
-        "@{ Password = (Read-Host -MaskInput 'New password'); ForceChangePasswordNextSignIn = $true"
-        " }"
-    )
 
 
 def build_method_command(account_id: str, kind: str, method_id: str) -> str:

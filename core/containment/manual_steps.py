@@ -12,12 +12,12 @@ from core.containment.commands import (
     build_device_command,
     build_grant_command,
     build_method_command,
-    build_password_command,
     build_phone_command,
     build_remove_right_command,
     build_unblock_sender_command,
 )
 from core.microsoft365.powershell import build_disable_rule_command
+from core.microsoft365.remedies import build_password_command
 from core.model.containment import ContainmentStep, StepState
 from core.tenant.containing import AccountDetail, DetailKind, TargetAccount
 from core.tenant.mailboxes import Mailbox
