@@ -132,9 +132,18 @@ def is_made_by_microsoft(assignment: Configuration, made: Mapping[str, str]) -> 
     return (
         bool(day)
         and day == get_text(assignment.values, "WhenCreatedUTC")[:DAY_LENGTH]
-        and get_text(assignment.values, "RoleAssigneeType").casefold() in GROUP_ASSIGNEES
-        and get_text(assignment.values, "RoleAssigneeName").casefold() == DEFAULT_DELEGATE
+        and is_for_default_delegate(assignment)
         and weigh_exchange_role(role) is not PermissionRisk.TENANT_WIDE
+    )
+
+
+def is_for_default_delegate(assignment: Configuration) -> bool:
+    """Whether an assignment is to the group that administers the organization, and not to somebody
+    else of its name.
+    """
+    return (
+        get_text(assignment.values, "RoleAssigneeType").casefold() in GROUP_ASSIGNEES
+        and get_text(assignment.values, "RoleAssigneeName").casefold() == DEFAULT_DELEGATE
     )
 
 
@@ -147,11 +156,11 @@ def list_assignment_traits(
         return
     delegates = "delegating" in get_text(values, "RoleAssignmentDelegationType").casefold()
     if delegates:
-        is_default = holder.casefold() == DEFAULT_DELEGATE
+        is_default = is_for_default_delegate(assignment)
         yield Trait(
             "delegates",
             "lets the holder give the role to anybody",
-            Severity.INFO if is_default else max(grave, Severity.HIGH),
+            Severity.INFO if is_default else Severity.HIGH,
         )
         return
     yield Trait("enabled", f"gives the role to {quote_text(holder, MAX_NAME_LENGTH)}", grave)

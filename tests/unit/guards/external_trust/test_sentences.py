@@ -1,16 +1,12 @@
 """What each object of trust in others opens, and what is said of it, word for word."""
 
-from collections.abc import Iterator, Mapping, Sequence
-from typing import Any
+from collections.abc import Mapping
 
 from core.guards.external_trust import COLLECTIONS
 from core.guards.external_trust.organizations import OwnOrganization, find_host
 from core.tenant.configuration import Configuration
-from core.watched.items import SourceRows, WatchedCollection, WatchedItem
 from tests.support.sentences import check_text
-from tests.support.watched_looks import NOW
-
-type Cases = Mapping[str, Sequence[Mapping[str, object]]]
+from tests.support.watched_sentences import Cases, Describer, render_collection
 
 LONG = "n" * 300
 ELSEWHERE = "harbour.example"
@@ -28,47 +24,7 @@ CONTEXT = {
         ),
     ),
 }
-BY_NAME = {one.name: one for one in COLLECTIONS}
-
-
-def render(item: WatchedItem) -> Iterator[str]:
-    """All that is known of an item."""
-    yield f"{item.name!r} ({item.id}): {item.arrival.label}"
-    yield from (f"  {one.severity.label}: {one.text} [{one.token}]" for one in item.opens)
-    yield from (f"  at sight, {one.severity.label}: {one.text}" for one in item.on_sight)
-    yield from (f"  - {fact}" for fact in item.facts)
-    if item.advice:
-        yield f"  > {item.advice}"
-
-
-def render_collection(one: WatchedCollection) -> Iterator[str]:
-    """What is said of a collection as a whole."""
-    yield from ("", f"# All {one.plural}", "", f"{one.name}: {one.noun}")
-    yield f"needs {one.needs}, uses {one.uses}, {one.techniques}"
-    yield from (one.advice, one.reference, one.harmless)
-
-
-def describe(collection: str, cases: Cases, **others: Sequence[Configuration]) -> Iterator[str]:
-    """What a collection says of objects with these values, each case by itself."""
-    watched = BY_NAME[collection]
-    source = watched.needs[0]
-    rows = {name.replace("_", "-"): tuple(given) for name, given in others.items()}
-    for title, objects in cases.items():
-        held = tuple(
-            Configuration(source, f"id{number}", str(values.get("Called", "Name")), dict(values))
-            for number, values in enumerate(objects)
-        )
-        empty: dict[str, Any] = dict.fromkeys((*watched.needs, *watched.uses))
-        yield from ("", f"# {collection}: {title}", "")
-        for item in watched.describe(SourceRows({**empty, **CONTEXT, **rows, source: held}, NOW)):
-            yield from render(item)
-        yield from (
-            f"without others: {line}"
-            for item in watched.describe(SourceRows({**empty, source: held}, NOW))
-            for line in render(item)
-            if not rows and title.endswith("*")
-        )
-    assert not list(watched.describe(SourceRows(empty, NOW)))
+describe = Describer(COLLECTIONS, CONTEXT).describe
 
 
 def access(way: object, *targets: object) -> Mapping[str, object]:
@@ -241,6 +197,15 @@ PROVIDERS: Cases = {
     "a client in numbers": [{"identityProviderType": 5, "clientId": 5, "Called": ""}],
     "a long name": [{"Called": LONG}],
 }
+BUILT_IN_PROVIDERS: Cases = {
+    "Microsoft's, and what only looks like it": [
+        {"Id": "AADSignup-OAUTH", "identityProviderType": "AADSignup"},
+        {"Id": "msaSignup-OAUTH"},
+        {"Id": "EmailOtpSignup-OAUTH", "clientId": None},
+        {"Id": "x-AADSignup"},
+        {"Id": "AADSignup-2", "clientId": "c1"},
+    ],
+}
 
 
 def test_sentences_about_trust_in_others() -> None:
@@ -270,26 +235,10 @@ def test_sentences_about_trust_in_others() -> None:
             *describe("claims-mapping-policy", POLICIES),
             *describe("home-realm-policy", POLICIES),
             *describe("identity-provider", PROVIDERS),
-            *list_built_in_providers(),
+            *describe("identity-provider", BUILT_IN_PROVIDERS),
             *(line for one in COLLECTIONS for line in render_collection(one)),
         ],
     )
-
-
-def list_built_in_providers() -> Iterator[str]:
-    """Those of Microsoft's, and one that only looks like one."""
-    for name, values in (
-        ("AADSignup-OAUTH", {"identityProviderType": "AADSignup"}),
-        ("msaSignup-OAUTH", {}),
-        ("EmailOtpSignup-OAUTH", {"clientId": None}),
-        ("x-AADSignup", {}),
-        ("AADSignup-2", {"clientId": "c1"}),
-    ):
-        held = Configuration("identity-provider", name, name, dict(values))
-        for item in BY_NAME["identity-provider"].describe(
-            SourceRows({"identity-provider": (held,)}, NOW)
-        ):
-            yield from render(item)
 
 
 def test_a_host_is_found_in_an_address_of_any_kind() -> None:
