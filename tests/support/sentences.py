@@ -19,7 +19,7 @@ from itertools import chain, islice, zip_longest
 from pathlib import Path
 from typing import Any
 
-from core.model.findings import Finding
+from core.model.findings import Finding, Step
 from core.model.guards import Guard, GuardPolicy, ObserveContext
 from core.tenant.mailbox_index import MailboxIndex, MailboxPage
 from core.tenant.readings import Reading
@@ -40,7 +40,7 @@ GONE = "00000000-0000-4000-8000-00000000dead"
 SHOWN_FIELDS = frozenset(
     {"kind", "object_id", "subject", "severity", "verdict", "summary", "facts", "advice", "steps"}
 )
-"""The steps have a file of their own: see `remedy_checks`."""
+"""The steps are shown where a test asks for them; what holds of all is in `remedy_checks`."""
 
 
 type Contexts = Mapping[str, ObserveContext]
@@ -60,6 +60,14 @@ def render_finding(finding: Finding) -> Iterator[str]:
         value = getattr(finding, field.name)
         if field.name not in SHOWN_FIELDS and (field.default is MISSING or value != field.default):
             yield f"  {field.name} = {value!r}"
+
+
+def render_steps(steps: Iterable[Step]) -> Iterator[str]:
+    """Steps with what is to be typed."""
+    for one in steps:
+        yield f"  * {one.text}"
+        if one.command:
+            yield f"    {one.command} ({one.shell})"
 
 
 def list_clauses(part: Reading[Any]) -> Iterator[str]:
@@ -104,13 +112,18 @@ def check_text(name: str, rows: Iterable[str]) -> None:
         raise AssertionError(f"{shown}\n(meant so? set {WRITE_VARIABLE}=1 to write {path.name})")
 
 
-def check_sentences(name: str, cases: Mapping[str, Iterable[Finding]]) -> None:
-    """Compare what is said in each case with the file of that name."""
+def check_sentences(
+    name: str, cases: Mapping[str, Iterable[Finding]], *, shows_steps: bool = False
+) -> None:
+    """Compare what is said in each case with the file of that name, with the steps if wanted."""
     rows: list[str] = []
     for title, findings in cases.items():
         said = tuple(findings)
         check_remedies(said)
-        told = [line for finding in said for line in render_finding(finding)]
+        told: list[str] = []
+        for finding in said:
+            told += render_finding(finding)
+            told += render_steps(finding.steps) if shows_steps else ()
         rows += ["", f"# {title}", "", *(told or ["nothing"])]
     check_text(name, rows)
 

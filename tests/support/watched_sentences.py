@@ -4,9 +4,9 @@ from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
-from core.model.findings import Step
 from core.tenant.configuration import Configuration
 from core.watched.items import SourceRows, WatchedCollection, WatchedItem
+from tests.support.sentences import render_steps
 from tests.support.watched_looks import NOW
 
 type Cases = Mapping[str, Sequence[Mapping[str, object]]]
@@ -74,14 +74,6 @@ def render_item(collection: WatchedCollection, item: WatchedItem) -> Iterator[st
         yield "  is no object of its own"
     if item.keeps_everything:
         yield "  keeps everything"
-
-
-def render_steps(steps: Iterable[Step]) -> Iterator[str]:
-    """Steps with what is to be typed."""
-    for one in steps:
-        yield f"  * {one.text}"
-        if one.command:
-            yield f"    {one.command} ({one.shell})"
 
 
 def render_collection(one: WatchedCollection) -> Iterator[str]:

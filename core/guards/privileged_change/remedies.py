@@ -78,10 +78,6 @@ def build_holder_remedy(holder: RoleHolder, role_id: str, name: str, role: str) 
     wanted = f"principalId eq '{holder.id}' and roleDefinitionId eq '{role_id}'"
     is_eligible = holder.assigned_via == "eligible"
     noun = "RoleEligibilityScheduleInstance" if is_eligible else "RoleAssignment"
-    remove = (
-        "Take it away: Entra admin center > Identity Governance > Privileged Identity Management > "
-        "Microsoft Entra roles > Assignments."
-    )
     found = build_command(f"Get-MgRoleManagementDirectory{noun}", "-All", Filter=wanted)
     return (
         make_graph_step(
@@ -92,11 +88,15 @@ def build_holder_remedy(holder: RoleHolder, role_id: str, name: str, role: str) 
         ),
         find_actor("gave it", "Add member to role.", "Add eligible member to role."),
         ask("whoever gave it, and a second administrator"),
-        Step(f"Unless somebody answers for it: {remove[0].lower()}{remove[1:]}")
-        if is_eligible or holder.assigned_via
+        Step(
+            "Unless somebody answers for it, take it away: Entra admin center > Identity "
+            "Governance > Privileged Identity Management > Microsoft Entra roles > Assignments."
+        )
+        if is_eligible
         else make_graph_step(
             f"Unless somebody answers for it: take the role {role} away, by the id of its "
-            "assignment.",
+            "assignment. If none was saved, the role comes through a group: take the account out "
+            "of that.",
             f"{found} | ForEach-Object {{ Remove-MgRoleManagementDirectoryRoleAssignment "
             "-UnifiedRoleAssignmentId $_.Id }"
             if found

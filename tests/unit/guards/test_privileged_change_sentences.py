@@ -52,7 +52,8 @@ def holds(role: str, via: str = "entra", name: str = "eve@contoso.com") -> list[
 def test_sentences_about_administrators() -> None:
     check_sentences(
         "privileged_change_administrators",
-        {
+        shows_steps=True,
+        cases={
             "Somebody became Global Administrator": holds(GLOBAL_ADMINISTRATOR),
             "Somebody may become Global Administrator": holds(GLOBAL_ADMINISTRATOR, "eligible"),
             "Somebody became Exchange Administrator": holds(EXCHANGE_ADMINISTRATOR),
@@ -87,7 +88,8 @@ def test_sentences_about_acts() -> None:
     nobody = ActivityActor(ActorKind.UNKNOWN)
     check_sentences(
         "privileged_change_acts",
-        {
+        shows_steps=True,
+        cases={
             **{one: act(one) for one in OPERATIONS},
             "By somebody else": act(OPERATIONS[0], is_by_another=True),
             "By nobody, from nowhere": act(OPERATIONS[0], actor=nobody, address=""),
@@ -130,7 +132,8 @@ def test_sentences_about_the_directory_s_log() -> None:
     owner = "Remove owner from application"
     check_sentences(
         "privileged_change_directory",
-        {
+        shows_steps=True,
+        cases={
             **{
                 one: log(record(one, BOSS_ID, "boss@contoso.com", parameters={"x": POLICY_TEXT}))
                 for one in (*PRECISE_OPERATIONS, *BUSY_OPERATIONS)
@@ -218,7 +221,8 @@ def test_sentences_about_emergencies_and_senders() -> None:
     stale = Account(BOSS_ID, "boss@contoso.com")
     check_sentences(
         "privileged_change_emergencies",
-        {
+        shows_steps=True,
+        cases={
             "A sign-in with an emergency account": say(known),
             "A sign-in with one with a long name": say(replace(known, name=LONG)),
             "An emergency account that rests": say(replace(known, signed_in_at=None)),

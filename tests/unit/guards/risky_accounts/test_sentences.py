@@ -38,7 +38,8 @@ def test_sentences_about_accounts_at_risk() -> None:
     many = tuple(Detection(f"kind{number}", "low", NOW) for number in range(1_206))
     check_sentences(
         "risky_accounts",
-        {
+        shows_steps=True,
+        cases={
             **{
                 f"Somebody whose risk is {level}": say(account(level))
                 for level in ("high", "medium", "low", "none", "hidden", "of tomorrow")
@@ -100,7 +101,8 @@ def test_sentences_about_sign_ins() -> None:
     long: dict[str, Any] = dict.fromkeys(bare, LONG)
     check_sentences(
         "risky_accounts_sign_ins",
-        {
+        shows_steps=True,
+        cases={
             "A device code": say(NewWay(event(), 1)),
             "Many device codes of a public tool": say(NewWay(event(app_id=AZURE_CLI), 1_234)),
             "An app without a name": say(NewWay(event(app_name=""), 1)),
