@@ -2,7 +2,13 @@
 
 from collections.abc import Iterator, Mapping
 
-from core.guards.exchange_roles.groups import MAX_NAME_LENGTH, RISK_SEVERITY
+from core.guards.exchange_roles.groups import MAX_NAME_LENGTH
+from core.guards.exchange_roles.parents import (
+    ROLE,
+    find_root_role,
+    rate_exchange_role,
+    read_parents,
+)
 from core.keys import hash_parts
 from core.microsoft365.exchange_roles import is_whole_scope, weigh_exchange_role
 from core.microsoft365.permission_rules import PermissionRisk
@@ -20,9 +26,8 @@ from core.watched.items import (
     build_value_token,
 )
 
-ASSIGNMENT, ROLE = "management-role-assignment", "management-role"
-SCOPE, POLICY = "management-scope", "role-assignment-policy"
-MAX_PARENTS = 20
+ASSIGNMENT, SCOPE = "management-role-assignment", "management-scope"
+POLICY = "role-assignment-policy"
 # Organization Management gives away every role: Exchange's own default in each tenant.
 DEFAULT_DELEGATE = "organization management"
 DAY_LENGTH = len("2026-01-01")
@@ -50,24 +55,6 @@ OWN_ROLES = frozenset(
 ADD_IN_ROLES = frozenset({"my custom apps", "my marketplace apps", "my readwritemailbox apps"})
 
 
-def find_root_role(name: str, parents: Mapping[str, str]) -> str:
-    """The built-in role that a role was made from; the role itself where there is none."""
-    for _ in range(MAX_PARENTS):
-        parent = parents.get(name.casefold(), "")
-        if not parent:
-            return name
-        name = parent
-    return name
-
-
-def read_parents(rows: SourceRows) -> Mapping[str, str]:
-    """The parent of each role of one's own."""
-    return {
-        one.name.casefold(): get_text(one.values, "Parent").rpartition("\\")[2]
-        for one in rows[ROLE] or ()
-    }
-
-
 def rate_role(name: str, parents: Mapping[str, str]) -> Severity:
     """How grave it is to hold a role."""
     folded = name.casefold()
@@ -75,8 +62,7 @@ def rate_role(name: str, parents: Mapping[str, str]) -> Severity:
         return Severity.LOW
     if folded in ADD_IN_ROLES:
         return Severity.MEDIUM
-    risk = weigh_exchange_role(find_root_role(name, parents))
-    return RISK_SEVERITY.get(risk, Severity.MEDIUM)
+    return rate_exchange_role(name, parents)
 
 
 def describe_assignment(rows: SourceRows) -> Iterator[WatchedItem]:

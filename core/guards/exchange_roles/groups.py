@@ -2,8 +2,7 @@
 
 from collections.abc import Iterator, Mapping
 
-from core.microsoft365.exchange_roles import weigh_exchange_role
-from core.microsoft365.permission_rules import PermissionRisk
+from core.guards.exchange_roles.parents import ROLE, rate_exchange_role, read_parents
 from core.microsoft365.remedies import build_command, make_exchange_step, stop_each
 from core.model.findings import Severity, Step
 from core.property_values import find_property, get_text, get_texts
@@ -14,11 +13,6 @@ from core.watched.items import SourceRows, Trait, WatchedCollection, WatchedItem
 ROLE_GROUP, MEMBERS = "role-group", "Get-RoleGroupMember"
 PARTNER_GROUP = "partner-role-group"
 MAX_NAME_LENGTH = 120
-RISK_SEVERITY = {
-    PermissionRisk.TENANT_WIDE: Severity.HIGH,
-    PermissionRisk.SENSITIVE: Severity.MEDIUM,
-    PermissionRisk.BROAD: Severity.LOW,
-}
 # Groups that see or give away everything, whatever their roles are called in a row (Microsoft
 # Learn: Permissions in Exchange Online).
 GRAVE_GROUPS = frozenset(
@@ -33,16 +27,15 @@ GRAVE_GROUPS = frozenset(
 )
 
 
-def rate_group(group: Configuration) -> Severity:
+def rate_group(group: Configuration, parents: Mapping[str, str]) -> Severity:
     """How grave it is to be in a role group: as its gravest role.
 
     A group without roles mirrors a role of Entra, and is told where that role is given.
     """
-    roles = get_texts(group.values, "Roles")
     if group.name.casefold() in GRAVE_GROUPS:
         return Severity.HIGH
-    rated = [RISK_SEVERITY.get(weigh_exchange_role(one), Severity.MEDIUM) for one in roles]
-    return max(rated, default=Severity.INFO)
+    roles = get_texts(group.values, "Roles")
+    return max((rate_exchange_role(one, parents) for one in roles), default=Severity.INFO)
 
 
 def list_members(group: Configuration) -> Iterator[tuple[str, str]]:
@@ -64,8 +57,9 @@ def list_members(group: Configuration) -> Iterator[tuple[str, str]]:
 
 def describe_group(rows: SourceRows) -> Iterator[WatchedItem]:
     """Each role group with its members and who manages it."""
+    parents = read_parents(rows)
     for one in rows[ROLE_GROUP] or ():
-        grave = rate_group(one)
+        grave = rate_group(one, parents)
         members = [
             Trait(
                 build_token("member", identity),
@@ -101,6 +95,7 @@ def describe_group(rows: SourceRows) -> Iterator[WatchedItem]:
 
 def describe_partner_group(rows: SourceRows) -> Iterator[WatchedItem]:
     """Each role group that a partner organization holds, with what it gives."""
+    parents = read_parents(rows)
     for one in rows[PARTNER_GROUP] or ():
         partner = get_text(one.values, "LinkedPartnerOrganizationId")
         if not partner:
@@ -111,7 +106,7 @@ def describe_partner_group(rows: SourceRows) -> Iterator[WatchedItem]:
                 build_token("gives", role),
                 f"gives the partner organization {shown} the role "
                 f"{quote_text(role, MAX_NAME_LENGTH)}",
-                RISK_SEVERITY.get(weigh_exchange_role(role), Severity.MEDIUM),
+                rate_exchange_role(role, parents),
             )
             for role in get_texts(one.values, "Roles")
         ]
@@ -154,6 +149,7 @@ ROLE_GROUPS = WatchedCollection(
     noun="role group",
     plural="role groups",
     needs=(ROLE_GROUP,),
+    uses=(ROLE,),
     describe=describe_group,
     advice="Ask whoever gave it, by telephone; take out whom nobody answers for.",
     techniques=("T1098.003",),
@@ -166,6 +162,7 @@ PARTNER_ROLE_GROUPS = WatchedCollection(
     noun="role group",
     plural="role groups of partners",
     needs=(PARTNER_GROUP,),
+    uses=(ROLE,),
     describe=describe_partner_group,
     advice="Ask whoever chose the partner, by telephone.",
     techniques=("T1199", "T1098.003"),

@@ -5,8 +5,8 @@ from collections.abc import Mapping
 import pytest
 
 from core.guards.exchange_roles import COLLECTIONS
-from core.guards.exchange_roles.assignments import MAX_PARENTS, find_root_role
 from core.guards.exchange_roles.groups import MEMBERS
+from core.guards.exchange_roles.parents import MAX_PARENTS, find_root_role
 from core.tenant.configuration import Configuration
 from tests.support.sentences import check_text
 from tests.support.watched_sentences import Cases, Describer, render_collection
@@ -161,6 +161,7 @@ LIMITS: Cases = {
 
 
 def test_sentences_about_roles_of_exchange() -> None:
+    own = {"Roles": ["Small helpers", "Viewers"], MEMBERS: [{"Guid": "g1", "Name": "Ann"}]}
     check_text(
         "exchange_roles",
         [
@@ -179,7 +180,13 @@ def test_sentences_about_roles_of_exchange() -> None:
             ),
             *describe("role-assignment-policy", POLICIES),
             *describe("role-group", GROUPS),
+            *describe("role-group", {"with a role of one's own": [own]}, management_role=ROLES),
             *describe("partner-role-group", PARTNERS),
+            *describe(
+                "partner-role-group",
+                {"with a role of one's own": [{**own, "LinkedPartnerOrganizationId": "p1"}]},
+                management_role=ROLES,
+            ),
             *describe("application-access-policy", LIMITS),
             *(line for one in COLLECTIONS for line in render_collection(one)),
         ],
