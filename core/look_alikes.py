@@ -13,7 +13,8 @@ from core.confusable_letters import LETTERS
 LOOK_ALIKES = {ord(sign): latin for latin, signs in LETTERS.items() for sign in signs}
 # Digits and signs that stand for letters where a word is to be overlooked.
 DIGITS_AS_LETTERS = str.maketrans("0134579@$!|", "oleastg" + "asil")
-SPACED_OUT = re.compile(r"\w(?:[\W_]\w){3,}", re.ASCII)
+# Letters that stand alone, one after the other; the words beside them are none of them.
+SPACED_OUT = re.compile(r"(?<![^\W_])[^\W_](?:[\W_][^\W_](?![^\W_])){3,}", re.ASCII)
 # Fillers that Unicode counts as letters and that show nothing.
 BLANK_LETTERS = frozenset("\u115f\u1160\u3164\uffa0\u2800")
 

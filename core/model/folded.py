@@ -77,12 +77,9 @@ def format_time(at: datetime | None) -> str:
 
 
 def parse_time(text: str) -> datetime | None:
-    """The time of such digits. Raises ValueError for one outside the calendar."""
-    try:
-        seconds = int(text, 16)
-        return datetime.fromtimestamp(seconds, UTC) if seconds else None
-    except (OverflowError, OSError) as error:
-        raise ValueError("a time outside the calendar") from error
+    """The time of such digits, of which all are within the calendar. Raises ValueError."""
+    seconds = int(text, 16)
+    return datetime.fromtimestamp(seconds, UTC) if seconds else None
 
 
 def parse_members(prefix: str, text: str) -> tuple[FoldedMember, ...]:

@@ -106,7 +106,7 @@ def test_a_recipient_is_what_stands_where_its_kind_says(raw: str, kind: str, val
     ("name", "origin"),
     [
         ("ann_smith_evil.example#EXT#@contoso.onmicrosoft.com", "ann_smith@evil.example"),
-        ("/o=org/cn=ann_evil.example#ext#", "ann@evil.example"),
+        ("contoso.com/users/ann_evil.example#ext#", "ann@evil.example"),
         ("ann_evil.example@contoso.com", ""),
         ("annevil.example#EXT#@contoso.com", ""),
         ("_evil.example#EXT#@contoso.com", ""),

@@ -1,5 +1,6 @@
 """Settings: how a text becomes a value, and what an operator is told of one that is wrong."""
 
+import re
 from collections.abc import Callable
 from typing import Any
 
@@ -130,9 +131,8 @@ def test_a_text_of_the_right_form_becomes_a_value(parser: str, text: str, value:
     ],
 )
 def test_a_mistake_is_quoted_with_its_remedy(parser: str, text: str, reason: str) -> None:
-    with pytest.raises(ValueError) as raised:
+    with pytest.raises(ValueError, match=f"^{re.escape(reason)}$"):
         PARSERS[parser](text)
-    assert str(raised.value) == reason
 
 
 def test_the_only_choice_stands_alone() -> None:

@@ -67,7 +67,7 @@ def test_every_kind_of_change_can_be_stored() -> None:
     ],
 )
 def test_what_is_no_change_is_refused(stored: str) -> None:
-    with pytest.raises(ValueError):
+    with pytest.raises(ValueError, match="not a change"):
         parse_change(stored)
 
 

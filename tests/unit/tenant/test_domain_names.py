@@ -11,7 +11,7 @@ from core.tenant.domain_names import rank_domain_pattern, to_a_label
         (" Contoso.COM. ", "contoso.com"),
         ("bücher.example", "xn--bcher-kva.example"),
         ("BÜCHER.example.", "xn--bcher-kva.example"),
-        ("ｃontoso.com", "contoso.com"),
+        ("\uff43ontoso.com", "contoso.com"),
         ("", ""),
         # What the tables refuse equals itself, in any case, and nothing else.
         ("ß\u2f00.-", "ss\u4e00.-"),
