@@ -257,7 +257,7 @@ def parse_change(text: str) -> Change:
     """A change from the JSON text that a case stores. Raises ValueError for anything else."""
     try:
         kind, arguments = json.loads(text)
-    except (TypeError, RecursionError) as error:
+    except (TypeError, ValueError, RecursionError) as error:
         raise ValueError(f"not a change: {type(error).__name__}") from error
     return build_change(kind, arguments)
 

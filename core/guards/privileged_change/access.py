@@ -44,6 +44,9 @@ NARROWING = (
     *("userRiskLevels", "servicePrincipalRiskLevels", "insiderRiskLevels", "devices"),
     *("authenticationFlows", "clientApplications"),
 )
+KNOWN_CONDITIONS = frozenset(
+    {"users", "applications", *(name.partition(".")[0].casefold() for name in NARROWING)}
+)
 
 
 def list_entries(values: Mapping[str, object], path: str) -> tuple[str, ...]:
@@ -62,7 +65,11 @@ def describe_policy(rows: SourceRows) -> Iterator[WatchedItem]:
             name=quote_text(one.name or one.id, MAX_NAME_LENGTH),
             opens=tuple(
                 trait if is_on else replace(trait, severity=Severity.INFO)
-                for trait in (*list_exemptions(one), *list_alternatives(one))
+                for trait in (
+                    *list_exemptions(one),
+                    *list_alternatives(one),
+                    *list_conditions(one),
+                )
             ),
             # What is switched off is told as that, and not as the loss of each thing it asks.
             keeps=frozenset(token for token in list_controls(one) if is_on or token != IN_FORCE),
@@ -87,7 +94,7 @@ def list_exemptions(policy: Configuration) -> Iterator[Trait]:
 
 
 def list_alternatives(policy: Configuration) -> Iterator[Trait]:
-    """Other ways to meet a policy, and conditions under which alone it counts."""
+    """Other ways to meet a policy."""
     grants = find_property(policy.values, "grantControls")[1]
     if isinstance(grants, Mapping) and get_text(grants, "operator").casefold() != "and":
         names = ("builtInControls", "termsOfUse", "customAuthenticationFactors")
@@ -95,6 +102,10 @@ def list_alternatives(policy: Configuration) -> Iterator[Trait]:
         for way in ways if len(ways) > 1 else ():
             text = f"is also met by {quote_text(way, MAX_NAME_LENGTH)}"
             yield Trait(build_token("or", way), text, Severity.HIGH)
+
+
+def list_conditions(policy: Configuration) -> Iterator[Trait]:
+    """Conditions under which alone a policy counts; one that is not known may be any."""
     for name in NARROWING:
         value = find_property(policy.values, f"conditions.{name}")[1]
         if value and value != ["all"]:
@@ -102,6 +113,15 @@ def list_alternatives(policy: Configuration) -> Iterator[Trait]:
                 build_value_token("only", f"{name} {hash_parts(value)[:16]}"),
                 f"only counts under a condition ({name})",
                 Severity.HIGH,
+            )
+    conditions = find_property(policy.values, "conditions")[1]
+    for name, value in conditions.items() if isinstance(conditions, Mapping) else ():
+        if value and name.casefold() not in KNOWN_CONDITIONS and "@" not in name:
+            yield Trait(
+                build_value_token("only", f"{name} {hash_parts(value)[:16]}"),
+                "only counts under a condition that is not known "
+                f"({quote_text(name, MAX_NAME_LENGTH)})",
+                Severity.LOW,
             )
     for path, noun in INCLUDED:
         entries = sorted(map(str.casefold, list_entries(policy.values, path)))

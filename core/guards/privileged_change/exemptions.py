@@ -8,7 +8,7 @@ from collections.abc import Iterator, Mapping
 
 from core.keys import hash_parts
 from core.microsoft365.configuration_sources import EXCLUDED_GROUP, ROLE_HOLDER
-from core.microsoft365.remedies import MAX_STOPPED, build_graph_request, make_graph_step
+from core.microsoft365.remedies import build_graph_request, make_graph_step, stop_each
 from core.model.findings import Fact, Severity, Step
 from core.property_values import find_property, get_text
 from core.tenant.configuration import Configuration
@@ -37,7 +37,7 @@ def describe_excluded_group(rows: SourceRows) -> Iterator[WatchedItem]:
         yield WatchedItem(
             id=one.id,
             name=quote_text(one.name or one.id, MAX_NAME_LENGTH),
-            opens=(*list_members(one, administrators), *list_rule(one)),
+            opens=(*list_exempted(one, administrators), *list_rule(one)),
             facts=(Fact("left out by", shown or "no policy that is in force"),),
             advice="Ask whoever put them in, by telephone. Unless somebody answers for it, take "
             "them out.",
@@ -48,14 +48,24 @@ def describe_excluded_group(rows: SourceRows) -> Iterator[WatchedItem]:
 
 def list_stop_steps(group: Configuration) -> Iterator[Step]:
     """Take out each member; those that are meant, such as emergency accounts, stay."""
-    found = find_property(group.values, "members")[1]
-    for one in (found if isinstance(found, list) else ())[:MAX_STOPPED]:
-        if isinstance(one, Mapping) and (member := get_text(one, "id")):
-            name = quote_text(get_text(one, "name") or member, MAX_NAME_LENGTH)
-            yield make_graph_step(
+    yield from stop_each(
+        (
+            make_graph_step(
                 f"Take {name} out, unless they are meant to be in it.",
                 build_graph_request("DELETE", "", "groups", group.id, "members", member, "$ref"),
             )
+            for member, name in list_members(group)
+        ),
+        "members",
+    )
+
+
+def list_members(group: Configuration) -> Iterator[tuple[str, str]]:
+    """The id of each member, and its name as it is shown."""
+    found = find_property(group.values, "members")[1]
+    for one in found if isinstance(found, list) else ():
+        if isinstance(one, Mapping) and (member := get_text(one, "id")):
+            yield member, quote_text(get_text(one, "name") or member, MAX_NAME_LENGTH)
 
 
 def name_policies(policies: tuple[Configuration, ...]) -> dict[str, list[str]]:
@@ -68,17 +78,14 @@ def name_policies(policies: tuple[Configuration, ...]) -> dict[str, list[str]]:
     return found
 
 
-def list_members(group: Configuration, administrators: set[str]) -> Iterator[Trait]:
+def list_exempted(group: Configuration, administrators: set[str]) -> Iterator[Trait]:
     """Everybody in a group, however deep; an administrator is the gravest."""
-    found = find_property(group.values, "members")[1]
-    for one in found if isinstance(found, list) else ():
-        if isinstance(one, Mapping) and (member := get_text(one, "id")):
-            name = quote_text(get_text(one, "name") or member, MAX_NAME_LENGTH)
-            if member in administrators:
-                text, severity = f"exempts {name}, who administers", Severity.CRITICAL
-            else:
-                text, severity = f"exempts {name}", Severity.HIGH
-            yield Trait(build_token("member", member), text, severity)
+    for member, name in list_members(group):
+        if member in administrators:
+            text, severity = f"exempts {name}, who administers", Severity.CRITICAL
+        else:
+            text, severity = f"exempts {name}", Severity.HIGH
+        yield Trait(build_token("member", member), text, severity)
 
 
 def list_rule(group: Configuration) -> Iterator[Trait]:
