@@ -7,6 +7,7 @@ import pytest
 
 from core.engine.population import count_listings, find_unconfirmed_sources, remember_listings
 from core.guards.risky_accounts import GUARD
+from core.guards.risky_accounts.guard import MAX_LOOKUPS
 from core.guards.risky_accounts.items import NoProtection
 from core.model.findings import Finding, Severity
 from core.model.guards import GuardPolicy, ObserveContext
@@ -191,3 +192,49 @@ async def look(of: FakeTenant, known: dict[str, KnownTraits], day: int) -> Readi
     ]
     known |= {one.key: one for one in reading.known_traits}
     return reading
+
+
+@pytest.mark.parametrize("day", [29, 30])
+async def test_a_month_is_thirty_days(day: int) -> None:
+    known: dict[str, KnownTraits] = {}
+    await look(build(user()), known, 0)
+    reading = await look(refuse(build(), USERS), known, day)
+    assert reading.complete is (day == 30)
+
+
+async def test_one_list_that_was_never_read_says_nothing_of_the_other() -> None:
+    known: dict[str, KnownTraits] = {}
+    await look(refuse(build(detection()), USERS), known, 0)
+    reading = await look(refuse(build(), USERS, DETECTIONS), known, 1)
+    (failure,) = [one for one in reading.failures if not one.optional]
+    assert (failure.source, failure.object_id) == ("identity-risk", "")
+    assert NoProtection() not in reading.items
+
+
+@pytest.mark.parametrize(
+    ("failure", "is_withdrawn"),
+    [
+        (ReadFailure(USERS, "HTTP 403", optional=True), True),
+        (ReadFailure(USERS, "no number", "u7", optional=True), False),
+    ],
+)
+async def test_a_row_that_cannot_be_read_is_no_list_that_was_withdrawn(
+    failure: ReadFailure, is_withdrawn: bool
+) -> None:
+    known: dict[str, KnownTraits] = {}
+    await look(build(user(), user("u7")), known, 0)
+    broken = build(user(), user("u7"))
+    broken.failures[USERS, failure.object_id] = failure
+    reading = await look(broken, known, 1)
+    reasons = [one.reason for one in reading.failures if "no longer is" in one.reason]
+    assert bool(reasons) is is_withdrawn
+    assert reading.complete is not is_withdrawn
+    assert NoProtection() not in reading.items
+
+
+async def test_of_more_accounts_than_are_looked_up_nobody_says_that_they_are_gone() -> None:
+    names = [f"u{number:03}" for number in range(MAX_LOOKUPS + 1)]
+    reading = await look(build(*map(user, names), accounts=(names[0],)), {}, 0)
+    known = {one.id: one.is_known for one in reading.items}
+    assert (known[names[0]], known[names[1]], known[names[-2]]) == (True, False, False)
+    assert known[names[-1]] is None

@@ -12,6 +12,7 @@ from core.model.findings import Finding
 from core.model.guards import GuardPolicy
 from core.tenant.configuration import Configuration
 from core.tenant.directory import Account, SignIn, SignInEvent, SignInKind
+from core.tenant.readings import ReadFailure
 from tests.support.fakes.tenant import FakeTenant
 from tests.support.sentences import NOW, check_looks, check_sentences
 
@@ -195,3 +196,14 @@ def build_tenant() -> FakeTenant:
 
 async def test_sentences_about_a_tenant_with_every_kind_of_risk() -> None:
     await check_looks("risky_accounts_looks", GUARD, build_tenant)
+
+
+async def test_sentences_about_a_tenant_without_a_licence() -> None:
+    tenant = FakeTenant()
+    for one in ("configuration-risky-user", "configuration-risk-detection"):
+        tenant.failures[one, ""] = ReadFailure(one, "not licensed", optional=True)
+    await check_looks("risky_accounts_unlicensed_looks", GUARD, lambda: tenant)
+
+
+async def test_sentences_about_a_tenant_without_risks() -> None:
+    await check_looks("risky_accounts_quiet_looks", GUARD, FakeTenant)
