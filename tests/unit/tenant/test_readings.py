@@ -83,7 +83,7 @@ def test_what_is_unread_is_named_by_object_unless_it_only_adds_detail() -> None:
 
 
 def test_several_readings_have_the_sources_and_failures_of_all() -> None:
-    other = Reading((), (ONE, DETAIL), frozenset({"other"}), complete=False)
+    other = Reading[str]((), (ONE, DETAIL), frozenset({"other"}), complete=False)
     assert collect_sources((WHOLE, other)) == {RULES, ACCOUNTS, "other"}
     incomplete = ReadFailure("other", LISTING_INCOMPLETE)
     assert collect_failures((other, WHOLE, other)) == (ONE, DETAIL, incomplete)

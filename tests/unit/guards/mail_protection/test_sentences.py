@@ -41,7 +41,7 @@ SHAPES: Mapping[str, FilterShape] = {
 def build_cases(shape: FilterShape) -> Cases:
     """A filter of a shape in every state that counts."""
     switches = {one.name for one in shape.switches}
-    lists = {one.name for one in (*shape.allowed, *shape.protected)}
+    lists = {one.name for one in shape.allowed} | {one.name for one in shape.protected}
     actions = sorted({value for one in shape.steps for value in (*one.values, *one.apart)})
     receivers = {one.receivers: ADDRESSES for one in shape.steps if one.receivers}
     return {

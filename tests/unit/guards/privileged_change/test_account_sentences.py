@@ -210,8 +210,9 @@ DOMAINS: Cases = {
         )
     ],
     "federated with nothing known": [
-        {"authenticationType": "Federated", "federationConfiguration": found}
-        for found in (None, "none", [{}])
+        {"authenticationType": "Federated", "federationConfiguration": None},
+        {"authenticationType": "Federated", "federationConfiguration": "none"},
+        {"authenticationType": "Federated", "federationConfiguration": [{}]},
     ],
     "a long one": [{"Id": LONG}],
 }

@@ -178,16 +178,19 @@ def hold(role: str = GLOBAL_ADMINISTRATOR, **more: object) -> Mapping[str, objec
     return {"roleDefinitionId": role.upper(), "principalId": "Admin", **more}
 
 
+GIVEN: Cases = {
+    "for ever": [{}],
+    "until a day": [{"endDateTime": "2026-12-01T00:00:00Z"}],
+    "for a while": [{"assignmentType": "ACTIVATED"}],
+    "of a unit": [{"directoryScopeId": "/administrativeUnits/1"}],
+    "without a scope": [{"directoryScopeId": None}],
+    "by nobody": [{"principalId": ""}],
+}
 STANDING: Cases = {
-    f"held {title}*": [hold(**{"assignmentType": "Assigned", "directoryScopeId": "/", **more})]
-    for title, more in {
-        "for ever": {},
-        "until a day": {"endDateTime": "2026-12-01T00:00:00Z"},
-        "for a while": {"assignmentType": "ACTIVATED"},
-        "of a unit": {"directoryScopeId": "/administrativeUnits/1"},
-        "without a scope": {"directoryScopeId": None},
-        "by nobody": {"principalId": ""},
-    }.items()
+    f"held {title}*": [
+        {**hold(assignmentType="Assigned", directoryScopeId="/"), **more} for more in given
+    ]
+    for title, given in GIVEN.items()
 }
 ELIGIBLE = tuple(
     Configuration("role-eligibility-instance", f"e-{role}", "", {**hold(role)})

@@ -50,6 +50,7 @@ def test_sentences_about_accounts_at_risk() -> None:
             ),
             "Somebody with what was detected": say(account(detections=(TOKEN, TRAVEL))),
             "Somebody with six detections": say(account(detections=many[:6])),
+            "Somebody with seven": say(account(detections=many[:7])),
             "Somebody with more": say(account(detections=many)),
             "Somebody with long texts": say(
                 replace(
@@ -133,6 +134,7 @@ def build_tenant() -> FakeTenant:
         "riskLevel": "medium",
         "riskState": "atRisk",
         "riskLastUpdatedDateTime": "2026-11-20T05:00:00Z",
+        "riskDetail": "userPerformedSecuredPasswordReset",
     }
     users = ("u1", "U2", "deleted", "marked", "safe")
     listed = [
