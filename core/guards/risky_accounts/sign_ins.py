@@ -137,17 +137,17 @@ def find_floods(events: Iterable[SignInEvent]) -> Iterator[PromptFlood]:
             by_account[one.account_id].append(one)
     for found in by_account.values():
         worst = find_worst_hour(found)
-        if len(worst) >= FLOOD or any(map(is_fraud, found)):
+        if len(worst) >= FLOOD or any(map(is_fraud, worst)):
             yield PromptFlood(tuple(worst))
 
 
 def find_worst_hour(events: Sequence[SignInEvent]) -> list[SignInEvent]:
-    """The most prompts within an hour."""
+    """The most prompts within an hour; one that somebody reported outweighs any number."""
     hours = (
         [each for each in events[start:] if each.at - one.at <= HOUR]
         for start, one in enumerate(events)
     )
-    return max(hours, key=len)
+    return max(hours, key=lambda hour: (any(map(is_fraud, hour)), len(hour)))
 
 
 def is_fraud(event: SignInEvent) -> bool:

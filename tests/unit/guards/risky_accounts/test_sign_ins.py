@@ -1,5 +1,6 @@
 """risky-accounts: single sign-ins that say an account is being taken."""
 
+from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
@@ -8,10 +9,12 @@ import pytest
 from core.guards.risky_accounts import GUARD
 from core.guards.risky_accounts.sign_ins import (
     FLOOD,
+    PromptFlood,
     find_floods,
     find_new_ways,
     list_whole_kinds,
     note_ways,
+    read_sign_ins,
 )
 from core.model.findings import Finding, Severity
 from core.model.guards import GuardPolicy, ObserveContext
@@ -194,3 +197,93 @@ def test_a_kind_that_is_read_later_than_the_others_has_a_first_look_of_its_own()
     assert compare(known, NOW + HOUR, password) == []
     later = compare(known, NOW + 2 * HOUR, password, event("u2", kind=SignInKind.ROPC))
     assert later == [SignInKind.ROPC]
+
+
+@pytest.mark.parametrize(
+    ("last", "is_read"),
+    [
+        (timedelta(), False),
+        (timedelta(days=-2), False),
+        (timedelta(days=3), True),
+        (timedelta(days=6.9), True),
+        (timedelta(days=400), True),
+    ],
+)
+async def test_after_a_pause_the_log_is_read_from_a_day_before_it_and_within_eight(
+    last: timedelta, is_read: bool
+) -> None:
+    days_ago = prompts(FLOOD, minutes=1)
+    shifted = [replace(one, at=one.at - timedelta(days=3.5)) for one in days_ago]
+    old = [replace(one, at=one.at - timedelta(days=8), account_id="u2") for one in days_ago]
+    tenant = FakeTenant(sign_in_events=[*shifted, *old])
+    context = ObserveContext(GuardPolicy(NOW), last_full_scan=NOW - last)
+    read = await read_sign_ins(tenant, context)
+    assert [one.events[0].account_id for one in read.items if isinstance(one, PromptFlood)] == (
+        ["u1"] * is_read
+    )
+
+
+def test_what_is_known_stays_known_while_another_way_is_used() -> None:
+    known: dict[str, KnownTraits] = {}
+    usual, other = event(), event(app_id="a2")
+    assert compare(known, NOW, usual) == []
+    assert compare(known, NOW + HOUR, other) == [SignInKind.DEVICE_CODE]
+    assert compare(known, NOW + 2 * HOUR, usual) == []
+    # The other one is told for a day, also after it is old news to another.
+    assert compare(known, NOW + 24 * HOUR, other) == [SignInKind.DEVICE_CODE]
+    assert compare(known, NOW + 25 * HOUR, other) == []
+    third = event(app_id="a3")
+    assert compare(known, NOW + 25 * HOUR, other, third) == [SignInKind.DEVICE_CODE]
+
+
+def test_a_new_way_is_told_with_its_own_sign_ins_and_the_first_of_them() -> None:
+    known: dict[str, KnownTraits] = {}
+    assert compare(known, NOW) == []
+    code, password = SignInKind.DEVICE_CODE, SignInKind.ROPC
+    events = (
+        event(minutes=5),
+        event(minutes=30),
+        event(kind=password, minutes=40),
+        event(minutes=50, app_id="a2"),
+        event("u2", minutes=60),
+    )
+    noted = note_ways(known, events, [code, password], NOW + HOUR)
+    found = {
+        (one.event.account_id, one.event.kind, one.event.app_id): (one.count, one.event.at)
+        for one in find_new_ways(events, noted, NOW + HOUR)
+    }
+    assert found == {
+        ("u1", code, BROKER): (2, events[1].at),
+        ("u1", password, BROKER): (1, events[2].at),
+        ("u1", code, "a2"): (1, events[3].at),
+        ("u2", code, BROKER): (1, events[4].at),
+    }
+
+
+async def test_one_prompt_that_was_reported_outweighs_any_number_of_others() -> None:
+    reported = event(kind=SignInKind.PROMPT_DENIED, minutes=400, detail="Fraud reported")
+    (found,) = await Looks().look(*prompts(FLOOD), reported)
+    assert found.severity == Severity.HIGH
+    assert "was not theirs" in found.summary
+    # Also one of several within its hour.
+    (flood,) = find_floods([*prompts(2), replace(reported, at=NOW - 61 * MINUTE)])
+    assert len(flood.events) == 3
+
+
+def test_an_hour_includes_its_end() -> None:
+    assert len([*find_floods(prompts(FLOOD, minutes=15))]) == 1
+    assert [*find_floods(prompts(FLOOD, minutes=15.1))] == []
+
+
+async def test_a_licence_for_people_is_none_for_a_device() -> None:
+    looks = Looks(users=[Account("u1", "u1@x", plans=frozenset({"people"}), licensed=True)])
+    await looks.look()
+    assert len(await looks.look(event())) == 1
+
+
+@pytest.mark.parametrize(("minutes", "is_after"), [(84, True), (80, True), (84.1, False)])
+async def test_a_sign_in_counts_from_the_first_prompt_on(minutes: float, is_after: bool) -> None:
+    # The first of the prompts is 84 minutes old, the second 78.
+    looks = Looks(logged_sign_ins=[SignIn("u1", NOW - minutes * MINUTE)])
+    (found,) = await looks.look(*prompts(FLOOD, minutes=6))
+    assert ("then somebody signed in" in found.summary) is is_after
