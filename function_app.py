@@ -180,7 +180,7 @@ for row in CATALOG:
 def register_route(route: Address) -> None:
     """Register one route of the API; with sign-in by Entra, the platform authenticates callers.
 
-    A write has a queue for its run message.
+    A write has a queue for its run messages.
     """
     by_key = get_sign_in_method(os.environ) == SIGN_IN_BY_KEY
     level = func.AuthLevel.FUNCTION if by_key else func.AuthLevel.ANONYMOUS
@@ -196,11 +196,11 @@ def register_route(route: Address) -> None:
 
     @app.function_name(route.name)
     @binding
-    @app.queue_output(arg_name="message", queue_name=RUN_QUEUE, connection=STORAGE_SETTING)
-    async def on_post(req: func.HttpRequest, message: func.Out[str]) -> func.HttpResponse:
+    @app.queue_output(arg_name="messages", queue_name=RUN_QUEUE, connection=STORAGE_SETTING)
+    async def on_post(req: func.HttpRequest, messages: func.Out[MessageList]) -> func.HttpResponse:
         answer = await answer_http_request(route, req)
-        if answer.run_message:
-            message.set(answer.run_message.to_json())
+        if answer.run_messages:
+            messages.set([one.to_json() for one in answer.run_messages])
         return to_http_response(answer)
 
 

@@ -166,7 +166,7 @@ async def enqueue_account_request(
         raise BadRequest(429, f"{len(pending)} requests about accounts are already pending")
     await context.ledger.add_request(CONTAINMENT_PARTITION, request)
     message = RunMessage(CONTAINMENT_PARTITION, request.id, context.now, runs_guard=False)
-    return replace(accepted_account_response(request), run_message=message)
+    return replace(accepted_account_response(request), run_messages=(message,))
 
 
 def accepted_account_response(request: OperatorRequest) -> HttpResponse:
@@ -208,16 +208,6 @@ async def find_containment(context: RequestContext) -> Containment:
 async def get_containment_json(context: RequestContext) -> HttpResponse:
     """A containment as JSON."""
     return json_response(200, to_json(build_containment_document(await find_containment(context))))
-
-
-async def get_containment_page(context: RequestContext) -> HttpResponse:
-    """A containment as an HTML page."""
-    from core.web import pages
-
-    page = pages.render_containment_page(
-        await find_containment(context), context.now, context.settings.tenant_name
-    )
-    return HttpResponse(200, page, pages.PAGE_HEADERS, "text/html")
 
 
 async def get_account_bundle(context: RequestContext) -> HttpResponse:

@@ -32,6 +32,8 @@ ADDRESSES = (
     Address("request-account-evidence", "POST", "accounts/{account}/evidence"),
     Address("request-account-impact", "POST", "accounts/{account}/impact"),
     Address("perform-act", "POST", "act"),
+    Address("confirm-several", "POST", "act/several/confirm"),
+    Address("perform-several", "POST", "act/several"),
     Address("act-page", "GET", "act"),
     Address("status-page", "GET", "status"),
     Address("cases-page", "GET", "cases"),

@@ -3,23 +3,34 @@
     GET act    ─► a page: what, about what, what will happen, who and why ─► a form
     POST act   ─► the same handlers as the JSON API: a row, a message on the queue ─► a page
 
-A form carries a token that equals a cookie of this site, both made anew for each confirmation: a
-page of another site can read neither (OWASP: CSRF Prevention, "Double-Submit Cookie"). Browsers
-also say where a request comes from, and only this site's own are accepted.
+`core.api.forms` has how a form is told from one that another site made up. What is about an account
+is shown by `core.api.account_pages`, and several cases at once by `core.api.several_cases`.
 """
 
-import hmac
 import re
-import secrets
 from collections.abc import Awaitable, Callable, Mapping
 from dataclasses import dataclass, replace
 from datetime import timedelta
-from http.cookies import CookieError, SimpleCookie
-from urllib.parse import parse_qsl
 
+from core.api.account_handlers import (
+    CONTAINMENT_PLAN_PARAMETER,
+    STEPS_PARAMETER,
+    UNDO_STEPS_PARAMETER,
+    request_containment,
+    request_containment_end,
+)
+from core.api.account_pages import find_account_target, render_account_notice
+from core.api.forms import create_token, with_token, without_token
 from core.api.read_handlers import html_response, load_status
-from core.api.request import BadRequest, HttpRequest, HttpResponse, Parameter, RequestContext
+from core.api.request import (
+    BadRequest,
+    HttpResponse,
+    Parameter,
+    RequestContext,
+    validate_parameters,
+)
 from core.api.write_handlers import (
+    PLAN_PARAMETER,
     SUBJECT_PARAMETER,
     UNTIL_PARAMETER,
     WHO_PARAMETER,
@@ -31,16 +42,11 @@ from core.api.write_handlers import (
     request_undo,
 )
 from core.keys import KEY_PATTERN, PREFIX_LENGTH
-from core.model.requests import RequestKind
+from core.model.requests import ACCOUNT_REQUESTS, RequestKind
 from core.model.state import GuardSnapshot
 from core.tenant.quoting import quote_text
 from core.web.act_target import ActTarget
 
-FORM_TYPE = "application/x-www-form-urlencoded"
-FORM_FIELD = "token"
-COOKIE_NAME = "__Host-exoguard-act"
-COOKIE_SECONDS = 3_600
-MAX_FIELDS = 12
 DEFAULT_EXEMPTION = timedelta(days=30)
 
 
@@ -50,50 +56,84 @@ class PageAction:
 
     handle: Callable[[RequestContext], Awaitable[HttpResponse]]
     """The handler of the JSON API."""
+    parameters: tuple[Parameter, ...]
+    """What the handler takes in its body."""
     path_name: str = ""
     """What the subject is called in its address; empty: it is in the body."""
-    body_name: str = "subject"
+    body_name: str = ""
+    """What the subject is called in its body."""
 
 
 ACTIONS: Mapping[RequestKind, PageAction] = {
-    RequestKind.ACKNOWLEDGE: PageAction(request_acknowledgement, path_name="case"),
-    RequestKind.EXEMPT: PageAction(request_exemption),
-    RequestKind.END_EXEMPTION: PageAction(request_exemption_end),
-    RequestKind.UNDO: PageAction(request_undo, path_name="change"),
-    RequestKind.RUN: PageAction(request_run, body_name=""),
-    RequestKind.RELEASE: PageAction(request_run, body_name="plan"),
+    RequestKind.ACKNOWLEDGE: PageAction(
+        request_acknowledgement, (WHO_PARAMETER, WHY_PARAMETER), path_name="case"
+    ),
+    RequestKind.EXEMPT: PageAction(
+        request_exemption,
+        (SUBJECT_PARAMETER, UNTIL_PARAMETER, WHO_PARAMETER, WHY_PARAMETER),
+        body_name="subject",
+    ),
+    RequestKind.END_EXEMPTION: PageAction(
+        request_exemption_end,
+        (SUBJECT_PARAMETER, WHO_PARAMETER, WHY_PARAMETER),
+        body_name="subject",
+    ),
+    RequestKind.UNDO: PageAction(request_undo, (WHO_PARAMETER, WHY_PARAMETER), path_name="change"),
+    RequestKind.RUN: PageAction(request_run, (WHO_PARAMETER, WHY_PARAMETER)),
+    RequestKind.RELEASE: PageAction(
+        request_run, (WHO_PARAMETER, WHY_PARAMETER, PLAN_PARAMETER), body_name="plan"
+    ),
+    RequestKind.CONTAIN: PageAction(
+        request_containment,
+        (WHO_PARAMETER, WHY_PARAMETER, STEPS_PARAMETER, CONTAINMENT_PLAN_PARAMETER),
+        path_name="account",
+    ),
+    RequestKind.UNCONTAIN: PageAction(
+        request_containment_end,
+        (WHO_PARAMETER, WHY_PARAMETER, UNDO_STEPS_PARAMETER),
+        path_name="account",
+    ),
 }
 KIND_PARAMETER = Parameter(
     "kind", f"one of {', '.join(ACTIONS)}", "|".join(ACTIONS), max(map(len, ACTIONS))
 )
-GUARD_PARAMETER = Parameter("guard", "the guard's name", r"[a-z-]+", 60)
+GUARD_PARAMETER = Parameter(
+    "guard", "the guard's name; none for an account", r"[a-z-]+", 60, required=False
+)
 OPTIONAL_SUBJECT_PARAMETER = replace(SUBJECT_PARAMETER, required=False)
 ACT_PARAMETERS = (KIND_PARAMETER, GUARD_PARAMETER, OPTIONAL_SUBJECT_PARAMETER)
 PERFORM_PARAMETERS = (
     *ACT_PARAMETERS,
     replace(UNTIL_PARAMETER, required=False),
+    replace(UNDO_STEPS_PARAMETER, help="of an account: which steps", is_list=True),
+    CONTAINMENT_PLAN_PARAMETER,
     WHO_PARAMETER,
     WHY_PARAMETER,
 )
 
 
 def with_named_guard(context: RequestContext) -> RequestContext:
-    """The context of a request whose body or query names the guard."""
+    """The context of a request whose body or query names the guard. Raises BadRequest."""
+    if "guard" not in context.parameters:
+        raise BadRequest(400, f'"guard" is missing: {GUARD_PARAMETER.help}')
     path = {"guard": context.parameters["guard"]}
     return replace(context, request=replace(context.request, path_parameters=path))
 
 
 async def get_act_page(context: RequestContext) -> HttpResponse:
     """The page that says what an action will do, and asks who wants it and why."""
-    from core.web import pages
+    from core.web import action_pages
 
-    context = with_named_guard(context)
     if not context.caller.is_operator:
         raise BadRequest(403, "this account has read access only; acting needs Exoguard.Operator")
     kind = RequestKind(context.parameters["kind"])
-    target = await find_target(context, kind, context.parameters.get("subject", ""))
-    token = secrets.token_urlsafe(32)
-    page = pages.render_act_page(
+    subject = context.parameters.get("subject", "")
+    if kind in ACCOUNT_REQUESTS:
+        target = await find_account_target(context, kind, subject)
+    else:
+        target = await find_target(with_named_guard(context), kind, subject)
+    token = create_token()
+    page = action_pages.render_act_page(
         target,
         token=token,
         who=context.caller.name,
@@ -101,12 +141,7 @@ async def get_act_page(context: RequestContext) -> HttpResponse:
         now=context.now,
         tenant=context.settings.tenant_name,
     )
-    answer = html_response(200, page)
-    cookie = f"{COOKIE_NAME}={token}; Path=/; Secure; HttpOnly; SameSite=Strict"
-    return replace(
-        answer,
-        headers={**answer.headers, "Set-Cookie": f"{cookie}; Max-Age={COOKIE_SECONDS}"},
-    )
+    return with_token(html_response(200, page), token)
 
 
 async def find_target(context: RequestContext, kind: RequestKind, subject: str) -> ActTarget:
@@ -154,62 +189,45 @@ async def perform_act(context: RequestContext) -> HttpResponse:
     """Record what a person confirmed, as the JSON API would, and say so on a page."""
     from core.web import pages
 
-    context = with_named_guard(context)
     kind = RequestKind(context.parameters["kind"])
-    action, subject = ACTIONS[kind], context.parameters.get("subject", "")
-    if kind is RequestKind.EXEMPT and "until" not in context.parameters:
-        raise BadRequest(400, '"until" is missing: until when it is exempt')
+    action = ACTIONS[kind]
+    if kind not in ACCOUNT_REQUESTS:
+        context = with_named_guard(context)
+    elif kind is RequestKind.CONTAIN and not context.parameters.keys() & {"plan", "steps"}:
+        raise BadRequest(400, "choose at least one step")
+    accepted = await action.handle(address_handler(context, action))
+    if kind in ACCOUNT_REQUESTS:
+        page = render_account_notice(kind, context, accepted)
+    else:
+        page = pages.render_notice_page(
+            "Recorded",
+            [
+                "Your request, your name and your reason are recorded, and the channel will be "
+                "told.",
+                "The guard does it as soon as no other run holds it, mostly within a minute. The "
+                "page of requests shows the result.",
+            ],
+            link=("requests", "See the requests"),
+        )
+    answer = html_response(202, page)
+    return without_token(replace(answer, run_messages=accepted.run_messages))
+
+
+def address_handler(context: RequestContext, action: PageAction) -> RequestContext:
+    """The context in which the JSON API handles what a form asks for. Raises BadRequest."""
+    fields = {
+        name: value
+        for name, value in context.parameters.items()
+        if name not in ("kind", "guard", "subject")
+    }
     path = dict(context.request.path_parameters)
-    given = context.parameters
-    parameters = {name: given[name] for name in ("who", "why", "until") if name in given}
+    subject = context.parameters.get("subject", "")
     if action.path_name:
         path[action.path_name] = subject
-    elif action.body_name:
-        parameters[action.body_name] = subject
-    inner = replace(
+    elif action.body_name and subject:
+        fields[action.body_name] = subject
+    return replace(
         context,
         request=replace(context.request, path_parameters=path),
-        parameters=parameters,
+        parameters=validate_parameters(action.parameters, fields),
     )
-    accepted = await action.handle(inner)
-    page = pages.render_notice_page(
-        "Recorded",
-        [
-            "Your request, your name and your reason are recorded, and the channel will be told.",
-            "The guard does it as soon as no other run holds it, mostly within a minute. The page "
-            "of requests shows the result.",
-        ],
-        link=("requests", "See the requests"),
-    )
-    return replace(html_response(202, page), run_message=accepted.run_message)
-
-
-def parse_form(request: HttpRequest) -> dict[str, str]:
-    """The fields of a form that a page of this site sent. Raises BadRequest."""
-    if request.headers.get("sec-fetch-site") != "same-origin":
-        raise BadRequest(403, "a form is accepted from a page of this app only")
-    try:
-        pairs = parse_qsl(
-            request.body.decode(),
-            keep_blank_values=True,
-            strict_parsing=True,
-            max_num_fields=MAX_FIELDS,
-        )
-    except ValueError:
-        raise BadRequest(400, "the form cannot be read") from None
-    fields = dict(pairs)
-    if len(fields) != len(pairs):
-        raise BadRequest(400, "the form repeats a name")
-    token, cookie = fields.pop(FORM_FIELD, ""), read_cookie(request.headers.get("cookie", ""))
-    if not token or not hmac.compare_digest(token.encode(), cookie.encode()):
-        raise BadRequest(403, "this confirmation is too old: go back, load the page and try again")
-    return {name: value for name, value in fields.items() if value}
-
-
-def read_cookie(header: str) -> str:
-    """The token in a browser's cookies; empty if there is none."""
-    try:
-        found = SimpleCookie(header).get(COOKIE_NAME)
-    except CookieError:
-        return ""
-    return found.value if found else ""

@@ -21,7 +21,7 @@ from core.api.request import (
     path_parameter,
 )
 from core.config.coverage import list_techniques
-from core.config.settings import Settings, list_settings
+from core.config.settings import Settings
 from core.errors import LedgerError
 from core.evidence.export import export_evidence
 from core.evidence.file_format import (
@@ -34,8 +34,8 @@ from core.evidence.records import ExportHeader
 from core.json_document import to_json
 from core.keys import PREFIX_LENGTH, RUN_ID_PATTERN
 from core.microsoft365.cis_benchmark import find_controls
+from core.model.cases import Case
 from core.model.findings import Severity
-from core.model.options import Purpose
 from core.model.outbox import ChannelHealth
 from core.model.state import ProbeReport
 from core.ports import Ledger
@@ -70,7 +70,6 @@ from core.status.overview import (
     load_cursors,
 )
 from core.status.remedy import list_steps
-from core.web.setting_rows import SettingRow
 
 SEVERITY_LABELS = tuple(level.label for level in Severity if level is not Severity.INFO)
 
@@ -80,6 +79,8 @@ def build_optional_pattern(choices: Iterable[str]) -> str:
     return f"({'|'.join(choices)})?"
 
 
+# Accounts that one page offers to contain.
+MAX_HELD = 5
 OBJECT_PATTERN = rf"[0-9a-f]{{{PREFIX_LENGTH}}}"
 DATE_PATTERN = r"[0-9]{4}-[0-9]{2}-[0-9]{2}"
 GUARD_PARAMETER = Parameter("guard", "only this guard", r"[a-z-]*", 60, required=False)
@@ -134,6 +135,13 @@ SORT_PARAMETER = Parameter(
     "severity, newest or oldest",
     build_optional_pattern(CASE_ORDERS),
     10,
+    required=False,
+)
+BATCH_PARAMETER = Parameter(
+    "batch",
+    "only the requests of one form, by what they have in common",
+    f"({RUN_ID_PATTERN})?",
+    40,
     required=False,
 )
 CASE_SELECTION_PARAMETERS = (
@@ -202,7 +210,9 @@ async def get_requests_page(context: RequestContext) -> HttpResponse:
     from core.web import pages
 
     status = await load_status(context)
-    return html_response(200, pages.render_requests_page(status, context.settings.tenant_name))
+    batch = context.parameters.get("batch", "")
+    page = pages.render_requests_page(status, context.settings.tenant_name, batch)
+    return html_response(200, page)
 
 
 async def get_permissions_page(context: RequestContext) -> HttpResponse:
@@ -211,32 +221,6 @@ async def get_permissions_page(context: RequestContext) -> HttpResponse:
 
     status = await load_status(context)
     return html_response(200, pages.render_permissions_page(status, context.settings.tenant_name))
-
-
-async def get_settings_page(context: RequestContext) -> HttpResponse:
-    """The settings in force, as an HTML page."""
-    from core.web import pages
-
-    rows = list_setting_rows(context.settings)
-    return html_response(
-        200, pages.render_settings_page(rows, context.now, context.settings.tenant_name)
-    )
-
-
-def list_setting_rows(settings: Settings) -> list[tuple[str, list[SettingRow]]]:
-    """All settings by what they are for. Of a secret, only that it is set is told."""
-    found: dict[str, list[SettingRow]] = {str(purpose): [] for purpose in Purpose}
-    for setting in list_settings():
-        value = settings[setting.name]
-        found[str(setting.purpose)].append(
-            SettingRow(
-                setting.name,
-                ("set, not shown" if value else "") if setting.is_secret else value,
-                value == (setting.default or ""),
-                setting.help,
-            )
-        )
-    return [(purpose, rows) for purpose, rows in found.items() if rows]
 
 
 def parse_case_filter(context: RequestContext) -> CaseFilter:
@@ -310,10 +294,24 @@ async def get_object_page(context: RequestContext) -> HttpResponse:
     )
     if detail is None:
         raise BadRequest(404, "no case is about this object")
-    return html_response(
-        200,
-        pages.render_object_page(detail, about, context.now, context.settings.tenant_name),
+    settings = context.settings
+    page = pages.render_object_page(
+        detail,
+        about,
+        context.now,
+        settings.tenant_name,
+        settings["PUBLIC_ADDRESS"],
+        list_held_accounts(settings, (case for _, case in detail.open_cases)),
     )
+    return html_response(200, page)
+
+
+def list_held_accounts(settings: Settings, cases: Iterable[Case]) -> tuple[str, ...]:
+    """The accounts that an intruder may hold by these cases, where accounts may be contained."""
+    found = dict.fromkeys(
+        case.held_account for case in cases if re.fullmatch(ACCOUNT_PATTERN, case.held_account)
+    )
+    return tuple(found) if settings.containment.is_on else ()
 
 
 async def get_cases_json(context: RequestContext) -> HttpResponse:
@@ -367,15 +365,14 @@ async def get_case_page(context: RequestContext) -> HttpResponse:
     case, guard = detail.case, detail.config.guard.name
     controls = tuple(find_controls(guard, case.kind, case.guard_verdict, case.object_id))
     settings = context.settings
-    is_account = re.fullmatch(ACCOUNT_PATTERN, case.held_account) is not None
-    account = case.held_account if is_account and settings.containment.is_on else ""
+    accounts = list_held_accounts(settings, [case])
     page = pages.render_case_page(
         detail,
         context.now,
         controls,
         settings.tenant_name,
         settings["PUBLIC_ADDRESS"],
-        account,
+        accounts[0] if accounts else "",
         list_techniques(guard, case.kind, case.guard_verdict),
         list_steps(case, may_contain=settings.containment.is_on),
     )

@@ -9,6 +9,7 @@ import re
 from collections.abc import Awaitable, Callable, Mapping
 from dataclasses import dataclass, field
 from datetime import datetime
+from typing import Any
 
 from core.api.authentication import Caller
 from core.config.settings import Settings
@@ -16,6 +17,7 @@ from core.jobs.run_requests import RunMessage
 from core.keys import KEY_PATTERN
 from core.model.guards import GuardConfig
 from core.ports import Ledger
+from core.tenant.quoting import quote_text
 
 HTML_ONLY = ("text/html",)
 RESPONSE_HEADERS = {"Cache-Control": "no-store", "X-Content-Type-Options": "nosniff"}
@@ -43,14 +45,14 @@ class HttpRequest:
 
 @dataclass(frozen=True, slots=True)
 class HttpResponse:
-    """One HTTP response, and the message to enqueue with it."""
+    """One HTTP response, and the messages to enqueue with it."""
 
     status: int
     body: str | bytes
     headers: Mapping[str, str] = field(default_factory=dict)
     mimetype: str = "application/json"
-    run_message: RunMessage | None = None
-    """Goes onto the queue of run messages once the handler has returned."""
+    run_messages: tuple[RunMessage, ...] = ()
+    """Go onto the queue of run messages once the handler has returned."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -66,6 +68,8 @@ class Parameter:
     required: bool = True
     format: str = ""
     """A format name of JSON Schema, such as date-time; empty for plain text."""
+    is_list: bool = False
+    """Whether it holds several values, separated by commas; a form names each by itself."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -79,6 +83,8 @@ class RequestContext:
     request: HttpRequest
     parameters: Mapping[str, str]
     """The validated values of the body or the query, by name."""
+    batch: str = ""
+    """What the requests of one form have in common; empty for a request by itself."""
 
     def get_guard_config(self) -> GuardConfig:
         """The guard that the address names. Raises BadRequest."""
@@ -104,6 +110,8 @@ class Route:
     media_types: tuple[str, ...] = ("application/json",)
     takes_forms: bool = False
     """Whether a page of this app may send the body as a form."""
+    is_preview: bool = False
+    """Whether a POST only shows what another one would do: it records nothing."""
 
     @property
     def is_write(self) -> bool:
@@ -124,3 +132,35 @@ def path_parameter(context: RequestContext, name: str, pattern: str = KEY_PATTER
     if not re.fullmatch(pattern, value):
         raise BadRequest(404, f"there is no such {name}")
     return value
+
+
+def validate_parameters(
+    parameters: tuple[Parameter, ...], raw: Mapping[str, Any]
+) -> dict[str, str]:
+    """The values by name, each checked against its parameter.
+
+    Rejects unknown names, so that a typo is not silently ignored. Raises BadRequest, which names
+    the parameter at fault.
+    """
+    known = {parameter.name for parameter in parameters}
+    if unknown := [name for name in raw if name not in known]:
+        names = ", ".join(f'"{parameter.name}"' for parameter in parameters)
+        raise BadRequest(
+            400, f"{quote_text(unknown[0], 40)} is not a known parameter; known are: {names}"
+        )
+    values: dict[str, str] = {}
+    for parameter in parameters:
+        if parameter.name not in raw:
+            if parameter.required:
+                raise BadRequest(400, f'"{parameter.name}" is missing: {parameter.help}')
+            continue
+        value = raw[parameter.name]
+        fits = isinstance(value, str) and len(value) <= parameter.max_length
+        if not fits or not re.fullmatch(parameter.pattern, value):
+            raise BadRequest(
+                400,
+                f'"{parameter.name}" is not valid. It is {parameter.help}; '
+                f"at most {parameter.max_length} characters",
+            )
+        values[parameter.name] = value
+    return values

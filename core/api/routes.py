@@ -14,13 +14,13 @@ from core.api.account_handlers import (
     get_account_bundle,
     get_account_request,
     get_containment_json,
-    get_containment_page,
     get_containments,
     request_account_evidence,
     request_account_impact,
     request_containment,
     request_containment_end,
 )
+from core.api.account_pages import get_containment_page
 from core.api.addresses import ADDRESS
 from core.api.coverage_handlers import TECHNIQUE_PARAMETER, get_coverage_page
 from core.api.openapi.document import build_openapi_document
@@ -31,6 +31,7 @@ from core.api.page_actions import (
     perform_act,
 )
 from core.api.read_handlers import (
+    BATCH_PARAMETER,
     CASE_FILTER_PARAMETERS,
     CASE_SELECTION_PARAMETERS,
     EXPORT_PARAMETERS,
@@ -46,11 +47,17 @@ from core.api.read_handlers import (
     get_request_report,
     get_requests_page,
     get_run_report,
-    get_settings_page,
     get_status_json,
     get_status_page,
 )
 from core.api.request import HTML_ONLY, HttpResponse, RequestContext, Route, json_response
+from core.api.settings_handlers import get_settings_page
+from core.api.several_cases import (
+    CONFIRM_PARAMETERS,
+    SEVERAL_PARAMETERS,
+    confirm_several,
+    perform_several,
+)
 from core.api.write_handlers import (
     MODE_PARAMETER,
     PLAN_PARAMETER,
@@ -142,6 +149,23 @@ ROUTES = (
         takes_forms=True,
     ),
     Route(
+        *ADDRESS["confirm-several"],
+        "What a request about several cases will do, and a form that makes it, as an HTML page",
+        confirm_several,
+        CONFIRM_PARAMETERS,
+        HTML_ONLY,
+        takes_forms=True,
+        is_preview=True,
+    ),
+    Route(
+        *ADDRESS["perform-several"],
+        "Record the requests about several cases that a person confirmed on a page",
+        perform_several,
+        SEVERAL_PARAMETERS,
+        HTML_ONLY,
+        takes_forms=True,
+    ),
+    Route(
         *ADDRESS["act-page"],
         "What a request will do, and a form that makes it, as an HTML page",
         get_act_page,
@@ -173,7 +197,7 @@ ROUTES = (
         *ADDRESS["requests-page"],
         "What people decided and asked for, and what was changed, as an HTML page",
         get_requests_page,
-        (),
+        (BATCH_PARAMETER,),
         HTML_ONLY,
     ),
     Route(

@@ -8,23 +8,22 @@ caller, calls `dispatch_request`. Every error a caller can cause or meet becomes
 
 import json
 import logging
-import re
 from collections.abc import Callable, Mapping
 from datetime import UTC, datetime
 from typing import Any
 
 from core.api.authentication import AccessDenied, Caller, authenticate_caller
-from core.api.page_actions import FORM_TYPE, parse_form
+from core.api.forms import FORM_TYPE, parse_form
 from core.api.read_handlers import notice_response
 from core.api.request import (
     HTML_ONLY,
     BadRequest,
     HttpRequest,
     HttpResponse,
-    Parameter,
     RequestContext,
     Route,
     json_response,
+    validate_parameters,
 )
 from core.api.responses import ErrorDocument
 from core.bootstrap import open_ledger
@@ -33,7 +32,6 @@ from core.errors import ExoguardError
 from core.json_document import to_json
 from core.ports import Ledger
 from core.strict_json import parse_strict_json
-from core.tenant.quoting import quote_text
 
 log = logging.getLogger("exoguard.api")
 
@@ -108,7 +106,9 @@ def parse_request_body(route: Route, request: HttpRequest, caller: Caller) -> di
         raise BadRequest(413, f"the body is larger than {MAX_BODY_BYTES} bytes")
     content_type = request.headers.get("content-type", "").partition(";")[0].strip().lower()
     if route.takes_forms and content_type == FORM_TYPE:
-        return validate_parameters(route.parameters, with_caller(parse_form(request), caller))
+        lists = {parameter.name for parameter in route.parameters if parameter.is_list}
+        fields = parse_form(request, lists, needs_token=not route.is_preview)
+        return validate_parameters(route.parameters, with_caller(route, fields, caller))
     if content_type != "application/json":
         raise BadRequest(415, "the body must be JSON, with Content-Type: application/json")
     if request.headers.get("sec-fetch-site", "none") not in ("none", "same-origin"):
@@ -121,46 +121,15 @@ def parse_request_body(route: Route, request: HttpRequest, caller: Caller) -> di
         raise BadRequest(400, "the body is not JSON, or repeats a name") from None
     if not isinstance(document, dict):
         raise BadRequest(400, "the body must be a JSON object")
-    return validate_parameters(route.parameters, with_caller(document, caller))
+    return validate_parameters(route.parameters, with_caller(route, document, caller))
 
 
-def with_caller(document: Mapping[str, Any], caller: Caller) -> dict[str, Any]:
+def with_caller(route: Route, document: Mapping[str, Any], caller: Caller) -> dict[str, Any]:
     """The parameters of a write; who a signed-in caller is need not be said."""
-    return {**({"who": caller.name} if caller.name else {}), **document}
+    asks_who = any(parameter.name == "who" for parameter in route.parameters)
+    return {**({"who": caller.name} if caller.name and asks_who else {}), **document}
 
 
 def parse_request_query(route: Route, request: HttpRequest) -> dict[str, str]:
     """The parameters in the query of a GET. Raises BadRequest."""
     return validate_parameters(route.parameters, dict(request.query))
-
-
-def validate_parameters(
-    parameters: tuple[Parameter, ...], raw: Mapping[str, Any]
-) -> dict[str, str]:
-    """The values by name, each checked against its parameter.
-
-    Rejects unknown names, so that a typo is not silently ignored. Raises BadRequest, which names
-    the parameter at fault.
-    """
-    known = {parameter.name for parameter in parameters}
-    if unknown := [name for name in raw if name not in known]:
-        names = ", ".join(f'"{parameter.name}"' for parameter in parameters)
-        raise BadRequest(
-            400, f"{quote_text(unknown[0], 40)} is not a known parameter; known are: {names}"
-        )
-    values: dict[str, str] = {}
-    for parameter in parameters:
-        if parameter.name not in raw:
-            if parameter.required:
-                raise BadRequest(400, f'"{parameter.name}" is missing: {parameter.help}')
-            continue
-        value = raw[parameter.name]
-        fits = isinstance(value, str) and len(value) <= parameter.max_length
-        if not fits or not re.fullmatch(parameter.pattern, value):
-            raise BadRequest(
-                400,
-                f'"{parameter.name}" is not valid. It is {parameter.help}; '
-                f"at most {parameter.max_length} characters",
-            )
-        values[parameter.name] = value
-    return values

@@ -163,6 +163,7 @@ async def enqueue_request(
         authenticated_as=context.caller.authenticated_as,
         until=until,
         mode=mode,
+        batch=context.batch,
     )
     pending = [
         other
@@ -188,7 +189,7 @@ async def enqueue_request(
         await context.ledger.save_run_status(guard, operator_request.id, run_status)
     return replace(
         accepted_response(guard, operator_request),
-        run_message=RunMessage(guard, operator_request.id, context.now, runs_guard=runs_guard),
+        run_messages=(RunMessage(guard, operator_request.id, context.now, runs_guard=runs_guard),),
     )
 
 

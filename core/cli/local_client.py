@@ -78,8 +78,7 @@ class LocalClient:
             self.caller,
             self.now(),
         )
-        if response.run_message:
-            self.pending_messages.append(response.run_message)
+        self.pending_messages += response.run_messages
         headers = {name.lower(): value for name, value in response.headers.items()}
         return ApiResponse(
             response.status,

@@ -1,6 +1,6 @@
 """Serves the app's pages to a browser on this machine, and adds the function key to its requests.
 
-    browser ─► 127.0.0.1, with a cookie ─► GET under /api/, POST /api/act ─► the app, with the key
+    browser ─► 127.0.0.1, with a cookie ─► GET, and forms to /api/act ─► the app, with the key
 
 The key never leaves this process. The first address holds a token that is valid once; the browser
 then keeps a cookie. The viewer answers only requests for its own host name, against DNS rebinding,
@@ -39,8 +39,8 @@ OWN_HEADERS = {
 }
 MAX_QUERY_LENGTH = 500
 MAX_FORM_BYTES = 16 * 1024
-# The only address to which the viewer sends anything.
-ACT_PATH = "/api/act"
+# The only addresses to which the viewer sends anything.
+FORM_PATHS = frozenset({"/api/act", "/api/act/several", "/api/act/several/confirm"})
 FORM_TYPE = "application/x-www-form-urlencoded"
 
 
@@ -107,7 +107,7 @@ class PageViewer:
         site = request.headers.get("Sec-Fetch-Site", "none")
         if request.headers.getall("Host", []) != [self.host]:
             return 421, "this viewer answers only under its own address"
-        if request.method == "POST" and request.rel_url.raw_path == ACT_PATH:
+        if request.method == "POST" and request.rel_url.raw_path in FORM_PATHS:
             is_own = site == "same-origin" and request.content_type == FORM_TYPE
             return None if is_own else (403, "a form is accepted from a page of this viewer only")
         if request.method != "GET":
@@ -146,11 +146,15 @@ class PageViewer:
         """Send what a person confirmed, and process it where the table is used directly."""
         if (request.content_length or MAX_FORM_BYTES + 1) > MAX_FORM_BYTES:
             return refuse_browser(413, "the form is too long")
-        fields = {name: str(value) for name, value in (await request.post()).items() if value}
+        fields: dict[str, str] = {}
+        for name, value in (await request.post()).items():
+            # Check boxes that share a name: the app takes their values separated by commas.
+            fields[name] = f"{fields[name]},{value}" if fields.get(name) else str(value)
+        fields = {name: value for name, value in fields.items() if value}
         # The app's own token belongs to a cookie that never reached this browser: see `forward`.
         fields.pop("token", None)
         try:
-            answer = await self.client.post(ACT_PATH, fields)
+            answer = await self.client.post(request.rel_url.raw_path, fields)
             await self.client.process_pending()
         except CliError as error:
             return refuse_browser(502, str(error))

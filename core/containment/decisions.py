@@ -83,7 +83,10 @@ def explain_order_refusal(
     if plan.state is not ContainmentState.PLANNED:
         return describe_earlier_order(plan)
     if not timedelta(0) <= now - plan.planned_at <= PLAN_WINDOW:
-        return f"the plan is of {plan.planned_at:%H:%M} UTC, and one is valid for an hour"
+        return (
+            f"the plan is of {plan.planned_at:%H:%M} UTC, and one is valid for an hour: ask for a "
+            "new one"
+        )
     if compute_containment_hash(plan.account_id, plan.steps) != plan.plan_hash:
         return "the stored plan is not the one that was shown: ask for a new one"
     if {plan.account_id.lower(), plan.account_name.lower()} & options.break_glass:
@@ -106,7 +109,7 @@ def explain_brake(
         return ""
     return (
         f"the brake holds: {len(recent)} accounts were contained within an hour and "
-        f"CONTAINMENT_LIMIT allows {options.per_hour}"
+        f"CONTAINMENT_LIMIT allows {options.per_hour}: wait, or raise it"
     )
 
 

@@ -7,7 +7,7 @@ taken back, locks somebody out for good or concerns others stays for a person, w
 """
 
 import json
-from collections.abc import Collection, Iterator
+from collections.abc import Collection, Iterator, Mapping
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 
@@ -55,6 +55,16 @@ SESSIONS, DEVICES, FORWARDS, RULES, HIDDEN_RULES, PROTOCOLS = (
 )
 STEP_CHOICES = (BLOCK, SESSIONS, DEVICES, FORWARDS, RULES, HIDDEN_RULES, PROTOCOLS)
 """What a person may ask for; of each there may be several steps."""
+STEP_TEXTS: Mapping[str, str] = {
+    BLOCK: "Block its sign-in",
+    SESSIONS: "Tell its sessions to end",
+    DEVICES: "Switch off the devices that were registered within the last week",
+    FORWARDS: "Switch off the dangerous forward of its mailbox",
+    RULES: "Switch off its dangerous inbox rules",
+    HIDDEN_RULES: "Switch off its dangerous rules that no mail program shows",
+    PROTOCOLS: "Close its mailbox to mail clients",
+}
+"""What each choice asks for, as a form says it."""
 DEFAULT_CHOICES = (BLOCK, SESSIONS, DEVICES, FORWARDS, RULES)
 
 BLOCK_REMARK = (

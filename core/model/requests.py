@@ -76,6 +76,8 @@ class OperatorRequest:
     """The steps of a containment that are asked for, or that are to be taken back."""
     since: datetime | None = None
     """From when on an account's evidence or impact is asked for."""
+    batch: str = ""
+    """What the requests have in common that somebody made at once; empty for one by itself."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -28,6 +28,8 @@ class Instruction:
     command: str
     action: str = ""
     """The query of the page that asks for a confirmation."""
+    button: str = ""
+    """What the button of that page says where it does less than the title."""
 
 
 def build_instruction(
@@ -38,6 +40,7 @@ def build_instruction(
     command_arguments: str,
     *,
     action: str = "",
+    button: str = "",
     **body: str,
 ) -> Instruction:
     """The instruction for one request. `body` holds its parameters besides who and why."""
@@ -51,6 +54,7 @@ def build_instruction(
         f"  --data '{http_body}'",
         f'exo {command_arguments} --why "{EXAMPLE_WHY}"',
         action,
+        button,
     )
 
 
@@ -60,9 +64,13 @@ def with_address(text: str, address: str) -> str:
 
 
 def explain_action(kind: RequestKind, guard: str, subject: str) -> Instruction:
-    """The instruction of a kind for a subject, which a run does not have."""
+    """The instruction of a kind for a subject. A run has none, and an account has no guard."""
     if kind is RequestKind.RUN:
         return explain_run(guard)
+    if kind is RequestKind.CONTAIN:
+        return explain_containment(subject)
+    if kind is RequestKind.UNCONTAIN:
+        return explain_containment_end(subject)
     explanations: Mapping[RequestKind, Callable[[str, str], Instruction]] = {
         RequestKind.ACKNOWLEDGE: explain_acknowledgement,
         RequestKind.EXEMPT: explain_exemption,
@@ -73,9 +81,10 @@ def explain_action(kind: RequestKind, guard: str, subject: str) -> Instruction:
     return explanations[kind](guard, subject)
 
 
-def build_action_query(kind: RequestKind, guard: str, subject: str = "") -> str:
+def build_action_query(kind: RequestKind, guard: str = "", subject: str = "") -> str:
     """The query of the page that asks for a confirmation."""
-    return urlencode({"kind": kind, "guard": guard} | ({"subject": subject} if subject else {}))
+    named = {"kind": kind, "guard": guard, "subject": subject}
+    return urlencode({name: value for name, value in named.items() if value})
 
 
 def explain_run(guard: str) -> Instruction:
@@ -100,6 +109,21 @@ def explain_containment(account: str) -> Instruction:
         "command for what stays for you.",
         f"accounts/{account}/contain",
         f"contain {account}",
+        action=build_action_query(RequestKind.CONTAIN, subject=account),
+        button="Show the plan",
+    )
+
+
+def explain_containment_end(account: str) -> Instruction:
+    """Take an account's containment back."""
+    return build_instruction(
+        RequestKind.UNCONTAIN,
+        "Take the containment back",
+        "Takes back step by step what can be taken back; what is not named stays off. Access may "
+        "need up to an hour to return.",
+        f"accounts/{account}/uncontain",
+        f"uncontain {account}",
+        action=build_action_query(RequestKind.UNCONTAIN, subject=account),
     )
 
 

@@ -24,17 +24,14 @@ from markupsafe import Markup, escape
 
 from core.microsoft365.cis_benchmark import Control
 from core.model.changes import ChangeRecord
-from core.model.containment import Containment, ContainmentState
 from core.model.findings import Severity, Step
 from core.model.guards import GuardConfig
-from core.model.requests import RequestKind
 from core.sanitize import sanitize_text
 from core.status.assumptions import describe_probe, list_assumption_views
 from core.status.case_query import CaseDetail, CaseFilter, CasePage, ObjectDetail
 from core.status.case_texts import describe_case_end
 from core.status.cause_texts import list_cause_lines
 from core.status.change_texts import describe_change
-from core.status.containment_texts import STEP_STATE_TEXTS, describe_state, is_expired
 from core.status.counts import is_change_made
 from core.status.coverage import CoverageRow, describe_delay, summarize
 from core.status.guard_status import Health, PendingDecision
@@ -42,7 +39,7 @@ from core.status.overview import TenantStatus
 from core.tenant.reversibility import explain_irreversible
 from core.time_format import format_date, format_duration, format_relative_time, format_time
 from core.web import glossary, instructions
-from core.web.act_target import ActTarget
+from core.web.act_target import MAX_ANSWERED
 from core.web.case_timeline import build_case_timeline
 from core.web.charts import chart_case_flow, chart_changes, chart_open_cases
 from core.web.setting_rows import SettingRow
@@ -174,6 +171,7 @@ def render_status_page(status: TenantStatus, tenant: str = "", address: str = ""
         counts=status.counts,
         urgent=status.urgent,
         act_limit=MAX_ACTS,
+        answer_limit=MAX_ANSWERED,
         decisions=decisions,
         decided_above=len(status.decisions) - len(decisions),
         decision_limit=MAX_DECISIONS,
@@ -202,8 +200,12 @@ def find_oldest_decision(status: TenantStatus) -> datetime:
     return min(waiting, default=status.at)
 
 
-def render_requests_page(status: TenantStatus, tenant: str = "") -> str:
-    """What people decided and asked for, what waits for them, and what was changed."""
+def render_requests_page(status: TenantStatus, tenant: str = "", batch: str = "") -> str:
+    """What people decided and asked for, what waits for them, and what was changed.
+
+    With a batch, what became of the requests that one form made.
+    """
+    requests = [pair for pair in status.operator_requests if not batch or pair[1].batch == batch]
     return TEMPLATES.get_template("requests.html").render(
         here="requests",
         root="",
@@ -212,7 +214,9 @@ def render_requests_page(status: TenantStatus, tenant: str = "") -> str:
         now=status.at,
         titles={guard.name: guard.title for guard in status.guards},
         decisions=status.decisions,
-        operator_requests=status.operator_requests,
+        batch=batch,
+        operator_requests=requests,
+        request_limit=len(requests) if batch else MAX_ROWS,
         exemptions=status.exemptions,
         recent_changes=status.recent_changes,
         limit=MAX_ROWS,
@@ -279,8 +283,18 @@ def render_cases_page(
     )
 
 
-def render_object_page(detail: ObjectDetail, about: str, now: datetime, tenant: str = "") -> str:
-    """Everything that all guards know of one object."""
+def render_object_page(
+    detail: ObjectDetail,
+    about: str,
+    now: datetime,
+    tenant: str = "",
+    address: str = "",
+    accounts: Sequence[str] = (),
+) -> str:
+    """Everything that all guards know of one object.
+
+    `accounts` are those that an intruder may hold, where accounts may be contained.
+    """
     return TEMPLATES.get_template("object.html").render(
         here="object",
         root="../",
@@ -289,6 +303,8 @@ def render_object_page(detail: ObjectDetail, about: str, now: datetime, tenant: 
         now=now,
         detail=detail,
         limit=MAX_ROWS,
+        address=address,
+        accounts=accounts,
     )
 
 
@@ -335,53 +351,6 @@ def render_case_page(
 def can_offer_undo(record: ChangeRecord) -> bool:
     """Whether a change is in effect and can be undone."""
     return is_change_made(record) and not explain_irreversible(record.kind, record.before)
-
-
-def render_containment_page(containment: Containment, now: datetime, tenant: str = "") -> str:
-    """The containment of one account: its steps, what came of them, what stays for a person."""
-    return TEMPLATES.get_template("containment.html").render(
-        here="containment",
-        root="../",
-        tenant=tenant,
-        json=f"{containment.id}.json",
-        now=now,
-        containment=containment,
-        state_text=describe_state(containment, now),
-        state_texts=STEP_STATE_TEXTS,
-        command=build_containment_command(containment, now),
-    )
-
-
-def build_containment_command(containment: Containment, now: datetime) -> str:
-    """The command that goes on from here; empty where nothing does."""
-    account = containment.account_id
-    match containment.state:
-        case ContainmentState.PLANNED if not is_expired(containment, now):
-            plan = containment.plan_hash
-            return f'exo contain {account} --plan {plan} --why "..."'
-        case ContainmentState.DONE:
-            return f'exo uncontain {account} --why "..."'
-        case _:
-            return ""
-
-
-def render_act_page(
-    target: ActTarget, *, token: str, who: str, until: str, now: datetime, tenant: str = ""
-) -> str:
-    """What an action will do, and a form that does it. `token` belongs to this page alone."""
-    return TEMPLATES.get_template("act.html").render(
-        here="act",
-        root="",
-        json="",
-        tenant=tenant,
-        now=now,
-        target=target,
-        instruction=instructions.explain_action(target.kind, target.guard, target.subject),
-        takes_until=target.kind is RequestKind.EXEMPT,
-        token=token,
-        who=who,
-        until=until,
-    )
 
 
 def render_notice_page(

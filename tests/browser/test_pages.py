@@ -5,12 +5,15 @@ from contextlib import asynccontextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, Literal
+from urllib.parse import parse_qsl
 
 import pytest
 import pytest_asyncio
 from playwright.async_api import Browser, Page
 
 from tests.browser.served import launch_browser, serve_pages
+from tests.support.action_samples import DONE_ID, PLAN_ID, WAITING_ID
+from tests.support.sample_steps import ACCOUNT
 from tests.support.status_samples import (
     FORWARDING,
     SamplePages,
@@ -59,6 +62,13 @@ def addresses(pages: SamplePages) -> Iterator[str]:
         "settings",
         f"act?kind=exempt&guard={FORWARDING}&subject={'a' * 32}",
         f"act?kind=undo&guard={FORWARDING}&subject={'a' * 32}",
+        f"act?kind=contain&subject={ACCOUNT}",
+        f"act?kind=uncontain&subject={ACCOUNT}",
+        f"containments/{PLAN_ID}",
+        f"containments/{DONE_ID}",
+        f"containments/{WAITING_ID}",
+        "act/several/confirm",
+        "act/several",
         "notice",
         "nowhere",
     )
@@ -146,7 +156,7 @@ async def test_axe_finds_nothing(at: Browser, name: str, scheme: Literal["light"
         "bypass_csp": True,
     }
     async with serve_pages(pages) as address, opened(at, **options) as (page, _):
-        for path in list(addresses(pages))[:11]:
+        for path in list(addresses(pages))[:18]:
             await page.goto(address + path)
             await page.evaluate("document.querySelectorAll('details').forEach(d => d.open = true)")
             await page.add_script_tag(path=AXE)
@@ -221,6 +231,28 @@ async def test_the_filter_works_without_a_script_and_by_the_keyboard(at: Browser
         await page.get_by_role("button", name="Show").press("Enter")
         assert "severity=critical" in page.url
         assert await page.locator("tbody tr").count() == 3
+
+
+async def test_boxes_and_buttons_of_a_list_ask_about_the_chosen_cases_without_a_script(
+    at: Browser,
+) -> None:
+    options = {"java_script_enabled": False}
+    async with (
+        serve_pages(SamplePages(build_busy_tenant())) as address,
+        opened(at, **options) as (page, _),
+    ):
+        for path in ("cases", "status"):
+            await page.goto(address + path)
+            boxes = page.locator("input[name=cases]")
+            chosen = [await boxes.nth(number).get_attribute("value") for number in (0, 2)]
+            for number in (0, 2):
+                await boxes.nth(number).press("Space")
+            async with page.expect_request("**/act/several/confirm") as sent:
+                await page.get_by_role("button", name="Acknowledge").first.press("Enter")
+            request = await sent.value
+            assert request.method == "POST"
+            fields = parse_qsl(request.post_data or "")
+            assert fields == [*(("cases", one) for one in chosen), ("kind", "acknowledge")]
 
 
 async def test_every_link_of_a_page_leads_somewhere(at: Browser) -> None:

@@ -223,8 +223,8 @@ async def asked_over_the_api(spill: CapturedOutput, environ: dict[str, str]) -> 
             answer = await handle_request(route, asked, environ)
             if asked is not call or FUNCTION_KEY not in asked.body.decode():
                 spill.add_output(f"answer of {route.name}", answer)
-            if answer.run_message:
-                spill.add_output("message", answer.run_message.to_json())
+            for sent in answer.run_messages:
+                spill.add_output("message", sent.to_json())
     async with complaining(spill, "a ticket"):
         ticket = RunMessage(
             GUARD, create_run_id(SteppingClock()()), SteppingClock()(), runs_guard=False

@@ -28,9 +28,7 @@ from core.status.case_query import (
 from core.status.guard_status import GuardData
 from core.status.overview import build_status
 from core.status.remedy import list_steps
-from core.web.act_target import ActTarget
 from core.web.pages import (
-    render_act_page,
     render_case_page,
     render_cases_page,
     render_coverage_page,
@@ -42,6 +40,7 @@ from core.web.pages import (
     render_status_page,
 )
 from core.web.setting_rows import SettingRow
+from tests.support.action_samples import ActionSamples
 from tests.support.cases import build_case
 from tests.support.sample_steps import ACCOUNT, build_rule_steps
 
@@ -566,15 +565,15 @@ class SamplePages:
         if path.startswith("objects/"):
             about = path.removeprefix("objects/")
             detail = find_object_detail(about, self.statuses, self.statuses)
-            return render_object_page(detail, about, NOW, TENANT_NAME) if detail else None
+            if detail is None:
+                return None
+            return render_object_page(detail, about, NOW, TENANT_NAME, accounts=(ACCOUNT,))
         if path == "cases":
             choice = CaseFilter.parse(query, [config.guard.name for config in configs])
             page = select_case_page(self.statuses, choice)
             return render_cases_page(page, configs, NOW, TENANT_NAME)
         if path == "notice":
             return render_notice_page("Sign in", ["This page needs a key."], "exo page")
-        if path == "act":
-            return self.render_act_page(query)
         if path.startswith("cases/"):
             _, guard, key = path.split("/")
             found = self.find_case(guard, key)
@@ -585,20 +584,5 @@ class SamplePages:
             return render_case_page(
                 found, NOW, controls, TENANT_NAME, techniques=named, steps=steps
             )
-        return None
-
-    def render_act_page(self, query: dict[str, str]) -> str:
-        """The confirmation of an action."""
-        target = ActTarget(
-            RequestKind(query["kind"]),
-            query["guard"],
-            CONFIGS_BY_NAME[query["guard"]].guard.title,
-            query.get("subject", ""),
-            summary=HOSTILE_TEXTS[0],
-            change_kind="BlockSignIn" if query["kind"] == "undo" else "",
-            before={HOSTILE_TEXTS[0]: HOSTILE_TEXTS[1]} if query["kind"] == "undo" else {},
-            planned_changes=(("BlockSignIn", HOSTILE_TEXTS[2]),),
-        )
-        return render_act_page(
-            target, token="a" * 43, who="", until="2026-12-20", now=NOW, tenant=TENANT_NAME
-        )
+        actions = ActionSamples(CONFIGS_BY_NAME, HOSTILE_TEXTS, TENANT_NAME, NOW)
+        return actions.render(path, query)

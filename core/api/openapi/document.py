@@ -104,6 +104,8 @@ SCHEMA_BY_ROUTE: Mapping[str, str] = {
     "account-bundle": "AccountBundle",
     "status-page": "Page",
     "perform-act": "Page",
+    "confirm-several": "Page",
+    "perform-several": "Page",
     "act-page": "Page",
     "cases-page": "Page",
     "case-page": "Page",
@@ -123,7 +125,10 @@ SCHEMA_BY_ROUTE: Mapping[str, str] = {
     "openapi": "OpenApi",
 }
 CONTAINMENT_OFF = "CONTAINMENT_MODE does not allow it."
+MODE_FORBIDS = "A mode does not allow it: of the guard, or of containment."
 CONFLICTS: Mapping[str, str] = {
+    "act-page": MODE_FORBIDS,
+    "perform-act": MODE_FORBIDS,
     "request-containment": CONTAINMENT_OFF,
     "request-containment-end": CONTAINMENT_OFF,
     "request-account-evidence": CONTAINMENT_OFF,
@@ -193,6 +198,8 @@ class RouteSpec(Protocol):
     def media_types(self) -> Sequence[str]: ...
     @property
     def is_write(self) -> bool: ...
+    @property
+    def is_preview(self) -> bool: ...
 
 
 def build_openapi_document(routes: Iterable[RouteSpec], guards: Iterable[str]) -> JsonSchema:
@@ -309,7 +316,8 @@ def build_responses(route: RouteSpec) -> JsonSchema:
         success["headers"] = COMMON_HEADERS | {name: build_header_ref(name) for name in extra}
     if schema in RESULT_ROUTES:
         success["links"] = build_result_link(schema)
-    responses: dict[str, object] = {"202" if route.is_write else "200": success}
+    records = route.is_write and not route.is_preview
+    responses: dict[str, object] = {"202" if records else "200": success}
     for status, name in list_error_responses(route).items():
         responses[str(status)] = (
             build_page_error_response(ERROR_DESCRIPTIONS[name])
@@ -317,7 +325,8 @@ def build_responses(route: RouteSpec) -> JsonSchema:
             else {"$ref": f"#/components/responses/{name}"}
         )
     if route.name in CONFLICTS:
-        responses["409"] = build_error_response(CONFLICTS[route.name])
+        build = build_page_error_response if schema == "Page" else build_error_response
+        responses["409"] = build(CONFLICTS[route.name])
     return dict(sorted(responses.items()))
 
 
@@ -326,7 +335,7 @@ def build_header_ref(name: str) -> JsonSchema:
     return {"$ref": f"#/components/headers/{name}"}
 
 
-ACTS = ("act-page", "perform-act")
+ACTS = ("act-page", "perform-act", "confirm-several", "perform-several")
 """Routes whose guard, case or object is named in the query or the body, and may not be there."""
 
 

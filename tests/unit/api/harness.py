@@ -1,9 +1,10 @@
 """The API over a ledger in memory, and cases to ask it about."""
 
 import json
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field, replace
 from typing import Any
+from urllib.parse import urlencode
 
 from core.api.authentication import KEY_HOLDER, Caller
 from core.api.request import HttpRequest, HttpResponse
@@ -24,6 +25,18 @@ SAMPLES = {entry.name: entry.sample_text for entry in list_settings()}
 PLAN = hash_parts("a plan")
 WHO_AND_WHY = {"who": "Dana", "why": "because"}
 JSON_HEADERS = {"content-type": "application/json"}
+ANN = Caller("Ann (1234)", "Ann", is_operator=True)
+"""An operator who signed in with a browser."""
+
+
+def encode_form(fields: Iterable[tuple[str, str]], **headers: str) -> HttpRequest:
+    """A form as a browser on a page of the app sends it."""
+    named = {
+        "content-type": "application/x-www-form-urlencoded",
+        "sec-fetch-site": "same-origin",
+        **{name.replace("_", "-"): value for name, value in headers.items()},
+    }
+    return HttpRequest(headers=named, body=urlencode(list(fields)).encode())
 
 
 @dataclass

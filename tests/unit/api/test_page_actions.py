@@ -7,16 +7,16 @@ from urllib.parse import urlencode
 import pytest
 
 from core.api.authentication import Caller
-from core.api.page_actions import ACTIONS, COOKIE_NAME
+from core.api.forms import COOKIE_NAME
+from core.api.page_actions import ACTIONS
 from core.api.request import HttpRequest, HttpResponse
 from core.keys import hash_parts
 from core.model.changes import ChangeRecord, ChangeState
 from core.model.requests import OperatorRequest, RequestKind
 from tests.support.fakes.clock import START
 from tests.support.fakes.ledger import DAY
-from tests.unit.api.harness import GUARD, ApiHarness, build_audit_case, save_cases
+from tests.unit.api.harness import ANN, GUARD, ApiHarness, build_audit_case, save_cases
 
-ANN = Caller("Ann (1234)", "Ann", is_operator=True)
 CASE = build_audit_case(1)
 CHANGE = ChangeRecord(
     CASE.key[:8] + "c" * 24,
@@ -94,7 +94,7 @@ async def test_a_case_is_acknowledged_after_a_confirmation_that_names_it() -> No
         "known device",
     )
     assert asked.authenticated_as == "Ann (1234)"
-    assert answer.run_message is not None
+    assert answer.run_messages
 
 
 async def test_an_exemption_has_an_end_and_an_undo_shows_what_comes_back() -> None:
@@ -168,7 +168,7 @@ async def test_what_is_not_on_record_cannot_be_confirmed(
 async def test_a_form_is_read_strictly() -> None:
     api = await build_api()
     page = await open_page(api, RequestKind.ACKNOWLEDGE)
-    for body in (b"\xff\xfe", b"kind=run&kind=undo", b"&".join([b"a=1"] * 40)):
+    for body in (b"\xff\xfe", b"kind=run&kind=undo", b"&".join([b"a=1"] * 400)):
         headers = {
             "content-type": "application/x-www-form-urlencoded",
             "sec-fetch-site": "same-origin",
@@ -190,4 +190,6 @@ def test_every_kind_that_a_page_offers_can_be_done() -> None:
         RequestKind.UNDO,
         RequestKind.RUN,
         RequestKind.RELEASE,
+        RequestKind.CONTAIN,
+        RequestKind.UNCONTAIN,
     }

@@ -52,7 +52,8 @@ async def test_a_run_is_requested_with_who_and_why() -> None:
     )
     assert operator_request.authenticated_as == KEY_HOLDER
     assert response.status == 202
-    assert response.run_message == RunMessage(GUARD, operator_request.id, START, runs_guard=True)
+    [message] = response.run_messages
+    assert message == RunMessage(GUARD, operator_request.id, START, runs_guard=True)
     address = f"/api/runs/{GUARD}/{operator_request.id}"
     assert parse_body(response) == {
         "run": operator_request.id,
@@ -67,11 +68,11 @@ async def test_a_run_is_requested_with_who_and_why() -> None:
 async def test_a_run_may_use_a_stricter_mode_and_never_a_looser_one() -> None:
     api = ApiHarness()
     response = await api.post("request-run", {**WHO_AND_WHY, "mode": "alert"})
-    assert response.run_message
+    assert response.run_messages
     (operator_request,) = await api.list_requests()
     assert operator_request.mode is Mode.ALERT
     refused = await api.post("request-run", {**WHO_AND_WHY, "mode": "enforce"}, "app-consent")
-    assert (refused.status, refused.run_message) == (409, None)
+    assert (refused.status, refused.run_messages) == (409, ())
     assert "only be stricter" in parse_body(refused)["error"]
 
 
@@ -121,7 +122,7 @@ async def test_an_invalid_run_request_is_refused_with_the_reason(
     response = await api.post("request-run", body, guard)
     assert response.status == status
     assert reason in parse_body(response)["error"]
-    assert response.run_message is None
+    assert response.run_messages == ()
     assert await api.list_requests() == ()
 
 
@@ -180,7 +181,7 @@ async def test_a_repeated_request_points_to_the_pending_one() -> None:
     second = await api.post("request-undo", change=hash_parts("it"))
     other = await api.post("request-undo", change=hash_parts("another"))
     assert parse_body(first) == parse_body(second)
-    assert second.run_message is None
+    assert second.run_messages == ()
     assert parse_body(other)["request"] != parse_body(first)["request"]
     assert len(await api.list_requests()) == 2
 
@@ -284,7 +285,7 @@ async def test_an_unreadable_ledger_answers_503() -> None:
     api = ApiHarness()
     api.ledger.is_down = True
     response = await api.post("request-run")
-    assert (response.status, response.run_message) == (503, None)
+    assert (response.status, response.run_messages) == (503, ())
     assert "503" in parse_body(response)["error"]
 
 

@@ -16,7 +16,7 @@ from core.jobs.run_requests import RunMessage
 from core.notifications.run_cards import build_cards
 from core.ports import CONTAINMENT_PARTITION, World
 from core.tenant.containing import AccountDetail, DetailKind
-from core.web.pages import render_containment_page
+from core.web.action_pages import render_containment_page
 from tests.support.containment_stage import GUID, MIA, SWITCHES, build_tenant, judge
 from tests.support.fakes.channel import FakeNotificationChannel
 from tests.support.fakes.tenant import FakeTenant

@@ -15,7 +15,7 @@ from core.model.containment import (
 )
 from core.notifications.containment_card import build_containment_card
 from core.status.containment_texts import describe_news, describe_state
-from core.web.pages import render_containment_page
+from core.web.action_pages import render_containment_page
 from tests.support.fakes.clock import START
 
 STEP = ContainmentStep(BLOCK, "block the account's sign-in", '["BlockAccount", {}]')
