@@ -15,8 +15,9 @@ from typing import TYPE_CHECKING, Any
 from core.config.settings import Settings
 from core.errors import SettingsError
 from core.model.guards import Mode
+from core.model.outbox import TEAMS
 from core.notifications.run_cards import build_cards
-from core.ports import World
+from core.ports import NotificationChannel, World
 
 if TYPE_CHECKING:
     from core.adapters.table_storage.ledger import TableLedger
@@ -52,6 +53,7 @@ async def connect_world(
     `now`. `has_queue`: there is a queue for shards. `shared_by` is how many runs share the limit of
     concurrent requests. Raises SettingsError for settings that only an adapter can check.
     """
+    from core.adapters.channel_addresses import list_own_hosts
     from core.adapters.channels.connect import ChannelSetup, connect_channel
     from core.adapters.chosen_ways import ChosenWays
     from core.adapters.clouds import resolve_cloud
@@ -64,7 +66,6 @@ async def connect_world(
     from core.adapters.m365.tenant import connect_tenant
     from core.adapters.management.client import ManagementClient
     from core.adapters.retry import ThrottledService, gate_for
-    from core.adapters.teams import TeamsChannel
 
     cloud = resolve_cloud(
         settings["CLOUD"],
@@ -132,19 +133,7 @@ async def connect_world(
                 cloud, tenant_id, credential, management_service, ca_path=ca_path
             )
             stack.push_async_callback(management.close)
-        hosts = settings["WEBHOOK_HOSTS"].split(",")
-        webhook = settings["TEAMS_WEBHOOK_URL"]
-        channel = ThrottledService(
-            "teams",
-            cap=1,
-            call_timeout=60.0,
-            deadline=deadline + NOTIFY_SECONDS,
-            throttle_gate=gate_for(webhook),
-        )
-        teams = TeamsChannel(
-            webhook, channel, hosts=hosts, accepted_statuses=settings.webhook_success_statuses
-        )
-        stack.push_async_callback(teams.close)
+        teams = connect_teams(settings, deadline + NOTIFY_SECONDS, stack)
         ledger = await stack.enter_async_context(open_ledger(settings))
         exchange.way_memory = WayMemory(
             ledger.load_ways, ledger.save_way, now or ledger.table.clock.now
@@ -153,7 +142,7 @@ async def connect_world(
             settings.values,
             graph,
             credential,
-            frozenset(host.strip().lower() for host in hosts if host.strip()),
+            list_own_hosts(settings["WEBHOOK_HOSTS"]),
             deadline + NOTIFY_SECONDS,
             now or ledger.table.clock.now,
             stack,
@@ -178,6 +167,7 @@ async def connect_world(
             settings.shard_above if has_queue else None,
             settings.shards_at_once,
             channels=channels,
+            channel_faults=settings.channel_faults,
             searches_audit_log=settings.activity.searches,
             public_url=settings["PUBLIC_ADDRESS"],
             digest_guard=next(
@@ -187,6 +177,31 @@ async def connect_world(
             create_seed=lambda: secrets.token_hex(8),
             sweep_pause=min(MAX_SWEEP_PAUSE, SWEEP_PAUSE_SHARE * run_seconds),
         )
+
+
+def connect_teams(
+    settings: Settings, deadline: float, stack: AsyncExitStack
+) -> NotificationChannel:
+    """The Teams channel; one that takes nothing and says why, where its settings are wrong."""
+    from core.adapters.channel_addresses import list_own_hosts
+    from core.adapters.retry import ThrottledService, gate_for
+    from core.adapters.teams import TeamsChannel, UnusableChannel
+
+    for fault in settings.channel_faults:
+        if fault.channel == TEAMS:
+            return UnusableChannel(fault.reason)
+    webhook = settings["TEAMS_WEBHOOK_URL"]
+    service = ThrottledService(
+        "teams", cap=1, call_timeout=60.0, deadline=deadline, throttle_gate=gate_for(webhook)
+    )
+    teams = TeamsChannel(
+        webhook,
+        service,
+        hosts=list_own_hosts(settings["WEBHOOK_HOSTS"]),
+        accepted_statuses=settings.webhook_success_statuses,
+    )
+    stack.push_async_callback(teams.close)
+    return teams
 
 
 @asynccontextmanager

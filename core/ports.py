@@ -15,7 +15,7 @@ from core.model.cases import Case, Exemption
 from core.model.changes import ChangeRecord
 from core.model.containment import AccountBundle, Containment
 from core.model.findings import Severity
-from core.model.outbox import ChannelHealth, OutboxRow
+from core.model.outbox import ChannelFault, ChannelHealth, OutboxRow
 from core.model.requests import OperatorRequest
 from core.model.runs import RunReport
 from core.model.state import GuardSnapshot, GuardState, ProbeReport, Shard, StateMark, Way
@@ -45,6 +45,9 @@ CONTAINMENT_PARTITION = "containment"
 """The partition of accounts that are contained: plans, what became of them, and evidence."""
 
 KEEP_CONTAINMENTS = timedelta(days=400)
+
+CHANNEL_PARTITION = "channels"
+"""The partition of tests of the channels, and their results."""
 
 type ContainmentRow = Containment | AccountBundle
 type ActivityRow = Act | ActivityCursor | PendingLook | CauseWish
@@ -284,6 +287,10 @@ class Ledger(Protocol):
         """Delete what ended more than 400 days ago."""
         ...
 
+    async def purge_channel_tests(self, now: datetime) -> None:
+        """Delete tests of channels of more than 400 days, and results of more than 30."""
+        ...
+
     async def load_mark(self, guard: str) -> StateMark | None:
         """How far the guard's state had come, as the journal beside the table knows it."""
         ...
@@ -410,6 +417,8 @@ class World:
     """Waits a number of seconds."""
     channels: tuple[MessageChannel, ...] = ()
     """The channels besides Teams."""
+    channel_faults: tuple[ChannelFault, ...] = ()
+    """The channels that are wanted and out of use, Teams among them."""
     searches_audit_log: bool = False
     """Whether cases without a cause are noted for a search of the audit log."""
     public_url: str = ""

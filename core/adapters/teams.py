@@ -8,15 +8,13 @@ proxy's page.
 import hashlib
 import json
 import logging
-import re
 from collections.abc import Collection, Mapping
-from ipaddress import ip_address
-from urllib.parse import SplitResult, urlsplit
+from dataclasses import dataclass
 
-from core.adapters.clouds import LOOPBACK
+from core.adapters.channel_addresses import check_webhook_address
 from core.adapters.http import BufferedResponse, ConnectionLost, HttpClient, PublicResolver
 from core.adapters.retry import RetryableError, ThrottledService, retryable_status
-from core.errors import CardRejected, NotificationError, SettingsError, Unavailable
+from core.errors import CardRejected, NotificationError, Unavailable
 
 RELIES_ON = (
     "teams-accepted",
@@ -25,18 +23,6 @@ RELIES_ON = (
 
 log = logging.getLogger(__name__)
 
-ALLOWED_SUFFIXES = (".environment.api.powerplatform.com", ".powerplatform.com")
-# Where webhooks used to be, and why an address there no longer works.
-RETIRED_SUFFIXES = {
-    ".logic.azure.com": (
-        "Workflows left this host in November 2025: copy the flow's present address, which is at"
-        " *.api.powerplatform.com; a Logic App of your own goes into WEBHOOK_HOSTS"
-    ),
-    ".webhook.office.com": (
-        "Office connectors are retired: make a flow from the template 'Send webhook alerts to a"
-        " channel' and set its address"
-    ),
-}
 RESPONSE_LIMIT = 4 * 1024
 # Seconds between messages: a channel takes four a second
 # (Microsoft Learn: "Create and send messages with connectors", rate limiting).
@@ -46,7 +32,6 @@ MAX_LOST_RESPONSES = 2
 # The status that confirms a card. Any other success comes from a proxy or a sign-in page.
 WORKFLOW_STATUSES = frozenset({202})
 REJECTED_STATUSES = frozenset({400, 413})
-HOST = re.compile(r"[a-z0-9-]+(?:\.[a-z0-9-]+)*")
 
 
 class TeamsChannel:
@@ -126,6 +111,17 @@ class TeamsChannel:
         )
 
 
+@dataclass(frozen=True, slots=True)
+class UnusableChannel:
+    """Stands in for a channel whose settings are wrong: what it is to be told stays pending."""
+
+    reason: str
+
+    async def send(self, payload: Mapping[str, object]) -> None:
+        """Raise NotificationError with the reason."""
+        raise NotificationError(self.reason)
+
+
 def describe_card_refusal(status: int, size: int) -> str:
     """Describe why a card was refused, and what an operator can do."""
     match status:
@@ -146,42 +142,3 @@ def describe_card_refusal(status: int, size: int) -> str:
             return f"HTTP {status}, it points elsewhere, and cards follow no redirect"
         case _:
             return f"HTTP {status}"
-
-
-def check_webhook_address(url: str, allowed_hosts: frozenset[str]) -> None:
-    """Raise SettingsError unless cards may go to this address. The message does not show it."""
-    try:
-        parts = urlsplit(url)
-        port, host = parts.port, (parts.hostname or "").rstrip(".")
-    except ValueError as error:
-        raise SettingsError("TEAMS_WEBHOOK_URL is not an address") from error
-    if host in allowed_hosts:
-        if parts.scheme != "https" and not (parts.scheme == "http" and host in LOOPBACK):
-            raise SettingsError("TEAMS_WEBHOOK_URL must be https (http only for this machine)")
-    else:
-        check_microsoft_host(parts, host, port)
-    if parts.username is not None or parts.password is not None or parts.fragment:
-        raise SettingsError("TEAMS_WEBHOOK_URL must hold no user, password or fragment")
-
-
-def check_microsoft_host(parts: SplitResult, host: str, port: int | None) -> None:
-    """Raise SettingsError unless a host nobody listed is Microsoft's, by https on port 443."""
-    if parts.scheme != "https" or port not in (None, 443):
-        raise SettingsError("TEAMS_WEBHOOK_URL must be https on port 443")
-    retired = next((why for suffix, why in RETIRED_SUFFIXES.items() if host.endswith(suffix)), "")
-    if retired and HOST.fullmatch(host):
-        raise SettingsError(f"TEAMS_WEBHOOK_URL: {retired}")
-    if is_ip_address(host) or not HOST.fullmatch(host) or not host.endswith(ALLOWED_SUFFIXES):
-        allowed = ", ".join(f"*{suffix}" for suffix in ALLOWED_SUFFIXES)
-        raise SettingsError(
-            f"TEAMS_WEBHOOK_URL must be at one of {allowed}, or its host in WEBHOOK_HOSTS"
-        )
-
-
-def is_ip_address(host: str) -> bool:
-    """Return whether a host is an IP literal."""
-    try:
-        ip_address(host)
-    except ValueError:
-        return False
-    return True

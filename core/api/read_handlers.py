@@ -170,6 +170,7 @@ async def load_status(context: RequestContext) -> TenantStatus:
         context.settings.containment.mode,
         [one.name for one in context.settings.channels],
         await load_channel_healths(context.ledger),
+        context.settings.channel_faults,
         searches=context.settings.activity.searches,
     )
 

@@ -28,6 +28,15 @@ class AcceptedAccountDocument:
 
 
 @dataclass(frozen=True, slots=True)
+class AcceptedChannelTestDocument:
+    """The test of the channels is recorded; it is made within seconds."""
+
+    request: RunId
+    status: RequestState
+    address: str
+
+
+@dataclass(frozen=True, slots=True)
 class AcceptedRunDocument:
     """The run is recorded; it starts as soon as no other run holds the guard."""
 

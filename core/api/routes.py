@@ -22,6 +22,11 @@ from core.api.account_handlers import (
 )
 from core.api.account_pages import get_containment_page
 from core.api.addresses import ADDRESS
+from core.api.channel_handlers import (
+    CHANNEL_PARAMETER,
+    get_channel_test,
+    request_channel_test,
+)
 from core.api.coverage_handlers import TECHNIQUE_PARAMETER, get_coverage_page
 from core.api.openapi.document import build_openapi_document
 from core.api.page_actions import (
@@ -139,6 +144,12 @@ ROUTES = (
         "Find out whom an account wrote to since a time",
         request_account_impact,
         (WHO_PARAMETER, WHY_PARAMETER, SINCE_PARAMETER),
+    ),
+    Route(
+        *ADDRESS["request-channel-test"],
+        "Send a test to a channel, or to each, and learn what each answers",
+        request_channel_test,
+        (WHO_PARAMETER, WHY_PARAMETER, CHANNEL_PARAMETER),
     ),
     Route(
         *ADDRESS["perform-act"],
@@ -266,6 +277,11 @@ ROUTES = (
         *ADDRESS["account-request-report"],
         "The result of a request about an account",
         get_account_request,
+    ),
+    Route(
+        *ADDRESS["channel-test-report"],
+        "A test of the channels, and what each answered",
+        get_channel_test,
     ),
     Route(
         *ADDRESS["containments-json"],

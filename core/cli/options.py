@@ -60,6 +60,12 @@ SubjectName = Annotated[
         metavar="SUBJECT", help="a case, or an object's id", autocompletion=complete_case
     ),
 ]
+SubjectNames = Annotated[
+    list[str],
+    typer.Argument(
+        metavar="SUBJECT...", help="cases, or the ids of objects", autocompletion=complete_case
+    ),
+]
 
 
 def list_own_parameters(body: Callable[..., Any]) -> list[Parameter]:

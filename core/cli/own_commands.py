@@ -8,7 +8,7 @@ from typing import Annotated
 
 import typer
 
-from core.cli.api_client import EXIT_OK, EXIT_PROBLEM, EXIT_UNAVAILABLE, UsageError
+from core.cli.api_client import EXIT_OK, EXIT_PROBLEM, EXIT_UNAVAILABLE
 from core.cli.app_libraries import explain_missing_libraries
 from core.cli.connection import get_session
 from core.cli.session import Session
@@ -68,20 +68,6 @@ def check_permissions(
     missing, 2 if the permissions could not be read.
     """
     raise typer.Exit(run_doctor(get_session(ctx), "doctor", ["--needs"] if needs else []))
-
-
-def check_channels(
-    ctx: typer.Context,
-    action: Annotated[str, typer.Argument(metavar="ACTION", help="test")] = "test",
-) -> None:
-    """Test the channels besides Teams: each is sent a message that says that it is a test.
-
-    Reads the settings as doctor does, and sends from here. Exits with 1 if a channel does not
-    accept it. Accepted does not mean that it arrived: look.
-    """
-    if action != "test":
-        raise UsageError("the only action is: test")
-    raise typer.Exit(run_doctor(get_session(ctx), "channels", ["--channels"]))
 
 
 def probe_tenant(

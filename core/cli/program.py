@@ -11,6 +11,7 @@ from typer.exceptions import Abort, TyperException
 from core import VERSION
 from core.cli import (
     account_commands,
+    channel_commands,
     coverage_commands,
     own_commands,
     page_command,
@@ -104,7 +105,7 @@ COMMANDS: tuple[tuple[str, Command], ...] = (
     ("coverage", as_command(coverage_commands.show_coverage)),
     ("doctor", own_commands.check_permissions),
     ("probe", own_commands.probe_tenant),
-    ("channels", own_commands.check_channels),
+    ("channels", channel_commands.check_channels),
     ("run", as_write_command(write_commands.prepare_run)),
     ("release", as_write_command(write_commands.prepare_release)),
     ("undo", as_write_command(write_commands.prepare_undo)),

@@ -43,6 +43,7 @@ from core.cli.options import (
     GuardFilter,
     GuardName,
     SubjectName,
+    SubjectNames,
     as_command,
     list_own_parameters,
 )
@@ -192,24 +193,27 @@ async def prepare_exemption(
     session: Session,
     client: ApiClient,
     guard: GuardName,
-    subject: SubjectName,
+    subjects: SubjectNames,
     until: Annotated[
         str, typer.Option("--until", metavar="DATE", help="30d, or a date; within a year")
     ],
-) -> PendingRequest:
-    """Exempt a case or object until a date.
+) -> Sequence[PendingRequest]:
+    """Exempt cases or objects of a guard until a date.
 
-    Closes its open cases and suppresses new ones.
+    Closes their open cases and suppresses new ones. Several are exempt for one reason.
     """
     name = parse_guard_name(guard)
     end = parse_until_option(until, session.now()).isoformat(timespec="seconds")
-    key = await resolve_subject(client, subject, name)
-    return PendingRequest(
-        f"/api/guards/{name}/exemptions",
-        name,
-        f"{name} exempts {quote_text(key)} until {format_utc(end)}",
-        {"subject": key, "until": end},
-    )
+    keys = [await resolve_subject(client, subject, name) for subject in subjects]
+    return [
+        PendingRequest(
+            f"/api/guards/{name}/exemptions",
+            name,
+            f"{name} exempts {quote_text(key)} until {format_utc(end)}",
+            {"subject": key, "until": end},
+        )
+        for key in dict.fromkeys(keys)
+    ]
 
 
 async def prepare_exemption_end(

@@ -1,16 +1,20 @@
-"""The settings of the channels besides Teams. A channel is on when its address is set.
+"""The settings of the channels. One besides Teams is on when its address is set.
 
 Each has the least severity it is told, and the guards it is told of; a critical case goes to all.
 """
 
 import base64
 import re
+from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
 
+from core.adapters.channel_addresses import check_channel_address, list_own_hosts
 from core.config.catalog import CATALOG
+from core.errors import SettingsError
 from core.model.findings import Severity
 from core.model.options import (
+    REQUIRED,
     Purpose,
     Setting,
     SettingReader,
@@ -19,7 +23,7 @@ from core.model.options import (
     one_of,
     several_of,
 )
-from core.model.outbox import SECRET_PREFIX
+from core.model.outbox import SECRET_PREFIX, TEAMS, ChannelFault
 
 SEVERITIES = {one.label: one for one in Severity if one is not Severity.INFO}
 GUARD_NAMES = frozenset(config.guard.name for config in CATALOG)
@@ -60,6 +64,18 @@ def declare(name: str, help_text: str, parse: Any = any_text, **options: Any) ->
     return Setting(name=name, purpose=Purpose.NOTIFICATIONS, help=help_text, parse=parse, **options)
 
 
+TEAMS_WEBHOOK_URL = declare(
+    "TEAMS_WEBHOOK_URL",
+    "address of the Workflows webhook; keep it in Key Vault",
+    default=REQUIRED,
+    sample="https://example.environment.api.powerplatform.com/workflows/sample",
+    is_secret=True,
+)
+WEBHOOK_HOSTS = declare(
+    "WEBHOOK_HOSTS", "further hosts that a webhook may have, separated by commas"
+)
+
+
 @dataclass(frozen=True, slots=True)
 class ChannelDeclaration:
     """A channel as settings describe it."""
@@ -75,6 +91,8 @@ class ChannelDeclaration:
     """
     needed: tuple[str, ...]
     least_severity: str
+    remedy: str
+    """What to look at where it does not take a test."""
 
     @property
     def severity(self) -> Setting[str]:
@@ -124,6 +142,8 @@ CHANNELS = (
         ),
         ("MAIL_TO",),
         "high",
+        "check MAIL_SENDER and MAIL_TO, and that the app holds Application Mail.Send for that "
+        "mailbox (exo doctor has the commands; Exchange takes up to two hours to know)",
     ),
     ChannelDeclaration(
         "webhook",
@@ -145,6 +165,7 @@ CHANNELS = (
         ),
         ("EVENT_WEBHOOK_SECRET",),
         "low",
+        "check EVENT_WEBHOOK_URL, that the receiver has the same EVENT_WEBHOOK_SECRET, and its log",
     ),
     ChannelDeclaration(
         "pagerduty",
@@ -165,6 +186,8 @@ CHANNELS = (
         ),
         ("PAGERDUTY_ENDPOINT",),
         "critical",
+        "check PAGERDUTY_ROUTING_KEY against the integration of the service, and "
+        "PAGERDUTY_ENDPOINT against its region",
     ),
     ChannelDeclaration(
         "slack",
@@ -180,6 +203,7 @@ CHANNELS = (
         ),
         (),
         "high",
+        "make a new incoming webhook in Slack, and put its address into SLACK_WEBHOOK_URL",
     ),
     ChannelDeclaration(
         "servicenow",
@@ -199,6 +223,7 @@ CHANNELS = (
         ),
         ("SERVICENOW_USER", "SERVICENOW_PASSWORD"),
         "high",
+        "check SERVICENOW_INSTANCE, and that SERVICENOW_USER may read, create and note incidents",
     ),
     ChannelDeclaration(
         "sentinel",
@@ -218,8 +243,15 @@ CHANNELS = (
         ),
         ("SENTINEL_RULE",),
         "low",
+        "check SENTINEL_ENDPOINT and SENTINEL_RULE, and that the app holds Monitoring Metrics "
+        "Publisher on that data collection rule",
     ),
 )
+CHANNEL_REMEDIES: Mapping[str, str] = {
+    TEAMS: "check that the flow is on, and put its present address into TEAMS_WEBHOOK_URL",
+    **{one.name: one.remedy for one in CHANNELS},
+}
+"""What to look at where a channel does not take a test, by its name."""
 CHANNEL_SETTINGS = tuple(setting for one in CHANNELS for setting in one.all_settings)
 
 
@@ -232,20 +264,61 @@ class ChannelOptions:
     guards: frozenset[str]
 
 
-def read_channels(reader: SettingReader) -> tuple[ChannelOptions, ...]:
-    """The channels that are on. Notes what is missing of one that is half set."""
-    found = []
+@dataclass(frozen=True, slots=True)
+class ChannelSettings:
+    """What the settings say of all channels."""
+
+    channels: tuple[ChannelOptions, ...]
+    """Those besides Teams that are on."""
+    faults: tuple[ChannelFault, ...]
+    """Those that are wanted and out of use."""
+
+
+def read_channels(reader: SettingReader) -> ChannelSettings:
+    """The channels that are on, and those that are out of use, Teams among them.
+
+    A mistake about one channel is that channel's alone: guards go on, and the others are told.
+    """
+    found, faults = [], []
+    if why := explain_teams_fault(reader):
+        faults.append(ChannelFault(TEAMS, why))
     for one in CHANNELS:
-        values = {setting.name: reader.read(setting) for setting in one.settings}
-        severity, guards = reader.read(one.severity), reader.read(one.guards)
-        address = one.settings[0].name
-        is_unresolved = reader.read_text(one.settings[0]) != values[address]
-        if not values[address] or is_unresolved:
+        if not reader.read_text(one.settings[0]):
             continue
-        for name in one.needed:
-            if not values[name] and name not in {
-                error.partition(":")[0] for error in reader.errors
-            }:
-                reader.add_error(f"{name} is missing; {address} switches {one.title} on.")
-        found.append(ChannelOptions(one.name, SEVERITIES[severity], frozenset(guards)))
-    return tuple(found)
+        own = SettingReader(reader.texts, reader.today)
+        options = read_channel(one, own)
+        if own.errors:
+            faults.append(ChannelFault(one.name, " ".join(own.errors)))
+        else:
+            found.append(options)
+    return ChannelSettings(tuple(found), tuple(faults))
+
+
+def explain_teams_fault(reader: SettingReader) -> str:
+    """Why no card can be sent to Teams; empty if that is not known."""
+    own = SettingReader(reader.texts, reader.today)
+    address = own.read(TEAMS_WEBHOOK_URL)
+    if not own.errors:
+        note_address_fault(TEAMS, {TEAMS_WEBHOOK_URL.name: address}, own)
+    return " ".join(own.errors)
+
+
+def read_channel(one: ChannelDeclaration, own: SettingReader) -> ChannelOptions:
+    """A channel whose address is set. Notes every mistake about it."""
+    values = {setting.name: own.read(setting) for setting in one.settings}
+    severity, guards = own.read(one.severity), own.read(one.guards)
+    wrong = {error.partition(":")[0] for error in own.errors}
+    for name in one.needed:
+        if not values[name] and name not in wrong:
+            own.add_error(f"{name} is missing; {one.settings[0].name} switches {one.title} on.")
+    if not own.errors:
+        note_address_fault(one.name, values, own)
+    return ChannelOptions(one.name, SEVERITIES[severity], frozenset(guards))
+
+
+def note_address_fault(name: str, values: Mapping[str, str], own: SettingReader) -> None:
+    """Note why a channel must not send to its address, if so."""
+    try:
+        check_channel_address(name, values, list_own_hosts(own.read(WEBHOOK_HOSTS)))
+    except SettingsError as error:
+        own.add_error(f"{error}.")

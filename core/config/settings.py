@@ -14,7 +14,13 @@ from typing import Any
 
 from core.activity.options import ActivityOptions
 from core.config.catalog import CATALOG
-from core.config.channel_settings import CHANNEL_SETTINGS, ChannelOptions, read_channels
+from core.config.channel_settings import (
+    CHANNEL_SETTINGS,
+    TEAMS_WEBHOOK_URL,
+    WEBHOOK_HOSTS,
+    ChannelOptions,
+    read_channels,
+)
 from core.containment.options import (
     CONTAINMENT_SETTINGS,
     ContainmentOptions,
@@ -34,6 +40,7 @@ from core.model.options import (
     one_of,
     whole_number,
 )
+from core.model.outbox import ChannelFault
 from core.ncrontab import CRON_FIELDS, CronError, CronSchedule
 
 SIGN_IN_BY_KEY = "key"
@@ -235,21 +242,8 @@ APP_SETTINGS: tuple[Setting[Any], ...] = (
         help="path of a PEM file of certificate authorities to trust in place of the public ones",
         parse=any_text,
     ),
-    Setting(
-        name="TEAMS_WEBHOOK_URL",
-        purpose=Purpose.NOTIFICATIONS,
-        default=REQUIRED,
-        sample="https://example.environment.api.powerplatform.com/workflows/sample",
-        help="address of the Workflows webhook; keep it in Key Vault",
-        parse=any_text,
-        is_secret=True,
-    ),
-    Setting(
-        name="WEBHOOK_HOSTS",
-        purpose=Purpose.NOTIFICATIONS,
-        help="further hosts that a webhook may have, separated by commas",
-        parse=any_text,
-    ),
+    TEAMS_WEBHOOK_URL,
+    WEBHOOK_HOSTS,
     WEBHOOK_SUCCESS_STATUSES,
     Setting(
         name="PUBLIC_ADDRESS",
@@ -310,6 +304,10 @@ APP_SETTINGS: tuple[Setting[Any], ...] = (
     REMINDER_DAYS,
     *CHANNEL_SETTINGS,
 )
+
+
+CHANNEL_SETTING_NAMES = frozenset(one.name for one in (TEAMS_WEBHOOK_URL, *CHANNEL_SETTINGS))
+"""The settings that concern one channel alone."""
 
 
 def list_option_settings() -> Iterator[Setting[Any]]:
@@ -408,6 +406,8 @@ class Settings:
     webhook_success_statuses: frozenset[int]
     channels: tuple[ChannelOptions, ...]
     """The channels besides Teams that are on."""
+    channel_faults: tuple[ChannelFault, ...]
+    """The channels that are wanted and out of use, Teams among them."""
 
     def __getitem__(self, name: str) -> str:
         return self.values[name]
@@ -423,11 +423,16 @@ class Settings:
 
     @classmethod
     def read(cls, environ: Mapping[str, str]) -> "Settings":
-        """All settings from the environment. Raises SettingsError with every mistake."""
+        """All settings from the environment. Raises SettingsError with every mistake.
+
+        One about a channel is a fault of that channel: no guard stands still for it.
+        """
         reader = SettingReader(environ, datetime.now(UTC).date())
         for setting in APP_SETTINGS:
-            reader.read(setting)
+            if setting.name not in CHANNEL_SETTING_NAMES:
+                reader.read(setting)
         check_connections(reader)
+        channels = read_channels(reader)
         settings = cls(
             values={one.name: reader.read_text(one) for one in list_settings()},
             guard_configs=tuple(configure_guard(config, reader) for config in CATALOG),
@@ -445,7 +450,8 @@ class Settings:
             ),
             containment=read_containment_options(reader),
             webhook_success_statuses=reader.read(WEBHOOK_SUCCESS_STATUSES),
-            channels=read_channels(reader),
+            channels=channels.channels,
+            channel_faults=channels.faults,
         )
         if reader.errors:
             raise SettingsError("\n".join(reader.errors))

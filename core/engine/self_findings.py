@@ -21,6 +21,8 @@ from core.engine.self_remedies import (
 from core.engine.shared_state import (
     LATE_DIGEST,
     LOST_PLACE,
+    UNUSABLE_CHANNEL,
+    build_channel_finding,
     build_digest_finding,
     build_place_finding,
 )
@@ -61,6 +63,7 @@ SELF_CHECK_KINDS = frozenset(
         LATE_DIGEST,
         LOST_PLACE,
         STATE_LOST,
+        UNUSABLE_CHANNEL,
     }
 )
 
@@ -273,6 +276,8 @@ def find_state_findings(
         yield build_digest_finding(snapshot.late_digest)
     if snapshot.lost_places:
         yield build_place_finding(snapshot.lost_places)
+    for fault in snapshot.channel_faults:
+        yield build_channel_finding(fault, is_last=not snapshot.has_channel)
     if odd_times := build_time_finding(config, snapshot, now):
         yield odd_times
 

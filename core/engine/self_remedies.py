@@ -40,6 +40,14 @@ STEPS: Mapping[str, tuple[Step, ...]] = {
         Step("Look at the function weekly-digest and its log."),
         Step("Have each channel say whether it takes a message.", "exo channels test", Shell.EXO),
     ),
+    "channel-unusable": (
+        Step("See which settings are in force: the page of settings, or exo doctor."),
+        Step(
+            "Find out who changed it: Azure portal > the function app > Activity log, operation "
+            "Update web apps app settings."
+        ),
+        Step("Have each channel say whether it takes a message.", "exo channels test", Shell.EXO),
+    ),
     "scan-stalled": (SHOW_STATUS, Step("Look at the function scan-shard, its log and its queue.")),
     "shard-failed": (SHOW_STATUS, Step("Look at the function scan-shard and its log.")),
 }

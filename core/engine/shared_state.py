@@ -1,7 +1,7 @@
-"""Loads what a guard reports of the state that all guards share: the probe, the weekly digest, and
-how far the audit logs were read.
+"""Loads what a guard reports of the state that all guards share: the probe, the weekly digest, how
+far the audit logs were read, and channels that are out of use.
 
-Only one guard reports the last two, the first that is on.
+Only one guard reports all but the first, the first that is on.
 """
 
 from collections.abc import Sequence
@@ -12,12 +12,14 @@ from core.engine.self_remedies import build_self_remedy
 from core.errors import LedgerError
 from core.model.findings import Fact, Finding, Severity, Verdict
 from core.model.guards import GuardConfig
+from core.model.outbox import TEAMS, ChannelFault
 from core.model.state import MAX_TIME_AHEAD, GuardSnapshot
 from core.ncrontab import CronSchedule
 from core.ports import DIGEST_PARTITION, World
 
 LATE_DIGEST = "digest-late"
 LOST_PLACE = "activity-place-lost"
+UNUSABLE_CHANNEL = "channel-unusable"
 SENT_KEY = "weekly-digest"
 # If no digest was ever sent, the weeks count from the first check.
 FIRST_CHECK_KEY = "begun"
@@ -30,8 +32,8 @@ PLACE_TOLD_FOR = timedelta(days=1)
 async def add_shared_state(
     config: GuardConfig, world: World, snapshot: GuardSnapshot
 ) -> GuardSnapshot:
-    """The snapshot with the answers of the last probe, why the digest is late, and the audit logs
-    whose place was lost.
+    """The snapshot with the answers of the last probe, why the digest is late, the audit logs whose
+    place was lost, and the channels that are out of use.
     """
     probe = await world.ledger.load_probe()
     reports_for_all = config.guard.name == world.digest_guard
@@ -41,7 +43,14 @@ async def add_shared_state(
         probe_answers=probe.answers if probe else (),
         late_digest=await explain_late_digest(world) if reports_digest else "",
         lost_places=await list_lost_places(world) if reports_for_all else (),
+        channel_faults=world.channel_faults if reports_for_all else (),
+        has_channel=has_channel(world),
     )
+
+
+def has_channel(world: World) -> bool:
+    """Whether any channel is in use."""
+    return bool(world.channels) or all(one.channel != TEAMS for one in world.channel_faults)
 
 
 async def explain_late_digest(world: World) -> str:
@@ -93,6 +102,23 @@ def build_place_finding(names: Sequence[str]) -> Finding:
         ),
         advice="After a change of version this is ordinary. Otherwise find out who can write the "
         "state table, and whether the clock of an instance was wrong.",
+    )
+
+
+def build_channel_finding(fault: ChannelFault, *, is_last: bool) -> Finding:
+    """A channel that is out of use: whoever changed its settings may want nobody to be told."""
+    alone = "No channel is left: nobody is told anything, and only the pages show what is found."
+    return Finding(
+        kind=UNUSABLE_CHANNEL,
+        object_id=fault.channel,
+        subject=f"channel {fault.channel}",
+        severity=Severity.CRITICAL if is_last else Severity.HIGH,
+        verdict=Verdict.COULD_NOT_TELL,
+        summary=f"The channel {fault.channel} is out of use: it is told nothing.",
+        facts=(Fact("", fault.reason), *((Fact("", alone),) if is_last else ())),
+        advice="Correct the setting that the reason names; if nobody changed it on purpose, find "
+        "out who may change the app's settings.",
+        steps=build_self_remedy(UNUSABLE_CHANNEL, "channels"),
     )
 
 

@@ -20,6 +20,7 @@ from core.engine.operator_requests import CLAIM_RETRY_DELAY, run_requests_only
 from core.engine.request_decisions import RUN_REQUEST_KINDS, refuse_request
 from core.engine.run import run
 from core.errors import ExoguardError, Unavailable
+from core.jobs.channel_tests import process_channel_tests
 from core.jobs.containment import process_account_requests
 from core.jobs.tenant_probe import probe_before_run
 from core.keys import RUN_ID_PATTERN
@@ -27,7 +28,7 @@ from core.model.guards import GuardConfig
 from core.model.requests import OperatorRequest, RequestKind, RequestState, RunOptions
 from core.model.run_document import run_report_to_json
 from core.model.runs import RunReport
-from core.ports import CONTAINMENT_PARTITION, World
+from core.ports import CHANNEL_PARTITION, CONTAINMENT_PARTITION, World
 from core.strict_json import normalize_time, parse_strict_json
 from core.tenant.quoting import quote_text
 
@@ -80,6 +81,9 @@ async def process_run_message(message: RunMessage, settings: Settings) -> RunRep
         return None
     if message.guard == CONTAINMENT_PARTITION:
         await process_account_message(message, settings)
+        return None
+    if message.guard == CHANNEL_PARTITION:
+        await process_channel_message(message, settings)
         return None
     return await process_guard_message(message, settings)
 
@@ -136,6 +140,23 @@ async def process_account_message(message: RunMessage, settings: Settings) -> No
             if world.budget_used() >= 1:
                 raise Unavailable("accounts are busy: the requests wait for the next tick")
             await world.sleep(CLAIM_RETRY_DELAY)
+
+
+async def process_channel_message(message: RunMessage, settings: Settings) -> None:
+    """Make the tests of the channels that wait. The rows decide, as for accounts.
+
+    Raises Unavailable while another process is at it, so that the queue delivers it again.
+    """
+    async with open_ledger(settings) as ledger:
+        request = await ledger.get_request(CHANNEL_PARTITION, message.run)
+    if request is None or message.runs_guard:
+        log_refusal(message, "no operator made such a request")
+        return
+    async with connect_world(settings) as world:
+        result = await process_channel_tests(world, message.run)
+    if result == "busy":
+        raise Unavailable("another test of the channels is being made: this one waits for its end")
+    log.info("channels: %s", result)
 
 
 def explain_refusal(

@@ -15,6 +15,10 @@ SECRET_PREFIX = "whsec_"  # noqa: S105  not a secret
 """What the secret of a signed webhook may begin with (standardwebhooks.com): base64 follows."""
 
 
+TEAMS = "teams"
+"""The channel that takes cards; all others have rows of their own."""
+
+
 class CopyState(StrEnum):
     """Whether a channel took what it is to be told."""
 
@@ -140,3 +144,12 @@ class ChannelHealth:
     """Why the last message was not taken; empty if it was."""
     is_forbidden: bool = False
     """Whether that was for want of a right, which may come with time."""
+
+
+@dataclass(frozen=True, slots=True)
+class ChannelFault:
+    """A channel that is wanted and out of use, since a setting of it is wrong."""
+
+    channel: str
+    reason: str
+    """The setting at fault and what to do, without any secret."""

@@ -21,6 +21,7 @@ class RequestKind(StrEnum):
     UNCONTAIN = "uncontain"
     EVIDENCE = "evidence"
     IMPACT = "impact"
+    TEST_CHANNELS = "test-channels"
 
 
 ACCOUNT_REQUESTS = frozenset(
@@ -45,7 +46,8 @@ class OperatorRequest:
     """Made like the id of a run, so that the newest request sorts first."""
     kind: RequestKind
     subject: str
-    """The key of a case, the id of an object or a change, the hash of a plan, or empty for a run.
+    """The key of a case, the id of an object or a change, the hash of a plan, the name of a channel
+    (empty: all of them), or empty for a run.
     """
     requested_by: str
     """The name that the operator gave."""

@@ -6,7 +6,7 @@ from datetime import datetime, timedelta
 
 from core.model.cases import Case, Exemption
 from core.model.changes import ChangeRecord
-from core.model.outbox import OutboxRow
+from core.model.outbox import ChannelFault, OutboxRow
 from core.model.requests import OperatorRequest
 from core.model.tally import Tally
 from core.tenant.known_traits import KnownTraits
@@ -188,6 +188,10 @@ class GuardSnapshot:
     """Why the weekly digest is late; a run of the guard that reports it fills it in."""
     lost_places: tuple[str, ...] = ()
     """The audit logs of which nobody knew lately how far they were read; filled in likewise."""
+    channel_faults: tuple[ChannelFault, ...] = ()
+    """The channels that are out of use; filled in likewise."""
+    has_channel: bool = True
+    """Whether any channel is in use; filled in likewise."""
     lease_disbelieved: bool = False
     """Whether the lease that this claim took over had a time or a form that cannot be."""
     tally: Tally = field(default_factory=Tally)

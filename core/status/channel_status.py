@@ -1,6 +1,6 @@
-"""How each channel besides Teams stands: what it took, what waits, why. Pure.
+"""How each channel besides Teams stands: what it took, what waits, why; and which is out of use.
 
-"Accepted" is all that a channel says; whether anybody read it, no channel knows.
+"Accepted" is all that a channel says; whether anybody read it, no channel knows. Pure.
 """
 
 from collections.abc import Iterable, Mapping, Sequence
@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from datetime import datetime, timedelta
 
 from core.json_document import Count
-from core.model.outbox import ChannelHealth, CopyState, OutboxRow
+from core.model.outbox import TEAMS, ChannelFault, ChannelHealth, CopyState, OutboxRow
 from core.tenant.quoting import quote_text
 from core.time_format import format_duration
 
@@ -28,11 +28,16 @@ class ChannelStatus:
     waiting_count: int
     refused_count: int
     accepted_at: datetime | None
+    is_usable: bool = True
+    """False where a setting of it is wrong."""
 
 
 @dataclass(frozen=True, slots=True)
 class ChannelDocument:
-    """A channel besides Teams. `accepted` is when it last took a message, not when one was read."""
+    """A channel besides Teams, or Teams where it is out of use.
+
+    `accepted` is when it last took a message, not when one was read.
+    """
 
     channel: str
     well: bool
@@ -59,15 +64,36 @@ def build_channel_statuses(
     healths: Mapping[str, ChannelHealth],
     rows: Iterable[OutboxRow],
     now: datetime,
+    faults: Iterable[ChannelFault] = (),
 ) -> tuple[ChannelStatus, ...]:
-    """How the channels that are on stand, by the rows of all guards."""
+    """How the channels that are on stand, by the rows of all guards; those out of use first."""
     rows = [row for row in rows if row.state is not CopyState.ACCEPTED]
-    return tuple(
+    unusable = [
+        ChannelStatus(
+            one.channel,
+            is_well=False,
+            text=f"Out of use: {one.reason}",
+            waiting_count=sum(row.channel == one.channel for row in rows),
+            refused_count=0,
+            accepted_at=None,
+            is_usable=False,
+        )
+        for one in faults
+    ]
+    usable = [
         build_channel_status(
             name, healths.get(name), [row for row in rows if row.channel == name], now
         )
         for name in names
-    )
+    ]
+    return (*unusable, *usable)
+
+
+def is_silent(channels: Iterable[ChannelStatus]) -> bool:
+    """Whether no channel is left that could tell anybody anything."""
+    found = list(channels)
+    has_teams = all(one.name != TEAMS for one in found)
+    return not has_teams and not any(one.is_usable for one in found)
 
 
 def build_channel_status(

@@ -19,13 +19,13 @@ from core.model.cases import Case
 from core.model.changes import ChangeRecord
 from core.model.findings import Severity
 from core.model.guards import GuardConfig, Mode
-from core.model.outbox import ChannelHealth
+from core.model.outbox import ChannelFault, ChannelHealth
 from core.model.requests import OperatorRequest
 from core.model.state import ProbeReport
 from core.ports import Ledger
 from core.status.activity_status import LogStatus, build_log_statuses
 from core.status.case_groups import CaseGroup, group_cases
-from core.status.channel_status import ChannelStatus, build_channel_statuses
+from core.status.channel_status import ChannelStatus, build_channel_statuses, is_silent
 from core.status.counts import StatusCounts, count_guard, select_open_cases
 from core.status.daily_history import DailyCounts, build_daily_history
 from core.status.guard_status import (
@@ -65,6 +65,7 @@ DEGRADED_KINDS = {
     "state-unreadable": "rows of the state cannot be decoded",
     "state-lost": "the memory cannot be right, so nothing is changed",
     "digest-late": "the weekly digest was not sent",
+    "channel-unusable": "a channel is out of use",
     "activity-place-lost": "how far audit logs were read was not known",
     "time-impossible": "times in the state cannot be right",
     "assumption-stopped": "Microsoft's services no longer answer as assumed",
@@ -139,7 +140,7 @@ class TenantStatus:
     logs: tuple[LogStatus, ...] = ()
     """How the audit logs are read."""
     channels: tuple[ChannelStatus, ...] = ()
-    """How the channels besides Teams stand."""
+    """How the channels besides Teams stand, and Teams where it is out of use."""
 
     @property
     def counts(self) -> StatusCounts:
@@ -237,6 +238,7 @@ def build_status(
     containment: Mode = Mode.OFF,
     channels: Sequence[str] = (),
     healths: Mapping[str, ChannelHealth] | None = None,
+    faults: Sequence[ChannelFault] = (),
     *,
     searches: bool = False,
 ) -> TenantStatus:
@@ -257,6 +259,7 @@ def build_status(
         healths or {},
         [row for data in all_data for row in data.snapshot.outbox.values()],
         now,
+        faults,
     )
     reasons = sorted(
         [
@@ -267,7 +270,10 @@ def build_status(
                 if log.trouble
             ),
             *(
-                HealthReason(Health.ATTENTION, f"channel {one.name}: {one.text}")
+                HealthReason(
+                    Health.FAILING if is_silent(channel_statuses) else Health.ATTENTION,
+                    f"channel {one.name}: {one.text}",
+                )
                 for one in channel_statuses
                 if not one.is_well
             ),

@@ -69,6 +69,7 @@ REQUEST_KIND_TEXTS = {
     RequestKind.UNCONTAIN: "took a containment back",
     RequestKind.EVIDENCE: "asked for an account's evidence",
     RequestKind.IMPACT: "asked for an account's impact",
+    RequestKind.TEST_CHANNELS: "tested the channels",
 }
 REQUEST_STATE_TEXTS = {
     RequestState.REQUESTED: "waits for the next run",

@@ -6,6 +6,7 @@ from dataclasses import dataclass, field
 from datetime import datetime
 from typing import Any
 
+from core.adapters.channel_addresses import check_channel_address
 from core.adapters.channels.events import (
     EventChannel,
     SendRows,
@@ -20,7 +21,7 @@ from core.adapters.channels.events import (
     send_webhook,
 )
 from core.adapters.channels.mail import MailChannel
-from core.adapters.channels.posting import Poster, check_address, hash_address, open_client
+from core.adapters.channels.posting import Poster, hash_address, open_client
 from core.adapters.credentials import Credential
 from core.adapters.graph.client import GraphClient
 from core.adapters.http import BufferedResponse, HttpClient
@@ -28,8 +29,6 @@ from core.adapters.retry import ThrottledService, gate_for
 from core.model.findings import Severity
 from core.ports import MessageChannel
 
-PAGERDUTY_HOSTS, SLACK_HOSTS = ("pagerduty.com",), ("slack.com", "slack-gov.com")
-SERVICENOW_HOSTS = ("service-now.com", "servicenowservices.com")
 SENTINEL_SCOPES = {
     "ingest.monitor.azure.com": "https://monitor.azure.com/.default",
     "ingest.monitor.azure.us": "https://monitor.azure.us/.default",
@@ -115,7 +114,6 @@ def connect_webhook(setup: ChannelSetup) -> tuple[SendRows, str]:
     """The signed webhook; a receiver knows a message that comes again by its id."""
     values = setup.values
     url, secret = values["EVENT_WEBHOOK_URL"], values["EVENT_WEBHOOK_SECRET"]
-    check_address("EVENT_WEBHOOK_URL", url, setup.listed)
     # A slash at the end of an address of the operator's own may mean something.
     poster = setup.open_poster("webhook", url, is_success, most_lost=3)
     poster.address = url
@@ -126,7 +124,6 @@ def connect_webhook(setup: ChannelSetup) -> tuple[SendRows, str]:
 def connect_pagerduty(setup: ChannelSetup) -> tuple[SendRows, str]:
     """PagerDuty, which knows a case by its key."""
     url, key = setup.values["PAGERDUTY_ENDPOINT"], setup.values["PAGERDUTY_ROUTING_KEY"]
-    check_address("PAGERDUTY_ENDPOINT", url, setup.listed, PAGERDUTY_HOSTS)
     poster = setup.open_poster("pagerduty", url, is_accepted_by_pagerduty, most_lost=3)
     return send_pagerduty(poster, key, setup.base_url), hash_address(url, key)
 
@@ -134,7 +131,6 @@ def connect_pagerduty(setup: ChannelSetup) -> tuple[SendRows, str]:
 def connect_slack(setup: ChannelSetup) -> tuple[SendRows, str]:
     """Slack by an incoming webhook."""
     url = setup.values["SLACK_WEBHOOK_URL"]
-    check_address("SLACK_WEBHOOK_URL", url, setup.listed, SLACK_HOSTS)
     poster = setup.open_poster("slack", url, is_accepted_by_slack)
     return send_slack(poster, setup.base_url), hash_address(url)
 
@@ -142,7 +138,6 @@ def connect_slack(setup: ChannelSetup) -> tuple[SendRows, str]:
 def connect_servicenow(setup: ChannelSetup) -> tuple[SendRows, str]:
     """ServiceNow: an incident that may have been created is looked for before another is."""
     url, user = setup.values["SERVICENOW_INSTANCE"], setup.values["SERVICENOW_USER"]
-    check_address("SERVICENOW_INSTANCE", url, setup.listed, SERVICENOW_HOSTS)
     poster = setup.open_poster("servicenow", url, is_success, most_lost=1)
     password = setup.values["SERVICENOW_PASSWORD"]
     send = send_servicenow(poster, user, password, setup.base_url)
@@ -152,7 +147,6 @@ def connect_servicenow(setup: ChannelSetup) -> tuple[SendRows, str]:
 def connect_sentinel(setup: ChannelSetup) -> tuple[SendRows, str]:
     """Sentinel, with a token of the app for Azure Monitor."""
     url, rule = setup.values["SENTINEL_ENDPOINT"], setup.values["SENTINEL_RULE"]
-    check_address("SENTINEL_ENDPOINT", url, setup.listed, tuple(SENTINEL_SCOPES))
     scope = next(
         (scope for host, scope in SENTINEL_SCOPES.items() if url.rstrip("/").endswith(host)),
         SENTINEL_SCOPES["ingest.monitor.azure.com"],
@@ -184,6 +178,7 @@ def connect_channel(
     name: str, setup: ChannelSetup, least_severity: Severity, guards: frozenset[str]
 ) -> MessageChannel:
     """A channel that is on. Raises SettingsError for an address that it must not send to."""
+    check_channel_address(name, setup.values, setup.listed)
     if name == "mail":
         return connect_mail(setup, least_severity, guards)
     send, address = CONNECTORS[name](setup)

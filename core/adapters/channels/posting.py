@@ -6,18 +6,15 @@ and none reaches into a private network unless the operator lists its host.
 
 import hashlib
 import logging
-from collections.abc import Callable, Collection, Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
-from urllib.parse import urlsplit
 
-from core.adapters.clouds import LOOPBACK
 from core.adapters.http import BufferedResponse, ConnectionLost, HttpClient, PublicResolver
 from core.adapters.retry import ThrottledService, retryable_status
 from core.errors import (
     CardRejected,
     ChannelForbidden,
     NotificationError,
-    SettingsError,
     Unavailable,
 )
 
@@ -124,40 +121,6 @@ def build_refusal(name: str, status: int) -> NotificationError:
     if 300 <= status < 400:
         return NotificationError(f"{name}: HTTP {status}, it points elsewhere")
     return NotificationError(f"{name}: HTTP {status}, which does not say that it was taken")
-
-
-def check_address(
-    setting: str, url: str, listed: Collection[str], suffixes: tuple[str, ...] = ()
-) -> None:
-    """Raise SettingsError unless messages may go to this address. The message does not show it.
-
-    `suffixes` are what its host has to end with, where only one company serves the channel;
-    `listed` are hosts of the operator's own, which may be in a private network.
-    """
-    try:
-        parts = urlsplit(url)
-        port, host = parts.port, (parts.hostname or "").rstrip(".")
-    except ValueError as error:
-        raise SettingsError(f"{setting} is not an address") from error
-    if parts.username is not None or parts.password is not None or parts.fragment or not host:
-        raise SettingsError(f"{setting} must hold a host, and no user, password or fragment")
-    if host in listed:
-        if parts.scheme != "https" and not (parts.scheme == "http" and host in LOOPBACK):
-            raise SettingsError(f"{setting} must be https (http only for this machine)")
-        return
-    if is_numeric_host(host):
-        # No resolver is asked about a number, so nobody would notice where it leads.
-        raise SettingsError(f"{setting} must name a host, or its address in WEBHOOK_HOSTS")
-    if parts.scheme != "https" or port not in (None, 443):
-        raise SettingsError(f"{setting} must be https on port 443, or its host in WEBHOOK_HOSTS")
-    if suffixes and not any(host == one or host.endswith(f".{one}") for one in suffixes):
-        allowed = ", ".join(suffixes)
-        raise SettingsError(f"{setting} must be at {allowed}, or its host in WEBHOOK_HOSTS")
-
-
-def is_numeric_host(host: str) -> bool:
-    """Whether a host is an address in any of the forms that connections take for one."""
-    return ":" in host or host.replace(".", "").isdigit()
 
 
 def open_client(name: str, listed: frozenset[str], ca_path: str) -> HttpClient:

@@ -90,9 +90,11 @@ from core.model.requests import OperatorRequest
 from core.model.state import GuardSnapshot, GuardState, ProbeReport, Shard, StateMark, Way
 from core.ports import (
     ACTIVITY_PARTITION,
+    CHANNEL_PARTITION,
     CONTAINMENT_PARTITION,
     KEEP_ACTS,
     KEEP_CONTAINMENTS,
+    KEEP_REQUESTS,
     KEEP_RUNS,
     TENANT_PARTITION,
     ActivityState,
@@ -381,6 +383,11 @@ class TableLedger:
         """Delete containments, evidence and requests of more than 400 days."""
         for prefix in ("contain", "bundle", "request", "search"):
             await self.purge_rows(CONTAINMENT_PARTITION, prefix, now, KEEP_CONTAINMENTS)
+
+    async def purge_channel_tests(self, now: datetime) -> None:
+        """Delete tests of channels of more than 400 days, and results of more than 30."""
+        await self.purge_rows(CHANNEL_PARTITION, "request", now, KEEP_REQUESTS)
+        await self.purge_runs(CHANNEL_PARTITION, now)
 
     async def load_mark(self, guard: str) -> StateMark | None:
         """Load how far the guard's state had come. Raises LedgerError."""

@@ -16,12 +16,14 @@ from core.api.openapi.run_schemas import RUN_SCHEMAS
 from core.api.openapi.schemas import JsonSchema, build_schema_ref, build_schemas
 from core.api.responses import (
     AcceptedAccountDocument,
+    AcceptedChannelTestDocument,
     AcceptedDocument,
     AcceptedRunDocument,
     ErrorDocument,
 )
 from core.keys import KEY_PATTERN, PREFIX_LENGTH, RUN_ID_PATTERN
 from core.status.case_document import CaseDocument, CasePageDocument, OperatorRequestDocument
+from core.status.channel_test_document import ChannelTestDocument
 from core.status.containment_document import ContainmentDocument, ContainmentListDocument
 from core.status.document import StatusDocument
 
@@ -32,10 +34,12 @@ PATH_PARAMETER = re.compile(r"\{(\w+)\}")
 ACCOUNT_PATTERN = r"[0-9a-fA-F]{8}(-[0-9a-fA-F]{4}){3}-[0-9a-fA-F]{12}"
 DOCUMENTS = (
     AcceptedAccountDocument,
+    AcceptedChannelTestDocument,
     AcceptedDocument,
     AcceptedRunDocument,
     CaseDocument,
     CasePageDocument,
+    ChannelTestDocument,
     ContainmentDocument,
     ContainmentListDocument,
     ErrorDocument,
@@ -98,6 +102,8 @@ SCHEMA_BY_ROUTE: Mapping[str, str] = {
     "request-account-evidence": "AcceptedAccount",
     "request-account-impact": "AcceptedAccount",
     "account-request-report": "OperatorRequest",
+    "request-channel-test": "AcceptedChannelTest",
+    "channel-test-report": "ChannelTest",
     "containments-json": "ContainmentList",
     "containment-json": "Containment",
     "containment-page": "Page",
@@ -133,6 +139,7 @@ CONFLICTS: Mapping[str, str] = {
     "request-containment-end": CONTAINMENT_OFF,
     "request-account-evidence": CONTAINMENT_OFF,
     "request-account-impact": CONTAINMENT_OFF,
+    "request-channel-test": "The channel is off.",
     "request-run": "The guard's mode does not allow it: it is off, or it does not enforce.",
 }
 # Headers of a response other than those that every response has.
@@ -147,6 +154,7 @@ RESULT_ROUTES: Mapping[str, tuple[str, str]] = {
     "AcceptedRun": ("run-report", "run"),
     "Accepted": ("request-report", "request"),
     "AcceptedAccount": ("account-request-report", "request"),
+    "AcceptedChannelTest": ("channel-test-report", "request"),
 }
 PATH_PARAMETERS: Mapping[str, tuple[str, str]] = {
     "run": (RUN_ID_PATTERN, "the id of a run, from the response that accepted it"),
@@ -349,10 +357,14 @@ def list_error_responses(route: RouteSpec) -> dict[int, str]:
     return errors
 
 
+GUARDLESS = ("AcceptedAccount", "AcceptedChannelTest")
+"""What is accepted that concerns no guard."""
+
+
 def build_result_link(schema: str) -> JsonSchema:
     """The link from an accepted request to its result."""
     route, name = RESULT_ROUTES[schema]
-    guard = {} if schema == "AcceptedAccount" else {"guard": "$request.path.guard"}
+    guard = {} if schema in GUARDLESS else {"guard": "$request.path.guard"}
     return {
         "result": {
             "operationId": route,
@@ -395,7 +407,10 @@ HEADER_COMPONENTS: JsonSchema = {
     "Location": {
         "description": "The address of the result.",
         "required": True,
-        "schema": {"type": "string", "pattern": "^/api/(runs|requests|account-requests)/"},
+        "schema": {
+            "type": "string",
+            "pattern": "^/api/(runs|requests|account-requests|channel-tests)/",
+        },
     },
     "Content-Disposition": {
         "description": "The name of the file.",
@@ -425,7 +440,7 @@ ERROR_DESCRIPTIONS: Mapping[str, str] = {
     "NotFound": "The address names nothing that exists.",
     "TooLarge": "The body is too large.",
     "NotJson": "The body must be JSON, with Content-Type: application/json.",
-    "TooMany": "Too many requests are pending for this guard.",
+    "TooMany": "Too many requests are pending, or were made of late; the response says which.",
     "Unavailable": "A setting is invalid, or the state is unreachable; the response says which.",
 }
 # The platform in front of the app sends this response, with its own body or without one.

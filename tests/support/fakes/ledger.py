@@ -37,8 +37,10 @@ from core.model.state import (
 from core.model.tally import Tally
 from core.ports import (
     ACTIVITY_PARTITION,
+    CHANNEL_PARTITION,
     CONTAINMENT_PARTITION,
     KEEP_CONTAINMENTS,
+    KEEP_REQUESTS,
     MAX_ACTS,
     ActivityRow,
     ActivityState,
@@ -349,6 +351,16 @@ class FakeLedger:
             at = record.planned_at if isinstance(record, Containment) else record.at
             if now - at > KEEP_CONTAINMENTS:
                 del rows[key]
+
+    async def purge_channel_tests(self, now: datetime) -> None:
+        """Remove tests of more than 400 days, and results of more than 30."""
+        rows = self.get_partition(CHANNEL_PARTITION).rows
+        for key, (kind, text) in list(rows.items()):
+            record = decode_stored_record(kind, text)
+            ended_at = record.ended_at if isinstance(record, OperatorRequest) else None
+            if ended_at and now - ended_at > KEEP_REQUESTS:
+                del rows[key]
+        await self.purge_runs(CHANNEL_PARTITION, now)
 
     async def load_history(
         self, guard: str, low: str = RANGE_START, high: str = RANGE_END
