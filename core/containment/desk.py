@@ -2,7 +2,7 @@
 
 import asyncio
 import logging
-from collections.abc import Iterable
+from collections.abc import Awaitable, Callable, Iterable, Mapping
 from dataclasses import dataclass, field, replace
 from datetime import datetime, timedelta
 from typing import Any
@@ -22,6 +22,7 @@ from core.microsoft365.addresses import OwnDomains
 from core.model.activity import Act
 from core.model.audit_queries import AuditSearch
 from core.model.containment import AccountBundle, Containment
+from core.model.outbox import OutboxRow
 from core.model.requests import OperatorRequest, RequestState
 from core.ports import KEEP_ACTS, Claim, World
 from core.tenant.containing import DetailKind, TargetAccount
@@ -59,6 +60,10 @@ class Desk:
                     self.log_lines.append(f"kept {row.kind} {row.id}, edition {row.edition}")
                 case AuditSearch():
                     pass
+
+
+type TellContainments = Callable[[Desk, Mapping[str, OutboxRow]], Awaitable[None]]
+"""Tells the channels what is new of containments, given what they were told, by key."""
 
 
 async def finish(desk: Desk, request: OperatorRequest, note: str, *rows: Containment) -> None:

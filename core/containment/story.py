@@ -17,13 +17,13 @@ from core.containment.decisions import (
     decide_order,
     decide_release,
     explain_brake,
-    summarize,
     with_step,
 )
 from core.containment.desk import (
     EVIDENCE_PERIOD,
     IMPACT_PERIOD,
     Desk,
+    TellContainments,
     finish,
     make_evidence,
     make_impact,
@@ -34,7 +34,6 @@ from core.containment.picture import MailboxJudge, read_picture
 from core.containment.planning import Plan, plan_containment
 from core.containment.rules import RuleEvidence, RuleOrder, find_rule_orders
 from core.containment.steps import carry_out, summarize_undo, take_back
-from core.errors import CardRejected, NotificationError
 from core.keys import format_descending_time, hash_parts
 from core.model.containment import (
     BLOCK,
@@ -45,10 +44,6 @@ from core.model.containment import (
 )
 from core.model.requests import OperatorRequest, RequestKind, RequestState
 from core.model.state import GuardSnapshot
-from core.notifications.containment_card import (
-    build_containment_card,
-    build_plain_containment_card,
-)
 from core.ports import CONTAINMENT_PARTITION, KEEP_CONTAINMENTS, World
 from core.tenant.quoting import quote_text
 
@@ -62,11 +57,13 @@ async def process_containments(
     options: ContainmentOptions,
     judge: MailboxJudge,
     run: str,
+    tell: TellContainments,
     evidence: RuleEvidence | None = None,
 ) -> str:
     """Process everything about accounts: "busy", "off" or what was done, in words.
 
-    `evidence` is what rules are judged by; without it none is.
+    `tell` tells the channels what is new; `evidence` is what rules are judged by, and without it
+    none is.
 
     Raises LedgerError if the state is unreachable.
     """
@@ -86,8 +83,7 @@ async def process_containments(
             await apply_rules(desk, snapshot, evidence)
         for containment in list(desk.containments.values()):
             await look_again(desk, containment)
-        for containment in list(desk.containments.values()):
-            await tell(desk, containment)
+        await tell(desk, snapshot.outbox)
         await complete_bundles(desk)
         await forget_old(desk)
         return "; ".join(desk.log_lines) or "nothing to do"
@@ -279,23 +275,3 @@ async def look_again(desk: Desk, containment: Containment) -> None:
     again = replace(again, state=ContainmentState.RUNNING, untold="enabled")
     await desk.save(again)
     await carry_out(desk, again)
-
-
-async def tell(desk: Desk, containment: Containment) -> None:
-    """Send the card that a containment waits for, and a plain one if the channel rejects it. It may
-    come twice, and is never lost.
-    """
-    if not containment.untold or containment.is_under_way:
-        return
-    await desk.claim.ensure_held()
-    channel, url = desk.world.notification_channel, desk.world.public_url
-    try:
-        try:
-            await channel.send(build_containment_card(containment, summarize(containment), url))
-        except CardRejected as rejection:
-            log.warning("a card of a containment was rejected; a plain one follows: %s", rejection)
-            await channel.send(build_plain_containment_card(containment, url))
-    except NotificationError as error:
-        log.error("the channel did not accept the card of a containment: %s", error)
-        return
-    await desk.save(replace(containment, untold=""))

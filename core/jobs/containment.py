@@ -20,6 +20,7 @@ from core.containment.story import process_containments
 from core.engine.run import create_run_id
 from core.errors import LedgerError
 from core.guards.mailbox_forwarding.containing import DangerousSetting, list_dangerous_settings
+from core.jobs.containment_news import tell_containments
 from core.model.cases import Case
 from core.model.guards import Guard, GuardConfig, GuardPolicy, Mode, ObserveContext
 from core.model.requests import RequestState
@@ -115,7 +116,8 @@ async def process_account_requests(
         return "off"
     forwarding = next((one for one in configs if one.guard.name == FORWARDING), None)
     evidence = await load_rule_evidence(world, configs) if options.rules else None
-    return await process_containments(world, options, build_judge(world, forwarding), run, evidence)
+    judge = build_judge(world, forwarding)
+    return await process_containments(world, options, judge, run, tell_containments, evidence)
 
 
 async def load_rule_evidence(world: World, configs: Sequence[GuardConfig]) -> RuleEvidence:

@@ -44,13 +44,24 @@ class NoticeEvent(StrEnum):
     """Cases that are too many to be told one by one, counted."""
     SETTINGS = "settings"
     """Settings of the app that were changed."""
+    CONTAINED = "contained"
+    """An account that was contained, or was to be."""
+    RELEASED = "released"
+    """An account whose containment was taken back."""
     TEST = "test"
     """A test of the channel."""
 
 
-ENDS = frozenset({NoticeEvent.DONE, NoticeEvent.CLOSED})
-COUNTING_OR_OWN = frozenset(
-    {NoticeEvent.EXISTING, NoticeEvent.MORE, NoticeEvent.SETTINGS, NoticeEvent.TEST}
+ENDS = frozenset({NoticeEvent.DONE, NoticeEvent.CLOSED, NoticeEvent.RELEASED})
+NOT_OF_A_CASE = frozenset(
+    {
+        NoticeEvent.EXISTING,
+        NoticeEvent.MORE,
+        NoticeEvent.SETTINGS,
+        NoticeEvent.CONTAINED,
+        NoticeEvent.RELEASED,
+        NoticeEvent.TEST,
+    }
 )
 """What is not about one case."""
 
@@ -84,11 +95,13 @@ class Notice:
     closed_at: datetime | None = None
     count: int = 1
     """How many cases it stands for."""
+    containment: str = ""
+    """The id of the containment that it tells of, if it is about one."""
 
     @property
     def is_case(self) -> bool:
-        """Whether it is about one case, rather than a number of them or a test."""
-        return self.event not in COUNTING_OR_OWN
+        """Whether it is about one case, rather than a number of them, an account or a test."""
+        return self.event not in NOT_OF_A_CASE
 
     @property
     def short_key(self) -> str:

@@ -27,6 +27,7 @@ def render_notice(notice: Notice, base_url: str, *, is_plain: bool) -> Iterator[
         yield f"<p><b>{escape(name)}:</b> {escape(text)}</p>" if name else f"<p>{escape(text)}</p>"
     if url := build_case_url(notice, base_url):
         label = "Open the case" if notice.is_case else "Open the status page"
+        label = "Open the containment" if notice.containment else label
         yield f'<p><a href="{escape(url)}">{label}</a></p>'
 
 

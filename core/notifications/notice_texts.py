@@ -22,13 +22,13 @@ EVENT_WORDS = {
     NoticeEvent.EXISTING: "There before",
     NoticeEvent.MORE: "And more",
     NoticeEvent.SETTINGS: "Settings changed",
+    NoticeEvent.CONTAINED: "Containment",
+    NoticeEvent.RELEASED: "Containment ended",
     NoticeEvent.TEST: "Test",
 }
 # What mail programs make a link of although it has no scheme.
 BARE_HOST = re.compile(r"(?i)\b(www)\.")
-PLAIN_SUMMARY = (
-    "The channel did not take the message with the details; the page of the case has them."
-)
+PLAIN_SUMMARY = "The channel did not take the message with the details; its page has them."
 
 
 def clean(text: str, limit: int) -> str:
@@ -37,7 +37,11 @@ def clean(text: str, limit: int) -> str:
 
 
 def build_case_url(notice: Notice, base_url: str) -> str:
-    """The page of the case, or of the status; empty if the address of the app is not known."""
+    """The page of the case or the containment, or of the status; empty if the address of the app is
+    not known.
+    """
+    if notice.containment:
+        return build_app_url(base_url, "containments", notice.containment)
     if notice.is_case:
         return build_app_url(base_url, "cases", notice.guard, notice.case_key)
     return build_app_url(base_url, "status")
@@ -46,6 +50,8 @@ def build_case_url(notice: Notice, base_url: str) -> str:
 def format_headline(notice: Notice, limit: int, *, is_plain: bool = False) -> str:
     """The severity, what happened, and the summary as far as it fits."""
     start = f"{notice.severity.label.capitalize()} · {EVENT_WORDS[notice.event]}: "
+    if is_plain and notice.containment:
+        return f"{start}{notice.containment}"[:limit]
     if is_plain and notice.is_case:
         return f"{start}case {notice.short_key} of {notice.guard}"[:limit]
     room = max(limit - len(start), 20)
@@ -63,7 +69,8 @@ def shorten(text: str, limit: int) -> str:
 def list_lines(notice: Notice, *, is_plain: bool = False) -> list[tuple[str, str]]:
     """What follows the headline, by label, what matters most first."""
     if is_plain:
-        return [("", PLAIN_SUMMARY), ("Case", f"{notice.guard} {notice.case_key}")]
+        about = ("Containment", notice.containment) if notice.containment else name_case(notice)
+        return [("", PLAIN_SUMMARY), about]
     lines = [("", clean(notice.summary, 1_000))]
     if notice.advice and notice.event not in ENDS:
         lines.append(("What to do", clean(notice.advice, 2_000)))
@@ -83,8 +90,13 @@ def list_lines(notice: Notice, *, is_plain: bool = False) -> list[tuple[str, str
     if notice.closed_at:
         lines.append(("Ended", format_time(notice.closed_at)))
     if notice.is_case:
-        lines.append(("Case", f"{notice.guard} {notice.case_key}"))
+        lines.append(name_case(notice))
     return lines
+
+
+def name_case(notice: Notice) -> tuple[str, str]:
+    """The line that names the case."""
+    return "Case", f"{notice.guard} {notice.case_key}"
 
 
 def format_lines(notice: Notice, limit: int, base_url: str = "", *, is_plain: bool = False) -> str:

@@ -9,6 +9,7 @@ from core.containment.options import ContainmentOptions
 from core.containment.picture import JudgedMailbox
 from core.containment.rules import RuleEvidence
 from core.containment.story import process_containments
+from core.jobs.containment_news import tell_containments
 from core.keys import format_descending_time
 from core.model.containment import Containment
 from core.model.guards import Mode
@@ -20,7 +21,7 @@ from core.tenant.containing import AccountDetail, DetailKind, TargetAccount
 from core.tenant.directory import Account
 from core.tenant.mail_flow import InboxRule
 from core.tenant.mailboxes import Mailbox
-from tests.support.fakes.channel import FakeNotificationChannel
+from tests.support.fakes.channel import FakeMessageChannel, FakeNotificationChannel
 from tests.support.fakes.clock import START, Clock
 from tests.support.fakes.ledger import FakeLedger
 from tests.support.fakes.tenant import FakeTenant
@@ -93,6 +94,7 @@ class Stage:
     clock: Clock = field(default_factory=Clock)
     count: int = 0
     searches: bool = False
+    channels: tuple[FakeMessageChannel, ...] = ()
 
     def __post_init__(self) -> None:
         self.ledger = FakeLedger(self.clock)
@@ -108,6 +110,7 @@ class Stage:
             build_cards,
             sleep=self.sleep,
             searches_audit_log=self.searches,
+            channels=self.channels,
         )
 
     async def sleep(self, seconds: float) -> None:
@@ -126,7 +129,9 @@ class Stage:
 
     async def process(self, evidence: RuleEvidence | None = None) -> str:
         self.clock.current += timedelta(seconds=5)
-        return await process_containments(self.world, self.options, judge, self.next_id(), evidence)
+        return await process_containments(
+            self.world, self.options, judge, self.next_id(), tell_containments, evidence
+        )
 
     async def get_request(self, request_id: str) -> OperatorRequest:
         request = await self.ledger.get_request(CONTAINMENT_PARTITION, request_id)

@@ -8,6 +8,7 @@ from typing import Any
 
 from core.config.settings import Settings
 from core.containment.story import process_containments
+from core.jobs.containment_news import tell_containments
 from core.notifications.run_cards import build_cards
 from core.ports import World
 from tests.support.containment_stage import MIA, build_tenant, judge
@@ -35,7 +36,7 @@ class ContainApi(ApiHarness):
             self.clock.advance(seconds=seconds)
 
         world = World(self.tenant, self.ledger, self.channel, self.clock, build_cards, sleep=sleep)
-        await process_containments(world, settings.containment, judge, "run-1")
+        await process_containments(world, settings.containment, judge, "run-1", tell_containments)
         self.clock.advance(seconds=5)
 
     async def ask(self, action: str, account: str = MIA, **body: str) -> tuple[int, Any]:

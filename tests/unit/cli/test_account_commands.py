@@ -12,6 +12,7 @@ from core.api.routes import ROUTES
 from core.cli.local_client import LocalClient
 from core.config.settings import Settings
 from core.containment.story import process_containments
+from core.jobs.containment_news import tell_containments
 from core.jobs.run_requests import RunMessage
 from core.notifications.run_cards import build_cards
 from core.ports import CONTAINMENT_PARTITION, World
@@ -48,7 +49,9 @@ class AccountApp(LocalApp):
         assert message.guard == CONTAINMENT_PARTITION
         channel = FakeNotificationChannel()
         world = World(self.tenant, self.ledger, channel, self.clock, build_cards)
-        await process_containments(world, settings.containment, judge, message.run)
+        await process_containments(
+            world, settings.containment, judge, message.run, tell_containments
+        )
 
     def plan(self, *more: str) -> str:
         """Ask for a plan, and return its hash."""

@@ -37,13 +37,14 @@ class ChannelApi(ApiHarness):
 
     @property
     def world(self) -> World:
+        out_of_use = {one.channel for one in self.faults}
         return World(
             FakeTenant(),
             self.ledger,
             self.teams,
             self.clock,
             build_cards,
-            channels=(self.mail, self.slack),
+            channels=tuple(one for one in (self.mail, self.slack) if one.name not in out_of_use),
             channel_faults=self.faults,
         )
 

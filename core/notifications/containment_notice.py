@@ -1,0 +1,80 @@
+"""What channels besides Teams are told of a contained account. Pure."""
+
+from collections.abc import Iterator
+from datetime import datetime
+
+from core.keys import PREFIX_LENGTH, hash_parts
+from core.model.containment import Containment, ContainmentStep, StepState
+from core.model.findings import Fact, Severity, Step
+from core.model.outbox import Notice, NoticeEvent
+from core.status.containment_texts import STEP_STATE_TEXTS, describe_news, is_block_missing
+from core.status.remedy import list_short_steps
+
+MAX_FACTS, MAX_FACT, MAX_SUMMARY = 12, 400, 1_000
+ADVICE = (
+    "Look at the page of the containment: what Exoguard did, what failed, and what stays for you, "
+    "with its commands."
+)
+
+
+def build_containment_notice(containment: Containment, summary: str, now: datetime) -> Notice:
+    """What there is to tell of one containment; `summary` is what came of its steps."""
+    name = containment.account_name or containment.account_id
+    is_over = containment.untold == "undone"
+    return Notice(
+        guard="containment",
+        guard_title="Containment",
+        case_key=f"{'0' * PREFIX_LENGTH}-contained-{containment.id}",
+        event=NoticeEvent.RELEASED if is_over else NoticeEvent.CONTAINED,
+        severity=rate_news(containment),
+        summary=f"{describe_news(containment)}: {name[:200]}. {summary}"[:MAX_SUMMARY],
+        at=now,
+        kind="containment",
+        verdict=containment.untold,
+        subject=name[:MAX_FACT],
+        object_id=containment.account_id,
+        advice=ADVICE,
+        steps=list_short_steps(
+            tuple(Step(one.title, one.command) for one in containment.steps if not one.change)
+        ),
+        facts=tuple(list_facts(containment))[:MAX_FACTS],
+        opened_at=containment.started_at,
+        closed_at=containment.undone_at if is_over else None,
+        containment=containment.id,
+    )
+
+
+def rate_news(containment: Containment) -> Severity:
+    """How grave the news are: most where nobody asked for them, or a block is not there."""
+    if containment.untold == "undone":
+        return Severity.MEDIUM
+    is_unexpected = bool(containment.rule) or containment.untold == "enabled"
+    if is_unexpected or is_block_missing(containment):
+        return Severity.CRITICAL
+    return Severity.HIGH
+
+
+def list_facts(containment: Containment) -> Iterator[Fact]:
+    """Who wanted it and why, what came of each step, and what stays for a person."""
+    by = containment.ordered_by or containment.requested_by
+    by = containment.undone_by if containment.untold == "undone" else by
+    yield Fact("by", f"{by}: {containment.reason}"[:MAX_FACT])
+    made = [step for step in containment.steps if step.change]
+    for step in sorted(made, key=lambda one: one.state in (StepState.DONE, StepState.UNDONE)):
+        yield Fact(STEP_STATE_TEXTS[step.state], describe_step(step)[:MAX_FACT])
+    persons = [step.title for step in containment.steps if not step.change]
+    if persons:
+        yield Fact("for you", "; ".join(persons)[:MAX_FACT])
+
+
+def describe_step(step: ContainmentStep) -> str:
+    """A step, and what came of it."""
+    return f"{step.title} ({step.result})" if step.result else step.title
+
+
+def compute_news_revision(containment: Containment) -> str:
+    """What there is to tell, as a hash: the same while it is only tried again."""
+    times = (containment.started_at, containment.ended_at, containment.undone_at)
+    return hash_parts(
+        containment.id, containment.untold, *(at.isoformat() if at else "" for at in times)
+    )
