@@ -4,9 +4,10 @@ Adapters are imported when they are connected, so that starting the app costs no
 Microsoft Graph SDK.
 """
 
+import logging
 import secrets
 import time
-from collections.abc import AsyncIterator, Callable, Mapping
+from collections.abc import AsyncIterator, Callable, Mapping, Sequence
 from contextlib import AsyncExitStack, asynccontextmanager
 from datetime import datetime
 from functools import partial
@@ -15,13 +16,14 @@ from typing import TYPE_CHECKING, Any
 from core.config.settings import Settings
 from core.errors import SettingsError
 from core.model.guards import Mode
-from core.model.outbox import TEAMS
+from core.model.outbox import TEAMS, ChannelFault
 from core.notifications.run_cards import build_cards
 from core.ports import NotificationChannel, World
 
 if TYPE_CHECKING:
     from core.adapters.table_storage.ledger import TableLedger
 
+log = logging.getLogger("exoguard")
 
 # Before a periodic check a run waits for a random time, at most this many seconds and this share of
 # its own.
@@ -151,6 +153,8 @@ async def connect_world(
             connect_channel(one.name, setup, one.least_severity, one.guards)
             for one in settings.channels
         )
+        if not channels and settings.channel_faults:
+            warn_if_silent(settings.channel_faults)
         graph.chosen_ways = exchange.chosen_ways = ChosenWays(ledger.load_probe)
         yield World(
             connect_tenant(graph, exchange, management),
@@ -176,6 +180,18 @@ async def connect_world(
             digest_schedule=settings["DIGEST_SCHEDULE"],
             create_seed=lambda: secrets.token_hex(8),
             sweep_pause=min(MAX_SWEEP_PAUSE, SWEEP_PAUSE_SHARE * run_seconds),
+        )
+
+
+def warn_if_silent(faults: Sequence[ChannelFault]) -> None:
+    """Log that no channel is left, where that is so: all that findings can still reach is a page
+    and Azure Monitor, which tells of cards that wait.
+    """
+    reasons = {one.channel: one.reason for one in faults}
+    if TEAMS in reasons:
+        log.critical(
+            "no channel is left, and nobody is told anything: %s",
+            " ".join(f"{name}: {reason}" for name, reason in reasons.items()),
         )
 
 

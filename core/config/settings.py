@@ -454,7 +454,8 @@ class Settings:
             channel_faults=channels.faults,
         )
         if reader.errors:
-            raise SettingsError("\n".join(reader.errors))
+            faults = (one.reason for one in channels.faults)
+            raise SettingsError("\n".join((*reader.errors, *faults)))
         return settings
 
 

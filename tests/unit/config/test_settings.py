@@ -40,8 +40,8 @@ def test_kinds_of_mailboxes_are_read_in_any_case_and_compared_in_that_of_exchang
 def test_a_key_vault_reference_that_was_not_resolved_is_named_with_its_remedy() -> None:
     reference = "@Microsoft.KeyVault(SecretUri=https://kv.vault.azure.net/secrets/webhook)"
     with pytest.raises(SettingsError) as caught:
-        Settings.read({**MINIMAL_SETTINGS, "TEAMS_WEBHOOK_URL": reference})
-    assert "TEAMS_WEBHOOK_URL: its Key Vault reference is not resolved" in str(caught.value)
+        Settings.read({**MINIMAL_SETTINGS, "CLIENT_SECRET": reference})
+    assert "CLIENT_SECRET: its Key Vault reference is not resolved" in str(caught.value)
     assert "Key Vault Secrets User" in str(caught.value)
     assert "vault.azure.net" not in str(caught.value)
 

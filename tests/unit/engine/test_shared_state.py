@@ -1,4 +1,4 @@
-"""A weekly digest that does not come is a case, of one guard."""
+"""A weekly digest that does not come, and a channel that is out of use, are cases of one guard."""
 
 from dataclasses import dataclass, field, replace
 from datetime import datetime, timedelta
@@ -6,9 +6,19 @@ from datetime import datetime, timedelta
 import pytest
 
 from core.engine.run import run
-from core.engine.shared_state import FIRST_CHECK_KEY, LATE_DIGEST, SENT_KEY, explain_late_digest
+from core.engine.shared_state import (
+    FIRST_CHECK_KEY,
+    LATE_DIGEST,
+    SENT_KEY,
+    UNUSABLE_CHANNEL,
+    explain_late_digest,
+)
+from core.model.cases import Case
+from core.model.findings import Severity
+from core.model.outbox import ChannelFault
 from core.model.state import GuardState
 from core.ports import DIGEST_PARTITION
+from tests.support.fakes.channel import FakeMessageChannel
 from tests.support.fakes.clock import START
 from tests.support.synthetic_guard import EngineHarness, SyntheticTenant
 
@@ -85,3 +95,56 @@ async def test_a_row_of_the_digest_that_nobody_understands_is_a_case() -> None:
     world = replace(deployment.harness.world, digest_guard="toy", digest_schedule=MONDAYS)
     assert "cannot be read" in await explain_late_digest(world)
     assert LATE_DIGEST in await deployment.list_open_kinds()
+
+
+SLACK = ChannelFault("slack", "SLACK_WEBHOOK_URL must be at slack.com.")
+TEAMS_FAULT = ChannelFault("teams", "TEAMS_WEBHOOK_URL is missing.")
+
+
+async def list_channel_cases(
+    harness: EngineHarness[SyntheticTenant],
+    *faults: ChannelFault,
+    channels: tuple[FakeMessageChannel, ...] = (),
+    reporter: str = "toy",
+) -> dict[str, Case]:
+    """The open cases about channels after a run, by channel."""
+    world = replace(harness.world, digest_guard=reporter, channel_faults=faults, channels=channels)
+    await run(harness.config, world)
+    harness.clock.advance(minutes=15)
+    cases = harness.ledger.list_cases("toy").values()
+    return {
+        case.object_id: case
+        for case in cases
+        if case.kind == UNUSABLE_CHANNEL and case.closed_at is None
+    }
+
+
+async def test_a_channel_that_is_out_of_use_is_told_to_the_others_by_one_guard() -> None:
+    harness = EngineHarness(SyntheticTenant(4))
+    mail = FakeMessageChannel("mail")
+    assert await list_channel_cases(harness, SLACK, reporter="another") == {}
+    found = await list_channel_cases(harness, SLACK, channels=(mail,))
+    assert found["slack"].severity is Severity.HIGH
+    assert "SLACK_WEBHOOK_URL must be at slack.com." in str(found["slack"].facts)
+    assert found["slack"].key in mail.told_keys
+    assert "The channel slack is out of use" in str(harness.notification_channel.sent)
+    assert await list_channel_cases(harness, channels=(mail,)) == {}
+
+
+async def test_teams_that_is_out_of_use_is_told_to_the_other_channels_and_guards_go_on() -> None:
+    harness = EngineHarness(SyntheticTenant(4))
+    harness.notification_channel.is_down = True
+    mail = FakeMessageChannel("mail")
+    found = await list_channel_cases(harness, TEAMS_FAULT, channels=(mail,))
+    assert found["teams"].severity is Severity.HIGH
+    assert found["teams"].key in mail.told_keys
+    [last] = await harness.ledger.list_recent_runs("toy", 1)
+    assert last["status"] == "done"
+
+
+async def test_where_no_channel_is_left_the_case_is_critical_and_says_so() -> None:
+    harness = EngineHarness(SyntheticTenant(4))
+    harness.notification_channel.is_down = True
+    found = await list_channel_cases(harness, TEAMS_FAULT, SLACK)
+    assert {case.severity for case in found.values()} == {Severity.CRITICAL}
+    assert "No channel is left" in str(found["teams"].facts)

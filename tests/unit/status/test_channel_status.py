@@ -3,8 +3,10 @@
 from dataclasses import replace
 from datetime import timedelta
 
-from core.model.outbox import ChannelHealth, CopyState
-from core.status.channel_status import SETUP_TIME, build_channel_statuses
+from core.model.outbox import ChannelFault, ChannelHealth, CopyState
+from core.status.channel_status import SETUP_TIME, build_channel_statuses, is_silent
+from core.status.guard_status import Health
+from core.status.overview import build_status
 from tests.support.fakes.clock import START
 from tests.support.notices import build_row
 
@@ -53,3 +55,32 @@ def test_what_waits_and_what_is_refused_is_counted_and_what_was_taken_is_not() -
 
 def test_a_channel_that_was_never_tried_is_to_be_tested() -> None:
     assert "exo channels test" in describe(None)[1]
+
+
+def test_a_channel_that_is_out_of_use_comes_first_with_its_reason() -> None:
+    fault = ChannelFault("slack", "SLACK_WEBHOOK_URL must be at slack.com.")
+    rows = [build_row(1, "slack")]
+    first, second = build_channel_statuses(["mail"], {"mail": HEALTH}, rows, START, [fault])
+    assert (first.name, first.is_well, first.waiting_count) == ("slack", False, 1)
+    assert first.text == "Out of use: SLACK_WEBHOOK_URL must be at slack.com."
+    assert (second.name, second.is_well) == ("mail", True)
+
+
+def test_nobody_is_told_anything_only_where_teams_and_all_others_are_out_of_use() -> None:
+    teams, slack = ChannelFault("teams", "x"), ChannelFault("slack", "x")
+    for names, faults, expected in (
+        ([], [], False),
+        ([], [slack], False),
+        (["mail"], [teams, slack], False),
+        ([], [teams], True),
+        ([], [teams, slack], True),
+    ):
+        assert is_silent(build_channel_statuses(names, {}, [], START, faults)) is expected
+
+
+def test_the_status_says_what_is_out_of_use_and_louder_where_no_channel_is_left() -> None:
+    for names, health in ((["mail"], Health.ATTENTION), ([], Health.FAILING)):
+        faults = [ChannelFault("teams", "TEAMS_WEBHOOK_URL is missing.")]
+        status = build_status([], START, channels=names, faults=faults)
+        told = {reason.text: reason.health for reason in status.reasons}
+        assert told["channel teams: Out of use: TEAMS_WEBHOOK_URL is missing."] is health
