@@ -142,6 +142,31 @@ async def test_no_page_is_wider_than_its_screen(at: Browser, name: str) -> None:
                 assert wide <= width, path
 
 
+WORDS_THAT_BREAK = """
+[...document.querySelectorAll('.guards th, .guards td')].flatMap(cell => {
+  const found = [], walker = document.createTreeWalker(cell, NodeFilter.SHOW_TEXT)
+  for (let node = walker.nextNode(); node; node = walker.nextNode()) {
+    if (!node.parentElement.checkVisibility()) continue
+    for (const word of node.data.matchAll(/[A-Za-z0-9,]+/g)) {
+      const range = document.createRange()
+      range.setStart(node, word.index)
+      range.setEnd(node, word.index + word[0].length)
+      if (new Set([...range.getClientRects()].map(one => one.top)).size > 1) found.push(word[0])
+    }
+  }
+  return found
+})
+"""
+
+
+async def test_no_word_of_the_table_of_guards_breaks_in_its_middle(at: Browser) -> None:
+    async with serve_pages(SamplePages(build_busy_tenant())) as address, opened(at) as (page, _):
+        await page.goto(address + "status")
+        for width in (320, 400, 600, 768, 800, 900, 1024, 1280):
+            await page.set_viewport_size({"width": width, "height": 800})
+            assert await page.evaluate(WORDS_THAT_BREAK) == [], width
+
+
 # What sixty cases look like is among what five thousand do.
 @pytest.mark.parametrize("scheme", SCHEMES)
 @pytest.mark.parametrize("name", [name for name in TENANTS if name != "sixty"])
