@@ -12,6 +12,20 @@ function Get-AddressHost {
     (($Address -split '/')[2] -split ':')[0].ToLowerInvariant()
 }
 
+# Why the app would not use a channel besides Teams; nothing if it would, or the channel is off.
+function Get-ChannelProblem {
+    param([string] $Name, [string] $Address, [string[]] $Ends)
+    if (-not $Address) { return }
+    $target = Get-AddressHost "$Address/"
+    if (-not $target) { return "$Name is no https address." }
+    $taken = $target -in $own
+    foreach ($end in $Ends) {
+        if ($target -eq $end -or $target -like "*.$end") { $taken = $true }
+    }
+    if (-not $taken) { return "The app sends nothing to $target ($Name). Name it in WEBHOOK_HOSTS if it is yours." }
+}
+
+$own = @($env:WEBHOOK_HOSTS -split ',' | ForEach-Object { $_.Trim() } | Where-Object { $_ })
 $az = Get-Command -Name az -CommandType Application -ErrorAction Ignore
 $account = ''
 if ($az) { $account = az account show --query id --output tsv 2>$null }
@@ -30,7 +44,6 @@ if (-not $webhook -and -not $env:KEY_VAULT_NAME) {
 # An azd secret (azd env set-secret) is a reference here, and no address to look at.
 if ($webhook -and $webhook -notlike 'akvs://*') {
     $target = Get-AddressHost $webhook
-    $own = @($env:WEBHOOK_HOSTS -split ',' | ForEach-Object { $_.Trim() } | Where-Object { $_ })
     $taken = $target -in $own -or $target -like '*.powerplatform.com'
     if (-not $target) {
         $problems += 'TEAMS_WEBHOOK_URL is no https address. Copy it again from the workflow, in quotes.'
@@ -42,6 +55,10 @@ if ($webhook -and $webhook -notlike 'akvs://*') {
         $problems += "The app sends no cards to $target. Name it in WEBHOOK_HOSTS if it is yours."
     }
 }
+
+$problems += @(Get-ChannelProblem 'PAGERDUTY_ENDPOINT' $env:PAGERDUTY_ENDPOINT @('pagerduty.com'))
+$problems += @(Get-ChannelProblem 'SERVICENOW_INSTANCE' $env:SERVICENOW_INSTANCE @('service-now.com', 'servicenowservices.com'))
+$problems += @(Get-ChannelProblem 'SENTINEL_ENDPOINT' $env:SENTINEL_ENDPOINT @('ingest.monitor.azure.com', 'ingest.monitor.azure.us', 'ingest.monitor.azure.cn'))
 
 if (-not $env:ALERT_EMAILS) {
     $problems += "ALERT_EMAILS is not set: nobody would hear that the app is silent. Run: azd env set ALERT_EMAILS 'a@b.example'"

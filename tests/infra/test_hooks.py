@@ -6,6 +6,7 @@ from typing import Any
 
 import pytest
 
+from core.adapters.channel_addresses import ADDRESS_RULES, check_channel_address
 from core.adapters.teams import TeamsChannel
 from core.errors import SettingsError
 from tests.infra.bicep_values import INFRA, ROOT, read_bicep
@@ -148,6 +149,9 @@ def test_a_deployment_that_can_go_through_begins_without_a_word() -> None:
             "Workflows left logic.azure.com",
         ),
         ({"TEAMS_WEBHOOK_URL": "https://evil.example/x"}, "sends no cards to evil.example"),
+        ({"PAGERDUTY_ENDPOINT": "https://evil.example"}, "evil.example (PAGERDUTY_ENDPOINT)"),
+        ({"SERVICENOW_INSTANCE": "http://x.service-now.com"}, "SERVICENOW_INSTANCE is no https"),
+        ({"SENTINEL_ENDPOINT": "https://monitor.azure.com"}, "(SENTINEL_ENDPOINT)"),
     ],
 )
 def test_what_would_leave_an_app_that_cannot_speak_is_refused(
@@ -176,6 +180,15 @@ def test_everything_that_is_missing_is_said_at_once() -> None:
             {
                 "TEAMS_WEBHOOK_URL": "https://a.westeurope.logic.azure.com/x",
                 "WEBHOOK_HOSTS": "b.example, a.westeurope.logic.azure.com",
+            },
+            0,
+        ),
+        (
+            {
+                "PAGERDUTY_ENDPOINT": "https://events.eu.pagerduty.com",
+                "SERVICENOW_INSTANCE": "https://itsm.contoso.example",
+                "SENTINEL_ENDPOINT": "https://x-1.eastus-1.ingest.monitor.azure.com",
+                "WEBHOOK_HOSTS": "itsm.contoso.example",
             },
             0,
         ),
@@ -210,6 +223,27 @@ def test_the_check_takes_what_the_app_takes(address: str) -> None:
 
     environment = READY | {"TEAMS_WEBHOOK_URL": address, "WEBHOOK_HOSTS": "own.example"}
     assert (Machine().run("before-provision.ps1", environment) == 0) is is_taken()
+
+
+@pytest.mark.parametrize("name", ["pagerduty", "servicenow", "sentinel"])
+def test_the_check_takes_what_the_app_takes_of_each_channel(name: str) -> None:
+    setting, ends = ADDRESS_RULES[name]
+    own = frozenset({"own.example"})
+    for host in (
+        *ends,
+        *(f"x.{end}" for end in ends),
+        f"x{ends[0]}",
+        "own.example",
+        "evil.example",
+    ):
+        address = f"https://{host}"
+        try:
+            check_channel_address(name, {setting: address}, own)
+            code = 0
+        except SettingsError:
+            code = 1
+        environment = READY | {setting: address, "WEBHOOK_HOSTS": "own.example"}
+        assert Machine().run("before-provision.ps1", environment) == code, host
 
 
 @pytest.mark.parametrize(

@@ -21,6 +21,7 @@ from sandbox.functions_host.host import Host
 from sandbox.scene_runner import build_app_settings
 from sandbox.server import Sandbox
 from tests.integration.cli_app import Terminal
+from tests.integration.form_browser import FormBrowser
 from tests.integration.host_app import HostClient, build_request_body
 
 ROOT = Path(__file__).resolve().parents[2]
@@ -145,7 +146,10 @@ KINDS: Mapping[str, Mapping[str, Any]] = {
     "admin": {},
     "deleted": {},
     "by command line": {},
+    "from the page": {},
 }
+PLAYED_APART = ("by command line", "from the page")
+WHO, WHY = ("who", "Dana"), ("why", "the journey")
 
 
 def build_attacked_scene() -> dict[str, Any]:
@@ -267,6 +271,48 @@ async def play_command_line(box: Sandbox, host: Host, terminal: Terminal, number
     }
 
 
+async def play_pages(box: Sandbox, host: Host, browser: FormBrowser, number: int) -> Any:
+    """The same from pages alone: steps, plan, confirmation, result, and back; forged forms too."""
+    account, guid = build_account(number), build_guid(number)
+    before = take_picture(box, account, guid)
+    pages: dict[str, str] = {}
+
+    async def follow(name: str, path: str) -> None:
+        pages[f"{name}, waiting"] = await browser.open(path)
+        await host.drain()
+        pages[name] = await browser.open(path)
+
+    pages["form"] = await browser.open(f"act?kind=contain&subject={account}")
+    more = (("steps", "hidden-rules"), ("steps", "protocols"), WHO, WHY)
+    await follow("plan", await browser.submit("act", *more))
+    plan, cookie = browser.page, browser.cookie
+    statuses = []
+    for headers in ({"sec_fetch_site": "cross-site"}, {"cookie": ""}, {"cookie": f"{cookie}x"}):
+        await browser.submit("act", WHO, WHY, **headers)
+        statuses.append(browser.status)
+        browser.page, browser.cookie = plan, cookie
+    await host.drain()
+    forged = take_picture(box, account, guid) == before
+    order = await browser.submit("act", WHO, WHY)
+    browser.page = plan
+    await browser.submit("act", WHO, WHY)
+    statuses.append(browser.status)
+    await follow("order", order)
+    blocked = take_picture(box, account, guid)["users"][0]["accountEnabled"]
+    browser.page, browser.cookie = plan, cookie
+    await follow("again", await browser.submit("act", WHO, WHY))
+    pages["release"] = await browser.open(f"act?kind=uncontain&subject={account}")
+    named = [("steps", name) for name in NAMED]
+    await follow("back", await browser.submit("act", *named, WHO, WHY))
+    return {
+        "pages": pages,
+        "statuses": statuses,
+        "is_untouched_by_forgers": forged,
+        "enabled_then": blocked,
+        "is_untouched": take_picture(box, account, guid) == before,
+    }
+
+
 async def run_journey() -> dict[str, Any]:
     """Every kind of account, one after another."""
     async with Azurite() as azurite, Sandbox(build_attacked_scene()) as box:
@@ -280,12 +326,15 @@ async def run_journey() -> dict[str, Any]:
             found = {
                 kind: await play_account(box, host, caller, number)
                 for number, kind in enumerate(KINDS, 1)
-                if kind != "by command line"
+                if kind not in PLAYED_APART
             }
             plain = {name: os.environ[name] for name in ("PATH", "HOME") if name in os.environ}
             key = host.keys.function
             terminal = Terminal({**plain, "EXOGUARD_APP": host.base, "EXOGUARD_KEY": key})
-            found["by command line"] = await play_command_line(box, host, terminal, len(KINDS))
+            by_line, from_page = (list(KINDS).index(name) + 1 for name in PLAYED_APART)
+            found["by command line"] = await play_command_line(box, host, terminal, by_line)
+            browser = FormBrowser(host, session)
+            found["from the page"] = await play_pages(box, host, browser, from_page)
             return found
 
 

@@ -76,3 +76,27 @@ def test_the_command_line_does_the_same(journey: dict[str, Any]) -> None:
     assert json.loads(found["results"]["bundle"][1])["kind"] == "evidence"
     assert found["enabled_then"] is False
     assert found["is_untouched"]
+
+
+@pytest.mark.timeout(300)
+def test_pages_alone_do_the_same(journey: dict[str, Any]) -> None:
+    found = journey["from the page"]
+    pages = found["pages"]
+    assert "Which steps" in pages["form"]
+    assert "It is being processed" in pages["plan, waiting"]
+    assert "Carry this plan out?" in pages["plan"]
+    assert "What stays for you" in pages["plan"]
+    assert "It is contained." in pages["order"]
+    assert pages["order"].count("<b>Done</b>") == 7
+    assert "The plan was carried out already" in pages["again"]
+    assert "And, where you name it" in pages["release"]
+    assert "Its containment was taken back." in pages["back"]
+    assert found["enabled_then"] is False
+    assert found["is_untouched"]
+
+
+@pytest.mark.timeout(300)
+def test_forged_and_repeated_forms_do_nothing(journey: dict[str, Any]) -> None:
+    found = journey["from the page"]
+    assert found["statuses"] == [403, 403, 403, 403]
+    assert found["is_untouched_by_forgers"]

@@ -49,10 +49,10 @@ def test_all_that_is_missing_is_named_at_once() -> None:
     app = build_app()
     result = app.run_command("exempt", "--yes")
     assert (result.exit_code, app.posts) == (EXIT_USAGE, [])
-    for word in ("GUARD", "SUBJECT", "--until", "--why"):
+    for word in ("GUARD", "SUBJECT...", "--until", "--why"):
         assert f"'{word}'" in result.err
     result = app.run_command("exempt", GUARD_NAME, "--why", "because", "--yes")
-    assert "Missing: argument 'SUBJECT', option '--until'." in result.err
+    assert "Missing: argument 'SUBJECT...', option '--until'." in result.err
 
 
 def test_several_cases_are_acknowledged_with_one_reason_and_one_consent() -> None:
@@ -208,6 +208,18 @@ def test_an_exemption_ends_after_so_many_days() -> None:
     assert (result.exit_code, path) == (EXIT_OK, f"/api/guards/{GUARD_NAME}/exemptions")
     assert (body["subject"], body["until"]) == (CASE.key, "2026-12-20T06:00:00+00:00")
     assert "1 open cases ended" in result.out
+
+
+def test_several_cases_are_exempt_for_one_reason() -> None:
+    app, other = build_app(), build_open_case(2)
+    app.save_rows(other)
+    result = app.run_command(
+        "exempt",
+        *(GUARD_NAME, CASE.short_key, other.key, CASE.key, "--until", "30d"),
+        *(*WHY_OPTIONS, "--yes", "--wait"),
+    )
+    assert result.exit_code == EXIT_OK
+    assert [body["subject"] for _, body in app.posts] == [CASE.key, other.key]
 
 
 def test_an_object_id_is_used_unchanged() -> None:

@@ -109,6 +109,22 @@ async def test_what_a_person_confirmed_is_sent_as_json_and_processed() -> None:
     assert browser.app.processed == 1
 
 
+async def test_boxes_that_share_a_name_are_sent_separated_by_commas() -> None:
+    async with browsing() as browser:
+        await browser.let_in()
+        form = [("cases", "g/a"), ("cases", "g/b"), ("kind", "acknowledge"), ("token", "x")]
+        headers = {"Sec-Fetch-Site": "same-origin"}
+        for path in ("/api/act/several/confirm", "/api/act/several", "/api/act/everything"):
+            address = f"http://{browser.viewer.host}{path}"
+            async with browser.session.post(address, data=form, headers=headers) as reply:
+                assert reply.status == (405 if path.endswith("everything") else 200)
+    sent = {"cases": "g/a,g/b", "kind": "acknowledge"}
+    assert browser.app.asked == [
+        ("/api/act/several/confirm", sent),
+        ("/api/act/several", sent),
+    ]
+
+
 async def test_a_form_without_the_cookie_of_the_viewer_is_refused() -> None:
     async with browsing() as browser:
         address = f"http://{browser.viewer.host}/api/act"
