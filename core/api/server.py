@@ -36,7 +36,7 @@ from core.strict_json import parse_strict_json
 log = logging.getLogger("exoguard.api")
 
 # Room for all fields at their longest, with every character written as two \uXXXX escapes.
-MAX_BODY_BYTES = 16 * 1024
+MAX_BODY_BYTES = 32 * 1024
 
 
 async def handle_request(

@@ -38,7 +38,7 @@ OWN_HEADERS = {
     "X-Content-Type-Options": "nosniff",
 }
 MAX_QUERY_LENGTH = 500
-MAX_FORM_BYTES = 16 * 1024
+MAX_FORM_BYTES = 32 * 1024
 # The only addresses to which the viewer sends anything.
 FORM_PATHS = frozenset({"/api/act", "/api/act/several", "/api/act/several/confirm"})
 FORM_TYPE = "application/x-www-form-urlencoded"
