@@ -43,8 +43,8 @@ STEPS: Mapping[str, tuple[Step, ...]] = {
     "channel-unusable": (
         Step("See which settings are in force: the page of settings, or exo doctor."),
         Step(
-            "Find out who changed it: Azure portal > the function app > Activity log, operation "
-            "Update web apps app settings."
+            "Find out who changed it: Azure portal > the function app > Activity log, who wrote "
+            "settings."
         ),
         Step("Have each channel say whether it takes a message.", "exo channels test", Shell.EXO),
     ),
