@@ -8,8 +8,8 @@ from typing import Any
 
 import pytest
 
+from core.adapters.channel_addresses import check_address
 from core.adapters.channels.connect import ChannelSetup, connect_channel
-from core.adapters.channels.posting import check_address
 from core.errors import CardRejected, ChannelForbidden, NotificationError, SettingsError
 from core.model.findings import Severity
 from core.model.outbox import NoticeEvent
