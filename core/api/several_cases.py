@@ -9,8 +9,9 @@ became of all of them.
 """
 
 import asyncio
-from collections.abc import Mapping
-from dataclasses import replace
+import logging
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, replace
 
 from core.api.forms import create_token, with_token, without_token
 from core.api.page_actions import ACTIONS, DEFAULT_EXEMPTION, address_handler
@@ -24,7 +25,10 @@ from core.keys import KEY_PATTERN, PREFIX_LENGTH
 from core.model.cases import Case
 from core.model.guards import GuardConfig
 from core.model.requests import RequestKind
+from core.ports import Ledger
 from core.web.act_target import MAX_ANSWERED, AnsweredCase
+
+log = logging.getLogger("exoguard.api")
 
 SEVERAL_KINDS = (RequestKind.ACKNOWLEDGE, RequestKind.EXEMPT)
 MAX_NAMED = 200
@@ -70,24 +74,51 @@ def parse_cases(context: RequestContext) -> list[tuple[GuardConfig, str]]:
     return found
 
 
+@dataclass(frozen=True, slots=True)
+class NamedCases:
+    """What is on record of chosen cases."""
+
+    cases: Mapping[tuple[str, str], Case]
+    """By guard and key; closed ones too."""
+    unread: frozenset[str]
+    """The guards whose state cannot be read now."""
+
+
 async def load_cases(
-    context: RequestContext, named: list[tuple[GuardConfig, str]]
-) -> Mapping[tuple[str, str], Case]:
-    """The cases on record, by guard and key; closed ones too."""
-    guards = list(dict.fromkeys(config.guard.name for config, _ in named))
-    snapshots = dict(
-        zip(guards, await asyncio.gather(*map(context.ledger.load, guards)), strict=True)
-    )
-    found: dict[tuple[str, str], Case] = {}
+    context: RequestContext, named: Sequence[tuple[GuardConfig, str]]
+) -> NamedCases:
+    """The cases on record. A guard whose state cannot be read holds up no other."""
+    by_guard: dict[str, list[str]] = {}
     for config, key in named:
-        guard, prefix = config.guard.name, key[:PREFIX_LENGTH]
-        case = snapshots[guard].cases.get(key)
-        if case is None:
-            history = await context.ledger.load_history(guard, prefix, f"{prefix}~")
-            case = history.cases.get(key)
-        if case:
-            found[guard, key] = case
-    return found
+        by_guard.setdefault(config.guard.name, []).append(key)
+    loaded = await asyncio.gather(
+        *(load_cases_of_guard(context.ledger, guard, keys) for guard, keys in by_guard.items())
+    )
+    found = dict(zip(by_guard, loaded, strict=True))
+    return NamedCases(
+        {
+            (guard, key): case
+            for guard, cases in found.items()
+            for key, case in (cases or {}).items()
+        },
+        frozenset(guard for guard, cases in found.items() if cases is None),
+    )
+
+
+async def load_cases_of_guard(
+    ledger: Ledger, guard: str, keys: Sequence[str]
+) -> Mapping[str, Case] | None:
+    """The cases of one guard by key, closed ones too; None if its state cannot be read."""
+    try:
+        found = dict((await ledger.load(guard)).cases)
+        for key in keys:
+            if key not in found:
+                prefix = key[:PREFIX_LENGTH]
+                found |= (await ledger.load_history(guard, prefix, f"{prefix}~")).cases
+    except LedgerError as error:
+        log.error("%s: its cases cannot be answered: %s", guard, error)
+        return None
+    return {key: found[key] for key in keys if key in found}
 
 
 async def confirm_several(context: RequestContext) -> HttpResponse:
@@ -96,11 +127,8 @@ async def confirm_several(context: RequestContext) -> HttpResponse:
 
     kind = RequestKind(context.parameters["kind"])
     named = parse_cases(context)
-    cases = await load_cases(context, named)
-    rows = [
-        describe_case(kind, config, key, cases.get((config.guard.name, key)))
-        for config, key in named
-    ]
+    known = await load_cases(context, named)
+    rows = [describe_case(kind, config, key, known) for config, key in named]
     token = create_token()
     page = action_pages.render_several_page(
         kind,
@@ -115,10 +143,14 @@ async def confirm_several(context: RequestContext) -> HttpResponse:
 
 
 def describe_case(
-    kind: RequestKind, config: GuardConfig, key: str, case: Case | None
+    kind: RequestKind, config: GuardConfig, key: str, known: NamedCases
 ) -> AnsweredCase:
     """One chosen case, and what will happen to it."""
-    row = AnsweredCase(config.guard.name, config.guard.title, key)
+    guard = config.guard.name
+    row, case = AnsweredCase(guard, config.guard.title, key), known.cases.get((guard, key))
+    if guard in known.unread:
+        text = "The state of its guard cannot be read now: nothing is done."
+        return replace(row, text=text, is_left_out=True)
     if case is None:
         return replace(row, text="It is no longer on record: nothing is done.", is_left_out=True)
     row = replace(row, summary=case.summary, severity=case.severity)
@@ -147,10 +179,10 @@ async def perform_several(context: RequestContext) -> HttpResponse:
         raise BadRequest(400, f'"until" is missing: {UNTIL_PARAMETER.help}')
     batch = create_run_id(context.now)
     rows, messages = [], dict[str, RunMessage]()
-    cases = await load_cases(context, named)
+    known = await load_cases(context, named)
     for config, key in named:
         guard = config.guard.name
-        case = cases.get((guard, key))
+        case = known.cases.get((guard, key))
         row = AnsweredCase(guard, config.guard.title, key, text="Recorded.")
         if case:
             row = replace(row, summary=case.summary, severity=case.severity)

@@ -149,7 +149,8 @@ class PageViewer:
         fields: dict[str, str] = {}
         for name, value in (await request.post()).items():
             # Check boxes that share a name: the app takes their values separated by commas.
-            fields[name] = f"{fields[name]},{value}" if fields.get(name) else str(value)
+            values = [fields.get(name, ""), value if isinstance(value, str) else ""]
+            fields[name] = ",".join(filter(None, values))
         fields = {name: value for name, value in fields.items() if value}
         # The app's own token belongs to a cookie that never reached this browser: see `forward`.
         fields.pop("token", None)

@@ -61,6 +61,7 @@ REQUEST_HEADLINES = {
     RequestKind.UNCONTAIN: "Containment taken back",
     RequestKind.EVIDENCE: "Evidence of an account",
     RequestKind.IMPACT: "Impact of an account",
+    RequestKind.TEST_CHANNELS: "Channels tested",
 }
 CASE_REQUEST_KINDS = (RequestKind.EXEMPT, RequestKind.END_EXEMPTION, RequestKind.ACKNOWLEDGE)
 DEFERRED_REASONS: Mapping[str, str] = {

@@ -7,7 +7,6 @@ import pytest
 from core.api.authentication import Caller
 from core.api.forms import COOKIE_NAME
 from core.api.request import HttpResponse
-from core.errors import LedgerError
 from core.keys import build_object_key, hash_parts
 from core.model.findings import Severity
 from core.model.requests import OperatorRequest, RequestKind
@@ -126,21 +125,30 @@ async def test_an_exemption_has_an_end_and_takes_closed_cases_too() -> None:
     assert "&#34;until&#34; is missing" in str(late.body)
 
 
-async def test_one_request_that_cannot_be_stored_holds_up_no_other() -> None:
+async def test_one_request_that_is_refused_holds_up_no_other() -> None:
     api = await build_api()
-    page = await confirm(api, "acknowledge", FIRST.key, SECOND.key)
-    store = api.ledger.add_request
-
-    async def add_request(guard: str, request: OperatorRequest) -> None:
-        if request.subject == FIRST.key:
-            raise LedgerError("the table is busy")
-        await store(guard, request)
-
-    api.ledger.add_request = add_request  # type: ignore[method-assign]  # one write fails
-    answer = await submit(api, page)
+    for number in range(10, 59):
+        case = build_audit_case(number)
+        await save_cases(api, case)
+        await api.post("request-acknowledgement", case=case.key)
+    answer = await submit(api, await confirm(api, "acknowledge", FIRST.key, SECOND.key))
     assert "1 of 2 requests recorded" in str(answer.body)
-    assert "Not recorded: the table is busy." in str(answer.body)
-    assert set(await list_requests(api)) == {SECOND.key}
+    assert "Not recorded: 50 requests are already pending" in str(answer.body)
+    assert {FIRST.key, SECOND.key} & set(await list_requests(api)) == {FIRST.key}
+
+
+async def test_a_guard_whose_state_cannot_be_read_holds_up_no_other() -> None:
+    api = await build_api()
+    boxes = [("cases", f"{GUARD}/{FIRST.key},{OTHER_GUARD}/{GONE}"), ("kind", "acknowledge")]
+    api.ledger.unreadable_guards.add(OTHER_GUARD)
+    page = await api.send("confirm-several", encode_form(boxes))
+    assert "The state of its guard cannot be read now: nothing is done." in str(page.body)
+    assert "Acknowledge 1 case?" in str(page.body)
+    fields = [boxes[0], *read_form(page), ("why", "x")]
+    cookie = page.headers["Set-Cookie"].partition(";")[0]
+    answer = await api.send("perform-several", encode_form(fields, cookie=cookie))
+    assert answer.status == 202
+    assert FIRST.key in await list_requests(api)
 
 
 async def test_who_chooses_nothing_or_too_much_is_told_so() -> None:
