@@ -3,6 +3,7 @@
 --quick      1,000 and 10,000 mailboxes, small samples, each way of listing once: some minutes
 --publish    also make these results the reference: docs/performance.{json,md,png}
 --listings   measure only the ways of listing; --publish puts them into the reference's place
+--activity   measure only ticks of the audit logs and sweeps over mailboxes; likewise
 --contrary   measure only the guards, in a tenant as measured and in a contrary one; likewise, and
              --sizes may name another tenant than that of 10,000 mailboxes
 --profile P  measure in a profile of the sandbox: contrary is the worst case of each contested fact
@@ -30,11 +31,16 @@ from bench.days import DayFigures, Simulation, check_bounds
 from bench.days_report import DaysResults, describe_victims, format_day, publish_days
 from bench.days_tenant import FULL_SIZE
 from bench.derived import build_contrary_lines, build_lines, build_listing_lines
+from bench.detection import list_missed
 from bench.environment import ROOT, BenchError
 from bench.formatting import (
+    COLLECTION_HEADINGS,
     CONTRARY_HEADINGS,
+    DETECTION_HEADINGS,
     HEADINGS,
     LISTING_HEADINGS,
+    SWEEP_HEADINGS,
+    TICK_HEADINGS,
     describe_setup,
     format_cells,
     format_contrary_cells,
@@ -119,6 +125,8 @@ def choose_measures(asked: argparse.Namespace) -> MeasureCallback:
     """What to measure."""
     if asked.listings:
         return matrix.measure_only_listings
+    if asked.activity:
+        return matrix.measure_only_activity
     return matrix.measure_profiles if asked.contrary else matrix.measure_all
 
 
@@ -138,7 +146,7 @@ def publish_results(results: Results) -> None:
 
 def publish(asked: argparse.Namespace, results: Results) -> None:
     """Makes the results the reference, or a part of it."""
-    if asked.listings or asked.contrary:
+    if asked.listings or asked.contrary or asked.activity:
         publish_results(merge_results(load_results(report.RESULTS), results))
         return
     save_starts(measure_starts(REPEATS))
@@ -181,6 +189,7 @@ def parse_options() -> argparse.Namespace:
     )
     parser.add_argument("--quick", action="store_true")
     parser.add_argument("--listings", action="store_true")
+    parser.add_argument("--activity", action="store_true")
     parser.add_argument("--contrary", action="store_true")
     parser.add_argument("--publish", action="store_true")
     parser.add_argument("--write", action="store_true")
@@ -202,6 +211,25 @@ def can_be_reference(asked: argparse.Namespace) -> bool:
     return asked.contrary or not asked.sizes
 
 
+def print_tables(asked: argparse.Namespace, results: Results, console: Console) -> None:
+    """Prints all that was measured, each kind as a table of its own."""
+    if not asked.listings and not asked.activity:
+        print_results(results, console)
+    for title, headings, lines in (
+        ("What a way of listing costs", LISTING_HEADINGS, list_listing_cells(results)),
+        ("What a contrary tenant costs", CONTRARY_HEADINGS, list_contrary_cells(results)),
+        ("What a sweep costs", SWEEP_HEADINGS, report.list_sweep_cells(results)),
+        (
+            "What looks at collections cost",
+            COLLECTION_HEADINGS,
+            report.list_collection_cells(results),
+        ),
+        ("What a tick costs", TICK_HEADINGS, report.list_tick_cells(results)),
+        ("How late an act is seen", DETECTION_HEADINGS, report.list_detection_cells(results)),
+    ):
+        print_table(title, headings, lines, console)
+
+
 def main() -> int:
     asked = parse_options()
     console = Console(width=max(Console().width, MIN_WIDTH))
@@ -221,16 +249,13 @@ def main() -> int:
     except (BenchError, AzuriteError) as error:
         console.print(f"bench: {error}", style="red", markup=False)
         return 1
-    if not asked.listings:
-        print_results(results, console)
-    for title, headings, lines in (
-        ("What a way of listing costs", LISTING_HEADINGS, list_listing_cells(results)),
-        ("What a contrary tenant costs", CONTRARY_HEADINGS, list_contrary_cells(results)),
-    ):
-        print_table(title, headings, lines, console)
+    print_tables(asked, results, console)
     if asked.publish:
         publish(asked, results)
-    return int(any(row.lost for row in results.rows))
+    missed = list_missed(results)
+    for line in missed:
+        console.print(f"bench: {line}", style="red", markup=False)
+    return int(bool(missed) or any(row.lost for row in results.rows))
 
 
 if __name__ == "__main__":

@@ -102,14 +102,42 @@ async def measure_tick(order: ClientOrder) -> tuple[Meter, ClientFindings]:
         run_id = create_run_id(world.now())
         tick = await read_activity(world, settings.guard_configs, settings.activity, run_id)
     looks = [report for report in tick.reports if report.status == "looked"]
-    new = [finding for report in looks for finding in report.findings]
+    new = [
+        (report.guard, one.key) for report in looks for one in report.findings if one.state == "new"
+    ]
     return meter, {
         "status": tick.status,
         "read": len(looks),
         "lost": len(tick.troubles),
         "open_cases": len(new),
-        "error": tick.to_log_line()[:400] if tick.troubles or not looks else "",
+        "error": tick.to_log_line()[:400]
+        if tick.troubles
+        else ", ".join(sorted({guard for guard, _ in new})),
     }
+
+
+async def measure_sweep(order: ClientOrder) -> tuple[Meter, ClientFindings]:
+    """Measures what is read mailbox by mailbox of one source, with the listing of the mailboxes."""
+    from core.bootstrap import connect_world
+    from core.config.settings import Settings
+    from core.tenant.sources import FOLDER_RIGHTS, FULL_ACCESS, OWN_ADD_INS
+
+    settings = Settings.read(order["environ"])
+    async with connect_world(settings):
+        pass  # Imports the adapters before measuring.
+    read = lost = 0
+    async with Meter() as meter, connect_world(settings) as world:
+        delegation = world.tenant.delegation
+        readers = {
+            FULL_ACCESS: delegation.read_full_access,
+            FOLDER_RIGHTS: delegation.read_folder_rights,
+            OWN_ADD_INS: delegation.read_own_add_ins,
+        }
+        async for page in world.tenant.mailboxes.list_mailboxes():
+            answer = await readers[order["sweep"]](page.items)
+            read += len(page.items)
+            lost += len(answer.failures)
+    return meter, {"read": read, "lost": lost}
 
 
 async def measure_sdk(order: ClientOrder) -> tuple[Meter, ClientFindings]:
@@ -164,6 +192,7 @@ CLIENT_RUNNERS: Mapping[
     "status": measure_status,
     "listing": measure_listing,
     "tick": measure_tick,
+    "sweep": measure_sweep,
     "typed": measure_sdk,
     "floor": measure_bare_client,
     "first look": measure_bare_first_look,

@@ -22,16 +22,28 @@ from bench.results import (
     LISTING,
     LISTINGS,
     NO_CHANGE,
+    NO_NEWS,
     RATE_LIMITED,
     SDK_GATHER,
     SDK_LOOP,
     SLICES_BY_NAME,
+    SWEEP,
+    SWEEPS,
+    THREE_ACTS,
     Measurement,
     Results,
     name_compared,
 )
 
 USUAL = (FIRST_RUN, NO_CHANGE)
+# Have a table of their own.
+APART = frozenset(
+    {
+        NO_NEWS,
+        THREE_ACTS,
+        *(name_compared(one, profile) for one in USUAL for profile in COMPARED_PROFILES),
+    }
+)
 FIRST_LOOKS = (FIRST_RUN, FIRST_CRITICAL)
 
 
@@ -69,11 +81,10 @@ def build_size_lines(results: Results, size: int) -> Iterator[ReportLine]:
     """Builds the lines of one tenant: the guards, the baselines, the rest."""
     floor = results.find(BARE_CLIENT, FULL_READ, size)
     first_floor = results.find(BARE_FIRST_LOOK, FULL_READ, size)
-    compared = {name_compared(one, profile) for one in USUAL for profile in COMPARED_PROFILES}
     rows = [
         row
         for row in results.rows
-        if row.mailboxes == size and row.client in (*GUARDS, FEED) and row.occasion not in compared
+        if row.mailboxes == size and row.client in (*GUARDS, FEED) and row.occasion not in APART
     ]
     usual = [row for row in rows if row.occasion in USUAL]
     for row in (*usual, *(row for row in rows if row not in usual)):
@@ -126,6 +137,46 @@ def build_listing_lines(results: Results) -> list[ListingLine]:
                     )
                 )
     return lines
+
+
+@dataclass(frozen=True, slots=True)
+class SweepLine:
+    """A sweep over all mailboxes, and what it costs of what that of FullAccess costs."""
+
+    row: Measurement
+    time_ratio: float
+    cpu_ratio: float
+
+    @property
+    def commands(self) -> float:
+        """How many commands it takes a mailbox."""
+        return self.row.inner / self.row.read
+
+
+def build_sweep_lines(results: Results) -> list[SweepLine]:
+    """Builds the lines of the sweeps, size by size, that of FullAccess first."""
+    lines = []
+    for size in results.sizes:
+        least = results.find(SWEEPS[0], SWEEP, size)
+        for name in SWEEPS if least else ():
+            row = results.find(name, SWEEP, size)
+            if row and least:
+                ours, theirs = row.cost, least.cost
+                time_ratio = ours.seconds / theirs.seconds
+                lines.append(SweepLine(row, time_ratio, ours.cpu_seconds / theirs.cpu_seconds))
+    return lines
+
+
+COLLECTION_GUARDS = ("external-trust", "exchange-roles", "mail-protection", "privileged-change")
+"""The guards whose looks are listings of the tenant: the same requests whatever its size, but for
+lists of all users, devices and mailboxes.
+"""
+
+
+def find_collection_rows(results: Results, occasion: str, size: int) -> list[Measurement]:
+    """The runs of these guards on an occasion in a tenant of that size."""
+    rows = (results.find(name, occasion, size) for name in COLLECTION_GUARDS)
+    return [row for row in rows if row]
 
 
 @dataclass(frozen=True, slots=True)

@@ -1,6 +1,9 @@
 """Formats figures and names of clients and occasions for readers. Pure."""
 
-from bench.derived import ContraryLine, ListingLine, ReportLine
+from collections.abc import Sequence
+
+from bench.derived import ContraryLine, ListingLine, ReportLine, SweepLine
+from bench.detection import Detection, count_requests
 from bench.results import (
     BARE_CLIENT,
     BARE_FIRST_LOOK,
@@ -13,10 +16,13 @@ from bench.results import (
     GUARDS,
     NEW_FORWARD,
     NO_CHANGE,
+    NO_NEWS,
     RATE_LIMITED,
     SAMPLE_READ,
     SDK_GATHER,
     SDK_LOOP,
+    THREE_ACTS,
+    Measurement,
     Results,
 )
 from sandbox.reality.profile import DEFAULT_PROFILE
@@ -64,6 +70,36 @@ CONTRARY_HEADINGS = (
     "contrary",
     "also",
 )
+SWEEP_HEADINGS = (
+    "mailboxes",
+    "sweep",
+    "commands a mailbox",
+    "requests",
+    "time",
+    "x time",
+    "CPU ms a mailbox",
+    "x CPU",
+    "MiB",
+    "also",
+)
+COLLECTION_HEADINGS = (
+    "mailboxes",
+    "guard",
+    "requests, first run",
+    "time",
+    "requests, nothing new",
+    "time",
+)
+TICK_HEADINGS = ("mailboxes", "what", "time", "CPU ms", "requests", "new cases", "of")
+DETECTION_HEADINGS = (
+    "mailboxes",
+    "what",
+    "by full looks: mean",
+    "at worst",
+    "by ticks: mean",
+    "at worst",
+    "gained",
+)
 CLIENT_NAMES = {
     **{name: name.removeprefix("shared-").removeprefix("mailbox-") for name in GUARDS},
     SDK_LOOP: "typed SDK, loop",
@@ -80,6 +116,8 @@ OCCASION_NAMES = {
     FIRST_CRITICAL: "hidden forwards at a first look",
     RATE_LIMITED: "throttled, by rate",
     CONCURRENCY_LIMITED: "throttled, 4 at once",
+    NO_NEWS: "a tick without news",
+    THREE_ACTS: "a tick with the records of three acts",
     SAMPLE_READ: "",
     FULL_READ: "",
 }
@@ -125,7 +163,7 @@ def format_line_duration(line: ReportLine, value: float) -> str:
 def format_cells(line: ReportLine) -> tuple[str, ...]:
     """Formats a line in the order of the table's header."""
     row = line.row
-    requests = f"{row.posts:,}" + (f" ({row.inner:,})" if row.inner else "")
+    requests = format_request_count(row)
     state = f"{row.tables.get('reads', 0)} / {row.tables.get('writes', 0)}" if row.tables else ""
     return (
         f"{line.mailboxes:,}",
@@ -181,6 +219,66 @@ def format_contrary_cells(line: ContraryLine) -> tuple[str, ...]:
         f"{ours.open_cases:,}",
         ", ".join(filter(None, (lost, ours.note))),
     )
+
+
+def format_request_count(row: Measurement) -> str:
+    """Formats the requests of a measurement, with those inside of batches in brackets."""
+    return f"{row.posts:,}" + (f" ({row.inner:,})" if row.inner else "")
+
+
+def format_sweep_cells(line: SweepLine) -> tuple[str, ...]:
+    """Formats a line of the sweeps in the order of its table's header."""
+    row = line.row
+    return (
+        f"{row.mailboxes:,}",
+        row.client,
+        f"{line.commands:.1f}",
+        format_request_count(row),
+        format_duration(row.cost.seconds),
+        format_ratio(line.time_ratio),
+        f"{row.cpu_ms:.3f}",
+        format_ratio(line.cpu_ratio),
+        f"{row.cost.peak_mib:.0f}",
+        f"{row.lost:,} lost" if row.lost else "",
+    )
+
+
+def format_collection_cells(
+    size: int, name: str, first: Sequence[Measurement], usual: Sequence[Measurement]
+) -> tuple[str, ...]:
+    """Formats what runs over collections take, of one guard or of several together."""
+    return (
+        f"{size:,}",
+        name,
+        *(
+            cell
+            for rows in (first, usual)
+            for cell in (
+                f"{sum(row.posts for row in rows):,}",
+                format_duration(sum(row.cost.seconds for row in rows)),
+            )
+        ),
+    )
+
+
+def format_tick_cells(row: Measurement) -> tuple[str, ...]:
+    """Formats a tick in the order of its table's header."""
+    return (
+        f"{row.mailboxes:,}",
+        OCCASION_NAMES[row.occasion],
+        format_duration(row.cost.seconds),
+        f"{1000 * row.cost.cpu_seconds:.0f}",
+        f"{count_requests(row):,}",
+        f"{row.open_cases:,}",
+        row.note,
+    )
+
+
+def format_detection_cells(one: Detection) -> tuple[str, ...]:
+    """Formats how late an act is seen, in the order of its table's header."""
+    delays = (one.by_look.mean, one.by_look.worst, one.by_tick.mean, one.by_tick.worst, one.gained)
+    shown = (format_duration(delay.total_seconds()) for delay in delays)
+    return f"{one.mailboxes:,}", one.act.name, *shown
 
 
 def describe_setup(results: Results) -> str:

@@ -7,6 +7,7 @@ from dataclasses import dataclass, replace
 from itertools import product
 from pathlib import Path
 
+from bench.activity import measure_ticks, prepare_guards
 from bench.environment import BenchEnvironment, start_environment
 from bench.feed import measure_feed
 from bench.results import (
@@ -31,6 +32,7 @@ from bench.results import (
     name_compared,
 )
 from bench.runs import get_default_number, run_baseline, run_client, run_guard
+from bench.sweeps import measure_sweeps
 from bench.tenant_generator import (
     TenantSpec,
     build_external_forward,
@@ -71,6 +73,8 @@ class BenchMatrix:
     """How often each way of listing is measured; the fastest counts."""
     compared_size: int = 10_000
     """The tenant in which the profiles of the sandbox are compared."""
+    sweeps_up_to: int = 10_000
+    """The largest tenant in which each sweep over mailboxes is measured by itself."""
     latency_ms: float = 80.0
     seed: int = 1
     profile: str = DEFAULT_PROFILE
@@ -265,8 +269,29 @@ async def measure_usual_tenant(
             yield row
         async for row in measure_occasions(matrix, stage, report_progress):
             yield row
-        if size == matrix.sizes[0]:
-            async for row in measure_scripts(matrix, stage, report_progress):
+        async for row in measure_scripts(matrix, stage, report_progress):
+            yield row
+        async for row in measure_sweeps(stage, report_progress, matrix.sweeps_up_to):
+            yield row
+        # The last, since it changes the tenant.
+        async for row in measure_ticks(stage, report_progress):
+            yield row
+
+
+async def measure_only_activity(
+    matrix: BenchMatrix, folder: Path, report_progress: ProgressCallback
+) -> AsyncIterator[Measurement]:
+    """Measures the ticks and the sweeps and nothing else, where the guards concerned have run."""
+    for size in matrix.sizes:
+        report_progress(f"{size:,} mailboxes: making the tenant")
+        async with start_environment(
+            TenantSpec(size, matrix.seed), folder, matrix.latency_ms, matrix.profile
+        ) as stage:
+            async for row in measure_sweeps(stage, report_progress, matrix.sweeps_up_to):
+                yield row
+            report_progress(f"{size:,} mailboxes: the first looks")
+            await prepare_guards(stage)
+            async for row in measure_ticks(stage, report_progress):
                 yield row
 
 
@@ -328,7 +353,9 @@ async def measure_every_tenant(
 async def measure_scripts(
     matrix: BenchMatrix, environment: BenchEnvironment, report_progress: ProgressCallback
 ) -> AsyncIterator[Measurement]:
-    """Measures the two slow scripts."""
+    """Measures the two slow scripts, in the smallest tenant."""
+    if environment.spec.mailboxes != matrix.sizes[0]:
+        return
     report_progress("the typed SDK, one request after the other")
     yield await run_baseline(environment, SDK_LOOP, 1, matrix.loop_sample)
     report_progress(f"the typed SDK, {get_graph_concurrency()} requests at once")

@@ -14,26 +14,38 @@ from bench.costs import (
     list_remedies,
 )
 from bench.derived import (
+    COLLECTION_GUARDS,
     ReportLine,
     build_contrary_lines,
     build_lines,
     build_listing_lines,
+    build_sweep_lines,
     compute_memory_growth,
+    find_collection_rows,
     find_script,
     scale_measurement,
 )
+from bench.detection import compare_detection, list_tick_rows
 from bench.environment import ROOT
 from bench.formatting import (
     CLIENT_NAMES,
+    COLLECTION_HEADINGS,
     CONTRARY_HEADINGS,
+    DETECTION_HEADINGS,
     HEADINGS,
     LISTING_HEADINGS,
+    SWEEP_HEADINGS,
+    TICK_HEADINGS,
     describe_setup,
     format_cells,
+    format_collection_cells,
     format_contrary_cells,
+    format_detection_cells,
     format_line_duration,
     format_listing_cells,
     format_money,
+    format_sweep_cells,
+    format_tick_cells,
 )
 from bench.prices import (
     DAY,
@@ -49,6 +61,7 @@ from bench.prices import (
 from bench.remembered import format_figures, load_figures
 from bench.results import (
     BARE_CLIENT,
+    FIRST_RUN,
     FORWARDING,
     FULL_READ,
     NO_CHANGE,
@@ -87,6 +100,37 @@ def format_contrary(results: Results) -> str:
     """Formats what each guard costs in a contrary tenant."""
     lines = build_contrary_lines(results)
     return format_table(CONTRARY_HEADINGS, [format_contrary_cells(line) for line in lines])
+
+
+def list_collection_cells(results: Results) -> list[tuple[str, ...]]:
+    """What looks at collections take, guard by guard and together, size by size."""
+    cells = []
+    for size in results.sizes:
+        first, usual = (
+            find_collection_rows(results, occasion, size) for occasion in (FIRST_RUN, NO_CHANGE)
+        )
+        if len(first) == len(usual) == len(COLLECTION_GUARDS):
+            cells += [
+                format_collection_cells(size, one.client, [one], [other])
+                for one, other in zip(first, usual, strict=True)
+            ]
+            cells.append(format_collection_cells(size, "together", first, usual))
+    return cells
+
+
+def list_sweep_cells(results: Results) -> list[tuple[str, ...]]:
+    """What each sweep over mailboxes takes."""
+    return [format_sweep_cells(line) for line in build_sweep_lines(results)]
+
+
+def list_tick_cells(results: Results) -> list[tuple[str, ...]]:
+    """What a tick of the audit logs takes."""
+    return [format_tick_cells(row) for row in list_tick_rows(results)]
+
+
+def list_detection_cells(results: Results) -> list[tuple[str, ...]]:
+    """How late acts are seen."""
+    return [format_detection_cells(one) for one in compare_detection(results)]
 
 
 def collect_growth(results: Results) -> list[tuple[str, list[ReportLine]]]:
@@ -266,6 +310,10 @@ def build_sections(results: Results) -> dict[str, str]:
         "ground": f"Measured on {describe_setup(results)}",
         "measured": format_measurements(results),
         "listings": format_listings(results),
+        "sweeps": format_table(SWEEP_HEADINGS, list_sweep_cells(results)),
+        "collections": format_table(COLLECTION_HEADINGS, list_collection_cells(results)),
+        "ticks": format_table(TICK_HEADINGS, list_tick_cells(results)),
+        "detection": format_table(DETECTION_HEADINGS, list_detection_cells(results)),
         "contrary": format_contrary(results),
         "growth": format_growth(results),
         "cost": format_costs(results),

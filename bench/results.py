@@ -10,6 +10,7 @@ from bench.meter import Cost
 from core.config.catalog import CATALOG
 from core.guards.mailbox_forwarding import guard as mailbox_forwarding
 from core.microsoft365.exchange_listings import find_cmdlet_listing
+from core.tenant.sources import FOLDER_RIGHTS, FULL_ACCESS, OWN_ADD_INS
 from sandbox.reality.profile import CONTRARY, DEFAULT_PROFILE
 
 # The occasions of a guard's run.
@@ -20,6 +21,11 @@ FOLDER_RULES = "folders"
 FIRST_CRITICAL = "hidden forwards at a first look"
 RATE_LIMITED = "a limit a second"
 CONCURRENCY_LIMITED = "a limit at once"
+# The occasions of a reading of the audit logs, besides a first one and an ordinary one.
+NO_NEWS, THREE_ACTS = "no news", "records of three acts"
+# What a sweep over all mailboxes reads, and the occasion of that.
+SWEEP = "sweep"
+SWEEPS = (FULL_ACCESS, FOLDER_RIGHTS, OWN_ADD_INS)
 # The profiles of the sandbox whose tenants are compared: what an occasion ends in, if in anything.
 COMPARED_PROFILES = (DEFAULT_PROFILE, CONTRARY)
 # How much a baseline reads.
@@ -61,9 +67,10 @@ def is_compared(occasion: str) -> bool:
 class Measurement:
     """One client's work, measured in a process of its own.
 
-    `client` is a guard's name, a way of listing or a baseline. `read` mailboxes were read in a
-    tenant of `mailboxes`. `requests` are the tenant's, by service, with "/inner" for those inside a
-    `$batch`. `tables` are the storage's: requests, rows read by key or query, rows written.
+    `client` is a guard's name, a way of listing, what a sweep reads, or a baseline. `read`
+    mailboxes were read in a tenant of `mailboxes`. `requests` are the tenant's, by service, with
+    "/inner" for those inside a `$batch`. `tables` are the storage's: requests, rows read by key or
+    query, rows written.
     `card_seconds` is when the first card arrived, `lost` the number of mailboxes that stayed
     unread, `open_cases` that of the guard's cases after its run.
     """

@@ -13,9 +13,12 @@ import pytest
 from aiohttp import web
 from yarl import URL
 
+from bench.activity import measure_ticks, prepare_guards
 from bench.baselines import read_with_batches
 from bench.counting_proxy import CARDS_PATH, CountingProxy, count_operations
-from bench.environment import start_environment
+from bench.derived import build_sweep_lines
+from bench.detection import ACTS, list_missed
+from bench.environment import BenchError, start_environment
 from bench.feed import measure_feed
 from bench.matrix import (
     QUICK,
@@ -33,10 +36,15 @@ from bench.results import (
     FULL_READ,
     LISTINGS,
     NO_CHANGE,
+    NO_NEWS,
     SLICES_BY_NAME,
+    SWEEPS,
+    THREE_ACTS,
     Measurement,
+    Results,
 )
 from bench.runs import run_baseline, run_guard
+from bench.sweeps import measure_sweeps
 from bench.tenant_generator import TenantSpec, get_ids_path, write_scene
 from core.adapters.m365.inbox_rules.parse import parse_exchange_rule
 from sandbox.reality.profile import CONTRARY
@@ -205,6 +213,38 @@ async def test_a_tick_reads_what_an_ordinary_day_leaves_in_the_audit_logs(tmp_pa
     # A list of contents for each of two types, and the one content that there is.
     assert rows[1].requests["activity"] >= 3
     assert rows[1].tables["writes"] > 0
+
+
+async def test_the_tick_after_three_acts_leads_each_guard_to_what_it_opens_a_case_for(
+    tmp_path: Path,
+) -> None:
+    async with start_environment(TenantSpec(30), tmp_path, latency_ms=0) as stage:
+        await prepare_guards(stage)
+        quiet, attacked = [row async for row in measure_ticks(stage, lambda _: None)]
+    assert (quiet.client, quiet.occasion, quiet.lost) == (FEED, NO_NEWS, 0)
+    assert (quiet.read, quiet.open_cases, quiet.note) == (30, 0, "")
+    assert list_missed(Results({}, 0.0, 1, (quiet,))) == []
+    assert (attacked.client, attacked.occasion, attacked.lost) == (FEED, THREE_ACTS, 0)
+    assert attacked.note == "mailbox-audit, mailbox-delegation, mailbox-forwarding"
+    assert attacked.open_cases >= len(ACTS)
+    assert quiet.tables["writes"] < attacked.tables["writes"]
+
+
+async def test_a_tick_that_a_guard_saw_nothing_in_fails_the_bench(tmp_path: Path) -> None:
+    async with start_environment(TenantSpec(30), tmp_path, latency_ms=0) as stage:
+        # Guards that never ran have no first look to compare with, and wait for it.
+        with pytest.raises(BenchError, match="mailbox-delegation"):
+            _ = [row async for row in measure_ticks(stage, lambda _: None)]
+
+
+async def test_each_sweep_takes_its_commands_a_mailbox(tmp_path: Path) -> None:
+    async with start_environment(TenantSpec(30), tmp_path, latency_ms=0) as stage:
+        rows = tuple([row async for row in measure_sweeps(stage, lambda _: None, 30)])
+        assert [row async for row in measure_sweeps(stage, lambda _: None, 29)] == []
+    assert [(row.client, row.read, row.lost) for row in rows] == [(one, 30, 0) for one in SWEEPS]
+    full_access, folder_rights, add_ins = build_sweep_lines(Results({}, 0.0, 1, rows))
+    assert (full_access.commands, folder_rights.commands, add_ins.commands) == (1, 3, 1)
+    assert (full_access.time_ratio, full_access.cpu_ratio) == (1, 1)
 
 
 async def test_each_way_of_listing_reads_every_mailbox_by_its_own_requests(tmp_path: Path) -> None:

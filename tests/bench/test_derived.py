@@ -21,10 +21,12 @@ from bench.costs import (
     list_remedies,
 )
 from bench.derived import (
+    COLLECTION_GUARDS,
     build_contrary_lines,
     build_lines,
     build_listing_lines,
     build_size_lines,
+    build_sweep_lines,
     compute_memory_growth,
     compute_request_overhead,
 )
@@ -59,11 +61,15 @@ from bench.results import (
     LISTING,
     LISTINGS,
     NO_CHANGE,
+    NO_NEWS,
     RATE_LIMITED,
     SAMPLE_READ,
     SDK_GATHER,
     SDK_LOOP,
     SLICES_BY_NAME,
+    SWEEP,
+    SWEEPS,
+    THREE_ACTS,
     Measurement,
     Results,
     load_results,
@@ -147,7 +153,17 @@ RESULTS = Results(
         ),
         measurement(FORWARDING, NO_CHANGE, 1_000, 2.0, 0.2, inner=1_000, peak=61),
         measurement(FORWARDING, RATE_LIMITED, 1_000, 9.0, 0.4, inner=1_250, lost=3),
-        *(measurement(FEED, NO_CHANGE, size, 2.0, 0.1) for size in (1_000, 10_000)),
+        *(
+            measurement(FEED, occasion, size, 2.0, 0.1)
+            for size in (1_000, 10_000)
+            for occasion in (NO_CHANGE, NO_NEWS, THREE_ACTS)
+        ),
+        *(
+            measurement(name, SWEEP, 1_000, seconds, 0.2, inner=inner)
+            for name, seconds, inner in zip(
+                SWEEPS, (2.0, 6.0, 2.0), (1_000, 3_000, 1_000), strict=True
+            )
+        ),
         measurement(SDK_LOOP, SAMPLE_READ, 1_000, 10.0, 3.0, read=100),
         measurement(SDK_GATHER, FULL_READ, 1_000, 20.0, 15.0),
         *(
@@ -224,6 +240,31 @@ def test_a_contrary_tenant_is_compared_with_the_same_one_as_measured() -> None:
     cells = format_contrary_cells(line)
     assert {"3.00", "5", "4", "2 lost"} <= {*cells}
     assert build_lines(results) == build_lines(RESULTS)
+
+
+def test_sweeps_are_compared_with_that_of_full_access_in_the_same_tenant() -> None:
+    full_access, folder_rights, _ = build_sweep_lines(RESULTS)
+    assert (full_access.row.client, full_access.time_ratio) == (SWEEPS[0], 1.0)
+    assert (folder_rights.time_ratio, folder_rights.cpu_ratio) == (3.0, 1.0)
+    assert (full_access.commands, folder_rights.commands) == (1.0, 3.0)
+
+
+def test_looks_at_collections_are_told_by_guard_and_together() -> None:
+    cells = report.list_collection_cells(RESULTS)
+    assert [line[:2] for line in cells[:5]] == [
+        *(("1,000", name) for name in COLLECTION_GUARDS),
+        ("1,000", "together"),
+    ]
+    assert [line[2] for line in cells[:5]] == ["10", "10", "10", "10", "40"]
+    assert cells[4][3] == "8.0 s"
+    fewer = [row for row in RESULTS.rows if row.client != COLLECTION_GUARDS[0]]
+    assert report.list_collection_cells(replace(RESULTS, rows=tuple(fewer))) == []
+
+
+def test_ticks_and_sweeps_stand_in_tables_of_their_own() -> None:
+    shown = {(line.row.client, line.row.occasion) for line in build_lines(RESULTS)}
+    assert (FEED, NO_CHANGE) in shown
+    assert not {NO_NEWS, THREE_ACTS, SWEEP} & {occasion for _, occasion in shown}
 
 
 def test_memory_is_compared_with_the_next_smaller_tenant() -> None:
