@@ -6,7 +6,7 @@ to, people whom a policy covers). More of the first is wider, less of the second
 everything else about an item may change without a word.
 """
 
-from collections.abc import Callable, Collection, Iterable, Mapping
+from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime
 
@@ -23,6 +23,9 @@ HASH_LENGTH = 24
 VALUE_MARK = "="
 """Begins the token of a value that replaces another one: the old value is no news when it is back.
 """
+
+DEPARTED = "departed"
+"""Stands among the tokens of a change for the whole item, which is gone."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -114,6 +117,17 @@ def explain_no_loss(token: str) -> Trait:
     return Trait(token, f"lacks what it kept before: {token}", Severity.LOW)
 
 
+def read_entry(token: str) -> str:
+    """The entry of a list that a token stands for; empty where the token has only a part of it."""
+    entry = token.partition(" ")[2]
+    return entry if len(token) < MAX_TOKEN_LENGTH - len(VALUE_MARK) else ""
+
+
+def restore_nothing(identity: str, tokens: Sequence[str]) -> tuple[Step, ...]:
+    """No command sets back what an item of a collection lost or opens: a person does, by hand."""
+    return ()
+
+
 @dataclass(frozen=True, slots=True)
 class WatchedCollection:
     """One declaration: what is read, what an item opens and keeps, and how grave a change is."""
@@ -137,6 +151,10 @@ class WatchedCollection:
     uses: tuple[str, ...] = ()
     """Sources that only add detail, such as names."""
     explain_loss: Callable[[str], Trait] = explain_no_loss
+    restore: Callable[[str, Sequence[str]], Iterable[Step]] = restore_nothing
+    """What sets back a known item, with commands: its id, and the tokens of what it newly opens or
+    lost, or DEPARTED where it is gone. Nothing where only a person knows how it was meant.
+    """
     departure: Severity = Severity.INFO
     """How grave it is that an item is gone; INFO is not told."""
     departure_text: str = ""

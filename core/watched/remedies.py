@@ -1,8 +1,8 @@
 """What an operator does about news of a watched collection, step by step. Pure.
 
 The object is saved as it is, whoever changed it is asked, and only then is it taken away by its id:
-that is the item's own part, and it counts where something was opened. What keeps less closed than
-before is set back by hand, since only a person knows how it was meant.
+that is the item's own part, and it counts where something was opened. What is laxer than before is
+set back by the collection's own commands where these can say how it was, and by hand otherwise.
 """
 
 from core.microsoft365.configuration_sources import CONFIGURATION_SOURCES
@@ -16,23 +16,31 @@ from core.microsoft365.remedies import (
 from core.microsoft365.source_commands import build_read_command, split_read_path
 from core.model.findings import Step
 from core.model.guards import Service
-from core.watched.items import WatchedNews
+from core.watched.items import DEPARTED, WatchedNews
 
 
 def build_watched_remedy(news: WatchedNews, advice: str) -> tuple[Step, ...]:
     """The steps about what is new, wider, weaker or gone about an item."""
-    item, collection = news.item, news.collection
-    subject = f"the {collection.noun} {news.name}"
-    opens_more = item is not None and (news.is_new or bool(news.added))
-    stop = item.stop if item is not None and opens_more else ()
+    subject = f"the {news.collection.noun} {news.name}"
     asked = ask("whoever changed it" if not news.is_new else "whoever made it")
     return (
         save_item(news, subject),
         *find_changes(news),
         asked,
-        *(stop or (Step(advice),)),
+        *(list_acts(news) or (Step(advice),)),
         look_around(subject, news.object_id.rpartition(" ")[2]),
     )
+
+
+def list_acts(news: WatchedNews) -> tuple[Step, ...]:
+    """What puts it right, with commands: only what changed where that can be said, or the whole."""
+    if news.item is None:
+        return tuple(news.collection.restore(news.object_id, [DEPARTED]))
+    if news.is_new:
+        return news.item.stop
+    changed = [one.token for one in (*news.added, *news.lost)]
+    restored = tuple(news.collection.restore(news.object_id, changed))
+    return restored or (news.item.stop if news.added else ())
 
 
 def save_item(news: WatchedNews, subject: str) -> Step:

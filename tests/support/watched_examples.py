@@ -97,7 +97,7 @@ def describe_allowed(source: str) -> WatchedExample:
 
 def build_authority(key: str) -> dict[str, object]:
     """A certificate authority with this key."""
-    return {"issuer": f"CN={key}", "issuerSki": key, "isRootAuthority": True}
+    return {"id": key, "issuer": f"CN={key}", "issuerSki": key, "isRootAuthority": True}
 
 
 EXCLUDING = Configuration(

@@ -6,6 +6,7 @@ the cross-tenant policy, tenant by tenant. A tenant without them has nothing to 
 
 from collections.abc import Iterator, Mapping
 
+from core.guards.external_trust.tenants import build_partner_removal
 from core.microsoft365.assumptions.graph_traces import PARTNER_CAPABILITIES
 from core.microsoft365.source_shapes import TYPE_NAME
 from core.model.findings import Severity
@@ -28,6 +29,7 @@ def describe_capability(rows: SourceRows) -> Iterator[WatchedItem]:
             id=one.id,
             name=quote_text(one.id, MAX_NAME_LENGTH),
             opens=tuple(trait for found in list_capabilities(one) for trait in list_traits(found)),
+            stop=(build_partner_removal(one.id),),
         )
 
 

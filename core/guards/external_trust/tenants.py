@@ -4,7 +4,7 @@ from collections.abc import Iterator, Mapping, Sequence
 
 from core.keys import hash_parts
 from core.microsoft365.remedies import build_graph_request, make_graph_step
-from core.model.findings import Fact, Severity
+from core.model.findings import Fact, Severity, Step
 from core.property_values import find_property, get_flag
 from core.tenant.configuration import Configuration
 from core.tenant.quoting import quote_text
@@ -126,16 +126,19 @@ def describe_partner(rows: SourceRows) -> Iterator[WatchedItem]:
             name=quote_text(one.id, MAX_NAME_LENGTH),
             opens=tuple(list_partner_traits(one)),
             facts=tuple(list_partner_facts(one)),
-            stop=(
-                make_graph_step(
-                    "Unless somebody answers for it: remove what is set for this tenant; what "
-                    "counts for all others counts for it then.",
-                    build_graph_request(
-                        "DELETE", "", "policies", "crossTenantAccessPolicy", "partners", one.id
-                    ),
-                ),
-            ),
+            stop=(build_partner_removal(one.id),),
         )
+
+
+def build_partner_removal(tenant: str) -> Step:
+    """Remove what is set for one other tenant, after it was saved."""
+    return make_graph_step(
+        "Unless somebody answers for it: remove what is set for this tenant; what counts for all "
+        "others counts for it then.",
+        build_graph_request(
+            "DELETE", "", "policies", "crossTenantAccessPolicy", "partners", tenant
+        ),
+    )
 
 
 def list_partner_traits(partner: Configuration) -> Iterator[Trait]:

@@ -164,6 +164,14 @@ def describe_provider(rows: SourceRows) -> Iterator[WatchedItem]:
             ),
             arrival=Severity.INFO if is_builtin(one) else Severity.MEDIUM,
             facts=(Fact("kind", shown),),
+            stop=()
+            if is_builtin(one)
+            else (
+                make_graph_step(
+                    "Unless somebody answers for it: remove the provider.",
+                    build_graph_request("DELETE", "", "identity", "identityProviders", one.id),
+                ),
+            ),
         )
 
 
@@ -203,6 +211,16 @@ def describe_sign_up(rows: SourceRows) -> Iterator[WatchedItem]:
             id="self-service",
             name="of guests",
             opens=(Trait("enabled", text, Severity.MEDIUM),) if is_on else (),
+            stop=(
+                make_graph_step(
+                    "Unless somebody answers for it: switch it off.",
+                    build_graph_request(
+                        "PATCH",
+                        "{ selfServiceSignUp = @{ isEnabled = $false } }",
+                        *("policies", "authenticationFlowsPolicy"),
+                    ),
+                ),
+            ),
         )
 
 
@@ -221,6 +239,15 @@ def describe_federation(rows: SourceRows) -> Iterator[WatchedItem]:
                 Trait(build_value_token("signer", signer), SIGNER_TEXT, Severity.HIGH),
             ),
             facts=(Fact("issuer", shown),),
+            stop=(
+                make_graph_step(
+                    "Unless somebody answers for it: remove the federation. People of the domain "
+                    "sign in as other guests do then.",
+                    build_graph_request(
+                        "DELETE", "", "directory", "federationConfigurations", one.id
+                    ),
+                ),
+            ),
         )
 
 

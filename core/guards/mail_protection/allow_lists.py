@@ -1,12 +1,12 @@
 """Allow lists of the tenant, simulation overrides, signing and reporting. Pure."""
 
 import re
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 
 from core.guards.mail_protection.policies import DOMAINS, read_own_domains
 from core.guards.mail_protection.properties import LOW, MAX_NAME_LENGTH, MEDIUM
 from core.microsoft365.remedies import build_command, make_exchange_step
-from core.model.findings import Fact, Severity
+from core.model.findings import Fact, Severity, Step
 from core.property_values import (
     find_property,
     get_flag,
@@ -15,13 +15,25 @@ from core.property_values import (
     parse_printed_bool,
 )
 from core.tenant.quoting import quote_text
-from core.watched.items import SourceRows, Trait, WatchedCollection, WatchedItem, build_token
+from core.watched.items import (
+    SourceRows,
+    Trait,
+    WatchedCollection,
+    WatchedItem,
+    build_token,
+    read_entry,
+)
 
 ALLOW_SOURCES = ("allow-sender", "allow-url", "allow-file", "allow-address")
 LIST_TYPES = dict(zip(ALLOW_SOURCES, ("Sender", "Url", "FileHash", "IP"), strict=True))
 SPOOF, SIMULATION = "allow-spoof", "phish-simulation-rule"
 DKIM, QUARANTINE, REPORTING = "dkim-config", "quarantine-policy", "report-policy"
 TECHNIQUES = ("T1562.001", "T1656")
+SPOOF_IDENTITY = "domain.com\\Default"
+"""What the cmdlet takes for an identity, literally (Microsoft Learn: Remove-Tenant…SpoofItems)."""
+REPORT_IDENTITY = "DefaultReportSubmissionPolicy"
+"""The only policy there can be (Microsoft Learn: Set-ReportSubmissionPolicy)."""
+SIGNED, REPORTS = "Enabled", "EnableReportToMicrosoft"
 RIGHT_PREFIX = "PermissionTo"
 GRANTED = re.compile(rf"(?i){RIGHT_PREFIX}(\w{{1,40}}):\s*True")
 RELEASING = frozenset({"release", "allowsender"})
@@ -85,6 +97,17 @@ def describe_spoof(rows: SourceRows) -> Iterator[WatchedItem]:
             )
             if passes
             else (),
+            stop=(
+                make_exchange_step(
+                    "Unless somebody answers for it: take it out.",
+                    build_command(
+                        "Remove-TenantAllowBlockListSpoofItems",
+                        "-Confirm:$false",
+                        Identity=SPOOF_IDENTITY,
+                        Ids=one.id,
+                    ),
+                ),
+            ),
         )
 
 
@@ -112,26 +135,60 @@ def describe_simulation(rows: SourceRows) -> Iterator[WatchedItem]:
                 for name, entry in entries
             ),
             arrival=Severity.INFO if is_ending else MEDIUM,
+            stop=(
+                make_exchange_step(
+                    "Unless somebody answers for it: remove the override.",
+                    build_command(
+                        "Remove-ExoPhishSimOverrideRule", "-Confirm:$false", Identity=one.id
+                    ),
+                ),
+            ),
         )
+
+
+def restore_simulation(identity: str, tokens: Sequence[str]) -> tuple[Step, ...]:
+    """What takes newly named senders out of the override, and leaves the exercise as it was."""
+    found = [
+        (name, entry)
+        for token in tokens
+        for name in ("Domains", "SenderIpRanges")
+        if token.startswith(f"{name} ") and (entry := read_entry(token))
+    ]
+    return tuple(
+        make_exchange_step(
+            f"Unless somebody answers for it: take {quote_text(entry, MAX_NAME_LENGTH)} out.",
+            build_command(
+                "Set-ExoPhishSimOverrideRule",
+                Identity=identity,
+                **{f"Remove{name}": entry},
+            ),
+        )
+        for name, entry in found
+    )
 
 
 def describe_signing(rows: SourceRows) -> Iterator[WatchedItem]:
     """Whether mail of each domain is signed."""
     for one in rows[DKIM] or ():
         values = one.values
-        kept = []
-        if get_flag(values, "Enabled", default=False):
-            kept.append("Enabled")
         yield WatchedItem(
             id=one.id,
             name=quote_text(get_text(values, "Domain") or one.name, MAX_NAME_LENGTH),
-            keeps=frozenset(kept),
+            keeps=frozenset([SIGNED] if get_flag(values, SIGNED, default=False) else []),
         )
 
 
 def explain_signing_loss(token: str) -> Trait:
     """Mail of a domain is no longer signed."""
     return Trait(token, "is no longer signed with DKIM: others cannot verify its mail", MEDIUM)
+
+
+def restore_signing(identity: str, tokens: Sequence[str]) -> tuple[Step, ...]:
+    """What has mail of a domain signed again."""
+    if SIGNED not in tokens:
+        return ()
+    sign = build_command("Set-DkimSigningConfig", "-Enabled $true", Identity=identity)
+    return (make_exchange_step("Unless somebody answers for it: sign its mail again.", sign),)
 
 
 def describe_quarantine(rows: SourceRows) -> Iterator[WatchedItem]:
@@ -192,17 +249,23 @@ def describe_reporting(rows: SourceRows) -> Iterator[WatchedItem]:
                 for name in names
                 for entry in get_texts(values, name)
             ),
-            keeps=frozenset(
-                ["EnableReportToMicrosoft"]
-                if get_flag(values, "EnableReportToMicrosoft", default=False)
-                else []
-            ),
+            keeps=frozenset([REPORTS] if get_flag(values, REPORTS, default=False) else []),
         )
 
 
 def explain_reporting_loss(token: str) -> Trait:
     """Reported mail no longer reaches Microsoft."""
     return Trait(token, "no longer sends reported mail to Microsoft", LOW)
+
+
+def restore_reporting(identity: str, tokens: Sequence[str]) -> tuple[Step, ...]:
+    """What has reported mail sent to Microsoft again. To whom else it goes is a person's matter."""
+    if set(tokens) != {REPORTS}:
+        return ()
+    send = build_command(
+        "Set-ReportSubmissionPolicy", f"-{REPORTS} $true", Identity=REPORT_IDENTITY
+    )
+    return (make_exchange_step("Unless somebody answers for it: send it there again.", send),)
 
 
 ALLOWED_ENTRIES = WatchedCollection(
@@ -234,6 +297,7 @@ SIMULATIONS = WatchedCollection(
     plural="phishing simulation overrides",
     needs=(SIMULATION,),
     describe=describe_simulation,
+    restore=restore_simulation,
     advice="Ask who runs the exercise. Unless somebody answers for it, take it out in the Defender "
     "portal > Advanced delivery > Phishing simulation.",
     techniques=TECHNIQUES,
@@ -247,6 +311,7 @@ SIGNING = WatchedCollection(
     needs=(DKIM,),
     describe=describe_signing,
     explain_loss=explain_signing_loss,
+    restore=restore_signing,
     advice="Ask who switched it off, and switch it on again in the Defender portal > Email "
     "authentication settings > DKIM.",
     techniques=("T1562.001",),
@@ -271,6 +336,7 @@ REPORT_POLICIES = WatchedCollection(
     needs=(REPORTING, DOMAINS),
     describe=describe_reporting,
     explain_loss=explain_reporting_loss,
+    restore=restore_reporting,
     advice="Ask who changed it. Unless somebody answers for it, set back where reported mail goes: "
     "Defender portal > Settings > Email & collaboration > User reported settings.",
     techniques=("T1114.003", "T1562.001"),

@@ -6,13 +6,13 @@ gone for good (MITRE ATT&CK T1114, T1564.008, T1070.008, T1485). Exchange filter
 have any of these, so that no other is read.
 """
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 
 from core.guards.mail_protection.policies import read_own_domains
 from core.guards.mail_protection.properties import LOW, MAX_NAME_LENGTH, MEDIUM
 from core.microsoft365.remedies import build_command, make_exchange_step
 from core.microsoft365.trustees import SYSTEM_KINDS
-from core.model.findings import Fact, Severity
+from core.model.findings import Fact, Severity, Step
 from core.property_values import get_flag, get_text, get_texts
 from core.tenant.configuration import Configuration
 from core.tenant.quoting import quote_text
@@ -141,6 +141,17 @@ def explain_hold_loss(token: str) -> Trait:
     return Trait(token, "is no longer in force", MEDIUM)
 
 
+def restore_hold(identity: str, tokens: Sequence[str]) -> tuple[Step, ...]:
+    """What puts a mailbox on hold again, for as long as nobody takes it off."""
+    hold = build_command(
+        "Set-Mailbox",
+        "-LitigationHoldEnabled $true -LitigationHoldDuration Unlimited",
+        Identity=identity,
+    )
+    text = "Unless whoever answers for legal matters took it off: put the mailbox on hold again."
+    return (make_exchange_step(text, hold),)
+
+
 def describe_unrecoverable(rows: SourceRows) -> Iterator[WatchedItem]:
     """Each mailbox whose owner can delete mail for good; Exchange's own ones are so by nature."""
     for one in rows[UNRECOVERABLE] or ():
@@ -233,6 +244,7 @@ MAILBOX_COLLECTIONS = (
         needs=(HELD,),
         describe=describe_holds,
         explain_loss=explain_hold_loss,
+        restore=restore_hold,
         advice="Ask whoever answers for legal matters. Unless they took it off, put the mailbox on "
         "hold again at once: Exchange admin center > Mailboxes > Others > Litigation hold.",
         techniques=("T1070.008", "T1485"),

@@ -3,7 +3,7 @@
 Microsoft Learn: Recommended settings for EOP and Microsoft Defender for Office 365.
 """
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from functools import partial
 
 from core.guards.mail_protection.properties import (
@@ -20,8 +20,9 @@ from core.guards.mail_protection.properties import (
     explain_filter_loss,
     list_exposures,
     list_kept,
+    restore_filter,
 )
-from core.model.findings import Severity
+from core.model.findings import Severity, Step
 from core.property_values import get_text
 from core.tenant.configuration import Configuration
 from core.tenant.domain_names import to_a_label
@@ -30,6 +31,7 @@ from core.watched.items import SourceRows, WatchedCollection, WatchedItem
 
 DOMAINS = "accepted-domain"
 PRESETS = frozenset({"standard", "strict"})
+PRESET_PREFIX = "preset "
 MAIL_ACTIONS = ("Quarantine", "MoveToJmf", "AddXHeader", "ModifySubject", "NoAction")
 # Deleted mail reaches nobody; redirected mail reaches whom the policy names.
 OTHER_ACTIONS = ("Delete", "Redirect")
@@ -112,7 +114,7 @@ MALWARE = FilterShape(
         Switch("EnableFileFilter", "stops dangerous kinds of files"),
         Switch("ZapEnabled", "takes delivered malware back"),
     ),
-    protected=(ProtectedList("FileTypes", "stops files of the kind", LOW),),
+    protected=(ProtectedList("FileTypes", "stops files of the kind", LOW, is_set_whole=True),),
 )
 CONTENT = FilterShape(
     switches=(
@@ -171,7 +173,7 @@ def is_preset(policy: Configuration) -> bool:
 def find_policy_id(policy: Configuration) -> str:
     """What makes a policy this one. A preset that is made anew gets another id and number."""
     kind = get_text(policy.values, "RecommendedPolicyType").casefold()
-    return f"preset {kind}" if is_preset(policy) else policy.id
+    return f"{PRESET_PREFIX}{kind}" if is_preset(policy) else policy.id
 
 
 def read_own_domains(rows: SourceRows) -> frozenset[str]:
@@ -179,6 +181,19 @@ def read_own_domains(rows: SourceRows) -> frozenset[str]:
     return frozenset(
         to_a_label(get_text(one.values, "DomainName") or one.id) for one in rows[DOMAINS] or ()
     )
+
+
+def make_restore(
+    shape: FilterShape, cmdlet: str
+) -> Callable[[str, Sequence[str]], tuple[Step, ...]]:
+    """The `restore` of one kind of policy; what a tenant sets of a preset, it sets in a wizard."""
+
+    def restore(identity: str, tokens: Sequence[str]) -> tuple[Step, ...]:
+        if identity.startswith(PRESET_PREFIX):
+            return ()
+        return tuple(restore_filter(shape, cmdlet, identity, tokens))
+
+    return restore
 
 
 def make_policy_description(
@@ -195,6 +210,7 @@ def make_policy_description(
                 name=quote_text(one.name or one.id, MAX_NAME_LENGTH),
                 opens=tuple(list_exposures(part, one, own)),
                 keeps=frozenset(list_kept(part, one)),
+                is_object=not is_preset(one),
                 arrival=Severity.INFO if is_preset(one) else LOW,
             )
 
@@ -212,6 +228,7 @@ def define_filter(
         needs=(name, DOMAINS),
         describe=make_policy_description(name, shape),
         explain_loss=partial(explain_filter_loss, shape),
+        restore=make_restore(shape, cmdlet),
         advice="Ask who changed it and why. Unless somebody answers for it, set it back in the "
         f"Defender portal > Policies > Threat policies ({cmdlet}).",
         techniques=TECHNIQUES,

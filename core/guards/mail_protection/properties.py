@@ -5,14 +5,16 @@ tenant has on opens something when it is off; one that somebody has to turn on k
 it is on, so that a policy without it is no news.
 """
 
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 
-from core.model.findings import Severity
+from core.microsoft365.powershell import can_be_quoted, quote_literal
+from core.microsoft365.remedies import MAX_STOPPED, build_command, make_exchange_step
+from core.model.findings import Severity, Step
 from core.property_values import get_flag, get_text, get_texts, parse_printed_int
 from core.tenant.configuration import Configuration
 from core.tenant.quoting import quote_text
-from core.watched.items import Trait, build_token
+from core.watched.items import Trait, build_token, read_entry
 
 MAX_NAME_LENGTH = 120
 MEDIUM, LOW = Severity.MEDIUM, Severity.LOW
@@ -88,6 +90,8 @@ class ProtectedList:
     text: str
     """What it does for an entry, as a clause after "no longer" and before the entry."""
     severity: Severity = MEDIUM
+    is_set_whole: bool = False
+    """Whether its cmdlet takes the whole list only, and no entry more or less."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -214,3 +218,72 @@ def explain_filter_loss(shape: FilterShape, token: str) -> Trait:
             text = f"no longer {protected.text} {quote_text(entry, MAX_NAME_LENGTH)}"
             return Trait(token, text, protected.severity)
     return Trait(token, f"lacks {quote_text(token, MAX_NAME_LENGTH)}", LOW)
+
+
+# What sets a filter back -------------------------------------------------------------------------
+
+
+def list_parameters(shape: FilterShape, tokens: Sequence[str]) -> Iterator[tuple[str, str]]:
+    """The parameters that set back what tokens say got weaker, with their values in PowerShell.
+
+    A token that shows only a part of its entry, or that nobody can say the former value of, has
+    none.
+    """
+    found = frozenset(tokens)
+    for switch in shape.switches:
+        if found & {switch.name, f"{switch.name} off"}:
+            yield switch.name, "$true"
+    yield from ((hole.name, "$false") for hole in shape.holes if f"{hole.name} on" in found)
+    yield from list_level_parameters(shape, found)
+    for allowed in shape.allowed:
+        yield from list_entry_parameters(allowed.name, "Remove", tokens)
+    for protected in shape.protected:
+        if not protected.is_set_whole:
+            yield from list_entry_parameters(protected.name, "Add", tokens)
+
+
+def list_level_parameters(shape: FilterShape, tokens: Collection[str]) -> Iterator[tuple[str, str]]:
+    """The actions and thresholds as they were: one step stronger than the first that is new."""
+    for steps in shape.steps:
+        reached = [
+            place
+            for place, value in enumerate(steps.values)
+            if f"{steps.name} {value.casefold()}" in tokens
+        ]
+        if reached:
+            yield steps.name, quote_literal(steps.values[max(min(reached) - 1, 0)])
+    for number in shape.numbers:
+        crossed = [
+            step
+            for step in range(number.low, number.high + 1)
+            if f"{number.name} past {step}" in tokens
+        ]
+        if crossed:
+            former = min(crossed) if number.is_higher_weaker else max(crossed) + 1
+            yield number.name, str(former)
+
+
+def list_entry_parameters(
+    name: str, action: str, tokens: Iterable[str]
+) -> Iterator[tuple[str, str]]:
+    """The parameter that takes entries of a list out, or puts them back in."""
+    entries = [read_entry(token) for token in tokens if token.startswith(f"{name} ")]
+    listed = [quote_literal(one) for one in entries if can_be_quoted(one)][:MAX_STOPPED]
+    if listed:
+        yield name, f"@{{{action}={','.join(listed)}}}"
+
+
+def restore_filter(
+    shape: FilterShape, cmdlet: str, identity: str, tokens: Sequence[str]
+) -> Iterator[Step]:
+    """What sets a filter back to what it was, in one command; nothing where no parameter does."""
+    values = " ".join(f"-{name} {value}" for name, value in list_parameters(shape, tokens))
+    if not values:
+        return
+    yield make_exchange_step(
+        "Unless somebody answers for it: set it back.",
+        build_command(f"Set-{cmdlet}", values, Identity=identity),
+    )
+    is_whole = all(any(list_parameters(shape, [token])) for token in tokens)
+    if not is_whole or len(tokens) > MAX_STOPPED:
+        yield Step("Set back the rest by hand: what was saved first says how it is now.")

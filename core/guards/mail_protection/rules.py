@@ -1,10 +1,10 @@
 """The rules that say for whom a filter counts, and mail-flow rules that skip filters. Pure."""
 
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping, Sequence
 
 from core.guards.mail_protection.properties import LOW, MAX_NAME_LENGTH, MEDIUM
 from core.microsoft365.remedies import build_command, make_exchange_step
-from core.model.findings import Severity
+from core.model.findings import Severity, Step
 from core.property_values import find_property, get_text, get_texts, parse_printed_int
 from core.tenant.configuration import Configuration
 from core.tenant.quoting import quote_text
@@ -90,8 +90,28 @@ def explain_rule_loss(token: str) -> Trait:
     return Trait(token, f"no longer covers {quote_text(entry, MAX_NAME_LENGTH)}", MEDIUM)
 
 
-def define_rules(name: str, noun: str, plural: str, source: str) -> WatchedCollection:
-    """The collection of the rules of one kind of policy."""
+def make_rule_restore(cmdlet: str) -> Callable[[str, Sequence[str]], tuple[Step, ...]]:
+    """The `restore` of one kind of rules. Whom a rule is for is a list that its cmdlet sets whole,
+    so that is for a person to set.
+    """
+
+    def restore(identity: str, tokens: Sequence[str]) -> tuple[Step, ...]:
+        if ENABLED not in tokens:
+            return ()
+        enable = make_exchange_step(
+            "Unless somebody answers for it: switch it on again.",
+            build_command(f"Enable-{cmdlet}", Identity=identity),
+        )
+        return (enable, *([Step(BY_HAND)] if len(tokens) > 1 else []))
+
+    return restore
+
+
+BY_HAND = "Set back the rest, whom it is for: Defender portal > Policies > Threat policies."
+
+
+def define_rules(name: str, noun: str, plural: str, source: str, cmdlet: str) -> WatchedCollection:
+    """The collection of the rules of one kind of policy; `cmdlet` is its noun."""
     return WatchedCollection(
         name=name,
         noun=noun,
@@ -99,6 +119,7 @@ def define_rules(name: str, noun: str, plural: str, source: str) -> WatchedColle
         needs=(source,),
         describe=make_rule_description(source),
         explain_loss=explain_rule_loss,
+        restore=make_rule_restore(cmdlet),
         advice="Ask who changed it. Unless somebody answers for it, set the rule back in the "
         "Defender portal > Policies > Threat policies.",
         techniques=TECHNIQUES,
@@ -113,25 +134,53 @@ def define_rules(name: str, noun: str, plural: str, source: str) -> WatchedColle
 
 PROTECTION_RULES = (
     define_rules(
-        "preset-rule", "preset security policy", "preset security policies", "eop-preset-rule"
+        "preset-rule",
+        "preset security policy",
+        "preset security policies",
+        "eop-preset-rule",
+        "EOPProtectionPolicyRule",
     ),
     define_rules(
         "defender-preset-rule",
         "preset security policy (Defender)",
         "preset security policies (Defender)",
         "defender-preset-rule",
+        "ATPProtectionPolicyRule",
     ),
-    define_rules("anti-phish-rule", "anti-phishing rule", "anti-phishing rules", "anti-phish-rule"),
     define_rules(
-        "malware-filter-rule", "anti-malware rule", "anti-malware rules", "malware-filter-rule"
+        "anti-phish-rule",
+        "anti-phishing rule",
+        "anti-phishing rules",
+        "anti-phish-rule",
+        "AntiPhishRule",
     ),
-    define_rules("content-filter-rule", "anti-spam rule", "anti-spam rules", "content-filter-rule"),
-    define_rules("safe-links-rule", "Safe Links rule", "Safe Links rules", "safe-links-rule"),
+    define_rules(
+        "malware-filter-rule",
+        "anti-malware rule",
+        "anti-malware rules",
+        "malware-filter-rule",
+        "MalwareFilterRule",
+    ),
+    define_rules(
+        "content-filter-rule",
+        "anti-spam rule",
+        "anti-spam rules",
+        "content-filter-rule",
+        "HostedContentFilterRule",
+    ),
+    define_rules(
+        "safe-links-rule",
+        "Safe Links rule",
+        "Safe Links rules",
+        "safe-links-rule",
+        "SafeLinksRule",
+    ),
     define_rules(
         "safe-attachment-rule",
         "Safe Attachments rule",
         "Safe Attachments rules",
         "safe-attachment-rule",
+        "SafeAttachmentRule",
     ),
 )
 

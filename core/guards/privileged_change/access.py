@@ -3,11 +3,12 @@
 Microsoft Graph v1.0: conditionalAccessPolicy, namedLocation.
 """
 
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import replace
 
 from core.keys import hash_parts
-from core.model.findings import Severity
+from core.microsoft365.remedies import build_graph_request, make_graph_step
+from core.model.findings import Severity, Step
 from core.property_values import find_property, get_flag, get_text, get_texts
 from core.tenant.configuration import Configuration
 from core.tenant.quoting import quote_text
@@ -22,7 +23,9 @@ from core.watched.items import (
 
 POLICY, LOCATION = "conditional-access-policy", "named-location"
 MAX_NAME_LENGTH = 120
-IN_FORCE = "in force"
+IN_FORCE, TRUSTED = "in force", "trusted"
+POLICY_PAGE = "Entra admin center > Protection > Conditional Access"
+LOCATION_PAGE = f"{POLICY_PAGE} > Named locations"
 USERS = "conditions.users"
 EXCLUDED = (
     (f"{USERS}.excludeUsers", "user", Severity.HIGH),
@@ -74,7 +77,7 @@ def describe_policy(rows: SourceRows) -> Iterator[WatchedItem]:
             # What is switched off is told as that, and not as the loss of each thing it asks.
             keeps=frozenset(token for token in list_controls(one) if is_on or token != IN_FORCE),
             advice="Ask whoever changed it, by telephone. Unless somebody answers for it, set it "
-            "back: Entra admin center > Protection > Conditional Access.",
+            f"back: {POLICY_PAGE}.",
         )
 
 
@@ -165,6 +168,31 @@ def explain_policy_loss(token: str) -> Trait:
     return Trait(token, "no longer asks for all of its controls together", Severity.HIGH)
 
 
+def restore_policy(identity: str, tokens: Sequence[str]) -> tuple[Step, ...]:
+    """What has a policy enforced again. Its conditions are lists set whole, by a person."""
+    if IN_FORCE not in tokens:
+        return ()
+    path = ("identity", "conditionalAccess", "policies", identity)
+    enforce = make_graph_step(
+        "Unless somebody answers for it: enforce the policy again.",
+        build_graph_request("PATCH", "{ state = 'enabled' }", *path),
+    )
+    return (enforce, *([Step(f"Set back the rest: {POLICY_PAGE}.")] if len(tokens) > 1 else []))
+
+
+def restore_location(identity: str, tokens: Sequence[str]) -> tuple[Step, ...]:
+    """What ends that a location of addresses is trusted. Its addresses are for a person to set."""
+    if TRUSTED not in tokens:
+        return ()
+    body = "{ '@odata.type' = '#microsoft.graph.ipNamedLocation'; isTrusted = $false }"
+    path = ("identity", "conditionalAccess", "namedLocations", identity)
+    distrust = make_graph_step(
+        "Unless somebody answers for it: trust it no longer.",
+        build_graph_request("PATCH", body, *path),
+    )
+    return (distrust, *([Step(f"Set back the rest: {LOCATION_PAGE}.")] if len(tokens) > 1 else []))
+
+
 def list_asking_locations(policies: Iterable[Configuration]) -> frozenset[str]:
     """The locations in which a policy in force asks something, or lets nobody in."""
     return frozenset(
@@ -196,7 +224,7 @@ def describe_location(rows: SourceRows) -> Iterator[WatchedItem]:
             for name in ("cidrAddress",)
             if (text := get_text(each, name))
         ] + [("country", text) for text in get_texts(one.values, "countriesAndRegions")]
-        trusted = [Trait("trusted", "counts as trusted", Severity.HIGH)] if is_trusted else []
+        trusted = [Trait(TRUSTED, "counts as trusted", Severity.HIGH)] if is_trusted else []
         if get_flag(one.values, "includeUnknownCountriesAndRegions", default=False):
             text = "contains every address whose country nobody knows"
             trusted.append(Trait("unknown countries", text, grave))
@@ -216,8 +244,8 @@ def describe_location(rows: SourceRows) -> Iterator[WatchedItem]:
                 ),
             ),
             keeps=frozenset(build_token("asks", text) for _, text in entries if is_asking),
-            advice="Ask whoever changed it. Unless somebody answers for it, set it back: Entra "
-            "admin center > Protection > Conditional Access > Named locations.",
+            advice="Ask whoever changed it. Unless somebody answers for it, set it back: "
+            f"{LOCATION_PAGE}.",
         )
 
 
@@ -228,6 +256,7 @@ POLICIES = WatchedCollection(
     needs=(POLICY,),
     describe=describe_policy,
     explain_loss=explain_policy_loss,
+    restore=restore_policy,
     advice="Ask whoever changed it, by telephone.",
     techniques=("T1556.009",),
     reference="Microsoft Graph v1.0: /identity/conditionalAccess/policies",
@@ -245,6 +274,7 @@ LOCATIONS = WatchedCollection(
     needs=(LOCATION, POLICY),
     describe=describe_location,
     explain_loss=explain_location_loss,
+    restore=restore_location,
     advice="Ask whoever changed it.",
     techniques=("T1562.007",),
     reference="Microsoft Graph v1.0: /identity/conditionalAccess/namedLocations",

@@ -1,8 +1,10 @@
 """Certificate authorities that people sign in by, and cases that search all mail. Pure."""
 
 from collections.abc import Iterator, Mapping
+from dataclasses import replace
 
 from core.keys import hash_parts
+from core.microsoft365.remedies import build_graph_request, make_graph_step
 from core.model.findings import Fact, Severity
 from core.property_values import find_property, get_text, parse_printed_bool
 from core.tenant.quoting import quote_text
@@ -11,6 +13,8 @@ from core.watched.items import SourceRows, Trait, WatchedCollection, WatchedItem
 AUTHORITIES, CASES = "certificate-authority", "ediscovery-case"
 TRUST_STORES = "trust-store"
 RELATION = "certificateBasedAuthConfiguration"
+STORES_PATH = ("directory", "publicKeyInfrastructure", "certificateBasedAuthConfigurations")
+CASES_PATH = ("security", "cases", "ediscoveryCases")
 MAX_NAME_LENGTH = 120
 
 
@@ -28,7 +32,17 @@ def describe_trust_store(rows: SourceRows) -> Iterator[WatchedItem]:
     for store in rows[TRUST_STORES] or ():
         for one in list_mappings(store.values, "certificateAuthorities"):
             kind = get_text(one, "certificateAuthorityType").casefold()
-            yield build_authority(one, is_root=kind != "intermediate")
+            path = (*STORES_PATH, store.id, "certificateAuthorities", get_text(one, "id"))
+            yield replace(
+                build_authority(one, is_root=kind != "intermediate"),
+                stop=(
+                    make_graph_step(
+                        "Unless somebody answers for it: remove the authority. Nobody signs in by "
+                        "its certificates then.",
+                        build_graph_request("DELETE", "", *path),
+                    ),
+                ),
+            )
 
 
 def build_authority(values: Mapping[str, object], *, is_root: bool) -> WatchedItem:
@@ -69,6 +83,12 @@ def describe_case(rows: SourceRows) -> Iterator[WatchedItem]:
             facts=(Fact("last changed by", quote_text(by, MAX_NAME_LENGTH)),)
             if isinstance(by, str) and by
             else (),
+            stop=(
+                make_graph_step(
+                    "Unless the legal team answers for it: close the case; it can be opened again.",
+                    build_graph_request("POST", "", *CASES_PATH, one.id, "close"),
+                ),
+            ),
         )
 
 

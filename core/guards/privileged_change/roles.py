@@ -5,10 +5,15 @@ administrativeUnit.
 """
 
 import re
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 
-from core.microsoft365.remedies import build_command, make_graph_step
-from core.model.findings import Fact, Severity
+from core.microsoft365.remedies import (
+    build_command,
+    build_graph_request,
+    make_graph_step,
+    stop_each,
+)
+from core.model.findings import Fact, Severity, Step
 from core.property_values import find_property, get_flag, get_text, get_texts
 from core.tenant.configuration import Configuration
 from core.tenant.quoting import quote_text
@@ -19,9 +24,11 @@ from core.watched.items import (
     WatchedItem,
     build_token,
     build_value_token,
+    read_entry,
 )
 
 ROLE, UNIT = "own-directory-role", "administrative-unit"
+UNIT_PATH = ("directory", "administrativeUnits")
 MAX_NAME_LENGTH = 120
 # Actions by which the holder of a role becomes somebody else (Microsoft Learn: Custom roles in
 # Microsoft Entra ID, application and consent permissions). Resetting passwords is not in that list
@@ -151,7 +158,34 @@ def describe_unit(rows: SourceRows) -> Iterator[WatchedItem]:
             facts=tuple(list_unit_facts(len(members), hidden=hidden)) if traits else (),
             advice="Ask whoever made it, by telephone: an account inside cannot be blocked by "
             "others. A Privileged Role Administrator can remove members and the unit.",
+            stop=(
+                make_graph_step(
+                    "Unless somebody answers for it: remove the unit, as a Privileged Role "
+                    "Administrator. Its members stay, and others can block them again.",
+                    build_graph_request("DELETE", "", *UNIT_PATH, one.id),
+                ),
+            ),
         )
+
+
+def restore_unit(identity: str, tokens: Sequence[str]) -> tuple[Step, ...]:
+    """What takes new members out of a unit, where nothing else about it is new."""
+    members = [read_entry(token) for token in tokens if token.startswith("member ")]
+    if len(members) < len(tokens) or not all(members):
+        return ()
+    return tuple(
+        stop_each(
+            (
+                make_graph_step(
+                    "Unless somebody answers for it: take this member out, as a Privileged Role "
+                    "Administrator.",
+                    build_graph_request("DELETE", "", *UNIT_PATH, identity, "members", one, "$ref"),
+                )
+                for one in members
+            ),
+            "members",
+        )
+    )
 
 
 def list_unit_members(unit: Mapping[str, object]) -> Iterator[tuple[str, str]]:
@@ -190,6 +224,7 @@ UNITS = WatchedCollection(
     plural="administrative units that shield or hide",
     needs=(UNIT,),
     describe=describe_unit,
+    restore=restore_unit,
     advice="Ask whoever made it.",
     techniques=("T1098", "T1564"),
     reference="Microsoft Graph v1.0: /directory/administrativeUnits",

@@ -3,10 +3,10 @@
 Microsoft Graph v1.0: identitySecurityDefaultsEnforcementPolicy, authenticationMethodsPolicy.
 """
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 
-from core.microsoft365.remedies import make_graph_step
-from core.model.findings import Severity
+from core.microsoft365.remedies import build_graph_request, make_graph_step
+from core.model.findings import Severity, Step
 from core.property_values import find_property, get_flag, get_text, parse_printed_bool
 from core.tenant.quoting import quote_text
 from core.watched.items import (
@@ -21,6 +21,16 @@ DEFAULTS, METHODS = "security-defaults", "authentication-methods-policy"
 POLICY = "conditional-access-policy"
 CONFIGURATIONS = "authenticationMethodConfigurations"
 MAX_NAME_LENGTH = 120
+ENABLED = "enabled"
+# The ids of Microsoft's own methods, from which the names of their types follow (Microsoft Graph
+# v1.0: authenticationMethodConfiguration).
+METHOD_TYPES: Mapping[str, str] = {
+    one.casefold(): one
+    for one in (
+        *("sms", "voice", "email", "temporaryAccessPass", "x509Certificate", "softwareOath"),
+        *("fido2", "microsoftAuthenticator"),
+    )
+}
 # How grave it is that a method may be used from now on. One that nobody knows may be anything.
 METHOD_WEIGHTS: Mapping[str, tuple[str, Severity]] = {
     "sms": ("text messages", Severity.MEDIUM),
@@ -95,12 +105,30 @@ def describe_methods(rows: SourceRows) -> Iterator[WatchedItem]:
                 )
 
 
+def restore_method(identity: str, tokens: Sequence[str]) -> tuple[Step, ...]:
+    """What switches a method off that was switched on. How one is bound is for a person to set."""
+    kind = METHOD_TYPES.get(identity)
+    if ENABLED not in tokens or not kind:
+        return ()
+    body = (
+        f"{{ '@odata.type' = '#microsoft.graph.{kind}AuthenticationMethodConfiguration'; "
+        "state = 'disabled' }"
+    )
+    path = ("policies", "authenticationMethodsPolicy", CONFIGURATIONS, kind)
+    return (
+        make_graph_step(
+            "Unless somebody answers for it: switch the method off.",
+            build_graph_request("PATCH", body, *path),
+        ),
+    )
+
+
 def list_method_traits(identity: str, method: Mapping[str, object]) -> Iterator[Trait]:
     """That a method may be used, and by whom."""
     shown, severity = METHOD_WEIGHTS.get(
         identity.casefold(), ("a method of another provider", Severity.HIGH)
     )
-    yield Trait("enabled", f"may be used to sign in: {shown}", severity)
+    yield Trait(ENABLED, f"may be used to sign in: {shown}", severity)
     targets = find_property(method, "includeTargets")[1]
     for target in targets if isinstance(targets, list) else ():
         if isinstance(target, Mapping) and (group := get_text(target, "id")):
@@ -139,6 +167,7 @@ AUTHENTICATION_METHODS = WatchedCollection(
     needs=(METHODS,),
     describe=describe_methods,
     explain_loss=explain_method_loss,
+    restore=restore_method,
     advice="Ask whoever changed it, by telephone. Unless somebody answers for it, set it back: "
     "Entra admin center > Protection > Authentication methods > Policies.",
     techniques=("T1556.006",),

@@ -11,6 +11,8 @@ from collections.abc import Iterator
 from core.guards.privileged_change.roles import POWERFUL_ROLES
 from core.microsoft365.assumptions.graph_traces import ROLE_INSTANCES
 from core.microsoft365.configuration_sources import ROLE_HOLDER
+from core.microsoft365.powershell import can_be_quoted, quote_literal
+from core.microsoft365.remedies import build_graph_request, make_graph_step
 from core.model.findings import Fact, Severity
 from core.property_values import find_property, get_text
 from core.tenant.configuration import Configuration
@@ -23,6 +25,7 @@ ASSIGNMENTS, ELIGIBILITIES = "role-assignment-instance", "role-eligibility-insta
 MAX_NAME_LENGTH = 120
 ELIGIBLE, STANDING, ENDLESS = "eligible", "standing", "endless"
 ROOT = "/"
+DIRECTORY = ("roleManagement", "directory")
 
 type RoleKey = tuple[str, str]
 
@@ -43,11 +46,29 @@ def describe_standing(rows: SourceRows) -> Iterator[WatchedItem]:
             facts=(Fact("account", who),),
             is_object=False,
             held_account=who,
+            stop=(
+                make_graph_step(
+                    "Unless somebody answers for it: take the standing assignment away; the "
+                    "eligible one stays.",
+                    build_removal(role, who),
+                ),
+            ),
             advice=f"Ask {name}, and whoever gave it, by telephone. Unless somebody answers for "
             "it, take the standing assignment away, the eligible one can stay: Entra admin center "
             "> Identity Governance > Privileged Identity Management > Microsoft Entra roles > "
             "Assignments > Active assignments.",
         )
+
+
+def build_removal(role: str, who: str) -> str:
+    """The request that ends an assignment; empty if an id cannot be quoted."""
+    if not can_be_quoted(who):
+        return ""
+    body = (
+        f"{{ action = 'adminRemove'; principalId = {quote_literal(who)}; roleDefinitionId = "
+        f"{quote_literal(role)}; directoryScopeId = '{ROOT}' }}"
+    )
+    return build_graph_request("POST", body, *DIRECTORY, "roleAssignmentScheduleRequests")
 
 
 def read_key(row: Configuration) -> RoleKey | None:
