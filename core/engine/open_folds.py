@@ -15,6 +15,7 @@ from itertools import batched
 
 from core.engine.recall import MAX_CASES_PER_OBJECT
 from core.engine.self_findings import SELF_CHECK_KINDS, UNREADABLE
+from core.engine.self_remedies import build_fold_remedy
 from core.keys import PREFIX_LENGTH, build_object_key
 from core.model.cases import Case, Notification
 from core.model.findings import Fact, Finding
@@ -185,7 +186,12 @@ def add_members(
     if gravest.severity >= base.severity:
         quoted = Fact("", f"one of the gravest: {gravest.summary[:MAX_QUOTED]}")
         base = replace(base, verdict=gravest.verdict, guard_verdict=gravest.guard_verdict)
-        base = replace(base, subject=gravest.subject, facts=(quoted,))
+        base = replace(
+            base,
+            subject=gravest.subject,
+            facts=(quoted,),
+            held_account=gravest.held_account,
+        )
     return describe_fold(base, members.values())
 
 
@@ -211,7 +217,7 @@ def describe_fold(fold: Case, members: Iterable[FoldedMember]) -> Case:
             *([Fact("", f"{ended:,} more were among them and are over")] if ended else []),
             *quoted[:1],
         ),
-        steps=(),
+        steps=build_fold_remedy(fold.object_id),
         advice="Each was told when it was found. Deal with the object as a whole: so many findings "
         "of one object are seldom an accident. To accept them as they are now, exempt this case.",
     )

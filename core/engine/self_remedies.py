@@ -6,7 +6,14 @@ What it has on record is saved first: whoever can write its table can take it aw
 from collections.abc import Mapping
 
 from core.microsoft365.permissions import build_grant_command
-from core.microsoft365.remedies import EXAMPLE_WHY, ask, find_actor, look_around
+from core.microsoft365.remedies import (
+    EXAMPLE_WHY,
+    PLAIN_WORD,
+    ask,
+    find_actor,
+    look_around,
+    name_evidence,
+)
 from core.model.findings import Shell, Step
 from core.model.guards import Permission
 
@@ -92,6 +99,19 @@ def build_release_remedy(guard: str, plan: str) -> tuple[Step, ...]:
             Shell.EXO,
         ),
         look_around(f"the guard {guard}", guard),
+    )
+
+
+def build_fold_remedy(object_id: str) -> tuple[Step, ...]:
+    """The steps about many open cases of one object, whose own steps no longer have a row."""
+    is_plain = PLAIN_WORD.fullmatch(object_id)
+    text = "Save all cases of it." if is_plain else "Save all cases, those of it among them."
+    about = f" --about '{object_id}'" if is_plain else ""
+    path = f"{name_evidence('cases', object_id)}.json"
+    return (
+        Step(text, f"exo cases{about} --json > {path}", Shell.EXO),
+        ask("whoever the object belongs to, and whoever administers it"),
+        look_around("the object", object_id),
     )
 
 

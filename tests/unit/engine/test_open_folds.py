@@ -10,6 +10,7 @@ import pytest
 from core.adapters.table_storage.codec import decode_stored_record, encode_stored_record
 from core.engine.open_folds import index_folded
 from core.engine.recall import MAX_CASES_PER_OBJECT
+from core.engine.self_remedies import build_fold_remedy
 from core.model.cases import Case
 from core.model.findings import Finding, Severity
 from core.model.folded import (
@@ -23,6 +24,7 @@ from core.model.guards import ChangeLimit, GuardPolicy
 from core.model.reach import Reach
 from core.model.requests import OperatorRequest, RequestKind, RequestState
 from core.status.counts import count_guard
+from core.status.remedy import list_steps
 from core.tenant.changes import ClearMailboxForward
 from tests.support.fakes.clock import START
 from tests.support.fakes.crash import CrashInjector
@@ -132,6 +134,18 @@ def test_a_broken_member_is_left_out() -> None:
     for broken in (text[:-1], text[:24] + "9" + text[25:], text[:26] + "z" * 9 + text[35:]):
         assert parse_members("0123abcd", broken + "") == ()
     assert parse_members("0123abcd", text + text[:5]) == (member,)
+
+
+async def test_a_case_that_stands_for_many_says_what_to_do_about_the_object() -> None:
+    stage, _ = build_stage(90)
+    await begin(stage)
+    fold = await get_fold(stage)
+    assert fold.steps == build_fold_remedy(LOUD)
+    assert [step.command.partition(" > ")[0] for step in fold.steps if step.command] == [
+        f"exo cases --about '{LOUD}' --json",
+        f"exo cases --about '{LOUD}'",
+    ]
+    assert list_steps(fold, may_contain=True) == fold.steps
 
 
 async def test_of_many_findings_of_one_object_few_rows_are_kept_and_all_are_counted() -> None:

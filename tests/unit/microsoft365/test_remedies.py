@@ -2,6 +2,7 @@
 
 import re
 from collections.abc import Iterator
+from dataclasses import replace
 
 import pytest
 from hypothesis import given
@@ -20,13 +21,15 @@ from core.containment.commands import (
 from core.engine.self_remedies import (
     STEPS,
     build_exemptions_remedy,
+    build_fold_remedy,
     build_loss_remedy,
     build_permission_remedy,
     build_release_remedy,
     build_self_remedy,
 )
+from core.guards.tenant_baseline.baseline import ExpectedValue
 from core.guards.tenant_baseline.remedies import build_row_remedy
-from core.guards.tenant_baseline.rule_file import build_full_baseline
+from core.guards.tenant_baseline.rule_file import SHIPPED_ROWS, build_full_baseline
 from core.microsoft365.bulk_commands import build_bulk_commands
 from core.microsoft365.configuration_sources import CONFIGURATION_SOURCES
 from core.microsoft365.powershell import can_be_quoted
@@ -168,12 +171,72 @@ def test_every_row_of_the_baseline_has_its_steps() -> None:
         check_remedies([finding])
 
 
+@pytest.mark.parametrize(
+    ("source", "name", "wanted", "command"),
+    [
+        (
+            "owa-mailbox-policy",
+            "RulesEnabled",
+            ExpectedValue("is", (False,)),
+            "Set-OwaMailboxPolicy -Identity 't1' -RulesEnabled $false",
+        ),
+        (
+            "owa-mailbox-policy",
+            "AllowOfflineOn",
+            ExpectedValue("one_of", ("NoComputers", "PrivateComputersOnly")),
+            "Set-OwaMailboxPolicy -Identity 't1' -AllowOfflineOn 'NoComputers'",
+        ),
+        (
+            "mobile-device-policy",
+            "MinPasswordLength",
+            ExpectedValue("at_least", (8,)),
+            "Set-MobileDeviceMailboxPolicy -Identity 't1' -MinPasswordLength 8",
+        ),
+        (
+            "authorization-policy",
+            "allowInvitesFrom",
+            ExpectedValue("is", ("none",)),
+            "Invoke-MgGraphRequest -Method PATCH -Uri 'v1.0/policies/authorizationPolicy' "
+            "-Body (@{ allowInvitesFrom = 'none' } | ConvertTo-Json -Depth 5)",
+        ),
+        # What stands beside a part of an object would have to be sent too.
+        (
+            "authorization-policy",
+            "defaultUserRolePermissions.allowedToCreateApps",
+            ExpectedValue("is", (False,)),
+            "",
+        ),
+        # No property that may be set, and no value that is the one.
+        ("owa-mailbox-policy", "ChangePasswordEnabled", ExpectedValue("is", (True,)), ""),
+        ("owa-mailbox-policy", "RulesEnabled", ExpectedValue("present"), ""),
+    ],
+)
+def test_a_row_of_ones_own_whose_remedy_is_words_has_its_command(
+    source: str, name: str, wanted: ExpectedValue, command: str
+) -> None:
+    row = replace(
+        SHIPPED_ROWS[0],
+        id="own-row",
+        source=source,
+        property_name=name,
+        expected=wanted,
+        remedy="Exchange admin center, as the handbook says",
+    )
+    steps = build_row_remedy(row, Configuration(source, "t1", "Name", {}), "the policy")
+    (put_right,) = [step for step in steps if step.text.startswith("Set it: ")]
+    assert put_right.text == "Set it: Exchange admin center, as the handbook says."
+    assert put_right.command == command
+    check(*steps)
+
+
 def test_what_is_said_of_exoguard_itself_can_be_done() -> None:
     told = [build_self_remedy(kind, "mailbox-audit") for kind in STEPS]
     told += [
         build_release_remedy("mailbox-audit", "0" * 32),
         build_exemptions_remedy("mailbox-audit"),
         build_loss_remedy("mailbox-audit", "0123abcd"),
+        build_fold_remedy("44444444-0000-4000-8000-00000000000e"),
+        build_fold_remedy("a rule; with 'signs'"),
     ]
     needed = (
         Permission(Service.GRAPH, "User.Read.All", "x"),
