@@ -80,8 +80,10 @@ class WatchedItem:
     """When the object itself was made, where what it opens from its making on is no news."""
     is_object: bool = True
     """Whether its id is that of one object of the collection's first source."""
-    keeps_everything: bool = False
-    """Whether it now keeps whatever it may have kept before, named or not."""
+    keeps_all_of: tuple[str, ...] = ()
+    """Beginnings of tokens of which it now keeps whatever it may have kept before: what counts for
+    everybody counts for each person that it named.
+    """
     facts: tuple[Fact, ...] = ()
     advice: str = ""
     """What to do about this item; empty: what its collection says."""

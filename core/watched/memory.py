@@ -250,8 +250,8 @@ def note_part(
             or (one.startswith(VALUE_MARK) and at == before.first_looked_at)
         )
     }
-    if item.keeps_everything:
-        lost = {one: at for one, at in lost.items() if not names_entry(one)}
+    included = tuple(f"{KEEPS_PREFIX}{one}" for one in item.keeps_all_of)
+    lost = {one: at for one, at in lost.items() if not one.startswith(included)}
     lost |= dict.fromkeys(missed, now)
     latest = sorted(lost.items(), key=lambda one: one[1], reverse=True)[:MAX_LOST]
     return replace(
@@ -295,11 +295,6 @@ def merge_rows(rows: Sequence[KnownTraits]) -> KnownTraits:
 def empty_row(row: KnownTraits, now: datetime) -> KnownTraits:
     """A row that remembers nothing."""
     return replace(row, first_looked_at=now, last_seen_at=now, traits={}, lost={})
-
-
-def names_entry(token: str) -> bool:
-    """Whether a token of what was kept names one entry of a list, which everything includes."""
-    return token.startswith(KEEPS_PREFIX) and " " in token.removeprefix(KEEPS_PREFIX)
 
 
 def note_absence(row: KnownTraits, now: datetime) -> KnownTraits:

@@ -73,7 +73,7 @@ def describe_rule(rule: Configuration) -> WatchedItem:
                 *([ENABLED] if is_on else []),
             )
         ),
-        keeps_everything=not kept,
+        keeps_all_of=() if kept else tuple(f"{name} " for name in CONDITIONS),
         arrival=Severity.INFO,
     )
 

@@ -21,7 +21,7 @@ DEFAULTS, METHODS = "security-defaults", "authentication-methods-policy"
 POLICY = "conditional-access-policy"
 CONFIGURATIONS = "authenticationMethodConfigurations"
 MAX_NAME_LENGTH = 120
-ENABLED = "enabled"
+ENABLED, RULE = "enabled", "rule "
 # The ids of Microsoft's own methods, from which the names of their types follow (Microsoft Graph
 # v1.0: authenticationMethodConfiguration).
 METHOD_TYPES: Mapping[str, str] = {
@@ -97,11 +97,11 @@ def describe_methods(rows: SourceRows) -> Iterator[WatchedItem]:
                     name=quote_text(get_text(one, "displayName") or identity, MAX_NAME_LENGTH),
                     opens=tuple(list_method_traits(identity, one)) if is_on else (),
                     keeps=frozenset(
-                        f"rule {name}"
+                        f"{RULE}{name}"
                         for name in KEPT
                         if get_flag(one, name, default=False) and is_on
                     ),
-                    keeps_everything=not is_on,
+                    keeps_all_of=() if is_on else (RULE,),
                 )
 
 
@@ -143,7 +143,7 @@ def list_method_traits(identity: str, method: Mapping[str, object]) -> Iterator[
 def explain_method_loss(token: str) -> Trait:
     """What it means that a method is less bound than it was."""
     unknown = ("is less bound than it was", Severity.MEDIUM)
-    text, severity = KEPT.get(token.removeprefix("rule "), unknown)
+    text, severity = KEPT.get(token.removeprefix(RULE), unknown)
     return Trait(token, text, severity)
 
 

@@ -86,5 +86,5 @@ def test_a_source_that_nobody_declared_is_refused_by_name(broken: WatchedCollect
 def test_an_item_is_harmless_unless_it_says_otherwise() -> None:
     item = WatchedItem("id", "name")
     assert (item.opens, item.keeps, item.on_sight, item.facts) == ((), frozenset(), (), ())
-    assert (item.arrival, item.keeps_everything, item.advice) == (Severity.INFO, False, "")
+    assert (item.arrival, item.keeps_all_of, item.advice) == (Severity.INFO, (), "")
     assert (PLAIN.departure, PLAIN.only_protects) == (Severity.INFO, False)

@@ -26,6 +26,40 @@ def ask(state: str = "enabled", controls: tuple[str, ...] = ("mfa",), **users: o
     }
 
 
+def name(*groups: str) -> Any:
+    """A policy for some groups."""
+    return ask(includeUsers=[], includeGroups=[*groups])
+
+
+def aim(*apps: str) -> Any:
+    """A policy for some applications."""
+    found = ask()
+    found["conditions"]["applications"] = {"includeApplications": [*apps]}
+    return found
+
+
+def when(**conditions: object) -> Any:
+    """A policy for everybody under some conditions."""
+    found = ask()
+    found["conditions"] |= conditions
+    return found
+
+
+def keep(**controls: object) -> Any:
+    """A policy that asks something of sessions."""
+    return ask() | {"sessionControls": controls}
+
+
+def hourly(hours: int) -> dict[str, object]:
+    """A sign-in again after so many hours."""
+    return {"isEnabled": True, "type": "hours", "value": hours, "frequencyInterval": "timeBased"}
+
+
+POLICY = "high: The Conditional Access policy Policy"
+LAXER = "medium: The Conditional Access policy Policy"
+REGISTERING = "urn:user:registersecurityinfo"
+
+
 async def tell(
     name: str, source: str, before: Mapping[str, Any] | None, after: Mapping[str, Any] | None
 ) -> str:
@@ -56,6 +90,51 @@ async def tell(
         (ask(state="disabled"), ask(state="disabled", excludeUsers=["u1"]), ""),
         (ask(), None, "high"),
         (None, ask(), ""),
+        # Whom and what it counts for.
+        (name("g1"), name("g1", "g2"), ""),
+        (name("g1", "g2"), name("g2"), f"{POLICY} no longer counts for the group g1."),
+        (name("g1"), ask(), ""),
+        (ask(), name("g1"), f"{POLICY} no longer counts for every user."),
+        (aim("a1"), aim("a1", "a2"), ""),
+        (aim("a1"), aim("All"), ""),
+        (aim("a1", "a2"), aim("a1"), f"{POLICY} no longer counts for the application a2."),
+        (
+            ask() | {"conditions": {"applications": {"includeUserActions": [REGISTERING]}}},
+            ask() | {"conditions": {"applications": {"includeUserActions": []}}},
+            f"{POLICY} no longer counts for the user action {REGISTERING}.",
+        ),
+        # When it counts.
+        (when(), when(signInRiskLevels=["high"]), "high"),
+        (when(signInRiskLevels=["high"]), when(signInRiskLevels=["high", "medium"]), ""),
+        (when(signInRiskLevels=["high"]), when(signInRiskLevels=[]), ""),
+        (when(signInRiskLevels=["high", "medium"]), when(signInRiskLevels=["high"]), "high"),
+        (when(clientAppTypes=["browser"]), when(clientAppTypes=["all"]), ""),
+        (when(clientAppTypes=["all"]), when(clientAppTypes=["browser"]), "high"),
+        (when(), when(authenticationFlows={"transferMethods": "deviceCodeFlow"}), "high"),
+        (
+            when(authenticationFlows={"transferMethods": "deviceCodeFlow"}),
+            when(authenticationFlows={"transferMethods": "deviceCodeFlow,authenticationTransfer"}),
+            "",
+        ),
+        (when(), when(devices={"deviceFilter": {"mode": "include", "rule": "x"}}), "high"),
+        # What it asks of a session.
+        (keep(), keep(signInFrequency=hourly(4)), ""),
+        (keep(signInFrequency=hourly(4)), keep(signInFrequency=hourly(1)), ""),
+        (keep(signInFrequency=hourly(4)), keep(signInFrequency=hourly(24)), f"{LAXER} asks again"),
+        (keep(signInFrequency=hourly(4)), keep(), f"{LAXER} asks again after a longer time"),
+        (
+            keep(signInFrequency={"isEnabled": True, "frequencyInterval": "everyTime"}),
+            keep(signInFrequency={"isEnabled": True, "type": "days", "value": 1}),
+            f"{LAXER} asks again after a longer time, or not at all.",
+        ),
+        (
+            keep(persistentBrowser={"isEnabled": True, "mode": "never"}),
+            keep(persistentBrowser={"isEnabled": True, "mode": "always"}),
+            f"{LAXER} keeps browsers signed in; no longer ends sessions with the browser.",
+        ),
+        (keep(), keep(continuousAccessEvaluation={"mode": "disabled"}), "high"),
+        (keep(secureSignInSession={"isEnabled": True}), keep(), f"{LAXER} no longer binds"),
+        (keep(signInFrequency=None), keep(), ""),
     ],
 )
 async def test_a_policy_is_told_when_it_asks_less_or_leaves_out_more(
