@@ -17,6 +17,7 @@ from core.guards.mail_protection.properties import (
     ProtectedList,
     Steps,
     Switch,
+    Tag,
     explain_filter_loss,
     list_exposures,
     list_kept,
@@ -114,6 +115,7 @@ MALWARE = FilterShape(
         Switch("EnableFileFilter", "stops dangerous kinds of files"),
         Switch("ZapEnabled", "takes delivered malware back"),
     ),
+    tags=(Tag("QuarantineTag", "malware"),),
     protected=(ProtectedList("FileTypes", "stops files of the kind", LOW, is_set_whole=True),),
 )
 CONTENT = FilterShape(
@@ -130,6 +132,10 @@ CONTENT = FilterShape(
         Steps("MarkAsSpamBulkMail", "bulk mail", ("On", "Off"), LOW),
     ),
     numbers=(Number("BulkThreshold", "bulk mail", 1, 9, is_higher_weaker=True),),
+    tags=(
+        Tag("HighConfidencePhishQuarantineTag", "certain phishing"),
+        Tag("PhishQuarantineTag", "phishing", LOW),
+    ),
     allowed=(
         AllowList("AllowedSenders", "lets pass"),
         AllowList("AllowedSenderDomains", "lets pass the domain"),
@@ -155,6 +161,7 @@ SAFE_LINKS = FilterShape(
 SAFE_ATTACHMENTS = FilterShape(
     switches=(Switch("Enable", "opens attachments in a sandbox first"),),
     steps=(Steps("Action", "dangerous attachments", ("Block", "DynamicDelivery", "Allow")),),
+    tags=(Tag("QuarantineTag", "dangerous attachments"),),
 )
 DEFENDER_FOR_FILES = FilterShape(
     switches=(

@@ -14,7 +14,7 @@ from core.model.findings import Severity, Step
 from core.property_values import get_flag, get_text, get_texts, parse_printed_int
 from core.tenant.configuration import Configuration
 from core.tenant.quoting import quote_text
-from core.watched.items import Trait, build_token, read_entry
+from core.watched.items import Trait, build_token, build_value_token, read_entry
 
 MAX_NAME_LENGTH = 120
 MEDIUM, LOW = Severity.MEDIUM, Severity.LOW
@@ -73,6 +73,19 @@ class Number:
 
 
 @dataclass(frozen=True, slots=True)
+class Tag:
+    """The quarantine policy that says what people may do with held mail of one kind."""
+
+    name: str
+    about: str
+    severity: Severity = MEDIUM
+
+
+ADMIN_ONLY = "adminonlyaccesspolicy"
+"""The strictest of Microsoft's quarantine policies: only administrators release held mail."""
+
+
+@dataclass(frozen=True, slots=True)
 class AllowList:
     """Entries that pass."""
 
@@ -102,6 +115,7 @@ class FilterShape:
     holes: tuple[Hole, ...] = ()
     steps: tuple[Steps, ...] = ()
     numbers: tuple[Number, ...] = ()
+    tags: tuple[Tag, ...] = ()
     allowed: tuple[AllowList, ...] = ()
     protected: tuple[ProtectedList, ...] = ()
     set_by_tenant: frozenset[str] = field(default_factory=frozenset)
@@ -134,7 +148,17 @@ def list_exposures(shape: FilterShape, item: Configuration, own: Iterable[str]) 
         yield from list_receivers(steps, values, frozenset(own))
     for number in shape.numbers:
         yield from list_number_steps(number, item)
+    yield from list_tag_traits(shape, values)
     yield from list_allowed_entries(shape, item, frozenset(own))
+
+
+def list_tag_traits(shape: FilterShape, values: Mapping[str, object]) -> Iterator[Trait]:
+    """Which held mail is more than administrators' to release, and by what."""
+    for tag in shape.tags:
+        held = get_text(values, tag.name)
+        if held and held.casefold() != ADMIN_ONLY:
+            text = f"holds {tag.about} by {quote_text(held, MAX_NAME_LENGTH)}, which people may use"
+            yield Trait(build_value_token(tag.name, held), f"{text} ({tag.name})", tag.severity)
 
 
 def list_steps(steps: Steps, value: str, *, is_on: bool = True) -> Iterator[Trait]:

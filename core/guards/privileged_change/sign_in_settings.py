@@ -7,7 +7,7 @@ from collections.abc import Iterator, Mapping, Sequence
 
 from core.microsoft365.remedies import build_graph_request, make_graph_step
 from core.model.findings import Severity, Step
-from core.property_values import find_property, get_flag, get_text, parse_printed_bool
+from core.property_values import find_property, get_flag, get_text, get_texts, parse_printed_bool
 from core.tenant.quoting import quote_text
 from core.watched.items import (
     SourceRows,
@@ -51,8 +51,31 @@ KEPT: Mapping[str, tuple[str, Severity]] = {
         Severity.MEDIUM,
     ),
     "keyRestrictions.isEnforced": ("no longer takes only passkeys of some makes", Severity.MEDIUM),
+    "crlValidationConfiguration.state": (
+        "no longer refuses certificates whose revocation cannot be looked up",
+        Severity.MEDIUM,
+    ),
     "isUsableOnce": ("makes passes that can be used more than once", Severity.MEDIUM),
 }
+
+
+WHOLE_POLICY = "policy of the tenant"
+# What the policy as a whole does for everybody: the property that says so, and what its loss means.
+WHOLE_KEPT: Mapping[str, tuple[str, str, Severity]] = {
+    "reports": (
+        "reportSuspiciousActivitySettings.state",
+        "no longer lets people report prompts that are not theirs",
+        Severity.MEDIUM,
+    ),
+    "campaign": (
+        "registrationEnforcement.authenticationMethodsRegistrationCampaign.state",
+        "no longer asks people to register a better method",
+        Severity.LOW,
+    ),
+}
+ASKED = frozenset({"enabled", "default"})
+"""States in which Microsoft or the tenant has it on."""
+BOTH_FACTORS = "x509certificatemultifactor"
 
 
 def describe_defaults(rows: SourceRows) -> Iterator[WatchedItem]:
@@ -88,6 +111,16 @@ def describe_methods(rows: SourceRows) -> Iterator[WatchedItem]:
         found = find_property(policy.values, CONFIGURATIONS)[1]
         if not isinstance(found, list):
             raise ValueError("Graph does not tell which methods may be used")
+        yield WatchedItem(
+            id=WHOLE_POLICY,
+            is_object=False,
+            name=WHOLE_POLICY,
+            keeps=frozenset(
+                token
+                for token, (path, _, _) in WHOLE_KEPT.items()
+                if get_text(policy.values, path).casefold() in ASKED
+            ),
+        )
         for one in found:
             if isinstance(one, Mapping) and (identity := get_text(one, "id")):
                 is_on = get_text(one, "state").casefold() == "enabled"
@@ -97,12 +130,16 @@ def describe_methods(rows: SourceRows) -> Iterator[WatchedItem]:
                     name=quote_text(get_text(one, "displayName") or identity, MAX_NAME_LENGTH),
                     opens=tuple(list_method_traits(identity, one)) if is_on else (),
                     keeps=frozenset(
-                        f"{RULE}{name}"
-                        for name in KEPT
-                        if get_flag(one, name, default=False) and is_on
+                        f"{RULE}{name}" for name in KEPT if is_on and is_kept(one, name)
                     ),
                     keeps_all_of=() if is_on else (RULE,),
                 )
+
+
+def is_kept(method: Mapping[str, object], name: str) -> bool:
+    """Whether a property of a method is on, as a flag or as a state."""
+    is_on = get_text(method, name).casefold() == "enabled"
+    return is_on or get_flag(method, name, default=False)
 
 
 def restore_method(identity: str, tokens: Sequence[str]) -> tuple[Step, ...]:
@@ -129,9 +166,10 @@ def list_method_traits(identity: str, method: Mapping[str, object]) -> Iterator[
         identity.casefold(), ("a method of another provider", Severity.HIGH)
     )
     yield Trait(ENABLED, f"may be used to sign in: {shown}", severity)
-    targets = find_property(method, "includeTargets")[1]
-    for target in targets if isinstance(targets, list) else ():
-        if isinstance(target, Mapping) and (group := get_text(target, "id")):
+    yield from list_certificate_traits(method)
+    yield from list_key_traits(method)
+    for target in list_mappings(method, "includeTargets"):
+        if group := get_text(target, "id"):
             whom = "everybody" if group == "all_users" else f"the group {quote_text(group)}"
             yield Trait(
                 build_token("for", group),
@@ -140,8 +178,45 @@ def list_method_traits(identity: str, method: Mapping[str, object]) -> Iterator[
             )
 
 
+def list_certificate_traits(method: Mapping[str, object]) -> Iterator[Trait]:
+    """What makes a certificate count for more, or for somebody else."""
+    modes = find_property(method, "authenticationModeConfiguration")[1]
+    modes = modes if isinstance(modes, Mapping) else {}
+    if get_text(modes, "x509CertificateAuthenticationDefaultMode").casefold() == BOTH_FACTORS:
+        yield Trait("both factors", "lets any certificate count as both factors", Severity.HIGH)
+    for rule in list_mappings(modes, "rules"):
+        if get_text(rule, "x509CertificateAuthenticationMode").casefold() == BOTH_FACTORS:
+            about = get_text(rule, "identifier")
+            text = f"lets certificates of {quote_text(about)} count as both factors"
+            yield Trait(build_token("rule", about), text, Severity.HIGH)
+    for binding in list_mappings(method, "certificateUserBindings"):
+        field, name = (get_text(binding, one) for one in ("x509CertificateField", "userProperty"))
+        text = f"finds whose certificate it is by {quote_text(field)} and {quote_text(name)}"
+        yield Trait(build_token("binding", f"{field} {name}"), text, Severity.MEDIUM)
+
+
+def list_key_traits(method: Mapping[str, object]) -> Iterator[Trait]:
+    """The makes of passkeys that alone may be used."""
+    if get_text(method, "keyRestrictions.enforcementType").casefold() != "allow":
+        return
+    restrictions = find_property(method, "keyRestrictions")[1]
+    for make in get_texts(restrictions, "aaGuids") if isinstance(restrictions, Mapping) else ():
+        text = f"takes passkeys of one more make ({quote_text(make)})"
+        yield Trait(build_token("make", make), text, Severity.LOW)
+
+
+def list_mappings(values: Mapping[str, object], name: str) -> Iterator[Mapping[str, object]]:
+    """The objects in a list."""
+    found = find_property(values, name)[1]
+    yield from (
+        one for one in (found if isinstance(found, list) else ()) if isinstance(one, Mapping)
+    )
+
+
 def explain_method_loss(token: str) -> Trait:
     """What it means that a method is less bound than it was."""
+    if whole := WHOLE_KEPT.get(token):
+        return Trait(token, *whole[1:])
     unknown = ("is less bound than it was", Severity.MEDIUM)
     text, severity = KEPT.get(token.removeprefix(RULE), unknown)
     return Trait(token, text, severity)

@@ -115,6 +115,17 @@ async def test_a_preset_that_is_made_anew_is_the_same_policy() -> None:
         ({"BulkThreshold": 7}, {"BulkThreshold": 8}, "low"),
         ({"BulkThreshold": 7}, {"BulkThreshold": 99}, "low"),
         ({"BulkThreshold": 7}, {"BulkThreshold": "many"}, ""),
+        (
+            {"HighConfidencePhishQuarantineTag": "AdminOnlyAccessPolicy"},
+            {"HighConfidencePhishQuarantineTag": "DefaultFullAccessPolicy"},
+            "medium",
+        ),
+        (
+            {"HighConfidencePhishQuarantineTag": "Lax"},
+            {"HighConfidencePhishQuarantineTag": "AdminOnlyAccessPolicy"},
+            "",
+        ),
+        ({"PhishQuarantineTag": "DefaultFullAccessPolicy"}, {"PhishQuarantineTag": "Own"}, "low"),
         ({}, {"AllowedSenderDomains": ["partner.example"]}, "medium"),
         ({}, {"AllowedSenderDomains": [{"Domain": "contoso.com"}]}, "high"),
     ],

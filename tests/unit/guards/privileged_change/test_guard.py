@@ -405,3 +405,96 @@ async def test_whom_a_unit_shields_is_told_by_name(member: object, shown: str) -
     # Known by the id, whatever is told of it.
     assert len(await looks.look(unit("u1", {"id": "u2", "displayName": "Other"}))) == 1
     assert await looks.look(unit("u1")) == []
+
+
+CERTIFICATE = {"id": "X509Certificate", "state": "enabled"}
+SINGLE, BOTH = "x509CertificateSingleFactor", "x509CertificateMultiFactor"
+
+
+def certify(default: str = SINGLE, *rules: Mapping[str, str], **more: object) -> dict[str, Any]:
+    """Certificates as a method."""
+    modes = {"x509CertificateAuthenticationDefaultMode": default, "rules": [*rules]}
+    return CERTIFICATE | {"authenticationModeConfiguration": modes} | more
+
+
+def trust(identifier: str, mode: str) -> Mapping[str, str]:
+    """A rule of how much certificates of an issuer, or of a policy, count for."""
+    return {"identifier": identifier, "x509CertificateAuthenticationMode": mode}
+
+
+def bind(field: str) -> Mapping[str, str]:
+    """By what the owner of a certificate is found."""
+    return {"x509CertificateField": field, "userProperty": "userPrincipalName"}
+
+
+def restrict(kind: str, *makes: str) -> dict[str, Any]:
+    """Passkeys of some makes."""
+    found = {"isEnforced": True, "enforcementType": kind, "aaGuids": [*makes]}
+    return {"id": "Fido2", "state": "enabled", "keyRestrictions": found}
+
+
+REVOKED = {"crlValidationConfiguration": {"state": "enabled"}}
+
+
+@pytest.mark.parametrize(
+    ("before", "after", "expected"),
+    [
+        (certify(), certify(BOTH), "high: The authentication method X509Certificate lets any"),
+        (certify(BOTH), certify(), ""),
+        (certify(), certify(SINGLE, trust("CN=Thief", BOTH)), "high"),
+        (certify(), certify(SINGLE, trust("CN=Own", SINGLE)), ""),
+        (certify(), certify(certificateUserBindings=[bind("RFC822Name")]), "medium"),
+        (certify(certificateUserBindings=[bind("PrincipalName")]), certify(), ""),
+        (certify(**REVOKED), certify(), "medium"),
+        (certify(), certify(**REVOKED), ""),
+        (restrict("allow", "a"), restrict("allow", "a", "b"), "low"),
+        (restrict("allow", "a", "b"), restrict("allow", "a"), ""),
+        (restrict("block", "a"), restrict("block", "a", "b"), ""),
+        # What a method that is off would take is told when it is switched on.
+        (certify() | {"state": "disabled"}, certify(BOTH) | {"state": "disabled"}, ""),
+    ],
+)
+async def test_a_method_is_told_when_it_counts_for_more(
+    before: Mapping[str, Any], after: Mapping[str, Any], expected: str
+) -> None:
+    said = await tell(
+        "authentication-method",
+        "authentication-methods-policy",
+        {"authenticationMethodConfigurations": [before]},
+        {"authenticationMethodConfigurations": [after]},
+    )
+    assert said.startswith(expected)
+    assert bool(said) == bool(expected)
+
+
+CAMPAIGN = "authenticationMethodsRegistrationCampaign"
+
+
+@pytest.mark.parametrize(
+    ("before", "after", "expected"),
+    [
+        ("enabled", "disabled", "medium"),
+        ("default", "disabled", "medium"),
+        ("enabled", "default", ""),
+        ("disabled", "enabled", ""),
+    ],
+)
+async def test_that_people_can_no_longer_report_prompts_is_told(
+    before: str, after: str, expected: str
+) -> None:
+    def allow(state: str) -> Mapping[str, Any]:
+        return {
+            "authenticationMethodConfigurations": [],
+            "reportSuspiciousActivitySettings": {"state": state},
+            "registrationEnforcement": {CAMPAIGN: {"state": state}},
+        }
+
+    said = await tell(
+        "authentication-method", "authentication-methods-policy", allow(before), allow(after)
+    )
+    assert said.partition(":")[0] == expected
+    if said:
+        assert said == (
+            "medium: The authentication method policy of the tenant no longer lets people report "
+            "prompts that are not theirs; no longer asks people to register a better method."
+        )
