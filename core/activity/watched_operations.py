@@ -47,10 +47,12 @@ FILTER_OPERATIONS = (
             "QuarantinePolicy",
             "ReportSubmissionPolicy",
             "ExoPhishSimOverrideRule",
+            "ExoSecOpsOverrideRule",
             "DkimSigningConfig",
         ),
     ),
     "Set-AtpPolicyForO365",
+    "Set-ArcConfig",
 )
 TRUST_OPERATIONS = (
     *list_cmdlets(

@@ -208,6 +208,16 @@ CONFIGURATION_SOURCES: Mapping[str, ConfigurationSource] = {
         risk="see which senders pass as an exercise",
         may_be_none=True,
     ),
+    "unfiltered-mailbox-rule": define_exchange_source(
+        *("Get-ExoSecOpsOverrideRule", "Guid"),
+        risk="see to which mailboxes everything is delivered, for those who study attacks",
+        may_be_none=True,
+    ),
+    "arc-config": define_exchange_source(
+        *("Get-ArcConfig", "Identity"),
+        risk="see which forwarding services are believed about where mail came from",
+        may_be_none=True,
+    ),
     "allow-spoof": define_exchange_source(
         *("Get-TenantAllowBlockListSpoofItems", "Identity"),
         risk="see who may pretend to be whom",

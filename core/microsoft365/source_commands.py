@@ -25,6 +25,7 @@ def build_read_command(source: ConfigurationSource, identity: str) -> str:
 
 LISTS_ONLY = frozenset(
     {
+        "Get-ArcConfig",
         "Get-BlockedSenderAddress",
         "Get-TenantAllowBlockListItems",
         "Get-TenantAllowBlockListSpoofItems",

@@ -431,6 +431,21 @@ EXAMPLES: Mapping[str, WatchedExample] = {
         narrower={"Mode": "PendingDeletion"},
         harmless={"Comment": "x"},
     ),
+    "unfiltered-mailbox-rule": WatchedExample(
+        "unfiltered-mailbox-rule",
+        known={"SentTo": ["study@contoso.com"], "Mode": "Enforce"},
+        wider={"SentTo": ["study@contoso.com", "director@contoso.com"]},
+        narrower={"Mode": "PendingDeletion"},
+        harmless={"Comment": "x"},
+    ),
+    "arc-config": WatchedExample(
+        "arc-config",
+        known={"ArcTrustedSealers": ["fabrikam.example"]},
+        wider={"ArcTrustedSealers": ["fabrikam.example,evil.example"]},
+        narrower={"ArcTrustedSealers": []},
+        harmless={"WhenChangedUTC": "2026-01-01T00:00:00Z"},
+        is_single=True,
+    ),
     "dkim-config": WatchedExample(
         "dkim-config",
         known={"Domain": "contoso.com", "Enabled": True},

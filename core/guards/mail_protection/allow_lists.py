@@ -27,6 +27,7 @@ from core.watched.items import (
 ALLOW_SOURCES = ("allow-sender", "allow-url", "allow-file", "allow-address")
 LIST_TYPES = dict(zip(ALLOW_SOURCES, ("Sender", "Url", "FileHash", "IP"), strict=True))
 SPOOF, SIMULATION = "allow-spoof", "phish-simulation-rule"
+UNFILTERED, SEALERS = "unfiltered-mailbox-rule", "arc-config"
 DKIM, QUARANTINE, REPORTING = "dkim-config", "quarantine-policy", "report-policy"
 TECHNIQUES = ("T1562.001", "T1656")
 SPOOF_IDENTITY = "domain.com\\Default"
@@ -167,6 +168,54 @@ def restore_simulation(identity: str, tokens: Sequence[str]) -> tuple[Step, ...]
     )
 
 
+def describe_unfiltered(rows: SourceRows) -> Iterator[WatchedItem]:
+    """The override for those who study attacks: all mail to these mailboxes passes every filter."""
+    for one in rows[UNFILTERED] or ():
+        is_ending = get_text(one.values, "Mode").casefold() == "pendingdeletion"
+        yield WatchedItem(
+            id=one.id,
+            name=quote_text(one.name or one.id, MAX_NAME_LENGTH),
+            opens=()
+            if is_ending
+            else tuple(
+                Trait(
+                    build_token("mailbox", entry),
+                    f"has all mail delivered unfiltered to {quote_text(entry, MAX_NAME_LENGTH)}",
+                    Severity.HIGH,
+                )
+                for entry in get_texts(one.values, "SentTo")
+            ),
+            arrival=Severity.INFO if is_ending else MEDIUM,
+            stop=(
+                make_exchange_step(
+                    "Unless somebody answers for it: remove the override.",
+                    build_command(
+                        "Remove-ExoSecOpsOverrideRule", "-Confirm:$false", Identity=one.id
+                    ),
+                ),
+            ),
+        )
+
+
+def describe_sealers(rows: SourceRows) -> Iterator[WatchedItem]:
+    """Who is believed about where mail came from: mail that they forward passes DMARC."""
+    for one in rows[SEALERS] or ():
+        yield WatchedItem(
+            id=one.id,
+            name="of the tenant",
+            opens=tuple(
+                Trait(
+                    build_token("sealer", entry),
+                    f"believes {quote_text(entry, MAX_NAME_LENGTH)} about where mail came from",
+                    MEDIUM,
+                )
+                for sealers in get_texts(one.values, "ArcTrustedSealers")
+                for entry in map(str.strip, sealers.split(","))
+                if entry
+            ),
+        )
+
+
 def describe_signing(rows: SourceRows) -> Iterator[WatchedItem]:
     """Whether mail of each domain is signed."""
     for one in rows[DKIM] or ():
@@ -304,6 +353,30 @@ SIMULATIONS = WatchedCollection(
     reference="Microsoft Learn: Configure the advanced delivery policy",
     harmless="an override of the first look, and one that is being removed",
 )
+UNFILTERED_MAILBOXES = WatchedCollection(
+    name="unfiltered-mailbox-rule",
+    noun="SecOps mailbox override",
+    plural="SecOps mailbox overrides",
+    needs=(UNFILTERED,),
+    describe=describe_unfiltered,
+    advice="Ask the security team whose mailbox it is. Unless somebody answers for it, take it out "
+    "in the Defender portal > Advanced delivery > SecOps mailbox.",
+    techniques=TECHNIQUES,
+    reference="Microsoft Learn: Configure the advanced delivery policy",
+    harmless="an override of the first look, and one that is being removed",
+)
+TRUSTED_SEALERS = WatchedCollection(
+    name="arc-config",
+    noun="list of trusted ARC sealers",
+    plural="lists of trusted ARC sealers",
+    needs=(SEALERS,),
+    describe=describe_sealers,
+    advice="Ask who trusts it, and for which forwarding service. Unless somebody answers for it, "
+    "take it out in the Defender portal > Email authentication settings > ARC.",
+    techniques=TECHNIQUES,
+    reference="Microsoft Learn: Configure trusted ARC sealers",
+    harmless="sealers of the first look, and one that is no longer trusted",
+)
 SIGNING = WatchedCollection(
     name="dkim-config",
     noun="domain",
@@ -347,6 +420,8 @@ ALLOW_LISTS = (
     ALLOWED_ENTRIES,
     SPOOF_ENTRIES,
     SIMULATIONS,
+    UNFILTERED_MAILBOXES,
+    TRUSTED_SEALERS,
     SIGNING,
     QUARANTINE_POLICIES,
     REPORT_POLICIES,

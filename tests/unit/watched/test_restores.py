@@ -16,6 +16,7 @@ KNOWN, OTHER = "id-known", "id-other"
 # A person decides how these are put right, and why no command can say it.
 BY_HAND: Mapping[str, str] = {
     "conditional-access-policy": "whom it leaves out are lists that are set whole",
+    "arc-config": "its sealers are a list that is set whole",
     "cross-tenant-default": "what was set before counts for all tenants, and is not known",
     "federated-organization": "its domains are a person's to choose",
     "quarantine-policy": "its rights are one number that is set whole",
