@@ -414,6 +414,7 @@ EXAMPLES: Mapping[str, WatchedExample] = {
         wider={"SetSCL": "-1"},
         narrower={"State": "Disabled"},
         harmless={"PrependSubject": "[outside]"},
+        others=(DOMAINS,),
     ),
     "allow-entry": describe_allowed("allow-sender"),
     "spoof-entry": WatchedExample(

@@ -1,11 +1,19 @@
 """The rules that say for whom a filter counts, and mail-flow rules that skip filters. Pure."""
 
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
+from datetime import datetime
 
+from core.guards.mail_protection.policies import DOMAINS, read_own_domains
 from core.guards.mail_protection.properties import LOW, MAX_NAME_LENGTH, MEDIUM
 from core.microsoft365.remedies import build_command, make_exchange_step
 from core.model.findings import Severity, Step
-from core.property_values import find_property, get_text, get_texts, parse_printed_int
+from core.property_values import (
+    find_property,
+    get_text,
+    get_texts,
+    get_time,
+    parse_printed_int,
+)
 from core.tenant.configuration import Configuration
 from core.tenant.quoting import quote_text
 from core.watched.items import (
@@ -38,6 +46,9 @@ SENDER_CONDITIONS = (
     "HeaderContainsWords",
     "HeaderMatchesPatterns",
 )
+# Of these, the ones that a sender cannot just claim to meet.
+PROVING_CONDITIONS = ("SenderIpRanges", "HeaderContainsWords", "HeaderMatchesPatterns")
+TESTING_MODES = frozenset({"audit", "auditandnotify"})
 
 
 def make_rule_description(source: str) -> Callable[[SourceRows], Iterator[WatchedItem]]:
@@ -187,12 +198,12 @@ PROTECTION_RULES = (
 
 def describe_flow_rule(rows: SourceRows) -> Iterator[WatchedItem]:
     """Each mail-flow rule, by what it lets past the filters; most let nothing past."""
+    own = read_own_domains(rows)
     for one in rows[TRANSPORT_RULE] or ():
-        is_on = get_text(one.values, "State").casefold() != "disabled"
         yield WatchedItem(
             id=one.id,
             name=quote_text(one.name or one.id, MAX_NAME_LENGTH),
-            opens=tuple(list_skips(one.values)) if is_on else (),
+            opens=tuple(list_skips(one.values, own)) if is_acting(one.values, rows.now) else (),
             stop=(
                 make_exchange_step(
                     "Unless somebody answers for it: disable the rule; it stays there.",
@@ -202,24 +213,26 @@ def describe_flow_rule(rows: SourceRows) -> Iterator[WatchedItem]:
         )
 
 
-def list_skips(values: Mapping[str, object]) -> Iterator[Trait]:
+def is_acting(values: Mapping[str, object], now: datetime) -> bool:
+    """Whether a rule does anything: it is not off, not in a test, and not over. A date that cannot
+    be read ends nothing.
+    """
+    if get_text(values, "State").casefold() == "disabled":
+        return False
+    if get_text(values, "Mode").casefold() in TESTING_MODES:
+        return False
+    ends_at = get_time(values, "ExpiryDate")
+    return ends_at is None or ends_at > now
+
+
+def list_skips(values: Mapping[str, object], own: Collection[str]) -> Iterator[Trait]:
     """What a rule skips, and for whose mail."""
-    found = find_property(values, "SetSCL")[1]
-    level = parse_printed_int(found)
-    is_narrow = any(get_texts(values, name) for name in SENDER_CONDITIONS)
-    whose = "mail of some senders" if is_narrow else "all mail that it sees"
+    level = parse_printed_int(find_property(values, "SetSCL")[1])
     if level is not None and level < 0:
-        yield Trait(
-            "scl narrow" if is_narrow else "scl all",
-            f"lets {whose} skip the spam filter (SetSCL is -1)",
-            MEDIUM if is_narrow else Severity.HIGH,
-        )
-        for name in SENDER_CONDITIONS:
-            for entry in get_texts(values, name):
-                text = f"lets mail skip the spam filter by {quote_text(entry, 80)}"
-                yield Trait(build_token(name, entry), text, MEDIUM)
+        yield from list_filter_skips(values, own)
     header = get_text(values, "SetHeaderName")
     if header.casefold() in SKIP_HEADERS and get_text(values, "SetHeaderValue"):
+        whose, is_narrow = describe_whose(values)
         yield Trait(
             build_token("header", header),
             f"lets {whose} skip a check (it sets {quote_text(header, 80)})",
@@ -227,14 +240,49 @@ def list_skips(values: Mapping[str, object]) -> Iterator[Trait]:
         )
 
 
+def describe_whose(values: Mapping[str, object]) -> tuple[str, bool]:
+    """Whose mail a rule is for, and whether that is less than everybody's."""
+    if get_text(values, "FromScope").casefold() == "inorganization":
+        return "mail from inside", True
+    if any(get_texts(values, name) for name in SENDER_CONDITIONS):
+        return "mail of some senders", True
+    return "all mail that it sees", False
+
+
+def list_filter_skips(values: Mapping[str, object], own: Collection[str]) -> Iterator[Trait]:
+    """For whose mail a rule skips the spam filter. A name that a sender only claims is no more than
+    a claim: for one of one's own domains, whoever makes it passes.
+    """
+    whose, is_narrow = describe_whose(values)
+    if get_text(values, "FromScope").casefold() == "inorganization":
+        yield Trait("scl inside", f"lets {whose} skip the spam filter (SetSCL is -1)", LOW)
+        return
+    yield Trait(
+        "scl narrow" if is_narrow else "scl all",
+        f"lets {whose} skip the spam filter (SetSCL is -1)",
+        MEDIUM if is_narrow else Severity.HIGH,
+    )
+    is_proved = any(get_texts(values, name) for name in PROVING_CONDITIONS)
+    for name in SENDER_CONDITIONS:
+        for entry in get_texts(values, name):
+            claims = entry.rpartition("@")[2].casefold() in own and not is_proved
+            more = ", a domain of one's own: whoever claims it passes" if claims else ""
+            yield Trait(
+                build_token(name, entry),
+                f"lets mail skip the spam filter by {quote_text(entry, 80)}{more}",
+                Severity.HIGH if claims else MEDIUM,
+            )
+
+
 SKIPPING_RULES = WatchedCollection(
     name="mail-flow-skip",
     noun="mail-flow rule",
     plural="mail-flow rules",
-    needs=(TRANSPORT_RULE,),
+    needs=(TRANSPORT_RULE, DOMAINS),
     describe=describe_flow_rule,
     advice="Ask who made it; disable it unless somebody answers for it.",
     techniques=("T1562.001", "T1656"),
     reference="Microsoft Learn: Use mail flow rules to set the spam confidence level",
-    harmless="rules that skip nothing, rules of the first look, and a rule that is switched off",
+    harmless="rules that skip nothing, rules of the first look, and a rule that is off, in a test, "
+    "or over",
 )

@@ -190,6 +190,25 @@ async def test_an_entry_without_an_end_is_told(values: Mapping[str, Any], expect
         ({"SetSCL": -1, "SenderDomainIs": ["a.example"]}, "medium"),
         ({"SetSCL": "9"}, ""),
         ({"SetSCL": "-1", "State": "Disabled"}, ""),
+        ({"SetSCL": "-1", "Mode": "Audit"}, ""),
+        ({"SetSCL": "-1", "Mode": "AuditAndNotify"}, ""),
+        ({"SetSCL": "-1", "Mode": "Enforce"}, "high"),
+        ({"SetSCL": "-1", "ExpiryDate": "2026-10-01T00:00:00Z"}, ""),
+        ({"SetSCL": "-1", "ExpiryDate": "2027-10-01T00:00:00Z"}, "high"),
+        ({"SetSCL": "-1", "ExpiryDate": "some day"}, "high"),
+        ({"SetSCL": "-1", "FromScope": "InOrganization"}, "low"),
+        ({"SetSCL": "-1", "FromScope": "NotInOrganization"}, "high"),
+        # Whoever claims to be a colleague passes, unless something proves it.
+        ({"SetSCL": -1, "SenderDomainIs": ["contoso.com"]}, "high"),
+        ({"SetSCL": -1, "From": ["director@contoso.com"]}, "high"),
+        (
+            {
+                "SetSCL": -1,
+                "SenderDomainIs": ["contoso.com"],
+                "SenderIpRanges": ["192.0.2.1"],
+            },
+            "medium",
+        ),
         (
             {
                 "SetHeaderName": "X-MS-Exchange-Organization-SkipSafeLinksProcessing",
