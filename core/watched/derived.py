@@ -19,7 +19,7 @@ POLICY = "conditional-access-policy"
 """The source that names the groups of `EXCLUDED_GROUP`."""
 DERIVED_READS: Mapping[str, str] = {
     ROLE_HOLDER: "/roleManagement/directory, Get-RoleGroup",
-    EXCLUDED_GROUP: "/groups/{id}/transitiveMembers",
+    EXCLUDED_GROUP: "/groups/{id}/transitiveMembers, /groups/{id}/owners",
 }
 """What is read for each, as the documents say it."""
 READ_MEMBERS = Permission(

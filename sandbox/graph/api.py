@@ -151,6 +151,7 @@ ROUTES = (
     ),
     Route("GET", "groups/*", READ_GROUPS, role_routes.get_group),
     Route("GET", "groups/*/transitivemembers", READ_GROUPS, role_routes.list_transitive_members),
+    Route("GET", "groups/*/owners", READ_GROUPS, role_routes.list_group_owners),
     Route("GET", "users/*/transitivememberof", READ_USERS, role_routes.list_transitive_memberships),
 )
 ALL_ROLES = frozenset[str]().union(*(route.roles for route in ROUTES)) | {users.SIGN_IN_ROLE}

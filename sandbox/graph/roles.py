@@ -139,7 +139,8 @@ def find_group(tenant: SimulatedTenant, key: str) -> Row:
 def get_group(tenant: SimulatedTenant, request: HttpRequest, key: str) -> HttpResponse:
     """`GET /groups/{id}`."""
     names = [name.strip() for name in request.query.get("$select", "").split(",") if name.strip()]
-    row = {name: value for name, value in find_group(tenant, key).items() if name != "members"}
+    relations = ("members", "owners")
+    row = {name: value for name, value in find_group(tenant, key).items() if name not in relations}
     body = {name: row.get(name) for name in names} if names else strip_private_keys(row)
     return HttpResponse(
         200, {"@odata.context": build_context_url(tenant, "groups/$entity"), **body}
@@ -180,6 +181,14 @@ def list_transitive_members(
         }
         for one in members
     ]
+    return build_roles_page(tenant, request, "directoryObjects", rows)
+
+
+def list_group_owners(tenant: SimulatedTenant, request: HttpRequest, key: str) -> HttpResponse:
+    """`GET /groups/{id}/owners`: the ids of a scene as people."""
+    owners = [fold_key(one) for one in find_group(tenant, key).get("owners") or ()]
+    known = read_member_names(tenant, owners)
+    rows = [{"@odata.type": USER_TYPE, "id": one, **known.get(one, {})} for one in owners]
     return build_roles_page(tenant, request, "directoryObjects", rows)
 
 

@@ -217,7 +217,8 @@ def read_configurations(wire: Wire) -> Iterator[Configuration]:
 def build_group(wire: Wire, row: ResponseRow) -> Configuration:
     """A group with everybody in it, as the configuration reader shows it."""
     members = [*iter_group_members(index_groups(wire), fold_key(row["id"]))]
-    names = read_member_names(wire, members)
+    owners = [fold_key(one) for one in row.get("owners") or ()]
+    names = read_member_names(wire, [*members, *owners])
     return Configuration(
         EXCLUDED_GROUP,
         str(row["id"]).lower(),
@@ -225,6 +226,7 @@ def build_group(wire: Wire, row: ResponseRow) -> Configuration:
         {
             "membershipRule": row.get("membershipRule") or "",
             "members": [parse_member({"id": one, **names.get(one, {})}) for one in members],
+            "owners": [parse_member({"id": one, **names.get(one, {})}) for one in owners],
         },
     )
 

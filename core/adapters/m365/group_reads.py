@@ -1,4 +1,4 @@
-"""Groups of Entra with everybody in them, however deep."""
+"""Groups of Entra with everybody in them, however deep, and their owners, who fill them."""
 
 from collections.abc import Sequence
 from urllib.parse import quote
@@ -20,7 +20,7 @@ MAX_MEMBERS = 20_000
 
 
 async def fetch_groups(graph: GraphClient, ids: Sequence[str]) -> Reading[Configuration]:
-    """Each group with its rule and its transitive members. A failure names its group."""
+    """Each group with its rule, transitive members and owners. A failure names its group."""
     items: list[Configuration] = []
     failures: dict[str, TenantError | str] = {}
     for group in ids[:MAX_GROUPS]:
@@ -46,14 +46,8 @@ async def fetch_group(graph: GraphClient, group: str) -> Configuration:
     """One group. Raises TenantError; Unavailable where members may be hidden."""
     path = f"/groups/{quote(group, safe='')}"
     row = await graph.get(f"{path}?$select=id,displayName,membershipRule,visibility", READ_GROUPS)
-    members: list[ResponseRow] = []
-    pages = graph.read_pages(
-        f"{path}/transitiveMembers?$select=id,displayName,userPrincipalName&$top=999", READ_GROUPS
-    )
-    async for page in pages:
-        members += page
-        if len(members) > MAX_MEMBERS:
-            raise Unavailable(f"the group has more than {MAX_MEMBERS:,} members")
+    members = await fetch_people(graph, f"{path}/transitiveMembers")
+    owners = await fetch_people(graph, f"{path}/owners")
     visibility = parse_text(row.get("visibility"), NAME_LIMIT)
     if not members and visibility.casefold() == "hiddenmembership":
         raise Unavailable(f"the group hides its members from an app without {READ_HIDDEN}")
@@ -64,8 +58,20 @@ async def fetch_group(graph: GraphClient, group: str) -> Configuration:
         {
             "membershipRule": parse_text(row.get("membershipRule"), RULE_LIMIT),
             "members": [parse_member(one) for one in members],
+            "owners": [parse_member(one) for one in owners],
         },
     )
+
+
+async def fetch_people(graph: GraphClient, path: str) -> list[ResponseRow]:
+    """Everybody of a relation of a group. Raises TenantError; Unavailable where they are too many."""
+    found: list[ResponseRow] = []
+    asked = f"{path}?$select=id,displayName,userPrincipalName&$top=999"
+    async for page in graph.read_pages(asked, READ_GROUPS):
+        found += page
+        if len(found) > MAX_MEMBERS:
+            raise Unavailable(f"the group has more than {MAX_MEMBERS:,} members")
+    return found
 
 
 def parse_member(row: ResponseRow) -> dict[str, str]:

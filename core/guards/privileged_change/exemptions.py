@@ -37,7 +37,7 @@ def describe_excluded_group(rows: SourceRows) -> Iterator[WatchedItem]:
         yield WatchedItem(
             id=one.id,
             name=quote_text(one.name or one.id, MAX_NAME_LENGTH),
-            opens=(*list_exempted(one, administrators), *list_rule(one)),
+            opens=(*list_exempted(one, administrators), *list_owners(one), *list_rule(one)),
             facts=(Fact("left out by", shown or "no policy that is in force"),),
             advice="Ask whoever put them in, by telephone. Unless somebody answers for it, take "
             "them out.",
@@ -47,25 +47,35 @@ def describe_excluded_group(rows: SourceRows) -> Iterator[WatchedItem]:
 
 
 def list_stop_steps(group: Configuration) -> Iterator[Step]:
-    """Take out each member; those that are meant, such as emergency accounts, stay."""
+    """Take out each owner and member; those that are meant, such as emergency accounts, stay."""
+    yield from stop_each(
+        (
+            make_graph_step(
+                f"Take the ownership from {name}, unless they are meant to have it.",
+                build_graph_request("DELETE", "", "groups", group.id, "owners", owner, "$ref"),
+            )
+            for owner, name in list_people(group, "owners")
+        ),
+        "owners",
+    )
     yield from stop_each(
         (
             make_graph_step(
                 f"Take {name} out, unless they are meant to be in it.",
                 build_graph_request("DELETE", "", "groups", group.id, "members", member, "$ref"),
             )
-            for member, name in list_members(group)
+            for member, name in list_people(group, "members")
         ),
         "members",
     )
 
 
-def list_members(group: Configuration) -> Iterator[tuple[str, str]]:
-    """The id of each member, and its name as it is shown."""
-    found = find_property(group.values, "members")[1]
+def list_people(group: Configuration, relation: str) -> Iterator[tuple[str, str]]:
+    """The id of everybody in a relation of a group, and the name as it is shown."""
+    found = find_property(group.values, relation)[1]
     for one in found if isinstance(found, list) else ():
-        if isinstance(one, Mapping) and (member := get_text(one, "id")):
-            yield member, quote_text(get_text(one, "name") or member, MAX_NAME_LENGTH)
+        if isinstance(one, Mapping) and (person := get_text(one, "id")):
+            yield person, quote_text(get_text(one, "name") or person, MAX_NAME_LENGTH)
 
 
 def name_policies(policies: tuple[Configuration, ...]) -> dict[str, list[str]]:
@@ -78,9 +88,16 @@ def name_policies(policies: tuple[Configuration, ...]) -> dict[str, list[str]]:
     return found
 
 
+def list_owners(group: Configuration) -> Iterator[Trait]:
+    """Whoever may put anybody in."""
+    for owner, name in list_people(group, "owners"):
+        text = f"lets {name} exempt anybody, as its owner"
+        yield Trait(build_token("owner", owner), text, Severity.HIGH)
+
+
 def list_exempted(group: Configuration, administrators: set[str]) -> Iterator[Trait]:
     """Everybody in a group, however deep; an administrator is the gravest."""
-    for member, name in list_members(group):
+    for member, name in list_people(group, "members"):
         if member in administrators:
             text, severity = f"exempts {name}, who administers", Severity.CRITICAL
         else:
@@ -107,8 +124,8 @@ EXCLUDED_GROUPS = WatchedCollection(
     describe=describe_excluded_group,
     advice="Ask whoever changed it, by telephone.",
     techniques=("T1556.009",),
-    reference="Microsoft Graph v1.0: /groups/{id}/transitiveMembers",
-    harmless="who was in it at the first look, such as emergency accounts, whoever leaves it, and "
-    "groups that no policy in force leaves out",
+    reference="Microsoft Graph v1.0: /groups/{id}/transitiveMembers, /groups/{id}/owners",
+    harmless="who was in it or owned it at the first look, such as emergency accounts, whoever "
+    "leaves it, and groups that no policy in force leaves out",
     only_protects=True,
 )

@@ -10,6 +10,7 @@ from core.guards.privileged_change import GUARD
 from core.microsoft365.configuration_sources import ROLE_HOLDER
 from core.model.findings import Severity
 from core.tenant.configuration import Configuration
+from tests.support.watched_examples import EXAMPLES
 from tests.support.watched_looks import COLLECTIONS, Looks
 
 GLOBAL_ADMINISTRATOR = "62e90394-69f5-4237-9190-012177145e10"
@@ -498,3 +499,21 @@ async def test_that_people_can_no_longer_report_prompts_is_told(
             "medium: The authentication method policy of the tenant no longer lets people report "
             "prompts that are not theirs; no longer asks people to register a better method."
         )
+
+
+async def test_a_new_owner_of_an_excluded_group_is_told_and_one_who_leaves_is_not() -> None:
+    example = EXAMPLES["excluded-group"]
+    anna, ben = {"id": "u8", "name": "anna@contoso.com"}, {"id": "u9", "name": "ben@contoso.com"}
+    looks = Looks(COLLECTIONS["excluded-group"])
+    for owners, said in (
+        ([anna], []),
+        ([anna, ben], ["lets ben@contoso.com exempt anybody, as its owner"]),
+        ([ben], ["lets ben@contoso.com exempt anybody, as its owner"]),
+    ):
+        group = example.build("id-known", {"owners": owners})
+        found = await looks.look([*example.others, group])
+        assert [one.severity for one in found] == [Severity.HIGH] * len(said)
+        assert all(said[0] in one.summary for one in found)
+    (told,) = found
+    removal = "Invoke-MgGraphRequest -Method DELETE -Uri 'v1.0/groups/id-known/owners/u9/$ref'"
+    assert removal in [step.command for step in told.steps]
