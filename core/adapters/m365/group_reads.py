@@ -64,7 +64,7 @@ async def fetch_group(graph: GraphClient, group: str) -> Configuration:
 
 
 async def fetch_people(graph: GraphClient, path: str) -> list[ResponseRow]:
-    """Everybody of a relation of a group. Raises TenantError; Unavailable where they are too many."""
+    """Everybody of a relation of a group. Raises TenantError; Unavailable if they are too many."""
     found: list[ResponseRow] = []
     asked = f"{path}?$select=id,displayName,userPrincipalName&$top=999"
     async for page in graph.read_pages(asked, READ_GROUPS):

@@ -104,12 +104,16 @@ def describe_batch(rows: SourceRows) -> Iterator[WatchedItem]:
 
 
 def is_own_delivery(domain: str, own: OwnOrganization) -> bool:
-    """Whether mail for a domain stays here: the routing domain of the tenant is its own too."""
-    tenant = domain.casefold().removesuffix(ROUTING_SUFFIX).partition(".")[0]
-    is_routing = domain.casefold().endswith(f".mail{ROUTING_SUFFIX}")
-    return own.owns(domain) or (
-        is_routing and any(one.partition(".")[0] == tenant for one in own.domains)
-    )
+    """Whether mail for a domain stays here: the routing domain of the tenant is its own too.
+
+    It begins with the name of the tenant, which the tenant's first domain says. Only where that is
+    not listed does the name of another domain stand for it: anybody may name a tenant like one.
+    """
+    folded = domain.casefold()
+    tenant = folded.removesuffix(ROUTING_SUFFIX).partition(".")[0]
+    first = [one for one in own.domains if one.endswith(ROUTING_SUFFIX)]
+    names = {one.partition(".")[0] for one in first or own.domains}
+    return own.owns(domain) or (folded.endswith(f".mail{ROUTING_SUFFIX}") and tenant in names)
 
 
 def list_batch_traits(*, leads_out: bool, foreign: bool) -> Iterator[Trait]:

@@ -134,6 +134,30 @@ async def test_a_batch_is_judged_by_where_mailboxes_go(
     assert said.partition(":")[0] == expected
 
 
+@pytest.mark.parametrize(
+    ("delivery", "expected"),
+    [
+        ("contoso123.mail.onmicrosoft.com", ""),
+        # Somebody named a tenant of their own like a domain of this one.
+        ("contoso.mail.onmicrosoft.com", "high"),
+        ("contoso123.onmicrosoft.com", ""),
+    ],
+)
+async def test_a_tenant_that_is_named_like_a_domain_is_not_ones_own(
+    delivery: str, expected: str
+) -> None:
+    first = "contoso123.onmicrosoft.com"
+    values = {"RemoteServer": "mail.contoso.com"}
+    own = (
+        Configuration("accepted-domain", first, first, {"DomainName": first}),
+        Configuration("migration-endpoint", "e1", "own", values),
+    )
+    wanted = {"SourceEndpoint": "own", "TargetDeliveryDomain": delivery}
+    batch = Configuration("migration-batch", "b1", "Sales", wanted)
+    said = await tell("migration-batch", *own, batch, first=own)
+    assert said.partition(":")[0] == expected
+
+
 async def test_a_restore_names_whose_mail_it_puts_where() -> None:
     values = {"TargetAlias": "temphelp", "SourceAlias": "former-director"}
     item = Configuration("mailbox-restore-request", "q1", "MailboxRestore", values)
