@@ -314,3 +314,145 @@ async def test_what_only_looks_like_it_is_quiet() -> None:
     for tick in (1, 2, 3):
         assert list_news(played, tick) == set(), tick
     assert all(run["unread"] == 0 for run in played["runs"])
+
+
+GROUP = derive(8, 1)
+POLICY_ID = derive(9, 1)
+SERVED_BY = {"State": "Enabled", "Mode": "Enforce", "SetSCL": "-1", "RuleErrorAction": "Ignore"}
+
+
+def build_policy(**more: Any) -> Row:
+    """A Conditional Access policy of a group, with exceptions through another one."""
+    conditions = {
+        "clientAppTypes": ["all"],
+        "signInRiskLevels": ["high"],
+        "users": {"includeUsers": [], "includeGroups": ["staff"], "excludeGroups": [GROUP]},
+        "applications": {"includeApplications": ["All"]},
+    }
+    return {
+        "id": POLICY_ID,
+        "displayName": "Second factor",
+        "state": "enabled",
+        "conditions": conditions | more.pop("conditions", {}),
+        "grantControls": {"operator": "OR", "builtInControls": ["mfa"]},
+        **more,
+    }
+
+
+def ask_again(hours: int) -> Row:
+    """A session control: sign in again after so many hours."""
+    return {"signInFrequency": {"isEnabled": True, "type": "hours", "value": hours}}
+
+
+def build_methods(reports: str, *certified: str) -> Row:
+    """The policy of methods, with the issuers whose certificates are both factors."""
+    rules = [
+        {"identifier": one, "x509CertificateAuthenticationMode": "x509CertificateMultiFactor"}
+        for one in certified
+    ]
+    certificates = {
+        "id": "X509Certificate",
+        "state": "enabled",
+        "authenticationModeConfiguration": {"rules": rules},
+    }
+    return {
+        "id": "authenticationMethodsPolicy",
+        "reportSuspiciousActivitySettings": {"state": reports},
+        "authenticationMethodConfigurations": [certificates],
+    }
+
+
+def build_rule(name: str, number: int, **more: Any) -> Row:
+    """A mail-flow rule that lets mail skip the filter."""
+    return {"Name": name, "Identity": name, "Guid": derive(9, 10 + number), **SERVED_BY, **more}
+
+
+def build_surroundings(owners: list[str], policy: Row, methods: Row, tag: str, *rules: Row) -> Row:
+    """What protects sign-ins and mail, as a tick sets it."""
+    return {
+        "graph": {
+            "groups": [
+                {"id": GROUP, "displayName": "Exempt", "members": [], "owners": owners},
+            ],
+            "conditionalAccessPolicies": [policy],
+            "authenticationMethodsPolicy": methods,
+        },
+        "exchange": {
+            "Get-AcceptedDomain": [
+                {"Identity": one, "Name": one, "DomainName": one, "DomainType": "Authoritative"}
+                for one in ("contoso.com", "contoso.onmicrosoft.com")
+            ],
+            "Get-MalwareFilterPolicy": [
+                {
+                    "Identity": "Default",
+                    "Guid": derive(9, 2),
+                    "Name": "Default",
+                    "QuarantineTag": tag,
+                }
+            ],
+            "Get-TransportRule": [*rules],
+        },
+    }
+
+
+async def test_what_weakens_sign_ins_and_filters_without_a_switch_is_told() -> None:
+    chief, eve = PERSON["chief"], PERSON["eve"]
+    override = {"Name": "_Exe:SecOpsOverrid:1", "Guid": derive(9, 3), "Mode": "Enforce"}
+    before = build_surroundings(
+        [chief],
+        build_policy(sessionControls=ask_again(4)),
+        build_methods("enabled"),
+        "AdminOnlyAccessPolicy",
+    )
+    after = build_surroundings(
+        [chief, eve],
+        build_policy(sessionControls={"continuousAccessEvaluation": {"mode": "disabled"}}),
+        build_methods("disabled", "CN=Quarry Lane"),
+        "DefaultFullAccessPolicy",
+        build_rule("Board mail", 1, SenderDomainIs=["contoso.com"]),
+    )
+    after["exchange"] |= {
+        "Get-ExoSecOpsOverrideRule": [override | {"SentTo": ["chief@contoso.com"]}],
+        "Get-ArcConfig": [{"Identity": "Default", "ArcTrustedSealers": ["drop.example"]}],
+    }
+    played = await play(before, after)
+    assert list_news(played, 1) == set()
+    assert list_news(played, 2) >= {
+        ("excluded-group", "Exempt", "high"),
+        ("conditional-access-policy", "Second factor", "high"),
+        ("authentication-method", "X509Certificate", "high"),
+        ("authentication-method", "policy of the tenant", "medium"),
+        ("malware-filter-policy", "Default", "medium"),
+        ("mail-flow-skip", "Board mail", "high"),
+        ("unfiltered-mailbox-rule", "_Exe:SecOpsOverrid:1", "high"),
+        ("arc-config", "of the tenant", "medium"),
+    }
+    cards = dump_cards(played["cards"])
+    for words in ("as its owner", "continuous access evaluation", "Quarry Lane", "drop.example"):
+        assert words in cards
+
+
+async def test_what_protects_more_or_nothing_yet_is_quiet() -> None:
+    chief = PERSON["chief"]
+    before = build_surroundings(
+        [chief],
+        build_policy(sessionControls=ask_again(4)),
+        build_methods("default", "CN=Contoso"),
+        "DefaultFullAccessPolicy",
+    )
+    wider = {
+        "users": {"includeGroups": ["staff", "partners"], "excludeGroups": [GROUP]},
+        "signInRiskLevels": ["high", "medium"],
+    }
+    after = build_surroundings(
+        [],
+        build_policy(sessionControls=ask_again(1), conditions=wider),
+        build_methods("enabled"),
+        "AdminOnlyAccessPolicy",
+        build_rule("Trial", 1, Mode="Audit"),
+        build_rule("Last year", 2, ExpiryDate="2020-01-01T00:00:00Z"),
+    )
+    played = await play(before, after, {})
+    for tick in (1, 2, 3):
+        assert list_news(played, tick) == set(), tick
+    assert all(run["unread"] == 0 for run in played["runs"])
