@@ -6,7 +6,18 @@ from typing import Any
 import pytest
 
 from core.guards.mail_protection import GUARD
+from core.guards.mail_protection.policies import (
+    ANTI_PHISH,
+    CONNECTION,
+    CONTENT,
+    DEFENDER_FOR_FILES,
+    MALWARE,
+    SAFE_ATTACHMENTS,
+    SAFE_LINKS,
+)
+from core.guards.mail_protection.properties import FilterShape
 from core.tenant.configuration import Configuration
+from tests.support.remedy_checks import load_cmdlets
 from tests.support.watched_looks import COLLECTIONS, Looks
 
 DOMAIN = Configuration("accepted-domain", "contoso.com", "contoso.com", {})
@@ -288,3 +299,25 @@ async def test_rights_over_held_mail_are_understood_as_a_text_and_as_an_object(
         {"EndUserQuarantinePermissions": granted},
     )
     assert said == "medium: The quarantine policy Policy lets users release held mail."
+
+
+@pytest.mark.parametrize(
+    ("shape", "cmdlet"),
+    [
+        (ANTI_PHISH, "Set-AntiPhishPolicy"),
+        (MALWARE, "Set-MalwareFilterPolicy"),
+        (CONTENT, "Set-HostedContentFilterPolicy"),
+        (CONNECTION, "Set-HostedConnectionFilterPolicy"),
+        (SAFE_LINKS, "Set-SafeLinksPolicy"),
+        (SAFE_ATTACHMENTS, "Set-SafeAttachmentPolicy"),
+        (DEFENDER_FOR_FILES, "Set-AtpPolicyForO365"),
+    ],
+)
+def test_all_that_counts_about_a_filter_is_a_parameter_of_its_cmdlet(
+    shape: FilterShape, cmdlet: str
+) -> None:
+    parts = (shape.switches, shape.holes, shape.steps, shape.numbers, shape.tags)
+    names = {one.name.casefold() for part in parts for one in part}
+    names |= {one.name.casefold() for part in (shape.allowed, shape.protected) for one in part}
+    assert names
+    assert names <= load_cmdlets()[cmdlet.casefold()]
