@@ -6,7 +6,7 @@ from urllib.parse import quote
 from core.adapters.graph.client import GraphClient
 from core.adapters.parsing import ResponseRow, parse_identifier, parse_text
 from core.adapters.read_errors import build_object_failures
-from core.errors import NotFound, TenantError, Unavailable
+from core.errors import NotFound, Rejected, TenantError, Unavailable
 from core.microsoft365.configuration_sources import EXCLUDED_GROUP, get_configuration_source_name
 from core.tenant.configuration import Configuration
 from core.tenant.readings import Reading
@@ -47,7 +47,7 @@ async def fetch_group(graph: GraphClient, group: str) -> Configuration:
     path = f"/groups/{quote(group, safe='')}"
     row = await graph.get(f"{path}?$select=id,displayName,membershipRule,visibility", READ_GROUPS)
     members = await fetch_people(graph, f"{path}/transitiveMembers")
-    owners = await fetch_people(graph, f"{path}/owners")
+    owners = await fetch_owners(graph, f"{path}/owners")
     visibility = parse_text(row.get("visibility"), NAME_LIMIT)
     if not members and visibility.casefold() == "hiddenmembership":
         raise Unavailable(f"the group hides its members from an app without {READ_HIDDEN}")
@@ -61,6 +61,16 @@ async def fetch_group(graph: GraphClient, group: str) -> Configuration:
             "owners": [parse_member(one) for one in owners],
         },
     )
+
+
+async def fetch_owners(graph: GraphClient, path: str) -> list[ResponseRow]:
+    """The owners of a group: none of one that Graph knows no owners of, since it was made in
+    Exchange or on premises (Microsoft Learn: Graph "List group owners"). Raises TenantError.
+    """
+    try:
+        return await fetch_people(graph, path)
+    except (NotFound, Rejected):
+        return []
 
 
 async def fetch_people(graph: GraphClient, path: str) -> list[ResponseRow]:
