@@ -217,7 +217,8 @@ def read_configurations(wire: Wire) -> Iterator[Configuration]:
 def build_group(wire: Wire, row: ResponseRow) -> Configuration:
     """A group with everybody in it, as the configuration reader shows it."""
     members = [*iter_group_members(index_groups(wire), fold_key(row["id"]))]
-    owners = [fold_key(one) for one in row.get("owners") or ()]
+    listed = row.get("owners")
+    owners = [fold_key(one) for one in (listed if isinstance(listed, list) else ())]
     names = read_member_names(wire, [*members, *owners])
     return Configuration(
         EXCLUDED_GROUP,
