@@ -72,8 +72,8 @@ def render_item(collection: WatchedCollection, item: WatchedItem) -> Iterator[st
         yield f"  made at {item.made_at}"
     if not item.is_object:
         yield "  is no object of its own"
-    if item.keeps_everything:
-        yield "  keeps everything"
+    for beginning in item.keeps_all_of:
+        yield f"  keeps all that begins with {beginning!r}"
 
 
 def render_collection(one: WatchedCollection) -> Iterator[str]:
