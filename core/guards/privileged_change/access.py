@@ -185,6 +185,16 @@ def counts_for_all(policy: Configuration, path: str) -> bool:
     return bool(entries) and frozenset(map(str.casefold, entries)) <= EVERY
 
 
+def list_cases(policy: Configuration, path: str) -> tuple[str, ...]:
+    """The only cases in which a policy counts by a condition; none where it always does. What is no
+    list of cases is one that nobody knows.
+    """
+    value = find_property(policy.values, path)[1]
+    if not value or counts_for_all(policy, path):
+        return ()
+    return list_entries(policy.values, path) or (hash_parts(value)[:16],)
+
+
 def list_inclusions(policy: Configuration) -> Iterator[str]:
     """The tokens of whom and what a policy counts for, and when."""
     for path, noun in INCLUDED:
@@ -194,11 +204,10 @@ def list_inclusions(policy: Configuration) -> Iterator[str]:
             for entry in list_entries(policy.values, path):
                 yield build_token(f"for {noun}", entry)
     for path, noun in CONDITIONS:
-        entries = list_entries(policy.values, path)
-        if not entries or counts_for_all(policy, path):
+        cases = list_cases(policy, path)
+        yield from (build_token(f"at {noun}", case) for case in cases)
+        if not cases:
             yield f"any {noun}"
-        else:
-            yield from (build_token(f"at {noun}", entry) for entry in entries)
 
 
 def list_whole_kinds(policy: Configuration) -> Iterator[str]:
@@ -206,9 +215,7 @@ def list_whole_kinds(policy: Configuration) -> Iterator[str]:
     for path, noun in INCLUDED:
         if counts_for_all(policy, path):
             yield from (f"for {one} " for one in (PEOPLE if noun == "user" else (noun,)))
-    for path, noun in CONDITIONS:
-        if not list_entries(policy.values, path) or counts_for_all(policy, path):
-            yield f"at {noun} "
+    yield from (f"at {noun} " for path, noun in CONDITIONS if not list_cases(policy, path))
 
 
 def list_session_controls(policy: Configuration) -> Iterator[str]:

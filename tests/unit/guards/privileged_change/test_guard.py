@@ -117,6 +117,7 @@ async def tell(
             when(authenticationFlows={"transferMethods": "deviceCodeFlow,authenticationTransfer"}),
             "",
         ),
+        (when(), when(signInRiskLevels={"least": "high"}), "high"),
         (when(), when(devices={"deviceFilter": {"mode": "include", "rule": "x"}}), "high"),
         # What it asks of a session.
         (keep(), keep(signInFrequency=hourly(4)), ""),
