@@ -109,8 +109,15 @@ FILTER_BYPASS_HEADERS = frozenset(
 )
 """Headers by which mail is not looked into (Microsoft Learn, Safe Links and Safe Attachments)."""
 
-INTERNAL_HEADER_PREFIX = "x-ms-exchange-organization-"
-"""Headers by which Exchange itself decides; it takes them from nobody outside."""
+INTERNAL_HEADER_PREFIXES = (
+    "arc-",
+    "authentication-results",
+    "x-forefront-antispam-",
+    "x-microsoft-antispam",
+    "x-ms-exchange-crosstenant-",
+    "x-ms-exchange-organization-",
+)
+"""Headers by which Exchange itself decides; what it says there it takes from nobody outside."""
 HARMLESS_INTERNAL_HEADERS = frozenset(
     {
         "x-ms-exchange-organization-bypassclutter",
@@ -144,3 +151,8 @@ def classify_property(name: str) -> PropertyRole:
 def is_technical_condition(name: str) -> bool:
     """True for a condition on the form of a message, as filters have."""
     return name in TECHNICAL_CONDITIONS or name.startswith(TECHNICAL_CONDITION_PREFIXES)
+
+
+def is_internal_header(name: str) -> bool:
+    """True for a header, in lower case, by which Exchange itself decides what becomes of mail."""
+    return name.startswith(INTERNAL_HEADER_PREFIXES) and name not in HARMLESS_INTERNAL_HEADERS

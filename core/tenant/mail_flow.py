@@ -203,6 +203,8 @@ class TransportRule:
     enabled: bool = True
     enforced: bool = True
     """False: Exchange only tests the rule; of its actions it only sends incident reports."""
+    priority: int = 0
+    """Rules act in this order, lowest first."""
     activates_at: datetime | None = None
     """None: it is active from the start."""
     expires_at: datetime | None = None

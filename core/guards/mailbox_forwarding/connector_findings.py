@@ -17,9 +17,9 @@ from core.guards.mailbox_forwarding.connectors import (
     list_foreign_hosts,
     takes_every_domain,
 )
+from core.guards.mailbox_forwarding.departure import ForwardingPolicyResult
 from core.guards.mailbox_forwarding.forwards import MAX_TEXT_LENGTH
 from core.guards.mailbox_forwarding.options import Policy
-from core.guards.mailbox_forwarding.outbound import ForwardingPolicyResult
 from core.guards.mailbox_forwarding.rating import (
     build_forward_fingerprint,
     decide_forward_verdict,
@@ -84,11 +84,11 @@ def judge_outbound_connector(
 
     One for mail-flow rules alone is told with the rule that uses it.
     """
-    hosts = list_foreign_hosts(connector, own_domains)
+    everything = connector.takes_all or takes_every_domain(connector.domains)
+    hosts = list_foreign_hosts(connector, () if everything else connector.domains, own_domains)
     if not connector.enabled or not hosts or connector.for_rules_only:
         return
     allowed = {to_a_label(domain) for domain in policy.options.allowed_domains}
-    everything = connector.takes_all or takes_every_domain(connector.domains)
     own = [one for one in connector.domains if is_own_server(one, own_domains)]
     excused = all(any(is_below(host, one) for one in allowed) for host in hosts)
     grave = Severity.HIGH if everything or own else Severity.MEDIUM

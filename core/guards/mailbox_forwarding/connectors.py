@@ -19,7 +19,9 @@ OUTBOUND_CONNECTOR = "outbound-connector"
 INBOUND_CONNECTOR = "inbound-connector"
 JOURNAL_RULE = "journal-rule"
 EVERY_DOMAIN = "*"
-ON_PREMISES = "onpremises"
+PARTNER = "partner"
+# Below these anybody may have a domain, as in co.uk and com.au.
+COMMON_SECOND_LABELS = frozenset({"ac", "co", "com", "edu", "gov", "net", "ne", "or", "org"})
 
 
 @dataclass(frozen=True, slots=True)
@@ -104,7 +106,7 @@ def parse_inbound_connector(item: Configuration) -> InboundConnector:
         id=get_object_id(item),
         name=item.name,
         enabled=get_flag(values, "Enabled", default=True),
-        on_premises=get_text(values, "ConnectorType").casefold() == ON_PREMISES,
+        on_premises=get_text(values, "ConnectorType").casefold() != PARTNER,
         internal=get_flag(values, "TreatMessagesAsInternal", default=False)
         or get_flag(values, "CloudServicesMailEnabled", default=False),
         senders=tuple(map(strip_address_space, get_texts(values, "SenderDomains"))),
@@ -141,22 +143,34 @@ def is_own_server(name: str, own_domains: OwnDomains) -> bool:
     return any(parent in own_domains.exact for parent in parents)
 
 
+def lies_below(host: str, domain: str) -> bool:
+    """True for a server in a domain that one organization has; `com` and `co.uk` are nobody's."""
+    name, parent = to_a_label(host.strip("[]")), to_a_label(domain.removeprefix("*."))
+    first, _, rest = parent.partition(".")
+    is_ones_own = bool(rest) and not (len(rest) == 2 and first in COMMON_SECOND_LABELS)
+    return is_ones_own and (name == parent or name.endswith(f".{parent}"))
+
+
 def is_partner_server(host: str, domains: Sequence[str]) -> bool:
-    """True for a server in one of the domains whose mail it gets."""
-    name = to_a_label(host.strip("[]"))
-    parents = (to_a_label(one.removeprefix("*.")) for one in domains)
-    return any(name == one or name.endswith(f".{one}") for one in parents if one != EVERY_DOMAIN)
+    """True for a server in each of the domains whose mail it gets.
+
+    One that gets the mail of another organization as well is not that organization's own.
+    """
+    return bool(domains) and all(lies_below(host, one) for one in domains)
 
 
-def list_foreign_hosts(connector: OutboundConnector, own_domains: OwnDomains) -> list[str]:
+def list_foreign_hosts(
+    connector: OutboundConnector, recipients: Sequence[str], own_domains: OwnDomains
+) -> list[str]:
     """The servers of a connector that are neither the tenant's nor those of the recipients.
 
-    The names of servers below a domain are given by whoever has the domain, as its MX record is.
+    `recipients` are the domains whose mail is led there; none stands for any domain. The names of
+    servers below a domain are given by whoever has the domain, as its MX record is.
     """
     return [
         host
         for host in connector.smart_hosts
-        if not is_own_server(host, own_domains) and not is_partner_server(host, connector.domains)
+        if not is_own_server(host, own_domains) and not is_partner_server(host, recipients)
     ]
 
 

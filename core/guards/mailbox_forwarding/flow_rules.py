@@ -10,17 +10,17 @@ from dataclasses import dataclass
 from datetime import datetime
 
 from core.guards.mailbox_forwarding.connectors import OutboundConnector, list_foreign_hosts
+from core.guards.mailbox_forwarding.departure import ForwardingPolicyResult
+from core.guards.mailbox_forwarding.flow_conditions import (
+    list_telling_texts,
+    takes_every_message,
+)
 from core.guards.mailbox_forwarding.forwards import (
     MAX_TEXT_LENGTH,
     ForwardRecipient,
     TransportRuleForward,
 )
 from core.guards.mailbox_forwarding.options import Policy
-from core.guards.mailbox_forwarding.outbound import (
-    ForwardingPolicyResult,
-    is_rule_active,
-    names_auto_forward,
-)
 from core.guards.mailbox_forwarding.rating import (
     UNDECIDED,
     build_correlations,
@@ -29,6 +29,11 @@ from core.guards.mailbox_forwarding.rating import (
     rate_forward,
 )
 from core.guards.mailbox_forwarding.remedies import build_flow_remedy
+from core.guards.mailbox_forwarding.stopping_rules import (
+    ENDS_RULES,
+    is_rule_active,
+    names_auto_forward,
+)
 from core.guards.mailbox_forwarding.texts import (
     MAX_SHOWN,
     TRANSPORT_RULE_TEXTS,
@@ -36,13 +41,10 @@ from core.guards.mailbox_forwarding.texts import (
     list_recipient_facts,
 )
 from core.guards.mailbox_forwarding.verdicts import ForwardingVerdict
-from core.guards.mailbox_forwarding.words import is_telling
 from core.microsoft365.mail_flow_rules import (
     FILTER_BYPASS_HEADERS,
-    HARMLESS_INTERNAL_HEADERS,
-    INTERNAL_HEADER_PREFIX,
     REJECT_PREFIXES,
-    TEXT_CONDITIONS,
+    is_internal_header,
     is_technical_condition,
 )
 from core.model.findings import Fact, Finding, Severity, Verdict
@@ -53,6 +55,8 @@ from core.tenant.sources import DOMAINS, TRANSPORT_RULES
 
 UNSEEN_ACTIONS = frozenset({"redirects to", "blind copies to", "reports with the whole mail to"})
 """Actions that neither sender nor recipient can notice."""
+NOTING_ACTIONS = frozenset({"LogEventText", "SetAuditSeverity"})
+"""What a rule does besides without any message being different."""
 REPORT_ACTIONS = frozenset({"reports with the whole mail to", "reports to"})
 """What a rule does also while it is only tested (Microsoft Learn: Test mail flow rules)."""
 ADVICE = (
@@ -108,16 +112,12 @@ def list_rule_facts(rule: TransportRule, now: datetime) -> Iterator[Fact]:
         yield Fact("", f"in effect until {rule.expires_at:%Y-%m-%d %H:%M} UTC")
     if not rule.conditions:
         yield Fact("", "without any condition: it takes every message")
-    if words := find_telling_words(rule):
+    elif takes_every_message(rule):
+        yield Fact("", "its conditions leave no message alone: it takes every message")
+    if words := list_telling_texts(rule):
         yield Fact("looks for", format_word_list([quote_text(word, 60) for word in words]))
     if any("donotaudit" in one.casefold() for one in rule.actions.get("SetAuditSeverity", ())):
         yield Fact("", "it keeps its own traces out of the reports (SetAuditSeverity DoNotAudit)")
-
-
-def find_telling_words(rule: TransportRule) -> list[str]:
-    """The texts the rule looks for that an intruder would look for."""
-    texts = {text for name in TEXT_CONDITIONS for text in rule.conditions.get(name, ())}
-    return sorted(filter(is_telling, texts))
 
 
 def build_reach(rule: TransportRule, does: Sequence[str]) -> Reach:
@@ -215,6 +215,15 @@ def list_effects(item: TransportRuleForward) -> Iterator[FlowEffect]:
             facts=(Fact("", "who is whose manager stands in the directory and was not read"),),
         )
     yield from list_filter_bypasses(rule)
+    if ends_all_rules(rule):
+        yield FlowEffect(
+            kind="transport-rule-filter",
+            verdict=Verdict.COULD_NOT_TELL,
+            severity=Severity.LOW,
+            says="ends the rules for every message, so that none after it acts",
+            does="end",
+            facts=(Fact("", "what the rules after it would do was not compared"),),
+        )
     if rule.unknown:
         shown = format_word_list([quote_text(one, 60) for one in rule.unknown])
         yield FlowEffect(
@@ -227,6 +236,15 @@ def list_effects(item: TransportRuleForward) -> Iterator[FlowEffect]:
         )
 
 
+def ends_all_rules(rule: TransportRule) -> bool:
+    """True for a rule that does nothing of its own but to keep the later ones from every message.
+
+    A disclaimer that ends the rules is usual, and so is an exception for some mail.
+    """
+    acts = rule.actions.keys() - NOTING_ACTIONS
+    return acts == {ENDS_RULES} and not rule.exceptions and takes_every_message(rule)
+
+
 def list_removals(rule: TransportRule) -> Iterator[FlowEffect]:
     """Deleting, quarantining or refusing mail, which keeps it from its reader.
 
@@ -235,8 +253,8 @@ def list_removals(rule: TransportRule) -> Iterator[FlowEffect]:
     """
     if names_auto_forward(rule):
         return
-    everything, telling = not rule.conditions, bool(find_telling_words(rule))
-    technical = any(map(is_technical_condition, rule.conditions))
+    everything, telling = takes_every_message(rule), bool(list_telling_texts(rule))
+    technical = any(map(is_technical_condition, rule.conditions)) and not everything
     if "DeleteMessage" in rule.actions:
         grave = Severity.HIGH if everything or telling else Severity.MEDIUM
         grave = Severity.LOW if technical and not telling else grave
@@ -275,7 +293,9 @@ def judge_route(name: str, item: TransportRuleForward) -> Iterator[FlowEffect]:
             facts=(Fact("", reason),),
         )
         return
-    hosts = list_foreign_hosts(connector, item.own_domains)
+    # A rule leads mail there whatever domains the connector itself is for.
+    recipients = item.rule.conditions.get("RecipientDomainIs", ())
+    hosts = list_foreign_hosts(connector, recipients, item.own_domains)
     if connector.enabled and hosts:
         yield FlowEffect(
             kind="transport-rule-route",
@@ -317,24 +337,22 @@ def list_filter_bypasses(rule: TransportRule) -> Iterator[FlowEffect]:
             does="header",
         )
     else:
-        yield from list_internal_headers(headers)
+        yield from list_internal_headers(headers, "sets")
+    removed = {name.strip().casefold() for name in rule.actions.get("RemoveHeader", ())}
+    yield from list_internal_headers(removed, "takes off")
 
 
-def list_internal_headers(headers: Collection[str]) -> Iterator[FlowEffect]:
+def list_internal_headers(headers: Collection[str], does: str) -> Iterator[FlowEffect]:
     """Headers by which Exchange decides what becomes of mail, other than those that only sort."""
-    internal = sorted(
-        name
-        for name in headers
-        if name.startswith(INTERNAL_HEADER_PREFIX) and name not in HARMLESS_INTERNAL_HEADERS
-    )
+    internal = sorted(filter(is_internal_header, headers))
     if internal:
         shown = format_word_list([quote_text(name, 100) for name in internal])
         yield FlowEffect(
             kind="transport-rule-filter",
             verdict=Verdict.COULD_NOT_TELL,
             severity=Severity.LOW,
-            says="sets a header by which Exchange itself decides what becomes of mail",
-            does="internal header",
+            says=f"{does} a header by which Exchange itself decides what becomes of mail",
+            does="internal header" if does == "sets" else "removed header",
             facts=(Fact("header", shown),),
         )
 

@@ -8,16 +8,11 @@ from dataclasses import dataclass, field
 from datetime import UTC, datetime
 
 from core.guards.mailbox_forwarding.connectors import OutboundConnector
+from core.guards.mailbox_forwarding.departure import Departure, ForwardMethod, Sender
 from core.guards.mailbox_forwarding.hidden_rules import RuleVisibility
 from core.guards.mailbox_forwarding.hiding import Hiding
-from core.guards.mailbox_forwarding.outbound import (
-    Departure,
-    ForwardMethod,
-    OutboundSettings,
-    Sender,
-    evaluate_forwarding,
-    is_rule_active,
-)
+from core.guards.mailbox_forwarding.outbound import OutboundSettings, evaluate_forwarding
+from core.guards.mailbox_forwarding.stopping_rules import is_rule_active
 from core.microsoft365.addresses import OwnDomains
 from core.microsoft365.recipients import (
     ForwardTarget,

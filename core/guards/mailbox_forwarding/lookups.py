@@ -5,9 +5,10 @@ from collections.abc import Iterable
 from core.guards.mailbox_forwarding.domain_news import build_domain_id
 from core.guards.mailbox_forwarding.forwards import list_flow_recipients, list_rule_recipients
 from core.guards.mailbox_forwarding.options import ForwardingOptions
-from core.guards.mailbox_forwarding.outbound import (
+from core.guards.mailbox_forwarding.outbound import OutboundSettings
+from core.guards.mailbox_forwarding.stopping_rules import (
     GROUP_CONDITIONS,
-    OutboundSettings,
+    decides_forwards,
     stops_forwards,
 )
 from core.microsoft365.addresses import OwnDomains, get_lookup_name
@@ -54,10 +55,14 @@ def list_condition_groups(settings: OutboundSettings) -> set[str]:
         for scope in (policy.scope, policy.exceptions)
         for group in scope.groups
     }
+    rules = settings.flow_rules or ()
+    # Where no rule stops a forward, none lets one past.
+    deciding = (
+        [one for one in rules if decides_forwards(one)] if any(map(stops_forwards, rules)) else []
+    )
     names |= {
         fold_group_name(group)
-        for rule in settings.flow_rules or ()
-        if stops_forwards(rule)
+        for rule in deciding
         for parts in (rule.conditions, rule.exceptions)
         for kind in GROUP_CONDITIONS
         for group in parts.get(kind, ())

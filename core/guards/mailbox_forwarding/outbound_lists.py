@@ -7,7 +7,8 @@ or the other way round. So each list is compared with that of the look before.
 from collections.abc import Collection, Mapping, Sequence
 from datetime import datetime
 
-from core.guards.mailbox_forwarding.outbound import OutboundSettings, stops_forwards
+from core.guards.mailbox_forwarding.outbound import OutboundSettings
+from core.guards.mailbox_forwarding.stopping_rules import decides_forwards
 from core.tenant.known_traits import KnownTraits
 from core.tenant.listing_memory import list_missing, note_listing
 from core.tenant.mail_flow import OutboundPolicy, RemoteDomain, SenderScope, TransportRule
@@ -45,7 +46,7 @@ def note_outbound_lists(
     now: datetime,
 ) -> tuple[KnownTraits, ...]:
     """What is to be remembered of the lists that were read to their end."""
-    missing = {one.id for one in flow.items if stops_forwards(one)}
+    missing = {one.id for one in flow.items if decides_forwards(one)}
     lists = (
         (POLICIES, policies, list_policy_names(policies)),
         (REMOTES, remotes, [one.name for one in remotes.items]),

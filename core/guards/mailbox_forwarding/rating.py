@@ -3,8 +3,8 @@
 import json
 from collections.abc import Iterable
 
+from core.guards.mailbox_forwarding.departure import ForwardingPolicyResult
 from core.guards.mailbox_forwarding.options import Policy
-from core.guards.mailbox_forwarding.outbound import ForwardingPolicyResult
 from core.guards.mailbox_forwarding.texts import MAX_SHOWN
 from core.guards.mailbox_forwarding.verdicts import ForwardingVerdict
 from core.microsoft365.addresses import get_address_domain

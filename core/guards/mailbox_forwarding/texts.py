@@ -5,12 +5,12 @@ Facts stay the same from run to run as long as the forward does. Foreign text in
 
 from collections.abc import Iterator, Mapping, Sequence
 
+from core.guards.mailbox_forwarding.departure import Departure
 from core.guards.mailbox_forwarding.forwards import (
     MAX_TEXT_LENGTH,
     ForwardRecipient,
     MailboxForward,
 )
-from core.guards.mailbox_forwarding.outbound import Departure
 from core.guards.mailbox_forwarding.verdicts import ForwardingVerdict
 from core.microsoft365.recipients import ForwardTarget, RecipientLocation
 from core.model.findings import Fact, Verdict

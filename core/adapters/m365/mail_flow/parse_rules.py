@@ -194,6 +194,7 @@ def parse_transport_rule(row: ResponseRow) -> TransportRule:
         name=parse_text(row.get("Name")) or parse_text(row.get("Identity")),
         enabled=parse_text(row.get("State"), 64).lower() != "disabled",
         enforced=parse_text(row.get("Mode"), 64).lower() not in ("audit", "auditandnotify"),
+        priority=parse_sequence_number(row.get("Priority")),
         activates_at=parse_rule_date(row.get("ActivationDate")),
         expires_at=parse_rule_date(row.get("ExpiryDate")),
         redirect_to=parse_transport_recipients(row.get("RedirectMessageTo")),

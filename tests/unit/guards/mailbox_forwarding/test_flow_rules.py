@@ -85,6 +85,19 @@ def test_what_only_marks_mail_is_nothing(action: str) -> None:
         acting("RejectMessageReasonText", FromScope=("NotInOrganization",)),
         acting("DeleteMessage", MessageTypeMatches=("AutoForward",)),
         acting("Disconnect", SenderIpRanges=("192.0.2.0/24",)),
+        acting("Quarantine", MessageSizeOver=("30 MB (31,457,280 bytes)",)),
+        acting(
+            "Quarantine",
+            HeaderContainsMessageHeader=("X-Spam-Flag",),
+            HeaderContainsWords=("spam",),
+        ),
+        acting("RejectMessageReasonText", SubjectMatchesPatterns=(r"\d{16}",)),
+        acting(
+            "StopProcessingRules", "ApplyHtmlDisclaimerText", MessageSizeOver=("0 B (0 bytes)",)
+        ),
+        acting("StopProcessingRules", SentTo=("list@contoso.com",)),
+        replace(acting("StopProcessingRules"), conditions={}, exceptions={"From": (BOB,)}),
+        replace(RULE, actions={"RemoveHeader": ("X-Originating-IP",)}),
         replace(RULE, actions={"SetSCL": ("9",)}),
         replace(RULE, actions={"SetHeaderName": ("X-Outside",), "SetHeaderValue": ("1",)}),
         replace(RULE, actions={"SetHeaderName": ("X-MS-Exchange-Organization-BypassClutter",)}),
@@ -212,6 +225,59 @@ def test_keeping_mail_from_its_reader_is_judged_by_which_mail(
     assert (everything in format_facts(finding.facts)) is (not rule.conditions)
 
 
+@pytest.mark.parametrize(
+    ("name", "value"),
+    [
+        ("MessageSizeOver", "0 B (0 bytes)"),
+        ("MessageSizeOver", "1024"),
+        ("SubjectMatchesPatterns", ".*"),
+        ("FromAddressMatchesPatterns", "[a-z0-9._]+@"),
+        ("FromAddressContainsWords", "@"),
+        ("SCLOver", "-1"),
+        ("WithImportance", "Normal"),
+        ("HasNoClassification", "True"),
+    ],
+)
+def test_a_condition_that_every_message_meets_is_none(name: str, value: str) -> None:
+    deletes = only(acting("DeleteMessage", **{name: (value,)}))
+    assert deletes.severity is Severity.HIGH
+    assert "leave no message alone" in " ".join(format_facts(deletes.facts))
+    assert only(acting("Quarantine", **{name: (value,)})).severity is Severity.MEDIUM
+    narrowed = acting("DeleteMessage", **{name: (value,), "SentTo": ("ceo@contoso.com",)})
+    assert only(narrowed).severity <= Severity.MEDIUM
+
+
+@pytest.mark.parametrize(
+    ("name", "words"),
+    [("HeaderContainsMessageHeader", "HeaderContainsWords")]
+    + [("HeaderMatchesMessageHeader", "HeaderMatchesPatterns")],
+)
+@pytest.mark.parametrize("header", ["Subject", "from:", "Reply-To"])
+def test_words_in_a_header_that_people_see_are_words(name: str, words: str, header: str) -> None:
+    rule = acting("Quarantine", **{name: (header,), words: ("password reset",)})
+    assert only(rule).severity is Severity.MEDIUM
+    assert only(replace(rule, actions={"DeleteMessage": ("True",)})).severity is Severity.HIGH
+
+
+def test_a_rule_that_only_keeps_the_later_rules_from_every_message_is_told() -> None:
+    finding = only(replace(acting("StopProcessingRules", "LogEventText"), conditions={}))
+    assert (finding.verdict, finding.severity) == (Verdict.COULD_NOT_TELL, Severity.LOW)
+    assert "none after it acts" in finding.summary
+
+
+@pytest.mark.parametrize(
+    "header", ["Authentication-Results", "X-MS-Exchange-Organization-SCL", "ARC-Seal"]
+)
+def test_a_header_by_which_exchange_decides_is_told_when_it_is_set_or_taken_off(
+    header: str,
+) -> None:
+    removed = only(replace(RULE, actions={"RemoveHeader": (header,)}))
+    written = only(replace(RULE, actions={"SetHeaderName": (header,)}))
+    assert {removed.severity, written.severity} == {Severity.LOW}
+    assert "takes off a header" in removed.summary
+    assert removed.compute_key("g") != written.compute_key("g")
+
+
 def test_telling_words_and_what_keeps_traces_out_are_said() -> None:
     rule = acting("DeleteMessage", SubjectContainsWords=("Invoice", "lunch"))
     rule = replace(rule, actions={**rule.actions, "SetAuditSeverity": ("DoNotAudit",)})
@@ -234,15 +300,23 @@ def test_a_route_to_a_server_of_others_is_told_with_the_server() -> None:
     "connector",
     [
         replace(HOP, smart_hosts=("mail.contoso.com",)),
-        replace(HOP, smart_hosts=("relay.bank.example",), domains=("bank.example",)),
         replace(HOP, smart_hosts=()),
         replace(HOP, enabled=False),
     ],
 )
-def test_a_route_to_ones_own_or_the_partners_server_is_nothing(
-    connector: OutboundConnector,
-) -> None:
+def test_a_route_to_ones_own_server_is_nothing(connector: OutboundConnector) -> None:
     assert judge(route(), connectors=(connector,)) == []
+
+
+def test_a_route_to_a_partners_server_is_nothing_for_mail_to_the_partner_alone() -> None:
+    """What domains a connector is for does not matter to a rule that leads mail to it."""
+    partner = (replace(HOP, smart_hosts=("relay.bank.example",), domains=("bank.example",)),)
+    to_partner = replace(route(), conditions={"RecipientDomainIs": ("bank.example",)})
+    assert judge(to_partner, connectors=partner) == []
+    to_many = replace(route(), conditions={"RecipientDomainIs": ("bank.example", "shop.example")})
+    for rule in (to_many, route()):
+        (finding,) = judge(rule, connectors=partner)
+        assert (finding.verdict, finding.severity) == (ForwardingVerdict.ROUTED, Severity.MEDIUM)
 
 
 @pytest.mark.parametrize("connectors", [None, (), (replace(HOP, name="Other"),)])

@@ -7,14 +7,13 @@ from typing import Any
 
 import pytest
 
-from core.guards.mailbox_forwarding.outbound import (
+from core.guards.mailbox_forwarding.departure import (
     Departure,
     ForwardingPolicyResult,
     ForwardMethod,
-    OutboundSettings,
     Sender,
-    evaluate_forwarding,
 )
+from core.guards.mailbox_forwarding.outbound import OutboundSettings, evaluate_forwarding
 from core.microsoft365.recipients import ForwardTarget, KnownRecipients, RecipientLocation
 from core.tenant.mail_flow import (
     GroupMembers,
@@ -529,3 +528,19 @@ def test_a_rule_that_stops_mail_decides_wherever_it_stands() -> None:
     assert "Doubt" in leaves([ON], rules=[doubtful, marks]).reason
     first = replace(doubtful, name="First")
     assert "First" in leaves([ON], rules=[first, doubtful]).reason
+
+
+def test_a_rule_that_ends_the_rules_lets_a_forward_past_those_after_it() -> None:
+    ends = TransportRule("t0", "Excuse", priority=1, actions={"StopProcessingRules": ("True",)})
+    blocks = replace(BLOCK, priority=2)
+    # What a listing shows first does not act first.
+    assert leaves([ON], rules=[blocks, ends]).result is ALLOWED
+    assert leaves([ON], rules=[replace(blocks, priority=0), ends]).result is BLOCKED
+    assert leaves([ON], rules=[blocks, replace(ends, enforced=False)]).result is BLOCKED
+    of_others = replace(ends, conditions={"From": ("zoe@contoso.com",)})
+    assert leaves([ON], rules=[of_others, blocks]).result is BLOCKED
+    unclear = replace(ends, conditions={"FromX": ("y",)})
+    doubtful = leaves([ON], rules=[unclear, blocks])
+    assert doubtful.result is UNKNOWN
+    assert doubtful.reason.endswith("Excuse ends the rules before it")
+    assert leaves([ON], rules=[unclear]).result is ALLOWED

@@ -2,7 +2,7 @@
 
 import pytest
 
-from core.guards.mailbox_forwarding.outbound import ForwardingPolicyResult
+from core.guards.mailbox_forwarding.departure import ForwardingPolicyResult
 from core.guards.mailbox_forwarding.rating import (
     build_correlations,
     build_forward_fingerprint,
