@@ -22,15 +22,40 @@ MEETING_KINDS = frozenset({"isMeetingRequest", "isMeetingResponse"})
 TO_THE_OWNER = frozenset({"sentOnlyToMe", "sentToMe", "sentToOrCcMe"})
 # Dates let a rule take every message for a time.
 DATES = frozenset({"receivedAfter", "receivedBefore"})
-# Headers that every message has (RFC 5322; Exchange adds its own).
-EVERY_HEADER = split_names(
-    """content-type date from message-id mime-version received return-path subject to
-    x-ms-exchange x-ms-exchange-organization"""
+# What stands in the headers of every message that Exchange Online delivers (RFC 5322, and what its
+# servers write): a text that is part of it leaves no message alone.
+HEADERS_OF_ALL_MAIL = """
+    received: from eurprd01.prod.outlook.com by eurprd01.prod.outlook.com with https;
+    received: from mail.protection.outlook.com with microsoft smtp server (version=tls1_2,
+    cipher=tls_ecdhe_rsa_with_aes_256_gcm_sha384) id 15.20. via frontend transport;
+    authentication-results: spf= dkim= dmarc= action= header.from= smtp.mailfrom=
+    from: to: subject: date: message-id: <@ return-path: mime-version: 1.0
+    content-type: text/ multipart/ charset= boundary= +0000
+    x-ms-exchange-organization-authas: x-ms-exchange-organization-authsource:
+    x-ms-exchange-organization-network-message-id: x-ms-exchange-organization-scl:
+    x-ms-exchange-organization-messagedirectionality: originating incoming
+    x-ms-exchange-crosstenant-originalarrivaltime: x-ms-exchange-crosstenant-id:
+    x-ms-exchange-transport-endtoendlatency: x-ms-exchange-processed-by-bccfoldering:
+    x-ms-publictraffictype: email x-ms-traffictypediagnostic: x-microsoft-antispam:
+"""
+# Words that are in every text of some length, in the languages of mailboxes. A rule looks for a
+# text anywhere, so two letters are in nearly all of them.
+EVERYDAY_WORDS = split_names(
+    """and are com for from have http https that the this with www you your
+    das dem den der die ein eine ich ist mit nicht sie und von wir
+    avec dans est les nous par pas pour que sur une vous
+    con del las los para por una che della non per sono
+    als dat deze een het met niet van voor zijn att det den ett och som til
+    como mais nao não uma nie się jest что это для"""
 )
+SHORTEST_WORD = 3
+ALL_HEADERS = " ".join(HEADERS_OF_ALL_MAIL.split())
 # Domains by their end alone take nearly everything.
 EVERY_SENDER = re.compile(r"\.?(?:com|net|org|\w\w|co\.uk)")
-LARGEST_MESSAGE_KB = 150 * 1024
-"""Exchange Online takes no larger message (Microsoft Learn: Exchange Online limits)."""
+SMALL_MESSAGE_KB, LARGE_MESSAGE_KB = 4, 10 * 1024
+"""The headers that Exchange writes are longer than the first, and nearly no message is larger than
+the second: what falls between leaves next to none alone.
+"""
 
 CONDITION_TEXTS = {
     "hasAttachments": "with an attachment",
@@ -123,7 +148,9 @@ def is_met_by_every_message(
         return any(is_every_sender(value) for value in values)
     if kind in RECIPIENT_KINDS:
         return any(
-            is_every_sender(value) or is_own_recipient(value, owner, ignores_own_recipients)
+            is_every_sender(value)
+            or is_own_recipient(value, owner, ignores_own_recipients)
+            or (kind == "recipientContains" and is_part_of_own_address(value, owner))
             for value in values
         )
     return False
@@ -132,14 +159,24 @@ def is_met_by_every_message(
 def is_every_size(value: str) -> bool:
     """True for a range of sizes into which every message falls."""
     low, _, high = value.partition("-")
-    return (not low or int(low) <= 1) and (not high or int(high) >= LARGEST_MESSAGE_KB)
+    return (not low or int(low) <= SMALL_MESSAGE_KB) and (not high or int(high) >= LARGE_MESSAGE_KB)
 
 
 def is_in_every_message(word: str, kind: str) -> bool:
-    """True for a text that is in every message: a sign, a NUL, one letter, a header of all mail."""
-    if kind == "headerContains" and fold_accents(word).strip().rstrip(":") in EVERY_HEADER:
+    """True for a text that is in every message: a sign, a NUL, one letter, an everyday word, a
+    header of all mail. A text that a subject has to contain may be two letters.
+    """
+    folded = " ".join(fold_accents(word).split())
+    if measure_name(word) <= 1:
         return True
-    return measure_name(word) <= 1
+    match kind:
+        case "headerContains":
+            return folded in ALL_HEADERS
+        case "bodyContains":
+            return folded in EVERYDAY_WORDS or (len(folded) < SHORTEST_WORD and folded.isascii())
+        case "bodyOrSubjectContains":
+            return folded in EVERYDAY_WORDS
+    return False
 
 
 @lru_cache(CACHE_SIZE)
@@ -158,6 +195,14 @@ def is_own_recipient(text: str, owner: Owner, ignores_own_recipients: bool) -> b
     local = address.rpartition("@")[0]
     is_own = bool(domain) and owner.is_own_domain(domain)
     return is_own and (not local or ignores_own_recipients)
+
+
+def is_part_of_own_address(text: str, owner: Owner) -> bool:
+    """True for a part of the owner's own address, which is among the recipients of all their mail.
+
+    Mail to a list that the owner is in has the list's address in its place, and is little of it.
+    """
+    return fold_accents(text).strip() in normalize_address(owner.address)
 
 
 def describe_conditions(

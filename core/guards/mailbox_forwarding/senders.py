@@ -53,6 +53,20 @@ WARNING_DOMAINS = split_names(
     microsoftonline.com myworkday.com okta.com paychex.com paylocity.com paypal.com
     redcanary.com sophos.com todyl.com ultipro.com wise.com workday.com"""
 )
+# Microsoft's own warnings: alerts of Defender, sign-ins at risk, changed passwords, invoices. The rest
+# of what comes from microsoft.com are digests and adverts.
+WARNING_ADDRESSES = split_names(
+    """azure-noreply@microsoft.com defender-noreply@microsoft.com maccount@microsoft.com
+    microsoft-noreply@microsoft.com office365alerts@microsoft.com o365alerts@microsoft.com
+    security-noreply@microsoft.com"""
+)
+# Offices whose names stand for them also at either end of a longer one: mssecurity, itsecurity.
+PLAIN_OFFICES = tuple(
+    split_names(
+        """helpdesk infosec mailerdaemon microsoftexchange payroll phishing postmaster quarantine
+        security servicedesk sicherheit"""
+    )
+)
 WARNING_NAMES = split_names(
     """microsoft microsoft.com office365 office365.com microsoftexchange outlook.com google.com
     paypal docusign.net"""
@@ -106,7 +120,8 @@ def get_sender_domain(text: str) -> str:
 def is_warning_sender(text: str, at_home: bool) -> bool:
     """True for somebody whose mail a thief would not let the owner read."""
     local, domain = split_sender(text[:MAX_SENDER_LENGTH])
-    if fold_accents(text).strip().strip("@*") in WARNING_NAMES:
+    shown = fold_accents(text).strip().strip("@*")
+    if shown in WARNING_NAMES or shown in WARNING_ADDRESSES:
         return True
     if not WARNING_DOMAINS.isdisjoint(iter_parents(domain)):
         return True
@@ -118,8 +133,12 @@ def is_warning_sender(text: str, at_home: bool) -> bool:
     if domain and not at_home and ANYBODYS_ALARMS.issuperset(words):
         return False
     offices = OFFICES if at_home or not domain else OFFICES - OFFICES_AT_HOME
-    joint = (re.sub(r"[\W_]", "", reading) for reading in list_readings(local))
-    return not offices.isdisjoint((*words, *joint)) or is_telling(re.sub(r"[._-]", " ", local))
+    names = {*words, *(re.sub(r"[\W_]", "", reading) for reading in list_readings(local))}
+    return (
+        not offices.isdisjoint(names)
+        or any(one.startswith(PLAIN_OFFICES) or one.endswith(PLAIN_OFFICES) for one in names)
+        or is_telling(re.sub(r"[._-]", " ", local))
+    )
 
 
 def iter_parents(domain: str) -> Iterator[str]:

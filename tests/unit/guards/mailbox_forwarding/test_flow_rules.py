@@ -249,8 +249,10 @@ def test_a_condition_that_every_message_meets_is_none(name: str, value: str) -> 
 
 @pytest.mark.parametrize(
     ("name", "words"),
-    [("HeaderContainsMessageHeader", "HeaderContainsWords")]
-    + [("HeaderMatchesMessageHeader", "HeaderMatchesPatterns")],
+    [
+        ("HeaderContainsMessageHeader", "HeaderContainsWords"),
+        ("HeaderMatchesMessageHeader", "HeaderMatchesPatterns"),
+    ],
 )
 @pytest.mark.parametrize("header", ["Subject", "from:", "Reply-To"])
 def test_words_in_a_header_that_people_see_are_words(name: str, words: str, header: str) -> None:
