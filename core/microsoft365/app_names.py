@@ -9,6 +9,7 @@ import unicodedata
 from enum import StrEnum
 
 from core.look_alikes import LOOK_ALIKES, fold_accents, strip_hidden
+from core.microsoft365.look_alike_domains import is_one_slip_away
 
 # Digits and signs that stand for letters in a name; small L and small I look like one another.
 SIGNS_AS_LETTERS = str.maketrans("01345@$!|l", "oieasasiii")
@@ -93,6 +94,11 @@ LINKING_WORDS = frozenset(
         "til",
     ]
 )
+# Where words are written as one without capitals.
+JOINED_LINKING_WORDS = ("for", "with", "from")
+WORDS_WITHIN = re.compile(r"[A-Z]?[^A-Z]+|[A-Z]+")
+# Names to which no other word is alike, so that a slip in one is made on purpose.
+UNLIKE_OTHERS = ("authenticator", "docusign", "microsoft", "onedrive", "outlook", "sharepoint")
 SEPARATORS = re.compile(r"[\s_.\-/\\()\[\]&+,:;'\"]+")
 
 
@@ -128,6 +134,8 @@ def find_name_claim(name: str) -> NameClaim | None:
         if product not in written and fold_look_alikes(product) in seen:
             return NameClaim.LOOK_ALIKE
     words = [word for word in re.split(r"[\W_]+", name) if word]
+    if is_misspelt(words):
+        return NameClaim.LOOK_ALIKE
     first, two = fold_look_alikes(words[0]), fold_look_alikes("".join(words[:2]))
     shapes = {fold_look_alikes(product) for product in PRODUCTS}
     if SUITE.match(unicodedata.normalize("NFKC", name).casefold()) or {first, two} & shapes:
@@ -141,8 +149,27 @@ def find_name_claim(name: str) -> NameClaim | None:
 def names_microsoft(words: list[str]) -> bool:
     """True where a product of Microsoft's stands in a name, and not after what an app is for."""
     for word in words:
-        if word.casefold() in LINKING_WORDS:
+        folded = word.casefold()
+        if folded in LINKING_WORDS:
             return False
-        if word.casefold() in UNMISTAKABLE_WORDS:
-            return True
+        starts = [folded.find(one) for one in UNMISTAKABLE_WORDS if one in folded]
+        if starts:
+            return not ends_with_linking_word(word[: min(starts)])
     return False
+
+
+def ends_with_linking_word(text: str) -> bool:
+    """True for the beginning of a word that says what an app is for: AcmeFor, backup-for."""
+    parts = WORDS_WITHIN.findall(text)
+    return bool(parts) and (
+        parts[-1].casefold() in LINKING_WORDS or text.casefold().endswith(JOINED_LINKING_WORDS)
+    )
+
+
+def is_misspelt(words: list[str]) -> bool:
+    """True for a word that is one letter away from a name that is nobody else's."""
+    return any(
+        is_one_slip_away(word, product) and not word.startswith(product)
+        for word in map(str.casefold, words)
+        for product in UNLIKE_OTHERS
+    )

@@ -56,6 +56,11 @@ ACTS_BY_RIGHT: Mapping[str, frozenset[FolderAct]] = {
 """What each right allows, by its name in lower case."""
 
 
+def select_known_rights(rights: Iterable[str]) -> tuple[str, ...]:
+    """Those of some rights of which it is known what they allow."""
+    return tuple(right for right in rights if right.casefold() in ACTS_BY_RIGHT)
+
+
 def list_folder_acts(rights: Iterable[str]) -> frozenset[FolderAct]:
     """What some rights allow together. Raises ValueError that names one that is not known."""
     names = [right.casefold() for right in rights]

@@ -17,6 +17,7 @@ from core.microsoft365.addresses import (
     parse_recipient_string,
 )
 from core.microsoft365.powershell import can_be_quoted, quote_literal
+from core.microsoft365.recipients import is_group, keeps_mail
 from core.tenant.mail_flow import Recipient
 from core.tenant.mailboxes import Delegation, Mailbox
 
@@ -112,6 +113,7 @@ class HolderType(StrEnum):
     OUTSIDER = "outsider"
     UNKNOWN_SID = "unknown-sid"
     UNKNOWN_NAME = "unknown-name"
+    UNKNOWN_KIND = "unknown-kind"
     KNOWN = "known"
 
 
@@ -177,6 +179,17 @@ def is_sharing_partner(trustee: str) -> bool:
     return trustee.casefold().startswith(SHARING_PARTNER_PREFIX)
 
 
+def is_known_kind(recipient: Recipient) -> bool:
+    """True for a kind of recipient of which it is known whether it belongs to the organization."""
+    kind = recipient.kind.casefold()
+    return (
+        keeps_mail(recipient)
+        or is_group(recipient)
+        or kind == MAIL_USER_KIND
+        or kind in OUTSIDE_KINDS
+    )
+
+
 def has_mail_elsewhere(recipient: Recipient) -> bool:
     """True for a mail user: whose it is, its addresses and the accepted domains say together."""
     return recipient.found and recipient.kind.casefold() == MAIL_USER_KIND
@@ -212,7 +225,7 @@ def classify_holder(
     if is_sharing_partner(delegation.trustee):
         return HolderType.OUTSIDER
     if recipient.found:
-        return HolderType.KNOWN
+        return HolderType.KNOWN if is_known_kind(recipient) else HolderType.UNKNOWN_KIND
     is_sid = bool(find_sid(strip_account_prefix(delegation.trustee)))
     return HolderType.UNKNOWN_SID if is_sid else HolderType.UNKNOWN_NAME
 

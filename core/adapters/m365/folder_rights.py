@@ -17,7 +17,7 @@ from core.adapters.parsing import (
 )
 from core.adapters.read_errors import build_object_failures
 from core.errors import NotFound, Rejected, TenantError
-from core.microsoft365.folder_rights import list_folder_acts
+from core.microsoft365.folder_rights import list_folder_acts, select_known_rights
 from core.tenant.mailboxes import FolderRight, Mailbox, MailboxFolder
 from core.tenant.readings import Reading
 from core.tenant.sources import FOLDER_RIGHTS
@@ -95,8 +95,9 @@ async def read_part(
                 for holder, rights in found
                 if rights
             ]
-            if broken or not rows:
-                failures.setdefault(owner.id, broken[0][1] if broken else NO_ROW)
+            _, odd = parse_each_row(rows, check_folder_row)
+            if broken or odd or not rows:
+                failures.setdefault(owner.id, (broken or odd)[0][1] if broken or odd else NO_ROW)
     return items, failures
 
 
@@ -164,9 +165,9 @@ def parse_folder(rows: Sequence[ResponseRow] | TenantError, kind: str) -> Folder
 
 
 def parse_folder_row(row: ResponseRow) -> tuple[str, tuple[str, ...]]:
-    """The holder of a row and the rights, none where they do no harm.
+    """The holder of a row and the known rights, none where they do no harm.
 
-    Raises ValueError for a row without a holder, or with a right that is not known.
+    Raises ValueError for a row without a holder, or without a right.
     """
     user = row.get("User")
     if isinstance(user, Mapping):
@@ -174,7 +175,21 @@ def parse_folder_row(row: ResponseRow) -> tuple[str, tuple[str, ...]]:
     holder = parse_text(user, MAX_FOLDER_NAME).strip()
     if not holder:
         raise ValueError("a right over a folder whose User cannot be read")
+    rights = select_known_rights(parse_folder_rights(row))
+    return holder, rights if list_folder_acts(rights) else ()
+
+
+def parse_folder_rights(row: ResponseRow) -> tuple[str, ...]:
+    """The rights of a row. Raises ValueError for none."""
     rights = tuple(sorted(parse_name_set(row.get("AccessRights"))))
     if not rights:
         raise ValueError("a right over a folder that is not named")
-    return holder, rights if list_folder_acts(rights) else ()
+    return rights
+
+
+def check_folder_row(row: ResponseRow) -> None:
+    """Raise ValueError for a row with a right that is not known.
+
+    The known rights beside it stand; what the other one allows is not known.
+    """
+    list_folder_acts(parse_folder_rights(row))

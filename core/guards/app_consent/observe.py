@@ -74,6 +74,8 @@ PEOPLE_KINDS = frozenset(
         "computer",
     }
 )
+# What an assignment calls the app it is for: by ids, by what is unique in Exchange, by what is not.
+PRINCIPAL_NAMES = (("ObjectId", "AppId", "Guid", "Sid"), ("Identity", "Name"), ("DisplayName",))
 MAX_TEXT_LENGTH = 256
 # One that is gone is a clean-up.
 MIN_MISSING = 2
@@ -273,17 +275,23 @@ def is_assigned_to_app(row: Configuration) -> bool:
 
 
 def find_principal_id(row: Configuration, principals: tuple[Configuration, ...]) -> str:
-    """The object id of the app that holds a role; empty where Exchange does not tell."""
+    """The object id of the app that holds a role; empty where Exchange does not tell.
+
+    Anybody may call an app what another one is called, so a name tells only where one app has it.
+    """
     names = {
         read_text(row, name).casefold() for name in ("App", "RoleAssignee", "RoleAssigneeName")
     } - {""}
-    for one in principals:
-        known = {
-            read_text(one, name).casefold()
-            for name in ("ObjectId", "Identity", "DisplayName", "Name", "Guid", "AppId", "Sid")
+    for properties in PRINCIPAL_NAMES:
+        found = {
+            read_text(one, "ObjectId").casefold()
+            for one in principals
+            if not names.isdisjoint(read_text(one, name).casefold() for name in properties)
         }
-        if names & known:
-            return read_text(one, "ObjectId").casefold()
+        if len(found) == 1:
+            return found.pop()
+        if found:
+            break
     return next((name for name in sorted(names) if is_object_id(name)), "")
 
 

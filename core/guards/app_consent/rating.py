@@ -145,7 +145,7 @@ def rate_public_client_scope(weight: PermissionWeight, *, for_everyone: bool) ->
     themselves alone are users of it.
     """
     if weight.risk < PermissionRisk.SENSITIVE:
-        return Severity.INFO
+        return rate_unpublished(weight) if for_everyone else Severity.INFO
     if not for_everyone:
         return Severity.LOW
     return Severity.HIGH if weight.risk is PermissionRisk.TENANT_WIDE else Severity.MEDIUM

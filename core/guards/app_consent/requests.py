@@ -7,7 +7,13 @@ nothing is granted yet, so nothing else tells (MITRE ATT&CK T1098).
 from collections.abc import Iterator, Mapping
 
 from core.microsoft365.permission_rules import PermissionKind, PermissionRisk
-from core.microsoft365.permission_weights import find_role_name, weigh_microsoft_permission
+from core.microsoft365.permission_weights import (
+    MICROSOFT_APIS,
+    UNKNOWN_ROLE,
+    PermissionWeight,
+    find_role_name,
+    weigh_microsoft_permission,
+)
 from core.model.findings import Fact, Severity
 from core.property_values import find_property, get_text
 from core.tenant.configuration import Configuration
@@ -45,13 +51,24 @@ def list_request_traits(registration: Configuration) -> Iterator[Trait]:
         for access in list_mappings(api, "resourceAccess"):
             if get_text(access, "type").casefold() != "role":
                 continue
-            name = find_role_name(api_id, get_text(access, "id").casefold())
-            weight = weigh_microsoft_permission(api_id, name, PermissionKind.ROLE)
-            severity = SEVERITIES.get(weight.risk) if name else None
-            if severity is not None:
-                shown = quote_text(name, MAX_NAME_LENGTH)
+            role_id = get_text(access, "id").casefold()
+            name = find_role_name(api_id, role_id)
+            weight = weigh_role(api_id, name)
+            severity = SEVERITIES.get(weight.risk) if weight else None
+            if weight and severity is not None:
+                shown = quote_text(name or f"an unknown permission ({role_id})", MAX_NAME_LENGTH)
                 text = f"asks for {shown} in its own name ({weight.concerns})"
-                yield Trait(build_token("asks", f"{name} {api_id}"), text, severity)
+                yield Trait(build_token("asks", f"{name or role_id} {api_id}"), text, severity)
+
+
+def weigh_role(api_id: str, name: str) -> PermissionWeight | None:
+    """What a role is worth; None for one that only its makers know, at an API of theirs.
+
+    Microsoft's list may lack a role of one of Microsoft's APIs, which may be anything.
+    """
+    if name:
+        return weigh_microsoft_permission(api_id, name, PermissionKind.ROLE)
+    return UNKNOWN_ROLE if api_id in MICROSOFT_APIS else None
 
 
 def list_mappings(values: Mapping[str, object], name: str) -> Iterator[Mapping[str, object]]:

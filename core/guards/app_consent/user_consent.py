@@ -1,6 +1,6 @@
 """Judges what users may give to apps by themselves. Pure."""
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Collection, Iterator, Mapping
 from functools import partial
 
 from core.guards.app_consent.grants import POLICY
@@ -15,6 +15,25 @@ from core.tenant.configuration import Configuration
 GRANT_POLICIES = "permissionGrantPoliciesAssigned"
 PROPERTY = f"defaultUserRolePermissions.{GRANT_POLICIES}"
 SELF_CONSENT_PREFIX = "managepermissiongrantsforself."
+
+
+# Microsoft's own policies of what users may agree to (Microsoft Learn: Configure how users consent
+# to applications), from the widest to the narrowest.
+SELF_CONSENT_TEXTS: Mapping[str, str] = {
+    "microsoft-user-default-legacy": "Users may let apps into their mail and files by themselves.",
+    "": "Users may let apps in by themselves, as far as a policy of the tenant's own lets them.",
+    "microsoft-user-default-recommended": "Users may let apps in by themselves, as far as "
+    "Microsoft's current recommendation lets them.",
+    "microsoft-user-default-low": "Users may let apps of verified publishers in by themselves, "
+    "with permissions that the tenant calls low.",
+}
+
+
+def describe_self_consent(policies: Collection[str]) -> str:
+    """What users may agree to by themselves, by the widest of some policies."""
+    known = {one.casefold() for one in policies}
+    known = {one if one in SELF_CONSENT_TEXTS else "" for one in known}
+    return next(text for name, text in SELF_CONSENT_TEXTS.items() if name in known)
 
 
 def may_users_register_apps(policy: Configuration | None) -> bool:
@@ -50,7 +69,7 @@ def judge_consent_policy(policy: Configuration) -> Iterator[Finding]:
         yield finding(
             severity=Severity.HIGH if anything else Severity.MEDIUM,
             verdict=ConsentVerdict.REPAIR,
-            summary="Users may let apps into their mail and files by themselves.",
+            summary=describe_self_consent([one[len(SELF_CONSENT_PREFIX) :] for one in found]),
             facts=(Fact("by", format_name_list(sorted(found))),),
             changes=(
                 SetConfiguration(

@@ -15,6 +15,8 @@ from core.watched.items import (
 )
 
 ACCESS_POLICY, LIMITS = "application-access-policy", "limits"
+# The rights of such policies (Microsoft Learn: New-ApplicationAccessPolicy): both keep an app out.
+LIMITING_RIGHTS = frozenset({"restrictaccess", "denyaccess"})
 
 
 def describe_access_policy(rows: SourceRows) -> Iterator[WatchedItem]:
@@ -36,7 +38,7 @@ def describe_access_policy(rows: SourceRows) -> Iterator[WatchedItem]:
                     Severity.MEDIUM,
                 ),
             ),
-            keeps=frozenset({LIMITS} if restricts else ()),
+            keeps=frozenset({LIMITS} if right.casefold() in LIMITING_RIGHTS else ()),
             facts=(Fact("right", quote_text(right, 60)),),
         )
 
@@ -53,6 +55,6 @@ ACCESS_POLICIES = WatchedCollection(
     reference="Microsoft Learn: Get-ApplicationAccessPolicy",
     harmless="a new policy that limits an app, and a policy that was there at the first look",
     departure=Severity.MEDIUM,
-    departure_text="it no longer limits the app to some mailboxes",
+    departure_text="it no longer keeps the app out of any mailbox",
     departs_with=LIMITS,
 )

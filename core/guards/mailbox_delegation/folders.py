@@ -87,7 +87,7 @@ def rate_folders(item: GrantedRight, holder: HolderType, *, is_personal: bool) -
             return Severity.CRITICAL if grave else Severity.HIGH
         case HolderType.OUTSIDER:
             return Severity.CRITICAL
-        case HolderType.UNKNOWN_SID:
+        case HolderType.UNKNOWN_SID | HolderType.UNKNOWN_KIND:
             return Severity.HIGH if is_personal else Severity.MEDIUM
         case HolderType.UNKNOWN_NAME:
             is_nobody = is_personal and not item.recipient.several

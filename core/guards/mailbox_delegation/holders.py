@@ -7,11 +7,17 @@ from dataclasses import dataclass, field, replace
 
 from core.guards.mailbox_delegation.items import GrantedRight
 from core.microsoft365.addresses import OwnDomains
-from core.microsoft365.recipients import KnownRecipients, collect_members, is_group
+from core.microsoft365.recipients import (
+    KnownRecipients,
+    collect_members,
+    describe_recipient,
+    is_group,
+)
 from core.microsoft365.trustees import (
     OUTSIDE_KINDS,
     find_mail_domain,
     has_mail_elsewhere,
+    is_known_kind,
     is_own_mail_user,
 )
 from core.tenant.mail_flow import Recipient
@@ -77,7 +83,9 @@ def open_group(
         for one in found.people
         if one not in missing and is_outsider(one, domains.settled)
     )
-    placed = replace(right, outside_members=tuple(outside), doubt=found.doubt)
+    strange = (describe_recipient(one) for one in found.people if not is_known_kind(one))
+    doubt = found.doubt or next((f"{one} is of a kind that is not known" for one in strange), "")
+    placed = replace(right, outside_members=tuple(outside), doubt=doubt)
     if missing:
         return placed, DOMAIN_MISSING
     return placed, DOMAINS_UNREAD if elsewhere and domains.settled is None else ""

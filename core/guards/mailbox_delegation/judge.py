@@ -96,7 +96,7 @@ def rate_delegation(holder: HolderType, is_personal: bool, right: str) -> Severi
             return Severity.CRITICAL
         case HolderType.OUTSIDER:
             return Severity.CRITICAL if grave else Severity.HIGH
-        case HolderType.UNKNOWN_SID:
+        case HolderType.UNKNOWN_SID | HolderType.UNKNOWN_KIND:
             return Severity.HIGH if grave else Severity.MEDIUM
         case HolderType.UNKNOWN_NAME:
             return Severity.MEDIUM

@@ -19,6 +19,7 @@ HOLDER_VERDICTS = {
     HolderType.OUTSIDER: DelegationVerdict.EXTERNAL,
     HolderType.UNKNOWN_SID: DelegationVerdict.UNRESOLVED,
     HolderType.UNKNOWN_NAME: DelegationVerdict.UNRESOLVED,
+    HolderType.UNKNOWN_KIND: DelegationVerdict.UNRESOLVED,
     HolderType.KNOWN: DelegationVerdict.DELEGATED,
 }
 ADVICE = "Ask the owner, and who gave it; unless somebody answers for it, take it away."
@@ -29,6 +30,8 @@ HOLDER_TEXTS = {
     HolderType.UNKNOWN_SID: "an identifier nobody has: a deleted account, or one of another tenant",
     HolderType.UNKNOWN_NAME: "no recipient has that name: an account or group without mail, "
     "or several",
+    HolderType.UNKNOWN_KIND: "a kind of recipient that is not known: whether it belongs to the "
+    "organization cannot be told",
 }
 
 

@@ -111,7 +111,7 @@ def assemble_rule_forwards(
         untold = second_hand or lacks_domains
         hiding = None if untold else find_hiding(mailbox, rule, sight, inputs, placed is not None)
         colleagues = list_secret_colleagues(rule, sight, placed or ())
-        if sendings or hiding or colleagues:
+        if sendings or hiding or colleagues or acts_unseen(rule, sight):
             leaves = inputs.evaluate_rule_departure(mailbox, sendings)
             yield InboxRuleForward(mailbox, rule, sight, sendings, hiding, colleagues, leaves)
 
@@ -180,6 +180,14 @@ def list_secret_colleagues(
     if visibility is not RuleVisibility.HIDDEN or not rule.enabled or is_meeting_rule(rule):
         return ()
     return tuple(one for one in placed if one.target.location is RecipientLocation.INSIDE)
+
+
+def acts_unseen(rule: InboxRule, visibility: RuleVisibility) -> bool:
+    """True for a hidden rule that acts, whatever it does, but for those that only take meetings.
+
+    Outlook makes those for delegates; nobody else makes a rule that its owner cannot see by chance.
+    """
+    return visibility is RuleVisibility.HIDDEN and rule.enabled and not is_meeting_rule(rule)
 
 
 def assemble_unreadable_rule(

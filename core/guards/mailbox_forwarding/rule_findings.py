@@ -55,8 +55,10 @@ def judge_inbox_rules(item: MailboxRules, policy: Policy) -> Iterator[Finding]:
     for rules in group_by_gravity(item.rules):
         yield build_hiding_finding(rules, changes)
     secret = [one for one in item.rules if is_secret_alone(one)]
-    if secret:
-        yield build_secret_finding(secret)
+    if sending := [one for one in secret if one.colleagues]:
+        yield build_secret_finding(sending)
+    if others := [one for one in secret if not one.colleagues]:
+        yield build_unseen_finding(others)
 
 
 def is_hidden(item: InboxRuleForward) -> bool:
@@ -65,8 +67,9 @@ def is_hidden(item: InboxRuleForward) -> bool:
 
 
 def is_secret_alone(item: InboxRuleForward) -> bool:
-    """True for a hidden rule that does nothing else than send mail to colleagues."""
-    return bool(item.colleagues) and not item.recipients and item.hiding is None
+    """True for a hidden rule that neither sends mail outside nor hides it."""
+    is_acting = is_hidden(item) and item.rule.enabled and item.rule.readable
+    return is_acting and not item.recipients and item.hiding is None
 
 
 def get_targets(items: Sequence[InboxRuleForward]) -> list[ForwardTarget]:
@@ -245,6 +248,29 @@ def build_secret_finding(rules: Sequence[InboxRuleForward]) -> Finding:
         advice=build_rules_advice(rules),
         steps=build_rules_remedy("inbox-rule-hidden", rules),
         reaches=tuple(measure_rule_reach(one, sends=True) for one in rules),
+        needs_own_exemption=True,
+        asks_if_preexisting=True,
+        preexisting_verdict=Verdict.COULD_NOT_TELL,
+    )
+
+
+def build_unseen_finding(rules: Sequence[InboxRuleForward]) -> Finding:
+    """Hidden rules that neither send nor hide mail: what they are for, nobody knows."""
+    name = format_mailbox_name(rules[0].mailbox)
+    return Finding(
+        kind="inbox-rule-hidden",
+        object_id=rules[0].mailbox.id,
+        subject=name,
+        severity=Severity.LOW,
+        verdict=Verdict.COULD_NOT_TELL,
+        summary=f"{describe_number(rules, hidden=True)} of {name} neither sends nor hides mail; "
+        "what it is for is not known.",
+        facts=tuple(list_rules_facts(rules, with_hiding=False)),
+        sources=list_rule_sources(rules),
+        fingerprint="unseen",
+        advice=build_rules_advice(rules),
+        steps=build_rules_remedy("inbox-rule-hidden", rules),
+        reaches=tuple(measure_rule_reach(one, sends=False) for one in rules),
         needs_own_exemption=True,
         asks_if_preexisting=True,
         preexisting_verdict=Verdict.COULD_NOT_TELL,

@@ -53,8 +53,8 @@ WARNING_DOMAINS = split_names(
     microsoftonline.com myworkday.com okta.com paychex.com paylocity.com paypal.com
     redcanary.com sophos.com todyl.com ultipro.com wise.com workday.com"""
 )
-# Microsoft's own warnings: alerts of Defender, sign-ins at risk, changed passwords, invoices. The rest
-# of what comes from microsoft.com are digests and adverts.
+# Microsoft's own warnings: alerts of Defender, sign-ins at risk, changed passwords, invoices. What
+# else comes from microsoft.com are digests and adverts.
 WARNING_ADDRESSES = split_names(
     """azure-noreply@microsoft.com defender-noreply@microsoft.com maccount@microsoft.com
     microsoft-noreply@microsoft.com office365alerts@microsoft.com o365alerts@microsoft.com

@@ -138,12 +138,14 @@ def build_added_finding(added: AddedMethods) -> Finding:
 
 
 def rate_added_methods(added: AddedMethods) -> Severity:
-    """How grave new methods are: the gravest opens a way in that did not exist before."""
-    if not added.earlier or all(name.startswith(PLATFORM_PREFIXES) for name in added.names):
+    """How grave new methods are: the gravest opens a way in that did not exist before.
+
+    Whoever has the password of an account without any method registers the first one as its owner.
+    """
+    if all(name.startswith(PLATFORM_PREFIXES) for name in added.names):
         return Severity.LOW
-    weakens = all(map(is_resistant_method, added.earlier)) and any(
-        name in WEAK_METHODS for name in added.names
-    )
+    was_resistant = bool(added.earlier) and all(map(is_resistant_method, added.earlier))
+    weakens = was_resistant and any(name in WEAK_METHODS for name in added.names)
     return Severity.HIGH if weakens else Severity.MEDIUM
 
 

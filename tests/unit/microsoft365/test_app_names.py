@@ -23,6 +23,12 @@ from core.microsoft365.app_names import NameClaim, find_name_claim
         "DocuS\u0456gn",
         "Ad0be",
         "GoogIe",
+        "Mircosoft Support",
+        "Microsofft 365",
+        "Micosoft",
+        "Outlok backup",
+        "OneDirve",
+        "My DocuSing",
         "Contoso \U0001d40e\U0001d42e\U0001d42d\U0001d425\U0001d428\U0001d428\U0001d424",
     ],
 )
@@ -54,6 +60,9 @@ def test_letters_that_only_look_alike_are_seen_through(name: str) -> None:
         "Secure Microsoft Login",
         "My Outlook Web App",
         "Shared SharePoint Document",
+        "LoginMicrosoft",
+        "securesharepointfiles",
+        "MyOutlookBackup",
     ],
 )
 def test_a_name_that_begins_as_microsofts_claims_to_be_one(name: str) -> None:
@@ -99,6 +108,11 @@ def test_a_name_without_a_letter_or_digit_cannot_be_read(name: str) -> None:
         "Veeam Backup for Microsoft 365",
         "Signatures for Outlook and Microsoft 365",
         "Termine f\u00fcr Outlook",
+        "AcmeForOutlook",
+        "acmeforoutlook",
+        "BackupForMicrosoft365",
+        "Overlook",
+        "Inlook",
     ],
 )
 def test_a_name_that_says_what_an_app_is_for_is_honest(name: str) -> None:
