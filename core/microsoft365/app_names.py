@@ -109,6 +109,7 @@ class NameClaim(StrEnum):
         "looks like one of Microsoft's or of a known product, spelled with letters that only look "
         "alike"
     )
+    MISSPELT = "is one letter away from one of Microsoft's or of a known product"
     UNREADABLE = "has no letter or digit that could be read"
     MICROSOFT = "looks like one of Microsoft's"
     BRAND = "is that of a known product"
@@ -135,7 +136,7 @@ def find_name_claim(name: str) -> NameClaim | None:
             return NameClaim.LOOK_ALIKE
     words = [word for word in re.split(r"[\W_]+", name) if word]
     if is_misspelt(words):
-        return NameClaim.LOOK_ALIKE
+        return NameClaim.MISSPELT
     first, two = fold_look_alikes(words[0]), fold_look_alikes("".join(words[:2]))
     shapes = {fold_look_alikes(product) for product in PRODUCTS}
     if SUITE.match(unicodedata.normalize("NFKC", name).casefold()) or {first, two} & shapes:

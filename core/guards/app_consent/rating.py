@@ -84,7 +84,7 @@ def find_misleading_name(app: App, risk: PermissionRisk, *, by_users: bool) -> N
     if is_trusted_app(app):
         return None
     claim = find_name_claim(app.name)
-    if claim in (NameClaim.LOOK_ALIKE, NameClaim.UNREADABLE, None):
+    if claim in (NameClaim.LOOK_ALIKE, NameClaim.MISSPELT, NameClaim.UNREADABLE, None):
         return claim
     if not (app.is_home_tenant or app.owner_tenant_id):
         return None

@@ -12,11 +12,12 @@ from core.guards.mailbox_forwarding.conditions import (
     needs_own_domains,
     takes_every_message,
 )
+from core.guards.mailbox_forwarding.folders import classify_folder_path
 from core.guards.mailbox_forwarding.forwards import (
     ForwardingInputs,
     list_rule_recipients,
 )
-from core.guards.mailbox_forwarding.hiding import list_telling_texts
+from core.guards.mailbox_forwarding.hiding import is_exchanges_own_rule, list_telling_texts
 from core.guards.mailbox_forwarding.judge import ForwardingItem
 from core.guards.mailbox_forwarding.lookups import (
     get_own_domains,
@@ -212,7 +213,7 @@ async def read_mailboxes(
     if swept:
         # Whatever Graph shows, all of them are asked: neither waits for the other.
         graph, exchange = await asyncio.gather(
-            tenant.inbox_rules.read_inbox_rules(mailboxes),
+            tenant.inbox_rules.read_inbox_rules(mailboxes, include_harmless=True),
             tenant.inbox_rules.read_hidden_rules(asked),
         )
     else:
@@ -222,7 +223,7 @@ async def read_mailboxes(
         exchange = (
             await tenant.inbox_rules.read_hidden_rules(asked) if asked else Reading[InboxRule]()
         )
-    graph = await reread_ambiguous_rules(tenant, mailboxes, graph, exchange)
+        graph = await reread_ambiguous_rules(tenant, mailboxes, graph, exchange)
     movers = [rule for rule in graph.items if rule.move_to and rule.enabled and not rule.delete]
     everywhere = RULE_FOLDERS in context.due_checks
     followed = [
@@ -334,11 +335,11 @@ async def reread_ambiguous_rules(
     graph_rules: Reading[InboxRule],
     exchange_rules: Reading[InboxRule],
 ) -> Reading[InboxRule]:
-    """Graph's rules, with the harmless ones of mailboxes where Exchange shows one it leaves open.
+    """Graph's rules, with the harmless ones of mailboxes where Exchange shows one like them.
 
     Whether Graph shows such a rule too is known only from all of Graph's rules of the mailbox.
     """
-    puzzling = {rule.mailbox_id for rule in exchange_rules.items if not rule.readable}
+    puzzling = {rule.mailbox_id for rule in exchange_rules.items if is_puzzling(rule)}
     if not puzzling:
         return graph_rules
     again = [owner for owner in mailboxes if owner.id in puzzling]
@@ -347,6 +348,16 @@ async def reread_ambiguous_rules(
     return replace(
         graph_rules, items=rest + full.items, failures=graph_rules.failures + full.failures
     )
+
+
+def is_puzzling(rule: InboxRule) -> bool:
+    """True for a rule of Exchange of which only a look at Graph's harmless ones tells if it is
+    hidden.
+    """
+    sends = any(True for _ in list_rule_recipients(rule))
+    if not rule.readable or is_exchanges_own_rule(rule, classify_folder_path(rule.move_to)):
+        return not rule.readable
+    return rule.enabled and not (sends or rule.delete or rule.move_to or rule.mark_as_read)
 
 
 def needs_folder_lookup(rule: InboxRule, open_case_ids: frozenset[str]) -> bool:

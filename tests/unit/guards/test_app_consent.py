@@ -386,6 +386,20 @@ def test_consent_is_taken_from_users_and_every_other_entry_stays(
     assert finding.sources == (get_configuration_source_name(POLICY),)
 
 
+@pytest.mark.parametrize(
+    ("policies", "says"),
+    [
+        (("microsoft-user-default-legacy", "microsoft-user-default-low"), "into their mail"),
+        (("microsoft-user-default-low",), "of verified publishers"),
+        (("Microsoft-User-Default-Recommended",), "Microsoft's current recommendation"),
+        (("microsoft-user-default-low", "ours"), "a policy of the tenant's own"),
+    ],
+)
+def test_what_users_may_agree_to_is_said_as_it_is(policies: tuple[str, ...], says: str) -> None:
+    entries = [f"ManagePermissionGrantsForSelf.{one}" for one in policies]
+    assert says in only(build_consent_policy(*entries)).summary
+
+
 @pytest.mark.parametrize("value", [None, "ManagePermissionGrantsForSelf.x", [7], {}])
 def test_a_policy_that_does_not_say_is_not_a_policy_that_forbids(value: object) -> None:
     silent = Configuration(
@@ -700,6 +714,22 @@ def test_the_app_of_a_role_is_known_by_whatever_exchange_prints(shown: str, name
     wanted = "backup" if shown == "ObjectId" else "c2"
     assert find_principal_id(row, (principal,)) == wanted
     assert find_principal_id(row, ()) == ""
+
+
+def test_a_name_that_two_apps_have_is_that_of_neither() -> None:
+    def principal(object_id: str, **values: str) -> Configuration:
+        shown = {"ObjectId": object_id, "DisplayName": "Backup", **values}
+        return Configuration(EXCHANGE_PRINCIPALS, object_id, object_id, shown)
+
+    row = exchange_row(ASSIGNMENTS, "m1", RoleAssigneeName="Backup")
+    trusted, other = principal("c1"), principal("c2")
+    assert find_principal_id(row, (trusted,)) == "c1"
+    assert find_principal_id(row, (trusted, other)) == ""
+    # An id outweighs what is unique in Exchange, and that a name that anybody may give.
+    named = principal("c3", Name="Backup")
+    assert find_principal_id(row, (trusted, other, named)) == "c3"
+    by_id = exchange_row(ASSIGNMENTS, "m1", App="C2", RoleAssigneeName="Backup")
+    assert find_principal_id(by_id, (trusted, other, named)) == "c2"
 
 
 @pytest.mark.parametrize(

@@ -167,6 +167,20 @@ async def test_an_identifier_nobody_has_is_its_own_answer() -> None:
     assert (shared.verdict, shared.severity) == (DelegationVerdict.UNRESOLVED, Severity.MEDIUM)
 
 
+@pytest.mark.parametrize(("over", "severity"), [(DIRECTOR, "high"), (INFO, "medium")])
+async def test_a_kind_of_recipient_that_is_not_known_is_not_taken_for_a_colleague(
+    over: Mailbox, severity: str
+) -> None:
+    stranger = Recipient("x1", True, "SharedWithMailUser", "x1@contoso.com", id="u9")
+    right = Delegation("FullAccess", "x1", "S-1-5-21-9-9-9-9", over)
+    finding = await only(right, people=[stranger])
+    assert finding.verdict == DelegationVerdict.UNRESOLVED
+    assert finding.severity is Severity[severity.upper()]
+    assert "whether it belongs to the organization cannot be told" in " ".join(
+        format_facts(finding.facts)
+    )
+
+
 async def test_a_name_no_recipient_has_is_not_taken_for_a_colleague() -> None:
     finding = await only(Delegation("FullAccess", "CONTOSO\\admin7", "", INFO))
     assert (finding.verdict, finding.severity) == (DelegationVerdict.UNRESOLVED, Severity.MEDIUM)

@@ -506,7 +506,9 @@ KEY = admin("fido2SecurityKey")
         (("microsoftAuthenticatorPush",), ("externalAuthMethod",), Severity.MEDIUM),
         (("microsoftAuthenticatorPush",), ("windowsHelloForBusiness",), Severity.LOW),
         (("fido2SecurityKey",), ("macOsSecureEnclaveKey",), Severity.LOW),
-        ((), ("microsoftAuthenticatorPush",), Severity.LOW),
+        ((), ("microsoftAuthenticatorPush",), Severity.MEDIUM),
+        ((), ("mobilePhone",), Severity.MEDIUM),
+        ((), ("windowsHelloForBusiness",), Severity.LOW),
     ],
 )
 async def test_a_method_added_to_an_administrator_is_told(

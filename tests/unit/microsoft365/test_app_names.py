@@ -23,17 +23,19 @@ from core.microsoft365.app_names import NameClaim, find_name_claim
         "DocuS\u0456gn",
         "Ad0be",
         "GoogIe",
-        "Mircosoft Support",
-        "Microsofft 365",
-        "Micosoft",
-        "Outlok backup",
-        "OneDirve",
-        "My DocuSing",
         "Contoso \U0001d40e\U0001d42e\U0001d42d\U0001d425\U0001d428\U0001d428\U0001d424",
     ],
 )
 def test_letters_that_only_look_alike_are_seen_through(name: str) -> None:
     assert find_name_claim(name) is NameClaim.LOOK_ALIKE
+
+
+@pytest.mark.parametrize(
+    "name",
+    ["Mircosoft Support", "Microsofft 365", "Micosoft", "Outlok backup", "OneDirve", "My DocuSing"],
+)
+def test_a_slip_in_a_name_that_no_other_word_is_like_is_made_on_purpose(name: str) -> None:
+    assert find_name_claim(name) is NameClaim.MISSPELT
 
 
 @pytest.mark.parametrize(

@@ -1,6 +1,7 @@
 """What permissions are worth: published ones by the file, new ones by their names."""
 
 import csv
+import re
 from pathlib import Path
 
 import pytest
@@ -78,6 +79,11 @@ def test_a_new_list_of_graph_adds_what_is_new(tmp_path: Path) -> None:
         ("AppRoleAssignment.ReadWrite.All", PermissionRisk.TENANT_WIDE),
         ("Notes.Read", PermissionRisk.SENSITIVE),
         ("Notes.Create", PermissionRisk.ORDINARY),
+        ("ShortNotes.Read", PermissionRisk.SENSITIVE),
+        ("ConsentRequest.ReadApprove.All", PermissionRisk.TENANT_WIDE),
+        ("EntraBackup.ReadWrite.Recovery", PermissionRisk.TENANT_WIDE),
+        ("TeamsAppInstallation.ReadWriteAndConsentForTeam", PermissionRisk.BROAD),
+        ("Device.DisableAccount.All", PermissionRisk.BROAD),
         ("Sites.Selected", PermissionRisk.ORDINARY),
         ("Files.ReadWrite.AppFolder", PermissionRisk.ORDINARY),
         ("Calendars.Read", PermissionRisk.ORDINARY),
@@ -98,6 +104,13 @@ def test_each_delegated_scope_has_its_weight(name: str, worth: PermissionRisk) -
         (GRAPH_API, "Calendars.Read", PermissionRisk.BROAD),
         (GRAPH_API, "Contacts.ReadWrite", PermissionRisk.SENSITIVE),
         (GRAPH_API, "Directory.Read.All", PermissionRisk.BROAD),
+        (GRAPH_API, "Group.ReadWriteBasic.All", PermissionRisk.BROAD),
+        (GRAPH_API, "Calls.Initiate.All", PermissionRisk.BROAD),
+        (GRAPH_API, "CallRecords.Read.All", PermissionRisk.BROAD),
+        (GRAPH_API, "EngagementConversation.Read.All", PermissionRisk.SENSITIVE),
+        (GRAPH_API, "ExternalItem.Read.All", PermissionRisk.SENSITIVE),
+        (GRAPH_API, "ExternalItem.Read.OwnedBy", PermissionRisk.ORDINARY),
+        (GRAPH_API, "FormsResponse.Read.All", PermissionRisk.SENSITIVE),
         (GRAPH_API, "Reports.Read.All", PermissionRisk.ORDINARY),
         (GRAPH_API, "Place.Read.All", PermissionRisk.ORDINARY),
         (EXCHANGE_API, "full_access_as_app", PermissionRisk.TENANT_WIDE),
@@ -247,3 +260,16 @@ def test_a_role_is_named_by_its_published_id() -> None:
 def test_the_last_rule_matches_whatever_is_left() -> None:
     for name in ("", "x", "ünïcode.Read", "a.b" * 500):
         assert match_rule(name, SCOPE).risk is PermissionRisk.ORDINARY
+
+
+def test_no_published_role_that_changes_what_is_everybodys_is_ordinary() -> None:
+    verb = re.compile(r"(?i)(?:readwrite|readupdate|manage|enable|disable|delete|remove)\w*")
+    narrow = ("AppFolder", "CreatedByApp", "Selected")
+    ordinary = [
+        one.name
+        for one in read_published_permissions()
+        if one.kind is ROLE and one.weight.risk <= PermissionRisk.ORDINARY
+    ]
+    assert len(ordinary) > 100
+    changing = [one for one in ordinary if any(map(verb.fullmatch, one.split(".")[1:]))]
+    assert [one for one in changing if not one.endswith(narrow)] == []

@@ -9,6 +9,7 @@ from core.adapters.m365.delegation import (
     parse_send_as_rights,
     parse_send_on_behalf_rights,
 )
+from core.adapters.m365.folder_rights import check_folder_row, parse_folder_row
 from core.tenant.mailboxes import Delegation, Mailbox
 
 OWNER = Mailbox("m1", "g1", "director@contoso.com")
@@ -250,3 +251,13 @@ def test_what_a_row_leaves_out_does_not_hide_a_right() -> None:
         bare | {"AccessControlType": "Allow", "AccessRights": ["SendAs"]}
     )
     assert (found.right, found.trustee, found.sid) == ("SendAs", "ann@contoso.com", SID)
+
+
+def test_a_right_over_a_folder_that_nobody_knows_does_not_hide_the_known_one_beside_it() -> None:
+    row = {"User": "Default", "AccessRights": ["Reviewer", "OwnTheWorld"]}
+    assert parse_folder_row(row) == ("Default", ("Reviewer",))
+    with pytest.raises(ValueError, match="nobody knows: owntheworld"):
+        check_folder_row(row)
+    known = {"User": "Default", "AccessRights": ["Reviewer"]}
+    check_folder_row(known)
+    assert parse_folder_row({**row, "AccessRights": ["OwnTheWorld"]}) == ("Default", ())

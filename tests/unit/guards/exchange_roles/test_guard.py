@@ -178,8 +178,9 @@ async def test_who_leaves_a_group_and_comes_back_is_new_again() -> None:
     assert "has the new member ben" in found.summary
 
 
-async def test_an_access_policy_is_told_when_two_looks_miss_it() -> None:
-    values = {"AppId": "app-1", "AccessRight": "RestrictAccess", "Description": "Invoices only"}
+@pytest.mark.parametrize("right", ["RestrictAccess", "DenyAccess"])
+async def test_an_access_policy_is_told_when_two_looks_miss_it(right: str) -> None:
+    values = {"AppId": "app-1", "AccessRight": right, "Description": "Invoices only"}
     policy = Configuration("application-access-policy", "p1", "p1", values)
     assert await tell("application-access-policy", first=(policy,)) == ""
     said = await tell("application-access-policy", first=(policy,), looks=2)

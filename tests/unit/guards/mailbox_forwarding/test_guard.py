@@ -976,6 +976,29 @@ async def test_a_hidden_rule_that_sends_to_a_colleague_is_told_unless_it_passes_
     assert await findings(fake, SWEEP) == []
 
 
+@pytest.mark.parametrize("due", [SWEEP, frozenset[str]()])
+async def test_a_hidden_rule_that_only_marks_mail_is_told_and_a_visible_one_is_nothing(
+    due: frozenset[str],
+) -> None:
+    # Between sweeps Exchange is asked about mailboxes with a case.
+    context = ObserveContext(TERMS, due, open_case_ids=frozenset({"m1"}))
+
+    async def judged(fake: FakeTenant) -> list[Finding]:
+        reading = await observe_all(GUARD, fake, context)
+        return [found for item in reading.items for found in judge(item, TERMS)]
+
+    marks = replace(RULE, api="exchange", name="Categories")
+    fake = tenant()
+    fake.exchange_rules = [marks]
+    (finding,) = await judged(fake)
+    assert (finding.kind, finding.severity) == ("inbox-rule-hidden", Severity.LOW)
+    assert finding.verdict is Verdict.COULD_NOT_TELL
+    assert finding.needs_own_exemption
+    assert await judged(tenant(rules=(replace(marks, api="graph"),))) == []
+    fake.exchange_rules = [replace(marks, enabled=False)]
+    assert await judged(fake) == []
+
+
 async def test_a_folder_nobody_can_find_cannot_be_told_about() -> None:
     fake = tenant(rules=(replace(RULE, move_to="f1"),))
     fake.folders = [Folder("m1", "f1", is_found=False)]

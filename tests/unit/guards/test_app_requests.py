@@ -1,0 +1,40 @@
+"""What registrations ask for: a permission of weight, and one that no list has."""
+
+import pytest
+
+from core.guards.app_consent.requests import REGISTRATION, list_request_traits
+from core.microsoft365.permission_weights import GRAPH_API
+from core.model.findings import Severity
+from core.tenant.configuration import Configuration
+
+MAIL_READ_WRITE = "e2a3a72e-5f79-4c64-b1b1-878b674786c9"
+NEW_ROLE = "00000000-0000-4000-8000-000000000001"
+OTHERS_API = "0e15e000-0000-4000-8000-000000000009"
+
+
+def ask(api: str, role: str, kind: str = "Role") -> list[tuple[str, Severity]]:
+    access = {"resourceAppId": api, "resourceAccess": [{"id": role, "type": kind}]}
+    registration = Configuration(REGISTRATION, "r1", "Tool", {"requiredResourceAccess": [access]})
+    return [(one.text, one.severity) for one in list_request_traits(registration)]
+
+
+def test_a_published_permission_is_told_by_its_name() -> None:
+    ((text, severity),) = ask(GRAPH_API, MAIL_READ_WRITE.upper())
+    assert text.startswith("asks for Mail.ReadWrite in its own name")
+    assert severity is Severity.LOW
+
+
+def test_a_permission_of_microsofts_that_no_list_has_may_be_anything() -> None:
+    ((text, severity),) = ask(GRAPH_API, NEW_ROLE)
+    assert text.startswith(f"asks for an unknown permission ({NEW_ROLE})")
+    assert severity is Severity.LOW
+
+
+@pytest.mark.parametrize(
+    ("api", "role", "kind"),
+    [(OTHERS_API, NEW_ROLE, "Role"), (GRAPH_API, NEW_ROLE, "Scope")],
+)
+def test_what_only_its_makers_know_and_what_a_user_gives_is_nothing_yet(
+    api: str, role: str, kind: str
+) -> None:
+    assert ask(api, role, kind) == []
