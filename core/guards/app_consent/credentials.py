@@ -37,6 +37,11 @@ LONG_LIFE = timedelta(days=3650)
 REACH_SOURCES = (APPS, APP_PERMISSIONS, DELEGATED_GRANTS)
 
 
+def list_reach_sources(reach: AppReach) -> tuple[str, ...]:
+    """What must be read before an app may be said to do less."""
+    return (*REACH_SOURCES, *((reach.role_source,) if reach.role_source else ()))
+
+
 def judge_app_credential(
     app: App, credential: AppCredential, policy: GuardPolicy
 ) -> Iterator[Finding]:
@@ -97,7 +102,7 @@ def judge_registration_credential(
             *describe_reach(reach),
             *describe_credential(credential, lasts_long=lasts_long),
         ),
-        sources=(APP_REGISTRATIONS, *REACH_SOURCES),
+        sources=(APP_REGISTRATIONS, *list_reach_sources(reach)),
         fingerprint=credential.id,
         advice="Find out who added it, when, and where it is kept. Take it away unless somebody "
         "answers for it.",
@@ -128,7 +133,7 @@ def judge_federated_credential(
             Fact("vouches for", quote_text(credential.subject, MAX_TEXT_LENGTH) or "not told"),
             Fact("federated credential", quote_text(credential.name, MAX_TEXT_LENGTH)),
         ),
-        sources=(FEDERATED_CREDENTIALS, APP_REGISTRATIONS, *REACH_SOURCES),
+        sources=(FEDERATED_CREDENTIALS, APP_REGISTRATIONS, *list_reach_sources(reach)),
         fingerprint=f"{credential.issuer} {credential.subject}",
         advice="Find out who added it, when, and whose that repository or account is. Take it away "
         "unless somebody answers for it.",
@@ -169,7 +174,13 @@ def describe_reach(reach: AppReach) -> tuple[Fact, ...]:
         PermissionRisk.SENSITIVE: "reach mail, files, chats, devices or security",
         PermissionRisk.BROAD: "change or read much of the tenant",
     }.get(reach.by_itself)
-    return (Fact("without anybody signed in it may", words),) if words else ()
+    if words is None:
+        return ()
+    by_role = (Fact("", "by a role that it holds, and not by a consent"),)
+    return (
+        Fact("without anybody signed in it may", words),
+        *(by_role if reach.role_source else ()),
+    )
 
 
 def lower_title(app: App) -> str:

@@ -4,6 +4,7 @@ from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field, replace
 from datetime import datetime
 
+from core.microsoft365.permission_rules import PermissionRisk
 from core.tenant.apps import App, AppPermission, AppRegistration, DelegatedGrant
 from core.tenant.configuration import Configuration
 from core.tenant.merging import collect_failures
@@ -71,6 +72,8 @@ class ConsentedApp:
     """Which mailboxes it may open; None: it was not read."""
     users_may_register: bool = False
     """Whether every user may register apps in this tenant."""
+    held_role: "HeldRole | None" = None
+    """The gravest role that it holds, which no consent shows."""
     new_owners: Mapping[str, datetime] = field(default_factory=dict)
     """Who became an owner of the registration lately, by object id, with when that was seen."""
 
@@ -140,6 +143,26 @@ class AppSurroundings:
     access_policies: Mapping[str, tuple[AccessPolicy, ...]] | None
     """The policies by application id; None: they were not read."""
     users_may_register: bool
+    roles: "HeldRoles"
+
+
+@dataclass(frozen=True, slots=True)
+class HeldRole:
+    """What a role of the directory or of Exchange is worth to the app that holds it."""
+
+    risk: PermissionRisk
+    source: str
+    """The listing that shows it."""
+
+
+@dataclass(frozen=True, slots=True)
+class HeldRoles:
+    """The gravest role that each app holds."""
+
+    by_app: Mapping[str, HeldRole] = field(default_factory=dict)
+    """By the app's object id."""
+    sources: frozenset[str] = frozenset()
+    """The listings of roles that were read to their end."""
 
 
 @dataclass(slots=True)
@@ -233,7 +256,8 @@ def join_app_grants(
         (*collect_failures((page,)), *dict.fromkeys(own)),
         page.sources
         | grants.list_complete_sources()
-        | around.registrations.list_complete_sources(),
+        | around.registrations.list_complete_sources()
+        | around.roles.sources,
         page.population,
     )
 
@@ -259,6 +283,7 @@ def build_consented_app(
         registration=around.registrations.by_app_id.get(app.app_id) if app.app_id else None,
         access_policies=None if policies is None else policies.get(app.app_id, ()),
         users_may_register=around.users_may_register,
+        held_role=around.roles.by_app.get(app.id),
     )
 
 

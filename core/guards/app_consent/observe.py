@@ -19,6 +19,8 @@ from core.guards.app_consent.grants import (
     ConsentedApp,
     ConsentItem,
     ExchangeAppRole,
+    HeldRole,
+    HeldRoles,
     build_unlisted_batch,
     has_known_owner,
     join_app_grants,
@@ -37,8 +39,10 @@ from core.guards.app_consent.owners import OWNER_TRAIT, mark_new_owners, note_ow
 from core.guards.app_consent.requests import REQUESTS
 from core.guards.app_consent.user_consent import may_users_register_apps
 from core.microsoft365.assumptions.exchange_objects import APP_ASSIGNMENTS
-from core.microsoft365.configuration_sources import ROLE_HOLDER
-from core.microsoft365.exchange_roles import is_whole_scope
+from core.microsoft365.configuration_sources import ROLE_HOLDER, get_configuration_source_name
+from core.microsoft365.directory_roles import weigh_directory_role
+from core.microsoft365.exchange_roles import is_whole_scope, weigh_exchange_role
+from core.microsoft365.permission_rules import PermissionRisk
 from core.model.guards import ObserveContext
 from core.tenant.apps import App
 from core.tenant.configuration import Configuration
@@ -46,7 +50,13 @@ from core.tenant.known_traits import build_traits_key
 from core.tenant.merging import PresenceTracker, collect_failures
 from core.tenant.port import HasApps, HasConfiguration, HasRoles
 from core.tenant.readings import ListedCount, ReadFailure, Reading
-from core.tenant.sources import APP_PERMISSIONS, APP_REGISTRATIONS, APPS, DELEGATED_GRANTS
+from core.tenant.sources import (
+    APP_PERMISSIONS,
+    APP_REGISTRATIONS,
+    APPS,
+    DELEGATED_GRANTS,
+    ROLE_HOLDERS,
+)
 from core.watched.derived import read_derived
 from core.watched.guard import compare_collection, make_observer
 from core.watched.items import WatchedResult
@@ -99,7 +109,8 @@ async def observe(
     """Whether users may consent; what Exchange allows apps; then every app, page by page."""
     policy = await tenant.configuration.read_configuration(POLICY)
     yield Reading(policy.items, policy.failures, policy.sources)
-    yield await observe_exchange_roles(tenant)
+    exchange_roles = await observe_exchange_roles(tenant)
+    yield exchange_roles
     async for part in observe_collections(tenant, context):
         # This guard counts apps.
         yield replace(part, population=0)
@@ -118,6 +129,7 @@ async def observe(
         await read_registrations(tenant),
         await read_access_policies(tenant),
         may_users_register_apps(next(iter(policy.items), None)),
+        await read_held_roles(tenant, exchange_roles),
     )
     counts[APP_REGISTRATIONS] = len(around.registrations.by_app_id)
     complete = (*holdings.list_complete_sources(), *around.registrations.list_complete_sources())
@@ -147,7 +159,11 @@ async def observe(
     yield build_unlisted_batch(rest, holdings, apis, around)
     listed.present_ids |= rest
     yield await look_up_missing(tenant, listed)
-    complete = (*holdings.list_complete_sources(), *around.registrations.list_complete_sources())
+    complete = (
+        *holdings.list_complete_sources(),
+        *around.registrations.list_complete_sources(),
+        *around.roles.sources,
+    )
     for absent in listed.build_absence_readings((APPS, *complete)):
         yield absent
 
@@ -321,6 +337,31 @@ def read_text(row: Configuration, name: str) -> str:
     """A property of a row as bounded text; empty for whatever is none."""
     value = row.values.get(name)
     return value.strip()[:MAX_TEXT_LENGTH] if isinstance(value, str) else ""
+
+
+async def read_held_roles(tenant: HasRoles, exchange: Reading[ConsentItem]) -> HeldRoles:
+    """What apps hold by roles. Where roles cannot be read, nothing is known of them; who compares
+    administrators says so.
+    """
+    holders = await tenant.roles.read_role_holders()
+    assignments = get_configuration_source_name(ASSIGNMENTS)
+    held = {
+        one.id: HeldRole(max(map(weigh_directory_role, one.roles)), ROLE_HOLDERS)
+        for one in holders.items
+        if one.roles
+    }
+    for one in exchange.items:
+        if isinstance(one, ExchangeAppRole) and one.is_enabled:
+            found = HeldRole(weigh_exchange_role(one.role), assignments)
+            held[one.app.id] = max(held.get(one.app.id, found), found, key=get_risk)
+    read = {ROLE_HOLDERS: holders, assignments: exchange}
+    whole = (name for name, one in read.items() if one.complete and not one.failures)
+    return HeldRoles(held, frozenset(whole))
+
+
+def get_risk(role: HeldRole) -> PermissionRisk:
+    """What a role is worth."""
+    return role.risk
 
 
 async def read_resource_apis(tenant: HasApps, grants: AppGrants) -> Mapping[str, App]:

@@ -9,7 +9,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import replace
 from datetime import datetime
 
-from core.guards.app_consent.credentials import REACH_SOURCES, describe_reach, lower_title
+from core.guards.app_consent.credentials import describe_reach, list_reach_sources, lower_title
 from core.guards.app_consent.grants import ConsentedApp
 from core.guards.app_consent.rating import AppReach, measure_reach
 from core.guards.app_consent.remedies import build_owner_remedy
@@ -73,7 +73,7 @@ def judge_owner(item: ConsentedApp, owner: AppOwner, reach: AppReach) -> Iterato
             verdict=ConsentVerdict.GRANTED,
             summary=f"{who} owns {lower_title(app)} and may give it new secrets.",
             facts=facts,
-            sources=(APP_REGISTRATIONS, *REACH_SOURCES),
+            sources=(APP_REGISTRATIONS, *list_reach_sources(reach)),
             fingerprint=owner.id,
             advice="An owner can do whatever the app may do. Leave apps like this to "
             "administrators.",
@@ -88,7 +88,7 @@ def judge_owner(item: ConsentedApp, owner: AppOwner, reach: AppReach) -> Iterato
         verdict=ConsentVerdict.GRANTED,
         summary=f"{who} became an owner of {lower_title(app)} and may give it new secrets.",
         facts=(*facts, Fact("first seen", f"{added_at:%Y-%m-%d %H:%M} UTC")),
-        sources=(APP_REGISTRATIONS, *REACH_SOURCES),
+        sources=(APP_REGISTRATIONS, *list_reach_sources(reach)),
         fingerprint=f"{owner.id}|{added_at.isoformat()}",
         advice="Find out who made them an owner, and look at the secrets the app got since. If "
         "nobody answers for it, take it away.",

@@ -30,6 +30,10 @@ class AppReach:
     """In the name of users who agreed."""
     is_empty: bool = True
     """True: it was given nothing at all."""
+    role_source: str = ""
+    """The listing that shows the role by which it may do the worst in its own name; empty where it
+    may do that by a consent.
+    """
 
     @property
     def worst(self) -> PermissionRisk:
@@ -45,12 +49,14 @@ def measure_reach(item: ConsentedApp) -> AppReach:
         for scope in grant.scope_counts:
             risk = weigh_permission(scope, PermissionKind.SCOPE, grant.api).risk
             scopes[grant.all_principals] = max(scopes[grant.all_principals], risk)
-    roles = (weigh_app_role(given).risk for given in item.app_grants)
+    granted = max((weigh_app_role(given).risk for given in item.app_grants), default=nothing)
+    role = item.held_role
     return AppReach(
-        max(roles, default=nothing),
+        max(granted, role.risk) if role else granted,
         scopes[True],
         scopes[False],
-        not (item.delegated_grants or item.app_grants),
+        not (item.delegated_grants or item.app_grants or role),
+        role.source if role and role.risk > granted else "",
     )
 
 

@@ -8,12 +8,12 @@ from collections.abc import Collection, Iterator
 
 from core.guards.privileged_change.roles import POWERFUL_ROLES
 from core.microsoft365.configuration_sources import ROLE_HOLDER
+from core.microsoft365.directory_roles import GLOBAL_ADMINISTRATOR
 from core.model.findings import Severity
 from core.property_values import get_texts
 from core.tenant.quoting import quote_text
 from core.watched.items import SourceRows, WatchedCollection, WatchedItem
 
-GLOBAL_ADMINISTRATOR = "62e90394-69f5-4237-9190-012177145e10"
 MAX_NAME_LENGTH = 120
 HOLDS = "holds"
 FEW = 1

@@ -9,9 +9,9 @@ from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
 
-from core.guards.privileged_change.administrators import GLOBAL_ADMINISTRATOR
 from core.guards.privileged_change.roles import POWERFUL_ROLES
 from core.guards.privileged_change.verdicts import PrivilegedVerdict
+from core.microsoft365.directory_roles import GLOBAL_ADMINISTRATOR
 from core.model.findings import Fact, Finding, Severity
 from core.model.guards import ObserveContext
 from core.tenant.directory import Account, RoleHolder

@@ -20,6 +20,7 @@ from core.guards.app_consent.grants import (
     ConsentItem,
     DelegatedGrantView,
     ExchangeAppRole,
+    HeldRole,
 )
 from core.guards.app_consent.guard import GUARD
 from core.guards.app_consent.judge import describe_user_count, judge
@@ -27,12 +28,15 @@ from core.guards.app_consent.observe import find_principal_id
 from core.guards.app_consent.user_consent import PROPERTY
 from core.guards.app_consent.verdicts import ConsentVerdict
 from core.microsoft365.configuration_sources import get_configuration_source_name
+from core.microsoft365.directory_roles import GLOBAL_ADMINISTRATOR
 from core.microsoft365.known_apps import MICROSOFT_TENANTS
+from core.microsoft365.permission_rules import PermissionRisk
 from core.model.findings import Finding, Severity, Verdict, format_facts
 from core.model.guards import GuardPolicy, ObserveContext
 from core.tenant.apps import App, AppCredential, AppPermission, AppRegistration
 from core.tenant.changes import SetConfiguration
 from core.tenant.configuration import Configuration
+from core.tenant.directory import RoleHolder
 from core.tenant.readings import ReadFailure, Reading
 from core.tenant.sources import (
     APP_PERMISSIONS,
@@ -40,6 +44,7 @@ from core.tenant.sources import (
     APPS,
     DELEGATED_GRANTS,
     FEDERATED_CREDENTIALS,
+    ROLE_HOLDERS,
 )
 from tests.support.fakes.apps import FakeAppReader
 from tests.support.fakes.tenant import FakeTenant
@@ -428,6 +433,29 @@ def held(reading: Reading[ConsentItem], app_id: str) -> ConsentedApp:
         one for one in reading.items if isinstance(one, ConsentedApp) and one.app.id == app_id
     )
     return found
+
+
+async def test_roles_of_the_directory_and_of_exchange_stand_with_their_app() -> None:
+    tenant = build_app_consent_tenant()
+    reader, administrator = "5d6b6bb7-de71-4623-b4af-96380a352509", GLOBAL_ADMINISTRATOR
+    tenant.holders = [
+        RoleHolder("c1", "entra", frozenset({reader, administrator})),
+        RoleHolder("c2", "entra", frozenset({reader})),
+    ]
+    role = exchange_row(ASSIGNMENTS, "A-1", Role="Application Mail.ReadWrite", App="c2")
+    principal = exchange_row(EXCHANGE_PRINCIPALS, "Sync", ObjectId="c2")
+    tenant.configurations += [role, principal]
+    reading = await look(tenant)
+    assert held(reading, "c1").held_role == HeldRole(PermissionRisk.TENANT_WIDE, ROLE_HOLDERS)
+    assert held(reading, "c2").held_role == HeldRole(
+        PermissionRisk.SENSITIVE, get_configuration_source_name(ASSIGNMENTS)
+    )
+    assert held(reading, "graph").held_role is None
+    assert reading.covers((ROLE_HOLDERS,), "c1")
+    tenant.fail_read(ROLE_HOLDERS)
+    reading = await look(tenant)
+    assert not reading.covers((ROLE_HOLDERS,), "c1")
+    assert held(reading, "c1").held_role is None
 
 
 async def test_grants_of_many_users_are_one_holding_with_a_count() -> None:

@@ -5,10 +5,11 @@ from datetime import UTC, datetime, timedelta
 
 import pytest
 
-from core.guards.app_consent.grants import AppGrant, ConsentedApp, DelegatedGrantView
+from core.guards.app_consent.grants import AppGrant, ConsentedApp, DelegatedGrantView, HeldRole
 from core.guards.app_consent.guard import GUARD
 from core.guards.app_consent.judge import judge
 from core.guards.app_consent.verdicts import ConsentVerdict
+from core.microsoft365.permission_rules import PermissionRisk
 from core.microsoft365.permission_weights import EXCHANGE_API, GRAPH_API
 from core.model.findings import Finding, Severity, format_facts
 from core.model.guards import GuardPolicy
@@ -20,6 +21,7 @@ from core.tenant.apps import (
     AppRegistration,
     FederatedCredential,
 )
+from core.tenant.sources import ROLE_HOLDERS
 from tests.support.guard_tenants import GRAPH, HOME_APP, MICROSOFT_SERVICES_TENANT, VERIFIED_APP
 from tests.support.remedy_checks import tell_remedy
 
@@ -102,6 +104,31 @@ def test_an_ordinary_tool_with_a_secret_for_a_year_is_nothing_to_speak_of(
     item: ConsentedApp,
 ) -> None:
     assert about(item, "registration-credential") == []
+
+
+@pytest.mark.parametrize(
+    ("risk", "severity"),
+    [
+        (PermissionRisk.TENANT_WIDE, Severity.HIGH),
+        (PermissionRisk.SENSITIVE, Severity.HIGH),
+        (PermissionRisk.BROAD, Severity.LOW),
+    ],
+)
+def test_a_role_without_any_consent_is_worth_a_secret_too(
+    risk: PermissionRisk, severity: Severity
+) -> None:
+    item = registered(BACKUP, credentials=(YEAR,), owners=(AppOwner("o1", "ann@contoso.com"),))
+    item = replace(item, held_role=HeldRole(risk, ROLE_HOLDERS))
+    (finding,) = about(item, "registration-credential")
+    assert finding.severity is severity
+    assert ROLE_HOLDERS in finding.sources, "while roles are unread, it does not end"
+    assert "by a role that it holds" in say(finding)
+    assert bool(about(item, "app-owner")) is (severity is Severity.HIGH)
+    by_consent = replace(registered(BACKUP, "Mail.ReadWrite", credentials=(YEAR,)))
+    by_consent = replace(by_consent, held_role=HeldRole(PermissionRisk.BROAD, ROLE_HOLDERS))
+    (finding,) = about(by_consent, "registration-credential")
+    assert ROLE_HOLDERS not in finding.sources
+    assert "by a role" not in say(finding)
 
 
 def test_a_web_app_that_acts_for_everyone_is_told_quietly() -> None:

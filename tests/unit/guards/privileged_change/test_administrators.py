@@ -6,8 +6,8 @@ from datetime import UTC, datetime, timedelta
 import pytest
 
 from core.guards.privileged_change import GUARD
-from core.guards.privileged_change.administrators import GLOBAL_ADMINISTRATOR
 from core.guards.privileged_change.guard import PrivilegedItem
+from core.microsoft365.directory_roles import GLOBAL_ADMINISTRATOR
 from core.model.findings import Finding, Severity, Verdict
 from core.model.guards import GuardPolicy, ObserveContext
 from core.tenant.directory import RoleHolder
