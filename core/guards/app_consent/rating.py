@@ -151,7 +151,8 @@ def rate_public_client_scope(weight: PermissionWeight, *, for_everyone: bool) ->
     themselves alone are users of it.
     """
     if weight.risk < PermissionRisk.SENSITIVE:
-        return rate_unpublished(weight) if for_everyone else Severity.INFO
+        is_strange = weight.risk is PermissionRisk.BROAD and not weight.is_published
+        return Severity.MEDIUM if is_strange and for_everyone else Severity.INFO
     if not for_everyone:
         return Severity.LOW
     return Severity.HIGH if weight.risk is PermissionRisk.TENANT_WIDE else Severity.MEDIUM

@@ -72,6 +72,10 @@ def worst(item: ConsentedApp | ExchangeAppRole) -> Finding:
         (("Mail.ReadWrite",), False, Severity.LOW),
         (("openid", "profile", "User.Read"), True, Severity.INFO),
         (("User.Read.All", "Group.Read.All"), True, Severity.INFO),
+        (("Directory.Read.All",), True, Severity.INFO),
+        (("Future.ReadWrite.All",), True, Severity.MEDIUM),
+        (("Future.ReadWrite.All",), False, Severity.INFO),
+        (("Future.Read",), True, Severity.INFO),
     ],
 )
 def test_what_microsofts_tools_may_do_unasked_is_this_tenants_decision(
