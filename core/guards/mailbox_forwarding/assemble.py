@@ -28,6 +28,7 @@ from core.guards.mailbox_forwarding.hiding import (
     is_exchanges_own_rule,
     is_meeting_rule,
     judge_hiding,
+    only_marks,
 )
 from core.microsoft365.addresses import get_address_domain, normalize_address
 from core.microsoft365.recipients import ForwardTarget, RecipientLocation
@@ -183,11 +184,12 @@ def list_secret_colleagues(
 
 
 def acts_unseen(rule: InboxRule, visibility: RuleVisibility) -> bool:
-    """True for a hidden rule that acts, whatever it does, but for those that only take meetings.
+    """True for a hidden rule that acts on mail in a way that is harmless where it is seen.
 
-    Outlook makes those for delegates; nobody else makes a rule that its owner cannot see by chance.
+    Outlook makes hidden rules that take meetings for delegates; nobody makes another by chance.
     """
-    return visibility is RuleVisibility.HIDDEN and rule.enabled and not is_meeting_rule(rule)
+    is_hidden = visibility is RuleVisibility.HIDDEN and rule.enabled
+    return is_hidden and only_marks(rule) and not is_meeting_rule(rule)
 
 
 def assemble_unreadable_rule(

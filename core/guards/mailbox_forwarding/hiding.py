@@ -77,6 +77,14 @@ def is_exchanges_own_rule(rule: InboxRule, folder: str) -> bool:
     return name == JUNK_RULE and (not rule.move_to or folder == "junkemail")
 
 
+def only_marks(rule: InboxRule) -> bool:
+    """True for a rule that does something, and neither sends, moves nor deletes mail, nor marks it
+    as read.
+    """
+    sends = rule.forward_to or rule.forward_as_attachment_to or rule.redirect_to
+    return rule.readable and not (sends or rule.delete or rule.move_to or rule.mark_as_read)
+
+
 def is_meeting_rule(rule: InboxRule) -> bool:
     """True for a rule that takes nothing but meeting messages, as those for delegates do."""
     return any(one.kind in MEETING_KINDS for one in rule.conditions)

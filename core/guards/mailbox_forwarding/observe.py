@@ -17,7 +17,11 @@ from core.guards.mailbox_forwarding.forwards import (
     ForwardingInputs,
     list_rule_recipients,
 )
-from core.guards.mailbox_forwarding.hiding import is_exchanges_own_rule, list_telling_texts
+from core.guards.mailbox_forwarding.hiding import (
+    is_exchanges_own_rule,
+    list_telling_texts,
+    only_marks,
+)
 from core.guards.mailbox_forwarding.judge import ForwardingItem
 from core.guards.mailbox_forwarding.lookups import (
     get_own_domains,
@@ -354,10 +358,8 @@ def is_puzzling(rule: InboxRule) -> bool:
     """True for a rule of Exchange of which only a look at Graph's harmless ones tells if it is
     hidden.
     """
-    sends = any(True for _ in list_rule_recipients(rule))
-    if not rule.readable or is_exchanges_own_rule(rule, classify_folder_path(rule.move_to)):
-        return not rule.readable
-    return rule.enabled and not (sends or rule.delete or rule.move_to or rule.mark_as_read)
+    is_own = is_exchanges_own_rule(rule, classify_folder_path(rule.move_to))
+    return not rule.readable or (rule.enabled and only_marks(rule) and not is_own)
 
 
 def needs_folder_lookup(rule: InboxRule, open_case_ids: frozenset[str]) -> bool:

@@ -11,7 +11,13 @@ from collections.abc import Collection, Iterator, Sequence
 
 from core.guards.mailbox_forwarding.forwards import ForwardRecipient, InboxRuleForward, MailboxRules
 from core.guards.mailbox_forwarding.hidden_rules import RuleVisibility
-from core.guards.mailbox_forwarding.hiding import DELETE, PERMANENT, PLACE_TEXTS, READ
+from core.guards.mailbox_forwarding.hiding import (
+    DELETE,
+    PERMANENT,
+    PLACE_TEXTS,
+    READ,
+    only_marks,
+)
 from core.guards.mailbox_forwarding.options import Policy
 from core.guards.mailbox_forwarding.outbound import find_worst_departure
 from core.guards.mailbox_forwarding.rating import (
@@ -68,8 +74,8 @@ def is_hidden(item: InboxRuleForward) -> bool:
 
 def is_secret_alone(item: InboxRuleForward) -> bool:
     """True for a hidden rule that neither sends mail outside nor hides it."""
-    is_acting = is_hidden(item) and item.rule.enabled and item.rule.readable
-    return is_acting and not item.recipients and item.hiding is None
+    is_unseen = bool(item.colleagues) or (is_hidden(item) and only_marks(item.rule))
+    return is_unseen and not item.recipients and item.hiding is None
 
 
 def get_targets(items: Sequence[InboxRuleForward]) -> list[ForwardTarget]:

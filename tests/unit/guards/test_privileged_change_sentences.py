@@ -6,7 +6,6 @@ from typing import Any
 
 from core.guards.privileged_change.acts import OPERATIONS, PrivilegedAct
 from core.guards.privileged_change.administrators import (
-    GLOBAL_ADMINISTRATOR,
     AddedHolder,
     TooManyHolders,
 )
@@ -22,6 +21,7 @@ from core.guards.privileged_change.stale_administrators import (
     StaleAdministrator,
 )
 from core.microsoft365.activity_operations import normalize_operation
+from core.microsoft365.directory_roles import GLOBAL_ADMINISTRATOR
 from core.model.findings import Finding
 from core.model.guards import GuardPolicy
 from core.tenant.activity import ActivityActor, ActivityLog, ActivityRecord, ActorKind
