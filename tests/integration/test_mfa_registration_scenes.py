@@ -108,7 +108,7 @@ async def test_an_administrator_who_loses_the_second_factor_is_told_and_told_whe
     # What there is again is told at once, since the methods could be somebody else's. The end of
     # what was only just told waits until another run has confirmed it.
     assert [run["news"] for run in runs(result)] == [1, 1, 1, 1]
-    assert ("p00@contoso.com", "low", "method-added") in table(runs(result)[2])
+    assert ("p00@contoso.com", "medium", "method-added") in table(runs(result)[2])
 
 
 async def test_a_few_more_without_a_second_factor_are_no_news_and_a_step_up_is() -> None:
