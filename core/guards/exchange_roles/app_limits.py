@@ -43,12 +43,18 @@ def describe_access_policy(rows: SourceRows) -> Iterator[WatchedItem]:
         )
 
 
+def explain_limit_loss(token: str) -> Trait:
+    """What it means that a policy that is there limits nothing any more."""
+    return Trait(token, "no longer keeps the app out of any mailbox", Severity.MEDIUM)
+
+
 ACCESS_POLICIES = WatchedCollection(
     name="application-access-policy",
     noun="application access policy",
     plural="application access policies",
     needs=(ACCESS_POLICY,),
     describe=describe_access_policy,
+    explain_loss=explain_limit_loss,
     advice="Look at the app's permissions: while it still has one for mail, it reaches every "
     "mailbox. Take the permission away, or limit the app to a group of mailboxes again.",
     techniques=("T1098.002",),
