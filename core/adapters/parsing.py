@@ -314,3 +314,9 @@ def parse_each_row[T](
         except ValueError as error:
             broken.append((row, str(error)[:200]))
     return parsed, broken
+
+
+def get_part(value: object, name: str) -> Mapping[str, object]:
+    """A part of an object that is an object itself; empty for anything else."""
+    part = value.get(name) if isinstance(value, Mapping) else None
+    return part if isinstance(part, Mapping) else {}

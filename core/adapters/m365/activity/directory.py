@@ -24,9 +24,10 @@ from core.adapters.m365.activity.fields import (
     mark_own_act,
     parse_address,
     parse_name,
+    parse_number,
     parse_record_time,
 )
-from core.adapters.parsing import LIST_LIMIT, ResponseRow, parse_text
+from core.adapters.parsing import LIST_LIMIT, ResponseRow, get_part, parse_text
 from core.microsoft365.activity_operations import normalize_operation
 from core.microsoft365.assumptions.graph_logs import AUDIT_APP_ID, AUDIT_VALUES
 from core.tenant.activity import ActivityActor, ActivityLog, ActivityRecord, ActorKind
@@ -39,6 +40,10 @@ CLIENT_PROPERTIES = ("serviceprincipal.objectid", "serviceprincipal.appid", "app
 CLIENT_ID = re.compile(r"ClientId:\s*([0-9A-Fa-f-]{36})")
 GRANT_WORDS = ("delegated permission grant", "app role assignment")
 MAX_TARGETS = 50
+DISPLAY_NAME = 1
+"""The IdentityType of a display name (office-365-management-api, schema); 2 is another name, 3 a
+PUID, 4 an SPN, 5 a principal name.
+"""
 
 
 def parse_directory_audit(row: ResponseRow, own_ids: frozenset[str]) -> ActivityRecord | None:
@@ -102,9 +107,11 @@ def parse_entra_record(row: ResponseRow, own_ids: frozenset[str]) -> ActivityRec
     at = parse_record_time(record.get("creationtime"))
     actor = mark_own_act(parse_feed_actor(record), own_ids)
     changed = list(iter_pairs(record.get("modifiedproperties"), "Name", "NewValue"))
-    targets = [parse_name(value) for value in iter_ids(record.get("target"))]
-    shown = parse_name(record.get("objectid"))
-    names = collect_names(iter_names(operation, changed, [*targets, shown]))
+    targets = list(iter_parts(record.get("target")))
+    ids = [name for kind, name in targets if kind != DISPLAY_NAME]
+    names = collect_names(
+        iter_names(operation, changed, [*ids, parse_name(record.get("objectid"))])
+    )
     context = record.get("appaccesscontext")
     access = fold_names(context) if isinstance(context, Mapping) else {}
     return ActivityRecord(
@@ -114,6 +121,7 @@ def parse_entra_record(row: ResponseRow, own_ids: frozenset[str]) -> ActivityRec
         at=at,
         actor=actor,
         names=names,
+        shown=next((name for kind, name in targets if kind == DISPLAY_NAME), ""),
         address=parse_address(record.get("clientip"))
         or parse_address(record.get("actoripaddress")),
         client=parse_user_agent(record.get("extendedproperties")),
@@ -123,15 +131,18 @@ def parse_entra_record(row: ResponseRow, own_ids: frozenset[str]) -> ActivityRec
 
 
 def parse_feed_actor(record: Mapping[str, object]) -> ActivityActor:
-    """Who acted, by Actor: ids with what each of them is; a service principal is an app."""
-    values = [parse_name(value) for value in iter_ids(record.get("actor"))]
+    """Who acted, by Actor: ids with what each of them is; a service principal is an app.
+
+    A display name is whatever somebody called themselves, so it is shown for an app and decides
+    nothing.
+    """
+    parts = list(iter_parts(record.get("actor")))
+    values = [name for kind, name in parts if kind != DISPLAY_NAME]
     found = next((one.casefold() for one in values if is_guid(one)), "")
     upn = next((one for one in values if "@" in one), "") or parse_name(record.get("userid"))
     is_app = any(one.casefold().startswith("serviceprincipal") for one in values)
     if is_app or upn.casefold().startswith("serviceprincipal_"):
-        shown = next(
-            (one for one in values if not is_guid(one) and "principal" not in one.casefold()), ""
-        )
+        shown = next((name for kind, name in parts if kind == DISPLAY_NAME), "")
         return ActivityActor(ActorKind.APP, shown, found)
     if is_sync_name(upn):
         return ActivityActor(ActorKind.SYNC, upn, found)
@@ -148,11 +159,12 @@ def require_operation(value: object) -> str:
     return operation
 
 
-def iter_ids(value: object) -> Iterator[object]:
-    """The ids of a list of Actor or Target; those with a prefix that says what they are too."""
+def iter_parts(value: object) -> Iterator[tuple[int | None, str]]:
+    """The parts of Actor or Target: what each is, and its text."""
     for entry in value[:LIST_LIMIT] if isinstance(value, list) else ():
         if isinstance(entry, Mapping):
-            yield fold_names(entry).get("id")
+            part = fold_names(entry)
+            yield parse_number(part.get("type")), parse_name(part.get("id"))
 
 
 def iter_names(
@@ -187,11 +199,11 @@ def unwrap_value(value: object) -> str:
 
 def collect_changes(changed: Iterable[tuple[str, object]]) -> dict[str, str]:
     """What changed, by name; without what may be a credential."""
-    found: dict[str, str] = {}
-    for name, value in changed:
-        if not is_secret_name(name) and len(found) < 20:
-            found[name] = " ".join(unwrap_value(value).split())
-    return found
+    return {
+        name: " ".join(unwrap_value(value).split())
+        for name, value in changed
+        if not is_secret_name(name)
+    }
 
 
 def parse_user_agent(value: object) -> str:
@@ -207,9 +219,3 @@ def parse_user_agent(value: object) -> str:
         if name.casefold() == "useragent":
             return parse_name(content, 120)
     return ""
-
-
-def get_part(value: object, name: str) -> Mapping[str, object]:
-    """A part of an object that is an object itself; empty for anything else."""
-    part = value.get(name) if isinstance(value, Mapping) else None
-    return part if isinstance(part, Mapping) else {}

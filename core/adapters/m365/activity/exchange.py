@@ -36,7 +36,9 @@ from core.tenant.activity import ActivityActor, ActivityLog, ActivityRecord, Act
 
 RELIES_ON = (APP_ACTS, OWN_WRITES, RECORD_FORM, SERVICE_NAMES, SESSION)
 
-SERVICE_NAME = re.compile(r"(?i)^NT (?:AUTHORITY|SERVICE)\\|\((?:Microsoft\.Exchange\.\S+|w3wp)\)$")
+SERVICE_NAME = re.compile(
+    r"(?i)^NT (?:AUTHORITY|SERVICE)\\\S+ \((?:Microsoft\.Exchange\.\S+|w3wp)\)$"
+)
 SERVICE_TYPES, APP_TYPES, PARTNER_TYPES = frozenset({3, 4}), frozenset({5, 6}), frozenset({9})
 PERSON_TYPES = frozenset({0, 2, 10})
 TYPE_NAMES = {"regular": 0, "admin": 2, "dcadmin": 3, "system": 4, "application": 5}
@@ -63,7 +65,8 @@ def parse_exchange_record(row: ResponseRow, own_ids: frozenset[str]) -> Activity
     at = parse_record_time(record.get("creationtime"))
     context = record.get("appaccesscontext")
     access = fold_names(context) if isinstance(context, Mapping) else {}
-    actor = mark_own_act(parse_actor(record, access), own_ids)
+    ids = list_app_ids(record, access)
+    actor = mark_own_act(parse_actor(record, access), own_ids, ids)
     parameters = collect_parameters(iter_pairs(record.get("parameters"), "Name", "Value"))
     properties = collect_parameters(iter_pairs(record.get("operationproperties"), "Name", "Value"))
     names = collect_names(iter_object_names(operation, record, parameters, actor))
@@ -86,27 +89,37 @@ def parse_exchange_record(row: ResponseRow, own_ids: frozenset[str]) -> Activity
 
 
 def list_app_ids(record: Mapping[str, object], access: Mapping[str, object]) -> list[str]:
-    """The application ids in a record, the surest first."""
+    """The application ids in a record, the surest first. The key of a user tells an app only where
+    an app acted: of a person it may be the account.
+    """
+    is_app = parse_user_type(record.get("usertype")) in APP_TYPES
     found = (
         record.get("clientappid"),
         access.get("clientappid"),
         record.get("appid"),
         record.get("tokenobjectid"),
-        record.get("userkey"),
+        record.get("userkey") if is_app else None,
     )
     return [text.casefold() for value in found if is_guid(text := parse_name(value, 64))]
 
 
 def parse_actor(record: Mapping[str, object], access: Mapping[str, object]) -> ActivityActor:
-    """Who acted."""
+    """Who acted.
+
+    UserId may be a display name, which anybody chooses: a name like that of Microsoft's service
+    counts only where the record tells no session, which the service never has.
+    """
     name = parse_name(record.get("userid"))
     kind = parse_user_type(record.get("usertype"))
+    is_service = kind in SERVICE_TYPES or (
+        bool(SERVICE_NAME.match(name)) and not parse_session(record, access)
+    )
     app_ids = list_app_ids(record, access)
     app_id = app_ids[0] if app_ids else ""
     behind = parse_name(record.get("submissionuserid"))
-    if behind and (kind in SERVICE_TYPES or SERVICE_NAME.search(name)):
+    if behind and is_service:
         return ActivityActor(ActorKind.PERSON, behind, app_id=app_id)
-    if kind in SERVICE_TYPES or SERVICE_NAME.search(name):
+    if is_service:
         return ActivityActor(ActorKind.MICROSOFT, name, app_id=app_id)
     if kind in APP_TYPES or name.casefold().startswith("serviceprincipal_"):
         found = name.partition("_")[2] if "_" in name else ""
@@ -140,7 +153,17 @@ def parse_client(record: Mapping[str, object], access: Mapping[str, object]) -> 
 
 def parse_session(record: Mapping[str, object], access: Mapping[str, object]) -> str:
     """The session, wherever it stands."""
-    found = (access.get("aadsessionid"), record.get("sessionid"), record.get("aadsessionid"))
+    of_device = (
+        value
+        for name, value in iter_pairs(record.get("deviceproperties"), "Name", "Value")
+        if name.casefold() == "sessionid"
+    )
+    found = (
+        access.get("aadsessionid"),
+        record.get("sessionid"),
+        record.get("aadsessionid"),
+        *of_device,
+    )
     return next((text.casefold() for value in found if (text := parse_name(value, 64))), "")
 
 

@@ -13,11 +13,15 @@ from core.keys import hash_parts
 from core.tenant.activity import ActivityActor
 
 NAME_LIMIT, VALUE_LIMIT, WORD_LIMIT = 256, 200, 64
-MAX_PARAMETERS, MAX_NAMES = 30, 12
+MAX_NAMES = 12
 # A value under such a name may be a credential.
 SECRET_NAME = re.compile(r"(?i)password|secret|credential|token|key(?!word)|certificate|blob")
 PORT = re.compile(r"^\[(?P<six>[0-9A-Fa-f:.]+)\](?::\d{1,5})?$|^(?P<four>[\d.]{7,15}):\d{1,5}$")
-SYNC_NAMES = ("sync_", "fim_password_service@", "aad_")
+# How the accounts that copy a directory on premises are named (Microsoft Learn: Microsoft Entra
+# Connect, accounts and permissions; public audit records). Anybody may be named so.
+SYNC_NAME = re.compile(
+    r"(?i)(?:sync_.{1,64}_[0-9a-f]{1,16}|aad_[0-9a-f]{8,16}|fim_password_service)@"
+)
 
 
 def fold_names(row: ResponseRow) -> dict[str, object]:
@@ -64,7 +68,7 @@ def is_guid(text: str) -> bool:
 
 def is_sync_name(name: str) -> bool:
     """Whether a principal name is that of an account which copies a directory on premises."""
-    return name.casefold().startswith(SYNC_NAMES)
+    return bool(SYNC_NAME.match(name))
 
 
 def is_secret_name(name: str) -> bool:
@@ -82,14 +86,10 @@ def iter_pairs(value: object, name: str, content: str) -> Iterator[tuple[str, ob
 
 
 def collect_parameters(pairs: Iterable[tuple[str, object]]) -> dict[str, str]:
-    """What was set, without what may be a credential."""
-    found: dict[str, str] = {}
-    for name, value in pairs:
-        if len(found) >= MAX_PARAMETERS:
-            break
-        if not is_secret_name(name):
-            found[name] = parse_name(value, VALUE_LIMIT)
-    return found
+    """What was set, without what may be a credential. All of it: what counts may come last."""
+    return {
+        name: parse_name(value, VALUE_LIMIT) for name, value in pairs if not is_secret_name(name)
+    }
 
 
 def collect_names(names: Iterable[str]) -> tuple[str, ...]:
@@ -106,8 +106,10 @@ def build_record_id(
     return found or hash_parts(operation, at.isoformat(), actor.id, actor.name, names)
 
 
-def mark_own_act(actor: ActivityActor, own_ids: frozenset[str]) -> ActivityActor:
-    """The actor, marked where it is the app that reads."""
-    if own_ids.isdisjoint({actor.id.casefold(), actor.app_id.casefold()} - {""}):
+def mark_own_act(
+    actor: ActivityActor, own_ids: frozenset[str], others: Iterable[str] = ()
+) -> ActivityActor:
+    """The actor, marked where it is the app that reads; `others` are further ids of it."""
+    if own_ids.isdisjoint({actor.id.casefold(), actor.app_id.casefold(), *others} - {""}):
         return actor
     return ActivityActor(actor.kind, actor.name, actor.id, actor.app_id, is_this_app=True)

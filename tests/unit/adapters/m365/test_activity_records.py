@@ -5,6 +5,7 @@ from typing import Any
 
 import pytest
 
+from core.activity.hints import list_concerns
 from core.adapters.m365.activity.directory import parse_directory_audit, parse_entra_record
 from core.adapters.m365.activity.exchange import parse_exchange_record
 from core.adapters.m365.activity.fields import parse_address, parse_record_time
@@ -79,13 +80,14 @@ def test_a_forward_by_a_person_in_a_browser() -> None:
         ({"UserType": 9, "UserId": THIEF_APP, "ClientIP": ""}, ActorKind.PARTNER, THIEF_APP),
         ({"ExternalAccess": True}, ActorKind.PARTNER, "eve@contoso.example"),
         ({"UserId": "Sync_DC01_1@contoso.onmicrosoft.com"}, ActorKind.SYNC, "Sync_DC01_1@"),
+        ({"UserId": "sync_joe@contoso.example"}, ActorKind.PERSON, "sync_joe@"),
+        ({"UserId": "aad_joe@contoso.example"}, ActorKind.PERSON, "aad_joe@"),
         ({"UserType": 7, "UserId": "Not Available"}, ActorKind.UNKNOWN, "Not Available"),
         ({"UserType": 2, "UserId": ""}, ActorKind.UNKNOWN, ""),
-        (
-            {"UserId": NET_CORE},
-            ActorKind.MICROSOFT,
-            "NT SERVICE",
-        ),
+        ({"UserId": NET_CORE, "AppAccessContext": {}}, ActorKind.MICROSOFT, "NT SERVICE"),
+        # UserId may be a display name, and somebody calls themselves like the service.
+        ({"UserId": NET_CORE}, ActorKind.PERSON, "NT SERVICE"),
+        ({"UserId": "Eve (w3wp)", "AppAccessContext": {}}, ActorKind.PERSON, "Eve (w3wp)"),
         (
             {
                 "UserId": "NT AUTHORITY\\SYSTEM (w3wp)",
@@ -118,6 +120,57 @@ def test_the_app_of_an_act_is_known_by_its_id_and_our_own_as_our_own() -> None:
         "Set-Mailbox", UserType=5, AppId="", AppAccessContext={"ClientAppId": OWN.upper()}
     )
     assert parse_exchange(context).actor.is_this_app
+
+
+def test_an_own_write_is_own_by_whichever_id_tells_it() -> None:
+    told: dict[str, Any] = {"UserType": 5, "ClientAppId": THIEF_APP, "TokenObjectId": OWN}
+    assert parse_exchange(build_exchange_record("Set-Mailbox", **told)).actor.is_this_app
+    # The key of a person may be their account, and is no app.
+    person = parse_exchange(build_exchange_record("Set-Mailbox", AppId="", UserKey=PERSON))
+    assert (person.actor.app_id, person.client) == ("", "")
+
+
+def test_what_counts_may_be_the_last_of_many_parameters() -> None:
+    many = {f"ExtensionCustomAttribute{number}": "x" for number in range(60)}
+    forward = {**many, "ForwardingSmtpAddress": "smtp:x@evil.example"}
+    found = parse_exchange(build_exchange_record("Set-Mailbox", parameters=forward))
+    assert [one.watch.guard for one in list_concerns(found)] == ["mailbox-forwarding"]
+    changed = [{"Name": name, "NewValue": value} for name, value in forward.items()]
+    entra = parse_entra_record(build_consent_record(ModifiedProperties=changed), frozenset())
+    assert entra
+    assert "ForwardingSmtpAddress" in entra.parameters
+
+
+def test_a_session_is_read_where_sign_ins_have_it() -> None:
+    told = [{"Name": "OS", "Value": "Windows10"}, {"Name": "SessionId", "Value": SESSION.upper()}]
+    found = parse_entra_record(build_consent_record(DeviceProperties=told), frozenset())
+    assert found
+    assert found.session == SESSION
+
+
+@pytest.mark.parametrize("name", [ROOM, f"ServicePrincipal_{ROOM}", "boss@contoso.example"])
+def test_what_somebody_called_themselves_tells_nobody(name: str) -> None:
+    shown = {"ID": name, "Type": 1}
+    record = build_consent_record()
+    record["Actor"].insert(0, shown)
+    record["Target"].insert(0, shown)
+    found = parse_entra_record(record, frozenset())
+    assert found
+    assert found.actor == ActivityActor(ActorKind.PERSON, "eve@contoso.example", PERSON)
+    assert name not in found.names
+    assert found.shown == name
+
+
+def test_an_app_in_the_feed_is_shown_by_its_name_and_known_by_its_id() -> None:
+    actor = [
+        {"ID": "Notes", "Type": 1},
+        {"ID": f"ServicePrincipal_{ROOM}", "Type": 2},
+        {"ID": ROOM, "Type": 2},
+        {"ID": "ServicePrincipal", "Type": 2},
+    ]
+    found = parse_entra_record(build_consent_record(Actor=actor), frozenset())
+    assert found
+    assert found.actor == ActivityActor(ActorKind.APP, "Notes", ROOM)
 
 
 def test_what_exchange_does_itself_is_microsofts() -> None:
