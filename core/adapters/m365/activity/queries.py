@@ -12,6 +12,7 @@ from urllib.parse import quote
 from core.adapters.graph.client import GraphClient
 from core.adapters.graph.reports import BETA
 from core.adapters.m365.account_activity import format_moment
+from core.adapters.m365.activity.directory import parse_entra_record
 from core.adapters.m365.activity.exchange import parse_exchange_record
 from core.adapters.m365.activity.fields import fold_names, parse_name, parse_number
 from core.adapters.m365.activity.mail import parse_mail_part
@@ -66,6 +67,9 @@ STATES: Mapping[str, QueryState] = {
 }
 # Records of administrators' cmdlets, of mailboxes, of folders, and of mail that was accessed.
 EXCHANGE_TYPES = frozenset({1, 2, 3, 50})
+# Of an account also what Entra records, where the permission covers it: its changes and, without
+# any licence, its sign-ins.
+ENTRA_TYPES = frozenset({8, 15})
 SOURCES = frozenset({AUDIT_QUERIES})
 
 
@@ -206,14 +210,25 @@ def unwrap_audit_data(row: ResponseRow) -> ResponseRow:
 
 
 def is_kept(row: ResponseRow, operations: Collection[str], wanted: WantedOperations) -> bool:
-    """Whether a record is of Exchange and of a wanted operation. One without a type may be."""
-    kind = parse_number(fold_names(row).get("recordtype"))
-    if kind is not None and kind not in EXCHANGE_TYPES:
+    """Whether a record is of Exchange and of a wanted operation. One without a type may be; where
+    no operation is named, one of Entra is wanted as well.
+    """
+    kind = parse_record_type(row)
+    types = EXCHANGE_TYPES if operations else EXCHANGE_TYPES | ENTRA_TYPES
+    if kind is not None and kind not in types:
         return False
     return not operations or wanted.includes(get_operation(row))
 
 
+def parse_record_type(row: ResponseRow) -> int | None:
+    """The type of a record; None where it tells none."""
+    return parse_number(fold_names(row).get("recordtype"))
+
+
 def parse_found(row: ResponseRow, own_ids: frozenset[str]) -> FoundRecord | None:
     """A record with what it says of mail; None for an act that failed. Raises ValueError."""
+    if parse_record_type(row) in ENTRA_TYPES:
+        found = parse_entra_record(row, own_ids)
+        return FoundRecord(found) if found else None
     record = parse_exchange_record(row, own_ids)
     return FoundRecord(record, parse_mail_part(row)) if record else None

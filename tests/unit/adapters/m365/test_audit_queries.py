@@ -13,8 +13,13 @@ from core.tenant.audit_queries import AuditQuestion, MailAccess, QueryState
 from core.tenant.probing import AnswerStatus
 from core.tenant.sources import UNIFIED_AUDIT_LOG
 from sandbox.graph.api import ALL_ROLES
-from tests.support.audit_records import build_exchange_record, build_mail_record
-from tests.support.http_recorder import Connection, build_scene, connect_sandbox
+from tests.support.audit_records import (
+    SESSION,
+    THIEF_APP,
+    build_exchange_record,
+    build_mail_record,
+)
+from tests.support.http_recorder import PERSON, Connection, build_scene, connect_sandbox
 
 NOW = datetime.now(UTC).replace(microsecond=0)
 QUESTION = AuditQuestion(NOW - timedelta(days=7), NOW, ("Set-Mailbox",))
@@ -162,6 +167,38 @@ async def test_a_search_is_recorded_itself_and_found_by_none_of_ours() -> None:
 
 
 # Rows --------------------------------------------------------------------------------------------
+
+
+SIGN_IN = {
+    "CreationTime": f"{NOW - timedelta(minutes=10):%Y-%m-%dT%H:%M:%S}",
+    "Id": "u1",
+    "Operation": "UserLoggedIn",
+    "RecordType": 15,
+    "ResultStatus": "Success",
+    "UserType": 0,
+    "UserId": "ann@contoso.example",
+    "ActorIpAddress": "203.0.113.9",
+    "Actor": [{"ID": PERSON, "Type": 0}, {"ID": "ann@contoso.example", "Type": 5}],
+    "Target": [{"ID": THIEF_APP, "Type": 0}],
+    "DeviceProperties": [{"Name": "SessionId", "Value": SESSION}],
+    "ExtendedProperties": [{"Name": "UserAgent", "Value": "python-requests"}],
+}
+
+
+async def test_of_an_account_its_sign_ins_are_found_as_well_which_need_no_licence() -> None:
+    whole = AuditQuestion(NOW - timedelta(days=1), NOW, (), ("ann@contoso.example",))
+    async with connect_sandbox(build_scene(activity=[SIGN_IN])) as to:
+        started = await to.tenant.audit_queries.start_query("Exoguard", whole)
+        read = await to.tenant.audit_queries.read_records(started.items[0], whole.operations)
+        (found,) = (one.record for one in read.items)
+        assert (found.actor.id, found.address, found.session, found.client) == (
+            PERSON,
+            "203.0.113.9",
+            SESSION,
+            "python-requests",
+        )
+        named = await to.tenant.audit_queries.read_records(started.items[0], ("UserLoggedIn",))
+        assert named.items == ()
 
 
 def test_a_record_is_its_audit_data_as_an_object_or_as_text() -> None:
