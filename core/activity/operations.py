@@ -7,7 +7,12 @@ read from the parameters that the cmdlet's reference has.
 
 from collections.abc import Mapping
 
-from core.activity.watched_operations import WATCHED_ENTRA, WATCHED_EXCHANGE
+from core.activity.watched_operations import (
+    VERBS,
+    WATCHED_ENTRA,
+    WATCHED_EXCHANGE,
+    list_cmdlets,
+)
 from core.activity.watches import About as About
 from core.activity.watches import Watch as Watch
 from core.microsoft365.activity_operations import normalize_operation
@@ -25,6 +30,7 @@ FORWARDING, DELEGATION, AUDIT = "mailbox-forwarding", "mailbox-delegation", "mai
 SIGN_IN, CONSENT, BASELINE = "shared-mailbox-sign-in", "app-consent", "tenant-baseline"
 PROTOCOLS, MODULE, DELETION = "legacy-protocols", "exchange-module-access", "mass-deletion"
 REGISTRATION, PRIVILEGED = "mfa-registration", "privileged-change"
+HEALTH = "shared-mailbox-health"
 
 RULE = Watch(FORWARDING, About.MAILBOX, kinds=RULE_KINDS)
 TRACE = Watch(
@@ -41,6 +47,7 @@ MAILBOX_CHANGES = (
     Watch(AUDIT, About.WHOLE, AUDITS),
     Watch(DELEGATION, About.WHOLE, frozenset({"GrantSendOnBehalfTo"}), ("send-on-behalf",)),
     Watch(SIGN_IN, About.MAILBOX, frozenset({"Type", "AccountDisabled"})),
+    Watch(HEALTH, About.WHOLE, frozenset({"Type"})),
     Watch(
         "mail-protection",
         About.WHOLE,
@@ -149,8 +156,8 @@ OWN_EXCHANGE: Mapping[str, tuple[Watch, ...]] = {
             "New-RemoteDomain",
             "New-HostedOutboundSpamFilterPolicy",
             "Set-HostedOutboundSpamFilterPolicy",
-            "New-HostedOutboundSpamFilterRule",
-            "Set-HostedOutboundSpamFilterRule",
+            "Remove-HostedOutboundSpamFilterPolicy",
+            *list_cmdlets(VERBS, ("HostedOutboundSpamFilterRule",)),
             "Set-OwaMailboxPolicy",
             "Set-MobileDeviceMailboxPolicy",
             "Set-SharingPolicy",
@@ -163,7 +170,10 @@ OWN_EXCHANGE: Mapping[str, tuple[Watch, ...]] = {
         (PROTOCOL_SETTING,),
     ),
     "Set-TransportConfig": (PROTOCOL_SETTING, BASELINE_CHANGE),
-    "Set-User": (MODULE_CHANGE,),
+    "Set-User": (
+        MODULE_CHANGE,
+        Watch(PROTOCOLS, About.WHOLE, frozenset({"AuthenticationPolicy"})),
+    ),
     **dict.fromkeys(
         ("New-ManagementRoleAssignment", "Add-RoleGroupMember", "Update-RoleGroupMember"),
         ROLE_CHANGE[:1],

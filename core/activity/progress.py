@@ -25,6 +25,8 @@ WINDOW = timedelta(hours=24)
 SWEEP_INTERVAL = timedelta(days=1)
 SWEPT = timedelta(days=7)
 FIRST_LOOK_BACK = timedelta(days=1)
+# So long a new subscription may serve nothing (office-365-management-api: up to 12 hours).
+WARM_UP = timedelta(hours=24)
 MAX_READ_CONTENTS = 20_000
 """More than an overlap of an hour lists in a large tenant; they fit one row of the table."""
 MAX_REFUSED = 30
@@ -85,7 +87,11 @@ def note_swept(cursor: ActivityCursor, left: datetime | None, now: datetime) -> 
 
 def list_windows(cursor: ActivityCursor, now: datetime) -> list[tuple[datetime, datetime]]:
     """The windows of content to list, oldest first; none is longer than a day."""
-    start = max(min(cursor.through, now) - OVERLAP, now - LISTED_FOR)
+    start = min(cursor.through, now) - OVERLAP
+    if not cursor.read_contents and now - cursor.started_at < WARM_UP:
+        # The first content comes late, and holds what happened before anybody subscribed.
+        start = min(start, now - WINDOW)
+    start = max(start, now - LISTED_FOR)
     found = []
     while start < now:
         end = min(start + WINDOW, now)

@@ -8,6 +8,7 @@ everything again: the collections are a few requests.
 from collections.abc import Iterable, Mapping
 
 from core.activity.watches import About, Watch
+from core.microsoft365.method_operations import GIVEN_METHODS, WEAKENED_SIGN_INS
 
 TRUST, ROLES, PROTECTION = "external-trust", "exchange-roles", "mail-protection"
 PRIVILEGED, CONSENT = "privileged-change", "app-consent"
@@ -145,18 +146,13 @@ TRUST_ACTIVITIES = (
     "Add policy to service principal",
 )
 ACT_OPERATIONS = (
-    "User registered security info",
-    "Admin registered security info",
-    "Admin updated security info",
-    "Add FIDO2 security key",
-    "Create application password for user",
-    "Disable Strong Authentication",
+    *GIVEN_METHODS,
+    *WEAKENED_SIGN_INS,
     "User has elevated their access to User Access Administrator for their Azure Resources",
     "Read BitLocker key",
     "Recover device local administrator password",
     "Add member to role request denied (PIM activation)",
     "Add member to role outside of PIM (permanent)",
-    "Admin registered temporary access pass method for user",
     "Admin deleted security info",
 )
 """Acts that are the subject of `privileged-change` themselves."""

@@ -7,7 +7,7 @@ log categories and activities). Names of activities without a live record are in
 
 import re
 from collections import defaultdict
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
 
@@ -17,6 +17,7 @@ from core.guards.privileged_change.verdicts import PrivilegedVerdict
 from core.keys import hash_parts
 from core.microsoft365.activity_operations import normalize_operation
 from core.microsoft365.assumptions.graph_logs import PRIVILEGED_ACTS
+from core.microsoft365.method_operations import GIVEN_METHODS, WEAKENED_SIGN_INS
 from core.model.findings import Fact, Finding, Severity
 from core.model.guards import ObserveContext
 from core.tenant.activity import ActivityRecord
@@ -39,28 +40,13 @@ MAX_NAMED = 8
 BULK_READS = 10
 """Recovery secrets that one actor reads within a day before it is told: support reads a few."""
 
-# What adds a way to sign in to an account, with what it adds.
-METHOD_ACTS: Mapping[str, str] = {
-    "User registered security info": "a sign-in method",
-    "Admin registered security info": "a sign-in method",
-    "Admin updated security info": "a changed sign-in method",
-    "Add FIDO2 security key": "a security key",
-    "Add Passkey (device-bound) security key": "a passkey",
-    "Add Windows Hello for Business credential": "a Windows Hello credential",
-    "Create application password for user": "a password for apps, which asks for no second factor",
-    "Admin updated temporary access pass": "a temporary access pass",
-    "Admin registered temporary access pass method for user": "a temporary access pass",
-}
-WEAKENING_ACTS: Mapping[str, str] = {
-    "Disable Strong Authentication": "is no longer asked for a second factor of its own",
-}
 ELEVATION_ACTS = (
     "User has elevated their access to User Access Administrator for their Azure Resources",
 )
 SECRET_ACTS = ("Read BitLocker key", "Recover device local administrator password")
-OPERATIONS = (*METHOD_ACTS, *WEAKENING_ACTS, *ELEVATION_ACTS, *SECRET_ACTS)
-METHODS = {normalize_operation(name): text for name, text in METHOD_ACTS.items()}
-WEAKENING = {normalize_operation(name): text for name, text in WEAKENING_ACTS.items()}
+OPERATIONS = (*GIVEN_METHODS, *WEAKENED_SIGN_INS, *ELEVATION_ACTS, *SECRET_ACTS)
+METHODS = {normalize_operation(name): text for name, text in GIVEN_METHODS.items()}
+WEAKENING = {normalize_operation(name): text for name, text in WEAKENED_SIGN_INS.items()}
 ELEVATIONS = frozenset(map(normalize_operation, ELEVATION_ACTS))
 SECRETS = frozenset(map(normalize_operation, SECRET_ACTS))
 

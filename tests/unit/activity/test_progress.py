@@ -46,6 +46,15 @@ def build_content(name: str, hours_ago: float = 1) -> ActivityContent:
     return ActivityContent(name, created, created + 20 * DAY)
 
 
+def test_until_the_first_content_a_new_subscription_is_read_over_a_day() -> None:
+    started = note_success(note_read(NEW, (), START), START)
+    soon = START + 3 * HOUR
+    assert list_windows(started, soon) == [(soon - DAY, soon)]
+    first = note_read(started, [build_content("a")], soon)
+    assert list_windows(first, soon)[0][0] == soon - HOUR
+    assert list_windows(replace(started, through=START + DAY), START + DAY + HOUR)[0][0] > START
+
+
 def test_a_window_is_never_longer_than_a_day_nor_older_than_the_service_lists() -> None:
     behind = replace(NEW, through=START - 30 * DAY)
     windows = list_windows(behind, START)
