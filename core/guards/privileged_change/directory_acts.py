@@ -45,8 +45,8 @@ MANY_PASSES, MANY_APPS, MANY_GUESTS = 5, 5, 20
 EXTERNAL_MARK, INVITED_MARK = "#ext#", "b2bmanagementpolicy"
 
 
-# Microsoft's own service and the copy of a directory on premises do these all day.
-BY_NOBODY = frozenset({ActorKind.MICROSOFT, ActorKind.SYNC})
+# Who may copy a directory on premises (Microsoft Learn: Microsoft Entra built-in roles).
+SYNC_ROLE = "d29b2b05-8046-44ba-8758-1e26182fcf32"
 
 
 def resemble_nothing(domain: str) -> str:
@@ -60,6 +60,8 @@ class Surroundings:
 
     administrators: Mapping[str, str]
     """The names of those who hold a role, by id."""
+    copiers: frozenset[str] | None = None
+    """The ids of those who may copy a directory in; None: who holds a role was not read."""
     made_at: Mapping[str, datetime] = field(default_factory=dict)
     """When accounts were made, by id, as far as that is known."""
     looks_like_own: Callable[[str], str] = resemble_nothing
@@ -95,7 +97,7 @@ class DirectoryAct:
 def find_directory_acts(records: Iterable[ActivityRecord], of: Surroundings) -> list[DirectoryAct]:
     """What of these records is worth telling, whoever was meant."""
     ordered = sorted(
-        (one for one in records if one.actor.kind not in BY_NOBODY and not one.actor.is_this_app),
+        (one for one in records if not is_routine(one, of)),
         key=lambda one: (one.at, one.id),
     )
     return [
@@ -109,6 +111,16 @@ def find_directory_acts(records: Iterable[ActivityRecord], of: Surroundings) -> 
         *find_new_apps(ordered),
         *find_removed_apps(ordered),
     ]
+
+
+def is_routine(record: ActivityRecord, of: Surroundings) -> bool:
+    """Whether Microsoft's service, the copy of a directory on premises or this app did it, as they
+    do all day. Anybody may be named like a copy: what counts is its role, where that is known.
+    """
+    actor = record.actor
+    if actor.kind is ActorKind.SYNC:
+        return of.copiers is None or actor.id.casefold() in of.copiers
+    return actor.kind is ActorKind.MICROSOFT or actor.is_this_app
 
 
 # Who, whom -------------------------------------------------------------------------------------

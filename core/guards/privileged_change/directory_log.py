@@ -8,6 +8,7 @@ from core.guards.privileged_change.acts import TOLD_FOR, find_last_look, list_cu
 from core.guards.privileged_change.bursts import Records, select_gravest
 from core.guards.privileged_change.directory_acts import (
     DIRECTORY_LOG,
+    SYNC_ROLE,
     DirectoryAct,
     Surroundings,
     find_directory_acts,
@@ -87,8 +88,10 @@ async def read_surroundings(
     )
     invites = any(record.operation in INVITES for record in records)
     domains = await tenant.configuration.read_configuration(DOMAIN) if invites else Reading()
+    copiers = frozenset(one.id.casefold() for one in holders.items if SYNC_ROLE in one.roles)
     return Surroundings(
         names,
+        None if holders.failures else copiers,
         {one.id.casefold(): one.created_at for one in made.items if one.created_at},
         partial(find_look_alike, own=tuple(one.id for one in domains.items)),
     )

@@ -11,14 +11,14 @@ from core.tenant.configuration import Configuration
 LEVELS = ("none", "hidden", "low", "medium", "high")
 AT_RISK, COMPROMISED = "atrisk", "confirmedcompromised"
 # Microsoft Graph: riskEventType. A place alone proves nothing: VPN exits, mobile carriers and
-# proxies look the same (peers name these false alarms).
+# proxies look the same (peers name these false alarms). Unfamiliar features are more than a place:
+# the device, the browser and the network as well.
 TRAVEL = frozenset(
     {
         "unlikelytravel",
         "impossibletravel",
         "mcasimpossibletravel",
         "newcountry",
-        "unfamiliarfeatures",
     }
 )
 

@@ -15,6 +15,7 @@ from core.guards.privileged_change.directory_acts import (
     MANY_APPS,
     MANY_GUESTS,
     MANY_PASSES,
+    SYNC_ROLE,
 )
 from core.guards.privileged_change.directory_log import MAX_ACTS
 from core.guards.privileged_change.guard import PrivilegedOptions
@@ -36,6 +37,8 @@ BOSS = RoleHolder("b055", "entra", frozenset({"62e90394-69f5-4237-9190-012177145
 EVE = ActivityActor(ActorKind.PERSON, "eve@contoso.com", "e7e")
 GUEST = ActivityActor(ActorKind.PERSON, "pat_harbour.example#EXT#@contoso.com", "9")
 SYNC = ActivityActor(ActorKind.SYNC, "Sync_A_1@contoso.com", "5")
+POSING = ActivityActor(ActorKind.SYNC, "Sync_B_2@contoso.com", "6")
+COPIER = RoleHolder("5", "entra", frozenset({SYNC_ROLE}), "Sync_A_1@contoso.com")
 OWN = ActivityActor(ActorKind.PERSON, "boss@x", "b055")
 DOMAIN = Configuration("domain", "contoso.com", "contoso.com", {})
 QUIET, LOW, MEDIUM, HIGH = None, Severity.LOW, Severity.MEDIUM, Severity.HIGH
@@ -54,7 +57,7 @@ def record(operation: str, *names: str, hours: float = 1, **more: Any) -> Activi
 async def look(*records: ActivityRecord, unread: bool = False) -> Sequence[Finding]:
     """What is told of the directory's log."""
     tenant = FakeTenant(
-        holders=[ADMIN_ROLE_HOLDER, BOSS],
+        holders=[ADMIN_ROLE_HOLDER, BOSS, COPIER],
         activity_records=list(records),
         configurations=[DOMAIN],
         users=[
@@ -99,6 +102,12 @@ def pick(found: Sequence[Finding]) -> tuple[str, str, Severity] | None:
         ),
         ([record("Reset user password", "b055", actor=OWN)], QUIET, ""),
         ([record("Reset user password", "b055", actor=SYNC)], QUIET, ""),
+        # Named like a copy of the directory, without its role.
+        (
+            [record("Reset user password", "b055", actor=POSING)],
+            ("administrator-password-reset", "locked-out", HIGH),
+            "Sync_B_2@contoso.com set the password",
+        ),
         ([record("Reset user password", "old", "old@contoso.com")], QUIET, ""),
         (
             [record("Admin deleted security info", "b055")],

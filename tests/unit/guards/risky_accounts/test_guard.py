@@ -118,6 +118,8 @@ async def test_places_alone_are_never_a_case_below_high(kind: str) -> None:
     assert await tell(build(user(riskLevel="medium"), travelling)) == []
     assert await tell(build(user(riskLevel="medium"), travelling, detection()))
     assert await tell(build(user(), travelling))
+    # A device and a browser that nobody knew are more than a place.
+    assert await tell(build(user(riskLevel="medium"), detection(kind="unfamiliarFeatures")))
     assert await tell(build(user(riskState="confirmedCompromised"), travelling))
 
 
