@@ -1,6 +1,6 @@
 """Renders the documents of the API on a terminal, in tables that fit 80 columns."""
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
@@ -185,6 +185,21 @@ class TerminalRenderer:
             Text("\n").join([head, body]),
         )
 
+    def list_cause_lines(self, row: JsonRow) -> Iterator[tuple[int, str]]:
+        """What is on record about who did it, each line with how far it is indented."""
+        cause = row["cause"]
+        if cause:
+            yield 2, f"who: {cause['text']}"
+            yield from ((4, f"also: {name}") for name in cause["also"])
+            if places := ", ".join(cause["other_addresses"]):
+                yield 4, f"within an hour the same session also acted from {places}"
+            for one in row["related"]:
+                yield 4, f"same hand: case {one['case'][-8:]} of {one['guard']}: {one['summary']}"
+        elif row["cause_sought_at"]:
+            sought = format_time_and_age(row["cause_sought_at"], self.now)
+            yield 2, f"who: no record found by {sought} in the logs that are read"
+        yield from ((2, f"sign-in method: {method}") for method in row["new_methods"])
+
     def print_case(self, row: JsonRow) -> None:
         """Print one case in full."""
         self.print_line(
@@ -193,20 +208,8 @@ class TerminalRenderer:
         self.print_line(sanitize_cell(row["summary"], 1000))
         for fact in row["facts"]:
             self.console.print(Padding(sanitize_cell(fact, 1000), (0, 0, 0, 2)))
-        if row["cause"]:
-            self.console.print(
-                Padding(sanitize_cell(f"who: {row['cause']['text']}", 1000), (0, 0, 0, 2))
-            )
-            for name in row["cause"]["also"]:
-                self.console.print(Padding(sanitize_cell(f"also: {name}", 400), (0, 0, 0, 4)))
-            for one in row["related"]:
-                text = f"case {one['case'][-8:]} of {one['guard']}: {one['summary']}"
-                self.console.print(Padding(sanitize_cell(f"same hand: {text}", 400), (0, 0, 0, 4)))
-        elif row["cause_sought_at"]:
-            sought = format_time_and_age(row["cause_sought_at"], self.now)
-            self.console.print(
-                Padding(sanitize_cell(f"who: no record found by {sought}", 400), (0, 0, 0, 2))
-            )
+        for indent, text in self.list_cause_lines(row):
+            self.console.print(Padding(sanitize_cell(text, 1000), (0, 0, 0, indent)))
         self.console.print()
         closed = (
             f"closed {format_time_and_age(row['closed_at'], self.now)}: {row['resolution'] or '-'}"

@@ -15,11 +15,13 @@ from core.activity.searches import is_search_due as is_query_due
 from core.engine.decision_context import IN_EFFECT_STATES
 from core.engine.open_folds import OPEN_FOLD_KIND
 from core.engine.self_findings import SELF_CHECK_KINDS, UNREADABLE
+from core.microsoft365.activity_operations import normalize_operation
+from core.microsoft365.method_operations import GIVEN_METHODS, WEAKENED_SIGN_INS
 from core.model.activity import Act, ActTarget, Cause, get_hand
 from core.model.audit_queries import WishedCase
-from core.model.cases import Case
+from core.model.cases import Case, Notification
 from core.model.changes import ChangeRecord
-from core.model.findings import Verdict
+from core.model.findings import Severity, Verdict
 
 # What is about no act: Exoguard itself, and a case that holds others.
 WITHOUT_CAUSE = frozenset({*SELF_CHECK_KINDS, UNREADABLE, OPEN_FOLD_KIND})
@@ -27,7 +29,7 @@ WITHOUT_CAUSE = frozenset({*SELF_CHECK_KINDS, UNREADABLE, OPEN_FOLD_KIND})
 CLOCK_TOLERANCE = timedelta(minutes=5)
 # How long before a case was seen an act may lie: sweeps take a day, and guards may have been off.
 LOOK_BACK = timedelta(days=7)
-# A case without a cause is searched again in each run for a day, and then at these ages.
+# The cause of a case is searched for in each run for a day, and then at these ages.
 EAGER_FOR = timedelta(days=1)
 LATER_LOOKS = (timedelta(hours=48), timedelta(days=7))
 # The time of the last search is saved to this step.
@@ -36,17 +38,7 @@ SESSION_WINDOW = timedelta(hours=1)
 MAX_BESIDE = 6
 MAX_ADDRESSES, MAX_METHODS = 4, 3
 METHOD_WINDOW = timedelta(days=1)
-# What gives an account a way to sign in, as logs spell it.
-METHOD_OPERATIONS = frozenset(
-    {
-        "User registered security info",
-        "Admin registered security info",
-        "Admin updated security info",
-        "Add FIDO2 security key",
-        "Create application password for user",
-        "Disable Strong Authentication",
-    }
-)
+METHOD_OPERATIONS = frozenset(map(normalize_operation, (*GIVEN_METHODS, *WEAKENED_SIGN_INS)))
 # A cause is a part of its case's row.
 MAX_NAME, MAX_CLIENT, MAX_DETAIL = 128, 80, 160
 
@@ -73,7 +65,7 @@ class ActIndex:
         methods: defaultdict[str, list[Act]] = defaultdict(list)
         for act in acts:
             by_hand[get_hand(act)].append(act)
-            if act.operation in METHOD_OPERATIONS:
+            if normalize_operation(act.operation) in METHOD_OPERATIONS:
                 for name in {one for target in act.targets for one in target.names}:
                     methods[name].append(act)
             for target in act.targets:
@@ -86,16 +78,17 @@ class ActIndex:
 
 
 def is_search_due(case: Case, now: datetime) -> bool:
-    """Whether the cause of a case is to be searched for in this run."""
+    """Whether the cause of a case is to be searched for in this run.
+
+    One that was found is searched for as well: what its session did next, and a nearer act whose
+    record comes late.
+    """
     if case.closed_at or case.kind in WITHOUT_CAUSE or case.is_one_off:
         return False
-    seen_at = get_seen_time(case)
-    if case.cause:
-        # What its session did next, and a later act that made it go further.
-        return now - case.cause.at < EAGER_FOR or seen_at > (case.cause_sought_at or seen_at)
-    if case.cause_sought_at is None or now - seen_at < EAGER_FOR:
+    seen_at, sought_at = case.seen_since, case.cause_sought_at
+    if sought_at is None or now - seen_at < EAGER_FOR or seen_at > sought_at:
         return True
-    return any(seen_at + age <= now and case.cause_sought_at < seen_at + age for age in LATER_LOOKS)
+    return any(sought_at < seen_at + age <= now for age in LATER_LOOKS)
 
 
 def list_wished(cases: Iterable[Case], now: datetime) -> Iterator[WishedCase]:
@@ -103,20 +96,15 @@ def list_wished(cases: Iterable[Case], now: datetime) -> Iterator[WishedCase]:
     for case in cases:
         if case.closed_at or case.kind in WITHOUT_CAUSE or case.is_one_off:
             continue
-        seen_at = get_seen_time(case)
+        seen_at = case.seen_since
         is_explained = case.cause is not None and seen_at <= (case.cause_sought_at or seen_at)
         if not is_explained and is_query_due(seen_at, case.cause_asked_at, now):
             yield WishedCase(case.key, case.kind, seen_at - LOOK_BACK)
 
 
-def get_seen_time(case: Case) -> datetime:
-    """When what the case says now was first seen."""
-    return max(case.opened_at, case.widened_at or case.opened_at)
-
-
 def get_search_start(cases: Iterable[Case]) -> datetime | None:
     """From when on acts are needed for some cases; None without any."""
-    return min((get_seen_time(case) - LOOK_BACK for case in cases), default=None)
+    return min((case.seen_since - LOOK_BACK for case in cases), default=None)
 
 
 def add_cause(
@@ -132,8 +120,7 @@ def add_cause(
     if case.cause and (act is None or act.at <= case.cause.at):
         cause = case.cause
     if cause:
-        person = {case.object_id, case.subject, cause.actor.id, cause.actor.name}
-        cause = add_methods(refresh_beside(cause, index), index, person)
+        cause = refresh_beside(cause, index)
     sought_at = case.cause_sought_at
     if cause == case.cause and sought_at and read_at - sought_at < SOUGHT_STEP:
         return case
@@ -154,7 +141,7 @@ def get_last_change(case: Case, changes: Iterable[ChangeRecord]) -> datetime | N
 
 def find_act(case: Case, index: ActIndex, after: datetime | None) -> Act | None:
     """The last act that fits a case; one about its very object before one about its name."""
-    seen_at = get_seen_time(case)
+    seen_at = case.seen_since
     start = after or seen_at - LOOK_BACK
     wanted = case.object_id.casefold()
     ranked = (
@@ -216,21 +203,47 @@ def refresh_beside(cause: Cause, index: ActIndex) -> Cause:
     )
 
 
-def add_methods(cause: Cause, index: ActIndex, person: Iterable[str]) -> Cause:
-    """The cause with the sign-in methods that the person was given within a day of it."""
+def is_method_due(case: Case, now: datetime) -> bool:
+    """Whether the records are to be searched for sign-in methods that the person of a case was
+    given: within a day of it, and while such records still come.
+    """
+    if case.closed_at or case.kind in WITHOUT_CAUSE or case.is_one_off:
+        return False
+    return now - case.seen_since <= METHOD_WINDOW + EAGER_FOR
+
+
+def get_method_start(cases: Iterable[Case]) -> datetime | None:
+    """From when on acts are needed for the methods of some cases; None without any."""
+    return min((case.seen_since - METHOD_WINDOW for case in cases), default=None)
+
+
+def add_methods(case: Case, index: ActIndex) -> Case:
+    """The case with the sign-in methods that its person, or who acted, was given within a day.
+
+    It is told again with the first of them: whoever gives themselves a way in means to come back.
+    """
+    actor = case.cause.actor if case.cause else None
+    names = {case.object_id, case.subject, case.held_account}
+    names |= {actor.id, actor.name} if actor else set()
+    moments = (case.seen_since, case.cause.at) if case.cause else (case.seen_since,)
     acts = {
         act.key: act
-        for name in {one.casefold() for one in person} - {""}
+        for name in {one.casefold() for one in names} - {""}
         for act in index.methods_by_name.get(name, ())
-        if abs(act.at - cause.at) <= METHOD_WINDOW
+        if any(abs(act.at - moment) <= METHOD_WINDOW for moment in moments)
     }
     latest = sorted(acts.values(), key=lambda act: (act.at, act.key), reverse=True)
-    phrases = (
+    phrases = tuple(
         f"{act.operation} by {(act.actor.name or act.actor.id or 'nobody on record')[:MAX_NAME]}, "
         f"{act.at:%Y-%m-%d %H:%M} UTC"
         for act in latest[:MAX_METHODS]
     )
-    return replace(cause, methods=tuple(phrases))
+    if not phrases or phrases == case.new_methods:
+        return case
+    is_first = not case.new_methods and case.notified_at and not case.notification
+    is_first = is_first and case.severity >= Severity.MEDIUM
+    told = Notification.CHANGED if is_first else case.notification
+    return replace(case, new_methods=phrases, notification=told)
 
 
 def list_changed(before: Iterable[Case], after: Iterable[Case]) -> list[Case]:

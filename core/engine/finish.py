@@ -16,7 +16,10 @@ from core.engine.attention import select_due_notifications
 from core.engine.causes import (
     ActIndex,
     add_cause,
+    add_methods,
+    get_method_start,
     get_search_start,
+    is_method_due,
     is_search_due,
     list_changed,
     list_wished,
@@ -117,22 +120,35 @@ def list_own_cases(scan: Scan) -> list[Case]:
 
 
 async def add_known_causes(scan: Scan) -> None:
-    """Put the cases that are due down to acts on record."""
+    """Put the cases that are due down to acts on record, and note which sign-in methods were given
+    beside them.
+
+    Methods are told by Entra's log, which is always read; a cause only where the log was that would
+    tell of it.
+    """
     guard, now = scan.config.guard.name, scan.decision_context.now
-    due = [case for case in list_own_cases(scan) if is_search_due(case, now)]
-    start = get_search_start(due)
-    if start is None:
+    cases = list_own_cases(scan)
+    sought = [case for case in cases if is_search_due(case, now)]
+    watched = [case for case in cases if is_method_due(case, now)]
+    if not (sought or watched):
         return
     try:
         read_at = find_search_times((await scan.world.ledger.load_activity()).cursors).get(guard)
         if read_at is None:
+            sought = []
+        starts = [one for one in (get_search_start(sought), get_method_start(watched)) if one]
+        if not starts:
             return
-        acts = await scan.world.ledger.load_acts(start, now)
+        acts = await scan.world.ledger.load_acts(min(starts), now)
     except LedgerError as error:
         log.warning("%s: the records were not searched for causes: %s", guard, error)
         return
     index, changes = ActIndex.build(acts, guard), scan.snapshot.changes
-    found = [add_cause(case, index, read_at, changes) for case in due]
+    due = list({case.key: case for case in (*sought, *watched)}.values())
+    causes = {case.key: add_cause(case, index, read_at, changes) for case in sought if read_at}
+    put_down = [causes.get(case.key, case) for case in due]
+    given = {case.key for case in watched}
+    found = [add_methods(case, index) if case.key in given else case for case in put_down]
     if changed := list_changed(due, found):
         await scan.claim.save(*changed)
         scan.apply_saved_rows(changed, ())

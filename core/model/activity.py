@@ -9,7 +9,7 @@ from dataclasses import dataclass, field
 from datetime import datetime
 
 from core.keys import hash_parts
-from core.tenant.activity import ActivityActor, ActivityLog
+from core.tenant.activity import ActivityActor, ActivityLog, ActorKind
 
 
 @dataclass(frozen=True, slots=True)
@@ -52,8 +52,8 @@ class Act:
 
 
 MAX_COUNTED = 4_000
-SESSION_KEY_LENGTH = 16
 """Acts that one row counts; of more it is not known which of them are new."""
+STORY_KEY_LENGTH = 16
 
 
 @dataclass(frozen=True, slots=True)
@@ -150,15 +150,28 @@ class Cause:
     """Whether `beside` was joined by the session; otherwise by actor and address."""
     other_addresses: tuple[str, ...] = ()
     """From where else its session acted within an hour: a token that is used at two places."""
-    methods: tuple[str, ...] = ()
-    """The sign-in methods that the person of the case, or who acted, was given within a day: each
-    as a phrase with who did it and when. Untrusted.
-    """
 
 
 def build_session_key(cause: Cause) -> str:
     """What cases of one session share, as the key of what is shared; empty where none is told."""
-    return hash_parts("session", cause.session)[:SESSION_KEY_LENGTH] if cause.session else ""
+    return hash_parts("session", cause.session)[:STORY_KEY_LENGTH] if cause.session else ""
+
+
+def build_actor_key(cause: Cause) -> str:
+    """What cases of one actor share; empty for Microsoft's service, and where nobody is told."""
+    who = "" if cause.actor.kind is ActorKind.MICROSOFT else identify_actor(cause.actor)
+    return hash_parts("actor", who)[:STORY_KEY_LENGTH] if who else ""
+
+
+def identify_actor(actor: ActivityActor) -> str:
+    """Who acted, as one is recognised; empty where that is not told.
+
+    A person has an id or a name: an application id in such a record is that of their client, which
+    others use as well. An app has ids, and any name it likes.
+    """
+    if actor.kind is ActorKind.APP:
+        return actor.id or actor.app_id
+    return "" if actor.kind is ActorKind.UNKNOWN else actor.id or actor.name.casefold()
 
 
 def get_hand(act: Act | Cause) -> str:
@@ -168,5 +181,5 @@ def get_hand(act: Act | Cause) -> str:
     """
     if act.session:
         return f"session {act.session}"
-    who = act.actor.id or act.actor.app_id or act.actor.name.casefold()
+    who = identify_actor(act.actor)
     return f"{who} at {act.address}" if who and act.address else f"act {act.at.isoformat()}"

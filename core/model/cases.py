@@ -6,7 +6,7 @@ from enum import StrEnum
 
 from core.errors import SettingsError
 from core.keys import PREFIX_LENGTH
-from core.model.activity import Cause, build_session_key
+from core.model.activity import Cause, build_actor_key, build_session_key
 from core.model.findings import Correlation, Fact, Severity, Step
 from core.model.reach import Reach
 from core.tenant.changes import Change, parse_change
@@ -148,6 +148,15 @@ class Case:
     """When the audit log was last asked for it; None if it never was."""
     cause_note: str = ""
     """What became of that search, where there is no answer or not all of it."""
+    new_methods: tuple[str, ...] = ()
+    """The sign-in methods that its person, or who acted, was given within a day of it: each as a
+    phrase with who did it and when. Untrusted.
+    """
+
+    @property
+    def seen_since(self) -> datetime:
+        """When what it says now was first seen."""
+        return max(self.opened_at, self.widened_at or self.opened_at)
 
     @property
     def short_key(self) -> str:
@@ -159,9 +168,9 @@ class Case:
 
     def is_about(self, name: str) -> bool:
         """Whether it belongs to an object, by the first characters of its key, to what cases
-        share, or to what one session did.
+        share, or to what one session or one actor did.
         """
-        if self.cause and build_session_key(self.cause) == name:
+        if self.cause and name in (build_session_key(self.cause), build_actor_key(self.cause)):
             return True
         return self.key[:PREFIX_LENGTH] == name or any(
             shared.key == name for shared in self.correlations

@@ -31,7 +31,7 @@ from core.notifications.adaptive_card import (
     make_text_block,
 )
 from core.status.case_texts import describe_case_end
-from core.status.cause_texts import list_cause_lines
+from core.status.cause_texts import list_cause_lines, list_method_lines
 from core.status.change_texts import describe_changes, list_planned_kinds
 from core.status.remedy import list_short_steps, list_steps
 from core.time_format import format_time
@@ -234,9 +234,9 @@ def make_evidence_table(case: Case, max_facts: int) -> CardElement:
             rows.append((fact.label, fact.text))
         else:
             others.append(fact.text)
-    if case.cause:
-        lines = list(list_cause_lines(case))
-        rows += lines[:2] if max_facts else [(name, text[:160]) for name, text in lines[:1]]
+    lines = list(list_cause_lines(case))[:2] if case.cause else []
+    lines += list_method_lines(case)
+    rows += lines if max_facts else [(name, text[:160]) for name, text in lines[:1]]
     if len(case.facts) > max_facts:
         others.append(f"and {format_amount(case.facts[max_facts:], 'more fact')}")
     rows += zip(chain(["also"], repeat("")), others, strict=False)

@@ -183,7 +183,6 @@ class CauseDocument:
     also_count: Count
     same_session: bool
     other_addresses: tuple[str, ...]
-    methods: tuple[str, ...]
 
 
 @dataclass(frozen=True, slots=True)
@@ -216,7 +215,6 @@ def build_cause_document(cause: Cause) -> CauseDocument:
         also_count=cause.beside_count,
         same_session=cause.is_same_session,
         other_addresses=cause.other_addresses,
-        methods=cause.methods,
     )
 
 
@@ -244,6 +242,7 @@ class CaseDocument:
     steps: tuple[StepDocument, ...]
     cause: CauseDocument | None
     cause_sought_at: datetime | None
+    new_methods: tuple[str, ...]
     related: tuple[RelatedCaseDocument, ...]
     note: str | None
     notification: str | None
@@ -275,6 +274,7 @@ def build_case_document(detail: CaseDetail, *, may_contain: bool = False) -> Cas
         ),
         cause=build_cause_document(case.cause) if case.cause else None,
         cause_sought_at=case.cause_sought_at,
+        new_methods=case.new_methods,
         related=tuple(
             RelatedCaseDocument(guard, other.key, other.severity.label, other.summary)
             for guard, other in detail.related

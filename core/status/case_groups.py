@@ -1,7 +1,7 @@
 """Which cases of a card are one story, and so one entry. Pure.
 
-    many objects, one target, holder or session  ─┐
-    many cases of one object                     ─┴► one entry, its gravest case first
+    many objects, one target, holder, session or actor  ─┐
+    many cases of one object                            ─┴► one entry, its gravest case first
 
 A case belongs to the largest of the stories it could belong to, so that each case is in one entry.
 What is set for the whole organization, and what Exoguard has to say of itself, stays apart: such
@@ -9,11 +9,11 @@ cases have nothing in common but the place where they are kept.
 """
 
 from collections import Counter, defaultdict
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 
 from core.keys import PREFIX_LENGTH
-from core.model.activity import build_session_key
+from core.model.activity import build_actor_key, build_session_key
 from core.model.cases import Case
 from core.model.findings import Correlation, Severity
 from core.status.cause_texts import describe_actor
@@ -63,7 +63,7 @@ def group_cases(cases: Iterable[Case], guard: str) -> list[CaseGroup]:
     for case in ranked:
         if case.object_id not in apart:
             stories[False, case.object_id].append(case)
-        for shared in (*case.correlations, *list_session(case)):
+        for shared in (*case.correlations, *list_hands(case)):
             stories[True, shared.key].append(case)
             names.setdefault(shared.key, shared)
     left = dict.fromkeys(case.key for case in ranked)
@@ -81,13 +81,18 @@ def group_cases(cases: Iterable[Case], guard: str) -> list[CaseGroup]:
     return rank_groups(groups)
 
 
-def list_session(case: Case) -> tuple[Correlation, ...]:
-    """The session that a case is put down to, as what cases may share: one attack is one story."""
+def list_hands(case: Case) -> Iterator[Correlation]:
+    """The session and the actor that a case is put down to, as what cases may share: one attack is
+    one story.
+    """
     cause = case.cause
-    key = build_session_key(cause) if cause else ""
-    if cause is None or not key:
-        return ()
-    return (Correlation(key, f"one session of {describe_actor(cause.actor)}"),)
+    if cause is None:
+        return
+    who = describe_actor(cause.actor)
+    if key := build_session_key(cause):
+        yield Correlation(key, f"one session of {who}")
+    if key := build_actor_key(cause):
+        yield Correlation(key, f"acts of {who}")
 
 
 def rank_cases(cases: Iterable[Case]) -> list[Case]:

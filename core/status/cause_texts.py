@@ -4,13 +4,17 @@ Names and details are foreign text: every surface escapes them.
 """
 
 from collections.abc import Iterator
+from datetime import timedelta
 
 from core.model.activity import MAX_COUNTED, Cause
 from core.model.cases import Case
 from core.model.findings import Verdict
 from core.tenant.activity import ActivityActor, ActivityLog, ActorKind
-from core.time_format import format_time
+from core.time_format import format_duration, format_time
 
+# What a guard looks at rarely is seen within a day.
+OLD_ACT = timedelta(days=1)
+OLD_ACT_TEXT = "a later one may have led to it, of which no record came"
 LOG_NAMES = {
     ActivityLog.DIRECTORY: "the audit log of Entra",
     ActivityLog.EXCHANGE: "the audit log of Exchange",
@@ -33,7 +37,7 @@ def describe_actor(actor: ActivityActor) -> str:
         case ActorKind.PARTNER:
             return f"an administrator from outside, a partner or Microsoft's staff ({name or '?'})"
         case ActorKind.SYNC:
-            return f"the synchronization of the directory on premises ({name})"
+            return f"an account named like the copy of a directory on premises ({name})"
         case ActorKind.UNKNOWN:
             return f"somebody whom the record does not tell ({name or 'no name'})"
 
@@ -62,9 +66,18 @@ def describe_beside(cause: Cause) -> str:
 def list_search_lines(case: Case) -> Iterator[tuple[str, str]]:
     """What is to be said of the search for the cause of a case that has none."""
     if case.cause_sought_at:
-        yield "who", f"no record found by {format_time(case.cause_sought_at)}"
+        yield (
+            "who",
+            f"no record found by {format_time(case.cause_sought_at)} in the logs that are read",
+        )
     if case.cause_note:
         yield "search", case.cause_note
+
+
+def list_method_lines(case: Case) -> Iterator[tuple[str, str]]:
+    """The sign-in methods that were given to who is hit, or who acted, about the same time."""
+    if case.new_methods:
+        yield "sign-in methods", "; ".join(case.new_methods)
 
 
 def list_cause_lines(case: Case) -> Iterator[tuple[str, str]]:
@@ -72,6 +85,7 @@ def list_cause_lines(case: Case) -> Iterator[tuple[str, str]]:
     cause = case.cause
     if cause is None:
         yield from list_search_lines(case)
+        yield from list_method_lines(case)
         return
     yield ("changed back" if case.verdict == Verdict.CONTESTED else "who"), describe_act(cause)
     if cause.detail:
@@ -83,6 +97,7 @@ def list_cause_lines(case: Case) -> Iterator[tuple[str, str]]:
     if cause.other_addresses:
         places = ", ".join(cause.other_addresses)
         yield "places", f"within an hour the same session also acted from {places}"
-    if cause.methods:
-        yield "sign-in methods", "; ".join(cause.methods)
+    if (age := case.seen_since - cause.at) > OLD_ACT and case.verdict != Verdict.CONTESTED:
+        yield "age", f"the act is {format_duration(age)} older than the case: {OLD_ACT_TEXT}"
+    yield from list_method_lines(case)
     yield "told by", LOG_NAMES[cause.log]

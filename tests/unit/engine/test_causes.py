@@ -5,9 +5,10 @@ from datetime import timedelta
 
 import pytest
 
-from core.engine.causes import ActIndex, add_cause, is_search_due
+from core.engine.causes import ActIndex, add_cause, add_methods, is_search_due
+from core.microsoft365.method_operations import GIVEN_METHODS, WEAKENED_SIGN_INS
 from core.model.activity import Act
-from core.model.cases import Case
+from core.model.cases import Case, Notification
 from core.model.changes import ChangeRecord, ChangeState
 from core.model.findings import Severity, Verdict
 from core.status.cause_texts import list_cause_lines
@@ -150,6 +151,15 @@ def test_a_search_is_due_for_a_day_and_again_after_two_days_and_a_week() -> None
     assert not is_search_due(replace(CASE, is_one_off=True), SEEN)
 
 
+def test_a_nearer_act_whose_record_comes_days_late_takes_the_place_of_an_older_one() -> None:
+    older = build_act(minutes=-2 * 24 * 60)
+    found = search(CASE, older)
+    assert get_operation(found) == "new-inboxrule"
+    assert is_search_due(found, SEEN + 53 * HOUR)
+    index = ActIndex.build([older, build_act(minutes=55, operation="set-inboxrule")], FORWARDING)
+    assert get_operation(add_cause(found, index, SEEN + 53 * HOUR, ())) == "set-inboxrule"
+
+
 def test_a_flood_of_text_in_a_record_is_cut() -> None:
     loud = ActivityActor(ActorKind.PERSON, "x" * 5_000, "e1")
     cause = search(CASE, build_act(actor=loud, detail="d" * 5_000, client="c" * 5_000)).cause
@@ -178,29 +188,79 @@ def test_a_session_that_acts_from_two_places_says_so_and_two_sessions_do_not() -
     assert joined.other_addresses == ()
 
 
+def build_method(
+    name: str, minutes: float, operation: str = "User registered security info"
+) -> Act:
+    return build_act(
+        "privileged-change",
+        "",
+        minutes,
+        operation,
+        names=(name,),
+        session="other",
+        address="192.0.2.5",
+    )
+
+
 @pytest.mark.parametrize(
     ("name", "minutes", "is_told"),
     [
         ("u1", -60, True),
         ("ann@contoso.com", 90, True),
         ("e1", 5, True),
+        ("held", 5, True),
         ("u2", 5, False),
         ("u1", -25 * 60, False),
     ],
 )
-def test_a_method_given_to_the_person_or_the_actor_within_a_day_stands_with_the_cause(
+def test_a_method_given_to_the_person_or_the_actor_within_a_day_stands_with_the_case(
     name: str, minutes: float, is_told: bool
 ) -> None:
-    method = build_act(
-        "privileged-change",
-        "",
-        minutes,
-        "User registered security info",
-        names=(name,),
-        session="other",
-        address="192.0.2.5",
+    index = ActIndex.build([build_act(minutes=10), build_method(name, minutes)], FORWARDING)
+    found = add_methods(
+        add_cause(replace(CASE, held_account="held"), index, SEEN, ()), index
+    ).new_methods
+    assert bool(found) is is_told
+    assert all("by eve@contoso.com" in one for one in found)
+
+
+@pytest.mark.parametrize("operation", [*GIVEN_METHODS, *WEAKENED_SIGN_INS])
+def test_every_way_in_counts_and_needs_no_cause(operation: str) -> None:
+    index = ActIndex.build([build_method("u1", 5, operation)], FORWARDING)
+    (phrase,) = add_methods(CASE, index).new_methods
+    assert phrase.startswith(operation)
+
+
+def test_a_case_is_told_again_with_the_first_way_in_and_not_with_the_next() -> None:
+    told = replace(CASE, notified_at=SEEN)
+    first = ActIndex.build([build_method("u1", 90)], FORWARDING)
+    found = add_methods(told, first)
+    assert found.notification is Notification.CHANGED
+    sent = replace(found, notification=Notification.NONE)
+    both = ActIndex.build([build_method("u1", 90), build_method("u1", 95)], FORWARDING)
+    later = add_methods(sent, both)
+    assert (len(later.new_methods), later.notification) == (2, Notification.NONE)
+    assert add_methods(replace(told, severity=Severity.LOW), first).notification == ""
+    assert add_methods(replace(CASE, notification=Notification.OPENED), first).notification == (
+        Notification.OPENED
     )
-    cause = search(CASE, build_act(minutes=10), method).cause
+
+
+def test_people_who_use_the_same_client_at_one_address_are_not_one_hand() -> None:
+    eve, mia = (
+        ActivityActor(ActorKind.PERSON, name, app_id="outlook-on-the-web")
+        for name in ("eve@contoso.com", "mia@contoso.com")
+    )
+    acts = [
+        build_act(minutes=10, actor=eve, session=""),
+        build_act(minutes=12, actor=mia, session="", object_id="u2", operation="set-mailbox"),
+    ]
+    cause = search(CASE, *acts).cause
     assert cause
-    assert bool(cause.methods) is is_told
-    assert all("by eve@contoso.com" in one for one in cause.methods)
+    assert (cause.actor, cause.beside) == (eve, ())
+
+
+def test_an_act_that_is_much_older_than_its_case_is_said_to_be() -> None:
+    lines = dict(list_cause_lines(search(CASE, build_act(minutes=-3 * 24 * 60))))
+    assert "a later one may have led to it" in lines["age"]
+    assert "age" not in dict(list_cause_lines(search(CASE, build_act(minutes=10))))

@@ -1,9 +1,14 @@
 """Which cases of a card are one story: each in one entry, the gravest first, nobody hidden."""
 
+from dataclasses import replace
+
+from core.model.activity import Cause
 from core.model.cases import Case
 from core.model.findings import Correlation, Severity
 from core.status.case_groups import CaseGroup, group_cases
+from core.tenant.activity import ActivityActor, ActivityLog, ActorKind
 from tests.support.cases import build_case
+from tests.support.fakes.clock import START
 
 GUARD = "mailbox-forwarding"
 THIEF = Correlation.of("x@evil.example", "mail to x@evil.example")
@@ -55,6 +60,36 @@ def test_who_is_left_of_a_story_alone_has_an_entry_of_its_own() -> None:
     groups = group(*pair, alone)
     assert sorted(len(one.cases) for one in groups) in ([1, 2], [3])
     assert sum(len(one.cases) for one in groups) == 3
+
+
+def build_cause(name: str, session: str = "", kind: ActorKind = ActorKind.PERSON) -> Cause:
+    actor = ActivityActor(kind, name)
+    return Cause("Set-Mailbox", START, actor, ActivityLog.EXCHANGE, session=session)
+
+
+def test_what_one_session_or_one_actor_did_is_one_story() -> None:
+    cases = [
+        replace(build_case(number), cause=build_cause("eve@contoso.com", session))
+        for number, session in ((1, "s1"), (2, "s1"), (3, ""))
+    ]
+    (entry,) = group(*cases)
+    assert outline([entry]) == [(3, "acts of eve@contoso.com")]
+    assert all(case.is_about(entry.story) for case in cases)
+    (session,) = group(*cases[:2])
+    assert session.shared
+    assert all(case.is_about(session.story) for case in cases[:2])
+
+
+def test_nobody_in_particular_and_microsofts_service_are_no_story() -> None:
+    for kind, name in (
+        (ActorKind.UNKNOWN, "Not Available"),
+        (ActorKind.MICROSOFT, "NT AUTHORITY\\SYSTEM (w3wp)"),
+        (ActorKind.APP, "Notes"),
+    ):
+        cases = [
+            replace(build_case(number), cause=build_cause(name, "", kind)) for number in (1, 2)
+        ]
+        assert outline(group(*cases)) == [(1, ""), (1, "")]
 
 
 def test_one_object_alone_shares_nothing_with_itself() -> None:
