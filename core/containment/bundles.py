@@ -17,6 +17,7 @@ from typing import Any
 from core.activity.searches import end_search
 from core.containment.evidence import MAIL_OPERATIONS
 from core.containment.mail_records import (
+    SECTIONS,
     build_sections,
     count_mail,
     explain_silence,
@@ -114,7 +115,8 @@ def add_records(
 ) -> dict[str, Any]:
     """The document with what one more reading of its search found, and how complete it is."""
     known: dict[str, Any] = document["records"]
-    sections = merge_sections(known, build_sections(found))
+    merged = merge_sections(known, build_sections(found))
+    sections = merged.rows
     records: dict[str, Any] = {
         "state": describe_account_search(search),
         "command": known["command"],
@@ -125,7 +127,9 @@ def add_records(
     }
     if search.collected and (silence := explain_silence(sections)):
         records["silence"] = silence
-    return {**document, "records": records, "left_out": dict(document["left_out"])}
+    # What an earlier edition had no room for was read again.
+    other = {name: n for name, n in document["left_out"].items() if name not in SECTIONS}
+    return {**document, "records": records, "left_out": {**other, **merged.left_out}}
 
 
 def describe_asked(document: dict[str, Any], search: AuditSearch | None) -> dict[str, Any]:

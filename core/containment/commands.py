@@ -5,6 +5,9 @@ Microsoft Entra ID", and the pages of each cmdlet.
 """
 
 from core.microsoft365.powershell import can_be_quoted, quote_literal
+from core.microsoft365.remedies import build_command
+from core.tenant.changes import Change, ClearMailboxForward, DisableInboxRule
+from core.tenant.containing import DetailKind
 
 METHOD_CMDLETS = {
     "phone": "Remove-MgUserAuthenticationPhoneMethod -PhoneAuthenticationMethodId",
@@ -40,6 +43,24 @@ def build_method_command(account_id: str, kind: str, method_id: str) -> str:
     return f"{name} -UserId {quote_literal(account_id)} {parameter} {quote_literal(method_id)}"
 
 
+def build_switch_off_command(change: Change) -> str:
+    """The command that switches a forward or a rule off; empty for anything else."""
+    match change:
+        case ClearMailboxForward():
+            ending = "-ForwardingAddress $null -ForwardingSmtpAddress $null"
+            return build_command("Set-Mailbox", ending, Identity=change.mailbox_guid)
+        case DisableInboxRule():
+            return build_command(
+                "Update-MgUserMailFolderMessageRule",
+                "-IsEnabled:$false",
+                UserId=change.mailbox_id,
+                MailFolderId="inbox",
+                MessageRuleId=change.rule_id,
+            )
+        case _:
+            return ""
+
+
 def build_device_command(device_id: str) -> str:
     """The command that switches a device off in Entra."""
     if not can_be_quoted(device_id):
@@ -64,11 +85,16 @@ def build_phone_command(mailbox: str, device_id: str) -> str:
     )
 
 
-def build_remove_right_command(mailbox: str, holder: str, *, is_send_as: bool) -> str:
+def build_remove_right_command(mailbox: str, holder: str, kind: DetailKind) -> str:
     """The command that takes a right over the mailbox away from somebody."""
     if not can_be_quoted(mailbox) or not can_be_quoted(holder):
         return ""
-    if is_send_as:
+    if kind is DetailKind.SEND_ON_BEHALF:
+        return (
+            f"Set-Mailbox -Identity {quote_literal(mailbox)} "
+            f"-GrantSendOnBehalfTo @{{Remove={quote_literal(holder)}}}"
+        )
+    if kind is DetailKind.SEND_AS:
         return (
             f"Remove-RecipientPermission -Identity {quote_literal(mailbox)} "
             f"-Trustee {quote_literal(holder)} -AccessRights SendAs -Confirm:$false"
@@ -77,6 +103,20 @@ def build_remove_right_command(mailbox: str, holder: str, *, is_send_as: bool) -
         f"Remove-MailboxPermission -Identity {quote_literal(mailbox)} "
         f"-User {quote_literal(holder)} -AccessRights FullAccess -Confirm:$false"
     )
+
+
+def build_held_rights_command(upn: str) -> str:
+    """The command that lists the mailboxes of others that an account may open."""
+    if not can_be_quoted(upn):
+        return ""
+    return f"Get-Mailbox -ResultSize Unlimited | Get-MailboxPermission -User {quote_literal(upn)}"
+
+
+def build_held_sending_command(upn: str) -> str:
+    """The command that lists whom an account may send as."""
+    if not can_be_quoted(upn):
+        return ""
+    return f"Get-RecipientPermission -ResultSize Unlimited -Trustee {quote_literal(upn)}"
 
 
 def build_unblock_sender_command(address: str) -> str:

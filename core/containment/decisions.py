@@ -24,8 +24,8 @@ from core.tenant.quoting import quote_text
 from core.tenant.reversibility import explain_irreversible
 
 BRAKE_WINDOW = timedelta(hours=1)
-MAX_ATTEMPTS = 6
-"""How often a step is tried that got no definite answer, over the ticks of half an hour."""
+MAX_ATTEMPTS = 18
+"""How often a step is tried that got no definite answer: three times a tick, for half an hour."""
 LOOK_AGAIN_AFTER = timedelta(minutes=45)
 """A synchronisation comes every half hour (Microsoft Learn: Entra Connect Sync scheduler)."""
 FOUND_SO = "it was so already: nothing was written"
@@ -48,16 +48,13 @@ def decide_order(
 ) -> OrderDecision:
     """Whether the plan that a request names is carried out."""
     known = tuple(containments)
-    plan = next(
-        (
-            one
-            for one in known
-            if one.plan_hash == request.plan and one.account_id == request.subject
-        ),
-        None,
-    )
-    if plan is None:
+    same = [
+        one for one in known if one.plan_hash == request.plan and one.account_id == request.subject
+    ]
+    if not same:
         return OrderDecision("no plan of this account has that hash: ask for a plan first")
+    # An account may be planned for alike more than once; the latest plan is the one shown.
+    plan = max(same, key=lambda one: one.planned_at)
     if reason := explain_order_refusal(plan, known, options, now):
         return OrderDecision(reason)
     return OrderDecision(

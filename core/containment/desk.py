@@ -2,7 +2,7 @@
 
 import asyncio
 import logging
-from collections.abc import Awaitable, Callable, Iterable, Mapping
+from collections.abc import Awaitable, Callable, Coroutine, Iterable, Mapping
 from dataclasses import dataclass, field, replace
 from datetime import datetime, timedelta
 from typing import Any
@@ -16,6 +16,7 @@ from core.containment.picture import (
     find_mailbox,
     get_role_holders,
     read_all_details,
+    read_folder_rights,
 )
 from core.errors import LedgerError
 from core.microsoft365.addresses import OwnDomains
@@ -43,6 +44,8 @@ class Desk:
     judge: MailboxJudge
     containments: dict[str, Containment]
     requests: dict[str, OperatorRequest]
+    serve_orders: Callable[["Desk"], Awaitable[None]]
+    """Processes the orders that came meanwhile, where something slow is waited for."""
     log_lines: list[str] = field(default_factory=list)
 
     async def save(
@@ -130,9 +133,10 @@ async def make_evidence(
         return None
     account = target.items[0]
     mailbox, unread = await find_mailbox(world.tenant, account)
-    holders, details, (acts, no_acts) = await asyncio.gather(
+    holders, details, folders, (acts, no_acts) = await asyncio.gather(
         world.tenant.roles.read_role_holders(),
         read_all_details(world.tenant, account, mailbox, since, tuple(DetailKind)),
+        read_folder_rights(world.tenant, mailbox),
         load_own_acts(world, since),
     )
     now = world.now()
@@ -141,8 +145,9 @@ async def make_evidence(
         mailbox,
         get_role_holders(holders),
         {kind: reading.items for kind, reading in details.items()},
+        folders.items,
         acts,
-        (*unread, *describe_failures((holders, *details.values())), *no_acts),
+        (*unread, *describe_failures((holders, *details.values(), folders)), *no_acts),
         since,
         now,
     )
@@ -169,6 +174,18 @@ async def make_impact(
     failures = describe_failures((domains, *sent.values()))
     document = build_impact(account, own, rows, acts, (*unread, *failures, *no_acts), since, now)
     return build_kept(world, account, bundle_id, document, since)
+
+
+async def read_beside_orders(desk: Desk, reading: Coroutine[Any, Any, Kept | None]) -> Kept | None:
+    """What a slow reading gives; orders that come meanwhile do not wait for it."""
+    task = asyncio.create_task(reading)
+    try:
+        while not (await asyncio.wait((task,), timeout=desk.options.orders_pause))[0]:
+            await desk.serve_orders(desk)
+        return task.result()
+    finally:
+        task.cancel()
+        await asyncio.wait((task,))
 
 
 @dataclass(slots=True)

@@ -9,12 +9,13 @@ from collections.abc import Iterable, Mapping
 from datetime import datetime
 from typing import Any
 
+from core.containment.mail_records import describe_hand
 from core.microsoft365.addresses import OwnDomains, normalize_address
 from core.microsoft365.powershell import can_be_quoted, quote_literal
 from core.model.activity import Act
 from core.tenant.containing import AccountDetail, DetailKind, TargetAccount
 from core.tenant.directory import RoleHolder
-from core.tenant.mailboxes import Mailbox
+from core.tenant.mailboxes import FolderRight, Mailbox
 from core.tenant.quoting import quote_text
 
 MAIL_OPERATIONS = ("MailItemsAccessed", "AttachmentAccess", "Send", "SendAs", "SendOnBehalf")
@@ -23,6 +24,8 @@ NOT_SEARCHED = (
 )
 MAX_SUBJECTS = 5
 MAX_RECIPIENTS = 300
+"""Recipients in full; the others are named."""
+PLACES = ("inside", "outside", "unknown")
 
 
 def format_at(at: datetime | None) -> str | None:
@@ -45,16 +48,27 @@ def show_detail(detail: AccountDetail) -> dict[str, Any]:
 
 
 def show_act(act: Act) -> dict[str, Any]:
-    """One act of the account from the audit logs that Exoguard reads."""
+    """One act from the audit logs that Exoguard reads."""
+    actor = act.actor
     return {
         "at": act.at.isoformat(),
         "operation": act.operation,
+        "by": describe_hand(actor),
         "log": str(act.log),
         "address": act.address,
         "client": quote_text(act.client, 200),
         "session": act.session,
         "detail": quote_text(act.detail, 500),
         "count": act.count,
+    }
+
+
+def show_folder_right(right: FolderRight) -> dict[str, Any]:
+    """What somebody may do in a folder of the mailbox."""
+    return {
+        "folder": quote_text(right.path, 300),
+        "holder": quote_text(right.holder, 300),
+        "rights": [quote_text(one, 60) for one in right.rights],
     }
 
 
@@ -95,7 +109,7 @@ def show_roles(account: TargetAccount, holders: Iterable[RoleHolder] | None) -> 
     return [
         {"via": holder.assigned_via, "roles": sorted(holder.roles)}
         for holder in holders
-        if holder.id == account.id
+        if holder.id.lower() == account.id.lower()
     ]
 
 
@@ -106,18 +120,37 @@ def is_by_account(act: Act, account: TargetAccount) -> bool:
     return bool(account.upn) and act.actor.name.lower() == account.upn.lower()
 
 
+def is_about(act: Act, account: TargetAccount, mailbox: Mailbox | None) -> bool:
+    """Whether an act was done to the account or its mailbox, by an id or a name of either."""
+    names = {account.id, account.upn, account.mail}
+    if mailbox:
+        names |= {mailbox.id, mailbox.guid, mailbox.address}
+    wanted = {one.casefold() for one in names} - {""}
+    return any(
+        not wanted.isdisjoint((target.object_id.casefold(), *target.names))
+        for target in act.targets
+    )
+
+
 def build_evidence(
     account: TargetAccount,
     mailbox: Mailbox | None,
     holders: Iterable[RoleHolder] | None,
     details: Mapping[DetailKind, tuple[AccountDetail, ...]],
+    folder_rights: Iterable[FolderRight],
     acts: Iterable[Act],
     unread: Iterable[str],
     since: datetime,
     now: datetime,
 ) -> dict[str, Any]:
-    """Who the account is, what it can do, and what it did since a time, session by session."""
-    own = [act for act in acts if is_by_account(act, account)]
+    """Who the account is, what it can do, what it did since a time, session by session, and what
+    others did to it.
+    """
+    known = tuple(acts)
+    own = [act for act in known if is_by_account(act, account)]
+    by_others = [
+        act for act in known if not is_by_account(act, account) and is_about(act, account, mailbox)
+    ]
     return {
         "version": 1,
         "kind": "evidence",
@@ -129,7 +162,9 @@ def build_evidence(
         "details": {
             str(kind): [show_detail(one) for one in rows] for kind, rows in details.items()
         },
+        "folder_rights": [show_folder_right(one) for one in folder_rights],
         "acts": [show_act(act) for act in own],
+        "acts_by_others": [show_act(act) for act in by_others],
         "sessions": group_sessions(details, own),
         "records": build_unsearched(account, since, now),
         "not_read": [quote_text(one, 600) for one in unread],
@@ -142,7 +177,11 @@ def group_sessions(
 ) -> list[dict[str, Any]]:
     """What happened in each session that records name, the latest first."""
     found: dict[str, list[tuple[datetime, str, str]]] = {}
-    for kind in (DetailKind.SIGN_INS, DetailKind.DIRECTORY_AUDITS):
+    for kind in (
+        DetailKind.SIGN_INS,
+        DetailKind.NON_INTERACTIVE_SIGN_INS,
+        DetailKind.DIRECTORY_AUDITS,
+    ):
         for one in details.get(kind, ()):
             if one.session and one.at:
                 found.setdefault(one.session, []).append((one.at, one.address, one.title))
@@ -204,13 +243,22 @@ def build_impact(
             "unknown": counts["unknown"],
         },
         "recipients": recipients[:MAX_RECIPIENTS],
+        **list_further(recipients[MAX_RECIPIENTS:]),
         "acts": [show_act(act) for act in acts if is_by_account(act, account)],
         "opened": "not known: who opened a message is not guessed",
         "records": build_unsearched(account, since, now),
         "purge": build_purge_preview(account, since, now),
         "not_read": [quote_text(one, 600) for one in unread],
-        "left_out": {"recipients": max(0, len(recipients) - MAX_RECIPIENTS)},
+        "left_out": {},
     }
+
+
+def list_further(recipients: Iterable[Mapping[str, Any]]) -> dict[str, list[str]]:
+    """The recipients beyond those in full, by address: whoever was written to has to be told."""
+    found: dict[str, list[str]] = {f"further_{where}": [] for where in PLACES}
+    for one in recipients:
+        found[f"further_{one['where']}"].append(one["address"])
+    return found
 
 
 def show_recipient(

@@ -8,15 +8,21 @@ Microsoft Learn, Use MailItemsAccessed to investigate compromised accounts: Bind
 Sync any message of the folder may have been read; after IsThrottled a day is not on record.
 """
 
-from collections.abc import Iterable, Iterator, Mapping
+import json
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from dataclasses import dataclass
 from typing import Any
 
-from core.tenant.activity import ActivityRecord
+from core.activity.hints import SHOWN_PARAMETERS
+from core.tenant.activity import ActivityActor, ActivityRecord
 from core.tenant.audit_queries import FoundRecord, MailAccess, MailPart
 from core.tenant.quoting import quote_text
 
 MAX_ROWS = 2_000
+"""The most rows of a section, the latest; how many earlier ones there were at least is counted."""
 MAX_PLACES = 20
+MAX_SET = 12
+"""Parameters of one record; those that lead somewhere come first."""
 MAX_SHOWN_RECIPIENTS = 100
 IDENTITIES: Mapping[str, tuple[str, ...]] = {
     "opened": ("mailbox", "message", "subject", "by"),
@@ -36,22 +42,39 @@ type Row = dict[str, Any]
 type Sections = dict[str, list[Row]]
 
 
-def describe_hand(record: ActivityRecord) -> str:
+def describe_hand(actor: ActivityActor) -> str:
     """Who acted, as a record tells it: an app by its id, never by the mailbox's owner."""
-    actor = record.actor
     name = actor.app_id or actor.id if actor.kind == "app" else actor.name or actor.id
     return quote_text(f"{actor.kind}: {name or 'not told'}", 300)
 
 
-def build_sections(found: Iterable[FoundRecord]) -> Sections:
-    """What one reading of a search tells, the latest last."""
+@dataclass(frozen=True, slots=True)
+class MailSections:
+    """What readings of a search tell."""
+
+    rows: Sections
+    """By section, the latest last."""
+    left_out: Mapping[str, int]
+    """How many earlier rows of a section there were at least, of those that have more than fit."""
+
+
+def keep_latest(sections: Mapping[str, Sequence[Row]]) -> MailSections:
+    """The latest rows of each section, and how many are left out."""
+    return MailSections(
+        {name: list(rows[-MAX_ROWS:]) for name, rows in sections.items()},
+        {name: len(rows) - MAX_ROWS for name, rows in sections.items() if len(rows) > MAX_ROWS},
+    )
+
+
+def build_sections(found: Iterable[FoundRecord]) -> MailSections:
+    """What one reading of a search tells."""
     sections: dict[str, dict[str, Row]] = {name: {} for name in SECTIONS}
     for one in sorted(found, key=lambda one: (one.record.at, one.record.id)):
         for name, row in list_rows(one):
             key = identify_row(name, row)
             known = sections[name].get(key)
             sections[name][key] = add_row(known, row) if known else row
-    return {name: list(rows.values())[-MAX_ROWS:] for name, rows in sections.items()}
+    return keep_latest({name: list(rows.values()) for name, rows in sections.items()})
 
 
 def list_rows(found: FoundRecord) -> Iterator[tuple[str, Row]]:
@@ -59,9 +82,9 @@ def list_rows(found: FoundRecord) -> Iterator[tuple[str, Row]]:
     record, mail = found.record, found.mail
     if mail is None:
         row = {**start_row(record), "operation": quote_text(record.operation, 120)}
+        told = sorted(record.parameters.items(), key=lambda one: one[0] not in SHOWN_PARAMETERS)
         row["set"] = {
-            quote_text(name, 80): quote_text(value, 300)
-            for name, value in list(record.parameters.items())[:12]
+            quote_text(name, 80): quote_text(value, 300) for name, value in told[:MAX_SET]
         }
         yield "other_acts", row
         return
@@ -120,7 +143,7 @@ def start_row(record: ActivityRecord) -> Row:
         "first": record.at.isoformat(),
         "last": record.at.isoformat(),
         "records": 1,
-        "by": describe_hand(record),
+        "by": describe_hand(record.actor),
         "addresses": [record.address] if record.address else [],
         "clients": [quote_text(record.client, 200)] if record.client else [],
         "sessions": [record.session] if record.session else [],
@@ -144,22 +167,27 @@ def join_rows(one: Row, other: Row) -> Row:
 
 
 def identify_row(section: str, row: Mapping[str, Any]) -> str:
-    """What makes two rows one, in one reading or in two."""
+    """What makes two rows one, in one reading or in two; what is kept has its names in order."""
     day = row["first"][:10] if section == "not_recorded" else ""
-    return repr([day, *(row.get(name) for name in IDENTITIES[section])])
+    return json.dumps([day, *(row.get(name) for name in IDENTITIES[section])], sort_keys=True)
 
 
-def merge_sections(known: Mapping[str, list[Row]], new: Mapping[str, list[Row]]) -> Sections:
-    """What two readings of a search tell together."""
+def merge_sections(known: Mapping[str, list[Row]], new: MailSections) -> MailSections:
+    """What the readings before and a new one tell together."""
     merged: Sections = {}
     for name in SECTIONS:
         rows: dict[str, Row] = {}
-        for row in (*known.get(name, ()), *new.get(name, ())):
+        for row in (*known.get(name, ()), *new.rows.get(name, ())):
             key = identify_row(name, row)
             rows[key] = join_rows(rows[key], row) if key in rows else row
-        ordered = sorted(rows.values(), key=lambda row: (row["first"], repr(row)))
-        merged[name] = ordered[-MAX_ROWS:]
-    return merged
+        merged[name] = sorted(rows.values(), key=lambda row: (row["first"], repr(row)))
+    kept = keep_latest(merged)
+    left_out = {
+        name: kept.left_out.get(name, 0) + new.left_out.get(name, 0)
+        for name in SECTIONS
+        if name in kept.left_out or name in new.left_out
+    }
+    return MailSections(kept.rows, left_out)
 
 
 def list_record_sessions(sections: Mapping[str, list[Row]]) -> list[Row]:

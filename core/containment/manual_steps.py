@@ -11,6 +11,8 @@ from core.containment.commands import (
     FLOW_RULES_COMMAND,
     build_device_command,
     build_grant_command,
+    build_held_rights_command,
+    build_held_sending_command,
     build_method_command,
     build_phone_command,
     build_remove_right_command,
@@ -30,6 +32,9 @@ METHOD_REMARK = (
 )
 DEVICE_REMARK = "Entra lets an app switch off devices with Windows only."
 PHONE_REMARK = "It keeps the phone from synchronising, and wipes nothing."
+HELD_REMARK = (
+    "Whoever held the account may have used it there; taking the block back gives it back."
+)
 GRANT_REMARK = "The app loses its access to this user's data at its next token, up to an hour later"
 HIDDEN_REMARK = (
     "Exchange removes rules of Outlook on the desktop along with it: note them down first."
@@ -37,6 +42,12 @@ HIDDEN_REMARK = (
 BY_ANOTHER_WAY = (
     "Tell the new password by another way than mail. App passwords survive it: remove them as well."
 )
+
+RIGHTS = {
+    DetailKind.FULL_ACCESS: "open",
+    DetailKind.SEND_AS: "send as",
+    DetailKind.SEND_ON_BEHALF: "send on behalf of",
+}
 
 type Details = Mapping[DetailKind, tuple[AccountDetail, ...]]
 
@@ -54,6 +65,7 @@ def list_manual_steps(picture: AccountPicture) -> tuple[ContainmentStep, ...]:
         *list_grant_steps(details.get(DetailKind.GRANTS, ())),
         *list_device_steps(details.get(DetailKind.DEVICES, ()), since),
         *(list_mailbox_steps(mailbox, details) if mailbox else ()),
+        *list_held_right_steps(account),
     )
 
 
@@ -140,6 +152,24 @@ def list_hidden_rule_steps(
         yield make_step(f"hidden-rule-{number}", rule.title, command, HIDDEN_REMARK)
 
 
+def list_held_right_steps(account: TargetAccount) -> Iterator[ContainmentStep]:
+    """What the account may do in mailboxes of others: it was read and sent there as well."""
+    if not account.upn:
+        return
+    yield make_step(
+        "held-full-access",
+        "look for mailboxes of others that it may open",
+        build_held_rights_command(account.upn),
+        HELD_REMARK,
+    )
+    yield make_step(
+        "held-send-as",
+        "look for others whom it may send as",
+        build_held_sending_command(account.upn),
+        HELD_REMARK,
+    )
+
+
 def list_mailbox_steps(mailbox: Mailbox, details: Details) -> Iterator[ContainmentStep]:
     """What remains of the mailbox: phones, rights of others, mail-flow rules, sending."""
     phones = order_latest_first(details.get(DetailKind.PHONES, ()), None)
@@ -147,11 +177,9 @@ def list_mailbox_steps(mailbox: Mailbox, details: Details) -> Iterator[Containme
         title = f"look at the phone {phone.title} ({phone.kind}, {describe_date(phone)})"
         command = build_phone_command(mailbox.guid, phone.get_value("device"))
         yield make_step(f"phone-{number}", title, command, PHONE_REMARK)
-    for kind, right in ((DetailKind.FULL_ACCESS, "open"), (DetailKind.SEND_AS, "send as")):
+    for kind, right in RIGHTS.items():
         for number, holder in enumerate(details.get(kind, ())[:MAX_OF_A_KIND], 1):
-            command = build_remove_right_command(
-                mailbox.guid, holder.title, is_send_as=kind is DetailKind.SEND_AS
-            )
+            command = build_remove_right_command(mailbox.guid, holder.title, kind)
             yield make_step(
                 f"{kind}-{number}",
                 f"ask whether {holder.title} should {right} the mailbox",

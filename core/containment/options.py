@@ -33,6 +33,8 @@ class ContainmentOptions:
     """The rules that contain an account by themselves."""
     evidence_seconds: float = 30.0
     """How long the block waits for evidence at most."""
+    orders_pause: float = 5.0
+    """Seconds between two looks for orders while something slow is read."""
 
     @property
     def is_on(self) -> bool:

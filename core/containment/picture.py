@@ -17,7 +17,7 @@ from core.tenant.containing import (
     TargetAccount,
 )
 from core.tenant.directory import RoleHolder
-from core.tenant.mailboxes import Mailbox
+from core.tenant.mailboxes import FolderRight, Mailbox
 from core.tenant.port import Tenant
 from core.tenant.quoting import quote_text
 from core.tenant.readings import ReadFailure, Reading
@@ -31,6 +31,7 @@ PLANNED_DETAILS = (
     DetailKind.PHONES,
     DetailKind.FULL_ACCESS,
     DetailKind.SEND_AS,
+    DetailKind.SEND_ON_BEHALF,
 )
 """What a plan names; the rest is evidence only."""
 
@@ -135,3 +136,8 @@ async def read_all_details(
         *(tenant.containment.read_details(kind, account, guid, since) for kind in wanted)
     )
     return dict(zip(wanted, readings, strict=True))
+
+
+async def read_folder_rights(tenant: Tenant, mailbox: Mailbox | None) -> Reading[FolderRight]:
+    """Who may do what in the root and the Inbox of the mailbox, if there is one."""
+    return await tenant.delegation.read_folder_rights((mailbox,)) if mailbox else Reading()

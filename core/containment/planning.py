@@ -12,7 +12,7 @@ from dataclasses import dataclass
 from datetime import datetime, timedelta
 
 from core.containment.account_picture import AccountPicture
-from core.containment.commands import build_device_command
+from core.containment.commands import build_device_command, build_switch_off_command
 from core.containment.manual_steps import (
     HIDDEN_REMARK,
     MAX_OF_A_KIND,
@@ -27,7 +27,7 @@ from core.microsoft365.powershell import (
     build_disable_rule_command,
     build_revoke_sessions_command,
 )
-from core.model.containment import BLOCK, MAX_STEPS, ContainmentStep, StepState
+from core.model.containment import BLOCK, MAX_STEPS, SESSIONS, ContainmentStep, StepState
 from core.tenant.changes import (
     CLIENT_PROTOCOLS,
     BlockAccount,
@@ -45,8 +45,7 @@ from core.tenant.directory import RoleHolder
 from core.tenant.quoting import quote_text
 from core.tenant.reversibility import SESSIONS_STAY_ENDED
 
-SESSIONS, DEVICES, FORWARDS, RULES, HIDDEN_RULES, PROTOCOLS = (
-    "end-sessions",
+DEVICES, FORWARDS, RULES, HIDDEN_RULES, PROTOCOLS = (
     "devices",
     "forwards",
     "rules",
@@ -100,7 +99,7 @@ def plan_containment(
 ) -> Plan:
     """The plan for an account. `choices` are of `STEP_CHOICES`; none: those made by default."""
     if reason := explain_refusal(picture, options):
-        return Plan(refusal=reason, steps=tuple(list_refusal_steps(picture)))
+        return Plan(refusal=reason, steps=tuple(list_refusal_steps(picture))[:MAX_STEPS])
     account = picture.account
     if account is None:
         raise ValueError("an account that was not read is refused")
@@ -177,16 +176,28 @@ def describe_role(holder: RoleHolder) -> str:
 
 
 def list_refusal_steps(picture: AccountPicture) -> Iterator[ContainmentStep]:
-    """What a person with the right role can do about an account that is refused."""
+    """What a person with the right role can do about an account that is refused: all of it."""
     account = picture.account
     if account is None or account.is_deleted or account.is_this_app:
         return
     yield make_manual_step(
         BLOCK, "block the account's sign-in", build_block_account_command(account.id)
     )
+    if account.synced:
+        yield make_manual_step(
+            "block-on-premises",
+            "disable it in the directory on premises as well",
+            build_disable_account_command(account.upn),
+            "The next synchronisation may enable it again otherwise.",
+        )
     yield make_manual_step(
-        "end-sessions", "tell its sessions to end", build_revoke_sessions_command(account.id)
+        SESSIONS, "tell its sessions to end", build_revoke_sessions_command(account.id)
     )
+    each = {encode_change(judged.change): judged for judged in picture.judged}
+    for number, judged in enumerate(each.values(), 1):
+        command = build_switch_off_command(judged.change)
+        yield make_manual_step(f"switch-off-{number}", quote_text(judged.title, 400), command)
+    yield from list_manual_steps(picture)
 
 
 def make_manual_step(name: str, title: str, command: str, remark: str = "") -> ContainmentStep:

@@ -60,7 +60,7 @@ def find_rule_orders(
         account = case.object_id.lower()
         if account in found or not is_new_redirect(case, now):
             continue
-        if is_exempt(exemptions.get(account), now) or was_answered(account, case, known):
+        if is_exempt(exemptions.get(account), now) or is_answered(account, case, known):
             continue
         order = judge_redirect(case, evidence, wanted)
         if order:
@@ -86,10 +86,13 @@ def is_exempt(exemption: Exemption | None, now: datetime) -> bool:
     return exemption is not None and exemption.until > now
 
 
-def was_answered(account: str, case: Case, containments: Iterable[Containment]) -> bool:
-    """Whether the account was planned for, contained or refused since the case was opened."""
+def is_answered(account: str, case: Case, containments: Iterable[Containment]) -> bool:
+    """Whether the account was planned for, contained or refused since the case was opened, or is
+    being contained or released.
+    """
     return any(
-        one.account_id == account and one.planned_at >= case.opened_at for one in containments
+        one.account_id == account and (one.planned_at >= case.opened_at or one.is_under_way)
+        for one in containments
     )
 
 

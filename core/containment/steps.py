@@ -10,6 +10,7 @@ from dataclasses import replace
 from datetime import timedelta
 
 from core.containment.decisions import (
+    FOUND_SO,
     LOOK_AGAIN_AFTER,
     MAX_ATTEMPTS,
     can_return,
@@ -21,9 +22,11 @@ from core.containment.decisions import (
 )
 from core.containment.desk import Desk, EvidenceTask, finish
 from core.errors import Rejected, TenantError, Unavailable
+from core.microsoft365.powershell import build_enable_on_premises_command
 from core.model.cases import Exemption
 from core.model.containment import (
     BLOCK,
+    SESSIONS,
     Containment,
     ContainmentState,
     ContainmentStep,
@@ -34,7 +37,8 @@ from core.tenant.changes import AppliedChange, Change, parse_change
 
 PASS_DELAYS = (5.0, 15.0)
 """Seconds between the passes over steps that got no definite answer."""
-LATE_EVIDENCE_SECONDS = 120.0
+LATE_PAUSES = 24
+"""So often evidence that comes late is waited for, some seconds each time: two minutes."""
 UNDO_EXEMPTION = timedelta(days=30)
 
 
@@ -48,7 +52,7 @@ async def carry_out(desk: Desk, containment: Containment) -> None:
             )
         containment = await make_steps(desk, containment)
         if evidence and not containment.bundle_digest:
-            containment = await keep_evidence(desk, containment, evidence, LATE_EVIDENCE_SECONDS)
+            containment = await keep_late_evidence(desk, containment, evidence)
     finally:
         if evidence:
             await evidence.cancel()
@@ -67,16 +71,30 @@ async def keep_evidence(
     return containment
 
 
+async def keep_late_evidence(
+    desk: Desk, containment: Containment, evidence: EvidenceTask
+) -> Containment:
+    """Keep the evidence that comes after the steps. Orders do not wait for it."""
+    for _ in range(LATE_PAUSES):
+        containment = await keep_evidence(desk, containment, evidence, desk.options.orders_pause)
+        if evidence.task.done():
+            break
+        await desk.serve_orders(desk)
+    return containment
+
+
 async def make_steps(desk: Desk, containment: Containment) -> Containment:
     """Each open step once, then those without a definite answer twice more after a while."""
     for delay in (0.0, *PASS_DELAYS):
-        open_steps = [step for step in containment.steps if step.is_open]
-        if not open_steps or desk.world.budget_used() >= 1:
+        if not any(step.is_open for step in containment.steps) or desk.world.budget_used() >= 1:
             break
         if delay:
             await desk.world.sleep(delay)
-        for step in open_steps:
-            containment = await make_step(desk, containment, step)
+        for name in [step.name for step in containment.steps]:
+            # One step may open another, so each is looked up at its turn.
+            step = containment.find_step(name)
+            if step and step.is_open:
+                containment = await make_step(desk, containment, step)
     return containment
 
 
@@ -93,10 +111,22 @@ async def make_step(desk: Desk, containment: Containment, step: ContainmentStep)
     now = desk.world.now()
     concluded = conclude_step(started, answer, now)
     containment = with_step(containment, concluded)
-    if step.name == BLOCK and concluded.state is StepState.DONE and not containment.blocked_at:
-        containment = replace(containment, blocked_at=now)
+    if step.name == BLOCK and concluded.state is StepState.DONE:
+        containment = replace(containment, blocked_at=containment.blocked_at or now)
+        if concluded.result != FOUND_SO:
+            containment = reopen_sessions(containment)
     await desk.save(containment)
     return containment
+
+
+def reopen_sessions(containment: Containment) -> Containment:
+    """The containment after its block was made. Sessions that were told to end before it may have
+    begun anew, so they are told once more.
+    """
+    step = containment.find_step(SESSIONS)
+    if step is None or step.state is not StepState.DONE:
+        return containment
+    return with_step(containment, replace(step, state=StepState.PLANNED, attempts=0))
 
 
 def try_parse_change(step: ContainmentStep) -> Change | None:
@@ -207,6 +237,16 @@ def is_temporary(error: TenantError) -> bool:
     return isinstance(error, Unavailable)
 
 
+def describe_other_directory(containment: Containment) -> str:
+    """What to do where a synchronised account may have been disabled as well; empty for others."""
+    step = containment.find_step(BLOCK)
+    if step is None or not step.command or step.state is not StepState.UNDONE:
+        return ""
+    command = build_enable_on_premises_command(containment.account_name)
+    how = f": {command}" if command else ""
+    return f"if it was disabled in the directory on premises, enable it there as well{how}"
+
+
 def summarize_undo(containments: Sequence[Containment]) -> str:
     """What was taken back of one or more containments, and what was not and why."""
     back: list[str] = []
@@ -230,4 +270,5 @@ def summarize_undo(containments: Sequence[Containment]) -> str:
     parts += [f"not taken back: {'; '.join(kept)}"] if kept else []
     parts += [f"stays off unless named: {', '.join(dict.fromkeys(left))}"] if left else []
     parts.append("it may take an hour until access returns everywhere")
+    parts += list(dict.fromkeys(filter(None, map(describe_other_directory, containments))))
     return "; ".join(parts) + "."

@@ -1,7 +1,8 @@
 """Requests about accounts, processed under one claim: the plan, its steps, and taking them back.
 
-    claim ─► go on with what is under way
-          ─► open requests: plan | carry out | take back | evidence | impact
+    claim ─► go on with who is not blocked yet
+          ─► orders: plan | carry out | take back, oldest first
+          ─► go on with what else is under way ─► evidence | impact, with orders served meanwhile
           ─► look again at synchronised accounts ─► cards
           ─► searches of the audit log ─► the next editions of what was kept
 
@@ -9,8 +10,9 @@ Carrying out (core/containment/steps.py): evidence, for 30 s at most ─► each
 """
 
 import logging
-from collections.abc import Awaitable, Callable, Mapping
+from collections.abc import Awaitable, Callable, Iterable, Mapping
 from dataclasses import replace
+from datetime import timedelta
 
 from core.containment.completion import complete_bundles
 from core.containment.decisions import (
@@ -27,6 +29,7 @@ from core.containment.desk import (
     finish,
     make_evidence,
     make_impact,
+    read_beside_orders,
     refuse,
 )
 from core.containment.options import ContainmentOptions
@@ -34,6 +37,7 @@ from core.containment.picture import MailboxJudge, read_picture
 from core.containment.planning import Plan, plan_containment
 from core.containment.rules import RuleEvidence, RuleOrder, find_rule_orders
 from core.containment.steps import carry_out, summarize_undo, take_back
+from core.errors import LedgerError
 from core.keys import format_descending_time, hash_parts
 from core.model.containment import (
     BLOCK,
@@ -49,7 +53,10 @@ from core.tenant.quoting import quote_text
 
 log = logging.getLogger("exoguard.containment")
 
-RULES_SINCE = "rules-since"
+ORDERS = frozenset({RequestKind.CONTAIN, RequestKind.UNCONTAIN})
+ORDERS_PERIOD = timedelta(days=1)
+RULE_SINCE = "rule-since|"
+"""What the name of a check begins with that says since when a rule is on."""
 
 
 async def process_containments(
@@ -73,20 +80,32 @@ async def process_containments(
         snapshot = await claim.load()
         containments = {one.id: one for one in await world.ledger.load_containments()}
         requests = {one.id: one for one in snapshot.operator_requests}
-        desk = Desk(world, claim, options, judge, containments, requests)
-        for containment in list(containments.values()):
-            await go_on(desk, containment)
-        for request in sorted(requests.values(), key=lambda one: (one.at, one.id)):
-            if desk.requests[request.id].state is RequestState.REQUESTED:
-                await process_request(desk, request)
+        desk = Desk(world, claim, options, judge, containments, requests, serve_orders)
+        begun = [one for one in containments.values() if one.is_under_way]
+        await go_on_with(desk, [one for one in begun if not one.blocked_at])
+        await process_orders(desk)
+        await go_on_with(desk, [one for one in begun if one.blocked_at])
+        for request in list_open_requests(desk):
+            await process_request(desk, request)
         if evidence and options.is_on and options.rules:
             await apply_rules(desk, snapshot, evidence)
-        for containment in list(desk.containments.values()):
-            await look_again(desk, containment)
+        await look_again_at_all(desk)
         await tell(desk, snapshot.outbox)
         await complete_bundles(desk)
         await forget_old(desk)
         return "; ".join(desk.log_lines) or "nothing to do"
+
+
+async def go_on_with(desk: Desk, containments: Iterable[Containment]) -> None:
+    """Go on with some containments as they were found."""
+    for containment in containments:
+        await go_on(desk, containment)
+
+
+async def look_again_at_all(desk: Desk) -> None:
+    """Look again at those that may have been enabled."""
+    for containment in list(desk.containments.values()):
+        await look_again(desk, containment)
 
 
 async def forget_old(desk: Desk) -> None:
@@ -106,6 +125,34 @@ async def go_on(desk: Desk, containment: Containment) -> None:
         await carry_out(desk, containment)
     elif containment.state is ContainmentState.UNDOING:
         await take_back(desk, containment)
+
+
+def list_open_requests(desk: Desk) -> list[OperatorRequest]:
+    """The requests that wait for their answer, the oldest first."""
+    waiting = [one for one in desk.requests.values() if one.state is RequestState.REQUESTED]
+    return sorted(waiting, key=lambda one: (one.at, one.id))
+
+
+async def serve_orders(desk: Desk) -> None:
+    """Process the orders that came while something slow is read: nobody stays unblocked for it."""
+    now = desk.world.now()
+    try:
+        found = await desk.world.ledger.list_requests(CONTAINMENT_PARTITION, now - ORDERS_PERIOD)
+    except LedgerError as error:
+        log.error("whether somebody is to be contained could not be read: %s", error)
+        return
+    desk.requests = {one.id: one for one in found} | desk.requests
+    await process_orders(desk)
+
+
+async def process_orders(desk: Desk) -> None:
+    """Process the open requests to contain somebody, or to take that back, but for accounts at
+    which something is under way.
+    """
+    for request in list_open_requests(desk):
+        busy = {one.account_id for one in desk.containments.values() if one.is_under_way}
+        if request.kind in ORDERS and request.subject not in busy:
+            await process_request(desk, request)
 
 
 async def process_request(desk: Desk, request: OperatorRequest) -> None:
@@ -180,17 +227,21 @@ async def make_plan(desk: Desk, request: OperatorRequest, rule: str = "") -> Con
 async def apply_rules(desk: Desk, snapshot: GuardSnapshot, evidence: RuleEvidence) -> None:
     """Contain the accounts that rules name, within the brake.
 
-    The first time that rules are on, in alert mode and beyond the brake, the plan is shown instead.
+    The first time that a rule is on, in alert mode and beyond the brake, the plan is shown instead.
     """
-    now = desk.world.now()
-    is_first = RULES_SINCE not in snapshot.state.checks_finished_at
-    orders = find_rule_orders(
-        evidence, desk.options.rules, desk.containments.values(), snapshot.exemptions, now
-    )
-    for order in orders:
-        await apply_rule(desk, order, is_preview=is_first)
-    if is_first:
-        checks = {**snapshot.state.checks_finished_at, RULES_SINCE: now}
+    now, known = desk.world.now(), snapshot.state.checks_finished_at
+    since = {f"{RULE_SINCE}{rule}": rule for rule in desk.options.rules}
+    tried = [rule for key, rule in since.items() if key in known]
+    new = [rule for key, rule in since.items() if key not in known]
+    for rules, is_preview in ((tried, False), (new, True)):
+        orders = find_rule_orders(
+            evidence, rules, desk.containments.values(), snapshot.exemptions, now
+        )
+        for order in orders:
+            await apply_rule(desk, order, is_preview=is_preview)
+    checks = {key: at for key, at in known.items() if not key.startswith(RULE_SINCE)}
+    checks |= {key: known.get(key, now) for key in since}
+    if checks != known:
         await desk.claim.save(state=replace(snapshot.state, checks_finished_at=checks))
 
 
@@ -247,7 +298,7 @@ async def process_bundle(desk: Desk, request: OperatorRequest) -> None:
     make = make_impact if is_impact else make_evidence
     period = IMPACT_PERIOD if is_impact else EVIDENCE_PERIOD
     since = request.since or desk.world.now() - period
-    kept = await make(desk.world, request.subject, request.id, since)
+    kept = await read_beside_orders(desk, make(desk.world, request.subject, request.id, since))
     if kept is None:
         await refuse(desk, request, "there is no such account, or it could not be read")
         return

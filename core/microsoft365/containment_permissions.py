@@ -38,7 +38,7 @@ CONTAINMENT_PERMISSIONS: tuple[Permission, ...] = (
     Permission(
         Service.GRAPH,
         "Directory.Read.All",
-        "its devices, and what it allowed apps",
+        "its devices and apps, and what it allowed apps",
         optional=True,
     ),
     Permission(
@@ -58,6 +58,18 @@ CONTAINMENT_PERMISSIONS: tuple[Permission, ...] = (
     ),
     Permission(Service.EXCHANGE, "Get-MailboxPermission", "who may open it", optional=True),
     Permission(Service.EXCHANGE, "Get-RecipientPermission", "who may send as it", optional=True),
+    Permission(
+        Service.EXCHANGE,
+        "Get-MailboxFolderPermission",
+        "who may read or change its folders",
+        optional=True,
+    ),
+    Permission(
+        Service.EXCHANGE,
+        "Get-MailboxFolderStatistics",
+        "what its Inbox is called, to read who may open it",
+        optional=True,
+    ),
     Permission(Service.EXCHANGE, "Get-MobileDevice", "its phones", optional=True),
     Permission(
         Service.EXCHANGE, "Get-MessageTraceV2", "whom it wrote to: the impact", optional=True

@@ -34,6 +34,11 @@ def build_disable_account_command(upn: str) -> str:
     return f"{build_find_account_command(upn)} | Disable-ADAccount" if can_be_quoted(upn) else ""
 
 
+def build_enable_on_premises_command(upn: str) -> str:
+    """The command that enables an on-premises account; empty if the name cannot be quoted."""
+    return f"{build_find_account_command(upn)} | Enable-ADAccount" if can_be_quoted(upn) else ""
+
+
 def build_block_account_command(account_id: str) -> str:
     """The Graph PowerShell command that blocks sign-in; empty if the id cannot be quoted."""
     if not can_be_quoted(account_id):

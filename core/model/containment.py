@@ -17,6 +17,8 @@ PLAN_WINDOW = timedelta(hours=1)
 """How long a plan may be carried out: an account changes."""
 BLOCK = "block-sign-in"
 """The step without which an account is not contained."""
+SESSIONS = "end-sessions"
+"""The step that counts only after the block: until then, whoever is told to end begins anew."""
 MAX_STEPS = 60
 MAX_STEP_TEXT = 600
 

@@ -14,12 +14,19 @@ class DetailKind(StrEnum):
     SIGN_IN_METHODS = "sign-in-methods"
     DEVICES = "devices"
     GRANTS = "grants"
+    APPS = "apps"
+    """The apps that it made or owns."""
+    APP_ASSIGNMENTS = "app-assignments"
     CLIENT_PROTOCOLS = "client-protocols"
     PHONES = "phones"
     RULES = "rules"
     FULL_ACCESS = "full-access"
     SEND_AS = "send-as"
+    SEND_ON_BEHALF = "send-on-behalf"
     SIGN_INS = "sign-ins"
+    """Those at which somebody did something."""
+    NON_INTERACTIVE_SIGN_INS = "non-interactive-sign-ins"
+    """Those by a token: a stolen one is used so."""
     DIRECTORY_AUDITS = "directory-audits"
     SENT_MAIL = "sent-mail"
 
@@ -31,6 +38,7 @@ MAILBOX_DETAILS = frozenset(
         DetailKind.RULES,
         DetailKind.FULL_ACCESS,
         DetailKind.SEND_AS,
+        DetailKind.SEND_ON_BEHALF,
         DetailKind.SENT_MAIL,
     }
 )
@@ -53,9 +61,12 @@ class TargetAccount:
     name: str = ""
     mail: str = ""
     """Its primary address, which need not be its principal name; empty if Graph reports none."""
+    aliases: tuple[str, ...] = ()
+    """Further addresses that it may send by."""
     enabled: bool | None = None
     """accountEnabled; None: Graph did not report it."""
     is_guest: bool = False
+    """Another organization signs it in, whether it is a guest here or was made a member."""
     synced: bool = False
     """True: a directory on premises is its source."""
     on_premises_name: str = ""
@@ -74,7 +85,8 @@ class TargetAccount:
     @property
     def sender_addresses(self) -> tuple[str, ...]:
         """The addresses it sends by, as far as Graph tells them."""
-        return tuple({one.casefold(): one for one in (self.mail, self.upn) if one}.values())
+        told = (self.mail, self.upn, *self.aliases)
+        return tuple({one.casefold(): one for one in told if one}.values())
 
 
 @dataclass(frozen=True, slots=True)

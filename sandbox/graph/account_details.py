@@ -1,4 +1,5 @@
-"""What belongs to one account: sign-in methods, registered devices, grants; and deleted accounts.
+"""What belongs to one account: sign-in methods, registered devices, grants and apps; and deleted
+accounts.
 
 A scene lists `authenticationMethods` and `registeredDevices`, each row with the account as
 `"@sandbox.user"`; without them an account has a password and an authenticator that it registered
@@ -6,6 +7,7 @@ with it. Phones have no date. A password is reset by a signed-in administrator o
 Learn: authenticationMethod resetPassword, application permissions: not supported).
 """
 
+from sandbox.graph.apps import list_owners
 from sandbox.graph.users import (
     GraphError,
     build_context_url,
@@ -31,6 +33,7 @@ WRITE_DEVICES = frozenset(
 READ_GRANTS = READ_DIRECTORY | {"DelegatedPermissionGrant.ReadWrite.All"}
 PASSWORD_METHOD = "28c10230-6103-485e-b985-444c60001490"
 TYPES = "#microsoft.graph."
+PRINCIPAL = "servicePrincipal"
 
 
 def list_own_rows(tenant: SimulatedTenant, collection: str, user: Row) -> list[Row]:
@@ -132,6 +135,33 @@ def list_user_grants(tenant: SimulatedTenant, request: HttpRequest, key: str) ->
     return answer_rows(tenant, request, f"users('{key}')/oauth2PermissionGrants", rows)
 
 
+def list_owned_objects(tenant: SimulatedTenant, request: HttpRequest, key: str) -> HttpResponse:
+    """`GET /users/{id}/ownedObjects`: the apps that name the account among their owners, and what
+    the scene lists as `ownedObjects`.
+    """
+    _, user = find_user(tenant, key)
+    wanted = fold_key(user.get("id"))
+    rows = list_own_rows(tenant, "ownedObjects", user)
+    for collection, kind in (("applications", "application"), ("servicePrincipals", PRINCIPAL)):
+        for row in to_rows(tenant.graph.get(collection)):
+            owners = {fold_key(one.get("id")) for one in list_owners(tenant, row)}
+            if wanted in owners:
+                shown = {name: value for name, value in row.items() if name != "owners"}
+                rows.append({"@odata.type": f"{TYPES}{kind}", **strip_private_keys(shown)})
+    return answer_rows(tenant, request, f"users('{key}')/ownedObjects", rows)
+
+
+def list_user_assignments(tenant: SimulatedTenant, request: HttpRequest, key: str) -> HttpResponse:
+    """`GET /users/{id}/appRoleAssignments`: the apps that the account was assigned to."""
+    _, user = find_user(tenant, key)
+    rows = [
+        strip_private_keys(row)
+        for row in to_rows(tenant.graph.get("appRoleAssignments"))
+        if fold_key(row.get("principalId")) == fold_key(user.get("id"))
+    ]
+    return answer_rows(tenant, request, f"users('{key}')/appRoleAssignments", rows)
+
+
 def get_deleted_item(tenant: SimulatedTenant, request: HttpRequest, key: str) -> HttpResponse:
     """`GET /directory/deletedItems/{id}`."""
     for row in to_rows(tenant.graph.get("deletedItems")):
@@ -149,5 +179,7 @@ ROUTES = (
     ("GET", "devices/*", READ_DEVICES, get_device),
     ("PATCH", "devices/*", WRITE_DEVICES, change_device),
     ("GET", "users/*/oauth2permissiongrants", READ_GRANTS, list_user_grants),
+    ("GET", "users/*/ownedobjects", READ_DIRECTORY, list_owned_objects),
+    ("GET", "users/*/approleassignments", READ_DIRECTORY, list_user_assignments),
     ("GET", "directory/deleteditems/*", READ_DELETED, get_deleted_item),
 )

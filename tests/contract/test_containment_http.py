@@ -1,24 +1,21 @@
 """Containing an account on the real adapters: a tenant under attack, over HTTP."""
 
 import json
-from collections.abc import AsyncIterator, Mapping
+from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
-from dataclasses import dataclass, field
-from datetime import UTC, datetime, timedelta
+from dataclasses import replace
+from datetime import timedelta
 from typing import Any
 
 import pytest
 
-from core.config.catalog import CATALOG
-from core.containment.options import ContainmentOptions
+from core.adapters.m365.containment.parse import parse_audit, parse_target
 from core.errors import NotFound, Rejected, Superseded
-from core.jobs.containment import process_account_requests
-from core.keys import format_descending_time
-from core.model.containment import Containment, ContainmentState, StepState
-from core.model.guards import Mode
-from core.model.requests import OperatorRequest, RequestKind, RequestState
-from core.notifications.run_cards import build_cards
-from core.ports import CONTAINMENT_PARTITION, World
+from core.keys import format_act_hour
+from core.model.activity import Act
+from core.model.containment import ContainmentState, StepState
+from core.model.requests import RequestKind, RequestState
+from core.ports import ACTIVITY_PARTITION
 from core.tenant.changes import (
     BlockAccount,
     DisableClientProtocols,
@@ -27,15 +24,13 @@ from core.tenant.changes import (
     RevokeSessions,
 )
 from core.tenant.containing import DetailKind, TargetAccount
-from tests.support.audit_records import build_mail_record
-from tests.support.fakes.channel import FakeNotificationChannel
-from tests.support.fakes.clock import Clock
-from tests.support.fakes.ledger import FakeLedger
+from tests.support.acts import build_act
+from tests.support.audit_records import THIEF_APP, build_audit_row, build_mail_record
+from tests.support.containment_http import NOW, Stage, ago
 from tests.support.http_recorder import (
     PERSON,
     PERSON_GUID,
     ROOM,
-    Connection,
     build_mailbox_row,
     build_rule_row,
     build_scene,
@@ -43,15 +38,8 @@ from tests.support.http_recorder import (
     connect_sandbox,
 )
 
-NOW = datetime.now(UTC)
 SINCE = NOW - timedelta(days=30)
-ENFORCE = ContainmentOptions(mode=Mode.ENFORCE)
 METHODS = "#microsoft.graph."
-
-
-def ago(**period: float) -> str:
-    """A time before now, as Graph prints it."""
-    return f"{NOW - timedelta(**period):%Y-%m-%dT%H:%M:%SZ}"
 
 
 def build_attack(**person: Any) -> dict[str, Any]:
@@ -124,12 +112,45 @@ def build_attack(**person: Any) -> dict[str, Any]:
                     "correlationId": "c2",
                     "status": {"errorCode": 0},
                 },
+                {
+                    "id": "s3",
+                    "userId": PERSON,
+                    "createdDateTime": ago(hours=1),
+                    "appDisplayName": "Microsoft Office",
+                    "ipAddress": "198.51.100.77",
+                    "sessionId": "S-1",
+                    "signInEventTypes": ["nonInteractiveUser"],
+                    "status": {"errorCode": 0},
+                },
+            ],
+            "applications": [
+                {
+                    "id": "99999999-0000-4000-8000-000000000001",
+                    "appId": "99999999-0000-4000-8000-000000000002",
+                    "displayName": "Mail helper",
+                    "createdDateTime": ago(hours=1),
+                    "owners": [PERSON],
+                }
+            ],
+            "appRoleAssignments": [
+                {
+                    "id": "assignment-1",
+                    "principalId": PERSON,
+                    "resourceId": "88888888-0000-4000-8000-000000000003",
+                    "resourceDisplayName": "eM Client",
+                    "appRoleId": "00000000-0000-0000-0000-000000000000",
+                    "createdDateTime": ago(hours=2),
+                }
             ],
         },
         exchange={
             "Get-Mailbox": [
                 build_mailbox_row(
-                    PERSON, PERSON_GUID, "ann", ForwardingSmtpAddress="smtp:x@evil.example"
+                    PERSON,
+                    PERSON_GUID,
+                    "ann",
+                    ForwardingSmtpAddress="smtp:x@evil.example",
+                    GrantSendOnBehalfTo=["Eve"],
                 )
             ],
             "Get-AcceptedDomain": [{"DomainName": "contoso.example", "Name": "contoso.example"}],
@@ -157,60 +178,6 @@ def build_attack(**person: Any) -> dict[str, Any]:
             ],
         },
     )
-
-
-@dataclass
-class Stage:
-    """A tenant over HTTP, a ledger in memory, and what operators ask."""
-
-    connection: Connection
-    options: ContainmentOptions = ENFORCE
-    clock: Clock = field(default_factory=lambda: Clock(NOW))
-    count: int = 0
-    searches: bool = False
-
-    def __post_init__(self) -> None:
-        self.ledger = FakeLedger(self.clock)
-        self.channel = FakeNotificationChannel()
-
-    async def ask(self, kind: RequestKind = RequestKind.CONTAIN, **more: Any) -> OperatorRequest:
-        """Somebody asks for something about Ann, and it is processed."""
-        self.count += 1
-        number = f"{format_descending_time(self.clock())}-{self.count:08x}"
-        fields = {"subject": PERSON, "requested_by": "Bob", "reason": "she clicked", **more}
-        request = OperatorRequest(number, kind, at=self.clock(), **fields)
-        await self.ledger.add_request(CONTAINMENT_PARTITION, request)
-        world = World(
-            self.connection.tenant,
-            self.ledger,
-            self.channel,
-            self.clock,
-            build_cards,
-            sleep=self.connection.clock.sleep,
-            searches_audit_log=self.searches,
-        )
-        await process_account_requests(world, self.options, CATALOG, number)
-        done = await self.ledger.get_request(CONTAINMENT_PARTITION, number)
-        assert done
-        return done
-
-    async def get_latest(self) -> Containment:
-        return (await self.ledger.load_containments())[0]
-
-    @property
-    def user(self) -> Mapping[str, Any]:
-        user: Mapping[str, Any] = self.connection.sandbox.tenant.graph["users"][0]
-        return dict(user)
-
-    @property
-    def box(self) -> Mapping[str, Any]:
-        box: Mapping[str, Any] = self.connection.sandbox.tenant.exchange["Get-Mailbox"][0]
-        return dict(box)
-
-    @property
-    def rules(self) -> dict[str, bool]:
-        rows = self.connection.sandbox.tenant.graph["messageRules"][PERSON]
-        return {row["id"]: row["isEnabled"] for row in rows}
 
 
 @asynccontextmanager
@@ -273,9 +240,16 @@ async def test_the_evidence_says_who_when_from_where_and_what_was_taken() -> Non
         assert details["grants"][0]["scope"] == "Mail.Read"
         assert details["phones"][0]["device"] == "EVILPHONE"
         assert len(details["sent-mail"]) == 3
+        assert [one["what"] for one in details["apps"]] == ["Mail helper"]
+        assert [one["what"] for one in details["app-assignments"]] == ["eM Client"]
+        assert details["apps"][0]["at"]
+        assert [one["what"] for one in details["send-on-behalf"]] == ["Eve"]
+        assert [one["address"] for one in details["non-interactive-sign-ins"]] == ["198.51.100.77"]
+        assert document["folder_rights"] == []
         assert document["mailbox"]["forwarding_smtp_address"] == "smtp:x@evil.example"
         # The id of one request is no session.
         assert [one["session"] for one in document["sessions"]] == ["s-1"]
+        assert document["sessions"][0]["addresses"] == ["198.51.100.77", "203.0.113.9"]
         assert [one["correlationId"] for one in details["sign-ins"]] == ["c2", "c1"]
 
 
@@ -383,6 +357,72 @@ async def test_mail_is_traced_by_the_primary_address_too_where_the_principal_nam
         assert document["sent"]["messages"] == 3
         query = document["purge"]["find"]["body"]["query"]
         assert 'SenderFromAddress in~ ("ann@contoso.example", "ann@corp.example")' in query
+
+
+async def test_mail_is_traced_by_every_address_that_the_account_has() -> None:
+    aliases = ["SMTP:ann@contoso.example", "smtp:sales@contoso.example", "X500:/o=x", "SIP:a@b.c"]
+    scene = build_attack(mail="ann@contoso.example", proxyAddresses=aliases)
+    for row in scene["exchange"]["Get-MessageTraceV2"]:
+        row["SenderAddress"] = "sales@contoso.example"
+    async with open_stage(scene) as stage:
+        impact = await stage.ask(RequestKind.IMPACT)
+        bundle = await stage.ledger.load_bundle(impact.id)
+        assert bundle
+        document = json.loads(bundle.body)
+        assert document["sent"]["messages"] == 3
+        assert "sales@contoso.example" in document["purge"]["find"]["body"]["query"]
+        many = [f"smtp:a{number}@contoso.example" for number in range(30)]
+        account = TargetAccount(PERSON, "ann@contoso.example", aliases=tuple(many))
+        found = await stage.connection.tenant.containment.read_details(
+            DetailKind.SENT_MAIL, account, PERSON_GUID, SINCE
+        )
+        assert "there is more than was read" in {one.reason for one in found.failures}
+
+
+async def test_of_a_record_the_actor_is_who_has_anything_in_it() -> None:
+    nobody = {"id": None, "userPrincipalName": None, "displayName": None}
+    app = {"servicePrincipalId": THIEF_APP, "displayName": "Notes", "appId": None}
+    row = build_audit_row("Consent to application", initiatedBy={"user": nobody, "app": app})
+    detail = parse_audit(row)
+    assert (detail.get_value("by"), detail.get_value("by name")) == (THIEF_APP, "Notes")
+
+
+@pytest.mark.parametrize(
+    ("kind", "upn", "is_outside"),
+    [
+        ("Guest", "x@contoso.example", True),
+        ("Member", "pat_harbour.example#EXT#@contoso.example", True),
+        ("Member", "ann@contoso.example", False),
+    ],
+)
+async def test_who_another_organization_signs_in_is_told_by_more_than_the_type(
+    kind: str, upn: str, is_outside: bool
+) -> None:
+    row = {"id": PERSON, "userType": kind, "userPrincipalName": upn}
+    assert parse_target(row).is_guest is is_outside
+
+
+async def test_what_others_did_to_the_account_stands_beside_what_it_did() -> None:
+    async with open_stage() as stage:
+        acts = (
+            build_act(object_id=PERSON, operation="Add-MailboxPermission"),
+            build_act(object_id="", names=("ann@contoso.example",), operation="Set-Mailbox"),
+            build_act(object_id=ROOM, operation="New-InboxRule"),
+        )
+        async with stage.ledger.claim(ACTIVITY_PARTITION, "x") as claim:
+            assert claim
+            await claim.save(*(replace(act, at=NOW, key=build_key(act)) for act in acts))
+        asked = await stage.ask(RequestKind.EVIDENCE)
+        bundle = await stage.ledger.load_bundle(asked.id)
+        assert bundle
+        found = json.loads(bundle.body)["acts_by_others"]
+        assert sorted(one["operation"] for one in found) == ["Add-MailboxPermission", "Set-Mailbox"]
+        assert {one["by"] for one in found} == {"person: eve@contoso.com"}
+
+
+def build_key(act: Act) -> str:
+    """The key of an act of now."""
+    return f"{format_act_hour(NOW)}{act.operation}"
 
 
 async def test_a_trace_whose_last_row_nobody_understands_is_said_to_be_cut() -> None:

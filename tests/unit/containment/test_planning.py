@@ -5,11 +5,12 @@ from datetime import UTC, datetime, timedelta
 
 import pytest
 
-from core.containment.account_picture import AccountPicture, HiddenRule
+from core.containment.account_picture import AccountPicture, HiddenRule, JudgedChange
 from core.containment.options import ContainmentOptions
 from core.containment.planning import plan_containment
 from core.model.containment import MAX_STEPS, StepState
 from core.model.guards import Mode
+from core.tenant.changes import ClearMailboxForward, DisableInboxRule
 from core.tenant.containing import AccountDetail, DetailKind, TargetAccount
 from core.tenant.directory import RoleHolder
 from tests.support.containment_stage import BOX, MIA
@@ -73,8 +74,43 @@ def test_whoever_administers_is_refused_with_how(way: str) -> None:
     holder = RoleHolder(BOX.guid if way == "exchange" else MIA, way)
     plan = plan_containment(replace(PICTURE, role_holders=(holder,)), OPTIONS, ())
     assert "protected administrator" in plan.refusal
-    assert [step.state for step in plan.steps] == [StepState.FOR_A_PERSON] * 2
+    assert {step.state for step in plan.steps} == {StepState.FOR_A_PERSON}
+    assert not any(step.change for step in plan.steps)
     assert all(step.command for step in plan.steps)
+
+
+def test_of_who_is_refused_a_person_gets_every_command() -> None:
+    judged = (
+        JudgedChange("clear the forward", ClearMailboxForward(BOX.guid)),
+        JudgedChange("switch off the rule", DisableInboxRule(MIA, "r1")),
+    )
+    picture = replace(
+        PICTURE,
+        account=replace(MIA_ACCOUNT, synced=True),
+        role_holders=(RoleHolder(MIA, "eligible"),),
+        judged=judged,
+        details={DetailKind.SIGN_IN_METHODS: (METHOD,)},
+    )
+    found = commands(picture)
+    assert list(found)[:5] == [
+        "block-sign-in",
+        "block-on-premises",
+        "end-sessions",
+        "switch-off-1",
+        "switch-off-2",
+    ]
+    assert "Disable-ADAccount" in found["block-on-premises"]
+    assert "-ForwardingSmtpAddress $null" in found["switch-off-1"]
+    assert "-MessageRuleId 'r1' -IsEnabled:$false" in found["switch-off-2"]
+    assert "Set-ADAccountPassword" in found["password"]
+    assert "method-1" in found
+
+
+def test_who_may_send_on_behalf_is_asked_about() -> None:
+    details = {DetailKind.SEND_ON_BEHALF: (AccountDetail("Eve", "Eve"),)}
+    assert commands(replace(PICTURE, details=details))["send-on-behalf-1"] == (
+        f"Set-Mailbox -Identity '{BOX.guid}' -GrantSendOnBehalfTo @{{Remove='Eve'}}"
+    )
 
 
 @pytest.mark.parametrize("name", [MIA.upper(), "Mia@Example.com"])

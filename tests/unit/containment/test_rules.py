@@ -14,6 +14,7 @@ from core.containment.rules import (
 )
 from core.model.activity import Act
 from core.model.cases import Case, Exemption
+from core.model.containment import Containment, ContainmentState
 from core.model.findings import Severity
 from core.tenant.activity import ActivityActor, ActivityLog, ActorKind
 from tests.support.containment_stage import MIA, Stage
@@ -141,6 +142,10 @@ def test_who_was_released_or_answered_is_left_alone() -> None:
     evidence = RuleEvidence({"mailbox-forwarding": (REDIRECT,)}, (HOME, STRANGE))
     released = {MIA: Exemption(MIA, "Ann", "it was her", NOW + timedelta(days=30))}
     assert find_rule_orders(evidence, BOTH, (), released, NOW) == []
+    under_way = Containment(
+        "1", MIA, "mia", "Ann", "", NOW - timedelta(hours=2), ContainmentState.RUNNING
+    )
+    assert find_rule_orders(evidence, BOTH, (under_way,), {}, NOW) == []
     past = {MIA: replace(released[MIA], until=NOW)}
     assert len(find_rule_orders(evidence, BOTH, (), past, NOW)) == 1
 
@@ -172,6 +177,24 @@ async def test_the_first_time_a_plan_is_shown_and_then_a_rule_acts_once() -> Non
     assert "203.0.113.9" in done.reason
     await stage.process(again)
     assert len(await stage.ledger.load_containments()) == 2
+
+
+async def test_a_rule_that_is_added_later_is_shown_first_as_well() -> None:
+    stage, _ = await open_stage()
+    stage.options = replace(stage.options, rules=(REDIRECT_AND_SESSION,))
+    await stage.process(RuleEvidence())
+    risky = RuleEvidence({"mailbox-forwarding": (REDIRECT,), "mfa-registration": (RISK,)})
+    stage.options = replace(stage.options, rules=BOTH)
+    await stage.process(risky)
+    shown = await stage.get_latest()
+    assert (shown.state, shown.rule, stage.is_enabled) == ("planned", REDIRECT_AND_RISK, True)
+    # One that was switched off meanwhile is new again.
+    stage.options = replace(stage.options, rules=(REDIRECT_AND_SESSION,))
+    await stage.process(RuleEvidence())
+    later = replace(REDIRECT, opened_at=stage.clock() + timedelta(seconds=1))
+    stage.options = replace(stage.options, rules=BOTH)
+    await stage.process(replace(risky, cases={**risky.cases, "mailbox-forwarding": (later,)}))
+    assert stage.is_enabled is True
 
 
 async def test_a_rule_stays_under_the_brake() -> None:

@@ -260,6 +260,43 @@ async def test_a_synchronised_account_is_looked_at_again_and_blocked_once_more()
     assert not stage.tenant.users[0].enabled
     assert "enabled again" in str(stage.channel.sent[-1])
     assert (await stage.get_latest()).look_again_at is None
+    # Whoever signed in meanwhile is told to end as well.
+    assert stage.tenant.signed_out == [MIA, MIA]
+    undo = await stage.ask(RequestKind.UNCONTAIN)
+    await stage.process()
+    note = (await stage.get_request(undo)).note
+    assert "enable it there as well: Get-ADUser" in note
+    assert "| Enable-ADAccount" in note
+
+
+async def test_sessions_that_were_told_to_end_before_the_block_are_told_once_more() -> None:
+    stage = Stage()
+    stage.tenant.fail_change("BlockAccount", Unavailable("busy"))
+    order = await stage.contain()
+    assert "1 are still being tried" in order.note
+    assert (stage.is_enabled, stage.tenant.signed_out) == (True, [MIA])
+    stage.tenant.clear_faults()
+    await stage.process()
+    assert (stage.is_enabled, stage.tenant.signed_out) == (False, [MIA, MIA])
+    assert (await stage.get_latest()).state is ContainmentState.DONE
+
+
+async def test_an_account_that_was_blocked_already_is_told_once() -> None:
+    stage = Stage()
+    stage.tenant.users[0] = replace(stage.tenant.users[0], enabled=False)
+    await stage.contain()
+    assert stage.tenant.signed_out == [MIA]
+
+
+async def test_of_two_plans_alike_the_latest_is_carried_out() -> None:
+    stage = Stage()
+    first = await stage.contain()
+    await stage.ask(RequestKind.UNCONTAIN, steps=("rule-1", "forward", "device-1"))
+    await stage.process()
+    again = await stage.contain()
+    assert (first.state, again.state) == (RequestState.DONE, RequestState.DONE), again.note
+    assert again.plan == first.plan
+    assert stage.is_enabled is False
 
 
 # Orders ------------------------------------------------------------------------------------------
@@ -359,6 +396,19 @@ async def test_what_gets_no_answer_is_tried_again_by_later_ticks() -> None:
     assert (await stage.get_latest()).state is ContainmentState.DONE
 
 
+async def test_an_outage_of_less_than_half_an_hour_leaves_nobody_open() -> None:
+    stage = Stage()
+    stage.tenant.fail_change("BlockAccount", Unavailable("HTTP 503"))
+    await stage.contain()
+    for _ in range(4):
+        await stage.process()
+    assert (await stage.get_latest()).state is ContainmentState.RUNNING
+    stage.tenant.clear_faults()
+    await stage.process()
+    assert stage.is_enabled is False
+    assert (await stage.get_latest()).state is ContainmentState.DONE
+
+
 async def test_what_is_not_taken_back_yet_is_said_to_be_tried_still() -> None:
     stage = Stage()
     await stage.contain()
@@ -373,10 +423,8 @@ async def test_what_is_not_taken_back_yet_is_said_to_be_tried_still() -> None:
     assert stage.is_enabled is True
 
 
-async def test_slow_evidence_does_not_hold_up_the_block() -> None:
-    stage = Stage(options=replace(ENFORCE, evidence_seconds=0.01))
-    plan = await stage.plan()
-    opened = asyncio.Event()
+def build_slow_tenant(known: FakeTenant, opened: asyncio.Event) -> FakeTenant:
+    """The tenant, in which evidence waits for an event: who holds roles is not told before."""
 
     class SlowRoles:
         async def read_role_holders(self) -> object:
@@ -385,23 +433,61 @@ async def test_slow_evidence_does_not_hold_up_the_block() -> None:
 
     class SlowTenant(FakeTenant):
         @property
-        def roles(self) -> SlowRoles:  # type: ignore[override]
+        def roles(self) -> SlowRoles:  # type: ignore[override]  # it reads no more than that
             return SlowRoles()
 
-    slow = SlowTenant(**{name: getattr(stage.tenant, name) for name in ("boxes", "users", "rules")})
-    slow.targets, slow.client_switches = stage.tenant.targets, stage.tenant.client_switches
-    stage.tenant = slow
+    slow = SlowTenant(**{name: getattr(known, name) for name in ("boxes", "users", "rules")})
+    slow.targets, slow.client_switches = known.targets, known.client_switches
+    return slow
 
-    async def open_when_blocked() -> None:
-        while stage.tenant.users[0].enabled:
-            await asyncio.sleep(0)
-        opened.set()
 
+async def open_when_blocked(stage: Stage, opened: asyncio.Event) -> None:
+    while stage.is_enabled:
+        await asyncio.sleep(0)
+    opened.set()
+
+
+async def test_slow_evidence_does_not_hold_up_the_block() -> None:
+    stage = Stage(options=replace(ENFORCE, evidence_seconds=0.01))
+    plan, opened = await stage.plan(), asyncio.Event()
+    stage.tenant = build_slow_tenant(stage.tenant, opened)
     await stage.ask(plan=plan.plan_hash)
-    await asyncio.gather(stage.process(), open_when_blocked())
+    await asyncio.gather(stage.process(), open_when_blocked(stage, opened))
     done = await stage.get_latest()
     assert done.bundle_digest
     assert done.state is ContainmentState.DONE
+
+
+@pytest.mark.parametrize("kind", [RequestKind.EVIDENCE, RequestKind.IMPACT])
+async def test_an_order_does_not_wait_for_the_evidence_that_was_asked_for_before(
+    kind: RequestKind,
+) -> None:
+    stage = Stage(options=replace(ENFORCE, evidence_seconds=0.01, orders_pause=0.01))
+    plan, opened = await stage.plan(), asyncio.Event()
+    stage.tenant = build_slow_tenant(stage.tenant, opened)
+    slow = await stage.ask(kind)
+    order = await stage.ask(plan=plan.plan_hash)
+    await asyncio.gather(stage.process(), open_when_blocked(stage, opened))
+    assert (await stage.get_request(order)).state is RequestState.DONE
+    assert (await stage.get_request(slow)).state is RequestState.DONE
+
+
+async def test_an_order_that_comes_while_evidence_is_read_does_not_wait_for_its_end() -> None:
+    stage = Stage(options=replace(ENFORCE, evidence_seconds=0.01, orders_pause=0.01))
+    plan, opened = await stage.plan(), asyncio.Event()
+    stage.tenant = build_slow_tenant(stage.tenant, opened)
+    slow = await stage.ask(RequestKind.EVIDENCE)
+
+    async def order_later() -> str:
+        await asyncio.sleep(0.05)
+        return await stage.ask(plan=plan.plan_hash)
+
+    _, order, _ = await asyncio.gather(
+        stage.process(), order_later(), open_when_blocked(stage, opened)
+    )
+    assert (await stage.get_request(order)).state is RequestState.DONE
+    assert (await stage.get_latest()).blocked_at
+    assert (await stage.get_request(slow)).note.startswith("sha256")
 
 
 # Kills -------------------------------------------------------------------------------------------

@@ -13,11 +13,15 @@ from core.containment.commands import (
     METHOD_CMDLETS,
     build_device_command,
     build_grant_command,
+    build_held_rights_command,
+    build_held_sending_command,
     build_method_command,
     build_phone_command,
     build_remove_right_command,
+    build_switch_off_command,
     build_unblock_sender_command,
 )
+from core.containment.manual_steps import RIGHTS
 from core.engine.self_remedies import (
     STEPS,
     build_exemptions_remedy,
@@ -32,7 +36,7 @@ from core.guards.tenant_baseline.remedies import build_row_remedy
 from core.guards.tenant_baseline.rule_file import SHIPPED_ROWS, build_full_baseline
 from core.microsoft365.bulk_commands import build_bulk_commands
 from core.microsoft365.configuration_sources import CONFIGURATION_SOURCES
-from core.microsoft365.powershell import can_be_quoted
+from core.microsoft365.powershell import build_enable_on_premises_command, can_be_quoted
 from core.microsoft365.remedies import (
     MAX_STOPPED,
     NO_COMMAND,
@@ -257,18 +261,22 @@ def test_the_commands_of_a_containment_are_ones_that_there_are() -> None:
         build_password_command(PERSON, "", synced=False),
         build_device_command(PERSON),
         build_grant_command("g1"),
+        build_switch_off_command(DisableInboxRule(PERSON, "r1")),
         FLOW_RULES_COMMAND,
     ]
     check(*(Step("It.", text, Shell.GRAPH) for text in texts))
     of_exchange = [
         build_phone_command("g1", "d1"),
-        build_remove_right_command("g1", "ann@contoso.com", is_send_as=True),
-        build_remove_right_command("g1", "ann@contoso.com", is_send_as=False),
+        *(build_remove_right_command("g1", "ann@contoso.com", kind) for kind in RIGHTS),
         build_unblock_sender_command("ann@contoso.com"),
+        build_held_rights_command("ann@contoso.com"),
+        build_held_sending_command("ann@contoso.com"),
+        build_switch_off_command(ClearMailboxForward("g1")),
     ]
     check(*(Step("It.", text, Shell.EXCHANGE) for text in of_exchange))
     on_premises = build_password_command("", "o'hara@contoso.com", synced=True)
-    check(Step("It.", on_premises, Shell.DIRECTORY))
+    enable = build_enable_on_premises_command("o'hara@contoso.com")
+    check(*(Step("It.", text, Shell.DIRECTORY) for text in (on_premises, enable)))
 
 
 BULK: tuple[Change, ...] = (

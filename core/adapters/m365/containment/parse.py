@@ -1,12 +1,13 @@
 """Rows of Graph and Exchange about one account, bounded. Each raises ValueError for no such row."""
 
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from datetime import datetime
 from typing import Any
 
 from core.adapters.parsing import (
     LIST_LIMIT,
     ResponseRow,
+    get_part,
     parse_identifier,
     parse_object_id,
     parse_optional_bool,
@@ -20,7 +21,7 @@ from core.tenant.containing import NAME_LIMIT, VALUE_LIMIT, AccountDetail, Targe
 TARGET_PROPERTIES = (
     "id,userPrincipalName,mail,displayName,accountEnabled,userType,onPremisesSyncEnabled,"
     "onPremisesSamAccountName,isManagementRestricted,createdDateTime,lastPasswordChangeDateTime,"
-    "signInSessionsValidFromDateTime,assignedLicenses"
+    "signInSessionsValidFromDateTime,assignedLicenses,proxyAddresses"
 )
 METHOD_SUFFIX = "authenticationmethod"
 ADDRESS_LIMIT = 64
@@ -46,8 +47,9 @@ def parse_target(row: ResponseRow) -> TargetAccount:
         upn=parse_text(row.get("userPrincipalName"), VALUE_LIMIT),
         name=parse_text(row.get("displayName"), NAME_LIMIT),
         mail=parse_text(row.get("mail"), VALUE_LIMIT),
+        aliases=tuple(parse_aliases(row.get("proxyAddresses"))),
         enabled=parse_optional_bool(row.get("accountEnabled")),
-        is_guest=parse_text(row.get("userType"), 20).lower() == "guest",
+        is_guest=is_from_outside(row),
         synced=parse_row_flag(row, "onPremisesSyncEnabled"),
         on_premises_name=parse_text(row.get("onPremisesSamAccountName"), NAME_LIMIT),
         is_management_restricted=parse_row_flag(row, "isManagementRestricted"),
@@ -58,6 +60,20 @@ def parse_target(row: ResponseRow) -> TargetAccount:
             parse_object_id(one.get("skuId")) for one in listed if isinstance(one, Mapping)
         ),
     )
+
+
+def is_from_outside(row: ResponseRow) -> bool:
+    """Whether another organization signs the account in: a guest, or one who was made a member."""
+    upn = parse_text(row.get("userPrincipalName"), VALUE_LIMIT).lower()
+    return parse_text(row.get("userType"), 20).lower() == "guest" or "#ext#@" in upn
+
+
+def parse_aliases(value: object) -> Iterator[str]:
+    """The addresses of mail among proxyAddresses, each without its prefix."""
+    for one in value[:LIST_LIMIT] if isinstance(value, list) else ():
+        kind, _, address = parse_text(one, VALUE_LIMIT).partition(":")
+        if kind.lower() == "smtp" and address:
+            yield address
 
 
 def make_values(row: ResponseRow, names: tuple[str, ...]) -> tuple[tuple[str, str], ...]:
@@ -123,6 +139,33 @@ def parse_grant(row: ResponseRow) -> AccountDetail:
         "delegated-grant",
         None,
         make_values(row, ("scope", "resourceId", "consentType")),
+    )
+
+
+def parse_app(row: ResponseRow) -> AccountDetail:
+    """An app registration or service principal that the user owns (Microsoft Learn: user,
+    ownedObjects).
+    """
+    kind = parse_text(row.get("@odata.type"), 100).lower().removeprefix("#microsoft.graph.")
+    return AccountDetail(
+        require_id(row),
+        parse_text(row.get("displayName"), NAME_LIMIT),
+        kind,
+        parse_known_time(row.get("createdDateTime")),
+        make_values(row, ("appId", "signInAudience", "accountEnabled")),
+    )
+
+
+def parse_app_assignment(row: ResponseRow) -> AccountDetail:
+    """An app that the user was assigned to, which a consent does as well (Microsoft Learn:
+    appRoleAssignment).
+    """
+    return AccountDetail(
+        require_id(row),
+        parse_text(row.get("resourceDisplayName"), NAME_LIMIT),
+        "app-role-assignment",
+        parse_known_time(row.get("createdDateTime")),
+        make_values(row, ("resourceId", "appRoleId")),
     )
 
 
@@ -213,12 +256,14 @@ def parse_sign_in(row: ResponseRow) -> AccountDetail:
                 "browser",
                 "clientAppUsed",
                 "resourceDisplayName",
+                "authenticationProtocol",
+                "incomingTokenType",
                 "userAgent",
                 "correlationId",
             ),
         ),
         # Version 1.0 has none; a correlation id is that of one request, and no session.
-        session=parse_text(row.get("sessionId"), 64),
+        session=parse_text(row.get("sessionId") or row.get("clientSessionId"), 64).casefold(),
         address=parse_text(row.get("ipAddress"), ADDRESS_LIMIT),
     )
 
@@ -229,9 +274,10 @@ def parse_audit(row: ResponseRow) -> AccountDetail:
     New values of properties are left out: they may be the secret itself.
     """
     by = row.get("initiatedBy")
-    user = by.get("user") if isinstance(by, Mapping) else None
-    app = by.get("app") if isinstance(by, Mapping) else None
-    actor = user if isinstance(user, Mapping) else app if isinstance(app, Mapping) else {}
+    user, app = (get_part(by, name) for name in ("user", "app"))
+    # Of an app's act Graph may print the user as well, with nothing in it.
+    is_user = any(user.get(name) for name in ("id", "userPrincipalName", "displayName"))
+    actor = user if is_user else app
     targets = row.get("targetResources")
     listed = targets[:10] if isinstance(targets, list) else []
     ids = [parse_object_id(one.get("id")) for one in listed if isinstance(one, Mapping)]

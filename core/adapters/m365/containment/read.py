@@ -8,9 +8,12 @@ from urllib.parse import quote
 
 from core.adapters.exchange.client import ExchangeClient
 from core.adapters.graph.client import GraphClient
+from core.adapters.graph.reports import BETA
 from core.adapters.m365.containment.parse import (
     TARGET_PROPERTIES,
     is_foreign_right,
+    parse_app,
+    parse_app_assignment,
     parse_audit,
     parse_client_protocols,
     parse_device,
@@ -24,9 +27,12 @@ from core.adapters.m365.containment.parse import (
     parse_target,
 )
 from core.adapters.m365.containment.write import CLIENT_PROPERTIES
+from core.adapters.m365.delegation import parse_send_on_behalf_rights
+from core.adapters.m365.mailboxes import MAILBOX_PROPERTIES
+from core.adapters.m365.protocols import NON_INTERACTIVE
 from core.adapters.parsing import ResponseRow, parse_each_row, parse_text
 from core.adapters.read_errors import build_read_failure, build_unavailable_reading
-from core.errors import NotFound, TenantError, Unavailable
+from core.errors import NotFound, Rejected, TenantError, Unavailable
 from core.tenant.containing import (
     MAX_DETAILS,
     MAX_SENT,
@@ -49,6 +55,8 @@ TRACE_PAGE = 5_000
 TRACE_WINDOW = timedelta(days=10)
 """The longest period of one question to it."""
 MAX_TRACE_ANSWERS = 8
+MAX_SENDERS = 10
+"""Addresses of one account that are asked about: a tenant answers 100 questions in five minutes."""
 
 type Parse = Callable[[ResponseRow], AccountDetail]
 
@@ -150,6 +158,8 @@ class M365ContainmentReader:
             DetailKind.SIGN_IN_METHODS: (self.fetch_methods, parse_method),
             DetailKind.DEVICES: (self.fetch_devices, parse_device),
             DetailKind.GRANTS: (self.fetch_grants, parse_grant),
+            DetailKind.APPS: (self.fetch_apps, parse_app),
+            DetailKind.APP_ASSIGNMENTS: (self.fetch_app_assignments, parse_app_assignment),
             DetailKind.CLIENT_PROTOCOLS: (self.fetch_protocols, parse_client_protocols),
             DetailKind.PHONES: (
                 partial(self.fetch_rows, "Get-MobileDevice", "Mailbox"),
@@ -164,7 +174,12 @@ class M365ContainmentReader:
                 partial(self.fetch_rows, "Get-RecipientPermission", "Identity"),
                 parse_right,
             ),
+            DetailKind.SEND_ON_BEHALF: (self.fetch_send_on_behalf, parse_right),
             DetailKind.SIGN_INS: (self.fetch_sign_ins, parse_sign_in),
+            DetailKind.NON_INTERACTIVE_SIGN_INS: (
+                self.fetch_non_interactive_sign_ins,
+                parse_sign_in,
+            ),
             DetailKind.DIRECTORY_AUDITS: (self.fetch_audits, parse_audit),
             DetailKind.SENT_MAIL: (self.fetch_sent, parse_sent),
         }
@@ -201,13 +216,32 @@ class M365ContainmentReader:
             f"{question.user_path}/oauth2PermissionGrants", READ_DIRECTORY
         )
 
+    async def fetch_apps(self, question: Question) -> Found:
+        """The apps and service principals that the account owns, as who makes one does."""
+        path = f"{question.user_path}/ownedObjects"
+        found = await self.fetch_pages(path, READ_DIRECTORY)
+        return replace(found, rows=[row for row in found.rows if is_app_row(row)])
+
+    async def fetch_app_assignments(self, question: Question) -> Found:
+        """The apps that the account was assigned to, each with its date."""
+        return await self.fetch_pages(f"{question.user_path}/appRoleAssignments", READ_DIRECTORY)
+
     async def fetch_sign_ins(self, question: Question) -> Found:
-        """The interactive sign-ins since a time, the latest first. Needs Entra ID P1."""
-        wanted = (
-            f"userId eq '{question.account.id}' and "
-            f"createdDateTime ge {question.since:%Y-%m-%dT%H:%M:%SZ}"
-        )
-        path = f"/auditLogs/signIns?$filter={quote(wanted, safe='/')}&$top=500"
+        """The interactive sign-ins since a time, the latest first. Needs Entra ID P1.
+
+        Beta also tells their session and how they were made (a device code, say); where it refuses,
+        version 1.0 has the rest.
+        """
+        path = f"/auditLogs/signIns?$filter={build_sign_in_filter(question)}&$top=500"
+        try:
+            return await self.fetch_pages(f"{BETA}{path}", READ_LOGS)
+        except (NotFound, Rejected):
+            return await self.fetch_pages(path, READ_LOGS)
+
+    async def fetch_non_interactive_sign_ins(self, question: Question) -> Found:
+        """The sign-ins by a token since a time, which only beta tells. Needs Entra ID P1."""
+        wanted = build_sign_in_filter(question, f" and {NON_INTERACTIVE}")
+        path = f"{BETA}/auditLogs/signIns?$filter={wanted}&$top=500"
         return await self.fetch_pages(path, READ_LOGS)
 
     async def fetch_audits(self, question: Question) -> Found:
@@ -242,6 +276,21 @@ class M365ContainmentReader:
             )
         )
 
+    async def fetch_send_on_behalf(self, question: Question) -> Found:
+        """Who may send on behalf of the mailbox, a row each."""
+        if not question.mailbox:
+            return Found(())
+        rows = await self.exchange.invoke(
+            "Get-Mailbox",
+            {"Identity": question.mailbox},
+            select=(*MAILBOX_PROPERTIES, "GrantSendOnBehalfTo"),
+        )
+        found, broken = parse_each_row(rows, parse_send_on_behalf_rights)
+        if broken:
+            raise Unavailable(broken[0][1])
+        holders = [one.trustee for rights in found for one in rights]
+        return Found([{"Trustee": one, "AccessRights": "SendOnBehalf"} for one in holders])
+
     async def fetch_rules(self, question: Question) -> Found:
         """All inbox rules, hidden ones too."""
         if not question.mailbox:
@@ -254,8 +303,9 @@ class M365ContainmentReader:
     async def fetch_sent(self, question: Question) -> Found:
         """What the account sent by any of its addresses, one row a message and recipient."""
         rows: dict[str, ResponseRow] = {}
-        is_whole = True
-        for sender in question.account.sender_addresses:
+        senders = question.account.sender_addresses
+        is_whole = len(senders) <= MAX_SENDERS
+        for sender in senders[:MAX_SENDERS]:
             is_whole = await self.trace_sender(sender, question.since, rows) and is_whole
             if len(rows) >= MAX_SENT:
                 return Found(tuple(rows.values())[:MAX_SENT], is_whole=False)
@@ -295,13 +345,29 @@ class M365ContainmentReader:
         """One answer of Get-MessageTraceV2."""
         parameters: dict[str, object] = {
             "SenderAddress": sender,
-            "StartDate": f"{start:%Y-%m-%dT%H:%M:%SZ}",
-            "EndDate": f"{end:%Y-%m-%dT%H:%M:%SZ}",
+            # A page ends at the very moment of its last row: of a second, more may be left.
+            "StartDate": f"{start:%Y-%m-%dT%H:%M:%S.%fZ}",
+            "EndDate": f"{end:%Y-%m-%dT%H:%M:%S.%fZ}",
             "ResultSize": TRACE_PAGE,
         }
         if recipient:
             parameters["StartingRecipientAddress"] = recipient
         return await self.exchange.invoke("Get-MessageTraceV2", parameters)
+
+
+def build_sign_in_filter(question: Question, more: str = "") -> str:
+    """The filter of one account's sign-ins since a time, as a part of an address."""
+    wanted = (
+        f"userId eq '{question.account.id}' and "
+        f"createdDateTime ge {question.since:%Y-%m-%dT%H:%M:%SZ}{more}"
+    )
+    return quote(wanted, safe="/")
+
+
+def is_app_row(row: ResponseRow) -> bool:
+    """Whether something that a user owns is an app; groups and devices are not."""
+    kind = parse_text(row.get("@odata.type"), 100).lower()
+    return kind in ("#microsoft.graph.application", "#microsoft.graph.serviceprincipal")
 
 
 def names_account(row: ResponseRow, account_id: str) -> bool:
@@ -315,6 +381,6 @@ def names_account(row: ResponseRow, account_id: str) -> bool:
 
 def select_details(kind: DetailKind, details: list[AccountDetail]) -> list[AccountDetail]:
     """What is kept: rights of others only, and what happened with the latest first."""
-    if kind in (DetailKind.FULL_ACCESS, DetailKind.SEND_AS):
+    if kind in (DetailKind.FULL_ACCESS, DetailKind.SEND_AS, DetailKind.SEND_ON_BEHALF):
         return [detail for detail in details if is_foreign_right(detail)]
     return sorted(details, key=lambda one: -(one.at.timestamp() if one.at else 0.0))
