@@ -3,7 +3,8 @@
 Each stage is a process of its own, which does what a new worker does, up to there: it starts
 Python, loads the worker library, imports and indexes the app, and connects a run's world, which
 loads the adapters. Times are CPU times, so that other work of the machine makes little difference.
-The package of the app holds no compiled files, and a deployed app writes none.
+The package of the app holds what Python compiles of its modules; beside it is what a start would
+take that has to compile them, as it does where the package was built by another Python.
 --publish writes docs/start.json.
 """
 
@@ -68,7 +69,7 @@ class StartFigures:
 
     stage: str
     cpu_seconds: float
-    compiled_cpu_seconds: float
+    uncompiled_cpu_seconds: float
     peak_mib: float
     modules: int
 
@@ -105,7 +106,7 @@ def measure_stage(stage: str, repeats: int) -> StartFigures:
     """The median of several starts; the first one only fills caches."""
     program = STAGES[stage] + TELL_SIZE
     with tempfile.TemporaryDirectory() as folder:
-        # Nothing is written to the package of a deployed app.
+        # A deployed app writes nothing to its package.
         bare = {"PYTHONPYCACHEPREFIX": folder, "PYTHONDONTWRITEBYTECODE": "1"}
         firsts = [run_python(program, bare)[0] for _ in range(max(1, repeats // 2))]
         compiled = {"PYTHONPYCACHEPREFIX": folder, "PYTHONDONTWRITEBYTECODE": ""}
@@ -113,8 +114,8 @@ def measure_stage(stage: str, repeats: int) -> StartFigures:
     modules, peak = map(int, runs[-1][1].split()[-2:])
     return StartFigures(
         stage,
-        round(statistics.median(firsts), 3),
         round(statistics.median(cpu for cpu, _ in runs), 3),
+        round(statistics.median(firsts), 3),
         round(peak / 1024, 1),
         modules,
     )
@@ -153,10 +154,10 @@ def format_starts(results: StartResults | None) -> str:
     if results is None:
         return "Not measured yet."
     lines = [
-        "| up to | CPU as deployed | CPU with compiled files | peak MiB | modules |",
+        "| up to | CPU as deployed | CPU without compiled files | peak MiB | modules |",
         "| --- | --- | --- | --- | --- |",
         *(
-            f"| {row.stage} | {row.cpu_seconds:.2f} s | {row.compiled_cpu_seconds:.2f} s"
+            f"| {row.stage} | {row.cpu_seconds:.2f} s | {row.uncompiled_cpu_seconds:.2f} s"
             f" | {row.peak_mib:.0f} | {row.modules:,} |"
             for row in results.stages
         ),

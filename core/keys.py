@@ -38,9 +38,14 @@ def format_act_hour(at: datetime) -> str:
     return f"{at.astimezone(UTC):%Y%m%d%H}"
 
 
+def hash_text(text: str) -> str:
+    """64 hex digits for any text, evenly distributed."""
+    return hashlib.sha256(text.encode("utf-8", "replace")).hexdigest()
+
+
 def compute_hash_prefix(object_id: str) -> str:
     """The position of an object among all objects: 8 hex digits, evenly distributed."""
-    return hashlib.sha256(object_id.encode("utf-8", "replace")).hexdigest()[:PREFIX_LENGTH]
+    return hash_text(object_id)[:PREFIX_LENGTH]
 
 
 def build_object_key(object_id: str, *parts: object) -> str:

@@ -13,7 +13,7 @@ from collections.abc import Callable, Iterable, Mapping, Sequence
 from datetime import UTC, datetime
 from functools import lru_cache
 
-from core.microsoft365.recipient_kinds import normalize_recipient_kind
+from core.microsoft365.recipient_kinds import RECIPIENT_KINDS, normalize_recipient_kind
 from core.strict_json import parse_strict_json
 
 RELIES_ON = ("exchange-wire-forms",)
@@ -37,6 +37,7 @@ DURATION = re.compile(
 )
 # Exchange prints numbers as text at times, and groups their digits for people: "12,345".
 WHOLE_NUMBER = re.compile(r"[+-]?(?:[0-9]{1,20}|[0-9]{1,3}(?:,[0-9]{3}){1,6})")
+OBJECTS = frozenset({dict})
 ANNOTATION_MARKERS = ("@odata.type", "@data.type")
 
 
@@ -73,6 +74,8 @@ def parse_recipient_text(value: str) -> str:
 
 def parse_recipient_kind(value: object, limit: int = 64) -> str:
     """A RecipientTypeDetails in the spelling of Exchange, whatever its case; "" for no text."""
+    if isinstance(value, str) and value in RECIPIENT_KINDS:
+        return value
     return normalize_recipient_kind(parse_text(value, limit))
 
 
@@ -90,15 +93,15 @@ def parse_identifier(value: object, limit: int = ID_LIMIT) -> str:
 
     A GUID is the same in either case, so that it is kept and compared in one.
     """
+    if type(value) is str and len(value) == GUID_LENGTH <= limit and GUID.fullmatch(value):
+        return value.lower() if value != EMPTY_GUID else ""
     if isinstance(value, int) and not isinstance(value, bool):
         value = str(value) if abs(value) < 10**20 else ""
     if not isinstance(value, str):
         return ""
-    if not 0 < len(value) <= limit or value == EMPTY_GUID:
+    if not 0 < len(value) <= limit:
         return ""
-    if not value.isprintable() or " " in value or not value.strip("."):
-        return ""
-    return value.lower() if len(value) == GUID_LENGTH and GUID.fullmatch(value) else value
+    return value if value.isprintable() and " " not in value and value.strip(".") else ""
 
 
 def parse_object_id(value: object) -> str:
@@ -163,7 +166,7 @@ def split_recipients(value: object) -> Sequence[object]:
 
 def is_set(value: object) -> bool:
     """True when a property says something: not null, not False, not an empty list or text."""
-    return value not in (None, False, "", "False", [], {})
+    return bool(value) and value != "False"
 
 
 def parse_name_set(value: object) -> frozenset[str]:
@@ -206,13 +209,17 @@ def parse_timespan_days(value: object) -> float | None:
     """A TimeSpan in days: "90.00:00:00", "P90D", {"Days": 90} or {"Ticks": ...}; else None."""
     if isinstance(value, Mapping):
         return parse_timespan_parts(value)
-    if not isinstance(value, str) or len(value) > 64:
-        return None
-    if span := TIMESPAN.fullmatch(value.strip()):
+    return parse_timespan_text(value) if isinstance(value, str) and len(value) <= 64 else None
+
+
+@lru_cache(64)
+def parse_timespan_text(text: str) -> float | None:
+    """The same of a text: nearly all mailboxes of a tenant have the same few."""
+    if span := TIMESPAN.fullmatch(text.strip()):
         sign, whole, hours, minutes, seconds = span.groups()
         total = float(whole or 0) + convert_to_days(hours, minutes, seconds)
         return -total if sign else total
-    if (span := DURATION.fullmatch(value.strip())) and any(span.groups()):
+    if (span := DURATION.fullmatch(text.strip())) and any(span.groups()):
         whole, hours, minutes, seconds = span.groups()
         return float(whole or 0) + convert_to_days(hours, minutes, seconds)
     return None
@@ -285,8 +292,10 @@ def parse_response_rows(answer: ResponseRow, expected: Iterable[str] = ()) -> li
     else: an answer that is not understood is never an empty list. Expected properties get their
     usual names, whatever the case in which the answer spells them.
     """
-    expected = frozenset(expected)
     value = answer.get("value")
+    if not expected and isinstance(value, list) and OBJECTS.issuperset(map(type, value)):
+        return value
+    expected = frozenset(expected)
     if "value" not in answer and not expected.isdisjoint(restore_names(answer, expected)):
         value = answer
     found = [value] if isinstance(value, Mapping) else value

@@ -97,10 +97,13 @@ class AuditSetDeviation:
 
 def classify_capabilities(audit: MailboxAudit) -> AuditLicence:
     """The licence as Exchange has it, by the capabilities of the mailbox."""
-    if AUDITING_CAPABILITY in audit.capabilities:
+    names = audit.capabilities
+    if AUDITING_CAPABILITY in names:
         return AuditLicence.PREMIUM
-    is_licensed = any(name.startswith(MAILBOX_CAPABILITY_PREFIX) for name in audit.capabilities)
-    return AuditLicence.STANDARD if is_licensed else AuditLicence.NONE
+    for name in names:
+        if name.startswith(MAILBOX_CAPABILITY_PREFIX):
+            return AuditLicence.STANDARD
+    return AuditLicence.NONE
 
 
 def classify_licence(audit: MailboxAudit, account: Account | None) -> AuditLicence:

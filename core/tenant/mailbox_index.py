@@ -6,9 +6,10 @@ ordered by hash prefix (`core.keys`): a range is then the same range of the inde
 table and of the progress, in whatever order Exchange listed the mailboxes.
 """
 
-import json
 from collections.abc import Container, Iterable, Iterator
 from dataclasses import dataclass, field
+
+import msgspec
 
 from core.keys import PREFIX_LENGTH, RANGE_END, RANGE_START, compute_hash_prefix
 from core.tenant.mailboxes import Mailbox
@@ -17,10 +18,22 @@ from core.tenant.readings import AllExcept, ReadFailure, Reading
 RANGE_SIZE = 500
 """Mailboxes in a key range: what is in memory at a time, and the size of a shard."""
 
-encode_row = json.JSONEncoder(separators=(",", ":"), ensure_ascii=False).encode
-
 BETWEEN_CHECKS_LIMIT = 100
 """The most mailboxes of a range that are read for a periodic check that is not due."""
+
+
+class IndexedMailbox(msgspec.Struct, array_like=True, frozen=True, forbid_unknown_fields=True):
+    """What the index keeps of a mailbox: a JSON array."""
+
+    id: str
+    guid: str
+    address: str
+    kind: str
+    has_account: bool
+    quota_bytes: int | None
+
+
+ENCODER, DECODER = msgspec.json.Encoder(), msgspec.json.Decoder(IndexedMailbox)
 
 
 @dataclass(frozen=True, slots=True)
@@ -156,37 +169,31 @@ def select_between_checks(
 
 def mailbox_to_row(mailbox: Mailbox) -> str:
     """A mailbox as a row of the index: its hash prefix, then JSON of what inspecting it needs."""
-    kept: list[str | int] = [
+    kept = IndexedMailbox(
         mailbox.id,
         mailbox.guid,
         mailbox.address or mailbox.name,
         mailbox.kind,
-        int(mailbox.has_account),
-    ]
-    if mailbox.quota_bytes is not None:
-        kept.append(mailbox.quota_bytes)
-    return compute_hash_prefix(mailbox.id) + encode_row(kept)
+        mailbox.has_account,
+        mailbox.quota_bytes,
+    )
+    return compute_hash_prefix(mailbox.id) + ENCODER.encode(kept).decode()
 
 
 def parse_mailbox_rows(rows: Iterable[str]) -> tuple[Mailbox, ...]:
     """The mailboxes of some rows, each once. Raises ValueError for anything else."""
-    found: dict[str, Mailbox] = {}
-    for entry in rows:
-        object_id, guid, address, kind, has_account, *quota = json.loads(entry[PREFIX_LENGTH:])
-        is_text = (
-            type(object_id) is str
-            and type(guid) is str
-            and type(address) is str
-            and type(kind) is str
+    try:
+        kept = {row.id: row for row in (DECODER.decode(text[PREFIX_LENGTH:]) for text in rows)}
+    except msgspec.DecodeError as error:
+        raise ValueError("not a row of the mailbox index") from error
+    return tuple(
+        Mailbox(
+            row.id,
+            row.guid,
+            row.address,
+            kind=row.kind,
+            has_account=row.has_account,
+            quota_bytes=row.quota_bytes,
         )
-        if not is_text or (quota and (len(quota) > 1 or type(quota[0]) is not int)):
-            raise ValueError("not a row of the mailbox index")
-        found[object_id] = Mailbox(
-            object_id,
-            guid,
-            address,
-            kind=kind,
-            has_account=bool(has_account),
-            quota_bytes=quota[0] if quota else None,
-        )
-    return tuple(found.values())
+        for row in kept.values()
+    )

@@ -14,12 +14,14 @@ import pytest
 
 from tests.infra.bicep_values import ROOT
 from tools.package.bill_of_materials import build_bill_of_materials
+from tools.package.compiled import iter_compiled_files
 from tools.package.contents import (
     collect_app_files,
     collect_contents,
     hash_contents,
     list_hashes,
     write_folder,
+    write_ignore_file,
     write_zip,
 )
 from tools.package.wheels import (
@@ -135,6 +137,69 @@ def test_what_is_listed_is_what_is_in_the_folder_and_in_the_zip(
             name: hashlib.sha256(archive.read(name)).hexdigest() for name in archive.namelist()
         }
     assert listed == found == packed
+
+
+MODULES = {
+    PurePosixPath("app/__init__.py"): b"",
+    PurePosixPath("app/part.py"): b"def say():\n    return {'a', 'b', 'c'}, 'compiled', 1.5\n",
+    PurePosixPath("app/page.html"): b"<p>",
+    PurePosixPath("app/template.py"): b"class {{ name }}:\n",
+    PurePosixPath("app/nul.py"): b"x = '\x00'\n",
+    SITE_PACKAGES / "msgraph/generated/models/user.py": b"x = 1\n",
+    SITE_PACKAGES / "msgraph/client.py": b"x = 1\n",
+}
+COMPILED = [
+    "app/__pycache__/__init__.cpython-313.pyc",
+    "app/__pycache__/part.cpython-313.pyc",
+    f"{SITE_PACKAGES}/msgraph/__pycache__/client.cpython-313.pyc",
+]
+
+
+def run_bare(folder: Path, program: str, **environ: str) -> str:
+    """What a Python of its own prints that writes no compiled files."""
+    run = subprocess.run(
+        [sys.executable, "-B", "-c", program],
+        cwd=folder,
+        env={**{k: v for k, v in os.environ.items() if k != "PYTHONPYCACHEPREFIX"}, **environ},
+        capture_output=True,
+        text=True,
+        check=True,
+    )
+    return run.stdout
+
+
+def test_python_runs_the_compiled_files_and_reads_no_source(tmp_path: Path) -> None:
+    compiled = dict(iter_compiled_files(MODULES))
+    assert [place.as_posix() for place in compiled] == COMPILED
+    write_folder({**MODULES, **compiled}, tmp_path / "app")
+    source = tmp_path / "app" / "app" / "part.py"
+    program = "import app.part; print(app.part.say()[1], app.part.say.__code__.co_filename)"
+    assert run_bare(tmp_path / "app", program).split() == ["compiled", str(source)]
+    source.write_text("def say():\n    return 0, 'from source'\n", encoding="utf-8")
+    assert run_bare(tmp_path / "app", program).split()[0] == "compiled"
+
+
+def test_what_is_compiled_has_the_same_bytes_in_every_process() -> None:
+    program = (
+        "import hashlib, json\n"
+        "from tests.infra.test_package import MODULES, iter_compiled_files\n"
+        "made = [content.hex() for _, content in iter_compiled_files(MODULES)]\n"
+        "print(hashlib.sha256(json.dumps(made).encode()).hexdigest())\n"
+    )
+    digests = {
+        run_bare(ROOT, f"{before}\n{program}", PYTHONHASHSEED=seed)
+        for seed, before in (("1", ""), ("2", "import core.bootstrap, azure.data.tables"))
+    }
+    assert len(digests) == 1
+
+
+def test_azd_leaves_out_nothing_of_the_folder(tmp_path: Path) -> None:
+    """Without an ignore file of its own azd leaves out __pycache__."""
+    write_folder(MODULES, tmp_path)
+    write_ignore_file(tmp_path)
+    rules = (tmp_path / ".funcignore").read_text(encoding="utf-8").splitlines()
+    assert rules
+    assert all(line.startswith("#") for line in rules)
 
 
 def test_the_bill_names_every_file_that_was_packed_and_who_needs_whom(

@@ -21,11 +21,14 @@ def build_package(root: Path, output: Path, *, stage_only: bool) -> None:
     """Build the package of a checkout. Raises PackageError."""
     # Imported here: an older Python is told so, and does not fail over the syntax of these.
     from tools.package.bill_of_materials import build_bill_of_materials
+    from tools.package.compiled import can_compile, iter_compiled_files
     from tools.package.contents import (
         collect_contents,
         hash_contents,
         list_hashes,
+        sort_contents,
         write_folder,
+        write_ignore_file,
         write_zip,
     )
     from tools.package.wheels import download_wheels
@@ -34,7 +37,12 @@ def build_package(root: Path, output: Path, *, stage_only: bool) -> None:
         wheels = download_wheels(root / "requirements.txt", Path(folder))
         contents = collect_contents(root, wheels)
         digest = hash_contents(contents)
+        if can_compile():
+            contents = sort_contents({**contents, **dict(iter_compiled_files(contents))})
+        else:
+            print("Without compiled files, for which Python 3.13 is needed: each start is slower.")
         write_folder(contents, output / "app")
+        write_ignore_file(output / "app")
         print(f"{output / 'app'}: {len(contents):,} files, digest {digest[:12]}")
         if stage_only:
             return

@@ -12,6 +12,7 @@ from tools.package.wheels import PackageError, iter_wheel_files
 APP_FILES = ("function_app.py", "host.json", "requirements.txt")
 APP_FOLDER = "core"
 LEFT_OUT = (PurePosixPath("core/cli"),)
+IGNORE_FILE = ".funcignore"
 # The oldest time a zip can say; what is packed has no time of its own.
 EPOCH = (1980, 1, 1, 0, 0, 0)
 FILE_MODE = 0o100644
@@ -40,7 +41,12 @@ def collect_contents(root: Path, wheels: Sequence[Path]) -> dict[PurePosixPath, 
             if found.get(place, content) != content:
                 raise PackageError(f"{wheel.name} and another wheel both bring {place}")
             found[place] = content
-    return dict(sorted(found.items(), key=lambda item: item[0].as_posix()))
+    return sort_contents(found)
+
+
+def sort_contents(contents: Contents) -> dict[PurePosixPath, bytes]:
+    """Files in the order in which they are written."""
+    return dict(sorted(contents.items(), key=lambda item: item[0].as_posix()))
 
 
 def write_folder(contents: Contents, folder: Path) -> None:
@@ -50,6 +56,13 @@ def write_folder(contents: Contents, folder: Path) -> None:
         target = folder / place
         target.parent.mkdir(parents=True, exist_ok=True)
         target.write_bytes(content)
+
+
+def write_ignore_file(folder: Path) -> None:
+    """Tell azd to leave nothing out, or it leaves out the compiled files (Azure/azure-dev,
+    project_utils.go). It does not upload this file.
+    """
+    (folder / IGNORE_FILE).write_text("# Everything here is the package.\n", encoding="utf-8")
 
 
 def write_zip(contents: Contents, path: Path) -> None:

@@ -1,10 +1,10 @@
 """Answers of Graph, alone and in a batch, as objects or errors. Pure."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 
 from core.adapters.api_errors import map_graph_error
 from core.adapters.http import BufferedResponse
-from core.adapters.parsing import ResponseRow, parse_json_object, parse_text
+from core.adapters.parsing import ResponseRow, parse_json_object
 from core.adapters.retry import RetryableError, retryable_inner_status
 from core.errors import TenantError
 
@@ -16,12 +16,12 @@ def sort_graph_replies(answer: ResponseRow, request_count: int) -> list[list[Res
     replies = answer.get("responses")
     if not isinstance(replies, list):
         raise RetryableError("$batch: the answer has no responses")
-    sorted_out: list[list[ResponseRow]] = [[] for _ in range(request_count)]
+    sorted_out: dict[str, list[ResponseRow]] = {str(one): [] for one in range(request_count)}
     for reply in replies:
-        number = parse_text(reply.get("id"), 8) if isinstance(reply, Mapping) else ""
-        if number.isascii() and number.isdigit() and int(number) < request_count:
-            sorted_out[int(number)].append(reply)
-    return sorted_out
+        number = reply.get("id") if isinstance(reply, dict) else None
+        if isinstance(number, str) and number in sorted_out:
+            sorted_out[number].append(reply)
+    return list(sorted_out.values())
 
 
 def parse_graph_reply(replies: Sequence[ResponseRow], path: str, permission: str) -> RowOrError:

@@ -49,9 +49,11 @@ FORWARDING_PROPERTIES = (
 def parse_forwarding_address(row: ResponseRow, name: str) -> str:
     """A forwarding property. What is set but is no string would hide a forward: an error."""
     value = row.get(name)
-    if value is not None and not isinstance(value, str):
+    if value is None or value == "":
+        return ""
+    if not isinstance(value, str):
         raise ValueError(f"{name} is not a string")
-    return parse_recipient_text(value or "")
+    return parse_recipient_text(value)
 
 
 def parse_mailbox(row: ResponseRow) -> Mailbox:

@@ -6,14 +6,14 @@ afterwards nobody can say which mail was taken; what was never recorded cannot b
 """
 
 import asyncio
-from collections.abc import AsyncIterator, Collection, Hashable, Iterable, Iterator, Sequence
-from dataclasses import dataclass, field, replace
+from collections.abc import AsyncIterator, Collection, Iterable, Iterator, Sequence
+from dataclasses import replace
 from datetime import timedelta
 from typing import Protocol
 
 from core.guards.mailbox_audit.audit_sets import is_plan_switched_off
 from core.guards.mailbox_audit.items import VERDICT_TEXTS, AuditItem, LicensedAudit
-from core.guards.mailbox_audit.judge import judge, judge_by_licence
+from core.guards.mailbox_audit.judge import depends_on_licence, judge
 from core.guards.mailbox_audit.memory import Recorded, RecordingMemory
 from core.guards.mailbox_audit.options import (
     AUDIT_LOG_AGE_DAYS,
@@ -26,7 +26,6 @@ from core.guards.mailbox_audit.tenant_defaults import TenantDefaults
 from core.microsoft365.audit_actions import (
     AUDITING_CAPABILITY,
     MAIL_ITEMS_ACCESSED,
-    AuditLicence,
     classify_capabilities,
     classify_licence,
     get_audited_actions,
@@ -70,40 +69,8 @@ AUDITED_KINDS = frozenset(
 
 MAX_PLAN_CHECKS = 1_000
 """So many mailboxes a run are asked for the first time why they have no advanced auditing."""
-MAX_KNOWN_QUESTIONS = 1_000
 PAGES_PER_SAVE = 10
 """What mailboxes record is remembered after so many pages of the listing, and at its end."""
-
-
-@dataclass(slots=True)
-class LicenceQuestions:
-    """For which mailboxes the licence decides, found out once for all that are alike.
-
-    None of them has an account yet: that is what is asked for.
-    """
-
-    policy: Policy
-    known: dict[Hashable, bool] = field(default_factory=dict)
-
-    def depends_on_licence(self, item: LicensedAudit) -> bool:
-        """True when a mailbox would be judged otherwise under another licence."""
-        audit = item.audit
-        alike = (
-            audit.default_set,
-            tuple(audit.actions.items()),
-            audit.capabilities,
-            tuple(item.tenant_defaults.items()),
-            item.recorded,
-        )
-        if alike not in self.known:
-            judged = [
-                list(judge_by_licence(replace(item, licence=licence), self.policy))
-                for licence in AuditLicence
-            ]
-            if len(self.known) >= MAX_KNOWN_QUESTIONS:
-                self.known.clear()
-            self.known[alike] = any(other != judged[0] for other in judged[1:])
-        return self.known[alike]
 
 
 class AuditPorts(HasAccounts, HasAuditing, Protocol):
@@ -126,7 +93,6 @@ async def observe(
     memory = RecordingMemory(context.known_traits, context.policy.now)
     defaults = TenantDefaults()
     page_count, checks_left = 0, MAX_PLAN_CHECKS
-    questions = LicenceQuestions(context.policy)
     async for page in tenant.auditing.list_mailbox_audits(context.continuation):
         listed.add_page(page)
         page_count += 1
@@ -144,10 +110,10 @@ async def observe(
         await asyncio.sleep(0)  # A page is long: others have their turn.
         asked = select_plan_checks(items, context.open_case_ids, checks_left)
         checks_left -= len(asked)
-        reading = await add_audit_licences(tenant, page, items, asked, questions)
+        reading = await add_audit_licences(tenant, page, items, asked, context.policy)
         remember_recording(memory, reading.items)
         if page_count % PAGES_PER_SAVE == 0:
-            reading = replace(reading, known_traits=tuple(memory.build_rows()))
+            reading = replace(reading, known_traits=tuple(memory.build_changed_rows()))
         yield reading
     is_whole = listed.complete and not context.continuation
     rows = tuple(memory.build_rows(forget_unseen=is_whole))
@@ -200,13 +166,13 @@ async def add_audit_licences(
     page: Reading[MailboxAudit],
     items: Sequence[LicensedAudit],
     asked_ids: Collection[str],
-    questions: LicenceQuestions,
+    policy: Policy,
 ) -> Reading[AuditItem]:
     """A page of settings, with the owners' licences where those decide something."""
     open_questions = [
         item.audit
         for item in items
-        if item.audit.mailbox.id in asked_ids or questions.depends_on_licence(item)
+        if item.audit.mailbox.id in asked_ids or depends_on_licence(item.posture, policy)
     ]
     accounts = Reading[Account](sources=frozenset({ACCOUNTS}))
     if open_questions:
@@ -214,9 +180,7 @@ async def add_audit_licences(
     holders = {account.id: account for account in accounts.items}
     return page.with_items(
         tuple[AuditItem, ...](
-            replace(item, licence=classify_licence(item.audit, account), account=account)
-            for item in items
-            for account in (holders.get(item.audit.mailbox.id),)
+            add_account(item, holders.get(item.audit.mailbox.id)) for item in items
         ),
         (
             *collect_failures((page,)),
@@ -230,6 +194,13 @@ async def add_audit_licences(
         collect_sources((page, accounts)),
         max(page.population - (len(page.items) - len(items)), 0),
     )
+
+
+def add_account(item: LicensedAudit, account: Account | None) -> LicensedAudit:
+    """A mailbox's settings with its account, which knows the licence better than Exchange."""
+    if account is None:
+        return item
+    return replace(item, licence=classify_licence(item.audit, account), account=account)
 
 
 def knows_plans(account: Account | None) -> bool:

@@ -1,16 +1,18 @@
 """Judges what keeps actions in mailboxes from being recorded. Pure."""
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from dataclasses import replace
+from functools import lru_cache
 
 from core.guards.mailbox_audit.audit_sets import judge_audit_sets, judge_auditing_plan
-from core.guards.mailbox_audit.items import AuditItem, AuditVerdict, LicensedAudit
+from core.guards.mailbox_audit.items import AuditItem, AuditVerdict, LicensedAudit, Posture
 from core.guards.mailbox_audit.options import MICROSOFT_AGE_DAYS, Policy
 from core.guards.mailbox_audit.remedies import (
     build_bypass_remedy,
     build_log_remedy,
     build_organization_remedy,
 )
+from core.microsoft365.audit_actions import AuditLicence
 from core.model.findings import Fact, Finding, Severity, Shell, Step, Verdict
 from core.tenant.auditing import AuditBypass, MailboxAudit, OrganizationAudit
 from core.tenant.changes import (
@@ -29,11 +31,14 @@ from core.tenant.sources import (
     UNIFIED_AUDIT_LOG,
 )
 
+CACHE_SIZE, MAX_CACHED_NAMES = 1_024, 200
 MAX_TEXT_LENGTH = 200
 ORGANIZATION = "organization"
 AGE_STAYS = (
     "once raised it stays: a lower limit deletes records for good, so only an operator may set it"
 )
+
+type PostureTest = Callable[[Posture, Policy], bool]
 
 
 def judge(item: AuditItem, policy: Policy) -> Iterator[Finding]:
@@ -45,10 +50,39 @@ def judge(item: AuditItem, policy: Policy) -> Iterator[Finding]:
         case AuditBypass():
             yield from judge_audit_bypass(item)
         case LicensedAudit():
+            if item.account is None and is_in_order(item.posture, policy):
+                return
             for finding in judge_mailbox_audit(item, policy):
                 # Every mailbox has AuditEnabled: an answer without it is none to write by.
                 is_known = item.audit.enabled is not None
                 yield finding if is_known else replace(finding, changes=())
+
+
+def remember_usual(test: PostureTest) -> PostureTest:
+    """A test of postures that remembers what it gave. One of very many names is nobody's usual."""
+    remembered = lru_cache(CACHE_SIZE)(test)
+
+    def recall(posture: Posture, policy: Policy) -> bool:
+        is_usual = posture.count_names() <= MAX_CACHED_NAMES
+        return remembered(posture, policy) if is_usual else test(posture, policy)
+
+    return recall
+
+
+@remember_usual
+def is_in_order(posture: Posture, policy: Policy) -> bool:
+    """True where there is nothing to say about any mailbox with this posture."""
+    return not any(True for _ in judge_mailbox_audit(posture.build_item(), policy))
+
+
+@remember_usual
+def depends_on_licence(posture: Posture, policy: Policy) -> bool:
+    """True where a mailbox with this posture would be judged otherwise under another licence."""
+    item = posture.build_item()
+    judged = [
+        list(judge_by_licence(replace(item, licence=licence), policy)) for licence in AuditLicence
+    ]
+    return any(other != judged[0] for other in judged[1:])
 
 
 def judge_mailbox_audit(item: LicensedAudit, policy: Policy) -> Iterator[Finding]:

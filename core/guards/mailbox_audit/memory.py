@@ -1,22 +1,29 @@
 """What mailboxes recorded when they were last seen: one that stops recording is told apart. Pure.
 
 A row of the ledger for each mailbox would be too many, so mailboxes share rows by the beginning of
-their hash. A mark says which logon types of a mailbox recorded what was read, whether Exchange had
-its licence for advanced auditing, and whether its account's licences were looked at; it holds no
-name and no id.
+their mark, which is a hash. A mark says which logon types of a mailbox recorded what was read,
+whether Exchange had its licence for advanced auditing, and whether its account's licences were
+looked at; it holds no name and no id.
 """
 
-from collections.abc import Iterator, Mapping
-from dataclasses import dataclass, field
+from collections import defaultdict
+from collections.abc import Collection, Iterator, Mapping, Sequence
+from dataclasses import InitVar, dataclass, field, replace
 from datetime import datetime
+from functools import lru_cache
 
-from core.keys import hash_parts
-from core.tenant.known_traits import KnownTraits, build_traits_key, note_traits
+from core.keys import hash_text
+from core.tenant.known_traits import KnownTraits, note_traits
 
 KIND = "recorded-reading"
-ROW_DIGITS = 3
-"""4,096 rows, with about 25 mailboxes each in a tenant of 100,000."""
+ROW_PREFIX = f"{KIND}-"
+GROUP_DIGITS = 2
+"""256 groups: a row each in a small tenant, and rows of more digits where one grows too large."""
+MAX_ROW_MARKS = 200
+"""A row holds few enough for `core.tenant.known_traits.MAX_TRAITS`: about 1,000 rows in a tenant of
+100,000."""
 MARK_LENGTH = 24
+HEX_DIGITS = "0123456789abcdef"
 LETTERS: Mapping[str, str] = {"Admin": "A", "Delegate": "D", "Owner": "O"}
 PREMIUM_LETTER = "P"
 CHECKED_LETTER = "L"
@@ -37,53 +44,110 @@ class Recorded:
 NOTHING_RECORDED = Recorded()
 
 
+@lru_cache(1 << (len(LETTERS) + 2))
+def parse_letters(letters: str) -> Recorded:
+    """What the letters of a mark say."""
+    return Recorded(
+        frozenset(name for name, letter in LETTERS.items() if letter in letters),
+        PREMIUM_LETTER in letters,
+        CHECKED_LETTER in letters,
+    )
+
+
+@lru_cache(1 << (len(LETTERS) + 2))
+def format_letters(recorded: Recorded) -> str:
+    """The letters of a mark, in order."""
+    letters = {LETTERS[name] for name in recorded.logon_types}
+    letters |= {PREMIUM_LETTER} if recorded.had_premium else set()
+    letters |= {CHECKED_LETTER} if recorded.is_plan_checked else set()
+    return "".join(sorted(letters))
+
+
+def build_mark(mailbox_id: str) -> str:
+    """The mark of a mailbox."""
+    return hash_text(f"recording {mailbox_id}")[:MARK_LENGTH]
+
+
 @dataclass(slots=True)
 class RecordingMemory:
     """The marks of all mailboxes, as the ledger has them and as this scan changes them."""
 
-    known: Mapping[str, KnownTraits]
+    known: InitVar[Mapping[str, KnownTraits]]
     """The rows of the ledger, by key."""
     now: datetime
-    letters: dict[str, str] = field(default_factory=dict)
-    """The letters of each mailbox, by its mark; read row by row when first asked for."""
-    read_rows: set[str] = field(default_factory=set)
-    seen_marks: set[str] = field(default_factory=set)
+    rows: dict[str, KnownTraits] = field(init=False)
+    """The rows that hold marks, by key, as they are saved."""
+    groups: defaultdict[str, dict[str, str]] = field(
+        default_factory=lambda: defaultdict(dict), init=False
+    )
+    """The letters of each mailbox by its mark, in groups of marks that begin alike."""
+    changed_groups: set[str] = field(default_factory=set, init=False)
+    """The groups in which a mark changed since rows were built."""
+    seen_marks: set[str] = field(default_factory=set, init=False)
+
+    def __post_init__(self, known: Mapping[str, KnownTraits]) -> None:
+        self.rows = {key: row for key, row in known.items() if row.kind == KIND and row.traits}
+        # Of a row that was divided just when a run died, the parts say more: they come later.
+        for row in sorted(self.rows.values(), key=lambda row: len(row.object_id)):
+            for name in row.traits:
+                mark, _, letters = name.partition(":")
+                self.groups[mark[:GROUP_DIGITS]][mark] = letters
 
     def recall(self, mailbox_id: str) -> Recorded:
         """What the mailbox recorded before."""
-        mark = self.find_mark(mailbox_id)
-        letters = self.letters.get(mark, "")
-        return Recorded(
-            frozenset(name for name, letter in LETTERS.items() if letter in letters),
-            PREMIUM_LETTER in letters,
-            CHECKED_LETTER in letters,
-        )
+        mark = build_mark(mailbox_id)
+        return parse_letters(self.groups[mark[:GROUP_DIGITS]].get(mark, ""))
 
     def note(self, mailbox_id: str, recorded: Recorded) -> None:
         """Remember what the mailbox has recorded up to now."""
-        mark = self.find_mark(mailbox_id)
+        mark, letters = build_mark(mailbox_id), format_letters(recorded)
         self.seen_marks.add(mark)
-        letters = {LETTERS[name] for name in recorded.logon_types}
-        letters |= {PREMIUM_LETTER} if recorded.had_premium else set()
-        letters |= {CHECKED_LETTER} if recorded.is_plan_checked else set()
-        self.letters[mark] = "".join(sorted(letters))
+        group = self.groups[mark[:GROUP_DIGITS]]
+        if group.get(mark, "") != letters:
+            group[mark] = letters
+            self.changed_groups.add(mark[:GROUP_DIGITS])
 
-    def find_mark(self, mailbox_id: str) -> str:
-        """The mark of a mailbox; its row is read first."""
-        mark = hash_parts("recording", mailbox_id)[:MARK_LENGTH]
-        row = mark[:ROW_DIGITS]
-        if row not in self.read_rows:
-            self.read_rows.add(row)
-            if stored := self.known.get(build_traits_key(f"{KIND}-{row}", KIND)):
-                parts = (name.partition(":") for name in stored.traits)
-                self.letters |= {one: letters for one, _, letters in parts}
-        return mark
+    def build_changed_rows(self) -> Iterator[KnownTraits]:
+        """The rows of the groups in which something changed since rows were last built."""
+        groups, self.changed_groups = self.changed_groups, set()
+        return self.build_group_rows(groups, forget_unseen=False)
 
     def build_rows(self, *, forget_unseen: bool = False) -> Iterator[KnownTraits]:
-        """The rows as they are now; without mailboxes that a whole listing did not show."""
-        rows: dict[str, list[str]] = {row: [] for row in self.read_rows}
-        for mark, letters in self.letters.items():
-            if letters and (mark in self.seen_marks or not forget_unseen):
-                rows[mark[:ROW_DIGITS]].append(f"{mark}:{letters}")
-        for row, names in rows.items():
-            yield note_traits(self.known, f"{KIND}-{row}", KIND, names, self.now)
+        """All rows as they are now; without mailboxes that a whole listing did not show."""
+        return self.build_group_rows(set(self.groups), forget_unseen)
+
+    def build_group_rows(
+        self, groups: Collection[str], forget_unseen: bool
+    ) -> Iterator[KnownTraits]:
+        """The rows of some groups, and after them those that hold nothing any more."""
+        emptied = {
+            key: row
+            for key, row in self.rows.items()
+            if row.object_id.removeprefix(ROW_PREFIX)[:GROUP_DIGITS] in groups
+        }
+        for group in sorted(groups):
+            letters = self.groups[group]
+            marks = sorted(
+                mark
+                for mark in letters
+                if letters[mark] and (mark in self.seen_marks or not forget_unseen)
+            )
+            for prefix, part in divide_marks(group, marks):
+                names = [f"{mark}:{letters[mark]}" for mark in part]
+                row = note_traits(self.rows, ROW_PREFIX + prefix, KIND, names, self.now)
+                self.rows[row.key] = row
+                emptied.pop(row.key, None)
+                yield row
+        for key, row in emptied.items():
+            del self.rows[key]
+            yield replace(row, traits={}, last_seen_at=self.now)
+
+
+def divide_marks(prefix: str, marks: Sequence[str]) -> Iterator[tuple[str, Sequence[str]]]:
+    """The rows for marks that begin alike: one, or one for each next digit if they are too many."""
+    if len(marks) > MAX_ROW_MARKS:
+        for digit in HEX_DIGITS:
+            longer = prefix + digit
+            yield from divide_marks(longer, [mark for mark in marks if mark.startswith(longer)])
+    elif marks:
+        yield prefix, marks

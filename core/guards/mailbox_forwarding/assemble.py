@@ -50,9 +50,10 @@ def assemble_forwards(
     entries: list[Forward | ReadFailure] = list(assemble_flow_forwards(inputs))
     for mailbox in inputs.mailboxes:
         entries += assemble_mailbox_forwards(mailbox, inputs)
-        found = list(
-            assemble_rule_forwards(mailbox, graph[mailbox.id], exchange[mailbox.id], inputs)
-        )
+        shown, listed = graph.get(mailbox.id, ()), exchange.get(mailbox.id, ())
+        if not shown and not listed:
+            continue
+        found = list(assemble_rule_forwards(mailbox, shown, listed, inputs))
         entries += [entry for entry in found if isinstance(entry, ReadFailure)]
         rules = tuple(entry for entry in found if isinstance(entry, InboxRuleForward))
         if rules:
@@ -100,21 +101,38 @@ def assemble_rule_forwards(
         if not rule.readable:
             yield from assemble_unreadable_rule(mailbox, rule, sight, inputs)
             continue
-        placed = inputs.locate_recipients(list_rule_recipients(rule))
-        lacks_domains = needs_own_domains(rule) and inputs.own_domains is None
-        if rule.enabled and (placed is None or lacks_domains):
-            shown = sight in (RuleVisibility.GRAPH, RuleVisibility.READ_ONLY)
-            yield inputs.build_location_failure(INBOX_RULES if shown else HIDDEN_RULES, mailbox)
-        sendings = tuple(
-            one for one in placed or () if one.target.location is not RecipientLocation.INSIDE
-        )
-        second_hand = sight is RuleVisibility.EXCHANGE and miss is not None and bool(miss.object_id)
-        untold = second_hand or lacks_domains
-        hiding = None if untold else find_hiding(mailbox, rule, sight, inputs, placed is not None)
-        colleagues = list_secret_colleagues(rule, sight, placed or ())
-        if sendings or hiding or colleagues or acts_unseen(rule, sight):
-            leaves = inputs.evaluate_rule_departure(mailbox, sendings)
-            yield InboxRuleForward(mailbox, rule, sight, sendings, hiding, colleagues, leaves)
+        yield from assemble_acting_rule(mailbox, rule, sight, inputs, miss)
+
+
+def assemble_acting_rule(
+    mailbox: Mailbox,
+    rule: InboxRule,
+    sight: RuleVisibility,
+    inputs: ForwardingInputs,
+    miss: ReadFailure | None,
+) -> Iterator[InboxRuleForward | ReadFailure]:
+    """A rule of which it is known what it does. `miss`: why Graph's rules were not read.
+
+    Most rules leave mail where it is, and to whom it came: there is nothing to say of them.
+    """
+    sends = list(list_rule_recipients(rule))
+    if not (sends or rule.delete or rule.move_to or rule.mark_as_read or acts_unseen(rule, sight)):
+        return
+    placed = inputs.locate_recipients(sends)
+    lacks_domains = needs_own_domains(rule) and inputs.own_domains is None
+    if rule.enabled and (placed is None or lacks_domains):
+        shown = sight in (RuleVisibility.GRAPH, RuleVisibility.READ_ONLY)
+        yield inputs.build_location_failure(INBOX_RULES if shown else HIDDEN_RULES, mailbox)
+    sendings = tuple(
+        one for one in placed or () if one.target.location is not RecipientLocation.INSIDE
+    )
+    second_hand = sight is RuleVisibility.EXCHANGE and miss is not None and bool(miss.object_id)
+    untold = second_hand or lacks_domains
+    hiding = None if untold else find_hiding(mailbox, rule, sight, inputs, placed is not None)
+    colleagues = list_secret_colleagues(rule, sight, placed or ())
+    if sendings or hiding or colleagues or acts_unseen(rule, sight):
+        leaves = inputs.evaluate_rule_departure(mailbox, sendings)
+        yield InboxRuleForward(mailbox, rule, sight, sendings, hiding, colleagues, leaves)
 
 
 def is_excused(rule: InboxRule, visibility: RuleVisibility, excused: set[str]) -> bool:
@@ -143,11 +161,12 @@ def find_hiding(
     """
     if not rule.enabled or is_folder_unread(rule, inputs):
         return None
-    home = get_address_domain(normalize_address(mailbox.address))
     own = inputs.own_domains
 
     def is_own_domain(domain: str) -> bool:
-        return domain == home or (own is not None and own.contains_domain(domain))
+        if own is not None and own.contains_domain(domain):
+            return True
+        return domain == get_address_domain(normalize_address(mailbox.address))
 
     hiding = judge_hiding(
         rule,

@@ -17,6 +17,7 @@ WORD_KINDS = frozenset(
 )
 SENDER_KINDS = frozenset({"fromAddresses", "senderContains"})
 RECIPIENT_KINDS = frozenset({"recipientContains", "sentToAddresses"})
+PEOPLE_KINDS = SENDER_KINDS | RECIPIENT_KINDS
 MEETING_KINDS = frozenset({"isMeetingRequest", "isMeetingResponse"})
 # What is delivered to a mailbox is sent to its owner, in one of these ways.
 TO_THE_OWNER = frozenset({"sentOnlyToMe", "sentToMe", "sentToOrCcMe"})
@@ -103,20 +104,27 @@ class Owner:
 
 def list_words(conditions: Iterable[RuleCondition]) -> tuple[str, ...]:
     """The texts that conditions look for in a message."""
-    return tuple(
-        value for one in conditions if one.kind in WORD_KINDS for value in one.values if value
-    )
+    return tuple(filter(None, list_values(conditions, WORD_KINDS)))
 
 
 def list_senders(conditions: Iterable[RuleCondition]) -> tuple[str, ...]:
     """The senders, or parts of their addresses, that conditions name."""
-    return tuple(value for one in conditions if one.kind in SENDER_KINDS for value in one.values)
+    return list_values(conditions, SENDER_KINDS)
+
+
+def list_values(conditions: Iterable[RuleCondition], kinds: frozenset[str]) -> tuple[str, ...]:
+    """All values of the conditions of some kinds."""
+    found: tuple[str, ...] = ()
+    for one in conditions:
+        if one.kind in kinds:
+            found += one.values
+    return found
 
 
 def needs_own_domains(rule: InboxRule) -> bool:
     """True for a rule that takes mail away by its sender or recipient: one's own are apart."""
     return bool(rule.delete or rule.move_to) and any(
-        one.kind in SENDER_KINDS | RECIPIENT_KINDS for one in rule.conditions
+        one.kind in PEOPLE_KINDS for one in rule.conditions
     )
 
 

@@ -18,7 +18,7 @@ from core.guards.mailbox_forwarding.conditions import (
 )
 from core.guards.mailbox_forwarding.folders import FOLDER_TEXTS, Sight, judge_sight
 from core.guards.mailbox_forwarding.names import is_unreadable_name
-from core.guards.mailbox_forwarding.senders import Senders, weigh_senders
+from core.guards.mailbox_forwarding.senders import Senders, has_warning_sender, weigh_senders
 from core.guards.mailbox_forwarding.words import is_telling
 from core.microsoft365.addresses import normalize_address, parse_recipient_string
 from core.model.findings import Severity
@@ -92,7 +92,7 @@ def is_meeting_rule(rule: InboxRule) -> bool:
 
 def list_telling_texts(rule: InboxRule) -> tuple[str, ...]:
     """What the rule looks for that a thief would look for."""
-    return tuple(sorted({word for word in list_words(rule.conditions) if is_telling(word)}))
+    return tuple(sorted(set(filter(is_telling, list_words(rule.conditions)))))
 
 
 def takes_reports(rule: InboxRule) -> bool:
@@ -102,12 +102,10 @@ def takes_reports(rule: InboxRule) -> bool:
 
 def files_spam(rule: InboxRule, folder: str) -> bool:
     """True for a rule that moves what a filter stamped as spam to Junk Email, and nothing else."""
+    if folder != "junkemail" or rule.delete or rule.mark_as_read:
+        return False
     stamps = [one.values for one in rule.conditions if one.kind == "headerContains"]
-    return (
-        folder == "junkemail"
-        and not (rule.delete or rule.mark_as_read)
-        and any(all(map(SPAM_STAMP.fullmatch, map(str.strip, values))) for values in stamps)
-    )
+    return any(all(map(SPAM_STAMP.fullmatch, map(str.strip, values))) for values in stamps)
 
 
 def takes_own_mail(rule: InboxRule, owner: Owner) -> bool:
@@ -128,7 +126,9 @@ def judge_hiding(rule: InboxRule, folder: str, is_hidden: bool, owner: Owner) ->
     if folder == "sentitems" and takes_own_mail(rule, owner):
         folder = "ordinary"
     place = rule.delete or ((folder or "unread") if rule.move_to else "")
-    if not (place or rule.mark_as_read) or (files_spam(rule, folder) and not is_hidden):
+    if not place:
+        return judge_reading(rule, is_hidden, owner) if rule.mark_as_read else None
+    if files_spam(rule, folder) and not is_hidden:
         return None
     sight = judge_sight(folder)
     is_sorting = not rule.delete and sight in (Sight.OPEN, Sight.UNKNOWN)
@@ -137,9 +137,7 @@ def judge_hiding(rule: InboxRule, folder: str, is_hidden: bool, owner: Owner) ->
     everything = takes_every_message(rule, owner, ignores_own_recipients=not is_sorting)
     is_unreadable = is_unreadable_name(rule.name)
     is_telling_mail = everything or bool(words) or takes_reports(rule)
-    if not place:
-        severity = rate_reading(is_telling_mail, bool(senders.warning), is_unreadable, is_hidden)
-    elif is_sorting:
+    if is_sorting:
         severity = rate_sorting(
             rule, everything, is_telling_mail, bool(senders.warning), is_unreadable
         )
@@ -147,18 +145,35 @@ def judge_hiding(rule: InboxRule, folder: str, is_hidden: bool, owner: Owner) ->
         severity = rate_removal(
             rule, place, is_telling_mail or bool(senders.warning) or is_unreadable, senders
         )
-    if is_hidden and place:
+    if is_hidden:
         severity = Severity.HIGH
     if severity is None and sight is not Sight.UNKNOWN:
         return None
     return Hiding(
-        place or READ,
+        place,
         severity or Severity.LOW,
         severity is not None,
         everything,
         words,
         senders,
     )
+
+
+def judge_reading(rule: InboxRule, is_hidden: bool, owner: Owner) -> Hiding | None:
+    """The same of a rule that marks mail as read and leaves it where it is, as many do."""
+    words = list_telling_texts(rule)
+    everything = takes_every_message(rule, owner, ignores_own_recipients=False)
+    named = list_senders(rule.conditions)
+    severity = rate_reading(
+        everything or bool(words) or takes_reports(rule),
+        has_warning_sender(named, owner.is_own_domain),
+        is_unreadable_name(rule.name),
+        is_hidden,
+    )
+    if severity is None:
+        return None
+    senders = weigh_senders(named, owner.is_own_domain)
+    return Hiding(READ, severity, True, everything, words, senders)
 
 
 def rate_removal(rule: InboxRule, place: str, is_telling: bool, senders: Senders) -> Severity:

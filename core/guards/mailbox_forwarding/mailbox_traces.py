@@ -14,7 +14,7 @@ from core.guards.mailbox_forwarding.remedies import build_trace_remedy, get_held
 from core.guards.mailbox_forwarding.senders import weigh_senders
 from core.guards.mailbox_forwarding.verdicts import ForwardingVerdict
 from core.guards.mailbox_forwarding.words import is_telling
-from core.keys import hash_parts
+from core.keys import hash_parts, hash_text
 from core.microsoft365.addresses import OwnDomains
 from core.model.findings import Fact, Finding, Severity
 from core.model.guards import ObserveContext
@@ -79,7 +79,7 @@ def select_due(
 
 def place(mailbox_id: str, size: int) -> int:
     """The number of a mailbox's slot in the period."""
-    return int(hash_parts("surroundings", mailbox_id)[:8], 16) % size
+    return int(hash_text(f"surroundings {mailbox_id}")[:8], 16) % size
 
 
 def get_slot(at: datetime) -> int:

@@ -1,11 +1,14 @@
 """Names that are made to be overlooked. Pure."""
 
 import unicodedata
+from functools import lru_cache
 
 from core.look_alikes import strip_hidden
 
 MIN_NAME_LENGTH = 3
 """Real rules of break-ins are named ".", "..", "a", "dd": a shorter name says nothing."""
+CACHE_SIZE = 1_024
+"""The people of one organization give many rules the same names."""
 WIDE = frozenset({"W", "F"})
 
 
@@ -19,6 +22,7 @@ def measure_name(name: str) -> int:
     )
 
 
+@lru_cache(CACHE_SIZE)
 def is_unreadable_name(name: str) -> bool:
     """True for the name of a rule that says nothing: none, signs, invisible, one or two letters."""
     return measure_name(name) < MIN_NAME_LENGTH

@@ -93,17 +93,32 @@ def weigh_senders(texts: Iterable[str], is_own_domain: DomainTest) -> Senders:
     """Senders of a rule, each where it belongs."""
     warning, own, other = list[str](), list[str](), list[str]()
     for text in dict.fromkeys(texts):
-        shown = parse_recipient_string(text)[1] or text
-        domain = get_sender_domain(shown)
-        at_home = bool(domain) and is_own_domain(domain)
+        kind, shown, at_home = place_sender(text, is_own_domain)
         if is_warning_sender(shown, at_home):
             warning.append(text)
-        elif at_home or parse_recipient_string(text)[0] == "ex":
+        elif at_home or kind == "ex":
             # A legacy name of Exchange is a recipient of the organization.
             own.append(text)
         else:
             other.append(text)
     return Senders(tuple(warning), tuple(own), tuple(other))
+
+
+def has_warning_sender(texts: Iterable[str], is_own_domain: DomainTest) -> bool:
+    """True where mail of any of the senders warns of something, or pays somebody."""
+    return any(
+        is_warning_sender(shown, at_home)
+        for text in texts
+        for _, shown, at_home in (place_sender(text, is_own_domain),)
+    )
+
+
+def place_sender(text: str, is_own_domain: DomainTest) -> tuple[str, str, bool]:
+    """The kind of a sender's text, what it says, and whether that is one of the tenant's own."""
+    kind, said = parse_recipient_string(text)
+    shown = said or text
+    domain = get_sender_domain(shown)
+    return kind, shown, bool(domain) and is_own_domain(domain)
 
 
 @lru_cache(CACHE_SIZE)

@@ -8,10 +8,15 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from core.guards.mailbox_audit.guard import GUARD, LicenceQuestions, select_plan_checks
+from core.guards.mailbox_audit.guard import GUARD, select_plan_checks
 from core.guards.mailbox_audit.items import AuditItem, AuditVerdict, LicensedAudit
-from core.guards.mailbox_audit.judge import judge
-from core.guards.mailbox_audit.memory import Recorded, RecordingMemory
+from core.guards.mailbox_audit.judge import (
+    MAX_CACHED_NAMES,
+    depends_on_licence,
+    judge,
+    judge_mailbox_audit,
+)
+from core.guards.mailbox_audit.memory import MAX_ROW_MARKS, Recorded, RecordingMemory, build_mark
 from core.guards.mailbox_audit.tenant_defaults import MIN_MAILBOXES, TenantDefaults
 from core.microsoft365.audit_actions import (
     DEFAULT_ACTIONS,
@@ -416,8 +421,7 @@ def test_a_mailbox_that_a_whole_listing_did_not_show_is_forgotten() -> None:
 def test_a_mailbox_that_recorded_nothing_leaves_no_mark() -> None:
     memory = RecordingMemory({}, NOW)
     memory.note("m1", Recorded())
-    (row,) = memory.build_rows()
-    assert not row.traits
+    assert not list(memory.build_rows())
 
 
 def test_a_mark_holds_no_id_and_no_name() -> None:
@@ -435,6 +439,74 @@ def test_a_second_look_at_the_same_changes_no_row() -> None:
     later = RecordingMemory(rows, NOW + HOUR)
     later.note("m1", later.recall("m1"))
     assert {row.key: row for row in later.build_rows(forget_unseen=True)} == rows
+
+
+def keep_rows(memory: RecordingMemory, rows: dict[str, KnownTraits]) -> dict[str, KnownTraits]:
+    """The ledger after a save in the middle of a scan."""
+    return rows | {row.key: row for row in memory.build_changed_rows()}
+
+
+def find_alike(count: int) -> list[str]:
+    """Mailboxes whose marks begin alike, so that they share a row as long as one is enough."""
+    group = build_mark("m0")[:2]
+    return [one for number in range(300 * count) if build_mark(one := f"m{number}")[:2] == group][
+        :count
+    ]
+
+
+def test_a_row_with_too_many_marks_is_divided_and_what_it_held_is_recalled() -> None:
+    names = find_alike(MAX_ROW_MARKS + 50)
+    assert len(names) == MAX_ROW_MARKS + 50
+    memory = RecordingMemory({}, NOW)
+    for name in names[:MAX_ROW_MARKS]:
+        memory.note(name, Recorded(ALL))
+    rows = keep_rows(memory, {})
+    assert len(rows) == 1
+    # One more scan, which is saved twice.
+    memory = RecordingMemory(rows, NOW + HOUR)
+    for name in names[MAX_ROW_MARKS:]:
+        memory.note(name, Recorded(frozenset({"Owner"})))
+        rows = keep_rows(memory, rows)
+    assert len(rows) > 10
+    assert max(len(row.traits) for row in rows.values()) <= MAX_ROW_MARKS
+    marks = [name for row in rows.values() for name in row.traits]
+    assert len(marks) == len(set(marks)) == len(names)
+    later = RecordingMemory(rows, NOW + 2 * HOUR)
+    assert {later.recall(name) for name in names[:MAX_ROW_MARKS]} == {Recorded(ALL)}
+    assert later.recall(names[-1]) == Recorded(frozenset({"Owner"}))
+    # Most of them are gone: one row is enough again, and the others hold nothing.
+    for name in names[:30]:
+        later.note(name, Recorded(ALL))
+    rows |= {row.key: row for row in later.build_rows(forget_unseen=True)}
+    assert [len(row.traits) for row in rows.values() if row.traits] == [30]
+
+
+def test_a_save_in_the_middle_has_the_rows_alone_in_which_something_changed() -> None:
+    memory = RecordingMemory({}, NOW)
+    for number in range(500):
+        memory.note(f"m{number}", Recorded(ALL))
+    rows = keep_rows(memory, {})
+    assert not list(memory.build_changed_rows())
+    memory.note("m7", Recorded(ALL, had_premium=True))
+    (row,) = memory.build_changed_rows()
+    assert rows[row.key] != row
+    assert f"{build_mark('m7')}:ADOP" in row.traits
+
+
+def test_a_row_that_was_divided_when_the_run_died_takes_nothing_back() -> None:
+    names = find_alike(MAX_ROW_MARKS + 1)
+    memory = RecordingMemory({}, NOW)
+    for name in names[:-1]:
+        memory.note(name, Recorded(frozenset({"Owner"})))
+    rows = keep_rows(memory, {})
+    (whole,) = rows
+    for name in names:
+        memory.note(name, Recorded(ALL))
+    torn = {**keep_rows(memory, rows), whole: rows[whole]}
+    later = RecordingMemory(torn, NOW + HOUR)
+    assert {later.recall(name) for name in names} == {Recorded(ALL)}
+    rows = torn | {row.key: row for row in later.build_rows()}
+    assert not rows[whole].traits
 
 
 LISTS = st.sampled_from(
@@ -462,12 +534,27 @@ ITEMS = st.builds(
 )
 
 
-@given(st.lists(ITEMS, max_size=8))
-def test_what_is_asked_once_for_all_alike_is_the_answer_for_each(
-    items: list[LicensedAudit],
+@given(ITEMS)
+def test_what_is_asked_once_for_all_alike_is_the_answer_for_each(item: LicensedAudit) -> None:
+    judged = [list(judge(replace(item, licence=one), TERMS)) for one in AuditLicence]
+    depends = any(other != judged[0] for other in judged[1:])
+    assert depends_on_licence(item.posture, TERMS) is depends
+
+
+@given(ITEMS, st.booleans(), st.sampled_from([None, 5.0, 90.0]))
+def test_what_is_judged_once_for_all_alike_is_said_of_each(
+    item: LicensedAudit, is_on: bool, days: float | None
 ) -> None:
-    questions = LicenceQuestions(TERMS)
-    for item in items:
-        judged = [list(judge(replace(item, licence=one), TERMS)) for one in AuditLicence]
-        depends = any(other != judged[0] for other in judged[1:])
-        assert questions.depends_on_licence(item) is depends
+    item = replace(item, audit=replace(item.audit, enabled=is_on, age_days=days))
+    for number in (1, 2):
+        box = replace(item.audit.mailbox, id=f"m{number}", address=f"user{number}@contoso.com")
+        one = replace(item, audit=replace(item.audit, mailbox=box))
+        assert list(judge(one, TERMS)) == list(judge_mailbox_audit(one, TERMS))
+
+
+def test_a_list_of_very_many_names_is_judged_and_not_kept() -> None:
+    many = frozenset(f"Action{number}" for number in range(MAX_CACHED_NAMES + 1))
+    item = LicensedAudit(
+        audit(lists={**FULL, "Owner": FULL["Owner"] | many}, custom=frozenset({"Owner"})), STANDARD
+    )
+    assert judged(item)["audit-set-customised"].verdict is AuditVerdict.KEEP

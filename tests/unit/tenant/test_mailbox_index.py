@@ -141,7 +141,13 @@ def test_a_row_keeps_the_quota_of_a_mailbox_if_it_was_read(quota: int | None) ->
     assert parse_mailbox_rows([mailbox_to_row(box)]) == (box,)
 
 
-@pytest.mark.parametrize("rest", ['"5"', "5.0", "true", "5,6"])
+@pytest.mark.parametrize("rest", ['"5"', "5.0", "5.5", "true", "5,6", "NaN"])
 def test_a_row_with_another_quota_than_a_number_is_none(rest: str) -> None:
     with pytest.raises(ValueError, match="not a row"):
-        parse_mailbox_rows([f'12345678["m1","g1","info@contoso.com","SharedMailbox",1,{rest}]'])
+        parse_mailbox_rows([f'12345678["m1","g1","info@contoso.com","SharedMailbox",true,{rest}]'])
+
+
+@pytest.mark.parametrize("row", ['["m1","g1","a",1,true,null]', '["m1"]', "{}", "", "[", "null"])
+def test_anything_else_is_no_row(row: str) -> None:
+    with pytest.raises(ValueError, match="not a row"):
+        parse_mailbox_rows([f"12345678{row}"])

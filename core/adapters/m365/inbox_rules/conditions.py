@@ -6,6 +6,7 @@ Both become the same `RuleCondition`, named as Graph names it, so that two views
 import hashlib
 import re
 from collections.abc import Iterator, Mapping
+from itertools import islice
 
 from core.adapters.parsing import (
     LIST_LIMIT,
@@ -75,11 +76,11 @@ def parse_graph_conditions(value: object) -> tuple[RuleCondition, ...]:
     """The predicates of a Graph rule. Raises ValueError for what is no object."""
     if value is None:
         return ()
-    if not isinstance(value, Mapping):
+    if not isinstance(value, dict):
         raise ValueError("an inbox rule whose conditions are not an object")
     return build_conditions(
         (str(name), parse_condition_values(str(name), part))
-        for name, part in list(value.items())[:LIST_LIMIT]
+        for name, part in islice(value.items(), LIST_LIMIT)
         if is_set(part)
     )
 
@@ -125,14 +126,15 @@ def build_conditions(
 
 def parse_condition_values(kind: str, value: object) -> tuple[str, ...]:
     """What a condition asks for, as texts. One that is understood in no way is one text of it."""
-    if kind == "withinSizeRange" and isinstance(value, Mapping):
-        low, high = value.get("minimumSize"), value.get("maximumSize")
-        return (f"{format_number(low)}-{format_number(high)}",)
     if kind in RECIPIENT_KINDS:
         return tuple(map(parse_condition_recipient, split_recipients(value)))
-    if not isinstance(value, list) and parse_optional_bool(value):
-        return ("true",)
-    return tuple(parse_condition_text(entry) for entry in parse_value_list(value))
+    if not isinstance(value, list):
+        if kind == "withinSizeRange" and isinstance(value, Mapping):
+            low, high = value.get("minimumSize"), value.get("maximumSize")
+            return (f"{format_number(low)}-{format_number(high)}",)
+        if parse_optional_bool(value):
+            return ("true",)
+    return tuple(map(parse_condition_text, parse_value_list(value)))
 
 
 def parse_condition_recipient(entry: object) -> str:

@@ -134,7 +134,7 @@ def is_within_limits(value: object, depth: int = MAX_CONDITIONS_DEPTH) -> bool:
     if depth == 0:
         return False
     for part in parts:
-        if isinstance(part, dict | list) and not is_within_limits(part, depth - 1):
+        if not isinstance(part, str) and not is_within_limits(part, depth - 1):
             return False
     return True
 
@@ -149,7 +149,7 @@ def parse_graph_rule(mailbox_id: str, row: ResponseRow) -> InboxRule:
     if not rule_id:
         raise ValueError("an inbox rule without a usable id")
     actions = row.get("actions") or {}
-    if not isinstance(actions, Mapping):
+    if not isinstance(actions, dict):
         raise ValueError("an inbox rule whose actions are not an object")
     deletes = "delete" if parse_row_flag(actions, "delete") else ""
     return InboxRule(
