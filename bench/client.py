@@ -8,7 +8,8 @@ is imported, so start-up is not part of the figures.
 import asyncio
 import json
 import sys
-from collections.abc import Callable, Coroutine, Iterator, Mapping
+from collections import Counter
+from collections.abc import Callable, Coroutine, Iterable, Iterator, Mapping
 from dataclasses import asdict
 from itertools import islice
 from pathlib import Path
@@ -24,6 +25,17 @@ def read_ids(order: ClientOrder) -> Iterator[str]:
     """Reads account ids from a file, one after the other."""
     with Path(order["ids"]).open(encoding="utf-8") as lines:
         yield from (line.strip() for line in islice(lines, order["most"]))
+
+
+def save_messages(order: ClientOrder, messages: Iterable[str]) -> None:
+    """Puts the messages of a queue into a file, one a line."""
+    Path(order["messages"]).write_text("\n".join(messages), encoding="utf-8")
+
+
+def load_messages(order: ClientOrder) -> Iterator[str]:
+    """One worker's share of the messages of a queue."""
+    messages = Path(order["messages"]).read_text(encoding="utf-8").splitlines()
+    return iter(messages[order["turn"] :: order["turns"]])
 
 
 async def measure_guard(order: ClientOrder) -> tuple[Meter, ClientFindings]:
@@ -48,6 +60,63 @@ async def measure_guard(order: ClientOrder) -> tuple[Meter, ClientFindings]:
         "open_cases": report.open_count,
         "error": report.error,
     }
+
+
+async def measure_plan(order: ClientOrder) -> tuple[Meter, ClientFindings]:
+    """Measures the run that lists a large tenant and plans its shards, which go to a file."""
+    from core.bootstrap import connect_world
+    from core.config.settings import Settings
+    from core.engine.run import run
+
+    settings = Settings.read(order["environ"])
+    duty = settings.find_guard_config(order["guard"])
+    if duty is None:
+        raise LookupError(order["guard"])
+    async with connect_world(settings):
+        pass  # Imports the adapters before measuring.
+    async with Meter() as meter, connect_world(settings, has_queue=True) as world:
+        report = await run(duty, world)
+    save_messages(order, report.shard_messages)
+    return meter, {
+        "status": report.status,
+        "read": len(report.shard_messages),
+        "error": report.error,
+    }
+
+
+async def measure_shards(order: ClientOrder) -> tuple[Meter, ClientFindings]:
+    """Measures one of several workers, which takes its share of the messages of a queue.
+
+    As an instance of the app it works on some at a time, and connects for each of them anew.
+    """
+    from core.bootstrap import connect_world
+    from core.config.settings import Settings
+    from core.engine.run import create_run_id
+    from core.engine.shard_message import ShardMessage
+    from core.engine.shards import process_shard
+
+    settings = Settings.read(order["environ"])
+    duty = settings.find_guard_config(order["guard"])
+    if duty is None:
+        raise LookupError(order["guard"])
+    async with connect_world(settings):
+        pass  # Imports the adapters before measuring.
+    mine = load_messages(order)
+    outcomes = Counter[str]()
+
+    async def work() -> None:
+        for text in mine:
+            message = ShardMessage.from_json(text)
+            async with connect_world(
+                settings, has_queue=True, shared_by=settings.shards_at_once
+            ) as world:
+                run_id = create_run_id(world.now())
+                outcomes[await process_shard(duty, world, message, run_id)] += 1
+
+    async with Meter() as meter, asyncio.TaskGroup() as group:
+        for _ in range(order["at_once"]):
+            group.create_task(work())
+    return meter, {"read": outcomes["done"], "lost": outcomes.total() - outcomes["done"]}
 
 
 async def measure_status(order: ClientOrder) -> tuple[Meter, ClientFindings]:
@@ -189,6 +258,8 @@ CLIENT_RUNNERS: Mapping[
     str, Callable[[ClientOrder], Coroutine[None, None, tuple[Meter, ClientFindings]]]
 ] = {
     "guard": measure_guard,
+    "plan": measure_plan,
+    "shards": measure_shards,
     "status": measure_status,
     "listing": measure_listing,
     "tick": measure_tick,

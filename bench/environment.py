@@ -63,15 +63,10 @@ class BenchEnvironment:
         needs.
         """
         storage = self.azurite.connection_string
+        tables = storage.replace(self.azurite.endpoints["Table"], self.proxy.base)
         return {
-            **{entry.name: entry.default for entry in list_settings() if entry.default},
-            **self.sandbox_info["settings"],
-            **BENCH_SETTINGS,
+            **build_bench_settings(self.sandbox_info["settings"], tables, self.proxy),
             "AzureWebJobsStorage": storage,
-            "STATE_CONNECTION_STRING": storage.replace(
-                self.azurite.endpoints["Table"], self.proxy.base
-            ),
-            "TEAMS_WEBHOOK_URL": f"{self.proxy.base}{CARDS_PATH}",
         }
 
     # The tenant's control routes ---------------------------------------------------------------
@@ -122,6 +117,22 @@ class BenchEnvironment:
             ssl=ssl.create_default_context(cafile=given["CA_BUNDLE"]),
         ) as response:
             return str((await response.json())["access_token"])
+
+
+def build_bench_settings(
+    given: Mapping[str, str], tables: str, proxy: CountingProxy
+) -> dict[str, str]:
+    """The app's settings: defaults, except for what a tenant gives and the benchmark needs.
+
+    `tables` is the connection string of the state table.
+    """
+    return {
+        **{entry.name: entry.default for entry in list_settings() if entry.default},
+        **given,
+        **BENCH_SETTINGS,
+        "STATE_CONNECTION_STRING": tables,
+        "TEAMS_WEBHOOK_URL": f"{proxy.base}{CARDS_PATH}",
+    }
 
 
 @asynccontextmanager

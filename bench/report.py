@@ -47,6 +47,7 @@ from bench.formatting import (
     format_sweep_cells,
     format_tick_cells,
 )
+from bench.million import format_million, load_million
 from bench.prices import (
     DAY,
     EXECUTION,
@@ -321,6 +322,7 @@ def build_sections(results: Results) -> dict[str, str]:
         "shares": format_shares(results),
         "remembered": format_figures(load_figures()),
         "start": format_starts(load_starts()),
+        "million": format_million(load_million()),
     }
 
 

@@ -62,22 +62,23 @@ class SimulatedService(Protocol):
 class Sandbox:
     """A tenant on two ports of 127.0.0.1, as an async context manager.
 
-    It is created from a scene or from a scene's JSON. `base` is the address of the APIs,
-    `authority` that of Entra, `ca_path` its CA certificate. `latency`, in seconds, is added to
-    every request. `requests` holds the latest requests; `counts` counts all of them.
-    `profile` is the reality of a scene that names none.
+    It is created from a scene, from a scene's JSON or from a tenant that exists. `base` is the
+    address of the APIs, `authority` that of Entra, `ca_path` its CA certificate. `latency`, in
+    seconds, is added to every request. `requests` holds the latest requests; `counts` counts all
+    of them. `profile` is the reality of a scene that names none.
     """
 
     def __init__(
         self,
-        scene: Mapping[str, object] | bytes,
+        scene: Mapping[str, object] | bytes | SimulatedTenant,
         *,
         latency: float = 0.0,
         port: int = 0,
         authority_port: int = 0,
         profile: str = DEFAULT_PROFILE,
     ) -> None:
-        self.tenant = SimulatedTenant(scene, profile)
+        exists = isinstance(scene, SimulatedTenant)
+        self.tenant = scene if exists else SimulatedTenant(scene, profile)
         self.ports = (port, authority_port)
         self.requests: list[RecordedRequest] = []
         self.counts: Counter[str] = Counter()
@@ -314,19 +315,24 @@ async def serve_tenant(
     latency: float = 0.0,
     profile: str = DEFAULT_PROFILE,
 ) -> int:
-    """Serves a tenant until SIGINT or SIGTERM. The first line of output holds the addresses.
+    """Serves the tenant of a scene until SIGINT or SIGTERM.
 
     The scene is JSON text, with or without the byte order mark that PowerShell writes.
     """
+    ports = {"port": port, "authority_port": authority_port}
+    sandbox = Sandbox(scene, latency=latency, profile=profile, **ports)
+    # Frees the text of a large scene before serving.
+    del scene
+    return await serve_sandbox(sandbox)
+
+
+async def serve_sandbox(sandbox: Sandbox) -> int:
+    """Serves a sandbox until SIGINT or SIGTERM. The first line of output holds the addresses."""
     stopped = asyncio.Event()
     loop = asyncio.get_running_loop()
     for number in (signal.SIGTERM, signal.SIGINT):
         loop.add_signal_handler(number, stopped.set)
-    ports = {"port": port, "authority_port": authority_port}
-    sandbox = Sandbox(scene, latency=latency, profile=profile, **ports)
-    # Frees the text of a large scene before serving, and spares its rows from garbage collection.
-    del scene
-    gc.freeze()
+    gc.freeze()  # Spares the rows of a large tenant from garbage collection.
     async with sandbox:
         where = {
             "base": sandbox.base,
