@@ -175,6 +175,18 @@ class Ledger(Protocol):
         """The shards of the guard's last passes, by number."""
         ...
 
+    async def load_shard(self, guard: str, number: int) -> ShardStatus | None:
+        """One of them; None if there is none."""
+        ...
+
+    async def list_claimed_shards(self, guard: str) -> frozenset[int]:
+        """The numbers of the shards that a worker holds now."""
+        ...
+
+    async def count_done_shards(self, guard: str, pass_id: str) -> int:
+        """How many shards of a pass are done."""
+        ...
+
     async def save_run_status(self, guard: str, run: str, document: Mapping[str, object]) -> None:
         """Record the status of a requested run without a claim: queued, busy, off or failed."""
         ...

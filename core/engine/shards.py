@@ -149,7 +149,8 @@ async def continue_scan_pass(
         grants = granted.items[0] if granted.items else GrantedPermissions()
         scan.decision_context = replace(scan.decision_context, grants=grants)
         return await finish_run(scan)
-    if find_busy_shards(known) or is_progressing(scan_pass, shards, world.now()):
+    is_busy = any(status.is_claimed for status in known.values())
+    if is_busy or is_progressing(scan_pass, shards, world.now()):
         return await report_scan_progress(scan)
     done = sum(status.shard.done for status in shards.values())
     log.error(
@@ -277,27 +278,20 @@ async def process_shard(config: GuardConfig, world: World, message: ShardMessage
     has_notifications = False
     while True:
         scan_pass = (await world.ledger.load_state(message.guard)).scan_pass
-        known = await world.ledger.load_shards(message.guard)
         if scan_pass is None or scan_pass.id != message.pass_id:
             return "superseded"
         if not is_genuine(message, scan_pass):
             return "refused"
-        status = select_pass_shards(known, scan_pass).get(message.number)
-        if status and status.shard.done:
+        if await is_shard_done(world, message):
             break
-        if (
-            message.number not in find_busy_shards(known)
-            and count_other_busy_shards(known, message) < world.shards_at_once
-        ):
+        busy = await world.ledger.list_claimed_shards(message.guard)
+        if message.number not in busy and len(busy) < world.shards_at_once:
             async with world.ledger.claim(message.guard, run, message.number) as claim:
                 # Claiming before counting makes sure that a worker above the limit notices it.
-                now = await world.ledger.load_shards(message.guard) if claim else {}
-                mine = select_pass_shards(now, scan_pass).get(message.number)
-                done_by_another = mine is not None and mine.shard.done
                 if (
                     claim
-                    and not done_by_another
-                    and count_other_busy_shards(now, message) < world.shards_at_once
+                    and not await is_shard_done(world, message)
+                    and await count_other_busy_shards(world, message) < world.shards_at_once
                 ):
                     has_notifications = await inspect_shard(config, world, claim, message)
                     break
@@ -324,14 +318,15 @@ def is_genuine(message: ShardMessage, scan_pass: ScanPass) -> bool:
     return False
 
 
-def find_busy_shards(shards: Mapping[int, ShardStatus]) -> set[int]:
-    """The numbers of the shards that a worker holds."""
-    return {number for number, status in shards.items() if status.is_claimed}
-
-
-def count_other_busy_shards(shards: Mapping[int, ShardStatus], message: ShardMessage) -> int:
+async def count_other_busy_shards(world: World, message: ShardMessage) -> int:
     """How many other shards are in progress."""
-    return len(find_busy_shards(shards) - {message.number})
+    return len(await world.ledger.list_claimed_shards(message.guard) - {message.number})
+
+
+async def is_shard_done(world: World, message: ShardMessage) -> bool:
+    """Whether the shard of a message is done in its pass."""
+    status = await world.ledger.load_shard(message.guard, message.number)
+    return bool(status and status.shard.pass_id == message.pass_id and status.shard.done)
 
 
 async def inspect_shard(
@@ -427,11 +422,10 @@ async def finish_pass(
 
     If another run holds the guard, that run sees the same, or the next timer run does.
     """
-    known = await world.ledger.load_shards(message.guard)
+    done = await world.ledger.count_done_shards(message.guard, message.pass_id)
     scan_pass = (await world.ledger.load_state(message.guard)).scan_pass
     if scan_pass is None or scan_pass.id != message.pass_id:
         return
-    done = sum(status.shard.done for status in select_pass_shards(known, scan_pass).values())
     last = done == scan_pass.shard_count
     early = abs(world.now() - (scan_pass.notified_at or scan_pass.started_at)) < NEXT_CARD_AFTER
     if not last and (early or not has_notifications):

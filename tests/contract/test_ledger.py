@@ -436,6 +436,8 @@ async def test_shards_are_held_apart_from_each_other_and_from_the_guard(ledger: 
         assert third is None
         known = await ledger.load_shards(GUARD)
         assert {number: held.is_claimed for number, held in known.items()} == {0: True, 1: True}
+        assert await ledger.list_claimed_shards(GUARD) == {0, 1}
+    assert await ledger.list_claimed_shards(GUARD) == frozenset()
     known = await ledger.load_shards(GUARD)
     assert {number: held.is_claimed for number, held in known.items()} == {0: False, 1: False}
 
@@ -455,6 +457,32 @@ async def test_what_a_shard_came_to_is_kept_beside_the_state_of_the_guard(ledger
     }
     assert await ledger.load_state(GUARD) == state
     assert await ledger.load_state("another") == GuardState()
+
+
+async def test_one_shard_is_found_by_its_number_and_those_of_a_pass_are_counted_when_done(
+    ledger: Ledger,
+) -> None:
+    other = replace(DONE_SHARD, pass_id="r0")
+    states = (DONE_SHARD, replace(DONE_SHARD, done=False), other, DONE_SHARD)
+    for number, state in enumerate(states):
+        async with ledger.claim(GUARD, "r1", number) as claim:
+            assert claim
+            await claim.save(state=state)
+    async with ledger.claim(GUARD, "r1", 3):
+        # Who takes a shard over, and saves nothing, leaves it as it was.
+        for number, state in enumerate(states):
+            status = await ledger.load_shard(GUARD, number)
+            assert status
+            assert (status.shard, status.is_claimed) == (state, number == 3)
+        assert await ledger.count_done_shards(GUARD, DONE_SHARD.pass_id) == 2
+    assert await ledger.load_shard(GUARD, 9) is None
+    assert await ledger.load_shard("another", 0) is None
+    assert await ledger.count_done_shards(GUARD, "r0") == 1
+    async with ledger.claim(GUARD, "r2", 0) as claim:
+        assert claim
+        await claim.save(state=replace(other, done=False))
+    assert await ledger.count_done_shards(GUARD, DONE_SHARD.pass_id) == 1
+    assert await ledger.count_done_shards("another", "r0") == 0
 
 
 async def test_a_stretch_of_places_is_recalled_with_all_exemptions(ledger: Ledger) -> None:

@@ -25,7 +25,7 @@ from core.adapters.table_storage.activity_rows import read_newest_rows
 from core.adapters.table_storage.entities import SCHEMA_VERSION, build_entity
 from core.adapters.table_storage.lease import LEASE_DURATION, TableClaim, acquire_lease
 from core.adapters.table_storage.lease_row import build_shard_key, is_lease_expired
-from core.adapters.table_storage.ledger import IDLE_SHARD, PROBE_ROW_KEY, TableLedger
+from core.adapters.table_storage.ledger import PROBE_ROW_KEY, TableLedger
 from core.adapters.table_storage.responses import (
     call_table_service,
     describe_table_error,
@@ -33,6 +33,7 @@ from core.adapters.table_storage.responses import (
     require_entity_keys,
     require_etag,
 )
+from core.adapters.table_storage.shard_rows import IDLE_SHARD
 from core.engine.run import create_run_id
 from core.errors import ClaimLost, LedgerError
 from core.model.cases import Exemption
@@ -711,6 +712,10 @@ async def test_shards_nobody_understands_are_none_and_one_that_saved_nothing_is_
     await spoil(ledger, build_shard_key(3), v=2)
     known = {number: held.shard for number, held in (await ledger.load_shards(GUARD)).items()}
     assert known == {0: DONE_SHARD, 1: IDLE_SHARD}
+    alone = [await ledger.load_shard(GUARD, number) for number in range(5)]
+    assert [held.shard if held else None for held in alone] == [
+        *(DONE_SHARD, IDLE_SHARD, None, None, None)
+    ]
     assert Shard("", "", "", 0, datetime.fromisoformat("1970-01-01T00:00:00+00:00")) == IDLE_SHARD
 
 

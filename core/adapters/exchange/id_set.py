@@ -20,15 +20,24 @@ class IdSet:
         return self.add_hash(hash(name) or 1)
 
     def add_hash(self, hash_value: int) -> bool:
-        if not self.insert_hash(hash_value):
-            return False
+        """The same of the 64 bits that are kept of a name."""
+        slots, last = self.slots, len(self.slots) - 1
+        at = hash_value & last
+        while found := slots[at]:
+            if found == hash_value:
+                return False
+            at = (at + 1) & last
+        slots[at] = hash_value
         self.count += 1
-        if self.count * 2 > len(self.slots):
-            known, self.slots = self.slots, array("q", [0]) * (2 * len(self.slots))
-            for mark in known:
-                if mark:
-                    self.insert_hash(mark)
+        if self.count * 2 > last:
+            self.double()
         return True
+
+    def double(self) -> None:
+        """Make room for twice as many."""
+        known, self.slots, self.count = self.slots, array("q", [0]) * (2 * len(self.slots)), 0
+        for mark in filter(None, known):
+            self.add_hash(mark)
 
     def __contains__(self, name: str) -> bool:
         slots, last = self.slots, len(self.slots) - 1
@@ -42,17 +51,5 @@ class IdSet:
 
     def update(self, other: "IdSet") -> None:
         """Note all names of another set."""
-        for mark in other.slots:
-            if mark:
-                self.add_hash(mark)
-
-    def insert_hash(self, hash_value: int) -> bool:
-        """Put a mark into its slot, or the next that is free; False when it is there already."""
-        slots, last = self.slots, len(self.slots) - 1
-        at = hash_value & last
-        while found := slots[at]:
-            if found == hash_value:
-                return False
-            at = (at + 1) & last
-        slots[at] = hash_value
-        return True
+        for mark in filter(None, other.slots):
+            self.add_hash(mark)

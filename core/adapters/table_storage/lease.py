@@ -37,6 +37,7 @@ from core.adapters.table_storage.entities import (
     build_record_key,
 )
 from core.adapters.table_storage.lease_row import (
+    DONE_PROPERTY,
     LEASE_ROW_KEY,
     RELEASED_UNTIL,
     Attempt,
@@ -315,6 +316,8 @@ class TableClaim:
         has_shards = bool(scan_pass and scan_pass.shard_count)
         if LEASE_ROW_KEY not in self.unreadable_row_keys:
             lease = set_row_text(self.lease, "state", encode_stored_record(state))
+            if isinstance(state, Shard):
+                lease[DONE_PROPERTY] = state.pass_id if state.done else ""
             return Attempt(lease, is_counting=not has_shards)
         if has_shards:
             raise LedgerError(

@@ -16,6 +16,8 @@ from core.model.state import MAX_LEASE_AHEAD, GuardState
 
 RELEASED_UNTIL = datetime.fromtimestamp(0, UTC).isoformat()
 LEASE_ROW_KEY = "lease"
+# Of a shard that is done, its pass, for the service to count them by.
+DONE_PROPERTY = "state_done"
 # The service stores the epoch as 32 bits.
 MAX_EPOCH = 2**31 - 1
 

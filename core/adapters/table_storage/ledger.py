@@ -40,7 +40,7 @@ import logging
 from collections.abc import AsyncIterator, Awaitable, Callable, Mapping, Sequence
 from contextlib import asynccontextmanager
 from dataclasses import replace
-from datetime import UTC, datetime, timedelta
+from datetime import datetime, timedelta
 from functools import partial
 from itertools import batched
 
@@ -48,6 +48,7 @@ from azure.core.exceptions import HttpResponseError
 from azure.data.tables import TableEntity, TableTransactionError, UpdateMode
 from azure.data.tables.aio import TableClient
 
+from core.adapters.table_storage import shard_rows
 from core.adapters.table_storage.activity_rows import (
     load_activity_state,
     load_acts,
@@ -87,7 +88,7 @@ from core.model.audit_queries import AuditSearch, CauseWish
 from core.model.containment import AccountBundle, Containment
 from core.model.outbox import ChannelHealth
 from core.model.requests import OperatorRequest
-from core.model.state import GuardSnapshot, GuardState, ProbeReport, Shard, StateMark, Way
+from core.model.state import GuardSnapshot, GuardState, ProbeReport, StateMark, Way
 from core.ports import (
     ACTIVITY_PARTITION,
     CHANNEL_PARTITION,
@@ -106,7 +107,6 @@ from core.ports import (
 log = logging.getLogger("exoguard.ledger")
 
 PROBE_ROW_KEY = "probe|last"
-IDLE_SHARD = Shard("", "", "", 0, datetime.fromtimestamp(0, UTC))
 
 
 class TableLedger:
@@ -163,23 +163,19 @@ class TableLedger:
 
     async def load_shards(self, guard: str) -> Mapping[int, ShardStatus]:
         """Load the shards of the guard's last scan passes, without rows that cannot be decoded."""
-        found: dict[int, ShardStatus] = {}
-        rows = await self.table.query_key_range(guard, "shard|", "shard}")
-        now = self.table.clock.now()
-        for entity in rows:
-            try:
-                number = int(entity["RowKey"].partition("|")[2])
-                busy = not is_lease_expired(entity, now)
-                # A row without a state was claimed, but nothing was saved yet.
-                found[number] = ShardStatus(
-                    decode_stored_record(Shard, get_row_text(entity, "state"))
-                    if entity["state"]
-                    else IDLE_SHARD,
-                    busy,
-                )
-            except (ValueError, KeyError, LedgerError) as error:
-                log.warning("%s: row %s: %s", guard, entity["RowKey"][:48], error)
-        return found
+        return await shard_rows.load_shards(self.table, guard)
+
+    async def load_shard(self, guard: str, number: int) -> ShardStatus | None:
+        """Load one shard; None if there is none, or its row cannot be decoded."""
+        return await shard_rows.load_shard(self.table, guard, number)
+
+    async def list_claimed_shards(self, guard: str) -> frozenset[int]:
+        """List the shards that a worker holds now."""
+        return await shard_rows.list_claimed_shards(self.table, guard)
+
+    async def count_done_shards(self, guard: str, pass_id: str) -> int:
+        """Count the shards of a pass that are done."""
+        return await shard_rows.count_done_shards(self.table, guard, pass_id)
 
     async def save_run_status(self, guard: str, run: str, document: Mapping[str, object]) -> None:
         """Save the status of a requested run that holds no claim."""

@@ -173,6 +173,20 @@ class FakeLedger:
             for number, lease in self.get_partition(guard).shards.items()
         }
 
+    async def load_shard(self, guard: str, number: int) -> ShardStatus | None:
+        """One shard of the guard's last scan passes."""
+        return (await self.load_shards(guard)).get(number)
+
+    async def list_claimed_shards(self, guard: str) -> frozenset[int]:
+        """The shards that a worker holds now."""
+        shards = await self.load_shards(guard)
+        return frozenset(number for number, held in shards.items() if held.is_claimed)
+
+    async def count_done_shards(self, guard: str, pass_id: str) -> int:
+        """The number of shards of a pass that are done."""
+        shards = [held.shard for held in (await self.load_shards(guard)).values()]
+        return sum(shard.done and shard.pass_id == pass_id for shard in shards)
+
     async def save_run_status(self, guard: str, run: str, document: Mapping[str, object]) -> None:
         """Record the status of a requested run."""
         self.get_partition(guard).runs[run] = document
