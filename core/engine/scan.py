@@ -6,7 +6,8 @@
 A batch is judged as it arrives and then released: only its findings stay. Mailboxes are inspected
 as they are listed. If a scan takes several runs, or a periodic check is due, they are inspected by
 hash prefix: the cursor is saved in the same transaction as the results that it has passed, and the
-next run continues from there.
+next run continues from there. Only the first look reads everything as it is listed, so that what is
+critical leaves early.
 """
 
 import asyncio
@@ -88,7 +89,7 @@ async def pause_before_check(scan: Scan) -> None:
     would hide it from every check. What is part way, or an operator waits for, begins at once.
     """
     state, world = scan.snapshot.state, scan.world
-    due = find_due_checks(scan.config, state, scan.decision_context.now)
+    due = list_due_checks(scan)
     begun = due & scan.check_progress.keys()
     if not state.check_seed or not due or begun or scan.decision_context.run_options.at:
         return
@@ -197,16 +198,27 @@ def can_stream_mailboxes(scan: Scan, index: MailboxIndex) -> bool:
     """Whether mailboxes can be inspected as they are listed.
 
     Not if an earlier run was interrupted, because the scan then needs a cursor to continue from,
-    nor if a periodic check is due, because it advances by hash prefix.
+    nor if a periodic check is due, because it advances by hash prefix. A first look has nothing to
+    continue from: its checks are done when it ends.
     """
     size = max(len(index.rows), scan.snapshot.state.population or 0)
     max_mailboxes = scan.world.shard_above
-    due = find_due_checks(scan.config, scan.snapshot.state, scan.decision_context.now)
     return (
         scan.snapshot.state.scan_pass is None
-        and not due
+        and (is_first_look(scan) or not list_due_checks(scan))
         and (max_mailboxes is None or size <= max_mailboxes)
     )
+
+
+def is_first_look(scan: Scan) -> bool:
+    """Whether nothing of the tenant was ever read to its end."""
+    return scan.snapshot.state.population is None and not scan.snapshot.state.check_progress
+
+
+def choose_range_size(scan: Scan, index: MailboxIndex) -> int:
+    """How many mailboxes to read next in listing order: of a first look few, then ever more."""
+    size = scan.world.range_size
+    return min(size, max(FIRST_LOOK_RANGE, index.next_position)) if is_first_look(scan) else size
 
 
 async def scan_as_listed(
@@ -218,18 +230,36 @@ async def scan_as_listed(
     last: bool = False,
 ) -> None:
     """Inspect mailboxes in listing order; all of them once the listing is complete (`last`)."""
+    before = scan.world.budget_used()
     while True:
         while prefetcher.has_capacity and scan.world.budget_used() < 1:
-            key_range = index.take_listed_range(scan.world.range_size, last=last)
+            key_range = index.take_listed_range(choose_range_size(scan, index), last=last)
             if key_range is None:
                 break
-            prefetcher.start_read(key_range)
+            prefetcher.start_read(key_range, select_listed_checks(scan))
         if not prefetcher.tasks or not (last or prefetcher.is_next_ready):
             break
-        _, _, batch = await prefetcher.await_next()
+        _, due, batch = await prefetcher.await_next()
+        scan.missed_checks |= {name for name in due if not is_check_complete(batch, name)}
         await add_batch(scan, batch, streamed=True)
         await after_batch(scan)
+        now = scan.world.budget_used()
+        scan.check_time_used += now - before if due else 0.0
+        before = now
     scan.finished = last and index.next_position >= len(index.rows)
+    if scan.finished:
+        scan.completed_checks |= list_due_checks(scan) - scan.missed_checks
+
+
+def select_listed_checks(scan: Scan) -> frozenset[str]:
+    """The periodic checks that include the next mailboxes in listing order.
+
+    One that leaves out any of them is not done, and begins anew in the next run.
+    """
+    due = list_due_checks(scan)
+    selected = frozenset[str]() if has_no_time_for_checks(scan) else due - list_refused(scan)
+    scan.missed_checks |= due - selected
+    return selected
 
 
 async def scan_by_key_range(
@@ -327,17 +357,30 @@ def select_due_checks(scan: Scan, mailbox_range: MailboxRange) -> frozenset[str]
 
     A source that is refused for one range is refused for all, so its check is not continued.
     """
-    if scan.world.budget_used() >= 0.9 or scan.check_time_used >= MAX_CHECK_TIME_SHARE:
+    if has_no_time_for_checks(scan):
         return frozenset()
-    due = find_due_checks(scan.config, scan.snapshot.state, scan.decision_context.now)
-    unavailable = {failure.source for failure in scan.totals.source_failures}
     selected = {
         name
-        for name in due - unavailable
+        for name in list_due_checks(scan) - list_refused(scan)
         if is_check_due_at(scan.requested_progress.get(name, RANGE_START), mailbox_range)
     }
     scan.requested_progress |= dict.fromkeys(selected, mailbox_range.high)
     return frozenset(selected)
+
+
+def list_due_checks(scan: Scan) -> frozenset[str]:
+    """The periodic checks that are due in this scan."""
+    return find_due_checks(scan.config, scan.snapshot.state, scan.decision_context.now)
+
+
+def list_refused(scan: Scan) -> frozenset[str]:
+    """The sources that were refused as a whole."""
+    return frozenset(failure.source for failure in scan.totals.source_failures)
+
+
+def has_no_time_for_checks(scan: Scan) -> bool:
+    """Whether periodic checks have taken their share of the run's time, or it is nearly over."""
+    return scan.world.budget_used() >= 0.9 or scan.check_time_used >= MAX_CHECK_TIME_SHARE
 
 
 def advance_checks(

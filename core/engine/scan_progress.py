@@ -67,6 +67,8 @@ class Scan:
     requested_progress: dict[str, str] = field(default_factory=dict)
     """The hash prefix up to which each check was requested."""
     completed_checks: set[str] = field(default_factory=set)
+    missed_checks: set[str] = field(default_factory=set)
+    """Those that left out a mailbox which was read as it was listed."""
     check_time_used: float = 0.0
     """The share of the run's time that periodic checks took."""
     kept_state: GuardState | None = None

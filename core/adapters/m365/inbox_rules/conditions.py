@@ -50,6 +50,10 @@ EXCHANGE_NAMES = {
     "WithImportance": "importance",
     "WithSensitivity": "sensitivity",
 }
+EXCEPTION_PREFIX = "ExceptIf"
+EXCHANGE_EXCEPTION_NAMES = {
+    f"{EXCEPTION_PREFIX}{name}": kind for name, kind in EXCHANGE_NAMES.items()
+}
 # Kinds of messages: the values of MessageTypeMatches, and switches that stand beside it.
 EXCHANGE_MESSAGE_TYPES = {
     "approvalrequest": "isApprovalRequest",
@@ -87,21 +91,21 @@ def parse_graph_conditions(value: object) -> tuple[RuleCondition, ...]:
 
 def parse_exchange_conditions(row: ResponseRow, prefix: str = "") -> tuple[RuleCondition, ...]:
     """The conditions in a row of Get-InboxRule, or with a prefix its exceptions."""
+    kinds = EXCHANGE_EXCEPTION_NAMES if prefix else EXCHANGE_NAMES
 
     def list_parts() -> Iterator[tuple[str, tuple[str, ...]]]:
-        for name, kind in EXCHANGE_NAMES.items():
-            part = row.get(f"{prefix}{name}")
-            if is_set(part):
-                yield kind, parse_condition_values(kind, part)
+        for name, part in row.items():
+            if name in kinds and is_set(part):
+                yield kinds[name], parse_condition_values(kinds[name], part)
         for name, kind in EXCHANGE_SWITCHES.items():
-            if parse_optional_bool(row.get(f"{prefix}{name}")):
+            if parse_optional_bool(row.get(prefix + name)):
                 yield kind, ("true",)
-        for entry in parse_value_list(row.get(f"{prefix}MessageTypeMatches")):
+        for entry in parse_value_list(row.get(prefix + "MessageTypeMatches")):
             text = parse_text(entry, WORD_LIMIT)
             known = EXCHANGE_MESSAGE_TYPES.get(text.casefold())
             yield (known, ("true",)) if known else ("messageType", (text,))
-        low = row.get(f"{prefix}WithinSizeRangeMinimum")
-        high = row.get(f"{prefix}WithinSizeRangeMaximum")
+        low = row.get(prefix + "WithinSizeRangeMinimum")
+        high = row.get(prefix + "WithinSizeRangeMaximum")
         if is_set(low) or is_set(high) or low == 0:
             yield "withinSizeRange", (f"{parse_kilobytes(low)}-{parse_kilobytes(high)}",)
 
@@ -117,6 +121,8 @@ def build_conditions(
         if kind in found or len(values) > 1:
             values = tuple(dict.fromkeys((*found.get(kind, ()), *values)))
         found[kind] = values
+    if not found:
+        return ()
     return tuple(
         RuleCondition(parse_text(kind, WORD_LIMIT), values)
         for kind, values in sorted(found.items())

@@ -3,6 +3,7 @@
 from collections.abc import Iterable, Mapping
 
 from core.adapters.m365.inbox_rules.conditions import (
+    EXCEPTION_PREFIX,
     parse_exchange_conditions,
     parse_graph_conditions,
 )
@@ -205,8 +206,9 @@ def parse_exchange_recipients(value: object) -> tuple[str, ...]:
 
 def parse_exchange_rule(mailbox_id: str, row: ResponseRow) -> InboxRule:
     """A row of Get-InboxRule. DeleteMessage goes to Deleted Items, SoftDeleteMessage past it."""
-    identity = parse_text(row.get("Identity"), NAME_LIMIT).rpartition("\\")[2]
-    rule_id = parse_identifier(row.get("RuleIdentity")) or parse_identifier(identity)
+    rule_id = parse_identifier(row.get("RuleIdentity")) or parse_identifier(
+        parse_text(row.get("Identity"), NAME_LIMIT).rpartition("\\")[2]
+    )
     if not rule_id:
         raise ValueError("an inbox rule without a usable id")
     deletes = "delete" if parse_row_flag(row, "DeleteMessage") else ""
@@ -225,6 +227,6 @@ def parse_exchange_rule(mailbox_id: str, row: ResponseRow) -> InboxRule:
         move_to=parse_text(row.get("MoveToFolder")),
         mark_as_read=parse_row_flag(row, "MarkAsRead"),
         conditions=parse_exchange_conditions(row),
-        exceptions=parse_exchange_conditions(row, "ExceptIf"),
+        exceptions=parse_exchange_conditions(row, EXCEPTION_PREFIX),
         readable=any(is_set(row.get(name)) for name in EXCHANGE_ACTIONS),
     )
