@@ -5,8 +5,9 @@ the state table finds rows by key (`bench.indexed_table`). One process lists the
 the shards; then two processes take them from a queue, as two instances of the app do, each half of
 SHARDS_AT_ONCE at a time. The last of them ends the scan. It is a first look: the guard takes its
 baseline, and a part of the shards reads what Graph hides.
---mailboxes N  another number, above SHARD_ABOVE
---publish      also write docs/million.json, of which docs/performance.md has the table
+--mailboxes N    another number
+--shard-above N  another SHARD_ABOVE, for a small number of mailboxes
+--publish        also write docs/million.json, of which docs/performance.md has the table
 """
 
 import argparse
@@ -80,11 +81,18 @@ class MillionResults:
 class LargeBench:
     """A large tenant with its table, ready for clients."""
 
-    def __init__(self, sandbox_info: Mapping[str, Any], storage: str, proxy: CountingProxy) -> None:
+    def __init__(
+        self,
+        sandbox_info: Mapping[str, Any],
+        storage: str,
+        proxy: CountingProxy,
+        shard_above: int,
+    ) -> None:
         self.base = str(sandbox_info["base"])
         given = sandbox_info["settings"]
         self.identity = {name: given[name] for name in ("IDENTITY_ENDPOINT", "IDENTITY_HEADER")}
         self.environ = build_bench_settings(given, storage, proxy)
+        self.environ["SHARD_ABOVE"] = str(shard_above)
         self.proxy = proxy
 
     async def measure(self, name: str, client: str, **more: object) -> Phase:
@@ -119,7 +127,9 @@ class LargeBench:
 
 
 @asynccontextmanager
-async def start_large_tenant(mailboxes: int, latency_ms: float) -> AsyncIterator[LargeBench]:
+async def start_large_tenant(
+    mailboxes: int, latency_ms: float, shard_above: int
+) -> AsyncIterator[LargeBench]:
     """Starts a large tenant and its table. Raises BenchError."""
     arguments = ("-m", "bench.large_tenant", str(mailboxes), "--latency", f"{latency_ms:g}")
     async with (
@@ -129,15 +139,19 @@ async def start_large_tenant(mailboxes: int, latency_ms: float) -> AsyncIterator
     ):
         info = await read_sandbox_info(server)
         storage = tables.connection_string.replace(tables.base, proxy.base)
-        yield LargeBench(info, storage, proxy)
+        yield LargeBench(info, storage, proxy, shard_above)
 
 
-async def measure_million(mailboxes: int, latency_ms: float) -> MillionResults:
-    """Scans a tenant once. Raises BenchError."""
-    if mailboxes <= get_default_number("SHARD_ABOVE"):
+async def measure_million(
+    mailboxes: int, latency_ms: float, shard_above: int | None = None
+) -> MillionResults:
+    """Scans a tenant once; `shard_above` is the app's default. Raises BenchError."""
+    if shard_above is None:
+        shard_above = get_default_number("SHARD_ABOVE")
+    if mailboxes <= shard_above:
         raise BenchError(f"{mailboxes:,} mailboxes are scanned without shards")
     report_progress(f"{mailboxes:,} mailboxes: making the tenant")
-    async with start_large_tenant(mailboxes, latency_ms) as stage:
+    async with start_large_tenant(mailboxes, latency_ms, shard_above) as stage:
         with tempfile.TemporaryDirectory(prefix="bench-") as folder:
             messages = str(Path(folder) / "messages")
             began = time.monotonic()
@@ -232,10 +246,11 @@ def main() -> int:
     )
     parser.add_argument("--mailboxes", type=int, default=MAILBOXES)
     parser.add_argument("--latency", type=float, default=LATENCY_MS, help="ms a request takes")
+    parser.add_argument("--shard-above", type=int)
     parser.add_argument("--publish", action="store_true")
     asked = parser.parse_args()
     try:
-        results = asyncio.run(measure_million(asked.mailboxes, asked.latency))
+        results = asyncio.run(measure_million(asked.mailboxes, asked.latency, asked.shard_above))
     except BenchError as error:
         print(f"bench: {error}", file=sys.stderr)
         return 1

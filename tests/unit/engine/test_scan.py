@@ -18,6 +18,7 @@ from core.tenant.port import Tenant
 from core.tenant.readings import Reading
 from tests.support.synthetic_guard import (
     ALERT_CONFIG,
+    DEEP_CHECK,
     ENFORCE_CONFIG,
     PAGED_CONFIG,
     EngineHarness,
@@ -162,7 +163,7 @@ async def test_the_first_look_is_one_summary_however_long_it_takes() -> None:
     stage = EngineHarness(SyntheticTenant(SIZE, dict(SPREAD)))
 
     def slow() -> float:
-        stage.clock.advance(seconds=9)
+        stage.clock.advance(seconds=4)
         return 0.0
 
     stage.budget_used = slow
@@ -213,7 +214,11 @@ async def test_what_several_share_is_worse_and_told_once_wherever_they_stand() -
 
 
 async def test_a_sweep_goes_on_where_it_stopped_and_then_rests_for_its_interval() -> None:
-    stage = EngineHarness(SyntheticTenant(SIZE, deep_forwards={"m7": "x"}))
+    stage = await adopted(EngineHarness(SyntheticTenant(SIZE)))
+    assert sorted(stage.tenant.deep_checked) == sorted(stage.tenant.mailbox_ids)
+    stage.tenant.deep_checked.clear()
+    stage.tenant.deep_forwards = {"m7": "x"}
+    stage.clock.current += timedelta(days=1)
     stage.budget_used = iter([0.0, 0.0] + [n / 10 for n in range(1, 9)] + [0.95] * 100).__next__
     await stage.run_timer()
     part = len(stage.tenant.deep_checked)
@@ -230,6 +235,33 @@ async def test_a_sweep_goes_on_where_it_stopped_and_then_rests_for_its_interval(
     await stage.run_timer()
     assert len(stage.tenant.deep_checked) == 2 * SIZE
     assert stage.get_open_subjects() == set()
+
+
+async def test_a_first_look_reads_as_it_is_listed_what_is_otherwise_swept() -> None:
+    tenant = SyntheticTenant(SIZE, page_size=100, deep_forwards={"m7": "x"})
+    stage = EngineHarness(tenant, range_size=80)
+    await stage.run_timer()
+    assert tenant.deep_checked == tenant.inspected == tenant.mailbox_ids
+    assert tenant.call_order.index("page 3") > tenant.call_order.index("look")
+    assert "m7@x" in stage.get_open_subjects()
+    assert DEEP_CHECK in (await stage.ledger.load_state("toy")).checks_finished_at
+    await stage.run_timer()
+    assert len(tenant.deep_checked) == SIZE
+
+
+async def test_a_sweep_for_which_a_first_look_has_no_time_begins_anew_and_is_done() -> None:
+    stage = EngineHarness(SyntheticTenant(SIZE, deep_forwards={"m7": "x"}))
+    stage.budget_used = iter([0.0, 0.0] + [n / 10 for n in range(1, 9)] + [0.95] * 100).__next__
+    report = await stage.run_timer()
+    assert report.status == "done"
+    assert sorted(stage.tenant.inspected) == sorted(stage.tenant.mailbox_ids)
+    assert 0 < len(stage.tenant.deep_checked) < SIZE
+    assert DEEP_CHECK not in (await stage.ledger.load_state("toy")).checks_finished_at
+    stage.tenant.deep_checked.clear()
+    stage.budget_used = lambda: 0.0
+    await stage.run_timer()
+    assert sorted(stage.tenant.deep_checked) == sorted(stage.tenant.mailbox_ids)
+    assert "m7@x" in stage.get_open_subjects()
 
 
 async def test_the_cursor_is_in_the_state_and_leaves_it_at_the_end() -> None:
