@@ -3,7 +3,7 @@
 A read never raises TenantError: what could not be read is in `Reading.failures`.
 """
 
-from collections.abc import AsyncIterator, Collection, Mapping, Sequence
+from collections.abc import AsyncIterator, Callable, Collection, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from typing import Protocol
@@ -33,6 +33,7 @@ from core.tenant.mail_flow import (
     OutboundPolicy,
     Recipient,
     RemoteDomain,
+    RuleCondition,
     TransportRule,
 )
 from core.tenant.mailboxes import (
@@ -198,16 +199,24 @@ class DelegationReader(Protocol):
         ...
 
 
+type ReadingTest = Callable[[str, Sequence[RuleCondition]], bool]
+"""Whether nobody needs to see a rule that marks mail as read, by its name and its conditions."""
+
+
 class InboxRuleReader(Protocol):
     """Reads inbox rules, and the folders they move mail to."""
 
     async def read_inbox_rules(
-        self, owners: Sequence[Mailbox], include_harmless: bool = False
+        self,
+        owners: Sequence[Mailbox],
+        include_harmless: bool = False,
+        is_plain_reading: ReadingTest | None = None,
     ) -> Reading[InboxRule]:
         """The inbox rules Graph shows: all but hidden ones. Source `inbox-rules`.
 
         Rules that plainly leave mail where it is, unread and in sight, and send none on, are left
-        out, unless `include_harmless` is set.
+        out, unless `include_harmless` is set. So is one that marks mail as read and does nothing
+        else, if `is_plain_reading` says so of its name and its conditions.
         """
         ...
 

@@ -441,16 +441,19 @@ class CollectionReader:
         if isinstance(answer, TenantError):
             raise answer
         try:
-            rows = self.rows.get(key, []) + parse_response_rows(answer)
+            rows = parse_response_rows(answer)
         except ValueError as error:
             raise Unavailable(f"Graph: {error}") from error
+        if key in self.rows:
+            rows = self.rows[key] + rows
         if len(rows) > MAX_ROWS:
             raise Unavailable(f"Graph: a list of more than {MAX_ROWS} elements")
         path = self.get_next_path(answer)
-        asked = self.requested_paths.setdefault(key, set()) if path else set()
-        if path in asked or len(asked) >= self.max_pages:
-            raise Unavailable("Graph: the pages do not end")
-        asked.add(path)
+        if path:
+            asked = self.requested_paths.setdefault(key, set())
+            if path in asked or len(asked) >= self.max_pages:
+                raise Unavailable("Graph: the pages do not end")
+            asked.add(path)
         return rows, path
 
     def take_next_paths(self) -> dict[str, str]:

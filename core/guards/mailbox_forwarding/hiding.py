@@ -7,25 +7,35 @@ sorts: mail that says nothing to a thief, into a folder in sight.
 """
 
 import re
+from collections.abc import Sequence
 from dataclasses import dataclass, field
 
 from core.guards.mailbox_forwarding.conditions import (
     MEETING_KINDS,
+    RECIPIENT_KINDS,
     Owner,
+    is_met_by_every_message,
     list_senders,
     list_words,
     takes_every_message,
 )
 from core.guards.mailbox_forwarding.folders import FOLDER_TEXTS, Sight, judge_sight
 from core.guards.mailbox_forwarding.names import is_unreadable_name
-from core.guards.mailbox_forwarding.senders import Senders, has_warning_sender, weigh_senders
+from core.guards.mailbox_forwarding.senders import (
+    Senders,
+    has_warning_sender,
+    may_warn,
+    weigh_senders,
+)
 from core.guards.mailbox_forwarding.words import is_telling
 from core.microsoft365.addresses import normalize_address, parse_recipient_string
 from core.model.findings import Severity
-from core.tenant.mail_flow import InboxRule
+from core.tenant.mail_flow import InboxRule, RuleCondition
 
 RELIES_ON = ("exchange-hidden-rules", "exchange-own-rules")
 
+UNDELIVERED = "isNonDeliveryReport"
+NOBODY = Owner("", lambda domain: False)
 DELETE, PERMANENT, READ = "delete", "permanent", "read"
 PLACE_TEXTS = {
     DELETE: "deletes the mail",
@@ -77,12 +87,15 @@ def is_exchanges_own_rule(rule: InboxRule, folder: str) -> bool:
     return name == JUNK_RULE and (not rule.move_to or folder == "junkemail")
 
 
-def only_marks(rule: InboxRule) -> bool:
-    """True for a rule that does something, and neither sends, moves nor deletes mail, nor marks it
-    as read.
-    """
+def keeps_mail(rule: InboxRule) -> bool:
+    """True for a rule that does something, and neither sends, moves nor deletes mail."""
     sends = rule.forward_to or rule.forward_as_attachment_to or rule.redirect_to
-    return rule.readable and not (sends or rule.delete or rule.move_to or rule.mark_as_read)
+    return rule.readable and not (sends or rule.delete or rule.move_to)
+
+
+def only_marks(rule: InboxRule) -> bool:
+    """True for a rule that keeps mail and does not mark it as read either."""
+    return keeps_mail(rule) and not rule.mark_as_read
 
 
 def is_meeting_rule(rule: InboxRule) -> bool:
@@ -97,7 +110,7 @@ def list_telling_texts(rule: InboxRule) -> tuple[str, ...]:
 
 def takes_reports(rule: InboxRule) -> bool:
     """True for a rule about mail that could not be delivered: how a fraud is noticed."""
-    return any(one.kind == "isNonDeliveryReport" for one in rule.conditions)
+    return any(one.kind == UNDELIVERED for one in rule.conditions)
 
 
 def files_spam(rule: InboxRule, folder: str) -> bool:
@@ -174,6 +187,20 @@ def judge_reading(rule: InboxRule, is_hidden: bool, owner: Owner) -> Hiding | No
         return None
     senders = weigh_senders(named, owner.is_own_domain)
     return Hiding(READ, severity, True, everything, words, senders)
+
+
+def is_plain_reading(name: str, conditions: Sequence[RuleCondition]) -> bool:
+    """True for a visible rule that marks mail as read and of which `judge_reading` says nothing,
+    whoever's mailbox it is in and whatever their domains are.
+    """
+    if any(one.kind in RECIPIENT_KINDS or one.kind == UNDELIVERED for one in conditions):
+        return False
+    return not (
+        is_unreadable_name(name)
+        or all(is_met_by_every_message(one, NOBODY, False) for one in conditions)
+        or any(map(is_telling, list_words(conditions)))
+        or may_warn(list_senders(conditions))
+    )
 
 
 def rate_removal(rule: InboxRule, place: str, is_telling: bool, senders: Senders) -> Severity:

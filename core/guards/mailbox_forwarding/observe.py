@@ -19,8 +19,9 @@ from core.guards.mailbox_forwarding.forwards import (
 )
 from core.guards.mailbox_forwarding.hiding import (
     is_exchanges_own_rule,
+    is_plain_reading,
+    keeps_mail,
     list_telling_texts,
-    only_marks,
 )
 from core.guards.mailbox_forwarding.judge import ForwardingItem
 from core.guards.mailbox_forwarding.lookups import (
@@ -221,7 +222,9 @@ async def read_mailboxes(
             tenant.inbox_rules.read_hidden_rules(asked),
         )
     else:
-        graph = await tenant.inbox_rules.read_inbox_rules(mailboxes)
+        graph = await tenant.inbox_rules.read_inbox_rules(
+            mailboxes, is_plain_reading=is_plain_reading
+        )
         unclear = find_unclear_mailboxes(mailboxes, graph.items)
         asked += [one for one in unclear if one.id not in seen]
         exchange = (
@@ -359,7 +362,7 @@ def is_puzzling(rule: InboxRule) -> bool:
     hidden.
     """
     is_own = is_exchanges_own_rule(rule, classify_folder_path(rule.move_to))
-    return not rule.readable or (rule.enabled and only_marks(rule) and not is_own)
+    return not rule.readable or (rule.enabled and keeps_mail(rule) and not is_own)
 
 
 def needs_folder_lookup(rule: InboxRule, open_case_ids: frozenset[str]) -> bool:

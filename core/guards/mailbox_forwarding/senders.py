@@ -113,6 +113,16 @@ def has_warning_sender(texts: Iterable[str], is_own_domain: DomainTest) -> bool:
     )
 
 
+def may_warn(texts: Iterable[str]) -> bool:
+    """True where mail of any of the senders warns of something, whoever's domain it comes from."""
+    return any(
+        is_warning_sender(said or text, at_home)
+        for text in texts
+        for _, said in (parse_recipient_string(text),)
+        for at_home in (False, True)
+    )
+
+
 def place_sender(text: str, is_own_domain: DomainTest) -> tuple[str, str, bool]:
     """The kind of a sender's text, what it says, and whether that is one of the tenant's own."""
     kind, said = parse_recipient_string(text)

@@ -6,6 +6,7 @@ from dataclasses import dataclass, replace
 from core.guards.mailbox_forwarding.hidden_rules import normalize_rule_name
 from core.tenant.mail_flow import WELL_KNOWN_FOLDERS, Folder, InboxRule
 from core.tenant.mailboxes import Mailbox, MailboxSurroundings
+from core.tenant.readers import ReadingTest
 from core.tenant.readings import ReadFailure, Reading
 from core.tenant.sources import (
     HIDDEN_RULES,
@@ -23,13 +24,17 @@ class FakeInboxRuleReader:
     tenant: FakeTenantState
 
     async def read_inbox_rules(
-        self, owners: Sequence[Mailbox], include_harmless: bool = False
+        self,
+        owners: Sequence[Mailbox],
+        include_harmless: bool = False,
+        is_plain_reading: ReadingTest | None = None,
     ) -> Reading[InboxRule]:
         ids = dict.fromkeys(box.id for box in owners)
         found = [
             rule
             for rule in self.tenant.rules
-            if rule.mailbox_id in ids and (include_harmless or not is_harmless_rule(rule))
+            if rule.mailbox_id in ids
+            and (include_harmless or not is_harmless_rule(rule, is_plain_reading))
         ]
         rootless = [
             ReadFailure(INBOX_RULES, "it has no Entra account", box.id, box.address)
@@ -99,8 +104,16 @@ class FakeInboxRuleReader:
         )
 
 
-def is_harmless_rule(rule: InboxRule) -> bool:
+def is_harmless_rule(rule: InboxRule, is_plain_reading: ReadingTest | None = None) -> bool:
     """True for a rule that plainly leaves mail where it is, unread and in sight."""
     sends = rule.forward_to or rule.redirect_to or rule.forward_as_attachment_to
     plain = rule.readable and not rule.read_only and not rule.in_error
-    return plain and not (sends or rule.delete or rule.move_to or rule.mark_as_read)
+    if not plain or sends or rule.delete or rule.move_to:
+        return False
+    if not rule.mark_as_read:
+        return True
+    return (
+        is_plain_reading is not None
+        and not rule.exceptions
+        and is_plain_reading(rule.name, rule.conditions)
+    )

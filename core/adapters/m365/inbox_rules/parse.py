@@ -21,6 +21,7 @@ from core.adapters.parsing import (
     split_recipients,
 )
 from core.tenant.mail_flow import InboxRule
+from core.tenant.readers import ReadingTest
 
 RELIES_ON = (
     "exchange-rule-identity",
@@ -88,38 +89,62 @@ def parse_graph_recipients(value: object) -> tuple[str, ...]:
     return tuple(found)
 
 
-def is_harmless_rule(row: ResponseRow) -> bool:
+def is_harmless_rule(row: ResponseRow, is_plain_reading: ReadingTest | None = None) -> bool:
     """True for a Graph messageRule that surely leaves mail where it is, unread and in sight.
 
     Most rules are like that, and parsing them costs more than requesting them. Such a rule has
     exactly the form that Graph prints, and another action. Anything unusual in a rule, such as an
-    unknown action, makes it one to parse.
+    unknown action, makes it one to parse. `is_plain_reading` says which of those that only mark
+    mail as read nobody needs either.
     """
-    actions = row.get("actions")
-    if not isinstance(actions, dict) or not isinstance(row.get("isEnabled"), bool):
+    done = list_plain_actions(row.get("actions"))
+    if not done or not has_usual_form(row):
         return False
-    read_only, in_error = row.get("isReadOnly"), row.get("hasError")
-    # Not `in (None, False)`: a zero is no boolean, and equals one.
-    if not (read_only is None or read_only is False) or not (in_error is None or in_error is False):
-        return False
-    files = False
+    return "markAsRead" not in done or is_plain(row, is_plain_reading)
+
+
+def list_plain_actions(actions: object) -> list[str]:
+    """What a rule does, if that surely neither sends mail nor moves or deletes it; else nothing."""
+    if not isinstance(actions, dict):
+        return []
+    done = []
     for name, value in actions.items():
         if value is None:
             continue
         kind = HARMLESS_ACTIONS.get(name)
         if kind is not None and isinstance(value, kind):
-            files = files or is_set(value)
+            if is_set(value):
+                done.append(name)
+        elif value is True and name == "markAsRead":
+            done.append(name)
         elif not (
             (value is False and (name in DELETE_ACTIONS or name == "markAsRead"))
             or (value == [] and name in FORWARD_ACTIONS)
         ):
-            return False
+            return []
+    return done
+
+
+def has_usual_form(row: ResponseRow) -> bool:
+    """True for a rule that is printed, beside its actions, exactly as Graph prints one."""
+    read_only, in_error = row.get("isReadOnly"), row.get("hasError")
     conditions = row.get("conditions")
     return (
-        files
+        isinstance(row.get("isEnabled"), bool)
+        # Not `in (None, False)`: a zero is no boolean, and equals one.
+        and (read_only is None or read_only is False)
+        and (in_error is None or in_error is False)
         and bool(parse_identifier(row.get("id")))
         and (conditions is None or (isinstance(conditions, dict) and is_within_limits(conditions)))
     )
+
+
+def is_plain(row: ResponseRow, is_plain_reading: ReadingTest | None) -> bool:
+    """True for a rule of the usual form that only marks mail as read, and that nobody needs."""
+    if is_plain_reading is None or row.get("exceptions") is not None:
+        return False
+    conditions = parse_graph_conditions(row.get("conditions"))
+    return is_plain_reading(parse_text(row.get("displayName")), conditions)
 
 
 def is_within_limits(value: object, depth: int = MAX_CONDITIONS_DEPTH) -> bool:

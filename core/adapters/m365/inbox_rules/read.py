@@ -31,6 +31,7 @@ from core.adapters.read_errors import build_object_failures, build_read_failure
 from core.errors import NotFound, TenantError
 from core.tenant.mail_flow import WELL_KNOWN_FOLDERS, Folder, InboxRule
 from core.tenant.mailboxes import Mailbox, MailboxSurroundings
+from core.tenant.readers import ReadingTest
 from core.tenant.readings import Reading
 from core.tenant.sources import HIDDEN_RULES, INBOX_RULES, RULE_FOLDERS
 
@@ -75,7 +76,10 @@ class M365InboxRuleReader:
     exchange: ExchangeClient
 
     async def read_inbox_rules(
-        self, owners: Sequence[Mailbox], include_harmless: bool = False
+        self,
+        owners: Sequence[Mailbox],
+        include_harmless: bool = False,
+        is_plain_reading: ReadingTest | None = None,
     ) -> Reading[InboxRule]:
         """The rules of each mailbox, a request each. A mailbox Graph does not serve is unread.
 
@@ -89,7 +93,13 @@ class M365InboxRuleReader:
             if isinstance(rows, TenantError):
                 failures[mailbox_id] = rows
                 return
-            matter = [row for row in rows if include_harmless or not is_harmless_rule(row)]
+            matter = [
+                row
+                for row in rows
+                if include_harmless or not is_harmless_rule(row, is_plain_reading)
+            ]
+            if not matter:
+                return
             rules, broken = parse_each_row(matter, partial(parse_graph_rule, mailbox_id))
             items.extend(rules)
             if broken:

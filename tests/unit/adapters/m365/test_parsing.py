@@ -2,7 +2,7 @@
 
 import contextlib
 import json
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from datetime import UTC, datetime
 from typing import Any
 
@@ -913,19 +913,21 @@ CONDITIONS = st.one_of(
 )
 
 
-@given(
-    row=st.fixed_dictionaries(
-        {"id": st.sampled_from(["R1", "R1", "R1", "", " ", None, 7, "x" * 500])},
-        optional={
-            "actions": ACTIONS,
-            "conditions": CONDITIONS,
-            "isEnabled": st.booleans() | ODD,
-            "isReadOnly": st.booleans() | ODD,
-            "hasError": st.booleans() | ODD,
-            "displayName": ODD,
-        },
-    )
+ROWS = st.fixed_dictionaries(
+    {"id": st.sampled_from(["R1", "R1", "R1", "", " ", None, 7, "x" * 500])},
+    optional={
+        "actions": ACTIONS,
+        "conditions": CONDITIONS,
+        "exceptions": st.none() | CONDITIONS,
+        "isEnabled": st.booleans() | ODD,
+        "isReadOnly": st.booleans() | ODD,
+        "hasError": st.booleans() | ODD,
+        "displayName": ODD,
+    },
 )
+
+
+@given(row=ROWS)
 @settings(max_examples=1_000)
 def test_a_rule_is_only_called_harmless_when_a_closer_look_says_the_same(
     row: dict[str, Any],
@@ -944,6 +946,31 @@ def test_a_rule_is_only_called_harmless_when_a_closer_look_says_the_same(
     assert not seen.mark_as_read
 
 
+@given(row=ROWS)
+@settings(max_examples=1_000)
+def test_a_rule_that_is_left_out_for_its_words_only_marks_mail_as_read(row: dict[str, Any]) -> None:
+    asked: list[tuple[str, Sequence[RuleCondition]]] = []
+
+    def is_plain(name: str, conditions: Sequence[RuleCondition]) -> bool:
+        asked.append((name, conditions))
+        return True
+
+    if not is_harmless_rule(row, is_plain) or not asked:
+        return
+    seen = parse_graph_rule("m1", row)
+    assert seen == InboxRule(
+        id=seen.id,
+        mailbox_id="m1",
+        name=seen.name,
+        api="graph",
+        enabled=seen.enabled,
+        sequence=seen.sequence,
+        mark_as_read=True,
+        conditions=seen.conditions,
+    )
+    assert asked == [(seen.name, seen.conditions)]
+
+
 def test_what_most_rules_do_is_harmless_and_what_graph_might_add_is_not() -> None:
     def does(**actions: object) -> bool:
         row = {"id": "R1", "isEnabled": True, "actions": actions, "conditions": {}}
@@ -957,6 +984,40 @@ def test_what_most_rules_do_is_harmless_and_what_graph_might_add_is_not() -> Non
     assert not does(assignCategories=["Red"], sendToPhone=["1"])
     assert not does(assignCategories=["Red"], forwardTo=False)
     assert not does(assignCategories=["Red"], markAsRead="False")
+
+
+def test_a_rule_that_only_marks_as_read_is_left_out_where_its_words_are_plain() -> None:
+    asked: list[tuple[str, tuple[RuleCondition, ...]]] = []
+
+    def is_plain(name: str, conditions: Sequence[RuleCondition]) -> bool:
+        asked.append((name, tuple(conditions)))
+        return name == "News"
+
+    row: dict[str, Any] = {
+        "id": "R1",
+        "displayName": "News",
+        "isEnabled": True,
+        "conditions": {"senderContains": ["news@shop.example"]},
+        "actions": {"markAsRead": True, "stopProcessingRules": True},
+    }
+    assert is_harmless_rule(row, is_plain)
+    assert asked == [("News", (RuleCondition("senderContains", ("news@shop.example",)),))]
+    assert not is_harmless_rule(row)
+    assert not is_harmless_rule(row | {"displayName": "Invoices"}, is_plain)
+    asked.clear()
+    for odd in (
+        {"actions": {"markAsRead": True, "moveToFolder": "F1"}},
+        {"actions": {"markAsRead": True, "forwardTo": [{}]}},
+        {"actions": {"markAsRead": True, "delete": True}},
+        {"actions": {"markAsRead": True, "new": 1}},
+        {"actions": {"markAsRead": "True"}},
+        {"exceptions": {"sentToMe": True}},
+        {"conditions": {"bodyContains": DEEP}},
+        {"isReadOnly": True},
+        {"id": ""},
+    ):
+        assert not is_harmless_rule(row | odd, is_plain)
+    assert asked == []
 
 
 @pytest.mark.parametrize(

@@ -5,6 +5,8 @@ from dataclasses import replace
 from typing import Any
 
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 
 from core.guards.mailbox_forwarding.conditions import Owner, takes_every_message
 from core.guards.mailbox_forwarding.folders import (
@@ -16,6 +18,7 @@ from core.guards.mailbox_forwarding.hiding import (
     PLACE_TEXTS,
     Hiding,
     is_exchanges_own_rule,
+    is_plain_reading,
     judge_hiding,
 )
 from core.guards.mailbox_forwarding.names import is_unreadable_folder_name, is_unreadable_name
@@ -709,3 +712,56 @@ def at(
 )
 def test_graphs_folders_are_known_by_what_they_are_and_lie_in(folder: Folder, known: str) -> None:
     assert classify_folder(folder) == known
+
+
+# -- what nobody needs to see -------------------------------------------------------------------
+
+TEXTS = st.sampled_from(
+    [
+        *("invoice", "lunch", "RE:", "@", ".com", "a", "", "newsletter", "wire transfer"),
+        *("news@shop.example", "hr@contoso.com", "hr@x.example", "helpdesk@x.example"),
+        *("ann@contoso.com", "contoso.com", '"Bank" [SMTP:service@paypal.com]', "/o=Org/cn=boss"),
+        *("X-Spam-Flag: YES", "subject:", "postmaster", "alerts@shop.example", "true", "normal"),
+    ]
+)
+KINDS = st.sampled_from(
+    [
+        *("subjectContains", "bodyContains", "headerContains", "senderContains", "fromAddresses"),
+        *("recipientContains", "sentToAddresses", "sentOnlyToMe", "isNonDeliveryReport"),
+        *("importance", "hasAttachments", "isMeetingRequest", "receivedAfter", "anything new"),
+    ]
+)
+CONDITIONS = st.lists(
+    st.builds(RuleCondition, KINDS, st.lists(TEXTS, min_size=1, max_size=3).map(tuple)), max_size=3
+).map(tuple)
+NAMES = st.sampled_from(["Newsletters", "..", "", "a", "Invoices", "ab", "请求"])
+DOMAINS = st.sampled_from([frozenset[str](), OWN, frozenset({"x.example", "shop.example"})])
+
+
+@given(NAMES, CONDITIONS, DOMAINS, st.sampled_from(["", "ann@contoso.com", "ann@x.example"]))
+def test_a_rule_that_is_plain_hides_nothing_whoever_owns_it(
+    name: str, conditions: tuple[RuleCondition, ...], own: frozenset[str], address: str
+) -> None:
+    rule = replace(READS, name=name, conditions=conditions)
+    hiding = judge_hiding(rule, "", False, Owner(address, own.__contains__))
+    if is_plain_reading(name, conditions):
+        assert hiding is None
+
+
+@pytest.mark.parametrize(
+    ("rule", "expected"),
+    [
+        (READS, True),
+        (replace(READS, conditions=when(hasAttachments=True)), True),
+        (replace(READS, conditions=()), False),
+        (replace(READS, name="."), False),
+        (replace(READS, conditions=when(subjectContains=["invoice"])), False),
+        (replace(READS, conditions=when(senderContains=["helpdesk@x.example"])), False),
+        # At home this office warns, elsewhere it does not; whose it is, is not known yet.
+        (replace(READS, conditions=when(senderContains=["hr@x.example"])), False),
+        (replace(READS, conditions=when(recipientContains=["list@x.example"])), False),
+        (replace(READS, conditions=when(isNonDeliveryReport=True)), False),
+    ],
+)
+def test_most_rules_that_mark_mail_as_read_are_plain(rule: InboxRule, expected: bool) -> None:
+    assert is_plain_reading(rule.name, rule.conditions) is expected

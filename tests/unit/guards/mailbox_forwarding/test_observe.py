@@ -1,20 +1,27 @@
 """Which mailboxes are asked again, and which folders are looked up at every run."""
 
 from dataclasses import replace
+from datetime import UTC, datetime
 
 import pytest
 
+from core.guards.mailbox_forwarding.forwards import MailboxRules
+from core.guards.mailbox_forwarding.guard import GUARD
+from core.guards.mailbox_forwarding.hiding import is_plain_reading
 from core.guards.mailbox_forwarding.observe import (
     find_unclear_mailboxes,
+    inspect,
     needs_folder_lookup,
     reread_ambiguous_rules,
 )
+from core.model.guards import GuardPolicy, ObserveContext
 from core.tenant.mail_flow import InboxRule, RuleCondition
 from core.tenant.mailboxes import Mailbox
 from core.tenant.readings import Reading
 from core.tenant.sources import INBOX_RULES
 from tests.support.fakes.tenant import FakeTenant
 
+NOW = datetime(2026, 11, 20, 6, 0, tzinfo=UTC)
 ANN = Mailbox("m1", "g1", "ann@contoso.com", "Ann")
 BEN = Mailbox("m2", "g2", "ben@contoso.com", "Ben")
 NEWS = (RuleCondition("senderContains", ("news@shop.example",)),)
@@ -82,3 +89,27 @@ async def test_a_mailbox_with_a_rule_left_open_is_asked_for_all_its_rules() -> N
     unread = await reread_ambiguous_rules(tenant, [ANN, BEN], graph, left_open)
     assert [failure.object_id for failure in unread.failures] == ["m1"]
     assert [rule.id for rule in unread.items] == ["r2"]
+
+
+async def test_a_mailbox_where_exchange_shows_a_rule_that_marks_as_read_is_asked_for_all() -> None:
+    """Graph's view may lack its twin, without which it would be hidden."""
+    reads = replace(SORTS, id="r3", move_to="", mark_as_read=True)
+    tenant = FakeTenant(boxes=[ANN, BEN], rules=[SORTS, reads])
+    graph = await tenant.inbox_rules.read_inbox_rules([ANN, BEN], is_plain_reading=is_plain_reading)
+    assert [rule.id for rule in graph.items] == ["r1"]
+    shown = Reading((replace(reads, api="exchange"),))
+    again = await reread_ambiguous_rules(tenant, [ANN, BEN], graph, shown)
+    assert [rule.id for rule in again.items] == ["r1", "r3"]
+
+
+@pytest.mark.parametrize("visible", [True, False])
+async def test_a_plain_rule_is_hidden_only_where_graph_does_not_show_it(visible: bool) -> None:
+    reads = replace(SORTS, id="r3", move_to="", mark_as_read=True)
+    where = {"rules": [reads]} if visible else {"exchange_rules": [replace(reads, api="exchange")]}
+    tenant = FakeTenant(boxes=[ANN, BEN], **where)
+    context = ObserveContext(
+        GuardPolicy(NOW, GUARD.options), open_case_ids=frozenset({ANN.id}), known_traits={}
+    )
+    reading = await inspect(tenant, context, [ANN, BEN])
+    found = [item for item in reading.items if isinstance(item, MailboxRules)]
+    assert bool(found) is not visible
