@@ -128,15 +128,20 @@ def list_plain_actions(actions: object) -> list[str]:
 def has_usual_form(row: ResponseRow) -> bool:
     """True for a rule that is printed, beside its actions, exactly as Graph prints one."""
     read_only, in_error = row.get("isReadOnly"), row.get("hasError")
-    conditions = row.get("conditions")
     return (
         isinstance(row.get("isEnabled"), bool)
         # Not `in (None, False)`: a zero is no boolean, and equals one.
         and (read_only is None or read_only is False)
         and (in_error is None or in_error is False)
         and bool(parse_identifier(row.get("id")))
-        and (conditions is None or (isinstance(conditions, dict) and is_within_limits(conditions)))
+        and are_usual_predicates(row.get("conditions"))
+        and are_usual_predicates(row.get("exceptions"))
     )
+
+
+def are_usual_predicates(value: object) -> bool:
+    """True for conditions or exceptions that surely can be parsed."""
+    return value is None or (isinstance(value, dict) and is_within_limits(value))
 
 
 def is_plain(row: ResponseRow, is_plain_reading: ReadingTest | None) -> bool:
