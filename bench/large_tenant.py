@@ -51,10 +51,11 @@ class LargeTenant(SimulatedTenant):
         """The number of a mailbox by one of its ids, its alias or its address; None for others."""
         if (known := self.numbers.get(key)) is not None:
             return known
-        named = ALIAS.fullmatch(key)
-        number = int(named[2]) if named else self.spec.mailboxes
-        is_known = number < self.spec.mailboxes and named is not None
-        return number if is_known and self.spec.build_alias(number) == named[1] else None
+        if (named := ALIAS.fullmatch(key)) is None:
+            return None
+        number = int(named[2])
+        is_known = number < self.spec.mailboxes and self.spec.build_alias(number) == named[1]
+        return number if is_known else None
 
     def build_owner(self, number: int) -> Owner:
         """A mailbox with its account and its rules."""

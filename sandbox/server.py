@@ -77,8 +77,9 @@ class Sandbox:
         authority_port: int = 0,
         profile: str = DEFAULT_PROFILE,
     ) -> None:
-        exists = isinstance(scene, SimulatedTenant)
-        self.tenant = scene if exists else SimulatedTenant(scene, profile)
+        self.tenant = (
+            scene if isinstance(scene, SimulatedTenant) else SimulatedTenant(scene, profile)
+        )
         self.ports = (port, authority_port)
         self.requests: list[RecordedRequest] = []
         self.counts: Counter[str] = Counter()

@@ -105,8 +105,11 @@ async def test_a_mailbox_where_exchange_shows_a_rule_that_marks_as_read_is_asked
 @pytest.mark.parametrize("visible", [True, False])
 async def test_a_plain_rule_is_hidden_only_where_graph_does_not_show_it(visible: bool) -> None:
     reads = replace(SORTS, id="r3", move_to="", mark_as_read=True)
-    where = {"rules": [reads]} if visible else {"exchange_rules": [replace(reads, api="exchange")]}
-    tenant = FakeTenant(boxes=[ANN, BEN], **where)
+    tenant = FakeTenant(boxes=[ANN, BEN])
+    if visible:
+        tenant.rules.append(reads)
+    else:
+        tenant.exchange_rules.append(replace(reads, api="exchange"))
     context = ObserveContext(
         GuardPolicy(NOW, GUARD.options), open_case_ids=frozenset({ANN.id}), known_traits={}
     )
