@@ -114,7 +114,7 @@ def is_made_by_microsoft(assignment: Configuration, made: Mapping[str, str]) -> 
     administers the organization. A role that may do everything is told all the same.
     """
     role = get_text(assignment.values, "Role")
-    day = made.get(role.casefold(), "")
+    day = made.get(role.casefold())
     return (
         bool(day)
         and day == get_text(assignment.values, "WhenCreatedUTC")[:DAY_LENGTH]
@@ -176,8 +176,7 @@ def describe_role(rows: SourceRows) -> Iterator[WatchedItem]:
     """Each role of the tenant's own; built-in ones have no parent."""
     parents = read_parents(rows)
     for one in rows[ROLE] or ():
-        parent = parents.get(one.name.casefold(), "")
-        if parent:
+        if parents.get(one.name.casefold()):
             root = find_root_role(one.name, parents)
             yield WatchedItem(
                 id=one.id,

@@ -20,10 +20,7 @@ RISK_SEVERITY: Mapping[PermissionRisk, Severity] = {
 def find_root_role(name: str, parents: Mapping[str, str]) -> str:
     """The built-in role that a role was made from; the role itself where there is none."""
     for _ in range(MAX_PARENTS):
-        parent = parents.get(name.casefold(), "")
-        if not parent:
-            return name
-        name = parent
+        name = parents.get(name.casefold()) or name
     return name
 
 

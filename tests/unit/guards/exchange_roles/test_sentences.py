@@ -45,7 +45,7 @@ ASSIGNMENTS: Cases = {
         {**GIVEN, "RoleAssigneeType": kind}
         for kind in ("RoleGroup", "LinkedRoleGroup", "RoleAssignmentPolicy", "Computer", "")
     ],
-    "to an app": [{**GIVEN, "RoleAssigneeType": "ServicePrincipal"}],
+    "to an app, and then to a person": [{**GIVEN, "RoleAssigneeType": "ServicePrincipal"}, GIVEN],
     "of every kind of role": [
         {**TO_GROUP, "Role": role}
         for role in (
@@ -125,6 +125,7 @@ GROUPS: Cases = {
                 {"Guid": "G1", "ExternalDirectoryObjectId": "e1", "Name": "Ann"},
                 {"ExternalDirectoryObjectId": "e2", "Name": "Ben", "PrimarySmtpAddress": "b@x"},
                 {"Name": LONG},
+                {"Name": "Eve", "PrimarySmtpAddress": "eve@x"},
                 {"PrimarySmtpAddress": "only@x"},
                 {"Guid": "g5"},
                 "no object",
@@ -137,7 +138,10 @@ GROUPS: Cases = {
     "a partner": [{"LinkedPartnerOrganizationId": LONG, "Called": LONG}],
 }
 PARTNERS: Cases = {
-    "no partner": [{"Roles": ["Role Management"]}],
+    "no partner, and one": [
+        {"Roles": ["Role Management"]},
+        {"LinkedPartnerOrganizationId": "p1"},
+    ],
     "a partner": [
         {
             "LinkedPartnerOrganizationId": "p1",
