@@ -93,9 +93,7 @@ def is_owner(mailbox: Configuration, name: str) -> bool:
 def describe_rejections(rows: SourceRows) -> Iterator[WatchedItem]:
     """Each mailbox that refuses mail of somebody in the organization."""
     for one in rows[REJECTING] or ():
-        senders = dict.fromkeys(
-            name for part in REJECTIONS for name in get_texts(one.values, part) if name
-        )
+        senders = dict.fromkeys(name for part in REJECTIONS for name in get_texts(one.values, part))
         yield WatchedItem(
             id=one.id,
             name=name_mailbox(one),

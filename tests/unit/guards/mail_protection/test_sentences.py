@@ -19,7 +19,7 @@ from tests.support.watched_sentences import Cases, Describer, render_collection
 
 LONG = "n" * 300
 OUTSIDE = "thief@drop.example"
-ADDRESSES = ["Help@Contoso.com", "x@fabrikam.example", OUTSIDE, LONG]
+ADDRESSES = ["Help@Contoso.com", '"a@b"@fabrikam.example', OUTSIDE, LONG]
 CONTEXT = {
     "accepted-domain": (
         Configuration("accepted-domain", "Contoso.com", "Main", {}),
@@ -162,6 +162,7 @@ SIMULATIONS: Cases = {
     "in force": [
         {"Domains": ["exercise.example", LONG], "SenderIpRanges": ["192.0.2.1"], "Mode": "Enforce"},
         {"Called": "", "Mode": ""},
+        {"Called": LONG},
     ],
     "going": [{"Domains": ["exercise.example"], "Mode": "PendingDELETION"}],
 }
@@ -205,7 +206,7 @@ REPORTS: Cases = {
         )
     ],
     "to Microsoft": [{"EnableReportToMicrosoft": True}, {"EnableReportToMicrosoft": "false"}],
-    "names": [{"Called": LONG}, {"Called": "", "Id": ""}],
+    "names": [{"Called": LONG}, {"Called": ""}, {"Called": "", "Id": ""}],
 }
 BOX: Mapping[str, object] = {
     "Identity": "director",
@@ -247,10 +248,11 @@ HOLDS: Cases = {
         {**BOX, "LitigationHoldEnabled": True, "LitigationHoldDuration": duration}
         for duration in ("", "UNLIMITED", "90.00:00:00")
     ],
-    "off": [{**BOX, "LitigationHoldEnabled": False}, BOX],
+    "off, and on": [{**BOX, "LitigationHoldEnabled": False}, BOX, {"LitigationHoldEnabled": True}],
 }
 RECOVERY: Cases = {
     "off": [
+        {**BOX, "SingleItemRecoveryEnabled": True},
         {**BOX, "SingleItemRecoveryEnabled": False},
         {**BOX, "SingleItemRecoveryEnabled": "False", "RetainDeletedItemsFor": LONG},
         {**BOX, "SingleItemRecoveryEnabled": False, "RetainDeletedItemsFor": "00:00:00"},
