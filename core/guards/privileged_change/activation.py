@@ -93,7 +93,7 @@ def list_hours(rules: Mapping[str, Mapping[str, object]]) -> Iterator[Trait]:
     found = HOURS.fullmatch(limit.upper())
     days, hours = (int(one or 0) for one in found.groups()) if found else (0, 0)
     for step in range(1, min(24 * days + hours, MAX_HOURS) + 1):
-        text = f"stays active for longer (up to {quote_text(limit, MAX_NAME_LENGTH)})"
+        text = f"stays active for longer (up to {quote_text(limit)})"
         yield Trait(f"hours {step}", text, Severity.LOW)
 
 

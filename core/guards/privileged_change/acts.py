@@ -57,11 +57,12 @@ class PrivilegedAct:
 
     record: ActivityRecord
     text: str
-    """What was added or done, as a noun phrase or the end of a sentence."""
+    """What was added or done, as a noun phrase or the end of a sentence; empty where its kind says
+    all.
+    """
     object_id: str
     """Whom it was done to; for what is counted by actor, who did it."""
     name: str
-    count: int = 1
     is_by_another: bool = False
     """Whether somebody else than the account's owner did it."""
 
@@ -126,7 +127,7 @@ def find_acts(
         if record.operation in ELEVATIONS:
             who = record.actor.id or record.actor.name.casefold() or "unknown"
             shown = record.actor.name or record.actor.id or "somebody"
-            yield PrivilegedAct(record, "took the right to give roles in Azure", who, shown)
+            yield PrivilegedAct(record, "", who, shown)
         elif record.operation in SECRETS:
             secrets[record.actor.id or record.actor.name.casefold()].append(record)
         elif text := METHODS.get(record.operation) or WEAKENING.get(record.operation):
@@ -139,7 +140,7 @@ def find_acts(
         if burst := find_burst(found, DAY, BULK_READS):
             shown = burst[-1].actor.name or who or "somebody unknown"
             text = f"read the recovery secrets of {len(burst):,} devices"
-            yield PrivilegedAct(burst[-1], text, who or "unknown", shown, len(burst))
+            yield PrivilegedAct(burst[-1], text, who or "unknown", shown)
 
 
 def build_act_finding(act: PrivilegedAct) -> Finding:

@@ -100,10 +100,10 @@ def note_role_holders(
     held = {role_id for one in holders for role_id in one.roles} - HARMLESS_ROLES
     listed = note_traits(known, ALL_ROLES, HOLDER_TRAIT, sorted(held - GRAVE_ROLES.keys()), now)
     noted = [listed]
-    for role_id in (*GRAVE_ROLES, *(one for one in listed.traits if one not in GRAVE_ROLES)):
+    for role_id in (*GRAVE_ROLES, *listed.traits):
         key = build_traits_key(role_id, HOLDER_TRAIT)
         before = dict(known)
-        if key not in known and listed.key in known:
+        if key not in known:
             first = listed.first_looked_at
             before[key] = KnownTraits(key, role_id, HOLDER_TRAIT, first, now, {})
         ids, row = list_holder_ids(holders, role_id), before.get(key)
@@ -169,7 +169,7 @@ def build_added_holder_finding(added: AddedHolder) -> Finding:
         advice="Find out who gave it, and whether they meant to. If nobody did, take the role "
         f"away, block {name} and end its sessions, and look at whoever gave it.",
         steps=build_holder_remedy(added.holder, added.role_id, name, role),
-        held_account="" if added.holder.is_group else added.holder.id,
+        held_account=added.holder.id,
         is_one_off=True,
         is_said_once=True,
         needs_own_exemption=True,

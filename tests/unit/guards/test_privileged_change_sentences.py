@@ -4,7 +4,14 @@ from dataclasses import replace
 from datetime import timedelta
 from typing import Any
 
-from core.guards.privileged_change.acts import OPERATIONS, PrivilegedAct
+from core.guards.privileged_change.acts import (
+    BULK_READS,
+    ELEVATION_ACTS,
+    OPERATIONS,
+    SECRET_ACTS,
+    PrivilegedAct,
+    find_acts,
+)
 from core.guards.privileged_change.administrators import (
     AddedHolder,
     TooManyHolders,
@@ -61,6 +68,9 @@ def test_sentences_about_administrators() -> None:
             "Somebody with a long name got a role with a long one": holds(
                 "r" * 300, name="n" * 300
             ),
+            "The account of a server that copies a directory in": holds(
+                GLOBAL_ADMINISTRATOR, name="Sync_DC1_0123456789ab@contoso.com"
+            ),
             "More are Global Administrators than are remembered": say(
                 TooManyHolders(GLOBAL_ADMINISTRATOR, 1234)
             ),
@@ -84,6 +94,25 @@ def act(operation: str, whom: str = BOSS_ID, name: str = "boss@contoso.com", **m
     return say(PrivilegedAct(done, "was given something", whom, name, is_by_another=by_another))
 
 
+def find_in_log(actor: ActivityActor) -> list[Finding]:
+    """What is said of one actor who elevates themselves, reads secrets, and adds a method."""
+    holders = [BOSS, RoleHolder("a1", "entra")]
+    reads = [
+        record(SECRET_ACTS[0], f"d{number}", hours=9 - number / 9, actor=actor)
+        for number in range(BULK_READS + 2)
+    ]
+    # What was read last is what the log calls its reader by.
+    reads[0] = replace(reads[0], actor=replace(actor, name=""))
+    reads[1] = replace(reads[1], actor=replace(actor, name=""))
+    records = [
+        record(ELEVATION_ACTS[0], "x", actor=actor),
+        record("Add FIDO2 security key", "A1", actor=actor),
+        record("Disable Strong Authentication", "nobody who administers", actor=actor),
+        *reads,
+    ]
+    return [one for found in find_acts(records, holders) for one in say(found)]
+
+
 def test_sentences_about_acts() -> None:
     nobody = ActivityActor(ActorKind.UNKNOWN)
     check_sentences(
@@ -95,6 +124,15 @@ def test_sentences_about_acts() -> None:
             "By nobody, from nowhere": act(OPERATIONS[0], actor=nobody, address=""),
             "By somebody without a name": act(OPERATIONS[0], actor=replace(EVE, name="")),
             "With long names": act(OPERATIONS[0], name=LONG, actor=replace(EVE, name=LONG)),
+            **{
+                f"Found in the log: {title}": find_in_log(actor)
+                for title, actor in {
+                    "by somebody": EVE,
+                    "by somebody without an id": replace(EVE, id="", name="Eve@contoso.com"),
+                    "by somebody without a name": replace(EVE, name=""),
+                    "by nobody": nobody,
+                }.items()
+            },
             **{
                 f"{one}, by somebody who goes by a name": act(one, "eve@contoso.com")
                 for one in (OPERATIONS[0], OPERATIONS[-1], OPERATIONS[-3], OPERATIONS[-4])

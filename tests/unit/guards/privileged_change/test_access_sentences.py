@@ -65,6 +65,7 @@ POLICIES: Cases = {
         )
     ]
     + [
+        {"state": ON, "conditions": {LONG: {"x": "y"}, "ofTomorrow": None}},
         {"state": ON, "conditions": {"locations": {"includeLocations": ["l1"]}}},
         {"state": ON, "conditions": {"clientAppTypes": ["all"], "devices": None}},
     ],
@@ -113,7 +114,7 @@ LOCATIONS: Cases = {
         {
             "isTrusted": trusted,
             "ipRanges": [{"cidrAddress": "192.0.2.0/24"}, {"cidrAddress": LONG}, {}, "no object"],
-            "countriesAndRegions": ["KP"],
+            "countriesAndRegions": ["KP", "a b"],
             "includeUnknownCountriesAndRegions": unknown,
         }
         for trusted, unknown in ((True, True), ("True", False), (False, True), (None, None))

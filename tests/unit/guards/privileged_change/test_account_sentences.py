@@ -241,6 +241,11 @@ def test_sentences_about_accounts_and_devices() -> None:
                 {"brought by another tenant": OUTSIDERS["of which kind*"]},
                 cross_tenant_partner=partners,
             ),
+            *describe(
+                "outside-member",
+                {"beside a partner of which nothing is known": OUTSIDERS["of which kind*"][:1]},
+                cross_tenant_partner=partners[:1],
+            ),
             *describe("device", DEVICES, role_holder=(ADMIN,)),
             *describe("device-registration", REGISTRATION),
             str(explain_policy_loss("of tomorrow")),

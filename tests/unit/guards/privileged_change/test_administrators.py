@@ -61,6 +61,12 @@ async def test_whom_a_list_of_role_holders_leaves_out_once_is_not_new() -> None:
     assert [len(one) for one in told] == [0, 1, 0, 1]
 
 
+async def test_who_is_left_out_hides_nobody_who_is_new() -> None:
+    boss, evil, zed = (holder(name, GLOBAL) for name in ("boss", "evil", "zed"))
+    *_, told = await watch([boss], [boss, evil], [boss, zed])
+    assert [one.object_id for one in told] == ["zed"]
+
+
 @pytest.mark.parametrize(
     ("role", "severity"),
     [

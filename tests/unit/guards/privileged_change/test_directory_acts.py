@@ -1,6 +1,5 @@
 """privileged-change: acts of the directory's log about anybody."""
 
-import time
 from collections.abc import Sequence
 from dataclasses import replace
 from datetime import UTC, datetime, timedelta
@@ -9,7 +8,6 @@ from typing import Any
 import pytest
 
 from core.guards.privileged_change import GUARD
-from core.guards.privileged_change.bursts import find_burst
 from core.guards.privileged_change.directory_acts import (
     DIRECTORY_LOG,
     MANY_APPS,
@@ -279,25 +277,6 @@ async def test_names_are_quoted_bounded_and_counted() -> None:
     text = found.summary + "".join(fact.text for fact in found.facts)
     assert "\u202e" not in text
     assert len(text) < 1_500
-
-
-def test_a_burst_counts_each_object_once() -> None:
-    same = [record("Add application", "a1", hours=1) for _ in range(9)]
-    assert find_burst(same, HOUR, 5) == ()
-    others = [record("Add application", f"a{number}") for number in range(5)]
-    assert len(find_burst([*same, *others], HOUR, 5)) == 5
-
-
-def test_a_burst_is_what_lies_within_its_time_however_much_there_is() -> None:
-    begun = time.process_time()
-    many = [
-        record("Add application", f"a{number}", hours=24 - number / 1_000)
-        for number in range(20_000)
-    ]
-    found = find_burst(many, HOUR, 5)
-    assert len(found) == 1_001
-    assert found[-1].at - found[0].at == HOUR
-    assert time.process_time() - begun < 2
 
 
 async def test_who_is_refused_a_role_over_and_over_hides_no_password_that_was_set() -> None:

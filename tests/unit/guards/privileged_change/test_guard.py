@@ -147,6 +147,12 @@ async def test_a_policy_is_told_when_it_asks_less_or_leaves_out_more(
     assert bool(said) == bool(expected)
 
 
+async def test_a_policy_that_is_switched_off_is_told_as_that_alone() -> None:
+    off = ask(state="disabled")
+    said = await tell("conditional-access-policy", "conditional-access-policy", ask(), off)
+    assert said == "high: The Conditional Access policy Policy is no longer enforced."
+
+
 def activate(role: str, *asked: str, **rules: Mapping[str, Any]) -> Mapping[str, Any]:
     """How a role is activated."""
     given = [{"id": name, **values} for name, values in rules.items()]

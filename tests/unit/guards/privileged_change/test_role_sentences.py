@@ -2,10 +2,16 @@
 
 from collections.abc import Mapping
 
+import pytest
+
 from core.guards.privileged_change import COLLECTIONS
-from core.guards.privileged_change.activation import explain_activation_loss
+from core.guards.privileged_change.activation import (
+    describe_activation,
+    explain_activation_loss,
+)
 from core.microsoft365.source_shapes import TYPE_NAME
 from core.tenant.configuration import Configuration
+from core.watched.items import SourceRows
 from tests.support.privileged_tenants import (
     ADMIN,
     GLOBAL_ADMINISTRATOR,
@@ -15,6 +21,7 @@ from tests.support.privileged_tenants import (
     policy,
 )
 from tests.support.sentences import check_text
+from tests.support.watched_looks import NOW
 from tests.support.watched_sentences import Cases, Describer
 
 SECURITY_ADMINISTRATOR = "194ae4cb-b126-40b2-bd5b-6091b380977d"
@@ -79,7 +86,10 @@ def enable(identity: str, *names: str) -> Mapping[str, object]:
 
 def approve(*approvers: object, required: object = True) -> Mapping[str, object]:
     """A rule by which some of these approve."""
-    setting = {"isApprovalRequired": required, "approvalStages": [{"primaryApprovers": approvers}]}
+    setting = {
+        "isApprovalRequired": required,
+        "approvalStages": [{"primaryApprovers": [*approvers]}],
+    }
     return {"id": "Approval_EndUser_Assignment", "setting": setting}
 
 
@@ -109,7 +119,7 @@ ACTIVATIONS: Cases = {
         activate(*({"id": one, "isExpirationRequired": True} for one in EXPIRY)),
         activate(*({"id": one, "isExpirationRequired": "false"} for one in EXPIRY)),
         activate(NO_RULE, role=READER),
-        activate(NO_RULE, role=SECURITY_ADMINISTRATOR),
+        activate(NO_RULE, "no object", role=SECURITY_ADMINISTRATOR),
     ],
     "approval": [
         activate(
@@ -123,6 +133,7 @@ ACTIVATIONS: Cases = {
         ),
         activate(approve({"userId": "u1"}, required=False)),
         activate({"id": "Approval_EndUser_Assignment", "setting": {"isApprovalRequired": True}}),
+        activate(approve({"userId": "u1"}, required=None)),
     ],
     "contexts": [
         activate(ask_context(claim, enabled))
@@ -196,6 +207,17 @@ ELIGIBLE = tuple(
     Configuration("role-eligibility-instance", f"e-{role}", "", {**hold(role)})
     for role in (GLOBAL_ADMINISTRATOR, SECURITY_ADMINISTRATOR, READER)
 )
+
+
+@pytest.mark.parametrize("rules", [None, "none", []])
+def test_a_role_that_came_without_its_rules_is_unread(rules: object) -> None:
+    values = {"roleDefinitionId": GLOBAL_ADMINISTRATOR, "policy": {"rules": rules}}
+    rows = {
+        "role-activation-policy": (Configuration("role-activation-policy", "r", "r", values),),
+        "conditional-access-policy": (),
+    }
+    with pytest.raises(ValueError, match="Global Administrator came without its rules"):
+        list(describe_activation(SourceRows(rows, NOW)))
 
 
 def test_sentences_about_roles() -> None:
