@@ -3,12 +3,19 @@
 Microsoft Graph v1.0: conditionalAccessPolicy, namedLocation.
 """
 
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import replace
 
 from core.keys import hash_parts
-from core.model.findings import Severity
-from core.property_values import find_property, get_flag, get_text, get_texts
+from core.microsoft365.remedies import build_graph_request, make_graph_step
+from core.model.findings import Severity, Step
+from core.property_values import (
+    find_property,
+    get_flag,
+    get_text,
+    get_texts,
+    parse_printed_int,
+)
 from core.tenant.configuration import Configuration
 from core.tenant.quoting import quote_text
 from core.watched.items import (
@@ -22,7 +29,9 @@ from core.watched.items import (
 
 POLICY, LOCATION = "conditional-access-policy", "named-location"
 MAX_NAME_LENGTH = 120
-IN_FORCE = "in force"
+IN_FORCE, TRUSTED = "in force", "trusted"
+POLICY_PAGE = "Entra admin center > Protection > Conditional Access"
+LOCATION_PAGE = f"{POLICY_PAGE} > Named locations"
 USERS = "conditions.users"
 EXCLUDED = (
     (f"{USERS}.excludeUsers", "user", Severity.HIGH),
@@ -32,21 +41,59 @@ EXCLUDED = (
     ("conditions.locations.excludeLocations", "location", Severity.MEDIUM),
     ("conditions.platforms.excludePlatforms", "platform", Severity.MEDIUM),
 )
+# For whom and what a policy counts: each entry is one more that it asks.
 INCLUDED = (
     (f"{USERS}.includeUsers", "user"),
     (f"{USERS}.includeGroups", "group"),
     (f"{USERS}.includeRoles", "role"),
+    (f"{USERS}.includeGuestsOrExternalUsers.guestOrExternalUserTypes", "kind of guest"),
     ("conditions.applications.includeApplications", "application"),
+    ("conditions.applications.includeUserActions", "user action"),
+    ("conditions.applications.includeAuthenticationContextClassReferences", "context"),
+)
+PEOPLE = ("user", "group", "role", "kind of guest")
+"""What is included where a policy counts for every user."""
+# Conditions under which alone a policy counts: without any value it counts always, and each value
+# is one case more.
+CONDITIONS = (
+    ("conditions.clientAppTypes", "kind of client"),
+    ("conditions.platforms.includePlatforms", "platform"),
+    ("conditions.locations.includeLocations", "location"),
+    ("conditions.signInRiskLevels", "risk of a sign-in"),
+    ("conditions.userRiskLevels", "risk of a user"),
+    ("conditions.servicePrincipalRiskLevels", "risk of an app"),
+    ("conditions.insiderRiskLevels", "insider risk"),
+    ("conditions.authenticationFlows.transferMethods", "flow"),
 )
 EVERY = frozenset({"all"})
-NARROWING = (
-    *("clientAppTypes", "platforms", "locations.includeLocations", "signInRiskLevels"),
-    *("userRiskLevels", "servicePrincipalRiskLevels", "insiderRiskLevels", "devices"),
-    *("authenticationFlows", "clientApplications"),
-)
+# Conditions that are no list of cases: any other one is told.
+NARROWING = ("devices", "clientApplications")
 KNOWN_CONDITIONS = frozenset(
-    {"users", "applications", *(name.partition(".")[0].casefold() for name in NARROWING)}
+    {
+        *("users", "applications", *(name.casefold() for name in NARROWING)),
+        *(path.split(".")[1].casefold() for path, _ in CONDITIONS),
+    }
 )
+SESSION, AGAIN, SESSION_CONTROLS = "session", "again within", "sessionControls"
+# What is asked of a session, by the property that is to be true.
+SESSION_TEXTS: Mapping[str, str] = {
+    "applicationEnforcedRestrictions": "no longer lets apps restrict sessions",
+    "cloudAppSecurity": "no longer watches sessions by Defender for Cloud Apps",
+    "secureSignInSession": "no longer binds tokens to devices",
+    "signInFrequency": "no longer asks again after a time",
+    "persistentBrowser": "no longer ends sessions with the browser",
+}
+HOURS = (0, 1, 4, 8, 12, 24, 72, 168, 720, 2160)
+
+
+def list_entries(values: Mapping[str, object], path: str) -> tuple[str, ...]:
+    """The entries of a list inside a policy, or of a text with commas; what is null has none."""
+    found = find_property(values, path)[1]
+    if isinstance(found, str):
+        return tuple(filter(None, map(str.strip, found.split(","))))
+    place, name = path.rpartition(".")[::2]
+    inner = find_property(values, place)[1]
+    return get_texts(inner, name) if isinstance(inner, Mapping) else ()
 
 
 def describe_policy(rows: SourceRows) -> Iterator[WatchedItem]:
@@ -62,19 +109,21 @@ def describe_policy(rows: SourceRows) -> Iterator[WatchedItem]:
                     *list_exemptions(one),
                     *list_alternatives(one),
                     *list_conditions(one),
+                    *list_session_traits(one),
                 )
             ),
             # What is switched off is told as that, and not as the loss of each thing it asks.
             keeps=frozenset(token for token in list_controls(one) if is_on or token != IN_FORCE),
+            keeps_all_of=tuple(list_whole_kinds(one)),
             advice="Ask whoever changed it, by telephone. Unless somebody answers for it, set it "
-            "back: Entra admin center > Protection > Conditional Access.",
+            f"back: {POLICY_PAGE}.",
         )
 
 
 def list_exemptions(policy: Configuration) -> Iterator[Trait]:
     """Everybody and everything that a policy leaves out."""
     for path, noun, severity in EXCLUDED:
-        for entry in get_texts(policy.values, path):
+        for entry in list_entries(policy.values, path):
             text = f"leaves out the {noun} {quote_text(entry, MAX_NAME_LENGTH)}"
             yield Trait(build_token(f"without {noun}", entry), text, severity)
     guests = find_property(policy.values, f"{USERS}.excludeGuestsOrExternalUsers")[1]
@@ -100,8 +149,7 @@ def list_alternatives(policy: Configuration) -> Iterator[Trait]:
 def list_conditions(policy: Configuration) -> Iterator[Trait]:
     """Conditions under which alone a policy counts; one that is not known may be any."""
     for name in NARROWING:
-        value = find_property(policy.values, f"conditions.{name}")[1]
-        if value and value != ["all"]:
+        if value := find_property(policy.values, f"conditions.{name}")[1]:
             yield Trait(
                 build_value_token("only", f"{name} {hash_parts(value)[:16]}"),
                 f"only counts under a condition ({name})",
@@ -109,21 +157,87 @@ def list_conditions(policy: Configuration) -> Iterator[Trait]:
             )
     conditions = find_property(policy.values, "conditions")[1]
     for name, value in conditions.items() if isinstance(conditions, Mapping) else ():
-        if value and name.casefold() not in KNOWN_CONDITIONS:
+        if value and name.casefold() not in KNOWN_CONDITIONS and "@" not in name:
             yield Trait(
                 build_value_token("only", f"{name} {hash_parts(value)[:16]}"),
                 "only counts under a condition that is not known "
                 f"({quote_text(name, MAX_NAME_LENGTH)})",
                 Severity.LOW,
             )
+
+
+def list_session_traits(policy: Configuration) -> Iterator[Trait]:
+    """What makes a session last longer than it would without the policy."""
+    session = find_property(policy.values, SESSION_CONTROLS)[1]
+    if not isinstance(session, Mapping):
+        return
+    if get_text(session, "continuousAccessEvaluation.mode").casefold() == "disabled":
+        text = "switches off continuous access evaluation: a stolen token lasts longer"
+        yield Trait("no continuous evaluation", text, Severity.HIGH)
+    is_kept = get_flag(session, "persistentBrowser.isEnabled", default=False)
+    if is_kept and get_text(session, "persistentBrowser.mode").casefold() == "always":
+        yield Trait("always persistent", "keeps browsers signed in", Severity.MEDIUM)
+
+
+def counts_for_all(policy: Configuration, path: str) -> bool:
+    """Whether a list says that everything counts."""
+    entries = list_entries(policy.values, path)
+    return bool(entries) and frozenset(map(str.casefold, entries)) <= EVERY
+
+
+def list_cases(policy: Configuration, path: str) -> tuple[str, ...]:
+    """The only cases in which a policy counts by a condition; none where it always does. What is no
+    list of cases is one that nobody knows.
+    """
+    value = find_property(policy.values, path)[1]
+    if not value or counts_for_all(policy, path):
+        return ()
+    return list_entries(policy.values, path) or (hash_parts(value)[:16],)
+
+
+def list_inclusions(policy: Configuration) -> Iterator[str]:
+    """The tokens of whom and what a policy counts for, and when."""
     for path, noun in INCLUDED:
-        entries = sorted(map(str.casefold, get_texts(policy.values, path)))
-        if entries and not frozenset(entries) <= EVERY:
-            yield Trait(
-                build_value_token(f"for {noun}", hash_parts(entries)[:16]),
-                f"counts for another choice of {noun}s",
-                Severity.HIGH,
-            )
+        if counts_for_all(policy, path):
+            yield f"every {noun}"
+        else:
+            for entry in list_entries(policy.values, path):
+                yield build_token(f"for {noun}", entry)
+    for path, noun in CONDITIONS:
+        cases = list_cases(policy, path)
+        yield from (build_token(f"at {noun}", case) for case in cases)
+        if not cases:
+            yield f"any {noun}"
+
+
+def list_whole_kinds(policy: Configuration) -> Iterator[str]:
+    """The beginnings of the tokens of what a policy includes altogether."""
+    for path, noun in INCLUDED:
+        if counts_for_all(policy, path):
+            yield from (f"for {one} " for one in (PEOPLE if noun == "user" else (noun,)))
+    yield from (f"at {noun} " for path, noun in CONDITIONS if not list_cases(policy, path))
+
+
+def list_session_controls(policy: Configuration) -> Iterator[str]:
+    """The tokens of what a policy asks of a session. One that is asked for anew is asked sooner."""
+    session = find_property(policy.values, SESSION_CONTROLS)[1]
+    if not isinstance(session, Mapping):
+        return
+    for name in SESSION_TEXTS:
+        is_lax = get_text(session, f"{name}.mode").casefold() == "always"
+        if get_flag(session, f"{name}.isEnabled", default=False) and not is_lax:
+            yield f"{SESSION} {name}"
+    if get_flag(session, "signInFrequency.isEnabled", default=False):
+        hours = read_hours(session)
+        yield from (f"{AGAIN} {limit}" for limit in HOURS if hours <= limit)
+
+
+def read_hours(session: Mapping[str, object]) -> int:
+    """After how many hours somebody is asked again; 0: each time."""
+    if get_text(session, "signInFrequency.frequencyInterval").casefold() == "everytime":
+        return 0
+    count = parse_printed_int(find_property(session, "signInFrequency.value")[1]) or 0
+    return count * (24 if get_text(session, "signInFrequency.type").casefold() == "days" else 1)
 
 
 def list_controls(policy: Configuration) -> Iterator[str]:
@@ -139,23 +253,60 @@ def list_controls(policy: Configuration) -> Iterator[str]:
             yield build_token("control", f"strength {get_text(strength, 'id')}")
         if get_text(grants, "operator").casefold() == "and":
             yield "all controls"
-    for path, noun in INCLUDED:
-        entries = get_texts(policy.values, path)
-        if entries and frozenset(map(str.casefold, entries)) <= EVERY:
-            yield f"every {noun}"
+    yield from list_inclusions(policy)
+    yield from list_session_controls(policy)
 
 
 def explain_policy_loss(token: str) -> Trait:
     """What it means that a policy no longer asks something."""
     if token == IN_FORCE:
         return Trait(token, "is no longer enforced", Severity.HIGH)
+    if token.startswith(AGAIN):
+        return Trait(token, "asks again after a longer time, or not at all", Severity.MEDIUM)
     kind, _, entry = token.partition(" ")
-    if kind == "control":
-        text = f"no longer asks for {quote_text(entry)}"
-        return Trait(token, text, Severity.HIGH)
-    if kind == "every":
-        return Trait(token, f"no longer counts for every {entry}", Severity.HIGH)
-    return Trait(token, "no longer asks for all of its controls together", Severity.HIGH)
+    if kind == SESSION:
+        return Trait(token, SESSION_TEXTS.get(entry, "asks less of a session"), Severity.MEDIUM)
+    return Trait(token, describe_policy_loss(kind, entry), Severity.HIGH)
+
+
+def describe_policy_loss(kind: str, entry: str) -> str:
+    """What a policy asks less, or of fewer."""
+    for noun in (noun for _, noun in (*INCLUDED, *CONDITIONS)):
+        if kind in ("for", "at") and entry.startswith(f"{noun} "):
+            shown = quote_text(entry.removeprefix(f"{noun} "), MAX_NAME_LENGTH)
+            return f"no longer counts for the {noun} {shown}"
+    shown = quote_text(entry, MAX_NAME_LENGTH)
+    texts = {
+        "control": f"no longer asks for {shown}",
+        "every": f"no longer counts for every {shown}",
+        "any": f"only counts under a condition ({shown})",
+    }
+    return texts.get(kind, "no longer asks for all of its controls together")
+
+
+def restore_policy(identity: str, tokens: Sequence[str]) -> tuple[Step, ...]:
+    """What has a policy enforced again. Its conditions are lists set whole, by a person."""
+    if IN_FORCE not in tokens:
+        return ()
+    path = ("identity", "conditionalAccess", "policies", identity)
+    enforce = make_graph_step(
+        "Unless somebody answers for it: enforce the policy again.",
+        build_graph_request("PATCH", "{ state = 'enabled' }", *path),
+    )
+    return (enforce, *([Step(f"Set back the rest: {POLICY_PAGE}.")] if len(tokens) > 1 else []))
+
+
+def restore_location(identity: str, tokens: Sequence[str]) -> tuple[Step, ...]:
+    """What ends that a location of addresses is trusted. Its addresses are for a person to set."""
+    if TRUSTED not in tokens:
+        return ()
+    body = "{ '@odata.type' = '#microsoft.graph.ipNamedLocation'; isTrusted = $false }"
+    path = ("identity", "conditionalAccess", "namedLocations", identity)
+    distrust = make_graph_step(
+        "Unless somebody answers for it: trust it no longer.",
+        build_graph_request("PATCH", body, *path),
+    )
+    return (distrust, *([Step(f"Set back the rest: {LOCATION_PAGE}.")] if len(tokens) > 1 else []))
 
 
 def list_asking_locations(policies: Iterable[Configuration]) -> frozenset[str]:
@@ -164,13 +315,13 @@ def list_asking_locations(policies: Iterable[Configuration]) -> frozenset[str]:
         entry.casefold()
         for one in policies
         if get_text(one.values, "state").casefold() == "enabled"
-        for entry in get_texts(one.values, "conditions.locations.includeLocations")
+        for entry in list_entries(one.values, "conditions.locations.includeLocations")
     )
 
 
 def explain_location_loss(token: str) -> Trait:
     """What it means that a location is smaller in which a policy asks something."""
-    entry = quote_text(token.partition(" ")[2])
+    entry = quote_text(token.partition(" ")[2], MAX_NAME_LENGTH)
     text = f"no longer stands for {entry} in a policy that asks something there"
     return Trait(token, text, Severity.MEDIUM)
 
@@ -189,7 +340,7 @@ def describe_location(rows: SourceRows) -> Iterator[WatchedItem]:
             for name in ("cidrAddress",)
             if (text := get_text(each, name))
         ] + [("country", text) for text in get_texts(one.values, "countriesAndRegions")]
-        trusted = [Trait("trusted", "counts as trusted", Severity.HIGH)] if is_trusted else []
+        trusted = [Trait(TRUSTED, "counts as trusted", Severity.HIGH)] if is_trusted else []
         if get_flag(one.values, "includeUnknownCountriesAndRegions", default=False):
             text = "contains every address whose country nobody knows"
             trusted.append(Trait("unknown countries", text, grave))
@@ -209,8 +360,8 @@ def describe_location(rows: SourceRows) -> Iterator[WatchedItem]:
                 ),
             ),
             keeps=frozenset(build_token("asks", text) for _, text in entries if is_asking),
-            advice="Ask whoever changed it. Unless somebody answers for it, set it back: Entra "
-            "admin center > Protection > Conditional Access > Named locations.",
+            advice="Ask whoever changed it. Unless somebody answers for it, set it back: "
+            f"{LOCATION_PAGE}.",
         )
 
 
@@ -221,6 +372,7 @@ POLICIES = WatchedCollection(
     needs=(POLICY,),
     describe=describe_policy,
     explain_loss=explain_policy_loss,
+    restore=restore_policy,
     advice="Ask whoever changed it, by telephone.",
     techniques=("T1556.009",),
     reference="Microsoft Graph v1.0: /identity/conditionalAccess/policies",
@@ -238,6 +390,7 @@ LOCATIONS = WatchedCollection(
     needs=(LOCATION, POLICY),
     describe=describe_location,
     explain_loss=explain_location_loss,
+    restore=restore_location,
     advice="Ask whoever changed it.",
     techniques=("T1562.007",),
     reference="Microsoft Graph v1.0: /identity/conditionalAccess/namedLocations",

@@ -60,7 +60,7 @@ def test_a_filter_reads_its_policies_and_the_own_domains_and_explains_its_shape(
 
 @pytest.mark.parametrize("state", ["Enabled", "Disabled"])
 def test_a_rule_only_protects_and_is_missed_where_it_was_on(state: str) -> None:
-    made = define_rules("a-rule", "a rule", "rules", "a-source")
+    made = define_rules("a-rule", "a rule", "rules", "a-source", "ARule")
     assert (made.name, made.noun, made.plural) == ("a-rule", "a rule", "rules")
     assert (made.sources, made.techniques) == (("a-source",), ("T1562.001",))
     assert made.advice.endswith("Defender portal > Policies > Threat policies.")
