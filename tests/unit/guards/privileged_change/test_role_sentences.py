@@ -72,9 +72,7 @@ OWN_ROLES: Cases = {
 EXPIRY = ("Expiration_Admin_Assignment", "Expiration_Admin_Eligibility")
 
 
-def activate(
-    *rules: Mapping[str, object], role: str = GLOBAL_ADMINISTRATOR
-) -> Mapping[str, object]:
+def activate(*rules: object, role: str = GLOBAL_ADMINISTRATOR) -> Mapping[str, object]:
     """How a role is activated by these rules."""
     return {"roleDefinitionId": role, "policy": {"rules": [*rules]}}
 
