@@ -23,14 +23,9 @@ import azure.functions as func
 
 from core.api.addresses import ADDRESSES, Address
 from core.bootstrap import connect_world
+from core.config.app_settings import SIGN_IN_BY_KEY
 from core.config.catalog import CATALOG
-from core.config.settings import (
-    SETTINGS,
-    SIGN_IN_BY_KEY,
-    Settings,
-    get_setting_prefix,
-    get_sign_in_method,
-)
+from core.config.settings import SETTINGS, Settings, get_setting_prefix, get_sign_in_method
 from core.engine.run import create_run_id, run
 from core.engine.shard_message import ShardMessage
 from core.engine.shards import abandon_shard, process_shard

@@ -31,8 +31,9 @@ from bench.results import (
     Measurement,
     Results,
 )
+from core.config.app_settings import ACTIVITY_SCHEDULE, SHARD_ABOVE
 from core.config.catalog import CATALOG
-from core.config.settings import ACTIVITY_SCHEDULE, SHARD_ABOVE, get_setting_prefix
+from core.config.settings import get_setting_prefix
 from core.jobs.activity_looks import FORWARDING_PAUSE
 from core.tenant.mailbox_index import RANGE_SIZE
 

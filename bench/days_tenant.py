@@ -6,6 +6,7 @@ Everything is drawn from one seed, so two simulations of the same length are ali
 import random
 from collections import Counter
 from dataclasses import dataclass, field, replace
+from typing import Any
 
 from core.tenant.directory import Account, SignIn
 from core.tenant.mail_flow import AcceptedDomain, InboxRule, Recipient, RuleCondition
@@ -92,9 +93,9 @@ class LivingTenant:
             if one.trustee != box.address and (one.mailbox is None or one.mailbox.id != box.id)
         ]
 
-    def replace_mailbox(self, old: Mailbox, **changes: object) -> Mailbox:
+    def replace_mailbox(self, old: Mailbox, **changes: Any) -> Mailbox:
         """A mailbox with other properties, in the place of the old one."""
-        new = replace(old, **changes)  # type: ignore[arg-type]
+        new = replace(old, **changes)
         self.tenant.boxes[self.tenant.boxes.index(old)] = new
         return new
 
@@ -102,7 +103,7 @@ class LivingTenant:
         """A mailbox as it is now. Raises StopIteration if it is gone."""
         return next(box for box in self.tenant.boxes if box.id == mailbox_id)
 
-    def add_rule(self, box: Mailbox, name: str, **actions: object) -> InboxRule:
+    def add_rule(self, box: Mailbox, name: str, **actions: Any) -> InboxRule:
         """An inbox rule of a mailbox, behind all others."""
         self.next_rule += 1
         rule = InboxRule(
@@ -111,7 +112,7 @@ class LivingTenant:
             name,
             "graph",
             sequence=self.next_rule,
-            **actions,  # type: ignore[arg-type]
+            **actions,
         )
         self.tenant.rules.append(rule)
         return rule

@@ -8,7 +8,7 @@ from bench.prices import list_times
 from bench.results import FEED, FIRST_RUN, NO_CHANGE, Measurement
 from bench.runs import run_client
 from bench.tenant_generator import build_ordinary_records
-from core.config.settings import ACTIVITY_SCHEDULE
+from core.config.app_settings import ACTIVITY_SCHEDULE
 
 # An assumption, and how many of them the simulated log takes at a time.
 RECORDS_A_DAY = 100

@@ -26,8 +26,8 @@ from core.engine.run import create_run_id
 from core.errors import ExoguardError, LedgerError, SettingsError
 from core.jobs.channel_tests import run_channel_tests
 from core.jobs.tenant_probe import MAX_REQUESTS, MAX_SECONDS, build_probe_report, probe_tenant
+from core.microsoft365.permission_risks import FEED_PERMISSION
 from core.microsoft365.permissions import (
-    FEED_PERMISSION,
     build_grant_command,
     collect_needed_permissions,
     compare_permissions,

@@ -16,22 +16,24 @@ from typing import Protocol
 
 from core.tenant.audit_queries import AuditQueryReader
 from core.tenant.containing import ContainmentReader
+from core.tenant.mail_readers import (
+    AuditingReader,
+    DelegationReader,
+    InboxRuleReader,
+    MailboxReader,
+    MailFlowReader,
+    ProtocolReader,
+    SharedMailboxReader,
+)
 from core.tenant.readers import (
     AccountReader,
     ActivityReader,
     AppReader,
     AssumptionProber,
-    AuditingReader,
     ConfigurationReader,
-    DelegationReader,
     DeletionReader,
-    InboxRuleReader,
-    MailboxReader,
-    MailFlowReader,
     PermissionReader,
-    ProtocolReader,
     RoleReader,
-    SharedMailboxReader,
     TenantWriter,
 )
 

@@ -322,8 +322,8 @@ def record_app_write(
         row |= {"UserType": 5, "ClientAppId": CLIENT_ID, "CreationTime": moment}
     elif target.startswith("/users/") and isinstance(body, Mapping) and "accountEnabled" in body:
         act = "Enable account" if body["accountEnabled"] else "Disable account"
-        by = {"user": None, "app": {"appId": None, "servicePrincipalId": APP_PRINCIPAL_ID}}
-        by["app"]["displayName"] = APP_NAME  # type: ignore[index]
+        app_row = {"appId": None, "servicePrincipalId": APP_PRINCIPAL_ID, "displayName": APP_NAME}
+        by = {"user": None, "app": app_row}
         user = build_target(target.split("/")[2], "User", "")
         row = {**build_audit(act, [user], by), "activityDateTime": f"{moment}Z"}
     else:

@@ -15,7 +15,7 @@ writes do (`sandbox.activity.edits`). A blob holds the records of a content type
 the same second, the newest first.
 """
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterator, Mapping, MutableMapping, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from hashlib import sha256
@@ -54,8 +54,8 @@ class Blob:
 def get_records(scene: Mapping[str, Any]) -> list[Row]:
     """The records of a scene, of either service; a list that may be appended to."""
     activity = scene.get("activity")
-    if isinstance(activity, Mapping):
-        records = activity.setdefault("records", [])  # type: ignore[attr-defined]
+    if isinstance(activity, MutableMapping):
+        records = activity.setdefault("records", [])
         return records if isinstance(records, list) else []
     return activity if isinstance(activity, list) else []
 

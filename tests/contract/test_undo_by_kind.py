@@ -6,7 +6,7 @@ from typing import Any
 
 import pytest
 
-from core.adapters.m365.configuration import is_equal_as_printed
+from core.adapters.m365.configuration_write import is_equal_as_printed
 from core.errors import Forbidden, Rejected, Superseded, Unavailable
 from core.tenant.changes import (
     AppliedChange,

@@ -151,7 +151,7 @@ def test_an_unknown_permission_is_asked_for_by_file_and_name(
     asked = run_module(copy, "tools.docs_gen.documents")
     assert asked.returncode == 1
     assert (
-        "  core/microsoft365/permissions.py: CMDLETS has no row for Get-NoSuchThing: add"
+        "  core/microsoft365/permission_risks.py: CMDLETS has no row for Get-NoSuchThing: add"
         in asked.stderr
     )
     assert "KeyError" not in asked.stderr

@@ -3,7 +3,7 @@
 from collections.abc import Callable, Iterable
 from typing import Any
 
-from core.microsoft365.permissions import CMDLETS
+from core.microsoft365.permission_risks import CMDLETS
 from tests.infra.exchange_script_emulator import (
     Cmdlet,
     PsObject,

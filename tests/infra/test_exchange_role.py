@@ -27,8 +27,9 @@ from core.adapters.m365.mail_flow.read import (
     fetch_accepted_domains,
 )
 from core.adapters.m365.mailbox_surroundings import CALENDARS
+from core.adapters.m365.roles.holders import RoleHolders
 from core.adapters.m365.roles.parse import RoleGroup
-from core.adapters.m365.roles.read import RoleHolders, build_member_commands, collect_role_groups
+from core.adapters.m365.roles.role_groups import build_member_commands, collect_role_groups
 from core.adapters.m365.tenant import connect_tenant
 from core.adapters.parsing import ResponseRow
 from core.config.catalog import CATALOG
@@ -40,7 +41,7 @@ from core.microsoft365.exchange_listings import (
     DEFAULT_PAGE_FORM,
     ListingWay,
 )
-from core.microsoft365.permissions import CMDLETS
+from core.microsoft365.permission_risks import CMDLETS
 from core.model.guards import Mode, Permission, Service
 from core.tenant.changes import ClearAuditBypass, DisableExchangeModule, EnableMailboxAudit
 from core.tenant.containing import MAILBOX_DETAILS, TargetAccount

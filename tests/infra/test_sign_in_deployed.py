@@ -9,7 +9,8 @@ import pytest_asyncio
 from aiohttp import ClientSession, web
 
 from core.api.authentication import OPERATOR_ROLE, READER_ROLE
-from core.config.settings import SETTINGS, SIGN_IN_BY_KEY
+from core.config.app_settings import SIGN_IN_BY_KEY
+from core.config.settings import SETTINGS
 from sandbox.functions_host.easy_auth import EasyAuthProxy, EasyAuthUser
 from sandbox.functions_host.token_issuer import SignInRegistration, TokenIssuer, TokenRefused
 from tests.infra.bicep_values import INFRA, evaluate, read_bicep, read_literal

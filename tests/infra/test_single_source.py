@@ -13,12 +13,11 @@ from core.config.catalog import CATALOG
 from core.config.channel_settings import CHANNEL_SETTINGS
 from core.config.settings import get_setting_prefix, list_settings
 from core.microsoft365.containment_permissions import list_containment_permissions
+from core.microsoft365.permission_risks import FEED_PERMISSION, MANAGEMENT_ROLES
 from core.microsoft365.permissions import (
     ACTIVITY_PERMISSIONS,
     AUDIT_QUERY_PERMISSIONS,
-    FEED_PERMISSION,
     MANAGEMENT_APP_ID,
-    MANAGEMENT_ROLES,
 )
 from core.model.guards import GuardConfig, Mode, Service
 from core.model.run_document import run_report_to_log_line

@@ -411,7 +411,7 @@ def write_tables(path: Path, tables: Mapping[str, TableBuilder]) -> Iterator[str
 
 
 def list_unknown_permissions() -> Iterator[str]:
-    """What core/microsoft365/permissions.py does not know of what the guards need."""
+    """What core/microsoft365/permission_risks.py does not know of what the guards need."""
     for config in CATALOG:
         for permission in config.guard.permissions:
             try:

@@ -25,7 +25,7 @@ from core.adapters.m365.auditing.write import (
     raise_audit_age,
     reset_audit_set,
 )
-from core.adapters.m365.configuration import set_configuration
+from core.adapters.m365.configuration_write import set_configuration
 from core.adapters.m365.containment.write import apply_containment_change
 from core.adapters.m365.inbox_rules.parse import parse_graph_rule
 from core.adapters.m365.mail_flow.read import fetch_recipients

@@ -28,7 +28,7 @@ from core.adapters.m365.changes import (
     set_account_enabled,
     set_rule_enabled,
 )
-from core.adapters.m365.configuration import undo_set_configuration
+from core.adapters.m365.configuration_write import undo_set_configuration
 from core.adapters.m365.containment.write import undo_containment_change
 from core.adapters.m365.inbox_rules.parse import parse_graph_rule
 from core.adapters.m365.mail_flow.parse import (

@@ -15,7 +15,7 @@ from core.adapters.parsing import ResponseRow, parse_text
 from core.adapters.retry import RetryableError, ThrottledService, retryable_status
 from core.errors import Forbidden, NotFound, Rejected, TenantError, Unavailable
 from core.microsoft365.assumptions.activity import CONTENT_URI, FEED_THROTTLE, NEXT_PAGE
-from core.microsoft365.permissions import FEED_PERMISSION
+from core.microsoft365.permission_risks import FEED_PERMISSION
 from core.strict_json import parse_strict_json
 
 RELIES_ON = (CONTENT_URI, FEED_THROTTLE, NEXT_PAGE)

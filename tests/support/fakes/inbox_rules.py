@@ -5,8 +5,8 @@ from dataclasses import dataclass, replace
 
 from core.guards.mailbox_forwarding.hidden_rules import normalize_rule_name
 from core.tenant.mail_flow import WELL_KNOWN_FOLDERS, Folder, InboxRule
+from core.tenant.mail_readers import ReadingTest
 from core.tenant.mailboxes import Mailbox, MailboxSurroundings
-from core.tenant.readers import ReadingTest
 from core.tenant.readings import ReadFailure, Reading
 from core.tenant.sources import (
     HIDDEN_RULES,

@@ -14,7 +14,7 @@ from core.microsoft365.exchange_listings import (
     find_cmdlet_listing,
     find_page_form,
 )
-from core.microsoft365.permissions import CMDLETS
+from core.microsoft365.permission_risks import CMDLETS
 from core.microsoft365.recipient_kinds import RECIPIENT_KINDS
 from core.model.shared_settings import LISTED_MAILBOX_KINDS, RESOURCE_MAILBOX_KINDS
 

@@ -11,11 +11,9 @@ from core.microsoft365.containment_permissions import (
     CONTAINMENT_PERMISSIONS,
     list_containment_permissions,
 )
+from core.microsoft365.permission_risks import APP_ROLES, AUDIT_QUERY_PERMISSION, CMDLETS
 from core.microsoft365.permissions import (
-    APP_ROLES,
-    AUDIT_QUERY_PERMISSION,
     AUDIT_QUERY_PERMISSIONS,
-    CMDLETS,
     EXCHANGE_REQUIREMENT,
     build_grant_command,
     collect_needed_permissions,

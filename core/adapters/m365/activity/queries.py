@@ -34,7 +34,8 @@ from core.microsoft365.assumptions.audit_queries import (
     QUERY_SCOPE,
     QUERY_VERSION,
 )
-from core.microsoft365.permissions import AUDIT_QUERY_PERMISSION, find_app_role
+from core.microsoft365.permission_risks import AUDIT_QUERY_PERMISSION
+from core.microsoft365.permissions import find_app_role
 from core.strict_json import parse_strict_json
 from core.tenant.audit_queries import (
     MORE,

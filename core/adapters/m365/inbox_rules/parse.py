@@ -21,7 +21,7 @@ from core.adapters.parsing import (
     split_recipients,
 )
 from core.tenant.mail_flow import InboxRule
-from core.tenant.readers import ReadingTest
+from core.tenant.mail_readers import ReadingTest
 
 RELIES_ON = (
     "exchange-rule-identity",

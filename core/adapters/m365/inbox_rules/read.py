@@ -30,8 +30,8 @@ from core.adapters.parsing import (
 from core.adapters.read_errors import build_object_failures, build_read_failure
 from core.errors import NotFound, TenantError
 from core.tenant.mail_flow import WELL_KNOWN_FOLDERS, Folder, InboxRule
+from core.tenant.mail_readers import ReadingTest
 from core.tenant.mailboxes import Mailbox, MailboxSurroundings
-from core.tenant.readers import ReadingTest
 from core.tenant.readings import Reading
 from core.tenant.sources import HIDDEN_RULES, INBOX_RULES, RULE_FOLDERS
 

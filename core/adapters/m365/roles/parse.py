@@ -4,7 +4,7 @@ Pure. What cannot be understood raises ValueError: in a list of administrators a
 over is an administrator who is not known to be one.
 """
 
-from collections.abc import Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import dataclass
 
 from core.adapters.parsing import (
@@ -14,6 +14,7 @@ from core.adapters.parsing import (
     parse_recipient_kind,
     parse_text,
 )
+from core.errors import Unavailable
 from core.tenant.directory import ModuleUser
 
 RELIES_ON = ("exchange-role-group-kind",)
@@ -168,3 +169,12 @@ def parse_module_user(row: ResponseRow) -> ModuleUser:
         has_account=bool(entra),
         enabled=True in reported,
     )
+
+
+def parse_all[T](rows: Iterable[ResponseRow], parse: Callable[[ResponseRow], T]) -> Iterator[T]:
+    """The rows understood, every one of them. Raises Unavailable."""
+    for row in rows:
+        try:
+            yield parse(row)
+        except ValueError as error:
+            raise Unavailable(str(error)) from error

@@ -11,38 +11,31 @@ cisagov/ScubaGear#1305), so that group alone is unread, and a write looks at its
 """
 
 import time
-from collections.abc import AsyncIterator, Callable, Iterable, Iterator, Sequence
-from dataclasses import dataclass, field, replace
+from collections.abc import AsyncIterator, Sequence
+from dataclasses import replace
 from datetime import datetime
 from functools import partial
-from itertools import batched
 from urllib.parse import quote
 
 from core.adapters.exchange.client import ExchangeClient
 from core.adapters.exchange.command import Command
-from core.adapters.exchange.listings import list_each, list_rows
 from core.adapters.exchange.paging import fetch_paged_listing
+from core.adapters.exchange.single_objects import fetch_single_objects
 from core.adapters.graph.client import GraphClient
 from core.adapters.m365.async_cached import AsyncCached
 from core.adapters.m365.mailboxes import ALL_RESULTS
+from core.adapters.m365.roles.holders import BY_ACTIVATION, ENTRA, RoleHolders
 from core.adapters.m365.roles.parse import (
-    GLOBAL_ADMINISTRATOR,
     GROUP,
-    MEMBER_PROPERTIES,
-    OTHER,
-    ROLE_GROUP_PROPERTIES,
     UNKNOWN,
     USER_PROPERTIES,
-    Principal,
-    RoleGroup,
-    RoleGroupMember,
+    parse_all,
     parse_group_member,
     parse_module_user,
     parse_principal,
     parse_role_assignment,
-    parse_role_group,
-    parse_role_group_member,
 )
+from core.adapters.m365.roles.role_groups import collect_role_groups
 from core.adapters.m365.sign_ins import read_app_sign_ins
 from core.adapters.parsing import ResponseRow, parse_object_id, parse_text
 from core.adapters.read_errors import build_read_failure
@@ -54,8 +47,8 @@ from core.microsoft365.assumptions.graph_directory import (
     PIM_GROUPS,
 )
 from core.tenant.directory import ModuleUser, RoleHolder
-from core.tenant.readings import ReadFailure, Reading
-from core.tenant.sources import MODULE_SIGN_INS, MODULE_USERS, ROLE_HOLDERS
+from core.tenant.readings import Reading
+from core.tenant.sources import MODULE_SIGN_INS, MODULE_USERS
 
 RELIES_ON = (
     ELIGIBILITY_ROLE,
@@ -79,108 +72,9 @@ GROUP_ELIGIBILITY_PATH = "/identityGovernance/privilegedAccess/group/eligibility
 # More than this is no list of administrators, and each costs requests.
 MAX_GROUPS = 2_000
 MAX_HOLDERS = 50_000
-COMMAND_CHUNK_SIZE = 200
 MEMBER_SELECT = "$select=id,displayName,userPrincipalName"
-ENTRA, BY_ACTIVATION, EXCHANGE = "entra", "eligible", "exchange"
 # Seconds after which changes read the role holders again.
 ROLE_HOLDERS_TTL = 300.0
-
-
-@dataclass(slots=True)
-class RoleHolders:
-    """Every known principal with a role, and why the list is incomplete, if it is."""
-
-    holders: dict[str, str] = field(default_factory=dict)
-    """How each principal holds a role, by id."""
-    groups: set[str] = field(default_factory=set)
-    """Groups through which a role, active or eligible, is held."""
-    pending_groups: dict[str, str] = field(default_factory=dict)
-    """Those whose members have not been read yet, with the kind of each."""
-    exchange_members: set[str] = field(default_factory=set)
-    """Members of role groups of Exchange, which may know groups that Graph does not."""
-    members: dict[str, set[str]] = field(default_factory=dict)
-    """Members of each group that was read."""
-    nested_groups: dict[str, set[str]] = field(default_factory=dict)
-    """Groups in each of them, and those that may join it."""
-    direct_roles: dict[str, set[str]] = field(default_factory=dict)
-    """The roles of Entra each principal was assigned, active or eligible."""
-    names: dict[str, str] = field(default_factory=dict)
-    """The names of principals, as far as they were told."""
-    global_admins: dict[str, str] = field(default_factory=dict)
-    """Principals assigned Global Administrator, with the kind of each."""
-    failures: dict[ReadFailure, None] = field(default_factory=dict)
-    """What could not be read, in order and without duplicates."""
-    unread_groups: dict[str, TenantError] = field(default_factory=dict)
-    """Groups of Entra that hold a role and that Graph no longer knows, and what it answered."""
-    confirmed_admin: str = ""
-    """An administrator who verifiably has Exchange PowerShell."""
-
-    def add_failure(self, error: TenantError | str) -> None:
-        """Record that something was not read, so that nothing is concluded from the list."""
-        self.failures[build_read_failure(ROLE_HOLDERS, error)] = None
-
-    def add_principal(self, one: Principal, through: str) -> None:
-        """Add a principal with a role, or a group whose members hold it; or both."""
-        self.holders.setdefault(one.id, through)
-        if one.role_id:
-            self.direct_roles.setdefault(one.id, set()).add(one.role_id)
-        if one.name:
-            self.names.setdefault(one.id, one.name)
-        if one.kind in (GROUP, UNKNOWN) and one.id not in self.groups:
-            self.groups.add(one.id)
-            self.pending_groups[one.id] = one.kind
-        elif one.kind == GROUP and one.id in self.pending_groups:
-            self.pending_groups[one.id] = GROUP
-        if one.role_id == GLOBAL_ADMINISTRATOR:
-            self.global_admins[one.id] = one.kind
-
-    def get_lookup_order(self, one: str) -> tuple[bool, bool, str]:
-        """Sorts holders so that those who most likely use Exchange PowerShell come first."""
-        return (one in self.groups, self.holders[one] != EXCHANGE, one)
-
-    @property
-    def first_failure(self) -> ReadFailure | None:
-        """Why the list is incomplete; a missing permission comes first."""
-        return min(self.failures, key=lambda failure: not failure.permission, default=None)
-
-    def collect_roles(self) -> dict[str, set[str]]:
-        """The roles of each principal, its own and those of the groups it is in or may join."""
-        roles = {one: set(own) for one, own in self.direct_roles.items()}
-        has_changed = True
-        while has_changed:
-            has_changed = False
-            for group, inside in self.members.items():
-                for one in (*inside, *self.nested_groups.get(group, ())):
-                    held = roles.setdefault(one, set())
-                    before = len(held)
-                    held |= roles.get(group, set())
-                    has_changed = has_changed or len(held) > before
-        return roles
-
-    def to_reading(self) -> Reading[RoleHolder]:
-        """The list as the port has it."""
-        roles = self.collect_roles()
-        return Reading(
-            items=tuple(
-                RoleHolder(
-                    one,
-                    self.holders[one],
-                    frozenset(roles.get(one, ())),
-                    self.names.get(one, ""),
-                    is_group=one in self.members,
-                )
-                for one in sorted(self.holders)
-            ),
-            failures=(
-                *self.failures,
-                *(
-                    build_read_failure(ROLE_HOLDERS, error, group)
-                    for group, error in sorted(self.unread_groups.items())
-                ),
-            ),
-            sources=frozenset({ROLE_HOLDERS}),
-            population=len(self.holders),
-        )
 
 
 class M365RoleReader:
@@ -229,6 +123,17 @@ class M365RoleReader:
             never_empty=True,
         )
 
+    async def read_module_users(self, ids: Sequence[str]) -> Reading[ModuleUser]:
+        """A few users, also those who may not use it. One that is gone is absent."""
+        commands = {one: Command("Get-User", {"Identity": one}, USER_PROPERTIES) for one in ids}
+        objects = await fetch_single_objects(
+            self.exchange,
+            commands,
+            parse_module_user,
+            lambda asked, user: asked.lower() in (user.id, user.guid),
+        )
+        return objects.build_reading(MODULE_USERS)
+
     async def read_module_sign_ins(self, since: datetime) -> Reading[str]:
         """The accounts in the sign-in log of Exchange PowerShell."""
         try:
@@ -263,15 +168,6 @@ def has_global_admin(role_holders: RoleHolders) -> bool:
         bool(role_holders.members.get(one)) if one in role_holders.members else kind != GROUP
         for one, kind in role_holders.global_admins.items()
     )
-
-
-def parse_all[T](rows: Iterable[ResponseRow], parse: Callable[[ResponseRow], T]) -> Iterator[T]:
-    """The rows understood, every one of them. Raises Unavailable."""
-    for row in rows:
-        try:
-            yield parse(row)
-        except ValueError as error:
-            raise Unavailable(str(error)) from error
 
 
 async def fetch_collection(graph: GraphClient, path: str, permission: str) -> list[ResponseRow]:
@@ -380,71 +276,3 @@ async def collect_eligible_members(
         return
     except TenantError as error:
         role_holders.add_failure(error)
-
-
-async def collect_role_groups(exchange: ExchangeClient, role_holders: RoleHolders) -> None:
-    """The members of every role group of Exchange.
-
-    A role group inside another is among all role groups; any other group is asked of Graph.
-    """
-    try:
-        command = Command("Get-RoleGroup", ALL_RESULTS, ROLE_GROUP_PROPERTIES)
-        rows = await list_rows(exchange, command)
-        groups = list(parse_all(rows, parse_role_group))
-        if not groups:
-            raise Unavailable("Exchange listed no role group, which no tenant is without")
-    except TenantError as error:
-        role_holders.add_failure(error)
-        return
-    known = {one.id for one in groups} | {one.name.lower() for one in groups}
-    members = 0
-    for part in batched(groups, COMMAND_CHUNK_SIZE, strict=False):
-        for group, answer in zip(
-            part, await list_each(exchange, build_member_commands(part)), strict=True
-        ):
-            try:
-                members += add_role_group_members(role_holders, group, answer, known)
-            except TenantError as error:
-                role_holders.add_failure(error)
-    if not members and not role_holders.failures:
-        role_holders.add_failure("no role group of Exchange has any member, which no tenant can be")
-
-
-def add_role_group_members(
-    role_holders: RoleHolders,
-    group: RoleGroup,
-    answer: list[ResponseRow] | TenantError,
-    known: set[str],
-) -> int:
-    """The members of one role group, and how many they are. Raises TenantError."""
-    if isinstance(answer, TenantError):
-        raise answer
-    members = list(parse_all(answer, parse_role_group_member))
-    for one in members:
-        add_role_group_member(role_holders, group, one, known)
-    return len(members)
-
-
-def build_member_commands(groups: Sequence[RoleGroup]) -> list[Command]:
-    """The commands that list the members of role groups."""
-    return [
-        Command("Get-RoleGroupMember", {"Identity": one.id, **ALL_RESULTS}, MEMBER_PROPERTIES)
-        for one in groups
-    ]
-
-
-def add_role_group_member(
-    role_holders: RoleHolders, group: RoleGroup, one: RoleGroupMember, known: set[str]
-) -> None:
-    """One member of a role group. Raises Unavailable for a group that cannot be expanded."""
-    if one.is_nested:
-        if one.guid not in known and one.name.lower() not in known:
-            raise Unavailable(f"role group {group.name!r}: a role group in it was not listed")
-        return
-    if one.guid:
-        role_holders.add_principal(Principal(one.guid, OTHER), EXCHANGE)
-    if one.id:
-        role_holders.add_principal(Principal(one.id, one.kind), EXCHANGE)
-        role_holders.exchange_members.add(one.id)
-    elif one.kind == GROUP:
-        raise Unavailable(f"role group {group.name!r}: a group in it has no Entra id")

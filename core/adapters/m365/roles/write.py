@@ -11,6 +11,7 @@ from urllib.parse import quote
 from core.adapters.exchange.client import ExchangeClient
 from core.adapters.graph.client import GraphClient
 from core.adapters.m365.accounts import READ_USERS, build_user_path
+from core.adapters.m365.roles.holders import RoleHolders
 from core.adapters.m365.roles.parse import USER_PROPERTIES, parse_module_user
 from core.adapters.m365.roles.read import (
     ACTIVE_PATH,
@@ -18,7 +19,6 @@ from core.adapters.m365.roles.read import (
     GROUP_ELIGIBILITY_PATH,
     READ_ELIGIBILITY,
     READ_ROLES,
-    RoleHolders,
     fetch_collection,
 )
 from core.adapters.m365.verified_write import (

@@ -11,7 +11,7 @@ import pytest
 
 from core.adapters.m365.activity.read import WantedOperations, mentions_any
 from core.microsoft365.activity_operations import normalize_operation
-from core.microsoft365.permissions import FEED_PERMISSION
+from core.microsoft365.permission_risks import FEED_PERMISSION
 from core.tenant.activity import ActivityContent, ActivityLog
 from core.tenant.sources import ACTIVITY_FEED, UNIFIED_AUDIT_LOG
 from tests.support.audit_records import build_exchange_record

@@ -8,7 +8,7 @@ import pytest
 from core.adapters.m365.activity.mail import parse_mail_part
 from core.adapters.m365.activity.queries import parse_progress, unwrap_audit_data
 from core.microsoft365.assumptions.audit_queries import QUERY_VERSION
-from core.microsoft365.permissions import AUDIT_QUERY_PERMISSION
+from core.microsoft365.permission_risks import AUDIT_QUERY_PERMISSION
 from core.tenant.audit_queries import AuditQuestion, MailAccess, QueryState
 from core.tenant.probing import AnswerStatus
 from core.tenant.sources import UNIFIED_AUDIT_LOG

@@ -1,13 +1,20 @@
 """What is too long of a configuration is cut, and still shows when it changes."""
 
+from typing import cast
+
 import pytest
 
+from core.adapters.graph.client import GraphClient
 from core.adapters.m365.configuration import (
     LIST_LIMIT,
     TEXT_LIMIT,
+    M365ConfigurationReader,
     clip_configuration_value,
     holds_properties,
 )
+from core.adapters.parsing import ResponseRow
+from core.errors import NotFound
+from tests.support.fakes.exchange import ScriptedExchange
 
 
 @pytest.mark.parametrize("depth", [1, 3])
@@ -50,3 +57,18 @@ def test_what_a_text_says_beyond_the_limit_changes_its_end() -> None:
 )
 def test_an_answer_without_properties_is_no_object(row: dict[str, object], is_object: bool) -> None:
     assert holds_properties(row) is is_object
+
+
+async def test_a_role_group_that_was_deleted_leaves_the_others_read() -> None:
+    """A listing shows it for a while longer."""
+    groups: list[ResponseRow] = [
+        {"Guid": f"0000000{number}-3333-4000-8000-000000000001", "Name": f"Group {number}"}
+        for number in (1, 2)
+    ]
+    exchange = ScriptedExchange([groups], [[{"Name": "ann"}], NotFound("no such group")])
+    reader = M365ConfigurationReader(cast(GraphClient, None), exchange)
+    read = await reader.read_configuration("role-group")
+    assert read.failures == ()
+    assert [(one.name, one.values["Get-RoleGroupMember"]) for one in read.items] == [
+        ("Group 1", [{"Name": "ann"}])
+    ]

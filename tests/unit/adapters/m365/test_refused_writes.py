@@ -4,7 +4,7 @@ from typing import Any
 
 import pytest
 
-from core.adapters.m365.configuration import compare_siblings
+from core.adapters.m365.configuration_write import compare_siblings
 from core.errors import Rejected, Unavailable
 from core.tenant.changes import (
     AppliedChange,
