@@ -285,6 +285,12 @@ def is_type_annotation(key: str) -> bool:
     return any(part in key for part in ANNOTATION_MARKERS)
 
 
+def parse_total_count(answer: ResponseRow) -> int:
+    """The number of all rows of a collection, where an answer gives it; otherwise 0."""
+    count = answer.get("@odata.count")
+    return count if isinstance(count, int) and not isinstance(count, bool) else 0
+
+
 def parse_response_rows(answer: ResponseRow, expected: Iterable[str] = ()) -> list[ResponseRow]:
     """The rows in an answer: its `value`, or the answer itself where it is the one object.
 

@@ -268,21 +268,11 @@ class Exchange:
             contested.check_answer(self.tenant, command, names)
             size = listings.get_page_size(reality, preferred, len(result.rows))
             rows, rest = snapshots.cut_page(result.rows, size, mark)
+            rest = listings.choose_next(reality, paged_as, 0, "", rest)
             warnings = result.warnings
         else:
             size, warnings = listings.get_page_size(reality, preferred, 1), ()
-            try:
-                name, start = snapshots.parse_token(token)
-                listings.check_continuation(
-                    reality, request, paged_as, name, start // size, self.initial_domain
-                )
-                rows, rest = snapshots.resume_listing(token, size, mark)
-            except KeyError as error:
-                raise build_parameter_error(
-                    "The skip token does not belong to this command."
-                ) from error
-            if listings.hides_rows(reality, paged_as):
-                rows, rest = (), token
+            rows, rest = self.resume_page(request, token, size, mark, paged_as)
         shortened = listings.shorten_answer(reality, preferred, warnings)
         if rest and shortened is not None:
             return listings.Page(rows, "", shortened, size)
@@ -291,6 +281,26 @@ class Exchange:
         if listings.hides_link(reality, paged_as):
             rest = ""
         return listings.Page(rows, rest, warnings, size)
+
+    def resume_page(
+        self, request: HttpRequest, token: str, size: int, mark: str, paged_as: str
+    ) -> tuple[Sequence[Row], str]:
+        """The rows of a next page, and the token of the one after it. Raises CmdletError."""
+        reality, snapshots = self.tenant.reality, self.tenant.snapshots
+        try:
+            name, start = snapshots.parse_token(token)
+            page = start // size
+            listings.check_continuation(reality, request, paged_as, name, page, self.initial_domain)
+            rows, rest = snapshots.resume_listing(token, size, mark)
+            if listings.is_left_out(reality, paged_as, page):
+                rows, rest = snapshots.resume_listing(rest, size, mark) if rest else ((), "")
+        except KeyError as error:
+            raise build_parameter_error(
+                "The skip token does not belong to this command."
+            ) from error
+        if listings.hides_rows(reality, paged_as):
+            return (), token
+        return rows, listings.choose_next(reality, paged_as, page, token, rest)
 
     def build_page_response(
         self,

@@ -10,7 +10,7 @@ from dataclasses import replace
 from sandbox.exchange.read_cmdlets import CmdletError, Command
 from sandbox.faults.throttling import KeyedLimit, ThrottleLimit
 from sandbox.http_types import HttpResponse, Row, is_true, split_words
-from sandbox.state.tenant import SimulatedTenant
+from sandbox.state.tenant import SimulatedTenant, fold_key
 
 AUDIT_PARAMETERS = frozenset(
     split_words("AuditEnabled AuditLogAgeLimit AuditOwner AuditDelegate AuditAdmin DefaultAuditSet")
@@ -39,6 +39,9 @@ REFUSED_FILTERS: Mapping[str, str] = {
 NAME_ORDER = re.compile(r"Name -ge '(?:[^']|'')*'", re.IGNORECASE)
 # The cmdlets that are asked about one object after another where they cannot be listed.
 ONE_BY_ONE = frozenset({"get-recipientpermission", "get-mailboxauditbypassassociation"})
+# The cmdlets that find a mailbox or a user by one of its ids.
+FOUND_BY_ID = frozenset({"get-mailbox", "get-casmailbox", "get-user"})
+NOBODY = "00000000-0000-4000-8000-00000000dead"
 TRANSIENT_TYPES = (
     "Microsoft.Exchange.Data.Storage.ServerBusyException",
     "Microsoft.Exchange.Data.Directory.TransientException",
@@ -114,8 +117,15 @@ def replace_filter(tenant: SimulatedTenant, command: Command) -> Command:
 
 
 def replace_identity(tenant: SimulatedTenant, command: Command) -> Command:
-    """The command as a cmdlet takes it that does not understand an identity: for everybody."""
+    """The command as a cmdlet takes it that does not understand an identity: for everybody, or for
+    nobody.
+    """
     name, identity = command.name.casefold(), command.get_parameter("Identity")
+    if name in FOUND_BY_ID and tenant.reality.plays("exchange-single-objects", "guid"):
+        boxes = [owner.mailbox or {} for owner in tenant.find_owners(identity)]
+        ids = {fold_key(box.get("ExternalDirectoryObjectId")) for box in boxes}
+        if fold_key(identity) in ids:
+            return Command(command.name, {**command.parameters, "Identity": NOBODY})
     is_ignored = (
         tenant.reality.plays("exchange-each-identity", "ignored") and name in ONE_BY_ONE
     ) or (

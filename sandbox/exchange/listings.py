@@ -3,6 +3,7 @@
 Which of them an app may use in a live tenant is contested (`sandbox.reality.listing_facts`).
 """
 
+from base64 import urlsafe_b64decode, urlsafe_b64encode
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
@@ -117,6 +118,38 @@ def shorten_answer(
 def hides_link(reality: Reality, cmdlet: str) -> bool:
     """True if a cut page has no link."""
     return reality.plays(PAGING, "no-link") and is_affected(reality, cmdlet)
+
+
+def is_left_out(reality: Reality, cmdlet: str, page: int) -> bool:
+    """True if a page is passed over. `page` counts from 1 for the second one."""
+    is_played = reality.plays(PAGING, "skipped") and is_affected(reality, cmdlet)
+    return is_played and page == int(reality.get_option(PAGING, "after", 1))
+
+
+def choose_next(reality: Reality, cmdlet: str, page: int, token: str, rest: str) -> str:
+    """The token that a page leads to. `page` counts from 0, `token` is its own, `rest` the next."""
+    if not is_affected(reality, cmdlet):
+        return rest
+    match reality.get_side(PAGING):
+        case "ended" if page + 1 >= int(reality.get_option(PAGING, "after", 1)):
+            return ""
+        case "twice" if token and not is_repeated(token):
+            return build_repeated_token(token)
+        case "last-again" if token and not rest:
+            return build_repeated_token(token)
+        case _:
+            return rest
+
+
+def is_repeated(token: str) -> bool:
+    """True if a token stands for a page that came before."""
+    return ".0" in urlsafe_b64decode(f"{token}==").decode()
+
+
+def build_repeated_token(token: str) -> str:
+    """Another token for the same page."""
+    name, _, start = urlsafe_b64decode(f"{token}==").decode().partition(".")
+    return urlsafe_b64encode(f"{name}.0{start}".encode()).decode().rstrip("=")
 
 
 def hides_rows(reality: Reality, cmdlet: str) -> bool:

@@ -14,6 +14,7 @@ from sandbox.exchange.read_cmdlets import (
     CmdletResult,
     Command,
     build_binding_error,
+    build_missing_object_error,
     find_mailbox_owner,
     limit_rows,
     split_values,
@@ -107,6 +108,8 @@ def get_recipient_permission(tenant: SimulatedTenant, command: Command) -> Cmdle
     """Get-RecipientPermission: one recipient, or the whole organization."""
     identity, trustee = command.get_parameter("Identity"), command.get_parameter("Trustee")
     rights = {fold_key(right) for right in split_values(command.get_parameter("AccessRights"))}
+    if identity is not None and not is_known_recipient(tenant, identity):
+        raise build_missing_object_error(identity)
     rows = [
         row
         for name, row in iter_recipient_permissions(tenant, identity)
@@ -122,6 +125,12 @@ def get_recipient_permission(tenant: SimulatedTenant, command: Command) -> Cmdle
         )
     ]
     return CmdletResult(limit_rows(rows, command))
+
+
+def is_known_recipient(tenant: SimulatedTenant, identity: object) -> bool:
+    """True if an owner has the identity, or a row of the scene names it."""
+    named = (name for name, _ in iter_rows_by_name(tenant, "Get-RecipientPermission"))
+    return bool(tenant.find_owners(identity)) or fold_key(identity) in map(fold_key, named)
 
 
 def is_same_recipient(tenant: SimulatedTenant, name: str, identity: object) -> bool:

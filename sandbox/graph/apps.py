@@ -19,10 +19,12 @@ from sandbox.app_identity import CLIENT_ID
 from sandbox.graph.odata import InvalidFilter, parse_filter
 from sandbox.graph.users import (
     GraphError,
+    add_count,
     build_bad_request,
     build_context_url,
     build_missing_resource_error,
     is_advanced,
+    is_cut,
     parse_page_size,
     parse_select,
     project_row,
@@ -37,6 +39,7 @@ from sandbox.http_types import (
 )
 from sandbox.state.tenant import SimulatedTenant, to_rows
 
+COUNTED = ("servicePrincipals", "applications")
 MICROSOFT_TENANT_ID = "f8cdef31-a31e-4b4a-93e4-5f571e91255a"
 GRAPH_APP, EXCHANGE_APP, SHAREPOINT_APP = (
     "00000003-0000-0000-c000-000000000000",
@@ -233,7 +236,9 @@ def build_apps_page(
             400, "Directory_ExpiredPageToken", "The page token is invalid or has expired."
         ) from error
     body: dict[str, Any] = {"@odata.context": build_context_url(tenant, what)}
-    if rest:
+    if what in COUNTED:
+        add_count(tenant, request, body, len(rows))
+    if rest and not (what in COUNTED and is_cut(tenant)):
         body["@odata.nextLink"] = build_next_link(tenant.base, request, rest)
     current = [strip_private_keys(tenant.read_row(row)) for row in part]
     body["value"] = [project_row(row, names) for row in current] if names else current

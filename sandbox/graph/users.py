@@ -16,6 +16,7 @@ from sandbox.http_types import (
 )
 from sandbox.state.tenant import Owner, SimulatedTenant
 
+COLLECTION_COUNT = "graph-collection-count"
 DEFAULT_PROPERTIES = split_words(
     "businessPhones displayName givenName id jobTitle mail mobilePhone officeLocation"
     " preferredLanguage surname userPrincipalName"
@@ -137,6 +138,23 @@ def is_advanced(request: HttpRequest) -> bool:
     return request.headers.get("ConsistencyLevel", "").casefold() == "eventual"
 
 
+def add_count(
+    tenant: SimulatedTenant, request: HttpRequest, body: dict[str, Any], count: int
+) -> None:
+    """Adds the number of all rows that an advanced query asks for. Raises GraphError."""
+    if request.query.get("$count", "").casefold() != "true" or "$skiptoken" in request.query:
+        return
+    if tenant.reality.plays(COLLECTION_COUNT, "refused"):
+        raise build_bad_request("$count is not currently supported.")
+    if is_advanced(request):
+        body["@odata.count"] = count + tenant.reality.plays(COLLECTION_COUNT, "high")
+
+
+def is_cut(tenant: SimulatedTenant) -> bool:
+    """True if a listing ends with its first page."""
+    return tenant.reality.plays(COLLECTION_COUNT, "ended")
+
+
 def parse_user_filter(request: HttpRequest) -> Filter:
     """Parses a filter of users. Raises GraphError if Graph would refuse the query."""
     try:
@@ -211,13 +229,9 @@ def list_users(tenant: SimulatedTenant, request: HttpRequest) -> HttpResponse:
     body: dict[str, Any] = {
         "@odata.context": build_context_url(tenant, f"users({shape})" if shape else "users")
     }
-    if (
-        token is None
-        and is_advanced(request)
-        and request.query.get("$count", "").casefold() == "true"
-    ):
-        body["@odata.count"] = len(users)
-    if rest:
+    if token is None:
+        add_count(tenant, request, body, len(users))
+    if rest and not is_cut(tenant):
         body["@odata.nextLink"] = build_next_link(tenant.base, request, rest)
     body["value"] = [project_user(tenant.read_row(user), names) for user in part]
     return HttpResponse(200, body)

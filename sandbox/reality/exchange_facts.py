@@ -243,6 +243,14 @@ EXCHANGE_FACTS: tuple[ContestedFact, ...] = (
         sides={"own": "They can.", "ignored": "The identity is ignored: everybody's are listed."},
     ),
     ContestedFact(
+        id="exchange-single-objects",
+        about="by which ids a mailbox or a user is found",
+        sides={
+            "both": "By the object id of Entra and by the Guid.",
+            "guid": "By the Guid alone: one that is asked for by its object id is not found.",
+        },
+    ),
+    ContestedFact(
         id="exchange-legacy-control",
         about="what Get-Recipient answers to a LegacyExchangeDN that nobody has",
         sides={"not-found": "That it was not found.", "everyone": "Everyone."},

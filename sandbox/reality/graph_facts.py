@@ -26,6 +26,17 @@ GRAPH_FACTS: tuple[ContestedFact, ...] = (
         worst="lossy",
     ),
     ContestedFact(
+        id="graph-collection-count",
+        about="whether users and apps are counted, and listed to their end",
+        sides={
+            "counted": "They are.",
+            "high": "The count is one higher than there are.",
+            "refused": "A query with a count is refused with 400.",
+            "ended": "A listing ends with its first page, full and without a link; the count is "
+            "right.",
+        },
+    ),
+    ContestedFact(
         id="graph-sign-in-log",
         about="under which kind of sign-in SMTP AUTH, POP and IMAP are logged",
         sides={

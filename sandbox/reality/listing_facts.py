@@ -17,10 +17,15 @@ LISTING_FACTS: tuple[ContestedFact, ...] = (
             "get": "The next page, for a GET of the link; the error for a POST.",
             "no-link": "A page that is cut has a warning of more results and no link.",
             "no-rows": "A page without rows, with a further link, again and again.",
+            "skipped": "The next page, but for page `after` (1), which is left out without a word; "
+            "a last one has no rows then.",
+            "ended": "Nothing after page `after` (1), which has neither a link nor a warning.",
+            "twice": "The same page once more, and then the next one.",
+            "last-again": "The next page; after the last one that page, again and again.",
         },
         worst="refused",
         options={
-            "after": "how many continuations of a listing still work",
+            "after": "how many continuations of a listing still work, or which page it is",
             "cmdlet": "the only cmdlet for which it is so",
         },
     ),

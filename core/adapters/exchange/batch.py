@@ -8,13 +8,13 @@ from core.adapters.api_errors import (
     retryable_exchange_error,
 )
 from core.adapters.exchange.command import Command
-from core.adapters.exchange.responses import IncompleteAnswer, WayFailed
+from core.adapters.exchange.responses import IncompleteAnswer, WayFailed, fills_pages
 from core.adapters.http import BufferedResponse
 from core.adapters.parsing import ResponseRow, parse_json_object, parse_text
 from core.adapters.retry import RetryableError, find_header, retryable_inner_status
 from core.errors import Rejected, TenantError
 
-MAX_PAGES = 2_000
+MAX_PAGES, PAGE_SIZE = 2_000, 1_000
 
 
 class BatchProgress:
@@ -25,9 +25,11 @@ class BatchProgress:
         commands: Sequence[Command],
         first_path: Callable[[Command], str],
         max_pages: int = MAX_PAGES,
+        page_size: int = PAGE_SIZE,
     ) -> None:
         self.commands = commands
         self.max_pages = max_pages
+        self.page_size = page_size
         self.rows: list[list[ResponseRow]] = [[] for _ in commands]
         self.outcomes: list[list[ResponseRow] | TenantError] = list(self.rows)
         self.counts = [0] * len(commands)
@@ -43,21 +45,31 @@ class BatchProgress:
 
     def record_page(self, number: int, path: str) -> None:
         """Record that a page was read; `path` is the next one, empty at the end."""
-        del self.pending[number]
+        self.pending.pop(number, None)
         self.outcomes[number] = self.rows[number]
-        if not path:
-            return
-        walked, rows = self.requested_paths[number], self.rows[number]
-        if path in walked or len(walked) >= self.max_pages or len(rows) <= self.counts[number]:
-            self.record_error(number, WayFailed("Exchange: the pages do not end"))
-            return
-        walked.add(path)
-        self.counts[number] = len(rows)
-        self.pending[number] = path
+        problem = self.find_problem(number, path)
+        self.counts[number] = len(self.rows[number])
+        if problem:
+            self.record_error(number, WayFailed(f"Exchange: {problem}"))
+        elif path:
+            self.requested_paths[number].add(path)
+            self.pending[number] = path
+
+    def find_problem(self, number: int, path: str) -> str:
+        """What speaks against the pages of a command after the last of them; empty for nothing."""
+        rows, begun, walked = self.rows[number], self.counts[number], self.requested_paths[number]
+        page = rows[begun:]
+        if page and page == rows[max(begun - len(page), 0) : begun]:
+            return "a page comes again"
+        if path and (path in walked or len(walked) >= self.max_pages or not page):
+            return "the pages do not end"
+        if not path and fills_pages(len(page), self.page_size):
+            return "the last page is full, and nothing says that it is the last"
+        return ""
 
     def restart(self, number: int) -> list[ResponseRow]:
         """Begin a command anew, outside of the batch; the list that takes its rows."""
-        self.rows[number] = []
+        self.rows[number], self.counts[number] = [], 0
         self.requested_paths[number].clear()
         return self.rows[number]
 

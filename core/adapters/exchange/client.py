@@ -30,6 +30,7 @@ from core.adapters.clouds import Cloud
 from core.adapters.credentials import Credential
 from core.adapters.exchange.batch import (
     MAX_PAGES,
+    PAGE_SIZE,
     BatchProgress,
     parse_exchange_reply,
     sort_exchange_replies,
@@ -72,7 +73,6 @@ log = logging.getLogger(__name__)
 BATCH_SIZE = 10
 TOGETHER = BATCH_ROUTING.default_way
 RESPONSE_LIMIT = 32 * 1024 * 1024
-PAGE_SIZE = 1_000
 REDIRECT_STATUSES = frozenset({301, 302, 307, 308})
 
 
@@ -321,7 +321,7 @@ class ExchangeClient:
 
         WayFailed stands for one that was answered in part; `listings.list_each` lists that again.
         """
-        run = BatchProgress(commands, self.build_command_path, self.max_pages)
+        run = BatchProgress(commands, self.build_command_path, self.max_pages, self.page_size)
         async with asyncio.TaskGroup() as group:
             for numbers in batched(run.pending.copy(), BATCH_SIZE, strict=False):
                 group.create_task(self.complete_batch(run, numbers))
@@ -369,14 +369,13 @@ class ExchangeClient:
         try:
             async for page, path in self.read_pages(command):
                 rows += page
-                progress.requested_paths[number].add(path)
+                progress.record_page(number, path)
+                if number not in progress.pending:
+                    break
         except RetryableError as error:
             progress.record_error(number, error)
         except TenantError as error:
             progress.record_refusal(number, error)
-        else:
-            progress.outcomes[number] = rows
-        progress.pending.pop(number, None)
 
     def record_reply(
         self, progress: BatchProgress, number: int, replies: Sequence[ResponseRow]

@@ -13,29 +13,29 @@ slices only as long as it fits into a run. One command per object takes at most 
 that a run has left.
 """
 
-import json
 import logging
 from collections.abc import AsyncGenerator, Sequence
 from contextlib import aclosing
-from dataclasses import dataclass, field, replace
-from itertools import batched
+from dataclasses import dataclass, field
 
 from core.adapters.exchange.client import ExchangeClient
 from core.adapters.exchange.command import Command
+from core.adapters.exchange.each_owner import list_guids, read_each
 from core.adapters.exchange.id_set import IdSet
+from core.adapters.exchange.listed_rows import ListedRows, identify_row
 from core.adapters.exchange.page_requests import (
     PageRequester,
     is_command_path,
     read_entities,
     try_page_form,
 )
-from core.adapters.exchange.responses import WayFailed
+from core.adapters.exchange.responses import RepeatedPage, WayFailed
 from core.adapters.exchange.slice_reader import SliceReader
 from core.adapters.exchange.slices import SlicePlace
 from core.adapters.exchange.whole_answer import read_whole
-from core.adapters.parsing import ResponseRow, parse_identifier
+from core.adapters.parsing import ResponseRow
 from core.adapters.retry import RetryableError
-from core.errors import NotFound, Rejected, TenantError, Unavailable
+from core.errors import Rejected, TenantError, Unavailable
 from core.microsoft365.exchange_listings import (
     DEFAULT_PAGE_FORM,
     PAGE_FORMS,
@@ -47,10 +47,7 @@ from core.model.state import EVERY_CMDLET
 
 log = logging.getLogger(__name__)
 
-RELIES_ON = ("exchange-paging", "exchange-each-identity")
-ROW_IDS = ("Guid", "ExternalDirectoryObjectId", "ImmutableId")
-ROW_NAMES = ("PrimarySmtpAddress", "Name", "Identity")
-EACH_CHUNK = 100
+RELIES_ON = ("exchange-paging",)
 # Forms that are tried when the first continuation is refused and no probe has spoken.
 TRIED_FORMS = tuple(
     form
@@ -66,25 +63,6 @@ MAX_LOST_SHARE = 0.01
 
 type Block = tuple[list[ResponseRow], str]
 """Rows, and the path of the page after them; empty where the listing cannot go on from there."""
-
-
-@dataclass(frozen=True, slots=True)
-class ListedRows:
-    """A part of a listing."""
-
-    rows: list[ResponseRow]
-    continuation: str = ""
-    """The path to go on from in a later run; empty where it cannot."""
-    restarted: bool = False
-    """Whether the listing begins anew here, and rows of an earlier run come again."""
-
-
-def identify_row(row: ResponseRow) -> str:
-    """What tells a row from all others: its ids, or else everything in it."""
-    for name in ROW_IDS:
-        if found := parse_identifier(row.get(name)):
-            return found.lower()
-    return json.dumps(row, sort_keys=True, default=str)
 
 
 async def list_objects(
@@ -158,6 +136,8 @@ class Listing:
     """How many pages were read in the usual form."""
     has_more: bool = False
     """Whether Exchange named a page after the last one that was read."""
+    page_size: int = 0
+    """How many rows to ask for at a time; 0 for as many as usual."""
 
     @property
     def cmdlet(self) -> str:
@@ -267,6 +247,10 @@ class Listing:
                         continue
                     self.add_rows(rows)
                     yield rows, path
+                self.check_end(requester)
+            except RepeatedPage as error:
+                self.has_more = False
+                self.add_reason(ListingWay.PAGES, error)
             except WayFailed as error:
                 self.add_reason(ListingWay.PAGES, error)
         # A way that a later run goes on with shows these objects in their place.
@@ -275,6 +259,16 @@ class Listing:
             yield held, ""
         if self.page_count > 1 and not self.reasons:
             await self.remember_pages()
+
+    def check_end(self, requester: PageRequester) -> None:
+        """Raise WayFailed where pages end with a full one, for no reason that is known.
+
+        Whether that was the end shows when the same is listed in pages of another size.
+        """
+        if requester.ends_full:
+            usual = self.exchange.page_size
+            self.page_size = usual - 1 if usual > 1 else usual + 1
+            raise WayFailed("the last page is full, and nothing says that it is the last")
 
     async def note_known_way(self) -> bool:
         """Whether a second page is not even tried in the usual form; the reason is noted."""
@@ -324,6 +318,9 @@ class Listing:
         if known and known is not ListingWay.PAGES:
             known_first = sorted(ways, key=lambda pair: pair[0] is not known)
             return [*known_first, (ListingWay.PAGES, DEFAULT_PAGE_FORM)]
+        if self.page_size:
+            # The same in pages of another size shows whether that was the end.
+            return [(ListingWay.PAGES, DEFAULT_PAGE_FORM), *ways]
         forms = await memory.find_page_forms()
         if forms is None:
             # Where some pages were served, the form of asking is not what was wrong.
@@ -378,7 +375,7 @@ class Listing:
         """The listing by one way. Raises TenantError."""
         match way:
             case ListingWay.PAGES:
-                return PageRequester(self.exchange, self.command, form).read_pages()
+                return self.read_all_pages(form)
             case ListingWay.ENTITIES:
                 return self.read_entities()
             case ListingWay.WHOLE:
@@ -389,6 +386,13 @@ class Listing:
             case ListingWay.EACH:
                 return end_blocks(self.read_each(find_cmdlet_listing(self.cmdlet).each_of))
 
+    async def read_all_pages(self, form: PageForm) -> AsyncGenerator[Block]:
+        requester = PageRequester(self.exchange, self.command, form, self.page_size)
+        async with aclosing(requester.read_pages()) as pages:
+            async for block in pages:
+                yield block
+        self.check_end(requester)
+
     async def read_entities(self, after: str = "") -> AsyncGenerator[Block]:
         entity_set = find_cmdlet_listing(self.cmdlet).entity_set
         if entity_set is None:
@@ -398,46 +402,18 @@ class Listing:
             async for block in pages:
                 yield block
 
-    async def read_each(self, owners_cmdlet: str) -> AsyncGenerator[list[ResponseRow]]:
-        """The objects of every owner, one command each. Raises TenantError for any that fails."""
-        owners, asked = Command(owners_cmdlet, {"ResultSize": "Unlimited"}, ("Guid",)), False
-        service = self.exchange.service
-        until = (service.clock() + service.deadline) / 2
-        async with aclosing(list_objects(self.exchange, owners)) as parts:
-            async for part in parts:
-                for rows in batched(part.rows, EACH_CHUNK, strict=False):
-                    asked = True
-                    if service.clock() > until:
-                        raise WayFailed(
-                            "one command per object takes longer than half of RUN_MINUTES: more"
-                            " would let it end"
-                        )
-                    yield await self.read_owners(rows)
-        if not asked:
-            raise WayFailed(f"{owners_cmdlet} listed nothing")
-
-    async def read_owners(self, owners: tuple[ResponseRow, ...]) -> list[ResponseRow]:
-        """The objects of some owners. One that went away meanwhile has none."""
-        guids = [parse_identifier(owner.get("Guid")) for owner in owners]
-        if not all(guids):
-            raise WayFailed("an owner without an id")
-        commands = [
-            replace(self.command, parameters={**self.command.parameters, "Identity": guid})
-            for guid in guids
-        ]
-        found: list[ResponseRow] = []
-        for outcome in await self.exchange.invoke_batch(commands):
-            if isinstance(outcome, NotFound):
-                continue
-            if isinstance(outcome, TenantError):
-                raise outcome
-            found += outcome
-        return found
+    def read_each(self, owners_cmdlet: str) -> AsyncGenerator[list[ResponseRow]]:
+        owners = Command(owners_cmdlet, {"ResultSize": "Unlimited"}, ("Guid",))
+        guids = list_guids(list_objects(self.exchange, owners), owners_cmdlet)
+        return read_each(self.exchange, self.command, guids)
 
     async def remember(self, way: ListingWay, form: PageForm) -> None:
         """Note which way worked and, without any name, why the one before it did not."""
         memory = self.exchange.way_memory
-        if await memory.find_way(self.cmdlet) is not way:
+        known = await memory.find_way(self.cmdlet)
+        if known is None and (way, form) == (ListingWay.PAGES, DEFAULT_PAGE_FORM):
+            return
+        if known is not way:
             reason = "pages broke off" if self.page_count > 1 else "the second page was refused"
             await memory.remember(self.cmdlet, way, reason)
         if way is ListingWay.PAGES and await memory.find_page_forms() is None:

@@ -11,12 +11,20 @@ from core.adapters.exchange.client import ExchangeClient
 from core.adapters.exchange.command import Command
 from core.adapters.exchange.responses import (
     IncompleteAnswer,
+    RepeatedPage,
     WayFailed,
+    fills_pages,
     map_failed_reply,
     parse_command_response,
 )
 from core.adapters.exchange.routing import SYSTEM_MAILBOX
-from core.adapters.parsing import ResponseRow, parse_optional_bool, parse_text, parse_value_list
+from core.adapters.parsing import (
+    ResponseRow,
+    parse_optional_bool,
+    parse_text,
+    parse_total_count,
+    parse_value_list,
+)
 from core.adapters.retry import RetryableError
 from core.errors import TenantError
 from core.microsoft365.exchange_listings import (
@@ -43,6 +51,7 @@ class PageWalk:
     max_pages: int
     seen: set[str] = field(default_factory=set)
     count: int = 0
+    last_rows: list[ResponseRow] = field(default_factory=list)
 
     def enter(self, path: str) -> None:
         """Note a page before it is asked for. Raises WayFailed for one that came before."""
@@ -51,10 +60,14 @@ class PageWalk:
         self.seen.add(path)
 
     def leave(self, rows: list[ResponseRow], path: str) -> None:
-        """Note the rows of a page. Raises WayFailed for a link behind a page without rows."""
+        """Note the rows of a page. Raises WayFailed for a link behind a page without rows, and for
+        the rows of the page before.
+        """
         if path and not rows:
             raise WayFailed("a page has a next link and no rows")
-        self.count += len(rows)
+        if rows and rows == self.last_rows:
+            raise RepeatedPage("a page comes again")
+        self.count, self.last_rows = self.count + len(rows), rows
 
 
 @dataclass(slots=True)
@@ -71,6 +84,8 @@ class PageRequester:
     initial_domain: str = ""
     expected_count: int = 0
     """The number of objects as Exchange gives it; 0 where it gives none."""
+    ends_full: bool = False
+    """Whether the last page was full, and nothing said that it is the last."""
 
     async def read_pages(
         self, path: str = "", *, resumed: bool = False
@@ -99,6 +114,7 @@ class PageRequester:
                     raise
                 raise WayFailed(f"page {len(walk.seen)}: {error}") from error
             walk.leave(rows, path)
+            self.note_end(rows, path)
             yield rows, path
         if not resumed:
             check_count(walk.count, self.expected_count)
@@ -111,12 +127,18 @@ class PageRequester:
             more = self.collect(await self.request(path), rows)
         except IncompleteAnswer:
             return rows, False
-        return rows, not more
+        self.note_end(rows, more)
+        return rows, not (more or self.ends_full)
+
+    def note_end(self, rows: list[ResponseRow], path: str) -> None:
+        """Note whether a page without a next one was full."""
+        size = self.page_size or self.exchange.page_size
+        self.ends_full = not path and not self.expected_count and fills_pages(len(rows), size)
 
     def collect(self, answer: ResponseRow, rows: list[ResponseRow]) -> str:
         """Take the rows of a page, and note the host of its link."""
         path = self.exchange.collect_page(self.command, answer, rows)
-        self.expected_count = max(self.expected_count, get_count(answer))
+        self.expected_count = max(self.expected_count, parse_total_count(answer))
         if path:
             parts = urlsplit(parse_text(answer.get("@odata.nextLink"), 16_000))
             self.link_origin = f"{parts.scheme}://{parts.netloc.removesuffix(':446')}"
@@ -171,12 +193,6 @@ class PageRequester:
         """Keep the cookies of a reply if the form sends them back."""
         if self.form.keeps_cookies:
             self.cookies |= parse_cookies(headers)
-
-
-def get_count(answer: ResponseRow) -> int:
-    """The number of all objects, where an answer gives it; otherwise 0."""
-    count = answer.get("@odata.count")
-    return count if isinstance(count, int) and not isinstance(count, bool) else 0
 
 
 def check_count(count: int, expected: int) -> None:
@@ -246,6 +262,8 @@ async def read_entities(
     async with aclosing(requester.read_pages(path, resumed=bool(after))) as pages:
         async for rows, further in pages:
             yield [select_properties(row, command) for row in rows], further
+    if requester.ends_full:
+        raise WayFailed("the last page is full, and nothing says that it is the last")
 
 
 def select_properties(row: ResponseRow, command: Command) -> ResponseRow:

@@ -23,6 +23,15 @@ class WayFailed(Unavailable):
     """A way of listing broke off or left something out: another way has to be tried."""
 
 
+class RepeatedPage(WayFailed):
+    """A page held the rows of the page before: whether there are more is not known."""
+
+
+def fills_pages(row_count: int, page_size: int) -> bool:
+    """Whether some rows are just as many as fit into full pages: there may be more of them."""
+    return row_count > 0 and row_count % page_size == 0
+
+
 def warns_of_more(warnings: object, row_count: int, page_size: int) -> bool:
     """True if a warning says that there are more rows.
 
@@ -30,7 +39,7 @@ def warns_of_more(warnings: object, row_count: int, page_size: int) -> bool:
     warning at all counts as cut.
     """
     texts = [parse_text(text) for text in (warnings if isinstance(warnings, list) else [warnings])]
-    full = row_count > 0 and row_count % page_size == 0
+    full = fills_pages(row_count, page_size)
     return any(full or MORE_RESULTS.search(text) for text in texts if text)
 
 

@@ -7,10 +7,20 @@ from collections.abc import AsyncGenerator, AsyncIterator, Mapping
 from core.adapters.exchange.answer_stream import AnswerParser
 from core.adapters.exchange.client import REDIRECT_STATUSES, RESPONSE_LIMIT, ExchangeClient
 from core.adapters.exchange.command import Command
-from core.adapters.exchange.page_requests import check_count, get_count
-from core.adapters.exchange.responses import WayFailed, map_failed_reply, warns_of_more
+from core.adapters.exchange.page_requests import check_count
+from core.adapters.exchange.responses import (
+    WayFailed,
+    fills_pages,
+    map_failed_reply,
+    warns_of_more,
+)
 from core.adapters.http import BufferedResponse
-from core.adapters.parsing import ResponseRow, restore_names, strip_annotations
+from core.adapters.parsing import (
+    ResponseRow,
+    parse_total_count,
+    restore_names,
+    strip_annotations,
+)
 from core.adapters.retry import RetryableError
 from core.errors import Unavailable
 
@@ -44,7 +54,10 @@ async def read_whole(
     is_cut = warns_of_more(beside.get("@adminapi.warnings"), count, exchange.page_size)
     if exchange.collect_page(command, {**beside, "value": []}, []) or is_cut:
         raise WayFailed("one answer does not hold everything")
-    check_count(count, get_count(beside))
+    expected = parse_total_count(beside)
+    if not expected and fills_pages(count, exchange.page_size):
+        raise WayFailed("one answer is as long as full pages, and may be cut")
+    check_count(count, expected)
 
 
 class WholeAnswer:

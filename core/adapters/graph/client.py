@@ -35,6 +35,12 @@ from core.adapters.api_errors import NON_PREMIUM, map_graph_error, parse_graph_e
 from core.adapters.chosen_ways import ChosenWays
 from core.adapters.clouds import Cloud
 from core.adapters.credentials import Credential, parse_token_ids, parse_token_roles
+from core.adapters.graph.collections import (
+    COUNTING,
+    CollectionReader,
+    build_count_path,
+    find_page_size,
+)
 from core.adapters.graph.replies import (
     RowOrError,
     format_request_path,
@@ -46,14 +52,14 @@ from core.adapters.graph.replies import (
 from core.adapters.graph.reports import BETA, build_report_service, is_report_path
 from core.adapters.graph.transport import GraphTransport
 from core.adapters.http import USER_AGENT, BufferedResponse
-from core.adapters.parsing import ResponseRow, parse_response_rows
+from core.adapters.parsing import ResponseRow, parse_response_rows, parse_total_count
 from core.adapters.retry import (
     RetryableError,
     ThrottledService,
     longest_wait,
     retryable_status,
 )
-from core.errors import TenantError, Unavailable
+from core.errors import Rejected, TenantError, Unavailable
 from core.microsoft365.assumptions.graph_directory import BATCH_ORDER, PREMIUM_REFUSAL
 
 log = logging.getLogger(__name__)
@@ -62,10 +68,6 @@ RELIES_ON = (BATCH_ORDER, PREMIUM_REFUSAL)
 
 BATCH_SIZE = 20
 MAX_PAGES = 2_000
-MAX_ROWS = 10_000
-# Only an advanced query counts, and it has to say so in a header as well (Microsoft Learn: Graph
-# "Advanced query capabilities on directory objects").
-COUNTING = "$count=true"
 EMPTY_TOKEN = re.compile(r"[?&](?:\$|%24)skiptoken=(?:&|$)", re.IGNORECASE)
 # Tenants with the licence are refused for want of it now and then
 # (microsoftgraph/microsoft-graph-docs#11986), so the refusal has to be repeated to be believed.
@@ -193,6 +195,7 @@ class GraphClient:
         repeat `$count=true`, and without the header its rows are those of another query.
         """
         seen: set[str] = set()
+        first, count, rows = path, 0, list[ResponseRow]()
         is_advanced = COUNTING in path
         while path:
             if path in seen or len(seen) >= self.max_pages:
@@ -203,8 +206,27 @@ class GraphClient:
                 rows = parse_response_rows(answer)
             except ValueError as error:
                 raise Unavailable(f"{format_request_path(path)}: {error}") from error
+            count += len(rows)
             yield answer, rows
             path = self.get_next_path(answer, is_beta=path.startswith(f"{BETA}/"))
+        if rows and len(rows) == find_page_size(first) and not is_advanced:
+            await self.check_count(first, count, permission)
+
+    async def check_count(self, path: str, count: int, permission: str) -> None:
+        """Raise Unavailable where Graph counts more rows than a collection ended with.
+
+        One that ends with a full page may lack the link to the next one. Graph counts few of them.
+        """
+        try:
+            asked = build_count_path(path)
+            answer = await self.get(asked, permission, is_advanced=True) if asked else {}
+        except Rejected as error:
+            log.info("%s was not counted: %s", format_request_path(path), error)
+            return
+        if count < (expected := parse_total_count(answer)):
+            raise Unavailable(
+                f"{format_request_path(path)}: it ended with {count:,} of {expected:,} objects"
+            )
 
     async def request(
         self,
@@ -403,60 +425,3 @@ def forbid_repeats(
             raise Unavailable(str(error)) from error
 
     return attempt_once
-
-
-class CollectionReader:
-    """Collections on their way. Rows are kept of those alone that have further pages."""
-
-    def __init__(
-        self,
-        get_next_path: Callable[[ResponseRow], str],
-        on_result: Callable[[str, list[ResponseRow] | TenantError], None],
-        max_pages: int,
-    ) -> None:
-        self.get_next_path = get_next_path
-        self.max_pages = max_pages
-        self.on_result = on_result
-        self.rows: dict[str, list[ResponseRow]] = {}
-        self.requested_paths: dict[str, set[str]] = {}
-        self.next_paths: dict[str, str] = {}
-
-    def record_page(self, key: str, answer: RowOrError) -> None:
-        """A page of a collection, or why there is none."""
-        try:
-            rows, path = self.append_page(key, answer)
-        except TenantError as error:
-            self.rows.pop(key, None)
-            self.on_result(key, error)
-            return
-        if path:
-            self.rows[key] = rows
-            self.next_paths[key] = path
-        else:
-            self.rows.pop(key, None)
-            self.on_result(key, rows)
-
-    def append_page(self, key: str, answer: RowOrError) -> tuple[list[ResponseRow], str]:
-        """The rows so far, and where the next page is. Raises TenantError."""
-        if isinstance(answer, TenantError):
-            raise answer
-        try:
-            rows = parse_response_rows(answer)
-        except ValueError as error:
-            raise Unavailable(f"Graph: {error}") from error
-        if key in self.rows:
-            rows = self.rows[key] + rows
-        if len(rows) > MAX_ROWS:
-            raise Unavailable(f"Graph: a list of more than {MAX_ROWS} elements")
-        path = self.get_next_path(answer)
-        if path:
-            asked = self.requested_paths.setdefault(key, set())
-            if path in asked or len(asked) >= self.max_pages:
-                raise Unavailable("Graph: the pages do not end")
-            asked.add(path)
-        return rows, path
-
-    def take_next_paths(self) -> dict[str, str]:
-        """The pages to ask for now."""
-        further, self.next_paths = self.next_paths, {}
-        return further

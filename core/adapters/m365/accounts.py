@@ -6,7 +6,8 @@ from datetime import datetime
 from urllib.parse import quote
 
 from core.adapters.api_errors import NO_LICENCE
-from core.adapters.graph.client import COUNTING, GraphClient
+from core.adapters.graph.client import GraphClient
+from core.adapters.graph.collections import COUNTING
 from core.adapters.graph.objects import Failures, fetch_objects, read_large_pages
 from core.adapters.m365.account_activity import fetch_enablings, name_licence
 from core.adapters.m365.sign_in_events import fetch_sign_in_events

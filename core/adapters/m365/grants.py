@@ -12,7 +12,8 @@ from dataclasses import dataclass, field
 from urllib.parse import quote
 
 from core.adapters.exchange.id_set import IdSet
-from core.adapters.graph.client import COUNTING, GraphClient
+from core.adapters.graph.client import GraphClient
+from core.adapters.graph.collections import COUNTING
 from core.adapters.parsing import (
     ResponseRow,
     parse_each_row,

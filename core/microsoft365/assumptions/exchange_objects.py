@@ -72,6 +72,33 @@ DISCOVERY_ID = Assumption(
     otherwise="A mailbox without an account is shown by its Guid and not compared with Entra.",
     depends=Dependents(guards=("shared-mailbox-sign-in", "mailbox-audit")),
 )
+SINGLE_OBJECTS = Assumption(
+    id="exchange-single-objects",
+    assumed="Get-Mailbox, Get-CASMailbox and Get-User take the object id of Entra or the Guid as "
+    "Identity, and answer one that nobody has with not found.",
+    standing=Standing.UNSEEN,
+    source="office-docs-powershell, -Identity of the three (any value that identifies it; it "
+    "names the Guid and not the object id); inferred",
+    dated="2026",
+    otherwise="Nobody is taken for gone because of such an answer: what a listing no longer shows "
+    "keeps its case until an operator closes it.",
+    depends=Dependents(
+        guards=(
+            "mailbox-forwarding",
+            "mailbox-delegation",
+            "mailbox-audit",
+            "legacy-protocols",
+            "shared-mailbox-sign-in",
+            "shared-mailbox-health",
+            "exchange-module-access",
+        )
+    ),
+    ways={
+        "believed": "who is not found by an id is gone",
+        "doubted": "who is not found by an id is unread",
+    },
+    probe="exchange-single-objects",
+)
 PERMISSION_RIGHTS = Assumption(
     id="exchange-permission-rights",
     assumed="Get-MailboxPermission prints rights joined by commas, SELF twice, and SendAs for "
@@ -350,6 +377,7 @@ ASSUMPTIONS = (
     LEGACY_CONTROL,
     RECIPIENT_KINDS,
     DISCOVERY_ID,
+    SINGLE_OBJECTS,
     PERMISSION_RIGHTS,
     SEND_AS_TENANT_WIDE,
     MAILBOX_PERMISSION_IDENTITY,

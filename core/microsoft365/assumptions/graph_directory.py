@@ -15,6 +15,18 @@ GRANTS_COUNT = Assumption(
     ways={"counted": "all in one listing that is counted", "per-client": "a request for each app"},
     probe="graph-grants",
 )
+COLLECTION_COUNT = Assumption(
+    id="graph-collection-count",
+    assumed="Users, groups, devices, units, apps and their registrations are counted with "
+    "ConsistencyLevel: eventual; one that ends with a full page and has more was cut.",
+    standing=Standing.UNSEEN,
+    source="Microsoft Learn: Advanced query capabilities on directory objects; that a link was "
+    "ever missing after a full page is inferred",
+    dated="2026",
+    otherwise="A collection that ends with a full page is taken for whole.",
+    depends=Dependents(guards=("app-consent", "privileged-change", "shared-mailbox-sign-in")),
+    probe="graph-collection-count",
+)
 APP_ROLES_PAGE = Assumption(
     id="graph-app-roles-page",
     assumed="appRoleAssignedTo with $top=999 is whole within a page.",
@@ -408,6 +420,7 @@ BATCH_ORDER = Assumption(
 
 ASSUMPTIONS = (
     GRANTS_COUNT,
+    COLLECTION_COUNT,
     APP_ROLES_PAGE,
     EXPANDED_OWNERS,
     FEDERATED_CREDENTIAL_READS,

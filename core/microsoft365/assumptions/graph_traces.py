@@ -47,6 +47,28 @@ PARTNER_CAPABILITIES = Assumption(
     depends=Dependents(guards=("external-trust",)),
     probe=PROBE,
 )
+USER_PROPERTIES = Assumption(
+    id="graph-user-properties",
+    assumed="A listing of users prints userType, creationType, identities and authorizationInfo "
+    "where $select names them.",
+    standing=Standing.UNSEEN,
+    source="Microsoft Learn, user resource type; that all of them come by $select is inferred",
+    dated="2026",
+    otherwise="A name to sign in by that was added, or a guest that became a member, is not told.",
+    depends=Dependents(guards=("privileged-change",)),
+    probe=PROBE,
+)
+TOKEN_POLICIES = Assumption(
+    id="graph-token-policies",
+    assumed="The definition of a claims-mapping, token or home-realm policy is a list of one text "
+    "of JSON, and a fresh tenant has none.",
+    standing=Standing.UNSEEN,
+    source="Microsoft Learn, claimsMappingPolicy and tokenLifetimePolicy; that a fresh tenant has "
+    "none is inferred",
+    dated="2026",
+    otherwise="A policy is told as one that is new, without what it says.",
+    depends=Dependents(guards=("external-trust",)),
+)
 DEVICE_POLICY = Assumption(
     id="graph-device-policy",
     assumed="The device registration policy is read with Policy.Read.DeviceConfiguration and "
@@ -86,6 +108,8 @@ ASSUMPTIONS = (
     PRINCIPAL_OWNERS,
     OUTSIDE_FEDERATION,
     PARTNER_CAPABILITIES,
+    USER_PROPERTIES,
+    TOKEN_POLICIES,
     DEVICE_POLICY,
     ROLE_INSTANCES,
     KIT_DEFAULTS,

@@ -14,7 +14,8 @@ from aiohttp import web
 
 from core.adapters.clouds import Cloud, resolve_cloud
 from core.adapters.credentials import build_credential
-from core.adapters.exchange.client import PAGE_SIZE, ExchangeClient
+from core.adapters.exchange.batch import PAGE_SIZE
+from core.adapters.exchange.client import ExchangeClient
 from core.adapters.exchange.way_memory import WayMemory
 from core.adapters.graph.client import GraphClient
 from core.adapters.m365.tenant import connect_tenant

@@ -66,4 +66,5 @@ class ScriptedExchange(ExchangeClient):
         self, commands: Sequence[Command]
     ) -> list[list[ResponseRow] | TenantError]:
         self.sent += commands
-        return [[] for _ in commands] if self.batches is None else list(self.batches)
+        is_scripted = self.batches is not None and commands
+        return list(self.batches or ()) if is_scripted else [[] for _ in commands]

@@ -371,11 +371,23 @@ async def ask_powershell_users(session: ProbeSession) -> Answers:
 
 
 async def ask_role_groups(session: ProbeSession) -> Answers:
-    """Whether role groups are listed with an id."""
+    """Whether role groups are listed with an id, and those of partners apart."""
     rows = await session.ask_exchange("Get-RoleGroup", SOME)
     guids = sum(bool(parse_object_id(row.get("Guid"))) for row in rows)
     saw = f"{count_rows(rows, 'role group')}, {guids} with a Guid"
-    return (judge("exchange-role-group-kind", bool(rows) and guids == len(rows), saw),)
+    named = judge("exchange-role-group-kind", bool(rows) and guids == len(rows), saw)
+    return (named, await ask_partner_groups(session))
+
+
+async def ask_partner_groups(session: ProbeSession) -> ProbeAnswer:
+    """Whether the app may ask for the role groups of partners, and they say whose they are."""
+    try:
+        rows = await session.ask_exchange("Get-RoleGroup", {**SOME, "ShowPartnerLinked": True})
+    except (Forbidden, Rejected) as error:
+        return fails("exchange-partner-groups", describe_error(error))
+    linked = sum(bool(parse_text(row.get("LinkedPartnerOrganizationId"))) for row in rows)
+    saw = f"{count_rows(rows, 'role group')} of partners, {linked} of them name one"
+    return (holds if linked else unknown)("exchange-partner-groups", saw)
 
 
 async def ask_dehydrated(session: ProbeSession) -> Answers:

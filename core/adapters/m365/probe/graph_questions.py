@@ -3,6 +3,7 @@
 from datetime import UTC, datetime, timedelta
 from urllib.parse import quote
 
+from core.adapters.graph.collections import build_count_path
 from core.adapters.graph.reports import BETA
 from core.adapters.m365.accounts import REPORT_PATH
 from core.adapters.m365.activity.queries import PATH as QUERIES_PATH
@@ -25,6 +26,7 @@ from core.adapters.parsing import (
     parse_response_rows,
     parse_text,
     parse_timestamp,
+    parse_total_count,
     parse_value_list,
 )
 from core.errors import Forbidden, NoLicence, NotFound, Rejected, Unavailable
@@ -84,6 +86,17 @@ async def ask_grants(session: ProbeSession) -> Answers:
     if found < count:
         return (fails("graph-grants-count", saw, "per-client"), allowed)
     return (holds("graph-grants-count", saw, "counted"), allowed)
+
+
+async def ask_collection_count(session: ProbeSession) -> Answers:
+    """Whether Graph counts the users."""
+    try:
+        answer = await session.ask_graph(build_count_path("/users?"))
+    except Rejected as error:
+        return (fails("graph-collection-count", describe_error(error)),)
+    count = parse_total_count(answer)
+    saw = f"{count_rows(range(count), 'user')} counted"
+    return (judge("graph-collection-count", count > 0, saw),)
 
 
 async def ask_app_roles(session: ProbeSession) -> Answers:

@@ -2,6 +2,7 @@
 
 from collections.abc import Collection
 from urllib.parse import quote
+from uuid import uuid4
 
 from core.adapters.m365.probe.graph_questions import take_rows
 from core.adapters.m365.probe.session import (
@@ -24,7 +25,8 @@ from core.adapters.parsing import (
     parse_timespan_days,
     parse_value_list,
 )
-from core.errors import Rejected
+from core.errors import NotFound, Rejected
+from core.microsoft365.assumptions.exchange_objects import SINGLE_OBJECTS
 from core.microsoft365.audit_actions import MAIL_ITEMS_ACCESSED
 from core.microsoft365.configuration_sources import EXCHANGE_SOURCES
 from core.microsoft365.exchange_listings import MAILBOX_KINDS
@@ -116,6 +118,40 @@ async def ask_mailbox_filters(session: ProbeSession) -> Answers:
             return (fails(name, saw),)
     saw = f"{len(asked)} filters are taken; {found} of them found a mailbox"
     return (holds(name, saw),)
+
+
+async def ask_single_objects(session: ProbeSession) -> Answers:
+    """Whether a mailbox is found by each of its ids, and one that nobody has is not."""
+    ids = next(
+        (
+            (found, parse_object_id(row.get("Guid")))
+            for row in await session.fetch_sample()
+            if (found := parse_object_id(row.get("ExternalDirectoryObjectId")))
+        ),
+        None,
+    )
+    if ids is None:
+        return (unknown(SINGLE_OBJECTS.id, "no mailbox told its object id"),)
+    for name, known in zip(("object id", "Guid"), ids, strict=True):
+        try:
+            rows = await session.ask_exchange("Get-Mailbox", {"Identity": known}, ("Guid",))
+        except (NotFound, Rejected) as error:
+            return (doubt_single_objects(f"a mailbox by its {name}: {describe_error(error)}"),)
+        if len(rows) != 1:
+            return (doubt_single_objects(f"a mailbox by its {name}: {count_rows(rows)}"),)
+    try:
+        rows = await session.ask_exchange("Get-Mailbox", {"Identity": str(uuid4())}, ("Guid",))
+    except NotFound:
+        saw = "a mailbox was found by each of its ids, and a made-up one was not found"
+        return (holds(SINGLE_OBJECTS.id, saw, SINGLE_OBJECTS.default_way),)
+    except Rejected as error:
+        return (doubt_single_objects(f"a made-up id: {describe_error(error)}"),)
+    return (doubt_single_objects(f"{count_rows(rows)} for a made-up id"),)
+
+
+def doubt_single_objects(saw: str) -> ProbeAnswer:
+    """The answer that says nobody is gone who is not found by an id."""
+    return fails(SINGLE_OBJECTS.id, saw, "doubted")
 
 
 async def ask_policy_users(session: ProbeSession) -> Answers:

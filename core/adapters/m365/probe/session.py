@@ -23,7 +23,7 @@ from core.adapters.parsing import (
 )
 from core.adapters.retry import ThrottledService
 from core.errors import Forbidden, TenantError, Unavailable
-from core.microsoft365.permissions import AUDIT_QUERY_PERMISSION, CMDLETS
+from core.microsoft365.permission_risks import AUDIT_QUERY_PERMISSION, CMDLETS
 from core.tenant.probing import AnswerStatus, ProbeAnswer
 
 STATUS = re.compile(r"HTTP (\d{3})")

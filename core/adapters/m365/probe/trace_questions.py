@@ -21,6 +21,7 @@ from core.microsoft365.assumptions.graph_traces import (
     PARTNER_CAPABILITIES,
     PRINCIPAL_OWNERS,
     ROLE_INSTANCES,
+    USER_PROPERTIES,
 )
 from core.tenant.probing import ProbeAnswer
 
@@ -31,6 +32,10 @@ TELLING_PROPERTIES: Mapping[str, tuple[str, str]] = {
         "registeredOwners",
     ),
     PRINCIPAL_OWNERS.id: ("/servicePrincipals?$select=id,appId&$expand=owners&$top=5", "owners"),
+    USER_PROPERTIES.id: (
+        "/users?$select=id,userType,creationType,identities,authorizationInfo&$top=5",
+        "creationType",
+    ),
     ROLE_INSTANCES.id: (
         "/roleManagement/directory/roleAssignmentScheduleInstances",
         "assignmentType",

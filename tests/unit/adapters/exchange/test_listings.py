@@ -97,6 +97,10 @@ REALITIES: list[tuple[dict[str, Any], str]] = [
     ({"exchange-paging": "get"}, "pages"),
     ({"exchange-paging": "no-link"}, "entities"),
     ({"exchange-paging": "no-rows"}, "entities"),
+    ({"exchange-paging": "ended"}, "entities"),
+    ({"exchange-paging": {"side": "ended", "after": 2}}, "entities"),
+    ({"exchange-paging": "twice"}, "entities"),
+    ({"exchange-paging": "last-again"}, "entities"),
     ({"exchange-paging": "refused", "exchange-entity-endpoints": "refused"}, "whole"),
     ({"exchange-paging": "refused", "exchange-entity-endpoints": "bare"}, "whole"),
     ({"exchange-paging": "no-link", "exchange-entity-endpoints": "refused"}, "whole"),
@@ -126,6 +130,8 @@ REALITIES: list[tuple[dict[str, Any], str]] = [
         "slices",
     ),
     ({**EVERYTHING_REFUSED, "exchange-paging": "no-link"}, "slices"),
+    ({**EVERYTHING_REFUSED, "exchange-paging": "ended"}, "slices"),
+    ({**EVERYTHING_REFUSED, "exchange-paging": "last-again"}, "slices"),
     ({**EVERYTHING_REFUSED, "exchange-paging": "no-rows"}, "slices"),
     ({**EVERYTHING_REFUSED, "exchange-paging": {"side": "refused", "after": 1}}, "slices"),
 ]
@@ -221,6 +227,19 @@ async def test_a_single_page_asks_the_state_for_nothing() -> None:
         to.exchange.way_memory = WayMemory(load)
         rows = await list_rows(to.exchange, Command("Get-Mailbox", ALL, ("Guid",)))
         assert count_objects(rows) == (90, 90)
+
+
+@pytest.mark.parametrize("count", [PAGE_SIZE, 2 * PAGE_SIZE])
+async def test_a_tenant_that_fills_its_last_page_is_listed_once_more_and_by_pages(
+    count: int,
+) -> None:
+    async with connect_sandbox(build_tenant({}, build_mailboxes(count))) as to:
+        saved = note_ways(to)
+        rows = await list_rows(to.exchange, Command("Get-Mailbox", ALL, ("Guid",)))
+        assert count_objects(rows) == (count, count)
+        pages = count // PAGE_SIZE
+        assert to.exchange.service.requests == 2 * pages + 1
+        assert saved == []
 
 
 async def test_a_way_is_tried_again_after_a_week() -> None:

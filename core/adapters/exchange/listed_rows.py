@@ -1,0 +1,27 @@
+"""Parts of a listing, and what tells one of its rows from another."""
+
+import json
+from dataclasses import dataclass
+
+from core.adapters.parsing import ResponseRow, parse_identifier
+
+ROW_IDS = ("Guid", "ExternalDirectoryObjectId", "ImmutableId")
+
+
+@dataclass(frozen=True, slots=True)
+class ListedRows:
+    """A part of a listing."""
+
+    rows: list[ResponseRow]
+    continuation: str = ""
+    """The path to go on from in a later run; empty where it cannot."""
+    restarted: bool = False
+    """Whether the listing begins anew here, and rows of an earlier run come again."""
+
+
+def identify_row(row: ResponseRow) -> str:
+    """What tells a row from all others: its ids, or else everything in it."""
+    for name in ROW_IDS:
+        if found := parse_identifier(row.get(name)):
+            return found.lower()
+    return json.dumps(row, sort_keys=True, default=str)
