@@ -13,7 +13,7 @@ from core.model.activity import Act, ActivityCursor, PendingLook
 from core.model.audit_queries import AuditSearch, CauseWish
 from core.model.cases import Case, Exemption
 from core.model.changes import ChangeRecord
-from core.model.containment import AccountBundle, Containment
+from core.model.containment import AccountBundle, Containment, StoredBundles
 from core.model.findings import Severity
 from core.model.outbox import ChannelFault, ChannelHealth, OutboxRow
 from core.model.requests import OperatorRequest
@@ -288,11 +288,8 @@ class Ledger(Protocol):
         """
         ...
 
-    async def load_bundles(self, since: datetime, until: datetime) -> tuple[AccountBundle, ...]:
-        """Every edition of what was kept in a period, oldest first.
-
-        Raises LedgerError for one that cannot be decoded.
-        """
+    async def load_bundles(self, since: datetime, until: datetime) -> StoredBundles:
+        """Every edition of what was kept in a period."""
         ...
 
     async def purge_containments(self, now: datetime) -> None:

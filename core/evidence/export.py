@@ -14,8 +14,8 @@ from core.evidence.records import (
     list_gap_records,
     list_guard_records,
     list_log_records,
+    make_gap_record,
 )
-from core.model.containment import AccountBundle
 from core.model.guards import GuardConfig
 from core.ports import Ledger
 
@@ -41,20 +41,25 @@ async def collect_evidence(
         yield record
     for record in list_containment_records(header, await ledger.load_containments()):
         yield record
-    async for bundle in iter_bundles(ledger, header):
-        yield make_bundle_record(bundle)
+    async for record in iter_bundle_records(ledger, header):
+        yield record
     for config in sorted(configs, key=lambda config: config.guard.name):
         async for record in collect_guard_evidence(ledger, config, header):
             yield record
 
 
-async def iter_bundles(ledger: Ledger, header: ExportHeader) -> AsyncIterator[AccountBundle]:
+async def iter_bundle_records(
+    ledger: Ledger, header: ExportHeader
+) -> AsyncIterator[EvidenceRecord]:
     """What was kept of accounts, week by week: a year of it is too much to hold at once."""
     since = header.since
     while since < header.until:
         until = min(since + WEEK, header.until)
-        for bundle in await ledger.load_bundles(since, until):
-            yield bundle
+        stored = await ledger.load_bundles(since, until)
+        for bundle in stored.bundles:
+            yield make_bundle_record(bundle)
+        for key in stored.unreadable_keys:
+            yield make_gap_record("bundle", since, until, f"the row {key} cannot be decoded")
         since = until
 
 

@@ -123,24 +123,29 @@ RETENTIONS = (
 )
 
 
+def make_gap_record(what: str, since: datetime, until: datetime, why: str) -> EvidenceRecord:
+    """That something of a period is not in the export, and why."""
+    return make_record(
+        "gap",
+        **{"from": format_record_time(since), "to": format_record_time(until)},
+        what=what,
+        why=why,
+    )
+
+
 def list_gap_records(header: ExportHeader) -> Iterator[EvidenceRecord]:
     """The parts of the period without records: past retention, or in the future."""
-
-    def gap(what: str, since: datetime, until: datetime, why: str) -> EvidenceRecord:
-        return make_record(
-            "gap",
-            **{"from": format_record_time(since), "to": format_record_time(until)},
-            what=what,
-            why=why,
-        )
-
     for what, kept, why in RETENTIONS:
         limit = header.created_at - kept
         if header.since < limit:
-            yield gap(what, header.since, min(limit, header.until), why.format(kept.days))
+            yield make_gap_record(
+                what, header.since, min(limit, header.until), why.format(kept.days)
+            )
     if header.until > header.created_at:
         since = max(header.since, header.created_at)
-        yield gap("all", since, header.until, "this was in the future when the export was made")
+        yield make_gap_record(
+            "all", since, header.until, "this was in the future when the export was made"
+        )
 
 
 def list_assumption_records(

@@ -158,6 +158,16 @@ class AccountBundle:
     """How complete it is, in words."""
 
 
+@dataclass(frozen=True, slots=True)
+class StoredBundles:
+    """What was kept of accounts in a period, as far as it can be decoded."""
+
+    bundles: tuple[AccountBundle, ...]
+    """Oldest first."""
+    unreadable_keys: tuple[str, ...] = ()
+    """The keys of the rows that cannot be decoded: bundle, id and edition."""
+
+
 def compute_containment_hash(account_id: str, steps: tuple[ContainmentStep, ...]) -> str:
     """The hash of a plan: the account, and each step with its change and its command."""
     return hash_parts(account_id, [[step.name, step.change, step.command] for step in steps])

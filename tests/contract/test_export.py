@@ -274,6 +274,20 @@ async def test_rows_of_another_version_are_said_to_be_missing(table: TableLedger
     assert len(filter_records("finding", entries)) == 1
 
 
+async def test_a_bundle_that_cannot_be_decoded_is_a_gap_and_not_the_end(table: TableLedger) -> None:
+    bundle = AccountBundle("30708439042000-5e3aa1c7", "u1", WITHIN_PERIOD, "impact", "0" * 64, "{}")
+    async with table.claim(CONTAINMENT_PARTITION, "r1") as claim:
+        assert claim
+        await claim.save(bundle, replace(bundle, edition=2))
+    key = f"bundle|{bundle.id}"
+    row = dict(await table.table.client.get_entity(CONTAINMENT_PARTITION, key))
+    await table.table.client.upsert_entity({**row, "body": "no json"})
+    entries = await taken(table)
+    assert [one["edition"] for one in filter_records("bundle", entries)] == [2]
+    (gap,) = [one for one in filter_records("gap", entries) if one["what"] == "bundle"]
+    assert gap["why"] == f"the row {key} cannot be decoded"
+
+
 async def test_a_ledger_that_cannot_be_read_gives_no_export(azurite: Azurite) -> None:
     # What cannot be read is never shown as nothing. Nobody listens at the discard port.
     nowhere = re.sub("//127.0.0.1:[0-9]+", "//127.0.0.1:9", azurite.connection_string)

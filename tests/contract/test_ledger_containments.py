@@ -14,6 +14,7 @@ from core.model.containment import (
     ContainmentState,
     ContainmentStep,
     StepState,
+    StoredBundles,
 )
 from core.ports import ACTIVITY_PARTITION, CONTAINMENT_PARTITION, Ledger
 from core.tenant.audit_queries import AuditQuestion
@@ -77,7 +78,8 @@ async def test_each_edition_of_what_was_kept_stays_as_it_was(ledger: Ledger) -> 
         await claim.save(BUNDLE, later, last, other)
     assert await ledger.load_bundle(PLAN.id) == last
     assert [await ledger.load_bundle(PLAN.id, one) for one in (1, 2, 3)] == [BUNDLE, later, None]
-    assert await ledger.load_bundles(START, START + timedelta(hours=2)) == (other, BUNDLE, later)
+    stored = await ledger.load_bundles(START, START + timedelta(hours=2))
+    assert stored == StoredBundles((other, BUNDLE, later))
 
 
 async def test_searches_for_accounts_are_apart_from_those_for_causes(ledger: Ledger) -> None:

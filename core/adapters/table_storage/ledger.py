@@ -85,7 +85,7 @@ from core.errors import LedgerError
 from core.keys import RANGE_END, RANGE_START, format_descending_time
 from core.model.activity import Act
 from core.model.audit_queries import AuditSearch, CauseWish
-from core.model.containment import AccountBundle, Containment
+from core.model.containment import AccountBundle, Containment, StoredBundles
 from core.model.outbox import ChannelHealth
 from core.model.requests import OperatorRequest
 from core.model.state import GuardSnapshot, GuardState, ProbeReport, StateMark, Way
@@ -360,7 +360,7 @@ class TableLedger:
             return next((one for one in found if one.edition == edition), None)
         return max(found, key=lambda one: one.edition, default=None)
 
-    async def load_bundles(self, since: datetime, until: datetime) -> tuple[AccountBundle, ...]:
+    async def load_bundles(self, since: datetime, until: datetime) -> StoredBundles:
         """Load every edition that was kept in a period. The rows' own times are the keys'."""
         rows = await self.table.query_rows(
             "PartitionKey eq @guard and RowKey ge @first and RowKey lt @last "
@@ -372,8 +372,14 @@ class TableLedger:
             since=since.isoformat(),
             until=until.isoformat(),
         )
-        found = [decode_containment_row(AccountBundle, row) for row in rows]
-        return tuple(sorted(found, key=lambda one: (one.at, one.id, one.edition)))
+        found, unreadable = list[AccountBundle](), list[str]()
+        for row in rows:
+            try:
+                found.append(decode_containment_row(AccountBundle, row))
+            except LedgerError:
+                unreadable.append(str(row["RowKey"]))
+        found.sort(key=lambda one: (one.at, one.id, one.edition))
+        return StoredBundles(tuple(found), tuple(sorted(unreadable)))
 
     async def purge_containments(self, now: datetime) -> None:
         """Delete containments, evidence and requests of more than 400 days."""
