@@ -44,6 +44,10 @@ class BatchResult:
     """The changes that were only intended, with their inferred outcome."""
     recalled: tuple[Case, ...] = ()
     """Known cases that are kept in another one, and have no row of their own."""
+    unlisted: tuple[Case, ...] = ()
+    """The cases whose finding the listing no longer shows, and whose objects are looked at alone
+    before they end.
+    """
     baselined: bool = False
     totals: ScanTotals = field(default_factory=ScanTotals)
     """What later batches need to know."""
@@ -63,7 +67,8 @@ def reconcile_batch(
     `seen_keys` are the findings of earlier batches of the same scan, `unconfirmed_sources` those
     whose listing is shorter than before, as an earlier batch says. A listing that shrank too much
     is not `trusted`: what it leaves out may still exist. Nor does a shorter listing of
-    configuration end a case at the first look, unless a change of the guard's own explains it.
+    configuration end a case at the first look, unless a change of the guard's own explains it. And
+    where the guard can look at an object alone, no listing ends its cases.
     """
     unconfirmed = find_unconfirmed_sources(batch, context.snapshot.state) | unconfirmed_sources
     ordinary = merge_findings(context, findings)
@@ -73,14 +78,32 @@ def reconcile_batch(
         key: assess_finding(context, key, item, is_self_check=True)
         for key, item in self_findings.items()
     }
-    gone = [
+    is_listing = not isinstance(batch.scope, frozenset)
+    believed = trusted or not is_listing
+    absent = [
         case
         for case in find_ended_cases(context, assessed, batch)
         if case.kind not in SELF_CHECK_KINDS
         and case.key not in seen_keys
-        and (trusted or isinstance(batch.scope, frozenset))
+        and believed
         and (unconfirmed.isdisjoint(case.sources) or context.get_intended_changes(case.key))
     ]
+    covered = [
+        fold
+        for fold in context.snapshot.cases.values()
+        if fold.members
+        and believed
+        and unconfirmed.isdisjoint(fold.sources)
+        and batch.covers(fold.sources, fold.object_id)
+    ]
+    lacking = [fold for fold in covered if any(list_gone_members(fold, assessed, seen_keys))]
+    unlisted = [
+        case
+        for case in (*absent, *lacking)
+        if is_listing and context.config.guard.find_single_look(case.sources)
+    ]
+    unlisted_keys = {case.key for case in unlisted}
+    gone = [case for case in absent if case.key not in unlisted_keys]
     intended_keys = {case.key for case in gone if context.get_intended_changes(case.key)}
     unfinished_keys = {key for key in intended_keys if may_be_partially_applied(context, key)}
     own = [case for case in gone if case.key in intended_keys - unfinished_keys]
@@ -97,16 +120,10 @@ def reconcile_batch(
             *telling,
         )
     }
-    believed = trusted or isinstance(batch.scope, frozenset)
-    covered = [
-        fold.key
-        for fold in context.snapshot.cases.values()
-        if fold.members
-        and believed
-        and unconfirmed.isdisjoint(fold.sources)
-        and batch.covers(fold.sources, fold.object_id)
-    ]
-    rows |= {fold.key: fold for fold in list_changed_folds(context, assessed, covered, seen_keys)}
+    read_folds = [fold.key for fold in covered if fold.key not in unlisted_keys]
+    rows |= {
+        fold.key: fold for fold in list_changed_folds(context, assessed, read_folds, seen_keys)
+    }
     return BatchResult(
         reported_findings=tuple(assessment.reported_finding for assessment in assessed.values()),
         cases=tuple(rows.values()),
@@ -116,6 +133,7 @@ def reconcile_batch(
             for key, view in assessed.items()
             if view.case and not view.changed and key not in context.snapshot.cases
         ),
+        unlisted=tuple(unlisted),
         records=(
             *inferred,
             *(
@@ -194,11 +212,7 @@ def list_changed_folds(
         fold = context.snapshot.cases[key]
         if fold.closed_at:
             continue
-        gone = {
-            one.key
-            for one in list_members(fold)
-            if key in covered and one.key not in seen_keys and is_member_gone(assessments, one.key)
-        }
+        gone = set(list_gone_members(fold, assessments, seen_keys)) if key in covered else set()
         changed = drop_members(fold, gone, moved, context.now)
         is_due = fold.notified_at and context.has_elapsed(
             fold.notified_at, context.config.reminder_interval
@@ -209,10 +223,15 @@ def list_changed_folds(
             yield changed
 
 
-def is_member_gone(assessments: Mapping[str, FindingAssessment], key: str) -> bool:
-    """Whether a covered object has no finding of a folded case any more, or only a note."""
-    view = assessments.get(key)
-    return view is None or view.reported_finding.state == "note"
+def list_gone_members(
+    fold: Case, assessments: Mapping[str, FindingAssessment], seen_keys: Collection[str]
+) -> Iterator[str]:
+    """The folded cases of which a covered object has no finding any more, or only a note."""
+    for member in list_members(fold):
+        view = assessments.get(member.key)
+        is_noted = view is not None and view.reported_finding.state == "note"
+        if member.key not in seen_keys and (view is None or is_noted):
+            yield member.key
 
 
 def infer_applied(

@@ -13,7 +13,7 @@ critical leaves early.
 import asyncio
 import secrets
 from collections import deque
-from collections.abc import Awaitable, Callable, Sequence
+from collections.abc import Awaitable, Callable, Collection, Sequence
 from dataclasses import dataclass, field, replace
 from datetime import timedelta
 from typing import Any, Self
@@ -25,11 +25,12 @@ from core.engine.scan_progress import Scan, truncate_totals
 from core.keys import RANGE_END, RANGE_START
 from core.model.cases import Case
 from core.model.changes import ChangeRecord
+from core.model.guards import SingleLook
 from core.model.state import ScanTotals
 from core.tenant.known_traits import KnownTraits
 from core.tenant.mailbox_index import MailboxIndex, MailboxPage, MailboxRange
 from core.tenant.readers import GrantedPermissions
-from core.tenant.readings import AllExcept, Reading
+from core.tenant.readings import AllExcept, ReadFailure, Reading
 from core.tenant.sources import CREDENTIAL
 
 # Progress is saved at least this often, so that a killed run loses little of it.
@@ -38,6 +39,8 @@ CHECKPOINT_INTERVAL = timedelta(seconds=30)
 PREFETCH_COUNT = 3
 # So many mailboxes are in the first key range of a first look.
 FIRST_LOOK_RANGE = 60
+# Objects that a listing no longer shows and that one run looks at alone. Each takes some commands.
+MAX_SINGLE_LOOKS = 100
 # The share of a run's time that periodic checks may take.
 MAX_CHECK_TIME_SHARE = 0.5
 
@@ -121,6 +124,32 @@ def build_grants_batch(grants_reading: Reading[GrantedPermissions]) -> Reading[A
     return replace(grants_reading, items=(), population=0)
 
 
+def build_gap_batch(
+    look: SingleLook[Any],
+    read: Reading[Any],
+    asked: Sequence[str],
+    found: Collection[str],
+    waiting_count: int,
+) -> Reading[Any]:
+    """What a listing leaves out that is there, as a batch without items to judge.
+
+    `found` are objects that were judged anew and are as before; some more may wait for a later run.
+    """
+    unread, scope = {failure.object_id for failure in read.failures}, read.scope or ()
+    stay = {one for one in asked if one not in scope and unread.isdisjoint({"", one})}
+    left_out_count = len(stay.union(found))
+    reasons: list[str] = []
+    if left_out_count:
+        reasons.append(f"it leaves out objects that are there: {left_out_count:,}")
+    if waiting_count:
+        reasons.append(f"objects with a case that it leaves out wait their turn: {waiting_count:,}")
+    return Reading(
+        failures=(ReadFailure(look.listing, "; ".join(reasons)),) if reasons else (),
+        sources=frozenset({look.listing}),
+        scope=frozenset[str](),
+    )
+
+
 def with_listed_count(batch: Reading[Any], listed_count: int) -> Reading[Any]:
     """The batch with the number of all listed objects as its population."""
     return replace(batch, population=listed_count)
@@ -133,15 +162,19 @@ async def add_batch(
     trusted: bool = True,
     cursor: str = "",
     streamed: bool = False,
+    alone: bool = False,
 ) -> None:
-    """Judge and reconcile a batch, and save the result together with the cursor."""
+    """Judge and reconcile a batch, and save the result together with the cursor.
+
+    Of objects that were looked at `alone`, no listing says how many there are.
+    """
     judge, policy = scan.config.guard.judge, scan.policy
     result = reconcile_batch(
         scan.decision_context,
         batch,
         [finding for item in batch.items for finding in judge(item, policy)],
         seen_keys=scan.seen_keys,
-        unconfirmed_sources=scan.unconfirmed_sources,
+        unconfirmed_sources=frozenset() if alone else scan.unconfirmed_sources,
         trusted=trusted,
     )
     scan.unconfirmed_sources |= find_unconfirmed_sources(batch, scan.snapshot.state)
@@ -163,6 +196,29 @@ async def add_batch(
     scan.seen_keys.update(row.key for row in result.reported_findings)
     scan.baselined = scan.baselined or result.baselined
     await save_batch(scan, result, select_changed_traits(scan.snapshot, batch))
+    if result.unlisted:
+        await look_at_unlisted(scan, result.unlisted)
+
+
+async def look_at_unlisted(scan: Scan, cases: Sequence[Case]) -> None:
+    """Look at the objects alone whose findings a listing no longer shows, and name a listing that
+    leaves out what is there: whatever else stood on the page that is missing is unread too.
+    """
+    guard = scan.config.guard
+    checks = frozenset(check.name for check in guard.periodic_checks)
+    context = replace(scan.build_observe_context(), due_checks=checks, continuation="")
+    for look in guard.single_looks:
+        ids = {one.object_id for one in cases if guard.find_single_look(one.sources) is look}
+        if not ids:
+            continue
+        asked = sorted(ids)[:MAX_SINGLE_LOOKS]
+        read = await look.read(scan.world.tenant, context, asked)
+        alone = replace(read, population=0, continuation="", restarted=False, listed_counts={})
+        await add_batch(scan, alone, alone=True)
+        found = {one.object_id for one in cases if one.key in scan.seen_keys}
+        gap = build_gap_batch(look, read, asked, found & set(asked), len(ids) - len(asked))
+        if gap.failures:
+            await add_batch(scan, gap)
 
 
 async def save_batch(scan: Scan, result: BatchResult, noted: Sequence[KnownTraits] = ()) -> None:

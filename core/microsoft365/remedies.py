@@ -25,6 +25,8 @@ from core.microsoft365.powershell import (
 )
 from core.model.findings import Shell, Step
 
+RELIES_ON = ("graph-audit-actor-filter",)
+
 NO_COMMAND = (
     "No command is shown, since a name in it has signs that are not safe to paste: use the "
     "admin center."
@@ -218,11 +220,14 @@ def find_actor(what: str, *operations: str) -> Step:
 
 
 def read_directory_log(whose: str, account_id: str) -> Step:
-    """Look what an account did in the directory, in Entra's own log."""
+    """Look what an account did in the directory, in Entra's own log.
+
+    A filter by actor may answer with no rows at all, so the whole log is read.
+    """
     return make_graph_step(
         f"Look at what {whose} did in the directory in the last month, and save it.",
-        f'Get-MgAuditLogDirectoryAudit -All -Filter "initiatedBy/user/id eq '
-        f'{quote_literal(account_id)}" | Export-Clixml -Depth 6 -NoClobber -Path '
+        "Get-MgAuditLogDirectoryAudit -All | Where-Object { $_.InitiatedBy.User.Id -eq "
+        f"{quote_literal(account_id)} }} | Export-Clixml -Depth 6 -NoClobber -Path "
         f"'{name_evidence('directory-log', account_id)}.xml'"
         if PLAIN_WORD.fullmatch(account_id)
         else "",

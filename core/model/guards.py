@@ -1,6 +1,14 @@
 """What a guard is, what it is given to judge by, and how it is scheduled and limited."""
 
-from collections.abc import AsyncIterator, Awaitable, Callable, Iterable, Mapping, Sequence
+from collections.abc import (
+    AsyncIterator,
+    Awaitable,
+    Callable,
+    Collection,
+    Iterable,
+    Mapping,
+    Sequence,
+)
 from dataclasses import dataclass, field, replace
 from datetime import datetime, timedelta
 from enum import StrEnum
@@ -101,6 +109,24 @@ class PeriodicCheck:
 
 
 @dataclass(frozen=True, slots=True)
+class SingleLook[T, O = Any]:
+    """How a guard looks at single objects whose finding a listing no longer shows.
+
+    A page that is left out looks like objects that are gone. So no case of these ends by a listing,
+    only by this.
+    """
+
+    listing: str
+    """The data source of the listing."""
+    sources: frozenset[str]
+    """The cases: those that depend on one of these data sources."""
+    read: Callable[[Tenant, ObserveContext[O], Sequence[str]], Awaitable[Reading[T]]]
+    """Reads objects by the ids of their cases. Its scope are those that are gone, or are judged
+    anew by the items. One that is neither in the scope nor a failure is there, and stays as it was.
+    """
+
+
+@dataclass(frozen=True, slots=True)
 class ComparedSetting:
     """A setting of the tenant that a guard compares, as the evidence lists it for auditors."""
 
@@ -145,6 +171,8 @@ class Guard[T, O = Any]:
 
     Each reading has these as its scope, or has read a source as a whole.
     """
+    single_looks: tuple[SingleLook[T, O], ...] = ()
+    """The first of them that fits a case is the one."""
     correlation: CorrelationRule | None = None
     periodic_checks: tuple[PeriodicCheck, ...] = ()
     followed_changes: frozenset[str] = frozenset()
@@ -170,6 +198,13 @@ class Guard[T, O = Any]:
         """The guard under these options, with the permissions it then needs."""
         needed = self.permissions_for(options) if self.permissions_for else self.permissions
         return replace(self, options=options, permissions=needed)
+
+    def find_single_look(self, sources: Collection[str]) -> SingleLook[T, O] | None:
+        """How to look at the object of a case that depends on some data sources; None: not at all,
+        its listing is believed.
+        """
+        looks = (one for one in self.single_looks if not one.sources.isdisjoint(sources))
+        return next(looks, None)
 
     def list_compared_settings(self) -> tuple[ComparedSetting, ...]:
         """The settings of the tenant that are compared under the options in force."""

@@ -158,3 +158,15 @@ def list_missing_domains(
         if row := known.get(build_traits_key(f"accepted-domains-{mark}", KIND)):
             for name in list_in_doubt(row, present, now):
                 yield AcceptedDomain(name, authoritative=False)
+
+
+def remember_domains(
+    names: Iterable[str], known: Mapping[str, KnownTraits], now: datetime
+) -> tuple[frozenset[str], tuple[KnownTraits, ...]]:
+    """The domains that a whole listing lacks for the first time, or since the last hour, and what
+    is to be remembered: for a guard that is told of new ones elsewhere.
+    """
+    domains = [AcceptedDomain(name) for name in names]
+    missing = frozenset(one.name for one in list_missing_domains(domains, known, now))
+    rows = note_domains(domains, known, now)
+    return missing, tuple(row for row in rows if row.traits or row.key in known)

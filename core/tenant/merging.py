@@ -51,6 +51,12 @@ def find_object_failure(reading: Reading[Any], source: str, object_id: str) -> R
     return ReadFailure(source, LISTING_INCOMPLETE) if not reading.complete else None
 
 
+def select_answered(ids: Iterable[str], reading: Reading[Any]) -> frozenset[str]:
+    """Those of some objects of which a reading by id tells: they are in it, or they are gone."""
+    unread = {failure.object_id for failure in reading.failures}
+    return frozenset[str]() if "" in unread else frozenset(ids) - unread
+
+
 @dataclass(slots=True)
 class PresenceTracker:
     """Tracks which objects with an open case a listing contains, page by page.

@@ -1,14 +1,14 @@
 """Builds a guard from watched collections."""
 
 import asyncio
-from collections.abc import AsyncIterator, Collection, Iterator, Sequence
+from collections.abc import AsyncIterator, Collection, Iterator, Mapping, Sequence
 from dataclasses import replace
 from typing import Protocol
 
 from core.microsoft365.configuration_sources import CONFIGURATION_SOURCES, DERIVED_SOURCES
 from core.model.guards import Guard, ObserveContext, Permission, Service
 from core.tenant.configuration import Configuration
-from core.tenant.known_traits import MAX_TRAITS, build_traits_key
+from core.tenant.known_traits import MAX_TRAITS, KnownTraits, build_traits_key
 from core.tenant.readings import AllExcept, ReadFailure, Reading
 from core.watched.derived import WatchedPorts, list_derived_permissions, read_derived
 from core.watched.items import (
@@ -22,6 +22,7 @@ from core.watched.items import (
 )
 from core.watched.judge import WATCHED_VERDICT_TEXTS, judge
 from core.watched.memory import FIRST_LOOK, MAX_ITEMS, MAX_PARTS, compare_items
+from core.watched.own_domains import DOMAIN_SOURCES, add_missing_domains
 
 MAX_REASON_LENGTH = 300
 MAX_TOKENS = MAX_TRAITS * MAX_PARTS
@@ -123,14 +124,36 @@ def make_observer(guard: str, collections: Sequence[WatchedCollection]) -> Watch
         read = dict(zip(plain, answers, strict=True))
         read |= await read_derived(tenant, [one for one in names if one in DERIVED_SOURCES], read)
         stock = list[StockPart]()
+        helped, noted = keep_missing_domains(wanted, read, context)
+        if noted:
+            yield Reading(known_traits=noted, scope=frozenset[str]())
         for collection in wanted:
-            reading, part = compare_collection(collection, read, context)
+            is_helped = len(collection.sources) > 1
+            reading, part = compare_collection(collection, helped if is_helped else read, context)
             yield reading
             stock += [part] if part else []
         if len(wanted) == len(collections):
             yield Reading(items=(Stock(guard, tuple(stock)),), scope=frozenset({guard}))
 
     return observe
+
+
+def keep_missing_domains(
+    collections: Sequence[WatchedCollection],
+    read: Mapping[str, Reading[Configuration]],
+    context: ObserveContext,
+) -> tuple[dict[str, Reading[Configuration]], tuple[KnownTraits, ...]]:
+    """What was read, with the domains by which collections judge others although a listing lacks
+    them, and what is to be remembered of the domains.
+    """
+    helped, noted = dict(read), tuple[KnownTraits, ...]()
+    judging = {name for one in collections if len(one.sources) > 1 for name in one.sources}
+    for name in sorted(judging & DOMAIN_SOURCES):
+        helped[name], rows = add_missing_domains(
+            name, read[name], context.known_traits, context.policy.now
+        )
+        noted += rows
+    return helped, noted
 
 
 def compare_collection(

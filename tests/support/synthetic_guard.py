@@ -43,6 +43,8 @@ from tests.support.fakes.state import SingleWrite
 
 DEEP_CHECK = "deep"
 RULES_SOURCE = "rules"
+UNLISTED_SOURCE = "boxes"
+"""What a listing is called whose absent objects are looked at alone."""
 LISTED_SOURCES = frozenset({RULES_SOURCE, DEEP_CHECK})
 
 
@@ -239,6 +241,22 @@ async def look_at(
     toy = cast(SyntheticTenant, tenant)
     there = [box for box in mailboxes if box.id not in toy.deleted]
     yield await toy.inspect_mailboxes(there, is_deep_due=True)
+
+
+async def look_up(
+    tenant: Tenant, context: ObserveContext, ids: Sequence[str]
+) -> Reading[ForwardItem]:
+    """Mailboxes that a listing no longer shows, each alone; the unreadable are not found at all."""
+    toy = cast(SyntheticTenant, tenant)
+    lost = [one for one in ids if one in toy.unreadable]
+    there = [
+        Mailbox(one, f"g-{one}", toy.format_address(one))
+        for one in ids
+        if one not in toy.deleted | toy.unreadable
+    ]
+    read = await toy.inspect_mailboxes(there, is_deep_due=True)
+    failures = tuple(ReadFailure(UNLISTED_SOURCE, "HTTP 503", one) for one in lost)
+    return replace(read, failures=failures, scope=frozenset(ids) - set(lost))
 
 
 def judge(item: ForwardItem, policy: GuardPolicy) -> Iterator[Finding]:

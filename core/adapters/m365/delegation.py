@@ -1,6 +1,6 @@
 """Rights over mailboxes: read mailbox by mailbox, or as a stream for the organization."""
 
-from collections.abc import AsyncIterator, Callable, Sequence
+from collections.abc import AsyncIterator, Callable, Mapping, Sequence
 from dataclasses import dataclass
 from functools import partial
 from itertools import batched, chain
@@ -9,7 +9,13 @@ from core.adapters.exchange.client import ExchangeClient
 from core.adapters.exchange.command import Command
 from core.adapters.exchange.listings import list_each, list_objects
 from core.adapters.m365.folder_rights import read_folder_rights
-from core.adapters.m365.mailboxes import ALL_RESULTS, CHUNK_SIZE, MAILBOX_PROPERTIES, parse_mailbox
+from core.adapters.m365.mailboxes import (
+    ALL_RESULTS,
+    CHUNK_SIZE,
+    MAILBOX_PROPERTIES,
+    build_mailbox_commands,
+    parse_mailbox,
+)
 from core.adapters.m365.own_add_ins import read_own_add_ins
 from core.adapters.parsing import (
     ResponseRow,
@@ -22,7 +28,7 @@ from core.adapters.parsing import (
     split_recipients,
 )
 from core.adapters.read_errors import build_object_failures, build_read_failure
-from core.errors import TenantError, Unavailable
+from core.errors import NotFound, TenantError, Unavailable
 from core.microsoft365.trustees import find_sid, is_built_in_trustee
 from core.tenant.mailboxes import Delegation, FolderRight, Mailbox, OwnAddIn
 from core.tenant.readings import UNIDENTIFIED_PREFIX, ListedCount, ReadFailure, Reading
@@ -42,6 +48,7 @@ PERMISSION_PROPERTIES = (
     "AccessRights",
     "IsInherited",
 )
+ON_BEHALF_PROPERTIES = (*MAILBOX_PROPERTIES, "GrantSendOnBehalfTo")
 MAILBOX_RIGHTS = {
     "fullaccess": "FullAccess",
     "changepermission": "ChangePermission",
@@ -161,16 +168,12 @@ class M365DelegationReader:
         for part in batched(owners, CHUNK_SIZE, strict=False):
             commands = [build_rights_command(owner) for owner in part]
             for owner, rows in zip(part, await list_each(self.exchange, commands), strict=True):
-                if isinstance(rows, TenantError):
-                    failures[owner.id] = rows
-                    continue
-                found, broken = parse_each_row(rows, partial(parse_mailbox_rights, owner))
-                items += chain.from_iterable(found)
-                _, odd = parse_each_row(rows, check_mailbox_rights)
-                if broken or odd:
-                    failures[owner.id] = (broken or odd)[0][1]
-                elif not rows:
-                    failures[owner.id] = NO_ROW
+                found, error = collect_rights(
+                    rows, partial(parse_mailbox_rights, owner), check_mailbox_rights
+                )
+                items += found
+                if error:
+                    failures[owner.id] = error
         subjects = {owner.id: owner.address for owner in owners}
         return Reading(
             items=tuple(dict.fromkeys(items)),
@@ -208,10 +211,29 @@ class M365DelegationReader:
         command = Command(
             "Get-Mailbox",
             {**ALL_RESULTS, "Filter": "GrantSendOnBehalfTo -ne $null"},
-            (*MAILBOX_PROPERTIES, "GrantSendOnBehalfTo"),
+            ON_BEHALF_PROPERTIES,
         )
         return stream_delegations(
             self.exchange, SEND_ON_BEHALF, command, parse_send_on_behalf_rights
+        )
+
+    async def read_send_as_of(self, ids: Sequence[str]) -> Reading[Delegation]:
+        """Who may send as a few recipients. Each may send as itself, so no row is no answer."""
+        commands = {
+            one: Command(
+                "Get-RecipientPermission", {"Identity": one, **ALL_RESULTS}, PERMISSION_PROPERTIES
+            )
+            for one in ids
+        }
+        return await read_rights(
+            self.exchange, SEND_AS, commands, parse_send_as_rights, check_send_as_rights
+        )
+
+    async def read_send_on_behalf_of(self, ids: Sequence[str]) -> Reading[Delegation]:
+        """Who may send on behalf of a few mailboxes."""
+        commands = build_mailbox_commands(ids, ON_BEHALF_PROPERTIES)
+        return await read_rights(
+            self.exchange, SEND_ON_BEHALF, commands, parse_send_on_behalf_rights
         )
 
 
@@ -224,12 +246,56 @@ def build_rights_command(owner: Mailbox) -> Command:
     return Command("Get-MailboxPermission", parameters, (), owner.address)
 
 
+def check_nothing(row: ResponseRow) -> None:
+    """What a row of rights has to be checked for where it holds no other rights."""
+
+
+def collect_rights(
+    rows: list[ResponseRow] | TenantError,
+    parse: Callable[[ResponseRow], tuple[Delegation, ...]],
+    check: Callable[[ResponseRow], None],
+) -> tuple[list[Delegation], TenantError | str | None]:
+    """The rights over one mailbox as far as they are known, and why some are not."""
+    if isinstance(rows, TenantError):
+        return [], rows
+    found, broken = parse_each_row(rows, parse)
+    _, odd = parse_each_row(rows, check)
+    reason = (broken or odd)[0][1] if broken or odd else None if rows else NO_ROW
+    return list(chain.from_iterable(found)), reason
+
+
+async def read_rights(
+    exchange: ExchangeClient,
+    source: str,
+    commands: Mapping[str, Command],
+    parse: Callable[[ResponseRow], tuple[Delegation, ...]],
+    check: Callable[[ResponseRow], None] = check_nothing,
+) -> Reading[Delegation]:
+    """The rights over single recipients, each by its key. One that is gone is absent."""
+    items: list[Delegation] = []
+    failures: dict[str, TenantError | str] = {}
+    answers = await list_each(exchange, list(commands.values()))
+    for key, rows in zip(commands, answers, strict=True):
+        if isinstance(rows, NotFound):
+            continue
+        found, error = collect_rights(rows, parse, check)
+        items += found
+        if error:
+            failures[key] = error
+    return Reading(
+        items=tuple(dict.fromkeys(items)),
+        failures=build_object_failures(source, failures, len(commands), {}),
+        sources=frozenset({source}),
+        population=len(commands),
+    )
+
+
 async def stream_delegations(
     exchange: ExchangeClient,
     source: str,
     command: Command,
     parse: Callable[[ResponseRow], tuple[Delegation, ...]],
-    check: Callable[[ResponseRow], None] = lambda row: None,
+    check: Callable[[ResponseRow], None] = check_nothing,
     *,
     never_empty: bool = False,
 ) -> AsyncIterator[Reading[Delegation]]:

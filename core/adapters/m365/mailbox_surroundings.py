@@ -13,7 +13,7 @@ from core.adapters.m365.folder_rights import build_folder_command, parse_folder
 from core.adapters.m365.mailboxes import ALL_RESULTS
 from core.adapters.parsing import ResponseRow, parse_row_flag, parse_text, parse_value_list
 from core.adapters.read_errors import build_read_failure
-from core.errors import NotFound, TenantError
+from core.errors import NotFound, TenantError, Unavailable
 from core.property_values import get_text, parse_printed_int
 from core.tenant.mailboxes import Mailbox, MailboxSurroundings, SweepRule
 from core.tenant.readings import ReadFailure, Reading
@@ -79,14 +79,25 @@ async def read_mailbox_surroundings(
         outcome = dict(zip((*NAMED_BY, CALENDARS), (*found, calendar), strict=True))
         errors = {name: one for name, one in outcome.items() if isinstance(one, TenantError)}
         for name, error in errors.items():
-            failure = build_read_failure(MAILBOX_SURROUNDINGS, error, optional=True)
-            failures.setdefault((name, failure.permission), failure)
+            # What passes leaves this mailbox unread; any other refusal is one of the cmdlet.
+            is_passing = isinstance(error, Unavailable)
+            failure = build_read_failure(
+                MAILBOX_SURROUNDINGS,
+                error,
+                owner.id if is_passing else "",
+                owner.address if is_passing else "",
+                optional=True,
+            )
+            failures.setdefault((failure.object_id or name, failure.permission), failure)
         rows = {name: one for name, one in outcome.items() if not isinstance(one, TenantError)}
         try:
             items.append(parse_surroundings(owner, Found(rows, tuple(errors))))
-        except ValueError:
+        except ValueError as error:
             # An answer that makes no sense says nothing of the mailbox, and nothing is concluded.
             items.append(MailboxSurroundings(owner.id, unread=tuple(outcome)))
+            failures[owner.id, ""] = build_read_failure(
+                MAILBOX_SURROUNDINGS, str(error), owner.id, owner.address, optional=True
+            )
     return Reading(
         items=tuple(items),
         failures=tuple(dict.fromkeys(failures.values())),

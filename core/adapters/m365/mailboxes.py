@@ -1,23 +1,20 @@
 """Mailboxes: rows of Get-Mailbox, and the listings of them."""
 
-from collections.abc import AsyncIterator, Collection, Mapping, Sequence
+from collections.abc import AsyncIterator, Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 
 from core.adapters.exchange.client import ExchangeClient
 from core.adapters.exchange.command import Command
-from core.adapters.exchange.listings import list_each
 from core.adapters.exchange.paging import fetch_listing, fetch_paged_listing
+from core.adapters.exchange.single_objects import fetch_single_objects
 from core.adapters.parsing import (
     ResponseRow,
-    parse_each_row,
     parse_object_id,
     parse_recipient_kind,
     parse_recipient_text,
     parse_row_flag,
     parse_text,
 )
-from core.adapters.read_errors import build_object_failures
-from core.errors import NotFound, TenantError
 from core.tenant.mailboxes import FoundMailbox, Mailbox
 from core.tenant.readings import Reading
 from core.tenant.sources import MAILBOX_FORWARDS, MAILBOXES
@@ -79,6 +76,16 @@ def parse_mailbox(row: ResponseRow) -> Mailbox:
     )
 
 
+def build_mailbox_commands(keys: Iterable[str], properties: Collection[str]) -> dict[str, Command]:
+    """The commands that show single mailboxes, by the key each is asked for by."""
+    return {key: Command("Get-Mailbox", {"Identity": key}, properties) for key in keys}
+
+
+def is_mailbox(key: str, box: Mailbox) -> bool:
+    """Whether a mailbox is the one that an id or a Guid means."""
+    return key.lower() in (box.id, box.guid)
+
+
 @dataclass(frozen=True, slots=True)
 class M365MailboxReader:
     """Implements MailboxReader on Exchange."""
@@ -96,55 +103,30 @@ class M365MailboxReader:
         ):
             yield page
 
-    async def read_mailboxes(self, guids: Sequence[str]) -> Reading[Mailbox]:
-        """A few mailboxes of any kind. One that is gone is absent."""
-        items: list[Mailbox] = []
-        failures: dict[str, TenantError | str] = {}
-        commands = [Command("Get-Mailbox", {"Identity": one}, MAILBOX_PROPERTIES) for one in guids]
-        for guid, rows in zip(guids, await list_each(self.exchange, commands), strict=True):
-            if isinstance(rows, NotFound) or rows == []:
-                continue
-            if isinstance(rows, TenantError):
-                failures[guid] = rows
-                continue
-            found, broken = parse_each_row(rows, parse_mailbox)
-            if broken or [one.guid.lower() for one in found] != [guid.lower()]:
-                failures[guid] = broken[0][1] if broken else "another mailbox than was asked for"
-            else:
-                items += found
-        return Reading(
-            items=tuple(items),
-            failures=build_object_failures(MAILBOXES, failures, len(guids), {}),
-            sources=frozenset({MAILBOXES}),
-            population=len(guids),
-        )
+    async def read_mailboxes(self, ids: Sequence[str]) -> Reading[Mailbox]:
+        """A few mailboxes of any kind, by their id or Guid. One that is gone is absent."""
+        commands = build_mailbox_commands(ids, MAILBOX_PROPERTIES)
+        objects = await fetch_single_objects(self.exchange, commands, parse_mailbox, is_mailbox)
+        return objects.build_reading(MAILBOXES)
 
     async def find_mailboxes(self, names: Sequence[str]) -> Reading[FoundMailbox]:
         """The mailboxes that names mean. A name of several mailboxes is unread, and so is one whose
         look-up is refused: a weaker name might mean somebody else.
         """
-        items: list[FoundMailbox] = []
-        failures: dict[str, TenantError | str] = {}
-        commands = [Command("Get-Mailbox", {"Identity": one}, MAILBOX_PROPERTIES) for one in names]
-        for name, rows in zip(names, await list_each(self.exchange, commands), strict=True):
-            if isinstance(rows, NotFound):
-                continue
-            if isinstance(rows, TenantError):
-                failures[name] = rows
-                continue
-            found, broken = parse_each_row(rows, parse_mailbox)
-            if broken:
-                failures[name] = broken[0][1]
-            elif len(found) > 1:
-                failures[name] = f"it is the name of {len(found):,} mailboxes"
-            elif found:
-                items.append(FoundMailbox(name, found[0]))
+        commands = build_mailbox_commands(names, MAILBOX_PROPERTIES)
+        objects = await fetch_single_objects(self.exchange, commands, parse_mailbox)
         return Reading(
-            items=tuple(items),
-            failures=build_object_failures(MAILBOXES, failures, len(names), {}),
+            items=tuple(FoundMailbox(name, box) for name, box in objects.found.items()),
+            failures=objects.build_failures(MAILBOXES),
             sources=frozenset({MAILBOXES}),
             population=len(names),
         )
+
+    async def read_forwards_of(self, ids: Sequence[str]) -> Reading[Mailbox]:
+        """A few mailboxes with their forwards, which `read_forwarding_mailboxes` lists."""
+        commands = build_mailbox_commands(ids, (*MAILBOX_PROPERTIES, *FORWARDING_PROPERTIES))
+        objects = await fetch_single_objects(self.exchange, commands, parse_mailbox, is_mailbox)
+        return objects.build_reading(MAILBOX_FORWARDS)
 
     async def read_forwarding_mailboxes(self) -> Reading[Mailbox]:
         """The mailboxes with a forward of their own, as Exchange finds them by itself.

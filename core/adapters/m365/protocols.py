@@ -9,8 +9,8 @@ from urllib.parse import quote
 from core.adapters.api_errors import NO_LICENCE
 from core.adapters.exchange.client import ExchangeClient
 from core.adapters.exchange.command import Command
-from core.adapters.exchange.listings import list_each
 from core.adapters.exchange.paging import fetch_paged_listing
+from core.adapters.exchange.single_objects import fetch_single_objects
 from core.adapters.graph.client import GraphClient
 from core.adapters.graph.reports import BETA, REPORT_PAGE_DELAY
 from core.adapters.m365.mailboxes import ALL_RESULTS, parse_mailbox
@@ -30,7 +30,6 @@ from core.adapters.parsing import (
     parse_timestamp,
 )
 from core.adapters.read_errors import (
-    build_object_failures,
     build_read_failure,
     build_unavailable_reading,
 )
@@ -154,28 +153,16 @@ class M365ProtocolReader:
 
     async def read_mailbox_protocols(self, ids: Sequence[str]) -> Reading[MailboxProtocols]:
         """A few mailboxes by account; an account without a mailbox is absent."""
-        commands = [Command("Get-CASMailbox", {"Identity": one}, CAS_PROPERTIES) for one in ids]
-        items: list[MailboxProtocols] = []
-        failures: dict[str, TenantError | str] = {}
-        for requested, rows in zip(ids, await list_each(self.exchange, commands), strict=True):
-            if isinstance(rows, NotFound) or rows == []:
-                continue
-            if isinstance(rows, TenantError):
-                failures[requested] = rows
-                continue
-            found, broken = parse_each_row(rows, parse_mailbox_protocols)
-            if broken or [one.mailbox.id for one in found] != [requested]:
-                failures[requested] = (
-                    broken[0][1] if broken else "another mailbox than was asked for"
-                )
-            else:
-                items += found
-        return Reading(
-            items=tuple(items),
-            failures=build_object_failures(PROTOCOLS, failures, len(ids), {}),
-            sources=frozenset({PROTOCOLS}),
-            population=len(ids),
+        commands = {
+            one: Command("Get-CASMailbox", {"Identity": one}, CAS_PROPERTIES) for one in ids
+        }
+        objects = await fetch_single_objects(
+            self.exchange,
+            commands,
+            parse_mailbox_protocols,
+            lambda asked, found: found.mailbox.id == asked,
         )
+        return objects.build_reading(PROTOCOLS)
 
     async def read_protocol_use(self, since: datetime) -> Reading[ProtocolUse]:
         """The accounts that signed in by a protocol. Needs Entra ID P1 besides the permission.

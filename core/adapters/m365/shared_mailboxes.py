@@ -10,6 +10,7 @@ from core.adapters.exchange.client import ExchangeClient
 from core.adapters.exchange.command import Command
 from core.adapters.exchange.listings import list_each
 from core.adapters.exchange.paging import fetch_paged_listing
+from core.adapters.exchange.single_objects import fetch_single_objects
 from core.adapters.m365.mailboxes import ALL_RESULTS, CHUNK_SIZE, MAILBOX_PROPERTIES, parse_mailbox
 from core.adapters.parsing import (
     EMPTY_GUID,
@@ -26,7 +27,7 @@ from core.adapters.read_errors import (
     build_read_failure,
     build_unavailable_reading,
 )
-from core.errors import NotFound, TenantError, Unavailable
+from core.errors import TenantError, Unavailable
 from core.microsoft365.remote_recipient_type import parse_recipient_type_flags
 from core.tenant.mailboxes import Mailbox, MailboxSize, SharedMailbox
 from core.tenant.readings import Reading
@@ -179,28 +180,23 @@ class M365SharedMailboxReader:
 
     async def read_shared_mailboxes(self, owners: Sequence[Mailbox]) -> Reading[SharedMailbox]:
         """A few shared mailboxes. One that was converted meanwhile is absent."""
-        items: list[SharedMailbox] = []
-        failures: dict[str, TenantError | str] = {}
-        commands = [
-            Command("Get-Mailbox", {"Identity": one.guid}, SHARED_PROPERTIES) for one in owners
-        ]
-        for owner, rows in zip(owners, await list_each(self.exchange, commands), strict=True):
-            if isinstance(rows, NotFound):
-                continue
-            if isinstance(rows, TenantError):
-                failures[owner.id] = rows
-                continue
-            found, broken = parse_each_row(rows, parse_shared_mailbox)
-            if broken or [one.mailbox.id for one in found] != [owner.id]:
-                failures[owner.id] = (
-                    broken[0][1] if broken else "another mailbox than was asked for"
-                )
-            else:
-                items += (one for one in found if one.mailbox.kind == SHARED_KIND)
-        subjects = {owner.id: owner.address for owner in owners}
+        guids = {owner.id: owner.guid for owner in owners}
+        commands = {
+            one: Command("Get-Mailbox", {"Identity": guid}, SHARED_PROPERTIES)
+            for one, guid in guids.items()
+        }
+        objects = await fetch_single_objects(
+            self.exchange,
+            commands,
+            parse_shared_mailbox,
+            lambda asked, found: found.mailbox.id == asked,
+        )
+        kept = (one for one in objects.found.values() if one.mailbox.kind == SHARED_KIND)
         return Reading(
-            items=tuple(items),
-            failures=build_object_failures(SHARED_MAILBOXES, failures, len(owners), subjects),
+            items=tuple(kept),
+            failures=objects.build_failures(
+                SHARED_MAILBOXES, {owner.id: owner.address for owner in owners}
+            ),
             sources=frozenset({SHARED_MAILBOXES}),
             population=len(owners),
         )

@@ -13,6 +13,8 @@ from core.tenant.configuration import Configuration
 from core.tenant.quoting import quote_text
 from core.watched.items import SourceRows, Trait, WatchedCollection, WatchedItem, build_token
 
+RELIES_ON = ("exchange-organization-add-ins",)
+
 ADD_IN = "organization-add-in"
 MAX_NAME_LENGTH = 120
 # From the least to the most (Microsoft Learn: Get-App, Requirements).

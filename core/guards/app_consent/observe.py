@@ -47,6 +47,7 @@ from core.model.guards import ObserveContext
 from core.tenant.apps import App
 from core.tenant.configuration import Configuration
 from core.tenant.known_traits import build_traits_key
+from core.tenant.left_out import look_up_missing
 from core.tenant.merging import PresenceTracker, collect_failures
 from core.tenant.port import HasApps, HasConfiguration, HasRoles
 from core.tenant.readings import ListedCount, ReadFailure, Reading
@@ -60,6 +61,7 @@ from core.tenant.sources import (
 from core.watched.derived import read_derived
 from core.watched.guard import compare_collection, make_observer
 from core.watched.items import WatchedResult
+from core.watched.own_domains import add_missing_domains
 
 # Where Exchange prints what a role assignment is limited to.
 SCOPE_PROPERTIES = (
@@ -89,9 +91,7 @@ PRINCIPAL_NAMES = (("ObjectId", "AppId", "Guid", "Sid"), ("Identity", "Name"), (
 MAX_TEXT_LENGTH = 256
 # One that is gone is a clean-up.
 MIN_MISSING = 2
-# Apps that are looked up because the listing lacks them; any more stay as they are.
-MAX_MISSING = 200
-LEFT_OUT = "the list of apps leaves it out, and it is there"
+LEFT_OUT = ReadFailure(APPS, "the list of apps leaves it out, and it is there")
 RELIES_ON = (APP_ASSIGNMENTS,)
 
 
@@ -135,7 +135,11 @@ async def observe(
     complete = (*holdings.list_complete_sources(), *around.registrations.list_complete_sources())
     yield count_lists(counts, complete)
     apis = await read_resource_apis(tenant, holdings)
-    domains = await tenant.configuration.read_configuration(DOMAIN)
+    listed_domains = await tenant.configuration.read_configuration(DOMAIN)
+    domains, noted = add_missing_domains(
+        DOMAIN, listed_domains, context.known_traits, context.policy.now
+    )
+    yield Reading(known_traits=noted, scope=frozenset[str]())
     own = frozenset(one.id.casefold() for one in domains.items)
     listed = PresenceTracker(context.open_case_ids)
     # An app whose grants were not all read may be powerful without showing it, and one that shows
@@ -158,7 +162,10 @@ async def observe(
     rest = frozenset(unseen) if listed.complete else frozenset[str]()
     yield build_unlisted_batch(rest, holdings, apis, around)
     listed.present_ids |= rest
-    yield await look_up_missing(tenant, listed)
+    missing = filter(is_object_id, listed.open_case_ids)
+    yield await look_up_missing(
+        listed, missing, tenant.apps.read_apps, lambda app: app.id, LEFT_OUT
+    )
     complete = (
         *holdings.list_complete_sources(),
         *around.registrations.list_complete_sources(),
@@ -166,24 +173,6 @@ async def observe(
     )
     for absent in listed.build_absence_readings((APPS, *complete)):
         yield absent
-
-
-async def look_up_missing(tenant: HasApps, listed: PresenceTracker) -> Reading[ConsentItem]:
-    """The apps with a case that the listing leaves out although they are there: they stay."""
-    missing = sorted(filter(is_object_id, listed.open_case_ids - listed.present_ids))
-    found = Reading[App]()
-    if missing and listed.complete:
-        found = await tenant.apps.read_apps(missing[:MAX_MISSING])
-    unread = {failure.object_id for failure in found.failures}
-    left_out = {one.id for one in found.items} | set(missing) & unread | set(missing[MAX_MISSING:])
-    if "" in unread:
-        left_out = set(missing)
-    listed.present_ids |= left_out
-    return Reading(
-        failures=tuple(ReadFailure(APPS, LEFT_OUT, one) for one in sorted(left_out)[:MAX_MISSING]),
-        sources=frozenset({APPS}),
-        scope=frozenset(left_out),
-    )
 
 
 def count_lists(counts: Mapping[str, int], complete: Collection[str]) -> Reading[ConsentItem]:

@@ -28,14 +28,16 @@ from core.model.findings import Fact, Finding, Severity, Verdict
 from core.model.guards import Guard, GuardPolicy, ObserveContext, Permission, Service
 from core.tenant.changes import DisableExchangeModule
 from core.tenant.directory import ModuleUser
+from core.tenant.left_out import look_up_missing
 from core.tenant.listing_memory import list_missing, note_listing
-from core.tenant.merging import collect_failures
+from core.tenant.merging import PresenceTracker, collect_failures
 from core.tenant.port import HasRoles
 from core.tenant.quoting import quote_text
 from core.tenant.readings import ListedCount, ReadFailure, Reading
 from core.tenant.sources import MODULE_USERS, ROLE_HOLDERS
 
 ORGANIZATION = "organization"
+LEFT_OUT = ReadFailure(MODULE_USERS, "the list of users leaves it out, and it is there")
 SOURCES = (ROLE_HOLDERS, MODULE_USERS)
 # Up to so many users get a finding each; more share one, until they are few again.
 PER_USER_LIMIT = 25
@@ -81,16 +83,31 @@ async def observe(
     holders = frozenset(one.id for one in roles.items)
     kept: list[tuple[int, str, ModuleUser]] = []
     parts: list[Reading[ModuleUser]] = []
-    count, listed, keepers = 0, 0, set[str]()
+    count, keepers = 0, set[str]()
+    listed, listed_count = PresenceTracker(context.open_case_ids), 0
     async for page in tenant.roles.list_module_users():
+        listed.add_page(page)
         parts.append(page.with_items((), page.failures, page.sources, page.population))
-        listed += page.population
+        listed_count += page.population
         for user in page.items:
             if user.enabled and not holders.isdisjoint({user.id, user.guid}):
                 keepers.add(user.id)
             elif user.enabled and has_usable_mailbox(user):
                 count += 1
                 keep_sample_user(kept, user)
+
+    def get_listed_id(user: ModuleUser) -> str:
+        """The id of a user who has to be in the list of those who may and need not."""
+        is_needless = user.enabled and holders.isdisjoint({user.id, user.guid})
+        return user.id if is_needless and has_usable_mailbox(user) else ""
+
+    left_out = await look_up_missing(
+        listed,
+        listed.open_case_ids - {ORGANIZATION},
+        tenant.roles.read_module_users,
+        get_listed_id,
+        LEFT_OUT,
+    )
     users = tuple(user for _, _, user in sorted(kept, reverse=True))
     lists = {ROLE_HOLDERS: holders, MODULE_USERS: frozenset(keepers)}
     lost = tuple(list_lost_people(lists, context))
@@ -117,11 +134,11 @@ async def observe(
     )
     yield Reading(
         items=(access,) if known else (),
-        failures=(*unread, *lost, *misses),
+        failures=(*unread, *lost, *misses, *left_out.failures),
         sources=frozenset(SOURCES),
         population=1,
         complete=not lost and roles.complete and all(part.complete for part in parts),
-        listed_counts={MODULE_USERS: ListedCount(listed, frozenset({MODULE_USERS}), 2)},
+        listed_counts={MODULE_USERS: ListedCount(listed_count, frozenset({MODULE_USERS}), 2)},
         known_traits=tuple(
             note_listing(name, ids, context.known_traits, context.policy.now)
             for name, ids in lists.items()

@@ -26,6 +26,8 @@ from core.watched.items import (
     build_value_token,
 )
 
+RELIES_ON = ("exchange-scope-filters",)
+
 ASSIGNMENT, SCOPE = "management-role-assignment", "management-scope"
 POLICY = "role-assignment-policy"
 # Organization Management gives away every role: Exchange's own default in each tenant.

@@ -10,6 +10,8 @@ from core.tenant.configuration import Configuration
 from core.tenant.quoting import quote_text
 from core.watched.items import SourceRows, Trait, WatchedCollection, WatchedItem, build_token
 
+RELIES_ON = ("exchange-partner-groups",)
+
 ROLE_GROUP, MEMBERS = "role-group", "Get-RoleGroupMember"
 PARTNER_GROUP = "partner-role-group"
 MAX_NAME_LENGTH = 120

@@ -25,6 +25,8 @@ from core.watched.items import (
     build_value_token,
 )
 
+RELIES_ON = ("exchange-restore-requests",)
+
 ENDPOINT, BATCH, RESTORE = "migration-endpoint", "migration-batch", "mailbox-restore-request"
 # Microsoft's own domain for mail between the halves of a hybrid organization.
 ROUTING_SUFFIX = ".onmicrosoft.com"

@@ -20,6 +20,8 @@ from core.watched.items import (
     build_value_token,
 )
 
+RELIES_ON = ("graph-token-policies",)
+
 MAX_NAME_LENGTH = 120
 # Settings inside a definition that weaken a sign-in by themselves (Microsoft Learn: Home Realm
 # Discovery for an application).

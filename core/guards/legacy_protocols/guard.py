@@ -8,12 +8,13 @@ or an exception policy that nobody remembers brings them back.
 """
 
 from core.guards.legacy_protocols.judge import judge
-from core.guards.legacy_protocols.observe import observe
+from core.guards.legacy_protocols.observe import look_up_mailboxes, observe
 from core.guards.legacy_protocols.options import WITHOUT_SIGN_INS, read_options
 from core.guards.legacy_protocols.verdicts import VERDICT_TEXTS
-from core.model.guards import Guard, Permission, Service
+from core.model.guards import Guard, Permission, Service, SingleLook
 from core.model.options import SettingReader
 from core.model.shared_settings import RECENT_SIGN_IN_DAYS
+from core.tenant.sources import PROTOCOLS
 
 EXCHANGE = Service.EXCHANGE
 GUARD = Guard(
@@ -85,6 +86,7 @@ GUARD = Guard(
     ),
     noun="mailboxes",
     observe=observe,
+    single_looks=(SingleLook(PROTOCOLS, frozenset({PROTOCOLS}), look_up_mailboxes),),
     judge=judge,
     settings=(RECENT_SIGN_IN_DAYS, WITHOUT_SIGN_INS),
     read_options=read_options,

@@ -1,6 +1,6 @@
 """Reads mail protocol settings, and the sign-in log where a setting allows a protocol."""
 
-from collections.abc import AsyncIterator, Iterable, Iterator
+from collections.abc import AsyncIterator, Iterable, Iterator, Sequence
 from dataclasses import replace
 from typing import Protocol
 
@@ -59,6 +59,16 @@ async def observe(
     if not context.continuation:
         for rest in listed.build_absence_readings((PROTOCOLS, PROTOCOL_USE)):
             yield rest
+
+
+async def look_up_mailboxes(
+    tenant: ProtocolPorts, context: ObserveContext[ProtocolOptions], ids: Sequence[str]
+) -> Reading[ProtocolItem]:
+    """The mailboxes that the listing no longer shows, each asked alone."""
+    read = await tenant.protocols.read_mailbox_protocols(ids)
+    page = replace(read, scope=frozenset(ids))
+    log = SignInLog(tenant, context.policy)
+    return await build_protocol_batch(page, context, log, frozenset())
 
 
 async def read_organization_protocols(

@@ -24,6 +24,8 @@ from core.watched.items import (
     build_token,
 )
 
+RELIES_ON = ("exchange-moderators",)
+
 MODERATED, REJECTING = "moderated-mailbox", "rejecting-mailbox"
 HELD, UNRECOVERABLE = "held-mailbox", "unrecoverable-mailbox"
 ORGANIZATION, DOMAINS = "organization", "accepted-domain"

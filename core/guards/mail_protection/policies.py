@@ -30,6 +30,8 @@ from core.tenant.domain_names import to_a_label
 from core.tenant.quoting import quote_text
 from core.watched.items import SourceRows, WatchedCollection, WatchedItem
 
+RELIES_ON = ("exchange-preset-policies",)
+
 DOMAINS = "accepted-domain"
 PRESETS = frozenset({"standard", "strict"})
 PRESET_PREFIX = "preset "

@@ -24,6 +24,8 @@ from core.watched.items import (
     build_token,
 )
 
+RELIES_ON = ("exchange-spam-levels",)
+
 ENABLED, EVERYBODY, UNCONDITIONAL = "enabled", "everybody", "whatever-"
 CONDITIONS = ("SentTo", "SentToMemberOf", "RecipientDomainIs")
 EXCEPTIONS = tuple(f"ExceptIf{one}" for one in CONDITIONS)

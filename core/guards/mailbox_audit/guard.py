@@ -30,7 +30,7 @@ from core.microsoft365.audit_actions import (
     classify_licence,
     get_audited_actions,
 )
-from core.model.guards import Guard, ObserveContext, Permission, Service
+from core.model.guards import Guard, ObserveContext, Permission, Service, SingleLook
 from core.model.options import SettingReader
 from core.tenant.auditing import MailboxAudit
 from core.tenant.directory import Account
@@ -41,8 +41,9 @@ from core.tenant.merging import (
     collect_sources,
     count_listing,
     find_object_failure,
+    select_answered,
 )
-from core.tenant.port import HasAccounts, HasAuditing
+from core.tenant.port import HasAccounts, HasAuditing, HasMailboxes
 from core.tenant.readings import ReadFailure, Reading
 from core.tenant.sources import (
     ACCOUNTS,
@@ -73,7 +74,7 @@ PAGES_PER_SAVE = 10
 """What mailboxes record is remembered after so many pages of the listing, and at its end."""
 
 
-class AuditPorts(HasAccounts, HasAuditing, Protocol):
+class AuditPorts(HasAccounts, HasAuditing, HasMailboxes, Protocol):
     """The ports this guard reads."""
 
 
@@ -116,7 +117,7 @@ async def observe(
             reading = replace(reading, known_traits=tuple(memory.build_changed_rows()))
         yield reading
     is_whole = listed.complete and not context.continuation
-    rows = tuple(memory.build_rows(forget_unseen=is_whole))
+    rows = tuple(memory.build_rows(is_whole=is_whole))
     yield Reading(known_traits=rows, scope=frozenset(), complete=listed.complete)
     if not context.continuation:
         for rest in listed.build_absence_readings((MAILBOX_AUDIT, ACCOUNTS)):
@@ -133,6 +134,30 @@ async def look_at(
     guids = sorted({mailbox.guid for mailbox in mailboxes})
     bypasses = await tenant.auditing.read_audit_bypasses_of(guids)
     yield replace(bypasses, scope=frozenset(guids))
+
+
+async def look_up_mailboxes(
+    tenant: AuditPorts, context: ObserveContext[AuditOptions], ids: Sequence[str]
+) -> Reading[AuditItem]:
+    """Which mailboxes are gone that the listing no longer shows.
+
+    What a mailbox records is judged by what others record, so one that is there stays as it was.
+    """
+    found = await tenant.mailboxes.read_mailboxes(ids)
+    there = {one for box in found.items if is_audited_mailbox(box) for one in (box.id, box.guid)}
+    return Reading(
+        failures=tuple(replace(failure, source=MAILBOX_AUDIT) for failure in found.failures),
+        sources=frozenset({MAILBOX_AUDIT, ACCOUNTS}),
+        scope=select_answered(ids, found) - there,
+    )
+
+
+async def look_up_bypasses(
+    tenant: AuditPorts, context: ObserveContext[AuditOptions], ids: Sequence[str]
+) -> Reading[AuditItem]:
+    """Whether accounts that the list of bypasses no longer shows are recorded again."""
+    read = await tenant.auditing.read_audit_bypasses_of(ids)
+    return replace(read, scope=frozenset(ids))
 
 
 def remember_recording(memory: RecordingMemory, items: Iterable[AuditItem]) -> None:
@@ -311,6 +336,10 @@ GUARD = Guard(
     noun="mailboxes",
     observe=observe,
     look_at=look_at,
+    single_looks=(
+        SingleLook(AUDIT_BYPASS, frozenset({AUDIT_BYPASS}), look_up_bypasses),
+        SingleLook(MAILBOX_AUDIT, frozenset({MAILBOX_AUDIT}), look_up_mailboxes),
+    ),
     judge=judge,
     settings=(AUDIT_LOG_AGE_DAYS, ITEMS_ACCESSED),
     read_options=read_options,

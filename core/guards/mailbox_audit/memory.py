@@ -9,7 +9,7 @@ looked at; it holds no name and no id.
 from collections import defaultdict
 from collections.abc import Collection, Iterator, Mapping, Sequence
 from dataclasses import InitVar, dataclass, field, replace
-from datetime import datetime
+from datetime import datetime, timedelta
 from functools import lru_cache
 
 from core.keys import hash_text
@@ -27,6 +27,10 @@ HEX_DIGITS = "0123456789abcdef"
 LETTERS: Mapping[str, str] = {"Admin": "A", "Delegate": "D", "Owner": "O"}
 PREMIUM_LETTER = "P"
 CHECKED_LETTER = "L"
+MISSED_LETTER = "M"
+"""Of a mailbox that a whole listing did not show; its mark is dated from then on."""
+MEMORY_PERIOD = timedelta(days=30)
+"""For so long a mailbox is remembered that no listing shows: a page may have been left out."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -83,15 +87,19 @@ class RecordingMemory:
     """The letters of each mailbox by its mark, in groups of marks that begin alike."""
     changed_groups: set[str] = field(default_factory=set, init=False)
     """The groups in which a mark changed since rows were built."""
+    missed_since: dict[str, datetime] = field(default_factory=dict, init=False)
+    """Since when listings lack a mailbox, by its mark."""
     seen_marks: set[str] = field(default_factory=set, init=False)
 
     def __post_init__(self, known: Mapping[str, KnownTraits]) -> None:
         self.rows = {key: row for key, row in known.items() if row.kind == KIND and row.traits}
         # Of a row that was divided just when a run died, the parts say more: they come later.
         for row in sorted(self.rows.values(), key=lambda row: len(row.object_id)):
-            for name in row.traits:
+            for name, noted_at in row.traits.items():
                 mark, _, letters = name.partition(":")
-                self.groups[mark[:GROUP_DIGITS]][mark] = letters
+                self.groups[mark[:GROUP_DIGITS]][mark] = letters.removesuffix(MISSED_LETTER)
+                if letters.endswith(MISSED_LETTER):
+                    self.missed_since[mark] = noted_at
 
     def recall(self, mailbox_id: str) -> Recorded:
         """What the mailbox recorded before."""
@@ -110,15 +118,15 @@ class RecordingMemory:
     def build_changed_rows(self) -> Iterator[KnownTraits]:
         """The rows of the groups in which something changed since rows were last built."""
         groups, self.changed_groups = self.changed_groups, set()
-        return self.build_group_rows(groups, forget_unseen=False)
+        return self.build_group_rows(groups, is_whole=False)
 
-    def build_rows(self, *, forget_unseen: bool = False) -> Iterator[KnownTraits]:
-        """All rows as they are now; without mailboxes that a whole listing did not show."""
-        return self.build_group_rows(set(self.groups), forget_unseen)
+    def build_rows(self, *, is_whole: bool = False) -> Iterator[KnownTraits]:
+        """All rows as they are now. After a whole listing those mailboxes that it did not show are
+        missed, and those that have been for long are forgotten.
+        """
+        return self.build_group_rows(set(self.groups), is_whole=is_whole)
 
-    def build_group_rows(
-        self, groups: Collection[str], forget_unseen: bool
-    ) -> Iterator[KnownTraits]:
+    def build_group_rows(self, groups: Collection[str], *, is_whole: bool) -> Iterator[KnownTraits]:
         """The rows of some groups, and after them those that hold nothing any more."""
         emptied = {
             key: row
@@ -130,10 +138,12 @@ class RecordingMemory:
             marks = sorted(
                 mark
                 for mark in letters
-                if letters[mark] and (mark in self.seen_marks or not forget_unseen)
+                if letters[mark] and not (is_whole and self.is_forgotten(mark))
             )
             for prefix, part in divide_marks(group, marks):
-                names = [f"{mark}:{letters[mark]}" for mark in part]
+                names = [
+                    f"{mark}:{letters[mark]}{self.get_ending(mark, is_whole)}" for mark in part
+                ]
                 row = note_traits(self.rows, ROW_PREFIX + prefix, KIND, names, self.now)
                 self.rows[row.key] = row
                 emptied.pop(row.key, None)
@@ -141,6 +151,17 @@ class RecordingMemory:
         for key, row in emptied.items():
             del self.rows[key]
             yield replace(row, traits={}, last_seen_at=self.now)
+
+    def get_ending(self, mark: str, is_whole: bool) -> str:
+        """The letter of a mailbox that is missed; none for any other."""
+        is_missed = mark not in self.seen_marks and (is_whole or mark in self.missed_since)
+        return MISSED_LETTER if is_missed else ""
+
+    def is_forgotten(self, mark: str) -> bool:
+        """Whether no listing has shown a mailbox for long."""
+        since = self.missed_since.get(mark)
+        is_old = since is not None and self.now - since >= MEMORY_PERIOD
+        return is_old and mark not in self.seen_marks
 
 
 def divide_marks(prefix: str, marks: Sequence[str]) -> Iterator[tuple[str, Sequence[str]]]:

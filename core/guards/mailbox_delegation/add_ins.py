@@ -15,6 +15,8 @@ from core.tenant.mailboxes import OwnAddIn
 from core.tenant.quoting import quote_text
 from core.tenant.sources import MAILBOXES, OWN_ADD_INS
 
+RELIES_ON = ("exchange-organization-add-ins",)
+
 # From the least to the most (Microsoft Learn: Get-App, Requirements).
 RIGHTS = ("restricted", "readitem", "readwriteitem", "readwritemailbox")
 RIGHT_TEXTS = {

@@ -11,13 +11,28 @@ from datetime import timedelta
 
 from core.guards.mailbox_delegation.items import read_options
 from core.guards.mailbox_delegation.judge import judge
-from core.guards.mailbox_delegation.observe import inspect, look_at, observe
+from core.guards.mailbox_delegation.observe import (
+    INSPECTED_SOURCES,
+    inspect,
+    look_at,
+    look_up_mailboxes,
+    look_up_send_as,
+    look_up_send_on_behalf,
+    observe,
+)
 from core.guards.mailbox_delegation.verdicts import VERDICT_TEXTS
 from core.model.findings import CorrelationRule, Fact, Severity
-from core.model.guards import Guard, PeriodicCheck, Permission, Service
+from core.model.guards import Guard, PeriodicCheck, Permission, Service, SingleLook
 from core.model.options import SettingReader
 from core.model.shared_settings import RESOURCE_MAILBOX_KINDS
-from core.tenant.sources import FOLDER_RIGHTS, FULL_ACCESS, OWN_ADD_INS
+from core.tenant.sources import (
+    FOLDER_RIGHTS,
+    FULL_ACCESS,
+    MAILBOXES,
+    OWN_ADD_INS,
+    SEND_AS,
+    SEND_ON_BEHALF,
+)
 
 EXCHANGE = Service.EXCHANGE
 GUARD = Guard(
@@ -71,6 +86,11 @@ GUARD = Guard(
     options=read_options(SettingReader()),
     inspect=inspect,
     look_at=look_at,
+    single_looks=(
+        SingleLook(SEND_AS, frozenset({SEND_AS}), look_up_send_as),
+        SingleLook(SEND_ON_BEHALF, frozenset({SEND_ON_BEHALF}), look_up_send_on_behalf),
+        SingleLook(MAILBOXES, INSPECTED_SOURCES, look_up_mailboxes),
+    ),
     noun="mailboxes",
     periodic_checks=(
         PeriodicCheck(FULL_ACCESS, timedelta(days=1)),

@@ -1,7 +1,7 @@
 """Reads who holds rights over mailboxes, and finds out who those holders are."""
 
 import asyncio
-from collections.abc import AsyncIterator, Collection, Iterable, Iterator, Sequence
+from collections.abc import AsyncIterator, Collection, Iterable, Iterator, Mapping, Sequence
 from dataclasses import replace
 from typing import Protocol
 
@@ -30,7 +30,7 @@ from core.tenant.domain_memory import list_missing_domains, note_domains, select
 from core.tenant.mail_flow import Recipient
 from core.tenant.mailbox_index import MailboxPage, select_between_checks
 from core.tenant.mailboxes import Delegation, FolderRight, Mailbox
-from core.tenant.merging import collect_failures
+from core.tenant.merging import collect_failures, select_answered
 from core.tenant.port import HasDelegation, HasMailboxes, HasMailFlow
 from core.tenant.quoting import quote_text
 from core.tenant.readings import UNIDENTIFIED_PREFIX, ReadFailure, Reading
@@ -50,6 +50,8 @@ MAX_FAILED_LOOKUPS = 100
 
 SOURCES = frozenset({MAILBOXES, FULL_ACCESS, FOLDER_RIGHTS, OWN_ADD_INS, RECIPIENTS})
 """All that is read mailbox by mailbox. The other rights are listed for the whole organization."""
+INSPECTED_SOURCES = SOURCES - {RECIPIENTS}
+"""Those that are read of mailboxes alone."""
 CHECKS = (FULL_ACCESS, FOLDER_RIGHTS, OWN_ADD_INS)
 MAX_BETWEEN_CHECKS = {FOLDER_RIGHTS: 25, OWN_ADD_INS: 25}
 """Mailboxes of a range of which these are read again although that is not due: they take four
@@ -59,6 +61,11 @@ commands each, and many mailboxes have a case of a colleague with full access.
 
 class DelegationPorts(HasDelegation, HasMailFlow, HasMailboxes, Protocol):
     """The ports this guard reads."""
+
+
+EXCLUDED_KINDS = ("DiscoveryMailbox",)
+NAME_PREFIX = "name:"
+"""Before the id of a mailbox or group that Exchange does not know by the name it printed."""
 
 
 async def observe(
@@ -72,7 +79,7 @@ async def observe(
     async for part in resolve_delegations(tenant, SEND_AS, send_as, context):
         yield part
     async for page in tenant.mailboxes.list_mailboxes():
-        yield MailboxPage(page, SOURCES, excluded_kinds=("DiscoveryMailbox",))
+        yield MailboxPage(page, SOURCES, excluded_kinds=EXCLUDED_KINDS)
 
 
 async def resolve_delegations(
@@ -192,6 +199,56 @@ async def look_at(
     yield await inspect(tenant, context, mailboxes)
 
 
+async def look_up_mailboxes(
+    tenant: DelegationPorts, context: ObserveContext[DelegationOptions], ids: Sequence[str]
+) -> Reading[DelegationItem]:
+    """The mailboxes that the listing no longer shows, each looked for and asked alone."""
+    found = await tenant.mailboxes.read_mailboxes(ids)
+    boxes = [box for box in found.items if box.kind not in EXCLUDED_KINDS]
+    read = await inspect(tenant, context, boxes)
+    failures = (*found.failures, *read.failures)
+    return replace(read, failures=failures, scope=select_answered(ids, found))
+
+
+async def look_up_send_as(
+    tenant: DelegationPorts, context: ObserveContext[DelegationOptions], ids: Sequence[str]
+) -> Reading[DelegationItem]:
+    """Who may send as recipients over whom the listing no longer shows a right."""
+    names = {one.removeprefix(NAME_PREFIX): one for one in ids}
+    read = await tenant.delegation.read_send_as_of(list(names))
+    return await resolve_single_rights(tenant, SEND_AS, read, names, context)
+
+
+async def look_up_send_on_behalf(
+    tenant: DelegationPorts, context: ObserveContext[DelegationOptions], ids: Sequence[str]
+) -> Reading[DelegationItem]:
+    """Who may send on behalf of mailboxes that the listing no longer shows."""
+    names = {one: one for one in ids}
+    read = await tenant.delegation.read_send_on_behalf_of(ids)
+    return await resolve_single_rights(tenant, SEND_ON_BEHALF, read, names, context)
+
+
+async def resolve_single_rights(
+    tenant: HasMailFlow,
+    source: str,
+    read: Reading[Delegation],
+    ids: Mapping[str, str],
+    context: ObserveContext[DelegationOptions],
+) -> Reading[DelegationItem]:
+    """The rights over single recipients with their holders; `ids` by what each was asked for."""
+    held, unread = await look_up_holders(tenant, source, read.items, context)
+    failures = (
+        replace(failure, object_id=ids.get(failure.object_id, failure.object_id))
+        for failure in read.failures
+    )
+    return Reading(
+        items=held,
+        failures=(*failures, *unread),
+        sources=read.sources | {RECIPIENTS},
+        scope=frozenset(ids.values()),
+    )
+
+
 async def look_up_holders(
     tenant: HasMailFlow,
     source: str,
@@ -290,7 +347,7 @@ def build_delegated_mailbox(name: str, found: Recipient | None) -> Mailbox | Non
         return None
     known = found.id if found.found else ""
     return Mailbox(
-        id=known or f"name:{normalize_trustee(name)}",
+        id=known or f"{NAME_PREFIX}{normalize_trustee(name)}",
         guid=known,
         address=found.address,
         name=name,

@@ -53,6 +53,8 @@ from core.tenant.mail_flow import TransportRule
 from core.tenant.quoting import quote_text
 from core.tenant.sources import DOMAINS, TRANSPORT_RULES
 
+RELIES_ON = ("exchange-spam-levels",)
+
 UNSEEN_ACTIONS = frozenset({"redirects to", "blind copies to", "reports with the whole mail to"})
 """Actions that neither sender nor recipient can notice."""
 NOTING_ACTIONS = frozenset({"LogEventText", "SetAuditSeverity"})

@@ -9,6 +9,7 @@ the day of a small tenant; a record of a change, and an open case, bring it forw
 from collections.abc import Collection, Iterator, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
+from itertools import islice
 
 from core.guards.mailbox_forwarding.remedies import build_trace_remedy, get_held_account
 from core.guards.mailbox_forwarding.senders import weigh_senders
@@ -20,9 +21,11 @@ from core.model.findings import Fact, Finding, Severity
 from core.model.guards import ObserveContext
 from core.model.reach import Reach
 from core.tenant.domain_names import to_a_label
+from core.tenant.known_traits import KnownTraits, build_traits_key, note_traits
 from core.tenant.mailbox_index import select_between_checks
 from core.tenant.mailboxes import Mailbox, MailboxSurroundings, SweepRule, format_mailbox_name
 from core.tenant.quoting import quote_text
+from core.tenant.readings import Reading
 from core.tenant.sources import MAILBOX_SURROUNDINGS, MAILBOXES
 
 MAX_TEXT_LENGTH, MAX_SHOWN = 120, 6
@@ -32,6 +35,8 @@ SMALL_TENANT = 500
 """Of fewer mailboxes each is read once a day."""
 MAX_BETWEEN = 10
 """Mailboxes of a range that are read again since they have an open case."""
+MISSED_KIND, MISSED = "surroundings-missed", "missed"
+"""What is remembered of a mailbox that could not be read, so that it does not wait a week."""
 SOURCES = (MAILBOX_SURROUNDINGS, MAILBOXES)
 # How much of a calendar anybody sees (Microsoft Learn: Set-MailboxCalendarFolder, DetailLevel).
 CALENDAR_WEIGHTS = {
@@ -58,7 +63,8 @@ class MailboxTraces:
 def select_due(
     mailboxes: Sequence[Mailbox], context: ObserveContext, *, everything: bool
 ) -> list[Mailbox]:
-    """The mailboxes to read now: those whose time came since the last look, and open cases.
+    """The mailboxes to read now: those whose time came since the last look, those that could not be
+    read when it was theirs, and open cases.
 
     One is always read, that whose time is next: so a permission that is missing is known in every
     look, and not only now and then.
@@ -68,13 +74,36 @@ def select_due(
     period = DAY if 0 < context.least_trusted_count < SMALL_TENANT else WEEK
     slots = list_slots(context.last_full_scan, context.policy.now, period)
     again = select_between_checks(mailboxes, context.open_case_ids)[:MAX_BETWEEN]
-    ids = {one.id for one in again}
+    ids = {one.id for one in (*again, *select_missed(mailboxes, context))}
     size = period // SLOT
     due = [one for one in mailboxes if one.id in ids or place(one.id, size) in slots]
     if due or not mailboxes:
         return due
     current = get_slot(context.policy.now)
     return [min(mailboxes, key=lambda one: ((place(one.id, size) - current) % size, one.id))]
+
+
+def select_missed(mailboxes: Sequence[Mailbox], context: ObserveContext) -> list[Mailbox]:
+    """The mailboxes that could not be read at the last look at them."""
+    missed = (
+        one
+        for one in mailboxes
+        if (row := context.known_traits.get(build_traits_key(one.id, MISSED_KIND))) and row.traits
+    )
+    return list(islice(missed, MAX_BETWEEN))
+
+
+def note_missed(
+    due: Sequence[Mailbox], read: Reading[MailboxSurroundings], context: ObserveContext
+) -> tuple[KnownTraits, ...]:
+    """Which mailboxes have to be read again, for what could not be read of them in passing."""
+    missed = {failure.object_id for failure in read.failures}
+    known = context.known_traits
+    return tuple(
+        note_traits(known, one.id, MISSED_KIND, (MISSED,) if is_missed else (), context.policy.now)
+        for one in due
+        if (is_missed := one.id in missed) or build_traits_key(one.id, MISSED_KIND) in known
+    )
 
 
 def place(mailbox_id: str, size: int) -> int:

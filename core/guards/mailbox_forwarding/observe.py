@@ -15,6 +15,7 @@ from core.guards.mailbox_forwarding.conditions import (
 from core.guards.mailbox_forwarding.folders import classify_folder_path
 from core.guards.mailbox_forwarding.forwards import (
     ForwardingInputs,
+    MailboxForward,
     list_rule_recipients,
 )
 from core.guards.mailbox_forwarding.hiding import (
@@ -39,6 +40,7 @@ from core.guards.mailbox_forwarding.mail_paths import (
 from core.guards.mailbox_forwarding.mailbox_traces import (
     MailboxTraces,
     is_telling_mailbox,
+    note_missed,
     select_due,
 )
 from core.guards.mailbox_forwarding.names import is_unreadable_name
@@ -63,7 +65,12 @@ from core.tenant.mail_flow import (
 from core.tenant.mailbox_index import MailboxPage, select_between_checks
 from core.tenant.mailboxes import Mailbox, MailboxSurroundings
 from core.tenant.member_memory import MemberMemory
-from core.tenant.merging import collect_failures, collect_sources, count_listing
+from core.tenant.merging import (
+    collect_failures,
+    collect_sources,
+    count_listing,
+    select_answered,
+)
 from core.tenant.port import HasConfiguration, HasInboxRules, HasMailboxes, HasMailFlow
 from core.tenant.readings import AllExcept, ReadFailure, Reading
 from core.tenant.sources import (
@@ -96,13 +103,18 @@ class ForwardingPorts(HasConfiguration, HasInboxRules, HasMailFlow, HasMailboxes
     """The ports this guard reads."""
 
 
+INSPECTED_SOURCES = SOURCES - {DOMAINS, RECIPIENTS}
+"""Those that are read of mailboxes alone."""
+EXCLUDED_KINDS = ("DiscoveryMailbox",)
+
+
 async def observe(
     tenant: ForwardingPorts, context: ObserveContext[ForwardingOptions]
 ) -> AsyncIterator[Reading[ForwardingItem] | MailboxPage]:
     """What Exchange can name by itself, then all mailboxes, to look into one by one."""
     yield await read_listed_forwards(tenant, context)
     async for page in tenant.mailboxes.list_mailboxes():
-        yield MailboxPage(page, SOURCES, excluded_kinds=("DiscoveryMailbox",))
+        yield MailboxPage(page, SOURCES, excluded_kinds=EXCLUDED_KINDS)
 
 
 async def look_at(
@@ -115,12 +127,44 @@ async def look_at(
     yield await read_mailboxes(tenant, context, mailboxes, everything=True)
 
 
-async def read_listed_forwards(
-    tenant: ForwardingPorts, context: ObserveContext[ForwardingOptions]
+async def look_up_forwards(
+    tenant: ForwardingPorts, context: ObserveContext[ForwardingOptions], ids: Sequence[str]
 ) -> Reading[ForwardingItem]:
-    """Forwards set on mailboxes, mail-flow rules and connectors: a few requests at any size."""
+    """The forwards of mailboxes that the list of forwards no longer shows, each asked alone."""
+    read = await read_listed_forwards(tenant, context, ids)
+    forwards = tuple(one for one in read.items if isinstance(one, MailboxForward))
+    return replace(read, items=forwards, scope=frozenset(ids), known_traits=())
+
+
+async def look_up_mailboxes(
+    tenant: ForwardingPorts, context: ObserveContext[ForwardingOptions], ids: Sequence[str]
+) -> Reading[ForwardingItem]:
+    """The mailboxes that the listing no longer shows, each looked for and looked into alone."""
+    found = await tenant.mailboxes.read_mailboxes(ids)
+    boxes = [box for box in found.items if box.kind not in EXCLUDED_KINDS]
+    read = await read_mailboxes(tenant, context, boxes, everything=True)
+    told = read.partial_scopes[MAILBOX_SURROUNDINGS]
+    silent = frozenset(box.id for box in boxes if box.id not in told)
+    return replace(
+        read,
+        failures=(*found.failures, *read.failures),
+        scope=select_answered(ids, found),
+        partial_scopes={MAILBOX_SURROUNDINGS: AllExcept(silent)},
+    )
+
+
+async def read_listed_forwards(
+    tenant: ForwardingPorts,
+    context: ObserveContext[ForwardingOptions],
+    ids: Sequence[str] = (),
+) -> Reading[ForwardingItem]:
+    """Forwards set on mailboxes, mail-flow rules and connectors: a few requests at any size.
+
+    With `ids`, the forwards are those of these mailboxes.
+    """
+    reader = tenant.mailboxes
     listed, domains, flow, remotes, policies, paths = await asyncio.gather(
-        tenant.mailboxes.read_forwarding_mailboxes(),
+        reader.read_forwards_of(ids) if ids else reader.read_forwarding_mailboxes(),
         tenant.mail_flow.read_accepted_domains(),
         tenant.mail_flow.read_transport_rules(),
         tenant.mail_flow.read_remote_domains(),
@@ -313,6 +357,7 @@ async def read_mailboxes(
         partial_scopes=({} if everywhere else {RULE_FOLDERS: AllExcept(frozenset(skipped))})
         | ({} if swept else {HIDDEN_RULES: seen})
         | {MAILBOX_SURROUNDINGS: frozenset(told)},
+        known_traits=note_missed(due, traces, context),
     )
 
 

@@ -20,8 +20,10 @@ from core.guards.mfa_registration.items import (
 )
 from core.model.guards import ObserveContext
 from core.tenant.directory import Account, MfaRegistration
+from core.tenant.domain_memory import remember_domains
 from core.tenant.domain_names import to_a_label
 from core.tenant.known_traits import KnownTraits, note_traits
+from core.tenant.left_out import look_up_missing
 from core.tenant.merging import PresenceTracker, collect_failures
 from core.tenant.port import HasAccounts
 from core.tenant.quoting import quote_text
@@ -33,9 +35,9 @@ from core.tenant.sources import (
 )
 
 UNKNOWN_ROLES = "the report does not say of some accounts whether they are administrators"
-LEFT_OUT = "the report leaves the account out, which exists and may sign in"
-MAX_MISSING = 200
-"""Accounts that are looked up because the report lacks them; any more stay as they are."""
+LEFT_OUT = ReadFailure(
+    SIGN_IN_METHODS, "the report leaves the account out, which exists and may sign in"
+)
 EMPTY_REPORT = "the report names not a single account"
 METHOD_TRAIT = "sign-in-method"
 
@@ -46,14 +48,16 @@ async def observe(
     """Administrators as they come, page by page; everybody else as a digest in the end."""
     listed, named = PresenceTracker(context.open_case_ids), 0
     domains = await tenant.accounts.read_federated_domains()
+    missing, noted = remember_domains(domains.items, context.known_traits, context.policy.now)
     census = RegistrationTotals(
-        federated_domains=frozenset(map(to_a_label, domains.items)),
+        federated_domains=frozenset(map(to_a_label, (*domains.items, *missing))),
         are_domains_known=not domains.failures,
     )
     yield Reading(
         failures=tuple(replace(failure, optional=True) for failure in collect_failures((domains,))),
         sources=domains.sources,
         scope=frozenset[str](),
+        known_traits=() if domains.failures else noted,
     )
     async for page in tenant.accounts.list_mfa_registrations():
         listed.add_page(page)
@@ -78,35 +82,16 @@ async def observe(
         sources=names,
         scope=frozenset(GROUPS),
     )
-    yield await look_up_missing(tenant, listed)
+    # The report names every account that is not disabled.
+    yield await look_up_missing(
+        listed,
+        listed.open_case_ids - frozenset(GROUPS),
+        tenant.accounts.read_users,
+        lambda account: "" if account.enabled is False else account.id,
+        LEFT_OUT,
+    )
     for rest in listed.build_absence_readings(names):
         yield replace(rest, failures=build_unknown_roles_failure(census.has_unknown_roles))
-
-
-async def look_up_missing(
-    tenant: HasAccounts, listed: PresenceTracker
-) -> Reading[RegistrationItem]:
-    """The accounts with a case that the report leaves out although they may sign in: they stay.
-
-    It names every account that is not disabled, so a page of it may be missing.
-    """
-    missing = sorted(listed.open_case_ids - listed.present_ids - frozenset(GROUPS))
-    accounts = Reading[Account](sources=frozenset({ACCOUNTS}))
-    if missing and listed.complete:
-        accounts = await tenant.accounts.read_users(missing[:MAX_MISSING])
-    unread = {failure.object_id for failure in accounts.failures}
-    left_out = {one.id for one in accounts.items if one.enabled is not False}
-    left_out |= set(missing) & unread | set(missing[MAX_MISSING:])
-    if "" in unread:
-        left_out = set(missing)
-    listed.present_ids |= left_out
-    return Reading(
-        failures=tuple(
-            ReadFailure(SIGN_IN_METHODS, LEFT_OUT, one) for one in sorted(left_out)[:MAX_MISSING]
-        ),
-        sources=frozenset({SIGN_IN_METHODS}),
-        scope=frozenset(left_out),
-    )
 
 
 def build_unknown_roles_failure(has_unknown_roles: bool) -> tuple[ReadFailure, ...]:

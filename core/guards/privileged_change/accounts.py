@@ -35,6 +35,8 @@ from core.watched.items import (
     build_value_token,
 )
 
+RELIES_ON = ("graph-user-properties",)
+
 USER, DOMAIN, PARTNER = "directory-user", "domain", "cross-tenant-partner"
 MAX_NAME_LENGTH = 120
 UNLESS = "Unless somebody answers for it"

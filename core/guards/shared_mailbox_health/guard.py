@@ -8,10 +8,11 @@ cloud only becomes a user's again at the next synchronisation, and is lost when 
 
 from datetime import timedelta
 
+from core.guards.shared_mailbox_health.items import SETTINGS
 from core.guards.shared_mailbox_health.judge import judge
-from core.guards.shared_mailbox_health.observe import inspect, observe
-from core.model.guards import Guard, PeriodicCheck, Permission, Service
-from core.tenant.sources import MAILBOX_SIZES
+from core.guards.shared_mailbox_health.observe import inspect, look_up_mailboxes, observe
+from core.model.guards import Guard, PeriodicCheck, Permission, Service, SingleLook
+from core.tenant.sources import MAILBOX_SIZES, SHARED_MAILBOXES
 
 GUARD = Guard(
     name="shared-mailbox-health",
@@ -30,6 +31,9 @@ GUARD = Guard(
     observe=observe,
     judge=judge,
     inspect=inspect,
+    single_looks=(
+        SingleLook(SHARED_MAILBOXES, frozenset({SETTINGS, SHARED_MAILBOXES}), look_up_mailboxes),
+    ),
     noun="shared mailboxes",
     periodic_checks=(PeriodicCheck(MAILBOX_SIZES, timedelta(days=1)),),
 )

@@ -17,8 +17,8 @@ from core.model.guards import ObserveContext
 from core.tenant.directory import Account
 from core.tenant.mailbox_index import MailboxPage, select_between_checks
 from core.tenant.mailboxes import Mailbox, MailboxSize, SharedMailbox
-from core.tenant.merging import collect_failures
-from core.tenant.port import HasAccounts, HasSharedMailboxes
+from core.tenant.merging import collect_failures, select_answered
+from core.tenant.port import HasAccounts, HasMailboxes, HasSharedMailboxes
 from core.tenant.readings import ListedCount, ReadFailure, Reading
 from core.tenant.sources import ACCOUNTS, MAILBOX_SIZES, SHARED_MAILBOXES
 
@@ -28,7 +28,7 @@ MAX_FAILED_ACCOUNTS = 1_000
 """Of so many mailboxes the account may be unread; with more, reading accounts did not work."""
 
 
-class SharedMailboxPorts(HasAccounts, HasSharedMailboxes, Protocol):
+class SharedMailboxPorts(HasAccounts, HasMailboxes, HasSharedMailboxes, Protocol):
     """The ports this guard reads."""
 
 
@@ -60,6 +60,23 @@ async def observe(
             sources=frozenset({SETTINGS, LICENCES}),
             listed_counts={SETTINGS: ListedCount(count, frozenset({SETTINGS, LICENCES}), 2)},
         )
+
+
+async def look_up_mailboxes(
+    tenant: SharedMailboxPorts, context: ObserveContext, ids: Sequence[str]
+) -> Reading[SharedMailboxItem]:
+    """The mailboxes that the listing no longer shows as before, each read and measured alone."""
+    found = await tenant.mailboxes.read_mailboxes(ids)
+    settings = await tenant.shared_mailboxes.read_shared_mailboxes(found.items)
+    kept, unread = await join_mailbox_accounts(tenant, settings.items)
+    measured = await inspect(tenant, context, [one.mailbox for one in settings.items])
+    answered = select_answered(ids, found) & select_answered(ids, settings)
+    return Reading(
+        items=(*kept, *measured.items),
+        failures=(*found.failures, *settings.failures, *unread, *measured.failures),
+        sources=SOURCES | {SETTINGS, LICENCES},
+        scope=answered,
+    )
 
 
 def list_page_mailboxes(page: Reading[SharedMailbox]) -> Reading[Mailbox]:

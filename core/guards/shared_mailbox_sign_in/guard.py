@@ -6,12 +6,13 @@ a whole team and has a foothold in the tenant that nobody misses.
 """
 
 from core.guards.shared_mailbox_sign_in.judge import judge
-from core.guards.shared_mailbox_sign_in.observe import look_at, observe
+from core.guards.shared_mailbox_sign_in.observe import look_at, look_up_mailboxes, observe
 from core.guards.shared_mailbox_sign_in.options import SETTINGS, read_options
 from core.guards.shared_mailbox_sign_in.verdicts import VERDICT_TEXTS
-from core.model.guards import Guard, Permission, Service
+from core.model.guards import Guard, Permission, Service, SingleLook
 from core.model.options import SettingReader
 from core.tenant.changes import BlockSignIn
+from core.tenant.sources import MAILBOXES
 
 ROLE_REASON = "without it no account is blocked unattended"
 
@@ -61,6 +62,7 @@ GUARD = Guard(
     ),
     observe=observe,
     look_at=look_at,
+    single_looks=(SingleLook(MAILBOXES, frozenset({MAILBOXES}), look_up_mailboxes),),
     judge=judge,
     settings=SETTINGS,
     read_options=read_options,

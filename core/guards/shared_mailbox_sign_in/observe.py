@@ -106,15 +106,26 @@ async def look_at(
     tenant: SignInPorts, context: ObserveContext[SignInOptions], mailboxes: Sequence[Mailbox]
 ) -> AsyncIterator[Reading[ResourceAccount]]:
     """The resource mailboxes among some mailboxes, with their accounts."""
-    kinds = {kind.casefold() for kind in context.policy.options.resource_kinds}
-    wanted = [box for box in mailboxes if box.kind.casefold() in kinds]
-    if not wanted:
-        return
-    guids = sorted({box.guid for box in wanted})
-    read = await tenant.mailboxes.read_mailboxes(guids)
-    page = replace(read, scope=frozenset(box.id for box in wanted))
+    ids = sorted({box.id for box in mailboxes if is_resource(box, context)})
+    if ids:
+        yield await look_up_mailboxes(tenant, context, ids)
+
+
+async def look_up_mailboxes(
+    tenant: SignInPorts, context: ObserveContext[SignInOptions], ids: Sequence[str]
+) -> Reading[ResourceAccount]:
+    """The resource mailboxes of some ids, each asked alone, with their accounts."""
+    read = await tenant.mailboxes.read_mailboxes(ids)
+    boxes = tuple(box for box in read.items if is_resource(box, context))
+    page = replace(read, items=boxes, population=len(boxes), scope=frozenset(ids))
     blocks, ended = find_blocks(context), find_ended_sessions(context)
-    yield await join_accounts(AccountScan(tenant, context.policy, blocks, ended), page)
+    return await join_accounts(AccountScan(tenant, context.policy, blocks, ended), page)
+
+
+def is_resource(mailbox: Mailbox, context: ObserveContext[SignInOptions]) -> bool:
+    """Whether a mailbox is of a kind that this guard looks at."""
+    kinds = {kind.casefold() for kind in context.policy.options.resource_kinds}
+    return mailbox.kind.casefold() in kinds
 
 
 def find_blocks(

@@ -60,6 +60,28 @@ class FakeDelegationReader:
         found = [one for one in self.tenant.own_add_ins if one.mailbox.id in ids]
         return self.tenant.build_reading(OWN_ADD_INS, found, lambda one: one.mailbox.id, ids)
 
+    async def read_send_as_of(self, ids: Sequence[str]) -> Reading[Delegation]:
+        return self.read_rights_of(SEND_AS, "SendAs", ids)
+
+    async def read_send_on_behalf_of(self, ids: Sequence[str]) -> Reading[Delegation]:
+        return self.read_rights_of(SEND_ON_BEHALF, "SendOnBehalf", ids)
+
+    def read_rights_of(self, source: str, right: str, ids: Sequence[str]) -> Reading[Delegation]:
+        found = [
+            one
+            for one in self.tenant.delegations
+            if one.right == right and self.find_owner_names(one) & set(ids)
+        ]
+        return self.tenant.build_reading(source, found, get_delegation_owner, ids)
+
+    def find_owner_names(self, delegation: Delegation) -> set[str]:
+        """What a right over a recipient is found by."""
+        if delegation.mailbox:
+            return {delegation.mailbox.id}
+        name = delegation.mailbox_name
+        known = {one.id for one in self.tenant.known_recipients if one.name == name and one.found}
+        return {name, name.casefold(), *known}
+
     async def list_send_as(self) -> AsyncIterator[Reading[Delegation]]:
         for part in stream_delegations(self.tenant, SEND_AS):
             yield part

@@ -20,7 +20,7 @@ from core.model.activity import Act, ActivityCursor, PendingLook
 from core.model.audit_queries import AuditSearch, CauseWish
 from core.model.cases import Case, Exemption
 from core.model.changes import ChangeRecord
-from core.model.containment import AccountBundle, Containment
+from core.model.containment import AccountBundle, Containment, StoredBundles
 from core.model.outbox import ChannelHealth, OutboxRow
 from core.model.requests import OperatorRequest
 from core.model.run_document import run_report_to_json
@@ -352,10 +352,10 @@ class FakeLedger:
         ]
         return max(found, key=lambda one: one.edition, default=None)
 
-    async def load_bundles(self, since: datetime, until: datetime) -> tuple[AccountBundle, ...]:
+    async def load_bundles(self, since: datetime, until: datetime) -> StoredBundles:
         """Every edition of a period."""
         found = [one for one in self.list_bundles() if since <= one.at < until]
-        return tuple(sorted(found, key=lambda one: (one.at, one.id, one.edition)))
+        return StoredBundles(tuple(sorted(found, key=lambda one: (one.at, one.id, one.edition))))
 
     async def purge_containments(self, now: datetime) -> None:
         """Remove what is of more than 400 days."""

@@ -25,10 +25,20 @@ class FakeMailboxReader:
         for part in self.tenant.paginate(replace(seen, failures=unread), lambda box: box.id, after):
             yield part
 
-    async def read_mailboxes(self, guids: Sequence[str]) -> Reading[Mailbox]:
-        found = [strip_forwards(box) for box in self.tenant.boxes if box.guid in guids]
-        seen = self.tenant.build_reading(MAILBOXES, found, lambda box: box.guid, guids)
-        return replace(seen, complete=True, population=len(guids))
+    async def read_mailboxes(self, ids: Sequence[str]) -> Reading[Mailbox]:
+        found = [strip_forwards(box) for box in self.find_boxes(ids)]
+        seen = self.tenant.build_reading(
+            MAILBOXES, found, lambda box: box.guid if box.guid in ids else box.id, ids
+        )
+        return replace(seen, complete=True, population=len(ids))
+
+    async def read_forwards_of(self, ids: Sequence[str]) -> Reading[Mailbox]:
+        found = self.find_boxes(ids)
+        seen = self.tenant.build_reading(MAILBOX_FORWARDS, found, lambda box: box.id, ids)
+        return replace(seen, complete=True, population=len(ids))
+
+    def find_boxes(self, ids: Sequence[str]) -> list[Mailbox]:
+        return [box for box in self.tenant.boxes if box.id in ids or box.guid in ids]
 
     async def find_mailboxes(self, names: Sequence[str]) -> Reading[FoundMailbox]:
         named = {name: [box for box in self.tenant.boxes if is_named(box, name)] for name in names}

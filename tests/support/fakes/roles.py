@@ -1,6 +1,6 @@
 """Who administers a fake tenant, and what disabling Exchange PowerShell does to it."""
 
-from collections.abc import AsyncIterator, Iterator
+from collections.abc import AsyncIterator, Iterator, Sequence
 from dataclasses import dataclass, replace
 from datetime import datetime
 from typing import Any
@@ -73,6 +73,11 @@ class FakeRoleReader:
         seen = self.tenant.build_reading(MODULE_USERS, found, lambda one: one.id)
         for part in self.tenant.paginate(seen, lambda one: one.id, ""):
             yield part
+
+    async def read_module_users(self, ids: Sequence[str]) -> Reading[ModuleUser]:
+        found = [one for one in self.tenant.powershell_users if {one.id, one.guid} & set(ids)]
+        seen = self.tenant.build_reading(MODULE_USERS, found, lambda one: one.id, ids)
+        return replace(seen, complete=True)
 
 
 # A scene in wire form -----------------------------------------------------------------------------

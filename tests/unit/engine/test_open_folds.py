@@ -20,7 +20,7 @@ from core.model.folded import (
     format_members,
     parse_members,
 )
-from core.model.guards import ChangeLimit, GuardPolicy
+from core.model.guards import ChangeLimit, GuardPolicy, SingleLook
 from core.model.reach import Reach
 from core.model.requests import OperatorRequest, RequestKind, RequestState
 from core.status.counts import count_guard
@@ -33,10 +33,13 @@ from tests.support.synthetic_guard import (
     ALERT_CONFIG,
     ENFORCE_CONFIG,
     GUARD,
+    RULES_SOURCE,
+    UNLISTED_SOURCE,
     EngineHarness,
     ForwardItem,
     SyntheticTenant,
     judge,
+    look_up,
 )
 
 DAY = timedelta(days=1)
@@ -252,6 +255,20 @@ async def test_an_object_that_cannot_be_read_ends_nothing() -> None:
     stage.tenant.unavailable = True
     await stage.run_timer()
     assert await get_fold(stage) == fold
+
+
+async def test_a_listing_that_leaves_their_object_out_ends_none_of_them() -> None:
+    stage, _ = build_stage(60)
+    look = SingleLook(UNLISTED_SOURCE, frozenset({RULES_SOURCE}), look_up)
+    stage.config = replace(stage.config, guard=replace(stage.config.guard, single_looks=(look,)))
+    await begin(stage)
+    before = count_members(await get_fold(stage))
+    stage.tenant.omitted = {LOUD}
+    await stage.run_timer()
+    assert count_members(await get_fold(stage)) == before > 0
+    stage.tenant.deleted = {LOUD}
+    await stage.run_timer()
+    assert (await get_fold(stage)).closed_at
 
 
 async def test_an_exempted_case_covers_what_it_held_as_it_was() -> None:

@@ -177,3 +177,21 @@ async def test_only_hosts_of_others_are_told_as_where_sign_ins_go() -> None:
         if fact.label == "sends sign-ins to"
     }
     assert facts == {"job.harbour.example"}
+
+
+async def test_a_domain_that_a_listing_lacks_once_is_not_somebody_elses() -> None:
+    scene = build_powerful_scene(replyUrls=["https://a.contoso.com/cb"])
+    own = scene["graph"]["domains"]
+    other = [{**own[0], "id": "branch.example"}]
+    scene["graph"]["domains"] = [*own, *other]
+    known: dict[str, KnownTraits] = {}
+    assert await look(scene, known, 0) == []
+    for number in (1, 3):
+        scene["graph"]["domains"] = other
+        assert await look(scene, known, number) == []
+        scene["graph"]["domains"] = [*own, *other]
+        assert await look(scene, known, number + 1) == []
+    scene["graph"]["domains"] = other
+    assert await look(scene, known, 5) == []
+    (found,) = await look(scene, known, 7)
+    assert "a.contoso.com" in found.summary

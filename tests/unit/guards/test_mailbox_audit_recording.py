@@ -402,20 +402,42 @@ def test_what_was_noted_is_recalled_by_a_later_scan() -> None:
     assert later.recall("m201") == Recorded()
 
 
-def test_a_mailbox_that_a_whole_listing_did_not_show_is_forgotten() -> None:
+def look_again(rows: Mapping[str, KnownTraits], seen: str, now: datetime) -> dict[str, KnownTraits]:
+    """The rows after a whole listing that showed one of two mailboxes."""
+    later = RecordingMemory(rows, now)
+    for one in ("m1", "m2"):
+        later.recall(one)
+    later.note(seen, later.recall(seen))
+    return {row.key: row for row in later.build_rows(is_whole=True)}
+
+
+def test_a_mailbox_that_no_listing_shows_is_forgotten_after_a_month() -> None:
     first = RecordingMemory({}, NOW)
     for one in ("m1", "m2"):
         first.note(one, Recorded(ALL))
     rows = {row.key: row for row in first.build_rows()}
-    later = RecordingMemory(rows, NOW)
+    for days in (1, 15, 30):
+        rows = look_again(rows, "m1", NOW + timedelta(days=days))
+        assert RecordingMemory(rows, NOW).recall("m2") == Recorded(ALL)
+    rows = look_again(rows, "m1", NOW + timedelta(days=31))
+    assert RecordingMemory(rows, NOW).recall("m1") == Recorded(ALL)
+    assert RecordingMemory(rows, NOW).recall("m2") == Recorded()
+
+
+def test_a_mailbox_that_a_listing_left_out_once_is_remembered_as_before() -> None:
+    first = RecordingMemory({}, NOW)
     for one in ("m1", "m2"):
-        later.recall(one)
-    later.note("m1", Recorded(ALL))
-    kept = RecordingMemory({row.key: row for row in later.build_rows(forget_unseen=True)}, NOW)
-    assert kept.recall("m1") == Recorded(ALL)
-    assert kept.recall("m2") == Recorded()
-    partly = RecordingMemory({row.key: row for row in later.build_rows()}, NOW)
-    assert partly.recall("m2") == Recorded(ALL)
+        first.note(one, Recorded(ALL))
+    rows = {row.key: row for row in first.build_rows()}
+    rows = look_again(rows, "m1", NOW + timedelta(days=1))
+    rows = look_again(rows, "m2", NOW + timedelta(days=2))
+    rows = look_again(rows, "m2", NOW + timedelta(days=31))
+    for one in ("m1", "m2"):
+        assert RecordingMemory(rows, NOW).recall(one) == Recorded(ALL)
+    partly = RecordingMemory(rows, NOW + timedelta(days=90))
+    partly.recall("m1")
+    kept = {row.key: row for row in partly.build_rows()}
+    assert RecordingMemory(kept, NOW).recall("m1") == Recorded(ALL)
 
 
 def test_a_mailbox_that_recorded_nothing_leaves_no_mark() -> None:
@@ -438,7 +460,7 @@ def test_a_second_look_at_the_same_changes_no_row() -> None:
     rows = {row.key: row for row in first.build_rows()}
     later = RecordingMemory(rows, NOW + HOUR)
     later.note("m1", later.recall("m1"))
-    assert {row.key: row for row in later.build_rows(forget_unseen=True)} == rows
+    assert {row.key: row for row in later.build_rows(is_whole=True)} == rows
 
 
 def keep_rows(memory: RecordingMemory, rows: dict[str, KnownTraits]) -> dict[str, KnownTraits]:

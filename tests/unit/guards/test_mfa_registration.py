@@ -430,6 +430,29 @@ async def test_of_an_administrator_others_sign_in_it_is_said_that_they_decide(
     assert ("not seen" in finding.summary) is decided
 
 
+async def test_a_federated_domain_that_a_listing_lacks_once_stays_one() -> None:
+    entry = replace(ADMIN, upn=FEDERATED)
+    tenant = FakeTenant(mfa_registrations=[entry], users=people([entry]))
+    known: dict[str, KnownTraits] = {}
+    verdicts = []
+    domains = ["fed.contoso.com", "other.example"]
+    for number, listed in enumerate((domains, domains[1:], domains, domains[1:], domains[1:])):
+        tenant.federated_domains = listed
+        policy = GuardPolicy(TERMS.now + timedelta(hours=2 * number), GUARD.options)
+        context = ObserveContext(policy, known_traits=dict(known))
+        async for reading in GUARD.observe(tenant, context):
+            assert isinstance(reading, Reading)
+            known |= {one.key: one for one in reading.known_traits}
+            verdicts += [
+                one.verdict
+                for item in reading.items
+                for one in GUARD.judge(item, policy)
+                if one.object_id == entry.id
+            ]
+    decided = [MfaVerdict.DECIDED_ELSEWHERE] * 4
+    assert verdicts == [*decided, MfaVerdict.NO_SECOND_FACTOR]
+
+
 async def test_a_federated_administrator_with_a_factor_here_is_judged_by_it() -> None:
     strong, weak = (
         replace(one, id=f"f{number}", upn=FEDERATED, is_admin=True)

@@ -1,12 +1,13 @@
 """What mailbox auditing and the unified audit log record."""
 
 from collections.abc import AsyncIterator, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from core.adapters.exchange.client import ExchangeClient
 from core.adapters.exchange.command import Command
-from core.adapters.exchange.listings import list_each, list_objects
+from core.adapters.exchange.listings import list_objects
 from core.adapters.exchange.paging import collect_row_ids, fetch_paged_listing
+from core.adapters.exchange.single_objects import fetch_single_objects
 from core.adapters.m365.auditing.parse import (
     AUDIT_PROPERTIES,
     parse_audit_bypass,
@@ -20,11 +21,10 @@ from core.adapters.parsing import (
     parse_text,
 )
 from core.adapters.read_errors import (
-    build_object_failures,
     build_read_failure,
     build_row_failures,
 )
-from core.errors import NotFound, TenantError, Unavailable
+from core.errors import TenantError, Unavailable
 from core.microsoft365.assumptions.exchange_objects import AUDIT_ENABLED_PRINTED
 from core.tenant.auditing import AuditBypass, MailboxAudit, OrganizationAudit
 from core.tenant.readings import ReadFailure, Reading
@@ -93,26 +93,17 @@ class M365AuditingReader:
 
     async def read_audit_bypasses_of(self, guids: Sequence[str]) -> Reading[AuditBypass]:
         """Whether the actions of a few accounts are left out."""
-        items: list[AuditBypass] = []
-        failures: dict[str, TenantError | str] = {}
-        commands = [Command(BYPASS_CMDLET, {"Identity": guid}, BYPASS_PROPERTIES) for guid in guids]
-        for guid, rows in zip(guids, await list_each(self.exchange, commands), strict=True):
-            if isinstance(rows, NotFound) or rows == []:
-                continue
-            if isinstance(rows, TenantError):
-                failures[guid] = rows
-                continue
-            found, broken = parse_each_row(rows, parse_audit_bypass)
-            if broken or [one.id.lower() for one in found] != [guid.lower()]:
-                failures[guid] = broken[0][1] if broken else "another account than was asked for"
-            else:
-                items += (one for one in found if one.bypassed)
-        return Reading(
-            items=tuple(items),
-            failures=build_object_failures(AUDIT_BYPASS, failures, len(guids), {}),
-            sources=frozenset({AUDIT_BYPASS}),
-            population=len(guids),
+        commands = {
+            guid: Command(BYPASS_CMDLET, {"Identity": guid}, BYPASS_PROPERTIES) for guid in guids
+        }
+        objects = await fetch_single_objects(
+            self.exchange,
+            commands,
+            parse_audit_bypass,
+            lambda guid, found: found.id == guid.lower(),
         )
+        read = objects.build_reading(AUDIT_BYPASS)
+        return replace(read, items=tuple(one for one in read.items if one.bypassed))
 
     async def read_audit_bypasses(self) -> Reading[AuditBypass]:
         """The accounts whose actions are left out of all mailbox audit logs.

@@ -1,11 +1,21 @@
-"""What a reader sees of an automatic reply, whoever wrote it."""
+"""What is read beside the rules of a mailbox: what was not read, and what a reply looks like."""
 
 import re
 import time
 
 import pytest
 
-from core.adapters.m365.mailbox_surroundings import MARKUP_LIMIT, drop_hidden_parts, strip_markup
+from core.adapters.m365.mailbox_surroundings import (
+    MARKUP_LIMIT,
+    NAMED_BY,
+    drop_hidden_parts,
+    read_mailbox_surroundings,
+    strip_markup,
+)
+from core.adapters.parsing import ResponseRow
+from core.errors import Forbidden, NotFound, TenantError, Unavailable
+from core.tenant.mailboxes import Mailbox
+from tests.support.fakes.exchange import ScriptedExchange
 
 PLAIN = re.compile(r"(?is)<(style|script|head)\b.*?</\1\s*>|<!--.*?-->")
 
@@ -35,3 +45,28 @@ def test_a_reply_of_nothing_but_beginnings_takes_no_longer_than_another(start: s
     for _ in range(10):
         strip_markup(text)
     assert time.process_time() - begun < 1
+
+
+@pytest.mark.parametrize(
+    ("error", "failed", "permission"),
+    [
+        (Unavailable("HTTP 503"), "m2", ""),
+        (Forbidden("no role", "Get-SweepRule"), "", "Get-SweepRule"),
+        (NotFound("no calendar"), "", ""),
+    ],
+    ids=["passing", "refused", "not there"],
+)
+async def test_what_passes_leaves_its_mailbox_unread_and_a_refusal_the_cmdlet(
+    error: TenantError, failed: str, permission: str
+) -> None:
+    owners = [Mailbox(f"m{number}", f"g{number}", f"m{number}@x.example") for number in (1, 2)]
+    answers: list[list[ResponseRow] | TenantError] = [[] for _ in range(2 * len(NAMED_BY))]
+    answers[len(NAMED_BY)] = error
+    folders: list[list[ResponseRow] | TenantError] = [NotFound("no calendar")] * 2
+    read = await read_mailbox_surroundings(ScriptedExchange(batches=[*answers, *folders]), owners)
+    (first, *others) = [
+        one for one in read.failures if "calendar" not in one.reason
+    ] or read.failures
+    assert (first.object_id, first.permission, first.optional) == (failed, permission, True)
+    assert not others
+    assert [bool(one.unread) for one in read.items] == [True, True]

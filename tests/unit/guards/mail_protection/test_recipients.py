@@ -65,3 +65,21 @@ async def test_a_person_s_mailbox_that_lists_no_longer_show_is_told(
     said = await tell("hidden-mailbox", "hidden-mailbox", values)
     assert said.startswith("low: The mailbox Ann is in no address list" if is_told else "")
     assert bool(said) is is_told
+
+
+async def test_a_domain_that_a_listing_lacks_once_makes_no_own_address_an_outside_one() -> None:
+    values = {
+        "ExternalEmailAddress": "SMTP:ann@contoso.com",
+        "EmailAddresses": ["smtp:ann@contoso.com", "smtp:sales@branch.example"],
+    }
+    contact = Configuration("mail-contact", "r1", "Ann", values)
+    domains = [*DOMAINS, Configuration("accepted-domain", "branch.example", "branch.example", {})]
+    looks = Looks(COLLECTIONS["leading-recipient"])
+    await looks.look([*domains, contact])
+    for _ in range(2):
+        assert await looks.look([*domains[1:], contact]) == []
+        assert await looks.look([*domains, contact]) == []
+    # A domain that went for good is the organization's no longer.
+    assert await looks.look([*domains[1:], contact]) == []
+    (found,) = await looks.look([*domains[1:], contact])
+    assert "takes mail to sales@branch.example" in found.summary

@@ -23,15 +23,17 @@ from core.guards.mailbox_forwarding.mailbox_traces import (
     MailboxTraces,
     judge_traces,
     list_slots,
+    note_missed,
     place,
     select_due,
+    select_missed,
 )
 from core.microsoft365.addresses import OwnDomains
 from core.model.findings import Severity
 from core.model.guards import GuardPolicy, ObserveContext
 from core.tenant.mail_flow import AcceptedDomain
 from core.tenant.mailboxes import Mailbox, MailboxSurroundings, SweepRule
-from core.tenant.readings import Reading
+from core.tenant.readings import ReadFailure, Reading
 from core.tenant.sources import DOMAINS, MAILBOX_SURROUNDINGS, MAILBOXES
 from tests.support.fakes.tenant import FakeTenant
 from tests.support.remedy_checks import check_remedies
@@ -169,6 +171,23 @@ def test_open_cases_are_read_again_and_not_too_many() -> None:
     context = ObserveContext(POLICY, last_full_scan=NOW, open_case_ids=ids)
     assert len(select_due(boxes, context, everything=False)) == MAX_BETWEEN
     assert select_due(boxes, context, everything=True) == boxes
+
+
+def test_a_mailbox_that_could_not_be_read_is_read_again_until_it_was() -> None:
+    boxes = [Mailbox(f"m{number}", f"g{number}", "a@x") for number in range(60)]
+    context = ObserveContext(POLICY, last_full_scan=NOW - SLOT, least_trusted_count=SMALL_TENANT)
+    due = select_due(boxes, context, everything=False)
+    missed = [one for one in boxes if one not in due][:2]
+    failures = tuple(ReadFailure(MAILBOX_SURROUNDINGS, "HTTP 503", one.id) for one in missed)
+    read = Reading[MailboxSurroundings](failures=failures)
+    noted = {one.key: one for one in note_missed([*due, *missed], read, context)}
+    assert len(noted) == len(missed)
+    again = replace(context, known_traits=noted)
+    assert set(missed) <= set(select_due(boxes, again, everything=False))
+    assert [one.id for one in select_missed(boxes, again)] == [one.id for one in missed]
+    # Once it was read it waits for its time like any other.
+    noted |= {one.key: one for one in note_missed([*due, *missed], Reading(), again)}
+    assert select_missed(boxes, replace(again, known_traits=noted)) == []
 
 
 async def look(fake: FakeTenant, *, unread: str = "") -> Reading[Any]:
