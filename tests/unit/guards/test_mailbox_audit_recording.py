@@ -496,10 +496,12 @@ def test_a_row_with_too_many_marks_is_divided_and_what_it_held_is_recalled() -> 
     later = RecordingMemory(rows, NOW + 2 * HOUR)
     assert {later.recall(name) for name in names[:MAX_ROW_MARKS]} == {Recorded(ALL)}
     assert later.recall(names[-1]) == Recorded(frozenset({"Owner"}))
-    # Most of them are gone: one row is enough again, and the others hold nothing.
-    for name in names[:30]:
-        later.note(name, Recorded(ALL))
-    rows |= {row.key: row for row in later.build_rows(forget_unseen=True)}
+    # Most of them are gone for a month: one row is enough again, and the others hold nothing.
+    for days in (1, 32):
+        later = RecordingMemory(rows, NOW + timedelta(days=days))
+        for name in names[:30]:
+            later.note(name, Recorded(ALL))
+        rows |= {row.key: row for row in later.build_rows(is_whole=True)}
     assert [len(row.traits) for row in rows.values() if row.traits] == [30]
 
 
