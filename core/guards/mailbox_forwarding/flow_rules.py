@@ -318,16 +318,22 @@ def find_connector(
     return next(named, None)
 
 
+INSIDE = "inorganization"
+
+
 def list_filter_bypasses(rule: TransportRule) -> Iterator[FlowEffect]:
     """Taking mail past the filters of spam, malware and links."""
     scl = {value.strip() for value in rule.actions.get("SetSCL", ())}
     headers = {name.strip().casefold() for name in rule.actions.get("SetHeaderName", ())}
     if "-1" in scl:
+        scopes = {value.strip().casefold() for value in rule.conditions.get("FromScope", ())}
+        is_inside = scopes == {INSIDE}
         yield FlowEffect(
             kind="transport-rule-filter",
             verdict=ForwardingVerdict.UNFILTERED,
-            severity=Severity.MEDIUM,
-            says="takes mail past the spam filter (SCL -1)",
+            # Who is inside has signed in, or comes by a connector of one's own.
+            severity=Severity.LOW if is_inside else Severity.MEDIUM,
+            says=f"takes mail{' from inside' if is_inside else ''} past the spam filter (SCL -1)",
             does="scl",
         )
     elif headers & FILTER_BYPASS_HEADERS:

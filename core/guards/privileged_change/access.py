@@ -48,7 +48,7 @@ INCLUDED = (
     (f"{USERS}.includeRoles", "role"),
     (f"{USERS}.includeGuestsOrExternalUsers.guestOrExternalUserTypes", "kind of guest"),
     ("conditions.applications.includeApplications", "application"),
-    ("conditions.applications.includeUserActions", "user action"),
+    ("conditions.applications.includeUserActions", "action"),
     ("conditions.applications.includeAuthenticationContextClassReferences", "context"),
 )
 PEOPLE = ("user", "group", "role", "kind of guest")

@@ -353,6 +353,21 @@ def test_taking_mail_past_a_filter_is_told(
     assert (finding.verdict, finding.severity) == (ForwardingVerdict.UNFILTERED, severity)
 
 
+@pytest.mark.parametrize(
+    ("scope", "severity"),
+    [
+        ("InOrganization", Severity.LOW),
+        ("NotInOrganization", Severity.MEDIUM),
+        ("Elsewhere", Severity.MEDIUM),
+    ],
+)
+def test_mail_from_inside_that_passes_the_filter_is_low(scope: str, severity: Severity) -> None:
+    rule = replace(RULE, actions={"SetSCL": ("-1",)}, conditions={"FromScope": (scope,)})
+    finding = only(rule)
+    assert finding.severity == severity
+    assert ("mail from inside past" in finding.summary) is (severity == Severity.LOW)
+
+
 def test_what_is_not_known_is_told_by_name() -> None:
     finding = only(replace(RULE, unknown=("TeleportMessageTo",)))
     assert (finding.verdict, finding.severity) == (Verdict.COULD_NOT_TELL, Severity.LOW)

@@ -7,6 +7,7 @@ from typing import Any
 import pytest
 
 from core.guards.privileged_change import GUARD
+from core.guards.privileged_change.access import CONDITIONS, INCLUDED
 from core.microsoft365.configuration_sources import ROLE_HOLDER
 from core.model.findings import Severity
 from core.tenant.configuration import Configuration
@@ -100,9 +101,9 @@ async def tell(
         (aim("a1"), aim("All"), ""),
         (aim("a1", "a2"), aim("a1"), f"{POLICY} no longer counts for the application a2."),
         (
-            ask() | {"conditions": {"applications": {"includeUserActions": [REGISTERING]}}},
-            ask() | {"conditions": {"applications": {"includeUserActions": []}}},
-            f"{POLICY} no longer counts for the user action {REGISTERING}.",
+            when(applications={"includeUserActions": [REGISTERING]}),
+            when(applications={"includeUserActions": []}),
+            f"{POLICY} no longer counts for the action {REGISTERING}.",
         ),
         # When it counts.
         (when(), when(signInRiskLevels=["high"]), "high"),
@@ -524,3 +525,10 @@ async def test_a_new_owner_of_an_excluded_group_is_told_and_one_who_leaves_is_no
     (told,) = found
     removal = "Invoke-MgGraphRequest -Method DELETE -Uri 'v1.0/groups/id-known/owners/u9/$ref'"
     assert removal in [step.command for step in told.steps]
+
+
+def test_no_beginning_of_what_a_policy_includes_is_that_of_something_else() -> None:
+    kinds = [f"for {noun} " for _, noun in INCLUDED] + [f"at {noun} " for _, noun in CONDITIONS]
+    assert not [
+        (one, other) for one in kinds for other in kinds if one != other and other.startswith(one)
+    ]
