@@ -16,7 +16,8 @@ from core.model.containment import (
     StepState,
     StoredBundles,
 )
-from core.ports import ACTIVITY_PARTITION, CONTAINMENT_PARTITION, Ledger
+from core.model.requests import OperatorRequest, RequestKind, RequestState
+from core.ports import ACTIVITY_PARTITION, CHANNEL_PARTITION, CONTAINMENT_PARTITION, Ledger
 from core.tenant.audit_queries import AuditQuestion
 from sandbox.functions_host.azurite import Azurite
 from tests.support.fakes.clock import START, Clock
@@ -119,3 +120,20 @@ async def test_what_is_over_goes_after_400_days(ledger: Ledger) -> None:
     await ledger.purge_containments(START + timedelta(days=1))
     assert await ledger.load_containments() == (PLAN,)
     assert await ledger.load_bundle(old.id) is None
+
+
+async def test_tests_of_channels_go_after_their_time_and_their_results_before(
+    ledger: Ledger,
+) -> None:
+    test = OperatorRequest(
+        "30708439042000-5e3aa1c7", RequestKind.TEST_CHANNELS, "", "Ann", "to see", START
+    )
+    done = replace(test, state=RequestState.DONE, ended_at=START - timedelta(days=500))
+    waiting = replace(test, id="30708439042000-5e3aa1c8")
+    for request in (done, waiting):
+        await ledger.add_request(CHANNEL_PARTITION, request)
+    await ledger.save_run_status(CHANNEL_PARTITION, waiting.id, {"status": "done", "results": []})
+    await ledger.purge_channel_tests(START)
+    assert await ledger.get_request(CHANNEL_PARTITION, done.id) is None
+    assert await ledger.get_request(CHANNEL_PARTITION, waiting.id) == waiting
+    assert await ledger.get_run(CHANNEL_PARTITION, waiting.id) == {"status": "done", "results": []}

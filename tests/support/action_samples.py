@@ -1,5 +1,6 @@
 """The pages on which people act, of made-up cases and accounts with hostile names."""
 
+from collections.abc import Sequence
 from dataclasses import replace
 from datetime import datetime, timedelta
 
@@ -52,9 +53,15 @@ class ActionSamples:
     """The confirmations and results that a tenant's pages lead to."""
 
     def __init__(
-        self, configs: dict[str, GuardConfig], texts: tuple[str, ...], tenant: str, now: datetime
+        self,
+        configs: dict[str, GuardConfig],
+        cases: Sequence[tuple[str, str]],
+        texts: tuple[str, ...],
+        tenant: str,
+        now: datetime,
     ) -> None:
         self.configs = configs
+        self.cases = cases
         self.texts = texts
         self.tenant = tenant
         self.now = now
@@ -112,14 +119,15 @@ class ActionSamples:
         )
 
     def build_rows(self) -> list[AnsweredCase]:
-        """Cases with hostile summaries, and one that is no longer on record."""
-        [name, *_] = self.configs
-        row = AnsweredCase(name, self.configs[name].guard.title, hash_parts("gone"))
+        """Cases of the tenant with hostile summaries, and one that is no longer on record."""
+        named = zip(self.cases, self.texts, (*Severity, *Severity), strict=False)
         rows = [
-            replace(row, summary=text, severity=severity, text="It stays open.")
-            for text, severity in zip(self.texts, (*Severity, *Severity), strict=False)
+            AnsweredCase(guard, self.configs[guard].guard.title, key, text, severity, "It stays.")
+            for (guard, key), text, severity in named
         ]
-        return [*rows, replace(row, text=self.texts[0], is_left_out=True)]
+        [name, *_] = self.configs
+        gone = AnsweredCase(name, self.configs[name].guard.title, hash_parts("gone"))
+        return [*rows, replace(gone, text=self.texts[0], is_left_out=True)]
 
     def render_containment(self, containment: str) -> str:
         """A plan with its form, a containment that was carried out, or a request that waits."""

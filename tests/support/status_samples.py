@@ -584,5 +584,10 @@ class SamplePages:
             return render_case_page(
                 found, NOW, controls, TENANT_NAME, techniques=named, steps=steps
             )
-        actions = ActionSamples(CONFIGS_BY_NAME, HOSTILE_TEXTS, TENANT_NAME, NOW)
+        cases = [
+            (data.config.guard.name, key)
+            for data in self.statuses
+            for key in list(data.snapshot.cases)[:3]
+        ]
+        actions = ActionSamples(CONFIGS_BY_NAME, cases, HOSTILE_TEXTS, TENANT_NAME, NOW)
         return actions.render(path, query)
