@@ -167,6 +167,16 @@ async def test_no_word_of_the_table_of_guards_breaks_in_its_middle(at: Browser) 
             assert await page.evaluate(WORDS_THAT_BREAK) == [], width
 
 
+async def test_the_status_of_a_hundred_cases_is_seen_in_three_screens(at: Browser) -> None:
+    options: dict[str, Any] = {"viewport": {"width": 1280, "height": 900}}
+    async with (
+        serve_pages(SamplePages(build_large_tenant(100))) as address,
+        opened(at, **options) as (page, _),
+    ):
+        await page.goto(address + "status")
+        assert await page.evaluate("document.documentElement.scrollHeight") < 2_500
+
+
 # What sixty cases look like is among what five thousand do.
 @pytest.mark.parametrize("scheme", SCHEMES)
 @pytest.mark.parametrize("name", [name for name in TENANTS if name != "sixty"])
