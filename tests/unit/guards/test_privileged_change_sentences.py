@@ -155,6 +155,8 @@ def look_alike(domain: str) -> str:
 INVITE, PASS = "Invite external user", "Admin updated temporary access pass"
 ENABLE, RESET, ADD, DELETE = "Enable account", "Reset user password", "Add user", "Delete user"
 GUEST = replace(EVE, name="pat_harbour.example#EXT#@contoso.com")
+RENAMED = replace(EVE, name="eve.smith@contoso.com")
+BOSS_ACTOR = ActivityActor(ActorKind.PERSON, "boss@contoso.com", BOSS_ID)
 POLICY_TEXT = '{"B2BManagementPolicy":{}}'
 
 
@@ -166,20 +168,26 @@ def repeat(operation: str, count: int, minutes: float = 1, **more: Any) -> list[
     ]
 
 
-def test_sentences_about_the_directory_s_log() -> None:
-    owner = "Remove owner from application"
+def test_sentences_about_each_operation_of_the_directory() -> None:
+    whom = {
+        "an administrator": (BOSS_ID, "boss@contoso.com"),
+        "somebody": ("u1", "ann@contoso.com"),
+    }
     check_sentences(
-        "privileged_change_directory",
+        "privileged_change_operations",
         shows_steps=True,
         cases={
-            **{
-                one: log(record(one, BOSS_ID, "boss@contoso.com", parameters={"x": POLICY_TEXT}))
-                for one in (*PRECISE_OPERATIONS, *BUSY_OPERATIONS)
-            },
-            **{
-                one: log(record(one, "u1", "ann@contoso.com"))
-                for one in (*PRECISE_OPERATIONS, *BUSY_OPERATIONS)
-            },
+            f"{one}, {title}": log(record(one, *names, parameters={"x": POLICY_TEXT}))
+            for one in (*PRECISE_OPERATIONS, *BUSY_OPERATIONS)
+            for title, names in whom.items()
+        },
+    )
+
+
+def test_sentences_about_who_did_what_to_whom() -> None:
+    check_sentences(
+        "privileged_change_directory",
+        cases={
             "By Microsoft": log(record(RESET, BOSS_ID, actor=ActivityActor(ActorKind.MICROSOFT))),
             "By somebody without a name": log(record(RESET, BOSS_ID, actor=replace(EVE, name=""))),
             "By nobody": log(
@@ -211,7 +219,40 @@ def test_sentences_about_the_directory_s_log() -> None:
                 *(record(ADD, one, hours=3) for one in ("t1", "t2")),
                 *(record(DELETE, one) for one in ("t1", "t2", "t3")),
             ),
+            "Enabled, and a password, of an administrator": log(
+                record(ENABLE, BOSS_ID, hours=5), record(RESET, BOSS_ID)
+            ),
+            "By two who go by names": log(
+                *(
+                    record(DELETE, "t1", actor=replace(EVE, id="", name=name))
+                    for name in ("eve", "mallory")
+                ),
+                record(ADD, "t1", hours=2, actor=replace(EVE, id="", name="Mallory")),
+            ),
+            "An administrator with a long name": [
+                one
+                for found in find_directory_acts([record(RESET, "x1")], Surroundings({"x1": LONG}))
+                for one in say(found)
+            ],
+            "By nobody, to what nobody calls anything": log(
+                record(RESET, BOSS_ID, "", actor=ActivityActor(ActorKind.UNKNOWN))
+            ),
+            "A policy about something else, and one about guests": log(
+                record("Update policy", "p1", hours=2),
+                record("Update policy", "p2", parameters={"x": POLICY_TEXT}),
+            ),
+        },
+    )
+
+
+def test_sentences_about_many_acts_of_one_actor() -> None:
+    owner = "Remove owner from application"
+    check_sentences(
+        "privileged_change_many_acts",
+        cases={
             "Passes for four": log(*repeat(PASS, 4)),
+            "Passes for two": log(*repeat(PASS, 2)),
+            "A pass for an administrator": log(record(PASS, BOSS_ID)),
             "Passes for five": log(*repeat(PASS, 5)),
             "Passes for one, again and again": log(record(PASS, "t1"), record(PASS, "t1", hours=2)),
             "A pass for somebody who began two weeks ago": log(
@@ -222,23 +263,35 @@ def test_sentences_about_the_directory_s_log() -> None:
             ),
             "Nineteen guests": log(*repeat(INVITE, 19)),
             "Twenty guests": log(*repeat(INVITE, 20)),
+            "Few guests by one, and many by another": log(
+                *repeat(INVITE, 2), *repeat(INVITE, 20, actor=BOSS_ACTOR)
+            ),
             "Guests by a guest": log(*repeat(INVITE, 2, actor=GUEST)),
             "A guest from a look-alike": log(
                 record(INVITE, "g0", "x@other.example", hours=2),
-                record(INVITE, "g1", "kim_C0ntoso.com#EXT#@contoso.com"),
+                record(INVITE, "g1", "kim_x_C0ntoso.com#EXT#@contoso.com", "#EXT#"),
                 looks_like_own=look_alike,
             ),
             "A guest from a look-alike, by address": log(
-                record(INVITE, "g1", "kim@c0ntoso.com"), looks_like_own=look_alike
+                record(INVITE, "g1", '"a@b"@c0ntoso.com'), looks_like_own=look_alike
             ),
             "Guests on two days": log(*repeat(INVITE, 20, 72)),
             "Four apps within an hour": log(*repeat("Add application", 4)),
             "Five apps within an hour": log(*repeat("Add application", 5, 15)),
+            "Five apps of somebody who changes their name": log(
+                *repeat("Add application", 4),
+                record("Add application", "t9", hours=8.9, actor=RENAMED),
+            ),
             "Five apps within longer": log(*repeat("Add application", 5, 15.1)),
             "Apps by an app": log(
                 *repeat("Add application", 5, actor=replace(EVE, kind=ActorKind.APP))
             ),
-            "Apps removed": log(*repeat("Delete application", 1_200, 0.01)),
+            "Apps removed": log(*repeat("Delete application", 12, 0.01)),
+            "Two apps removed": log(*repeat("Delete application", 2)),
+            "Eight and nine": [
+                *log(*repeat("Delete application", 8)),
+                *log(*repeat("Delete application", 9)),
+            ],
             "Apps removed by an app": log(
                 *repeat("Delete application", 2, actor=replace(EVE, kind=ActorKind.APP))
             ),
