@@ -6,8 +6,9 @@ whoever it was.
 
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
-from datetime import datetime, timedelta
+from datetime import datetime
 
+from core.guards.privileged_change.acts import TOLD_FOR, find_last_look
 from core.guards.privileged_change.remedies import build_emergency_remedy
 from core.guards.privileged_change.verdicts import PrivilegedVerdict
 from core.model.findings import Fact, Finding, Severity, Verdict
@@ -21,8 +22,6 @@ from core.tenant.sources import ACCOUNTS, SIGN_IN_LOG
 MAX_NAME_LENGTH = 120
 MAX_ACCOUNTS = 20
 """Each costs requests to a slow log; more than so many are no emergency accounts."""
-TOLD_FOR = timedelta(hours=24)
-MAX_DOWNTIME = timedelta(days=7)
 
 PERMISSIONS = (
     Permission(
@@ -55,8 +54,7 @@ async def read_emergency_accounts(
     """
     if not names:
         return Reading(scope=frozenset[str]())
-    now = context.policy.now
-    since = max(min(context.last_full_scan or now, now), now - MAX_DOWNTIME) - TOLD_FOR
+    since = find_last_look(context) - TOLD_FOR
     known = await tenant.accounts.read_users(names[:MAX_ACCOUNTS])
     ids = [one.id for one in known.items]
     log = (

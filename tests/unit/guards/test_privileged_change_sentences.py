@@ -362,7 +362,8 @@ def build_tenant() -> FakeTenant:
             *(record("Read BitLocker key", f"d{number}") for number in range(2, 12)),
             record(RESET, BOSS_ID),
             record(PASS, "p1"),
-            record(PASS, "p2"),
+            record(PASS, "p2", "second@contoso.com"),
+            record(RESET, "a1", hours=2),
             record(INVITE, "g1", "kim@c0ntoso.com"),
         ],
         configurations=[

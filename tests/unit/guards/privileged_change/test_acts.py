@@ -152,14 +152,37 @@ async def test_a_sign_in_with_an_emergency_account_is_critical_and_one_case_a_da
     assert await tell(idle, ("chief@x",)) == []
 
 
-async def test_that_more_emergency_accounts_are_named_than_are_looked_at_is_said() -> None:
-    for count, is_said in ((MAX_ACCOUNTS, False), (MAX_ACCOUNTS + 2, True)):
-        names = tuple(f"chief{number}@x" for number in range(count))
-        accounts = [Account(f"c{number}", name) for number, name in enumerate(names)]
-        context = ObserveContext(GuardPolicy(NOW, PrivilegedOptions(names)))
-        read = await read_emergency_accounts(FakeTenant(users=accounts), names, context)
-        reasons = [one.reason for one in read.failures if not one.optional]
-        assert any(one.startswith("2 of its accounts") for one in reasons) is is_said
+@pytest.mark.parametrize("more", [0, 1, 2])
+async def test_that_more_emergency_accounts_are_named_than_are_looked_at_is_said(more: int) -> None:
+    names = tuple(f"chief{number}@x" for number in range(MAX_ACCOUNTS + more))
+    accounts = [Account(f"c{number}", name) for number, name in enumerate(names)]
+    context = ObserveContext(GuardPolicy(NOW, PrivilegedOptions(names)))
+    read = await read_emergency_accounts(FakeTenant(users=accounts), names, context)
+    failures = [one for one in read.failures if not one.optional]
+    assert len(failures) == bool(more)
+    for one in failures:
+        assert one.reason == f"{more} of its accounts are not looked at: at most 20 are"
+        assert one.object_id == one.subject == "BREAK_GLASS_ACCOUNTS"
+
+
+async def test_without_emergency_accounts_nothing_is_read_of_anybody() -> None:
+    tenant = FakeTenant()
+    read = await read_emergency_accounts(tenant, (), ObserveContext(GuardPolicy(NOW)))
+    assert tenant.read_log == []
+    assert not read.covers((), "c1")
+
+
+@pytest.mark.parametrize(
+    ("last", "is_told"),
+    [(None, False), (timedelta(days=-9), False), (timedelta(days=2), True), (timedelta(99), True)],
+)
+async def test_a_sign_in_during_a_pause_is_told_afterwards(
+    last: timedelta | None, is_told: bool
+) -> None:
+    nameless = Account("c1", "")
+    of = FakeTenant(users=[nameless], logged_sign_ins=[SignIn("c1", NOW - timedelta(days=2.5))])
+    found = await tell(of, ("c1",), NOW - last if last else None)
+    assert [one.subject for one in found] == ["c1"] * is_told
 
 
 async def test_an_emergency_account_that_is_gone_is_told_and_an_unread_one_is_not_gone() -> None:
