@@ -8,8 +8,11 @@ import pytest
 
 from core.guards.privileged_change import GUARD
 from core.guards.privileged_change.access import CONDITIONS, INCLUDED
+from core.guards.privileged_change.guard import join_permissions
+from core.guards.privileged_change.removed_administrators import rate_removal
 from core.microsoft365.configuration_sources import ROLE_HOLDER
 from core.model.findings import Severity
+from core.model.guards import Permission, Service
 from core.tenant.configuration import Configuration
 from tests.support.watched_examples import EXAMPLES
 from tests.support.watched_looks import COLLECTIONS, Looks
@@ -532,3 +535,38 @@ def test_no_beginning_of_what_a_policy_includes_is_that_of_something_else() -> N
     assert not [
         (one, other) for one in kinds for other in kinds if one != other and other.startswith(one)
     ]
+
+
+def test_a_permission_of_several_parts_is_needed_where_one_needs_it() -> None:
+    one = Permission(Service.GRAPH, "A", "for one thing", optional=True)
+    other = replace(one, reason="for another")
+    needed = replace(one, reason="for a third", optional=False)
+    same_name = replace(one, service=Service.EXCHANGE)
+    assert join_permissions([one], [other, same_name]) == (
+        replace(one, reason="for one thing; for another"),
+        same_name,
+    )
+    for groups in (([one], [needed]), ([needed], [one])):
+        (joined,) = join_permissions(*groups)
+        assert not joined.optional
+    assert join_permissions([needed]) == (needed,)
+
+
+@pytest.mark.parametrize(
+    ("role", "gone", "left", "severity"),
+    [
+        (GLOBAL_ADMINISTRATOR, 1, 1, Severity.CRITICAL),
+        (GLOBAL_ADMINISTRATOR, 1, 2, Severity.INFO),
+        (GLOBAL_ADMINISTRATOR, 2, 9, Severity.CRITICAL),
+        (EXCHANGE, 1, 0, Severity.INFO),
+        (EXCHANGE, 2, 0, Severity.HIGH),
+        (EXCHANGE, 2, 1, Severity.INFO),
+    ],
+)
+def test_how_grave_it_is_that_holders_of_a_role_go(
+    role: str, gone: int, left: int, severity: Severity
+) -> None:
+    other = EXCHANGE if role == GLOBAL_ADMINISTRATOR else GLOBAL_ADMINISTRATOR
+    went = [*(f"{role} the {number}" for number in range(gone)), f"{other} x", f"{other} y"]
+    stay = [*(f"{role} no {number}" for number in range(left)), f"{other} z"]
+    assert rate_removal(went[0], went, stay) is severity
