@@ -110,6 +110,15 @@ def note_gap(
     return replace(cursor, gap_from=cursor.through, gap_until=kept_from)
 
 
+def note_unsubscribed(cursor: ActivityCursor, now: datetime) -> ActivityCursor:
+    """The cursor of a log that had to be subscribed to. If it was before, somebody ended that, and
+    what was made meanwhile is not served.
+    """
+    if not cursor.read_contents:
+        return cursor
+    return replace(cursor, gap_from=cursor.through, gap_until=now)
+
+
 def hash_content(content_id: str) -> str:
     """A content's id as it is remembered."""
     return sha256(content_id.encode("utf-8", "replace")).hexdigest()[:12]

@@ -29,6 +29,7 @@ from core.activity.progress import (
     note_refused,
     note_success,
     note_swept,
+    note_unsubscribed,
     restart_cursor,
     select_unread,
     start_cursor,
@@ -163,6 +164,8 @@ async def read_feed(tick: Tick, feed: ActivityLog) -> None:
         if failure := next((one for one in reading.failures if not one.object_id), None):
             tick.cursors[feed] = note_feed_failure(tick, cursor, failure)
             return
+        if not reading.complete:
+            cursor = note_unsubscribed(cursor, tick.now)
     refused = [ActivityContent(one.id, one.created_at, one.expires_at) for one in cursor.refused]
     unread = select_unread(cursor, listed)
     for content in unread[:MAX_CONTENTS]:

@@ -108,8 +108,8 @@ def explain_trouble(cursor: ActivityCursor, now: datetime) -> str:
     if cursor.gap_from and cursor.gap_until and now - cursor.gap_until < GAP_TOLD_FOR:
         parts.append(
             f"nothing was read of {format_time(cursor.gap_from)} to "
-            f"{format_time(cursor.gap_until)}, which the service keeps no longer or which was too "
-            "much at once"
+            f"{format_time(cursor.gap_until)}: the service keeps it no longer, it was too much at "
+            "once, or somebody ended the subscription"
         )
     if cursor.restarted_at and now - cursor.restarted_at < GAP_TOLD_FOR:
         parts.append(

@@ -157,9 +157,9 @@ class ActivityReader(Protocol):
     ) -> Reading[ActivityContent]:
         """What the feed holds of a log, by when the service made it. Source `activity-feed`.
 
-        A log that is not subscribed to yet is, and has no content then. The window is at most a
-        day. A failure names the missing permission, or UNIFIED_AUDIT_LOG_OFF where the tenant
-        records nothing.
+        A log that is not subscribed to yet is, and has no content then: that reading is not
+        complete. The window is at most a day. A failure names the missing permission, or
+        UNIFIED_AUDIT_LOG_OFF where the tenant records nothing.
         """
         ...
 

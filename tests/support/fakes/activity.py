@@ -43,7 +43,7 @@ class FakeActivityReader:
     ) -> Reading[ActivityContent]:
         if log not in self.tenant.subscriptions:
             self.tenant.subscriptions.add(log)
-            return Reading(sources=frozenset({ACTIVITY_FEED}))
+            return Reading(sources=frozenset({ACTIVITY_FEED}), complete=False)
         found = [
             ActivityContent(one.id, created, created + KEPT_DAYS)
             for one in self.tenant.activity_records
@@ -52,7 +52,7 @@ class FakeActivityReader:
             if since <= created < until
         ]
         reading = self.tenant.build_reading(ACTIVITY_FEED, found, lambda one: one.id, ())
-        return replace(reading, complete=not reading.failures)
+        return replace(reading, complete=all(one.object_id for one in reading.failures))
 
     async def read_content(
         self, log: ActivityLog, content: ActivityContent, operations: Collection[str]

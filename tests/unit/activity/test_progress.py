@@ -26,6 +26,7 @@ from core.activity.progress import (
     note_refused,
     note_success,
     note_swept,
+    note_unsubscribed,
     restart_cursor,
     select_unread,
     start_cursor,
@@ -53,6 +54,14 @@ def test_until_the_first_content_a_new_subscription_is_read_over_a_day() -> None
     first = note_read(started, [build_content("a")], soon)
     assert list_windows(first, soon)[0][0] == soon - HOUR
     assert list_windows(replace(started, through=START + DAY), START + DAY + HOUR)[0][0] > START
+
+
+def test_a_subscription_that_somebody_ended_leaves_a_gap_and_a_new_one_none() -> None:
+    assert note_unsubscribed(NEW, START) == NEW
+    read = note_read(NEW, [build_content("a")], START - HOUR)
+    ended = note_unsubscribed(read, START)
+    assert (ended.gap_from, ended.gap_until) == (START - HOUR, START)
+    assert "somebody ended the subscription" in explain_trouble(ended, START)
 
 
 def test_a_window_is_never_longer_than_a_day_nor_older_than_the_service_lists() -> None:
@@ -169,7 +178,7 @@ def test_a_failure_is_told_once_it_lasts_and_a_gap_stays_told() -> None:
     assert "HTTP 401" in explain_trouble(lasting, START + HOUR)
     assert explain_trouble(note_success(lasting, START + HOUR), START + HOUR) == ""
     gap = note_gap(replace(NEW, through=START - 9 * DAY), START)
-    assert "keeps no longer" in explain_trouble(gap, START)
+    assert "keeps it no longer" in explain_trouble(gap, START)
     assert "1 contents" in explain_trouble(replace(NEW, lost_count=1), START)
 
 

@@ -122,7 +122,9 @@ class M365ActivityReader:
     async def list_content(
         self, log: ActivityLog, since: datetime, until: datetime
     ) -> Reading[ActivityContent]:
-        """The content of a window; a log without a subscription is subscribed to."""
+        """The content of a window. A log without a subscription is subscribed to; then the reading
+        is not complete.
+        """
         sources, kind = frozenset({ACTIVITY_FEED}), CONTENT_TYPES[log]
         try:
             management = self.require_management()
@@ -134,7 +136,7 @@ class M365ActivityReader:
                 if error.verdict != NO_SUBSCRIPTION:
                     raise
                 await management.start_subscription(kind)
-                return Reading(sources=sources)
+                return Reading(sources=sources, complete=False)
         except TenantError as error:
             return Reading(failures=(build_feed_failure(error),), sources=sources, complete=False)
         found, broken = parse_each_row(rows, parse_content)

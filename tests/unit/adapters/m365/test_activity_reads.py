@@ -37,7 +37,8 @@ def build_records(count: int) -> list[dict[str, Any]]:
 async def subscribe(**parts: Any) -> AsyncIterator[Connection]:
     """A tenant whose log of Exchange is subscribed to."""
     async with connect_sandbox(build_scene(**parts)) as to:
-        await to.tenant.activity.list_content(*WINDOW)
+        begun = await to.tenant.activity.list_content(*WINDOW)
+        assert (begun.items, begun.failures, begun.complete) == ((), (), False)
         yield to
 
 
