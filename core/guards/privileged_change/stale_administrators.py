@@ -57,9 +57,9 @@ async def read_administrator_use(
     """
     sources = frozenset({STALE_ADMINISTRATORS})
     if holders.failures or not holders.complete:
-        return Reading(failures=(), sources=frozenset(), complete=True)
+        return Reading()
     powerful = [one for one in holders.items if not one.is_group and any(list_roles(one))]
-    every = [one.id for one in powerful if one.assigned_via != "exchange"]
+    every = [one.id for one in powerful]
     asked = every[:MAX_LOOKUPS]
     known = await tenant.accounts.read_users(asked) if asked else Reading[Account]()
     spared = {name.casefold() for name in emergency}

@@ -1,5 +1,6 @@
 """privileged-change: administrators that nobody uses, and too many of them."""
 
+from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 
 import pytest
@@ -10,6 +11,7 @@ from core.guards.privileged_change.stale_administrators import (
     MANY,
     MAX_LOOKUPS,
     STALE_ADMINISTRATORS,
+    read_administrator_use,
 )
 from core.model.findings import Finding, Severity
 from core.model.guards import GuardPolicy, ObserveContext
@@ -21,6 +23,7 @@ from tests.support.fakes.tenant import FakeTenant
 NOW = datetime(2026, 11, 20, 12, tzinfo=UTC)
 LONG_AGO = NOW - timedelta(days=91)
 GLOBAL = frozenset({"62e90394-69f5-4237-9190-012177145e10"})
+EXCHANGE = frozenset({"29232cdf-9323-42fd-ade2-1d097af3e4de"})
 READER = frozenset({"88d8e3e3-8f55-4a1e-953a-9b9898b8876b"})
 
 
@@ -65,10 +68,15 @@ async def test_an_administrator_who_does_not_sign_in_is_told() -> None:
     assert covered
 
 
+async def test_who_is_in_a_role_group_of_exchange_too_is_an_administrator_all_the_same() -> None:
+    (found,), _ = await look([replace(ADMIN, assigned_via="exchange")])
+    assert found.object_id == "a1"
+
+
 @pytest.mark.parametrize(
     ("holder", "last", "enabled", "emergency"),
     [
-        (ADMIN, NOW - timedelta(days=89), True, ()),
+        (ADMIN, NOW - timedelta(days=90), True, ()),
         (ADMIN, None, True, ()),
         (ADMIN, LONG_AGO, False, ()),
         (ADMIN, LONG_AGO, True, ("A1@X",)),
@@ -89,8 +97,12 @@ async def test_more_global_administrators_than_anybody_watches_are_one_case(
     count: int, is_told: bool
 ) -> None:
     holders = [RoleHolder(f"a{number}", "entra", GLOBAL, f"a{number}@x") for number in range(count)]
-    found, _ = await look(holders, last=NOW)
+    holders[0] = replace(holders[0], name="")
+    others = [RoleHolder(f"b{number}", "entra", EXCHANGE) for number in range(MANY)]
+    found, _ = await look([*holders, *others], last=NOW)
     assert [one.kind for one in found] == ["many-administrators"] * is_told
+    for one in found:
+        assert one.facts[0].text == ", ".join(["a0", *(f"a{number}@x" for number in range(1, 8))])
 
 
 @pytest.mark.parametrize("unread", [SIGN_INS, ROLE_HOLDERS])
@@ -105,3 +117,12 @@ async def test_of_administrators_who_were_not_looked_up_nothing_is_over() -> Non
         many = [RoleHolder(f"a{number}", "entra", GLOBAL, "a@x") for number in range(count)]
         _, covered = await look(many, last=NOW)
         assert covered is is_whole
+
+
+async def test_how_many_were_not_looked_up_is_said() -> None:
+    many = [RoleHolder(f"a{number}", "entra", GLOBAL) for number in range(MAX_LOOKUPS + 1_001)]
+    read = await read_administrator_use(
+        FakeTenant(), Reading(tuple(many)), (), ObserveContext(GuardPolicy(NOW))
+    )
+    assert read.failures[-1].reason == "1,001 of 1,151 administrators were not looked up"
+    assert {one.source for one in read.failures} == {STALE_ADMINISTRATORS}
