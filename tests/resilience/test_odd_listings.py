@@ -23,6 +23,9 @@ OPEN = {0, 11, 12, 23, 24, 47, 48, 59, 60}
 SIDES: Mapping[str, Mapping[str, Any]] = {
     **REFUSALS,
     "after three pages": {"exchange-paging": {"side": "refused", "after": 3}},
+    "an end on a full page": {"exchange-paging": "ended"},
+    "every page twice": {"exchange-paging": "twice"},
+    "the last page again and again": {"exchange-paging": "last-again"},
     "an end on a later full page": {"exchange-paging": {"side": "ended", "after": 4}},
     "the last page again, and no other way": {
         "exchange-paging": "last-again",

@@ -18,9 +18,6 @@ REFUSALS: dict[str, dict[str, Any]] = {
     "on another back end": {"exchange-paging": "back-end"},
     "a warning and no link": {"exchange-paging": "no-link"},
     "a link and no rows": {"exchange-paging": "no-rows"},
-    "an end on a full page": {"exchange-paging": "ended"},
-    "every page twice": {"exchange-paging": "twice"},
-    "the last page again and again": {"exchange-paging": "last-again"},
 }
 REFUSED_IN_EVERY_WAY: dict[str, Any] = {
     "exchange-paging": "refused",
