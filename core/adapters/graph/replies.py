@@ -19,8 +19,9 @@ def sort_graph_replies(answer: ResponseRow, request_count: int) -> list[list[Res
     sorted_out: dict[str, list[ResponseRow]] = {str(one): [] for one in range(request_count)}
     for reply in replies:
         number = reply.get("id") if isinstance(reply, dict) else None
-        if isinstance(number, str) and number in sorted_out:
-            sorted_out[number].append(reply)
+        if isinstance(number, str):
+            # A number may be written with a nought before it.
+            sorted_out.get(number.lstrip("0") or "0", []).append(reply)
     return list(sorted_out.values())
 
 
