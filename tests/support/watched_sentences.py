@@ -66,6 +66,7 @@ def render_item(collection: WatchedCollection, item: WatchedItem) -> Iterator[st
     if item.advice:
         yield f"  > {item.advice}"
     yield from render_steps(item.stop)
+    yield from render_restoration(collection, item)
     if item.held_account:
         yield f"  held: {item.held_account}"
     if item.made_at:
@@ -74,6 +75,14 @@ def render_item(collection: WatchedCollection, item: WatchedItem) -> Iterator[st
         yield "  is no object of its own"
     for beginning in item.keeps_all_of:
         yield f"  keeps all that begins with {beginning!r}"
+
+
+def render_restoration(collection: WatchedCollection, item: WatchedItem) -> Iterator[str]:
+    """How all that an item keeps and opens is set back, and how the last part of it is alone."""
+    changed = [*sorted(item.keeps), *(one.token for one in item.opens)]
+    for tokens in (changed, changed[-1:]) if len(changed) > 1 else (changed,):
+        for line in render_steps(collection.restore(item.id, tokens)):
+            yield f"  set back, {len(tokens)}:{line[3:]}"
 
 
 def render_collection(one: WatchedCollection) -> Iterator[str]:
