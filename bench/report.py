@@ -86,6 +86,11 @@ def format_table(headings: tuple[str, ...], rows: Sequence[tuple[str, ...]]) -> 
     )
 
 
+def format_measured(headings: tuple[str, ...], rows: Sequence[tuple[str, ...]]) -> str:
+    """Formats a table, or says that its rows were not measured."""
+    return format_table(headings, rows) if rows else "Not measured yet."
+
+
 def format_measurements(results: Results) -> str:
     """Formats every line that `make bench` prints."""
     return format_table(HEADINGS, [format_cells(line) for line in build_lines(results)])
@@ -311,10 +316,10 @@ def build_sections(results: Results) -> dict[str, str]:
         "ground": f"Measured on {describe_setup(results)}",
         "measured": format_measurements(results),
         "listings": format_listings(results),
-        "sweeps": format_table(SWEEP_HEADINGS, list_sweep_cells(results)),
-        "collections": format_table(COLLECTION_HEADINGS, list_collection_cells(results)),
-        "ticks": format_table(TICK_HEADINGS, list_tick_cells(results)),
-        "detection": format_table(DETECTION_HEADINGS, list_detection_cells(results)),
+        "sweeps": format_measured(SWEEP_HEADINGS, list_sweep_cells(results)),
+        "collections": format_measured(COLLECTION_HEADINGS, list_collection_cells(results)),
+        "ticks": format_measured(TICK_HEADINGS, list_tick_cells(results)),
+        "detection": format_measured(DETECTION_HEADINGS, list_detection_cells(results)),
         "contrary": format_contrary(results),
         "growth": format_growth(results),
         "cost": format_costs(results),

@@ -267,6 +267,13 @@ def test_ticks_and_sweeps_stand_in_tables_of_their_own() -> None:
     assert not {NO_NEWS, THREE_ACTS, SWEEP} & {occasion for _, occasion in shown}
 
 
+def test_a_table_of_nothing_says_that_it_was_not_measured() -> None:
+    rows = tuple(row for row in RESULTS.rows if row.occasion not in (NO_NEWS, THREE_ACTS))
+    sections = report.build_sections(replace(RESULTS, rows=rows))
+    assert sections["ticks"] == sections["detection"] == "Not measured yet."
+    assert "Not measured yet." not in report.build_sections(RESULTS)["ticks"]
+
+
 def test_memory_is_compared_with_the_next_smaller_tenant() -> None:
     assert compute_memory_growth(RESULTS) == pytest.approx(70 / 61)
     smallest = replace(RESULTS, rows=tuple(row for row in RESULTS.rows if row.mailboxes == 1_000))
