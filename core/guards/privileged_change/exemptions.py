@@ -4,7 +4,7 @@ Microsoft Graph v1.0: conditionalAccessPolicy, group. That a policy leaves out a
 policies are compared; this is about who is in it, and by which rule.
 """
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 
 from core.keys import hash_parts
 from core.microsoft365.configuration_sources import EXCLUDED_GROUP, ROLE_HOLDER
@@ -21,6 +21,7 @@ from core.watched.items import (
     WatchedItem,
     build_token,
     build_value_token,
+    read_entry,
 )
 
 MAX_NAME_LENGTH = 120
@@ -41,32 +42,29 @@ def describe_excluded_group(rows: SourceRows) -> Iterator[WatchedItem]:
             facts=(Fact("left out by", shown or "no policy that is in force"),),
             advice="Ask whoever put them in, by telephone. Unless somebody answers for it, take "
             "them out.",
-            stop=tuple(list_stop_steps(one)),
             is_object=False,
         )
 
 
-def list_stop_steps(group: Configuration) -> Iterator[Step]:
-    """Take out each owner and member; those that are meant, such as emergency accounts, stay."""
-    yield from stop_each(
-        (
-            make_graph_step(
-                f"Take the ownership from {name}, unless they are meant to have it.",
-                build_graph_request("DELETE", "", "groups", group.id, "owners", owner, "$ref"),
-            )
-            for owner, name in list_people(group, "owners")
-        ),
-        "owners",
-    )
-    yield from stop_each(
-        (
-            make_graph_step(
-                f"Take {name} out, unless they are meant to be in it.",
-                build_graph_request("DELETE", "", "groups", group.id, "members", member, "$ref"),
-            )
-            for member, name in list_people(group, "members")
-        ),
-        "members",
+def restore_group(identity: str, tokens: Sequence[str]) -> tuple[Step, ...]:
+    """What takes new members and owners out again, by their ids; who was there before stays, such
+    as emergency accounts. How a rule was before, nobody knows.
+    """
+    return tuple(
+        stop_each(
+            (
+                make_graph_step(
+                    f"Unless somebody answers for it: take this {kind} out of the group.",
+                    build_graph_request(
+                        "DELETE", "", "groups", identity, f"{kind}s", person, "$ref"
+                    ),
+                )
+                for kind in ("owner", "member")
+                for token in tokens
+                if token.startswith(f"{kind} ") and (person := read_entry(token))
+            ),
+            "people",
+        )
     )
 
 
@@ -122,6 +120,7 @@ EXCLUDED_GROUPS = WatchedCollection(
     needs=(POLICY, EXCLUDED_GROUP),
     uses=(ROLE_HOLDER,),
     describe=describe_excluded_group,
+    restore=restore_group,
     advice="Ask whoever changed it, by telephone.",
     techniques=("T1556.009",),
     reference="Microsoft Graph v1.0: /groups/{id}/transitiveMembers, /groups/{id}/owners",

@@ -64,8 +64,9 @@ async def play(
     """The commands that change something, after one object changed between two looks."""
     looks = Looks(COLLECTIONS[name])
     others = [one for one in EXAMPLES[name].others if one.source != source]
-    await looks.look([*others, Configuration(source, "p1", "One", before)])
-    found = await looks.look([*others, Configuration(source, "p1", "One", after)])
+    identity = KNOWN if name == "excluded-group" else "p1"
+    await looks.look([*others, Configuration(source, identity, "One", before)])
+    found = await looks.look([*others, Configuration(source, identity, "One", after)])
     steps = [step for one in found for step in one.steps]
     return [
         one.command or one.text for one in steps if is_changing(one.command) or "rest" in one.text
@@ -191,6 +192,16 @@ HAND = "Set back the rest by hand: what was saved first says how it is now."
             [
                 "Invoke-MgGraphRequest -Method DELETE "
                 "-Uri 'v1.0/directory/administrativeUnits/p1/members/u2/$ref'"
+            ],
+        ),
+        # Who was left out before, such as an emergency account, stays so.
+        (
+            "excluded-group",
+            {"members": [{"id": "u1"}]},
+            {"members": [{"id": "u1"}, {"id": "u2"}], "owners": [{"id": "u3"}]},
+            [
+                "Invoke-MgGraphRequest -Method DELETE -Uri 'v1.0/groups/id-known/owners/u3/$ref'",
+                "Invoke-MgGraphRequest -Method DELETE -Uri 'v1.0/groups/id-known/members/u2/$ref'",
             ],
         ),
         (
