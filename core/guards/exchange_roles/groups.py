@@ -1,6 +1,6 @@
 """Role groups of Exchange: who is in them, and what they are given. Pure."""
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 
 from core.guards.exchange_roles.parents import ROLE, rate_exchange_role, read_parents
 from core.microsoft365.remedies import build_command, make_exchange_step, stop_each
@@ -8,7 +8,14 @@ from core.model.findings import Severity, Step
 from core.property_values import find_property, get_text, get_texts
 from core.tenant.configuration import Configuration
 from core.tenant.quoting import quote_text
-from core.watched.items import SourceRows, Trait, WatchedCollection, WatchedItem, build_token
+from core.watched.items import (
+    SourceRows,
+    Trait,
+    WatchedCollection,
+    WatchedItem,
+    build_token,
+    read_entry,
+)
 
 RELIES_ON = ("exchange-partner-groups",)
 
@@ -146,6 +153,27 @@ def list_stop_steps(group: Configuration) -> Iterator[Step]:
     )
 
 
+def restore_group(identity: str, tokens: Sequence[str]) -> tuple[Step, ...]:
+    """What takes new members out again, where nothing else is new; who was there before stays."""
+    members = [read_entry(token) for token in tokens if token.startswith("member ")]
+    if len(members) < len(tokens) or not all(members):
+        return ()
+    return tuple(
+        stop_each(
+            (
+                make_exchange_step(
+                    "Unless somebody answers for it: take this member out.",
+                    build_command(
+                        "Remove-RoleGroupMember", "-Confirm:$false", Identity=identity, Member=one
+                    ),
+                )
+                for one in members
+            ),
+            "members",
+        )
+    )
+
+
 ROLE_GROUPS = WatchedCollection(
     name="role-group",
     noun="role group",
@@ -153,6 +181,7 @@ ROLE_GROUPS = WatchedCollection(
     needs=(ROLE_GROUP,),
     uses=(ROLE,),
     describe=describe_group,
+    restore=restore_group,
     advice="Ask whoever gave it, by telephone; take out whom nobody answers for.",
     techniques=("T1098.003",),
     reference="Microsoft Learn: Permissions in Exchange Online",

@@ -194,6 +194,18 @@ HAND = "Set back the rest by hand: what was saved first says how it is now."
                 "-Uri 'v1.0/directory/administrativeUnits/p1/members/u2/$ref'"
             ],
         ),
+        (
+            "role-group",
+            {"Roles": ["Mail Recipients"], "Get-RoleGroupMember": [{"Guid": "u1", "Name": "Ann"}]},
+            {
+                "Roles": ["Mail Recipients"],
+                "Get-RoleGroupMember": [
+                    {"Guid": "u1", "Name": "Ann"},
+                    {"Guid": "u2", "Name": "Eve"},
+                ],
+            },
+            ["Remove-RoleGroupMember -Identity 'p1' -Member 'u2' -Confirm:$false"],
+        ),
         # Who was left out before, such as an emergency account, stays so.
         (
             "excluded-group",
