@@ -7,7 +7,6 @@ used exists there was compared with Azure/bicep-types-az, generated/, when it wa
 
 import json
 from collections.abc import Iterator, Mapping
-from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -16,6 +15,7 @@ from tools.bicep_lint.azure_types import (
     ResourceType,
     Shape,
     UnknownType,
+    cache_types,
     load_resource_type,
 )
 from tools.bicep_lint.parser import parse_bicep_file
@@ -62,9 +62,7 @@ def check_shapes(folder: Path) -> Iterator[str]:
         except BicepError:
             continue  # `symbols` and `syntax` say so.
         found += [(file, typed) for typed in iter_resources(file)]
-    # The first time, every type costs a second: two are asked at once.
-    with ThreadPoolExecutor(2) as pool:
-        list(pool.map(find_resource_type, {typed.type for _, typed in found}))
+    cache_types({typed.type for _, typed in found})
     for file, typed in found:
         for line, text in check_resource(file, typed):
             yield f"shapes: {file.path.name}:{line}: {typed.entry.name}{text}"
