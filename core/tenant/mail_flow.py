@@ -80,6 +80,8 @@ class InboxRule:
     """Sorted by kind; each keeps the rule from a message that meets it."""
     readable: bool = True
     """False: the response showed no action, although every rule has one."""
+    has_unknown_action: bool = False
+    """True: besides what is said here it does something that Exoguard does not know."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -118,6 +118,7 @@ def assemble_acting_rule(
     sends = list(list_rule_recipients(rule))
     if not (sends or rule.delete or rule.move_to or rule.mark_as_read or acts_unseen(rule, sight)):
         return
+    acts_unknown = rule.enabled and rule.has_unknown_action
     placed = inputs.locate_recipients(sends)
     lacks_domains = needs_own_domains(rule) and inputs.own_domains is None
     if rule.enabled and (placed is None or lacks_domains):
@@ -130,7 +131,7 @@ def assemble_acting_rule(
     untold = second_hand or lacks_domains
     hiding = None if untold else find_hiding(mailbox, rule, sight, inputs, placed is not None)
     colleagues = list_secret_colleagues(rule, sight, placed or ())
-    if sendings or hiding or colleagues or acts_unseen(rule, sight):
+    if sendings or hiding or colleagues or acts_unknown or acts_unseen(rule, sight):
         leaves = inputs.evaluate_rule_departure(mailbox, sendings)
         yield InboxRuleForward(mailbox, rule, sight, sendings, hiding, colleagues, leaves)
 

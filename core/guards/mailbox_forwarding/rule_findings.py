@@ -8,6 +8,7 @@ further than a visible one, so that nothing that was told or accepted of that on
 import json
 from collections import defaultdict
 from collections.abc import Collection, Iterator, Sequence
+from dataclasses import replace
 
 from core.guards.mailbox_forwarding.forwards import ForwardRecipient, InboxRuleForward, MailboxRules
 from core.guards.mailbox_forwarding.hidden_rules import RuleVisibility
@@ -60,6 +61,7 @@ def judge_inbox_rules(item: MailboxRules, policy: Policy) -> Iterator[Finding]:
             yield finding
     for rules in group_by_gravity(item.rules):
         yield build_hiding_finding(rules, changes)
+    yield from (build_half_known_finding(one) for one in item.rules if is_half_known(one))
     secret = [one for one in item.rules if is_secret_alone(one)]
     if sending := [one for one in secret if one.colleagues]:
         yield build_secret_finding(sending)
@@ -76,6 +78,12 @@ def is_secret_alone(item: InboxRuleForward) -> bool:
     """True for a hidden rule that neither sends mail outside nor hides it."""
     is_unseen = bool(item.colleagues) or (is_hidden(item) and only_marks(item.rule))
     return is_unseen and not item.recipients and item.hiding is None
+
+
+def is_half_known(item: InboxRuleForward) -> bool:
+    """True for a rule that does something unknown besides, and of which nothing else is told."""
+    is_told = item.recipients or item.hiding or is_secret_alone(item)
+    return item.rule.has_unknown_action and item.rule.readable and not is_told
 
 
 def get_targets(items: Sequence[InboxRuleForward]) -> list[ForwardTarget]:
@@ -280,6 +288,15 @@ def build_unseen_finding(rules: Sequence[InboxRuleForward]) -> Finding:
         needs_own_exemption=True,
         asks_if_preexisting=True,
         preexisting_verdict=Verdict.COULD_NOT_TELL,
+    )
+
+
+def build_half_known_finding(item: InboxRuleForward) -> Finding:
+    """An enabled rule that does something unknown beside what is harmless."""
+    name = format_mailbox_name(item.mailbox)
+    return replace(
+        build_unreadable_finding(item),
+        summary=f"An enabled inbox rule of {name} does something that Exoguard does not know.",
     )
 
 

@@ -1,6 +1,6 @@
 """Inbox rules, as Graph and as Exchange show them, into `InboxRule`. Pure."""
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Collection, Iterable, Mapping
 
 from core.adapters.m365.inbox_rules.conditions import (
     EXCEPTION_PREFIX,
@@ -171,7 +171,8 @@ def is_within_limits(value: object, depth: int = MAX_CONDITIONS_DEPTH) -> bool:
 
 
 def parse_graph_rule(mailbox_id: str, row: ResponseRow) -> InboxRule:
-    """A Graph messageRule. Without a known action, or with an unknown one, it is not readable.
+    """A Graph messageRule. Without an action that tells what becomes of the mail, it is not
+    readable, nor with an unknown one beside others that tell nothing.
 
     Graph shows rules it cannot express without conditions and actions (public issue
     microsoft-graph-docs-contrib 3336).
@@ -182,6 +183,7 @@ def parse_graph_rule(mailbox_id: str, row: ResponseRow) -> InboxRule:
     actions = row.get("actions") or {}
     if not isinstance(actions, dict):
         raise ValueError("an inbox rule whose actions are not an object")
+    acting = {name for name, value in actions.items() if is_set(value)}
     deletes = "delete" if parse_row_flag(actions, "delete") else ""
     return InboxRule(
         id=rule_id,
@@ -200,18 +202,20 @@ def parse_graph_rule(mailbox_id: str, row: ResponseRow) -> InboxRule:
         mark_as_read=parse_row_flag(actions, "markAsRead"),
         conditions=parse_graph_conditions(row.get("conditions")),
         exceptions=parse_graph_conditions(row.get("exceptions")),
-        readable=shows_all_actions(actions),
+        readable=shows_enough(acting),
+        has_unknown_action=not acting <= GRAPH_ACTIONS,
     )
 
 
-def shows_all_actions(actions: Mapping[str, object]) -> bool:
-    """True when a Graph rule shows an action, and none that nobody knows.
+def shows_enough(acting: Collection[str]) -> bool:
+    """True when what a Graph rule does suffices to judge it.
 
-    Beside an action that sends, moves or deletes mail, an unknown one changes nothing: the rule is
-    judged by what is known of it.
+    Beside an action that sends, moves or deletes mail, an unknown one takes nothing back: the rule
+    is judged by what is known of it, and the unknown one is told where that is harmless.
     """
-    acting = {name for name, value in actions.items() if is_set(value)}
-    return bool(acting) and (acting <= GRAPH_ACTIONS or not TELLING_ACTIONS.isdisjoint(acting))
+    return bool(acting) and (
+        GRAPH_ACTIONS.issuperset(acting) or not TELLING_ACTIONS.isdisjoint(acting)
+    )
 
 
 def parse_folder_id(value: object) -> str:

@@ -513,6 +513,8 @@ def test_an_unknown_action_beside_harmless_ones_leaves_a_rule_unreadable() -> No
     sends = graph_rule(actions={"redirectTo": to("x@evil.example"), "newAction": True})
     assert (sends.readable, sends.redirect_to) == (True, ("x@evil.example",))
     assert graph_rule(actions={"delete": True, "newAction": True}).readable
+    assert graph_rule(actions={"delete": True, "newAction": True}).has_unknown_action
+    assert not graph_rule(actions={"delete": True, "newAction": None}).has_unknown_action
 
 
 def test_a_recipient_without_an_address_goes_by_its_name() -> None:

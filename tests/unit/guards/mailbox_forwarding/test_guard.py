@@ -628,6 +628,19 @@ async def test_a_rule_nobody_shows_the_actions_of_is_unreadable_and_never_harmle
     assert await findings(tenant(rules=(replace(UNREADABLE, enabled=False),))) == []
 
 
+async def test_an_action_nobody_knows_is_told_beside_a_harmless_one_and_said_once() -> None:
+    sorting = replace(RULE, move_to="f1", has_unknown_action=True)
+    fake = tenant(rules=(sorting,))
+    fake.folders = [Folder("m1", "f1", "Newsletters")]
+    finding = await only(fake)
+    assert (finding.kind, finding.verdict) == ("inbox-rule-unreadable", Verdict.COULD_NOT_TELL)
+    assert finding.summary.endswith("does something that Exoguard does not know.")
+    fake.rules = [replace(sorting, enabled=False)]
+    assert await findings(fake) == []
+    told = await only(tenant(rules=(replace(REDIRECT, has_unknown_action=True),)))
+    assert told.kind == "inbox-rule-forward"
+
+
 async def test_a_rule_exchange_failed_to_explain_keeps_what_was_concluded_before() -> None:
     fake = tenant(rules=(UNREADABLE,))
     fake.exchange_rules = [replace(REDIRECT, api="exchange")]
