@@ -9,6 +9,7 @@ import pytest
 from core.adapters.exchange.command import Command
 from core.microsoft365.assumptions.register import ASSUMPTIONS
 from core.tenant.audit_queries import AuditQuestion
+from core.tenant.sources import MAILBOXES
 from tests.support.http_recorder import (
     PERSON,
     PERSON_GUID,
@@ -70,6 +71,12 @@ async def read_sign_ins(to: Connection) -> list[str]:
     return list_statuses(to)
 
 
+async def read_nobody(to: Connection) -> list[str]:
+    found = await to.tenant.mailboxes.read_mailboxes([NOBODY])
+    assert found.items == ()
+    return [f"{one.source} {one.object_id}" for one in found.failures]
+
+
 async def read_organization(to: Connection) -> list[str]:
     found = await to.tenant.auditing.read_organization_audit()
     assert not found.failures
@@ -85,6 +92,7 @@ async def begin_search(to: Connection) -> list[str]:
 
 
 ANN = build_mailbox_row(PERSON, PERSON_GUID, "ann", UserPrincipalName="ann@contoso.example")
+NOBODY = "99999999-0000-4000-8000-000000000009"
 GRANTS_LINE = "/v1.0/oauth2PermissionGrants {}"
 
 
@@ -127,6 +135,14 @@ TURNED_ROUND = (
         read_organization,
         ["0"],
         ["1 ann@contoso.example"],
+    ),
+    TurnedRound(
+        "exchange-single-objects",
+        "doubted",
+        build_scene(exchange={"Get-Mailbox": [ANN]}, reality={"exchange-single-objects": "guid"}),
+        read_nobody,
+        [],
+        [f"{MAILBOXES} {NOBODY}"],
     ),
     TurnedRound(
         "graph-grants-count",
