@@ -7,6 +7,9 @@ own that is higher. A way that breaks off or leaves something out is followed by
 begins anew; what was read before is kept, and is not passed on twice. Which way worked is
 remembered for a week. A listing that no way completes is unread: it is never a smaller tenant.
 
+An end on a full page may be one that came too soon, so the same is listed in pages of another size,
+and in other ways. Where all of those are refused, and none says that there is more, it is the end.
+
 Pages, entities and slices go on in a later run where this one stopped, once they are known to be
 the way; so each is remembered as soon as it works. One answer cannot, and takes its turn before the
 slices only as long as it fits into a run. One command per object takes at most half of the time
@@ -14,7 +17,7 @@ that a run has left.
 """
 
 import logging
-from collections.abc import AsyncGenerator, Sequence
+from collections.abc import AsyncGenerator, Iterator, Sequence
 from contextlib import aclosing
 from dataclasses import dataclass, field
 
@@ -25,11 +28,12 @@ from core.adapters.exchange.id_set import IdSet
 from core.adapters.exchange.listed_rows import ListedRows, identify_row
 from core.adapters.exchange.page_requests import (
     PageRequester,
+    choose_other_size,
     is_command_path,
     read_entities,
     try_page_form,
 )
-from core.adapters.exchange.responses import RepeatedPage, WayFailed
+from core.adapters.exchange.responses import FullEnd, RepeatedPage, WayFailed
 from core.adapters.exchange.slice_reader import SliceReader
 from core.adapters.exchange.slices import SlicePlace
 from core.adapters.exchange.whole_answer import read_whole
@@ -61,6 +65,7 @@ WAYS_OF_ALL_OBJECTS = frozenset({ListingWay.SLICES, ListingWay.EACH})
 # Objects come and go between two ways: this share of those read before may be missing.
 MAX_LOST_SHARE = 0.01
 
+type Way = tuple[ListingWay, PageForm]
 type Block = tuple[list[ResponseRow], str]
 """Rows, and the path of the page after them; empty where the listing cannot go on from there."""
 
@@ -138,6 +143,8 @@ class Listing:
     """Whether Exchange named a page after the last one that was read."""
     page_size: int = 0
     """How many rows to ask for at a time; 0 for as many as usual."""
+    failures: list[tuple[int, bool]] = field(default_factory=list)
+    """How many objects each way showed that failed, and whether all that failed was its end."""
 
     @property
     def cmdlet(self) -> str:
@@ -189,7 +196,7 @@ class Listing:
                 yield block
         if not self.reasons:
             return
-        for way, form in await self.choose_ways():
+        for way, form in self.repeat_ways(await self.choose_ways()):
             self.begin_way()
             try:
                 # A later run would leave out what other ways passed on before.
@@ -199,11 +206,14 @@ class Listing:
                         yield block
                 self.check_found_again(way)
             except TenantError as error:
-                self.add_reason(way, error)
+                self.failures.append((self.current.count, isinstance(error, FullEnd)))
+                self.note_failure(way, error)
                 continue
             await self.remember(way, form)
             if not listed:
                 yield [], ""
+            return
+        if self.is_full_end_believed():
             return
         raise Unavailable(
             f"{self.cmdlet}: the listing is incomplete ({'; '.join(self.reasons)[:400]})"
@@ -222,9 +232,15 @@ class Listing:
                 if new := self.take_new_rows(rows):
                     yield new, path if resumable else ""
 
-    def add_reason(self, way: ListingWay, error: TenantError) -> None:
+    def note_failure(self, way: ListingWay, error: TenantError) -> None:
+        """Note why a way failed; after an end on a full page, the next pages are of another size.
+
+        If it was the end, the last of those is not full.
+        """
         log.info("%s by %s: %s", self.cmdlet, way, error)
         self.reasons.append(f"{way}: {error}")
+        if isinstance(error, FullEnd) and way is not ListingWay.WHOLE and not self.page_size:
+            self.page_size = choose_other_size(self.exchange.page_size, error.row_count)
 
     # Pages ------------------------------------------------------------------------------------
 
@@ -247,28 +263,26 @@ class Listing:
                         continue
                     self.add_rows(rows)
                     yield rows, path
-                self.check_end(requester)
-            except RepeatedPage as error:
-                self.has_more = False
-                self.add_reason(ListingWay.PAGES, error)
+                requester.check_end()
             except WayFailed as error:
-                self.add_reason(ListingWay.PAGES, error)
+                self.has_more = self.has_more and not isinstance(error, RepeatedPage)
+                self.note_failure(ListingWay.PAGES, error)
         # A way that a later run goes on with shows these objects in their place.
         if held is not None and not (self.reasons and await self.knows_resumable_way()):
             self.add_rows(held)
             yield held, ""
+        if self.reasons:
+            self.failures.append((self.current.count, bool(self.page_size)))
         if self.page_count > 1 and not self.reasons:
             await self.remember_pages()
 
-    def check_end(self, requester: PageRequester) -> None:
-        """Raise WayFailed where pages end with a full one, for no reason that is known.
-
-        Whether that was the end shows when the same is listed in pages of another size.
-        """
-        if requester.ends_full:
-            usual = self.exchange.page_size
-            self.page_size = usual - 1 if usual > 1 else usual + 1
-            raise WayFailed("the last page is full, and nothing says that it is the last")
+    def is_full_end_believed(self) -> bool:
+        """Whether ways ended on a full page after the same objects, and no other got as far."""
+        self.begin_way()
+        shown = self.earlier.count
+        return any(is_full for _, is_full in self.failures) and all(
+            count == shown if is_full else count < shown for count, is_full in self.failures
+        )
 
     async def note_known_way(self) -> bool:
         """Whether a second page is not even tried in the usual form; the reason is noted."""
@@ -305,7 +319,15 @@ class Listing:
 
     # Other ways --------------------------------------------------------------------------------
 
-    async def choose_ways(self) -> list[tuple[ListingWay, PageForm]]:
+    def repeat_ways(self, ways: Sequence[Way]) -> Iterator[Way]:
+        """The ways to try, one once more after it led to another page size."""
+        for way in ways:
+            page_size = self.page_size
+            yield way
+            if self.page_size != page_size:
+                yield way
+
+    async def choose_ways(self) -> list[Way]:
         """The ways to try, the one that last worked first."""
         memory = self.exchange.way_memory
         known = await memory.find_way(self.cmdlet)
@@ -319,7 +341,6 @@ class Listing:
             known_first = sorted(ways, key=lambda pair: pair[0] is not known)
             return [*known_first, (ListingWay.PAGES, DEFAULT_PAGE_FORM)]
         if self.page_size:
-            # The same in pages of another size shows whether that was the end.
             return [(ListingWay.PAGES, DEFAULT_PAGE_FORM), *ways]
         forms = await memory.find_page_forms()
         if forms is None:
@@ -391,13 +412,13 @@ class Listing:
         async with aclosing(requester.read_pages()) as pages:
             async for block in pages:
                 yield block
-        self.check_end(requester)
+        requester.check_end()
 
     async def read_entities(self, after: str = "") -> AsyncGenerator[Block]:
         entity_set = find_cmdlet_listing(self.cmdlet).entity_set
         if entity_set is None:
             raise WayFailed("there is no entity endpoint")
-        entities = read_entities(self.exchange, self.command, entity_set, after)
+        entities = read_entities(self.exchange, self.command, entity_set, after, self.page_size)
         async with aclosing(entities) as pages:
             async for block in pages:
                 yield block

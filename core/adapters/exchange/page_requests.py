@@ -7,9 +7,11 @@ from contextlib import aclosing
 from dataclasses import dataclass, field, replace
 from urllib.parse import quote, urlsplit
 
+from core.adapters.exchange.batch import PAGE_SIZE
 from core.adapters.exchange.client import ExchangeClient
 from core.adapters.exchange.command import Command
 from core.adapters.exchange.responses import (
+    FullEnd,
     IncompleteAnswer,
     RepeatedPage,
     WayFailed,
@@ -84,8 +86,10 @@ class PageRequester:
     initial_domain: str = ""
     expected_count: int = 0
     """The number of objects as Exchange gives it; 0 where it gives none."""
-    ends_full: bool = False
-    """Whether the last page was full, and nothing said that it is the last."""
+    full_end: int = 0
+    """After how many rows a full page came of which nothing said that it is the last, or that it is
+    not; 0 for any other end.
+    """
 
     async def read_pages(
         self, path: str = "", *, resumed: bool = False
@@ -114,7 +118,7 @@ class PageRequester:
                     raise
                 raise WayFailed(f"page {len(walk.seen)}: {error}") from error
             walk.leave(rows, path)
-            self.note_end(rows, path)
+            self.note_end(rows, path, walk.count)
             yield rows, path
         if not resumed:
             check_count(walk.count, self.expected_count)
@@ -127,13 +131,19 @@ class PageRequester:
             more = self.collect(await self.request(path), rows)
         except IncompleteAnswer:
             return rows, False
-        self.note_end(rows, more)
-        return rows, not (more or self.ends_full)
+        self.note_end(rows, more, len(rows))
+        return rows, not (more or self.full_end)
 
-    def note_end(self, rows: list[ResponseRow], path: str) -> None:
-        """Note whether a page without a next one was full."""
+    def note_end(self, rows: list[ResponseRow], path: str, count: int) -> None:
+        """Note whether a page without a next one was full; `count` is how many rows were read."""
         size = self.page_size or self.exchange.page_size
-        self.ends_full = not path and not self.expected_count and fills_pages(len(rows), size)
+        is_full = not path and not self.expected_count and fills_pages(len(rows), size)
+        self.full_end = count if is_full else 0
+
+    def check_end(self) -> None:
+        """Raise FullEnd where the pages may have ended too soon."""
+        if self.full_end:
+            raise FullEnd(self.full_end)
 
     def collect(self, answer: ResponseRow, rows: list[ResponseRow]) -> str:
         """Take the rows of a page, and note the host of its link."""
@@ -195,6 +205,12 @@ class PageRequester:
             self.cookies |= parse_cookies(headers)
 
 
+def choose_other_size(usual: int, row_count: int) -> int:
+    """The page size nearest to the usual one in which so many rows do not end on a full page."""
+    sizes = (size for size in range(1, PAGE_SIZE + 1) if row_count % size)
+    return min(sizes, key=lambda size: abs(size - usual))
+
+
 def check_count(count: int, expected: int) -> None:
     """Raise WayFailed for fewer objects than Exchange says there are."""
     if count < expected:
@@ -249,7 +265,11 @@ def build_entity_path(exchange: ExchangeClient, command: Command, entity_set: En
 
 
 async def read_entities(
-    exchange: ExchangeClient, command: Command, entity_set: EntitySet, after: str = ""
+    exchange: ExchangeClient,
+    command: Command,
+    entity_set: EntitySet,
+    after: str = "",
+    page_size: int = 0,
 ) -> AsyncGenerator[tuple[list[ResponseRow], str]]:
     """The objects of an entity endpoint as rows of the command, page by page, as
     `PageRequester.read_pages` does.
@@ -258,12 +278,11 @@ async def read_entities(
     if after and after.partition("?")[0] != path.partition("?")[0]:
         raise WayFailed("that is no page of this endpoint")
     path = after or path
-    requester = PageRequester(exchange, command, ENTITY_FORM)
+    requester = PageRequester(exchange, command, ENTITY_FORM, page_size)
     async with aclosing(requester.read_pages(path, resumed=bool(after))) as pages:
         async for rows, further in pages:
             yield [select_properties(row, command) for row in rows], further
-    if requester.ends_full:
-        raise WayFailed("the last page is full, and nothing says that it is the last")
+    requester.check_end()
 
 
 def select_properties(row: ResponseRow, command: Command) -> ResponseRow:

@@ -27,6 +27,17 @@ class RepeatedPage(WayFailed):
     """A page held the rows of the page before: whether there are more is not known."""
 
 
+class FullEnd(WayFailed):
+    """A way ended where full pages do, and nothing said that there are no more rows.
+
+    `row_count` is how many it had shown.
+    """
+
+    def __init__(self, row_count: int) -> None:
+        super().__init__("the last page is full, and nothing says that it is the last")
+        self.row_count = row_count
+
+
 def fills_pages(row_count: int, page_size: int) -> bool:
     """Whether some rows are just as many as fit into full pages: there may be more of them."""
     return row_count > 0 and row_count % page_size == 0

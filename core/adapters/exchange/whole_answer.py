@@ -9,6 +9,7 @@ from core.adapters.exchange.client import REDIRECT_STATUSES, RESPONSE_LIMIT, Exc
 from core.adapters.exchange.command import Command
 from core.adapters.exchange.page_requests import check_count
 from core.adapters.exchange.responses import (
+    FullEnd,
     WayFailed,
     fills_pages,
     map_failed_reply,
@@ -56,7 +57,7 @@ async def read_whole(
         raise WayFailed("one answer does not hold everything")
     expected = parse_total_count(beside)
     if not expected and fills_pages(count, exchange.page_size):
-        raise WayFailed("one answer is as long as full pages, and may be cut")
+        raise FullEnd(count)
     check_count(count, expected)
 
 

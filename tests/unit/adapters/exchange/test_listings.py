@@ -242,6 +242,68 @@ async def test_a_tenant_that_fills_its_last_page_is_listed_once_more_and_by_page
         assert saved == []
 
 
+@pytest.mark.parametrize("paging", ["back-end", "anchored", "get"])
+async def test_a_last_page_is_full_in_another_form_too_and_asked_for_in_another_size(
+    paging: str,
+) -> None:
+    scene = build_tenant({**EVERYTHING_REFUSED, "exchange-paging": paging}, build_mailboxes(200))
+    async with connect_sandbox(scene) as to:
+        saved = note_ways(to)
+        rows = await list_rows(to.exchange, Command("Get-Mailbox", ALL, ("Guid",)))
+        assert count_objects(rows) == (200, 200)
+        assert {row.way for row in saved if row.cmdlet == "Get-Mailbox"} == {ListingWay.PAGES}
+
+
+async def test_entities_that_fill_their_last_page_are_listed_once_more() -> None:
+    scene = build_tenant({"exchange-paging": "refused"}, build_mailboxes(200))
+    async with connect_sandbox(scene) as to:
+        saved = note_ways(to)
+        rows = await list_rows(to.exchange, Command("Get-Mailbox", ALL, ("Guid",)))
+        assert count_objects(rows) == (200, 200)
+        assert [row.way for row in saved] == [ListingWay.ENTITIES]
+
+
+ONLY_PAGES = {**EVERYTHING_REFUSED, "exchange-slice-filters": "refused"}
+
+
+@pytest.mark.parametrize(
+    ("count", "sides"),
+    [
+        # The page after 99 of 100 is refused: there is one, and it was read.
+        (100, ONLY_PAGES),
+        (200, {**ONLY_PAGES, "exchange-paging": {"side": "refused", "after": 1}}),
+        # One answer that ends where pages would is the last word.
+        (200, {**ONLY_PAGES, "exchange-one-answer": "whole"}),
+    ],
+)
+async def test_a_full_end_is_the_end_where_no_other_way_says_more(
+    count: int, sides: dict[str, Any]
+) -> None:
+    async with connect_sandbox(build_tenant(sides, build_mailboxes(count))) as to:
+        note_ways(to)
+        rows = await list_rows(to.exchange, Command("Get-CASMailbox", ALL, ("Guid",)))
+        assert count_objects(rows) == (count, count)
+
+
+@pytest.mark.parametrize(
+    "sides",
+    [
+        # Pages of either size end with a full one: that is where Exchange stops.
+        {**ONLY_PAGES, "exchange-paging": "ended"},
+        {**ONLY_PAGES, "exchange-paging": {"side": "ended", "after": 2}},
+        # A link after as many objects as one answer has says that this lacks some.
+        {**ONLY_PAGES, "exchange-one-answer": {"side": "silent", "size": PAGE_SIZE}},
+    ],
+)
+async def test_a_full_end_is_not_the_end_where_another_way_says_more(
+    sides: dict[str, Any],
+) -> None:
+    async with connect_sandbox(build_tenant(sides)) as to:
+        note_ways(to)
+        with pytest.raises(Unavailable, match="the last page is full"):
+            await list_rows(to.exchange, Command("Get-CASMailbox", ALL, ("Guid",)))
+
+
 async def test_a_way_is_tried_again_after_a_week() -> None:
     async with connect_sandbox(build_tenant({})) as to:
         fresh = Way("Get-Mailbox", ListingWay.SLICES, NOW - timedelta(days=6))
