@@ -169,7 +169,8 @@ NOBODY = Recipient("ann", found=False)
     ("delegation", "recipient", "is_outside", "expected"),
     [
         (hold("Everyone"), find(), True, HolderType.EVERYONE),
-        (hold(), find(), False, HolderType.KNOWN),
+        (hold(), find(kind="UserMailbox"), False, HolderType.KNOWN),
+        (hold(), find(kind="NewKind"), False, HolderType.UNKNOWN_KIND),
         (hold(), find(), True, HolderType.OUTSIDER),
         (hold("a_x.example#EXT#@c"), find(), False, HolderType.OUTSIDER),
         (hold(), find(kind="GuestMailUser"), False, HolderType.OUTSIDER),
