@@ -30,6 +30,9 @@ START_SECONDS = 300.0
 STOP_SECONDS = 10.0
 MAX_ERROR_LINES = 30
 CLOCK_TICKS = os.sysconf("SC_CLK_TCK")
+# Entra's log of the directory answers five requests in ten seconds. A guard's next run comes
+# minutes later, so here the next one that reads the log waits too, outside of what is measured.
+LOG_WINDOW_SECONDS = 10.0
 # Longer than any run, so that none ends by its time budget.
 BENCH_SETTINGS = {"RUN_MINUTES": "60"}
 
