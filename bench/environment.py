@@ -52,6 +52,7 @@ class BenchEnvironment:
     azurite: Azurite
     proxy: CountingProxy
     session: aiohttp.ClientSession
+    latency_ms: float
 
     @property
     def base(self) -> str:
@@ -82,13 +83,23 @@ class BenchEnvironment:
         return counts
 
     async def change_tenant(self, what: str, body: object) -> None:
-        """Posts to a control route: `scene` takes edits, `faults` a fault table. Raises
-        BenchError.
+        """Posts to a control route: `scene` takes edits, `faults` a fault table, `latency`
+        seconds. Raises BenchError.
         """
         address = f"{self.base}/sandbox/{what}"
         async with self.session.post(address, json=body) as response:
             if response.status != 200:
                 raise BenchError(f"the sandbox refused {what}: {await response.text()}")
+
+    @asynccontextmanager
+    async def without_latency(self) -> AsyncIterator[None]:
+        """Lets the tenant answer at once, for what only prepares a measurement. Raises BenchError.
+        """
+        await self.change_tenant("latency", 0)
+        try:
+            yield
+        finally:
+            await self.change_tenant("latency", self.latency_ms / 1000)
 
     def read_server_cpu(self) -> float:
         """Reads the CPU seconds of the simulated tenant so far."""
@@ -160,7 +171,7 @@ async def start_environment(
             "--profile", profile,
         ))  # fmt: skip
         where = await read_sandbox_info(server)
-        yield BenchEnvironment(spec, scene, server, where, azurite, watch, session)
+        yield BenchEnvironment(spec, scene, server, where, azurite, watch, session, latency_ms)
 
 
 async def read_sandbox_info(server: asyncio.subprocess.Process) -> dict[str, Any]:

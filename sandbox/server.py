@@ -89,11 +89,13 @@ class Sandbox:
         )
         self.channels = ChannelReceivers()
         graph = Graph(self.tenant, self.entra, latency, self.record_request)
+        exchange = Exchange(self.tenant, self.entra, latency, self.record_request)
+        self.delayed = (graph, exchange)
         self.services: dict[str, SimulatedService] = {
             "v1.0": graph,
             "beta": graph,
             "api": ActivityFeed(self.tenant, self.entra),
-            "adminapi": Exchange(self.tenant, self.entra, latency, self.record_request),
+            "adminapi": exchange,
             "msi": ManagedIdentity(self.entra),
             "workflows": self.teams,
             "channels": self.channels,
@@ -182,6 +184,11 @@ class Sandbox:
         self.requests.clear()
         self.counts.clear()
 
+    def set_latency(self, seconds: float) -> None:
+        """Adds another latency to every request from now on."""
+        for service in self.delayed:
+            service.latency = seconds
+
     def record_request(self, service: str, method: str, path: str, status: int) -> None:
         """Records a request. At least the latest MAX_RECORDED_REQUESTS are kept."""
         if len(self.requests) >= 2 * MAX_RECORDED_REQUESTS:
@@ -266,6 +273,7 @@ class Sandbox:
         actions: dict[str, Callable[[], None]] = {
             "scene": lambda: self.tenant.apply_patch(require_object(request.json())),
             "faults": lambda: self.tenant.set_faults(request.json()),
+            "latency": lambda: self.set_latency(require_seconds(request.json())),
             "reset": self.reset,
         }
         what = request.segments[1] if len(request.segments) == 2 else ""
@@ -284,6 +292,12 @@ def require_object(value: Any) -> Mapping[str, Any]:
     if not isinstance(value, Mapping):
         raise ValueError("the body is not a JSON object")
     return value
+
+
+def require_seconds(value: Any) -> float:
+    if isinstance(value, bool) or not isinstance(value, int | float) or not 0 <= value <= 60:
+        raise ValueError("the body is not a number of seconds, of at most 60")
+    return float(value)
 
 
 async def start_site(runner: web.ServerRunner, port: int, tls: ssl.SSLContext | None) -> int:

@@ -231,6 +231,14 @@ async def test_the_tick_after_three_acts_leads_each_guard_to_what_it_opens_a_cas
     assert quiet.tables["writes"] < attacked.tables["writes"]
 
 
+async def test_what_only_prepares_a_measurement_meets_no_latency(tmp_path: Path) -> None:
+    async with start_environment(TenantSpec(10), tmp_path, latency_ms=500) as stage:
+        async with stage.without_latency():
+            prepared = await run_baseline(stage, BARE_CLIENT, 4)
+        measured = await run_baseline(stage, BARE_CLIENT, 4)
+    assert prepared.cost.seconds < 0.5 <= measured.cost.seconds
+
+
 async def test_a_tick_that_a_guard_saw_nothing_in_fails_the_bench(tmp_path: Path) -> None:
     async with start_environment(TenantSpec(30), tmp_path, latency_ms=0) as stage:
         # Guards that never ran have no first look to compare with, and wait for it.

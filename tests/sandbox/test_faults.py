@@ -5,6 +5,7 @@ import json
 import os
 import signal
 import sys
+import time
 from pathlib import Path
 from typing import Any
 
@@ -313,6 +314,26 @@ async def test_an_edit_that_cannot_be_made_leaves_everything(
     before = (await client.request("GET", "/sandbox/state")).body
     assert (await client.request("POST", "/sandbox/scene", patch)).status == 400
     assert (await client.request("GET", "/sandbox/state")).body == before
+
+
+async def measure_read(client: TenantClient) -> float:
+    began = time.monotonic()
+    assert (await client.get(USER)).status == 200
+    return time.monotonic() - began
+
+
+async def test_the_latency_changes_while_the_tenant_runs(start: StartTenant) -> None:
+    async with start(latency=0.3) as client:
+        assert await measure_read(client) >= 0.3
+        assert (await client.request("POST", "/sandbox/latency", 0)).status == 200
+        assert await measure_read(client) < 0.3
+        assert (await client.request("POST", "/sandbox/latency", 0.3)).status == 200
+        assert await measure_read(client) >= 0.3
+
+
+@pytest.mark.parametrize("value", [-1, 61, True, "1", None, {}])
+async def test_a_latency_is_some_seconds(client: TenantClient, value: object) -> None:
+    assert (await client.request("POST", "/sandbox/latency", value)).status == 400
 
 
 async def test_a_collection_is_replaced_and_the_others_stay(client: TenantClient) -> None:
