@@ -2,6 +2,7 @@
 
 import ast
 import re
+import time
 import tomllib
 
 import pytest
@@ -9,6 +10,7 @@ import pytest
 from tools.docs_gen.documents import ROOT
 from tools.mutation_testing import judges, with_mutmut
 from tools.mutation_testing.changes import list_changes
+from tools.mutation_testing.forks import run_in_fork
 from tools.mutation_testing.selection import list_test_files, name_module
 from tools.mutation_testing.type_check import write_with_mutants
 
@@ -104,3 +106,15 @@ def test_the_type_checker_reads_every_mutant_behind_the_function_it_is_of() -> N
     for line, index in starts:
         if index is not None:
             assert f"rate__mutant_{index}(" in lines[line - 1]
+
+
+def test_tests_that_a_busy_machine_keeps_waiting_notice_no_mutant() -> None:
+    assert run_in_fork(lambda: time.sleep(0.3), [], 0.2).in_time
+
+
+def test_tests_that_compute_without_an_end_are_ended() -> None:
+    def spin() -> None:
+        while True:
+            pass
+
+    assert not run_in_fork(spin, [], 0.2).in_time

@@ -1,5 +1,6 @@
 """Running some of the tests that a process has collected in a fork of it, until one fails."""
 
+import math
 import os
 import resource
 import signal
@@ -11,6 +12,8 @@ import pytest
 from _pytest.runner import runtestprotocol
 
 MAX_MEMORY_BYTES = 4 << 30
+BUSY_FACTOR = 6
+"""How many times as long as they may compute tests may take: other processes make them wait."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -31,22 +34,24 @@ def run_test(item: pytest.Item, following: pytest.Item | None) -> bool:
 def run_in_fork(
     prepare: Callable[[], None], items: Sequence[pytest.Item], limit: float
 ) -> ForkResult:
-    """Prepare a child process, and run tests there for at most so many seconds."""
+    """Prepare a child process, and run tests there for at most so many seconds of CPU time."""
     reader, writer = os.pipe()
     child = os.fork()
     if child == 0:
         os.close(reader)
-        run_in_child(prepare, items, writer)
+        run_in_child(prepare, items, writer, math.ceil(limit))
     os.close(writer)
-    ended = wait_for(child, limit)
+    ended = wait_for(child, BUSY_FACTOR * limit)
     told = os.read(reader, 16)
     os.close(reader)
-    if ended is None:
+    if ended in (None, -signal.SIGXCPU):
         return ForkResult(in_time=False)
     return ForkResult(True, ended != 0, int(told) if told else None)
 
 
-def run_in_child(prepare: Callable[[], None], items: Sequence[pytest.Item], writer: int) -> None:
+def run_in_child(
+    prepare: Callable[[], None], items: Sequence[pytest.Item], writer: int, cpu_seconds: int
+) -> None:
     """The child's part, which ends with 1 when a test fails; it never returns."""
     status = 1
     try:
@@ -54,6 +59,7 @@ def run_in_child(prepare: Callable[[], None], items: Sequence[pytest.Item], writ
         os.dup2(nothing, 1)
         os.dup2(nothing, 2)
         resource.setrlimit(resource.RLIMIT_AS, (MAX_MEMORY_BYTES, MAX_MEMORY_BYTES))
+        resource.setrlimit(resource.RLIMIT_CPU, (cpu_seconds, cpu_seconds + 1))
         prepare()
         failed = next(
             (
