@@ -45,6 +45,13 @@ def test_every_target_has_tests_that_import_it(target: str) -> None:
     assert list_test_files(ROOT, frozenset(judges.list_targets()[target]))
 
 
+def test_what_guards_lean_on_can_be_tried_with_its_own_tests_alone() -> None:
+    sources = frozenset(judges.list_targets()["look_alikes"])
+    alone = list_test_files(ROOT, sources, alone=True)
+    assert alone == ["tests/unit/test_look_alikes.py"]
+    assert set(alone) < set(list_test_files(ROOT, sources))
+
+
 def test_every_equivalent_mutant_of_a_judge_can_still_be_made() -> None:
     listed = judges.load_equivalents()
     made: set[tuple[str, str, str]] = set()

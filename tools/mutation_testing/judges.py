@@ -1,6 +1,6 @@
 """Mutants of what judges: the guards, and what they and the engine lean on.
 
-python -m tools.mutation_testing judges [TARGET …] [--show] [--module PART]
+python -m tools.mutation_testing judges [TARGET …] [--show] [--module PART] [--alone]
 """
 
 import argparse
@@ -128,13 +128,15 @@ def main(arguments: Sequence[str]) -> int:
     parser.add_argument("target", nargs="*", help=", ".join(targets))
     parser.add_argument("--module", default="", help="only modules with this in their path")
     parser.add_argument("--show", action="store_true", help="show those that live")
+    parser.add_argument("--alone", action="store_true", help="without the tests of guards on it")
     asked = parser.parse_args(arguments)
     if unknown := set(asked.target) - targets.keys():
         parser.error(f"no such target: {', '.join(sorted(unknown))}")
     sources = [source for name in asked.target or targets for source in targets[name]]
     files = load_files([source for source in sources if asked.module in source])
     trials = Trials(ROOT, files, partial(show_file, shows=asked.show))
-    tests = list_test_files(ROOT, frozenset(file.source for file in trials.files))
+    mutated = frozenset(file.source for file in trials.files)
+    tests = list_test_files(ROOT, mutated, alone=asked.alone)
     trials.start()
     pytest.main(["-n0", "-q", "-s", "-p", "no:cacheprovider", *tests], plugins=[trials])
     if len(trials.outcomes) < len(trials.files):

@@ -13,16 +13,20 @@ from pathlib import Path
 BEYOND = ("core.api", "core.bootstrap", "core.cli", "core.config", "core.doctor", "core.jobs")
 
 
-def list_test_files(root: Path, sources: frozenset[str]) -> list[str]:
-    """The files of unit tests that import one of some source files, directly or by others."""
+def list_test_files(root: Path, sources: frozenset[str], *, alone: bool = False) -> list[str]:
+    """The files of unit tests that import one of some source files, directly or by others.
+
+    `alone`: without those of guards, for what is no part of a guard.
+    """
     wanted = {name_module(source) for source in sources}
+    leaning = () if alone else ("guards",)
     guards = {".".join(name.split(".")[:3]) for name in wanted if name.startswith("core.guards.")}
     found: list[str] = []
     for path in sorted((root / "tests" / "unit").rglob("test_*.py")):
         named = {".".join(name.split(".")[:3]) for name in list_imported_modules(root, path)}
         others = wanted & find_reached_modules(root, path)
         folder = path.relative_to(root / "tests" / "unit").parts[0]
-        near = {one for one in others if folder in ("guards", one.split(".")[1], path.name)}
+        near = {one for one in others if folder in (*leaning, one.split(".")[1], path.name)}
         if named & guards or any(not name.startswith("core.guards.") for name in near):
             found.append(str(path.relative_to(root)))
     return found
