@@ -1,17 +1,20 @@
 """`make mutants` mutates, type-checks and counts the same modules, and knows every judge."""
 
 import ast
+import gc
 import re
 import time
 import tomllib
 
 import pytest
 
+from core.look_alikes import strip_hidden
 from tools.docs_gen.documents import ROOT
 from tools.mutation_testing import judges, with_mutmut
 from tools.mutation_testing.changes import list_changes
 from tools.mutation_testing.forks import run_in_fork
 from tools.mutation_testing.selection import list_test_files, name_module
+from tools.mutation_testing.trials import find_functions
 from tools.mutation_testing.type_check import write_with_mutants
 
 SETTINGS = tomllib.loads((ROOT / "pyproject.toml").read_text(encoding="utf-8"))["tool"]["mutmut"]
@@ -113,6 +116,14 @@ def test_the_type_checker_reads_every_mutant_behind_the_function_it_is_of() -> N
     for line, index in starts:
         if index is not None:
             assert f"rate__mutant_{index}(" in lines[line - 1]
+
+
+def test_what_the_collector_leaves_alone_can_be_changed_all_the_same() -> None:
+    path = str(ROOT / "core" / "look_alikes.py")
+    gc.freeze()
+    found = find_functions({path})
+    gc.freeze()
+    assert found[path, "strip_hidden"] == [strip_hidden]
 
 
 def test_tests_that_a_busy_machine_keeps_waiting_notice_no_mutant() -> None:

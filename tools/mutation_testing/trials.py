@@ -223,10 +223,16 @@ class Trials:
         return Outcome.KILLED if ended.returncode else Outcome.SURVIVED
 
 
+def list_objects() -> list[object]:
+    """All objects that there are, those too that the tests have the collector leave alone."""
+    gc.unfreeze()
+    return gc.get_objects()
+
+
 def find_functions(paths: set[str]) -> dict[tuple[str, str], list[FunctionType]]:
     """The functions of some files that exist, by path and qualified name."""
     found: dict[tuple[str, str], list[FunctionType]] = defaultdict(list)
-    for one in gc.get_objects():
+    for one in list_objects():
         if isinstance(one, FunctionType) and one.__code__.co_filename in paths:
             found[one.__code__.co_filename, one.__code__.co_qualname].append(one)
     return found
@@ -236,7 +242,7 @@ def find_caches() -> list[Callable[[], None]]:
     """What forgets the results that functions of core keep."""
     return [
         one.cache_clear
-        for one in gc.get_objects()
+        for one in list_objects()
         if isinstance(one, functools._lru_cache_wrapper) and one.__module__.startswith("core.")
     ]
 
