@@ -7,8 +7,10 @@ import pytest
 
 from core.errors import SettingsError
 from core.keys import PREFIX_LENGTH
+from core.model.activity import Cause, build_actor_key, build_session_key
 from core.model.cases import Case, Exemption, parse_planned_changes
 from core.model.findings import Correlation, Severity
+from core.tenant.activity import ActivityActor, ActivityLog, ActorKind
 from core.tenant.changes import DisableInboxRule
 
 NOW = datetime(2026, 11, 20, 6, 0, tzinfo=UTC)
@@ -39,6 +41,23 @@ def test_a_case_is_about_its_object_and_what_it_shares_with_others() -> None:
     assert not case.is_about(case.key[1 : PREFIX_LENGTH + 1])
 
 
+def test_a_case_is_about_the_session_and_the_actor_of_its_cause() -> None:
+    actor = ActivityActor(ActorKind.PERSON, "ann@contoso.com", id="a1")
+    cause = Cause("New-InboxRule", NOW, actor, ActivityLog.EXCHANGE, session="s1")
+    case = replace(CASE, cause=cause)
+    assert case.is_about(build_session_key(cause))
+    assert case.is_about(build_actor_key(cause))
+    assert case.is_about(case.key[:PREFIX_LENGTH])
+    assert not case.is_about(build_session_key(replace(cause, session="s2")))
+    assert not CASE.is_about(build_session_key(cause))
+
+
+def test_what_a_case_says_was_first_seen_when_it_last_began_to_go_further() -> None:
+    assert CASE.seen_since == NOW
+    assert replace(CASE, widened_at=LATER).seen_since == LATER
+    assert replace(CASE, opened_at=LATER, widened_at=NOW).seen_since == LATER
+
+
 def test_what_another_version_planned_is_no_change() -> None:
     planned = replace(
         CASE, planned_changes=('["DisableInboxRule", {"mailbox_id": "m1", "rule_id": "r1"}]',)
@@ -52,6 +71,7 @@ def test_what_another_version_planned_is_no_change() -> None:
 def test_an_exemption_is_kept_without_spaces_and_within_its_bounds() -> None:
     granted = Exemption.grant(" m1 ", f" {'a' * 300} ", f" {'r' * 900} ", LATER, NOW)
     assert granted == Exemption("m1", "a" * 200, "r" * 500, LATER)
+    assert Exemption.grant("MAX", "ann", "known", LATER, NOW).subject == "MAX"
     year = NOW + timedelta(days=366)
     assert Exemption.grant("m1", "ann", "known", year, NOW).until == year
 
@@ -70,5 +90,5 @@ def test_an_exemption_is_kept_without_spaces_and_within_its_bounds() -> None:
 def test_an_exemption_names_one_thing_a_person_a_reason_and_an_end(
     subject: str, by: str, reason: str, until: datetime, error: str
 ) -> None:
-    with pytest.raises(SettingsError, match=error):
+    with pytest.raises(SettingsError, match=f"^an exemption .*{error}$"):
         Exemption.grant(subject, by, reason, until, NOW)

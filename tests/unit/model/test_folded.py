@@ -82,7 +82,7 @@ def test_members_are_written_in_one_order_and_broken_ones_are_left_out() -> None
     ],
 )
 def test_what_is_no_member_is_refused(text: str, reason: str) -> None:
-    with pytest.raises(ValueError, match=reason):
+    with pytest.raises(ValueError, match=f"^{reason}"):
         FoldedMember.from_text(PREFIX, text)
 
 
