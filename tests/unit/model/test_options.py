@@ -2,6 +2,7 @@
 
 import re
 from collections.abc import Callable
+from dataclasses import replace
 from typing import Any
 
 import pytest
@@ -69,6 +70,19 @@ def test_what_is_missing_and_what_the_platform_left_unresolved_is_said_once() ->
     (error,) = secret.errors
     assert error.startswith("GUEST_DAYS: its Key Vault reference is not resolved. Let the app's")
     assert error.endswith("the platform keeps a failed answer for up to 24 hours.")
+
+
+def test_what_is_required_counts_as_it_was_written_and_what_is_optional_may_be_missing() -> None:
+    reader = SettingReader({"TENANT": "fabrikam"})
+    assert reader.read(TENANT) == "fabrikam"
+    optional = Setting(name="X", purpose=Purpose.STATE, default="", help="x", parse=any_text)
+    assert reader.read(optional) == ""
+    assert list(reader.errors) == []
+
+
+def test_after_a_mistake_the_default_counts_and_not_the_sample() -> None:
+    shown = replace(DAYS, sample="90")
+    assert SettingReader({"GUEST_DAYS": "many"}).read(shown) == 30
 
 
 def test_the_sample_of_a_setting_is_its_default_unless_it_has_one() -> None:
