@@ -157,7 +157,8 @@ class Trials:
             outcome = self.try_forked(items, file, change, self.sort_tests(reached))
         is_alive = outcome in (Outcome.UNREACHED, Outcome.SURVIVED)
         if is_alive and (file.path, change.place.function) in self.ran_at_import:
-            near = reached or frozenset[int]().union(
+            # What it left behind shows in tests that do not come by it.
+            near = frozenset[int]().union(
                 *(tests for (path, _), tests in self.tests_by_line.items() if path == file.path)
             )
             chosen = self.sort_tests(near) or range(len(items))

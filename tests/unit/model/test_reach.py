@@ -90,3 +90,21 @@ def test_too_many_are_the_same_only_as_a_whole() -> None:
     large = Reach.of(["send"], [words(*(str(n) for n in range(1_000)))])
     assert len(json.dumps([one.does for one in limit_reaches([large])])) < MAX_REACHES_SIZE
     assert limit_reaches([large]) != (large,)
+
+
+def test_as_many_as_fit_into_a_row_stay_apart() -> None:
+    many = [Reach.of(["send"], [words(str(n))]) for n in range(MAX_REACHES)]
+    assert set(limit_reaches(many)) == set(many)
+    only, unless = Selection.of("from", ["boss"]), Selection.of("to", ["ann"])
+    parts = [["only", only.kind, only.values], ["unless", unless.kind, unless.values]]
+    room = MAX_REACHES_SIZE - len(json.dumps([[""], parts]))
+    largest = Reach.of(["x" * room], [only], [unless])
+    assert limit_reaches([largest]) == (largest,)
+    larger = Reach.of(["x" * (room + 1)], [only], [unless])
+    assert limit_reaches([larger]) != (larger,)
+
+
+def test_a_condition_is_known_by_letters_and_the_start_of_its_kind() -> None:
+    assert words("Straße") == words("STRASSE")
+    assert words("\u0131") != words("i")
+    assert Selection.of("k" * 99, ["a"]).kind == "k" * 60

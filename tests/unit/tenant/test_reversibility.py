@@ -14,6 +14,7 @@ from core.tenant.reversibility import (
     AUDIT_AGE_PURGES,
     DEFAULT_SET_ONLY,
     PRIOR_STATE_UNKNOWN,
+    SESSIONS_STAY_ENDED,
     UNKNOWN_KIND,
     describe_changed_since,
     explain_irreversible,
@@ -44,6 +45,12 @@ RULE = InboxRule("R1", "m1", "any", "graph", redirect_to=("x@evil.example",))
             "DisableMailboxProtocols",
             {"PopEnabled": "True", "SmtpClientAuthenticationDisabled": None},
         ),
+        ("BlockAccount", {"accountEnabled": True}),
+        ("DisableDevice", {"accountEnabled": True}),
+        ("DisableHiddenRule", {"Enabled": True}),
+        ("DisableClientProtocols", {"OWAEnabled": True}),
+        ("DisableClientProtocols", {"EwsEnabled": None, "MAPIEnabled": "False"}),
+        ("DisableClientProtocols", {"EwsEnabled": "", "PopEnabled": False}),
         ("ResetAuditSet", {"DefaultAuditSet": ["Admin"], "AuditOwner": ["MailboxLogin"]}),
         ("ResetAuditSet", {"DefaultAuditSet": [], "AuditOwner": []}),
     ],
@@ -67,6 +74,13 @@ def test_what_was_told_can_be_undone(kind: str, before: dict[str, object]) -> No
         ("DisableMailboxProtocols", {"ImapEnabled": None}),
         ("DisableMailboxProtocols", {"SmtpClientAuthenticationDisabled": {}}),
         ("DisableMailboxProtocols", {"MAPIEnabled": True}),
+        ("DisableHiddenRule", {"isEnabled": True}),
+        ("DisableClientProtocols", {"OWAEnabled": "perhaps"}),
+        ("DisableClientProtocols", {"OWAEnabled": True, "AuditEnabled": True}),
+        ("DisableMailboxProtocols", {"ImapEnabled": True, "OWAEnabled": True}),
+        ("EndSessions", {"accountEnabled": True}),
+        ("RevokeSessions", {"signInSessionsValidFromDateTime": None}),
+        ("RaiseAuditAge", {"AuditLogAgeLimit": " "}),
         ("RaiseAuditAge", {"AuditLogAgeLimit": None}),
         ("ResetAuditSet", {"DefaultAuditSet": ["Admin"]}),
         ("ResetAuditSet", {"DefaultAuditSet": None, "AuditOwner": ["Update"]}),
@@ -93,6 +107,11 @@ def test_an_empty_record_tells_nothing(kind: str) -> None:
             "DisableMailboxProtocols",
             {"ImapEnabled": False, "SmtpClientAuthenticationDisabled": None},
         ),
+        ("DisableMailboxProtocols", {"PopEnabled": "False"}),
+        ("DisableMailboxProtocols", {"SmtpClientAuthenticationDisabled": "True"}),
+        ("DisableClientProtocols", {"OWAEnabled": "False", "MAPIEnabled": False}),
+        ("BlockAccount", {"accountEnabled": False}),
+        ("DisableHiddenRule", {"Enabled": False}),
     ],
     ids=str,
 )
@@ -110,6 +129,12 @@ def test_records_are_not_shortened_and_microsofts_lists_not_set() -> None:
     )
     before = {"DefaultAuditSet": ["Admin", "Delegate", "Owner"], "AuditOwner": ["Update"]}
     assert explain_irreversible("ResetAuditSet", before) == DEFAULT_SET_ONLY
+
+
+def test_sessions_that_were_ended_stay_ended() -> None:
+    ended = {"signInSessionsValidFromDateTime": "2026-11-20T06:00:00Z"}
+    assert explain_irreversible("RevokeSessions", ended) == SESSIONS_STAY_ENDED
+    assert explain_irreversible("EndSessions", {"accountEnabled": False}) == SESSIONS_STAY_ENDED
 
 
 def test_a_change_of_another_version_is_not_known() -> None:
@@ -133,22 +158,26 @@ NAMES = st.sampled_from(
 @given(st.sampled_from(sorted(CHANGE_TYPES)), st.dictionaries(NAMES, JSON, max_size=4))
 def test_no_record_breaks_the_answer(kind: str, before: dict[str, Any]) -> None:
     reason = explain_irreversible(kind, before)
-    assert reason in ("", PRIOR_STATE_UNKNOWN, ALREADY_SET, AUDIT_AGE_PURGES, DEFAULT_SET_ONLY)
+    reasons = {PRIOR_STATE_UNKNOWN, ALREADY_SET, AUDIT_AGE_PURGES, DEFAULT_SET_ONLY}
+    assert reason in {"", SESSIONS_STAY_ENDED, *reasons}
     assert not explain_undo_unknown(kind, before) or reason == PRIOR_STATE_UNKNOWN
 
 
 def test_what_a_rule_does_is_not_its_name_nor_whether_it_is_on() -> None:
     same = replace(RULE, name="other", enabled=False, sequence=9)
     assert hash_rule_actions(same) == hash_rule_actions(RULE)
-    for other in (
+    others = (
         replace(RULE, redirect_to=("y@evil.example",)),
         replace(RULE, forward_to=("x@evil.example",), redirect_to=()),
         replace(RULE, conditions=(RuleCondition("subjectContains", ("invoice",)),)),
+        replace(RULE, forward_as_attachment_to=("x@evil.example",), redirect_to=()),
+        replace(RULE, exceptions=(RuleCondition("subjectContains", ("invoice",)),)),
+        replace(RULE, conditions=(RuleCondition("bodyContains", ("invoice",)),)),
         replace(RULE, delete="permanent"),
         replace(RULE, move_to="archive"),
         replace(RULE, mark_as_read=True),
-    ):
-        assert hash_rule_actions(other) != hash_rule_actions(RULE)
+    )
+    assert len({hash_rule_actions(one) for one in (RULE, *others)}) == len(others) + 1
 
 
 def test_what_is_told_of_an_object_is_bounded_and_shows_what_it_is() -> None:
@@ -158,3 +187,7 @@ def test_what_is_told_of_an_object_is_bounded_and_shows_what_it_is() -> None:
     assert len(told) < 400
     assert "\\u202e" in told
     assert told.endswith("other is empty now")
+    said = describe_changed_since({"Domains": ["a", "b"], "List": [], "State": "", "Age": 5})
+    assert said == (
+        "it was changed since: Domains is a, b, List is empty, State is empty, Age is 5 now"
+    )
