@@ -1,15 +1,21 @@
 """The roll: every mailbox in exactly one slice, whatever their number and their names."""
 
+from itertools import islice
+
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
 from core.keys import RANGE_END, RANGE_START, compute_hash_prefix
 from core.tenant.mailbox_index import (
+    BETWEEN_CHECKS_LIMIT,
     MailboxIndex,
     MailboxPage,
+    MailboxRange,
+    iter_range_sizes,
     mailbox_to_row,
     parse_mailbox_rows,
+    select_between_checks,
 )
 from core.tenant.mailboxes import Mailbox
 from core.tenant.readings import ReadFailure, Reading
@@ -151,3 +157,44 @@ def test_a_row_with_another_quota_than_a_number_is_none(rest: str) -> None:
 def test_anything_else_is_no_row(row: str) -> None:
     with pytest.raises(ValueError, match="not a row"):
         parse_mailbox_rows([f"12345678{row}"])
+
+
+def test_a_slice_is_halved_between_prefixes_and_loses_nobody() -> None:
+    roll = roll_of(boxes_of(9))
+    (piece,) = roll.iter_ranges()
+    first, second = piece.halve()
+    assert (first.low, second.high) == (piece.low, piece.high)
+    assert first.high == second.low
+    assert (len(first.mailboxes), len(second.mailboxes)) == (4, 5)
+    assert [*first.mailboxes, *second.mailboxes] == [*piece.mailboxes]
+    assert all(compute_hash_prefix(box.id) < first.high for box in first.mailboxes)
+    assert first != second
+    assert isinstance(first, MailboxRange)
+
+
+@pytest.mark.parametrize(
+    ("size", "first", "sizes"),
+    [
+        (10, 0, [10, 10, 10]),
+        (10, 2, [2, 4, 4, 10, 10]),
+        (7, 7, [7, 7]),
+        (4, 9, [4, 4]),
+    ],
+)
+def test_a_first_slice_may_be_cut_into_growing_ones(
+    size: int, first: int, sizes: list[int]
+) -> None:
+    assert list(islice(iter_range_sizes(size, first), len(sizes))) == sizes
+
+
+def test_between_two_checks_only_mailboxes_with_a_case_are_read_and_not_too_many() -> None:
+    boxes = boxes_of(BETWEEN_CHECKS_LIMIT + 9)
+    assert select_between_checks(boxes, {"id-3", "id-1", "gone"}) == [boxes[1], boxes[3]]
+    cases = {box.id for box in boxes}
+    assert select_between_checks(boxes, cases) == boxes[:BETWEEN_CHECKS_LIMIT]
+
+
+def test_a_mailbox_without_an_address_keeps_its_name() -> None:
+    box = Mailbox("m1", "g1", "", name="Info", kind="RoomMailbox", has_account=False)
+    (kept,) = parse_mailbox_rows([mailbox_to_row(box)])
+    assert kept == Mailbox("m1", "g1", "Info", kind="RoomMailbox", has_account=False)

@@ -11,6 +11,7 @@ from core.tenant.merging import (
     collect_sources,
     count_listing,
     find_object_failure,
+    select_answered,
 )
 from core.tenant.readings import (
     UNIDENTIFIED_PREFIX,
@@ -135,3 +136,9 @@ def test_nothing_is_gone_from_a_listing_that_broke_off_or_has_a_row_of_nobody(
     tracker.add_page(page)
     tracker.add_page(WHOLE)
     assert tracker.build_absence_readings([RULES]) == ()
+
+
+def test_a_reading_by_id_answers_for_all_that_it_could_read() -> None:
+    assert select_answered(["m1", "m3"], WHOLE) == {"m1", "m3"}
+    assert select_answered(["m1", "m3"], replace(WHOLE, failures=(ONE,))) == {"m3"}
+    assert select_answered(["m1", "m3"], replace(WHOLE, failures=(ONE, ALL))) == frozenset()
