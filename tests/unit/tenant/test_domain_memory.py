@@ -6,13 +6,17 @@ from datetime import UTC, datetime, timedelta
 import pytest
 
 from core.tenant.domain_memory import (
+    GONE,
     DomainNews,
     list_domain_news,
     list_missing_domains,
+    list_names,
     note_domains,
+    remember_domains,
     select_known_domains,
+    to_trait,
 )
-from core.tenant.known_traits import NEWS_PERIOD, KnownTraits
+from core.tenant.known_traits import MAX_TRAIT_LENGTH, NEWS_PERIOD, KnownTraits
 from core.tenant.mail_flow import AcceptedDomain
 
 START = datetime(2026, 11, 20, 6, 0, tzinfo=UTC)
@@ -85,7 +89,10 @@ def test_a_domain_that_goes_is_news_until_it_comes_back() -> None:
     assert news(second, START + HOUR) == [gone]
     third = look(second, START + 2 * HOUR, OWN)
     assert news(third, START + 2 * HOUR) == [gone]
-    forgotten = look(third, START + HOUR + NEWS_PERIOD, OWN)
+    fourth = look(third, START + 3 * HOUR, OWN)
+    assert news(fourth, START + 3 * HOUR) == [gone]
+    forgotten = look(fourth, START + HOUR + NEWS_PERIOD, OWN)
+    assert {name for row in forgotten.values() for name in row.traits} == {"contoso.com"}
     assert news(forgotten, START + HOUR + NEWS_PERIOD) == []
     back = look(third, START + 3 * HOUR, OWN, DROP)
     assert news(back, START + 3 * HOUR) == [DomainNews("drop.example", START + 3 * HOUR)]
@@ -138,3 +145,50 @@ def test_names_below_a_domain_stay_its_own_when_exchange_stops_to_say_so() -> No
     # Who says that they are not is believed, and what was never said is not made up.
     assert own(known, at, OWN) == [OWN]
     assert own(look({}, START, silent), at, silent) == [silent]
+    assert news(look(look({}, START, silent), at, silent), at) == []
+
+
+def test_a_domain_with_a_star_is_the_domain_and_all_below_it() -> None:
+    below = ["contoso.com", "*.contoso.com"]
+    assert list(list_names([AcceptedDomain("*.Contoso.com.")])) == below
+    assert list(list_names([replace(OWN, includes_subdomains=True)])) == below
+    assert list(list_names([OWN])) == ["contoso.com"]
+    known = look({}, START, AcceptedDomain("*.contoso.com"))
+    silent = AcceptedDomain("*.contoso.com", are_subdomains_told=False)
+    assert news(look(known, START + HOUR, silent), START + HOUR) == []
+
+
+def test_what_is_no_domain_is_not_the_organization_s() -> None:
+    nameless = replace(OWN, name="*.", includes_subdomains=True)
+    assert list(list_names([nameless, AcceptedDomain(" ")])) == []
+    assert own({}, START, OWN, nameless, AcceptedDomain(" ")) == [OWN]
+
+
+@pytest.mark.parametrize(
+    ("length", "is_whole"), [(62, True), (63, True), (64, False), (200, False)]
+)
+def test_a_long_name_fits_into_a_row_with_its_mark(length: int, is_whole: bool) -> None:
+    name = "a" * length
+    trait = to_trait(name)
+    assert (trait == name) is is_whole
+    assert len(f"{GONE}{trait}") == min(length + 1, MAX_TRAIT_LENGTH)
+    assert to_trait(f"{name}a") != trait
+
+
+def test_after_a_long_pause_only_domains_are_missing() -> None:
+    known = look(look({}, START, OWN, DROP), START + HOUR, OWN)
+    assert missing(known, START + 2 * NEWS_PERIOD, OWN) == set()
+
+
+def test_another_guard_remembers_what_was_listed_until_it_is_gone_for_good() -> None:
+    missed, rows = remember_domains(["contoso.com"], {}, START)
+    assert (missed, len(rows)) == (frozenset(), 1)
+    known = {row.key: row for row in rows}
+    missed, rows = remember_domains([], known, START + HOUR)
+    assert (missed, {row.key for row in rows}) == ({"contoso.com"}, known.keys())
+    known = {row.key: row for row in rows}
+    known = {row.key: row for row in remember_domains([], known, START + 3 * HOUR)[1]}
+    missed, rows = remember_domains([], known, START + HOUR + NEWS_PERIOD)
+    assert missed == frozenset()
+    # The row is emptied, and not left as it was.
+    assert [(row.key in known, dict(row.traits)) for row in rows] == [(True, {})]

@@ -2,7 +2,8 @@
 
 from core.tenant.directory import Account
 from core.tenant.mail_flow import Recipient
-from core.tenant.mailboxes import Mailbox, format_mailbox_name
+from core.tenant.mailboxes import MAX_NAME_LENGTH, Mailbox, format_mailbox_name
+from core.tenant.quoting import quote_text
 
 
 def test_plans_that_are_suspended_do_not_serve_and_unknown_ones_are_unknown() -> None:
@@ -24,4 +25,9 @@ def test_a_mailbox_is_called_by_its_address_its_name_or_its_id_on_one_line() -> 
     assert format_mailbox_name(Mailbox("m1", "g1", "", name="In\nfo")) == "In\\u000afo"
     assert format_mailbox_name(Mailbox("m1", "g1", "")) == "m1"
     long = format_mailbox_name(Mailbox("m1", "g1", "x" * 5_000))
-    assert len(long) < 300
+    assert long == f"{'x' * MAX_NAME_LENGTH}\u2026 (5,000 characters)"
+
+
+def test_text_of_the_tenant_is_quoted_up_to_a_length() -> None:
+    assert quote_text("x" * 9, 9) == "x" * 9
+    assert quote_text("x" * 10, 9) == f"{'x' * 9}\u2026 (10 characters)"

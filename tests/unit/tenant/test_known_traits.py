@@ -2,11 +2,13 @@
 
 from datetime import datetime, timedelta
 
+from core.keys import build_object_key, compute_hash_prefix
 from core.tenant.known_traits import (
     MAX_TRAITS,
     NEWS_PERIOD,
     REFRESH_INTERVAL,
     KnownTraits,
+    build_traits_key,
     note_traits,
 )
 from tests.support.fakes.clock import START
@@ -62,3 +64,9 @@ def test_a_look_without_news_changes_the_row_once_a_week() -> None:
     assert look(known, {"a"}, START + REFRESH_INTERVAL - HOUR) == known
     at = START + REFRESH_INTERVAL
     assert look(known, {"a"}, at).last_seen_at == at
+
+
+def test_what_is_known_of_an_object_lies_beside_it_under_a_key_of_its_own() -> None:
+    key = build_traits_key("o", "method")
+    assert key.startswith(compute_hash_prefix("o"))
+    assert key != build_object_key("o", "method")

@@ -64,3 +64,15 @@ def test_of_a_long_list_what_is_remembered_has_to_be_there() -> None:
     known = look({}, START, *names)
     assert list_missing(POLICIES, names, known, START + MINUTE) == []
     assert len(list_missing(POLICIES, [], known, START + MINUTE)) == MAX_TRAITS
+
+
+def test_a_list_that_is_doubted_for_longer_is_remembered_for_longer() -> None:
+    known, week = look({}, START, "a", "b"), timedelta(days=7)
+    went = START + timedelta(days=1)
+    row = note_listing(POLICIES, ["a"], known, went, week)
+    known = {row.key: row}
+    row = note_listing(POLICIES, ["a"], known, went + timedelta(days=6), week)
+    known = {row.key: row}
+    at = went + week - MINUTE
+    assert len(list_missing(POLICIES, ["a"], known, at, week)) == 1
+    assert list_missing(POLICIES, ["a"], known, went + week, week) == []

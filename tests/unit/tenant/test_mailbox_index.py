@@ -97,12 +97,13 @@ def test_what_a_complete_listing_does_not_name_is_gone_and_what_is_broken_is_not
     assert rest.population == 1
     assert rest.unread_object_ids == {"broken"}
     roll.add_page(MailboxPage(Reading(complete=False), SURFACES))
+    roll.add_page(MailboxPage(Reading(), SURFACES))
     assert not roll.build_listing_reading().covers(surfaces, "lost")
 
 
 def test_kinds_that_are_left_out_are_counted_and_not_looked_into() -> None:
     roll = MailboxIndex()
-    kinds = ("UserMailbox", "DiscoveryMailbox")
+    kinds = ("DiscoveryMailbox", "UserMailbox")
     listed = tuple(Mailbox(kind, "g", "a@x", kind=kind) for kind in kinds)
     roll.add_page(
         MailboxPage(Reading(listed, population=2), SURFACES, excluded_kinds=("DiscoveryMailbox",))
@@ -110,6 +111,7 @@ def test_kinds_that_are_left_out_are_counted_and_not_looked_into() -> None:
     (piece,) = roll.iter_ranges()
     assert [box.id for box in piece.mailboxes] == ["UserMailbox"]
     assert roll.build_listing_reading().population == 1
+    assert roll_of(boxes_of(3)).build_listing_reading().population == 0
 
 
 def test_a_case_of_a_mailbox_that_is_left_out_now_is_over() -> None:
@@ -137,6 +139,7 @@ def test_mailboxes_come_as_they_were_listed_in_full_slices_and_the_last_ones_at_
     assert len(seen) == 9
     last = roll.take_listed_range(3, last=True)
     assert last
+    assert (last.low, last.high) == ("", ""), "listing order is no key range"
     assert [*seen, *(box.id for box in last.mailboxes)] == [f"id-{n}" for n in range(10)]
     assert roll.take_listed_range(3, last=True) is None
 
@@ -149,14 +152,28 @@ def test_a_row_keeps_the_quota_of_a_mailbox_if_it_was_read(quota: int | None) ->
 
 @pytest.mark.parametrize("rest", ['"5"', "5.0", "5.5", "true", "5,6", "NaN"])
 def test_a_row_with_another_quota_than_a_number_is_none(rest: str) -> None:
-    with pytest.raises(ValueError, match="not a row"):
+    with pytest.raises(ValueError, match=r"^not a row of the mailbox index$"):
         parse_mailbox_rows([f'12345678["m1","g1","info@contoso.com","SharedMailbox",true,{rest}]'])
 
 
 @pytest.mark.parametrize("row", ['["m1","g1","a",1,true,null]', '["m1"]', "{}", "", "[", "null"])
 def test_anything_else_is_no_row(row: str) -> None:
-    with pytest.raises(ValueError, match="not a row"):
+    with pytest.raises(ValueError, match=r"^not a row of the mailbox index$"):
         parse_mailbox_rows([f"12345678{row}"])
+
+
+def test_mailboxes_of_one_prefix_stay_together() -> None:
+    # Two of the first ids whose hashes begin alike.
+    twins = ("id-10014", "id-22672")
+    ids = [*twins, *(f"id-{n}" for n in range(9))]
+    roll = roll_of([Mailbox(one, "g", "a@x") for one in ids])
+    for size in (1, 2):
+        pieces = list(roll.iter_ranges(size=size))
+        (both,) = [one for one in pieces if {box.id for box in one.mailboxes} & {*twins}]
+        assert {*twins} <= {box.id for box in both.mailboxes}
+        assert sum(len(one.mailboxes) for one in pieces) == len(ids)
+        assert max(len(one.mailboxes) for one in pieces if one is not both) <= size
+        assert len(both.mailboxes) <= size + 1
 
 
 def test_a_slice_is_halved_between_prefixes_and_loses_nobody() -> None:
@@ -177,6 +194,7 @@ def test_a_slice_is_halved_between_prefixes_and_loses_nobody() -> None:
     [
         (10, 0, [10, 10, 10]),
         (10, 2, [2, 4, 4, 10, 10]),
+        (7, 2, [2, 4, 1, 7]),
         (7, 7, [7, 7]),
         (4, 9, [4, 4]),
     ],

@@ -30,6 +30,8 @@ def test_a_member_that_is_missing_is_believed_to_have_left_at_the_next_look() ->
     assert look(known, START + MINUTE, build_group("a"))[0] == [False], "the same look"
     whole, known = look(known, START + 2 * MINUTE, build_group("a"))
     assert whole == [True]
+    # Who has left is forgotten.
+    assert [len(row.traits) for row in known.values()] == [1]
     assert look(known, START + 3 * MINUTE, build_group())[0] == [False]
 
 
