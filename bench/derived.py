@@ -34,6 +34,7 @@ from bench.results import (
     Results,
     name_compared,
 )
+from core.tenant.sources import FULL_ACCESS
 
 USUAL = (FIRST_RUN, NO_CHANGE)
 # Have a table of their own.
@@ -157,7 +158,7 @@ def build_sweep_lines(results: Results) -> list[SweepLine]:
     """Builds the lines of the sweeps, size by size, that of FullAccess first."""
     lines = []
     for size in results.sizes:
-        least = results.find(SWEEPS[0], SWEEP, size)
+        least = results.find(FULL_ACCESS, SWEEP, size)
         for name in SWEEPS if least else ():
             row = results.find(name, SWEEP, size)
             if row and least:

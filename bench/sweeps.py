@@ -11,10 +11,10 @@ async def measure_sweeps(
     environment: BenchEnvironment, report_progress: Callable[[str], None], up_to: int
 ) -> AsyncIterator[Measurement]:
     """Measures the sweeps of mailbox-delegation one by one, in a tenant of at most so many
-    mailboxes; a run makes them at the same time.
+    mailboxes; a run makes them at the same time. Their state is new, whichever guards ran before.
     """
-    for sweep in SWEEPS if environment.spec.mailboxes <= up_to else ():
-        report_progress(f"{environment.spec.mailboxes:,} mailboxes: {sweep}, every mailbox")
-        environ = environment.build_app_settings()
-        order = {"client": "sweep", "sweep": sweep, "environ": environ}
-        yield await run_client(environment, sweep, SWEEP, order)
+    environ = {**environment.build_app_settings(), "STATE_TABLE": "sweeps"}
+    for name, source in SWEEPS.items() if environment.spec.mailboxes <= up_to else ():
+        report_progress(f"{environment.spec.mailboxes:,} mailboxes: {name}, every mailbox")
+        order = {"client": "sweep", "sweep": source, "environ": environ}
+        yield await run_client(environment, name, SWEEP, order)

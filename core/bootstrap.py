@@ -76,6 +76,7 @@ async def connect_world(
     from core.adapters.exchange.way_memory import WayMemory
     from core.adapters.graph.client import GraphClient
     from core.adapters.graph.reports import build_report_service
+    from core.adapters.m365.inbox_memory import InboxMemory
     from core.adapters.m365.tenant import connect_tenant
     from core.adapters.management.client import ManagementClient
     from core.adapters.retry import ThrottledService, gate_for
@@ -152,6 +153,9 @@ async def connect_world(
         exchange.way_memory = WayMemory(
             ledger.load_ways, ledger.save_way, now or ledger.table.clock.now
         )
+        inbox_memory = InboxMemory(
+            ledger.load_inboxes, ledger.save_inboxes, now or ledger.table.clock.now
+        )
         setup = ChannelSetup(
             settings.values,
             graph,
@@ -169,7 +173,7 @@ async def connect_world(
             warn_if_silent(settings.channel_faults)
         graph.chosen_ways = exchange.chosen_ways = ChosenWays(ledger.load_probe)
         yield World(
-            connect_tenant(graph, exchange, management),
+            connect_tenant(graph, exchange, management, inbox_memory=inbox_memory),
             ledger,
             teams,
             now or ledger.table.clock.now,

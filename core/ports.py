@@ -18,7 +18,15 @@ from core.model.findings import Severity
 from core.model.outbox import ChannelFault, ChannelHealth, OutboxRow
 from core.model.requests import OperatorRequest
 from core.model.runs import RunReport
-from core.model.state import GuardSnapshot, GuardState, ProbeReport, Shard, StateMark, Way
+from core.model.state import (
+    GuardSnapshot,
+    GuardState,
+    InboxGroup,
+    ProbeReport,
+    Shard,
+    StateMark,
+    Way,
+)
 from core.model.tally import Tally
 from core.tenant.known_traits import KnownTraits
 from core.tenant.mailbox_index import RANGE_SIZE
@@ -233,6 +241,14 @@ class Ledger(Protocol):
 
     async def save_way(self, way: Way) -> None:
         """Record how a cmdlet's objects are listed from now on. Needs no claim."""
+        ...
+
+    async def load_inboxes(self, first: str, last: str) -> Sequence[InboxGroup]:
+        """The groups of known Inboxes from one name to another, without undecodable rows."""
+        ...
+
+    async def save_inboxes(self, groups: Sequence[InboxGroup]) -> None:
+        """Record known Inboxes, group by group. Needs no claim."""
         ...
 
     async def load_probe(self) -> ProbeReport | None:

@@ -3,6 +3,7 @@
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
+from typing import NamedTuple
 
 from core.model.cases import Case, Exemption
 from core.model.changes import ChangeRecord
@@ -229,6 +230,26 @@ class Way:
 
 
 EVERY_CMDLET = "every"
+
+
+class KnownInbox(NamedTuple):
+    """Which folder of a mailbox is its Inbox: a list in a row, since there is one a mailbox."""
+
+    folder_id: str
+    path: str
+    """Its own name in the language of the mailbox, behind a backslash."""
+    day: int
+    """The day on which Exchange said so, as a proleptic Gregorian ordinal."""
+
+
+@dataclass(frozen=True, slots=True)
+class InboxGroup:
+    """The Inboxes of the mailboxes whose marks begin alike."""
+
+    name: str
+    """The hex digits with which the marks begin."""
+    inboxes: Mapping[str, KnownInbox]
+    """By the mark of the mailbox, a hash."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -28,6 +28,8 @@ from core.model.state import (
     EVERY_CMDLET,
     GuardSnapshot,
     GuardState,
+    InboxGroup,
+    KnownInbox,
     ProbeReport,
     ScanPass,
     ScanTotals,
@@ -615,6 +617,19 @@ async def test_the_ways_of_a_tenant_are_kept_by_cmdlet(ledger: Ledger) -> None:
         "Get-Mailbox": later,
         EVERY_CMDLET: Way(EVERY_CMDLET, "post-app-front", START),
     }
+
+
+async def test_known_inboxes_are_kept_by_group_and_loaded_by_range(ledger: Ledger) -> None:
+    assert not await ledger.load_inboxes("00", "ff")
+    groups = [
+        InboxGroup(f"{n:02x}", {f"{n:016x}": KnownInbox("id", "\\Posteingang", 739_000)})
+        for n in range(256)
+    ]
+    await ledger.save_inboxes(groups)
+    later = InboxGroup("7f", {})
+    await ledger.save_inboxes([later])
+    assert list(await ledger.load_inboxes("00", "7f")) == [*groups[:127], later]
+    assert list(await ledger.load_inboxes("80", "80")) == [groups[128]]
 
 
 async def test_the_last_probe_takes_the_place_of_the_one_before(ledger: Ledger) -> None:

@@ -25,7 +25,7 @@ from core.adapters.table_storage.activity_rows import read_newest_rows
 from core.adapters.table_storage.entities import SCHEMA_VERSION, build_entity
 from core.adapters.table_storage.lease import LEASE_DURATION, TableClaim, acquire_lease
 from core.adapters.table_storage.lease_row import build_shard_key, is_lease_expired
-from core.adapters.table_storage.ledger import PROBE_ROW_KEY, TableLedger
+from core.adapters.table_storage.ledger import TableLedger
 from core.adapters.table_storage.responses import (
     call_table_service,
     describe_table_error,
@@ -34,6 +34,7 @@ from core.adapters.table_storage.responses import (
     require_etag,
 )
 from core.adapters.table_storage.shard_rows import IDLE_SHARD
+from core.adapters.table_storage.tenant_rows import PROBE_ROW_KEY
 from core.engine.run import create_run_id
 from core.errors import ClaimLost, LedgerError
 from core.model.cases import Exemption

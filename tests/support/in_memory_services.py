@@ -27,7 +27,8 @@ from core.adapters.m365.delegation import (
     parse_send_on_behalf_rights,
 )
 from core.adapters.m365.deletions import parse_deleted_object, parse_deletion
-from core.adapters.m365.folder_rights import parse_folder_row, parse_inbox
+from core.adapters.m365.folder_names import parse_inbox
+from core.adapters.m365.folder_rights import collect_folder_rights
 from core.adapters.m365.group_reads import parse_member
 from core.adapters.m365.inbox_rules.parse import parse_exchange_rule, parse_graph_rule
 from core.adapters.m365.mail_flow.parse import (
@@ -388,12 +389,8 @@ def read_wire_folder_rights(wire: Wire) -> Iterator[FolderRight]:
         (owner,) = wire.find_owners(mailbox.guid)
         inbox = parse_inbox(list_folders(wire, owner))
         for folder, path in ((MailboxFolder.ROOT, ROOT), (MailboxFolder.INBOX, inbox.path)):
-            found, _ = parse_each_row(list_folder_rows(wire, owner, path), parse_folder_row)
-            yield from (
-                FolderRight(mailbox, folder, path, holder, rights)
-                for holder, rights in found
-                if rights
-            )
+            found, _ = collect_folder_rights(list_folder_rows(wire, owner, path))
+            yield from (FolderRight(mailbox, folder, path, *one) for one in found)
 
 
 def read_wire_add_ins(wire: Wire) -> Iterator[OwnAddIn]:

@@ -7,7 +7,6 @@ together with the header `parameter-based-routing`.
 """
 
 import re
-from collections.abc import Iterator
 
 from core.adapters.clouds import REGIONAL_EXCHANGE
 from core.adapters.exchange.command import IDENTITY_PARAMETERS, Command
@@ -52,35 +51,11 @@ def build_mailbox_anchor(name: object, tenant_id: str) -> str:
     Only what looks like one of them gets into a header.
     """
     text = name if isinstance(name, str) else ""
-    if GUID.fullmatch(text):
-        return f"MBX:{text}@{tenant_id}"
+    if "@" not in text:
+        return f"MBX:{text}@{tenant_id}" if GUID.fullmatch(text) else ""
     if not ADDRESS.fullmatch(text):
         return ""
     return text if text.startswith("UPN:") else f"SMTP:{text}"
-
-
-def iter_anchors(command: Command, tenant_id: str, form: str) -> Iterator[str]:
-    """Yield the anchors of a command, those of a form first. An empty one stands for none."""
-    system = build_system_anchor(tenant_id)
-    if command.cmdlet == AUDIT_LOG_CMDLET:
-        yield f"APP:{AUDIT_LOG_MAILBOX}@{tenant_id}"
-        yield f"UPN:{AUDIT_LOG_MAILBOX}@{tenant_id}"
-        return
-    explicit = build_mailbox_anchor(command.anchor, tenant_id)
-    named = [
-        build_mailbox_anchor(command.parameters.get(name), tenant_id)
-        for name in IDENTITY_PARAMETERS
-    ]
-    if not explicit:
-        yield system
-    # The principal name is mostly the address, so it is a guess that costs one request.
-    guesses = [
-        f"UPN:{one.removeprefix('SMTP:')}" for one in (explicit, *named) if one.startswith("SMTP:")
-    ]
-    yield from sorted(
-        (explicit, *named, *guesses), key=lambda one: not one.startswith(f"{form.upper()}:")
-    )
-    yield system
 
 
 def list_anchors(command: Command, tenant_id: str, form: str) -> tuple[str, ...]:
@@ -89,4 +64,17 @@ def list_anchors(command: Command, tenant_id: str, form: str) -> tuple[str, ...]
     `form` is the way of the assumption "exchange-anchor-form": how a mailbox is named to the
     router.
     """
-    return tuple(dict.fromkeys(filter(None, iter_anchors(command, tenant_id, form))))
+    if command.cmdlet == AUDIT_LOG_CMDLET:
+        return (f"APP:{AUDIT_LOG_MAILBOX}@{tenant_id}", f"UPN:{AUDIT_LOG_MAILBOX}@{tenant_id}")
+    explicit = build_mailbox_anchor(command.anchor, tenant_id)
+    named = [explicit]
+    for name in IDENTITY_PARAMETERS:
+        if name in command.parameters:
+            named.append(build_mailbox_anchor(command.parameters[name], tenant_id))
+    # The principal name is mostly the address, so it is a guess that costs one request.
+    named += [f"UPN:{one.removeprefix('SMTP:')}" for one in named if one.startswith("SMTP:")]
+    prefix = f"{form.upper()}:"
+    preferred = [one for one in named if one.startswith(prefix)]
+    system = build_system_anchor(tenant_id)
+    first = () if explicit else (system,)
+    return tuple(dict.fromkeys(filter(None, (*first, *preferred, *named, system))))

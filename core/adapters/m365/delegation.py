@@ -1,7 +1,7 @@
 """Rights over mailboxes: read mailbox by mailbox, or as a stream for the organization."""
 
 from collections.abc import AsyncIterator, Callable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from functools import partial
 from itertools import batched, chain
 
@@ -9,6 +9,7 @@ from core.adapters.exchange.client import ExchangeClient
 from core.adapters.exchange.command import Command
 from core.adapters.exchange.listings import list_each, list_objects
 from core.adapters.m365.folder_rights import read_folder_rights
+from core.adapters.m365.inbox_memory import InboxMemory
 from core.adapters.m365.mailboxes import (
     ALL_RESULTS,
     CHUNK_SIZE,
@@ -157,6 +158,8 @@ class M365DelegationReader:
     """Implements DelegationReader on Exchange."""
 
     exchange: ExchangeClient
+    inbox_memory: InboxMemory = field(default_factory=InboxMemory)
+    """Which folders are Inboxes, so that they need not be asked for every day."""
 
     async def read_full_access(self, owners: Sequence[Mailbox]) -> Reading[Delegation]:
         """The rights over each mailbox: there is no cmdlet for several.
@@ -184,7 +187,7 @@ class M365DelegationReader:
 
     async def read_folder_rights(self, owners: Sequence[Mailbox]) -> Reading[FolderRight]:
         """The rights over the root and the Inbox of each mailbox."""
-        return await read_folder_rights(self.exchange, owners)
+        return await read_folder_rights(self.exchange, self.inbox_memory, owners)
 
     async def read_own_add_ins(self, owners: Sequence[Mailbox]) -> Reading[OwnAddIn]:
         """The add-ins from files that only the owners have."""

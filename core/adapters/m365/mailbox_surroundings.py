@@ -9,7 +9,7 @@ from itertools import batched, chain
 from core.adapters.exchange.client import ExchangeClient
 from core.adapters.exchange.command import Command
 from core.adapters.exchange.listings import list_each
-from core.adapters.m365.folder_rights import build_folder_command, parse_folder
+from core.adapters.m365.folder_names import build_folder_command, parse_folder
 from core.adapters.m365.mailboxes import ALL_RESULTS
 from core.adapters.parsing import ResponseRow, parse_row_flag, parse_text, parse_value_list
 from core.adapters.read_errors import build_read_failure

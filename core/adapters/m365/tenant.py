@@ -16,6 +16,7 @@ from core.adapters.m365.configuration import M365ConfigurationReader
 from core.adapters.m365.containment.read import M365ContainmentReader
 from core.adapters.m365.delegation import M365DelegationReader
 from core.adapters.m365.deletions import M365DeletionReader
+from core.adapters.m365.inbox_memory import InboxMemory
 from core.adapters.m365.inbox_rules.read import M365InboxRuleReader
 from core.adapters.m365.mail_flow.read import M365MailFlowReader
 from core.adapters.m365.mailboxes import M365MailboxReader
@@ -60,10 +61,12 @@ def connect_tenant(
     *,
     sleep: Sleep = asyncio.sleep,
     now: Callable[[], datetime] = lambda: datetime.now(UTC),
+    inbox_memory: InboxMemory | None = None,
 ) -> M365Tenant:
     """One tenant, for one run. `sleep` waits between the reads that confirm a change.
 
-    Without `management` no cloud serves the activity feed.
+    Without `management` no cloud serves the activity feed. Without `inbox_memory`, Inboxes are
+    remembered for this run.
     """
     roles = M365RoleReader(graph, exchange)
     return M365Tenant(
@@ -78,7 +81,7 @@ def connect_tenant(
         auditing=M365AuditingReader(exchange),
         configuration=M365ConfigurationReader(graph, exchange),
         containment=M365ContainmentReader(graph, exchange, now),
-        delegation=M365DelegationReader(exchange),
+        delegation=M365DelegationReader(exchange, inbox_memory or InboxMemory()),
         apps=M365AppReader(graph),
         roles=roles,
         protocols=M365ProtocolReader(graph, exchange, sleep),

@@ -24,7 +24,15 @@ from core.model.changes import ChangeRecord
 from core.model.containment import AccountBundle, Containment, ContainmentStep
 from core.model.outbox import ChannelHealth, Notice, OutboxRow
 from core.model.requests import OperatorRequest
-from core.model.state import GuardState, ProbeReport, ScanPass, Shard, StateMark, Way
+from core.model.state import (
+    GuardState,
+    InboxGroup,
+    ProbeReport,
+    ScanPass,
+    Shard,
+    StateMark,
+    Way,
+)
 from core.model.tally import Tally
 from core.strict_json import normalize_time, parse_strict_json
 from core.tenant.audit_queries import AuditQuestion
@@ -40,6 +48,7 @@ type StoredRecord = (
     | GuardState
     | Shard
     | Way
+    | InboxGroup
     | ProbeReport
     | Tally
     | StateMark

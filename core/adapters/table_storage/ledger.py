@@ -24,6 +24,7 @@ no fence: the last writer wins, and any of them was right.
 
     RowKey        way|<cmdlet>       how the objects of a cmdlet are listed
                   probe|last         the last probe of the assumptions
+                  inbox|<hex digits> which folders are Inboxes, of mailboxes with hashes alike
                   channel|<name>     how a channel besides Teams answered lately
 
 The keys of cases, changes and known traits begin with the hash prefix of their object
@@ -48,13 +49,13 @@ from azure.core.exceptions import HttpResponseError
 from azure.data.tables import TableEntity, TableTransactionError, UpdateMode
 from azure.data.tables.aio import TableClient
 
-from core.adapters.table_storage import shard_rows
+from core.adapters.table_storage import shard_rows, tenant_rows
 from core.adapters.table_storage.activity_rows import (
     load_activity_state,
     load_acts,
     load_searches,
 )
-from core.adapters.table_storage.codec import decode_stored_record, encode_stored_record
+from core.adapters.table_storage.codec import decode_stored_record
 from core.adapters.table_storage.entities import (
     PAST_PREFIX,
     SCHEMA_VERSION,
@@ -79,8 +80,9 @@ from core.adapters.table_storage.records import (
     read_record_rows,
 )
 from core.adapters.table_storage.responses import require_entity_keys
-from core.adapters.table_storage.row_texts import BATCH_SIZE, get_row_text, set_row_text
+from core.adapters.table_storage.row_texts import BATCH_SIZE, get_row_text
 from core.adapters.table_storage.state_table import PAGE_SIZE, StateTable
+from core.adapters.table_storage.tenant_rows import PROBE_ROW_KEY
 from core.errors import LedgerError
 from core.keys import RANGE_END, RANGE_START, format_descending_time
 from core.model.activity import Act
@@ -88,7 +90,14 @@ from core.model.audit_queries import AuditSearch, CauseWish
 from core.model.containment import AccountBundle, Containment, StoredBundles
 from core.model.outbox import ChannelHealth
 from core.model.requests import OperatorRequest
-from core.model.state import GuardSnapshot, GuardState, ProbeReport, StateMark, Way
+from core.model.state import (
+    GuardSnapshot,
+    GuardState,
+    InboxGroup,
+    ProbeReport,
+    StateMark,
+    Way,
+)
 from core.ports import (
     ACTIVITY_PARTITION,
     CHANNEL_PARTITION,
@@ -97,7 +106,6 @@ from core.ports import (
     KEEP_CONTAINMENTS,
     KEEP_REQUESTS,
     KEEP_RUNS,
-    TENANT_PARTITION,
     ActivityState,
     Claim,
     ContainmentRow,
@@ -105,8 +113,6 @@ from core.ports import (
 )
 
 log = logging.getLogger("exoguard.ledger")
-
-PROBE_ROW_KEY = "probe|last"
 
 
 class TableLedger:
@@ -275,57 +281,36 @@ class TableLedger:
         return requests[request_id]
 
     async def load_ways(self) -> Mapping[str, Way]:
-        """Return how each cmdlet's objects are listed, without rows that cannot be decoded."""
-        found: dict[str, Way] = {}
-        for entity in await self.table.query_key_range(TENANT_PARTITION, "way|", "way}"):
-            try:
-                way = decode_stored_record(Way, get_row_text(entity, "body"))
-                found[way.cmdlet] = way
-            except (ValueError, KeyError) as error:
-                log.warning("row %s: %s", entity["RowKey"][:48], error)
-        return found
+        """Load how each cmdlet's objects are listed."""
+        return await tenant_rows.load_ways(self.table)
 
     async def save_way(self, way: Way) -> None:
         """Save how a cmdlet's objects are listed."""
-        await self.save_tenant_row(f"way|{way.cmdlet}", encode_stored_record(way))
+        await tenant_rows.save_rows(self.table, {f"way|{way.cmdlet}": way})
+
+    async def load_inboxes(self, first: str, last: str) -> Sequence[InboxGroup]:
+        """Load which folders are Inboxes, without rows that cannot be decoded."""
+        return await tenant_rows.load_inboxes(self.table, first, last)
+
+    async def save_inboxes(self, groups: Sequence[InboxGroup]) -> None:
+        """Save which folders are Inboxes."""
+        await tenant_rows.save_rows(self.table, {f"inbox|{one.name}": one for one in groups})
 
     async def load_probe(self) -> ProbeReport | None:
-        """Return the last probe; None for none, or for one that cannot be decoded."""
-        entity = await self.table.read_row(TENANT_PARTITION, PROBE_ROW_KEY)
-        if entity is None:
-            return None
-        try:
-            return decode_stored_record(ProbeReport, get_row_text(entity, "body"))
-        except (ValueError, KeyError) as error:
-            log.warning("the last probe cannot be decoded: %s", error)
-            return None
+        """Load the last probe; None for none, or for one that cannot be decoded."""
+        return await tenant_rows.load_probe(self.table)
 
     async def save_probe(self, report: ProbeReport) -> None:
         """Save a probe in place of the last one."""
-        await self.save_tenant_row(PROBE_ROW_KEY, encode_stored_record(report))
+        await tenant_rows.save_rows(self.table, {PROBE_ROW_KEY: report})
 
     async def load_channel_healths(self) -> Mapping[str, ChannelHealth]:
         """Load how each further channel answered lately, without undecodable rows."""
-        found: dict[str, ChannelHealth] = {}
-        for entity in await self.table.query_key_range(TENANT_PARTITION, "channel|", "channel}"):
-            try:
-                health = decode_stored_record(ChannelHealth, get_row_text(entity, "body"))
-                found[health.channel] = health
-            except (ValueError, KeyError) as error:
-                log.warning("row %s: %s", entity["RowKey"][:48], error)
-        return found
+        return await tenant_rows.load_channel_healths(self.table)
 
     async def save_channel_health(self, health: ChannelHealth) -> None:
         """Save how a channel answered."""
-        await self.save_tenant_row(f"channel|{health.channel}", encode_stored_record(health))
-
-    async def save_tenant_row(self, key: str, body: str) -> None:
-        """Save a row of what is true of the tenant."""
-        row = {"PartitionKey": TENANT_PARTITION, "RowKey": key, "v": SCHEMA_VERSION}
-        entity = set_row_text(row, "body", body)
-        await self.table.write_row(
-            lambda: self.table.client.upsert_entity(entity, mode=UpdateMode.REPLACE)
-        )
+        await tenant_rows.save_rows(self.table, {f"channel|{health.channel}": health})
 
     async def load_activity(self) -> ActivityState:
         """Load how far the logs have been read, and which rows of that cannot be decoded."""

@@ -54,7 +54,7 @@ INSPECTED_SOURCES = SOURCES - {RECIPIENTS}
 """Those that are read of mailboxes alone."""
 CHECKS = (FULL_ACCESS, FOLDER_RIGHTS, OWN_ADD_INS)
 MAX_BETWEEN_CHECKS = {FOLDER_RIGHTS: 25, OWN_ADD_INS: 25}
-"""Mailboxes of a range of which these are read again although that is not due: they take four
+"""Mailboxes of a range of which these are read again although that is not due: they take three
 commands each, and many mailboxes have a case of a colleague with full access.
 """
 

@@ -133,11 +133,12 @@ MAILBOX_PERMISSION_IDENTITY = Assumption(
 FOLDER_IDENTITY = Assumption(
     id="exchange-folder-identity",
     assumed="Get-MailboxFolderPermission takes the id of a folder behind the mailbox and a colon, "
-    "in every language of the mailbox.",
+    "in every language of the mailbox, and the Inbox keeps its id.",
     standing=Standing.MEASURED,
     source="KelvinTegelaar/CIPP-API",
     dated="2026-08",
-    otherwise="The Inbox is asked for by its own name, which costs one more command a mailbox.",
+    otherwise="The Inbox is asked for by its own name, which costs two more commands a mailbox; "
+    "one whose id leads to no folder, or to one of another name, is looked up at once.",
     depends=Dependents(guards=("mailbox-delegation",)),
     probe="exchange-folders",
 )

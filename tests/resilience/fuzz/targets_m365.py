@@ -37,7 +37,8 @@ from core.adapters.m365.delegation import (
     parse_send_on_behalf_rights,
 )
 from core.adapters.m365.deletions import parse_deleted_object, parse_deletion
-from core.adapters.m365.folder_rights import parse_folder_row, parse_inbox
+from core.adapters.m365.folder_names import parse_inbox
+from core.adapters.m365.folder_rights import parse_folder_row
 from core.adapters.m365.grants import parse_delegated_grant
 from core.adapters.m365.inbox_rules.parse import (
     is_harmless_rule,

@@ -29,6 +29,7 @@ from core.model.state import (
     MAX_LEASE_AHEAD,
     GuardSnapshot,
     GuardState,
+    InboxGroup,
     ProbeReport,
     Shard,
     StateMark,
@@ -112,6 +113,7 @@ class FakeLedger:
     unreadable_guards: set[str] = field(default_factory=set)
     save_count: int = 0
     ways: dict[str, str] = field(default_factory=dict)
+    inboxes: dict[str, str] = field(default_factory=dict)
     probe: str = ""
     channel_healths: dict[str, str] = field(default_factory=dict)
     marks: dict[str, str] = field(default_factory=dict)
@@ -248,6 +250,19 @@ class FakeLedger:
     async def save_way(self, way: Way) -> None:
         """Record how a cmdlet's objects are listed."""
         self.ways[way.cmdlet] = encode_stored_record(way)
+
+    async def load_inboxes(self, first: str, last: str) -> Sequence[InboxGroup]:
+        """Which folders are Inboxes, of the groups from one to another."""
+        if self.is_down:
+            raise LedgerError("the state table answers 503")
+        names = sorted(name for name in self.inboxes if first <= name <= last)
+        return [decode_stored_record(InboxGroup, self.inboxes[name]) for name in names]
+
+    async def save_inboxes(self, groups: Sequence[InboxGroup]) -> None:
+        """Record which folders are Inboxes."""
+        if self.is_down:
+            raise LedgerError("the state table answers 503")
+        self.inboxes |= {one.name: encode_stored_record(one) for one in groups}
 
     async def load_probe(self) -> ProbeReport | None:
         """The last probe, if there was one."""

@@ -1,6 +1,7 @@
 """What one mailbox tells of its folders and of the rights over them."""
 
-from core.adapters.m365.folder_rights import parse_folder_row, parse_inbox
+from core.adapters.m365.folder_names import parse_inbox
+from core.adapters.m365.folder_rights import parse_folder_row
 from core.adapters.m365.probe.session import (
     ProbeSession,
     count_rows,

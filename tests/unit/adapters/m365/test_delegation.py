@@ -9,7 +9,7 @@ from core.adapters.m365.delegation import (
     parse_send_as_rights,
     parse_send_on_behalf_rights,
 )
-from core.adapters.m365.folder_rights import check_folder_row, parse_folder_row
+from core.adapters.m365.folder_rights import NO_ROW, collect_folder_rights
 from core.tenant.mailboxes import Delegation, Mailbox
 
 OWNER = Mailbox("m1", "g1", "director@contoso.com")
@@ -255,9 +255,11 @@ def test_what_a_row_leaves_out_does_not_hide_a_right() -> None:
 
 def test_a_right_over_a_folder_that_nobody_knows_does_not_hide_the_known_one_beside_it() -> None:
     row = {"User": "Default", "AccessRights": ["Reviewer", "OwnTheWorld"]}
-    assert parse_folder_row(row) == ("Default", ("Reviewer",))
-    with pytest.raises(ValueError, match="nobody knows: owntheworld"):
-        check_folder_row(row)
+    reason = "a right over a folder that nobody knows: owntheworld"
+    assert collect_folder_rights([row]) == ([("Default", ("Reviewer",))], reason)
+    assert collect_folder_rights([{**row, "AccessRights": ["OwnTheWorld"]}]) == ([], reason)
     known = {"User": "Default", "AccessRights": ["Reviewer"]}
-    check_folder_row(known)
-    assert parse_folder_row({**row, "AccessRights": ["OwnTheWorld"]}) == ("Default", ())
+    assert collect_folder_rights([known]) == ([("Default", ("Reviewer",))], None)
+    assert collect_folder_rights([known, {"AccessRights": ["Owner"]}])[1]
+    assert collect_folder_rights([{**known, "AccessRights": "None"}]) == ([], None)
+    assert collect_folder_rights([]) == ([], NO_ROW)
