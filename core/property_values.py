@@ -138,15 +138,14 @@ def get_time(values: Mapping[str, object], name: str) -> datetime | None:
 
 
 def get_texts(values: Mapping[str, object], name: str) -> tuple[str, ...]:
-    """A property as a list of texts; an entry that is an object gives its domain or address."""
+    """A property as a list of texts; an entry that is an object gives its domain or address.
+
+    The only entry may be printed without its list, and reads as it does in one.
+    """
     value = find_property(values, name)[1]
-    entries = value if isinstance(value, list) else parse_printed_list(value) or ()
-    found = []
-    for entry in entries:
-        text = find_first_text(entry)
-        if text.strip():
-            found.append(text.strip())
-    return tuple(found)
+    entries = value if isinstance(value, list | tuple) else [value]
+    texts = (find_first_text(entry).strip() for entry in entries)
+    return tuple(filter(None, texts))
 
 
 def find_first_text(entry: object, depth: int = 3) -> str:

@@ -7,6 +7,7 @@ domain that appeared lately is not yet believed to be the organization's own. Pu
 from collections.abc import Callable, Collection, Iterable, Iterator, Mapping
 from dataclasses import dataclass, replace
 from datetime import datetime
+from enum import StrEnum
 
 from core.keys import hash_parts
 from core.tenant.domain_names import to_a_label
@@ -26,19 +27,33 @@ BUCKETS = "0123456789abcdef"
 SUBDOMAINS = "*."
 
 
+class DomainChange(StrEnum):
+    """What happened to a domain."""
+
+    NEW = "new"
+    GONE = "gone"
+    RELAYED = "relayed"
+    """Mail for addresses that Exchange does not know goes to a mail system elsewhere now."""
+
+
 @dataclass(frozen=True, slots=True)
 class DomainNews:
-    """A domain that appeared or went, and when that was first seen."""
+    """What happened to a domain, and when that was first seen."""
 
     name: str
     """The domain; `*.example.org` for everything below one."""
     seen_at: datetime
-    is_gone: bool = False
+    change: DomainChange = DomainChange.NEW
+
+
+def build_bucket_id(mark: str) -> str:
+    """The object under which the domains of one bucket are remembered."""
+    return f"accepted-domains-{mark}"
 
 
 def get_bucket_id(name: str) -> str:
     """The object under which a domain is remembered."""
-    return f"accepted-domains-{hash_parts(name)[0]}"
+    return build_bucket_id(hash_parts(name)[0])
 
 
 def to_trait(name: str) -> str:
@@ -77,7 +92,7 @@ def note_domains(
     names = [to_trait(name) for name in list_names(keep_subdomains(domains, known))]
     noted = []
     for mark in BUCKETS:
-        bucket_id = f"accepted-domains-{mark}"
+        bucket_id = build_bucket_id(mark)
         here = {name for name in names if get_bucket_id(name) == bucket_id}
         before = known.get(build_traits_key(bucket_id, KIND))
         gone = (
@@ -112,7 +127,8 @@ def list_domain_news(noted: Iterable[KnownTraits], now: datetime) -> Iterator[Do
     """The domains that appeared or went lately."""
     for row in noted:
         for trait, seen_at in row.list_new_traits(now):
-            yield DomainNews(trait.removeprefix(GONE), seen_at, trait.startswith(GONE))
+            change = DomainChange.GONE if trait.startswith(GONE) else DomainChange.NEW
+            yield DomainNews(trait.removeprefix(GONE), seen_at, change)
 
 
 def select_known_domains(
@@ -155,7 +171,7 @@ def list_missing_domains(
     """
     present = {to_trait(name) for name in list_names(keep_subdomains(domains, known))}
     for mark in BUCKETS:
-        if row := known.get(build_traits_key(f"accepted-domains-{mark}", KIND)):
+        if row := known.get(build_traits_key(build_bucket_id(mark), KIND)):
             for name in list_in_doubt(row, present, now):
                 yield AcceptedDomain(name, authoritative=False)
 

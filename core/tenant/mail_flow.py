@@ -148,6 +148,8 @@ class AcceptedDomain:
     """
     are_subdomains_told: bool = True
     """False: Exchange does not say whether it accepts mail for names below it."""
+    is_type_told: bool = True
+    """False: it is not said whether the domain is authoritative."""
 
 
 @dataclass(frozen=True, slots=True)

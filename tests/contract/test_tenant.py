@@ -474,7 +474,7 @@ async def test_the_tenants_domains_are_those_of_exchange_and_entra_together(
         assert set(found.items) == {
             AcceptedDomain("mail.contoso.example", True),
             AcceptedDomain("old.example", authoritative=False, are_subdomains_told=False),
-            AcceptedDomain("y.example", authoritative=False),
+            AcceptedDomain("y.example", authoritative=False, is_type_told=False),
         }
 
 

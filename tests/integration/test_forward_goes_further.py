@@ -158,3 +158,17 @@ async def test_a_copy_that_is_no_longer_kept_is_told_under_an_exemption_of_the_m
     texts = await scene.tick()
     assert any("exempted it as it was" in text for text in texts)
     assert not any("pre-existing" in text for text in texts)
+
+
+async def test_a_domain_that_begins_to_relay_mail_or_to_include_subdomains_is_told() -> None:
+    scene = Scene()
+    await scene.tick()
+    assert await scene.tick() == []
+    own = AcceptedDomain("contoso.com")
+    scene.tenant.domains = [replace(own, authoritative=False)]
+    texts = " ".join(await scene.tick())
+    assert "contoso.com is no longer authoritative" in texts
+    scene.tenant.domains = [replace(own, authoritative=False, includes_subdomains=True)]
+    texts = " ".join(await scene.tick())
+    assert "What lies below contoso.com became an accepted domain" in texts
+    assert await scene.tick() == []

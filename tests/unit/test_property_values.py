@@ -7,6 +7,7 @@ from hypothesis import strategies as st
 from core.property_values import (
     Value,
     find_property,
+    get_texts,
     matches_value,
     parse_printed_bool,
     parse_printed_int,
@@ -99,3 +100,23 @@ def test_a_name_that_is_printed_in_another_case_is_the_same_name() -> None:
     assert find_property(values, "CustomerLockboxEnabled") == (True, True)
     assert find_property(values, "A") == (True, 2)
     assert find_property({"ab": 1, "aB": 2}, "AB") == (False, None)
+
+
+@pytest.mark.parametrize(
+    ("printed", "texts"),
+    [
+        ("Sales Team : North", ("Sales Team : North",)),
+        (["Sales Team : North"], ("Sales Team : North",)),
+        (" Ann ", ("Ann",)),
+        (("Ann", "ann"), ("Ann", "ann")),
+        ({"Address": "Ann@contoso.com"}, ("Ann@contoso.com",)),
+        ([{"Domain": "Contoso.com"}, 7, "", None], ("Contoso.com",)),
+        ("", ()),
+        (None, ()),
+        (True, ()),
+    ],
+)
+def test_one_entry_reads_the_same_with_its_list_and_without(
+    printed: object, texts: tuple[str, ...]
+) -> None:
+    assert get_texts({"ManagedBy": printed}, "ManagedBy") == texts

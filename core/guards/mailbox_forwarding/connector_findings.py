@@ -14,6 +14,7 @@ from core.guards.mailbox_forwarding.connectors import (
     JournalRule,
     OutboundConnector,
     is_own_server,
+    is_server_of_namesakes,
     list_foreign_hosts,
     takes_every_domain,
 )
@@ -91,7 +92,9 @@ def judge_outbound_connector(
     allowed = {to_a_label(domain) for domain in policy.options.allowed_domains}
     own = [one for one in connector.domains if is_own_server(one, own_domains)]
     excused = all(any(is_below(host, one) for one in allowed) for host in hosts)
-    grave = Severity.HIGH if everything or own else Severity.MEDIUM
+    namesakes = all(is_server_of_namesakes(host, connector.domains) for host in hosts)
+    some = Severity.LOW if namesakes else Severity.MEDIUM
+    grave = Severity.HIGH if everything or own else some
     name = quote_text(connector.name or connector.id, MAX_TEXT_LENGTH)
     what = "all mail" if everything else "mail for some domains"
     shown = ", ".join(quote_text(one, 100) for one in connector.domains[:20]) or EVERY_DOMAIN

@@ -146,9 +146,16 @@ def is_own_server(name: str, own_domains: OwnDomains) -> bool:
 def lies_below(host: str, domain: str) -> bool:
     """True for a server in a domain that one organization has; `com` and `co.uk` are nobody's."""
     name, parent = to_a_label(host.strip("[]")), to_a_label(domain.removeprefix("*."))
-    first, _, rest = parent.partition(".")
-    is_ones_own = bool(rest) and not (len(rest) == 2 and first in COMMON_SECOND_LABELS)
-    return is_ones_own and (name == parent or name.endswith(f".{parent}"))
+    return bool(get_owner_name(parent)) and (name == parent or name.endswith(f".{parent}"))
+
+
+def get_owner_name(domain: str) -> str:
+    """The label by which an organization is known: `bank` of `mail.bank.co.uk`; empty for what is
+    nobody's.
+    """
+    labels = to_a_label(domain.removeprefix("*.")).split(".")
+    is_country = len(labels[-1]) == 2 and labels[-2:-1] and labels[-2] in COMMON_SECOND_LABELS
+    return next(iter(labels[-3:-2] if is_country else labels[-2:-1]), "")
 
 
 def is_partner_server(host: str, domains: Sequence[str]) -> bool:
@@ -157,6 +164,15 @@ def is_partner_server(host: str, domains: Sequence[str]) -> bool:
     One that gets the mail of another organization as well is not that organization's own.
     """
     return bool(domains) and all(lies_below(host, one) for one in domains)
+
+
+def is_server_of_namesakes(host: str, domains: Sequence[str]) -> bool:
+    """True for a server in one of several domains that all bear one name: `bank.com` and `bank.de`.
+
+    Most such domains are one partner's. But anybody may buy a name under another ending.
+    """
+    names = {get_owner_name(one) for one in domains}
+    return len(names) == 1 and any(lies_below(host, one) for one in domains)
 
 
 def list_foreign_hosts(

@@ -55,7 +55,7 @@ from core.guards.mailbox_forwarding.surroundings import add_surroundings
 from core.microsoft365.addresses import OwnDomains
 from core.microsoft365.recipient_lookups import look_up_recipients
 from core.model.guards import ObserveContext
-from core.tenant.domain_memory import list_domain_news, note_domains
+from core.tenant.domain_changes import compare_domains
 from core.tenant.mail_flow import (
     WELL_KNOWN_FOLDERS,
     AcceptedDomain,
@@ -193,10 +193,10 @@ async def read_listed_forwards(
     forwards, unplaced = assemble_forwards(inputs)
     described, missed = await add_surroundings(tenant, context, forwards)
     placed, lost = assemble_mail_paths(paths, inputs)
-    noted = note_domains(domains.items, context.known_traits, now) if own else ()
+    noted, changed = compare_domains(domains.items, context.known_traits, now) if own else ((), ())
     read = (listed, domains, flow, *paths.readings)
     return Reading(
-        items=(*described, *placed, *list_domain_news(noted, now)),
+        items=(*described, *placed, *changed),
         failures=tuple(
             dict.fromkeys(
                 (

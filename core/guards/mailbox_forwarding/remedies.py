@@ -25,6 +25,7 @@ from core.microsoft365.remedies import (
     trace_sent,
 )
 from core.model.findings import Step
+from core.tenant.domain_memory import SUBDOMAINS, DomainChange
 from core.tenant.mailboxes import Mailbox, format_mailbox_name
 
 UNLESS_THEIRS = "it is theirs"
@@ -226,30 +227,45 @@ def build_journal_remedy(
     )
 
 
-def build_domain_remedy(domain: str, *, is_gone: bool) -> tuple[Step, ...]:
-    """The steps about a domain that appeared among the accepted ones, or went."""
-    kind = "accepted-domain-gone" if is_gone else "accepted-domain-new"
-    save = save_from_exchange("the list of accepted domains", kind, domain, "Get-AcceptedDomain")
-    who = find_actor(
-        "removed it" if is_gone else "added it",
-        *(("Remove-AcceptedDomain",) if is_gone else ("New-AcceptedDomain", "Set-AcceptedDomain")),
-    )
-    rest = (look_around("this domain", domain), trace_received_domain(domain))
-    if is_gone:
-        return (save, who, ask("whoever removed it"), *rest)
+DOMAIN_ACTS: Mapping[DomainChange, tuple[str, tuple[str, ...]]] = {
+    DomainChange.NEW: ("added it", ("New-AcceptedDomain", "Set-AcceptedDomain")),
+    DomainChange.GONE: ("removed it", ("Remove-AcceptedDomain",)),
+    DomainChange.RELAYED: ("changed it", ("Set-AcceptedDomain",)),
+}
+"""What somebody did to a domain, in words and as cmdlets."""
+
+
+def build_domain_remedy(domain: str, change: DomainChange) -> tuple[Step, ...]:
+    """The steps about a domain that appeared among the accepted ones, went or began to relay."""
+    did, cmdlets = DOMAIN_ACTS[change]
+    kind = f"accepted-domain-{change}"
     return (
-        save,
-        who,
-        ask("whoever added it"),
-        make_graph_step(
-            "Unless somebody answers for it, see what still uses the domain; Entra removes it once "
-            "nothing does (Entra admin center > Settings > Domain names).",
-            build_command("Get-MgDomainNameReference", "-All", DomainId=domain),
-        ),
-        *rest,
+        save_from_exchange("the list of accepted domains", kind, domain, "Get-AcceptedDomain"),
+        find_actor(did, *cmdlets),
+        ask(f"whoever {did}"),
+        *list_domain_steps(domain, change),
+        look_around("this domain", domain),
+        trace_received(f"*@{domain}"),
     )
 
 
-def trace_received_domain(domain: str) -> Step:
-    """Look what went to addresses of a domain."""
-    return trace_received(f"*@{domain}")
+def list_domain_steps(domain: str, change: DomainChange) -> Iterator[Step]:
+    """What sets a domain back; one that is gone has to be added anew."""
+    parent = domain.removeprefix(SUBDOMAINS)
+    match change:
+        case DomainChange.NEW if parent != domain:
+            yield make_exchange_step(
+                "Unless somebody answers for it: accept no mail for what lies below the domain.",
+                build_command("Set-AcceptedDomain", "-MatchSubDomains:$false", Identity=parent),
+            )
+        case DomainChange.NEW:
+            yield make_graph_step(
+                "Unless somebody answers for it, see what still uses the domain; Entra removes it "
+                "once nothing does (Entra admin center > Settings > Domain names).",
+                build_command("Get-MgDomainNameReference", "-All", DomainId=domain),
+            )
+        case DomainChange.RELAYED:
+            yield make_exchange_step(
+                "Unless somebody answers for it: make it authoritative again.",
+                build_command("Set-AcceptedDomain", Identity=domain, DomainType="Authoritative"),
+            )

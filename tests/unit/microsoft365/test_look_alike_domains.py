@@ -18,6 +18,16 @@ OWN = ("contoso.com", "fabrikam.example")
         ("cont\u043eso.com", "contoso.com"),
         ("xn--contso-9ze.com", ""),
         ("fabrikarn.example", "fabrikam.example"),
+        ("mail.c0ntoso.com", "contoso.com"),
+        ("a.b.contosso.com", "contoso.com"),
+        ("contoso.com.evil.example", "contoso.com"),
+        ("login.contoso.com.evil.example", "contoso.com"),
+        ("c0ntoso.com.evil.example", "contoso.com"),
+        ("contoso.com.evil", "contoso.com"),
+        ("contoso.com.au", ""),
+        ("contoso.com.evil.au", "contoso.com"),
+        ("mycontoso.com", ""),
+        ("evil.example.com", ""),
         ("contoso.com", ""),
         ("mail.contoso.com", ""),
         ("harbour.example", ""),
@@ -38,3 +48,17 @@ def test_a_name_in_another_alphabet_is_read_as_it_is_shown() -> None:
 @pytest.mark.parametrize(("domain", "like"), [("abd.com", ""), ("xn--\u2603", "")])
 def test_short_names_and_broken_ones_are_like_nothing(domain: str, like: str) -> None:
     assert find_look_alike(domain, ("abc.com",)) == like
+
+
+@pytest.mark.parametrize(
+    ("domain", "like"),
+    [
+        ("corp.c0ntoso.com", "corp.contoso.com"),
+        ("corp.contosso.com", "corp.contoso.com"),
+        ("contosso.com", ""),
+        ("mail.corp.contoso.org", ""),
+        ("shop.contoso.com", ""),
+    ],
+)
+def test_an_own_domain_of_several_labels_is_compared_label_by_label(domain: str, like: str) -> None:
+    assert find_look_alike(domain, ("corp.contoso.com",)) == like

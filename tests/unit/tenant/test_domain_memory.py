@@ -7,6 +7,7 @@ import pytest
 
 from core.tenant.domain_memory import (
     GONE,
+    DomainChange,
     DomainNews,
     list_domain_news,
     list_missing_domains,
@@ -60,7 +61,7 @@ def test_a_domain_that_appears_is_news_and_not_inside_until_it_is_answered(
     assert own(first, START + HOUR, OWN, domain) == [OWN]
     second = look(first, START + HOUR, OWN, domain)
     (found,) = news(second, START + HOUR)
-    assert not found.is_gone
+    assert found.change is DomainChange.NEW
     assert own(second, START + HOUR, OWN, domain) == [OWN]
     third, at = look(second, START + 2 * HOUR, OWN, domain), START + 2 * HOUR
     assert news(third, at) == [found]
@@ -85,7 +86,7 @@ def test_everything_below_a_domain_is_a_domain_of_its_own() -> None:
 def test_a_domain_that_goes_is_news_until_it_comes_back() -> None:
     first = look({}, START, OWN, DROP)
     second = look(first, START + HOUR, OWN)
-    gone = DomainNews("drop.example", START + HOUR, is_gone=True)
+    gone = DomainNews("drop.example", START + HOUR, DomainChange.GONE)
     assert news(second, START + HOUR) == [gone]
     third = look(second, START + 2 * HOUR, OWN)
     assert news(third, START + 2 * HOUR) == [gone]
@@ -103,9 +104,9 @@ def test_many_domains_are_remembered_one_by_one() -> None:
     known = look({}, START, *domains)
     assert all(len(row.traits) < 300 for row in known.values())
     later = look(known, START + HOUR, *domains[1:], DROP)
-    assert {(one.name, one.is_gone) for one in news(later, START + HOUR)} == {
-        ("drop.example", False),
-        ("d0.example", True),
+    assert {(one.name, one.change) for one in news(later, START + HOUR)} == {
+        ("drop.example", DomainChange.NEW),
+        ("d0.example", DomainChange.GONE),
     }
 
 

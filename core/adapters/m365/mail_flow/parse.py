@@ -187,11 +187,13 @@ def parse_domain_name(value: object) -> str:
 
 def parse_accepted_domain(row: ResponseRow) -> AcceptedDomain:
     """A row of Get-AcceptedDomain. Only a domain printed as Authoritative counts as such."""
+    kind = parse_text(row.get("DomainType"), 64).strip().casefold()
     return AcceptedDomain(
         parse_domain_name(row.get("DomainName")),
         includes_subdomains=parse_row_flag(row, "MatchSubDomains"),
-        authoritative=parse_text(row.get("DomainType"), 64).strip().casefold() == "authoritative",
+        authoritative=kind == "authoritative",
         are_subdomains_told=row.get("MatchSubDomains") not in (None, ""),
+        is_type_told=bool(kind),
     )
 
 
@@ -204,7 +206,7 @@ def parse_verified_domain(row: ResponseRow) -> AcceptedDomain | None:
     verified = parse_optional_bool(row.get("isVerified"))
     if verified is None:
         raise ValueError("a domain that does not say whether it is verified")
-    return AcceptedDomain(name, authoritative=False) if verified else None
+    return AcceptedDomain(name, authoritative=False, is_type_told=False) if verified else None
 
 
 def parse_remote_domain(row: ResponseRow) -> RemoteDomain:

@@ -715,6 +715,8 @@ def test_domains_are_read_in_lower_case() -> None:
         assert not parse_accepted_domain(named).are_subdomains_told
         assert not parse_accepted_domain(named).includes_subdomains
     assert parse_accepted_domain({**row, "MatchSubDomains": False}).are_subdomains_told
+    assert parse_accepted_domain(row).is_type_told
+    assert not parse_accepted_domain({"DomainName": "contoso.example"}).is_type_told
     assert parse_verified_domain({"id": "x.example", "isVerified": False}) is None
     for bad in ("", None, "a b", "x@y", "x" * 254):
         with pytest.raises(ValueError, match="domain"):

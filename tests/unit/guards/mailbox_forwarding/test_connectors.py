@@ -97,6 +97,19 @@ def test_mail_to_own_servers_or_to_the_partners_is_nothing(connector: OutboundCo
         (replace(PARTNER, smart_hosts=("relay.notbank.example",)), Severity.MEDIUM),
         (replace(PARTNER, smart_hosts=("relay.bank.example", "203.0.113.9")), Severity.MEDIUM),
         (replace(PARTNER, domains=("bank.example", "other.example")), Severity.MEDIUM),
+        (replace(PARTNER, domains=("bank.example", "bank.de")), Severity.LOW),
+        (replace(PARTNER, domains=("bank.co.uk", "*.bank.example")), Severity.LOW),
+        (replace(PARTNER, domains=("bank.de", "bank.fr")), Severity.MEDIUM),
+        (replace(PARTNER, domains=("bank.example", "bank.de", "x.example")), Severity.MEDIUM),
+        (
+            replace(
+                PARTNER,
+                domains=("bank.example", "bank.de"),
+                smart_hosts=("relay.bank.example", "203.0.113.9"),
+            ),
+            Severity.MEDIUM,
+        ),
+        (replace(PARTNER, domains=("example", "com")), Severity.MEDIUM),
         (replace(PARTNER, domains=("*.example",)), Severity.MEDIUM),
         (
             replace(PARTNER, smart_hosts=("mx.evil.co.uk",), domains=("*.co.uk",)),

@@ -8,7 +8,7 @@ from typing import Any
 from core.guards.mailbox_forwarding.domain_news import judge_domain_news
 from core.guards.mailbox_forwarding.guard import GUARD
 from core.tenant.configuration import Configuration
-from core.tenant.domain_memory import DomainNews
+from core.tenant.domain_memory import DomainChange, DomainNews
 from core.tenant.mail_flow import (
     AcceptedDomain,
     Folder,
@@ -454,13 +454,19 @@ def build_flow() -> FakeTenant:
 
 
 def test_sentences_about_domains() -> None:
-    appeared = DomainNews("new.example", NOW, is_gone=False)
+    appeared = DomainNews("new.example", NOW)
     check_sentences(
         "mailbox_forwarding_domains",
         {
             "A domain became the organization's": judge_domain_news(appeared),
             "A domain is no longer the organization's": judge_domain_news(
-                replace(appeared, is_gone=True)
+                replace(appeared, change=DomainChange.GONE)
+            ),
+            "A domain begins to relay": judge_domain_news(
+                replace(appeared, change=DomainChange.RELAYED)
+            ),
+            "What lies below a domain becomes the organization's": judge_domain_news(
+                replace(appeared, name="*.new.example")
             ),
             "A domain with a long name": judge_domain_news(replace(appeared, name="d" * 300)),
         },
