@@ -10,6 +10,7 @@ from functools import cache
 
 from core.config.catalog import CATALOG, WATCHED_COLLECTIONS
 from core.guards.app_consent.openings import OPENINGS
+from core.guards.mailbox_forwarding.colleague_rules import COLLEAGUE_RULES
 from core.microsoft365.attack_techniques import VERDICT_TECHNIQUES
 from core.microsoft365.behaviours import Behaviour, Sight, load_behaviours
 from core.microsoft365.configuration_sources import CONFIGURATION_SOURCES
@@ -24,6 +25,7 @@ COLLECTIONS: Mapping[str, Mapping[str, WatchedCollection]] = {
     for guard, collections in {
         **WATCHED_COLLECTIONS,
         "app-consent": (*WATCHED_COLLECTIONS.get("app-consent", ()), OPENINGS),
+        "mailbox-forwarding": (COLLEAGUE_RULES,),
     }.items()
 }
 CONFIGS: Mapping[str, GuardConfig] = {one.guard.name: one for one in CATALOG}

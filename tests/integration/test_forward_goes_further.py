@@ -11,7 +11,7 @@ from core.model.guards import Mode
 from core.model.requests import OperatorRequest, RequestKind
 from core.notifications.run_cards import build_cards
 from core.ports import World
-from core.tenant.mail_flow import AcceptedDomain, InboxRule, RuleCondition
+from core.tenant.mail_flow import AcceptedDomain, InboxRule, RuleCondition, TransportRule
 from core.tenant.mailboxes import Mailbox
 from core.tenant.sources import HIDDEN_RULES
 from tests.support.adaptive_cards import collect_texts
@@ -172,3 +172,26 @@ async def test_a_domain_that_begins_to_relay_mail_or_to_include_subdomains_is_to
     texts = " ".join(await scene.tick())
     assert "What lies below contoso.com became an accepted domain" in texts
     assert await scene.tick() == []
+
+
+async def test_a_new_mail_flow_rule_to_a_colleague_is_told_and_again_when_it_takes_more() -> (
+    None
+):
+    scene = Scene()
+    archive = TransportRule("t1", "Archive", blind_copy_to=("bob@contoso.com",))
+    scene.tenant.mail_flow_rules = [archive]
+    first = " ".join(await scene.tick())
+    assert "Archive" not in first
+    assert await scene.tick() == []
+    to_boss = {"SentTo": ("boss@contoso.com",)}
+    copy = TransportRule("t2", "Copy", blind_copy_to=("bob@contoso.com",), conditions=to_boss)
+    scene.tenant.mail_flow_rules = [archive, copy]
+    assert "The mail-flow rule Copy is new" in " ".join(await scene.tick())
+    assert await scene.tick() == []
+    scene.tenant.mail_flow_rules = [archive, replace(copy, conditions={})]
+    assert "takes every message" in " ".join(await scene.tick())
+    scene.tenant.mail_flow_rules = [archive]
+    await scene.tick()
+    await scene.tick()
+    cases = scene.ledger.list_cases(GUARD).values()
+    assert not [one for one in cases if one.kind == "colleague-rule" and one.closed_at is None]

@@ -2,10 +2,11 @@
 
 Whoever administers Exchange for an hour copies everybody's mail with one of them, or deletes what
 would give them away. Each rule is an object of its own. Silent are actions known to be harmless:
-stamps, disclaimers, encryption, subjects, notices, and mail sent to colleagues.
+stamps, disclaimers, encryption, subjects, notices. Mail that is shown to colleagues is compared
+with what it was: see `colleague_rules`.
 """
 
-from collections.abc import Collection, Iterator, Sequence
+from collections.abc import Collection, Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 
@@ -145,12 +146,7 @@ def judge_flow_recipients(item: TransportRuleForward, policy: Policy) -> Iterato
     """The recipients that a rule adds, and those that read mail because of it."""
     rule, now = item.rule, policy.now
     inactive = explain_inactivity(rule, now)
-    is_tested = rule.enabled and not rule.enforced and is_in_time(rule, now)
-    acting = [
-        one
-        for one in item.recipients
-        if not inactive or (is_tested and one.action in REPORT_ACTIONS)
-    ]
+    acting = select_acting(rule, item.recipients, now)
     sendings = acting if decide_verdict(acting, policy) else item.recipients
     verdict = decide_verdict(sendings, policy)
     if verdict is None or (not acting and verdict in UNDECIDED):
@@ -184,6 +180,15 @@ def judge_flow_recipients(item: TransportRuleForward, policy: Policy) -> Iterato
         correlations=build_correlations(verdict, targets),
         reaches=(build_reach(rule, does),),
     )
+
+
+def select_acting(
+    rule: TransportRule, sendings: Iterable[ForwardRecipient], now: datetime
+) -> list[ForwardRecipient]:
+    """The recipients that a rule really shows mail to, now or by itself later."""
+    inactive = explain_inactivity(rule, now)
+    is_tested = rule.enabled and not rule.enforced and is_in_time(rule, now)
+    return [one for one in sendings if not inactive or (is_tested and one.action in REPORT_ACTIONS)]
 
 
 def is_in_time(rule: TransportRule, now: datetime) -> bool:

@@ -42,6 +42,7 @@ RELIES_ON = (
 )
 
 REDIRECTS = "redirects to"
+COLLEAGUES = (RecipientLocation.INSIDE, RecipientLocation.UNSEEN)
 EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 # Foreign names are cut here before they are said.
 MAX_TEXT_LENGTH = 200
@@ -100,13 +101,16 @@ class MailboxRules:
 
 @dataclass(frozen=True, slots=True)
 class TransportRuleForward:
-    """A mail-flow rule of the organization, and whom it shows mail to, colleagues left out."""
+    """A mail-flow rule of the organization, and whom it shows mail to."""
 
     rule: TransportRule
     recipients: tuple[ForwardRecipient, ...]
+    """Those outside, and those who cannot be identified."""
     connectors: tuple[OutboundConnector, ...] | None = None
     """The outbound connectors, to which it may lead mail; None: not readable."""
     own_domains: OwnDomains | None = None
+    colleagues: tuple[ForwardRecipient, ...] = ()
+    """Those inside, and groups of the tenant whose members are not all known."""
 
 
 type Forward = MailboxForward | MailboxRules | TransportRuleForward
@@ -251,4 +255,7 @@ def assemble_flow_forwards(inputs: ForwardingInputs) -> Iterator[Forward | ReadF
         sendings = tuple(
             one for one in placed or () if one.target.location is not RecipientLocation.INSIDE
         )
-        yield TransportRuleForward(rule, sendings, inputs.connectors, inputs.own_domains)
+        colleagues = tuple(one for one in placed or () if one.target.location in COLLEAGUES)
+        yield TransportRuleForward(
+            rule, sendings, inputs.connectors, inputs.own_domains, colleagues
+        )

@@ -23,6 +23,7 @@ from core.model.guards import Guard, PeriodicCheck, Permission, Service, SingleL
 from core.model.options import SettingReader
 from core.model.shared_settings import ALLOWED_FORWARD_DOMAINS
 from core.tenant.sources import HIDDEN_RULES, MAILBOX_FORWARDS, MAILBOXES, RULE_FOLDERS
+from core.watched.judge import WATCHED_VERDICT_TEXTS
 
 GRAPH, EXCHANGE = Service.GRAPH, Service.EXCHANGE
 GUARD = Guard(
@@ -32,7 +33,7 @@ GUARD = Guard(
     "rules that hide mail",
     rationale="A forward or an inbox rule keeps an intruder reading after the password was "
     "changed.",
-    verdicts=VERDICT_TEXTS,
+    verdicts={**WATCHED_VERDICT_TEXTS, **VERDICT_TEXTS},
     permissions=(
         Permission(EXCHANGE, "Get-Mailbox", "forwards set on mailboxes"),
         Permission(GRAPH, "MailboxSettings.Read", "inbox rules"),

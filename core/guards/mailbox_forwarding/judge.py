@@ -49,9 +49,17 @@ from core.tenant.domain_memory import DomainNews
 from core.tenant.mailboxes import format_mailbox_name
 from core.tenant.quoting import quote_text
 from core.tenant.sources import DOMAINS, MAILBOX_FORWARDS
+from core.watched.items import Stock, WatchedNews, WatchedResult
+from core.watched.judge import judge as judge_watched
 
 type ForwardingItem = (
-    Forward | ConnectorItem | JournalItem | StandingCopyItem | DomainNews | MailboxTraces
+    Forward
+    | ConnectorItem
+    | JournalItem
+    | StandingCopyItem
+    | DomainNews
+    | MailboxTraces
+    | WatchedResult
 )
 
 
@@ -67,6 +75,8 @@ def judge_item(item: ForwardingItem, policy: Policy) -> Iterator[Finding]:
     match item:
         case MailboxTraces():
             yield from judge_traces(item)
+        case Stock() | WatchedNews():
+            yield from judge_watched(item, policy)
         case _:
             yield from judge_path(item, policy)
 

@@ -6,6 +6,7 @@ from dataclasses import replace
 from typing import Protocol
 
 from core.guards.mailbox_forwarding.assemble import assemble_forwards
+from core.guards.mailbox_forwarding.colleague_rules import compare_shown_rules
 from core.guards.mailbox_forwarding.conditions import (
     Owner,
     list_senders,
@@ -112,7 +113,8 @@ async def observe(
     tenant: ForwardingPorts, context: ObserveContext[ForwardingOptions]
 ) -> AsyncIterator[Reading[ForwardingItem] | MailboxPage]:
     """What Exchange can name by itself, then all mailboxes, to look into one by one."""
-    yield await read_listed_forwards(tenant, context)
+    for reading in await read_listed_forwards(tenant, context):
+        yield reading
     async for page in tenant.mailboxes.list_mailboxes():
         yield MailboxPage(page, SOURCES, excluded_kinds=EXCLUDED_KINDS)
 
@@ -123,7 +125,8 @@ async def look_at(
     mailboxes: Sequence[Mailbox],
 ) -> AsyncIterator[Reading[ForwardingItem]]:
     """Some mailboxes, hidden rules and folders too; and what Exchange can name by itself."""
-    yield await read_listed_forwards(tenant, context)
+    for reading in await read_listed_forwards(tenant, context):
+        yield reading
     yield await read_mailboxes(tenant, context, mailboxes, everything=True)
 
 
@@ -131,7 +134,7 @@ async def look_up_forwards(
     tenant: ForwardingPorts, context: ObserveContext[ForwardingOptions], ids: Sequence[str]
 ) -> Reading[ForwardingItem]:
     """The forwards of mailboxes that the list of forwards no longer shows, each asked alone."""
-    read = await read_listed_forwards(tenant, context, ids)
+    read, *_ = await read_listed_forwards(tenant, context, ids)
     forwards = tuple(one for one in read.items if isinstance(one, MailboxForward))
     return replace(read, items=forwards, scope=frozenset(ids), known_traits=())
 
@@ -157,8 +160,9 @@ async def read_listed_forwards(
     tenant: ForwardingPorts,
     context: ObserveContext[ForwardingOptions],
     ids: Sequence[str] = (),
-) -> Reading[ForwardingItem]:
-    """Forwards set on mailboxes, mail-flow rules and connectors: a few requests at any size.
+) -> tuple[Reading[ForwardingItem], ...]:
+    """Forwards set on mailboxes, mail-flow rules and connectors: a few requests at any size. What
+    rules show to colleagues follows apart, compared with the looks before.
 
     With `ids`, the forwards are those of these mailboxes.
     """
@@ -195,7 +199,7 @@ async def read_listed_forwards(
     placed, lost = assemble_mail_paths(paths, inputs)
     noted, changed = compare_domains(domains.items, context.known_traits, now) if own else ((), ())
     read = (listed, domains, flow, *paths.readings)
-    return Reading(
+    listed_forwards = Reading[ForwardingItem](
         items=(*described, *placed, *changed),
         failures=tuple(
             dict.fromkeys(
@@ -231,6 +235,7 @@ async def read_listed_forwards(
             *memory.noted.values(),
         ),
     )
+    return listed_forwards, compare_shown_rules(forwards, flow, unplaced, context)
 
 
 async def inspect(

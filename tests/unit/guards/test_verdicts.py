@@ -23,7 +23,7 @@ def read_source(guard: Guard[Any]) -> str:
     name = guard.name.replace("-", "_")
     modules = [GUARDS_DIRECTORY / f"{name}.py", *sorted((GUARDS_DIRECTORY / name).glob("*.py"))]
     source = "".join(path.read_text("utf-8") for path in modules if path.exists())
-    if not re.search(r"\b(?:build_watched_guard|make_observer)\b", source):
+    if not re.search(r"\b(?:build_watched_guard|make_observer|compare_collection)\b", source):
         return source
     watched = sorted(WATCHED_DIRECTORY.glob("*.py"))
     return source + "".join(path.read_text("utf-8") for path in watched)

@@ -38,6 +38,7 @@ from core.tenant.sources import (
     RULE_FOLDERS,
     TRANSPORT_RULES,
 )
+from core.watched.judge import WatchedVerdict
 from tests.support.fakes.tenant import FakeTenant
 from tests.support.observe import observe_all
 from tests.support.remedy_checks import tell_remedy
@@ -1043,7 +1044,7 @@ async def test_keeping_no_copy_goes_further_than_keeping_one() -> None:
         (replace(FLOW, blind_copy_to=(EVIL,)), Severity.CRITICAL),
         (replace(FLOW, copy_to=(EVIL,)), Severity.HIGH),
         (replace(FLOW, add_to=(EVIL,)), Severity.HIGH),
-        (replace(FLOW, copy_to=(EVIL,), blind_copy_to=("b@contoso.com",)), Severity.HIGH),
+        (replace(FLOW, copy_to=(EVIL,), report_to=("b@contoso.com",)), Severity.HIGH),
     ],
 )
 async def test_a_mail_flow_rule_with_an_outside_recipient_concerns_everybody(
@@ -1066,7 +1067,7 @@ async def test_a_mail_flow_rule_with_an_outside_recipient_concerns_everybody(
         (replace(FLOW, redirect_to=(EVIL,), enabled=False), ForwardingVerdict.DORMANT),
         (replace(FLOW, redirect_to=(EVIL,), enforced=False), ForwardingVerdict.DORMANT),
         (replace(FLOW, redirect_to=("Nobody",), enabled=False), None),
-        (replace(FLOW, redirect_to=("bob@contoso.com",)), None),
+        (replace(FLOW, redirect_to=("bob@contoso.com",)), WatchedVerdict.STOCK),
         (FLOW, None),
     ],
 )
