@@ -174,9 +174,7 @@ async def test_a_domain_that_begins_to_relay_mail_or_to_include_subdomains_is_to
     assert await scene.tick() == []
 
 
-async def test_a_new_mail_flow_rule_to_a_colleague_is_told_and_again_when_it_takes_more() -> (
-    None
-):
+async def test_a_new_mail_flow_rule_to_a_colleague_is_told_and_again_when_it_takes_more() -> None:
     scene = Scene()
     archive = TransportRule("t1", "Archive", blind_copy_to=("bob@contoso.com",))
     scene.tenant.mail_flow_rules = [archive]
