@@ -16,6 +16,7 @@ from core.tenant.reversibility import (
     PRIOR_STATE_UNKNOWN,
     SESSIONS_STAY_ENDED,
     UNKNOWN_KIND,
+    VALUE_LIMIT,
     describe_changed_since,
     explain_irreversible,
     explain_undo_unknown,
@@ -40,6 +41,9 @@ RULE = InboxRule("R1", "m1", "any", "graph", redirect_to=("x@evil.example",))
         ("ClearMailboxForward", {**FORWARD, "ForwardingSmtpAddress": "smtp:x@evil.example"}),
         ("SetConfiguration", {"Domains": ["a:b"]}),
         ("SetConfiguration", {"MinPasswordLength": None}),
+        ("SetConfiguration", {"MinPasswordLength": 8}),
+        ("SetConfiguration", {"AutoForwardingMode": "Off"}),
+        ("DisableMailboxProtocols", {"PopEnabled": True, "SmtpClientAuthenticationDisabled": ""}),
         ("DisableMailboxProtocols", {"ImapEnabled": True}),
         (
             "DisableMailboxProtocols",
@@ -68,6 +72,7 @@ def test_what_was_told_can_be_undone(kind: str, before: dict[str, object]) -> No
         ("EnableMailboxAudit", {"AuditEnabled": "False"}),
         ("ClearMailboxForward", FORWARD),
         ("ClearMailboxForward", {**FORWARD, "ForwardingSmtpAddress": 7}),
+        ("ClearMailboxForward", {"ForwardingAddress": "Ann", "ForwardingSmtpAddress": None}),
         ("SetConfiguration", {"a": True, "b": True}),
         ("SetConfiguration", {"a": {"b": True}}),
         ("SetConfiguration", {"a": [1]}),
@@ -187,7 +192,13 @@ def test_what_is_told_of_an_object_is_bounded_and_shows_what_it_is() -> None:
     assert len(told) < 400
     assert "\\u202e" in told
     assert told.endswith("other is empty now")
-    said = describe_changed_since({"Domains": ["a", "b"], "List": [], "State": "", "Age": 5})
+    said = describe_changed_since({"Domains": ["a", "b"], "List": [], "State": "", "Ages": [5]})
     assert said == (
-        "it was changed since: Domains is a, b, List is empty, State is empty, Age is 5 now"
+        "it was changed since: Domains is a, b, List is empty, State is empty, Ages is [5] now"
     )
+
+
+def test_a_long_name_and_long_values_are_cut_each_and_say_how_long_they_are() -> None:
+    said = describe_changed_since({"n" * 300: "v" * 300, "List": ["w" * 300]})
+    shown = [f"{sign * VALUE_LIMIT}\u2026 (300 characters)" for sign in "nvw"]
+    assert said == f"it was changed since: {shown[0]} is {shown[1]}, List is {shown[2]} now"
