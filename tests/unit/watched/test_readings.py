@@ -1,0 +1,253 @@
+"""What a watched guard asks for, and what its readings say of what was not read or remembered."""
+
+from collections.abc import Iterable, Mapping
+from dataclasses import replace
+from datetime import datetime, timedelta
+from typing import Any
+
+import pytest
+
+from core.microsoft365.configuration_sources import ROLE_HOLDER
+from core.model.findings import Severity
+from core.model.guards import GuardPolicy, ObserveContext, Permission, Service
+from core.tenant.configuration import Configuration
+from core.tenant.known_traits import KnownTraits
+from core.tenant.readings import ReadFailure, Reading
+from core.watched.guard import (
+    MAX_REASON_LENGTH,
+    MAX_TOKENS,
+    build_watched_guard,
+    compare_collection,
+    list_permissions,
+)
+from core.watched.items import SourceRows, StockPart, Trait, WatchedCollection, WatchedItem
+from core.watched.memory import MAX_ITEMS
+from tests.support.watched_looks import NOW
+
+DOMAINS, RULES, LINKS = "accepted-domain", "mail-flow-rule", "safe-links-policy"
+
+
+def describe(rows: SourceRows) -> Iterable[WatchedItem]:
+    """A door for each object, which opens what its property names."""
+    for one in rows[RULES] or ():
+        opens = [Trait(name, f"opens {name}", Severity.HIGH) for name in one.values["opens"]]
+        yield WatchedItem(one.id, one.name, opens=tuple(opens))
+
+
+DOORS = WatchedCollection(
+    name="door",
+    noun="door",
+    plural="doors",
+    needs=(RULES,),
+    describe=describe,
+    advice="Close it.",
+    techniques=("T1098",),
+    reference="none",
+    harmless="nothing",
+)
+WINDOWS = replace(DOORS, name="window", plural="windows")
+
+
+def door(identity: str, *opens: str) -> Configuration:
+    return Configuration(RULES, identity, f"door {identity}", {"opens": opens})
+
+
+def compare(
+    reading: Reading[Configuration],
+    known: Mapping[str, KnownTraits] | None = None,
+    collection: WatchedCollection = DOORS,
+    at: datetime = NOW,
+    **more: Any,
+) -> tuple[Reading[Any], StockPart | None]:
+    """One collection compared with what is known, with the readings of other sources."""
+    read = {RULES: reading, **more.pop("read", {})}
+    context = ObserveContext(GuardPolicy(at), known_traits=known or {})
+    return compare_collection(collection, read, context, **more)
+
+
+def remember(reading: Reading[Any]) -> dict[str, KnownTraits]:
+    return {one.key: one for one in reading.known_traits}
+
+
+# What it asks for -------------------------------------------------------------------------------
+
+
+def test_each_permission_is_asked_for_once_and_says_what_for() -> None:
+    links = replace(DOORS, name="link", plural="links", needs=(RULES, LINKS), uses=(DOMAINS,))
+    assert list(list_permissions([DOORS, WINDOWS, WINDOWS, links])) == [
+        Permission(
+            Service.EXCHANGE, "Get-TransportRule", "what changes about doors, windows, links"
+        ),
+        # What a tenant may not have, and what only adds names, may be missing.
+        Permission(
+            Service.EXCHANGE, "Get-SafeLinksPolicy", "what changes about links", optional=True
+        ),
+        Permission(
+            Service.EXCHANGE, "Get-AcceptedDomain", "what changes about links", optional=True
+        ),
+    ]
+
+
+def test_the_cmdlet_of_what_is_read_of_each_object_is_a_permission_and_a_relation_is_none() -> None:
+    groups = replace(DOORS, needs=("role-group",))
+    assert [one.name for one in list_permissions([groups])] == [
+        "Get-RoleGroup",
+        "Get-RoleGroupMember",
+    ]
+    policies = replace(DOORS, needs=("claims-mapping-policy",))
+    assert [one.name for one in list_permissions([policies])] == ["Policy.Read.All"]
+
+
+def test_what_follows_from_other_reads_needs_theirs_and_nothing_twice() -> None:
+    holders = replace(DOORS, needs=(ROLE_HOLDER,))
+    names = [one.name for one in list_permissions([holders])]
+    assert "RoleManagement.Read.Directory" in names
+    assert not any(one.optional for one in list_permissions([holders]))
+    used = replace(DOORS, needs=("role-group",), uses=(ROLE_HOLDER,))
+    both = list(list_permissions([used]))
+    assert len({one.name for one in both}) == len(both)
+    assert {one.name for one in both if one.optional} >= {"RoleManagement.Read.Directory"}
+
+
+def test_a_guard_is_what_its_collections_read_and_changes_nothing() -> None:
+    guard = build_watched_guard(
+        "doors", "Doors", looks_for="open ones", rationale="They open.", collections=[DOORS]
+    )
+    assert (guard.name, guard.title, guard.noun) == ("doors", "Doors", "collections")
+    assert (guard.looks_for, guard.rationale) == ("open ones", "They open.")
+    assert guard.permissions == tuple(list_permissions([DOORS]))
+    assert set(guard.verdicts) >= {"new", "gone"}
+    with pytest.raises(ValueError, match=r"^door reads nowhere, which is no declared source$"):
+        build_watched_guard(
+            "doors",
+            "Doors",
+            looks_for="",
+            rationale="",
+            collections=[replace(DOORS, needs=("nowhere",))],
+        )
+
+
+# What its readings say --------------------------------------------------------------------------
+
+
+def test_a_reading_has_what_is_new_and_the_names_of_what_was_there() -> None:
+    first, stock = compare(Reading((door("d1", "a"), door("d2"))))
+    assert (first.items, stock) == ((), StockPart(DOORS, ("door d1",)))
+    assert (first.sources, first.population, first.scope) == ({DOORS.source}, 1, None)
+    assert first.complete
+    later = NOW + timedelta(hours=1)
+    again, _ = compare(Reading((door("d1", "a", "b"),)), remember(first), at=later)
+    assert [one.object_id for one in again.items] == ["d1"]
+    # The other door may have been left out once.
+    assert again.covers((DOORS.source,), "d1")
+    assert not again.covers((DOORS.source,), "d2")
+
+
+def test_of_what_is_unread_the_reading_does_not_speak() -> None:
+    first, _ = compare(Reading((door("d1", "a"), door("d2"))))
+    again, _ = compare(Reading((door("d2"),)), remember(first), unread=["d1"])
+    assert not again.covers((DOORS.source,), "d1")
+    assert again.covers((DOORS.source,), "d2")
+
+
+@pytest.mark.parametrize(
+    ("reading", "reason"),
+    [
+        (Reading((), (ReadFailure(RULES, "HTTP 503"),)), "HTTP 503"),
+        (Reading((), (ReadFailure(RULES, "HTTP 503", "d1"),)), "HTTP 503"),
+        (
+            Reading((), (ReadFailure(RULES, "no licence", optional=True),)),
+            "it was read before and no longer is: no licence",
+        ),
+        (
+            Reading((), (ReadFailure(RULES, "x" * 999, optional=True),)),
+            f"it was read before and no longer is: {'x' * 999}"[:MAX_REASON_LENGTH],
+        ),
+        (Reading((), complete=False), "a list was not read to its end"),
+    ],
+)
+def test_what_is_not_read_as_a_whole_is_compared_with_nothing(
+    reading: Reading[Configuration], reason: str
+) -> None:
+    first, _ = compare(Reading((door("d1", "a"),)))
+    unread, stock = compare(reading, remember(first))
+    assert (unread.items, unread.known_traits, stock) == ((), (), None)
+    assert unread.sources == {DOORS.source}
+    assert not unread.complete
+    gap = unread.failures[0]
+    assert gap == ReadFailure(DOORS.source, reason)
+    assert all(one.optional for one in unread.failures[1:])
+
+
+def test_a_feature_that_the_tenant_never_had_is_no_gap() -> None:
+    never = Reading[Configuration]((), (ReadFailure(RULES, "no licence", "d1", optional=True),))
+    found, stock = compare(never)
+    assert found == Reading(failures=never.failures)
+    assert stock is None
+
+
+def test_what_cannot_be_understood_is_unread_and_says_why() -> None:
+    def refuse(rows: SourceRows) -> Iterable[WatchedItem]:
+        raise ValueError("odd" * 999)
+
+    found, stock = compare(Reading((door("d1"),)), collection=replace(DOORS, describe=refuse))
+    assert found.failures == (ReadFailure(DOORS.source, ("odd" * 999)[:MAX_REASON_LENGTH]),)
+    assert not found.complete
+    assert stock is None
+
+
+def test_names_that_cannot_be_read_are_a_detail() -> None:
+    named = replace(DOORS, uses=(DOMAINS,))
+    for failure in (ReadFailure(DOMAINS, "HTTP 503"), ReadFailure(DOMAINS, "none", optional=True)):
+        read = {DOMAINS: Reading[Configuration]((), (failure,))}
+        found, stock = compare(Reading((door("d1", "a"),)), collection=named, read=read)
+        assert found.failures == (replace(failure, optional=True),)
+        assert stock == StockPart(named, ("door d1",))
+
+
+def test_a_list_with_a_gap_is_no_list_to_those_who_only_use_it() -> None:
+    seen = list[object]()
+
+    def look(rows: SourceRows) -> Iterable[WatchedItem]:
+        seen.extend((rows[DOMAINS], rows.now))
+        return ()
+
+    named = replace(DOORS, uses=(DOMAINS,), describe=look)
+    domain = Configuration(DOMAINS, "contoso.com", "contoso.com", {})
+    for reading, expected in (
+        (Reading((domain,)), (domain,)),
+        (Reading((domain,), complete=False), None),
+        (Reading((domain,), (ReadFailure(DOMAINS, "HTTP 503"),)), None),
+    ):
+        seen.clear()
+        compare(Reading(()), collection=named, read={DOMAINS: reading})
+        assert seen == [expected, NOW]
+        assert isinstance(seen[1], datetime)
+
+
+def test_an_item_with_more_than_is_remembered_is_named() -> None:
+    names = [f"n{number:05}" for number in range(MAX_TOKENS + 1)]
+    found, _ = compare(Reading((door("d1", *names[:-1]), door("d2", *names))))
+    (failure,) = found.failures
+    assert failure == ReadFailure(
+        DOORS.source,
+        "3,001 entries are more than the 3,000 that are remembered: which of them are new is not "
+        "known",
+        "d2",
+        "door d2",
+    )
+
+
+def test_more_items_than_are_remembered_are_counted() -> None:
+    many = tuple(door(f"d{number:05}") for number in range(MAX_ITEMS + 2))
+    found, _ = compare(Reading(many))
+    assert found.failures == (
+        ReadFailure(
+            DOORS.source,
+            "2 of 2,002 doors are beyond the 2,000 that are remembered: whether they are new is "
+            "not known",
+            "door",
+            "doors",
+        ),
+    )
+    assert compare(Reading(many[:-2]))[0].failures == ()
