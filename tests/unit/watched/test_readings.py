@@ -22,7 +22,7 @@ from core.watched.guard import (
 )
 from core.watched.items import SourceRows, StockPart, Trait, WatchedCollection, WatchedItem
 from core.watched.memory import MAX_ITEMS
-from tests.support.watched_looks import NOW
+from tests.support.fakes.clock import START as NOW
 
 DOMAINS, RULES, LINKS = "accepted-domain", "mail-flow-rule", "safe-links-policy"
 
