@@ -7,13 +7,20 @@ from typing import Any
 import pytest
 
 from core.engine.attention import select_due_notifications
-from core.engine.impossible_times import build_time_finding, list_impossible_times
+from core.engine.impossible_times import (
+    IMPOSSIBLE_TIME,
+    MAX_ROWS_LISTED,
+    build_time_finding,
+    list_impossible_times,
+)
 from core.engine.shards import STALL_TIMEOUT, is_progressing
 from core.model.cases import Notification
 from core.model.changes import ChangeState
-from core.model.findings import Severity
+from core.model.findings import Fact, Severity, Verdict
+from core.model.requests import OperatorRequest, RequestKind
 from core.model.state import GuardSnapshot, GuardState, ScanPass, ScanTotals, Shard
 from core.ports import ShardStatus
+from core.tenant.known_traits import KnownTraits
 from tests.support.decisions import CONFIG, KEY, build_change_record, build_known_snapshot
 from tests.support.fakes.clock import START
 
@@ -90,3 +97,61 @@ def test_cards_dated_in_the_future_hold_no_other_card_back() -> None:
         replace(one, card_times=(START - n * timedelta(seconds=9),)) for n, one in enumerate(told)
     ]
     assert select_due_notifications((*spread, due), START) == ()
+
+
+def test_each_odd_time_is_named_by_what_it_is_a_time_of() -> None:
+    known = build_known_snapshot()
+    case = replace(next(iter(known.cases.values())), opened_at=START, widened_at=AHEAD)
+    request = OperatorRequest("r", RequestKind.RUN, "", "ann", "why", AHEAD, until=AHEAD)
+    traits = KnownTraits("k", "o", "method", AHEAD, START, {})
+    scan_pass = ScanPass("r", AHEAD, ScanTotals(), requested_at=START)
+    snapshot = GuardSnapshot(
+        cases={KEY: case},
+        changes=(build_change_record(ChangeState.APPLIED, AHEAD),),
+        operator_requests=(request,),
+        known_traits={"k": traits},
+        state=GuardState(checks_finished_at={"deep": AHEAD}, scan_pass=scan_pass),
+        lease_disbelieved=True,
+    )
+    when = f"{AHEAD:%Y-%m-%d %H:%M} UTC"
+    assert list(list_impossible_times(snapshot, START)) == [
+        "the lease of the guard",
+        f"end of a periodic check: {when}",
+        f"scan: started at {when}",
+        f"case: widened at {when}",
+        f"change: at {when}",
+        # What ends in the future is meant to.
+        f"request: at {when}",
+        f"known traits: first looked at {when}",
+    ]
+
+
+def test_an_hour_ahead_is_a_clock_and_more_is_no_time() -> None:
+    for at, count in ((START + HOUR, 0), (START + HOUR + timedelta(seconds=1), 2)):
+        state = GuardState(
+            checks_finished_at={"deep": at}, scan_pass=ScanPass("r", at, ScanTotals())
+        )
+        assert len(list(list_impossible_times(GuardSnapshot(state=state), START))) == count
+
+
+def test_one_odd_time_is_told_as_one_and_what_to_do_about_it() -> None:
+    finding = build_time_finding(CONFIG, GuardSnapshot(lease_disbelieved=True), START)
+    assert finding is not None
+    assert finding.summary == "A time in the state of Toy cannot be right."
+    assert finding.facts == (Fact("", "the lease of the guard"),)
+    assert (finding.kind, finding.object_id, finding.subject) == (IMPOSSIBLE_TIME, "state", "toy")
+    assert (finding.severity, finding.verdict) == (Severity.HIGH, Verdict.COULD_NOT_TELL)
+    assert finding.advice.startswith("The guard went on without waiting for them.")
+    assert finding.steps
+
+
+@pytest.mark.parametrize(
+    ("count", "last"),
+    [(MAX_ROWS_LISTED, "change: at"), (MAX_ROWS_LISTED + 1, "and 1 more")],
+)
+def test_ten_odd_times_are_all_named(count: int, last: str) -> None:
+    changes = tuple(build_change_record(ChangeState.APPLIED, AHEAD, n) for n in range(count))
+    finding = build_time_finding(CONFIG, GuardSnapshot(changes=changes), START)
+    assert finding is not None
+    assert finding.facts[-1].text.startswith(last)
+    assert len(finding.facts) == count

@@ -1,5 +1,6 @@
 """When a slow part of a scan is due, and how far it has come."""
 
+from dataclasses import replace
 from datetime import timedelta
 
 import pytest
@@ -7,13 +8,16 @@ import pytest
 from core.engine.periodic_checks import (
     EARLIEST_SHARE,
     draw_interval_share,
+    find_due_checks,
     is_check_complete,
     is_check_due,
     is_check_due_at,
 )
+from core.model.guards import PeriodicCheck
 from core.model.state import MAX_TIME_AHEAD, GuardState
 from core.tenant.mailbox_index import MailboxRange
 from core.tenant.readings import ReadFailure, Reading
+from tests.support.decisions import CONFIG, GUARD
 from tests.support.fakes.clock import START
 
 DAY = timedelta(days=1)
@@ -83,3 +87,16 @@ def test_a_check_is_complete_if_all_of_its_source_was_read() -> None:
         failure = ReadFailure("deep", "HTTP 503", object_id)
         failed = Reading[str](failures=(failure,), sources=frozenset({"deep"}))
         assert is_check_complete(failed, "deep") is is_complete
+
+
+def test_of_several_checks_those_are_due_whose_own_interval_has_passed() -> None:
+    checks = (PeriodicCheck("deep", DAY), PeriodicCheck("wide", 2 * DAY), PeriodicCheck("new", DAY))
+    config = replace(CONFIG, guard=replace(GUARD, periodic_checks=checks))
+    ended = dict.fromkeys(("deep", "wide"), START - DAY)
+    state = GuardState(checks_finished_at=ended)
+    assert find_due_checks(config, state, START) == {"deep", "new"}
+
+
+def test_when_a_check_is_due_is_the_same_in_every_process() -> None:
+    """The share is a part of the interval: the same seed, name and end give the same."""
+    assert draw_interval_share("a", "deep", START) == pytest.approx(0.969873, abs=1e-6)
