@@ -621,11 +621,12 @@ async def test_the_ways_of_a_tenant_are_kept_by_cmdlet(ledger: Ledger) -> None:
 
 async def test_known_inboxes_are_kept_by_group_and_loaded_by_range(ledger: Ledger) -> None:
     assert not await ledger.load_inboxes("00", "ff")
-    groups = [
-        InboxGroup(f"{n:02x}", {f"{n:016x}": KnownInbox("id", "\\Posteingang", 739_000)})
-        for n in range(256)
-    ]
+    inbox = KnownInbox("id", "\\Posteingang", 739_000)
+    groups = [InboxGroup(f"{n:02x}", {f"{n:016x}": inbox}) for n in range(256)]
+    # More than a property holds.
+    groups[127] = InboxGroup("7f", {f"{n:016x}": inbox for n in range(500)})
     await ledger.save_inboxes(groups)
+    assert list(await ledger.load_inboxes("00", "ff")) == groups
     later = InboxGroup("7f", {})
     await ledger.save_inboxes([later])
     assert list(await ledger.load_inboxes("00", "7f")) == [*groups[:127], later]

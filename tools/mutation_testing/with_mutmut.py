@@ -34,6 +34,7 @@ DECISIONS = (
 )
 LEDGER_MODULES = (
     *("census", "ledger", "lease", "lease_row", "records", "row_texts", "state_table"),
+    "tenant_rows",
 )
 TARGETS: Mapping[str, tuple[str, ...]] = {
     "decide": tuple(f"core/engine/{name}.py" for name in DECISIONS),
