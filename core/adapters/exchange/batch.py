@@ -1,6 +1,9 @@
 """The commands of a batch: which are pending, and the reply to each."""
 
+import json
 from collections.abc import Callable, Collection, Mapping, Sequence
+
+import msgspec
 
 from core.adapters.api_errors import (
     MisroutedError,
@@ -87,6 +90,15 @@ class BatchProgress:
         """Record that a command has to be run outside of this batch, from its beginning."""
         self.record_error(number, error)
         self.misrouted.add(number)
+
+
+def encode_batch(requests: Sequence[Mapping[str, object]]) -> bytes:
+    """The body of a batch. A lone surrogate in a name, which UTF-8 has no form for, is escaped."""
+    body = {"requests": requests}
+    try:
+        return msgspec.json.encode(body)
+    except UnicodeEncodeError:
+        return json.dumps(body).encode()
 
 
 def sort_exchange_replies(

@@ -32,6 +32,7 @@ from core.adapters.exchange.batch import (
     MAX_PAGES,
     PAGE_SIZE,
     BatchProgress,
+    encode_batch,
     parse_exchange_reply,
     sort_exchange_replies,
 )
@@ -420,8 +421,7 @@ class ExchangeClient:
             "X-AnchorMailbox": build_system_anchor(self.tenant_id),
         }
         path = f"/adminapi/beta/{self.tenant_id}/$batch"
-        body = json.dumps({"requests": requests}).encode()
-        reply = await self.send("POST", path, headers, body)
+        reply = await self.send("POST", path, headers, encode_batch(requests))
         if reply.status != 200:
             command = next(iter(requested.values()))[0]
             raise map_failed_reply(reply, command.cmdlet, command.parameters)

@@ -7,7 +7,7 @@ from typing import Any
 import pytest
 
 from core.adapters.api_errors import AMBIGUOUS, map_exchange_error
-from core.adapters.exchange.batch import parse_exchange_reply
+from core.adapters.exchange.batch import encode_batch, parse_exchange_reply
 from core.adapters.exchange.command import Command
 from core.adapters.exchange.routing import list_anchors
 from core.adapters.retry import RetryableError
@@ -631,3 +631,9 @@ def test_the_form_of_anchor_that_the_probe_chose_comes_first(form: str) -> None:
     first, *others = list_anchors(command, "t", form)
     assert first.startswith(f"{form.upper()}:")
     assert {one.partition(":")[0] for one in (first, *others)} == {"MBX", "SMTP", "UPN", "APP"}
+
+
+@pytest.mark.parametrize("name", ["ann", "Zoë", "\ud83d", 'a"b'])
+def test_the_body_of_a_batch_carries_any_name(name: str) -> None:
+    sent = [{"id": "1", "body": Command("Get-Recipient", {"Identity": name}).body}]
+    assert json.loads(encode_batch(sent)) == {"requests": sent}
