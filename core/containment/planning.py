@@ -172,6 +172,7 @@ def describe_role(holder: RoleHolder) -> str:
         "entra": "it holds a role of Entra, and Graph lets no such app change it",
         "eligible": "it may activate a role of Entra",
         "exchange": "it is in a role group of Exchange",
+        "owner": "it owns a group that holds a role, and may put itself into it",
     }.get(holder.assigned_via, "it holds a role")
 
 

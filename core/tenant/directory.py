@@ -152,12 +152,14 @@ class DeletedObject:
 
 @dataclass(frozen=True, slots=True)
 class RoleHolder:
-    """A principal that administers the tenant, or can activate a role that does."""
+    """A principal that administers the tenant, or can take a role that does."""
 
     id: str
     """Entra object id, or the Exchange Guid of one that has none."""
     assigned_via: str
-    """Either "entra" (active), "eligible" (to be activated) or "exchange" (role group)."""
+    """Either "entra" (active), "eligible" (to be activated), "exchange" (role group) or "owner"
+    (of a group that holds a role).
+    """
     roles: frozenset[str] = frozenset()
     """The definition ids of its roles of Entra, those that it can activate or has through groups
     included.
@@ -166,6 +168,8 @@ class RoleHolder:
     """Its principal name or display name, where it is known."""
     is_group: bool = False
     """Whether it is a group, whose members are holders themselves."""
+    owned_roles: frozenset[str] = frozenset()
+    """The definition ids of the roles of groups that it owns: it may put itself into them."""
 
 
 @dataclass(frozen=True, slots=True)

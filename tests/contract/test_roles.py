@@ -61,6 +61,10 @@ WAYS: dict[str, Mapping[str, Any]] = {
         groups=[{"id": GROUP, "visibility": "Private", "members": [ROOM]}],
         groupEligibility=[{"groupId": GROUP, "principalId": PERSON}],
     ),
+    "by owning a group": tenant(
+        roleAssignments=[*DEFAULT_ASSIGNMENTS, role(GROUP, "group")],
+        groups=[{"id": GROUP, "visibility": "Private", "members": [ROOM], "owners": [PERSON]}],
+    ),
 }
 EVERY_WAY = pytest.mark.parametrize("way", WAYS.values(), ids=WAYS.keys())
 

@@ -335,9 +335,9 @@ async def read_held_roles(tenant: HasRoles, exchange: Reading[ConsentItem]) -> H
     holders = await tenant.roles.read_role_holders()
     assignments = get_configuration_source_name(ASSIGNMENTS)
     held = {
-        one.id: HeldRole(max(map(weigh_directory_role, one.roles)), ROLE_HOLDERS)
+        one.id: HeldRole(max(map(weigh_directory_role, roles)), ROLE_HOLDERS)
         for one in holders.items
-        if one.roles
+        if (roles := one.roles | one.owned_roles)
     }
     for one in exchange.items:
         if isinstance(one, ExchangeAppRole) and one.is_enabled:

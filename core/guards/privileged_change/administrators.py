@@ -9,7 +9,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from datetime import datetime
 
-from core.guards.privileged_change.remedies import build_holder_remedy
+from core.guards.privileged_change.remedies import build_holder_remedy, build_owner_remedy
 from core.guards.privileged_change.verdicts import PrivilegedVerdict
 from core.microsoft365.directory_roles import BECOMING_ROLES, GRAVE_ROLES, HARMLESS_ROLES
 from core.model.findings import Fact, Finding, Severity, Verdict
@@ -25,6 +25,8 @@ MAX_TEXT_LENGTH = 200
 # How Microsoft Entra Connect names its account (Microsoft Learn: Accounts and permissions).
 SYNC_ACCOUNT = re.compile(r"(?i)sync_(?P<server>.{1,64})_[0-9a-f]{8,16}@")
 HOLDER_TRAIT = "role-holder"
+OWNS = "owns "
+"""Before the trait of somebody who owns a group with a role."""
 ALL_ROLES = "roles"
 """The object under which it is remembered which other roles anybody held."""
 
@@ -39,6 +41,8 @@ class AddedHolder:
     """When it was first seen."""
     holder_count: int
     """How many hold the role with it."""
+    is_owner: bool = False
+    """Whether it does not hold the role, but owns a group that does."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -106,7 +110,8 @@ def note_role_holders(
         if key not in known:
             first = listed.first_looked_at
             before[key] = KnownTraits(key, role_id, HOLDER_TRAIT, first, now, {})
-        ids, row = list_holder_ids(holders, role_id), before.get(key)
+        ids = [*list_holder_ids(holders, role_id), *list_owner_traits(holders, role_id)]
+        row = before.get(key)
         missed = {one for one in row.traits if one not in (*ids, *row.lost)} if row else set[str]()
         row = note_traits(before, role_id, HOLDER_TRAIT, (*ids, *missed), now)
         noted.append(replace(row, lost=dict.fromkeys(sorted(missed & row.traits.keys()), now)))
@@ -118,6 +123,13 @@ def list_holder_ids(holders: Sequence[RoleHolder], role_id: str) -> list[str]:
     return [one.id for one in holders if role_id in one.roles and not one.is_group]
 
 
+def list_owner_traits(holders: Sequence[RoleHolder], role_id: str) -> list[str]:
+    """Who owns a group that holds a role, as it is remembered: an owner who takes the role at last
+    is a new holder.
+    """
+    return [f"{OWNS}{one.id}" for one in holders if role_id in one.owned_roles]
+
+
 def find_added_holders(
     noted: Sequence[KnownTraits], holders: Sequence[RoleHolder], now: datetime
 ) -> Iterator[AddedHolder | TooManyHolders]:
@@ -127,10 +139,12 @@ def find_added_holders(
         if known.object_id == ALL_ROLES:
             continue
         count = len(list_holder_ids(holders, known.object_id))
-        for holder_id, seen_at in known.list_new_traits(now):
-            if holder_id in known.lost:
+        for trait, seen_at in known.list_new_traits(now):
+            if trait in known.lost:
                 continue
-            yield AddedHolder(by_id[holder_id], known.object_id, seen_at, count)
+            holder, is_owner = by_id[trait.removeprefix(OWNS)], trait.startswith(OWNS)
+            if not (is_owner and known.object_id in holder.roles):
+                yield AddedHolder(holder, known.object_id, seen_at, count, is_owner)
         if count > MAX_TRAITS:
             yield TooManyHolders(known.object_id, count)
 
@@ -151,29 +165,39 @@ def build_added_holder_finding(added: AddedHolder) -> Finding:
     """A new administrator."""
     name = quote_text(added.holder.name or added.holder.id, MAX_TEXT_LENGTH)
     role = name_role(added.role_id)
-    how = "can activate" if added.holder.assigned_via == "eligible" else "holds"
     return Finding(
         kind="administrator-added",
         object_id=added.holder.id,
         subject=name,
         severity=rate_role(added.role_id),
         verdict=PrivilegedVerdict.NEW_ADMINISTRATOR,
-        summary=f"{name} {how} the role {role} now, and did not before.",
+        summary=f"{name} {describe_hold(added, role)} now, and did not before.",
         facts=(
             Fact("first seen", f"{added.seen_at:%Y-%m-%d %H:%M} UTC"),
-            Fact("", f"{added.holder_count:,} hold this role now, or can activate it"),
+            Fact("", f"{added.holder_count:,} hold this role now, or can take it"),
             *list_server_facts(added.holder.name),
         ),
         sources=(ROLE_HOLDERS,),
-        fingerprint=f"{added.role_id}|{added.seen_at.isoformat()}",
-        advice="Find out who gave it, and whether they meant to. If nobody did, take the role "
-        f"away, block {name} and end its sessions, and look at whoever gave it.",
-        steps=build_holder_remedy(added.holder, added.role_id, name, role),
+        fingerprint=f"{OWNS * added.is_owner}{added.role_id}|{added.seen_at.isoformat()}",
+        advice="Find out who gave it, and whether they meant to. If nobody did, take "
+        f"{'the ownership' if added.is_owner else 'the role'} away, block {name} and end its "
+        "sessions, and look at whoever gave it.",
+        steps=build_owner_remedy(added.holder, name, role)
+        if added.is_owner
+        else build_holder_remedy(added.holder, added.role_id, name, role),
         held_account=added.holder.id,
         is_one_off=True,
         is_said_once=True,
         needs_own_exemption=True,
     )
+
+
+def describe_hold(added: AddedHolder, role: str) -> str:
+    """How somebody comes by a role, as the end of a sentence."""
+    if added.is_owner:
+        return f"can put anybody into a group that holds the role {role}, as its owner"
+    how = "can activate" if added.holder.assigned_via == "eligible" else "holds"
+    return f"{how} the role {role}"
 
 
 def list_server_facts(name: str) -> Iterator[Fact]:

@@ -108,6 +108,27 @@ def build_holder_remedy(holder: RoleHolder, role_id: str, name: str, role: str) 
     )
 
 
+def build_owner_remedy(holder: RoleHolder, name: str, role: str) -> tuple[Step, ...]:
+    """The steps about a new owner of a group that holds a role. `name` and `role` are quoted."""
+    return (
+        save_from_graph(
+            f"what {name} owns: one of these groups holds the role {role}",
+            "owned-groups",
+            holder.id,
+            *("users", holder.id, "ownedObjects"),
+        ),
+        find_actor("made them an owner", "Add owner to group."),
+        ask("whoever did it, and a second administrator"),
+        Step(
+            "Unless somebody answers for it, take the ownership away: Entra admin center > Groups "
+            "> the group > Owners. Then look who was put into the group."
+        ),
+        *block_sign_in(holder.id, "somebody answers for it"),
+        look_around(name, holder.name, holder.id),
+        read_directory_log(name, holder.id),
+    )
+
+
 def build_act_remedy(kind: str, object_id: str, name: str) -> tuple[Step, ...]:
     """The steps about an act of an administrator, or on one. `name` is quoted."""
     rest = (

@@ -97,6 +97,7 @@ def find_role_holders(graph: dict[str, Any], exchange: dict[str, Any]) -> set[st
             continue
         found.add(one)
         waiting += groups.get(one, {}).get("members", ())
+        found |= set(groups.get(one, {}).get("owners", ()))
         waiting += [
             row["principalId"]
             for row in graph["groupEligibility"]

@@ -71,6 +71,15 @@ def test_sentences_about_administrators() -> None:
             "The account of a server that copies a directory in": holds(
                 GLOBAL_ADMINISTRATOR, name="Sync_DC1_0123456789ab@contoso.com"
             ),
+            "Somebody owns a group that holds a role": say(
+                AddedHolder(
+                    RoleHolder("e1", "owner", name="eve@contoso.com"),
+                    GLOBAL_ADMINISTRATOR,
+                    NOW,
+                    12,
+                    is_owner=True,
+                )
+            ),
             "More are Global Administrators than are remembered": say(
                 TooManyHolders(GLOBAL_ADMINISTRATOR, 1234)
             ),

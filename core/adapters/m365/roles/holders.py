@@ -1,5 +1,6 @@
 """Everybody who is known to hold a role, and why the list is incomplete, if it is."""
 
+from collections.abc import Mapping
 from dataclasses import dataclass, field
 
 from core.adapters.m365.roles.parse import GLOBAL_ADMINISTRATOR, GROUP, UNKNOWN, Principal
@@ -9,7 +10,7 @@ from core.tenant.directory import RoleHolder
 from core.tenant.readings import ReadFailure, Reading
 from core.tenant.sources import ROLE_HOLDERS
 
-ENTRA, BY_ACTIVATION, EXCHANGE = "entra", "eligible", "exchange"
+ENTRA, BY_ACTIVATION, EXCHANGE, OWNER = "entra", "eligible", "exchange", "owner"
 
 
 @dataclass(slots=True)
@@ -28,6 +29,8 @@ class RoleHolders:
     """Members of each group that was read."""
     nested_groups: dict[str, set[str]] = field(default_factory=dict)
     """Groups in each of them, and those that may join it."""
+    owners: dict[str, set[str]] = field(default_factory=dict)
+    """Owners of each group that was read, who may put anybody in."""
     direct_roles: dict[str, set[str]] = field(default_factory=dict)
     """The roles of Entra each principal was assigned, active or eligible."""
     names: dict[str, str] = field(default_factory=dict)
@@ -60,6 +63,13 @@ class RoleHolders:
         if one.role_id == GLOBAL_ADMINISTRATOR:
             self.global_admins[one.id] = one.kind
 
+    def add_owner(self, group: str, one: Principal) -> None:
+        """Add the owner of a group that holds a role."""
+        self.holders.setdefault(one.id, OWNER)
+        self.owners.setdefault(group, set()).add(one.id)
+        if one.name:
+            self.names.setdefault(one.id, one.name)
+
     def get_lookup_order(self, one: str) -> tuple[bool, bool, str]:
         """Sorts holders so that those who most likely use Exchange PowerShell come first."""
         return (one in self.groups, self.holders[one] != EXCHANGE, one)
@@ -83,9 +93,18 @@ class RoleHolders:
                     has_changed = has_changed or len(held) > before
         return roles
 
+    def collect_owned_roles(self, roles: Mapping[str, set[str]]) -> dict[str, set[str]]:
+        """The roles that each owner may take, given those that everybody holds."""
+        owned: dict[str, set[str]] = {}
+        for group, owners in self.owners.items():
+            for one in owners:
+                owned.setdefault(one, set()).update(roles.get(group, ()))
+        return owned
+
     def to_reading(self) -> Reading[RoleHolder]:
         """The list as the port has it."""
         roles = self.collect_roles()
+        owned = self.collect_owned_roles(roles)
         return Reading(
             items=tuple(
                 RoleHolder(
@@ -94,6 +113,7 @@ class RoleHolders:
                     frozenset(roles.get(one, ())),
                     self.names.get(one, ""),
                     is_group=one in self.members,
+                    owned_roles=frozenset(owned.get(one, ())),
                 )
                 for one in sorted(self.holders)
             ),

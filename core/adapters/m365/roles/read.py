@@ -2,7 +2,8 @@
 
     role assignments, active and eligible ──┐
     role groups of Exchange, their members ─┴─► groups among them ─► members, however deep
-                                                                 └─► who may join ─► groups ...
+                                                                 ├─► who may join ─► groups ...
+                                                                 └─► owners
 
 This list decides whose access may be taken away, so it is whole or it is nothing: whatever could
 not be read, and whatever came back empty although it never is, leaves all of it unread. The one
@@ -39,7 +40,7 @@ from core.adapters.m365.roles.role_groups import collect_role_groups
 from core.adapters.m365.sign_ins import read_app_sign_ins
 from core.adapters.parsing import ResponseRow, parse_object_id, parse_text
 from core.adapters.read_errors import build_read_failure
-from core.errors import Forbidden, NoLicence, NotFound, TenantError, Unavailable
+from core.errors import Forbidden, NoLicence, NotFound, Rejected, TenantError, Unavailable
 from core.microsoft365.assumptions.graph_directory import (
     ELIGIBILITY_ROLE,
     HOLDER_DELETED,
@@ -215,6 +216,7 @@ async def collect_group_members(
                 there.append(group)
         except TenantError as error:
             role_holders.add_failure(error)
+    await collect_owners(graph, role_holders, there)
     for group in there:
         await collect_eligible_members(graph, role_holders, group)
 
@@ -257,6 +259,30 @@ async def check_membership_visible(graph: GraphClient, group: str) -> None:
         raise Unavailable("Graph answered with another group than was asked for")
     if parse_text(row.get("visibility"), 50).lower() == "hiddenmembership":
         raise Forbidden("a group that holds a role hides its members", READ_HIDDEN)
+
+
+async def collect_owners(
+    graph: GraphClient, role_holders: RoleHolders, groups: Sequence[str]
+) -> None:
+    """Who owns groups, and may put anybody into them, themselves too.
+
+    Of a group that was made in Exchange or on premises Graph knows no owners (Microsoft Learn:
+    Graph "List group owners").
+    """
+    answers: dict[str, list[ResponseRow] | TenantError] = {}
+    paths = {one: f"/groups/{quote(one, safe='')}/owners?{MEMBER_SELECT}" for one in groups}
+    await graph.get_collections(paths, READ_GROUPS, answers.__setitem__)
+    for group in groups:
+        answer = answers[group]
+        try:
+            if isinstance(answer, NotFound | Rejected):
+                continue
+            if isinstance(answer, TenantError):
+                raise answer
+            for one in parse_all(answer, parse_group_member):
+                role_holders.add_owner(group, one)
+        except TenantError as error:
+            role_holders.add_failure(error)
 
 
 async def collect_eligible_members(

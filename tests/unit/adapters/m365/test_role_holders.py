@@ -102,6 +102,7 @@ FAULTS = st.sampled_from(
         "roleAssignments",
         "roleEligibilityScheduleInstances",
         "transitiveMembers",
+        "owners",
         "privilegedAccess",
         "^Get-RoleGroup$",
         "^Get-RoleGroupMember Recipients",
@@ -130,6 +131,7 @@ def directories(draw: st.DrawFn) -> dict[str, Any]:
             "visibility": draw(st.sampled_from(["Private", "Private", "HiddenMembership"])),
             # Groups within each other, round about too; members that are not there any more.
             "members": draw(st.lists(ANYBODY | st.just(person(77)), max_size=4, unique=True)),
+            "owners": draw(st.lists(st.sampled_from([*map(person, PEOPLE)]), max_size=1)),
         }
         for number in GROUPS
         if draw(st.integers(0, 9))

@@ -102,6 +102,43 @@ async def test_a_known_administrator_who_gets_a_further_role_is_told() -> None:
     assert "Global Administrator" in finding.summary
 
 
+def owner(name: str, *roles: str, held: str = "") -> RoleHolder:
+    """Somebody who owns a group with these roles."""
+    one = holder(name, *filter(None, [held]), through="owner")
+    return replace(one, owned_roles=frozenset(roles))
+
+
+async def test_a_new_owner_of_a_group_with_a_role_is_told_as_somebody_who_can_take_it() -> None:
+    boss = holder("boss", GLOBAL)
+    first, second, third = await watch([boss], [boss, owner("evil", GLOBAL)], [boss])
+    assert (first, third) == ([], [])
+    (finding,) = second
+    assert (finding.object_id, finding.severity) == ("evil", Severity.CRITICAL)
+    assert finding.summary == (
+        "evil@contoso.example can put anybody into a group that holds the role Global "
+        "Administrator, as its owner now, and did not before."
+    )
+    assert any("/ownedObjects" in step.command for step in finding.steps)
+
+
+async def test_an_owner_of_the_first_look_is_no_news_until_the_role_is_taken() -> None:
+    ann, taken = owner("ann", GLOBAL), owner("ann", GLOBAL, held=GLOBAL)
+    first, second, third, fourth = await watch([ann], [ann], [taken], [taken])
+    assert (first, second) == ([], [])
+    assert "holds the role Global Administrator" in third[0].summary
+    assert fourth == third
+
+
+async def test_a_holder_who_becomes_an_owner_of_the_same_role_is_no_news() -> None:
+    ann = holder("ann", GLOBAL)
+    assert await watch([ann], [owner("ann", GLOBAL, held=GLOBAL)]) == [[], []]
+
+
+async def test_who_is_an_owner_and_left_out_once_is_not_new() -> None:
+    ann, boss = owner("ann", GLOBAL), holder("boss", GLOBAL)
+    assert await watch([ann, boss], [boss], [ann, boss]) == [[], [], []]
+
+
 async def test_administrators_of_the_first_look_activations_and_leavers_are_no_news() -> None:
     two = [holder("boss", GLOBAL), holder("help", USERS, through="eligible")]
     active = [two[0], holder("help", USERS)]
