@@ -11,8 +11,8 @@ def test_an_account_sends_by_each_of_its_addresses_once_in_any_case() -> None:
     assert TargetAccount("a1").sender_addresses == ()
 
 
-def test_letters_that_only_fold_alike_are_one_address() -> None:
-    account = TargetAccount("a1", upn="stra\u00dfe@contoso.com", mail="\u1e9e@contoso.com")
+def test_a_letter_that_looks_alike_in_capitals_makes_another_address() -> None:
+    account = TargetAccount("a1", upn="adm\u0131n@contoso.com", mail="admin@contoso.com")
     assert len(account.sender_addresses) == 2
 
 
