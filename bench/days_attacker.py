@@ -5,7 +5,8 @@ within a day, so that every day is as bad as any other.
 """
 
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass, replace
+from copy import replace
+from dataclasses import dataclass
 
 from bench.days_tenant import DOMAIN, LivingTenant
 from core.tenant.mail_flow import Recipient, RuleCondition

@@ -30,7 +30,9 @@ CACHED_NAMES_LENGTH = 2_000
 CONDITIONS_LIMIT = 8 * 1024
 EMPTY_GUID = "00000000-0000-0000-0000-000000000000"
 GUID_LENGTH = len(EMPTY_GUID)
-GUID = re.compile(r"(?i)[0-9a-f]{8}(?:-[0-9a-f]{4}){3}-[0-9a-f]{12}")
+HEX = "[0-9A-Fa-f]"
+# Written out, since groups and (?i) take twice the time, and every row of a listing has two.
+GUID = re.compile(f"{HEX}{{8}}-{HEX}{{4}}-{HEX}{{4}}-{HEX}{{4}}-{HEX}{{12}}")
 TIMESPAN = re.compile(r"(-?)(?:(\d{1,9})\.)?(\d{1,2}):(\d{1,2}):(\d{1,2})(?:\.\d{1,7})?")
 DURATION = re.compile(
     r"P(?:(\d{1,9})D)?(?:T(?:(\d{1,9})H)?(?:(\d{1,9})M)?(?:(\d{1,9})(?:\.\d+)?S)?)?"
@@ -273,11 +275,22 @@ def parse_sequence_number(value: object) -> int:
 
 def strip_annotations(row: ResponseRow) -> dict[str, object]:
     """An Exchange row without the type notes that stand beside every property."""
-    if isinstance(row, dict) and "@" not in "".join(row):
+    joined = "".join(row)
+    if isinstance(row, dict) and "@" not in joined:
         return row
-    return {
-        key: value for key, value in row.items() if "@" not in key or not is_type_annotation(key)
-    }
+    select = select_usual_names if len(joined) <= CACHED_NAMES_LENGTH else select_plain_names
+    return {name: row[name] for name in select(tuple(row))}
+
+
+def select_plain_names(names: tuple[str, ...]) -> tuple[str, ...]:
+    """Names of properties without those of the notes on their types."""
+    return tuple(name for name in names if not is_type_annotation(name))
+
+
+@lru_cache(64)
+def select_usual_names(names: tuple[str, ...]) -> tuple[str, ...]:
+    """The same of a short row: all rows of a listing have the same names."""
+    return select_plain_names(names)
 
 
 def is_type_annotation(key: str) -> bool:

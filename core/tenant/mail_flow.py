@@ -4,6 +4,8 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from datetime import datetime
 
+import msgspec
+
 # Graph's names for folders that exist in every mailbox, in lower case.
 WELL_KNOWN_FOLDERS = frozenset(
     {
@@ -32,8 +34,11 @@ WELL_KNOWN_FOLDERS = frozenset(
 )
 
 
-@dataclass(frozen=True, slots=True)
-class RuleCondition:
+# A first look makes some ten of these two for each mailbox. A Struct is made in C, in an eighth of
+# the time that a frozen dataclass takes.
+
+
+class RuleCondition(msgspec.Struct, frozen=True):
     """What a message must be like for an inbox rule to take it, or to leave it alone.
 
     A rule takes what meets all of its conditions and none of its exceptions.
@@ -50,8 +55,7 @@ class RuleCondition:
     """
 
 
-@dataclass(frozen=True, slots=True)
-class InboxRule:
+class InboxRule(msgspec.Struct, frozen=True):
     """An inbox rule as Graph or Exchange shows it. Recipients are raw recipient strings."""
 
     id: str

@@ -1,6 +1,7 @@
 """A known forward that takes more mail is told again; what an operator accepted covers no more."""
 
-from dataclasses import dataclass, field, replace
+from copy import replace
+from dataclasses import dataclass, field
 from datetime import timedelta
 
 import pytest

@@ -4,7 +4,8 @@ another, what does not fit on a card is counted, and nothing is too long to be r
 
 import json
 import re
-from dataclasses import dataclass, field, replace
+from copy import replace
+from dataclasses import dataclass, field
 
 import pytest
 

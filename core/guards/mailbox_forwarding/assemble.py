@@ -84,12 +84,12 @@ def assemble_rule_forwards(
     """
 
     def sends_to(rule: InboxRule) -> frozenset[str]:
-        placed = inputs.locate_recipients(list_rule_recipients(rule))
+        sends = list(list_rule_recipients(rule))
+        if not sends:
+            return frozenset()
+        placed = inputs.locate_recipients(sends)
         if placed is None:
-            raw = [
-                ForwardTarget(name, RecipientLocation.UNRESOLVED)
-                for _, name in list_rule_recipients(rule)
-            ]
+            raw = [ForwardTarget(name, RecipientLocation.UNRESOLVED) for _, name in sends]
             return frozenset(target.identity for target in raw)
         return frozenset(sending.target.identity for sending in placed)
 

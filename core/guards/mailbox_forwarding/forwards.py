@@ -193,9 +193,12 @@ class ForwardingInputs:
 
 def list_rule_recipients(rule: InboxRule) -> Iterator[tuple[str, str]]:
     """Every recipient of a rule with what is done; redirecting alone counts like forwarding."""
-    yield from (("forwards to", name) for name in rule.forward_to)
-    yield from (("forwards as attachment to", name) for name in rule.forward_as_attachment_to)
-    yield from ((REDIRECTS, name) for name in rule.redirect_to)
+    for name in rule.forward_to:
+        yield "forwards to", name
+    for name in rule.forward_as_attachment_to:
+        yield "forwards as attachment to", name
+    for name in rule.redirect_to:
+        yield REDIRECTS, name
 
 
 def list_flow_recipients(rule: TransportRule) -> Iterator[tuple[str, str]]:

@@ -5,7 +5,7 @@ over once every rule of Graph has found its twin is hidden from Outlook.
 """
 
 from collections.abc import Callable, Iterator, Sequence
-from dataclasses import replace
+from copy import replace
 from enum import StrEnum
 from functools import partial
 
@@ -65,8 +65,10 @@ def take_twin(
 ) -> bool:
     """Take what Exchange shows of a visible rule out of what is left, if it is there."""
     alike = [other for other in left if is_same(rule, other, get_recipients)]
+    if len(alike) > 1:
+        alike.sort(key=partial(rank_rule_difference, rule))
     if alike:
-        left.remove(min(alike, key=partial(rank_rule_difference, rule)))
+        left.remove(alike[0])
     return bool(alike)
 
 
@@ -77,9 +79,9 @@ def are_same_rule(rule: InboxRule, other: InboxRule, get_recipients: RecipientEx
     """
     return (
         rule.readable
-        and normalize_rule_name(rule) == normalize_rule_name(other)
-        and get_recipients(rule) == get_recipients(other)
         and bool(rule.delete or rule.move_to) == bool(other.delete or other.move_to)
+        and have_same_name(rule, other)
+        and get_recipients(rule) == get_recipients(other)
     )
 
 
@@ -118,10 +120,13 @@ def list_condition_keys(
 
 def find_namesake_rule(rule: InboxRule, candidates: Sequence[InboxRule]) -> InboxRule | None:
     """The Exchange view of a rule Graph shows without actions: by name, then by its place."""
-    same = [
-        other for other in candidates if normalize_rule_name(other) == normalize_rule_name(rule)
-    ]
+    same = [other for other in candidates if have_same_name(rule, other)]
     return min(same, key=lambda other: other.sequence != rule.sequence, default=None)
+
+
+def have_same_name(rule: InboxRule, other: InboxRule) -> bool:
+    """True for two rules whose names are the same as far as names compare."""
+    return rule.name == other.name or normalize_rule_name(rule) == normalize_rule_name(other)
 
 
 def normalize_rule_name(rule: InboxRule) -> str:

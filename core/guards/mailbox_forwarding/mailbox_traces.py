@@ -9,7 +9,6 @@ the day of a small tenant; a record of a change, and an open case, bring it forw
 from collections.abc import Collection, Iterator, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
-from itertools import islice
 
 from core.guards.mailbox_forwarding.remedies import build_trace_remedy, get_held_account
 from core.guards.mailbox_forwarding.senders import weigh_senders
@@ -85,12 +84,12 @@ def select_due(
 
 def select_missed(mailboxes: Sequence[Mailbox], context: ObserveContext) -> list[Mailbox]:
     """The mailboxes that could not be read at the last look at them."""
-    missed = (
-        one
-        for one in mailboxes
-        if (row := context.known_traits.get(build_traits_key(one.id, MISSED_KIND))) and row.traits
-    )
-    return list(islice(missed, MAX_BETWEEN))
+    missed = {
+        row.object_id
+        for row in context.known_traits.values()
+        if row.kind == MISSED_KIND and row.traits
+    }
+    return [one for one in mailboxes if one.id in missed][:MAX_BETWEEN]
 
 
 def note_missed(

@@ -1,7 +1,7 @@
 """What each change does to a `FakeTenant`."""
 
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import replace
+from copy import replace
 
 from core.adapters.m365.protocols import PROTOCOL_FLAGS
 from core.adapters.parsing import format_timespan

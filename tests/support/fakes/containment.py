@@ -1,7 +1,8 @@
 """One account of a fake tenant: what is read before it is contained, and the changes that do it."""
 
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass, replace
+from copy import replace
+from dataclasses import dataclass
 from datetime import datetime, timedelta
 
 from core.errors import NotFound, Rejected

@@ -1,7 +1,8 @@
 """Inbox rules of a fake tenant."""
 
 from collections.abc import Sequence
-from dataclasses import dataclass, replace
+from copy import replace
+from dataclasses import dataclass
 
 from core.guards.mailbox_forwarding.hidden_rules import normalize_rule_name
 from core.tenant.mail_flow import WELL_KNOWN_FOLDERS, Folder, InboxRule

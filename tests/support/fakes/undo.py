@@ -1,7 +1,7 @@
 """What undoing each change does to a `FakeTenant`."""
 
 from collections.abc import Callable, Iterable, Mapping, Sequence
-from dataclasses import replace
+from copy import replace
 from functools import partial
 from typing import Any
 

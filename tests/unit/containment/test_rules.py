@@ -1,6 +1,6 @@
 """Rules that contain an account by themselves: two signs that agree, of one person, in an hour."""
 
-from dataclasses import replace
+from copy import replace
 from datetime import timedelta
 from typing import Any
 

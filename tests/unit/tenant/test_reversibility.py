@@ -1,6 +1,6 @@
 """Whether a change can be taken back, as its record tells."""
 
-from dataclasses import replace
+from copy import replace
 from typing import Any
 
 import pytest

@@ -71,6 +71,16 @@ EXCHANGE_MESSAGE_TYPES = {
     "voicemail": "isVoicemail",
 }
 EXCHANGE_SWITCHES = {"MeetingMessage": "isMeetingRequest", "MeetingResponse": "isMeetingResponse"}
+EXCHANGE_PROPERTIES = frozenset(
+    (
+        *EXCHANGE_NAMES,
+        *EXCHANGE_SWITCHES,
+        "MessageTypeMatches",
+        "WithinSizeRangeMaximum",
+        "WithinSizeRangeMinimum",
+    )
+)
+EXCHANGE_EXCEPTIONS = frozenset(f"{EXCEPTION_PREFIX}{name}" for name in EXCHANGE_PROPERTIES)
 RECIPIENT_KINDS = frozenset({"fromAddresses", "sentToAddresses"})
 UNITS = {"B": 1 / 1024, "KB": 1, "MB": 1024, "GB": 1024**2}
 SIZE = re.compile(r"([0-9]{1,9}(?:[.,][0-9]{1,6})?)\s*(B|KB|MB|GB)\b", re.IGNORECASE)
@@ -91,25 +101,28 @@ def parse_graph_conditions(value: object) -> tuple[RuleCondition, ...]:
 
 def parse_exchange_conditions(row: ResponseRow, prefix: str = "") -> tuple[RuleCondition, ...]:
     """The conditions in a row of Get-InboxRule, or with a prefix its exceptions."""
+    if (EXCHANGE_EXCEPTIONS if prefix else EXCHANGE_PROPERTIES).isdisjoint(row):
+        return ()
+    return build_conditions(list_exchange_parts(row, prefix))
+
+
+def list_exchange_parts(row: ResponseRow, prefix: str) -> Iterator[tuple[str, tuple[str, ...]]]:
+    """Each condition or exception that a row sets, by Graph's name, with what it asks for."""
     kinds = EXCHANGE_EXCEPTION_NAMES if prefix else EXCHANGE_NAMES
-
-    def list_parts() -> Iterator[tuple[str, tuple[str, ...]]]:
-        for name, part in row.items():
-            if name in kinds and is_set(part):
-                yield kinds[name], parse_condition_values(kinds[name], part)
-        for name, kind in EXCHANGE_SWITCHES.items():
-            if parse_optional_bool(row.get(prefix + name)):
-                yield kind, ("true",)
-        for entry in parse_value_list(row.get(prefix + "MessageTypeMatches")):
-            text = parse_text(entry, WORD_LIMIT)
-            known = EXCHANGE_MESSAGE_TYPES.get(text.casefold())
-            yield (known, ("true",)) if known else ("messageType", (text,))
-        low = row.get(prefix + "WithinSizeRangeMinimum")
-        high = row.get(prefix + "WithinSizeRangeMaximum")
-        if is_set(low) or is_set(high) or low == 0:
-            yield "withinSizeRange", (f"{parse_kilobytes(low)}-{parse_kilobytes(high)}",)
-
-    return build_conditions(list_parts())
+    for name, part in row.items():
+        if name in kinds and is_set(part):
+            yield kinds[name], parse_condition_values(kinds[name], part)
+    for name, kind in EXCHANGE_SWITCHES.items():
+        if parse_optional_bool(row.get(prefix + name)):
+            yield kind, ("true",)
+    for entry in parse_value_list(row.get(prefix + "MessageTypeMatches")):
+        text = parse_text(entry, WORD_LIMIT)
+        known = EXCHANGE_MESSAGE_TYPES.get(text.casefold())
+        yield (known, ("true",)) if known else ("messageType", (text,))
+    low = row.get(prefix + "WithinSizeRangeMinimum")
+    high = row.get(prefix + "WithinSizeRangeMaximum")
+    if is_set(low) or is_set(high) or low == 0:
+        yield "withinSizeRange", (f"{parse_kilobytes(low)}-{parse_kilobytes(high)}",)
 
 
 def build_conditions(

@@ -1,6 +1,6 @@
 """Conditions that leave no message alone, and what has to be known for that."""
 
-from dataclasses import replace
+from copy import replace
 
 import pytest
 

@@ -1,7 +1,7 @@
 """Forwarding and hiding of mail: a mailbox in order, then one thing varied a case."""
 
 import json
-from dataclasses import replace
+from copy import replace
 from datetime import UTC, datetime
 from typing import Any
 

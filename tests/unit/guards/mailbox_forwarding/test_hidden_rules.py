@@ -1,6 +1,6 @@
 """Which of Exchange's rules Graph shows as well, and which are hidden."""
 
-from dataclasses import replace
+from copy import replace
 from typing import Any
 
 import pytest

@@ -1,7 +1,7 @@
 """How an inbox rule hides mail, and how grave that is: a rule that sorts, then one thing varied."""
 
 from collections.abc import Iterable
-from dataclasses import replace
+from copy import replace
 from typing import Any
 
 import pytest

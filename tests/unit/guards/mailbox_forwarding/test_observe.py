@@ -1,6 +1,6 @@
 """Which mailboxes are asked again, and which folders are looked up at every run."""
 
-from dataclasses import replace
+from copy import replace
 from datetime import UTC, datetime
 
 import pytest

@@ -1,7 +1,7 @@
 """What the guard of forwarding says of forwards, rules and connectors of all kinds."""
 
 from collections.abc import Iterable
-from dataclasses import replace
+from copy import replace
 from datetime import timedelta
 from typing import Any
 
