@@ -2,6 +2,9 @@
 
 from array import array
 
+FIRST_SLOTS = 16_384
+"""Room for half as many names before anything has to be moved: 128 KiB."""
+
 
 class IdSet:
     """Which objects a listing has named so far, in 16 to 32 bytes each.
@@ -12,7 +15,7 @@ class IdSet:
     """
 
     def __init__(self) -> None:
-        self.slots = array("q", [0]) * 2_048
+        self.slots = array("q", [0]) * FIRST_SLOTS
         self.count = 0
 
     def add(self, name: str) -> bool:
