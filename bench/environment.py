@@ -93,7 +93,7 @@ class BenchEnvironment:
 
     @asynccontextmanager
     async def without_latency(self) -> AsyncIterator[None]:
-        """Lets the tenant answer at once, for what only prepares a measurement. Raises BenchError."""
+        """Lets the tenant answer at once while a measurement is prepared. Raises BenchError."""
         await self.change_tenant("latency", 0)
         try:
             yield

@@ -198,6 +198,11 @@ class TerminalRenderer:
         elif row["cause_sought_at"]:
             sought = format_time_and_age(row["cause_sought_at"], self.now)
             yield 2, f"who: no record found by {sought} in the logs that are read"
+            if earlier := row["earlier_change"]:
+                yield 2, f"earlier change, which did not lead to this: {earlier['text']}"
+        if row["clean_at"] and row["cause_sought_at"]:
+            since = format_time_and_age(row["clean_at"], self.now)
+            yield 2, f"came: after the look of {since}, which did not find it"
         yield from ((2, f"sign-in method: {method}") for method in row["new_methods"])
 
     def print_case(self, row: JsonRow) -> None:

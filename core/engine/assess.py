@@ -4,6 +4,7 @@ from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass, replace
 
 from core.engine.case_lifecycle import defer_case, open_case, recall_member, update_case
+from core.engine.clean_looks import date_case
 from core.engine.decision_context import DecisionContext
 from core.engine.first_look import mark_unread_object, was_preexisting
 from core.engine.self_findings import RECURRING_PATIENCE
@@ -116,6 +117,7 @@ def assess_finding(
             untold_change_at=old.untold_change_at,
         )
     case = keep_history(case, old if is_beyond else None, preexisting)
+    case = date_case(context, case, finding, old, is_beyond=is_beyond)
     if len(applied) >= FLAP_COUNT and finding.changes and not case.deferred_at:
         case = defer_case(case, Verdict.CONTESTED, context.now)
     is_initial = context.is_initial_reading(finding.sources)

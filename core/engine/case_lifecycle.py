@@ -4,6 +4,7 @@ import json
 from dataclasses import replace
 from datetime import datetime
 
+from core.engine.clean_looks import find_clean_look
 from core.engine.decision_context import CONTEST_WINDOW, DecisionContext
 from core.engine.open_folds import FoldedPlace
 from core.engine.widening import list_widening_facts, note_widening
@@ -45,6 +46,9 @@ def update_case(context: DecisionContext, old: Case, finding: Finding) -> Case:
     """An open case with the values of its finding; a notification is pending only if it matters."""
     old = note_widening(old, finding, context.now)
     is_wider = old.widened_at == context.now
+    if is_wider:
+        clean_at = find_clean_look(context, finding)
+        old = replace(old, clean_at=clean_at, found_at=context.read_at)
     finding = replace(finding, facts=(*list_widening_facts(old), *finding.facts))
     rule = context.config.guard.correlation
     escalation = rule if old.escalated and finding.correlations else None

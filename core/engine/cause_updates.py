@@ -9,11 +9,13 @@ import logging
 from collections.abc import Iterable
 from dataclasses import dataclass, replace
 from datetime import datetime
+from typing import Any
 
 from core.engine.causes import ActIndex, add_cause, get_search_start, list_changed
 from core.engine.memory_check import check_memory, mark_state
 from core.model.activity import Act
 from core.model.cases import Case
+from core.model.guards import Guard
 from core.model.state import GuardSnapshot
 from core.ports import World
 
@@ -34,12 +36,12 @@ class SearchNews:
     """What it found, as far as this process read it."""
 
 
-async def update_causes(world: World, guard: str, run: str, news: SearchNews) -> bool:
+async def update_causes(world: World, guard: Guard[Any], run: str, news: SearchNews) -> bool:
     """Update the cases of a search; False if that has to wait. Raises LedgerError."""
-    async with world.ledger.claim(guard, run) as claim:
+    async with world.ledger.claim(guard.name, run) as claim:
         if claim is None:
             return False
-        snapshot = await check_memory(world, claim, guard, await claim.load())
+        snapshot = await check_memory(world, claim, guard.name, await claim.load())
         if snapshot.state.scan_pass and snapshot.state.scan_pass.shard_count:
             return False
         due = [
@@ -52,8 +54,8 @@ async def update_causes(world: World, guard: str, run: str, news: SearchNews) ->
         if changed:
             state = replace(snapshot.state, revision=snapshot.state.revision + 1)
             await claim.save(*changed, state=state)
-            await mark_state(world, guard, ())
-        log.info("%s: a search was put down to %d of %d cases", guard, len(changed), len(due))
+            await mark_state(world, guard.name, ())
+        log.info("%s: a search was put down to %d of %d cases", guard.name, len(changed), len(due))
         return True
 
 
@@ -68,18 +70,18 @@ async def load_acts(world: World, cases: Iterable[Case], news: SearchNews) -> tu
 
 def apply_news(
     cases: Iterable[Case],
-    guard: str,
+    guard: Guard[Any],
     news: SearchNews,
     acts: Iterable[Act],
     snapshot: GuardSnapshot,
 ) -> list[Case]:
     """The cases with what is known of their search."""
-    index = ActIndex.build(acts, guard)
+    index = ActIndex.build(acts, guard.name)
     updated = []
     for case in cases:
         asked = max(news.asked_at, case.cause_asked_at or news.asked_at)
         new = replace(case, cause_note=news.note, cause_asked_at=asked)
         if news.has_answer:
-            new = add_cause(new, index, news.asked_at, snapshot.changes)
+            new = add_cause(new, index, news.asked_at, snapshot.changes, guard.settling_time)
         updated.append(new)
     return updated

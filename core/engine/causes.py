@@ -1,9 +1,13 @@
 """Puts cases down to acts on record: who, when, from where, and what else they did. Pure.
 
-A case gets the last act before it was first seen (or before it went further) that fits it: an act
-on its object, or on an object of its name, of an operation that leads to such a case. Our own acts
-explain nothing. A record proves that somebody did something to the object, not more: it never opens
-or ends a case, and a case without one says until when nothing was found.
+    last look that was clean, or our own change ─► acts that may be the cause ─► look that saw it
+
+A case gets the last act of that time that fits it: an act on its object, or on an object of its
+name, of an operation that leads to such a case. Our own acts explain nothing. What came before a
+clean look led to nothing that is seen now: it is an earlier change, and blames nobody. Where no
+clean look is known, as at a first look, a week is searched. A record proves that somebody did
+something to the object, not more: it never opens or ends a case, and a case without one says until
+when nothing was found.
 """
 
 from collections import Counter, defaultdict
@@ -21,13 +25,13 @@ from core.model.activity import Act, ActTarget, Cause, get_hand
 from core.model.audit_queries import WishedCase
 from core.model.cases import Case, Notification
 from core.model.changes import ChangeRecord
-from core.model.findings import Severity, Verdict
+from core.model.findings import Severity
 
 # What is about no act: Exoguard itself, and a case that holds others.
 WITHOUT_CAUSE = frozenset({*SELF_CHECK_KINDS, UNREADABLE, OPEN_FOLD_KIND})
 # Clocks of services differ by so much.
 CLOCK_TOLERANCE = timedelta(minutes=5)
-# How long before a case was seen an act may lie: sweeps take a day, and guards may have been off.
+# How long before a case was seen an act may lie where no clean look is known, and an earlier one.
 LOOK_BACK = timedelta(days=7)
 # The cause of a case is searched for in each run for a day, and then at these ages.
 EAGER_FOR = timedelta(days=1)
@@ -91,15 +95,19 @@ def is_search_due(case: Case, now: datetime) -> bool:
     return any(sought_at < seen_at + age <= now for age in LATER_LOOKS)
 
 
-def list_wished(cases: Iterable[Case], now: datetime) -> Iterator[WishedCase]:
-    """The cases without a cause for which the audit log is to be searched."""
+def list_wished(
+    cases: Iterable[Case], now: datetime, settling_time: timedelta
+) -> Iterator[WishedCase]:
+    """The cases without a cause for which the audit log is to be searched. `settling_time` is how
+    long a change may take to show.
+    """
     for case in cases:
         if case.closed_at or case.kind in WITHOUT_CAUSE or case.is_one_off:
             continue
         seen_at = case.seen_since
         is_explained = case.cause is not None and seen_at <= (case.cause_sought_at or seen_at)
         if not is_explained and is_query_due(seen_at, case.cause_asked_at, now):
-            yield WishedCase(case.key, case.kind, seen_at - LOOK_BACK)
+            yield WishedCase(case.key, case.kind, get_window(case, settling_time).start)
 
 
 def get_search_start(cases: Iterable[Case]) -> datetime | None:
@@ -107,42 +115,83 @@ def get_search_start(cases: Iterable[Case]) -> datetime | None:
     return min((case.seen_since - LOOK_BACK for case in cases), default=None)
 
 
+@dataclass(frozen=True, slots=True)
+class Window:
+    """The time in which what a case is about was done; acts at its ends count."""
+
+    start: datetime
+    end: datetime
+
+
+def get_window(case: Case, settling_time: timedelta, changed_at: datetime | None = None) -> Window:
+    """The time in which what a case is about was done: after the last clean look or our own change
+    of it, and before the look that saw it.
+
+    A look may be shown for a while what was before a change; our own was read back.
+    """
+    seen_at = case.seen_since
+    start = case.clean_at - settling_time if case.clean_at else seen_at - LOOK_BACK
+    return Window(max(start, changed_at or start), seen_at + CLOCK_TOLERANCE)
+
+
 def add_cause(
-    case: Case, index: ActIndex, read_at: datetime, changes: Iterable[ChangeRecord]
+    case: Case,
+    index: ActIndex,
+    read_at: datetime,
+    changes: Iterable[ChangeRecord],
+    settling_time: timedelta,
 ) -> Case:
     """The case with the cause that the acts on record give it, as of when their log was read.
+    `settling_time` is how long a change may take to show.
 
-    A cause once found stays unless a later act fits. A case that somebody else changed back is put
-    down to what came after our last change.
+    A cause once found stays unless a later act fits, or what the case says now came after it. A
+    case that somebody else changed back is put down to what came after our last change.
     """
-    act = find_act(case, index, get_last_change(case, changes))
-    cause = build_cause(act) if act else None
-    if case.cause and (act is None or act.at <= case.cause.at):
-        cause = case.cause
+    window = get_window(case, settling_time, get_last_change(case, changes))
+    known = [one for one in (case.cause, case.earlier_change) if one]
+    causes = [one for one in known if one.at >= window.start]
+    if act := find_act(case, index, window):
+        causes.append(build_cause(act))
+    cause = max(causes, key=lambda one: one.at, default=None)
     if cause:
         cause = refresh_beside(cause, index)
+    earlier = None if cause else find_earlier_change(case, index, window, known)
     sought_at = case.cause_sought_at
-    if cause == case.cause and sought_at and read_at - sought_at < SOUGHT_STEP:
+    is_same = (cause, earlier) == (case.cause, case.earlier_change)
+    if is_same and sought_at and read_at - sought_at < SOUGHT_STEP:
         return case
-    return replace(case, cause=cause, cause_sought_at=read_at)
+    return replace(case, cause=cause, earlier_change=earlier, cause_sought_at=read_at)
+
+
+def find_earlier_change(
+    case: Case, index: ActIndex, window: Window, known: Iterable[Cause]
+) -> Cause | None:
+    """The last act that fits a case and came before its time."""
+    before = [one for one in known if one.at < window.start]
+    moment = timedelta(microseconds=1)
+    week = Window(case.seen_since - LOOK_BACK, window.start - moment)
+    if act := find_act(case, index, week):
+        before.append(build_cause(act))
+    return max(before, key=lambda one: one.at, default=None)
 
 
 def get_last_change(case: Case, changes: Iterable[ChangeRecord]) -> datetime | None:
-    """When we last changed what a contested case is about."""
-    if case.verdict != Verdict.CONTESTED:
-        return None
+    """When we last changed what a case is about, before it was seen."""
     made = [
         one.at
         for one in changes
-        if one.case_key == case.key and one.state in IN_EFFECT_STATES and not one.undo_of
+        if one.case_key == case.key
+        and one.state in IN_EFFECT_STATES
+        and not one.undo_of
+        and one.at <= case.seen_since
     ]
     return max(made, default=None)
 
 
-def find_act(case: Case, index: ActIndex, after: datetime | None) -> Act | None:
-    """The last act that fits a case; one about its very object before one about its name."""
-    seen_at = case.seen_since
-    start = after or seen_at - LOOK_BACK
+def find_act(case: Case, index: ActIndex, window: Window) -> Act | None:
+    """The last act of a time that fits a case; one about its very object before one about its
+    name.
+    """
     wanted = case.object_id.casefold()
     ranked = (
         index.by_name.get(wanted, ()),
@@ -153,7 +202,7 @@ def find_act(case: Case, index: ActIndex, after: datetime | None) -> Act | None:
         found = [
             act
             for act, target in pairs
-            if start <= act.at <= seen_at + CLOCK_TOLERANCE
+            if window.start <= act.at <= window.end
             and (not target.kinds or case.kind in target.kinds)
         ]
         if found:

@@ -32,6 +32,13 @@ class DecisionContext:
     run_options: RunOptions = field(default_factory=RunOptions)
     folded: Mapping[str, FoldedPlace] = field(default_factory=dict)
     """The cases without a row of their own, by key, as the run found them."""
+    batch_read_at: datetime | None = None
+    """By when the batch at hand had been read."""
+
+    @property
+    def read_at(self) -> datetime:
+        """By when the batch at hand had been read, as far as that is known."""
+        return self.batch_read_at or self.now
 
     @property
     def guard_changes(self) -> Iterator[ChangeRecord]:

@@ -102,7 +102,8 @@ async def add_causes(scan: Scan) -> None:
     if not scan.world.searches_audit_log:
         return
     guard, now = scan.config.guard.name, scan.decision_context.now
-    wish = build_wish(guard, list_wished(list_own_cases(scan), now), now)
+    settling_time = scan.config.guard.settling_time
+    wish = build_wish(guard, list_wished(list_own_cases(scan), now, settling_time), now)
     if wish:
         try:
             await scan.world.ledger.save_wish(wish)
@@ -145,7 +146,12 @@ async def add_known_causes(scan: Scan) -> None:
         return
     index, changes = ActIndex.build(acts, guard), scan.snapshot.changes
     due = list({case.key: case for case in (*sought, *watched)}.values())
-    causes = {case.key: add_cause(case, index, read_at, changes) for case in sought if read_at}
+    settling_time = scan.config.guard.settling_time
+    causes = {
+        case.key: add_cause(case, index, read_at, changes, settling_time)
+        for case in sought
+        if read_at
+    }
     put_down = [causes.get(case.key, case) for case in due]
     given = {case.key for case in watched}
     found = [add_methods(case, index) if case.key in given else case for case in put_down]
@@ -155,7 +161,7 @@ async def add_known_causes(scan: Scan) -> None:
 
 
 async def finish_look(scan: Scan) -> RunReport:
-    """Plan, apply, report and notify after a look at single objects; the state stays as it is.
+    """Plan, apply, report and notify after a look at single objects.
 
     An unfinished scan is one that got no token: the report says that nothing was read.
     """
@@ -176,7 +182,7 @@ async def finish_look(scan: Scan) -> RunReport:
         call_counts=scan.world.call_counts(),
         finished_at=scan.world.now(),
     )
-    await scan.claim.save(report)
+    await scan.claim.save(report, state=scan.build_state())
     return await send_notifications(scan.world, scan.claim, report, scan.outbox)
 
 

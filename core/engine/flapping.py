@@ -158,10 +158,13 @@ def note_known_turn(context: DecisionContext, case: Case) -> Case:
     )
     if is_further and before and not case.flapping_since:
         return with_turns(case, MIN_TURNS, before, None)
-    if not case.turn_count or not case.flapping_since:
+    since = case.flapping_since
+    if not case.turn_count or not since:
         return case
     turns = case.turn_count + (bool(case.absent_since) or is_further)
-    return with_turns(case, turns, case.flapping_since, None)
+    if case.absent_since:
+        case = replace(case, clean_at=case.absent_since, found_at=context.read_at)
+    return with_turns(case, turns, since, None)
 
 
 def split_waiting_cases(

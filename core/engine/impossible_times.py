@@ -58,6 +58,9 @@ def list_impossible_state_times(state: GuardState, now: datetime) -> Iterator[st
     for at in state.checks_finished_at.values():
         if at > latest:
             yield f"end of a periodic check: {at:%Y-%m-%d %H:%M} UTC"
+    for at in (*state.read_from.values(), *state.looked_alone.values()):
+        if at > latest:
+            yield f"start of a reading: {at:%Y-%m-%d %H:%M} UTC"
     if state.scan_pass:
         for name in TIME_FIELDS[ScanPass]:
             at = getattr(state.scan_pass, name)

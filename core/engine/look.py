@@ -3,16 +3,17 @@
     records ─► the job `activity` ─► run(config, world, targets) ─► judge ─► reconcile ─► finish
 
 It takes the guard's claim and its brake, and opens, updates and ends cases of what it has seen.
-Nothing follows from it about anything else: it keeps the guard's state, its periodic checks and a
-scan that takes several runs as they are. While shards of a scan are in the queue it waits, since
-their workers write the same rows; and before the guard's first full run it has nothing to compare
-with.
+Nothing follows from it about anything else: it keeps the guard's periodic checks and a scan that
+takes several runs as they are, and notes no more than when it looked at what. While shards of a
+scan are in the queue it waits, since their workers write the same rows; and before the guard's
+first full run it has nothing to compare with.
 """
 
 import logging
 from collections.abc import Sequence
 from dataclasses import replace
 
+from core.engine.clean_looks import note_looks
 from core.engine.decision_context import DecisionContext
 from core.engine.finish import finish_look
 from core.engine.scan import add_batch
@@ -20,7 +21,7 @@ from core.engine.scan_progress import Scan
 from core.model.guards import GuardConfig
 from core.model.requests import RunOptions
 from core.model.runs import LOOKED, RunReport
-from core.model.state import GuardSnapshot
+from core.model.state import GuardSnapshot, GuardState
 from core.ports import Claim, World
 from core.tenant.mailboxes import Mailbox
 from core.tenant.readers import GrantedPermissions
@@ -63,7 +64,23 @@ async def look_at_targets(
     if not granted.find_source_failure(CREDENTIAL):
         await look(scan, run_options.targets)
         scan.finished = True
+        scan.kept_state = note_look(scan, state, run_options.targets)
     return await finish_look(scan)
+
+
+def note_look(scan: Scan, state: GuardState, mailboxes: Sequence[Mailbox]) -> GuardState:
+    """The guard's state with the objects that this look has read in full."""
+    totals = scan.other_totals
+    failed = {failure.source for failure in totals.source_failures}
+    ids = tuple(
+        one
+        for box in mailboxes
+        if scan.unread_ids.isdisjoint({box.id, box.guid})
+        for one in dict.fromkeys((box.id, box.guid))
+    )
+    sources = totals.sources - failed - totals.doubtful_sources
+    noted = note_looks(state, ids, sources, scan.report.started_at)
+    return replace(noted, revision=state.revision + 1)
 
 
 async def look(scan: Scan, mailboxes: Sequence[Mailbox]) -> None:

@@ -153,6 +153,9 @@ def reconcile_batch(
             unread_count=len(batch.unread_object_ids),
             sources=batch.sources - frozenset(batch.partial_scopes),
             source_failures=tuple(failure for failure in batch.failures if not failure.object_id),
+            doubtful_sources=unconfirmed.union(
+                batch.partial_scopes, () if trusted else batch.sources
+            ),
             complete=batch.complete,
             ready_case_keys=tuple(
                 key

@@ -170,7 +170,7 @@ async def add_batch(
     """
     judge, policy = scan.config.guard.judge, scan.policy
     result = reconcile_batch(
-        scan.decision_context,
+        replace(scan.decision_context, batch_read_at=scan.world.now()),
         batch,
         [finding for item in batch.items for finding in judge(item, policy)],
         seen_keys=scan.seen_keys,

@@ -6,6 +6,7 @@ from dataclasses import dataclass, field, replace
 from datetime import datetime
 from typing import Any
 
+from core.engine.clean_looks import note_readings
 from core.engine.decision_context import IN_EFFECT_STATES, DecisionContext
 from core.engine.open_folds import index_folded
 from core.engine.outbox import Outbox
@@ -159,21 +160,39 @@ class Scan:
         checks = dict(state.checks_finished_at) | dict.fromkeys(
             self.completed_checks, self.decision_context.now
         )
+        # What a pass of several runs read first may have changed before its last run began.
+        began_at = min(self.report.started_at, self.scan_pass.started_at)
         if self.finished and all(failure.optional for failure in self.totals.source_failures):
-            # What a pass of several runs read first may have changed before its last run began.
-            checks[LAST_FULL_SCAN_KEY] = min(self.report.started_at, self.scan_pass.started_at)
+            checks[LAST_FULL_SCAN_KEY] = began_at
         progress = {
             name: at
             for name, at in self.check_progress.items()
             if name not in self.completed_checks
         }
+        begun = {name: state.checks_begun_at.get(name, began_at) for name in progress}
         return replace(
             state,
             checks_finished_at=checks,
             check_progress=progress,
+            checks_begun_at=begun,
+            read_from=note_readings(
+                state, self.list_read_sources(), began_at, self.completed_checks
+            ),
             scan_pass=self.scan_pass,
             revision=state.revision + 1,
         )
+
+    def list_read_sources(self) -> frozenset[str]:
+        """The sources of which this scan has read everything, but for objects that it names.
+
+        Periodic checks are not among them: they may take several scans.
+        """
+        totals = self.totals
+        if not (self.finished and totals.complete):
+            return frozenset()
+        failed = {failure.source for failure in totals.source_failures}
+        checks = {sweep.name for sweep in self.config.guard.periodic_checks}
+        return totals.sources - failed - totals.doubtful_sources - checks
 
     def apply_saved_traits(self, noted: Iterable[KnownTraits]) -> None:
         """Include traits that were just saved in the snapshot for the following batches."""

@@ -361,7 +361,9 @@ async def inspect_shard(
         )
         batch = await config.guard.inspect(world.tenant, observe_context, message.mailboxes)
     result = reconcile_batch(
-        context, batch, [one for item in batch.items for one in config.guard.judge(item, policy)]
+        replace(context, batch_read_at=world.now()),
+        batch,
+        [one for item in batch.items for one in config.guard.judge(item, policy)],
     )
     shard = replace(
         create_shard(message, world),

@@ -9,8 +9,9 @@ tick asks or tells once more, and loses nothing.
 """
 
 import logging
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
+from typing import Any
 
 from core.activity.hints import list_concerns
 from core.activity.options import ActivityOptions
@@ -29,7 +30,7 @@ from core.jobs.activity_acts import find_new_acts
 from core.jobs.activity_reading import Tick
 from core.model.activity import Act
 from core.model.audit_queries import AuditSearch, SearchState
-from core.model.guards import GuardConfig
+from core.model.guards import Guard, GuardConfig
 from core.ports import Claim
 from core.tenant.audit_queries import MORE
 from core.tenant.sources import AUDIT_QUERIES
@@ -53,7 +54,7 @@ async def search_for_causes(
         return []
     if await tick.world.tenant.audit_queries.is_granted() is False:
         return [f"{AUDIT_QUERIES}: {NOT_GRANTED}"]
-    desk = CauseSearches(tick, claim, frozenset(one.guard.name for one in configs), run_id)
+    desk = CauseSearches(tick, claim, {one.guard.name: one.guard for one in configs}, run_id)
     searches = dict(state.searches)
     for search in sorted(searches.values(), key=lambda one: (one.asked_at, one.key)):
         if tick.world.budget_used() >= 1:
@@ -72,7 +73,8 @@ class CauseSearches:
 
     tick: Tick
     claim: Claim
-    guards: frozenset[str]
+    guards: Mapping[str, Guard[Any]]
+    """Those that are on, by name."""
     run_id: str
     acts: dict[str, tuple[Act, ...]] = field(default_factory=dict)
     """What was found in this tick, by the search's key."""
@@ -125,7 +127,9 @@ class CauseSearches:
                 self.acts.get(search.key, ()),
             )
             try:
-                if not await update_causes(self.tick.world, search.about, self.run_id, news):
+                if not await update_causes(
+                    self.tick.world, self.guards[search.about], self.run_id, news
+                ):
                     return search
             except LedgerError as error:
                 log.error("%s: its cases do not know of a search: %s", search.about, error)

@@ -140,8 +140,18 @@ class Case:
     """How many older cases of its object were folded into it; 0 for a case of its own."""
     members: str = ""
     """The open ones among these, or those that were exempted with it: see `core.model.folded`."""
+    clean_at: datetime | None = None
+    """When the last look began that read its object and did not find what it says now; None if no
+    such look is known.
+    """
+    found_at: datetime | None = None
+    """By when the look that found what it says now had read its object."""
     cause: Cause | None = None
     """The act that it is put down to, if one is on record."""
+    earlier_change: Cause | None = None
+    """Without a cause: the last act on record that fits and came before `clean_at`, which did not
+    lead to it.
+    """
     cause_sought_at: datetime | None = None
     """When the records were last searched for it; None if no log that would tell was read."""
     cause_asked_at: datetime | None = None
@@ -156,7 +166,7 @@ class Case:
     @property
     def seen_since(self) -> datetime:
         """When what it says now was first seen."""
-        return max(self.opened_at, self.widened_at or self.opened_at)
+        return self.found_at or max(self.opened_at, self.widened_at or self.opened_at)
 
     @property
     def short_key(self) -> str:

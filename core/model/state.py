@@ -32,6 +32,8 @@ class ScanTotals:
     sources: frozenset[str] = frozenset()
     source_failures: tuple[ReadFailure, ...] = ()
     """The failures to read a whole data source."""
+    doubtful_sources: frozenset[str] = frozenset()
+    """The sources of which some objects may not have been read that no failure names."""
     complete: bool = True
     ready_case_keys: tuple[str, ...] = ()
     """The keys of cases with changes to make."""
@@ -58,6 +60,7 @@ class ScanTotals:
             unread_count=self.unread_count + other.unread_count,
             sources=self.sources | other.sources,
             source_failures=tuple(dict.fromkeys(self.source_failures + other.source_failures)),
+            doubtful_sources=self.doubtful_sources | other.doubtful_sources,
             complete=self.complete and other.complete,
             ready_case_keys=tuple(dict.fromkeys(self.ready_case_keys + other.ready_case_keys)),
             unfinished_case_keys=tuple(
@@ -130,6 +133,16 @@ class GuardState:
     """When each periodic check last finished."""
     check_progress: Mapping[str, str] = field(default_factory=dict)
     """The hash prefix up to which an unfinished periodic check has come."""
+    checks_begun_at: Mapping[str, datetime] = field(default_factory=dict)
+    """When each of them began."""
+    read_from: Mapping[str, datetime] = field(default_factory=dict)
+    """By data source: when the last reading of all of it began. Of the objects that it lacked, each
+    has a case.
+    """
+    looked_alone: Mapping[str, datetime] = field(default_factory=dict)
+    """By id, when objects that audit records named were last looked at by themselves."""
+    alone_sources: frozenset[str] = frozenset()
+    """What these looks read of them."""
     scan_pass: ScanPass | None = None
     settings: Mapping[str, str] = field(default_factory=dict)
     """The app's settings as operators were last told of them; only in the state of the digest's

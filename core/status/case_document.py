@@ -242,6 +242,9 @@ class CaseDocument:
     steps: tuple[StepDocument, ...]
     cause: CauseDocument | None
     cause_sought_at: datetime | None
+    earlier_change: CauseDocument | None
+    clean_at: datetime | None
+    found_at: datetime | None
     new_methods: tuple[str, ...]
     related: tuple[RelatedCaseDocument, ...]
     note: str | None
@@ -274,6 +277,9 @@ def build_case_document(detail: CaseDetail, *, may_contain: bool = False) -> Cas
         ),
         cause=build_cause_document(case.cause) if case.cause else None,
         cause_sought_at=case.cause_sought_at,
+        earlier_change=build_cause_document(case.earlier_change) if case.earlier_change else None,
+        clean_at=case.clean_at,
+        found_at=case.found_at,
         new_methods=case.new_methods,
         related=tuple(
             RelatedCaseDocument(guard, other.key, other.severity.label, other.summary)

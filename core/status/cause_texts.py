@@ -15,6 +15,7 @@ from core.time_format import format_duration, format_time
 # What a guard looks at rarely is seen within a day.
 OLD_ACT = timedelta(days=1)
 OLD_ACT_TEXT = "a later one may have led to it, of which no record came"
+EARLIER_TEXT = "it did not lead to this: something later did, of which no record came"
 LOG_NAMES = {
     ActivityLog.DIRECTORY: "the audit log of Entra",
     ActivityLog.EXCHANGE: "the audit log of Exchange",
@@ -70,8 +71,20 @@ def list_search_lines(case: Case) -> Iterator[tuple[str, str]]:
             "who",
             f"no record found by {format_time(case.cause_sought_at)} in the logs that are read",
         )
+        if case.earlier_change:
+            yield "earlier change", f"{describe_act(case.earlier_change)}; {EARLIER_TEXT}"
+        yield from list_time_lines(case)
     if case.cause_note:
         yield "search", case.cause_note
+
+
+def list_time_lines(case: Case) -> Iterator[tuple[str, str]]:
+    """Between which looks it came, as far as that is known."""
+    if case.clean_at:
+        since, seen = format_time(case.clean_at), format_time(case.seen_since)
+        yield "came", f"after the look of {since}, which did not find it, and by {seen}"
+    elif case.baselined:
+        yield "came", "before the first look at it, nobody knows how long"
 
 
 def list_method_lines(case: Case) -> Iterator[tuple[str, str]]:
@@ -97,7 +110,9 @@ def list_cause_lines(case: Case) -> Iterator[tuple[str, str]]:
     if cause.other_addresses:
         places = ", ".join(cause.other_addresses)
         yield "places", f"within an hour the same session also acted from {places}"
-    if (age := case.seen_since - cause.at) > OLD_ACT and case.verdict != Verdict.CONTESTED:
+    yield from list_time_lines(case)
+    age, is_dated = case.seen_since - cause.at, bool(case.clean_at)
+    if age > OLD_ACT and not is_dated and case.verdict != Verdict.CONTESTED:
         yield "age", f"the act is {format_duration(age)} older than the case: {OLD_ACT_TEXT}"
     yield from list_method_lines(case)
     yield "told by", LOG_NAMES[cause.log]

@@ -467,7 +467,7 @@ class Machine(RuleBasedStateMachine):
         keys = frozenset(case.key for case in cases)
         news = SearchNews(keys, now, "", has_answer=True, acts=acts)
         cards = len(stage.notification_channel.sent)
-        await update_causes(stage.world, "toy", stage.next_run_id(), news)
+        await update_causes(stage.world, stage.config.guard, stage.next_run_id(), news)
         assert len(stage.notification_channel.sent) == cards
 
     def mend(self) -> None:

@@ -5,7 +5,13 @@ from datetime import timedelta
 
 import pytest
 
-from core.engine.causes import ActIndex, add_cause, add_methods, is_search_due
+from core.engine.causes import (
+    ActIndex,
+    add_cause,
+    add_methods,
+    is_search_due,
+    list_wished,
+)
 from core.microsoft365.method_operations import GIVEN_METHODS, WEAKENED_SIGN_INS
 from core.model.activity import Act
 from core.model.cases import Case, Notification
@@ -19,6 +25,7 @@ from tests.support.fakes.clock import START
 FORWARDING = "mailbox-forwarding"
 SEEN = START + timedelta(hours=1)
 HOUR = timedelta(hours=1)
+SETTLING = timedelta(minutes=10)
 CASE = Case(
     "k1",
     "inbox-rule-forward",
@@ -34,7 +41,7 @@ OWN = ActivityActor(ActorKind.APP, app_id="a1", is_this_app=True)
 
 
 def search(case: Case, *acts: Act, changes: tuple[ChangeRecord, ...] = ()) -> Case:
-    return add_cause(case, ActIndex.build(acts, FORWARDING), SEEN, changes)
+    return add_cause(case, ActIndex.build(acts, FORWARDING), SEEN, changes, SETTLING)
 
 
 def get_operation(case: Case) -> str:
@@ -112,7 +119,11 @@ def test_a_record_that_comes_late_explains_a_case_that_is_open() -> None:
     unexplained = search(CASE)
     assert unexplained.cause is None
     found = add_cause(
-        unexplained, ActIndex.build([build_act(minutes=50)], FORWARDING), SEEN + 53 * HOUR, ()
+        unexplained,
+        ActIndex.build([build_act(minutes=50)], FORWARDING),
+        SEEN + 53 * HOUR,
+        (),
+        SETTLING,
     )
     assert get_operation(found) == "new-inboxrule"
     # A case is explained by what came before it was seen, whenever that is known.
@@ -136,6 +147,89 @@ def test_a_contested_case_is_put_down_to_who_changed_it_back() -> None:
     assert search(contested, before, changes=(ours,)).cause is None
 
 
+CLEAN = START + timedelta(minutes=30)
+DATED = replace(CASE, clean_at=CLEAN, found_at=SEEN + timedelta(minutes=40))
+
+
+@pytest.mark.parametrize(
+    ("minutes", "place"),
+    [
+        (-60, "earlier"),
+        (19, "earlier"),  # The look of minute 30 cannot have missed it.
+        (21, "cause"),  # The tenant may not have shown it yet at minute 30.
+        (60, "cause"),
+        (99, "cause"),  # The look that saw it took until minute 100.
+        (106, ""),
+    ],
+)
+def test_the_act_lies_between_a_clean_look_and_the_one_that_saw_it(
+    minutes: float, place: str
+) -> None:
+    found = search(DATED, build_act(minutes=minutes))
+    assert (found.cause is not None, found.earlier_change is not None) == (
+        place == "cause",
+        place == "earlier",
+    )
+
+
+def test_an_earlier_change_blames_nobody_and_gives_way_to_the_act_whose_record_comes_late() -> None:
+    before = build_act(minutes=5)
+    found = search(DATED, before)
+    lines = dict(list_cause_lines(found))
+    assert lines["who"].startswith("no record found by")
+    assert "eve@contoso.com" in lines["earlier change"]
+    assert "something later did" in lines["earlier change"]
+    assert "which did not find it" in lines["came"]
+    late = ActIndex.build([before, build_act(minutes=45, operation="set-inboxrule")], FORWARDING)
+    known = add_cause(found, late, SEEN + 53 * HOUR, (), SETTLING)
+    assert (get_operation(known), known.earlier_change) == ("set-inboxrule", None)
+    assert "earlier change" not in dict(list_cause_lines(known))
+    # Both stay as they are once the records are gone.
+    nothing = ActIndex.build([], FORWARDING)
+    assert get_operation(add_cause(known, nothing, SEEN + 200 * HOUR, (), SETTLING)) == (
+        "set-inboxrule"
+    )
+    assert (
+        add_cause(found, nothing, SEEN + 200 * HOUR, (), SETTLING).earlier_change
+        == found.earlier_change
+    )
+
+
+def test_what_was_there_before_the_first_look_is_bounded_by_nothing_and_says_so() -> None:
+    found = search(replace(CASE, baselined=True), build_act(minutes=-5 * 24 * 60))
+    lines = dict(list_cause_lines(found))
+    assert get_operation(found) == "new-inboxrule"
+    assert "before the first look" in lines["came"]
+    assert "a later one may have led to it" in lines["age"]
+
+
+def test_who_made_it_at_first_is_not_who_made_it_worse() -> None:
+    first = search(DATED, build_act(minutes=45))
+    wider = replace(first, clean_at=START + 5 * HOUR, found_at=START + 6 * HOUR)
+    unexplained = search(wider, build_act(minutes=45))
+    assert unexplained.cause is None
+    assert unexplained.earlier_change is not None
+    assert unexplained.earlier_change.at == START + timedelta(minutes=45)
+
+
+def test_who_made_it_before_we_put_it_right_is_not_who_made_it_again() -> None:
+    at = START + timedelta(minutes=30)
+    ours = ChangeRecord("c1", "k1", "ann", "DisableInboxRule", {}, ChangeState.APPLIED, at, "run")
+    # A look would have to be given the time until a change shows; a write was read back.
+    found = search(DATED, build_act(minutes=25), changes=(ours,))
+    assert (found.cause, found.earlier_change is not None) == (None, True)
+    # What we did to a case that is open explains no more than before.
+    later = replace(ours, at=DATED.seen_since + HOUR)
+    assert get_operation(search(DATED, build_act(minutes=45), changes=(later,))) == "new-inboxrule"
+
+
+def test_a_search_of_the_log_asks_for_no_more_than_the_time_in_which_it_was_done() -> None:
+    (wished,) = list_wished([DATED], SEEN + HOUR, SETTLING)
+    assert wished.since == CLEAN - SETTLING
+    (unbounded,) = list_wished([CASE], SEEN + HOUR, SETTLING)
+    assert unbounded.since == SEEN - timedelta(days=7)
+
+
 def test_a_search_is_due_for_a_day_and_again_after_two_days_and_a_week() -> None:
     fresh = CASE
     assert is_search_due(fresh, SEEN)
@@ -157,7 +251,7 @@ def test_a_nearer_act_whose_record_comes_days_late_takes_the_place_of_an_older_o
     assert get_operation(found) == "new-inboxrule"
     assert is_search_due(found, SEEN + 53 * HOUR)
     index = ActIndex.build([older, build_act(minutes=55, operation="set-inboxrule")], FORWARDING)
-    assert get_operation(add_cause(found, index, SEEN + 53 * HOUR, ())) == "set-inboxrule"
+    assert get_operation(add_cause(found, index, SEEN + 53 * HOUR, (), SETTLING)) == "set-inboxrule"
 
 
 def test_a_flood_of_text_in_a_record_is_cut() -> None:
@@ -218,7 +312,7 @@ def test_a_method_given_to_the_person_or_the_actor_within_a_day_stands_with_the_
 ) -> None:
     index = ActIndex.build([build_act(minutes=10), build_method(name, minutes)], FORWARDING)
     found = add_methods(
-        add_cause(replace(CASE, held_account="held"), index, SEEN, ()), index
+        add_cause(replace(CASE, held_account="held"), index, SEEN, (), SETTLING), index
     ).new_methods
     assert bool(found) is is_told
     assert all("by eve@contoso.com" in one for one in found)

@@ -67,7 +67,9 @@ CASE = build_case(
     planned_changes=(json.dumps(["ClearMailboxForward", {"mailbox_guid": "a"}]),),
     correlations=(Correlation("x@evil.example", "x@evil.example"),),
     is_one_off=True,
+    found_at=START,
 )
+UNDATED = replace(CASE, found_at=None)
 
 
 def build_snapshot(*cases: Case, state: GuardState = STATE) -> GuardSnapshot:
@@ -84,18 +86,18 @@ def test_a_new_case_holds_all_that_its_finding_says() -> None:
 
 def test_a_case_of_the_first_look_is_adopted_and_one_of_the_engine_is_not() -> None:
     first, _ = build_scene(GuardSnapshot())
-    assert open_case(first, KEY, FULL, is_self_check=False) == replace(CASE, baselined=True)
-    assert open_case(first, KEY, FULL, is_self_check=True) == CASE
+    assert open_case(first, KEY, FULL, is_self_check=False) == replace(UNDATED, baselined=True)
+    assert open_case(first, KEY, FULL, is_self_check=True) == UNDATED
     patient = replace(FULL, confirmations_needed=1)
     assert open_case(first, KEY, patient, is_self_check=True) == replace(
-        CASE, notification=Notification.NONE
+        UNDATED, notification=Notification.NONE
     )
 
 
 def test_a_new_case_of_the_brake_names_its_plan() -> None:
     context, _ = build_scene()
     case = open_case(context, KEY, replace(FULL, plan_hash="p"), is_self_check=False)
-    assert case == replace(CASE, plan_hash="p")
+    assert case == replace(UNDATED, plan_hash="p")
 
 
 def test_findings_of_one_identity_go_as_far_as_both() -> None:
@@ -385,6 +387,7 @@ def test_what_a_part_comes_to_is_tallied() -> None:
         unread_count=len(part.unread_object_ids),
         sources=frozenset({SURFACE, "other"}),
         source_failures=(blind,),
+        doubtful_sources=frozenset({"half"}),
         complete=False,
         ready_case_keys=(KEY,),
         untracked_count=1,

@@ -22,7 +22,7 @@ from core.model.requests import RunOptions
 from core.model.runs import RunReport
 from core.notifications.run_cards import build_cards
 from core.ports import ACTIVITY_PARTITION, World
-from core.tenant.activity import ActivityLog, ActivityRecord
+from core.tenant.activity import ActivityActor, ActivityLog, ActivityRecord, ActorKind
 from core.tenant.auditing import AuditBypass
 from core.tenant.directory import Account
 from core.tenant.mail_flow import AcceptedDomain, InboxRule
@@ -32,6 +32,7 @@ from core.tenant.sources import (
     CHANGED_ACCOUNTS,
     CREDENTIAL,
     DIRECTORY_AUDITS,
+    HIDDEN_RULES,
     INBOX_RULES,
     MAILBOXES,
 )
@@ -53,6 +54,7 @@ FORWARDING, DELEGATION = "mailbox-forwarding", "mailbox-delegation"
 QUIET = ActivityOptions(runs_forwarding=False)
 ANN = Mailbox("u1", "g1", "ann@contoso.com")
 INFO = Mailbox("u2", "g2", "info@contoso.com", kind="SharedMailbox")
+ANN_HERSELF = ActivityActor(ActorKind.PERSON, "ann@contoso.com", "u1")
 HIDDEN = InboxRule("h1", "u1", ".", "exchange", redirect_to=("x@evil.example",))
 
 
@@ -158,12 +160,50 @@ async def test_a_look_ends_only_cases_of_what_it_saw(watched: Watched) -> None:
     assert {case.object_id for case in watched.list_cases()} == {"u2"}
 
 
-async def test_a_look_keeps_the_guards_state_as_it_is(watched: Watched) -> None:
+async def test_a_look_notes_what_it_looked_at_and_keeps_the_rest_of_the_guards_state(
+    watched: Watched,
+) -> None:
     before = await watched.ledger.load_state(FORWARDING)
     watched.add_record("new-inboxrule", "g1")
     watched.clock.advance(minutes=5)
     await watched.tick()
-    assert await watched.ledger.load_state(FORWARDING) == before
+    after = await watched.ledger.load_state(FORWARDING)
+    assert after.looked_alone == {"u1": watched.clock(), "g1": watched.clock()}
+    assert HIDDEN_RULES in after.alone_sources
+    assert after.revision == before.revision + 1
+    assert before == replace(
+        after,
+        looked_alone=before.looked_alone,
+        alone_sources=before.alone_sources,
+        revision=before.revision,
+    )
+
+
+async def test_an_act_that_was_looked_into_is_not_who_made_what_is_found_later(
+    watched: Watched,
+) -> None:
+    # Ann renames a rule: the guard looks at her mailbox and finds nothing.
+    watched.add_record("set-inboxrule", "g1", actor=ANN_HERSELF)
+    watched.clock.advance(minutes=15)
+    await watched.tick()
+    assert watched.list_cases() == []
+    # Hours later somebody hides a rule past the log, and the next sweep sees it.
+    watched.clock.advance(hours=7)
+    watched.tenant.exchange_rules.append(HIDDEN)
+    watched.clock.advance(hours=20)
+    await run(FORWARDING_CONFIG, watched.build_world())
+    cases = watched.list_cases()
+    assert cases
+    for case in cases:
+        assert case.cause is None
+        assert case.earlier_change
+        assert case.earlier_change.actor == ANN_HERSELF
+    # Its record comes two days late: that is who.
+    watched.add_record("new-inboxrule", "g1", at=watched.clock() - timedelta(hours=19))
+    watched.clock.advance(hours=30)
+    await watched.tick()
+    assert {case.cause.actor.name for case in watched.list_cases() if case.cause} == {EVE.name}
+    assert all(case.earlier_change is None for case in watched.list_cases())
 
 
 async def test_a_killed_tick_looks_again_and_tells_once(watched: Watched) -> None:
