@@ -48,9 +48,17 @@ def list_concerns(record: ActivityRecord) -> tuple[Concern, ...]:
     return tuple(
         Concern(record, watch)
         for watch in find_watches(record.operation)
-        if (watch.by_service or record.actor.kind is not ActorKind.MICROSOFT)
-        and sets_any(record, watch.parameters)
+        if not is_routine(record, watch) and sets_any(record, watch.parameters)
     )
+
+
+def is_routine(record: ActivityRecord, watch: Watch) -> bool:
+    """Whether Microsoft's own service did it; or the copy of a directory on premises set a
+    password, which it does whenever somebody changed theirs there.
+    """
+    if watch.about is About.ADMINISTRATOR and record.actor.kind is ActorKind.SYNC:
+        return True
+    return record.actor.kind is ActorKind.MICROSOFT and not watch.by_service
 
 
 def sets_any(record: ActivityRecord, wanted: frozenset[str]) -> bool:
@@ -227,8 +235,10 @@ def is_look_open(look: PendingLook) -> bool:
 def add_concern(
     look: PendingLook, concern: Concern, resolved: Resolved, now: datetime
 ) -> PendingLook:
-    """The look with the object of one more record."""
+    """The look with the object of one more record; who holds a role is not told by any."""
     about, record = concern.watch.about, concern.record
+    if about is About.ADMINISTRATOR:
+        return look
     if about is About.WHOLE:
         return widen_look(look, now)
     mailbox = resolved.find(record)

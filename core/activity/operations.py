@@ -30,7 +30,7 @@ FORWARDING, DELEGATION, AUDIT = "mailbox-forwarding", "mailbox-delegation", "mai
 SIGN_IN, CONSENT, BASELINE = "shared-mailbox-sign-in", "app-consent", "tenant-baseline"
 PROTOCOLS, MODULE, DELETION = "legacy-protocols", "exchange-module-access", "mass-deletion"
 REGISTRATION, PRIVILEGED = "mfa-registration", "privileged-change"
-HEALTH = "shared-mailbox-health"
+HEALTH, RISKY = "shared-mailbox-health", "risky-accounts"
 
 RULE = Watch(FORWARDING, About.MAILBOX, kinds=RULE_KINDS)
 TRACE = Watch(

@@ -8,7 +8,11 @@ everything again: the collections are a few requests.
 from collections.abc import Iterable, Mapping
 
 from core.activity.watches import About, Watch
-from core.microsoft365.method_operations import GIVEN_METHODS, WEAKENED_SIGN_INS
+from core.microsoft365.method_operations import (
+    GIVEN_METHODS,
+    PASSWORD_ACTS,
+    WEAKENED_SIGN_INS,
+)
 
 TRUST, ROLES, PROTECTION = "external-trust", "exchange-roles", "mail-protection"
 PRIVILEGED, CONSENT = "privileged-change", "app-consent"
@@ -145,17 +149,19 @@ TRUST_ACTIVITIES = (
     "Update policy",
     "Add policy to service principal",
 )
-ACT_OPERATIONS = (
-    *GIVEN_METHODS,
-    *WEAKENED_SIGN_INS,
-    "User has elevated their access to User Access Administrator for their Azure Resources",
-    "Read BitLocker key",
-    "Recover device local administrator password",
-    "Add member to role request denied (PIM activation)",
-    "Add member to role outside of PIM (permanent)",
-    "Admin deleted security info",
-)
-"""Acts that are the subject of `privileged-change` themselves."""
+ACT_OPERATIONS: Mapping[str, str] = {
+    **dict.fromkeys(GIVEN_METHODS, "administrator-method-registered"),
+    **dict.fromkeys(WEAKENED_SIGN_INS, "second-factor-disabled"),
+    "User has elevated their access to User Access Administrator for their Azure Resources": (
+        "azure-elevation"
+    ),
+    "Read BitLocker key": "recovery-secrets-read",
+    "Recover device local administrator password": "recovery-secrets-read",
+    "Add member to role request denied (PIM activation)": "activation-denied",
+    "Add member to role outside of PIM (permanent)": "administrator-added",
+    "Admin deleted security info": "administrator-method-removed",
+}
+"""Acts that are the subject of `privileged-change` themselves, with the kind of what is told."""
 
 
 def build_privileged_watches() -> dict[str, tuple[Watch, ...]]:
@@ -170,5 +176,12 @@ def build_privileged_watches() -> dict[str, tuple[Watch, ...]]:
 WATCHED_ENTRA: Mapping[str, tuple[Watch, ...]] = {
     **build_privileged_watches(),
     **dict.fromkeys(TRUST_ACTIVITIES, (Watch(TRUST, About.WHOLE),)),
-    **dict.fromkeys(ACT_OPERATIONS, (Watch(PRIVILEGED, About.WHOLE),)),
+    **{
+        name: (Watch(PRIVILEGED, About.WHOLE, kinds=(kind,)),)
+        for name, kind in ACT_OPERATIONS.items()
+    },
+    **dict.fromkeys(
+        PASSWORD_ACTS,
+        (Watch(PRIVILEGED, About.ADMINISTRATOR, kinds=("administrator-password-reset",)),),
+    ),
 }

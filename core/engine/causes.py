@@ -11,7 +11,7 @@ when nothing was found.
 """
 
 from collections import Counter, defaultdict
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
 
@@ -20,7 +20,7 @@ from core.engine.decision_context import IN_EFFECT_STATES
 from core.engine.open_folds import OPEN_FOLD_KIND
 from core.engine.self_findings import SELF_CHECK_KINDS, UNREADABLE
 from core.microsoft365.activity_operations import normalize_operation
-from core.microsoft365.method_operations import GIVEN_METHODS, WEAKENED_SIGN_INS
+from core.microsoft365.method_operations import GIVEN_METHODS, PASSWORD_ACTS, WEAKENED_SIGN_INS
 from core.model.activity import Act, ActTarget, Cause, get_hand
 from core.model.audit_queries import WishedCase
 from core.model.cases import Case, Notification
@@ -42,7 +42,11 @@ SESSION_WINDOW = timedelta(hours=1)
 MAX_BESIDE = 6
 MAX_ADDRESSES, MAX_METHODS = 4, 3
 METHOD_WINDOW = timedelta(days=1)
-METHOD_OPERATIONS = frozenset(map(normalize_operation, (*GIVEN_METHODS, *WEAKENED_SIGN_INS)))
+PASSWORD_OPERATIONS = frozenset(map(normalize_operation, PASSWORD_ACTS))
+METHOD_OPERATIONS = PASSWORD_OPERATIONS.union(
+    map(normalize_operation, (*GIVEN_METHODS, *WEAKENED_SIGN_INS))
+)
+"""What gives an account a way to sign in, or asks less of it."""
 # A cause is a part of its case's row.
 MAX_NAME, MAX_CLIENT, MAX_DETAIL = 128, 80, 160
 
@@ -266,33 +270,54 @@ def get_method_start(cases: Iterable[Case]) -> datetime | None:
     return min((case.seen_since - METHOD_WINDOW for case in cases), default=None)
 
 
-def add_methods(case: Case, index: ActIndex) -> Case:
-    """The case with the sign-in methods that its person, or who acted, was given within a day.
-
-    It is told again with the first of them: whoever gives themselves a way in means to come back.
-    """
+def list_people(case: Case) -> frozenset[str]:
+    """The ids and names, in lower case, of whom a case is about, and of who acted."""
     actor = case.cause.actor if case.cause else None
     names = {case.object_id, case.subject, case.held_account}
     names |= {actor.id, actor.name} if actor else set()
+    return frozenset(one.casefold() for one in names if one)
+
+
+def add_methods(case: Case, index: ActIndex) -> Case:
+    """The case with the ways to sign in that its person, or who acted, was given within a day.
+
+    It is told again with the first of them: whoever gives themselves a way in means to come back.
+    """
+    people = list_people(case)
     moments = (case.seen_since, case.cause.at) if case.cause else (case.seen_since,)
     acts = {
         act.key: act
-        for name in {one.casefold() for one in names} - {""}
+        for name in people
         for act in index.methods_by_name.get(name, ())
         if any(abs(act.at - moment) <= METHOD_WINDOW for moment in moments)
     }
-    latest = sorted(acts.values(), key=lambda act: (act.at, act.key), reverse=True)
-    phrases = tuple(
-        f"{act.operation} by {(act.actor.name or act.actor.id or 'nobody on record')[:MAX_NAME]}, "
-        f"{act.at:%Y-%m-%d %H:%M} UTC"
-        for act in latest[:MAX_METHODS]
-    )
+    latest = sorted(acts.values(), key=lambda act: (act.at, act.key), reverse=True)[:MAX_METHODS]
+    phrases = tuple(map(describe_method, latest))
     if not phrases or phrases == case.new_methods:
         return case
-    is_first = not case.new_methods and case.notified_at and not case.notification
-    is_first = is_first and case.severity >= Severity.MEDIUM
-    told = Notification.CHANGED if is_first else case.notification
+    ways_in = {describe_method(act) for act in latest if not is_answer(act, case, people)}
+    is_first = ways_in and ways_in.isdisjoint(case.new_methods)
+    is_told = case.notified_at and not case.notification and case.severity >= Severity.MEDIUM
+    told = Notification.CHANGED if is_first and is_told else case.notification
     return replace(case, new_methods=phrases, notification=told)
+
+
+def describe_method(act: Act) -> str:
+    """What was given by whom and when, as a phrase."""
+    who = act.actor.name or act.actor.id or "nobody on record"
+    return f"{act.operation} by {who[:MAX_NAME]}, {act.at:%Y-%m-%d %H:%M} UTC"
+
+
+def is_answer(act: Act, case: Case, people: Collection[str]) -> bool:
+    """Whether somebody else set a password once the case was told: that is how it is answered."""
+    who = {act.actor.id.casefold(), act.actor.name.casefold()} - {""}
+    return (
+        normalize_operation(act.operation) in PASSWORD_OPERATIONS
+        and case.notified_at is not None
+        and act.at >= case.notified_at
+        and bool(who)
+        and who.isdisjoint(people)
+    )
 
 
 def list_changed(before: Iterable[Case], after: Iterable[Case]) -> list[Case]:

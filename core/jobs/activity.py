@@ -29,6 +29,7 @@ from core.activity.progress import note_lags
 from core.errors import ExoguardError
 from core.jobs.activity_acts import MAX_NAMES, find_new_acts
 from core.jobs.activity_looks import run_forwarding, take_looks
+from core.jobs.activity_people import add_people
 from core.jobs.activity_reading import Tick, read_logs
 from core.jobs.audit_searches import search_for_causes
 from core.model.activity import PendingLook
@@ -149,6 +150,7 @@ async def save_news(
     started = {feed: tick.get_cursor(feed).started_at for feed in ActivityLog}
     looks = build_looks(news, resolved, tick.state.looks, started, tick.now)
     looks = await add_changed_accounts(tick, looks)
+    looks = await add_people(tick, looks, news, configs)
     for guard in tick.whole_guards | set(list_lost_looks(tick)):
         looks[guard] = widen_look(find_open_look(looks, guard, tick.now), tick.now)
     looks = {name: look for name, look in looks.items() if name in names}

@@ -21,3 +21,11 @@ GIVEN_METHODS: Mapping[str, str] = {
 WEAKENED_SIGN_INS: Mapping[str, str] = {
     "Disable Strong Authentication": "is no longer asked for a second factor of its own",
 }
+PASSWORD_ACTS = (
+    "Reset user password",
+    "Reset password (by admin)",
+    "Reset password (self-service)",
+    "Change user password",
+    "Change password (self-service)",
+)
+"""What sets a password: somebody else's, a forgotten one, one's own."""

@@ -232,6 +232,10 @@ def list_change_rows(name: str, row: Row, changed: Mapping[str, Any], by: Row) -
     if name == "users" and "accountEnabled" in changed:
         act = "Enable account" if is_true(changed["accountEnabled"]) else "Disable account"
         yield build_audit(act, list_targets(name, row), by)
+    if name == "users" and "lastPasswordChangeDateTime" in changed:
+        is_own = by["user"]["id"] == row.get("id")
+        act = "Change user password" if is_own else "Reset user password"
+        yield build_audit(act, list_targets(name, row), by)
     if name == "servicePrincipals" and changed.keys() & {"passwordCredentials", "keyCredentials"}:
         yield build_audit("Add service principal credentials", list_targets(name, row), by)
 

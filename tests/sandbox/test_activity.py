@@ -216,3 +216,21 @@ async def test_users_delta_names_who_changed_until_its_token_dies(start: StartTe
         client.sandbox.tenant.apply_patch({"reality": {"graph-delta-token": "dies"}})
         dead = await client.get(then["@odata.deltaLink"])
         assert (dead.status, dead.code) == (410, "syncStateNotFound")
+
+
+@pytest.mark.parametrize(
+    ("by", "act"), [("someone", "Reset user password"), (MIA, "Change user password")]
+)
+async def test_a_new_password_is_recorded_by_who_set_it(
+    start: StartTenant, by: str, act: str
+) -> None:
+    async with start(activity={"delayMinutes": 0}) as client:
+        edit = {
+            "op": "set",
+            "path": f"/graph/users/{MIA}/lastPasswordChangeDateTime",
+            "value": "2026-11-29T10:00:00Z",
+        }
+        patch = {"actor": {"id": by}, "edit": [edit]}
+        assert (await client.request("POST", "/sandbox/scene", patch)).status == 200
+        (row,) = (await client.get("/auditLogs/directoryAudits")).body["value"]
+        assert (row["activityDisplayName"], row["targetResources"][0]["id"]) == (act, MIA)

@@ -5,7 +5,7 @@ has got that far makes an administrator of their own.
 """
 
 import re
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from datetime import datetime
 
@@ -90,6 +90,16 @@ def compare_holders(
         population=1,
         complete=roles.complete,
         known_traits=noted,
+    )
+
+
+def list_known_administrators(known: Iterable[KnownTraits]) -> frozenset[str]:
+    """The ids of those who held a role at the last look, in lower case, as it is remembered."""
+    return frozenset(
+        holder.casefold()
+        for row in known
+        if row.kind == HOLDER_TRAIT and row.object_id != ALL_ROLES
+        for holder in row.traits
     )
 
 

@@ -92,6 +92,9 @@ def look(*records: ActivityRecord, resolved: Resolved = FOUND) -> dict[str, Pend
         ("set domain authentication", {}, ["privileged-change"]),
         ("read bitlocker key", {}, ["privileged-change"]),
         ("update a partner cross-tenant access setting", {}, ["external-trust"]),
+        ("reset user password", {}, ["privileged-change"]),
+        ("change user password", {}, ["privileged-change"]),
+        ("reset password (self-service)", {}, ["privileged-change"]),
         ("add member to group", {}, []),
     ],
 )
@@ -105,6 +108,19 @@ def test_what_microsofts_service_does_is_noise_but_for_new_mailboxes() -> None:
     for operation in ("set-mailbox", "set-transportconfig", "add-mailboxpermission"):
         assert list_guards(build_record(operation, actor=SERVICE)) == []
     assert list_guards(build_record("new-mailbox", actor=SERVICE)) == ["shared-mailbox-sign-in"]
+
+
+def test_passwords_that_a_copied_directory_sets_all_day_are_noise_and_its_methods_are_not() -> None:
+    copy = ActivityActor(ActorKind.SYNC, "fim_password_service@contoso.com", "s1")
+    assert list_guards(build_record("reset user password", actor=copy)) == []
+    assert list_guards(build_record("disable strong authentication", actor=copy)) == [
+        "privileged-change"
+    ]
+
+
+def test_a_password_leads_to_no_look_by_itself() -> None:
+    (looked,) = look(build_record("reset user password", "u1")).values()
+    assert (looked.guids, looked.is_whole) == ((), False)
 
 
 def test_every_watched_guard_exists_and_every_name_is_spelled_once() -> None:

@@ -12,7 +12,11 @@ from core.engine.causes import (
     is_search_due,
     list_wished,
 )
-from core.microsoft365.method_operations import GIVEN_METHODS, WEAKENED_SIGN_INS
+from core.microsoft365.method_operations import (
+    GIVEN_METHODS,
+    PASSWORD_ACTS,
+    WEAKENED_SIGN_INS,
+)
 from core.model.activity import Act
 from core.model.cases import Case, Notification
 from core.model.changes import ChangeRecord, ChangeState
@@ -318,7 +322,7 @@ def test_a_method_given_to_the_person_or_the_actor_within_a_day_stands_with_the_
     assert all("by eve@contoso.com" in one for one in found)
 
 
-@pytest.mark.parametrize("operation", [*GIVEN_METHODS, *WEAKENED_SIGN_INS])
+@pytest.mark.parametrize("operation", [*GIVEN_METHODS, *WEAKENED_SIGN_INS, *PASSWORD_ACTS])
 def test_every_way_in_counts_and_needs_no_cause(operation: str) -> None:
     index = ActIndex.build([build_method("u1", 5, operation)], FORWARDING)
     (phrase,) = add_methods(CASE, index).new_methods
@@ -338,6 +342,33 @@ def test_a_case_is_told_again_with_the_first_way_in_and_not_with_the_next() -> N
     assert add_methods(replace(CASE, notification=Notification.OPENED), first).notification == (
         Notification.OPENED
     )
+
+
+ANN_HERSELF = ActivityActor(ActorKind.PERSON, "Ann@contoso.com", "u1")
+NOBODY = ActivityActor(ActorKind.UNKNOWN)
+
+
+@pytest.mark.parametrize(
+    ("actor", "minutes", "is_told"),
+    [
+        (EVE, 70, True),  # Before anybody knew of the case.
+        (EVE, 190, False),  # An administrator answers the card.
+        (ANN_HERSELF, 190, True),  # Whoever holds the account keeps its owner out.
+        (NOBODY, 190, True),
+    ],
+)
+def test_a_password_that_somebody_sets_for_a_told_case_is_its_answer(
+    actor: ActivityActor, minutes: float, is_told: bool
+) -> None:
+    told = replace(CASE, notified_at=START + 3 * HOUR)
+    reset = replace(build_method("u1", minutes, "Reset user password"), actor=actor)
+    found = add_methods(told, ActIndex.build([reset], FORWARDING))
+    assert found.new_methods[0].startswith("Reset user password by")
+    assert (found.notification is Notification.CHANGED) is is_told
+    # A way in that comes after the answer is told all the same.
+    sent = replace(found, notification=Notification.NONE)
+    both = ActIndex.build([reset, build_method("u1", 200)], FORWARDING)
+    assert (add_methods(sent, both).notification is Notification.CHANGED) is not is_told
 
 
 def test_people_who_use_the_same_client_at_one_address_are_not_one_hand() -> None:

@@ -15,6 +15,7 @@ from core.engine.run import run
 from core.engine.shared_state import list_lost_places
 from core.errors import LedgerError
 from core.jobs.activity import ActivityReport, read_activity, run_tick
+from core.microsoft365.directory_roles import GLOBAL_ADMINISTRATOR
 from core.model.activity import ActivityCursor, PendingLook
 from core.model.cases import Case
 from core.model.guards import GuardConfig, Mode
@@ -24,7 +25,7 @@ from core.notifications.run_cards import build_cards
 from core.ports import ACTIVITY_PARTITION, World
 from core.tenant.activity import ActivityActor, ActivityLog, ActivityRecord, ActorKind
 from core.tenant.auditing import AuditBypass
-from core.tenant.directory import Account
+from core.tenant.directory import Account, RoleHolder
 from core.tenant.mail_flow import AcceptedDomain, InboxRule
 from core.tenant.mailboxes import Delegation, Mailbox
 from core.tenant.sources import (
@@ -51,6 +52,7 @@ from tests.support.fakes.ledger import FakeLedger
 from tests.support.fakes.tenant import FakeTenant
 
 FORWARDING, DELEGATION = "mailbox-forwarding", "mailbox-delegation"
+PRIVILEGED = "privileged-change"
 QUIET = ActivityOptions(runs_forwarding=False)
 ANN = Mailbox("u1", "g1", "ann@contoso.com")
 INFO = Mailbox("u2", "g2", "info@contoso.com", kind="SharedMailbox")
@@ -264,6 +266,81 @@ async def test_a_doubled_record_is_one_and_a_late_one_explains_an_open_case(
     assert case.cause.at == record.at
     # It is an update of the case, not a new card.
     assert len(watched.channel.sent) == told
+
+
+ROOT = RoleHolder("a1", "entra", frozenset({GLOBAL_ADMINISTRATOR}), "root@contoso.com")
+
+
+async def begin_with_administrator(*configs: GuardConfig) -> Watched:
+    watched = Watched((CONFIGS_BY_NAME[PRIVILEGED], *configs))
+    watched.tenant.holders = [ROOT]
+    await watched.begin()
+    return watched
+
+
+@pytest.mark.parametrize(
+    ("operation", "log"),
+    [
+        ("reset user password", ActivityLog.DIRECTORY),
+        ("reset password (self-service)", ActivityLog.DIRECTORY),
+        ("change user password", ActivityLog.ENTRA_FEED),
+    ],
+)
+async def test_a_password_of_an_administrator_is_looked_at_in_the_tick_and_no_other(
+    operation: str, log: ActivityLog
+) -> None:
+    watched = await begin_with_administrator()
+    watched.add_record(operation, "u1", "ann@contoso.com", log=log)
+    watched.clock.advance(minutes=5)
+    assert (await watched.tick()).reports == ()
+    watched.add_record(operation, "A1", "root@contoso.com", log=log)
+    watched.clock.advance(minutes=5)
+    assert [(one.guard, one.status) for one in (await watched.tick()).reports] == [
+        (PRIVILEGED, "done")
+    ]
+    watched.clock.advance(minutes=5)
+    assert (await watched.tick()).reports == ()
+
+
+async def test_a_reset_of_an_administrators_password_is_told_in_the_tick() -> None:
+    watched = await begin_with_administrator()
+    watched.add_record(
+        "reset user password", "a1", "root@contoso.com", log=ActivityLog.DIRECTORY, session=""
+    )
+    watched.clock.advance(minutes=5)
+    await watched.tick()
+    (case,) = watched.list_cases(PRIVILEGED)
+    assert (case.kind, case.object_id) == ("administrator-password-reset", "a1")
+    assert "eve@contoso.com" in str(watched.channel.sent)
+
+
+@pytest.mark.parametrize("operation", ["reset user password", "user registered security info"])
+async def test_a_way_in_for_somebody_a_case_is_about_is_told_with_it_in_the_tick(
+    operation: str,
+) -> None:
+    watched = await begin_with_administrator(FORWARDING_CONFIG)
+    watched.tenant.rules.append(
+        InboxRule("r1", "u1", ".", "graph", redirect_to=("x@evil.example",))
+    )
+    await run(FORWARDING_CONFIG, watched.build_world())
+    (case,) = watched.list_cases()
+    told = len(watched.channel.sent)
+    watched.clock.advance(hours=2)
+    # Somebody else's is nobody's concern.
+    watched.add_record(operation, "u2", "info@contoso.com", log=ActivityLog.DIRECTORY)
+    watched.clock.advance(minutes=5)
+    assert FORWARDING not in {one.guard for one in (await watched.tick()).reports}
+    watched.add_record(
+        operation, "u1", "ann@contoso.com", log=ActivityLog.DIRECTORY, actor=ANN_HERSELF
+    )
+    watched.clock.advance(minutes=5)
+    reports = (await watched.tick()).reports
+    assert (FORWARDING, "looked") in {(one.guard, one.status) for one in reports}
+    (case,) = watched.list_cases()
+    assert case.new_methods[0].casefold().startswith(f"{operation} by ann@contoso.com")
+    assert "ann@contoso.com" in str(watched.channel.sent[told:])
+    # It is no cause of what was found.
+    assert case.cause is None
 
 
 async def test_full_access_is_seen_in_the_tick_after_its_record() -> None:
