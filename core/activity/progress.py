@@ -223,11 +223,14 @@ def note_lags(cursor: ActivityCursor, times: Iterable[datetime], now: datetime) 
 
 
 def find_search_times(cursors: Mapping[str, ActivityCursor]) -> dict[str, datetime]:
-    """By guard, until when the logs that would tell of its objects were read."""
+    """By guard, until when the logs that would tell of its objects were read. One that is behind
+    counts as far as it has come.
+    """
     found: dict[str, datetime] = {}
     for log, table in OPERATIONS_BY_LOG.items():
         cursor = cursors.get(log)
         if cursor and cursor.read_at:
+            until = min(cursor.read_at, cursor.through)
             for guard in {watch.guard for watches in table.values() for watch in watches}:
-                found[guard] = min(cursor.read_at, found.get(guard, cursor.read_at))
+                found[guard] = min(until, found.get(guard, until))
     return found

@@ -11,7 +11,7 @@ when nothing was found.
 """
 
 from collections import Counter, defaultdict
-from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
 
@@ -31,6 +31,8 @@ from core.model.findings import Severity
 WITHOUT_CAUSE = frozenset({*SELF_CHECK_KINDS, UNREADABLE, OPEN_FOLD_KIND})
 # Clocks of services differ by so much.
 CLOCK_TOLERANCE = timedelta(minutes=5)
+# So soon what an act changed shows, and after that comes its record.
+RECORDED_AFTER = timedelta(minutes=10)
 # How long before a case was seen an act may lie where no clean look is known, and an earlier one.
 LOOK_BACK = timedelta(days=7)
 # The cause of a case is searched for in each run for a day, and then at these ages.
@@ -124,18 +126,30 @@ class Window:
     """The time in which what a case is about was done; acts at its ends count."""
 
     start: datetime
+    """The last clean look or our own change, less the time that a change may take to show."""
+    clean_from: datetime
+    """What was on record by then was to be seen by that look: it led to nothing."""
     end: datetime
+
+    def includes(self, act: Act) -> bool:
+        """Whether an act may be the cause."""
+        is_open = act.at >= self.clean_from or act.seen_at > self.clean_from
+        return is_open and self.start <= act.at <= self.end
 
 
 def get_window(case: Case, settling_time: timedelta, changed_at: datetime | None = None) -> Window:
     """The time in which what a case is about was done: after the last clean look or our own change
     of it, and before the look that saw it.
 
-    A look may be shown for a while what was before a change; our own was read back.
+    A look may be shown for a while what was before a change; our own was read back. A record comes
+    later than what it tells shows, unless that takes more than some minutes.
     """
     seen_at = case.seen_since
     start = case.clean_at - settling_time if case.clean_at else seen_at - LOOK_BACK
-    return Window(max(start, changed_at or start), seen_at + CLOCK_TOLERANCE)
+    start = max(start, changed_at or start)
+    is_quick = case.clean_at and settling_time <= RECORDED_AFTER
+    clean_from = max(case.clean_at, start) if case.clean_at and is_quick else start
+    return Window(start, clean_from, seen_at + CLOCK_TOLERANCE)
 
 
 def add_cause(
@@ -152,14 +166,13 @@ def add_cause(
     case that somebody else changed back is put down to what came after our last change.
     """
     window = get_window(case, settling_time, get_last_change(case, changes))
-    known = [one for one in (case.cause, case.earlier_change) if one]
-    causes = [one for one in known if one.at >= window.start]
-    if act := find_act(case, index, window):
+    causes = [case.cause] if case.cause and case.cause.at >= window.start else []
+    if act := find_act(case, index, window.includes):
         causes.append(build_cause(act))
     cause = max(causes, key=lambda one: one.at, default=None)
     if cause:
         cause = refresh_beside(cause, index)
-    earlier = None if cause else find_earlier_change(case, index, window, known)
+    earlier = None if cause else find_earlier_change(case, index, window)
     sought_at = case.cause_sought_at
     is_same = (cause, earlier) == (case.cause, case.earlier_change)
     if is_same and sought_at and read_at - sought_at < SOUGHT_STEP:
@@ -167,14 +180,16 @@ def add_cause(
     return replace(case, cause=cause, earlier_change=earlier, cause_sought_at=read_at)
 
 
-def find_earlier_change(
-    case: Case, index: ActIndex, window: Window, known: Iterable[Cause]
-) -> Cause | None:
+def find_earlier_change(case: Case, index: ActIndex, window: Window) -> Cause | None:
     """The last act that fits a case and came before its time."""
-    before = [one for one in known if one.at < window.start]
-    moment = timedelta(microseconds=1)
-    week = Window(case.seen_since - LOOK_BACK, window.start - moment)
-    if act := find_act(case, index, week):
+    since = case.seen_since - LOOK_BACK
+    before = [one for one in (case.cause, case.earlier_change) if one]
+    act = find_act(
+        case,
+        index,
+        lambda act: since <= act.at < window.clean_from and not window.includes(act),
+    )
+    if act:
         before.append(build_cause(act))
     return max(before, key=lambda one: one.at, default=None)
 
@@ -192,7 +207,7 @@ def get_last_change(case: Case, changes: Iterable[ChangeRecord]) -> datetime | N
     return max(made, default=None)
 
 
-def find_act(case: Case, index: ActIndex, window: Window) -> Act | None:
+def find_act(case: Case, index: ActIndex, is_in_time: Callable[[Act], bool]) -> Act | None:
     """The last act of a time that fits a case; one about its very object before one about its
     name.
     """
@@ -206,8 +221,7 @@ def find_act(case: Case, index: ActIndex, window: Window) -> Act | None:
         found = [
             act
             for act, target in pairs
-            if window.start <= act.at <= window.end
-            and (not target.kinds or case.kind in target.kinds)
+            if is_in_time(act) and (not target.kinds or case.kind in target.kinds)
         ]
         if found:
             return max(found, key=lambda act: (act.at, act.key))

@@ -11,7 +11,7 @@ from core.activity.operations import PRIVILEGED, RISKY
 from core.engine.causes import METHOD_OPERATIONS, is_method_due, list_people
 from core.guards.privileged_change.administrators import list_known_administrators
 from core.jobs.activity_reading import Tick
-from core.model.activity import PendingLook
+from core.model.activity import MAX_LOOKED_AT, PendingLook
 from core.model.guards import GuardConfig
 from core.model.state import GuardSnapshot
 from core.tenant.activity import ActivityRecord
@@ -68,9 +68,9 @@ async def add_persons(
     """The look with the mailboxes of whom records are about. Who has none is not looked at: the
     guard's next run tells the case with what is on record.
     """
-    if config.guard.look_at is None:
-        return widen_look(look, tick.now)
     names = sorted({one.names[0] for one in records})
+    if config.guard.look_at is None or len(names) > MAX_LOOKED_AT:
+        return widen_look(look, tick.now)
     read = await tick.world.tenant.mailboxes.find_mailboxes(names)
     tick.mailboxes |= {one.mailbox.guid: one.mailbox for one in read.items}
     look = add_mailboxes(look, (one.mailbox for one in read.items), tick.now)

@@ -120,7 +120,8 @@ class ActivityFeed:
         kind, now = require_content_type(request), self.tenant.clock()
         if kind not in self.subscriptions:
             raise FeedError(400, "AF20022", "No subscription found for the specified content type.")
-        begin, end = parse_window(request, now)
+        is_cut = get_option(self.tenant.scene, "wideWindows", "refused") == "partial"
+        begin, end = parse_window(request, now, is_cut=is_cut)
         begun = datetime.fromisoformat(self.subscriptions[kind])
         warm_up = timedelta(hours=float(get_option(self.tenant.scene, "warmUpHours", 0)))
         blobs = [
@@ -218,8 +219,12 @@ def parse_page(request: HttpRequest) -> int:
     return int(text)
 
 
-def parse_window(request: HttpRequest, now: datetime) -> tuple[datetime, datetime]:
-    """The window of a listing; the last day without one. Raises FeedError."""
+def parse_window(
+    request: HttpRequest, now: datetime, *, is_cut: bool = False
+) -> tuple[datetime, datetime]:
+    """The window of a listing; the last day without one. One that is too long is cut to its first
+    day, or refused. Raises FeedError.
+    """
     texts = get_query(request.query, "startTime"), get_query(request.query, "endTime")
     if not any(texts):
         return now - WINDOW, now
@@ -228,6 +233,7 @@ def parse_window(request: HttpRequest, now: datetime) -> tuple[datetime, datetim
         raise FeedError(
             400, "AF20030", "Start time and end time must both be specified (or both omitted)."
         )
+    end = min(end, begin + WINDOW) if is_cut else end
     if not begin < end or end - begin > WINDOW or begin < now - timedelta(days=LISTING_DAYS):
         raise FeedError(
             400,

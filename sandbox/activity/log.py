@@ -7,6 +7,8 @@ an object:
     delayMinutes   how long after its CreationTime a record is served (3)
     perBlob        how many records one blob holds (50)
     warmUpHours    how long after a subscription began nothing is served (0)
+    wideWindows    partial: a window of more than a day is answered with its first day, and not
+                   refused
     enabled        false: the log is switched off, and the API knows no such tenant
 
 A record may have `@sandbox.delayMinutes` of its own, by which it is late, and `@sandbox.times`, in

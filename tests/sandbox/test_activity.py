@@ -234,3 +234,15 @@ async def test_a_new_password_is_recorded_by_who_set_it(
         assert (await client.request("POST", "/sandbox/scene", patch)).status == 200
         (row,) = (await client.get("/auditLogs/directoryAudits")).body["value"]
         assert (row["activityDisplayName"], row["targetResources"][0]["id"]) == (act, MIA)
+
+
+async def test_a_window_that_is_too_long_may_be_answered_in_part_without_a_word(
+    start: StartTenant,
+) -> None:
+    records = [build_record(1, minutes_ago=40 * 60), build_record(2)]
+    activity = {"records": records, "wideWindows": "partial"}
+    async with start(activity=activity) as client:
+        await call(client, "POST", f"subscriptions/start?{EXCHANGE}")
+        both = await list_content(client, build_window(48, 24)), await list_content(client)
+        assert [len(part) for part in both] == [1, 1]
+        assert await list_content(client, build_window(48, 50)) == both[0]

@@ -184,7 +184,8 @@ def test_a_failure_is_told_once_it_lasts_and_a_gap_stays_told() -> None:
 
 def test_a_guard_is_searched_for_by_the_logs_that_tell_of_its_objects() -> None:
     def read(log: ActivityLog, hours_ago: float) -> ActivityCursor:
-        return note_success(start_cursor(log, START), START - hours_ago * HOUR)
+        at = START - hours_ago * HOUR
+        return replace(note_success(start_cursor(log, START), at), through=at)
 
     directory: dict[str, ActivityCursor] = {ActivityLog.DIRECTORY: read(ActivityLog.DIRECTORY, 1)}
     assert "mailbox-forwarding" not in find_search_times(directory)
@@ -192,6 +193,9 @@ def test_a_guard_is_searched_for_by_the_logs_that_tell_of_its_objects() -> None:
     both = {**directory, ActivityLog.EXCHANGE: read(ActivityLog.EXCHANGE, 2)}
     assert find_search_times(both)["mailbox-forwarding"] == START - 2 * HOUR
     assert find_search_times(both)["shared-mailbox-sign-in"] == START - 2 * HOUR
+    behind = replace(read(ActivityLog.EXCHANGE, 0), through=START - 5 * HOUR)
+    found = find_search_times({**directory, ActivityLog.EXCHANGE: behind})
+    assert found["mailbox-forwarding"] == START - 5 * HOUR
     unread: dict[str, ActivityCursor] = {
         ActivityLog.EXCHANGE: start_cursor(ActivityLog.EXCHANGE, START)
     }

@@ -169,11 +169,28 @@ DATED = replace(CASE, clean_at=CLEAN, found_at=SEEN + timedelta(minutes=40))
 def test_the_act_lies_between_a_clean_look_and_the_one_that_saw_it(
     minutes: float, place: str
 ) -> None:
-    found = search(DATED, build_act(minutes=minutes))
+    act = build_act(minutes=minutes)
+    found = search(DATED, replace(act, seen_at=act.at + HOUR))
     assert (found.cause is not None, found.earlier_change is not None) == (
         place == "cause",
         place == "earlier",
     )
+
+
+def test_what_was_on_record_when_a_look_found_nothing_led_to_nothing_unless_that_shows_late() -> (
+    None
+):
+    act = build_act(minutes=25)
+    known, late = replace(act, seen_at=CLEAN), replace(act, seen_at=CLEAN + HOUR)
+    assert search(DATED, known).cause is None
+    assert search(DATED, known).earlier_change is not None
+    assert get_operation(search(DATED, late)) == "new-inboxrule"
+    index = ActIndex.build([known], FORWARDING)
+    slow = add_cause(DATED, index, SEEN, (), timedelta(hours=2))
+    assert get_operation(slow) == "new-inboxrule"
+    # It stays an earlier change at the next search.
+    again = add_cause(search(DATED, known), index, SEEN + 2 * HOUR, (), SETTLING)
+    assert (again.cause, again.earlier_change is not None) == (None, True)
 
 
 def test_an_earlier_change_blames_nobody_and_gives_way_to_the_act_whose_record_comes_late() -> None:

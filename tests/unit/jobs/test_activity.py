@@ -1,10 +1,8 @@
 """Ticks of the audit logs on working fakes: looks, causes, killed ticks, late records."""
 
-from collections.abc import Sequence
-from dataclasses import dataclass, field, replace
+from dataclasses import replace
 from datetime import timedelta
 from functools import partial
-from typing import Any
 
 import pytest
 
@@ -14,19 +12,17 @@ from core.adapters.table_storage.codec import encode_stored_record
 from core.engine.run import run
 from core.engine.shared_state import list_lost_places
 from core.errors import LedgerError
-from core.jobs.activity import ActivityReport, read_activity, run_tick
+from core.jobs.activity import ActivityReport, run_tick
 from core.microsoft365.directory_roles import GLOBAL_ADMINISTRATOR
 from core.model.activity import ActivityCursor, PendingLook
-from core.model.cases import Case
 from core.model.guards import GuardConfig, Mode
 from core.model.requests import RunOptions
 from core.model.runs import RunReport
-from core.notifications.run_cards import build_cards
-from core.ports import ACTIVITY_PARTITION, World
-from core.tenant.activity import ActivityActor, ActivityLog, ActivityRecord, ActorKind
+from core.ports import ACTIVITY_PARTITION
+from core.tenant.activity import ActivityActor, ActivityLog, ActorKind
 from core.tenant.auditing import AuditBypass
 from core.tenant.directory import Account, RoleHolder
-from core.tenant.mail_flow import AcceptedDomain, InboxRule
+from core.tenant.mail_flow import InboxRule
 from core.tenant.mailboxes import Delegation, Mailbox
 from core.tenant.sources import (
     ACTIVITY_FEED,
@@ -37,7 +33,7 @@ from core.tenant.sources import (
     INBOX_RULES,
     MAILBOXES,
 )
-from tests.support.acts import EVE, SERVICE, build_record
+from tests.support.acts import EVE, SERVICE
 from tests.support.builders import (
     AUDIT_CONFIG,
     CONFIGS_BY_NAME,
@@ -45,69 +41,19 @@ from tests.support.builders import (
     SIGN_IN_CONFIG,
 )
 from tests.support.fakes.activity import CONTENT_OUTAGE
-from tests.support.fakes.channel import FakeNotificationChannel
-from tests.support.fakes.clock import START, Clock
+from tests.support.fakes.clock import START
 from tests.support.fakes.crash import CrashInjector, SimulatedCrash
-from tests.support.fakes.ledger import FakeLedger
-from tests.support.fakes.tenant import FakeTenant
+from tests.support.watched_logs import (
+    ANN,
+    DELEGATION,
+    FORWARDING,
+    HIDDEN,
+    PRIVILEGED,
+    QUIET,
+    Watched,
+)
 
-FORWARDING, DELEGATION = "mailbox-forwarding", "mailbox-delegation"
-PRIVILEGED = "privileged-change"
-QUIET = ActivityOptions(runs_forwarding=False)
-ANN = Mailbox("u1", "g1", "ann@contoso.com")
-INFO = Mailbox("u2", "g2", "info@contoso.com", kind="SharedMailbox")
 ANN_HERSELF = ActivityActor(ActorKind.PERSON, "ann@contoso.com", "u1")
-HIDDEN = InboxRule("h1", "u1", ".", "exchange", redirect_to=("x@evil.example",))
-
-
-@dataclass
-class Watched:
-    """A tenant that guards have seen once, and whose logs are read."""
-
-    configs: Sequence[GuardConfig] = (FORWARDING_CONFIG,)
-    options: ActivityOptions = QUIET
-    clock: Clock = field(default_factory=Clock)
-    tenant: FakeTenant = field(
-        default_factory=lambda: FakeTenant(
-            boxes=[ANN, INFO],
-            users=[Account("u1", "ann@contoso.com"), Account("u2", "info@contoso.com")],
-            domains=[AcceptedDomain("contoso.com")],
-        )
-    )
-
-    def __post_init__(self) -> None:
-        self.crash = CrashInjector()
-        self.ledger = FakeLedger(self.clock, self.crash)
-        self.channel = FakeNotificationChannel()
-        self.number = 0
-
-    def build_world(self) -> World:
-        return World(self.tenant, self.ledger, self.channel, self.clock, build_cards)
-
-    async def begin(self) -> None:
-        """The guards' first runs, and the logs' first reading."""
-        for config in self.configs:
-            await run(config, self.build_world())
-        await self.tick()
-        self.clock.advance(minutes=5)
-
-    async def tick(self) -> ActivityReport:
-        self.number += 1
-        return await read_activity(
-            self.build_world(), self.configs, self.options, f"tick-{self.number}"
-        )
-
-    def add_record(self, operation: str, *names: str, **more: Any) -> ActivityRecord:
-        """A record of now, which the feed serves now."""
-        number = len(self.tenant.activity_records)
-        more = {"record_id": f"r{number}", "at": self.clock(), **more}
-        record = build_record(operation, *names, **more)
-        self.tenant.activity_records.append(record)
-        self.tenant.served_at[record.id] = self.clock()
-        return record
-
-    def list_cases(self, guard: str = FORWARDING) -> list[Case]:
-        return [one for one in self.ledger.list_cases(guard).values() if one.closed_at is None]
 
 
 @pytest.fixture
