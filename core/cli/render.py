@@ -199,7 +199,7 @@ class TerminalRenderer:
             sought = format_time_and_age(row["cause_sought_at"], self.now)
             yield 2, f"who: no record found by {sought} in the logs that are read"
             if earlier := row["earlier_change"]:
-                yield 2, f"earlier change, which did not lead to this: {earlier['text']}"
+                yield 2, f"earlier change: {earlier['text']}; a look after it found nothing"
         if row["clean_at"] and row["cause_sought_at"]:
             since = format_time_and_age(row["clean_at"], self.now)
             yield 2, f"came: after the look of {since}, which did not find it"

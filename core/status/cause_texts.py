@@ -15,7 +15,7 @@ from core.time_format import format_duration, format_time
 # What a guard looks at rarely is seen within a day.
 OLD_ACT = timedelta(days=1)
 OLD_ACT_TEXT = "a later one may have led to it, of which no record came"
-EARLIER_TEXT = "it did not lead to this: something later did, of which no record came"
+EARLIER_TEXT = "a look after it found nothing, so something later led to this"
 LOG_NAMES = {
     ActivityLog.DIRECTORY: "the audit log of Entra",
     ActivityLog.EXCHANGE: "the audit log of Exchange",

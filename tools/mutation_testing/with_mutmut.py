@@ -29,7 +29,8 @@ ROOT = Path(__file__).resolve().parents[2]
 MUTANTS = ROOT / "mutants"
 EQUIVALENT = Path(__file__).with_name("equivalent_mutants.toml")
 DECISIONS = (
-    *("assess", "brake", "case_lifecycle", "causes", "decision_context", "first_look"),
+    *("assess", "brake", "case_lifecycle", "causes", "clean_looks", "decision_context"),
+    "first_look",
     *("held_plans", "look", "memory_loss", "outcomes", "plan", "recall", "reconcile", "widening"),
 )
 LEDGER_MODULES = (

@@ -199,7 +199,7 @@ def test_an_earlier_change_blames_nobody_and_gives_way_to_the_act_whose_record_c
     lines = dict(list_cause_lines(found))
     assert lines["who"].startswith("no record found by")
     assert "eve@contoso.com" in lines["earlier change"]
-    assert "something later did" in lines["earlier change"]
+    assert "so something later led to this" in lines["earlier change"]
     assert "which did not find it" in lines["came"]
     late = ActIndex.build([before, build_act(minutes=45, operation="set-inboxrule")], FORWARDING)
     known = add_cause(found, late, SEEN + 53 * HOUR, (), SETTLING)
