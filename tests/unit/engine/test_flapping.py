@@ -176,6 +176,14 @@ def test_a_fifth_card_of_an_object_waits_unless_it_is_graver(case: Case, is_due:
     assert bool(select_due_notifications((*FOUR_TOLD, case), START)) is is_due
 
 
+@pytest.mark.parametrize(("hours", "is_due"), [(23, False), (24, True)])
+def test_what_flaps_has_a_card_a_day(hours: int, is_due: bool) -> None:
+    at = START - timedelta(hours=hours)
+    before = told(1, 60 * hours, flap_told_at=at, closed_at=START, resolution="gone")
+    again = build_old_case(2, turn_count=5, flapping_since=at)
+    assert bool(select_due_notifications((before, again), START)) is is_due
+
+
 def test_what_waited_goes_out_together() -> None:
     waiting = tuple(build_old_case(number) for number in range(10, 40))
     assert select_due_notifications((*FOUR_TOLD, *waiting), START) == ()
@@ -192,6 +200,9 @@ def test_a_guard_that_sent_many_cards_sends_one_an_hour() -> None:
     assert select_due_notifications((*many, usual), later) == (usual,)
     grave = build_old_case(98, severity=Severity.CRITICAL)
     assert select_due_notifications((*many, grave, usual), START) == (grave,)
+    high = build_old_case(97, object_id="another")
+    assert select_due_notifications((*many, high), START) == ()
+    assert select_due_notifications((*many, high), later) == (high,)
 
 
 def test_the_fact_says_since_when_it_is_absent() -> None:
