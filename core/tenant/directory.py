@@ -168,6 +168,8 @@ class RoleHolder:
     """Its principal name or display name, where it is known."""
     is_group: bool = False
     """Whether it is a group, whose members are holders themselves."""
+    role_groups: frozenset[str] = frozenset()
+    """The names of the role groups of Exchange that it is in, directly or through groups."""
     owned_roles: frozenset[str] = frozenset()
     """The definition ids of the roles of groups that it owns: it may put itself into them."""
 

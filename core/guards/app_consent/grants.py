@@ -74,6 +74,8 @@ class ConsentedApp:
     """Whether every user may register apps in this tenant."""
     held_role: "HeldRole | None" = None
     """The gravest role that it holds, which no consent shows."""
+    role_groups: "tuple[RoleGroupMembership, ...]" = ()
+    """The role groups of Exchange that it is in."""
     new_owners: Mapping[str, datetime] = field(default_factory=dict)
     """Who became an owner of the registration lately, by object id, with when that was seen."""
 
@@ -90,6 +92,23 @@ class ExchangeAppRole:
     scope: str = ""
     """The mailboxes it is limited to; empty: every mailbox."""
     is_enabled: bool = True
+
+
+@dataclass(frozen=True, slots=True)
+class GroupRole:
+    """A role that a role group of Exchange gives its members."""
+
+    role: str
+    scope: str = ""
+    """The mailboxes it is limited to; empty: every mailbox."""
+
+
+@dataclass(frozen=True, slots=True)
+class RoleGroupMembership:
+    """A role group of Exchange that an app is in, directly or through groups."""
+
+    group: str
+    roles: tuple[GroupRole, ...]
 
 
 type ConsentItem = ConsentedApp | ExchangeAppRole | Configuration | WatchedResult
@@ -161,6 +180,8 @@ class HeldRoles:
 
     by_app: Mapping[str, HeldRole] = field(default_factory=dict)
     """By the app's object id."""
+    groups_by_app: Mapping[str, tuple[RoleGroupMembership, ...]] = field(default_factory=dict)
+    """The role groups of Exchange that each app is in, by its object id."""
     sources: frozenset[str] = frozenset()
     """The listings of roles that were read to their end."""
 
@@ -284,6 +305,7 @@ def build_consented_app(
         access_policies=None if policies is None else policies.get(app.app_id, ()),
         users_may_register=around.users_may_register,
         held_role=around.roles.by_app.get(app.id),
+        role_groups=around.roles.groups_by_app.get(app.id, ()),
     )
 
 

@@ -9,7 +9,7 @@ from core.guards.app_consent.credentials import (
     judge_federated_credential,
     judge_registration_credential,
 )
-from core.guards.app_consent.exchange_roles import judge_exchange_role
+from core.guards.app_consent.exchange_roles import judge_exchange_role, judge_role_group
 from core.guards.app_consent.grants import (
     GRANT_SOURCES,
     AppGrant,
@@ -20,6 +20,7 @@ from core.guards.app_consent.grants import (
 )
 from core.guards.app_consent.owners import judge_owner
 from core.guards.app_consent.rating import (
+    AppReach,
     find_misleading_name,
     is_trusted_app,
     measure_reach,
@@ -53,7 +54,7 @@ from core.microsoft365.permission_rules import PermissionKind, PermissionRisk
 from core.microsoft365.permission_weights import PermissionWeight, weigh_permission
 from core.model.findings import Fact, Finding, Severity, Verdict
 from core.model.guards import GuardPolicy
-from core.tenant.apps import App
+from core.tenant.apps import App, AppRegistration
 from core.tenant.configuration import Configuration
 from core.tenant.quoting import quote_text
 from core.tenant.sources import APP_PERMISSIONS, APPS, DELEGATED_GRANTS
@@ -100,15 +101,24 @@ def judge_app(item: ConsentedApp, policy: GuardPolicy) -> Iterator[Finding]:
     for credential in item.app.credentials:
         yield from judge_app_credential(item.app, credential, policy)
     if item.registration:
-        for credential in item.registration.credentials:
-            yield from judge_registration_credential(item.app, credential, reach, policy)
-        for federated in item.registration.federated_credentials:
-            yield from judge_federated_credential(item.app, federated, reach)
-        for owner in item.registration.owners:
-            yield from judge_owner(item, owner, reach)
+        yield from judge_registration(item, item.registration, reach, policy)
+    for membership in item.role_groups:
+        yield judge_role_group(item.app, membership)
     yield from judge_abused_app(item.app, reach)
     yield from judge_microsoft_status(item.app, reach)
     yield from judge_reply_addresses(item.app, reach)
+
+
+def judge_registration(
+    item: ConsentedApp, registration: AppRegistration, reach: AppReach, policy: GuardPolicy
+) -> Iterator[Finding]:
+    """What the registration of an app lets others sign in with, and who owns it."""
+    for credential in registration.credentials:
+        yield from judge_registration_credential(item.app, credential, reach, policy)
+    for federated in registration.federated_credentials:
+        yield from judge_federated_credential(item.app, federated, reach)
+    for owner in registration.owners:
+        yield from judge_owner(item, owner, reach)
 
 
 def judge_delegated_grant(item: ConsentedApp, grant: DelegatedGrantView) -> Iterator[Finding]:

@@ -1,11 +1,12 @@
 """Reads every app with the permissions it holds, and whether users may consent."""
 
 from collections import Counter
-from collections.abc import AsyncIterator, Collection, Mapping
+from collections.abc import AsyncIterator, Collection, Iterable, Mapping
 from dataclasses import replace
 from typing import Protocol
 
 from core.guards.app_consent.add_ins import ADD_INS
+from core.guards.app_consent.exchange_roles import weigh_role_group
 from core.guards.app_consent.grants import (
     ACCESS_POLICIES,
     ASSIGNMENTS,
@@ -19,8 +20,10 @@ from core.guards.app_consent.grants import (
     ConsentedApp,
     ConsentItem,
     ExchangeAppRole,
+    GroupRole,
     HeldRole,
     HeldRoles,
+    RoleGroupMembership,
     build_unlisted_batch,
     has_known_owner,
     join_app_grants,
@@ -46,6 +49,7 @@ from core.microsoft365.permission_rules import PermissionRisk
 from core.model.guards import ObserveContext
 from core.tenant.apps import App
 from core.tenant.configuration import Configuration
+from core.tenant.directory import RoleHolder
 from core.tenant.known_traits import build_traits_key
 from core.tenant.left_out import look_up_missing
 from core.tenant.merging import PresenceTracker, collect_failures
@@ -86,6 +90,7 @@ PEOPLE_KINDS = frozenset(
         "computer",
     }
 )
+GROUP_KINDS = frozenset({"rolegroup", "linkedrolegroup", "partnerlinkedrolegroup"})
 # What an assignment calls the app it is for: by ids, by what is unique in Exchange, by what is not.
 PRINCIPAL_NAMES = (("ObjectId", "AppId", "Guid", "Sid"), ("Identity", "Name"), ("DisplayName",))
 MAX_TEXT_LENGTH = 256
@@ -109,7 +114,8 @@ async def observe(
     """Whether users may consent; what Exchange allows apps; then every app, page by page."""
     policy = await tenant.configuration.read_configuration(POLICY)
     yield Reading(policy.items, policy.failures, policy.sources)
-    exchange_roles = await observe_exchange_roles(tenant)
+    assigned = await tenant.configuration.read_configuration(ASSIGNMENTS)
+    exchange_roles = await observe_exchange_roles(tenant, assigned)
     yield exchange_roles
     async for part in observe_collections(tenant, context):
         # This guard counts apps.
@@ -129,7 +135,7 @@ async def observe(
         await read_registrations(tenant),
         await read_access_policies(tenant),
         may_users_register_apps(next(iter(policy.items), None)),
-        await read_held_roles(tenant, exchange_roles),
+        await read_held_roles(tenant, assigned, exchange_roles),
     )
     counts[APP_REGISTRATIONS] = len(around.registrations.by_app_id)
     complete = (*holdings.list_complete_sources(), *around.registrations.list_complete_sources())
@@ -250,9 +256,10 @@ async def read_access_policies(
     return found
 
 
-async def observe_exchange_roles(tenant: ConsentPorts) -> Reading[ConsentItem]:
+async def observe_exchange_roles(
+    tenant: ConsentPorts, assigned: Reading[Configuration]
+) -> Reading[ConsentItem]:
     """The roles of Exchange that apps hold. A tenant may let the guard read Graph alone."""
-    assigned = await tenant.configuration.read_configuration(ASSIGNMENTS)
     rows = [row for row in assigned.items if is_assigned_to_app(row)]
     principals: Reading[Configuration] = Reading()
     apps: Reading[App] = Reading()
@@ -312,12 +319,11 @@ def build_exchange_role(
     found = find_principal_id(row, principals)
     shown = read_text(row, "RoleAssigneeName") or read_text(row, "RoleAssignee")
     app = apps.get(found) or App(found or row.id, name=shown or row.name)
-    scopes = (read_text(row, name) for name in SCOPE_PROPERTIES)
     return ExchangeAppRole(
         app,
         role=read_text(row, "Role"),
         assignment=read_text(row, "Name") or row.id,
-        scope=next((one for one in scopes if not is_whole_scope(one)), ""),
+        scope=find_scope(row),
         is_enabled=row.values.get("Enabled") is not False,
     )
 
@@ -328,7 +334,9 @@ def read_text(row: Configuration, name: str) -> str:
     return value.strip()[:MAX_TEXT_LENGTH] if isinstance(value, str) else ""
 
 
-async def read_held_roles(tenant: HasRoles, exchange: Reading[ConsentItem]) -> HeldRoles:
+async def read_held_roles(
+    tenant: ConsentPorts, assigned: Reading[Configuration], exchange: Reading[ConsentItem]
+) -> HeldRoles:
     """What apps hold by roles. Where roles cannot be read, nothing is known of them; who compares
     administrators says so.
     """
@@ -344,8 +352,60 @@ async def read_held_roles(tenant: HasRoles, exchange: Reading[ConsentItem]) -> H
             found = HeldRole(weigh_exchange_role(one.role), assignments)
             held[one.app.id] = max(held.get(one.app.id, found), found, key=get_risk)
     read = {ROLE_HOLDERS: holders, assignments: exchange}
-    whole = (name for name, one in read.items() if one.complete and not one.failures)
-    return HeldRoles(held, frozenset(whole))
+    whole = frozenset(name for name, one in read.items() if one.complete and not one.failures)
+    memberships: dict[str, tuple[RoleGroupMembership, ...]] = {}
+    if assignments in whole and any(one.role_groups for one in holders.items):
+        principals = await tenant.configuration.read_configuration(EXCHANGE_PRINCIPALS)
+        memberships = place_memberships(holders.items, assigned.items, principals.items)
+    for app_id, groups in memberships.items():
+        risk = max(map(weigh_role_group, groups))
+        found = HeldRole(risk, ROLE_HOLDERS)
+        held[app_id] = max(held.get(app_id, found), found, key=get_risk)
+    return HeldRoles(held, memberships, whole)
+
+
+def place_memberships(
+    holders: Iterable[RoleHolder],
+    assigned: Iterable[Configuration],
+    principals: Iterable[Configuration],
+) -> dict[str, tuple[RoleGroupMembership, ...]]:
+    """The role groups of Exchange by the object id of each member, with what they give.
+
+    A service principal may be printed by the id that Exchange has for it.
+    """
+    roles = list_group_roles(assigned)
+    app_ids = {
+        read_text(one, name).casefold(): read_text(one, "ObjectId").casefold()
+        for one in principals
+        for name in PRINCIPAL_NAMES[0]
+    }
+    found: dict[str, dict[str, RoleGroupMembership]] = {}
+    for one in holders:
+        own = found.setdefault(app_ids.get(one.id) or one.id, {})
+        for group in sorted(one.role_groups):
+            own[group] = RoleGroupMembership(group, roles.get(group.casefold(), ()))
+    return {one: tuple(groups.values()) for one, groups in found.items() if groups}
+
+
+def list_group_roles(assigned: Iterable[Configuration]) -> dict[str, tuple[GroupRole, ...]]:
+    """The roles that each role group gives its members; what they may only give away is left out,
+    as what is disabled.
+    """
+    found: dict[str, tuple[GroupRole, ...]] = {}
+    for row in assigned:
+        kind = read_text(row, "RoleAssigneeType").casefold()
+        delegates = "delegating" in read_text(row, "RoleAssignmentDelegationType").casefold()
+        if kind in GROUP_KINDS and not delegates and row.values.get("Enabled") is not False:
+            name = read_text(row, "RoleAssigneeName") or read_text(row, "RoleAssignee")
+            role = GroupRole(read_text(row, "Role"), find_scope(row))
+            found[name.casefold()] = (*found.get(name.casefold(), ()), role)
+    return found
+
+
+def find_scope(row: Configuration) -> str:
+    """What a role assignment is limited to; empty for every mailbox."""
+    scopes = (read_text(row, name) for name in SCOPE_PROPERTIES)
+    return next((one for one in scopes if not is_whole_scope(one)), "")
 
 
 def get_risk(role: HeldRole) -> PermissionRisk:

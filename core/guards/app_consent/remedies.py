@@ -239,6 +239,28 @@ def build_exchange_role_remedy(item: ExchangeAppRole) -> tuple[Step, ...]:
     )
 
 
+def build_role_group_remedy(app: App, group: str) -> tuple[Step, ...]:
+    """The steps about an app in a role group of Exchange."""
+    return (
+        save_from_exchange(
+            "who is in the group",
+            "exchange-role-group",
+            group,
+            build_command("Get-RoleGroupMember", Identity=group),
+        ),
+        find_actor("put it in", "Add-RoleGroupMember", "Update-RoleGroupMember"),
+        ask("whoever put it in"),
+        make_exchange_step(
+            f"Unless {UNLESS}: take the app out of the group. Where that does not find it, a group "
+            "that is a member has it: take it out of that.",
+            build_command(
+                "Remove-RoleGroupMember", "-Confirm:$false", Identity=group, Member=app.id
+            ),
+        ),
+        look_around_app(app),
+    )
+
+
 def build_consent_remedy(text: str, command: str = "") -> tuple[Step, ...]:
     """The steps about what users may let apps into."""
     return (

@@ -5,12 +5,14 @@ from core.microsoft365.assumptions.assumption import Assumption, Dependents, Sta
 APP_ASSIGNMENTS = Assumption(
     id="exchange-app-assignments",
     assumed="Get-ManagementRoleAssignment prints the assignee of an app's role as App or "
-    "RoleAssignee, its type as ServicePrincipal, and what limits the role in one of five scopes.",
+    "RoleAssignee, its type as ServicePrincipal, and what limits the role in one of five scopes; "
+    "Get-RoleGroupMember prints an app by its id in Entra, or by the Guid of Get-ServicePrincipal.",
     standing=Standing.UNSEEN,
     source="Microsoft Learn: Role Based Access Control for Applications; maester365/maester#971",
     dated="2026",
     otherwise="A type that is none of people or groups counts as an app; a scope that is printed "
-    "elsewhere is not seen, and the role is told as one for every mailbox.",
+    "elsewhere is not seen, and the role is told as one for every mailbox. An app in a role group "
+    "is only told as a new member of it.",
     depends=Dependents(guards=("app-consent",), verdicts=("granted",)),
 )
 RECIPIENT_NAMES = Assumption(

@@ -33,6 +33,7 @@ from core.microsoft365.known_apps import MICROSOFT_TENANTS
 from core.microsoft365.permission_rules import PermissionRisk
 from core.model.findings import Finding, Severity, Verdict, format_facts
 from core.model.guards import GuardPolicy, ObserveContext
+from core.model.reach import goes_further
 from core.tenant.apps import App, AppCredential, AppPermission, AppRegistration
 from core.tenant.changes import SetConfiguration
 from core.tenant.configuration import Configuration
@@ -702,6 +703,95 @@ async def test_a_role_of_exchange_finds_its_app(
     assert (item.app.id, item.scope, item.assignment) == (app_id, scope, "A-1")
     (finding,) = judge(item, TERMS)
     assert finding.severity >= Severity.MEDIUM
+
+
+def group_role(role: str, number: int, **values: object) -> Configuration:
+    """A role that the group Bots gives its members."""
+    usual = {"RoleAssigneeName": "Bots", "RoleAssigneeType": "RoleGroup"}
+    return exchange_row(ASSIGNMENTS, f"G-{number}", Role=role, **{**usual, **values})
+
+
+async def look_at_member(
+    *rows: Configuration, holder_id: str = "c2", groups: frozenset[str] = frozenset({"Bots"})
+) -> ConsentedApp:
+    """The app c2, where somebody is in role groups of Exchange."""
+    tenant = build_app_consent_tenant()
+    tenant.holders = [
+        RoleHolder(holder_id, "exchange", role_groups=groups),
+        RoleHolder("person", "exchange", role_groups=groups),
+    ]
+    tenant.configurations += rows
+    return held(await look(tenant), "c2")
+
+
+def judge_groups(item: ConsentedApp) -> list[Finding]:
+    return [one for one in judge(item, TERMS) if one.kind == "exchange-role-group"]
+
+
+WITHIN = {"CustomRecipientWriteScope": "Invoices"}
+
+
+@pytest.mark.parametrize(
+    ("rows", "severity"),
+    [
+        ([group_role("ApplicationImpersonation", 1)], Severity.CRITICAL),
+        ([group_role("ApplicationImpersonation", 1, **WITHIN)], Severity.HIGH),
+        (
+            [group_role("Mail Recipients", 1), group_role("Role Management", 2, **WITHIN)],
+            Severity.CRITICAL,
+        ),
+        ([group_role("Message Tracking", 1), group_role("View-Only Recipients", 2)], Severity.HIGH),
+        ([group_role("View-Only Recipients", 1)], Severity.MEDIUM),
+        ([group_role("View-Only Recipients", 1, **WITHIN)], Severity.LOW),
+        (
+            [
+                group_role("View-Only Recipients", 1),
+                group_role("Role Management", 2, Enabled=False),
+                group_role("Role Management", 3, RoleAssignmentDelegationType="DelegatingOrgWide"),
+                group_role("Role Management", 4, RoleAssigneeName="Others"),
+                group_role("Role Management", 5, RoleAssigneeType="User"),
+            ],
+            Severity.MEDIUM,
+        ),
+        ([], Severity.HIGH),
+    ],
+)
+async def test_a_role_group_weighs_for_an_app_like_its_roles(
+    rows: list[Configuration], severity: Severity
+) -> None:
+    other = group_role("Message Tracking", 9, RoleAssigneeName="Others")
+    (finding,) = judge_groups(await look_at_member(other, *rows))
+    assert (finding.object_id, finding.severity) == ("c2", severity)
+    assert finding.verdict == ConsentVerdict.GRANTED
+    assert "is in the role group Bots of Exchange" in finding.summary
+
+
+async def test_a_member_that_exchange_knows_by_its_own_id_is_found() -> None:
+    principal = exchange_row(EXCHANGE_PRINCIPALS, "Sync", ObjectId="C2", Guid="guid-of-c2")
+    rows = (principal, group_role("Role Management", 1))
+    item = await look_at_member(*rows, holder_id="guid-of-c2")
+    assert item.held_role == HeldRole(PermissionRisk.TENANT_WIDE, ROLE_HOLDERS)
+    assert judge_groups(item)
+    assert not judge_groups(await look_at_member(*rows, holder_id="guid-of-another"))
+
+
+async def test_a_role_more_of_a_group_goes_further_and_a_further_group_is_another_case() -> None:
+    one, two = group_role("Message Tracking", 1), group_role("Role Management", 2)
+    (narrow,) = judge_groups(await look_at_member(one))
+    (wide,) = judge_groups(await look_at_member(one, two))
+    assert narrow.compute_key("g") == wide.compute_key("g")
+    assert goes_further(wide.reaches, narrow.reaches)
+    both = judge_groups(await look_at_member(one, groups=frozenset({"Bots", "More"})))
+    assert len({finding.compute_key("g") for finding in both}) == 2
+
+
+async def test_nothing_is_said_of_groups_whose_roles_were_not_read() -> None:
+    tenant = build_app_consent_tenant()
+    tenant.holders = [RoleHolder("c2", "exchange", role_groups=frozenset({"Bots"}))]
+    tenant.fail_read(get_configuration_source_name(ASSIGNMENTS), permission="Get-X")
+    reading = await look(tenant)
+    assert held(reading, "c2").role_groups == ()
+    assert not reading.covers((get_configuration_source_name(ASSIGNMENTS),), "c2")
 
 
 async def test_a_tenant_where_exchange_may_not_be_read_is_told_so_and_judged_by_graph() -> None:

@@ -14,6 +14,8 @@ from core.guards.app_consent.grants import (
     ConsentItem,
     DelegatedGrantView,
     ExchangeAppRole,
+    GroupRole,
+    RoleGroupMembership,
 )
 from core.guards.app_consent.guard import GUARD
 from core.guards.app_consent.judge import judge
@@ -366,11 +368,21 @@ def test_sentences_about_apps_and_consent() -> None:
         return say(Configuration("authorization-policy", "", "x", values))
 
     role = ExchangeAppRole(VERIFIED_APP, "Application Mail.Read", "Assignment 1")
+    bots = RoleGroupMembership(
+        "Bots", (GroupRole("Role Management"), GroupRole("Message Tracking", "Invoices"))
+    )
+    mirror = RoleGroupMembership("Organization Management", ())
     mail = hold(UNVERIFIED_APP, "Mail.Read")
     stopped: dict[str, Any] = {"microsoft_status": "DisabledDueToViolationOfServicesAgreement"}
     check_sentences(
         "app_consent_apps",
         {
+            "An app in a role group of Exchange": about(
+                UNVERIFIED_APP, "exchange-role-group", role_groups=(bots,)
+            ),
+            "An app in a role group without roles": about(
+                HOME_APP, "exchange-role-group", role_groups=(mirror,)
+            ),
             "An app made for theft": about(
                 replace(UNVERIFIED_APP, app_id=ABUSED[False]), "abused-app"
             ),

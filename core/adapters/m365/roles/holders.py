@@ -25,6 +25,8 @@ class RoleHolders:
     """Those whose members have not been read yet, with the kind of each."""
     exchange_members: set[str] = field(default_factory=set)
     """Members of role groups of Exchange, which may know groups that Graph does not."""
+    role_groups: dict[str, set[str]] = field(default_factory=dict)
+    """The names of the role groups of Exchange that each of these is in."""
     members: dict[str, set[str]] = field(default_factory=dict)
     """Members of each group that was read."""
     nested_groups: dict[str, set[str]] = field(default_factory=dict)
@@ -79,9 +81,9 @@ class RoleHolders:
         """Why the list is incomplete; a missing permission comes first."""
         return min(self.failures, key=lambda failure: not failure.permission, default=None)
 
-    def collect_roles(self) -> dict[str, set[str]]:
+    def collect_roles(self, direct: Mapping[str, set[str]]) -> dict[str, set[str]]:
         """The roles of each principal, its own and those of the groups it is in or may join."""
-        roles = {one: set(own) for one, own in self.direct_roles.items()}
+        roles = {one: set(own) for one, own in direct.items()}
         has_changed = True
         while has_changed:
             has_changed = False
@@ -103,7 +105,8 @@ class RoleHolders:
 
     def to_reading(self) -> Reading[RoleHolder]:
         """The list as the port has it."""
-        roles = self.collect_roles()
+        roles = self.collect_roles(self.direct_roles)
+        role_groups = self.collect_roles(self.role_groups)
         owned = self.collect_owned_roles(roles)
         return Reading(
             items=tuple(
@@ -113,6 +116,7 @@ class RoleHolders:
                     frozenset(roles.get(one, ())),
                     self.names.get(one, ""),
                     is_group=one in self.members,
+                    role_groups=frozenset(role_groups.get(one, ())),
                     owned_roles=frozenset(owned.get(one, ())),
                 )
                 for one in sorted(self.holders)

@@ -85,6 +85,8 @@ def add_role_group_member(
         if one.guid not in known and one.name.lower() not in known:
             raise Unavailable(f"role group {group.name!r}: a role group in it was not listed")
         return
+    for member in filter(None, (one.guid, one.id)):
+        role_holders.role_groups.setdefault(member, set()).add(group.name)
     if one.guid:
         role_holders.add_principal(Principal(one.guid, OTHER), EXCHANGE)
     if one.id:

@@ -284,6 +284,56 @@ def with_members(*rows: dict[str, Any]) -> dict[str, Any]:
     }
 
 
+async def test_role_groups_of_exchange_stand_with_their_members_also_through_a_group() -> None:
+    local = {"ExternalDirectoryObjectId": group(1), "Guid": guid(9), "Name": "bots"}
+    bots = {**local, "RecipientTypeDetails": "MailUniversalSecurityGroup"}
+    ann = {"ExternalDirectoryObjectId": person(1), "Guid": guid(1), "Name": "ann"}
+    ann["RecipientTypeDetails"] = "UserMailbox"
+    scene = build_scene(
+        graph={
+            "groups": [{"id": group(1), "visibility": "Private", "members": [person(2)]}],
+            "users": [build_user_row(person(2), "p2")],
+        },
+        exchange={
+            "Get-RoleGroup": [
+                {"Guid": person(50), "Name": "Desk"},
+                {"Guid": person(51), "Name": "Help"},
+            ],
+            "Get-RoleGroupMember": {"Desk": [bots, ann], "Help": [ann]},
+        },
+    )
+    async with connect_sandbox(scene, attempts=1) as to:
+        found = await to.tenant.roles.read_role_holders()
+    assert found.failures == ()
+    by_id = {one.id: one.role_groups for one in found.items}
+    assert by_id[person(2)] == {"Desk"}
+    assert by_id[person(1)] == by_id[guid(1)] == {"Desk", "Help"}
+    assert by_id[ADMIN_ID] == frozenset()
+
+
+async def test_an_owner_has_the_roles_of_the_group_and_is_not_said_to_hold_them() -> None:
+    row = {
+        "principalId": group(1),
+        "roleDefinitionId": READER,
+        "principal": {"@odata.type": "#microsoft.graph.group", "id": group(1)},
+    }
+    groups = [
+        {
+            "id": group(1),
+            "visibility": "Private",
+            "members": [person(2)],
+            "owners": [person(1), person(2)],
+        }
+    ]
+    graph = {"roleAssignments": [*DEFAULT_ASSIGNMENTS, row], "groups": groups}
+    async with connect_sandbox(build_scene(graph=graph), attempts=1) as to:
+        found = await to.tenant.roles.read_role_holders()
+    by_id = {one.id: one for one in found.items}
+    owner, both = by_id[person(1)], by_id[person(2)]
+    assert (owner.assigned_via, owner.roles, owner.owned_roles) == ("owner", frozenset(), {READER})
+    assert (both.assigned_via, both.roles, both.owned_roles) == ("entra", {READER}, {READER})
+
+
 async def test_a_tenant_without_any_assignment_is_a_list_gone_wrong() -> None:
     (reason,) = await reasons(graph={"roleAssignments": []})
     assert "no role is assigned to anybody" in reason
