@@ -16,6 +16,7 @@ from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
 
 from core.activity.searches import is_search_due as is_query_due
+from core.activity.twins import merge_twins
 from core.engine.decision_context import IN_EFFECT_STATES
 from core.engine.open_folds import OPEN_FOLD_KIND
 from core.engine.self_findings import SELF_CHECK_KINDS, UNREADABLE
@@ -73,7 +74,7 @@ class ActIndex:
         of_kinds: list[tuple[Act, ActTarget]] = []
         by_hand: defaultdict[str, list[Act]] = defaultdict(list)
         methods: defaultdict[str, list[Act]] = defaultdict(list)
-        for act in acts:
+        for act in merge_twins(acts):
             by_hand[get_hand(act)].append(act)
             if normalize_operation(act.operation) in METHOD_OPERATIONS:
                 for name in {one for target in act.targets for one in target.names}:
@@ -166,9 +167,9 @@ def add_cause(
     case that somebody else changed back is put down to what came after our last change.
     """
     window = get_window(case, settling_time, get_last_change(case, changes))
-    causes = [case.cause] if case.cause and case.cause.at >= window.start else []
-    if act := find_act(case, index, window.includes):
-        causes.append(build_cause(act))
+    # Of one moment, what is on record now may tell more than what was.
+    causes = [build_cause(act)] if (act := find_act(case, index, window.includes)) else []
+    causes += [case.cause] if case.cause and case.cause.at >= window.start else []
     cause = max(causes, key=lambda one: one.at, default=None)
     if cause:
         cause = refresh_beside(cause, index)
