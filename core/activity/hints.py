@@ -174,7 +174,11 @@ def merge_new_acts(acts: Iterable[Act], known: Iterable[Act]) -> tuple[Act, ...]
             newer = act if act.at > before.at else before
             counted = tuple(dict.fromkeys((*before.counted, *act.counted)))[:MAX_COUNTED]
             rows[act.key] = changed[act.key] = replace(
-                newer, count=len(counted), counted=counted, seen_at=before.seen_at
+                newer,
+                count=len(counted),
+                counted=counted,
+                seen_at=before.seen_at,
+                first_at=min(before.began_at, act.began_at),
             )
     return tuple(changed.values())
 

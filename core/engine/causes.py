@@ -135,7 +135,7 @@ class Window:
     def includes(self, act: Act) -> bool:
         """Whether an act may be the cause."""
         is_open = act.at >= self.clean_from or act.seen_at > self.clean_from
-        return is_open and self.start <= act.at <= self.end
+        return is_open and self.start <= act.at and act.began_at <= self.end
 
 
 def get_window(case: Case, settling_time: timedelta, changed_at: datetime | None = None) -> Window:
@@ -168,7 +168,8 @@ def add_cause(
     """
     window = get_window(case, settling_time, get_last_change(case, changes))
     # Of one moment, what is on record now may tell more than what was.
-    causes = [build_cause(act)] if (act := find_act(case, index, window.includes)) else []
+    act = find_act(case, index, window.includes)
+    causes = [build_cause(date_act(act, window))] if act else []
     causes += [case.cause] if case.cause and case.cause.at >= window.start else []
     cause = max(causes, key=lambda one: one.at, default=None)
     if cause:
@@ -179,6 +180,11 @@ def add_cause(
     if is_same and sought_at and read_at - sought_at < SOUGHT_STEP:
         return case
     return replace(case, cause=cause, earlier_change=earlier, cause_sought_at=read_at)
+
+
+def date_act(act: Act, window: Window) -> Act:
+    """An act as it is told: of several, which went on after the look, the first."""
+    return replace(act, at=act.began_at) if act.at > window.end else act
 
 
 def find_earlier_change(case: Case, index: ActIndex, window: Window) -> Cause | None:
@@ -253,7 +259,7 @@ def refresh_beside(cause: Cause, index: ActIndex) -> Cause:
     beside: Counter[str] = Counter()
     addresses = set[str]()
     for act in index.by_hand.get(get_hand(cause), ()):
-        is_itself = act.at == cause.at and act.operation == cause.operation
+        is_itself = act.began_at <= cause.at <= act.at and act.operation == cause.operation
         if not is_itself and abs(act.at - cause.at) <= SESSION_WINDOW:
             beside[act.operation] += act.count
             addresses.add(act.address)

@@ -45,10 +45,17 @@ class Act:
     """What was set, in a line. Untrusted."""
     count: int = 1
     """How many acts it stands for; MAX_COUNTED or more where it is that."""
+    first_at: datetime | None = None
+    """When the first of them was, if it stands for several; `at` is the last."""
     counted: tuple[str, ...] = ()
     """Hashes of the ids of the records that it counts, where it may stand for several: a record
     that is served again counts once.
     """
+
+    @property
+    def began_at(self) -> datetime:
+        """When the first act was that it stands for."""
+        return self.first_at or self.at
 
 
 MAX_COUNTED = 4_000

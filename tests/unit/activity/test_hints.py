@@ -231,5 +231,11 @@ def test_a_burst_is_one_act_with_a_count_and_a_crowd_of_acts_is_bounded() -> Non
     assert list_news([*named, more], acts) == [more]
     (crowd,) = merge_new_acts([build_act(more, list_concerns(more), FOUND, START)], acts)
     assert crowd.count == 100 - MAX_ACTS_PER_OBJECT + 1
+    # It stands for all from the first to the last, in whatever order they come.
+    first, last = (START + timedelta(seconds=one) for one in (MAX_ACTS_PER_OBJECT, 100))
+    assert (crowd.began_at, crowd.at) == (first, last)
+    late = build_record("new-inboxrule", record_id="late", at=START + timedelta(seconds=1))
+    (longer,) = merge_new_acts([build_act(late, list_concerns(late), FOUND, START)], (*acts, crowd))
+    assert (longer.began_at, longer.at) == (late.at, last)
     again = merge_new_acts([build_act(more, list_concerns(more), FOUND, START)], (*acts, crowd))
     assert [act.count for act in again] == [crowd.count]

@@ -177,6 +177,18 @@ def test_the_act_lies_between_a_clean_look_and_the_one_that_saw_it(
     )
 
 
+@pytest.mark.parametrize(("first", "last", "told"), [(50, 300, 50), (50, 70, 70), (120, 300, None)])
+def test_of_alike_acts_that_go_on_after_the_look_those_before_it_are_the_cause(
+    first: float, last: float, told: float | None
+) -> None:
+    burst = replace(build_act(minutes=last), first_at=START + timedelta(minutes=first), count=900)
+    cause = search(DATED, burst).cause
+    assert cause is None or (cause.count, cause.beside) == (900, ())
+    assert (cause.at if cause else None) == (
+        START + timedelta(minutes=told) if told is not None else None
+    )
+
+
 def test_what_was_on_record_when_a_look_found_nothing_led_to_nothing_unless_that_shows_late() -> (
     None
 ):
