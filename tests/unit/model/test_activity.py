@@ -12,6 +12,7 @@ from core.model.activity import (
     get_hand,
     identify_actor,
 )
+from core.model.findings import Correlation
 from core.tenant.activity import ActivityActor, ActivityLog, ActorKind
 from tests.support.fakes.clock import START
 
@@ -59,6 +60,14 @@ def test_cases_of_one_actor_share_a_key_unless_it_is_microsoft_or_nobody() -> No
 def test_a_session_and_an_actor_of_one_name_are_two_stories() -> None:
     same = replace(CAUSE, session="a1")
     assert build_session_key(same) != build_actor_key(same)
+
+
+def test_a_session_or_an_actor_that_is_called_like_an_address_shares_nothing_with_its_mail() -> (
+    None
+):
+    mail = Correlation.of("x@drop.example", "mail to x@drop.example").key
+    named = replace(CAUSE, session="x@drop.example", actor=replace(ANN, id="x@drop.example"))
+    assert mail not in {build_session_key(named), build_actor_key(named)}
 
 
 @pytest.mark.parametrize(

@@ -9,7 +9,7 @@ from core.model.outbox import Notice, NoticeEvent, OutboxRow
 from tests.support.fakes.clock import START
 
 NOTICE = Notice(
-    "g", "Guard", "0123456789abcdef", NoticeEvent.OPENED, Severity.HIGH, "It forwards.", START
+    "g", "Guard", "0123456789abcdef" * 2, NoticeEvent.OPENED, Severity.HIGH, "It forwards.", START
 )
 
 
@@ -25,5 +25,5 @@ def test_a_case_is_called_by_the_end_of_its_key() -> None:
 
 def test_a_row_is_of_a_case_and_a_channel_and_a_message_of_what_it_tells() -> None:
     row = OutboxRow("mail", "r1", NOTICE, START)
-    assert row.key == "0123456789abcdef|mail"
-    assert row.message_id == "0123456789abcdef.r1"
+    assert row.key == f"{'0123456789abcdef' * 2}|mail"
+    assert row.message_id == f"{'0123456789abcdef' * 2}.r1"
