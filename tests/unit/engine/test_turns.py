@@ -1,6 +1,6 @@
 """Which case follows on which: what came back, what took another's place, and how often."""
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from dataclasses import replace
 from datetime import timedelta
 from typing import Any
@@ -17,6 +17,7 @@ from core.engine.flapping import (
     build_flap_fact,
     describe_untold_forms,
     end_silently,
+    name_objects,
     note_flapping,
     split_waiting_cases,
     with_turns,
@@ -81,11 +82,14 @@ def test_a_case_that_turned_once_says_nothing_of_it_and_twice_it_does() -> None:
     # What was said before is said anew, and not beside it.
     more = with_turns(twice, 3, OLD, None)
     assert more.facts == (build_flap_fact(more), Fact("rule", "x"))
+    assert with_turns(more, 1, OLD, None).facts == (Fact("rule", "x"),)
 
 
 def test_without_a_begin_it_comes_and_goes_since_it_was_opened() -> None:
-    said = build_flap_fact(case(1, turn_count=3)).text
-    assert said == "it comes and goes, or changes its form: 3 times since 2026-11-11 06:00 UTC"
+    text = "it comes and goes, or changes its form: 3 times since 2026-11-{} 06:00 UTC"
+    assert build_flap_fact(case(1, turn_count=3)) == Fact("", text.format(11))
+    since = flapping(1, turn_count=3, flapping_since=OLD + DAY)
+    assert build_flap_fact(since) == Fact("", text.format(12))
 
 
 @pytest.mark.parametrize(
@@ -116,11 +120,19 @@ def test_forms_are_named_by_what_they_share_or_say_once_and_in_few_words() -> No
     assert len(told.untold_texts) == MAX_FORMS
     assert len(told.untold_texts[-1]) == MAX_FORM_LENGTH
     assert told.facts == (build_flap_fact(told),)
+    # What was said before is said anew.
+    again = with_untold_forms(replace(told, facts=(*told.facts, Fact("rule", "x"))), [case(6)])
+    assert again.facts == (build_flap_fact(again), Fact("rule", "x"))
+
+
+def test_what_has_one_name_and_is_of_two_kinds_is_two_objects() -> None:
+    assert name_objects(case(1))[1] != name_objects(case(1, kind="rule"))[1]
+    assert name_objects(case(1)) == name_objects(case(2))
 
 
 # What follows on what -----------------------------------------------------------------------------
 
-GONE = {"closed_at": START - HOUR, "resolution": "gone"}
+GONE: Mapping[str, Any] = {"closed_at": START - HOUR, "resolution": "gone"}
 
 
 def test_what_is_back_has_turned_twice_and_another_form_once() -> None:
@@ -144,6 +156,7 @@ def test_what_is_back_has_turned_twice_and_another_form_once() -> None:
         (flapping(1, closed_at=START - HOUR, resolution="exempt"), False),
         (flapping(1, absent_since=START - HOUR), True),
         (flapping(1), False),
+        (flapping(1, absent_since=START - HOUR, closed_at=OLD, resolution="gone"), False),
         (case(1, absent_since=START - HOUR), False),
         # Of another kind, or of another object of another name.
         (case(1, kind="rule", **GONE), False),
@@ -162,6 +175,12 @@ def test_of_several_before_the_one_that_turned_most_counts() -> None:
     many = flapping(2, turn_count=7, **GONE)
     found = note(case(3), few, many)
     assert (found.turn_count, found.flapping_since) == (8, OLD)
+    # Of two that turned as often, the one that went last; one that is only away is there.
+    late = flapping(4, turn_count=7, flapping_since=OLD + DAY, closed_at=START, resolution="gone")
+    early = replace(many, opened_at=OLD + HOUR)
+    assert note(case(3), early, late).flapping_since == OLD + DAY
+    away = flapping(5, turn_count=7, flapping_since=OLD + 2 * DAY, absent_since=START)
+    assert note(case(3), away, late).flapping_since == OLD + DAY
     # Back among others it has turned twice.
     assert note(case(1), few, many).turn_count == 9
 
@@ -170,7 +189,7 @@ def test_of_several_before_the_one_that_turned_most_counts() -> None:
     "new", [case(1, closed_at=START), case(1, kind="brake"), case(1, is_one_off=True)]
 )
 def test_what_is_closed_an_event_or_of_the_engine_itself_does_not_flap(new: Case) -> None:
-    gone = replace(new, **{**GONE, "is_one_off": False})
+    gone = replace(new, closed_at=START - HOUR, resolution="gone", is_one_off=False)
     assert note(new, gone) == new
 
 
@@ -178,8 +197,10 @@ def test_a_known_case_turns_when_it_is_there_again() -> None:
     away = flapping(1, absent_since=START - HOUR)
     back = note(away, away, is_new=False)
     assert (back.turn_count, back.absent_since) == (6, None)
+    assert (back.clean_at, back.found_at) == (START - HOUR, context(away).read_at)
     there = flapping(1)
-    assert note(there, there, is_new=False).turn_count == 5
+    still = note(there, there, is_new=False)
+    assert (still.turn_count, still.clean_at, still.found_at) == (5, None, None)
     calm = case(1)
     assert note(calm, calm, is_new=False) == calm
 
@@ -231,6 +252,8 @@ def test_what_never_flapped_ends_with_a_card() -> None:
 def test_what_flaps_waits_for_a_day_and_ends_then() -> None:
     there = flapping(1)
     assert split([end(there)], there) == ([], [with_turns(there, 6, OLD, START)], [])
+    since = flapping(1, flapping_since=OLD + DAY)
+    assert split([end(since)], since)[1] == [with_turns(since, 6, OLD + DAY, START)]
     unknown = flapping(1, flapping_since=None)
     assert split([end(unknown)], unknown)[1] == [with_turns(unknown, 6, OLD, START)]
     away = flapping(1, absent_since=START - QUIET_TIME + HOUR)
@@ -286,6 +309,10 @@ def test_what_waited_ends_when_another_form_is_there() -> None:
     assert waiting == []
     assert telling == [with_untold_forms(new, [away])]
     assert split([], replace(away, notified_at=OLD), new=[new])[2] == []
+    # Whatever else there is, and by the first of several.
+    calm, third = case(9), flapping(3, object_id="n")
+    closing, _, telling = split([], calm, away, new=[third, new])
+    assert (closing, [one.key for one in telling]) == ([end_silently(away, START)], [new.key])
 
 
 @pytest.mark.parametrize(

@@ -92,7 +92,7 @@ async def test_a_contact_that_leads_to_an_own_address_is_followed() -> None:
     known, reading = await look_up(directory, "x", "c")
     assert directory.asked == [["c", "x"], ["d@contoso.com"]]
     assert known.by_name == directory.recipients
-    assert (reading.failures, reading.sources) == ((), {"recipients"})
+    assert (reading.failures, reading.sources) == ((), frozenset({"recipients"}))
 
 
 async def test_a_chain_without_an_end_is_followed_so_far() -> None:

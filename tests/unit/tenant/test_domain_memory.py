@@ -6,7 +6,6 @@ from datetime import UTC, datetime, timedelta
 import pytest
 
 from core.tenant.domain_memory import (
-    GONE,
     DomainChange,
     DomainNews,
     list_domain_news,
@@ -18,6 +17,7 @@ from core.tenant.domain_memory import (
     to_trait,
 )
 from core.tenant.known_traits import MAX_TRAIT_LENGTH, NEWS_PERIOD, KnownTraits
+from core.tenant.listing_memory import GONE
 from core.tenant.mail_flow import AcceptedDomain
 
 START = datetime(2026, 11, 20, 6, 0, tzinfo=UTC)
@@ -186,7 +186,8 @@ def test_another_guard_remembers_what_was_listed_until_it_is_gone_for_good() -> 
     assert (missed, len(rows)) == (frozenset(), 1)
     known = {row.key: row for row in rows}
     missed, rows = remember_domains([], known, START + HOUR)
-    assert (missed, {row.key for row in rows}) == ({"contoso.com"}, known.keys())
+    assert missed == {"contoso.com"}
+    assert {row.key for row in rows} == known.keys()
     known = {row.key: row for row in rows}
     known = {row.key: row for row in remember_domains([], known, START + 3 * HOUR)[1]}
     missed, rows = remember_domains([], known, START + HOUR + NEWS_PERIOD)

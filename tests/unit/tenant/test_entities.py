@@ -8,7 +8,7 @@ from core.tenant.quoting import quote_text
 
 def test_plans_that_are_suspended_do_not_serve_and_unknown_ones_are_unknown() -> None:
     plans = Account("a1", plans=frozenset({"mail", "chat"}), idle_plans=frozenset({"chat"}))
-    assert plans.serving_plans == {"mail"}
+    assert plans.serving_plans == frozenset({"mail"})
     assert Account("a1", plans=None, idle_plans=frozenset({"chat"})).serving_plans is None
 
 

@@ -10,6 +10,7 @@ import pytest
 from core.microsoft365.configuration_sources import ROLE_HOLDER
 from core.model.findings import Severity
 from core.model.guards import GuardPolicy, ObserveContext, Permission, Service
+from core.property_values import get_texts
 from core.tenant.configuration import Configuration
 from core.tenant.known_traits import KnownTraits
 from core.tenant.readings import ReadFailure, Reading
@@ -30,7 +31,9 @@ DOMAINS, RULES, LINKS = "accepted-domain", "mail-flow-rule", "safe-links-policy"
 def describe(rows: SourceRows) -> Iterable[WatchedItem]:
     """A door for each object, which opens what its property names."""
     for one in rows[RULES] or ():
-        opens = [Trait(name, f"opens {name}", Severity.HIGH) for name in one.values["opens"]]
+        opens = [
+            Trait(name, f"opens {name}", Severity.HIGH) for name in get_texts(one.values, "opens")
+        ]
         yield WatchedItem(one.id, one.name, opens=tuple(opens))
 
 
@@ -133,7 +136,8 @@ def test_a_guard_is_what_its_collections_read_and_changes_nothing() -> None:
 def test_a_reading_has_what_is_new_and_the_names_of_what_was_there() -> None:
     first, stock = compare(Reading((door("d1", "a"), door("d2"))))
     assert (first.items, stock) == ((), StockPart(DOORS, ("door d1",)))
-    assert (first.sources, first.population, first.scope) == ({DOORS.source}, 1, None)
+    assert first.sources == {DOORS.source}
+    assert (first.population, first.scope) == (1, None)
     assert first.complete
     later = NOW + timedelta(hours=1)
     again, _ = compare(Reading((door("d1", "a", "b"),)), remember(first), at=later)
