@@ -263,23 +263,11 @@ async def read_mailboxes(
     swept = HIDDEN_RULES in context.due_checks
     again = mailboxes if swept else select_between_checks(mailboxes, context.open_case_ids)
     seen = frozenset(owner.id for owner in again)
-    asked = list(again)
-    if swept:
-        # Whatever Graph shows, all of them are asked: neither waits for the other.
-        graph, exchange = await asyncio.gather(
-            tenant.inbox_rules.read_inbox_rules(mailboxes, include_harmless=True),
-            tenant.inbox_rules.read_hidden_rules(asked),
-        )
-    else:
-        graph = await tenant.inbox_rules.read_inbox_rules(
-            mailboxes, is_plain_reading=is_plain_reading
-        )
-        unclear = find_unclear_mailboxes(mailboxes, graph.items)
-        asked += [one for one in unclear if one.id not in seen]
-        exchange = (
-            await tenant.inbox_rules.read_hidden_rules(asked) if asked else Reading[InboxRule]()
-        )
-        graph = await reread_ambiguous_rules(tenant, mailboxes, graph, exchange)
+    due = select_due(mailboxes, context, everything=everything)
+    # Whatever the rules show, these are read: neither waits for the other.
+    (graph, exchange, asked), traces = await asyncio.gather(
+        read_rules(tenant, mailboxes, again, swept=swept), read_traces(tenant, due)
+    )
     movers = [rule for rule in graph.items if rule.move_to and rule.enabled and not rule.delete]
     everywhere = RULE_FOLDERS in context.due_checks
     followed = [
@@ -290,10 +278,6 @@ async def read_mailboxes(
     )
     rules = (*graph.items, *exchange.items)
     sends = any(True for rule in rules for _ in list_rule_recipients(rule))
-    due = select_due(mailboxes, context, everything=everything)
-    traces = (
-        await tenant.inbox_rules.read_surroundings(due) if due else Reading[MailboxSurroundings]()
-    )
     asks = sends or any(map(needs_own_domains, rules)) or any(map(is_telling_mailbox, traces.items))
     domains = await tenant.mail_flow.read_accepted_domains() if asks else Reading[AcceptedDomain]()
     settings = OutboundSettings()
@@ -364,6 +348,36 @@ async def read_mailboxes(
         | {MAILBOX_SURROUNDINGS: frozenset(told)},
         known_traits=note_missed(due, traces, context),
     )
+
+
+async def read_rules(
+    tenant: HasInboxRules, mailboxes: Sequence[Mailbox], again: Sequence[Mailbox], *, swept: bool
+) -> tuple[Reading[InboxRule], Reading[InboxRule], Sequence[Mailbox]]:
+    """The rules of some mailboxes as Graph and as Exchange shows them, and whom Exchange was asked
+    about: those of `again`, which are all of them if `swept`, and those of which Graph does not
+    show enough.
+    """
+    if swept:
+        graph, exchange = await asyncio.gather(
+            tenant.inbox_rules.read_inbox_rules(mailboxes, include_harmless=True),
+            tenant.inbox_rules.read_hidden_rules(again),
+        )
+        return graph, exchange, again
+    graph = await tenant.inbox_rules.read_inbox_rules(mailboxes, is_plain_reading=is_plain_reading)
+    seen = frozenset(owner.id for owner in again)
+    unclear = find_unclear_mailboxes(mailboxes, graph.items)
+    asked = [*again, *(one for one in unclear if one.id not in seen)]
+    exchange = await tenant.inbox_rules.read_hidden_rules(asked) if asked else Reading[InboxRule]()
+    return await reread_ambiguous_rules(tenant, mailboxes, graph, exchange), exchange, asked
+
+
+async def read_traces(
+    tenant: HasInboxRules, due: Sequence[Mailbox]
+) -> Reading[MailboxSurroundings]:
+    """What stands in the mailboxes that are due beside their rules."""
+    if not due:
+        return Reading[MailboxSurroundings]()
+    return await tenant.inbox_rules.read_surroundings(due)
 
 
 def list_traces(
