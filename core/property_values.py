@@ -8,6 +8,7 @@ import re
 from collections.abc import Mapping, Sequence
 from datetime import UTC, datetime
 
+PRINTED_SPAN = re.compile(r"(?:([0-9]{1,5})\.)?[0-9]{1,2}:[0-9]{2}:[0-9]{2}(?:\.[0-9]{1,7})?")
 PRINTED_INT = re.compile(r"\s*-?(?:[0-9]{1,15}|[0-9]{1,3}(?:,[0-9]{3}){1,4})\s*")
 
 type Scalar = bool | int | str | None
@@ -135,6 +136,12 @@ def get_time(values: Mapping[str, object], name: str) -> datetime | None:
         return found.astimezone(UTC) if found.tzinfo else found.replace(tzinfo=UTC)
     except (ValueError, OverflowError):
         return None
+
+
+def get_days(values: Mapping[str, object], name: str) -> int | None:
+    """A span of time as Exchange prints it, `14.00:00:00`, in whole days; None where it is none."""
+    span = PRINTED_SPAN.fullmatch(get_text(values, name))
+    return int(span[1] or 0) if span else None
 
 
 def get_texts(values: Mapping[str, object], name: str) -> tuple[str, ...]:

@@ -9,6 +9,7 @@ one of its objects and one property.
 from collections.abc import Mapping
 from urllib.parse import quote
 
+from core.microsoft365.deleted_mail import loses_deleted_mail
 from core.microsoft365.directory_sources import DIRECTORY_SOURCES
 from core.microsoft365.known_apps import PUBLIC_CLIENTS
 from core.microsoft365.source_shapes import (
@@ -17,6 +18,7 @@ from core.microsoft365.source_shapes import (
     ConfigurationSource,
     NameList,
     define_exchange_source,
+    define_mailbox_listing,
     define_mailbox_source,
 )
 from core.model.guards import Service
@@ -117,9 +119,10 @@ CONFIGURATION_SOURCES: Mapping[str, ConfigurationSource] = {
         # The mailbox of a leaver stays on hold, and is listed no longer by itself.
         IncludeInactiveMailbox=True,
     ),
-    "unrecoverable-mailbox": define_mailbox_source(
-        "SingleItemRecoveryEnabled -eq 'False'",
-        *("SingleItemRecoveryEnabled", "RetainDeletedItemsFor"),
+    # Exchange has no filter for spans of time (Microsoft Learn: Filterable properties for the
+    # -Filter parameter).
+    "unrecoverable-mailbox": define_mailbox_listing(
+        loses_deleted_mail, *("SingleItemRecoveryEnabled", "RetainDeletedItemsFor")
     ),
     "hidden-mailbox": define_mailbox_source(
         "HiddenFromAddressListsEnabled -eq 'True'",

@@ -80,6 +80,7 @@ def define_exchange_source(
     relation: str = "",
     optional_because: str = "",
     selected: tuple[str, ...] = (),
+    keeps: Callable[[Mapping[str, object]], bool] | None = None,
 ) -> ConfigurationSource:
     """A source that a cmdlet reads and, unless `write` is empty, another one writes.
 
@@ -99,6 +100,7 @@ def define_exchange_source(
         relation=relation,
         optional_because=optional_because,
         selected=selected,
+        keeps=keeps,
     )
 
 
@@ -110,4 +112,20 @@ def define_mailbox_source(condition: str, *properties: str, **more: object) -> C
         parameters={**ALL_RESULTS, "Filter": condition, **more},
         may_be_none=True,
         selected=(*MAILBOX_NAMES, *properties),
+    )
+
+
+def define_mailbox_listing(
+    keeps: Callable[[Mapping[str, object]], bool], *properties: str
+) -> ConfigurationSource:
+    """The mailboxes that a condition is true of which Exchange has no filter for: all are listed,
+    and the others are dropped page by page.
+    """
+    return define_exchange_source(
+        *("Get-Mailbox", "Guid"),
+        risk="find every mailbox, its owner and its settings",
+        parameters=ALL_RESULTS,
+        may_be_none=True,
+        selected=(*MAILBOX_NAMES, *properties),
+        keeps=keeps,
     )

@@ -18,7 +18,12 @@ from core.tenant.port import Tenant
 from core.tenant.readings import Reading
 from sandbox.graph.apps import MICROSOFT_TENANT_ID, build_principal
 from sandbox.graph.policies import DEFAULT_GRAPH_POLICIES
-from tests.support.http_recorder import build_scene, connect_sandbox
+from tests.support.http_recorder import (
+    PERSON,
+    build_mailbox_row,
+    build_scene,
+    connect_sandbox,
+)
 from tests.support.tenants import OPENERS, OpenTenant, open_fake, open_sandbox
 
 FIRST, SECOND = (f"44444444-0000-4000-8000-00000000000{number}" for number in (1, 2))
@@ -106,6 +111,27 @@ async def test_a_source_of_more_than_a_page_is_read_to_its_end(open_tenant: Open
     async with open_tenant(build_scene(exchange={"Get-RemoteDomain": rows})) as to:
         found = await to.tenant.configuration.read_configuration("remote-domain")
         assert (found.population, len(found.items), found.failures) == (2_100, 2_100, ())
+
+
+async def test_of_a_long_listing_only_what_counts_is_kept(open_tenant: OpenTenant) -> None:
+    spans = (("14.00:00:00", "True"), ("6.23:00:00", "True"), ("30.00:00:00", "False"))
+    boxes = [
+        build_mailbox_row(PERSON, f"33333333-0000-4000-8000-{at:012}", f"m{at}")
+        | {"RetainDeletedItemsFor": kept, "SingleItemRecoveryEnabled": recovered}
+        for at, (kept, recovered) in enumerate(spans)
+    ]
+    async with open_tenant(build_scene(exchange={"Get-Mailbox": boxes})) as to:
+        found = await to.tenant.configuration.read_configuration("unrecoverable-mailbox")
+    assert [one.name for one in found.items] == ["m1", "m2"]
+    assert found.failures == ()
+
+
+async def test_a_listing_of_no_mailbox_at_all_is_unread() -> None:
+    async with OPENERS["m365"](build_scene(exchange={"Get-Mailbox": []})) as to:
+        found = await to.tenant.configuration.read_configuration("unrecoverable-mailbox")
+    assert found.items == ()
+    (failure,) = found.failures
+    assert failure.reason == "Get-Mailbox listed nothing"
 
 
 async def test_a_policy_of_graph_is_one_object_without_a_name(open_tenant: OpenTenant) -> None:

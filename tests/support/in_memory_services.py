@@ -210,7 +210,7 @@ def read_configurations(wire: Wire) -> Iterator[Configuration]:
     """Every object of the configuration that is read by source."""
     for name, source in CONFIGURATION_SOURCES.items():
         read = list_exchange_source if source.service is Service.EXCHANGE else list_graph_source
-        rows = read(wire, source)
+        rows = filter(source.keeps or is_kept, read(wire, source))
         yield from parse_each_row(rows, partial(parse_configuration, name, source))[0]
     yield from map(partial(build_group, wire), wire.graph["groups"])
 
@@ -257,9 +257,8 @@ def list_exchange_source(wire: Wire, source: ConfigurationSource) -> Sequence[Re
 
 
 def list_graph_source(wire: Wire, source: ConfigurationSource) -> Sequence[ResponseRow]:
-    """The rows of a source of Graph that are kept, with what is read of each besides."""
-    keeps = source.keeps or is_kept
-    return [keep_types(source, row) for row in list_graph_rows(wire, source) if keeps(row)]
+    """The rows of a source of Graph, with what is read of each besides."""
+    return [keep_types(source, row) for row in list_graph_rows(wire, source)]
 
 
 def list_graph_rows(wire: Wire, source: ConfigurationSource) -> Sequence[ResponseRow]:

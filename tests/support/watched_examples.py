@@ -259,10 +259,10 @@ EXAMPLES: Mapping[str, WatchedExample] = {
     ),
     "mailbox-recovery": WatchedExample(
         "unrecoverable-mailbox",
-        known={"SingleItemRecoveryEnabled": False},
-        wider={},
-        narrower={"SingleItemRecoveryEnabled": True},
-        harmless={"RetainDeletedItemsFor": "00:00:00"},
+        known={"SingleItemRecoveryEnabled": True, "RetainDeletedItemsFor": "7.00:00:00"},
+        wider={"RetainDeletedItemsFor": "6.00:00:00"},
+        narrower={"RetainDeletedItemsFor": "14.00:00:00"},
+        harmless={"Alias": "x"},
     ),
     "hidden-mailbox": WatchedExample(
         "hidden-mailbox",

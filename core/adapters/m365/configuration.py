@@ -3,13 +3,13 @@ down.
 """
 
 import json
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from urllib.parse import quote
 
 from core.adapters.exchange.client import ExchangeClient
 from core.adapters.exchange.command import Command
-from core.adapters.exchange.listings import list_each, list_rows
+from core.adapters.exchange.listings import list_each, list_objects, list_rows
 from core.adapters.graph.client import GraphClient
 from core.adapters.m365.group_reads import fetch_groups
 from core.adapters.parsing import (
@@ -124,6 +124,8 @@ async def read_source_rows(
     """What a cmdlet or a path of Graph answers. Raises TenantError."""
     if source.service is Service.EXCHANGE:
         command = Command(source.read, source.read_parameters, source.selected)
+        if source.keeps:
+            return await list_kept_rows(exchange, command, source.keeps)
         rows = await list_rows(exchange, command)
         return await add_named_rows(exchange, source, rows) if source.relation else rows
     pages = graph.read_pages(source.read, source.permission)
@@ -144,6 +146,22 @@ async def read_source_rows(
             f"{source.read.partition('?')[0]} has {asked:,} objects to ask one by one: too many"
         )
     return [await add_relation(graph, source, row) if relates(row) else row for row in rows]
+
+
+async def list_kept_rows(
+    exchange: ExchangeClient, command: Command, keeps: Callable[[ResponseRow], bool]
+) -> list[ResponseRow]:
+    """The rows of a long listing that are kept, of each page as it comes. Raises TenantError, also
+    where nothing was listed at all: that is not a listing of which nothing is kept.
+    """
+    kept: list[ResponseRow] = []
+    listed = 0
+    async for part in list_objects(exchange, command):
+        listed += len(part.rows)
+        kept += filter(keeps, part.rows)
+    if not listed:
+        raise Unavailable(f"{command.cmdlet} listed nothing")
+    return kept
 
 
 def holds_properties(row: ResponseRow) -> bool:

@@ -3,17 +3,18 @@
 A moderator reads each message before its reader does, and decides; a rejected sender never reaches
 them; a hold that is taken off, or recovery that is switched off, lets what an intruder deleted be
 gone for good (MITRE ATT&CK T1114, T1564.008, T1070.008, T1485). Exchange filters the mailboxes that
-have any of these, so that no other is read.
+have any of these, but for how long deleted mail is kept: of that, all are listed.
 """
 
 from collections.abc import Iterator, Mapping, Sequence
 
 from core.guards.mail_protection.policies import read_own_domains
 from core.guards.mail_protection.properties import LOW, MAX_NAME_LENGTH, MEDIUM
+from core.microsoft365.deleted_mail import USUAL_DAYS, loses_deleted_mail
 from core.microsoft365.remedies import build_command, make_exchange_step
 from core.microsoft365.trustees import SYSTEM_KINDS
 from core.model.findings import Fact, Severity, Step
-from core.property_values import get_flag, get_text, get_texts
+from core.property_values import get_days, get_flag, get_text, get_texts
 from core.tenant.configuration import Configuration
 from core.tenant.quoting import quote_text
 from core.watched.items import (
@@ -153,27 +154,21 @@ def restore_hold(identity: str, tokens: Sequence[str]) -> tuple[Step, ...]:
 
 
 def describe_unrecoverable(rows: SourceRows) -> Iterator[WatchedItem]:
-    """Each mailbox whose owner can delete mail for good; Exchange's own ones are so by nature."""
+    """Each mailbox that loses deleted mail early; Exchange's own ones are so by nature."""
     for one in rows[UNRECOVERABLE] or ():
         values = one.values
         kind = get_text(values, "RecipientTypeDetails").casefold()
-        if kind in SYSTEM_KINDS or get_flag(values, "SingleItemRecoveryEnabled", default=True):
+        if kind in SYSTEM_KINDS or not loses_deleted_mail(values):
             continue
         kept = quote_text(get_text(values, "RetainDeletedItemsFor"), 40)
         yield WatchedItem(
             id=one.id,
             name=name_mailbox(one),
-            opens=(
-                Trait(
-                    "off",
-                    "lets whoever deletes a message there delete it for good",
-                    MEDIUM,
-                ),
-            ),
+            opens=tuple(list_recovery_losses(values)),
             facts=(*list_people_facts(one), Fact("deleted mail is kept for", kept or "not told")),
             stop=(
                 make_exchange_step(
-                    "Unless somebody answers for it: switch it on again.",
+                    "Unless somebody answers for it: set it back to what Exchange begins with.",
                     build_command(
                         "Set-Mailbox",
                         "-SingleItemRecoveryEnabled $true -RetainDeletedItemsFor 14",
@@ -182,6 +177,22 @@ def describe_unrecoverable(rows: SourceRows) -> Iterator[WatchedItem]:
                 ),
             ),
         )
+
+
+def list_recovery_losses(values: Mapping[str, object]) -> Iterator[Trait]:
+    """How deleted mail is lost; each day that it is kept for less is one more."""
+    if not get_flag(values, "SingleItemRecoveryEnabled", default=True):
+        text = "lets whoever deletes a message there delete it for good"
+        yield Trait("off", text, MEDIUM)
+    days = get_days(values, "RetainDeletedItemsFor")
+    if days is None:
+        if get_text(values, "RetainDeletedItemsFor"):
+            yield Trait("unclear", "keeps deleted mail for a time that cannot be told", LOW)
+        return
+    shown = "1 day" if days == 1 else f"{days} days"
+    text = f"keeps deleted mail for {shown} in place of the usual {USUAL_DAYS}"
+    for day in range(days, USUAL_DAYS):
+        yield Trait(f"kept {day}", text, MEDIUM)
 
 
 def describe_contacts(rows: SourceRows) -> Iterator[WatchedItem]:
@@ -257,14 +268,14 @@ MAILBOX_COLLECTIONS = (
     ),
     WatchedCollection(
         name="mailbox-recovery",
-        noun="switched-off recovery of deleted mail of",
-        plural="mailboxes without recovery of deleted mail",
+        noun="recovery of deleted mail of",
+        plural="mailboxes that lose deleted mail early",
         needs=(UNRECOVERABLE,),
         describe=describe_unrecoverable,
-        advice="Ask who switched it off; switch it on again unless somebody answers for it.",
+        advice="Ask who changed it; set it back unless somebody answers for it.",
         techniques=("T1070.008", "T1485"),
-        reference="Microsoft Learn: Set-Mailbox, SingleItemRecoveryEnabled",
-        harmless="mailboxes without it at the first look, and Exchange's own",
+        reference="Microsoft Learn: Set-Mailbox, SingleItemRecoveryEnabled, RetainDeletedItemsFor",
+        harmless="mailboxes without it at the first look, 14 days and more, and Exchange's own",
     ),
     WatchedCollection(
         name="notice-contact",

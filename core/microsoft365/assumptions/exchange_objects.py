@@ -157,14 +157,13 @@ FOLDER_ROWS = Assumption(
 )
 MAILBOX_FILTERS = Assumption(
     id="exchange-mailbox-filters",
-    assumed="Get-Mailbox filters by ModerationEnabled, RejectMessagesFrom, LitigationHoldEnabled "
-    "(inactive mailboxes too) and SingleItemRecoveryEnabled.",
+    assumed="Get-Mailbox filters by ModerationEnabled, RejectMessagesFrom and "
+    "LitigationHoldEnabled (inactive mailboxes too).",
     standing=Standing.UNSEEN,
     source="Microsoft Learn: Filterable properties for the -Filter parameter; no public record of "
     "these filters sent by an app",
     dated="2026",
-    otherwise="What changes about moderated, refusing, held or unrecoverable mailboxes is unread, "
-    "by name.",
+    otherwise="What changes about moderated, refusing or held mailboxes is unread, by name.",
     depends=Dependents(guards=("mail-protection",)),
     probe="exchange-mailbox-filters",
 )

@@ -107,7 +107,7 @@ async def ask_kinds(session: ProbeSession) -> Answers:
 async def ask_mailbox_filters(session: ProbeSession) -> Answers:
     """Whether Exchange takes the filters by which some settings of mailboxes are found."""
     name = "exchange-mailbox-filters"
-    asked = [one for one in EXCHANGE_SOURCES.values() if one.read == "Get-Mailbox"]
+    asked = [one for one in EXCHANGE_SOURCES.values() if "Filter" in one.read_parameters]
     found = 0
     for source in asked:
         parameters = {**source.read_parameters, "ResultSize": 1}

@@ -5,6 +5,7 @@ from typing import Any
 
 import pytest
 
+from core.microsoft365.deleted_mail import loses_deleted_mail
 from core.tenant.configuration import Configuration
 from tests.support.watched_looks import COLLECTIONS, Looks
 
@@ -104,6 +105,33 @@ async def test_recovery_that_is_switched_off_is_told_but_of_exchanges_own(
     off = {**BOX, "RecipientTypeDetails": kind, "SingleItemRecoveryEnabled": "False"}
     said = await tell("mailbox-recovery", "unrecoverable-mailbox", None, off)
     assert said.partition(":")[0] == expected
+
+
+@pytest.mark.parametrize(
+    ("before", "after", "says"),
+    [
+        ("14.00:00:00", "00:00:00", "keeps deleted mail for 0 days"),
+        ("14.00:00:00", "13.23:59:59", "keeps deleted mail for 13 days"),
+        ("7.00:00:00", "1.00:00:00", "keeps deleted mail for 1 day in"),
+        ("14.00:00:00", "two weeks", "a time that cannot be told"),
+        ("14.00:00:00", "30.00:00:00", ""),
+        ("30.00:00:00", "14.00:00:00", ""),
+        ("1.00:00:00", "7.00:00:00", ""),
+        ("7.00:00:00", "7.00:00:00", ""),
+        ("30.00:00:00", "", ""),
+    ],
+)
+async def test_deleted_mail_that_is_kept_for_less_is_told(
+    before: str, after: str, says: str
+) -> None:
+    kept = [
+        {**BOX, "SingleItemRecoveryEnabled": "True", "RetainDeletedItemsFor": days}
+        for days in (before, after)
+    ]
+    known, changed = (row if loses_deleted_mail(row) else None for row in kept)
+    said = await tell("mailbox-recovery", "unrecoverable-mailbox", known, changed)
+    assert says in said
+    assert bool(said) is bool(says)
 
 
 @pytest.mark.parametrize(

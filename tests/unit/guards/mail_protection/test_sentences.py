@@ -259,6 +259,10 @@ RECOVERY: Cases = {
         {**BOX, "SingleItemRecoveryEnabled": False, "RecipientTypeDetails": "DiscoveryMailbox"},
     ],
     "on": [{**BOX, "SingleItemRecoveryEnabled": True}, BOX],
+    "for how long": [
+        {**BOX, "RetainDeletedItemsFor": kept}
+        for kept in ("14.00:00:00", "13.00:00:00", "1.00:00:00", "00:00:00", LONG)
+    ],
 }
 CONTACTS: Cases = {
     "where to*": [
