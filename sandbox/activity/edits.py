@@ -3,11 +3,13 @@
 An edit is compared before and after, whatever it was made of. `actor` in a patch says who made it:
 
     userPrincipalName, id, ipAddress, session, appId    as the records are to have them
+    isApp    true: the app `appId` did it by itself; `id` is its service principal
 
 Cmdlets leave a record of Exchange, with what they set as parameters; a rule that no view shows was
 made by a mail client, which leaves UpdateInboxRules in the mailbox's own audit. What Entra records
-are rows of directoryAudits. How Exchange spells the act of an app is not known from any public
-record; here the app stands in the fields of its client, and nobody in UserId.
+are rows of directoryAudits. An app that works in a mailbox leaves no session, and its owner in
+UserId (elastic/integrations: o365, 2025-09). How Exchange spells this app's own cmdlets no public
+record shows; here it stands in the fields of its client, and nobody in UserId.
 """
 
 from collections.abc import Iterable, Iterator, Mapping
@@ -152,7 +154,7 @@ def build_client_record(owner: str, verb: str, rule: str, actor: Mapping[str, st
     if verb == "New":
         values += [{"Name": "RuleName", "Value": rule}, {"Name": "RuleActions", "Value": "[]"}]
     return {
-        **build_envelope("UpdateInboxRules", "2", actor),
+        **build_envelope("UpdateInboxRules", owner, actor),
         "RecordType": 2,
         "LogonType": 0,
         "MailboxOwnerUPN": owner,
@@ -169,7 +171,7 @@ def build_record(
 ) -> Row:
     """The record of a cmdlet."""
     return {
-        **build_envelope(operation, "2", actor),
+        **build_envelope(operation, subject.partition("\\")[0], actor),
         "RecordType": 1,
         "ObjectId": subject,
         "ExternalAccess": False,
@@ -180,11 +182,11 @@ def build_record(
     }
 
 
-def build_envelope(operation: str, user_type: str, actor: Mapping[str, str]) -> Row:
+def build_envelope(operation: str, owner: str, actor: Mapping[str, Any]) -> Row:
     """What records of both kinds have in common."""
-    return {
+    row = {
         "Operation": operation,
-        "UserType": int(user_type),
+        "UserType": 2,
         "UserKey": actor["id"],
         "UserId": actor["userPrincipalName"],
         "ClientIP": f"{actor['ipAddress']}:16902",
@@ -193,6 +195,11 @@ def build_envelope(operation: str, user_type: str, actor: Mapping[str, str]) -> 
         "Workload": "Exchange",
         "AppAccessContext": {"AADSessionId": actor["session"]},
     }
+    if not is_true(actor.get("isApp")):
+        return row
+    context = {"ClientAppId": actor["appId"]}
+    by_app = {"UserType": 5, "UserId": owner, "ClientAppId": actor["appId"]}
+    return row | by_app | {"AppAccessContext": context}
 
 
 def print_value(value: Any) -> str:
@@ -213,7 +220,7 @@ def list_graph_rows(
 ) -> Iterator[Row]:
     """The rows of directoryAudits about an edit."""
     old, new = get_part(before, "graph"), get_part(after, "graph")
-    by = build_person(actor)
+    by = build_initiator(actor)
     for name, (added, removed) in GRAPH_ACTS.items():
         for verb, row, changed in compare_rows(old.get(name), new.get(name)):
             if verb == "Set":
@@ -233,7 +240,7 @@ def list_change_rows(name: str, row: Row, changed: Mapping[str, Any], by: Row) -
         act = "Enable account" if is_true(changed["accountEnabled"]) else "Disable account"
         yield build_audit(act, list_targets(name, row), by)
     if name == "users" and "lastPasswordChangeDateTime" in changed:
-        is_own = by["user"]["id"] == row.get("id")
+        is_own = get_part(by, "user").get("id") == row.get("id")
         act = "Change user password" if is_own else "Reset user password"
         yield build_audit(act, list_targets(name, row), by)
     if name == "servicePrincipals" and changed.keys() & {"passwordCredentials", "keyCredentials"}:
@@ -277,8 +284,11 @@ def build_target(found: object, kind: str, upn: str, changed: list[Row] | None =
     }
 
 
-def build_person(actor: Mapping[str, str]) -> Row:
-    """The person who acted."""
+def build_initiator(actor: Mapping[str, Any]) -> Row:
+    """The person or the app that acted."""
+    if is_true(actor.get("isApp")):
+        app = {"appId": None, "servicePrincipalId": actor["id"], "displayName": "App"}
+        return {"user": None, "app": app}
     return {
         "app": None,
         "user": {

@@ -246,3 +246,27 @@ async def test_a_window_that_is_too_long_may_be_answered_in_part_without_a_word(
         both = await list_content(client, build_window(48, 24)), await list_content(client)
         assert [len(part) for part in both] == [1, 1]
         assert await list_content(client, build_window(48, 50)) == both[0]
+
+
+async def test_an_app_leaves_its_id_and_the_name_of_whose_mailbox_it_worked_in(
+    start: StartTenant,
+) -> None:
+    app = {"isApp": True, "appId": "a11", "id": "principal", "userPrincipalName": "nobody"}
+    edits = [
+        {
+            "op": "set",
+            "path": f"/exchange/Get-Mailbox/{MIA_GUID}/ForwardingSmtpAddress",
+            "value": "smtp:z@evil.example",
+        },
+        {"op": "set", "path": f"/graph/users/{MIA}/accountEnabled", "value": False},
+    ]
+    async with start(activity={"delayMinutes": 0}) as client:
+        await call(client, "POST", f"subscriptions/start?{EXCHANGE}")
+        await client.request("POST", "/sandbox/scene", {"actor": app, "edit": edits})
+        (record,) = await read_records(client)
+        assert (record["UserType"], record["ClientAppId"]) == (5, "a11")
+        assert record["UserId"] == record["ObjectId"]
+        assert "AADSessionId" not in record.get("AppAccessContext", {})
+        (row,) = (await client.get("/auditLogs/directoryAudits")).body["value"]
+        by = row["initiatedBy"]
+        assert (by["user"], by["app"]["servicePrincipalId"]) == (None, "principal")
