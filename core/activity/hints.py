@@ -56,7 +56,7 @@ def is_routine(record: ActivityRecord, watch: Watch) -> bool:
     """Whether Microsoft's own service did it; or the copy of a directory on premises set a
     password, which it does whenever somebody changed theirs there.
     """
-    if watch.about is About.ADMINISTRATOR and record.actor.kind is ActorKind.SYNC:
+    if watch.about is About.PERSON and record.actor.kind is ActorKind.SYNC:
         return True
     return record.actor.kind is ActorKind.MICROSOFT and not watch.by_service
 
@@ -220,6 +220,8 @@ def build_looks(
         if record.actor.is_this_app or record.at < started_at.get(record.log, now):
             continue
         for concern in list_concerns(record):
+            if concern.watch.about is About.PERSON:
+                continue
             look = find_open_look(looks, concern.watch.guard, now)
             looks[look.guard] = add_concern(look, concern, resolved, now)
     return looks
@@ -239,10 +241,8 @@ def is_look_open(look: PendingLook) -> bool:
 def add_concern(
     look: PendingLook, concern: Concern, resolved: Resolved, now: datetime
 ) -> PendingLook:
-    """The look with the object of one more record; who holds a role is not told by any."""
+    """The look with the object of one more record."""
     about, record = concern.watch.about, concern.record
-    if about is About.ADMINISTRATOR:
-        return look
     if about is About.WHOLE:
         return widen_look(look, now)
     mailbox = resolved.find(record)

@@ -8,6 +8,7 @@ read from the parameters that the cmdlet's reference has.
 from collections.abc import Mapping
 
 from core.activity.watched_operations import (
+    REGISTRATION,
     VERBS,
     WATCHED_ENTRA,
     WATCHED_EXCHANGE,
@@ -29,7 +30,7 @@ FLOW_KINDS = ("transport-rule", "transport-rule-manager", "transport-rule-unknow
 FORWARDING, DELEGATION, AUDIT = "mailbox-forwarding", "mailbox-delegation", "mailbox-audit"
 SIGN_IN, CONSENT, BASELINE = "shared-mailbox-sign-in", "app-consent", "tenant-baseline"
 PROTOCOLS, MODULE, DELETION = "legacy-protocols", "exchange-module-access", "mass-deletion"
-REGISTRATION, PRIVILEGED = "mfa-registration", "privileged-change"
+PRIVILEGED = "privileged-change"
 HEALTH, RISKY = "shared-mailbox-health", "risky-accounts"
 
 RULE = Watch(FORWARDING, About.MAILBOX, kinds=RULE_KINDS)

@@ -5,7 +5,7 @@ Names are those of cmdlets (office-docs-powershell) and of Entra's list of audit
 everything again: the collections are a few requests.
 """
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 
 from core.activity.watches import About, Watch
 from core.microsoft365.method_operations import (
@@ -16,6 +16,7 @@ from core.microsoft365.method_operations import (
 
 TRUST, ROLES, PROTECTION = "external-trust", "exchange-roles", "mail-protection"
 PRIVILEGED, CONSENT = "privileged-change", "app-consent"
+REGISTRATION = "mfa-registration"
 VERBS = ("New", "Set", "Remove", "Enable", "Disable")
 
 
@@ -149,6 +150,7 @@ TRUST_ACTIVITIES = (
     "Update policy",
     "Add policy to service principal",
 )
+DELETED_METHOD = "Admin deleted security info"
 ACT_OPERATIONS: Mapping[str, str] = {
     **dict.fromkeys(GIVEN_METHODS, "administrator-method-registered"),
     **dict.fromkeys(WEAKENED_SIGN_INS, "second-factor-disabled"),
@@ -159,7 +161,7 @@ ACT_OPERATIONS: Mapping[str, str] = {
     "Recover device local administrator password": "recovery-secrets-read",
     "Add member to role request denied (PIM activation)": "activation-denied",
     "Add member to role outside of PIM (permanent)": "administrator-added",
-    "Admin deleted security info": "administrator-method-removed",
+    DELETED_METHOD: "administrator-method-removed",
 }
 """Acts that are the subject of `privileged-change` themselves, with the kind of what is told."""
 
@@ -173,15 +175,21 @@ def build_privileged_watches() -> dict[str, tuple[Watch, ...]]:
     }
 
 
+def iter_act_watches(name: str, kind: str) -> Iterator[Watch]:
+    """What an act means to `privileged-change`, and what of its state another guard may find."""
+    yield Watch(PRIVILEGED, About.WHOLE, kinds=(kind,))
+    if name in GIVEN_METHODS:
+        yield Watch(REGISTRATION, About.PERSON, kinds=("administrator-method-added",))
+    if name in WEAKENED_SIGN_INS or name == DELETED_METHOD:
+        yield Watch(REGISTRATION, About.PERSON, kinds=("administrator-second-factor",))
+
+
 WATCHED_ENTRA: Mapping[str, tuple[Watch, ...]] = {
     **build_privileged_watches(),
     **dict.fromkeys(TRUST_ACTIVITIES, (Watch(TRUST, About.WHOLE),)),
-    **{
-        name: (Watch(PRIVILEGED, About.WHOLE, kinds=(kind,)),)
-        for name, kind in ACT_OPERATIONS.items()
-    },
+    **{name: tuple(iter_act_watches(name, kind)) for name, kind in ACT_OPERATIONS.items()},
     **dict.fromkeys(
         PASSWORD_ACTS,
-        (Watch(PRIVILEGED, About.ADMINISTRATOR, kinds=("administrator-password-reset",)),),
+        (Watch(PRIVILEGED, About.PERSON, kinds=("administrator-password-reset",)),),
     ),
 }

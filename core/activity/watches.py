@@ -11,8 +11,10 @@ class About(Enum):
     """A mailbox, which the guard can look at by itself."""
     ACCOUNT = auto()
     """An account, which may have a mailbox: without one there is nothing to look at."""
-    ADMINISTRATOR = auto()
-    """An account, which is looked at if it holds a role, or if a guard found something of it."""
+    PERSON = auto()
+    """An account: it explains what is found, and leads to no look by itself. Whom it leads to one
+    of is told by `core.jobs.activity_people`.
+    """
     WHOLE = auto()
     """Something of the organization, or what the guard cannot look at by itself."""
 

@@ -17,9 +17,12 @@ from core.activity.hints import (
 )
 from core.activity.operations import ENTRA_OPERATIONS, EXCHANGE_OPERATIONS
 from core.config.catalog import CATALOG
+from core.engine.causes import ActIndex, add_cause
 from core.guards.privileged_change.acts import OPERATIONS
 from core.microsoft365.activity_operations import normalize_operation
 from core.model.activity import MAX_LOOKED_AT, PendingLook
+from core.model.cases import Case
+from core.model.findings import Severity
 from core.tenant.activity import ActivityActor, ActivityLog, ActivityRecord, ActorKind
 from core.tenant.mailboxes import Mailbox
 from tests.support.acts import EVE, SERVICE, build_record
@@ -68,7 +71,11 @@ def look(*records: ActivityRecord, resolved: Resolved = FOUND) -> dict[str, Pend
         ("set-clutter", {"Identity": "g1"}, []),
         ("set-user", {"AuthenticationPolicy": "Legacy"}, ["legacy-protocols"]),
         ("disable-hostedoutboundspamfilterrule", {"Identity": "x"}, ["tenant-baseline"]),
-        ("add passkey (device-bound) security key", {}, ["privileged-change"]),
+        (
+            "add passkey (device-bound) security key",
+            {},
+            ["mfa-registration", "privileged-change"],
+        ),
         ("new-inboxrule", {"Name": "."}, ["mailbox-forwarding"]),
         ("add-mailboxpermission", {"User": "x"}, ["mailbox-delegation"]),
         ("set-mailboxauditbypassassociation", {"AuditBypassEnabled": "True"}, ["mailbox-audit"]),
@@ -119,8 +126,32 @@ def test_passwords_that_a_copied_directory_sets_all_day_are_noise_and_its_method
 
 
 def test_a_password_leads_to_no_look_by_itself() -> None:
-    (looked,) = look(build_record("reset user password", "u1")).values()
-    assert (looked.guids, looked.is_whole) == ((), False)
+    assert look(build_record("reset user password", "u1")) == {}
+    # Nor does a method to the guard that reads a large tenant for minutes.
+    given = look(build_record("user registered security info", "u1"))
+    assert [guard for guard, one in given.items() if one.is_whole] == ["privileged-change"]
+    assert given.keys() == {"privileged-change"}
+
+
+@pytest.mark.parametrize(
+    ("operation", "guard", "kind", "is_told"),
+    [
+        ("User registered security info", "mfa-registration", "administrator-method-added", True),
+        ("Disable Strong Authentication", "mfa-registration", "administrator-second-factor", True),
+        ("Admin deleted security info", "mfa-registration", "administrator-second-factor", True),
+        ("User registered security info", "privileged-change", "administrator-added", False),
+        ("Reset user password", "privileged-change", "administrator-added", False),
+        ("Reset user password", "mfa-registration", "administrator-method-added", False),
+    ],
+)
+def test_who_gave_or_took_a_way_in_explains_what_that_leaves_and_no_more(
+    operation: str, guard: str, kind: str, is_told: bool
+) -> None:
+    record = build_record(normalize_operation(operation), "A1", log=ActivityLog.DIRECTORY)
+    act = build_act(record, list_concerns(record), Resolved({}), START)
+    case = Case("k1", kind, "a1", "root", Severity.HIGH, "new", "new", "New.", START)
+    found = add_cause(case, ActIndex.build([act], guard), START, (), timedelta(minutes=10))
+    assert (found.cause is not None) is is_told
 
 
 def test_every_watched_guard_exists_and_every_name_is_spelled_once() -> None:
