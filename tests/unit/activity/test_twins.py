@@ -2,6 +2,7 @@
 
 from dataclasses import replace
 from datetime import timedelta
+from typing import Any
 
 import pytest
 
@@ -18,7 +19,7 @@ SEEN = START + timedelta(hours=1)
 CASE = Case("k1", "grant", "app1", "Notes", Severity.HIGH, "new", "new", "An app.", SEEN)
 
 
-def build_pair(seconds_apart: float = 2, **more: object) -> tuple[Act, Act]:
+def build_pair(seconds_apart: float = 2, **more: Any) -> tuple[Act, Act]:
     """A consent as Entra's own log tells it, and as the unified log does."""
     own = replace(
         build_act("app-consent", "", 10, "Consent to application", names=("app1",)),
@@ -50,7 +51,7 @@ def test_an_act_of_both_logs_is_one_with_the_session_that_only_one_tells(seconds
     ],
     ids=["another act", "another actor", "another object", "another log", "several"],
 )
-def test_two_acts_stay_two(other: dict[str, object]) -> None:
+def test_two_acts_stay_two(other: dict[str, Any]) -> None:
     pair = build_pair(2, **other)
     assert merge_twins(pair) == list(pair)
     assert len(merge_twins(build_pair(6))) == 2
