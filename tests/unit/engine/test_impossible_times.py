@@ -13,6 +13,7 @@ from core.engine.impossible_times import (
     build_time_finding,
     list_impossible_times,
 )
+from core.engine.self_remedies import build_self_remedy
 from core.engine.shards import STALL_TIMEOUT, is_progressing
 from core.model.cases import Notification
 from core.model.changes import ChangeState
@@ -110,13 +111,16 @@ def test_each_odd_time_is_named_by_what_it_is_a_time_of() -> None:
         changes=(build_change_record(ChangeState.APPLIED, AHEAD),),
         operator_requests=(request,),
         known_traits={"k": traits},
-        state=GuardState(checks_finished_at={"deep": AHEAD}, scan_pass=scan_pass),
+        state=GuardState(
+            checks_finished_at={"deep": AHEAD}, scan_pass=scan_pass, read_from={"rules": AHEAD}
+        ),
         lease_disbelieved=True,
     )
     when = f"{AHEAD:%Y-%m-%d %H:%M} UTC"
     assert list(list_impossible_times(snapshot, START)) == [
         "the lease of the guard",
         f"end of a periodic check: {when}",
+        f"start of a reading: {when}",
         f"scan: started at {when}",
         f"case: widened at {when}",
         f"change: at {when}",
@@ -127,9 +131,12 @@ def test_each_odd_time_is_named_by_what_it_is_a_time_of() -> None:
 
 
 def test_an_hour_ahead_is_a_clock_and_more_is_no_time() -> None:
-    for at, count in ((START + HOUR, 0), (START + HOUR + timedelta(seconds=1), 2)):
+    for at, count in ((START + HOUR, 0), (START + HOUR + timedelta(seconds=1), 4)):
         state = GuardState(
-            checks_finished_at={"deep": at}, scan_pass=ScanPass("r", at, ScanTotals())
+            checks_finished_at={"deep": at},
+            scan_pass=ScanPass("r", at, ScanTotals()),
+            read_from={"rules": at},
+            looked_alone={"boxes": at},
         )
         assert len(list(list_impossible_times(GuardSnapshot(state=state), START))) == count
 
@@ -142,7 +149,11 @@ def test_one_odd_time_is_told_as_one_and_what_to_do_about_it() -> None:
     assert (finding.kind, finding.object_id, finding.subject) == (IMPOSSIBLE_TIME, "state", "toy")
     assert (finding.severity, finding.verdict) == (Severity.HIGH, Verdict.COULD_NOT_TELL)
     assert finding.advice.startswith("The guard went on without waiting for them.")
-    assert finding.steps
+    assert finding.steps == build_self_remedy("time-impossible", "toy")
+    state = GuardState(checks_finished_at={"deep": AHEAD})
+    both = build_time_finding(CONFIG, GuardSnapshot(state=state, lease_disbelieved=True), START)
+    assert both is not None
+    assert both.summary == "2 times in the state of Toy cannot be right."
 
 
 @pytest.mark.parametrize(
@@ -153,5 +164,5 @@ def test_ten_odd_times_are_all_named(count: int, last: str) -> None:
     changes = tuple(build_change_record(ChangeState.APPLIED, AHEAD, n) for n in range(count))
     finding = build_time_finding(CONFIG, GuardSnapshot(changes=changes), START)
     assert finding is not None
-    assert finding.facts[-1].text.startswith(last)
+    assert str(finding.facts[-1]).startswith(last)
     assert len(finding.facts) == count

@@ -56,6 +56,7 @@ def test_what_a_case_says_was_first_seen_when_it_last_began_to_go_further() -> N
     assert CASE.seen_since == NOW
     assert replace(CASE, widened_at=LATER).seen_since == LATER
     assert replace(CASE, opened_at=LATER, widened_at=NOW).seen_since == LATER
+    assert replace(CASE, widened_at=LATER, found_at=NOW).seen_since == NOW
 
 
 def test_what_another_version_planned_is_no_change() -> None:

@@ -138,7 +138,7 @@ FULL = replace(
     finished_at=START + timedelta(seconds=12.3456),
     remaining_count=3,
     baselined=True,
-    outcomes=(CHANGE, replace(CHANGE, state=ChangeState.FAILED)),
+    outcomes=(CHANGE, CHANGE, replace(CHANGE, state=ChangeState.FAILED)),
     preview=(CHANGE,),
     block_reason="too many",
     plan="p1",
@@ -180,7 +180,7 @@ def test_the_document_of_a_run_as_a_program_reads_it() -> None:
         "blind": ["inbox-rules"],
         "adopted": True,
         "findings": [run_finding_to_json(finding(0))],
-        "changes": [change, change | {"outcome": "failed"}],
+        "changes": [change, change, change | {"outcome": "failed"}],
         "preview": [change | {"outcome": "next run"}],
         "held": "too many",
         "plan": "p1",
@@ -212,7 +212,7 @@ def test_the_line_for_the_log_as_the_alert_rules_query_it() -> None:
         "findings": 1,
         "open": 6,
         "critical": 7,
-        "changes": 2,
+        "changes": 3,
         "failed_changes": 1,
         "news": 5,
         "told": True,
@@ -241,3 +241,11 @@ def test_findings_are_left_out_before_changes() -> None:
     assert (len(kept["findings"]), kept["findings_omitted"]) == (0, 8)
     assert (len(kept["changes"]), kept["changes_omitted"]) == (4, 4)
     assert kept["n"] == 1
+
+
+def test_what_would_be_done_is_left_out_before_what_was_and_no_room_is_wasted() -> None:
+    document = {"findings": [], "preview": ["p" * 50] * 8, "changes": ["c" * 50] * 8}
+    text = truncate_run_json(document, 800)
+    kept = json.loads(text)
+    assert (len(kept["preview"]), kept["preview_omitted"], len(kept["changes"])) == (4, 4, 8)
+    assert ", " not in text
