@@ -6,6 +6,7 @@ from datetime import datetime, timedelta
 import pytest
 
 from core.engine.run import run
+from core.engine.self_remedies import build_self_remedy
 from core.engine.shared_state import (
     FIRST_CHECK_KEY,
     LATE_DIGEST,
@@ -101,7 +102,7 @@ async def test_a_row_of_the_digest_that_nobody_understands_is_a_case() -> None:
     deployment = Deployment()
     deployment.harness.ledger.get_partition(DIGEST_PARTITION).state = "nonsense"
     world = replace(deployment.harness.world, digest_guard="toy", digest_schedule=MONDAYS)
-    assert "cannot be read" in await explain_late_digest(world)
+    assert await explain_late_digest(world) == ("the row that says when it was sent cannot be read")
     assert LATE_DIGEST in await deployment.list_open_kinds()
 
 
@@ -257,7 +258,7 @@ def test_what_is_told_of_the_digest_the_logs_and_a_channel() -> None:
     assert digest.summary == "The weekly digest was not sent as its schedule says."
     assert (digest.facts, digest.confirmations_needed) == ((Fact("", "it was due"),), 2)
     assert digest.advice.startswith("Check the function weekly-digest")
-    assert digest.steps
+    assert digest.steps == build_self_remedy("digest-late", "weekly-digest")
     place = build_place_finding(["directory", "exchange"])
     assert (place.kind, place.severity, place.verdict) == (
         LOST_PLACE,
@@ -281,6 +282,6 @@ def test_what_is_told_of_the_digest_the_logs_and_a_channel() -> None:
     assert channel.verdict == Verdict.COULD_NOT_TELL
     assert channel.facts == (Fact("", SLACK.reason),)
     assert channel.advice.startswith("Correct the setting that the reason names")
-    assert channel.steps
+    assert channel.steps == build_self_remedy("channel-unusable", "channels")
     last = build_channel_finding(SLACK, is_last=True)
-    assert last.facts[1].text.startswith("No channel is left: nobody is told anything")
+    assert str(last.facts[1]).startswith("No channel is left: nobody is told anything")
