@@ -12,9 +12,8 @@ from contextlib import suppress
 from fnmatch import fnmatchcase
 from typing import Any
 
-from tree_sitter import Node
-
 from tests.infra.powershell import (
+    Node,
     find_child,
     find_nodes,
     normalize_variable,
@@ -423,9 +422,7 @@ class ScriptEmulator:
         if assignment := find_child(node, "assignment_expression"):
             self.assign_value(assignment, scope)
             return []
-        if next(
-            find_nodes(node, "post_increment_expression"), None
-        ) is not None and "++" in read_text(node):
+        if "++" in read_text(node) and any(find_nodes(node, "post_increment_expression")):
             variable = next(find_nodes(node, "variable"))
             holder = scope.root if "script:" in read_text(variable) else scope
             holder.values[normalize_variable(read_text(variable))] = (
@@ -445,7 +442,7 @@ class ScriptEmulator:
         out: list[Any] = []
         self.run_statement(source, scope, out)
         place = next(one for one in find_nodes(target, "left_assignment_expression"))
-        while place.type.endswith("_expression") and place.child_count == 1:
+        while place.type.endswith("_expression") and len(place.children) == 1:
             place = place.children[0]
         value = collapse_stream(out)
         # What is an array by its writing stays one: @( ) and a list with commas.
@@ -463,10 +460,10 @@ class ScriptEmulator:
     def read_array(self, source: Node, scope: Scope, out: list[Any]) -> Any:
         """The stream as an array where the source is one as it is written, or a property is."""
         node = source
-        while node.child_count == 1:
+        while len(node.children) == 1:
             node = node.children[0]
         is_list = node.type == "array_expression" or (
-            node.type == "array_literal_expression" and node.child_count > 1
+            node.type == "array_literal_expression" and len(node.children) > 1
         )
         is_held = node.type == "member_access" and isinstance(self.evaluate(node, scope), list)
         return out if is_list or is_held else None
@@ -481,7 +478,7 @@ class ScriptEmulator:
     def evaluate(self, node: Node, scope: Scope) -> Any:
         """An expression's value."""
         kind = node.type
-        if node.child_count == 1 and kind.endswith("_expression"):
+        if len(node.children) == 1 and kind.endswith("_expression"):
             return self.evaluate(node.children[0], scope)
         method = getattr(self, f"on_{kind}", None)
         if method is None:
@@ -504,7 +501,7 @@ class ScriptEmulator:
 
     def expand_string(self, node: Node, scope: Scope) -> str:
         """A text in double quotes with its variables and expressions."""
-        source, start, parts = node.text or b"", node.start_byte, []
+        source, start, parts = node.source, node.start_byte, []
         at = 1
         for one in node.named_children:
             parts.append(source[at : one.start_byte - start].decode())
@@ -591,7 +588,7 @@ class ScriptEmulator:
         return self.evaluate(node.children[0], scope)
 
     def on_expression_with_unary_operator(self, node: Node, scope: Scope) -> Any:
-        if node.child_count == 1:
+        if len(node.children) == 1:
             return self.evaluate(node.children[0], scope)
         if read_text(node.children[0]) != "-not":
             raise UnsupportedSyntax(read_text(node.children[0]))

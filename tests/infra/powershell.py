@@ -2,10 +2,12 @@
 
 from collections.abc import Iterator
 from dataclasses import dataclass
+from functools import cache
 from pathlib import Path
 
+import tree_sitter
 import tree_sitter_powershell
-from tree_sitter import Language, Node, Parser
+from tree_sitter import Language, Parser
 
 PARSER = Parser(Language(tree_sitter_powershell.language()))
 
@@ -14,6 +16,24 @@ AUTOMATIC_VARIABLES = frozenset(
     {"_", "true", "false", "null", "pscmdlet", "whatifpreference", "erroractionpreference"}
     | {"psnativecommanduseerroractionpreference", "env", "psversiontable"}
 )
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Node:
+    """A node of a script's tree, with all below it: the library makes a node anew each time it is
+    asked for, and a script that is run asks for the same ones a million times.
+    """
+
+    type: str
+    text: str
+    line: int
+    source: bytes
+    start_byte: int
+    end_byte: int
+    is_named: bool
+    is_wrong: bool
+    children: "tuple[Node, ...]"
+    named_children: "tuple[Node, ...]"
 
 
 @dataclass(frozen=True, slots=True)
@@ -25,9 +45,28 @@ class CommandCall:
     line: int
 
 
+@cache
 def parse_script(source: str) -> Node:
     """The tree of a script, mistakes included."""
-    return PARSER.parse(source.encode()).root_node
+    return copy_node(PARSER.parse(source.encode()).root_node)
+
+
+def copy_node(node: tree_sitter.Node) -> Node:
+    """A node of the library, with all below it, as ours."""
+    children = tuple(map(copy_node, node.children))
+    source = node.text or b""
+    return Node(
+        node.type,
+        source.decode(),
+        node.start_point.row + 1,
+        source,
+        node.start_byte,
+        node.end_byte,
+        node.is_named,
+        node.is_error or node.is_missing,
+        children,
+        tuple(one for one in children if one.is_named),
+    )
 
 
 def read_script(path: Path) -> Node:
@@ -52,7 +91,7 @@ def find_nodes(node: Node, kind: str) -> Iterator[Node]:
 
 def read_text(node: Node | None) -> str:
     """The source of a node; "" for none."""
-    return (node.text or b"").decode() if node else ""
+    return node.text if node else ""
 
 
 def find_child(node: Node, kind: str) -> Node | None:
@@ -63,9 +102,9 @@ def find_child(node: Node, kind: str) -> Node | None:
 def find_syntax_errors(source: str) -> list[str]:
     """Where a script is not PowerShell."""
     return [
-        f"line {node.start_point.row + 1}: {read_text(node)[:60]!r}"
+        f"line {node.line}: {read_text(node)[:60]!r}"
         for node in iter_nodes(parse_script(source))
-        if node.is_error or node.is_missing
+        if node.is_wrong
     ]
 
 
@@ -77,7 +116,7 @@ def find_calls(tree: Node) -> list[CommandCall]:
             tuple(read_text(one).lstrip("-") for one in elements.children if is_parameter(one))
             if (elements := find_child(node, "command_elements"))
             else (),
-            node.start_point.row + 1,
+            node.line,
         )
         for node in find_nodes(tree, "command")
         if (name := find_child(node, "command_name"))

@@ -7,6 +7,7 @@ refused.
 """
 
 from dataclasses import dataclass, field
+from functools import cache
 from pathlib import Path
 
 from tools.bicep_lint.lexer import Lexer, Token
@@ -442,7 +443,13 @@ class Parser:
 
 def parse_bicep_text(text: str, path: Path = Path("text.bicep")) -> File:
     """A file from its text. Raises BicepError."""
-    return File(path, Parser(list(Lexer(text).tokenize())).parse_file())
+    return File(path, parse_declarations(text))
+
+
+@cache
+def parse_declarations(text: str) -> tuple[Declaration, ...]:
+    """What a text declares, read once however many checks ask. Raises BicepError."""
+    return Parser(list(Lexer(text).tokenize())).parse_file()
 
 
 def parse_bicep_file(path: Path) -> File:
