@@ -98,9 +98,9 @@ class Stage:
         """One round from its plan to its end."""
         await by.start_timer()
         while not await self.round():
-            await asyncio.sleep(0.02)
+            await asyncio.sleep(0.1)
         while await self.round():
-            await asyncio.sleep(0.05)
+            await asyncio.sleep(0.1)
 
     async def cases(self) -> list[Case]:
         """All cases, once nobody holds the guard any more."""

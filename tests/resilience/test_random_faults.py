@@ -12,11 +12,12 @@ import random
 import re
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import suppress
-from dataclasses import replace
+from dataclasses import dataclass, replace
 from datetime import timedelta
 from typing import Any
 
 import pytest
+import pytest_asyncio
 
 from core.config.catalog import CATALOG
 from core.engine.self_findings import SELF_CHECK_KINDS
@@ -189,21 +190,42 @@ async def comes_to_rest(stage: AdapterHarness) -> None:
     assert (len(stage.sandbox.writes), len(stage.sandbox.cards)) == before
 
 
-@pytest.mark.parametrize("seed", range(2))
-@pytest.mark.parametrize("duty", CATALOG, ids=lambda duty: duty.guard.name)
-async def test_when_the_faults_stop_all_is_as_if_there_had_been_none(
-    duty: GuardConfig, seed: int
-) -> None:
+@dataclass(frozen=True)
+class Ending:
+    """How it all comes out: the tenant, and the cases that are open."""
+
+    tenant: Mapping[str, Any]
+    cases: list[tuple[str, str, str]]
+
+
+async def play(duty: GuardConfig, chance: random.Random | None) -> Ending:
+    """The guard's story on a tenant of its own, to its rest: amid faults, or in peace."""
     bold = replace(duty, limit=ChangeLimit(count=1_000, percent=100.0))
-    tenants: list[dict[str, Any]] = []
-    cases: list[list[tuple[str, str, str]]] = []
-    for chance in (None, random.Random(f"{duty.guard.name} {seed}")):
-        async with open_harness(build_neglected_scene(), bold, Mode.ENFORCE) as stage:
-            await lived(stage, chance)
-            tenants.append(flat(stage.sandbox.tenant.scene))
-            # The key of what is news since a moment holds the moment, which faults delay.
-            open_cases = (await get_object_cases(stage)).values()
-            cases.append(sorted((one.kind, one.object_id, one.summary) for one in open_cases))
-            await comes_to_rest(stage)
-    assert cases[0] == cases[1]
-    assert different(*tenants) == []
+    async with open_harness(build_neglected_scene(), bold, Mode.ENFORCE) as stage:
+        await lived(stage, chance)
+        # The key of what is news since a moment holds the moment, which faults delay.
+        open_cases = (await get_object_cases(stage)).values()
+        ending = Ending(
+            flat(stage.sandbox.tenant.scene),
+            sorted((one.kind, one.object_id, one.summary) for one in open_cases),
+        )
+        await comes_to_rest(stage)
+    return ending
+
+
+@pytest_asyncio.fixture(
+    scope="module", loop_scope="module", params=CATALOG, ids=lambda duty: duty.guard.name
+)
+async def in_peace(request: pytest.FixtureRequest) -> tuple[GuardConfig, Ending]:
+    """A guard, and how its story ends without faults: told once, whatever befalls it then."""
+    return request.param, await play(request.param, None)
+
+
+@pytest.mark.parametrize("seed", range(2))
+async def test_when_the_faults_stop_all_is_as_if_there_had_been_none(
+    in_peace: tuple[GuardConfig, Ending], seed: int
+) -> None:
+    duty, wanted = in_peace
+    struck_ending = await play(duty, random.Random(f"{duty.guard.name} {seed}"))
+    assert struck_ending.cases == wanted.cases
+    assert different(wanted.tenant, struck_ending.tenant) == []

@@ -10,14 +10,16 @@ errors with a name.
 
 import asyncio
 import uuid
-from collections.abc import AsyncIterator, Callable, Iterable, Mapping
+from collections.abc import AsyncIterator, Callable, Iterable, Mapping, Sequence
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime, timedelta
 from itertools import takewhile
+from typing import Any
 
 import aiohttp
 import pytest
+import pytest_asyncio
 from aiohttp import web
 from azure.data.tables import UpdateMode
 from azure.data.tables.aio import TableClient
@@ -196,6 +198,21 @@ class Kept(EngineHarness):
                 lease["until"] = (datetime.now(UTC) - timedelta(minutes=1)).isoformat()
                 await client.update_entity(lease, mode=UpdateMode.REPLACE)
 
+    async def read_rows(self) -> list[Mapping[str, Any]]:
+        """The table, row by row."""
+        async with self.table() as client:
+            return [row async for row in client.list_entities()]
+
+    async def write_rows(self, rows: Iterable[Mapping[str, Any]]) -> None:
+        """A new table that holds these rows."""
+        async with self.table() as client:
+            await client.create_table()
+            partitions: dict[str, list[Mapping[str, Any]]] = {}
+            for row in rows:
+                partitions.setdefault(row["PartitionKey"], []).append(row)
+            for held in partitions.values():
+                await client.submit_transaction([("create", row) for row in held])
+
     async def remembered(self) -> tuple[dict[str, str], list[str], int]:
         """The cases and how they stand, the changes, and how much is untold."""
         async with self.table() as client:
@@ -212,60 +229,84 @@ async def proxy(azurite: Azurite) -> AsyncIterator[Proxy]:
         yield one
 
 
-async def adopted(proxy: Proxy) -> Kept:
+@dataclass(frozen=True)
+class Peace:
+    """What comes of it when nothing fails: what taking stock leaves behind, and how it all ends.
+
+    `requests` is how many the run takes that changes things, `remembered` and `cards` what is there
+    at the end.
+    """
+
+    stock: Sequence[Mapping[str, Any]]
+    stocked_at: datetime
+    stock_sent: Sequence[Mapping[str, object]]
+    requests: int
+    remembered: tuple[dict[str, str], list[str], int]
+    cards: int
+
+
+@pytest_asyncio.fixture(scope="module", loop_scope="module")
+async def peace(azurite: Azurite) -> Peace:
+    """The story in peace, played once: every test begins where its first run ended."""
+    async with Proxy(azurite.endpoints["Table"]).serving() as proxy:
+        stage = Kept(proxy)
+        assert await stage.live()
+        assert stage.tenant.writes == []
+        stock, stocked_at = await stage.read_rows(), stage.clock()
+        stock_sent = tuple(stage.notification_channel.sent)
+        await stage.live()
+        requests = proxy.count
+        assert stage.tenant.writes == ["m1", "m2"]
+        await stage.live()
+        cards = len(stage.notification_channel.sent)
+        return Peace(stock, stocked_at, stock_sent, requests, await stage.remembered(), cards)
+
+
+async def adopted(proxy: Proxy, peace: Peace) -> Kept:
     """A guard that has taken stock, and is about to put two mailboxes right."""
     stage = Kept(proxy)
-    assert await stage.live()
-    assert stage.tenant.writes == []
+    stage.clock.current = peace.stocked_at
+    stage.notification_channel.sent.extend(peace.stock_sent)
+    await stage.write_rows(peace.stock)
     return stage
 
 
-async def reference(proxy: Proxy) -> tuple[Kept, int]:
-    """What comes of it in peace, and how many requests the run takes that changes things."""
-    stage = await adopted(proxy)
-    await stage.live()
-    requests = proxy.count
-    assert stage.tenant.writes == ["m1", "m2"]
-    await stage.live()
-    return stage, requests
-
-
 @pytest.mark.parametrize("harm", PASSING)
-async def test_any_request_may_fail_once_and_nobody_notices(proxy: Proxy, harm: str) -> None:
-    await any_request_once(proxy, harm, range(1, 100, PASSING[harm]))
+async def test_any_request_may_fail_once_and_nobody_notices(
+    proxy: Proxy, peace: Peace, harm: str
+) -> None:
+    await any_request_once(proxy, peace, harm, range(1, 100, PASSING[harm]))
 
 
-async def any_request_once(proxy: Proxy, harm: str, strikes: Iterable[int]) -> None:
+async def any_request_once(proxy: Proxy, peace: Peace, harm: str, strikes: Iterable[int]) -> None:
     """Harm befalls one request of a run, and it all comes out as in peace."""
-    peace, requests = await reference(proxy)
-    wanted, cards = await peace.remembered(), len(peace.notification_channel.sent)
-    assert requests >= 8
-    for strike in takewhile(lambda number: number <= requests, strikes):
-        stage = await adopted(proxy)
+    assert peace.requests >= 8
+    for strike in takewhile(lambda number: number <= peace.requests, strikes):
+        stage = await adopted(proxy, peace)
         report = await stage.live({strike: harm}.get)
         assert report, strike
         assert (report.status, report.delivered) == ("done", True), strike
         assert stage.tenant.writes == ["m1", "m2"], strike
         assert (await stage.remembered(), len(stage.notification_channel.sent)) == (
-            wanted,
-            cards,
+            peace.remembered,
+            peace.cards,
         ), strike
 
 
 @pytest.mark.parametrize("late", ["", "late "])
 @pytest.mark.parametrize("harm", ODD)
 async def test_what_is_no_answer_of_a_table_is_asked_again(
-    proxy: Proxy, harm: str, late: str
+    proxy: Proxy, peace: Peace, harm: str, late: str
 ) -> None:
-    await any_request_once(proxy, f"{late}{harm}", range(1 + len(harm) % 3, 100, 3))
+    await any_request_once(proxy, peace, f"{late}{harm}", range(1 + len(harm) % 3, 100, 3))
 
 
-async def test_half_an_answer_is_asked_again(proxy: Proxy) -> None:
-    await any_request_once(proxy, "half", range(1, 100))
+async def test_half_an_answer_is_asked_again(proxy: Proxy, peace: Peace) -> None:
+    await any_request_once(proxy, peace, "half", range(1, 100))
 
 
-async def test_no_redirect_takes_the_key_of_the_table_elsewhere(proxy: Proxy) -> None:
-    stage = await adopted(proxy)
+async def test_no_redirect_takes_the_key_of_the_table_elsewhere(proxy: Proxy, peace: Peace) -> None:
+    stage = await adopted(proxy, peace)
     proxy.seen.clear()
     assert await stage.live(dict.fromkeys(range(1_000), "moved").get) is None
     assert proxy.seen
@@ -275,11 +316,10 @@ async def test_no_redirect_takes_the_key_of_the_table_elsewhere(proxy: Proxy) ->
 
 async def test_without_the_table_nothing_is_changed_or_told_that_is_not_written_down(
     proxy: Proxy,
+    peace: Peace,
 ) -> None:
-    peace, requests = await reference(proxy)
-    wanted, cards = await peace.remembered(), len(peace.notification_channel.sent)
-    for since in range(1, requests + 1, 3):
-        stage = await adopted(proxy)
+    for since in range(1, peace.requests + 1, 3):
+        stage = await adopted(proxy, peace)
         told = len(stage.notification_channel.sent)
         report = await stage.live(dict.fromkeys(range(since, 1_000), "503").get)
         assert report is None or report.delivered, since
@@ -294,16 +334,16 @@ async def test_without_the_table_nothing_is_changed_or_told_that_is_not_written_
         # Where the table went between a write and its record, the tenant showed what was made.
         found, changed, more = await stage.remembered()
         changed = [one.replace("inferred", "applied") for one in changed]
-        assert (found, changed, more) == wanted, since
-        assert len(stage.notification_channel.sent) - cards in (0, 1), since
+        assert (found, changed, more) == peace.remembered, since
+        assert len(stage.notification_channel.sent) - peace.cards in (0, 1), since
         assert set(stage.tenant.writes) == {"m1", "m2"}, since
 
 
 @pytest.mark.parametrize("harm", ["403", "deleting"])
 async def test_a_table_that_cannot_be_used_fails_the_run_with_a_reason(
-    proxy: Proxy, harm: str
+    proxy: Proxy, peace: Peace, harm: str
 ) -> None:
-    stage = await adopted(proxy)
+    stage = await adopted(proxy, peace)
     proxy.harm = lambda number: harm
     async with stage.table() as client:
         ledger = TableLedger(client, sleep=at_once)
@@ -316,8 +356,10 @@ async def test_a_table_that_cannot_be_used_fails_the_run_with_a_reason(
     assert stage.tenant.writes == []
 
 
-async def test_a_table_that_is_gone_is_made_again_and_the_look_begins_anew(proxy: Proxy) -> None:
-    stage = await adopted(proxy)
+async def test_a_table_that_is_gone_is_made_again_and_the_look_begins_anew(
+    proxy: Proxy, peace: Peace
+) -> None:
+    stage = await adopted(proxy, peace)
     async with stage.table() as client:
         await client.delete_table()
     report = await stage.live()
@@ -327,8 +369,8 @@ async def test_a_table_that_is_gone_is_made_again_and_the_look_begins_anew(proxy
     assert len((await stage.remembered())[0]) == 2
 
 
-async def test_a_table_that_vanishes_under_a_claim_ends_the_run(proxy: Proxy) -> None:
-    stage = await adopted(proxy)
+async def test_a_table_that_vanishes_under_a_claim_ends_the_run(proxy: Proxy, peace: Peace) -> None:
+    stage = await adopted(proxy, peace)
     async with stage.table() as client:
         ledger = TableLedger(client, sleep=at_once)
         async with ledger.claim("toy", "run") as claim:
@@ -342,8 +384,9 @@ async def test_a_table_that_vanishes_under_a_claim_ends_the_run(proxy: Proxy) ->
 
 async def test_a_transaction_that_is_refused_leaves_nothing_of_itself(
     proxy: Proxy,
+    peace: Peace,
 ) -> None:
-    stage = await adopted(proxy)
+    stage = await adopted(proxy, peace)
     before = await stage.remembered()
     async with stage.table() as client:
         ledger = TableLedger(client, sleep=at_once)
