@@ -9,6 +9,9 @@ PYTHON := .venv/bin/python
 # One more than there are processors: many tests wait for clocks and other processes.
 WORKERS = $(shell expr $$(nproc) + 1)
 TYPED = core sandbox bench tests tools $(wildcard function_app.py)
+# What Python compiles is kept, also where the environment (of a container, often) says otherwise:
+# each worker of the tests and each process they start would compile all that it imports anew.
+unexport PYTHONDONTWRITEBYTECODE
 
 .PHONY: help setup ready ready-demo run bench mutants new-guard test check lint infra-check \
 	infra-compile package fuzz format lock audit clean docs

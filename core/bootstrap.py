@@ -42,6 +42,17 @@ TABLE_OPTIONS: Mapping[str, Any] = {
 }
 
 
+def build_table_options() -> dict[str, Any]:
+    """How the state table is called.
+
+    The environment is asked for a proxy here: the library would ask it in a thread at every
+    request, and look for a password in ~/.netrc in another.
+    """
+    from urllib.request import getproxies_environment
+
+    return {**TABLE_OPTIONS, "use_env_settings": bool(getproxies_environment())}
+
+
 @cache
 def spare_imports_from_collection() -> None:
     """Keep the garbage collector from walking through what was imported, again and again.
@@ -245,13 +256,13 @@ async def open_ledger(settings: Settings) -> AsyncIterator["TableLedger"]:
     from core.adapters.table_storage.ledger import TableLedger
 
     async with AsyncExitStack() as stack:
-        name = settings["STATE_TABLE"]
+        name, options = settings["STATE_TABLE"], build_table_options()
         names = (name, f"{name}{JOURNAL_SUFFIX}")
         if settings["STATE_CONNECTION_STRING"]:
             try:
                 tables = [
                     TableClient.from_connection_string(
-                        settings["STATE_CONNECTION_STRING"], table_name=each, **TABLE_OPTIONS
+                        settings["STATE_CONNECTION_STRING"], table_name=each, **options
                     )
                     for each in names
                 ]
@@ -265,9 +276,7 @@ async def open_ledger(settings: Settings) -> AsyncIterator["TableLedger"]:
                 ManagedIdentityCredential(client_id=settings["MANAGED_IDENTITY_CLIENT_ID"] or None)
             )
             tables = [
-                TableClient(
-                    settings["STATE_TABLE_ENDPOINT"], each, credential=identity, **TABLE_OPTIONS
-                )
+                TableClient(settings["STATE_TABLE_ENDPOINT"], each, credential=identity, **options)
                 for each in names
             ]
         for table in tables:

@@ -52,7 +52,7 @@ async def serve_pages(pages: SamplePages) -> AsyncIterator[str]:
 
     async def answer(request: web.BaseRequest) -> web.Response:
         path = urlsplit(request.path).path.removeprefix("/api/")
-        text = pages.render_page(path, dict(request.query))
+        text = pages.recall_page(path, dict(request.query))
         body = (
             text
             if text is not None

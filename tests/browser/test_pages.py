@@ -3,6 +3,7 @@
 from collections.abc import AsyncIterator, Iterator
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, field
+from functools import cache
 from pathlib import Path
 from typing import Any, Literal
 from urllib.parse import parse_qsl
@@ -34,6 +35,12 @@ TENANTS = {
 SCHEMES: tuple[Literal["light", "dark"], ...] = ("light", "dark")
 
 pytestmark = pytest.mark.asyncio(loop_scope="module")
+
+
+@cache
+def build_pages(name: str) -> SamplePages:
+    """The pages of a tenant, the same for every test that looks at it."""
+    return SamplePages(TENANTS[name]())
 
 
 @pytest_asyncio.fixture(scope="module", loop_scope="module")
@@ -98,7 +105,7 @@ async def opened(at: Browser, **options: Any) -> AsyncIterator[tuple[Page, Seen]
 async def test_a_page_fetches_nothing_but_itself_and_the_browser_has_no_complaint(
     at: Browser, name: str
 ) -> None:
-    pages = SamplePages(TENANTS[name]())
+    pages = build_pages(name)
     async with serve_pages(pages) as address, opened(at) as (page, seen):
         for path in addresses(pages):
             if path == "nowhere":
@@ -114,7 +121,7 @@ async def test_a_page_fetches_nothing_but_itself_and_the_browser_has_no_complain
 
 async def test_a_style_or_a_script_that_got_into_a_page_would_not_act(at: Browser) -> None:
     async with (
-        serve_pages(SamplePages(build_healthy_tenant())) as address,
+        serve_pages(build_pages("none")) as address,
         opened(at) as (page, seen),
     ):
         await page.goto(address + "status")
@@ -131,7 +138,7 @@ async def test_a_style_or_a_script_that_got_into_a_page_would_not_act(at: Browse
 
 @pytest.mark.parametrize("name", TENANTS)
 async def test_no_page_is_wider_than_its_screen(at: Browser, name: str) -> None:
-    pages = SamplePages(TENANTS[name]())
+    pages = build_pages(name)
     async with serve_pages(pages) as address, opened(at) as (page, _):
         for path in addresses(pages):
             await page.goto(address + path)
@@ -160,7 +167,7 @@ WORDS_THAT_BREAK = """
 
 
 async def test_no_word_of_the_table_of_guards_breaks_in_its_middle(at: Browser) -> None:
-    async with serve_pages(SamplePages(build_busy_tenant())) as address, opened(at) as (page, _):
+    async with serve_pages(build_pages("morning")) as address, opened(at) as (page, _):
         await page.goto(address + "status")
         for width in (320, 400, 600, 768, 800, 900, 1024, 1280):
             await page.set_viewport_size({"width": width, "height": 800})
@@ -181,7 +188,7 @@ async def test_the_status_of_a_hundred_cases_is_seen_in_three_screens(at: Browse
 @pytest.mark.parametrize("scheme", SCHEMES)
 @pytest.mark.parametrize("name", [name for name in TENANTS if name != "sixty"])
 async def test_axe_finds_nothing(at: Browser, name: str, scheme: Literal["light", "dark"]) -> None:
-    pages = SamplePages(TENANTS[name]())
+    pages = build_pages(name)
     # What is on a narrow screen and in the dark is not on a wide one in the light.
     width = 320 if (name == "morning") is (scheme == "light") else 1280
     assert AXE.exists(), "axe is missing: tools/setup.sh"
@@ -205,7 +212,7 @@ async def test_axe_finds_nothing(at: Browser, name: str, scheme: Literal["light"
 
 
 async def test_the_keyboard_alone_reaches_everything_in_the_order_of_the_page(at: Browser) -> None:
-    pages = SamplePages(build_busy_tenant())
+    pages = build_pages("morning")
     async with serve_pages(pages) as address, opened(at) as (page, _):
         for path in addresses(pages):
             await page.goto(address + path)
@@ -229,7 +236,7 @@ async def test_the_keyboard_alone_reaches_everything_in_the_order_of_the_page(at
 
 
 async def test_a_command_is_copied_by_a_button(at: Browser) -> None:
-    pages = SamplePages(build_busy_tenant())
+    pages = build_pages("morning")
     first = pages.gravest_case
     assert first is not None
     options = {"permissions": ["clipboard-read", "clipboard-write"]}
@@ -245,7 +252,7 @@ async def test_a_command_is_copied_by_a_button(at: Browser) -> None:
 
 
 async def test_the_skip_link_shows_when_it_is_reached_and_leads_to_the_content(at: Browser) -> None:
-    async with serve_pages(SamplePages(build_busy_tenant())) as address, opened(at) as (page, _):
+    async with serve_pages(build_pages("morning")) as address, opened(at) as (page, _):
         await page.goto(address + "status")
         await page.keyboard.press("Tab")
         box = await page.locator(".skip").bounding_box()
@@ -258,7 +265,7 @@ async def test_the_skip_link_shows_when_it_is_reached_and_leads_to_the_content(a
 async def test_the_filter_works_without_a_script_and_by_the_keyboard(at: Browser) -> None:
     options = {"java_script_enabled": False}
     async with (
-        serve_pages(SamplePages(build_busy_tenant())) as address,
+        serve_pages(build_pages("morning")) as address,
         opened(at, **options) as (page, _),
     ):
         await page.goto(address + "cases")
@@ -273,7 +280,7 @@ async def test_boxes_and_buttons_of_a_list_ask_about_the_chosen_cases_without_a_
 ) -> None:
     options = {"java_script_enabled": False}
     async with (
-        serve_pages(SamplePages(build_busy_tenant())) as address,
+        serve_pages(build_pages("morning")) as address,
         opened(at, **options) as (page, _),
     ):
         for path in ("cases", "status"):
@@ -291,7 +298,7 @@ async def test_boxes_and_buttons_of_a_list_ask_about_the_chosen_cases_without_a_
 
 
 async def test_every_link_of_a_page_leads_somewhere(at: Browser) -> None:
-    pages = SamplePages(build_busy_tenant())
+    pages = build_pages("morning")
     async with serve_pages(pages) as address, opened(at) as (page, _):
         ways: set[str] = set()
         for path in addresses(pages):
@@ -311,7 +318,7 @@ async def test_the_colours_follow_the_person_and_paper_is_white(
     scheme: Literal["light", "dark"],
 ) -> None:
     async with (
-        serve_pages(SamplePages(build_busy_tenant())) as address,
+        serve_pages(build_pages("morning")) as address,
         opened(at, color_scheme=scheme) as (page, _),
     ):
         await page.goto(address + "status")
@@ -327,7 +334,7 @@ async def test_the_colours_follow_the_person_and_paper_is_white(
 
 
 async def test_a_page_prints(at: Browser) -> None:
-    async with serve_pages(SamplePages(build_busy_tenant())) as address, opened(at) as (page, _):
+    async with serve_pages(build_pages("morning")) as address, opened(at) as (page, _):
         await page.goto(address + "status")
         paper = await page.pdf(format="A4")
         assert paper.startswith(b"%PDF")

@@ -3,8 +3,7 @@
 from typing import Any
 
 from core.config.catalog import CATALOG
-from sandbox.scene_runner import run_scene
-from tests.support.run_scene import dump_cards, list_declared_permissions
+from tests.support.run_scene import dump_cards, list_declared_permissions, run_scene
 
 GUARD = "mailbox-delegation"
 MODES = {duty.guard.name: "off" for duty in CATALOG if duty.guard.name != GUARD}

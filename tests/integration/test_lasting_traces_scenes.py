@@ -5,8 +5,7 @@ from datetime import UTC, datetime, timedelta
 from typing import Any
 
 from core.config.catalog import CATALOG
-from sandbox.scene_runner import run_scene
-from tests.support.run_scene import dump_cards, list_declared_permissions
+from tests.support.run_scene import dump_cards, list_declared_permissions, run_scene
 
 GUARDS = (
     "privileged-change",

@@ -25,7 +25,7 @@ from azure.data.tables import UpdateMode
 from azure.data.tables.aio import TableClient
 
 from core.adapters.table_storage.ledger import TableLedger
-from core.bootstrap import TABLE_OPTIONS
+from core.bootstrap import build_table_options
 from core.engine.run import run
 from core.errors import ClaimLost, LedgerError
 from core.model.cases import Notification
@@ -33,6 +33,7 @@ from core.model.changes import ChangeState
 from core.model.runs import RunReport
 from sandbox.functions_host.azurite import ACCOUNT, ACCOUNT_KEY, Azurite
 from tests.support.adaptive_cards import build_rule_case
+from tests.support.ledgers import create_with_rows, read_rows
 from tests.support.synthetic_guard import ENFORCE_CONFIG, EngineHarness, SyntheticTenant
 
 # Headers that speak of one connection and not of the answer.
@@ -173,7 +174,7 @@ class Kept(EngineHarness):
             f"TableEndpoint={self.proxy.address}/{ACCOUNT};"
         )
         async with TableClient.from_connection_string(
-            text, table_name=self.name, **TABLE_OPTIONS
+            text, table_name=self.name, **build_table_options()
         ) as client:
             yield client
 
@@ -197,21 +198,6 @@ class Kept(EngineHarness):
             async for lease in client.query_entities("RowKey eq 'lease'"):
                 lease["until"] = (datetime.now(UTC) - timedelta(minutes=1)).isoformat()
                 await client.update_entity(lease, mode=UpdateMode.REPLACE)
-
-    async def read_rows(self) -> list[Mapping[str, Any]]:
-        """The table, row by row."""
-        async with self.table() as client:
-            return [row async for row in client.list_entities()]
-
-    async def write_rows(self, rows: Iterable[Mapping[str, Any]]) -> None:
-        """A new table that holds these rows."""
-        async with self.table() as client:
-            await client.create_table()
-            partitions: dict[str, list[Mapping[str, Any]]] = {}
-            for row in rows:
-                partitions.setdefault(row["PartitionKey"], []).append(row)
-            for held in partitions.values():
-                await client.submit_transaction([("create", row) for row in held])
 
     async def remembered(self) -> tuple[dict[str, str], list[str], int]:
         """The cases and how they stand, the changes, and how much is untold."""
@@ -252,7 +238,8 @@ async def peace(azurite: Azurite) -> Peace:
         stage = Kept(proxy)
         assert await stage.live()
         assert stage.tenant.writes == []
-        stock, stocked_at = await stage.read_rows(), stage.clock()
+        async with stage.table() as client:
+            stock, stocked_at = await read_rows(client), stage.clock()
         stock_sent = tuple(stage.notification_channel.sent)
         await stage.live()
         requests = proxy.count
@@ -267,7 +254,8 @@ async def adopted(proxy: Proxy, peace: Peace) -> Kept:
     stage = Kept(proxy)
     stage.clock.current = peace.stocked_at
     stage.notification_channel.sent.extend(peace.stock_sent)
-    await stage.write_rows(peace.stock)
+    async with stage.table() as client:
+        await create_with_rows(client, peace.stock)
     return stage
 
 

@@ -1,7 +1,7 @@
 """Rows for tests of the ledger, and a ledger on a table of its own."""
 
 import uuid
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Iterable, Mapping
 from contextlib import asynccontextmanager
 from dataclasses import replace
 from datetime import timedelta
@@ -10,6 +10,7 @@ from typing import Any
 from azure.data.tables.aio import TableClient
 
 from core.adapters.table_storage.ledger import TableLedger
+from core.bootstrap import build_table_options
 from core.engine.run import create_run_id
 from core.model.cases import Case, Notification
 from core.model.changes import ChangeRecord, ChangeState
@@ -28,10 +29,27 @@ GUARD = "toy"
 async def open_table_ledger(azurite: Azurite, name: str = "") -> AsyncIterator[TableLedger]:
     """A ledger on a table of its own."""
     table = TableClient.from_connection_string(
-        azurite.connection_string, table_name=name or f"t{uuid.uuid4().hex}", retry_total=0
+        azurite.connection_string,
+        table_name=name or f"t{uuid.uuid4().hex}",
+        **build_table_options(),
     )
     async with table:
         yield TableLedger(table)
+
+
+async def read_rows(table: TableClient) -> list[Mapping[str, Any]]:
+    """A table, row by row."""
+    return [row async for row in table.list_entities()]
+
+
+async def create_with_rows(table: TableClient, rows: Iterable[Mapping[str, Any]]) -> None:
+    """Makes a table that holds these rows and no others."""
+    await table.create_table()
+    partitions: dict[str, list[Mapping[str, Any]]] = {}
+    for row in rows:
+        partitions.setdefault(row["PartitionKey"], []).append(row)
+    for held in partitions.values():
+        await table.submit_transaction([("create", row) for row in held])
 
 
 def build_stored_case(key: str = "k1") -> Case:

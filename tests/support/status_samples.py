@@ -1,7 +1,7 @@
 """Tenants to look at: a healthy one, one on a busy morning, large ones, hostile ones."""
 
 import json
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime, timedelta
 from functools import partial
 from typing import Any
@@ -532,6 +532,16 @@ class SamplePages:
     """The pages of one tenant, by their address below /api/."""
 
     statuses: list[GuardData]
+    rendered: dict[tuple[str, tuple[tuple[str, str], ...]], str | None] = field(
+        default_factory=dict
+    )
+
+    def recall_page(self, path: str, query: dict[str, str]) -> str | None:
+        """What `render_page` gives, made once: the same address shows the same page."""
+        key = (path, tuple(query.items()))
+        if key not in self.rendered:
+            self.rendered[key] = self.render_page(path, query)
+        return self.rendered[key]
 
     def find_case(self, guard: str, key: str) -> CaseDetail:
         """A case with all that is known of it."""
