@@ -17,7 +17,7 @@ from typing import Any
 import aiohttp
 import pytest
 import pytest_asyncio
-from jsonschema import Draft202012Validator, FormatChecker
+from jsonschema_rs import Draft202012Validator
 from openapi_spec_validator import validate
 
 from core.api.openapi.document import ALL_SCHEMAS, PREFIX, SCHEMA_BY_ROUTE
@@ -124,14 +124,17 @@ class Reader:
     def __init__(self, session: aiohttp.ClientSession) -> None:
         self.session = session
         self.document = build_api_document()
+        self.validators: dict[str, Draft202012Validator] = {}
 
     async def read(self, path: str, schema: str) -> Any:
         """A response that is valid for its schema."""
         async with self.session.get(path) as answer:
             assert answer.status == 200, await answer.text()
             found = await answer.json()
-        whole = {**self.document, "$ref": f"#/components/schemas/{schema}"}
-        Draft202012Validator(whole, format_checker=FormatChecker()).validate(found)
+        if schema not in self.validators:
+            whole = {**self.document, "$ref": f"#/components/schemas/{schema}"}
+            self.validators[schema] = Draft202012Validator(whole, validate_formats=True)
+        self.validators[schema].validate(found)
         return found
 
 

@@ -27,8 +27,7 @@ def test_the_corpus_speaks_of_every_target() -> None:
     assert {path.parent.name for path in KEPT} == set(TARGETS)
 
 
-# A card is checked against a large schema each time: chance has its turn with it in `make fuzz`.
-@pytest.mark.parametrize("name", sorted(TARGETS.keys() - {"cards"}))
+@pytest.mark.parametrize("name", sorted(TARGETS))
 @given(data=st.binary(max_size=400))
 @settings(max_examples=60, suppress_health_check=list(HealthCheck))
 def test_no_bytes_do_anything_but_be_understood_or_refused(name: str, data: bytes) -> None:

@@ -4,11 +4,12 @@ import json
 from collections.abc import Mapping
 from copy import deepcopy
 from dataclasses import dataclass
+from functools import cache
 from pathlib import Path
 from typing import Any
 
 import aiohttp
-from jsonschema import Draft202012Validator, FormatChecker
+from jsonschema_rs import Draft202012Validator
 from yarl import URL
 
 from sandbox.exchange.access import AUDIT_LOG_CMDLET, AUDIT_LOG_MAILBOX
@@ -321,13 +322,19 @@ TYPES_BY_CONTEXT = {
 }
 
 
+@cache
+def build_graph_validator(name: str) -> Draft202012Validator:
+    """What an object of a type is held to."""
+    schema = {**GRAPH_SCHEMA, "$ref": f"#/$defs/microsoft.graph.{name}"}
+    return Draft202012Validator(schema, validate_formats=True)
+
+
 def validate_graph_response(body: Mapping[str, Any]) -> None:
     """Validates a response of Graph against the published types. Fails for an unknown type."""
     path = body["@odata.context"].partition("$metadata#")[2].removesuffix("/$entity")
     name = path.rpartition("/")[2].partition("(")[0]
     if name not in TYPES_BY_CONTEXT:
         return
-    schema = {**GRAPH_SCHEMA, "$ref": f"#/$defs/microsoft.graph.{TYPES_BY_CONTEXT[name]}"}
-    validator = Draft202012Validator(schema, format_checker=FormatChecker())
+    validator = build_graph_validator(TYPES_BY_CONTEXT[name])
     for row in body.get("value", [body]):
         validator.validate(row)

@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from jsonschema import Draft202012Validator, FormatChecker
+from jsonschema_rs import Draft202012Validator
 
 from sandbox.http_types import Row
 from sandbox.scenes.build import SCENE_BUILDERS, SCENES_FOLDER, render_scene, resolve_dates
@@ -69,7 +69,7 @@ def validators() -> dict[str, Draft202012Validator]:
     return {
         kind: Draft202012Validator(
             {"$ref": f"#/$defs/microsoft.graph.{kind}", "$defs": schema["$defs"]},
-            format_checker=FormatChecker(),
+            validate_formats=True,
         )
         for kind in KINDS.values()
     }
