@@ -5,8 +5,7 @@
 """
 
 from collections.abc import Iterator
-from dataclasses import dataclass, fields
-from functools import cache
+from dataclasses import dataclass
 from pathlib import Path
 
 
@@ -200,15 +199,10 @@ class File:
         return {entry.name: entry for entry in self.declarations if entry.kind in kinds}
 
 
-@cache
-def list_fields(kind: type[Node]) -> tuple[str, ...]:
-    """The names of what a kind of node is made of."""
-    return tuple(entry.name for entry in fields(kind))
-
-
 def iter_children(node: Node) -> Iterator[Node]:
     """What a node is directly made of."""
-    for name in list_fields(type(node)):
+    # Faster than `fields`, which sorts out anew at each call what is none.
+    for name in node.__dataclass_fields__:
         value = getattr(node, name)
         for part in value if isinstance(value, tuple) else (value,):
             if hasattr(part, "__dataclass_fields__"):
