@@ -16,6 +16,7 @@ from core.watched.items import (
     build_value_token,
     check_sources,
     explain_no_loss,
+    read_entry,
 )
 
 PLAIN = WatchedCollection(
@@ -88,3 +89,12 @@ def test_an_item_is_harmless_unless_it_says_otherwise() -> None:
     assert (item.opens, item.keeps, item.on_sight, item.facts) == ((), frozenset(), (), ())
     assert (item.arrival, item.keeps_all_of, item.advice) == (Severity.INFO, (), "")
     assert (PLAIN.departure, PLAIN.only_protects) == (Severity.INFO, False)
+
+
+def test_the_entry_of_a_token_is_read_back_unless_only_a_part_of_it_is_there() -> None:
+    assert read_entry(build_token("for", "ann and ben")) == "ann and ben"
+    room = MAX_TOKEN_LENGTH - len(VALUE_MARK) - len("for ")
+    assert read_entry(build_token("for", "a" * (room - 1))) == "a" * (room - 1)
+    # One that fills its token may as well be the beginning of a longer one.
+    assert read_entry(build_token("for", "a" * room)) == ""
+    assert read_entry(build_token("for", "a" * 500)) == ""

@@ -18,6 +18,7 @@ from core.watched.items import (
     WatchedResult,
 )
 from core.watched.judge import MAX_LISTED_TRAITS, MAX_NAMES, WatchedVerdict, judge, shorten_names
+from core.watched.remedies import build_watched_remedy
 from tests.support.fakes.clock import START
 
 POLICY = GuardPolicy(START, None)
@@ -246,3 +247,31 @@ def test_a_dozen_names_are_all_shown() -> None:
     names = [str(number) for number in range(MAX_NAMES)]
     assert shorten_names(names) == ", ".join(names)
     assert shorten_names([*names, "x"]) == f"{', '.join(names)} and 1 more"
+
+
+# What is to be done, and about whom -------------------------------------------------------------
+
+
+def test_the_steps_are_those_of_the_news_with_the_nearest_advice() -> None:
+    news = build_news(AJAR)
+    assert only(news).steps == build_watched_remedy(news, "Close it.")
+    own = build_news(AJAR, item=replace(FRONT, advice="Paint it.", held_account="a1"))
+    assert only(own).steps == build_watched_remedy(own, "Paint it.")
+    assert (only(news).held_account, only(own).held_account) == ("", "a1")
+    gone = WatchedNews(DOORS, "d1", "Front", None, since={"": SINCE}, departure=Severity.LOW)
+    assert only(gone).steps == build_watched_remedy(gone, "Close it.")
+
+
+def test_what_may_be_older_than_its_item_is_not_called_new_beside_what_it_opens() -> None:
+    item = replace(FRONT, arrival=Severity.LOW)
+    news = replace(
+        build_news(AJAR, is_new=True, item=item), collection=replace(DOORS, may_be_old=True)
+    )
+    assert only(news).summary == "The door Front is ajar."
+    bare = replace(news, added=())
+    assert only(bare).summary == "The door Front is new."
+
+
+def test_the_time_of_an_item_is_not_that_of_what_it_opens() -> None:
+    news = replace(build_news(AJAR), since={"": SINCE})
+    assert only(news).facts[0] == Fact("", "it is ajar")

@@ -1,9 +1,9 @@
 """What a watched guard asks for, and what its readings say of what was not read or remembered."""
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Collection, Iterable, Mapping
 from dataclasses import replace
 from datetime import datetime, timedelta
-from typing import Any
+from typing import Any, cast
 
 import pytest
 
@@ -14,14 +14,24 @@ from core.property_values import get_texts
 from core.tenant.configuration import Configuration
 from core.tenant.known_traits import KnownTraits
 from core.tenant.readings import ReadFailure, Reading
+from core.watched.derived import WatchedPorts
 from core.watched.guard import (
     MAX_REASON_LENGTH,
     MAX_TOKENS,
     build_watched_guard,
     compare_collection,
     list_permissions,
+    make_observer,
 )
-from core.watched.items import SourceRows, StockPart, Trait, WatchedCollection, WatchedItem
+from core.watched.items import (
+    SourceRows,
+    Stock,
+    StockPart,
+    Trait,
+    WatchedCollection,
+    WatchedItem,
+    WatchedResult,
+)
 from core.watched.memory import MAX_ITEMS
 from tests.support.fakes.clock import START as NOW
 
@@ -255,3 +265,97 @@ def test_more_items_than_are_remembered_are_counted() -> None:
         ),
     )
     assert compare(Reading(many[:-2]))[0].failures == ()
+
+
+# What a look reads ------------------------------------------------------------------------------
+
+
+class Tenant:
+    """Objects of configuration by their source; the sources that were asked for are kept."""
+
+    def __init__(self, **rows: tuple[Configuration, ...]) -> None:
+        self.rows = {name.replace("_", "-"): found for name, found in rows.items()}
+        self.asked: list[str] = []
+
+    @property
+    def configuration(self) -> "Tenant":
+        return self
+
+    async def read_configuration(self, name: str) -> Reading[Configuration]:
+        """All objects of a source."""
+        self.asked.append(name)
+        return Reading(self.rows.get(name, ()), sources=frozenset({name}))
+
+
+async def look(
+    tenant: Tenant,
+    *collections: WatchedCollection,
+    known: Mapping[str, KnownTraits] | None = None,
+    at: datetime = NOW,
+    skipped: Collection[str] = (),
+) -> list[Reading[WatchedResult]]:
+    """The readings of one look of a guard over some collections."""
+    observe = make_observer("doors", collections)
+    context = ObserveContext(GuardPolicy(at), known_traits=known or {})
+    return [one async for one in observe(cast(WatchedPorts, tenant), context, skipped)]
+
+
+NAMED = replace(DOORS, name="named", plural="named doors", uses=(DOMAINS,))
+
+
+async def test_each_source_is_read_once_and_each_collection_has_its_reading_and_its_stock() -> None:
+    tenant = Tenant(mail_flow_rule=(door("d1", "a"),))
+    doors, windows, named, stock = await look(tenant, DOORS, WINDOWS, NAMED)
+    assert tenant.asked == [RULES, DOMAINS]
+    assert [one.sources for one in (doors, windows, named)] == [
+        {one.source} for one in (DOORS, WINDOWS, NAMED)
+    ]
+    parts = tuple(StockPart(one, ("door d1",)) for one in (DOORS, WINDOWS, NAMED))
+    assert stock.items == (Stock("doors", parts),)
+    assert stock.scope == frozenset({"doors"})
+
+
+async def test_what_reads_a_skipped_source_waits_for_another_look_and_so_does_the_stock() -> None:
+    tenant = Tenant(mail_flow_rule=(door("d1", "a"),))
+    (doors,) = await look(tenant, DOORS, NAMED, skipped=[DOMAINS])
+    assert tenant.asked == [RULES]
+    assert doors.sources == {DOORS.source}
+
+
+async def test_a_domain_that_a_listing_lacks_once_still_is_one_by_which_others_are_judged() -> None:
+    seen = list[set[str]]()
+
+    def note(rows: SourceRows) -> Iterable[WatchedItem]:
+        seen.append({one.id for one in rows[DOMAINS] or ()})
+        return ()
+
+    judging = replace(DOORS, needs=(RULES, DOMAINS), describe=note)
+    watching = replace(DOORS, name="domain", needs=(DOMAINS,), describe=note)
+    domains = tuple(Configuration(DOMAINS, one, one, {}) for one in ("a.example", "b.example"))
+    first = await look(Tenant(accepted_domain=domains), judging, watching)
+    assert seen == [{"a.example", "b.example"}] * 2
+    memory = first[0]
+    assert memory.known_traits
+    assert memory.scope == frozenset()
+    assert memory.items == ()
+    known = {one.key: one for reading in first for one in reading.known_traits}
+    seen.clear()
+    cut = Tenant(accepted_domain=domains[:1])
+    await look(cut, judging, watching, known=known, at=NOW + timedelta(minutes=5))
+    # Who watches the domains themselves sees the list as it is.
+    assert seen == [{"a.example", "b.example"}, {"a.example"}]
+    # Where no other is judged by them, nothing of them is remembered.
+    (alone, stock) = await look(cut, watching)
+    assert alone.sources == {watching.source}
+    assert stock.scope == frozenset({"doors"})
+
+
+def test_a_gap_of_one_of_several_sources_is_a_gap_and_told_once() -> None:
+    judging = replace(DOORS, needs=(RULES, DOMAINS))
+    failures = (ReadFailure(DOMAINS, "HTTP 503"), ReadFailure(DOMAINS, "HTTP 500"))
+    read = {DOMAINS: Reading[Configuration]((), failures)}
+    found, _ = compare(Reading((door("d1"),)), collection=judging, read=read)
+    assert found.failures == (ReadFailure(judging.source, "HTTP 503"),)
+    refused = {DOMAINS: Reading[Configuration]((), (replace(failures[0], optional=True),))}
+    never, _ = compare(Reading((door("d1"),)), collection=judging, read=refused)
+    assert never == Reading(failures=refused[DOMAINS].failures)
