@@ -354,10 +354,11 @@ EXAMPLES: Mapping[str, WatchedExample] = {
     ),
     "application-access-policy": WatchedExample(
         "application-access-policy",
-        known={"AppId": APP, "AccessRight": "RestrictAccess", "ScopeName": "Invoices"},
-        wider={"AccessRight": "DenyAccess"},
+        known={"AccessRight": "RestrictAccess", "ScopeName": "Invoices"},
+        wider={"ScopeName": "All staff"},
         narrower={"Comment": "x"},
         harmless={"Description": "x"},
+        is_new_told=False,
     ),
     "anti-phish-policy": describe_filter(
         "anti-phish-policy",

@@ -189,6 +189,41 @@ async def test_an_access_policy_is_told_when_two_looks_miss_it(right: str) -> No
     )
 
 
+def limit(right: str, scope: str, app: object = "app-1") -> Configuration:
+    values = {"AppId": app, "AccessRight": right, "ScopeName": scope}
+    return Configuration("application-access-policy", f"{right} {scope}", scope, values)
+
+
+INVOICES, STAFF = limit("RestrictAccess", "Invoices"), limit("RestrictAccess", "All staff")
+BOARD = limit("DenyAccess", "Board")
+
+
+@pytest.mark.parametrize(
+    ("before", "after", "says"),
+    [
+        # Two policies add up, and a policy cannot be changed: another takes its place.
+        ([INVOICES], [INVOICES, STAFF], "lets the app into the mailboxes of All staff"),
+        ([INVOICES], [STAFF], "lets the app into the mailboxes of All staff"),
+        ([INVOICES], [BOARD], "keeps the app out of some mailboxes only"),
+        ([INVOICES, BOARD], [INVOICES], "no longer keeps the app out of the mailboxes of board"),
+        ([INVOICES], [INVOICES, limit("Allow", "x")], "has a right that nobody knows (Allow)"),
+        ([INVOICES, STAFF], [INVOICES], ""),
+        ([INVOICES], [INVOICES, BOARD], ""),
+        ([], [INVOICES, BOARD], ""),
+        ([], [BOARD], ""),
+        ([BOARD], [BOARD, INVOICES], ""),
+        ([INVOICES], [INVOICES, limit("RestrictAccess", "Sales", ["app-2"])], ""),
+        ([INVOICES], [limit("RestrictAccess", "Invoices", ["APP-1"])], ""),
+    ],
+)
+async def test_an_app_that_reaches_more_mailboxes_than_before_is_told(
+    before: list[Configuration], after: list[Configuration], says: str
+) -> None:
+    said = await tell("application-access-policy", *after, first=(*before,), looks=2)
+    assert says in said
+    assert bool(said) is bool(says)
+
+
 async def test_a_role_made_from_a_role_is_traced_to_its_root_and_not_for_ever() -> None:
     child = Configuration("management-role", "r2", "Small helpers", {"Parent": "Helpers"})
     loop = Configuration("management-role", "r3", "Loop", {"Parent": "Loop"})
