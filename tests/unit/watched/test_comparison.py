@@ -8,7 +8,7 @@ from typing import Any
 import pytest
 
 from core.model.findings import Severity
-from core.tenant.known_traits import NEWS_PERIOD, KnownTraits
+from core.tenant.known_traits import MAX_TRAITS, NEWS_PERIOD, KnownTraits
 from core.watched.items import Trait, WatchedCollection, WatchedItem, WatchedNews
 from core.watched.memory import (
     MADE_WITH,
@@ -17,6 +17,7 @@ from core.watched.memory import (
     TOGETHER,
     Comparison,
     compare_items,
+    get_item_kind,
 )
 
 START = datetime(2026, 11, 1, 6, 0, tzinfo=UTC)
@@ -305,3 +306,86 @@ def test_of_more_items_than_are_remembered_only_what_is_grave_on_sight_is_told()
     memory.look(*many[2:])
     memory.look(*many[2:], *more)
     assert memory.found.unremembered == 0
+
+
+# What is remembered, and how ----------------------------------------------------------------------
+
+
+def test_an_item_of_many_tokens_has_several_kinds_of_rows() -> None:
+    assert get_item_kind(DOORS) == "watched door"
+    assert [get_item_kind(DOORS, number) for number in (1, 2)] == [
+        "watched door part 2",
+        "watched door part 3",
+    ]
+
+
+@pytest.mark.parametrize("lost", [0, 1])
+def test_a_row_that_somebody_deleted_breaks_no_look(lost: int) -> None:
+    memory = Memory()
+    many = [Trait(f"t{number:04}", "is open", Severity.LOW) for number in range(3 * MAX_TRAITS)]
+    memory.look(door("d1", *many))
+    kind = get_item_kind(DOORS, lost)
+    memory.known = {key: row for key, row in memory.known.items() if row.kind != kind}
+    (news,) = memory.look(door("d1", *many))
+    assert news.object_id == "d1"
+
+
+def test_one_unread_item_keeps_no_other_from_being_looked_at() -> None:
+    memory = Memory()
+    memory.look(door("d1"), door("d2"))
+    (news,) = memory.look(door("d1", OPEN), door("d2", OPEN), unread=["d1"])
+    assert news.object_id == "d2"
+
+
+def test_what_is_new_and_grave_is_told_once_however_long_its_token_is() -> None:
+    long = replace(GRAVE, token="x" * 500)
+    memory = Memory()
+    memory.look(door("d1"))
+    (news,) = memory.look(door("d1", long, on_sight=(long,)))
+    assert len(news.added) == 1
+
+
+def test_what_is_gone_is_called_as_it_was_last_called() -> None:
+    memory = Memory()
+    memory.look(door("d1", OPEN))
+    memory.look(replace(door("d1", OPEN), name="the new name"))
+    memory.look()
+    (news,) = memory.look()
+    assert news.name == "the new name"
+
+
+def test_an_item_that_is_missed_now_and_then_is_never_gone() -> None:
+    memory = Memory()
+    for _ in range(3):
+        assert memory.look(door("d1", OPEN)) == ()
+        assert memory.look() == ()
+        assert memory.found.missed_once == {"d1"}
+
+
+def test_of_many_losses_the_latest_are_remembered_whatever_they_are_called() -> None:
+    memory = Memory()
+    for name in ("z", "y", "a"):
+        memory.look(door("d1", keeps=frozenset(f"{name} {n:03}" for n in range(250))))
+    (news,) = memory.look(door("d1"))
+    assert {one.token[0] for one in news.lost} == {"a", "y"}
+
+
+def test_what_is_narrower_is_as_old_as_the_oldest_that_included_it() -> None:
+    wide, wider = replace(OPEN, token="wide"), replace(OPEN, token="wider")
+    memory = Memory()
+    memory.look(door("d1"))
+    memory.look(door("d1", wider))
+    memory.look(door("d1", wider, wide))
+    narrow = replace(OPEN, token="narrow", within=("wide", "unheard of", "wider"))
+    (news,) = memory.look(door("d1", narrow))
+    assert news.since["narrow"] == "2026-11-02 06:00 UTC"
+
+
+def test_who_may_approve_is_no_news_where_approval_was_given_up_long_before() -> None:
+    approver = Trait("approver ann", "may be approved by ann", Severity.HIGH, after_kept="approval")
+    memory = Memory()
+    memory.look(door("d1", keeps=frozenset({"approval"})))
+    memory.look(door("d1"))
+    (news,) = memory.look(door("d1", approver))
+    assert news.added == ()
+    assert [one.token for one in news.lost] == ["approval"]
