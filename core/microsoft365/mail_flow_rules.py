@@ -109,6 +109,11 @@ FILTER_BYPASS_HEADERS = frozenset(
 )
 """Headers by which mail is not looked into (Microsoft Learn, Safe Links and Safe Attachments)."""
 
+REPLY_HEADERS = split_names(
+    "reply-to mail-reply-to from sender return-path errors-to disposition-notification-to"
+)
+"""Headers by which answers find their way (RFC 5322, RFC 8098)."""
+
 INTERNAL_HEADER_PREFIXES = (
     "arc-",
     "authentication-results",

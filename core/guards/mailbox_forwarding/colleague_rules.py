@@ -11,6 +11,7 @@ from dataclasses import dataclass, replace
 from enum import IntEnum
 
 from core.guards.mailbox_forwarding.flow_conditions import (
+    has_technical_condition,
     is_met_by_every_message,
     list_telling_texts,
     takes_every_message,
@@ -25,7 +26,6 @@ from core.guards.mailbox_forwarding.forwards import (
 from core.guards.mailbox_forwarding.texts import format_word_list
 from core.keys import hash_parts
 from core.microsoft365.addresses import OwnDomains, normalize_address
-from core.microsoft365.mail_flow_rules import is_technical_condition
 from core.microsoft365.recipients import ForwardTarget, RecipientLocation
 from core.microsoft365.remedies import build_command, make_exchange_step
 from core.model.findings import Severity
@@ -103,7 +103,10 @@ UNSEEN = Showing(
         MailReach.WIDE: MEDIUM,
     },
 )
-HOLDING = Showing("holds", {MailReach.SOME: LOW, MailReach.WIDE: MEDIUM})
+HOLDING = Showing(
+    "holds",
+    {MailReach.FORM: LOW, MailReach.ADDRESSED: LOW, MailReach.SOME: LOW, MailReach.WIDE: MEDIUM},
+)
 OPEN = Showing("copies", {MailReach.WIDE: LOW})
 SHOWINGS: Mapping[str, Showing] = {
     "redirects to": TAKING,
@@ -220,7 +223,7 @@ def measure_mail(rule: TransportRule, who: str, own: OwnDomains | None) -> MailR
         for name in OWN_CONDITIONS
     ):
         return MailReach.OWN
-    if any(map(is_technical_condition, limits)):
+    if has_technical_condition(rule):
         return MailReach.FORM
     return MailReach.ADDRESSED if ADDRESSEE_CONDITIONS & limits.keys() else MailReach.SOME
 
@@ -260,6 +263,5 @@ COLLEAGUE_RULES = WatchedCollection(
     techniques=("T1114.003",),
     reference="Microsoft Learn: Mail flow rule actions in Exchange Online",
     harmless="rules of the first look, mail shown to those alone whose own it is, reports without "
-    "the mail, recipients that everybody sees unless a rule adds them to all mail, and lists whose "
-    "mail waits for approval",
+    "the mail, and recipients that everybody sees unless a rule adds them to all mail",
 )

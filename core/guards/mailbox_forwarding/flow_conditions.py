@@ -5,7 +5,7 @@ from collections.abc import Sequence
 
 from core.guards.mailbox_forwarding.names import measure_name
 from core.guards.mailbox_forwarding.words import is_telling, split_names
-from core.microsoft365.mail_flow_rules import TEXT_CONDITIONS
+from core.microsoft365.mail_flow_rules import TEXT_CONDITIONS, is_technical_condition
 from core.tenant.mail_flow import TransportRule
 
 SMALLEST_MESSAGE = 4_096
@@ -31,10 +31,27 @@ def list_telling_texts(rule: TransportRule) -> list[str]:
     """The texts the rule looks for that an intruder would look for."""
     texts = {text for name in TEXT_CONDITIONS for text in rule.conditions.get(name, ())}
     for words, header in HEADER_NAMES.items():
-        named = {one.strip().casefold().rstrip(":") for one in rule.conditions.get(header, ())}
-        if named & READ_HEADERS:
+        if names_read_header(rule, header):
             texts |= set(rule.conditions.get(words, ()))
     return sorted(filter(is_telling, texts))
+
+
+def names_read_header(rule: TransportRule, condition: str) -> bool:
+    """True where a condition names a header that people see."""
+    named = {one.strip().casefold().rstrip(":") for one in rule.conditions.get(condition, ())}
+    return bool(named & READ_HEADERS)
+
+
+def has_technical_condition(rule: TransportRule) -> bool:
+    """True for a rule on the form of mail, as filters have: what a header says that people see is
+    none of it, nor what every message meets.
+    """
+    return any(
+        is_technical_condition(name)
+        and not is_met_by_every_message(name, values)
+        and not names_read_header(rule, HEADER_NAMES.get(name, ""))
+        for name, values in rule.conditions.items()
+    )
 
 
 def takes_every_message(rule: TransportRule) -> bool:

@@ -13,6 +13,7 @@ from datetime import datetime
 from core.guards.mailbox_forwarding.connectors import OutboundConnector, list_foreign_hosts
 from core.guards.mailbox_forwarding.departure import ForwardingPolicyResult
 from core.guards.mailbox_forwarding.flow_conditions import (
+    has_technical_condition,
     list_telling_texts,
     takes_every_message,
 )
@@ -42,11 +43,12 @@ from core.guards.mailbox_forwarding.texts import (
     list_recipient_facts,
 )
 from core.guards.mailbox_forwarding.verdicts import ForwardingVerdict
+from core.microsoft365.addresses import normalize_address, parse_recipient_string
 from core.microsoft365.mail_flow_rules import (
     FILTER_BYPASS_HEADERS,
     REJECT_PREFIXES,
+    REPLY_HEADERS,
     is_internal_header,
-    is_technical_condition,
 )
 from core.model.findings import Fact, Finding, Severity, Verdict
 from core.model.reach import Reach, Selection
@@ -62,6 +64,8 @@ NOTING_ACTIONS = frozenset({"LogEventText", "SetAuditSeverity"})
 """What a rule does besides without any message being different."""
 REPORT_ACTIONS = frozenset({"reports with the whole mail to", "reports to"})
 """What a rule does also while it is only tested (Microsoft Learn: Test mail flow rules)."""
+SPAM_LEVELS = frozenset("56789")
+"""Those of mail that is spam; the lower ones reach the inbox."""
 ADVICE = (
     "It applies to the whole organization: find out who made it, and disable it unless somebody "
     "answers for it."
@@ -221,6 +225,7 @@ def list_effects(item: TransportRuleForward) -> Iterator[FlowEffect]:
             does="manager",
             facts=(Fact("", "who is whose manager stands in the directory and was not read"),),
         )
+    yield from list_reply_effects(item)
     yield from list_filter_bypasses(rule)
     if ends_all_rules(rule):
         yield FlowEffect(
@@ -261,7 +266,7 @@ def list_removals(rule: TransportRule) -> Iterator[FlowEffect]:
     if names_auto_forward(rule):
         return
     everything, telling = takes_every_message(rule), bool(list_telling_texts(rule))
-    technical = any(map(is_technical_condition, rule.conditions)) and not everything
+    technical = has_technical_condition(rule)
     if "DeleteMessage" in rule.actions:
         grave = Severity.HIGH if everything or telling else Severity.MEDIUM
         grave = Severity.LOW if technical and not telling else grave
@@ -269,10 +274,21 @@ def list_removals(rule: TransportRule) -> Iterator[FlowEffect]:
     elif "Quarantine" in rule.actions and (telling or everything or not technical):
         grave = Severity.MEDIUM if everything or telling else Severity.LOW
         yield build_removal("quarantine", grave, "keeps mail in quarantine, away from its reader")
+    elif has_spam_level(rule) and (telling or everything):
+        yield build_removal(
+            "spam", Severity.MEDIUM, "calls mail spam, away from its reader's inbox"
+        )
     refuses = any(name.startswith(REJECT_PREFIXES) or name == "Disconnect" for name in rule.actions)
     if refuses and (telling or everything):
         grave = Severity.MEDIUM if telling else Severity.LOW
         yield build_removal("refuse", grave, "refuses mail, so that nobody reads it")
+
+
+def has_spam_level(rule: TransportRule) -> bool:
+    """True for a rule that gives mail a level by which it goes to Junk Email or to quarantine
+    (Microsoft Learn: Spam confidence level (SCL) in EOP).
+    """
+    return any(value.strip() in SPAM_LEVELS for value in rule.actions.get("SetSCL", ()))
 
 
 def build_removal(does: str, severity: Severity, says: str) -> FlowEffect:
@@ -321,6 +337,31 @@ def find_connector(
     wanted = name.strip().casefold()
     named = (one for one in connectors or () if wanted in (one.name.casefold(), one.id.casefold()))
     return next(named, None)
+
+
+def list_reply_effects(item: TransportRuleForward) -> Iterator[FlowEffect]:
+    """A header that says whom to answer: who got an invoice asks the thief about it. An address of
+    an own domain is harmless.
+    """
+    names = {
+        name.strip().casefold().rstrip(":") for name in item.rule.actions.get("SetHeaderName", ())
+    }
+    if not names & REPLY_HEADERS:
+        return
+    for value in item.rule.actions.get("SetHeaderValue", ("",)):
+        address = normalize_address(parse_recipient_string(value)[1])
+        if address and item.own_domains and item.own_domains.contains_address(address):
+            continue
+        shown = quote_text(value, MAX_TEXT_LENGTH) or "nobody that was read"
+        leaves = bool(address and item.own_domains)
+        yield FlowEffect(
+            kind="transport-rule-reply",
+            verdict=ForwardingVerdict.EXTERNAL if leaves else Verdict.COULD_NOT_TELL,
+            severity=Severity.HIGH if leaves else Severity.MEDIUM,
+            says=f"has answers to mail go to {shown}",
+            does=f"reply {address or value}",
+            facts=(Fact("header", quote_text(", ".join(sorted(names)), 100)),),
+        )
 
 
 INSIDE = "inorganization"

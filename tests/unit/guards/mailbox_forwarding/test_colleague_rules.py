@@ -106,6 +106,8 @@ async def tell(rule: TransportRule) -> list[Finding]:
         (replace(RULE, moderators=(BOB,)), MEDIUM),
         (replace(RULE, moderators=(BOB,), conditions=WORDS), MEDIUM),
         (replace(RULE, moderators=(BOB,), conditions=SOME), LOW),
+        (replace(RULE, moderators=(BOB,), conditions={"SentTo": (STAFF.address,)}), LOW),
+        (replace(RULE, moderators=(BOB,), conditions={"MessageSizeOver": ("5000",)}), LOW),
         (replace(RULE, copy_to=(BOB,)), LOW),
         (replace(RULE, add_to=(BOB,), conditions=ALL_IN), LOW),
         (replace(RULE, redirect_to=(BOB,), activates_at=START + timedelta(days=3)), HIGH),
@@ -131,8 +133,6 @@ async def test_a_new_rule_that_shows_mail_of_others_inside_is_told(
         replace(RULE, report_to=(BOB,)),
         replace(RULE, copy_to=(BOB,), conditions=TO_EVA),
         replace(RULE, add_to=(BOB,), conditions=SOME),
-        replace(RULE, moderators=(BOB,), conditions={"SentTo": (STAFF.address,)}),
-        replace(RULE, moderators=(BOB,), conditions={"SentToMemberOf": (STAFF.address,)}),
     ],
 )
 async def test_a_new_rule_that_harms_nobody_is_nothing(rule: TransportRule) -> None:

@@ -30,6 +30,7 @@ KNOWN = KnownRecipients({BOB: Recipient(BOB, True, "UserMailbox", BOB)})
 RULE = TransportRule("t1", "Mark outside mail", conditions={"FromScope": ("NotInOrganization",)})
 WORDS = {"SubjectContainsWords": ("invoice",)}
 VIRUS = {"AttachmentHasExecutableContent": ("True",)}
+FROM_ANNA = {"HeaderContainsMessageHeader": ("From",), "HeaderContainsWords": ("anna.keller",)}
 HOP = OutboundConnector("c1", "Partner hop", True, ("192.0.2.9",), ("*",), for_rules_only=True)
 
 
@@ -99,6 +100,8 @@ def test_what_only_marks_mail_is_nothing(action: str) -> None:
         replace(acting("StopProcessingRules"), conditions={}, exceptions={"From": (BOB,)}),
         replace(RULE, actions={"RemoveHeader": ("X-Originating-IP",)}),
         replace(RULE, actions={"SetSCL": ("9",)}),
+        replace(RULE, actions={"SetSCL": ("4",)}, conditions=WORDS),
+        replace(RULE, actions={"SetHeaderName": ("Reply-To",), "SetHeaderValue": (BOB,)}),
         replace(RULE, actions={"SetHeaderName": ("X-Outside",), "SetHeaderValue": ("1",)}),
         replace(RULE, actions={"SetHeaderName": ("X-MS-Exchange-Organization-BypassClutter",)}),
     ],
@@ -213,6 +216,14 @@ def test_a_rule_with_an_end_says_until_when_it_acts() -> None:
         (acting("SmtpRejectMessageRejectText", **WORDS), Severity.MEDIUM),
         (replace(acting("RejectMessageReasonText"), conditions={}), Severity.LOW),
         (replace(acting("Disconnect"), conditions={}), Severity.LOW),
+        (replace(RULE, actions={"SetSCL": ("9",)}, conditions=WORDS), Severity.MEDIUM),
+        (replace(RULE, actions={"SetSCL": (" 5 ",)}, conditions={}), Severity.MEDIUM),
+        (acting("Quarantine", **FROM_ANNA), Severity.LOW),
+        (acting("DeleteMessage", **FROM_ANNA), Severity.MEDIUM),
+        (
+            acting("Quarantine", MessageSizeOver=("0 B (0 bytes)",), SentTo=("ceo@contoso.com",)),
+            Severity.LOW,
+        ),
     ],
 )
 def test_keeping_mail_from_its_reader_is_judged_by_which_mail(
@@ -278,6 +289,27 @@ def test_a_header_by_which_exchange_decides_is_told_when_it_is_set_or_taken_off(
     assert {removed.severity, written.severity} == {Severity.LOW}
     assert "takes off a header" in removed.summary
     assert removed.compute_key("g") != written.compute_key("g")
+
+
+@pytest.mark.parametrize("header", ["Reply-To", " from: ", "Disposition-Notification-To"])
+@pytest.mark.parametrize(
+    ("value", "verdict", "severity"),
+    [
+        (EVIL, ForwardingVerdict.EXTERNAL, Severity.HIGH),
+        ("Billing <x@contoso.com.evil.example>", ForwardingVerdict.EXTERNAL, Severity.HIGH),
+        ("%%From%%", Verdict.COULD_NOT_TELL, Severity.MEDIUM),
+        ("", Verdict.COULD_NOT_TELL, Severity.MEDIUM),
+    ],
+)
+def test_answers_that_are_led_elsewhere_are_told(
+    header: str, value: str, verdict: str, severity: Severity
+) -> None:
+    actions = {"SetHeaderName": (header,), "SetHeaderValue": (value,)}
+    finding = only(replace(RULE, actions=actions))
+    assert (finding.kind, finding.verdict) == ("transport-rule-reply", verdict)
+    assert finding.severity is severity
+    other = only(replace(RULE, actions={**actions, "SetHeaderValue": ("y@other.example",)}))
+    assert other.compute_key("g") != finding.compute_key("g")
 
 
 def test_telling_words_and_what_keeps_traces_out_are_said() -> None:
