@@ -145,15 +145,10 @@ def compare_shown_rules(
     compared, stock = compare_collection(COLLEAGUE_RULES, {SHOWN: read}, context, unread)
     if not compared.complete:
         # Who reads rules and recipients says what is missing.
-        return replace(compared, failures=tuple(map(make_optional, compared.failures)))
+        return Reading(scope=frozenset[str]())
     known = (Stock(SHOWN, (stock,)),) if stock and stock.names else ()
     # This guard counts mailboxes.
     return replace(compared, items=(*compared.items, *known), population=0)
-
-
-def make_optional(failure: ReadFailure) -> ReadFailure:
-    """A failure that only takes detail away."""
-    return replace(failure, optional=True)
 
 
 def describe_shown_rules(rows: SourceRows) -> Iterator[WatchedItem]:
