@@ -1,11 +1,22 @@
 """When a finding was not there yet: the last look that read its object and did not find it."""
 
+from collections.abc import Collection
+from dataclasses import replace
 from datetime import datetime, timedelta
+from typing import Any
 
 import pytest
 
-from core.model.cases import Case
+from core.engine.clean_looks import MAX_LOOKED_ALONE, find_clean_look, note_looks
+from core.engine.decision_context import DecisionContext
+from core.engine.self_findings import build_object_finding
+from core.model.cases import Case, Exemption
+from core.model.guards import Mode
 from core.model.requests import OperatorRequest, RequestKind
+from core.model.state import GuardSnapshot, GuardState
+from core.tenant.readings import ReadFailure
+from tests.support.cases import build_case
+from tests.support.decisions import CONFIG, SURFACE, build_finding
 from tests.support.fakes.clock import START
 from tests.support.synthetic_guard import (
     ENFORCE_CONFIG,
@@ -208,3 +219,82 @@ async def test_what_an_exemption_covered_was_there_all_the_time() -> None:
     assert again.closed_at is None
     assert again.opened_at > first.opened_at
     assert (again.clean_at, again.seen_since) == (clean, first.seen_since)
+
+
+async def test_a_listing_that_lacks_too_many_objects_found_nothing_clean(
+    stage: EngineHarness,
+) -> None:
+    clean = await run_all(stage)
+    stage.tenant.omitted = {f"m{number}" for number in range(200, SIZE)}
+    await run_all(stage)
+    stage.tenant.omitted.clear()
+    stage.tenant.forwards["m1"] = "x"
+    await run_all(stage)
+    assert get_case(stage).clean_at == clean
+
+
+# The decision alone -------------------------------------------------------------------------------
+
+NOW = START + timedelta(days=1)
+READ = NOW - timedelta(hours=1)
+FINDING = build_finding("a")
+UNREAD = build_object_finding(ReadFailure(SURFACE, "HTTP 503", "a")).compute_key(CONFIG.guard.name)
+
+
+def find_look(*cases: Case, exemptions: Collection[str] = (), **state: Any) -> datetime | None:
+    """The clean look of an object, by what the state says of its one source."""
+    known = {"baselined_sources": frozenset({SURFACE}), "read_from": {SURFACE: READ}, **state}
+    snapshot = GuardSnapshot(
+        cases={case.key: case for case in cases},
+        exemptions={one: Exemption(one, "me", "known", NOW) for one in exemptions},
+        state=GuardState(**known),
+    )
+    context = DecisionContext(CONFIG, Mode.ALERT, "run", snapshot, NOW)
+    return find_clean_look(context, FINDING)
+
+
+def build_unread_case(closed_at: datetime | None) -> Case:
+    """The case of an object that was not read, and that was read the day before."""
+    case = build_case(key=UNREAD, object_id="a", closed_at=closed_at)
+    return replace(case, clean_at=START)
+
+
+def test_what_was_unread_until_this_look_was_clean_when_it_was_last_read() -> None:
+    assert find_look() == READ
+    assert find_look(build_unread_case(None)) == START
+    # This look has ended the case; one that ended before says that the object was read.
+    assert find_look(build_unread_case(NOW)) == START
+    assert find_look(build_unread_case(READ)) == READ
+    assert find_look(exemptions=[UNREAD]) is None
+
+
+def test_a_time_ahead_is_no_clean_look() -> None:
+    ahead = NOW + timedelta(hours=2)
+    assert find_look(read_from={SURFACE: ahead}) is None
+    alone = {"looked_alone": {"a": ahead}, "alone_sources": frozenset({SURFACE})}
+    assert find_look(**alone) == READ
+
+
+def test_a_source_that_was_never_read_in_full_bounds_nothing() -> None:
+    assert find_look(read_from={}) is None
+    assert find_look(baselined_sources=frozenset[str]()) is None
+
+
+def test_a_look_at_one_object_counts_for_what_it_read_of_it() -> None:
+    alone = {"a": NOW - timedelta(minutes=5)}
+    assert find_look(looked_alone=alone, alone_sources=frozenset({SURFACE})) == alone["a"]
+    assert find_look(looked_alone=alone, alone_sources=frozenset({"other"})) == READ
+    assert find_look(looked_alone={"b": alone["a"]}, alone_sources=frozenset({SURFACE})) == READ
+
+
+def test_looks_that_read_less_are_not_remembered_beside_those_that_read_more() -> None:
+    both, one = frozenset({SURFACE, "other"}), frozenset({SURFACE})
+    state = GuardState(read_from={SURFACE: START})
+    first = note_looks(state, ["a"], both, READ)
+    again = note_looks(first, ["b"], both, NOW)
+    assert (again.looked_alone, again.alone_sources) == ({"a": READ, "b": NOW}, both)
+    less = note_looks(again, ["c"], one, NOW)
+    assert (less.looked_alone, less.alone_sources) == ({"c": NOW}, one)
+    many = note_looks(first, [f"x{number}" for number in range(MAX_LOOKED_ALONE)], both, NOW)
+    assert len(many.looked_alone) == MAX_LOOKED_ALONE
+    assert "a" not in many.looked_alone

@@ -112,7 +112,10 @@ def test_each_odd_time_is_named_by_what_it_is_a_time_of() -> None:
         operator_requests=(request,),
         known_traits={"k": traits},
         state=GuardState(
-            checks_finished_at={"deep": AHEAD}, scan_pass=scan_pass, read_from={"rules": AHEAD}
+            checks_finished_at={"deep": AHEAD},
+            read_from={"rules": AHEAD, "deep": START},
+            looked_alone={"a": AHEAD},
+            scan_pass=scan_pass,
         ),
         lease_disbelieved=True,
     )
@@ -120,6 +123,7 @@ def test_each_odd_time_is_named_by_what_it_is_a_time_of() -> None:
     assert list(list_impossible_times(snapshot, START)) == [
         "the lease of the guard",
         f"end of a periodic check: {when}",
+        f"start of a reading: {when}",
         f"start of a reading: {when}",
         f"scan: started at {when}",
         f"case: widened at {when}",
