@@ -7,7 +7,8 @@ from typing import Any
 
 import pytest
 
-from core.engine.clean_looks import MAX_LOOKED_ALONE, find_clean_look, note_looks
+from core.engine.causes import build_cause
+from core.engine.clean_looks import MAX_LOOKED_ALONE, date_case, find_clean_look, note_looks
 from core.engine.decision_context import DecisionContext
 from core.engine.self_findings import build_object_finding
 from core.model.cases import Case, Exemption
@@ -15,6 +16,7 @@ from core.model.guards import Mode
 from core.model.requests import OperatorRequest, RequestKind
 from core.model.state import GuardSnapshot, GuardState
 from core.tenant.readings import ReadFailure
+from tests.support.acts import build_act
 from tests.support.cases import build_case
 from tests.support.decisions import CONFIG, SURFACE, build_finding
 from tests.support.fakes.clock import START
@@ -243,20 +245,46 @@ UNREAD = build_object_finding(ReadFailure(SURFACE, "HTTP 503", "a")).compute_key
 
 def find_look(*cases: Case, exemptions: Collection[str] = (), **state: Any) -> datetime | None:
     """The clean look of an object, by what the state says of its one source."""
+    return find_clean_look(build_context(*cases, exemptions=exemptions, **state), FINDING)
+
+
+def build_context(*cases: Case, exemptions: Collection[str] = (), **state: Any) -> DecisionContext:
+    """A look of now at one source, which was read in full an hour before."""
     known = {"baselined_sources": frozenset({SURFACE}), "read_from": {SURFACE: READ}, **state}
     snapshot = GuardSnapshot(
         cases={case.key: case for case in cases},
         exemptions={one: Exemption(one, "me", "known", NOW) for one in exemptions},
         state=GuardState(**known),
     )
-    context = DecisionContext(CONFIG, Mode.ALERT, "run", snapshot, NOW)
-    return find_clean_look(context, FINDING)
+    return DecisionContext(CONFIG, Mode.ALERT, "run", snapshot, NOW)
 
 
 def build_unread_case(closed_at: datetime | None) -> Case:
     """The case of an object that was not read, and that was read the day before."""
     case = build_case(key=UNREAD, object_id="a", closed_at=closed_at)
     return replace(case, clean_at=START)
+
+
+def test_who_did_what_an_exemption_covered_stays_told_unless_it_goes_further_now() -> None:
+    cause = build_cause(build_act())
+    new = build_case(object_id="a", opened_at=NOW)
+    old = replace(
+        build_case(object_id="a", closed_at=READ, resolution="exempt"),
+        clean_at=START,
+        found_at=START + QUARTER,
+        cause=cause,
+        earlier_change=cause,
+    )
+    context = build_context()
+    again = date_case(context, new, FINDING, old, is_beyond=False)
+    assert again == replace(
+        new, clean_at=START, found_at=START + QUARTER, cause=cause, earlier_change=cause
+    )
+    further = date_case(context, new, FINDING, old, is_beyond=True)
+    assert further == replace(new, clean_at=READ, found_at=NOW)
+    # Of what was never told nothing is known.
+    unknown = date_case(build_context(exemptions=["a"]), new, FINDING, None, is_beyond=False)
+    assert unknown == replace(new, found_at=NOW)
 
 
 def test_what_was_unread_until_this_look_was_clean_when_it_was_last_read() -> None:
