@@ -166,20 +166,23 @@ class ThrottledService:
     ceiling: float = field(default=math.inf, init=False)
     clean_windows_needed: int = field(default=1, init=False)
     waiters: deque[asyncio.Future[None]] = field(default_factory=deque, init=False)
-    """The calls that wait for a slot, the longest first. Each is handed one."""
+    """The calls that wait for a slot, in their order. Each is handed one."""
 
     def __post_init__(self) -> None:
         self.cap = max(1, self.cap)
         self.limit = min(max(1, self.initial_limit), self.cap)
 
-    async def call[T](self, attempt: Callable[[], Awaitable[T]]) -> T:
+    async def call[T](self, attempt: Callable[[], Awaitable[T]], *, goes_first: bool = False) -> T:
         """Run an attempt, and retry it while it raises RetryableError.
+
+        One that `goes_first` does not stand in line: the last thing that is asked about one range
+        of mailboxes would otherwise wait for all that is asked about the next ones.
 
         Raises Unavailable (the last RetryableError) when the attempts, the longest wait or the
         run's time are exhausted. Any other exception of the attempt propagates.
         """
         try:
-            return await self.attempt_once(attempt)
+            return await self.attempt_once(attempt, goes_first=goes_first)
         except RetryableError as error:
             return await self.retry(attempt, error)
 
@@ -201,9 +204,11 @@ class ThrottledService:
         )
         return await retrying(attempt_again)
 
-    async def attempt_once[T](self, attempt: Callable[[], Awaitable[T]]) -> T:
+    async def attempt_once[T](
+        self, attempt: Callable[[], Awaitable[T]], *, goes_first: bool = False
+    ) -> T:
         """Make one attempt behind the gate and within the limit, and record its result."""
-        await self.take_slot()
+        await self.take_slot(goes_first=goes_first)
         try:
             await self.wait_for_gate()
             if self.requests >= self.max_requests:
@@ -226,13 +231,16 @@ class ThrottledService:
         finally:
             self.free_slot()
 
-    async def take_slot(self) -> None:
-        """Take a slot for one call; wait in line while the limit has none free."""
+    async def take_slot(self, *, goes_first: bool = False) -> None:
+        """Take a slot for one call; wait in line, or before it, while the limit has none free."""
         if self.in_flight < self.limit and not self.waiters:
             self.in_flight += 1
             return
         turn = asyncio.get_running_loop().create_future()
-        self.waiters.append(turn)
+        if goes_first:
+            self.waiters.appendleft(turn)
+        else:
+            self.waiters.append(turn)
         try:
             await turn
         except asyncio.CancelledError:

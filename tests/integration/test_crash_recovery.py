@@ -112,10 +112,12 @@ class MortalService(ThrottledService):
 
     reaper = CrashInjector()
 
-    async def attempt_once[T](self, attempt: Callable[[], Awaitable[T]]) -> T:
+    async def attempt_once[T](
+        self, attempt: Callable[[], Awaitable[T]], *, goes_first: bool = False
+    ) -> T:
         """One attempt: one request on the wire."""
         with self.reaper():
-            return await super().attempt_once(attempt)
+            return await super().attempt_once(attempt, goes_first=goes_first)
 
 
 class MortalTable:

@@ -157,7 +157,7 @@ class ExchangeClient:
         """One page of a command: the same body goes to every page's address."""
         try:
             post = partial(self.post_command, path, command)
-            return await self.service.call(lambda: self.try_anchors(command, post))
+            return await self.service.call(lambda: self.try_anchors(command, post), goes_first=True)
         except Forbidden as error:
             raise await self.explain_refusal(error, command) from error
 
@@ -355,9 +355,10 @@ class ExchangeClient:
             if late := [again for again in troubles if again]:
                 raise longest_wait(late)
 
+        is_only_batch = len(progress.commands) <= BATCH_SIZE
         try:
             while any(number in progress.pending for number in numbers):
-                await self.service.call(attempt)
+                await self.service.call(attempt, goes_first=is_only_batch)
         except TenantError as error:
             for number in numbers:
                 if number in progress.pending:

@@ -260,6 +260,22 @@ async def test_slots_go_to_those_who_waited_longest() -> None:
     assert begun == [0, 1, 2, 3, 4, 10, 11, 12]
 
 
+async def test_a_call_that_goes_first_waits_for_those_under_way_and_for_no_others() -> None:
+    narrow = build_service(SleepClock(), initial_limit=2, cap=2)
+    begun: list[str] = []
+
+    async def call(name: str) -> None:
+        async def attempt() -> None:
+            begun.append(name)
+            await asyncio.sleep(0)
+
+        await narrow.call(attempt, goes_first=name == "last word")
+
+    names = ("one", "two", "three", "four", "five", "last word")
+    await asyncio.gather(*map(call, names))
+    assert begun == ["one", "two", "last word", "three", "four", "five"]
+
+
 @pytest.mark.parametrize("turns", [0, 1, 2, 3])
 async def test_a_caller_that_is_cancelled_in_line_keeps_no_slot(turns: int) -> None:
     narrow = build_service(SleepClock(), initial_limit=1, cap=1)
