@@ -11,7 +11,8 @@ the app role without any cmdlet by `"Exchange.ManageAsApp"`. A mailbox with
 `"@sandbox.forest": "other"` is in another forest than the system mailbox.
 """
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Mapping
+from functools import lru_cache
 
 from sandbox.exchange.read_cmdlets import CmdletError, Command
 from sandbox.http_types import HttpResponse, is_true
@@ -50,7 +51,8 @@ def build_no_role_response(has_app_role: bool) -> HttpResponse:
     return HttpResponse(403, raw=NUL_BODY, headers={"Content-Type": "application/json"})
 
 
-def parse_grants(grants: Iterable[str]) -> Mapping[str, frozenset[str] | None]:
+@lru_cache(maxsize=16)
+def parse_grants(grants: frozenset[str]) -> Mapping[str, frozenset[str] | None]:
     """Parses grants into cmdlets in lower case, each with its parameters; None for all of them."""
     found: dict[str, frozenset[str] | None] = {}
     for grant in grants:

@@ -69,6 +69,7 @@ CMDLETS: Mapping[str, Cmdlet] = {
     **mailbox_statistics.STATISTICS_CMDLETS,
     **tracing.TRACING_CMDLETS,
 }
+SPELLINGS = {name.casefold(): name for name in CMDLETS}
 GUID_PROPERTIES = frozenset({"Guid", "ExchangeGuid", "ExchangeObjectId", "ArchiveGuid"})
 
 
@@ -219,16 +220,19 @@ class Exchange:
         """Refuses what the app's roles do not allow. Raises NoCmdlet or CmdletError."""
         granted = self.get_granted_cmdlets()
         name = command.name.casefold()
-        known = {each.casefold() for each in (*CMDLETS, *self.tenant.exchange)}
-        if name not in granted or name not in known:
+        if name not in granted or not self.find_spelling(name):
             raise access.NoCmdlet
         access.check_parameters(command, granted[name])
 
+    def find_spelling(self, folded: str) -> str:
+        """How a cmdlet, given in lower case, is written; "" for one that does not exist."""
+        if folded in SPELLINGS:
+            return SPELLINGS[folded]
+        return next((name for name in self.tenant.exchange if name.casefold() == folded), "")
+
     def run_command(self, command: Command) -> CmdletResult:
         """Runs a command. Raises CmdletError."""
-        name = command.name
-        spelling = {known.casefold(): known for known in (*self.tenant.exchange, *CMDLETS)}
-        name = spelling.get(name.casefold(), name)
+        name = self.find_spelling(command.name.casefold()) or command.name
         cmdlet = CMDLETS.get(name, GENERIC_READ)
         return cmdlet.run(
             self.tenant, Command(name, cmdlet.normalize_parameters(command.parameters))

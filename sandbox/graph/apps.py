@@ -9,7 +9,7 @@ has an id derived from its name, and a scene may use such an id for any role.
 """
 
 from collections.abc import Callable, Iterable, Mapping, Sequence
-from functools import cache
+from functools import cache, lru_cache
 from typing import Any
 from uuid import NAMESPACE_URL, uuid5
 
@@ -81,6 +81,7 @@ MAX_EXPANDED = 20
 UNVERIFIED_PUBLISHER = {"displayName": None, "verifiedPublisherId": None, "addedDateTime": None}
 
 
+@lru_cache(maxsize=10_000)
 def derive_object_id(*parts: str) -> str:
     """Derives a stable id from a name."""
     return str(uuid5(NAMESPACE_URL, "/".join(parts)))
