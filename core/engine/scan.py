@@ -25,7 +25,7 @@ from core.engine.scan_progress import Scan, truncate_totals
 from core.keys import RANGE_END, RANGE_START
 from core.model.cases import Case
 from core.model.changes import ChangeRecord
-from core.model.guards import SingleLook
+from core.model.guards import MAX_SINGLE_LOOKS, SingleLook, describe_gap
 from core.model.state import ScanTotals
 from core.tenant.known_traits import KnownTraits
 from core.tenant.mailbox_index import MailboxIndex, MailboxPage, MailboxRange
@@ -39,8 +39,6 @@ CHECKPOINT_INTERVAL = timedelta(seconds=30)
 PREFETCH_COUNT = 4
 # So many mailboxes are in the first key range of a first look.
 FIRST_LOOK_RANGE = 60
-# Objects that a listing no longer shows and that one run looks at alone. Each takes some commands.
-MAX_SINGLE_LOOKS = 100
 # The share of a run's time that periodic checks may take.
 MAX_CHECK_TIME_SHARE = 0.5
 
@@ -137,14 +135,9 @@ def build_gap_batch(
     """
     unread, scope = {failure.object_id for failure in read.failures}, read.scope or ()
     stay = {one for one in asked if one not in scope and unread.isdisjoint({"", one})}
-    left_out_count = len(stay.union(found))
-    reasons: list[str] = []
-    if left_out_count:
-        reasons.append(f"it leaves out objects that are there: {left_out_count:,}")
-    if waiting_count:
-        reasons.append(f"objects with a case that it leaves out wait their turn: {waiting_count:,}")
+    reason = describe_gap(len(stay.union(found)), waiting_count)
     return Reading(
-        failures=(ReadFailure(look.listing, "; ".join(reasons)),) if reasons else (),
+        failures=(ReadFailure(look.listing, reason),) if reason else (),
         sources=frozenset({look.listing}),
         scope=frozenset[str](),
     )

@@ -6,7 +6,7 @@ writes a property that is not listed in `writable_properties`: a `SetConfigurati
 one of its objects and one property.
 """
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from urllib.parse import quote
 
 from core.microsoft365.deleted_mail import loses_deleted_mail
@@ -22,12 +22,25 @@ from core.microsoft365.source_shapes import (
     define_mailbox_source,
 )
 from core.model.guards import Service
+from core.property_values import get_flag, get_texts
 
 # Tools of administrators among Microsoft's public clients, which need an assignment nowhere.
 ADMIN_TOOLS = tuple(
     app_id for app_id, name in PUBLIC_CLIENTS.items() if not name.startswith("Visual Studio")
 )
 ADMIN_TOOL_LIST = ",".join(f"'{app_id}'" for app_id in ADMIN_TOOLS)
+
+
+def has_flag(name: str, value: bool) -> Callable[[Mapping[str, object]], bool]:
+    """Whether a property of a row has this value; one that does not tell may."""
+    return lambda row: get_flag(row, name, default=value) is value
+
+
+def rejects_senders(row: Mapping[str, object]) -> bool:
+    """Whether a mailbox takes no mail from somebody."""
+    names = ("RejectMessagesFrom", "RejectMessagesFromDLMembers")
+    return any(get_texts(row, name) for name in names)
+
 
 CONFIGURATION_SOURCES: Mapping[str, ConfigurationSource] = {
     "transport-config": define_exchange_source(
@@ -107,15 +120,18 @@ CONFIGURATION_SOURCES: Mapping[str, ConfigurationSource] = {
     "moderated-mailbox": define_mailbox_source(
         "ModerationEnabled -eq 'True'",
         *("ModerationEnabled", "ModeratedBy", "SendModerationNotifications"),
+        filtered=has_flag("ModerationEnabled", value=True),
     ),
     "rejecting-mailbox": define_mailbox_source(
         "RejectMessagesFrom -ne $null -or RejectMessagesFromDLMembers -ne $null",
         *("RejectMessagesFrom", "RejectMessagesFromDLMembers"),
         "RejectMessagesFromSendersOrMembers",
+        filtered=rejects_senders,
     ),
     "held-mailbox": define_mailbox_source(
         "LitigationHoldEnabled -eq 'True'",
         *("LitigationHoldEnabled", "LitigationHoldDuration"),
+        filtered=has_flag("LitigationHoldEnabled", value=True),
         # The mailbox of a leaver stays on hold, and is listed no longer by itself.
         IncludeInactiveMailbox=True,
     ),
@@ -127,6 +143,7 @@ CONFIGURATION_SOURCES: Mapping[str, ConfigurationSource] = {
     "hidden-mailbox": define_mailbox_source(
         "HiddenFromAddressListsEnabled -eq 'True'",
         *("HiddenFromAddressListsEnabled", "AccountDisabled", "WhenCreated"),
+        filtered=has_flag("HiddenFromAddressListsEnabled", value=True),
     ),
     **{
         name: define_exchange_source(
@@ -220,11 +237,13 @@ CONFIGURATION_SOURCES: Mapping[str, ConfigurationSource] = {
         *("Get-ArcConfig", "Identity"),
         risk="see which forwarding services are believed about where mail came from",
         may_be_none=True,
+        shows_single=False,
     ),
     "allow-spoof": define_exchange_source(
         *("Get-TenantAllowBlockListSpoofItems", "Identity"),
         risk="see who may pretend to be whom",
         may_be_none=True,
+        shows_single=False,
     ),
     **{
         name: define_exchange_source(
@@ -232,6 +251,7 @@ CONFIGURATION_SOURCES: Mapping[str, ConfigurationSource] = {
             risk="see which senders, addresses and files are let through",
             parameters={"ListType": kind},
             may_be_none=True,
+            shows_single=False,
         )
         for name, kind in (
             ("allow-sender", "Sender"),
@@ -312,11 +332,13 @@ CONFIGURATION_SOURCES: Mapping[str, ConfigurationSource] = {
         risk="see which mailboxes are being moved",
         parameters=ALL_RESULTS,
         may_be_none=True,
+        shows_single=False,
     ),
     "blocked-sender": define_exchange_source(
         *("Get-BlockedSenderAddress", "SenderAddress"),
         risk="see which accounts Microsoft keeps from sending",
         may_be_none=True,
+        shows_single=False,
     ),
     "mailbox-restore-request": define_exchange_source(
         *("Get-MailboxRestoreRequest", "RequestGuid"),
@@ -398,6 +420,7 @@ CONFIGURATION_SOURCES: Mapping[str, ConfigurationSource] = {
         "RoleManagement.Read.Directory",
         "id",
         may_be_none=True,
+        keeps=has_flag("isBuiltIn", value=False),
     ),
     "role-activation-policy": ConfigurationSource(
         Service.GRAPH,
@@ -406,6 +429,7 @@ CONFIGURATION_SOURCES: Mapping[str, ConfigurationSource] = {
         "RoleManagement.Read.Directory",
         "roleDefinitionId",
         may_be_none=True,
+        shows_single=False,
         keeps_types=True,
         optional_because="it exists only with Microsoft Entra ID P2",
     ),

@@ -16,6 +16,8 @@ AUTOPILOT_MARK = "[ztdid]"
 """Begins an entry of `physicalIds` of a device that Windows Autopilot knows; its case varies."""
 SHARED_PROFILES = frozenset({"securevm", "printer", "shared", "iot"})
 """Values of `profileType` of what belongs to no person."""
+SAFE_STATES = frozenset({"none", "confirmedsafe", "remediated", "dismissed"})
+"""Values of `riskState` of an account that is at risk no longer."""
 USER_PROPERTIES = (
     *("id", "displayName", "userPrincipalName", "userType", "createdDateTime", "accountEnabled"),
     *("onPremisesSyncEnabled", "onPremisesImmutableId", "identities", "authorizationInfo"),
@@ -108,6 +110,11 @@ def is_federated_domain(domain: Mapping[str, object]) -> bool:
     return get_text(domain, "authenticationType").casefold() in ("federated", "")
 
 
+def is_at_risk(row: Mapping[str, object]) -> bool:
+    """Whether Identity Protection still holds something against an account. Unknown is not safe."""
+    return get_text(row, "riskState").casefold() not in SAFE_STATES
+
+
 DIRECTORY_SOURCES: Mapping[str, ConfigurationSource] = {
     "directory-user": ConfigurationSource(
         Service.GRAPH,
@@ -148,6 +155,7 @@ DIRECTORY_SOURCES: Mapping[str, ConfigurationSource] = {
         "IdentityRiskyUser.Read.All",
         "id",
         may_be_none=True,
+        keeps=is_at_risk,
         optional_because="it exists only with Microsoft Entra ID P2",
     ),
     "risk-detection": ConfigurationSource(
@@ -157,6 +165,7 @@ DIRECTORY_SOURCES: Mapping[str, ConfigurationSource] = {
         "IdentityRiskEvent.Read.All",
         "id",
         may_be_none=True,
+        keeps=is_at_risk,
         optional_because="it exists only with Microsoft Entra ID P1",
     ),
     "authentication-flows": ConfigurationSource(

@@ -58,6 +58,12 @@ class ConfigurationSource:
     """Which objects are asked for the relation; None: each."""
     keeps: Callable[[Mapping[str, object]], bool] | None = None
     """Which rows of a long listing are kept as its pages arrive; None: each."""
+    filtered: Callable[[Mapping[str, object]], bool] | None = None
+    """What the filter of the listing asks for, said of a row: an object that is asked for alone
+    passes no filter. None: it has none, or `keeps` says the same.
+    """
+    shows_single: bool = True
+    """Whether the service shows one object that is asked for by its identity."""
     keeps_types: bool = False
     """Whether what kind of thing an object is counts: Graph says so beside it, as `TYPE_NAME`."""
     selected: tuple[str, ...] = ()
@@ -67,6 +73,15 @@ class ConfigurationSource:
     not told apart from a missing permission, so a refused read is only a detail. Empty: it has to
     be there.
     """
+
+    @property
+    def has_single_objects(self) -> bool:
+        """Whether an object that a listing lacks can be asked for alone."""
+        return self.shows_single and bool(self.identity_property) and self.name_list is None
+
+    def lists(self, row: Mapping[str, object]) -> bool:
+        """Whether the listing would show an object that was asked for alone."""
+        return all(test(row) for test in (self.keeps, self.filtered) if test)
 
 
 def define_exchange_source(
@@ -81,6 +96,8 @@ def define_exchange_source(
     optional_because: str = "",
     selected: tuple[str, ...] = (),
     keeps: Callable[[Mapping[str, object]], bool] | None = None,
+    filtered: Callable[[Mapping[str, object]], bool] | None = None,
+    shows_single: bool = True,
 ) -> ConfigurationSource:
     """A source that a cmdlet reads and, unless `write` is empty, another one writes.
 
@@ -101,17 +118,27 @@ def define_exchange_source(
         optional_because=optional_because,
         selected=selected,
         keeps=keeps,
+        filtered=filtered,
+        shows_single=shows_single,
     )
 
 
-def define_mailbox_source(condition: str, *properties: str, **more: object) -> ConfigurationSource:
-    """The mailboxes that Exchange filters by a condition, with some of their properties."""
+def define_mailbox_source(
+    condition: str,
+    *properties: str,
+    filtered: Callable[[Mapping[str, object]], bool],
+    **more: object,
+) -> ConfigurationSource:
+    """The mailboxes that Exchange filters by a condition, with some of their properties. `filtered`
+    says the same of a row.
+    """
     return define_exchange_source(
         *("Get-Mailbox", "Guid"),
         risk="find every mailbox, its owner and its settings",
         parameters={**ALL_RESULTS, "Filter": condition, **more},
         may_be_none=True,
         selected=(*MAILBOX_NAMES, *properties),
+        filtered=filtered,
     )
 
 

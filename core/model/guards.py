@@ -27,6 +27,10 @@ NO_OPTIONS: Any = None
 """The options of a guard that has none."""
 
 
+MAX_SINGLE_LOOKS = 100
+"""Objects that a listing no longer shows and that one run looks at alone: each takes commands."""
+
+
 class Mode(StrEnum):
     """How far a guard may go: not run, only report, or also remediate."""
 
@@ -133,6 +137,19 @@ class ComparedSetting:
     id: str
     reference: str
     """The public source of the value the setting should have."""
+
+
+def describe_gap(left_out_count: int, waiting_count: int) -> str:
+    """Why a listing counts as unread that leaves out what is there; empty where it does not.
+
+    Some objects may wait for a later run.
+    """
+    reasons: list[str] = []
+    if left_out_count:
+        reasons.append(f"it leaves out objects that are there: {left_out_count:,}")
+    if waiting_count:
+        reasons.append(f"objects with a case that it leaves out wait their turn: {waiting_count:,}")
+    return "; ".join(reasons)
 
 
 @dataclass(frozen=True, slots=True)

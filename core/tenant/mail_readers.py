@@ -251,6 +251,13 @@ class MailFlowReader(Protocol):
         """Mail-flow rules. Source `transport-rules`."""
         ...
 
+    async def read_transport_rules_of(self, ids: Sequence[str]) -> Reading[TransportRule]:
+        """A few mail-flow rules. Source `transport-rules`.
+
+        One that is gone is absent; a failure names the id.
+        """
+        ...
+
 
 class AuditingReader(Protocol):
     """Reads what mailbox auditing and the unified audit log record."""

@@ -254,6 +254,14 @@ class ConfigurationReader(Protocol):
         """The objects of one configuration source. Source `configuration-<source>`."""
         ...
 
+    async def read_objects(self, source: str, ids: Sequence[str]) -> Reading[Configuration]:
+        """Some objects of a source that has single ones, by their identity or Guid. Source as
+        `read_configuration`.
+
+        One that is gone, or that the listing would not show, is absent; a failure names the id.
+        """
+        ...
+
     async def read_groups(self, ids: Sequence[str]) -> Reading[Configuration]:
         """The name, rule and transitive members of some groups of Entra.
 

@@ -21,6 +21,7 @@ from core.watched.items import (
     check_sources,
 )
 from core.watched.judge import WATCHED_VERDICT_TEXTS, judge
+from core.watched.left_out import add_shown, look_at_missing
 from core.watched.memory import FIRST_LOOK, MAX_ITEMS, MAX_PARTS, compare_items
 from core.watched.own_domains import DOMAIN_SOURCES, add_missing_domains
 
@@ -122,15 +123,27 @@ def make_observer(guard: str, collections: Sequence[WatchedCollection]) -> Watch
         plain = [one for one in names if one not in DERIVED_SOURCES]
         answers = await asyncio.gather(*map(tenant.configuration.read_configuration, plain))
         read = dict(zip(plain, answers, strict=True))
+        left_out = [
+            await look_at_missing(tenant, one, read, context.known_traits) for one in wanted
+        ]
+        read = add_shown(read, left_out)
         read |= await read_derived(tenant, [one for one in names if one in DERIVED_SOURCES], read)
         stock = list[StockPart]()
         helped, noted = keep_missing_domains(wanted, read, context)
         if noted:
             yield Reading(known_traits=noted, scope=frozenset[str]())
-        for collection in wanted:
+        for collection, missing in zip(wanted, left_out, strict=True):
             is_helped = len(collection.sources) > 1
-            reading, part = compare_collection(collection, helped if is_helped else read, context)
+            reading, part = compare_collection(
+                collection, helped if is_helped else read, context, missing.unread
+            )
             yield reading
+            if unread := tuple(missing.list_failures(collection.source)):
+                yield Reading(
+                    failures=unread,
+                    sources=frozenset({collection.source}),
+                    scope=frozenset[str](),
+                )
             stock += [part] if part else []
         if len(wanted) == len(collections):
             yield Reading(items=(Stock(guard, tuple(stock)),), scope=frozenset({guard}))

@@ -152,6 +152,10 @@ class WatchedCollection:
     """What is not told, as a sentence for the documents."""
     uses: tuple[str, ...] = ()
     """Sources that only add detail, such as names."""
+    items_of: tuple[str, ...] | None = None
+    """The sources of which each item is one object, by its id; None: the first that it needs. An
+    item that their listings lack is asked for alone.
+    """
     explain_loss: Callable[[str], Trait] = explain_no_loss
     restore: Callable[[str, Sequence[str]], Iterable[Step]] = restore_nothing
     """What sets back a known item, with commands: its id, and the tokens of what it newly opens or
@@ -178,6 +182,11 @@ class WatchedCollection:
     def source(self) -> str:
         """The collection as a data source of readings and findings."""
         return f"watched-{self.name}"
+
+    @property
+    def object_sources(self) -> tuple[str, ...]:
+        """The sources of which each item is one object."""
+        return self.needs[:1] if self.items_of is None else self.items_of
 
     @property
     def sources(self) -> tuple[str, ...]:

@@ -41,6 +41,7 @@ NAME_ORDER = re.compile(r"Name -ge '(?:[^']|'')*'", re.IGNORECASE)
 ONE_BY_ONE = frozenset({"get-recipientpermission", "get-mailboxauditbypassassociation"})
 # The cmdlets that find a mailbox or a user by one of its ids.
 FOUND_BY_ID = frozenset({"get-mailbox", "get-casmailbox", "get-user"})
+GUID = re.compile(r"(?i)[0-9a-f]{8}(?:-[0-9a-f]{4}){3}-[0-9a-f]{12}")
 NOBODY = "00000000-0000-4000-8000-00000000dead"
 TRANSIENT_TYPES = (
     "Microsoft.Exchange.Data.Storage.ServerBusyException",
@@ -126,6 +127,13 @@ def replace_identity(tenant: SimulatedTenant, command: Command) -> Command:
         ids = {fold_key(box.get("ExternalDirectoryObjectId")) for box in boxes}
         if fold_key(identity) in ids:
             return Command(command.name, {**command.parameters, "Identity": NOBODY})
+    if (
+        name not in FOUND_BY_ID
+        and GUID.fullmatch(str(identity))
+        and tenant.reality.plays("exchange-single-settings", "name")
+        and not tenant.find_owners(identity)
+    ):
+        return Command(command.name, {**command.parameters, "Identity": NOBODY})
     is_ignored = (
         tenant.reality.plays("exchange-each-identity", "ignored") and name in ONE_BY_ONE
     ) or (

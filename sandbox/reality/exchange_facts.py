@@ -251,6 +251,14 @@ EXCHANGE_FACTS: tuple[ContestedFact, ...] = (
         },
     ),
     ContestedFact(
+        id="exchange-single-settings",
+        about="by what the objects of the organization, such as mail-flow rules, are found",
+        sides={
+            "any": "By their Guid, their Identity or their name.",
+            "name": "By their name alone: one that is asked for by its Guid is not found.",
+        },
+    ),
+    ContestedFact(
         id="exchange-legacy-control",
         about="what Get-Recipient answers to a LegacyExchangeDN that nobody has",
         sides={"not-found": "That it was not found.", "everyone": "Everyone."},

@@ -298,6 +298,7 @@ TURNED_ROUND = (
     ("exchange-forward-filter", "refused", FAILS),
     ("exchange-each-identity", "ignored", FAILS),
     ("exchange-single-objects", "guid", FAILS),
+    ("exchange-single-settings", "name", FAILS),
     ("exchange-audit-enabled", "always-true", FAILS),
     ("exchange-match-subdomains", "unprinted", FAILS),
     ("exchange-powershell-filter", "refused", FAILS),

@@ -15,7 +15,7 @@ from core.adapters.m365.activity.directory import parse_directory_audit
 from core.adapters.m365.activity.mail import parse_mail_part
 from core.adapters.m365.activity.read import CONTENT_TYPES, PARSERS
 from core.adapters.m365.auditing.parse import LOGON_TYPES, parse_audit_bypass, parse_mailbox_audit
-from core.adapters.m365.configuration import (
+from core.adapters.m365.configuration_rows import (
     gather_names,
     is_kept,
     keep_types,

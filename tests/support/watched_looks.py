@@ -1,6 +1,6 @@
 """Plays a watched collection: looks again and again, remembering as the engine does."""
 
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from datetime import UTC, datetime, timedelta
 
 from core.config.catalog import WATCHED_COLLECTIONS
@@ -43,15 +43,31 @@ class Looks:
         self.failures: list[ReadFailure] = []
         self.readings: list[Reading[WatchedResult]] = []
 
-    async def look(self, rows: Sequence[Configuration], unread: str = "") -> list[Finding]:
-        """What is told of these objects, the stock left out."""
+    async def look(
+        self,
+        rows: Sequence[Configuration],
+        unread: str = "",
+        unlisted: Collection[str] = (),
+        refused: str = "",
+    ) -> list[Finding]:
+        """What is told of these objects, the stock left out.
+
+        Listings lack the `unlisted` ones, and the `refused` one is not shown alone.
+        """
         plain = [one for one in rows if one.source != ROLE_HOLDER]
         holders = [one for one in rows if one.source == ROLE_HOLDER]
-        tenant = FakeTenant(configurations=plain, holders=[*map(build_holder, holders)])
+        tenant = FakeTenant(
+            configurations=plain,
+            holders=[*map(build_holder, holders)],
+            unlisted=set(unlisted),
+        )
         if unread:
             name = get_configuration_source_name(unread)
             name = ROLE_HOLDERS if unread == ROLE_HOLDER else name
             tenant.failures[name, ""] = ReadFailure(name, "not now")
+        for name in self.collection.object_sources if refused else ():
+            source = get_configuration_source_name(name)
+            tenant.refused_objects[source, refused] = ReadFailure(source, "not this one", refused)
         policy = GuardPolicy(NOW + HOUR * self.count)
         self.count += 1
         context = ObserveContext(policy, known_traits=dict(self.known))

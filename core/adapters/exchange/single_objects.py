@@ -9,11 +9,11 @@ from core.adapters.exchange.listings import list_each
 from core.adapters.parsing import ResponseRow, parse_each_row
 from core.adapters.read_errors import build_object_failures
 from core.errors import NotFound, TenantError
-from core.microsoft365.assumptions.exchange_objects import SINGLE_OBJECTS
+from core.microsoft365.assumptions.assumption import Assumption
+from core.microsoft365.assumptions.exchange_objects import SINGLE_OBJECTS, SINGLE_SETTINGS
 from core.tenant.readings import ReadFailure, Reading
 
-RELIES_ON = (SINGLE_OBJECTS,)
-BELIEVED = SINGLE_OBJECTS.default_way
+RELIES_ON = (SINGLE_OBJECTS, SINGLE_SETTINGS)
 
 NO_OBJECT = "Exchange showed no object, and did not say that there is none"
 NOT_BELIEVED = "Exchange does not find it, and of this tenant that says nothing"
@@ -69,13 +69,15 @@ async def fetch_single_objects[T](
     commands: Mapping[str, Command],
     parse: Callable[[ResponseRow], T],
     is_asked: Callable[[str, T], bool] = lambda key, found: True,
+    assumption: Assumption = SINGLE_OBJECTS,
 ) -> SingleObjects[T]:
     """The object of each key, as its command shows it.
 
-    Nobody is gone because of an answer without a row: only Exchange's own word says so.
+    Nobody is gone because of an answer without a row: only Exchange's own word says so, and it is
+    believed for as long as the `assumption` holds.
     """
     objects = SingleObjects[T](len(commands))
-    is_believed = await exchange.chosen_ways.find(SINGLE_OBJECTS) == BELIEVED
+    is_believed = await exchange.chosen_ways.find(assumption) == assumption.default_way
     answers = await list_each(exchange, list(commands.values()))
     for key, rows in zip(commands, answers, strict=True):
         if isinstance(rows, NotFound):

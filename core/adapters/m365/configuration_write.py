@@ -5,7 +5,8 @@ from urllib.parse import quote
 
 from core.adapters.exchange.client import ExchangeClient
 from core.adapters.graph.client import GraphClient
-from core.adapters.m365.configuration import NAME_LIMIT, read_source_rows
+from core.adapters.m365.configuration import read_source_rows
+from core.adapters.m365.configuration_rows import NAME_LIMIT
 from core.adapters.m365.verified_write import Sleep, UndoProcedure, run_undo, write_verified
 from core.adapters.parsing import ResponseRow, parse_text, parse_value_list, strip_annotations
 from core.errors import NotFound, Rejected, Unavailable

@@ -7,8 +7,9 @@ unnoticed. They are on by default, also for mailboxes there will be; a mailbox's
 or an exception policy that nobody remembers brings them back.
 """
 
+from core.guards.legacy_protocols.items import PLANS, POLICIES
 from core.guards.legacy_protocols.judge import judge
-from core.guards.legacy_protocols.observe import look_up_mailboxes, observe
+from core.guards.legacy_protocols.observe import build_single_look, look_up_mailboxes, observe
 from core.guards.legacy_protocols.options import WITHOUT_SIGN_INS, read_options
 from core.guards.legacy_protocols.verdicts import VERDICT_TEXTS
 from core.model.guards import Guard, Permission, Service, SingleLook
@@ -86,7 +87,10 @@ GUARD = Guard(
     ),
     noun="mailboxes",
     observe=observe,
-    single_looks=(SingleLook(PROTOCOLS, frozenset({PROTOCOLS}), look_up_mailboxes),),
+    single_looks=(
+        SingleLook(PROTOCOLS, frozenset({PROTOCOLS}), look_up_mailboxes),
+        *map(build_single_look, (PLANS, POLICIES)),
+    ),
     judge=judge,
     settings=(RECENT_SIGN_IN_DAYS, WITHOUT_SIGN_INS),
     read_options=read_options,

@@ -1,7 +1,8 @@
 """Reads mail protocol settings, and the sign-in log where a setting allows a protocol."""
 
-from collections.abc import AsyncIterator, Iterable, Iterator, Sequence
+from collections.abc import AsyncIterator, Iterable, Iterator, Mapping, Sequence
 from dataclasses import replace
+from types import MappingProxyType
 from typing import Protocol
 
 from core.guards.legacy_protocols.items import (
@@ -22,7 +23,8 @@ from core.guards.legacy_protocols.items import (
 from core.guards.legacy_protocols.options import ProtocolOptions
 from core.guards.legacy_protocols.sign_in_evidence import NO_EVIDENCE, ProtocolEvidence, SignInLog
 from core.guards.legacy_protocols.token_consents import CONSENT_SOURCES
-from core.model.guards import ObserveContext
+from core.microsoft365.configuration_sources import get_configuration_source_name
+from core.model.guards import ObserveContext, SingleLook
 from core.tenant.configuration import Configuration
 from core.tenant.mailboxes import MailboxProtocols, ProtocolUse
 from core.tenant.merging import PresenceTracker, collect_failures, collect_sources, count_listing
@@ -71,15 +73,36 @@ async def look_up_mailboxes(
     return await build_protocol_batch(page, context, log, frozenset())
 
 
+def build_single_look(source: str) -> SingleLook[ProtocolItem, ProtocolOptions]:
+    """The look at single plans or policies that their listing no longer shows."""
+
+    async def look_up(
+        tenant: ProtocolPorts, context: ObserveContext[ProtocolOptions], ids: Sequence[str]
+    ) -> Reading[ProtocolItem]:
+        log = SignInLog(tenant, context.policy)
+        alone = {source: await tenant.configuration.read_objects(source, ids)}
+        read = await read_organization_protocols(tenant, context, log, alone)
+        asked = (one for one in read.items if get_item_object_id(one) in ids)
+        return replace(read, items=tuple(asked), scope=frozenset(ids))
+
+    listing = get_configuration_source_name(source)
+    return SingleLook(listing, frozenset({listing}), look_up)
+
+
 async def read_organization_protocols(
-    tenant: ProtocolPorts, context: ObserveContext[ProtocolOptions], log: SignInLog
+    tenant: ProtocolPorts,
+    context: ObserveContext[ProtocolOptions],
+    log: SignInLog,
+    alone: Mapping[str, Reading[Configuration]] = MappingProxyType({}),
 ) -> Reading[ProtocolItem]:
-    """SMTP AUTH as a whole, the plans of new mailboxes, and authentication policies."""
-    transport = await tenant.configuration.read_configuration(TRANSPORT)
-    plans = await tenant.configuration.read_configuration(PLANS)
-    policies = await tenant.configuration.read_configuration(POLICIES)
-    settings = await tenant.configuration.read_configuration(SETTINGS)
-    read = (transport, plans, policies, settings)
+    """SMTP AUTH as a whole, the plans of new mailboxes, and authentication policies.
+
+    `alone` are the sources of which single objects were read already, instead of their listing.
+    """
+    read = (transport, plans, policies, settings) = [
+        alone.get(name) or await tenant.configuration.read_configuration(name)
+        for name in (TRANSPORT, PLANS, POLICIES, SETTINGS)
+    ]
     named = next((get_default_policy_name(one) for one in settings.items), None)
     items: list[ProtocolItem] = [NewMailboxPlan(plan) for plan in plans.items]
     for one in transport.items:

@@ -147,6 +147,7 @@ RECIPIENT_COLLECTIONS = (
         noun="recipient",
         plural="contacts and mail users that take addresses of the organization outside",
         needs=(*LEADING_OUT, DOMAINS),
+        items_of=tuple(LEADING_OUT),
         describe=describe_leading_out,
         advice="Ask who made it.",
         techniques=("T1114.003",),

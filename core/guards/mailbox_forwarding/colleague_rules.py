@@ -6,7 +6,7 @@ Archives, deputies and moderated lists work the same way, so what was there at t
 news.
 """
 
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from enum import IntEnum
 
@@ -50,7 +50,7 @@ from core.watched.items import (
 )
 from core.watched.memory import FIRST_LOOK
 
-SHOWN = "colleague-rule"
+SHOWN, MAIL_FLOW_RULE = "colleague-rule", "mail-flow-rule"
 ITEM = "item"
 SCOPE_CONDITIONS = frozenset({"FromScope", "SentToScope"})
 """Conditions that half of all mail meets: from inside, or to outside."""
@@ -124,12 +124,13 @@ def compare_shown_rules(
     rules: Reading[TransportRule],
     unplaced: Iterable[ReadFailure],
     context: ObserveContext,
+    left_out: Collection[str] = (),
 ) -> Reading[WatchedResult]:
     """What is new about the mail that rules show to colleagues, and the stock of the first look.
 
-    A rule that was not understood, or whose recipients could not be looked up, is told by name
-    elsewhere, and here it is what it was. No first look is taken without its recipients: all that
-    it lacked would be new at the next one.
+    A rule that the listing leaves out although it is there, that was not understood, or whose
+    recipients could not be looked up, is told by name elsewhere, and here it is what it was. No
+    first look is taken without its recipients: all that it lacked would be new at the next one.
     """
     rows = tuple(
         Configuration(SHOWN, one.rule.id, one.rule.name or one.rule.id, {ITEM: one})
@@ -137,7 +138,7 @@ def compare_shown_rules(
         if isinstance(one, TransportRuleForward)
     )
     lost = [one for one in unplaced if one.source == TRANSPORT_RULES]
-    unread = {one.object_id for one in (*rules.failures, *lost)} - {""}
+    unread = {one.object_id for one in (*rules.failures, *lost)} - {""} | {*left_out}
     gaps = [one for one in rules.failures if not one.object_id]
     if build_traits_key(SHOWN, FIRST_LOOK) not in context.known_traits:
         gaps += lost
@@ -251,6 +252,7 @@ COLLEAGUE_RULES = WatchedCollection(
     noun="mail-flow rule",
     plural="mail-flow rules that show mail to colleagues",
     needs=(SHOWN,),
+    items_of=(MAIL_FLOW_RULE,),
     describe=describe_shown_rules,
     advice="It takes mail of others to a mailbox inside: ask who made it, and whether the people "
     "whose mail it takes know. Disable it unless somebody answers for it, and look at who can open "

@@ -8,21 +8,15 @@ mail-flow rule does the same for the whole organization.
 from datetime import timedelta
 
 from core.guards.mailbox_forwarding.judge import judge
-from core.guards.mailbox_forwarding.observe import (
-    INSPECTED_SOURCES,
-    inspect,
-    look_at,
-    look_up_forwards,
-    look_up_mailboxes,
-    observe,
-)
+from core.guards.mailbox_forwarding.observe import inspect, look_at, observe
 from core.guards.mailbox_forwarding.options import read_options
+from core.guards.mailbox_forwarding.single_looks import SINGLE_LOOKS
 from core.guards.mailbox_forwarding.verdicts import VERDICT_TEXTS
 from core.model.findings import CorrelationRule, Fact, Severity
-from core.model.guards import Guard, PeriodicCheck, Permission, Service, SingleLook
+from core.model.guards import Guard, PeriodicCheck, Permission, Service
 from core.model.options import SettingReader
 from core.model.shared_settings import ALLOWED_FORWARD_DOMAINS
-from core.tenant.sources import HIDDEN_RULES, MAILBOX_FORWARDS, MAILBOXES, RULE_FOLDERS
+from core.tenant.sources import HIDDEN_RULES, RULE_FOLDERS
 from core.watched.judge import WATCHED_VERDICT_TEXTS
 
 GRAPH, EXCHANGE = Service.GRAPH, Service.EXCHANGE
@@ -119,10 +113,7 @@ GUARD = Guard(
     options=read_options(SettingReader()),
     inspect=inspect,
     look_at=look_at,
-    single_looks=(
-        SingleLook(MAILBOX_FORWARDS, frozenset({MAILBOX_FORWARDS}), look_up_forwards),
-        SingleLook(MAILBOXES, INSPECTED_SOURCES, look_up_mailboxes),
-    ),
+    single_looks=SINGLE_LOOKS,
     noun="mailboxes",
     periodic_checks=(
         PeriodicCheck(HIDDEN_RULES, timedelta(days=1)),

@@ -1,9 +1,10 @@
-"""Reads connectors and journal rules, and finds out where journals go."""
+"""Reads connectors, journal rules and rules that were left out, and finds out where journals go."""
 
 import asyncio
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 
+from core.guards.mailbox_forwarding.colleague_rules import COLLEAGUE_RULES, MAIL_FLOW_RULE
 from core.guards.mailbox_forwarding.connector_findings import ConnectorItem, JournalItem
 from core.guards.mailbox_forwarding.connectors import (
     INBOUND_CONNECTOR,
@@ -26,11 +27,30 @@ from core.microsoft365.addresses import OwnDomains, get_lookup_name
 from core.microsoft365.configuration_sources import get_configuration_source_name
 from core.microsoft365.recipients import locate_recipient
 from core.tenant.configuration import Configuration
+from core.tenant.known_traits import KnownTraits
+from core.tenant.mail_flow import TransportRule
 from core.tenant.port import HasConfiguration
 from core.tenant.quoting import quote_text
 from core.tenant.readings import ReadFailure, Reading
+from core.watched.left_out import LeftOut, look_at_missing
 
 type MailPathItem = ConnectorItem | JournalItem | StandingCopyItem
+
+
+@dataclass(frozen=True, slots=True)
+class SingleIds:
+    """Objects of one source that are asked for alone, because a listing lacks them."""
+
+    source: str = ""
+    """The data source, or the configuration source."""
+    ids: Sequence[str] = ()
+
+    def list_ids(self, source: str) -> Sequence[str]:
+        """Those of a source."""
+        return self.ids if source == self.source else ()
+
+
+NOTHING_SINGLE = SingleIds()
 
 
 @dataclass(frozen=True, slots=True)
@@ -60,17 +80,32 @@ class MailPaths:
                 yield from list_standing_copies(item)
 
 
-async def read_mail_paths(tenant: HasConfiguration) -> MailPaths:
+async def read_mail_paths(tenant: HasConfiguration, single: SingleIds) -> MailPaths:
     """Read connectors, journal rules and the settings that send copies."""
+
+    async def read(source: str) -> Reading[Configuration]:
+        if ids := single.list_ids(source):
+            return await tenant.configuration.read_objects(source, ids)
+        return await tenant.configuration.read_configuration(source)
+
     return MailPaths(
         *await asyncio.gather(
-            tenant.configuration.read_configuration(OUTBOUND_CONNECTOR),
-            tenant.configuration.read_configuration(INBOUND_CONNECTOR),
-            tenant.configuration.read_configuration(JOURNAL_RULE),
-            tenant.configuration.read_configuration(TRANSPORT_CONFIG),
-            tenant.configuration.read_configuration(OUTBOUND_POLICY),
+            read(OUTBOUND_CONNECTOR),
+            read(INBOUND_CONNECTOR),
+            read(JOURNAL_RULE),
+            read(TRANSPORT_CONFIG),
+            read(OUTBOUND_POLICY),
         )
     )
+
+
+async def look_at_missing_rules(
+    tenant: HasConfiguration, rules: Reading[TransportRule], known: Mapping[str, KnownTraits]
+) -> LeftOut:
+    """The known mail-flow rules that their listing lacks, each asked for alone."""
+    listed = tuple(Configuration(MAIL_FLOW_RULE, one.id, one.name, {}) for one in rules.items)
+    read = {MAIL_FLOW_RULE: Reading(listed, rules.failures, complete=rules.complete)}
+    return await look_at_missing(tenant, COLLEAGUE_RULES, read, known)
 
 
 def list_outbound_connectors(paths: MailPaths) -> tuple[OutboundConnector, ...] | None:

@@ -6,7 +6,7 @@ from dataclasses import replace
 from typing import Protocol
 
 from core.guards.mailbox_forwarding.assemble import assemble_forwards
-from core.guards.mailbox_forwarding.colleague_rules import compare_shown_rules
+from core.guards.mailbox_forwarding.colleague_rules import COLLEAGUE_RULES, compare_shown_rules
 from core.guards.mailbox_forwarding.conditions import (
     Owner,
     list_senders,
@@ -16,7 +16,6 @@ from core.guards.mailbox_forwarding.conditions import (
 from core.guards.mailbox_forwarding.folders import classify_folder_path
 from core.guards.mailbox_forwarding.forwards import (
     ForwardingInputs,
-    MailboxForward,
     list_rule_recipients,
 )
 from core.guards.mailbox_forwarding.hiding import (
@@ -33,9 +32,12 @@ from core.guards.mailbox_forwarding.lookups import (
     list_lookup_names,
 )
 from core.guards.mailbox_forwarding.mail_paths import (
+    NOTHING_SINGLE,
+    SingleIds,
     assemble_mail_paths,
     list_copy_names,
     list_outbound_connectors,
+    look_at_missing_rules,
     read_mail_paths,
 )
 from core.guards.mailbox_forwarding.mailbox_traces import (
@@ -70,7 +72,6 @@ from core.tenant.merging import (
     collect_failures,
     collect_sources,
     count_listing,
-    select_answered,
 )
 from core.tenant.port import HasConfiguration, HasInboxRules, HasMailboxes, HasMailFlow
 from core.tenant.readings import AllExcept, ReadFailure, Reading
@@ -85,6 +86,7 @@ from core.tenant.sources import (
     RULE_FOLDERS,
     TRANSPORT_RULES,
 )
+from core.watched.left_out import NOTHING_LEFT_OUT
 
 SOURCES = frozenset(
     {
@@ -130,50 +132,27 @@ async def look_at(
     yield await read_mailboxes(tenant, context, mailboxes, everything=True)
 
 
-async def look_up_forwards(
-    tenant: ForwardingPorts, context: ObserveContext[ForwardingOptions], ids: Sequence[str]
-) -> Reading[ForwardingItem]:
-    """The forwards of mailboxes that the list of forwards no longer shows, each asked alone."""
-    read, *_ = await read_listed_forwards(tenant, context, ids)
-    forwards = tuple(one for one in read.items if isinstance(one, MailboxForward))
-    return replace(read, items=forwards, scope=frozenset(ids), known_traits=())
-
-
-async def look_up_mailboxes(
-    tenant: ForwardingPorts, context: ObserveContext[ForwardingOptions], ids: Sequence[str]
-) -> Reading[ForwardingItem]:
-    """The mailboxes that the listing no longer shows, each looked for and looked into alone."""
-    found = await tenant.mailboxes.read_mailboxes(ids)
-    boxes = [box for box in found.items if box.kind not in EXCLUDED_KINDS]
-    read = await read_mailboxes(tenant, context, boxes, everything=True)
-    told = read.partial_scopes[MAILBOX_SURROUNDINGS]
-    silent = frozenset(box.id for box in boxes if box.id not in told)
-    return replace(
-        read,
-        failures=(*found.failures, *read.failures),
-        scope=select_answered(ids, found),
-        partial_scopes={MAILBOX_SURROUNDINGS: AllExcept(silent)},
-    )
-
-
 async def read_listed_forwards(
     tenant: ForwardingPorts,
     context: ObserveContext[ForwardingOptions],
-    ids: Sequence[str] = (),
+    single: SingleIds = NOTHING_SINGLE,
 ) -> tuple[Reading[ForwardingItem], ...]:
     """Forwards set on mailboxes, mail-flow rules and connectors: a few requests at any size. What
     rules show to colleagues follows apart, compared with the looks before.
 
-    With `ids`, the forwards are those of these mailboxes.
+    What `single` names is read alone, and not listed.
     """
-    reader = tenant.mailboxes
+    reader, mail_flow = tenant.mailboxes, tenant.mail_flow
+    boxes_asked, rules_asked = single.list_ids(MAILBOX_FORWARDS), single.list_ids(TRANSPORT_RULES)
     listed, domains, flow, remotes, policies, paths = await asyncio.gather(
-        reader.read_forwards_of(ids) if ids else reader.read_forwarding_mailboxes(),
-        tenant.mail_flow.read_accepted_domains(),
-        tenant.mail_flow.read_transport_rules(),
-        tenant.mail_flow.read_remote_domains(),
-        tenant.mail_flow.read_outbound_policies(),
-        read_mail_paths(tenant),
+        reader.read_forwards_of(boxes_asked) if boxes_asked else reader.read_forwarding_mailboxes(),
+        mail_flow.read_accepted_domains(),
+        mail_flow.read_transport_rules_of(rules_asked)
+        if rules_asked
+        else mail_flow.read_transport_rules(),
+        mail_flow.read_remote_domains(),
+        mail_flow.read_outbound_policies(),
+        read_mail_paths(tenant, single),
     )
     now = context.policy.now
     boxes = list({mailbox.id: mailbox for mailbox in listed.items}.values())
@@ -235,7 +214,11 @@ async def read_listed_forwards(
             *memory.noted.values(),
         ),
     )
-    return listed_forwards, compare_shown_rules(forwards, flow, unplaced, context)
+    missing = NOTHING_LEFT_OUT
+    if not single.source:
+        missing = await look_at_missing_rules(tenant, flow, context.known_traits)
+    shown = compare_shown_rules(forwards, flow, unplaced, context, missing.ids)
+    return listed_forwards, shown, missing.build_gap(COLLEAGUE_RULES.source)
 
 
 async def inspect(

@@ -119,6 +119,7 @@ EXCLUDED_GROUPS = WatchedCollection(
     plural="groups that Conditional Access leaves out",
     needs=(POLICY, EXCLUDED_GROUP),
     uses=(ROLE_HOLDER,),
+    items_of=(),
     describe=describe_excluded_group,
     restore=restore_group,
     advice="Ask whoever changed it, by telephone.",

@@ -107,6 +107,7 @@ STANDING_ROLES = WatchedCollection(
     plural="roles that can be activated or are held",
     needs=(ASSIGNMENTS, ELIGIBILITIES),
     uses=(ROLE_HOLDER,),
+    items_of=(),
     describe=describe_standing,
     explain_loss=explain_eligibility_loss,
     advice="Ask whoever gave it.",

@@ -9,8 +9,8 @@ value alone, never by when an object was last written: Microsoft rewrites some o
 itself.
 """
 
-from collections.abc import AsyncIterator, Iterator, Mapping, Sequence
-from dataclasses import dataclass, replace
+from collections.abc import Iterator, Mapping
+from dataclasses import replace
 from datetime import timedelta
 from enum import StrEnum
 
@@ -23,15 +23,18 @@ from core.guards.tenant_baseline.baseline import (
     format_setting_value,
 )
 from core.guards.tenant_baseline.live_forwards import (
-    FORWARD_ENDING_PROPERTIES,
-    BaselinePorts,
-    LiveForwards,
     list_forward_lines,
-    read_live_forwards,
+)
+from core.guards.tenant_baseline.observe import (
+    MAX_TEXT_LENGTH,
+    ORGANIZATION,
+    SINGLE_LOOKS,
+    BaselineItem,
+    build_row_source,
+    format_configuration_name,
+    observe,
 )
 from core.guards.tenant_baseline.permissions import (
-    POLICIES,
-    RULES,
     build_baseline_permissions,
 )
 from core.guards.tenant_baseline.remedies import build_row_remedy
@@ -42,8 +45,6 @@ from core.guards.tenant_baseline.rule_file import (
 )
 from core.guards.tenant_baseline.scope import (
     REMOTE_DOMAINS,
-    find_allowed_domains,
-    find_policy_scope,
     is_single_remote_domain,
 )
 from core.microsoft365.configuration_sources import (
@@ -54,20 +55,14 @@ from core.model.guards import (
     ComparedSetting,
     Guard,
     GuardPolicy,
-    ObserveContext,
 )
 from core.model.options import Purpose, Setting, SettingReader, any_text, names
 from core.model.shared_settings import ALLOWED_FORWARD_DOMAINS
 from core.property_values import (
-    find_property,
     fold_printed_text,
-    matches_value,
 )
 from core.tenant.changes import SetConfiguration
-from core.tenant.configuration import Configuration
-from core.tenant.merging import collect_failures
 from core.tenant.quoting import quote_text
-from core.tenant.readings import ReadFailure, Reading
 
 RELIES_ON = ("write-forwarding-mode",)
 
@@ -86,9 +81,6 @@ VERDICT_TEXTS: Mapping[str, str] = {
     BaselineVerdict.KEEP: "it differs, and is kept as it is",
 }
 
-MAX_TEXT_LENGTH = 200
-ORGANIZATION = "organization"
-
 type Policy = GuardPolicy[Baseline]
 
 BASELINE_FILE = Setting(
@@ -105,136 +97,6 @@ BASELINE_ENFORCE = Setting(
     "all others only alert",
     parse=names(r"[a-z0-9-]{1,60}", "ids of rows, which docs/guards.md lists"),
 )
-
-
-@dataclass(frozen=True, slots=True)
-class BaselineItem:
-    """The value of one row in one object. `notes` say for whom it counts; `idle`: for nobody."""
-
-    row: BaselineRow
-    configuration: Configuration
-    value: object
-    notes: tuple[str, ...] = ()
-    is_inactive: bool = False
-    live_forwards: LiveForwards | None = None
-    """The forwards that setting the row may end; None where nothing is written to it now."""
-    allowed_domains: tuple[str, ...] = ()
-    """The domains to which mail may be forwarded, as far as the object decides about them."""
-
-
-def build_row_source(row: BaselineRow) -> str:
-    """The surface of one row: a property may be hidden while its object is seen."""
-    return f"baseline-{row.id}"
-
-
-# Looking ----------------------------------------------------------------------------------------
-
-
-async def observe(
-    tenant: BaselinePorts, context: ObserveContext[Baseline]
-) -> AsyncIterator[Reading[BaselineItem]]:
-    """Each source the rows speak of, with all its objects.
-
-    Before the first change that ends automatic forwards, those in effect are read.
-    """
-    rows = context.policy.options.rows
-    enforced = context.policy.options.enforced if context.is_enforcing else frozenset()
-    forwards: LiveForwards | None = None
-    for source in dict.fromkeys(row.source for row in rows):
-        seen = await tenant.configuration.read_configuration(source)
-        rules = Reading[Configuration]()
-        if source == POLICIES:
-            rules = await tenant.configuration.read_configuration(RULES)
-        batch = build_baseline_batch(
-            seen, rules, [row for row in rows if row.source == source], context.policy.options
-        )
-        if any(ends_forwards(item, enforced) for item in batch.items):
-            forwards = forwards or await read_live_forwards(tenant)
-            batch = replace(
-                batch,
-                items=tuple(
-                    replace(item, live_forwards=forwards) if ends_forwards(item, enforced) else item
-                    for item in batch.items
-                ),
-            )
-        yield batch
-
-
-def ends_forwards(item: BaselineItem, enforced: frozenset[str]) -> bool:
-    """Whether the guard would set a property that ends automatic forwards of the organization."""
-    return (
-        item.row.id in enforced
-        and item.row.property_name in FORWARD_ENDING_PROPERTIES
-        and item.row.expected.matches(item.value) is not True
-    )
-
-
-def build_baseline_batch(
-    configurations: Reading[Configuration],
-    rules: Reading[Configuration],
-    rows: Sequence[BaselineRow],
-    baseline: Baseline,
-) -> Reading[BaselineItem]:
-    """What the objects of a source say to its rows. What they do not show is unread."""
-    settings, hidden = list[BaselineItem](), list[ReadFailure]()
-    reaches = {one.id: find_policy_scope(one, rules) for one in configurations.items}
-    allowed = find_allowed_domains(configurations.items, baseline)
-    for found in sorted(configurations.items, key=lambda one: (reaches[one.id].priority, one.id)):
-        for row in rows:
-            shown, value = find_property(found.values, row.property_name)
-            if not row_applies(row, found):
-                continue
-            if shown:
-                reach = reaches[found.id]
-                settings.append(
-                    BaselineItem(
-                        row,
-                        found,
-                        value,
-                        reach.notes,
-                        reach.is_inactive,
-                        allowed_domains=allowed.get(found.id, ())
-                        if row.property_name in FORWARD_ENDING_PROPERTIES and not reach.is_inactive
-                        else (),
-                    )
-                )
-            else:
-                hidden.append(build_hidden_property_failure(row, found))
-    source = get_configuration_source_name(rows[0].source)
-    read = (
-        frozenset()
-        if configurations.find_source_failure(source)
-        else frozenset(map(build_row_source, rows))
-    )
-    detail = tuple(
-        replace(failure, optional=True) for failure in collect_failures((rules,), optional=True)
-    )
-    return Reading(
-        tuple(settings),
-        (*collect_failures((configurations,)), *hidden, *detail),
-        configurations.sources | rules.sources | read,
-        population=configurations.population,
-        complete=configurations.complete,
-    )
-
-
-def row_applies(row: BaselineRow, configuration: Configuration) -> bool:
-    """True unless an object is known to be none of those the row is limited to."""
-    for name, wanted in row.where:
-        shown, value = find_property(configuration.values, name)
-        if shown and matches_value(value, wanted) is False:
-            return False
-    return True
-
-
-def build_hidden_property_failure(row: BaselineRow, configuration: Configuration) -> ReadFailure:
-    """A property the tenant does not show: that is no answer, and never a good one."""
-    return ReadFailure(
-        build_row_source(row),
-        f"the tenant does not show {row.property_name}",
-        configuration.id or ORGANIZATION,
-        format_configuration_name(configuration),
-    )
 
 
 # Judgement --------------------------------------------------------------------------------------
@@ -384,14 +246,6 @@ def make_reach_fact(row: BaselineRow, baseline: Baseline) -> Fact:
     return Fact("", f"row {row.id} only alerts: it is for a person to set")
 
 
-def format_configuration_name(configuration: Configuration) -> str:
-    """An object as people know it."""
-    kind = configuration.source.replace("-", " ")
-    if not configuration.id:
-        return kind
-    return f"{kind} {quote_text(configuration.name or configuration.id, MAX_TEXT_LENGTH)}"
-
-
 # Options ----------------------------------------------------------------------------------------
 
 
@@ -422,6 +276,7 @@ GUARD = Guard(
     verdicts=VERDICT_TEXTS,
     permissions=build_baseline_permissions(build_full_baseline()),
     observe=observe,
+    single_looks=SINGLE_LOOKS,
     judge=judge,
     settings=(BASELINE_FILE, BASELINE_ENFORCE, ALLOWED_FORWARD_DOMAINS),
     read_options=read_options,

@@ -101,6 +101,33 @@ SINGLE_OBJECTS = Assumption(
     },
     probe="exchange-single-objects",
 )
+SINGLE_SETTINGS = Assumption(
+    id="exchange-single-settings",
+    assumed="Get-TransportRule, Get-RemoteDomain and the other cmdlets that read objects of the "
+    "organization take the Guid, or the Identity that they print, as Identity, and answer one "
+    "that nothing has with not found.",
+    standing=Standing.UNSEEN,
+    source="office-docs-powershell, -Identity of each (any value that identifies it, the GUID among"
+    " them for most); inferred",
+    dated="2026",
+    otherwise="No such object is taken for gone because of such an answer: what a listing no longer"
+    " shows keeps its case until an operator closes it.",
+    depends=Dependents(
+        guards=(
+            "mailbox-forwarding",
+            "tenant-baseline",
+            "legacy-protocols",
+            "mail-protection",
+            "exchange-roles",
+            "external-trust",
+        )
+    ),
+    ways={
+        "believed": "what is not found by its identity is gone",
+        "doubted": "what is not found by its identity is unread",
+    },
+    probe="exchange-single-settings",
+)
 PERMISSION_RIGHTS = Assumption(
     id="exchange-permission-rights",
     assumed="Get-MailboxPermission prints rights joined by commas, SELF twice, and SendAs for "
@@ -380,6 +407,7 @@ ASSUMPTIONS = (
     RECIPIENT_KINDS,
     DISCOVERY_ID,
     SINGLE_OBJECTS,
+    SINGLE_SETTINGS,
     PERMISSION_RIGHTS,
     SEND_AS_TENANT_WIDE,
     MAILBOX_PERMISSION_IDENTITY,

@@ -30,7 +30,7 @@ from core.adapters.m365.apps import (
     parse_role_names,
 )
 from core.adapters.m365.auditing.parse import parse_audit_bypass, parse_mailbox_audit
-from core.adapters.m365.configuration import name_types, parse_configuration
+from core.adapters.m365.configuration_rows import name_types, parse_configuration
 from core.adapters.m365.delegation import (
     parse_mailbox_rights,
     parse_send_as_rights,

@@ -1,9 +1,10 @@
 """Settings of a fake tenant."""
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from core.microsoft365.configuration_sources import EXCLUDED_GROUP, get_configuration_source_name
+from core.property_values import get_text
 from core.tenant.configuration import Configuration
 from core.tenant.readings import Reading
 from tests.support.fakes.state import FakeTenantState
@@ -16,10 +17,31 @@ class FakeConfigurationReader:
     tenant: FakeTenantState
 
     async def read_configuration(self, source: str) -> Reading[Configuration]:
-        found = [one for one in self.tenant.configurations if one.source == source]
+        found = [
+            one
+            for one in self.tenant.configurations
+            if one.source == source and one.id not in self.tenant.unlisted
+        ]
         return self.tenant.build_reading(
             get_configuration_source_name(source), found, lambda one: one.id
         )
+
+    async def read_objects(self, source: str, ids: Sequence[str]) -> Reading[Configuration]:
+        asked = {one.casefold() for one in ids}
+        found = [
+            one
+            for one in self.tenant.configurations
+            if one.source == source
+            and asked & {one.id.casefold(), get_text(one.values, "Guid").casefold()}
+        ]
+        name = get_configuration_source_name(source)
+        read = self.tenant.build_reading(name, found, lambda one: one.id, tuple(ids))
+        refused = [
+            failure
+            for (place, one), failure in self.tenant.refused_objects.items()
+            if place == name and one in ids
+        ]
+        return replace(read, failures=(*read.failures, *refused), scope=frozenset(ids))
 
     async def read_groups(self, ids: Sequence[str]) -> Reading[Configuration]:
         found = [

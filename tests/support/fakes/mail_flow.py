@@ -66,6 +66,9 @@ class FakeMailFlowReader:
         )
 
     async def read_transport_rules(self) -> Reading[TransportRule]:
-        return self.tenant.build_reading(
-            TRANSPORT_RULES, self.tenant.mail_flow_rules, lambda rule: rule.id
-        )
+        listed = [one for one in self.tenant.mail_flow_rules if one.id not in self.tenant.unlisted]
+        return self.tenant.build_reading(TRANSPORT_RULES, listed, lambda rule: rule.id)
+
+    async def read_transport_rules_of(self, ids: Sequence[str]) -> Reading[TransportRule]:
+        found = [one for one in self.tenant.mail_flow_rules if one.id in ids]
+        return self.tenant.build_reading(TRANSPORT_RULES, found, lambda rule: rule.id, ids)

@@ -156,6 +156,10 @@ class FakeTenantState:
     )
     bypasses: list[AuditBypass] = field(default_factory=list)
     configurations: list[Configuration] = field(default_factory=list)
+    unlisted: set[str] = field(default_factory=set)
+    """The ids of settings and mail-flow rules that are there and that no listing shows."""
+    refused_objects: dict[tuple[str, str], ReadFailure] = field(default_factory=dict)
+    """Why an object is not shown that is asked for alone, by its source and id."""
     activity_records: list[ActivityRecord] = field(default_factory=list)
     served_at: dict[str, datetime] = field(default_factory=dict)
     max_audit_rows: int = 20_000

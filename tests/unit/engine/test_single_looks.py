@@ -6,8 +6,7 @@ from typing import Any, cast
 
 import pytest
 
-from core.engine.scan import MAX_SINGLE_LOOKS
-from core.model.guards import ObserveContext, SingleLook
+from core.model.guards import MAX_SINGLE_LOOKS, ObserveContext, SingleLook
 from core.tenant.port import Tenant
 from core.tenant.readings import Reading
 from tests.support.synthetic_guard import (

@@ -6,12 +6,14 @@ from typing import Any
 
 import pytest
 
+from core.microsoft365.configuration_sources import CONFIGURATION_SOURCES
 from core.model.findings import Severity
-from core.model.guards import GuardPolicy, ObserveContext
+from core.model.guards import MAX_SINGLE_LOOKS, GuardPolicy, ObserveContext
 from core.tenant.configuration import Configuration
 from core.tenant.known_traits import KnownTraits
 from core.tenant.readings import ReadFailure, Reading
 from core.watched.guard import compare_collection
+from core.watched.items import SourceRows
 from core.watched.judge import WatchedVerdict
 from tests.support.watched_examples import EXAMPLES, WatchedExample
 from tests.support.watched_looks import COLLECTIONS, NOW, Looks
@@ -187,6 +189,80 @@ async def test_a_reading_speaks_of_a_missing_item_at_the_second_look(plural_name
         await looks.look(rows[:-1])
         assert looks.covers(example.prefix + OTHER) is is_over
         assert looks.covers(example.prefix + KNOWN)
+
+
+def shows_single_items(name: str) -> bool:
+    """Whether each item of a collection is an object that can be asked for alone."""
+    sources = [CONFIGURATION_SOURCES.get(one) for one in COLLECTIONS[name].object_sources]
+    return any(one is not None and one.has_single_objects for one in sources)
+
+
+async def test_an_item_that_listings_leave_out_is_looked_at_alone(plural_name: str) -> None:
+    looks, example = Looks(COLLECTIONS[plural_name]), EXAMPLES[plural_name]
+    rows = [*example.others, example.build(KNOWN), example.build(OTHER)]
+    await looks.look(rows)
+    rows[-1] = example.build(OTHER, example.wider)
+    told = await looks.look(rows)
+    if not shows_single_items(plural_name):
+        pytest.skip("the service shows no single object of these")
+    for _ in range(4):
+        assert await looks.look(rows, unlisted={OTHER}) == told
+        gaps = [one.reason for one in looks.failures if not one.optional]
+        assert gaps == ["it leaves out objects that are there: 1"]
+    await looks.look(rows[:-1])
+    assert [one for one in looks.failures if not one.optional] == []
+    await looks.look(rows[:-1])
+    assert looks.covers(OTHER)
+
+
+async def test_an_item_that_is_not_listed_and_cannot_be_looked_at_is_unread(
+    plural_name: str,
+) -> None:
+    collection, example = COLLECTIONS[plural_name], EXAMPLES[plural_name]
+    if not shows_single_items(plural_name):
+        pytest.skip("the service shows no single object of these")
+    looks = Looks(collection)
+    rows = [*example.others, example.build(KNOWN), example.build(OTHER, example.wider)]
+    await looks.look(rows)
+    for _ in range(3):
+        assert await looks.look(rows[:-1], refused=OTHER) == []
+        unread = [(one.source, one.object_id) for one in looks.failures if not one.optional]
+        assert unread == [(collection.source, OTHER)]
+        assert not looks.covers(OTHER)
+        assert looks.covers(KNOWN)
+
+
+@pytest.mark.parametrize("waiting", [1, 150])
+async def test_more_items_than_a_look_takes_wait_and_each_has_its_turn(waiting: int) -> None:
+    looks, example = Looks(COLLECTIONS["named-location"]), EXAMPLES["named-location"]
+    known = example.build(KNOWN)
+    rows = [example.build(f"id-{number}") for number in range(MAX_SINGLE_LOOKS + waiting)]
+    await looks.look([*example.others, known, *rows])
+    turns = 2 * (1 + len(rows) // MAX_SINGLE_LOOKS)
+    believed = list[int]()
+    for _ in range(turns):
+        await looks.look([*example.others, known])
+        believed.append(sum(looks.covers(one.id) for one in rows))
+    assert believed[:2] == [0, MAX_SINGLE_LOOKS]
+    assert believed[-1] == len(rows)
+
+
+def test_items_that_are_asked_for_alone_are_known_by_the_id_of_their_object() -> None:
+    for name, example in EXAMPLES.items():
+        collection = COLLECTIONS[name]
+        asked = set(collection.object_sources) & CONFIGURATION_SOURCES.keys()
+        if example.is_single or not any(
+            CONFIGURATION_SOURCES[one].has_single_objects for one in asked
+        ):
+            continue
+        objects = [*example.others, example.build(KNOWN, example.wider), example.build(OTHER)]
+        rows = SourceRows(
+            {one: tuple(row for row in objects if row.source == one) for one in collection.sources},
+            NOW,
+        )
+        items = {one.id for one in collection.describe(rows)}
+        asked = collection.object_sources
+        assert items <= {row.id for row in objects if row.source in asked}, name
 
 
 async def test_what_an_item_lacks_once_is_neither_over_nor_new_when_it_is_there_again(

@@ -14,6 +14,7 @@ from core.adapters.exchange.client import ExchangeClient
 from core.adapters.exchange.command import Command
 from core.adapters.exchange.listings import list_each, list_rows
 from core.adapters.exchange.paging import fetch_listing
+from core.adapters.exchange.single_objects import fetch_single_objects
 from core.adapters.graph.client import GraphClient
 from core.adapters.m365.async_cached import AsyncCached
 from core.adapters.m365.mail_flow.groups import fetch_group_members
@@ -41,6 +42,7 @@ from core.adapters.read_errors import (
     build_unavailable_reading,
 )
 from core.errors import Forbidden, NotFound, Rejected, TenantError, Unavailable
+from core.microsoft365.assumptions.exchange_objects import SINGLE_SETTINGS
 from core.tenant.mail_flow import (
     AcceptedDomain,
     GroupMembers,
@@ -52,7 +54,7 @@ from core.tenant.mail_flow import (
 from core.tenant.readings import ReadFailure, Reading
 from core.tenant.sources import DOMAINS, OUTBOUND_POLICIES, RECIPIENTS, TRANSPORT_RULES
 
-RELIES_ON = ("exchange-recipient-by-dn", "exchange-legacy-control")
+RELIES_ON = ("exchange-recipient-by-dn", "exchange-legacy-control", SINGLE_SETTINGS)
 
 # Nothing in it has a meaning in a filter.
 PLAIN_ADDRESS = re.compile(r"[A-Za-z0-9._+-]{1,64}@[A-Za-z0-9.-]{1,253}")
@@ -79,6 +81,18 @@ class M365MailFlowReader:
         """By display name, and by nothing else."""
         self.groups: OrderedDict[str, GroupMembers] = OrderedDict()
         self.lock = asyncio.Lock()
+
+    async def read_transport_rules_of(self, ids: Sequence[str]) -> Reading[TransportRule]:
+        """A few mail-flow rules; one that is gone is absent."""
+        commands = {one: Command("Get-TransportRule", {"Identity": one}) for one in ids}
+        rules = await fetch_single_objects(
+            self.exchange,
+            commands,
+            parse_transport_rule,
+            lambda key, rule: key.casefold() == rule.id.casefold(),
+            SINGLE_SETTINGS,
+        )
+        return rules.build_reading(TRANSPORT_RULES)
 
     async def read_recipients(self, names: Collection[str]) -> Reading[Recipient]:
         """Cached within the run: most forwards go to the same few recipients, batch after batch."""

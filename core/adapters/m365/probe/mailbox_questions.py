@@ -1,6 +1,6 @@
 """What a sample of mailboxes tells: audit settings, quotas, kinds, and plans of their accounts."""
 
-from collections.abc import Collection
+from collections.abc import Collection, Mapping
 from urllib.parse import quote
 from uuid import uuid4
 
@@ -22,11 +22,13 @@ from core.adapters.parsing import (
     parse_name_set,
     parse_object_id,
     parse_recipient_kind,
+    parse_text,
     parse_timespan_days,
     parse_value_list,
 )
 from core.errors import NotFound, Rejected
-from core.microsoft365.assumptions.exchange_objects import SINGLE_OBJECTS
+from core.microsoft365.assumptions.assumption import Assumption
+from core.microsoft365.assumptions.exchange_objects import SINGLE_OBJECTS, SINGLE_SETTINGS
 from core.microsoft365.audit_actions import MAIL_ITEMS_ACCESSED
 from core.microsoft365.configuration_sources import EXCHANGE_SOURCES
 from core.microsoft365.exchange_listings import MAILBOX_KINDS
@@ -132,26 +134,56 @@ async def ask_single_objects(session: ProbeSession) -> Answers:
     )
     if ids is None:
         return (unknown(SINGLE_OBJECTS.id, "no mailbox told its object id"),)
-    for name, known in zip(("object id", "Guid"), ids, strict=True):
+    named = dict(zip(("object id", "Guid"), ids, strict=True))
+    return (await judge_single_reads(session, SINGLE_OBJECTS, "Get-Mailbox", "a mailbox", named),)
+
+
+async def ask_single_settings(session: ProbeSession) -> Answers:
+    """Whether a remote domain is found by what it is known by, and one that there is not is not."""
+    rows = await session.ask_exchange("Get-RemoteDomain", {}, ("Guid", "Identity"))
+    known = [(name, text) for name in ("Guid", "Identity") if (text := find_text(rows, name))]
+    if not known:
+        return (unknown(SINGLE_SETTINGS.id, "no remote domain told its Guid or its Identity"),)
+    return (
+        await judge_single_reads(
+            session, SINGLE_SETTINGS, "Get-RemoteDomain", "a remote domain", dict(known)
+        ),
+    )
+
+
+def find_text(rows: Collection[ResponseRow], name: str) -> str:
+    """The first row's property as text."""
+    return next((parse_text(row.get(name)) for row in rows), "")
+
+
+async def judge_single_reads(
+    session: ProbeSession,
+    assumption: Assumption,
+    cmdlet: str,
+    what: str,
+    known: Mapping[str, str],
+) -> ProbeAnswer:
+    """Whether an object is found by each value that it is `known` by, and by no made-up one."""
+
+    def doubt(saw: str) -> ProbeAnswer:
+        return fails(assumption.id, saw, "doubted")
+
+    for name, value in known.items():
         try:
-            rows = await session.ask_exchange("Get-Mailbox", {"Identity": known}, ("Guid",))
+            rows = await session.ask_exchange(cmdlet, {"Identity": value}, ("Guid",))
         except (NotFound, Rejected) as error:
-            return (doubt_single_objects(f"a mailbox by its {name}: {describe_error(error)}"),)
+            return doubt(f"{what} by its {name}: {describe_error(error)}")
         if len(rows) != 1:
-            return (doubt_single_objects(f"a mailbox by its {name}: {count_rows(rows)}"),)
+            return doubt(f"{what} by its {name}: {count_rows(rows)}")
     try:
-        rows = await session.ask_exchange("Get-Mailbox", {"Identity": str(uuid4())}, ("Guid",))
+        rows = await session.ask_exchange(cmdlet, {"Identity": str(uuid4())}, ("Guid",))
     except NotFound:
-        saw = "a mailbox was found by each of its ids, and a made-up one was not found"
-        return (holds(SINGLE_OBJECTS.id, saw, SINGLE_OBJECTS.default_way),)
+        found = "each of its ids" if len(known) > 1 else f"its {next(iter(known))}"
+        saw = f"{what} was found by {found}, and a made-up one was not found"
+        return holds(assumption.id, saw, assumption.default_way)
     except Rejected as error:
-        return (doubt_single_objects(f"a made-up id: {describe_error(error)}"),)
-    return (doubt_single_objects(f"{count_rows(rows)} for a made-up id"),)
-
-
-def doubt_single_objects(saw: str) -> ProbeAnswer:
-    """The answer that says nobody is gone who is not found by an id."""
-    return fails(SINGLE_OBJECTS.id, saw, "doubted")
+        return doubt(f"a made-up id: {describe_error(error)}")
+    return doubt(f"{count_rows(rows)} for a made-up id")
 
 
 async def ask_policy_users(session: ProbeSession) -> Answers:

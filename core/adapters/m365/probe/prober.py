@@ -41,6 +41,7 @@ QUESTIONS: Mapping[str, Question] = {
     "exchange-mailboxes": mailbox_questions.ask_mailboxes,
     "exchange-kinds": mailbox_questions.ask_kinds,
     "exchange-single-objects": mailbox_questions.ask_single_objects,
+    "exchange-single-settings": mailbox_questions.ask_single_settings,
     "exchange-bypass": exchange_questions.ask_bypass,
     "exchange-mailbox-filters": mailbox_questions.ask_mailbox_filters,
     "exchange-each": exchange_questions.ask_each,

@@ -5,10 +5,10 @@ from typing import cast
 import pytest
 
 from core.adapters.graph.client import GraphClient
-from core.adapters.m365.configuration import (
+from core.adapters.m365.configuration import M365ConfigurationReader
+from core.adapters.m365.configuration_rows import (
     LIST_LIMIT,
     TEXT_LIMIT,
-    M365ConfigurationReader,
     clip_configuration_value,
     holds_properties,
 )

@@ -7,12 +7,8 @@ from typing import Any
 import pytest
 
 from core.guards.tenant_baseline.baseline import Baseline, BaselineRow, ExpectedValue, RowWaiver
-from core.guards.tenant_baseline.guard import (
-    GUARD,
-    ORGANIZATION,
-    BaselineVerdict,
-    build_row_source,
-)
+from core.guards.tenant_baseline.guard import GUARD, BaselineVerdict
+from core.guards.tenant_baseline.observe import ORGANIZATION, build_row_source
 from core.guards.tenant_baseline.permissions import build_baseline_permissions
 from core.guards.tenant_baseline.rule_file import SHIPPED_ROWS, build_full_baseline, is_writable_row
 from core.microsoft365.configuration_sources import (

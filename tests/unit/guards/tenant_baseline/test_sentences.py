@@ -5,8 +5,9 @@ from datetime import date
 from typing import Any
 
 from core.guards.tenant_baseline.baseline import Baseline, BaselineRow, ExpectedValue, RowWaiver
-from core.guards.tenant_baseline.guard import GUARD, BaselineItem, judge
+from core.guards.tenant_baseline.guard import GUARD, judge
 from core.guards.tenant_baseline.live_forwards import LiveForwards
+from core.guards.tenant_baseline.observe import BaselineItem
 from core.guards.tenant_baseline.rule_file import SHIPPED_ROWS
 from core.model.findings import Finding
 from core.model.guards import GuardPolicy

@@ -1,0 +1,112 @@
+"""Items that a listing lacks: each is asked for alone before it counts as gone."""
+
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass, field, replace
+from typing import Any
+
+from core.microsoft365.configuration_sources import CONFIGURATION_SOURCES
+from core.model.guards import MAX_SINGLE_LOOKS, describe_gap
+from core.tenant.configuration import Configuration
+from core.tenant.known_traits import KnownTraits
+from core.tenant.port import HasConfiguration
+from core.tenant.readings import ReadFailure, Reading
+from core.watched.items import WatchedCollection
+from core.watched.memory import GONE, group_rows
+
+type Read = Mapping[str, Reading[Configuration]]
+
+
+@dataclass(frozen=True, slots=True)
+class LeftOut:
+    """What the listings of a collection lack."""
+
+    shown: Mapping[str, tuple[Configuration, ...]] = field(default_factory=dict)
+    """The objects that are there, by source."""
+    unread: Mapping[str, str] = field(default_factory=dict)
+    """Why it is not known whether others are there, by id."""
+    names: Mapping[str, str] = field(default_factory=dict)
+    """What each of them is called."""
+    waiting_count: int = 0
+    """How many wait for a later look."""
+
+    @property
+    def ids(self) -> frozenset[str]:
+        """All that are not known to be gone."""
+        shown = (one.id for items in self.shown.values() for one in items)
+        return frozenset((*self.unread, *shown))
+
+    def build_gap(self, source: str) -> Reading[Any]:
+        """What is unread of a collection because of them, as a reading without items."""
+        return Reading(
+            failures=tuple(self.list_failures(source)),
+            sources=frozenset({source}),
+            scope=frozenset[str](),
+        )
+
+    def list_failures(self, source: str) -> Iterator[ReadFailure]:
+        """Why each of them is unread, and the listing that leaves out what is there."""
+        if gap := describe_gap(sum(map(len, self.shown.values())), self.waiting_count):
+            yield ReadFailure(source, gap)
+        for object_id, reason in self.unread.items():
+            yield ReadFailure(source, reason, object_id, self.names.get(object_id, ""))
+
+
+NOTHING_LEFT_OUT = LeftOut()
+
+
+async def look_at_missing(
+    tenant: HasConfiguration,
+    collection: WatchedCollection,
+    read: Read,
+    known: Mapping[str, KnownTraits],
+) -> LeftOut:
+    """Ask for the known items alone that complete listings lack; those first that were missed
+    before, since they are gone at the second look.
+    """
+    sources = [
+        name
+        for name in collection.object_sources
+        if name in CONFIGURATION_SOURCES and CONFIGURATION_SOURCES[name].has_single_objects
+    ]
+    if not sources or any(read[name].failures or not read[name].complete for name in sources):
+        return NOTHING_LEFT_OUT
+    listed = {one.id for name in sources for one in read[name].items}
+    missing = [
+        rows[0]
+        for object_id, rows in group_rows(collection, known).items()
+        if object_id not in listed and GONE not in rows[0].lost
+    ]
+    missing.sort(key=lambda one: (one.absent_since is None, one.absent_since or one.last_seen_at))
+    asked = [one.object_id for one in missing[:MAX_SINGLE_LOOKS]]
+    shown, unread = await ask_for(tenant, sources, asked) if asked else ({}, {})
+    waiting = [one.object_id for one in missing[MAX_SINGLE_LOOKS:]]
+    names = {one.object_id: one.name for one in missing}
+    unread |= dict.fromkeys(waiting, "it waits for a look of its own")
+    return LeftOut(shown, unread, names, len(waiting))
+
+
+async def ask_for(
+    tenant: HasConfiguration, sources: Sequence[str], ids: Sequence[str]
+) -> tuple[dict[str, tuple[Configuration, ...]], dict[str, str]]:
+    """The objects of some ids by the source that shows them, and why others are unread."""
+    shown: dict[str, tuple[Configuration, ...]] = {}
+    unread: dict[str, str] = {}
+    for name in sources:
+        alone = await tenant.configuration.read_objects(name, ids)
+        shown[name] = alone.items
+        for failure in alone.failures:
+            lost = [failure.object_id] if failure.object_id else ids
+            unread |= dict.fromkeys(lost, failure.reason)
+    found = {one.id for items in shown.values() for one in items}
+    return shown, {one: reason for one, reason in unread.items() if one not in found}
+
+
+def add_shown(read: Read, left_out: Sequence[LeftOut]) -> dict[str, Reading[Configuration]]:
+    """What was read, with the objects that only single looks showed."""
+    added = dict(read)
+    for one in left_out:
+        for name, items in one.shown.items():
+            known = {item.id for item in added[name].items}
+            more = tuple(item for item in items if item.id not in known)
+            added[name] = replace(added[name], items=(*added[name].items, *more))
+    return added
