@@ -13,7 +13,7 @@ critical leaves early.
 import asyncio
 import secrets
 from collections import deque
-from collections.abc import Awaitable, Callable, Collection, Sequence
+from collections.abc import Awaitable, Callable, Sequence
 from dataclasses import dataclass, field, replace
 from datetime import timedelta
 from typing import Any, Self
@@ -22,15 +22,15 @@ from core.engine.periodic_checks import find_due_checks, is_check_complete, is_c
 from core.engine.population import find_unconfirmed_sources, is_absence_trusted
 from core.engine.reconcile import BatchResult, reconcile_batch, select_changed_traits
 from core.engine.scan_progress import Scan, truncate_totals
+from core.engine.single_looks import build_gap_batch, choose_turn, note_turn
 from core.keys import RANGE_END, RANGE_START
 from core.model.cases import Case
 from core.model.changes import ChangeRecord
-from core.model.guards import MAX_SINGLE_LOOKS, SingleLook, describe_gap
 from core.model.state import ScanTotals
 from core.tenant.known_traits import KnownTraits
 from core.tenant.mailbox_index import MailboxIndex, MailboxPage, MailboxRange
 from core.tenant.readers import GrantedPermissions
-from core.tenant.readings import AllExcept, ReadFailure, Reading
+from core.tenant.readings import AllExcept, Reading
 from core.tenant.sources import CREDENTIAL
 
 # Progress is saved at least this often, so that a killed run loses little of it.
@@ -122,27 +122,6 @@ def build_grants_batch(grants_reading: Reading[GrantedPermissions]) -> Reading[A
     return replace(grants_reading, items=(), population=0)
 
 
-def build_gap_batch(
-    look: SingleLook[Any],
-    read: Reading[Any],
-    asked: Sequence[str],
-    found: Collection[str],
-    waiting_count: int,
-) -> Reading[Any]:
-    """What a listing leaves out that is there, as a batch without items to judge.
-
-    `found` are objects that were judged anew and are as before; some more may wait for a later run.
-    """
-    unread, scope = {failure.object_id for failure in read.failures}, read.scope or ()
-    stay = {one for one in asked if one not in scope and unread.isdisjoint({"", one})}
-    reason = describe_gap(len(stay.union(found)), waiting_count)
-    return Reading(
-        failures=(ReadFailure(look.listing, reason),) if reason else (),
-        sources=frozenset({look.listing}),
-        scope=frozenset[str](),
-    )
-
-
 def with_listed_count(batch: Reading[Any], listed_count: int) -> Reading[Any]:
     """The batch with the number of all listed objects as its population."""
     return replace(batch, population=listed_count)
@@ -204,12 +183,14 @@ async def look_at_unlisted(scan: Scan, cases: Sequence[Case]) -> None:
         ids = {one.object_id for one in cases if guard.find_single_look(one.sources) is look}
         if not ids:
             continue
-        asked = sorted(ids)[:MAX_SINGLE_LOOKS]
-        read = await look.read(scan.world.tenant, context, asked)
+        state = scan.snapshot.state
+        turn = choose_turn(ids, state.single_look_places.get(look.listing, ""))
+        scan.snapshot = replace(scan.snapshot, state=note_turn(state, look.listing, turn))
+        read = await look.read(scan.world.tenant, context, turn.ids)
         alone = replace(read, population=0, continuation="", restarted=False, listed_counts={})
         await add_batch(scan, alone, alone=True)
         found = {one.object_id for one in cases if one.key in scan.seen_keys}
-        gap = build_gap_batch(look, read, asked, found & set(asked), len(ids) - len(asked))
+        gap = build_gap_batch(look, read, turn, found & set(turn.ids))
         if gap.failures:
             await add_batch(scan, gap)
 

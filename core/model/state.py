@@ -165,6 +165,10 @@ class GuardState:
     """How many objects each listing of a part of the tenant contained when it was last believed."""
     shrunk_counts: Mapping[str, int] = field(default_factory=dict)
     """How many objects each of them contained that was shorter and waits for a second look."""
+    single_look_places: Mapping[str, str] = field(default_factory=dict)
+    """By the listing: after which hash prefix the next run looks at single objects that it lacks,
+    where more of them wait than one run looks at.
+    """
     check_seed: str = ""
     """A random text that decides when periodic checks are due; empty before the first full run."""
     revision: int = 0
@@ -240,6 +244,8 @@ class Way:
     """When it was chosen."""
     reason: str = ""
     """What was wrong with the way before it; never a name, an address or an id."""
+    page_size: int = 0
+    """How many rows its pages have, where the last of the usual ones was full; 0 for as usual."""
 
 
 EVERY_CMDLET = "every"

@@ -9,6 +9,7 @@ remembered for a week. A listing that no way completes is unread: it is never a 
 
 An end on a full page may be one that came too soon, so the same is listed in pages of another size,
 and in other ways. Where all of those are refused, and none says that there is more, it is the end.
+The size in which the last page was not full is remembered, so that the next listing begins with it.
 
 Pages, entities and slices go on in a later run where this one stopped, once they are known to be
 the way; so each is remembered as soon as it works. One answer cannot, and takes its turn before the
@@ -24,8 +25,7 @@ from dataclasses import dataclass, field
 from core.adapters.exchange.client import ExchangeClient
 from core.adapters.exchange.command import Command
 from core.adapters.exchange.each_owner import list_guids, read_each
-from core.adapters.exchange.id_set import IdSet
-from core.adapters.exchange.listed_rows import ListedRows, identify_row
+from core.adapters.exchange.listed_rows import ListedRows
 from core.adapters.exchange.page_requests import (
     PageRequester,
     choose_other_size,
@@ -34,6 +34,7 @@ from core.adapters.exchange.page_requests import (
     try_page_form,
 )
 from core.adapters.exchange.responses import FullEnd, RepeatedPage, WayFailed
+from core.adapters.exchange.shown_objects import ShownObjects
 from core.adapters.exchange.slice_reader import SliceReader
 from core.adapters.exchange.slices import SlicePlace
 from core.adapters.exchange.whole_answer import read_whole
@@ -62,8 +63,7 @@ TRIED_FORMS = tuple(
 RESUMABLE_WAYS = frozenset({ListingWay.PAGES, ListingWay.ENTITIES, ListingWay.SLICES})
 # Ways that a command about one object has not: it has no filter, and no further objects.
 WAYS_OF_ALL_OBJECTS = frozenset({ListingWay.SLICES, ListingWay.EACH})
-# Objects come and go between two ways: this share of those read before may be missing.
-MAX_LOST_SHARE = 0.01
+FULL_PAGES = "the last of the usual pages is full"
 
 type Way = tuple[ListingWay, PageForm]
 type Block = tuple[list[ResponseRow], str]
@@ -86,6 +86,10 @@ async def list_objects(
                 async for rows, path in blocks:
                     yield ListedRows(rows, path)
             return
+        except FullEnd as error:
+            log.info("%s begins anew: %s", command.cmdlet, error)
+            await listing.doubt_end(after, error)
+            listing = Listing(exchange, command)
         except TenantError as error:
             # Passing trouble passes; any other refusal means that the link has gone stale.
             if isinstance(error, RetryableError):
@@ -129,12 +133,7 @@ class Listing:
 
     exchange: ExchangeClient
     command: Command
-    earlier: IdSet = field(default_factory=IdSet)
-    """The objects that ways before the present one showed."""
-    current: IdSet = field(default_factory=IdSet)
-    """The objects that the present way showed."""
-    found_again: int = 0
-    """How many objects of `earlier` the present way showed."""
+    shown: ShownObjects = field(default_factory=ShownObjects)
     reasons: list[str] = field(default_factory=list)
     """Why each way failed."""
     page_count: int = 0
@@ -143,8 +142,8 @@ class Listing:
     """Whether Exchange named a page after the last one that was read."""
     page_size: int = 0
     """How many rows to ask for at a time; 0 for as many as usual."""
-    failures: list[tuple[int, bool]] = field(default_factory=list)
-    """How many objects each way showed that failed, and whether all that failed was its end."""
+    has_chosen_size: bool = False
+    """Whether this is no size that was remembered, but another one after an end on a full page."""
 
     @property
     def cmdlet(self) -> str:
@@ -157,21 +156,31 @@ class Listing:
             blocks = SliceReader(self.exchange, self.command, kinds, place.now).read(place)
             async with aclosing(blocks):
                 async for rows, path in blocks:
-                    if new := self.take_new_rows(rows):
+                    if new := self.shown.take_new_rows(rows):
                         yield new, path
             return
         if not self.exchange.is_tenant_path(after):
             raise Rejected(f"{self.cmdlet}: that is no path to go on from")
+        self.page_size = await self.exchange.way_memory.find_page_size(self.cmdlet)
         if is_command_path(after):
-            form = await self.find_form()
-            blocks = PageRequester(self.exchange, self.command, form).read_pages(
-                after, resumed=True
-            )
+            blocks = self.read_all_pages(await self.find_form(), after)
         else:
             blocks = self.read_entities(after)
         async with aclosing(blocks):
             async for block in blocks:
                 yield block
+
+    async def doubt_end(self, after: str, error: FullEnd) -> None:
+        """Choose how to list anew where a later run came to an end on a full page: in pages of
+        another size, and if those end so too, in slices.
+        """
+        memory = self.exchange.way_memory
+        if not self.page_size:
+            way = ListingWay.PAGES if is_command_path(after) else ListingWay.ENTITIES
+            size = choose_other_size(self.exchange.page_size, error.row_count)
+            await memory.remember(self.cmdlet, way, FULL_PAGES, size)
+        elif ListingWay.SLICES in find_cmdlet_listing(self.cmdlet).ways:
+            await memory.remember(self.cmdlet, ListingWay.SLICES, FULL_PAGES)
 
     async def give_up_links(self, after: str) -> None:
         """Choose slices for a while if links of an earlier run lead nowhere.
@@ -197,7 +206,7 @@ class Listing:
         if not self.reasons:
             return
         for way, form in self.repeat_ways(await self.choose_ways()):
-            self.begin_way()
+            self.shown.begin_way()
             try:
                 # A later run would leave out what other ways passed on before.
                 async with aclosing(self.read_new(way, form, resumable=not listed)) as blocks:
@@ -206,14 +215,14 @@ class Listing:
                         yield block
                 self.check_found_again(way)
             except TenantError as error:
-                self.failures.append((self.current.count, isinstance(error, FullEnd)))
+                self.shown.note_failure(is_full_end=isinstance(error, FullEnd))
                 self.note_failure(way, error)
                 continue
             await self.remember(way, form)
             if not listed:
                 yield [], ""
             return
-        if self.is_full_end_believed():
+        if self.shown.is_full_end_believed():
             return
         raise Unavailable(
             f"{self.cmdlet}: the listing is incomplete ({'; '.join(self.reasons)[:400]})"
@@ -226,10 +235,10 @@ class Listing:
         remembered = way not in RESUMABLE_WAYS
         async with aclosing(self.read_way(way, form)) as blocks:
             async for rows, path in blocks:
-                if not remembered:
+                if path and not remembered:
                     remembered = True
                     await self.remember(way, form)
-                if new := self.take_new_rows(rows):
+                if new := self.shown.take_new_rows(rows):
                     yield new, path if resumable else ""
 
     def note_failure(self, way: ListingWay, error: TenantError) -> None:
@@ -239,8 +248,9 @@ class Listing:
         """
         log.info("%s by %s: %s", self.cmdlet, way, error)
         self.reasons.append(f"{way}: {error}")
-        if isinstance(error, FullEnd) and way is not ListingWay.WHOLE and not self.page_size:
+        if isinstance(error, FullEnd) and way is not ListingWay.WHOLE and not self.has_chosen_size:
             self.page_size = choose_other_size(self.exchange.page_size, error.row_count)
+            self.has_chosen_size = True
 
     # Pages ------------------------------------------------------------------------------------
 
@@ -261,7 +271,7 @@ class Listing:
                         if path:
                             break
                         continue
-                    self.add_rows(rows)
+                    self.shown.add_rows(rows)
                     yield rows, path
                 requester.check_end()
             except WayFailed as error:
@@ -269,20 +279,12 @@ class Listing:
                 self.note_failure(ListingWay.PAGES, error)
         # A way that a later run goes on with shows these objects in their place.
         if held is not None and not (self.reasons and await self.knows_resumable_way()):
-            self.add_rows(held)
+            self.shown.add_rows(held)
             yield held, ""
         if self.reasons:
-            self.failures.append((self.current.count, bool(self.page_size)))
+            self.shown.note_failure(is_full_end=self.has_chosen_size)
         if self.page_count > 1 and not self.reasons:
             await self.remember_pages()
-
-    def is_full_end_believed(self) -> bool:
-        """Whether ways ended on a full page after the same objects, and no other got as far."""
-        self.begin_way()
-        shown = self.earlier.count
-        return any(is_full for _, is_full in self.failures) and all(
-            count == shown if is_full else count < shown for count, is_full in self.failures
-        )
 
     async def note_known_way(self) -> bool:
         """Whether a second page is not even tried in the usual form; the reason is noted."""
@@ -295,11 +297,6 @@ class Listing:
         known = await self.find_known_way()
         return bool(known) and (await self.choose_ways())[0][0] in RESUMABLE_WAYS
 
-    def add_rows(self, rows: list[ResponseRow]) -> None:
-        """Note the objects that the present way shows."""
-        for row in rows:
-            self.current.add(identify_row(row))
-
     async def find_known_way(self) -> str:
         """Why a second page is not even tried in the usual form; empty if it is to be tried."""
         memory = self.exchange.way_memory
@@ -309,6 +306,8 @@ class Listing:
         forms = await memory.find_page_forms()
         if forms is not None and DEFAULT_PAGE_FORM not in forms:
             return "another form of pages works" if forms else "no form of pages works"
+        if await memory.find_page_size(self.cmdlet) not in (0, self.exchange.page_size):
+            return FULL_PAGES
         return ""
 
     async def remember_pages(self) -> None:
@@ -331,6 +330,8 @@ class Listing:
         """The ways to try, the one that last worked first."""
         memory = self.exchange.way_memory
         known = await memory.find_way(self.cmdlet)
+        if not self.has_chosen_size:
+            self.page_size = await memory.find_page_size(self.cmdlet)
         about_one = "Identity" in self.command.parameters
         ways = [
             (way, DEFAULT_PAGE_FORM)
@@ -340,9 +341,9 @@ class Listing:
         if known and known is not ListingWay.PAGES:
             known_first = sorted(ways, key=lambda pair: pair[0] is not known)
             return [*known_first, (ListingWay.PAGES, DEFAULT_PAGE_FORM)]
-        if self.page_size:
-            return [(ListingWay.PAGES, DEFAULT_PAGE_FORM), *ways]
         forms = await memory.find_page_forms()
+        if self.page_size:
+            return [*((ListingWay.PAGES, form) for form in forms or (DEFAULT_PAGE_FORM,)), *ways]
         if forms is None:
             # Where some pages were served, the form of asking is not what was wrong.
             forms = await self.find_working_form() if self.page_count == 1 else ()
@@ -360,24 +361,6 @@ class Listing:
                 log.info("%s as %s: %s", self.cmdlet, form.name, error)
         return ()
 
-    def begin_way(self) -> None:
-        """Start anew, with everything that was read so far as read earlier."""
-        self.earlier.update(self.current)
-        self.current, self.found_again = IdSet(), 0
-
-    def take_new_rows(self, rows: list[ResponseRow]) -> list[ResponseRow]:
-        """The rows that neither this way nor one before it showed."""
-        new = []
-        for row in rows:
-            name = identify_row(row)
-            if not self.current.add(name):
-                continue
-            if name in self.earlier:
-                self.found_again += 1
-            else:
-                new.append(row)
-        return new
-
     def check_found_again(self, way: ListingWay) -> None:
         """Raise WayFailed for a way that leaves out what another way showed a moment ago.
 
@@ -386,10 +369,9 @@ class Listing:
         """
         if way is ListingWay.EACH:
             return
-        if way is ListingWay.WHOLE and self.has_more and self.current.count <= self.earlier.count:
+        if way is ListingWay.WHOLE and self.has_more and self.shown.shows_no_more:
             raise WayFailed("it ends where the pages did that are followed by others")
-        lost = self.earlier.count - self.found_again
-        if lost > MAX_LOST_SHARE * self.earlier.count:
+        if lost := self.shown.count_lost():
             raise WayFailed(f"{lost} objects that were listed before are missing")
 
     def read_way(self, way: ListingWay, form: PageForm) -> AsyncGenerator[Block]:
@@ -407,9 +389,9 @@ class Listing:
             case ListingWay.EACH:
                 return end_blocks(self.read_each(find_cmdlet_listing(self.cmdlet).each_of))
 
-    async def read_all_pages(self, form: PageForm) -> AsyncGenerator[Block]:
+    async def read_all_pages(self, form: PageForm, after: str = "") -> AsyncGenerator[Block]:
         requester = PageRequester(self.exchange, self.command, form, self.page_size)
-        async with aclosing(requester.read_pages()) as pages:
+        async with aclosing(requester.read_pages(after, resumed=bool(after))) as pages:
             async for block in pages:
                 yield block
         requester.check_end()
@@ -431,13 +413,15 @@ class Listing:
     async def remember(self, way: ListingWay, form: PageForm) -> None:
         """Note which way worked and, without any name, why the one before it did not."""
         memory = self.exchange.way_memory
-        known = await memory.find_way(self.cmdlet)
-        if known is None and (way, form) == (ListingWay.PAGES, DEFAULT_PAGE_FORM):
+        row = await memory.find_fresh_row(self.cmdlet)
+        size = self.page_size if way in (ListingWay.PAGES, ListingWay.ENTITIES) else 0
+        if row is None and (way, form, size) == (ListingWay.PAGES, DEFAULT_PAGE_FORM, 0):
             return
-        if known is not way:
+        if row is None or (row.way, row.page_size) != (way, size):
             reason = "pages broke off" if self.page_count > 1 else "the second page was refused"
-            await memory.remember(self.cmdlet, way, reason)
-        if way is ListingWay.PAGES and await memory.find_page_forms() is None:
+            await memory.remember(self.cmdlet, way, FULL_PAGES if size else reason, size)
+        is_usual = way is not ListingWay.PAGES or form == DEFAULT_PAGE_FORM
+        if not is_usual and await memory.find_page_forms() is None:
             await memory.remember(EVERY_CMDLET, form.name, "the usual form was refused")
 
 

@@ -9,6 +9,7 @@ from collections.abc import Awaitable, Callable, Mapping
 from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
 
+from core.adapters.exchange.batch import PAGE_SIZE
 from core.errors import LedgerError
 from core.microsoft365.exchange_listings import (
     DEFAULT_PAGE_FORM,
@@ -69,6 +70,11 @@ class WayMemory:
         row = await self.find_fresh_row(cmdlet)
         return ListingWay(row.way) if row and row.way in list(ListingWay) else None
 
+    async def find_page_size(self, cmdlet: str) -> int:
+        """How many rows to ask for in a page of a cmdlet, or 0 for as many as usual."""
+        row = await self.find_fresh_row(cmdlet)
+        return row.page_size if row and 0 < row.page_size <= PAGE_SIZE else 0
+
     async def find_page_forms(self) -> tuple[PageForm, ...] | None:
         """The form of asking for a page that works, none if none does, None if it is unknown."""
         row = await self.find_fresh_row(EVERY_CMDLET)
@@ -78,9 +84,9 @@ class WayMemory:
             return ()
         return (find_page_form(row.way) or DEFAULT_PAGE_FORM,)
 
-    async def remember(self, cmdlet: str, way: str, reason: str) -> None:
+    async def remember(self, cmdlet: str, way: str, reason: str, page_size: int = 0) -> None:
         """Note that a way worked, and what was wrong with the one before it."""
-        row = Way(cmdlet, way, self.now(), reason)
+        row = Way(cmdlet, way, self.now(), reason, page_size)
         await self.find_row(cmdlet)
         if self.known is not None:
             self.known[cmdlet] = row

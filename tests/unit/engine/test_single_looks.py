@@ -1,11 +1,13 @@
 """No case ends by a listing where the guard can look at the object alone."""
 
+from collections import Counter
 from collections.abc import Sequence
 from dataclasses import replace
 from typing import Any, cast
 
 import pytest
 
+from core.engine.single_looks import choose_turn
 from core.model.guards import MAX_SINGLE_LOOKS, ObserveContext, SingleLook
 from core.tenant.port import Tenant
 from core.tenant.readings import Reading
@@ -99,6 +101,33 @@ async def test_more_than_a_run_looks_at_wait_for_the_next_and_the_listing_is_nam
     report = await stage.run_timer()
     assert list_open(stage) == set()
     assert report.unavailable_sources == ()
+
+
+@pytest.mark.parametrize("look", LOOKS)
+async def test_what_stays_unlisted_keeps_nobody_from_a_turn(look: str) -> None:
+    names = [f"m{number}" for number in range(3 * MAX_SINGLE_LOOKS)]
+    stage = build_harness(look, 5_000, forwards=dict.fromkeys(names, "x"))
+    await stage.run_timer()
+    stage.tenant.omitted = set(names)
+    await stage.run_timer()
+    # Whichever is mended or deleted while the listing lacks all of them is found out.
+    stage.tenant.deleted = {"m0", "m150", "m299"}
+    for _ in range(3):
+        report = await stage.run_timer()
+        assert report.unavailable_sources == (UNLISTED_SOURCE,)
+    left = {one.partition(" ")[0] for one in list_open(stage)}
+    assert left == set(names) - stage.tenant.deleted
+
+
+def test_each_object_has_its_turn_before_any_has_a_second_one() -> None:
+    ids, place, asked = [f"id {number}" for number in range(250)], "", list[str]()
+    for _ in range(5):
+        turn = choose_turn(ids, place)
+        assert turn.waiting_count == 250 - MAX_SINGLE_LOOKS
+        place = turn.place
+        asked += turn.ids
+    assert Counter(asked) == dict.fromkeys(ids, 2)
+    assert choose_turn(ids[:5], place).place == ""
 
 
 async def test_a_listing_is_believed_of_what_the_guard_cannot_look_at() -> None:

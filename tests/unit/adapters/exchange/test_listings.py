@@ -149,7 +149,10 @@ async def test_every_mailbox_is_listed_once_whatever_exchange_refuses(
         assert [row["Guid"] for row in rows if row["ForwardingSmtpAddress"]] == [
             f"guid-{COUNT - 1}"
         ]
-        assert [row.way for row in saved if row.cmdlet == "Get-Mailbox"] == ([way] if way else [])
+        # Pages of another size may be noted before they come to their end.
+        noted = [row.way for row in saved if row.cmdlet == "Get-Mailbox"]
+        assert noted[-1:] == ([way] if way else [])
+        assert set(noted[:-1]) <= {ListingWay.PAGES}
         # The next listing goes that way without asking the others again.
         before = to.exchange.service.requests
         again = await list_rows(to.exchange, Command("Get-Mailbox", ALL, properties))
@@ -239,7 +242,32 @@ async def test_a_tenant_that_fills_its_last_page_is_listed_once_more_and_by_page
         assert count_objects(rows) == (count, count)
         pages = count // PAGE_SIZE
         assert to.exchange.service.requests == 2 * pages + 1
-        assert saved == []
+        noted = [(row.way, row.page_size) for row in saved if row.cmdlet == "Get-Mailbox"]
+        assert noted == [(ListingWay.PAGES, PAGE_SIZE - 1)]
+        # The next listing begins in that size, as soon as it knows that there is a second page.
+        again = await list_rows(to.exchange, Command("Get-Mailbox", ALL, ("Guid",)))
+        assert count_objects(again) == (count, count)
+        asked = to.exchange.service.requests - (2 * pages + 1)
+        assert asked == (pages + 2 if pages > 1 else 3)
+        assert len(saved) == len(noted)
+
+
+@pytest.mark.parametrize("size", [-5, 1_000_000])
+async def test_a_size_in_the_state_that_makes_no_sense_is_not_asked_for(size: int) -> None:
+    async with connect_sandbox(build_tenant({})) as to:
+        note_ways(to, Way("Get-Mailbox", ListingWay.PAGES, NOW, page_size=size))
+        rows = await list_rows(to.exchange, Command("Get-Mailbox", ALL, ("Guid",)))
+        assert count_objects(rows) == (COUNT, COUNT)
+        assert to.exchange.service.requests == COUNT // PAGE_SIZE + 1
+
+
+async def test_a_remembered_size_that_ends_on_a_full_page_too_is_changed_again() -> None:
+    count = 2 * (PAGE_SIZE - 1)
+    async with connect_sandbox(build_tenant({}, build_mailboxes(count))) as to:
+        saved = note_ways(to, Way("Get-Mailbox", ListingWay.PAGES, NOW, page_size=PAGE_SIZE - 1))
+        rows = await list_rows(to.exchange, Command("Get-Mailbox", ALL, ("Guid",)))
+        assert count_objects(rows) == (count, count)
+        assert [(row.way, row.page_size) for row in saved] == [(ListingWay.PAGES, PAGE_SIZE)]
 
 
 @pytest.mark.parametrize("paging", ["back-end", "anchored", "get"])
@@ -260,7 +288,8 @@ async def test_entities_that_fill_their_last_page_are_listed_once_more() -> None
         saved = note_ways(to)
         rows = await list_rows(to.exchange, Command("Get-Mailbox", ALL, ("Guid",)))
         assert count_objects(rows) == (200, 200)
-        assert [row.way for row in saved] == [ListingWay.ENTITIES]
+        noted = [(row.way, row.page_size) for row in saved]
+        assert noted == [(ListingWay.ENTITIES, 0), (ListingWay.ENTITIES, PAGE_SIZE - 1)]
 
 
 ONLY_PAGES = {**EVERYTHING_REFUSED, "exchange-slice-filters": "refused"}
@@ -419,14 +448,16 @@ async def test_what_no_way_lists_in_a_batch_is_an_error_and_not_a_part(paging: s
 GUIDS = ("Guid",)
 
 
-async def list_over_runs(to: Connection, most_parts: int = 1) -> tuple[list[str], int]:
+async def list_over_runs(
+    to: Connection, most_parts: int = 1, cmdlet: str = "Get-Mailbox"
+) -> tuple[list[str], int]:
     """A listing of which every run reads a little: all that counts in the end, and the runs."""
     after, found, runs = "", list[str](), 0
     while True:
         runs += 1
         assert runs < 50
         parts, passing = 0, list[str]()
-        async for part in list_objects(to.exchange, Command("Get-Mailbox", ALL, GUIDS), after):
+        async for part in list_objects(to.exchange, Command(cmdlet, ALL, GUIDS), after):
             guids = [str(row["Guid"]) for row in part.rows]
             if part.restarted:
                 found = []
@@ -460,6 +491,37 @@ async def test_a_known_way_goes_on_in_a_later_run_where_the_last_one_stopped(
         found, runs = await list_over_runs(to)
         assert sorted(found) == sorted(f"guid-{number}" for number in range(COUNT))
         assert runs > 2
+
+
+async def test_a_listing_that_goes_on_and_ends_on_a_full_page_begins_anew_once() -> None:
+    count = 4 * PAGE_SIZE
+    async with connect_sandbox(build_tenant({}, build_mailboxes(count))) as to:
+        saved = note_ways(to)
+        found, runs = await list_over_runs(to)
+        assert sorted(found) == sorted(f"guid-{number}" for number in range(count))
+        noted = [(row.way, row.page_size) for row in saved if row.cmdlet == "Get-Mailbox"]
+        assert noted == [(ListingWay.PAGES, PAGE_SIZE - 1)]
+        assert runs > 6
+
+
+async def test_entities_that_are_gone_on_with_and_end_on_a_full_page_begin_anew_once() -> None:
+    count = 4 * PAGE_SIZE
+    scene = build_tenant({"exchange-paging": "refused"}, build_mailboxes(count))
+    async with connect_sandbox(scene) as to:
+        saved = note_ways(to, Way("Get-Mailbox", ListingWay.ENTITIES, NOW))
+        found, _ = await list_over_runs(to)
+        assert sorted(found) == sorted(f"guid-{number}" for number in range(count))
+        noted = [(row.way, row.page_size) for row in saved if row.cmdlet == "Get-Mailbox"]
+        assert noted == [(ListingWay.ENTITIES, PAGE_SIZE - 1)]
+
+
+async def test_a_listing_that_goes_on_and_always_ends_on_a_full_page_takes_slices() -> None:
+    sides = {**EVERYTHING_REFUSED, "exchange-paging": {"side": "ended", "after": 2}}
+    async with connect_sandbox(build_tenant(sides)) as to:
+        saved = note_ways(to)
+        found, _ = await list_over_runs(to)
+        assert sorted(found) == sorted(f"guid-{number}" for number in range(COUNT))
+        assert saved[-1].way == ListingWay.SLICES
 
 
 async def test_slices_that_are_gone_on_with_are_not_read_again() -> None:

@@ -1,0 +1,71 @@
+"""The objects that the ways of a listing showed, one way after another."""
+
+from dataclasses import dataclass, field
+
+from core.adapters.exchange.id_set import IdSet
+from core.adapters.exchange.listed_rows import identify_row
+from core.adapters.parsing import ResponseRow
+
+# Objects come and go between two ways: this share of those read before may be missing.
+MAX_LOST_SHARE = 0.01
+
+
+@dataclass(slots=True)
+class ShownObjects:
+    """What the present way showed, and those before it."""
+
+    earlier: IdSet = field(default_factory=IdSet)
+    """The objects that ways before the present one showed."""
+    current: IdSet = field(default_factory=IdSet)
+    """The objects that the present way showed."""
+    found_again: int = 0
+    """How many objects of `earlier` the present way showed."""
+    failures: list[tuple[int, bool]] = field(default_factory=list)
+    """How many objects each way showed that failed, and whether all that failed was its end."""
+
+    def begin_way(self) -> None:
+        """Start anew, with everything that was read so far as read earlier."""
+        self.earlier.update(self.current)
+        self.current, self.found_again = IdSet(), 0
+
+    def add_rows(self, rows: list[ResponseRow]) -> None:
+        """Note the objects that the present way shows."""
+        for row in rows:
+            self.current.add(identify_row(row))
+
+    def take_new_rows(self, rows: list[ResponseRow]) -> list[ResponseRow]:
+        """The rows that neither this way nor one before it showed."""
+        new = []
+        for row in rows:
+            name = identify_row(row)
+            if not self.current.add(name):
+                continue
+            if name in self.earlier:
+                self.found_again += 1
+            else:
+                new.append(row)
+        return new
+
+    @property
+    def shows_no_more(self) -> bool:
+        """Whether the present way showed no more objects than those before it."""
+        return self.current.count <= self.earlier.count
+
+    def count_lost(self) -> int:
+        """How many objects of earlier ways the present one leaves out; 0 for so few as come and go
+        meanwhile.
+        """
+        lost = self.earlier.count - self.found_again
+        return lost if lost > MAX_LOST_SHARE * self.earlier.count else 0
+
+    def note_failure(self, *, is_full_end: bool) -> None:
+        """Note that the present way failed; `is_full_end`: in nothing but that its end is full."""
+        self.failures.append((self.current.count, is_full_end))
+
+    def is_full_end_believed(self) -> bool:
+        """Whether ways ended on a full page after the same objects, and no other got as far."""
+        self.begin_way()
+        shown = self.earlier.count
+        return any(is_full for _, is_full in self.failures) and all(
+            count == shown if is_full else count < shown for count, is_full in self.failures
+        )
