@@ -167,6 +167,7 @@ CONFIGURATION_SOURCES: Mapping[str, ConfigurationSource] = {
         risk="see which add-ins people have in Outlook",
         parameters={"OrganizationApp": True},
         may_be_none=True,
+        shows_single=False,
     ),
     "exchange-service-principal": define_exchange_source(
         *("Get-ServicePrincipal", "Identity"),

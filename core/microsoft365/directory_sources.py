@@ -204,6 +204,7 @@ DIRECTORY_SOURCES: Mapping[str, ConfigurationSource] = {
             "RoleManagement.Read.Directory",
             "id",
             may_be_none=True,
+            shows_single=False,
             optional_because="it exists only with Microsoft Entra ID P2",
         )
         for name, collection in (

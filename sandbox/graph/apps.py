@@ -23,8 +23,8 @@ from sandbox.graph.users import (
     build_bad_request,
     build_context_url,
     build_missing_resource_error,
+    choose_next_token,
     is_advanced,
-    is_cut,
     parse_page_size,
     parse_select,
     project_row,
@@ -239,7 +239,8 @@ def build_apps_page(
     body: dict[str, Any] = {"@odata.context": build_context_url(tenant, what)}
     if what in COUNTED:
         add_count(tenant, request, body, len(rows))
-    if rest and not (what in COUNTED and is_cut(tenant)):
+        rest = rest if token else choose_next_token(tenant, rest, size, mark)
+    if rest:
         body["@odata.nextLink"] = build_next_link(tenant.base, request, rest)
     current = [strip_private_keys(tenant.read_row(row)) for row in part]
     body["value"] = [project_row(row, names) for row in current] if names else current
@@ -298,13 +299,14 @@ def find_principal(tenant: SimulatedTenant, key: str) -> Row:
 
 
 def get_principal(tenant: SimulatedTenant, request: HttpRequest, key: str) -> HttpResponse:
-    """`GET /servicePrincipals/{id}`."""
-    names = parse_principal_select(request)
-    row = strip_private_keys(
-        tenant.read_row(add_app_roles(tenant, find_principal(tenant, key), names))
-    )
+    """`GET /servicePrincipals/{id}`; with its owners where `$expand` asks for them."""
+    names, expanded = parse_principal_select(request), request.query.get("$expand", "")
+    whole = add_app_roles(tenant, find_principal(tenant, key), names)
+    asked = expand_owners(tenant, whole, is_asked=bool(expanded))
+    row = strip_private_keys(tenant.read_row(asked))
+    wanted = (*names, "owners") if names and expanded else names
     body = {"@odata.context": build_context_url(tenant, "servicePrincipals/$entity")}
-    return HttpResponse(200, body | (project_row(row, names) if names else row))
+    return HttpResponse(200, body | (project_row(row, wanted) if wanted else row))
 
 
 def list_assigned_to(tenant: SimulatedTenant, request: HttpRequest, key: str) -> HttpResponse:
@@ -368,6 +370,15 @@ def list_applications(tenant: SimulatedTenant, request: HttpRequest) -> HttpResp
     return build_apps_page(tenant, request, "applications", rows, wanted)
 
 
+def get_application(tenant: SimulatedTenant, request: HttpRequest, key: str) -> HttpResponse:
+    """`GET /applications/{id}`."""
+    names = parse_select(request)
+    row = expand_owners(tenant, find_application(tenant, key), is_asked=False)
+    shown = strip_private_keys(tenant.read_row(row))
+    body = {"@odata.context": build_context_url(tenant, "applications/$entity")}
+    return HttpResponse(200, body | (project_row(shown, names) if names else shown))
+
+
 def list_owners(tenant: SimulatedTenant, row: Row) -> list[Row]:
     """The owners of an application: rows as they are, ids as the users or apps they belong to."""
     known = {
@@ -423,6 +434,7 @@ ROUTES: tuple[tuple[str, str, frozenset[str], Callable[..., HttpResponse]], ...]
     ("GET", "serviceprincipals/*/approleassignedto", READ_APPS, list_assigned_to),
     ("GET", "serviceprincipals/*/approleassignments", READ_APPS, list_assignments),
     ("GET", "applications", READ_APPS, list_applications),
+    ("GET", "applications/*", READ_APPS, get_application),
     ("GET", "applications/*/owners", READ_APPS, list_application_owners),
     (
         "GET",

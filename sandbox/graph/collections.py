@@ -281,6 +281,39 @@ def parse_expand(request: HttpRequest) -> frozenset[str]:
     return frozenset(name.partition("(")[0].strip() for name in names)
 
 
+def show_row(
+    collection: GraphCollection, tenant: SimulatedTenant, request: HttpRequest, row: Row
+) -> Row:
+    """A row with what is asked of it, and without what Graph shows elsewhere."""
+    shown, names = parse_expand(request), parse_select(request)
+    plain = hide_relations(collection, tenant.read_row(row), shown)
+    found = join_row(collection, tenant, plain, shown)
+    return project_row(found, (*names, *sorted(shown))) if names else found
+
+
+def get_row(
+    collection: GraphCollection, tenant: SimulatedTenant, request: HttpRequest, key: str
+) -> HttpResponse:
+    """`GET` of one object of a collection, by its identity."""
+    for row in find_rows(tenant, collection):
+        if fold_key(row.get(collection.identity)) == fold_key(key):
+            where = build_context_url(tenant, f"{collection.path}/$entity")
+            found = show_row(collection, tenant, request, row)
+            return HttpResponse(200, {"@odata.context": where} | found)
+    raise build_missing_resource_error(key)
+
+
+def get_domain(tenant: SimulatedTenant, request: HttpRequest, key: str) -> HttpResponse:
+    """`GET /domains/{id}`."""
+    for row in tenant.graph["domains"]:
+        if fold_key(row.get("id")) == fold_key(key):
+            found = strip_private_keys(tenant.read_row(row))
+            found = {name: value for name, value in found.items() if name != FEDERATION}
+            where = build_context_url(tenant, "domains/$entity")
+            return HttpResponse(200, {"@odata.context": where} | found)
+    raise build_missing_resource_error(key)
+
+
 def list_rows(
     collection: GraphCollection, tenant: SimulatedTenant, request: HttpRequest
 ) -> HttpResponse:
@@ -344,10 +377,18 @@ def list_routes() -> list[tuple[str, str, frozenset[str], Callable[..., HttpResp
             parse_roles("Domain.Read.All Domain.ReadWrite.All Directory.Read.All"),
             list_federation,
         ),
+        (
+            "GET",
+            "domains/*",
+            parse_roles("Domain.Read.All Domain.ReadWrite.All Directory.Read.All"),
+            get_domain,
+        ),
     ]
     for one in COLLECTIONS:
         path = one.path.casefold()
         routes.append(("GET", path, one.roles, partial(list_rows, one)))
+        if not one.is_single:
+            routes.append(("GET", f"{path}/*", one.roles, partial(get_row, one)))
         if one.relation:
             related = f"{path}/*/{one.relation.casefold()}"
             routes.append(("GET", related, one.roles, partial(list_related, one)))

@@ -150,9 +150,13 @@ def add_count(
         body["@odata.count"] = count + tenant.reality.plays(COLLECTION_COUNT, "high")
 
 
-def is_cut(tenant: SimulatedTenant) -> bool:
-    """True if a listing ends with its first page."""
-    return tenant.reality.plays(COLLECTION_COUNT, "ended")
+def choose_next_token(tenant: SimulatedTenant, rest: str, size: int, mark: str) -> str:
+    """The token that the first page of a counted listing leads to; `rest` is that of the next."""
+    if not rest or tenant.reality.plays(COLLECTION_COUNT, "ended"):
+        return ""
+    if tenant.reality.plays(COLLECTION_COUNT, "skipped"):
+        return tenant.snapshots.resume_listing(rest, size, mark)[1] or ""
+    return rest
 
 
 def parse_user_filter(request: HttpRequest) -> Filter:
@@ -231,7 +235,8 @@ def list_users(tenant: SimulatedTenant, request: HttpRequest) -> HttpResponse:
     }
     if token is None:
         add_count(tenant, request, body, len(users))
-    if rest and not is_cut(tenant):
+        rest = choose_next_token(tenant, rest, size, mark)
+    if rest:
         body["@odata.nextLink"] = build_next_link(tenant.base, request, rest)
     body["value"] = [project_user(tenant.read_row(user), names) for user in part]
     return HttpResponse(200, body)

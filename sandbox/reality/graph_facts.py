@@ -34,6 +34,7 @@ GRAPH_FACTS: tuple[ContestedFact, ...] = (
             "refused": "A query with a count is refused with 400.",
             "ended": "A listing ends with its first page, full and without a link; the count is "
             "right.",
+            "skipped": "A listing leaves out its second page; the count is right.",
         },
     ),
     ContestedFact(

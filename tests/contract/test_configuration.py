@@ -1,5 +1,6 @@
 """The Tenant port: objects of the organization's configuration, read by source, set by property."""
 
+from copy import deepcopy
 from typing import Any
 
 import pytest
@@ -18,6 +19,7 @@ from core.tenant.port import Tenant
 from core.tenant.readings import Reading
 from sandbox.graph.apps import MICROSOFT_TENANT_ID, build_principal
 from sandbox.graph.policies import DEFAULT_GRAPH_POLICIES
+from tests.resilience.generators.staged import build_neglected_scene
 from tests.support.http_recorder import (
     PERSON,
     build_mailbox_row,
@@ -27,6 +29,7 @@ from tests.support.http_recorder import (
 from tests.support.tenants import OPENERS, OpenTenant, open_fake, open_sandbox
 
 FIRST, SECOND = (f"44444444-0000-4000-8000-00000000000{number}" for number in (1, 2))
+NOBODY = "55555555-0000-4000-8000-000000000001"
 AUTHORIZATION = "authorization-policy"
 CONSENT = "defaultUserRolePermissions.permissionGrantPoliciesAssigned"
 
@@ -87,6 +90,56 @@ async def test_objects_of_a_source_can_be_named_again(open_tenant: OpenTenant, s
         found = (await to.tenant.configuration.read_configuration(source)).items
         assert all(one.id for one in found)
         assert len({one.id for one in found}) == len(found)
+
+
+@pytest.mark.parametrize(
+    "source", [name for name, one in CONFIGURATION_SOURCES.items() if one.has_single_objects]
+)
+async def test_an_object_is_shown_alone_as_it_is_listed(source: str) -> None:
+    async with open_sandbox(deepcopy(build_neglected_scene())) as to:
+        reader = to.tenant.configuration
+        listed = (await reader.read_configuration(source)).items
+        found = await reader.read_objects(source, [*(one.id for one in listed), NOBODY])
+        assert found.failures == ()
+        assert sorted(found.items, key=lambda one: one.id) == sorted(listed, key=lambda one: one.id)
+        assert found.covers({get_configuration_source_name(source)}, NOBODY)
+
+
+async def test_a_guid_finds_what_is_known_by_another_name(open_tenant: OpenTenant) -> None:
+    row = {"Guid": FIRST, "Identity": "Out", "Name": "Out", "SmartHosts": ["x.example"]}
+    async with open_tenant(build_scene(exchange={"Get-OutboundConnector": [row]})) as to:
+        found = await to.tenant.configuration.read_objects("outbound-connector", [FIRST])
+        assert [one.id for one in found.items] == ["Out"]
+        assert found.failures == ()
+
+
+async def test_what_a_filter_would_not_list_is_not_shown_alone() -> None:
+    boxes = [
+        build_mailbox_row(FIRST, FIRST, "ann", LitigationHoldEnabled=True),
+        build_mailbox_row(SECOND, SECOND, "ben", LitigationHoldEnabled=False),
+    ]
+    async with open_sandbox(build_scene(exchange={"Get-Mailbox": boxes})) as to:
+        found = await to.tenant.configuration.read_objects("held-mailbox", [FIRST, SECOND])
+        assert [one.id for one in found.items] == [FIRST]
+        assert found.failures == ()
+
+
+def test_what_a_filter_finds_is_known_by_its_row_too() -> None:
+    for name, source in CONFIGURATION_SOURCES.items():
+        is_filtered = "$filter" in source.read or "Filter" in source.read_parameters
+        is_told = source.keeps is not None or source.filtered is not None
+        assert is_told or not (is_filtered and source.has_single_objects), name
+
+
+async def test_what_is_refused_alone_is_unread_by_name() -> None:
+    scene = build_scene(
+        exchange={"Get-RemoteDomain": [{"Guid": FIRST, "Name": "Default", "DomainName": "*"}]},
+        reality={"exchange-errors-in-success": {"side": "some", "cmdlets": ["Get-RemoteDomain"]}},
+    )
+    async with open_sandbox(scene) as to:
+        found = await to.tenant.configuration.read_objects("remote-domain", [FIRST])
+        assert found.items == ()
+        assert [one.object_id for one in found.failures] == [FIRST]
 
 
 async def test_every_object_is_read_with_all_its_properties(open_tenant: OpenTenant) -> None:

@@ -18,9 +18,9 @@ LISTED = "/users?$select=id&$top=3"
 BOX_ID, BOX_GUID = USERS[0]["id"], "00000000-1111-4000-8000-000000000001"
 
 
-async def list_users(reality: dict[str, str], path: str = LISTED) -> int:
-    """How many users a tenant of six lists that plays a side of the count."""
-    async with connect_sandbox(build_scene(graph={"users": USERS}, reality=reality)) as to:
+async def list_users(reality: dict[str, str], path: str = LISTED, count: int = 6) -> int:
+    """How many of so many users a tenant lists that plays a side of the count."""
+    async with connect_sandbox(build_scene(graph={"users": USERS[:count]}, reality=reality)) as to:
         return sum([len(rows) async for rows in to.graph.read_pages(path)])
 
 
@@ -46,6 +46,27 @@ async def test_a_collection_that_ends_with_a_full_page_is_counted(
     if reality["graph-collection-count"] != "ended":
         # One that ends with another page shows by itself that there is no more.
         assert await list_users(reality, "/users?$select=id&$top=4") == len(USERS)
+
+
+@pytest.mark.parametrize(
+    ("side", "reason"),
+    [
+        # Only the number tells that a page before the last is missing.
+        ("skipped", "it ended with 3 of 5 objects"),
+        # Fewer than a page came meanwhile.
+        ("high", ""),
+        ("refused", ""),
+    ],
+)
+async def test_a_collection_of_several_pages_is_counted_although_its_last_is_not_full(
+    side: str, reason: str
+) -> None:
+    reality, path = {"graph-collection-count": side}, "/users?$select=id&$top=2"
+    if reason:
+        with pytest.raises(Unavailable, match=reason):
+            await list_users(reality, path, 5)
+    else:
+        assert await list_users(reality, path, 5) == 5
 
 
 @pytest.mark.parametrize("side", ["both", "guid"])

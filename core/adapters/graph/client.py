@@ -196,6 +196,7 @@ class GraphClient:
         """
         seen: set[str] = set()
         first, count, rows = path, 0, list[ResponseRow]()
+        least_followed = 0
         is_advanced = COUNTING in path
         while path:
             if path in seen or len(seen) >= self.max_pages:
@@ -209,13 +210,18 @@ class GraphClient:
             count += len(rows)
             yield answer, rows
             path = self.get_next_path(answer, is_beta=path.startswith(f"{BETA}/"))
-        if rows and len(rows) == find_page_size(first) and not is_advanced:
-            await self.check_count(first, count, permission)
+            if path:
+                least_followed = min(least_followed or len(rows), len(rows))
+        is_full_end = bool(rows) and len(rows) == find_page_size(first)
+        if not is_advanced and (is_full_end or least_followed):
+            await self.check_count(first, count, permission, 1 if is_full_end else least_followed)
 
-    async def check_count(self, path: str, count: int, permission: str) -> None:
-        """Raise Unavailable where Graph counts more rows than a collection ended with.
+    async def check_count(self, path: str, count: int, permission: str, lost: int) -> None:
+        """Raise Unavailable where Graph counts so many `lost` rows more than a collection had.
 
-        One that ends with a full page may lack the link to the next one. Graph counts few of them.
+        One that ends with a full page may lack the link to the next one. One of several pages may
+        lack any of them, and that has as many rows as those that others follow: fewer came or went
+        while it was read. Graph counts few collections.
         """
         try:
             asked = build_count_path(path)
@@ -223,7 +229,8 @@ class GraphClient:
         except Rejected as error:
             log.info("%s was not counted: %s", format_request_path(path), error)
             return
-        if count < (expected := parse_total_count(answer)):
+        expected = parse_total_count(answer)
+        if expected - count >= max(lost, 1):
             raise Unavailable(
                 f"{format_request_path(path)}: it ended with {count:,} of {expected:,} objects"
             )

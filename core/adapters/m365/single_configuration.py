@@ -47,7 +47,7 @@ async def fetch_single_configuration(
     A failure names the identity that was asked for.
     """
     source, source_name = CONFIGURATION_SOURCES[name], get_configuration_source_name(name)
-    found = Rows()
+    found: Rows = {}
     try:
         if source.service is Service.EXCHANGE:
             failures = await read_from_exchange(exchange, source, ids, found)
@@ -106,8 +106,8 @@ async def read_from_graph(
     path, _, query = source.read.partition("?")
     shown = "&".join(one for one in query.split("&") if one.startswith(SHOWING_OPTIONS))
     paths = {one: f"{path}/{quote(one, safe='')}{f'?{shown}' if shown else ''}" for one in ids}
-    failures = Failures()
-    answers = Rows()
+    failures: Failures = {}
+    answers: Rows = {}
 
     def take(key: str, answer: ResponseRow | TenantError) -> None:
         if isinstance(answer, NotFound):
