@@ -9,7 +9,7 @@ import pytest
 from core.adapters.exchange.command import Command
 from core.microsoft365.assumptions.register import ASSUMPTIONS
 from core.tenant.audit_queries import AuditQuestion
-from core.tenant.sources import MAILBOXES
+from core.tenant.sources import MAILBOXES, TRANSPORT_RULES
 from tests.support.http_recorder import (
     PERSON,
     PERSON_GUID,
@@ -77,6 +77,14 @@ async def read_nobody(to: Connection) -> list[str]:
     return [f"{one.source} {one.object_id}" for one in found.failures]
 
 
+async def read_no_setting(to: Connection) -> list[str]:
+    """What is unread of a remote domain and a mail-flow rule that nobody knows."""
+    domains = await to.tenant.configuration.read_objects("remote-domain", [NOBODY])
+    rules = await to.tenant.mail_flow.read_transport_rules_of([NOBODY])
+    assert (domains.items, rules.items) == ((), ())
+    return [f"{one.source} {one.object_id}" for one in (*domains.failures, *rules.failures)]
+
+
 async def read_organization(to: Connection) -> list[str]:
     found = await to.tenant.auditing.read_organization_audit()
     assert not found.failures
@@ -93,6 +101,7 @@ async def begin_search(to: Connection) -> list[str]:
 
 ANN = build_mailbox_row(PERSON, PERSON_GUID, "ann", UserPrincipalName="ann@contoso.example")
 NOBODY = "99999999-0000-4000-8000-000000000009"
+DOMAIN_GUID = "88888888-0000-4000-8000-000000000008"
 GRANTS_LINE = "/v1.0/oauth2PermissionGrants {}"
 
 
@@ -143,6 +152,25 @@ TURNED_ROUND = (
         read_nobody,
         [],
         [f"{MAILBOXES} {NOBODY}"],
+    ),
+    TurnedRound(
+        "exchange-single-settings",
+        "doubted",
+        build_scene(
+            exchange={
+                "Get-RemoteDomain": [
+                    {
+                        "Guid": "88888888-0000-4000-8000-000000000008",
+                        "Identity": "Default",
+                        "Name": "x",
+                    }
+                ]
+            },
+            reality={"exchange-single-settings": "name"},
+        ),
+        read_no_setting,
+        [],
+        [f"configuration-remote-domain {NOBODY}", f"{TRANSPORT_RULES} {NOBODY}"],
     ),
     TurnedRound(
         "graph-grants-count",

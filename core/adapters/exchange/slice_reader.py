@@ -2,7 +2,9 @@
 
 A slice whose answer was cut is divided. The rows that the answer did hold show when the objects
 were created, or how they are named where that says nothing; the first part shows how many there are
-for each of those rows. So the rest is divided at once into parts that each fit into one answer.
+for each of those rows. So the rest is divided at once into parts that each fit into one answer. An
+answer whose rows come in the order of their dates or names is the beginning of its slice: up to
+the last of these it is asked for once more, and what comes after that is the next slice.
 """
 
 import asyncio
@@ -14,6 +16,7 @@ from itertools import islice
 
 from core.adapters.exchange.client import ExchangeClient
 from core.adapters.exchange.command import Command
+from core.adapters.exchange.listed_rows import identify_row
 from core.adapters.exchange.page_requests import PageRequester
 from core.adapters.exchange.responses import WayFailed
 from core.adapters.exchange.slices import (
@@ -26,6 +29,7 @@ from core.adapters.exchange.slices import (
     choose_cuts,
     comes_before,
     cut_slice,
+    find_ordered_end,
     list_dates,
     list_names,
     split_kinds,
@@ -56,13 +60,25 @@ type SliceAnswer = tuple[list[ResponseRow], bool, int]
 class CutSlice:
     """A slice that one answer did not hold."""
 
-    rows: list[ResponseRow]
-    """What the answer held."""
+    row_count: int
+    """How many rows the answer held."""
+    missing: dict[str, ResponseRow]
+    """Those of them that no complete slice below it showed yet, by what tells them apart."""
     parent: "CutSlice | None"
     found: int = 0
     """How many rows the complete slices below it showed."""
     asked: int = 0
     """How many rows of the sample lie in the part that was asked for first."""
+
+    def note_shown(self, rows: list[ResponseRow]) -> None:
+        """Let go of rows that a complete slice below shows, here and in all that hold this one."""
+        self.found += len(rows)
+        cut: CutSlice | None = self
+        names = [identify_row(row) for row in rows]
+        while cut:
+            for name in names if cut.missing else ():
+                cut.missing.pop(name, None)
+            cut = cut.parent
 
 
 @dataclass(slots=True, eq=False)
@@ -74,6 +90,8 @@ class Step:
     parent: CutSlice | None = None
     depth: int = 0
     """How often a sample decided where to cut on the way to it."""
+    is_beginning: bool = False
+    """Whether it fits into one answer if rows come in order."""
     task: asyncio.Task[SliceAnswer] | None = None
 
 
@@ -107,6 +125,8 @@ class SliceReader:
     """How many answers in a row brought no row."""
     sorts_names: bool = True
     """Whether Exchange compares names by their order, and not only by how they start."""
+    comes_in_order: bool = True
+    """Whether rows may come in order: no beginning was longer than the answer that showed it."""
     ahead: deque[Step | Rest | End] = field(default_factory=deque)
     """What is still to be done, in order."""
 
@@ -135,7 +155,7 @@ class SliceReader:
                     case End(cut):
                         self.check_found(cut)
                         # Those that went from one part to the other meanwhile.
-                        yield cut.rows, ""
+                        yield list(cut.missing.values()), ""
         finally:
             await self.stop_asking()
 
@@ -205,28 +225,32 @@ class SliceReader:
         if self.vain_requests > MAX_VAIN_REQUESTS:
             raise WayFailed("the slices do not become smaller")
         if not complete:
+            self.comes_in_order = self.comes_in_order and not step.is_beginning
             self.ahead.extendleft(reversed(self.divide(step, rows, count)))
             return None
+        shown = self.drop_further(rows)
         if step.parent:
-            step.parent.found += len(rows)
+            step.parent.note_shown(shown)
         if not rows:
             return None
         place = step.place.advance(step.part)
-        return self.drop_further(rows), place.format() if place else ""
+        return shown, place.format() if place else ""
 
     # Dividing ---------------------------------------------------------------------------------
 
     def divide(self, step: Step, rows: list[ResponseRow], count: int) -> list[Step | Rest | End]:
         """The parts of a slice whose answer was cut, in order."""
-        cut = CutSlice(self.drop_further(rows), step.parent)
-        dates = list_dates(rows)
-        if step.part.is_by_name or (dates and dates[0] == dates[-1]):
-            return self.divide_by_name(step, cut, list_names(rows), count)
+        held = {identify_row(row): row for row in self.drop_further(rows)}
+        cut = CutSlice(len(rows), held, step.parent)
+        dates, names = list_dates(rows), list_names(rows)
+        if step.part.is_by_name or len(set(dates)) == 1:
+            return self.divide_by_name(step, cut, names, count)
+        if parts := self.divide_at_end(step, cut, dates):
+            return parts
         if dates and step.depth < MAX_CUTS_BY_SAMPLE:
             further = replace(step, depth=step.depth + 1)
-            if parts := self.divide_by_sample(further, cut, dates, count):
+            if parts := self.divide_by_sample(further, cut, sorted(dates), count):
                 return parts
-        names = list_names(rows)
         spans = [] if names and self.sorts_names else step.part.cut_evenly(self.now)
         if spans:
             return self.list_parts(step, cut, spans)
@@ -235,14 +259,34 @@ class SliceReader:
     def divide_by_name(
         self, step: Step, cut: CutSlice, names: list[str], count: int
     ) -> list[Step | Rest | End]:
-        """The parts of a slice by the names of objects in it. Raises WayFailed for none."""
-        if self.sorts_names:
-            parts = self.divide_by_sample(step, cut, names, count)
+        """The parts of a slice by the names of objects in it, as they came. Raises WayFailed for
+        none.
+        """
+        if not self.sorts_names:
+            parts = self.list_parts(step, cut, step.part.cut_by_start(sorted(names)))
         else:
-            parts = self.list_parts(step, cut, step.part.cut_by_start(names))
+            parts = self.divide_at_end(step, cut, names)
+            parts = parts or self.divide_by_sample(step, cut, sorted(names), count)
         if not parts:
             raise WayFailed("a slice that nothing narrows is still cut")
         return parts
+
+    def divide_at_end(
+        self, step: Step, cut: CutSlice, keys: Sequence[Cut]
+    ) -> list[Step | Rest | End]:
+        """What an answer showed whose rows came in order, and what comes after it; nothing for
+        rows in another order.
+        """
+        end = find_ordered_end(step.part, keys, self.now) if self.comes_in_order else None
+        if end is None:
+            return []
+        first, rest = cut_slice(step.part, [end])
+        further = replace(step, parent=cut, task=None, is_beginning=False)
+        return [
+            replace(further, part=first, is_beginning=True),
+            replace(further, part=rest),
+            End(cut),
+        ]
 
     def divide_by_sample(
         self, step: Step, cut: CutSlice, keys: Sequence[Cut], count: int
@@ -250,7 +294,7 @@ class SliceReader:
         """The parts of a slice, as many as `count` says, or the first one and the rest, which waits
         for how much the first holds; none where the sample does not say where to cut.
         """
-        size = choose_sample_size(len(keys), count, len(cut.rows))
+        size = choose_sample_size(len(keys), count, cut.row_count)
         cuts = choose_cuts(step.part, keys, size, self.now)
         if not cuts:
             return []
@@ -259,28 +303,29 @@ class SliceReader:
         first, rest = cut_slice(step.part, cuts[:1])
         later = [key for key in keys if not comes_before(key, cuts[0])]
         cut.asked = len(keys) - len(later)
-        further = replace(step, part=rest, parent=cut, task=None)
+        further = replace(step, part=rest, parent=cut, task=None, is_beginning=False)
         return [replace(further, part=first), Rest(further, cut, later), End(cut)]
 
     def list_parts(
         self, step: Step, cut: CutSlice, parts: Sequence[Slice]
     ) -> list[Step | Rest | End]:
         """Some parts of a slice to ask for; nothing for none."""
-        steps = (replace(step, part=part, parent=cut, task=None) for part in parts)
+        whole = replace(step, parent=cut, task=None, is_beginning=False)
+        steps = (replace(whole, part=part) for part in parts)
         return [*steps, End(cut)] if parts else []
 
     def divide_rest(self, rest: Rest) -> list[Step | Rest | End]:
         """Parts that each fit into one answer, if the rest holds as much as the first part."""
         cut, step = rest.cut, rest.step
         rows_per_key = cut.found / max(1, cut.asked)
-        page = len(cut.rows)
+        page = cut.row_count
         size = int(FILLED_SHARE * page / rows_per_key) if rows_per_key else len(rest.keys)
         cuts = choose_cuts(step.part, rest.keys, max(MIN_SAMPLE, size), self.now)
         return [replace(step, part=part) for part in cut_slice(step.part, cuts)]
 
     def check_found(self, cut: CutSlice) -> None:
         """Raise WayFailed for parts that lack objects of the whole."""
-        if cut.found < MIN_FOUND_AGAIN * len(cut.rows):
+        if cut.found < MIN_FOUND_AGAIN * cut.row_count:
             raise WayFailed("the parts of a slice lack objects of it")
         if cut.parent:
             cut.parent.found += cut.found

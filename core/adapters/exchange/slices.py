@@ -37,6 +37,8 @@ USUAL_PARTS = 8
 FILLED_SHARE = 0.6
 # Fewer rows of a sample say too little of how many there are.
 MIN_SAMPLE = 4
+# So many neighbours are in order where a sample is: Exchange sorts signs in its own way.
+ORDERED_SHARE = 0.9
 # A longer filter might be refused.
 MAX_CONDITION = 2_000
 WILDCARDS = frozenset("*?[]")
@@ -171,8 +173,8 @@ def split_kinds(kinds: tuple[str, ...]) -> Iterator[Slice]:
 
 
 def list_dates(rows: Sequence[ResponseRow]) -> list[datetime]:
-    """When the objects of a sample were created, to the second, earliest first."""
-    return sorted(read_date(row) for row in rows)
+    """When the objects of a sample were created, to the second, as they came."""
+    return [read_date(row) for row in rows]
 
 
 def read_date(row: ResponseRow) -> datetime:
@@ -185,13 +187,26 @@ def read_date(row: ResponseRow) -> datetime:
 
 
 def list_names(rows: Sequence[ResponseRow]) -> list[str]:
-    """The names of a sample that a filter can name, in lower case, in order.
+    """The names of a sample that a filter can name, in lower case, as they came.
 
     Exchange compares them without regard to case, and sorts as it likes: what comes between two
     of these names is for Exchange to say.
     """
     names = (parse_text(row.get("Name"), 4 * MAX_NAME).lower() for row in rows)
-    return sorted(name for name in names if is_speakable(name))
+    return [name for name in names if is_speakable(name)]
+
+
+def find_ordered_end[C: Cut](part: Slice, keys: Sequence[C], now: datetime) -> C | None:
+    """The last date or name of a sample that came in order, as far as Exchange sorts as we do; None
+    for one that came in another, or that a cut there would not make smaller.
+    """
+    rising = sum(not comes_before(second, first) for first, second in pairwise(keys))
+    if not keys or rising < ORDERED_SHARE * (len(keys) - 1):
+        return None
+    low, high = part.get_span(now)
+    bounds = (low, high, part.first_name, part.end_name)
+    is_inside = comes_before(keys[0], keys[-1]) and keys[-1] not in bounds
+    return keys[-1] if is_inside else None
 
 
 def is_speakable(name: str) -> bool:

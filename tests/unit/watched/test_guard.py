@@ -250,10 +250,7 @@ async def test_more_items_than_a_look_takes_wait_and_each_has_its_turn(waiting: 
 def test_items_that_are_asked_for_alone_are_known_by_the_id_of_their_object() -> None:
     for name, example in EXAMPLES.items():
         collection = COLLECTIONS[name]
-        asked = set(collection.object_sources) & CONFIGURATION_SOURCES.keys()
-        if example.is_single or not any(
-            CONFIGURATION_SOURCES[one].has_single_objects for one in asked
-        ):
+        if example.is_single or not shows_single_items(name):
             continue
         objects = [*example.others, example.build(KNOWN, example.wider), example.build(OTHER)]
         rows = SourceRows(
