@@ -138,12 +138,8 @@ def make_observer(guard: str, collections: Sequence[WatchedCollection]) -> Watch
                 collection, helped if is_helped else read, context, missing.unread
             )
             yield reading
-            if unread := tuple(missing.list_failures(collection.source)):
-                yield Reading(
-                    failures=unread,
-                    sources=frozenset({collection.source}),
-                    scope=frozenset[str](),
-                )
+            if missing.ids:
+                yield missing.build_gap(collection.source)
             stock += [part] if part else []
         if len(wanted) == len(collections):
             yield Reading(items=(Stock(guard, tuple(stock)),), scope=frozenset({guard}))

@@ -80,6 +80,11 @@ ORGANIZATION: Mapping[str, tuple[str, str, Callable[[int], dict[str, Any]]]] = {
         "Get-TransportRule",
         lambda number: {"State": "Enabled", "BlindCopyTo": [f"c{number}@evil.example"]},
     ),
+    "mail-flow rules to colleagues": (
+        "mailbox-forwarding",
+        "Get-TransportRule",
+        lambda number: {"State": "Enabled", "BlindCopyTo": [f"m{number % 5}@contoso.example"]},
+    ),
     "outbound connectors": (
         "mailbox-forwarding",
         "Get-OutboundConnector",
