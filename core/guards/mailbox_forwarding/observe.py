@@ -218,7 +218,8 @@ async def read_listed_forwards(
     if not single.source:
         missing = await look_at_missing_rules(tenant, flow, context.known_traits)
     shown = compare_shown_rules(forwards, flow, unplaced, context, missing.ids)
-    return listed_forwards, shown, missing.build_gap(COLLEAGUE_RULES.source)
+    gaps = (missing.build_gap(COLLEAGUE_RULES.source),) if missing.ids else ()
+    return listed_forwards, shown, *gaps
 
 
 async def inspect(
