@@ -1,5 +1,6 @@
 """Mail-flow rules that show mail to colleagues: stock at the first look, told from then on."""
 
+import re
 from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime, timedelta
 
@@ -238,3 +239,43 @@ async def test_what_is_unread_for_a_while_is_no_news_afterwards(source: str) -> 
         await looks.look(rule)
     del looks.tenant.failures[source, ""]
     assert await looks.look(rule) == []
+
+
+@pytest.mark.parametrize(
+    ("conditions", "severity"),
+    [
+        ({"SubjectMatchesPatterns": (".*",)}, HIGH),
+        ({"SenderDomainIs": ("contoso.com",)}, HIGH),
+        ({"RecipientDomainIs": ("bank.example", "Contoso.com")}, HIGH),
+        ({"RecipientDomainIs": ("notcontoso.com",)}, MEDIUM),
+        ({"AnyOfRecipientAddressContainsWords": ("contoso.com",)}, MEDIUM),
+    ],
+)
+async def test_what_nearly_all_mail_meets_leaves_no_mail_alone(
+    conditions: dict[str, tuple[str, ...]], severity: Severity
+) -> None:
+    (finding,) = await tell(replace(RULE, redirect_to=(BOB,), conditions=conditions))
+    assert finding.severity is severity
+
+
+async def test_a_rule_without_a_name_is_shown_by_its_id_and_long_texts_are_cut() -> None:
+    long = f"{'b' * 300}@contoso.com"
+    (bare,) = await tell(replace(RULE, name="", redirect_to=(BOB,)))
+    assert bare.summary == (
+        "The mail-flow rule t1 is new: it redirects to bob@contoso.com; takes every message."
+    )
+    conditions = {"SentTo": ("e" * 100,), "SenderDomainIs": ("d" * 100, "bank.example")}
+    wordy = replace(RULE, name="n" * 300, redirect_to=(long,), conditions=conditions)
+    (finding,) = await tell(wordy)
+    cut = ("n" * 200, "b" * 200, "d" * 60, "e" * 60)
+    assert re.findall(r"(\w{50,})…", finding.summary) == list(cut)
+    assert "bank.example; SentTo" in finding.summary
+    stop = [one.command for one in finding.steps if one.command.startswith("Disable-")]
+    assert stop == ["Disable-TransportRule -Identity 't1' -Confirm:$false"]
+
+
+async def test_what_is_remembered_of_a_rule_is_pinned() -> None:
+    looks = Looks()
+    await looks.look(replace(RULE, blind_copy_to=(BOB,), exceptions={"From": (BOB, EVA)}))
+    (row,) = (one for one in looks.known.values() if one.kind == "watched colleague-rule")
+    assert list(row.traits) == ["=mail c09f933a18376dc7", "copies unseen 4 bob@contoso.com"]
