@@ -7,13 +7,22 @@ from core.guards.mail_protection.policies import (
     IMPERSONATION_ACTIONS,
     MAIL_ACTIONS,
     OTHER_ACTIONS,
+    PRESET_PREFIX,
     define_filter,
     define_impersonation_action,
     define_mail_action,
+    find_policy_id,
 )
-from core.guards.mail_protection.properties import Steps
-from core.guards.mail_protection.rules import ENABLED, define_rules
-from core.model.findings import Severity
+from core.guards.mail_protection.properties import MAX_NAME_LENGTH, Steps
+from core.guards.mail_protection.rules import (
+    BY_HAND,
+    ENABLED,
+    EVERYBODY,
+    UNCONDITIONAL,
+    define_rules,
+    explain_rule_loss,
+)
+from core.model.findings import Severity, Step
 from core.tenant.configuration import Configuration
 from core.watched.items import SourceRows
 from tests.support.watched_looks import NOW
@@ -75,3 +84,47 @@ def test_a_rule_only_protects_and_is_missed_where_it_was_on(state: str) -> None:
     rule = Configuration("a-source", "r1", "Mine", {"State": state})
     (item,) = made.describe(SourceRows({"a-source": (rule,)}, NOW))
     assert (ENABLED in item.keeps) is (state == "Enabled")
+
+
+def test_a_rule_that_was_switched_off_is_switched_on_and_whom_it_is_for_a_person_sets() -> None:
+    made = define_rules("a-rule", "a rule", "rules", "a-source", "ARule")
+    assert tuple(made.restore("r1", ["SentTo ann"])) == ()
+    (step,) = made.restore("r1", [ENABLED])
+    assert step.command == "Enable-ARule -Identity 'r1'"
+    assert step.text == "Unless somebody answers for it: switch it on again."
+    assert tuple(made.restore("r1", [ENABLED, "SentTo ann"])) == (step, Step(BY_HAND))
+
+
+@pytest.mark.parametrize(
+    ("token", "said"),
+    [
+        (ENABLED, "is switched off: its policy protects nobody"),
+        (EVERYBODY, "no longer counts for everybody"),
+        (f"{UNCONDITIONAL}SentTo", "only counts where one more condition is met"),
+        ("SentTo ann of sales", "no longer covers ann of sales"),
+        (f"SentTo {'x' * 300}", f"no longer covers {'x' * MAX_NAME_LENGTH}\u2026 (300 characters)"),
+    ],
+)
+def test_what_a_rule_no_longer_does_is_said(token: str, said: str) -> None:
+    loss = explain_rule_loss(token)
+    assert (loss.token, loss.text, loss.severity) == (token, said, Severity.MEDIUM)
+
+
+def test_a_policy_is_set_back_by_its_cmdlet_and_a_preset_in_its_wizard() -> None:
+    made = define_filter("a-policy", "a policy", "policies", ANTI_PHISH, "APolicy")
+    (step,) = made.restore("p1", ["EnableSpoofIntelligence"])
+    assert step.command.startswith("Set-APolicy -Identity 'p1' -EnableSpoofIntelligence ")
+    assert tuple(made.restore(f"{PRESET_PREFIX}strict", ["EnableSpoofIntelligence"])) == ()
+
+
+@pytest.mark.parametrize("kind", ["Strict", "STANDARD", "Custom"])
+def test_a_preset_is_one_policy_whatever_its_id_and_a_policy_of_the_tenant_is_its_own(
+    kind: str,
+) -> None:
+    policy = Configuration("a-policy", "p1", "Mine", {"RecommendedPolicyType": kind})
+    is_one = kind != "Custom"
+    assert find_policy_id(policy) == (f"{PRESET_PREFIX}{kind.casefold()}" if is_one else "p1")
+    made = define_filter("a-policy", "a policy", "policies", ANTI_PHISH, "APolicy")
+    (item,) = made.describe(SourceRows({"a-policy": (policy,), "accepted-domain": ()}, NOW))
+    assert item.is_object is not is_one
+    assert item.arrival is (Severity.INFO if is_one else Severity.LOW)
