@@ -318,7 +318,7 @@ def parse_response_rows(answer: ResponseRow, expected: Iterable[str] = ()) -> li
     if "value" not in answer and not expected.isdisjoint(restore_names(answer, expected)):
         value = answer
     found = [value] if isinstance(value, Mapping) else value
-    if not isinstance(found, list) or not all(isinstance(row, dict) for row in found):
+    if not isinstance(found, list) or not OBJECTS.issuperset(map(type, found)):
         raise ValueError("the answer has no list of objects")
     return [restore_names(row, expected) for row in found] if expected else found
 
