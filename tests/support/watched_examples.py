@@ -345,6 +345,13 @@ EXAMPLES: Mapping[str, WatchedExample] = {
         narrower={"Parent": ""},
         harmless={"Description": "x"},
     ),
+    "exclusive-scope": WatchedExample(
+        "management-scope",
+        known={"Exclusive": True, "RecipientFilter": "Department -eq 'Board'"},
+        wider={"RecipientFilter": "Department -like '*'"},
+        narrower={"Exclusive": False},
+        harmless={"WhenChanged": "2026-11-01T00:00:00Z"},
+    ),
     "role-assignment-policy": WatchedExample(
         "role-assignment-policy",
         known={"AssignedRoles": ["MyBaseOptions"]},

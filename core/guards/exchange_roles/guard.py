@@ -13,6 +13,7 @@ from core.guards.exchange_roles.assignments import (
     ROLE_ASSIGNMENTS,
     ROLE_POLICIES,
 )
+from core.guards.exchange_roles.exclusive_scopes import EXCLUSIVE_SCOPES
 from core.guards.exchange_roles.groups import PARTNER_ROLE_GROUPS, ROLE_GROUPS
 from core.watched.guard import build_watched_guard
 
@@ -23,6 +24,7 @@ COLLECTIONS = (
     OWN_MANAGEMENT_ROLES,
     ROLE_POLICIES,
     ACCESS_POLICIES,
+    EXCLUSIVE_SCOPES,
 )
 
 GUARD = build_watched_guard(

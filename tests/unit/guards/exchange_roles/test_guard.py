@@ -189,6 +189,23 @@ async def test_an_access_policy_is_told_when_two_looks_miss_it(right: str) -> No
     )
 
 
+@pytest.mark.parametrize(
+    ("values", "expected"),
+    [
+        ({"Exclusive": "True", "RecipientFilter": "Alias -eq 'helper'"}, "high"),
+        ({"Exclusive": False, "RecipientFilter": "Alias -eq 'helper'"}, ""),
+        ({"RecipientFilter": "Alias -eq 'helper'"}, ""),
+    ],
+)
+async def test_a_scope_that_keeps_administrators_from_mailboxes_is_told(
+    values: dict[str, object], expected: str
+) -> None:
+    scope = Configuration("management-scope", "s1", "Executives", values)
+    said = await tell("exclusive-scope", scope)
+    assert said.partition(":")[0] == expected
+    assert not said or "lets only administrators who are given it change the mailboxes" in said
+
+
 def limit(right: str, scope: str, app: object = "app-1") -> Configuration:
     values = {"AppId": app, "AccessRight": right, "ScopeName": scope}
     return Configuration("application-access-policy", f"{right} {scope}", scope, values)

@@ -162,6 +162,13 @@ LIMITS: Cases = {
         {"AccessRight": "DenyAccess", "Description": LONG},
     ],
 }
+EXCLUSIVE: Cases = {
+    "of some mailboxes, and long": [
+        {"Exclusive": value, "RecipientFilter": named}
+        for value, named in ((True, "Department -eq 'Board'"), ("True", ""), (True, LONG))
+    ],
+    "not exclusive": [{"Exclusive": "False", "RecipientFilter": "x"}, {}],
+}
 
 
 def test_sentences_about_roles_of_exchange() -> None:
@@ -192,6 +199,7 @@ def test_sentences_about_roles_of_exchange() -> None:
                 management_role=ROLES,
             ),
             *describe("application-access-policy", LIMITS),
+            *describe("exclusive-scope", EXCLUSIVE),
             *(line for one in COLLECTIONS for line in render_collection(one)),
         ],
     )
