@@ -128,3 +128,18 @@ def test_a_preset_is_one_policy_whatever_its_id_and_a_policy_of_the_tenant_is_it
     (item,) = made.describe(SourceRows({"a-policy": (policy,), "accepted-domain": ()}, NOW))
     assert item.is_object is not is_one
     assert item.arrival is (Severity.INFO if is_one else Severity.LOW)
+
+
+@pytest.mark.parametrize(
+    ("name", "shown"),
+    [("Mine", "Mine"), ("", "p1"), ("n" * 300, f"{'n' * MAX_NAME_LENGTH}\u2026 (300 characters)")],
+)
+def test_a_policy_is_called_by_its_name_or_its_id_and_keeps_whom_it_protects(
+    name: str, shown: str
+) -> None:
+    made = define_filter("a-policy", "a policy", "policies", ANTI_PHISH, "APolicy")
+    values = {"TargetedUsersToProtect": ["Ann;ann@contoso.com"]}
+    policy = Configuration("a-policy", "p1", name, values)
+    (item,) = made.describe(SourceRows({"a-policy": (policy,), "accepted-domain": ()}, NOW))
+    assert item.name == shown
+    assert item.keeps == {"TargetedUsersToProtect ann;ann@contoso.com"}
