@@ -9,6 +9,7 @@ Learn: Manage accepted domains in Exchange Online).
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import replace
 from datetime import datetime
+from itertools import islice
 
 from core.tenant.domain_memory import (
     BUCKETS,
@@ -46,7 +47,12 @@ def note_relayed_domains(
     A domain of which this look does not say it stays what it was: only one that was authoritative
     in between begins to relay again.
     """
-    told = {to_trait(next(list_names([one]), "")): one for one in domains if one.is_type_told}
+    told = {
+        to_trait(name): one
+        for one in domains
+        if one.is_type_told
+        for name in islice(list_names([one]), 1)
+    }
     noted = []
     for mark in BUCKETS:
         bucket_id = build_bucket_id(mark)

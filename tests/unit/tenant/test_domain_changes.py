@@ -1,5 +1,6 @@
 """Domains that begin to relay mail are news, and those that always did are not."""
 
+from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 
 from core.tenant.domain_changes import compare_domains, note_relayed_domains
@@ -71,4 +72,13 @@ def test_a_domain_that_is_new_as_a_whole_is_told_as_that_and_relaying_later_apar
 
 
 def test_nothing_is_remembered_of_a_tenant_without_relays() -> None:
-    assert note_relayed_domains([OWN, LONG], {}, START) == ()
+    nameless = AcceptedDomain(".", authoritative=False)
+    assert note_relayed_domains([OWN, LONG, nameless], {}, START) == ()
+
+
+def test_what_lies_below_a_relay_is_no_relay_of_its_own() -> None:
+    looks = Looks()
+    wide = AcceptedDomain("contoso.com", includes_subdomains=True)
+    looks.look(START, wide)
+    began = looks.look(START + HOUR, replace(wide, authoritative=False))
+    assert [one.name for one in began] == ["contoso.com"]
