@@ -1,5 +1,7 @@
 """What declaring an action, a filter or a rule makes of it."""
 
+from datetime import timedelta
+
 import pytest
 
 from core.guards.mail_protection.policies import (
@@ -18,9 +20,12 @@ from core.guards.mail_protection.rules import (
     BY_HAND,
     ENABLED,
     EVERYBODY,
+    SKIP_HEADERS,
     UNCONDITIONAL,
     define_rules,
     explain_rule_loss,
+    is_acting,
+    list_skips,
 )
 from core.model.findings import Severity, Step
 from core.tenant.configuration import Configuration
@@ -143,3 +148,30 @@ def test_a_policy_is_called_by_its_name_or_its_id_and_keeps_whom_it_protects(
     (item,) = made.describe(SourceRows({"a-policy": (policy,), "accepted-domain": ()}, NOW))
     assert item.name == shown
     assert item.keeps == {"TargetedUsersToProtect ann;ann@contoso.com"}
+
+
+def test_a_check_that_only_mail_from_inside_skips_is_low_and_says_whose_it_is() -> None:
+    header = {"SetHeaderName": SKIP_HEADERS[0], "SetHeaderValue": "1"}
+    (inside,) = list_skips({**header, "FromScope": "InOrganization"}, ())
+    assert inside.severity is Severity.LOW
+    assert inside.text == f"lets mail from inside skip a check (it sets {SKIP_HEADERS[0]})"
+    (some,) = list_skips({**header, "From": ["ann@contoso.com"]}, ())
+    assert (some.severity, some.text[:24]) == (Severity.LOW, "lets mail of some sender")
+    (every,) = list_skips(header, ())
+    assert every.severity is Severity.MEDIUM
+    (spam,) = list_skips({"SetSCL": -1, "FromScope": "InOrganization"}, ())
+    assert (spam.token, spam.severity) == ("scl inside", Severity.LOW)
+
+
+def test_a_name_of_ones_own_that_a_sender_only_claims_is_said_to_be_a_claim() -> None:
+    _, claimed = list_skips({"SetSCL": -1, "SenderDomainIs": ["contoso.com"]}, {"contoso.com"})
+    assert claimed.text == (
+        "lets mail skip the spam filter by contoso.com, a domain of one's own: whoever claims it "
+        "passes"
+    )
+
+
+@pytest.mark.parametrize(("seconds", "acts"), [(-1, False), (0, False), (1, True)])
+def test_a_rule_is_over_when_its_time_has_come(seconds: int, acts: bool) -> None:
+    ends_at = (NOW + timedelta(seconds=seconds)).isoformat()
+    assert is_acting({"ExpiryDate": ends_at}, NOW) is acts
