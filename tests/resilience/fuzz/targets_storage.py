@@ -46,7 +46,16 @@ from core.model.containment import AccountBundle, Containment, ContainmentStep
 from core.model.findings import Fact
 from core.model.outbox import ChannelHealth, OutboxRow
 from core.model.requests import OperatorRequest
-from core.model.state import GuardSnapshot, GuardState, ProbeReport, Shard, StateMark, Way
+from core.model.state import (
+    GuardSnapshot,
+    GuardState,
+    InboxGroup,
+    KnownInbox,
+    ProbeReport,
+    Shard,
+    StateMark,
+    Way,
+)
 from core.model.tally import Tally
 from core.notifications.adaptive_card import MAX_MESSAGE_BYTES
 from core.notifications.digest_card import build_digest_card
@@ -160,6 +169,7 @@ VALID_RECORDS: Mapping[type[Any], StoredRecord] = {
     GuardState: GuardState(frozenset({"a"}), 7, {"deep": START}),
     Shard: Shard("r1", "", "8", 500, START),
     Way: Way("Get-Mailbox", "whole", START),
+    InboxGroup: InboxGroup("7f", {f"{0x7F:016x}": KnownInbox("f1", "\\Inbox", 738_000)}),
     ProbeReport: ProbeReport(START, (ProbeAnswer("exchange-paging", AnswerStatus.HOLDS),), 7),
     StateMark: StateMark(7, START),
     Tally: Tally({"2026-11-21": {"high": 2}}, {"2026-11-22": {"high": 1}}, {"2026-11-22": 3}),
@@ -206,6 +216,7 @@ VALID_RECORDS: Mapping[type[Any], StoredRecord] = {
 # Rows of other partitions, which no run loads together with its cases.
 SEPARATE_RECORDS = (
     Way,
+    InboxGroup,
     ProbeReport,
     StateMark,
     Act,
