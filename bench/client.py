@@ -13,12 +13,22 @@ from collections.abc import Callable, Coroutine, Iterable, Iterator, Mapping
 from dataclasses import asdict, replace
 from itertools import islice
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
+
+from tenacity import retry, retry_if_exception_type, stop_after_attempt
 
 from bench.meter import Meter
 
+if TYPE_CHECKING:
+    from core.config.settings import Settings
+    from core.model.guards import GuardConfig
+    from core.model.runs import RunReport
+
 type ClientOrder = Mapping[str, Any]
 type ClientFindings = Mapping[str, int | str]
+
+MAX_DELIVERIES = 5
+"""How often the queue delivers a message: `maxDequeueCount` in host.json."""
 
 
 def read_ids(order: ClientOrder) -> Iterator[str]:
@@ -38,11 +48,12 @@ def load_messages(order: ClientOrder) -> Iterator[str]:
     return iter(messages[order["turn"] :: order["turns"]])
 
 
-async def measure_guard(order: ClientOrder) -> tuple[Meter, ClientFindings]:
-    """Measures a whole run of a guard, from its connections to its last state row."""
+async def prepare_guard(order: ClientOrder) -> tuple["Settings", "GuardConfig"]:
+    """The settings and the guard of an order, once everything that a run needs is imported. Raises
+    LookupError.
+    """
     from core.bootstrap import connect_world
     from core.config.settings import Settings
-    from core.engine.run import run
 
     settings = Settings.read(order["environ"])
     duty = settings.find_guard_config(order["guard"])
@@ -50,10 +61,27 @@ async def measure_guard(order: ClientOrder) -> tuple[Meter, ClientFindings]:
         raise LookupError(order["guard"])
     async with connect_world(settings):
         pass  # Imports the adapters before measuring.
-    # Without a queue for shards, this process scans the whole tenant; and without the pause of
-    # random length before a periodic check, which is no work.
-    async with Meter() as meter, connect_world(settings) as world:
+    return settings, duty
+
+
+async def run_measured(order: ClientOrder, *, has_queue: bool = False) -> tuple[Meter, "RunReport"]:
+    """Measures a run of a guard, from its connections to its last state row.
+
+    With a queue for shards it plans those of a large tenant; without one this process scans the
+    whole tenant. The pause of random length before a periodic check is no work, so there is none.
+    """
+    settings, duty = await prepare_guard(order)
+    from core.bootstrap import connect_world
+    from core.engine.run import run
+
+    async with Meter() as meter, connect_world(settings, has_queue=has_queue) as world:
         report = await run(duty, replace(world, sweep_pause=0.0))
+    return meter, report
+
+
+async def measure_guard(order: ClientOrder) -> tuple[Meter, ClientFindings]:
+    """Measures a whole run of a guard."""
+    meter, report = await run_measured(order)
     return meter, {
         "status": report.status,
         "read": report.population - report.unread_count,
@@ -65,18 +93,7 @@ async def measure_guard(order: ClientOrder) -> tuple[Meter, ClientFindings]:
 
 async def measure_plan(order: ClientOrder) -> tuple[Meter, ClientFindings]:
     """Measures the run that lists a large tenant and plans its shards, which go to a file."""
-    from core.bootstrap import connect_world
-    from core.config.settings import Settings
-    from core.engine.run import run
-
-    settings = Settings.read(order["environ"])
-    duty = settings.find_guard_config(order["guard"])
-    if duty is None:
-        raise LookupError(order["guard"])
-    async with connect_world(settings):
-        pass  # Imports the adapters before measuring.
-    async with Meter() as meter, connect_world(settings, has_queue=True) as world:
-        report = await run(duty, replace(world, sweep_pause=0.0))
+    meter, report = await run_measured(order, has_queue=True)
     save_messages(order, report.shard_messages)
     return meter, {
         "status": report.status,
@@ -88,31 +105,33 @@ async def measure_plan(order: ClientOrder) -> tuple[Meter, ClientFindings]:
 async def measure_shards(order: ClientOrder) -> tuple[Meter, ClientFindings]:
     """Measures one of several workers, which takes its share of the messages of a queue.
 
-    As an instance of the app it works on some at a time, and connects for each of them anew.
+    As an instance of the app it works on some at a time, connects for each of them anew, and is
+    given a message again that it could not finish. Raises ExoguardError for one that stays so.
     """
+    settings, duty = await prepare_guard(order)
     from core.bootstrap import connect_world
-    from core.config.settings import Settings
     from core.engine.run import create_run_id
     from core.engine.shard_message import ShardMessage
     from core.engine.shards import process_shard
+    from core.errors import ExoguardError
 
-    settings = Settings.read(order["environ"])
-    duty = settings.find_guard_config(order["guard"])
-    if duty is None:
-        raise LookupError(order["guard"])
-    async with connect_world(settings):
-        pass  # Imports the adapters before measuring.
     mine = load_messages(order)
     outcomes = Counter[str]()
 
+    @retry(
+        retry=retry_if_exception_type(ExoguardError),
+        stop=stop_after_attempt(MAX_DELIVERIES),
+        reraise=True,
+    )
+    async def deliver(message: ShardMessage) -> str:
+        async with connect_world(
+            settings, has_queue=True, shared_by=settings.shards_at_once
+        ) as world:
+            return await process_shard(duty, world, message, create_run_id(world.now()))
+
     async def work() -> None:
         for text in mine:
-            message = ShardMessage.from_json(text)
-            async with connect_world(
-                settings, has_queue=True, shared_by=settings.shards_at_once
-            ) as world:
-                run_id = create_run_id(world.now())
-                outcomes[await process_shard(duty, world, message, run_id)] += 1
+            outcomes[await deliver(ShardMessage.from_json(text))] += 1
 
     async with Meter() as meter, asyncio.TaskGroup() as group:
         for _ in range(order["at_once"]):
