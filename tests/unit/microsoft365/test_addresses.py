@@ -202,3 +202,18 @@ def test_an_outside_address_is_found_however_it_is_hidden(text: str, outside: st
 )
 def test_exchange_is_asked_about_whom_a_recipient_stands_for(raw: str, name: str) -> None:
     assert get_lookup_name(raw, OWN) == name
+
+
+def test_own_domains_are_those_that_are_accepted_with_what_is_below_and_what_is_relayed() -> None:
+    accepted = [
+        AcceptedDomain(" *.Parent.example "),
+        AcceptedDomain("wide.example", includes_subdomains=True),
+        AcceptedDomain("plain.example"),
+        AcceptedDomain("relay.example", authoritative=False),
+        AcceptedDomain(" "),
+    ]
+    assert OwnDomains.from_accepted_domains(accepted) == OwnDomains(
+        frozenset({"parent.example", "wide.example", "plain.example", "relay.example"}),
+        frozenset({"parent.example", "wide.example"}),
+        frozenset({"relay.example"}),
+    )

@@ -7,6 +7,7 @@ import pytest
 from core.microsoft365.audit_actions import (
     AUDITING_CAPABILITY,
     DEFAULT_ACTIONS,
+    LICENSED_ACTIONS,
     MAIL_ITEMS_ACCESSED,
     MAX_CACHED_NAMES,
     MAX_SHOWN,
@@ -26,6 +27,7 @@ from core.microsoft365.audit_actions import (
     list_deviation_facts,
     list_expected_actions,
     lowercase_names,
+    read_default_actions,
     spell_actions,
 )
 from core.microsoft365.service_plans import ADVANCED_AUDITING_PLAN, PLAN_1
@@ -202,3 +204,8 @@ def test_what_differs_is_said_with_what_becomes_of_it(
     deviation: AuditSetDeviation, facts: list[str]
 ) -> None:
     assert [str(one) for one in list_deviation_facts(deviation)] == facts
+
+
+def test_what_microsoft_audits_is_read_from_the_file_beside_the_module() -> None:
+    assert read_default_actions() == (UNLICENSED_ACTIONS, LICENSED_ACTIONS)
+    assert {row.action for row in LICENSED_ACTIONS} == {MAIL_ITEMS_ACCESSED, SEND}

@@ -42,6 +42,7 @@ from core.model.guards import Mode
         ("Set\u2212Mailbox", "set-mailbox"),
         ("Add\u00a0member . ", "add member"),
         ("v2.0 policy", "v2.0 policy"),
+        ("Set Policy X.", "set policy x"),
     ],
 )
 def test_an_operation_is_the_same_however_a_log_spells_it(name: str, normal: str) -> None:
