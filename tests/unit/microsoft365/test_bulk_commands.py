@@ -2,7 +2,12 @@
 
 import pytest
 
-from core.microsoft365.bulk_commands import BulkCommand, build_bulk_commands
+from core.microsoft365.bulk_commands import (
+    BulkCommand,
+    build_bulk_commands,
+    describe_action,
+    join_targets,
+)
 from core.tenant.changes import (
     BlockSignIn,
     Change,
@@ -16,6 +21,7 @@ from core.tenant.changes import (
     EndSessions,
     RaiseAuditAge,
     ResetAuditSet,
+    SetConfiguration,
 )
 
 LIMIT = 3_000
@@ -105,3 +111,23 @@ def test_a_command_holds_as_many_as_fit() -> None:
     assert len(command.text) <= LIMIT
     assert 100 < command.covered < command.wanted == 1_000
     assert build_bulk_commands(many, 60) == []
+
+
+def test_as_many_objects_as_fit_are_taken_in_their_order() -> None:
+    action, targets = "Do-It $_", ["'a'", "'long-one'", "'b'"]
+    frame = len(action) + len("@() | ForEach-Object {  }")
+    two = frame + sum(len(one) + 2 for one in targets[:2])
+    for room, count in ((two, 2), (two - 1, 1), (frame + len("'a'") + 2, 1)):
+        command = join_targets(action, targets, room)
+        assert command
+        assert (command.covered, command.wanted) == (count, 3)
+        assert len(command.text) <= room
+    assert join_targets(action, targets, frame + len("'a'") + 1) is None
+
+
+def test_a_change_that_no_pipeline_makes_has_no_action() -> None:
+    assert describe_action(SetConfiguration("s", "i", "n", True)) == ("", "")
+    assert describe_action(DisableMailboxProtocols("g1", ("fax",))) == (
+        "Set-CASMailbox -Identity $_",
+        "'g1'",
+    )
