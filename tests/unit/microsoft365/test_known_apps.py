@@ -9,6 +9,7 @@ from core.microsoft365.federated_issuers import describe_issuer, is_own_issuer
 from core.microsoft365.known_apps import (
     PUBLIC_CLIENTS,
     is_hybrid_app,
+    is_microsoft_app,
     is_public_client,
     load_abused_apps,
 )
@@ -82,3 +83,21 @@ def test_any_other_issuer_is_foreign(issuer: str, words: str) -> None:
 
 def test_without_a_tenant_id_no_issuer_is_ones_own() -> None:
     assert not is_own_issuer("https://login.microsoftonline.com//v2.0", "")
+
+
+def test_one_reply_to_a_device_among_others_is_enough_and_only_by_its_ending() -> None:
+    other = "https://portal.example"
+    for reply in ("urn:ietf:wg:oauth:2.0:oob", "http://localhost:8400"):
+        assert is_public_client(replace(MICROSOFTS, reply_urls=(other, reply)))
+    assert not is_public_client(replace(MICROSOFTS, reply_urls=("https://x/?to=http://localhost",)))
+
+
+def test_a_managed_identity_is_of_this_tenant_though_microsoft_registers_it() -> None:
+    assert is_microsoft_app(MICROSOFTS)
+    assert not is_microsoft_app(replace(MICROSOFTS, is_home_tenant=True))
+
+
+def test_some_abused_apps_are_products_that_honest_people_use() -> None:
+    apps = {one.name: one for one in load_abused_apps().values()}
+    assert not apps["PerfectData Software"].is_product
+    assert any(one.is_product for one in apps.values())

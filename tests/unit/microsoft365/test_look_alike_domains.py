@@ -2,7 +2,7 @@
 
 import pytest
 
-from core.microsoft365.look_alike_domains import find_look_alike
+from core.microsoft365.look_alike_domains import find_look_alike, is_one_slip_away
 
 OWN = ("contoso.com", "fabrikam.example")
 
@@ -62,3 +62,27 @@ def test_short_names_and_broken_ones_are_like_nothing(domain: str, like: str) ->
 )
 def test_an_own_domain_of_several_labels_is_compared_label_by_label(domain: str, like: str) -> None:
     assert find_look_alike(domain, ("corp.contoso.com",)) == like
+
+
+@pytest.mark.parametrize(
+    ("one", "other", "is_near"),
+    [
+        ("contoso", "contozo", True),
+        ("contoso", "cnotoso", True),
+        ("contoso", "contosoo", True),
+        ("contoso", "contos", True),
+        ("contoso", "contoso", False),
+        # Two letters that differ are no slip unless they changed places side by side.
+        ("contoso", "cxntxso", False),
+        ("contoso", "cnotxso", False),
+        ("abcd", "abxy", False),
+        ("abcd", "abdx", False),
+        ("abcd", "abxc", False),
+        ("abca", "cbaa", False),
+    ],
+)
+def test_one_letter_more_less_other_or_two_swapped_are_a_slip(
+    one: str, other: str, is_near: bool
+) -> None:
+    assert is_one_slip_away(one, other) is is_near
+    assert is_one_slip_away(other, one) is is_near

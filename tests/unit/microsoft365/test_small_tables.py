@@ -26,7 +26,7 @@ from core.microsoft365.mail_flow_rules import (
     is_internal_header,
     is_technical_condition,
 )
-from core.microsoft365.permission_rules import PermissionRisk
+from core.microsoft365.permission_rules import PermissionKind, PermissionRisk, define_rule
 from core.microsoft365.recipient_kinds import normalize_recipient_kind
 from core.model.guards import Mode
 
@@ -179,3 +179,17 @@ def test_headers_by_which_exchange_decides_are_not_those_that_sort_the_inbox() -
         assert is_internal_header(name)
     for name in ("x-own", "x-ms-exchange-organization-bypassclutter", "subject-arc-"):
         assert not is_internal_header(name)
+
+
+def test_a_rule_is_of_any_of_its_patterns_as_a_whole_and_of_one_kind_if_it_says_so() -> None:
+    rule = define_rule(PermissionRisk.BROAD, "mail", r"mail\.\w+", "post", kind=PermissionKind.ROLE)
+    assert [bool(rule.pattern.fullmatch(name)) for name in ("mail.read", "post", "posts")] == [
+        True,
+        True,
+        False,
+    ]
+    assert (rule.risk, rule.concerns, rule.kind) == (
+        PermissionRisk.BROAD,
+        "mail",
+        PermissionKind.ROLE,
+    )
