@@ -38,6 +38,8 @@ FORWARDS: FindingTable = {
     **expect_alike("inbox-rule-hides", "hides-mail", "tilda", "xenia", "ugo", "vera", "wim"),
     "Copy for auditors": {("transport-rule", "external")},
     "Move to the new host": {("transport-rule", "dormant")},
+    # Job applications go to Anna, and always did.
+    "colleague-rule": {("stock", "stock")},
 }
 # What was switched off before the first look is a question, in every run.
 ASKED = {
