@@ -36,7 +36,7 @@ from core.tenant.sources import CREDENTIAL
 # Progress is saved at least this often, so that a killed run loses little of it.
 CHECKPOINT_INTERVAL = timedelta(seconds=30)
 # Key ranges read ahead, so that the services are busy while one batch is judged and saved.
-PREFETCH_COUNT = 4
+PREFETCH_COUNT = 3
 # So many mailboxes are in the first key range of a first look.
 FIRST_LOOK_RANGE = 60
 # The share of a run's time that periodic checks may take.

@@ -219,7 +219,7 @@ async def test_a_sweep_goes_on_where_it_stopped_and_then_rests_for_its_interval(
     stage.tenant.deep_checked.clear()
     stage.tenant.deep_forwards = {"m7": "x"}
     stage.clock.current += timedelta(days=1)
-    stage.budget_used = iter([0.0, 0.0] + [n / 10 for n in range(1, 9, 2)] + [0.95] * 100).__next__
+    stage.budget_used = iter([0.0, 0.0] + [n / 10 for n in range(1, 9)] + [0.95] * 100).__next__
     await stage.run_timer()
     part = len(stage.tenant.deep_checked)
     assert 0 < part < SIZE
