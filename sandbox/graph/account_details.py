@@ -26,7 +26,6 @@ READ_DIRECTORY = frozenset(split_words("Directory.Read.All Directory.ReadWrite.A
 READ_DELETED = frozenset(
     split_words("User.Read.All User.ReadWrite.All Directory.Read.All Directory.ReadWrite.All")
 )
-READ_DEVICES = READ_DIRECTORY | {"Device.Read.All", "Device.ReadWrite.All"}
 WRITE_DEVICES = frozenset(
     split_words("Device.EnableDisableAccount.All Device.ReadWrite.All Directory.ReadWrite.All")
 )
@@ -100,15 +99,6 @@ def find_device(tenant: SimulatedTenant, key: str) -> Row:
     raise build_missing_resource_error(key)
 
 
-def get_device(tenant: SimulatedTenant, request: HttpRequest, key: str) -> HttpResponse:
-    """`GET /devices/{id}`."""
-    row = {"accountEnabled": True, **strip_private_keys(find_device(tenant, key))}
-    names = parse_select(request)
-    where = build_context_url(tenant, "devices/$entity")
-    shown = project_row(row, names) if names else row
-    return HttpResponse(200, {"@odata.context": where, **shown})
-
-
 def change_device(tenant: SimulatedTenant, request: HttpRequest, key: str) -> HttpResponse:
     """`PATCH /devices/{id}`: accountEnabled, of devices with Windows only."""
     body = request.json()
@@ -176,7 +166,6 @@ ROUTES = (
     ("GET", "users/*/authentication/methods", READ_METHODS, list_methods),
     ("POST", "users/*/authentication/methods/*/resetpassword", READ_METHODS, reset_password),
     ("GET", "users/*/registereddevices/microsoft.graph.device", READ_DIRECTORY, list_devices),
-    ("GET", "devices/*", READ_DEVICES, get_device),
     ("PATCH", "devices/*", WRITE_DEVICES, change_device),
     ("GET", "users/*/oauth2permissiongrants", READ_GRANTS, list_user_grants),
     ("GET", "users/*/ownedobjects", READ_DIRECTORY, list_owned_objects),

@@ -23,7 +23,7 @@ from sandbox.graph.users import (
     project_row,
 )
 from sandbox.http_types import HttpRequest, HttpResponse, Row, split_words, strip_private_keys
-from sandbox.state.tenant import SimulatedTenant, fold_key
+from sandbox.state.tenant import SimulatedTenant, fold_key, to_rows
 
 ALLOWED_TO_ALL, BLOCKED_FOR_ALL = (
     {
@@ -104,6 +104,10 @@ class GraphCollection:
     expands_users: bool = False
     """Whether that is a list of ids of users, shown as users."""
     identity: str = "id"
+    also: str = ""
+    """Another key of a scene, whose rows are of this collection and shown by id alone."""
+    unsaid: Row = field(default_factory=dict)
+    """What a row of a scene leaves out, and Graph shows of a single object."""
     is_single: bool = False
     needs_pim: bool = False
     """Whether a tenant without Privileged Identity Management is refused."""
@@ -186,9 +190,13 @@ COLLECTIONS = (
     GraphCollection(
         "devices",
         "devices",
-        parse_roles("Device.Read.All Directory.Read.All Directory.ReadWrite.All"),
+        parse_roles(
+            "Device.Read.All Device.ReadWrite.All Directory.Read.All Directory.ReadWrite.All"
+        ),
         expanded="registeredOwners",
         expands_users=True,
+        also="registeredDevices",
+        unsaid={"accountEnabled": True},
     ),
     GraphCollection(
         "directory/publicKeyInfrastructure/certificateBasedAuthConfigurations",
@@ -286,7 +294,8 @@ def show_row(
 ) -> Row:
     """A row with what is asked of it, and without what Graph shows elsewhere."""
     shown, names = parse_expand(request), parse_select(request)
-    plain = hide_relations(collection, tenant.read_row(row), shown)
+    whole = {**collection.unsaid, **tenant.read_row(row)}
+    plain = hide_relations(collection, whole, shown)
     found = join_row(collection, tenant, plain, shown)
     return project_row(found, (*names, *sorted(shown))) if names else found
 
@@ -295,7 +304,8 @@ def get_row(
     collection: GraphCollection, tenant: SimulatedTenant, request: HttpRequest, key: str
 ) -> HttpResponse:
     """`GET` of one object of a collection, by its identity."""
-    for row in find_rows(tenant, collection):
+    rows = (*find_rows(tenant, collection), *to_rows(tenant.graph.get(collection.also)))
+    for row in rows:
         if fold_key(row.get(collection.identity)) == fold_key(key):
             where = build_context_url(tenant, f"{collection.path}/$entity")
             found = show_row(collection, tenant, request, row)
