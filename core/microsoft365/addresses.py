@@ -87,11 +87,9 @@ def normalize_address(text: str) -> str:
 
     The domain is what follows the last @, whatever the local part holds in quotes.
     """
-    local, at, domain = text.strip().rpartition("@")
+    local, _, domain = text.strip().rpartition("@")
     domain = to_a_label(domain)
-    if not at or not local or not domain or "" in domain.split("."):
-        return ""
-    if NO_DOMAIN_SIGN.search(domain):
+    if not local or "" in domain.split(".") or NO_DOMAIN_SIGN.search(domain):
         return ""
     return f"{local.lower()}@{domain}"
 
@@ -135,9 +133,9 @@ def extract_guest_address(address: str) -> str:
 
     Microsoft Learn (Properties of a B2B guest user): the @ became an underscore, the last one.
     """
-    before, mark, _ = address.lower().rpartition(GUEST_MARK)
-    local, underscore, domain = before.rpartition("/")[2].rpartition("_")
-    return normalize_address(f"{local}@{domain}") if mark and underscore else ""
+    before = address.lower().rpartition(GUEST_MARK)[0]
+    local, _, domain = before.rpartition("/")[2].rpartition("_")
+    return normalize_address(f"{local}@{domain}")
 
 
 def unwrap_address(text: str) -> tuple[str, str]:
@@ -178,7 +176,7 @@ def find_outside_address(text: str, own_domains: OwnDomains, depth: int = MAX_UN
     if kind == "smtp" and depth:
         return find_outside_address(inner, own_domains, depth - 1)
     origin = extract_guest_address(text)
-    return origin if origin and not own_domains.contains_address(origin) else ""
+    return "" if own_domains.contains_address(origin) else origin
 
 
 def get_lookup_name(raw: str, own_domains: OwnDomains) -> str:

@@ -19,6 +19,8 @@ from core.microsoft365.app_names import NameClaim, find_name_claim
         "M\u0131crosoft",
         "T\u0435ams",
         "0neDrive",
+        "Micr\u043e-soft",
+        "VVindows helper",
         "Sharep0int files",
         "DocuS\u0456gn",
         "Ad0be",
@@ -65,6 +67,9 @@ def test_a_slip_in_a_name_that_no_other_word_is_like_is_made_on_purpose(name: st
         "LoginMicrosoft",
         "securesharepointfiles",
         "MyOutlookBackup",
+        "MyOutlookForMicrosoft",
+        "M i c r o s o f t Support",
+        "Outlooks",
     ],
 )
 def test_a_name_that_begins_as_microsofts_claims_to_be_one(name: str) -> None:
@@ -72,7 +77,8 @@ def test_a_name_that_begins_as_microsofts_claims_to_be_one(name: str) -> None:
 
 
 @pytest.mark.parametrize(
-    "name", ["Adobe Drive X", "DocuSign", "Docu-Sign", "Zoom", "google-sync", "Drop Box 2"]
+    "name",
+    ["Adobe Drive X", "DocuSign", "Docu-Sign", "Zoom", "google-sync", "Drop Box 2", "-Drop Box"],
 )
 def test_a_name_that_begins_as_a_known_product_claims_to_be_one(name: str) -> None:
     assert find_name_claim(name) is NameClaim.BRAND
@@ -112,6 +118,8 @@ def test_a_name_without_a_letter_or_digit_cannot_be_read(name: str) -> None:
         "Termine f\u00fcr Outlook",
         "AcmeForOutlook",
         "acmeforoutlook",
+        "SyncViaOutlook",
+        "B00kTable",
         "BackupForMicrosoft365",
         "Overlook",
         "Inlook",

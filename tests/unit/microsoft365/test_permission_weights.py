@@ -27,6 +27,7 @@ ROLE, SCOPE = PermissionKind.ROLE, PermissionKind.SCOPE
 OWN_API = App("api", "a1", "Payroll API", is_home_tenant=True)
 OTHERS_API = App("o1", "o1", "Orders API", "0e15e000-0000-4000-8000-000000000009")
 NEW_API = App("n1", "n1", "A new API", "f8cdef31-a31e-4b4a-93e4-5f571e91255a")
+GRAPH_OF_NOBODY = App("g1", GRAPH_API, "Microsoft Graph")
 AAD_GRAPH, DEFENDER = (
     "00000002-0000-0000-c000-000000000000",
     "fc780465-2017-40d4-a0c5-307022471b92",
@@ -227,6 +228,8 @@ def test_names_are_compared_without_case_and_by_api() -> None:
 def test_anybodys_own_api_may_have_a_scope_that_is_called_like_one_of_microsofts() -> None:
     assert weigh_permission("Mail.Read", SCOPE, OWN_API).risk is PermissionRisk.ORDINARY
     assert weigh_permission("openid", SCOPE, OWN_API).risk is PermissionRisk.ORDINARY
+    assert weigh_permission("openid", SCOPE, OWN_API).concerns == "an API of this tenant's own"
+    assert weigh_permission("x", SCOPE, OTHERS_API).concerns == "an API that is not Microsoft's"
     assert weigh_permission("Mail.Read", SCOPE, GRAPH).risk is PermissionRisk.SENSITIVE
 
 
@@ -242,6 +245,8 @@ def test_anybodys_own_api_may_have_a_scope_that_is_called_like_one_of_microsofts
         (NEW_API, "Novelty.ReadWrite.All", PermissionRisk.BROAD),
         (NEW_API, "Mail.ReadWrite", PermissionRisk.SENSITIVE),
         (NEW_API, "", PermissionRisk.SENSITIVE),
+        (GRAPH_OF_NOBODY, "Mail.ReadWrite", PermissionRisk.SENSITIVE),
+        (GRAPH_OF_NOBODY, "", PermissionRisk.SENSITIVE),
     ],
 )
 def test_a_role_of_an_api_that_no_list_has_is_weighed_by_whose_it_is(
@@ -254,6 +259,8 @@ def test_a_role_of_an_api_that_no_list_has_is_weighed_by_whose_it_is(
 def test_a_role_is_named_by_its_published_id() -> None:
     assert find_role_name(GRAPH_API, "e2a3a72e-5f79-4c64-b1b1-878b674786c9") == "Mail.ReadWrite"
     assert find_role_name(GRAPH_API, "r1") == ""
+    assert find_role_name(GRAPH_API, "") == "", "there are roles of which no id is published"
+    assert find_role_name(GRAPH_API, "570282fd-fa5c-430d-a7fd-fc8dc98a9dca") == "", "a scope"
     assert find_role_name(INTUNE, "e2a3a72e-5f79-4c64-b1b1-878b674786c9") == ""
 
 

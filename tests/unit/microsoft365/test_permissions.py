@@ -13,13 +13,17 @@ from core.microsoft365.containment_permissions import (
 )
 from core.microsoft365.permission_risks import APP_ROLES, AUDIT_QUERY_PERMISSION, CMDLETS
 from core.microsoft365.permissions import (
+    ACTIVITY_PERMISSIONS,
     AUDIT_QUERY_PERMISSIONS,
     EXCHANGE_REQUIREMENT,
+    GRAPH_APP_ID,
+    MANAGEMENT_APP_ID,
     build_grant_command,
     collect_needed_permissions,
     compare_permissions,
     describe_risk,
     find_excess_permissions,
+    is_granted,
     list_needed_permissions,
     missing_permissions,
     note_granted_permissions,
@@ -59,6 +63,7 @@ def test_every_permission_has_its_risk_and_the_command_that_grants_it(
     if permission.service is Service.GRAPH:
         assert GUID.fullmatch(APP_ROLES[permission.name].id)
         assert APP_ROLES[permission.name].id in build_grant_command(permission)
+        assert f"--api {GRAPH_APP_ID} " in build_grant_command(permission)
 
 
 def test_no_permission_is_described_that_no_guard_needs() -> None:
@@ -114,6 +119,61 @@ def test_a_wider_role_is_as_good() -> None:
     wider = replace(grants, app_roles=grants.app_roles | {"Directory.Read.All"})
     assert missing_permissions(AUDIT_CONFIG, wider) == ()
     assert "Directory.Read.All" in find_excess_permissions((AUDIT_CONFIG,), wider).app_roles
+
+
+def test_a_role_of_the_management_apis_is_granted_there_and_looked_for_there() -> None:
+    (feed,) = (one for one in ACTIVITY_PERMISSIONS if one.service is Service.MANAGEMENT)
+    assert f"--api {MANAGEMENT_APP_ID} " in build_grant_command(feed)
+    assert is_granted(feed, GrantedPermissions(management_roles=frozenset({feed.name})))
+    elsewhere = GrantedPermissions(frozenset({feed.name}), management_roles=frozenset())
+    assert not is_granted(feed, elsewhere)
+    assert is_granted(feed, GrantedPermissions()), "it is not known to be missing"
+
+
+def test_what_one_guard_requires_is_required_though_another_could_do_without_it() -> None:
+    (name, needed) = next(
+        (name, config.guard.name)
+        for config in CATALOG
+        for name in (one.name for one in config.guard.permissions if not one.optional)
+        if name in {one.name for one in ACTIVITY_PERMISSIONS}
+    )
+    permission, needed_by = collect_needed_permissions(CATALOG)[name]
+    assert not permission.optional
+    assert {needed, "activity"} <= set(needed_by)
+    assert collect_needed_permissions(()) == {}
+
+
+def test_needed_permissions_come_by_service_and_then_by_name() -> None:
+    found = [(one.service, name) for name, (one, _) in collect_needed_permissions(CATALOG).items()]
+    assert found == sorted(found)
+    assert len({service for service, _ in found}) > 1
+
+
+def test_a_comparison_counts_what_containment_and_searches_need() -> None:
+    block = "User.EnableDisableAccount.All"
+    grants = GrantedPermissions(frozenset({block, AUDIT_QUERY_PERMISSION}), frozenset())
+    without = compare_permissions((), grants)
+    assert (without.granted, without.missing) == ((), ())
+    assert without.excess.app_roles == tuple(sorted((block, AUDIT_QUERY_PERMISSION)))
+    found = compare_permissions((), grants, Mode.ENFORCE, searches=True)
+    granted = {one.name for one, _ in found.granted}
+    missing = {one.name for one, _ in found.missing}
+    assert granted == {block, AUDIT_QUERY_PERMISSION}
+    assert {"User.RevokeSessions.All", "Set-CASMailbox"} <= missing
+    assert found.excess.app_roles == ()
+    assert not granted & missing
+
+
+def test_what_is_missing_is_all_there_as_long_as_none_of_it_is_required() -> None:
+    assert compare_permissions((SIGN_IN_CONFIG,), everything()).is_complete
+    optional = compare_permissions((SIGN_IN_CONFIG,), everything(but="AuditLog.Read.All"))
+    assert optional.missing
+    assert optional.is_complete
+    nothing = compare_permissions(
+        (SIGN_IN_CONFIG,), GrantedPermissions(frozenset(), frozenset(), frozenset())
+    )
+    assert any(one.optional for one, _ in nothing.missing)
+    assert not nothing.is_complete
 
 
 def test_nothing_is_missing_as_far_as_nothing_is_known() -> None:
@@ -183,6 +243,8 @@ def test_what_was_held_once_stays_known_and_what_cannot_be_read_grants_nothing()
     assert note_granted_permissions(SIGN_IN_CONFIG, unread, frozenset()) == frozenset()
     held = note_granted_permissions(SIGN_IN_CONFIG, everything(), frozenset({"Get-Nothing"}))
     assert held == {one.name for one in list_needed_permissions(SIGN_IN_CONFIG)}
+    some = note_granted_permissions(SIGN_IN_CONFIG, everything(but="User.Read.All"), frozenset())
+    assert "User.Read.All" not in some
     for less in (unread, everything(but="User.Read.All"), GrantedPermissions(frozenset())):
         assert note_granted_permissions(SIGN_IN_CONFIG, less, held) == held
 

@@ -6,11 +6,15 @@ from core.microsoft365.powershell import (
     build_ad_attributes_command,
     build_assign_licence_command,
     build_audit_age_command,
+    build_block_account_command,
     build_disable_account_command,
     build_disable_rule_command,
+    build_enable_account_command,
+    build_enable_on_premises_command,
     build_list_rules_command,
     build_remote_shared_command,
     build_remove_licences_command,
+    build_revoke_sessions_command,
     quote_literal,
 )
 
@@ -19,6 +23,25 @@ def test_an_ordinary_name_gives_the_ordinary_command() -> None:
     assert build_disable_account_command("info@contoso.com") == (
         "Get-ADUser -Filter \"UserPrincipalName -eq 'info@contoso.com'\" | Disable-ADAccount"
     )
+    assert build_enable_on_premises_command("X@contoso.com") == (
+        "Get-ADUser -Filter \"UserPrincipalName -eq 'X@contoso.com'\" | Enable-ADAccount"
+    )
+
+
+def test_an_account_is_blocked_and_allowed_again_by_its_id() -> None:
+    assert (
+        build_block_account_command("u'1") == "Update-MgUser -UserId 'u''1' -AccountEnabled:$false"
+    )
+    assert (
+        build_enable_account_command("u'1") == "Update-MgUser -UserId 'u''1' -AccountEnabled:$true"
+    )
+    assert build_revoke_sessions_command("u'1") == "Revoke-MgUserSignInSession -UserId 'u''1'"
+
+
+@pytest.mark.parametrize("rule", ["r", "r" * 200])
+def test_the_shortest_and_the_longest_name_that_can_be_written_are_written(rule: str) -> None:
+    written = f"Disable-InboxRule -Mailbox 'm' -Identity '{rule}'"
+    assert build_disable_rule_command("m", rule) == written
 
 
 @pytest.mark.parametrize(
@@ -45,9 +68,15 @@ def test_nothing_in_a_name_is_run(upn: str, written: str) -> None:
 )
 def test_a_name_that_cannot_be_written_gives_no_command(upn: str) -> None:
     assert build_disable_account_command(upn) == ""
+    assert build_enable_on_premises_command(upn) == ""
+    assert build_block_account_command(upn) == ""
+    assert build_enable_account_command(upn) == ""
+    assert build_revoke_sessions_command(upn) == ""
     assert build_disable_rule_command("m", upn) == ""
+    assert build_disable_rule_command(upn, "r") == ""
     assert build_list_rules_command(upn) == ""
     assert build_audit_age_command(upn, "90.00:00:00") == ""
+    assert build_audit_age_command("m", upn) == ""
 
 
 def test_an_age_limit_is_set_of_one_mailbox() -> None:

@@ -1,5 +1,6 @@
 """Mail to a group of the tenant goes to its members, and some of those may be outside."""
 
+from dataclasses import replace
 from itertools import pairwise
 
 import pytest
@@ -9,9 +10,14 @@ from core.microsoft365.recipients import (
     MAX_NESTED_GROUPS,
     ForwardTarget,
     KnownRecipients,
+    Membership,
     RecipientLocation,
+    collect_members,
+    find_membership,
     list_further_groups,
     list_further_lookups,
+    list_outside_addresses,
+    list_recipient_keys,
     locate_forwarding_object,
     locate_recipient,
 )
@@ -210,3 +216,113 @@ def test_a_contact_that_leads_to_a_group_is_followed_into_it() -> None:
     assert [(one.location, one.via) for one in targets] == [
         ("outside", "MailContact c@contoso.com")
     ]
+
+
+def test_a_circle_of_contacts_that_ends_inside_is_no_member_outside() -> None:
+    first = member("one@contoso.com", "MailContact", "two@contoso.com")
+    second = member("two@contoso.com", "MailContact", "one@contoso.com")
+    assert locations(answers((group(), (first,)), others=(first, second))) == [("inside", DESK)]
+
+
+def test_a_member_that_is_not_answered_leaves_the_whole_group_unanswered() -> None:
+    hop = member("c@contoso.com", "MailContact", "SMTP:hop@contoso.com")
+    outsider = member("x@evil.example", "GuestMailUser")
+    assert locate(answers((group(), (outsider, hop)))) is None
+    assert locate(answers((group(), (hop, outsider)))) is None
+
+
+def test_a_group_is_looked_into_as_deep_as_the_limit_and_no_deeper() -> None:
+    chain = [group(f"g{n}@contoso.com") for n in range(MAX_NESTED_GROUPS)]
+    pairs = [(one, (other,)) for one, other in pairwise(chain)]
+    outsider = (chain[-1], (member("x@evil.example", "GuestMailUser"),))
+    known = answers(*pairs, outsider)
+    assert [one.address for one in locate(known, "g0@contoso.com") or ()] == ["x@evil.example"]
+    (target,) = locate(answers((group(), (chain[0],)), *pairs, outsider)) or ()
+    assert target.reason == (
+        f"{chain[-1].kind} {chain[-1].address}: too many groups in one another to look into"
+    )
+
+
+def test_a_recipient_without_an_address_is_called_by_its_name() -> None:
+    nameless = Recipient("Service Desk", True, "GroupMailbox", id="g1")
+    unknown = Recipient("Somebody", True, "SomethingNew", id="s1")
+    (target,) = locate_forwarding_object("Service Desk", OWN, answers((nameless, (unknown,)))) or ()
+    assert (target.via, target.address) == ("GroupMailbox Service Desk", "Somebody")
+    assert "SomethingNew" in target.reason
+
+
+def test_a_contact_looked_up_in_vain_keeps_what_its_listing_said() -> None:
+    listed = member("c@contoso.com", "MailContact")
+    gone = Recipient("c@contoso.com", found=False)
+    assert locations(answers((group(), (listed,)), others=(gone,))) == [
+        ("unresolved", "c@contoso.com")
+    ]
+
+
+# ----------------------------------------------------------------------------------------------
+# Who is in a group
+# ----------------------------------------------------------------------------------------------
+
+ANN, BEN = member("ann@contoso.com"), member("ben@contoso.com")
+INNER = group("inner@contoso.com")
+
+
+def test_everybody_in_a_group_and_in_those_it_holds_is_found_once() -> None:
+    known = answers((group(), (ANN, INNER)), (INNER, (BEN, ANN, group())))
+    assert collect_members(group(), known) == Membership((ANN, BEN))
+
+
+def test_where_members_may_be_missing_the_first_reason_is_kept() -> None:
+    dynamic = group("all@contoso.com", "DynamicDistributionGroup")
+    known = answers((group(), (dynamic, INNER, ANN)), (INNER, (BEN,)), complete=False)
+    assert collect_members(group(), known) == Membership(
+        (ANN, BEN), f"{group().kind} {DESK}: it has too many members to look into"
+    )
+
+
+def test_a_group_that_was_not_answered_is_no_answer_whatever_the_others_say() -> None:
+    unasked = group("late@contoso.com")
+    doubt = f"{unasked.kind} late@contoso.com: its members were not read"
+    for inside in ((unasked, INNER), (INNER, unasked)):
+        known = answers((group(), inside), (INNER, (BEN,)))
+        assert collect_members(group(), known) == Membership((BEN,), doubt, is_answered=False)
+
+
+@pytest.mark.parametrize(
+    ("asked", "keys", "answer"),
+    [
+        (" Desk@Contoso.com ", {"id-ann@contoso.com"}, (True, "")),
+        (DESK, {"ann@contoso.com", "another"}, (True, "")),
+        (DESK, {"id-ben@contoso.com"}, (False, "")),
+        ("nobody", {"id-ann@contoso.com"}, (None, "no such group was found")),
+        ("gone", {"id-ann@contoso.com"}, (None, "no such group was found")),
+        ("twins", {"id-ann@contoso.com"}, (None, "several recipients of this name")),
+        ("ann@contoso.com", {"x"}, (None, "UserMailbox ann@contoso.com is no group")),
+    ],
+)
+def test_somebody_is_a_member_by_any_of_their_keys(
+    asked: str, keys: set[str], answer: tuple[bool | None, str]
+) -> None:
+    missing = (Recipient("gone", False), Recipient("twins", False, several=True))
+    known = answers((group(), (member("zoe@contoso.com"), ANN)), others=(ANN, *missing))
+    assert find_membership(asked, frozenset(keys), known) == answer
+
+
+def test_a_member_counts_though_others_may_be_missing_and_nobody_else_is_ruled_out() -> None:
+    known = answers((group(), (ANN,)), complete=False)
+    assert find_membership(DESK, frozenset({"ann@contoso.com"}), known) == (True, "")
+    answer, why = find_membership(DESK, frozenset({"ben@contoso.com"}), known)
+    assert answer is None
+    assert why.endswith("it has too many members to look into")
+
+
+def test_a_recipient_is_known_by_its_id_and_both_addresses() -> None:
+    contact = replace(member("c@contoso.com", "MailContact", "SMTP:X@Evil.example"), id="ID-C")
+    assert list_recipient_keys(contact) == {"id-c", "c@contoso.com", "x@evil.example"}
+    assert list_recipient_keys(Recipient("Ann", True)) == frozenset()
+
+
+def test_outside_addresses_are_those_of_targets_outside() -> None:
+    assert list_outside_addresses(
+        ForwardTarget(where, where, f"{where}@x") for where in RecipientLocation
+    ) == ["outside@x"]
