@@ -1,5 +1,6 @@
 """Connectors and journal rules: the shapes that are meant, then one thing varied a case."""
 
+import re
 from dataclasses import replace
 from datetime import UTC, datetime
 
@@ -153,6 +154,83 @@ def test_a_server_in_an_allowed_domain_is_shown_and_not_told() -> None:
     assert only(both, ALLOWING).severity is Severity.HIGH
 
 
+def measure_cuts(finding: Finding) -> list[int]:
+    """How much is shown of each long text in the facts of a finding."""
+    return [len(shown) for shown in re.findall(r"(n+)…", str(format_facts(finding.facts)))]
+
+
+LONG = "n" * 300
+
+
+def test_an_outbound_connector_without_a_name_goes_by_its_id_and_long_texts_are_cut() -> None:
+    many = tuple(f"d{number}.example" for number in range(21))
+    servers = ("203.0.113.9", f"{LONG}.example")
+    bare = only(replace(PARTNER, name="", smart_hosts=servers, domains=many, certificate=LONG))
+    assert bare.subject == "c2"
+    assert bare.summary == (
+        "Outbound connector c2 leads mail for some domains to a server of others."
+    )
+    assert f"for mail to: {', '.join(many[:20])}" in format_facts(bare.facts)
+    assert measure_cuts(bare) == [100, 100]
+    named = only(replace(PARTNER, name=LONG, domains=(LONG,)))
+    assert measure_cuts(named) == [100]
+    assert named.subject.startswith("n" * 200 + "…")
+
+
+def test_an_inbound_connector_without_a_name_goes_by_its_id_and_long_texts_are_cut() -> None:
+    many = tuple(f"d{number}.example" for number in range(21))
+    opened = replace(HYBRID_IN, name="", certificate=LONG, senders=many, addresses=(LONG,))
+    bare = only(opened)
+    assert bare.subject == "c3"
+    assert f"senders: {', '.join(many[:20])}" in format_facts(bare.facts)
+    assert measure_cuts(bare) == [100, 60]
+    named = only(replace(opened, name=LONG, senders=(LONG,)))
+    assert measure_cuts(named) == [100, 60, 100]
+    assert named.subject.startswith("n" * 200 + "…")
+
+
+def test_a_connector_is_the_same_in_whatever_order_and_case_its_parts_come() -> None:
+    hosts = ("203.0.113.9", "mx.Evil.example")
+    keys = {
+        only(replace(PARTNER, smart_hosts=order)).compute_key("g")
+        for order in (hosts, hosts[::-1], tuple(map(str.lower, hosts)))
+    }
+    assert len(keys) == 1
+    opened = replace(HYBRID_IN, certificate="*.Evil.example", addresses=("192.0.2.1", "192.0.2.2"))
+    same = replace(opened, certificate="*.evil.example", addresses=opened.addresses[::-1])
+    assert only(opened).compute_key("g") == only(same).compute_key("g")
+    moved = replace(opened, addresses=("192.0.2.3",))
+    assert only(moved).compute_key("g") != only(opened).compute_key("g")
+    other = replace(opened, certificate="*.other.example")
+    assert only(other).compute_key("g") != only(opened).compute_key("g")
+
+
+def test_what_is_told_of_a_connector_depends_on_its_own_listing_and_the_domains() -> None:
+    outbound, inbound = (
+        only(replace(PARTNER, domains=("*",))),
+        only(replace(HYBRID_IN, certificate="")),
+    )
+    assert outbound.sources == ("configuration-outbound-connector", "domains")
+    assert inbound.sources == ("configuration-inbound-connector", "domains")
+    (told,) = journal("j@drop.example")
+    assert told.sources == ("configuration-journal-rule", "domains")
+    for finding in (outbound, inbound, told):
+        assert finding.asks_if_preexisting
+        assert finding.advice.startswith("It applies to mail of the whole organization")
+
+
+def test_a_connector_for_more_mail_goes_further() -> None:
+    some = replace(HYBRID_IN, certificate="", senders=("bank.example",))
+    ((narrow,), (every,)) = (only(one).reaches for one in (some, replace(some, senders=("*",))))
+    assert every.covers(narrow)
+    assert not narrow.covers(every)
+    ((trusted,), (delivering,)) = (
+        only(one).reaches for one in (some, replace(some, internal=False))
+    )
+    assert trusted.covers(delivering)
+    assert not delivering.covers(trusted)
+
+
 @pytest.mark.parametrize(
     "connector",
     [
@@ -218,6 +296,19 @@ def test_a_journal_outside_is_told_and_one_of_an_allowed_archive_is_shown() -> N
     assert (kept.verdict, kept.severity) == (ForwardingVerdict.KEEP, Severity.INFO)
     (lost,) = journal("")
     assert lost.verdict == ForwardingVerdict.UNRESOLVED
+
+
+def test_a_journal_shows_its_first_targets_and_what_it_is_for() -> None:
+    targets = tuple(
+        ForwardTarget("j", RecipientLocation.OUTSIDE, f"j{number}@drop.example")
+        for number in range(21)
+    )
+    rule = replace(JOURNAL, name="", recipient=LONG, scope=LONG)
+    (finding,) = judge_journal_rule(JournalItem(rule, targets), TERMS)
+    assert (finding.subject, len(finding.facts)) == ("j1", 22)
+    assert measure_cuts(finding) == [200, 60]
+    (plain,) = journal("j@drop.example")
+    assert format_facts(plain.facts)[2] == "scope: not said"
 
 
 def test_a_journal_on_premises_and_a_disabled_one_are_nothing() -> None:

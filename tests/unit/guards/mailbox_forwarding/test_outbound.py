@@ -544,3 +544,37 @@ def test_a_rule_that_ends_the_rules_lets_a_forward_past_those_after_it() -> None
     assert doubtful.result is UNKNOWN
     assert doubtful.reason.endswith("Excuse ends the rules before it")
     assert leaves([ON], rules=[unclear]).result is ALLOWED
+
+
+def test_of_several_things_unread_the_remote_domains_are_named_first() -> None:
+    remotes = "no remote domain that was read says whether it lets automatic forwards pass"
+    policies = "the outbound spam policies were not read in full"
+    assert leaves(None, None, None).reason == remotes
+    assert leaves(None, rules=None).reason == policies
+
+
+def test_policies_that_say_the_same_are_named_by_the_last_and_a_doubt_by_the_first() -> None:
+    doubtful = OutboundPolicy("Staff", "Off", scope=scope(groups=["staff"]))
+    assert leaves([OFF, doubtful]).reason == "outbound spam policy Default"
+    second = replace(doubtful, name="Second", mode="On", priority=2)
+    assert leaves([OFF, second, doubtful]).reason.startswith("outbound spam policy Staff may apply")
+
+
+def test_a_doubt_about_an_exception_names_its_group() -> None:
+    spared = replace(FOR_ANN, exceptions=scope(groups=["Board"]))
+    found = leaves([ON, spared])
+    assert found.result is UNKNOWN
+    assert "it names the group Board" in found.reason
+
+
+@pytest.mark.parametrize("remotes", [[OPEN, CLOSED], [CLOSED, OPEN]])
+def test_of_two_remote_domains_as_specific_the_one_that_lets_pass_counts(
+    remotes: list[RemoteDomain],
+) -> None:
+    assert leaves([ON], remotes).result is ALLOWED
+
+
+def test_a_forward_that_is_not_pinned_may_leave_through_a_group_too() -> None:
+    through = target(via="GroupMailbox desk@contoso.com")
+    found = leaves([AUTOMATIC], targets=(through,))
+    assert (found.result, "through a group" in found.reason) == (UNKNOWN, True)
