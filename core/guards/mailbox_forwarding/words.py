@@ -109,7 +109,7 @@ def list_words() -> tuple[str, ...]:
     words = (
         " ".join(word.split()) for text in WORDS_BY_LANGUAGE.values() for word in text.split(",")
     )
-    return tuple(dict.fromkeys(word for word in words if word))
+    return tuple(dict.fromkeys(words))
 
 
 INDEXED_LETTERS = 2

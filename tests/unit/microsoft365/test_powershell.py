@@ -79,6 +79,11 @@ def test_a_name_that_cannot_be_written_gives_no_command(upn: str) -> None:
     assert build_audit_age_command("m", upn) == ""
 
 
+def test_all_rules_of_one_mailbox_are_shown() -> None:
+    written = "Get-InboxRule -Mailbox 'g1' -IncludeHidden | Format-List"
+    assert build_list_rules_command("g1") == written
+
+
 def test_an_age_limit_is_set_of_one_mailbox() -> None:
     written = "Set-Mailbox -Identity 'g1' -AuditLogAgeLimit '90.00:00:00'"
     assert build_audit_age_command("g1", "90.00:00:00") == written

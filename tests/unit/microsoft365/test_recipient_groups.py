@@ -221,7 +221,10 @@ def test_a_contact_that_leads_to_a_group_is_followed_into_it() -> None:
 def test_a_circle_of_contacts_that_ends_inside_is_no_member_outside() -> None:
     first = member("one@contoso.com", "MailContact", "two@contoso.com")
     second = member("two@contoso.com", "MailContact", "one@contoso.com")
-    assert locations(answers((group(), (first,)), others=(first, second))) == [("inside", DESK)]
+    known = answers((group(), (first,)), others=(first, second))
+    assert locate(known) == (
+        ForwardTarget(DESK, RecipientLocation.INSIDE, DESK, f"{KINDS[0]} {DESK}"),
+    )
 
 
 def test_a_member_that_is_not_answered_leaves_the_whole_group_unanswered() -> None:
@@ -249,14 +252,38 @@ def test_a_recipient_without_an_address_is_called_by_its_name() -> None:
     (target,) = locate_forwarding_object("Service Desk", OWN, answers((nameless, (unknown,)))) or ()
     assert (target.via, target.address) == ("GroupMailbox Service Desk", "Somebody")
     assert "SomethingNew" in target.reason
+    addressed = Recipient("Somebody", True, "SomethingNew", "s@contoso.com", id="s1")
+    (target,) = locate(answers((group(), (addressed,)))) or ()
+    assert target.address == "s@contoso.com"
 
 
 def test_a_contact_looked_up_in_vain_keeps_what_its_listing_said() -> None:
     listed = member("c@contoso.com", "MailContact")
     gone = Recipient("c@contoso.com", found=False)
-    assert locations(answers((group(), (listed,)), others=(gone,))) == [
-        ("unresolved", "c@contoso.com")
+    (target,) = locate(answers((group(), (listed,)), others=(gone,))) or ()
+    assert (target.location, target.reason) == (RecipientLocation.UNRESOLVED, "")
+
+
+def test_what_a_listing_says_of_a_member_is_not_taken_from_whoever_has_its_address() -> None:
+    namesake = member("a@contoso.com", "MailContact", "SMTP:x@evil.example")
+    mailbox = member("a@contoso.com")
+    assert locations(answers((group(), (mailbox,)), others=(namesake,))) == [("inside", DESK)]
+    contact = member("a@contoso.com", "MailContact", "SMTP:y@evil.example")
+    assert locations(answers((group(), (contact,)), others=(namesake,))) == [
+        ("outside", "y@evil.example")
     ]
+
+
+def test_a_group_that_holds_itself_is_looked_into_to_its_end() -> None:
+    known = answers((group(), (group(), INNER)), (INNER, (ANN, BEN)))
+    assert collect_members(group(), known).people == (ANN, BEN)
+    outsider = member("x@evil.example", "GuestMailUser")
+    known = answers((group(), (group(), INNER)), (INNER, (outsider,)))
+    assert locations(known) == [("outside", "x@evil.example")]
+
+
+def test_a_group_that_was_not_found_has_no_members_to_ask_for() -> None:
+    assert list(list_further_groups(KnownRecipients({DESK: replace(group(), found=False)}))) == []
 
 
 # ----------------------------------------------------------------------------------------------

@@ -56,6 +56,7 @@ def test_an_address_that_others_can_take_is_weak(url: str, weakness: ReplyWeakne
         "",
         "https://github.io.contoso.example/cb",
         "https://mygithub.io/cb",
+        "https://github.io/cb",
         "https://exoguard-f3b7e4gmb2fkc5aa.westeurope-01.azurewebsites.net/.auth/login/aad/callback",
     ],
 )
@@ -66,12 +67,20 @@ def test_an_address_of_ones_own_or_of_the_device_is_not(url: str) -> None:
 def test_of_each_host_the_worst_is_told() -> None:
     app = with_replies("http://x.github.io/a", "https://x.github.io/b", "https://x.github.io/*")
     assert list_weak_replies(app) == (WeakReply("x.github.io", ReplyWeakness.WILDCARD),)
+    reverse = with_replies(*app.reply_urls[::-1])
+    assert list_weak_replies(reverse) == list_weak_replies(app)
+
+
+def test_a_wildcard_without_a_host_is_shown_by_the_whole_address() -> None:
+    found = WeakReply("https:///*", ReplyWeakness.WILDCARD)
+    assert list_weak_replies(with_replies("https:///*")) == (found,)
 
 
 def test_a_free_host_is_no_open_line() -> None:
     app = with_replies("https://x.github.io", "http://y.example", "https://203.0.113.9")
     assert list_unsafe_reply_hosts(app) == ("203.0.113.9", "y.example")
     assert list_reply_hosts(app) == ("203.0.113.9", "x.github.io", "y.example")
+    assert list_reply_hosts(with_replies("myapp://auth", "https:///cb", "http://[broken")) == ()
 
 
 def test_the_file_of_free_hosts_holds_domains_and_says_where_they_are_from() -> None:

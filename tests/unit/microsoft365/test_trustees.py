@@ -14,6 +14,7 @@ from core.microsoft365.trustees import (
     has_mail_elsewhere,
     is_built_in_trustee,
     is_everyone_trustee,
+    is_known_kind,
     is_own_mail_user,
     is_system_mailbox,
     list_holder_ids,
@@ -57,6 +58,8 @@ def test_names_compare_without_the_forest_the_kind_and_the_case() -> None:
     assert normalize_trustee(" EURPRD01A002\\Ann ") == "ann"
     assert normalize_trustee("NAMP223A001\\ann") == "ann"
     assert normalize_trustee("CONTOSO\\Ann") == "contoso\\ann"
+    assert normalize_trustee("EURPRD01A002\\x\\Ann") == "x\\ann"
+    assert normalize_trustee("Builtin") == "builtin"
     assert normalize_trustee("SMTP:Ann@Contoso.com") == "ann@contoso.com"
     assert normalize_trustee("A\u030a") == "\u00e5"
     assert strip_account_prefix(f" NT:{ANN_SID}") == ANN_SID
@@ -143,6 +146,12 @@ def test_nobody_is_looked_up_whose_name_says_who_it_is(
             "contoso.com",
             False,
         ),
+        (
+            find(kind="MailUser", external_address="SMTP:a@x.example", address="a@contoso.com"),
+            True,
+            "x.example",
+            False,
+        ),
         (find(kind="MailUser", address="ann@contoso.com"), True, "contoso.com", True),
         (find(kind="MailUser"), True, "", False),
         (find(kind="UserMailbox", address="ann@contoso.com"), False, "contoso.com", True),
@@ -184,6 +193,14 @@ def test_a_holder_is_what_is_known_of_it(
     delegation: Delegation, recipient: Recipient, is_outside: bool, expected: HolderType
 ) -> None:
     assert classify_holder(delegation, recipient, is_outside=is_outside) is expected
+
+
+@pytest.mark.parametrize(
+    "kind", ["UserMailbox", "MailUniversalSecurityGroup", "MailUser", "MailContact", "PublicFolder"]
+)
+def test_it_is_known_of_a_kind_whether_it_belongs_to_the_organization(kind: str) -> None:
+    assert is_known_kind(find(kind=kind))
+    assert not is_known_kind(find(kind=f"New{kind}s"))
 
 
 def test_a_holder_goes_by_what_is_never_reused_and_else_by_its_name() -> None:

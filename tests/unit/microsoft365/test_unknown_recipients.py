@@ -4,6 +4,7 @@ import pytest
 
 from core.microsoft365.addresses import OwnDomains
 from core.microsoft365.recipients import (
+    MAX_HOPS,
     SEVERAL,
     ForwardTarget,
     KnownRecipients,
@@ -89,6 +90,11 @@ def test_a_chain_of_contacts_without_an_end_is_called_one() -> None:
     chain = [contact(f"{n}@contoso.com", f"{n + 1}@contoso.com") for n in range(9)]
     (target,) = locate_recipient("0@contoso.com", OWN, known(*chain)) or ()
     assert (target.location, target.reason) == (UNRESOLVED, "a chain of contacts")
+    ends = known(*chain[:MAX_HOPS], contact(f"{MAX_HOPS}@contoso.com", "x@evil.example"))
+    (target,) = locate_recipient("0@contoso.com", OWN, ends) or ()
+    assert target.location is UNRESOLVED
+    (target,) = locate_recipient("1@contoso.com", OWN, ends) or ()
+    assert (target.location, target.address) == (OUTSIDE, "x@evil.example")
 
 
 def test_a_legacy_name_that_leads_to_itself_is_inside_and_no_address() -> None:
@@ -117,6 +123,9 @@ def test_a_recipient_of_an_unknown_kind_is_no_contact_for_its_address_outside() 
     odd = Recipient("odd", True, "Novelty", "x@evil.example")
     (target,) = locate_forwarding_object("odd", OWN, known(odd)) or ()
     assert target.location is UNRESOLVED
+    lost = Recipient("lost", True, "MailContact", "lost@contoso.com", "SMTP:")
+    (target,) = locate_forwarding_object("lost", OWN, known(lost)) or ()
+    assert target.location is UNRESOLVED
     nameless = Recipient("guest", True, "GuestMailUser")
     (target,) = locate_forwarding_object("guest", OWN, known(nameless)) or ()
     assert target.location is UNRESOLVED
@@ -130,6 +139,7 @@ def test_only_what_may_lead_on_and_was_not_asked_for_is_looked_up_next() -> None
         Recipient("box+a@contoso.com", True, "UserMailbox", "box@contoso.com"),
         unknown("f+parcel@contoso.com"),
         unknown("Bob"),
+        Recipient("g", False, "MailContact", "g@contoso.com", "smtp:h@contoso.com"),
     )
     following = ["d@contoso.com", "e@contoso.com", "f@contoso.com"]
     assert list(list_further_lookups(answers, OWN)) == following
