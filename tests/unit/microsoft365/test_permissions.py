@@ -18,6 +18,7 @@ from core.microsoft365.permissions import (
     EXCHANGE_REQUIREMENT,
     GRAPH_APP_ID,
     MANAGEMENT_APP_ID,
+    ExcessPermissions,
     build_grant_command,
     collect_needed_permissions,
     compare_permissions,
@@ -60,6 +61,9 @@ def test_every_permission_has_its_risk_and_the_command_that_grants_it(
     assert len(describe_risk(permission)) > 10
     assert permission.reason
     assert "<CLIENT_ID>" in build_grant_command(permission)
+    if permission.service is Service.EXCHANGE:
+        assert build_grant_command(permission).startswith("pwsh infra/exchange-role.ps1 -AppId <")
+        assert build_grant_command(permission).endswith(" -ServicePrincipalObjectId <OBJECT_ID>")
     if permission.service is Service.GRAPH:
         assert GUID.fullmatch(APP_ROLES[permission.name].id)
         assert APP_ROLES[permission.name].id in build_grant_command(permission)
@@ -124,6 +128,7 @@ def test_a_wider_role_is_as_good() -> None:
 def test_a_role_of_the_management_apis_is_granted_there_and_looked_for_there() -> None:
     (feed,) = (one for one in ACTIVITY_PERMISSIONS if one.service is Service.MANAGEMENT)
     assert f"--api {MANAGEMENT_APP_ID} " in build_grant_command(feed)
+    assert len(describe_risk(feed)) > 10
     assert is_granted(feed, GrantedPermissions(management_roles=frozenset({feed.name})))
     elsewhere = GrantedPermissions(frozenset({feed.name}), management_roles=frozenset())
     assert not is_granted(feed, elsewhere)
@@ -176,7 +181,8 @@ def test_what_is_missing_is_all_there_as_long_as_none_of_it_is_required() -> Non
     assert not nothing.is_complete
 
 
-def test_nothing_is_missing_as_far_as_nothing_is_known() -> None:
+def test_nothing_is_missing_or_too_much_as_far_as_nothing_is_known() -> None:
+    assert find_excess_permissions((), GrantedPermissions()) == ExcessPermissions((), ())
     assert missing_permissions(FORWARDING_CONFIG, GrantedPermissions()) == ()
 
 

@@ -292,6 +292,9 @@ def test_a_target_has_one_essence_however_it_was_written() -> None:
     )
     resolved = ForwardTarget("Bob", RecipientLocation.OUTSIDE, "x@evil.example")
     assert resolved.identity == "x@evil.example"
+    assert (
+        ForwardTarget("SMTP:A@b.example.", RecipientLocation.UNRESOLVED).identity == "a@b.example"
+    )
     assert ForwardTarget(" Bob\t Smith ", RecipientLocation.UNRESOLVED).identity == "bob smith"
 
 
