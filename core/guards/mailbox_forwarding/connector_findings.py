@@ -136,8 +136,7 @@ def judge_inbound_connector(
 
     A partner's connector only asks the partner for more; it makes nothing internal.
     """
-    tied = connector.needs_certificate and bool(connector.certificate)
-    tied = tied and is_own_server(connector.certificate, own_domains)
+    tied = connector.needs_certificate and is_own_server(connector.certificate, own_domains)
     if not connector.enabled or tied or not (connector.on_premises or connector.internal):
         return
     name = quote_text(connector.name or connector.id, MAX_TEXT_LENGTH)

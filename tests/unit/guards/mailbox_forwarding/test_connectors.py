@@ -150,6 +150,10 @@ def test_a_server_in_an_allowed_domain_is_shown_and_not_told() -> None:
     filtering = replace(PARTNER, domains=("*",), smart_hosts=("eu.archive.example",))
     finding = only(filtering, ALLOWING)
     assert (finding.verdict, finding.severity) == (ForwardingVerdict.KEEP, Severity.INFO)
+    itself = replace(filtering, smart_hosts=("archive.example",))
+    assert only(itself, ALLOWING).verdict == ForwardingVerdict.KEEP
+    namesake = replace(filtering, smart_hosts=("notarchive.example",))
+    assert only(namesake, ALLOWING).verdict == ForwardingVerdict.ROUTED
     both = replace(filtering, smart_hosts=("eu.archive.example", "203.0.113.9"))
     assert only(both, ALLOWING).severity is Severity.HIGH
 
@@ -217,6 +221,12 @@ def test_what_is_told_of_a_connector_depends_on_its_own_listing_and_the_domains(
     for finding in (outbound, inbound, told):
         assert finding.asks_if_preexisting
         assert finding.advice.startswith("It applies to mail of the whole organization")
+
+
+def test_a_connector_that_names_no_domain_is_for_all_of_them() -> None:
+    assert "for mail to: *" in format_facts(only(replace(PARTNER, domains=())).facts)
+    every = replace(HYBRID_IN, certificate="", senders=())
+    assert "senders: *" in format_facts(only(every).facts)
 
 
 def test_a_connector_for_more_mail_goes_further() -> None:
@@ -308,7 +318,11 @@ def test_a_journal_shows_its_first_targets_and_what_it_is_for() -> None:
     assert (finding.subject, len(finding.facts)) == ("j1", 22)
     assert measure_cuts(finding) == [200, 60]
     (plain,) = journal("j@drop.example")
-    assert format_facts(plain.facts)[2] == "scope: not said"
+    assert (plain.subject, format_facts(plain.facts)[2]) == ("Archive", "scope: not said")
+    (named,) = journal("j@drop.example", rule=replace(JOURNAL, name=LONG))
+    assert named.subject.startswith("n" * 200 + "…")
+    (other,) = journal("x@drop.example")
+    assert other.compute_key("g") != plain.compute_key("g")
 
 
 def test_a_journal_on_premises_and_a_disabled_one_are_nothing() -> None:

@@ -147,6 +147,7 @@ def test_the_enabled_rule_that_comes_first_decides() -> None:
         (scope("eve@contoso.com", groups=["staff"]), False),
         (scope("ann@contoso.com", groups=["staff"]), None),
         (scope("Ann Example"), None),
+        (scope("eve@contoso.com", "Ann Example"), None),
         (scope("Ann Example", domains=["other.example"]), False),
         (scope("ann@contoso.com", others=["SomethingNew"]), None),
         (scope(), None),
@@ -491,8 +492,8 @@ def test_a_domain_without_a_name_covers_nobody() -> None:
 
 
 def test_only_the_kind_of_a_group_says_that_mail_passes_through_one() -> None:
-    by_name = target(via="MailContact group@contoso.com")
-    assert leaves([OFF], targets=[by_name]).result is BLOCKED
+    for via in ("MailContact group@contoso.com", "MailContact group desk"):
+        assert leaves([OFF], targets=[target(via=via)]).result is BLOCKED
     by_kind = target(via="MailUniversalSecurityGroup desk@contoso.com")
     assert leaves([OFF], targets=[by_kind]).result is UNKNOWN
 
@@ -567,7 +568,7 @@ def test_a_doubt_about_an_exception_names_its_group() -> None:
     assert "it names the group Board" in found.reason
 
 
-@pytest.mark.parametrize("remotes", [[OPEN, CLOSED], [CLOSED, OPEN]])
+@pytest.mark.parametrize("remotes", [[OPEN, CLOSED], [CLOSED, OPEN], [OPEN, OPEN]])
 def test_of_two_remote_domains_as_specific_the_one_that_lets_pass_counts(
     remotes: list[RemoteDomain],
 ) -> None:
