@@ -311,6 +311,8 @@ def test_why_consents_may_be_missing(
     for page in pages:
         consents.note_failures(page)
     assert (consents.permanent_doubts, consents.failure) == (doubts, failure)
+    refused = [one for page in pages for one in page.failures if one.permission]
+    assert consents.read_failures == tuple(replace(one, optional=True) for one in refused)
 
 
 def test_a_long_name_is_cut_and_the_permission_stays() -> None:
@@ -321,12 +323,19 @@ def test_a_long_name_is_cut_and_the_permission_stays() -> None:
     assert format_consent(consent) == said
 
 
+async def test_nobody_is_asked_for_the_names_of_users_of_whom_there_are_none() -> None:
+    fake = FakeTenant(app_role_assignments=[app_role("SMTP.SendAsApp")])
+    await TokenConsents(fake).read_once()
+    assert ACCOUNTS not in [source for source, _ in fake.read_log]
+
+
 async def test_an_app_without_a_name_stays_its_id_and_order_is_by_name() -> None:
     consents = TokenConsents(
         FakeTenant(oauth_grants=[DelegatedGrant("gone", "r1", True, frozenset({"SMTP.Send"}))])
     )
     await consents.read_once()
     (read,) = consents.select(frozenset({"smtp"}), None)
+    assert consents.select(frozenset({"imap", "pop"}), None) == ()
     assert (read.app_name, read.account_name) == ("", "")
     names = ("_a", "Za", "zb", "Ab")
     consents.consents = tuple(TokenConsent("imap", "p", name, "", name) for name in names)

@@ -16,8 +16,8 @@ from core.guards.privileged_change.stale_administrators import (
 from core.model.findings import Finding, Severity
 from core.model.guards import GuardPolicy, ObserveContext
 from core.tenant.directory import Account, RoleHolder, SignIn
-from core.tenant.readings import Reading
-from core.tenant.sources import ROLE_HOLDERS, SIGN_INS
+from core.tenant.readings import ReadFailure, Reading
+from core.tenant.sources import ACCOUNTS, ROLE_HOLDERS, SIGN_INS
 from tests.support.fakes.tenant import FakeTenant
 
 NOW = datetime(2026, 11, 20, 12, tzinfo=UTC)
@@ -110,6 +110,20 @@ async def test_what_is_unread_tells_nothing_and_ends_no_case(unread: str) -> Non
     found, covered = await look([ADMIN], unread=unread)
     assert found == []
     assert not covered
+
+
+async def test_of_a_list_of_holders_that_was_cut_short_nobody_is_told() -> None:
+    context = ObserveContext(GuardPolicy(NOW))
+    cut = Reading((ADMIN,), complete=False)
+    assert await read_administrator_use(FakeTenant(), cut, (), context) == Reading()
+
+
+async def test_one_administrator_who_cannot_be_read_leaves_the_use_of_all_open() -> None:
+    tenant = FakeTenant(users=[Account("a1", "a1@x")])
+    tenant.fail_read(ACCOUNTS, "a1", "HTTP 404")
+    context = ObserveContext(GuardPolicy(NOW))
+    (failure,) = (await read_administrator_use(tenant, Reading((ADMIN,)), (), context)).failures
+    assert failure == ReadFailure(STALE_ADMINISTRATORS, "HTTP 404", optional=True)
 
 
 async def test_of_administrators_who_were_not_looked_up_nothing_is_over() -> None:
