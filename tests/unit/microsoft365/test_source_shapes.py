@@ -114,7 +114,8 @@ def test_an_object_is_asked_for_alone_where_it_has_an_id_that_the_service_answer
 
 
 def test_an_object_that_was_asked_for_alone_has_to_pass_every_test_of_the_listing() -> None:
-    held, old = {"LitigationHoldEnabled": True}, {"Age": "old"}
+    held: dict[str, object] = {"LitigationHoldEnabled": True}
+    old: dict[str, object] = {"Age": "old"}
     both = define_exchange_source("Get-Thing", "Guid", risk="x", keeps=is_held, filtered=is_old)
     assert both.lists(held | old)
     assert not both.lists(held)
