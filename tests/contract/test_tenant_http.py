@@ -179,7 +179,12 @@ async def test_domains_of_both_sources_are_one_list() -> None:
         found = await to.tenant.mail_flow.read_accepted_domains()
         # Exchange did not say of which type it is, so an unknown address in it may be elsewhere.
         assert found.items == (
-            AcceptedDomain("contoso.example", includes_subdomains=True, authoritative=False),
+            AcceptedDomain(
+                "contoso.example",
+                includes_subdomains=True,
+                authoritative=False,
+                is_type_told=False,
+            ),
         )
 
 

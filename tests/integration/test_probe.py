@@ -309,6 +309,7 @@ TURNED_ROUND = (
     ("graph-collection-count", "refused", FAILS),
     ("graph-collection-count", "high", HOLDS),
     ("graph-collection-count", "ended", HOLDS),
+    ("graph-collection-count", "skipped", HOLDS),
     ("graph-grants-count", "lossy", FAILS),
     ("graph-app-roles-page", "lossy", HOLDS),
     ("graph-sign-in-log", "interactive", FAILS),
