@@ -127,6 +127,8 @@ class SliceReader:
     """Whether Exchange compares names by their order, and not only by how they start."""
     comes_in_order: bool = True
     """Whether rows may come in order: no beginning was longer than the answer that showed it."""
+    has_shown: bool = False
+    """Whether a slice was complete already."""
     ahead: deque[Step | Rest | End] = field(default_factory=deque)
     """What is still to be done, in order."""
 
@@ -172,8 +174,12 @@ class SliceReader:
     # Asking -----------------------------------------------------------------------------------
 
     def ask_ahead(self) -> None:
-        """Ask for the next slices, as far as it is known which those are."""
-        for step in islice(self.ahead, SLICES_AT_ONCE):
+        """Ask for the next slices, as far as it is known which those are.
+
+        Before the first rows are shown there is one request at a time, so that a run gets on in
+        which three answers take all of its time.
+        """
+        for step in islice(self.ahead, SLICES_AT_ONCE if self.has_shown else 1):
             if isinstance(step, Rest):
                 return
             if isinstance(step, Step) and step.task is None:
@@ -233,6 +239,7 @@ class SliceReader:
             step.parent.note_shown(shown)
         if not rows:
             return None
+        self.has_shown = True
         place = step.place.advance(step.part)
         return shown, place.format() if place else ""
 

@@ -37,7 +37,8 @@ USUAL_PARTS = 8
 FILLED_SHARE = 0.6
 # Fewer rows of a sample say too little of how many there are.
 MIN_SAMPLE = 4
-# So many neighbours are in order where a sample is: Exchange sorts signs in its own way.
+# So many neighbours are in order where a sample is, and so many of it come before its end: Exchange
+# sorts signs in its own way.
 ORDERED_SHARE = 0.9
 # A longer filter might be refused.
 MAX_CONDITION = 2_000
@@ -202,6 +203,8 @@ def find_ordered_end[C: Cut](part: Slice, keys: Sequence[C], now: datetime) -> C
     """
     rising = sum(not comes_before(second, first) for first, second in pairwise(keys))
     if not keys or rising < ORDERED_SHARE * (len(keys) - 1):
+        return None
+    if sum(not comes_before(keys[-1], key) for key in keys) < ORDERED_SHARE * len(keys):
         return None
     low, high = part.get_span(now)
     bounds = (low, high, part.first_name, part.end_name)

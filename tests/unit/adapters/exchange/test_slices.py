@@ -14,6 +14,7 @@ from core.adapters.exchange.slices import (
     SlicePlace,
     choose_names,
     choose_times,
+    find_ordered_end,
     list_names,
 )
 from core.adapters.exchange.way_memory import WayMemory
@@ -222,6 +223,18 @@ def test_a_second_that_holds_more_than_a_part_is_a_part_of_its_own() -> None:
     times = choose_times(Slice(), dates, 2, NOW)
     assert times[:2] == [at, at + timedelta(seconds=1)]
     assert times == sorted(set(times))
+
+
+def test_rows_that_come_in_order_but_for_a_few_end_where_the_answer_does() -> None:
+    names = [f"m{number:02}" for number in range(40)]
+    assert find_ordered_end(Slice(), names, NOW) == "m39"
+    assert find_ordered_end(Slice(), ["a", "z", *names], NOW) == "m39"
+    assert find_ordered_end(Slice(), [], NOW) is None
+
+
+def test_rows_that_rise_again_and_again_are_in_no_order() -> None:
+    months = [NOW - timedelta(days=30 * (14 - number % 15)) for number in range(100)]
+    assert find_ordered_end(Slice(), months, NOW) is None
 
 
 def test_names_that_begin_alike_are_cut_behind_that() -> None:
