@@ -146,6 +146,11 @@ class Listing:
     """Whether this is no size that was remembered, but another one after an end on a full page."""
 
     @property
+    def is_about_one(self) -> bool:
+        """Whether it lists what belongs to one object."""
+        return "Identity" in self.command.parameters
+
+    @property
     def cmdlet(self) -> str:
         return self.command.cmdlet
 
@@ -161,7 +166,7 @@ class Listing:
             return
         if not self.exchange.is_tenant_path(after):
             raise Rejected(f"{self.cmdlet}: that is no path to go on from")
-        self.page_size = await self.exchange.way_memory.find_page_size(self.cmdlet)
+        self.page_size = await self.find_known_size()
         if is_command_path(after):
             blocks = self.read_all_pages(await self.find_form(), after)
         else:
@@ -306,9 +311,17 @@ class Listing:
         forms = await memory.find_page_forms()
         if forms is not None and DEFAULT_PAGE_FORM not in forms:
             return "another form of pages works" if forms else "no form of pages works"
-        if await memory.find_page_size(self.cmdlet) not in (0, self.exchange.page_size):
+        if await self.find_known_size() not in (0, self.exchange.page_size):
             return FULL_PAGES
         return ""
+
+    async def find_known_size(self) -> int:
+        """The page size in which this listing ended last, or 0. What belongs to one object ends
+        where it does, and says nothing of others.
+        """
+        return (
+            0 if self.is_about_one else await self.exchange.way_memory.find_page_size(self.cmdlet)
+        )
 
     async def remember_pages(self) -> None:
         """Note that pages work again, where another way was noted before."""
@@ -331,12 +344,11 @@ class Listing:
         memory = self.exchange.way_memory
         known = await memory.find_way(self.cmdlet)
         if not self.has_chosen_size:
-            self.page_size = await memory.find_page_size(self.cmdlet)
-        about_one = "Identity" in self.command.parameters
+            self.page_size = await self.find_known_size()
         ways = [
             (way, DEFAULT_PAGE_FORM)
             for way in find_cmdlet_listing(self.cmdlet).ways[1:]
-            if not (about_one and way in WAYS_OF_ALL_OBJECTS)
+            if not (self.is_about_one and way in WAYS_OF_ALL_OBJECTS)
         ]
         if known and known is not ListingWay.PAGES:
             known_first = sorted(ways, key=lambda pair: pair[0] is not known)
@@ -414,7 +426,8 @@ class Listing:
         """Note which way worked and, without any name, why the one before it did not."""
         memory = self.exchange.way_memory
         row = await memory.find_fresh_row(self.cmdlet)
-        size = self.page_size if way in (ListingWay.PAGES, ListingWay.ENTITIES) else 0
+        has_pages = way in (ListingWay.PAGES, ListingWay.ENTITIES)
+        size = self.page_size if has_pages and not self.is_about_one else 0
         if row is None and (way, form, size) == (ListingWay.PAGES, DEFAULT_PAGE_FORM, 0):
             return
         if row is None or (row.way, row.page_size) != (way, size):
