@@ -111,6 +111,8 @@ def test_sessions_are_ended_after_the_way_in_is_closed(
 def test_an_account_is_contained_by_a_plain_id_alone() -> None:
     step = contain("u-1")
     assert (step.command.startswith("exo contain 'u-1' --why "), step.shell) == (True, Shell.EXO)
+    assert step.text.startswith("Contain the account: this shows the plan")
+    assert step.text.endswith("The answer has the command that carries it out.")
     assert contain("u 1").command == ""
     assert contain("-u1").command == ""
 
