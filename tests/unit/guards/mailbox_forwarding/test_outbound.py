@@ -439,22 +439,32 @@ LONG = "n" * 200
 
 
 @pytest.mark.parametrize(
-    ("answer", "reason"),
+    ("policies", "remotes", "rules", "reason"),
     [
         (
-            leaves([ON], None),
+            [ON],
+            None,
+            (),
             "no remote domain that was read says whether it lets automatic forwards pass",
         ),
-        (leaves([ON], [OPEN], None), "the mail-flow rules were not read in full"),
-        (leaves([]), "no outbound spam policy applies to the sender"),
+        ([ON], [OPEN], None, "the mail-flow rules were not read in full"),
+        ([], [OPEN], (), "no outbound spam policy applies to the sender"),
         (
-            leaves([replace(FOR_ANN, scope=scope(others=["SentToMemberOf"])), ON]),
+            [replace(FOR_ANN, scope=scope(others=["SentToMemberOf"])), ON],
+            [OPEN],
+            (),
             "outbound spam policy Ann may apply to the sender: its conditions are not all "
             "understood",
         ),
     ],
 )
-def test_what_is_not_known_has_its_reason(answer: Departure, reason: str) -> None:
+def test_what_is_not_known_has_its_reason(
+    policies: Sequence[OutboundPolicy],
+    remotes: Sequence[RemoteDomain] | None,
+    rules: Sequence[TransportRule] | None,
+    reason: str,
+) -> None:
+    answer = leaves(policies, remotes, rules)
     assert (answer.result, answer.reason) == (UNKNOWN, reason)
 
 
@@ -568,7 +578,9 @@ def test_a_doubt_about_an_exception_names_its_group() -> None:
     assert "it names the group Board" in found.reason
 
 
-@pytest.mark.parametrize("remotes", [[OPEN, CLOSED], [CLOSED, OPEN], [OPEN, OPEN]])
+@pytest.mark.parametrize(
+    "remotes", [[OPEN, CLOSED], [CLOSED, OPEN], [OPEN, replace(OPEN, name=" * ")]]
+)
 def test_of_two_remote_domains_as_specific_the_one_that_lets_pass_counts(
     remotes: list[RemoteDomain],
 ) -> None:
