@@ -11,6 +11,7 @@ from core.guards.privileged_change.stale_administrators import (
     MANY,
     MAX_LOOKUPS,
     STALE_ADMINISTRATORS,
+    ManyAdministrators,
     read_administrator_use,
 )
 from core.model.findings import Finding, Severity
@@ -120,7 +121,7 @@ async def test_of_a_list_of_holders_that_was_cut_short_nobody_is_told() -> None:
 
 async def test_one_administrator_who_cannot_be_read_leaves_the_use_of_all_open() -> None:
     tenant = FakeTenant(users=[Account("a1", "a1@x")])
-    tenant.fail_read(ACCOUNTS, "a1", "HTTP 404")
+    tenant.failures[ACCOUNTS, "a1"] = ReadFailure(ACCOUNTS, "HTTP 404", "a1", "Ann")
     context = ObserveContext(GuardPolicy(NOW))
     (failure,) = (await read_administrator_use(tenant, Reading((ADMIN,)), (), context)).failures
     assert failure == ReadFailure(STALE_ADMINISTRATORS, "HTTP 404", optional=True)
@@ -140,3 +141,11 @@ async def test_how_many_were_not_looked_up_is_said() -> None:
     )
     assert read.failures[-1].reason == "1,001 of 1,151 administrators were not looked up"
     assert {one.source for one in read.failures} == {STALE_ADMINISTRATORS}
+
+
+def test_names_are_shown_in_the_order_of_people_and_long_ones_are_cut() -> None:
+    item = ManyAdministrators(("Zoe", "ann", "n" * 300, "Ben"))
+    (finding,) = GUARD.judge(item, GuardPolicy(NOW))
+    (fact,) = finding.facts
+    assert fact.text.startswith(f"ann, Ben, {'n' * 120}…")
+    assert fact.text.endswith(", Zoe")
