@@ -3,6 +3,7 @@
 from collections.abc import Mapping
 from dataclasses import replace
 from datetime import UTC, datetime, timedelta
+from typing import Any
 
 import pytest
 
@@ -207,7 +208,7 @@ def test_a_rule_that_is_tested_sends_reports_while_its_time_lasts(
     ],
 )
 def test_the_times_of_a_rule_are_said_while_they_are_to_come(
-    times: dict[str, datetime], fact: list[str]
+    times: dict[str, Any], fact: list[str]
 ) -> None:
     rule = replace(RULE, conditions={"SCLOver": ("8",)}, **times)
     assert [str(one) for one in list_rule_facts(rule, NOW)] == ["rule: Rule", *fact]
