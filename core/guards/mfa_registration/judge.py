@@ -235,7 +235,7 @@ def build_group_finding(summary: GroupSummary) -> Finding:
         facts=tuple(list_group_facts(summary)),
         sources=(SIGN_IN_METHODS,),
         advice=f"{advice} Everyone: Entra ID > Authentication methods > User registration details.",
-        steps=build_group_remedy(summary.group, advice),
+        steps=build_group_remedy(advice),
     )
 
 

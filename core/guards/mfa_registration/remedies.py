@@ -59,7 +59,7 @@ def build_added_remedy(account_id: str, name: str, upn: str) -> tuple[Step, ...]
     )
 
 
-def build_group_remedy(group: str, advice: str) -> tuple[Step, ...]:
+def build_group_remedy(advice: str) -> tuple[Step, ...]:
     """The steps about many accounts."""
     return (
         make_graph_step(
