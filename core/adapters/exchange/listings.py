@@ -9,7 +9,7 @@ remembered for a week. A listing that no way completes is unread: it is never a 
 
 An end on a full page may be one that came too soon, so the same is listed in pages of another size,
 and in other ways. Where all of those are refused, and none says that there is more, it is the end.
-The size in which the last page was not full is remembered, so that the next listing begins with it.
+The size in which the last page was not full is remembered, and asked for after the first page.
 
 Pages, entities and slices go on in a later run where this one stopped, once they are known to be
 the way; so each is remembered as soon as it works. One answer cannot, and takes its turn before the
@@ -276,6 +276,7 @@ class Listing:
                         if path:
                             break
                         continue
+                    requester.page_size = await self.find_known_size()
                     self.shown.add_rows(rows)
                     yield rows, path
                 requester.check_end()
@@ -311,8 +312,6 @@ class Listing:
         forms = await memory.find_page_forms()
         if forms is not None and DEFAULT_PAGE_FORM not in forms:
             return "another form of pages works" if forms else "no form of pages works"
-        if await self.find_known_size() not in (0, self.exchange.page_size):
-            return FULL_PAGES
         return ""
 
     async def find_known_size(self) -> int:

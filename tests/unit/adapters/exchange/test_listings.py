@@ -8,6 +8,7 @@ import pytest
 
 from core.adapters.exchange.command import Command
 from core.adapters.exchange.listings import list_each, list_objects, list_rows
+from core.adapters.exchange.page_requests import PageRequester
 from core.adapters.exchange.way_memory import WayMemory
 from core.adapters.parsing import ResponseRow
 from core.errors import LedgerError, Unavailable
@@ -244,12 +245,26 @@ async def test_a_tenant_that_fills_its_last_page_is_listed_once_more_and_by_page
         assert to.exchange.service.requests == 2 * pages + 1
         noted = [(row.way, row.page_size) for row in saved if row.cmdlet == "Get-Mailbox"]
         assert noted == [(ListingWay.PAGES, PAGE_SIZE - 1)]
-        # The next listing begins in that size, as soon as it knows that there is a second page.
+        # The next listing goes on in that size, as soon as it knows that there is a second page.
         again = await list_rows(to.exchange, Command("Get-Mailbox", ALL, ("Guid",)))
         assert count_objects(again) == (count, count)
         asked = to.exchange.service.requests - (2 * pages + 1)
-        assert asked == (pages + 2 if pages > 1 else 3)
+        assert asked == 3
         assert len(saved) == len(noted)
+
+
+@pytest.mark.parametrize(
+    ("count", "full_end"), [(PAGE_SIZE, 300), (PAGE_SIZE - 1, 300), (PAGE_SIZE - 2, 0)]
+)
+async def test_a_page_of_the_usual_size_is_full_whatever_size_was_asked_for(
+    count: int, full_end: int
+) -> None:
+    async with connect_sandbox(build_tenant({}, [])) as to:
+        to.exchange.page_size = PAGE_SIZE
+        command = Command("Get-Mailbox", ALL, ("Guid",))
+        requester = PageRequester(to.exchange, command, page_size=PAGE_SIZE - 1)
+        requester.note_end(list(build_mailboxes(count)), "", 300)
+        assert requester.full_end == full_end
 
 
 @pytest.mark.parametrize("size", [-5, 1_000_000])
@@ -262,7 +277,7 @@ async def test_a_size_in_the_state_that_makes_no_sense_is_not_asked_for(size: in
 
 
 async def test_a_remembered_size_that_ends_on_a_full_page_too_is_changed_again() -> None:
-    count = 2 * (PAGE_SIZE - 1)
+    count = PAGE_SIZE + PAGE_SIZE - 1
     async with connect_sandbox(build_tenant({}, build_mailboxes(count))) as to:
         saved = note_ways(to, Way("Get-Mailbox", ListingWay.PAGES, NOW, page_size=PAGE_SIZE - 1))
         rows = await list_rows(to.exchange, Command("Get-Mailbox", ALL, ("Guid",)))
