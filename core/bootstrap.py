@@ -183,6 +183,12 @@ async def connect_world(
         if not channels and settings.channel_faults:
             warn_if_silent(settings.channel_faults)
         graph.chosen_ways = exchange.chosen_ways = ChosenWays(ledger.load_probe)
+        services = {one.name: one for one in (graph_service, exchange_service)}
+
+        def resume_calls(accepted: Mapping[str, int]) -> None:
+            for name in services.keys() & accepted.keys():
+                services[name].resume_limit(accepted[name])
+
         yield World(
             connect_tenant(graph, exchange, management, inbox_memory=inbox_memory),
             ledger,
@@ -207,6 +213,8 @@ async def connect_world(
             digest_schedule=settings["DIGEST_SCHEDULE"],
             create_seed=lambda: secrets.token_hex(8),
             sweep_pause=min(MAX_SWEEP_PAUSE, SWEEP_PAUSE_SHARE * run_seconds),
+            get_accepted_calls=lambda: {name: one.limit for name, one in services.items()},
+            resume_calls=resume_calls,
         )
 
 

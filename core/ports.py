@@ -460,3 +460,7 @@ class World:
     """The most seconds that a run waits before a periodic check begins, so that the schedule of the
     guard does not tell its moment.
     """
+    get_accepted_calls: Callable[[], Mapping[str, int]] = dict
+    """How many calls at once each service accepts, as far as this run found out."""
+    resume_calls: Callable[[Mapping[str, int]], None] = lambda accepted: None
+    """Begins with so many calls at once as the services accepted before."""

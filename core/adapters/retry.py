@@ -9,8 +9,9 @@ never past the deadline of the run.
 The concurrency a service accepts is not known beforehand: Outlook's limit of four concurrent
 requests has been documented both per mailbox and per app. So the limit doubles with each clean
 window of calls until the service throttles for the first time; then it is halved, and grows by one
-after a clean window. A limit at which the service has throttled before is tried again only after
-more and more clean windows, since each such attempt costs a batch of rejected requests.
+after a clean window. The next run of a guard begins where the last one ended. A limit at which the
+service has throttled before is tried again only after more and more clean windows, since each such
+attempt costs a batch of rejected requests.
 
 Every request of Exoguard is idempotent, so every call may be retried.
 """
@@ -171,6 +172,10 @@ class ThrottledService:
     def __post_init__(self) -> None:
         self.cap = max(1, self.cap)
         self.limit = min(max(1, self.initial_limit), self.cap)
+
+    def resume_limit(self, limit: int) -> None:
+        """Begin with a limit that an earlier run found, as far as the cap allows."""
+        self.limit = min(max(1, limit), self.cap)
 
     async def call[T](self, attempt: Callable[[], Awaitable[T]], *, goes_first: bool = False) -> T:
         """Run an attempt, and retry it while it raises RetryableError.

@@ -84,6 +84,7 @@ async def finish_run(scan: Scan) -> RunReport:
         granted_permissions=note_granted_permissions(
             context.config, context.grants, state.granted_permissions
         ),
+        accepted_calls=scan.world.get_accepted_calls(),
         check_seed=state.check_seed or scan.world.create_seed(),
     )
     await scan.claim.save(report, *resolved, state=state)

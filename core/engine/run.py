@@ -99,6 +99,7 @@ async def run_claimed(
     """The run itself, while it holds the claim."""
     guard = config.guard.name
     snapshot = await check_memory(world, claim, guard, await claim.load())
+    world.resume_calls(snapshot.state.accepted_calls)
     snapshot = await process_requests(world, claim, snapshot, report.run)
     snapshot = trust_again(snapshot, guard)
     report = replace(report, mode=restrict_mode(report.mode, snapshot.state))

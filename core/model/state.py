@@ -169,6 +169,8 @@ class GuardState:
     """By the listing: after which hash prefix the next run looks at single objects that it lacks,
     where more of them wait than one run looks at.
     """
+    accepted_calls: Mapping[str, int] = field(default_factory=dict)
+    """How many calls at once each service accepted when the last run ended, by its name."""
     check_seed: str = ""
     """A random text that decides when periodic checks are due; empty before the first full run."""
     revision: int = 0

@@ -188,6 +188,22 @@ async def test_more_run_at_once_after_clean_answers_up_to_the_cap() -> None:
     assert growing.limit == 3
 
 
+@pytest.mark.parametrize(
+    ("known", "limit"), [(12, 12), (16, 16), (1_000, 16), (2, 2), (0, 1), (-9, 1)]
+)
+async def test_a_run_begins_with_the_limit_that_the_last_one_found(known: int, limit: int) -> None:
+    begun = build_service(SleepClock(), initial_limit=4, cap=16)
+    begun.resume_limit(known)
+    assert begun.limit == limit
+
+
+async def test_a_limit_that_is_too_high_by_now_is_halved_at_the_first_refusal() -> None:
+    begun = build_service(SleepClock(), initial_limit=4, cap=16)
+    begun.resume_limit(16)
+    begun.record_throttling(begun.clock(), 1.0)
+    assert begun.limit == 8
+
+
 async def test_places_that_stand_empty_prove_nothing_about_further_ones() -> None:
     quiet = build_service(SleepClock(), initial_limit=4, cap=16)
     for _ in range(40):

@@ -2,7 +2,8 @@
 
 import json
 import re
-from dataclasses import dataclass, field, replace
+from copy import replace
+from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
@@ -402,3 +403,21 @@ async def test_the_seed_of_the_periodic_checks_is_made_once_and_kept() -> None:
         await run(stage.duty, world)
         stage.clock.advance(hours=6)
         assert (await stage.ledger.load_state(stage.duty.guard.name)).check_seed == "first"
+
+
+async def test_a_run_begins_with_as_many_calls_at_once_as_the_last_one_found_accepted() -> None:
+    stage = Stage(FORWARDING_CONFIG)
+    begun: list[dict[str, int]] = []
+    for accepted in ({"graph": 16}, {"graph": 3}, {"graph": 5}):
+        world = World(
+            stage.tenant,
+            stage.ledger,
+            stage.alerts,
+            stage.clock,
+            build_cards,
+            get_accepted_calls=lambda accepted=accepted: accepted,
+            resume_calls=lambda known: begun.append(dict(known)),
+        )
+        await run(stage.duty, world)
+        stage.clock.advance(hours=6)
+    assert begun == [{}, {"graph": 16}, {"graph": 3}]
