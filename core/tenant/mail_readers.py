@@ -184,14 +184,14 @@ class InboxRuleReader(Protocol):
     async def read_inbox_rules(
         self,
         owners: Sequence[Mailbox],
-        include_harmless: bool = False,
+        harmless_of: Collection[str] = (),
         is_plain_reading: ReadingTest | None = None,
     ) -> Reading[InboxRule]:
         """The inbox rules Graph shows: all but hidden ones. Source `inbox-rules`.
 
         Rules that plainly leave mail where it is, unread and in sight, and send none on, are left
-        out, unless `include_harmless` is set. So is one that marks mail as read and does nothing
-        else, if `is_plain_reading` says so of its name and its conditions.
+        out, but for those of the mailboxes `harmless_of`. So is one that marks mail as read and
+        does nothing else, if `is_plain_reading` says so of its name and its conditions.
         """
         ...
 

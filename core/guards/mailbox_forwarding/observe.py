@@ -114,11 +114,23 @@ EXCLUDED_KINDS = ("DiscoveryMailbox",)
 async def observe(
     tenant: ForwardingPorts, context: ObserveContext[ForwardingOptions]
 ) -> AsyncIterator[Reading[ForwardingItem] | MailboxPage]:
-    """What Exchange can name by itself, then all mailboxes, to look into one by one."""
-    for reading in await read_listed_forwards(tenant, context):
+    """What Exchange can name by itself, then all mailboxes, to look into one by one.
+
+    The first of them are asked for meanwhile.
+    """
+    pages = tenant.mailboxes.list_mailboxes()
+    listed, first = await asyncio.gather(read_listed_forwards(tenant, context), anext(pages, None))
+    for reading in listed:
         yield reading
-    async for page in tenant.mailboxes.list_mailboxes():
-        yield MailboxPage(page, SOURCES, excluded_kinds=EXCLUDED_KINDS)
+    if first:
+        yield build_page(first)
+    async for page in pages:
+        yield build_page(page)
+
+
+def build_page(page: Reading[Mailbox]) -> MailboxPage:
+    """A page of the listing, of which rules and what stands beside them are read one by one."""
+    return MailboxPage(page, SOURCES, excluded_kinds=EXCLUDED_KINDS)
 
 
 async def look_at(
@@ -341,18 +353,21 @@ async def read_rules(
     about: those of `again`, which are all of them if `swept`, and those of which Graph does not
     show enough.
     """
+    seen = frozenset(owner.id for owner in again)
     if swept:
         graph, exchange = await asyncio.gather(
-            tenant.inbox_rules.read_inbox_rules(mailboxes, include_harmless=True),
+            tenant.inbox_rules.read_inbox_rules(mailboxes, harmless_of=seen),
             tenant.inbox_rules.read_hidden_rules(again),
         )
         return graph, exchange, again
-    graph = await tenant.inbox_rules.read_inbox_rules(mailboxes, is_plain_reading=is_plain_reading)
-    seen = frozenset(owner.id for owner in again)
+    graph = await tenant.inbox_rules.read_inbox_rules(
+        mailboxes, harmless_of=seen, is_plain_reading=is_plain_reading
+    )
     unclear = find_unclear_mailboxes(mailboxes, graph.items)
     asked = [*again, *(one for one in unclear if one.id not in seen)]
     exchange = await tenant.inbox_rules.read_hidden_rules(asked) if asked else Reading[InboxRule]()
-    return await reread_ambiguous_rules(tenant, mailboxes, graph, exchange), exchange, asked
+    partly = [one for one in asked if one.id not in seen]
+    return await reread_ambiguous_rules(tenant, partly, graph, exchange), exchange, asked
 
 
 async def read_traces(
@@ -390,16 +405,18 @@ async def reread_ambiguous_rules(
     graph_rules: Reading[InboxRule],
     exchange_rules: Reading[InboxRule],
 ) -> Reading[InboxRule]:
-    """Graph's rules, with the harmless ones of mailboxes where Exchange shows one like them.
+    """Graph's rules, with the harmless ones of those of `mailboxes` where Exchange shows one like
+    them.
 
     Whether Graph shows such a rule too is known only from all of Graph's rules of the mailbox.
     """
     puzzling = {rule.mailbox_id for rule in exchange_rules.items if is_puzzling(rule)}
-    if not puzzling:
-        return graph_rules
     again = [owner for owner in mailboxes if owner.id in puzzling]
-    full = await tenant.inbox_rules.read_inbox_rules(again, include_harmless=True)
-    rest = tuple(rule for rule in graph_rules.items if rule.mailbox_id not in puzzling)
+    if not again:
+        return graph_rules
+    ids = frozenset(owner.id for owner in again)
+    full = await tenant.inbox_rules.read_inbox_rules(again, harmless_of=ids)
+    rest = tuple(rule for rule in graph_rules.items if rule.mailbox_id not in ids)
     return replace(
         graph_rules, items=rest + full.items, failures=graph_rules.failures + full.failures
     )

@@ -1,6 +1,6 @@
 """Inbox rules of a fake tenant."""
 
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from copy import replace
 from dataclasses import dataclass
 
@@ -27,7 +27,7 @@ class FakeInboxRuleReader:
     async def read_inbox_rules(
         self,
         owners: Sequence[Mailbox],
-        include_harmless: bool = False,
+        harmless_of: Collection[str] = (),
         is_plain_reading: ReadingTest | None = None,
     ) -> Reading[InboxRule]:
         ids = dict.fromkeys(box.id for box in owners)
@@ -35,7 +35,7 @@ class FakeInboxRuleReader:
             rule
             for rule in self.tenant.rules
             if rule.mailbox_id in ids
-            and (include_harmless or not is_harmless_rule(rule, is_plain_reading))
+            and (rule.mailbox_id in harmless_of or not is_harmless_rule(rule, is_plain_reading))
         ]
         rootless = [
             ReadFailure(INBOX_RULES, "it has no Entra account", box.id, box.address)

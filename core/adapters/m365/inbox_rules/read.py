@@ -1,6 +1,6 @@
 """Inbox rules through Graph, hidden ones through Exchange, and the folders they move mail to."""
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from functools import partial
 from itertools import batched
@@ -78,12 +78,12 @@ class M365InboxRuleReader:
     async def read_inbox_rules(
         self,
         owners: Sequence[Mailbox],
-        include_harmless: bool = False,
+        harmless_of: Collection[str] = (),
         is_plain_reading: ReadingTest | None = None,
     ) -> Reading[InboxRule]:
         """The rules of each mailbox, a request each. A mailbox Graph does not serve is unread.
 
-        A rule is parsed as it arrives, and a harmless one only if `include_harmless` is set.
+        A rule is parsed as it arrives, and a harmless one only if its mailbox is in `harmless_of`.
         """
         requested = {owner.id: owner for owner in owners if owner.has_account}
         items: list[InboxRule] = []
@@ -96,7 +96,7 @@ class M365InboxRuleReader:
             matter = [
                 row
                 for row in rows
-                if include_harmless or not is_harmless_rule(row, is_plain_reading)
+                if mailbox_id in harmless_of or not is_harmless_rule(row, is_plain_reading)
             ]
             if not matter:
                 return

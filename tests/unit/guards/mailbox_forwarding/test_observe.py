@@ -1,7 +1,12 @@
 """Which mailboxes are asked again, and which folders are looked up at every run."""
 
+import asyncio
+from collections.abc import AsyncIterator
 from copy import replace
+from dataclasses import dataclass, field
 from datetime import UTC, datetime
+from types import SimpleNamespace
+from typing import cast
 
 import pytest
 
@@ -9,16 +14,21 @@ from core.guards.mailbox_forwarding.forwards import MailboxRules
 from core.guards.mailbox_forwarding.guard import GUARD
 from core.guards.mailbox_forwarding.hiding import is_plain_reading
 from core.guards.mailbox_forwarding.observe import (
+    ForwardingPorts,
     find_unclear_mailboxes,
     inspect,
     needs_folder_lookup,
+    observe,
+    read_rules,
     reread_ambiguous_rules,
 )
 from core.model.guards import GuardPolicy, ObserveContext
 from core.tenant.mail_flow import InboxRule, RuleCondition
+from core.tenant.mailbox_index import MailboxPage
 from core.tenant.mailboxes import Mailbox
 from core.tenant.readings import Reading
 from core.tenant.sources import INBOX_RULES
+from tests.support.fakes.mailboxes import FakeMailboxReader
 from tests.support.fakes.tenant import FakeTenant
 
 NOW = datetime(2026, 11, 20, 6, 0, tzinfo=UTC)
@@ -102,6 +112,15 @@ async def test_a_mailbox_where_exchange_shows_a_rule_that_marks_as_read_is_asked
     assert [rule.id for rule in again.items] == ["r1", "r3"]
 
 
+async def test_a_mailbox_with_an_open_case_is_asked_for_all_its_rules_once() -> None:
+    marks = replace(SORTS, id="r3", move_to="", mark_as_read=True)
+    tenant = FakeTenant(boxes=[ANN, BEN], rules=[marks, replace(marks, mailbox_id="m2")])
+    graph, exchange, asked = await read_rules(tenant, [ANN, BEN], [ANN], swept=False)
+    assert [rule.mailbox_id for rule in graph.items] == ["m1"], "of Ben none matters"
+    assert (len(exchange.items), asked) == (1, [ANN])
+    assert [ids for source, ids in tenant.read_log if source == INBOX_RULES] == [("m1", "m2")]
+
+
 @pytest.mark.parametrize("visible", [True, False])
 async def test_a_plain_rule_is_hidden_only_where_graph_does_not_show_it(visible: bool) -> None:
     reads = replace(SORTS, id="r3", move_to="", mark_as_read=True)
@@ -116,3 +135,35 @@ async def test_a_plain_rule_is_hidden_only_where_graph_does_not_show_it(visible:
     reading = await inspect(tenant, context, [ANN, BEN])
     found = [item for item in reading.items if isinstance(item, MailboxRules)]
     assert bool(found) is not visible
+
+
+@dataclass
+class GatedMailboxes:
+    """Names the forwards once somebody has asked for the mailboxes."""
+
+    reader: FakeMailboxReader
+    asked: asyncio.Event = field(default_factory=asyncio.Event)
+
+    async def list_mailboxes(self) -> AsyncIterator[Reading[Mailbox]]:
+        self.asked.set()
+        async for page in self.reader.list_mailboxes():
+            yield page
+
+    async def read_forwarding_mailboxes(self) -> Reading[Mailbox]:
+        await self.asked.wait()
+        return await self.reader.read_forwarding_mailboxes()
+
+
+async def test_the_first_mailboxes_are_asked_for_while_the_forwards_are_listed() -> None:
+    tenant = FakeTenant(boxes=[ANN, BEN], page_size=1)
+    ports = SimpleNamespace(
+        mailboxes=GatedMailboxes(tenant.mailboxes),
+        mail_flow=tenant.mail_flow,
+        configuration=tenant.configuration,
+    )
+    context = ObserveContext(GuardPolicy(NOW, GUARD.options), known_traits={})
+    async with asyncio.timeout(5):
+        parts = [part async for part in observe(cast(ForwardingPorts, ports), context)]
+    pages = [part for part in parts if isinstance(part, MailboxPage)]
+    assert [box.id for page in pages for box in page.mailboxes.items] == [ANN.id, BEN.id]
+    assert parts[-2:] == pages, "what is listed is told first"
