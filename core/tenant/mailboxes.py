@@ -4,6 +4,8 @@ from dataclasses import dataclass
 from datetime import datetime
 from enum import StrEnum
 
+import msgspec
+
 from core.tenant.quoting import quote_text
 
 MAX_POLICY_USERS = 20
@@ -12,8 +14,8 @@ MAX_NAME_LENGTH = 200
 """Longest name in a finding, in characters."""
 
 
-@dataclass(frozen=True, slots=True)
-class Mailbox:
+# Each run makes two of these for every mailbox of the tenant: see core/tenant/mail_flow.py.
+class Mailbox(msgspec.Struct, frozen=True, gc=False):
     """A mailbox as Get-Mailbox lists it."""
 
     id: str

@@ -10,6 +10,8 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import fields, is_dataclass
 from pathlib import Path
 
+import msgspec
+
 ROOT = Path(__file__).resolve().parent.parent.parent.parent
 MAX_DEPTH = 6
 MAX_TEXT_LENGTH = 40_000
@@ -184,8 +186,9 @@ def assert_bounded(value: object) -> None:
         value.encode()
         assert len(value) <= MAX_TEXT_LENGTH
     elif is_dataclass(value):
-        for entry in fields(value):
-            assert_bounded(getattr(value, entry.name))
+        assert_bounded({entry.name: getattr(value, entry.name) for entry in fields(value)})
+    elif isinstance(value, msgspec.Struct):
+        assert_bounded(msgspec.structs.asdict(value))
     elif isinstance(value, Mapping):
         for name, part in value.items():
             assert_bounded(name)

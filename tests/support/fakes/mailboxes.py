@@ -1,7 +1,8 @@
 """Mailboxes of a fake tenant."""
 
 from collections.abc import AsyncIterator, Collection, Sequence
-from dataclasses import dataclass, replace
+from copy import replace
+from dataclasses import dataclass
 
 from core.tenant.mailboxes import FoundMailbox, Mailbox
 from core.tenant.readings import ReadFailure, Reading

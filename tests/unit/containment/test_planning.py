@@ -1,6 +1,6 @@
 """What a plan says of each kind of account, and what stays for a person with which command."""
 
-from dataclasses import replace
+from copy import replace
 from datetime import UTC, datetime, timedelta
 
 import pytest

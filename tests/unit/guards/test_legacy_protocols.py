@@ -1,7 +1,7 @@
 """Legacy protocols: a tenant in which all is off, then one thing on, or unknown, a case."""
 
 from collections.abc import Mapping
-from dataclasses import replace
+from copy import replace
 from datetime import UTC, datetime, timedelta
 from typing import Any
 

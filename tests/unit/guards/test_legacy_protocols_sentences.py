@@ -1,6 +1,6 @@
 """What the guard of legacy protocols says of one setting and another."""
 
-from dataclasses import replace
+from copy import replace
 from datetime import timedelta
 from typing import Any
 

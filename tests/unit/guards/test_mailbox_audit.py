@@ -1,7 +1,7 @@
 """Mailbox auditing: one mailbox in order, then one thing varied a case."""
 
 from collections.abc import Mapping
-from dataclasses import replace
+from copy import replace
 from datetime import UTC, datetime
 
 import pytest

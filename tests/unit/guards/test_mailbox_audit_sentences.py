@@ -1,7 +1,7 @@
 """What the guard of mailbox auditing says of a mailbox in which one thing is wrong."""
 
 from collections.abc import Iterable, Mapping
-from dataclasses import replace
+from copy import replace
 from datetime import UTC, datetime
 from typing import Any
 

@@ -1,6 +1,6 @@
 """Delegated mailboxes: a tenant in order, then one right varied a case."""
 
-from dataclasses import replace
+from copy import replace
 from datetime import UTC, datetime
 
 import pytest

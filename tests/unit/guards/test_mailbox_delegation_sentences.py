@@ -1,6 +1,6 @@
 """What the guard of delegated mailboxes says of one right and another."""
 
-from dataclasses import replace
+from copy import replace
 from typing import Any
 
 from core.guards.mailbox_delegation.guard import GUARD

@@ -1,6 +1,6 @@
 """The health of shared mailboxes: one in order, then one thing wrong a case."""
 
-from dataclasses import replace
+from copy import replace
 from datetime import UTC, datetime
 
 import pytest

@@ -1,6 +1,6 @@
 """What the guard of shared mailboxes' health says of one mailbox and another."""
 
-from dataclasses import replace
+from copy import replace
 from typing import Any
 
 from core.guards.shared_mailbox_health.guard import GUARD

@@ -1,6 +1,6 @@
 """What the guard of shared mailboxes' sign-in says of one account and another."""
 
-from dataclasses import replace
+from copy import replace
 from datetime import datetime, timedelta
 from typing import Any
 

@@ -1,6 +1,6 @@
 """Forwards in effect, before a setting of the organization would end all of them."""
 
-from dataclasses import replace
+from copy import replace
 from datetime import UTC, datetime
 
 import pytest
