@@ -209,9 +209,9 @@ def parse_timestamp(value: object) -> datetime | None:
 
 def parse_timespan_days(value: object) -> float | None:
     """A TimeSpan in days: "90.00:00:00", "P90D", {"Days": 90} or {"Ticks": ...}; else None."""
-    if isinstance(value, Mapping):
-        return parse_timespan_parts(value)
-    return parse_timespan_text(value) if isinstance(value, str) and len(value) <= 64 else None
+    if isinstance(value, str):
+        return parse_timespan_text(value) if len(value) <= 64 else None
+    return parse_timespan_parts(value) if isinstance(value, Mapping) else None
 
 
 @lru_cache(64)
