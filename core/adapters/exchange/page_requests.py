@@ -137,11 +137,13 @@ class PageRequester:
     def note_end(self, rows: list[ResponseRow], path: str, count: int) -> None:
         """Note whether a page without a next one was full; `count` is how many rows were read.
 
-        A page of the usual size is full whatever size was asked for.
+        A page of more rows than were asked for is one of the usual size.
         """
-        usual = self.exchange.page_size
-        is_full = any(fills_pages(len(rows), size) for size in (self.page_size or usual, usual))
-        self.full_end = count if is_full and not path and not self.expected_count else 0
+        size = self.page_size or self.exchange.page_size
+        if len(rows) > size:
+            size = self.exchange.page_size
+        is_full = not path and not self.expected_count and fills_pages(len(rows), size)
+        self.full_end = count if is_full else 0
 
     def check_end(self) -> None:
         """Raise FullEnd where the pages may have ended too soon."""

@@ -5,7 +5,8 @@ only what is grave on sight. Where nothing is, the end of what goes wrong later 
 """
 
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass, replace
+from copy import replace
+from dataclasses import dataclass
 from datetime import timedelta
 from typing import Any
 

@@ -4,7 +4,7 @@ One process: the routes, a ledger and a tenant in memory, and the worker that pr
 """
 
 from collections.abc import Mapping
-from dataclasses import replace
+from copy import replace
 from datetime import timedelta
 from typing import Any
 

@@ -5,6 +5,7 @@ import re
 from copy import replace
 from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
+from functools import partial
 from typing import Any
 
 import pytest
@@ -415,7 +416,7 @@ async def test_a_run_begins_with_as_many_calls_at_once_as_the_last_one_found_acc
             stage.alerts,
             stage.clock,
             build_cards,
-            get_accepted_calls=lambda accepted=accepted: accepted,
+            get_accepted_calls=partial(dict, accepted),
             resume_calls=lambda known: begun.append(dict(known)),
         )
         await run(stage.duty, world)

@@ -1,7 +1,7 @@
 """What a mailbox should record: by the tenant's own default, and by what it recorded before."""
 
 from collections.abc import Mapping
-from dataclasses import replace
+from copy import replace
 from datetime import UTC, datetime, timedelta
 
 import pytest

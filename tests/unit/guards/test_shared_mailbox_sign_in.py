@@ -1,6 +1,6 @@
 """Sign-in of shared mailboxes: one account that should be blocked, then one thing varied a case."""
 
-from dataclasses import replace
+from copy import replace
 from datetime import UTC, datetime, timedelta
 
 import pytest

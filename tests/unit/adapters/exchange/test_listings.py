@@ -256,7 +256,7 @@ async def test_a_tenant_that_fills_its_last_page_is_listed_once_more_and_by_page
 @pytest.mark.parametrize(
     ("count", "full_end"), [(PAGE_SIZE, 300), (PAGE_SIZE - 1, 300), (PAGE_SIZE - 2, 0)]
 )
-async def test_a_page_of_the_usual_size_is_full_whatever_size_was_asked_for(
+async def test_a_page_of_the_usual_size_is_full_where_a_smaller_one_was_asked_for(
     count: int, full_end: int
 ) -> None:
     async with connect_sandbox(build_tenant({}, [])) as to:
