@@ -169,7 +169,8 @@ def build_delegation_tenant() -> FakeTenant:
 
 def build_consent_tenant() -> FakeTenant:
     tenant = build_app_consent_tenant(build_delegated_grant("c1", "Mail.Read"))
-    return replace(tenant, configurations=[build_consent_policy(FOR_SELF)])
+    tenant.configurations = [build_consent_policy(FOR_SELF)]
+    return tenant
 
 
 def add_consent(tenant: FakeTenant) -> None:
