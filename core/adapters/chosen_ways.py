@@ -5,6 +5,7 @@ a state that cannot be read, means the default way of each; so does a way that t
 longer lists.
 """
 
+import asyncio
 import logging
 from collections.abc import Awaitable, Callable, Mapping
 from dataclasses import dataclass, field
@@ -28,20 +29,22 @@ class ChosenWays:
     load: Callable[[], Awaitable[ProbeReport | None]] = load_no_probe
     by_assumption: dict[str, str] | None = field(default=None, init=False)
     """The ways by the id of their assumption; None before they were read."""
+    lock: asyncio.Lock = field(default_factory=asyncio.Lock, init=False)
 
     async def read_once(self) -> None:
         """Read the last probe, unless that was done before."""
-        if self.by_assumption is not None:
-            return
-        try:
-            report = await self.load()
-        except LedgerError as error:
-            log.warning("the ways that the probe chose cannot be read: %s", error)
-            report = None
-        # A probe of this very run may have been adopted meanwhile.
-        if self.by_assumption is None:
-            answers = report.answers if report else ()
-            self.by_assumption = {one.assumption: one.way for one in answers if one.way}
+        async with self.lock:
+            if self.by_assumption is not None:
+                return
+            try:
+                report = await self.load()
+            except LedgerError as error:
+                log.warning("the ways that the probe chose cannot be read: %s", error)
+                report = None
+            # A probe of this very run may have been adopted meanwhile.
+            if self.by_assumption is None:
+                answers = report.answers if report else ()
+                self.by_assumption = {one.assumption: one.way for one in answers if one.way}
 
     def adopt(self, ways: Mapping[str, str]) -> None:
         """Go these ways from now on: those that a probe has just chosen."""

@@ -1,5 +1,6 @@
 """The ways that a probe chose: read once, replaced by those of a new probe, never required."""
 
+import asyncio
 from datetime import UTC, datetime
 
 import pytest
@@ -23,6 +24,7 @@ class CountedState:
 
     async def load(self) -> ProbeReport | None:
         self.reads += 1
+        await asyncio.sleep(0)
         return self.report
 
 
@@ -33,6 +35,13 @@ async def test_the_way_of_the_last_probe_is_read_once() -> None:
     assert state.reads == 0
     assert await ways.find(ANCHOR_FORM) == ways.get(ANCHOR_FORM) == "upn"
     assert await ways.find(GRANTS_COUNT) == "counted"
+    assert state.reads == 1
+
+
+async def test_requests_that_begin_together_read_the_last_probe_once() -> None:
+    state = CountedState(ProbeAnswer(ANCHOR_FORM.id, AnswerStatus.DOES_NOT_HOLD, "", "upn"))
+    ways = ChosenWays(state.load)
+    assert await asyncio.gather(*(ways.find(ANCHOR_FORM) for _ in range(5))) == ["upn"] * 5
     assert state.reads == 1
 
 
