@@ -1,6 +1,6 @@
 """mailbox-delegation: an add-in from a file, what is said of it and what is done about it."""
 
-from dataclasses import replace
+from copy import replace
 
 import pytest
 

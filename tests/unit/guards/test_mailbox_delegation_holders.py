@@ -1,6 +1,6 @@
 """mailbox-delegation: who is in a group with a right, and what is said of rights over folders."""
 
-from dataclasses import replace
+from copy import replace
 
 import pytest
 

@@ -1,6 +1,6 @@
 """mailbox-delegation: how a right is taken away, what is saved first and what is looked at then."""
 
-from dataclasses import replace
+from copy import replace
 
 import pytest
 
