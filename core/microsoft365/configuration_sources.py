@@ -167,7 +167,6 @@ CONFIGURATION_SOURCES: Mapping[str, ConfigurationSource] = {
         risk="see which add-ins people have in Outlook",
         parameters={"OrganizationApp": True},
         may_be_none=True,
-        shows_single=False,
     ),
     "exchange-service-principal": define_exchange_source(
         *("Get-ServicePrincipal", "Identity"),
@@ -333,13 +332,12 @@ CONFIGURATION_SOURCES: Mapping[str, ConfigurationSource] = {
         risk="see which mailboxes are being moved",
         parameters=ALL_RESULTS,
         may_be_none=True,
-        shows_single=False,
     ),
     "blocked-sender": define_exchange_source(
         *("Get-BlockedSenderAddress", "SenderAddress"),
         risk="see which accounts Microsoft keeps from sending",
         may_be_none=True,
-        shows_single=False,
+        found_by="SenderAddress",
     ),
     "mailbox-restore-request": define_exchange_source(
         *("Get-MailboxRestoreRequest", "RequestGuid"),
@@ -430,7 +428,7 @@ CONFIGURATION_SOURCES: Mapping[str, ConfigurationSource] = {
         "RoleManagement.Read.Directory",
         "roleDefinitionId",
         may_be_none=True,
-        shows_single=False,
+        found_by="roleDefinitionId",
         keeps_types=True,
         optional_because="it exists only with Microsoft Entra ID P2",
     ),

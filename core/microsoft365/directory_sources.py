@@ -166,6 +166,7 @@ DIRECTORY_SOURCES: Mapping[str, ConfigurationSource] = {
         "id",
         may_be_none=True,
         keeps=is_at_risk,
+        found_by="userId",
         optional_because="it exists only with Microsoft Entra ID P1",
     ),
     "authentication-flows": ConfigurationSource(
@@ -204,7 +205,7 @@ DIRECTORY_SOURCES: Mapping[str, ConfigurationSource] = {
             "RoleManagement.Read.Directory",
             "id",
             may_be_none=True,
-            shows_single=False,
+            found_by="principalId",
             optional_because="it exists only with Microsoft Entra ID P2",
         )
         for name, collection in (

@@ -4,6 +4,7 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 
 from core.model.guards import Service
+from core.property_values import get_text
 
 ALL_RESULTS: Mapping[str, object] = {"ResultSize": "Unlimited"}
 TYPE_ANNOTATION, TYPE_NAME = "@odata.type", "odataType"
@@ -63,7 +64,11 @@ class ConfigurationSource:
     passes no filter. None: it has none, or `keeps` says the same.
     """
     shows_single: bool = True
-    """Whether the service shows one object that is asked for by its identity."""
+    """Whether the service shows one object that is asked for alone."""
+    found_by: str = ""
+    """What finds single objects where that is not their identity: the parameter of a cmdlet, or a
+    property that Graph filters by. Several may be found, and what is not found is gone.
+    """
     keeps_types: bool = False
     """Whether what kind of thing an object is counts: Graph says so beside it, as `TYPE_NAME`."""
     selected: tuple[str, ...] = ()
@@ -78,6 +83,10 @@ class ConfigurationSource:
     def has_single_objects(self) -> bool:
         """Whether an object that a listing lacks can be asked for alone."""
         return self.shows_single and bool(self.identity_property) and self.name_list is None
+
+    def name_key(self, identity: str, row: Mapping[str, object]) -> str:
+        """The key by which an object of this identity is asked for alone, in any case."""
+        return (get_text(row, self.found_by) if self.found_by else identity).casefold()
 
     def lists(self, row: Mapping[str, object]) -> bool:
         """Whether the listing would show an object that was asked for alone."""
@@ -98,6 +107,7 @@ def define_exchange_source(
     keeps: Callable[[Mapping[str, object]], bool] | None = None,
     filtered: Callable[[Mapping[str, object]], bool] | None = None,
     shows_single: bool = True,
+    found_by: str = "",
 ) -> ConfigurationSource:
     """A source that a cmdlet reads and, unless `write` is empty, another one writes.
 
@@ -120,6 +130,7 @@ def define_exchange_source(
         keeps=keeps,
         filtered=filtered,
         shows_single=shows_single,
+        found_by=found_by,
     )
 
 

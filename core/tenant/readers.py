@@ -223,11 +223,15 @@ class AppReader(Protocol):
 class RoleReader(Protocol):
     """Reads who holds administrative roles, and who may use Exchange PowerShell."""
 
-    async def read_role_holders(self) -> Reading[RoleHolder]:
+    async def read_role_holders(
+        self, known: Mapping[str, Collection[str]] | None = None
+    ) -> Reading[RoleHolder]:
         """Everyone who holds, or is eligible for, a role in Entra or Exchange.
 
         Source `role-holders`. Groups are expanded at any depth. Any gap fails the whole source, and
-        so does an impossible answer, such as a tenant without a Global Administrator.
+        so does an impossible answer, such as a tenant without a Global Administrator. `known` are
+        the roles that principals held before: one that the list lacks is looked at alone, and a
+        role that it still holds is such a gap.
         """
         ...
 

@@ -124,7 +124,8 @@ def make_observer(guard: str, collections: Sequence[WatchedCollection]) -> Watch
         answers = await asyncio.gather(*map(tenant.configuration.read_configuration, plain))
         read = dict(zip(plain, answers, strict=True))
         left_out = [
-            await look_at_missing(tenant, one, read, context.known_traits) for one in wanted
+            await look_at_missing(tenant, one, read, context.known_traits, context.policy.now)
+            for one in wanted
         ]
         read = add_shown(read, left_out)
         read |= await read_derived(tenant, [one for one in names if one in DERIVED_SOURCES], read)

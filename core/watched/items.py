@@ -156,6 +156,10 @@ class WatchedCollection:
     """The sources of which each item is one object, by its id; None: the first that it needs. An
     item that their listings lack is asked for alone.
     """
+    name_object: Callable[[str], str] | None = None
+    """The key by which the objects of an item are asked for, which is a part of its id; None: the
+    id itself.
+    """
     explain_loss: Callable[[str], Trait] = explain_no_loss
     restore: Callable[[str, Sequence[str]], Iterable[Step]] = restore_nothing
     """What sets back a known item, with commands: its id, and the tokens of what it newly opens or

@@ -2,6 +2,7 @@
 
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
+from datetime import datetime
 from typing import Any
 
 from core.microsoft365.configuration_sources import CONFIGURATION_SOURCES
@@ -10,8 +11,8 @@ from core.tenant.configuration import Configuration
 from core.tenant.known_traits import KnownTraits
 from core.tenant.port import HasConfiguration
 from core.tenant.readings import ReadFailure, Reading
-from core.watched.items import WatchedCollection
-from core.watched.memory import GONE, group_rows
+from core.watched.items import SourceRows, WatchedCollection
+from core.watched.memory import GONE, group_rows, list_tokens, merge_rows
 
 type Read = Mapping[str, Reading[Configuration]]
 
@@ -59,6 +60,7 @@ async def look_at_missing(
     collection: WatchedCollection,
     read: Read,
     known: Mapping[str, KnownTraits],
+    now: datetime,
 ) -> LeftOut:
     """Ask for the known items alone that complete listings lack; those first that were missed
     before, since they are gone at the second look.
@@ -70,35 +72,66 @@ async def look_at_missing(
     ]
     if not sources or any(read[name].failures or not read[name].complete for name in sources):
         return NOTHING_LEFT_OUT
-    listed = {one.id for name in sources for one in read[name].items}
+    remembered = group_rows(collection, known)
+    listed = list_whole_items(collection, read, sources, remembered, now)
     missing = [
         rows[0]
-        for object_id, rows in group_rows(collection, known).items()
+        for object_id, rows in remembered.items()
         if object_id not in listed and GONE not in rows[0].lost
     ]
     missing.sort(key=lambda one: (one.absent_since is None, one.absent_since or one.last_seen_at))
-    asked = [one.object_id for one in missing[:MAX_SINGLE_LOOKS]]
-    shown, unread = await ask_for(tenant, sources, asked) if asked else ({}, {})
-    waiting = [one.object_id for one in missing[MAX_SINGLE_LOOKS:]]
-    names = {one.object_id: one.name for one in missing}
+    items: dict[str, list[str]] = {}
+    for one in missing:
+        key = collection.name_object(one.object_id) if collection.name_object else one.object_id
+        items.setdefault(key, []).append(one.object_id)
+    asked = list(items)[:MAX_SINGLE_LOOKS]
+    shown, reasons = await ask_for(tenant, sources, asked, read) if asked else ({}, {})
+    waiting = [one for key in list(items)[MAX_SINGLE_LOOKS:] for one in items[key]]
+    unread = {one: reason for key, reason in reasons.items() for one in items[key]}
     unread |= dict.fromkeys(waiting, "it waits for a look of its own")
+    names = {one.object_id: one.name for one in missing}
     return LeftOut(shown, unread, names, len(waiting))
 
 
+def list_whole_items(
+    collection: WatchedCollection,
+    read: Read,
+    sources: Sequence[str],
+    remembered: Mapping[str, Sequence[KnownTraits]],
+    now: datetime,
+) -> frozenset[str]:
+    """The ids of the items that listings show. One that several objects make up is shown where it
+    has all that is remembered of it. What only adds detail tells nothing of them.
+    """
+    if collection.name_object is None:
+        return frozenset(one.id for name in sources for one in read[name].items)
+    rows = {name: read[name].items if name in sources else None for name in collection.sources}
+    return frozenset(
+        one.id
+        for one in collection.describe(SourceRows(rows, now))
+        if one.id not in remembered
+        or merge_rows(remembered[one.id]).traits.keys() <= set(list_tokens(one))
+    )
+
+
 async def ask_for(
-    tenant: HasConfiguration, sources: Sequence[str], ids: Sequence[str]
+    tenant: HasConfiguration, sources: Sequence[str], keys: Sequence[str], read: Read
 ) -> tuple[dict[str, tuple[Configuration, ...]], dict[str, str]]:
-    """The objects of some ids by the source that shows them, and why others are unread."""
+    """The objects of some keys, as far as listings lack them, by the source that shows them, and
+    why others are unread.
+    """
     shown: dict[str, tuple[Configuration, ...]] = {}
     unread: dict[str, str] = {}
     for name in sources:
-        alone = await tenant.configuration.read_objects(name, ids)
-        shown[name] = alone.items
+        alone = await tenant.configuration.read_objects(name, keys)
+        listed = {one.id for one in read[name].items}
+        shown[name] = tuple(one for one in alone.items if one.id not in listed)
         for failure in alone.failures:
-            lost = [failure.object_id] if failure.object_id else ids
+            lost = [failure.object_id] if failure.object_id else keys
             unread |= dict.fromkeys(lost, failure.reason)
+    # An object stands in one of the listings; a key finds something in each of them.
     found = {one.id for items in shown.values() for one in items}
-    return shown, {one: reason for one, reason in unread.items() if one not in found}
+    return shown, {key: reason for key, reason in unread.items() if key not in found}
 
 
 def add_shown(read: Read, left_out: Sequence[LeftOut]) -> dict[str, Reading[Configuration]]:

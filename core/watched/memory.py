@@ -163,6 +163,14 @@ def merge_items(items: Sequence[WatchedItem]) -> list[WatchedItem]:
     return list(merged.values())
 
 
+def list_tokens(item: WatchedItem) -> list[str]:
+    """The tokens of all that an item opens and keeps."""
+    return [
+        *(one.token for one in item.opens),
+        *(f"{KEEPS_PREFIX}{one}" for one in item.keeps),
+    ]
+
+
 def note_item(
     collection: WatchedCollection,
     item: WatchedItem,
@@ -170,10 +178,7 @@ def note_item(
     now: datetime,
 ) -> ItemMemory:
     """What is remembered of an item after a look at it. One that was gone and is back is new."""
-    tokens = [
-        *(one.token for one in item.opens),
-        *(f"{KEEPS_PREFIX}{one}" for one in item.keeps),
-    ]
+    tokens = list_tokens(item)
     is_back = bool(before) and GONE in before[0].lost
     known = [] if is_back else list(before)
     parts = split_tokens(tokens, known)

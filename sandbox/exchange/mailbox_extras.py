@@ -14,11 +14,12 @@ from sandbox.exchange.read_cmdlets import (
     CmdletResult,
     Command,
     build_binding_error,
+    build_missing_object_error,
     find_mailbox_owner,
     limit_rows,
 )
 from sandbox.http_types import Row, is_true, split_words
-from sandbox.state.tenant import SimulatedTenant, to_rows
+from sandbox.state.tenant import SimulatedTenant, fold_key, to_rows
 
 ADD_INS = "Get-App"
 UNTOUCHED: Mapping[str, list[Row]] = {
@@ -50,7 +51,12 @@ def list_add_ins(tenant: SimulatedTenant) -> list[Row]:
 def get_add_ins(tenant: SimulatedTenant, command: Command) -> CmdletResult:
     """Get-App: those of the organization, or those that one mailbox has, its own ones besides."""
     if is_true(command.get_parameter("OrganizationApp")):
-        return CmdletResult([tenant.read_row(row) for row in list_add_ins(tenant)])
+        rows, identity = list_add_ins(tenant), command.get_parameter("Identity")
+        if identity is not None:
+            rows = [row for row in rows if fold_key(row.get("AppId")) == fold_key(identity)]
+            if not rows:
+                raise build_missing_object_error(identity)
+        return CmdletResult([tenant.read_row(row) for row in rows])
     mailbox = command.get_parameter("Mailbox")
     if mailbox is None:
         raise build_binding_error("an app has no mailbox of its own; name one with Mailbox.")

@@ -24,7 +24,9 @@ COMMON_PARAMETERS = (
 )
 KNOWN_KINDS = frozenset(map(str.casefold, RECIPIENT_KINDS))
 DEFAULT_RESULT_SIZE = 1000
-IDENTITY_NAMES = ("Identity", "Name", "Guid", "DomainName", "Id", "DistinguishedName")
+IDENTITY_NAMES = (
+    *("Identity", "Name", "Guid", "BatchGuid", "DomainName", "Id", "DistinguishedName"),
+)
 
 
 class CmdletError(Exception):
@@ -384,6 +386,14 @@ def get_allow_block_list(tenant: SimulatedTenant, command: Command) -> CmdletRes
     return CmdletResult([tenant.read_row(row) for row in rows])
 
 
+def get_blocked_senders(tenant: SimulatedTenant, command: Command) -> CmdletResult:
+    """Get-BlockedSenderAddress: all who may not send, or the one of an address."""
+    rows, address = tenant.list_rows(command.name), command.get_parameter("SenderAddress")
+    if address is not None:
+        rows = [row for row in rows if fold_key(row.get("SenderAddress")) == fold_key(address)]
+    return CmdletResult(rows)
+
+
 LIST_PARAMETERS = frozenset({"Identity", "ResultSize", "Filter"})
 READ_CMDLETS: Mapping[str, Cmdlet] = {
     "Get-Mailbox": Cmdlet(
@@ -431,6 +441,7 @@ READ_CMDLETS: Mapping[str, Cmdlet] = {
     "Get-HostedOutboundSpamFilterPolicy": Cmdlet(get_rows, frozenset({"Identity"})),
     "Get-HostedOutboundSpamFilterRule": Cmdlet(get_rows, frozenset({"Identity", "State"})),
     "Get-TenantAllowBlockListItems": Cmdlet(get_allow_block_list, frozenset({"ListType"})),
+    "Get-BlockedSenderAddress": Cmdlet(get_blocked_senders, frozenset({"SenderAddress"})),
 }
 GENERIC_READ = Cmdlet(
     get_rows, LIST_PARAMETERS | {"RecipientTypeDetails", "State", "Anr", "SortBy"}

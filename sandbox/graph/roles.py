@@ -209,6 +209,13 @@ def list_transitive_memberships(
         and row.get("directoryScopeId", "/") == "/"
         and not is_true(row.get("@sandbox.customRole"))
     }
-    rows = [{"@odata.type": GROUP_TYPE, "id": one} for one in inside]
+    rows = [
+        {
+            "@odata.type": GROUP_TYPE,
+            "id": one,
+            "isAssignableToRole": groups[one].get("isAssignableToRole"),
+        }
+        for one in inside
+    ]
     rows += [{"@odata.type": ROLE_TYPE, "id": one} for one in sorted(roles)]
     return build_roles_page(tenant, request, "directoryObjects", rows)

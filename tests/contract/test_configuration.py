@@ -99,7 +99,9 @@ async def test_an_object_is_shown_alone_as_it_is_listed(source: str) -> None:
     async with open_sandbox(deepcopy(build_neglected_scene())) as to:
         reader = to.tenant.configuration
         listed = (await reader.read_configuration(source)).items
-        found = await reader.read_objects(source, [*(one.id for one in listed), NOBODY])
+        found_by = CONFIGURATION_SOURCES[source].found_by
+        keys = {str(one.values[found_by]) if found_by else one.id for one in listed}
+        found = await reader.read_objects(source, [*keys, NOBODY])
         assert found.failures == ()
         assert sorted(found.items, key=lambda one: one.id) == sorted(listed, key=lambda one: one.id)
         assert found.covers({get_configuration_source_name(source)}, NOBODY)
@@ -127,7 +129,8 @@ async def test_what_a_filter_would_not_list_is_not_shown_alone() -> None:
 def test_what_a_filter_finds_is_known_by_its_row_too() -> None:
     for name, source in CONFIGURATION_SOURCES.items():
         is_filtered = "$filter" in source.read or "Filter" in source.read_parameters
-        is_told = source.keeps is not None or source.filtered is not None
+        # The filter that finds one object is joined to that of the listing.
+        is_told = source.keeps or source.filtered or source.found_by
         assert is_told or not (is_filtered and source.has_single_objects), name
 
 

@@ -11,8 +11,11 @@ import pytest
 
 from core.adapters.exchange.way_memory import WayMemory
 from core.engine.population import MIN_SHRUNK
+from core.guards.privileged_change.roles import POWERFUL_ROLES
+from sandbox.scenes.default_roles import DEFAULT_ASSIGNMENTS, GLOBAL_ADMINISTRATOR
 from tests.resilience.generators.large_tenants import build_large_tenant
 from tests.resilience.generators.small_pages import (
+    SmallPageSandbox,
     attack,
     describe_cases,
     list_told,
@@ -20,6 +23,7 @@ from tests.resilience.generators.small_pages import (
 )
 from tests.resilience.generators.staged import open_harness
 from tests.support.builders import CONFIGS_BY_NAME
+from tests.support.http_recorder import build_user_row
 
 GUARDS = {
     "mailbox-forwarding": 4,
@@ -138,6 +142,32 @@ ORGANIZATION: Mapping[str, tuple[str, str, Callable[[int], dict[str, Any]]]] = {
         "Get-RoleGroup",
         lambda number: {"Roles": ["Role Management"]},
     ),
+    "add-ins of the organization": (
+        "app-consent",
+        "Get-App",
+        lambda number: {
+            "AppId": f"{number:08x}-8888-4000-8000-000000000001",
+            "DisplayName": f"Add-in {number}",
+            "Type": "Private",
+            "Requirements": "ReadWriteMailbox",
+            "Enabled": True,
+            "ProvidedTo": "Everyone",
+        },
+    ),
+    "migration batches": (
+        "external-trust",
+        "Get-MigrationBatch",
+        lambda number: {
+            "BatchGuid": f"{number:08x}-9999-4000-8000-000000000001",
+            "BatchDirection": "Offboarding",
+            "TargetEndpoint": f"away {number}",
+        },
+    ),
+    "blocked senders": (
+        "privileged-change",
+        "Get-BlockedSenderAddress",
+        lambda number: {"SenderAddress": f"m{number}@contoso.example", "Reason": "spam"},
+    ),
     "relationships": (
         "external-trust",
         "Get-OrganizationRelationship",
@@ -184,3 +214,159 @@ async def test_no_object_of_the_organization_ends_because_a_page_is_left_out(kin
         left = await describe_cases(stage)
         assert left.items() <= known.items()
         assert len(left) == len(known) - ROWS
+
+
+# Lists of Graph that nobody counts ----------------------------------------------------------------
+
+LISTED, SHOWN = 12, 10
+"""So many objects, and so many that are left of a listing without its last pages."""
+
+
+def name_person(number: int) -> str:
+    """The id of an account."""
+    return f"{number:08d}-6666-4000-8000-000000000001"
+
+
+def give_role(number: int) -> dict[str, Any]:
+    """A role that somebody has."""
+    return {
+        "id": f"assignment {number}",
+        "principalId": name_person(number),
+        "roleDefinitionId": GLOBAL_ADMINISTRATOR,
+        "directoryScopeId": "/",
+        "principal": {"@odata.type": "#microsoft.graph.user", "id": name_person(number)},
+    }
+
+
+def build_activation(number: int, *asked: str) -> dict[str, Any]:
+    """What is asked before a role is held."""
+    rule = {"id": "Enablement_EndUser_Assignment", "enabledRules": [*asked]}
+    return {"id": f"policy {number}", "rules": [rule]}
+
+
+PEOPLE = range(LISTED)
+ROLES = [*POWERFUL_ROLES][:LISTED]
+DIRECTORY: Mapping[str, tuple[str, str, dict[str, Any], dict[str, Any]]] = {
+    "administrators": (
+        "privileged-change",
+        "/roleManagement/directory/roleAssignments",
+        {"roleAssignments": DEFAULT_ASSIGNMENTS},
+        {"roleAssignments": [*DEFAULT_ASSIGNMENTS, *map(give_role, PEOPLE)][:LISTED]},
+    ),
+    "those who may become administrators": (
+        "privileged-change",
+        "/roleManagement/directory/roleEligibilityScheduleInstances",
+        {},
+        {"roleEligibilityScheduleInstances": [*map(give_role, PEOPLE)]},
+    ),
+    "roles that are held for good": (
+        "privileged-change",
+        "/roleManagement/directory/roleAssignmentScheduleInstances",
+        {"roleEligibilityScheduleInstances": [*map(give_role, PEOPLE)]},
+        {
+            "roleAssignmentScheduleInstances": [
+                give_role(number) | {"id": f"held {number}", "assignmentType": "Assigned"}
+                for number in PEOPLE
+            ]
+        },
+    ),
+    "what is asked before a role is held": (
+        "privileged-change",
+        "/policies/roleManagementPolicyAssignments",
+        {
+            "roleManagementPolicyAssignments": [
+                {
+                    "id": f"DirectoryRole_{number}",
+                    "policyId": f"policy {number}",
+                    "scopeId": "/",
+                    "scopeType": "DirectoryRole",
+                    "roleDefinitionId": role,
+                }
+                for number, role in enumerate(ROLES)
+            ],
+            "roleManagementPolicies": [
+                build_activation(number, "MultiFactorAuthentication")
+                for number in range(len(ROLES))
+            ],
+        },
+        {"roleManagementPolicies": [build_activation(number) for number in range(len(ROLES))]},
+    ),
+    "accounts at risk": (
+        "risky-accounts",
+        "/identityProtection/riskyUsers",
+        {},
+        {
+            "riskyUsers": [
+                {
+                    "id": name_person(number),
+                    "userPrincipalName": f"p{number}@contoso.example",
+                    "riskState": "atRisk",
+                    "riskLevel": "high",
+                    "riskLastUpdatedDateTime": "2026-11-01T08:00:00Z",
+                }
+                for number in PEOPLE
+            ]
+        },
+    ),
+    "detections of accounts at risk": (
+        "risky-accounts",
+        "/identityProtection/riskDetections",
+        {},
+        {
+            "riskDetections": [
+                {
+                    "id": f"detection {number}",
+                    "userId": name_person(number),
+                    "userPrincipalName": f"p{number}@contoso.example",
+                    "riskEventType": "leakedCredentials",
+                    "riskState": "atRisk",
+                    "riskLevel": "high",
+                    "lastUpdatedDateTime": "2026-11-01T08:00:00Z",
+                }
+                for number in PEOPLE
+            ]
+        },
+    ),
+}
+
+
+@pytest.mark.parametrize("kind", DIRECTORY)
+async def test_nothing_of_the_directory_ends_because_a_page_is_left_out(kind: str) -> None:
+    guard, path, before, after = DIRECTORY[kind]
+    scene = build_large_tenant(5)
+    users = [build_user_row(name_person(number), f"p{number}") for number in PEOPLE]
+    scene["graph"] |= {"users": users, **before}
+    lost = {
+        "service": "graph",
+        "kind": "wrongBody",
+        "match": f"^GET /v1.0{path}.*skiptoken",
+        "skip": SHOWN - 1,
+        "body": {"value": []},
+    }
+    async with open_harness(scene, CONFIGS_BY_NAME[guard], sandbox_type=SmallPageSandbox) as stage:
+        assert isinstance(stage.sandbox, SmallPageSandbox)
+        stage.sandbox.is_cut_everywhere = True
+        await stage.run_guard()
+        stage.sandbox.tenant.apply_patch({"graph": after})
+        for _ in range(2):
+            await stage.run_guard()
+        known = await describe_cases(stage)
+        assert len(known) >= LISTED - 1
+        for _ in range(3):
+            report = await stage.run_guard(lost)
+            assert list_told(report) == []
+            assert await describe_cases(stage) == known
+        # The first time its length may say enough.
+        assert report.unavailable_sources
+        assert list_told(await stage.run_guard()) == []
+        assert await describe_cases(stage) == known
+        # What is really gone is over, and what is there stays.
+        name, rows = next(iter(after.items()))
+        if name == "roleManagementPolicies":
+            return
+        stage.sandbox.tenant.apply_patch({"graph": {name: rows[:-1]}})
+        for _ in range(3):
+            await stage.run_guard()
+        left = await describe_cases(stage)
+        assert left.items() <= known.items()
+        assert len(left) == len(known) - 1

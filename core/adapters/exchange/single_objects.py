@@ -70,17 +70,19 @@ async def fetch_single_objects[T](
     parse: Callable[[ResponseRow], T],
     is_asked: Callable[[str, T], bool] = lambda key, found: True,
     assumption: Assumption = SINGLE_OBJECTS,
+    *,
+    filters: bool = False,
 ) -> SingleObjects[T]:
     """The object of each key, as its command shows it.
 
-    Nobody is gone because of an answer without a row: only Exchange's own word says so, and it is
-    believed for as long as the `assumption` holds.
+    Nobody is gone because of an answer without a row, unless the key `filters` a list: only
+    Exchange's own word says so, and it is believed for as long as the `assumption` holds.
     """
     objects = SingleObjects[T](len(commands))
     is_believed = await exchange.chosen_ways.find(assumption) == assumption.default_way
     answers = await list_each(exchange, list(commands.values()))
     for key, rows in zip(commands, answers, strict=True):
-        if isinstance(rows, NotFound):
+        if isinstance(rows, NotFound) or (filters and rows == []):
             if not is_believed:
                 objects.errors[key] = NOT_BELIEVED
         elif isinstance(rows, TenantError):

@@ -19,6 +19,7 @@ from core.adapters.parsing import ResponseRow, parse_text
 from core.adapters.read_errors import build_object_failures, build_unavailable_reading
 from core.errors import NotFound, TenantError
 from core.microsoft365.assumptions.exchange_objects import SINGLE_SETTINGS
+from core.microsoft365.assumptions.graph_traces import SINGLE_FILTERS
 from core.microsoft365.configuration_sources import (
     CONFIGURATION_SOURCES,
     get_configuration_source_name,
@@ -28,26 +29,27 @@ from core.model.guards import Service
 from core.tenant.configuration import Configuration
 from core.tenant.readings import Reading
 
-RELIES_ON = (SINGLE_SETTINGS,)
+RELIES_ON = (SINGLE_SETTINGS, SINGLE_FILTERS)
 
 # What a cmdlet that lists takes, and not together with an identity.
 LISTING_PARAMETERS = frozenset({"ResultSize", "Filter"})
 # What of a path says how an object is shown, and not which ones are listed.
-SHOWING_OPTIONS = ("$select=", "$expand=")
+SHOWING_OPTIONS, FILTER = ("$select=", "$expand="), "$filter="
 
-type Rows = dict[str, ResponseRow]
-"""What was found, by the identity it was asked for by."""
+type Rows = list[tuple[str, ResponseRow]]
+"""What was found, each with the key it was asked for by."""
 
 
 async def fetch_single_configuration(
     graph: GraphClient, exchange: ExchangeClient, name: str, ids: Sequence[str]
 ) -> Reading[Configuration]:
-    """Some objects of a source. One that is gone, or that the listing would not show, is absent.
+    """Some objects of a source, by the key that `found_by` says. One that is gone, or that the
+    listing would not show, is absent.
 
-    A failure names the identity that was asked for.
+    A failure names the key that was asked for.
     """
     source, source_name = CONFIGURATION_SOURCES[name], get_configuration_source_name(name)
-    found: Rows = {}
+    found: Rows = []
     try:
         if source.service is Service.EXCHANGE:
             failures = await read_from_exchange(exchange, source, ids, found)
@@ -56,7 +58,7 @@ async def fetch_single_configuration(
     except TenantError as error:
         return build_unavailable_reading(source_name, error)
     items: list[Configuration] = []
-    for key, row in found.items():
+    for key, row in found:
         try:
             items.append(parse_configuration(name, source, row))
         except ValueError as error:
@@ -72,6 +74,8 @@ async def fetch_single_configuration(
 
 def is_identity_of(source: ConfigurationSource, key: str, row: ResponseRow) -> bool:
     """Whether a row is the object that was asked for."""
+    if source.found_by:
+        return source.name_key("", row) == key.casefold()
     names = (source.identity_property, "Guid", "Identity", "Name")
     return key.casefold() in {parse_text(row.get(name)).casefold() for name in names}
 
@@ -82,20 +86,20 @@ async def read_from_exchange(
     """Note what Exchange shows of each, and why one could not be read. Raises TenantError."""
     listing = source.read_parameters.items()
     more = {name: value for name, value in listing if name not in LISTING_PARAMETERS}
-    commands = {
-        one: Command(source.read, {**more, "Identity": one}, source.selected) for one in ids
-    }
+    name = source.found_by or "Identity"
+    commands = {one: Command(source.read, {**more, name: one}, source.selected) for one in ids}
     objects = await fetch_single_objects(
         exchange,
         commands,
         lambda row: row,
         lambda key, row: is_identity_of(source, key, row),
         SINGLE_SETTINGS,
+        filters=bool(source.found_by),
     )
     for key, row in objects.found.items():
         if source.lists(row):
             related = await add_named_rows(exchange, source, [row]) if source.relation else [row]
-            found.update((key, one) for one in related)
+            found += ((key, one) for one in related)
     return objects.errors
 
 
@@ -103,26 +107,49 @@ async def read_from_graph(
     graph: GraphClient, source: ConfigurationSource, ids: Sequence[str], found: Rows
 ) -> Failures:
     """Note what Graph shows of each, and why one could not be read. Raises TenantError."""
-    path, _, query = source.read.partition("?")
-    shown = "&".join(one for one in query.split("&") if one.startswith(SHOWING_OPTIONS))
-    paths = {one: f"{path}/{quote(one, safe='')}{f'?{shown}' if shown else ''}" for one in ids}
-    failures: Failures = {}
-    answers: Rows = {}
+    answers: dict[str, list[ResponseRow] | TenantError] = {}
 
-    def take(key: str, answer: ResponseRow | TenantError) -> None:
+    def take_object(key: str, answer: ResponseRow | TenantError) -> None:
+        answers[key] = answer if isinstance(answer, TenantError) else [answer]
+
+    paths = {one: build_single_path(source, one) for one in ids}
+    if source.found_by:
+        await graph.get_collections(paths, source.permission, answers.__setitem__)
+    else:
+        await graph.get_batch(paths, source.permission, take_object)
+    failures: Failures = {}
+    for key, answer in answers.items():
         if isinstance(answer, NotFound):
-            return
+            continue
         if isinstance(answer, TenantError):
             failures[key] = answer
-        elif not is_identity_of(source, key, answer):
+        elif not all(is_identity_of(source, key, row) for row in answer):
             failures[key] = OTHER_OBJECT
         else:
-            answers[key] = keep_types(source, answer)
-
-    await graph.get_batch(paths, source.permission, take)
-    relates = source.relates or is_kept
-    for key, row in answers.items():
-        if source.lists(row):
-            is_related = bool(source.relation) and relates(row)
-            found[key] = await add_relation(graph, source, row) if is_related else row
+            rows = (keep_types(source, row) for row in answer)
+            found += [(key, await relate(graph, source, row)) for row in rows if source.lists(row)]
     return failures
+
+
+async def relate(graph: GraphClient, source: ConfigurationSource, row: ResponseRow) -> ResponseRow:
+    """A row with what it is related to, where that is read of it. Raises TenantError."""
+    relates = source.relates or is_kept
+    return await add_relation(graph, source, row) if source.relation and relates(row) else row
+
+
+def build_single_path(source: ConfigurationSource, key: str) -> str:
+    """The path that shows what a key stands for: an object, or what a filter finds.
+
+    A filter of the listing stays, unless its rows say as much themselves: Graph takes few filters
+    that are joined.
+    """
+    path, _, query = source.read.partition("?")
+    options = [one for one in query.split("&") if one.startswith(SHOWING_OPTIONS)]
+    if not source.found_by:
+        path = f"{path}/{quote(key, safe='')}"
+        return f"{path}?{'&'.join(options)}" if options else path
+    condition = f"{source.found_by} eq '{key.replace("'", "''")}'"
+    listed = [one.removeprefix(FILTER) for one in query.split("&") if one.startswith(FILTER)]
+    kept = [] if source.keeps or source.filtered else listed
+    joined = quote(" and ".join((*kept, condition)), safe="'/")
+    return f"{path}?{'&'.join((f'{FILTER}{joined}', *options))}"

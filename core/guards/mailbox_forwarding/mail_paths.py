@@ -3,6 +3,7 @@
 import asyncio
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
+from datetime import datetime
 
 from core.guards.mailbox_forwarding.colleague_rules import COLLEAGUE_RULES, MAIL_FLOW_RULE
 from core.guards.mailbox_forwarding.connector_findings import ConnectorItem, JournalItem
@@ -100,12 +101,15 @@ async def read_mail_paths(tenant: HasConfiguration, single: SingleIds) -> MailPa
 
 
 async def look_at_missing_rules(
-    tenant: HasConfiguration, rules: Reading[TransportRule], known: Mapping[str, KnownTraits]
+    tenant: HasConfiguration,
+    rules: Reading[TransportRule],
+    known: Mapping[str, KnownTraits],
+    now: datetime,
 ) -> LeftOut:
     """The known mail-flow rules that their listing lacks, each asked for alone."""
     listed = tuple(Configuration(MAIL_FLOW_RULE, one.id, one.name, {}) for one in rules.items)
     read = {MAIL_FLOW_RULE: Reading(listed, rules.failures, complete=rules.complete)}
-    return await look_at_missing(tenant, COLLEAGUE_RULES, read, known)
+    return await look_at_missing(tenant, COLLEAGUE_RULES, read, known, now)
 
 
 def list_outbound_connectors(paths: MailPaths) -> tuple[OutboundConnector, ...] | None:

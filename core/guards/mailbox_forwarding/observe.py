@@ -228,7 +228,7 @@ async def read_listed_forwards(
     )
     missing = NOTHING_LEFT_OUT
     if not single.source:
-        missing = await look_at_missing_rules(tenant, flow, context.known_traits)
+        missing = await look_at_missing_rules(tenant, flow, context.known_traits, now)
     shown = compare_shown_rules(forwards, flow, unplaced, context, missing.ids)
     gaps = (missing.build_gap(COLLEAGUE_RULES.source),) if missing.ids else ()
     return listed_forwards, shown, *gaps

@@ -103,6 +103,17 @@ def list_known_administrators(known: Iterable[KnownTraits]) -> frozenset[str]:
     )
 
 
+def list_known_roles(known: Iterable[KnownTraits]) -> dict[str, set[str]]:
+    """The roles that each principal held at the last look, as it is remembered."""
+    roles: dict[str, set[str]] = {}
+    for row in known:
+        if row.kind == HOLDER_TRAIT and row.object_id != ALL_ROLES:
+            for holder in row.traits:
+                if not holder.startswith(OWNS):
+                    roles.setdefault(holder, set()).add(row.object_id)
+    return roles
+
+
 def note_role_holders(
     known: Mapping[str, KnownTraits], holders: Sequence[RoleHolder], now: datetime
 ) -> tuple[KnownTraits, ...]:

@@ -26,6 +26,7 @@ from core.guards.privileged_change.administrators import (
     build_added_holder_finding,
     build_too_many_finding,
     compare_holders,
+    list_known_roles,
 )
 from core.guards.privileged_change.certificates import (
     CERTIFICATE_AUTHORITIES,
@@ -50,7 +51,7 @@ from core.guards.privileged_change.exemptions import EXCLUDED_GROUPS
 from core.guards.privileged_change.removed_administrators import ADMINISTRATORS
 from core.guards.privileged_change.roles import OWN_ROLES, UNITS
 from core.guards.privileged_change.senders import PERMISSION as SENDER_PERMISSION
-from core.guards.privileged_change.senders import SENDERS, build_blocked_finding
+from core.guards.privileged_change.senders import SENDER_LOOK, SENDERS, build_blocked_finding
 from core.guards.privileged_change.sign_in_settings import AUTHENTICATION_METHODS, SECURITY_DEFAULTS
 from core.guards.privileged_change.stale_administrators import (
     AdministratorUse,
@@ -134,12 +135,14 @@ async def observe(
     tenant: PrivilegedPorts, context: ObserveContext[PrivilegedOptions]
 ) -> AsyncIterator[Reading[PrivilegedItem]]:
     """The collections, who holds roles, and acts that leave nothing else."""
+    # Who is known to hold a role comes first: collections read the same list.
+    known_roles = list_known_roles(context.known_traits.values())
+    holders = await tenant.roles.read_role_holders(known_roles)
     skipped = await choose_listings(tenant, context)
     async for reading in observe_collections(tenant, context, skipped):
         yield reading
     if not skipped:
         yield Reading(sources=frozenset({LONG_LISTINGS}), scope=frozenset[str]())
-    holders = await tenant.roles.read_role_holders()
     yield compare_holders(holders, context)
     yield await read_acts(tenant, holders, context)
     yield await read_directory_acts(tenant, holders, context)
@@ -228,5 +231,6 @@ GUARD = Guard(
     read_options=read_options,
     options=read_options(SettingReader()),
     periodic_checks=(PeriodicCheck(LONG_LISTINGS, timedelta(hours=6)),),
+    single_looks=(SENDER_LOOK,),
     noun="collections",
 )

@@ -4,6 +4,9 @@ No sign of a taken account is more precise. `Get-BlockedSenderAddress` lists the
 `Reason` is not documented, so it is shown as it is.
 """
 
+from collections.abc import Sequence
+from typing import Any
+
 from core.guards.privileged_change.remedies import build_sender_remedy
 from core.guards.privileged_change.verdicts import PrivilegedVerdict
 from core.microsoft365.assumptions.exchange_mail import BLOCKED_SENDERS
@@ -12,10 +15,12 @@ from core.microsoft365.configuration_sources import (
     get_configuration_source_name,
 )
 from core.model.findings import Fact, Finding, Severity
-from core.model.guards import Permission, Service
+from core.model.guards import ObserveContext, Permission, Service, SingleLook
 from core.property_values import get_text
 from core.tenant.configuration import Configuration
+from core.tenant.port import HasConfiguration
 from core.tenant.quoting import quote_text
+from core.tenant.readings import Reading
 
 RELIES_ON = (BLOCKED_SENDERS,)
 
@@ -28,6 +33,16 @@ PERMISSION = Permission(
 )
 MAX_NAME_LENGTH, MAX_REASON_LENGTH = 120, 300
 TIMES = ("CreatedDatetime", "CreatedDateTime", "WhenCreated")
+
+
+async def look_up_senders(
+    tenant: HasConfiguration, context: ObserveContext, ids: Sequence[str]
+) -> Reading[Configuration]:
+    """A few accounts that could not send, each asked for alone."""
+    return await tenant.configuration.read_objects(SENDERS, ids)
+
+
+SENDER_LOOK = SingleLook[Any](SOURCE, frozenset({SOURCE}), look_up_senders)
 
 
 def build_blocked_finding(sender: Configuration) -> Finding:

@@ -79,6 +79,11 @@ def read_key(row: Configuration) -> RoleKey | None:
     return (role, who) if role in POWERFUL_ROLES and who and scope == ROOT else None
 
 
+def read_account(item: str) -> str:
+    """The account of an item, by its id."""
+    return item.partition(" ")[2]
+
+
 def is_given(row: Configuration) -> bool:
     """Whether a role is held by an assignment, and not because it was activated for a while."""
     return get_text(row.values, "assignmentType").casefold() != "activated"
@@ -107,7 +112,8 @@ STANDING_ROLES = WatchedCollection(
     plural="roles that can be activated or are held",
     needs=(ASSIGNMENTS, ELIGIBILITIES),
     uses=(ROLE_HOLDER,),
-    items_of=(),
+    items_of=(ASSIGNMENTS, ELIGIBILITIES),
+    name_object=read_account,
     describe=describe_standing,
     explain_loss=explain_eligibility_loss,
     advice="Ask whoever gave it.",

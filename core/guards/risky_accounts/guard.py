@@ -5,22 +5,24 @@ sign-in through an anonymous network. Its list fills by itself, and a user on it
 again stands there as before. So each change of a user's risk is told anew.
 """
 
-from collections.abc import AsyncIterator, Iterator, Mapping
+from collections.abc import AsyncIterator, Iterator, Mapping, Sequence
 from dataclasses import replace
 from typing import Protocol
 
 from core.guards.risky_accounts.items import (
     NoProtection,
+    RiskyAccount,
     build_accounts,
     group_detections,
 )
-from core.guards.risky_accounts.judge import RISK, RiskItem, judge
+from core.guards.risky_accounts.judge import PROTECTION, RISK, RiskItem, judge
 from core.guards.risky_accounts.sign_ins import read_sign_ins
 from core.guards.risky_accounts.verdicts import VERDICT_TEXTS
 from core.microsoft365.assumptions.graph_logs import RISK_FILTER
 from core.microsoft365.configuration_sources import CONFIGURATION_SOURCES
-from core.model.guards import Guard, ObserveContext, Permission, Service
+from core.model.guards import Guard, ObserveContext, Permission, Service, SingleLook
 from core.tenant.configuration import Configuration
+from core.tenant.directory import Account
 from core.tenant.known_traits import NEWS_PERIOD, KnownTraits, build_traits_key, note_traits
 from core.tenant.merging import collect_sources
 from core.tenant.port import HasAccounts, HasConfiguration
@@ -55,28 +57,11 @@ async def observe(tenant: RiskPorts, context: ObserveContext) -> AsyncIterator[R
             population=1,
         )
         return
-    found = build_accounts(users.items, group_detections(detections.items))
-    # Deleted users stay at risk for ever, and Graph does not mark them (graph2otel, 2026-07).
-    asked = [one.id for one in found[:MAX_LOOKUPS]]
-    known = (
-        await tenant.accounts.read_users(asked) if asked else Reading(sources=frozenset({ACCOUNTS}))
-    )
-    there = {one.id.casefold() for one in known.items}
-    unread = {failure.object_id.casefold() for failure in known.failures}
-    is_unread = "" in unread
-    told = tuple(
-        replace(
-            one,
-            is_known=None
-            if is_unread or one.id in unread or one.id not in asked
-            else one.id in there,
-        )
-        for one in found
-    )
+    found, known = await read_risky_accounts(tenant, users, detections)
     broken = [replace(failure, source=RISK) for failure in list_gaps((users, detections))]
     broken += withdrawn
     yield Reading(
-        items=told,
+        items=found,
         failures=(
             *broken,
             *(replace(failure, optional=True) for failure in known.failures),
@@ -90,6 +75,46 @@ async def observe(tenant: RiskPorts, context: ObserveContext) -> AsyncIterator[R
     )
 
 
+async def read_risky_accounts(
+    tenant: HasAccounts, users: Reading[Configuration], detections: Reading[Configuration]
+) -> tuple[tuple[RiskyAccount, ...], Reading[Account]]:
+    """The accounts at risk, with what Entra says of them: deleted users stay at risk for ever, and
+    Graph does not mark them (graph2otel, 2026-07).
+    """
+    found = build_accounts(users.items, group_detections(detections.items))
+    asked = [one.id for one in found[:MAX_LOOKUPS]]
+    known: Reading[Account] = Reading(sources=frozenset({ACCOUNTS}))
+    if asked:
+        known = await tenant.accounts.read_users(asked)
+    there = {one.id.casefold() for one in known.items}
+    unread = {failure.object_id.casefold() for failure in known.failures}
+    unread.update(one.id for one in found[MAX_LOOKUPS:])
+    told = (
+        replace(one, is_known=None if unread & {"", one.id} else one.id in there) for one in found
+    )
+    return tuple(told), known
+
+
+async def look_up_accounts(
+    tenant: RiskPorts, context: ObserveContext, ids: Sequence[str]
+) -> Reading[RiskItem]:
+    """A few accounts that were at risk, each asked for alone, in the lists that the tenant has."""
+    asked = [one for one in ids if one != PROTECTION]
+    lists = {USERS: Reading[Configuration](), DETECTIONS: Reading[Configuration]()}
+    for name in lists:
+        if was_read(name, context):
+            lists[name] = await tenant.configuration.read_objects(name, asked)
+    found, _ = await read_risky_accounts(tenant, lists[USERS], lists[DETECTIONS])
+    return Reading(
+        items=found,
+        failures=tuple(
+            replace(one, source=RISK) for part in lists.values() for one in part.failures
+        ),
+        sources=frozenset({RISK}),
+        scope=frozenset(ids),
+    )
+
+
 def note_lists(
     lists: Mapping[str, Reading[Configuration]], context: ObserveContext
 ) -> Iterator[KnownTraits]:
@@ -97,6 +122,12 @@ def note_lists(
     for name, reading in lists.items():
         if not reading.failures:
             yield note_traits(context.known_traits, name, LIST_TRAIT, (), context.policy.now)
+
+
+def was_read(name: str, context: ObserveContext) -> bool:
+    """Whether a list could be read within a month."""
+    known = context.known_traits.get(build_traits_key(name, LIST_TRAIT))
+    return known is not None and context.policy.now - known.last_seen_at < NEWS_PERIOD
 
 
 def list_withdrawn(
@@ -108,8 +139,7 @@ def list_withdrawn(
     away: nobody is safe because of it.
     """
     for name, reading in lists.items():
-        known = context.known_traits.get(build_traits_key(name, LIST_TRAIT))
-        if known is None or context.policy.now - known.last_seen_at >= NEWS_PERIOD:
+        if not was_read(name, context):
             continue
         for failure in reading.failures:
             if failure.optional and not failure.object_id:
@@ -157,5 +187,6 @@ GUARD = Guard(
     ),
     observe=observe,
     judge=judge,
+    single_looks=(SingleLook(RISK, frozenset({RISK}), look_up_accounts),),
     noun="lists",
 )

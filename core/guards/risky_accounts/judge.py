@@ -19,6 +19,8 @@ MAX_NAME_LENGTH = 120
 MAX_DETECTIONS = 6
 RISK = "identity-risk"
 """The source of all that is told."""
+PROTECTION = "identity-protection"
+"""The object of the case that nothing of it can be read."""
 SEVERITIES: Mapping[str, Severity] = {
     "high": Severity.HIGH,
     "medium": Severity.MEDIUM,
@@ -98,7 +100,7 @@ def build_missing_finding() -> Finding:
     """Neither risky users nor detections can be read."""
     return Finding(
         kind="no-identity-protection",
-        object_id="identity-protection",
+        object_id=PROTECTION,
         subject="Identity Protection",
         severity=Severity.INFO,
         verdict=RiskVerdict.NOT_LICENSED,

@@ -173,7 +173,7 @@ CONNECTOR_SHAPES = Assumption(
 BLOCKED_SENDERS = Assumption(
     id="exchange-blocked-senders",
     assumed="Get-BlockedSenderAddress lists the accounts that may not send, each by its "
-    "SenderAddress; Reason is text.",
+    "SenderAddress, and with -SenderAddress that one alone, or nothing; Reason is text.",
     standing=Standing.UNSEEN,
     source="CIPP-API reads it as an app; its answer is not published",
     dated="2026-08",

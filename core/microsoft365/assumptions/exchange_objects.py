@@ -120,6 +120,8 @@ SINGLE_SETTINGS = Assumption(
             "mail-protection",
             "exchange-roles",
             "external-trust",
+            "app-consent",
+            "privileged-change",
         )
     ),
     ways={

@@ -92,6 +92,20 @@ ROLE_INSTANCES = Assumption(
     depends=Dependents(guards=("privileged-change",)),
     probe=PROBE,
 )
+SINGLE_FILTERS = Assumption(
+    id="graph-single-filters",
+    assumed="Role assignments and their instances are found by principalId, settings of activation "
+    "by roleDefinitionId beside scope and type, risk detections by userId; what is not found by "
+    "such a filter is not there. transitiveMemberOf of a user shows each group that gives a role.",
+    standing=Standing.UNSEEN,
+    source="Microsoft Learn, v1.0: List unifiedRoleAssignments, List roleAssignmentSchedule"
+    "Instances, List roleManagementPolicyAssignments, List riskDetections; that they agree with "
+    "the whole listing is inferred",
+    dated="2026",
+    otherwise="A refused filter, or one that brings other rows, leaves what a listing no longer "
+    "shows unread by name; where it wrongly finds nothing, a case ends at the second look.",
+    depends=Dependents(guards=("privileged-change", "risky-accounts")),
+)
 KIT_DEFAULTS = Assumption(
     id="graph-kit-devices",
     assumed="Phishing kits and ROADtools leave the names and builds that public analyses print on "
@@ -112,5 +126,6 @@ ASSUMPTIONS = (
     TOKEN_POLICIES,
     DEVICE_POLICY,
     ROLE_INSTANCES,
+    SINGLE_FILTERS,
     KIT_DEFAULTS,
 )

@@ -3,11 +3,23 @@
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
 
-from core.microsoft365.configuration_sources import EXCLUDED_GROUP, get_configuration_source_name
+from core.microsoft365.configuration_sources import (
+    CONFIGURATION_SOURCES,
+    EXCLUDED_GROUP,
+    get_configuration_source_name,
+)
 from core.property_values import get_text
 from core.tenant.configuration import Configuration
 from core.tenant.readings import Reading
 from tests.support.fakes.state import FakeTenantState
+
+
+def list_keys(one: Configuration) -> set[str]:
+    """The keys that an object is asked for by."""
+    source = CONFIGURATION_SOURCES[one.source]
+    if source.found_by:
+        return {source.name_key(one.id, one.values)}
+    return {one.id.casefold(), get_text(one.values, "Guid").casefold()}
 
 
 @dataclass(frozen=True, slots=True)
@@ -31,8 +43,7 @@ class FakeConfigurationReader:
         found = [
             one
             for one in self.tenant.configurations
-            if one.source == source
-            and asked & {one.id.casefold(), get_text(one.values, "Guid").casefold()}
+            if one.source == source and not asked.isdisjoint(list_keys(one))
         ]
         name = get_configuration_source_name(source)
         read = self.tenant.build_reading(name, found, lambda one: one.id, tuple(ids))

@@ -1,6 +1,6 @@
 """Who administers a fake tenant, and what disabling Exchange PowerShell does to it."""
 
-from collections.abc import AsyncIterator, Iterator, Sequence
+from collections.abc import AsyncIterator, Collection, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from datetime import datetime
 from typing import Any
@@ -63,7 +63,9 @@ class FakeRoleReader:
             MODULE_SIGN_INS, self.tenant.module_sign_ins, lambda account_id: account_id
         )
 
-    async def read_role_holders(self) -> Reading[RoleHolder]:
+    async def read_role_holders(
+        self, known: Mapping[str, Collection[str]] | None = None
+    ) -> Reading[RoleHolder]:
         return self.tenant.build_reading(
             ROLE_HOLDERS, self.tenant.holders, lambda holder: holder.id
         )

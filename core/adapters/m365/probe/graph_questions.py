@@ -18,7 +18,8 @@ from core.adapters.m365.probe.session import (
     unknown,
 )
 from core.adapters.m365.protocols import CLIENT_NAMES
-from core.adapters.m365.roles.read import ELIGIBLE_PATH, MODULE_APP_ID
+from core.adapters.m365.roles.parse import ELIGIBLE_PATH
+from core.adapters.m365.roles.read import MODULE_APP_ID
 from core.adapters.m365.sign_ins import quote_filter
 from core.adapters.parsing import (
     ResponseRow,

@@ -21,6 +21,9 @@ RELIES_ON = ("exchange-role-group-kind",)
 
 # The same in every tenant (Microsoft Learn: Microsoft Entra built-in roles).
 GLOBAL_ADMINISTRATOR = "62e90394-69f5-4237-9190-012177145e10"
+READ_ROLES = "RoleManagement.Read.Directory"
+ACTIVE_PATH = "/roleManagement/directory/roleAssignments"
+ELIGIBLE_PATH = "/roleManagement/directory/roleEligibilityScheduleInstances"
 GROUP, UNKNOWN, OTHER = "group", "unknown", "other"
 PRINCIPAL_KINDS = {
     "#microsoft.graph.group": GROUP,

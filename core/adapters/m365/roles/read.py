@@ -12,7 +12,7 @@ cisagov/ScubaGear#1305), so that group alone is unread, and a write looks at its
 """
 
 import time
-from collections.abc import AsyncIterator, Sequence
+from collections.abc import AsyncIterator, Collection, Mapping, Sequence
 from dataclasses import replace
 from datetime import datetime
 from functools import partial
@@ -26,8 +26,12 @@ from core.adapters.graph.client import GraphClient
 from core.adapters.m365.async_cached import AsyncCached
 from core.adapters.m365.mailboxes import ALL_RESULTS
 from core.adapters.m365.roles.holders import BY_ACTIVATION, ENTRA, RoleHolders
+from core.adapters.m365.roles.left_out import check_nobody_is_left_out
 from core.adapters.m365.roles.parse import (
+    ACTIVE_PATH,
+    ELIGIBLE_PATH,
     GROUP,
+    READ_ROLES,
     UNKNOWN,
     USER_PROPERTIES,
     parse_all,
@@ -59,16 +63,12 @@ RELIES_ON = (
     "exchange-powershell-filter",
     "exchange-powershell-app-id",
 )
-READ_ROLES = "RoleManagement.Read.Directory"
 READ_GROUPS = "GroupMember.Read.All"
 # "Microsoft Exchange REST API Based Powershell" (Microsoft Learn: application ids of commonly used
 # Microsoft applications).
 MODULE_APP_ID = "fb78d390-0c51-40cd-8e17-fdbfab77341b"
 READ_HIDDEN = "Member.Read.Hidden"
 READ_ELIGIBILITY = "PrivilegedEligibilitySchedule.Read.AzureADGroup"
-ROLES_PATH = "/roleManagement/directory"
-ACTIVE_PATH = f"{ROLES_PATH}/roleAssignments"
-ELIGIBLE_PATH = f"{ROLES_PATH}/roleEligibilityScheduleInstances"
 GROUP_ELIGIBILITY_PATH = "/identityGovernance/privilegedAccess/group/eligibilityScheduleInstances"
 # More than this is no list of administrators, and each costs requests.
 MAX_GROUPS = 2_000
@@ -87,9 +87,14 @@ class M365RoleReader:
         self.cached_holders: AsyncCached[RoleHolders] | None = None
         self.cached_at = 0.0
 
-    async def read_role_holders(self) -> Reading[RoleHolder]:
+    async def read_role_holders(
+        self, known: Mapping[str, Collection[str]] | None = None
+    ) -> Reading[RoleHolder]:
         """The role holders, read at most five minutes ago."""
-        return (await self.read_recent_holders()).to_reading()
+        found = await self.read_recent_holders()
+        if known:
+            await check_nobody_is_left_out(self.graph, found, known)
+        return found.to_reading()
 
     async def read_recent_holders(self) -> RoleHolders:
         """The role holders as this run read them at most ROLE_HOLDERS_TTL seconds ago."""

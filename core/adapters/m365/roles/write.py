@@ -12,13 +12,16 @@ from core.adapters.exchange.client import ExchangeClient
 from core.adapters.graph.client import GraphClient
 from core.adapters.m365.accounts import READ_USERS, build_user_path
 from core.adapters.m365.roles.holders import RoleHolders
-from core.adapters.m365.roles.parse import USER_PROPERTIES, parse_module_user
-from core.adapters.m365.roles.read import (
+from core.adapters.m365.roles.parse import (
     ACTIVE_PATH,
     ELIGIBLE_PATH,
+    READ_ROLES,
+    USER_PROPERTIES,
+    parse_module_user,
+)
+from core.adapters.m365.roles.read import (
     GROUP_ELIGIBILITY_PATH,
     READ_ELIGIBILITY,
-    READ_ROLES,
     fetch_collection,
 )
 from core.adapters.m365.verified_write import (

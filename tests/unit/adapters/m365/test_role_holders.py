@@ -554,3 +554,86 @@ async def test_a_role_is_held_by_name_directly_through_nested_groups_and_by_who_
     assert held[ADMIN_ID].roles == {GLOBAL_ADMINISTRATOR}
     assert [one.id for one in reading.items if one.is_group] == [group(1), group(2)]
     assert not held[person(1)].is_group
+
+
+# Known holders that the list lacks ----------------------------------------------------------------
+
+ROLE = {"roleDefinitionId": READER, "directoryScopeId": "/"}
+
+
+def assign(holder: str, kind: str = "user") -> dict[str, Any]:
+    """A role that somebody was given."""
+    principal = {"@odata.type": f"#microsoft.graph.{kind}", "id": holder}
+    return {"id": f"of {holder}", "principalId": holder, "principal": principal, **ROLE}
+
+
+def build_left_out(hidden: str, **graph: Any) -> dict[str, Any]:
+    """A tenant of which the listing of `hidden` shows nobody but the chief."""
+    scene = build_scene(
+        graph={
+            "users": [build_user_row(person(number), f"p{number}") for number in PEOPLE],
+            "roleAssignments": [*DEFAULT_ASSIGNMENTS],
+            **graph,
+        }
+    )
+    shown = DEFAULT_ASSIGNMENTS if hidden == "roleAssignments" else []
+    short = {"match": rf"/{hidden}\?\$expand", "kind": "wrongBody", "body": {"value": shown}}
+    return {**scene, "faults": [{"service": "graph", **short}]}
+
+
+LEFT_OUT: dict[str, dict[str, Any]] = {
+    "an assignment": build_left_out(
+        "roleAssignments", roleAssignments=[*DEFAULT_ASSIGNMENTS, assign(person(1))]
+    ),
+    "a role that can be activated": build_left_out(
+        "roleEligibilityScheduleInstances", roleEligibilityScheduleInstances=[assign(person(1))]
+    ),
+    "the assignment of a group": build_left_out(
+        "roleAssignments",
+        roleAssignments=[*DEFAULT_ASSIGNMENTS, assign(group(1), "group")],
+        groups=[
+            {"id": group(1), "isAssignableToRole": True, "members": [group(2)]},
+            {"id": group(2), "members": [person(1)]},
+        ],
+    ),
+}
+
+
+@pytest.mark.parametrize("what", LEFT_OUT)
+async def test_a_list_is_unread_that_lacks_somebody_who_still_holds_a_role(what: str) -> None:
+    async with connect_sandbox(LEFT_OUT[what], attempts=1) as to:
+        believed = await to.tenant.roles.read_role_holders()
+        assert believed.failures == ()
+        assert person(1) not in {one.id for one in believed.items}
+        found = await to.tenant.roles.read_role_holders({person(1): {READER}})
+        (failure,) = found.failures
+        assert failure.reason == "it leaves out objects that are there: 1"
+        # Nothing is concluded from it by anybody else in the same run.
+        assert (await to.tenant.roles.read_role_holders()).failures == found.failures
+
+
+@pytest.mark.parametrize(
+    "known",
+    [
+        # Nobody has lost anything.
+        {ADMIN_ID: {GLOBAL_ADMINISTRATOR}},
+        # Somebody was deleted, and one who holds another role lost this one.
+        {person(9): {READER}, ADMIN_ID: {GLOBAL_ADMINISTRATOR, READER}},
+        {person(1): {READER}},
+    ],
+)
+async def test_who_lost_a_role_leaves_the_list_whole(known: dict[str, set[str]]) -> None:
+    groups = [{"id": group(1), "isAssignableToRole": True, "members": [person(1)]}]
+    scene = build_scene(graph={"users": [build_user_row(person(1), "p1")], "groups": groups})
+    # Without a licence for it no role can be activated.
+    async with connect_sandbox({**scene, "@sandbox.entraP2": False}, attempts=1) as to:
+        assert (await to.tenant.roles.read_role_holders(known)).failures == ()
+
+
+@pytest.mark.parametrize("match", [r"roleAssignments\?.*principalId", "transitiveMemberOf"])
+async def test_a_look_at_a_known_holder_that_fails_leaves_the_list_unread(match: str) -> None:
+    scene = build_scene(graph={"users": [build_user_row(person(1), "p1")]})
+    faults = [{"match": match, "inner": True, "kind": "error", "status": 403}]
+    async with connect_sandbox({**scene, "faults": faults}, attempts=1) as to:
+        found = await to.tenant.roles.read_role_holders({person(1): {READER}})
+        assert [one.source for one in found.failures] == ["role-holders"]

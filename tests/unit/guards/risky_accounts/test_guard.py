@@ -240,3 +240,51 @@ async def test_of_more_accounts_than_are_looked_up_nobody_says_that_they_are_gon
     known = {one.id: one.is_known for one in reading.items}
     assert (known[names[0]], known[names[1]], known[names[-2]]) == (True, False, False)
     assert known[names[-1]] is None
+
+
+async def look_alone(of: FakeTenant, ids: list[str], known: Reading[Any]) -> Reading[Any]:
+    """A look at single accounts, after one that read the lists."""
+    (look,) = GUARD.single_looks
+    traits = {one.key: one for one in known.known_traits}
+    return await look.read(of, ObserveContext(POLICY, known_traits=traits), ids)
+
+
+async def read_lists(of: FakeTenant) -> Reading[Any]:
+    """What a look at the lists remembers."""
+    (reading,) = [
+        one
+        async for one in GUARD.observe(of, ObserveContext(POLICY))
+        if isinstance(one, Reading) and SIGN_IN_EVENTS not in one.sources
+    ]
+    return reading
+
+
+async def test_an_account_that_the_lists_lack_is_told_alone_while_it_is_at_risk() -> None:
+    of = build(user("u1"), detection("u2"))
+    known = await read_lists(of)
+    of.unlisted = {"u1", "d-u2-anomalousToken"}
+    assert await tell(of) == []
+    found = await look_alone(of, ["u1", "u2", "u3"], known)
+    told = [one.object_id for item in found.items for one in GUARD.judge(item, POLICY)]
+    assert told == ["u1", "u2"]
+    assert found.failures == ()
+    assert found.covers({"identity-risk"}, "u3")
+
+
+async def test_an_account_that_cannot_be_looked_at_is_unread_by_name() -> None:
+    of = build(user("u1"))
+    known = await read_lists(of)
+    of.refused_objects[USERS, "u1"] = ReadFailure(USERS, "not now", "u1")
+    found = await look_alone(of, ["u1", "u2"], known)
+    assert not found.covers({"identity-risk"}, "u1")
+    assert found.covers({"identity-risk"}, "u2")
+
+
+async def test_a_list_that_the_tenant_never_had_keeps_no_case_open() -> None:
+    of = refuse(build(detection("u1")), USERS)
+    known = await read_lists(of)
+    of.configurations.clear()
+    found = await look_alone(of, ["u1", "identity-protection"], known)
+    assert found.failures == ()
+    assert found.covers({"identity-risk"}, "u1")
+    assert found.covers({"identity-risk"}, "identity-protection")
