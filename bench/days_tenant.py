@@ -5,7 +5,8 @@ Everything is drawn from one seed, so two simulations of the same length are ali
 
 import random
 from collections import Counter
-from dataclasses import dataclass, field, replace
+from copy import replace
+from dataclasses import dataclass, field
 from typing import Any
 
 from core.tenant.directory import Account, SignIn
