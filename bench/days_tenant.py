@@ -51,7 +51,7 @@ class LivingTenant:
     """How often each kind of thing has happened."""
 
     def __post_init__(self) -> None:
-        self.chance = random.Random(self.seed)  # noqa: S311
+        self.chance = random.Random(self.seed)  # noqa: S311  # a simulation, alike each time
         self.next_number = 0
         self.next_rule = 0
         self.tenant.domains = [AcceptedDomain(DOMAIN)]

@@ -30,7 +30,9 @@ ORGANIZATION = "organization"
 
 @dataclass(frozen=True, slots=True)
 class BaselineItem:
-    """The value of one row in one object. `notes` say for whom it counts; `idle`: for nobody."""
+    """The value of one row in one object. `notes` say for whom it counts; `is_inactive`: for
+    nobody.
+    """
 
     row: BaselineRow
     configuration: Configuration
