@@ -8,13 +8,15 @@ import tomllib
 
 import pytest
 
+from core.guards.mailbox_audit.memory import parse_letters
 from core.look_alikes import strip_hidden
+from core.microsoft365.known_apps import load_abused_apps
 from tools.docs_gen.documents import ROOT
 from tools.mutation_testing import judges, with_mutmut
 from tools.mutation_testing.changes import list_changes
 from tools.mutation_testing.forks import run_in_fork
 from tools.mutation_testing.selection import list_test_files, name_module
-from tools.mutation_testing.trials import find_functions
+from tools.mutation_testing.trials import find_caches, find_functions
 from tools.mutation_testing.type_check import write_with_mutants
 
 SETTINGS = tomllib.loads((ROOT / "pyproject.toml").read_text(encoding="utf-8"))["tool"]["mutmut"]
@@ -124,6 +126,14 @@ def test_what_the_collector_leaves_alone_can_be_changed_all_the_same() -> None:
     found = find_functions({path})
     gc.freeze()
     assert found[path, "strip_hidden"] == [strip_hidden]
+
+
+def test_what_a_guard_keeps_for_an_argument_is_forgotten_and_no_table_is() -> None:
+    folders = {ROOT / "core" / "guards" / "mailbox_audit", ROOT / "core" / "microsoft365"}
+    found = find_caches(folders)
+    assert parse_letters.cache_clear in found
+    assert load_abused_apps.cache_clear not in found
+    assert load_abused_apps.cache_clear in find_caches()
 
 
 def test_tests_that_a_busy_machine_keeps_waiting_notice_no_mutant() -> None:

@@ -40,7 +40,9 @@ GONE = "00000000-0000-4000-8000-00000000dead"
 SHOWN_FIELDS = frozenset(
     {"kind", "object_id", "subject", "severity", "verdict", "summary", "facts", "advice", "steps"}
 )
-"""The steps are shown where a test asks for them; what holds of all is in `remedy_checks`."""
+"""The steps are shown where a test asks for them, or in a file of their own (`check_steps`); what
+holds of all is in `remedy_checks`.
+"""
 
 
 type Contexts = Mapping[str, ObserveContext]
@@ -125,6 +127,14 @@ def check_sentences(
             told += render_finding(finding)
             told += render_steps(finding.steps) if shows_steps else ()
         rows += ["", f"# {title}", "", *(told or ["nothing"])]
+    check_text(name, rows)
+
+
+def check_steps(name: str, cases: Mapping[str, Iterable[Step]]) -> None:
+    """Compare what an operator does in each case, word for word, with the file of that name."""
+    rows: list[str] = []
+    for title, steps in cases.items():
+        rows += ["", f"# {title}", "", *render_steps(steps)]
     check_text(name, rows)
 
 

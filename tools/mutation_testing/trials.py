@@ -13,7 +13,7 @@ import subprocess
 import sys
 import time
 from collections import Counter, defaultdict
-from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Container, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from enum import StrEnum
 from pathlib import Path
@@ -136,7 +136,11 @@ class Trials:
         for found in self.functions.values():
             for code in (code for function in found for code in list_codes(function.__code__)):
                 sys.monitoring.set_local_events(TOOL, code, events.LINE)
+        kept = find_caches({Path(file.path).parent for file in self.files})
         for item, following in zip(items, [*items[1:], None], strict=True):
+            # A result that another test has left behind would hide the lines it comes from.
+            for forget in kept:
+                forget()
             sys.monitoring.restart_events()
             # A busy machine makes tests wait; what they compute stays the same.
             started = time.process_time()
@@ -239,12 +243,24 @@ def find_functions(paths: set[str]) -> dict[tuple[str, str], list[FunctionType]]
     return found
 
 
-def find_caches() -> list[Callable[[], None]]:
-    """What forgets the results that functions of core keep."""
-    return [
-        one.cache_clear
+def find_caches(folders: Container[Path] | None = None) -> list[Callable[[], None]]:
+    """What forgets the results that functions of core keep: all of them, or those that functions of
+    some folders keep for an argument. What takes none is a table that is read once.
+    """
+    cached = (
+        one
         for one in list_objects()
         if isinstance(one, functools._lru_cache_wrapper) and one.__module__.startswith("core.")
+    )
+    return [
+        one.cache_clear
+        for one in cached
+        if folders is None
+        or (
+            isinstance(one.__wrapped__, FunctionType)
+            and one.__wrapped__.__code__.co_argcount
+            and Path(one.__wrapped__.__code__.co_filename).parent in folders
+        )
     ]
 
 

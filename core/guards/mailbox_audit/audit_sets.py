@@ -45,7 +45,7 @@ def list_deviations(item: LicensedAudit, policy: Policy) -> Iterator[AuditSetDev
         if rule is not ItemsAccessedRule.IGNORE and name in item.recorded.logon_types:
             expected |= {MAIL_ITEMS_ACCESSED}
         deviation = compare_audit_set(audit, name, expected)
-        if name.lower() in managed and (deviation.extras or deviation.missing):
+        if name.lower() in managed:
             missing = deviation.missing & {MAIL_ITEMS_ACCESSED}
             deviation = replace(deviation, extras=frozenset(), missing=missing)
         yield deviation

@@ -244,7 +244,6 @@ def judge_audit_enabled(audit: MailboxAudit) -> Iterator[Finding]:
             verdict=Verdict.COULD_NOT_TELL,
             summary=f"Whether auditing is switched on for mailbox {name} is not known.",
             facts=(),
-            changes=(),
         )
     yield finding
 

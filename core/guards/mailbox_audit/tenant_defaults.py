@@ -44,7 +44,7 @@ class TenantDefaults:
             kind, licence, default_set, lists = alike
             managed = lowercase_names(default_set)
             for name, actions in lists:
-                if name not in DEFAULT_ACTIONS or name.lower() not in managed:
+                if name.lower() not in managed:
                     continue
                 for key in list_alike_keys(kind, licence, name):
                     self.list_counts[key] += count

@@ -17,6 +17,11 @@ from core.guards.legacy_protocols.items import (
     SmtpAuthSetting,
 )
 from core.guards.legacy_protocols.judge import judge
+from core.guards.legacy_protocols.remedies import (
+    build_policy_remedy,
+    build_protocols_remedy,
+    build_smtp_remedy,
+)
 from core.guards.legacy_protocols.sign_in_evidence import ProtocolEvidence
 from core.guards.legacy_protocols.token_consents import TokenConsent
 from core.model.findings import Finding
@@ -32,7 +37,7 @@ from tests.support.guard_tenants import (
     build_configuration,
     build_legacy_protocol_tenant,
 )
-from tests.support.sentences import NOW, check_looks, check_sentences
+from tests.support.sentences import NOW, check_looks, check_sentences, check_steps
 
 TERMS = GuardPolicy(NOW, GUARD.options)
 ENFORCED = replace(TERMS, options=replace(GUARD.options, without_sign_ins="enforce"))
@@ -171,6 +176,26 @@ def test_sentences_about_protocols() -> None:
             ),
             "A mailbox with a name that no command can hold": say(
                 mailbox("imap", box=replace(ANN, address="a\nb"))
+            ),
+        },
+    )
+
+
+def test_sentences_about_what_to_do() -> None:
+    check_steps(
+        "legacy_protocols_steps",
+        {
+            "SMTP AUTH is on for everybody": build_smtp_remedy(),
+            "A policy takes bare passwords": build_policy_remedy("Printers", "Printers (x)"),
+            "A policy with a name that no command can hold": build_policy_remedy("a\nb", "a b"),
+            "A mailbox allows all three": build_protocols_remedy(
+                "CASMailbox", "ann@contoso.com", "Ann (x)", ["imap", "pop", "smtp"]
+            ),
+            "A plan allows IMAP": build_protocols_remedy(
+                "CASMailboxPlan", "Enterprise", "Enterprise (x)", ["imap"]
+            ),
+            "A mailbox with a name that no command can hold": build_protocols_remedy(
+                "CASMailbox", "a\nb", "a b", ["pop"]
             ),
         },
     )

@@ -9,6 +9,13 @@ from core.guards.mailbox_audit.guard import GUARD
 from core.guards.mailbox_audit.items import AuditItem, LicensedAudit
 from core.guards.mailbox_audit.judge import judge
 from core.guards.mailbox_audit.memory import Recorded
+from core.guards.mailbox_audit.remedies import (
+    build_actions_remedy,
+    build_bypass_remedy,
+    build_log_remedy,
+    build_organization_remedy,
+    build_plan_remedy,
+)
 from core.microsoft365.audit_actions import DEFAULT_ACTIONS, AuditLicence
 from core.microsoft365.service_plans import ADVANCED_AUDITING_PLAN
 from core.model.findings import Finding
@@ -16,7 +23,7 @@ from core.model.guards import GuardPolicy
 from core.tenant.auditing import AuditBypass, MailboxAudit, OrganizationAudit
 from core.tenant.directory import Account
 from core.tenant.mailboxes import Mailbox
-from tests.support.sentences import check_looks, check_sentences
+from tests.support.sentences import check_looks, check_sentences, check_steps
 
 TERMS = GuardPolicy(datetime(2026, 11, 20, 6, 0, tzinfo=UTC), GUARD.options)
 LONGER = replace(TERMS, options=replace(GUARD.options, age_days=180))
@@ -68,6 +75,16 @@ def test_sentences_about_audit_settings() -> None:
                 OrganizationAudit(False, unified_log=False, dehydrated=True)
             ),
             "Nobody knows either switch": say(OrganizationAudit(None, None, None)),
+            "Exchange contradicts itself about one mailbox": say(
+                OrganizationAudit(
+                    False, True, unlogged_count=1, unlogged_examples=("ann@contoso.com",)
+                )
+            ),
+            "Exchange contradicts itself about many, one of them with a long name": say(
+                OrganizationAudit(
+                    False, True, unlogged_count=1_200, unlogged_examples=("ann@x.com", "b" * 300)
+                )
+            ),
             "An account is recorded nowhere": say(AuditBypass("b1", "Eve")),
             "An account without a name is recorded nowhere": say(AuditBypass("b2", "")),
             "An account with a long name is recorded nowhere": say(AuditBypass("b3", "x" * 300)),
@@ -156,6 +173,30 @@ def test_sentences_about_audit_settings() -> None:
                     recorded=PREMIUM_BEFORE,
                     account=Account("m1", plans=frozenset({"other"})),
                 )
+            ),
+        },
+    )
+
+
+def test_sentences_about_what_to_do() -> None:
+    box = AUDIT.mailbox
+    check_steps(
+        "mailbox_audit_steps",
+        {
+            "Auditing is off for everybody": build_organization_remedy(),
+            "The unified audit log is off": build_log_remedy(is_dehydrated=False),
+            "It is off, and the organization has no settings of its own": build_log_remedy(
+                is_dehydrated=True
+            ),
+            "What an account does is recorded nowhere": build_bypass_remedy("b1", "Eve (x)"),
+            "It has an id that no command can hold": build_bypass_remedy("a\nb", "Eve (x)"),
+            "A mailbox records too little": build_actions_remedy(box),
+            "A mailbox without an address records too little": build_actions_remedy(
+                replace(box, address="")
+            ),
+            "The auditing plan is off": build_plan_remedy(box),
+            "The auditing plan of a mailbox without an address is off": build_plan_remedy(
+                replace(box, address="")
             ),
         },
     )
