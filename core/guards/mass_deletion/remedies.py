@@ -132,9 +132,7 @@ def list_each(ids: list[str], action: str, text: str) -> Iterator[Step]:
     for group in groups[:MAX_COMMANDS]:
         yield make_graph_step(f"{text} ({len(group):,}).", build_each_command(group, action))
     if rest := sum(map(len, groups[MAX_COMMANDS:])):
-        yield Step(
-            f"{rest:,} more are left: take their ids from what was saved first, and do the same."
-        )
+        yield Step(f"Do the same with {rest:,} more, by the ids in what was saved first.")
 
 
 def list_rest_steps(burst: DeletionBurst, actor: str) -> Iterator[Step]:

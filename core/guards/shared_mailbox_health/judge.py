@@ -195,7 +195,7 @@ def judge_mailbox_size(item: MeasuredMailbox) -> Iterator[Finding]:
     is_full = quota is not None and size >= quota
     is_near_quota = quota is not None and size >= quota * NEAR_QUOTA
     is_near_licence = size >= NEAR_SIZE_LIMIT and not is_licensed
-    if not is_full and not is_near_quota and not is_near_licence:
+    if not is_near_quota and not is_near_licence:
         return
     name = format_mailbox_name(item.mailbox)
     finding = Finding(

@@ -47,8 +47,7 @@ async def observe(
             kept, unread = await join_mailbox_accounts(tenant, page.items)
             lost |= dict.fromkeys(unread)
             yield Reading(items=kept, sources=frozenset({SETTINGS, LICENCES}), scope=frozenset())
-        broken = [replace(failure, source=SETTINGS) for failure in page.failures]
-        lost |= dict.fromkeys(failure for failure in broken if failure.object_id)
+        lost |= dict.fromkeys(replace(failure, source=SETTINGS) for failure in page.failures)
         count += page.population
         whole = (
             whole and page.complete and not any(not failure.object_id for failure in page.failures)

@@ -19,6 +19,7 @@ from core.microsoft365.remedies import (
     make_exchange_step,
     make_graph_step,
     make_step,
+    name_evidence,
     save_from_exchange,
     save_from_graph,
 )
@@ -47,7 +48,7 @@ def build_conversion_remedy(
         make_step(
             f"Save the account of {name}, before anything is changed.",
             f"{found} -Properties {','.join(values)} | Export-Clixml -NoClobber -Path "
-            "'evidence-comes-back.xml'"
+            f"'{name_evidence('comes-back', settings.mailbox.id)}.xml'"
             if found
             else "",
             Shell.DIRECTORY,

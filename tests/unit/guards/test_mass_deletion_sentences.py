@@ -13,12 +13,13 @@ from core.guards.mass_deletion.items import (
     DeletionBurst,
 )
 from core.guards.mass_deletion.judge import judge
-from core.model.findings import Finding
+from core.guards.mass_deletion.remedies import build_burst_remedy
+from core.model.findings import Finding, Step
 from core.model.guards import GuardPolicy
 from core.tenant.directory import Account, Actor, Deletion
 from tests.support.fakes.tenant import FakeTenant
 from tests.support.guard_tenants import ADMIN, OTHER_ACTOR, build_deletions, build_recycle_bin
-from tests.support.sentences import NOW, check_looks, check_sentences
+from tests.support.sentences import NOW, check_looks, check_sentences, check_steps
 
 TERMS = GuardPolicy(NOW, GUARD.options)
 OBJECTS, APPS, POLICIES, LOCKOUTS = ACT_CLASSES
@@ -128,6 +129,54 @@ def test_sentences_about_bursts() -> None:
                     Actor("a1", "a" * 300, ip="1" * 300),
                     tuple(replace(one, name="n" * 300) for one in USERS[:2]),
                 )
+            ),
+        },
+    )
+
+
+def do(
+    rows: Sequence[Deletion] = USERS, who: str = "a1", *, is_sync: bool = False, **more: Any
+) -> tuple[Step, ...]:
+    """The steps about a burst all of which can be restored, with some of it changed."""
+    usual = DeletionBurst(who, tuple(rows), 10, restorable_ids=frozenset(one.id for one in rows))
+    return build_burst_remedy(replace(usual, **more), "Admin (x)", is_sync=is_sync)
+
+
+def test_sentences_about_what_to_do() -> None:
+    few = USERS[:3]
+    purged = (*few[:2], replace(few[2], permanent=True))
+    others = (*build_deletions(2, kind="group"), *build_deletions(2, kind="device"))
+    apps = (*build_deletions(2, kind="application"), *build_deletions(1, kind="service-principal"))
+    policies = build_deletions(3, kind="policy")
+    locked = (*build_deletions(2, kind="disabled"), *build_deletions(2, kind="reset", first=7))
+    odd = (*few[:2], replace(few[2], id="a\nb"))
+    check_steps(
+        "mass_deletion_steps",
+        {
+            "An administrator deletes users": do(few),
+            "An app deletes users": do(by(APP, few), "p1"),
+            "Nobody knows who deletes users": do(few, UNKNOWN_ACTOR),
+            "Several delete users": do(few, SEVERAL_ACTORS),
+            "Directory synchronization deletes users": do(few, is_sync=True),
+            "An actor with an id that no command can hold": do(few, "a b"),
+            "An app with an id that no command can hold": do(by(APP, few), "a\nb"),
+            "Users, groups and devices are deleted": do((*few, *others)),
+            "One was deleted for good": do(purged),
+            "One is back": do(few, restored_ids=frozenset({"user-1"})),
+            "One has left the bin": do(few, restorable_ids=IDS - {"user-1"}),
+            "One has left the bin, and nobody could look": do(
+                few, restorable_ids=IDS - {"user-1"}, unverified_ids=frozenset({"user-1"})
+            ),
+            "One has an id that no command can hold": do(odd),
+            "As many as one command takes": do(build_deletions(30)),
+            "One more": do(build_deletions(31)),
+            "As many as three commands take": do(build_deletions(90)),
+            "One more than three commands take": do(build_deletions(91)),
+            "Apps are deleted": do(apps, act_class=APPS, restorable_ids=frozenset()),
+            "Policies are deleted": do(policies, act_class=POLICIES),
+            "Many are locked out": do(locked, act_class=LOCKOUTS),
+            "Many are locked out by nobody knows whom": do(
+                locked, UNKNOWN_ACTOR, act_class=LOCKOUTS
             ),
         },
     )

@@ -1,7 +1,10 @@
 """The health of shared mailboxes: one in order, then one thing wrong a case."""
 
+from collections.abc import AsyncIterator, Sequence
 from copy import replace
+from dataclasses import dataclass
 from datetime import UTC, datetime
+from typing import Any
 
 import pytest
 
@@ -15,15 +18,22 @@ from core.guards.shared_mailbox_health.items import (
     SharedMailboxState,
 )
 from core.guards.shared_mailbox_health.judge import judge
-from core.guards.shared_mailbox_health.observe import MAX_FAILED_ACCOUNTS, combine_account_failures
+from core.guards.shared_mailbox_health.observe import (
+    MAX_FAILED_ACCOUNTS,
+    combine_account_failures,
+    look_up_mailboxes,
+    observe,
+)
 from core.microsoft365.remote_recipient_type import parse_recipient_type_flags
-from core.model.findings import Finding, Severity, Verdict, format_facts
+from core.model.findings import Finding, Severity, Shell, Step, Verdict, format_facts
 from core.model.guards import GuardPolicy, ObserveContext
 from core.tenant.directory import Account
+from core.tenant.mail_readers import MailboxReader, SharedMailboxReader
 from core.tenant.mailbox_index import BETWEEN_CHECKS_LIMIT
-from core.tenant.mailboxes import Mailbox, SharedMailbox
+from core.tenant.mailboxes import Mailbox, MailboxSize, SharedMailbox
+from core.tenant.readers import AccountReader
 from core.tenant.readings import ReadFailure, Reading
-from core.tenant.sources import ACCOUNTS, MAILBOX_SIZES, SHARED_MAILBOXES
+from core.tenant.sources import ACCOUNTS, MAILBOX_SIZES, MAILBOXES, SHARED_MAILBOXES
 from tests.support.fakes.tenant import FakeTenant
 from tests.support.observe import observe_all
 from tests.support.remedy_checks import tell_remedy
@@ -84,6 +94,7 @@ def sized(
         SharedMailboxState(SETTLED, ACCOUNT),
         sized(1, ACCOUNT),
         sized(44.9, ACCOUNT),
+        sized(45, licensed(PLAN_2)),
         sized(80, licensed(PLAN_2, FOUNDATION)),
         sized(80, licensed(PLAN_2_GOVERNMENT.upper())),
         SharedMailboxState(replace(SETTLED, litigation_hold=True), licensed(PLAN_2)),
@@ -188,6 +199,10 @@ def test_flags_that_make_no_sense_are_no_healthy_ones() -> None:
     assert "RemoteRecipientType" in finding.summary
 
 
+def test_a_mailbox_that_is_not_synchronised_has_no_flags_to_know() -> None:
+    assert none(SharedMailboxState(replace(SETTLED, remote_recipient_type=None), ACCOUNT))
+
+
 HOSTILE = "o'hara$(calc)\"; calc #@contoso.com"
 
 
@@ -263,6 +278,8 @@ def test_a_setting_that_is_not_told_is_not_off(settings: SharedMailbox, name: st
     finding = one(SharedMailboxState(settings, ACCOUNT))
     assert (finding.kind, finding.fingerprint) == ("settings-unknown", name)
     assert finding.verdict is Verdict.COULD_NOT_TELL
+    look = f"Get-Mailbox -Identity 'g1' | Format-List {name}"
+    assert finding.steps == (Step("Look at them.", look, Shell.EXCHANGE),)
 
 
 # ----------------------------------------------------------------------------------------------
@@ -321,6 +338,7 @@ def with_quota(gigabytes: float, quota: float | None, account: Account | None) -
         (60, 50, None, Severity.HIGH, "is full: it takes no more mail."),
         (95, 100, licensed(PLAN_2), Severity.LOW, "is near its quota"),
         (18.5, 20, ACCOUNT, Severity.LOW, "is near its quota"),
+        (18.5, 20, None, Severity.LOW, "is near its quota"),
         (47, 100, ACCOUNT, Severity.LOW, "is near the 50 GB it may have without a licence."),
         (60, 2**20, ACCOUNT, Severity.MEDIUM, "Its quota still lets mail in."),
     ],
@@ -355,6 +373,11 @@ def test_a_mailbox_with_room_is_nothing_to_speak_of(
     gigabytes: float, quota: float | None, account: Account
 ) -> None:
     assert none(with_quota(gigabytes, quota, account))
+
+
+@pytest.mark.parametrize(("quota", "told"), [(1023, "1023 GB"), (1024, "unlimited")])
+def test_a_quota_of_a_terabyte_is_none(quota: float, told: str) -> None:
+    assert f"quota: {told}" in format_facts(one(with_quota(60, quota, ACCOUNT)).facts)
 
 
 def test_a_small_quota_is_raised_to_what_the_licence_allows() -> None:
@@ -399,6 +422,7 @@ def test_the_advice_works_for_a_migrated_mailbox(printed: str, is_refused: bool)
 def test_without_known_licences_a_large_mailbox_is_not_judged(account: Account | None) -> None:
     finding = one(sized(51, account))
     assert (finding.verdict, finding.severity) == (Verdict.COULD_NOT_TELL, Severity.LOW)
+    assert finding.steps == (), "nobody can say yet what it needs"
     assert none(sized(1, account))
 
 
@@ -583,3 +607,116 @@ def test_a_thousand_unread_accounts_are_one_trouble() -> None:
     assert (only.source, only.object_id) == (LICENCES, "")
     broken = ReadFailure(SETTINGS, "no id", "unidentified-1")
     assert combine_account_failures({**lost, broken: None})[0] is broken
+
+
+def test_as_many_unread_accounts_as_may_be_are_told_one_by_one() -> None:
+    lost = [
+        ReadFailure(LICENCES, "HTTP 503", f"m{number}") for number in range(MAX_FAILED_ACCOUNTS)
+    ]
+    assert combine_account_failures(dict.fromkeys(lost)) == tuple(lost)
+
+
+@pytest.mark.parametrize("count", [1, MAX_FAILED_ACCOUNTS + 1])
+def test_why_no_account_at_all_can_be_read_is_told_once(count: int) -> None:
+    why = ReadFailure(LICENCES, "HTTP 403", permission="User.Read.All")
+    lost = [why, *(ReadFailure(LICENCES, "HTTP 503", f"m{number}") for number in range(count))]
+    assert combine_account_failures(dict.fromkeys(lost)) == (why,)
+
+
+@dataclass(frozen=True)
+class PagedReader:
+    """A reader whose listing has these pages."""
+
+    reader: SharedMailboxReader
+    pages: Sequence[Reading[SharedMailbox]]
+
+    async def list_shared_mailboxes(self) -> AsyncIterator[Reading[SharedMailbox]]:
+        for page in self.pages:
+            yield page
+
+    async def read_shared_mailboxes(self, owners: Sequence[Mailbox]) -> Reading[SharedMailbox]:
+        return await self.reader.read_shared_mailboxes(owners)
+
+    async def read_mailbox_sizes(self, owners: Sequence[Mailbox]) -> Reading[MailboxSize]:
+        return await self.reader.read_mailbox_sizes(owners)
+
+
+@dataclass(frozen=True)
+class PagedTenant:
+    accounts: AccountReader
+    mailboxes: MailboxReader
+    shared_mailboxes: PagedReader
+
+
+async def is_gone_known(*pages: Reading[SharedMailbox]) -> bool:
+    """Whether a listing of these pages says that a mailbox it does not show is gone."""
+    fake = tenant()
+    paged = PagedTenant(fake.accounts, fake.mailboxes, PagedReader(fake.shared_mailboxes, pages))
+    parts = [part async for part in observe(paged, ObserveContext(TERMS, SWEEP))]
+    return any(isinstance(one, Reading) and one.covers((SETTINGS,), "gone") for one in parts)
+
+
+async def test_of_a_listing_each_page_has_to_be_whole_before_anything_is_gone() -> None:
+    page = Reading((SETTLED,), sources=frozenset({SHARED_MAILBOXES}), population=1)
+    assert await is_gone_known(page)
+    assert await is_gone_known(page, page)
+    unread = (ReadFailure(SHARED_MAILBOXES, "HTTP 503"),)
+    for broken in (replace(page, complete=False), replace(page, failures=unread)):
+        assert not await is_gone_known(broken)
+        assert not await is_gone_known(broken, page)
+        assert not await is_gone_known(page, broken)
+
+
+async def test_only_small_mailboxes_with_a_licence_are_asked_what_it_is_for() -> None:
+    for account, size, is_asked in (
+        (licensed(PLAN_2), GB, True),
+        (licensed(PLAN_2), 45 * GB - 1, True),
+        (licensed(PLAN_2), 45 * GB, False),
+        (ACCOUNT, GB, False),
+        (UNTOLD, GB, False),
+    ):
+        fake = tenant(account, size)
+        await look(fake)
+        assert ((SHARED_MAILBOXES, ("m1",)) in fake.read_log) is is_asked
+
+
+# Mailboxes that the listing no longer shows -----------------------------------------------------
+
+
+async def look_up(fake: FakeTenant, *ids: str) -> Reading[Any]:
+    return await look_up_mailboxes(fake, ObserveContext(TERMS, SWEEP), ids)
+
+
+EVERYTHING = (*SIZE_SOURCES, SETTINGS, LICENCES)
+
+
+async def test_a_mailbox_that_a_listing_left_out_is_judged_anew_in_every_respect() -> None:
+    fake = tenant(size=51 * GB, settings=replace(SETTLED, litigation_hold=True))
+    reading = await look_up(fake, "m1")
+    kinds = [found.kind for item in reading.items for found in judge(item, TERMS)]
+    assert kinds == ["hold-without-licence", "too-large"]
+    assert reading.covers(EVERYTHING, "m1")
+    assert not reading.covers(EVERYTHING, "m9"), "nobody asked about it"
+    assert reading.failures == ()
+
+
+async def test_one_that_is_gone_or_no_shared_mailbox_any_more_ends_its_case() -> None:
+    reading = await look_up(tenant(), "m2", "m9")
+    assert reading.items == ()
+    assert all(reading.covers(EVERYTHING, one) for one in ("m2", "m9"))
+
+
+@pytest.mark.parametrize(
+    ("surface", "is_judged"),
+    [(MAILBOXES, False), (SHARED_MAILBOXES, False), (ACCOUNTS, True), (MAILBOX_SIZES, True)],
+)
+async def test_one_of_which_a_part_cannot_be_read_is_not_taken_for_gone(
+    surface: str, is_judged: bool
+) -> None:
+    fake = tenant(licensed(PLAN_2))
+    fake.fail_read(surface, "m1")
+    reading = await look_up(fake, "m1", "m9")
+    assert {(one.object_id, one.reason) for one in reading.failures} == {("m1", "HTTP 503")}
+    assert not reading.covers(EVERYTHING, "m1")
+    assert reading.covers((SETTINGS,), "m1") is is_judged
+    assert reading.covers(EVERYTHING, "m9")

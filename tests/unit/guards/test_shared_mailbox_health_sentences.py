@@ -6,13 +6,24 @@ from typing import Any
 from core.guards.shared_mailbox_health.guard import GUARD
 from core.guards.shared_mailbox_health.items import GB, MeasuredMailbox, SharedMailboxState
 from core.guards.shared_mailbox_health.judge import judge
-from core.microsoft365.remote_recipient_type import parse_recipient_type_flags
-from core.model.findings import Finding
+from core.guards.shared_mailbox_health.remedies import (
+    build_conversion_remedy,
+    build_licence_step,
+    build_needless_remedy,
+    build_size_remedy,
+)
+from core.microsoft365.powershell import ARCHIVING_PRODUCT, LARGE_MAILBOX_PRODUCT
+from core.microsoft365.remote_recipient_type import (
+    MIGRATED,
+    PROVISIONED,
+    parse_recipient_type_flags,
+)
+from core.model.findings import Finding, Step
 from core.model.guards import GuardPolicy
 from core.tenant.directory import Account
 from core.tenant.mailboxes import Mailbox, SharedMailbox
 from tests.support.fakes.tenant import FakeTenant
-from tests.support.sentences import NOW, check_looks, check_sentences
+from tests.support.sentences import NOW, check_looks, check_sentences, check_steps
 
 TERMS = GuardPolicy(NOW)
 PLAN_1 = "9aaf7827-d63c-4b61-89c3-182f06f82e5c"
@@ -154,6 +165,54 @@ def test_sentences_about_sizes() -> None:
             "Its licence is suspended": size(
                 46, licensed(PLAN_2, KIOSK, idle_plans=frozenset({PLAN_2})), 100
             ),
+        },
+    )
+
+
+def convert(flags: int, upn: str = INFO.address, **changed: Any) -> tuple[Step, ...]:
+    """The steps about a mailbox that the directory on premises calls something else."""
+    box = replace(INFO, **changed)
+    return build_conversion_remedy(SharedMailbox(box, upn), flags)
+
+
+def make_room(
+    gigabytes: float, quota: float | None, account: Account | None, **changed: Any
+) -> tuple[Step, ...]:
+    """The steps about a mailbox of some size, which a plan of the account lets grow or not."""
+    box = replace(INFO, quota_bytes=None if quota is None else int(quota * GB), **changed)
+    is_licensed = account is not None and PLAN_2 in (account.plans or ())
+    return build_size_remedy(MeasuredMailbox(box, int(gigabytes * GB), account), is_licensed)
+
+
+def test_sentences_about_what_to_do() -> None:
+    product = LARGE_MAILBOX_PRODUCT
+    check_steps(
+        "shared_mailbox_health_steps",
+        {
+            "It was made by Exchange on premises": convert(PROVISIONED),
+            "It was migrated, and has no address": convert(MIGRATED, address=""),
+            "No command can name it": convert(PROVISIONED, address="a\nb"),
+            "No command can name its account": convert(MIGRATED, "a\nb"),
+            "It is full with a quota of its own": make_room(20, 20, ACCOUNT),
+            "It is full with all that it may have without a licence": make_room(50, 50, ACCOUNT),
+            "It is full with a quota of its own, and licensed": make_room(20, 20, licensed(PLAN_2)),
+            "It is full with all that it may have": make_room(100, 100, licensed(PLAN_2)),
+            "It is full, and nobody knows its account": make_room(50, 49, None, address=""),
+            "It is large, and nobody knows its quota": make_room(60, None, ACCOUNT),
+            "It is full, and no command can name it": make_room(20, 20, ACCOUNT, address="a\nb"),
+            "It needs a licence": (build_licence_step(ACCOUNT, product),),
+            "It needs another licence than it has": (build_licence_step(licensed(KIOSK), product),),
+            "It needs one beside the first plan": (
+                build_licence_step(licensed(PLAN_1), ARCHIVING_PRODUCT),
+            ),
+            "It needs a licence, and its plans are not known": (
+                build_licence_step(UNTOLD, product),
+            ),
+            "It needs a licence, and no command can name its account": (
+                build_licence_step(ODD, product),
+            ),
+            "It is licensed without need": build_needless_remedy(ACCOUNT, [PLAN_2, KIOSK]),
+            "No command can name the licensed account": build_needless_remedy(ODD, [PLAN_2]),
         },
     )
 
