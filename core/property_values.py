@@ -165,6 +165,14 @@ def find_first_text(entry: object, depth: int = 3) -> str:
     return next((text for one in parts if (text := find_first_text(one, depth - 1))), "")
 
 
+def get_objects(values: Mapping[str, object], name: str) -> tuple[Mapping[str, object], ...]:
+    """A property as a list of objects; an entry that is none is left out."""
+    value = find_property(values, name)[1]
+    return tuple(
+        one for one in (value if isinstance(value, list) else ()) if isinstance(one, Mapping)
+    )
+
+
 def get_flag(values: Mapping[str, object], name: str, default: bool) -> bool:
     """A property as true or false; the default where Exchange does not say."""
     known = parse_printed_bool(find_property(values, name)[1])

@@ -7,6 +7,7 @@ from hypothesis import strategies as st
 from core.property_values import (
     Value,
     find_property,
+    get_objects,
     get_texts,
     matches_value,
     parse_printed_bool,
@@ -120,3 +121,10 @@ def test_one_entry_reads_the_same_with_its_list_and_without(
     printed: object, texts: tuple[str, ...]
 ) -> None:
     assert get_texts({"ManagedBy": printed}, "ManagedBy") == texts
+
+
+def test_of_a_list_its_objects_are_taken_and_of_what_is_no_list_none() -> None:
+    one, other = {"id": "a"}, {"id": "b"}
+    assert get_objects({"Inner": {"rows": [one, "x", None, other]}}, "inner.Rows") == (one, other)
+    assert get_objects({"rows": one}, "rows") == ()
+    assert get_objects({"rows": None}, "rows") == get_objects({}, "rows") == ()

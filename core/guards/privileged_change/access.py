@@ -12,6 +12,7 @@ from core.model.findings import Severity, Step
 from core.property_values import (
     find_property,
     get_flag,
+    get_objects,
     get_text,
     get_texts,
     parse_printed_int,
@@ -91,9 +92,7 @@ def list_entries(values: Mapping[str, object], path: str) -> tuple[str, ...]:
     found = find_property(values, path)[1]
     if isinstance(found, str):
         return tuple(filter(None, map(str.strip, found.split(","))))
-    place, name = path.rpartition(".")[::2]
-    inner = find_property(values, place)[1]
-    return get_texts(inner, name) if isinstance(inner, Mapping) else ()
+    return get_texts(values, path)
 
 
 def describe_policy(rows: SourceRows) -> Iterator[WatchedItem]:
@@ -273,9 +272,9 @@ def describe_policy_loss(kind: str, entry: str) -> str:
     """What a policy asks less, or of fewer."""
     for noun in (noun for _, noun in (*INCLUDED, *CONDITIONS)):
         if kind in ("for", "at") and entry.startswith(f"{noun} "):
-            shown = quote_text(entry.removeprefix(f"{noun} "), MAX_NAME_LENGTH)
+            shown = quote_text(entry.removeprefix(f"{noun} "))
             return f"no longer counts for the {noun} {shown}"
-    shown = quote_text(entry, MAX_NAME_LENGTH)
+    shown = quote_text(entry)
     texts = {
         "control": f"no longer asks for {shown}",
         "every": f"no longer counts for every {shown}",
@@ -321,7 +320,7 @@ def list_asking_locations(policies: Iterable[Configuration]) -> frozenset[str]:
 
 def explain_location_loss(token: str) -> Trait:
     """What it means that a location is smaller in which a policy asks something."""
-    entry = quote_text(token.partition(" ")[2], MAX_NAME_LENGTH)
+    entry = quote_text(token.partition(" ")[2])
     text = f"no longer stands for {entry} in a policy that asks something there"
     return Trait(token, text, Severity.MEDIUM)
 
@@ -332,11 +331,9 @@ def describe_location(rows: SourceRows) -> Iterator[WatchedItem]:
     for one in rows[LOCATION] or ():
         is_trusted = get_flag(one.values, "isTrusted", default=False)
         grave = Severity.HIGH if is_trusted else Severity.MEDIUM
-        ranges = find_property(one.values, "ipRanges")[1]
         entries = [
             (name, text)
-            for each in (ranges if isinstance(ranges, list) else ())
-            if isinstance(each, Mapping)
+            for each in get_objects(one.values, "ipRanges")
             for name in ("cidrAddress",)
             if (text := get_text(each, name))
         ] + [("country", text) for text in get_texts(one.values, "countriesAndRegions")]

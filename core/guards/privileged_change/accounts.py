@@ -23,7 +23,7 @@ from core.microsoft365.remedies import (
     make_graph_step,
 )
 from core.model.findings import Fact, Severity, Step
-from core.property_values import find_property, get_flag, get_text, get_texts, get_time
+from core.property_values import find_property, get_flag, get_objects, get_text, get_texts, get_time
 from core.tenant.configuration import Configuration
 from core.tenant.quoting import quote_text
 from core.watched.items import (
@@ -128,11 +128,10 @@ def list_immutable_traits(user: Configuration, *, is_federated: bool) -> Iterato
 
 def list_identity_traits(user: Configuration) -> Iterator[Trait]:
     """Other providers that an account of the organization's own is tied to."""
-    found = find_property(user.values, "identities")[1]
     if is_external(user.values) or not is_member(user.values):
         return
-    for one in found if isinstance(found, list) else ():
-        if isinstance(one, Mapping) and get_text(one, "signInType").casefold() == "federated":
+    for one in get_objects(user.values, "identities"):
+        if get_text(one, "signInType").casefold() == "federated":
             issuer = get_text(one, "issuer")
             text = f"can be signed in to through {quote_text(issuer, MAX_NAME_LENGTH)}"
             token = f"{issuer} {get_text(one, 'issuerAssignedId')}"

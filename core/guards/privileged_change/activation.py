@@ -9,7 +9,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from core.guards.privileged_change.roles import POWERFUL_ROLES
 from core.microsoft365.source_shapes import TYPE_NAME
 from core.model.findings import Severity
-from core.property_values import find_property, get_flag, get_text, get_texts
+from core.property_values import find_property, get_flag, get_objects, get_text, get_texts
 from core.tenant.configuration import Configuration
 from core.tenant.quoting import quote_text
 from core.watched.derived import POLICY, is_in_force
@@ -40,7 +40,7 @@ def describe_activation(rows: SourceRows) -> Iterator[WatchedItem]:
         rules = find_property(one.values, "policy.rules")[1]
         if not isinstance(rules, list) or not rules:
             raise ValueError(f"the activation of {POWERFUL_ROLES[role]} came without its rules")
-        by_id = {get_text(each, "id"): each for each in rules if isinstance(each, Mapping)}
+        by_id = {get_text(each, "id"): each for each in get_objects(one.values, "policy.rules")}
         yield WatchedItem(
             id=role,
             name=POWERFUL_ROLES[role],
@@ -55,9 +55,8 @@ def describe_activation(rows: SourceRows) -> Iterator[WatchedItem]:
 def list_ways(rules: Mapping[str, Mapping[str, object]]) -> Iterator[Trait]:
     """Who may approve an activation, and by which context Conditional Access is asked."""
     approval = rules.get(USER_RULE.format("Approval"), {})
-    stages = find_property(approval, "setting.approvalStages")[1]
     if get_flag(approval, "setting.isApprovalRequired", default=False):
-        for stage in stages if isinstance(stages, list) else ():
+        for stage in get_objects(approval, "setting.approvalStages"):
             yield from list_approvers(stage)
     context = rules.get(USER_RULE.format("AuthenticationContext"), {})
     if get_flag(context, "isEnabled", default=False):
@@ -70,21 +69,19 @@ def list_ways(rules: Mapping[str, Mapping[str, object]]) -> Iterator[Trait]:
         )
 
 
-def list_approvers(stage: object) -> Iterator[Trait]:
+def list_approvers(stage: Mapping[str, object]) -> Iterator[Trait]:
     """Each person or group that may approve in one stage."""
-    found = stage.get("primaryApprovers") if isinstance(stage, Mapping) else None
-    for one in found if isinstance(found, list) else ():
-        if isinstance(one, Mapping):
-            names = ("userId", "groupId", "id")
-            approver = next((text for name in names if (text := get_text(one, name))), "")
-            kind = get_text(one, TYPE_NAME).rpartition(".")[2]
-            shown = quote_text(get_text(one, "description") or approver or kind, MAX_NAME_LENGTH)
-            yield Trait(
-                build_token("approver", approver or kind),
-                f"may be approved by {shown} too",
-                Severity.HIGH,
-                after_kept=APPROVAL,
-            )
+    for one in get_objects(stage, "primaryApprovers"):
+        names = ("userId", "groupId", "id")
+        approver = next((text for name in names if (text := get_text(one, name))), "")
+        kind = get_text(one, TYPE_NAME).rpartition(".")[2]
+        shown = quote_text(get_text(one, "description") or approver or kind, MAX_NAME_LENGTH)
+        yield Trait(
+            build_token("approver", approver or kind),
+            f"may be approved by {shown} too",
+            Severity.HIGH,
+            after_kept=APPROVAL,
+        )
 
 
 def list_hours(rules: Mapping[str, Mapping[str, object]]) -> Iterator[Trait]:

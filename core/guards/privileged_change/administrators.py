@@ -224,8 +224,7 @@ def describe_hold(added: AddedHolder, role: str) -> str:
 def list_server_facts(name: str) -> Iterator[Fact]:
     """From which server a directory is copied in: its account is named after it."""
     if found := SYNC_ACCOUNT.match(name):
-        server = quote_text(found["server"], MAX_TEXT_LENGTH)
-        yield Fact("copies a directory in from the server", server)
+        yield Fact("copies a directory in from the server", quote_text(found["server"]))
 
 
 def build_too_many_finding(role: TooManyHolders) -> Finding:

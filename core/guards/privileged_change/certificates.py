@@ -6,7 +6,7 @@ from dataclasses import replace
 from core.keys import hash_parts
 from core.microsoft365.remedies import build_graph_request, make_graph_step
 from core.model.findings import Fact, Severity
-from core.property_values import find_property, get_text, parse_printed_bool
+from core.property_values import find_property, get_objects, get_text, parse_printed_bool
 from core.tenant.quoting import quote_text
 from core.watched.items import SourceRows, Trait, WatchedCollection, WatchedItem
 
@@ -21,8 +21,8 @@ MAX_NAME_LENGTH = 120
 def describe_authority(rows: SourceRows) -> Iterator[WatchedItem]:
     """Each authority of the organization by its key: renewed with the same key it is the same."""
     for organization in rows[AUTHORITIES] or ():
-        for configuration in list_mappings(organization.values, RELATION):
-            for one in list_mappings(configuration, "certificateAuthorities"):
+        for configuration in get_objects(organization.values, RELATION):
+            for one in get_objects(configuration, "certificateAuthorities"):
                 is_root = parse_printed_bool(one.get("isRootAuthority")) is not False
                 yield build_authority(one, is_root=is_root)
 
@@ -30,7 +30,7 @@ def describe_authority(rows: SourceRows) -> Iterator[WatchedItem]:
 def describe_trust_store(rows: SourceRows) -> Iterator[WatchedItem]:
     """Each authority in the newer trust stores."""
     for store in rows[TRUST_STORES] or ():
-        for one in list_mappings(store.values, "certificateAuthorities"):
+        for one in get_objects(store.values, "certificateAuthorities"):
             kind = get_text(one, "certificateAuthorityType").casefold()
             path = (*STORES_PATH, store.id, "certificateAuthorities", get_text(one, "id"))
             yield replace(
@@ -61,14 +61,6 @@ def build_authority(values: Mapping[str, object], *, is_root: bool) -> WatchedIt
                 Severity.CRITICAL if is_root else Severity.HIGH,
             ),
         ),
-    )
-
-
-def list_mappings(values: Mapping[str, object], name: str) -> Iterator[Mapping[str, object]]:
-    """The objects in a list."""
-    found = find_property(values, name)[1]
-    yield from (
-        one for one in (found if isinstance(found, list) else ()) if isinstance(one, Mapping)
     )
 
 

@@ -57,9 +57,9 @@ def list_right_traits(policy: Configuration, path: str) -> Iterator[Trait]:
         return
     kind = get_text(found, TYPE_NAME).rpartition(".")[2].casefold()
     if kind == EVERYBODY:
-        yield Trait(f"{path} all"[-64:], f"lets everybody {text}", severity)
+        yield Trait(f"{path} all", f"lets everybody {text}", severity)
         return
-    whole = (f"{path} all"[-64:],)
+    whole = (f"{path} all",)
     for name in ("users", "groups"):
         listed = found.get(name)
         for entry in listed if isinstance(listed, list) else ():

@@ -11,7 +11,7 @@ from core.microsoft365.configuration_sources import ROLE_HOLDER
 from core.microsoft365.kit_devices import KitDefault, find_kit
 from core.microsoft365.remedies import build_command, lock_out, make_graph_step
 from core.model.findings import Fact, Severity, Step
-from core.property_values import find_property, get_text, get_time
+from core.property_values import get_objects, get_text, get_time
 from core.tenant.configuration import Configuration
 from core.tenant.known_traits import NEWS_PERIOD
 from core.tenant.quoting import quote_text
@@ -80,9 +80,8 @@ def find_making(device: Configuration) -> datetime | None:
 
 def list_owners(device: Configuration) -> Iterator[tuple[str, str]]:
     """The ids and names of whom a device belongs to: one at most, and added a little later."""
-    found = find_property(device.values, "registeredOwners")[1]
-    for one in found if isinstance(found, list) else ():
-        if isinstance(one, Mapping) and (owner := get_text(one, "id").lower()):
+    for one in get_objects(device.values, "registeredOwners"):
+        if owner := get_text(one, "id").lower():
             yield owner, get_text(one, "userPrincipalName") or owner
 
 
@@ -99,8 +98,7 @@ def list_device_traits(
             text = f"was registered for {shown}, who administers"
             yield Trait(build_token("administrator", owner), text, Severity.HIGH)
         # When a device without a time was registered, nobody knows.
-        near = sum(abs(one - made) < TOGETHER for one in by_owner[owner]) if made else 0
-        if near >= SEVERAL:
+        if made and sum(abs(one - made) < TOGETHER for one in by_owner[owner]) >= SEVERAL:
             text = f"is one of several that were registered for {shown} within a day"
             yield Trait(build_token("several", owner), text, Severity.HIGH)
 

@@ -8,7 +8,7 @@ from collections.abc import Iterator, Mapping
 from core.keys import hash_parts
 from core.microsoft365.remedies import build_command, build_graph_request, make_graph_step
 from core.model.findings import Severity, Step
-from core.property_values import find_property, get_flag, get_text
+from core.property_values import get_flag, get_objects, get_text
 from core.tenant.quoting import quote_text
 from core.watched.items import (
     SourceRows,
@@ -38,10 +38,8 @@ def describe_domain(rows: SourceRows) -> Iterator[WatchedItem]:
         if is_federated:
             text = "lets another provider sign its people in: whoever holds that is anybody here"
             opens.append(Trait("federated", text, Severity.CRITICAL))
-        providers = find_property(one.values, FEDERATION)[1]
-        for provider in providers if isinstance(providers, list) and is_federated else ():
-            if isinstance(provider, Mapping):
-                opens += list_provider_traits(provider)
+        for provider in get_objects(one.values, FEDERATION) if is_federated else ():
+            opens += list_provider_traits(provider)
         yield WatchedItem(
             id=one.id,
             name=quote_text(one.id, MAX_NAME_LENGTH),

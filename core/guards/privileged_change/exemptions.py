@@ -4,13 +4,13 @@ Microsoft Graph v1.0: conditionalAccessPolicy, group. That a policy leaves out a
 policies are compared; this is about who is in it, and by which rule.
 """
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterator, Sequence
 
 from core.keys import hash_parts
 from core.microsoft365.configuration_sources import EXCLUDED_GROUP, ROLE_HOLDER
 from core.microsoft365.remedies import build_graph_request, make_graph_step, stop_each
 from core.model.findings import Fact, Severity, Step
-from core.property_values import find_property, get_text
+from core.property_values import get_objects, get_text
 from core.tenant.configuration import Configuration
 from core.tenant.quoting import quote_text
 from core.watched.derived import POLICY, is_in_force, list_group_exclusions
@@ -70,9 +70,8 @@ def restore_group(identity: str, tokens: Sequence[str]) -> tuple[Step, ...]:
 
 def list_people(group: Configuration, relation: str) -> Iterator[tuple[str, str]]:
     """The id of everybody in a relation of a group, and the name as it is shown."""
-    found = find_property(group.values, relation)[1]
-    for one in found if isinstance(found, list) else ():
-        if isinstance(one, Mapping) and (person := get_text(one, "id")):
+    for one in get_objects(group.values, relation):
+        if person := get_text(one, "id"):
             yield person, quote_text(get_text(one, "name") or person, MAX_NAME_LENGTH)
 
 

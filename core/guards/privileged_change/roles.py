@@ -14,7 +14,7 @@ from core.microsoft365.remedies import (
     stop_each,
 )
 from core.model.findings import Fact, Severity, Step
-from core.property_values import find_property, get_flag, get_text, get_texts
+from core.property_values import find_property, get_flag, get_objects, get_text, get_texts
 from core.tenant.configuration import Configuration
 from core.tenant.quoting import quote_text
 from core.watched.items import (
@@ -108,10 +108,8 @@ def describe_role(rows: SourceRows) -> Iterator[WatchedItem]:
 
 def list_actions(role: Configuration) -> Iterator[str]:
     """The actions that a role allows."""
-    parts = find_property(role.values, "rolePermissions")[1]
-    for part in parts if isinstance(parts, list) else ():
-        if isinstance(part, Mapping):
-            yield from get_texts(part, "allowedResourceActions")
+    for part in get_objects(role.values, "rolePermissions"):
+        yield from get_texts(part, "allowedResourceActions")
 
 
 def rate_action(action: str) -> Severity:

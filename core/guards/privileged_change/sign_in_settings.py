@@ -7,7 +7,14 @@ from collections.abc import Iterator, Mapping, Sequence
 
 from core.microsoft365.remedies import build_graph_request, make_graph_step
 from core.model.findings import Severity, Step
-from core.property_values import find_property, get_flag, get_text, get_texts, parse_printed_bool
+from core.property_values import (
+    find_property,
+    get_flag,
+    get_objects,
+    get_text,
+    get_texts,
+    parse_printed_bool,
+)
 from core.tenant.quoting import quote_text
 from core.watched.items import (
     SourceRows,
@@ -108,8 +115,7 @@ def describe_defaults(rows: SourceRows) -> Iterator[WatchedItem]:
 def describe_methods(rows: SourceRows) -> Iterator[WatchedItem]:
     """Each method that may be used, by whom, and what it has to be."""
     for policy in rows[METHODS] or ():
-        found = find_property(policy.values, CONFIGURATIONS)[1]
-        if not isinstance(found, list):
+        if not isinstance(find_property(policy.values, CONFIGURATIONS)[1], list):
             raise ValueError("Graph does not tell which methods may be used")
         yield WatchedItem(
             id=WHOLE_POLICY,
@@ -121,8 +127,8 @@ def describe_methods(rows: SourceRows) -> Iterator[WatchedItem]:
                 if get_text(policy.values, path).casefold() in ASKED
             ),
         )
-        for one in found:
-            if isinstance(one, Mapping) and (identity := get_text(one, "id")):
+        for one in get_objects(policy.values, CONFIGURATIONS):
+            if identity := get_text(one, "id"):
                 is_on = get_text(one, "state").casefold() == "enabled"
                 yield WatchedItem(
                     id=identity.casefold(),
@@ -168,7 +174,7 @@ def list_method_traits(identity: str, method: Mapping[str, object]) -> Iterator[
     yield Trait(ENABLED, f"may be used to sign in: {shown}", severity)
     yield from list_certificate_traits(method)
     yield from list_key_traits(method)
-    for target in list_mappings(method, "includeTargets"):
+    for target in get_objects(method, "includeTargets"):
         if group := get_text(target, "id"):
             whom = "everybody" if group == "all_users" else f"the group {quote_text(group)}"
             yield Trait(
@@ -184,12 +190,12 @@ def list_certificate_traits(method: Mapping[str, object]) -> Iterator[Trait]:
     modes = modes if isinstance(modes, Mapping) else {}
     if get_text(modes, "x509CertificateAuthenticationDefaultMode").casefold() == BOTH_FACTORS:
         yield Trait("both factors", "lets any certificate count as both factors", Severity.HIGH)
-    for rule in list_mappings(modes, "rules"):
+    for rule in get_objects(modes, "rules"):
         if get_text(rule, "x509CertificateAuthenticationMode").casefold() == BOTH_FACTORS:
             about = get_text(rule, "identifier")
             text = f"lets certificates of {quote_text(about)} count as both factors"
             yield Trait(build_token("rule", about), text, Severity.HIGH)
-    for binding in list_mappings(method, "certificateUserBindings"):
+    for binding in get_objects(method, "certificateUserBindings"):
         field, name = (get_text(binding, one) for one in ("x509CertificateField", "userProperty"))
         text = f"finds whose certificate it is by {quote_text(field)} and {quote_text(name)}"
         yield Trait(build_token("binding", f"{field} {name}"), text, Severity.MEDIUM)
@@ -203,14 +209,6 @@ def list_key_traits(method: Mapping[str, object]) -> Iterator[Trait]:
     for make in get_texts(restrictions, "aaGuids") if isinstance(restrictions, Mapping) else ():
         text = f"takes passkeys of one more make ({quote_text(make)})"
         yield Trait(build_token("make", make), text, Severity.LOW)
-
-
-def list_mappings(values: Mapping[str, object], name: str) -> Iterator[Mapping[str, object]]:
-    """The objects in a list."""
-    found = find_property(values, name)[1]
-    yield from (
-        one for one in (found if isinstance(found, list) else ()) if isinstance(one, Mapping)
-    )
 
 
 def explain_method_loss(token: str) -> Trait:

@@ -6,12 +6,19 @@ from datetime import UTC, datetime, timedelta
 import pytest
 
 from core.guards.privileged_change import GUARD
+from core.guards.privileged_change.administrators import (
+    ALL_ROLES,
+    HOLDER_TRAIT,
+    list_known_administrators,
+    list_known_roles,
+    list_server_facts,
+)
 from core.guards.privileged_change.guard import PrivilegedItem
 from core.microsoft365.directory_roles import GLOBAL_ADMINISTRATOR
-from core.model.findings import Finding, Severity, Verdict
+from core.model.findings import Fact, Finding, Severity, Verdict
 from core.model.guards import GuardPolicy, ObserveContext
 from core.tenant.directory import RoleHolder
-from core.tenant.known_traits import KnownTraits
+from core.tenant.known_traits import MAX_TRAITS, KnownTraits, build_traits_key
 from core.tenant.readings import Reading
 from core.tenant.sources import ROLE_HOLDERS
 from tests.support.fakes.state import ADMIN_ROLE_HOLDER
@@ -176,10 +183,49 @@ async def test_a_list_that_could_not_be_read_makes_nobody_new_or_forgotten() -> 
     assert (await read_holders(one_group, LOOK)).known_traits == ()
 
 
-async def test_of_more_holders_than_are_remembered_it_is_said() -> None:
-    many = [holder(f"h{number:04}", GLOBAL) for number in range(301)]
-    reading = await read_holders(FakeTenant(holders=many), LOOK)
+async def tell_too_many(holders: list[RoleHolder]) -> list[Finding]:
+    """What is told of roles with too many holders."""
+    reading = await read_holders(FakeTenant(holders=holders), LOOK)
     findings = [found for item in reading.items for found in GUARD.judge(item, TERMS)]
-    (told,) = (one for one in findings if one.kind == "too-many-administrators")
+    return [one for one in findings if one.kind == "too-many-administrators"]
+
+
+async def test_of_more_holders_than_are_remembered_it_is_said() -> None:
+    many = [holder(f"h{number:04}", GLOBAL) for number in range(MAX_TRAITS + 1)]
+    assert not await tell_too_many(many[:-1])
+    (told,) = await tell_too_many(many)
     assert told.verdict is Verdict.COULD_NOT_TELL
     assert "301 hold the role Global Administrator" in told.summary
+
+
+def remember(object_id: str, kind: str, *traits: str) -> KnownTraits:
+    """What is remembered of an object."""
+    seen = dict.fromkeys(traits, TERMS.now)
+    return KnownTraits(
+        build_traits_key(object_id, kind), object_id, kind, TERMS.now, TERMS.now, seen
+    )
+
+
+REMEMBERED = [
+    remember(ALL_ROLES, HOLDER_TRAIT, OWN_ROLE),
+    remember(GLOBAL, HOLDER_TRAIT, "Boss", "owns ann"),
+    remember(USERS, HOLDER_TRAIT, "Boss", "help"),
+    remember("p1", "watched-conditional-access-policy", "in force"),
+]
+
+
+def test_who_is_remembered_to_administer_is_whoever_held_a_role_at_the_last_look() -> None:
+    known = list_known_administrators(REMEMBERED)
+    assert {"boss", "help"} <= known
+    assert known.isdisjoint({OWN_ROLE, "in force", "Boss"})
+
+
+def test_which_roles_somebody_is_remembered_to_hold_says_nothing_of_what_they_own() -> None:
+    assert list_known_roles(REMEMBERED) == {"Boss": {GLOBAL, USERS}, "help": {USERS}}
+
+
+def test_an_account_that_copies_a_directory_in_says_from_which_server() -> None:
+    assert [*list_server_facts("Sync_DC01_0a1b2c3d4e5f@contoso.onmicrosoft.com")] == [
+        Fact("copies a directory in from the server", "DC01")
+    ]
+    assert not [*list_server_facts("sync_dc01@contoso.com")]

@@ -1,6 +1,6 @@
 """privileged-change: acts of the directory's log about anybody."""
 
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from typing import Any
@@ -15,14 +15,15 @@ from core.guards.privileged_change.directory_acts import (
     MANY_PASSES,
     SYNC_ROLE,
 )
-from core.guards.privileged_change.directory_log import MAX_ACTS
+from core.guards.privileged_change.directory_log import MAX_ACTS, read_directory_acts
+from core.guards.privileged_change.directory_operations import BUSY_OPERATIONS
 from core.guards.privileged_change.guard import PrivilegedOptions
 from core.model.findings import Finding, Severity
 from core.model.guards import GuardPolicy, ObserveContext
 from core.tenant.activity import ActivityActor, ActivityLog, ActivityRecord, ActorKind
 from core.tenant.configuration import Configuration
 from core.tenant.directory import Account, RoleHolder
-from core.tenant.readings import Reading
+from core.tenant.readings import ReadFailure, Reading
 from core.tenant.sources import DIRECTORY_AUDITS
 from tests.support.fakes.activity import FakeActivityReader
 from tests.support.fakes.state import ADMIN_ROLE_HOLDER
@@ -34,9 +35,10 @@ HOUR = timedelta(hours=1)
 BOSS = RoleHolder("b055", "entra", frozenset({"62e90394-69f5-4237-9190-012177145e10"}), "boss@x")
 EVE = ActivityActor(ActorKind.PERSON, "eve@contoso.com", "e7e")
 GUEST = ActivityActor(ActorKind.PERSON, "pat_harbour.example#EXT#@contoso.com", "9")
-SYNC = ActivityActor(ActorKind.SYNC, "Sync_A_1@contoso.com", "5")
+SYNC = ActivityActor(ActorKind.SYNC, "Sync_A_1@contoso.com", "A5")
 POSING = ActivityActor(ActorKind.SYNC, "Sync_B_2@contoso.com", "6")
-COPIER = RoleHolder("5", "entra", frozenset({SYNC_ROLE}), "Sync_A_1@contoso.com")
+COPIER = RoleHolder("a5", "entra", frozenset({SYNC_ROLE}), "Sync_A_1@contoso.com")
+OTHER = replace(BOSS, id="c0b", name="other@x")
 OWN = ActivityActor(ActorKind.PERSON, "boss@x", "b055")
 DOMAIN = Configuration("domain", "contoso.com", "contoso.com", {})
 QUIET, LOW, MEDIUM, HIGH = None, Severity.LOW, Severity.MEDIUM, Severity.HIGH
@@ -55,7 +57,7 @@ def record(operation: str, *names: str, hours: float = 1, **more: Any) -> Activi
 async def look(*records: ActivityRecord, unread: bool = False) -> Sequence[Finding]:
     """What is told of the directory's log."""
     tenant = FakeTenant(
-        holders=[ADMIN_ROLE_HOLDER, BOSS, COPIER],
+        holders=[ADMIN_ROLE_HOLDER, BOSS, OTHER, COPIER],
         activity_records=list(records),
         configurations=[DOMAIN],
         users=[
@@ -103,6 +105,12 @@ def pick(found: Sequence[Finding]) -> tuple[str, str, Severity] | None:
         # Named like a copy of the directory, without its role.
         (
             [record("Reset user password", "b055", actor=POSING)],
+            ("administrator-password-reset", "locked-out", HIGH),
+            "Sync_B_2@contoso.com set the password",
+        ),
+        # An administrator, but not one that copies a directory.
+        (
+            [record("Reset user password", "b055", actor=replace(POSING, id="c0b"))],
             ("administrator-password-reset", "locked-out", HIGH),
             "Sync_B_2@contoso.com set the password",
         ),
@@ -321,3 +329,30 @@ async def test_a_log_of_which_the_oldest_was_not_read_says_so() -> None:
 async def test_what_this_app_does_itself_is_not_told() -> None:
     own = replace(EVE, is_this_app=True)
     assert await look(record("Reset user password", "b055", actor=own)) == []
+
+
+async def test_what_a_tenant_does_all_day_may_be_too_much_without_hiding_the_rest() -> None:
+    class BusyReader(FakeActivityReader):
+        """A log in which what is done all day cannot be read."""
+
+        async def read_directory_audits(
+            self, since: datetime, operations: Collection[str], until: datetime | None = None
+        ) -> Reading[ActivityRecord]:
+            read = await super().read_directory_audits(since, operations, until)
+            failures = (ReadFailure(DIRECTORY_AUDITS, "too much"),)
+            return replace(read, failures=failures) if operations is BUSY_OPERATIONS else read
+
+    class BusyTenant(FakeTenant):
+        """A tenant in which more is done all day than can be read."""
+
+        @property
+        def activity(self) -> BusyReader:
+            return BusyReader(self)
+
+    tenant = BusyTenant(holders=[BOSS], activity_records=[record("Reset user password", "b055")])
+    context = ObserveContext(GuardPolicy(NOW, PrivilegedOptions()))
+    holders = await tenant.roles.read_role_holders()
+    reading = await read_directory_acts(tenant, holders, context)
+    assert reading.complete
+    assert [one.kind for one in reading.items] == ["administrator-password-reset"]
+    assert reading.failures == (ReadFailure(DIRECTORY_LOG, "too much", optional=True),)
