@@ -195,7 +195,7 @@ def is_every_sender(text: str) -> bool:
 
 def is_own_recipient(text: str, owner: Owner, ignores_own_recipients: bool) -> bool:
     """True for the owner as recipient, for their domain, or for others in it if they count."""
-    shown = parse_recipient_string(text)[1] or text
+    shown = parse_recipient_string(text)[1]
     address = normalize_address(shown)
     if address and address == normalize_address(owner.address):
         return True

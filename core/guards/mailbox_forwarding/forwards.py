@@ -120,15 +120,14 @@ type Forward = MailboxForward | MailboxRules | TransportRuleForward
 class ForwardingInputs:
     """All that was read.
 
-    `own` None: the tenant's own domains are not known. `exchange` covers the mailboxes in `asked`,
-    on most runs a few. `policies` and `remotes` None: not readable.
+    `own_domains` None: the tenant's own domains are not known. `exchange_rules` are those of some
+    of the mailboxes, on most runs of a few. `connectors` None: not readable.
     """
 
     mailboxes: Sequence[Mailbox] = ()
     own_domains: OwnDomains | None = None
     graph_rules: Reading[InboxRule] = field(default_factory=Reading[InboxRule])
     exchange_rules: Reading[InboxRule] = field(default_factory=Reading[InboxRule])
-    exchange_mailbox_ids: frozenset[str] = frozenset()
     folders: Mapping[tuple[str, str], Folder] = field(default_factory=dict)
     unread_folder_mailbox_ids: frozenset[str] = frozenset()
     """The mailboxes whose folders could not be read this time, but for those in `folders`."""

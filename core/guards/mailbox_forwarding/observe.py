@@ -8,7 +8,6 @@ from typing import Protocol
 from core.guards.mailbox_forwarding.assemble import assemble_forwards
 from core.guards.mailbox_forwarding.colleague_rules import COLLEAGUE_RULES, compare_shown_rules
 from core.guards.mailbox_forwarding.conditions import (
-    Owner,
     list_senders,
     needs_own_domains,
     takes_every_message,
@@ -19,6 +18,7 @@ from core.guards.mailbox_forwarding.forwards import (
     list_rule_recipients,
 )
 from core.guards.mailbox_forwarding.hiding import (
+    NOBODY,
     is_exchanges_own_rule,
     is_plain_reading,
     keeps_mail,
@@ -261,7 +261,7 @@ async def read_mailboxes(
     seen = frozenset(owner.id for owner in again)
     due = select_due(mailboxes, context, everything=everything)
     # Whatever the rules show, these are read: neither waits for the other.
-    (graph, exchange, asked), traces = await asyncio.gather(
+    (graph, exchange), traces = await asyncio.gather(
         read_rules(tenant, mailboxes, again, swept=swept), read_traces(tenant, due)
     )
     movers = [rule for rule in graph.items if rule.move_to and rule.enabled and not rule.delete]
@@ -286,7 +286,7 @@ async def read_mailboxes(
             context.policy.now,
         )
     own = get_own_domains(domains, context) if asks else None
-    names = list_lookup_names((), rules, (), own) if own and sends else set()
+    names = list_lookup_names((), rules, (), own) if own else set()
     names |= list_condition_groups(settings)
     # What is noted here of a group may belong to another shard.
     memory = MemberMemory(context.known_traits, context.policy.now)
@@ -298,11 +298,8 @@ async def read_mailboxes(
             own_domains=own,
             graph_rules=graph,
             exchange_rules=exchange,
-            exchange_mailbox_ids=frozenset(mailbox.id for mailbox in asked),
             folders={(folder.mailbox_id, folder.id): folder for folder in folders.items},
-            unread_folder_mailbox_ids=frozenset(
-                failure.object_id for failure in folders.failures if failure.object_id
-            ),
+            unread_folder_mailbox_ids=frozenset(one.object_id for one in folders.failures),
             known_recipients=known,
             recipient_reading=looked_up,
             settings=settings,
@@ -348,10 +345,10 @@ async def read_mailboxes(
 
 async def read_rules(
     tenant: HasInboxRules, mailboxes: Sequence[Mailbox], again: Sequence[Mailbox], *, swept: bool
-) -> tuple[Reading[InboxRule], Reading[InboxRule], Sequence[Mailbox]]:
-    """The rules of some mailboxes as Graph and as Exchange shows them, and whom Exchange was asked
-    about: those of `again`, which are all of them if `swept`, and those of which Graph does not
-    show enough.
+) -> tuple[Reading[InboxRule], Reading[InboxRule]]:
+    """The rules of some mailboxes as Graph and as Exchange shows them. Exchange is asked about
+    those of `again`, which are all of them if `swept`, and those of which Graph does not show
+    enough.
     """
     seen = frozenset(owner.id for owner in again)
     if swept:
@@ -359,7 +356,7 @@ async def read_rules(
             tenant.inbox_rules.read_inbox_rules(mailboxes, harmless_of=seen),
             tenant.inbox_rules.read_hidden_rules(again),
         )
-        return graph, exchange, again
+        return graph, exchange
     graph = await tenant.inbox_rules.read_inbox_rules(
         mailboxes, harmless_of=seen, is_plain_reading=is_plain_reading
     )
@@ -367,7 +364,7 @@ async def read_rules(
     asked = [*again, *(one for one in unclear if one.id not in seen)]
     exchange = await tenant.inbox_rules.read_hidden_rules(asked) if asked else Reading[InboxRule]()
     partly = [one for one in asked if one.id not in seen]
-    return await reread_ambiguous_rules(tenant, partly, graph, exchange), exchange, asked
+    return await reread_ambiguous_rules(tenant, partly, graph, exchange), exchange
 
 
 async def read_traces(
@@ -437,15 +434,14 @@ def needs_folder_lookup(rule: InboxRule, open_case_ids: frozenset[str]) -> bool:
     words or senders an attacker looks for, sends mail on or has no name may hide mail; so may one
     in a mailbox with an open case.
     """
-    is_empty = Owner("", lambda domain: False)
     return (
         rule.mailbox_id in open_case_ids
         or any(True for _ in list_rule_recipients(rule))
         or rule.mark_as_read
-        or takes_every_message(rule, is_empty, ignores_own_recipients=True)
+        or takes_every_message(rule, NOBODY, ignores_own_recipients=True)
         or is_unreadable_name(rule.name)
         or bool(list_telling_texts(rule))
-        or bool(weigh_senders(list_senders(rule.conditions), is_empty.is_own_domain).warning)
+        or bool(weigh_senders(list_senders(rule.conditions), NOBODY.is_own_domain).warning)
         or rule.move_to.lower() in WELL_KNOWN_FOLDERS
     )
 

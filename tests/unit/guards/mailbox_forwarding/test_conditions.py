@@ -7,6 +7,8 @@ import pytest
 from core.guards.mailbox_forwarding.conditions import (
     Owner,
     is_every_sender,
+    is_in_every_message,
+    is_met_by_every_message,
     is_own_recipient,
     list_words,
     needs_own_domains,
@@ -70,6 +72,56 @@ def test_ones_own_address_and_domain_are_in_all_mail(
     text: str, ignores: bool, expected: bool
 ) -> None:
     assert is_own_recipient(text, ANN, ignores) is expected
+
+
+OTHER = "20000-30000"
+"""What says something, whatever kind of value it is."""
+
+
+@pytest.mark.parametrize(
+    ("kind", "value", "expected"),
+    [
+        ("sentToAddresses", "@", True),
+        ("sentToAddresses", "ann", False),
+        ("recipientContains", "ann", True),
+        ("recipientContains", "ben", False),
+        ("fromAddresses", "ann@contoso.com", False),
+        ("withinSizeRange", "-", True),
+        ("withinSizeRange", "4-", True),
+        ("withinSizeRange", "5-", False),
+        ("withinSizeRange", "-10240", True),
+        ("withinSizeRange", "0-10239", False),
+        ("sensitivity", "Normal", True),
+        ("importance", "high", False),
+        ("sentToMe", "true", True),
+        ("receivedAfter", "2026-11-01", True),
+        ("categories", "Red", False),
+    ],
+)
+def test_a_condition_that_every_message_to_ann_meets_says_nothing(
+    kind: str, value: str, expected: bool
+) -> None:
+    assert is_met_by_every_message(RuleCondition(kind, (value,)), ANN, False) is expected
+    assert is_met_by_every_message(RuleCondition(kind, (OTHER, value)), ANN, False) is expected
+
+
+@pytest.mark.parametrize(
+    ("word", "kinds"),
+    [
+        ("x", {"bodyContains", "subjectContains", "headerContains", "bodyOrSubjectContains"}),
+        ("re", {"bodyContains", "headerContains"}),
+        # Two ideographs are a word.
+        ("\u8bf7\u5047", set()),
+        (" Nicht ", {"bodyContains", "bodyOrSubjectContains"}),
+        ("Message-ID:", {"headerContains"}),
+        ("lunch", set()),
+    ],
+)
+def test_what_a_text_has_to_be_in_decides_whether_every_message_has_it(
+    word: str, kinds: set[str]
+) -> None:
+    every = ("bodyContains", "subjectContains", "headerContains", "bodyOrSubjectContains")
+    assert {kind for kind in every if is_in_every_message(word, kind)} == kinds
 
 
 def test_who_has_no_address_is_not_everybody_without_one() -> None:
