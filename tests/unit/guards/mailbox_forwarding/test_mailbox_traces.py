@@ -37,6 +37,7 @@ from core.tenant.readings import ReadFailure, Reading
 from core.tenant.sources import DOMAINS, MAILBOX_SURROUNDINGS, MAILBOXES
 from tests.support.fakes.tenant import FakeTenant
 from tests.support.remedy_checks import check_remedies
+from tests.support.sentences import check_sentences
 
 NOW = datetime(2026, 11, 20, 6, 0, tzinfo=UTC)
 ANNA = Mailbox("m1", "g1", "anna@contoso.com", "Anna")
@@ -106,6 +107,61 @@ def test_what_is_told_of_a_mailbox(
     change: Mapping[str, Any], expected: list[tuple[str, str, Severity]]
 ) -> None:
     assert tell(replace(EMPTY, **change)) == expected
+
+
+LONG = "n" * 300
+BANK = "Our bank account changed."
+
+
+def test_sentences_about_what_stands_in_a_mailbox() -> None:
+    cases: Mapping[str, Mapping[str, Any]] = {
+        "A sweep rule about a colleague": {"sweep_rules": (sweep("karin@contoso.com"),)},
+        "A sweep rule about everybody, with little known": {
+            "sweep_rules": (SweepRule("", "", ""),)
+        },
+        "Several sweep rules, the gravest of which is named": {
+            "sweep_rules": (
+                sweep("karin@contoso.com"),
+                sweep("news@shop.example"),
+                sweep("helpdesk@contoso.com"),
+                sweep(""),
+            )
+        },
+        "More sweep rules than are shown, with long names": {
+            "sweep_rules": (
+                SweepRule(LONG, f"{LONG}@contoso.com", LONG),
+                *(sweep(f"u{number}@contoso.com") for number in range(7)),
+            )
+        },
+        "Blocked senders": {
+            "blocked_senders": ("shop.example", "contoso.com", "helpdesk@contoso.com")
+        },
+        "More blocked senders than are shown, with long names": {
+            "blocked_senders": (
+                f"{LONG}@contoso.com",
+                *(f"u{number}@contoso.com" for number in range(7)),
+            ),
+            "trusts_only_lists": True,
+        },
+        "Only senders of a list are let in": {"trusts_only_lists": True},
+        "An answer about money": {
+            "automatic_reply": BANK,
+            "reply_domains": ("contoso.com", "harbour.example"),
+        },
+        "A long answer that leads to more places than are shown": {
+            "automatic_reply": BANK + LONG,
+            "reply_domains": (LONG, *(f"d{number}.example" for number in range(7))),
+        },
+        "A calendar": {"published_calendar": "Editor"},
+        "A calendar of which nobody knows what it shows": {"published_calendar": LONG},
+    }
+    check_sentences(
+        "mailbox_forwarding_traces",
+        {
+            title: judge_traces(MailboxTraces(ANNA, replace(EMPTY, **found), OWN))
+            for title, found in cases.items()
+        },
+    )
 
 
 def test_names_of_the_tenant_are_quoted_and_bounded() -> None:
