@@ -1,6 +1,5 @@
 """Which clients are measured, in which tenants and in which order."""
 
-import asyncio
 import os
 import platform
 from collections.abc import AsyncIterator, Callable, Sequence
@@ -9,7 +8,7 @@ from itertools import product
 from pathlib import Path
 
 from bench.activity import measure_ticks, prepare_guards
-from bench.environment import LOG_WINDOW_SECONDS, BenchEnvironment, start_environment
+from bench.environment import BenchEnvironment, start_environment
 from bench.feed import measure_feed
 from bench.results import (
     BARE_CLIENT,
@@ -39,15 +38,12 @@ from bench.tenant_generator import (
     build_external_forward,
     build_mailbox,
 )
-from core.guards.privileged_change import guard as privileged_change
 from core.microsoft365.exchange_listings import ListingWay
 from sandbox.http_types import Row
 from sandbox.reality.profile import DEFAULT_PROFILE
 
 # Graph runs the requests of one batch to Outlook four at a time (Microsoft Learn: "JSON batching").
 STRICT_CONCURRENCY = 4
-# The guard that reads so much of Entra's log that two runs in a row meet its limit.
-LOG_READER = privileged_change.GUARD.name
 
 
 @dataclass(frozen=True, slots=True)
@@ -349,8 +345,6 @@ async def measure_every_tenant(
             for floor in (BARE_FIRST_LOOK, BARE_CLIENT):
                 report_progress(f"{size}: {floor}, a bare client")
                 yield await run_baseline(environment, floor, get_graph_concurrency())
-        if name == LOG_READER:
-            await asyncio.sleep(LOG_WINDOW_SECONDS)
         report_progress(f"{size}: {name}, {NO_CHANGE}")
         yield await run_guard(environment, name, NO_CHANGE)
     async for row in measure_feed(environment, report_progress):

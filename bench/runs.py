@@ -14,9 +14,12 @@ from sandbox.http_types import Row
 async def run_client(
     environment: BenchEnvironment, client: str, occasion: str, client_order: Row
 ) -> Measurement:
-    """Runs one client and combines what all processes measured of it."""
+    """Runs one client, minutes after the one before it, and combines what all processes measured
+    of it.
+    """
     given = environment.sandbox_info["settings"]
     environ = {name: given[name] for name in ("IDENTITY_ENDPOINT", "IDENTITY_HEADER")}
+    await environment.let_minutes_pass()
     before = await environment.fetch_request_counts()
     environment.proxy.reset_counts()
     server = environment.read_server_cpu()

@@ -36,7 +36,7 @@ from sandbox.acts import ActPrinter
 from sandbox.console import SceneConsole, map_object_names
 from sandbox.functions_host.azurite import Azurite, AzuriteError
 from sandbox.functions_host.host import Host
-from sandbox.scene_runner import build_app_settings
+from sandbox.scene_runner import build_app_settings, end_throttling
 from sandbox.scenes.attack_steps import AttackStep, build_aftermath, build_rule_step
 from sandbox.scenes.build import resolve_dates
 from sandbox.server import Sandbox
@@ -74,8 +74,10 @@ class Demo:
 
     async def run_tick(self, shown_guard: str = "", only_news: bool = False) -> None:
         """Starts every timer once, like "Test/Run" in the portal, and prints what each guard
-        reported. Of the cards, one of `shown_guard` is printed; `only_news`: so are the rows.
+        reported; hours after the last time, for the services' limits. Of the cards, one of
+        `shown_guard` is printed; `only_news`: so are the rows.
         """
+        end_throttling(self.sandbox)
         self.acts.print_header()
         shown: Sequence[Mapping[str, Any]] = ()
         for config in self.settings.guard_configs:

@@ -88,12 +88,12 @@ class Sandbox:
             lambda: 1.18 if self.tenant.reality.plays("teams-card-size", "grows") else 1.0
         )
         self.channels = ChannelReceivers()
-        graph = Graph(self.tenant, self.entra, latency, self.record_request)
+        self.graph = Graph(self.tenant, self.entra, latency, self.record_request)
         exchange = Exchange(self.tenant, self.entra, latency, self.record_request)
-        self.delayed = (graph, exchange)
+        self.delayed = (self.graph, exchange)
         self.services: dict[str, SimulatedService] = {
-            "v1.0": graph,
-            "beta": graph,
+            "v1.0": self.graph,
+            "beta": self.graph,
             "api": ActivityFeed(self.tenant, self.entra),
             "adminapi": exchange,
             "msi": ManagedIdentity(self.entra),
@@ -189,6 +189,11 @@ class Sandbox:
         for service in self.delayed:
             service.latency = seconds
 
+    def end_windows(self) -> None:
+        """Ends the seconds in which requests are counted, for who lets hours pass in no time."""
+        self.graph.end_windows()
+        self.tenant.faults.end_windows()
+
     def record_request(self, service: str, method: str, path: str, status: int) -> None:
         """Records a request. At least the latest MAX_RECORDED_REQUESTS are kept."""
         if len(self.requests) >= 2 * MAX_RECORDED_REQUESTS:
@@ -275,6 +280,7 @@ class Sandbox:
             "faults": lambda: self.tenant.set_faults(request.json()),
             "latency": lambda: self.set_latency(require_seconds(request.json())),
             "reset": self.reset,
+            "windows": self.end_windows,
         }
         what = request.segments[1] if len(request.segments) == 2 else ""
         if request.method == "GET" and what in views:

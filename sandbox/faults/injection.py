@@ -203,6 +203,12 @@ class FaultTable:
         self.rows = [parse_fault(entry) for entry in entries]
         self.has_limits = any(row.limit for row in self.rows)
 
+    def end_windows(self) -> None:
+        """Begins the windows of all limits anew."""
+        for row in self.rows:
+            if row.limit:
+                row.limit.windows.clear()
+
     def match_fault(self, service: str, lines: Iterable[str], inner: bool = False) -> Fault | None:
         """Finds and counts the first fault that applies to this request."""
         if not self.rows:

@@ -213,6 +213,11 @@ class Graph:
         self.sign_in_limit = ThrottleLimit(window=60.0, max_requests=SIGN_INS_PER_MINUTE)
         self.audit_limit = ThrottleLimit(window=10.0, max_requests=AUDITS_PER_WINDOW)
 
+    def end_windows(self) -> None:
+        """Begins the windows of the service's own limits anew."""
+        for limit in (self.sign_in_limit, self.audit_limit):
+            limit.windows.clear()
+
     def get_fault_lines(self, request: HttpRequest) -> tuple[str, str]:
         """The lines that faults are matched against: the path, and the path with its query."""
         return f"{request.method} {request.path}", request.line

@@ -25,7 +25,13 @@ from core.api.request import Route
 from core.api.routes import ROUTES, build_api_document
 from core.config.settings import Settings
 from sandbox.functions_host.azurite import Azurite
-from sandbox.scene_runner import BETWEEN_TICKS, SteppingClock, build_app_settings, run_with_retries
+from sandbox.scene_runner import (
+    BETWEEN_TICKS,
+    SteppingClock,
+    build_app_settings,
+    end_throttling,
+    run_with_retries,
+)
 from sandbox.scenes.build import SCENES_FOLDER, resolve_dates
 from sandbox.server import Sandbox
 from tests.support.hosted_app import ROOT, HostedApp, start_hosted_app
@@ -59,6 +65,7 @@ async def app(
                 assert duty
                 await run_with_retries(settings, duty, clock)
             clock.offset += BETWEEN_TICKS
+            end_throttling(box)
         environ["AzureWebJobs.run-requested.Disabled"] = "true"
         async with start_hosted_app(environ, tmp_path_factory.mktemp("described")) as found:
             yield found

@@ -38,7 +38,12 @@ from core.jobs.weekly_digest import send_weekly_digest
 from core.model.guards import Mode
 from sandbox.certificate import make_certificate
 from sandbox.functions_host.azurite import ACCOUNT_KEY, Azurite
-from sandbox.scene_runner import BETWEEN_TICKS, SteppingClock, build_app_settings
+from sandbox.scene_runner import (
+    BETWEEN_TICKS,
+    SteppingClock,
+    build_app_settings,
+    end_throttling,
+)
 from sandbox.server import Sandbox
 from tests.resilience.canaries import Canaries, CapturedOutput, capture_output
 from tests.support.run_scene import load_scene
@@ -69,6 +74,7 @@ TROUBLES: list[dict[str, Any]] = [
     {"kind": "truncate", "times": 1},
     {"kind": "drop", "times": 1},
     {"kind": "error", "status": 503, "times": 1},
+    {"kind": "throttle", "retryAfter": 1, "times": 1},
 ]
 
 
@@ -128,6 +134,7 @@ async def every_guard(spill: CapturedOutput, azurite: Azurite, mode: Mode, ticks
                 async with connect_world(settings, clock) as world:
                     spill.add_output("report", await run(duty, world))
                 clock.offset += BETWEEN_TICKS / 6
+                end_throttling(box)
             async with connect_world(settings, clock) as world:
                 last = create_run_id(world.now())
                 await send_weekly_digest(
