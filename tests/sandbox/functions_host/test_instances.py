@@ -76,6 +76,14 @@ class Instance:
         ):
             return answer.status, await answer.text()
 
+    @asynccontextmanager
+    async def paused(self) -> AsyncIterator[None]:
+        """The process does nothing for a while; a question that it asked before has its answer."""
+        self.process.send_signal(signal.SIGSTOP)
+        await asyncio.sleep(0.2)
+        yield
+        self.process.send_signal(signal.SIGCONT)
+
     async def killed(self) -> None:
         self.process.kill()
         await self.process.wait()
@@ -169,11 +177,13 @@ async def test_the_next_batch_is_fetched_when_few_enough_are_being_worked_on(
     app: App, batch: int, threshold: int, together: int
 ) -> None:
     (app.folder / "host.json").write_text(host_json(batch, threshold), encoding="utf-8")
-    async with app.instance("--no-schedules"):
+    async with app.instance("--no-schedules") as one:
         await app.queue.send_message("long")
         await app.noted("begins")
-        for _ in range(5):
-            await app.queue.send_message("long")
+        # The host stands still meanwhile, so that it finds all of them at once.
+        async with one.paused():
+            for _ in range(5):
+                await app.queue.send_message("long")
         await app.noted("begins", together)
         # Several times as long as the host waits before it looks for messages again.
         await asyncio.sleep(1)
