@@ -218,8 +218,10 @@ def open_compiled_folder() -> tempfile.TemporaryDirectory[str]:
 
 def keep_compiled_files() -> dict[str, str]:
     """The settings by which a Python finds what those before it compiled, as a warm instance does,
-    whatever the environment says of writing it.
+    also where the environment says that nothing is to be kept.
     """
+    if not sys.dont_write_bytecode:
+        return {}
     return {
         "PYTHONPYCACHEPREFIX": open_compiled_folder().name,
         "PYTHONDONTWRITEBYTECODE": "",
