@@ -5,7 +5,6 @@ key that is absent is the default of a fresh tenant.
 """
 
 from collections.abc import Callable, Iterable, Mapping
-from copy import deepcopy
 from dataclasses import dataclass, field
 from functools import partial
 from typing import Any
@@ -23,6 +22,7 @@ from sandbox.graph.users import (
     project_row,
 )
 from sandbox.http_types import HttpRequest, HttpResponse, Row, split_words, strip_private_keys
+from sandbox.state.json_copy import add_missing
 from sandbox.state.tenant import SimulatedTenant, fold_key, to_rows
 
 ALLOWED_TO_ALL, BLOCKED_FOR_ALL = (
@@ -232,7 +232,8 @@ BY_PATH: Mapping[str, GraphCollection] = {one.path.casefold(): one for one in CO
 def find_rows(tenant: SimulatedTenant, collection: GraphCollection) -> list[Row]:
     """The rows of the scene, or those of a fresh tenant, which then become the scene's."""
     fresh: Any = collection.fresh[0] if collection.is_single else collection.fresh
-    found = tenant.graph.setdefault(collection.key, deepcopy(fresh))
+    add_missing(tenant.graph, {collection.key: fresh})
+    found = tenant.graph[collection.key]
     rows: list[Row] = [found] if collection.is_single else found
     return rows
 

@@ -5,7 +5,6 @@ that of a well-kept tenant.
 """
 
 from collections.abc import Callable, Mapping
-from copy import deepcopy
 from typing import Any
 
 from sandbox.graph.users import (
@@ -17,6 +16,7 @@ from sandbox.graph.users import (
     project_row,
 )
 from sandbox.http_types import HttpRequest, HttpResponse, Row, strip_private_keys
+from sandbox.state.json_copy import add_missing, copy_json
 from sandbox.state.tenant import SimulatedTenant
 
 # Microsoft Learn: Graph authorizationPolicy resource type.
@@ -122,7 +122,8 @@ MAIL_PROPERTIES = frozenset(
 def get_policy_row(tenant: SimulatedTenant, segment: str) -> Row:
     """The row of a policy: the scene's, or a healthy one that becomes the scene's."""
     name = next(one for one in DEFAULT_GRAPH_POLICIES if one.casefold() == segment.casefold())
-    row: Row = tenant.graph.setdefault(name, deepcopy(DEFAULT_GRAPH_POLICIES[name]))
+    add_missing(tenant.graph, {name: DEFAULT_GRAPH_POLICIES[name]})
+    row: Row = tenant.graph[name]
     fill_policy(row, DEFAULT_GRAPH_POLICIES[name])
     return row
 
@@ -133,7 +134,7 @@ def fill_policy(row: Row, defaults: Mapping[str, Any]) -> None:
         return
     for name, value in defaults.items():
         if name not in row:
-            row[name] = deepcopy(value)
+            row[name] = copy_json(value)
         elif isinstance(value, Mapping) and isinstance(row[name], dict):
             fill_policy(row[name], value)
 

@@ -5,8 +5,9 @@ the ids of their direct members) and `groupEligibility`; in `exchange` the rows 
 Get-RoleGroup, and those of Get-RoleGroupMember by the name of the role group.
 """
 
-from copy import deepcopy
 from typing import Any
+
+from sandbox.state.json_copy import add_missing
 
 ADMIN_ID = "0c4ef000-0000-4000-8000-000000000001"
 ADMIN_GUID = "0c4ef000-0000-4000-8000-000000000002"
@@ -56,9 +57,9 @@ def add_default_roles(graph: dict[str, Any], exchange: dict[str, Any]) -> None:
     """Adds the administrators that a scene leaves out."""
     for name in EMPTY_COLLECTIONS:
         graph.setdefault(name, [])
-    graph.setdefault("roleAssignments", deepcopy(DEFAULT_ASSIGNMENTS))
-    exchange.setdefault("Get-User", deepcopy(DEFAULT_USERS))
+    add_missing(graph, {"roleAssignments": DEFAULT_ASSIGNMENTS})
+    add_missing(exchange, {"Get-User": DEFAULT_USERS})
     if "Get-RoleGroup" not in exchange:
-        exchange["Get-RoleGroup"] = deepcopy(DEFAULT_ROLE_GROUPS)
-        exchange.setdefault("Get-RoleGroupMember", deepcopy(DEFAULT_MEMBERS))
+        groups = {"Get-RoleGroup": DEFAULT_ROLE_GROUPS, "Get-RoleGroupMember": DEFAULT_MEMBERS}
+        add_missing(exchange, groups)
     exchange.setdefault("Get-RoleGroupMember", {})

@@ -4,12 +4,12 @@ A scene's row gets the missing defaults too, unless it says `"@sandbox.bare": tr
 """
 
 from collections.abc import Iterable, Mapping
-from copy import deepcopy
 from typing import Any
 from uuid import NAMESPACE_URL, uuid5
 
 from core.microsoft365.configuration_sources import EXCHANGE_SOURCES
 from sandbox.http_types import Row
+from sandbox.state.json_copy import add_missing
 
 # Policies of a well-kept tenant.
 # The filters of a new tenant (graph2otel: answers of the admin API, 2026-07).
@@ -222,7 +222,7 @@ CMDLETS_WITH_GUID = tuple(
 
 def add_defaults(graph: Mapping[str, Any], exchange: dict[str, Any]) -> None:
     """Adds the defaults a scene leaves out, except to rows it marks as bare."""
-    exchange.update({**deepcopy(dict(DEFAULT_EXCHANGE_POLICIES)), **exchange})
+    add_missing(exchange, DEFAULT_EXCHANGE_POLICIES)
     # Role groups come with their members: `add_default_roles`.
     with_members = {source.read for source in EXCHANGE_SOURCES.values() if source.relation}
     for source in EXCHANGE_SOURCES.values():

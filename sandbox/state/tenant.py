@@ -9,7 +9,6 @@ import time
 import zlib
 from collections import Counter
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
-from copy import deepcopy
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from typing import Any
@@ -23,6 +22,7 @@ from sandbox.http_types import Row
 from sandbox.reality.profile import DEFAULT_PROFILE, Reality
 from sandbox.scenes.default_roles import add_default_roles
 from sandbox.state import defaults
+from sandbox.state.json_copy import add_missing, copy_json
 from sandbox.state.json_patch import apply_edits
 from sandbox.state.row_index import INDEXED_NAMES, DerivedRows, RowIndex
 
@@ -239,14 +239,13 @@ class SimulatedTenant:
         """Normalizes and indexes the scene, after loading and after every edit."""
         self.graph: dict[str, Any] = self.get_section("graph")
         self.exchange: dict[str, Any] = self.get_section("exchange")
-        self.graph.setdefault("organization", deepcopy(DEFAULT_ORGANIZATION))
+        add_missing(self.graph, {"organization": DEFAULT_ORGANIZATION})
         for name in GRAPH_COLLECTIONS:
             self.graph[name] = to_rows(self.graph.get(name))
         for cmdlet, value in self.exchange.items():
             if cmdlet not in NAMED_COLLECTIONS:
                 self.exchange[cmdlet] = to_rows(value)
-        for cmdlet, rows in DEFAULT_COLLECTIONS.items():
-            self.exchange.setdefault(cmdlet, deepcopy(rows))
+        add_missing(self.exchange, DEFAULT_COLLECTIONS)
         defaults.add_defaults(self.graph, self.exchange)
         add_default_roles(self.graph, self.exchange)
         self.stale_rows: dict[int, StaleRow] = {}
@@ -453,14 +452,14 @@ class SimulatedTenant:
         Raises ValueError or LookupError, and leaves the scene unchanged. What is not replaced is
         not copied: a scene can have hundreds of megabytes, and edits alone reach into all of it.
         """
-        scene = deepcopy(self.scene) if patch.get("edit") else dict(self.scene)
+        scene = copy_json(self.scene) if patch.get("edit") else dict(self.scene)
         for name, value in patch.items():
             if name == "edit":
                 continue
             if name in ("grants", "graph", "exchange") and isinstance(value, Mapping):
-                scene[name] = {**scene.get(name, {}), **deepcopy(dict(value))}
+                scene[name] = {**scene.get(name, {}), **copy_json(dict(value))}
             else:
-                scene[name] = deepcopy(value)
+                scene[name] = copy_json(value)
         apply_edits(scene, patch.get("edit") or [])
         same = scene.get("faults") == self.scene.get("faults")
         faults = self.faults if same else FaultTable(scene.get("faults"))
