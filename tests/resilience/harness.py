@@ -1,16 +1,18 @@
 """Dying at every single operation of a story, and living on until all is quiet.
 
 A story is a guard, a tenant and what happens, step by step. It is played once in peace, which
-counts its operations; then for each of them with the process killed right before it, and with the
-process killed when it had taken effect and no answer had come yet. To be killed after the answer,
-or at a mere read, is to be killed before the next operation that leaves something behind: nothing
-but the process knows the difference. Whoever was killed comes back as a platform brings it back:
-the same step once more, without anything in memory.
+counts its operations; then for each of them with the process killed when it had taken effect and
+no answer had come yet. To be killed after the answer, at a mere read, or right before the next
+operation that leaves something behind is the same: nothing but the process knows the difference.
+Where more happens before an operation (a life begins, time goes by, a message goes), the process is
+killed right before it, too. Whoever was killed comes back as a platform brings it back: the same
+step once more, without anything in memory.
 """
 
 import copy
 from collections.abc import AsyncIterator, Awaitable, Callable, Mapping
 from dataclasses import dataclass, fields, replace
+from functools import partial
 from typing import Any
 
 from core.engine.decision_context import IN_EFFECT_STATES
@@ -104,6 +106,11 @@ async def do_nothing(harness: RecordingHarness) -> None:
     """Nobody does anything."""
 
 
+def get_place(stage: RecordingHarness, step: int) -> object:
+    """Where in a story a process is, as the world sees it."""
+    return step, stage.run_count, stage.clock(), tuple(stage.queue)
+
+
 async def play_story(
     story: CrashStory, crash_injector: CrashInjector, meanwhile: Step = do_nothing
 ) -> RecordingHarness:
@@ -112,7 +119,8 @@ async def play_story(
     `meanwhile` is what happens between the death and the next life.
     """
     stage = await story.set_up()
-    for step in story.steps:
+    for number, step in enumerate(story.steps):
+        crash_injector.get_place = partial(get_place, stage, number)
         with stage.inject_crashes(crash_injector):
             try:
                 await step(stage)
@@ -225,17 +233,23 @@ async def iter_crashes(
     """The story with a death at each operation, one after another."""
     counting = CrashInjector()
     await play_story(story, counting)
-    for number in counting.write_numbers:
-        for after in (False, True):
-            name = f"killed {'after' if after else 'before'} operation {number}"
-            yield name, await play_story(story, CrashInjector(number, after), meanwhile)
+    for number, after in counting.list_deaths():
+        name = f"killed {'after' if after else 'before'} operation {number}"
+        yield name, await play_story(story, CrashInjector(number, after), meanwhile)
 
 
-async def assert_crash_safe(story: CrashStory) -> RecordingHarness:
-    """Whenever the process dies, no promise is broken and it all comes out the same."""
+async def assert_crash_safe(
+    story: CrashStory, check: Callable[[RecordingHarness, str], Awaitable[object]] | None = None
+) -> RecordingHarness:
+    """Whenever the process dies, no promise is broken and it all comes out the same.
+
+    `check` looks at each end besides, and is told of the death.
+    """
     peaceful = await play_story(story, CrashInjector())
     end = await FinalState.capture(peaceful)
     await assert_final_state(peaceful, end, "in peace")
     async for name, stage in iter_crashes(story):
+        if check:
+            await check(stage, name)
         await assert_final_state(stage, end, name)
     return peaceful

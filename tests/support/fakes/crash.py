@@ -14,7 +14,8 @@ class CrashInjector:
     """Raises at the n-th operation: before it, or after it took effect. 0 never raises.
 
     With an `error` other than a crash, the resource stays unreachable from that operation on.
-    `write_numbers` are the numbers of the operations that write.
+    `write_numbers` are the numbers of the operations that write. Between two with the same place,
+    which `get_place` tells, nothing happens but in the memory of the process.
     """
 
     crash_at: int = 0
@@ -22,7 +23,9 @@ class CrashInjector:
     count: int = 0
     crashed: bool = False
     error: Callable[[], BaseException] = SimulatedCrash
+    get_place: Callable[[], object] = lambda: None
     write_numbers: list[int] = field(default_factory=list)
+    places: list[object] = field(default_factory=list)
 
     @contextmanager
     def __call__(self, *, reads: bool = False) -> Iterator[None]:
@@ -31,7 +34,9 @@ class CrashInjector:
             raise self.error()
         self.count += 1
         number = self.count
-        self.write_numbers += () if reads else (number,)
+        if not reads:
+            self.write_numbers.append(number)
+            self.places.append(self.get_place())
         if number == self.crash_at and not self.after:
             self.crashed = True
             raise self.error()
@@ -41,3 +46,16 @@ class CrashInjector:
             if number == self.crash_at:
                 self.crashed = True
                 raise self.error()
+
+    def list_deaths(self) -> Iterator[tuple[int, bool]]:
+        """The operations to die at, before or after: each way to leave the world behind, once.
+
+        Who dies before an operation leaves what is left by who dies after the one before it, unless
+        something else happened in between.
+        """
+        before: object = object()
+        for number, place in zip(self.write_numbers, self.places, strict=True):
+            if place != before:
+                yield number, False
+            yield number, True
+            before = place
