@@ -12,6 +12,7 @@ from dataclasses import dataclass
 from functools import cache
 from pathlib import Path
 from typing import Any
+from uuid import uuid4
 
 import aiohttp
 
@@ -50,6 +51,8 @@ class BenchEnvironment:
     proxy: CountingProxy
     session: aiohttp.ClientSession
     latency_ms: float
+    state_table: str
+    """Its own, since others may share the storage account."""
 
     @property
     def base(self) -> str:
@@ -68,6 +71,7 @@ class BenchEnvironment:
         return {
             **build_bench_settings(self.sandbox_info["settings"], tables, self.proxy),
             "AzureWebJobsStorage": storage,
+            "STATE_TABLE": self.state_table,
         }
 
     # The tenant's control routes ---------------------------------------------------------------
@@ -154,9 +158,15 @@ def build_bench_settings(
 
 @asynccontextmanager
 async def start_environment(
-    spec: TenantSpec, folder: Path, latency_ms: float, profile: str = DEFAULT_PROFILE
+    spec: TenantSpec,
+    folder: Path,
+    latency_ms: float,
+    profile: str = DEFAULT_PROFILE,
+    storage: Azurite | None = None,
 ) -> AsyncIterator[BenchEnvironment]:
-    """Starts a tenant with its services, in a profile of the sandbox. Raises BenchError."""
+    """Starts a tenant with its services, in a profile of the sandbox; with a storage account of its
+    own unless there is one that runs already. Raises BenchError.
+    """
     undated = () if spec.dated else ("--undated",)
     rules = f"{spec.movers}-{spec.hidden_forwards}"
     scene = folder / f"tenant-{spec.mailboxes}-{rules}{''.join(undated)}.json"
@@ -166,7 +176,7 @@ async def start_environment(
         "--hidden", str(spec.hidden_forwards), *undated,
     )  # fmt: skip
     async with AsyncExitStack() as stack:
-        azurite = await stack.enter_async_context(Azurite())
+        azurite = storage if storage else await stack.enter_async_context(Azurite())
         watch = await stack.enter_async_context(CountingProxy(azurite.endpoints["Table"]))
         session = await stack.enter_async_context(aiohttp.ClientSession())
         server = await stack.enter_async_context(run_child(
@@ -174,7 +184,10 @@ async def start_environment(
             "--profile", profile,
         ))  # fmt: skip
         where = await read_sandbox_info(server)
-        yield BenchEnvironment(spec, scene, server, where, azurite, watch, session, latency_ms)
+        table = f"bench{uuid4().hex}"
+        yield BenchEnvironment(
+            spec, scene, server, where, azurite, watch, session, latency_ms, table
+        )
 
 
 async def read_sandbox_info(server: asyncio.subprocess.Process) -> dict[str, Any]:

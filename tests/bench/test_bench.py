@@ -47,6 +47,7 @@ from bench.runs import run_baseline, run_guard
 from bench.sweeps import measure_sweeps
 from bench.tenant_generator import TenantSpec, get_ids_path, write_scene
 from core.adapters.m365.inbox_rules.parse import parse_exchange_rule
+from sandbox.functions_host.azurite import Azurite
 from sandbox.reality.profile import CONTRARY
 from sandbox.server import Sandbox
 from sandbox.state.tenant import SimulatedTenant
@@ -183,8 +184,10 @@ def test_a_percentile_is_one_of_the_values(
     assert compute_percentile(values, share) == wanted
 
 
-async def test_a_guard_and_the_floor_are_measured_from_outside(tmp_path: Path) -> None:
-    async with start_environment(TenantSpec(25), tmp_path, latency_ms=0) as stage:
+async def test_a_guard_and_the_floor_are_measured_from_outside(
+    azurite: Azurite, tmp_path: Path
+) -> None:
+    async with start_environment(TenantSpec(25), tmp_path, latency_ms=0, storage=azurite) as stage:
         bare = await run_baseline(stage, BARE_CLIENT, 4)
         bare_first = await run_baseline(stage, BARE_FIRST_LOOK, 4)
         first = await run_guard(stage, FORWARDING, FIRST_RUN)
@@ -203,8 +206,10 @@ async def test_a_guard_and_the_floor_are_measured_from_outside(tmp_path: Path) -
     assert again.card_seconds is None
 
 
-async def test_a_tick_reads_what_an_ordinary_day_leaves_in_the_audit_logs(tmp_path: Path) -> None:
-    async with start_environment(TenantSpec(300), tmp_path, latency_ms=0) as stage:
+async def test_a_tick_reads_what_an_ordinary_day_leaves_in_the_audit_logs(
+    azurite: Azurite, tmp_path: Path
+) -> None:
+    async with start_environment(TenantSpec(300), tmp_path, latency_ms=0, storage=azurite) as stage:
         rows = [row async for row in measure_feed(stage, lambda _: None)]
     assert [(row.client, row.occasion) for row in rows] == [(FEED, FIRST_RUN), (FEED, NO_CHANGE)]
     assert [(row.read, row.lost, row.note) for row in rows] == [
@@ -217,9 +222,9 @@ async def test_a_tick_reads_what_an_ordinary_day_leaves_in_the_audit_logs(tmp_pa
 
 
 async def test_the_tick_after_three_acts_leads_each_guard_to_what_it_opens_a_case_for(
-    tmp_path: Path,
+    azurite: Azurite, tmp_path: Path
 ) -> None:
-    async with start_environment(TenantSpec(30), tmp_path, latency_ms=0) as stage:
+    async with start_environment(TenantSpec(30), tmp_path, latency_ms=0, storage=azurite) as stage:
         await prepare_guards(stage)
         quiet, attacked = [row async for row in measure_ticks(stage, lambda _: None)]
     assert (quiet.client, quiet.occasion, quiet.lost) == (FEED, NO_NEWS, 0)
@@ -231,23 +236,29 @@ async def test_the_tick_after_three_acts_leads_each_guard_to_what_it_opens_a_cas
     assert quiet.tables["writes"] < attacked.tables["writes"]
 
 
-async def test_what_only_prepares_a_measurement_meets_no_latency(tmp_path: Path) -> None:
-    async with start_environment(TenantSpec(10), tmp_path, latency_ms=500) as stage:
+async def test_what_only_prepares_a_measurement_meets_no_latency(
+    azurite: Azurite, tmp_path: Path
+) -> None:
+    async with start_environment(
+        TenantSpec(10), tmp_path, latency_ms=500, storage=azurite
+    ) as stage:
         async with stage.without_latency():
             prepared = await run_baseline(stage, BARE_CLIENT, 4)
         measured = await run_baseline(stage, BARE_CLIENT, 4)
     assert prepared.cost.seconds < 0.5 <= measured.cost.seconds
 
 
-async def test_a_tick_that_a_guard_saw_nothing_in_fails_the_bench(tmp_path: Path) -> None:
-    async with start_environment(TenantSpec(30), tmp_path, latency_ms=0) as stage:
+async def test_a_tick_that_a_guard_saw_nothing_in_fails_the_bench(
+    azurite: Azurite, tmp_path: Path
+) -> None:
+    async with start_environment(TenantSpec(30), tmp_path, latency_ms=0, storage=azurite) as stage:
         # Guards that never ran have no first look to compare with, and wait for it.
         with pytest.raises(BenchError, match="mailbox-delegation"):
             _ = [row async for row in measure_ticks(stage, lambda _: None)]
 
 
-async def test_each_sweep_takes_its_commands_a_mailbox(tmp_path: Path) -> None:
-    async with start_environment(TenantSpec(30), tmp_path, latency_ms=0) as stage:
+async def test_each_sweep_takes_its_commands_a_mailbox(azurite: Azurite, tmp_path: Path) -> None:
+    async with start_environment(TenantSpec(30), tmp_path, latency_ms=0, storage=azurite) as stage:
         rows = tuple([row async for row in measure_sweeps(stage, lambda _: None, 30)])
         assert [row async for row in measure_sweeps(stage, lambda _: None, 29)] == []
     assert [(row.client, row.read, row.lost) for row in rows] == [(one, 30, 0) for one in SWEEPS]
@@ -257,10 +268,14 @@ async def test_each_sweep_takes_its_commands_a_mailbox(tmp_path: Path) -> None:
     assert (lines[0].time_ratio, lines[0].cpu_ratio) == (1, 1)
 
 
-async def test_each_way_of_listing_reads_every_mailbox_by_its_own_requests(tmp_path: Path) -> None:
+async def test_each_way_of_listing_reads_every_mailbox_by_its_own_requests(
+    azurite: Azurite, tmp_path: Path
+) -> None:
     count, rows = 1_100, list[Measurement]()
     plan = replace(QUICK, listings_from=count, listing_turns=1)
-    async with start_environment(TenantSpec(count), tmp_path, latency_ms=0) as stage:
+    async with start_environment(
+        TenantSpec(count), tmp_path, latency_ms=0, storage=azurite
+    ) as stage:
         rows += [row async for row in measure_listings(plan, stage, lambda _: None)]
     rows += [row async for row in measure_slices_by_name(plan, tmp_path, count, lambda _: None)]
     assert [row.client for row in rows] == [*LISTINGS, SLICES_BY_NAME]
@@ -271,8 +286,10 @@ async def test_each_way_of_listing_reads_every_mailbox_by_its_own_requests(tmp_p
         assert row.posts in few.get(row.listed_by[1], range(6, 130))
 
 
-async def test_a_guard_reads_the_same_in_a_contrary_tenant(tmp_path: Path) -> None:
-    async with start_environment(TenantSpec(25), tmp_path, 0, CONTRARY) as stage:
+async def test_a_guard_reads_the_same_in_a_contrary_tenant(
+    azurite: Azurite, tmp_path: Path
+) -> None:
+    async with start_environment(TenantSpec(25), tmp_path, 0, CONTRARY, azurite) as stage:
         row = await run_guard(stage, FORWARDING, FIRST_RUN)
     assert (row.read, row.lost, row.note) == (25, 0, "")
 

@@ -9,13 +9,12 @@ import json
 import os
 import subprocess
 import sys
-from collections.abc import AsyncIterator, Awaitable, Callable
+from collections.abc import Awaitable, Callable
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any
 
 import pytest
-import pytest_asyncio
 from aiohttp import ClientSession
 from azure.core.exceptions import ResourceExistsError
 from azure.data.tables.aio import TableServiceClient
@@ -156,12 +155,6 @@ def keyed(key: str) -> dict[str, str]:
 # ----------------------------------------------------------------------------------------------
 # The tests' side
 # ----------------------------------------------------------------------------------------------
-
-
-@pytest_asyncio.fixture(scope="module", loop_scope="module")
-async def azurite() -> AsyncIterator[Azurite]:
-    async with Azurite() as running:
-        yield running
 
 
 @pytest.fixture

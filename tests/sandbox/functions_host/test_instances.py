@@ -5,6 +5,7 @@ import json
 import os
 import signal
 import sys
+import uuid
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
@@ -19,7 +20,6 @@ from azure.storage.queue.aio import QueueClient
 from sandbox.functions_host.azurite import Azurite
 
 ROOT = Path(__file__).resolve().parents[3]
-QUEUE = "shared"
 
 
 def host_json(batch: int, threshold: int) -> str:
@@ -39,7 +39,7 @@ def note(**seen):
         notes.write(json.dumps({"by": os.getpid(), **seen}) + "\\n")
 
 @app.timer_trigger(schedule="* * * * * *", arg_name="timer")
-@app.queue_output(arg_name="out", queue_name="shared", connection="AzureWebJobsStorage")
+@app.queue_output(arg_name="out", queue_name="%QUEUE%", connection="AzureWebJobsStorage")
 def plan(timer: func.TimerRequest, out: func.Out[typing.List[str]]) -> None:
     note(planned=os.environ["WEBSITE_INSTANCE_ID"])
     out.set([str(number) for number in range(30)])
@@ -48,7 +48,7 @@ def plan(timer: func.TimerRequest, out: func.Out[typing.List[str]]) -> None:
 def who(req: func.HttpRequest) -> str:
     return os.environ["GREETING"]
 
-@app.queue_trigger(arg_name="item", queue_name="shared", connection="AzureWebJobsStorage")
+@app.queue_trigger(arg_name="item", queue_name="%QUEUE%", connection="AzureWebJobsStorage")
 async def work(item: func.QueueMessage) -> None:
     body = item.get_body().decode()
     note(begins=body, tries=item.dequeue_count)
@@ -134,15 +134,15 @@ class App:
 
 
 @pytest_asyncio.fixture
-async def app(tmp_path: Path) -> AsyncIterator[App]:
-    async with Azurite() as azurite:
-        settings = {"AzureWebJobsStorage": azurite.connection_string, "GREETING": "hello"}
-        (tmp_path / "function_app.py").write_text(APP, encoding="utf-8")
-        (tmp_path / "host.json").write_text(host_json(1, 1), encoding="utf-8")
-        (tmp_path / "settings.json").write_text(json.dumps({"Values": settings}), encoding="utf-8")
-        async with QueueClient.from_connection_string(azurite.connection_string, QUEUE) as queue:
-            await queue.create_queue()
-            yield App(tmp_path, queue)
+async def app(azurite: Azurite, tmp_path: Path) -> AsyncIterator[App]:
+    storage, name = azurite.connection_string, f"shared-{uuid.uuid4().hex}"
+    settings = {"AzureWebJobsStorage": storage, "GREETING": "hello", "QUEUE": name}
+    (tmp_path / "function_app.py").write_text(APP, encoding="utf-8")
+    (tmp_path / "host.json").write_text(host_json(1, 1), encoding="utf-8")
+    (tmp_path / "settings.json").write_text(json.dumps({"Values": settings}), encoding="utf-8")
+    async with QueueClient.from_connection_string(storage, name) as queue:
+        await queue.create_queue()
+        yield App(tmp_path, queue)
 
 
 async def test_a_host_of_its_own_says_where_it_is_and_ends_when_told(app: App) -> None:
@@ -229,10 +229,9 @@ async def test_the_message_of_a_killed_host_is_taken_over_by_another(app: App) -
     assert [seen["by"] for seen in app.notes("begins")] == [doomed.process.pid, heir.process.pid]
 
 
-async def test_a_message_that_kills_every_host_is_put_aside(app: App) -> None:
+async def test_a_message_that_kills_every_host_is_put_aside(azurite: Azurite, app: App) -> None:
     poison = QueueClient.from_connection_string(
-        json.loads((app.folder / "settings.json").read_text())["Values"]["AzureWebJobsStorage"],
-        f"{QUEUE}-poison",
+        azurite.connection_string, f"{app.queue.queue_name}-poison"
     )
     for tries in range(1, 4):
         async with app.instance("--no-schedules", "--visibility", "1") as doomed:
