@@ -73,6 +73,9 @@ async def scan_tenant(scan: Scan, after_batch: AfterBatch) -> MailboxIndex | Non
             trusted = not absent or is_absence_trusted(
                 with_listed_count(batch, listed_count), scan.snapshot.state
             )
+            # A check of what is listed as a whole goes through no mailboxes: it is done at once.
+            names = {check.name for check in scan.config.guard.periodic_checks}
+            scan.completed_checks |= {name for name in names if is_check_complete(batch, name)}
             await add_batch(scan, batch, trusted=trusted)
             await after_batch(scan)
             if batch.continuation and scan.world.budget_used() >= 1:
