@@ -1,8 +1,9 @@
-"""Shared by all tests: one Azurite a process, and a collector that leaves imports alone."""
+"""Shared by all tests: one Azurite a process, long files first, a collector that spares imports."""
 
 import gc
 import os
 from collections.abc import Iterator
+from pathlib import Path
 
 import pytest
 
@@ -11,6 +12,44 @@ from tests.support.shared_azurite import get_shared_azurite, stop_shared_azurite
 
 # function_app refuses to start without settings, here and in processes that tests start.
 os.environ.setdefault("TENANT_ID", "00000000-0000-4000-8000-000000000001")
+
+# The files that take longest, longest first: one of them that began last would keep one process
+# busy while all others are done. Among them are those that wait and those that compute, and either
+# uses what the other leaves.
+TESTS = Path(__file__).parent
+LONG_FILES = (
+    "integration/test_scenes.py",
+    "bench/test_bench.py",
+    "resilience/test_random_faults.py",
+    "browser/test_pages.py",
+    "integration/test_make_run.py",
+    "resilience/test_crashes.py",
+    "integration/test_openapi_conformance.py",
+    "integration/test_crash_recovery.py",
+    "integration/test_neglected_scene.py",
+    "resilience/test_canaries.py",
+    "integration/test_two_workers.py",
+    "sandbox/functions_host/test_instances.py",
+    "sandbox/functions_host/test_host.py",
+    "resilience/test_page_left_out.py",
+    "resilience/test_state_table.py",
+    "resilience/test_processes.py",
+    "resilience/test_kills.py",
+    "integration/test_sign_in_proof_scenes.py",
+    "resilience/test_state_machine.py",
+    "docs/test_new_guard.py",
+    "infra/test_checks.py",
+    "infra/test_exchange_role_played.py",
+    "resilience/test_untouched_tenant.py",
+    "bench/test_days.py",
+    "contract/test_configuration.py",
+)
+
+
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """Puts the longest files first; all others keep their order."""
+    ranks = {TESTS / name: rank for rank, name in enumerate(LONG_FILES)}
+    items.sort(key=lambda item: ranks.get(item.path, len(ranks)))
 
 
 def pytest_collection_finish() -> None:

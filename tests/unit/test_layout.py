@@ -6,6 +6,8 @@ from pathlib import Path
 
 import pytest
 
+from tests.conftest import LONG_FILES, TESTS
+
 ROOT = Path(__file__).resolve().parents[2]
 PACKAGES = ("bench", "core", "sandbox", "tests", "tools")
 MODULES = sorted(
@@ -46,6 +48,10 @@ def test_nothing_is_imported_from_a_test_module() -> None:
         for path in MODULES
     }
     assert {path: modules for path, modules in imports.items() if modules} == {}
+
+
+def test_the_files_that_begin_first_are_there() -> None:
+    assert [name for name in LONG_FILES if not (TESTS / name).exists()] == []
 
 
 def list_packages(root: Path) -> set[str]:
