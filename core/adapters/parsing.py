@@ -275,21 +275,35 @@ def parse_sequence_number(value: object) -> int:
 
 def strip_annotations(row: ResponseRow) -> dict[str, object]:
     """An Exchange row without the type notes that stand beside every property."""
-    joined = "".join(row)
-    if isinstance(row, dict) and "@" not in joined:
-        return row
-    select = select_usual_names if len(joined) <= CACHED_NAMES_LENGTH else select_plain_names
-    return {name: row[name] for name in select(tuple(row))}
+    return strip_each_row((row,))[0]
+
+
+def strip_each_row(rows: Iterable[ResponseRow]) -> list[dict[str, object]]:
+    """Rows without those notes. Many rows of an answer have the same names, one after another."""
+    names: tuple[str, ...] = ()
+    kept: tuple[str, ...] = ()
+    stripped: list[dict[str, object]] = []
+    for row in rows:
+        if (found := tuple(row)) != names:
+            names, kept = found, select_names(found)
+        stripped.append({name: row[name] for name in kept})
+    return stripped
+
+
+def select_names(names: tuple[str, ...]) -> tuple[str, ...]:
+    """Names of properties without those of the notes on their types."""
+    is_usual = sum(map(len, names)) <= CACHED_NAMES_LENGTH
+    return select_usual_names(names) if is_usual else select_plain_names(names)
 
 
 def select_plain_names(names: tuple[str, ...]) -> tuple[str, ...]:
-    """Names of properties without those of the notes on their types."""
-    return tuple(name for name in names if not is_type_annotation(name))
+    """The same, told from each name."""
+    return tuple([name for name in names if not is_type_annotation(name)])
 
 
-@lru_cache(64)
+@lru_cache(256)
 def select_usual_names(names: tuple[str, ...]) -> tuple[str, ...]:
-    """The same of a short row: all rows of a listing have the same names."""
+    """The same of a short row: a tenant has few kinds of rows."""
     return select_plain_names(names)
 
 

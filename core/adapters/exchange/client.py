@@ -60,7 +60,7 @@ from core.adapters.parsing import (
     parse_name_set,
     parse_response_rows,
     parse_value_list,
-    strip_annotations,
+    strip_each_row,
 )
 from core.adapters.retry import RetryableError, ThrottledService, longest_wait
 from core.errors import Forbidden, Rejected, TenantError, Unavailable
@@ -202,7 +202,7 @@ class ExchangeClient:
             if command.is_read:
                 raise Unavailable(f"{command.cmdlet}: {error}") from error
             found = []
-        rows += map(strip_annotations, found)
+        rows += strip_each_row(found)
         path = self.get_next_path(answer)
         if not path and command.is_read and warns_of_more(warnings, len(found), self.page_size):
             raise IncompleteAnswer(f"{command.cmdlet}: the answer is cut and has no next link")
@@ -292,7 +292,7 @@ class ExchangeClient:
         self, method: str, path: str, headers: Mapping[str, str], body: bytes, origin: str = ""
     ) -> BufferedResponse:
         url = (origin or self.origin) + path
-        return await self.http_client.send(
+        return await self.http_client.send_directly(
             method, url, headers=headers, body=body, limit=RESPONSE_LIMIT
         )
 

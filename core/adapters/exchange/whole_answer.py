@@ -20,7 +20,7 @@ from core.adapters.parsing import (
     ResponseRow,
     parse_total_count,
     restore_names,
-    strip_annotations,
+    strip_each_row,
 )
 from core.adapters.retry import RetryableError
 from core.errors import Unavailable
@@ -124,7 +124,7 @@ class WholeAnswer:
         async for chunk in chunks:
             rows = parser.feed(chunk)
             count += len(rows)
-            block += (strip_annotations(restore_names(row, names)) for row in rows)
+            block += strip_each_row(restore_names(row, names) for row in rows)
             if count > MAX_ROWS:
                 raise Unavailable(f"{self.command.cmdlet}: more than {MAX_ROWS} rows")
             while len(block) >= BLOCK_SIZE:

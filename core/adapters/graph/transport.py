@@ -12,13 +12,17 @@ import aiohttp
 import httpx
 from yarl import URL
 
-from core.adapters.http import CONNECT_TIMEOUT, BufferedResponse, build_tls_context
+from core.adapters.http import (
+    CONNECT_TIMEOUT,
+    BufferedResponse,
+    build_tls_context,
+    decompress,
+)
 from core.adapters.retry import RetryableError
 from core.errors import Unavailable
 
 RESPONSE_LIMIT = 16 * 1024 * 1024
 READ_TIMEOUT = 60.0
-GZIP_OR_ZLIB = zlib.MAX_WBITS | 32
 TRANSPORT_ERRORS = (aiohttp.ClientError, TimeoutError, OSError, zlib.error)
 DECODED_HEADERS = frozenset({b"content-encoding", b"content-length", b"transfer-encoding"})
 
@@ -88,21 +92,13 @@ class GraphTransport(httpx.AsyncBaseTransport):
         """The body, piece by piece, so that a bomb is noticed while it is small."""
         pieces: AsyncIterator[bytes] = answer.content.iter_any()
         if answer.headers.get("Content-Encoding", "identity").lower() != "identity":
-            pieces = self.decompress(pieces)
+            pieces = decompress(pieces, self.limit)
         content = bytearray()
         async for piece in pieces:
             content += piece
             if len(content) > self.limit:
                 raise Unavailable(f"Graph: an answer of more than {self.limit} bytes")
         return bytes(content)
-
-    async def decompress(self, pieces: AsyncIterator[bytes]) -> AsyncIterator[bytes]:
-        """The pieces decompressed, never more of one than the limit. Raises zlib.error."""
-        inflate = zlib.decompressobj(GZIP_OR_ZLIB)
-        async for piece in pieces:
-            yield inflate.decompress(piece, self.limit + 1)
-        if not inflate.eof:
-            raise zlib.error("the answer breaks off")
 
     async def aclose(self) -> None:
         """Close the connections. The transport can be used again."""

@@ -153,7 +153,7 @@ def is_met_by_every_message(
     if kind in WORD_KINDS:
         return any(is_in_every_message(value, kind) for value in values)
     if kind in SENDER_KINDS:
-        return any(is_every_sender(value) for value in values)
+        return any(map(is_every_sender, values))
     if kind in RECIPIENT_KINDS:
         return any(
             is_every_sender(value)

@@ -193,11 +193,13 @@ def is_plain_reading(name: str, conditions: Sequence[RuleCondition]) -> bool:
     """True for a visible rule that marks mail as read and of which `judge_reading` says nothing,
     whoever's mailbox it is in and whatever their domains are.
     """
-    if any(one.kind in RECIPIENT_KINDS or one.kind == UNDELIVERED for one in conditions):
-        return False
-    return not (
+    leaves_mail_alone = False
+    for one in conditions:
+        if one.kind in RECIPIENT_KINDS or one.kind == UNDELIVERED:
+            return False
+        leaves_mail_alone = leaves_mail_alone or not is_met_by_every_message(one, NOBODY, False)
+    return leaves_mail_alone and not (
         is_unreadable_name(name)
-        or all(is_met_by_every_message(one, NOBODY, False) for one in conditions)
         or any(map(is_telling, list_words(conditions)))
         or may_warn(list_senders(conditions))
     )

@@ -115,12 +115,11 @@ def has_warning_sender(texts: Iterable[str], is_own_domain: DomainTest) -> bool:
 
 def may_warn(texts: Iterable[str]) -> bool:
     """True where mail of any of the senders warns of something, whoever's domain it comes from."""
-    return any(
-        is_warning_sender(said or text, at_home)
-        for text in texts
-        for _, said in (parse_recipient_string(text),)
-        for at_home in (False, True)
-    )
+    for text in texts:
+        said = parse_recipient_string(text)[1] or text
+        if is_warning_sender(said, False) or is_warning_sender(said, True):
+            return True
+    return False
 
 
 def place_sender(text: str, is_own_domain: DomainTest) -> tuple[str, str, bool]:

@@ -5,7 +5,7 @@ Both become the same `RuleCondition`, named as Graph names it, so that two views
 
 import hashlib
 import re
-from collections.abc import Iterator, Mapping
+from collections.abc import Mapping, Sequence
 from itertools import islice
 
 from core.adapters.parsing import (
@@ -93,9 +93,11 @@ def parse_graph_conditions(value: object) -> tuple[RuleCondition, ...]:
     if not isinstance(value, dict):
         raise ValueError("an inbox rule whose conditions are not an object")
     return build_conditions(
-        (str(name), parse_condition_values(str(name), part))
-        for name, part in islice(value.items(), LIST_LIMIT)
-        if is_set(part)
+        [
+            (name, parse_condition_values(name, part))
+            for name, part in islice(value.items(), LIST_LIMIT)
+            if is_set(part)
+        ]
     )
 
 
@@ -106,27 +108,30 @@ def parse_exchange_conditions(row: ResponseRow, prefix: str = "") -> tuple[RuleC
     return build_conditions(list_exchange_parts(row, prefix))
 
 
-def list_exchange_parts(row: ResponseRow, prefix: str) -> Iterator[tuple[str, tuple[str, ...]]]:
+def list_exchange_parts(row: ResponseRow, prefix: str) -> list[tuple[str, tuple[str, ...]]]:
     """Each condition or exception that a row sets, by Graph's name, with what it asks for."""
     kinds = EXCHANGE_EXCEPTION_NAMES if prefix else EXCHANGE_NAMES
-    for name, part in row.items():
-        if name in kinds and is_set(part):
-            yield kinds[name], parse_condition_values(kinds[name], part)
+    parts = [
+        (kinds[name], parse_condition_values(kinds[name], part))
+        for name, part in row.items()
+        if name in kinds and is_set(part)
+    ]
     for name, kind in EXCHANGE_SWITCHES.items():
         if parse_optional_bool(row.get(prefix + name)):
-            yield kind, ("true",)
+            parts.append((kind, ("true",)))
     for entry in parse_value_list(row.get(prefix + "MessageTypeMatches")):
         text = parse_text(entry, WORD_LIMIT)
         known = EXCHANGE_MESSAGE_TYPES.get(text.casefold())
-        yield (known, ("true",)) if known else ("messageType", (text,))
+        parts.append((known, ("true",)) if known else ("messageType", (text,)))
     low = row.get(prefix + "WithinSizeRangeMinimum")
     high = row.get(prefix + "WithinSizeRangeMaximum")
     if is_set(low) or is_set(high) or low == 0:
-        yield "withinSizeRange", (f"{parse_kilobytes(low)}-{parse_kilobytes(high)}",)
+        parts.append(("withinSizeRange", (f"{parse_kilobytes(low)}-{parse_kilobytes(high)}",)))
+    return parts
 
 
 def build_conditions(
-    parts: Iterator[tuple[str, tuple[str, ...]]],
+    parts: Sequence[tuple[str, tuple[str, ...]]],
 ) -> tuple[RuleCondition, ...]:
     """Conditions in an order of their own, those of one kind together."""
     found: dict[str, tuple[str, ...]] = {}
@@ -134,12 +139,12 @@ def build_conditions(
         if kind in found or len(values) > 1:
             values = tuple(dict.fromkeys((*found.get(kind, ()), *values)))
         found[kind] = values
-    if not found:
-        return ()
     return tuple(
-        RuleCondition(parse_text(kind, WORD_LIMIT), values)
-        for kind, values in sorted(found.items())
-        if values
+        [
+            RuleCondition(parse_text(kind, WORD_LIMIT), values)
+            for kind, values in sorted(found.items())
+            if values
+        ]
     )
 
 

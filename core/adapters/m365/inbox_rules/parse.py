@@ -55,22 +55,25 @@ HARMLESS_ACTIONS: Mapping[str, type] = {
     "stopProcessingRules": bool,
 }
 MAX_CONDITIONS_DEPTH = 6
-EXCHANGE_ACTIONS = (
-    "ApplyCategory",
-    "ApplySystemCategory",
-    "CopyToFolder",
-    "DeleteMessage",
-    "DeleteSystemCategory",
-    "ForwardAsAttachmentTo",
-    "ForwardTo",
-    "MarkAsRead",
-    "MarkImportance",
-    "MoveToFolder",
-    "PinMessage",
-    "RedirectTo",
-    "SendTextMessageNotificationTo",
-    "SoftDeleteMessage",
-    "StopProcessingRules",
+SCALARS = frozenset({str, bool, int, float, type(None)})
+EXCHANGE_ACTIONS = frozenset(
+    (
+        "ApplyCategory",
+        "ApplySystemCategory",
+        "CopyToFolder",
+        "DeleteMessage",
+        "DeleteSystemCategory",
+        "ForwardAsAttachmentTo",
+        "ForwardTo",
+        "MarkAsRead",
+        "MarkImportance",
+        "MoveToFolder",
+        "PinMessage",
+        "RedirectTo",
+        "SendTextMessageNotificationTo",
+        "SoftDeleteMessage",
+        "StopProcessingRules",
+    )
 )
 
 
@@ -127,9 +130,9 @@ def list_plain_actions(actions: object) -> list[str]:
 
 def has_usual_form(row: ResponseRow) -> bool:
     """True for a rule that is printed, beside its actions, exactly as Graph prints one."""
-    read_only, in_error = row.get("isReadOnly"), row.get("hasError")
+    enabled, read_only, in_error = row.get("isEnabled"), row.get("isReadOnly"), row.get("hasError")
     return (
-        isinstance(row.get("isEnabled"), bool)
+        (enabled is True or enabled is False)
         # Not `in (None, False)`: a zero is no boolean, and equals one.
         and (read_only is None or read_only is False)
         and (in_error is None or in_error is False)
@@ -154,6 +157,8 @@ def is_plain(row: ResponseRow, is_plain_reading: ReadingTest | None) -> bool:
 
 def is_within_limits(value: object, depth: int = MAX_CONDITIONS_DEPTH) -> bool:
     """True for a value whose lists are not too long and which is not nested too deeply."""
+    if type(value) in SCALARS:
+        return True
     if isinstance(value, dict):
         parts: Iterable[object] = value.values()
     elif isinstance(value, list):
@@ -165,7 +170,8 @@ def is_within_limits(value: object, depth: int = MAX_CONDITIONS_DEPTH) -> bool:
     if depth == 0:
         return False
     for part in parts:
-        if not isinstance(part, str) and not is_within_limits(part, depth - 1):
+        # Asked here too, since nearly every part is one and a call takes longer than the question.
+        if type(part) not in SCALARS and not is_within_limits(part, depth - 1):
             return False
     return True
 
@@ -262,5 +268,5 @@ def parse_exchange_rule(mailbox_id: str, row: ResponseRow) -> InboxRule:
         mark_as_read=parse_row_flag(row, "MarkAsRead"),
         conditions=parse_exchange_conditions(row),
         exceptions=parse_exchange_conditions(row, EXCEPTION_PREFIX),
-        readable=any(is_set(row.get(name)) for name in EXCHANGE_ACTIONS),
+        readable=any([is_set(row[name]) for name in EXCHANGE_ACTIONS & row.keys()]),
     )
