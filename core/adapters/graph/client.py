@@ -11,6 +11,7 @@ import logging
 import math
 import re
 from collections.abc import AsyncIterator, Awaitable, Callable, Mapping
+from functools import partial
 from itertools import batched
 from urllib.parse import urlsplit
 from uuid import uuid4
@@ -42,7 +43,9 @@ from core.adapters.graph.collections import (
     find_page_size,
 )
 from core.adapters.graph.replies import (
+    Reply,
     RowOrError,
+    TextTest,
     format_request_path,
     parse_graph_error_body,
     parse_graph_reply,
@@ -333,6 +336,7 @@ class GraphClient:
         paths: Mapping[str, str],
         permission: str,
         on_result: Callable[[str, RowOrError], None],
+        is_empty: TextTest | None = None,
     ) -> None:
         """Send many GETs, twenty in a request, and pass each key with its object or error on.
 
@@ -343,7 +347,7 @@ class GraphClient:
 
         async def work() -> None:
             for chunk in chunks:
-                await self.complete_batch(dict(chunk), permission, on_result)
+                await self.complete_batch(dict(chunk), permission, on_result, is_empty)
 
         async with asyncio.TaskGroup() as group:
             for _ in range(min(self.service.cap, math.ceil(len(paths) / BATCH_SIZE))):
@@ -354,16 +358,24 @@ class GraphClient:
         paths: Mapping[str, str],
         permission: str,
         on_result: Callable[[str, list[ResponseRow] | TenantError], None],
+        is_empty: TextTest | None = None,
     ) -> None:
-        """Read many collections in batches; `on_result` gets all rows, or the error."""
+        """Read many collections in batches; `on_result` gets all rows, or the error.
+
+        Of a page that `is_empty` it gets none, and the page is not parsed.
+        """
         gathering = CollectionReader(self.get_next_path, on_result, self.max_pages)
         pending = paths
         while pending:
-            await self.get_batch(pending, permission, gathering.record_page)
+            await self.get_batch(pending, permission, gathering.record_page, is_empty)
             pending = gathering.take_next_paths()
 
     async def complete_batch(
-        self, pending: dict[str, str], permission: str, on_result: Callable[[str, RowOrError], None]
+        self,
+        pending: dict[str, str],
+        permission: str,
+        on_result: Callable[[str, RowOrError], None],
+        is_empty: TextTest | None,
     ) -> None:
         """Get one batch answered, asking again for what was throttled, lost or unbelievable."""
         late: dict[str, RetryableError] = {}
@@ -372,7 +384,8 @@ class GraphClient:
             late.clear()
             keys = list(pending)
             for key, replies in zip(keys, await self.send_batch(pending), strict=True):
-                answer = parse_graph_reply(replies, pending[key], permission)
+                test = partial(is_empty, key) if is_empty else None
+                answer = parse_graph_reply(replies, pending[key], permission, test)
                 if isinstance(answer, RetryableError):
                     late[key] = answer
                 else:
@@ -387,7 +400,7 @@ class GraphClient:
             for key in pending:
                 on_result(key, late.get(key, error))
 
-    async def send_batch(self, paths: Mapping[str, str]) -> list[list[ResponseRow]]:
+    async def send_batch(self, paths: Mapping[str, str]) -> list[list[Reply]]:
         """What a batch answered to each path: one reply if all is well."""
         requests = [
             {"id": str(number), "method": "GET", "url": path}
@@ -399,7 +412,7 @@ class GraphClient:
             raise again or map_graph_error(
                 response.status, parse_graph_error_body(response), "$batch"
             )
-        return sort_graph_replies(parse_graph_response(response, "$batch"), len(requests))
+        return sort_graph_replies(response, len(requests))
 
     async def post_batch(self, body: ResponseRow) -> BufferedResponse:
         """Post a batch to the one address it has, with the token and past the SDK's pipeline.

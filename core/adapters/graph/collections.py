@@ -3,7 +3,7 @@
 import re
 from collections.abc import Callable
 
-from core.adapters.graph.replies import RowOrError
+from core.adapters.graph.replies import NOTHING, RowOrError
 from core.adapters.parsing import ResponseRow, parse_response_rows
 from core.errors import TenantError, Unavailable
 
@@ -54,6 +54,9 @@ class CollectionReader:
 
     def record_page(self, key: str, answer: RowOrError) -> None:
         """A page of a collection, or why there is none."""
+        if answer is NOTHING and key not in self.rows:
+            self.on_result(key, [])
+            return
         try:
             rows, path = self.append_page(key, answer)
         except TenantError as error:

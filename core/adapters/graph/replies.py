@@ -1,45 +1,90 @@
 """Answers of Graph, alone and in a batch, as objects or errors. Pure."""
 
-from collections.abc import Sequence
+from collections.abc import Callable, Mapping, Sequence
+from types import MappingProxyType
+
+import msgspec
+from msgspec import Raw
 
 from core.adapters.api_errors import map_graph_error
 from core.adapters.http import BufferedResponse
 from core.adapters.parsing import ResponseRow, parse_json_object
 from core.adapters.retry import RetryableError, retryable_inner_status
 from core.errors import TenantError
+from core.strict_json import DECODER, parse_strict_json, surely_has_unique_names
 
 type RowOrError = ResponseRow | TenantError
+type Reply = Mapping[str, Raw]
+"""An inner answer of a batch, the values still JSON texts."""
+type TextTest = Callable[[str, bytes], bool]
+"""Whether the text of an answer, by the key it was asked for by, is as good as an empty list."""
+
+SCALARS = frozenset({str, int})
+NOTHING: ResponseRow = MappingProxyType({"value": []})
+ANSWER_DECODER = msgspec.json.Decoder(dict[str, Raw])
+REPLIES_DECODER = msgspec.json.Decoder(list[Reply])
 
 
-def sort_graph_replies(answer: ResponseRow, request_count: int) -> list[list[ResponseRow]]:
-    """The replies in a batch by the number of their request, whatever order they came in."""
-    replies = answer.get("responses")
-    if not isinstance(replies, list):
-        raise RetryableError("$batch: the answer has no responses")
-    sorted_out: dict[str, list[ResponseRow]] = {str(one): [] for one in range(request_count)}
+def sort_graph_replies(response: BufferedResponse, request_count: int) -> list[list[Reply]]:
+    """The replies in a batch by the number of their request, whatever order they came in.
+
+    Raises RetryableError for a batch that is no JSON, or says something twice beside the bodies.
+    """
+    try:
+        answer = ANSWER_DECODER.decode(response.body)
+        replies = REPLIES_DECODER.decode(answer.get("responses", b""))
+        is_whole = surely_has_unique_names(response.body, {**answer, "responses": replies})
+    except (ValueError, RecursionError):
+        raise RetryableError("$batch: the answer has no responses, or is not JSON") from None
+    if not is_whole:
+        raise RetryableError("$batch: the answer says something twice")
+    sorted_out: dict[str, list[Reply]] = {str(one): [] for one in range(request_count)}
     for reply in replies:
-        number = reply.get("id") if isinstance(reply, dict) else None
+        number = decode_part(reply, "id")
         if isinstance(number, str):
             # A number may be written with a nought before it.
-            sorted_out.get(number.lstrip("0") or "0", []).append(reply)
+            known = number if number in sorted_out else number.lstrip("0") or "0"
+            sorted_out.get(known, []).append(reply)
     return list(sorted_out.values())
 
 
-def parse_graph_reply(replies: Sequence[ResponseRow], path: str, permission: str) -> RowOrError:
+def decode_part(reply: Reply, name: str) -> object:
+    """One value of a reply; None for one that is missing, ambiguous or no JSON."""
+    try:
+        value = DECODER.decode(reply[name])
+        # Most are numbers and short texts, in which no name can occur twice.
+        return value if type(value) in SCALARS else parse_strict_json(bytes(reply[name]))
+    except (LookupError, ValueError, RecursionError):
+        return None
+
+
+def parse_graph_reply(
+    replies: Sequence[Reply],
+    path: str,
+    permission: str,
+    is_empty: Callable[[bytes], bool] | None = None,
+) -> RowOrError:
     """Parse the replies to one inner request. RetryableError means that a retry may help.
 
-    A success without an object is an error: a missing body never means that there is nothing.
+    A success without an object is an error: a missing body never means that there is nothing. One
+    whose text `is_empty` is not parsed, and is an empty list.
     """
     if len(replies) == 1:
-        status, body = replies[0].get("status"), replies[0].get("body")
-        if status == 200 and isinstance(body, dict):
-            return body
+        status, text = decode_part(replies[0], "status"), bytes(replies[0].get("body", b""))
+        if status == 200 and is_empty and is_empty(text):
+            return NOTHING
         what = format_request_path(path)
+        if status == 200 and text:
+            try:
+                return parse_json_object(text)
+            except ValueError as error:
+                return RetryableError(f"{what}: {error}")
         if status == 200:
             return RetryableError(f"{what}: an answer without body")
         if not isinstance(status, int) or not 100 <= status < 600:
             return RetryableError(f"{what}: an answer without status")
-        again = retryable_inner_status(status, replies[0].get("headers"), what)
+        again = retryable_inner_status(status, decode_part(replies[0], "headers"), what)
+        body = decode_part(replies[0], "body")
         return again or map_graph_error(status, body, what, permission)
     return RetryableError(
         f"{format_request_path(path)}: {len(replies) or 'no'} answers in the batch"

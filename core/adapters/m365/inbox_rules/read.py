@@ -17,6 +17,7 @@ from core.adapters.m365.inbox_rules.parse import (
     parse_exchange_rule,
     parse_graph_rule,
 )
+from core.adapters.m365.inbox_rules.plain import has_plain_rules_only
 from core.adapters.m365.mailbox_surroundings import read_mailbox_surroundings
 from core.adapters.m365.mailboxes import ALL_RESULTS, CHUNK_SIZE
 from core.adapters.parsing import (
@@ -105,8 +106,11 @@ class M365InboxRuleReader:
             if broken:
                 failures[mailbox_id] = broken[0][1]
 
+        def is_empty(mailbox_id: str, text: bytes) -> bool:
+            return mailbox_id not in harmless_of and has_plain_rules_only(text, is_plain_reading)
+
         paths = {one: f"{build_user_path(one)}/mailFolders/inbox/messageRules" for one in requested}
-        await self.graph.get_collections(paths, READ_RULES, take)
+        await self.graph.get_collections(paths, READ_RULES, take, is_empty)
         subjects = {owner.id: owner.address for owner in owners}
         rootless = tuple(
             build_read_failure(

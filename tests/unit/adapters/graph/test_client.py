@@ -12,12 +12,21 @@ from dataclasses import replace
 from typing import Any
 
 import httpx
+import msgspec
 import pytest
 from aiohttp import web
+from msgspec import Raw
 
 from core.adapters.graph.client import GraphClient
-from core.adapters.graph.replies import parse_graph_reply
+from core.adapters.graph.replies import (
+    NOTHING,
+    Reply,
+    decode_part,
+    parse_graph_reply,
+    sort_graph_replies,
+)
 from core.adapters.graph.transport import GraphTransport
+from core.adapters.http import BufferedResponse
 from core.adapters.retry import RetryableError
 from core.errors import Forbidden, NoLicence, NotFound, Rejected, TenantError, Unavailable
 from tests.support.http_recorder import (
@@ -271,6 +280,11 @@ async def test_pages_inside_a_batch_may_not_lead_out_of_it() -> None:
         assert isinstance(found["one"], Unavailable)
 
 
+def build_replies(*rows: Any) -> list[Reply]:
+    """Inner answers of a batch as they arrive: the values are still texts."""
+    return [{name: Raw(msgspec.json.encode(part)) for name, part in row.items()} for row in rows]
+
+
 @pytest.mark.parametrize(
     "replies",
     [
@@ -284,7 +298,56 @@ async def test_pages_inside_a_batch_may_not_lead_out_of_it() -> None:
     ],
 )
 def test_replies_that_prove_nothing_are_asked_again(replies: list[Any]) -> None:
-    assert isinstance(parse_graph_reply(replies, "one", ""), RetryableError)
+    assert isinstance(parse_graph_reply(build_replies(*replies), "one", ""), RetryableError)
+
+
+@pytest.mark.parametrize("body", ['{"value": [], "value": [1]}', '{"value": NaN}', "{torn", ""])
+def test_a_body_with_two_meanings_or_none_costs_only_its_own_request(body: str) -> None:
+    replies = build_replies({"id": "0", "status": 200})
+    answer = parse_graph_reply([{**replies[0], "body": Raw(body.encode())}], "one", "")
+    assert isinstance(answer, RetryableError)
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        '{"responses": [{"id": "0", "status": 500, "status": 200, "body": {"value": []}}]}',
+        '{"responses": [{"id": "0", "status": 200, "body": {"value": [1]}, "body": {}}]}',
+        '{"responses": [], "responses": [{"id": "0", "status": 200, "body": {"value": []}}]}',
+        '{"responses": {"id": "0"}}',
+        '{"responses": ["junk"]}',
+        '{"replies": []}',
+        "[]",
+        "{torn",
+        "",
+    ],
+)
+def test_a_batch_that_says_something_twice_or_nothing_is_asked_again(text: str) -> None:
+    with pytest.raises(RetryableError, match=r"^\$batch: the answer "):
+        sort_graph_replies(BufferedResponse(200, {}, text.encode()), 2)
+
+
+def test_replies_are_sorted_by_the_number_of_their_request() -> None:
+    text = (
+        '{"responses": [{"id": "1"}, {"id": "00"}, {"id": "7"}, {"id": 0}, {"id": "1", "x": {}}]}'
+    )
+    first, second = sort_graph_replies(BufferedResponse(200, {}, text.encode()), 2)
+    assert [decode_part(one, "id") for one in (*first, *second)] == ["00", "1", "1"]
+
+
+def test_a_page_that_is_as_good_as_empty_is_not_parsed() -> None:
+    [reply] = build_replies({"id": "0", "status": 200, "body": {"value": [{"id": "R1"}]}})
+    seen: list[bytes] = []
+
+    def is_empty(text: bytes) -> bool:
+        seen.append(text)
+        return True
+
+    assert parse_graph_reply([reply], "one", "", is_empty) is NOTHING
+    assert seen == [b'{"value":[{"id":"R1"}]}']
+    refused = build_replies({"id": "0", "status": 403, "body": {"value": []}})
+    assert isinstance(parse_graph_reply(refused, "one", "", is_empty), Forbidden)
+    assert len(seen) == 1
 
 
 @pytest.mark.parametrize(
@@ -305,7 +368,7 @@ def test_replies_that_prove_nothing_are_asked_again(replies: list[Any]) -> None:
 )
 def test_every_refusal_has_its_meaning(status: int, code: str, kind: type[TenantError]) -> None:
     reply = {"id": "0", "status": status, "body": {"error": {"code": code, "message": "x" * 9000}}}
-    answer = parse_graph_reply([reply], "one", "Mail.Read")
+    answer = parse_graph_reply(build_replies(reply), "one", "Mail.Read")
     assert isinstance(answer, kind)
     assert len(str(answer)) < 500
 
@@ -329,7 +392,8 @@ HIDDEN = json.dumps({"errorCode": "PermissionScopeNotGranted", "message": "no"})
 def test_the_reason_is_found_in_every_shape(
     status: int, body: dict[str, Any], kind: type[TenantError]
 ) -> None:
-    answer = parse_graph_reply([{"id": "0", "status": status, "body": body}], "one", "Role.Read")
+    reply = {"id": "0", "status": status, "body": body}
+    answer = parse_graph_reply(build_replies(reply), "one", "Role.Read")
     assert type(answer) is kind
     if isinstance(answer, Forbidden):
         assert answer.permission == "Role.Read"
