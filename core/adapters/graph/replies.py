@@ -1,5 +1,6 @@
 """Answers of Graph, alone and in a batch, as objects or errors. Pure."""
 
+import json
 from collections.abc import Callable, Mapping, Sequence
 from types import MappingProxyType
 
@@ -28,24 +29,38 @@ REPLIES_DECODER = msgspec.json.Decoder(list[Reply])
 def sort_graph_replies(response: BufferedResponse, request_count: int) -> list[list[Reply]]:
     """The replies in a batch by the number of their request, whatever order they came in.
 
-    Raises RetryableError for a batch that is no JSON, or says something twice beside the bodies.
+    Raises RetryableError for a batch that is no JSON, or says something twice.
     """
-    try:
-        answer = ANSWER_DECODER.decode(response.body)
-        replies = REPLIES_DECODER.decode(answer.get("responses", b""))
-        is_whole = surely_has_unique_names(response.body, {**answer, "responses": replies})
-    except (ValueError, RecursionError):
-        raise RetryableError("$batch: the answer has no responses, or is not JSON") from None
-    if not is_whole:
-        raise RetryableError("$batch: the answer says something twice")
     sorted_out: dict[str, list[Reply]] = {str(one): [] for one in range(request_count)}
-    for reply in replies:
+    for reply in split_batch(response.body):
         number = decode_part(reply, "id")
         if isinstance(number, str):
             # A number may be written with a nought before it.
             known = number if number in sorted_out else number.lstrip("0") or "0"
             sorted_out.get(known, []).append(reply)
     return list(sorted_out.values())
+
+
+def split_batch(text: bytes) -> list[Reply]:
+    """The replies in a batch. Raises like `sort_graph_replies`."""
+    try:
+        answer = ANSWER_DECODER.decode(text)
+        replies = REPLIES_DECODER.decode(answer["responses"])
+        if surely_has_unique_names(text, {**answer, "responses": replies}):
+            return replies
+    except (LookupError, ValueError, RecursionError):
+        pass  # Half a character in a name, which is no UTF-8, or something worse.
+    try:
+        found = parse_json_object(text).get("responses")
+        if not isinstance(found, list):
+            raise RetryableError("$batch: the answer has no responses")
+        return [
+            {name: Raw(json.dumps(part).encode()) for name, part in reply.items()}
+            for reply in found
+            if isinstance(reply, dict)
+        ]
+    except (ValueError, RecursionError) as error:
+        raise RetryableError(f"$batch: {error}") from error
 
 
 def decode_part(reply: Reply, name: str) -> object:

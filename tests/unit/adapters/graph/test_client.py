@@ -315,7 +315,6 @@ def test_a_body_with_two_meanings_or_none_costs_only_its_own_request(body: str) 
         '{"responses": [{"id": "0", "status": 200, "body": {"value": [1]}, "body": {}}]}',
         '{"responses": [], "responses": [{"id": "0", "status": 200, "body": {"value": []}}]}',
         '{"responses": {"id": "0"}}',
-        '{"responses": ["junk"]}',
         '{"replies": []}',
         "[]",
         "{torn",
@@ -325,6 +324,13 @@ def test_a_body_with_two_meanings_or_none_costs_only_its_own_request(body: str) 
 def test_a_batch_that_says_something_twice_or_nothing_is_asked_again(text: str) -> None:
     with pytest.raises(RetryableError, match=r"^\$batch: the answer "):
         sort_graph_replies(BufferedResponse(200, {}, text.encode()), 2)
+
+
+@pytest.mark.parametrize("odd", ["half \\ud800 a character", "a \\u003a colon"])
+def test_a_batch_with_odd_texts_is_read_as_any_other(odd: str) -> None:
+    text = f'{{"responses": ["junk", {{"id": "0", "status": 200, "body": {{"a": "{odd}"}}}}]}}'
+    [replies] = sort_graph_replies(BufferedResponse(200, {}, text.encode()), 1)
+    assert parse_graph_reply(replies, "one", "") == {"a": json.loads(f'"{odd}"')}
 
 
 def test_replies_are_sorted_by_the_number_of_their_request() -> None:
