@@ -16,16 +16,15 @@ PROTOCOL_PROPERTIES: Mapping[str, str] = {"imap": "ImapEnabled", "pop": "PopEnab
 
 @dataclass(frozen=True, slots=True)
 class SmtpAuthSetting:
-    """SMTP AUTH of the organization. `disabled` None: not told.
-
-    `spared` counts the users whose mailbox decides for itself; `default` is what the default
-    authentication policy says about bare passwords.
-    """
+    """SMTP AUTH of the organization."""
 
     disabled: bool | None
+    """None: not told."""
     evidence: ProtocolEvidence = NO_EVIDENCE
     own_setting_count: int = 0
+    """How many users' mailboxes decide for themselves."""
     default_policy_text: str = ""
+    """What the default authentication policy says about bare passwords."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -37,10 +36,11 @@ class NewMailboxPlan:
 
 @dataclass(frozen=True, slots=True)
 class AuthenticationPolicy:
-    """An authentication policy; `default`: accounts without one of their own fall under it."""
+    """An authentication policy."""
 
     policy: Configuration
     is_default: bool = False
+    """Whether accounts without a policy of their own fall under it."""
     evidence: ProtocolEvidence = NO_EVIDENCE
     users: tuple[str, ...] | None = None
     """The names of the first users it was given to; None: not read."""

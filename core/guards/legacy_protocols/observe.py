@@ -153,7 +153,7 @@ def filter_judgeable_items(
     """The items that can be judged: all, or without the log those that have no case yet."""
     for item in items:
         if not (
-            log.failure
+            log.is_failing
             and allows_legacy_sign_in(item)
             and get_item_object_id(item) in context.open_case_ids
         ):
@@ -282,7 +282,7 @@ def matches_policy_name(name: str, policy: Configuration) -> bool:
     wanted = name.strip().lower()
     last = wanted.replace("/", "\\").rpartition("\\")[2]
     first = wanted.removeprefix("cn=").partition(",")[0] if wanted.startswith("cn=") else wanted
-    return bool(wanted) and bool(known & {wanted, last, first})
+    return not known.isdisjoint({wanted, last, first})
 
 
 def describe_default_policy(name: str | None, policies: Reading[Configuration]) -> str:

@@ -39,14 +39,12 @@ PROTOCOL_NAMES: Mapping[str, str] = {"imap": "IMAP", "pop": "POP", "smtp": "SMTP
 
 @dataclass(frozen=True, slots=True)
 class ProtocolEvidence:
-    """Who uses what would be switched off, and why that is not known in full.
-
-    `passing`: the log failed to be read just now, as it may not the next time.
-    """
+    """Who uses what would be switched off, and why that is not known in full."""
 
     uses: tuple[ProtocolUse, ...] = ()
     doubts: tuple[str, ...] = ()
     is_transient: bool = False
+    """Whether the log failed to be read just now, as it may not the next time."""
     consents: tuple[TokenConsent, ...] = ()
     """The apps that may use it by a token."""
 
@@ -56,18 +54,16 @@ NO_EVIDENCE = ProtocolEvidence()
 
 @dataclass(slots=True)
 class SignInLog:
-    """The sign-in log of the last weeks and the consents to tokens, read when somebody asks first.
-
-    `lasting` are the reasons for which protocols are not known in full, "" for all of them;
-    `failure` is why the log could not be read just now.
-    """
+    """The sign-in log of the last weeks and the consents to tokens, read when first asked for."""
 
     tenant: EvidencePorts
     policy: Policy
     is_read: bool = False
     uses: dict[str, tuple[ProtocolUse, ...]] = field(default_factory=dict)
     permanent_doubts: dict[str, str] = field(default_factory=dict)
-    failure: str = ""
+    """Why protocols are not known in full, also the next time; "" stands for all of them."""
+    is_failing: bool = False
+    """Whether something could not be read just now, as it may be the next time."""
     read_failures: tuple[ReadFailure, ...] = ()
     token_consents: TokenConsents | None = None
 
@@ -83,7 +79,7 @@ class SignInLog:
             self.uses[use.account_id] = (*self.uses.get(use.account_id, ()), use)
         whole = found.find_source_failure(PROTOCOL_USE)
         if whole and not whole.permission:
-            self.failure = whole.reason
+            self.is_failing = True
             self.read_failures = (replace(whole, optional=False),)
         elif whole:
             self.permanent_doubts[""] = f"the sign-in log cannot be read without {whole.permission}"
@@ -98,8 +94,8 @@ class SignInLog:
         self.token_consents = TokenConsents(self.tenant)
         await self.token_consents.read_once()
         if self.token_consents.failure:
+            self.is_failing = True
             reason = f"consents to apps: {self.token_consents.failure}"
-            self.failure = self.failure or reason
             self.read_failures += (ReadFailure(PROTOCOL_USE, reason),)
         self.read_failures += self.token_consents.read_failures
 
@@ -113,15 +109,15 @@ class SignInLog:
             (use for row in rows for use in row if use.protocol in wanted),
             key=lambda use: (use.upn.lower(), use.account_id, use.protocol),
         )
-        reasons = (self.permanent_doubts.get(name, "") for name in ("", *sorted(wanted)))
+        reasons = (self.permanent_doubts.get(name) for name in ("", *sorted(wanted)))
         doubts = tuple(dict.fromkeys(reason for reason in reasons if reason))
         consents: tuple[TokenConsent, ...] = ()
         if self.token_consents:
             consents = self.token_consents.select(wanted, account)
             doubts = (*doubts, *self.token_consents.permanent_doubts)
-        if self.failure:
+        if self.is_failing:
             doubts = ("who uses them could not be read just now",)
-        return ProtocolEvidence(tuple(uses), doubts, bool(self.failure), consents)
+        return ProtocolEvidence(tuple(uses), doubts, self.is_failing, consents)
 
 
 def get_log_days(policy: Policy) -> int:

@@ -86,30 +86,31 @@ def format_act_counts(acts: Iterable[Deletion]) -> str:
 
 @dataclass(frozen=True, slots=True)
 class DeletionBurst:
-    """More was done within the window than the limit: by one actor, or by several together.
-
-    `deletions` are those since the last pause of a whole window, one for each object, oldest first.
-    `bin` are the objects that can be restored, `back` those that are there again, `taken` those
-    whose name another object has by now, `unseen` those of which none of it is known. `users` is
-    how many users there were, None if not known. `attributed` False: it is known from the recycle
-    bin alone; `passing`: the audit log may be readable again in a moment.
-    """
+    """More was done within the window than the limit: by one actor, or by several together."""
 
     actor_id: str
     deletions: tuple[Deletion, ...]
+    """Those since the last pause of a whole window, one for each object, oldest first."""
     limit: int
     act_class: ActClass = DIRECTORY_OBJECTS
     reported_count: int = 0
     """How many there were when it was last told: it is told again at twice as many."""
     is_attributed: bool = True
+    """False: it is known from the recycle bin alone."""
     is_transient: bool = False
+    """Whether the audit log may be readable again in a moment."""
     is_partial: bool = False
     """Whether the audit log was not read to its end: there may have been more."""
     user_count: int | None = None
+    """How many users there were; None: not known."""
     restorable_ids: frozenset[str] = frozenset()
+    """The objects in the recycle bin."""
     restored_ids: frozenset[str] = frozenset()
+    """The objects that are there again."""
     name_taken_ids: frozenset[str] = frozenset()
+    """The objects whose name another one has by now."""
     unverified_ids: frozenset[str] = frozenset()
+    """The objects of which none of this is known."""
 
     @property
     def purged_deletions(self) -> tuple[Deletion, ...]:

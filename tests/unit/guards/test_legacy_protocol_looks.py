@@ -104,10 +104,17 @@ def test_a_name_that_only_resembles_a_policy_is_another(name: str) -> None:
     assert not matches_policy_name(name, build_configuration(POLICIES, "Block"))
 
 
-def test_a_policy_without_a_name_is_meant_by_no_name() -> None:
-    bare = replace(build_configuration(POLICIES, " ", DistinguishedName=7), name="")
-    assert not matches_policy_name(" ", bare)
-    assert not matches_policy_name("7", bare)
+def test_a_renamed_policy_goes_by_its_whole_distinguished_name() -> None:
+    renamed = build_configuration(POLICIES, "Block", DistinguishedName="CN=Old,DC=contoso")
+    assert matches_policy_name("cn=old,dc=contoso", renamed)
+    assert not matches_policy_name("CN=Old,DC=fabrikam", renamed)
+
+
+@pytest.mark.parametrize("name", ["", " ", "7", "contoso/", "CN=", "CN=,DC=contoso"])
+def test_a_policy_without_a_name_is_meant_by_no_name(name: str) -> None:
+    for untold in (7, "", None):
+        bare = replace(build_configuration(POLICIES, " ", DistinguishedName=untold), name="")
+        assert not matches_policy_name(name, bare)
 
 
 @pytest.mark.parametrize(

@@ -14,7 +14,7 @@ from core.guards.legacy_protocols.observe import matches_policy_name
 from core.guards.legacy_protocols.sign_in_evidence import SMTP_REPORT
 from core.guards.legacy_protocols.verdicts import ProtocolVerdict
 from core.microsoft365.configuration_sources import get_configuration_source_name
-from core.model.findings import Finding, Severity, Verdict, format_facts
+from core.model.findings import Finding, Severity, Shell, Step, Verdict, format_facts
 from core.model.guards import GuardPolicy, ObserveContext
 from core.tenant.changes import DisableMailboxProtocols, SetConfiguration
 from core.tenant.mailboxes import Mailbox, MailboxProtocols, ProtocolUse
@@ -125,6 +125,8 @@ async def test_a_switch_of_the_organization_that_is_not_told_is_not_known(value:
     )
     finding = (await found(tenant))["smtp-auth-organization"]
     assert (finding.verdict, finding.changes) == (Verdict.COULD_NOT_TELL, ())
+    look_up = "Get-TransportConfig | Format-List SmtpClientAuthenticationDisabled"
+    assert finding.steps == (Step("Look at the setting.", look_up, Shell.EXCHANGE),)
 
 
 async def test_who_uses_smtp_auth_is_named_and_nothing_is_switched_off() -> None:
@@ -213,11 +215,16 @@ async def test_while_the_log_fails_what_is_new_is_asked_and_never_written() -> N
         assert findings.keys() == {"smtp-auth-organization", "mailbox-protocols"}
         assert {one.verdict for one in findings.values()} == {Verdict.ASK}
         assert not any(one.changes for one in findings.values())
+        doubt = "who uses it is not known: who uses them could not be read just now"
+        assert all(doubt in format_facts(one.facts) for one in findings.values())
 
 
-async def test_while_the_log_fails_what_has_a_case_stays_as_it_was_last_judged() -> None:
+@pytest.mark.parametrize("optional", [False, True])
+async def test_while_the_log_fails_what_has_a_case_stays_as_it_was_last_judged(
+    optional: bool,
+) -> None:
     tenant = build_legacy_protocol_tenant(SMTP_ON, protocol_settings=build_protocols("imap"))
-    tenant.fail_read(PROTOCOL_USE)
+    tenant.fail_read(PROTOCOL_USE, optional=optional)
     assert await found(tenant, TERMS, ORGANIZATION, "m1") == {}
     reading = await read(tenant, TERMS, ORGANIZATION, "m1")
     assert not reading.covers((PROTOCOLS, PROTOCOL_USE), "m1")
@@ -318,6 +325,17 @@ async def test_a_mailbox_one_of_whose_protocols_is_in_use_is_asked_about() -> No
     assert "needs another way first" in finding.advice
 
 
+async def test_where_all_of_its_protocols_are_in_use_the_command_names_them_all() -> None:
+    tenant = build_legacy_protocol_tenant(
+        protocol_settings=build_protocols("imap", "pop"),
+        observed_uses=[use(ANN, "imap"), use(ANN, "pop")],
+    )
+    finding = (await found(tenant))["mailbox-protocols"]
+    assert finding.steps[-1].command == (
+        "Set-CASMailbox -Identity 'ann@contoso.com' -ImapEnabled $false -PopEnabled $false"
+    )
+
+
 async def test_use_of_one_protocol_does_not_speak_for_another() -> None:
     tenant = build_legacy_protocol_tenant(
         protocol_settings=build_protocols("imap", "smtp"), observed_uses=[use(ANN, "imap")]
@@ -372,6 +390,8 @@ async def test_discovery_mailboxes_are_left_alone_and_their_names_are_nothing_to
         )
         == {}
     )
+    untold = [MailboxProtocols(search, denied=CLOSED, unknown=frozenset({"smtp"}))]
+    assert await found(build_legacy_protocol_tenant(boxes=[search], protocol_settings=untold)) == {}
     person = replace(search, kind="UserMailbox")
     assert await found(
         build_legacy_protocol_tenant(

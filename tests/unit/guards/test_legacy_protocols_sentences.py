@@ -28,7 +28,7 @@ from core.model.findings import Finding
 from core.model.guards import GuardPolicy
 from core.tenant.apps import App, AppPermission, DelegatedGrant
 from core.tenant.configuration import Configuration
-from core.tenant.mailboxes import Mailbox, MailboxProtocols, ProtocolUse
+from core.tenant.mailboxes import MAX_POLICY_USERS, Mailbox, MailboxProtocols, ProtocolUse
 from tests.support.fakes.tenant import FakeTenant
 from tests.support.guard_tenants import (
     ANN,
@@ -133,11 +133,23 @@ def test_sentences_about_protocols() -> None:
             "Names of those who use it are long": say(
                 organization(evidence=used(use(1, "smtp", "1" * 300, upn="u" * 300)))
             ),
+            "It is used by somebody without a name, from three places, and the doubt is long": say(
+                organization(
+                    evidence=used(replace(use(1, "smtp", *places[:3]), upn=""), doubts=("d" * 300,))
+                )
+            ),
             "New mailboxes get nothing": say(plan()),
             "New mailboxes get IMAP": say(plan(ImapEnabled="True")),
             "New mailboxes get both": say(plan(ImapEnabled=True, PopEnabled=True)),
             "New mailboxes get IMAP, and whether POP is not told": say(
                 plan(ImapEnabled=True, PopEnabled=None)
+            ),
+            "New mailboxes of a plan with a long name get POP": say(
+                NewMailboxPlan(
+                    Configuration(
+                        PLANS, "p1", "p" * 300, {"ImapEnabled": False, "PopEnabled": True}
+                    )
+                )
             ),
             "Whether new mailboxes get anything is not told": say(
                 plan(ImapEnabled="perhaps", PopEnabled=1)
@@ -152,6 +164,12 @@ def test_sentences_about_protocols() -> None:
             "A policy that two have takes bare passwords": say(policy(users=("Ann", ""))),
             "A policy that many have takes bare passwords": say(
                 policy(users=tuple(f"user{number:03}" for number in range(40)))
+            ),
+            "A policy that as many have as are named takes bare passwords": say(
+                policy(users=tuple(f"user{number:03}" for number in range(MAX_POLICY_USERS)))
+            ),
+            "A policy and a user of it have long names": say(
+                policy(name="n" * 300, users=("u" * 300,))
             ),
             "A policy takes bare passwords, and whose it is is not told": say(policy(users=None)),
             "A policy with a name that no command can hold": say(policy(name="a\nb", users=())),
