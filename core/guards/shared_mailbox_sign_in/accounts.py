@@ -5,7 +5,6 @@ from datetime import datetime, timedelta
 from enum import StrEnum
 
 from core.guards.shared_mailbox_sign_in.options import Policy
-from core.microsoft365.service_plans import has_device_plan
 from core.tenant.directory import Account, Enabling
 from core.tenant.mailboxes import Mailbox
 
@@ -70,9 +69,7 @@ def is_device(mailbox: Mailbox, account: Account) -> bool:
     Panels, phones and hubs hold many different licences, so any licence of a room counts. A shared
     mailbox has no device, whatever it is licensed for.
     """
-    return mailbox.kind in DEVICE_KINDS and (
-        is_licensed(account) or has_device_plan(account.plans or ())
-    )
+    return mailbox.kind in DEVICE_KINDS and is_licensed(account)
 
 
 def is_licensed(account: Account) -> bool:

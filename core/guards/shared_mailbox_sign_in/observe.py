@@ -67,10 +67,9 @@ class AccountScan:
     sources: frozenset[str] = frozenset()
     """What the current page read."""
 
-    def add_reading(self, reading: Reading[Any], *, optional: bool = True) -> None:
-        """Keep what a reading covered; its items are used elsewhere."""
-        found = collect_failures((reading,), optional=optional)
-        self.failures += (replace(gap, optional=gap.optional or optional) for gap in found)
+    def add_reading(self, reading: Reading[Any]) -> None:
+        """Keep what a reading covered that only adds detail; its items are used elsewhere."""
+        self.failures += (replace(gap, optional=True) for gap in collect_failures((reading,)))
         self.sources |= reading.sources
 
     def set_unread(self, mailbox: Mailbox, failure: ReadFailure) -> None:

@@ -99,11 +99,9 @@ def list_use_facts(item: ResourceAccount, account: Account, policy: Policy) -> t
     if not needs_sign_ins(item.mailbox, account, policy):
         return ()
     password = PASSWORD_TEXTS.get(get_password_age(account))
-    if password is None and account.password_changed_at:
-        password = f"set on {account.password_changed_at:%Y-%m-%d}"
     return (
         Fact("last successful sign-in", format_last_sign_in(item)),
-        Fact("password", password or "not known"),
+        Fact("password", password or f"set on {account.password_changed_at:%Y-%m-%d}"),
     )
 
 
