@@ -358,9 +358,7 @@ def build_delegated_mailbox(name: str, found: Recipient | None) -> Mailbox | Non
 
 def is_own_right(mailbox: Mailbox, recipient: Recipient) -> bool:
     """True for a right that says nothing: one's own, or over a mailbox of Exchange's."""
-    return is_system_mailbox(mailbox) or (
-        recipient.found and bool(recipient.id) and recipient.id == mailbox.id
-    )
+    return is_system_mailbox(mailbox) or (bool(recipient.id) and recipient.id == mailbox.id)
 
 
 def build_lookup_failure(
