@@ -128,7 +128,7 @@ def explain_gaps(failures: Sequence[ReadFailure], complete: bool) -> str:
         return f"{whole[0].source.replace('-', ' ')} not readable: {whole[0].reason}"
     if not complete:
         return "the listing is incomplete"
-    unread = {failure.object_id for failure in failures if not failure.optional} - {""}
+    unread = {failure.object_id for failure in failures if not failure.optional}
     return f"{len(unread)} mailboxes could not be read" if unread else ""
 
 

@@ -167,9 +167,7 @@ def build_baseline_batch(
         if configurations.find_source_failure(source)
         else frozenset(map(build_row_source, rows))
     )
-    detail = tuple(
-        replace(failure, optional=True) for failure in collect_failures((rules,), optional=True)
-    )
+    detail = tuple(replace(failure, optional=True) for failure in collect_failures((rules,)))
     return Reading(
         tuple(settings),
         (*collect_failures((configurations,)), *hidden, *detail),

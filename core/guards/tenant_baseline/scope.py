@@ -59,7 +59,7 @@ def rule_names_policy(rule: Configuration, policy: Configuration) -> bool:
 
 def is_disabled_rule(rule: Configuration) -> bool:
     """True for a rule that is known to be switched off."""
-    return fold_printed_text(str(rule.values.get("State") or "")) == "disabled"
+    return fold_printed_text(str(rule.values.get("State"))) == "disabled"
 
 
 def find_allowed_domains(

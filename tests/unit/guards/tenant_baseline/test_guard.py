@@ -15,7 +15,7 @@ from core.microsoft365.configuration_sources import (
     CONFIGURATION_SOURCES,
     get_configuration_source_name,
 )
-from core.model.findings import Finding, Severity, Verdict, format_facts
+from core.model.findings import Finding, Severity, Step, Verdict, format_facts
 from core.model.guards import GuardPolicy, ObserveContext
 from core.tenant.changes import SetConfiguration
 from core.tenant.configuration import Configuration
@@ -619,6 +619,9 @@ async def test_what_would_also_end_an_allowed_forward_is_asked_about(name: str) 
     told = await only(found, allowing("partner.example"))
     assert (told.verdict, told.severity) == (BaselineVerdict.DRIFT, Severity.HIGH)
     assert tell_remedy(told).startswith("First give a remote domain of its own")
+    plain = (await only(found)).steps
+    first = Step("First give a remote domain of its own with forwarding on to partner.example.")
+    assert told.steps == (*plain[:2], first, *plain[2:])
     enforced = allowing("partner.example", enforced=("remote-domain-forwarding",))
     asked = await only(found, enforced)
     assert (asked.verdict, asked.changes) == (Verdict.ASK, ())

@@ -250,6 +250,12 @@ async def test_without_domains_nothing_is_known_to_stay_inside() -> None:
     assert (await read_live_forwards(tenant)).unread_reason == "the listing is incomplete"
 
 
+async def test_a_listing_without_its_end_is_incomplete_whatever_is_said_of_it() -> None:
+    tenant = build_tenant("outbound-forwarding", ANN)
+    tenant.fail_read(MAILBOXES, optional=True)
+    assert (await read_live_forwards(tenant)).unread_reason == "the listing is incomplete"
+
+
 async def test_a_name_nobody_has_may_lead_outside() -> None:
     tenant = build_tenant("outbound-forwarding", replace(ANN, forwarding_address="Lost"))
     tenant.known_recipients.append(Recipient("Lost", False, kind="UserMailbox"))

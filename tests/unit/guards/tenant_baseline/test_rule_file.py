@@ -313,12 +313,14 @@ def test_settings_bring_the_baseline_and_the_permissions_that_follow_from_it() -
             **MINIMAL_SETTINGS,
             "TENANT_BASELINE_MODE": "enforce",
             "BASELINE_ENFORCE": "device-password",
+            "ALLOWED_FORWARD_DOMAINS": "Partner.example",
         }
     )
     config = settings.find_guard_config("tenant-baseline")
     assert config
     assert config.guard.options.rows == SHIPPED_ROWS
     assert config.guard.options.enforced == {"device-password"}
+    assert config.guard.options.allowed_forward_domains == {"partner.example"}
     duty = settings.find_guard_config("tenant-baseline")
     assert duty
     assert duty.mode is Mode.ENFORCE
