@@ -403,7 +403,9 @@ def test_consent_is_taken_from_users_and_every_other_entry_stays(
 )
 def test_what_users_may_agree_to_is_said_as_it_is(policies: tuple[str, ...], says: str) -> None:
     entries = [f"ManagePermissionGrantsForSelf.{one}" for one in policies]
-    assert says in only(build_consent_policy(*entries)).summary
+    finding = only(build_consent_policy(*entries))
+    assert says in finding.summary
+    assert (finding.severity is Severity.HIGH) is ("into their mail" in says)
 
 
 @pytest.mark.parametrize("value", [None, "ManagePermissionGrantsForSelf.x", [7], {}])
@@ -419,6 +421,7 @@ def test_a_policy_that_does_not_say_is_not_a_policy_that_forbids(value: object) 
 def test_consent_to_risky_apps_is_told_and_left_to_a_person() -> None:
     finding = only(build_consent_policy(allowUserConsentForRiskyApps=True))
     assert (finding.severity, finding.changes) == (Severity.HIGH, ())
+    assert "-AllowUserConsentForRiskyApps:$false" in tell_remedy(finding)
     assert list(judge(build_consent_policy(allowUserConsentForRiskyApps=None), TERMS)) == []
 
 
@@ -848,6 +851,9 @@ def test_a_name_that_two_apps_have_is_that_of_neither() -> None:
     assert find_principal_id(row, (trusted, other, named)) == "c3"
     by_id = exchange_row(ASSIGNMENTS, "m1", App="C2", RoleAssigneeName="Backup")
     assert find_principal_id(by_id, (trusted, other, named)) == "c2"
+    # What two apps have as an id is not looked for among names.
+    ids = (principal("c1", AppId="Backup"), principal("c2", Guid="Backup"))
+    assert find_principal_id(row, (*ids, named)) == ""
 
 
 @pytest.mark.parametrize(

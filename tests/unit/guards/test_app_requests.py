@@ -2,9 +2,13 @@
 
 import pytest
 
-from core.guards.app_consent.requests import REGISTRATION, list_request_traits
+from core.guards.app_consent.requests import (
+    REGISTRATION,
+    describe_requests,
+    list_request_traits,
+)
 from core.microsoft365.permission_weights import GRAPH_API
-from core.model.findings import Severity
+from core.model.findings import Severity, format_facts
 from core.tenant.configuration import Configuration
 
 MAIL_READ_WRITE = "e2a3a72e-5f79-4c64-b1b1-878b674786c9"
@@ -38,3 +42,37 @@ def test_what_only_its_makers_know_and_what_a_user_gives_is_nothing_yet(
     api: str, role: str, kind: str
 ) -> None:
     assert ask(api, role, kind) == []
+
+
+def test_a_registration_that_asks_for_much_is_named_with_its_id_and_its_day() -> None:
+    long = "n" * 300
+    values = {
+        "appId": "a-1",
+        "createdDateTime": "2026-11-05T03:00:00Z and much more than a day",
+        "requiredResourceAccess": [
+            {
+                "resourceAppId": GRAPH_API.upper(),
+                "resourceAccess": [
+                    "no object",
+                    {"id": MAIL_READ_WRITE, "type": "Scope"},
+                    {"id": MAIL_READ_WRITE, "type": "Role"},
+                    {"id": long, "type": "Role"},
+                ],
+            }
+        ],
+    }
+    row = Configuration(REGISTRATION, "r1", long, values)
+    bare = Configuration(REGISTRATION, "r2", "", {**values, "appId": "", "createdDateTime": ""})
+    quiet = Configuration(REGISTRATION, "r3", "Quiet", {"requiredResourceAccess": {}})
+    told, untold = describe_requests({REGISTRATION: (quiet, row, bare)})
+    assert (told.id, told.name) == ("r1", f"{long[:120]}… (300 characters)")
+    assert format_facts(told.facts) == (
+        "app id: a-1",
+        "registered: 2026-11-05T03:00:00Z and much mo… (45 characters)",
+    )
+    known, unknown = told.opens
+    assert known.token == f"asks mail.readwrite {GRAPH_API}"
+    assert unknown.text.startswith(f"asks for an unknown permission ({long[:97]}… (324 characters)")
+    assert "App registrations > the app > API permissions" in told.advice
+    assert (untold.name, format_facts(untold.facts)) == ("r2", ("app id: not told",))
+    assert list(describe_requests({REGISTRATION: None})) == []

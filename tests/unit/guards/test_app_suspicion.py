@@ -232,6 +232,16 @@ def test_an_address_that_others_can_take_is_a_finding(
     assert [finding.severity for finding in found] == severities
 
 
+def test_only_where_a_verified_publisher_hosts_its_app_is_its_own_affair() -> None:
+    urls = ("https://x.ngrok.io", "http://z.example", f"http://{'z' * 300}")
+    app = replace(VERIFIED_APP, reply_urls=urls, microsoft_status="s" * 300)
+    item = delegated(app, "Mail.Read")
+    hosts = [finding.summary.rpartition(": ")[2] for finding in about(item, "reply-address")]
+    assert hosts == ["z.example.", f"{'z' * 120}… (300 characters)."]
+    (disabled,) = about(item, "disabled-by-microsoft")
+    assert say(disabled).endswith(f"Microsoft says: {'s' * 120}… (300 characters)")
+
+
 def test_an_app_of_others_that_nobody_let_in_is_left_alone() -> None:
     app = replace(UNVERIFIED_APP, reply_urls=("https://*.evil.example",))
     assert list(judge(ConsentedApp(app), TERMS)) == []
