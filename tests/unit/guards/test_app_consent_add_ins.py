@@ -8,8 +8,8 @@ import pytest
 from core.guards.app_consent.add_ins import ADD_IN, ADD_INS, describe_add_ins
 from core.model.findings import Severity, Shell, Step, format_facts
 from core.tenant.configuration import Configuration
-from core.watched.items import Trait, WatchedItem
-from tests.support.watched_looks import Looks
+from core.watched.items import SourceRows, Trait, WatchedItem
+from tests.support.watched_looks import NOW, Looks
 
 STORE = {
     "DisplayName": "Call notes",
@@ -93,7 +93,9 @@ async def test_one_more_person_and_who_made_it_are_told() -> None:
 
 def describe(**values: object) -> WatchedItem:
     """What is known of one add-in."""
-    (item,) = describe_add_ins({ADD_IN: (Configuration(ADD_IN, "a1", "x", values),)})
+    (item,) = describe_add_ins(
+        SourceRows({ADD_IN: (Configuration(ADD_IN, "a1", "x", values),)}, NOW)
+    )
     return item
 
 

@@ -22,8 +22,9 @@ from core.model.findings import Severity, Shell
 from core.tenant.apps import App, AppPermission
 from core.tenant.configuration import Configuration
 from core.tenant.readings import ReadFailure, Reading
-from core.watched.items import Trait, WatchedItem
+from core.watched.items import SourceRows, Trait, WatchedItem
 from tests.support.guard_tenants import GRAPH, HOME_APP, UNVERIFIED_APP, VERIFIED_APP
+from tests.support.watched_looks import NOW
 
 LONG = "n" * 300
 CUT = f"{LONG[:120]}… (300 characters)"
@@ -71,7 +72,7 @@ def describe(
     app: App = HOME_APP, own: tuple[str, ...] = ("Contoso.com",), **principal: Any
 ) -> WatchedItem:
     """What is open about a powerful app of this name and that principal."""
-    (item,) = describe_openings(
+    rows = SourceRows(
         {
             POWERFUL: (build_powerful_row(ConsentedApp(app)),),
             PRINCIPAL: (
@@ -79,8 +80,10 @@ def describe(
             ),
             ROLE_HOLDER: (Configuration(ROLE_HOLDER, "admin", "Admin", {}),),
             DOMAIN: tuple(Configuration(DOMAIN, one, one, {}) for one in own),
-        }
+        },
+        NOW,
     )
+    (item,) = describe_openings(rows)
     return item
 
 
@@ -172,10 +175,10 @@ def test_an_app_of_this_tenant_answers_to_its_id_and_to_names_below_its_domains(
 
 
 def test_what_was_not_read_opens_nothing() -> None:
-    app = (build_powerful_row(ConsentedApp(HOME_APP)),)
-    nothing = {POWERFUL: None, PRINCIPAL: None, ROLE_HOLDER: None, DOMAIN: None}
-    assert list(describe_openings(nothing)) == []
-    (item,) = describe_openings({**nothing, POWERFUL: app})
+    unread = dict.fromkeys((PRINCIPAL, ROLE_HOLDER, DOMAIN))
+    assert list(describe_openings(SourceRows({**unread, POWERFUL: None}, NOW))) == []
+    app = build_powerful_row(ConsentedApp(HOME_APP))
+    (item,) = describe_openings(SourceRows({**unread, POWERFUL: (app,)}, NOW))
     assert item.opens == ()
 
 

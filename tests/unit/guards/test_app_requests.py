@@ -1,5 +1,7 @@
 """What registrations ask for: a permission of weight, and one that no list has."""
 
+from datetime import UTC, datetime
+
 import pytest
 
 from core.guards.app_consent.requests import (
@@ -10,7 +12,9 @@ from core.guards.app_consent.requests import (
 from core.microsoft365.permission_weights import GRAPH_API
 from core.model.findings import Severity, format_facts
 from core.tenant.configuration import Configuration
+from core.watched.items import SourceRows
 
+NOW = datetime(2026, 11, 20, 6, 0, tzinfo=UTC)
 MAIL_READ_WRITE = "e2a3a72e-5f79-4c64-b1b1-878b674786c9"
 NEW_ROLE = "00000000-0000-4000-8000-000000000001"
 OTHERS_API = "0e15e000-0000-4000-8000-000000000009"
@@ -64,7 +68,7 @@ def test_a_registration_that_asks_for_much_is_named_with_its_id_and_its_day() ->
     row = Configuration(REGISTRATION, "r1", long, values)
     bare = Configuration(REGISTRATION, "r2", "", {**values, "appId": "", "createdDateTime": ""})
     quiet = Configuration(REGISTRATION, "r3", "Quiet", {"requiredResourceAccess": {}})
-    told, untold = describe_requests({REGISTRATION: (quiet, row, bare)})
+    told, untold = describe_requests(SourceRows({REGISTRATION: (quiet, row, bare)}, NOW))
     assert (told.id, told.name) == ("r1", f"{long[:120]}… (300 characters)")
     assert format_facts(told.facts) == (
         "app id: a-1",
@@ -75,4 +79,4 @@ def test_a_registration_that_asks_for_much_is_named_with_its_id_and_its_day() ->
     assert unknown.text.startswith(f"asks for an unknown permission ({long[:97]}… (324 characters)")
     assert "App registrations > the app > API permissions" in told.advice
     assert (untold.name, format_facts(untold.facts)) == ("r2", ("app id: not told",))
-    assert list(describe_requests({REGISTRATION: None})) == []
+    assert list(describe_requests(SourceRows({REGISTRATION: None}, NOW))) == []

@@ -81,6 +81,7 @@ async def test_a_new_assignment_is_as_grave_as_its_role_and_its_holder(
         ({"WhenCreatedUTC": "2026-11-05T03:00:00.0000000Z"}, {}, ""),
         ({"WhenCreatedUTC": "2021-01-05T03:00:00.0000000Z"}, {}, "medium"),
         ({}, {}, "medium"),
+        ({}, {"WhenCreatedUTC": ""}, "medium"),
         ({"WhenCreatedUTC": "2026-11-05T03:00:00Z", "Parent": "Mail Recipients"}, {}, "high"),
         (
             {"WhenCreatedUTC": "2026-11-05T03:00:00Z"},
