@@ -6,13 +6,17 @@ ordered by hash prefix (`core.keys`): a range is then the same range of the inde
 table and of the progress, in whatever order Exchange listed the mailboxes.
 """
 
+from array import array
 from collections.abc import Container, Iterable, Iterator
 from dataclasses import dataclass, field
+from typing import Any
 
 import msgspec
 
 from core.keys import PREFIX_LENGTH, RANGE_END, RANGE_START, compute_hash_prefix
 from core.tenant.mailboxes import Mailbox
+from core.tenant.packed_ids import pack_id, unpack_id
+from core.tenant.packed_rows import PackedRows
 from core.tenant.readings import AllExcept, ReadFailure, Reading
 
 RANGE_SIZE = 500
@@ -23,7 +27,7 @@ BETWEEN_CHECKS_LIMIT = 100
 
 
 class IndexedMailbox(msgspec.Struct, array_like=True, frozen=True, forbid_unknown_fields=True):
-    """What the index keeps of a mailbox: a JSON array."""
+    """What inspecting a mailbox needs, as messages hold it: a JSON array."""
 
     id: str
     guid: str
@@ -33,7 +37,22 @@ class IndexedMailbox(msgspec.Struct, array_like=True, frozen=True, forbid_unknow
     quota_bytes: int | None
 
 
+class PackedMailbox(msgspec.Struct, array_like=True, frozen=True, gc=False):
+    """The same, as the index holds it: an array of MessagePack."""
+
+    # Bytes or a text: see core/tenant/packed_ids.py.
+    id: Any
+    guid: Any
+    address: str
+    kind: str
+    has_account: bool
+    quota_bytes: int | None
+
+
 ENCODER, DECODER = msgspec.json.Encoder(), msgspec.json.Decoder(IndexedMailbox)
+PACKER, UNPACKER = msgspec.msgpack.Encoder(), msgspec.msgpack.Decoder(PackedMailbox)
+NUMBER_BITS = 32
+"""Of a place in the order of hash prefixes: below the prefix, the number of the mailbox's row."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -70,14 +89,14 @@ class MailboxRange:
 
 @dataclass(slots=True)
 class MailboxIndex:
-    """The mailboxes to inspect, about 200 bytes each."""
+    """The mailboxes to inspect, about 85 bytes each."""
 
     open_case_ids: frozenset[str] = frozenset()
     """The objects with an open case."""
     sources: frozenset[str] = frozenset()
     """Every data source that is read per mailbox."""
-    rows: list[str] = field(default_factory=list)
-    """One row per mailbox: its hash prefix, then JSON."""
+    rows: PackedRows = field(default_factory=PackedRows)
+    """One row per mailbox, in listing order."""
     present_ids: set[str] = field(default_factory=set)
     """Those of `open_case_ids` to inspect: a case of any other object has ended."""
     failures: tuple[ReadFailure, ...] = ()
@@ -100,17 +119,17 @@ class MailboxIndex:
                 continue
             if mailbox.id in self.open_case_ids:
                 self.present_ids.add(mailbox.id)
-            self.rows.append(mailbox_to_row(mailbox))
+            self.rows.append(pack_mailbox(mailbox))
 
     def take_listed_range(
         self, size: int = RANGE_SIZE, *, last: bool = False
     ) -> MailboxRange | None:
         """The next mailboxes in listing order; fewer than `size` only at the end."""
-        rows = self.rows[self.next_position : self.next_position + size]
-        if not rows or (len(rows) < size and not last):
+        start, end = self.next_position, min(self.next_position + size, len(self.rows))
+        if start == end or (end - start < size and not last):
             return None
-        self.next_position += len(rows)
-        return MailboxRange("", "", parse_mailbox_rows(rows))
+        self.next_position = end
+        return MailboxRange("", "", self.unpack_rows(range(start, end)))
 
     def build_listing_reading(self) -> Reading[Mailbox]:
         """What the listing itself shows: which mailboxes are gone, and which could not be
@@ -133,20 +152,64 @@ class MailboxIndex:
         as many. Mailboxes with the same prefix stay together. An index without mailboxes is one
         empty range.
         """
-        self.rows.sort()
-        rows = [entry for entry in self.rows if entry >= after] if after else self.rows
+        order = self.sort_rows(after)
         start, low, counts = 0, after, iter_range_sizes(size, first_size)
         while True:
             end = start + next(counts)
-            while (
-                0 < end < len(rows) and rows[end][:PREFIX_LENGTH] == rows[end - 1][:PREFIX_LENGTH]
-            ):
+            while 0 < end < len(order) and get_prefix(order[end]) == get_prefix(order[end - 1]):
                 end += 1
-            high = rows[end][:PREFIX_LENGTH] if end < len(rows) else RANGE_END
-            yield MailboxRange(low, high, parse_mailbox_rows(rows[start:end]))
+            high = get_prefix(order[end]) if end < len(order) else RANGE_END
+            rows = (place & ((1 << NUMBER_BITS) - 1) for place in order[start:end])
+            yield MailboxRange(low, high, self.unpack_rows(rows))
             if high == RANGE_END:
                 return
             start, low = end, high
+
+    def sort_rows(self, after: str) -> "array[int]":
+        """The places of the mailboxes from a hash prefix on, in order: prefix, then number."""
+        places = (
+            (int(prefix, 16) << NUMBER_BITS) + number
+            for number, row in enumerate(self.rows)
+            if (prefix := compute_hash_prefix(unpack_id(UNPACKER.decode(row).id))) >= after
+        )
+        return array("Q", sorted(places))
+
+    def unpack_rows(self, numbers: Iterable[int]) -> tuple[Mailbox, ...]:
+        """The mailboxes of some rows, each once."""
+        boxes = (unpack_mailbox(self.rows[number]) for number in numbers)
+        return tuple({box.id: box for box in boxes}.values())
+
+
+def get_prefix(place: int) -> str:
+    """The hash prefix of a place in the order."""
+    return f"{place >> NUMBER_BITS:0{PREFIX_LENGTH}x}"
+
+
+def pack_mailbox(mailbox: Mailbox) -> bytes:
+    """A mailbox as a row of the index."""
+    return PACKER.encode(
+        PackedMailbox(
+            pack_id(mailbox.id),
+            pack_id(mailbox.guid),
+            mailbox.address or mailbox.name,
+            mailbox.kind,
+            mailbox.has_account,
+            mailbox.quota_bytes,
+        )
+    )
+
+
+def unpack_mailbox(row: bytearray) -> Mailbox:
+    """The mailbox of a row of the index."""
+    kept = UNPACKER.decode(row)
+    return Mailbox(
+        unpack_id(kept.id),
+        unpack_id(kept.guid),
+        kept.address,
+        kind=kept.kind,
+        has_account=kept.has_account,
+        quota_bytes=kept.quota_bytes,
+    )
 
 
 def iter_range_sizes(size: int, first_size: int) -> Iterator[int]:
@@ -168,7 +231,7 @@ def select_between_checks(
 
 
 def mailbox_to_row(mailbox: Mailbox) -> str:
-    """A mailbox as a row of the index: its hash prefix, then JSON of what inspecting it needs."""
+    """A mailbox as a row of a message: its hash prefix, then JSON of what inspecting it needs."""
     kept = IndexedMailbox(
         mailbox.id,
         mailbox.guid,

@@ -1,6 +1,8 @@
 """The roll: every mailbox in exactly one slice, whatever their number and their names."""
 
+import tracemalloc
 from itertools import islice
+from uuid import UUID
 
 import pytest
 from hypothesis import given
@@ -142,6 +144,49 @@ def test_mailboxes_come_as_they_were_listed_in_full_slices_and_the_last_ones_at_
     assert (last.low, last.high) == ("", ""), "listing order is no key range"
     assert [*seen, *(box.id for box in last.mailboxes)] == [f"id-{n}" for n in range(10)]
     assert roll.take_listed_range(3, last=True) is None
+
+
+SOME_GUID = "3f2504e0-4f89-41d3-9a0c-0305e82c3301"
+some_ids = st.one_of(st.uuids().map(str), st.just(SOME_GUID.upper()), names)
+
+
+@given(
+    st.builds(
+        Mailbox,
+        id=some_ids,
+        guid=some_ids,
+        address=names,
+        kind=st.sampled_from(["UserMailbox", "SharedMailbox"]) | names,
+        has_account=st.booleans(),
+        quota_bytes=st.none() | st.integers(0, 2**60),
+    )
+)
+def test_the_index_keeps_what_inspecting_a_mailbox_needs(box: Mailbox) -> None:
+    roll = roll_of([box])
+    (listed, ordered) = (roll.take_listed_range(last=True), next(roll.iter_ranges()))
+    assert listed
+    assert listed.mailboxes == ordered.mailboxes == (box,)
+
+
+def test_of_two_rows_of_a_mailbox_the_later_one_counts() -> None:
+    roll = roll_of([Mailbox("m1", "g1", "old@x"), Mailbox("m1", "g1", "new@x")])
+    listed = roll.take_listed_range(last=True)
+    assert listed
+    assert [box.address for box in listed.mailboxes] == ["new@x"]
+
+
+def test_ten_thousand_mailboxes_take_less_than_a_megabyte() -> None:
+    boxes = [
+        Mailbox(str(UUID(int=n << 64)), str(UUID(int=n << 32)), f"anna.bauer-{n:06}@contoso.com")
+        for n in range(10_000)
+    ]
+    tracemalloc.start()
+    try:
+        roll = roll_of(boxes)
+        assert tracemalloc.get_traced_memory()[0] < 1_000_000
+    finally:
+        tracemalloc.stop()
+    assert len(roll.rows) == 10_000
 
 
 @pytest.mark.parametrize("quota", [None, 0, 53_687_091_200, 2**60])
