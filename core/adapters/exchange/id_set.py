@@ -3,11 +3,11 @@
 from array import array
 
 FIRST_SLOTS = 16_384
-"""Room for half as many names before anything has to be moved: 128 KiB."""
+"""Room for four fifths as many names before anything has to be moved: 128 KiB."""
 
 
 class IdSet:
-    """Which objects a listing has named so far, in 16 to 32 bytes each.
+    """Which objects a listing has named so far, in 10 to 20 bytes each.
 
     Only 64 bits of each name are kept. Python mixes a secret of the process into them, so nobody
     can choose names that look the same; by chance any two of a million do once in 40 million
@@ -32,7 +32,7 @@ class IdSet:
             at = (at + 1) & last
         slots[at] = hash_value
         self.count += 1
-        if self.count * 2 > last:
+        if self.count * 5 > last * 4:
             self.double()
         return True
 

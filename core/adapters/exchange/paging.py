@@ -78,7 +78,7 @@ async def fetch_paged_listing[T](
             items, broken = parse_each_row(rows, parse)
             # A page is a thousand rows: others have their turn before it is judged.
             await asyncio.sleep(0)
-            new = {get_id(item): item for item in items if seen.add(get_id(item))}
+            new = {name: item for item in items if seen.add(name := get_id(item))}
             ids = collect_row_ids(broken, parse_object_id)
             lost = [
                 pair for pair in zip(broken, ids, strict=True) if not pair[1] or seen.add(pair[1])
