@@ -38,7 +38,7 @@ from core.model.requests import RunOptions
 from core.model.runs import ReportedFinding, RunReport
 from core.model.state import MAX_TIME_AHEAD, GuardSnapshot, ScanPass, ScanTotals, Shard
 from core.ports import Claim, ShardStatus, World
-from core.tenant.mailbox_index import MailboxIndex, MailboxRange
+from core.tenant.mailbox_index import MailboxIndex
 from core.tenant.readers import GrantedPermissions
 from core.tenant.readings import Reading
 
@@ -48,7 +48,7 @@ log = logging.getLogger("exoguard.shards")
 MAX_QUEUE_MESSAGE_LENGTH = 45_000
 # A pass without progress for this long is abandoned and started again.
 STALL_TIMEOUT = timedelta(minutes=15)
-# One pass includes this fraction of the shards in a periodic check, which then takes a day.
+# One pass includes this fraction of the mailboxes in a periodic check, which then takes a day.
 CHECKED_SHARD_DIVISOR = 48
 SECRET_BYTES = 32
 # Seconds between two attempts of a shard to start; each reads the ledger.
@@ -79,43 +79,43 @@ async def enqueue_shards(scan: Scan, index: MailboxIndex) -> None:
 
 
 def build_shard_messages(scan: Scan, scan_pass: ScanPass, index: MailboxIndex) -> Iterator[str]:
-    """The messages of a pass, none too long for the queue."""
-    messages = list(
-        split_into_messages(scan, scan_pass, index.iter_ranges(size=scan.world.range_size))
-    )
+    """The messages of a pass, one a key range; one whose addresses are too long is halved.
+
+    Each is complete before the next is begun, since all mailboxes at once take much memory. So how
+    many are in a check is counted in mailboxes: how many messages there are is not known yet.
+    """
+    size = scan.world.range_size
+    range_count = -(-len(index.rows) // size)
     due = find_due_checks(scan.config, scan.snapshot.state, scan.decision_context.now)
-    quota = max(1, len(messages) // CHECKED_SHARD_DIVISOR)
-    remaining = dict.fromkeys(due, quota)
-    for number, message in enumerate(messages):
-        due_checks = []
-        for name in sorted(due):
+    remaining = dict.fromkeys(sorted(due), max(1, range_count // CHECKED_SHARD_DIVISOR) * size)
+    number = 0
+    for key_range in index.iter_ranges(size=size):
+        parts = [key_range]
+        while parts:
+            part = parts.pop(0)
             # A check that stopped in the middle of a range repeats all of it.
-            if remaining[name] and scan.check_progress.get(name, RANGE_START) < message.high:
-                remaining[name] -= 1
-                due_checks.append(name)
-        complete = replace(message, number=number, due_checks=tuple(due_checks))
-        yield complete.seal_with(scan_pass.secret).to_json()
-
-
-def split_into_messages(
-    scan: Scan, scan_pass: ScanPass, ranges: Iterator[MailboxRange]
-) -> Iterator[ShardMessage]:
-    """Key ranges as messages; one whose addresses are too long for a message is halved."""
-    for key_range in ranges:
-        message = ShardMessage(
-            scan.config.guard.name,
-            scan_pass.id,
-            0,
-            scan.report.mode,
-            key_range.low,
-            key_range.high,
-            (),
-            key_range.mailboxes,
-        )
-        if len(message.to_json()) <= MAX_QUEUE_MESSAGE_LENGTH or len(key_range.mailboxes) < 2:
-            yield message
-            continue
-        yield from split_into_messages(scan, scan_pass, key_range.halve())
+            due_checks = tuple(
+                name
+                for name, count in remaining.items()
+                if count > 0 and scan.check_progress.get(name, RANGE_START) < part.high
+            )
+            message = ShardMessage(
+                scan.config.guard.name,
+                scan_pass.id,
+                number,
+                scan.report.mode,
+                part.low,
+                part.high,
+                due_checks,
+                part.mailboxes,
+            )
+            text = message.seal_with(scan_pass.secret).to_json()
+            if len(text) > MAX_QUEUE_MESSAGE_LENGTH and len(part.mailboxes) > 1:
+                parts[:0] = part.halve()
+                continue
+            remaining |= {name: remaining[name] - len(part.mailboxes) for name in due_checks}
+            number += 1
+            yield text
 
 
 async def continue_scan_pass(

@@ -268,6 +268,19 @@ async def test_sweeps_are_spread_over_the_rounds() -> None:
     assert "deep" in (await stage.ledger.load_state("toy")).checks_finished_at
 
 
+async def test_where_messages_are_halved_a_round_checks_as_many_mailboxes_as_ever() -> None:
+    stage = EngineHarness(SyntheticTenant(SIZE, deep_forwards={"m7": "x"}), shard_above=200)
+    # Hash after hash: what no compression makes shorter.
+    stage.tenant.format_address = lambda name: "".join(hash_parts(name, part) for part in range(40))
+    await stage.run_timer()
+    messages = [ShardMessage.from_json(text) for text in stage.queue]
+    checked = [message for message in messages if message.due_checks]
+    assert len(messages) > 6
+    assert [message.number for message in checked] == list(range(len(checked)))
+    counts = [len(message.mailboxes) for message in checked]
+    assert sum(counts[:-1]) < stage.world.range_size <= sum(counts)
+
+
 async def test_rounds_without_news_write_a_row_a_shard_and_two_more() -> None:
     stage = await ready()
     stage.tenant.forwards = {}
