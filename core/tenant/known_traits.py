@@ -77,4 +77,6 @@ def note_traits(
     kept = sorted(names, key=lambda name: (name not in before.traits, name))[:MAX_TRAITS]
     seen = {name: before.traits.get(name, now) for name in sorted(kept)}
     is_stale = abs(now - before.last_seen_at) >= REFRESH_INTERVAL
+    if seen == before.traits and not is_stale:
+        return before
     return replace(before, traits=seen, last_seen_at=now if is_stale else before.last_seen_at)

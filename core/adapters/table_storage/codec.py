@@ -160,7 +160,22 @@ def normalize_value(value: Any) -> Any:
     if isinstance(value, datetime):
         return normalize_time(value)
     if isinstance(value, dict):
-        return {key: normalize_value(part) for key, part in value.items()}
+        return normalize_values(value)
     if isinstance(value, tuple):
         return tuple(normalize_value(part) for part in value)
     return normalize_times(value)
+
+
+def normalize_values(values: dict[str, Any]) -> dict[str, Any]:
+    """Return a dictionary with all its times in UTC.
+
+    Most times in a memory of many traits equal the one before: they are kept once.
+    """
+    normalized: dict[str, Any] = {}
+    last: datetime | None = None
+    for key, value in values.items():
+        part = normalize_value(value)
+        if isinstance(part, datetime):
+            last = part = last if part == last else part
+        normalized[key] = part
+    return normalized

@@ -6,12 +6,12 @@ whether Exchange had its licence for advanced auditing, and whether its account'
 looked at; it holds no name and no id.
 """
 
-from collections import defaultdict
 from collections.abc import Collection, Iterator, Mapping, Sequence
 from dataclasses import InitVar, dataclass, field, replace
 from datetime import datetime, timedelta
 from functools import lru_cache
 
+from core.guards.mailbox_audit.marks import MARK_LENGTH, MarkBook
 from core.keys import hash_text
 from core.tenant.known_traits import KnownTraits, note_traits
 
@@ -22,7 +22,6 @@ GROUP_DIGITS = 2
 MAX_ROW_MARKS = 200
 """A row holds few enough for `core.tenant.known_traits.MAX_TRAITS`: about 1,000 rows in a tenant of
 100,000."""
-MARK_LENGTH = 24
 HEX_DIGITS = "0123456789abcdef"
 LETTERS: Mapping[str, str] = {"Admin": "A", "Delegate": "D", "Owner": "O"}
 PREMIUM_LETTER = "P"
@@ -67,8 +66,9 @@ def format_letters(recorded: Recorded) -> str:
     return "".join(sorted(letters))
 
 
+@lru_cache(2_000)
 def build_mark(mailbox_id: str) -> str:
-    """The mark of a mailbox."""
+    """The mark of a mailbox. Those of a page are needed twice: before it is judged and after."""
     return hash_text(f"recording {mailbox_id}")[:MARK_LENGTH]
 
 
@@ -81,15 +81,12 @@ class RecordingMemory:
     now: datetime
     rows: dict[str, KnownTraits] = field(init=False)
     """The rows that hold marks, by key, as they are saved."""
-    groups: defaultdict[str, dict[str, str]] = field(
-        default_factory=lambda: defaultdict(dict), init=False
-    )
-    """The letters of each mailbox by its mark, in groups of marks that begin alike."""
+    marks: MarkBook = field(default_factory=MarkBook, init=False)
+    """The letters of each mailbox by its mark."""
     changed_groups: set[str] = field(default_factory=set, init=False)
-    """The groups in which a mark changed since rows were built."""
+    """The first digits of marks of which one changed since rows were built."""
     missed_since: dict[str, datetime] = field(default_factory=dict, init=False)
     """Since when listings lack a mailbox, by its mark."""
-    seen_marks: set[str] = field(default_factory=set, init=False)
 
     def __post_init__(self, known: Mapping[str, KnownTraits]) -> None:
         self.rows = {key: row for key, row in known.items() if row.kind == KIND and row.traits}
@@ -97,22 +94,18 @@ class RecordingMemory:
         for row in sorted(self.rows.values(), key=lambda row: len(row.object_id)):
             for name, noted_at in row.traits.items():
                 mark, _, letters = name.partition(":")
-                self.groups[mark[:GROUP_DIGITS]][mark] = letters.removesuffix(MISSED_LETTER)
+                self.marks.put(mark, letters)
                 if letters.endswith(MISSED_LETTER):
                     self.missed_since[mark] = noted_at
 
     def recall(self, mailbox_id: str) -> Recorded:
         """What the mailbox recorded before."""
-        mark = build_mark(mailbox_id)
-        return parse_letters(self.groups[mark[:GROUP_DIGITS]].get(mark, ""))
+        return parse_letters(self.marks.get_letters(build_mark(mailbox_id)))
 
     def note(self, mailbox_id: str, recorded: Recorded) -> None:
         """Remember what the mailbox has recorded up to now."""
-        mark, letters = build_mark(mailbox_id), format_letters(recorded)
-        self.seen_marks.add(mark)
-        group = self.groups[mark[:GROUP_DIGITS]]
-        if group.get(mark, "") != letters:
-            group[mark] = letters
+        mark = build_mark(mailbox_id)
+        if self.marks.note(mark, format_letters(recorded)):
             self.changed_groups.add(mark[:GROUP_DIGITS])
 
     def build_changed_rows(self) -> Iterator[KnownTraits]:
@@ -124,7 +117,7 @@ class RecordingMemory:
         """All rows as they are now. After a whole listing those mailboxes that it did not show are
         missed, and those that have been for long are forgotten.
         """
-        return self.build_group_rows(set(self.groups), is_whole=is_whole)
+        return self.build_group_rows(self.marks.list_beginnings(), is_whole=is_whole)
 
     def build_group_rows(self, groups: Collection[str], *, is_whole: bool) -> Iterator[KnownTraits]:
         """The rows of some groups, and after them those that hold nothing any more."""
@@ -134,17 +127,15 @@ class RecordingMemory:
             if row.object_id.removeprefix(ROW_PREFIX)[:GROUP_DIGITS] in groups
         }
         for group in sorted(groups):
-            letters = self.groups[group]
-            marks = sorted(
-                mark
-                for mark in letters
-                if letters[mark] and not (is_whole and self.is_forgotten(mark))
-            )
-            for prefix, part in divide_marks(group, marks):
-                names = [
-                    f"{mark}:{letters[mark]}{self.get_ending(mark, is_whole)}" for mark in part
-                ]
-                row = note_traits(self.rows, ROW_PREFIX + prefix, KIND, names, self.now)
+            names = {
+                mark: f"{mark}:{letters}{self.get_ending(mark, is_seen, is_whole)}"
+                for mark, letters, is_seen in self.marks.list_alike(group)
+                if letters and (is_seen or not (is_whole and self.is_forgotten(mark)))
+            }
+            for prefix, part in divide_marks(group, list(names)):
+                row = note_traits(
+                    self.rows, ROW_PREFIX + prefix, KIND, [names[mark] for mark in part], self.now
+                )
                 self.rows[row.key] = row
                 emptied.pop(row.key, None)
                 yield row
@@ -152,16 +143,15 @@ class RecordingMemory:
             del self.rows[key]
             yield replace(row, traits={}, last_seen_at=self.now)
 
-    def get_ending(self, mark: str, is_whole: bool) -> str:
+    def get_ending(self, mark: str, is_seen: bool, is_whole: bool) -> str:
         """The letter of a mailbox that is missed; none for any other."""
-        is_missed = mark not in self.seen_marks and (is_whole or mark in self.missed_since)
+        is_missed = not is_seen and (is_whole or mark in self.missed_since)
         return MISSED_LETTER if is_missed else ""
 
     def is_forgotten(self, mark: str) -> bool:
-        """Whether no listing has shown a mailbox for long."""
+        """Whether a mailbox that was not seen was missed for long before."""
         since = self.missed_since.get(mark)
-        is_old = since is not None and self.now - since >= MEMORY_PERIOD
-        return is_old and mark not in self.seen_marks
+        return since is not None and self.now - since >= MEMORY_PERIOD
 
 
 def divide_marks(prefix: str, marks: Sequence[str]) -> Iterator[tuple[str, Sequence[str]]]:

@@ -70,3 +70,10 @@ def test_what_is_known_of_an_object_lies_beside_it_under_a_key_of_its_own() -> N
     key = build_traits_key("o", "method")
     assert key.startswith(compute_hash_prefix("o"))
     assert key != build_object_key("o", "method")
+
+
+def test_a_second_look_at_the_same_is_the_same_memory_until_its_time_is_saved_again() -> None:
+    known = look(None, {"a", "b"}, START)
+    assert look(known, {"b", "a"}, START + HOUR) is known
+    later = look(known, {"a", "b"}, START + REFRESH_INTERVAL)
+    assert (later.traits, later.last_seen_at) == (known.traits, START + REFRESH_INTERVAL)

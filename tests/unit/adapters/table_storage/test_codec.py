@@ -1,7 +1,7 @@
 """Records are read back exactly as they were written, and nothing else is read at all."""
 
 from dataclasses import replace
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 
 import pytest
 from hypothesis import given
@@ -18,6 +18,7 @@ from core.model.changes import ChangeRecord
 from core.model.findings import Fact, Severity
 from core.model.state import GuardState, ScanPass, ScanTotals
 from core.tenant.changes import CHANGE_TYPES, ResetAuditSet, build_change, change_to_arguments
+from core.tenant.known_traits import KnownTraits
 from core.tenant.readings import ReadFailure
 from tests.support.cases import build_case
 from tests.support.fakes.clock import START
@@ -149,3 +150,13 @@ def test_a_record_that_fits_no_row_is_refused() -> None:
 def test_times_keep_their_zone() -> None:
     assert decode_stored_record(Case, encode_stored_record(CASE)).opened_at.tzinfo is not None
     assert isinstance(decode_stored_record(Case, encode_stored_record(CASE)).opened_at, datetime)
+
+
+def test_equal_times_that_follow_each_other_are_kept_once() -> None:
+    later = START + timedelta(hours=1)
+    traits = {"a": START, "b": START, "c": later, "d": later, "e": START}
+    known = KnownTraits("k", "o", "method", START, START, traits)
+    found = decode_stored_record(KnownTraits, encode_stored_record(known))
+    assert found == known
+    assert found.traits["a"] is found.traits["b"]
+    assert found.traits["c"] is found.traits["d"]
