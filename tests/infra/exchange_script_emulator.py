@@ -477,9 +477,10 @@ class ScriptEmulator:
 
     def evaluate(self, node: Node, scope: Scope) -> Any:
         """An expression's value."""
+        # The grammar wraps a variable in an expression of each rank of operators.
+        while len(node.children) == 1 and node.type.endswith("_expression"):
+            node = node.children[0]
         kind = node.type
-        if len(node.children) == 1 and kind.endswith("_expression"):
-            return self.evaluate(node.children[0], scope)
         method = getattr(self, f"on_{kind}", None)
         if method is None:
             raise UnsupportedSyntax(f"{kind}: {read_text(node)[:60]}")

@@ -86,7 +86,13 @@ def iter_nodes(node: Node) -> Iterator[Node]:
 
 def find_nodes(node: Node, kind: str) -> Iterator[Node]:
     """Every node of a kind at or below this one."""
-    return (one for one in iter_nodes(node) if one.type == kind)
+    return iter(list_nodes(node, kind))
+
+
+@cache
+def list_nodes(node: Node, kind: str) -> tuple[Node, ...]:
+    """The same as a tuple, which is made once: a loop asks for the same nodes again and again."""
+    return tuple(one for one in iter_nodes(node) if one.type == kind)
 
 
 def read_text(node: Node | None) -> str:
@@ -96,7 +102,10 @@ def read_text(node: Node | None) -> str:
 
 def find_child(node: Node, kind: str) -> Node | None:
     """The first child of a kind."""
-    return next((one for one in node.children if one.type == kind), None)
+    for one in node.children:
+        if one.type == kind:
+            return one
+    return None
 
 
 def find_syntax_errors(source: str) -> list[str]:
@@ -139,6 +148,7 @@ def find_functions(tree: Node) -> dict[str, frozenset[str]]:
     }
 
 
+@cache
 def normalize_variable(variable: str) -> str:
     """The name in $name, ${name}, $script:name and @name, in small letters."""
     return variable.lstrip("$@").strip("{}").lower().rpartition("script:")[2].partition(":")[0]
