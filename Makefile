@@ -13,7 +13,7 @@ TYPED = core sandbox bench tests tools $(wildcard function_app.py)
 # each worker of the tests and each process they start would compile all that it imports anew.
 unexport PYTHONDONTWRITEBYTECODE
 
-.PHONY: help setup ready ready-demo run bench mutants new-guard test check lint infra-check \
+.PHONY: help setup ready ready-demo run bench mutants new-guard test collect check lint infra-check \
 	infra-compile package fuzz format lock audit clean docs
 
 help: ## List what can be made
@@ -42,9 +42,15 @@ mutants: ready ## Change the core in small ways and count what the tests notice 
 	@$(PYTHON) -m tools.mutation_testing $(ARGS)
 
 test: ready ## Lint, types, import contracts, infrastructure and all tests
-	@$(MAKE) --jobs=2 --output-sync=target lint infra-check
+	@$(MAKE) --jobs=2 --output-sync=target lint infra-check collect
 	@echo "==> pytest: the tests"
 	@$(PYTHON) -m pytest --numprocesses=$(WORKERS) --durations=10 $(ARGS)
+
+# The first process that imports something compiles it, and those that begin at the same time do so
+# all at once: before several of them run the tests, one looks at what there is to run.
+collect: ready
+	@echo "==> pytest: what there is to test"
+	@found=$$($(PYTHON) -m pytest --numprocesses=0 --collect-only -qq $(ARGS)) || { echo "$$found"; exit 1; }
 
 check: test ## The same as make test
 
