@@ -39,13 +39,14 @@ def test_every_form_of_an_import_is_recognized(line: str) -> None:
 
 
 def test_nothing_is_imported_from_a_test_module() -> None:
+    sources = {path: (ROOT / path).read_text(encoding="utf-8") for path in MODULES}
     imports = {
         str(path): sorted(
-            ".".join(module)
-            for module in list_imported_modules((ROOT / path).read_text(encoding="utf-8"))
-            if module in TEST_MODULES
+            ".".join(module) for module in list_imported_modules(source) if module in TEST_MODULES
         )
-        for path in MODULES
+        for path, source in sources.items()
+        # To read all of them takes seconds.
+        if "test_" in source
     }
     assert {path: modules for path, modules in imports.items() if modules} == {}
 
