@@ -156,7 +156,7 @@ class MailboxIndex:
         start, low, counts = 0, after, iter_range_sizes(size, first_size)
         while True:
             end = start + next(counts)
-            while 0 < end < len(order) and get_prefix(order[end]) == get_prefix(order[end - 1]):
+            while end < len(order) and get_prefix(order[end]) == get_prefix(order[end - 1]):
                 end += 1
             high = get_prefix(order[end]) if end < len(order) else RANGE_END
             rows = (place & ((1 << NUMBER_BITS) - 1) for place in order[start:end])
