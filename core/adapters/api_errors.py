@@ -77,8 +77,8 @@ def sanitize_message(value: object) -> str:
 
 def get_api_error(body: object) -> ResponseRow:
     """Return the `error` object of a body, empty if it has none."""
-    error = body.get("error") if isinstance(body, Mapping) else None
-    return error if isinstance(error, Mapping) else {}
+    error = body.get("error") if isinstance(body, dict) else None
+    return error if isinstance(error, dict) else {}
 
 
 def parse_graph_error(body: object) -> tuple[str, str]:
@@ -89,7 +89,7 @@ def parse_graph_error(body: object) -> tuple[str, str]:
     the `errorCode`, without `error`.
     """
     error = get_api_error(body)
-    if not error and isinstance(body, Mapping) and body.get("errorCode"):
+    if not error and isinstance(body, dict) and body.get("errorCode"):
         error = {"code": body["errorCode"], "message": body.get("message")}
     elif inner := parse_inner_error(error.get("message")):
         error = {"code": inner["errorCode"], "message": inner.get("message")}

@@ -113,7 +113,7 @@ def sort_exchange_replies(
         raise RetryableError("Exchange batch: the answer has no responses")
     found: dict[int, list[ResponseRow]] = {number: [] for number in requested}
     for inner in replies:
-        number = parse_text(inner.get("id"), 12) if isinstance(inner, Mapping) else ""
+        number = parse_text(inner.get("id"), 12) if isinstance(inner, dict) else ""
         if number.isascii() and number.isdigit() and int(number) in found:
             found[int(number)].append(inner)
     return found
@@ -127,7 +127,7 @@ def parse_exchange_reply(replies: Sequence[ResponseRow], command: Command) -> Re
     if not isinstance(status, int) or not 100 <= status < 600:
         raise RetryableError(f"{command.cmdlet}: an answer without status")
     if 200 <= status < 300:
-        if isinstance(body, Mapping):
+        if isinstance(body, dict):
             return body
         if not command.is_read and not body:
             return {"value": []}

@@ -13,7 +13,6 @@ from collections.abc import AsyncIterator, Awaitable, Callable, Collection, Mapp
 from functools import partial
 from itertools import batched
 from urllib.parse import urlsplit, urlunsplit
-from uuid import uuid4
 
 from core.adapters.api_errors import (
     EXCHANGE_ROLE,
@@ -52,7 +51,7 @@ from core.adapters.exchange.routing import (
     strip_back_end_port,
 )
 from core.adapters.exchange.way_memory import WayMemory
-from core.adapters.http import BufferedResponse, HttpClient
+from core.adapters.http import BufferedResponse, HttpClient, create_request_id
 from core.adapters.parsing import (
     ResponseRow,
     is_set,
@@ -237,7 +236,7 @@ class ExchangeClient:
             "X-ResponseFormat": "json",
             "X-AnchorMailbox": anchor or list_anchors(command, self.tenant_id, form)[0],
             "parameter-based-routing": "true",
-            "client-request-id": str(uuid4()),
+            "client-request-id": create_request_id(),
         }
 
     def build_command_path(self, command: Command) -> str:

@@ -14,7 +14,6 @@ from collections.abc import AsyncIterator, Awaitable, Callable, Mapping
 from functools import partial
 from itertools import batched
 from urllib.parse import urlsplit
-from uuid import uuid4
 
 import httpx
 import msgspec
@@ -54,7 +53,7 @@ from core.adapters.graph.replies import (
 )
 from core.adapters.graph.reports import BETA, build_report_service, is_report_path
 from core.adapters.graph.transport import GraphTransport
-from core.adapters.http import USER_AGENT, BufferedResponse
+from core.adapters.http import USER_AGENT, BufferedResponse, create_request_id
 from core.adapters.parsing import ResponseRow, parse_response_rows, parse_total_count
 from core.adapters.retry import (
     RetryableError,
@@ -427,7 +426,7 @@ class GraphClient:
             "Authorization": f"Bearer {token.token}",
             "Content-Type": "application/json",
             "User-Agent": USER_AGENT,
-            "client-request-id": str(uuid4()),
+            "client-request-id": create_request_id(),
         }
         response = await self.transport.post(self.batch_url, headers, msgspec.json.encode(body))
         return response if response.status != 401 else await self.send(Method.POST, "/$batch", body)

@@ -2,6 +2,7 @@
 
 import base64
 import gzip
+import uuid
 from collections.abc import AsyncIterator, Mapping
 from contextlib import asynccontextmanager
 from typing import Any
@@ -11,7 +12,12 @@ from aiohttp import web
 from azure.core.credentials import AccessToken
 
 from core.adapters.credentials import Credential
-from core.adapters.http import BufferedResponse, ConnectionLost, HttpClient
+from core.adapters.http import (
+    BufferedResponse,
+    ConnectionLost,
+    HttpClient,
+    create_request_id,
+)
 from core.errors import Unavailable
 
 ERROR = b'{"error": {"code": "BadRequest"}}'
@@ -146,3 +152,11 @@ async def test_a_closed_port_was_sent_nothing(way: str) -> None:
     finally:
         await client.close()
     assert not isinstance(failure.value, ConnectionLost)
+
+
+def test_request_ids_are_random_guids_and_no_two_are_the_same() -> None:
+    made = [create_request_id() for _ in range(100)]
+    assert len(set(made)) == 100
+    for one in made:
+        assert (str(uuid.UUID(one)), uuid.UUID(one).version) == (one, 4)
+        assert uuid.UUID(one).variant == uuid.RFC_4122

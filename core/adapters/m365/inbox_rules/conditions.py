@@ -5,7 +5,7 @@ Both become the same `RuleCondition`, named as Graph names it, so that two views
 
 import hashlib
 import re
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from itertools import islice
 
 from core.adapters.parsing import (
@@ -153,7 +153,7 @@ def parse_condition_values(kind: str, value: object) -> tuple[str, ...]:
     if kind in RECIPIENT_KINDS:
         return tuple(map(parse_condition_recipient, split_recipients(value)))
     if not isinstance(value, list):
-        if kind == "withinSizeRange" and isinstance(value, Mapping):
+        if kind == "withinSizeRange" and isinstance(value, dict):
             low, high = value.get("minimumSize"), value.get("maximumSize")
             return (f"{format_number(low)}-{format_number(high)}",)
         if parse_optional_bool(value):
@@ -163,8 +163,8 @@ def parse_condition_values(kind: str, value: object) -> tuple[str, ...]:
 
 def parse_condition_recipient(entry: object) -> str:
     """A sender or recipient of a condition: its address, else its name, else all of it."""
-    holder = entry.get("emailAddress") if isinstance(entry, Mapping) else None
-    if isinstance(holder, Mapping):
+    holder = entry.get("emailAddress") if isinstance(entry, dict) else None
+    if isinstance(holder, dict):
         shown = holder.get("address") or holder.get("name")
         if isinstance(shown, str) and shown.strip():
             return parse_recipient_text(shown.strip())

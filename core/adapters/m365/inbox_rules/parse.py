@@ -83,8 +83,8 @@ def parse_graph_recipients(value: object) -> tuple[str, ...]:
         return ()
     found = []
     for entry in split_recipients(value):
-        holder = entry.get("emailAddress") if isinstance(entry, Mapping) else None
-        part = holder if isinstance(holder, Mapping) else {}
+        holder = entry.get("emailAddress") if isinstance(entry, dict) else None
+        part = holder if isinstance(holder, dict) else {}
         shown = part.get("address") or part.get("name")
         if not isinstance(shown, str) or not shown.strip():
             raise ValueError("an inbox rule with a recipient that cannot be read")
