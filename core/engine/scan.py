@@ -381,7 +381,9 @@ async def read_mailbox_range(
     inspecting = scan.config.guard.inspect
     if inspecting is None:
         raise TypeError(f"{scan.config.guard.name} lists mailboxes but has no inspect function")
-    observe_context = replace(scan.build_observe_context(), due_checks=due_checks)
+    observe_context = replace(
+        scan.build_observe_context(), due_checks=due_checks, is_first_range=mailbox_range.is_first
+    )
     return await inspecting(scan.world.tenant, observe_context, mailbox_range.mailboxes)
 
 

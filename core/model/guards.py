@@ -88,6 +88,10 @@ class ObserveContext[O = Any]:
     """The periodic checks that are due."""
     continuation: str = ""
     """Where an earlier scan stopped, as a reading gave it; empty to begin at the first object."""
+    is_first_range: bool = True
+    """Whether no mailboxes of the tenant come before those to inspect: what one of them is enough
+    for is done with these.
+    """
     open_case_ids: frozenset[str] = frozenset()
     """The objects with an open case: the guard has to find out whether they still exist."""
     is_enforcing: bool = False

@@ -77,13 +77,15 @@ class MailboxRange:
     low: str
     high: str
     mailboxes: tuple[Mailbox, ...]
+    is_first: bool = False
+    """Whether no mailboxes of the tenant come before these."""
 
     def halve(self) -> "Iterator[MailboxRange]":
         """The range as two, cut between hash prefixes."""
         middle = compute_hash_prefix(self.mailboxes[len(self.mailboxes) // 2].id)
         first = tuple(box for box in self.mailboxes if compute_hash_prefix(box.id) < middle)
         second = tuple(box for box in self.mailboxes if compute_hash_prefix(box.id) >= middle)
-        yield MailboxRange(self.low, middle, first)
+        yield MailboxRange(self.low, middle, first, self.is_first)
         yield MailboxRange(middle, self.high, second)
 
 
@@ -129,7 +131,7 @@ class MailboxIndex:
         if start == end or (end - start < size and not last):
             return None
         self.next_position = end
-        return MailboxRange("", "", self.unpack_rows(range(start, end)))
+        return MailboxRange("", "", self.unpack_rows(range(start, end)), is_first=start == 0)
 
     def build_listing_reading(self) -> Reading[Mailbox]:
         """What the listing itself shows: which mailboxes are gone, and which could not be
@@ -159,8 +161,8 @@ class MailboxIndex:
             while end < len(order) and get_prefix(order[end]) == get_prefix(order[end - 1]):
                 end += 1
             high = get_prefix(order[end]) if end < len(order) else RANGE_END
-            rows = (place & ((1 << NUMBER_BITS) - 1) for place in order[start:end])
-            yield MailboxRange(low, high, self.unpack_rows(rows))
+            rows = self.unpack_rows(place & ((1 << NUMBER_BITS) - 1) for place in order[start:end])
+            yield MailboxRange(low, high, rows, is_first=low == RANGE_START)
             if high == RANGE_END:
                 return
             start, low = end, high

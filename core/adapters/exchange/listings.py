@@ -236,14 +236,19 @@ class Listing:
     async def read_new(
         self, way: ListingWay, form: PageForm, *, resumable: bool
     ) -> AsyncGenerator[Block]:
-        """What one way shows that none before it did. Raises TenantError."""
+        """What one way shows that none before it did. Raises TenantError.
+
+        After other ways a block may be without news: whoever reads on about what was listed does
+        not wait for the next.
+        """
         remembered = way not in RESUMABLE_WAYS
         async with aclosing(self.read_way(way, form)) as blocks:
             async for rows, path in blocks:
                 if path and not remembered:
                     remembered = True
                     await self.remember(way, form)
-                if new := self.shown.take_new_rows(rows):
+                new = self.shown.take_new_rows(rows)
+                if new or not resumable:
                     yield new, path if resumable else ""
 
     def note_failure(self, way: ListingWay, error: TenantError) -> None:

@@ -65,8 +65,8 @@ def select_due(
     """The mailboxes to read now: those whose time came since the last look, those that could not be
     read when it was theirs, and open cases.
 
-    One is always read, that whose time is next: so a permission that is missing is known in every
-    look, and not only now and then.
+    One of the first mailboxes is always read, that whose time is next: so a permission that is
+    missing is known in every look, and not only now and then.
     """
     if everything:
         return list(mailboxes)
@@ -76,7 +76,7 @@ def select_due(
     ids = {one.id for one in (*again, *select_missed(mailboxes, context))}
     size = period // SLOT
     due = [one for one in mailboxes if one.id in ids or place(one.id, size) in slots]
-    if due or not mailboxes:
+    if due or not mailboxes or not context.is_first_range:
         return due
     current = get_slot(context.policy.now)
     return [min(mailboxes, key=lambda one: ((place(one.id, size) - current) % size, one.id))]

@@ -44,6 +44,7 @@ def test_the_slices_hold_every_mailbox_once_and_leave_no_gap(
     pieces = list(roll.iter_ranges(size=size, first_size=first_size))
     assert [piece.low for piece in pieces] == [RANGE_START, *(piece.high for piece in pieces[:-1])]
     assert pieces[-1].high == RANGE_END
+    assert [piece.is_first for piece in pieces] == [True, *(False for _ in pieces[1:])]
     found = [box for piece in pieces for box in piece.mailboxes]
     assert sorted(box.id for box in found) == sorted(ids)
     assert all(box.address == f"{box.id}@x" for box in found)
@@ -65,6 +66,7 @@ def test_going_on_after_a_slice_leaves_out_nothing_and_repeats_nothing(size: int
     before = pieces[: at % len(pieces)]
     after = before[-1].high if before else RANGE_START
     rest = list(roll.iter_ranges(after, size=5))
+    assert rest[0].is_first is (not before)
     seen = [box.id for piece in [*before, *rest] for box in piece.mailboxes]
     assert sorted(seen) == sorted(f"id-{n}" for n in range(size))
 
@@ -137,6 +139,7 @@ def test_mailboxes_come_as_they_were_listed_in_full_slices_and_the_last_ones_at_
         roll.add_page(MailboxPage(Reading(part, population=5), SURFACES))
         while piece := roll.take_listed_range(3):
             assert len(piece.mailboxes) == 3
+            assert piece.is_first is (not seen)
             seen += [box.id for box in piece.mailboxes]
     assert len(seen) == 9
     last = roll.take_listed_range(3, last=True)

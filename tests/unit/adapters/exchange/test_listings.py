@@ -276,6 +276,15 @@ async def test_a_size_in_the_state_that_makes_no_sense_is_not_asked_for(size: in
         assert to.exchange.service.requests == COUNT // PAGE_SIZE + 1
 
 
+async def test_pages_that_show_nothing_new_are_passed_on_as_they_come() -> None:
+    async with connect_sandbox(build_tenant({}, build_mailboxes(3 * PAGE_SIZE))) as to:
+        note_ways(to)
+        command = Command("Get-Mailbox", ALL, ("Guid",))
+        sizes = [len(part.rows) async for part in list_objects(to.exchange, command)]
+    assert sizes[:3] == [PAGE_SIZE] * 3
+    assert sizes[3:] == [0] * 4, "whoever reads what was listed goes on with each page"
+
+
 async def test_a_remembered_size_that_ends_on_a_full_page_too_is_changed_again() -> None:
     count = PAGE_SIZE + PAGE_SIZE - 1
     async with connect_sandbox(build_tenant({}, build_mailboxes(count))) as to:

@@ -207,6 +207,8 @@ def test_one_is_always_read_that_whose_time_is_next() -> None:
         for one in boxes
     )
     assert select_due([], context, everything=False) == []
+    later = replace(context, is_first_range=False)
+    assert select_due(boxes, later, everything=False) == [], "one of the tenant is enough"
 
 
 def test_what_was_missed_while_nobody_looked_is_read_now() -> None:
