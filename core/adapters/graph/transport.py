@@ -22,7 +22,6 @@ from core.adapters.retry import RetryableError
 from core.errors import Unavailable
 
 RESPONSE_LIMIT = 16 * 1024 * 1024
-READ_TIMEOUT = 60.0
 TRANSPORT_ERRORS = (aiohttp.ClientError, TimeoutError, OSError, zlib.error)
 DECODED_HEADERS = frozenset({b"content-encoding", b"content-length", b"transfer-encoding"})
 
@@ -50,9 +49,9 @@ class GraphTransport(httpx.AsyncBaseTransport):
                     limit=self.connections, ssl=build_tls_context(self.ca_path)
                 ),
                 cookie_jar=aiohttp.DummyCookieJar(),
-                timeout=aiohttp.ClientTimeout(
-                    total=None, sock_connect=CONNECT_TIMEOUT, sock_read=READ_TIMEOUT
-                ),
+                # `ThrottledService` bounds the whole of an attempt; a timer for each piece of an
+                # answer would take as much CPU as parsing it.
+                timeout=aiohttp.ClientTimeout(total=None, sock_connect=CONNECT_TIMEOUT),
                 auto_decompress=False,
             )
         return self.session
