@@ -114,16 +114,19 @@ EXCLUDED_KINDS = ("DiscoveryMailbox",)
 async def observe(
     tenant: ForwardingPorts, context: ObserveContext[ForwardingOptions]
 ) -> AsyncIterator[Reading[ForwardingItem] | MailboxPage]:
-    """What Exchange can name by itself, then all mailboxes, to look into one by one.
+    """What Exchange can name by itself, and all mailboxes, to look into one by one.
 
-    The first of them are asked for meanwhile.
+    The first of them come first: they are looked into while Exchange names the rest.
     """
     pages = tenant.mailboxes.list_mailboxes()
-    listed, first = await asyncio.gather(read_listed_forwards(tenant, context), anext(pages, None))
-    for reading in listed:
-        yield reading
-    if first:
-        yield build_page(first)
+    listed = asyncio.create_task(read_listed_forwards(tenant, context))
+    try:
+        if first := await anext(pages, None):
+            yield build_page(first)
+        for reading in await listed:
+            yield reading
+    finally:
+        listed.cancel()
     async for page in pages:
         yield build_page(page)
 
