@@ -10,18 +10,36 @@ as long: it loads what checks every other language, and writes a log that nobody
 import json
 import logging
 import sys
+from collections.abc import Callable
+from functools import cache
+from typing import Any
 
 # Most checks of Bicep are those of ARM templates, which register themselves for both.
 import checkov.arm.runner  # noqa: F401
 from checkov.bicep.runner import Runner
 from checkov.runner_filter import RunnerFilter
+from ply import yacc
 
 # types.bicep declares no resource, and checkov's parser cannot read it.
 SKIPPED_PATHS = ["types.bicep"]
 
 
+def build_parsers_once() -> None:
+    """Lets checkov read the paths of properties with one parser: the library that it uses builds
+    one for each of them, which took three quarters of the time.
+    """
+    build = yacc.yacc
+
+    @cache
+    def build_for(kind: Callable[[], Any], start: str) -> Any:
+        return build(module=kind(), start=start, write_tables=False, debug=False)
+
+    yacc.yacc = lambda *, module, start, **_: build_for(module.__class__, start)
+
+
 def main() -> None:
     """Check the folder."""
+    build_parsers_once()
     # A check that breaks is told as an error.
     logging.basicConfig(level=logging.ERROR)
     chosen = RunnerFilter(
