@@ -10,6 +10,7 @@ import json
 import time
 from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
 from dataclasses import replace
+from itertools import chain
 from typing import Any
 from uuid import uuid4
 from zlib import crc32
@@ -145,7 +146,9 @@ class Exchange:
 
     def get_granted_cmdlets(self) -> Mapping[str, frozenset[str] | None]:
         """The cmdlets that this app's role groups allow, in lower case, with their parameters."""
-        everything = {*CMDLETS, *(name for name in self.tenant.exchange if name.startswith("Get-"))}
+        named = (name for name in self.tenant.exchange if name.startswith("Get-"))
+        # Put together only where a scene grants all.
+        everything = chain(CMDLETS, named)
         return access.parse_grants(self.tenant.get_grants("exchange", everything))
 
     def get_module_file(self, request: HttpRequest) -> HttpResponse:
