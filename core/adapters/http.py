@@ -228,7 +228,11 @@ class HttpClient:
         if self.credential is None or not (url.startswith("https://") or is_loopback_url(url)):
             return await self.send(method, url, headers=headers, body=body, limit=limit)
         token = await self.credential.get_token(self.scope)
-        own = {"Authorization": f"Bearer {token.token}", "User-Agent": USER_AGENT}
+        own = {
+            "Accept-Encoding": "gzip",
+            "Authorization": f"Bearer {token.token}",
+            "User-Agent": USER_AGENT,
+        }
         try:
             async with self.open_session().request(
                 method,
