@@ -2,7 +2,9 @@
 
 --quick      1,000 and 10,000 mailboxes, small samples, each way of listing once: some minutes
 --publish    also make these results the reference: docs/performance.{json,md,png}
---listings   measure only the ways of listing; --publish puts them into the reference's place
+--scans      measure only mailbox-forwarding, mailbox-audit and the bare clients beside them;
+             --publish puts them into the reference's place, --sizes may name some of the sizes
+--listings   measure only the ways of listing; likewise
 --activity   measure only ticks of the audit logs and sweeps over mailboxes; likewise
 --contrary   measure only the guards, in a tenant as measured and in a contrary one; likewise, and
              --sizes may name another tenant than that of 10,000 mailboxes
@@ -127,14 +129,9 @@ def choose_measures(asked: argparse.Namespace) -> MeasureCallback:
         return matrix.measure_only_listings
     if asked.activity:
         return matrix.measure_only_activity
+    if asked.scans:
+        return matrix.measure_only_scans
     return matrix.measure_profiles if asked.contrary else matrix.measure_all
-
-
-def merge_results(reference: Results, measured: Results) -> Results:
-    """The reference with other measurements of the same occasions."""
-    occasions = {row.occasion for row in measured.rows}
-    others = (row for row in reference.rows if row.occasion not in occasions)
-    return replace(reference, rows=(*others, *measured.rows))
 
 
 def publish_results(results: Results) -> None:
@@ -146,8 +143,11 @@ def publish_results(results: Results) -> None:
 
 def publish(asked: argparse.Namespace, results: Results) -> None:
     """Makes the results the reference, or a part of it."""
-    if asked.listings or asked.contrary or asked.activity:
-        publish_results(merge_results(load_results(report.RESULTS), results))
+    if asked.scans or asked.listings or asked.contrary or asked.activity:
+        whole = load_results(report.RESULTS).replace_rows(results.rows)
+        publish_results(whole)
+        if asked.scans:
+            plot.draw_plot(whole, report.PICTURE)
         return
     save_starts(measure_starts(REPEATS))
     publish_results(results)
@@ -188,6 +188,7 @@ def parse_options() -> argparse.Namespace:
         formatter_class=argparse.RawDescriptionHelpFormatter,
     )
     parser.add_argument("--quick", action="store_true")
+    parser.add_argument("--scans", action="store_true")
     parser.add_argument("--listings", action="store_true")
     parser.add_argument("--activity", action="store_true")
     parser.add_argument("--contrary", action="store_true")
@@ -203,12 +204,12 @@ def parse_options() -> argparse.Namespace:
 
 
 def can_be_reference(asked: argparse.Namespace) -> bool:
-    """Whether what was asked for may be published. A comparison of two profiles has one size, and
-    each row names it; everything else is compared from size to size.
+    """Whether what was asked for may be published. A comparison of two profiles or with the bare
+    clients is one of each size by itself; everything else is compared from size to size.
     """
     if asked.quick or asked.profile != DEFAULT_PROFILE:
         return False
-    return asked.contrary or not asked.sizes
+    return asked.contrary or asked.scans or not asked.sizes
 
 
 def print_tables(asked: argparse.Namespace, results: Results, console: Console) -> None:

@@ -25,6 +25,7 @@ from bench.results import (
     NEW_FORWARD,
     NO_CHANGE,
     RATE_LIMITED,
+    SCANS,
     SDK_GATHER,
     SDK_LOOP,
     SLICES_BY_NAME,
@@ -296,6 +297,25 @@ async def measure_only_activity(
                 yield row
 
 
+async def measure_only_scans(
+    matrix: BenchMatrix, folder: Path, report_progress: ProgressCallback
+) -> AsyncIterator[Measurement]:
+    """Measures the guards that read mailbox by mailbox, or all mailboxes with their settings,
+    beside the bare clients, and nothing else.
+    """
+    for size in matrix.sizes:
+        report_progress(f"{size:,} mailboxes: making the tenant")
+        async with start_environment(
+            TenantSpec(size, matrix.seed), folder, matrix.latency_ms, matrix.profile
+        ) as stage:
+            async for row in measure_every_tenant(stage, report_progress, SCANS):
+                yield row
+            async for row in measure_occasions(matrix, stage, report_progress):
+                yield row
+    async for row in measure_special_tenants(matrix, folder, report_progress):
+        yield row
+
+
 async def measure_only_listings(
     matrix: BenchMatrix, folder: Path, report_progress: ProgressCallback
 ) -> AsyncIterator[Measurement]:
@@ -330,15 +350,17 @@ async def measure_profiles(
 
 
 async def measure_every_tenant(
-    environment: BenchEnvironment, report_progress: ProgressCallback
+    environment: BenchEnvironment,
+    report_progress: ProgressCallback,
+    guards: Sequence[str] = GUARDS,
 ) -> AsyncIterator[Measurement]:
-    """Measures what is measured in every tenant.
+    """Measures what is measured in every tenant, or some guards of it.
 
     The minimal client runs right before the run it is compared with, so that both meet the machine
     in the same state.
     """
     size = f"{environment.spec.mailboxes:,} mailboxes"
-    for name in GUARDS:
+    for name in guards:
         report_progress(f"{size}: {name}, {FIRST_RUN}")
         yield await run_guard(environment, name, FIRST_RUN)
         if name == FORWARDING:
@@ -347,8 +369,9 @@ async def measure_every_tenant(
                 yield await run_baseline(environment, floor, get_graph_concurrency())
         report_progress(f"{size}: {name}, {NO_CHANGE}")
         yield await run_guard(environment, name, NO_CHANGE)
-    async for row in measure_feed(environment, report_progress):
-        yield row
+    if guards == GUARDS:
+        async for row in measure_feed(environment, report_progress):
+            yield row
 
 
 async def measure_scripts(

@@ -1,13 +1,14 @@
 """Measurements: one per client, tenant and occasion, all of one benchmark run."""
 
 import json
-from collections.abc import Mapping
-from dataclasses import asdict, dataclass, field
+from collections.abc import Mapping, Sequence
+from dataclasses import asdict, dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
 from bench.meter import Cost
 from core.config.catalog import CATALOG
+from core.guards.mailbox_audit import guard as mailbox_audit
 from core.guards.mailbox_forwarding import guard as mailbox_forwarding
 from core.microsoft365.exchange_listings import find_cmdlet_listing
 from core.tenant.sources import FOLDER_RIGHTS, FULL_ACCESS, OWN_ADD_INS
@@ -43,6 +44,8 @@ LISTING = "listing"
 # The baselines; guards go by their names.
 GUARDS = tuple(duty.guard.name for duty in CATALOG)
 FORWARDING = mailbox_forwarding.GUARD.name
+# Those whose cost grows with every mailbox, and is compared with that of the bare clients.
+SCANS = (FORWARDING, mailbox_audit.GUARD.name)
 # A way of listing goes by the name of its cmdlet and its own; that of one command per object is
 # measured where it is used.
 LISTINGS = tuple(
@@ -101,6 +104,11 @@ class Measurement:
         return cmdlet, way
 
     @property
+    def subject(self) -> tuple[str, str, int]:
+        """What was measured: a client, on an occasion, in a tenant of some size."""
+        return self.client, self.occasion, self.mailboxes
+
+    @property
     def speed(self) -> float:
         """Mailboxes per second."""
         return self.read / self.cost.seconds
@@ -138,9 +146,17 @@ class Results:
     def find(self, client: str, occasion: str, mailboxes: int) -> Measurement | None:
         """Finds the measurement of a client on an occasion in a tenant of that size."""
         for row in self.rows:
-            if (row.client, row.occasion, row.mailboxes) == (client, occasion, mailboxes):
+            if row.subject == (client, occasion, mailboxes):
                 return row
         return None
+
+    def replace_rows(self, newer: Sequence[Measurement]) -> "Results":
+        """The results with newer measurements in the places of those of the same; the others come
+        last.
+        """
+        fresh = {row.subject: row for row in newer}
+        kept = [fresh.pop(row.subject, row) for row in self.rows]
+        return replace(self, rows=(*kept, *fresh.values()))
 
     @property
     def sizes(self) -> list[int]:

@@ -395,3 +395,12 @@ def test_the_document_says_what_the_reference_run_measured() -> None:
     with pytest.raises(LookupError, match="cost"):
         report.update_deployment("no table", results)
     assert not any(row.lost for row in results.rows)
+
+
+def test_newer_measurements_take_the_places_of_those_of_the_same() -> None:
+    newer = measurement(FORWARDING, NO_CHANGE, 1_000, 1.5, 0.1)
+    other = measurement(FORWARDING, NO_CHANGE, 50, 1.0, 0.1)
+    whole = RESULTS.replace_rows([other, newer])
+    place = RESULTS.rows.index(RESULTS.find(FORWARDING, NO_CHANGE, 1_000) or other)
+    assert whole.rows[place] is newer
+    assert whole.rows == (*RESULTS.rows[:place], newer, *RESULTS.rows[place + 1 :], other)
