@@ -95,7 +95,11 @@ def test_a_closed_app_opens_nothing_and_is_stopped_by_its_id() -> None:
     assert stopped.command.startswith("Update-MgServicePrincipal -ServicePrincipalId 'c1'")
     assert stopped.shell is Shell.GRAPH
     assert put_back.text.endswith("> Authentication, Owners, Certificates & secrets.")
-    assert "set it back: Entra admin center > App registrations" in item.advice
+    assert item.advice == (
+        "Ask whoever changed it, by telephone. Unless somebody answers for it, set it back: Entra "
+        "admin center > App registrations > the app > Authentication or Owners, and look at the "
+        "secrets the app got since."
+    )
     assert describe(replace(HOME_APP, name="", app_id="")).name == "c1"
     assert describe(replace(HOME_APP, name=LONG)).name == CUT
 
@@ -124,12 +128,12 @@ def test_sign_ins_of_others_than_a_verified_publisher_go_to_own_hosts() -> None:
 
 def test_an_owner_of_the_principal_holds_a_role_or_is_told() -> None:
     owners = [
+        "no object",
         {"id": "ADMIN", "userPrincipalName": "admin@contoso.com"},
         {"id": "Eve", "userPrincipalName": "eve@contoso.com", "displayName": "Eve E."},
         {"id": "u2", "displayName": LONG},
         {"id": "u3"},
         {"displayName": "Nobody"},
-        "no object",
     ]
     assert describe(UNVERIFIED_APP, owners=owners).opens == tuple(
         Trait(f"owner {one}", f"is owned by {name}, who holds no role", Severity.HIGH)

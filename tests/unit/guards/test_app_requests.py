@@ -77,6 +77,11 @@ def test_a_registration_that_asks_for_much_is_named_with_its_id_and_its_day() ->
     known, unknown = told.opens
     assert known.token == f"asks mail.readwrite {GRAPH_API}"
     assert unknown.text.startswith(f"asks for an unknown permission ({long[:97]}… (324 characters)")
-    assert "App registrations > the app > API permissions" in told.advice
+    assert unknown.token.startswith("asks nnn")
+    assert told.advice == (
+        "Ask its owner what it is for, before anybody consents. Unless somebody answers for it: "
+        "Entra admin center > App registrations > the app > API permissions, and look at its "
+        "secrets and owners."
+    )
     assert (untold.name, format_facts(untold.facts)) == ("r2", ("app id: not told",))
     assert list(describe_requests(SourceRows({REGISTRATION: None}, NOW))) == []
