@@ -1,15 +1,18 @@
 """mailbox-delegation: who is in a group with a right, and what is said of rights over folders."""
 
 from copy import replace
+from datetime import UTC, datetime
 
 import pytest
 
 from core.guards.mailbox_delegation.folders import (
     SEVERAL,
     build_folder_command,
+    judge_folders,
     list_folder_facts,
     rate_folders,
 )
+from core.guards.mailbox_delegation.guard import GUARD
 from core.guards.mailbox_delegation.holders import (
     DOMAIN_MISSING,
     DOMAINS_UNREAD,
@@ -18,10 +21,18 @@ from core.guards.mailbox_delegation.holders import (
     open_group,
 )
 from core.guards.mailbox_delegation.items import MAX_TEXT_LENGTH, GrantedRight
+from core.guards.mailbox_delegation.judge import list_delegation_facts
+from core.guards.mailbox_delegation.texts import (
+    MAX_SHOWN,
+    is_personal_mailbox,
+    list_member_facts,
+)
+from core.guards.mailbox_delegation.verdicts import DelegationVerdict
 from core.microsoft365.addresses import OwnDomains
 from core.microsoft365.recipients import KnownRecipients
 from core.microsoft365.trustees import HolderType
-from core.model.findings import Severity, format_facts
+from core.model.findings import Severity, Verdict, format_facts
+from core.model.guards import GuardPolicy
 from core.tenant.mail_flow import GroupMembers, Recipient
 from core.tenant.mailboxes import Delegation, FolderRight, Mailbox, MailboxFolder
 
@@ -129,11 +140,17 @@ def test_long_texts_of_rights_over_folders_are_cut() -> None:
         replace(COLLEAGUE, kind=LONG),
         folders=(folder,),
     )
-    rights, over, held, displayed, *_ = say(item, HolderType.KNOWN)
-    assert rights.count(CUT) == 2
-    assert over.startswith(f"over: {CUT}")
-    assert held.startswith(f"held by: {CUT}")
-    assert displayed.startswith(f"displayed as: {CUT}")
+    cut = f"{CUT} (300 characters)"
+    assert say(item, HolderType.KNOWN) == (
+        f"the Inbox: {cut} ({cut})",
+        f"over: {cut}",
+        f"held by: {cut} ann@contoso.com",
+        f"displayed as: {cut}",
+    )
+    right = GrantedRight(Delegation("FullAccess", LONG, f"S-{LONG}"), BOX, NOBODY)
+    *_, held, sid = format_facts(list_delegation_facts(right, HolderType.KNOWN))
+    assert held == f"held by: {cut}"
+    assert sid == f"security identifier: S-{CUT[2:]} (302 characters)"
 
 
 def test_a_holder_nobody_knows_is_graver_over_a_person_s_mailbox() -> None:
@@ -155,3 +172,44 @@ def test_a_right_over_a_folder_is_taken_away_where_both_names_can_be_quoted() ->
     assert everybody == (
         "Set-MailboxFolderPermission -Identity 'g1:\\Inbox' -User Default -AccessRights None"
     )
+
+
+TERMS = GuardPolicy(datetime(2026, 11, 20, 6, 0, tzinfo=UTC), GUARD.options)
+
+
+@pytest.mark.parametrize(
+    ("item", "verdict", "severity"),
+    [
+        (
+            replace(OPEN, recipient=PARTNER, is_outside=True),
+            DelegationVerdict.EXTERNAL,
+            Severity.CRITICAL,
+        ),
+        (
+            replace(OPEN, recipient=STAFF, outside_members=("max@guest.example",)),
+            DelegationVerdict.EXTERNAL,
+            Severity.CRITICAL,
+        ),
+        (replace(OPEN, recipient=STAFF), DelegationVerdict.DELEGATED, Severity.LOW),
+        (replace(OPEN, recipient=STAFF, doubt="too many"), Verdict.COULD_NOT_TELL, Severity.LOW),
+        (replace(OPEN, doubt="too many"), DelegationVerdict.UNRESOLVED, Severity.HIGH),
+    ],
+)
+def test_who_may_be_from_outside_is_a_doubt_only_where_nothing_is_known_to_be_wrong(
+    item: GrantedRight, verdict: str, severity: Severity
+) -> None:
+    (finding,) = judge_folders(item, TERMS)
+    assert (finding.verdict, finding.severity) == (verdict, severity)
+
+
+def test_a_kind_that_people_share_is_nobodys_own_whatever_its_letters() -> None:
+    assert is_personal_mailbox(BOX, TERMS)
+    shared = replace(TERMS, options=replace(GUARD.options, resource_kinds=("USERMAILBOX",)))
+    assert not is_personal_mailbox(BOX, shared)
+
+
+def test_of_the_members_from_outside_some_are_named_and_how_many_more_there_are() -> None:
+    names = tuple(f"m{number:02}" for number in range(MAX_SHOWN))
+    for members, told in ((names, ""), ((*names, "x"), " and 1 more")):
+        (fact,) = list_member_facts(replace(OPEN, outside_members=members))
+        assert str(fact) == f"members from outside: {', '.join(names)}{told}"
