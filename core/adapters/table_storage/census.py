@@ -52,8 +52,13 @@ class RowCensus:
     @classmethod
     def count_rows(cls, rows: Iterable[Mapping[str, Any]]) -> "RowCensus":
         """Return the census of rows as they were read."""
+        return cls.count_hashes({row["RowKey"]: hash_row(row) for row in rows})
+
+    @classmethod
+    def count_hashes(cls, hashes: Mapping[str, int]) -> "RowCensus":
+        """Return the census of rows by the hash of each."""
         census = cls()
-        census.note({row["RowKey"]: hash_row(row) for row in rows})
+        census.note(hashes)
         return census
 
     def note(self, hashes: Mapping[str, int | None]) -> dict[str, int | None]:

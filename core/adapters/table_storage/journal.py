@@ -16,7 +16,7 @@ from azure.data.tables import UpdateMode
 
 from core.adapters.table_storage.codec import decode_stored_record, encode_stored_record
 from core.adapters.table_storage.entities import SCHEMA_VERSION, Entity, build_entity
-from core.adapters.table_storage.records import collect_records
+from core.adapters.table_storage.records import collect_records, decode_key_range
 from core.adapters.table_storage.row_texts import get_row_text, set_row_text
 from core.adapters.table_storage.state_table import StateTable
 from core.errors import LedgerError
@@ -65,8 +65,8 @@ class Journal:
     async def load_requests(self, guard: str) -> tuple[OperatorRequest, ...]:
         """Return all requests, newest first, without rows that cannot be decoded."""
         partition = name_partition(guard)
-        rows = await self.table.query_key_range(partition, "request|", "request}")
-        return collect_records(partition, rows).build_snapshot().operator_requests
+        rows = await decode_key_range(self.table, partition, "request|", "request}")
+        return collect_records(rows).build_snapshot().operator_requests
 
     async def save_row(self, row: Entity) -> None:
         """Save one row."""

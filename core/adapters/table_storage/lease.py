@@ -47,7 +47,12 @@ from core.adapters.table_storage.lease_row import (
     is_lease_expired,
     load_state,
 )
-from core.adapters.table_storage.records import collect_records, read_record_rows
+from core.adapters.table_storage.records import (
+    collect_records,
+    decode_key_range,
+    decode_row,
+    read_record_rows,
+)
 from core.adapters.table_storage.responses import describe_table_error, require_etag
 from core.adapters.table_storage.row_texts import (
     measure_operation,
@@ -195,22 +200,24 @@ class TableClaim:
 
     async def load(self, low: str = RANGE_START, high: str = RANGE_END) -> GuardSnapshot:
         """Load the guard's state and its records in a key range, without the archive."""
-        rows = await read_record_rows(self.table, self.guard, low, high)
-        records = collect_records(self.guard, rows)
+        is_whole = self.lease["RowKey"] == LEASE_ROW_KEY and (low, high) == (RANGE_START, RANGE_END)
+        rows = await read_record_rows(self.table, self.guard, low, high, are_counted=is_whole)
+        records = collect_records(rows)
         self.unreadable_row_keys |= records.unreadable_row_keys
         state = await self.read_guard_state()
         self.is_counting = not (state.scan_pass and state.scan_pass.shard_count)
         rows_differ = ""
-        if self.lease["RowKey"] == LEASE_ROW_KEY and (low, high) == (RANGE_START, RANGE_END):
-            unreadable = records.unreadable_row_keys
-            known = RowCensus.count_rows(r for r in rows if r["RowKey"] not in unreadable)
+        if is_whole:
+            every = RowCensus.count_hashes({row.key: row.hash for row in rows})
+            known = RowCensus.count_hashes(
+                {row.key: row.hash for row in rows if row.record is not None}
+            )
             if self.census is None:
-                every = RowCensus.count_rows(rows)
                 self.counts_unreadable = every.to_text() == self.lease["rows"]
                 stored = self.lease["rows"], self.lease["state"]
                 rows_differ = "" if self.counts_unreadable else compare_census(known, *stored)
             # Rows of a newer version that were counted stay counted while this one is deployed.
-            self.census = RowCensus.count_rows(rows) if self.counts_unreadable else known
+            self.census = every if self.counts_unreadable else known
         return replace(
             records.build_snapshot(),
             state=state,
@@ -275,7 +282,9 @@ class TableClaim:
     async def find_past_change(self, change_id: str) -> ChangeRecord | None:
         """Return an archived change; None if there is none, or it cannot be decoded."""
         row = await self.table.read_row(self.guard, f"{PAST_PREFIX}change|{change_id}")
-        return collect_records(self.guard, [row]).changes.get(change_id) if row else None
+        return (
+            collect_records([decode_row(self.guard, row)]).changes.get(change_id) if row else None
+        )
 
     async def list_past_rows(self, kind: PastKind) -> list[PastRow]:
         """List the archived rows of a kind by their keys."""
@@ -288,8 +297,8 @@ class TableClaim:
     async def load_past_cases(self, prefix: str) -> tuple[Case, ...]:
         """Load the archived cases of the objects with a hash prefix."""
         first = f"{PAST_PREFIX}case|{prefix}"
-        rows = await self.table.query_key_range(self.guard, first, f"{first}~")
-        return tuple(collect_records(self.guard, rows).cases.values())
+        rows = await decode_key_range(self.table, self.guard, first, f"{first}~")
+        return tuple(collect_records(rows).cases.values())
 
     async def delete_past_rows(self, kind: PastKind, keys: Sequence[str], *rows: LedgerRow) -> None:
         """Delete archived rows, and save rows together with the last of them."""

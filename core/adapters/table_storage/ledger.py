@@ -76,6 +76,8 @@ from core.adapters.table_storage.lease_row import (
 )
 from core.adapters.table_storage.records import (
     collect_records,
+    decode_key_range,
+    decode_row,
     read_past_rows,
     read_record_rows,
 )
@@ -241,7 +243,7 @@ class TableLedger:
     async def load(self, guard: str) -> GuardSnapshot:
         """Load the guard's state and records without the archive, for readers without a claim."""
         rows = await read_record_rows(self.table, guard, RANGE_START, RANGE_END)
-        records = collect_records(guard, rows).build_snapshot()
+        records = collect_records(rows).build_snapshot()
         return replace(records, state=await load_state(self.table, guard))
 
     async def load_history(
@@ -250,7 +252,7 @@ class TableLedger:
         """Load the same with the archive, of a key range. A record in both is as it is now."""
         past = await read_past_rows(self.table, guard, low, high)
         rows = await read_record_rows(self.table, guard, low, high)
-        records = collect_records(guard, [*past, *rows]).build_snapshot()
+        records = collect_records([*past, *rows]).build_snapshot()
         return replace(records, state=await load_state(self.table, guard))
 
     async def add_request(self, guard: str, operator_request: OperatorRequest) -> None:
@@ -263,10 +265,9 @@ class TableLedger:
 
     async def list_requests(self, guard: str, since: datetime) -> tuple[OperatorRequest, ...]:
         """List the operator requests since a time, newest first, without undecodable rows."""
-        rows = await self.table.query_key_range(
-            guard, "request|", f"request|{format_descending_time(since)}~"
-        )
-        return collect_records(guard, rows).build_snapshot().operator_requests
+        last = f"request|{format_descending_time(since)}~"
+        rows = await decode_key_range(self.table, guard, "request|", last)
+        return collect_records(rows).build_snapshot().operator_requests
 
     async def get_request(self, guard: str, request_id: str) -> OperatorRequest | None:
         """Return an operator request by its id, or None. Raises LedgerError."""
@@ -275,7 +276,7 @@ class TableLedger:
         entity = entity or await self.table.read_row(guard, f"{PAST_PREFIX}{key}")
         if entity is None:
             return None
-        requests = collect_records(guard, [entity]).operator_requests
+        requests = collect_records([decode_row(guard, entity)]).operator_requests
         if not requests:
             raise LedgerError(f"the request {request_id} cannot be decoded")
         return requests[request_id]

@@ -7,9 +7,11 @@ much after a year as after a day.
 import logging
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
+from functools import partial
 
 from azure.data.tables import TableEntity
 
+from core.adapters.table_storage.census import hash_row
 from core.adapters.table_storage.codec import decode_stored_record
 from core.adapters.table_storage.entities import (
     PAST_PREFIX,
@@ -40,6 +42,43 @@ RECORD_TYPES: Mapping[str, type[EntityRecord]] = {
 }
 
 
+@dataclass(frozen=True, slots=True)
+class DecodedRow:
+    """A row of a guard's records, decoded."""
+
+    key: str
+    record: EntityRecord | None
+    """None if it cannot be decoded."""
+    hash: int = 0
+    """Its part of the checksum of all rows, for whoever counts them."""
+
+
+def decode_row(guard: str, entity: TableEntity, *, is_counted: bool = False) -> DecodedRow:
+    """Decode a row, and take its part of the checksum if it `is_counted`."""
+    return DecodedRow(
+        entity["RowKey"], decode_record(guard, entity), hash_row(entity) if is_counted else 0
+    )
+
+
+def decode_record(guard: str, entity: TableEntity) -> EntityRecord | None:
+    """Decode the record of a row; None if that cannot be done."""
+    key = entity["RowKey"]
+    own_key = key.removeprefix(PAST_PREFIX)
+    try:
+        if entity.get("v") != SCHEMA_VERSION:
+            raise ValueError("another schema")
+        record = decode_stored_record(
+            RECORD_TYPES[own_key.partition("|")[0]], get_row_text(entity, "body")
+        )
+        # A body that belongs to another row would replace that record and never be corrected.
+        if build_record_key(record) != own_key:
+            raise ValueError("the body of another row")
+    except (ValueError, KeyError) as error:
+        log.warning("%s: row %s cannot be decoded: %s", guard, key[:48], error)
+        return None
+    return record
+
+
 @dataclass(slots=True)
 class RecordCollector:
     """Collects decoded records, and the keys of the rows that cannot be decoded."""
@@ -53,23 +92,12 @@ class RecordCollector:
     tally: Tally | None = None
     unreadable_row_keys: set[str] = field(default_factory=set)
 
-    def add_row(self, guard: str, entity: TableEntity) -> None:
-        """Decode one row."""
-        key = entity["RowKey"]
-        own_key = key.removeprefix(PAST_PREFIX)
-        try:
-            if entity.get("v") != SCHEMA_VERSION:
-                raise ValueError("another schema")
-            record = decode_stored_record(
-                RECORD_TYPES[own_key.partition("|")[0]], get_row_text(entity, "body")
-            )
-            # A body that belongs to another row would replace that record and never be corrected.
-            if build_record_key(record) != own_key:
-                raise ValueError("the body of another row")
-            self.add_record(record)
-        except (ValueError, KeyError) as error:
-            log.warning("%s: row %s cannot be decoded: %s", guard, key[:48], error)
-            self.unreadable_row_keys.add(key)
+    def add_row(self, row: DecodedRow) -> None:
+        """Collect one row."""
+        if row.record is None:
+            self.unreadable_row_keys.add(row.key)
+        else:
+            self.add_record(row.record)
 
     def add_record(self, record: EntityRecord) -> None:
         """Collect one record."""
@@ -112,10 +140,12 @@ class RecordCollector:
         )
 
 
-async def read_record_rows(table: StateTable, guard: str, low: str, high: str) -> list[TableEntity]:
+async def read_record_rows(
+    table: StateTable, guard: str, low: str, high: str, *, are_counted: bool = False
+) -> list[DecodedRow]:
     """Read the rows of a guard's records in a key range, without those in the archive."""
     return [
-        entity
+        row
         for first, last in (
             (f"case|{low}", f"case|{high}"),
             (f"change|{low}", f"change|{high}"),
@@ -125,26 +155,34 @@ async def read_record_rows(table: StateTable, guard: str, low: str, high: str) -
             ("request|", "request}"),
             ("tally|", "tally}"),
         )
-        for entity in await table.query_key_range(guard, first, last)
+        for row in await decode_key_range(table, guard, first, last, are_counted=are_counted)
     ]
 
 
-async def read_past_rows(table: StateTable, guard: str, low: str, high: str) -> list[TableEntity]:
+async def read_past_rows(table: StateTable, guard: str, low: str, high: str) -> list[DecodedRow]:
     """Read the archived rows of a guard's records in a key range, and all archived requests."""
     return [
-        entity
+        row
         for first, last in (
             (f"{PAST_PREFIX}case|{low}", f"{PAST_PREFIX}case|{high}"),
             (f"{PAST_PREFIX}change|{low}", f"{PAST_PREFIX}change|{high}"),
             (f"{PAST_PREFIX}request|", f"{PAST_PREFIX}request}}"),
         )
-        for entity in await table.query_key_range(guard, first, last)
+        for row in await decode_key_range(table, guard, first, last)
     ]
 
 
-def collect_records(guard: str, rows: Iterable[TableEntity]) -> RecordCollector:
-    """Decode rows. Of two with the same record the later one counts."""
+async def decode_key_range(
+    table: StateTable, guard: str, first: str, last: str, *, are_counted: bool = False
+) -> list[DecodedRow]:
+    """Read and decode the rows of a guard from one key up to, not including, another."""
+    decode = partial(decode_row, guard, is_counted=are_counted)
+    return await table.convert_key_range(decode, guard, first, last)
+
+
+def collect_records(rows: Iterable[DecodedRow]) -> RecordCollector:
+    """Collect decoded rows. Of two with the same record the later one counts."""
     collector = RecordCollector()
     for row in rows:
-        collector.add_row(guard, row)
+        collector.add_row(row)
     return collector

@@ -125,15 +125,28 @@ class StateTable:
 
         The SDK recognises a parameter only between spaces, so no parenthesis may touch one.
         """
+        return await self.convert_rows(lambda row: row, query, select, **parameters)
 
-        async def scan() -> list[TableEntity]:
+    async def convert_rows[T](
+        self,
+        convert: Callable[[TableEntity], T],
+        query: str,
+        select: list[str] | None = None,
+        **parameters: str,
+    ) -> list[T]:
+        """Return what is made of each of the same rows.
+
+        Each is converted as it arrives, so only a page of rows is in memory as the service sent it.
+        """
+
+        async def scan() -> list[T]:
             pages = self.client.query_entities(
                 query,
                 parameters=parameters,
                 select=select,
                 raw_response_hook=self.clock.update_from_response,
             )
-            return [require_entity_keys(entity) async for entity in pages]
+            return [convert(require_entity_keys(entity)) async for entity in pages]
 
         return await self.run_operation(scan)
 
@@ -157,7 +170,14 @@ class StateTable:
 
     async def query_key_range(self, guard: str, first: str, last: str) -> list[TableEntity]:
         """Return the rows of a guard from one key up to, not including, another."""
-        return await self.query_rows(
+        return await self.convert_key_range(lambda row: row, guard, first, last)
+
+    async def convert_key_range[T](
+        self, convert: Callable[[TableEntity], T], guard: str, first: str, last: str
+    ) -> list[T]:
+        """Return what is made of each of the same rows, as it arrives."""
+        return await self.convert_rows(
+            convert,
             "PartitionKey eq @guard and RowKey ge @first and RowKey lt @last",
             guard=guard,
             first=first,

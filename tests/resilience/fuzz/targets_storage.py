@@ -19,7 +19,7 @@ from core.adapters.table_storage.codec import (
     encode_stored_record,
 )
 from core.adapters.table_storage.entities import build_record_key, decode_run_document
-from core.adapters.table_storage.records import RecordCollector
+from core.adapters.table_storage.records import RecordCollector, decode_row
 from core.api.authentication import AccessDenied, Caller, parse_client_principal
 from core.api.request import BadRequest, HttpRequest
 from core.api.routes import ROUTES
@@ -247,7 +247,7 @@ def fuzz_records(data: bytes) -> None:
         PartitionKey="toy", RowKey=choose_row_key(kind, valid, chance), v=1, body=body
     )
     sorted_out = RecordCollector()
-    sorted_out.add_row("toy", entity)
+    sorted_out.add_row(decode_row("toy", entity))
     kept = (
         sorted_out.cases,
         sorted_out.changes,
