@@ -179,11 +179,10 @@ def build_baseline_batch(
 
 def row_applies(row: BaselineRow, configuration: Configuration) -> bool:
     """True unless an object is known to be none of those the row is limited to."""
-    for name, wanted in row.where:
-        shown, value = find_property(configuration.values, name)
-        if shown and matches_value(value, wanted) is False:
-            return False
-    return True
+    return not any(
+        matches_value(find_property(configuration.values, name)[1], wanted) is False
+        for name, wanted in row.where
+    )
 
 
 def build_hidden_property_failure(row: BaselineRow, configuration: Configuration) -> ReadFailure:
