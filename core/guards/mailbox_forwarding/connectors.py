@@ -137,7 +137,7 @@ def strip_address_space(text: str) -> str:
 
 def is_own_server(name: str, own_domains: OwnDomains) -> bool:
     """True for a server's name, or that of its certificate, in a domain of the tenant."""
-    host = to_a_label(name.strip().removeprefix("*.").strip("[]"))
+    host = to_a_label(name.strip().strip("[]"))
     labels = host.split(".")
     parents = (".".join(labels[start:]) for start in range(len(labels)))
     return any(parent in own_domains.exact for parent in parents)
@@ -154,7 +154,8 @@ def get_owner_name(domain: str) -> str:
     nobody's.
     """
     labels = to_a_label(domain.removeprefix("*.")).split(".")
-    is_country = len(labels[-1]) == 2 and labels[-2:-1] and labels[-2] in COMMON_SECOND_LABELS
+    has_second = len(labels) > 1 and labels[-2] in COMMON_SECOND_LABELS
+    is_country = has_second and len(labels[-1]) == 2
     return next(iter(labels[-3:-2] if is_country else labels[-2:-1]), "")
 
 

@@ -46,8 +46,6 @@ def list_dangerous_settings(item: ForwardingItem, policy: Policy) -> Iterator[Da
         case MailboxRules():
             for rule in item.rules:
                 yield from judge_rule(rule, policy)
-        case _:
-            return
 
 
 def judge_rule(item: InboxRuleForward, policy: Policy) -> Iterator[DangerousSetting]:
@@ -55,7 +53,7 @@ def judge_rule(item: InboxRuleForward, policy: Policy) -> Iterator[DangerousSett
     if not item.rule.enabled:
         return
     findings: list[Finding] = []
-    if item.recipients and item.rule.readable:
+    if item.rule.readable:
         findings += [
             one
             for one in judge_forwarding_rules([item], policy)

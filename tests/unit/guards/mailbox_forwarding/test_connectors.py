@@ -16,6 +16,9 @@ from core.guards.mailbox_forwarding.connectors import (
     InboundConnector,
     JournalRule,
     OutboundConnector,
+    get_owner_name,
+    is_own_server,
+    lies_below,
     parse_inbound_connector,
     parse_journal_rule,
     parse_outbound_connector,
@@ -401,3 +404,62 @@ def test_a_journal_rule_is_read_and_what_is_not_said_counts_as_enabled() -> None
     found = parse_journal_rule(item(JournalEmailAddress=" j@drop.example ", Recipient=None))
     assert found == JournalRule("Gateway", "Gateway", True, "j@drop.example")
     assert not parse_journal_rule(item(Enabled="False")).enabled
+
+
+@pytest.mark.parametrize(
+    ("domain", "name"),
+    [
+        ("bank.com", "bank"),
+        ("mail.bank.com", "bank"),
+        ("*.bank.com", "bank"),
+        ("bank.co.uk", "bank"),
+        ("mail.bank.co.uk", "bank"),
+        ("bank.de", "bank"),
+        # Nobody's.
+        ("com", ""),
+        ("*.com", ""),
+        ("co.uk", ""),
+        ("uk", ""),
+        # Below .com anybody may be called `co`, and has it alone.
+        ("bank.co.com", "co"),
+    ],
+)
+def test_an_organization_is_known_by_the_label_that_it_bought(domain: str, name: str) -> None:
+    assert get_owner_name(domain) == name
+
+
+@pytest.mark.parametrize(
+    ("host", "is_own", "is_partners"),
+    [
+        ("mail.contoso.com", True, False),
+        ("*.contoso.com", True, False),
+        (" [MAIL.CONTOSO.COM] ", True, False),
+        ("contoso.com.evil.example", False, False),
+        ("RELAY.BANK.MX", False, True),
+        ("[relay.bank.mx]", False, True),
+        ("bank.mx", False, True),
+        ("evilbank.mx", False, False),
+    ],
+)
+def test_a_server_belongs_to_whoever_has_its_domain(
+    host: str, is_own: bool, is_partners: bool
+) -> None:
+    assert is_own_server(host, OWN) is is_own
+    assert lies_below(host, "bank.mx") is lies_below(host, "*.bank.mx") is is_partners
+    assert not lies_below(host, "mx")
+
+
+@pytest.mark.parametrize(
+    ("values", "takes_all"),
+    [
+        ({}, False),
+        ({"AllAcceptedDomains": True}, True),
+        ({"RouteAllMessagesViaOnPremises": "True"}, True),
+        ({"AllAcceptedDomains": "False", "RouteAllMessagesViaOnPremises": False}, False),
+    ],
+)
+def test_a_connector_takes_all_mail_by_either_of_two_settings(
+    values: dict[str, object], takes_all: bool
+) -> None:
+    connector = Configuration("outbound-connector", "c1", "Out", values)
+    assert parse_outbound_connector(connector).takes_all is takes_all

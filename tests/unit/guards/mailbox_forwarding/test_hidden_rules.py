@@ -5,7 +5,11 @@ from typing import Any
 
 import pytest
 
-from core.guards.mailbox_forwarding.hidden_rules import RuleVisibility, match_visible_rules
+from core.guards.mailbox_forwarding.hidden_rules import (
+    RuleVisibility,
+    have_same_name,
+    match_visible_rules,
+)
 from core.tenant.mail_flow import InboxRule, RuleCondition
 
 SORTS = InboxRule("r1", "m1", "Newsletters", "graph", mark_as_read=True)
@@ -156,4 +160,36 @@ def test_a_rule_of_another_name_fills_in_nothing() -> None:
 def test_where_graph_was_not_read_nobody_knows_what_is_hidden() -> None:
     assert list(match_visible_rules([], [TWIN], False, sends_to)) == [
         (TWIN, RuleVisibility.EXCHANGE)
+    ]
+
+
+@pytest.mark.parametrize(
+    ("name", "expected"),
+    [
+        ("boss", True),
+        (" Boss ", True),
+        ("BOSS", True),
+        ("the boss", False),
+        ("bo ss", False),
+        ("", False),
+    ],
+)
+def test_names_of_rules_are_the_same_whatever_their_case_and_spaces(
+    name: str, expected: bool
+) -> None:
+    assert have_same_name(SENDS, replace(TWIN, name=name)) is expected
+    two = replace(SENDS, name="the boss")
+    assert have_same_name(two, replace(TWIN, name="The  Boss"))
+
+
+def test_a_rule_graph_does_not_show_in_full_is_the_one_of_its_name_and_no_other() -> None:
+    unclear = replace(SORTS, readable=False, mark_as_read=False)
+    marks = replace(SORTS, id="17", api="exchange")
+    assert list(match_visible_rules([unclear], [marks], True, nobody)) == [
+        (replace(marks, read_only=True), RuleVisibility.READ_ONLY)
+    ]
+    other = replace(marks, name="Other", mark_as_read=False)
+    assert list(match_visible_rules([unclear], [other], True, nobody)) == [
+        (unclear, RuleVisibility.GRAPH),
+        (other, RuleVisibility.HIDDEN),
     ]

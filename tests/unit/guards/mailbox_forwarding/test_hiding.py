@@ -20,6 +20,7 @@ from core.guards.mailbox_forwarding.hiding import (
     is_exchanges_own_rule,
     is_plain_reading,
     judge_hiding,
+    keeps_mail,
 )
 from core.guards.mailbox_forwarding.names import is_unreadable_folder_name, is_unreadable_name
 from core.guards.mailbox_forwarding.senders import split_sender, weigh_senders
@@ -765,3 +766,82 @@ def test_a_rule_that_is_plain_hides_nothing_whoever_owns_it(
 )
 def test_most_rules_that_mark_mail_as_read_are_plain(rule: InboxRule, expected: bool) -> None:
     assert is_plain_reading(rule.name, rule.conditions) is expected
+
+
+# -- the parts ---------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize(
+    ("changes", "expected"),
+    [
+        ({}, True),
+        ({"mark_as_read": True}, True),
+        ({"forward_to": ("x",)}, False),
+        ({"forward_as_attachment_to": ("x",)}, False),
+        ({"redirect_to": ("x",)}, False),
+        ({"delete": "delete"}, False),
+        ({"move_to": "F1"}, False),
+        ({"readable": False}, False),
+    ],
+)
+def test_a_rule_that_neither_sends_nor_moves_mail_keeps_it(
+    changes: dict[str, Any], expected: bool
+) -> None:
+    plain = replace(SORTS, move_to="")
+    assert keeps_mail(replace(plain, **changes)) is expected
+
+
+STAMPED = replace(SORTS, conditions=when(headerContains=["X-Spam-Flag: YES"]))
+
+
+@pytest.mark.parametrize(
+    ("rule", "is_excused"),
+    [
+        (STAMPED, True),
+        (replace(STAMPED, delete="delete"), False),
+        (replace(STAMPED, mark_as_read=True), False),
+        # Anybody can write so into a subject.
+        (replace(STAMPED, conditions=when(subjectContains=["X-Spam-Flag: YES"])), False),
+    ],
+)
+def test_only_what_a_filter_stamped_and_only_moved_is_spam(
+    rule: InboxRule, is_excused: bool
+) -> None:
+    assert (judged(rule, "junkemail") is None) is is_excused
+
+
+@pytest.mark.parametrize(
+    ("rule", "severity"),
+    [
+        (replace(SORTS, conditions=when(fromAddresses=["ann@contoso.com"])), None),
+        (replace(SORTS, conditions=when(sentToAddresses=["ann@contoso.com"])), HIGH),
+        (replace(SORTS, conditions=when(senderContains=["ann@contoso.com"])), MEDIUM),
+    ],
+)
+def test_only_what_its_owner_sent_belongs_among_what_was_sent(
+    rule: InboxRule, severity: Severity | None
+) -> None:
+    assert rated(rule, "sentitems") is severity
+
+
+def test_mail_of_nobody_is_not_mail_of_an_owner_without_an_address() -> None:
+    nobody = Owner("", OWN.__contains__)
+    rule = replace(SORTS, conditions=when(fromAddresses=["Sales"]))
+    assert judge_hiding(rule, "sentitems", False, nobody)
+
+
+def test_own_mail_filed_under_a_name_that_says_nothing_is_moved_to_a_folder_like_any() -> None:
+    rule = replace(SORTS, name=".", mark_as_read=True)
+    rule = replace(rule, conditions=when(fromAddresses=["ann@contoso.com"]))
+    found = judged(rule, "sentitems")
+    assert found is not None
+    assert (found.place, found.severity) == ("ordinary", MEDIUM)
+
+
+def test_what_is_marked_as_read_where_it_is_is_judged_by_the_mail() -> None:
+    lists = replace(READS, conditions=when(sentToAddresses=["sales@contoso.com"]))
+    assert rated(lists) is None
+    assert rated(replace(READS, conditions=when(isNonDeliveryReport=True))) is LOW
+    found = judged(replace(READS, conditions=when(fromAddresses=["helpdesk@contoso.com"])))
+    assert found is not None
+    assert found.senders.warning == ("helpdesk@contoso.com",)
