@@ -1,12 +1,16 @@
 """What stands beside the case of a mailbox: facts of it, and no case by themselves."""
 
+from copy import replace
 from datetime import UTC, datetime
 from typing import Any
 
+from core.guards.mailbox_forwarding.forwards import MailboxForward, TransportRuleForward
 from core.guards.mailbox_forwarding.guard import GUARD
+from core.guards.mailbox_forwarding.surroundings import MAX_MAILBOXES, add_surroundings
+from core.microsoft365.recipients import ForwardTarget, RecipientLocation
 from core.model.findings import Finding, format_facts
 from core.model.guards import GuardPolicy, ObserveContext
-from core.tenant.mail_flow import AcceptedDomain, Recipient
+from core.tenant.mail_flow import AcceptedDomain, Recipient, TransportRule
 from core.tenant.mailboxes import Mailbox, MailboxSurroundings, SweepRule
 from core.tenant.readings import Reading
 from core.tenant.sources import MAILBOX_SURROUNDINGS
@@ -96,3 +100,58 @@ async def test_a_mailbox_in_order_adds_no_fact() -> None:
     (plain,) = await findings(tenant())
     (told,) = await findings(tenant(), "m1")
     assert told.facts == plain.facts
+
+
+OUTSIDE = ForwardTarget("x@drop.example", RecipientLocation.OUTSIDE, "x@drop.example")
+SENDS = MailboxForward(ANNA, "ForwardingSmtpAddress", (OUTSIDE,))
+FLOW = TransportRuleForward(TransportRule("t1", "Copies"), ())
+
+
+def of(number: int, **more: Any) -> MailboxForward:
+    """The forward of another mailbox."""
+    return replace(SENDS, mailbox=replace(ANNA, id=f"m{number}"), **more)
+
+
+async def test_only_open_cases_of_weight_are_looked_into_each_mailbox_once() -> None:
+    open_ids = frozenset({"m1", "m2", "m3", "t1"})
+    context = ObserveContext(POLICY, open_case_ids=open_ids)
+    slight = of(3, is_overruled=True)
+    items = (SENDS, replace(SENDS, setting="ForwardingAddress"), of(2), slight, of(4), FLOW)
+    beside = [replace(BESIDE, mailbox_id=f"m{number}") for number in range(1, 5)]
+    fake = tenant(*beside)
+    placed, failures = await add_surroundings(fake, context, items)
+    assert failures == ()
+    assert [getattr(one, "beside", None) for one in placed] == [
+        *(beside[0], beside[0], beside[1]),
+        *(None, None, None),
+    ]
+    assert [ids for name, ids in fake.read_log if name == MAILBOX_SURROUNDINGS] == [("m1", "m2")]
+
+
+async def test_what_was_read_already_is_not_asked_for_again() -> None:
+    context = ObserveContext(POLICY, open_case_ids=frozenset({"m1", "m2"}))
+    fake = tenant(replace(BESIDE, mailbox_id="m2"))
+    known = {"m1": replace(BESIDE, phones=("known",))}
+    placed, _ = await add_surroundings(fake, context, (SENDS, of(2)), known)
+    first, second = placed
+    assert isinstance(first, MailboxForward)
+    assert first.beside == known["m1"]
+    assert isinstance(second, MailboxForward)
+    assert second.beside == replace(BESIDE, mailbox_id="m2")
+    assert [ids for name, ids in fake.read_log if name == MAILBOX_SURROUNDINGS] == [("m2",)]
+    fake.read_log.clear()
+    await add_surroundings(fake, context, (SENDS,), known)
+    assert await add_surroundings(fake, context, (), known) == ((), ())
+    assert not fake.read_log
+
+
+async def test_of_very_many_cases_some_are_looked_into_and_what_failed_is_said() -> None:
+    many = [of(number) for number in range(MAX_MAILBOXES + 2)]
+    context = ObserveContext(POLICY, open_case_ids=frozenset(one.mailbox.id for one in many))
+    fake = tenant()
+    fake.fail_read(MAILBOX_SURROUNDINGS, "m1", "HTTP 503")
+    placed, failures = await add_surroundings(fake, context, many)
+    assert len(placed) == len(many)
+    assert [one.object_id for one in failures] == ["m1"]
+    (ids,) = [ids for name, ids in fake.read_log if name == MAILBOX_SURROUNDINGS]
+    assert len(ids) == MAX_MAILBOXES
