@@ -121,7 +121,7 @@ def list_slots(since: datetime | None, now: datetime, period: timedelta) -> Coll
     first = current
     if since is not None:
         first = get_slot(since) + 1
-    first = max(min(first, current + 1), current - size + 1)
+    first = max(first, current - size + 1)
     return {slot % size for slot in range(first, current + 1)}
 
 
@@ -217,7 +217,7 @@ def judge_reply(item: MailboxTraces) -> Iterator[Finding]:
     """An automatic reply that speaks of money or accounts and leads elsewhere."""
     text = item.found.automatic_reply
     elsewhere = [one for one in item.found.reply_domains if not item.is_own(one)]
-    if not text or not elsewhere or not is_telling(text):
+    if not elsewhere or not is_telling(text):
         return
     name = format_mailbox_name(item.mailbox)
     shown = ", ".join(quote_text(one, MAX_TEXT_LENGTH) for one in elsewhere[:MAX_SHOWN])

@@ -21,6 +21,7 @@ from core.guards.mailbox_forwarding.mailbox_traces import (
     SMALL_TENANT,
     WEEK,
     MailboxTraces,
+    is_telling_mailbox,
     judge_traces,
     list_slots,
     note_missed,
@@ -31,6 +32,7 @@ from core.guards.mailbox_forwarding.mailbox_traces import (
 from core.microsoft365.addresses import OwnDomains
 from core.model.findings import Severity
 from core.model.guards import GuardPolicy, ObserveContext
+from core.tenant.known_traits import note_traits
 from core.tenant.mail_flow import AcceptedDomain
 from core.tenant.mailboxes import Mailbox, MailboxSurroundings, SweepRule
 from core.tenant.readings import ReadFailure, Reading
@@ -119,6 +121,7 @@ def test_sentences_about_what_stands_in_a_mailbox() -> None:
         "A sweep rule about everybody, with little known": {
             "sweep_rules": (SweepRule("", "", ""),)
         },
+        "Two sweep rules": {"sweep_rules": (sweep("karin@contoso.com"), sweep("leo@contoso.com"))},
         "Several sweep rules, the gravest of which is named": {
             "sweep_rules": (
                 sweep("karin@contoso.com"),
@@ -211,6 +214,34 @@ def test_one_is_always_read_that_whose_time_is_next() -> None:
     assert select_due(boxes, later, everything=False) == [], "one of the tenant is enough"
 
 
+@pytest.mark.parametrize(
+    ("count", "period"),
+    [(0, WEEK), (1, DAY), (SMALL_TENANT - 1, DAY), (SMALL_TENANT, WEEK)],
+)
+def test_in_a_small_tenant_a_mailbox_has_its_time_each_day(count: int, period: timedelta) -> None:
+    boxes = [Mailbox(f"m{number}", f"g{number}", "a@x") for number in range(40)]
+    context = ObserveContext(POLICY, last_full_scan=NOW - DAY, least_trusted_count=count)
+    due = select_due(boxes, context, everything=False)
+    slots = list_slots(NOW - DAY, NOW, period)
+    assert due == [one for one in boxes if place(one.id, period // SLOT) in slots]
+
+
+@pytest.mark.parametrize(
+    ("change", "expected"),
+    [
+        ({}, False),
+        ({"sweep_rules": (sweep("x"),)}, True),
+        ({"blocked_senders": ("x",)}, True),
+        ({"trusts_only_lists": True}, True),
+        ({"automatic_reply": "x"}, True),
+        ({"published_calendar": "x"}, True),
+        ({"phones": ("x",), "own_add_ins": ("x",), "reply_domains": ("x",)}, False),
+    ],
+)
+def test_what_may_be_worth_a_word(change: Mapping[str, Any], expected: bool) -> None:
+    assert is_telling_mailbox(replace(EMPTY, **change)) is expected
+
+
 def test_what_was_missed_while_nobody_looked_is_read_now() -> None:
     size = WEEK // SLOT
     assert list_slots(NOW - timedelta(hours=1), NOW, WEEK) == {
@@ -243,6 +274,8 @@ def test_a_mailbox_that_could_not_be_read_is_read_again_until_it_was() -> None:
     again = replace(context, known_traits=noted)
     assert set(missed) <= set(select_due(boxes, again, everything=False))
     assert [one.id for one in select_missed(boxes, again)] == [one.id for one in missed]
+    other = note_traits({}, boxes[0].id, "something else", ["x"], NOW)
+    assert not select_missed(boxes, replace(context, known_traits={other.key: other}))
     # Once it was read it waits for its time like any other.
     noted |= {one.key: one for one in note_missed([*due, *missed], Reading(), again)}
     assert select_missed(boxes, replace(again, known_traits=noted)) == []
