@@ -845,3 +845,11 @@ def test_what_is_marked_as_read_where_it_is_is_judged_by_the_mail() -> None:
     found = judged(replace(READS, conditions=when(fromAddresses=["helpdesk@contoso.com"])))
     assert found is not None
     assert found.senders.warning == ("helpdesk@contoso.com",)
+    assert found.is_certain
+
+
+@pytest.mark.parametrize("reverse", [False, True])
+def test_one_condition_that_leaves_mail_alone_is_enough_wherever_it_stands(reverse: bool) -> None:
+    conditions = [*NEWS, *when(sentToMe=True)]
+    assert is_plain_reading("Newsletters", conditions[::-1] if reverse else conditions)
+    assert not is_plain_reading("Newsletters", when(sentToMe=True))
