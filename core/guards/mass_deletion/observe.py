@@ -66,7 +66,7 @@ async def observe(
         accounts = await tenant.accounts.read_users(asked)
     missing = list_missing_users(found, accounts, asked)
     lost = set[str]()
-    by_id = Reading[DeletedObject](sources=frozenset({DELETED_USERS}))
+    by_id = Reading[DeletedObject]()
     unread_bin = bins.find_source_failure(DELETED_USERS)
     if missing and not (unread_bin and unread_bin.permission):
         # A listing that ended too soon makes nobody gone for good.
@@ -186,12 +186,11 @@ def list_users_to_check(bursts: Sequence[DeletionBurst]) -> list[str]:
 def list_missing_users(
     bursts: Sequence[DeletionBurst], accounts: Reading[Account], checked_keys: Sequence[str]
 ) -> list[str]:
-    """The users of bursts who are neither in the recycle bin's listing nor there again."""
+    """The users that were looked for by their ids and are not there again, as far as was read."""
     unread = list_unread_users(accounts, checked_keys)
     there = {one.id for one in accounts.items}
-    listed = frozenset[str]().union(*(burst.restorable_ids for burst in bursts))
-    deleted = {one.id for burst in bursts for one in burst.deletions if one.kind == "user"}
-    return [key for key in checked_keys if key in deleted and key not in unread | there | listed]
+    deleted = {one.id for burst in bursts for one in burst.deletions}
+    return [key for key in checked_keys if key in deleted and key not in unread | there]
 
 
 def list_unread_users(reading: Reading[Any], keys: Iterable[str]) -> set[str]:

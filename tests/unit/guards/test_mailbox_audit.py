@@ -12,7 +12,7 @@ from core.guards.mailbox_audit.items import AuditItem, AuditVerdict, LicensedAud
 from core.guards.mailbox_audit.judge import judge
 from core.microsoft365.audit_actions import DEFAULT_ACTIONS, AuditLicence, ItemsAccessedRule
 from core.microsoft365.service_plans import ADVANCED_AUDITING_PLAN, MAILBOX_PLANS
-from core.model.findings import Finding, Severity, Verdict, format_facts
+from core.model.findings import Finding, Severity, Shell, Step, Verdict, format_facts
 from core.model.guards import GuardPolicy, ObserveContext
 from core.tenant.auditing import AuditBypass, MailboxAudit, OrganizationAudit
 from core.tenant.changes import (
@@ -146,6 +146,14 @@ def test_mailboxes_that_exchange_contradicts_itself_about_are_one_question() -> 
     ).values()
     assert "of a mailbox as true" in one.summary
     assert one.facts[0].text == "ann@contoso.example"
+    assert one.steps == (
+        Step(
+            "Set it of all that Exchange filters as not audited.",
+            "Get-Mailbox -ResultSize Unlimited -Filter \"AuditEnabled -eq 'False'\" | "
+            "Set-Mailbox -AuditEnabled $true",
+            Shell.EXCHANGE,
+        ),
+    )
 
 
 def test_a_bypass_is_critical() -> None:

@@ -233,9 +233,9 @@ def test_a_posture_is_in_order_where_nothing_is_to_be_said() -> None:
 
 def test_lists_that_were_set_by_hand_say_nothing_about_microsofts_default() -> None:
     defaults = TenantDefaults()
-    by_hand = replace(audit(), default_set=frozenset({"admin"}))
+    by_hand = replace(audit(), default_set=frozenset({"delegate"}))
     defaults.add_audits([by_hand] * 9)
-    assert defaults.get_default(audit()).keys() == {"Admin"}
+    assert defaults.get_default(audit()).keys() == {"Delegate"}
 
 
 # The memory --------------------------------------------------------------------------------------

@@ -248,7 +248,7 @@ async def test_a_leavers_mailbox_without_its_licence_is_told_once_and_low() -> N
     reading = await look(FakeTenant(audits=[shared], users=[Account("m1")]), known)
     found = findings(reading)["audit-actions-missing"]
     assert (found.severity, found.verdict) == (Severity.LOW, Verdict.ASK)
-    assert (found.changes, found.is_said_once) == ((), True)
+    assert (found.changes, found.steps, found.is_said_once) == ((), (), True)
     assert "holds no licence" in found.summary
 
 

@@ -7,10 +7,14 @@ from datetime import datetime, timedelta
 
 import pytest
 
-from core.guards.mass_deletion.bursts import compute_deletion_limit, find_bursts
+from core.guards.mass_deletion.bursts import (
+    compute_deletion_limit,
+    count_peak_deletions,
+    find_bursts,
+)
 from core.guards.mass_deletion.guard import GUARD
 from core.guards.mass_deletion.items import DeletionBurst
-from core.guards.mass_deletion.observe import note_reported_count
+from core.guards.mass_deletion.observe import add_deletion_outcomes, note_reported_count
 from core.guards.mass_deletion.options import MAX_LOOKUPS
 from core.guards.mass_deletion.verdicts import DeletionVerdict
 from core.model.findings import Finding, Severity, format_facts
@@ -185,6 +189,16 @@ def test_of_what_goes_on_for_days_the_worst_day_counts(limit: int, told: int) ->
     assert [len(burst.deletions) for burst in bursts] == [20] * told
 
 
+@pytest.mark.parametrize(
+    ("hours", "peak"),
+    [((), 0), ((0,), 1), ((0, 20, 30, 31), 3), ((0, 24), 2), ((0, 25, 50), 1), ((0, 1, 2, 40), 3)],
+)
+def test_the_most_within_any_one_window_are_counted(hours: tuple[int, ...], peak: int) -> None:
+    (one,) = build_deletions(1)
+    episode = [replace(one, at=NOW + timedelta(hours=hour)) for hour in hours]
+    assert count_peak_deletions(episode, TERMS) == peak
+
+
 @pytest.mark.parametrize(("hours", "told"), [(24, 1), (24.01, 0)])
 def test_what_is_exactly_a_window_apart_counts_together(hours: float, told: int) -> None:
     rows = [*build_deletions(1, hours=0), *build_deletions(1, hours=hours, first=60)]
@@ -196,6 +210,13 @@ async def test_several_who_delete_a_few_each_are_one_case() -> None:
     finding = await only(tenant([*build_deletions(6), *build_deletions(6, OTHER_ACTOR, first=6)]))
     assert finding.object_id == "several"
     assert format_facts(finding.facts)[1] == (
+        "by admin@contoso.com from 203.0.113.9 (6), other@contoso.com (6)"
+    )
+
+
+async def test_of_those_who_did_equally_much_the_order_stays_the_same() -> None:
+    rows = [*build_deletions(6, OTHER_ACTOR), *build_deletions(6, ADMIN, first=6)]
+    assert format_facts((await only(tenant(rows))).facts)[1] == (
         "by admin@contoso.com from 203.0.113.9 (6), other@contoso.com (6)"
     )
 
@@ -450,6 +471,26 @@ async def test_who_is_back_and_whose_name_is_taken_is_said() -> None:
     assert any(fact.startswith("gone for good: 1 user ") for fact in facts)
 
 
+def test_a_name_is_taken_only_from_a_user_who_is_not_back_and_has_a_name() -> None:
+    ann, ben, cid = build_deletions(3)
+    group = replace(build_deletions(1, kind="group")[0], name="dan@contoso.com")
+    rows = (ann, ben, replace(cid, name=""), group)
+    accounts = [
+        Account(ann.id, ann.name),
+        Account("other", ben.name.upper()),
+        Account("nameless"),
+        Account("dan", group.name),
+    ]
+    burst = add_deletion_outcomes(DeletionBurst("a1", rows, 2), (), accounts, ())
+    assert burst.restored_ids == {ann.id}
+    assert burst.name_taken_ids == {ben.id}
+
+
+async def test_a_look_at_which_nobody_had_to_be_looked_up_has_read_all_there_is() -> None:
+    quiet, busy = await look(tenant([])), await look(tenant(build_deletions(11)))
+    assert quiet.sources == busy.sources >= {ACCOUNTS, DELETED_USERS, DELETIONS}
+
+
 async def test_what_cannot_be_looked_up_is_not_called_lost() -> None:
     rows = [*build_deletions(11), *build_deletions(4, kind="group")]
     of = tenant(rows)
@@ -479,7 +520,7 @@ async def test_whom_a_look_up_can_find_is_looked_up_by_id_or_by_the_old_name() -
 async def test_what_the_log_does_not_name_anybody_for_is_still_from_the_log() -> None:
     rows = [replace(one, actor=Actor("", "")) for one in build_deletions(11)]
     finding = await only(tenant(rows))
-    assert finding.sources == (DELETIONS,)
+    assert (finding.object_id, finding.sources) == ("unknown", (DELETIONS,))
     assert "by nobody the audit log names (11)" in format_facts(finding.facts)
 
 

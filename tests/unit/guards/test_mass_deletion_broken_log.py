@@ -118,8 +118,43 @@ async def test_what_was_told_of_nobody_excuses_nothing() -> None:
     assert len((await look(rows, 0, build_context(seen)))[0]) == 1
 
 
-async def test_what_was_told_long_ago_excuses_nothing() -> None:
+async def test_of_what_was_told_at_several_sizes_the_largest_counts() -> None:
+    rows = build_deletions(16)
+    _, seen = await look(rows)
+    (row,) = seen.known_traits
+    grown = replace(row, traits={"5": NOW - timedelta(hours=1), "16": NOW})
+    assert (await look(rows, 0, build_context(replace(seen, known_traits=(grown,)))))[0] == []
+
+
+async def test_a_case_whose_actor_can_still_be_read_goes_on() -> None:
     rows = build_deletions(14)
+    _, seen = await look(rows)
+    (finding,), _ = await look(rows, len(rows), build_context(seen))
+    assert finding.object_id == "a1"
+
+
+async def test_one_burst_that_was_told_already_hides_no_other() -> None:
+    users, policies = build_deletions(14), build_deletions(14, OTHER_ACTOR, kind="policy")
+    _, seen = await look(users)
+    whole = FakeTenant(
+        deletion_events=[*policies, *users],
+        recycle_bin=build_recycle_bin(users),
+        reported_user_count=50,
+    )
+    cut = BrokenOffTenant(whole.accounts, BrokenOffLog(whole.deletions, len(policies)))
+    (reading,) = [part async for part in observe(cut, build_context(seen))]
+    assert [burst.act_class.kind for burst in reading.items] == ["mass-deletion-of-policies"]
+
+
+async def test_what_the_log_itself_names_nobody_for_is_attributed_to_nobody() -> None:
+    apps = build_deletions(14, Actor("", ""), kind="application")
+    (finding,), reading = await look(apps, len(apps))
+    assert finding.object_id == "unknown"
+    assert [burst.is_attributed for burst in reading.items] == [False]
+
+
+async def test_what_was_told_long_ago_excuses_nothing() -> None:
+    rows = build_deletions(LIMIT + 1)
     _, seen = await look(rows)
     old = [
         replace(row, traits={size: at - timedelta(days=3) for size, at in row.traits.items()})
@@ -200,8 +235,11 @@ async def test_a_log_that_shows_too_little_without_a_word_hides_no_burst(
     assert (finding.sources, finding.confirmations_needed) == ((DELETED_USERS,), 2)
 
 
-async def test_a_log_that_is_late_is_waited_for() -> None:
-    assert await look_at_cut_listings(build_deletions(14, hours=0.5), log_length=0) == []
+@pytest.mark.parametrize(("hours", "is_told"), [(0.5, False), (2.0, False), (2.001, True)])
+async def test_a_log_that_is_late_is_waited_for(hours: float, is_told: bool) -> None:
+    at = NOW - timedelta(hours=hours)
+    rows = [replace(one, at=at) for one in build_deletions(14)]
+    assert bool(await look_at_cut_listings(rows, log_length=0)) is is_told
 
 
 async def test_a_few_deletions_that_the_log_lacks_take_nobody_s_name() -> None:
