@@ -310,10 +310,13 @@ class Machine(RuleBasedStateMachine):
         ]
 
     def check_distrust(self, *, is_over: bool) -> None:
-        """Whoever restores the table, or deletes of it, is noticed by the first run after that."""
-        if self.is_tampered and is_over and self.stage.config.mode is not Mode.OFF:
+        """Whoever restores the table, or deletes of it, is noticed by the first run after that.
+
+        One that dies may have noticed it before, and somebody may acknowledge it before the next.
+        """
+        if self.memory.state.distrusted_since:
             self.is_tampered = False
-            assert self.memory.state.distrusted_since
+        assert not (self.is_tampered and is_over) or self.stage.config.mode is Mode.OFF
 
     # The tenant -----------------------------------------------------------------------------------
 
