@@ -14,7 +14,7 @@ WIDE = frozenset({"W", "F"})
 
 def measure_name(name: str) -> int:
     """How many letters and digits a name shows. An ideograph says as much as three letters."""
-    if name.isascii() and name.isprintable():
+    if name.isascii():
         return sum(map(str.isalnum, name))
     shown = unicodedata.normalize("NFKC", strip_hidden(name))
     return sum(

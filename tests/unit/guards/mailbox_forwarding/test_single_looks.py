@@ -27,6 +27,7 @@ from core.tenant.mail_flow import AcceptedDomain, InboxRule, TransportRule
 from core.tenant.mailboxes import Mailbox
 from core.tenant.readings import ReadFailure, Reading
 from core.tenant.sources import (
+    DOMAINS,
     INBOX_RULES,
     MAILBOX_FORWARDS,
     MAILBOX_SURROUNDINGS,
@@ -86,13 +87,15 @@ def build_tenant() -> FakeTenant:
 async def test_one_object_is_asked_for_alone_and_nothing_is_concluded_of_others(
     source: str, object_id: str, kind: type[object]
 ) -> None:
-    reading = await make_look_up(source)(build_tenant(), CONTEXT, [object_id])
+    tenant = build_tenant()
+    reading = await make_look_up(source)(tenant, CONTEXT, [object_id])
     assert {type(one) for one in reading.items} == {kind}
     assert reading.scope == {object_id}
     assert reading.known_traits == ()
     is_configuration = source not in (MAILBOX_FORWARDS, TRANSPORT_RULES)
     name = get_configuration_source_name(source) if is_configuration else source
     assert reading.covers((name,), object_id)
+    assert [ids for read, ids in tenant.read_log if read == name] == [(object_id,)]
     (look,) = [one for one in SINGLE_LOOKS if one.listing == name]
     assert look.sources == {name}
 
@@ -105,6 +108,15 @@ async def test_whose_case_is_looked_at_has_to_be_read_and_detail_about_others_ha
     reading = await make_look_up("outbound-spam-policy")(tenant, CONTEXT, ["p1"])
     failures = {(one.source, one.object_id): one.optional for one in reading.failures}
     assert failures == {(name, "p1"): False, (OUTBOUND_POLICIES, ""): True}
+
+
+async def test_what_nothing_can_be_said_without_stays_needed() -> None:
+    tenant = build_tenant()
+    tenant.fail_read(DOMAINS, "", "HTTP 503")
+    reading = await make_look_up("journal-rule")(tenant, CONTEXT, ["j1"])
+    needed = {(one.source, one.object_id) for one in reading.failures if not one.optional}
+    name = get_configuration_source_name("journal-rule")
+    assert {(DOMAINS, ""), (name, "j1")} <= needed
 
 
 async def look_up(tenant: FakeTenant, *ids: str) -> Reading[Any]:

@@ -4,13 +4,23 @@ from copy import replace
 from datetime import UTC, datetime
 from typing import Any
 
-from core.guards.mailbox_forwarding.forwards import MailboxForward, TransportRuleForward
+import pytest
+
+from core.guards.mailbox_forwarding.forwards import (
+    ForwardRecipient,
+    InboxRuleForward,
+    MailboxForward,
+    MailboxRules,
+    TransportRuleForward,
+)
 from core.guards.mailbox_forwarding.guard import GUARD
+from core.guards.mailbox_forwarding.hidden_rules import RuleVisibility
+from core.guards.mailbox_forwarding.hiding import Hiding
 from core.guards.mailbox_forwarding.surroundings import MAX_MAILBOXES, add_surroundings
 from core.microsoft365.recipients import ForwardTarget, RecipientLocation
-from core.model.findings import Finding, format_facts
+from core.model.findings import Finding, Severity, format_facts
 from core.model.guards import GuardPolicy, ObserveContext
-from core.tenant.mail_flow import AcceptedDomain, Recipient, TransportRule
+from core.tenant.mail_flow import AcceptedDomain, InboxRule, Recipient, TransportRule
 from core.tenant.mailboxes import Mailbox, MailboxSurroundings, SweepRule
 from core.tenant.readings import Reading
 from core.tenant.sources import MAILBOX_SURROUNDINGS
@@ -126,6 +136,36 @@ async def test_only_open_cases_of_weight_are_looked_into_each_mailbox_once() -> 
         *(None, None, None),
     ]
     assert [ids for name, ids in fake.read_log if name == MAILBOX_SURROUNDINGS] == [("m1", "m2")]
+
+
+RULE = InboxRuleForward(ANNA, InboxRule("r1", "m1", "One", "graph"), RuleVisibility.GRAPH)
+SENDING = replace(RULE, recipients=(ForwardRecipient("forwards to", OUTSIDE),))
+SLIGHT = replace(RULE, hiding=Hiding("delete", Severity.LOW))
+NOBODY = ForwardTarget("Nobody", RecipientLocation.UNRESOLVED)
+
+
+@pytest.mark.parametrize(
+    ("item", "is_weighty"),
+    [
+        (replace(SENDS, targets=(NOBODY,)), True),
+        (MailboxRules(ANNA, (SENDING, SLIGHT)), True),
+        (MailboxRules(ANNA, (SLIGHT,)), False),
+    ],
+)
+async def test_one_finding_of_weight_is_enough(
+    item: MailboxForward | MailboxRules, is_weighty: bool
+) -> None:
+    context = ObserveContext(POLICY, open_case_ids=frozenset({"m1"}))
+    (placed,), _ = await add_surroundings(tenant(BESIDE), context, (item,), {"m1": BESIDE})
+    assert getattr(placed, "beside", None) == (BESIDE if is_weighty else None)
+
+
+async def test_what_was_read_of_a_mailbox_without_a_case_is_not_told_beside_it() -> None:
+    context = ObserveContext(POLICY, open_case_ids=frozenset({"m1"}))
+    other = replace(BESIDE, mailbox_id="m2")
+    known = {"m1": BESIDE, "m2": other}
+    placed, _ = await add_surroundings(tenant(), context, (SENDS, of(2)), known)
+    assert [getattr(one, "beside", None) for one in placed] == [BESIDE, None]
 
 
 async def test_what_was_read_already_is_not_asked_for_again() -> None:

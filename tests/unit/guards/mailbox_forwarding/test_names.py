@@ -1,0 +1,34 @@
+"""How much a name says, in any script."""
+
+import pytest
+
+from core.guards.mailbox_forwarding.names import (
+    MIN_NAME_LENGTH,
+    is_unreadable_folder_name,
+    is_unreadable_name,
+    measure_name,
+)
+
+
+@pytest.mark.parametrize(
+    ("name", "length"),
+    [
+        ("", 0),
+        ("...", 0),
+        ("R&D 1", 3),
+        ("a\tb", 2),
+        ("\u00fcnl\u00fc", 4),
+        ("\u2026 \u00e9!", 1),
+        # Hidden signs say nothing, and letters of full width are letters.
+        ("\u200ba\u200b", 1),
+        ("\uff21\uff22", 2),
+        # An ideograph says as much as three letters.
+        ("\u8acb", 3),
+        ("\u8acba\u3002", 4),
+    ],
+)
+def test_a_name_is_as_long_as_what_it_shows(name: str, length: int) -> None:
+    assert measure_name(name) == length
+    assert is_unreadable_name(name) is (length < MIN_NAME_LENGTH)
+    # Folders have names of two letters.
+    assert is_unreadable_folder_name(name) is (bool(name) and length < 2)
