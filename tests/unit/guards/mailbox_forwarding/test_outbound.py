@@ -408,6 +408,11 @@ def test_a_rule_that_does_not_act_on_forwards_now_stops_nothing(rule: TransportR
         ({"From": ("ann@contoso.com",)}, {}, BLOCKED),
         ({"From": ("bob@contoso.com",)}, {}, ALLOWED),
         ({"From": ("Ann Example",)}, {}, UNKNOWN),
+        ({"From": ("Ann Example", "bob@contoso.com")}, {}, UNKNOWN),
+        ({"SenderDomainIs": ("other.example", "contoso.com")}, {}, BLOCKED),
+        ({"SentToScope": ("ExternalPartner", "InOrganization")}, {}, UNKNOWN),
+        ({"MessageTypeMatches": ("AutoForward", "OOF")}, {}, BLOCKED),
+        ({}, {"MessageTypeMatches": ("OOF",)}, BLOCKED),
         ({"RecipientDomainIs": ("evil.example",)}, {}, BLOCKED),
         ({"RecipientDomainIs": ("other.example",)}, {}, ALLOWED),
         ({"SentTo": ("x@evil.example",)}, {}, BLOCKED),
@@ -431,8 +436,14 @@ def test_the_conditions_and_exceptions_of_a_blocking_rule_count(
 def test_a_rule_on_the_header_of_inbox_rules_may_stop_a_forward() -> None:
     header = {"HeaderContainsMessageHeader": ("X-MS-Exchange-Inbox-Rules-Loop",)}
     assert leaves([ON], rules=[replace(BLOCK, conditions=header)]).result is UNKNOWN
-    other = {"HeaderContainsMessageHeader": ("X-Spam",)}
-    assert leaves([ON], rules=[replace(BLOCK, conditions=other)]).result is ALLOWED
+    for other in (
+        {"HeaderContainsMessageHeader": ("X-Spam",)},
+        # Words are looked for in the text, whatever they are.
+        {"SubjectOrBodyContainsWords": ("X-MS-Exchange-Inbox-Rules-Loop",)},
+    ):
+        assert leaves([ON], rules=[replace(BLOCK, conditions=other)]).result is ALLOWED
+    words = {"HeaderContainsWords": ("Auto-Submitted",)}
+    assert leaves([ON], rules=[replace(BLOCK, conditions=words)]).result is UNKNOWN
 
 
 LONG = "n" * 200
