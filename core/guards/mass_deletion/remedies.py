@@ -21,6 +21,7 @@ from core.microsoft365.remedies import (
     build_each_command,
     look_around,
     make_graph_step,
+    name_evidence,
     read_directory_log,
     stop_app,
 )
@@ -64,18 +65,22 @@ def build_burst_remedy(burst: DeletionBurst, actor: str, *, is_sync: bool) -> tu
 
 
 def list_saving_steps(burst: DeletionBurst) -> Iterator[Step]:
-    """Save what the recycle bin has, before somebody empties it."""
+    """Save what the recycle bin has, before somebody empties it. Each burst has files of its own:
+    one that is there already is kept.
+    """
+    burst_id = f"{burst.actor_id} {burst.deletions[0].at.isoformat()}"
     kinds = dict.fromkeys(one.kind for one in burst.deletions if one.kind in BINS)
     for kind in kinds:
         yield make_graph_step(
             f"Save the list of what the recycle bin has of {kind}s: it keeps them for 30 days.",
-            f"{BINS[kind]} -All | Export-Clixml -NoClobber -Path 'evidence-deleted-{kind}s.xml'",
+            f"{BINS[kind]} -All | Export-Clixml -NoClobber -Path "
+            f"'{name_evidence(f'deleted-{kind}s', burst_id)}.xml'",
         )
     if not kinds:
         yield make_graph_step(
             "Save what the log of the directory has of the last days.",
             "Get-MgAuditLogDirectoryAudit -All | Export-Clixml -Depth 6 -NoClobber -Path "
-            f"'evidence-{burst.act_class.kind}.xml'",
+            f"'{name_evidence(burst.act_class.kind, burst_id)}.xml'",
         )
 
 

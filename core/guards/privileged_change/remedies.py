@@ -9,6 +9,7 @@ from core.microsoft365.remedies import (
     look_around,
     make_exchange_step,
     make_graph_step,
+    name_evidence,
     read_directory_log,
     read_sign_ins,
     save_from_exchange,
@@ -43,7 +44,7 @@ def build_sender_remedy(address: str, name: str) -> tuple[Step, ...]:
             build_command(
                 "Get-InboxRule",
                 "-IncludeHidden | Export-Clixml -Depth 4 -NoClobber -Path "
-                "'evidence-blocked-sender-rules.xml'",
+                f"'{name_evidence('blocked-sender-rules', address)}.xml'",
                 Mailbox=address,
             ),
         ),
