@@ -49,9 +49,13 @@ async def run_client(
     )
 
 
-async def run_guard(environment: BenchEnvironment, name: str, occasion: str) -> Measurement:
-    """Measures one run of a guard."""
-    order = {"client": "guard", "guard": name, "environ": environment.build_app_settings()}
+async def run_guard(
+    environment: BenchEnvironment, name: str, occasion: str, state: int = 0
+) -> Measurement:
+    """Measures one run of a guard, with one of several states, each in a table of its own."""
+    environ = environment.build_app_settings()
+    environ["STATE_TABLE"] += str(state or "")
+    order = {"client": "guard", "guard": name, "environ": environ}
     return await run_client(environment, name, occasion, order)
 
 
