@@ -53,6 +53,15 @@ class IdSet:
         return False
 
     def update(self, other: "IdSet") -> None:
-        """Note all names of another set."""
+        """Note all names of another set.
+
+        Marks of a table come in the order of their places. In one that is nearly full they would
+        push each other along, ever farther, so there is room for all of them beforehand.
+        """
+        if not self.count:
+            self.slots, self.count = other.slots[:], other.count
+            return
+        while (self.count + other.count) * 2 > len(self.slots):
+            self.double()
         for mark in filter(None, other.slots):
             self.add_hash(mark)

@@ -9,6 +9,7 @@ import asyncio
 from collections.abc import AsyncIterator, Collection, Iterable, Iterator, Sequence
 from dataclasses import replace
 from datetime import timedelta
+from itertools import batched
 from typing import Protocol
 
 from core.guards.mailbox_audit.audit_sets import is_plan_switched_off
@@ -34,6 +35,7 @@ from core.model.guards import Guard, ObserveContext, Permission, Service, Single
 from core.model.options import SettingReader
 from core.tenant.auditing import MailboxAudit
 from core.tenant.directory import Account
+from core.tenant.known_traits import KnownTraits
 from core.tenant.mailboxes import Mailbox, format_mailbox_name
 from core.tenant.merging import (
     PresenceTracker,
@@ -70,12 +72,22 @@ AUDITED_KINDS = frozenset(
 
 MAX_PLAN_CHECKS = 1_000
 """So many mailboxes a run are asked for the first time why they have no advanced auditing."""
+ROWS_A_TURN = 200
 PAGES_PER_SAVE = 10
 """What mailboxes record is remembered after so many pages of the listing, and at its end."""
 
 
 class AuditPorts(HasAccounts, HasAuditing, HasMailboxes, Protocol):
     """The ports this guard reads."""
+
+
+async def collect_rows(rows: Iterable[KnownTraits]) -> tuple[KnownTraits, ...]:
+    """Some rows, of which a large tenant has thousands: others have their turn in between."""
+    collected: list[KnownTraits] = []
+    for part in batched(rows, ROWS_A_TURN, strict=False):
+        collected += part
+        await asyncio.sleep(0)
+    return tuple(collected)
 
 
 async def observe(
@@ -114,10 +126,10 @@ async def observe(
         reading = await add_audit_licences(tenant, page, items, asked, context.policy)
         remember_recording(memory, reading.items)
         if page_count % PAGES_PER_SAVE == 0:
-            reading = replace(reading, known_traits=tuple(memory.build_changed_rows()))
+            reading = replace(reading, known_traits=await collect_rows(memory.build_changed_rows()))
         yield reading
     is_whole = listed.complete and not context.continuation
-    rows = tuple(memory.build_rows(is_whole=is_whole))
+    rows = await collect_rows(memory.build_rows(is_whole=is_whole))
     yield Reading(known_traits=rows, scope=frozenset(), complete=listed.complete)
     if not context.continuation:
         for rest in listed.build_absence_readings((MAILBOX_AUDIT, ACCOUNTS)):

@@ -117,6 +117,29 @@ def test_what_was_seen_is_known(names: list[str]) -> None:
         known.add(name)
 
 
+@given(st.sets(st.integers(0, 60)), st.sets(st.integers(0, 60)))
+def test_two_sets_become_one(some: set[int], others: set[int]) -> None:
+    one, other = IdSet(), IdSet()
+    assert all(one.add(str(name)) for name in some)
+    assert all(other.add(str(name)) for name in others)
+    one.update(other)
+    assert one.count == len(some | others)
+    assert [str(name) in one for name in range(61)] == [name in some | others for name in range(61)]
+    assert other.count == len(others)
+
+
+@pytest.mark.parametrize(("some", "others"), [(0, 13_000), (6_000, 13_000), (13_000, 6_000)])
+def test_two_large_sets_leave_room_in_the_one_they_become(some: int, others: int) -> None:
+    one, other = IdSet(), IdSet()
+    assert all(one.add(f"one {number}") for number in range(some))
+    assert all(other.add(f"other {number}") for number in range(others))
+    one.update(other)
+    assert one.count == some + others
+    assert not some or one.count * 2 <= len(one.slots), "marks push each other along in a full one"
+    assert one.add("another"), "and the other keeps its own"
+    assert "another" not in other
+
+
 def test_a_hundred_thousand_names_take_two_megabytes_while_they_are_noted() -> None:
     tracemalloc.start()
     try:
