@@ -82,13 +82,14 @@ class Stage:
             }
         )
 
-    async def wait_for_arrivals(self, before: int) -> None:
-        """Wait until every block that was sent since it takes a while has taken effect. So many
-        accounts were blocked `before`.
+    async def wait_for_arrivals(self) -> None:
+        """Wait until nothing more takes effect of what was sent: a block takes a third of a
+        second, on a busy machine more.
         """
-        await asyncio.sleep(1)
-        (slow,) = self.box.tenant.faults.rows
-        await until(lambda: slow.strike_count == self.done() - before)
+        before = -1
+        while before != self.done():
+            before = self.done()
+            await asyncio.sleep(1.5)
 
     def unblock(self) -> None:
         """Somebody lets all of them sign in again."""
@@ -240,7 +241,7 @@ async def test_two_hosts_whose_timers_fire_together_change_once_killed_or_shut_d
             first.kill()
             second.kill()
         # What was on its way arrives long before a lease runs out, which takes a minute.
-        await stage.wait_for_arrivals(6)
+        await stage.wait_for_arrivals()
         assert stage.done() < 12
         connection = stage.settings["STATE_CONNECTION_STRING"]
         async with TableClient.from_connection_string(
@@ -255,7 +256,7 @@ async def test_two_hosts_whose_timers_fire_together_change_once_killed_or_shut_d
             fourth.send_signal(signal.SIGTERM)
             assert [await third.wait(), await fourth.wait()] == [0, 0]
         # Who is asked to end lets its claim go at once, and what it had sent is on its way too.
-        await stage.wait_for_arrivals(12)
+        await stage.wait_for_arrivals()
         assert stage.done() < 18
         # The claim was let go: nobody has to wait for its end.
         assert (await stage.lease())["until"] == RELEASED_UNTIL
