@@ -15,7 +15,7 @@ from core.microsoft365.permission_weights import (
     weigh_microsoft_permission,
 )
 from core.model.findings import Fact, Severity
-from core.property_values import find_property, get_text
+from core.property_values import get_objects, get_text
 from core.tenant.configuration import Configuration
 from core.tenant.quoting import quote_text
 from core.watched.items import SourceRows, Trait, WatchedCollection, WatchedItem, build_token
@@ -46,9 +46,9 @@ def describe_requests(rows: SourceRows) -> Iterator[WatchedItem]:
 
 def list_request_traits(registration: Configuration) -> Iterator[Trait]:
     """Each app role that is asked for and weighs something."""
-    for api in list_mappings(registration.values, "requiredResourceAccess"):
+    for api in get_objects(registration.values, "requiredResourceAccess"):
         api_id = get_text(api, "resourceAppId").casefold()
-        for access in list_mappings(api, "resourceAccess"):
+        for access in get_objects(api, "resourceAccess"):
             if get_text(access, "type").casefold() != "role":
                 continue
             role_id = get_text(access, "id").casefold()
@@ -69,14 +69,6 @@ def weigh_role(api_id: str, name: str) -> PermissionWeight | None:
     if name:
         return weigh_microsoft_permission(api_id, name, PermissionKind.ROLE)
     return UNKNOWN_ROLE if api_id in MICROSOFT_APIS else None
-
-
-def list_mappings(values: Mapping[str, object], name: str) -> Iterator[Mapping[str, object]]:
-    """The objects in a list."""
-    found = find_property(values, name)[1]
-    yield from (
-        one for one in (found if isinstance(found, list) else ()) if isinstance(one, Mapping)
-    )
 
 
 def list_registration_facts(registration: Configuration) -> Iterator[Fact]:

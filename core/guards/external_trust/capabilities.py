@@ -10,8 +10,7 @@ from core.guards.external_trust.tenants import build_partner_removal
 from core.microsoft365.assumptions.graph_traces import PARTNER_CAPABILITIES
 from core.microsoft365.source_shapes import TYPE_NAME
 from core.model.findings import Severity
-from core.property_values import find_property, get_flag, get_text
-from core.tenant.configuration import Configuration
+from core.property_values import find_property, get_flag, get_objects, get_text
 from core.tenant.quoting import quote_text
 from core.watched.items import SourceRows, Trait, WatchedCollection, WatchedItem, build_token
 
@@ -28,17 +27,13 @@ def describe_capability(rows: SourceRows) -> Iterator[WatchedItem]:
         yield WatchedItem(
             id=one.id,
             name=quote_text(one.id, MAX_NAME_LENGTH),
-            opens=tuple(trait for found in list_capabilities(one) for trait in list_traits(found)),
+            opens=tuple(
+                trait
+                for found in get_objects(one.values, CAPABILITIES)
+                for trait in list_traits(found)
+            ),
             stop=(build_partner_removal(one.id),),
         )
-
-
-def list_capabilities(partner: Configuration) -> Iterator[Mapping[str, object]]:
-    """The capabilities of a partner."""
-    found = find_property(partner.values, CAPABILITIES)[1]
-    yield from (
-        one for one in (found if isinstance(found, list) else ()) if isinstance(one, Mapping)
-    )
 
 
 def list_traits(capability: Mapping[str, object]) -> Iterator[Trait]:

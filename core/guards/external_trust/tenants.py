@@ -5,7 +5,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from core.keys import hash_parts
 from core.microsoft365.remedies import build_graph_request, make_graph_step
 from core.model.findings import Fact, Severity, Step
-from core.property_values import find_property, get_flag
+from core.property_values import find_property, get_flag, get_objects
 from core.tenant.configuration import Configuration
 from core.tenant.quoting import quote_text
 from core.watched.items import (
@@ -60,12 +60,7 @@ def list_target_traits(
     """Whether some or all are let in; a block that names some leaves in everybody else."""
     path = f"{name}.{part}"
     access = find_property(values, f"{path}.accessType")[1]
-    entries = find_property(values, f"{path}.targets")[1]
-    targets = {
-        str(one.get("target")).casefold()
-        for one in (entries if isinstance(entries, list) else ())
-        if isinstance(one, Mapping)
-    }
+    targets = {str(one.get("target")).casefold() for one in get_objects(values, f"{path}.targets")}
     names_all = not targets.isdisjoint(EVERYBODY)
     what = "people" if part == "usersAndGroups" else "applications"
     if access == "allowed":
