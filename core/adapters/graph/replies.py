@@ -1,7 +1,7 @@
 """Answers of Graph, alone and in a batch, as objects or errors. Pure."""
 
 import json
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Sequence
 from types import MappingProxyType
 
 import msgspec
@@ -12,18 +12,31 @@ from core.adapters.http import BufferedResponse
 from core.adapters.parsing import ResponseRow, parse_json_object
 from core.adapters.retry import RetryableError, retryable_inner_status
 from core.errors import TenantError
-from core.strict_json import DECODER, parse_strict_json, surely_has_unique_names
+from core.strict_json import parse_strict_json
 
 type RowOrError = ResponseRow | TenantError
-type Reply = Mapping[str, Raw]
-"""An inner answer of a batch, the values still JSON texts."""
 type TextTest = Callable[[str, bytes], bool]
 """Whether the text of an answer, by the key it was asked for by, is as good as an empty list."""
 
-SCALARS = frozenset({str, int})
 NOTHING: ResponseRow = MappingProxyType({"value": []})
-ANSWER_DECODER = msgspec.json.Decoder(dict[str, Raw])
-REPLIES_DECODER = msgspec.json.Decoder(list[Reply])
+
+
+class Reply(msgspec.Struct, forbid_unknown_fields=True, gc=False):
+    """An inner answer of a batch; what stands in its headers and its body is still JSON text."""
+
+    id: str
+    status: int
+    headers: Raw = Raw()
+    body: Raw = Raw()
+
+
+class Batch(msgspec.Struct, forbid_unknown_fields=True):
+    """What Graph answers to a batch."""
+
+    responses: list[Reply]
+
+
+BATCH_DECODER = msgspec.json.Decoder(Batch)
 
 
 def sort_graph_replies(response: BufferedResponse, request_count: int) -> list[list[Reply]]:
@@ -33,43 +46,63 @@ def sort_graph_replies(response: BufferedResponse, request_count: int) -> list[l
     """
     sorted_out: dict[str, list[Reply]] = {str(one): [] for one in range(request_count)}
     for reply in split_batch(response.body):
-        number = decode_part(reply, "id")
-        if isinstance(number, str):
-            # A number may be written with a nought before it.
-            known = number if number in sorted_out else number.lstrip("0") or "0"
-            sorted_out.get(known, []).append(reply)
+        number = reply.id
+        # A number may be written with a nought before it.
+        known = number if number in sorted_out else number.lstrip("0") or "0"
+        if known in sorted_out:
+            sorted_out[known].append(reply)
     return list(sorted_out.values())
 
 
 def split_batch(text: bytes) -> list[Reply]:
-    """The replies in a batch. Raises like `sort_graph_replies`."""
+    """The replies in a batch that say whose they are. Raises like `sort_graph_replies`."""
     try:
-        answer = ANSWER_DECODER.decode(text)
-        replies = REPLIES_DECODER.decode(answer["responses"])
-        if surely_has_unique_names(text, {**answer, "responses": replies}):
+        replies = BATCH_DECODER.decode(text).responses
+        if text.count(b":") == count_colons(replies):
             return replies
-    except (LookupError, ValueError, RecursionError):
-        pass  # Half a character in a name, which is no UTF-8, or something worse.
+    except (ValueError, RecursionError):
+        pass  # Half a character in a text, which is no UTF-8, or something worse.
     try:
         found = parse_json_object(text).get("responses")
-        if not isinstance(found, list):
-            raise RetryableError("$batch: the answer has no responses")
-        return [
-            {name: Raw(json.dumps(part).encode()) for name, part in reply.items()}
-            for reply in found
-            if isinstance(reply, dict)
-        ]
-    except (ValueError, RecursionError) as error:
+    except ValueError as error:
         raise RetryableError(f"$batch: {error}") from error
+    if not isinstance(found, list):
+        raise RetryableError("$batch: the answer has no responses")
+    return [
+        build_reply(row) for row in found if isinstance(row, dict) and type(row.get("id")) is str
+    ]
 
 
-def decode_part(reply: Reply, name: str) -> object:
-    """One value of a reply; None for one that is missing, ambiguous or no JSON."""
+def count_colons(replies: Sequence[Reply]) -> int:
+    """How many colons a batch of these replies has if no name in it occurs twice, those within
+    headers and bodies aside; -1 where an id may hold one.
+    """
+    count = 1
+    for reply in replies:
+        headers, body = bytes(reply.headers), bytes(reply.body)
+        if not reply.id.isalnum():
+            return -1
+        count += 2 + bool(headers) + headers.count(b":") + bool(body) + body.count(b":")
+    return count
+
+
+def build_reply(row: ResponseRow) -> Reply:
+    """A reply that was decoded with all that is in it; its status is 0 if it has none."""
+    status = row.get("status")
+    return Reply(
+        str(row.get("id")),
+        status if isinstance(status, int) else 0,
+        **{
+            name: Raw(json.dumps(row[name]).encode()) for name in ("headers", "body") if name in row
+        },
+    )
+
+
+def decode_part(text: Raw) -> object:
+    """A value of a reply; None for one that is missing, ambiguous or no JSON."""
     try:
-        value = DECODER.decode(reply[name])
-        # Most are numbers and short texts, in which no name can occur twice.
-        return value if type(value) in SCALARS else parse_strict_json(bytes(reply[name]))
-    except (LookupError, ValueError, RecursionError):
+        return parse_strict_json(bytes(text))
+    except (ValueError, RecursionError):
         return None
 
 
@@ -85,7 +118,7 @@ def parse_graph_reply(
     whose text `is_empty` is not parsed, and is an empty list.
     """
     if len(replies) == 1:
-        status, text = decode_part(replies[0], "status"), bytes(replies[0].get("body", b""))
+        status, text = replies[0].status, bytes(replies[0].body)
         if status == 200 and is_empty and is_empty(text):
             return NOTHING
         what = format_request_path(path)
@@ -96,10 +129,10 @@ def parse_graph_reply(
                 return RetryableError(f"{what}: {error}")
         if status == 200:
             return RetryableError(f"{what}: an answer without body")
-        if not isinstance(status, int) or not 100 <= status < 600:
+        if not 100 <= status < 600:
             return RetryableError(f"{what}: an answer without status")
-        again = retryable_inner_status(status, decode_part(replies[0], "headers"), what)
-        body = decode_part(replies[0], "body")
+        again = retryable_inner_status(status, decode_part(replies[0].headers), what)
+        body = decode_part(replies[0].body)
         return again or map_graph_error(status, body, what, permission)
     return RetryableError(
         f"{format_request_path(path)}: {len(replies) or 'no'} answers in the batch"

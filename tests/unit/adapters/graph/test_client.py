@@ -12,7 +12,6 @@ from dataclasses import replace
 from typing import Any
 
 import httpx
-import msgspec
 import pytest
 from aiohttp import web
 from msgspec import Raw
@@ -21,7 +20,7 @@ from core.adapters.graph.client import GraphClient
 from core.adapters.graph.replies import (
     NOTHING,
     Reply,
-    decode_part,
+    build_reply,
     parse_graph_reply,
     sort_graph_replies,
 )
@@ -281,8 +280,8 @@ async def test_pages_inside_a_batch_may_not_lead_out_of_it() -> None:
 
 
 def build_replies(*rows: Any) -> list[Reply]:
-    """Inner answers of a batch as they arrive: the values are still texts."""
-    return [{name: Raw(msgspec.json.encode(part)) for name, part in row.items()} for row in rows]
+    """Inner answers of a batch: headers and bodies are still texts."""
+    return [build_reply(row) for row in rows]
 
 
 @pytest.mark.parametrize(
@@ -303,8 +302,7 @@ def test_replies_that_prove_nothing_are_asked_again(replies: list[Any]) -> None:
 
 @pytest.mark.parametrize("body", ['{"value": [], "value": [1]}', '{"value": NaN}', "{torn", ""])
 def test_a_body_with_two_meanings_or_none_costs_only_its_own_request(body: str) -> None:
-    replies = build_replies({"id": "0", "status": 200})
-    answer = parse_graph_reply([{**replies[0], "body": Raw(body.encode())}], "one", "")
+    answer = parse_graph_reply([Reply("0", 200, body=Raw(body.encode()))], "one", "")
     assert isinstance(answer, RetryableError)
 
 
@@ -338,7 +336,7 @@ def test_replies_are_sorted_by_the_number_of_their_request() -> None:
         '{"responses": [{"id": "1"}, {"id": "00"}, {"id": "7"}, {"id": 0}, {"id": "1", "x": {}}]}'
     )
     first, second = sort_graph_replies(BufferedResponse(200, {}, text.encode()), 2)
-    assert [decode_part(one, "id") for one in (*first, *second)] == ["00", "1", "1"]
+    assert [one.id for one in (*first, *second)] == ["00", "1", "1"]
 
 
 def test_a_page_that_is_as_good_as_empty_is_not_parsed() -> None:
@@ -350,7 +348,7 @@ def test_a_page_that_is_as_good_as_empty_is_not_parsed() -> None:
         return True
 
     assert parse_graph_reply([reply], "one", "", is_empty) is NOTHING
-    assert seen == [b'{"value":[{"id":"R1"}]}']
+    assert seen == [b'{"value": [{"id": "R1"}]}']
     refused = build_replies({"id": "0", "status": 403, "body": {"value": []}})
     assert isinstance(parse_graph_reply(refused, "one", "", is_empty), Forbidden)
     assert len(seen) == 1
