@@ -53,6 +53,7 @@ SHORTEST_WORD = 3
 ALL_HEADERS = " ".join(HEADERS_OF_ALL_MAIL.split())
 # Domains by their end alone take nearly everything.
 EVERY_SENDER = re.compile(r"\.?(?:com|net|org|\w\w|co\.uk)")
+SIZE_RANGE = re.compile(r"(-?[0-9]+)?-(-?[0-9]+)?")
 SMALL_MESSAGE_KB, LARGE_MESSAGE_KB = 4, 10 * 1024
 """The headers that Exchange writes are longer than the first, and nearly no message is larger than
 the second: what falls between leaves next to none alone.
@@ -165,8 +166,13 @@ def is_met_by_every_message(
 
 
 def is_every_size(value: str) -> bool:
-    """True for a range of sizes into which every message falls."""
-    low, _, high = value.partition("-")
+    """True for a range of sizes into which every message falls, and for what is no range.
+
+    Its ends are what somebody wrote into a rule, and may be below zero.
+    """
+    if not (found := SIZE_RANGE.fullmatch(value)):
+        return True
+    low, high = found.groups()
     return (not low or int(low) <= SMALL_MESSAGE_KB) and (not high or int(high) >= LARGE_MESSAGE_KB)
 
 

@@ -91,6 +91,12 @@ OTHER = "20000-30000"
         ("withinSizeRange", "5-", False),
         ("withinSizeRange", "-10240", True),
         ("withinSizeRange", "0-10239", False),
+        # Whoever writes a rule may write sizes that no message has.
+        ("withinSizeRange", "-1-10239", False),
+        ("withinSizeRange", "-1-", True),
+        ("withinSizeRange", "--1", False),
+        ("withinSizeRange", "5--1", False),
+        ("withinSizeRange", "small", True),
         ("sensitivity", "Normal", True),
         ("importance", "high", False),
         ("sentToMe", "true", True),
