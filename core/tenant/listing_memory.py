@@ -9,7 +9,7 @@ from collections.abc import Collection, Iterable, Mapping
 from datetime import datetime, timedelta
 
 from core.keys import hash_parts
-from core.tenant.known_traits import KnownTraits, build_traits_key, note_traits
+from core.tenant.known_traits import MAX_TRAITS, KnownTraits, build_traits_key, note_traits
 
 KIND = "settings-list"
 GONE = "-"
@@ -17,6 +17,10 @@ GONE = "-"
 DOUBT_PERIOD = timedelta(hours=1)
 """For so long what went may also have been left out of a listing."""
 TRAIT_LENGTH = 24
+MAX_MISSING = MAX_TRAITS // 2
+"""So many are remembered as missing, each with the time since when; the next look believes the
+rest.
+"""
 
 
 def hash_names(names: Iterable[str]) -> set[str]:
@@ -61,7 +65,15 @@ def note_listing(
     now: datetime,
     period: timedelta = DOUBT_PERIOD,
 ) -> KnownTraits:
-    """What is to be remembered of a list of settings after a look that read it to its end."""
-    missing = list_missing(list_name, names, known, now, period)
+    """What is to be remembered of a list of settings after a look that read it to its end.
+
+    Of a very long list the times since when something is missing come first: without them it would
+    be in doubt for ever.
+    """
+    missing = list_missing(list_name, names, known, now, period)[:MAX_MISSING]
     gone = {f"{GONE}{trait}" for trait in missing}
-    return note_traits(known, list_name, KIND, {*hash_names(names), *missing, *gone}, now)
+    before = known.get(build_traits_key(list_name, KIND))
+    traits = before.traits if before else {}
+    here = sorted(hash_names(names), key=lambda trait: (trait not in traits, trait))
+    kept = here[: MAX_TRAITS - 2 * len(missing)]
+    return note_traits(known, list_name, KIND, {*kept, *missing, *gone}, now)

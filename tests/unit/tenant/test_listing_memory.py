@@ -76,3 +76,22 @@ def test_a_list_that_is_doubted_for_longer_is_remembered_for_longer() -> None:
     at = went + week - MINUTE
     assert len(list_missing(POLICIES, ["a"], known, at, week)) == 1
     assert list_missing(POLICIES, ["a"], known, went + week, week) == []
+
+
+@pytest.mark.parametrize(
+    "left", [(1, 400), (0, 399), (200, 400), (0, 0), (400, 401)], ids=lambda one: f"{one}"
+)
+def test_what_goes_from_a_long_list_is_believed_to_be_gone_too(left: tuple[int, int]) -> None:
+    names = [str(number) for number in range(401)]
+    known = look({}, START, *names[:400])
+    for hours in (1, 2, 3):
+        known = look(known, START + hours * DOUBT_PERIOD, *names[slice(*left)])
+    assert list_missing(POLICIES, names[slice(*left)], known, START + 4 * DOUBT_PERIOD) == []
+
+
+def test_many_that_go_from_a_long_list_at_once_are_in_doubt_for_an_hour() -> None:
+    names = [str(number) for number in range(MAX_TRAITS)]
+    known = look({}, START, *names)
+    known = look(known, START + MINUTE)
+    assert list_missing(POLICIES, [], known, START + DOUBT_PERIOD) != []
+    assert list_missing(POLICIES, [], known, START + MINUTE + DOUBT_PERIOD) == []
