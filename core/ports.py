@@ -128,7 +128,11 @@ class Claim(Protocol):
         ...
 
     async def load(self, low: str = RANGE_START, high: str = RANGE_END) -> GuardSnapshot:
-        """What the guard has stored without the archive, or what of it concerns a key range."""
+        """What the guard has stored without the archive, or what of it concerns a key range.
+
+        What it remembers of objects is loaded as a whole: what is true of the organization, such as
+        which domains are new, has its place in one range only.
+        """
         ...
 
     async def save(

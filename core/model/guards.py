@@ -94,6 +94,8 @@ class ObserveContext[O = Any]:
     """
     open_case_ids: frozenset[str] = frozenset()
     """The objects with an open case: the guard has to find out whether they still exist."""
+    knows_every_case: bool = True
+    """Whether those are all of them; False: only those among the mailboxes to inspect."""
     is_enforcing: bool = False
     """Whether findings may lead to changes: each object that needs one has to be a finding."""
     last_full_scan: datetime | None = None

@@ -22,6 +22,8 @@ from core.tenant.listing_memory import GONE, is_in_doubt
 from core.tenant.mail_flow import AcceptedDomain
 
 KIND = "accepted-domain"
+ASKED_KIND = "accepted-domain-asked"
+"""Of new domains about which nobody has answered yet."""
 BUCKETS = "0123456789abcdef"
 """A tenant may have thousands of domains, and a row remembers a few hundred."""
 SUBDOMAINS = "*."
@@ -129,6 +131,33 @@ def list_domain_news(noted: Iterable[KnownTraits], now: datetime) -> Iterator[Do
         for trait, seen_at in row.list_new_traits(now):
             change = DomainChange.GONE if trait.startswith(GONE) else DomainChange.NEW
             yield DomainNews(trait.removeprefix(GONE), seen_at, change)
+
+
+def note_questions(
+    noted: Iterable[KnownTraits],
+    known: Mapping[str, KnownTraits],
+    now: datetime,
+    is_asked: Callable[[str], bool],
+) -> Iterator[KnownTraits]:
+    """Which new domains are in question, for those who do not know every case. `noted` is what is
+    remembered of the domains now.
+    """
+    for row in noted:
+        if row.kind != KIND:
+            continue
+        asked = {
+            trait
+            for trait, seen_at in row.list_new_traits(now)
+            if not trait.startswith(GONE) and (seen_at == now or is_asked(trait))
+        }
+        if asked or build_traits_key(row.object_id, ASKED_KIND) in known:
+            yield note_traits(known, row.object_id, ASKED_KIND, asked, now)
+
+
+def is_in_question(trait: str, known: Mapping[str, KnownTraits]) -> bool:
+    """Whether nobody had answered about a new domain at the last look at all domains."""
+    row = known.get(build_traits_key(get_bucket_id(trait), ASKED_KIND))
+    return row is not None and trait in row.traits
 
 
 def select_known_domains(

@@ -238,11 +238,12 @@ async def test_reports_are_kept_for_a_month_and_traits_are_forgotten(ledger: Led
     assert await ledger.get_run(GUARD, old) is None
 
 
-async def test_a_stretch_of_keys_recalls_only_its_traits(ledger: Ledger) -> None:
+async def test_whoever_works_on_a_stretch_of_keys_knows_the_traits_of_all(ledger: Ledger) -> None:
     async with ledger.claim(GUARD, "r1") as claim:
         assert claim
         await claim.save(replace(TRAITS, key="1a"), replace(TRAITS, key="9a"))
-        assert set((await claim.load("0", "8")).known_traits) == {"1a"}
+        assert set((await claim.load("0", "8")).known_traits) == {"1a", "9a"}
+    assert set((await ledger.load_history(GUARD, "0", "8")).known_traits) == {"1a"}
 
 
 # -- audit logs ---------------------------------------------------------------------------------

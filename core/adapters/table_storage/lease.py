@@ -199,9 +199,13 @@ class TableClaim:
                 log.warning("%s: the claim was not renewed: %s", self.guard, type(error).__name__)
 
     async def load(self, low: str = RANGE_START, high: str = RANGE_END) -> GuardSnapshot:
-        """Load the guard's state and its records in a key range, without the archive."""
+        """Load the guard's state, what it remembers of objects, and its other records in a key
+        range, without the archive.
+        """
         is_whole = self.lease["RowKey"] == LEASE_ROW_KEY and (low, high) == (RANGE_START, RANGE_END)
-        rows = await read_record_rows(self.table, self.guard, low, high, are_counted=is_whole)
+        rows = await read_record_rows(
+            self.table, self.guard, low, high, are_counted=is_whole, with_all_traits=True
+        )
         records = collect_records(rows)
         self.unreadable_row_keys |= records.unreadable_row_keys
         state = await self.read_guard_state()

@@ -21,6 +21,7 @@ from core.adapters.table_storage.entities import (
 )
 from core.adapters.table_storage.row_texts import get_row_text
 from core.adapters.table_storage.state_table import StateTable
+from core.keys import RANGE_END, RANGE_START
 from core.model.cases import Case, Exemption
 from core.model.changes import ChangeRecord
 from core.model.outbox import OutboxRow
@@ -141,15 +142,25 @@ class RecordCollector:
 
 
 async def read_record_rows(
-    table: StateTable, guard: str, low: str, high: str, *, are_counted: bool = False
+    table: StateTable,
+    guard: str,
+    low: str,
+    high: str,
+    *,
+    are_counted: bool = False,
+    with_all_traits: bool = False,
 ) -> list[DecodedRow]:
-    """Read the rows of a guard's records in a key range, without those in the archive."""
+    """Read the rows of a guard's records in a key range, without those in the archive.
+
+    `with_all_traits`: what the guard remembers of objects is read of all of them.
+    """
+    known = (RANGE_START, RANGE_END) if with_all_traits else (low, high)
     return [
         row
         for first, last in (
             (f"case|{low}", f"case|{high}"),
             (f"change|{low}", f"change|{high}"),
-            (f"known|{low}", f"known|{high}"),
+            (f"known|{known[0]}", f"known|{known[1]}"),
             (f"out|{low}", f"out|{high}"),
             ("exempt|", "exempt}"),
             ("request|", "request}"),

@@ -14,7 +14,11 @@ from core.guards.mailbox_forwarding.stopping_rules import (
 from core.microsoft365.addresses import OwnDomains, get_lookup_name
 from core.microsoft365.recipients import fold_group_name
 from core.model.guards import ObserveContext
-from core.tenant.domain_memory import list_missing_domains, select_known_domains
+from core.tenant.domain_memory import (
+    is_in_question,
+    list_missing_domains,
+    select_known_domains,
+)
 from core.tenant.mail_flow import (
     AcceptedDomain,
     InboxRule,
@@ -36,15 +40,21 @@ def get_own_domains(
     failure = domains.find_source_failure(DOMAINS)
     if not domains.items or not domains.complete or (failure and not failure.optional):
         return None
-    open_ids = context.open_case_ids
     known = select_known_domains(
         domains.items,
         context.known_traits,
         context.policy.now,
-        lambda name: build_domain_id(name) in open_ids,
+        lambda name: is_domain_asked(name, context),
     )
     missing = list_missing_domains(domains.items, context.known_traits, context.policy.now)
     return OwnDomains.from_accepted_domains([*known, *missing])
+
+
+def is_domain_asked(name: str, context: ObserveContext[ForwardingOptions]) -> bool:
+    """Whether nobody has answered yet about a new domain, by the name it is remembered by."""
+    if context.knows_every_case:
+        return build_domain_id(name) in context.open_case_ids
+    return is_in_question(name, context.known_traits)
 
 
 def list_condition_groups(settings: OutboundSettings) -> set[str]:

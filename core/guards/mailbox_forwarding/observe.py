@@ -27,6 +27,7 @@ from core.guards.mailbox_forwarding.hiding import (
 from core.guards.mailbox_forwarding.judge import ForwardingItem
 from core.guards.mailbox_forwarding.lookups import (
     get_own_domains,
+    is_domain_asked,
     list_condition_groups,
     list_domain_failures,
     list_lookup_names,
@@ -59,6 +60,7 @@ from core.microsoft365.addresses import OwnDomains
 from core.microsoft365.recipient_lookups import look_up_recipients
 from core.model.guards import ObserveContext
 from core.tenant.domain_changes import compare_domains
+from core.tenant.domain_memory import note_questions
 from core.tenant.mail_flow import (
     WELL_KNOWN_FOLDERS,
     AcceptedDomain,
@@ -192,6 +194,9 @@ async def read_listed_forwards(
     described, missed = await add_surroundings(tenant, context, forwards)
     placed, lost = assemble_mail_paths(paths, inputs)
     noted, changed = compare_domains(domains.items, context.known_traits, now) if own else ((), ())
+    asked = note_questions(
+        noted, context.known_traits, now, lambda name: is_domain_asked(name, context)
+    )
     read = (listed, domains, flow, *paths.readings)
     listed_forwards = Reading[ForwardingItem](
         items=(*described, *placed, *changed),
@@ -225,6 +230,7 @@ async def read_listed_forwards(
         },
         known_traits=(
             *noted,
+            *asked,
             *note_outbound_lists(policies, remotes, flow, context.known_traits, now),
             *memory.noted.values(),
         ),

@@ -461,16 +461,18 @@ class FakeClaim:
         yield
 
     async def load(self, low: str = RANGE_START, high: str = RANGE_END) -> GuardSnapshot:
-        """Everything the guard has stored, or the part within a key range."""
+        """Everything the guard has stored, or the part within a key range, but all traits."""
         partition = self.ledger.get_partition(self.guard)
         with self.ledger.crash_injector(reads=True):
             memory = load_snapshot(partition, low, high)
+            every = load_snapshot(partition, RANGE_START, RANGE_END)
         rows_differ = ""
         if self.lease is partition and (low, high) == (RANGE_START, RANGE_END):
             rows_differ = "" if self.census else compare_census(partition)
             self.census = count_rows(partition)
         return replace(
             memory,
+            known_traits=every.known_traits,
             state=await self.ledger.load_state(self.guard),
             lease_disbelieved=self.took_over_odd_lease,
             rows_differ=rows_differ,

@@ -3,7 +3,7 @@
 import asyncio
 import json
 import random
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import replace
 from typing import Any
 
@@ -16,19 +16,23 @@ from core.engine.shard_message import ShardMessage
 from core.engine.shards import MAX_QUEUE_MESSAGE_LENGTH, abandon_shard, process_shard
 from core.keys import hash_parts
 from core.model.findings import Severity
-from core.model.guards import GuardConfig, Mode, Permission, Service
+from core.model.guards import GuardConfig, Mode, ObserveContext, Permission, Service
 from core.model.requests import RunOptions
 from core.model.state import GuardState, ScanPass, ScanTotals, Shard
+from core.tenant.known_traits import note_traits
 from core.tenant.mailboxes import Mailbox
+from core.tenant.port import Tenant
 from core.tenant.readers import GrantedPermissions
-from core.tenant.readings import ReadFailure
+from core.tenant.readings import ReadFailure, Reading
 from tests.support.fakes.clock import START
 from tests.support.synthetic_guard import (
     ALERT_CONFIG,
     ENFORCE_CONFIG,
     GUARD,
     EngineHarness,
+    ForwardItem,
     SyntheticTenant,
+    inspect,
 )
 
 SIZE = 520  # Six shards.
@@ -266,6 +270,34 @@ async def test_sweeps_are_spread_over_the_rounds() -> None:
     assert sorted(stage.tenant.deep_checked) == sorted(stage.tenant.mailbox_ids)
     assert "m7@x" in stage.get_open_subjects()
     assert "deep" in (await stage.ledger.load_state("toy")).checks_finished_at
+
+
+async def test_a_shard_knows_of_the_tenant_what_one_run_over_everything_knows() -> None:
+    seen: list[ObserveContext] = []
+
+    async def note(
+        tenant: Tenant, context: ObserveContext, owners: Sequence[Mailbox]
+    ) -> Reading[ForwardItem]:
+        seen.append(context)
+        return await inspect(tenant, context, owners)
+
+    stage = await ready(replace(ALERT_CONFIG, guard=replace(GUARD, inspect=note)))
+    seen.clear()
+    rows = [note_traits({}, name, "domains", ("contoso.com",), START) for name in "abcdefgh"]
+    async with stage.ledger.claim("toy", "r1") as claim:
+        assert claim
+        await claim.save(*rows)
+    await stage.run_timer()
+    for message in stage.queue:
+        await stage.process_message(message)
+    assert len(seen) == 6
+    assert [context.is_first_range for context in seen] == [True, *[False] * 5]
+    for context in seen:
+        assert set(context.known_traits) == {row.key for row in rows}
+        # When it was last looked at as a whole, and how many mailboxes there were.
+        assert context.last_full_scan == START
+        assert 0 < SIZE - context.least_trusted_count < SIZE / 2
+        assert not context.knows_every_case
 
 
 async def test_where_messages_are_halved_a_round_checks_as_many_mailboxes_as_ever() -> None:

@@ -16,6 +16,8 @@ from core.guards.mailbox_forwarding.outbound import OutboundSettings
 from core.microsoft365.addresses import OwnDomains
 from core.model.guards import GuardPolicy, ObserveContext
 from core.tenant.domain_changes import compare_domains
+from core.tenant.domain_memory import note_questions
+from core.tenant.known_traits import KnownTraits
 from core.tenant.mail_flow import (
     AcceptedDomain,
     InboxRule,
@@ -110,3 +112,24 @@ def test_a_domain_that_is_new_counts_once_somebody_answered_for_it() -> None:
         assert own is not None
         assert own.contains_domain("contoso.com")
         assert own.contains_domain("contoso.example") is is_own
+
+
+def test_who_does_not_know_every_case_knows_which_domains_are_in_question() -> None:
+    new, policy = AcceptedDomain("contoso.example"), GuardPolicy(NOW, GUARD.options)
+    known: dict[str, KnownTraits] = {}
+    found = []
+    for count, asked_names in enumerate(((), (), ("contoso.example",), ())):
+        at = NOW + count * QUARTER
+        domains = [CONTOSO, new] if count else [CONTOSO]
+        rows, _ = compare_domains(domains, known, at)
+        asked = note_questions(rows, known, at, asked_names.__contains__)
+        known |= {row.key: row for row in [*rows, *asked]}
+        part = ObserveContext(
+            replace(policy, now=at + QUARTER / 2), knows_every_case=False, known_traits=known
+        )
+        own = get_own_domains(Reading((CONTOSO, new)), part)
+        assert own is not None
+        assert own.contains_domain("contoso.com")
+        found.append(own.contains_domain("contoso.example"))
+    # Not listed yet; new; still asked about; answered.
+    assert found == [False, False, False, True]

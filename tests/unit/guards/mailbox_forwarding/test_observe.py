@@ -36,8 +36,10 @@ from core.guards.mailbox_forwarding.observe import (
 )
 from core.guards.mailbox_forwarding.options import ForwardingOptions
 from core.microsoft365.addresses import OwnDomains
+from core.microsoft365.recipients import RecipientLocation
 from core.model.guards import GuardPolicy, ObserveContext
 from core.tenant.configuration import Configuration
+from core.tenant.known_traits import KnownTraits
 from core.tenant.mail_flow import (
     AcceptedDomain,
     GroupMembers,
@@ -407,6 +409,24 @@ async def test_a_rule_that_stops_forwards_counts_for_as_long_as_it_acts() -> Non
         (item,) = [one for one in reading.items if isinstance(one, MailboxRules)]
         found.append(item.rules[0].departure.result)
     assert found == [ForwardingPolicyResult.ALLOWED, ForwardingPolicyResult.BLOCKED]
+
+
+async def test_no_part_of_a_large_tenant_takes_a_new_domain_for_its_own() -> None:
+    tenant = build_tenant(replace(SENDS, redirect_to=(), forward_to=("ann@drop.example",)))
+    known: dict[str, KnownTraits] = {}
+    for count in range(3):
+        policy = GuardPolicy(NOW + count * HOUR, GUARD.options)
+        cases = ["domain:drop.example"] if count == 2 else []
+        context = replace(ask(cases=cases, known_traits=dict(known)), policy=policy)
+        for reading in await read_listed_forwards(tenant, context):
+            known |= {row.key: row for row in reading.known_traits}
+        tenant.domains = [AcceptedDomain("contoso.com"), AcceptedDomain("drop.example")]
+        later = GuardPolicy(policy.now + HOUR / 2, GUARD.options)
+        part = replace(ask(known_traits=dict(known), knows_every_case=False), policy=later)
+        found = await read_mailboxes(tenant, part, [ANN])
+        (item,) = [one for one in found.items if isinstance(one, MailboxRules)]
+        (sending,) = item.rules[0].recipients
+        assert sending.target.location is RecipientLocation.OUTSIDE
 
 
 async def test_what_stands_in_a_mailbox_with_a_case_is_read_once_and_told_beside_it() -> None:
