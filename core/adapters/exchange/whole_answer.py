@@ -34,24 +34,25 @@ BLOCKS_AHEAD = 2
 async def read_whole(
     exchange: ExchangeClient, command: Command
 ) -> AsyncGenerator[list[ResponseRow]]:
-    """The rows of one answer, in blocks. An attempt that broke off begins anew, with its rows.
+    """The rows of one answer, in blocks. An attempt that broke off begins anew, with its rows; only
+    those of the last one count.
 
     Raises WayFailed where the answer did not hold everything, or TenantError.
     """
     answer = WholeAnswer(exchange, command)
-    reading, count = asyncio.create_task(answer.read()), 0
+    reading = asyncio.create_task(answer.read())
     try:
         while True:
             try:
                 block = await answer.blocks.get()
             except asyncio.QueueShutDown:
                 break
-            count += len(block)
             yield block
         beside = await reading
     finally:
         reading.cancel()
         await asyncio.gather(reading, return_exceptions=True)
+    count = answer.row_count
     is_cut = warns_of_more(beside.get("@adminapi.warnings"), count, exchange.page_size)
     if exchange.collect_page(command, {**beside, "value": []}, []) or is_cut:
         raise WayFailed("one answer does not hold everything")
@@ -68,6 +69,8 @@ class WholeAnswer:
         self.exchange = exchange
         self.command = command
         self.blocks: asyncio.Queue[list[ResponseRow]] = asyncio.Queue(BLOCKS_AHEAD)
+        self.row_count = 0
+        """How many rows the last attempt brought."""
 
     async def read(self) -> Mapping[str, object]:
         """Read the answer into the queue; what stood beside the rows. Raises TenantError."""
@@ -131,6 +134,7 @@ class WholeAnswer:
                 await self.blocks.put(block[:BLOCK_SIZE])
                 block = block[BLOCK_SIZE:]
         beside = parser.finish()
+        self.row_count = count
         if block:
             await self.blocks.put(block)
         return beside

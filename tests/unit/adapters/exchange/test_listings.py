@@ -9,7 +9,9 @@ import pytest
 from core.adapters.exchange.command import Command
 from core.adapters.exchange.listings import list_each, list_objects, list_rows
 from core.adapters.exchange.page_requests import PageRequester
+from core.adapters.exchange.responses import WayFailed
 from core.adapters.exchange.way_memory import WayMemory
+from core.adapters.exchange.whole_answer import read_whole
 from core.adapters.parsing import ResponseRow
 from core.errors import LedgerError, Unavailable
 from core.microsoft365.exchange_listings import DEFAULT_PAGE_FORM, ListingWay
@@ -417,6 +419,25 @@ async def test_fewer_objects_than_exchange_counts_are_no_listing() -> None:
     async with connect_sandbox(build_scene(faults=faults)) as to:
         with pytest.raises(Unavailable, match="incomplete"):
             await list_rows(to.exchange, Command("Get-RoleGroup", ALL, ("Guid",)))
+
+
+async def test_rows_of_an_answer_that_broke_off_do_not_count_for_the_next_one() -> None:
+    rows = [{"Guid": f"guid-{number}", "Name": "x" * 200} for number in range(2_400)]
+    faults = [
+        {"service": "exchange", "kind": "truncate", "times": 1},
+        {
+            "service": "exchange",
+            "kind": "wrongBody",
+            "body": {"@odata.count": 2_400, "value": rows[:1_500]},
+        },
+    ]
+    scene = build_scene(exchange={"Get-Mailbox": rows}, faults=faults)
+    async with connect_sandbox(scene) as to:
+        blocks = read_whole(to.exchange, Command("Get-Mailbox", ALL))
+        # Those of the first attempt came as they were read.
+        assert [len(await anext(blocks)) for _ in range(3)] == [1_000, 1_000, 500]
+        with pytest.raises(WayFailed, match="1500 of 2400"):
+            await anext(blocks)
 
 
 def test_the_usual_form_of_a_page_is_the_one_that_every_listing_tries_first() -> None:
