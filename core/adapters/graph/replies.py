@@ -48,7 +48,7 @@ def sort_graph_replies(response: BufferedResponse, request_count: int) -> list[l
     for reply in split_batch(response.body):
         number = reply.id
         # A number may be written with a nought before it.
-        known = number if number in sorted_out else number.lstrip("0") or "0"
+        known = number if number in sorted_out else number.lstrip("0") or number[:1]
         if known in sorted_out:
             sorted_out[known].append(reply)
     return list(sorted_out.values())

@@ -333,7 +333,8 @@ def test_a_batch_with_odd_texts_is_read_as_any_other(odd: str) -> None:
 
 def test_replies_are_sorted_by_the_number_of_their_request() -> None:
     text = (
-        '{"responses": [{"id": "1"}, {"id": "00"}, {"id": "7"}, {"id": 0}, {"id": "1", "x": {}}]}'
+        '{"responses": [{"id": "1"}, {"id": "00"}, {"id": "7"}, {"id": 0}, {"id": "1", "x": {}},'
+        ' {"id": ""}]}'
     )
     first, second = sort_graph_replies(BufferedResponse(200, {}, text.encode()), 2)
     assert [one.id for one in (*first, *second)] == ["00", "1", "1"]
