@@ -203,7 +203,10 @@ class ExchangeClient:
             found = []
         rows += strip_each_row(found)
         path = self.get_next_path(answer)
-        if not path and command.is_read and warns_of_more(warnings, len(found), self.page_size):
+        # Of more rows than were wanted Exchange warns as well.
+        is_enough = 0 < command.row_limit <= len(rows)
+        is_cut = warns_of_more(warnings, len(found), self.page_size) and not is_enough
+        if not path and command.is_read and is_cut:
             raise IncompleteAnswer(f"{command.cmdlet}: the answer is cut and has no next link")
         return path
 

@@ -29,6 +29,12 @@ class Command:
         return self.cmdlet.startswith("Get-")
 
     @property
+    def row_limit(self) -> int:
+        """How many rows are wanted at most; 0 for all there are."""
+        size = self.parameters.get("ResultSize")
+        return size if isinstance(size, int) else 0
+
+    @property
     def body(self) -> ResponseRow:
         return {
             "CmdletInput": {"CmdletName": self.cmdlet, "Parameters": dict(self.parameters)},

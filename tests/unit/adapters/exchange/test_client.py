@@ -195,6 +195,18 @@ async def test_a_success_with_errors_is_no_success() -> None:
                     await to.exchange.invoke("Get-Mailbox", ALL)
 
 
+@pytest.mark.parametrize("size", [2, 3, "Unlimited"])
+async def test_a_warning_of_more_rows_than_were_wanted_is_no_cut(size: int | str) -> None:
+    rows = [{"Guid": "g"}, {"Guid": "h"}]
+    body = {"value": rows, "@adminapi.warnings": ["There are more results available."]}
+    async with connect_sandbox(build_scene(faults=[fault("wrongBody", body=body)])) as to:
+        if size == 2:
+            assert await to.exchange.invoke("Get-Mailbox", {"ResultSize": size}) == rows
+        else:
+            with pytest.raises(Unavailable, match="cut"):
+                await to.exchange.invoke("Get-Mailbox", {"ResultSize": size})
+
+
 @pytest.mark.parametrize("forest", ["", "other"])
 async def test_a_mailbox_on_another_server_is_reached_by_its_anchor(forest: str) -> None:
     box = build_mailbox_row(PERSON, PERSON_GUID, "ann", **{"@sandbox.forest": forest})
