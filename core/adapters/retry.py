@@ -168,6 +168,8 @@ class ThrottledService:
     clean_windows_needed: int = field(default=1, init=False)
     waiters: deque[asyncio.Future[None]] = field(default_factory=deque, init=False)
     """The calls that wait for a slot, in their order. Each is handed one."""
+    first_waiters: deque[asyncio.Future[None]] = field(default_factory=deque, init=False)
+    """Those of them that go first, in their order."""
 
     def __post_init__(self) -> None:
         self.cap = max(1, self.cap)
@@ -238,19 +240,18 @@ class ThrottledService:
 
     async def take_slot(self, *, goes_first: bool = False) -> None:
         """Take a slot for one call; wait in line, or before it, while the limit has none free."""
-        if self.in_flight < self.limit and not self.waiters:
+        if self.in_flight < self.limit and not self.waiters and not self.first_waiters:
             self.in_flight += 1
             return
         turn = asyncio.get_running_loop().create_future()
-        if goes_first:
-            self.waiters.appendleft(turn)
-        else:
-            self.waiters.append(turn)
+        line = self.first_waiters if goes_first else self.waiters
+        line.append(turn)
         try:
             await turn
         except asyncio.CancelledError:
             if turn.cancelled():
-                self.waiters = deque(one for one in self.waiters if one is not turn)
+                if turn in line:
+                    line.remove(turn)
             else:
                 self.free_slot()  # It was handed over while the caller was cancelled.
             raise
@@ -258,8 +259,8 @@ class ThrottledService:
     def free_slot(self) -> None:
         """Give a slot back, and hand over as many as the limit has free now."""
         self.in_flight -= 1
-        while self.waiters and self.in_flight < self.limit:
-            turn = self.waiters.popleft()
+        while (line := self.first_waiters or self.waiters) and self.in_flight < self.limit:
+            turn = line.popleft()
             if not turn.done():
                 self.in_flight += 1
                 turn.set_result(None)

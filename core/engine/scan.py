@@ -35,7 +35,8 @@ from core.tenant.sources import CREDENTIAL
 
 # Progress is saved at least this often, so that a killed run loses little of it.
 CHECKPOINT_INTERVAL = timedelta(seconds=30)
-# Key ranges read ahead, so that the services are busy while one batch is judged and saved.
+# So many whole key ranges are read at once, so that the services are busy while one batch is judged
+# and saved; of small ones more.
 PREFETCH_COUNT = 3
 # So many mailboxes are in the first key range of a first look.
 FIRST_LOOK_RANGE = 60
@@ -346,8 +347,13 @@ class Prefetcher:
 
     @property
     def has_capacity(self) -> bool:
-        """Whether another key range may be read ahead."""
-        return len(self.tasks) < PREFETCH_COUNT
+        """Whether another key range may be read ahead.
+
+        What counts is the mailboxes, half a range more or less: the first ranges of a first look
+        are small, and three of them would leave the services without work.
+        """
+        under_way = sum(len(one.mailboxes) for one, _, _ in self.tasks)
+        return not self.tasks or under_way < (PREFETCH_COUNT - 0.5) * self.scan.world.range_size
 
     @property
     def is_next_ready(self) -> bool:

@@ -177,9 +177,9 @@ class PageRequester:
             raise map_failed_reply(reply, self.command.cmdlet, self.command.parameters)
 
         if not self.command.anchor:
-            return await self.exchange.service.call(attempt)
+            return await self.exchange.service.call(attempt, goes_first=True)
         return await self.exchange.service.call(
-            lambda: self.exchange.try_anchors(self.command, attempt)
+            lambda: self.exchange.try_anchors(self.command, attempt), goes_first=True
         )
 
     def build_headers(self, anchor: str = "") -> dict[str, str]:

@@ -273,7 +273,10 @@ class GraphClient:
             raise map_graph_error(response.status, refusal, what, permission)
 
         service = self.report_service if is_report_path(path) else self.service
-        return await service.call(attempt if is_repeated else forbid_repeats(attempt))
+        # What is asked for alone is mostly what a whole run waits for.
+        return await service.call(
+            attempt if is_repeated else forbid_repeats(attempt), goes_first=True
+        )
 
     async def send(
         self, method: Method, path: str, body: ResponseRow | None, *, is_advanced: bool = False

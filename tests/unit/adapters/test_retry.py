@@ -285,20 +285,26 @@ async def test_a_call_that_goes_first_waits_for_those_under_way_and_for_no_other
             begun.append(name)
             await asyncio.sleep(0)
 
-        await narrow.call(attempt, goes_first=name == "last word")
+        await narrow.call(attempt, goes_first=name.startswith("last word"))
 
-    names = ("one", "two", "three", "four", "five", "last word")
+    names = ("one", "two", "three", "four", "five", "last word", "last word but one", "six")
     await asyncio.gather(*map(call, names))
-    assert begun == ["one", "two", "last word", "three", "four", "five"]
+    assert begun[:4] == ["one", "two", "last word", "last word but one"]
+    assert begun[4:] == ["three", "four", "five", "six"]
 
 
+@pytest.mark.parametrize("goes_first", [False, True])
 @pytest.mark.parametrize("turns", [0, 1, 2, 3])
-async def test_a_caller_that_is_cancelled_in_line_keeps_no_slot(turns: int) -> None:
+async def test_a_caller_that_is_cancelled_in_line_keeps_no_slot(
+    turns: int, goes_first: bool
+) -> None:
     narrow = build_service(SleepClock(), initial_limit=1, cap=1)
     end = asyncio.Event()
     first = asyncio.create_task(narrow.call(end.wait))
     await asyncio.sleep(0)
-    second, third = (asyncio.create_task(narrow.call(end.wait)) for _ in range(2))
+    second, third = (
+        asyncio.create_task(narrow.call(end.wait, goes_first=goes_first)) for _ in range(2)
+    )
     await asyncio.sleep(0)
     end.set()
     for _ in range(turns):
@@ -307,7 +313,7 @@ async def test_a_caller_that_is_cancelled_in_line_keeps_no_slot(turns: int) -> N
     second.cancel()
     await asyncio.gather(first, second, third, return_exceptions=True)
     assert third.exception() is None
-    assert (narrow.in_flight, len(narrow.waiters)) == (0, 0)
+    assert (narrow.in_flight, len(narrow.waiters), len(narrow.first_waiters)) == (0, 0, 0)
 
 
 async def test_a_call_that_hangs_is_given_up() -> None:

@@ -249,6 +249,21 @@ async def test_a_first_look_reads_as_it_is_listed_what_is_otherwise_swept() -> N
     assert len(tenant.deep_checked) == SIZE
 
 
+@pytest.mark.parametrize(("count", "at_once"), [(960, 5), (3_000, 6)])
+async def test_small_ranges_of_a_first_look_are_read_beside_more_of_them(
+    count: int, at_once: int
+) -> None:
+    # 60, 60, 120, 240 and 480 mailboxes are less than three whole ranges; one more fills them up.
+    tenant = SyntheticTenant(count, page_size=count)
+    stage = EngineHarness(tenant, range_size=500)
+    await stage.run_timer()
+    assert tenant.max_concurrent == at_once
+    assert tenant.inspected == tenant.mailbox_ids
+    tenant.max_concurrent = 0
+    await stage.run_timer()
+    assert tenant.max_concurrent == min(3, -(-count // 500))
+
+
 async def test_a_sweep_for_which_a_first_look_has_no_time_begins_anew_and_is_done() -> None:
     stage = EngineHarness(SyntheticTenant(SIZE, deep_forwards={"m7": "x"}))
     stage.budget_used = iter([0.0, 0.0] + [n / 10 for n in range(1, 9)] + [0.95] * 100).__next__

@@ -293,9 +293,9 @@ def is_single_recipient_name(name: str) -> bool:
 
 async def fetch_domains(graph: GraphClient, exchange: ExchangeClient) -> Reading[AcceptedDomain]:
     """The domains of Exchange and Entra."""
-    accepted = await fetch_accepted_domains(exchange)
-    verified = await fetch_verified_domains(graph)
-    return merge_domains(accepted, verified)
+    return merge_domains(
+        *await asyncio.gather(fetch_accepted_domains(exchange), fetch_verified_domains(graph))
+    )
 
 
 async def fetch_accepted_domains(exchange: ExchangeClient) -> Reading[AcceptedDomain]:
