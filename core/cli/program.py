@@ -1,11 +1,13 @@
 """The command line program: its options, its commands and its exit codes."""
 
 from collections.abc import Sequence
+from functools import cache
 from pathlib import Path
-from typing import Annotated
+from typing import Annotated, cast
 
 import typer
 from typer._click.exceptions import MissingParameter
+from typer.core import TyperGroup
 from typer.exceptions import Abort, TyperException
 
 from core import VERSION
@@ -122,14 +124,19 @@ for command_name, command_function in COMMANDS:
     program.command(command_name)(command_function)
 
 
+@cache
+def get_root_command() -> TyperGroup:
+    """All commands and their options, which typer reads from the functions and their hints."""
+    return cast(TyperGroup, typer.main.get_command(program))
+
+
 def main(arguments: Sequence[str], session: Session | None = None) -> int:
     """Run one command line and return its exit code. Without a command, it prints its help."""
     session = session or Session()
     name = session.environ.get(NAME_VARIABLE, "") or NAME
-    command = typer.main.get_command(program)
     words = list(arguments) or ["--help"]
     try:
-        code = command.main(words, prog_name=name, standalone_mode=False, obj=session)
+        code = get_root_command().main(words, prog_name=name, standalone_mode=False, obj=session)
     except MissingParameter as error:
         session.print_note(f"{list_missing_parameters(error)}\nTry: {name} --help")
         return EXIT_USAGE

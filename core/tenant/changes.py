@@ -7,6 +7,7 @@ checks the object again first.
 import json
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field, fields
+from functools import cache
 from typing import Any, get_args, get_origin, get_type_hints
 
 
@@ -238,6 +239,12 @@ def matches_type(value: object, hint: Any) -> bool:
     return len(value) == len(arguments) and all(map(matches_type, value, arguments))
 
 
+@cache
+def get_argument_types(kind: str) -> Mapping[str, Any]:
+    """The types of a change's arguments by name. Raises KeyError for no kind of change."""
+    return get_type_hints(CHANGE_TYPES[kind])
+
+
 def build_change(kind: object, arguments: object) -> Change:
     """A stored change. Raises ValueError for anything but one of `CHANGE_TYPES`."""
     try:
@@ -245,7 +252,7 @@ def build_change(kind: object, arguments: object) -> Change:
         if not isinstance(arguments, Mapping):
             raise TypeError("its arguments have no names")
         values = {name: to_tuples(value) for name, value in arguments.items()}
-        hints = get_type_hints(made)
+        hints = get_argument_types(str(kind))
         if not all(matches_type(value, hints[name]) for name, value in values.items()):
             raise TypeError("an argument is not of its type")
         return made(**values)

@@ -10,9 +10,7 @@ from collections.abc import Iterable, Iterator, Mapping
 from functools import cache
 from pathlib import Path
 
-import typer.main
-
-from core.cli.program import program
+from core.cli.program import get_root_command
 from core.microsoft365.remedies import NO_COMMAND
 from core.model.findings import Finding, Severity, Shell, Step
 from tests.support.powershell_commands import parse_commands
@@ -46,6 +44,15 @@ def load_cmdlets() -> Mapping[str, frozenset[str]]:
     """The parameters of each cmdlet that is known, in lower case."""
     rows: Mapping[str, list[str]] = json.loads(DATA.read_text("utf-8"))["cmdlets"]
     return {name.casefold(): frozenset(map(str.casefold, row)) for name, row in rows.items()}
+
+
+@cache
+def load_options() -> Mapping[str, frozenset[str]]:
+    """The options of each command of Exoguard."""
+    return {
+        name: frozenset(option for one in command.params for option in one.opts)
+        for name, command in get_root_command().commands.items()
+    }
 
 
 def tell_remedy(finding: Finding) -> str:
@@ -166,12 +173,10 @@ def list_powershell_problems(text: str) -> Iterator[str]:
 def list_exo_problems(text: str) -> Iterator[str]:
     """What the command line would not understand of a command."""
     words = shlex.split(text.partition(" > ")[0])
-    group = typer.main.get_command(program)
-    commands: Mapping[str, typer.core.TyperCommand] = getattr(group, "commands", {})
-    if words[0] != "exo" or words[1] not in commands:
+    options = load_options().get(words[1])
+    if words[0] != "exo" or options is None:
         yield f"no command of Exoguard: {text}"
         return
-    options = {name for one in commands[words[1]].params for name in one.opts}
     for word in words[2:]:
         if word.startswith("-") and word not in options:
             yield f"exo {words[1]} has no option {word}: {text}"

@@ -7,11 +7,10 @@ from contextlib import asynccontextmanager, redirect_stdout
 from dataclasses import dataclass
 from io import StringIO
 
-import typer
 from rich.console import Console
 
 from core.cli.api_client import ApiClient, ApiResponse
-from core.cli.program import COMMANDS, main, program
+from core.cli.program import COMMANDS, get_root_command, main
 from core.cli.session import Session
 from core.json_document import to_json
 from core.status.case_document import build_case_document, build_case_page_document
@@ -93,7 +92,7 @@ def render_help(*words: str) -> str:
     """The output of `--help`."""
     text = StringIO()
     with redirect_stdout(text):
-        typer.main.get_command(program).main(
+        get_root_command().main(
             [*words, "--help"],
             prog_name="exo",
             standalone_mode=False,

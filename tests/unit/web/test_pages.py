@@ -10,10 +10,9 @@ from datetime import timedelta
 from html.parser import HTMLParser
 
 import pytest
-import typer
 
 from core.api.routes import ROUTES
-from core.cli.program import program
+from core.cli.program import get_root_command
 from core.model.changes import ChangeState
 from core.model.findings import Severity, Verdict
 from core.model.guards import Mode
@@ -257,7 +256,7 @@ def list_values(value: object) -> list[object]:
 
 
 def test_the_commands_of_the_pages_are_those_of_the_command_line() -> None:
-    commands = typer.main.get_command(program).commands  # type: ignore[attr-defined]  # a group
+    commands = get_root_command().commands
     key = "a" * 32
     asked = (
         instructions.explain_acknowledgement(SIGN_IN, key),
