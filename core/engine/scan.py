@@ -107,7 +107,11 @@ async def scan_after_listing(
     """Inspect the mailboxes once all of them are listed."""
     scan.expected_population = index.population
     scan.scan_pass = replace(scan.scan_pass, population=index.population)
-    rest = index.build_listing_reading()
+    rest = index.build_listing_reading(
+        case.object_id
+        for case in scan.cases.values()
+        if case.closed_at is None and index.shared_sources.issuperset(case.sources)
+    )
     trusted = is_absence_trusted(with_listed_count(rest, index.population), scan.snapshot.state)
     await add_batch(scan, rest, trusted=trusted)
     if needs_shards(scan, index):

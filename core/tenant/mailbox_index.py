@@ -64,6 +64,10 @@ class MailboxPage:
     """Every data source that is read per mailbox."""
     excluded_kinds: tuple[str, ...] = ()
     """The kinds of mailboxes that are counted and not inspected."""
+    shared_sources: frozenset[str] = frozenset()
+    """Those of the sources that tell of the organization: a case of these alone is about no
+    mailbox.
+    """
 
 
 @dataclass(frozen=True, slots=True)
@@ -97,6 +101,8 @@ class MailboxIndex:
     """The objects with an open case."""
     sources: frozenset[str] = frozenset()
     """Every data source that is read per mailbox."""
+    shared_sources: frozenset[str] = frozenset()
+    """Those of them that tell of the organization."""
     rows: PackedRows = field(default_factory=PackedRows)
     """One row per mailbox, in listing order."""
     kinds: dict[str, int] = field(default_factory=dict)
@@ -115,6 +121,7 @@ class MailboxIndex:
     def add_page(self, page: MailboxPage) -> None:
         """Take in a page of the listing."""
         listed = page.mailboxes
+        self.shared_sources |= page.shared_sources
         self.population += listed.population
         self.complete = self.complete and listed.complete
         self.failures += listed.failures
@@ -136,16 +143,18 @@ class MailboxIndex:
         self.next_position = end
         return MailboxRange("", "", self.unpack_rows(range(start, end)), is_first=start == 0)
 
-    def build_listing_reading(self) -> Reading[Mailbox]:
+    def build_listing_reading(self, other_ids: Iterable[str] = ()) -> Reading[Mailbox]:
         """What the listing itself shows: which mailboxes are gone, and which could not be
         listed.
+
+        It says nothing of `other_ids`, which are no mailboxes'.
         """
         return Reading(
             failures=self.failures,
             sources=self.sources,
             population=max(self.population - len(self.rows), 0),
             complete=self.complete,
-            scope=AllExcept(frozenset(self.present_ids)),
+            scope=AllExcept(frozenset(self.present_ids).union(other_ids)),
         )
 
     def iter_ranges(

@@ -108,7 +108,9 @@ class ForwardingPorts(HasConfiguration, HasInboxRules, HasMailFlow, HasMailboxes
     """The ports this guard reads."""
 
 
-INSPECTED_SOURCES = SOURCES - {DOMAINS, RECIPIENTS}
+SHARED_SOURCES = frozenset({DOMAINS, RECIPIENTS})
+"""Those that tell of the organization."""
+INSPECTED_SOURCES = SOURCES - SHARED_SOURCES
 """Those that are read of mailboxes alone."""
 EXCLUDED_KINDS = ("DiscoveryMailbox",)
 
@@ -135,7 +137,7 @@ async def observe(
 
 def build_page(page: Reading[Mailbox]) -> MailboxPage:
     """A page of the listing, of which rules and what stands beside them are read one by one."""
-    return MailboxPage(page, SOURCES, excluded_kinds=EXCLUDED_KINDS)
+    return MailboxPage(page, SOURCES, EXCLUDED_KINDS, SHARED_SOURCES)
 
 
 async def look_at(

@@ -1,7 +1,7 @@
 """Looking at a tenant too large for a slice, or for a run: nothing lost, skipped or told twice."""
 
 from collections import Counter
-from collections.abc import Iterator, Sequence
+from collections.abc import AsyncIterator, Iterator, Sequence
 from dataclasses import replace
 from datetime import timedelta
 
@@ -13,13 +13,15 @@ from core.model.findings import Finding, Severity
 from core.model.guards import GuardConfig, GuardPolicy, ObserveContext
 from core.model.requests import RunOptions
 from core.model.state import GuardState
+from core.tenant.mailbox_index import MailboxPage
 from core.tenant.mailboxes import Mailbox
 from core.tenant.port import Tenant
-from core.tenant.readings import Reading
+from core.tenant.readings import ReadFailure, Reading
 from tests.support.synthetic_guard import (
     ALERT_CONFIG,
     DEEP_CHECK,
     ENFORCE_CONFIG,
+    LISTED_SOURCES,
     PAGED_CONFIG,
     EngineHarness,
     ForwardItem,
@@ -410,3 +412,39 @@ async def test_what_is_critical_of_a_first_look_leaves_as_it_is_found(is_alone: 
     # A run that told all it had before its end has told it.
     assert (report.card_count, report.delivered) == (1 if is_alone else 2, True)
     assert not [one for one in stage.ledger.list_cases("toy").values() if one.notification]
+
+
+async def test_a_case_about_no_mailbox_stays_open_while_what_it_depends_on_is_unread() -> None:
+    stage = EngineHarness(SyntheticTenant(8, deep_forwards={"m1": "x"}))
+    whole, item = frozenset({"domains"}), ForwardItem("drop.example", "new")
+    found = Reading((item,), sources=whole)
+    readings = {
+        "open": found,
+        "unread": Reading[ForwardItem](
+            failures=(ReadFailure("domains", "HTTP 503"),), sources=whole
+        ),
+        "gone": Reading[ForwardItem](sources=whole),
+    }
+    now = "open"
+
+    async def observe(
+        tenant: Tenant, context: ObserveContext
+    ) -> AsyncIterator[Reading[ForwardItem] | MailboxPage]:
+        yield readings[now]
+        async for page in stage.tenant.list_pages():
+            yield MailboxPage(page, LISTED_SOURCES | whole, shared_sources=whole)
+
+    def judge_domains(item: ForwardItem, policy: GuardPolicy) -> Iterator[Finding]:
+        for finding in judge(item, policy):
+            is_domain = item.target == "new"
+            yield replace(finding, sources=("domains",) if is_domain else finding.sources)
+
+    guard = replace(ALERT_CONFIG.guard, observe=observe, judge=judge_domains)
+    stage.config = replace(ALERT_CONFIG, guard=guard)
+    for now, expected in (("open", 2), ("unread", 2), ("open", 2), ("gone", 1)):
+        await stage.run_timer()
+        subjects = stage.get_open_subjects() & {"drop.example@x", "m1@x"}
+        assert (now, len(subjects)) == (now, expected)
+    stage.tenant.deleted.add("m1")
+    await stage.run_timer()
+    assert stage.get_open_subjects() == set()
