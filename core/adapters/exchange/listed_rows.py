@@ -5,7 +5,8 @@ from dataclasses import dataclass
 
 from core.adapters.parsing import ResponseRow, parse_identifier
 
-ROW_IDS = ("Guid", "ExternalDirectoryObjectId", "ImmutableId")
+ID_PROPERTIES = ("ExternalDirectoryObjectId", "Guid", "ImmutableId")
+"""What an object may be known by, the best first."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -21,7 +22,7 @@ class ListedRows:
 
 def identify_row(row: ResponseRow) -> str:
     """What tells a row from all others: its ids, or else everything in it."""
-    for name in ROW_IDS:
+    for name in ID_PROPERTIES:
         if found := parse_identifier(row.get(name)):
             return found.lower()
     return json.dumps(row, sort_keys=True, default=str)

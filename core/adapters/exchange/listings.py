@@ -71,15 +71,20 @@ type Block = tuple[list[ResponseRow], str]
 
 
 async def list_objects(
-    exchange: ExchangeClient, command: Command, after: str = ""
+    exchange: ExchangeClient, command: Command, after: str = "", *, each_once: bool = False
 ) -> AsyncGenerator[ListedRows]:
-    """All objects of a cmdlet, part by part, each object once.
+    """All objects of a cmdlet, part by part. With `each_once` each row tells of another object;
+    otherwise the rows of pages are passed on as they come.
 
     `after` is the continuation of an earlier run; the listing begins anew where Exchange does not
     go on from it. Raises TenantError, also half way: Unavailable where no way completes it.
     """
     command.check_target()
-    listing = Listing(exchange, command)
+
+    def begin() -> Listing:
+        return Listing(exchange, command, ShownObjects(passes_repeats=not each_once))
+
+    listing = begin()
     if after:
         try:
             async with aclosing(listing.resume(after)) as blocks:
@@ -89,13 +94,13 @@ async def list_objects(
         except FullEnd as error:
             log.info("%s begins anew: %s", command.cmdlet, error)
             await listing.doubt_end(after, error)
-            listing = Listing(exchange, command)
+            listing = begin()
         except TenantError as error:
             # Passing trouble passes; any other refusal means that the link has gone stale.
             if isinstance(error, RetryableError):
                 raise
             log.info("%s goes on from its beginning: %s", command.cmdlet, error)
-            listing = Listing(exchange, command)
+            listing = begin()
             await listing.give_up_links(after)
     restarted = bool(after)
     async with aclosing(listing.read()) as blocks:
@@ -172,8 +177,8 @@ class Listing:
         else:
             blocks = self.read_entities(after)
         async with aclosing(blocks):
-            async for block in blocks:
-                yield block
+            async for rows, path in blocks:
+                yield self.shown.take_first_rows(rows), path
 
     async def doubt_end(self, after: str, error: FullEnd) -> None:
         """Choose how to list anew where a later run came to an end on a full page: in pages of
@@ -282,16 +287,14 @@ class Listing:
                             break
                         continue
                     requester.page_size = await self.find_known_size()
-                    self.shown.add_rows(rows)
-                    yield rows, path
+                    yield self.shown.take_first_rows(rows), path
                 requester.check_end()
             except WayFailed as error:
                 self.has_more = self.has_more and not isinstance(error, RepeatedPage)
                 self.note_failure(ListingWay.PAGES, error)
         # A way that a later run goes on with shows these objects in their place.
         if held is not None and not (self.reasons and await self.knows_resumable_way()):
-            self.shown.add_rows(held)
-            yield held, ""
+            yield self.shown.take_first_rows(held), ""
         if self.reasons:
             self.shown.note_failure(is_full_end=self.has_chosen_size)
         if self.page_count > 1 and not self.reasons:

@@ -5,14 +5,12 @@ from collections.abc import AsyncIterator, Callable, Iterable
 
 from core.adapters.exchange.client import ExchangeClient
 from core.adapters.exchange.command import Command
-from core.adapters.exchange.id_set import IdSet
+from core.adapters.exchange.listed_rows import ID_PROPERTIES
 from core.adapters.exchange.listings import list_objects, list_rows
 from core.adapters.parsing import ResponseRow, parse_each_row, parse_identifier, parse_object_id
 from core.adapters.read_errors import build_row_failures, build_unavailable_reading
 from core.errors import TenantError, Unavailable
 from core.tenant.readings import Reading
-
-ID_PROPERTIES = ("ExternalDirectoryObjectId", "Guid", "ImmutableId")
 
 
 def collect_row_ids(
@@ -64,35 +62,28 @@ async def fetch_paged_listing[T](
     Exchange need not know a link of an earlier run any more: then the listing begins anew.
     `never_empty`: every tenant has some of these, so an empty list is an answer gone wrong.
     """
-    seen = IdSet()
     is_empty = not after
     nameless = 0
     try:
-        async for part in list_objects(exchange, command, after):
+        async for part in list_objects(exchange, command, after, each_once=True):
             rows, further = part.rows, part.continuation
             if part.restarted:
-                seen, is_empty, nameless = IdSet(), True, 0
+                is_empty, nameless = True, 0
             is_empty = is_empty and not rows
             if never_empty and is_empty and not further:
                 raise Unavailable(f"{command.cmdlet} listed nobody at all")
             items, broken = parse_each_row(rows, parse)
             # A page is a thousand rows: others have their turn before it is judged.
             await asyncio.sleep(0)
-            new = {name: item for item in items if seen.add(name := get_id(item))}
             ids = collect_row_ids(broken, parse_object_id)
-            lost = [
-                pair for pair in zip(broken, ids, strict=True) if not pair[1] or seen.add(pair[1])
-            ]
-            unread = build_row_failures(
-                source, [row for row, _ in lost], [one for _, one in lost], nameless
-            )
-            nameless += len(lost)
+            unread = build_row_failures(source, broken, ids, nameless)
+            nameless += len(unread)
             yield Reading(
-                items=tuple(new.values()),
+                items=tuple(items),
                 failures=unread,
                 sources=frozenset({source}),
-                population=len(new) + len(unread),
-                scope=frozenset(new) | {failure.object_id for failure in unread},
+                population=len(items) + len(unread),
+                scope=frozenset(map(get_id, items)) | {failure.object_id for failure in unread},
                 continuation=further,
                 restarted=part.restarted,
             )

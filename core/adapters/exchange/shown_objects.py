@@ -20,6 +20,10 @@ class ShownObjects:
     """The objects that the present way showed."""
     found_again: int = 0
     """How many objects of `earlier` the present way showed."""
+    passes_repeats: bool = False
+    """Whether rows that the usual pages show again are passed on again: of some cmdlets several
+    rows may tell of one object.
+    """
     failures: list[tuple[int, bool]] = field(default_factory=list)
     """How many objects each way showed that failed, and whether all that failed was its end."""
 
@@ -28,19 +32,19 @@ class ShownObjects:
         self.earlier.update(self.current)
         self.current, self.found_again = IdSet(), 0
 
-    def add_rows(self, rows: list[ResponseRow]) -> None:
-        """Note the objects that the present way shows."""
-        for row in rows:
-            self.current.add(identify_row(row))
+    def take_first_rows(self, rows: list[ResponseRow]) -> list[ResponseRow]:
+        """Those rows of the usual pages, or of a later run, that are passed on."""
+        new = self.take_new_rows(rows)
+        return rows if self.passes_repeats else new
 
     def take_new_rows(self, rows: list[ResponseRow]) -> list[ResponseRow]:
         """The rows that neither this way nor one before it showed."""
-        new = []
+        new, has_earlier = list[ResponseRow](), self.earlier.count > 0
         for row in rows:
             name = identify_row(row)
             if not self.current.add(name):
                 continue
-            if name in self.earlier:
+            if has_earlier and name in self.earlier:
                 self.found_again += 1
             else:
                 new.append(row)

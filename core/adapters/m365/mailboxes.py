@@ -36,6 +36,14 @@ MAILBOX_PROPERTIES = (
     "RecipientTypeDetails",
     "IsDirSynced",
 )
+LISTED_PROPERTIES = (
+    "ExternalDirectoryObjectId",
+    "Guid",
+    "PrimarySmtpAddress",
+    "UserPrincipalName",
+    "RecipientTypeDetails",
+)
+"""What is listed of all mailboxes, which are then looked into one by one."""
 FORWARDING_PROPERTIES = (
     "ForwardingAddress",
     "ForwardingSmtpAddress",
@@ -95,9 +103,12 @@ class M365MailboxReader:
     async def list_mailboxes(
         self, kinds: Collection[str] = (), after: str = ""
     ) -> AsyncIterator[Reading[Mailbox]]:
-        """Every mailbox, or those of some kinds, page by page."""
+        """Every mailbox with its ids, address and kind, page by page; or those of some kinds, with
+        all that is known of them.
+        """
         only = {"RecipientTypeDetails": sorted(kinds)} if kinds else {}
-        command = Command("Get-Mailbox", {**ALL_RESULTS, **only}, MAILBOX_PROPERTIES)
+        select = MAILBOX_PROPERTIES if kinds else LISTED_PROPERTIES
+        command = Command("Get-Mailbox", {**ALL_RESULTS, **only}, select)
         async for page in fetch_paged_listing(
             self.exchange, MAILBOXES, command, parse_mailbox, lambda one: one.id, after
         ):
