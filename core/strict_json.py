@@ -3,10 +3,11 @@
 Python accepts more than RFC 8259 allows: NaN and the infinities are not numbers there, and if a
 name occurs twice in an object, Python keeps the last value while another parser may keep the first.
 
-msgspec decodes in C, and keeps the last value too. Whether it dropped one is seen from the colons:
-outside of strings there is one for each member, so the text has more of them than what was decoded
-from it has when it is written again. A text for which that says nothing, or that msgspec does not
-take, is read by `parse_member_by_member`, which decides.
+msgspec decodes in C, and keeps the last value too. Whether it dropped one is seen by writing again
+what was decoded: mostly that gives the same text. Where it does not, the colons tell: outside of
+strings there is one for each member, so a text with members that were dropped has more of them. A
+text for which that says nothing, or that msgspec does not take, is read by
+`parse_member_by_member`, which decides.
 """
 
 import json
@@ -43,12 +44,15 @@ def surely_has_unique_names(raw: str | bytes, value: object) -> bool:
     means only that it cannot be told in this way.
     """
     text = raw if isinstance(raw, bytes) else raw.encode("utf-8", "surrogatepass")
-    if b"\\" in text and (b"\\u003a" in text or b"\\u003A" in text):
-        return False
     try:
-        return ENCODER.encode(value).count(b":") == text.count(b":")
+        written = ENCODER.encode(value)
     except (ValueError, OverflowError, RecursionError):
         return False
+    if written == text:
+        return True
+    if b"\\" in text and (b"\\u003a" in text or b"\\u003A" in text):
+        return False
+    return written.count(b":") == text.count(b":")
 
 
 def parse_member_by_member(raw: str | bytes) -> object:

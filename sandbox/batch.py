@@ -119,14 +119,13 @@ async def run_batch(
 
 def build_part_response(name: str, part_response: HttpResponse) -> dict[str, Any]:
     """Formats one response as an element of the batch response."""
-    response: dict[str, Any] = {"id": name, "status": part_response.status}
     headers = dict(part_response.headers)
+    response: dict[str, Any] = {"id": name, "status": part_response.status, "headers": headers}
     if part_response.raw is not None:
         response["body"] = part_response.raw.decode("utf-8", "replace")
     elif part_response.body is not None:
         headers.setdefault("Content-Type", "application/json")
         response["body"] = part_response.body
-    response["headers"] = headers
     return response
 
 

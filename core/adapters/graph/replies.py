@@ -12,7 +12,7 @@ from core.adapters.http import BufferedResponse
 from core.adapters.parsing import ResponseRow, parse_json_object
 from core.adapters.retry import RetryableError, retryable_inner_status
 from core.errors import TenantError
-from core.strict_json import parse_strict_json
+from core.strict_json import parse_strict_json, surely_has_unique_names
 
 type RowOrError = ResponseRow | TenantError
 type TextTest = Callable[[str, bytes], bool]
@@ -21,7 +21,7 @@ type TextTest = Callable[[str, bytes], bool]
 NOTHING: ResponseRow = MappingProxyType({"value": []})
 
 
-class Reply(msgspec.Struct, forbid_unknown_fields=True, gc=False):
+class Reply(msgspec.Struct, forbid_unknown_fields=True, omit_defaults=True, gc=False):
     """An inner answer of a batch; what stands in its headers and its body is still JSON text."""
 
     id: str
@@ -57,9 +57,9 @@ def sort_graph_replies(response: BufferedResponse, request_count: int) -> list[l
 def split_batch(text: bytes) -> list[Reply]:
     """The replies in a batch that say whose they are. Raises like `sort_graph_replies`."""
     try:
-        replies = BATCH_DECODER.decode(text).responses
-        if text.count(b":") == count_colons(replies):
-            return replies
+        batch = BATCH_DECODER.decode(text)
+        if surely_has_unique_names(text, batch):
+            return batch.responses
     except (ValueError, RecursionError):
         pass  # Half a character in a text, which is no UTF-8, or something worse.
     try:
@@ -71,19 +71,6 @@ def split_batch(text: bytes) -> list[Reply]:
     return [
         build_reply(row) for row in found if isinstance(row, dict) and type(row.get("id")) is str
     ]
-
-
-def count_colons(replies: Sequence[Reply]) -> int:
-    """How many colons a batch of these replies has if no name in it occurs twice, those within
-    headers and bodies aside; -1 where an id may hold one.
-    """
-    count = 1
-    for reply in replies:
-        headers, body = bytes(reply.headers), bytes(reply.body)
-        if not reply.id.isalnum():
-            return -1
-        count += 2 + bool(headers) + headers.count(b":") + bool(body) + body.count(b":")
-    return count
 
 
 def build_reply(row: ResponseRow) -> Reply:

@@ -106,25 +106,25 @@ class PlainActions(msgspec.Struct, rename="camel", forbid_unknown_fields=True):
         )
 
 
-class PlainRule(msgspec.Struct, rename="camel", forbid_unknown_fields=True):
-    """A rule of such actions, as Graph prints one."""
+class PlainRule(msgspec.Struct, rename="camel", forbid_unknown_fields=True, kw_only=True):
+    """A rule of such actions, in the order in which Graph prints one."""
 
     id: str
-    is_enabled: bool
-    actions: PlainActions
     display_name: Text = UNSET
     sequence: int | UnsetType | None = UNSET
+    is_enabled: bool
     has_error: Flag = UNSET
     is_read_only: Flag = UNSET
     conditions: PlainPredicates | UnsetType | None = UNSET
+    actions: PlainActions
     exceptions: PlainPredicates | UnsetType | None = UNSET
 
 
-class PlainAnswer(msgspec.Struct, rename="camel", forbid_unknown_fields=True):
+class PlainAnswer(msgspec.Struct, rename="camel", forbid_unknown_fields=True, kw_only=True):
     """The one page of a mailbox's rules."""
 
-    value: list[PlainRule]
     context: str | UnsetType = msgspec.field(name="@odata.context", default=UNSET)
+    value: list[PlainRule]
 
 
 ANSWER_DECODER = msgspec.json.Decoder(PlainAnswer)
