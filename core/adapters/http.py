@@ -6,11 +6,9 @@ What is sent many times goes past the pipeline, over the same connections with t
 import asyncio
 import os
 import socket
-import ssl
 import zlib
 from collections.abc import AsyncIterable, AsyncIterator, Awaitable, Callable, Mapping
 from dataclasses import dataclass
-from functools import cache
 from ipaddress import IPv4Address, IPv6Address, IPv6Network, ip_address
 
 import aiohttp
@@ -29,6 +27,7 @@ from yarl import URL
 from core.adapters.clouds import is_loopback_url
 from core.adapters.credentials import Credential
 from core.adapters.retry import RetryableError
+from core.adapters.tls import build_tls_context
 from core.errors import Unavailable
 
 RELIES_ON = ("exchange-mislabelled-bodies",)
@@ -59,12 +58,6 @@ class BufferedResponse:
     status: int
     headers: Mapping[str, str]
     body: bytes
-
-
-@cache
-def build_tls_context(ca_path: str) -> ssl.SSLContext:
-    """Build a TLS context that trusts public authorities, or those in a file. Cached."""
-    return ssl.create_default_context(cafile=ca_path or None)
 
 
 def create_request_id() -> str:

@@ -12,13 +12,9 @@ import aiohttp
 import httpx
 from yarl import URL
 
-from core.adapters.http import (
-    CONNECT_TIMEOUT,
-    BufferedResponse,
-    build_tls_context,
-    decompress,
-)
+from core.adapters.http import CONNECT_TIMEOUT, BufferedResponse, decompress
 from core.adapters.retry import RetryableError
+from core.adapters.tls import build_tls_context
 from core.errors import Unavailable
 
 RESPONSE_LIMIT = 16 * 1024 * 1024

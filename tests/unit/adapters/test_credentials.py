@@ -4,6 +4,7 @@ import asyncio
 import base64
 import json
 import time
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -118,6 +119,22 @@ async def test_a_secret_will_do_for_development() -> None:
         async with build_credential("elsewhere", CLIENT_ID, cloud, secret="x", **options) as lost:
             with pytest.raises(Forbidden, match="TENANT_ID names a tenant"):
                 await lost.get_token(GRAPH)
+
+
+async def test_the_authorities_that_are_trusted_are_read_once(tmp_path: Path) -> None:
+    authorities = tmp_path / "authorities.pem"
+    async with Sandbox(build_scene()) as sandbox:
+        authorities.write_bytes(Path(sandbox.ca_path).read_bytes())
+        async with build_credential(
+            sandbox.tenant.tenant_id,
+            CLIENT_ID,
+            resolve_cloud("global", login=sandbox.authority),
+            secret=sandbox.client_secret,
+            ca_path=str(authorities),
+        ) as credential:
+            await credential.get_token(GRAPH)
+            authorities.unlink()
+            assert (await credential.get_token("https://outlook.office365.com/.default")).token
 
 
 @pytest.mark.parametrize(
