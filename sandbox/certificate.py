@@ -1,6 +1,12 @@
-"""A self-signed certificate for loopback, generated for every run."""
+"""A self-signed certificate for loopback, generated for every process."""
 
+import atexit
+import shutil
+import ssl
+import tempfile
+from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
+from functools import cache
 from ipaddress import ip_address
 from pathlib import Path
 
@@ -41,3 +47,22 @@ def make_certificate(directory: Path) -> tuple[Path, Path]:
         )
     )
     return certificate_path, key_path
+
+
+@dataclass(frozen=True, slots=True)
+class ServerCertificate:
+    """What a server shows, and the file that clients trust it by."""
+
+    path: Path
+    context: ssl.SSLContext
+
+
+@cache
+def get_server_certificate() -> ServerCertificate:
+    """The certificate of all servers of this process. Its files go when the process ends."""
+    directory = Path(tempfile.mkdtemp(prefix="sandbox-"))
+    atexit.register(shutil.rmtree, directory, ignore_errors=True)
+    certificate, key = make_certificate(directory)
+    context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
+    context.load_cert_chain(certificate, key)
+    return ServerCertificate(certificate, context)

@@ -12,7 +12,6 @@ import json
 import signal
 import ssl
 import sys
-import tempfile
 from collections import Counter
 from collections.abc import Callable, Mapping
 from pathlib import Path
@@ -23,7 +22,7 @@ from aiohttp import web
 
 from sandbox.activity.feed import ActivityFeed
 from sandbox.app_identity import CLIENT_ID
-from sandbox.certificate import make_certificate
+from sandbox.certificate import get_server_certificate
 from sandbox.channels import ChannelReceivers
 from sandbox.exchange.api import CMDLETS, Exchange
 from sandbox.faults.injection import ConnectionDropped, Fault, FaultedRequest, apply_fault
@@ -107,11 +106,8 @@ class Sandbox:
     # Life ------------------------------------------------------------------------------------
 
     async def __aenter__(self) -> Self:
-        self.directory = tempfile.TemporaryDirectory(prefix="sandbox-")
-        certificate, key = make_certificate(Path(self.directory.name))
-        tls = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
-        tls.load_cert_chain(certificate, key)
-        self.ca_path = str(certificate)
+        certificate = get_server_certificate()
+        self.ca_path = str(certificate.path)
         self.runners = [
             web.ServerRunner(
                 web.Server(handler, access_log=None), shutdown_timeout=SHUTDOWN_SECONDS
@@ -120,7 +116,9 @@ class Sandbox:
         ]
         bound = [
             await start_site(runner, port, context)
-            for runner, port, context in zip(self.runners, self.ports, (None, tls), strict=True)
+            for runner, port, context in zip(
+                self.runners, self.ports, (None, certificate.context), strict=True
+            )
         ]
         self.base = f"http://{HOST}:{bound[0]}"
         self.authority = f"https://{HOST}:{bound[1]}"
@@ -135,7 +133,6 @@ class Sandbox:
     ) -> None:
         for runner in self.runners:
             await runner.cleanup()
-        self.directory.cleanup()
 
     # What callers ask ------------------------------------------------------------------------
 
