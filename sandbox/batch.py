@@ -1,7 +1,6 @@
 """`$batch`: many requests in one body, answered in any order (Microsoft Learn: JSON batching)."""
 
 import asyncio
-import json
 from collections.abc import Awaitable, Callable, Mapping
 from dataclasses import dataclass
 from typing import Any
@@ -11,6 +10,7 @@ from yarl import URL
 
 from sandbox.faults.injection import ConnectionDropped
 from sandbox.http_types import HttpRequest, HttpResponse, make_request
+from sandbox.json_text import encode_json
 
 type RequestHandler = Callable[[HttpRequest], Awaitable[HttpResponse]]
 
@@ -56,7 +56,7 @@ def parse_part(document: Any, prefix: str, absolute: str) -> BatchPart:
         address = URL(f"http://batch{prefix}/{url.lstrip('/')}")
     if body is not None and not absolute and "content-type" not in map(str.casefold, headers):
         return BatchPart(document["id"], depends_on, None)
-    content = b"" if body is None else json.dumps(body).encode()
+    content = b"" if body is None else encode_json(body)
     return BatchPart(
         document["id"], depends_on, make_request(document["method"], address, headers, content)
     )

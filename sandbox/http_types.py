@@ -4,7 +4,6 @@ A single request and a request inside a `$batch` are both an `HttpRequest`, so t
 them alike.
 """
 
-import json
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Any
@@ -12,6 +11,8 @@ from urllib.parse import quote, unquote
 
 from multidict import CIMultiDict
 from yarl import URL
+
+from sandbox.json_text import decode_json, encode_json
 
 type Row = dict[str, Any]
 """One object of a scene, as it stands on the wire."""
@@ -49,7 +50,7 @@ class HttpRequest:
         if not self.body:
             return None
         try:
-            return json.loads(self.body)
+            return decode_json(self.body)
         except ValueError as error:
             raise MalformedBody(str(error)) from error
 
@@ -68,7 +69,7 @@ class HttpResponse:
             return self.raw
         if self.body is None:
             return b""
-        return json.dumps(self.body, separators=(",", ":")).encode()
+        return encode_json(self.body)
 
 
 def make_request(

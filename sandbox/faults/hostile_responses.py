@@ -13,7 +13,10 @@ from dataclasses import replace
 from functools import cache
 from typing import Any
 
+import msgspec
+
 from sandbox.http_types import HttpRequest, HttpResponse, build_next_link, split_words
+from sandbox.json_text import encode_json
 
 HOSTILE_KINDS = frozenset(
     split_words(
@@ -29,13 +32,10 @@ TOKEN_PREFIX = "fault-"
 EVIL_HOST = "https://evil.example"
 
 
-class DuplicateKeyDict(dict[str, Any]):
+def repeat_keys(row: Mapping[str, Any]) -> msgspec.Raw:
     """An object with every key twice: first its value, then null. Only JSON text can hold it."""
-
-    def items(self) -> Any:
-        for name, value in super().items():
-            yield name, value
-            yield name, None
+    keys = [(encode_json(name), encode_json(value)) for name, value in row.items()]
+    return msgspec.Raw(b"{%b}" % b",".join(b"%b:%b,%b:null" % (key, of, key) for key, of in keys))
 
 
 async def build_hostile_response(
@@ -122,10 +122,12 @@ def corrupt_body(kind: str, definition: Mapping[str, Any], body: Any) -> Any:
     return corrupt_object(kind, definition, whole)
 
 
-def corrupt_object(kind: str, definition: Mapping[str, Any], row: dict[str, Any]) -> dict[str, Any]:
+def corrupt_object(
+    kind: str, definition: Mapping[str, Any], row: dict[str, Any]
+) -> dict[str, Any] | msgspec.Raw:
     """Corrupts one object. Lists of objects stay, so that the rows in them are still reached."""
     if kind == "duplicate":
-        return DuplicateKeyDict(row)
+        return repeat_keys(row)
     if kind == "typed":
         return {"@odata.type": "#microsoft.graph.evil", "@odata.evil": {"a": 1}, **row}
     if kind == "names":

@@ -9,6 +9,7 @@ import time
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, replace
 from datetime import UTC, datetime
+from typing import NamedTuple
 from uuid import uuid4
 
 from sandbox.batch import InvalidBatch, parse_parts, run_batch
@@ -168,12 +169,22 @@ def is_served(request: HttpRequest) -> bool:
     return version == "v1.0"
 
 
-def group_routes(routes: tuple[Route, ...]) -> dict[tuple[str, int], list[tuple[Route, list[str]]]]:
+class RouteShape(NamedTuple):
+    """A route with the places of its words and of its stars."""
+
+    route: Route
+    words: tuple[tuple[int, str], ...]
+    stars: tuple[int, ...]
+
+
+def group_routes(routes: tuple[Route, ...]) -> dict[tuple[str, int], list[RouteShape]]:
     """Groups routes by method and number of segments, so that a path is compared with few."""
-    table: dict[tuple[str, int], list[tuple[Route, list[str]]]] = {}
+    table: dict[tuple[str, int], list[RouteShape]] = {}
     for route in routes:
         steps = route.path.split("/")
-        table.setdefault((route.method, len(steps)), []).append((route, steps))
+        words = tuple((place, step) for place, step in enumerate(steps) if step != "*")
+        stars = tuple(place for place, step in enumerate(steps) if step == "*")
+        table.setdefault((route.method, len(steps)), []).append(RouteShape(route, words, stars))
     return table
 
 
@@ -183,10 +194,10 @@ ROUTES_BY_SHAPE = group_routes(ROUTES)
 def find_route(request: HttpRequest) -> tuple[Route, list[str]] | None:
     """Finds the route of a request and the values of its stars."""
     segments = request.segments[1:]
-    for route, steps in ROUTES_BY_SHAPE.get((request.method, len(segments)), ()):
-        stars = [have for have, want in zip(segments, steps, strict=True) if want == "*"]
-        if all(want in ("*", have.casefold()) for have, want in zip(segments, steps, strict=True)):
-            return route, stars
+    folded = [segment.casefold() for segment in segments]
+    for route, words, stars in ROUTES_BY_SHAPE.get((request.method, len(segments)), ()):
+        if all(folded[place] == word for place, word in words):
+            return route, [segments[place] for place in stars]
     return None
 
 

@@ -4,7 +4,6 @@ The state is the scene itself: one JSON object in wire form, changed in place. G
 share its people, so an account blocked through one is blocked in the other.
 """
 
-import json
 import time
 import zlib
 from collections import Counter
@@ -19,6 +18,7 @@ from sandbox.activity.log import stamp_records
 from sandbox.faults.injection import Fault, FaultTable, parse_fault
 from sandbox.graph.odata import Snapshots
 from sandbox.http_types import Row
+from sandbox.json_text import decode_json, encode_json
 from sandbox.reality.profile import DEFAULT_PROFILE, Reality
 from sandbox.scenes.default_roles import add_default_roles
 from sandbox.state import defaults
@@ -207,7 +207,7 @@ class SimulatedTenant:
 
     def __init__(self, scene: Mapping[str, object] | bytes, profile: str = DEFAULT_PROFILE) -> None:
         self.profile = profile
-        text = scene if isinstance(scene, bytes) else json.dumps(scene).encode()
+        text = scene if isinstance(scene, bytes) else encode_json(scene)
         # Compressed, because only a reset needs it and a scene can have hundreds of megabytes.
         self.compressed_scene = zlib.compress(text, level=1)
         self.base = ""
@@ -216,7 +216,7 @@ class SimulatedTenant:
 
     def reset(self) -> None:
         """Restores the initial scene."""
-        self.scene: dict[str, Any] = json.loads(zlib.decompress(self.compressed_scene))
+        self.scene: dict[str, Any] = decode_json(zlib.decompress(self.compressed_scene))
         self.writes: list[dict[str, Any]] = []
         # Who the app may send as (Exchange's role Application Mail.Send, by scope), and what it
         # sent.
