@@ -20,8 +20,15 @@ from core.errors import Rejected, TenantError
 MAX_PAGES, PAGE_SIZE = 2_000, 1_000
 
 
+type TakeRows = Callable[[int, list[ResponseRow]], None]
+"""Takes all rows of a command, by its number."""
+
+
 class BatchProgress:
-    """The progress of a batch's commands: the next page of each pending one, and the outcomes."""
+    """The progress of commands in batches: the next page of each pending one, and the outcomes.
+
+    With `take`, rows are passed on as soon as a command is answered, and are in no outcome.
+    """
 
     def __init__(
         self,
@@ -29,8 +36,10 @@ class BatchProgress:
         first_path: Callable[[Command], str],
         max_pages: int = MAX_PAGES,
         page_size: int = PAGE_SIZE,
+        take: TakeRows | None = None,
     ) -> None:
         self.commands = commands
+        self.take = take
         self.max_pages = max_pages
         self.page_size = page_size
         self.rows: list[list[ResponseRow]] = [[] for _ in commands]
@@ -57,6 +66,10 @@ class BatchProgress:
         elif path:
             self.requested_paths[number].add(path)
             self.pending[number] = path
+        elif self.take:
+            rows = self.rows[number]
+            self.rows[number] = self.outcomes[number] = []
+            self.take(number, rows)
 
     def find_problem(self, number: int, path: str) -> str:
         """What speaks against the pages of a command after the last of them; empty for nothing."""

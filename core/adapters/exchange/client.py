@@ -31,6 +31,7 @@ from core.adapters.exchange.batch import (
     MAX_PAGES,
     PAGE_SIZE,
     BatchProgress,
+    TakeRows,
     encode_batch,
     parse_exchange_reply,
     sort_exchange_replies,
@@ -50,6 +51,7 @@ from core.adapters.exchange.routing import (
     list_anchors,
     strip_back_end_port,
 )
+from core.adapters.exchange.shared_batches import SharedBatches, WaitingCommand
 from core.adapters.exchange.way_memory import WayMemory
 from core.adapters.http import BufferedResponse, HttpClient, create_request_id
 from core.adapters.parsing import (
@@ -61,7 +63,7 @@ from core.adapters.parsing import (
     parse_value_list,
     strip_each_row,
 )
-from core.adapters.retry import RetryableError, ThrottledService, longest_wait
+from core.adapters.retry import RetryableError, ThrottledService
 from core.errors import Forbidden, Rejected, TenantError, Unavailable
 from core.microsoft365.assumptions.exchange_api import BATCH_ROUTING
 from core.microsoft365.assumptions.exchange_writes import ANCHOR_FORM
@@ -102,6 +104,7 @@ class ExchangeClient:
         self.chosen_ways = ChosenWays()
         self.scope = cloud.exchange_scope
         self.service = service
+        self.shared_batches = SharedBatches(service, BATCH_SIZE, self.send_batch)
         self.warnings: deque[tuple[str, str]] = deque(maxlen=100)
         self.renewal_is_vain = False
         self.allowed_cmdlets: frozenset[str] | None = None
@@ -115,6 +118,7 @@ class ExchangeClient:
 
     async def close(self) -> None:
         """Close the connections, but not the credential, which is shared."""
+        await self.shared_batches.close()
         await self.http_client.close()
 
     async def invoke(
@@ -318,16 +322,21 @@ class ExchangeClient:
         self.origin = f"{parts.scheme}://{strip_back_end_port(parts.netloc)}"
 
     async def invoke_batch(
-        self, commands: Sequence[Command]
+        self, commands: Sequence[Command], take: TakeRows | None = None
     ) -> list[list[ResponseRow] | TenantError]:
         """Many commands, ten in a request: for each its rows or its error, in the same order.
 
-        WayFailed stands for one that was answered in part; `listings.list_each` lists that again.
+        Requests are shared with whoever else waits for Exchange. With `take`, rows are passed on as
+        they arrive, and are no outcome. WayFailed stands for a command that was answered in part;
+        `listings.list_each` lists that again.
         """
-        run = BatchProgress(commands, self.build_command_path, self.max_pages, self.page_size)
+        run = BatchProgress(commands, self.build_command_path, self.max_pages, self.page_size, take)
+        if run.pending and await self.chosen_ways.find(BATCH_ROUTING) == TOGETHER:
+            await self.complete_together(run)
+        alone = sorted(run.misrouted | run.pending.keys())
         async with asyncio.TaskGroup() as group:
-            for numbers in batched(run.pending.copy(), BATCH_SIZE, strict=False):
-                group.create_task(self.complete_batch(run, numbers))
+            for numbers in batched(alone, BATCH_SIZE, strict=False):
+                group.create_task(self.complete_each_alone(run, numbers))
         return [
             await self.explain_refusal(outcome, command)
             if isinstance(outcome, Forbidden)
@@ -335,36 +344,14 @@ class ExchangeClient:
             for command, outcome in zip(commands, run.outcomes, strict=True)
         ]
 
-    async def complete_batch(self, progress: BatchProgress, numbers: Sequence[int]) -> None:
-        """Get every command of one batch answered, those that it misroutes by themselves."""
-        if await self.chosen_ways.find(BATCH_ROUTING) == TOGETHER:
-            await self.complete_together(progress, numbers)
+    async def complete_together(self, progress: BatchProgress) -> None:
+        """Get commands answered in batches, except for those that these misroute."""
+        await self.shared_batches.complete(progress)
+
+    async def complete_each_alone(self, progress: BatchProgress, numbers: Sequence[int]) -> None:
+        """Run commands one after the other, each by its own anchor."""
         for number in numbers:
-            if number in progress.misrouted or number in progress.pending:
-                await self.complete_alone(progress, number)
-
-    async def complete_together(self, progress: BatchProgress, numbers: Sequence[int]) -> None:
-        """Get one batch answered, page after page, asking again for what is passing trouble."""
-
-        async def attempt() -> None:
-            asked = {
-                n: (progress.commands[n], progress.pending[n])
-                for n in numbers
-                if n in progress.pending
-            }
-            replies = await self.send_batch(asked)
-            troubles = [self.record_reply(progress, number, replies[number]) for number in asked]
-            if late := [again for again in troubles if again]:
-                raise longest_wait(late)
-
-        is_only_batch = len(progress.commands) <= BATCH_SIZE
-        try:
-            while any(number in progress.pending for number in numbers):
-                await self.service.call(attempt, goes_first=is_only_batch)
-        except TenantError as error:
-            for number in numbers:
-                if number in progress.pending:
-                    progress.record_error(number, error)
+            await self.complete_alone(progress, number)
 
     async def complete_alone(self, progress: BatchProgress, number: int) -> None:
         """Run a command outside of its batch, which is routed as a whole, by its own anchor."""
@@ -398,24 +385,27 @@ class ExchangeClient:
         return None
 
     async def send_batch(
-        self, requested: Mapping[int, tuple[Command, str]]
-    ) -> dict[int, list[ResponseRow]]:
-        """What a batch answered to each command: one reply if all is well."""
+        self, batch: Sequence[WaitingCommand]
+    ) -> dict[WaitingCommand, RetryableError]:
+        """Send the commands of a batch once and record what it answered to each.
+
+        Returns those to send again: their trouble is passing. Raises like `send`.
+        """
         # The inner requests carry the token themselves, as those of the PowerShell module do.
         token = await self.credential.get_token(self.scope)
         requests = [
             {
                 "id": str(number),
                 "method": "POST",
-                "url": self.origin + path,
+                "url": self.origin + one.path,
                 "headers": {
-                    **self.build_headers(command),
+                    **self.build_headers(one.command),
                     "Authorization": f"Bearer {token.token}",
                     "Prefer": f"odata.maxpagesize={self.page_size};odata.continue-on-error",
                 },
-                "body": command.body,
+                "body": one.command.body,
             }
-            for number, (command, path) in requested.items()
+            for number, one in enumerate(batch)
         ]
         headers = {
             "Accept": "application/json",
@@ -425,10 +415,20 @@ class ExchangeClient:
         }
         path = f"/adminapi/beta/{self.tenant_id}/$batch"
         reply = await self.send("POST", path, headers, encode_batch(requests))
+        late: dict[WaitingCommand, RetryableError] = {}
         if reply.status != 200:
-            command = next(iter(requested.values()))[0]
-            raise map_failed_reply(reply, command.cmdlet, command.parameters)
-        return sort_exchange_replies(reply, requested)
+            for one in batch:
+                error = map_failed_reply(reply, one.command.cmdlet, one.command.parameters)
+                if isinstance(error, RetryableError):
+                    late[one] = error
+                else:
+                    one.record_error(error)
+            return late
+        replies = sort_exchange_replies(reply, range(len(batch)))
+        for number, one in enumerate(batch):
+            if again := self.record_reply(one.asking.progress, one.number, replies[number]):
+                late[one] = again
+        return late
 
     async def read_allowed_cmdlets(self) -> frozenset[str]:
         """The cmdlets the app's Exchange roles let it run. Raises like `invoke`."""

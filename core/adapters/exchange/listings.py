@@ -22,6 +22,7 @@ from collections.abc import AsyncGenerator, Iterator, Sequence
 from contextlib import aclosing
 from dataclasses import dataclass, field
 
+from core.adapters.exchange.batch import TakeRows
 from core.adapters.exchange.client import ExchangeClient
 from core.adapters.exchange.command import Command
 from core.adapters.exchange.each_owner import list_guids, read_each
@@ -115,20 +116,25 @@ async def list_rows(exchange: ExchangeClient, command: Command) -> list[Response
 
 
 async def list_each(
-    exchange: ExchangeClient, commands: Sequence[Command]
+    exchange: ExchangeClient, commands: Sequence[Command], take: TakeRows | None = None
 ) -> list[list[ResponseRow] | TenantError]:
     """Many commands in batches: for each its rows or its error, in the same order.
 
-    One whose later pages Exchange refuses is listed by itself, in the ways that its cmdlet has.
+    With `take`, rows are passed on as they arrive, and are no outcome. One whose later pages
+    Exchange refuses is listed by itself, in the ways that its cmdlet has.
     """
-    outcomes = await exchange.invoke_batch(commands)
+    outcomes = await exchange.invoke_batch(commands, take)
     for number, outcome in enumerate(outcomes):
         if isinstance(outcome, WayFailed):
             log.info("%s is listed alone: %s", commands[number].cmdlet, outcome)
             try:
-                outcomes[number] = await list_rows(exchange, commands[number])
+                rows = await list_rows(exchange, commands[number])
             except TenantError as error:
                 outcomes[number] = error
+                continue
+            if take:
+                take(number, rows)
+            outcomes[number] = [] if take else rows
     return outcomes
 
 

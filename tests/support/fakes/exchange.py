@@ -7,6 +7,7 @@ from typing import cast
 
 from core.adapters.clouds import resolve_cloud
 from core.adapters.credentials import Credential
+from core.adapters.exchange.batch import TakeRows
 from core.adapters.exchange.client import ExchangeClient
 from core.adapters.exchange.command import Command
 from core.adapters.http import BufferedResponse
@@ -63,8 +64,15 @@ class ScriptedExchange(ExchangeClient):
         raise Unavailable("this Exchange answers in pages only")
 
     async def invoke_batch(
-        self, commands: Sequence[Command]
+        self, commands: Sequence[Command], take: TakeRows | None = None
     ) -> list[list[ResponseRow] | TenantError]:
         self.sent += commands
         is_scripted = self.batches is not None and commands
-        return list(self.batches or ()) if is_scripted else [[] for _ in commands]
+        outcomes: list[list[ResponseRow] | TenantError] = (
+            [*(self.batches or ())] if is_scripted else [[] for _ in commands]
+        )
+        for number, rows in enumerate(outcomes) if take else ():
+            if take and not isinstance(rows, TenantError):
+                take(number, rows)
+                outcomes[number] = []
+        return outcomes

@@ -152,7 +152,7 @@ async def ask_batch(session: ProbeSession) -> Answers:
     mailbox = await session.fetch_mailbox()
     command = Command("Get-Mailbox", {"Identity": parse_object_id(mailbox["Guid"])}, ("Guid",))
     progress = BatchProgress([command], session.exchange.build_command_path)
-    await session.exchange.complete_together(progress, (0,))
+    await session.exchange.complete_together(progress)
     (answer,) = progress.outcomes
     is_read = not isinstance(answer, TenantError) and len(answer) == 1
     told = describe_error(answer) if isinstance(answer, TenantError) else count_rows(answer)

@@ -6,6 +6,7 @@ from datetime import UTC, datetime
 
 import pytest
 
+from core.adapters.exchange.batch import TakeRows
 from core.adapters.exchange.command import Command
 from core.adapters.m365.folder_names import FolderName
 from core.adapters.m365.folder_rights import ROOT_PATH, read_folder_rights
@@ -54,8 +55,9 @@ class FolderExchange(ScriptedExchange):
         self.finds_ids = finds_ids
 
     async def invoke_batch(
-        self, commands: Sequence[Command]
+        self, commands: Sequence[Command], take: TakeRows | None = None
     ) -> list[list[ResponseRow] | TenantError]:
+        assert take is None
         self.sent += commands
         return [self.answer(command) for command in commands]
 
