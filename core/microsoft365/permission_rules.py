@@ -58,7 +58,7 @@ def define_rule(
 ) -> PermissionRule:
     """A rule for the names, in lower case, that one of some patterns matches in full."""
     return PermissionRule(
-        re.compile("|".join(f"(?:{one})" for one in patterns)), risk, concerns, kind
+        re.compile("|".join(f"(?:{one})" for one in patterns), re.DOTALL), risk, concerns, kind
     )
 
 
@@ -270,7 +270,8 @@ PERMISSION_RULES: tuple[PermissionRule, ...] = (
 
 # A name that is not published and sounds like one of these is broad, whatever it is for.
 BROAD_SOUND = re.compile(
-    r".*(?:readwrite|write|manage|fullcontrol|full_?access|privileged|impersonat|\.all(?:\.|$)|asapp|as_app).*"
+    r".*(?:readwrite|write|manage|fullcontrol|full_?access|privileged|impersonat|\.all(?:\.|$)|asapp|as_app).*",
+    re.DOTALL,
 )
 
 

@@ -265,7 +265,7 @@ def test_a_role_is_named_by_its_published_id() -> None:
 
 
 def test_the_last_rule_matches_whatever_is_left() -> None:
-    for name in ("", "x", "ünïcode.Read", "a.b" * 500):
+    for name in ("", "x", "ünïcode.Read", "a.b" * 500, "a\nb"):
         assert match_rule(name, SCOPE).risk is PermissionRisk.ORDINARY
 
 
