@@ -32,6 +32,8 @@ WELL_KNOWN_FOLDERS = frozenset(
         "syncissues",
     }
 )
+MAX_PARENT_FOLDERS = 8
+"""So far up a folder is followed."""
 
 
 # A first look makes some ten of these two for each mailbox. A Struct is made in C, in an eighth of
@@ -102,7 +104,9 @@ class Folder:
     is_found: bool = True
     """False: the mailbox has no folder of that id."""
     parent: "Folder | None" = None
-    """The folder it lies in; None for one at the top, or where it was not read."""
+    """The folder it lies in; None for one at the top, for the last that is followed, or where it
+    was not read.
+    """
 
 
 @dataclass(frozen=True, slots=True)

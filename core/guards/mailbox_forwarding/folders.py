@@ -10,7 +10,7 @@ from enum import StrEnum
 
 from core.guards.mailbox_forwarding.names import is_unreadable_folder_name
 from core.look_alikes import fold_accents
-from core.tenant.mail_flow import Folder
+from core.tenant.mail_flow import MAX_PARENT_FOLDERS, Folder
 
 RELIES_ON = ("graph-mail-folders", "graph-folders-without-mail")
 
@@ -46,6 +46,7 @@ FORGOTTEN_FOLDERS = {
     "serverfailures": "Server Failures",
     "rssfeeds": "RSS Feeds",
     "unreadable": "a folder whose name cannot be read",
+    "deep": f"a folder more than {MAX_PARENT_FOLDERS} levels down",
 }
 UNSEEN_FOLDERS = {
     "calendar": "the calendar, which shows no mail",
@@ -205,7 +206,10 @@ def judge_sight(folder: str) -> Sight:
 
 
 def classify_folder(folder: Folder) -> str:
-    """Graph's folder as a name of FOLDER_TEXTS. What lies in a forgotten folder is forgotten."""
+    """Graph's folder as a name of FOLDER_TEXTS. What lies in a forgotten folder is forgotten.
+
+    So is what lies so deep that nobody read where.
+    """
     if not folder.is_found:
         return "missing"
     chain = [folder]
@@ -221,7 +225,7 @@ def classify_folder(folder: Folder) -> str:
         found = classify_one(parent, is_in_inbox)
         if parent.well_known != "msgfolderroot" and found not in PARENTS_IN_SIGHT:
             return found
-    return own
+    return "deep" if len(chain) > MAX_PARENT_FOLDERS and not chain[-1].well_known else own
 
 
 def classify_one(folder: Folder, is_in_inbox: bool) -> str:

@@ -30,7 +30,12 @@ from core.adapters.parsing import (
 )
 from core.adapters.read_errors import build_object_failures, build_read_failure
 from core.errors import NotFound, TenantError
-from core.tenant.mail_flow import WELL_KNOWN_FOLDERS, Folder, InboxRule
+from core.tenant.mail_flow import (
+    MAX_PARENT_FOLDERS,
+    WELL_KNOWN_FOLDERS,
+    Folder,
+    InboxRule,
+)
 from core.tenant.mail_readers import ReadingTest
 from core.tenant.mailboxes import Mailbox, MailboxSurroundings
 from core.tenant.readings import Reading
@@ -47,8 +52,6 @@ READ_RULES = "MailboxSettings.Read"
 READ_FOLDERS = "Mail.ReadBasic.All"
 FOLDER_CHUNK_SIZE = 200
 """Mailboxes whose folders are requested together."""
-MAX_PARENTS = 8
-"""So far up a folder is followed. Deeper ones are judged by what was read of them."""
 FOLDER_PROPERTIES = "id,displayName,parentFolderId,isHidden"
 QUERIED_WELL_KNOWN = (
     "inbox",
@@ -179,7 +182,7 @@ class M365InboxRuleReader:
             part = {mailbox_id: wanted[mailbox_id] for mailbox_id in mailboxes}
             answers: dict[str, ResponseRow | TenantError] = {}
             await self.graph.get_batch(build_folder_paths(part), READ_FOLDERS, answers.__setitem__)
-            for _ in range(MAX_PARENTS):
+            for _ in range(MAX_PARENT_FOLDERS):
                 above = list_unread_parents(part, answers)
                 if not above:
                     break
@@ -313,7 +316,7 @@ def list_chain(
     """A folder and those above it, up to the first well-known one."""
     chain: list[str] = []
     folder_id = target
-    while folder_id and folder_id not in chain and len(chain) <= MAX_PARENTS:
+    while folder_id and folder_id not in chain and len(chain) <= MAX_PARENT_FOLDERS:
         chain.append(folder_id)
         row = answers.get(build_folder_key(mailbox_id, folder_id), {})
         folder_id = "" if folder_id in known else get_parent_id(row, folder_id)

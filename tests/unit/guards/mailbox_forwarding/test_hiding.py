@@ -669,6 +669,11 @@ def test_folders_are_known_as_exchange_prints_them(path: str, folder: str) -> No
     assert classify_folder_path(path) == folder
 
 
+def nest(depth: int, top: Folder | None) -> Folder:
+    """A folder so far below another."""
+    return Folder("m", "F", "Clients", parent=nest(depth - 1, top) if depth > 1 else top)
+
+
 TOP = Folder("m", "top", "Top of Information Store", "msgfolderroot")
 INBOX = Folder("m", "in", "Posteingang", "inbox", parent=TOP)
 
@@ -709,6 +714,12 @@ def at(
         (at("RSS", well_known="inbox"), "ordinary"),
         (at("Entwürfe", well_known="drafts"), "drafts"),
         (Folder("m", "F", is_found=False), "missing"),
+        (nest(8, TOP), "ordinary"),
+        (nest(8, INBOX), "ordinary"),
+        (nest(8, None), "ordinary"),
+        # What is above the ninth was not read: it may be any folder.
+        (nest(9, None), "deep"),
+        (nest(8, at("RSS Feeds", None)), "rssfeeds"),
     ],
 )
 def test_graphs_folders_are_known_by_what_they_are_and_lie_in(folder: Folder, known: str) -> None:
