@@ -13,6 +13,7 @@ import json
 from collections.abc import Mapping
 from dataclasses import replace
 from datetime import datetime
+from operator import is_
 from typing import Any, get_args, get_type_hints
 
 import msgspec
@@ -146,11 +147,13 @@ def require_known_names(document: object, known: object) -> None:
 
 def normalize_times(record: Any) -> Any:
     """Return a record with all its times in UTC. Raises ValueError for one that is unusable."""
-    values = {name: getattr(record, name) for name in TIME_FIELDS[type(record)]}
-    normalized = {name: normalize_value(value) for name, value in values.items()}
-    if all(normalized[name] is value for name, value in values.items()):
-        return record
-    return replace(record, **normalized)
+    changed = {}
+    for name in TIME_FIELDS[type(record)]:
+        value = getattr(record, name)
+        normalized = normalize_value(value)
+        if normalized is not value:
+            changed[name] = normalized
+    return replace(record, **changed) if changed else record
 
 
 def normalize_value(value: Any) -> Any:
@@ -162,7 +165,8 @@ def normalize_value(value: Any) -> Any:
     if isinstance(value, dict):
         return normalize_values(value)
     if isinstance(value, tuple):
-        return tuple(normalize_value(part) for part in value)
+        normalized = tuple(map(normalize_value, value))
+        return value if all(map(is_, normalized, value)) else normalized
     return normalize_times(value)
 
 

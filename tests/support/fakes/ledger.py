@@ -1,10 +1,12 @@
 """A ledger in memory, which keeps its records as the JSON that a table would hold."""
 
-from collections.abc import AsyncIterator, Iterable, Mapping, Sequence
+from collections.abc import AsyncIterator, Callable, Iterable, Mapping, Sequence
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, field, replace
 from datetime import datetime, timedelta
+from functools import lru_cache
 from itertools import batched
+from typing import Any
 
 from core.adapters.table_storage.census import RowCensus, hash_row
 from core.adapters.table_storage.codec import decode_stored_record, encode_stored_record
@@ -57,6 +59,15 @@ from core.tenant.known_traits import KnownTraits
 from tests.support.fakes.clock import START, Clock
 from tests.support.fakes.crash import CrashInjector
 from tests.support.fakes.journal import Journal
+
+# Most of what a run loads is as the last one left it.
+decode_once: Callable[[Any, str], Any] = lru_cache(maxsize=4_096)(decode_stored_record)
+
+
+def decode_row[R](kind: type[R], text: str) -> R:
+    """A stored record."""
+    record: R = decode_once(kind, text)
+    return record
 
 
 @dataclass(frozen=True)
@@ -126,7 +137,7 @@ class FakeLedger:
     def list_cases(self, guard: str) -> dict[str, Case]:
         """The stored cases, for assertions."""
         records = (
-            decode_stored_record(Case, text)
+            decode_row(Case, text)
             for key, (kind, text) in self.get_partition(guard).rows.items()
             if kind is Case and not key.startswith(PAST_PREFIX)
         )
@@ -159,7 +170,7 @@ class FakeLedger:
         """The guard's state row."""
         text = self.get_partition(guard).state
         try:
-            return decode_stored_record(GuardState, text) if text else GuardState()
+            return decode_row(GuardState, text) if text else GuardState()
         except ValueError as error:
             raise LedgerError(f"the state of {guard} cannot be decoded: {error}") from error
 
@@ -167,9 +178,7 @@ class FakeLedger:
         """The shards of the guard's last scan passes."""
         return {
             number: ShardStatus(
-                decode_stored_record(Shard, lease.state)
-                if lease.state
-                else Shard("", "", "", 0, START),
+                decode_row(Shard, lease.state) if lease.state else Shard("", "", "", 0, START),
                 timedelta() < lease.until - self.clock() <= MAX_LEASE_AHEAD,
             )
             for number, lease in self.get_partition(guard).shards.items()
@@ -239,13 +248,13 @@ class FakeLedger:
         rows = self.get_partition(guard).rows
         key = f"request|{request_id}"
         row = rows.get(key) or rows.get(f"{PAST_PREFIX}{key}")
-        return decode_stored_record(OperatorRequest, row[1]) if row else None
+        return decode_row(OperatorRequest, row[1]) if row else None
 
     async def load_ways(self) -> Mapping[str, Way]:
         """How each cmdlet's objects are listed."""
         if self.is_down:
             raise LedgerError("the state table answers 503")
-        return {name: decode_stored_record(Way, text) for name, text in self.ways.items()}
+        return {name: decode_row(Way, text) for name, text in self.ways.items()}
 
     async def save_way(self, way: Way) -> None:
         """Record how a cmdlet's objects are listed."""
@@ -256,7 +265,7 @@ class FakeLedger:
         if self.is_down:
             raise LedgerError("the state table answers 503")
         names = sorted(name for name in self.inboxes if first <= name <= last)
-        return [decode_stored_record(InboxGroup, self.inboxes[name]) for name in names]
+        return [decode_row(InboxGroup, self.inboxes[name]) for name in names]
 
     async def save_inboxes(self, groups: Sequence[InboxGroup]) -> None:
         """Record which folders are Inboxes."""
@@ -268,7 +277,7 @@ class FakeLedger:
         """The last probe, if there was one."""
         if self.is_down:
             raise LedgerError("the state table answers 503")
-        return decode_stored_record(ProbeReport, self.probe) if self.probe else None
+        return decode_row(ProbeReport, self.probe) if self.probe else None
 
     async def save_probe(self, report: ProbeReport) -> None:
         """Record a probe."""
@@ -277,8 +286,7 @@ class FakeLedger:
     async def load_channel_healths(self) -> Mapping[str, ChannelHealth]:
         """How each further channel answered lately."""
         return {
-            name: decode_stored_record(ChannelHealth, text)
-            for name, text in self.channel_healths.items()
+            name: decode_row(ChannelHealth, text) for name, text in self.channel_healths.items()
         }
 
     async def save_channel_health(self, health: ChannelHealth) -> None:
@@ -293,7 +301,7 @@ class FakeLedger:
         found, unreadable = list[ActivityRow](), set[str]()
         for key, (kind, text) in rows.items():
             try:
-                found.append(decode_stored_record(kind, text))
+                found.append(decode_row(kind, text))
             except ValueError:
                 unreadable.add(key)
         return ActivityState(
@@ -307,7 +315,7 @@ class FakeLedger:
     def load_searches(self, partition: str) -> dict[str, AuditSearch]:
         """The searches of the audit log in a partition."""
         rows = self.get_partition(partition).search_rows.values()
-        found = [decode_stored_record(AuditSearch, text) for text in rows]
+        found = [decode_row(AuditSearch, text) for text in rows]
         return {one.key: one for one in found}
 
     async def save_wish(self, wish: CauseWish) -> None:
@@ -323,7 +331,7 @@ class FakeLedger:
     async def load_acts(self, since: datetime, until: datetime) -> tuple[Act, ...]:
         """The acts of some hours, oldest first."""
         rows = self.get_partition(ACTIVITY_PARTITION).activity_rows
-        found = [decode_stored_record(kind, text) for kind, text in rows.values() if kind is Act]
+        found = [decode_row(kind, text) for kind, text in rows.values() if kind is Act]
         first, last = format_act_hour(since), f"{format_act_hour(until)}~"
         acts = [one for one in found if isinstance(one, Act) and first <= one.key < last]
         return tuple(sorted(acts, key=lambda act: act.key))[-MAX_ACTS:]
@@ -332,12 +340,12 @@ class FakeLedger:
         """Remove acts of more than eight days."""
         rows = self.get_partition(ACTIVITY_PARTITION).activity_rows
         for key, (kind, text) in list(rows.items()):
-            record = decode_stored_record(kind, text)
+            record = decode_row(kind, text)
             if isinstance(record, Act) and now - record.at > 8 * DAY:
                 del rows[key]
         searches = self.get_partition(ACTIVITY_PARTITION).search_rows
         for key, text in list(searches.items()):
-            ended = decode_stored_record(AuditSearch, text).ended_at
+            ended = decode_row(AuditSearch, text).ended_at
             if ended and now - ended > 8 * DAY:
                 del searches[key]
 
@@ -346,17 +354,13 @@ class FakeLedger:
         if self.is_down:
             raise LedgerError("the state table answers 503")
         rows = self.get_partition(CONTAINMENT_PARTITION).containment_rows
-        found = [decode_stored_record(*rows[key]) for key in sorted(rows)]
+        found = [decode_row(*rows[key]) for key in sorted(rows)]
         return tuple(one for one in found if isinstance(one, Containment))
 
     def list_bundles(self) -> list[AccountBundle]:
         """Every edition of what was kept of accounts."""
         rows = self.get_partition(CONTAINMENT_PARTITION).containment_rows.values()
-        return [
-            decode_stored_record(AccountBundle, text)
-            for kind, text in rows
-            if kind is AccountBundle
-        ]
+        return [decode_row(AccountBundle, text) for kind, text in rows if kind is AccountBundle]
 
     async def load_bundle(self, bundle_id: str, edition: int = 0) -> AccountBundle | None:
         """An edition of what was kept of an account."""
@@ -376,7 +380,7 @@ class FakeLedger:
         """Remove what is of more than 400 days."""
         rows = self.get_partition(CONTAINMENT_PARTITION).containment_rows
         for key, (kind, text) in list(rows.items()):
-            record = decode_stored_record(kind, text)
+            record = decode_row(kind, text)
             at = record.planned_at if isinstance(record, Containment) else record.at
             if now - at > KEEP_CONTAINMENTS:
                 del rows[key]
@@ -385,7 +389,7 @@ class FakeLedger:
         """Remove tests of more than 400 days, and results of more than 30."""
         rows = self.get_partition(CHANNEL_PARTITION).rows
         for key, (kind, text) in list(rows.items()):
-            record = decode_stored_record(kind, text)
+            record = decode_row(kind, text)
             ended_at = record.ended_at if isinstance(record, OperatorRequest) else None
             if ended_at and now - ended_at > KEEP_REQUESTS:
                 del rows[key]
@@ -407,7 +411,7 @@ class FakeLedger:
     async def load_mark(self, guard: str) -> StateMark | None:
         """How far the guard's state had come, as the journal knows it."""
         text = self.marks.get(guard)
-        return decode_stored_record(StateMark, text) if text else None
+        return decode_row(StateMark, text) if text else None
 
     async def save_mark(self, guard: str, mark: StateMark) -> None:
         """Record how far the guard's state has come."""
@@ -423,7 +427,7 @@ class FakeLedger:
     async def load_request_log(self, guard: str) -> tuple[OperatorRequest, ...]:
         """The requests that the journal knows."""
         return tuple(
-            decode_stored_record(OperatorRequest, text)
+            decode_row(OperatorRequest, text)
             for (partition, _), text in sorted(self.request_log.items())
             if partition == guard
         )
@@ -501,7 +505,7 @@ class FakeClaim:
         if self.census is None and self.lease is partition:
             self.census = count_rows(partition)
         if self.census:
-            state = decode_stored_record(GuardState, self.lease.state) if self.lease.state else None
+            state = decode_row(GuardState, self.lease.state) if self.lease.state else None
             is_shared = bool(state and state.scan_pass and state.scan_pass.shard_count)
             self.lease.census = "" if is_shared else self.census.to_text()
 
@@ -536,14 +540,14 @@ class FakeClaim:
     async def find_past_change(self, change_id: str) -> ChangeRecord | None:
         """An archived change by its id."""
         row = self.ledger.get_partition(self.guard).rows.get(f"{PAST_PREFIX}change|{change_id}")
-        return decode_stored_record(ChangeRecord, row[1]) if row else None
+        return decode_row(ChangeRecord, row[1]) if row else None
 
     async def list_past_rows(self, kind: PastKind) -> list[PastRow]:
         """The archived rows of a kind."""
         prefix = f"{PAST_PREFIX}{kind}|"
         rows = self.ledger.get_partition(self.guard).rows
         return [
-            PastRow(key.removeprefix(prefix), get_end(decode_stored_record(*rows[key])))
+            PastRow(key.removeprefix(prefix), get_end(decode_row(*rows[key])))
             for key in sorted(rows)
             if key.startswith(prefix)
         ]
@@ -553,7 +557,7 @@ class FakeClaim:
         rows = self.ledger.get_partition(self.guard).rows
         first = f"{PAST_PREFIX}case|{prefix}"
         return tuple(
-            decode_stored_record(Case, text)
+            decode_row(Case, text)
             for key, (_, text) in sorted(rows.items())
             if key.startswith(first)
         )
@@ -627,7 +631,7 @@ def compare_census(partition: Partition) -> str:
 def load_snapshot(partition: Partition, low: str, high: str) -> GuardSnapshot:
     """The stored rows within a key range."""
     records = [
-        decode_stored_record(kind, text)
+        decode_row(kind, text)
         for key, (kind, text) in partition.rows.items()
         if not key.startswith(PAST_PREFIX)
     ]
