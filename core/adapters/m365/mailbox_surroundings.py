@@ -19,19 +19,30 @@ from core.tenant.mailboxes import Mailbox, MailboxSurroundings, SweepRule
 from core.tenant.readings import ReadFailure, Reading
 from core.tenant.sources import MAILBOX_SURROUNDINGS
 
-TEXT_LIMIT, MARKUP_LIMIT = 300, 16_000
+TEXT_LIMIT, MARKUP_LIMIT = 300, 256 * 1024
+"""Characters of a name, and of a reply with its markup: twice what Exchange takes (Microsoft Learn:
+Set-MailboxAutoReplyConfiguration). What is cut would be unseen.
+"""
 HIDDEN_START = re.compile(r"(?i)<(style|script|head)\b|<!--")
 HIDDEN_ENDS: Mapping[str, re.Pattern[str]] = {
     "": re.compile(r"-->"),
     **{name: re.compile(rf"(?i)</{name}\s*>") for name in ("style", "script", "head")},
 }
-TAG = re.compile(r"<[^>]{0,2000}>")
+TAG = re.compile(r"<[^<>]{0,2000}>")
+# What stands apart from the text around it. Within a word any other tag leaves it a word.
+BLOCK = re.compile(
+    r"(?i)</?(?:address|article|aside|blockquote|body|br|center|dd|div|dl|dt|figure|footer|form|"
+    r"h[1-6]|head|header|hr|html|img|li|main|nav|ol|p|pre|section|table|tbody|td|tfoot|th|thead|"
+    r"title|tr|ul)\b[^<>]{0,2000}>"
+)
 # The host of a link, or the domain of an address.
 TARGET = re.compile(
     r"(?i)(?:https?://|mailto:[^\s@\"'<>]{1,64}@|(?<=[\w.+-])@)([\w.-]{1,253}\.[\w-]{2,63})"
 )
 MAX_ENTRIES = 100
-"""Of each kind; a mailbox may have thousands of blocked senders."""
+"""Of each kind that is only shown."""
+MAX_JUDGED = 10_000
+"""Of each kind that is judged, every one; with more a mailbox counts as unread."""
 SWEEPS, JUNK = "Get-SweepRule", "Get-MailboxJunkEmailConfiguration"
 REPLIES, PHONES = "Get-MailboxAutoReplyConfiguration", "Get-MobileDevice"
 ADD_INS, CALENDARS = "Get-App", "Get-MailboxCalendarFolder"
@@ -57,10 +68,23 @@ class Found:
     rows: Mapping[str, Sequence[ResponseRow]]
     missing: tuple[str, ...]
 
-    def take[T](self, cmdlet: str, parse: Callable[[ResponseRow], T | None]) -> tuple[T, ...]:
-        """What the rows of a cmdlet say, as far as it counts."""
-        found = (parse(row) for row in self.rows.get(cmdlet, ())[:MAX_ENTRIES])
+    def take[T](
+        self, cmdlet: str, parse: Callable[[ResponseRow], T | None], limit: int = MAX_ENTRIES
+    ) -> tuple[T, ...]:
+        """What the first rows of a cmdlet say, as far as it counts."""
+        found = (parse(row) for row in self.rows.get(cmdlet, ())[:limit])
         return tuple(one for one in found if one is not None)
+
+    def take_all[T](self, cmdlet: str, parse: Callable[[ResponseRow], T | None]) -> tuple[T, ...]:
+        """What all rows of a cmdlet say. Raises ValueError for too many."""
+        check_length(self.rows.get(cmdlet, ()), cmdlet)
+        return self.take(cmdlet, parse, MAX_JUDGED)
+
+
+def check_length(entries: Sequence[object], name: str) -> None:
+    """Raise ValueError for more entries than are judged."""
+    if len(entries) > MAX_JUDGED:
+        raise ValueError(f"{name}: more than {MAX_JUDGED:,} entries")
 
 
 async def read_mailbox_surroundings(
@@ -138,14 +162,13 @@ def build_extra_command(owner: Mailbox, cmdlet: str) -> Command:
 def parse_surroundings(owner: Mailbox, found: Found) -> MailboxSurroundings:
     """What the answers about one mailbox say."""
     junk = next(iter(found.rows.get(JUNK, ())), {})
+    blocked = junk.get("BlockedSendersAndDomains")
+    listed = blocked if isinstance(blocked, list) else parse_value_list(blocked)
+    check_length(listed, JUNK)
     return MailboxSurroundings(
         mailbox_id=owner.id,
-        sweep_rules=found.take(SWEEPS, parse_sweep_rule),
-        blocked_senders=tuple(
-            text
-            for one in parse_value_list(junk.get("BlockedSendersAndDomains"))[:MAX_ENTRIES]
-            if (text := parse_text(one, TEXT_LIMIT))
-        ),
+        sweep_rules=found.take_all(SWEEPS, parse_sweep_rule),
+        blocked_senders=tuple(text for one in listed if (text := parse_text(one, TEXT_LIMIT))),
         trusts_only_lists=parse_row_flag(junk, "TrustedListsOnly"),
         automatic_reply="".join(found.take(REPLIES, parse_automatic_reply)),
         reply_domains=tuple(
@@ -170,19 +193,24 @@ def parse_sweep_rule(row: ResponseRow) -> SweepRule | None:
     )
 
 
-def parse_automatic_reply(row: ResponseRow) -> str | None:
-    """What people outside are answered; None where nobody is."""
+def get_reply_state(row: ResponseRow) -> str:
+    """Whether people outside are answered: how, or "" where nobody is."""
     state = parse_text(row.get("AutoReplyState"), 64).casefold()
     audience = parse_text(row.get("ExternalAudience"), 64).casefold()
-    if state in ("", "disabled") or audience == "none":
+    return "" if state == "disabled" or audience == "none" else state
+
+
+def parse_automatic_reply(row: ResponseRow) -> str | None:
+    """What people outside are answered; None where nobody is."""
+    if not (state := get_reply_state(row)):
         return None
     return strip_markup(parse_text(row.get("ExternalMessage"), MARKUP_LIMIT)) or state
 
 
 def strip_markup(text: str) -> str:
-    """What a reader sees of a message, bounded: Exchange stores replies as HTML."""
-    plain = unescape(TAG.sub(" ", drop_hidden_parts(text)))
-    return " ".join(plain.split())[:TEXT_LIMIT]
+    """What a reader sees of a message: Exchange stores replies as HTML."""
+    plain = unescape(TAG.sub("", BLOCK.sub(" ", drop_hidden_parts(text))))
+    return " ".join(plain.split())
 
 
 def drop_hidden_parts(text: str) -> str:
@@ -206,11 +234,11 @@ def drop_hidden_parts(text: str) -> str:
 
 def parse_reply_domains(row: ResponseRow) -> tuple[str, ...] | None:
     """The domains that people outside are sent to; None where nobody is answered."""
-    if parse_automatic_reply(row) is None:
+    if not get_reply_state(row):
         return None
     text = unescape(parse_text(row.get("ExternalMessage"), MARKUP_LIMIT))
     found = (one.casefold().rstrip(".") for one in TARGET.findall(text))
-    return tuple(dict.fromkeys(found))[:MAX_ENTRIES]
+    return tuple(dict.fromkeys(found))
 
 
 def parse_phone(row: ResponseRow) -> str | None:

@@ -13,7 +13,7 @@ from datetime import UTC, datetime, timedelta
 from core.guards.mailbox_forwarding.remedies import build_trace_remedy, get_held_account
 from core.guards.mailbox_forwarding.senders import weigh_senders
 from core.guards.mailbox_forwarding.verdicts import ForwardingVerdict
-from core.guards.mailbox_forwarding.words import is_telling
+from core.guards.mailbox_forwarding.words import has_telling_word
 from core.keys import hash_parts, hash_text
 from core.microsoft365.addresses import OwnDomains
 from core.model.findings import Fact, Finding, Severity
@@ -217,7 +217,7 @@ def judge_reply(item: MailboxTraces) -> Iterator[Finding]:
     """An automatic reply that speaks of money or accounts and leads elsewhere."""
     text = item.found.automatic_reply
     elsewhere = [one for one in item.found.reply_domains if not item.is_own(one)]
-    if not elsewhere or not is_telling(text):
+    if not elsewhere or not has_telling_word(text):
         return
     name = format_mailbox_name(item.mailbox)
     shown = ", ".join(quote_text(one, MAX_TEXT_LENGTH) for one in elsewhere[:MAX_SHOWN])

@@ -160,3 +160,8 @@ def is_telling(text: str) -> bool:
         contains_word(reading) or WHOLE_TEXTS.fullmatch(reading)
         for reading in list_readings(text[:MAX_WORD_LENGTH])
     )
+
+
+def has_telling_word(text: str) -> bool:
+    """True for a text of any length in which a word stands that a thief would use."""
+    return is_telling(text[:MAX_WORD_LENGTH]) or any(map(contains_word, list_readings(text)))

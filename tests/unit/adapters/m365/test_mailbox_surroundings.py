@@ -6,9 +6,15 @@ import time
 import pytest
 
 from core.adapters.m365.mailbox_surroundings import (
+    JUNK,
     MARKUP_LIMIT,
+    MAX_JUDGED,
     NAMED_BY,
+    REPLIES,
+    SWEEPS,
+    Found,
     drop_hidden_parts,
+    parse_surroundings,
     read_mailbox_surroundings,
     strip_markup,
 )
@@ -31,6 +37,7 @@ PLAIN = re.compile(r"(?is)<(style|script|head)\b.*?</\1\s*>|<!--.*?-->")
         ("<style>not closed, so it is seen", "not closed, so it is seen"),
         ("<header>Hello</header>", "Hello"),
         ("<!-- <style> -->Hello</style>", "Hello"),
+        ("in<b></b>vo<span class=x>ice</span><br>paid<td>now</td>", "invoice paid now"),
     ],
 )
 def test_what_no_reader_sees_is_left_out(text: str, seen: str) -> None:
@@ -70,3 +77,30 @@ async def test_what_passes_leaves_its_mailbox_unread_and_a_refusal_the_cmdlet(
     assert (first.object_id, first.permission, first.optional) == (failed, permission, True)
     assert not others
     assert [bool(one.unread) for one in read.items] == [True, True]
+
+
+def test_what_is_judged_is_taken_to_its_end_and_too_much_of_it_is_unread() -> None:
+    senders = [f"news{number}@shop.example" for number in range(1_500)] + ["boss@contoso.com"]
+    sweeps: list[ResponseRow] = [{"Name": f"s{number}", "Sender": "x"} for number in range(200)]
+    chatter = "<p>" + "I am away. " * 8_000 + "</p>"
+    reply: ResponseRow = {
+        "AutoReplyState": "Enabled",
+        "ExternalMessage": f"<style>{'x' * 20_000}</style>{chatter}<p>Our bank: a@drop.example</p>",
+    }
+    rows: dict[str, list[ResponseRow]] = {
+        JUNK: [{"BlockedSendersAndDomains": senders}],
+        SWEEPS: sweeps,
+        REPLIES: [reply],
+    }
+    owner = Mailbox("m1", "g1", "m1@x.example")
+    found = parse_surroundings(owner, Found(rows, ()))
+    assert found.blocked_senders[-1] == "boss@contoso.com"
+    assert len(found.sweep_rules) == 200
+    assert found.automatic_reply.endswith("Our bank: a@drop.example")
+    assert found.reply_domains == ("drop.example",)
+    for name, many in (
+        (JUNK, [{"BlockedSendersAndDomains": ["x"] * (MAX_JUDGED + 1)}]),
+        (SWEEPS, sweeps * (MAX_JUDGED // 200 + 1)),
+    ):
+        with pytest.raises(ValueError, match="more than"):
+            parse_surroundings(owner, Found({name: many}, ()))

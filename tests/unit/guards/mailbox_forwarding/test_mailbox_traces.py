@@ -93,6 +93,13 @@ def sweep(sender: str, name: str = "tidy") -> SweepRule:
             },
             [("automatic-reply", "bait", Severity.MEDIUM)],
         ),
+        (
+            {
+                "automatic_reply": "I am away until Monday. " * 500 + "Our bank is another one.",
+                "reply_domains": ("drop.example",),
+            },
+            [("automatic-reply", "bait", Severity.MEDIUM)],
+        ),
         ({"published_calendar": "AvailabilityOnly"}, []),
         (
             {"published_calendar": "LimitedDetails"},
