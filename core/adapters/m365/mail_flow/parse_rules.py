@@ -25,8 +25,6 @@ RELIES_ON = ("exchange-transport-actions", "exchange-outbound-scope")
 
 NAME_LIMIT = 80
 VALUE_LIMIT = 256
-MAX_VALUES = 100
-"""So many values of a condition are kept."""
 MAX_UNKNOWN = 20
 PRINTED_DATE = re.compile(r"/Date\((-?\d{1,15})(?:[+-]\d{4})?\)/")
 SCOPE_KEYS = {"addresses": "From", "groups": "FromMemberOf", "domains": "SenderDomainIs"}
@@ -133,9 +131,10 @@ def parse_rule_date(value: object) -> datetime | None:
 
 
 def parse_rule_values(value: object) -> tuple[str, ...]:
-    """The values of a condition or an action as texts, bounded."""
-    values = value if isinstance(value, list) else [value]
-    return tuple(format_rule_value(part) for part in values[:MAX_VALUES] if part is not None)
+    """The values of a condition or an action as texts, all of them: a thief's word may stand behind
+    any number of harmless ones. Raises ValueError for more than a rule can hold.
+    """
+    return tuple(format_rule_value(part) for part in parse_value_list(value) if part is not None)
 
 
 def format_rule_value(value: object) -> str:

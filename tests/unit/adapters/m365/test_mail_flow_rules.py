@@ -121,3 +121,11 @@ async def test_a_group_that_is_large_or_gone_is_not_complete_and_a_refusal_is_th
     refused = ScriptedExchange([], [Forbidden("no", "Get-DistributionGroupMember")])
     (failure,) = (await fetch_group_members(refused, [DESK])).failures
     assert (failure.object_id, failure.permission) == ("", "Get-DistributionGroupMember")
+
+
+def test_every_value_of_a_condition_is_kept_and_too_many_make_a_rule_unread() -> None:
+    words = [f"lunch{number}" for number in range(800)] + ["invoice"]
+    rule = parse_transport_rule({"Guid": "r1", "SubjectContainsWords": words})
+    assert rule.conditions["SubjectContainsWords"][-1] == "invoice"
+    with pytest.raises(ValueError, match="elements"):
+        parse_transport_rule({"Guid": "r1", "SubjectContainsWords": [*words, *words]})
