@@ -90,6 +90,11 @@ class InboxRule(msgspec.Struct, frozen=True, gc=False):
     """True: besides what is said here it does something that Exoguard does not know."""
 
 
+def fold_rule_name(name: str) -> str:
+    """The name of an inbox rule as far as names compare."""
+    return " ".join(name.casefold().split())
+
+
 @dataclass(frozen=True, slots=True)
 class Folder:
     """A mail folder."""

@@ -199,6 +199,14 @@ class InboxRuleReader(Protocol):
         """All rules as Exchange shows them, hidden ones too. Source `hidden-rules`."""
         ...
 
+    async def read_both_views(
+        self, owners: Sequence[Mailbox], is_plain_reading: ReadingTest | None = None
+    ) -> tuple[Reading[InboxRule], Reading[InboxRule]]:
+        """Both at once, to be compared. Where Graph shows only rules that `read_inbox_rules` leaves
+        out, and Exchange shows each of them under a name of its own, neither reading has these.
+        """
+        ...
+
     async def read_surroundings(self, owners: Sequence[Mailbox]) -> Reading[MailboxSurroundings]:
         """What stands in a few mailboxes beside their rules. Source `mailbox-surroundings`,
         optional: an item says what could not be read of it.

@@ -331,9 +331,13 @@ async def test_a_mailbox_that_cannot_be_opened_is_never_one_without_rules(
     boxes: dict[str, Any] = {"Get-Mailbox": [build_mailbox_row(ROOM, ROOM_GUID, "room")]}
     lonely = Mailbox("guid-9", "guid-9", "lost@contoso.example", has_account=False)
     async with open_tenant(build_scene(exchange=boxes)) as to:
+        owners = (*OWNERS, lonely)
+        shown, listed = await to.tenant.inbox_rules.read_both_views(owners)
         for found, surface in (
-            (await to.tenant.inbox_rules.read_inbox_rules((*OWNERS, lonely)), INBOX_RULES),
-            (await to.tenant.inbox_rules.read_hidden_rules((*OWNERS, lonely)), HIDDEN_RULES),
+            (await to.tenant.inbox_rules.read_inbox_rules(owners), INBOX_RULES),
+            (await to.tenant.inbox_rules.read_hidden_rules(owners), HIDDEN_RULES),
+            (shown, INBOX_RULES),
+            (listed, HIDDEN_RULES),
         ):
             assert {miss.object_id for miss in found.failures} == {PERSON, "guid-9"}
             assert found.covers((surface,), ROOM)
@@ -357,6 +361,35 @@ async def test_hidden_rules_are_seen_by_exchange_alone(open_tenant: OpenTenant) 
             ("exchange", PERSON, ""),
         ]
         assert found.items[1].id == "7"
+
+
+async def test_plain_rules_that_both_services_show_need_no_comparison(
+    open_tenant: OpenTenant,
+) -> None:
+    sorting, moving_too = build_rule_row("R1", "sorts"), build_rule_row("R2", "moves")
+    sorting["actions"] = {"assignCategories": ["Red"]}
+    moving_too["actions"] = {"moveToFolder": "F1"}
+    sorts = {"RuleIdentity": 6, "Name": "sorts", "Enabled": True, "ApplyCategory": ["Red"]}
+    moves = {"RuleIdentity": 7, "Name": "moves", "Enabled": True, "MoveToFolder": "F1"}
+    forward = {"ForwardTo": ['"x" [SMTP:x@evil.example]'], "@sandbox.hidden": True}
+    hidden = {"RuleIdentity": 8, "Name": "hidden", "Enabled": True, **forward}
+    scene = build_scene(
+        graph={"messageRules": {PERSON: [sorting], ROOM: [sorting, moving_too]}},
+        exchange={"Get-InboxRule": {PERSON_GUID: [sorts, hidden], ROOM_GUID: [moves, sorts]}},
+    )
+    async with open_tenant(scene) as to:
+        shown, listed = await to.tenant.inbox_rules.read_both_views(OWNERS)
+        assert sorted((one.mailbox_id, one.name) for one in shown.items) == [
+            (ROOM, "moves"),
+            (ROOM, "sorts"),
+        ]
+        assert sorted((one.mailbox_id, one.name) for one in listed.items) == [
+            (PERSON, "hidden"),
+            (ROOM, "moves"),
+            (ROOM, "sorts"),
+        ]
+        assert (shown.failures, listed.failures) == ((), ())
+        assert (shown.population, listed.population) == (2, 2)
 
 
 async def test_folders_are_known_by_id_whatever_they_are_called(open_tenant: OpenTenant) -> None:

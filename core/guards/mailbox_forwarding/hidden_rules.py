@@ -11,7 +11,7 @@ from functools import partial
 
 from core.guards.mailbox_forwarding.folders import Sight, classify_folder_path, judge_sight
 from core.microsoft365.addresses import parse_recipient_string
-from core.tenant.mail_flow import InboxRule, RuleCondition
+from core.tenant.mail_flow import InboxRule, RuleCondition, fold_rule_name
 
 type RecipientExtractor = Callable[[InboxRule], frozenset[str]]
 
@@ -131,4 +131,4 @@ def have_same_name(rule: InboxRule, other: InboxRule) -> bool:
 
 def normalize_rule_name(rule: InboxRule) -> str:
     """A rule's name as far as names compare."""
-    return " ".join(rule.name.casefold().split())
+    return fold_rule_name(rule.name)

@@ -363,11 +363,7 @@ async def read_rules(
     """
     seen = frozenset(owner.id for owner in again)
     if swept:
-        graph, exchange = await asyncio.gather(
-            tenant.inbox_rules.read_inbox_rules(mailboxes, harmless_of=seen),
-            tenant.inbox_rules.read_hidden_rules(again),
-        )
-        return graph, exchange
+        return await tenant.inbox_rules.read_both_views(mailboxes, is_plain_reading)
     graph = await tenant.inbox_rules.read_inbox_rules(
         mailboxes, harmless_of=seen, is_plain_reading=is_plain_reading
     )

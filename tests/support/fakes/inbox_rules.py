@@ -1,11 +1,12 @@
 """Inbox rules of a fake tenant."""
 
+from collections import Counter
 from collections.abc import Collection, Sequence
 from copy import replace
 from dataclasses import dataclass
 
 from core.guards.mailbox_forwarding.hidden_rules import normalize_rule_name
-from core.tenant.mail_flow import WELL_KNOWN_FOLDERS, Folder, InboxRule
+from core.tenant.mail_flow import WELL_KNOWN_FOLDERS, Folder, InboxRule, RuleCondition
 from core.tenant.mail_readers import ReadingTest
 from core.tenant.mailboxes import Mailbox, MailboxSurroundings
 from core.tenant.readings import ReadFailure, Reading
@@ -70,6 +71,37 @@ class FakeInboxRuleReader:
             HIDDEN_RULES, found, lambda rule: rule.mailbox_id, ids, unopened
         )
 
+    async def read_both_views(
+        self, owners: Sequence[Mailbox], is_plain_reading: ReadingTest | None = None
+    ) -> tuple[Reading[InboxRule], Reading[InboxRule]]:
+        graph = await self.read_inbox_rules(owners, {box.id for box in owners})
+        exchange = await self.read_hidden_rules(owners)
+        plain = {
+            (rule.mailbox_id, rule.name)
+            for rule in graph.items
+            if is_harmless_rule(rule, is_plain_reading)
+        }
+        twins = {
+            (rule.mailbox_id, rule.name)
+            for rule in exchange.items
+            if is_harmless_rule(rule, accept)
+        }
+        counts = Counter((one.mailbox_id, normalize_rule_name(one)) for one in exchange.items)
+        whole = {
+            rule.mailbox_id
+            for rule in graph.items
+            if (rule.mailbox_id, rule.name) not in plain & twins
+            or counts[rule.mailbox_id, normalize_rule_name(rule)] > 1
+        }
+
+        def matters(rule: InboxRule) -> bool:
+            return rule.mailbox_id in whole or (rule.mailbox_id, rule.name) not in plain
+
+        return (
+            replace(graph, items=tuple(filter(matters, graph.items))),
+            replace(exchange, items=tuple(filter(matters, exchange.items))),
+        )
+
     async def read_surroundings(self, owners: Sequence[Mailbox]) -> Reading[MailboxSurroundings]:
         known = {one.mailbox_id: one for one in self.tenant.surroundings}
         found = [known.get(box.id, MailboxSurroundings(box.id)) for box in owners]
@@ -118,3 +150,8 @@ def is_harmless_rule(rule: InboxRule, is_plain_reading: ReadingTest | None = Non
         and not rule.exceptions
         and is_plain_reading(rule.name, rule.conditions)
     )
+
+
+def accept(name: str, conditions: Sequence[RuleCondition]) -> bool:
+    """Takes any rule that marks mail as read."""
+    return True

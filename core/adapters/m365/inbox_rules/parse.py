@@ -56,6 +56,8 @@ HARMLESS_ACTIONS: Mapping[str, type] = {
 }
 MAX_CONDITIONS_DEPTH = 6
 SCALARS = frozenset({str, bool, int, float, type(None)})
+EMPTY_TYPES = frozenset({str, list})
+TEXT = frozenset({str})
 EXCHANGE_ACTIONS = frozenset(
     (
         "ApplyCategory",
@@ -75,6 +77,12 @@ EXCHANGE_ACTIONS = frozenset(
         "StopProcessingRules",
     )
 )
+
+
+# Of Exchange's actions those that send mail on or move it, and those that delete it.
+EXCHANGE_TARGETS = ("ForwardTo", "ForwardAsAttachmentTo", "RedirectTo", "MoveToFolder")
+EXCHANGE_DELETIONS = ("DeleteMessage", "SoftDeleteMessage")
+EXCHANGE_FLAGS = ("Enabled", "InError", "MarkAsRead")
 
 
 def parse_graph_recipients(value: object) -> tuple[str, ...]:
@@ -269,4 +277,32 @@ def parse_exchange_rule(mailbox_id: str, row: ResponseRow) -> InboxRule:
         conditions=parse_exchange_conditions(row),
         exceptions=parse_exchange_conditions(row, EXCEPTION_PREFIX),
         readable=any([is_set(row[name]) for name in EXCHANGE_ACTIONS & row.keys()]),
+    )
+
+
+def is_plain_exchange_rule(row: ResponseRow) -> bool:
+    """True for a row of Get-InboxRule that surely can be parsed, and whose rule surely neither
+    sends mail nor moves or deletes it.
+    """
+    for name in EXCHANGE_TARGETS:
+        value = row.get(name)
+        if value is not None and (value or type(value) not in EMPTY_TYPES):
+            return False
+    for name in EXCHANGE_DELETIONS:
+        value = row.get(name)
+        if value is not None and value is not False:
+            return False
+    for name in EXCHANGE_FLAGS:
+        value = row.get(name)
+        if value is not None and value is not False and value is not True:
+            return False
+    return bool(parse_identifier(row.get("RuleIdentity"))) and all(
+        [type(value) in SCALARS or is_list_of_texts(value) for value in row.values()]
+    )
+
+
+def is_list_of_texts(value: object) -> bool:
+    """True for a list of texts that is not too long."""
+    return (
+        isinstance(value, list) and len(value) <= LIST_LIMIT and TEXT.issuperset(map(type, value))
     )

@@ -135,10 +135,15 @@ def has_plain_rules_only(text: bytes, is_plain_reading: ReadingTest | None) -> b
 
     False means only that it cannot be told in this way.
     """
+    return list_plain_rule_names(text, is_plain_reading) is not None
+
+
+def list_plain_rule_names(text: bytes, is_plain_reading: ReadingTest | None) -> list[str] | None:
+    """The names of the rules in such an answer; None for any other."""
     try:
         answer = ANSWER_DECODER.decode(text)
     except (ValueError, RecursionError):
-        return False
+        return None
     for rule in answer.value:
         if (
             not rule.actions.acts
@@ -147,8 +152,10 @@ def has_plain_rules_only(text: bytes, is_plain_reading: ReadingTest | None) -> b
             or not parse_identifier(rule.id)
             or (rule.actions.mark_as_read and not is_plain_marking(rule, is_plain_reading))
         ):
-            return False
-    return surely_has_unique_names(text, answer)
+            return None
+    if not surely_has_unique_names(text, answer):
+        return None
+    return [rule.display_name or "" for rule in answer.value]
 
 
 def is_plain_marking(rule: PlainRule, is_plain_reading: ReadingTest | None) -> bool:

@@ -1,5 +1,6 @@
 """Inbox rules through Graph, hidden ones through Exchange, and the folders they move mail to."""
 
+import asyncio
 from collections.abc import Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from functools import partial
@@ -12,14 +13,11 @@ from core.adapters.exchange.listings import list_each
 from core.adapters.graph.client import GraphClient
 from core.adapters.graph.objects import Failures
 from core.adapters.m365.accounts import build_user_path
-from core.adapters.m365.inbox_rules.parse import (
-    is_harmless_rule,
-    parse_exchange_rule,
-    parse_graph_rule,
-)
+from core.adapters.m365.inbox_rules.both_views import BothViews
+from core.adapters.m365.inbox_rules.parse import is_harmless_rule, parse_graph_rule
 from core.adapters.m365.inbox_rules.plain import has_plain_rules_only
 from core.adapters.m365.mailbox_surroundings import read_mailbox_surroundings
-from core.adapters.m365.mailboxes import ALL_RESULTS, CHUNK_SIZE
+from core.adapters.m365.mailboxes import ALL_RESULTS
 from core.adapters.parsing import (
     FOLDER_ID_LIMIT,
     ResponseRow,
@@ -112,49 +110,44 @@ class M365InboxRuleReader:
         def is_empty(mailbox_id: str, text: bytes) -> bool:
             return mailbox_id not in harmless_of and has_plain_rules_only(text, is_plain_reading)
 
-        paths = {one: f"{build_user_path(one)}/mailFolders/inbox/messageRules" for one in requested}
-        await self.graph.get_collections(paths, READ_RULES, take, is_empty)
-        subjects = {owner.id: owner.address for owner in owners}
-        rootless = tuple(
-            build_read_failure(
-                INBOX_RULES, "no Entra account, so Graph cannot open it", owner.id, owner.address
-            )
-            for owner in owners
-            if not owner.has_account
-        )
-        # Responses arrive in any order; items are returned in the order of the mailboxes.
-        order = {mailbox_id: number for number, mailbox_id in enumerate(requested)}
-        return Reading(
-            items=tuple(sorted(items, key=lambda rule: order[rule.mailbox_id])),
-            failures=(
-                *build_object_failures(INBOX_RULES, failures, len(requested), subjects),
-                *rootless,
-            ),
-            sources=frozenset({INBOX_RULES}),
-            population=len(owners),
-        )
+        await self.graph.get_collections(build_rule_paths(requested), READ_RULES, take, is_empty)
+        return build_graph_reading(owners, items, failures)
 
     async def read_hidden_rules(self, owners: Sequence[Mailbox]) -> Reading[InboxRule]:
         """The rules of each mailbox with the hidden ones: the cmdlet takes one mailbox."""
-        items: list[InboxRule] = []
-        failures: dict[str, TenantError | str] = {}
-        for part in batched(owners, CHUNK_SIZE, strict=False):
-            commands = [build_hidden_rules_command(owner) for owner in part]
-            for owner, rows in zip(part, await list_each(self.exchange, commands), strict=True):
-                if isinstance(rows, TenantError):
-                    failures[owner.id] = rows
-                    continue
-                rules, broken = parse_each_row(rows, partial(parse_exchange_rule, owner.id))
-                items += rules
-                if broken:
-                    failures[owner.id] = broken[0][1]
-        subjects = {owner.id: owner.address for owner in owners}
-        return Reading(
-            items=tuple(items),
-            failures=build_object_failures(HIDDEN_RULES, failures, len(owners), subjects),
-            sources=frozenset({HIDDEN_RULES}),
-            population=len(owners),
+        views = BothViews((), None)
+        await self.read_exchange_rules(owners, views)
+        return build_exchange_reading(owners, views)
+
+    async def read_both_views(
+        self, owners: Sequence[Mailbox], is_plain_reading: ReadingTest | None = None
+    ) -> tuple[Reading[InboxRule], Reading[InboxRule]]:
+        """The rules as Graph and as Exchange shows them, both asked at the same time."""
+        requested = [owner.id for owner in owners if owner.has_account]
+        views = BothViews(frozenset(requested), is_plain_reading)
+        paths = build_rule_paths(requested)
+        await asyncio.gather(
+            self.graph.get_collections(
+                paths, READ_RULES, views.take_graph_rows, views.take_plain_text
+            ),
+            self.read_exchange_rules(owners, views),
         )
+        return (
+            build_graph_reading(owners, views.graph_rules, views.graph_failures),
+            build_exchange_reading(owners, views),
+        )
+
+    async def read_exchange_rules(self, owners: Sequence[Mailbox], views: BothViews) -> None:
+        """Read the rules of each mailbox from Exchange into `views`."""
+
+        def take(number: int, rows: list[ResponseRow]) -> None:
+            views.take_exchange_rows(owners[number].id, rows)
+
+        commands = [build_hidden_rules_command(owner) for owner in owners]
+        outcomes = await list_each(self.exchange, commands, take)
+        for owner, outcome in zip(owners, outcomes, strict=True):
+            if isinstance(outcome, TenantError):
+                views.exchange_failures[owner.id] = outcome
 
     async def read_surroundings(self, owners: Sequence[Mailbox]) -> Reading[MailboxSurroundings]:
         """What stands in a few mailboxes beside their rules."""
@@ -200,6 +193,56 @@ class M365InboxRuleReader:
             sources=frozenset({RULE_FOLDERS}),
             population=len({rule.mailbox_id for rule in rules}),
         )
+
+
+def build_rule_paths(mailbox_ids: Iterable[str]) -> dict[str, str]:
+    """The requests for the rules of mailboxes."""
+    return {one: f"{build_user_path(one)}/mailFolders/inbox/messageRules" for one in mailbox_ids}
+
+
+def build_graph_reading(
+    owners: Sequence[Mailbox],
+    rules: Iterable[InboxRule],
+    failures: Mapping[str, TenantError | str],
+) -> Reading[InboxRule]:
+    """What Graph showed of mailboxes. Those without an account are unread."""
+    subjects = {owner.id: owner.address for owner in owners}
+    requested_count = sum(owner.has_account for owner in owners)
+    rootless = tuple(
+        build_read_failure(
+            INBOX_RULES, "no Entra account, so Graph cannot open it", owner.id, owner.address
+        )
+        for owner in owners
+        if not owner.has_account
+    )
+    return Reading(
+        items=sort_by_mailbox(rules, owners),
+        failures=(
+            *build_object_failures(INBOX_RULES, failures, requested_count, subjects),
+            *rootless,
+        ),
+        sources=frozenset({INBOX_RULES}),
+        population=len(owners),
+    )
+
+
+def build_exchange_reading(owners: Sequence[Mailbox], views: BothViews) -> Reading[InboxRule]:
+    """What Exchange showed of mailboxes."""
+    subjects = {owner.id: owner.address for owner in owners}
+    return Reading(
+        items=sort_by_mailbox(views.exchange_rules, owners),
+        failures=build_object_failures(
+            HIDDEN_RULES, views.exchange_failures, len(owners), subjects
+        ),
+        sources=frozenset({HIDDEN_RULES}),
+        population=len(owners),
+    )
+
+
+def sort_by_mailbox(rules: Iterable[InboxRule], owners: Sequence[Mailbox]) -> tuple[InboxRule, ...]:
+    """Rules in the order of the mailboxes: the answers arrive in any."""
+    order = {owner.id: number for number, owner in enumerate(owners)}
+    return tuple(sorted(rules, key=lambda rule: order[rule.mailbox_id]))
 
 
 def build_hidden_rules_command(owner: Mailbox) -> Command:
