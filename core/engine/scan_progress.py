@@ -25,6 +25,8 @@ from core.tenant.readings import Reading
 
 # The key of the last full scan, among the periodic checks.
 LAST_FULL_SCAN_KEY = "looked"
+# That of the last scan that came to its end, whatever it could not read.
+LAST_SCAN_KEY = "ended"
 # The most cases with changes that a scan of several runs stores. It is more than any limit allows,
 # so that the brake holds as it would with all of them.
 MAX_READY_CASES = 550
@@ -133,6 +135,7 @@ class Scan:
             ),
             is_enforcing=self.decision_context.mode is Mode.ENFORCE,
             last_full_scan=state.checks_finished_at.get(LAST_FULL_SCAN_KEY),
+            last_scan=state.checks_finished_at.get(LAST_SCAN_KEY),
             least_trusted_count=find_least_trusted_count(state),
             applied_changes=tuple(list_applied_changes(self.decision_context)),
             known_traits=self.snapshot.known_traits,
@@ -162,6 +165,8 @@ class Scan:
         )
         # What a pass of several runs read first may have changed before its last run began.
         began_at = min(self.report.started_at, self.scan_pass.started_at)
+        if self.finished:
+            checks[LAST_SCAN_KEY] = began_at
         if self.finished and all(failure.optional for failure in self.totals.source_failures):
             checks[LAST_FULL_SCAN_KEY] = began_at
         progress = {

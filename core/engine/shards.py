@@ -26,7 +26,7 @@ from core.engine.periodic_checks import find_due_checks, is_check_complete
 from core.engine.population import find_least_trusted_count
 from core.engine.reconcile import reconcile_batch, select_changed_traits
 from core.engine.run_report import build_run_report, log_run
-from core.engine.scan_progress import LAST_FULL_SCAN_KEY, Scan, truncate_totals
+from core.engine.scan_progress import LAST_FULL_SCAN_KEY, LAST_SCAN_KEY, Scan, truncate_totals
 from core.engine.self_findings import SELF_CHECK_KINDS
 from core.engine.shard_message import ShardMessage
 from core.engine.shared_state import add_shared_state
@@ -361,6 +361,7 @@ async def inspect_shard(
             knows_every_case=False,
             is_enforcing=enforcing,
             last_full_scan=snapshot.state.checks_finished_at.get(LAST_FULL_SCAN_KEY),
+            last_scan=snapshot.state.checks_finished_at.get(LAST_SCAN_KEY),
             least_trusted_count=find_least_trusted_count(snapshot.state),
             known_traits=snapshot.known_traits,
         )

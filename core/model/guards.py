@@ -100,6 +100,8 @@ class ObserveContext[O = Any]:
     """Whether findings may lead to changes: each object that needs one has to be a finding."""
     last_full_scan: datetime | None = None
     """When the guard last read everything: no run has seen what happened since."""
+    last_scan: datetime | None = None
+    """When the last scan began that came to its end, whatever it could not read."""
     least_trusted_count: int = 0
     """A listing of fewer objects lacks some, as far as is known: what is counted over it says
     nothing of the tenant.

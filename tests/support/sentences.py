@@ -198,7 +198,9 @@ def list_contexts(usual: ObserveContext, parts: Sequence[Reading[Any]]) -> Conte
         "Continued after the first page": replace(usual, continuation=str(PAGE_SIZE)),
         "Hours later": replace(usual, policy=later, known_traits=known),
         "A day after nothing of it was there": replace(usual, known_traits=bare),
-        "After a full look a day ago": replace(usual, last_full_scan=NOW - timedelta(days=1)),
+        "After a full look a day ago": replace(
+            usual, last_full_scan=NOW - day, last_scan=NOW - day
+        ),
     }
 
 

@@ -62,7 +62,7 @@ class MailboxTraces:
 def select_due(
     mailboxes: Sequence[Mailbox], context: ObserveContext, *, everything: bool
 ) -> list[Mailbox]:
-    """The mailboxes to read now: those whose time came since the last look, those that could not be
+    """The mailboxes to read now: those whose time came since the last scan, those that could not be
     read when it was theirs, and open cases.
 
     One of the first mailboxes is always read, that whose time is next: so a permission that is
@@ -71,7 +71,7 @@ def select_due(
     if everything:
         return list(mailboxes)
     period = DAY if 0 < context.least_trusted_count < SMALL_TENANT else WEEK
-    slots = list_slots(context.last_full_scan, context.policy.now, period)
+    slots = list_slots(context.last_scan, context.policy.now, period)
     again = select_between_checks(mailboxes, context.open_case_ids)[:MAX_BETWEEN]
     ids = {one.id for one in (*again, *select_missed(mailboxes, context))}
     size = period // SLOT
@@ -116,7 +116,7 @@ def get_slot(at: datetime) -> int:
 
 
 def list_slots(since: datetime | None, now: datetime, period: timedelta) -> Collection[int]:
-    """The slots that began since the last look; those of a whole period at most."""
+    """The slots that began since the last scan; those of a whole period at most."""
     size, current = period // SLOT, get_slot(now)
     first = current
     if since is not None:

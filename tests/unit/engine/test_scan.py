@@ -125,6 +125,25 @@ async def test_a_pass_of_several_runs_counts_as_a_look_from_its_first_run_on() -
     assert state.checks_finished_at["looked"] == first.started_at < last.started_at
 
 
+async def test_a_scan_that_could_not_read_everything_has_come_to_its_end_all_the_same() -> None:
+    stage = await adopted(EngineHarness(SyntheticTenant(8)))
+    whole = await stage.ledger.load_state("toy")
+    stage.tenant.unavailable = True
+    report = await stage.run_timer()
+    seen: list[ObserveContext] = []
+
+    async def inspect(
+        tenant: Tenant, context: ObserveContext, owners: Sequence[Mailbox]
+    ) -> Reading[ForwardItem]:
+        seen.append(context)
+        return await stage.tenant.inspect_mailboxes(owners, False)
+
+    stage.config = replace(stage.config, guard=replace(stage.config.guard, inspect=inspect))
+    await stage.run_timer()
+    looked = whole.checks_finished_at["looked"]
+    assert {(one.last_full_scan, one.last_scan) for one in seen} == {(looked, report.started_at)}
+
+
 async def test_cases_of_the_part_that_was_not_reached_stay_open() -> None:
     stage = await spreading()
     await stage.run_timer()

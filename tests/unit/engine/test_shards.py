@@ -295,7 +295,7 @@ async def test_a_shard_knows_of_the_tenant_what_one_run_over_everything_knows() 
     for context in seen:
         assert set(context.known_traits) == {row.key for row in rows}
         # When it was last looked at as a whole, and how many mailboxes there were.
-        assert context.last_full_scan == START
+        assert context.last_full_scan == context.last_scan == START
         assert 0 < SIZE - context.least_trusted_count < SIZE / 2
         assert not context.knows_every_case
 

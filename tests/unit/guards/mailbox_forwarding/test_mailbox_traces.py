@@ -197,7 +197,7 @@ def test_each_mailbox_has_its_time_once_in_a_period() -> None:
         at, before = NOW, NOW - SLOT
         for _ in range(period // SLOT):
             context = ObserveContext(
-                GuardPolicy(at, GUARD.options), last_full_scan=before, least_trusted_count=size
+                GuardPolicy(at, GUARD.options), last_scan=before, least_trusted_count=size
             )
             read.update(one.id for one in select_due(boxes, context, everything=False))
             at, before = at + SLOT, at
@@ -209,7 +209,7 @@ def test_each_mailbox_has_its_time_once_in_a_period() -> None:
 
 def test_one_is_always_read_that_whose_time_is_next() -> None:
     boxes = [Mailbox(f"m{number}", f"g{number}", "a@x") for number in range(5)]
-    context = ObserveContext(POLICY, last_full_scan=NOW)
+    context = ObserveContext(POLICY, last_scan=NOW)
     (first,) = select_due(boxes, context, everything=False)
     size, current = WEEK // SLOT, int(NOW.timestamp() // 900)
     assert all(
@@ -227,7 +227,7 @@ def test_one_is_always_read_that_whose_time_is_next() -> None:
 )
 def test_in_a_small_tenant_a_mailbox_has_its_time_each_day(count: int, period: timedelta) -> None:
     boxes = [Mailbox(f"m{number}", f"g{number}", "a@x") for number in range(40)]
-    context = ObserveContext(POLICY, last_full_scan=NOW - DAY, least_trusted_count=count)
+    context = ObserveContext(POLICY, last_scan=NOW - DAY, least_trusted_count=count)
     due = select_due(boxes, context, everything=False)
     slots = list_slots(NOW - DAY, NOW, period)
     assert due == [one for one in boxes if place(one.id, period // SLOT) in slots]
@@ -264,14 +264,14 @@ def test_what_was_missed_while_nobody_looked_is_read_now() -> None:
 def test_open_cases_are_read_again_and_not_too_many() -> None:
     boxes = [Mailbox(f"m{number}", f"g{number}", "a@x") for number in range(60)]
     ids = frozenset(one.id for one in boxes)
-    context = ObserveContext(POLICY, last_full_scan=NOW, open_case_ids=ids)
+    context = ObserveContext(POLICY, last_scan=NOW, open_case_ids=ids)
     assert len(select_due(boxes, context, everything=False)) == MAX_BETWEEN
     assert select_due(boxes, context, everything=True) == boxes
 
 
 def test_a_mailbox_that_could_not_be_read_is_read_again_until_it_was() -> None:
     boxes = [Mailbox(f"m{number}", f"g{number}", "a@x") for number in range(60)]
-    context = ObserveContext(POLICY, last_full_scan=NOW - SLOT, least_trusted_count=SMALL_TENANT)
+    context = ObserveContext(POLICY, last_scan=NOW - SLOT, least_trusted_count=SMALL_TENANT)
     due = select_due(boxes, context, everything=False)
     missed = [one for one in boxes if one not in due][:2]
     failures = tuple(ReadFailure(MAILBOX_SURROUNDINGS, "HTTP 503", one.id) for one in missed)
