@@ -37,6 +37,8 @@ from tests.support.fakes.ledger import FakeLedger
 
 ATTACKED = START + timedelta(hours=24)
 SERVICES = ("graph", "exchange", "entra", "teams")
+# Links to one more page for ever are followed no further.
+ENOUGH_PAGES = 100
 # What a service may answer by itself, in its own words.
 STATUSES = (301, 400, 401, 403, 404, 409, 410, 412, 423, 424, 500, 501, 502, 503, 504, 507, 509)
 # Well-formed answers to another question.
@@ -202,6 +204,7 @@ async def play(duty: GuardConfig, chance: random.Random | None) -> Ending:
     """The guard's story on a tenant of its own, to its rest: amid faults, or in peace."""
     bold = replace(duty, limit=ChangeLimit(count=1_000, percent=100.0))
     async with open_harness(build_neglected_scene(), bold, Mode.ENFORCE) as stage:
+        stage.max_pages = ENOUGH_PAGES
         await lived(stage, chance)
         # The key of what is news since a moment holds the moment, which faults delay.
         open_cases = (await get_object_cases(stage)).values()

@@ -17,7 +17,7 @@ from core.adapters.credentials import build_credential
 from core.adapters.exchange.batch import PAGE_SIZE
 from core.adapters.exchange.client import ExchangeClient
 from core.adapters.exchange.way_memory import WayMemory
-from core.adapters.graph.client import GraphClient
+from core.adapters.graph.client import MAX_PAGES, GraphClient
 from core.adapters.m365.tenant import connect_tenant
 from core.adapters.retry import ThrottledService as Shared
 from core.adapters.teams import TeamsChannel
@@ -101,6 +101,8 @@ class AdapterHarness:
     webhook: str = ""
     page_size: int = PAGE_SIZE
     """How many rows of a listing Exchange is asked for at a time."""
+    max_pages: int = MAX_PAGES
+    """How many pages of a listing are followed."""
     hours_apart: float = 6
     """How long after a run the next one comes."""
     way_memory: WayMemory = field(default_factory=WayMemory)
@@ -138,6 +140,7 @@ class AdapterHarness:
                 way_memory=self.way_memory,
             )
             exchange.page_size = self.page_size
+            graph.max_pages = exchange.max_pages = self.max_pages
             webhook = self.webhook or self.sandbox.build_settings()["TEAMS_WEBHOOK_URL"]
             channel = shared("teams", cap=1, deadline=begun + budget + NOTIFY_SECONDS)
             teams = TeamsChannel(webhook, channel, hosts=["127.0.0.1"])
