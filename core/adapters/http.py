@@ -8,10 +8,10 @@ import os
 import socket
 import zlib
 from collections.abc import AsyncIterable, AsyncIterator, Awaitable, Callable, Mapping
-from dataclasses import dataclass
 from ipaddress import IPv4Address, IPv6Address, IPv6Network, ip_address
 
 import aiohttp
+import msgspec
 from aiohttp.abc import AbstractResolver, ResolveResult
 from azure.core import AsyncPipelineClient
 from azure.core.exceptions import AzureError
@@ -51,8 +51,7 @@ def is_unsent_request(error: Exception) -> bool:
     return isinstance(cause, aiohttp.ClientConnectorError | aiohttp.ConnectionTimeoutError)
 
 
-@dataclass(frozen=True, slots=True)
-class BufferedResponse:
+class BufferedResponse(msgspec.Struct, frozen=True):
     """A complete response. The names of `headers` are case-insensitive."""
 
     status: int

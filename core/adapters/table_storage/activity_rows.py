@@ -29,30 +29,32 @@ async def load_activity_state(table: StateTable) -> ActivityState:
     be decoded.
     """
     unreadable = set[str]()
-    cursors = decode_rows(
-        ActivityCursor, await table.query_key_range(*name_range("cursor")), unreadable
-    )
-    looks = decode_rows(PendingLook, await table.query_key_range(*name_range("look")), unreadable)
+    # Between them is only the lease; the acts come before.
+    rows = await table.query_key_range(ACTIVITY_PARTITION, "cursor|", "wish}")
+    by_kind = {kind: [row for row in rows if get_kind(row) == kind] for kind in map(get_kind, rows)}
+    cursors = decode_rows(ActivityCursor, by_kind.get("cursor", ()), unreadable)
+    looks = decode_rows(PendingLook, by_kind.get("look", ()), unreadable)
     # A wish or a search that cannot be decoded costs a cause, and nothing else.
-    wishes = decode_rows(CauseWish, await table.query_key_range(*name_range("wish")), set())
+    searches = decode_rows(AuditSearch, by_kind.get("search", ()), set())
+    wishes = decode_rows(CauseWish, by_kind.get("wish", ()), set())
     return ActivityState(
         {cursor.name: cursor for cursor in cursors},
         {look.guard: look for look in looks},
         frozenset(unreadable),
-        await load_searches(table, ACTIVITY_PARTITION),
+        {search.key: search for search in searches},
         {wish.guard: wish for wish in wishes},
     )
+
+
+def get_kind(row: TableEntity) -> str:
+    """Return the kind of a row, with which its key begins."""
+    return str(row["RowKey"]).partition("|")[0]
 
 
 async def load_searches(table: StateTable, partition: str) -> dict[str, AuditSearch]:
     """Load the searches of the audit log in a partition, without those that cannot be decoded."""
     rows = await table.query_key_range(partition, "search|", "search}")
     return {one.key: one for one in decode_rows(AuditSearch, rows, set())}
-
-
-def name_range(kind: str) -> tuple[str, str, str]:
-    """Return the partition and the range of keys of the rows of a kind."""
-    return ACTIVITY_PARTITION, f"{kind}|", f"{kind}}}"
 
 
 def decode_rows[R: ActivityRow | AuditSearch](

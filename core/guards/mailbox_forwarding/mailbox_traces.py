@@ -9,12 +9,13 @@ the day of a small tenant; a record of a change, and an open case, bring it forw
 from collections.abc import Collection, Iterator, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
+from zlib import crc32
 
 from core.guards.mailbox_forwarding.remedies import build_trace_remedy, get_held_account
 from core.guards.mailbox_forwarding.senders import weigh_senders
 from core.guards.mailbox_forwarding.verdicts import ForwardingVerdict
 from core.guards.mailbox_forwarding.words import has_telling_word
-from core.keys import hash_parts, hash_text
+from core.keys import hash_parts
 from core.microsoft365.addresses import OwnDomains
 from core.model.findings import Fact, Finding, Severity
 from core.model.guards import ObserveContext
@@ -107,7 +108,7 @@ def note_missed(
 
 def place(mailbox_id: str, size: int) -> int:
     """The number of a mailbox's slot in the period."""
-    return int(hash_text(f"surroundings {mailbox_id}")[:8], 16) % size
+    return crc32(mailbox_id.encode("utf-8", "replace")) % size
 
 
 def get_slot(at: datetime) -> int:

@@ -145,12 +145,13 @@ def list_plain_rule_names(text: bytes, is_plain_reading: ReadingTest | None) -> 
     except (ValueError, RecursionError):
         return None
     for rule in answer.value:
+        actions = rule.actions
         if (
-            not rule.actions.acts
+            not actions.acts
             or rule.has_error
             or rule.is_read_only
             or not parse_identifier(rule.id)
-            or (rule.actions.mark_as_read and not is_plain_marking(rule, is_plain_reading))
+            or (actions.mark_as_read and not is_plain_marking(rule, is_plain_reading))
         ):
             return None
     if not surely_has_unique_names(text, answer):
