@@ -6,7 +6,6 @@ machine's, since instances compare it with one another.
 
 import contextlib
 from collections.abc import Awaitable, Callable, Mapping
-from functools import partial
 from typing import Any
 
 from azure.core import MatchConditions
@@ -85,22 +84,37 @@ class StateTable:
 
     async def run_with_retries[T](self, attempt: Callable[[], Awaitable[T]]) -> T:
         """Run an operation, and retry transient failures. Raises LedgerError when none succeeds."""
-        policy = AsyncRetrying(
-            retry=retry_if_exception(is_transient_error),
-            stop=stop_after_attempt(5),
-            wait=wait_random_exponential(multiplier=0.2, max=5),
-            sleep=self.sleep,
-            reraise=True,
-        )
-
         try:
-            return await policy(partial(call_table_service, attempt))
+            try:
+                return await call_table_service(attempt)
+            except AzureError as error:
+                if not is_transient_error(error):
+                    raise
+                return await self.retry(attempt, error)
         except HttpResponseError as error:
             if error.status_code in EXPECTED_STATUSES:
                 raise
             raise LedgerError(describe_table_error(error)) from error
         except AzureError as error:
             raise LedgerError(f"the state table: {type(error).__name__}") from error
+
+    async def retry[T](self, attempt: Callable[[], Awaitable[T]], failure: AzureError) -> T:
+        """Go on after a first attempt that failed. Nearly every operation is over before."""
+        failures = [failure]
+
+        async def attempt_again() -> T:
+            if failures:
+                raise failures.pop()
+            return await call_table_service(attempt)
+
+        retrying = AsyncRetrying(
+            retry=retry_if_exception(is_transient_error),
+            stop=stop_after_attempt(5),
+            wait=wait_random_exponential(multiplier=0.2, max=5),
+            sleep=self.sleep,
+            reraise=True,
+        )
+        return await retrying(attempt_again)
 
     async def read_row(self, guard: str, key: str) -> TableEntity | None:
         """Read one row; return None if there is none."""
