@@ -95,8 +95,8 @@ def parse_identifier(value: object, limit: int = ID_LIMIT) -> str:
 
     A GUID is the same in either case, so that it is kept and compared in one.
     """
-    if type(value) is str and len(value) == GUID_LENGTH <= limit and GUID.fullmatch(value):
-        return value.lower() if value != EMPTY_GUID else ""
+    if type(value) is str and len(value) == GUID_LENGTH <= limit and (found := find_guid(value)):
+        return found if found != EMPTY_GUID else ""
     if isinstance(value, int) and not isinstance(value, bool):
         value = str(value) if abs(value) < 10**20 else ""
     if not isinstance(value, str):
@@ -104,6 +104,12 @@ def parse_identifier(value: object, limit: int = ID_LIMIT) -> str:
     if not 0 < len(value) <= limit:
         return ""
     return value if value.isprintable() and " " not in value and value.strip(".") else ""
+
+
+@lru_cache(4_096)
+def find_guid(text: str) -> str:
+    """A GUID in small letters; "" for any other text. A row of a listing is asked several times."""
+    return text.lower() if GUID.fullmatch(text) else ""
 
 
 def parse_object_id(value: object) -> str:

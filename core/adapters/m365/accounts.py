@@ -13,7 +13,6 @@ from core.adapters.m365.account_activity import fetch_enablings, name_licence
 from core.adapters.m365.sign_in_events import fetch_sign_in_events
 from core.adapters.m365.sign_ins import fetch_last_sign_ins, fetch_successful_sign_ins
 from core.adapters.parsing import (
-    GUID,
     ID_LIMIT,
     LIST_LIMIT,
     ResponseRow,
@@ -77,7 +76,8 @@ SERVING_STATES = frozenset({"enabled", "warning", ""})
 
 def build_user_path(object_id: str) -> str:
     """The path of a user."""
-    return f"/users/{object_id if GUID.fullmatch(object_id) else quote(object_id, safe='')}"
+    is_plain = object_id.isascii() and object_id.replace("-", "").isalnum()
+    return f"/users/{object_id if is_plain else quote(object_id, safe='')}"
 
 
 def parse_account(row: ResponseRow) -> Account:

@@ -3,6 +3,8 @@
 from collections.abc import AsyncIterator, Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 
+from msgspec.structs import replace
+
 from core.adapters.exchange.client import ExchangeClient
 from core.adapters.exchange.command import Command
 from core.adapters.exchange.paging import fetch_listing, fetch_paged_listing
@@ -61,8 +63,8 @@ def parse_forwarding_address(row: ResponseRow, name: str) -> str:
     return parse_recipient_text(value)
 
 
-def parse_mailbox(row: ResponseRow) -> Mailbox:
-    """A row of Get-Mailbox."""
+def parse_listed_mailbox(row: ResponseRow) -> Mailbox:
+    """A row of Get-Mailbox with its `LISTED_PROPERTIES`."""
     account = parse_object_id(row.get("ExternalDirectoryObjectId"))
     guid = parse_object_id(row.get("Guid")) or account
     if not guid:
@@ -71,12 +73,19 @@ def parse_mailbox(row: ResponseRow) -> Mailbox:
         row.get("UserPrincipalName"), 512
     )
     return Mailbox(
-        id=account or guid,
-        guid=guid,
-        address=address,
-        name=parse_text(row.get("DisplayName")) or parse_text(row.get("Name")),
+        account or guid,
+        guid,
+        address,
         kind=parse_recipient_kind(row.get("RecipientTypeDetails")) or "UserMailbox",
         has_account=bool(account),
+    )
+
+
+def parse_mailbox(row: ResponseRow) -> Mailbox:
+    """A row of Get-Mailbox."""
+    return replace(
+        parse_listed_mailbox(row),
+        name=parse_text(row.get("DisplayName")) or parse_text(row.get("Name")),
         synced=parse_row_flag(row, "IsDirSynced"),
         forwarding_address=parse_forwarding_address(row, "ForwardingAddress"),
         forwarding_smtp_address=parse_forwarding_address(row, "ForwardingSmtpAddress"),
@@ -107,10 +116,14 @@ class M365MailboxReader:
         all that is known of them.
         """
         only = {"RecipientTypeDetails": sorted(kinds)} if kinds else {}
-        select = MAILBOX_PROPERTIES if kinds else LISTED_PROPERTIES
+        select, parse = (
+            (MAILBOX_PROPERTIES, parse_mailbox)
+            if kinds
+            else (LISTED_PROPERTIES, parse_listed_mailbox)
+        )
         command = Command("Get-Mailbox", {**ALL_RESULTS, **only}, select)
         async for page in fetch_paged_listing(
-            self.exchange, MAILBOXES, command, parse_mailbox, lambda one: one.id, after
+            self.exchange, MAILBOXES, command, parse, lambda one: one.id, after
         ):
             yield page
 
