@@ -161,6 +161,7 @@ class ThrottledService:
     requests: int = field(default=0, init=False)
     """How many attempts were made."""
     limit: int = field(default=0, init=False)
+    is_resumed: bool = field(default=False, init=False)
     in_flight: int = field(default=0, init=False)
     clean_count: int = field(default=0, init=False)
     limit_cut_at: float = field(default=-math.inf, init=False)
@@ -178,6 +179,12 @@ class ThrottledService:
     def resume_limit(self, limit: int) -> None:
         """Begin with a limit that an earlier run found, as far as the cap allows."""
         self.limit = min(max(1, limit), self.cap)
+        self.is_resumed = True
+
+    @property
+    def is_unknown(self) -> bool:
+        """Whether it has still to be found out how many calls the service takes at once."""
+        return not self.is_resumed and self.limit < self.cap and self.ceiling == math.inf
 
     async def call[T](self, attempt: Callable[[], Awaitable[T]], *, goes_first: bool = False) -> T:
         """Run an attempt, and retry it while it raises RetryableError.

@@ -10,9 +10,9 @@ import json
 import logging
 import math
 import re
-from collections.abc import AsyncIterator, Awaitable, Callable, Mapping
+from collections.abc import AsyncIterator, Awaitable, Callable, Iterator, Mapping
 from functools import partial
-from itertools import batched
+from itertools import islice
 from urllib.parse import urlsplit
 
 import httpx
@@ -69,6 +69,9 @@ log = logging.getLogger(__name__)
 RELIES_ON = (BATCH_ORDER, PREMIUM_REFUSAL)
 
 BATCH_SIZE = 20
+# Graph hands on four requests of a batch to Outlook at a time, and all others at once.
+FIRST_BATCH_SIZE = 4
+OUTLOOK = "/mailFolders/"
 MAX_PAGES = 2_000
 EMPTY_TOKEN = re.compile(r"[?&](?:\$|%24)skiptoken=(?:&|$)", re.IGNORECASE)
 # Tenants with the licence are refused for want of it now and then
@@ -114,6 +117,7 @@ class GraphClient:
         self.max_pages = MAX_PAGES
         self.chosen_ways = ChosenWays()
         self.service = service
+        self.small_batches = 0
         self.report_service = report_service or build_report_service(service)
         host = urlsplit(self.base).hostname or ""
         # A port in an allowed host would match nothing, and requests would go out without a token.
@@ -345,15 +349,32 @@ class GraphClient:
         `on_result` is called once for each key, in any order, and must not raise. Microsoft Learn:
         Graph "Combine multiple HTTP requests using JSON batching".
         """
-        chunks = batched(paths.items(), BATCH_SIZE, strict=False)
+        chunks = self.cut_into_batches(paths)
+        least = FIRST_BATCH_SIZE if self.service.is_unknown else BATCH_SIZE
 
         async def work() -> None:
             for chunk in chunks:
-                await self.complete_batch(dict(chunk), permission, on_result, is_empty)
+                await self.complete_batch(chunk, permission, on_result, is_empty)
 
         async with asyncio.TaskGroup() as group:
-            for _ in range(min(self.service.cap, math.ceil(len(paths) / BATCH_SIZE))):
+            for _ in range(min(self.service.cap, math.ceil(len(paths) / least))):
                 group.create_task(work())
+
+    def cut_into_batches(self, paths: Mapping[str, str]) -> Iterator[dict[str, str]]:
+        """Paths in batches. As long as it is not known how many Graph takes at once, the first of
+        many to Outlook are small: the sooner they are answered, the sooner it is asked for more.
+        """
+        left = iter(paths.items())
+        are_slow = len(paths) > BATCH_SIZE and OUTLOOK in next(iter(paths.values()))
+        while True:
+            is_small = (
+                are_slow and self.service.is_unknown and self.small_batches < self.service.cap
+            )
+            chunk = dict(islice(left, FIRST_BATCH_SIZE if is_small else BATCH_SIZE))
+            if not chunk:
+                return
+            self.small_batches += is_small
+            yield chunk
 
     async def get_collections(
         self,

@@ -276,6 +276,20 @@ async def test_slots_go_to_those_who_waited_longest() -> None:
     assert begun == [0, 1, 2, 3, 4, 10, 11, 12]
 
 
+async def test_how_much_a_service_takes_is_unknown_until_it_is_resumed_throttles_or_takes_all() -> (
+    None
+):
+    assert build_service(SleepClock()).is_unknown
+    assert not build_service(SleepClock(), initial_limit=4, cap=4).is_unknown
+    resumed = build_service(SleepClock())
+    resumed.resume_limit(2)
+    assert not resumed.is_unknown
+    throttled = build_service(SleepClock())
+    attempt, _ = failing(RetryableError("busy", is_throttled=True))
+    await throttled.call(attempt)
+    assert not throttled.is_unknown
+
+
 async def test_a_call_that_goes_first_waits_for_those_under_way_and_for_no_others() -> None:
     narrow = build_service(SleepClock(), initial_limit=2, cap=2)
     begun: list[str] = []

@@ -212,6 +212,32 @@ async def test_a_batch_answers_for_everyone_in_any_order() -> None:
 
 
 @pytest.mark.parametrize(
+    ("count", "is_known", "requests", "later_requests"),
+    [
+        # 16 batches of four, then full ones; where all fit into one, there is one.
+        (100, False, 18, 5),
+        (100, True, 5, 5),
+        (30, False, 8, 8),
+        (20, False, 1, 1),
+    ],
+)
+async def test_the_first_batches_to_outlook_are_small_until_it_is_known_how_many_it_takes(
+    count: int, is_known: bool, requests: int, later_requests: int
+) -> None:
+    people = [build_user_row(f"p{number}", f"p{number}") for number in range(count)]
+    paths = {
+        f"p{number}": f"/users/p{number}/mailFolders/inbox/messageRules" for number in range(count)
+    }
+    async with connect_sandbox(build_scene(graph={"users": people})) as to:
+        if is_known:
+            to.graph.service.resume_limit(4)
+        await collect_batch_answers(to.graph.get_batch, paths)
+        assert to.graph.service.requests == requests
+        await collect_batch_answers(to.graph.get_batch, paths)
+        assert to.graph.service.requests == requests + later_requests
+
+
+@pytest.mark.parametrize(
     "trouble",
     [
         fault("throttle", retryAfter=5),
