@@ -136,6 +136,7 @@ class Scan:
             is_enforcing=self.decision_context.mode is Mode.ENFORCE,
             last_full_scan=state.checks_finished_at.get(LAST_FULL_SCAN_KEY),
             last_scan=state.checks_finished_at.get(LAST_SCAN_KEY),
+            seed=state.check_seed,
             least_trusted_count=find_least_trusted_count(state),
             applied_changes=tuple(list_applied_changes(self.decision_context)),
             known_traits=self.snapshot.known_traits,

@@ -362,6 +362,7 @@ async def inspect_shard(
             is_enforcing=enforcing,
             last_full_scan=snapshot.state.checks_finished_at.get(LAST_FULL_SCAN_KEY),
             last_scan=snapshot.state.checks_finished_at.get(LAST_SCAN_KEY),
+            seed=snapshot.state.check_seed,
             least_trusted_count=find_least_trusted_count(snapshot.state),
             known_traits=snapshot.known_traits,
         )

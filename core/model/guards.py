@@ -102,6 +102,10 @@ class ObserveContext[O = Any]:
     """When the guard last read everything: no run has seen what happened since."""
     last_scan: datetime | None = None
     """When the last scan began that came to its end, whatever it could not read."""
+    seed: str = ""
+    """What nobody knows who cannot read the state: whatever has its own time takes it from this, so
+    that nobody can put something back in time.
+    """
     least_trusted_count: int = 0
     """A listing of fewer objects lacks some, as far as is known: what is counted over it says
     nothing of the tenant.

@@ -75,12 +75,12 @@ def select_due(
     slots = list_slots(context.last_scan, context.policy.now, period)
     again = select_between_checks(mailboxes, context.open_case_ids)[:MAX_BETWEEN]
     ids = {one.id for one in (*again, *select_missed(mailboxes, context))}
-    size = period // SLOT
-    due = [one for one in mailboxes if one.id in ids or place(one.id, size) in slots]
+    size, seed = period // SLOT, context.seed
+    due = [one for one in mailboxes if one.id in ids or place(one.id, size, seed) in slots]
     if due or not mailboxes or not context.is_first_range:
         return due
-    current = get_slot(context.policy.now)
-    return [min(mailboxes, key=lambda one: ((place(one.id, size) - current) % size, one.id))]
+    now = get_slot(context.policy.now)
+    return [min(mailboxes, key=lambda one: ((place(one.id, size, seed) - now) % size, one.id))]
 
 
 def select_missed(mailboxes: Sequence[Mailbox], context: ObserveContext) -> list[Mailbox]:
@@ -106,9 +106,9 @@ def note_missed(
     )
 
 
-def place(mailbox_id: str, size: int) -> int:
-    """The number of a mailbox's slot in the period."""
-    return crc32(mailbox_id.encode("utf-8", "replace")) % size
+def place(mailbox_id: str, size: int, seed: str) -> int:
+    """The number of a mailbox's slot in the period, which nobody can tell without the seed."""
+    return crc32(mailbox_id.encode("utf-8", "replace"), crc32(seed.encode())) % size
 
 
 def get_slot(at: datetime) -> int:

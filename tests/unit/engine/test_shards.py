@@ -284,9 +284,10 @@ async def test_a_shard_knows_of_the_tenant_what_one_run_over_everything_knows() 
     stage = await ready(replace(ALERT_CONFIG, guard=replace(GUARD, inspect=note)))
     seen.clear()
     rows = [note_traits({}, name, "domains", ("contoso.com",), START) for name in "abcdefgh"]
+    state = await stage.ledger.load_state("toy")
     async with stage.ledger.claim("toy", "r1") as claim:
         assert claim
-        await claim.save(*rows)
+        await claim.save(*rows, state=replace(state, check_seed="5eed"))
     await stage.run_timer()
     for message in stage.queue:
         await stage.process_message(message)
@@ -298,6 +299,7 @@ async def test_a_shard_knows_of_the_tenant_what_one_run_over_everything_knows() 
         assert context.last_full_scan == context.last_scan == START
         assert 0 < SIZE - context.least_trusted_count < SIZE / 2
         assert not context.knows_every_case
+        assert context.seed == "5eed"
 
 
 async def test_where_messages_are_halved_a_round_checks_as_many_mailboxes_as_ever() -> None:

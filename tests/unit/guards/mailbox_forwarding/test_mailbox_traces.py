@@ -209,11 +209,11 @@ def test_each_mailbox_has_its_time_once_in_a_period() -> None:
 
 def test_one_is_always_read_that_whose_time_is_next() -> None:
     boxes = [Mailbox(f"m{number}", f"g{number}", "a@x") for number in range(5)]
-    context = ObserveContext(POLICY, last_scan=NOW)
+    context = ObserveContext(POLICY, last_scan=NOW, seed="a")
     (first,) = select_due(boxes, context, everything=False)
     size, current = WEEK // SLOT, int(NOW.timestamp() // 900)
     assert all(
-        (place(first.id, size) - current) % size <= (place(one.id, size) - current) % size
+        (place(first.id, size, "a") - current) % size <= (place(one.id, size, "a") - current) % size
         for one in boxes
     )
     assert select_due([], context, everything=False) == []
@@ -227,10 +227,10 @@ def test_one_is_always_read_that_whose_time_is_next() -> None:
 )
 def test_in_a_small_tenant_a_mailbox_has_its_time_each_day(count: int, period: timedelta) -> None:
     boxes = [Mailbox(f"m{number}", f"g{number}", "a@x") for number in range(40)]
-    context = ObserveContext(POLICY, last_scan=NOW - DAY, least_trusted_count=count)
+    context = ObserveContext(POLICY, last_scan=NOW - DAY, least_trusted_count=count, seed="a")
     due = select_due(boxes, context, everything=False)
     slots = list_slots(NOW - DAY, NOW, period)
-    assert due == [one for one in boxes if place(one.id, period // SLOT) in slots]
+    assert due == [one for one in boxes if place(one.id, period // SLOT, "a") in slots]
 
 
 @pytest.mark.parametrize(
@@ -258,7 +258,12 @@ def test_what_was_missed_while_nobody_looked_is_read_now() -> None:
     assert len(list_slots(None, NOW, WEEK)) == 1
     # A clock that ran ahead brings nothing forward.
     assert list_slots(NOW + DAY, NOW, WEEK) == set()
-    assert 0 <= place("m1", size) < size
+    assert 0 <= place("m1", size, "a") < size
+
+
+def test_nobody_can_tell_the_time_of_a_mailbox_who_does_not_know_the_seed() -> None:
+    places = {place("m1", WEEK // SLOT, f"{number:032x}") for number in range(200)}
+    assert len(places) > 100
 
 
 def test_open_cases_are_read_again_and_not_too_many() -> None:
