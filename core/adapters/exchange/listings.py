@@ -7,8 +7,10 @@ own that is higher. A way that breaks off or leaves something out is followed by
 begins anew; what was read before is kept, and is not passed on twice. Which way worked is
 remembered for a week. A listing that no way completes is unread: it is never a smaller tenant.
 
-An end on a full page may be one that came too soon, so the same is listed in pages of another size,
-and in other ways. Where all of those are refused, and none says that there is more, it is the end.
+An end on a full page may be one that came too soon. So the last page is asked for in another size;
+where that shows anything else, or comes to such an end too, the same is listed in pages of another
+size, and in other ways. Where all of those are refused, and none says that there is more, it is the
+end.
 The size in which the last page was not full is remembered, and asked for after the first page.
 
 Pages, entities and slices go on in a later run where this one stopped, once they are known to be
@@ -26,7 +28,7 @@ from core.adapters.exchange.batch import TakeRows
 from core.adapters.exchange.client import ExchangeClient
 from core.adapters.exchange.command import Command
 from core.adapters.exchange.each_owner import list_guids, read_each
-from core.adapters.exchange.listed_rows import ListedRows
+from core.adapters.exchange.listed_rows import ListedRows, identify_row
 from core.adapters.exchange.page_requests import (
     PageRequester,
     choose_other_size,
@@ -155,6 +157,10 @@ class Listing:
     """How many rows to ask for at a time; 0 for as many as usual."""
     has_chosen_size: bool = False
     """Whether this is no size that was remembered, but another one after an end on a full page."""
+    last_path: str = ""
+    """The path of the last of the usual pages; empty where that is the first."""
+    last_rows: Sequence[ResponseRow] = ()
+    """What that page shows."""
 
     @property
     def is_about_one(self) -> bool:
@@ -219,7 +225,7 @@ class Listing:
             async for block in blocks:
                 listed = True
                 yield block
-        if not self.reasons:
+        if not self.reasons or await self.ends_so_again():
             return
         for way, form in self.repeat_ways(await self.choose_ways()):
             self.shown.begin_way()
@@ -282,10 +288,12 @@ class Listing:
         """
         requester = PageRequester(self.exchange, self.command)
         held: list[ResponseRow] | None = None
+        next_path = ""
         async with aclosing(requester.read_pages()) as pages:
             try:
                 async for rows, path in pages:
                     self.page_count += 1
+                    self.last_path, self.last_rows, next_path = next_path, rows, path
                     self.has_more = bool(path)
                     if self.page_count == 1 and (not path or await self.note_known_way()):
                         held = rows
@@ -305,6 +313,31 @@ class Listing:
             self.shown.note_failure(is_full_end=self.has_chosen_size)
         if self.page_count > 1 and not self.reasons:
             await self.remember_pages()
+
+    async def ends_so_again(self) -> bool:
+        """Whether the last of the usual pages, which is full, is the end when it is asked for in
+        another size. That shows the same objects and no others, on a page that is not full.
+
+        The pages before were followed by it, so none of them need be asked for again.
+        """
+        if not (self.has_chosen_size and self.last_path):
+            return False
+        requester = PageRequester(self.exchange, self.command, page_size=self.page_size)
+        expected, found = set(map(identify_row, self.last_rows)), set[str]()
+        try:
+            async with aclosing(requester.read_pages(self.last_path, resumed=True)) as pages:
+                async for rows, _ in pages:
+                    found.update(map(identify_row, rows))
+                    if not found <= expected:
+                        return False
+            requester.check_end()
+        except TenantError as error:
+            log.info("%s does not end so again: %s", self.cmdlet, error)
+            return False
+        if found != expected:
+            return False
+        await self.remember(ListingWay.PAGES, DEFAULT_PAGE_FORM)
+        return True
 
     async def note_known_way(self) -> bool:
         """Whether a second page is not even tried in the usual form; the reason is noted."""

@@ -235,23 +235,25 @@ async def test_a_single_page_asks_the_state_for_nothing() -> None:
         assert count_objects(rows) == (90, 90)
 
 
-@pytest.mark.parametrize("count", [PAGE_SIZE, 2 * PAGE_SIZE])
-async def test_a_tenant_that_fills_its_last_page_is_listed_once_more_and_by_pages(
-    count: int,
+@pytest.mark.parametrize(
+    ("count", "requests", "later_requests"),
+    [(PAGE_SIZE, 3, 3), (2 * PAGE_SIZE, 4, 3), (5 * PAGE_SIZE, 7, 6)],
+)
+async def test_a_tenant_that_fills_its_last_page_has_that_listed_once_more_and_by_pages(
+    count: int, requests: int, later_requests: int
 ) -> None:
     async with connect_sandbox(build_tenant({}, build_mailboxes(count))) as to:
         saved = note_ways(to)
         rows = await list_rows(to.exchange, Command("Get-Mailbox", ALL, ("Guid",)))
         assert count_objects(rows) == (count, count)
-        pages = count // PAGE_SIZE
-        assert to.exchange.service.requests == 2 * pages + 1
+        # The last page once more, and what does not fit onto a smaller one.
+        assert to.exchange.service.requests == requests
         noted = [(row.way, row.page_size) for row in saved if row.cmdlet == "Get-Mailbox"]
         assert noted == [(ListingWay.PAGES, PAGE_SIZE - 1)]
         # The next listing goes on in that size, as soon as it knows that there is a second page.
         again = await list_rows(to.exchange, Command("Get-Mailbox", ALL, ("Guid",)))
         assert count_objects(again) == (count, count)
-        asked = to.exchange.service.requests - (2 * pages + 1)
-        assert asked == 3
+        assert to.exchange.service.requests == requests + later_requests
         assert len(saved) == len(noted)
 
 
@@ -279,12 +281,27 @@ async def test_a_size_in_the_state_that_makes_no_sense_is_not_asked_for(size: in
 
 
 async def test_pages_that_show_nothing_new_are_passed_on_as_they_come() -> None:
-    async with connect_sandbox(build_tenant({}, build_mailboxes(3 * PAGE_SIZE))) as to:
+    # What another look at the last page fails for, has all listed once more.
+    refused = {"service": "exchange", "kind": "error", "status": 400, "skip": 3, "times": 1}
+    scene = build_tenant({}, build_mailboxes(3 * PAGE_SIZE)) | {"faults": [refused]}
+    async with connect_sandbox(scene) as to:
         note_ways(to)
         command = Command("Get-Mailbox", ALL, ("Guid",))
         sizes = [len(part.rows) async for part in list_objects(to.exchange, command)]
     assert sizes[:3] == [PAGE_SIZE] * 3
     assert sizes[3:] == [0] * 4, "whoever reads what was listed goes on with each page"
+
+
+@pytest.mark.parametrize("is_first", [True, False])
+async def test_a_link_that_is_missing_once_ends_no_listing(is_first: bool) -> None:
+    rows = [{"Guid": row["Guid"]} for row in build_mailboxes(COUNT)]
+    page = rows[:PAGE_SIZE] if is_first else rows[PAGE_SIZE : 2 * PAGE_SIZE]
+    missing = {"kind": "wrongBody", "body": {"value": page}, "skip": 0 if is_first else 1}
+    fault = {"service": "exchange", "match": "Get-Mailbox", "times": 1, **missing}
+    async with connect_sandbox(build_tenant({}) | {"faults": [fault]}) as to:
+        note_ways(to)
+        listed = await list_rows(to.exchange, Command("Get-Mailbox", ALL, ("Guid",)))
+    assert count_objects(listed) == (COUNT, COUNT)
 
 
 async def test_a_remembered_size_that_ends_on_a_full_page_too_is_changed_again() -> None:
