@@ -134,12 +134,12 @@ def map_graph_error(status: int, body: object, operation: str, permission: str =
 
 
 def retryable_exchange_error(
-    status: int, retry_after: str | None, body: object, cmdlet: str
+    status: int, retry_after: str | None, body: object, cmdlet: str, *, is_inner: bool = False
 ) -> RetryableError | None:
     """Return the error for a response that a later or differently routed request may not get.
 
     Exchange answers passing trouble with 400 as well, and a mailbox of another forest with 500:
-    the .NET type and the message tell.
+    the .NET type and the message tell. `is_inner`: it is one response inside a batch.
     """
     kind, message = parse_exchange_error(get_api_error(body))
     text = f"{kind} {message}"
@@ -147,7 +147,7 @@ def retryable_exchange_error(
         return MisroutedError(f"{cmdlet}: HTTP {status} {message}", in_other_forest=True)
     if status >= 400 and any(sign in text for sign in NEEDS_PROXY):
         return MisroutedError(f"{cmdlet}: HTTP {status} {message}", in_other_forest=False)
-    if found := retryable_status(status, retry_after, cmdlet):
+    if found := retryable_status(status, retry_after, cmdlet, is_inner=is_inner):
         return found
     if status == 400 and any(name in text for name in TRANSIENT_TYPES):
         return RetryableError(f"{cmdlet}: HTTP {status} {message}")

@@ -39,8 +39,10 @@ log = logging.getLogger(__name__)
 TRANSIENT_STATUSES = frozenset({408, 429, 500, 502, 503, 504})
 THROTTLED_STATUSES = frozenset({429, 503})
 
-FAILED_DEPENDENCY = 424
+UNAVAILABLE, FAILED_DEPENDENCY = 503, 424
 
+MIN_DOWN = 2
+"""So many objects of a batch are unavailable at the least where the service itself is."""
 INITIAL_BACKOFF = 0.5
 MAX_BACKOFF = 30.0
 RETRY_AFTER_FACTOR = 3
@@ -53,15 +55,23 @@ class RetryableError(Unavailable):
     """A transient failure: the call may be retried.
 
     `wait_seconds` is the service's Retry-After, None if there was no usable one. With
-    `is_throttled`, the service rejected the call because of load, so all callers slow down.
+    `is_throttled`, the service rejected the call because of load, so all callers slow down. With
+    `concerns_one`, that is so of one object of a batch as far as is known: a mailbox that is moved
+    is not available either.
     """
 
     def __init__(
-        self, message: str, *, wait_seconds: float | None = None, is_throttled: bool = False
+        self,
+        message: str,
+        *,
+        wait_seconds: float | None = None,
+        is_throttled: bool = False,
+        concerns_one: bool = False,
     ) -> None:
         super().__init__(message)
         self.wait_seconds = wait_seconds
         self.is_throttled = is_throttled
+        self.concerns_one = concerns_one
 
 
 def parse_retry_after(value: str | None, now: datetime | None = None) -> float | None:
@@ -81,14 +91,19 @@ def parse_retry_after(value: str | None, now: datetime | None = None) -> float |
 
 
 def retryable_status(
-    status: int, retry_after_header: str | None, operation: str
+    status: int, retry_after_header: str | None, operation: str, *, is_inner: bool = False
 ) -> RetryableError | None:
-    """Return the error for a transient status, or None if a retry would change nothing."""
+    """Return the error for a transient status, or None if a retry would change nothing.
+
+    `is_inner`: the status is that of one response inside a batch.
+    """
     if status not in TRANSIENT_STATUSES:
         return None
-    wait = parse_retry_after(retry_after_header)
     return RetryableError(
-        f"{operation}: HTTP {status}", wait_seconds=wait, is_throttled=status in THROTTLED_STATUSES
+        f"{operation}: HTTP {status}",
+        wait_seconds=parse_retry_after(retry_after_header),
+        is_throttled=status in THROTTLED_STATUSES,
+        concerns_one=is_inner and status == UNAVAILABLE,
     )
 
 
@@ -96,7 +111,7 @@ def retryable_inner_status(status: int, headers: object, operation: str) -> Retr
     """Return the error for a response inside a batch, whose headers are JSON, or None."""
     if status == FAILED_DEPENDENCY:
         return RetryableError(f"{operation}: HTTP {status}")
-    return retryable_status(status, find_header(headers, "Retry-After"), operation)
+    return retryable_status(status, find_header(headers, "Retry-After"), operation, is_inner=True)
 
 
 def find_header(headers: object, name: str) -> str | None:
@@ -106,14 +121,22 @@ def find_header(headers: object, name: str) -> str | None:
     return str(found) if isinstance(found, str | int) else None
 
 
-def longest_wait(errors: Iterable[RetryableError]) -> RetryableError:
-    """Combine several errors: the longest wait, and throttled if any of them is."""
+def longest_wait(errors: Iterable[RetryableError], batch_size: int = 0) -> RetryableError:
+    """Combine the errors of a batch: the longest wait, and throttled if any of them is.
+
+    What concerns one object slows down nobody else, and nobody else waits for it, unless it is so
+    of half of the batch.
+    """
     combined = list(errors)
-    waits = [error.wait_seconds for error in combined if error.wait_seconds is not None]
+    single = [error for error in combined if error.concerns_one]
+    is_down = len(single) >= max(MIN_DOWN, batch_size / 2)
+    throttling = [
+        error for error in combined if error.is_throttled and (is_down or not error.concerns_one)
+    ]
+    counted = throttling or [error for error in combined if not error.concerns_one] or combined
+    waits = [error.wait_seconds for error in counted if error.wait_seconds is not None]
     return RetryableError(
-        str(combined[0]),
-        wait_seconds=max(waits, default=None),
-        is_throttled=any(error.is_throttled for error in combined),
+        str(combined[0]), wait_seconds=max(waits, default=None), is_throttled=bool(throttling)
     )
 
 

@@ -147,7 +147,9 @@ def parse_exchange_reply(replies: Sequence[ResponseRow], command: Command) -> Re
         raise RetryableError(f"{command.cmdlet}: an answer without body")
     headers = replies[0].get("headers")
     raise (
-        retryable_exchange_error(status, find_header(headers, "Retry-After"), body, command.cmdlet)
+        retryable_exchange_error(
+            status, find_header(headers, "Retry-After"), body, command.cmdlet, is_inner=True
+        )
         or retryable_inner_status(status, headers, command.cmdlet)
         or map_exchange_error(status, body, command.cmdlet, command.parameters)
     )

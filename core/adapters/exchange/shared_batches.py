@@ -90,13 +90,13 @@ class Batch:
 
     async def attempt(self) -> None:
         """Send what is not answered yet. Raises RetryableError or another TenantError."""
-        self.fill()
+        size = len(self.fill())
         self.late = {}
         asked = [one for one in self.unanswered if one.is_pending]
         self.late = await self.send(asked) if asked else {}
         self.unanswered = list(self.late)
         if self.late:
-            raise longest_wait(self.late.values())
+            raise longest_wait(self.late.values(), size)
 
     def give_up(self, error: TenantError) -> None:
         """Record for each command without an answer its own trouble, or that of the batch."""

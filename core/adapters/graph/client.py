@@ -402,6 +402,7 @@ class GraphClient:
     ) -> None:
         """Get one batch answered, asking again for what was throttled, lost or unbelievable."""
         late: dict[str, RetryableError] = {}
+        size = len(pending)
 
         async def attempt() -> None:
             late.clear()
@@ -415,7 +416,7 @@ class GraphClient:
                     del pending[key]
                     on_result(key, answer)
             if late:
-                raise longest_wait(late.values())
+                raise longest_wait(late.values(), size)
 
         try:
             await self.service.call(attempt)

@@ -104,6 +104,24 @@ def test_several_troubles_wait_for_the_slowest() -> None:
     assert (both.wait_seconds, both.is_throttled) == (9.0, True)
 
 
+def test_one_object_of_a_batch_that_is_unavailable_slows_nobody_else_down() -> None:
+    one = retryable_inner_status(503, {"Retry-After": 300}, "m1")
+    assert one is not None
+    slow = RetryableError("m2", wait_seconds=2.0, is_throttled=True)
+    lost = RetryableError("m3")
+    for errors, size, expected in (
+        ([one], 1, (300.0, False)),
+        ([one], 20, (300.0, False)),
+        ([one, lost], 2, (None, False)),
+        ([one, slow], 20, (2.0, True)),
+        ([one] * 9, 20, (300.0, False)),
+        ([one] * 10, 20, (300.0, True)),
+        ([one] * 2, 3, (300.0, True)),
+    ):
+        both = longest_wait(errors, size)
+        assert (both.wait_seconds, both.is_throttled) == expected
+
+
 async def test_a_call_waits_as_long_as_it_was_asked_to() -> None:
     clock = SleepClock()
     attempt, tries = failing(RetryableError("busy", wait_seconds=30.0, is_throttled=True))

@@ -263,6 +263,16 @@ async def test_trouble_inside_a_batch_costs_only_those_it_struck(trouble: dict[s
         assert not isinstance(answers[ROOM], TenantError)
 
 
+async def test_a_mailbox_that_is_away_for_long_keeps_nobody_from_being_read() -> None:
+    away = fault("throttle", status=503, retryAfter=3_000, inner=True, match=PERSON)
+    paths = {one: f"/users/{one}?$select=id" for one in (PERSON, ROOM)}
+    async with connect_sandbox(build_scene(faults=[away])) as to:
+        for wanted in (paths, {ROOM: paths[ROOM]}):
+            answers = await collect_batch_answers(to.graph.get_batch, wanted)
+            assert not isinstance(answers[ROOM], TenantError)
+        assert to.graph.service.throttle_gate.not_before <= to.graph.service.clock()
+
+
 async def test_a_missing_body_is_never_read_as_no_rules() -> None:
     faults = [fault("empty", inner=True, match="messageRules")]
     async with connect_sandbox(
