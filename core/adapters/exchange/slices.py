@@ -182,9 +182,10 @@ def read_date(row: ResponseRow) -> datetime:
     """When an object was created; one whose date is missing or garbage counts as undated."""
     try:
         at = parse_timestamp(row.get("WhenCreated"))
-    except ValueError:
+        created = UNDATED if at is None else at.astimezone(UTC).replace(microsecond=0)
+    except (ValueError, OverflowError):
         return UNDATED
-    return UNDATED if at is None else max(UNDATED, at.astimezone(UTC).replace(microsecond=0))
+    return max(UNDATED, created)
 
 
 def list_names(rows: Sequence[ResponseRow]) -> list[str]:

@@ -10,11 +10,13 @@ from core.adapters.exchange.command import Command
 from core.adapters.exchange.listings import list_rows
 from core.adapters.exchange.slice_reader import MAX_VAIN_REQUESTS, End, SliceReader
 from core.adapters.exchange.slices import (
+    UNDATED,
     Slice,
     SlicePlace,
     choose_names,
     choose_times,
     find_ordered_end,
+    list_dates,
     list_names,
 )
 from core.adapters.exchange.way_memory import WayMemory
@@ -266,3 +268,9 @@ def test_a_cut_name_is_one_that_a_filter_can_hold() -> None:
     assert middle.build_filter() == "(Name -ge 'o''neil') -and (-not (Name -ge 'ärzte'))"
     assert high.build_filter() == "(Name -ge 'ärzte')"
     assert choose_names(Slice(), ["same"] * 100, 4) == []
+
+
+def test_an_object_whose_date_is_none_counts_as_undated() -> None:
+    dates = [None, "", "soon", 5, "0001-01-01T00:00:00+02:00", "9999-12-31T23:59:59-02:00"]
+    assert list_dates([{"WhenCreated": one} for one in dates]) == [UNDATED] * len(dates)
+    assert list_dates([{"WhenCreated": "2026-11-29T01:00:00.5+01:00"}]) == [NOW]
