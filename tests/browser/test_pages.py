@@ -291,11 +291,9 @@ async def test_the_keyboard_alone_reaches_everything_in_the_order_of_the_page(at
             reached: list[int] = []
             for _ in range(wanted):
                 await page.keyboard.press("Tab")
-                place = await page.evaluate(
-                    "[...document.querySelectorAll('*')].indexOf(document.activeElement)"
-                )
-                outline = await page.evaluate(
-                    "getComputedStyle(document.activeElement).outlineStyle"
+                place, outline = await page.evaluate(
+                    "[[...document.querySelectorAll('*')].indexOf(document.activeElement),"
+                    " getComputedStyle(document.activeElement).outlineStyle]"
                 )
                 assert outline == "solid", path
                 reached.append(place)
