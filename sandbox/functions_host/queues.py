@@ -28,8 +28,10 @@ from sandbox.functions_host.worker_messages import ParameterBinding, TypedData
 
 LOG = logging.getLogger(__name__)
 
-# The app's own messages wake the listeners at once; polling finds all others.
+# The app's own messages wake the listeners at once; polling finds all others. As in the extension,
+# a queue that stays empty is asked less often.
 POLL_INTERVAL = timedelta(milliseconds=250)
+LONGEST_POLL_INTERVAL = timedelta(seconds=1)
 # The visibility timeout of the extension (Azure/azure-sdk-for-net, the storage queue extension of
 # WebJobs), which renews it at half time.
 VISIBILITY_TIMEOUT = timedelta(minutes=10)
@@ -157,6 +159,7 @@ class QueueTriggers:
         """Serves one queue until cancelled. Retries if the storage fails."""
         queue = await self.open_queue(function.trigger)
         at_work: set[asyncio.Task[None]] = set()
+        interval = POLL_INTERVAL
         async with asyncio.TaskGroup() as group:
             while True:
                 while len(at_work) > self.host_json.queue_threshold:
@@ -167,15 +170,18 @@ class QueueTriggers:
                     at_work.add(
                         group.create_task(self.process_message(queue, message, function, handler))
                     )
-                if not messages:
-                    await self.wait_for_message()
+                if messages or await self.wait_for_message(interval):
+                    interval = POLL_INTERVAL
+                else:
+                    interval = min(2 * interval, LONGEST_POLL_INTERVAL)
 
-    async def wait_for_message(self) -> None:
+    async def wait_for_message(self, interval: timedelta) -> bool:
+        """Waits for one of the app's own messages; returns whether there was one in time."""
         try:
-            async with asyncio.timeout(POLL_INTERVAL.total_seconds()):
-                await self.message_sent.wait()
+            async with asyncio.timeout(interval.total_seconds()):
+                return await self.message_sent.wait()
         except TimeoutError:
-            return
+            return False
 
     async def fetch_messages(self, queue: QueueClient) -> list[QueueMessage]:
         """Fetches up to a batch of messages and hides them; none if the storage fails."""
