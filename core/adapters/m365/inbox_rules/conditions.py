@@ -187,7 +187,8 @@ def parse_kilobytes(value: object) -> str:
     if isinstance(value, str) and (found := SIZE.search(value)):
         return str(round(float(found[1].replace(",", ".")) * UNITS[found[2].upper()]))
     count = parse_whole_number(value)
-    return "" if count is None else str(round(count / 1024))
+    # Whole numbers: a number in JSON may be too large for a float.
+    return "" if count is None else str((count + 512) // 1024)
 
 
 def format_number(value: object) -> str:

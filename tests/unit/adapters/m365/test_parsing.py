@@ -599,6 +599,10 @@ def test_a_rule_of_exchange_is_read_whole() -> None:
             },
         ),
         ({"withinSizeRange": {"minimumSize": 0}}, {"WithinSizeRangeMinimum": 0}),
+        (
+            {"withinSizeRange": {"minimumSize": 10**400 // 1024}},
+            {"WithinSizeRangeMinimum": 10**400},
+        ),
         ({"isNonDeliveryReport": True}, {"MessageTypeMatches": "NonDeliveryReport"}),
         ({"isMeetingRequest": True}, {"MeetingMessage": True}),
         ({"isAutomaticReply": True}, {"MessageTypeMatches": ["AutomaticReply"]}),
