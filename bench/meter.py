@@ -1,6 +1,7 @@
 """Measures a block of work in its process: time, CPU, memory and event loop lag."""
 
 import asyncio
+import gc
 import resource
 import time
 from array import array
@@ -55,6 +56,8 @@ class Meter:
     cost: Cost
 
     async def __aenter__(self) -> Self:
+        # What was imported a moment ago is long kept in a process that has run before.
+        gc.collect()
         self.lags = array("d")
         self.watcher = asyncio.create_task(self.sample_lags())
         await asyncio.sleep(0)

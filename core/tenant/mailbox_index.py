@@ -7,15 +7,14 @@ table and of the progress, in whatever order Exchange listed the mailboxes.
 """
 
 from array import array
-from collections.abc import Container, Iterable, Iterator, Sequence
+from collections.abc import Container, Iterable, Iterator
 from dataclasses import dataclass, field
-from typing import Any
 
 import msgspec
 
 from core.keys import PREFIX_LENGTH, RANGE_END, RANGE_START, compute_hash_prefix
 from core.tenant.mailboxes import Mailbox
-from core.tenant.packed_ids import pack_id, unpack_id
+from core.tenant.packed_ids import PackedIdPairs
 from core.tenant.packed_rows import PackedRows
 from core.tenant.readings import AllExcept, ReadFailure, Reading
 
@@ -38,11 +37,8 @@ class IndexedMailbox(msgspec.Struct, array_like=True, frozen=True, forbid_unknow
 
 
 class PackedMailbox(msgspec.Struct, array_like=True, frozen=True, gc=False):
-    """The same, as the index holds it: an array of MessagePack."""
+    """The same without ids, as the index holds it: an array of MessagePack."""
 
-    # Bytes or a text: see core/tenant/packed_ids.py.
-    id: Any
-    guid: Any
     address: str
     kind_number: int
     has_account: bool
@@ -105,6 +101,8 @@ class MailboxIndex:
     """Those of them that tell of the organization."""
     rows: PackedRows = field(default_factory=PackedRows)
     """One row per mailbox, in listing order."""
+    ids: PackedIdPairs = field(default_factory=PackedIdPairs)
+    """The id and the guid of each row."""
     kinds: dict[str, int] = field(default_factory=dict)
     """The kinds of mailboxes, which rows know by number."""
     present_ids: set[str] = field(default_factory=set)
@@ -125,13 +123,13 @@ class MailboxIndex:
         self.population += listed.population
         self.complete = self.complete and listed.complete
         self.failures += listed.failures
-        for mailbox in listed.items:
-            if mailbox.kind in page.excluded_kinds:
-                continue
-            if mailbox.id in self.open_case_ids:
-                self.present_ids.add(mailbox.id)
-            kind_number = self.kinds.setdefault(mailbox.kind, len(self.kinds))
-            self.rows.append(pack_mailbox(mailbox, kind_number))
+        boxes = [box for box in listed.items if box.kind not in page.excluded_kinds]
+        self.ids.extend([(box.id, box.guid) for box in boxes])
+        self.present_ids |= self.open_case_ids.intersection(box.id for box in boxes)
+        for box in boxes:
+            kind_number = self.kinds.setdefault(box.kind, len(self.kinds))
+            row = (box.address or box.name, kind_number, box.has_account, box.quota_bytes)
+            self.rows.append(PACKER.encode(row))
 
     def take_listed_range(
         self, size: int = RANGE_SIZE, *, last: bool = False
@@ -183,48 +181,31 @@ class MailboxIndex:
         """The places of the mailboxes from a hash prefix on, in order: prefix, then number."""
         places = (
             (int(prefix, 16) << NUMBER_BITS) + number
-            for number, row in enumerate(self.rows)
-            if (prefix := compute_hash_prefix(unpack_id(UNPACKER.decode(row).id))) >= after
+            for number in range(len(self.rows))
+            if (prefix := compute_hash_prefix(self.ids[number][0])) >= after
         )
         return array("Q", sorted(places))
 
     def unpack_rows(self, numbers: Iterable[int]) -> tuple[Mailbox, ...]:
         """The mailboxes of some rows, each once."""
-        kinds = list(self.kinds)
-        boxes = (unpack_mailbox(self.rows[number], kinds) for number in numbers)
-        return tuple({box.id: box for box in boxes}.values())
+        kinds, boxes = list(self.kinds), dict[str, Mailbox]()
+        for number in numbers:
+            mailbox_id, guid = self.ids[number]
+            kept = UNPACKER.decode(self.rows[number])
+            boxes[mailbox_id] = Mailbox(
+                mailbox_id,
+                guid,
+                kept.address,
+                kind=kinds[kept.kind_number],
+                has_account=kept.has_account,
+                quota_bytes=kept.quota_bytes,
+            )
+        return tuple(boxes.values())
 
 
 def get_prefix(place: int) -> str:
     """The hash prefix of a place in the order."""
     return f"{place >> NUMBER_BITS:0{PREFIX_LENGTH}x}"
-
-
-def pack_mailbox(mailbox: Mailbox, kind_number: int) -> bytes:
-    """A mailbox as a row of the index."""
-    return PACKER.encode(
-        PackedMailbox(
-            pack_id(mailbox.id),
-            pack_id(mailbox.guid),
-            mailbox.address or mailbox.name,
-            kind_number,
-            mailbox.has_account,
-            mailbox.quota_bytes,
-        )
-    )
-
-
-def unpack_mailbox(row: bytes, kinds: Sequence[str]) -> Mailbox:
-    """The mailbox of a row of the index."""
-    kept = UNPACKER.decode(row)
-    return Mailbox(
-        unpack_id(kept.id),
-        unpack_id(kept.guid),
-        kept.address,
-        kind=kinds[kept.kind_number],
-        has_account=kept.has_account,
-        quota_bytes=kept.quota_bytes,
-    )
 
 
 def iter_range_sizes(size: int, first_size: int) -> Iterator[int]:

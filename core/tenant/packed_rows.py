@@ -1,7 +1,6 @@
 """Many short rows in few blocks of memory."""
 
 from array import array
-from collections.abc import Iterator
 from itertools import accumulate
 
 BLOCK_ROWS = 500
@@ -38,6 +37,3 @@ class PackedRows:
         block, place = divmod(number, BLOCK_ROWS)
         start = self.ends[number - 1] if place else 0
         return self.blocks[block][start : self.ends[number]]
-
-    def __iter__(self) -> Iterator[bytes]:
-        return map(self.__getitem__, range(len(self)))

@@ -406,10 +406,10 @@ class GraphClient:
 
         async def attempt() -> None:
             late.clear()
-            keys = list(pending)
-            for key, replies in zip(keys, await self.send_batch(pending), strict=True):
+            asked = list(pending.items())
+            for (key, path), replies in zip(asked, await self.send_batch(pending), strict=True):
                 test = partial(is_empty, key) if is_empty else None
-                answer = parse_graph_reply(replies, pending[key], permission, test)
+                answer = parse_graph_reply(replies, path, permission, test)
                 if isinstance(answer, RetryableError):
                     late[key] = answer
                 else:

@@ -105,7 +105,8 @@ def parse_graph_reply(
     whose text `is_empty` is not parsed, and is an empty list.
     """
     if len(replies) == 1:
-        status, text = replies[0].status, bytes(replies[0].body)
+        [reply] = replies
+        status, text = reply.status, bytes(reply.body)
         if status == 200 and is_empty and is_empty(text):
             return NOTHING
         what = format_request_path(path)
@@ -118,8 +119,8 @@ def parse_graph_reply(
             return RetryableError(f"{what}: an answer without body")
         if not 100 <= status < 600:
             return RetryableError(f"{what}: an answer without status")
-        again = retryable_inner_status(status, decode_part(replies[0].headers), what)
-        body = decode_part(replies[0].body)
+        again = retryable_inner_status(status, decode_part(reply.headers), what)
+        body = decode_part(reply.body)
         return again or map_graph_error(status, body, what, permission)
     return RetryableError(
         f"{format_request_path(path)}: {len(replies) or 'no'} answers in the batch"
