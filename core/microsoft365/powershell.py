@@ -19,7 +19,11 @@ def can_be_quoted(text: str) -> bool:
     """True for a text of one line that is short enough to quote, without invisible characters and
     typographic quotes.
     """
-    return 0 < len(text) <= MAX_LENGTH and not any(
+    if not 0 < len(text) <= MAX_LENGTH:
+        return False
+    if text.isascii():
+        return text.isprintable()
+    return not any(
         unicodedata.category(sign).startswith("C") or sign in UNQUOTABLE for sign in text
     )
 
