@@ -95,6 +95,10 @@ class Batch:
         asked = [one for one in self.unanswered if one.is_pending]
         self.late = await self.send(asked) if asked else {}
         self.unanswered = list(self.late)
+        for one in asked:
+            # Whoever has all answers does not wait until others have theirs.
+            if not one.is_pending:
+                one.leave()
         if self.late:
             raise longest_wait(self.late.values(), size)
 

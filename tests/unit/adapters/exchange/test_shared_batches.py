@@ -143,6 +143,16 @@ async def test_each_caller_has_its_own_trouble() -> None:
     assert post.batches == [["a1", "a2", "b1", "b2"], ["a2", "b2"], ["b2"]]
 
 
+async def test_who_has_all_answers_does_not_wait_for_those_of_others() -> None:
+    post = Post(troubles={"b1": [RetryableError("busy", wait_seconds=20)]})
+    batches = build_batches(post)
+    other = asyncio.create_task(batches.complete(ask("b1")))
+    await batches.complete(ask("a1"))
+    assert post.batches == [["b1", "a1"]]
+    await other
+    assert post.batches == [["b1", "a1"], ["b1"]]
+
+
 @pytest.mark.parametrize("error", [Unavailable("no time"), Forbidden("no", "role")])
 async def test_a_batch_that_fails_as_a_whole_fails_for_all_that_are_in_it(
     error: TenantError,
