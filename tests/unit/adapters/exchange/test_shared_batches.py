@@ -148,9 +148,9 @@ async def test_who_has_all_answers_does_not_wait_for_those_of_others() -> None:
     batches = build_batches(post)
     other = asyncio.create_task(batches.complete(ask("b1")))
     await batches.complete(ask("a1"))
-    assert post.batches == [["b1", "a1"]]
+    assert post.batches == [["a1", "b1"]]
     await other
-    assert post.batches == [["b1", "a1"], ["b1"]]
+    assert post.batches == [["a1", "b1"], ["b1"]]
 
 
 @pytest.mark.parametrize("error", [Unavailable("no time"), Forbidden("no", "role")])
