@@ -364,14 +364,29 @@ async def read_rules(
     seen = frozenset(owner.id for owner in again)
     if swept:
         return await tenant.inbox_rules.read_both_views(mailboxes, is_plain_reading)
-    graph = await tenant.inbox_rules.read_inbox_rules(
-        mailboxes, harmless_of=seen, is_plain_reading=is_plain_reading
+    graph, exchange = await asyncio.gather(
+        tenant.inbox_rules.read_inbox_rules(
+            mailboxes, harmless_of=seen, is_plain_reading=is_plain_reading
+        ),
+        read_hidden_rules(tenant, again),
     )
-    unclear = find_unclear_mailboxes(mailboxes, graph.items)
-    asked = [*again, *(one for one in unclear if one.id not in seen)]
-    exchange = await tenant.inbox_rules.read_hidden_rules(asked) if asked else Reading[InboxRule]()
-    partly = [one for one in asked if one.id not in seen]
-    return await reread_ambiguous_rules(tenant, partly, graph, exchange), exchange
+    unclear = [one for one in find_unclear_mailboxes(mailboxes, graph.items) if one.id not in seen]
+    more = await read_hidden_rules(tenant, unclear)
+    return await reread_ambiguous_rules(tenant, unclear, graph, more), replace(
+        exchange,
+        items=exchange.items + more.items,
+        failures=exchange.failures + more.failures,
+        sources=exchange.sources | more.sources,
+    )
+
+
+async def read_hidden_rules(
+    tenant: HasInboxRules, mailboxes: Sequence[Mailbox]
+) -> Reading[InboxRule]:
+    """The rules of some mailboxes, which may be none, as Exchange shows them."""
+    if not mailboxes:
+        return Reading[InboxRule]()
+    return await tenant.inbox_rules.read_hidden_rules(mailboxes)
 
 
 async def read_traces(

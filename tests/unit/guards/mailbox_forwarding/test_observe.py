@@ -451,7 +451,7 @@ async def test_a_mailbox_with_a_case_of_which_graph_shows_too_little_is_asked_fo
     unclear = replace(SORTS, readable=False)
     tenant = build_tenant(unclear, replace(unclear, mailbox_id="m2"))
     await read_rules(tenant, [ANN, BEN], [ANN], swept=False)
-    assert list_asked(tenant, HIDDEN_RULES) == [("m1", "m2")]
+    assert list_asked(tenant, HIDDEN_RULES) == [("m1",), ("m2",)]
 
 
 OWN = OwnDomains(frozenset({"contoso.com"}))
