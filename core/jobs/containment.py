@@ -53,10 +53,21 @@ def build_judge(world: World, config: GuardConfig | None) -> MailboxJudge:
 
 
 async def judge_mailbox(world: World, guard: Guard[Any], mailbox: Mailbox) -> JudgedMailbox:
-    """What of a mailbox is switched off, which rules stay for a person, and what was not read."""
+    """What of a mailbox is switched off, which rules stay for a person, and what was not read.
+
+    It is judged by what the guard remembers: mail to a domain that is new and in question leaves.
+    """
     policy: GuardPolicy[Any] = GuardPolicy(world.now(), guard.options)
-    checks = frozenset(check.name for check in guard.periodic_checks)
-    context: ObserveContext[Any] = ObserveContext(policy, due_checks=checks, is_enforcing=True)
+    snapshot = await world.ledger.load(guard.name)
+    context: ObserveContext[Any] = ObserveContext(
+        policy,
+        due_checks=frozenset(check.name for check in guard.periodic_checks),
+        open_case_ids=frozenset(
+            case.object_id for case in snapshot.cases.values() if case.closed_at is None
+        ),
+        is_enforcing=True,
+        known_traits=snapshot.known_traits,
+    )
     found: list[DangerousSetting] = []
     failures: list[ReadFailure] = []
     if guard.look_at is None:

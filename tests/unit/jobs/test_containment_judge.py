@@ -1,0 +1,36 @@
+"""What is dangerous in the mailbox of a taken account, by what its guard remembers."""
+
+from copy import replace
+from datetime import timedelta
+
+from core.guards.mailbox_forwarding.guard import GUARD
+from core.jobs.containment import judge_mailbox
+from core.tenant.changes import DisableInboxRule
+from core.tenant.domain_changes import compare_domains
+from core.tenant.known_traits import KnownTraits
+from core.tenant.mail_flow import AcceptedDomain
+from tests.support.cases import build_case
+from tests.support.containment_stage import BOX, MIA, RULE, Stage
+from tests.support.fakes.clock import START
+
+OWN, DROP = AcceptedDomain("example.com"), AcceptedDomain("drop.example")
+
+
+async def test_a_rule_to_a_domain_that_is_new_and_in_question_is_switched_off() -> None:
+    found = []
+    for is_asked in (True, False):
+        stage = Stage()
+        stage.tenant.domains = [OWN, DROP]
+        stage.tenant.rules = [replace(RULE, redirect_to=("ann@drop.example",))]
+        stage.tenant.exchange_rules, stage.tenant.boxes = [], []
+        known: dict[str, KnownTraits] = {}
+        for hours, domains in ((48, [OWN]), (24, [OWN, DROP])):
+            rows, _ = compare_domains(domains, known, START - timedelta(hours=hours))
+            known |= {row.key: row for row in rows}
+        case = build_case(object_id="domain:drop.example", closed_at=None if is_asked else START)
+        async with stage.ledger.claim(GUARD.name, "r1") as claim:
+            assert claim
+            await claim.save(*known.values(), case)
+        judged = await judge_mailbox(stage.world, GUARD, BOX)
+        found.append(DisableInboxRule(MIA, "r1") in [one.change for one in judged.changes])
+    assert found == [True, False]
