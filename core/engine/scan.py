@@ -175,7 +175,8 @@ async def add_batch(
     scan.reported_findings += result.reported_findings
     scan.seen_keys.update(row.key for row in result.reported_findings)
     scan.baselined = scan.baselined or result.baselined
-    await save_batch(scan, result, select_changed_traits(scan.snapshot, batch))
+    noted = select_changed_traits(scan.snapshot, batch)
+    await save_batch(scan, result, noted, batch.forgotten_traits)
     if result.unlisted:
         await look_at_unlisted(scan, result.unlisted)
 
@@ -203,7 +204,12 @@ async def look_at_unlisted(scan: Scan, cases: Sequence[Case]) -> None:
             await add_batch(scan, gap)
 
 
-async def save_batch(scan: Scan, result: BatchResult, noted: Sequence[KnownTraits] = ()) -> None:
+async def save_batch(
+    scan: Scan,
+    result: BatchResult,
+    noted: Sequence[KnownTraits] = (),
+    forgotten: Sequence[KnownTraits] = (),
+) -> None:
     """Save the result of a batch with the cursor, unless there is nothing to save yet.
 
     What the guard remembers comes last: if the run dies before it is saved, the next run finds the
@@ -211,12 +217,13 @@ async def save_batch(scan: Scan, result: BatchResult, noted: Sequence[KnownTrait
     """
     rows: tuple[Case | ChangeRecord | KnownTraits, ...] = (*result.cases, *result.records, *noted)
     overdue = scan.world.now() - scan.saved_at >= CHECKPOINT_INTERVAL
-    if rows or result.cases_to_delete or overdue:
-        await scan.claim.save(*rows, state=scan.build_state(), forget=result.cases_to_delete)
+    needless: tuple[Case | KnownTraits, ...] = (*result.cases_to_delete, *forgotten)
+    if rows or needless or overdue:
+        await scan.claim.save(*rows, state=scan.build_state(), forget=needless)
         scan.saved_at = scan.world.now()
     for case in result.cases_to_delete:
         scan.cases.pop(case.key, None)
-    scan.apply_saved_traits(noted)
+    scan.apply_saved_traits(noted, forgotten)
     scan.hold_recalled(result.recalled)
     scan.apply_saved_rows(result.cases, result.records)
 

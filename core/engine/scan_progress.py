@@ -200,12 +200,17 @@ class Scan:
         checks = {sweep.name for sweep in self.config.guard.periodic_checks}
         return totals.sources - failed - totals.doubtful_sources - checks
 
-    def apply_saved_traits(self, noted: Iterable[KnownTraits]) -> None:
-        """Include traits that were just saved in the snapshot for the following batches."""
-        if known := {one.key: one for one in noted}:
-            self.snapshot = replace(
-                self.snapshot, known_traits={**self.snapshot.known_traits, **known}
-            )
+    def apply_saved_traits(
+        self, noted: Iterable[KnownTraits], forgotten: Iterable[KnownTraits] = ()
+    ) -> None:
+        """Include traits that were just saved in the snapshot for the following batches, without
+        those that were deleted.
+        """
+        known, needless = {one.key: one for one in noted}, {one.key for one in forgotten}
+        if known or needless:
+            every = {**self.snapshot.known_traits, **known}
+            left = {key: one for key, one in every.items() if key not in needless}
+            self.snapshot = replace(self.snapshot, known_traits=left if needless else every)
 
     def hold_recalled(self, cases: Iterable[Case]) -> None:
         """Include known cases that have no row of their own, for the decisions of this run."""

@@ -386,7 +386,7 @@ async def inspect_shard(
         *result.records,
         *select_changed_traits(snapshot, batch),
         state=shard,
-        forget=result.cases_to_delete,
+        forget=(*result.cases_to_delete, *batch.forgotten_traits),
     )
     cases = {**snapshot.cases, **{case.key: case for case in result.cases}}
     findings = {row.key: row.finding for row in result.reported_findings}

@@ -81,6 +81,8 @@ class Reading[T]:
     """
     known_traits: tuple[KnownTraits, ...] = ()
     """What the guard is to remember of its objects from now on."""
+    forgotten_traits: tuple[KnownTraits, ...] = ()
+    """What it remembered and need not any longer."""
 
     def covers(self, sources: Collection[str], object_id: str) -> bool:
         """Whether every source was read, and read for this object too.

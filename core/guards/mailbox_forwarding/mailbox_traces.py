@@ -98,12 +98,19 @@ def note_missed(
 ) -> tuple[KnownTraits, ...]:
     """Which mailboxes have to be read again, for what could not be read of them in passing."""
     missed = {failure.object_id for failure in read.failures}
-    known = context.known_traits
+    known, now = context.known_traits, context.policy.now
     return tuple(
-        note_traits(known, one.id, MISSED_KIND, (MISSED,) if is_missed else (), context.policy.now)
-        for one in due
-        if (is_missed := one.id in missed) or build_traits_key(one.id, MISSED_KIND) in known
+        note_traits(known, one.id, MISSED_KIND, (MISSED,), now) for one in due if one.id in missed
     )
+
+
+def list_caught_up(
+    due: Sequence[Mailbox], read: Reading[MailboxSurroundings], context: ObserveContext
+) -> tuple[KnownTraits, ...]:
+    """What was remembered of mailboxes that had to be read again, and were."""
+    missed = {failure.object_id for failure in read.failures}
+    keys = [build_traits_key(one.id, MISSED_KIND) for one in due if one.id not in missed]
+    return tuple(row for key in keys if (row := context.known_traits.get(key)))
 
 
 def place(mailbox_id: str, size: int, seed: str) -> int:

@@ -44,6 +44,7 @@ from core.guards.mailbox_forwarding.mail_paths import (
 from core.guards.mailbox_forwarding.mailbox_traces import (
     MailboxTraces,
     is_telling_mailbox,
+    list_caught_up,
     note_missed,
     select_due,
 )
@@ -351,6 +352,7 @@ async def read_mailboxes(
         | ({} if swept else {HIDDEN_RULES: seen})
         | {MAILBOX_SURROUNDINGS: frozenset(told)},
         known_traits=note_missed(due, traces, context),
+        forgotten_traits=list_caught_up(due, traces, context),
     )
 
 

@@ -102,6 +102,24 @@ async def test_an_object_of_a_later_look_has_no_news_at_its_first() -> None:
     assert stage.notification_channel.sent == []
 
 
+async def test_what_need_not_be_remembered_any_longer_is_deleted() -> None:
+    stage, counts = build_stage(), list[int]()
+    await stage.run_timer()
+
+    async def forget(tenant: Tenant, context: ObserveContext) -> AsyncIterator[Reading[NewTrait]]:
+        counts.append(len(context.known_traits))
+        yield Reading(
+            sources=frozenset({SOURCE}), forgotten_traits=tuple(context.known_traits.values())
+        )
+        yield Reading(sources=frozenset({SOURCE}), scope=frozenset())
+
+    stage.config = replace(CONFIG, guard=replace(TOY, observe=forget))
+    await stage.run_timer()
+    await stage.run_timer()
+    assert counts == [1, 0]
+    assert (await stage.ledger.load("toy")).known_traits == {}
+
+
 async def test_a_look_that_failed_forgets_nothing() -> None:
     stage = build_stage()
     await stage.run_timer()

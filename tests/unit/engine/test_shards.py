@@ -302,6 +302,26 @@ async def test_a_shard_knows_of_the_tenant_what_one_run_over_everything_knows() 
         assert context.seed == "5eed"
 
 
+async def test_a_shard_deletes_what_need_not_be_remembered_of_its_mailboxes() -> None:
+    async def forget(
+        tenant: Tenant, context: ObserveContext, owners: Sequence[Mailbox]
+    ) -> Reading[ForwardItem]:
+        read, ids = await inspect(tenant, context, owners), {box.id for box in owners}
+        rows = context.known_traits.values()
+        return replace(read, forgotten_traits=tuple(one for one in rows if one.object_id in ids))
+
+    stage = await ready(replace(ALERT_CONFIG, guard=replace(GUARD, inspect=forget)))
+    rows = [note_traits({}, name, "missed", ("missed",), START) for name in ("m1", "m400", "other")]
+    async with stage.ledger.claim("toy", "r1") as claim:
+        assert claim
+        await claim.save(*rows)
+    await stage.run_timer()
+    for message in stage.queue:
+        await stage.process_message(message)
+    known = (await stage.ledger.load("toy")).known_traits
+    assert [row.object_id for row in known.values()] == ["other"]
+
+
 async def test_where_messages_are_halved_a_round_checks_as_many_mailboxes_as_ever() -> None:
     stage = EngineHarness(SyntheticTenant(SIZE, deep_forwards={"m7": "x"}), shard_above=200)
     # Hash after hash: what no compression makes shorter.

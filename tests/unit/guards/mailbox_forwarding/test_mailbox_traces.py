@@ -23,6 +23,7 @@ from core.guards.mailbox_forwarding.mailbox_traces import (
     MailboxTraces,
     is_telling_mailbox,
     judge_traces,
+    list_caught_up,
     list_slots,
     note_missed,
     place,
@@ -289,8 +290,9 @@ def test_a_mailbox_that_could_not_be_read_is_read_again_until_it_was() -> None:
     other = note_traits({}, boxes[0].id, "something else", ["x"], NOW)
     assert not select_missed(boxes, replace(context, known_traits={other.key: other}))
     # Once it was read it waits for its time like any other.
-    noted |= {one.key: one for one in note_missed([*due, *missed], Reading(), again)}
-    assert select_missed(boxes, replace(again, known_traits=noted)) == []
+    assert list_caught_up([*due, *missed], read, again) == ()
+    assert note_missed([*due, *missed], Reading(), again) == ()
+    assert list_caught_up([*due, *missed], Reading(), again) == tuple(noted.values())
 
 
 async def look(fake: FakeTenant, *, unread: str = "") -> Reading[Any]:
