@@ -187,8 +187,13 @@ class SharedBatches:
         """Pass on what ended a sender too soon: its callers would wait for ever."""
         self.senders.discard(task)
         error = None if task.cancelled() else task.exception()
-        for one in batch.commands or ():
-            if error and not one.asking.end.done():
+        if error is None and not task.cancelled():
+            return
+        # It may have ended before its turn came: then those are concerned who would have been next.
+        for one in batch.fill():
+            if one.asking.end.done():
+                continue
+            if error:
                 one.asking.end.set_exception(error)
-            elif task.cancelled():
+            else:
                 one.asking.end.cancel()

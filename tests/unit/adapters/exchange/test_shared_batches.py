@@ -216,6 +216,22 @@ async def test_a_mistake_in_the_program_reaches_all_who_wait_for_that_batch() ->
     assert get_names(after) == [["c"]]
 
 
+async def test_a_mistake_before_a_batch_has_its_turn_leaves_nobody_waiting() -> None:
+    batches = build_batches(Post())
+
+    async def fail_to_sleep(seconds: float) -> None:
+        raise ZeroDivisionError
+
+    batches.service.sleep = fail_to_sleep
+    batches.service.pause_for(1.0)
+    outcomes = await asyncio.gather(
+        *(batches.complete(ask(*names)) for names in ("abcdef", "gh")), return_exceptions=True
+    )
+    assert [type(one) for one in outcomes] == [ZeroDivisionError] * 2
+    assert batches.in_line == 0
+    assert not batches.senders
+
+
 @pytest.mark.parametrize("turns", [1, 2, 3])
 async def test_nobody_waits_any_longer_once_it_is_closed(turns: int) -> None:
     batches = build_batches(Post(seconds=60.0))
