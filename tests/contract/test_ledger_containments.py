@@ -70,6 +70,15 @@ async def test_a_containment_is_read_as_it_was_saved_the_newest_first(ledger: Le
     assert await ledger.load_bundle("30708439042000-5e3aa1c7") is None
 
 
+async def test_who_claims_containments_finds_no_row_that_cannot_be_read(ledger: Ledger) -> None:
+    for run in ("r1", "r2"):
+        async with ledger.claim(CONTAINMENT_PARTITION, run) as claim:
+            assert claim
+            found = await claim.load()
+            assert (found.unreadable_rows, found.rows_differ) == (0, "")
+            await claim.save(PLAN, BUNDLE)
+
+
 async def test_each_edition_of_what_was_kept_stays_as_it_was(ledger: Ledger) -> None:
     later = replace(BUNDLE, edition=2, digest="e" * 64, body="{}", at=START + timedelta(hours=1))
     last = replace(BUNDLE, edition=11, digest="d" * 64, at=START + timedelta(hours=2))

@@ -7,7 +7,6 @@ much after a year as after a day.
 import logging
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
-from functools import partial
 
 from azure.data.tables import TableEntity
 
@@ -189,9 +188,20 @@ async def read_past_rows(table: StateTable, guard: str, low: str, high: str) -> 
 async def decode_key_range(
     table: StateTable, guard: str, first: str, last: str, *, are_counted: bool = False
 ) -> list[DecodedRow]:
-    """Read and decode the rows of a guard from one key up to, not including, another."""
-    decode = partial(decode_row, guard, is_counted=are_counted)
-    return await table.convert_key_range(decode, guard, first, last)
+    """Read and decode the rows of a guard from one key up to, not including, another.
+
+    What is no such record is left out: a partition may hold others beside them, as that of
+    containments does.
+    """
+
+    def decode(entity: TableEntity) -> DecodedRow | None:
+        key = entity["RowKey"].removeprefix(PAST_PREFIX)
+        if key.partition("|")[0] not in RECORD_TYPES:
+            return None
+        return decode_row(guard, entity, is_counted=are_counted)
+
+    rows = await table.convert_key_range(decode, guard, first, last)
+    return [row for row in rows if row is not None]
 
 
 def collect_records(rows: Iterable[DecodedRow]) -> RecordCollector:
