@@ -6,8 +6,8 @@ SHELL := /bin/bash
 MAKEFLAGS += --no-print-directory
 
 PYTHON := .venv/bin/python
-# Twice as many as there are processors: many tests wait for clocks and other processes.
-WORKERS = $(shell expr $$(nproc) \* 2)
+# Three times as many as there are processors: many tests wait for clocks and other processes.
+WORKERS = $(shell expr $$(nproc) \* 3)
 TYPED = core sandbox bench tests tools $(wildcard function_app.py)
 # What Python compiles is kept, also where the environment (of a container, often) says otherwise:
 # each worker of the tests and each process they start would compile all that it imports anew.
