@@ -261,9 +261,15 @@ def is_first_look(scan: Scan) -> bool:
 
 
 def choose_range_size(scan: Scan, index: MailboxIndex) -> int:
-    """How many mailboxes to read next in listing order: of a first look few, then ever more."""
+    """How many mailboxes to read next in listing order: of a first look few, then ever more.
+
+    Later there is little to tell of any, so they come in twice as many: whatever is asked for once
+    a range is asked for half as often.
+    """
     size = scan.world.range_size
-    return min(size, max(FIRST_LOOK_RANGE, index.next_position)) if is_first_look(scan) else size
+    if is_first_look(scan):
+        return min(size, max(FIRST_LOOK_RANGE, index.next_position))
+    return 2 * size
 
 
 async def scan_as_listed(

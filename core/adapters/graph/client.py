@@ -69,6 +69,9 @@ log = logging.getLogger(__name__)
 RELIES_ON = (BATCH_ORDER, PREMIUM_REFUSAL)
 
 BATCH_SIZE = 20
+# So many batches of a caller stand in line at once. Since all of what most callers ask for is
+# there from the start, what was asked for first is answered first, and not one with the other.
+MAX_QUEUED_BATCHES = 64
 # Graph hands on four requests of a batch to Outlook at a time, and all others at once.
 FIRST_BATCH_SIZE = 4
 OUTLOOK = "/mailFolders/"
@@ -357,7 +360,7 @@ class GraphClient:
                 await self.complete_batch(chunk, permission, on_result, is_empty)
 
         async with asyncio.TaskGroup() as group:
-            for _ in range(min(self.service.cap, math.ceil(len(paths) / least))):
+            for _ in range(min(MAX_QUEUED_BATCHES, math.ceil(len(paths) / least))):
                 group.create_task(work())
 
     def cut_into_batches(self, paths: Mapping[str, str]) -> Iterator[dict[str, str]]:

@@ -282,7 +282,7 @@ async def test_small_ranges_of_a_first_look_are_read_beside_more_of_them(
     assert tenant.inspected == tenant.mailbox_ids
     tenant.max_concurrent = 0
     await stage.run_timer()
-    assert tenant.max_concurrent == min(3, -(-count // 500))
+    assert tenant.max_concurrent == min(2, -(-count // 1_000))
 
 
 async def test_a_sweep_for_which_a_first_look_has_no_time_begins_anew_and_is_done() -> None:
