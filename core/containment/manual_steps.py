@@ -69,6 +69,28 @@ def list_manual_steps(picture: AccountPicture) -> tuple[ContainmentStep, ...]:
     )
 
 
+def list_unlisted(picture: AccountPicture) -> Iterator[str]:
+    """What there is more of than a plan lists: who has an account for an hour makes many of a kind,
+    so that one of them stays.
+    """
+    details, has_mailbox = picture.details, picture.mailbox is not None
+    methods = details.get(DetailKind.SIGN_IN_METHODS, ())
+    counts = {
+        "hidden rules": len(picture.hidden_rules),
+        "sign-in methods": sum(one.kind not in COMMON_METHODS for one in methods),
+        "grants to apps": len(details.get(DetailKind.GRANTS, ())),
+        "devices": len(list_recent_devices(details.get(DetailKind.DEVICES, ()), picture.since)),
+        "phones": has_mailbox * len(details.get(DetailKind.PHONES, ())),
+        **{
+            f"holders of the right to {right} the mailbox": has_mailbox * len(details.get(kind, ()))
+            for kind, right in RIGHTS.items()
+        },
+    }
+    for name, count in counts.items():
+        if count > MAX_OF_A_KIND:
+            yield f"{count:,} {name} were found, and {MAX_OF_A_KIND} of them are listed."
+
+
 def make_step(name: str, title: str, command: str, remark: str = "") -> ContainmentStep:
     """A step for a person."""
     return ContainmentStep(

@@ -19,6 +19,7 @@ from core.containment.manual_steps import (
     describe_date,
     list_manual_steps,
     list_recent_devices,
+    list_unlisted,
 )
 from core.containment.options import ContainmentOptions
 from core.microsoft365.powershell import (
@@ -99,7 +100,8 @@ def plan_containment(
 ) -> Plan:
     """The plan for an account. `choices` are of `STEP_CHOICES`; none: those made by default."""
     if reason := explain_refusal(picture, options):
-        return Plan(refusal=reason, steps=tuple(list_refusal_steps(picture))[:MAX_STEPS])
+        left = tuple(list_refusal_steps(picture))
+        return Plan(reason, left[:MAX_STEPS], tuple(list_unlisted(picture)))
     account = picture.account
     if account is None:
         raise ValueError("an account that was not read is refused")
@@ -121,8 +123,14 @@ def plan_containment(
     names = {step.name for step in made}
     manual = [step for step in list_manual_steps(picture) if step.name not in names]
     steps = (*made, *manual)[:MAX_STEPS]
-    left_out = len(made) + len(manual) - len(steps)
-    remarks = tuple(list_remarks(picture, wanted))
+    unmade = max(len(made) - MAX_STEPS, 0)
+    left_out = len(made) + len(manual) - len(steps) - unmade
+    remarks = (*list_remarks(picture, wanted), *list_unlisted(picture))
+    if unmade:
+        remarks += (
+            f"{unmade} steps that Exoguard makes do not fit into one plan: contain the account "
+            "again once these are done.",
+        )
     if left_out:
         remarks += (f"{left_out} more steps for a person are not listed: see the evidence.",)
     return Plan(steps=steps, remarks=remarks)

@@ -35,7 +35,6 @@ PATH = f"/applications?$select={PROPERTIES}&$expand=owners"
 MAX_EXPANDED = 20
 NAME_LIMIT = 256
 ADDRESS_LIMIT = 600
-OWNERS_LIMIT = 500
 
 
 def parse_app_registration(row: ResponseRow) -> AppRegistration:
@@ -120,7 +119,7 @@ async def add_all_owners(
     rows, errors = await fetch_related_rows(graph, wanted)
     for one, related in rows.items():
         try:
-            found[one] = replace(found[one], owners=parse_owners(related[:OWNERS_LIMIT]))
+            found[one] = replace(found[one], owners=parse_owners(related))
         except ValueError as error:
             errors[one] = str(error)
     return build_object_failures(APP_REGISTRATIONS, errors, len(wanted), {})

@@ -62,7 +62,9 @@ APIS_PAGE_SIZE = 200
 """Microsoft's own APIs have hundreds of roles each."""
 NAME_LIMIT = 256
 ROLES_LIMIT = 10_000
-REPLY_URL_LIMIT = 256
+REPLY_URLS_LIMIT = 2_000
+"""Of an app, all of which are judged; Entra takes 256, and older apps have more."""
+REPLY_URL_LENGTH = 1_000
 
 
 @dataclass(frozen=True, slots=True)
@@ -85,8 +87,12 @@ def parse_app(row: ResponseRow, caller: CallerIdentity) -> App:
     kind = parse_text(row.get("servicePrincipalType"), 64) or "Application"
     urls = row.get("replyUrls")
     replies = (
-        [parse_text(one, NAME_LIMIT).strip() for one in urls] if isinstance(urls, list) else []
+        [parse_text(one, REPLY_URL_LENGTH).strip() for one in urls]
+        if isinstance(urls, list)
+        else []
     )
+    if len(replies) > REPLY_URLS_LIMIT:
+        raise ValueError(f"an app with more than {REPLY_URLS_LIMIT:,} reply addresses")
     return App(
         id=found,
         app_id=app_id,
@@ -99,7 +105,7 @@ def parse_app(row: ResponseRow, caller: CallerIdentity) -> App:
         enabled=parse_row_flag(row, "accountEnabled", default=True),
         publisher=parse_publisher(row.get("verifiedPublisher")),
         credentials=tuple(parse_app_credentials(row)),
-        reply_urls=tuple(sorted({one for one in replies if one}))[:REPLY_URL_LIMIT],
+        reply_urls=tuple(sorted({one for one in replies if one})),
         microsoft_status=parse_microsoft_status(row.get("disabledByMicrosoftStatus")),
     )
 

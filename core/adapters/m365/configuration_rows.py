@@ -23,12 +23,13 @@ from core.tenant.configuration import Configuration
 NAME_LIMIT = 200
 TEXT_LIMIT = 2_000
 LIST_LIMIT = 2_000
-MAX_DEPTH = 6
+MAX_DEPTH = 12
+"""Levels of objects and lists. Approvers of a role lie eight levels down in its rules."""
 MAX_RELATED = 60
 """Objects of a source that are asked for a relation, with a request each."""
 
 
-def name_types(value: object, depth: int = 2 * MAX_DEPTH) -> object:
+def name_types(value: object, depth: int = MAX_DEPTH) -> object:
     """A value with the kind of each object under a name of its own, as deep as values are kept."""
     if not depth:
         return value
@@ -161,8 +162,16 @@ def clip_text(text: str) -> str:
 def clip_list(values: list[object], depth: int) -> list[object]:
     """A list, bounded; a longer one ends with a text that changes with any of the rest."""
     kept = [clip_configuration_value(part, depth - 1) for part in values[:LIST_LIMIT]]
-    rest = sorted(json.dumps(one, sort_keys=True, default=str) for one in values[LIST_LIMIT:])
+    rest = sorted(map(hash_value, values[LIST_LIMIT:]))
     return [*kept, f"{describe_rest(len(rest), *rest)}"] if rest else kept
+
+
+def hash_value(value: object) -> str:
+    """What tells a JSON value from any other. Raises ValueError for one nested too deeply."""
+    try:
+        return hash_parts(json.dumps(value, sort_keys=True, default=str))
+    except RecursionError:
+        raise ValueError("a property is nested too deeply") from None
 
 
 def describe_rest(count: int, *parts: str) -> str:
@@ -174,14 +183,14 @@ def clip_configuration_value(value: object, depth: int = MAX_DEPTH) -> object:
     """A JSON value, bounded in length and depth. What is cut off still shows when it changes."""
     if isinstance(value, str):
         return clip_text(value)
+    if isinstance(value, Mapping | list) and value and not depth:
+        return f"deeper, {hash_value(value)}"
     if isinstance(value, Mapping):
-        if not depth:
-            return {}
         inner = list(strip_annotations(value).items())[:LIST_LIMIT]
         return {
             parse_text(key, NAME_LIMIT): clip_configuration_value(part, depth - 1)
             for key, part in inner
         }
     if isinstance(value, list):
-        return clip_list(value, depth) if depth else []
+        return clip_list(value, depth)
     return value

@@ -161,7 +161,7 @@ def list_assignment_traits(
         "",
     )
     if scope:
-        limit = hash_parts(filters.get(scope.casefold(), ""))[:8]
+        limit = hash_parts(filters.get(scope.casefold(), ""))[:16]
         text = f"counts for the scope {quote_text(scope, MAX_NAME_LENGTH)} as it is now"
         token = build_value_token("scope", f"{scope} {limit}")
         yield Trait(token, text, grave, within=(EVERYWHERE,))

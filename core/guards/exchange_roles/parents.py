@@ -9,7 +9,6 @@ from core.property_values import get_text
 from core.watched.items import SourceRows
 
 ROLE = "management-role"
-MAX_PARENTS = 20
 RISK_SEVERITY: Mapping[PermissionRisk, Severity] = {
     PermissionRisk.TENANT_WIDE: Severity.HIGH,
     PermissionRisk.SENSITIVE: Severity.MEDIUM,
@@ -19,8 +18,10 @@ RISK_SEVERITY: Mapping[PermissionRisk, Severity] = {
 
 def find_root_role(name: str, parents: Mapping[str, str]) -> str:
     """The built-in role that a role was made from; the role itself where there is none."""
-    for _ in range(MAX_PARENTS):
-        name = parents.get(name.casefold()) or name
+    seen = set[str]()
+    while (parent := parents.get(name.casefold())) and name.casefold() not in seen:
+        seen.add(name.casefold())
+        name = parent
     return name
 
 

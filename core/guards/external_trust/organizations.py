@@ -5,6 +5,7 @@ organization. They are told apart by what ties them, Get-OnPremisesOrganization 
 domains, and never by their names, which anybody can choose.
 """
 
+import re
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 
@@ -35,6 +36,8 @@ TECHNIQUES = ("T1484.002", "T1537")
 # migration). What is not one of these lets them come, or nothing.
 OUTWARD_MOVES = frozenset({"outbound", "remoteoutbound"})
 INWARD_MOVES = frozenset({"inbound", "remoteinbound"})
+# What is no name of a server, such as a whole address, is nobody's own, however it ends.
+HOST_NAME = re.compile(r"[\w.-]+")
 MICROSOFT_TOKEN_ISSUERS = frozenset({"urn:federation:microsoftonline"})
 
 
@@ -48,7 +51,9 @@ class OwnOrganization:
     def owns(self, domain: str) -> bool:
         """Whether a domain is the tenant's own, or below one of its own."""
         folded = to_a_label(domain.strip().strip("."))
-        return any(folded == one or folded.endswith(f".{one}") for one in self.domains)
+        return HOST_NAME.fullmatch(folded) is not None and any(
+            folded == one or folded.endswith(f".{one}") for one in self.domains
+        )
 
     def owns_all(self, domains: Iterable[str]) -> bool:
         """Whether there are domains, and all are the tenant's own."""
@@ -193,7 +198,9 @@ def describe_intra_organization(rows: SourceRows) -> Iterator[WatchedItem]:
 def find_host(address: str) -> str:
     """The host of an address; the text itself where there is none."""
     rest = address.partition("://")[2] or address
-    return rest.partition("/")[0].partition(":")[0]
+    # Whatever stands before an @ is a name to sign in with, and may look like a host.
+    server = re.split(r"[/\\?#]", rest, maxsplit=1)[0].rpartition("@")[2]
+    return server.partition(":")[0]
 
 
 def describe_federation_trust(rows: SourceRows) -> Iterator[WatchedItem]:

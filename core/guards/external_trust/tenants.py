@@ -59,11 +59,19 @@ def list_target_traits(
 ) -> Iterator[Trait]:
     """Whether some or all are let in; a block that names some leaves in everybody else."""
     path = f"{name}.{part}"
-    access = find_property(values, f"{path}.accessType")[1]
+    shown = find_property(values, f"{path}.accessType")[1]
+    access = shown.strip().casefold() if isinstance(shown, str) else shown
     targets = {str(one.get("target")).casefold() for one in get_objects(values, f"{path}.targets")}
     names_all = not targets.isdisjoint(EVERYBODY)
     what = "people" if part == "usersAndGroups" else "applications"
-    if access == "allowed":
+    if access not in (None, "", "allowed", "blocked"):
+        told = quote_text(str(shown), MAX_NAME_LENGTH)
+        yield Trait(
+            build_value_token(f"{path} unknown", told),
+            f"{text} as far as anybody knows ({what}: access is {told})",
+            Severity.LOW,
+        )
+    elif access == "allowed":
         yield Trait(f"{path} some", f"{text} ({what})", severity)
         if names_all:
             yield Trait(f"{path} all", f"{text} (all {what})", severity)
@@ -72,7 +80,7 @@ def list_target_traits(
             yield Trait(build_token(path, one), named, severity, within=(f"{path} all",))
     elif access == "blocked" and not names_all:
         yield Trait(f"{path} some", f"{text} ({what})", severity)
-        blocked = hash_parts(sorted(targets))[:12]
+        blocked = hash_parts(sorted(targets))[:16]
         yield Trait(
             build_value_token(path, f"but {blocked}"), f"{text} (all {what} but some)", severity
         )

@@ -2,6 +2,7 @@
 
 import re
 from collections.abc import Iterator, Mapping, Sequence
+from datetime import datetime, timedelta
 
 from core.guards.mail_protection.policies import DOMAINS, read_own_domains
 from core.guards.mail_protection.properties import LOW, MAX_NAME_LENGTH, MEDIUM
@@ -12,7 +13,9 @@ from core.property_values import (
     get_flag,
     get_text,
     get_texts,
+    get_time,
     parse_printed_bool,
+    parse_printed_int,
 )
 from core.tenant.quoting import quote_text
 from core.watched.items import (
@@ -37,6 +40,8 @@ REPORT_IDENTITY = "DefaultReportSubmissionPolicy"
 SIGNED, REPORTS = "Enabled", "EnableReportToMicrosoft"
 RIGHT_PREFIX = "PermissionTo"
 GRANTED = re.compile(rf"(?i){RIGHT_PREFIX}(\w{{1,40}}):\s*True")
+LONGEST_ALLOWED = timedelta(days=90)
+"""Twice what Microsoft gives an entry (Microsoft Learn: Manage the Tenant Allow/Block List)."""
 RELEASING = frozenset({"release", "allowsender"})
 
 
@@ -49,8 +54,7 @@ def describe_allowed(rows: SourceRows) -> Iterator[WatchedItem]:
             if get_text(values, "Action").casefold() == "block":
                 continue
             value = get_text(values, "Value")
-            ends = [find_property(values, name)[1] for name in ("ExpirationDate", "RemoveAfter")]
-            is_endless = all(end in (None, "") for end in ends)
+            is_endless = not ends_soon(values, rows.now)
             is_own = value.rpartition("@")[2].casefold() in own
             severity = Severity.HIGH if is_own else MEDIUM
             yield WatchedItem(
@@ -75,6 +79,16 @@ def describe_allowed(rows: SourceRows) -> Iterator[WatchedItem]:
                     ),
                 ),
             )
+
+
+def ends_soon(values: Mapping[str, object], now: datetime) -> bool:
+    """Whether an entry ends by itself: on a date, or so many days after its last use. What lies
+    ages ahead is no end, nor is what cannot be read.
+    """
+    ends_at = get_time(values, "ExpirationDate")
+    days = parse_printed_int(find_property(values, "RemoveAfter")[1])
+    is_dated = ends_at is not None and ends_at <= now + LONGEST_ALLOWED
+    return is_dated or (days is not None and days <= LONGEST_ALLOWED.days)
 
 
 def describe_spoof(rows: SourceRows) -> Iterator[WatchedItem]:

@@ -3,7 +3,9 @@
 Microsoft Learn: Recommended settings for EOP and Microsoft Defender for Office 365.
 """
 
+from collections import Counter
 from collections.abc import Callable, Iterator, Sequence
+from dataclasses import replace
 from functools import partial
 
 from core.guards.mail_protection.properties import (
@@ -212,18 +214,32 @@ def make_policy_description(
 
     def describe(rows: SourceRows) -> Iterator[WatchedItem]:
         own = read_own_domains(rows)
+        presets = Counter(find_policy_id(one) for one in rows[source] or () if is_preset(one))
         for one in rows[source] or ():
+            if presets[find_policy_id(one)] > 1:
+                # Microsoft makes one of a kind, and any cmdlet may call another one so: who does
+                # has a filter of their own that nobody else looks at.
+                yield describe_one(shape, one, own)
             part = shape.for_preset() if is_preset(one) else shape
-            yield WatchedItem(
-                id=find_policy_id(one),
-                name=quote_text(one.name or one.id, MAX_NAME_LENGTH),
-                opens=tuple(list_exposures(part, one, own)),
-                keeps=frozenset(list_kept(part, one)),
-                is_object=not is_preset(one),
-                arrival=Severity.INFO if is_preset(one) else LOW,
+            item = describe_one(part, one, own)
+            yield (
+                replace(item, id=find_policy_id(one), is_object=False, arrival=Severity.INFO)
+                if is_preset(one)
+                else item
             )
 
     return describe
+
+
+def describe_one(shape: FilterShape, policy: Configuration, own: frozenset[str]) -> WatchedItem:
+    """One policy as one of the tenant's own."""
+    return WatchedItem(
+        id=policy.id,
+        name=quote_text(policy.name or policy.id, MAX_NAME_LENGTH),
+        opens=tuple(list_exposures(shape, policy, own)),
+        keeps=frozenset(list_kept(shape, policy)),
+        arrival=LOW,
+    )
 
 
 def define_filter(

@@ -14,6 +14,7 @@ from core.microsoft365.remedies import build_command, make_exchange_step
 from core.model.findings import Fact
 from core.property_values import get_flag, get_text, get_texts
 from core.tenant.configuration import Configuration
+from core.tenant.domain_names import to_a_label
 from core.tenant.quoting import quote_text
 from core.watched.items import (
     SourceRows,
@@ -125,7 +126,7 @@ def strip_prefix(address: str) -> str:
 
 def is_own(address: str, own: frozenset[str]) -> bool:
     """Whether an address is below a domain of the tenant's own."""
-    return address.rpartition("@")[2] in own
+    return to_a_label(address.rpartition("@")[2]) in own
 
 
 RECIPIENT_COLLECTIONS = (

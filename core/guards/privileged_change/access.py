@@ -66,9 +66,10 @@ CONDITIONS = (
     ("conditions.insiderRiskLevels", "insider risk"),
     ("conditions.authenticationFlows.transferMethods", "flow"),
 )
+GUEST_TENANTS = f"{USERS}.includeGuestsOrExternalUsers.externalTenants"
 EVERY = frozenset({"all"})
 # Conditions that are no list of cases: any other one is told.
-NARROWING = ("devices", "clientApplications")
+NARROWING = ("devices", "clientApplications", "applications.applicationFilter")
 KNOWN_CONDITIONS = frozenset(
     {
         *("users", "applications", *(name.casefold() for name in NARROWING)),
@@ -140,9 +141,13 @@ def list_alternatives(policy: Configuration) -> Iterator[Trait]:
     if isinstance(grants, Mapping) and get_text(grants, "operator").casefold() != "and":
         names = ("builtInControls", "termsOfUse", "customAuthenticationFactors")
         ways = [way for name in names for way in get_texts(grants, name)]
+        if isinstance(strength := grants.get("authenticationStrength"), Mapping):
+            ways.append(f"strength {get_text(strength, 'id')}")
         for way in ways if len(ways) > 1 else ():
             text = f"is also met by {quote_text(way, MAX_NAME_LENGTH)}"
-            yield Trait(build_token("or", way), text, Severity.HIGH)
+            # Microsoft's advice is to ask for a strength in place of the control.
+            within = ("or mfa",) if way.startswith("strength ") else ()
+            yield Trait(build_token("or", way), text, Severity.HIGH, within)
 
 
 def list_conditions(policy: Configuration) -> Iterator[Trait]:
@@ -154,6 +159,13 @@ def list_conditions(policy: Configuration) -> Iterator[Trait]:
                 f"only counts under a condition ({name})",
                 Severity.HIGH,
             )
+    tenants = find_property(policy.values, GUEST_TENANTS)[1]
+    if isinstance(tenants, Mapping) and get_text(tenants, "membershipKind").casefold() != "all":
+        yield Trait(
+            build_value_token("only", f"tenants {hash_parts(tenants)[:16]}"),
+            "only counts for guests of some organizations",
+            Severity.HIGH,
+        )
     conditions = find_property(policy.values, "conditions")[1]
     for name, value in conditions.items() if isinstance(conditions, Mapping) else ():
         if value and name.casefold() not in KNOWN_CONDITIONS and "@" not in name:

@@ -7,6 +7,7 @@ Pure.
 """
 
 from collections.abc import Iterator
+from datetime import datetime, timedelta
 
 from core.guards.privileged_change.roles import POWERFUL_ROLES
 from core.microsoft365.assumptions.graph_traces import ROLE_INSTANCES
@@ -14,7 +15,7 @@ from core.microsoft365.configuration_sources import ROLE_HOLDER
 from core.microsoft365.powershell import can_be_quoted, quote_literal
 from core.microsoft365.remedies import build_graph_request, make_graph_step
 from core.model.findings import Fact, Severity
-from core.property_values import find_property, get_text
+from core.property_values import get_text, get_time
 from core.tenant.configuration import Configuration
 from core.tenant.quoting import quote_text
 from core.watched.items import SourceRows, Trait, WatchedCollection, WatchedItem
@@ -25,6 +26,8 @@ ASSIGNMENTS, ELIGIBILITIES = "role-assignment-instance", "role-eligibility-insta
 MAX_NAME_LENGTH = 120
 ELIGIBLE, STANDING, ENDLESS = "eligible", "standing", "endless"
 ROOT = "/"
+FORESEEABLE = timedelta(days=400)
+"""PIM gives a role for a year at most, unless it is told to give it for ever."""
 DIRECTORY = ("roleManagement", "directory")
 
 type RoleKey = tuple[str, str]
@@ -34,14 +37,22 @@ def describe_standing(rows: SourceRows) -> Iterator[WatchedItem]:
     """Each powerful role of each account that PIM knows, whether it can be activated or is held."""
     names = {one.id: one.name for one in rows[ROLE_HOLDER] or ()}
     eligible = {key for one in rows[ELIGIBILITIES] or () if (key := read_key(one))}
-    held = {key: one for one in rows[ASSIGNMENTS] or () if (key := read_key(one)) and is_given(one)}
+    held: dict[RoleKey, Configuration] = {}
+    for one in rows[ASSIGNMENTS] or ():
+        # One role may be held by several assignments: that without an end counts.
+        if (
+            (key := read_key(one))
+            and is_given(one)
+            and (key not in held or not ends(one, rows.now))
+        ):
+            held[key] = one
     for role, who in sorted(eligible | held.keys()):
         name = quote_text(names.get(who) or who, MAX_NAME_LENGTH)
         given = held.get((role, who))
         yield WatchedItem(
             id=f"{role} {who}",
             name=f"{POWERFUL_ROLES[role]} of {name}",
-            opens=tuple(list_standing_traits(given)) if given else (),
+            opens=tuple(list_standing_traits(given, rows.now)) if given else (),
             keeps=frozenset({ELIGIBLE} if (role, who) in eligible else ()),
             facts=(Fact("account", who),),
             is_object=False,
@@ -89,12 +100,19 @@ def is_given(row: Configuration) -> bool:
     return get_text(row.values, "assignmentType").casefold() != "activated"
 
 
-def list_standing_traits(row: Configuration) -> Iterator[Trait]:
+def ends(row: Configuration, now: datetime) -> bool:
+    """Whether an assignment ends in a foreseeable time: what lies decades ahead is no end."""
+    ends_at = get_time(row.values, "endDateTime")
+    return ends_at is not None and ends_at - now <= FORESEEABLE
+
+
+def list_standing_traits(row: Configuration, now: datetime) -> Iterator[Trait]:
     """That the role is held, and whether that ends."""
-    ends = isinstance(find_property(row.values, "endDateTime")[1], str)
+    is_ending = ends(row, now)
     text = "is held without activating it, which was needed before"
-    yield Trait(STANDING, text, Severity.MEDIUM if ends else Severity.HIGH, after_kept=ELIGIBLE)
-    if not ends:
+    grave = Severity.MEDIUM if is_ending else Severity.HIGH
+    yield Trait(STANDING, text, grave, after_kept=ELIGIBLE)
+    if not is_ending:
         yield Trait(
             ENDLESS, "is held for ever, past its approval", Severity.HIGH, after_kept=ELIGIBLE
         )

@@ -153,6 +153,35 @@ def test_foreign_text_in_a_command_is_quoted_or_there_is_none(name: str) -> None
         assert len(step.title) < 700
 
 
+def test_a_plan_says_of_what_there_is_more_than_it_lists() -> None:
+    many = tuple(replace(METHOD, id=f"m-{number}") for number in range(9))
+    details = {DetailKind.SIGN_IN_METHODS: many, DetailKind.GRANTS: many[:8]}
+    hidden = tuple(HiddenRule("a hidden rule", f"{number}") for number in range(12))
+    picture = replace(PICTURE, details=details, hidden_rules=hidden)
+    told = (
+        "12 hidden rules were found, and 8 of them are listed.",
+        "9 sign-in methods were found, and 8 of them are listed.",
+    )
+    assert plan_containment(picture, OPTIONS, ()).remarks[-2:] == told
+    refused = plan_containment(replace(picture, role_holders=None), OPTIONS, ())
+    assert refused.refusal
+    assert refused.remarks == told
+
+
+def test_rules_that_do_not_fit_into_a_plan_are_not_said_to_be_a_person_s() -> None:
+    judged = tuple(
+        JudgedChange("a rule", DisableInboxRule(BOX.id, f"r{number}"))
+        for number in range(MAX_STEPS)
+    )
+    plan = plan_containment(replace(PICTURE, judged=judged), OPTIONS, ())
+    assert len(plan.steps) == MAX_STEPS
+    made = sum(not step.name.startswith("rule-") for step in plan.steps)
+    assert made
+    assert any(
+        one.startswith(f"{made} steps that Exoguard makes do not fit") for one in plan.remarks
+    )
+
+
 def test_a_plan_is_bounded_and_says_what_it_leaves_out() -> None:
     many = tuple(replace(METHOD, id=f"m-{number}", title="x" * 900) for number in range(500))
     details = dict.fromkeys(DetailKind, many)

@@ -80,7 +80,11 @@ def test_a_role_of_the_directory_that_nobody_knows_may_change_much(
     [
         (" View-Only Recipients ", PermissionRisk.BROAD),
         ("ROLE MANAGEMENT", PermissionRisk.TENANT_WIDE),
+        ("Security Reader", PermissionRisk.BROAD),
         ("Distribution Groups", PermissionRisk.SENSITIVE),
+        # What is called like one that views is whatever somebody made it from.
+        ("View-Only Reports", PermissionRisk.SENSITIVE),
+        ("Mail Reader", PermissionRisk.SENSITIVE),
         ("a role of tomorrow", PermissionRisk.SENSITIVE),
     ],
 )

@@ -6,7 +6,7 @@ import pytest
 
 from core.adapters.credentials import parse_token_claims, parse_token_roles
 from core.adapters.m365.apps import (
-    REPLY_URL_LIMIT,
+    REPLY_URLS_LIMIT,
     CallerIdentity,
     parse_app,
     parse_app_permission,
@@ -91,10 +91,14 @@ def test_secrets_that_cannot_be_understood_are_not_no_secrets(value: object) -> 
         parse_app(row(passwordCredentials=value), READER)
 
 
-def test_replies_are_sorted_and_bounded() -> None:
-    many = [f"https://{number:04}.example" for number in range(REPLY_URL_LIMIT + 5)]
+def test_replies_are_sorted_and_all_there_and_too_many_leave_an_app_unread() -> None:
+    many = [f"https://{number:04}.example" for number in range(REPLY_URLS_LIMIT - 3)]
     found = parse_app(row(replyUrls=[*reversed(many), None, 7, ""]), READER)
-    assert found.reply_urls == tuple(many[:REPLY_URL_LIMIT])
+    assert found.reply_urls == tuple(many)
+    with pytest.raises(ValueError, match="reply addresses"):
+        parse_app(row(replyUrls=[*many, *many]), READER)
+    deep = f"https://{'a' * 250}.example/"
+    assert parse_app(row(replyUrls=[deep]), READER).reply_urls == (deep,)
     assert parse_app(row(replyUrls="https://a.example"), READER).reply_urls == ()
 
 

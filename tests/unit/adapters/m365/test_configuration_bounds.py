@@ -8,12 +8,15 @@ from core.adapters.graph.client import GraphClient
 from core.adapters.m365.configuration import M365ConfigurationReader
 from core.adapters.m365.configuration_rows import (
     LIST_LIMIT,
+    MAX_DEPTH,
     TEXT_LIMIT,
     clip_configuration_value,
     holds_properties,
+    parse_configuration,
 )
 from core.adapters.parsing import ResponseRow
 from core.errors import NotFound
+from core.microsoft365.configuration_sources import CONFIGURATION_SOURCES
 from tests.support.fakes.exchange import ScriptedExchange
 
 
@@ -72,3 +75,32 @@ async def test_a_role_group_that_was_deleted_leaves_the_others_read() -> None:
     assert [(one.name, one.values["Get-RoleGroupMember"]) for one in read.items] == [
         ("Group 1", [{"Name": "ann"}])
     ]
+
+
+def nest(inner: object, depth: int) -> object:
+    """A value inside of so many objects."""
+    for _ in range(depth):
+        inner = {"part": inner}
+    return inner
+
+
+@pytest.mark.parametrize(("inner", "other"), [(["a"], ["b"]), ({"a": 1}, {"a": 2}), ([], ["b"])])
+def test_what_lies_too_deep_to_be_kept_still_shows_when_it_changes(
+    inner: object, other: object
+) -> None:
+    kept, changed = (clip_configuration_value(nest(one, MAX_DEPTH)) for one in (inner, other))
+    assert kept != changed
+
+
+def test_a_value_without_an_end_to_its_depth_is_no_object() -> None:
+    with pytest.raises(ValueError, match="deep"):
+        clip_configuration_value(nest([1], 200_000))
+
+
+def test_who_approves_a_role_is_kept_however_deep_it_lies_in_the_rules_of_the_role() -> None:
+    source = CONFIGURATION_SOURCES["role-activation-policy"]
+    stages = [{"primaryApprovers": [{"userId": "u1"}]}]
+    rule = {"setting": {"isApprovalRequired": True, "approvalStages": stages}}
+    row: ResponseRow = {source.identity_property: "r1", "policy": {"rules": [rule]}}
+    kept = parse_configuration("role-activation-policy", source, row)
+    assert kept.values["policy"] == {"rules": [rule]}

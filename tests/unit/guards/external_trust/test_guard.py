@@ -69,6 +69,45 @@ async def test_a_new_partner_is_as_grave_as_what_it_opens(
     assert (await tell("partner-organization", item)).partition(":")[0] == expected
 
 
+@pytest.mark.parametrize(
+    ("access", "expected"),
+    [
+        ("Allowed", "high: The partner organization t1 may enter shared channels"),
+        ("BLOCKED", "high: The partner organization t1 may enter shared channels"),
+        ("ofTomorrow", "low: The partner organization t1 may enter shared channels"),
+        ("", ""),
+    ],
+)
+async def test_access_is_told_in_whatever_case_it_is_printed_and_of_a_kind_nobody_knows_too(
+    access: str, expected: str
+) -> None:
+    people = {"accessType": access, "targets": [{"target": "u1"}]}
+    let_in = partner(b2bDirectConnectInbound={"usersAndGroups": people})
+    said = await tell("partner-organization", let_in, first=(partner(),))
+    assert said.startswith(expected)
+    assert bool(said) is bool(expected)
+
+
+@pytest.mark.parametrize(
+    "address",
+    [
+        "https://contoso.com:x@harbour.example/EWS/Exchange.asmx",
+        "https://harbour.example?.contoso.com/",
+        "https://harbour.example#.contoso.com",
+        "https://harbour.example\\.contoso.com/",
+        "https://mail.contoso.com@harbour.example",
+    ],
+)
+async def test_a_server_is_no_own_one_by_how_the_rest_of_its_address_looks(address: str) -> None:
+    values = {"TargetAddressDomains": ["contoso.com"], "TargetSharingEpr": address}
+    item = Configuration("intra-organization-connector", "i1", "Wide", values)
+    said = await tell("intra-organization-connector", item)
+    assert said.startswith("high: ")
+    assert "asks the server harbour.example" in said
+    endpoint = Configuration("migration-endpoint", "m1", "Wide", {"RemoteServer": address})
+    assert (await tell("migration-endpoint", endpoint)).startswith("high: ")
+
+
 async def test_a_block_of_some_people_lets_in_all_others() -> None:
     before, after = (
         partner(

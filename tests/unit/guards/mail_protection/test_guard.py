@@ -105,6 +105,18 @@ async def test_what_microsoft_changes_in_a_preset_is_no_news_and_what_the_tenant
     )
 
 
+async def test_a_policy_beside_the_preset_that_calls_itself_one_is_a_policy_of_the_tenant() -> None:
+    looks = Looks(COLLECTIONS["anti-phish-policy"])
+    kind = {"RecommendedPolicyType": "Standard"}
+    real = Configuration("anti-phish-policy", "p1", "Standard Preset", kind)
+    weak = kind | {"EnableSpoofIntelligence": False}
+    other = Configuration("anti-phish-policy", "p2", "Standard Preset Too", weak)
+    assert await looks.look([DOMAIN, real]) == []
+    said = {one.object_id: one.summary for one in await looks.look([DOMAIN, real, other])}
+    assert "no longer looks for spoofing" in said["p2"]
+    assert said.keys() == {"p1", "p2"}
+
+
 async def test_a_preset_that_is_made_anew_is_the_same_policy() -> None:
     looks = Looks(COLLECTIONS["anti-phish-policy"])
     values = {"RecommendedPolicyType": "Standard"}
@@ -185,6 +197,9 @@ async def test_a_rule_is_told_when_it_covers_fewer_people(
         ({"Action": "Allow", "Value": "x@contoso.com", "RemoveAfter": 45}, "high"),
         ({"Action": "Allow", "Value": "a.example", "RemoveAfter": 45}, ""),
         ({"Action": "Allow", "Value": "a.example", "ExpirationDate": "2027-01-01"}, ""),
+        ({"Action": "Allow", "Value": "a.example", "ExpirationDate": "2099-01-01"}, "medium"),
+        ({"Action": "Allow", "Value": "a.example", "ExpirationDate": "some day"}, "medium"),
+        ({"Action": "Allow", "Value": "a.example", "RemoveAfter": 36500}, "medium"),
         ({"Action": "Block", "Value": "a.example"}, ""),
         ({"Action": "Later", "Value": "a.example"}, "medium"),
     ],

@@ -67,6 +67,16 @@ async def test_a_person_s_mailbox_that_lists_no_longer_show_is_told(
     assert bool(said) is is_told
 
 
+@pytest.mark.parametrize("printed", ["münchen.example", "xn--mnchen-3ya.example"])
+async def test_an_own_domain_is_one_however_its_letters_are_printed(printed: str) -> None:
+    domain = Configuration("accepted-domain", "d1", "d1", {"DomainName": "xn--mnchen-3ya.example"})
+    values = {"ExternalEmailAddress": OUTSIDE, "EmailAddresses": [f"smtp:sales@{printed}"]}
+    looks = Looks(COLLECTIONS["leading-recipient"])
+    await looks.look([domain])
+    found = await looks.look([domain, Configuration("mail-contact", "r1", "Ann", values)])
+    assert [one.object_id for one in found] == ["r1"]
+
+
 async def test_a_domain_that_a_listing_lacks_once_makes_no_own_address_an_outside_one() -> None:
     values = {
         "ExternalEmailAddress": "SMTP:ann@contoso.com",

@@ -50,6 +50,32 @@ def when(**conditions: object) -> Any:
     return found
 
 
+def visit(*tenants: str) -> Any:
+    """A policy for guests of some organizations, or of all."""
+    kind = "enumerated" if tenants else "all"
+    guests = {
+        "guestOrExternalUserTypes": "b2bCollaborationGuest",
+        "externalTenants": {"membershipKind": kind, "members": [*tenants]},
+    }
+    return ask(includeUsers=[], includeGuestsOrExternalUsers=guests)
+
+
+def filter_apps(rule: str = "") -> Any:
+    """A policy for every application, or for those that a rule leaves."""
+    found = aim("All")
+    if rule:
+        left = {"mode": "exclude", "rule": rule}
+        found["conditions"]["applications"]["applicationFilter"] = left
+    return found
+
+
+def strengthen(*others: str) -> Any:
+    """A policy that asks for a strength, or for something else."""
+    found = ask(controls=others)
+    found["grantControls"]["authenticationStrength"] = {"id": "s1"}
+    return found
+
+
 def keep(**controls: object) -> Any:
     """A policy that asks something of sessions."""
     return ask() | {"sessionControls": controls}
@@ -123,6 +149,14 @@ async def tell(
         ),
         (when(), when(signInRiskLevels={"least": "high"}), "high"),
         (when(), when(devices={"deviceFilter": {"mode": "include", "rule": "x"}}), "high"),
+        # Which guests of whose organizations, and which applications by a filter.
+        (visit(), visit("t1"), f"{POLICY} only counts for guests of some organizations."),
+        (visit("t1"), visit(), ""),
+        (filter_apps(), filter_apps("x"), f"{POLICY} only counts under a condition"),
+        (filter_apps("x"), filter_apps(), ""),
+        # Another way to meet it.
+        (strengthen(), strengthen("compliantDevice"), f"{POLICY} is also met by compliantDevice"),
+        (ask(controls=("mfa", "compliantDevice")), strengthen("compliantDevice"), ""),
         # What it asks of a session.
         (keep(), keep(signInFrequency=hourly(4)), ""),
         (keep(signInFrequency=hourly(4)), keep(signInFrequency=hourly(1)), ""),

@@ -51,6 +51,9 @@ async def tell(*looks_at: tuple[Configuration, ...]) -> list[Finding]:
         ((eligible(), held("Activated", ENDS)), (held(),), "high"),
         # Given with an end.
         ((eligible(),), (eligible(), held(ends=ENDS)), "medium"),
+        # Decades ahead is no end, and of several assignments the endless one counts.
+        ((eligible(),), (eligible(), held(ends="9999-12-31T00:00:00Z")), "high"),
+        ((eligible(),), (eligible(), held(), held("assigned", ends=ENDS)), "high"),
         # Never eligible: a new administrator, which is told as that.
         ((), (held(),), ""),
         ((), (eligible(), held()), ""),
