@@ -52,7 +52,12 @@ MAILBOX_CHANGES = (
     Watch(
         "mail-protection",
         About.WHOLE,
-        frozenset({"Moderat*", "RejectMessages*", "LitigationHold*", "SingleItemRecoveryEnabled"}),
+        frozenset(
+            {
+                *("Moderat*", "RejectMessages*", "AcceptMessagesOnly*"),
+                *("LitigationHold*", "SingleItemRecoveryEnabled"),
+            }
+        ),
         ("mailbox-moderation", "mailbox-rejection", "mailbox-hold", "mailbox-recovery"),
     ),
 )

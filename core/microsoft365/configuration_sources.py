@@ -36,10 +36,20 @@ def has_flag(name: str, value: bool) -> Callable[[Mapping[str, object]], bool]:
     return lambda row: get_flag(row, name, default=value) is value
 
 
+SENDER_LISTS = (
+    "RejectMessagesFrom",
+    "RejectMessagesFromDLMembers",
+    "AcceptMessagesOnlyFrom",
+    "AcceptMessagesOnlyFromDLMembers",
+)
+"""Whose mail a mailbox refuses, and whose alone it takes, each filterable by itself."""
+SENDER_UNIONS = ("RejectMessagesFromSendersOrMembers", "AcceptMessagesOnlyFromSendersOrMembers")
+"""What two of these lists hold together."""
+
+
 def rejects_senders(row: Mapping[str, object]) -> bool:
     """Whether a mailbox takes no mail from somebody."""
-    names = ("RejectMessagesFrom", "RejectMessagesFromDLMembers")
-    return any(get_texts(row, name) for name in names)
+    return any(get_texts(row, name) for name in (*SENDER_LISTS, *SENDER_UNIONS))
 
 
 CONFIGURATION_SOURCES: Mapping[str, ConfigurationSource] = {
@@ -123,9 +133,9 @@ CONFIGURATION_SOURCES: Mapping[str, ConfigurationSource] = {
         filtered=has_flag("ModerationEnabled", value=True),
     ),
     "rejecting-mailbox": define_mailbox_source(
-        "RejectMessagesFrom -ne $null -or RejectMessagesFromDLMembers -ne $null",
-        *("RejectMessagesFrom", "RejectMessagesFromDLMembers"),
-        "RejectMessagesFromSendersOrMembers",
+        " -or ".join(f"{name} -ne $null" for name in SENDER_LISTS),
+        *SENDER_LISTS,
+        *SENDER_UNIONS,
         filtered=rejects_senders,
     ),
     "held-mailbox": define_mailbox_source(

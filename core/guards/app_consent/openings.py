@@ -25,18 +25,19 @@ from core.tenant.readings import ReadFailure, Reading
 from core.watched.items import SourceRows, Trait, WatchedCollection, WatchedItem, build_token
 
 POWERFUL, PRINCIPAL, DOMAIN = "powerful-app", "app-principal", "domain"
+SHOWN_OWNERS = 20
+"""So many come with a service principal at most (Microsoft Graph: known issues, `$expand`)."""
 # Microsoft Graph v1.0: application, signInAudience. What is not named here lets in others too.
 OWN_AUDIENCE = "azureadmyorg"
 
 
 def is_powerful(item: ConsentedApp) -> bool:
-    """Whether an app holds what is worth a detour, in its own name or in everybody's."""
+    """Whether an app holds what is worth a detour, in its own name or in everybody's. One that is
+    disabled is compared too: it would come back with whatever was opened meanwhile.
+    """
     reach = measure_reach(item)
-    return (
-        max(reach.by_itself, reach.for_everyone) >= PermissionRisk.SENSITIVE
-        and item.app.enabled
-        and not is_trusted_app(item.app)
-    )
+    is_wide = max(reach.by_itself, reach.for_everyone) >= PermissionRisk.SENSITIVE
+    return is_wide and not is_trusted_app(item.app)
 
 
 def build_powerful_row(item: ConsentedApp) -> Configuration:
@@ -76,6 +77,7 @@ def describe_openings(rows: SourceRows) -> Iterator[WatchedItem]:
             id=one.id,
             name=quote_text(one.name or one.id, MAX_TEXT_LENGTH),
             opens=tuple(traits),
+            on_sight=tuple(list_cut_owners(principal)) if principal else (),
             stop=(
                 stop_app(one.id, "somebody answers for it"),
                 Step(
@@ -115,6 +117,16 @@ def list_owner_traits(principal: Configuration, administrators: set[str]) -> Ite
             name = get_text(one, "userPrincipalName") or get_text(one, "displayName") or owner
             text = f"is owned by {quote_text(name, MAX_TEXT_LENGTH)}, who holds no role"
             yield Trait(build_token("owner", owner), text, Severity.HIGH)
+
+
+def list_cut_owners(principal: Configuration) -> Iterator[Trait]:
+    """That a service principal has more owners than Graph shows beside it: who else may give it new
+    secrets is not known.
+    """
+    found = find_property(principal.values, "owners")[1]
+    if isinstance(found, list) and len(found) >= SHOWN_OWNERS:
+        text = f"has {SHOWN_OWNERS} owners or more, and Graph shows no others beside it"
+        yield Trait("more owners", text, Severity.LOW)
 
 
 def list_audience_traits(principal: Configuration) -> Iterator[Trait]:

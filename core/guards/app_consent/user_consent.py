@@ -9,6 +9,7 @@ from core.guards.app_consent.texts import format_name_list
 from core.guards.app_consent.verdicts import ConsentVerdict
 from core.microsoft365.configuration_sources import get_configuration_source_name
 from core.model.findings import Fact, Finding, Severity, Verdict
+from core.property_values import get_flag
 from core.tenant.changes import SetConfiguration
 from core.tenant.configuration import Configuration
 
@@ -83,7 +84,7 @@ def judge_consent_policy(policy: Configuration) -> Iterator[Finding]:
                 "User consent settings: Do not allow user consent."
             ),
         )
-    if policy.values.get("allowUserConsentForRiskyApps") is True:
+    if get_flag(policy.values, "allowUserConsentForRiskyApps", default=False):
         yield finding(
             kind="risky-app-consent",
             severity=Severity.HIGH,

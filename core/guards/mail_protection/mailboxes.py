@@ -10,6 +10,7 @@ from collections.abc import Iterator, Mapping, Sequence
 
 from core.guards.mail_protection.policies import read_own_domains
 from core.guards.mail_protection.properties import LOW, MAX_NAME_LENGTH, MEDIUM
+from core.keys import hash_parts
 from core.microsoft365.deleted_mail import USUAL_DAYS, loses_deleted_mail
 from core.microsoft365.remedies import build_command, make_exchange_step
 from core.microsoft365.trustees import SYSTEM_KINDS
@@ -23,6 +24,7 @@ from core.watched.items import (
     WatchedCollection,
     WatchedItem,
     build_token,
+    build_value_token,
 )
 
 RELIES_ON = ("exchange-moderators",)
@@ -35,7 +37,13 @@ REJECTIONS = (
     "RejectMessagesFrom",
     "RejectMessagesFromDLMembers",
 )
+ACCEPTANCES = (
+    "AcceptMessagesOnlyFromSendersOrMembers",
+    "AcceptMessagesOnlyFrom",
+    "AcceptMessagesOnlyFromDLMembers",
+)
 HOLD, ENDLESS = "hold", "endless"
+MAX_SENDERS = 5
 CONTACTS = ("technicalNotificationMails", "securityComplianceNotificationMails")
 
 
@@ -94,7 +102,7 @@ def is_owner(mailbox: Configuration, name: str) -> bool:
 
 
 def describe_rejections(rows: SourceRows) -> Iterator[WatchedItem]:
-    """Each mailbox that refuses mail of somebody in the organization."""
+    """Each mailbox that refuses mail of somebody, or takes that of some alone."""
     for one in rows[REJECTING] or ():
         senders = dict.fromkeys(name for part in REJECTIONS for name in get_texts(one.values, part))
         yield WatchedItem(
@@ -107,17 +115,37 @@ def describe_rejections(rows: SourceRows) -> Iterator[WatchedItem]:
                     MEDIUM,
                 )
                 for sender in senders
-            ),
+            )
+            + tuple(list_acceptance_traits(one)),
             facts=list_people_facts(one),
             stop=(
                 make_exchange_step(
                     "Unless somebody answers for it: let everybody write again.",
                     build_command(
-                        "Set-Mailbox", "-RejectMessagesFromSendersOrMembers $null", Identity=one.id
+                        "Set-Mailbox",
+                        "-RejectMessagesFromSendersOrMembers $null "
+                        "-AcceptMessagesOnlyFromSendersOrMembers $null",
+                        Identity=one.id,
                     ),
                 ),
             ),
         )
+
+
+def list_acceptance_traits(mailbox: Configuration) -> Iterator[Trait]:
+    """That only some may write to a mailbox: whoever warns its reader is not among them."""
+    named: dict[str, str] = {}
+    for part in ACCEPTANCES:
+        for name in get_texts(mailbox.values, part):
+            named.setdefault(name.casefold(), name)
+    if not named:
+        return
+    senders = [named[one] for one in sorted(named)]
+    yield Trait("limited", "takes mail of some senders alone", MEDIUM)
+    shown = ", ".join(quote_text(name, MAX_NAME_LENGTH) for name in senders[:MAX_SENDERS])
+    more = f" and {len(senders) - MAX_SENDERS:,} more" if len(senders) > MAX_SENDERS else ""
+    mark = hash_parts(sorted(named))[:16]
+    yield Trait(build_value_token("alone", mark), f"takes mail of {shown}{more} alone", LOW)
 
 
 def describe_holds(rows: SourceRows) -> Iterator[WatchedItem]:
@@ -239,14 +267,16 @@ MAILBOX_COLLECTIONS = (
     ),
     WatchedCollection(
         name="mailbox-rejection",
-        noun="list of refused senders of",
+        noun="restriction on senders to",
         plural="mailboxes that refuse senders",
         needs=(REJECTING,),
         describe=describe_rejections,
         advice="Ask the owner; let everybody write again unless somebody answers for it.",
         techniques=("T1564.008",),
-        reference="Microsoft Learn: Set-Mailbox, RejectMessagesFromSendersOrMembers",
-        harmless="senders refused at the first look, and one that is let in again",
+        reference="Microsoft Learn: Set-Mailbox, RejectMessagesFromSendersOrMembers, "
+        "AcceptMessagesOnlyFromSendersOrMembers",
+        harmless="senders that were refused, or alone taken, at the first look, and one that is "
+        "let in again",
     ),
     WatchedCollection(
         name="mailbox-hold",

@@ -186,8 +186,8 @@ FOLDER_ROWS = Assumption(
 )
 MAILBOX_FILTERS = Assumption(
     id="exchange-mailbox-filters",
-    assumed="Get-Mailbox filters by ModerationEnabled, RejectMessagesFrom and "
-    "LitigationHoldEnabled (inactive mailboxes too).",
+    assumed="Get-Mailbox filters by ModerationEnabled, RejectMessagesFrom, AcceptMessagesOnlyFrom "
+    "and LitigationHoldEnabled (inactive mailboxes too).",
     standing=Standing.UNSEEN,
     source="Microsoft Learn: Filterable properties for the -Filter parameter; no public record of "
     "these filters sent by an app",

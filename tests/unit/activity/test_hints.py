@@ -65,6 +65,7 @@ def look(*records: ActivityRecord, resolved: Resolved = FOUND) -> dict[str, Pend
             ["shared-mailbox-health", "shared-mailbox-sign-in"],
         ),
         ("set-mailbox", {"Identity": "g1", "ModeratedBy": "eve"}, ["mail-protection"]),
+        ("set-mailbox", {"Identity": "g1", "AcceptMessagesOnlyFrom": "e"}, ["mail-protection"]),
         ("set-mailbox", {"Identity": "g1", "LitigationHoldEnabled": "False"}, ["mail-protection"]),
         ("set-mailboxfolderpermission", {"Identity": "g1:\\Inbox"}, ["mailbox-delegation"]),
         ("set-mailbox", {"Identity": "g1", "MaxSendSize": "1"}, []),

@@ -419,7 +419,9 @@ def test_a_policy_that_does_not_say_is_not_a_policy_that_forbids(value: object) 
 
 
 def test_consent_to_risky_apps_is_told_and_left_to_a_person() -> None:
+    printed = only(build_consent_policy(allowUserConsentForRiskyApps="True"))
     finding = only(build_consent_policy(allowUserConsentForRiskyApps=True))
+    assert printed == finding
     assert (finding.severity, finding.changes) == (Severity.HIGH, ())
     assert "-AllowUserConsentForRiskyApps:$false" in tell_remedy(finding)
     assert list(judge(build_consent_policy(allowUserConsentForRiskyApps=None), TERMS)) == []

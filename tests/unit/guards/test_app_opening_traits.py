@@ -39,7 +39,8 @@ def for_people(scope: str, *, everyone: bool) -> ConsentedApp:
     ("item", "wanted"),
     [
         (ConsentedApp(HOME_APP, app_grants=READS_MAIL), True),
-        (ConsentedApp(replace(HOME_APP, enabled=False), app_grants=READS_MAIL), False),
+        # It would come back with what was opened meanwhile.
+        (ConsentedApp(replace(HOME_APP, enabled=False), app_grants=READS_MAIL), True),
         (ConsentedApp(replace(HOME_APP, is_self=True), app_grants=READS_MAIL), False),
         (for_people("Mail.Read", everyone=True), True),
         (for_people("Mail.Read", everyone=False), False),
@@ -102,6 +103,13 @@ def test_a_closed_app_opens_nothing_and_is_stopped_by_its_id() -> None:
     )
     assert describe(replace(HOME_APP, name="", app_id="")).name == "c1"
     assert describe(replace(HOME_APP, name=LONG)).name == CUT
+
+
+@pytest.mark.parametrize(("count", "is_cut"), [(19, False), (20, True), (21, True)])
+def test_owners_that_graph_may_not_show_are_told_as_such(count: int, is_cut: bool) -> None:
+    item = describe(owners=[{"id": f"o{number}"} for number in range(count)])
+    assert len(item.opens) == count
+    assert [one.token for one in item.on_sight] == ["more owners"] * is_cut
 
 
 def test_sign_ins_of_others_than_a_verified_publisher_go_to_own_hosts() -> None:

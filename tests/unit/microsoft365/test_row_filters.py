@@ -33,7 +33,11 @@ def test_mail_is_lost_where_its_owner_can_delete_it_for_good_within_the_usual_da
         ({}, False),
         ({"RejectMessagesFrom": ["soc"]}, True),
         ({"RejectMessagesFromDLMembers": ["Board"]}, True),
-        ({"RejectMessagesFrom": []}, False),
+        ({"RejectMessagesFromSendersOrMembers": "soc"}, True),
+        ({"AcceptMessagesOnlyFrom": ["soc"]}, True),
+        ({"AcceptMessagesOnlyFromDLMembers": ["Board"]}, True),
+        ({"AcceptMessagesOnlyFromSendersOrMembers": ["Board"]}, True),
+        ({"RejectMessagesFrom": [], "AcceptMessagesOnlyFrom": None}, False),
     ],
 )
 def test_a_mailbox_that_rejects_somebody_is_kept(values: dict[str, Any], rejects: bool) -> None:

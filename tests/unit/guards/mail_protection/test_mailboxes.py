@@ -69,10 +69,24 @@ async def test_a_sender_who_is_newly_refused_is_told_once_whatever_property_name
         "RejectMessagesFromSendersOrMembers": ["itdesk"],
     }
     assert await tell("mailbox-rejection", "rejecting-mailbox", None, refused) == (
-        "medium: The list of refused senders of director@contoso.com is new: it refuses mail from "
+        "medium: The restriction on senders to director@contoso.com is new: it refuses mail from "
         "itdesk."
     )
     assert await tell("mailbox-rejection", "rejecting-mailbox", refused, refused) == ""
+
+
+async def test_a_mailbox_that_newly_takes_mail_of_some_senders_alone_is_told() -> None:
+    alone = {**BOX, "AcceptMessagesOnlyFrom": ["eve"]}
+    said = await tell("mailbox-rejection", "rejecting-mailbox", None, alone)
+    assert said.startswith("medium: The restriction on senders to director@contoso.com is new: ")
+    assert "takes mail of some senders alone" in said
+    assert "takes mail of eve alone" in said
+    both = {**alone, "AcceptMessagesOnlyFromSendersOrMembers": ["EVE"]}
+    assert await tell("mailbox-rejection", "rejecting-mailbox", alone, both) == ""
+    others = {**BOX, "AcceptMessagesOnlyFromDLMembers": [f"g{number}" for number in range(7)]}
+    changed = await tell("mailbox-rejection", "rejecting-mailbox", alone, others)
+    assert changed.startswith("low: ")
+    assert "takes mail of g0, g1, g2, g3, g4 and 2 more alone" in changed
 
 
 @pytest.mark.parametrize(

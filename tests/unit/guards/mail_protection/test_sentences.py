@@ -240,6 +240,7 @@ REJECTION: Cases = {
             "RejectMessagesFrom": ["itdesk", "soc"],
             "RejectMessagesFromDLMembers": ["Board"],
         },
+        {**BOX, "AcceptMessagesOnlyFrom": ["soc", LONG]},
         BOX,
     ]
 }
