@@ -200,18 +200,24 @@ class M365ActivityReader:
         return Reading((changed,), sources=sources, population=len(changed.ids))
 
     async def follow_changes(self, link: str) -> ChangedAccounts:
-        """All pages from a link on. Raises TenantError: NotFound or Rejected for a dead link."""
+        """All pages from a link on. Raises TenantError: NotFound or Rejected for a dead link.
+
+        With a row of nobody knows whom, any account may have changed.
+        """
         ids: dict[str, None] = {}
         path: str = link
         for _ in range(self.graph.max_pages):
             answer = await self.graph.get(path, READ_USERS)
             rows = answer.get("value")
-            for row in rows if isinstance(rows, list) else ():
-                found = parse_object_id(row.get("id")) if isinstance(row, Mapping) else ""
-                ids |= {found: None} if found else {}
+            if not isinstance(rows, list):
+                raise Unavailable("Graph did not list which accounts changed")
+            for row in rows:
+                ids[parse_object_id(row.get("id")) if isinstance(row, Mapping) else ""] = None
             next_path = self.graph.get_next_path(answer)
             if not next_path:
-                return ChangedAccounts(self.parse_link(answer), tuple(ids)[:MAX_ACCOUNTS])
+                known = [one for one in ids if one][:MAX_ACCOUNTS]
+                is_unclear = "" in ids or len(ids) > MAX_ACCOUNTS
+                return ChangedAccounts(self.parse_link(answer), tuple(known), is_unclear)
             path = next_path
         raise Unavailable("the pages of changed accounts do not end")
 

@@ -1,15 +1,16 @@
 """The audit logs over the wire: pages in headers, throttling as 403, addresses that lead away."""
 
 import json
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Mapping
 from contextlib import asynccontextmanager
-from dataclasses import replace
+from dataclasses import dataclass, replace
 from datetime import UTC, datetime, timedelta
-from typing import Any
+from typing import Any, cast
 
 import pytest
 
-from core.adapters.m365.activity.read import WantedOperations, mentions_any
+from core.adapters.graph.client import GraphClient
+from core.adapters.m365.activity.read import M365ActivityReader, WantedOperations, mentions_any
 from core.microsoft365.activity_operations import normalize_operation
 from core.microsoft365.permission_risks import FEED_PERMISSION
 from core.tenant.activity import ActivityContent, ActivityLog
@@ -178,3 +179,38 @@ def test_a_content_is_looked_through_by_the_names_of_operations_in_any_spelling(
         assert mentions_any(body, wanted)
     for body in (b'[{"Operation":"Set-MailboxPlan"}]', b'[{"Name":"Set-Mailbox"}]', b"[]"):
         assert not mentions_any(body, wanted)
+
+
+@dataclass(slots=True)
+class OneDelta:
+    """A connection to Graph that has one page of changed accounts."""
+
+    rows: object
+    max_pages: int = 1
+
+    async def get(self, path: str, permission: str) -> Mapping[str, object]:
+        return {"value": self.rows, "@odata.deltaLink": "/users/delta?$deltatoken=next"}
+
+    def get_next_path(self, answer: Mapping[str, object]) -> str:
+        return str(answer.get("@odata.nextLink") or "")
+
+
+@pytest.mark.parametrize(
+    ("rows", "ids", "has_restarted"),
+    [
+        ([{"id": "u1"}, {"id": "u1"}], ("u1",), False),
+        ([{"id": "u1"}, {"id": None}], ("u1",), True),
+        ([{"id": "u1"}, "u2"], ("u1",), True),
+    ],
+)
+async def test_after_a_row_of_nobody_knows_whom_any_account_may_have_changed(
+    rows: list[object], ids: tuple[str, ...], has_restarted: bool
+) -> None:
+    reader = M365ActivityReader(cast(GraphClient, OneDelta(rows)), None)
+    (changed,) = (await reader.read_changed_accounts("/users/delta?$deltatoken=old")).items
+    assert (changed.ids, changed.has_restarted) == (ids, has_restarted)
+
+
+async def test_a_page_that_lists_nothing_at_all_is_no_page_without_changes() -> None:
+    reader = M365ActivityReader(cast(GraphClient, OneDelta(None)), None)
+    assert (await reader.read_changed_accounts("/users/delta?$deltatoken=old")).failures
