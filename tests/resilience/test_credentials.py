@@ -30,7 +30,7 @@ async def test_a_token_that_ends_in_the_middle_of_a_run_costs_one_more(
         quiet = len(stage.sandbox.find_received("entra"))
         fault = {"service": service, "status": 401, "skip": 1, "times": 1, "headers": headers}
         report = await stage.run_guard(fault)
-        assert len(stage.sandbox.faulted) == 1
+        assert stage.sandbox.fault_count == 1
         assert (report.status, report.unread_count, report.unavailable_sources) == (
             "done",
             0,

@@ -52,7 +52,7 @@ class ReceivedRequest:
 
 
 class RecordingSandbox(Sandbox):
-    """A tenant that notes when each request came, and when a fault struck one."""
+    """A tenant that notes when each request came, and which were under way when a fault struck."""
 
     def __init__(self, scene: Mapping[str, object], timer: SleepClock) -> None:
         super().__init__(scene)
