@@ -59,6 +59,7 @@ class RecordingSandbox(Sandbox):
         self.timer = timer
         self.received: list[ReceivedRequest] = []
         self.faulted: list[ReceivedRequest] = []
+        self.ended_count = 0
 
     async def serve_request(
         self, request: web.BaseRequest, service: SimulatedService, call: HttpRequest
@@ -74,11 +75,12 @@ class RecordingSandbox(Sandbox):
 
     @property
     def fault_count(self) -> int:
-        """How often the faults in force have struck."""
-        return sum(fault.strike_count for fault in self.tenant.faults.rows)
+        """How often faults have struck, those that are no longer in force too."""
+        return self.ended_count + sum(fault.strike_count for fault in self.tenant.faults.rows)
 
     def replace_faults(self, *faults: Mapping[str, Any]) -> None:
         """From now on these faults and no others."""
+        self.ended_count = self.fault_count
         self.tenant.faults.load([dict(fault) for fault in faults])
 
     def find_received(self, service: str, substring: str = "") -> list[ReceivedRequest]:
