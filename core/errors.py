@@ -16,10 +16,14 @@
         └── ChannelForbidden      the app may not send by it, or not yet
 
 Adapters map the errors of libraries to these and chain them as their cause; nothing else is caught
-outside the adapters. A bug is never caught: it fails the function, and the host reports it.
+outside the adapters. A bug fails the function, and the host reports it. It is caught only where it
+would stop more than what it is in: a guard that has one must not keep other guards from looking,
+nor accounts from being contained (`MISTAKES`).
 """
 
+import traceback
 from collections.abc import Mapping
+from pathlib import PurePath
 
 
 class ExoguardError(Exception):
@@ -93,3 +97,32 @@ class CardRejected(NotificationError):
 
 class ChannelForbidden(NotificationError):
     """The app may not send by this channel. Right after it was set up, that may need time."""
+
+
+# What code with a mistake in it raises: a value of another form than it was written for, a name or
+# a place that is not there, an impossible sum, and any of them inside tasks that were begun
+# together. Errors of the machine (OSError, MemoryError) are not among them, nor is being cancelled.
+MISTAKES: tuple[type[Exception], ...] = (
+    ArithmeticError,
+    AssertionError,
+    AttributeError,
+    ExceptionGroup,
+    LookupError,
+    NameError,
+    RecursionError,
+    TypeError,
+    ValueError,
+)
+# Whatever a guard's run can end with, on purpose or by a mistake.
+FAILURES: tuple[type[Exception], ...] = (ExoguardError, *MISTAKES)
+
+
+def explain_error(error: Exception) -> str:
+    """Why something failed. A mistake is told by its kind and place: its text may quote anything
+    that the tenant holds.
+    """
+    if isinstance(error, ExoguardError):
+        return str(error)
+    kind, frames = type(error).__name__, traceback.extract_tb(error.__traceback__)
+    place = f" at {PurePath(frames[-1].filename).name}:{frames[-1].lineno}" if frames else ""
+    return f"a mistake of the app, {kind}{place}"

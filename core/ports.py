@@ -200,7 +200,7 @@ class Ledger(Protocol):
         ...
 
     async def save_run_status(self, guard: str, run: str, document: Mapping[str, object]) -> None:
-        """Record the status of a requested run without a claim: queued, busy, off or failed."""
+        """Record the status of a run without a claim: queued, busy, off or failed."""
         ...
 
     async def get_run(self, guard: str, run: str) -> Mapping[str, object] | None:

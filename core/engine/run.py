@@ -32,10 +32,11 @@ from core.engine.scan import scan_tenant
 from core.engine.scan_progress import Scan
 from core.engine.shards import continue_scan_pass, enqueue_shards
 from core.engine.shared_state import add_shared_state
-from core.errors import ExoguardError
+from core.errors import MISTAKES, ExoguardError, LedgerError, explain_error
 from core.keys import format_descending_time
 from core.model.guards import GuardConfig, Mode
 from core.model.requests import RunOptions
+from core.model.run_document import run_report_to_json
 from core.model.runs import RunReport
 from core.ports import Claim, World
 from core.tenant.readers import GrantedPermissions
@@ -43,6 +44,9 @@ from core.tenant.readers import GrantedPermissions
 RELIES_ON = ("azure-drained-instances",)
 
 log = logging.getLogger("exoguard.run")
+
+STATUSES_BEFORE_REPORT = frozenset({"queued", "running", "failed"})
+"""What is on record of a requested run before it has a report."""
 
 
 def create_run_id(now: datetime) -> str:
@@ -53,7 +57,10 @@ def create_run_id(now: datetime) -> str:
 async def run(
     config: GuardConfig, world: World, run_options: RunOptions | None = None
 ) -> RunReport:
-    """Run one guard once. Raises LedgerError if the state is unreachable: then nothing was done."""
+    """Run one guard once. Raises LedgerError if the state is unreachable: then nothing was done.
+
+    Raises a mistake of the guard as it is, after it is on record for the status page.
+    """
     run_options = run_options or RunOptions()
     started = world.now()
     report = RunReport(
@@ -72,9 +79,29 @@ async def run(
         report = replace(report, finished_at=world.now())
         log.error("%s: the run failed: %s", report.guard, error)
         raise
+    except MISTAKES as error:
+        report = replace(report, finished_at=world.now(), error=explain_error(error))
+        log.exception("%s: the run failed: %s", report.guard, report.error)
+        await record_failed_run(world, report)
+        raise
     finally:
         log_run(report)
     return report
+
+
+async def record_failed_run(world: World, report: RunReport) -> None:
+    """Record that a run failed by a mistake, and where, unless it has left a report before.
+
+    Such a run fails again and again, while the state can be reached: without a record, people would
+    only see after a while that the guard is late.
+    """
+    try:
+        known = await world.ledger.get_run(report.guard, report.run)
+        if known is None or known.get("status") in STATUSES_BEFORE_REPORT:
+            document = run_report_to_json(report)
+            await world.ledger.save_run_status(report.guard, report.run, document)
+    except LedgerError as error:
+        log.error("%s: that the run failed is not on record: %s", report.guard, error)
 
 
 async def claim_and_run(

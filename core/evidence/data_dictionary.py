@@ -111,8 +111,8 @@ RECORD_FIELDS: Mapping[str, Mapping[str, str]] = {
         "finished": "runs that finished a scan",
         "complete": "of these, those that read everything",
         "unfinished": "runs that left part of the scan to the next run",
-        "failed": "requested runs that failed; a run whose process died leaves no document and is "
-        "only missing from `runs`",
+        "failed": "requested runs that failed, and runs that failed by a mistake of the app; a run "
+        "whose process died leaves no document and is only missing from `runs`",
         "idle": "requested runs that did not scan: queued, busy or off",
         "unreadable": "runs whose document cannot be decoded",
         "worst": "the lowest share of objects that a finished run read, 0 to 1",

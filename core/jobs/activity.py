@@ -26,7 +26,7 @@ from core.activity.hints import (
 from core.activity.operations import SIGN_IN
 from core.activity.options import ActivityOptions
 from core.activity.progress import note_lags
-from core.errors import ExoguardError
+from core.errors import FAILURES, ExoguardError, explain_error
 from core.jobs.activity_acts import MAX_NAMES, find_new_acts
 from core.jobs.activity_looks import run_forwarding, take_looks
 from core.jobs.activity_people import add_people
@@ -54,7 +54,7 @@ class ActivityReport:
     reports: tuple[RunReport, ...] = ()
     """The runs that it led to."""
     troubles: tuple[str, ...] = ()
-    """Why a log could not be read."""
+    """Why a log could not be read, and which guards failed."""
     call_counts: Mapping[str, int] = field(default_factory=dict)
 
     def to_log_line(self) -> str:
@@ -79,22 +79,23 @@ async def run_tick(
     read: Callable[[], Awaitable[ActivityReport]], go_on: Callable[[], Awaitable[str]]
 ) -> ActivityReport:
     """Read the logs, then go on with accounts that are being contained: neither waits for what the
-    other fails at.
+    other fails at, be it by a mistake.
 
     Raises the error of either at the end; but messages for shards leave only with a tick that
     succeeds, so with some of them an error of the second is logged alone.
     """
-    failure: ExoguardError | None = None
+    failure: Exception | None = None
     report = ActivityReport("failed")
     try:
         report = await read()
-    except ExoguardError as error:
+    except FAILURES as error:
         failure = error
     log.info("exoguard.activity %s", report.to_log_line())
     try:
         log.info("accounts: %s", await go_on())
-    except ExoguardError as error:
-        log.error("accounts: %s", error)
+    except FAILURES as error:
+        trace = None if isinstance(error, ExoguardError) else error
+        log.error("accounts: %s", explain_error(error), exc_info=trace)
         failure = failure or error
     if failure and not report.shard_messages:
         raise failure
@@ -123,6 +124,7 @@ async def read_activity(
         (
             *(f"{one.name}: {one.error}" for one in tick.cursors.values() if one.error),
             *(f"{key}: cannot be decoded" for key in sorted(tick.state.unreadable)),
+            *tick.troubles,
             *searched,
         ),
         world.call_counts(),

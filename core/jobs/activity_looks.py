@@ -1,6 +1,5 @@
 """Lets guards look at what audit records name, and runs mailbox-forwarding at each tick."""
 
-import logging
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import replace
 from datetime import timedelta
@@ -9,7 +8,7 @@ from core.activity.hints import is_look_over, is_look_settled, iter_due_looks, n
 from core.activity.operations import FORWARDING
 from core.activity.options import ActivityOptions
 from core.engine.run import create_run_id, run
-from core.errors import ExoguardError
+from core.errors import FAILURES
 from core.jobs.activity_reading import Tick
 from core.model.activity import PendingLook
 from core.model.guards import GuardConfig
@@ -17,8 +16,6 @@ from core.model.requests import RunOptions
 from core.model.runs import RunReport
 from core.ports import Claim, World
 from core.tenant.mailboxes import Mailbox
-
-log = logging.getLogger("exoguard.activity")
 
 # In a tenant with more mailboxes than SHARD_ABOVE, full runs because of records are this far apart.
 LARGE_TENANT_PAUSE = timedelta(hours=1)
@@ -52,8 +49,22 @@ async def take_looks(
 async def take_look(
     tick: Tick, config: GuardConfig, look: PendingLook, options: ActivityOptions
 ) -> RunReport | None:
-    """One guard's look; None if it has to wait."""
-    world, run_id = tick.world, create_run_id(tick.world.now())
+    """One guard's look; None if it has to wait. One that fails is tried again, and stops no other:
+    a guard's mistake must not blind those after it.
+    """
+    run_id = create_run_id(tick.world.now())
+    try:
+        return await look_unless_settled(tick, config, look, options, run_id)
+    except FAILURES as error:
+        tick.note_failed_guard(config.guard.name, "the look that records led to failed", error)
+        return replace(build_settled_report(config, tick.world, run_id), status="busy")
+
+
+async def look_unless_settled(
+    tick: Tick, config: GuardConfig, look: PendingLook, options: ActivityOptions, run_id: str
+) -> RunReport | None:
+    """One guard's look, unless a full run has made it needless; None if it has to wait."""
+    world = tick.world
     is_whole = look.is_whole or config.guard.look_at is None
     if is_whole:
         state = await world.ledger.load_state(config.guard.name)
@@ -67,12 +78,8 @@ async def take_look(
     if not is_whole and not targets:
         status = "busy" if unread_count else "settled"
         return replace(build_settled_report(config, world, run_id), status=status)
-    try:
-        report = await run(config, world, RunOptions(run_id, targets=targets))
-        return replace(report, unread_count=report.unread_count + unread_count)
-    except ExoguardError as error:
-        log.error("%s: the look that records led to failed: %s", config.guard.name, error)
-        return replace(build_settled_report(config, world, run_id), status="busy")
+    report = await run(config, world, RunOptions(run_id, targets=targets))
+    return replace(report, unread_count=report.unread_count + unread_count)
 
 
 async def load_mailboxes(tick: Tick, guids: Sequence[str]) -> tuple[tuple[Mailbox, ...], int]:
@@ -114,16 +121,22 @@ async def run_forwarding(
     has_run = any(one.guard == FORWARDING and one.status == "done" for one in reports)
     if config is None or not options.runs_forwarding or has_run or tick.world.budget_used() >= 0.5:
         return []
-    state = await tick.world.ledger.load_state(FORWARDING)
-    last = state.checks_finished_at.get("looked")
-    is_known = state.population is not None and last is not None and state.scan_pass is None
-    if not is_known or (state.population or 0) > options.shard_above:
-        return []
-    if last and abs(tick.now - last) < FORWARDING_PAUSE:
-        return []
     try:
+        if not await is_forwarding_due(tick, options):
+            return []
         report = await run(config, tick.world, RunOptions(create_run_id(tick.world.now())))
-    except ExoguardError as error:
-        log.error("%s: the run of this tick failed: %s", FORWARDING, error)
+    except FAILURES as error:
+        tick.note_failed_guard(FORWARDING, "the run of this tick failed", error)
         return []
     return [report] if report.status != "busy" else []
+
+
+async def is_forwarding_due(tick: Tick, options: ActivityOptions) -> bool:
+    """Whether mailbox-forwarding has seen this tenant whole, which is not too large, and not just
+    now.
+    """
+    state = await tick.world.ledger.load_state(FORWARDING)
+    last = state.checks_finished_at.get("looked")
+    if state.population is None or last is None or state.scan_pass is not None:
+        return False
+    return state.population <= options.shard_above and abs(tick.now - last) >= FORWARDING_PAUSE

@@ -9,6 +9,7 @@ from collections.abc import Mapping, Sequence
 from core.activity.hints import add_mailboxes, find_open_look, widen_look
 from core.activity.operations import PRIVILEGED, RISKY
 from core.engine.causes import METHOD_OPERATIONS, is_method_due, list_people
+from core.errors import FAILURES
 from core.guards.privileged_change.administrators import list_known_administrators
 from core.jobs.activity_reading import Tick
 from core.model.activity import MAX_LOOKED_AT, PendingLook
@@ -26,7 +27,9 @@ async def add_people(
     records: Sequence[ActivityRecord],
     configs: Sequence[GuardConfig],
 ) -> dict[str, PendingLook]:
-    """The looks with those that new records of ways to sign in lead to. Raises LedgerError."""
+    """The looks with those that new records of ways to sign in lead to. A guard of which nobody can
+    tell whom its cases are about looks at everything.
+    """
     given = [
         one
         for one in records
@@ -36,19 +39,25 @@ async def add_people(
     ]
     found = dict(looks)
     for config in configs if given else ():
-        guard = config.guard
-        if guard.name == PRIVILEGED:
-            snapshot = await tick.world.ledger.load(guard.name)
-            administrators = list_known_administrators(snapshot.known_traits.values())
-            if select_about(given, administrators):
-                look = find_open_look(found, guard.name, tick.now)
-                found[guard.name] = widen_look(look, tick.now)
-        elif guard.look_at or guard.name in QUICK_GUARDS:
-            people = list_people_of_cases(tick, await tick.world.ledger.load(guard.name))
-            if about := select_about(given, people):
-                look = find_open_look(found, guard.name, tick.now)
-                found[guard.name] = await add_persons(tick, config, look, about)
+        name = config.guard.name
+        if name != PRIVILEGED and config.guard.look_at is None and name not in QUICK_GUARDS:
+            continue
+        look = find_open_look(found, name, tick.now)
+        try:
+            if about := select_about(given, await list_people_of_guard(tick, name)):
+                found[name] = await add_persons(tick, config, look, about)
+        except FAILURES as error:
+            tick.note_failed_guard(name, "whom its cases are about is not known", error)
+            found[name] = widen_look(look, tick.now)
     return found
+
+
+async def list_people_of_guard(tick: Tick, guard: str) -> frozenset[str]:
+    """Whom such a record must be about for a guard to look. Raises LedgerError."""
+    snapshot = await tick.world.ledger.load(guard)
+    if guard == PRIVILEGED:
+        return list_known_administrators(snapshot.known_traits.values())
+    return list_people_of_cases(tick, snapshot)
 
 
 def list_people_of_cases(tick: Tick, snapshot: GuardSnapshot) -> frozenset[str]:

@@ -35,6 +35,7 @@ from core.activity.progress import (
     start_cursor,
     start_sweep,
 )
+from core.errors import ExoguardError, explain_error
 from core.model.activity import ActivityCursor
 from core.ports import ActivityState, World
 from core.tenant.activity import BROKEN_PREFIX, ActivityContent, ActivityLog, ActivityRecord
@@ -68,6 +69,14 @@ class Tick:
     """Mailboxes that were looked up, by Exchange's id."""
     whole_guards: set[str] = field(default_factory=set)
     """The guards that are to run in full, whatever records say."""
+    troubles: list[str] = field(default_factory=list)
+    """Which guards failed, and why."""
+
+    def note_failed_guard(self, guard: str, what: str, error: Exception) -> None:
+        """Keep what failed of one guard, and log it: the others go on, so nothing else tells."""
+        reason = f"{guard}: {what}: {explain_error(error)}"
+        log.error("%s", reason, exc_info=None if isinstance(error, ExoguardError) else error)
+        self.troubles.append(reason)
 
     def get_cursor(self, name: str) -> ActivityCursor:
         """The cursor of a log, new at its first reading, and anew where its row means nothing."""

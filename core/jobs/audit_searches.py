@@ -8,7 +8,6 @@ What is about to be asked is saved before, and what was found before its cases a
 tick asks or tells once more, and loses nothing.
 """
 
-import logging
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from typing import Any
@@ -25,7 +24,7 @@ from core.activity.searches import (
     plan_searches,
 )
 from core.engine.cause_updates import SearchNews, update_causes
-from core.errors import LedgerError
+from core.errors import FAILURES
 from core.jobs.activity_acts import find_new_acts
 from core.jobs.activity_reading import Tick
 from core.model.activity import Act
@@ -34,8 +33,6 @@ from core.model.guards import Guard, GuardConfig
 from core.ports import Claim
 from core.tenant.audit_queries import MORE
 from core.tenant.sources import AUDIT_QUERIES
-
-log = logging.getLogger("exoguard.activity")
 
 NOT_GRANTED = "the app lacks the permission to search the audit log"
 
@@ -131,7 +128,8 @@ class CauseSearches:
                     self.tick.world, self.guards[search.about], self.run_id, news
                 ):
                     return search
-            except LedgerError as error:
-                log.error("%s: its cases do not know of a search: %s", search.about, error)
+            except FAILURES as error:
+                what = "its cases do not know of a search"
+                self.tick.note_failed_guard(search.about, what, error)
                 return search
         return await self.steps.save(replace(search, told=mark_told(search)))

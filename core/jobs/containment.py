@@ -18,7 +18,7 @@ from core.containment.picture import JudgedMailbox, MailboxJudge, describe_failu
 from core.containment.rules import RISK_GUARDS, RuleEvidence
 from core.containment.story import process_containments
 from core.engine.run import create_run_id
-from core.errors import LedgerError
+from core.errors import MISTAKES, LedgerError, explain_error
 from core.guards.mailbox_forwarding.containing import DangerousSetting, list_dangerous_settings
 from core.jobs.containment_news import tell_containments
 from core.model.cases import Case
@@ -47,7 +47,13 @@ def build_judge(world: World, config: GuardConfig | None) -> MailboxJudge:
     async def judge(mailbox: Mailbox) -> JudgedMailbox:
         if config is None or config.guard.look_at is None:
             return JudgedMailbox(unread=("no guard judges forwards and inbox rules",))
-        return await judge_mailbox(world, config.guard, mailbox)
+        try:
+            return await judge_mailbox(world, config.guard, mailbox)
+        except MISTAKES as error:
+            # Sessions and sign-ins are ended all the same.
+            reason = f"forwards and inbox rules: {explain_error(error)}"
+            log.exception("%s: %s", config.guard.name, reason)
+            return JudgedMailbox(unread=(reason,))
 
     return judge
 

@@ -12,20 +12,20 @@ from core.tenant.known_traits import MAX_TRAITS, KnownTraits, build_traits_key
 from core.tenant.readings import AllExcept, ReadFailure, Reading
 from core.watched.derived import WatchedPorts, list_derived_permissions, read_derived
 from core.watched.items import (
+    MAX_REASON_LENGTH,
     SourceRows,
     Stock,
     StockPart,
     WatchedCollection,
-    WatchedItem,
     WatchedResult,
     check_sources,
+    describe_items,
 )
 from core.watched.judge import WATCHED_VERDICT_TEXTS, judge
 from core.watched.left_out import add_shown, look_at_missing
 from core.watched.memory import FIRST_LOOK, MAX_ITEMS, MAX_PARTS, compare_items
 from core.watched.own_domains import DOMAIN_SOURCES, add_missing_domains
 
-MAX_REASON_LENGTH = 300
 MAX_TOKENS = MAX_TRAITS * MAX_PARTS
 """So many things that one item opens or keeps are remembered."""
 
@@ -203,12 +203,9 @@ def compare_collection(
             for name in collection.needs
             for one in read[name].failures
         ] or [ReadFailure(collection.source, "a list was not read to its end")]
-    items: list[WatchedItem] = []
-    if not gaps:
-        try:
-            items = list(collection.describe(rows))
-        except (ValueError, TypeError, AttributeError) as error:
-            gaps = [ReadFailure(collection.source, str(error)[:MAX_REASON_LENGTH])]
+    items, reason = describe_items(collection, rows) if not gaps else ((), "")
+    if reason:
+        gaps = [ReadFailure(collection.source, reason)]
     if gaps:
         nothing = Reading[WatchedResult](
             failures=(*gaps[:1], *details),

@@ -10,12 +10,14 @@ from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime
 
+from core.errors import MISTAKES, explain_error
 from core.keys import hash_parts
 from core.microsoft365.configuration_sources import CONFIGURATION_SOURCES, DERIVED_SOURCES
 from core.model.findings import Fact, Severity, Step
 from core.tenant.configuration import Configuration
 from core.tenant.known_traits import MAX_TRAIT_LENGTH
 
+MAX_REASON_LENGTH = 300
 KEEPS_PREFIX = "keeps "
 """Stands before the tokens of what is kept closed, where an item is remembered."""
 MAX_TOKEN_LENGTH = MAX_TRAIT_LENGTH - len(KEEPS_PREFIX)
@@ -234,6 +236,20 @@ class WatchedNews:
 
 
 type WatchedResult = Stock | WatchedNews
+
+
+def describe_items(
+    collection: WatchedCollection, rows: SourceRows
+) -> tuple[tuple[WatchedItem, ...], str]:
+    """The items that objects make up, or why nobody understands the objects: then a collection is
+    unread, and those beside it are compared all the same.
+    """
+    try:
+        return tuple(collection.describe(rows)), ""
+    except ValueError as error:
+        return (), str(error)[:MAX_REASON_LENGTH] or explain_error(error)
+    except MISTAKES as error:
+        return (), explain_error(error)
 
 
 def check_sources(collection: WatchedCollection) -> None:

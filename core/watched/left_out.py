@@ -11,7 +11,7 @@ from core.tenant.configuration import Configuration
 from core.tenant.known_traits import KnownTraits
 from core.tenant.port import HasConfiguration
 from core.tenant.readings import ReadFailure, Reading
-from core.watched.items import SourceRows, WatchedCollection
+from core.watched.items import SourceRows, WatchedCollection, describe_items
 from core.watched.memory import GONE, group_rows, list_tokens, merge_rows
 
 type Read = Mapping[str, Reading[Configuration]]
@@ -73,7 +73,14 @@ async def look_at_missing(
     if not sources or any(read[name].failures or not read[name].complete for name in sources):
         return NOTHING_LEFT_OUT
     remembered = group_rows(collection, known)
-    listed = list_whole_items(collection, read, sources, remembered, now)
+    listed, reason = list_whole_items(collection, read, sources, remembered, now)
+    if reason:
+        # Which of them the listings lack is not known: none of them is missing.
+        unknown = [rows[0] for rows in remembered.values() if GONE not in rows[0].lost]
+        return LeftOut(
+            unread={one.object_id: reason for one in unknown},
+            names={one.object_id: one.name for one in unknown},
+        )
     missing = [
         rows[0]
         for object_id, rows in remembered.items()
@@ -99,19 +106,22 @@ def list_whole_items(
     sources: Sequence[str],
     remembered: Mapping[str, Sequence[KnownTraits]],
     now: datetime,
-) -> frozenset[str]:
-    """The ids of the items that listings show. One that several objects make up is shown where it
-    has all that is remembered of it. What only adds detail tells nothing of them.
+) -> tuple[frozenset[str], str]:
+    """The ids of the items that listings show, or why nobody understands these. One that several
+    objects make up is shown where it has all that is remembered of it. What only adds detail tells
+    nothing of them.
     """
     if collection.name_object is None:
-        return frozenset(one.id for name in sources for one in read[name].items)
+        return frozenset(one.id for name in sources for one in read[name].items), ""
     rows = {name: read[name].items if name in sources else None for name in collection.sources}
-    return frozenset(
+    items, reason = describe_items(collection, SourceRows(rows, now))
+    shown = frozenset(
         one.id
-        for one in collection.describe(SourceRows(rows, now))
+        for one in items
         if one.id not in remembered
         or merge_rows(remembered[one.id]).traits.keys() <= set(list_tokens(one))
     )
+    return shown, reason
 
 
 async def ask_for(

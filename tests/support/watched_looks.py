@@ -34,14 +34,18 @@ class Looks:
     """A guard over one collection that looks again and again, and remembers as the engine does."""
 
     def __init__(self, collection: WatchedCollection) -> None:
-        self.collection = collection
-        self.guard = build_watched_guard(
-            "watched", "Watched", looks_for="", rationale="", collections=[collection]
-        )
+        self.play(collection)
         self.known: dict[str, KnownTraits] = {}
         self.count = 0
         self.failures: list[ReadFailure] = []
         self.readings: list[Reading[WatchedResult]] = []
+
+    def play(self, collection: WatchedCollection) -> None:
+        """Go on with this collection, as another version of the guard would."""
+        self.collection = collection
+        self.guard = build_watched_guard(
+            "watched", "Watched", looks_for="", rationale="", collections=[collection]
+        )
 
     async def look(
         self,

@@ -186,7 +186,7 @@ class TableLedger:
         return await shard_rows.count_done_shards(self.table, guard, pass_id)
 
     async def save_run_status(self, guard: str, run: str, document: Mapping[str, object]) -> None:
-        """Save the status of a requested run that holds no claim."""
+        """Save the status of a run that holds no claim."""
         entity = build_run_entity(guard, run, document, self.table.clock.now())
         await self.table.write_row(
             lambda: self.table.client.upsert_entity(entity, mode=UpdateMode.REPLACE)

@@ -122,6 +122,8 @@ class FakeLedger:
     partitions: dict[str, Partition] = field(default_factory=dict)
     is_down: bool = False
     unreadable_guards: set[str] = field(default_factory=set)
+    hides_runs: bool = False
+    """Whether what is stored of runs cannot be decoded."""
     save_count: int = 0
     ways: dict[str, str] = field(default_factory=dict)
     inboxes: dict[str, str] = field(default_factory=dict)
@@ -199,11 +201,13 @@ class FakeLedger:
         return sum(shard.done and shard.pass_id == pass_id for shard in shards)
 
     async def save_run_status(self, guard: str, run: str, document: Mapping[str, object]) -> None:
-        """Record the status of a requested run."""
+        """Record the status of a run."""
         self.get_partition(guard).runs[run] = document
 
     async def get_run(self, guard: str, run: str) -> Mapping[str, object] | None:
         """The document of a run, if there is one."""
+        if self.hides_runs:
+            raise LedgerError(f"the report of run {run} cannot be decoded")
         return self.get_partition(guard).runs.get(run)
 
     async def list_recent_runs(self, guard: str, count: int) -> list[Mapping[str, object]]:

@@ -6,7 +6,7 @@ from copy import replace
 from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
 from functools import partial
-from typing import Any
+from typing import Any, cast
 
 import pytest
 
@@ -16,12 +16,15 @@ from core.errors import Forbidden, LedgerError, Rejected, Unavailable
 from core.keys import RUN_ID_PATTERN
 from core.model.cases import Notification
 from core.model.changes import ChangeRecord, ChangeState
+from core.model.findings import Finding
 from core.model.guards import ChangeLimit, GuardConfig, Mode
 from core.model.requests import RunOptions
 from core.model.runs import RunReport
 from core.model.state import ProbeReport
 from core.notifications.run_cards import build_cards
 from core.ports import World
+from core.status.guard_status import GuardData
+from core.status.overview import build_status
 from core.tenant.auditing import AuditBypass, MailboxAudit, OrganizationAudit
 from core.tenant.directory import Account
 from core.tenant.mail_flow import AcceptedDomain, InboxRule
@@ -377,6 +380,52 @@ async def test_a_run_that_fails_leaves_its_line_too(caplog: pytest.LogCaptureFix
     async with stage.ledger.claim("mailbox-audit", "another"):
         await stage.tick()
     assert [row["status"] for row in traces(caplog)] == ["failed", "busy"]
+
+
+def slip(item: object, policy: object) -> list[Finding]:
+    raise ValueError("a rule of joe@contoso.com")
+
+
+async def test_a_run_that_fails_by_a_mistake_is_on_record_and_on_the_status_page(
+    caplog: pytest.LogCaptureFixture,
+) -> None:
+    caplog.set_level("INFO", logger="exoguard")
+    stage = Stage(FORWARDING_CONFIG)
+    await stage.tick()
+    guard = replace(FORWARDING_CONFIG.guard, judge=slip)
+    stage.duty = replace(FORWARDING_CONFIG, guard=guard)
+    with pytest.raises(ValueError, match="joe"):
+        await stage.tick()
+    assert [row["status"] for row in traces(caplog)] == ["done", "failed"]
+    runs = await stage.ledger.list_recent_runs(guard.name, 9)
+    place = f"a mistake of the app, ValueError at test_run.py:{slip.__code__.co_firstlineno + 1}"
+    assert [(one["status"], one["error"]) for one in runs] == [("failed", place), ("done", "")]
+    data = GuardData(stage.duty, await stage.ledger.load(guard.name), runs)
+    reasons = [one.text for one in build_status([data], stage.clock()).reasons]
+    assert f"its last run failed: {place}" in reasons
+
+
+async def test_a_mistake_after_the_report_was_saved_leaves_it_as_it_is() -> None:
+    stage = Stage(FORWARDING_CONFIG)
+
+    def render(*given: object, **more: object) -> list[object]:
+        raise TypeError("a card")
+
+    world = World(stage.tenant, stage.ledger, stage.alerts, stage.clock, cast(Any, render))
+    with pytest.raises(TypeError, match="a card"):
+        await run(stage.duty, world)
+    (document,) = await stage.ledger.list_recent_runs(stage.duty.guard.name, 9)
+    assert document["status"] == "done"
+
+
+async def test_a_mistake_is_raised_also_where_it_cannot_be_recorded(
+    caplog: pytest.LogCaptureFixture,
+) -> None:
+    stage = Stage(replace(FORWARDING_CONFIG, guard=replace(FORWARDING_CONFIG.guard, judge=slip)))
+    stage.ledger.hides_runs = True
+    with pytest.raises(ValueError, match="joe"):
+        await stage.tick()
+    assert "that the run failed is not on record" in caplog.text
 
 
 # -- small things ------------------------------------------------------------------------------

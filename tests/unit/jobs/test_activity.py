@@ -15,6 +15,7 @@ from core.errors import LedgerError
 from core.jobs.activity import ActivityReport, run_tick
 from core.microsoft365.directory_roles import GLOBAL_ADMINISTRATOR
 from core.model.activity import ActivityCursor, PendingLook
+from core.model.findings import Finding
 from core.model.guards import GuardConfig, Mode
 from core.model.requests import RunOptions
 from core.model.runs import RunReport
@@ -658,6 +659,119 @@ async def test_a_weaker_name_never_stands_for_a_surer_one_that_is_that_of_severa
     watched.clock.advance(minutes=5)
     report = await watched.tick()
     assert [(one.guard, one.status) for one in report.reports] == [(FORWARDING, "done")]
+
+
+def make_slip(config: GuardConfig, error: Exception) -> GuardConfig:
+    """A guard with a mistake in how it judges."""
+
+    def slip(item: object, policy: object) -> list[Finding]:
+        raise error
+
+    return replace(config, guard=replace(config.guard, judge=slip))
+
+
+@pytest.mark.parametrize(
+    "error",
+    [
+        ValueError("of ann@contoso.com"),
+        KeyError("ann@contoso.com"),
+        ZeroDivisionError("ann@contoso.com"),
+        ExceptionGroup("of tasks", [TypeError("ann@contoso.com")]),
+    ],
+)
+async def test_a_guard_with_a_mistake_is_named_and_tried_again_and_stops_no_other(
+    error: Exception, caplog: pytest.LogCaptureFixture
+) -> None:
+    whole = (CONFIGS_BY_NAME[DELEGATION], FORWARDING_CONFIG)
+    watched = Watched(whole)
+    await watched.begin()
+    watched.tenant.delegations.append(Delegation("FullAccess", "S-1-5-21-1-2-3-4", mailbox=ANN))
+    watched.add_record("add-mailboxpermission", "g1", parameters={"User": "x"})
+    watched.tenant.exchange_rules.append(HIDDEN)
+    watched.add_record("new-inboxrule", "g1", parameters={"Name": "."})
+    watched.clock.advance(minutes=5)
+    watched.configs = (make_slip(whole[0], error), whole[1])
+    report = await watched.tick()
+    assert [(one.guard, one.status) for one in report.reports] == [(FORWARDING, "looked")]
+    assert {case.object_id for case in watched.list_cases()} == {"u1"}
+    (trouble,) = report.troubles
+    assert trouble.startswith(
+        f"{DELEGATION}: the look that records led to failed: a mistake of the app, "
+        f"{type(error).__name__} at test_activity.py:"
+    )
+    assert trouble in report.to_log_line()
+    (logged,) = [one for one in caplog.records if one.getMessage() == trouble]
+    assert logged.levelname == "ERROR"
+    assert logged.exc_info
+    assert logged.exc_info[1] is error
+    waiting = (await watched.ledger.load_activity()).looks[DELEGATION]
+    assert (waiting.guids, waiting.attempts) == (("g1",), 1)
+    watched.configs = whole
+    watched.clock.advance(minutes=5)
+    assert (await watched.tick()).troubles == ()
+    assert {case.object_id for case in watched.list_cases(DELEGATION)} == {"u1"}
+
+
+async def test_a_state_that_cannot_be_read_stops_no_other_guard() -> None:
+    watched = await begin_with_administrator(FORWARDING_CONFIG)
+    watched.tenant.exchange_rules.append(HIDDEN)
+    watched.add_record("new-inboxrule", "g1", parameters={"Name": "."})
+    watched.add_record("reset user password", "a1", "root@contoso.com", log=ActivityLog.DIRECTORY)
+    watched.clock.advance(minutes=5)
+    watched.ledger.unreadable_guards.add(PRIVILEGED)
+    report = await watched.tick()
+    assert (FORWARDING, "looked") in {(one.guard, one.status) for one in report.reports}
+    assert watched.list_cases()
+    assert report.troubles[0] == (
+        f"{PRIVILEGED}: whom its cases are about is not known: the state table answers 503"
+    )
+    # Whom it would have been about is not known, so it looks at everything.
+    assert (PRIVILEGED, "done") in {(one.guard, one.status) for one in report.reports}
+
+
+async def test_a_run_of_forwarding_with_a_mistake_ends_no_tick() -> None:
+    watched = Watched(options=ActivityOptions(feed="off"))
+    await watched.begin()
+    watched.configs = (make_slip(FORWARDING_CONFIG, ValueError("x")),)
+    watched.tenant.rules.append(
+        InboxRule("r1", "u1", ".", "graph", redirect_to=("x@evil.example",))
+    )
+    report = await watched.tick()
+    assert report.status == "done"
+    (trouble,) = report.troubles
+    assert trouble.startswith(f"{FORWARDING}: the run of this tick failed: a mistake of the app, V")
+
+
+async def test_a_mistake_in_reading_logs_or_in_accounts_stops_neither_and_fails_the_tick(
+    caplog: pytest.LogCaptureFixture,
+) -> None:
+    asked: list[str] = []
+    waiting = RunReport(
+        FORWARDING, "", "", "r1", Mode.ALERT, START, "in-progress", shard_messages=("shard 1",)
+    )
+    shards = ActivityReport("done", reports=(waiting,))
+
+    async def slip() -> ActivityReport:
+        raise IndexError("a record of Ann's")
+
+    async def go_on() -> str:
+        asked.append("accounts")
+        return "nothing to do"
+
+    async def read() -> ActivityReport:
+        return shards
+
+    async def slip_too() -> str:
+        raise AttributeError("a name of Ann's")
+
+    with pytest.raises(IndexError):
+        await run_tick(slip, go_on)
+    assert asked == ["accounts"]
+    # What was found must leave: the mistake is in the log.
+    assert await run_tick(read, slip_too) == shards
+    said = [one.getMessage() for one in caplog.records if one.levelname == "ERROR"]
+    assert len(said) == 1
+    assert said[0].startswith("accounts: a mistake of the app, AttributeError at test_activity.py:")
 
 
 async def test_accounts_go_on_where_logs_cannot_be_read_and_shards_leave_where_accounts_fail() -> (

@@ -2,6 +2,7 @@
 
 from dataclasses import dataclass, field, replace
 from datetime import datetime, timedelta
+from typing import Any
 
 import pytest
 
@@ -242,6 +243,23 @@ async def test_one_that_is_refused_for_now_is_asked_again_and_finds_all_until_th
     await stage.tick()
     assert stage.tenant.queries[0].question.until > record.at
     await stage.tick()
+    assert stage.get_case().cause is not None
+
+
+async def test_a_mistake_in_what_cases_are_put_down_to_ends_no_tick_and_is_tried_again(
+    stage: Stage,
+) -> None:
+    whole = stage.config
+    await stage.attack(ANN)
+    await stage.tick()
+    stage.add_record(at=stage.get_case().opened_at)
+    broken: Any = "no span of time"
+    stage.config = replace(whole, guard=replace(whole.guard, settling_time=broken))
+    (trouble,) = (await stage.tick()).troubles
+    assert trouble.startswith(f"{FORWARDING}: its cases do not know of a search: a mistake of the")
+    assert stage.get_case().cause is None
+    stage.config = whole
+    assert (await stage.tick()).troubles == ()
     assert stage.get_case().cause is not None
 
 

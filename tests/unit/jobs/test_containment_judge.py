@@ -1,14 +1,20 @@
 """What is dangerous in the mailbox of a taken account, by what its guard remembers."""
 
+from collections.abc import AsyncIterator
 from copy import replace
 from datetime import timedelta
+from typing import Any
+
+import pytest
 
 from core.guards.mailbox_forwarding.guard import GUARD
-from core.jobs.containment import judge_mailbox
+from core.jobs.containment import build_judge, judge_mailbox
 from core.tenant.changes import DisableInboxRule
 from core.tenant.domain_changes import compare_domains
 from core.tenant.known_traits import KnownTraits
 from core.tenant.mail_flow import AcceptedDomain
+from core.tenant.readings import Reading
+from tests.support.builders import FORWARDING_CONFIG
 from tests.support.cases import build_case
 from tests.support.containment_stage import BOX, MIA, RULE, Stage
 from tests.support.fakes.clock import START
@@ -34,3 +40,21 @@ async def test_a_rule_to_a_domain_that_is_new_and_in_question_is_switched_off() 
         judged = await judge_mailbox(stage.world, GUARD, BOX)
         found.append(DisableInboxRule(MIA, "r1") in [one.change for one in judged.changes])
     assert found == [True, False]
+
+
+async def test_a_mistake_of_the_guard_leaves_the_mailbox_unread_and_the_account_is_contained(
+    caplog: pytest.LogCaptureFixture,
+) -> None:
+    stage = Stage()
+
+    def look_at(*given: object) -> AsyncIterator[Reading[Any]]:
+        raise ValueError("a size of mia@example.com")
+
+    broken = replace(FORWARDING_CONFIG, guard=replace(FORWARDING_CONFIG.guard, look_at=look_at))
+    judged = await build_judge(stage.world, broken)(BOX)
+    (reason,) = judged.unread
+    assert reason.startswith("forwards and inbox rules: a mistake of the app, ValueError at test_")
+    assert (judged.changes, judged.hidden_rules) == ((), ())
+    assert [one.exc_info is not None for one in caplog.records if reason in one.getMessage()] == [
+        True
+    ]

@@ -1,7 +1,13 @@
 """Items that several objects make up: what a listing leaves out of one is found by its account."""
 
+from collections.abc import Iterable
+from dataclasses import replace
+
+import pytest
+
 from core.guards.privileged_change.standing_roles import STANDING_ROLES
 from core.tenant.configuration import Configuration
+from core.watched.items import SourceRows, WatchedItem
 from tests.support.watched_examples import HELD_ROLE
 from tests.support.watched_looks import Looks
 
@@ -55,6 +61,26 @@ async def test_an_account_that_cannot_be_looked_at_leaves_its_items_unread_by_na
         await looks.look([ELIGIBLE], refused="u1")
         assert (ITEM, "not this one") in list_gaps(looks)
         assert not looks.covers(ITEM)
+
+
+@pytest.mark.parametrize("mistake", [ValueError("odd"), KeyError("odd"), TypeError("odd")])
+async def test_of_what_nobody_understands_nothing_is_missing_and_all_is_unread_by_name(
+    mistake: Exception,
+) -> None:
+    looks = await begin()
+
+    def refuse(rows: SourceRows) -> Iterable[WatchedItem]:
+        raise mistake
+
+    looks.play(replace(STANDING_ROLES, describe=refuse))
+    for _ in range(3):
+        assert await looks.look([ELIGIBLE]) == []
+        assert {object_id for object_id, _ in list_gaps(looks)} == {"", ITEM}
+        assert not looks.covers(ITEM)
+    looks.play(STANDING_ROLES)
+    for is_over in (False, True):
+        await looks.look([ELIGIBLE])
+        assert looks.covers(ITEM) is is_over
 
 
 async def test_a_listing_that_shows_all_is_not_asked_about() -> None:

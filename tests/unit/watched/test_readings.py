@@ -16,7 +16,6 @@ from core.tenant.known_traits import KnownTraits
 from core.tenant.readings import ReadFailure, Reading
 from core.watched.derived import WatchedPorts
 from core.watched.guard import (
-    MAX_REASON_LENGTH,
     MAX_TOKENS,
     build_watched_guard,
     compare_collection,
@@ -24,6 +23,7 @@ from core.watched.guard import (
     make_observer,
 )
 from core.watched.items import (
+    MAX_REASON_LENGTH,
     SourceRows,
     Stock,
     StockPart,
@@ -206,6 +206,18 @@ def test_what_cannot_be_understood_is_unread_and_says_why() -> None:
 
     found, stock = compare(Reading((door("d1"),)), collection=replace(DOORS, describe=refuse))
     assert found.failures == (ReadFailure(DOORS.source, ("odd" * 999)[:MAX_REASON_LENGTH]),)
+    assert not found.complete
+    assert stock is None
+
+
+def test_a_mistake_in_what_describes_objects_is_told_by_its_place_and_not_by_its_text() -> None:
+    def slip(rows: SourceRows) -> Iterable[WatchedItem]:
+        raise KeyError("a name of the tenant")
+
+    found, stock = compare(Reading((door("d1"),)), collection=replace(DOORS, describe=slip))
+    (failure,) = found.failures
+    assert failure.reason.startswith("a mistake of the app, KeyError at test_readings.py:")
+    assert "tenant" not in failure.reason
     assert not found.complete
     assert stock is None
 
