@@ -31,6 +31,10 @@ from core.watched.items import (
 POLICY, LOCATION = "conditional-access-policy", "named-location"
 MAX_NAME_LENGTH = 120
 IN_FORCE, TRUSTED = "in force", "trusted"
+ASKS = "asks"
+"""What a policy keeps that asks for anything before it grants access."""
+TOGETHER = "all controls"
+"""What a policy keeps that asks for several things together."""
 POLICY_PAGE = "Entra admin center > Protection > Conditional Access"
 LOCATION_PAGE = f"{POLICY_PAGE} > Named locations"
 USERS = "conditions.users"
@@ -135,19 +139,39 @@ def list_exemptions(policy: Configuration) -> Iterator[Trait]:
         )
 
 
-def list_alternatives(policy: Configuration) -> Iterator[Trait]:
-    """Other ways to meet a policy."""
+def get_grants(policy: Configuration) -> Mapping[str, object]:
+    """What a policy asks before it grants access; empty where it asks nothing."""
     grants = find_property(policy.values, "grantControls")[1]
-    if isinstance(grants, Mapping) and get_text(grants, "operator").casefold() != "and":
-        names = ("builtInControls", "termsOfUse", "customAuthenticationFactors")
-        ways = [way for name in names for way in get_texts(grants, name)]
-        if isinstance(strength := grants.get("authenticationStrength"), Mapping):
-            ways.append(f"strength {get_text(strength, 'id')}")
-        for way in ways if len(ways) > 1 else ():
-            text = f"is also met by {quote_text(way, MAX_NAME_LENGTH)}"
-            # Microsoft's advice is to ask for a strength in place of the control.
-            within = ("or mfa",) if way.startswith("strength ") else ()
-            yield Trait(build_token("or", way), text, Severity.HIGH, within)
+    return grants if isinstance(grants, Mapping) else {}
+
+
+def list_ways(grants: Mapping[str, object]) -> list[str]:
+    """Each thing that a policy asks, by its name or id."""
+    names = ("builtInControls", "termsOfUse", "customAuthenticationFactors")
+    ways = [way for name in names for way in get_texts(grants, name)]
+    if isinstance(strength := grants.get("authenticationStrength"), Mapping):
+        ways.append(f"strength {get_text(strength, 'id')}")
+    return ways
+
+
+def asks_for_all(grants: Mapping[str, object]) -> bool:
+    """Whether everything that a policy asks is asked together, and not one of several things."""
+    return get_text(grants, "operator").casefold() == "and"
+
+
+def list_alternatives(policy: Configuration) -> Iterator[Trait]:
+    """Each way that alone meets a policy. The only one is news where another way took the place of
+    what was asked; of several, fewer are no news.
+    """
+    grants = get_grants(policy)
+    ways = list_ways(grants)
+    is_only = len(ways) == 1
+    for way in ways if is_only or not asks_for_all(grants) else ():
+        text = f"is {'' if is_only else 'also '}met by {quote_text(way, MAX_NAME_LENGTH)}"
+        # Microsoft's advice is to ask for a strength in place of the control.
+        within = ("or mfa",) if way.startswith("strength ") else ()
+        after = ASKS if is_only else ""
+        yield Trait(build_token("or", way), text, Severity.HIGH, within, after)
 
 
 def list_conditions(policy: Configuration) -> Iterator[Trait]:
@@ -222,7 +246,15 @@ def list_inclusions(policy: Configuration) -> Iterator[str]:
 
 
 def list_whole_kinds(policy: Configuration) -> Iterator[str]:
-    """The beginnings of the tokens of what a policy includes altogether."""
+    """The beginnings of the tokens of what a policy includes altogether; and of what it asked by
+    itself, where that is one of several ways now: the others are told. Of a single thing it says
+    nothing that it is asked together with others.
+    """
+    grants = get_grants(policy)
+    if len(list_ways(grants)) <= 1:
+        yield TOGETHER
+    elif not asks_for_all(grants):
+        yield "control "
     for path, noun in INCLUDED:
         if counts_for_all(policy, path):
             yield from (f"for {one} " for one in (PEOPLE if noun == "user" else (noun,)))
@@ -254,16 +286,20 @@ def read_hours(session: Mapping[str, object]) -> int:
 def list_controls(policy: Configuration) -> Iterator[str]:
     """The tokens of what a policy asks and of whom."""
     yield IN_FORCE
-    grants = find_property(policy.values, "grantControls")[1]
-    if isinstance(grants, Mapping):
+    grants = get_grants(policy)
+    ways = list_ways(grants)
+    if ways:
+        yield ASKS
+    # Nobody has to do one thing in particular where another one will do.
+    if asks_for_all(grants) or len(ways) == 1:
         for control in get_texts(grants, "builtInControls"):
             yield build_token("control", control)
         if isinstance(strength := grants.get("authenticationStrength"), Mapping):
             # Microsoft's advice is to ask for a strength in place of the control.
             yield build_token("control", "mfa")
             yield build_token("control", f"strength {get_text(strength, 'id')}")
-        if get_text(grants, "operator").casefold() == "and":
-            yield "all controls"
+    if asks_for_all(grants) and len(ways) > 1:
+        yield TOGETHER
     yield from list_inclusions(policy)
     yield from list_session_controls(policy)
 
@@ -272,6 +308,8 @@ def explain_policy_loss(token: str) -> Trait:
     """What it means that a policy no longer asks something."""
     if token == IN_FORCE:
         return Trait(token, "is no longer enforced", Severity.HIGH)
+    if token == ASKS:
+        return Trait(token, "no longer asks for anything before access", Severity.HIGH)
     if token.startswith(AGAIN):
         return Trait(token, "asks again after a longer time, or not at all", Severity.MEDIUM)
     kind, _, entry = token.partition(" ")

@@ -18,7 +18,7 @@ from core.tenant.directory import RoleHolder
 from core.tenant.known_traits import MAX_TRAITS, KnownTraits, build_traits_key, note_traits
 from core.tenant.merging import collect_failures
 from core.tenant.quoting import quote_text
-from core.tenant.readings import Reading
+from core.tenant.readings import ReadFailure, Reading
 from core.tenant.sources import ROLE_HOLDERS
 
 MAX_TEXT_LENGTH = 200
@@ -47,7 +47,7 @@ class AddedHolder:
 
 @dataclass(frozen=True, slots=True)
 class TooManyHolders:
-    """A role that more hold than the guard remembers."""
+    """A role that more hold, or can take as an owner of a group, than the guard remembers."""
 
     role_id: str
     count: int
@@ -80,17 +80,40 @@ def compare_holders(
     must not seem new when it is back.
     """
     noted, added = tuple[KnownTraits, ...](), list[AdministratorItem]()
+    unremembered = tuple[ReadFailure, ...]()
     if roles.complete and not roles.failures:
         noted = note_role_holders(context.known_traits, roles.items, context.policy.now)
         added += find_added_holders(noted, roles.items, context.policy.now)
+        unremembered = tuple(list_unremembered(noted, roles.items))
     return Reading(
         items=tuple(added),
-        failures=collect_failures((roles,)),
+        failures=(*collect_failures((roles,)), *unremembered),
         sources=frozenset({ROLE_HOLDERS}),
         population=1,
         complete=roles.complete,
         known_traits=noted,
     )
+
+
+def list_unremembered(
+    noted: Iterable[KnownTraits], holders: Iterable[RoleHolder]
+) -> Iterator[ReadFailure]:
+    """The roles beyond those that are remembered: nobody knows who newly holds one of them."""
+    remembered = {one.object_id for one in noted}
+    held = list_held_roles(holders)
+    if beyond := len(held - remembered):
+        yield ReadFailure(
+            ROLE_HOLDERS,
+            f"{beyond:,} of {len(held):,} roles that somebody holds are beyond the {MAX_TRAITS} "
+            "that are remembered beside the powerful ones: who newly holds them is not known",
+            object_id=ALL_ROLES,
+            subject="directory roles",
+        )
+
+
+def list_held_roles(holders: Iterable[RoleHolder]) -> set[str]:
+    """The roles that somebody holds, but those that harm nobody."""
+    return {role_id for one in holders for role_id in one.roles} - HARMLESS_ROLES
 
 
 def list_known_administrators(known: Iterable[KnownTraits]) -> frozenset[str]:
@@ -122,8 +145,8 @@ def note_role_holders(
     A role that nobody held at the first look had no holder then: whoever holds it later is new.
     Whom a list lacks once may have been left out of it, and is not new when it has them again.
     """
-    held = {role_id for one in holders for role_id in one.roles} - HARMLESS_ROLES
-    listed = note_traits(known, ALL_ROLES, HOLDER_TRAIT, sorted(held - GRAVE_ROLES.keys()), now)
+    own = sorted(list_held_roles(holders) - GRAVE_ROLES.keys())
+    listed = note_traits(known, ALL_ROLES, HOLDER_TRAIT, own, now)
     noted = [listed]
     for role_id in (*GRAVE_ROLES, *listed.traits):
         key = build_traits_key(role_id, HOLDER_TRAIT)
@@ -166,8 +189,9 @@ def find_added_holders(
             holder, is_owner = by_id[trait.removeprefix(OWNS)], trait.startswith(OWNS)
             if not (is_owner and known.object_id in holder.roles):
                 yield AddedHolder(holder, known.object_id, seen_at, count, is_owner)
-        if count > MAX_TRAITS:
-            yield TooManyHolders(known.object_id, count)
+        owner_count = len(list_owner_traits(holders, known.object_id))
+        if count + owner_count > MAX_TRAITS:
+            yield TooManyHolders(known.object_id, count + owner_count)
 
 
 def rate_role(role_id: str) -> Severity:
@@ -236,8 +260,9 @@ def build_too_many_finding(role: TooManyHolders) -> Finding:
         subject=name,
         severity=min(rate_role(role.role_id), Severity.MEDIUM),
         verdict=Verdict.COULD_NOT_TELL,
-        summary=f"{role.count:,} hold the role {name}; a new one among them may not be told.",
-        facts=(Fact("", f"the guard remembers {MAX_TRAITS} holders of a role"),),
+        summary=f"{role.count:,} hold the role {name}, or own a group that does; a new one "
+        "among them may not be told.",
+        facts=(Fact("", f"the guard remembers {MAX_TRAITS} holders and owners of a role"),),
         sources=(ROLE_HOLDERS,),
         advice="Give so powerful a role to few: Microsoft recommends fewer than five Global "
         "Administrators.",

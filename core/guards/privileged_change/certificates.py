@@ -4,6 +4,7 @@ from collections.abc import Iterator, Mapping
 from dataclasses import replace
 
 from core.keys import hash_parts
+from core.microsoft365.certificate_keys import find_public_key
 from core.microsoft365.remedies import build_graph_request, make_graph_step
 from core.model.findings import Fact, Severity
 from core.property_values import find_property, get_objects, get_text, parse_printed_bool
@@ -15,6 +16,7 @@ TRUST_STORES = "trust-store"
 RELATION = "certificateBasedAuthConfiguration"
 STORES_PATH = ("directory", "publicKeyInfrastructure", "certificateBasedAuthConfigurations")
 CASES_PATH = ("security", "cases", "ediscoveryCases")
+KEY_IDENTIFIERS = ("issuerSki", "issuerSubjectKeyIdentifier")
 MAX_NAME_LENGTH = 120
 
 
@@ -47,12 +49,11 @@ def describe_trust_store(rows: SourceRows) -> Iterator[WatchedItem]:
 
 def build_authority(values: Mapping[str, object], *, is_root: bool) -> WatchedItem:
     """An authority, known by its key. One of an unknown kind counts as a root."""
-    found = (get_text(values, name) for name in ("issuerSki", "issuerSubjectKeyIdentifier"))
-    certificate = get_text(values, "certificate") or get_text(values, "thumbprint")
-    key = next(filter(None, found), "").upper() or hash_parts(certificate)
+    called = next(filter(None, (get_text(values, name) for name in KEY_IDENTIFIERS)), "")
+    identity = identify_authority(values)
     return WatchedItem(
-        id=key,
-        name=quote_text(get_text(values, "issuer") or key, MAX_NAME_LENGTH),
+        id=identity,
+        name=quote_text(get_text(values, "issuer") or called or identity, MAX_NAME_LENGTH),
         is_object=False,
         opens=(
             Trait(
@@ -62,6 +63,20 @@ def build_authority(values: Mapping[str, object], *, is_root: bool) -> WatchedIt
             ),
         ),
     )
+
+
+def identify_authority(values: Mapping[str, object]) -> str:
+    """What an authority is known by: its key, else its certificate, else that certificate's hash.
+
+    The identifier of its key is what its maker calls it: with that of a trusted authority, another
+    would pass for it. Only where nothing else is shown, it counts, beside the id of the object.
+    """
+    certificate = get_text(values, "certificate")
+    if key := find_public_key(certificate):
+        return hash_parts(key.hex())
+    names = ("id", "issuer", *KEY_IDENTIFIERS)
+    shown = certificate or get_text(values, "thumbprint").upper()
+    return hash_parts(shown) if shown else hash_parts(*(get_text(values, name) for name in names))
 
 
 def describe_case(rows: SourceRows) -> Iterator[WatchedItem]:

@@ -118,6 +118,7 @@ def test_what_is_no_list_of_cases_is_one_case_and_the_same_in_every_version() ->
         ("every user", "no longer counts for every user", Severity.HIGH),
         ("any platform", "only counts under a condition (platform)", Severity.HIGH),
         ("all controls", "no longer asks for all of its controls together", Severity.HIGH),
+        ("asks", "no longer asks for anything before access", Severity.HIGH),
     ],
 )
 def test_what_it_means_that_a_policy_asks_less(token: str, text: str, severity: Severity) -> None:

@@ -6,6 +6,7 @@ from core.guards.privileged_change import COLLECTIONS
 from core.guards.privileged_change.device_registration import explain_policy_loss
 from core.microsoft365.source_shapes import TYPE_NAME
 from core.tenant.configuration import Configuration
+from tests.support.certificates import build_certificate
 from tests.support.privileged_tenants import ADMIN, LONG
 from tests.support.sentences import check_text
 from tests.support.watched_sentences import Cases, Describer, render_collection
@@ -15,13 +16,14 @@ describe = Describer(COLLECTIONS).describe
 
 def authority(**values: object) -> Mapping[str, object]:
     """A certificate authority of each kind of listing."""
-    return {"issuer": "CN=Contoso", "certificate": "MIIB", **values}
+    certificate = build_certificate(str(sorted(values.items())))
+    return {"issuer": "CN=Contoso", "certificate": certificate, **values}
 
 
 AUTHORITIES = (
     authority(issuerSki="ab", isRootAuthority=True),
     authority(issuerSubjectKeyIdentifier="cd", isRootAuthority="False"),
-    authority(isRootAuthority=False),
+    authority(isRootAuthority=False, certificate="MIIB"),
     {"thumbprint": "t1", "issuerSki": ""},
     authority(issuer=LONG, issuerSki="ef"),
 )

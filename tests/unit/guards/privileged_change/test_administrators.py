@@ -198,6 +198,28 @@ async def test_of_more_holders_than_are_remembered_it_is_said() -> None:
     assert "301 hold the role Global Administrator" in told.summary
 
 
+async def test_owners_count_among_those_whom_too_many_are_remembered_with() -> None:
+    holders = [holder(f"h{number:04}", GLOBAL) for number in range(MAX_TRAITS - 1)]
+    assert not await tell_too_many([*holders, owner("o1", GLOBAL)])
+    (told,) = await tell_too_many([*holders, owner("o1", GLOBAL), owner("o2", GLOBAL)])
+    assert "301 hold the role Global Administrator, or own a group that does" in told.summary
+
+
+async def test_of_more_roles_than_are_remembered_the_rest_is_unread() -> None:
+    many = [holder("h", f"own-{number:04}") for number in range(MAX_TRAITS)]
+    others = [holder("boss", GLOBAL), holder("r", READERS)]
+    within = await read_holders(FakeTenant(holders=[*many, *others]), LOOK)
+    assert within.failures == ()
+    more = [holder("evil", "own-9998"), holder("evil", "own-9999")]
+    beyond = await read_holders(FakeTenant(holders=[*many, *others, *more]), LOOK)
+    (failure,) = beyond.failures
+    assert (failure.source, failure.object_id, failure.optional) == (ROLE_HOLDERS, ALL_ROLES, False)
+    assert failure.reason == (
+        "2 of 303 roles that somebody holds are beyond the 300 that are remembered beside the "
+        "powerful ones: who newly holds them is not known"
+    )
+
+
 def remember(object_id: str, kind: str, *traits: str) -> KnownTraits:
     """What is remembered of an object."""
     seen = dict.fromkeys(traits, TERMS.now)

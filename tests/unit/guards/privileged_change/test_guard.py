@@ -14,6 +14,7 @@ from core.microsoft365.configuration_sources import ROLE_HOLDER
 from core.model.findings import Severity
 from core.model.guards import Permission, Service
 from core.tenant.configuration import Configuration
+from tests.support.certificates import build_certificate
 from tests.support.watched_examples import EXAMPLES
 from tests.support.watched_looks import COLLECTIONS, Looks
 
@@ -76,6 +77,13 @@ def strengthen(*others: str) -> Any:
     return found
 
 
+def demand(*controls: str) -> Any:
+    """A policy that asks for all of these together."""
+    found = ask(controls=controls)
+    found["grantControls"]["operator"] = "AND"
+    return found
+
+
 def keep(**controls: object) -> Any:
     """A policy that asks something of sessions."""
     return ask() | {"sessionControls": controls}
@@ -87,6 +95,8 @@ def hourly(hours: int) -> dict[str, object]:
 
 
 POLICY = "high: The Conditional Access policy Policy"
+CHOICE = ("mfa", "compliantDevice")
+KEPT_CONTROLS = ("keeps control mfa", "keeps control compliantdevice")
 LAXER = "medium: The Conditional Access policy Policy"
 REGISTERING = "urn:user:registersecurityinfo"
 
@@ -157,6 +167,22 @@ async def tell(
         # Another way to meet it.
         (strengthen(), strengthen("compliantDevice"), f"{POLICY} is also met by compliantDevice"),
         (ask(controls=("mfa", "compliantDevice")), strengthen("compliantDevice"), ""),
+        (ask(), ask(controls=CHOICE), f"{POLICY} is also met by compliantDevice."),
+        # Fewer other ways, and none but another one.
+        (ask(controls=CHOICE), ask(), ""),
+        (ask(controls=CHOICE), demand("compliantDevice"), ""),
+        (ask(controls=(*CHOICE, "approvedApplication")), ask(controls=CHOICE), ""),
+        (ask(controls=CHOICE), demand(*CHOICE), ""),
+        (ask(controls=CHOICE), strengthen(), ""),
+        (ask(controls=CHOICE), ask(controls=("approvedApplication",)), f"{POLICY} is met by appro"),
+        (ask(controls=CHOICE), ask(controls=()), f"{POLICY} no longer asks for anything before"),
+        (ask(), ask(controls=("compliantDevice",)), f"{POLICY} is met by compliantDevice; no lon"),
+        (ask(), demand("mfa"), ""),
+        (demand("mfa"), ask(), ""),
+        # All of them together, and no longer.
+        (demand(*CHOICE), ask(controls=CHOICE), f"{POLICY} is also met by mfa; is also met by"),
+        (demand(*CHOICE), ask(), f"{POLICY} is met by mfa; "),
+        (ask(), demand(*CHOICE), ""),
         # What it asks of a session.
         (keep(), keep(signInFrequency=hourly(4)), ""),
         (keep(signInFrequency=hourly(4)), keep(signInFrequency=hourly(1)), ""),
@@ -183,6 +209,36 @@ async def test_a_policy_is_told_when_it_asks_less_or_leaves_out_more(
     said = await tell("conditional-access-policy", "conditional-access-policy", before, after)
     assert said.startswith(expected)
     assert bool(said) == bool(expected)
+
+
+@pytest.mark.parametrize(
+    ("policy", "remembered"),
+    [
+        (ask(controls=CHOICE), ("or mfa", "or compliantdevice", *KEPT_CONTROLS)),
+        (ask(), (KEPT_CONTROLS[0],)),
+        (demand("mfa"), (KEPT_CONTROLS[0], "keeps all controls")),
+        (demand(*CHOICE), (*KEPT_CONTROLS, "keeps all controls")),
+    ],
+)
+async def test_what_the_release_before_remembered_of_controls_is_no_loss(
+    policy: Mapping[str, Any], remembered: tuple[str, ...]
+) -> None:
+    looks = Looks(COLLECTIONS["conditional-access-policy"])
+    rows = [Configuration("conditional-access-policy", "p1", "Policy", policy)]
+    await looks.look(rows)
+    for key, row in looks.known.items():
+        if row.object_id == "p1":
+            kept = {
+                name: at
+                for name, at in row.traits.items()
+                if not name.startswith(
+                    ("or ", "keeps asks", "keeps control ", "keeps all controls")
+                )
+            }
+            before = dict.fromkeys(remembered, row.first_looked_at)
+            looks.known[key] = replace(row, traits={**kept, **before})
+    for _ in range(3):
+        assert await looks.look(rows) == []
 
 
 async def test_a_policy_that_is_switched_off_is_told_as_that_alone() -> None:
@@ -273,14 +329,48 @@ async def test_a_unit_that_shields_is_told_and_an_ordinary_one_is_not() -> None:
     )
 
 
-async def test_an_authority_renewed_with_the_same_key_is_the_same() -> None:
-    def trust(key: str, certificate: str) -> Mapping[str, Any]:
-        row = {"issuerSki": key, "certificate": certificate, "isRootAuthority": True}
-        return {"certificateBasedAuthConfiguration": [{"certificateAuthorities": [row]}]}
+def hold_authorities(*rows: Mapping[str, Any]) -> Mapping[str, Any]:
+    """An organization that trusts these authorities."""
+    roots = [{"isRootAuthority": True, **one} for one in rows]
+    return {"certificateBasedAuthConfiguration": [{"certificateAuthorities": roots}]}
 
-    name = "certificate-authority"
-    assert await tell(name, name, trust("k", "old"), trust("k", "renewed")) == ""
-    assert (await tell(name, name, trust("k", "old"), trust("other", "x"))).startswith("critical")
+
+def store(*rows: Mapping[str, Any]) -> Mapping[str, Any]:
+    """A trust store with these authorities."""
+    return {"certificateAuthorities": [{"certificateAuthorityType": "root", **one} for one in rows]}
+
+
+KEPT = {"certificate": build_certificate("k"), "issuerSki": "AB", "issuer": "CN=Contoso"}
+HASHED = {"thumbprint": "T1", "issuerSubjectKeyIdentifier": "AB", "issuer": "CN=Contoso"}
+BARE = {"id": "a1", "issuerSubjectKeyIdentifier": "AB", "issuer": "CN=Contoso"}
+
+
+@pytest.mark.parametrize(
+    ("known", "other", "is_told"),
+    [
+        pytest.param(KEPT, {"certificate": build_certificate("k", serial=2)}, False, id="renewed"),
+        pytest.param(KEPT, {"certificate": build_certificate("k", name="CN=X")}, False, id="named"),
+        # Its maker chose the identifier and the names of a trusted authority.
+        pytest.param(KEPT, {"certificate": build_certificate("thief")}, True, id="another key"),
+        pytest.param(KEPT, {"certificate": "MIIB"}, True, id="an unreadable certificate"),
+        pytest.param(HASHED, {"thumbprint": "t1", "id": "a2"}, False, id="the same hash"),
+        pytest.param(HASHED, {"thumbprint": "T2"}, True, id="another hash"),
+        pytest.param(BARE, {"isIssuerHintEnabled": True}, False, id="the same object"),
+        pytest.param(BARE, {"id": "a2"}, True, id="another object"),
+        pytest.param(BARE, {"issuerSubjectKeyIdentifier": "CD"}, True, id="another identifier"),
+    ],
+)
+async def test_an_authority_is_known_by_what_its_maker_cannot_choose(
+    known: Mapping[str, Any], other: Mapping[str, Any], *, is_told: bool
+) -> None:
+    for name, source, hold in (
+        ("certificate-authority", "certificate-authority", hold_authorities),
+        ("trust-store-authority", "trust-store", store),
+    ):
+        for after in (hold({**known, **other}), hold(known, {**known, **other})):
+            said = await tell(name, source, hold(known), after)
+            assert said.startswith("critical") is is_told
+            assert bool(said) is is_told
 
 
 def test_the_guard_only_reads() -> None:
