@@ -21,6 +21,7 @@ from azure.core.exceptions import (
 from azure.data.tables import TableEntity, TableErrorCode, UpdateMode
 from azure.data.tables.aio import TableClient
 
+from bench.counting_proxy import CountingProxy
 from core.adapters.table_storage.activity_rows import read_newest_rows
 from core.adapters.table_storage.entities import SCHEMA_VERSION, build_entity
 from core.adapters.table_storage.lease import LEASE_DURATION, TableClaim, acquire_lease
@@ -41,6 +42,7 @@ from core.model.cases import Exemption
 from core.model.guards import Mode
 from core.model.runs import RunReport
 from core.model.state import GuardSnapshot, GuardState, ProbeReport, ScanPass, Shard, Way
+from core.model.tally import Tally
 from core.ports import ACTIVITY_PARTITION, TENANT_PARTITION
 from core.tenant.known_traits import KnownTraits
 from sandbox.functions_host.azurite import Azurite
@@ -1046,3 +1048,22 @@ async def test_of_too_many_acts_those_of_the_latest_hours_are_read(ledger: Table
         assert len(keys) == room
         whole = room // 3 * 3
         assert set(keys) >= {f"act|{act.key}" for act in acts[len(acts) - whole :]}
+
+
+async def test_whoever_reads_all_of_a_guard_asks_for_few_ranges(azurite: Azurite) -> None:
+    ended = build_stored_case("old")
+    async with open_table_ledger(azurite) as ledger:
+        async with ledger.claim(GUARD, "r1") as claim:
+            assert claim
+            await claim.load()
+            await claim.save(build_stored_case(), ended, state=GUARD_STATE)
+            await claim.archive([replace(ended, closed_at=START)], Tally())
+        async with CountingProxy(azurite.endpoints["Table"]) as watch:
+            seen = replace(azurite, endpoints={**azurite.endpoints, "Table": watch.base})
+            async with open_table_ledger(seen, ledger.table.client.table_name) as reader:
+                now = await reader.load(GUARD)
+                assert watch.counts["requests"] == 3
+                ever = await reader.load_history(GUARD)
+                assert watch.counts["requests"] == 3 + 2
+    assert (set(now.cases), now.state) == ({"k1"}, GUARD_STATE)
+    assert (set(ever.cases), ever.state) == ({"k1", "old"}, GUARD_STATE)

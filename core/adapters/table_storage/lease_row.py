@@ -77,7 +77,11 @@ def decode_guard_state(lease: Mapping[str, Any]) -> GuardState:
 
 async def load_state(table: StateTable, guard: str) -> GuardState:
     """Load the guard's state from its lease row. Raises LedgerError if it cannot be decoded."""
-    lease = await table.read_row(guard, LEASE_ROW_KEY)
+    return decode_checked_state(table, guard, await table.read_row(guard, LEASE_ROW_KEY))
+
+
+def decode_checked_state(table: StateTable, guard: str, lease: TableEntity | None) -> GuardState:
+    """Decode the guard's state from its lease row, if it has one. Raises LedgerError."""
     if lease:
         table.check_tenant(lease)
     try:

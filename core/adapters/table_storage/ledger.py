@@ -71,6 +71,7 @@ from core.adapters.table_storage.lease import LEASE_DURATION, acquire_lease
 from core.adapters.table_storage.lease_row import (
     LEASE_ROW_KEY,
     build_shard_key,
+    decode_checked_state,
     is_lease_expired,
     load_state,
 )
@@ -80,6 +81,7 @@ from core.adapters.table_storage.records import (
     decode_row,
     read_past_rows,
     read_record_rows,
+    read_whole_guard,
 )
 from core.adapters.table_storage.responses import require_entity_keys
 from core.adapters.table_storage.row_texts import BATCH_SIZE, get_row_text
@@ -242,18 +244,24 @@ class TableLedger:
 
     async def load(self, guard: str) -> GuardSnapshot:
         """Load the guard's state and records without the archive, for readers without a claim."""
-        rows = await read_record_rows(self.table, guard, RANGE_START, RANGE_END)
-        records = collect_records(rows).build_snapshot()
-        return replace(records, state=await load_state(self.table, guard))
+        return await self.load_whole_guard(guard, with_past=False)
 
     async def load_history(
         self, guard: str, low: str = RANGE_START, high: str = RANGE_END
     ) -> GuardSnapshot:
         """Load the same with the archive, of a key range. A record in both is as it is now."""
+        if (low, high) == (RANGE_START, RANGE_END):
+            return await self.load_whole_guard(guard, with_past=True)
         past = await read_past_rows(self.table, guard, low, high)
         rows = await read_record_rows(self.table, guard, low, high)
         records = collect_records([*past, *rows]).build_snapshot()
         return replace(records, state=await load_state(self.table, guard))
+
+    async def load_whole_guard(self, guard: str, *, with_past: bool) -> GuardSnapshot:
+        """Load all records of a guard and its state."""
+        rows, lease = await read_whole_guard(self.table, guard, with_past=with_past)
+        records = collect_records(rows).build_snapshot()
+        return replace(records, state=decode_checked_state(self.table, guard, lease))
 
     async def add_request(self, guard: str, operator_request: OperatorRequest) -> None:
         """Save an operator request."""

@@ -18,6 +18,7 @@ from core.adapters.table_storage.entities import (
     EntityRecord,
     build_record_key,
 )
+from core.adapters.table_storage.lease_row import LEASE_ROW_KEY
 from core.adapters.table_storage.row_texts import get_row_text
 from core.adapters.table_storage.state_table import StateTable
 from core.keys import RANGE_END, RANGE_START
@@ -155,19 +156,19 @@ async def read_record_rows(
     """
     known = (RANGE_START, RANGE_END) if with_all_traits else (low, high)
     if (low, high) == (RANGE_START, RANGE_END):
-        # These are all next to each other, and cost one request in place of four.
-        by_object = [(f"case|{low}", f"known|{high}")]
+        # These are all next to each other, and cost one request in place of five.
+        by_object = [(f"case|{low}", f"out|{high}")]
     else:
         by_object = [
             (f"case|{low}", f"case|{high}"),
             (f"change|{low}", f"change|{high}"),
             ("exempt|", "exempt}"),
             (f"known|{known[0]}", f"known|{known[1]}"),
+            (f"out|{low}", f"out|{high}"),
         ]
-    rest = [(f"out|{low}", f"out|{high}"), ("request|", "request}"), ("tally|", "tally}")]
     return [
         row
-        for first, last in (*by_object, *rest)
+        for first, last in (*by_object, ("request|", "request}"), ("tally|", "tally}"))
         for row in await decode_key_range(table, guard, first, last, are_counted=are_counted)
     ]
 
@@ -195,13 +196,44 @@ async def decode_key_range(
     """
 
     def decode(entity: TableEntity) -> DecodedRow | None:
-        key = entity["RowKey"].removeprefix(PAST_PREFIX)
-        if key.partition("|")[0] not in RECORD_TYPES:
-            return None
-        return decode_row(guard, entity, is_counted=are_counted)
+        return decode_row(guard, entity, is_counted=are_counted) if is_record(entity) else None
 
     rows = await table.convert_key_range(decode, guard, first, last)
     return [row for row in rows if row is not None]
+
+
+def is_record(entity: TableEntity) -> bool:
+    """True for a row that holds a record, in the archive or not."""
+    return entity["RowKey"].removeprefix(PAST_PREFIX).partition("|")[0] in RECORD_TYPES
+
+
+async def read_whole_guard(
+    table: StateTable, guard: str, *, with_past: bool
+) -> tuple[list[DecodedRow], TableEntity | None]:
+    """Read the rows of all records of a guard, those of the archive first, and its lease row.
+
+    A page reads this of every guard. The lease lies among the records and the archive beside them,
+    so that few ranges hold them all.
+    """
+
+    def decode(entity: TableEntity) -> DecodedRow | TableEntity | None:
+        if entity["RowKey"] == LEASE_ROW_KEY:
+            return entity
+        return decode_row(guard, entity) if is_record(entity) else None
+
+    by_object = (
+        [("case|", "request}")]
+        if with_past
+        else [("case|", f"out|{RANGE_END}"), ("request|", "request}")]
+    )
+    found = [
+        row
+        for first, last in (*by_object, ("tally|", "tally}"))
+        for row in await table.convert_key_range(decode, guard, first, last)
+    ]
+    rows = [row for row in found if isinstance(row, DecodedRow)]
+    rows.sort(key=lambda row: not row.key.startswith(PAST_PREFIX))
+    return rows, next((row for row in found if isinstance(row, TableEntity)), None)
 
 
 def collect_records(rows: Iterable[DecodedRow]) -> RecordCollector:
