@@ -40,6 +40,7 @@ from bench.tenant_generator import (
     build_mailbox,
 )
 from core.microsoft365.exchange_listings import ListingWay
+from sandbox.functions_host.azurite import Azurite
 from sandbox.http_types import Row
 from sandbox.reality.profile import DEFAULT_PROFILE
 
@@ -194,14 +195,18 @@ async def measure_listings(
 
 
 async def measure_slices_by_name(
-    matrix: BenchMatrix, folder: Path, size: int, report_progress: ProgressCallback
+    matrix: BenchMatrix,
+    folder: Path,
+    size: int,
+    report_progress: ProgressCallback,
+    storage: Azurite | None = None,
 ) -> AsyncIterator[Measurement]:
     """Measures slices of mailboxes that no date tells apart."""
     if size < matrix.listings_from:
         return
     report_progress(f"{size:,} mailboxes: making a tenant without dates")
     spec = TenantSpec(size, matrix.seed, dated=False)
-    async with start_environment(spec, folder, matrix.latency_ms, matrix.profile) as stage:
+    async with start_environment(spec, folder, matrix.latency_ms, matrix.profile, storage) as stage:
         async for row in measure_listings(matrix, stage, report_progress, [SLICES_BY_NAME]):
             yield row
 

@@ -1,14 +1,18 @@
-"""Shared by all tests: one Azurite a process, long files first, a collector that spares imports."""
+"""Shared by all tests: one Azurite, long files first, a collector that spares imports."""
 
 import gc
 import os
-from collections.abc import Generator, Iterator
+from collections.abc import Generator
 from pathlib import Path
 
 import pytest
 
 from sandbox.functions_host.azurite import Azurite
-from tests.support.shared_azurite import get_shared_azurite, stop_shared_azurite
+from tests.support.shared_azurite import (
+    get_shared_azurite,
+    offer_accounts,
+    stop_shared_azurite,
+)
 
 # function_app refuses to start without settings, here and in processes that tests start.
 os.environ.setdefault("TENANT_ID", "00000000-0000-4000-8000-000000000001")
@@ -46,6 +50,17 @@ LONG_FILES = (
 )
 
 
+def pytest_configure(config: pytest.Config) -> None:
+    """Has one Azurite for all processes: each would need seconds to start its own."""
+    if config.getoption("numprocesses"):
+        offer_accounts()
+
+
+def pytest_unconfigure() -> None:
+    """Ends Azurite once the last test is over."""
+    stop_shared_azurite()
+
+
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
     """Puts the longest files first; all others keep their order."""
     ranks = {TESTS / name: rank for rank, name in enumerate(LONG_FILES)}
@@ -63,8 +78,10 @@ def pytest_collection() -> Generator[None, object, object]:
 
 
 def pytest_collection_finish() -> None:
-    """Sets what is imported apart: to walk over it again and again took a tenth of all CPU."""
-    gc.collect()
+    """Sets what is imported apart: to walk over it again and again took a tenth of all CPU.
+
+    Hardly any of it is garbage: even one walk to find that costs more than it frees.
+    """
     gc.freeze()
     gc.set_threshold(50_000, 20, 100)
 
@@ -73,10 +90,3 @@ def pytest_collection_finish() -> None:
 def azurite() -> Azurite:
     """A storage account in memory, which all tests of the process share."""
     return get_shared_azurite()
-
-
-@pytest.fixture(scope="session", autouse=True)
-def storage_ends_with_the_session() -> Iterator[None]:
-    """Ends Azurite once the last test is over."""
-    yield
-    stop_shared_azurite()

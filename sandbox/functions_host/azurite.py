@@ -11,6 +11,7 @@ import os
 import re
 import signal
 from collections import deque
+from collections.abc import Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from types import TracebackType
@@ -50,6 +51,10 @@ class Azurite:
     """
 
     location: Path | None = None
+    account: str = ACCOUNT
+    """The account that the connection string is of."""
+    more_accounts: Sequence[str] = ()
+    """Accounts that it holds as well, with the same key, each with tables and queues of its own."""
     endpoints: dict[str, str] = field(default_factory=dict)
     process: asyncio.subprocess.Process | None = None
     reader_task: asyncio.Task[None] | None = None
@@ -57,13 +62,14 @@ class Azurite:
 
     @property
     def connection_string(self) -> str:
-        """The value of AzureWebJobsStorage: the well-known account at the emulator's addresses."""
+        """The value of AzureWebJobsStorage: the account at the emulator's addresses."""
         addresses = "".join(
-            f"{service}Endpoint={address}/{ACCOUNT};" for service, address in self.endpoints.items()
+            f"{service}Endpoint={address}/{self.account};"
+            for service, address in self.endpoints.items()
         )
         return (
             "DefaultEndpointsProtocol=http;"
-            f"AccountName={ACCOUNT};AccountKey={ACCOUNT_KEY};{addresses}"
+            f"AccountName={self.account};AccountKey={ACCOUNT_KEY};{addresses}"
         )
 
     async def __aenter__(self) -> Self:
@@ -86,8 +92,10 @@ class Azurite:
             str(find_script()),
             *self.build_options(),
         ]
+        accounts = [f"{name}:{ACCOUNT_KEY}" for name in (self.account, *self.more_accounts)]
         self.process = await asyncio.create_subprocess_exec(
             *command,
+            env={**os.environ, "AZURITE_ACCOUNTS": ";".join(accounts)},
             stdin=asyncio.subprocess.PIPE,
             stdout=asyncio.subprocess.PIPE,
             stderr=asyncio.subprocess.STDOUT,

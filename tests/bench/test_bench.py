@@ -277,7 +277,8 @@ async def test_each_way_of_listing_reads_every_mailbox_by_its_own_requests(
         TenantSpec(count), tmp_path, latency_ms=0, storage=azurite
     ) as stage:
         rows += [row async for row in measure_listings(plan, stage, lambda _: None)]
-    rows += [row async for row in measure_slices_by_name(plan, tmp_path, count, lambda _: None)]
+    by_name = measure_slices_by_name(plan, tmp_path, count, lambda _: None, azurite)
+    rows += [row async for row in by_name]
     assert [row.client for row in rows] == [*LISTINGS, SLICES_BY_NAME]
     for row in rows:
         assert (row.read, row.lost, row.note) == (count, 0, "")

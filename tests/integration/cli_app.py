@@ -22,10 +22,10 @@ from rich.console import Console
 
 from core.cli.program import main
 from core.cli.session import Session
-from sandbox.functions_host.azurite import Azurite
 from sandbox.functions_host.host import Host
 from sandbox.scene_runner import build_app_settings
 from sandbox.server import Sandbox
+from tests.support.shared_azurite import take_account
 
 ROOT = Path(__file__).resolve().parents[2]
 GUARD_NAME = "shared-mailbox-sign-in"
@@ -180,8 +180,8 @@ async def run_local_commands(terminal: Terminal, folder: Path, environ: Mapping[
 
 async def run_cli_journey(scene: Mapping[str, Any]) -> dict[str, Any]:
     """Run all commands in the order of an operator's day."""
-    async with Azurite() as azurite, Sandbox(scene) as box:
-        environ = build_app_settings(box, azurite, {})
+    async with Sandbox(scene) as box:
+        environ = build_app_settings(box, take_account(), {})
         async with Host(ROOT, environ, timers_enabled=False) as host:
             for guard in (GUARD_NAME, GUARD_NAME, "mailbox-audit"):
                 await host.invoke_timer(guard)

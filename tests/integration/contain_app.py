@@ -16,13 +16,13 @@ from typing import Any
 
 import aiohttp
 
-from sandbox.functions_host.azurite import Azurite
 from sandbox.functions_host.host import Host
 from sandbox.scene_runner import build_app_settings
 from sandbox.server import Sandbox
 from tests.integration.cli_app import Terminal
 from tests.integration.form_browser import FormBrowser
 from tests.integration.host_app import HostClient, build_request_body
+from tests.support.shared_azurite import take_account
 
 ROOT = Path(__file__).resolve().parents[2]
 EVERYTHING = "block-sign-in,end-sessions,devices,forwards,rules,hidden-rules,protocols"
@@ -315,8 +315,8 @@ async def play_pages(box: Sandbox, host: Host, browser: FormBrowser, number: int
 
 async def run_journey() -> dict[str, Any]:
     """Every kind of account, one after another."""
-    async with Azurite() as azurite, Sandbox(build_attacked_scene()) as box:
-        environ = build_app_settings(box, azurite, {})
+    async with Sandbox(build_attacked_scene()) as box:
+        environ = build_app_settings(box, take_account(), {})
         environ |= {"CONTAINMENT_MODE": "enforce", "CONTAINMENT_LIMIT": "50"}
         async with (
             Host(ROOT, environ, timers_enabled=False) as host,

@@ -14,10 +14,10 @@ import aiohttp
 
 from core.bootstrap import open_ledger
 from core.config.settings import Settings
-from sandbox.functions_host.azurite import Azurite
 from sandbox.functions_host.host import Host, Invocation
 from sandbox.scene_runner import build_app_settings, end_throttling
 from sandbox.server import Sandbox
+from tests.support.shared_azurite import take_account
 
 ROOT = Path(__file__).resolve().parents[2]
 GUARD_NAME = "shared-mailbox-sign-in"
@@ -54,8 +54,8 @@ def build_request_body(**fields: str) -> bytes:
 
 async def run_host_journey(scene: Mapping[str, Any]) -> dict[str, Any]:
     """Trigger timers, send requests and read reports, as an operator would."""
-    async with Azurite() as azurite, Sandbox(scene) as box:
-        environ = build_app_settings(box, azurite, {})
+    async with Sandbox(scene) as box:
+        environ = build_app_settings(box, take_account(), {})
         async with (
             Host(ROOT, environ, timers_enabled=False) as host,
             aiohttp.ClientSession() as session,

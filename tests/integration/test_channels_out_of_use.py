@@ -15,10 +15,10 @@ import aiohttp
 import pytest
 import pytest_asyncio
 
-from sandbox.functions_host.azurite import Azurite
 from sandbox.scene_runner import build_app_settings
 from sandbox.server import Sandbox
 from tests.support.hosted_app import HOST_SCENE, HostedApp, start_hosted_app
+from tests.support.shared_azurite import take_account
 
 GUARD = "shared-mailbox-sign-in"
 ELSEWHERE = "https://evil.example/hush"
@@ -79,8 +79,8 @@ async def play(app: HostedApp, box: Sandbox) -> Story:
 @pytest_asyncio.fixture(scope="module", loop_scope="module")
 async def story(tmp_path_factory: pytest.TempPathFactory) -> AsyncIterator[Story]:
     folder: Path = tmp_path_factory.mktemp("channels")
-    async with Azurite() as azurite, Sandbox(HOST_SCENE) as box:
-        environ = build_app_settings(box, azurite, {})
+    async with Sandbox(HOST_SCENE) as box:
+        environ = build_app_settings(box, take_account(), {})
         environ |= {
             "TEAMS_WEBHOOK_URL": ELSEWHERE,
             "SLACK_WEBHOOK_URL": ELSEWHERE,

@@ -117,13 +117,13 @@ async def look(watch: Watch) -> dict[str, Any]:
     from core.bootstrap import connect_world
     from core.config.settings import Settings
     from core.tenant.mailboxes import Mailbox
-    from sandbox.functions_host.azurite import Azurite
     from sandbox.scene_runner import build_app_settings
     from sandbox.server import Sandbox
     from tests.sandbox.tenant_client import CLIENT_SCENE, MIA, MIA_GUID
+    from tests.support.shared_azurite import take_account
 
-    async with Azurite() as azurite, Sandbox(CLIENT_SCENE) as box:
-        settings = build_app_settings(box, azurite, {})
+    async with Sandbox(CLIENT_SCENE) as box:
+        settings = build_app_settings(box, take_account(), {})
         os.environ.update({name: settings[name] for name in settings if name.startswith("IDENT")})
         async with connect_world(Settings.read(settings)) as world:
             mailbox = Mailbox(id=MIA, guid=MIA_GUID, address="mia@contoso.example")
