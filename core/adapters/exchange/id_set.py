@@ -1,6 +1,7 @@
 """A compact set of the objects that a listing has named."""
 
 from array import array
+from collections.abc import Iterable
 
 FIRST_SLOTS = 16_384
 """Room for four fifths as many names before anything has to be moved: 128 KiB."""
@@ -35,6 +36,25 @@ class IdSet:
         if self.count * 5 > last * 4:
             self.double()
         return True
+
+    def add_each(self, names: Iterable[str]) -> list[int]:
+        """Note many names; the places of those that were noted before, or stand before in line."""
+        known = list[int]()
+        slots, last = self.slots, len(self.slots) - 1
+        for place, name in enumerate(names):
+            mark = hash(name) or 1
+            at = mark & last
+            while (found := slots[at]) and found != mark:
+                at = (at + 1) & last
+            if found:
+                known.append(place)
+                continue
+            slots[at] = mark
+            self.count += 1
+            if self.count * 5 > last * 4:
+                self.double()
+                slots, last = self.slots, len(self.slots) - 1
+        return known
 
     def double(self) -> None:
         """Make room for twice as many."""

@@ -7,6 +7,8 @@ from core.adapters.parsing import ResponseRow, parse_identifier
 
 ID_PROPERTIES = ("ExternalDirectoryObjectId", "Guid", "ImmutableId")
 """What an object may be known by, the best first."""
+IDS_OF_ONE = ("Guid", "ExternalDirectoryObjectId", "ImmutableId")
+"""The same, with what Exchange gives to one object alone first: two may have one account."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -22,7 +24,7 @@ class ListedRows:
 
 def identify_row(row: ResponseRow) -> str:
     """What tells a row from all others: its ids, or else everything in it."""
-    for name in ID_PROPERTIES:
+    for name in IDS_OF_ONE:
         if found := parse_identifier(row.get(name)):
             return found.lower()
     return json.dumps(row, sort_keys=True, default=str)

@@ -1,10 +1,11 @@
 """Readings of listings: part by part, and of a tenant that moves meanwhile."""
 
 import asyncio
-from collections.abc import AsyncIterator, Callable, Iterable
+from collections.abc import AsyncIterator, Callable, Collection, Iterable, Sequence
 
 from core.adapters.exchange.client import ExchangeClient
 from core.adapters.exchange.command import Command
+from core.adapters.exchange.id_set import IdSet
 from core.adapters.exchange.listed_rows import ID_PROPERTIES
 from core.adapters.exchange.listings import list_objects, list_rows
 from core.adapters.parsing import ResponseRow, parse_each_row, parse_identifier, parse_object_id
@@ -45,6 +46,28 @@ async def fetch_listing[T](
     )
 
 
+def list_twins(
+    rows: list[ResponseRow],
+    broken: list[tuple[ResponseRow, str]],
+    item_ids: Sequence[str],
+    known: Collection[int],
+) -> list[tuple[ResponseRow, str]]:
+    """The rows of a page whose items have an id that another object has, and why they are unread.
+
+    `known` are their places among the rows that are not broken.
+    """
+    wrong = {id(row) for row, _ in broken}
+    whole = [row for row in rows if id(row) not in wrong]
+    return [
+        (
+            whole[place],
+            f"another object of the list has the same id, {item_ids[place]}; the Guid of this one "
+            f"is {parse_object_id(whole[place].get('Guid'))}",
+        )
+        for place in sorted(known)
+    ]
+
+
 async def fetch_paged_listing[T](
     exchange: ExchangeClient,
     source: str,
@@ -58,24 +81,37 @@ async def fetch_paged_listing[T](
     """A listing without which nothing absent is gone, part by part.
 
     An object that moved from page to page while it was read counts once, where it was seen first;
-    later parts do not speak of it. A listing that breaks off ends with a part that says why.
+    later parts do not speak of it. Another object with the same id is unread, by its Guid: of two
+    that are known by one id, one would answer for the other. A listing that breaks off ends with a
+    part that says why.
     Exchange need not know a link of an earlier run any more: then the listing begins anew.
     `never_empty`: every tenant has some of these, so an empty list is an answer gone wrong.
     """
     is_empty = not after
     nameless = 0
+    given = IdSet()
     try:
         async for part in list_objects(exchange, command, after, each_once=True):
             rows, further = part.rows, part.continuation
             if part.restarted:
-                is_empty, nameless = True, 0
+                is_empty, nameless, given = True, 0, IdSet()
             is_empty = is_empty and not rows
             if never_empty and is_empty and not further:
                 raise Unavailable(f"{command.cmdlet} listed nobody at all")
             items, broken = parse_each_row(rows, parse)
             # A page is a thousand rows: others have their turn before it is judged.
             await asyncio.sleep(0)
-            ids = collect_row_ids(broken, parse_object_id)
+            item_ids = list(map(get_id, items))
+            if known := set(given.add_each(item_ids)):
+                broken += list_twins(rows, broken, item_ids, known)
+                items = [item for place, item in enumerate(items) if place not in known]
+                item_ids = [found for place, found in enumerate(item_ids) if place not in known]
+            ids = [
+                found if found and given.add(found) else parse_object_id(row.get("Guid"))
+                for (row, _), found in zip(
+                    broken, collect_row_ids(broken, parse_object_id), strict=True
+                )
+            ]
             unread = build_row_failures(source, broken, ids, nameless)
             nameless += len(unread)
             yield Reading(
@@ -83,7 +119,7 @@ async def fetch_paged_listing[T](
                 failures=unread,
                 sources=frozenset({source}),
                 population=len(items) + len(unread),
-                scope=frozenset(map(get_id, items)) | {failure.object_id for failure in unread},
+                scope=frozenset(item_ids) | {failure.object_id for failure in unread},
                 continuation=further,
                 restarted=part.restarted,
             )

@@ -39,16 +39,13 @@ class ShownObjects:
 
     def take_new_rows(self, rows: list[ResponseRow]) -> list[ResponseRow]:
         """The rows that neither this way nor one before it showed."""
-        new, has_earlier = list[ResponseRow](), self.earlier.count > 0
-        for row in rows:
-            name = identify_row(row)
-            if not self.current.add(name):
-                continue
-            if has_earlier and name in self.earlier:
-                self.found_again += 1
-            else:
-                new.append(row)
-        return new
+        names = list(map(identify_row, rows))
+        old = set(self.current.add_each(names))
+        if self.earlier.count:
+            again = {place for place, name in enumerate(names) if name in self.earlier} - old
+            self.found_again += len(again)
+            old |= again
+        return [row for place, row in enumerate(rows) if place not in old] if old else rows
 
     @property
     def shows_no_more(self) -> bool:

@@ -51,6 +51,36 @@ async def test_a_mailbox_that_is_broken_on_two_pages_is_one_unread_mailbox() -> 
     assert (first.population, second.population, second.failures) == (1_000, 0, ())
 
 
+async def test_a_second_mailbox_with_the_id_of_another_is_unread_by_its_guid() -> None:
+    near, far = [build_mailbox_row("m7", f"twin-{one}", f"twin{one}") for one in range(2)]
+    rows = [*boxes(range(999)), near, far, far, *boxes(range(7, 8))]
+    async with connect_sandbox(build_scene(exchange={"Get-Mailbox": rows})) as to:
+        first, second = await listed(to)
+    assert [one.guid for one in first.items if one.id == "m7"] == ["g7"]
+    assert (first.population, second.population, second.items) == (1_000, 1, ())
+    (here,), (there,) = first.failures, second.failures
+    assert (here.object_id, here.subject) == ("twin-0", "twin0@contoso.example")
+    assert (there.object_id, there.subject) == ("twin-1", "twin1@contoso.example")
+    assert "the same id, m7; the Guid of this one is twin-1" in there.reason
+    assert second.scope == {"twin-1"}
+
+
+async def test_a_broken_mailbox_with_the_id_of_another_does_not_go_by_it() -> None:
+    def broken(object_id: str, guid: str) -> dict[str, Any]:
+        return build_mailbox_row(object_id, guid, guid, AuditAdmin=["x"] * 1_001)
+
+    rows = [
+        *(broken("m-bad", "g-bad"), broken("m3", "g-twin")),
+        *boxes(range(998)),
+        *(broken("m5", "g-last"), build_mailbox_row("m-bad", "g-good", "good")),
+    ]
+    async with connect_sandbox(build_scene(exchange={"Get-Mailbox": rows})) as to:
+        first, second = [page async for page in to.tenant.auditing.list_mailbox_audits()]
+    assert [miss.object_id for miss in first.failures] == ["m-bad", "g-twin"]
+    assert [miss.object_id for miss in second.failures] == ["g-last", "g-good"]
+    assert (first.population, second.population, second.items) == (1_000, 2, ())
+
+
 @pytest.mark.parametrize("status", [400, 404, 410])
 async def test_a_link_that_has_gone_stale_is_not_the_end_of_the_listing(status: int) -> None:
     async with connect_sandbox(build_scene(exchange={"Get-Mailbox": boxes(range(1_100))})) as to:
@@ -61,6 +91,18 @@ async def test_a_link_that_has_gone_stale_is_not_the_end_of_the_listing(status: 
     assert pages[0].restarted
     assert sum(page.population or 0 for page in pages) == 1_100
     assert all(page.complete for page in pages)
+
+
+async def test_what_a_listing_that_begins_anew_shows_again_has_no_id_of_another() -> None:
+    async with connect_sandbox(build_scene(exchange={"Get-Mailbox": boxes(range(20))})) as to:
+        to.exchange.page_size = 10
+        first = await anext(to.tenant.mailboxes.list_mailboxes())
+        # The rest ends on a full page.
+        pages = await listed(to, first.continuation)
+    places = [place for place, page in enumerate(pages) if page.restarted]
+    assert (len(places), pages[0].population) == (1, 10)
+    assert sum(page.population for page in pages[places[0] :]) == 20
+    assert not any(page.failures for page in pages)
 
 
 async def test_passing_trouble_is_no_reason_to_begin_anew() -> None:
@@ -115,6 +157,25 @@ def test_what_was_seen_is_known(names: list[str]) -> None:
     for name in names:
         assert seen.add(name) is (name not in known)
         known.add(name)
+
+
+@given(st.lists(st.text(max_size=2), max_size=60), st.lists(st.text(max_size=2), max_size=60))
+def test_many_names_are_noted_as_one_by_one(before: list[str], names: list[str]) -> None:
+    one_by_one, together = IdSet(), IdSet()
+    for name in before:
+        one_by_one.add(name)
+    together.add_each(before)
+    expected = [place for place, name in enumerate(names) if not one_by_one.add(name)]
+    assert together.add_each(names) == expected
+    assert (together.slots, together.count) == (one_by_one.slots, one_by_one.count)
+
+
+def test_many_names_make_room_for_themselves() -> None:
+    seen, names = IdSet(), [f"{number}" for number in range(40_000)]
+    assert seen.add_each(names) == []
+    assert seen.add_each(names) == list(range(40_000))
+    assert seen.count == 40_000
+    assert len(seen.slots) * 4 > seen.count * 5
 
 
 @given(st.sets(st.integers(0, 60)), st.sets(st.integers(0, 60)))
