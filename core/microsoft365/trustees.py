@@ -39,24 +39,22 @@ SYSTEM_NAMES = frozenset(
         "null sid",
     }
 )
-SERVER_GROUPS = frozenset(
+DATACENTER_GROUPS = frozenset(
     {
+        "administrators",
+        "delegated setup",
+        "domain admins",
+        "enterprise admins",
         "exchange domain servers",
         "exchange servers",
         "exchange trusted subsystem",
         "exchange windows permissions",
         "managed availability servers",
+        "organization management",
+        "public folder management",
+        "view-only administrators",
     }
 )
-DATACENTER_GROUPS = SERVER_GROUPS | {
-    "administrators",
-    "delegated setup",
-    "domain admins",
-    "enterprise admins",
-    "organization management",
-    "public folder management",
-    "view-only administrators",
-}
 
 EVERYONE_SIDS = frozenset({"S-1-1-0", "S-1-5-7", "S-1-5-11", "S-1-5-32-545", "S-1-5-32-546"})
 EVERYONE_RIDS = ("-513", "-514")
@@ -144,8 +142,8 @@ def is_built_in_trustee(trustee: str, sid: str) -> bool:
     """True for a mailbox's right over itself, and for those of Exchange's own servers.
 
     An identifier outweighs a name, since an attacker may call a group SELF. A server's group is
-    recognized by the datacenter's domain before its name, or without a domain if there is no
-    identifier.
+    recognized by the datacenter's domain before its name, as Exchange prints it: without one, its
+    name may be that of any group.
     """
     shown = trustee.strip().casefold()
     if sid and not sid.startswith("S-1-5-21-"):
@@ -153,7 +151,7 @@ def is_built_in_trustee(trustee: str, sid: str) -> bool:
     domain, mark, account = shown.partition("\\")
     if mark and FOREST_PATTERN.fullmatch(domain):
         return account in DATACENTER_GROUPS
-    return not sid and (shown in SYSTEM_NAMES or shown in SERVER_GROUPS)
+    return not sid and shown in SYSTEM_NAMES
 
 
 def is_everyone_trustee(trustee: str, sid: str) -> bool:

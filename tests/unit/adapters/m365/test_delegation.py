@@ -130,8 +130,8 @@ def test_rows_that_lack_the_columns_for_it_are_delegations() -> None:
         ("EURP193A010\\Managed Availability Servers", SID),
         ("PRDTSB01\\JitUsers", "S-1-5-18"),
         ("NAMPRD04A001\\Organization Management", SID),
-        ("Exchange Trusted Subsystem", None),
-        ("Exchange Servers", None),
+        ("NAMPRD04A001\\Exchange Trusted Subsystem", None),
+        ("EURP193A010\\Managed Availability Servers", None),
     ],
 )
 def test_a_mailboxs_own_rights_and_exchanges_are_left_out(user: str, sid: str | None) -> None:
@@ -144,6 +144,8 @@ def test_a_mailboxs_own_rights_and_exchanges_are_left_out(user: str, sid: str | 
     [
         ("NT AUTHORITY\\SELF", SID),
         ("Exchange Trusted Subsystem", SID),
+        ("Exchange Trusted Subsystem", None),
+        ("Managed Availability Servers", None),
         ("CONTOSO\\Exchange Trusted Subsystem", None),
         ("CORP01\\Organization Management", SID),
         ("Organization Management", None),
