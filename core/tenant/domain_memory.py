@@ -210,8 +210,15 @@ def remember_domains(
 ) -> tuple[frozenset[str], tuple[KnownTraits, ...]]:
     """The domains that a whole listing lacks for the first time, or since the last hour, and what
     is to be remembered: for a guard that is told of new ones elsewhere.
+
+    A bucket that was empty so far has no row. So what comes into it is dated by those that have.
     """
     domains = [AcceptedDomain(name) for name in names]
     missing = frozenset(one.name for one in list_missing_domains(domains, known, now))
     rows = note_domains(domains, known, now)
-    return missing, tuple(row for row in rows if row.traits or row.key in known)
+    begun = min((row.first_looked_at for row in rows if row.key in known), default=now)
+    return missing, tuple(
+        row if row.key in known else replace(row, first_looked_at=begun)
+        for row in rows
+        if row.traits or row.key in known
+    )

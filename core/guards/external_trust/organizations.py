@@ -23,6 +23,7 @@ from core.watched.items import (
     build_token,
     build_value_token,
 )
+from core.watched.own_domains import list_settled_names
 
 DOMAINS, ON_PREMISES = "accepted-domain", "on-premises-organization"
 RELATIONSHIP = "organization-relationship"
@@ -43,7 +44,7 @@ MICROSOFT_TOKEN_ISSUERS = frozenset({"urn:federation:microsoftonline"})
 
 @dataclass(frozen=True, slots=True)
 class OwnOrganization:
-    """The domains of the tenant, and what the hybrid wizard tied to it."""
+    """The domains of the tenant that did not come lately, and what the hybrid wizard tied to it."""
 
     domains: frozenset[str]
     tied_relationships: frozenset[str]
@@ -65,9 +66,7 @@ def read_own_organization(rows: SourceRows) -> OwnOrganization:
     """The tenant's own side, as Exchange has it."""
     hybrid = rows[ON_PREMISES] or ()
     return OwnOrganization(
-        frozenset(
-            to_a_label(get_text(one.values, "DomainName") or one.id) for one in rows[DOMAINS] or ()
-        ),
+        frozenset(list_settled_names(rows[DOMAINS])),
         frozenset(get_text(one.values, "OrganizationRelationship").casefold() for one in hybrid),
     )
 

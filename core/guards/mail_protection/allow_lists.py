@@ -4,7 +4,11 @@ import re
 from collections.abc import Iterator, Mapping, Sequence
 from datetime import datetime, timedelta
 
-from core.guards.mail_protection.policies import DOMAINS, read_own_domains
+from core.guards.mail_protection.policies import (
+    DOMAINS,
+    read_own_domains,
+    read_settled_domains,
+)
 from core.guards.mail_protection.properties import LOW, MAX_NAME_LENGTH, MEDIUM
 from core.microsoft365.remedies import build_command, make_exchange_step
 from core.model.findings import Fact, Severity, Step
@@ -291,7 +295,7 @@ def describe_right(right: str) -> str:
 
 def describe_reporting(rows: SourceRows) -> Iterator[WatchedItem]:
     """Where mail goes that users report."""
-    own = read_own_domains(rows)
+    own = read_settled_domains(rows)
     names = (
         "ReportJunkAddresses",
         "ReportNotJunkAddresses",

@@ -8,7 +8,7 @@ have any of these, but for how long deleted mail is kept: of that, all are liste
 
 from collections.abc import Iterator, Mapping, Sequence
 
-from core.guards.mail_protection.policies import read_own_domains
+from core.guards.mail_protection.policies import read_settled_domains
 from core.guards.mail_protection.properties import LOW, MAX_NAME_LENGTH, MEDIUM
 from core.keys import hash_parts
 from core.microsoft365.deleted_mail import USUAL_DAYS, loses_deleted_mail
@@ -225,7 +225,7 @@ def list_recovery_losses(values: Mapping[str, object]) -> Iterator[Trait]:
 
 def describe_contacts(rows: SourceRows) -> Iterator[WatchedItem]:
     """Where Microsoft writes to when something is wrong."""
-    own = read_own_domains(rows)
+    own = read_settled_domains(rows)
     for one in rows[ORGANIZATION] or ():
         entries = list_contacts(one.values)
         yield WatchedItem(

@@ -28,9 +28,9 @@ from core.guards.mail_protection.properties import (
 from core.model.findings import Severity, Step
 from core.property_values import get_text
 from core.tenant.configuration import Configuration
-from core.tenant.domain_names import to_a_label
 from core.tenant.quoting import quote_text
 from core.watched.items import SourceRows, WatchedCollection, WatchedItem
+from core.watched.own_domains import list_own_names, list_settled_names
 
 RELIES_ON = ("exchange-preset-policies",)
 
@@ -188,10 +188,13 @@ def find_policy_id(policy: Configuration) -> str:
 
 
 def read_own_domains(rows: SourceRows) -> frozenset[str]:
-    """The tenant's accepted domains."""
-    return frozenset(
-        to_a_label(get_text(one.values, "DomainName") or one.id) for one in rows[DOMAINS] or ()
-    )
+    """The tenant's accepted domains: mail that claims to be from one seems to be a colleague's."""
+    return frozenset(list_own_names(rows[DOMAINS]))
+
+
+def read_settled_domains(rows: SourceRows) -> frozenset[str]:
+    """Those that did not come lately: what leads to one of them stays with the tenant."""
+    return frozenset(list_settled_names(rows[DOMAINS]))
 
 
 def make_restore(
@@ -213,15 +216,15 @@ def make_policy_description(
     """The `describe` of one kind of policy."""
 
     def describe(rows: SourceRows) -> Iterator[WatchedItem]:
-        own = read_own_domains(rows)
+        own, settled = read_own_domains(rows), read_settled_domains(rows)
         presets = Counter(find_policy_id(one) for one in rows[source] or () if is_preset(one))
         for one in rows[source] or ():
             if presets[find_policy_id(one)] > 1:
                 # Microsoft makes one of a kind, and any cmdlet may call another one so: who does
                 # has a filter of their own that nobody else looks at.
-                yield describe_one(shape, one, own)
+                yield describe_one(shape, one, own, settled)
             part = shape.for_preset() if is_preset(one) else shape
-            item = describe_one(part, one, own)
+            item = describe_one(part, one, own, settled)
             yield (
                 replace(item, id=find_policy_id(one), is_object=False, arrival=Severity.INFO)
                 if is_preset(one)
@@ -231,12 +234,14 @@ def make_policy_description(
     return describe
 
 
-def describe_one(shape: FilterShape, policy: Configuration, own: frozenset[str]) -> WatchedItem:
+def describe_one(
+    shape: FilterShape, policy: Configuration, own: frozenset[str], settled: frozenset[str]
+) -> WatchedItem:
     """One policy as one of the tenant's own."""
     return WatchedItem(
         id=policy.id,
         name=quote_text(policy.name or policy.id, MAX_NAME_LENGTH),
-        opens=tuple(list_exposures(shape, policy, own)),
+        opens=tuple(list_exposures(shape, policy, own, settled)),
         keeps=frozenset(list_kept(shape, policy)),
         arrival=LOW,
     )

@@ -129,8 +129,12 @@ class FilterShape:
         )
 
 
-def list_exposures(shape: FilterShape, item: Configuration, own: Iterable[str]) -> Iterator[Trait]:
-    """Everything that a filter lets through."""
+def list_exposures(
+    shape: FilterShape, item: Configuration, own: Iterable[str], settled: Iterable[str]
+) -> Iterator[Trait]:
+    """Everything that a filter lets through. Of the tenant's `own` domains, mail that is sent to
+    the `settled` ones stays inside.
+    """
     values = item.values
     for switch in shape.switches:
         if switch.is_on_by_default and not get_flag(values, switch.name, default=True):
@@ -145,7 +149,7 @@ def list_exposures(shape: FilterShape, item: Configuration, own: Iterable[str]) 
     for steps in shape.steps:
         is_on = not steps.switch or get_flag(values, steps.switch, default=False)
         yield from list_steps(steps, get_text(values, steps.name), is_on=is_on)
-        yield from list_receivers(steps, values, frozenset(own))
+        yield from list_receivers(steps, values, frozenset(settled))
     for number in shape.numbers:
         yield from list_number_steps(number, item)
     yield from list_tag_traits(shape, values)

@@ -8,7 +8,7 @@ set up (MITRE ATT&CK T1114.003, T1564).
 from collections.abc import Iterator, Mapping
 
 from core.guards.mail_protection.mailboxes import list_people_facts, name_mailbox
-from core.guards.mail_protection.policies import read_own_domains
+from core.guards.mail_protection.policies import read_own_domains, read_settled_domains
 from core.guards.mail_protection.properties import LOW, MAX_NAME_LENGTH, MEDIUM
 from core.microsoft365.remedies import build_command, make_exchange_step
 from core.model.findings import Fact
@@ -71,11 +71,11 @@ def list_hidden_facts(mailbox: Configuration) -> Iterator[Fact]:
 
 def describe_leading_out(rows: SourceRows) -> Iterator[WatchedItem]:
     """Each contact and mail user that has an address of the organization and leads outside."""
-    own = read_own_domains(rows)
+    own, settled = read_own_domains(rows), read_settled_domains(rows)
     for source, removes in LEADING_OUT.items():
         for one in rows[source] or ():
             target = strip_prefix(get_text(one.values, "ExternalEmailAddress"))
-            if not target or is_own(target, own):
+            if not target or is_own(target, settled):
                 continue
             taken = [
                 address

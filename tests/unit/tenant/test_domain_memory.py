@@ -194,3 +194,12 @@ def test_another_guard_remembers_what_was_listed_until_it_is_gone_for_good() -> 
     assert missed == frozenset()
     # The row is emptied, and not left as it was.
     assert [(row.key in known, dict(row.traits)) for row in rows] == [(True, {})]
+
+
+def test_another_guard_knows_a_domain_as_new_also_where_its_bucket_was_empty() -> None:
+    names = [f"d{number}.example" for number in range(40)]
+    known = {row.key: row for row in remember_domains(names[:1], {}, START)[1]}
+    at = START + HOUR
+    rows = remember_domains(names, known, at)[1]
+    assert {one.name for one in list_domain_news(rows, at)} == {*names[1:]}
+    assert {row.first_looked_at for row in rows} == {START}

@@ -260,3 +260,35 @@ async def test_one_more_that_is_let_in_is_told_and_fewer_are_not() -> None:
         looks = Looks(COLLECTIONS["partner-organization"])
         await looks.look([partner(*before)])
         assert len(await looks.look([partner(*after)])) == count
+
+
+EVIL = Configuration("accepted-domain", "evil.example", "evil.example", {})
+
+
+@pytest.mark.parametrize(
+    ("name", "source", "values"),
+    [
+        ("migration-endpoint", "migration-endpoint", {"RemoteServer": "mail.evil.example"}),
+        (
+            "intra-organization-connector",
+            "intra-organization-connector",
+            {
+                "TargetAddressDomains": ["evil.example"],
+                "DiscoveryEndpoint": "https://mail.evil.example/a.svc",
+            },
+        ),
+        (
+            "federated-organization",
+            "federated-organization",
+            {"Enabled": True, "Domains": ["evil.example"]},
+        ),
+    ],
+)
+async def test_a_domain_that_was_added_a_moment_ago_vouches_for_nobody(
+    name: str, source: str, values: Mapping[str, Any]
+) -> None:
+    item = Configuration(source, "i1", "Item", values)
+    off = Configuration(source, "i1", "Item", {"Enabled": False})
+    first = (off,) if name == "federated-organization" else ()
+    assert (await tell(name, EVIL, item, first=first)).startswith("high")
+    assert not (await tell(name, EVIL, item, first=(EVIL, *first))).startswith("high")
