@@ -163,6 +163,7 @@ class WatchedCollection:
     id itself.
     """
     explain_loss: Callable[[str], Trait] = explain_no_loss
+    """What it means that a known item no longer keeps something; INFO is not told."""
     restore: Callable[[str, Sequence[str]], Iterable[Step]] = restore_nothing
     """What sets back a known item, with commands: its id, and the tokens of what it newly opens or
     lost, or DEPARTED where it is gone. Nothing where only a person knows how it was meant.

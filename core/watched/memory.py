@@ -325,11 +325,12 @@ def find_news(
         and (is_new or is_later(row, row.traits, one.token))
         and was_kept_before(row, one)
     ]
-    lost = [
+    losses = (
         collection.explain_loss(token.removeprefix(KEEPS_PREFIX))
         for token in (row.lost if row else ())
         if token.startswith(KEEPS_PREFIX)
-    ]
+    )
+    lost = [one for one in losses if one.severity is not Severity.INFO]
     told = [*added, *(one for one in item.on_sight if one not in added)]
     weights = [one.severity for one in (*told, *lost)] + [item.arrival] * is_new
     if max(weights, default=Severity.INFO) is Severity.INFO:

@@ -62,14 +62,24 @@ def describe_policy(source: str) -> WatchedExample:
     )
 
 
-def describe_rule(source: str) -> WatchedExample:
-    """The example of a rule that says for whom a filter counts."""
+def describe_rule(source: str, policy: str = "") -> WatchedExample:
+    """The example of a rule that says for whom a filter counts; `policy` is the property that
+    names its policy, where it has one of the tenant's.
+    """
+    policies = f"{source.removesuffix('rule')}policy"
+    named = {policy: "Mine"} if policy else {}
     return WatchedExample(
         source,
-        known={"State": "Enabled", "SentTo": ["ann@contoso.com"], "Priority": 1},
+        known={"State": "Enabled", "SentTo": ["ann@contoso.com"], "Priority": 1, **named},
         wider={"State": "Disabled", "ExceptIfRecipientDomainIs": ["contoso.com"]},
         narrower={"SentTo": ["ann@contoso.com", "ben@contoso.com"]},
         harmless={"Comments": "x"},
+        others=(
+            Configuration(policies, "p8", "Mine", {}),
+            Configuration(policies, "p9", "Default", {"IsDefault": True}),
+        )
+        if policy
+        else (),
         is_new_told=False,
     )
 
@@ -411,11 +421,11 @@ EXAMPLES: Mapping[str, WatchedExample] = {
     ),
     "preset-rule": describe_rule("eop-preset-rule"),
     "defender-preset-rule": describe_rule("defender-preset-rule"),
-    "anti-phish-rule": describe_rule("anti-phish-rule"),
-    "malware-filter-rule": describe_rule("malware-filter-rule"),
-    "content-filter-rule": describe_rule("content-filter-rule"),
-    "safe-links-rule": describe_rule("safe-links-rule"),
-    "safe-attachment-rule": describe_rule("safe-attachment-rule"),
+    "anti-phish-rule": describe_rule("anti-phish-rule", "AntiPhishPolicy"),
+    "malware-filter-rule": describe_rule("malware-filter-rule", "MalwareFilterPolicy"),
+    "content-filter-rule": describe_rule("content-filter-rule", "HostedContentFilterPolicy"),
+    "safe-links-rule": describe_rule("safe-links-rule", "SafeLinksPolicy"),
+    "safe-attachment-rule": describe_rule("safe-attachment-rule", "SafeAttachmentPolicy"),
     "mail-flow-skip": WatchedExample(
         "mail-flow-rule",
         known={"State": "Enabled", "SetSCL": None},

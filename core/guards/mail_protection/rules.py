@@ -1,10 +1,29 @@
 """The rules that say for whom a filter counts, and mail-flow rules that skip filters. Pure."""
 
 from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
+from dataclasses import replace
 from datetime import datetime
 
-from core.guards.mail_protection.policies import DOMAINS, read_own_domains
-from core.guards.mail_protection.properties import LOW, MAX_NAME_LENGTH, MEDIUM
+from core.guards.mail_protection.policies import (
+    ANTI_PHISH,
+    CONTENT,
+    DOMAINS,
+    MALWARE,
+    SAFE_ATTACHMENTS,
+    SAFE_LINKS,
+    read_own_domains,
+)
+from core.guards.mail_protection.properties import LOW, MAX_NAME_LENGTH, MEDIUM, FilterShape
+from core.guards.mail_protection.rule_reach import (
+    BEHIND,
+    CONDITIONS,
+    WITH_POLICY,
+    RuledPolicies,
+    list_followed,
+    list_overtaken,
+    list_policy,
+    list_reach,
+)
 from core.microsoft365.remedies import build_command, make_exchange_step
 from core.model.findings import Severity, Step
 from core.property_values import (
@@ -27,7 +46,6 @@ from core.watched.items import (
 RELIES_ON = ("exchange-spam-levels",)
 
 ENABLED, EVERYBODY, UNCONDITIONAL = "enabled", "everybody", "whatever-"
-CONDITIONS = ("SentTo", "SentToMemberOf", "RecipientDomainIs")
 EXCEPTIONS = tuple(f"ExceptIf{one}" for one in CONDITIONS)
 TECHNIQUES = ("T1562.001",)
 TRANSPORT_RULE = "mail-flow-rule"
@@ -62,6 +80,31 @@ def make_rule_description(source: str) -> Callable[[SourceRows], Iterator[Watche
     return describe
 
 
+def make_ranked_description(
+    source: str, policies: str, shape: FilterShape, property_name: str
+) -> Callable[[SourceRows], Iterator[WatchedItem]]:
+    """The `describe` of rules whose policies the tenant chooses, and ranks."""
+
+    def describe(rows: SourceRows) -> Iterator[WatchedItem]:
+        rules = rows[source] or ()
+        ruled = RuledPolicies.read(shape, property_name, rows[policies] or ())
+        for rule in rules:
+            item = describe_rule(rule)
+            reach = list_reach(rule, ruled) if ENABLED in item.keeps else ()
+            yield replace(
+                item,
+                opens=(
+                    *item.opens,
+                    *list_policy(rule, ruled),
+                    *reach,
+                    *list_overtaken(rule, rules, ruled),
+                ),
+                keeps=item.keeps | {WITH_POLICY, *list_followed(rule, rules)},
+            )
+
+    return describe
+
+
 def describe_rule(rule: Configuration) -> WatchedItem:
     """One rule: whether it is on, for whom, and who is left out."""
     values = rule.values
@@ -86,13 +129,16 @@ def describe_rule(rule: Configuration) -> WatchedItem:
                 *([ENABLED] if is_on else []),
             )
         ),
-        keeps_all_of=() if kept else tuple(f"{name} " for name in CONDITIONS),
+        keeps_all_of=tuple(f"{name} " for name in CONDITIONS if not get_texts(values, name)),
         arrival=Severity.INFO,
     )
 
 
 def explain_rule_loss(token: str) -> Trait:
     """What it means that a rule no longer protects somebody."""
+    if token == WITH_POLICY or token.startswith(f"{BEHIND} "):
+        # Whom it comes before is told by itself, and a rule that went is told of that rule.
+        return Trait(token, "no longer comes behind another", Severity.INFO)
     if token == ENABLED:
         return Trait(token, "is switched off: its policy protects nobody", MEDIUM)
     if token.startswith(UNCONDITIONAL):
@@ -123,21 +169,31 @@ def make_rule_restore(cmdlet: str) -> Callable[[str, Sequence[str]], tuple[Step,
 BY_HAND = "Set back the rest, whom it is for: Defender portal > Policies > Threat policies."
 
 
-def define_rules(name: str, noun: str, plural: str, source: str, cmdlet: str) -> WatchedCollection:
-    """The collection of the rules of one kind of policy; `cmdlet` is its noun."""
+def define_rules(
+    name: str, noun: str, plural: str, source: str, cmdlet: str, shape: FilterShape | None = None
+) -> WatchedCollection:
+    """The collection of the rules of one kind of policy; `cmdlet` is its noun. With the `shape` of
+    its policies it is told which of them a rule has, and whom it newly reaches.
+    """
+    policies = f"{source.removesuffix('rule')}policy"
+    weaker = " by a policy that is no weaker than the default" if shape else ""
     return WatchedCollection(
         name=name,
         noun=noun,
         plural=plural,
-        needs=(source,),
-        describe=make_rule_description(source),
+        needs=(source, policies) if shape else (source,),
+        describe=make_ranked_description(
+            source, policies, shape, f"{cmdlet.removesuffix('Rule')}Policy"
+        )
+        if shape
+        else make_rule_description(source),
         explain_loss=explain_rule_loss,
         restore=make_rule_restore(cmdlet),
         advice="Ask who changed it. Unless somebody answers for it, set the rule back in the "
         "Defender portal > Policies > Threat policies.",
         techniques=TECHNIQUES,
         reference="Microsoft Learn: Preset security policies; threat policies",
-        harmless="rules of the first look, a rule that covers more people, and a new rule",
+        harmless=f"rules of the first look, a rule that covers more people{weaker}, and a new rule",
         departure=MEDIUM,
         departure_text="its policy protects nobody any longer",
         departs_with=ENABLED,
@@ -166,6 +222,7 @@ PROTECTION_RULES = (
         "anti-phishing rules",
         "anti-phish-rule",
         "AntiPhishRule",
+        ANTI_PHISH,
     ),
     define_rules(
         "malware-filter-rule",
@@ -173,6 +230,7 @@ PROTECTION_RULES = (
         "anti-malware rules",
         "malware-filter-rule",
         "MalwareFilterRule",
+        MALWARE,
     ),
     define_rules(
         "content-filter-rule",
@@ -180,6 +238,7 @@ PROTECTION_RULES = (
         "anti-spam rules",
         "content-filter-rule",
         "HostedContentFilterRule",
+        CONTENT,
     ),
     define_rules(
         "safe-links-rule",
@@ -187,6 +246,7 @@ PROTECTION_RULES = (
         "Safe Links rules",
         "safe-links-rule",
         "SafeLinksRule",
+        SAFE_LINKS,
     ),
     define_rules(
         "safe-attachment-rule",
@@ -194,6 +254,7 @@ PROTECTION_RULES = (
         "Safe Attachments rules",
         "safe-attachment-rule",
         "SafeAttachmentRule",
+        SAFE_ATTACHMENTS,
     ),
 )
 

@@ -176,6 +176,17 @@ async def test_each_step_away_from_quarantine_is_weaker(
             {"RecipientDomainIs": ["contoso.com"], "SentTo": ["ann@contoso.com"]},
             "one more condition",
         ),
+        # Without a condition, whomever it named is still covered as far as the others say.
+        (
+            {"RecipientDomainIs": ["contoso.com"], "SentTo": ["ann@contoso.com"]},
+            {"RecipientDomainIs": ["contoso.com"]},
+            "",
+        ),
+        (
+            {"SentTo": ["ann@contoso.com"]},
+            {"RecipientDomainIs": ["b.example"]},
+            "one more condition",
+        ),
         ({}, {"ExceptIfSentTo": ["ann@contoso.com"]}, "leaves out ann@contoso.com"),
         ({}, None, "is gone"),
         ({"State": "Disabled"}, None, ""),
@@ -336,3 +347,50 @@ def test_all_that_counts_about_a_filter_is_a_parameter_of_its_cmdlet(
     names |= {one.name.casefold() for part in (shape.allowed, shape.protected) for one in part}
     assert names
     assert names <= load_cmdlets()[cmdlet.casefold()]
+
+
+@pytest.mark.parametrize(
+    ("name", "source", "values", "severity"),
+    [
+        (
+            "report-policy",
+            "report-policy",
+            {"ReportPhishAddresses": ["soc@evil.example"]},
+            ("high", "low"),
+        ),
+        (
+            "content-filter-policy",
+            "content-filter-policy",
+            {"SpamAction": "Redirect", "RedirectToRecipients": ["soc@evil.example"]},
+            ("high", "medium"),
+        ),
+        (
+            "leading-recipient",
+            "mail-contact",
+            {
+                "ExternalEmailAddress": "SMTP:ann@evil.example",
+                "EmailAddresses": ["smtp:ann@contoso.com"],
+            },
+            ("medium", ""),
+        ),
+        # Whoever lets a domain of the tenant pass does so for all who claim it, old or new.
+        (
+            "content-filter-policy",
+            "content-filter-policy",
+            {"AllowedSenderDomains": ["evil.example"]},
+            ("high", "high"),
+        ),
+    ],
+)
+async def test_a_domain_that_was_added_a_moment_ago_keeps_nothing_inside(
+    name: str, source: str, values: Mapping[str, Any], severity: tuple[str, str]
+) -> None:
+    evil = Configuration("accepted-domain", "evil.example", "evil.example", {})
+    said = []
+    for first in ([DOMAIN], [DOMAIN, evil]):
+        looks = Looks(COLLECTIONS[name])
+        old = [] if source == "mail-contact" else [Configuration(source, "p1", "Policy", {})]
+        await looks.look([*first, *old])
+        found = await looks.look([DOMAIN, evil, Configuration(source, "p1", "Policy", values)])
+        said.append("; ".join(one.severity.label for one in found))
+    assert tuple(said) == severity
