@@ -1,6 +1,7 @@
 """The rows of what is kept of audit records: how far logs are read, looks that wait, acts."""
 
 import logging
+from collections import defaultdict
 from collections.abc import Iterable
 from datetime import datetime, timedelta
 
@@ -31,12 +32,14 @@ async def load_activity_state(table: StateTable) -> ActivityState:
     unreadable = set[str]()
     # Between them is only the lease; the acts come before.
     rows = await table.query_key_range(ACTIVITY_PARTITION, "cursor|", "wish}")
-    by_kind = {kind: [row for row in rows if get_kind(row) == kind] for kind in map(get_kind, rows)}
-    cursors = decode_rows(ActivityCursor, by_kind.get("cursor", ()), unreadable)
-    looks = decode_rows(PendingLook, by_kind.get("look", ()), unreadable)
+    by_kind: defaultdict[str, list[TableEntity]] = defaultdict(list)
+    for row in rows:
+        by_kind[str(row["RowKey"]).partition("|")[0]].append(row)
+    cursors = decode_rows(ActivityCursor, by_kind["cursor"], unreadable)
+    looks = decode_rows(PendingLook, by_kind["look"], unreadable)
     # A wish or a search that cannot be decoded costs a cause, and nothing else.
-    searches = decode_rows(AuditSearch, by_kind.get("search", ()), set())
-    wishes = decode_rows(CauseWish, by_kind.get("wish", ()), set())
+    searches = decode_rows(AuditSearch, by_kind["search"], set())
+    wishes = decode_rows(CauseWish, by_kind["wish"], set())
     return ActivityState(
         {cursor.name: cursor for cursor in cursors},
         {look.guard: look for look in looks},
@@ -44,11 +47,6 @@ async def load_activity_state(table: StateTable) -> ActivityState:
         {search.key: search for search in searches},
         {wish.guard: wish for wish in wishes},
     )
-
-
-def get_kind(row: TableEntity) -> str:
-    """Return the kind of a row, with which its key begins."""
-    return str(row["RowKey"]).partition("|")[0]
 
 
 async def load_searches(table: StateTable, partition: str) -> dict[str, AuditSearch]:
