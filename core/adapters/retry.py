@@ -140,6 +140,22 @@ def longest_wait(errors: Iterable[RetryableError], batch_size: int = 0) -> Retry
     )
 
 
+async def retry_after[T](
+    retrying: AsyncRetrying, attempt: Callable[[], Awaitable[T]], failure: Exception
+) -> T:
+    """Go on with attempts after the first, which failed: making a policy takes longer than most
+    attempts, so it is made for those alone that need it.
+    """
+    failures = [failure]
+
+    async def attempt_again() -> T:
+        if failures:
+            raise failures.pop()
+        return await attempt()
+
+    return await retrying(attempt_again)
+
+
 @dataclass(slots=True)
 class ThrottleGate:
     """When a service may be called again, in the time of the service's clock.
@@ -225,13 +241,6 @@ class ThrottledService:
 
     async def retry[T](self, attempt: Callable[[], Awaitable[T]], failure: RetryableError) -> T:
         """Go on after a first attempt that failed. Nearly every call is over before."""
-        failures = [failure]
-
-        async def attempt_again() -> T:
-            if failures:
-                raise failures.pop()
-            return await self.attempt_once(attempt)
-
         retrying = AsyncRetrying(
             stop=self.should_stop,
             wait=self.compute_wait,
@@ -239,7 +248,7 @@ class ThrottledService:
             sleep=self.sleep,
             reraise=True,
         )
-        return await retrying(attempt_again)
+        return await retry_after(retrying, lambda: self.attempt_once(attempt), failure)
 
     async def attempt_once[T](
         self, attempt: Callable[[], Awaitable[T]], *, goes_first: bool = False

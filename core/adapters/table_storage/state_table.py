@@ -19,6 +19,7 @@ from azure.data.tables import TableEntity, TableErrorCode, UpdateMode
 from azure.data.tables.aio import TableClient
 from tenacity import AsyncRetrying, retry_if_exception, stop_after_attempt, wait_random_exponential
 
+from core.adapters.retry import retry_after
 from core.adapters.table_storage.entities import Entity, ServiceClock
 from core.adapters.table_storage.responses import (
     EXPECTED_STATUSES,
@@ -100,13 +101,6 @@ class StateTable:
 
     async def retry[T](self, attempt: Callable[[], Awaitable[T]], failure: AzureError) -> T:
         """Go on after a first attempt that failed. Nearly every operation is over before."""
-        failures = [failure]
-
-        async def attempt_again() -> T:
-            if failures:
-                raise failures.pop()
-            return await call_table_service(attempt)
-
         retrying = AsyncRetrying(
             retry=retry_if_exception(is_transient_error),
             stop=stop_after_attempt(5),
@@ -114,7 +108,7 @@ class StateTable:
             sleep=self.sleep,
             reraise=True,
         )
-        return await retrying(attempt_again)
+        return await retry_after(retrying, lambda: call_table_service(attempt), failure)
 
     async def read_row(self, guard: str, key: str) -> TableEntity | None:
         """Read one row; return None if there is none."""
