@@ -16,10 +16,8 @@ from dataclasses import dataclass
 from functools import cache
 from typing import Any, Protocol
 
-import aiohttp
 from azure.core.credentials import AccessToken, AccessTokenInfo, TokenRequestOptions
 from azure.core.exceptions import AzureError, ClientAuthenticationError, HttpResponseError
-from azure.core.pipeline.transport import AioHttpTransport, AsyncHttpResponse, HttpRequest
 from azure.identity import CredentialUnavailableError, ManagedIdentityCredential
 from azure.identity.aio import (
     CertificateCredential,
@@ -35,7 +33,7 @@ from core.adapters.retry import (
     ThrottledService,
     parse_retry_after,
 )
-from core.adapters.tls import build_tls_context
+from core.adapters.tls import FileTrustingTransport
 from core.errors import Forbidden, SettingsError, TenantError, Unavailable
 from core.microsoft365.assumptions.platform import NEW_CREDENTIAL
 from core.strict_json import parse_strict_json
@@ -273,14 +271,17 @@ def build_credential(
     Raises SettingsError when there is none of them, or the certificate cannot be used.
     """
     common: dict[str, Any] = {"authority": cloud.login, **LIBRARY_OPTIONS}
+
+    def trust() -> dict[str, Any]:
+        # Each credential closes its own.
+        return {"transport": FileTrustingTransport(ca_path, LIBRARY_OPTIONS)} if ca_path else {}
+
     if not cloud.login.startswith("https://login."):
         common["disable_instance_discovery"] = True
     if managed_identity:
         assertion = Assertion(managed_identity, cloud.assertion_scope)
         return Credential(
-            lambda: ClientAssertionCredential(
-                tenant_id, client_id, assertion, transport=build_transport(ca_path), **common
-            ),
+            lambda: ClientAssertionCredential(tenant_id, client_id, assertion, **trust(), **common),
             assertion=assertion,
             service=service,
             history=get_credential_history(tenant_id, client_id),
@@ -289,7 +290,7 @@ def build_credential(
         try:
             return Credential(
                 lambda: CertificateCredential(
-                    tenant_id, client_id, certificate, transport=build_transport(ca_path), **common
+                    tenant_id, client_id, certificate, **trust(), **common
                 ),
                 service=service,
             )
@@ -297,59 +298,12 @@ def build_credential(
             raise SettingsError("CLIENT_CERTIFICATE_PATH has no usable certificate") from error
     if secret:
         return Credential(
-            lambda: ClientSecretCredential(
-                tenant_id, client_id, secret, transport=build_transport(ca_path), **common
-            ),
+            lambda: ClientSecretCredential(tenant_id, client_id, secret, **trust(), **common),
             service=service,
         )
     raise SettingsError(
         "one of MANAGED_IDENTITY_CLIENT_ID, CLIENT_CERTIFICATE_PATH, CLIENT_SECRET must be set"
     )
-
-
-class FileTrustingTransport:
-    """The libraries' transport, over connections that trust the authorities in a file.
-
-    By itself it reads the file for each request, and uses no connection twice. It is opened by the
-    first request, in its event loop.
-    """
-
-    def __init__(self, ca_path: str) -> None:
-        self.ca_path = ca_path
-        self.inner: AioHttpTransport | None = None
-
-    async def send(self, request: HttpRequest, **config: Any) -> AsyncHttpResponse:
-        """Send a request."""
-        if self.inner is None:
-            session = aiohttp.ClientSession(
-                connector=aiohttp.TCPConnector(ssl=build_tls_context(self.ca_path)),
-                cookie_jar=aiohttp.DummyCookieJar(),
-                trust_env=True,
-                auto_decompress=False,
-            )
-            self.inner = AioHttpTransport(session=session, **LIBRARY_OPTIONS)
-        response: AsyncHttpResponse = await self.inner.send(request, **config)
-        return response
-
-    async def sleep(self, duration: float) -> None:
-        """Wait, as the libraries' retries ask for."""
-        await asyncio.sleep(duration)
-
-    async def close(self) -> None:
-        """Close the connections."""
-        if self.inner:
-            await self.inner.close()
-
-    async def __aenter__(self) -> "FileTrustingTransport":
-        return self
-
-    async def __aexit__(self, *args: object) -> None:
-        await self.close()
-
-
-def build_transport(ca_path: str) -> FileTrustingTransport | None:
-    """Build what the libraries send with; None: their own, which trusts public authorities."""
-    return FileTrustingTransport(ca_path) if ca_path else None
 
 
 def build_token_service(**options: Any) -> ThrottledService:
