@@ -44,7 +44,9 @@ class MailboxReader(Protocol):
 
         Each page has its mailboxes as `scope`; `after` is the `continuation` of an earlier page.
         A listing that breaks off ends with a page that is not complete and holds the reason. The
-        listing leaves forwards out; `read_forwarding_mailboxes` returns them.
+        listing leaves forwards out; `read_forwarding_mailboxes` returns them. Of every mailbox it
+        has ids, address and kind alone; of those of some kinds the name too, and whether the
+        directory on premises is their source.
         """
         ...
 

@@ -30,13 +30,13 @@ class Reply(msgspec.Struct, forbid_unknown_fields=True, omit_defaults=True, gc=F
     body: Raw = Raw()
 
 
-class Batch(msgspec.Struct, forbid_unknown_fields=True):
+class BatchAnswer(msgspec.Struct, forbid_unknown_fields=True):
     """What Graph answers to a batch."""
 
     responses: list[Reply]
 
 
-BATCH_DECODER = msgspec.json.Decoder(Batch)
+BATCH_DECODER = msgspec.json.Decoder(BatchAnswer)
 
 
 def sort_graph_replies(response: BufferedResponse, request_count: int) -> list[list[Reply]]:
@@ -57,9 +57,9 @@ def sort_graph_replies(response: BufferedResponse, request_count: int) -> list[l
 def split_batch(text: bytes) -> list[Reply]:
     """The replies in a batch that say whose they are. Raises like `sort_graph_replies`."""
     try:
-        batch = BATCH_DECODER.decode(text)
-        if surely_has_unique_names(text, batch):
-            return batch.responses
+        answer = BATCH_DECODER.decode(text)
+        if surely_has_unique_names(text, answer):
+            return answer.responses
     except (ValueError, RecursionError):
         pass  # Half a character in a text, which is no UTF-8, or something worse.
     try:

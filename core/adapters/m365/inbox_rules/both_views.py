@@ -31,7 +31,7 @@ RELIES_ON = ("exchange-rule-fields", "exchange-rule-identity", "graph-message-ru
 
 
 @dataclass(frozen=True, slots=True)
-class PlainAnswer:
+class KeptAnswer:
     """What Graph answered about a mailbox all of whose rules are plain."""
 
     names: tuple[str, ...]
@@ -52,7 +52,7 @@ class BothViews:
     exchange_rules: list[InboxRule] = field(default_factory=list)
     graph_failures: dict[str, TenantError | str] = field(default_factory=dict)
     exchange_failures: dict[str, TenantError | str] = field(default_factory=dict)
-    graph_answers: dict[str, PlainAnswer | None] = field(default_factory=dict)
+    graph_answers: dict[str, KeptAnswer | None] = field(default_factory=dict)
     """Of each mailbox that Graph has spoken of: its plain answer, until that is compared."""
     waiting_rows: dict[str, list[ResponseRow]] = field(default_factory=dict)
 
@@ -64,7 +64,7 @@ class BothViews:
         if names is None:
             self.graph_answers[mailbox_id] = None
             return False
-        self.graph_answers[mailbox_id] = PlainAnswer(tuple(names), text)
+        self.graph_answers[mailbox_id] = KeptAnswer(tuple(names), text)
         return True
 
     def take_graph_rows(self, mailbox_id: str, rows: list[ResponseRow] | TenantError) -> None:
