@@ -1,5 +1,6 @@
 """Graph on the real SDK: what counts as an answer, what is asked again, what is refused."""
 
+import asyncio
 import gzip
 import json
 import logging
@@ -305,6 +306,18 @@ async def test_pages_inside_a_batch_are_followed() -> None:
             to.graph.get_collections, {"one": RULES}, "MailboxSettings.Read"
         )
         assert [row["id"] for row in expect_rows(found["one"])] == ["R9", "R0", "R1", "R2"]
+
+
+async def test_what_is_asked_for_first_is_answered_first() -> None:
+    answered: list[str] = []
+
+    async def ask(to: GraphClient, caller: str) -> None:
+        paths = {f"{caller} {number}": RULES for number in range(70)}
+        await to.get_collections(paths, "Role.Read", lambda key, _: answered.append(key[0]))
+
+    async with connect_sandbox(build_scene(), cap=1, initial_limit=1) as to:
+        await asyncio.gather(ask(to.graph, "a"), ask(to.graph, "b"))
+    assert answered == ["a"] * 70 + ["b"] * 70
 
 
 async def test_pages_inside_a_batch_may_not_lead_out_of_it() -> None:
