@@ -15,6 +15,7 @@ from core.adapters.channel_addresses import check_webhook_address
 from core.adapters.http import BufferedResponse, ConnectionLost, HttpClient, PublicResolver
 from core.adapters.retry import RetryableError, ThrottledService, retryable_status
 from core.errors import CardRejected, NotificationError, Unavailable
+from core.notifications.adaptive_card import MAX_MESSAGE_BYTES
 
 RELIES_ON = (
     "teams-accepted",
@@ -71,7 +72,7 @@ class TeamsChannel:
 
     async def send(self, payload: Mapping[str, object]) -> None:
         """Post one message. Raises NotificationError, or CardRejected if the card is the reason."""
-        body = json.dumps(payload, separators=(",", ":")).encode()
+        body = encode_card(payload)
         lost = 0
 
         async def attempt() -> None:
@@ -120,6 +121,16 @@ class UnusableChannel:
     async def send(self, payload: Mapping[str, object]) -> None:
         """Raise NotificationError with the reason."""
         raise NotificationError(self.reason)
+
+
+def encode_card(payload: Mapping[str, object]) -> bytes:
+    """A message as the body of a request. Raises CardRejected for one that Teams would not show: a
+    flow answers 202 to it, and drops it.
+    """
+    body = json.dumps(payload, separators=(",", ":")).encode()
+    if len(body) > MAX_MESSAGE_BYTES:
+        raise CardRejected(f"the card of {len(body)} bytes is too large for Teams")
+    return body
 
 
 def describe_card_refusal(status: int, size: int) -> str:

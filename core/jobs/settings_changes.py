@@ -34,11 +34,13 @@ from core.model.guards import Mode
 from core.model.outbox import OutboxRow
 from core.model.state import MAX_TIME_AHEAD, GuardState, StateMark
 from core.notifications.adaptive_card import (
+    MAX_MESSAGE_BYTES,
     CardElement,
     escape_markdown,
     make_card_header,
     make_fact_set,
     make_text_block,
+    take_fitting,
     wrap_in_message,
 )
 from core.ports import DIGEST_PARTITION, Claim, World
@@ -48,6 +50,8 @@ log = logging.getLogger("exoguard.settings")
 
 MAX_SETTING_LENGTH = 100
 MAX_SETTINGS_LISTED = 40
+# Of a card, for all but its rows, and for the names of their fields.
+RESERVED_BYTES = 4_000
 # How long a change that was told is not told again, unless it lasts.
 REPEAT_WINDOW = timedelta(days=1)
 LASTING_TIME = timedelta(hours=2)
@@ -167,9 +171,14 @@ def build_settings_card(
     style = "attention" if weaker else "warning"
     line = "Whoever did not expect this should find out who may change the app's settings."
     body: list[CardElement] = [make_card_header("settings", headline, line, style)]
-    body.append(make_fact_set(list(build_setting_rows(setting_changes[:MAX_SETTINGS_LISTED]))))
-    if len(setting_changes) > MAX_SETTINGS_LISTED:
-        body.append(make_text_block(f"and {len(setting_changes) - MAX_SETTINGS_LISTED} more"))
+    # Whoever sets long values does not make a card too large for the channel.
+    rows = take_fitting(
+        build_setting_rows(setting_changes[:MAX_SETTINGS_LISTED]),
+        MAX_MESSAGE_BYTES - RESERVED_BYTES,
+    )
+    body.append(make_fact_set(rows))
+    if len(setting_changes) > len(rows):
+        body.append(make_text_block(f"and {len(setting_changes) - len(rows)} more"))
     if is_repeated:
         body.append(make_text_block(REPEAT_NOTE))
     return wrap_in_message(body, f"Exoguard: {headline}")

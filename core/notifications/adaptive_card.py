@@ -32,8 +32,11 @@ HEADLINE_COLOUR = {
 MAX_MESSAGE_BYTES = 22_000
 """The size limit of a whole message, in bytes."""
 # Between two letters or digits an underscore is one (CommonMark 6.2), and stands in the names of
-# guests: escaped, nobody could copy or search for the address.
-MARKDOWN_SIGNS = re.compile(r"([\\`*\[\](){}~#>|<]|(?<![A-Za-z0-9])_|_(?![A-Za-z0-9]))")
+# guests: escaped, nobody could copy or search for the address. An ampersand is one, but where it
+# begins the name of a character, which may be one that turns the direction of the text.
+MARKDOWN_SIGNS = re.compile(
+    r"([\\`*\[\](){}~#>|<]|(?<![A-Za-z0-9])_|_(?![A-Za-z0-9])|&(?=#?[A-Za-z0-9]+;))"
+)
 LINK_TARGET = re.compile(r"(?<=\])\(\S+\)")
 LEADING_MARKER = re.compile(r"^(\s*)([-+]|\d+[.)])")
 
@@ -131,6 +134,17 @@ def wrap_in_message(
 def count_json_bytes(value: object) -> int:
     """The size of a value as JSON, in bytes."""
     return len(json.dumps(value).encode())
+
+
+def take_fitting[T](elements: Iterable[T], free_bytes: int) -> list[T]:
+    """The first elements that take no more than so many bytes together, as JSON."""
+    taken: list[T] = []
+    for element in elements:
+        free_bytes -= count_json_bytes([element])
+        if free_bytes < 0:
+            break
+        taken.append(element)
+    return taken
 
 
 def count_words(elements: Iterable[CardElement]) -> int:

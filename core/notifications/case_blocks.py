@@ -39,8 +39,10 @@ from core.time_format import format_time
 # A block that would be larger shows fewer facts.
 MAX_BLOCK_BYTES = 4_000
 FACT_COUNTS = (8, 3, 0)
-MAX_COMMAND = 600
-"""A longer command is on the page alone."""
+MAX_COMMAND, MAX_COMMAND_BYTES = 600, 1_500
+"""A longer step or command is on the page alone: in characters, and as JSON, where one takes twelve
+bytes.
+"""
 MAX_LINE = 160
 CASE_KEY = re.compile(r"[0-9a-f]{32}")
 CASE_HEADLINES = {
@@ -154,14 +156,16 @@ def render_commands(context: CardContext, case: Case) -> list[CardElement]:
     needs none.
     """
     steps = list_steps(case, may_contain=context.may_contain)
+    short = list_short_steps(steps)
+    if not short or case.key in context.planned_cases:
+        return []
     # A command that had to be changed to be shown would do something else.
     shown = [
         one
-        for one in list_short_steps(steps)
+        for one in short
         if len(one.command) <= MAX_COMMAND and "://" not in one.command
+        if count_json_bytes([one.text[:300], one.command]) <= MAX_COMMAND_BYTES
     ]
-    if not shown or case.key in context.planned_cases:
-        return []
     items: list[CardElement] = []
     for step in shown:
         items.append(make_text_block(escape_markdown(step.text, 300), spacing="Small"))

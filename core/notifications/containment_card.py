@@ -3,21 +3,27 @@
 from collections import Counter
 from collections.abc import Mapping
 
-from core.model.containment import Containment, StepState
+from core.model.containment import Containment, ContainmentStep, StepState
 from core.notifications.adaptive_card import (
+    MAX_MESSAGE_BYTES,
     CardElement,
     build_app_url,
+    count_json_bytes,
     escape_markdown,
     make_card_header,
     make_fact_set,
     make_link_button,
     make_subtle_text,
     make_text_block,
+    take_fitting,
     wrap_in_message,
 )
-from core.status.containment_texts import STEP_STATE_TEXTS, describe_news
+from core.status.containment_texts import STEP_STATE_TEXTS, describe_news, is_partly_undone
 
 MAX_LISTED = 12
+MAX_NAME, MAX_REASON, MAX_STEP, MAX_COMMAND = 120, 300, 200, 600
+REMAINDER_BYTES = 800
+"""Room for the names of fields, and for the line that says how many steps are not shown."""
 ENABLED_NOTE = (
     "Somebody, or a synchronisation, enabled the account after it was blocked. It was blocked once "
     "more: disable it in the directory on premises as well."
@@ -27,29 +33,30 @@ ENABLED_NOTE = (
 def build_containment_card(
     containment: Containment, summary: str, public_url: str
 ) -> Mapping[str, object]:
-    """The card about one containment."""
+    """The card about one containment. It counts the steps that do not fit."""
     headline = describe_news(containment)
-    is_bad = containment.untold == "enabled" or any(
-        step.state in (StepState.FAILED, StepState.REFUSED) for step in containment.steps
+    is_over = containment.untold == "undone"
+    is_bad = (
+        containment.untold == "enabled"
+        or (is_over and is_partly_undone(containment))
+        or any(step.state in (StepState.FAILED, StepState.REFUSED) for step in containment.steps)
     )
-    style = "attention" if is_bad else "good" if containment.untold == "undone" else "warning"
-    name = escape_markdown(containment.account_name or containment.account_id, 200)
+    style = "attention" if is_bad else "good" if is_over else "warning"
+    name = escape_markdown(containment.account_name or containment.account_id, MAX_NAME)
     body: list[CardElement] = [make_card_header("containment", headline, name, style)]
     by = containment.ordered_by or containment.requested_by
-    by = containment.undone_by if containment.untold == "undone" else by
-    body.append(
-        make_text_block(
-            f"By {escape_markdown(by, 200)}: {escape_markdown(containment.reason, 500)}"
-        )
-    )
-    body.append(make_text_block(escape_markdown(summary, 600)))
+    by = containment.undone_by if is_over else by
+    reason = escape_markdown(containment.reason, MAX_REASON)
+    body.append(make_text_block(f"By {escape_markdown(by, MAX_NAME)}: {reason}"))
+    body.append(make_text_block(escape_markdown(summary, 400)))
     if containment.untold == "enabled":
         body.append(make_text_block(ENABLED_NOTE))
-    body += list_step_rows(containment)
     page = build_app_url(public_url, "containments", containment.id)
-    return wrap_in_message(
-        body, f"Exoguard: {headline}: {name}", make_link_button("Open the containment", page)
-    )
+    fallback = f"Exoguard: {headline}: {name}"
+    buttons = make_link_button("Open the containment", page)
+    free_bytes = MAX_MESSAGE_BYTES - count_json_bytes(wrap_in_message(body, fallback, buttons))
+    body += list_step_rows(containment, free_bytes - REMAINDER_BYTES)
+    return wrap_in_message(body, fallback, buttons)
 
 
 def build_plain_containment_card(containment: Containment, public_url: str) -> Mapping[str, object]:
@@ -71,27 +78,44 @@ def build_plain_containment_card(containment: Containment, public_url: str) -> M
     )
 
 
-def list_step_rows(containment: Containment) -> list[CardElement]:
-    """The steps that Exoguard made, and the first of those that stay for a person."""
+def list_step_rows(containment: Containment, free_bytes: int) -> list[CardElement]:
+    """The steps that Exoguard made, what failed first, then those that stay for a person: as many
+    as so many bytes hold, and how many more there are.
+    """
     made = [step for step in containment.steps if step.change]
+    made.sort(key=lambda step: has_succeeded(containment, step))
     persons = [step for step in containment.steps if not step.change]
-    rows: list[CardElement] = [
-        make_fact_set(
-            (
-                STEP_STATE_TEXTS[step.state],
-                f"{escape_markdown(step.title, 200)}"
-                + (f" ({escape_markdown(step.result, 200)})" if step.result else ""),
-            )
-            for step in made[:MAX_LISTED]
-        )
-    ]
-    if persons:
+    told = take_fitting(map(describe_made_step, made[:MAX_LISTED]), free_bytes)
+    rows: list[CardElement] = [make_fact_set(told)]
+    free_bytes -= count_json_bytes(rows)
+    named = take_fitting(map(render_own_step, persons[:MAX_LISTED]), free_bytes)
+    if named:
         rows.append(make_text_block("What stays for you:", weight="Bolder"))
-    for step in persons[:MAX_LISTED]:
-        rows.append(make_text_block(f"- {escape_markdown(step.title, 200)}", spacing="Small"))
-        if step.command:
-            rows.append(make_subtle_text(escape_markdown(step.command, 400), fontType="Monospace"))
-    more = max(0, len(persons) - MAX_LISTED) + max(0, len(made) - MAX_LISTED)
-    if more:
+    rows += (element for elements in named for element in elements)
+    if more := len(made) - len(told) + len(persons) - len(named):
         rows.append(make_subtle_text(f"and {more} more steps"))
+    return rows
+
+
+def has_succeeded(containment: Containment, step: ContainmentStep) -> bool:
+    """Whether a step was made, or taken back where that is what the card tells of."""
+    if containment.untold == "undone" and step.name in containment.undo_steps:
+        return step.state is StepState.UNDONE
+    return step.state in (StepState.DONE, StepState.UNDONE)
+
+
+def describe_made_step(step: ContainmentStep) -> tuple[str, str]:
+    """What came of a step, and which it is."""
+    result = f" ({escape_markdown(step.result, MAX_STEP)})" if step.result else ""
+    return STEP_STATE_TEXTS[step.state], f"{escape_markdown(step.title, MAX_STEP)}{result}"
+
+
+def render_own_step(step: ContainmentStep) -> list[CardElement]:
+    """A step that stays for a person, with its command. One that had to be changed to be shown
+    would do something else, and is on the page alone.
+    """
+    rows = [make_text_block(f"- {escape_markdown(step.title, MAX_STEP)}", spacing="Small")]
+    if step.command and len(step.command) <= MAX_COMMAND and "://" not in step.command:
+        command = escape_markdown(step.command, MAX_COMMAND)
+        rows.append(make_subtle_text(command, fontType="Monospace"))
     return rows

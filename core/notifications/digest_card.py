@@ -20,6 +20,7 @@ from core.notifications.adaptive_card import (
     make_link_button,
     make_subtle_text,
     make_text_block,
+    take_fitting,
     wrap_in_message,
 )
 from core.status.change_texts import describe_change
@@ -37,6 +38,8 @@ MAX_REASONS = 10
 # Bytes that reasons may take, so that decisions still fit.
 MAX_REASON_BYTES = 3_000
 MAX_ROWS = 5
+# Of a card, for its envelope and its last line; and of a section for its title.
+RESERVED_BYTES, TITLE_BYTES = 2_000, 400
 HEALTH_STYLES = {
     Health.OFF: "warning",
     Health.OK: "good",
@@ -67,14 +70,13 @@ def build_digest_card(status: TenantStatus, base_url: str = "") -> Mapping[str, 
         make_fact_set(summarize_week(status), separator=True, spacing="Medium"),
         *map(render_guard_row, sort_by_health(status.guards)),
     ]
-    for rows in (
-        render_decisions(status, base_url),
-        render_ending_exemptions(status),
-        render_recent_changes(status),
+    for title, lines, total in (
+        ("Waiting for your decision", *list_decision_lines(status, base_url)),
+        ("Exemptions that end soon", *list_exemption_lines(status)),
+        ("Changes made in the last 7 days", *list_change_lines(status)),
     ):
-        block = list(rows)
-        if count_json_bytes(body) + count_json_bytes(block) < MAX_MESSAGE_BYTES - 2_000:
-            body += block
+        free_bytes = MAX_MESSAGE_BYTES - RESERVED_BYTES - count_json_bytes(body)
+        body += render_digest_section(title, lines, total, free_bytes)
     body.append(
         make_subtle_text(
             f"as of {format_time(status.at)} · sent once a week · details: GET /api/status",
@@ -203,12 +205,10 @@ def describe_scan_coverage(coverage: ScanCoverage | None) -> Iterator[str]:
         yield f"**not read at all: {escape_markdown(', '.join(coverage.unavailable_sources))}**"
 
 
-def render_decisions(status: TenantStatus, base_url: str) -> Iterator[CardElement]:
-    """The decisions that wait for an operator."""
+def list_decision_lines(status: TenantStatus, base_url: str) -> tuple[list[str], int]:
+    """The decisions that wait for an operator: the first in a line each, and how many there are."""
     waiting = [one for one in status.decisions if not one.acknowledged]
-    if waiting:
-        lines = [format_decision(one, base_url) for one in waiting[:MAX_ROWS]]
-        yield from render_digest_section("Waiting for your decision", lines, len(waiting))
+    return [format_decision(one, base_url) for one in waiting[:MAX_ROWS]], len(waiting)
 
 
 def format_decision(decision: PendingDecision, base_url: str) -> str:
@@ -221,12 +221,10 @@ def format_decision(decision: PendingDecision, base_url: str) -> str:
     return f"{line} · {format_card_link(f'case {decision.case_key[-8:]}', page)}"
 
 
-def render_ending_exemptions(status: TenantStatus) -> Iterator[CardElement]:
+def list_exemption_lines(status: TenantStatus) -> tuple[list[str], int]:
     """Exemptions that end soon: the guard reports what they cover from then on."""
     ending = [one for one in status.exemptions if one.ends_soon]
-    if ending:
-        lines = [format_ending_exemption(one) for one in ending[:MAX_ROWS]]
-        yield from render_digest_section("Exemptions that end soon", lines, len(ending))
+    return [format_ending_exemption(one) for one in ending[:MAX_ROWS]], len(ending)
 
 
 def format_ending_exemption(exemption: ExemptionView) -> str:
@@ -238,19 +236,24 @@ def format_ending_exemption(exemption: ExemptionView) -> str:
     )
 
 
-def render_recent_changes(status: TenantStatus) -> Iterator[CardElement]:
+def list_change_lines(status: TenantStatus) -> tuple[list[str], int]:
     """The changes made in the last seven days, by kind."""
     kinds = Counter(record.kind for _, record in status.recent_changes if is_change_made(record))
-    if kinds:
-        lines = [
-            f"{number} x {escape_markdown(describe_change(kind))}"
-            for kind, number in kinds.most_common(MAX_ROWS)
-        ]
-        yield from render_digest_section("Changes made in the last 7 days", lines, len(kinds))
+    lines = [
+        f"{number} x {escape_markdown(describe_change(kind))}"
+        for kind, number in kinds.most_common(MAX_ROWS)
+    ]
+    return lines, len(kinds)
 
 
-def render_digest_section(title: str, lines: Sequence[str], total: int) -> Iterator[CardElement]:
-    """A list under a title, with the number of entries that it leaves out."""
-    more = [f"and {total - len(lines)} more"] if total > len(lines) else []
+def render_digest_section(
+    title: str, lines: Sequence[str], total: int, free_bytes: int
+) -> Iterator[CardElement]:
+    """A list under a title, as much of it as so many bytes hold, and how much it leaves out."""
+    if not total:
+        return
+    shown = take_fitting(lines, free_bytes - TITLE_BYTES)
+    more = [f"and {total - len(shown)} more" if shown else f"{total}: see the page"]
+    every = [*shown, *(more if total > len(shown) else [])]
     yield make_text_block(title, weight="Bolder", separator=True, spacing="Medium")
-    yield make_text_block("\n".join(f"- {line}" for line in [*lines, *more]), spacing="Small")
+    yield make_text_block("\n".join(f"- {line}" for line in every), spacing="Small")

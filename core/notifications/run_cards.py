@@ -293,8 +293,12 @@ def assemble_card(
         free_bytes -= count_json_bytes(block)
         found[at] = block
     free_bytes += reserved
-    for at, line in lines.items():
-        if at not in found and count_json_bytes(line) <= free_bytes:
+    for at, group in enumerate(every[:MAX_LINES]):
+        if at in found:
+            continue
+        # Whoever fills an entry with long names does not make a case a mere number.
+        line = lines.get(at) or render_line_group(context, group)
+        if count_json_bytes(line) <= free_bytes:
             free_bytes -= count_json_bytes(line)
             found[at] = line
     blocks = [found[at] for at in sorted(found)]

@@ -73,6 +73,8 @@ def is_expired(containment: Containment, now: datetime) -> bool:
 
 def describe_news(containment: Containment) -> str:
     """The headline of the card that a containment waits for."""
+    if containment.untold == "undone" and is_partly_undone(containment):
+        return "A containment was taken back, but not all of it"
     if containment.untold != "done":
         return OTHER_HEADLINES.get(containment.untold, "A containment changed")
     if is_block_missing(containment):

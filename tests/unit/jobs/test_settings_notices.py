@@ -1,16 +1,20 @@
 """Changed settings are told to the channels besides Teams, whatever becomes of the card."""
 
+import json
 from collections.abc import Mapping
 from dataclasses import replace
 from datetime import timedelta
 
+from core.config.settings import list_settings
 from core.errors import CardRejected
-from core.jobs.settings_changes import compare_settings
+from core.jobs.settings_changes import SettingChange, build_settings_card, compare_settings
 from core.jobs.settings_notices import SettingNews, build_settings_notice
 from core.jobs.weekly_digest import send_weekly_digest
 from core.model.findings import Severity
 from core.model.outbox import CopyState, NoticeEvent, OutboxRow
+from core.notifications.adaptive_card import MAX_MESSAGE_BYTES
 from core.ports import DIGEST_PARTITION
+from tests.support.adaptive_cards import collect_texts
 from tests.support.channel_stage import ChannelStage
 from tests.support.fakes.channel import FakeNotificationChannel
 from tests.support.fakes.clock import START
@@ -121,3 +125,13 @@ def test_a_notice_of_settings_is_bounded_and_shows_no_hidden_sign() -> None:
     assert "and 28 more" in notice.summary
     assert "\u202e" not in str(notice)
     assert len(str(notice)) < 6_000
+
+
+def test_no_value_makes_the_card_of_changed_settings_too_large() -> None:
+    names = [entry.name for entry in list_settings()][:60]
+    changes = tuple(SettingChange(name, "\U0001f600" * 100, "x" * 100) for name in names)
+    card = build_settings_card(changes, is_repeated=True)
+    assert len(json.dumps(card).encode()) <= MAX_MESSAGE_BYTES
+    texts = collect_texts(card)
+    shown = sum(name in texts for name in names)
+    assert f"and {len(names) - shown} more" in texts

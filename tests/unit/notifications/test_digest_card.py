@@ -7,12 +7,15 @@ from typing import cast
 
 import pytest
 
+from core.config.catalog import CATALOG
 from core.jobs.weekly_digest import (
     NOTHING_BESIDE,
     BesideGuards,
     is_digest_due,
     send_weekly_digest,
 )
+from core.model.cases import Exemption
+from core.model.findings import Severity, Verdict
 from core.model.guards import Mode
 from core.model.state import GuardSnapshot
 from core.notifications.adaptive_card import MAX_MESSAGE_BYTES
@@ -24,6 +27,7 @@ from core.status.overview import MAX_RUNS, TenantStatus
 from core.tenant.port import Tenant
 from tests.support.adaptive_cards import (
     PUBLIC_URL,
+    build_rule_case,
     collect_texts,
     get_card_content,
     validate_card,
@@ -40,6 +44,7 @@ from tests.support.weekly_status import (
     HEALTHY_STATUS,
     build_busy_week,
     build_digest_run,
+    build_digest_snapshot,
     build_digest_status,
     build_healthy_data,
     build_overfull_week,
@@ -69,6 +74,35 @@ def test_it_is_a_valid_card_that_fits(known: TenantStatus, address: str) -> None
     raw = json.dumps(message, ensure_ascii=False)
     assert "https://evil" not in raw
     assert "\u202e" not in raw
+
+
+@pytest.mark.parametrize("sign", ["x", "*", "\u6f22", "\U0001f600"])
+def test_no_name_is_so_long_that_what_waits_is_left_out(sign: str) -> None:
+    """Every guard, its sources unread, and decisions whose every character takes much room."""
+    text = sign * 400
+    cases = [
+        build_rule_case(
+            number, summary=text, subject=text, verdict=Verdict.ASK, severity=Severity.CRITICAL
+        )
+        for number in range(9)
+    ]
+    ending = Exemption("o", text, text, DIGEST_TIME + timedelta(days=1))
+    snapshot = build_digest_snapshot(*cases, exemptions={"o": ending})
+    unread = ["mailboxes", "inbox rules", "audit log"]
+    known = build_digest_status(
+        *(
+            GuardData(config, snapshot, [build_digest_run(config, blind=unread)])
+            for config in CATALOG
+        )
+    )
+    message = build_digest_card(known, PUBLIC_URL)
+    assert len(json.dumps(message).encode()) <= MAX_MESSAGE_BYTES
+    texts = collect_texts(message)
+    waiting = texts[texts.index("Waiting for your decision") + 1].splitlines()
+    shown = [line for line in waiting if line.startswith(f"- {text[:5]}") or "case " in line]
+    assert shown
+    assert waiting[-1] == f"- and {9 * len(CATALOG) - len(shown)} more"
+    assert "Exemptions that end soon" in texts
 
 
 def test_a_healthy_digest_shows_the_last_scan_and_coverage_of_each_guard() -> None:

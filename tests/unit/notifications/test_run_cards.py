@@ -12,7 +12,7 @@ from core.model.findings import Fact, Severity, Shell, Step, Verdict
 from core.model.guards import Mode
 from core.model.requests import RequestKind, RequestState
 from core.model.runs import RunReport
-from core.notifications.adaptive_card import MAX_MESSAGE_BYTES
+from core.notifications.adaptive_card import MAX_MESSAGE_BYTES, escape_markdown
 from core.notifications.case_blocks import (
     MAX_BLOCK_BYTES,
     REQUEST_HEADLINES,
@@ -539,3 +539,30 @@ def test_no_card_calls_cases_by_the_word_of_a_program() -> None:
         if "-" in kind:
             cases = [build_rule_case(number, object_id="m", kind=kind) for number in range(2)]
             assert not re.search(rf"(?<![\w/-]){kind}(?![\w-])", shown(build_report(*cases)))
+
+
+@pytest.mark.parametrize("sign", ["*", "\u6f22", "\U0001f600", "\u202e"])
+@pytest.mark.parametrize("count", [1, 2, 3])
+def test_a_case_is_told_however_much_room_its_names_take(sign: str, count: int) -> None:
+    text = sign * 4_000
+    cases = [
+        build_rule_case(
+            number,
+            summary=f"Summary {number} {text}",
+            subject=text,
+            advice=text,
+            note=text[:500],
+            severity=Severity.CRITICAL,
+            facts=(Fact(text[:60], text[:400]),) * 12,
+            steps=(Step(text[:900], text[:600], Shell.EXCHANGE),) * 3,
+        )
+        for number in range(count)
+    ]
+    (message,) = build_cards(build_report(*cases), PUBLIC_URL)
+    assert len(json.dumps(message.payload).encode()) <= MAX_MESSAGE_BYTES
+    shown = "\n".join(collect_texts(message.payload))
+    assert all(f"Summary {number} " in shown for number in range(count))
+
+
+def test_the_name_of_a_character_is_not_read_as_that_character() -> None:
+    assert escape_markdown("a&rlm;b &#8238; R&D & co; AT&T") == r"a\&rlm;b \&\#8238; R&D & co; AT&T"

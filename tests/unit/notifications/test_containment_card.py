@@ -1,0 +1,85 @@
+"""The card of a containment: it fits whatever names are in it, and what failed is on it."""
+
+import json
+from dataclasses import replace
+
+import pytest
+
+from core.model.containment import Containment, ContainmentState, ContainmentStep, StepState
+from core.notifications.adaptive_card import MAX_MESSAGE_BYTES
+from core.notifications.containment_card import build_containment_card
+from tests.support.adaptive_cards import (
+    PUBLIC_URL,
+    collect_texts,
+    get_card_content,
+    validate_card,
+)
+from tests.support.fakes.clock import START
+
+SIGNS = ("x", "*", "\u6f22", "\U0001f600", "\u202e", "_ ")
+CHANGE = '["DisableInboxRule", {"mailbox_id": "u", "rule_id": "r"}]'
+
+
+def build_containment(text: str, *states: StepState) -> Containment:
+    """A containment whose every text somebody else chose, with a step for each state."""
+    made = tuple(
+        ContainmentStep(f"rule-{number}", text[:400], CHANGE, state=state, result=text[:300])
+        for number, state in enumerate(states)
+    )
+    own = tuple(
+        ContainmentStep(
+            f"own-{number}", text[:400], state=StepState.FOR_A_PERSON, command=text[:500]
+        )
+        for number in range(15)
+    )
+    return Containment(
+        "30708425056706-52e65694", "u1", text[:256], text[:256], text[:500], START,
+        ContainmentState.DONE, steps=(*made, *own), ordered_by=text[:256], untold="done",
+    )  # fmt: skip
+
+
+@pytest.mark.parametrize("sign", SIGNS)
+def test_it_fits_and_shows_what_failed_whatever_the_names_are(sign: str) -> None:
+    told = build_containment(sign * 2_000, *[StepState.DONE] * 20, StepState.FAILED)
+    card = build_containment_card(told, sign * 2_000, PUBLIC_URL)
+    validate_card(card)
+    assert len(json.dumps(card).encode()) <= MAX_MESSAGE_BYTES
+    texts = collect_texts(card)
+    assert "failed" in texts
+    shown = sum(text in ("failed", "done") or text.startswith("- ") for text in texts)
+    assert f"and {36 - shown} more steps" in texts
+
+
+def test_a_step_that_failed_is_above_a_dozen_that_were_made() -> None:
+    told = build_containment("a rule", *[StepState.DONE] * 12, StepState.REFUSED)
+    texts = collect_texts(build_containment_card(told, "a summary", ""))
+    assert texts.index("refused") < texts.index("done")
+
+
+def test_a_containment_that_was_not_taken_back_is_not_told_as_if_it_was() -> None:
+    step = ContainmentStep(
+        "block-sign-in", "block the sign-in", CHANGE, state=StepState.DONE, result="not taken back"
+    )
+    told = Containment(
+        "c1", "u1", "mia@contoso.com", "Ann", "why", START, ContainmentState.UNDONE,
+        steps=(replace(step, name="other", state=StepState.UNDONE), step),
+        undo_steps=("block-sign-in", "other"), undone_by="Ann", untold="undone",
+    )  # fmt: skip
+    card = get_card_content(build_containment_card(told, "a summary", ""))
+    header, texts = card["body"][0], collect_texts(card)
+    assert "but not all of it" in header["items"][1]["text"]
+    assert header["style"] == "attention"
+    assert texts.index("done") < texts.index("taken back")
+
+
+def test_a_command_that_cannot_be_shown_as_it_is_is_on_the_page_alone() -> None:
+    step = ContainmentStep("own", "look", state=StepState.FOR_A_PERSON)
+    told = replace(build_containment("a rule"), steps=())
+    for command, is_shown in (
+        ("Get-Mailbox", True),
+        ("Open https://x.example", False),
+        ("x" * 601, False),
+    ):
+        changed = replace(told, steps=(replace(step, command=command),))
+        texts = collect_texts(build_containment_card(changed, "a summary", ""))
+        assert (command[:20] in "\n".join(texts)) is is_shown
