@@ -4,7 +4,7 @@ from core.api.read_handlers import html_response, load_status
 from core.api.request import HttpResponse, Parameter, RequestContext
 from core.config.coverage import build_rows
 from core.model.guards import Mode
-from core.status.coverage import GuardSight, mark_blind
+from core.status.coverage import GuardSight, describe_sight_trouble, mark_blind
 
 TECHNIQUE_PARAMETER = Parameter(
     "technique",
@@ -27,6 +27,11 @@ async def get_coverage_page(context: RequestContext) -> HttpResponse:
             is_on=one.config.mode is not Mode.OFF,
             unread=frozenset(one.coverage.unavailable_sources if one.coverage else ()),
             missing=tuple(case.subject for case in one.missing_permissions),
+            trouble=describe_sight_trouble(
+                is_unreadable=bool(one.read_error),
+                never_scanned=one.timing.never_scanned,
+                is_late=bool(one.timing.late_by),
+            ),
         )
         for one in status.guards
     }

@@ -58,6 +58,7 @@ from core.status.case_query import (
     find_case_detail,
     find_object_detail,
     find_related_cases,
+    list_unreadable,
     select_case_page,
     select_cases,
 )
@@ -264,9 +265,15 @@ async def get_cases_jsonl(context: RequestContext) -> HttpResponse:
 
 
 async def get_cases_file(context: RequestContext, file_format: ExportFormat) -> HttpResponse:
-    """All cases that the query selects, as a file."""
+    """All cases that the query selects, as a file.
+
+    Raises LedgerError where the state of a guard cannot be read: a file does not say what it lacks.
+    """
     case_filter = parse_case_filter(context)
-    pairs = select_cases(await load_filtered_data(context, case_filter), case_filter)
+    all_data = await load_filtered_data(context, case_filter)
+    if missing := ", ".join(list_unreadable(all_data)):
+        raise LedgerError(f"the state cannot be read of: {missing}; choose one of the other guards")
+    pairs = select_cases(all_data, case_filter)
     records = [to_json(build_case_summary(case, config.guard.name)) for config, case in pairs]
     return HttpResponse(
         200,

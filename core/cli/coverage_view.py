@@ -6,7 +6,13 @@ from typing import Any
 from core.config.coverage import build_rows
 from core.microsoft365.behaviours import TECHNIQUE
 from core.model.guards import Mode
-from core.status.coverage import CoverageRow, GuardSight, describe_delay, mark_blind
+from core.status.coverage import (
+    CoverageRow,
+    GuardSight,
+    describe_delay,
+    describe_sight_trouble,
+    mark_blind,
+)
 
 SHARES = {"full": "in full", "part": "in part", "none": "no"}
 
@@ -30,6 +36,11 @@ def parse_sight(row: Mapping[str, Any]) -> GuardSight:
         is_on=row["mode"] != Mode.OFF,
         unread=frozenset(coverage.get("unavailable_sources", ())),
         missing=tuple(row["missing_permissions"]),
+        trouble=describe_sight_trouble(
+            is_unreadable=bool(row["unreadable"]),
+            never_scanned=row["never_scanned"],
+            is_late=row["late"],
+        ),
     )
 
 

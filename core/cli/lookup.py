@@ -83,15 +83,18 @@ async def resolve_case(client: ApiClient, text: str, guard: str = "") -> tuple[s
         raise UsageError(
             f"'{quote_text(text, 60)}' is not a valid case; use its key or the last 8 digits"
         )
+    unreadable: set[str] = set()
     for state in ("open", "closed"):
-        matches = [
-            row for row in await list_case_keys(client, state, guard) if row[1].endswith(wanted)
-        ]
+        found = await list_case_keys(client, state, guard, unreadable)
+        matches = [row for row in found if row[1].endswith(wanted)]
         if len(matches) > 1:
             keys = ", ".join(f"{key} ({name})" for name, key in matches[:5])
             raise UsageError(f"{wanted} is ambiguous; {len(matches)} cases end with it: {keys}")
         if matches:
             return matches[0]
+    if unreadable:
+        names = ", ".join(sorted(unreadable))
+        raise ApiUnavailable(f"no case ends with {wanted}, but the state cannot be read of {names}")
     raise ApiUnavailable(f"no case ends with {wanted}; closed cases are kept for 90 days")
 
 
@@ -106,13 +109,19 @@ async def find_case_guard(client: ApiClient, key: str, guard: str) -> str:
     raise ApiUnavailable(f"no case has the key {key}; closed cases are kept for 90 days")
 
 
-async def list_case_keys(client: ApiClient, state: str, guard: str) -> list[tuple[str, str]]:
-    """All cases in a state, as pairs of a guard and a key. Raises ApiUnavailable."""
+async def list_case_keys(
+    client: ApiClient, state: str, guard: str, unreadable: set[str]
+) -> list[tuple[str, str]]:
+    """All cases in a state, as pairs of a guard and a key. Raises ApiUnavailable.
+
+    Adds to `unreadable` the guards whose cases are missing.
+    """
     keys: list[tuple[str, str]] = []
     for page in range(1, MAX_PAGES + 1):
         query = {"state": state, "page": str(page), **({"guard": guard} if guard else {})}
         document = (await fetch_response(client, "/api/cases.json", query)).parse_object()
         keys += [(str(row["guard"]), str(row["case"])) for row in document["cases"]]
+        unreadable.update(quote_text(str(name), 60) for name in document["unreadable"])
         if page >= int(document["pages"]):
             return keys
     raise ApiUnavailable("there are too many cases to search: use the full key, or --guard")

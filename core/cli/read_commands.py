@@ -3,6 +3,7 @@
 import base64
 import hashlib
 import os
+from collections.abc import Sequence
 from datetime import timedelta
 from pathlib import Path
 from typing import Annotated, Any
@@ -12,6 +13,7 @@ import typer
 from core.cli.api_client import (
     EXIT_OK,
     EXIT_PROBLEM,
+    EXIT_UNAVAILABLE,
     ApiClient,
     ApiUnavailable,
     UsageError,
@@ -135,11 +137,21 @@ async def list_cases(
         query["guard"] = parse_guard_name(guard)
     given = {name: value for name, value in query.items() if value}
     response = await fetch_response(client, "/api/cases.json", given)
+    document = response.parse_object()
     if as_json:
         session.write_response(response.body)
     else:
-        TerminalRenderer(session.out, session.now()).print_cases(response.parse_object())
-    return EXIT_OK
+        TerminalRenderer(session.out, session.now()).print_cases(document)
+    return warn_of_unreadable(session, document["unreadable"])
+
+
+def warn_of_unreadable(session: Session, guards: Sequence[str]) -> int:
+    """Say whose state cannot be read now; the exit code of a list that lacks all of theirs."""
+    if not guards:
+        return EXIT_OK
+    names = ", ".join(quote_text(str(name), 60) for name in guards)
+    session.print_note(f"incomplete: the state cannot be read now of {names}")
+    return EXIT_UNAVAILABLE
 
 
 async def show_case(
@@ -178,7 +190,8 @@ async def list_requests(session: Session, client: ApiClient, as_json: AsJson = F
 async def print_status_list(session: Session, client: ApiClient, name: str, as_json: bool) -> int:
     """Print one list of the status; as JSON, the whole response of the API."""
     response = await fetch_response(client, "/api/status.json")
-    rows = response.parse_object()[name]
+    document = response.parse_object()
+    rows = document[name]
     renderer = TerminalRenderer(session.out, session.now())
     if as_json:
         session.write_response(response.body)
@@ -188,7 +201,8 @@ async def print_status_list(session: Session, client: ApiClient, name: str, as_j
         renderer.print_changes(rows)
     else:
         renderer.print_requests(rows)
-    return EXIT_OK
+    unreadable = [row["guard"] for row in document["guards"] if row["unreadable"]]
+    return warn_of_unreadable(session, unreadable)
 
 
 async def show_request(

@@ -160,7 +160,7 @@ class TerminalRenderer:
     def print_cases(self, document: JsonRow) -> None:
         """Print a page of cases."""
         if not document["cases"]:
-            self.print_line("No cases.")
+            self.print_line(describe_empty_page(document))
             return
         self.print_table(
             ("case", "severity", "opened", "what"), map(self.build_case_row, document["cases"])
@@ -323,6 +323,17 @@ class TerminalRenderer:
         for change in changes:
             name = sanitize_cell(f"{change['kind']} · {change['subject']} {change['note']}", 400)
             self.print_line("  ", colour_word(change["outcome"]), name)
+
+
+def describe_empty_page(document: JsonRow) -> str:
+    """Why a page has no cases: there are none, or they are on other pages."""
+    number, pages = document["total"], document["pages"]
+    if not number:
+        return "No cases."
+    cases = f"{number:,} {'case' if number == 1 else 'cases'}"
+    return (
+        f"None on page {document['page']}: {cases} on {pages} {'page' if pages == 1 else 'pages'}"
+    )
 
 
 def group_by_permission(rows: Iterable[JsonRow]) -> list[tuple[Text, Text]]:

@@ -303,13 +303,17 @@ def build_case_document(detail: CaseDetail, *, may_contain: bool = False) -> Cas
 
 @dataclass(frozen=True, slots=True)
 class CasePageDocument:
-    """A page of cases: open ones by severity and age, then closed ones, the newest first."""
+    """A page of cases: open ones by severity and age, then closed ones, the newest first.
+
+    `unreadable` are the guards whose state cannot be read now: their cases are missing.
+    """
 
     version: Literal[1]
     total: Count
     page: Count
     pages: Count
     cases: tuple[CaseSummaryDocument, ...]
+    unreadable: tuple[str, ...]
 
 
 def build_case_page_document(page: CasePage) -> CasePageDocument:
@@ -320,4 +324,5 @@ def build_case_page_document(page: CasePage) -> CasePageDocument:
         page=page.case_filter.page,
         pages=page.page_count,
         cases=tuple(build_case_summary(case, config.guard.name) for config, case in page.rows),
+        unreadable=page.unreadable,
     )

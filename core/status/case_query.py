@@ -140,6 +140,8 @@ class CasePage:
     rows: tuple[tuple[GuardConfig, Case], ...]
     total: int
     page_count: int
+    unreadable: tuple[str, ...] = ()
+    """The guards whose state cannot be read now: their cases are missing."""
 
     @property
     def first_number(self) -> int:
@@ -172,10 +174,22 @@ def select_cases(
 
 def select_case_page(all_data: Iterable[GuardData], case_filter: CaseFilter) -> CasePage:
     """The requested page of the filter's cases."""
-    every = select_cases(all_data, case_filter)
+    known = list(all_data)
+    every = select_cases(known, case_filter)
     start = (case_filter.page - 1) * PAGE_SIZE
     pages = max(1, -(-len(every) // PAGE_SIZE))
-    return CasePage(case_filter, tuple(every[start : start + PAGE_SIZE]), len(every), pages)
+    return CasePage(
+        case_filter,
+        tuple(every[start : start + PAGE_SIZE]),
+        len(every),
+        pages,
+        list_unreadable(known),
+    )
+
+
+def list_unreadable(all_data: Iterable[GuardData]) -> tuple[str, ...]:
+    """The names of the guards whose state cannot be read now."""
+    return tuple(data.config.guard.name for data in all_data if data.read_error)
 
 
 @dataclass(frozen=True, slots=True)

@@ -41,6 +41,17 @@ class GuardSight:
     """Sources that its last scan could not read."""
     missing: tuple[str, ...]
     """Permissions it lacks."""
+    trouble: str = ""
+    """Why nobody knows that it looks, after the name of the guard; empty if it does."""
+
+
+def describe_sight_trouble(*, is_unreadable: bool, never_scanned: bool, is_late: bool) -> str:
+    """Why nobody knows that a guard looks, after its name; empty if it does."""
+    if is_unreadable:
+        return "has a state that cannot be read now"
+    if never_scanned:
+        return "has not scanned yet"
+    return "is late: it missed its schedule" if is_late else ""
 
 
 def mark_blind(
@@ -58,6 +69,8 @@ def find_blind(behaviour: Behaviour, guards: Mapping[str, GuardSight]) -> tuple[
         if guard is None or not guard.is_on:
             found[f"{one.guard} is off"] = None
             continue
+        if guard.trouble:
+            found[f"{one.guard} {guard.trouble}"] = None
         own = {name for name in guard.unread if name == f"watched-{one.target}"}
         shared = {name for name in guard.unread if not name.startswith("watched-")}
         found |= {f"{one.guard} could not read {name}": None for name in sorted(own | shared)}

@@ -148,6 +148,11 @@ class TenantStatus:
         return reduce(StatusCounts.plus, (guard.counts for guard in self.guards), StatusCounts())
 
     @property
+    def unreadable(self) -> tuple[str, ...]:
+        """The names of the guards whose state cannot be read now."""
+        return tuple(guard.name for guard in self.guards if guard.read_error)
+
+    @property
     def missing_permissions(self) -> tuple[tuple[GuardStatus, Case], ...]:
         """The permissions that guards lack, the most severe first."""
         every = ((guard, case) for guard in self.guards for case in guard.missing_permissions)

@@ -84,7 +84,7 @@ OTHER_SCHEMAS: Mapping[str, JsonSchema] = {
         },
         "required": ["openapi", "info", "paths", "components"],
     },
-    "Page": {"type": "string", "description": "A page for people: HTML, without scripts."},
+    "Page": {"type": "string", "description": "A page for people: HTML, which works without scripts."},
 }
 ALL_SCHEMAS: Mapping[str, JsonSchema] = dict(
     sorted({**build_schemas(DOCUMENTS), **RUN_SCHEMAS, **OTHER_SCHEMAS}.items())
@@ -418,7 +418,7 @@ HEADER_COMPONENTS: JsonSchema = {
         "schema": {"type": "string", "pattern": "^attachment; filename="},
     },
     "Content-Security-Policy": {
-        "description": "A page runs no scripts and loads no resources.",
+        "description": "A page runs no script but its own, and loads no resources.",
         "required": True,
         "schema": {"type": "string", "pattern": "^default-src 'none'"},
     },

@@ -367,6 +367,35 @@ async def test_a_guard_with_unreadable_state_is_failing_and_the_others_are_repor
     assert len(found) > 5
 
 
+async def test_a_list_of_cases_names_the_guards_whose_cases_are_missing() -> None:
+    api = ApiHarness()
+    await save_cases(api, build_audit_case(1))
+    assert parse_body(await api.get("cases-json"))["unreadable"] == []
+    api.ledger.unreadable_guards.add(GUARD)
+    found = parse_body(await api.get("cases-json"))
+    assert (found["total"], found["unreadable"]) == (0, [GUARD])
+    assert parse_body(await api.get("cases-json", {"guard": "app-consent"}))["unreadable"] == []
+    for name in ("cases-page", "requests-page", "permissions-page"):
+        assert "Incomplete" in str((await api.get(name)).body)
+    page = str((await api.get("coverage-page")).body)
+    assert f"{GUARD} has a state that cannot be read now" in page
+
+
+async def test_a_guard_that_has_not_scanned_is_not_said_to_tell_anything() -> None:
+    page = str((await ApiHarness().get("coverage-page")).body)
+    assert f"{GUARD} has not scanned yet" in page
+
+
+@pytest.mark.parametrize("name", ["cases-csv", "cases-jsonl"])
+async def test_a_file_of_cases_is_complete_or_is_none(name: str) -> None:
+    api = ApiHarness()
+    api.ledger.unreadable_guards.add(GUARD)
+    refused = await api.get(name)
+    assert refused.status == 503
+    assert GUARD in parse_body(refused)["error"]
+    assert (await api.get(name, {"guard": "app-consent"})).status == 200
+
+
 async def test_cases_are_filtered() -> None:
     api = ApiHarness()
     closed = build_audit_case(2, closed_at=START, resolution="gone")

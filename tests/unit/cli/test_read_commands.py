@@ -133,7 +133,7 @@ def test_status_exits_with_1_for_a_late_or_failing_guard(
 def test_json_is_the_response_of_the_api_unchanged() -> None:
     app = LocalApp()
     app.save_rows(build_open_case(), build_applied_change())
-    body = b'{"cases":  [], "total": 0, "page": 1, "pages": 1, "new": "\\u001b"}'
+    body = b'{"cases":  [], "total": 0, "page": 1, "pages": 1, "unreadable": [], "new": "\\u001b"}'
     app.canned_replies["/api/cases.json"] = ApiResponse(200, body)
     assert app.run_command("cases", "--json").out == body.decode() + "\n"
     whole = json.loads(app.run_command("case", build_open_case().key, "--json").out)
@@ -155,6 +155,28 @@ def test_cases_are_filtered() -> None:
     assert "No cases." in app.run_command("cases", "--guard", "app-consent").out
     for words in (("--severity", "bad"), ("--state", "bad"), ("--guard", "bad"), ("--page", "0")):
         assert app.run_command("cases", *words).exit_code == EXIT_USAGE
+
+
+def test_a_page_that_the_list_does_not_have_is_not_told_as_no_cases() -> None:
+    app = LocalApp()
+    app.save_rows(build_open_case(1), build_open_case(2))
+    beyond = app.run_command("cases", "--page", "2").out
+    assert "No cases" not in beyond
+    assert "None on page 2: 2 cases on 1 page" in beyond
+
+
+def test_a_list_that_lacks_the_cases_of_a_guard_says_so() -> None:
+    app = LocalApp()
+    app.save_rows(build_open_case(1))
+    app.ledger.unreadable_guards.add(GUARD_NAME)
+    for words in (("cases",), ("cases", "--json"), ("changes",), ("requests", "--json")):
+        result = app.run_command(*words)
+        assert result.exit_code == EXIT_UNAVAILABLE
+        assert f"cannot be read now of {GUARD_NAME}" in result.err
+    assert app.run_command("cases", "--guard", "app-consent").exit_code == EXIT_OK
+    sought = app.run_command("case", build_open_case(1).short_key)
+    assert sought.exit_code == EXIT_UNAVAILABLE
+    assert f"but the state cannot be read of {GUARD_NAME}" in sought.err
 
 
 def test_cases_are_searched_and_sorted() -> None:
