@@ -6,7 +6,7 @@ one row ─► a run, a request               a period ─► the evidence
 
 import asyncio
 import re
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import replace
 
 from core import VERSION
@@ -36,9 +36,6 @@ from core.keys import PREFIX_LENGTH, RUN_ID_PATTERN
 from core.microsoft365.cis_benchmark import find_controls
 from core.model.cases import Case
 from core.model.findings import Severity
-from core.model.outbox import ChannelHealth
-from core.model.state import ProbeReport
-from core.ports import Ledger
 from core.status.case_document import (
     build_case_document,
     build_case_page_document,
@@ -68,7 +65,7 @@ from core.status.overview import (
     TenantStatus,
     build_status,
     load_all_guard_data,
-    load_cursors,
+    load_shared_rows,
 )
 from core.status.remedy import list_steps
 
@@ -166,30 +163,12 @@ async def load_status(context: RequestContext) -> TenantStatus:
         guard_data,
         context.now,
         context.settings.run_time,
-        await load_last_probe(context.ledger),
-        await load_cursors(context.ledger),
+        await load_shared_rows(context.ledger),
         context.settings.containment.mode,
         [one.name for one in context.settings.channels],
-        await load_channel_healths(context.ledger),
         context.settings.channel_faults,
         searches=context.settings.activity.searches,
     )
-
-
-async def load_last_probe(ledger: Ledger) -> ProbeReport | None:
-    """The last probe of the assumptions; None if there is none, or none that can be read."""
-    try:
-        return await ledger.load_probe()
-    except LedgerError:
-        return None
-
-
-async def load_channel_healths(ledger: Ledger) -> Mapping[str, ChannelHealth]:
-    """How each channel answered lately; none where that cannot be read."""
-    try:
-        return await ledger.load_channel_healths()
-    except LedgerError:
-        return {}
 
 
 async def get_status_json(context: RequestContext) -> HttpResponse:

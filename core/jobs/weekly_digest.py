@@ -22,7 +22,7 @@ from core.ncrontab import CronSchedule
 from core.notifications.digest_card import build_digest_card
 from core.ports import DIGEST_PARTITION, Claim, World
 from core.status.guard_status import DEFAULT_RUN_TIME
-from core.status.overview import build_status, load_all_guard_data, load_cursors
+from core.status.overview import build_status, load_all_guard_data, load_shared_rows
 
 log = logging.getLogger("exoguard.weekly")
 
@@ -114,8 +114,10 @@ async def send_digest_card(
         await load_all_guard_data(world.ledger, configs),
         world.now(),
         run_time,
-        cursors=await load_cursors(world.ledger),
-        containment=beside.containment,
+        await load_shared_rows(world.ledger),
+        beside.containment,
+        [channel.name for channel in world.channels],
+        world.channel_faults,
         searches=beside.searches,
     )
     try:

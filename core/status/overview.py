@@ -141,6 +141,8 @@ class TenantStatus:
     """How the audit logs are read."""
     channels: tuple[ChannelStatus, ...] = ()
     """How the channels besides Teams stand, and Teams where it is out of use."""
+    unread: tuple[str, ...] = ()
+    """What else cannot be read of the state now, in words."""
 
     @property
     def counts(self) -> StatusCounts:
@@ -201,12 +203,46 @@ class TenantStatus:
         return tuple(sorted(every, key=lambda pair: pair[1].at, reverse=True))
 
 
-async def load_cursors(ledger: Ledger) -> Mapping[str, ActivityCursor]:
-    """How far the audit logs were read; nothing where that cannot be read."""
-    try:
-        return (await ledger.load_activity()).cursors
-    except LedgerError:
-        return {}
+@dataclass(frozen=True, slots=True)
+class SharedRows:
+    """What is on record of no guard in particular."""
+
+    cursors: Mapping[str, ActivityCursor] = field(default_factory=dict)
+    """How far the audit logs were read."""
+    healths: Mapping[str, ChannelHealth] = field(default_factory=dict)
+    """How each channel besides Teams answered lately."""
+    probe: ProbeReport | None = None
+    """The last probe of the assumptions."""
+    unread: tuple[str, ...] = ()
+    """What of these cannot be read now, in words."""
+
+
+NOTHING_SHARED = SharedRows()
+
+
+async def load_shared_rows(ledger: Ledger) -> SharedRows:
+    """Load what is on record of no guard in particular; of what cannot be read, its name."""
+
+    async def load_cursors(rows: SharedRows) -> SharedRows:
+        return replace(rows, cursors=(await ledger.load_activity()).cursors)
+
+    async def load_healths(rows: SharedRows) -> SharedRows:
+        return replace(rows, healths=await ledger.load_channel_healths())
+
+    async def load_probe(rows: SharedRows) -> SharedRows:
+        return replace(rows, probe=await ledger.load_probe())
+
+    rows = SharedRows()
+    for what, load in (
+        ("how the audit logs are read", load_cursors),
+        ("how the channels answered", load_healths),
+        ("how the tenant answered when it was probed", load_probe),
+    ):
+        try:
+            rows = await load(rows)
+        except LedgerError:
+            rows = replace(rows, unread=(*rows.unread, what))
+    return rows
 
 
 async def load_all_guard_data(
@@ -238,11 +274,9 @@ def build_status(
     all_data: Sequence[GuardData],
     now: datetime,
     run_time: timedelta = DEFAULT_RUN_TIME,
-    probe: ProbeReport | None = None,
-    cursors: Mapping[str, ActivityCursor] | None = None,
+    shared: SharedRows = NOTHING_SHARED,
     containment: Mode = Mode.OFF,
     channels: Sequence[str] = (),
-    healths: Mapping[str, ChannelHealth] | None = None,
     faults: Sequence[ChannelFault] = (),
     *,
     searches: bool = False,
@@ -255,13 +289,13 @@ def build_status(
         build_guard_status(data, of_guard, now, since, grace)
         for data, of_guard in zip(all_data, runs, strict=True)
     )
-    logs = build_log_statuses(cursors or {}, now)
+    logs = build_log_statuses(shared.cursors, now)
     permissions = build_permission_status(
         [data.config for data in all_data], runs, containment, searches=searches
     )
     channel_statuses = build_channel_statuses(
         channels,
-        healths or {},
+        shared.healths,
         [row for data in all_data for row in data.snapshot.outbox.values()],
         now,
         faults,
@@ -273,6 +307,10 @@ def build_status(
                 HealthReason(Health.ATTENTION, f"{log.title}: {log.trouble}")
                 for log in logs
                 if log.trouble
+            ),
+            *(
+                HealthReason(Health.ATTENTION, f"{what} cannot be read now")
+                for what in shared.unread
             ),
             *(
                 HealthReason(
@@ -298,8 +336,9 @@ def build_status(
             [data.snapshot.tally for data in all_data],
             now,
         ),
-        probe=probe,
+        probe=shared.probe,
         channels=channel_statuses,
+        unread=shared.unread,
         logs=logs,
     )
 

@@ -84,7 +84,10 @@ OTHER_SCHEMAS: Mapping[str, JsonSchema] = {
         },
         "required": ["openapi", "info", "paths", "components"],
     },
-    "Page": {"type": "string", "description": "A page for people: HTML, which works without scripts."},
+    "Page": {
+        "type": "string",
+        "description": "A page for people: HTML, which works without scripts.",
+    },
 }
 ALL_SCHEMAS: Mapping[str, JsonSchema] = dict(
     sorted({**build_schemas(DOCUMENTS), **RUN_SCHEMAS, **OTHER_SCHEMAS}.items())

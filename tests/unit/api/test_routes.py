@@ -381,6 +381,15 @@ async def test_a_list_of_cases_names_the_guards_whose_cases_are_missing() -> Non
     assert f"{GUARD} has a state that cannot be read now" in page
 
 
+async def test_the_status_says_what_else_of_the_state_cannot_be_read() -> None:
+    api = ApiHarness()
+    api.ledger.is_down = True
+    reasons = [one["text"] for one in parse_body(await api.get("status-json"))["reasons"]]
+    assert "how the audit logs are read cannot be read now" in reasons
+    page = str((await api.get("permissions-page")).body)
+    assert "How the audit logs are read cannot be read now." in page
+
+
 async def test_a_guard_that_has_not_scanned_is_not_said_to_tell_anything() -> None:
     page = str((await ApiHarness().get("coverage-page")).body)
     assert f"{GUARD} has not scanned yet" in page

@@ -17,6 +17,7 @@ from core.jobs.weekly_digest import (
 from core.model.cases import Exemption
 from core.model.findings import Severity, Verdict
 from core.model.guards import Mode
+from core.model.outbox import ChannelFault, ChannelHealth
 from core.model.state import GuardSnapshot
 from core.notifications.adaptive_card import MAX_MESSAGE_BYTES
 from core.notifications.digest_card import build_digest_card
@@ -33,7 +34,7 @@ from tests.support.adaptive_cards import (
     validate_card,
 )
 from tests.support.builders import AUDIT_CONFIG, FORWARDING_CONFIG, SIGN_IN_CONFIG, THREE_CONFIGS
-from tests.support.fakes.channel import FakeNotificationChannel
+from tests.support.fakes.channel import FakeMessageChannel, FakeNotificationChannel
 from tests.support.fakes.clock import Clock
 from tests.support.fakes.crash import CrashInjector, SimulatedCrash
 from tests.support.fakes.ledger import FakeLedger
@@ -227,6 +228,21 @@ async def test_a_timer_that_fires_twice_or_a_little_early_sends_one() -> None:
     assert await stage.hour() == "sent"
     stage.clock.current = DIGEST_TIME + timedelta(seconds=5)
     assert await stage.hour() == "not due"
+
+
+async def test_it_tells_of_channels_that_take_nothing_as_the_page_does() -> None:
+    stage = Stage(DIGEST_TIME - timedelta(hours=1))
+    stage.world = replace(
+        stage.world,
+        channels=(FakeMessageChannel("mail"),),
+        channel_faults=(ChannelFault("slack", "SLACK_WEBHOOK_URL is wrong"),),
+    )
+    refused = ChannelHealth("mail", "one", DIGEST_TIME - timedelta(days=9), error="HTTP 403")
+    await stage.ledger.save_channel_health(refused)
+    assert [await stage.hour(), await stage.hour()] == ["not due", "sent"]
+    told = "\n".join(collect_texts(stage.alerts.sent[0]))
+    assert "channel mail: Did not accept the last message: HTTP 403" in told
+    assert "channel slack: Out of use" in told
 
 
 async def test_two_at_once_send_one() -> None:
