@@ -133,7 +133,8 @@ async def enqueue_account_request(
 ) -> HttpResponse:
     """Record a request about an account, and return its message for the queue.
 
-    An equal request that is still pending is not recorded twice. Raises BadRequest.
+    An equal request that is still pending is not recorded twice, but its message goes out again,
+    since the first may be lost. Raises BadRequest.
     """
     if not context.settings.containment.is_on:
         raise BadRequest(409, "containment is off: set CONTAINMENT_MODE")
@@ -161,11 +162,16 @@ async def enqueue_account_request(
             steps,
             since,
         ):
-            return accepted_account_response(other)
+            return accept_account_request(other)
     if len(pending) >= MAX_PENDING_REQUESTS:
         raise BadRequest(429, f"{len(pending)} requests about accounts are already pending")
     await context.ledger.add_request(CONTAINMENT_PARTITION, request)
-    message = RunMessage(CONTAINMENT_PARTITION, request.id, context.now, runs_guard=False)
+    return accept_account_request(request)
+
+
+def accept_account_request(request: OperatorRequest) -> HttpResponse:
+    """202, and the message by which the request is processed."""
+    message = RunMessage(CONTAINMENT_PARTITION, request.id, request.at, runs_guard=False)
     return replace(accepted_account_response(request), run_messages=(message,))
 
 

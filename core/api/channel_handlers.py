@@ -39,15 +39,16 @@ CHANNEL_PARAMETER = Parameter(
 async def request_channel_test(context: RequestContext) -> HttpResponse:
     """Request that a channel, or each, is sent a message that says that it is a test.
 
-    An equal test that is still pending is not recorded twice. Raises BadRequest for a channel that
-    is off, and for more tests than a few an hour: each tells people something.
+    An equal test that is still pending is not recorded twice, but its message goes out again, since
+    the first may be lost and nothing else makes a test. Raises BadRequest for a channel that is
+    off, and for more tests than a few an hour: each tells people something.
     """
     channel = context.parameters.get("channel", "")
     check_channel_is_on(context, channel)
     recent = await context.ledger.list_requests(CHANNEL_PARTITION, context.now - TEST_PERIOD)
     for other in recent:
         if other.state is RequestState.REQUESTED and other.subject == channel:
-            return accepted_test_response(other)
+            return accept_test(other)
     if len(recent) >= TESTS_AN_HOUR:
         free_at = min(one.at for one in recent) + TEST_PERIOD
         raise BadRequest(
@@ -64,8 +65,7 @@ async def request_channel_test(context: RequestContext) -> HttpResponse:
         authenticated_as=context.caller.authenticated_as,
     )
     await context.ledger.add_request(CHANNEL_PARTITION, request)
-    message = RunMessage(CHANNEL_PARTITION, request.id, context.now, runs_guard=False)
-    return replace(accepted_test_response(request), run_messages=(message,))
+    return accept_test(request)
 
 
 def check_channel_is_on(context: RequestContext, channel: str) -> None:
@@ -76,6 +76,12 @@ def check_channel_is_on(context: RequestContext, channel: str) -> None:
     if channel and channel not in wanted:
         [declaration] = [one for one in CHANNELS if one.name == channel]
         raise BadRequest(409, f"{channel} is off: set {declaration.settings[0].name}")
+
+
+def accept_test(request: OperatorRequest) -> HttpResponse:
+    """202, and the message by which the test is made."""
+    message = RunMessage(CHANNEL_PARTITION, request.id, request.at, runs_guard=False)
+    return replace(accepted_test_response(request), run_messages=(message,))
 
 
 def accepted_test_response(request: OperatorRequest) -> HttpResponse:

@@ -10,7 +10,7 @@ is shown by `core.api.account_pages`, and several cases at once by `core.api.sev
 import re
 from collections.abc import Awaitable, Callable, Mapping
 from dataclasses import dataclass, replace
-from datetime import timedelta
+from datetime import datetime, timedelta
 
 from core.api.account_handlers import (
     CONTAINMENT_PLAN_PARAMETER,
@@ -35,16 +35,19 @@ from core.api.write_handlers import (
     UNTIL_PARAMETER,
     WHO_PARAMETER,
     WHY_PARAMETER,
+    check_guard_is_on,
     request_acknowledgement,
     request_exemption,
     request_exemption_end,
     request_run,
     request_undo,
 )
+from core.engine.request_decisions import find_undo_obstacle
 from core.keys import KEY_PATTERN, PREFIX_LENGTH
 from core.model.requests import ACCOUNT_REQUESTS, RequestKind
 from core.model.state import GuardSnapshot
 from core.tenant.quoting import quote_text
+from core.time_format import format_time
 from core.web.act_target import ActTarget
 
 DEFAULT_EXEMPTION = timedelta(days=30)
@@ -150,6 +153,7 @@ async def find_target(context: RequestContext, kind: RequestKind, subject: str) 
     guard = config.guard.name
     target = ActTarget(kind, guard, config.guard.title, subject)
     if kind is RequestKind.RUN:
+        check_guard_is_on(config)
         return replace(target, summary=f"{config.guard.title}, in {config.mode} mode", subject="")
     if kind is RequestKind.RELEASE:
         status = await load_status(context)
@@ -165,14 +169,36 @@ async def find_target(context: RequestContext, kind: RequestKind, subject: str) 
         if is_key
         else await context.ledger.load(guard)
     )
+    if why := explain_obsolete(target, snapshot, context.now):
+        raise BadRequest(409, why)
     return describe_target(target, snapshot)
 
 
+def explain_obsolete(target: ActTarget, snapshot: GuardSnapshot, now: datetime) -> str:
+    """Why nothing would come of an action, as when somebody else acted meanwhile; or empty."""
+    case = snapshot.cases.get(target.subject)
+    if target.kind is RequestKind.ACKNOWLEDGE and case:
+        if case.closed_at:
+            return "the case is closed: there is nothing to know of"
+        if case.acknowledged_at:
+            by = quote_text(case.acknowledged_by, 120)
+            return f"it was acknowledged by {by} already, on {format_time(case.acknowledged_at)}"
+    if target.kind is RequestKind.END_EXEMPTION:
+        found = snapshot.exemptions.get(target.subject)
+        if case and (found is None or found.until <= now):
+            return "no exemption of it is in force"
+    return ""
+
+
 def describe_target(target: ActTarget, snapshot: GuardSnapshot) -> ActTarget:
-    """The case, change or object of an action. Raises BadRequest if it is not on record."""
+    """The case, change or object of an action. Raises BadRequest if it is not on record, or cannot
+    be undone.
+    """
     if target.kind is RequestKind.UNDO:
         for record in snapshot.changes:
             if record.id == target.subject:
+                if why := find_undo_obstacle(record):
+                    raise BadRequest(409, why)
                 return replace(
                     target, summary=record.subject, change_kind=record.kind, before=record.before
                 )

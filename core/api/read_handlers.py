@@ -377,7 +377,13 @@ def notice_response(status: int, message: str) -> HttpResponse:
     """An error as an HTML page, which reveals nothing about the tenant."""
     from core.web.pages import render_notice_page
 
-    headings = {401: "Sign in", 403: "Access denied", 404: "Not found", 503: "Not available"}
+    headings = {
+        401: "Sign in",
+        403: "Access denied",
+        404: "Not found",
+        409: "Not possible now",
+        503: "Not available",
+    }
     return html_response(
         status, render_notice_page(headings.get(status, "Request not valid"), [message])
     )

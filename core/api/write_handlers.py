@@ -19,6 +19,7 @@ from core.api.request import (
 )
 from core.api.responses import AcceptedDocument, AcceptedRunDocument
 from core.config.settings import get_setting_prefix
+from core.engine.request_decisions import RUN_REQUEST_KINDS
 from core.engine.run import create_run_id
 from core.errors import SettingsError
 from core.jobs.run_requests import RunMessage
@@ -71,9 +72,7 @@ UNTIL_PARAMETER = Parameter(
 async def request_run(context: RequestContext) -> HttpResponse:
     """Request a run now, or release exactly the plan that the change limit blocked."""
     config = context.get_guard_config()
-    if config.mode is Mode.OFF:
-        name = get_setting_prefix(config.guard.name)
-        raise BadRequest(409, f"{config.guard.name} is off: set {name}_MODE")
+    check_guard_is_on(config)
     mode = Mode(context.parameters["mode"]) if "mode" in context.parameters else None
     if mode and config.mode.restrict_to(mode) is not mode:
         raise BadRequest(
@@ -84,6 +83,13 @@ async def request_run(context: RequestContext) -> HttpResponse:
         raise BadRequest(409, '"plan" releases changes, but in alert mode no changes are made')
     kind = RequestKind.RELEASE if plan else RequestKind.RUN
     return await enqueue_request(context, config, kind, plan or str(mode or ""), mode=mode)
+
+
+def check_guard_is_on(config: GuardConfig) -> None:
+    """Raise BadRequest if a guard is off."""
+    if config.mode is Mode.OFF:
+        name = get_setting_prefix(config.guard.name)
+        raise BadRequest(409, f"{config.guard.name} is off: set {name}_MODE")
 
 
 async def request_exemption(context: RequestContext) -> HttpResponse:
@@ -149,8 +155,9 @@ async def enqueue_request(
 ) -> HttpResponse:
     """Record a request and return its run message for the queue.
 
-    An equal request that is still pending is not recorded twice: the response points to it. Raises
-    BadRequest when too many requests are pending for the guard.
+    An equal request that is still pending is not recorded twice: the response points to it, and its
+    message goes out again, since the first may never have reached the queue. Raises BadRequest when
+    too many requests are pending for the guard.
     """
     guard = config.guard.name
     operator_request = OperatorRequest(
@@ -172,14 +179,13 @@ async def enqueue_request(
     ]
     for other in pending:
         if (other.kind, other.subject, other.until) == (kind, subject, until):
-            return accepted_response(guard, other)
+            return accept_request(guard, other)
     if len(pending) >= MAX_PENDING_REQUESTS:
         raise BadRequest(
             429, f"{len(pending)} requests are already pending for {guard}: see its status"
         )
     await context.ledger.add_request(guard, operator_request)
-    runs_guard = kind in (RequestKind.RUN, RequestKind.RELEASE)
-    if runs_guard:
+    if kind in RUN_REQUEST_KINDS:
         run_status = {
             "guard": guard,
             "run": operator_request.id,
@@ -187,16 +193,20 @@ async def enqueue_request(
             "status": "queued",
         }
         await context.ledger.save_run_status(guard, operator_request.id, run_status)
-    return replace(
-        accepted_response(guard, operator_request),
-        run_messages=(RunMessage(guard, operator_request.id, context.now, runs_guard=runs_guard),),
-    )
+    return accept_request(guard, operator_request)
+
+
+def accept_request(guard: str, operator_request: OperatorRequest) -> HttpResponse:
+    """202, and the message by which the request is processed."""
+    runs_guard = operator_request.kind in RUN_REQUEST_KINDS
+    message = RunMessage(guard, operator_request.id, operator_request.at, runs_guard=runs_guard)
+    return replace(accepted_response(guard, operator_request), run_messages=(message,))
 
 
 def accepted_response(guard: str, operator_request: OperatorRequest) -> HttpResponse:
     """202: the request is recorded; `Location` is the address of its result."""
     request_id = operator_request.id
-    if operator_request.kind in (RequestKind.RUN, RequestKind.RELEASE):
+    if operator_request.kind in RUN_REQUEST_KINDS:
         address = f"/api/runs/{guard}/{request_id}"
         run = AcceptedRunDocument(request_id, request_id, "queued", address)
         return json_response(202, to_json(run), Location=address)

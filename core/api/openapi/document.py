@@ -136,7 +136,7 @@ SCHEMA_BY_ROUTE: Mapping[str, str] = {
 CONTAINMENT_OFF = "CONTAINMENT_MODE does not allow it."
 MODE_FORBIDS = "A mode does not allow it: of the guard, or of containment."
 CONFLICTS: Mapping[str, str] = {
-    "act-page": MODE_FORBIDS,
+    "act-page": f"{MODE_FORBIDS} Or nothing would come of it: it was done, or ended, meanwhile.",
     "perform-act": MODE_FORBIDS,
     "request-containment": CONTAINMENT_OFF,
     "request-containment-end": CONTAINMENT_OFF,

@@ -1,7 +1,7 @@
 """What people do from a page: the confirmation, the form, and what another site cannot do."""
 
 import re
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from urllib.parse import urlencode
 
 import pytest
@@ -23,11 +23,11 @@ CHANGE = ChangeRecord(
     CASE.key,
     "m1@contoso.com",
     "ResetAuditSet",
-    {},
+    {"mailbox_guid": "g", "logon_types": ["Owner"]},
     ChangeState.APPLIED,
     START - DAY,
     "67451000000000-0a1b2c3d",
-    before={"AuditOwner": ["Update"]},
+    before={"DefaultAuditSet": ["Admin"], "AuditOwner": ["Update"]},
 )
 
 
@@ -107,6 +107,46 @@ async def test_an_exemption_has_an_end_and_an_undo_shows_what_comes_back() -> No
     assert (await undo.submit()).status == 202
     asked = {one.kind for one in await list_requests(api)}
     assert asked == {RequestKind.EXEMPT, RequestKind.UNDO}
+
+
+@pytest.mark.parametrize(
+    ("kind", "changes", "said"),
+    [
+        (RequestKind.ACKNOWLEDGE, {"closed_at": START, "resolution": "gone"}, "closed"),
+        (
+            RequestKind.ACKNOWLEDGE,
+            {"acknowledged_at": START, "acknowledged_by": "<b>Bob"},
+            "acknowledged by &lt;b&gt;Bob already",
+        ),
+        (RequestKind.END_EXEMPTION, {}, "no exemption of it is in force"),
+    ],
+)
+async def test_what_somebody_else_did_meanwhile_is_not_offered_again(
+    kind: RequestKind, changes: dict[str, object], said: str
+) -> None:
+    api = await build_api()
+    await save_cases(api, replace(CASE, **changes))
+    answer = await api.get("act-page", {"kind": kind, "guard": GUARD, "subject": CASE.key})
+    assert answer.status == 409
+    assert said in str(answer.body)
+    assert "<form" not in str(answer.body)
+
+
+async def test_a_change_that_was_undone_is_not_offered_to_be_undone() -> None:
+    api = await build_api()
+    async with api.ledger.claim(GUARD, "a run") as claim:
+        assert claim
+        await claim.save(replace(CHANGE, undone_at=START))
+    query = {"kind": "undo", "guard": GUARD, "subject": CHANGE.id}
+    answer = await api.get("act-page", query)
+    assert (answer.status, "was taken back" in str(answer.body)) == (409, True)
+
+
+async def test_a_guard_that_is_off_is_not_offered_to_run() -> None:
+    api = await build_api()
+    api.environ["MAILBOX_AUDIT_MODE"] = "off"
+    answer = await api.get("act-page", {"kind": "run", "guard": GUARD})
+    assert (answer.status, "MAILBOX_AUDIT_MODE" in str(answer.body)) == (409, True)
 
 
 async def test_a_run_needs_no_subject() -> None:

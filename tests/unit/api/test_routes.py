@@ -183,7 +183,8 @@ async def test_a_repeated_request_points_to_the_pending_one() -> None:
     second = await api.post("request-undo", change=hash_parts("it"))
     other = await api.post("request-undo", change=hash_parts("another"))
     assert parse_body(first) == parse_body(second)
-    assert second.run_messages == ()
+    # The first message may never have reached the queue.
+    assert second.run_messages == first.run_messages != ()
     assert parse_body(other)["request"] != parse_body(first)["request"]
     assert len(await api.list_requests()) == 2
 

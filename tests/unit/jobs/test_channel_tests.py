@@ -67,6 +67,15 @@ class ChannelApi(ApiHarness):
         return await self.read(accepted["request"])
 
 
+async def test_a_test_whose_message_was_lost_is_made_once_it_is_asked_for_again() -> None:
+    api = ChannelApi()
+    first = await api.post("request-channel-test", WHO_AND_WHY)
+    api.clock.advance(minutes=5)
+    again = await api.post("request-channel-test", WHO_AND_WHY)
+    assert again.body == first.body
+    assert again.run_messages == first.run_messages != ()
+
+
 async def test_each_channel_is_sent_a_test_and_what_it_answered_is_told() -> None:
     api = ChannelApi()
     _, accepted = await api.ask()
