@@ -12,7 +12,7 @@ from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from io import TextIOWrapper
 from pathlib import Path
-from typing import Any
+from typing import Any, TextIO
 
 from rich.console import Console
 from rich.text import Text
@@ -49,9 +49,14 @@ class PipeConsole(Console):
         raise BrokenPipeError
 
 
-def open_console(file: int) -> Console:
-    """Standard output (1) or standard error (2). What is printed is never read as markup."""
-    stream = sys.stdout if file == 1 else sys.stderr
+def open_console(stream: TextIO) -> Console:
+    """Standard output or standard error. What is printed is never read as markup.
+
+    A sign that the terminal or the file has no room for is shown as its number: on Windows, output
+    that goes into a file knows few, and whoever chooses a name must not end the program.
+    """
+    if isinstance(stream, TextIOWrapper):
+        stream.reconfigure(errors="backslashreplace")
     return PipeConsole(file=stream, markup=False, highlight=False, emoji=False)
 
 
@@ -76,8 +81,8 @@ class Session:
     """What a command works with. Tests replace its parts."""
 
     environ: Mapping[str, str] = field(default_factory=lambda: dict(os.environ))
-    out: Console = field(default_factory=lambda: open_console(1))
-    err: Console = field(default_factory=lambda: open_console(2))
+    out: Console = field(default_factory=lambda: open_console(sys.stdout))
+    err: Console = field(default_factory=lambda: open_console(sys.stderr))
     now: Callable[[], datetime] = lambda: datetime.now(UTC)
     sleep: Callable[[float], Awaitable[None]] = asyncio.sleep
     is_interactive: bool = field(default_factory=lambda: sys.stdin.isatty() and sys.stderr.isatty())

@@ -2,6 +2,7 @@
 
 import re
 from dataclasses import dataclass, field, replace
+from typing import Any
 from urllib.parse import urlencode
 
 import pytest
@@ -122,7 +123,7 @@ async def test_an_exemption_has_an_end_and_an_undo_shows_what_comes_back() -> No
     ],
 )
 async def test_what_somebody_else_did_meanwhile_is_not_offered_again(
-    kind: RequestKind, changes: dict[str, object], said: str
+    kind: RequestKind, changes: dict[str, Any], said: str
 ) -> None:
     api = await build_api()
     await save_cases(api, replace(CASE, **changes))

@@ -4,7 +4,7 @@ import hashlib
 import json
 from dataclasses import replace
 from datetime import timedelta
-from io import StringIO
+from io import BytesIO, StringIO, TextIOWrapper
 from pathlib import Path
 from typing import TextIO, cast
 
@@ -19,7 +19,7 @@ from core.cli.formatting import (
     parse_deadline,
 )
 from core.cli.program import EXIT_BROKEN_PIPE, main
-from core.cli.session import PipeConsole, Session
+from core.cli.session import PipeConsole, Session, open_console
 from core.model.cases import Exemption
 from core.model.changes import ChangeState
 from core.model.findings import Fact, Severity
@@ -210,6 +210,19 @@ def test_without_a_command_the_help_is_printed(capsys: pytest.CaptureFixture[str
 def test_the_version_needs_no_connection() -> None:
     result = LocalApp(environ={"EXOGUARD_APP": "", "EXOGUARD_KEY": ""}).run_command("--version")
     assert (result.exit_code, result.out) == (EXIT_OK, f"exoguard {VERSION}\n")
+
+
+@pytest.mark.parametrize("encoding", ["ascii", "cp1252"])
+def test_a_name_with_signs_that_the_output_does_not_know_ends_nothing(encoding: str) -> None:
+    app = LocalApp()
+    app.save_rows(build_open_case(1, subject="\u5c71\u7530@contoso.com"), build_open_case(2))
+    file = TextIOWrapper(written := BytesIO(), encoding=encoding)
+    session = Session(out=open_console(file), client_factory=app.open_client, now=app.clock)
+    assert main(["cases"], session) == EXIT_OK
+    file.flush()
+    out = written.getvalue()
+    assert b"\\u5c71\\u7530@contoso.com" in out
+    assert b"box2@contoso.com" in out
 
 
 class ClosedPipe:
