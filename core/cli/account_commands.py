@@ -32,6 +32,8 @@ from core.cli.session import Session
 from core.cli.write_commands import DEFAULT_TIMEOUT, poll_until_done
 from core.tenant.quoting import quote_text
 
+# The most lines that are printed of a list; the document has all of them.
+MAX_RECIPIENTS, MAX_RECORDS = 100, 50
 ACCOUNT_ID = re.compile(r"[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}")
 AccountName = Annotated[
     str,
@@ -134,7 +136,7 @@ async def contain_account(
     )
     document = await find_containment(client, result, account_id, plan)
     if document is None:
-        session.print_output(f"Refused: {quote_text(str(result['note']), 600)}")
+        session.print_note(f"Refused: {quote_text(str(result['note']), 600)}")
         return EXIT_REFUSED
     if as_json:
         session.write_response((await get_containment(client, document["containment"])).body)
@@ -229,7 +231,8 @@ async def uncontain_account(
 ) -> int:
     """Take back an account's containment, step by step.
 
-    Rules and forwards stay off unless --steps names them. Access may need an hour to return.
+    Rules and forwards stay off unless --steps names them. Access may need an hour to return. Exits
+    with 1 if something that was to be taken back is not.
     """
     account_id = await resolve_account(client, account)
     session.print_note(f"the containment of {account_id} is taken back, at {client.location}")
@@ -240,7 +243,15 @@ async def uncontain_account(
         session, client, account_id, "uncontain", why=why, who=who, steps=steps
     )
     session.print_output(f"{result['status']}: {quote_text(str(result['note']), 1500)}")
-    return EXIT_REFUSED if result["status"] == "refused" else EXIT_OK
+    if result["status"] == "refused":
+        return EXIT_REFUSED
+    document = (await fetch_response(client, "/api/containments.json")).parse_object()
+    is_partly = any(
+        row["not_taken_back"]
+        for row in document["containments"]
+        if row["undo_request"] == result["request"]
+    )
+    return EXIT_PROBLEM if is_partly else EXIT_OK
 
 
 async def list_containments(session: Session, client: ApiClient, as_json: AsJson = False) -> int:
@@ -249,10 +260,15 @@ async def list_containments(session: Session, client: ApiClient, as_json: AsJson
     if as_json:
         session.write_response(response.body)
         return EXIT_OK
-    for row in response.parse_object()["containments"]:
+    document = response.parse_object()
+    if not document["containments"]:
+        session.print_output("None.")
+    for row in document["containments"]:
         when = format_time_and_age(row["planned_at"], session.now())
         name = quote_text(row["name"] or row["account"])
         session.print_output(f"{row['containment']}  {row['state']:<9} {name}, {when}")
+    if more := document["total"] - len(document["containments"]):
+        session.print_output(f"and {more} older ones")
     return EXIT_OK
 
 
@@ -286,11 +302,12 @@ async def show_impact(
         f"{sent['messages']} messages to {sent['recipients']} recipients: {sent['inside']} inside, "
         f"{sent['outside']} outside, {sent['unknown']} of whom that is not known"
     )
-    for row in document["recipients"][:100]:
+    for row in document["recipients"][:MAX_RECIPIENTS]:
         subjects = "; ".join(quote_text(text, 80) for text in row["subjects"][:2])
         session.print_output(
             f"  {row['where']:<8} {row['count']:>4}  {quote_text(row['address'])}  {subjects}"
         )
+    print_remainder(session, len(document["recipients"]) - MAX_RECIPIENTS, "recipients")
     session.print_output(f"Opened: {document['opened']}.")
     print_records(session, document)
     for line in document["not_read"]:
@@ -315,18 +332,25 @@ def print_records(session: Session, document: dict[str, Any]) -> None:
         f"messages sent"
     )
     for name in ("copied", "opened", "attachments"):
-        for row in records[name][:50]:
+        for row in records[name][:MAX_RECORDS]:
             what = row.get("message") or row.get("folder") or "not named"
             session.print_output(
                 f"  {name:<11} {row['last'][:16]}  {quote_text(what, 200)}  {quote_text(row['by'])}"
                 f"  {', '.join(row['addresses'])}"
             )
+        print_remainder(session, len(records[name]) - MAX_RECORDS, f"records ({name})")
     for row in records["not_recorded"]:
         session.print_output(
             f"  not recorded: more was accessed on {row['last'][:10]} than the service recorded"
         )
     if records.get("silence"):
         session.print_output(f"  {quote_text(records['silence'], 600)}")
+
+
+def print_remainder(session: Session, number: int, what: str) -> None:
+    """Say how much of a list is not printed, and where it is."""
+    if number > 0:
+        session.print_output(f"  and {number:,} more {what}: --out FILE writes all of them")
 
 
 async def download_bundle(
@@ -376,8 +400,8 @@ async def request_bundle(
 
 async def fetch_edition(client: ApiClient, number: str, edition: int) -> Any:
     """An edition of what was kept under an id, as the API answers it; 0 is the last one."""
-    chosen = f"?edition={edition}" if edition else ""
-    return await fetch_response(client, f"/api/account-bundles/{number}{chosen}")
+    chosen = {"edition": str(edition)} if edition else None
+    return await fetch_response(client, f"/api/account-bundles/{number}", chosen)
 
 
 def print_edition(session: Session, document: dict[str, Any], number: str) -> None:

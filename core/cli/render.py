@@ -15,6 +15,7 @@ from core.cli.formatting import (
     format_age,
     format_time_and_age,
     format_utc,
+    parse_document_time,
     sanitize_cell,
 )
 from core.cli.undo_hint import format_before, format_undo_hint
@@ -242,7 +243,7 @@ class TerminalRenderer:
                     else None,
                 ),
                 (
-                    "exempt",
+                    "exempt" if exempt and is_ahead(exempt["until"], self.now) else "was exempt",
                     sanitize_cell(
                         f"until {format_utc(exempt['until'])}, by {exempt['who']}: {exempt['why']}",
                         800,
@@ -323,6 +324,12 @@ class TerminalRenderer:
         for change in changes:
             name = sanitize_cell(f"{change['kind']} · {change['subject']} {change['note']}", 400)
             self.print_line("  ", colour_word(change["outcome"]), name)
+
+
+def is_ahead(text: str, now: datetime) -> bool:
+    """Whether a time of a document has not come yet."""
+    time = parse_document_time(text)
+    return time is not None and time > now
 
 
 def describe_empty_page(document: JsonRow) -> str:

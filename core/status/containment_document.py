@@ -13,6 +13,7 @@ from core.model.containment import (
     ContainmentStep,
     StepState,
 )
+from core.status.containment_texts import list_not_taken_back
 
 CONTAINMENTS_LIMIT = 100
 
@@ -59,6 +60,9 @@ class ContainmentDocument:
     look_again_at: datetime | None
     undone_by: str | None
     undone_at: datetime | None
+    undo_request: RunId | None
+    not_taken_back: tuple[str, ...]
+    """The steps that were to be taken back, and are not."""
     evidence_sha256: str | None
     remarks: tuple[str, ...]
     not_read: tuple[str, ...]
@@ -119,6 +123,8 @@ def build_containment_document(containment: Containment) -> ContainmentDocument:
         look_again_at=containment.look_again_at,
         undone_by=containment.undone_by or None,
         undone_at=containment.undone_at,
+        undo_request=containment.undo_id or None,
+        not_taken_back=tuple(step.name for step in list_not_taken_back(containment)),
         evidence_sha256=containment.bundle_digest or None,
         remarks=containment.remarks,
         not_read=containment.unread,

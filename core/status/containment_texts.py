@@ -8,6 +8,7 @@ from core.model.containment import (
     PLAN_WINDOW,
     Containment,
     ContainmentState,
+    ContainmentStep,
     StepState,
 )
 
@@ -44,10 +45,15 @@ def is_block_missing(containment: Containment) -> bool:
 
 def is_partly_undone(containment: Containment) -> bool:
     """Whether something that was to be taken back was not."""
-    return any(
-        step.state is not StepState.UNDONE
+    return bool(list_not_taken_back(containment))
+
+
+def list_not_taken_back(containment: Containment) -> tuple[ContainmentStep, ...]:
+    """The steps that were to be taken back, and are not."""
+    return tuple(
+        step
         for step in containment.steps
-        if step.name in containment.undo_steps
+        if step.name in containment.undo_steps and step.state is not StepState.UNDONE
     )
 
 

@@ -89,6 +89,29 @@ def test_a_plan_is_carried_out_and_taken_back() -> None:
     assert "undone" in app.run_command("containments").out
 
 
+def test_what_was_not_taken_back_decides_the_exit_code() -> None:
+    app = AccountApp()
+    assert carry_out(app).exit_code == 0
+    app.tenant.rules.clear()
+    back = app.run_command("uncontain", MIA, "--steps", "rule-1", *WHY_OPTIONS, "--yes")
+    assert "not taken back: rule-1" in back.out
+    assert back.exit_code == 1
+    [row] = json.loads(app.run_command("containments", "--json").out)["containments"]
+    assert row["not_taken_back"] == ["rule-1"]
+
+
+def test_an_empty_list_of_containments_says_so() -> None:
+    assert AccountApp().run_command("containments").out == "None.\n"
+
+
+def test_a_refusal_is_no_json() -> None:
+    asked = AccountApp().run_command(
+        "contain", MIA, "--plan", "0" * 32, *WHY_OPTIONS, "--yes", "--json"
+    )
+    assert (asked.exit_code, asked.out) == (3, "")
+    assert "no plan of this account" in asked.err
+
+
 def test_steps_are_chosen() -> None:
     app = AccountApp()
     plan = app.plan("--steps", "block-sign-in,protocols")
@@ -114,7 +137,7 @@ def test_a_plan_is_not_carried_out_twice_nor_by_another_hash() -> None:
     assert "carried out already" in again.out
     other = app.run_command("contain", MIA, "--plan", "0" * 32, *WHY_OPTIONS, "--yes")
     assert other.exit_code == 3
-    assert "no plan of this account" in other.out
+    assert "no plan of this account" in other.err
 
 
 @pytest.mark.parametrize(
@@ -186,8 +209,20 @@ def test_the_impact_lists_recipients() -> None:
     assert app.tenant.write_count == 0
     assert "impact of mia@example.com, edition 1" in shown.err
     number = shown.err.rpartition("id ")[2].strip()
-    again = app.run_command("impact", MIA, "--id", number)
-    assert (again.exit_code, again.out) == (0, shown.out)
+    for edition in ((), ("--edition", "1")):
+        again = app.run_command("impact", MIA, "--id", number, *edition)
+        assert (again.exit_code, again.out) == (0, shown.out), again.err
+    assert app.run_command("impact", MIA, "--id", number, "--edition", "2").exit_code == 2
+
+
+def test_a_list_that_is_cut_says_how_much_it_leaves_out() -> None:
+    app = AccountApp()
+    app.tenant.account_details[MIA, DetailKind.SENT_MAIL] = tuple(
+        AccountDetail(f"m{number} x", f"x{number}@evil.example", "Delivered", app.clock())
+        for number in range(103)
+    )
+    shown = app.run_command("impact", MIA, *WHY_OPTIONS)
+    assert "and 3 more recipients" in shown.out
 
 
 def test_the_impact_needs_a_reason_and_takes_no_id_of_evidence() -> None:

@@ -459,7 +459,10 @@ def test_an_exemption_shows_until_when_and_why() -> None:
     granted = Exemption(case.key, "Dana", "known", START + 9 * DAY)
     app.save_rows(replace(case, closed_at=START, resolution="exempt"), granted)
     out = " ".join(app.run_command("case", case.short_key).out.split())
-    assert "until 2026-11-29 06:00 UTC, by Dana: known" in out
+    assert " exempt until 2026-11-29 06:00 UTC, by Dana: known" in out
+    app.clock.advance(days=10)
+    out = " ".join(app.run_command("case", case.short_key).out.split())
+    assert "was exempt until 2026-11-29 06:00 UTC" in out
 
 
 def test_no_color_is_respected(monkeypatch: pytest.MonkeyPatch) -> None:
