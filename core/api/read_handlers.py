@@ -7,7 +7,7 @@ one row ─► a run, a request               a period ─► the evidence
 import asyncio
 import re
 from collections.abc import Iterable, Sequence
-from dataclasses import replace
+from dataclasses import fields, replace
 
 from core import VERSION
 from core.api.openapi.document import ACCOUNT_PATTERN
@@ -37,6 +37,7 @@ from core.microsoft365.cis_benchmark import find_controls
 from core.model.cases import Case
 from core.model.findings import Severity
 from core.status.case_document import (
+    CaseSummaryDocument,
     build_case_document,
     build_case_page_document,
     build_case_summary,
@@ -142,6 +143,7 @@ BATCH_PARAMETER = Parameter(
     40,
     required=False,
 )
+CASE_COLUMNS = tuple(column.name for column in fields(CaseSummaryDocument))
 CASE_SELECTION_PARAMETERS = (
     GUARD_PARAMETER,
     SEVERITY_PARAMETER,
@@ -163,7 +165,7 @@ async def load_status(context: RequestContext) -> TenantStatus:
         guard_data,
         context.now,
         context.settings.run_time,
-        await load_shared_rows(context.ledger),
+        await load_shared_rows(context.ledger, context.now),
         context.settings.containment.mode,
         [one.name for one in context.settings.channels],
         context.settings.channel_faults,
@@ -256,7 +258,7 @@ async def get_cases_file(context: RequestContext, file_format: ExportFormat) -> 
     records = [to_json(build_case_summary(case, config.guard.name)) for config, case in pairs]
     return HttpResponse(
         200,
-        b"".join(encode_case_list(records, file_format)),
+        b"".join(encode_case_list(records, CASE_COLUMNS, file_format)),
         {
             **RESPONSE_HEADERS,
             "Content-Disposition": f'attachment; filename="exoguard-cases.{file_format}"',

@@ -89,10 +89,12 @@ RECORD_FIELDS: Mapping[str, Mapping[str, str]] = {
         "request": "the id of that request",
     },
     "request": {
-        "guard": "the guard it was requested of",
+        "guard": "the guard it was requested of; else containment or channels",
         "id": "the id of the request",
-        "kind": "what was requested: run, release, exempt, end-exemption, undo or acknowledge",
-        "subject": "the key of a case, the id of an object or a change, or the hash of a plan",
+        "kind": "what was requested: run, release, exempt, end-exemption, undo or acknowledge; "
+        "contain, uncontain, evidence or impact of an account; test-channels",
+        "subject": "the key of a case, the id of an object, account or change, the hash of a plan, "
+        "or the name of a channel",
         "who": "who requested it, by their own statement",
         "why": "the reason given",
         "signed_in": "how the request was authenticated",

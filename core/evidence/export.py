@@ -14,15 +14,19 @@ from core.evidence.records import (
     list_gap_records,
     list_guard_records,
     list_log_records,
+    list_request_records,
     make_gap_record,
 )
 from core.model.guards import GuardConfig
-from core.ports import Ledger
+from core.ports import CHANNEL_PARTITION, CONTAINMENT_PARTITION, Ledger
 
 # The ledger's interval of runs includes its later end and excludes its earlier one, to the
 # millisecond; a period is the other way round.
 LEDGER_RESOLUTION = timedelta(milliseconds=1)
 WEEK = timedelta(days=7)
+# Requests that concern no guard are done or refused within so long.
+LONGEST_REQUEST = timedelta(days=2)
+GUARDLESS_PARTITIONS = (CHANNEL_PARTITION, CONTAINMENT_PARTITION)
 # Writing records never yields to the event loop by itself.
 YIELD_INTERVAL = 200
 
@@ -41,17 +45,20 @@ async def collect_evidence(
         yield record
     for record in list_containment_records(header, await ledger.load_containments()):
         yield record
-    async for record in iter_bundle_records(ledger, header):
+    async for record in iter_account_records(ledger, header):
         yield record
     for config in sorted(configs, key=lambda config: config.guard.name):
         async for record in collect_guard_evidence(ledger, config, header):
             yield record
 
 
-async def iter_bundle_records(
+async def iter_account_records(
     ledger: Ledger, header: ExportHeader
 ) -> AsyncIterator[EvidenceRecord]:
-    """What was kept of accounts, week by week: a year of it is too much to hold at once."""
+    """What was kept of accounts, and what was requested of them and of channels.
+
+    Bundles come week by week: a year of them is too much to hold at once.
+    """
     since = header.since
     while since < header.until:
         until = min(since + WEEK, header.until)
@@ -61,6 +68,10 @@ async def iter_bundle_records(
         for key in stored.unreadable_keys:
             yield make_gap_record("bundle", since, until, f"the row {key} cannot be decoded")
         since = until
+    for partition in GUARDLESS_PARTITIONS:
+        requests = await ledger.list_requests(partition, header.since - LONGEST_REQUEST)
+        for record in list_request_records(header, partition, requests):
+            yield record
 
 
 async def collect_guard_evidence(

@@ -23,7 +23,13 @@ from datetime import UTC, date, datetime, time, timedelta
 from enum import StrEnum
 
 from core.evidence.data_dictionary import RECORD_FIELDS
-from core.evidence.records import SCHEMA_VERSION, EvidenceRecord, ExportHeader, make_header_record
+from core.evidence.records import (
+    SCHEMA_VERSION,
+    EvidenceRecord,
+    ExportHeader,
+    make_header_record,
+    sanitize_record_value,
+)
 
 MAX_PERIOD = timedelta(days=400)
 ISO_DATE = re.compile(r"[0-9]{4}-[0-9]{2}-[0-9]{2}")
@@ -140,16 +146,19 @@ def encode_record(record: EvidenceRecord, file_format: ExportFormat) -> bytes:
 
 
 def encode_case_list(
-    records: Sequence[Mapping[str, object]], file_format: ExportFormat
+    records: Iterable[Mapping[str, object]], names: Sequence[str], file_format: ExportFormat
 ) -> Iterator[bytes]:
-    """A list of alike records: one JSON object a line, or a table with a line of names."""
+    """A list of alike records: one JSON object a line, or a table with a line of names.
+
+    A table is for people: no character in it deceives, as in the evidence.
+    """
     if file_format is ExportFormat.JSONL:
         yield from (f"{encode_compact_json(record)}\n".encode() for record in records)
         return
-    names = list(records[0]) if records else []
     yield encode_table_line(names)
     for record in records:
-        yield encode_table_line(escape_formula(format_table_cell(record[name])) for name in names)
+        cells = (format_table_cell(sanitize_record_value(record[name])) for name in names)
+        yield encode_table_line(map(escape_formula, cells))
 
 
 def encode_digest_line(digest: str) -> bytes:

@@ -343,12 +343,10 @@ def find_granting_request(
 
 
 def list_request_records(
-    header: ExportHeader, guard: str, snapshot: GuardSnapshot
+    header: ExportHeader, guard: str, requests: Iterable[OperatorRequest]
 ) -> Iterator[EvidenceRecord]:
     """The requests that were made or ended in the period."""
-    for request in sort_by_time(
-        snapshot.operator_requests, lambda request: (request.at, request.id)
-    ):
+    for request in sort_by_time(requests, lambda request: (request.at, request.id)):
         if header.contains(request.at) or header.contains(request.ended_at):
             yield make_record(
                 "request",
@@ -414,7 +412,7 @@ def list_guard_records(
     yield from list_finding_records(header, guard, snapshot)
     yield from list_change_records(header, guard, snapshot)
     yield from list_exemption_records(header, guard, snapshot)
-    yield from list_request_records(header, guard, snapshot)
+    yield from list_request_records(header, guard, snapshot.operator_requests)
     yield from list_coverage_records(header, config, days)
 
 

@@ -114,7 +114,7 @@ async def send_digest_card(
         await load_all_guard_data(world.ledger, configs),
         world.now(),
         run_time,
-        await load_shared_rows(world.ledger),
+        await load_shared_rows(world.ledger, world.now()),
         beside.containment,
         [channel.name for channel in world.channels],
         world.channel_faults,

@@ -458,8 +458,7 @@ def build_status_document(status: TenantStatus) -> StatusDocument:
         ),
         exemptions=tuple(map(build_exemption_view, status.exemptions)),
         requests=tuple(
-            build_operator_request(operator_request, guard.name)
-            for guard, operator_request in status.operator_requests
+            build_operator_request(one.request, one.guard) for one in status.operator_requests
         ),
         permissions=build_permissions(status),
         probe=build_probe(status.probe) if status.probe else None,

@@ -163,6 +163,16 @@ class ExemptionView:
     ends_soon: bool = False
 
 
+@dataclass(frozen=True, slots=True)
+class RequestView:
+    """An operator's request, and of whom it was requested."""
+
+    guard: str
+    """The guard's name, or the partition of what concerns no guard."""
+    title: str
+    request: OperatorRequest
+
+
 # ----------------------------------------------------------------------------------------------
 # Timing and coverage
 # ----------------------------------------------------------------------------------------------
@@ -371,11 +381,13 @@ def list_exemption_views(
     return tuple(sorted(found, key=lambda one: (not one.in_force, one.exemption.until)))
 
 
-def list_recent_requests(snapshot: GuardSnapshot, now: datetime) -> tuple[OperatorRequest, ...]:
+def list_recent_requests(
+    requests: Iterable[OperatorRequest], now: datetime
+) -> tuple[OperatorRequest, ...]:
     """The requests of the last 30 days, and all that are not processed yet."""
     return tuple(
         request
-        for request in snapshot.operator_requests
+        for request in requests
         if now - request.at <= RECENT_REQUEST_WINDOW or request.state is RequestState.REQUESTED
     )
 

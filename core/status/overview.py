@@ -22,7 +22,7 @@ from core.model.guards import GuardConfig, Mode
 from core.model.outbox import ChannelFault, ChannelHealth
 from core.model.requests import OperatorRequest
 from core.model.state import ProbeReport
-from core.ports import Ledger
+from core.ports import CHANNEL_PARTITION, CONTAINMENT_PARTITION, Ledger
 from core.status.activity_status import LogStatus, build_log_statuses
 from core.status.case_groups import CaseGroup, group_cases
 from core.status.channel_status import ChannelStatus, build_channel_statuses, is_silent
@@ -30,12 +30,14 @@ from core.status.counts import StatusCounts, count_guard, select_open_cases
 from core.status.daily_history import DailyCounts, build_daily_history
 from core.status.guard_status import (
     DEFAULT_RUN_TIME,
+    RECENT_REQUEST_WINDOW,
     RUN_MARGIN,
     ExemptionView,
     GuardData,
     Health,
     HealthReason,
     PendingDecision,
+    RequestView,
     ScanCoverage,
     ScanTiming,
     compute_scan_timing,
@@ -141,6 +143,8 @@ class TenantStatus:
     """How the audit logs are read."""
     channels: tuple[ChannelStatus, ...] = ()
     """How the channels besides Teams stand, and Teams where it is out of use."""
+    shared_requests: tuple[RequestView, ...] = ()
+    """The recent requests that concern no guard."""
     unread: tuple[str, ...] = ()
     """What else cannot be read of the state now, in words."""
 
@@ -197,10 +201,22 @@ class TenantStatus:
         return tuple(sorted(every, key=lambda pair: pair[1].at, reverse=True))
 
     @property
-    def operator_requests(self) -> tuple[tuple[GuardStatus, OperatorRequest], ...]:
+    def operator_requests(self) -> tuple[RequestView, ...]:
         """The recent operator requests of all guards, newest first."""
-        every = ((guard, one) for guard in self.guards for one in guard.operator_requests)
-        return tuple(sorted(every, key=lambda pair: pair[1].at, reverse=True))
+        of_guards = (
+            RequestView(guard.name, guard.title, one)
+            for guard in self.guards
+            for one in guard.operator_requests
+        )
+        every = (*of_guards, *self.shared_requests)
+        return tuple(sorted(every, key=lambda one: one.request.at, reverse=True))
+
+
+GUARDLESS_TITLES: Mapping[str, str] = {
+    CONTAINMENT_PARTITION: "Containment",
+    CHANNEL_PARTITION: "Channels",
+}
+"""What is shown in place of a guard's title, of requests that concern none."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -213,6 +229,8 @@ class SharedRows:
     """How each channel besides Teams answered lately."""
     probe: ProbeReport | None = None
     """The last probe of the assumptions."""
+    requests: tuple[RequestView, ...] = ()
+    """The recent requests that concern no guard."""
     unread: tuple[str, ...] = ()
     """What of these cannot be read now, in words."""
 
@@ -220,7 +238,7 @@ class SharedRows:
 NOTHING_SHARED = SharedRows()
 
 
-async def load_shared_rows(ledger: Ledger) -> SharedRows:
+async def load_shared_rows(ledger: Ledger, now: datetime) -> SharedRows:
     """Load what is on record of no guard in particular; of what cannot be read, its name."""
 
     async def load_cursors(rows: SharedRows) -> SharedRows:
@@ -232,11 +250,22 @@ async def load_shared_rows(ledger: Ledger) -> SharedRows:
     async def load_probe(rows: SharedRows) -> SharedRows:
         return replace(rows, probe=await ledger.load_probe())
 
+    async def load_requests(rows: SharedRows) -> SharedRows:
+        found = [
+            RequestView(partition, title, one)
+            for partition, title in GUARDLESS_TITLES.items()
+            for one in list_recent_requests(
+                await ledger.list_requests(partition, now - RECENT_REQUEST_WINDOW), now
+            )
+        ]
+        return replace(rows, requests=tuple(found))
+
     rows = SharedRows()
     for what, load in (
         ("how the audit logs are read", load_cursors),
         ("how the channels answered", load_healths),
         ("how the tenant answered when it was probed", load_probe),
+        ("what was asked for of accounts and channels", load_requests),
     ):
         try:
             rows = await load(rows)
@@ -339,6 +368,7 @@ def build_status(
         probe=shared.probe,
         channels=channel_statuses,
         unread=shared.unread,
+        shared_requests=shared.requests,
         logs=logs,
     )
 
@@ -368,7 +398,7 @@ def build_guard_status(
         known_cases=frozenset(one.case_key for one in recent if one.case_key in snapshot.cases),
         exemptions=list_exemption_views(config.guard.name, snapshot, now),
         missing_permissions=tuple(case for case in open_cases if case.kind == "permission-missing"),
-        operator_requests=list_recent_requests(snapshot, now),
+        operator_requests=list_recent_requests(snapshot.operator_requests, now),
         unreadable_rows=snapshot.unreadable_rows,
         read_error=data.read_error,
     )

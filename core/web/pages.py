@@ -205,7 +205,7 @@ def render_requests_page(status: TenantStatus, tenant: str = "", batch: str = ""
 
     With a batch, what became of the requests that one form made.
     """
-    requests = [pair for pair in status.operator_requests if not batch or pair[1].batch == batch]
+    requests = [one for one in status.operator_requests if not batch or one.request.batch == batch]
     return TEMPLATES.get_template("requests.html").render(
         here="requests",
         root="",

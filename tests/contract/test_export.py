@@ -19,7 +19,8 @@ from core.evidence.file_format import EvidenceExport, ExportFormat, verify_expor
 from core.evidence.records import EvidenceRecord
 from core.model.cases import Exemption
 from core.model.containment import AccountBundle
-from core.ports import CONTAINMENT_PARTITION, Ledger
+from core.model.requests import RequestKind, RequestState
+from core.ports import CHANNEL_PARTITION, CONTAINMENT_PARTITION, Ledger
 from sandbox.functions_host.azurite import Azurite
 from tests.support.audit_builders import (
     DAY,
@@ -91,6 +92,23 @@ async def test_what_was_kept_of_an_account_is_in_it_edition_by_edition_as_it_was
     for entry in found:
         document = str(entry["document"])
         assert hashlib.sha256(document.encode()).hexdigest() == entry["bundle_sha256"] == digest
+
+
+async def test_who_asked_about_an_account_or_tested_the_channels_is_in_it(ledger: Ledger) -> None:
+    asked = build_audited_request(
+        kind=RequestKind.IMPACT, subject="a1", state=RequestState.REFUSED, note="it is off"
+    )
+    await ledger.add_request(CONTAINMENT_PARTITION, asked)
+    await ledger.add_request(
+        CHANNEL_PARTITION, build_audited_request(kind=RequestKind.TEST_CHANNELS, subject="")
+    )
+    early = replace(asked, id=build_run_id(SINCE - DAY), at=SINCE - DAY, ended_at=SINCE - DAY)
+    await ledger.add_request(CONTAINMENT_PARTITION, early)
+    found = filter_records("request", await taken(ledger))
+    assert [(one["guard"], one["kind"], one["who"], one["state"]) for one in found] == [
+        ("channels", "test-channels", "Dana", "done"),
+        ("containment", "impact", "Dana", "refused"),
+    ]
 
 
 async def test_the_evidence_is_what_the_ledger_remembers_of_the_period(ledger: Ledger) -> None:

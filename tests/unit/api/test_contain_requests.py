@@ -3,6 +3,7 @@
 One process: the routes, a ledger and a tenant in memory, and the worker that processes requests.
 """
 
+import json
 from collections.abc import Mapping
 from copy import replace
 from datetime import timedelta
@@ -253,3 +254,14 @@ async def test_what_was_kept_is_served_by_edition_with_its_digest() -> None:
         odd = await api.get("account-bundle", {"edition": edition}, bundle=result["request"])
         assert odd.status == 400
     assert GUID in str(kept.body)
+
+
+async def test_what_was_asked_about_accounts_is_among_the_requests_of_operators() -> None:
+    api = ContainApi()
+    asked = await api.result("containment")
+    status = json.loads((await api.get("status-json")).body)
+    assert [(one["guard"], one["kind"], one["request"]) for one in status["requests"]] == [
+        ("containment", "contain", asked["request"])
+    ]
+    page = str((await api.get("requests-page")).body)
+    assert f'href="containments/{asked["request"]}"' in page
