@@ -85,7 +85,7 @@ async def resolve_case(client: ApiClient, text: str, guard: str = "") -> tuple[s
         )
     unreadable: set[str] = set()
     for state in ("open", "closed"):
-        found = await list_case_keys(client, state, guard, unreadable)
+        found = await list_case_keys(client, state, guard, wanted, unreadable)
         matches = [row for row in found if row[1].endswith(wanted)]
         if len(matches) > 1:
             keys = ", ".join(f"{key} ({name})" for name, key in matches[:5])
@@ -110,15 +110,17 @@ async def find_case_guard(client: ApiClient, key: str, guard: str) -> str:
 
 
 async def list_case_keys(
-    client: ApiClient, state: str, guard: str, unreadable: set[str]
+    client: ApiClient, state: str, guard: str, wanted: str, unreadable: set[str]
 ) -> list[tuple[str, str]]:
-    """All cases in a state, as pairs of a guard and a key. Raises ApiUnavailable.
+    """The cases in a state that name a part of a key, as pairs of a guard and a key. Raises
+    ApiUnavailable.
 
     Adds to `unreadable` the guards whose cases are missing.
     """
     keys: list[tuple[str, str]] = []
     for page in range(1, MAX_PAGES + 1):
-        query = {"state": state, "page": str(page), **({"guard": guard} if guard else {})}
+        query = {"state": state, "page": str(page), "q": wanted}
+        query |= {"guard": guard} if guard else {}
         document = (await fetch_response(client, "/api/cases.json", query)).parse_object()
         keys += [(str(row["guard"]), str(row["case"])) for row in document["cases"]]
         unreadable.update(quote_text(str(name), 60) for name in document["unreadable"])

@@ -18,7 +18,12 @@ from core.notifications.adaptive_card import (
     take_fitting,
     wrap_in_message,
 )
-from core.status.containment_texts import STEP_STATE_TEXTS, describe_news, is_partly_undone
+from core.status.containment_texts import (
+    STEP_STATE_TEXTS,
+    describe_news,
+    has_succeeded,
+    is_partly_undone,
+)
 
 MAX_LISTED = 12
 MAX_NAME, MAX_REASON, MAX_STEP, MAX_COMMAND = 120, 300, 200, 600
@@ -95,13 +100,6 @@ def list_step_rows(containment: Containment, free_bytes: int) -> list[CardElemen
     if more := len(made) - len(told) + len(persons) - len(named):
         rows.append(make_subtle_text(f"and {more} more steps"))
     return rows
-
-
-def has_succeeded(containment: Containment, step: ContainmentStep) -> bool:
-    """Whether a step was made, or taken back where that is what the card tells of."""
-    if containment.untold == "undone" and step.name in containment.undo_steps:
-        return step.state is StepState.UNDONE
-    return step.state in (StepState.DONE, StepState.UNDONE)
 
 
 def describe_made_step(step: ContainmentStep) -> tuple[str, str]:

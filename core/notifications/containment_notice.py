@@ -4,13 +4,19 @@ from collections.abc import Iterator
 from datetime import datetime
 
 from core.keys import PREFIX_LENGTH, hash_parts
-from core.model.containment import Containment, ContainmentStep, StepState
+from core.model.containment import Containment, ContainmentStep
 from core.model.findings import Fact, Severity, Step
 from core.model.outbox import Notice, NoticeEvent
-from core.status.containment_texts import STEP_STATE_TEXTS, describe_news, is_block_missing
+from core.status.containment_texts import (
+    STEP_STATE_TEXTS,
+    describe_news,
+    has_succeeded,
+    is_block_missing,
+)
 from core.status.remedy import list_short_steps
+from core.tenant.quoting import quote_text
 
-MAX_FACTS, MAX_FACT, MAX_SUMMARY = 12, 400, 1_000
+MAX_STEPS, MAX_FACT, MAX_SUMMARY = 10, 400, 1_000
 ADVICE = (
     "Look at the page of the containment: what Exoguard did, what failed, and what stays for you, "
     "with its commands."
@@ -37,7 +43,7 @@ def build_containment_notice(containment: Containment, summary: str, now: dateti
         steps=list_short_steps(
             tuple(Step(one.title, one.command) for one in containment.steps if not one.change)
         ),
-        facts=tuple(list_facts(containment))[:MAX_FACTS],
+        facts=tuple(list_facts(containment)),
         opened_at=containment.started_at,
         closed_at=containment.undone_at if is_over else None,
         containment=containment.id,
@@ -55,16 +61,22 @@ def rate_news(containment: Containment) -> Severity:
 
 
 def list_facts(containment: Containment) -> Iterator[Fact]:
-    """Who wanted it and why, what came of each step, and what stays for a person."""
+    """Who wanted it and why, what stays for a person, and what came of each step, what failed
+    first.
+    """
     by = containment.ordered_by or containment.requested_by
     by = containment.undone_by if containment.untold == "undone" else by
-    yield Fact("by", f"{by}: {containment.reason}"[:MAX_FACT])
-    made = [step for step in containment.steps if step.change]
-    for step in sorted(made, key=lambda one: one.state in (StepState.DONE, StepState.UNDONE)):
-        yield Fact(STEP_STATE_TEXTS[step.state], describe_step(step)[:MAX_FACT])
+    yield Fact("by", quote_text(f"{by}: {containment.reason}", MAX_FACT))
     persons = [step.title for step in containment.steps if not step.change]
     if persons:
-        yield Fact("for you", "; ".join(persons)[:MAX_FACT])
+        count = f"{len(persons)} steps: " if len(persons) > 1 else ""
+        yield Fact("for you", quote_text(f"{count}{'; '.join(persons)}", MAX_FACT))
+    made = [step for step in containment.steps if step.change]
+    made.sort(key=lambda step: has_succeeded(containment, step))
+    for step in made[:MAX_STEPS]:
+        yield Fact(STEP_STATE_TEXTS[step.state], quote_text(describe_step(step), MAX_FACT))
+    if len(made) > MAX_STEPS:
+        yield Fact("", f"and {len(made) - MAX_STEPS} more steps")
 
 
 def describe_step(step: ContainmentStep) -> str:

@@ -57,6 +57,13 @@ def list_not_taken_back(containment: Containment) -> tuple[ContainmentStep, ...]
     )
 
 
+def has_succeeded(containment: Containment, step: ContainmentStep) -> bool:
+    """Whether a step was made, or taken back where that is what is told."""
+    if containment.untold == "undone" and step.name in containment.undo_steps:
+        return step.state is StepState.UNDONE
+    return step.state in (StepState.DONE, StepState.UNDONE)
+
+
 def describe_state(containment: Containment, now: datetime) -> str:
     """How far a containment has come, as a sentence."""
     match containment.state:

@@ -23,6 +23,7 @@ from jinja2 import Environment, FileSystemLoader, StrictUndefined
 from markupsafe import Markup, escape
 
 from core.microsoft365.cis_benchmark import Control
+from core.model.activity import build_actor_key, build_session_key
 from core.model.changes import ChangeRecord
 from core.model.findings import Severity, Step
 from core.model.guards import GuardConfig
@@ -343,6 +344,7 @@ def render_case_page(
         steps=steps,
         cause_lines=tuple(list_cause_lines(case)),
         related=detail.related,
+        story=case.cause and (build_session_key(case.cause) or build_actor_key(case.cause)),
         events=build_case_timeline(detail),
         exempt_now=exemption is not None and exemption.until - now > timedelta(),
         undoable_ids={record.id for record in detail.changes if can_offer_undo(record)},

@@ -65,6 +65,8 @@ class LocalApp:
     """The questions the command line asked."""
     posts: list[tuple[str, Mapping[str, str]]] = field(default_factory=list)
     """The submitted requests: path and body."""
+    reads: list[str] = field(default_factory=list)
+    """The paths that were read, in order."""
     canned_replies: dict[str, ApiResponse] = field(default_factory=dict)
     waits: list[float] = field(default_factory=list)
     is_idle: bool = False
@@ -154,6 +156,7 @@ class RecordingClient:
         return self.inner.location
 
     async def get(self, path: str, query: Mapping[str, str] | None = None) -> ApiResponse:
+        self.app.reads.append(path)
         return self.app.canned_replies.get(path) or await self.inner.get(path, query)
 
     async def post(self, path: str, body: Mapping[str, str]) -> ApiResponse:

@@ -260,6 +260,14 @@ def test_a_refusal_of_the_app_is_printed() -> None:
     assert "refused: an exemption ends in the future, within a year" in result.err
 
 
+def test_one_of_many_cases_is_found_by_the_end_of_its_key_with_one_request() -> None:
+    app = LocalApp()
+    cases = [build_open_case(number) for number in range(250)]
+    app.save_rows(*cases)
+    assert app.run_command("case", cases[-1].short_key).exit_code == EXIT_OK
+    assert app.reads.count("/api/cases.json") == 1
+
+
 def test_the_end_of_several_keys_is_ambiguous() -> None:
     app = LocalApp()
     keys = [f"{number:024x}0badcafe" for number in (1, 2)]

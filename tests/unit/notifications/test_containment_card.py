@@ -8,6 +8,7 @@ import pytest
 from core.model.containment import Containment, ContainmentState, ContainmentStep, StepState
 from core.notifications.adaptive_card import MAX_MESSAGE_BYTES
 from core.notifications.containment_card import build_containment_card
+from core.notifications.containment_notice import build_containment_notice
 from tests.support.adaptive_cards import (
     PUBLIC_URL,
     collect_texts,
@@ -54,6 +55,14 @@ def test_a_step_that_failed_is_above_a_dozen_that_were_made() -> None:
     told = build_containment("a rule", *[StepState.DONE] * 12, StepState.REFUSED)
     texts = collect_texts(build_containment_card(told, "a summary", ""))
     assert texts.index("refused") < texts.index("done")
+
+
+def test_other_channels_are_told_what_stays_for_a_person_however_much_was_made() -> None:
+    told = build_containment("a rule", *[StepState.DONE] * 20, StepState.FAILED)
+    facts = build_containment_notice(told, "a summary", START).facts
+    assert [fact.label for fact in facts[:3]] == ["by", "for you", "failed"]
+    assert facts[1].text.startswith("15 steps: a rule; ")
+    assert facts[-1].text == "and 11 more steps"
 
 
 def test_a_containment_that_was_not_taken_back_is_not_told_as_if_it_was() -> None:

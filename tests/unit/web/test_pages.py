@@ -6,6 +6,7 @@ import json
 import re
 import shlex
 from collections.abc import Iterator
+from dataclasses import replace
 from datetime import timedelta
 from html.parser import HTMLParser
 
@@ -13,12 +14,17 @@ import pytest
 
 from core.api.routes import ROUTES
 from core.cli.program import get_root_command
+from core.model.activity import Cause, build_session_key
 from core.model.changes import ChangeState
-from core.model.findings import Severity, Verdict
+from core.model.findings import Correlation, Severity, Verdict
 from core.model.guards import Mode
 from core.model.requests import RequestKind, RequestState
+from core.model.state import GuardSnapshot
+from core.status.case_query import CaseDetail
 from core.status.daily_history import build_daily_history
-from core.status.guard_status import Health
+from core.status.guard_status import GuardData, Health
+from core.status.overview import build_status
+from core.tenant.activity import ActivityActor, ActivityLog, ActorKind
 from core.web import instructions
 from core.web.case_timeline import build_case_timeline
 from core.web.charts import chart_case_flow, chart_changes, chart_open_cases, round_up_to_axis
@@ -33,9 +39,17 @@ from core.web.glossary import (
     SEVERITY_TEXTS,
     VERDICT_TEXTS,
 )
-from core.web.pages import MAX_CHANGES, MAX_ROWS, PAGE_HEADERS, render_case_page, render_notice_page
+from core.web.pages import (
+    MAX_CHANGES,
+    MAX_ROWS,
+    PAGE_HEADERS,
+    render_case_page,
+    render_notice_page,
+    render_status_page,
+)
 from tests.support.status_samples import (
     AUDIT,
+    CONFIGS_BY_NAME,
     FORWARDING,
     NOW,
     SIGN_IN,
@@ -44,6 +58,8 @@ from tests.support.status_samples import (
     build_healthy_tenant,
     build_hostile_tenant,
     build_large_tenant,
+    build_sample_case,
+    build_sample_change,
 )
 
 VOID = {"meta", "link", "br", "rect", "path", "line", "input"}
@@ -339,6 +355,40 @@ def test_the_status_page_bounds_its_rows_and_counts_the_others() -> None:
     text = Read(pages.render_page("requests", {}) or "").text
     assert re.search(r"\d+ more changes not shown here", text)
     assert text.count("Clear the mailbox's forward") == MAX_ROWS
+
+
+def test_a_case_page_says_what_it_leaves_out() -> None:
+    guard = CONFIGS_BY_NAME[FORWARDING]
+    actor = ActivityActor(ActorKind.PERSON, "u1", "mia@contoso.com")
+    cause = Cause("Set-Mailbox", NOW, actor, ActivityLog.EXCHANGE, session="s1")
+    shared = tuple(Correlation(f"{number:016x}", f"target {number}") for number in range(12))
+    case = replace(build_sample_case(FORWARDING, 1, "A rule."), cause=cause, correlations=shared)
+    change = build_sample_change(case, 1, "DisableInboxRule", NOW)
+    changes = tuple(replace(change, id=f"{number:032x}") for number in range(70))
+    related = tuple((FORWARDING, build_sample_case(FORWARDING, n, "B")) for n in range(30))
+    detail = CaseDetail(guard, case, changes, related=related)
+    page = Read(render_case_page(detail, NOW))
+    assert "50 more changes not shown here" in page.text
+    assert "12 earlier events are not shown here" in page.text
+    assert "target 9 and 2 more" in page.text
+    assert f"../../cases?about={build_session_key(cause)}" in page.values("href")
+
+
+def test_a_story_of_more_cases_than_one_form_answers_says_so() -> None:
+    shared = Correlation("0123456789abcdef", "one target")
+    cases = [
+        replace(
+            build_sample_case(FORWARDING, number, "A rule."),
+            severity=Severity.CRITICAL,
+            correlations=(shared,),
+        )
+        for number in range(60)
+    ]
+    data = GuardData(
+        CONFIGS_BY_NAME[FORWARDING], GuardSnapshot(cases={case.key: case for case in cases})
+    )
+    page = Read(render_status_page(build_status([data], NOW)))
+    assert "of which the box chooses the gravest 50" in page.text
 
 
 def test_the_history_is_drawn_to_scale_and_shown_as_a_table() -> None:
