@@ -63,9 +63,10 @@ def group_cases(cases: Iterable[Case], guard: str) -> list[CaseGroup]:
     for case in ranked:
         if case.object_id not in apart:
             stories[False, case.object_id].append(case)
-        for shared in (*case.correlations, *list_hands(case)):
-            stories[True, shared.key].append(case)
-            names.setdefault(shared.key, shared)
+        # One thing may go by two names: a case is in its story once.
+        for key, shared in {one.key: one for one in list_shared(case)}.items():
+            stories[True, key].append(case)
+            names.setdefault(key, shared)
     left = dict.fromkeys(case.key for case in ranked)
     groups: list[CaseGroup] = []
     for (is_shared, key), members in sorted(
@@ -79,6 +80,12 @@ def group_cases(cases: Iterable[Case], guard: str) -> list[CaseGroup]:
         groups.append(CaseGroup(spread_objects(found), names[key] if is_shared else None))
     groups += (CaseGroup((case,)) for case in ranked if case.key in left)
     return rank_groups(groups)
+
+
+def list_shared(case: Case) -> Iterator[Correlation]:
+    """All that a case may share with others."""
+    yield from case.correlations
+    yield from list_hands(case)
 
 
 def list_hands(case: Case) -> Iterator[Correlation]:

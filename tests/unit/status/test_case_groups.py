@@ -62,6 +62,14 @@ def test_who_is_left_of_a_story_alone_has_an_entry_of_its_own() -> None:
     assert sum(len(one.cases) for one in groups) == 3
 
 
+def test_what_goes_by_two_names_is_shared_once() -> None:
+    """As of two rules that were merged into one case, each with its own words for the target."""
+    named = (THIEF, replace(THIEF, text="mail to the same by another name"))
+    pair = [build_case(number, correlations=named) for number in (1, 2)]
+    [found] = group(*pair)
+    assert len(found.cases) == 2
+
+
 def build_cause(name: str, session: str = "", kind: ActorKind = ActorKind.PERSON) -> Cause:
     actor = ActivityActor(kind, name)
     return Cause("Set-Mailbox", START, actor, ActivityLog.EXCHANGE, session=session)
