@@ -154,6 +154,15 @@ async def test_throttling_is_waited_for_and_an_outage_is_said() -> None:
             stage.to.sandbox.tenant.faults.load([])
 
 
+async def test_a_page_in_place_of_a_channel_has_taken_nothing() -> None:
+    async with open_stage() as stage:
+        for name in EVERY_CHANNEL:
+            stage.fail(**get_fault_target(name), kind="html", status=200)
+            with pytest.raises(NotificationError):
+                await stage.connect(name).send([build_row()])
+            assert stage.count(name) == 0
+
+
 async def test_what_a_channel_refuses_is_told_apart_from_what_it_never_takes() -> None:
     async with open_stage() as stage:
         for name in EVERY_CHANNEL:

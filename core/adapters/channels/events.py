@@ -9,6 +9,7 @@ import base64
 import hashlib
 import hmac
 import json
+import re
 from collections.abc import Awaitable, Callable, Sequence
 from dataclasses import dataclass
 from datetime import datetime
@@ -31,6 +32,7 @@ from core.notifications.event_messages import (
 
 RELIES_ON = ("channel-receivers",)
 
+PAGE_START = re.compile(rb"(?i)(\xef\xbb\xbf)?\s*<(!doctype\s+html|html)\b")
 JSON_HEADERS = {"Content-Type": "application/json"}
 
 type SendRows = Callable[[Sequence[OutboxRow], bool], Awaitable[None]]
@@ -59,8 +61,10 @@ def encode_json(value: object) -> bytes:
 
 
 def is_success(reply: BufferedResponse) -> bool:
-    """Whether an answer is any success."""
-    return 200 <= reply.status < 300
+    """Whether an answer is any success, and no page: a sign-in page, or that of an instance that
+    sleeps, answers 200 in place of the receiver.
+    """
+    return 200 <= reply.status < 300 and not PAGE_START.match(reply.body)
 
 
 def is_accepted_by_pagerduty(reply: BufferedResponse) -> bool:
