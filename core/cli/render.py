@@ -113,7 +113,11 @@ class TerminalRenderer:
         """Print what is pending: decisions, notifications, permissions, exemptions."""
         if document["decisions"]:
             number = sum(row["decisions"] for row in document["guards"])
-            self.print_title(f"Waiting for your decision: {number}")
+            known = len(document["decisions"]) - number
+            self.print_title(
+                f"Waiting for your decision: {number}"
+                + (f", and {known} that somebody acknowledged" if known else "")
+            )
             self.print_table(
                 ("since", "kind", "what"), map(self.build_decision_row, document["decisions"])
             )

@@ -33,6 +33,11 @@ from core.tenant.quoting import quote_text
 from core.tenant.reversibility import explain_irreversible
 
 MAX_UNDO_ATTEMPTS = 3
+# Who exempts a name exempts nothing, and is to know it.
+UNKNOWN_SUBJECT = (
+    "no case that is open or was lately is about it: an exemption goes by the key of a case or the "
+    "id of an object, never by a name or an address"
+)
 # The run that these ask for resolves them at its end.
 RUN_REQUEST_KINDS = (RequestKind.RUN, RequestKind.RELEASE)
 
@@ -137,12 +142,13 @@ def decide_exempt(
         )
     except SettingsError as error:
         return RequestResult(refuse_request(request, now, str(error)))
-    ended = tuple(
-        end_as_exempt(case, now)
-        for case in snapshot.cases.values()
-        if case.closed_at is None and granted.subject in (case.key, case.object_id)
-    )
+    about = [
+        case for case in snapshot.cases.values() if granted.subject in (case.key, case.object_id)
+    ]
+    ended = tuple(end_as_exempt(case, now) for case in about if case.closed_at is None)
     note = f"exempt until {granted.until:%Y-%m-%d %H:%M} UTC; {len(ended)} open cases ended"
+    if not about:
+        note = f"{note}; {UNKNOWN_SUBJECT}"
     return RequestResult(complete_request(request, now, note), (granted, *ended))
 
 

@@ -22,7 +22,7 @@ from core.cli.program import EXIT_BROKEN_PIPE, main
 from core.cli.session import PipeConsole, Session, open_console
 from core.model.cases import Exemption
 from core.model.changes import ChangeState
-from core.model.findings import Fact, Severity
+from core.model.findings import Fact, Severity, Verdict
 from tests.support.fakes.clock import START
 from tests.support.fakes.ledger import DAY
 from tests.support.local_app import (
@@ -177,6 +177,16 @@ def test_a_list_that_lacks_the_cases_of_a_guard_says_so() -> None:
     sought = app.run_command("case", build_open_case(1).short_key)
     assert sought.exit_code == EXIT_UNAVAILABLE
     assert f"but the state cannot be read of {GUARD_NAME}" in sought.err
+
+
+def test_decisions_that_somebody_acknowledged_are_counted_apart() -> None:
+    app = LocalApp()
+    app.save_rows(
+        build_open_case(1, verdict=Verdict.ASK),
+        build_open_case(2, verdict=Verdict.ASK, acknowledged_at=START, acknowledged_by="Dana"),
+    )
+    shown = app.run_command("status").out
+    assert "Waiting for your decision: 1, and 1 that somebody acknowledged" in shown
 
 
 def test_cases_are_searched_and_sorted() -> None:

@@ -147,6 +147,16 @@ async def test_what_is_exempt_ends_quietly_and_comes_back_when_the_exemption_end
     assert len(stage.notification_channel.sent) == cards + 1
 
 
+async def test_who_exempts_a_name_is_told_that_nothing_goes_by_it() -> None:
+    stage = await alerted()
+    until = stage.clock() + 30 * DAY
+    by_name = await asks(stage, RequestKind.EXEMPT, "m7@x", until=until)
+    by_id = await asks(stage, RequestKind.EXEMPT, (await the_case(stage)).object_id, until=until)
+    await process_requests_now(stage)
+    assert "never by a name" in (await became(stage, by_name)).note
+    assert "never by a name" not in (await became(stage, by_id)).note
+
+
 async def test_an_exemption_can_be_ended_before_its_time_and_only_once() -> None:
     stage = await alerted()
     subject = (await the_case(stage)).key
