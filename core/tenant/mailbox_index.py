@@ -7,8 +7,9 @@ table and of the progress, in whatever order Exchange listed the mailboxes.
 """
 
 from array import array
-from collections.abc import Container, Iterable, Iterator
+from collections.abc import Container, Iterable, Iterator, Sequence
 from dataclasses import dataclass, field
+from itertools import batched
 
 import msgspec
 
@@ -171,8 +172,9 @@ class MailboxIndex:
             while end < len(order) and get_prefix(order[end]) == get_prefix(order[end - 1]):
                 end += 1
             high = get_prefix(order[end]) if end < len(order) else RANGE_END
-            rows = self.unpack_rows(place & ((1 << NUMBER_BITS) - 1) for place in order[start:end])
-            yield MailboxRange(low, high, rows, is_first=low == RANGE_START)
+            numbers = [place & ((1 << NUMBER_BITS) - 1) for place in order[start:end]]
+            boxes = self.unpack_rows(numbers)
+            yield MailboxRange(low, high, boxes, is_first=low == RANGE_START)
             if high == RANGE_END:
                 return
             start, low = end, high
@@ -181,17 +183,17 @@ class MailboxIndex:
         """The places of the mailboxes from a hash prefix on, in order: prefix, then number."""
         places = (
             (int(prefix, 16) << NUMBER_BITS) + number
-            for number in range(len(self.rows))
-            if (prefix := compute_hash_prefix(self.ids[number][0])) >= after
+            for numbers in batched(range(len(self.rows)), RANGE_SIZE, strict=False)
+            for number, (mailbox_id, _) in zip(numbers, self.ids.read_each(numbers), strict=True)
+            if (prefix := compute_hash_prefix(mailbox_id)) >= after
         )
         return array("Q", sorted(places))
 
-    def unpack_rows(self, numbers: Iterable[int]) -> tuple[Mailbox, ...]:
+    def unpack_rows(self, numbers: Sequence[int]) -> tuple[Mailbox, ...]:
         """The mailboxes of some rows, each once."""
         kinds, boxes = list(self.kinds), dict[str, Mailbox]()
-        for number in numbers:
-            mailbox_id, guid = self.ids[number]
-            kept = UNPACKER.decode(self.rows[number])
+        rows = map(UNPACKER.decode, self.rows.read_each(numbers))
+        for (mailbox_id, guid), kept in zip(self.ids.read_each(numbers), rows, strict=True):
             boxes[mailbox_id] = Mailbox(
                 mailbox_id,
                 guid,

@@ -5,6 +5,7 @@ from collections.abc import Sequence
 GUID_BYTES, GUID_LENGTH = 16, 36
 HYPHENS = (8, 13, 18, 23)
 """Where a GUID has them."""
+DIGITS = tuple(place for place in range(GUID_LENGTH) if place not in HYPHENS)
 
 
 class PackedIdPairs:
@@ -28,15 +29,15 @@ class PackedIdPairs:
                 self.others[len(self)] = pair
             self.packed += one or bytes(2 * GUID_BYTES)
 
-    def __getitem__(self, number: int) -> tuple[str, str]:
-        if self.others and number in self.others:
-            return self.others[number]
-        start = 2 * GUID_BYTES * number
-        x = self.packed[start : start + 2 * GUID_BYTES].hex()
-        return (
-            f"{x[:8]}-{x[8:12]}-{x[12:16]}-{x[16:20]}-{x[20:32]}",
-            f"{x[32:40]}-{x[40:44]}-{x[44:48]}-{x[48:52]}-{x[52:]}",
-        )
+    def read_each(self, numbers: Sequence[int]) -> list[tuple[str, str]]:
+        """The pairs with some numbers, in their order."""
+        size = 2 * GUID_BYTES
+        packed = b"".join([self.packed[size * number : size * (number + 1)] for number in numbers])
+        guids = iter(unpack_guids(packed))
+        pairs = list(zip(guids, guids, strict=True))
+        if not self.others:
+            return pairs
+        return [self.others.get(number, pair) for number, pair in zip(numbers, pairs, strict=True)]
 
 
 def pack_guids(texts: Sequence[str]) -> bytes | None:
@@ -55,3 +56,13 @@ def pack_guids(texts: Sequence[str]) -> bytes | None:
     # hyphens, so that another one leaves too few digits.
     is_whole = len(packed) == GUID_BYTES * len(texts) and packed.hex() == digits
     return packed if is_whole else None
+
+
+def unpack_guids(packed: bytes) -> list[str]:
+    """GUIDs from sixteen bytes each: every digit of all of them together, then each by itself."""
+    digits = packed.hex().encode()
+    joined = bytearray(b"-") * (len(packed) // GUID_BYTES * GUID_LENGTH)
+    for number, place in enumerate(DIGITS):
+        joined[place::GUID_LENGTH] = digits[number :: 2 * GUID_BYTES]
+    text = joined.decode()
+    return [text[at : at + GUID_LENGTH] for at in range(0, len(text), GUID_LENGTH)]

@@ -1,6 +1,7 @@
 """Many short rows in few blocks of memory."""
 
 from array import array
+from collections.abc import Iterable, Iterator
 from itertools import accumulate
 
 BLOCK_ROWS = 500
@@ -31,9 +32,12 @@ class PackedRows:
     def __len__(self) -> int:
         return len(self.ends) + len(self.last)
 
-    def __getitem__(self, number: int) -> bytes:
-        if number >= len(self.ends):
-            return self.last[number - len(self.ends)]
-        block, place = divmod(number, BLOCK_ROWS)
-        start = self.ends[number - 1] if place else 0
-        return self.blocks[block][start : self.ends[number]]
+    def read_each(self, numbers: Iterable[int]) -> Iterator[bytes]:
+        """The rows with some numbers, in their order."""
+        ends, packed = self.ends, len(self.ends)
+        for number in numbers:
+            if number >= packed:
+                yield self.last[number - packed]
+                continue
+            block, place = divmod(number, BLOCK_ROWS)
+            yield self.blocks[block][ends[number - 1] if place else 0 : ends[number]]

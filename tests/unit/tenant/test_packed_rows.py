@@ -19,7 +19,7 @@ def test_any_ids_come_back_as_they_were(parts: list[list[tuple[str, str]]]) -> N
         pairs.extend(part)
     every = [pair for part in parts for pair in part]
     assert len(pairs) == len(every)
-    assert [pairs[number] for number in range(len(every))] == every
+    assert pairs.read_each(range(len(every))) == every
 
 
 @given(st.lists(st.uuids(), max_size=5))
@@ -50,7 +50,7 @@ def test_what_only_looks_like_a_guid_stays_a_text(text: str) -> None:
     assert pack_guids([GUID, text]) is None
     pairs = PackedIdPairs()
     pairs.extend([(GUID, GUID), (GUID, text), (text, GUID)])
-    assert [pairs[number] for number in range(3)] == [(GUID, GUID), (GUID, text), (text, GUID)]
+    assert pairs.read_each([2, 0, 1]) == [(text, GUID), (GUID, GUID), (GUID, text)]
     assert set(pairs.others) == {1, 2}
 
 
@@ -63,4 +63,6 @@ def test_rows_are_found_by_their_number_in_whichever_block_they_are(
     for row in every:
         rows.append(row)
     assert len(rows) == len(every)
-    assert [rows[number] for number in range(len(every))] == every
+    assert list(rows.read_each(range(len(every)))) == every
+    backwards = range(len(every) - 1, -1, -1)
+    assert list(rows.read_each(backwards)) == every[::-1]
