@@ -12,9 +12,11 @@ import re
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from datetime import UTC, datetime
 from functools import lru_cache
+from typing import cast
 
 from core.microsoft365.recipient_kinds import RECIPIENT_KINDS, normalize_recipient_kind
 from core.strict_json import parse_strict_json
+from core.tenant.packed_ids import pack_guids
 
 RELIES_ON = ("exchange-wire-forms",)
 
@@ -39,7 +41,7 @@ DURATION = re.compile(
 )
 # Exchange prints numbers as text at times, and groups their digits for people: "12,345".
 WHOLE_NUMBER = re.compile(r"[+-]?(?:[0-9]{1,20}|[0-9]{1,3}(?:,[0-9]{3}){1,6})")
-OBJECTS = frozenset({dict})
+OBJECTS, STRINGS = frozenset({dict}), frozenset({str})
 ANNOTATION_MARKERS = ("@odata.type", "@data.type")
 
 
@@ -110,6 +112,14 @@ def parse_identifier(value: object, limit: int = ID_LIMIT) -> str:
 def find_guid(text: str) -> str:
     """A GUID in small letters; "" for any other text. A row of a listing is asked several times."""
     return text.lower() if GUID.fullmatch(text) else ""
+
+
+def are_plain_guids(values: Sequence[object]) -> bool:
+    """Whether each of many values is a GUID as Microsoft prints it, which no parsing changes."""
+    if not STRINGS.issuperset(map(type, values)):
+        return False
+    texts = cast("Sequence[str]", values)
+    return pack_guids(texts) is not None and EMPTY_GUID not in texts
 
 
 def parse_object_id(value: object) -> str:

@@ -1,9 +1,11 @@
 """Parts of a listing, and what tells one of its rows from another."""
 
 import json
+from collections.abc import Sequence
 from dataclasses import dataclass
+from typing import cast
 
-from core.adapters.parsing import ResponseRow, parse_identifier
+from core.adapters.parsing import ResponseRow, are_plain_guids, parse_identifier
 
 ID_PROPERTIES = ("ExternalDirectoryObjectId", "Guid", "ImmutableId")
 """What an object may be known by, the best first."""
@@ -28,3 +30,9 @@ def identify_row(row: ResponseRow) -> str:
         if found := parse_identifier(row.get(name)):
             return found.lower()
     return json.dumps(row, sort_keys=True, default=str)
+
+
+def identify_rows(rows: Sequence[ResponseRow]) -> list[str]:
+    """The same of many rows; of a page whose Guids are as usual, all at once."""
+    guids = [row.get(IDS_OF_ONE[0]) for row in rows]
+    return cast("list[str]", guids) if are_plain_guids(guids) else list(map(identify_row, rows))

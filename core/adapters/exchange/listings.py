@@ -28,7 +28,7 @@ from core.adapters.exchange.batch import TakeRows
 from core.adapters.exchange.client import ExchangeClient
 from core.adapters.exchange.command import Command
 from core.adapters.exchange.each_owner import list_guids, read_each
-from core.adapters.exchange.listed_rows import ListedRows, identify_row
+from core.adapters.exchange.listed_rows import ListedRows, identify_rows
 from core.adapters.exchange.page_requests import (
     PageRequester,
     choose_other_size,
@@ -323,11 +323,11 @@ class Listing:
         if not (self.has_chosen_size and self.last_path):
             return False
         requester = PageRequester(self.exchange, self.command, page_size=self.page_size)
-        expected, found = set(map(identify_row, self.last_rows)), set[str]()
+        expected, found = set(identify_rows(self.last_rows)), set[str]()
         try:
             async with aclosing(requester.read_pages(self.last_path, resumed=True)) as pages:
                 async for rows, _ in pages:
-                    found.update(map(identify_row, rows))
+                    found.update(identify_rows(rows))
                     if not found <= expected:
                         return False
             requester.check_end()

@@ -77,6 +77,7 @@ async def fetch_paged_listing[T](
     after: str,
     *,
     never_empty: bool = False,
+    parse_usual_page: Callable[[list[ResponseRow]], list[T] | None] | None = None,
 ) -> AsyncIterator[Reading[T]]:
     """A listing without which nothing absent is gone, part by part.
 
@@ -86,6 +87,7 @@ async def fetch_paged_listing[T](
     part that says why.
     Exchange need not know a link of an earlier run any more: then the listing begins anew.
     `never_empty`: every tenant has some of these, so an empty list is an answer gone wrong.
+    `parse_usual_page` tells a page in which all is as usual together, as row by row it would be.
     """
     is_empty = not after
     nameless = 0
@@ -98,7 +100,8 @@ async def fetch_paged_listing[T](
             is_empty = is_empty and not rows
             if never_empty and is_empty and not further:
                 raise Unavailable(f"{command.cmdlet} listed nobody at all")
-            items, broken = parse_each_row(rows, parse)
+            usual = parse_usual_page(rows) if parse_usual_page else None
+            items, broken = parse_each_row(rows, parse) if usual is None else (usual, [])
             # A page is a thousand rows: others have their turn before it is judged.
             await asyncio.sleep(0)
             item_ids = list(map(get_id, items))

@@ -3,7 +3,7 @@
 from dataclasses import dataclass, field
 
 from core.adapters.exchange.id_set import IdSet
-from core.adapters.exchange.listed_rows import identify_row
+from core.adapters.exchange.listed_rows import identify_rows
 from core.adapters.parsing import ResponseRow
 
 # Objects come and go between two ways: this share of those read before may be missing.
@@ -39,7 +39,7 @@ class ShownObjects:
 
     def take_new_rows(self, rows: list[ResponseRow]) -> list[ResponseRow]:
         """The rows that neither this way nor one before it showed."""
-        names = list(map(identify_row, rows))
+        names = identify_rows(rows)
         old = set(self.current.add_each(names))
         if self.earlier.count:
             again = {place for place, name in enumerate(names) if name in self.earlier} - old

@@ -16,7 +16,7 @@ from itertools import islice
 
 from core.adapters.exchange.client import ExchangeClient
 from core.adapters.exchange.command import Command
-from core.adapters.exchange.listed_rows import identify_row
+from core.adapters.exchange.listed_rows import identify_rows
 from core.adapters.exchange.page_requests import PageRequester
 from core.adapters.exchange.responses import WayFailed
 from core.adapters.exchange.slices import (
@@ -74,7 +74,7 @@ class CutSlice:
         """Let go of rows that a complete slice below shows, here and in all that hold this one."""
         self.found += len(rows)
         cut: CutSlice | None = self
-        names = [identify_row(row) for row in rows]
+        names = identify_rows(rows)
         while cut:
             for name in names if cut.missing else ():
                 cut.missing.pop(name, None)
@@ -247,7 +247,8 @@ class SliceReader:
 
     def divide(self, step: Step, rows: list[ResponseRow], count: int) -> list[Step | Rest | End]:
         """The parts of a slice whose answer was cut, in order."""
-        held = {identify_row(row): row for row in self.drop_further(rows)}
+        kept = self.drop_further(rows)
+        held = dict(zip(identify_rows(kept), kept, strict=True))
         cut = CutSlice(len(rows), held, step.parent)
         dates, names = list_dates(rows), list_names(rows)
         if step.part.is_by_name or len(set(dates)) == 1:

@@ -2,6 +2,8 @@
 
 from collections.abc import AsyncIterator, Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass
+from operator import attrgetter
+from typing import cast
 
 from msgspec.structs import replace
 
@@ -11,6 +13,7 @@ from core.adapters.exchange.paging import fetch_listing, fetch_paged_listing
 from core.adapters.exchange.single_objects import fetch_single_objects
 from core.adapters.parsing import (
     ResponseRow,
+    are_plain_guids,
     parse_object_id,
     parse_recipient_kind,
     parse_recipient_text,
@@ -69,6 +72,27 @@ def parse_listed_mailbox(row: ResponseRow) -> Mailbox:
     guid = parse_object_id(row.get("Guid")) or account
     if not guid:
         raise ValueError("a mailbox without a usable id")
+    return build_listed_mailbox(row, account, guid)
+
+
+def parse_usual_mailboxes(rows: Sequence[ResponseRow]) -> list[Mailbox] | None:
+    """The same of a page on which every mailbox has both ids in their usual form; otherwise None.
+
+    Looking at each id by itself takes longer than all the rest.
+    """
+    accounts = [row.get("ExternalDirectoryObjectId") for row in rows]
+    guids = [row.get("Guid") for row in rows]
+    if not (are_plain_guids(accounts) and are_plain_guids(guids)):
+        return None
+    ids = cast("Iterable[tuple[str, str]]", zip(accounts, guids, strict=True))
+    return [
+        build_listed_mailbox(row, account, guid)
+        for row, (account, guid) in zip(rows, ids, strict=True)
+    ]
+
+
+def build_listed_mailbox(row: ResponseRow, account: str, guid: str) -> Mailbox:
+    """A mailbox whose ids are known; `account` is empty where it has none."""
     address = parse_text(row.get("PrimarySmtpAddress"), 512) or parse_text(
         row.get("UserPrincipalName"), 512
     )
@@ -116,14 +140,20 @@ class M365MailboxReader:
         all that is known of them.
         """
         only = {"RecipientTypeDetails": sorted(kinds)} if kinds else {}
-        select, parse = (
-            (MAILBOX_PROPERTIES, parse_mailbox)
+        select, parse, parse_usual_page = (
+            (MAILBOX_PROPERTIES, parse_mailbox, None)
             if kinds
-            else (LISTED_PROPERTIES, parse_listed_mailbox)
+            else (LISTED_PROPERTIES, parse_listed_mailbox, parse_usual_mailboxes)
         )
         command = Command("Get-Mailbox", {**ALL_RESULTS, **only}, select)
         async for page in fetch_paged_listing(
-            self.exchange, MAILBOXES, command, parse, lambda one: one.id, after
+            self.exchange,
+            MAILBOXES,
+            command,
+            parse,
+            attrgetter("id"),
+            after,
+            parse_usual_page=parse_usual_page,
         ):
             yield page
 
