@@ -12,8 +12,9 @@ from core.engine.open_folds import index_folded
 from core.engine.outbox import Outbox
 from core.engine.periodic_checks import find_due_checks
 from core.engine.population import find_least_trusted_count
-from core.model.cases import Case
+from core.model.cases import Case, list_open_ids
 from core.model.changes import ChangeRecord
+from core.model.findings import Severity
 from core.model.guards import GuardConfig, GuardPolicy, Mode, ObserveContext
 from core.model.runs import ReportedFinding, RunReport
 from core.model.state import GuardSnapshot, GuardState, ScanPass, ScanTotals
@@ -130,9 +131,8 @@ class Scan:
             policy=self.policy,
             due_checks=find_due_checks(self.config, state, self.decision_context.now),
             continuation=self.scan_pass.continuation,
-            open_case_ids=frozenset(
-                case.object_id for case in self.cases.values() if case.closed_at is None
-            ),
+            open_case_ids=list_open_ids(self.cases.values()),
+            weighty_case_ids=list_open_ids(self.cases.values(), Severity.MEDIUM),
             is_enforcing=self.decision_context.mode is Mode.ENFORCE,
             last_full_scan=state.checks_finished_at.get(LAST_FULL_SCAN_KEY),
             last_scan=state.checks_finished_at.get(LAST_SCAN_KEY),

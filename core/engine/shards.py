@@ -32,8 +32,8 @@ from core.engine.shard_message import ShardMessage
 from core.engine.shared_state import add_shared_state
 from core.errors import Unavailable
 from core.keys import PREFIX_LENGTH, RANGE_END, RANGE_START
-from core.model.cases import Case
-from core.model.findings import Finding
+from core.model.cases import Case, list_open_ids
+from core.model.findings import Finding, Severity
 from core.model.guards import GuardConfig, GuardPolicy, Mode, ObserveContext
 from core.model.requests import RunOptions
 from core.model.runs import ReportedFinding, RunReport
@@ -347,9 +347,6 @@ async def inspect_shard(
         now,
         folded=index_folded(snapshot.cases.values()),
     )
-    open_case_ids = frozenset(
-        case.object_id for case in snapshot.cases.values() if case.closed_at is None
-    )
     batch = Reading[object](scope=frozenset[str]())
     if config.guard.inspect:
         enforcing = message.mode is Mode.ENFORCE
@@ -357,7 +354,8 @@ async def inspect_shard(
             policy,
             frozenset(message.due_checks),
             is_first_range=message.low == RANGE_START,
-            open_case_ids=open_case_ids,
+            open_case_ids=list_open_ids(snapshot.cases.values()),
+            weighty_case_ids=list_open_ids(snapshot.cases.values(), Severity.MEDIUM),
             knows_every_case=False,
             is_enforcing=enforcing,
             last_full_scan=snapshot.state.checks_finished_at.get(LAST_FULL_SCAN_KEY),

@@ -21,7 +21,8 @@ from core.engine.run import create_run_id
 from core.errors import MISTAKES, LedgerError, explain_error
 from core.guards.mailbox_forwarding.containing import DangerousSetting, list_dangerous_settings
 from core.jobs.containment_news import tell_containments
-from core.model.cases import Case
+from core.model.cases import Case, list_open_ids
+from core.model.findings import Severity
 from core.model.guards import Guard, GuardConfig, GuardPolicy, Mode, ObserveContext
 from core.model.requests import RequestState
 from core.ports import CONTAINMENT_PARTITION, KEEP_ACTS, World
@@ -68,9 +69,8 @@ async def judge_mailbox(world: World, guard: Guard[Any], mailbox: Mailbox) -> Ju
     context: ObserveContext[Any] = ObserveContext(
         policy,
         due_checks=frozenset(check.name for check in guard.periodic_checks),
-        open_case_ids=frozenset(
-            case.object_id for case in snapshot.cases.values() if case.closed_at is None
-        ),
+        open_case_ids=list_open_ids(snapshot.cases.values()),
+        weighty_case_ids=list_open_ids(snapshot.cases.values(), Severity.MEDIUM),
         is_enforcing=True,
         known_traits=snapshot.known_traits,
     )

@@ -1,5 +1,6 @@
 """Cases and exemptions: what the guards remember about the objects of a tenant."""
 
+from collections.abc import Iterable
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from enum import StrEnum
@@ -185,6 +186,13 @@ class Case:
         return self.key[:PREFIX_LENGTH] == name or any(
             shared.key == name for shared in self.correlations
         )
+
+
+def list_open_ids(cases: Iterable[Case], weight: Severity = Severity.INFO) -> frozenset[str]:
+    """The objects with an open case of a severity, or a higher one."""
+    return frozenset(
+        case.object_id for case in cases if case.closed_at is None and case.severity >= weight
+    )
 
 
 def parse_planned_changes(case: Case) -> tuple[Change, ...]:

@@ -94,6 +94,8 @@ class ObserveContext[O = Any]:
     """
     open_case_ids: frozenset[str] = frozenset()
     """The objects with an open case: the guard has to find out whether they still exist."""
+    weighty_case_ids: frozenset[str] = frozenset()
+    """Those of them with a case that was of medium severity at least when it was last seen."""
     knows_every_case: bool = True
     """Whether those are all of them; False: only those among the mailboxes to inspect."""
     is_enforcing: bool = False

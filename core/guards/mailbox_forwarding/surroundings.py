@@ -51,14 +51,19 @@ async def add_surroundings(
 def list_weighty_owners(
     context: ObserveContext[ForwardingOptions], items: Iterable[ForwardingItem]
 ) -> Iterator[Mailbox]:
-    """The mailboxes with an open case, of which there is more to tell than a remark."""
+    """The mailboxes with an open case, of which there is more to tell than a remark: it was so when
+    the case was last seen, or is now.
+    """
     seen = set[str]()
     for one in items:
         if not isinstance(one, MailboxForward | MailboxRules) or one.mailbox.id in seen:
             continue
         is_open = one.mailbox.id in context.open_case_ids
-        if is_open and any(
-            found.severity >= Severity.MEDIUM for found in judge(one, context.policy)
-        ):
+        if one.mailbox.id in context.weighty_case_ids or (is_open and is_weighty(one, context)):
             seen.add(one.mailbox.id)
             yield one.mailbox
+
+
+def is_weighty(item: ForwardingItem, context: ObserveContext[ForwardingOptions]) -> bool:
+    """Whether a forward or a rule is more than a remark now."""
+    return any(found.severity >= Severity.MEDIUM for found in judge(item, context.policy))

@@ -160,6 +160,15 @@ async def test_one_finding_of_weight_is_enough(
     assert getattr(placed, "beside", None) == (BESIDE if is_weighty else None)
 
 
+async def test_a_case_that_had_weight_when_it_was_last_seen_is_not_weighed_again() -> None:
+    ids = frozenset({"m1"})
+    slight = MailboxRules(ANNA, (SLIGHT,))
+    for weighty_ids, beside in ((ids, BESIDE), (frozenset[str](), None)):
+        context = ObserveContext(POLICY, open_case_ids=ids, weighty_case_ids=weighty_ids)
+        (placed,), _ = await add_surroundings(tenant(BESIDE), context, (slight,), {"m1": BESIDE})
+        assert getattr(placed, "beside", None) == beside
+
+
 async def test_what_was_read_of_a_mailbox_without_a_case_is_not_told_beside_it() -> None:
     context = ObserveContext(POLICY, open_case_ids=frozenset({"m1"}))
     other = replace(BESIDE, mailbox_id="m2")
