@@ -6,6 +6,8 @@ nothing but what Graph prints of such rules. Whatever it does not take, an unkno
 action or a name that occurs twice among them, says nothing about the rules: they are parsed.
 """
 
+import re
+from collections.abc import Sequence
 from functools import lru_cache
 from typing import Annotated
 
@@ -13,12 +15,13 @@ import msgspec
 from msgspec import UNSET, UnsetType
 
 from core.adapters.m365.inbox_rules.conditions import parse_graph_conditions
-from core.adapters.parsing import LIST_LIMIT, parse_identifier, parse_text
+from core.adapters.parsing import EMPTY_GUID, ID_LIMIT, LIST_LIMIT, parse_text
 from core.strict_json import DECODER, ENCODER, surely_has_unique_names
 from core.tenant.mail_readers import ReadingTest
 
 RELIES_ON = ("graph-message-rules",)
 
+BASE64 = re.compile(r"[A-Za-z0-9+/=_-]+")
 CACHED_LENGTH = 1_000
 """The longest name and conditions that are remembered."""
 
@@ -109,7 +112,7 @@ class PlainActions(msgspec.Struct, rename="camel", forbid_unknown_fields=True):
 class PlainRule(msgspec.Struct, rename="camel", forbid_unknown_fields=True, kw_only=True):
     """A rule of such actions, in the order in which Graph prints one."""
 
-    id: str
+    id: Annotated[str, msgspec.Meta(min_length=1, max_length=ID_LIMIT)]
     display_name: Text = UNSET
     sequence: int | UnsetType | None = UNSET
     is_enabled: bool
@@ -144,19 +147,28 @@ def list_plain_rule_names(text: bytes, is_plain_reading: ReadingTest | None) -> 
         answer = ANSWER_DECODER.decode(text)
     except (ValueError, RecursionError):
         return None
+    if not have_usual_ids(answer.value):
+        return None
     for rule in answer.value:
         actions = rule.actions
         if (
             not actions.acts
             or rule.has_error
             or rule.is_read_only
-            or not parse_identifier(rule.id)
             or (actions.mark_as_read and not is_plain_marking(rule, is_plain_reading))
         ):
             return None
     if not surely_has_unique_names(text, answer):
         return None
     return [rule.display_name or "" for rule in answer.value]
+
+
+def have_usual_ids(rules: Sequence[PlainRule]) -> bool:
+    """Whether all rules have ids as Graph prints them, in Base64: to see that of all together takes
+    less than of each.
+    """
+    joined = "".join([rule.id for rule in rules])
+    return not joined or (bool(BASE64.fullmatch(joined)) and EMPTY_GUID not in joined)
 
 
 def is_plain_marking(rule: PlainRule, is_plain_reading: ReadingTest | None) -> bool:

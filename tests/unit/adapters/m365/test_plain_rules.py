@@ -76,6 +76,8 @@ def test_another_action_or_none_is_looked_at(actions: dict[str, Any]) -> None:
         {"id": ""},
         {"id": "x" * 500},
         {"id": "a b"},
+        {"id": ".."},
+        {"id": "00000000-0000-0000-0000-000000000000"},
         {"id": 7},
         {"isEnabled": None},
         {"isEnabled": 1},
