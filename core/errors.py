@@ -17,8 +17,9 @@
 
 Adapters map the errors of libraries to these and chain them as their cause; nothing else is caught
 outside the adapters. A bug fails the function, and the host reports it. It is caught only where it
-would stop more than what it is in: a guard that has one must not keep other guards from looking,
-nor accounts from being contained (`MISTAKES`).
+would stop more than what it is in (`MISTAKES`): one object that a guard cannot judge must not keep
+it from the others (`core.engine.judgement`), nor a guard other guards from looking or accounts from
+being contained.
 """
 
 import traceback

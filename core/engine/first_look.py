@@ -14,6 +14,7 @@ from core.engine.self_findings import UNREADABLE, build_object_finding
 from core.model.cases import Case
 from core.model.findings import Finding
 from core.tenant.readings import ReadFailure
+from core.tenant.sources import JUDGEMENT
 
 RELIES_ON = ("write-first-look",)
 
@@ -35,7 +36,8 @@ def was_preexisting(
     if place and place.fold_key in exemptions:
         return True
     return context.is_initial_reading(finding.sources) or any(
-        is_first_reading(context, source, finding.object_id) for source in finding.sources
+        is_first_reading(context, source, finding.object_id)
+        for source in (*finding.sources, JUDGEMENT)
     )
 
 

@@ -16,6 +16,7 @@ from dataclasses import replace
 from core.engine.clean_looks import note_looks
 from core.engine.decision_context import DecisionContext
 from core.engine.finish import finish_look
+from core.engine.judgement import look_at_mailboxes
 from core.engine.scan import add_batch
 from core.engine.scan_progress import Scan
 from core.model.guards import GuardConfig
@@ -86,10 +87,8 @@ def note_look(scan: Scan, state: GuardState, mailboxes: Sequence[Mailbox]) -> Gu
 async def look(scan: Scan, mailboxes: Sequence[Mailbox]) -> None:
     """Read, judge and reconcile the mailboxes, with every periodic check of the guard."""
     guard = scan.config.guard
-    if guard.look_at is None:
-        raise TypeError(f"{guard.name} cannot look at single objects")
     checks = frozenset(check.name for check in guard.periodic_checks)
     context = replace(scan.build_observe_context(), due_checks=checks, continuation="")
-    async for batch in guard.look_at(scan.world.tenant, context, mailboxes):
+    for batch in await look_at_mailboxes(guard, scan.world.tenant, context, mailboxes):
         await add_batch(scan, batch)
     log.info("%s: looked at %d objects that records name", guard.name, len(mailboxes))

@@ -154,7 +154,7 @@ def reconcile_batch(
             sources=batch.sources - frozenset(batch.partial_scopes),
             source_failures=tuple(failure for failure in batch.failures if not failure.object_id),
             doubtful_sources=unconfirmed.union(
-                batch.partial_scopes, () if trusted else batch.sources
+                batch.partial_scopes, () if trusted and not batch.lacks_any else batch.sources
             ),
             complete=batch.complete,
             ready_case_keys=tuple(

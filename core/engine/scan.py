@@ -18,9 +18,10 @@ from dataclasses import dataclass, field, replace
 from datetime import timedelta
 from typing import Any, Self
 
+from core.engine.judgement import inspect_mailboxes, judge_and_reconcile, look_alone
 from core.engine.periodic_checks import find_due_checks, is_check_complete, is_check_due_at
 from core.engine.population import find_unconfirmed_sources, is_absence_trusted
-from core.engine.reconcile import BatchResult, reconcile_batch, select_changed_traits
+from core.engine.reconcile import BatchResult, select_changed_traits
 from core.engine.scan_progress import Scan, truncate_totals
 from core.engine.single_looks import build_gap_batch, choose_turn, note_turn
 from core.keys import RANGE_END, RANGE_START
@@ -148,11 +149,9 @@ async def add_batch(
 
     Of objects that were looked at `alone`, no listing says how many there are.
     """
-    judge, policy = scan.config.guard.judge, scan.policy
-    result = reconcile_batch(
+    result, batch = judge_and_reconcile(
         replace(scan.decision_context, batch_read_at=scan.world.now()),
         batch,
-        [finding for item in batch.items for finding in judge(item, policy)],
         seen_keys=scan.seen_keys,
         unconfirmed_sources=frozenset() if alone else scan.unconfirmed_sources,
         trusted=trusted,
@@ -195,7 +194,7 @@ async def look_at_unlisted(scan: Scan, cases: Sequence[Case]) -> None:
         state = scan.snapshot.state
         turn = choose_turn(ids, state.single_look_places.get(look.listing, ""))
         scan.snapshot = replace(scan.snapshot, state=note_turn(state, look.listing, turn))
-        read = await look.read(scan.world.tenant, context, turn.ids)
+        read = await look_alone(look, scan.world.tenant, context, turn.ids)
         alone = replace(read, population=0, continuation="", restarted=False, listed_counts={})
         await add_batch(scan, alone, alone=True)
         found = {one.object_id for one in cases if one.key in scan.seen_keys}
@@ -401,13 +400,12 @@ async def read_mailbox_range(
     scan: Scan, mailbox_range: MailboxRange, due_checks: frozenset[str]
 ) -> Reading[Any]:
     """One key range, as the guard inspects it."""
-    inspecting = scan.config.guard.inspect
-    if inspecting is None:
-        raise TypeError(f"{scan.config.guard.name} lists mailboxes but has no inspect function")
     observe_context = replace(
         scan.build_observe_context(), due_checks=due_checks, is_first_range=mailbox_range.is_first
     )
-    return await inspecting(scan.world.tenant, observe_context, mailbox_range.mailboxes)
+    return await inspect_mailboxes(
+        scan.config.guard, scan.world.tenant, observe_context, mailbox_range.mailboxes
+    )
 
 
 def select_due_checks(scan: Scan, mailbox_range: MailboxRange) -> frozenset[str]:

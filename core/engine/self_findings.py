@@ -40,7 +40,7 @@ from core.tenant.probing import ProbeAnswer
 from core.tenant.quoting import quote_text
 from core.tenant.readers import GrantedPermissions
 from core.tenant.readings import ReadFailure, Reading
-from core.tenant.sources import CREDENTIAL, GRANTS
+from core.tenant.sources import CREDENTIAL, GRANTS, JUDGEMENT
 
 # The kind of findings about an object that could not be read.
 UNREADABLE = "unreadable"
@@ -201,6 +201,11 @@ def build_source_finding(
     )
 
 
+UNJUDGED_ADVICE = (
+    "Look at it by hand: everything else was judged. The log of the app has the whole trace."
+)
+
+
 def build_object_finding(failure: ReadFailure) -> Finding:
     """One object that could not be read, which is notified if it lasts."""
     subject = failure.subject or failure.object_id
@@ -219,11 +224,30 @@ def build_object_finding(failure: ReadFailure) -> Finding:
     )
 
 
+def build_unjudged_finding(failure: ReadFailure, sources: Collection[str]) -> Finding:
+    """One object that was read from some sources and that a mistake of the app kept from being
+    judged.
+
+    It is told at once: a mistake does not pass by itself, and an event is not read a second time.
+    """
+    return replace(
+        build_object_finding(failure),
+        summary=f"{failure.subject or failure.object_id}: could not be judged.",
+        sources=tuple(sorted(sources)),
+        advice=UNJUDGED_ADVICE,
+        confirmations_needed=0,
+    )
+
+
 def find_unreadable_objects(batch: Reading[object]) -> Iterator[Finding]:
-    """The objects of one batch that could not be read, where others of the source could."""
+    """The objects of one batch that could not be read, where others of the source could, and those
+    that could not be judged.
+    """
     sources = {failure.source for failure in batch.failures if not failure.object_id}
     for failure in batch.failures:
-        if failure.object_id and failure.source not in sources:
+        if failure.source == JUDGEMENT:
+            yield build_unjudged_finding(failure, batch.sources)
+        elif failure.object_id and failure.source not in sources:
             yield build_object_finding(failure)
 
 

@@ -19,12 +19,13 @@ from datetime import datetime, timedelta
 from core.engine.decision_context import DecisionContext
 from core.engine.finish import finish_run
 from core.engine.fold_saving import save_open_folds
+from core.engine.judgement import inspect_mailboxes, judge_and_reconcile
 from core.engine.memory_check import mark_state, restrict_mode
 from core.engine.notify import NEXT_CARD_AFTER, send_early_notifications
 from core.engine.open_folds import index_folded
 from core.engine.periodic_checks import find_due_checks, is_check_complete
 from core.engine.population import find_least_trusted_count
-from core.engine.reconcile import reconcile_batch, select_changed_traits
+from core.engine.reconcile import select_changed_traits
 from core.engine.run_report import build_run_report, log_run
 from core.engine.scan_progress import LAST_FULL_SCAN_KEY, LAST_SCAN_KEY, Scan, truncate_totals
 from core.engine.self_findings import SELF_CHECK_KINDS
@@ -364,12 +365,10 @@ async def inspect_shard(
             least_trusted_count=find_least_trusted_count(snapshot.state),
             known_traits=snapshot.known_traits,
         )
-        batch = await config.guard.inspect(world.tenant, observe_context, message.mailboxes)
-    result = reconcile_batch(
-        replace(context, batch_read_at=world.now()),
-        batch,
-        [one for item in batch.items for one in config.guard.judge(item, policy)],
-    )
+        batch = await inspect_mailboxes(
+            config.guard, world.tenant, observe_context, message.mailboxes
+        )
+    result, batch = judge_and_reconcile(replace(context, batch_read_at=world.now()), batch)
     shard = replace(
         create_shard(message, world),
         done=True,

@@ -1,6 +1,6 @@
 """Merges several readings: what one of them failed to read stays unread."""
 
-from collections.abc import Collection, Iterable
+from collections.abc import Collection, Iterable, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -30,6 +30,39 @@ def collect_failures(
                 if not reading.find_source_failure(source):
                     found[ReadFailure(source, LISTING_INCOMPLETE, optional=optional)] = None
     return tuple(found)
+
+
+def join_readings[T](parts: Sequence[tuple[frozenset[str], Reading[T]]]) -> Reading[T]:
+    """One reading of objects that were read in parts; each part has the ids of its objects.
+
+    A source that one part did not read of its objects is read of the others alone.
+    """
+    sources = collect_sources(reading for _, reading in parts)
+    every = frozenset[str]().union(*(ids for ids, _ in parts))
+    read_of = {
+        name: frozenset(
+            one
+            for ids, reading in parts
+            if name in reading.sources
+            for one in ids
+            if one in reading.partial_scopes.get(name, ids)
+        )
+        for name in sources
+    }
+    return Reading(
+        items=tuple(item for _, reading in parts for item in reading.items),
+        failures=tuple(dict.fromkeys(one for _, reading in parts for one in reading.failures)),
+        sources=sources,
+        population=sum(reading.population for _, reading in parts),
+        complete=all(reading.complete for _, reading in parts),
+        scope=every,
+        partial_scopes={name: ids for name, ids in read_of.items() if ids != every},
+        listed_counts={
+            name: one for _, reading in parts for name, one in reading.listed_counts.items()
+        },
+        known_traits=tuple(one for _, reading in parts for one in reading.known_traits),
+        forgotten_traits=tuple(one for _, reading in parts for one in reading.forgotten_traits),
+    )
 
 
 def count_listing(

@@ -8,6 +8,7 @@ from collections.abc import (
 from dataclasses import dataclass, field
 
 from core.tenant.known_traits import KnownTraits
+from core.tenant.sources import JUDGEMENT
 
 # The id given to a row without a usable id: this prefix and its number in the listing.
 UNIDENTIFIED_PREFIX = "unidentified-"
@@ -88,7 +89,7 @@ class Reading[T]:
         """Whether every source was read, and read for this object too.
 
         A row without an id may be any object, so with one in the batch, no absent object counts as
-        gone.
+        gone. What a guard could not judge was read of no source.
         """
         if not self.complete or not self.sources.issuperset(sources):
             return False
@@ -104,7 +105,7 @@ class Reading[T]:
             failure.object_id in ("", object_id)
             or failure.object_id.startswith(UNIDENTIFIED_PREFIX)
             for failure in self.failures
-            if failure.source in sources
+            if failure.source in sources or failure.source == JUDGEMENT
         )
 
     def with_items[U](
@@ -124,6 +125,14 @@ class Reading[T]:
             scope=self.scope,
             continuation=self.continuation,
             restarted=self.restarted,
+        )
+
+    @property
+    def lacks_any(self) -> bool:
+        """Whether something was not judged that may be any object: nothing counts as clean then."""
+        return any(
+            failure.source == JUDGEMENT and failure.object_id.startswith(UNIDENTIFIED_PREFIX)
+            for failure in self.failures
         )
 
     def find_source_failure(self, source: str) -> ReadFailure | None:

@@ -35,6 +35,10 @@ MODULE_USERS = "module-users"
 MODULE_SIGN_INS = "module-sign-ins"
 GRANTS = "grants"
 CREDENTIAL = "credential"
+JUDGEMENT = "judgement"
+"""What a guard concludes of what it read: unread where a mistake of the app keeps it from that. An
+object that is not judged is unread in every other source too.
+"""
 FULL_ACCESS = "full-access"
 FOLDER_RIGHTS = "folder-rights"
 OWN_ADD_INS = "own-add-ins"

@@ -56,6 +56,11 @@ class ForwardItem:
     target: str
     is_deep: bool = False
 
+    @property
+    def object_id(self) -> str:
+        """The mailbox, as items of a guard say which object they are of."""
+        return self.mailbox
+
 
 @dataclass
 class SyntheticTenant:
@@ -66,7 +71,8 @@ class SyntheticTenant:
     mailboxes may be `failing`, or only `half_made`: True where they took effect and nobody knows.
 
     `inspected` are the looks into mailboxes, each of which takes `seconds`; `most` is how many of
-    those there were at the same time, `listed_at` how they and the pages followed each other.
+    those there were at the same time, `listed_at` how they and the pages followed each other. One
+    that is `odd` meets a mistake of the guard.
     """
 
     mailbox_count: int = 0
@@ -78,6 +84,7 @@ class SyntheticTenant:
     writes: list[str] = field(default_factory=list)
     deleted: set[str] = field(default_factory=set)
     crashing: set[str] = field(default_factory=set)
+    odd: set[str] = field(default_factory=set)
     crash_injector: CrashInjector = field(default_factory=CrashInjector)
     page_size: int = 1000
     latency_seconds: float = 0.0
@@ -146,6 +153,8 @@ class SyntheticTenant:
         self.inspections_running -= 1
         if self.crashing & {box.id for box in owners}:
             raise RuntimeError("this mailbox breaks the one who looks into it")
+        if self.odd & {box.id for box in owners}:
+            raise KeyError("nobody foresaw this mailbox")
         blind = {box.id for box in owners} if self.unavailable else set[str]()
         found = [
             ForwardItem(box.id, self.forwards[box.id]) for box in owners if box.id in self.forwards

@@ -2,6 +2,7 @@
 
 import json
 import re
+from collections.abc import AsyncIterator
 from copy import replace
 from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
@@ -16,7 +17,6 @@ from core.errors import Forbidden, LedgerError, Rejected, Unavailable
 from core.keys import RUN_ID_PATTERN
 from core.model.cases import Notification
 from core.model.changes import ChangeRecord, ChangeState
-from core.model.findings import Finding
 from core.model.guards import ChangeLimit, GuardConfig, Mode
 from core.model.requests import RunOptions
 from core.model.runs import RunReport
@@ -382,8 +382,9 @@ async def test_a_run_that_fails_leaves_its_line_too(caplog: pytest.LogCaptureFix
     assert [row["status"] for row in traces(caplog)] == ["failed", "busy"]
 
 
-def slip(item: object, policy: object) -> list[Finding]:
+async def slip(*given: object) -> AsyncIterator[Any]:
     raise ValueError("a rule of joe@contoso.com")
+    yield
 
 
 async def test_a_run_that_fails_by_a_mistake_is_on_record_and_on_the_status_page(
@@ -392,7 +393,7 @@ async def test_a_run_that_fails_by_a_mistake_is_on_record_and_on_the_status_page
     caplog.set_level("INFO", logger="exoguard")
     stage = Stage(FORWARDING_CONFIG)
     await stage.tick()
-    guard = replace(FORWARDING_CONFIG.guard, judge=slip)
+    guard = replace(FORWARDING_CONFIG.guard, observe=slip)
     stage.duty = replace(FORWARDING_CONFIG, guard=guard)
     with pytest.raises(ValueError, match="joe"):
         await stage.tick()
@@ -421,7 +422,7 @@ async def test_a_mistake_after_the_report_was_saved_leaves_it_as_it_is() -> None
 async def test_a_mistake_is_raised_also_where_it_cannot_be_recorded(
     caplog: pytest.LogCaptureFixture,
 ) -> None:
-    stage = Stage(replace(FORWARDING_CONFIG, guard=replace(FORWARDING_CONFIG.guard, judge=slip)))
+    stage = Stage(replace(FORWARDING_CONFIG, guard=replace(FORWARDING_CONFIG.guard, observe=slip)))
     stage.ledger.hides_runs = True
     with pytest.raises(ValueError, match="joe"):
         await stage.tick()

@@ -1,8 +1,10 @@
 """Ticks of the audit logs on working fakes: looks, causes, killed ticks, late records."""
 
+from collections.abc import AsyncIterator
 from dataclasses import replace
 from datetime import timedelta
 from functools import partial
+from typing import Any
 
 import pytest
 
@@ -15,7 +17,6 @@ from core.errors import LedgerError
 from core.jobs.activity import ActivityReport, run_tick
 from core.microsoft365.directory_roles import GLOBAL_ADMINISTRATOR
 from core.model.activity import ActivityCursor, PendingLook
-from core.model.findings import Finding
 from core.model.guards import GuardConfig, Mode
 from core.model.requests import RunOptions
 from core.model.runs import RunReport
@@ -662,12 +663,13 @@ async def test_a_weaker_name_never_stands_for_a_surer_one_that_is_that_of_severa
 
 
 def make_slip(config: GuardConfig, error: Exception) -> GuardConfig:
-    """A guard with a mistake in how it judges."""
+    """A guard with a mistake in how it lists, which it does for whatever it looks at."""
 
-    def slip(item: object, policy: object) -> list[Finding]:
+    async def slip(*given: object) -> AsyncIterator[Any]:
         raise error
+        yield
 
-    return replace(config, guard=replace(config.guard, judge=slip))
+    return replace(config, guard=replace(config.guard, observe=slip, look_at=None))
 
 
 @pytest.mark.parametrize(
