@@ -362,6 +362,11 @@ class RenderedMessage(Protocol):
         """The requests of operators whose results it reports."""
         ...
 
+    @property
+    def fault(self) -> str:
+        """The mistake of the app that left it without details; empty if none did."""
+        ...
+
     def build_plain_payload(self, report: RunReport) -> Mapping[str, object]:
         """The same report for a channel that rejected the card: small, without untrusted text."""
         ...

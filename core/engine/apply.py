@@ -3,18 +3,21 @@
 planned changes ─► attempt each under the claim ─► outcome ─► save records and cases ─► next
 """
 
+import logging
 from collections.abc import Awaitable, Callable, Iterable, Sequence
 from dataclasses import replace
 from itertools import batched
 
 from core.engine.outcomes import record_outcomes
 from core.errors import (
+    MISTAKES,
     Forbidden,
     NotFound,
     Rejected,
     Superseded,
     TenantError,
     Unavailable,
+    explain_error,
 )
 from core.model.cases import Case
 from core.model.changes import ChangeRecord, ChangeState, Outcome
@@ -22,6 +25,8 @@ from core.model.findings import Verdict
 from core.ports import Claim, World
 from core.tenant.changes import AppliedChange, Change, build_change, get_joint_target
 from core.tenant.port import Tenant
+
+log = logging.getLogger("exoguard.run")
 
 # Outcomes are saved after this many objects, so that a run that dies repeats little.
 RECORD_BATCH_SIZE = 10
@@ -92,8 +97,7 @@ async def attempt_changes(
         return [
             (record, await attempt_change(tenant, claim, record, forbidden)) for record in records
         ]
-    async with claim.protect_writes():
-        answers = await tenant.writer.apply_jointly([change for _, change in joint])
+    answers = await apply_jointly(tenant, claim, [change for _, change in joint])
     found = {
         record.id: convert_answer(record, answer)
         for (record, _), answer in zip(joint, answers, strict=True)
@@ -110,6 +114,18 @@ async def attempt_changes(
         )
         for record in records
     ]
+
+
+async def apply_jointly(
+    tenant: Tenant, claim: Claim, changes: Sequence[Change]
+) -> Sequence[AppliedChange | TenantError]:
+    """The answers to several changes of one mailbox. After a mistake nobody knows any of them."""
+    try:
+        async with claim.protect_writes():
+            return await tenant.writer.apply_jointly(changes)
+    except MISTAKES as error:
+        log.exception("changes of one mailbox were not made")
+        return [Unavailable(explain_error(error)) for _ in changes]
 
 
 async def attempt_change(
@@ -133,11 +149,14 @@ async def attempt_change(
 async def capture_outcome(
     record: ChangeRecord, attempt: Callable[[], Awaitable[AppliedChange]]
 ) -> Outcome:
-    """The answer of the tenant to one attempt, as an outcome."""
+    """The answer of the tenant to one attempt, as an outcome. After a mistake nobody knows it."""
     try:
         return convert_answer(record, await attempt())
     except TenantError as error:
         return convert_answer(record, error)
+    except MISTAKES as error:
+        log.exception("%s was not made", record.kind)
+        return convert_answer(record, Unavailable(explain_error(error)))
 
 
 def convert_answer(record: ChangeRecord, answer: AppliedChange | TenantError) -> Outcome:

@@ -23,7 +23,14 @@ from core.engine.outbox import (
     queue_notices,
     select_rows_to_send,
 )
-from core.errors import CardRejected, ChannelForbidden, LedgerError, NotificationError
+from core.errors import (
+    MISTAKES,
+    CardRejected,
+    ChannelForbidden,
+    LedgerError,
+    NotificationError,
+    explain_error,
+)
 from core.model.outbox import ChannelHealth, CopyState, OutboxRow
 from core.model.runs import RunReport
 from core.ports import Claim, MessageChannel, World
@@ -35,6 +42,9 @@ MAX_ERROR = 500
 MAX_REFUSED_IN_A_ROW = 5
 # For so long a channel is sent messages within a scan, and at the end of a run; the rest waits.
 EARLY_TIME, LATE_TIME = timedelta(seconds=10), timedelta(minutes=2)
+
+# Why a message is not sent as it is: the channel does not take it, or the app cannot make it.
+UNSENT: tuple[type[Exception], ...] = (CardRejected, *MISTAKES)
 
 
 async def run_together(*coroutines: Coroutine[Any, Any, None]) -> None:
@@ -137,7 +147,8 @@ async def save_rows(claim: Claim, outbox: Outbox, rows: Sequence[OutboxRow]) -> 
 
 
 async def send_or_reject(channel: MessageChannel, rows: Sequence[OutboxRow]) -> str:
-    """Send one message, and a plain one if the channel does not take it.
+    """Send one message, and a plain one if the channel does not take it, or a mistake of the app
+    keeps it from being made.
 
     Returns why it takes neither; empty if it took one. Raises NotificationError if it takes
     nothing now.
@@ -146,15 +157,16 @@ async def send_or_reject(channel: MessageChannel, rows: Sequence[OutboxRow]) -> 
         async with asyncio.timeout(channel.patience):
             try:
                 await channel.send(rows)
-            except CardRejected as rejection:
+            except UNSENT as error:
                 log.warning(
-                    "channel %s rejected a message; a plain one is sent instead: %s",
+                    "channel %s: a message is followed by a plain one: %s",
                     channel.name,
-                    rejection,
+                    explain_error(error),
+                    exc_info=None if isinstance(error, CardRejected) else error,
                 )
                 await channel.send(rows, is_plain=True)
-    except CardRejected as rejection:
-        return str(rejection)
+    except UNSENT as error:
+        return explain_error(error)
     except TimeoutError as error:
         raise NotificationError(
             f"no answer within {channel.patience:g} seconds; it may have been taken"

@@ -30,7 +30,7 @@ from core.engine.plan import Plan, plan_changes, plan_look
 from core.engine.request_decisions import resolve_run_requests
 from core.engine.run_report import build_run_report
 from core.engine.scan_progress import Scan
-from core.errors import LedgerError
+from core.errors import MISTAKES, LedgerError
 from core.microsoft365.permissions import note_granted_permissions
 from core.model.cases import Case
 from core.model.requests import OperatorRequest, RunOptions
@@ -95,11 +95,15 @@ async def finish_run(scan: Scan) -> RunReport:
 
 
 async def add_causes(scan: Scan) -> None:
-    """Put the cases that are due down to acts on record. Without the records a run goes on.
+    """Put the cases that are due down to acts on record. Without the records a run goes on, as it
+    does where a mistake keeps one of them from being understood.
 
     What is without a cause then is noted for a search of the audit log, where that is switched on.
     """
-    await add_known_causes(scan)
+    try:
+        await add_known_causes(scan)
+    except MISTAKES:
+        log.exception("%s: who caused its cases is not known", scan.config.guard.name)
     if not scan.world.searches_audit_log:
         return
     guard, now = scan.config.guard.name, scan.decision_context.now

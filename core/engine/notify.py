@@ -126,6 +126,8 @@ async def send_message(
     A card that the channel rejects, for its size perhaps, is followed by a plain one.
     """
     await claim.ensure_held()
+    if message.fault:
+        log.error("%s: a card without its details is sent: %s", report.guard, message.fault)
     try:
         await world.notification_channel.send(message.payload)
     except CardRejected as error:

@@ -12,6 +12,7 @@ from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
 
+from core.errors import MISTAKES, explain_error
 from core.keys import PREFIX_LENGTH, hash_parts
 from core.model.cases import Case, Notification
 from core.model.findings import Fact, Severity
@@ -81,7 +82,27 @@ def compute_revision(case: Case) -> str:
 
 
 def build_notice(case: Case, report: RunReport, was_told: bool) -> Notice:
-    """The copy of a case that a channel is told."""
+    """The copy of a case that a channel is told: of one that a mistake keeps from being copied,
+    what needs no details.
+    """
+    try:
+        return copy_case(case, report, was_told)
+    except MISTAKES as error:
+        return Notice(
+            guard=report.guard,
+            guard_title=report.title,
+            case_key=case.key,
+            event=NoticeEvent(case.notification),
+            severity=case.severity,
+            summary=f"{report.title} has a case whose details could not be put into a message.",
+            at=case.closed_at or report.finished_at or report.started_at,
+            kind=case.kind,
+            note=explain_error(error),
+        )
+
+
+def copy_case(case: Case, report: RunReport, was_told: bool) -> Notice:
+    """The copy of a case with its details."""
     event = NoticeEvent(case.notification)
     if event is NoticeEvent.OPENED and was_told:
         # The card about its beginning is still to be accepted; this channel knows of it.

@@ -32,7 +32,7 @@ from core.tenant.known_traits import KnownTraits
 from core.tenant.mailbox_index import MailboxIndex, MailboxPage, MailboxRange
 from core.tenant.readers import GrantedPermissions
 from core.tenant.readings import AllExcept, Reading
-from core.tenant.sources import CREDENTIAL
+from core.tenant.sources import CREDENTIAL, JUDGEMENT
 
 # Progress is saved at least this often, so that a killed run loses little of it.
 CHECKPOINT_INTERVAL = timedelta(seconds=30)
@@ -113,6 +113,8 @@ async def scan_after_listing(
         for case in scan.cases.values()
         if case.closed_at is None and index.shared_sources.issuperset(case.sources)
     )
+    # What is gone need not be judged any more.
+    rest = replace(rest, sources=rest.sources | {JUDGEMENT})
     trusted = is_absence_trusted(with_listed_count(rest, index.population), scan.snapshot.state)
     await add_batch(scan, rest, trusted=trusted)
     if needs_shards(scan, index):

@@ -14,9 +14,11 @@ accepted it, and it has a plain form for a channel that rejects the card.
 
 import re
 from collections import Counter, defaultdict
-from collections.abc import Iterable, Iterator, Mapping, Sequence
-from dataclasses import dataclass
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from dataclasses import dataclass, replace
+from functools import partial
 
+from core.errors import MISTAKES, explain_error
 from core.model.cases import Case
 from core.model.changes import ChangeState
 from core.model.findings import Severity
@@ -65,6 +67,8 @@ RELIES_ON = ("teams-card-size",)
 RESERVED_BYTES = 2_000
 MAX_MISFITS = 30
 MAX_PLAIN_ROWS = 40
+REJECTED = "The channel rejected the card with the details."
+ODD = "A mistake of the app kept their details from the card."
 # Who is hit is told by name, if only on a line: a third of a card is kept for that.
 MIN_ENTRIES_FOR_LINES, MAX_LINES, LINES_SHARE = 3, 40, 3
 MAX_INITIAL_ENTRIES = 5
@@ -93,9 +97,13 @@ class ChannelMessage:
     payload: Mapping[str, object]
     cases: tuple[Case, ...] = ()
     operator_requests: tuple[OperatorRequest, ...] = ()
+    fault: str = ""
+    """The mistake of the app that left it without details."""
 
-    def build_plain_payload(self, report: RunReport) -> Mapping[str, object]:
-        """The message for a channel that rejected the card: small, without text from the tenant."""
+    def build_plain_payload(self, report: RunReport, why: str = REJECTED) -> Mapping[str, object]:
+        """The message for a channel that rejected the card, or of what no card can be made of:
+        small, without text from the tenant.
+        """
         rows = [
             f"{case.severity.label} · {describe_kind(case.kind)} · case {case.short_key}"
             for case in self.cases
@@ -109,7 +117,7 @@ class ChannelMessage:
                 f"Exoguard · {report.title}: {format_amount(rows, 'notification')}",
                 weight="Bolder",
             ),
-            make_text_block("The channel rejected the card with the details. They concern:"),
+            make_text_block(f"{why} They concern:"),
             *map(make_text_block, (*rows[:MAX_PLAIN_ROWS], *more)),
             make_subtle_text(
                 f"GET /api/cases?guard={report.guard} · run {escape_markdown(report.run)}"
@@ -124,8 +132,55 @@ def build_cards(
     """The messages of a run in the order to send them; none when there is nothing to notify.
 
     With `base_url`, the public address of the app, cards link to the pages of their cases. Where
-    accounts may be contained, the commands of a case about one begin with that.
+    accounts may be contained, the commands of a case about one begin with that. What no card can be
+    made of is told by a plain one, and keeps back no other.
     """
+    build = partial(build_detailed_cards, base_url=base_url, may_contain=may_contain)
+    try:
+        return build(report)
+    except MISTAKES as error:
+        fault = explain_error(error)
+    rest, odd = split_odd_rows(report, build)
+    return [*build(rest), replace(odd, payload=odd.build_plain_payload(report, ODD), fault=fault)]
+
+
+def split_odd_rows(
+    report: RunReport, build: Callable[[RunReport], Sequence[ChannelMessage]]
+) -> tuple[RunReport, ChannelMessage]:
+    """The report without what no card can be made of, and a message of that: of everything, where
+    each by itself is as it should be.
+    """
+    cases = [one for one in report.notifications if is_odd(report, build, (one,), ())]
+    requests = [one for one in report.operator_requests if is_odd(report, build, (), (one,))]
+    if not cases and not requests:
+        cases, requests = list(report.notifications), list(report.operator_requests)
+    rest = replace(
+        report,
+        notifications=tuple(one for one in report.notifications if one not in cases),
+        operator_requests=tuple(one for one in report.operator_requests if one not in requests),
+    )
+    untold = tuple(one for one in requests if not one.notified)
+    return rest, ChannelMessage({}, tuple(cases), untold)
+
+
+def is_odd(
+    report: RunReport,
+    build: Callable[[RunReport], Sequence[ChannelMessage]],
+    cases: tuple[Case, ...],
+    requests: tuple[OperatorRequest, ...],
+) -> bool:
+    """Whether no card can be made of these alone."""
+    try:
+        build(replace(report, notifications=cases, operator_requests=requests))
+    except MISTAKES:
+        return True
+    return False
+
+
+def build_detailed_cards(
+    report: RunReport, base_url: str, *, may_contain: bool
+) -> list[ChannelMessage]:
+    """The same; raises a mistake about any of what it tells."""
     context = CardContext.from_report(report, base_url, may_contain=may_contain)
     requests = tuple(request for request in report.operator_requests if not request.notified)
     # What a run tells before its end is what must not wait for the summary of an initial scan.

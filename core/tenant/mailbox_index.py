@@ -18,7 +18,6 @@ from core.tenant.mailboxes import Mailbox
 from core.tenant.packed_ids import PackedIdPairs
 from core.tenant.packed_rows import PackedRows
 from core.tenant.readings import AllExcept, ReadFailure, Reading
-from core.tenant.sources import JUDGEMENT
 
 RANGE_SIZE = 500
 """Mailboxes in a key range: what is in memory at a time, and the size of a shard."""
@@ -151,7 +150,7 @@ class MailboxIndex:
         """
         return Reading(
             failures=self.failures,
-            sources=self.sources | {JUDGEMENT},
+            sources=self.sources,
             population=max(self.population - len(self.rows), 0),
             complete=self.complete,
             scope=AllExcept(frozenset(self.present_ids).union(other_ids)),

@@ -100,7 +100,7 @@ class SyntheticTenant:
     omitted: set[str] = field(default_factory=set)
     listing_interrupted: bool = False
     unavailable: bool = False
-    change_errors: dict[str, TenantError] = field(default_factory=dict)
+    change_errors: dict[str, Exception] = field(default_factory=dict)
     partially_applied: dict[str, bool] = field(default_factory=dict)
 
     @property

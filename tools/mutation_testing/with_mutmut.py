@@ -30,7 +30,7 @@ MUTANTS = ROOT / "mutants"
 EQUIVALENT = Path(__file__).with_name("equivalent_mutants.toml")
 DECISIONS = (
     *("assess", "brake", "case_lifecycle", "causes", "clean_looks", "decision_context"),
-    *("first_look", "held_plans", "look", "memory_loss", "outcomes", "plan", "recall"),
+    *("first_look", "held_plans", "judgement", "look", "memory_loss", "outcomes", "plan", "recall"),
     *("reconcile", "single_looks", "widening"),
 )
 LEDGER_MODULES = (

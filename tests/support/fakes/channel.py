@@ -41,7 +41,7 @@ class FakeNotificationChannel:
 class FakeMessageChannel:
     """A MessageChannel in memory. `refused_keys` are cases of which it takes no message,
     `only_plain` ones of which it takes none with text from the tenant, and `failing_keys` ones at
-    which it fails.
+    which it fails. The details of `odd_keys` meet a mistake of the app.
     """
 
     name: str = "mail"
@@ -58,6 +58,7 @@ class FakeMessageChannel:
     refused_keys: set[str] = field(default_factory=set)
     only_plain: set[str] = field(default_factory=set)
     failing_keys: set[str] = field(default_factory=set)
+    odd_keys: set[str] = field(default_factory=set)
     attempt_count: int = 0
 
     async def send(self, rows: Sequence[OutboxRow], *, is_plain: bool = False) -> None:
@@ -69,6 +70,8 @@ class FakeMessageChannel:
             if self.is_down:
                 raise NotificationError("HTTP 503")
             keys = {row.notice.case_key for row in rows}
+            if keys & self.odd_keys and not is_plain:
+                raise KeyError("nobody foresaw this case")
             if keys & self.failing_keys:
                 raise NotificationError("HTTP 500")
             if keys & self.refused_keys or (keys & self.only_plain and not is_plain):

@@ -7,17 +7,27 @@ from typing import Any
 
 import pytest
 
+from core.config.catalog import CATALOG
 from core.engine.judgement import build_item_failure
+from core.engine.run import run
 from core.keys import compute_hash_prefix
+from core.model.activity import ActivityCursor
 from core.model.cases import Case
+from core.model.changes import ChangeState
 from core.model.findings import Finding
-from core.model.guards import GuardConfig, GuardPolicy, SingleLook
+from core.model.guards import Guard, GuardConfig, GuardPolicy, Mode, SingleLook
+from core.notifications.run_cards import build_cards
+from core.ports import ACTIVITY_PARTITION, World
+from core.tenant.activity import ActivityLog
 from core.tenant.known_traits import note_traits
 from core.tenant.mailboxes import Mailbox
 from core.tenant.merging import join_readings
 from core.tenant.readings import UNIDENTIFIED_PREFIX, ReadFailure, Reading
 from core.tenant.sources import JUDGEMENT
-from tests.support.fakes.clock import START
+from tests.support.fakes.channel import FakeNotificationChannel
+from tests.support.fakes.clock import START, Clock
+from tests.support.fakes.ledger import FakeLedger
+from tests.support.sentences import build_intruded_tenant
 from tests.support.synthetic_guard import (
     ALERT_CONFIG,
     DEEP_CHECK,
@@ -247,6 +257,43 @@ async def test_a_shard_with_an_odd_mailbox_and_an_odd_item_is_done() -> None:
     assert list_open(stage).keys() == {"m1 unreadable", "m5 unreadable", "m2 forward"}
 
 
+# -- changes and causes ------------------------------------------------------------------------
+
+
+async def test_a_mistake_in_one_change_is_its_outcome_and_an_operator_decides_in_the_end() -> None:
+    stage = build_stage(config=ENFORCE_CONFIG)
+    await stage.run_timer()
+    stage.tenant.forwards = {"m1": "x", "m2": "y"}
+    stage.tenant.change_errors["m1"] = KeyError("nobody foresaw this answer")
+    report = await stage.run_timer()
+    assert stage.tenant.writes == ["m2"]
+    states = {one.subject: (one.state, one.note) for one in report.outcomes}
+    state, note = states["m1@x"]
+    assert (state, states["m2@x"][0]) == (ChangeState.FAILED, ChangeState.APPLIED)
+    assert note.startswith("a mistake of the app, KeyError at synthetic_guard.py:")
+    for _ in range(3):
+        await stage.run_timer()
+    assert str(list_open(stage)["m1 forward"].verdict) == "failed"
+
+
+async def test_an_act_that_nobody_foresaw_leaves_cases_without_a_cause_and_ends_no_run(
+    caplog: pytest.LogCaptureFixture,
+) -> None:
+    stage = build_stage()
+    await stage.run_timer()
+    async with stage.ledger.claim(ACTIVITY_PARTITION, "r") as claim:
+        assert claim
+        await claim.save(*(ActivityCursor(log, START, START, START) for log in ActivityLog))
+    stage.ledger.has_odd_act = True
+    stage.tenant.forwards = {"m1": "x"}
+    stage.config = replace(
+        stage.config, guard=replace(stage.config.guard, name="mailbox-forwarding")
+    )
+    report = await stage.run_timer()
+    assert (report.status, report.delivered) == ("done", True)
+    assert "who caused its cases is not known" in caplog.text
+
+
 # -- single objects ----------------------------------------------------------------------------
 
 
@@ -348,3 +395,29 @@ def test_a_source_that_one_part_did_not_read_is_read_of_the_others_alone() -> No
     assert not joined.covers(("rules",), "m1")
     assert not joined.covers(("deep",), "m9")
     assert DEEP_CHECK in joined.partial_scopes
+
+
+async def test_what_an_item_says_it_is_of_is_what_it_is_judged_to_be_of() -> None:
+    told, others = set[str](), set[str]()
+    tenant = build_intruded_tenant()
+    clock = Clock()
+
+    def watch(guard: Guard[Any]) -> Guard[Any]:
+        def judge_and_compare(item: object, policy: GuardPolicy) -> list[Finding]:
+            found = list(guard.judge(item, policy))
+            own = build_item_failure(item, KeyError()).object_id
+            if not own.startswith(UNIDENTIFIED_PREFIX):
+                told.update(type(item).__name__ for _ in found)
+                others.update(type(item).__name__ for one in found if one.object_id != own)
+            return found
+
+        return replace(guard, judge=judge_and_compare)
+
+    for config in CATALOG:
+        world = World(tenant, FakeLedger(clock), FakeNotificationChannel(), clock, build_cards)
+        await run(replace(config, guard=watch(config.guard), mode=Mode.ALERT), world)
+    assert others == set()
+    assert told >= {
+        *("MailboxForward", "MailboxRules", "GrantedRight", "LegacyProtocolMailbox"),
+        *("LicensedAudit", "SharedMailboxState", "ResourceAccount"),
+    }

@@ -68,6 +68,26 @@ async def test_a_channel_that_fails_holds_up_no_other(trouble: str) -> None:
     assert len(stage.hook.told_ids) == 2
 
 
+async def test_a_case_that_meets_a_mistake_in_a_message_is_told_plainly_and_stops_nothing() -> None:
+    stage = ChannelStage()
+    stage.mail.odd_keys = {CRITICAL.key}
+    assert (await stage.tell(RUN)).delivered
+    assert stage.mail.sent == []
+    assert [row.notice.case_key for row in stage.mail.plain[0]] == [CRITICAL.key, HIGH.key]
+    assert stage.hook.told_keys == [CRITICAL.key, HIGH.key]
+
+
+def test_of_a_case_that_cannot_be_copied_what_needs_no_details_is_told() -> None:
+    odd = replace(HIGH, facts=(None,))  # type: ignore[arg-type]
+    report = replace(RUN, notifications=(CRITICAL, odd))
+    whole, plain = queue_notices(report, [FakeMessageChannel()], {}, START)
+    assert (whole.notice.case_key, whole.notice.note) == (CRITICAL.key, "")
+    told = plain.notice
+    assert told.note.startswith("a mistake of the app, AttributeError at outbox.py:")
+    assert (told.case_key, told.kind, told.severity) == (HIGH.key, HIGH.kind, HIGH.severity)
+    assert (told.event, told.facts) == (NoticeEvent.OPENED, ())
+
+
 async def test_while_teams_is_down_the_others_are_told_once_and_of_what_changes() -> None:
     stage = ChannelStage()
     stage.teams.is_down = True

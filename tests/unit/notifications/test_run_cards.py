@@ -154,6 +154,28 @@ def test_a_run_without_notifications_has_no_card() -> None:
     assert build_cards(build_report(operator_requests=(build_request(notified=True),))) == []
 
 
+def test_what_no_card_can_be_made_of_is_told_plainly_and_keeps_back_no_other() -> None:
+    good, odd = build_rule_case(1), replace(build_rule_case(2), summary=None)  # type: ignore[arg-type]
+    request = build_request()
+    first, requests, plain = build_cards(build_report(odd, good, operator_requests=(request,)))
+    assert (first.cases, requests.operator_requests) == ((good,), (request,))
+    assert (plain.cases, plain.operator_requests) == ((odd,), ())
+    assert plain.fault.startswith("a mistake of the app, ")
+    assert (first.fault, requests.fault) == ("", "")
+    text = "\n".join(collect_texts(plain.payload))
+    assert "A mistake of the app kept their details from the card." in text
+    assert odd.short_key in text
+    odd_request = replace(request, requested_by=None)  # type: ignore[arg-type]
+    first, plain = build_cards(build_report(good, operator_requests=(odd_request,)))
+    assert (first.cases, plain.operator_requests) == ((good,), (odd_request,))
+
+
+def test_where_only_all_of_it_together_is_a_mistake_everything_is_told_plainly() -> None:
+    rows = (build_rule_case(1), build_rule_case(2))
+    (plain,) = build_cards(build_report(*rows, rationale=7))
+    assert set(plain.cases) == set(rows)
+
+
 def test_a_card_shows_the_finding_the_rationale_the_evidence_and_the_next_step() -> None:
     told = shown(build_report(build_rule_case(planned_changes=(DISABLE_RULE_CHANGE_JSON,))))
     assert "Exoguard · Mailbox forwarding" in told
