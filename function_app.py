@@ -3,8 +3,9 @@
     timer <guard>                          every row of the catalog, at %<GUARD>_SCHEDULE%
     routes                                 core/api/addresses.py; a write stores a row and a message
     timer activity                         audit logs, at %ACTIVITY_SCHEDULE%
-    timer weekly-digest                    every hour: reports changed settings, and sends the
-                                           weekly digest when %DIGEST_SCHEDULE% says
+    timer weekly-digest                    every hour: reports changed settings and guards whose
+                                           runs fail, and sends the weekly digest when
+                                           %DIGEST_SCHEDULE% says
     queue exoguard-runs                    runs guards and processes requests of operators
     queue exoguard-shards                  shards of a tenant too large for one run
     queue exoguard-shards-poison           shards that failed too often
@@ -113,23 +114,32 @@ def register_timer(config: GuardConfig) -> None:
 async def on_hourly_timer(timer: func.TimerRequest) -> None:
     """Send the weekly digest if it is due; the hourly check repeats it after a failed delivery.
 
-    Report changed settings as well: a guard that is off has no run that could report its own.
+    Report changed settings as well: a guard that is off has no run that could report its own. And
+    tell of guards whose runs fail: none of those tells it.
     """
+    from core.jobs.failing_guards import tell_failing_guards
+    from core.jobs.hourly import do_each
     from core.jobs.weekly_digest import BesideGuards, send_weekly_digest
 
     settings = Settings.read(os.environ)
+    configs, run_time = settings.guard_configs, settings.run_time
+    beside = BesideGuards(settings.containment.mode, settings.activity.searches)
     async with connect_world(settings) as world:
-        result = await send_weekly_digest(
-            world,
-            settings.guard_configs,
-            settings["DIGEST_SCHEDULE"],
-            create_run_id(world.now()),
-            settings.run_time,
-            BesideGuards(settings.containment.mode, settings.activity.searches),
+
+        def make_id() -> str:
+            return create_run_id(world.now())
+
+        await do_each(
+            {
+                "weekly digest": lambda: send_weekly_digest(
+                    world, configs, settings["DIGEST_SCHEDULE"], make_id(), run_time, beside
+                ),
+                "changed settings": lambda: alert_on_settings_change(world, settings, make_id()),
+                "guards whose runs fail": lambda: tell_failing_guards(
+                    world, configs, make_id(), run_time
+                ),
+            }
         )
-        log.info("weekly digest: %s", result)
-        result = await alert_on_settings_change(world, settings, create_run_id(world.now()))
-        log.info("changed settings: %s", result)
 
 
 @app.function_name("activity")

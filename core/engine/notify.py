@@ -26,7 +26,7 @@ from core.errors import CardRejected, NotificationError
 from core.model.cases import Case, Notification
 from core.model.findings import Severity
 from core.model.requests import OperatorRequest
-from core.model.runs import REQUESTS_ONLY, RunReport
+from core.model.runs import REQUESTS_ONLY, TOLD_ONLY, RunReport
 from core.ports import Claim, RenderedMessage, World
 
 log = logging.getLogger("exoguard.run")
@@ -109,8 +109,8 @@ async def send_cards(world: World, claim: Claim, report: RunReport) -> RunReport
 
 
 def get_report_rows(report: RunReport) -> tuple[RunReport, ...]:
-    """The report as a row to save; a run that only processed requests saves none."""
-    return () if report.status == REQUESTS_ONLY else (report,)
+    """The report as a row to save; one of no scan is none."""
+    return () if report.status in (REQUESTS_ONLY, TOLD_ONLY) else (report,)
 
 
 def get_message_rows(message: RenderedMessage) -> tuple[Case | OperatorRequest, ...]:

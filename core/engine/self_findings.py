@@ -47,6 +47,9 @@ UNREADABLE = "unreadable"
 # The kinds of findings about a whole scan rather than one object.
 UNAUTHORIZED_EXEMPTION = "exemption-unauthorized"
 SHRUNK = "listing-shrank"
+RUNS_FAIL = "runs-fail"
+"""Told beside the runs of a guard, since none of them comes to its end: `core.jobs.failing_guards`.
+"""
 SELF_CHECK_KINDS = frozenset(
     {
         "source-unavailable",
@@ -54,6 +57,7 @@ SELF_CHECK_KINDS = frozenset(
         "credential",
         UNAUTHORIZED_EXEMPTION,
         "permission-missing",
+        RUNS_FAIL,
         SHRUNK,
         "scan-stalled",
         "shard-failed",
@@ -68,7 +72,8 @@ SELF_CHECK_KINDS = frozenset(
 )
 
 RECURRING_PATIENCE = dict.fromkeys(
-    ("brake", "source-unavailable", SHRUNK, "scan-stalled", "shard-failed"), timedelta(hours=1)
+    ("brake", "source-unavailable", RUNS_FAIL, SHRUNK, "scan-stalled", "shard-failed"),
+    timedelta(hours=1),
 )
 """What others can make come and go: its end is told once it has stayed away for so long, and what
 is back before that is the same case."""

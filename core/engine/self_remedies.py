@@ -65,6 +65,20 @@ def build_self_remedy(kind: str, guard: str, *own: Step) -> tuple[Step, ...]:
     return (*STEPS.get(kind, ()), *own, look_around(f"the guard {guard}", guard))
 
 
+def build_failing_remedy(guard: str) -> tuple[Step, ...]:
+    """The steps about a guard whose runs fail."""
+    return (
+        SHOW_STATUS,
+        Step("Look at the function with the guard's name and its log."),
+        Step(
+            "Run it once, and see what becomes of it.",
+            f'exo run {guard} --why "{EXAMPLE_WHY}" --wait',
+            Shell.EXO,
+        ),
+        look_around(f"the guard {guard}", guard),
+    )
+
+
 def build_permission_remedy(
     permission: Permission, guard: str, *, is_withdrawn: bool
 ) -> tuple[Step, ...]:

@@ -28,6 +28,8 @@ class ReportedFinding:
 
 # The status of a report that only tells what people asked for.
 REQUESTS_ONLY = "requests-only"
+# The status of a report that tells what waits of a guard whose runs fail.
+TOLD_ONLY = "told-only"
 # The status of a report of a look at single objects, which records named.
 LOOKED = "looked"
 
@@ -45,7 +47,8 @@ class RunReport:
     started_at: datetime
     status: str = "done"
     """done, busy, off or failed; in-progress when the next run or the queue continues the scan;
-    requests-only when the run only processed requests; looked when it looked at single objects.
+    requests-only when the run only processed requests; looked when it looked at single objects;
+    told-only when there was no run.
     """
     finished_at: datetime | None = None
     read_count: int = 0

@@ -25,7 +25,7 @@ from core.model.findings import Severity
 from core.model.guards import Mode
 from core.model.requests import OperatorRequest
 from core.model.run_document import format_run_coverage
-from core.model.runs import REQUESTS_ONLY, RunReport
+from core.model.runs import REQUESTS_ONLY, TOLD_ONLY, RunReport
 from core.notifications.adaptive_card import (
     MAX_MESSAGE_BYTES,
     CardElement,
@@ -476,6 +476,8 @@ def render_card_footer(context: CardContext) -> CardElement:
         parts.append(f"{report.exemption_count} exempt")
     if report.mode is Mode.ALERT:
         parts.append("alert mode: this guard changes nothing")
-    if not page:
+    if report.status == TOLD_ONLY:
+        parts[0] = "told without a run"
+    elif not page:
         parts.append(f"details: GET /api/{place}/{report.guard}/{run}")
     return make_subtle_text(" · ".join(parts), separator=True)

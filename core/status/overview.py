@@ -62,6 +62,7 @@ DEGRADED_KINDS = {
     "credential": "the app cannot sign in to the tenant",
     "permission-missing": "a permission is missing",
     "listing-shrank": "a listing is a tenth shorter than before",
+    "runs-fail": "its runs fail, again and again",
     "scan-stalled": "a scan in shards stalled",
     "shard-failed": "some mailboxes could not be scanned",
     "state-unreadable": "rows of the state cannot be decoded",
