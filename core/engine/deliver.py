@@ -147,17 +147,20 @@ async def save_rows(claim: Claim, outbox: Outbox, rows: Sequence[OutboxRow]) -> 
 
 
 async def send_or_reject(channel: MessageChannel, rows: Sequence[OutboxRow]) -> str:
-    """Send one message, and a plain one if the channel does not take it, or a mistake of the app
-    keeps it from being made.
+    """Send one message, and for a single case a plain one if the channel does not take it, or a
+    mistake of the app keeps it from being made.
 
-    Returns why it takes neither; empty if it took one. Raises NotificationError if it takes
-    nothing now.
+    Returns why it takes neither; empty if it took one. Of several cases only one may be unwelcome,
+    and the others keep their details: none is made plain before it is alone. Raises
+    NotificationError if the channel takes nothing now.
     """
     try:
         async with asyncio.timeout(channel.patience):
             try:
                 await channel.send(rows)
             except UNSENT as error:
+                if len(rows) > 1:
+                    return explain_error(error)
                 log.warning(
                     "channel %s: a message is followed by a plain one: %s",
                     channel.name,

@@ -149,6 +149,14 @@ async def test_the_end_is_told_where_the_beginning_was_told() -> None:
     assert stage.mail.told_keys == [CRITICAL.key, HIGH.key, CRITICAL.key]
 
 
+async def test_one_unwelcome_case_of_a_message_costs_the_others_no_details() -> None:
+    stage = ChannelStage()
+    stage.mail.only_plain = {CRITICAL.key}
+    await stage.tell(RUN)
+    assert [[row.notice.case_key for row in rows] for rows in stage.mail.plain] == [[CRITICAL.key]]
+    assert [row.notice.case_key for rows in stage.mail.sent for row in rows] == [HIGH.key]
+
+
 async def test_a_refused_message_is_sent_plainly_and_keeps_no_other() -> None:
     stage = ChannelStage()
     stage.hook.only_plain = {CRITICAL.key}
