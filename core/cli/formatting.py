@@ -42,9 +42,9 @@ def parse_document_time(text: object) -> datetime | None:
     """A time in a document; None if it is not valid."""
     try:
         time = datetime.fromisoformat(str(text))
-    except ValueError:
+        return time.astimezone(UTC) if time.tzinfo else time.replace(tzinfo=UTC)
+    except (ValueError, OverflowError):
         return None
-    return time.astimezone(UTC) if time.tzinfo else time.replace(tzinfo=UTC)
 
 
 def format_utc(text: object) -> str:

@@ -32,6 +32,8 @@ from core.evidence.records import (
 )
 
 MAX_PERIOD = timedelta(days=400)
+# Leaves room for every difference that is computed of a time.
+FIRST_YEAR = 1970
 ISO_DATE = re.compile(r"[0-9]{4}-[0-9]{2}-[0-9]{2}")
 BLOCK_BYTES = 256 * 1024
 JSON_ENCODER = json.JSONEncoder(ensure_ascii=False, allow_nan=False, separators=(",", ":"))
@@ -84,6 +86,8 @@ def parse_midnight(text: str, name: str) -> datetime:
 def parse_period(since: str, until: str, now: datetime) -> tuple[datetime, datetime]:
     """A period from the start of one day to the start of another. Raises InvalidPeriod."""
     first, last = parse_midnight(since, "from"), parse_midnight(until, "to")
+    if first.year < FIRST_YEAR:
+        raise InvalidPeriod(f'"from" must not be before {FIRST_YEAR}-01-01')
     if first >= last:
         raise InvalidPeriod('"to" must be after "from"; it is not part of the period')
     if last - first > MAX_PERIOD:

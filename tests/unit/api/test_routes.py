@@ -376,7 +376,7 @@ async def test_a_list_of_cases_names_the_guards_whose_cases_are_missing() -> Non
     found = parse_body(await api.get("cases-json"))
     assert (found["total"], found["unreadable"]) == (0, [GUARD])
     assert parse_body(await api.get("cases-json", {"guard": "app-consent"}))["unreadable"] == []
-    for name in ("cases-page", "requests-page", "permissions-page"):
+    for name in ("status-page", "cases-page", "requests-page", "permissions-page"):
         assert "Incomplete" in str((await api.get(name)).body)
     page = str((await api.get("coverage-page")).body)
     assert f"{GUARD} has a state that cannot be read now" in page
@@ -510,6 +510,7 @@ async def test_evidence_comes_with_its_digest(form: str) -> None:
         {"from": "2026-11-01"},
         {"from": "2026-11-02", "to": "2026-11-01"},
         {"from": "2020-01-01", "to": "2026-01-01"},
+        {"from": "0001-01-01", "to": "0001-01-02"},
         {"from": "2026-11-01", "to": "2026-11-02", "format": "pdf"},
         {"from": "yesterday", "to": "2026-11-02"},
     ],

@@ -457,7 +457,9 @@ def test_times_are_printed_in_utc_and_invalid_ones_as_a_dash() -> None:
         )
 
 
-@pytest.mark.parametrize("text", ["", "d", "x30d", "-1d", "99999d", "soon", "٣d", "2026-13-01"])
+@pytest.mark.parametrize(
+    "text", ["", "d", "x30d", "-1d", "99999d", "soon", "٣d", "2026-13-01", "0001-01-01T00:00+14:00"]
+)
 def test_an_invalid_deadline_is_none(text: str) -> None:
     assert parse_deadline(text, START) is None
 

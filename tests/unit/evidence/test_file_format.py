@@ -112,6 +112,7 @@ def test_a_period_may_include_today() -> None:
         ("\u0662\u0660\u0662\u0666-11-01", "2026-11-11", '"from" is not a valid date'),
         ("2026-11-01\n", "2026-11-11", '"from" is not a valid date'),
         ("2026-11-01", "2026-11-01", "must be after"),
+        ("0001-01-01", "0001-01-02", "must not be before 1970-01-01"),
         ("2026-11-02", "2026-11-01", "must be after"),
         ("2025-10-07", "2026-11-12", "at most 400 days"),
         ("2026-11-01", "2026-11-22", "must not be after 2026-11-21"),
