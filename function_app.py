@@ -7,6 +7,7 @@
                                            runs fail, and sends the weekly digest when
                                            %DIGEST_SCHEDULE% says
     queue exoguard-runs                    runs guards and processes requests of operators
+    queue exoguard-runs-poison             requests that failed too often
     queue exoguard-shards                  shards of a tenant too large for one run
     queue exoguard-shards-poison           shards that failed too often
 
@@ -251,6 +252,18 @@ async def on_run_message(item: func.QueueMessage, orders: func.Out[MessageList])
     report = await process_run_message(message, Settings.read(os.environ))
     if report:
         enqueue_shard_messages(report, orders)
+
+
+@app.function_name("run-failed")
+@app.queue_trigger(arg_name="item", queue_name=f"{RUN_QUEUE}-poison", connection=STORAGE_SETTING)
+async def on_failed_run(item: func.QueueMessage) -> None:
+    """What a message asked for that failed too often is refused, so that whoever asked is told."""
+
+    from core.jobs.run_requests import give_up_message
+
+    text = item.get_body().decode("utf-8", "replace")
+    result = await give_up_message(text, Settings.read(os.environ))
+    log.error("a message of the queue %s failed too often: %s", RUN_QUEUE, result)
 
 
 @app.function_name("scan-shard")

@@ -22,10 +22,11 @@ from core.engine.request_decisions import (
     get_subject_names,
     list_open_requests,
     record_undo,
+    refuse_request,
     update_snapshot,
 )
 from core.engine.run_report import log_run
-from core.errors import Unavailable
+from core.errors import MISTAKES, Unavailable, explain_error
 from core.model.guards import GuardConfig
 from core.model.requests import OperatorRequest, RequestKind, RequestState
 from core.model.runs import REQUESTS_ONLY, RunReport
@@ -42,24 +43,42 @@ CLAIM_RETRY_DELAY = 5.0
 async def process_requests(
     world: World, claim: Claim, snapshot: GuardSnapshot, run: str
 ) -> GuardSnapshot:
-    """Process the open requests; returns the snapshot as it is afterwards."""
+    """Process the open requests; returns the snapshot as it is afterwards.
+
+    One that a mistake keeps from being processed is refused, and keeps back neither another one nor
+    the run.
+    """
     if snapshot.state.scan_pass and snapshot.state.scan_pass.shard_count:
         return snapshot
     for operator_request in list_open_requests(snapshot):
         if operator_request.kind in RUN_REQUEST_KINDS:
             continue
-        if operator_request.kind is RequestKind.UNDO:
-            snapshot = await recall_change(claim, snapshot, operator_request.subject)
-        decided = decide_request(operator_request, snapshot, world.now(), run)
-        rows = (*decided.rows, decided.request)
+        try:
+            snapshot = await process_request(world, claim, snapshot, operator_request, run)
+        except MISTAKES as error:
+            log.exception("%s %s: refused", operator_request.kind, operator_request.id)
+            ended = refuse_request(operator_request, world.now(), explain_error(error))
+            await claim.save(ended)
+            snapshot = update_snapshot(snapshot, (ended,))
+    return snapshot
+
+
+async def process_request(
+    world: World, claim: Claim, snapshot: GuardSnapshot, operator_request: OperatorRequest, run: str
+) -> GuardSnapshot:
+    """Process one open request; returns the snapshot as it is afterwards."""
+    if operator_request.kind is RequestKind.UNDO:
+        snapshot = await recall_change(claim, snapshot, operator_request.subject)
+    decided = decide_request(operator_request, snapshot, world.now(), run)
+    rows = (*decided.rows, decided.request)
+    await claim.save(*rows)
+    snapshot = update_snapshot(snapshot, rows)
+    if decided.intent:
+        ended, rows = await undo_requested_change(world, claim, decided)
         await claim.save(*rows)
         snapshot = update_snapshot(snapshot, rows)
-        if decided.intent:
-            ended, rows = await undo_requested_change(world, claim, decided)
-            await claim.save(*rows)
-            snapshot = update_snapshot(snapshot, rows)
-            decided = replace(decided, request=ended)
-        log.info("%s %s: %s", operator_request.kind, operator_request.id, decided.request.state)
+        decided = replace(decided, request=ended)
+    log.info("%s %s: %s", operator_request.kind, operator_request.id, decided.request.state)
     return snapshot
 
 

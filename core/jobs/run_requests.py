@@ -1,6 +1,7 @@
 """Processes the queue of run messages: runs a guard, or only its requests.
 
     POST ─► request row ─► run message ─► process_run_message ─► a run, or requests only
+                                └─► failed five times ─► give_up_message ─► the request is refused
 
 The row decides, also in which mode the guard runs: a lost, duplicated or forged message cannot
 trigger anything without a matching request row, nor anything that the guard's mode does not allow.
@@ -19,7 +20,7 @@ from core.config.settings import Settings
 from core.engine.operator_requests import CLAIM_RETRY_DELAY, run_requests_only
 from core.engine.request_decisions import RUN_REQUEST_KINDS, refuse_request
 from core.engine.run import run
-from core.errors import ExoguardError, Unavailable
+from core.errors import FAILURES, Unavailable, explain_error
 from core.jobs.channel_tests import process_channel_tests
 from core.jobs.containment import process_account_requests
 from core.jobs.tenant_probe import probe_before_run
@@ -36,6 +37,7 @@ log = logging.getLogger("exoguard.requests")
 
 # How often a requested run tries to claim the guard, CLAIM_RETRY_DELAY seconds apart.
 MAX_CLAIM_ATTEMPTS = 3
+MAX_REASON = 300
 # How long a run is owed to a request that another run has answered or that failed.
 OWED_FOR = timedelta(days=1)
 # The statuses of a run that has a report, or is about to.
@@ -74,7 +76,7 @@ async def process_run_message(message: RunMessage, settings: Settings) -> RunRep
     """Run the guard or process its requests. A run without a claim is recorded under the request.
 
     A message that no request asks for is refused: the refusal is logged, and None returned. Raises
-    ExoguardError if the queue should deliver the message again.
+    ExoguardError or a mistake if the queue should deliver the message again.
     """
     if not re.fullmatch(RUN_ID_PATTERN, message.run):
         log_refusal(message, "no request has an id of that form")
@@ -111,8 +113,9 @@ async def process_guard_message(message: RunMessage, settings: Settings) -> RunR
             options = RunOptions(message.run, request.mode, at=request.at)
             await probe_before_run(config, world, settings.guard_configs, message.run)
             report = await run_when_free(config, world, options)
-    except ExoguardError as error:
-        await record_unclaimed_run(settings, message, {"status": "failed", "error": str(error)})
+    except FAILURES as error:
+        why = explain_error(error)
+        await record_unclaimed_run(settings, message, {"status": "failed", "error": why})
         raise
     if report.status in ("busy", "off"):
         await record_unclaimed_run(settings, message, run_report_to_json(report))
@@ -222,14 +225,16 @@ async def record_unclaimed_run(
         if known and known.get("status") in {*REPORTED_STATUSES, "running"}:
             # The same message was delivered twice, and the other one runs or has run.
             return
-        await ledger.save_run_status(message.guard, message.run, {**asked, **result})
+        # A run that failed by a mistake has said so itself, and with its start.
+        if not (known and known.get("status") == "failed" and known.get("started")):
+            await ledger.save_run_status(message.guard, message.run, {**asked, **result})
         operator_request = await ledger.get_request(message.guard, message.run)
         if (
             operator_request
             and operator_request.kind is RequestKind.RUN
             and operator_request.state is RequestState.REQUESTED
         ):
-            why = f"nothing was run: {result['status']}"
+            why = explain_end(result)
             await ledger.add_request(
                 message.guard, refuse_request(operator_request, datetime.now(UTC), why)
             )
@@ -239,3 +244,40 @@ async def record_unclaimed_run(
         and result["status"] == "busy"
     ):
         raise Unavailable(f"{message.guard} is busy: the release waits for its turn")
+
+
+def explain_end(result: Mapping[str, object]) -> str:
+    """Why a run that was asked for is over without a report."""
+    if result["status"] != "failed":
+        return f"nothing was run: {result['status']}"
+    return f"the run failed: {quote_text(str(result.get('error') or 'no reason'), MAX_REASON)}"
+
+
+async def give_up_message(text: str, settings: Settings) -> str:
+    """End what a message asked for that failed too often. Returns what became of it.
+
+    The next run of the guard, or the next tick, still does what does not need the message.
+    """
+    try:
+        message = RunMessage.from_json(text)
+    except ValueError as error:
+        return f"dropped: {error}"
+    known = {CHANNEL_PARTITION, *(one.guard.name for one in settings.guard_configs)}
+    if message.guard not in known or not re.fullmatch(RUN_ID_PATTERN, message.run):
+        return "left to the next tick" if message.guard == CONTAINMENT_PARTITION else "dropped"
+    async with open_ledger(settings) as ledger:
+        request = await ledger.get_request(message.guard, message.run)
+        if request is None or request.state is not RequestState.REQUESTED:
+            return "it was answered"
+        document = await ledger.get_run(message.guard, message.run) or {}
+        has_failed = document.get("status") in OWED_STATUSES
+        if not (has_failed or message.guard == CHANNEL_PARTITION):
+            return "left to the next run"
+        error = document.get("error") or "the log of run-requested says why"
+        why = quote_text(f"it failed too often: {error}", MAX_REASON)
+        await ledger.add_request(message.guard, refuse_request(request, datetime.now(UTC), why))
+        if message.guard != CHANNEL_PARTITION:
+            asked = {"guard": message.guard, "run": message.run, "at": message.at.isoformat()}
+            status = {**asked, **document, "status": "failed", "error": why}
+            await ledger.save_run_status(message.guard, message.run, status)
+    return f"refused: {why}"

@@ -33,7 +33,7 @@ def test_the_worker_indexes_every_function_and_every_timer_runs(journey: dict[st
         [*guards, "activity", "weekly-digest"]
     )
     assert {error for _, _, error in journey["timers"]} == {""}
-    queue_functions = {"run-requested", "scan-shard", "shard-failed"}
+    queue_functions = {"run-requested", "run-failed", "scan-shard", "shard-failed"}
     others = {"activity", "weekly-digest"} | queue_functions | {route.name for route in ROUTES}
     assert set(journey["functions"]) == {*guards} | others
 

@@ -1,16 +1,25 @@
 """Whoever may write the queue of runs gets no more done than operators asked for."""
 
 import logging
+from collections.abc import AsyncIterator
 from dataclasses import replace
 from datetime import timedelta
+from typing import Any
 
+import msgspec
 import pytest
 
 from core.bootstrap import open_ledger
 from core.config.settings import Settings
 from core.engine.run import create_run_id
-from core.jobs.run_requests import RunMessage, explain_refusal, process_run_message
+from core.jobs.run_requests import (
+    RunMessage,
+    explain_refusal,
+    give_up_message,
+    process_run_message,
+)
 from core.model.requests import OperatorRequest, RequestKind, RequestState
+from core.ports import CHANNEL_PARTITION, CONTAINMENT_PARTITION
 from sandbox.functions_host.azurite import Azurite
 from tests.resilience.generators.deployed import SIGN_IN, deployed
 from tests.support.fakes.clock import START
@@ -98,3 +107,115 @@ async def test_a_message_that_comes_again_neither_runs_the_guard_nor_touches_its
                 assert await process_run_message(MESSAGE, now) is None
             assert await ledger.get_run(SIGN_IN, REQUEST.id) == stored
             assert len(box.cards) == cards
+
+
+async def slip(*given: object) -> AsyncIterator[Any]:
+    for _ in given:
+        raise KeyError("of info@contoso.com")
+    yield
+
+
+def break_guards(settings: Settings) -> Settings:
+    """The settings of an app each of whose guards has a mistake."""
+    broken = (
+        replace(one, guard=replace(one.guard, observe=slip)) for one in settings.guard_configs
+    )
+    return replace(settings, guard_configs=tuple(broken))
+
+
+MISTAKE = "a mistake of the app, KeyError at test_queue_messages.py:"
+
+
+async def test_a_requested_run_that_dies_of_a_mistake_is_refused_with_the_reason(
+    azurite: Azurite,
+) -> None:
+    async with deployed(azurite) as (_, environ):
+        settings = Settings.read(environ)
+        async with open_ledger(settings) as ledger:
+            await ledger.load_state(SIGN_IN)
+            now = ledger.table.clock.now()
+            asked = replace(REQUEST, id=create_run_id(now), at=now)
+            message = RunMessage(SIGN_IN, asked.id, now, runs_guard=True)
+            await ledger.add_request(SIGN_IN, asked)
+            with pytest.raises(KeyError):
+                await process_run_message(message, break_guards(settings))
+            request = await ledger.get_request(SIGN_IN, asked.id)
+            assert request
+            assert request.state is RequestState.REFUSED
+            assert request.note.startswith(f"the run failed: {MISTAKE}")
+            document = await ledger.get_run(SIGN_IN, asked.id)
+            assert document
+            assert document["started"]
+            assert (document["status"], str(document["error"])[: len(MISTAKE)]) == (
+                "failed",
+                MISTAKE,
+            )
+            # The queue delivers it again, perhaps to a version that was mended.
+            report = await process_run_message(message, settings)
+            assert report
+            assert report.status == "done"
+
+
+@pytest.mark.parametrize(
+    ("kind", "status", "result"),
+    [
+        (RequestKind.RUN, "queued", "it failed too often: the log of run-requested says why"),
+        (RequestKind.RELEASE, "failed", "it failed too often: HTTP 503"),
+        # The next run of the guard does these.
+        (RequestKind.RELEASE, "busy", ""),
+        (RequestKind.RUN, "running", ""),
+        (RequestKind.EXEMPT, "", ""),
+    ],
+)
+async def test_what_a_message_asked_for_that_failed_too_often_is_refused_unless_a_run_does_it(
+    azurite: Azurite, kind: RequestKind, status: str, result: str
+) -> None:
+    async with deployed(azurite) as (_, environ):
+        settings = Settings.read(environ)
+        request = replace(REQUEST, kind=kind)
+        async with open_ledger(settings) as ledger:
+            await ledger.add_request(SIGN_IN, request)
+            if status:
+                document = {"status": status, "error": "HTTP 503" if status == "failed" else ""}
+                await ledger.save_run_status(SIGN_IN, request.id, document)
+            said = await give_up_message(MESSAGE.to_json(), settings)
+            known = await ledger.get_request(SIGN_IN, request.id)
+            stored = await ledger.get_run(SIGN_IN, request.id) or {}
+        assert known
+        assert said == (f"refused: {result}" if result else "left to the next run")
+        assert (known.state, known.note) == (
+            (RequestState.REFUSED, result) if result else (RequestState.REQUESTED, "")
+        )
+        if result:
+            assert (stored["status"], stored["error"]) == ("failed", result)
+
+
+async def test_of_messages_that_failed_too_often_the_odd_ones_are_dropped(
+    azurite: Azurite,
+) -> None:
+    async with deployed(azurite) as (_, environ):
+        settings = Settings.read(environ)
+        asked = replace(REQUEST, kind=RequestKind.TEST_CHANNELS)
+        message = RunMessage(CHANNEL_PARTITION, asked.id, START, runs_guard=False)
+        said = await give_up_message("{", settings)
+        assert said.startswith("dropped: not a run message: ")
+        for odd in ODD_IDS:
+            assert await give_up_message(replace_run(message, odd), settings) == "dropped"
+            forged = RunMessage(odd, asked.id, START, runs_guard=True).to_json()
+            assert await give_up_message(forged, settings) == "dropped"
+        assert await give_up_message(MESSAGE.to_json(), settings) == "it was answered"
+        account = RunMessage(CONTAINMENT_PARTITION, asked.id, START, runs_guard=False)
+        assert await give_up_message(account.to_json(), settings) == "left to the next tick"
+        async with open_ledger(settings) as ledger:
+            await ledger.add_request(CHANNEL_PARTITION, asked)
+            said = await give_up_message(message.to_json(), settings)
+            assert said == "refused: it failed too often: the log of run-requested says why"
+            known = await ledger.get_request(CHANNEL_PARTITION, asked.id)
+            assert known
+            assert known.state is RequestState.REFUSED
+            assert await give_up_message(message.to_json(), settings) == "it was answered"
+
+
+def replace_run(message: RunMessage, run: str) -> str:
+    """The message with another id."""
+    return msgspec.structs.replace(message, run=run).to_json()

@@ -41,7 +41,8 @@ def test_a_process_without_settings_does_not_start() -> None:
 
 def test_there_are_no_functions_but_the_guards_and_those_behind_them() -> None:
     guards = {duty.guard.name for duty in CATALOG}
-    others = {"run-requested", "scan-shard", "shard-failed", "weekly-digest", "activity"}
+    others = {"run-requested", "run-failed", "scan-shard", "shard-failed"}
+    others |= {"weekly-digest", "activity"}
     assert set(FUNCTIONS) == guards | others | {route.name for route in ROUTES}
 
 
@@ -61,6 +62,9 @@ def test_asking_for_a_run_goes_over_the_queue() -> None:
     asked, taken = bindings("request-run"), bindings("run-requested")
     assert asked["queue"]["queueName"] == taken["queueTrigger"]["queueName"]
     assert asked["httpTrigger"]["methods"] == ["POST"]
+    assert bindings("run-failed")["queueTrigger"]["queueName"] == (
+        f"{taken['queueTrigger']['queueName']}-poison"
+    )
     assert bindings("run-report")["httpTrigger"]["methods"] == ["GET"]
 
 

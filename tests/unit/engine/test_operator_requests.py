@@ -1,12 +1,17 @@
 """What people ask for is done once, by whoever holds the guard next, and told."""
 
-from datetime import timedelta
-from typing import Any
+from dataclasses import replace
+from datetime import datetime, timedelta
+from typing import Any, cast
 
 import pytest
 
 from core.engine.exemption_audit import UNDO_EXEMPTION_PERIOD
-from core.engine.operator_requests import list_undelivered_requests, run_requests_only
+from core.engine.operator_requests import (
+    list_undelivered_requests,
+    process_requests,
+    run_requests_only,
+)
 from core.engine.request_decisions import MAX_UNDO_ATTEMPTS, decide_acknowledge
 from core.engine.run import create_run_id
 from core.errors import Forbidden, NotFound, Superseded, TenantError, Unavailable
@@ -81,6 +86,26 @@ async def enforced() -> tuple[EngineHarness, ChangeRecord]:
     assert stage.tenant.writes == ["m7"]
     [record] = (await memory(stage)).changes
     return stage, record
+
+
+async def test_what_a_mistake_keeps_from_being_done_is_refused_and_keeps_back_nothing_else(
+    caplog: pytest.LogCaptureFixture,
+) -> None:
+    stage = await alerted()
+    until = cast(datetime, "a day that nobody foresaw")
+    odd = OperatorRequest(
+        create_run_id(START), RequestKind.EXEMPT, "m7", "Dana", "why", START, until=until
+    )
+    good = replace(odd, id=create_run_id(stage.clock()), until=stage.clock() + DAY)
+    async with stage.ledger.claim("toy", "r") as claim:
+        assert claim
+        asked = replace(await claim.load(), operator_requests=(odd, good))
+        after = await process_requests(stage.world, claim, asked, "r")
+    states = {one.id: (one.state, one.note) for one in after.operator_requests}
+    state, note = states[odd.id]
+    assert (state, states[good.id][0]) == (RequestState.REFUSED, RequestState.DONE)
+    assert note.startswith("a mistake of the app, TypeError at ")
+    assert "Traceback" in caplog.text
 
 
 # ----------------------------------------------------------------------------------------------

@@ -383,7 +383,8 @@ async def test_a_run_that_fails_leaves_its_line_too(caplog: pytest.LogCaptureFix
 
 
 async def slip(*given: object) -> AsyncIterator[Any]:
-    raise ValueError("a rule of joe@contoso.com")
+    for _ in given:
+        raise ValueError("a rule of joe@contoso.com")
     yield
 
 
@@ -399,7 +400,7 @@ async def test_a_run_that_fails_by_a_mistake_is_on_record_and_on_the_status_page
         await stage.tick()
     assert [row["status"] for row in traces(caplog)] == ["done", "failed"]
     runs = await stage.ledger.list_recent_runs(guard.name, 9)
-    place = f"a mistake of the app, ValueError at test_run.py:{slip.__code__.co_firstlineno + 1}"
+    place = f"a mistake of the app, ValueError at test_run.py:{slip.__code__.co_firstlineno + 2}"
     assert [(one["status"], one["error"]) for one in runs] == [("failed", place), ("done", "")]
     data = GuardData(stage.duty, await stage.ledger.load(guard.name), runs)
     reasons = [one.text for one in build_status([data], stage.clock()).reasons]

@@ -666,7 +666,8 @@ def make_slip(config: GuardConfig, error: Exception) -> GuardConfig:
     """A guard with a mistake in how it lists, which it does for whatever it looks at."""
 
     async def slip(*given: object) -> AsyncIterator[Any]:
-        raise error
+        for _ in given:
+            raise error
         yield
 
     return replace(config, guard=replace(config.guard, observe=slip, look_at=None))

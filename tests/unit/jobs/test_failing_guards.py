@@ -22,7 +22,8 @@ OTHER = replace(ALERT_CONFIG, guard=replace(GUARD, name="another", title="Anothe
 
 
 async def slip(*given: object) -> AsyncIterator[Any]:
-    raise KeyError("of ann@contoso.com")
+    for _ in given:
+        raise KeyError("of ann@contoso.com")
     yield
 
 
