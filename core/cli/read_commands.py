@@ -42,7 +42,8 @@ from core.tenant.quoting import quote_text
 async def show_status(session: Session, client: ApiClient, as_json: AsJson = False) -> int:
     """Show the status of every guard, and what is pending.
 
-    Exits with 1 if a critical or high case is open, or a guard is late or failing.
+    Exits with 1 if a critical or high case is open, a guard is late or failing, or every guard is
+    off.
     """
     response = await fetch_response(client, "/api/status.json")
     document = response.parse_object()
@@ -58,7 +59,7 @@ def has_problems(document: dict[str, Any]) -> bool:
     return bool(
         document["open"]["critical"]
         or document["open"]["high"]
-        or document["health"] == "failing"
+        or document["health"] in ("failing", "off")
         or any(row["health"] == "failing" or row["late"] for row in document["guards"])
     )
 

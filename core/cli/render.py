@@ -303,7 +303,8 @@ class TerminalRenderer:
     def build_request_row(self, row: JsonRow) -> tuple[str | Text, ...]:
         """The row of one request."""
         head = sanitize_cell(f"{row['kind']} · {row['guard']} {row['subject'] or ''}".strip(), 400)
-        why = sanitize_cell(f"{row['who']}: {row['why']}", 800)
+        account = f" ({row['signed_in']})" if row["signed_in"] else ""
+        why = sanitize_cell(f"{row['who']}{account}: {row['why']}", 1_000)
         lines = [head, why, *([sanitize_cell(row["note"], 600)] if row["note"] else [])]
         lines.append(sanitize_cell(row["request"], 40, "dim"))
         return format_age(row["at"], self.now), colour_word(row["status"]), Text("\n").join(lines)

@@ -56,8 +56,8 @@ HEALTH_COLOURS = {
 HEALTH_SIGNS = {Health.OFF: "○", Health.OK: "✓", Health.ATTENTION: "!", Health.FAILING: "✗"}
 DIGEST_HEADLINES = {
     Health.OFF: "Not monitoring: every guard is off",
-    Health.OK: "All is well: every guard runs and nothing waits",
-    Health.ATTENTION: "Every guard runs; an operator is needed",
+    Health.OK: "All is well: every guard that is on runs, and nothing waits",
+    Health.ATTENTION: "An operator is needed; no guard is late or failing",
     Health.FAILING: "Degraded: Exoguard misses part of the tenant or cannot notify",
 }
 

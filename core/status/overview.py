@@ -4,6 +4,7 @@
 
 `failing`: Exoguard misses part of the tenant, or cannot notify. `attention`: it works, and an
 operator is needed. `ok`: every guard that is on scanned on time and completely, and nothing waits.
+`off`: every guard is off.
 """
 
 import asyncio
@@ -356,7 +357,7 @@ def build_status(
     )
     return TenantStatus(
         at=now,
-        health=get_worst_health(reasons),
+        health=get_overall_health(guards, reasons),
         reasons=tuple(reasons),
         guards=guards,
         permissions=permissions,
@@ -417,6 +418,13 @@ def build_guard_status(
 def get_worst_health(reasons: Iterable[HealthReason]) -> Health:
     """The worst health of all reasons; ok without reasons."""
     return max((reason.health for reason in reasons), key=lambda one: one.rank, default=Health.OK)
+
+
+def get_overall_health(guards: Sequence[GuardStatus], reasons: Iterable[HealthReason]) -> Health:
+    """The health of the whole app. Where every guard is off, nothing runs that could be well."""
+    worst = get_worst_health(reasons)
+    is_off = bool(guards) and all(guard.health is Health.OFF for guard in guards)
+    return Health.OFF if is_off and worst is not Health.FAILING else worst
 
 
 def build_permission_status(

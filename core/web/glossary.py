@@ -23,8 +23,9 @@ HEALTH_HEADLINES = {
     Health.OFF: "Every guard is off",
 }
 HEALTH_LEADS = {
-    Health.OK: "Every guard scanned the tenant on time and read all of it. Nothing waits for you.",
-    Health.ATTENTION: "The guards run as scheduled. What they found needs an operator.",
+    Health.OK: "Every guard that is on scanned the tenant on time and read all of it. Nothing "
+    "waits for you.",
+    Health.ATTENTION: "No guard that is on is late or failing. Something needs an operator.",
     Health.FAILING: "Exoguard misses part of the tenant, or cannot send notifications. Until this "
     "is fixed, silence does not mean that nothing is wrong.",
     Health.OFF: "No guard scans the tenant.",

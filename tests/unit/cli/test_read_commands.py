@@ -114,7 +114,8 @@ def override(app: LocalApp, **changes: object) -> LocalApp:
 def test_status_exits_with_0_when_nothing_is_wrong() -> None:
     assert override(LocalApp()).run_command("status").exit_code == EXIT_OK
     assert override(LocalApp(), health="attention").run_command("status").exit_code == EXIT_OK
-    assert override(LocalApp(), health="failing").run_command("status").exit_code == EXIT_PROBLEM
+    for health in ("failing", "off"):
+        assert override(LocalApp(), health=health).run_command("status").exit_code == EXIT_PROBLEM
 
 
 @pytest.mark.parametrize("change", [{"late": True}, {"health": "failing"}])

@@ -268,6 +268,12 @@ def test_one_of_many_cases_is_found_by_the_end_of_its_key_with_one_request() -> 
     assert app.reads.count("/api/cases.json") == 1
 
 
+def test_a_request_shows_how_it_was_authenticated_beside_who_made_it_in_his_own_words() -> None:
+    app = build_app()
+    app.run_command("acknowledge", CASE.short_key, "--who", "Eve", *WHY_OPTIONS, "--yes")
+    assert "Eve (function key): because" in " ".join(app.run_command("requests").out.split())
+
+
 def test_the_end_of_several_keys_is_ambiguous() -> None:
     app = LocalApp()
     keys = [f"{number:024x}0badcafe" for number in (1, 2)]

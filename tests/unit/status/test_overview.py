@@ -15,11 +15,13 @@ from core.model.cases import Case, Exemption, HeldPlan, Notification, parse_plan
 from core.model.changes import ChangeRecord, ChangeState, compute_plan_hash
 from core.model.findings import Correlation, Fact, Severity, Verdict
 from core.model.guards import GuardConfig, Mode, Permission, Service
+from core.model.outbox import ChannelFault
 from core.model.requests import OperatorRequest, RequestKind, RequestState
 from core.model.run_document import run_report_to_json as run_document
 from core.model.runs import RunReport
 from core.model.state import GuardSnapshot, GuardState, ScanPass, ScanTotals, Shard
 from core.ncrontab import CronSchedule
+from core.notifications.digest_card import build_digest_card
 from core.ports import ShardStatus
 from core.status.case_document import build_case_document, build_case_page_document
 from core.status.case_query import (
@@ -38,6 +40,7 @@ from core.status.guard_status import GuardData, Health
 from core.status.overview import GuardStatus, TenantStatus, build_status
 from core.status.run_history import parse_run
 from core.tenant.changes import ClearMailboxForward
+from core.web.pages import render_status_page
 from tests.support.cases import build_case
 from tests.support.synthetic_guard import ALERT_CONFIG, ENFORCE_CONFIG, GUARD
 
@@ -181,7 +184,12 @@ def test_a_guard_that_is_off_is_neither_late_nor_failing() -> None:
 
 def test_every_guard_off_is_not_ok() -> None:
     found = build_status([GuardData(replace(QUARTERLY, mode=Mode.OFF))], NOW)
-    assert (found.health, words(found)) == (Health.ATTENTION, "every guard is off")
+    assert (found.health, words(found)) == (Health.OFF, "every guard is off")
+    assert "No guard scans the tenant." in render_status_page(found)
+    assert "Not monitoring: every guard is off" in str(build_digest_card(found))
+    fault = ChannelFault("teams", "TEAMS_WEBHOOK_URL is wrong")
+    silent = build_status([GuardData(replace(QUARTERLY, mode=Mode.OFF))], NOW, faults=[fault])
+    assert silent.health is Health.FAILING
 
 
 def test_no_guards_is_not_ok() -> None:
