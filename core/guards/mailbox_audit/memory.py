@@ -18,11 +18,10 @@ from core.tenant.known_traits import KnownTraits, note_traits
 KIND = "recorded-reading"
 ROW_PREFIX = f"{KIND}-"
 GROUP_DIGITS = 2
-"""256 groups: a row each in a small tenant, and rows of more digits where one grows too large."""
+"""256 groups: a row each in a small tenant, and several where one grows too large."""
 MAX_ROW_MARKS = 200
-"""A row holds few enough for `core.tenant.known_traits.MAX_TRAITS`: about 1,000 rows in a tenant of
+"""A row holds few enough for `core.tenant.known_traits.MAX_TRAITS`: about 700 rows in a tenant of
 100,000."""
-HEX_DIGITS = "0123456789abcdef"
 LETTERS: Mapping[str, str] = {"Admin": "A", "Delegate": "D", "Owner": "O"}
 PREMIUM_LETTER = "P"
 CHECKED_LETTER = "L"
@@ -155,10 +154,16 @@ class RecordingMemory:
 
 
 def divide_marks(prefix: str, marks: Sequence[str]) -> Iterator[tuple[str, Sequence[str]]]:
-    """The rows for marks that begin alike: one, or one for each next digit if they are too many."""
+    """The rows for marks that begin alike: one, or one for each next bit if they are too many.
+
+    Behind the digits of the group, the name of a row has the bits that its marks go on with. A row
+    for each next digit would hold two dozen marks, and a row of few costs as much as one of many.
+    """
     if len(marks) > MAX_ROW_MARKS:
-        for digit in HEX_DIGITS:
-            longer = prefix + digit
-            yield from divide_marks(longer, [mark for mark in marks if mark.startswith(longer)])
+        at, left = divmod(len(prefix) - GROUP_DIGITS, 4)
+        place = GROUP_DIGITS + at
+        for bit in (0, 1):
+            part = [mark for mark in marks if int(mark[place], 16) >> 3 - left & 1 == bit]
+            yield from divide_marks(f"{prefix}{bit}", part)
     elif marks:
         yield prefix, marks
