@@ -36,6 +36,10 @@ NOT_ENFORCED = (
     "CONTAINMENT_MODE is {mode}: Exoguard shows plans and carries none out. Set it to enforce, or "
     "run the commands yourself"
 )
+STANDS_STILL = (
+    "CONTAINMENT_MODE is {mode}, so it stands still where it was: set it to enforce, and it goes "
+    "on within minutes"
+)
 
 
 async def find_account_target(
@@ -131,6 +135,8 @@ def build_plan_answer(
     if found.state is ContainmentState.DONE and options.acts and is_operator:
         back = build_action_query(RequestKind.UNCONTAIN, subject=found.account_id)
         return PlanAnswer(action=back, action_text="Take it back")
+    if found.is_under_way and not options.acts:
+        return PlanAnswer(obstacle=STANDS_STILL.format(mode=options.mode))
     if found.state is not ContainmentState.PLANNED:
         return PlanAnswer()
     if not is_operator:

@@ -11,9 +11,11 @@ from core.api.forms import COOKIE_NAME
 from core.api.request import HttpResponse
 from core.containment.planning import DEFAULT_CHOICES, STEP_CHOICES, STEP_TEXTS
 from core.keys import hash_parts
+from core.model.containment import ContainmentState
 from core.ports import CONTAINMENT_PARTITION
 from core.tenant.directory import RoleHolder
 from tests.support.containment_stage import MIA, build_tenant
+from tests.support.fakes.clock import START
 from tests.support.fakes.tenant import FakeTenant
 from tests.unit.api.contain_harness import ContainApi
 from tests.unit.api.harness import ANN, build_audit_case, encode_form, save_cases
@@ -326,3 +328,15 @@ async def test_nothing_is_taken_back_of_an_account_that_was_not_contained() -> N
     assert "nothing of this account is contained" in ann.page
     await ann.look("0" * 14 + "-" + "0" * 8)
     assert ann.status == 404
+
+
+async def test_a_containment_that_stands_still_says_what_to_set() -> None:
+    person = Person(ContainApi(caller=ANN))
+    containment = await person.ask_plan()
+    (plan,) = await person.api.ledger.load_containments()
+    async with person.api.ledger.claim(CONTAINMENT_PARTITION, "a run") as claim:
+        assert claim
+        await claim.save(replace(plan, state=ContainmentState.RUNNING, started_at=START))
+    assert "stands still" not in await person.look(containment)
+    person.api.environ["CONTAINMENT_MODE"] = "alert"
+    assert "it stands still where it was: set it to enforce" in await person.look(containment)
