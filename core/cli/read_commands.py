@@ -33,6 +33,7 @@ from core.cli.words import (
     CASE_ANSWERS,
     CASE_ORDERS,
     CASE_STATES,
+    CONTAINMENT,
     EXPORT_FORMS,
     SEVERITY_LABELS,
 )
@@ -217,13 +218,18 @@ async def show_request(
 ) -> int:
     """Show the result of a request.
 
-    Of a run: its coverage, findings and changes.
+    Of a run: its coverage, findings and changes. In place of the guard, containment names a request
+    about an account.
     """
-    name, number = parse_guard_name(guard), parse_run_number(request, "request")
-    response = await client.get(f"/api/runs/{name}/{number}")
-    is_run = response.status == 200
-    if not is_run:
-        response = await fetch_response(client, f"/api/requests/{name}/{number}")
+    number = parse_run_number(request, "request")
+    if guard == CONTAINMENT:
+        response, is_run = await fetch_response(client, f"/api/account-requests/{number}"), False
+    else:
+        name = parse_guard_name(guard)
+        response = await client.get(f"/api/runs/{name}/{number}")
+        is_run = response.status == 200
+        if not is_run:
+            response = await fetch_response(client, f"/api/requests/{name}/{number}")
     renderer = TerminalRenderer(session.out, session.now())
     if as_json:
         session.write_response(response.body)

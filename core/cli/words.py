@@ -18,6 +18,8 @@ SEVERITY_LABELS = ("critical", "high", "medium", "low")
 CASE_STATES = ("open", "closed", "all")
 CASE_ANSWERS = ("none", "acknowledged")
 CASE_ORDERS = ("severity", "newest", "oldest")
+CONTAINMENT = "containment"
+"""What stands in place of a guard in requests about accounts."""
 EXPORT_FORMS = ("jsonl", "csv")
 EFFECTIVE_OUTCOMES = ("applied", "inferred")
 """The outcomes of a change that is in effect."""

@@ -100,6 +100,16 @@ def test_what_was_not_taken_back_decides_the_exit_code() -> None:
     assert row["not_taken_back"] == ["rule-1"]
 
 
+def test_a_request_about_an_account_is_shown_by_its_number() -> None:
+    app = AccountApp()
+    app.plan()
+    [row] = json.loads(app.run_command("requests", "--json").out)["requests"]
+    shown = app.run_command("request", row["guard"], row["request"])
+    assert (shown.exit_code, "contain · containment" in shown.out) == (0, True)
+    unknown = app.run_command("request", "containment", "30708425056706-00000000")
+    assert (unknown.exit_code, "no such request" in unknown.err) == (2, True)
+
+
 def test_an_empty_list_of_containments_says_so() -> None:
     assert AccountApp().run_command("containments").out == "None.\n"
 

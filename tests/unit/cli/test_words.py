@@ -6,6 +6,7 @@ from core.config.catalog import CATALOG
 from core.evidence.file_format import ExportFormat
 from core.model.findings import Severity
 from core.model.guards import Mode
+from core.ports import CONTAINMENT_PARTITION
 from core.status import case_query
 from core.status.case_document import DOCUMENT_VERSION
 from core.status.counts import EFFECTIVE_STATES
@@ -25,6 +26,7 @@ def test_every_repeated_word_is_the_one_of_the_app() -> None:
     assert tuple(ExportFormat) == words.EXPORT_FORMS
     assert set(words.EFFECTIVE_OUTCOMES) == {str(state) for state in EFFECTIVE_STATES}
     assert words.DOCUMENT_VERSION == DOCUMENT_VERSION
+    assert words.CONTAINMENT == CONTAINMENT_PARTITION
 
 
 def test_a_run_may_be_asked_for_in_a_stricter_mode_than_enforce() -> None:
