@@ -173,7 +173,8 @@ class TerminalRenderer:
         self.console.print()
         more = f"; page {document['page']} of {document['pages']}" if document["pages"] > 1 else ""
         number = document["total"]
-        self.print_line(f"{number:,} {'case' if number == 1 else 'cases'}{more}")
+        stand = f", which stand for {document['counted']:,}" if document["counted"] > number else ""
+        self.print_line(f"{number:,} {'case' if number == 1 else 'cases'}{stand}{more}")
 
     def build_case_row(self, row: JsonRow) -> tuple[str | Text, ...]:
         """The row of one case."""

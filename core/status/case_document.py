@@ -15,7 +15,7 @@ from core.model.cases import Case, Exemption
 from core.model.changes import ChangeRecord, ChangeState
 from core.model.findings import Severity, format_facts
 from core.model.requests import OperatorRequest, RequestKind, RequestState
-from core.status.case_query import CaseDetail, CasePage
+from core.status.case_query import CaseDetail, CasePage, count_stood_for
 from core.status.cause_texts import describe_act, describe_actor
 from core.status.remedy import list_steps
 from core.tenant.activity import ActivityLog, ActorKind
@@ -122,7 +122,7 @@ def build_operator_request(
 
 @dataclass(frozen=True, slots=True)
 class CaseSummaryDocument:
-    """A case as a list of cases shows it."""
+    """A case as a list of cases shows it. It stands for others where an object has very many."""
 
     guard: str
     case: CaseKey
@@ -139,6 +139,7 @@ class CaseSummaryDocument:
     notified_at: datetime | None
     acknowledged_at: datetime | None
     acknowledged_by: str | None
+    stands_for: Count
 
 
 def build_case_summary(case: Case, guard: str) -> CaseSummaryDocument:
@@ -159,6 +160,7 @@ def build_case_summary(case: Case, guard: str) -> CaseSummaryDocument:
         notified_at=case.notified_at,
         acknowledged_at=case.acknowledged_at,
         acknowledged_by=case.acknowledged_by or None,
+        stands_for=count_stood_for(case),
     )
 
 
@@ -305,11 +307,13 @@ def build_case_document(detail: CaseDetail, *, may_contain: bool = False) -> Cas
 class CasePageDocument:
     """A page of cases: open ones by severity and age, then closed ones, the newest first.
 
-    `unreadable` are the guards whose state cannot be read now: their cases are missing.
+    `unreadable` are the guards whose state cannot be read now: their cases are missing. `counted`
+    is how many cases those of all pages stand for, as the status counts them.
     """
 
     version: Literal[1]
     total: Count
+    counted: Count
     page: Count
     pages: Count
     cases: tuple[CaseSummaryDocument, ...]
@@ -321,6 +325,7 @@ def build_case_page_document(page: CasePage) -> CasePageDocument:
     return CasePageDocument(
         version=DOCUMENT_VERSION,
         total=page.total,
+        counted=page.counted,
         page=page.case_filter.page,
         pages=page.page_count,
         cases=tuple(build_case_summary(case, config.guard.name) for config, case in page.rows),

@@ -13,6 +13,7 @@ from core.model.findings import Severity
 from core.model.guards import GuardConfig
 from core.model.requests import OperatorRequest, RequestKind
 from core.model.state import GuardSnapshot
+from core.model.tally import list_counted
 from core.status.guard_status import GuardData, sort_cases
 
 PAGE_SIZE = 100
@@ -142,6 +143,10 @@ class CasePage:
     page_count: int
     unreadable: tuple[str, ...] = ()
     """The guards whose state cannot be read now: their cases are missing."""
+    counted: int = 0
+    """How many cases those of all pages stand for, as the status counts them: of one object with
+    very many, one may stand for others.
+    """
 
     @property
     def first_number(self) -> int:
@@ -184,7 +189,13 @@ def select_case_page(all_data: Iterable[GuardData], case_filter: CaseFilter) -> 
         len(every),
         pages,
         list_unreadable(known),
+        sum(count_stood_for(case) for _, case in every),
     )
+
+
+def count_stood_for(case: Case) -> int:
+    """How many cases one stands for; 1 for most."""
+    return len(list_counted(case)) or max(case.folded_count, 1)
 
 
 def list_unreadable(all_data: Iterable[GuardData]) -> tuple[str, ...]:

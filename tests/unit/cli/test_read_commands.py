@@ -134,7 +134,10 @@ def test_status_exits_with_1_for_a_late_or_failing_guard(
 def test_json_is_the_response_of_the_api_unchanged() -> None:
     app = LocalApp()
     app.save_rows(build_open_case(), build_applied_change())
-    body = b'{"cases":  [], "total": 0, "page": 1, "pages": 1, "unreadable": [], "new": "\\u001b"}'
+    body = (
+        b'{"cases":  [], "total": 0, "counted": 0, "page": 1, "pages": 1, "unreadable": [], '
+        b'"new": "\\u001b"}'
+    )
     app.canned_replies["/api/cases.json"] = ApiResponse(200, body)
     assert app.run_command("cases", "--json").out == body.decode() + "\n"
     whole = json.loads(app.run_command("case", build_open_case().key, "--json").out)
@@ -164,6 +167,16 @@ def test_a_page_that_the_list_does_not_have_is_not_told_as_no_cases() -> None:
     beyond = app.run_command("cases", "--page", "2").out
     assert "No cases" not in beyond
     assert "None on page 2: 2 cases on 1 page" in beyond
+
+
+def test_cases_that_stand_for_others_are_counted_as_in_the_status() -> None:
+    app = LocalApp()
+    app.save_rows(build_open_case(1), build_open_case(2, folded_count=40))
+    assert "2 cases, which stand for 41" in app.run_command("cases").out
+    status = json.loads(app.run_command("status", "--json").out)
+    assert status["open"]["all"] == 41
+    rows = json.loads(app.run_command("cases", "--json").out)["cases"]
+    assert sorted(row["stands_for"] for row in rows) == [1, 40]
 
 
 def test_a_list_that_lacks_the_cases_of_a_guard_says_so() -> None:
