@@ -25,50 +25,67 @@ def find_position(rows: list[Any], step: str) -> int:
     """Finds the list position a step points to: a number, or the name of an object in the list."""
     if step.isdigit() and int(step) < len(rows):
         return int(step)
+    wanted = step.casefold()
     for position, row in enumerate(rows):
         if isinstance(row, dict) and any(
-            str(row.get(name)).casefold() == step.casefold() for name in NAMING_PROPERTIES
+            str(row.get(name)).casefold() == wanted for name in NAMING_PROPERTIES
         ):
             return position
     raise LookupError(f"nothing is at {step!r}")
 
 
-def descend(value: Any, step: str, create: bool) -> Any:
-    """Takes one step down. Creates a missing object on the way if a value is to be put there."""
+def find_key(value: Any, step: str) -> Any:
+    """Finds the key or position of what is one step down."""
     if isinstance(value, list):
-        return value[find_position(value, step)]
-    if isinstance(value, dict):
-        if step not in value and create:
-            value[step] = {}
-        if step in value:
-            return value[step]
+        return find_position(value, step)
+    if isinstance(value, dict) and step in value:
+        return step
     raise LookupError(f"nothing is at {step!r}")
 
 
-def apply_edit(scene: Any, operation: str, pointer: str, value: Any) -> None:
-    """Applies one edit: `set` sets a value, `add` appends to a list or sets, `remove` deletes."""
-    *way, last = split_pointer(pointer)
-    parent = scene
-    for step in way:
-        parent = descend(parent, step, create=operation != "remove")
-    if operation == "add" and isinstance(parent, dict) and isinstance(parent.get(last), list):
-        parent, last = parent[last], "-"
-    key: Any = last if isinstance(parent, dict) or last == "-" else find_position(parent, last)
-    match operation, parent:
+def apply_edit(value: Any, way: Sequence[str], operation: str, part: Any) -> Any:
+    """Makes one edit at the end of a way: `set` sets a value, `add` appends to a list or sets,
+    `remove` deletes.
+
+    What lies on the way is copied, with objects that are missing there if a value is to be put into
+    them; all else is shared.
+    """
+    step, *rest = way
+    if not rest:
+        return edit_here(value, step, operation, part)
+    if isinstance(value, dict) and step not in value and operation != "remove":
+        return {**value, step: apply_edit({}, rest, operation, part)}
+    key = find_key(value, step)
+    copy = value.copy()
+    copy[key] = apply_edit(value[key], rest, operation, part)
+    return copy
+
+
+def edit_here(value: Any, step: str, operation: str, part: Any) -> Any:
+    """A copy of an object or a list with one member set, added or removed."""
+    if operation == "add" and isinstance(value, dict) and isinstance(value.get(step), list):
+        return {**value, step: [*value[step], part]}
+    match operation, value:
         case "set" | "add", dict():
-            parent[key] = value
-        case "set", list():
-            parent[key] = value
+            return {**value, step: part}
+        case "set", list() if step != "-":
+            key = find_position(value, step)
+            return [*value[:key], part, *value[key + 1 :]]
         case "add", list():
-            parent.insert(len(parent) if key == "-" else key, value)
+            key = len(value) if step == "-" else find_position(value, step)
+            return [*value[:key], part, *value[key:]]
         case "remove", dict() | list():
-            descend(parent, last, create=False)
-            del parent[key]
-        case _:
-            raise ValueError(f"no such edit: {operation!r} at {pointer!r}")
+            copy = value.copy()
+            del copy[find_key(value, step)]
+            return copy
+    raise ValueError(f"no such edit: {operation!r} at {step!r}")
 
 
-def apply_edits(scene: Any, edits: Sequence[Any]) -> None:
-    """Applies edits in order. Raises ValueError or LookupError at the first invalid one."""
+def apply_edits(scene: Any, edits: Sequence[Any]) -> Any:
+    """A scene with edits made in order, which leaves the given one as it is. Raises ValueError or
+    LookupError at the first invalid one.
+    """
     for edit in edits:
-        apply_edit(scene, str(edit.get("op")), str(edit.get("path")), edit.get("value"))
+        way = split_pointer(str(edit.get("path")))
+        scene = apply_edit(scene, way, str(edit.get("op")), edit.get("value"))
+    return scene

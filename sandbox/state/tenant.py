@@ -449,10 +449,10 @@ class SimulatedTenant:
     def apply_patch(self, patch: Mapping[str, Any]) -> None:
         """Replaces collections (`{"graph": {"users": [...]}}`), then applies the edits of `edit`.
 
-        Raises ValueError or LookupError, and leaves the scene unchanged. What is not replaced is
-        not copied: a scene can have hundreds of megabytes, and edits alone reach into all of it.
+        Raises ValueError or LookupError, and leaves the scene unchanged. What is neither replaced
+        nor on the way to an edit is not copied: a scene can have hundreds of megabytes.
         """
-        scene = copy_json(self.scene) if patch.get("edit") else dict(self.scene)
+        scene = dict(self.scene)
         for name, value in patch.items():
             if name == "edit":
                 continue
@@ -460,7 +460,7 @@ class SimulatedTenant:
                 scene[name] = {**scene.get(name, {}), **copy_json(dict(value))}
             else:
                 scene[name] = copy_json(value)
-        apply_edits(scene, patch.get("edit") or [])
+        scene = apply_edits(scene, patch.get("edit") or [])
         same = scene.get("faults") == self.scene.get("faults")
         faults = self.faults if same else FaultTable(scene.get("faults"))
         reality = Reality(scene.get("reality"), self.profile)

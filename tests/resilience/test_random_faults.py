@@ -149,10 +149,9 @@ async def lived(stage: AdapterHarness, chance: random.Random | None) -> None:
     for number in range(6):
         if number == 2:
             scene = stage.sandbox.tenant.scene
-            for step in (build_rule_step(scene), *build_aftermath(scene)):
-                stage.sandbox.tenant.apply_patch(
-                    resolve_dates({"edit": list(step.edits)}, ATTACKED)
-                )
+            steps = (build_rule_step(scene), *build_aftermath(scene))
+            edits = [edit for step in steps for edit in step.edits]
+            stage.sandbox.tenant.apply_patch(resolve_dates({"edit": edits}, ATTACKED))
         await (struck(stage, ledger, chance) if chance else stage.run_guard())
     # What could not be read is told to be readable again once that has lasted.
     for _ in range(3):

@@ -95,7 +95,7 @@ def test_every_graph_object_has_the_shape_of_microsofts_metadata(
 ) -> None:
     scene = scene_of(name)
     for tick in scene.get("ticks", ()):
-        apply_edits(scene, tick.get("edit", ()))
+        scene = apply_edits(scene, tick.get("edit", ()))
     seen = 0
     for kind, row in objects(scene["graph"]):
         faults = [error.message for error in validators[kind].iter_errors(row)]

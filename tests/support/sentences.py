@@ -148,7 +148,7 @@ def load_intruded_scene() -> dict[str, Any]:
         _, side, collection, *rest = edit["path"].split("/")
         if rest == ["-"]:
             scene[side].setdefault(collection, [])
-    apply_edits(scene, edits)
+    scene = apply_edits(scene, edits)
     for row in scene["exchange"]["Get-Mailbox"]:
         # The fake tenant has one default of auditing, for mailboxes of one licence.
         row.pop("PersistedCapabilities", None)

@@ -6,7 +6,6 @@ What is wrong in it was there at the first look, or came with an attacker's step
 from collections import Counter
 from collections.abc import AsyncIterator, Mapping
 from contextlib import asynccontextmanager
-from copy import deepcopy
 from dataclasses import replace
 from datetime import datetime
 from typing import Any
@@ -108,8 +107,8 @@ async def open_small_pages(
     """A guard on the neglected tenant, which lists everything in small pages. Its runs follow each
     other so closely that nothing in it is over for its age.
     """
-    scene = deepcopy(build_neglected_scene())
-    async with open_harness(scene, config, sandbox_type=SmallPageSandbox) as stage:
+    neglected = build_neglected_scene()
+    async with open_harness(neglected, config, sandbox_type=SmallPageSandbox) as stage:
         assert isinstance(stage.sandbox, SmallPageSandbox)
         stage.page_size, stage.hours_apart = EXCHANGE_ROWS, 0.25
         yield stage, stage.sandbox
