@@ -290,10 +290,14 @@ CLIENT_RUNNERS: Mapping[
 }
 
 
+async def run_order(order: ClientOrder) -> Mapping[str, Any]:
+    """The cost and counts of the client that an order names."""
+    meter, seen = await CLIENT_RUNNERS[order["client"]](order)
+    return {"cost": asdict(meter.cost), "seen": seen}
+
+
 def main() -> None:
-    order = json.load(sys.stdin)
-    meter, seen = asyncio.run(CLIENT_RUNNERS[order["client"]](order))
-    print(json.dumps({"cost": asdict(meter.cost), "seen": seen}))
+    print(json.dumps(asyncio.run(run_order(json.load(sys.stdin)))))
 
 
 if __name__ == "__main__":

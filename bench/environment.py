@@ -6,7 +6,7 @@ import os
 import ssl
 import sys
 import tempfile
-from collections.abc import AsyncIterator, Mapping
+from collections.abc import AsyncIterator, Awaitable, Callable, Mapping
 from contextlib import AsyncExitStack, asynccontextmanager, suppress
 from dataclasses import dataclass
 from functools import cache
@@ -35,6 +35,11 @@ CLOCK_TICKS = os.sysconf("SC_CLK_TCK")
 BENCH_SETTINGS = {"RUN_MINUTES": "60"}
 
 
+type ClientStarter = Callable[[Mapping[str, Any], Mapping[str, str]], Awaitable[Mapping[str, Any]]]
+"""Runs a client of `bench.client` by its order, with this added to the environment; returns its
+cost and counts."""
+
+
 class BenchError(Exception):
     """The benchmark cannot continue. The first line says why, the rest gives details."""
 
@@ -53,6 +58,7 @@ class BenchEnvironment:
     latency_ms: float
     state_table: str
     """Its own, since others may share the storage account."""
+    start_client: ClientStarter
 
     @property
     def base(self) -> str:
@@ -163,9 +169,12 @@ async def start_environment(
     latency_ms: float,
     profile: str = DEFAULT_PROFILE,
     storage: Azurite | None = None,
+    start_client: ClientStarter | None = None,
 ) -> AsyncIterator[BenchEnvironment]:
     """Starts a tenant with its services, in a profile of the sandbox; with a storage account of its
     own unless there is one that runs already. Raises BenchError.
+
+    Each client is a process of its own, unless the caller knows another way to start them.
     """
     undated = () if spec.dated else ("--undated",)
     rules = f"{spec.movers}-{spec.hidden_forwards}"
@@ -185,8 +194,9 @@ async def start_environment(
         ))  # fmt: skip
         where = await read_sandbox_info(server)
         table = f"bench{uuid4().hex}"
+        start = start_client or start_client_process
         yield BenchEnvironment(
-            spec, scene, server, where, azurite, watch, session, latency_ms, table
+            spec, scene, server, where, azurite, watch, session, latency_ms, table, start
         )
 
 
@@ -267,3 +277,12 @@ async def run_to_end(
         shown = complaint.decode(errors="replace").strip().splitlines()[-MAX_ERROR_LINES:]
         raise BenchError("\n".join([f"{' '.join(arguments[:2])} failed:", *shown]))
     return out.decode()
+
+
+async def start_client_process(
+    order: Mapping[str, Any], environ: Mapping[str, str]
+) -> Mapping[str, Any]:
+    """Runs a client in a process of its own. Raises BenchError if it fails."""
+    text = await run_to_end("-m", "bench.client", stdin_text=json.dumps(order), environ=environ)
+    answer: dict[str, Any] = json.loads(text)
+    return answer

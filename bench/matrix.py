@@ -8,7 +8,7 @@ from itertools import product
 from pathlib import Path
 
 from bench.activity import measure_ticks, prepare_guards
-from bench.environment import BenchEnvironment, start_environment
+from bench.environment import BenchEnvironment, ClientStarter, start_environment
 from bench.feed import measure_feed
 from bench.results import (
     BARE_CLIENT,
@@ -200,13 +200,16 @@ async def measure_slices_by_name(
     size: int,
     report_progress: ProgressCallback,
     storage: Azurite | None = None,
+    start_client: ClientStarter | None = None,
 ) -> AsyncIterator[Measurement]:
     """Measures slices of mailboxes that no date tells apart."""
     if size < matrix.listings_from:
         return
     report_progress(f"{size:,} mailboxes: making a tenant without dates")
     spec = TenantSpec(size, matrix.seed, dated=False)
-    async with start_environment(spec, folder, matrix.latency_ms, matrix.profile, storage) as stage:
+    async with start_environment(
+        spec, folder, matrix.latency_ms, matrix.profile, storage, start_client
+    ) as stage:
         async for row in measure_listings(matrix, stage, report_progress, [SLICES_BY_NAME]):
             yield row
 

@@ -1,10 +1,9 @@
-"""Runs of one measured client in a process of its own, with what all processes saw of it."""
+"""Runs of one measured client, with what all processes saw of it."""
 
-import json
 from collections.abc import Mapping
 from typing import Any
 
-from bench.environment import EXCHANGE_SCOPE, BenchEnvironment, run_to_end
+from bench.environment import EXCHANGE_SCOPE, BenchEnvironment
 from bench.meter import Cost
 from bench.results import BARE_CLIENT, BARE_FIRST_LOOK, FULL_READ, SAMPLE_READ, Measurement
 from core.config.settings import list_settings
@@ -23,9 +22,7 @@ async def run_client(
     before = await environment.fetch_request_counts()
     environment.proxy.reset_counts()
     server = environment.read_server_cpu()
-    answer = json.loads(
-        await run_to_end("-m", "bench.client", stdin_text=json.dumps(client_order), environ=environ)
-    )
+    answer = await environment.start_client(client_order, environ)
     server = environment.read_server_cpu() - server
     after = await environment.fetch_request_counts()
     cost = Cost(**answer["cost"])

@@ -2,8 +2,11 @@
 
 import asyncio
 import json
+import os
 import time
 from collections import Counter
+from collections.abc import AsyncIterator, Mapping
+from contextlib import asynccontextmanager
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -15,10 +18,11 @@ from yarl import URL
 
 from bench.activity import measure_ticks, prepare_guards
 from bench.baselines import read_with_batches
+from bench.client import run_order
 from bench.counting_proxy import CARDS_PATH, CountingProxy, count_operations
 from bench.derived import build_sweep_lines
 from bench.detection import ACTS, list_missed
-from bench.environment import BenchError, start_environment
+from bench.environment import BenchEnvironment, BenchError, start_environment
 from bench.feed import measure_feed
 from bench.matrix import (
     QUICK,
@@ -48,7 +52,7 @@ from bench.sweeps import measure_sweeps
 from bench.tenant_generator import TenantSpec, get_ids_path, write_scene
 from core.adapters.m365.inbox_rules.parse import parse_exchange_rule
 from sandbox.functions_host.azurite import Azurite
-from sandbox.reality.profile import CONTRARY
+from sandbox.reality.profile import CONTRARY, DEFAULT_PROFILE
 from sandbox.server import Sandbox
 from sandbox.state.tenant import SimulatedTenant
 
@@ -206,10 +210,31 @@ async def test_a_guard_and_the_floor_are_measured_from_outside(
     assert again.card_seconds is None
 
 
+async def start_here(order: Mapping[str, Any], environ: Mapping[str, str]) -> Mapping[str, Any]:
+    """Runs a client in this process, for what does not hang on its having one of its own."""
+    os.environ.update(environ)
+    return await run_order(order)
+
+
+@asynccontextmanager
+async def start_stage(
+    spec: TenantSpec,
+    folder: Path,
+    azurite: Azurite,
+    latency_ms: float = 0,
+    profile: str = DEFAULT_PROFILE,
+) -> AsyncIterator[BenchEnvironment]:
+    """A tenant with its services, for clients in this process."""
+    async with start_environment(
+        spec, folder, latency_ms, profile, azurite, start_here
+    ) as environment:
+        yield environment
+
+
 async def test_a_tick_reads_what_an_ordinary_day_leaves_in_the_audit_logs(
     azurite: Azurite, tmp_path: Path
 ) -> None:
-    async with start_environment(TenantSpec(300), tmp_path, latency_ms=0, storage=azurite) as stage:
+    async with start_stage(TenantSpec(300), tmp_path, azurite) as stage:
         rows = [row async for row in measure_feed(stage, lambda _: None)]
     assert [(row.client, row.occasion) for row in rows] == [(FEED, FIRST_RUN), (FEED, NO_CHANGE)]
     assert [(row.read, row.lost, row.note) for row in rows] == [
@@ -224,7 +249,7 @@ async def test_a_tick_reads_what_an_ordinary_day_leaves_in_the_audit_logs(
 async def test_the_tick_after_three_acts_leads_each_guard_to_what_it_opens_a_case_for(
     azurite: Azurite, tmp_path: Path
 ) -> None:
-    async with start_environment(TenantSpec(30), tmp_path, latency_ms=0, storage=azurite) as stage:
+    async with start_stage(TenantSpec(30), tmp_path, azurite) as stage:
         await prepare_guards(stage)
         quiet, attacked = [row async for row in measure_ticks(stage, lambda _: None)]
     assert (quiet.client, quiet.occasion, quiet.lost) == (FEED, NO_NEWS, 0)
@@ -239,9 +264,7 @@ async def test_the_tick_after_three_acts_leads_each_guard_to_what_it_opens_a_cas
 async def test_what_only_prepares_a_measurement_meets_no_latency(
     azurite: Azurite, tmp_path: Path
 ) -> None:
-    async with start_environment(
-        TenantSpec(10), tmp_path, latency_ms=500, storage=azurite
-    ) as stage:
+    async with start_stage(TenantSpec(10), tmp_path, azurite, latency_ms=500) as stage:
         async with stage.without_latency():
             prepared = await run_baseline(stage, BARE_CLIENT, 4)
         measured = await run_baseline(stage, BARE_CLIENT, 4)
@@ -251,14 +274,14 @@ async def test_what_only_prepares_a_measurement_meets_no_latency(
 async def test_a_tick_that_a_guard_saw_nothing_in_fails_the_bench(
     azurite: Azurite, tmp_path: Path
 ) -> None:
-    async with start_environment(TenantSpec(30), tmp_path, latency_ms=0, storage=azurite) as stage:
+    async with start_stage(TenantSpec(30), tmp_path, azurite) as stage:
         # Guards that never ran have no first look to compare with, and wait for it.
         with pytest.raises(BenchError, match="mailbox-delegation"):
             _ = [row async for row in measure_ticks(stage, lambda _: None)]
 
 
 async def test_each_sweep_takes_its_commands_a_mailbox(azurite: Azurite, tmp_path: Path) -> None:
-    async with start_environment(TenantSpec(30), tmp_path, latency_ms=0, storage=azurite) as stage:
+    async with start_stage(TenantSpec(30), tmp_path, azurite) as stage:
         rows = tuple([row async for row in measure_sweeps(stage, lambda _: None, 30)])
         assert [row async for row in measure_sweeps(stage, lambda _: None, 29)] == []
     assert [(row.client, row.read, row.lost) for row in rows] == [(one, 30, 0) for one in SWEEPS]
@@ -273,11 +296,9 @@ async def test_each_way_of_listing_reads_every_mailbox_by_its_own_requests(
 ) -> None:
     count, rows = 1_100, list[Measurement]()
     plan = replace(QUICK, listings_from=count, listing_turns=1)
-    async with start_environment(
-        TenantSpec(count), tmp_path, latency_ms=0, storage=azurite
-    ) as stage:
+    async with start_stage(TenantSpec(count), tmp_path, azurite) as stage:
         rows += [row async for row in measure_listings(plan, stage, lambda _: None)]
-    by_name = measure_slices_by_name(plan, tmp_path, count, lambda _: None, azurite)
+    by_name = measure_slices_by_name(plan, tmp_path, count, lambda _: None, azurite, start_here)
     rows += [row async for row in by_name]
     assert [row.client for row in rows] == [*LISTINGS, SLICES_BY_NAME]
     for row in rows:
@@ -290,7 +311,7 @@ async def test_each_way_of_listing_reads_every_mailbox_by_its_own_requests(
 async def test_a_guard_reads_the_same_in_a_contrary_tenant(
     azurite: Azurite, tmp_path: Path
 ) -> None:
-    async with start_environment(TenantSpec(25), tmp_path, 0, CONTRARY, azurite) as stage:
+    async with start_stage(TenantSpec(25), tmp_path, azurite, profile=CONTRARY) as stage:
         row = await run_guard(stage, FORWARDING, FIRST_RUN)
     assert (row.read, row.lost, row.note) == (25, 0, "")
 
