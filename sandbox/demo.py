@@ -103,18 +103,19 @@ class Demo:
             return list(await ledger.list_recent_runs(guard, 50))
 
     async def wait_for_run(self, guard: str, known_runs: int) -> Mapping[str, Any]:
-        """Waits for the report of the run in progress and for its cards."""
-        until = time.monotonic() + WAIT_SECONDS
-        while time.monotonic() < until:
-            await asyncio.sleep(POLL_SECONDS)
-            if len(await self.load_runs(guard)) > known_runs:
-                # The report is saved before the cards are sent, and again after.
+        """Waits for the run in progress to end, with its cards; returns its report."""
+        try:
+            async with asyncio.timeout(WAIT_SECONDS):
                 await self.host.drain()
-                return (await self.load_runs(guard))[0]
-            failed = [call for call in self.host.invocations if call.name == guard and call.error]
-            if failed:
-                raise ExoguardError(f"{guard} failed: {failed[-1].error.splitlines()[-1]}")
-        raise ExoguardError(f"{guard} did not report within {WAIT_SECONDS:.0f} s")
+        except TimeoutError:
+            raise ExoguardError(f"{guard} did not report within {WAIT_SECONDS:.0f} s") from None
+        failed = [call for call in self.host.invocations if call.name == guard and call.error]
+        if failed:
+            raise ExoguardError(f"{guard} failed: {failed[-1].error.splitlines()[-1]}")
+        runs = await self.load_runs(guard)
+        if len(runs) <= known_runs:
+            raise ExoguardError(f"{guard} ended without a report")
+        return runs[0]
 
     def take_new_cards(self) -> Sequence[Mapping[str, Any]]:
         """The cards that arrived since the last call."""

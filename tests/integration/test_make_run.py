@@ -10,8 +10,10 @@ from pathlib import Path
 import pytest
 
 from core.config.catalog import CATALOG
+from sandbox.__main__ import build_parser
 from sandbox.acts import ActPrinter
 from sandbox.console import SceneConsole
+from sandbox.scene_runner import main
 
 ROOT = Path(__file__).resolve().parents[2]
 SCENES = ROOT / "sandbox" / "scenes"
@@ -121,22 +123,28 @@ def test_a_scene_gives_one_json_document() -> None:
         assert row.keys() == {"api", "method", "target", "body"}
 
 
-def test_a_missing_or_invalid_scene_is_reported_in_one_line(tmp_path: Path) -> None:
+def run_here(*arguments: str) -> int:
+    """Run `python -m sandbox run ...` in this process; returns its exit code."""
+    return main(build_parser().parse_args(["run", *arguments]))
+
+
+def test_a_missing_or_invalid_scene_is_reported_in_one_line(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
     broken = tmp_path / "broken.json"
     broken.write_text("{", encoding="utf-8")
     for path in (tmp_path / "nowhere.json", broken):
-        done = sandbox("run", "--scene", str(path), "--json")
-        assert done.returncode == 2
-        assert done.stdout == ""
-        assert done.stderr.startswith("sandbox: ")
-        assert done.stderr.count("\n") == 1
+        assert run_here("--scene", str(path), "--json") == 2
+        shown = capsys.readouterr()
+        assert shown.out == ""
+        assert shown.err.startswith("sandbox: ")
+        assert shown.err.count("\n") == 1
 
 
-def test_an_unknown_mode_is_refused_by_name() -> None:
+def test_an_unknown_mode_is_refused_by_name(capsys: pytest.CaptureFixture[str]) -> None:
     scene = str(SCENES / "healthy.json")
-    done = sandbox("run", "--scene", scene, "--json", "--mode", "mailbox-audit=loud")
-    assert done.returncode == 2
-    assert "MAILBOX_AUDIT_MODE: 'loud' is not a choice; use off, alert or enforce" in done.stderr
-    done = sandbox("run", "--scene", scene, "--json", "--mode", "mailbox-odit=alert")
-    assert done.returncode == 2
-    assert "guards: shared-mailbox-sign-in, mailbox-forwarding" in done.stderr
+    assert run_here("--scene", scene, "--json", "--mode", "mailbox-audit=loud") == 2
+    refusal = capsys.readouterr().err
+    assert "MAILBOX_AUDIT_MODE: 'loud' is not a choice; use off, alert or enforce" in refusal
+    assert run_here("--scene", scene, "--json", "--mode", "mailbox-odit=alert") == 2
+    assert "guards: shared-mailbox-sign-in, mailbox-forwarding" in capsys.readouterr().err
