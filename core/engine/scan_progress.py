@@ -149,7 +149,8 @@ class Scan:
         """
         totals = self.cursor_totals.add_totals(self.streamed_totals).add_totals(self.other_totals)
         checks = {sweep.name for sweep in self.config.guard.periodic_checks}
-        return replace(totals, sources=totals.sources - (checks - self.completed_checks))
+        unfinished = totals.sources & (checks - self.completed_checks)
+        return replace(totals, sources=totals.sources - unfinished) if unfinished else totals
 
     @property
     def remaining_count(self) -> int:
@@ -230,8 +231,10 @@ class Scan:
             newest = sorted(self.changes.values(), key=lambda record: record.at, reverse=True)
             self.snapshot = replace(self.snapshot, changes=tuple(newest))
         # The snapshot shares this dictionary from now on: one copy, always current.
-        self.snapshot = replace(self.snapshot, cases=self.cases)
-        self.decision_context = replace(self.decision_context, snapshot=self.snapshot)
+        if self.snapshot.cases is not self.cases:
+            self.snapshot = replace(self.snapshot, cases=self.cases)
+        if self.decision_context.snapshot is not self.snapshot:
+            self.decision_context = replace(self.decision_context, snapshot=self.snapshot)
 
 
 def list_applied_changes(context: DecisionContext) -> Iterator[tuple[Change, datetime]]:

@@ -26,7 +26,7 @@ from tests.resilience.oracle import (
     RecordingTenant,
     assess_tenant,
     find_violations,
-    iter_saved_rows,
+    list_saved_rows,
     log_guard_readings,
 )
 from tests.support.fakes.channel import DeliveredMessage
@@ -210,8 +210,8 @@ async def assert_quiet_run(harness: RecordingHarness) -> None:
         event
         for event in harness.journal[before:]
         if isinstance(event, SingleWrite | DeliveredMessage)
-        or any(iter_saved_rows(event, Case))
-        or any(iter_saved_rows(event, ChangeRecord))
+        or any(list_saved_rows(event, Case))
+        or any(list_saved_rows(event, ChangeRecord))
     ]
     assert not loud, loud
 

@@ -322,7 +322,7 @@ def iter_told_names(journal: Journal) -> Iterator[tuple[int, set[str]]]:
     """For each message where it is in the journal, and the cases it tells of, named or counted."""
     untold: dict[str, Case] = {}
     for at, event in enumerate(journal):
-        for case in iter_saved_rows(event, Case):
+        for case in list_saved_rows(event, Case):
             if case.notification:
                 untold[case.key] = case
             else:
@@ -331,10 +331,11 @@ def iter_told_names(journal: Journal) -> Iterator[tuple[int, set[str]]]:
             yield at, find_case_names(event) | find_counted_names(event, untold.values())
 
 
-def iter_saved_rows[R](event: object, kind: type[R]) -> Iterator[R]:
-    """The rows of a kind in what was saved."""
-    if isinstance(event, SavedTransaction):
-        yield from (row for row in event.rows if isinstance(row, kind))
+def list_saved_rows[R](event: object, kind: type[R]) -> Sequence[R]:
+    """The rows of a kind in what was saved; asked of every event of a journal, by every promise."""
+    if not isinstance(event, SavedTransaction):
+        return ()
+    return [row for row in event.rows if isinstance(row, kind)]
 
 
 def check_dangers_notified(journal: Journal) -> Iterator[str]:
@@ -353,7 +354,7 @@ def find_open_positions(journal: Journal) -> dict[str, int]:
     """When each case that is still open was opened for the last time."""
     opened: dict[str, int] = {}
     for at, event in enumerate(journal):
-        for case in iter_saved_rows(event, Case):
+        for case in list_saved_rows(event, Case):
             if case.closed_at:
                 opened.pop(case.key, None)
             else:
@@ -372,8 +373,8 @@ def check_resolutions_notified(journal: Journal) -> Iterator[str]:
     told = dict(iter_told_names(journal))
     for at, event in enumerate(journal):
         before = dict(known)
-        known |= {case.key: case for case in iter_saved_rows(event, Case)}
-        for case in iter_saved_rows(event, Case):
+        known |= {case.key: case for case in list_saved_rows(event, Case)}
+        for case in list_saved_rows(event, Case):
             was = before.get(case.key)
             if not case.closed_at and case.short_key in waiting:
                 waiting.remove(case.short_key)
@@ -408,7 +409,7 @@ def check_nothing_lost(journal: Journal) -> Iterator[str]:
     kept: set[str] = set()
     told = dict(iter_told_names(journal))
     for at, event in enumerate(journal):
-        for case in iter_saved_rows(event, Case):
+        for case in list_saved_rows(event, Case):
             if case.notification is Notification.OPENED:
                 news[case.short_key] = case
             if case.untold_count:
@@ -429,7 +430,7 @@ def check_notified_once(journal: Journal) -> Iterator[str]:
     allowed: defaultdict[str, int] = defaultdict(int)
     unmarked: set[str] = set()
     for event in journal:
-        for case in iter_saved_rows(event, Case):
+        for case in list_saved_rows(event, Case):
             if not case.notification:
                 unmarked.discard(case.short_key)
             if case.short_key not in unmarked:
@@ -452,7 +453,7 @@ def check_writes_justified(journal: Journal) -> Iterator[str]:
     attempt: ChangeAttempt | None = None
     exemptions: dict[str, datetime] = {}
     for event in journal:
-        exemptions |= {row.subject: row.until for row in iter_saved_rows(event, Exemption)}
+        exemptions |= {row.subject: row.until for row in list_saved_rows(event, Exemption)}
         if isinstance(event, ChangeAttempt):
             attempt = event
         if isinstance(event, SingleWrite):
@@ -473,7 +474,7 @@ def check_writes_justified(journal: Journal) -> Iterator[str]:
 def find_exempted(journal: Iterable[object], now: datetime) -> set[str]:
     """What is exempt, by what was saved up to now."""
     until = {
-        row.subject: row.until for event in journal for row in iter_saved_rows(event, Exemption)
+        row.subject: row.until for event in journal for row in list_saved_rows(event, Exemption)
     }
     return {subject for subject, end in until.items() if end > now}
 
@@ -485,7 +486,7 @@ def check_writes_recorded(journal: Journal) -> Iterator[str]:
     back = False
     told = dict(iter_told_names(journal))
     for at, event in enumerate(journal):
-        for record in iter_saved_rows(event, ChangeRecord):
+        for record in list_saved_rows(event, ChangeRecord):
             if record.state is ChangeState.INTENDED:
                 intended[serialize_change(record.kind, record.arguments, bool(record.undo_of))] = (
                     record.case_key
@@ -548,7 +549,7 @@ def check_unread_stays_open(journal: Journal) -> Iterator[str]:
 
 def find_newly_gone(event: object, known: dict[str, Case]) -> Iterator[Case]:
     """Cases that what was saved says are gone, and what was `known` did not."""
-    for case in iter_saved_rows(event, Case):
+    for case in list_saved_rows(event, Case):
         was = known.get(case.key)
         known[case.key] = case
         if case.resolution == "gone" and case.closed_at and not (was and was.closed_at):
@@ -599,7 +600,7 @@ def check_passed_range_saved(journal: Journal) -> Iterator[str]:
         if isinstance(event, LoggedReading):
             missed |= {miss.object_id for miss in event.reading.failures}
             listed |= {item.id for item in event.reading.items if isinstance(item, Mailbox)}
-        kept |= {case.key for case in iter_saved_rows(event, Case)}
+        kept |= {case.key for case in list_saved_rows(event, Case)}
         if now is None or not isinstance(event, SavedTransaction) or "" in missed:
             continue
         if (
@@ -641,7 +642,7 @@ def check_saved_before_notified(journal: Journal) -> Iterator[str]:
     """Nothing is told that no row says is news."""
     news: dict[str, Notification] = {}
     for event in journal:
-        news |= {case.short_key: case.notification for case in iter_saved_rows(event, Case)}
+        news |= {case.short_key: case.notification for case in list_saved_rows(event, Case)}
         yield from (
             f"told without being remembered: {name}"
             for name in find_case_names(event)

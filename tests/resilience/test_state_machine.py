@@ -57,7 +57,7 @@ from tests.resilience.oracle import (
     check_writes_recorded,
     find_case_names,
     find_exempted,
-    iter_saved_rows,
+    list_saved_rows,
 )
 from tests.support.acts import build_act
 from tests.support.fakes.clock import START, Clock
@@ -557,18 +557,18 @@ class Machine(RuleBasedStateMachine):
         known = {
             record.id
             for event in (*self.before, *journal[:last])
-            for record in iter_saved_rows(event, ChangeRecord)
+            for record in list_saved_rows(event, ChangeRecord)
         }
         fresh = {
             record.id
             for event in journal[last:]
-            for record in iter_saved_rows(event, ChangeRecord)
+            for record in list_saved_rows(event, ChangeRecord)
             if record.id not in known and not record.undo_of
         }
         released = any(
             action.kind is RequestKind.RELEASE and action.state is RequestState.DONE
             for event in journal[last:]
-            for action in iter_saved_rows(event, OperatorRequest)
+            for action in list_saved_rows(event, OperatorRequest)
         )
         if mode is not Mode.ENFORCE or serving:
             assert not fresh
