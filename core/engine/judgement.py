@@ -188,6 +188,9 @@ async def inspect_mailboxes(
                 failures += (build_mailbox_failure(one, explain_error(error)) for one in some)
         else:
             read.append((frozenset(one.id for one in some), part))
+    if len(read) == 1 and not failures:
+        ((_, whole),) = read
+        return replace(whole, sources=whole.sources | {JUDGEMENT})
     joined = join_readings(read)
     return replace(
         joined,
