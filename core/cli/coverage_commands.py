@@ -7,8 +7,10 @@ from typing import Annotated
 import typer
 
 from core.cli.api_client import EXIT_OK, EXIT_PROBLEM, ApiClient, UsageError, fetch_response
+from core.cli.read_commands import write_private_file
 from core.cli.render import TerminalRenderer
 from core.cli.session import Session
+from core.tenant.quoting import quote_text
 
 
 async def show_coverage(
@@ -39,8 +41,9 @@ async def show_coverage(
     response = await fetch_response(client, "/api/status.json")
     rows = list_rows(technique, response.parse_object()["guards"])
     if navigator:
-        navigator.write_text(json.dumps(build_layer(rows), indent=2) + "\n", "utf-8")
-        session.print_note(f"Written: {navigator}. Open it in ATT&CK Navigator.")
+        layer = json.dumps(build_layer(rows), indent=2) + "\n"
+        write_private_file(navigator, layer.encode())
+        session.print_note(f"Written: {quote_text(str(navigator))}. Open it in ATT&CK Navigator.")
     else:
         TerminalRenderer(session.out, session.now()).print_table(
             ("behaviour", "told", "by", "late at worst"), map(format_coverage, rows)

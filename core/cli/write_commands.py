@@ -58,6 +58,8 @@ PENDING_STATUSES = ("queued", "running", "requested")
 DEFAULT_TIMEOUT = 600.0
 # Seconds between two polls: short at first, then longer.
 FIRST_DELAY, MAX_DELAY = 1.0, 10.0
+# One answer that does not come says nothing of the request.
+MAX_FAILED_POLLS = 4
 
 
 @dataclass(frozen=True, slots=True)
@@ -312,11 +314,7 @@ async def submit_with_consent(
     requests: Sequence[PendingRequest],
     options: RequestOptions,
 ) -> int:
-    """Show what will happen, ask once for consent, submit the requests and wait for the results.
-
-    Of several, each is submitted even if one before it was refused: the worst result decides the
-    exit code.
-    """
+    """Show what will happen, ask once for consent, submit the requests and wait for the results."""
     who = options.who or session.who
     for request in requests:
         session.print_note(f"{request.summary}, at {client.location}")
@@ -326,8 +324,23 @@ async def submit_with_consent(
     if not session.confirm(options.yes):
         session.print_note("Nothing was requested.")
         return EXIT_REFUSED
+    return await submit_all(session, client, requests, options, who)
+
+
+async def submit_all(
+    session: Session,
+    client: ApiClient,
+    requests: Sequence[PendingRequest],
+    options: RequestOptions,
+    who: str,
+) -> int:
+    """Submit the requests and wait for the results; the exit code.
+
+    Of several, each is submitted even if one before it was refused: the worst result decides the
+    exit code. Where the app does not answer, the rest is not requested, and named.
+    """
     codes = [EXIT_OK]
-    for request in requests:
+    for number, request in enumerate(requests):
         try:
             codes.append(await submit_one(session, client, request, options, who))
         except RequestRefused as refusal:
@@ -335,6 +348,10 @@ async def submit_with_consent(
                 raise
             session.print_note(f"{request.summary}: {refusal}")
             codes.append(refusal.exit_code)
+        except ApiUnavailable:
+            for left in requests[number + 1 :]:
+                session.print_note(f"not requested: {left.summary}")
+            raise
     return max(codes)
 
 
@@ -408,12 +425,24 @@ def get_exit_code(result: ApiResponse, request_result: ApiResponse) -> int:
 async def poll_until_done(
     session: Session, client: ApiClient, address: str, max_wait_seconds: float
 ) -> ApiResponse:
-    """The response at an address once it is final. Raises ApiUnavailable after the longest wait."""
-    waited, delay = 0.0, FIRST_DELAY
+    """The response at an address once it is final.
+
+    Raises ApiUnavailable after the longest wait, and where several answers in a row do not come:
+    the request is recorded all the same, and said to be.
+    """
+    waited, delay, failure_count = 0.0, FIRST_DELAY, 0
     while True:
-        response = await fetch_response(client, address)
-        if response.parse_object().get("status") not in PENDING_STATUSES:
-            return response
+        try:
+            response = await fetch_response(client, address)
+            if response.parse_object().get("status") not in PENDING_STATUSES:
+                return response
+            failure_count = 0
+        except ApiUnavailable as error:
+            failure_count += 1
+            if failure_count >= MAX_FAILED_POLLS:
+                raise ApiUnavailable(
+                    f"the request is recorded, but its result is not known: {error}; see {address}"
+                ) from error
         if waited >= max_wait_seconds:
             raise ApiUnavailable(
                 f"not done within {max_wait_seconds:.0f} s; the request is still pending: "

@@ -10,7 +10,7 @@ from typing import Any
 from rich.console import Console
 
 from core.api.authentication import Caller
-from core.cli.api_client import ApiClient, ApiResponse
+from core.cli.api_client import ApiClient, ApiResponse, ApiUnavailable
 from core.cli.local_client import LocalClient
 from core.cli.program import main
 from core.cli.session import Session
@@ -67,6 +67,8 @@ class LocalApp:
     """The submitted requests: path and body."""
     reads: list[str] = field(default_factory=list)
     """The paths that were read, in order."""
+    outages: list[str] = field(default_factory=list)
+    """The beginnings of paths to which a connection fails, each once, in order."""
     canned_replies: dict[str, ApiResponse] = field(default_factory=dict)
     waits: list[float] = field(default_factory=list)
     is_idle: bool = False
@@ -157,14 +159,22 @@ class RecordingClient:
 
     async def get(self, path: str, query: Mapping[str, str] | None = None) -> ApiResponse:
         self.app.reads.append(path)
+        self.fail(path)
         return self.app.canned_replies.get(path) or await self.inner.get(path, query)
 
     async def post(self, path: str, body: Mapping[str, str]) -> ApiResponse:
         self.app.posts.append((path, body))
+        self.fail(path)
         return self.app.canned_replies.get(path) or await self.inner.post(path, body)
 
     async def process_pending(self) -> None:
         await self.inner.process_pending()
+
+    def fail(self, path: str) -> None:
+        """Fail once where an outage is due."""
+        if self.app.outages and path.startswith(self.app.outages[0]):
+            self.app.outages.pop(0)
+            raise ApiUnavailable("the connection failed")
 
 
 def build_open_case(number: int = 1, **other: Any) -> Case:

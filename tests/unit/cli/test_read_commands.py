@@ -431,6 +431,8 @@ def test_coverage_says_who_tells_of_a_technique_and_what_is_off_here(tmp_path: P
     layer = tmp_path / "layer.json"
     app.run_command("coverage", "--navigator", str(layer))
     assert json.loads(layer.read_text("utf-8"))["domain"] == "enterprise-attack"
+    nowhere = app.run_command("coverage", "--navigator", str(tmp_path / "none" / "layer.json"))
+    assert (nowhere.exit_code, "cannot be written" in nowhere.err) == (EXIT_UNAVAILABLE, True)
     assert app.run_command("coverage", "--technique", "T1").exit_code == EXIT_USAGE
 
 

@@ -174,6 +174,29 @@ def test_a_request_the_guard_refuses_exits_with_3() -> None:
     assert "no exemption is in force" in result.out
 
 
+def test_one_answer_that_does_not_come_says_nothing_of_a_request() -> None:
+    app = build_app(outages=["/api/requests/"] * 2)
+    words = ("acknowledge", CASE.short_key, *WHY_OPTIONS, "--yes", "--wait")
+    result = app.run_command(*words)
+    assert (result.exit_code, "not brought up again" in result.out) == (EXIT_OK, True)
+    app = build_app(outages=["/api/requests/"] * 9)
+    result = app.run_command(*words)
+    assert result.exit_code == EXIT_UNAVAILABLE
+    assert "the request is recorded, but its result is not known" in result.err
+
+
+def test_what_was_not_requested_for_want_of_an_answer_is_named() -> None:
+    cases = [build_open_case(number) for number in (2, 3, 4)]
+    app = LocalApp(outages=[f"/api/cases/{GUARD_NAME}/{cases[1].key}/acknowledge"])
+    app.save_rows(*cases)
+    keys = [case.key for case in cases]
+    result = app.run_command("acknowledge", *keys, "--guard", GUARD_NAME, *WHY_OPTIONS, "--yes")
+    assert result.exit_code == EXIT_UNAVAILABLE
+    assert len(app.posts) == 2
+    assert result.err.count("not requested: ") == 1
+    assert keys[2] in result.err.rpartition("not requested: ")[2]
+
+
 def test_waiting_ends_after_the_timeout_with_the_address() -> None:
     app = build_app(is_idle=True)
     result = app.run_command(
