@@ -10,6 +10,7 @@ from dataclasses import dataclass, replace
 from datetime import datetime
 
 from core.activity.operations import SPELLED_NAMES, About, Watch, find_watches
+from core.errors import MISTAKES
 from core.keys import format_act_hour, hash_parts
 from core.model.activity import MAX_COUNTED, MAX_LOOKED_AT, Act, ActTarget, PendingLook
 from core.model.runs import LOOKED, RunReport
@@ -100,6 +101,16 @@ class Resolved:
     def find(self, record: ActivityRecord) -> Mailbox | None:
         """The mailbox of a record."""
         return self.by_name.get(join_names(record))
+
+
+def is_understood(record: ActivityRecord, now: datetime) -> bool:
+    """Whether a record can be kept and looked up; one that nobody foresaw cannot."""
+    try:
+        build_act(record, list_concerns(record), Resolved({}), now)
+        list_mailbox_names((record,))
+    except MISTAKES:
+        return False
+    return True
 
 
 def build_target(concern: Concern, mailbox: Mailbox | None) -> ActTarget:

@@ -1,4 +1,4 @@
-"""Rows of Microsoft Graph and Exchange into the nouns of `core.tenant`. Pure, tolerant, bounded.
+"""Rows of Microsoft Graph and Exchange into the nouns of `core.tenant`. Tolerant and bounded.
 
 Exchange prints the same property as a boolean or as the word "True", a list as a list, a single
 string or null, a duration in three ways. What is merely printed differently is understood; what
@@ -8,12 +8,14 @@ here ever guesses in favour of "nothing wrong".
 
 import hashlib
 import json
+import logging
 import re
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from datetime import UTC, datetime
 from functools import lru_cache
 from typing import cast
 
+from core.errors import MISTAKES, explain_error
 from core.microsoft365.recipient_kinds import RECIPIENT_KINDS, normalize_recipient_kind
 from core.strict_json import parse_strict_json
 from core.tenant.packed_ids import pack_guids
@@ -21,7 +23,10 @@ from core.tenant.packed_ids import pack_guids
 RELIES_ON = ("exchange-wire-forms",)
 
 type ResponseRow = Mapping[str, object]
+log = logging.getLogger(__name__)
+
 NAME_LIMIT = 2_000
+REASON_LIMIT = 200
 WORD_LIMIT = 256
 ID_LIMIT = 128
 FOLDER_ID_LIMIT = 512
@@ -364,14 +369,27 @@ def restore_names(row: ResponseRow, expected: frozenset[str]) -> ResponseRow:
 def parse_each_row[T](
     rows: Iterable[ResponseRow], parse: Callable[[ResponseRow], T]
 ) -> tuple[list[T], list[tuple[ResponseRow, str]]]:
-    """Every row parsed, and apart from them the rows that could not be, with the reason."""
+    """Every row parsed, and apart from them the rows that could not be, with the reason.
+
+    One that nobody foresaw, so that its parser makes a mistake about it, is among these.
+    """
     parsed, broken = list[T](), list[tuple[ResponseRow, str]]()
     for row in rows:
         try:
             parsed.append(parse(row))
-        except ValueError as error:
-            broken.append((row, str(error)[:200]))
+        except MISTAKES as error:
+            broken.append((row, explain_row_error(error)))
     return parsed, broken
+
+
+def explain_row_error(error: Exception) -> str:
+    """Why a row could not be understood: in its parser's own words, or what mistake that made about
+    it, which is logged with its trace.
+    """
+    if isinstance(error, ValueError):
+        return str(error)[:REASON_LIMIT]
+    log.error("a row meets %s", explain_error(error), exc_info=error)
+    return explain_error(error)
 
 
 def get_part(value: object, name: str) -> Mapping[str, object]:

@@ -20,14 +20,13 @@ from core.activity.hints import (
     add_mailboxes,
     build_looks,
     find_open_look,
-    list_concerns,
     widen_look,
 )
 from core.activity.operations import SIGN_IN
 from core.activity.options import ActivityOptions
 from core.activity.progress import note_lags
 from core.errors import FAILURES, ExoguardError, explain_error
-from core.jobs.activity_acts import MAX_NAMES, find_new_acts
+from core.jobs.activity_acts import MAX_NAMES, find_understood_acts
 from core.jobs.activity_looks import run_forwarding, take_looks
 from core.jobs.activity_people import add_people
 from core.jobs.activity_reading import Tick, read_logs
@@ -141,7 +140,7 @@ async def save_news(
 
     They may need several transactions, and what is known or read leads to no look any more.
     """
-    found = await find_new_acts(tick, [one for one in tick.records if list_concerns(one)])
+    found = await find_understood_acts(tick)
     news, resolved, acts = found.records, found.resolved, found.acts
     new_keys = found.new_keys
     for feed in ActivityLog:

@@ -24,7 +24,7 @@ from core.activity.searches import (
     plan_searches,
 )
 from core.engine.cause_updates import SearchNews, update_causes
-from core.errors import FAILURES
+from core.errors import FAILURES, MISTAKES
 from core.jobs.activity_acts import find_new_acts
 from core.jobs.activity_reading import Tick
 from core.model.activity import Act
@@ -56,7 +56,10 @@ async def search_for_causes(
     for search in sorted(searches.values(), key=lambda one: (one.asked_at, one.key)):
         if tick.world.budget_used() >= 1:
             break
-        searches[search.key] = await desk.go_on(search)
+        try:
+            searches[search.key] = await desk.go_on(search)
+        except MISTAKES as error:
+            tick.note_failed_guard(search.about, "a search of the audit log does not go on", error)
     for search in plan_searches(state.wishes, searches, desk.guards, tick.now):
         if tick.world.budget_used() >= 1:
             break

@@ -273,8 +273,8 @@ async def give_up_message(text: str, settings: Settings) -> str:
         has_failed = document.get("status") in OWED_STATUSES
         if not (has_failed or message.guard == CHANNEL_PARTITION):
             return "left to the next run"
-        error = document.get("error") or "the log of run-requested says why"
-        why = quote_text(f"it failed too often: {error}", MAX_REASON)
+        reason = document.get("error") or "the log of run-requested says why"
+        why = quote_text(f"it failed too often: {reason}", MAX_REASON)
         await ledger.add_request(message.guard, refuse_request(request, datetime.now(UTC), why))
         if message.guard != CHANNEL_PARTITION:
             asked = {"guard": message.guard, "run": message.run, "at": message.at.isoformat()}

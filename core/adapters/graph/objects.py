@@ -3,8 +3,8 @@
 from collections.abc import AsyncIterator, Callable, Mapping
 
 from core.adapters.graph.client import GraphClient
-from core.adapters.parsing import ResponseRow
-from core.errors import NotFound, Rejected, TenantError
+from core.adapters.parsing import ResponseRow, explain_row_error
+from core.errors import MISTAKES, NotFound, Rejected, TenantError
 
 type Failures = dict[str, TenantError | str]
 
@@ -24,8 +24,8 @@ async def fetch_objects[T](
             return
         try:
             items.append(parse(answer))
-        except ValueError as error:
-            failures[key] = str(error)
+        except MISTAKES as error:
+            failures[key] = explain_row_error(error)
 
     await graph.get_batch(paths, permission, take)
     return items, failures

@@ -14,13 +14,19 @@ from core.adapters.exchange.id_set import IdSet
 from core.adapters.graph.client import GraphClient
 from core.adapters.m365.app_credentials import parse_app_credentials, parse_object_list
 from core.adapters.m365.grants import READ_APPS
-from core.adapters.parsing import ResponseRow, parse_each_row, parse_object_id, parse_text
+from core.adapters.parsing import (
+    ResponseRow,
+    explain_row_error,
+    parse_each_row,
+    parse_object_id,
+    parse_text,
+)
 from core.adapters.read_errors import (
     build_object_failures,
     build_row_failures,
     build_unavailable_reading,
 )
-from core.errors import NotFound, TenantError
+from core.errors import MISTAKES, NotFound, TenantError
 from core.microsoft365.assumptions.graph_directory import (
     EXPANDED_OWNERS,
     FEDERATED_CREDENTIAL_READS,
@@ -120,8 +126,8 @@ async def add_all_owners(
     for one, related in rows.items():
         try:
             found[one] = replace(found[one], owners=parse_owners(related))
-        except ValueError as error:
-            errors[one] = str(error)
+        except MISTAKES as error:
+            errors[one] = explain_row_error(error)
     return build_object_failures(APP_REGISTRATIONS, errors, len(wanted), {})
 
 

@@ -18,9 +18,15 @@ from core.adapters.m365.folder_names import (
 )
 from core.adapters.m365.inbox_memory import InboxMemory
 from core.adapters.m365.mailboxes import ALL_RESULTS, CHUNK_SIZE
-from core.adapters.parsing import ResponseRow, parse_each_row, parse_name_set, parse_text
+from core.adapters.parsing import (
+    ResponseRow,
+    explain_row_error,
+    parse_each_row,
+    parse_name_set,
+    parse_text,
+)
 from core.adapters.read_errors import build_object_failures
-from core.errors import NotFound, Rejected, TenantError
+from core.errors import MISTAKES, NotFound, Rejected, TenantError
 from core.microsoft365.folder_rights import list_folder_acts, select_known_rights
 from core.tenant.mailboxes import FolderRight, Mailbox, MailboxFolder
 from core.tenant.readings import Reading
@@ -102,8 +108,8 @@ async def find_inboxes(
     for owner, rows in zip(owners, answers, strict=True):
         try:
             found[owner.id] = parse_inbox(rows)
-        except ValueError as error:
-            failures[owner.id] = str(error)
+        except MISTAKES as error:
+            failures[owner.id] = explain_row_error(error)
         except TenantError as error:
             failures[owner.id] = error
     return found, failures

@@ -11,9 +11,15 @@ from core.adapters.exchange.command import Command
 from core.adapters.exchange.listings import list_each
 from core.adapters.m365.folder_names import build_folder_command, parse_folder
 from core.adapters.m365.mailboxes import ALL_RESULTS
-from core.adapters.parsing import ResponseRow, parse_row_flag, parse_text, parse_value_list
+from core.adapters.parsing import (
+    ResponseRow,
+    explain_row_error,
+    parse_row_flag,
+    parse_text,
+    parse_value_list,
+)
 from core.adapters.read_errors import build_read_failure
-from core.errors import NotFound, TenantError, Unavailable
+from core.errors import MISTAKES, NotFound, TenantError, Unavailable
 from core.property_values import get_text, parse_printed_int
 from core.tenant.mailboxes import Mailbox, MailboxSurroundings, SweepRule
 from core.tenant.readings import ReadFailure, Reading
@@ -116,11 +122,15 @@ async def read_mailbox_surroundings(
         rows = {name: one for name, one in outcome.items() if not isinstance(one, TenantError)}
         try:
             items.append(parse_surroundings(owner, Found(rows, tuple(errors))))
-        except ValueError as error:
+        except MISTAKES as error:
             # An answer that makes no sense says nothing of the mailbox, and nothing is concluded.
             items.append(MailboxSurroundings(owner.id, unread=tuple(outcome)))
             failures[owner.id, ""] = build_read_failure(
-                MAILBOX_SURROUNDINGS, str(error), owner.id, owner.address, optional=True
+                MAILBOX_SURROUNDINGS,
+                explain_row_error(error),
+                owner.id,
+                owner.address,
+                optional=True,
             )
     return Reading(
         items=tuple(items),

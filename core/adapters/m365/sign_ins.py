@@ -15,10 +15,11 @@ from core.adapters.graph.objects import Failures
 from core.adapters.graph.reports import BETA
 from core.adapters.parsing import (
     ResponseRow,
+    explain_row_error,
     parse_object_id,
     parse_timestamp,
 )
-from core.errors import Rejected, TenantError
+from core.errors import MISTAKES, Rejected, TenantError
 from core.microsoft365.assumptions.graph_directory import (
     SIGN_IN_ACTIVITY_LIMIT,
     SIGN_IN_ACTIVITY_NULL,
@@ -131,8 +132,8 @@ class SignInReader:
         self.found.add(found)
         try:
             self.items.append(parse_sign_in(row))
-        except ValueError as error:
-            self.failures[found] = str(error)
+        except MISTAKES as error:
+            self.failures[found] = explain_row_error(error)
 
     def list_missing(self) -> Iterator[str]:
         return (one for one in self.wanted if one not in self.found)
@@ -152,8 +153,8 @@ async def fetch_successful_sign_ins(
         one = left[0]
         try:
             items.append(SignIn(one, await find_last_success(graph, one, since)))
-        except ValueError as error:
-            failures[one] = str(error)
+        except MISTAKES as error:
+            failures[one] = explain_row_error(error)
         except TenantError as error:
             return items, failures | dict.fromkeys(left, error)
         left.pop(0)

@@ -15,9 +15,9 @@ from core.adapters.m365.configuration_rows import (
     keep_types,
     parse_configuration,
 )
-from core.adapters.parsing import ResponseRow, parse_text
+from core.adapters.parsing import ResponseRow, explain_row_error, parse_text
 from core.adapters.read_errors import build_object_failures, build_unavailable_reading
-from core.errors import NotFound, TenantError
+from core.errors import MISTAKES, NotFound, TenantError
 from core.microsoft365.assumptions.exchange_objects import SINGLE_SETTINGS
 from core.microsoft365.assumptions.graph_traces import SINGLE_FILTERS
 from core.microsoft365.configuration_sources import (
@@ -61,8 +61,8 @@ async def fetch_single_configuration(
     for key, row in found:
         try:
             items.append(parse_configuration(name, source, row))
-        except ValueError as error:
-            failures[key] = str(error)
+        except MISTAKES as error:
+            failures[key] = explain_row_error(error)
     return Reading(
         items=tuple(items),
         failures=build_object_failures(source_name, failures, len(ids), {}),

@@ -715,6 +715,33 @@ async def test_a_guard_with_a_mistake_is_named_and_tried_again_and_stops_no_othe
     assert {case.object_id for case in watched.list_cases(DELEGATION)} == {"u1"}
 
 
+async def test_a_record_that_nobody_foresaw_leaves_the_others_as_they_are_and_leads_to_one_run(
+    caplog: pytest.LogCaptureFixture,
+) -> None:
+    watched = Watched()
+    await watched.begin()
+    watched.tenant.rules.append(
+        InboxRule("r1", "u1", ".", "graph", redirect_to=("x@evil.example",))
+    )
+    odd = watched.add_record("new-inboxrule", "g2")
+    place = watched.tenant.activity_records.index(odd)
+    watched.tenant.activity_records[place] = replace(odd, names=(7,))  # type: ignore[arg-type]
+    watched.add_record("set-mailbox", "g1", parameters={"ForwardingSmtpAddress": "x"})
+    watched.clock.advance(minutes=5)
+    report = await watched.tick()
+    assert [(one.guard, one.status) for one in report.reports] == [(FORWARDING, "done")]
+    assert watched.list_cases()
+    state = await watched.ledger.load_activity()
+    assert state.cursors[ActivityLog.EXCHANGE].broken_count == 1
+    acts = await watched.ledger.load_acts(START, watched.clock())
+    assert [act.operation for act in acts] == ["Set-Mailbox"]
+    assert "records that nobody foresaw are left out" in caplog.text
+    # It is read again with what overlaps, and is known.
+    watched.tenant.activity_records.append(watched.tenant.activity_records[place])
+    watched.clock.advance(minutes=5)
+    assert (await watched.tick()).reports == ()
+
+
 async def test_a_state_that_cannot_be_read_stops_no_other_guard() -> None:
     watched = await begin_with_administrator(FORWARDING_CONFIG)
     watched.tenant.exchange_rules.append(HIDDEN)

@@ -263,6 +263,24 @@ async def test_a_mistake_in_what_cases_are_put_down_to_ends_no_tick_and_is_tried
     assert stage.get_case().cause is not None
 
 
+async def test_a_record_that_nobody_foresaw_in_what_a_search_found_ends_no_tick(
+    stage: Stage,
+) -> None:
+    await stage.attack(ANN)
+    await stage.tick()
+    record = stage.add_record(at=stage.get_case().opened_at)
+    stage.tenant.activity_records[-1] = replace(record, names=(7,))  # type: ignore[arg-type]
+    report = await stage.tick()
+    assert report.status == "done"
+    (trouble,) = report.troubles
+    assert trouble.startswith(
+        f"{FORWARDING}: a search of the audit log does not go on: a mistake of the app, TypeError"
+    )
+    stage.tenant.activity_records[-1] = record
+    assert (await stage.tick()).troubles == ()
+    assert stage.get_case().cause is not None
+
+
 async def test_without_the_permission_nothing_is_asked_and_it_is_said(stage: Stage) -> None:
     stage.tenant.queries_granted = False
     await stage.attack(ANN)

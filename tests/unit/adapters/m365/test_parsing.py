@@ -38,7 +38,9 @@ from core.adapters.m365.mailboxes import MAILBOX_PROPERTIES, parse_mailbox
 from core.adapters.m365.shared_mailboxes import parse_shared_mailbox
 from core.adapters.m365.sign_ins import parse_sign_in
 from core.adapters.parsing import (
+    ResponseRow,
     format_timespan,
+    parse_each_row,
     parse_identifier,
     parse_json_object,
     parse_optional_bool,
@@ -1047,3 +1049,21 @@ def test_a_rule_that_is_odd_in_any_way_is_looked_at_closely(odd: dict[str, Any])
     row = {"id": "R1", "isEnabled": True, "actions": {"copyToFolder": "F1"}}
     assert is_harmless_rule(row)
     assert not is_harmless_rule(row | odd)
+
+
+def test_a_row_that_nobody_foresaw_is_unread_and_keeps_back_no_other(
+    caplog: pytest.LogCaptureFixture,
+) -> None:
+    def parse(row: ResponseRow) -> str:
+        if row["kind"] == "odd":
+            raise ValueError("a row of an odd kind")
+        return str(row["name"])
+
+    rows: list[ResponseRow] = [{"kind": "x", "name": "a"}, {"kind": "x"}, {"kind": "odd"}, {}]
+    found, broken = parse_each_row(rows, parse)
+    assert found == ["a"]
+    assert [row for row, _ in broken] == rows[1:]
+    first, second, third = (reason for _, reason in broken)
+    assert first.startswith("a mistake of the app, KeyError at test_parsing.py:")
+    assert (second, third[: len(first) - 2]) == ("a row of an odd kind", first[:-2])
+    assert caplog.text.count("Traceback") == 2
