@@ -11,9 +11,10 @@ critical leaves early.
 """
 
 import asyncio
+import logging
 import secrets
 from collections import deque
-from collections.abc import Awaitable, Callable, Sequence
+from collections.abc import AsyncIterator, Awaitable, Callable, Sequence
 from dataclasses import dataclass, field, replace
 from datetime import timedelta
 from typing import Any, Self
@@ -24,15 +25,19 @@ from core.engine.population import find_unconfirmed_sources, is_absence_trusted
 from core.engine.reconcile import BatchResult, select_changed_traits
 from core.engine.scan_progress import Scan, truncate_totals
 from core.engine.single_looks import build_gap_batch, choose_turn, note_turn
+from core.errors import MISTAKES, explain_error
 from core.keys import RANGE_END, RANGE_START
 from core.model.cases import Case
 from core.model.changes import ChangeRecord
+from core.model.guards import ObserveContext
 from core.model.state import ScanTotals
 from core.tenant.known_traits import KnownTraits
 from core.tenant.mailbox_index import MailboxIndex, MailboxPage, MailboxRange
 from core.tenant.readers import GrantedPermissions
-from core.tenant.readings import AllExcept, Reading
-from core.tenant.sources import CREDENTIAL, JUDGEMENT
+from core.tenant.readings import AllExcept, ReadFailure, Reading
+from core.tenant.sources import ALL_LISTED, CREDENTIAL, JUDGEMENT
+
+log = logging.getLogger("exoguard.run")
 
 # Progress is saved at least this often, so that a killed run loses little of it.
 CHECKPOINT_INTERVAL = timedelta(seconds=30)
@@ -63,7 +68,7 @@ async def scan_tenant(scan: Scan, after_batch: AfterBatch) -> MailboxIndex | Non
     observe_context, listed_count = scan.build_observe_context(), 0
     index: MailboxIndex | None = None
     async with Prefetcher(scan) as prefetcher:
-        async for batch in scan.config.guard.observe(scan.world.tenant, observe_context):
+        async for batch in observe_all(scan, observe_context):
             if isinstance(batch, MailboxPage):
                 index = index or MailboxIndex(observe_context.open_case_ids, batch.sources)
                 index.add_page(batch)
@@ -85,7 +90,26 @@ async def scan_tenant(scan: Scan, after_batch: AfterBatch) -> MailboxIndex | Non
         if index is None:
             scan.finished = True
             return None
+        index.complete = index.complete and ALL_LISTED not in list_refused(scan)
         return await scan_after_listing(scan, index, prefetcher, after_batch)
+
+
+async def observe_all(
+    scan: Scan, context: ObserveContext[Any]
+) -> AsyncIterator[Reading[Any] | MailboxPage]:
+    """What the guard lists. After a mistake all that it did not come to is unread: no case ends by
+    that, and what was listed is looked into.
+    """
+    guard = scan.config.guard
+    try:
+        async for batch in guard.observe(scan.world.tenant, context):
+            yield batch
+    except MISTAKES as error:
+        log.exception("%s: not all was listed", guard.name)
+        failure = ReadFailure(ALL_LISTED, explain_error(error))
+        yield Reading(failures=(failure,), complete=False, scope=frozenset[str]())
+    known = scan.other_totals
+    scan.other_totals = replace(known, sources=known.sources | {ALL_LISTED})
 
 
 async def pause_before_check(scan: Scan) -> None:

@@ -35,6 +35,8 @@ MODULE_USERS = "module-users"
 MODULE_SIGN_INS = "module-sign-ins"
 GRANTS = "grants"
 CREDENTIAL = "credential"
+ALL_LISTED = "all-that-it-lists"
+"""Everything that a guard lists: unread where a mistake of the app ends that before its end."""
 JUDGEMENT = "judgement"
 """What a guard concludes of what it read: unread where a mistake of the app keeps it from that. An
 object that is not judged is unread in every other source too.

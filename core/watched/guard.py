@@ -5,6 +5,7 @@ from collections.abc import AsyncIterator, Collection, Iterator, Mapping, Sequen
 from dataclasses import replace
 from typing import Protocol
 
+from core.errors import MISTAKES, explain_error
 from core.microsoft365.configuration_sources import CONFIGURATION_SOURCES, DERIVED_SOURCES
 from core.model.guards import Guard, ObserveContext, Permission, Service
 from core.tenant.configuration import Configuration
@@ -135,7 +136,7 @@ def make_observer(guard: str, collections: Sequence[WatchedCollection]) -> Watch
             yield Reading(known_traits=noted, scope=frozenset[str]())
         for collection, missing in zip(wanted, left_out, strict=True):
             is_helped = len(collection.sources) > 1
-            reading, part = compare_collection(
+            reading, part = compare_if_possible(
                 collection, helped if is_helped else read, context, missing.unread
             )
             yield reading
@@ -164,6 +165,32 @@ def keep_missing_domains(
         )
         noted += rows
     return helped, noted
+
+
+def compare_if_possible(
+    collection: WatchedCollection,
+    read: dict[str, Reading[Configuration]],
+    context: ObserveContext,
+    unread: Collection[str],
+) -> tuple[Reading[WatchedResult], StockPart | None]:
+    """The same as `compare_collection`: after a mistake a collection is unread, and those beside it
+    are compared all the same.
+    """
+    try:
+        return compare_collection(collection, read, context, unread)
+    except MISTAKES as error:
+        return build_gap([ReadFailure(collection.source, explain_error(error))], ()), None
+
+
+def build_gap(
+    gaps: Sequence[ReadFailure], details: Sequence[ReadFailure]
+) -> Reading[WatchedResult]:
+    """The reading of a collection that could not be read."""
+    return Reading(
+        failures=(*gaps[:1], *details),
+        sources=frozenset(one.source for one in gaps[:1]),
+        complete=False,
+    )
 
 
 def compare_collection(
@@ -207,12 +234,7 @@ def compare_collection(
     if reason:
         gaps = [ReadFailure(collection.source, reason)]
     if gaps:
-        nothing = Reading[WatchedResult](
-            failures=(*gaps[:1], *details),
-            sources=frozenset({collection.source}),
-            complete=False,
-        )
-        return nothing, None
+        return build_gap(gaps, details), None
     found = compare_items(collection, items, context.known_traits, context.policy.now, unread)
     details += [
         ReadFailure(

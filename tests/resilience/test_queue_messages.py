@@ -1,10 +1,8 @@
 """Whoever may write the queue of runs gets no more done than operators asked for."""
 
 import logging
-from collections.abc import AsyncIterator
 from dataclasses import replace
 from datetime import timedelta
-from typing import Any
 
 import msgspec
 import pytest
@@ -23,6 +21,7 @@ from core.ports import CHANNEL_PARTITION, CONTAINMENT_PARTITION
 from sandbox.functions_host.azurite import Azurite
 from tests.resilience.generators.deployed import SIGN_IN, deployed
 from tests.support.fakes.clock import START
+from tests.support.mistakes import make_slip
 
 REQUEST = OperatorRequest(create_run_id(START), RequestKind.RUN, "", "Dana", "to see", START)
 MESSAGE = RunMessage(SIGN_IN, REQUEST.id, START, runs_guard=True)
@@ -109,21 +108,15 @@ async def test_a_message_that_comes_again_neither_runs_the_guard_nor_touches_its
             assert len(box.cards) == cards
 
 
-async def slip(*given: object) -> AsyncIterator[Any]:
-    for _ in given:
-        raise KeyError("of info@contoso.com")
-    yield
-
-
 def break_guards(settings: Settings) -> Settings:
     """The settings of an app each of whose guards has a mistake."""
-    broken = (
-        replace(one, guard=replace(one.guard, observe=slip)) for one in settings.guard_configs
+    error = KeyError("of info@contoso.com")
+    return replace(
+        settings, guard_configs=tuple(make_slip(one, error) for one in settings.guard_configs)
     )
-    return replace(settings, guard_configs=tuple(broken))
 
 
-MISTAKE = "a mistake of the app, KeyError at test_queue_messages.py:"
+MISTAKE = "a mistake of the app, KeyError at mistakes.py:"
 
 
 async def test_a_requested_run_that_dies_of_a_mistake_is_refused_with_the_reason(

@@ -1,6 +1,6 @@
 """A mistake about one object keeps back no other, and is told: nothing of it closes by silence."""
 
-from collections.abc import Iterator
+from collections.abc import AsyncIterator, Iterator
 from dataclasses import dataclass, replace
 from datetime import timedelta
 from typing import Any
@@ -20,10 +20,11 @@ from core.notifications.run_cards import build_cards
 from core.ports import ACTIVITY_PARTITION, World
 from core.tenant.activity import ActivityLog
 from core.tenant.known_traits import note_traits
+from core.tenant.mailbox_index import MailboxPage
 from core.tenant.mailboxes import Mailbox
 from core.tenant.merging import join_readings
 from core.tenant.readings import UNIDENTIFIED_PREFIX, ReadFailure, Reading
-from core.tenant.sources import JUDGEMENT
+from core.tenant.sources import ALL_LISTED, JUDGEMENT
 from tests.support.fakes.channel import FakeNotificationChannel
 from tests.support.fakes.clock import START, Clock
 from tests.support.fakes.ledger import FakeLedger
@@ -255,6 +256,39 @@ async def test_a_shard_with_an_odd_mailbox_and_an_odd_item_is_done() -> None:
     while stage.queue:
         assert await stage.process_message(stage.queue.pop()) == "done"
     assert list_open(stage).keys() == {"m1 unreadable", "m5 unreadable", "m2 forward"}
+
+
+async def test_a_mistake_in_a_listing_leaves_the_rest_unread_and_what_was_listed_is_looked_into(
+    caplog: pytest.LogCaptureFixture,
+) -> None:
+    stage = build_stage(6)
+    stage.tenant.page_size = 3
+    stage.tenant.forwards = {"m1": "x", "m5": "y"}
+    await stage.run_timer()
+    whole = stage.config.guard
+
+    async def observe_one_page(*given: Any) -> AsyncIterator[Any]:
+        async for batch in whole.observe(*given):
+            yield batch
+            if isinstance(batch, MailboxPage):
+                raise KeyError("nobody foresaw the second page")
+
+    stage.config = replace(stage.config, guard=replace(whole, observe=observe_one_page))
+    stage.tenant.forwards = {"m2": "z"}
+    for _ in range(3):
+        report = await stage.run_timer()
+        assert (report.status, report.unavailable_sources) == ("done", (ALL_LISTED,))
+    # What was listed is judged; of the rest nothing ends.
+    assert list_open(stage).keys() >= {"m2 forward", "m5 forward"}
+    assert "m1 forward" not in list_open(stage)
+    case = list_open(stage)[f"{ALL_LISTED} source-unavailable"]
+    assert case.notified_at
+    assert str(case.facts[0]).startswith("a mistake of the app, KeyError at test_judgement.py:")
+    assert "not all was listed" in caplog.text
+    assert (await stage.ledger.load("toy")).state.population == 6
+    stage.config = replace(stage.config, guard=whole)
+    await stage.run_timer()
+    assert list_open(stage).keys() == {"m2 forward"}
 
 
 # -- changes and causes ------------------------------------------------------------------------

@@ -2,7 +2,6 @@
 
 import json
 import re
-from collections.abc import AsyncIterator
 from copy import replace
 from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
@@ -35,6 +34,7 @@ from tests.support.fakes.channel import FakeNotificationChannel
 from tests.support.fakes.clock import START, Clock
 from tests.support.fakes.ledger import FakeLedger
 from tests.support.fakes.tenant import FakeTenant
+from tests.support.mistakes import OddChecks, make_slip
 
 CUSTOM = {"Owner": frozenset({"Move"}), "Delegate": frozenset({"Update"})}
 
@@ -382,10 +382,7 @@ async def test_a_run_that_fails_leaves_its_line_too(caplog: pytest.LogCaptureFix
     assert [row["status"] for row in traces(caplog)] == ["failed", "busy"]
 
 
-async def slip(*given: object) -> AsyncIterator[Any]:
-    for _ in given:
-        raise ValueError("a rule of joe@contoso.com")
-    yield
+BROKEN = make_slip(FORWARDING_CONFIG, ValueError("a rule of joe@contoso.com"))
 
 
 async def test_a_run_that_fails_by_a_mistake_is_on_record_and_on_the_status_page(
@@ -394,13 +391,13 @@ async def test_a_run_that_fails_by_a_mistake_is_on_record_and_on_the_status_page
     caplog.set_level("INFO", logger="exoguard")
     stage = Stage(FORWARDING_CONFIG)
     await stage.tick()
-    guard = replace(FORWARDING_CONFIG.guard, observe=slip)
-    stage.duty = replace(FORWARDING_CONFIG, guard=guard)
+    stage.duty, guard = BROKEN, BROKEN.guard
     with pytest.raises(ValueError, match="joe"):
         await stage.tick()
     assert [row["status"] for row in traces(caplog)] == ["done", "failed"]
     runs = await stage.ledger.list_recent_runs(guard.name, 9)
-    place = f"a mistake of the app, ValueError at test_run.py:{slip.__code__.co_firstlineno + 2}"
+    line = OddChecks.__iter__.__code__.co_firstlineno + 1
+    place = f"a mistake of the app, ValueError at mistakes.py:{line}"
     assert [(one["status"], one["error"]) for one in runs] == [("failed", place), ("done", "")]
     data = GuardData(stage.duty, await stage.ledger.load(guard.name), runs)
     reasons = [one.text for one in build_status([data], stage.clock()).reasons]
@@ -423,7 +420,7 @@ async def test_a_mistake_after_the_report_was_saved_leaves_it_as_it_is() -> None
 async def test_a_mistake_is_raised_also_where_it_cannot_be_recorded(
     caplog: pytest.LogCaptureFixture,
 ) -> None:
-    stage = Stage(replace(FORWARDING_CONFIG, guard=replace(FORWARDING_CONFIG.guard, observe=slip)))
+    stage = Stage(BROKEN)
     stage.ledger.hides_runs = True
     with pytest.raises(ValueError, match="joe"):
         await stage.tick()

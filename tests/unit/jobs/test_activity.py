@@ -1,10 +1,8 @@
 """Ticks of the audit logs on working fakes: looks, causes, killed ticks, late records."""
 
-from collections.abc import AsyncIterator
 from dataclasses import replace
 from datetime import timedelta
 from functools import partial
-from typing import Any
 
 import pytest
 
@@ -45,6 +43,7 @@ from tests.support.builders import (
 from tests.support.fakes.activity import CONTENT_OUTAGE
 from tests.support.fakes.clock import START
 from tests.support.fakes.crash import CrashInjector, SimulatedCrash
+from tests.support.mistakes import make_slip
 from tests.support.watched_logs import (
     ANN,
     DELEGATION,
@@ -662,17 +661,6 @@ async def test_a_weaker_name_never_stands_for_a_surer_one_that_is_that_of_severa
     assert [(one.guard, one.status) for one in report.reports] == [(FORWARDING, "done")]
 
 
-def make_slip(config: GuardConfig, error: Exception) -> GuardConfig:
-    """A guard with a mistake in how it lists, which it does for whatever it looks at."""
-
-    async def slip(*given: object) -> AsyncIterator[Any]:
-        for _ in given:
-            raise error
-        yield
-
-    return replace(config, guard=replace(config.guard, observe=slip, look_at=None))
-
-
 @pytest.mark.parametrize(
     "error",
     [
@@ -700,7 +688,7 @@ async def test_a_guard_with_a_mistake_is_named_and_tried_again_and_stops_no_othe
     (trouble,) = report.troubles
     assert trouble.startswith(
         f"{DELEGATION}: the look that records led to failed: a mistake of the app, "
-        f"{type(error).__name__} at test_activity.py:"
+        f"{type(error).__name__} at mistakes.py:"
     )
     assert trouble in report.to_log_line()
     (logged,) = [one for one in caplog.records if one.getMessage() == trouble]

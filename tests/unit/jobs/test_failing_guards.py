@@ -1,6 +1,5 @@
 """A guard that no longer looks is told once, and told to be over, without any run of its own."""
 
-from collections.abc import AsyncIterator
 from dataclasses import replace
 from datetime import timedelta
 from typing import Any
@@ -16,18 +15,13 @@ from core.model.cases import Case
 from core.model.guards import Mode
 from core.model.requests import OperatorRequest, RequestKind
 from tests.support.fakes.channel import FakeMessageChannel
+from tests.support.mistakes import make_slip
 from tests.support.synthetic_guard import ALERT_CONFIG, GUARD, EngineHarness, SyntheticTenant
 
 OTHER = replace(ALERT_CONFIG, guard=replace(GUARD, name="another", title="Another"))
 
 
-async def slip(*given: object) -> AsyncIterator[Any]:
-    for _ in given:
-        raise KeyError("of ann@contoso.com")
-    yield
-
-
-BROKEN = replace(ALERT_CONFIG, guard=replace(GUARD, observe=slip))
+BROKEN = make_slip(ALERT_CONFIG, KeyError("of ann@contoso.com"))
 
 
 def build_stage() -> EngineHarness[SyntheticTenant]:
@@ -69,7 +63,7 @@ async def test_a_guard_that_fails_again_and_again_is_told_once_and_told_to_be_ov
     assert mail.told_keys == [case.key]
     (card,) = map(str, stage.notification_channel.sent)
     assert "Toy no longer looks: its runs fail." in card
-    assert "a mistake of the app, KeyError at test_failing_guards.py:" in card
+    assert "a mistake of the app, KeyError at mistakes.py:" in card
     assert "ann@contoso" not in card
     assert "told without a run" in card
     assert str(case.facts[0]) == f"since: {since - timedelta(hours=1):%Y-%m-%d %H:%M} UTC"

@@ -34,6 +34,7 @@ from core.watched.items import (
 )
 from core.watched.memory import MAX_ITEMS
 from tests.support.fakes.clock import START as NOW
+from tests.support.fakes.tenant import FakeTenant
 
 DOMAINS, RULES, LINKS = "accepted-domain", "mail-flow-rule", "safe-links-policy"
 
@@ -371,3 +372,25 @@ def test_a_gap_of_one_of_several_sources_is_a_gap_and_told_once() -> None:
     refused = {DOMAINS: Reading[Configuration]((), (replace(failures[0], optional=True),))}
     never, _ = compare(Reading((door("d1"),)), collection=judging, read=refused)
     assert never == Reading(failures=refused[DOMAINS].failures)
+
+
+async def test_a_mistake_in_comparing_one_collection_leaves_it_unread_and_the_others_compared() -> (
+    None
+):
+    def describe_oddly(rows: SourceRows) -> Iterable[WatchedItem]:
+        yield WatchedItem("d1", "of the tenant", opens=(cast(Trait, None),))
+
+    broken = replace(WINDOWS, describe=describe_oddly)
+    guard = build_watched_guard(
+        "doors", "Doors", looks_for="", rationale="", collections=[broken, DOORS]
+    )
+    tenant = FakeTenant(configurations=[door("d1", "a")])
+    context = ObserveContext(GuardPolicy(NOW))
+    first, second, stock = [
+        one async for one in guard.observe(tenant, context) if isinstance(one, Reading)
+    ]
+    (failure,) = first.failures
+    assert (failure.source, first.complete) == (broken.source, False)
+    assert failure.reason.startswith("a mistake of the app, AttributeError at ")
+    assert (second.failures, second.sources) == ((), {DOORS.source})
+    assert stock.items == (Stock("doors", (StockPart(DOORS, ("door d1",)),)),)
