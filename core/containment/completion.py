@@ -17,11 +17,14 @@ from core.containment.bundles import (
     start_next_round,
 )
 from core.containment.desk import Desk
-from core.errors import LedgerError
+from core.errors import MISTAKES, LedgerError, explain_error
 from core.model.audit_queries import AuditSearch, SearchState
 from core.tenant.audit_queries import MORE, FoundRecord
 
 log = logging.getLogger("exoguard.containment")
+
+# Why one search does not go on, and the others do.
+NOT_COMPLETED: tuple[type[Exception], ...] = (LedgerError, *MISTAKES)
 
 
 async def complete_bundles(desk: Desk) -> None:
@@ -38,8 +41,13 @@ async def complete_bundles(desk: Desk) -> None:
             continue
         try:
             after = await go_on_with_search(desk, search)
-        except LedgerError as error:
-            log.error("what was kept under %s is not completed: %s", search.key, error)
+        except NOT_COMPLETED as error:
+            log.error(
+                "what was kept under %s is not completed: %s",
+                search.key,
+                explain_error(error),
+                exc_info=None if isinstance(error, LedgerError) else error,
+            )
             continue
         running += (after.state is SearchState.RUNNING) - (search.state is SearchState.RUNNING)
 

@@ -18,7 +18,7 @@ from core.containment.picture import (
     read_all_details,
     read_folder_rights,
 )
-from core.errors import LedgerError
+from core.errors import MISTAKES, LedgerError, explain_error
 from core.microsoft365.addresses import OwnDomains
 from core.model.activity import Act
 from core.model.audit_queries import AuditSearch
@@ -82,6 +82,20 @@ async def refuse(desk: Desk, request: OperatorRequest, why: str) -> None:
     now = desk.world.now()
     desk.log_lines.append(f"{request.kind}: refused")
     await desk.save(replace(request, state=RequestState.REFUSED, ended_at=now, note=why))
+
+
+async def do_alone(desk: Desk, what: str, part: Awaitable[None]) -> str:
+    """Do what is about one account, or one part of all. A mistake keeps back nothing else: it is
+    logged and returned in words.
+    """
+    try:
+        await part
+    except MISTAKES as error:
+        reason = explain_error(error)
+        log.exception("%s: not done", what)
+        desk.log_lines.append(f"{what}: {reason}")
+        return reason
+    return ""
 
 
 async def load_own_acts(world: World, since: datetime) -> tuple[tuple[Act, ...], tuple[str, ...]]:

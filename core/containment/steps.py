@@ -5,6 +5,7 @@ for it. A process that dies leaves a step that is on record as started, and the 
 again: each can be repeated.
 """
 
+import logging
 from collections.abc import Awaitable, Callable, Sequence
 from dataclasses import replace
 from datetime import timedelta
@@ -21,7 +22,7 @@ from core.containment.decisions import (
     with_step,
 )
 from core.containment.desk import Desk, EvidenceTask, finish
-from core.errors import Rejected, TenantError, Unavailable
+from core.errors import MISTAKES, Rejected, TenantError, Unavailable, explain_error
 from core.microsoft365.powershell import build_enable_on_premises_command
 from core.model.cases import Exemption
 from core.model.containment import (
@@ -34,6 +35,8 @@ from core.model.containment import (
 )
 from core.model.requests import RequestState
 from core.tenant.changes import AppliedChange, Change, parse_change
+
+log = logging.getLogger("exoguard.containment")
 
 PASS_DELAYS = (5.0, 15.0)
 """Seconds between the passes over steps that got no definite answer."""
@@ -140,12 +143,15 @@ def try_parse_change(step: ContainmentStep) -> Change | None:
 async def attempt(
     desk: Desk, write: Callable[[], Awaitable[AppliedChange]]
 ) -> AppliedChange | TenantError:
-    """One write under the claim: its answer, whatever it is."""
+    """One write under the claim: its answer, whatever it is. After a mistake nobody knows it."""
     async with desk.claim.protect_writes():
         try:
             return await write()
         except TenantError as error:
             return error
+        except MISTAKES as error:
+            log.exception("a step of a containment was not made")
+            return Unavailable(explain_error(error))
 
 
 async def conclude(desk: Desk, containment: Containment) -> None:

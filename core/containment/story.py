@@ -26,6 +26,7 @@ from core.containment.desk import (
     IMPACT_PERIOD,
     Desk,
     TellContainments,
+    do_alone,
     finish,
     make_evidence,
     make_impact,
@@ -88,24 +89,24 @@ async def process_containments(
         for request in list_open_requests(desk):
             await process_request(desk, request)
         if evidence and options.is_on and options.rules:
-            await apply_rules(desk, snapshot, evidence)
+            await do_alone(desk, "rules", apply_rules(desk, snapshot, evidence))
         await look_again_at_all(desk)
-        await tell(desk, snapshot.outbox)
-        await complete_bundles(desk)
-        await forget_old(desk)
+        await do_alone(desk, "news", tell(desk, snapshot.outbox))
+        await do_alone(desk, "what was kept", complete_bundles(desk))
+        await do_alone(desk, "what is over", forget_old(desk))
         return "; ".join(desk.log_lines) or "nothing to do"
 
 
 async def go_on_with(desk: Desk, containments: Iterable[Containment]) -> None:
     """Go on with some containments as they were found."""
     for containment in containments:
-        await go_on(desk, containment)
+        await do_alone(desk, containment.id, go_on(desk, containment))
 
 
 async def look_again_at_all(desk: Desk) -> None:
     """Look again at those that may have been enabled."""
     for containment in list(desk.containments.values()):
-        await look_again(desk, containment)
+        await do_alone(desk, containment.id, look_again(desk, containment))
 
 
 async def forget_old(desk: Desk) -> None:
@@ -156,7 +157,7 @@ async def process_orders(desk: Desk) -> None:
 
 
 async def process_request(desk: Desk, request: OperatorRequest) -> None:
-    """Process one open request."""
+    """Process one open request. One that meets a mistake is refused with that."""
     handlers: Mapping[RequestKind, Callable[[Desk, OperatorRequest], Awaitable[None]]] = {
         RequestKind.CONTAIN: process_contain,
         RequestKind.UNCONTAIN: process_uncontain,
@@ -169,7 +170,9 @@ async def process_request(desk: Desk, request: OperatorRequest) -> None:
     elif not desk.options.is_on:
         await refuse(desk, request, "CONTAINMENT_MODE is off")
     else:
-        await handler(desk, request)
+        why = await do_alone(desk, f"{request.kind} {request.id}", handler(desk, request))
+        if why and desk.requests[request.id].state is RequestState.REQUESTED:
+            await refuse(desk, request, why)
     log.info("%s %s: %s", request.kind, request.id, desk.requests[request.id].state)
 
 
@@ -238,7 +241,7 @@ async def apply_rules(desk: Desk, snapshot: GuardSnapshot, evidence: RuleEvidenc
             evidence, rules, desk.containments.values(), snapshot.exemptions, now
         )
         for order in orders:
-            await apply_rule(desk, order, is_preview=is_preview)
+            await do_alone(desk, order.rule, apply_rule(desk, order, is_preview=is_preview))
     checks = {key: at for key, at in known.items() if not key.startswith(RULE_SINCE)}
     checks |= {key: known.get(key, now) for key in since}
     if checks != known:

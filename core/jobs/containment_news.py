@@ -13,9 +13,9 @@ from dataclasses import replace
 
 from core.containment.decisions import summarize
 from core.containment.desk import Desk
-from core.engine.deliver import run_together, send_to_channels
+from core.engine.deliver import UNSENT, run_together, send_to_channels
 from core.engine.outbox import Outbox, list_rows_to_forget, put_notice
-from core.errors import CardRejected, NotificationError
+from core.errors import MISTAKES, CardRejected, NotificationError, explain_error
 from core.model.containment import Containment
 from core.model.outbox import ENDS, Notice, OutboxRow
 from core.notifications.containment_card import (
@@ -26,6 +26,9 @@ from core.notifications.containment_notice import build_containment_notice, comp
 from core.ports import MessageChannel
 
 log = logging.getLogger("exoguard.containment")
+
+# Why a card stays untold: the channel does not take it, or the app cannot make any of it.
+UNTOLD: tuple[type[Exception], ...] = (NotificationError, *MISTAKES)
 
 
 async def tell_containments(desk: Desk, known: Mapping[str, OutboxRow]) -> None:
@@ -58,7 +61,11 @@ def queue_news(
     """The rows of the channels whose filters let the news through."""
     now = desk.world.now()
     for containment in news:
-        notice = build_containment_notice(containment, summarize(containment), now)
+        try:
+            notice = build_containment_notice(containment, summarize(containment), now)
+        except MISTAKES:
+            log.exception("no message can be made of a containment")
+            continue
         for channel in channels:
             if accepts_notice(channel, notice, rows.get(f"{notice.case_key}|{channel.name}")):
                 revision = compute_news_revision(containment)
@@ -81,8 +88,8 @@ async def send_cards(desk: Desk, news: Iterable[Containment]) -> None:
         await desk.claim.ensure_held()
         try:
             await send_card(desk, containment)
-        except NotificationError as error:
-            log.error("the channel did not accept the card of a containment: %s", error)
+        except UNTOLD as error:
+            log.error("a card of a containment was not accepted: %s", explain_error(error))
         else:
             await desk.save(replace(containment, untold=""))
 
@@ -92,6 +99,10 @@ async def send_card(desk: Desk, containment: Containment) -> None:
     channel, url = desk.world.notification_channel, desk.world.public_url
     try:
         await channel.send(build_containment_card(containment, summarize(containment), url))
-    except CardRejected as rejection:
-        log.warning("a card of a containment was rejected; a plain one follows: %s", rejection)
+    except UNSENT as error:
+        log.warning(
+            "a card of a containment is followed by a plain one: %s",
+            explain_error(error),
+            exc_info=None if isinstance(error, CardRejected) else error,
+        )
         await channel.send(build_plain_containment_card(containment, url))

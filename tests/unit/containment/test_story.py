@@ -4,13 +4,17 @@ import asyncio
 from collections.abc import Mapping
 from copy import replace
 from datetime import timedelta
-from typing import Any
+from typing import Any, cast
 
 import pytest
 
+from core.containment.desk import Desk
 from core.containment.planning import STEP_CHOICES
-from core.errors import CardRejected, Forbidden, Rejected, Unavailable
+from core.containment.story import serve_orders
+from core.errors import CardRejected, Forbidden, Rejected, TenantError, Unavailable
+from core.jobs.containment_news import tell_containments
 from core.model.containment import ContainmentState, StepState
+from core.model.findings import Severity
 from core.model.guards import Mode
 from core.model.requests import RequestKind, RequestState
 from core.ports import CONTAINMENT_PARTITION
@@ -29,8 +33,9 @@ from tests.support.containment_stage import (
     SWITCHES,
     Stage,
     build_tenant,
+    judge,
 )
-from tests.support.fakes.channel import FakeNotificationChannel
+from tests.support.fakes.channel import FakeMessageChannel, FakeNotificationChannel
 from tests.support.fakes.containment import FakeContainmentReader
 from tests.support.fakes.crash import CrashInjector, SimulatedCrash
 from tests.support.fakes.tenant import FakeTenant
@@ -576,6 +581,62 @@ async def test_evidence_that_fails_keeps_no_account_from_being_contained() -> No
     assert stage.is_enabled is False
     stage = Stage()
     assert "no evidence was kept" not in (await stage.contain()).note
+
+
+async def test_a_request_that_meets_a_mistake_is_refused_and_keeps_back_no_other(
+    caplog: pytest.LogCaptureFixture,
+) -> None:
+    stage = Stage(HalfUnderstoodTenant(**vars(build_tenant())))
+    plan = await stage.plan()
+    odd = await stage.ask(RequestKind.IMPACT)
+    order = await stage.ask(plan=plan.plan_hash)
+    said = await stage.process()
+    impact = await stage.get_request(odd)
+    assert impact.state is RequestState.REFUSED
+    assert impact.note.startswith("a mistake of the app, ValueError at test_story.py:")
+    assert f"impact {odd}: {impact.note}" in said
+    assert (await stage.get_request(order)).state is RequestState.DONE
+    assert stage.is_enabled is False
+    assert "Traceback" in caplog.text
+
+
+async def test_a_step_that_meets_a_mistake_fails_and_the_others_are_made() -> None:
+    stage = Stage()
+    odd = cast(TenantError, KeyError("nobody foresaw this answer"))
+    stage.tenant.fail_change("ClearMailboxForward", odd)
+    await stage.contain()
+    assert stage.is_enabled is False
+    assert not stage.tenant.rules[0].enabled
+    for _ in range(20):
+        stage.clock.advance(minutes=5)
+        await stage.process()
+    latest = await stage.get_latest()
+    step = latest.find_step("forward")
+    assert step
+    assert (step.state, latest.state) == (StepState.FAILED, ContainmentState.DONE)
+    assert step.result.startswith("a mistake of the app, KeyError at ")
+    assert "a mistake of the app" in str(stage.channel.sent)
+
+
+async def test_a_containment_of_which_no_card_can_be_made_is_told_plainly_and_stops_nothing(
+    caplog: pytest.LogCaptureFixture,
+) -> None:
+    stage, mail = Stage(), FakeMessageChannel(least_severity=Severity.LOW)
+    await stage.contain()
+    good = replace(await stage.get_latest(), untold="planned")
+    odd = replace(good, id="odd", remarks=(None,))  # type: ignore[arg-type]
+    # Of this one not even a plain card can be made.
+    odder = replace(good, id="odder", steps=(None,))  # type: ignore[arg-type]
+    stage.channel.sent.clear()
+    async with stage.ledger.claim(CONTAINMENT_PARTITION, "r") as claim:
+        assert claim
+        world = replace(stage.world, channels=(mail,))
+        news = {one.id: one for one in (odder, odd, good)}
+        desk = Desk(world, claim, stage.options, judge, news, {}, serve_orders)
+        await tell_containments(desk, {})
+    assert len(stage.channel.sent) == 2
+    assert len(mail.told_ids) == 2
+    assert "no message can be made of a containment" in caplog.text
 
 
 class PickyChannel(FakeNotificationChannel):
