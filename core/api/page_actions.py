@@ -185,7 +185,7 @@ def explain_obsolete(target: ActTarget, snapshot: GuardSnapshot, now: datetime) 
             return f"it was acknowledged by {by} already, on {format_time(case.acknowledged_at)}"
     if target.kind is RequestKind.END_EXEMPTION:
         found = snapshot.exemptions.get(target.subject)
-        if case and (found is None or found.until <= now):
+        if (case or found) and (found is None or found.until <= now):
             return "no exemption of it is in force"
     return ""
 

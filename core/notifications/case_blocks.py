@@ -10,7 +10,7 @@ no case takes the whole card.
 """
 
 import re
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from itertools import chain, repeat
 
@@ -300,6 +300,12 @@ def get_case_headline(case: Case) -> str:
 def is_preexisting(case: Case) -> bool:
     """Whether a case existed at the initial scan and was not notified yet."""
     return case.baselined and case.notification is Notification.OPENED
+
+
+def choose_state(cases: Iterable[Case]) -> str:
+    """The state by which a list holds these cases. An event is over when it is told."""
+    ended = {case.closed_at is not None for case in cases}
+    return "all" if len(ended) > 1 else "closed" if ended == {True} else "open"
 
 
 def get_request_headline(request: OperatorRequest) -> str:

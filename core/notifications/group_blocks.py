@@ -26,6 +26,7 @@ from core.notifications.adaptive_card import (
 )
 from core.notifications.case_blocks import (
     CardContext,
+    choose_state,
     describe_next_step,
     describe_remediation,
     fit_case_block,
@@ -63,12 +64,12 @@ def render_group(context: CardContext, group: CaseGroup) -> CardElement:
 
 
 def render_line_group(context: CardContext, group: CaseGroup) -> CardElement:
-    """An entry on one line, for the card of an initial scan."""
+    """An entry on one line, for the card of an initial scan, or for want of room."""
     if len(group.cases) == 1:
         return render_line_block(context, group.lead)
     page = format_card_link(
         f"all {len(group.cases):,} of them",
-        context.build_list_url(about=group.story, state="open"),
+        context.build_list_url(about=group.story, state=choose_state(group.cases)),
     )
     text = f"**{count_severities(group.cases)}** · {describe_story(group)} · {page}"
     return make_container([make_text_block(text, spacing="None")], separator=True)
@@ -123,7 +124,7 @@ def render_group_block(
             make_text_block(text, spacing="Small")
             for text in count_texts(describe_remediation(context, case) for case in group.cases)
         ),
-        *render_names(context, group, max_named, "open"),
+        *render_names(context, group, max_named),
     ]
     return make_container(items, separator=True, spacing="Medium")
 
@@ -141,7 +142,7 @@ def render_closed_group_block(
             make_text_block(text, spacing="None")
             for text in count_texts(describe_remediation(context, case) for case in group.cases)
         ),
-        *render_names(context, group, max_named, "closed"),
+        *render_names(context, group, max_named),
     ]
     return make_container(items, separator=True)
 
@@ -243,15 +244,14 @@ def list_group_commands(context: CardContext, cases: Sequence[Case]) -> list[tup
     ]
 
 
-def render_names(
-    context: CardContext, group: CaseGroup, max_named: int, state: str
-) -> list[CardElement]:
+def render_names(context: CardContext, group: CaseGroup, max_named: int) -> list[CardElement]:
     """The cases by name, as many as are shown, and a link to all."""
     shown, rest = group.cases[:max_named], group.cases[max_named:]
     items = [make_subtle_text(name_case(context, group, case), spacing="None") for case in shown]
     items[0]["spacing"] = "Small"
     page = format_card_link(
-        f"all {len(group.cases):,} of them", context.build_list_url(about=group.story, state=state)
+        f"all {len(group.cases):,} of them",
+        context.build_list_url(about=group.story, state=choose_state(group.cases)),
     )
     if rest:
         subjects = list(dict.fromkeys(case.subject for case in rest)) if group.shared else []

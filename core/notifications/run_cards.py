@@ -45,6 +45,7 @@ from core.notifications.case_blocks import (
     CASE_HEADLINES,
     END_NOTIFICATIONS,
     CardContext,
+    choose_state,
     format_amount,
     get_request_headline,
     is_preexisting,
@@ -279,7 +280,7 @@ def build_severity_message(
         *render_card_opening(context, headline, SEVERITY_STYLES[severity]),
         *render_card_notices(context, cases),
     ]
-    page = context.build_list_url(severity=severity.label, state="open")
+    page = context.build_list_url(severity=severity.label, state=choose_state(cases))
     return ChannelMessage(
         assemble_card(context, top, groups, page, render_group, render_reason(context)),
         tuple(cases),

@@ -12,6 +12,7 @@ from core.api.forms import COOKIE_NAME
 from core.api.page_actions import ACTIONS
 from core.api.request import HttpRequest, HttpResponse
 from core.keys import hash_parts
+from core.model.cases import Exemption
 from core.model.changes import ChangeRecord, ChangeState
 from core.model.requests import OperatorRequest, RequestKind
 from tests.support.fakes.clock import START
@@ -131,6 +132,18 @@ async def test_what_somebody_else_did_meanwhile_is_not_offered_again(
     assert answer.status == 409
     assert said in str(answer.body)
     assert "<form" not in str(answer.body)
+
+
+@pytest.mark.parametrize("subject", [CASE.key, "an-object"])
+async def test_an_exemption_is_offered_to_be_ended_while_it_is_in_force(subject: str) -> None:
+    api = await build_api()
+    async with api.ledger.claim(GUARD, "a run") as claim:
+        assert claim
+        await claim.save(Exemption(subject, "Bob", "known", START + DAY))
+    query = {"kind": "end-exemption", "guard": GUARD, "subject": subject}
+    assert (await api.get("act-page", query)).status == 200
+    api.clock.advance(days=2)
+    assert (await api.get("act-page", query)).status == 409
 
 
 async def test_a_change_that_was_undone_is_not_offered_to_be_undone() -> None:

@@ -1,6 +1,7 @@
 """An entry that stands for several cases: what they share, the gravest, all by name, a command."""
 
 import json
+import re
 from typing import Any
 
 import pytest
@@ -10,7 +11,10 @@ from core.model.findings import Correlation, Severity, Verdict
 from core.model.guards import Mode
 from core.model.runs import RunReport
 from core.notifications.adaptive_card import MAX_MESSAGE_BYTES
+from core.notifications.case_blocks import CardContext
+from core.notifications.group_blocks import render_line_group
 from core.notifications.run_cards import build_cards
+from core.status.case_groups import CaseGroup
 from tests.support.adaptive_cards import (
     DISABLE_RULE_CHANGE_JSON,
     HOSTILE_CASE,
@@ -218,3 +222,20 @@ def test_one_change_for_two_cases_is_no_command_for_all() -> None:
     ]
     # The same change twice is one, and one is no command for all.
     assert not [line for line in lines(build_report(*cases)) if line.startswith("**For")]
+
+
+@pytest.mark.parametrize(("ended", "state"), [(2, "closed"), (1, "all"), (0, "open")])
+def test_every_link_of_a_story_leads_to_a_list_that_holds_it(ended: int, state: str) -> None:
+    """Events are over when they are told: no list of open cases has them."""
+    cases = [
+        build_forward(
+            number, is_one_off=number < ended, closed_at=START if number < ended else None
+        )
+        for number in range(2)
+    ]
+    (message,) = build_cards(build_report(*cases), PUBLIC_URL)
+    card = json.dumps(message.payload)
+    assert set(re.findall(r"state=(\w+)", card)) == {state}
+    context = CardContext.from_report(build_report(*cases), PUBLIC_URL)
+    line = render_line_group(context, CaseGroup(tuple(cases), THIEF))
+    assert f"state={state})" in "\n".join(collect_texts(line))
