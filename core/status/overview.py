@@ -57,6 +57,8 @@ from core.time_format import format_duration, format_time
 MAX_RUNS = 120
 # Notifications that wait for longer are not in transit: the channel does not accept them.
 DELIVERY_GRACE = timedelta(minutes=30)
+# For so long an event that is over is on the status page; the ledger holds it a little longer.
+EVENT_WINDOW = timedelta(days=1)
 # The kinds of cases about Exoguard itself: it misses data or cannot act.
 DEGRADED_KINDS = {
     "source-unavailable": "part of the tenant cannot be read",
@@ -88,6 +90,8 @@ class GuardStatus:
     coverage: ScanCoverage | None = None
     open_cases: tuple[Case, ...] = ()
     """The open cases, the most severe and oldest first."""
+    recent_events: tuple[Case, ...] = ()
+    """The critical and high events that ended within a day, the most severe and newest first."""
     counts: StatusCounts = field(default_factory=StatusCounts)
     decisions: tuple[PendingDecision, ...] = ()
     recent_changes: tuple[ChangeRecord, ...] = ()
@@ -189,6 +193,15 @@ class TenantStatus:
             for group in group_cases(filter(is_urgent, guard.open_cases), guard.name)
         ]
         return tuple(sorted(every, key=lambda pair: rank_urgency(pair[1])))
+
+    @property
+    def recent_events(self) -> tuple[tuple[GuardStatus, Case], ...]:
+        """The critical and high events that ended within a day, the most severe and newest first.
+
+        An event is over once it was told, so none of them is an open case.
+        """
+        every = ((guard, case) for guard in self.guards for case in guard.recent_events)
+        return tuple(sorted(every, key=lambda pair: rank_event(pair[1])))
 
     @property
     def exemptions(self) -> tuple[ExemptionView, ...]:
@@ -394,6 +407,7 @@ def build_guard_status(
         timing=compute_scan_timing(data, runs, now, since, grace),
         coverage=find_latest_coverage(config, runs),
         open_cases=open_cases,
+        recent_events=list_recent_events(snapshot.cases.values(), now),
         counts=count_guard(snapshot, sum(not one.acknowledged for one in decisions), now),
         decisions=decisions,
         recent_changes=recent,
@@ -548,6 +562,24 @@ def is_urgent(case: Case) -> bool:
         and case.kind not in DEGRADED_KINDS
         and case.kind != "brake"
     )
+
+
+def list_recent_events(cases: Iterable[Case], now: datetime) -> tuple[Case, ...]:
+    """The critical and high events that ended within a day, the most severe and newest first."""
+    found = [
+        case
+        for case in cases
+        if case.is_one_off
+        and case.severity >= Severity.HIGH
+        and case.closed_at
+        and now - case.closed_at <= EVENT_WINDOW
+    ]
+    return tuple(sorted(found, key=rank_event))
+
+
+def rank_event(case: Case) -> tuple[int, float, str]:
+    """A sort key: the most severe first, then the newest."""
+    return -case.severity, -case.opened_at.timestamp(), case.key
 
 
 def rank_urgency(group: CaseGroup) -> tuple[bool, int, float, str]:

@@ -374,6 +374,26 @@ def test_a_case_page_says_what_it_leaves_out() -> None:
     assert f"../../cases?about={build_session_key(cause)}" in page.values("href")
 
 
+def test_a_grave_event_stays_on_the_status_page_for_a_day_after_it_is_over() -> None:
+    event = replace(
+        build_sample_case(FORWARDING, 1, "Somebody deleted very much."),
+        severity=Severity.CRITICAL,
+        is_one_off=True,
+        closed_at=NOW - timedelta(hours=1),
+        resolution="gone",
+    )
+    others = (
+        replace(event, key="1" * 32, summary="Long ago.", closed_at=NOW - timedelta(days=2)),
+        replace(event, key="2" * 32, summary="No event.", is_one_off=False),
+        replace(event, key="3" * 32, summary="Not grave.", severity=Severity.MEDIUM),
+    )
+    cases = {case.key: case for case in (event, *others)}
+    data = GuardData(CONFIGS_BY_NAME[FORWARDING], GuardSnapshot(cases=cases))
+    page = Read(render_status_page(build_status([data], NOW)))
+    assert f"cases/{FORWARDING}/{event.key}" in page.values("href")
+    assert not any(case.summary in page.text for case in others)
+
+
 def test_a_story_of_more_cases_than_one_form_answers_says_so() -> None:
     shared = Correlation("0123456789abcdef", "one target")
     cases = [
