@@ -192,6 +192,19 @@ async def test_a_form_that_is_not_of_this_page_is_refused(
     assert await list_requests(api) == ()
 
 
+@pytest.mark.parametrize("other", ['odd={"a": 1}', "=", "; ;", "a b=c", "\u00e9=\u00e9"])
+async def test_a_cookie_of_another_maker_keeps_nobody_from_acting(other: str) -> None:
+    page = await open_page(await build_api(), RequestKind.ACKNOWLEDGE)
+    page.headers = {"cookie": f"{other}; {page.cookie}"}
+    assert (await page.submit()).status == 202
+
+
+async def test_of_two_cookies_with_the_name_none_is_believed() -> None:
+    page = await open_page(await build_api(), RequestKind.ACKNOWLEDGE)
+    page.headers = {"cookie": f"{COOKIE_NAME}=forged; {page.cookie}"}
+    assert (await page.submit(token="forged")).status == 403
+
+
 async def test_a_reader_gets_no_confirmation_and_no_effect() -> None:
     api = await build_api()
     page = await open_page(api, RequestKind.ACKNOWLEDGE)
