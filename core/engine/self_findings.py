@@ -78,6 +78,10 @@ RECURRING_PATIENCE = dict.fromkeys(
 """What others can make come and go: its end is told once it has stayed away for so long, and what
 is back before that is the same case."""
 
+SOURCE_PATIENCE, OPTIONAL_PATIENCE = 2, 8
+"""After how many more runs in a row a source is told that no permission explains: one that adds
+detail may rest for some hours, and must not stay away unnoticed.
+"""
 MAX_LISTED_FACTS = 20
 
 
@@ -184,9 +188,10 @@ def build_source_finding(
     if failure.source == CREDENTIAL:
         return build_sign_in_finding(config, failure)
     if failure.optional:
-        severity = Severity.LOW if failure.permission else Severity.INFO
+        severity, patience = Severity.LOW, OPTIONAL_PATIENCE
     else:
         severity = Severity.CRITICAL if failure.permission else Severity.HIGH
+        patience = SOURCE_PATIENCE
     if any(name in failure.permission for name in missing_names):
         severity = Severity.INFO
     return Finding(
@@ -202,7 +207,7 @@ def build_source_finding(
         fingerprint=failure.permission,
         advice=f"Grant {failure.permission} (see docs/guards.md)." if failure.permission else "",
         steps=build_self_remedy("source-unavailable", config.guard.name),
-        confirmations_needed=0 if failure.permission else 2,
+        confirmations_needed=0 if failure.permission else patience,
     )
 
 
