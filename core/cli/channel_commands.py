@@ -72,7 +72,8 @@ async def request_test(
         print_test(session, document)
     if document["status"] == "refused":
         return EXIT_REFUSED
-    return EXIT_OK if all(one["accepted"] for one in document["results"]) else EXIT_PROBLEM
+    results = document["results"]
+    return EXIT_OK if results and all(one["accepted"] for one in results) else EXIT_PROBLEM
 
 
 def print_test(session: Session, document: dict[str, Any]) -> None:

@@ -5,7 +5,14 @@ from dataclasses import dataclass, field
 
 import pytest
 
-from core.cli.api_client import EXIT_OK, EXIT_PROBLEM, EXIT_REFUSED, EXIT_UNAVAILABLE, EXIT_USAGE
+from core.cli.api_client import (
+    EXIT_OK,
+    EXIT_PROBLEM,
+    EXIT_REFUSED,
+    EXIT_UNAVAILABLE,
+    EXIT_USAGE,
+    ApiResponse,
+)
 from core.config.settings import Settings
 from core.jobs.channel_tests import process_channel_tests
 from core.jobs.run_requests import RunMessage
@@ -90,3 +97,13 @@ def test_without_an_address_the_tests_are_sent_from_here() -> None:
     assert "setting   TENANT_ID is missing" in result.out
     assert app.posts == []
     assert app.run_command("channels", "--channel", "slack").exit_code == EXIT_USAGE
+
+
+def test_a_test_of_nothing_is_no_success() -> None:
+    app = ChannelApp()
+    address = "/api/channel-tests/30708425056706-52e65694"
+    accepted = {"request": address.rpartition("/")[2], "status": "requested", "address": address}
+    made = {"status": "done", "results": [], "note": None}
+    app.canned_replies[TESTS_PATH] = ApiResponse(202, json.dumps(accepted).encode())
+    app.canned_replies[address] = ApiResponse(200, json.dumps(made).encode())
+    assert app.run_command("channels", "test").exit_code == EXIT_PROBLEM
