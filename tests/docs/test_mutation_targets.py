@@ -13,7 +13,7 @@ from core.look_alikes import strip_hidden
 from core.microsoft365.known_apps import load_abused_apps
 from tools.docs_gen.documents import ROOT
 from tools.mutation_testing import judges, with_mutmut
-from tools.mutation_testing.changes import list_changes
+from tools.mutation_testing.changes import list_changes, list_function_changes, list_functions
 from tools.mutation_testing.forks import run_in_fork
 from tools.mutation_testing.selection import list_test_files, name_module
 from tools.mutation_testing.trials import find_caches, find_functions
@@ -59,16 +59,17 @@ def test_what_guards_lean_on_can_be_tried_with_its_own_tests_alone() -> None:
 
 def test_every_equivalent_mutant_of_a_judge_can_still_be_made() -> None:
     listed = judges.load_equivalents()
+    functions = {function for function, _, _ in listed}
     made: set[tuple[str, str, str]] = set()
-    for found in judges.list_targets().values():
-        for source in found:
-            module = name_module(source)
-            if any(function.startswith(f"{module}.") for function, _, _ in listed):
-                tree = ast.parse((ROOT / source).read_text(encoding="utf-8"))
-                made |= {
-                    (f"{module}.{change.place.function}", *change.describe())
-                    for change in list_changes(tree)
-                }
+    for source in {one for found in judges.list_targets().values() for one in found}:
+        module = name_module(source)
+        if any(function.startswith(f"{module}.") for function in functions):
+            for name, function in list_functions(ast.parse((ROOT / source).read_text("utf-8"))):
+                if f"{module}.{name}" in functions:
+                    made |= {
+                        (f"{module}.{name}", *change.describe())
+                        for change in list_function_changes(name, function)
+                    }
     assert listed.keys() - made == set()
 
 

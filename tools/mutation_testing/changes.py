@@ -143,20 +143,28 @@ def list_functions(tree: ast.Module) -> Iterator[tuple[str, Function]]:
 def list_changes(tree: ast.Module) -> Iterator[Change]:
     """Every change of every function of a module, in the order of the text."""
     for name, function in list_functions(tree):
-        for index in range(len(function.body)):
-            yield from list_changes_below(Place(function, "body", index, name, range(0), None), ())
+        yield from list_function_changes(name, function)
 
 
-def list_changes_below(place: Place, parents: tuple[ast.AST, ...]) -> Iterator[Change]:
-    """The changes of a node and of all below it; `parents` from the nearest statement down."""
+def list_function_changes(name: str, function: Function) -> Iterator[Change]:
+    """Every change of a function with this qualified name, in the order of the text."""
+    for index in range(len(function.body)):
+        yield from list_changes_below(Place(function, "body", index, name, range(0), None), ())
+
+
+def list_changes_below(place: Place, parents: tuple[tuple[ast.AST, bool], ...]) -> Iterator[Change]:
+    """The changes of a node and of all below it; `parents` from the nearest statement down, with
+    whether each is long enough to be told from others.
+    """
     node = place.get()
     if isinstance(node, ast.stmt | ast.match_case | ast.excepthandler):
         parents = ()
         place = replace(place, lines=get_head_lines(node))
+    is_long = len(show_node(node)) >= SHOWN_LENGTH
     around = None
-    if parents and len(show_node(node)) < SHOWN_LENGTH:
-        long = (one for one in reversed(parents) if len(show_node(one)) >= SHOWN_LENGTH)
-        around = next(long, parents[0])
+    if parents and not is_long:
+        long = (one for one, was_long in reversed(parents) if was_long)
+        around = next(long, parents[0][0])
     place = replace(place, around=around)
     for other in list_replacements(node):
         copied = ast.copy_location(copy(other), node)
@@ -168,7 +176,7 @@ def list_changes_below(place: Place, parents: tuple[ast.AST, ...]) -> Iterator[C
         for index, child in rows:
             if isinstance(child, ast.AST) and not is_left_alone(node, child):
                 below = replace(place, owner=node, field=field, index=index)
-                yield from list_changes_below(below, (*parents, node))
+                yield from list_changes_below(below, (*parents, (node, is_long)))
 
 
 def is_left_alone(parent: ast.AST, child: ast.AST) -> bool:

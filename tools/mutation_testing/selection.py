@@ -12,6 +12,9 @@ from pathlib import Path
 
 BEYOND = ("core.api", "core.bootstrap", "core.cli", "core.config", "core.doctor", "core.jobs")
 
+# Where a node holds statements, or what holds them in turn.
+STATEMENT_FIELDS = ("body", "orelse", "finalbody", "handlers", "cases")
+
 
 def list_test_files(root: Path, sources: frozenset[str], *, alone: bool = False) -> list[str]:
     """The files of unit tests that import one of some source files, directly or by others.
@@ -64,7 +67,7 @@ def list_imported_modules(root: Path, path: Path) -> tuple[str, ...]:
 def find_imports(root: Path, tree: ast.Module) -> Iterator[str]:
     """The project's modules that are imported anywhere in a tree."""
     names: list[str] = []
-    for node in ast.walk(tree):
+    for node in walk_statements(tree):
         if isinstance(node, ast.Import):
             names += [one.name for one in node.names]
         elif isinstance(node, ast.ImportFrom) and node.module:
@@ -75,3 +78,13 @@ def find_imports(root: Path, tree: ast.Module) -> Iterator[str]:
             stem.with_suffix(".py").exists() or (stem / "__init__.py").exists()
         ):
             yield name
+
+
+def walk_statements(tree: ast.AST) -> Iterator[ast.AST]:
+    """A tree and all statements in it; expressions, most of any tree, hold none."""
+    waiting = [tree]
+    while waiting:
+        node = waiting.pop()
+        yield node
+        for field in STATEMENT_FIELDS:
+            waiting += getattr(node, field, ())
