@@ -1,7 +1,6 @@
 """The forms in which Exchange may print the values of a row."""
 
 import re
-from collections.abc import Mapping
 
 from sandbox.http_types import Row
 from sandbox.reality.profile import Reality
@@ -39,17 +38,17 @@ class WireForms:
         }
 
     def format_value(self, name: str, value: object) -> object:
+        if isinstance(value, str):
+            return change_casing(name, value) if self.odd_case else value
         if isinstance(value, list):
             printed = [self.format_value(name, each) for each in value]
             if self.bare_lists and len(printed) < 2:
                 return printed[0] if printed else None
             return printed
-        if isinstance(value, Mapping):
+        if isinstance(value, dict):
             return {key: self.format_value(key, each) for key, each in value.items()}
-        if isinstance(value, bool | int | float):
+        if isinstance(value, int | float):
             return self.format_number(name, value)
-        if isinstance(value, str) and self.odd_case:
-            return change_casing(name, value)
         return value
 
     def format_number(self, name: str, value: bool | int | float) -> object:
