@@ -160,7 +160,12 @@ async def find_target(context: RequestContext, kind: RequestKind, subject: str) 
         for decision in status.decisions:
             if decision.guard == guard and decision.plan == subject and subject:
                 changes = tuple(decision.planned_changes)
-                return replace(target, summary=decision.summary, planned_changes=changes)
+                return replace(
+                    target,
+                    summary=decision.summary,
+                    planned_changes=changes,
+                    is_exact=decision.is_exact,
+                )
         raise BadRequest(404, "no plan with this name waits for release")
     is_key = re.fullmatch(KEY_PATTERN, subject) is not None
     prefix = subject[:PREFIX_LENGTH] if is_key else ""

@@ -40,6 +40,8 @@ class ActTarget:
     """For an undo, the values that come back."""
     planned_changes: tuple[tuple[str, str], ...] = ()
     """For a release, what will be done: pairs of a kind of change and a subject."""
+    is_exact: bool = True
+    """For a release, whether `planned_changes` are exactly those of the plan."""
     effects: tuple[str, ...] = ()
     """Of an account, what is done in any case."""
     choices: tuple[Choice, ...] = ()

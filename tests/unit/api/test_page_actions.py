@@ -13,7 +13,7 @@ from core.api.page_actions import ACTIONS
 from core.api.request import HttpRequest, HttpResponse
 from core.keys import hash_parts
 from core.model.cases import Exemption
-from core.model.changes import ChangeRecord, ChangeState
+from core.model.changes import ChangeRecord, ChangeState, compute_plan_hash
 from core.model.requests import OperatorRequest, RequestKind
 from tests.support.fakes.clock import START
 from tests.support.fakes.ledger import DAY
@@ -161,6 +161,17 @@ async def test_a_guard_that_is_off_is_not_offered_to_run() -> None:
     api.environ["MAILBOX_AUDIT_MODE"] = "off"
     answer = await api.get("act-page", {"kind": "run", "guard": GUARD})
     assert (answer.status, "MAILBOX_AUDIT_MODE" in str(answer.body)) == (409, True)
+
+
+@pytest.mark.parametrize("is_exact", [True, False])
+async def test_the_confirmation_of_a_release_says_where_its_list_is_not_the_plan(
+    is_exact: bool,
+) -> None:
+    plan = compute_plan_hash(GUARD, (), None) if is_exact else hash_parts("another plan")
+    api = await build_api()
+    await save_cases(api, build_audit_case(2, kind="brake", plan_hash=plan))
+    page = await open_page(api, RequestKind.RELEASE, plan)
+    assert ("Not the plan itself" in page.html) is not is_exact
 
 
 async def test_a_run_needs_no_subject() -> None:
