@@ -38,7 +38,9 @@ MARKDOWN_SIGNS = re.compile(
     r"([\\`*\[\](){}~#>|<]|(?<![A-Za-z0-9])_|_(?![A-Za-z0-9])|&(?=#?[A-Za-z0-9]+;))"
 )
 LINK_TARGET = re.compile(r"(?<=\])\(\S+\)")
-LEADING_MARKER = re.compile(r"^(\s*)([-+]|\d+[.)])")
+# A backslash makes signs plain, never digits: of "1. x" it is the point that gets one, and an
+# address or a number that begins a text stays as it is (CommonMark 2.4, 5.2).
+LEADING_MARKER = re.compile(r"^(\s*(?=[-+])|\s*\d+(?=\.(?:\s|$)))(.)")
 
 
 def escape_markdown(text: str, limit: int = SANITIZED_LIMIT) -> str:
