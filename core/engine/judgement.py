@@ -170,7 +170,7 @@ async def inspect_mailboxes(
     """
     if guard.inspect is None:
         raise TypeError(f"{guard.name} lists mailboxes but has no inspect function")
-    read, failures = list[tuple[frozenset[str], Reading[Any]]](), list[ReadFailure]()
+    read, failures = list[tuple[Sequence[Mailbox], Reading[Any]]](), list[ReadFailure]()
     waiting = [mailboxes]
     while waiting:
         some = waiting.pop()
@@ -187,11 +187,11 @@ async def inspect_mailboxes(
             else:
                 failures += (build_mailbox_failure(one, explain_error(error)) for one in some)
         else:
-            read.append((frozenset(one.id for one in some), part))
+            read.append((some, part))
     if len(read) == 1 and not failures:
         ((_, whole),) = read
         return replace(whole, sources=whole.sources | {JUDGEMENT})
-    joined = join_readings(read)
+    joined = join_readings([(frozenset(box.id for box in some), part) for some, part in read])
     return replace(
         joined,
         failures=(*joined.failures, *failures),
