@@ -399,7 +399,10 @@ def create_shard(message: ShardMessage, world: World) -> Shard:
 async def abandon_shard(
     config: GuardConfig, world: World, message: ShardMessage, run: str, reason: str
 ) -> str:
-    """Record that a shard failed too often: its mailboxes stay unread, and a case reports it."""
+    """Record that a shard failed too often: its mailboxes stay unread, and a case reports it.
+
+    One that is done stays so: it was the end of the pass that failed.
+    """
     scan_pass = (await world.ledger.load_state(message.guard)).scan_pass
     if scan_pass is None or scan_pass.id != message.pass_id:
         return "superseded"
@@ -416,7 +419,8 @@ async def abandon_shard(
             population=count, unread_count=count, complete=False, abandoned_shards=(description,)
         )
         shard = replace(create_shard(message, world), done=True, totals=totals, error=reason)
-        await claim.save(state=shard)
+        if not await is_shard_done(world, message):
+            await claim.save(state=shard)
     await finish_pass(config, world, message, run, has_notifications=False)
     return "given up"
 

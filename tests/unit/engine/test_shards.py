@@ -191,6 +191,18 @@ async def test_a_shard_that_fails_for_good_is_a_case_and_its_mailboxes_are_not_c
     assert stage.get_open_subjects() == set()
 
 
+async def test_a_shard_that_is_done_is_not_given_up_where_the_end_of_its_pass_failed() -> None:
+    stage = await ready()
+    planned = await stage.run_timer()
+    first, *others = stage.queue
+    await stage.process_message(first)
+    await stage.abandon_message(first)
+    for message in others:
+        await stage.process_message(message)
+    final = stage.ledger.get_partition("toy").runs[planned.run]
+    assert (final["seen"], final["unread"]) == (SIZE, 0)
+
+
 async def test_no_more_shards_are_worked_on_together_than_the_setting_says() -> None:
     stage = await ready()
     stage.shards_at_once = 2
