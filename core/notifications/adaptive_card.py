@@ -40,7 +40,7 @@ MARKDOWN_SIGNS = re.compile(
 LINK_TARGET = re.compile(r"(?<=\])\(\S+\)")
 # A backslash makes signs plain, never digits: of "1. x" it is the point that gets one, and an
 # address or a number that begins a text stays as it is (CommonMark 2.4, 5.2).
-LEADING_MARKER = re.compile(r"^(\s*(?=[-+])|\s*\d+(?=\.(?:\s|$)))(.)")
+LEADING_MARKER = re.compile(r"^((?=[-+])|\d+(?=\.(?:\s|$)))(.)")
 
 
 def escape_markdown(text: str, limit: int = SANITIZED_LIMIT) -> str:
@@ -49,7 +49,8 @@ def escape_markdown(text: str, limit: int = SANITIZED_LIMIT) -> str:
     A web address loses its scheme's colon, so that no client makes a link of it
     (Microsoft Learn: Format cards in Teams lists the markdown that cards understand).
     """
-    safe = sanitize_text(text, limit).replace("://", "[:]//")
+    # Four spaces at the beginning would make code of it, in which the escapes are shown.
+    safe = sanitize_text(text, limit).lstrip().replace("://", "[:]//")
     return LEADING_MARKER.sub(r"\1\\\2", MARKDOWN_SIGNS.sub(r"\\\1", safe))
 
 

@@ -5,9 +5,16 @@ import re
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
+from markdown_it import MarkdownIt
 
 from core.notifications.adaptive_card import escape_markdown
 from core.sanitize import DECEPTIVE_CATEGORIES, sanitize_text
+
+MARKDOWN = MarkdownIt("commonmark").enable(["table", "strikethrough"])
+MARKDOWN_PARTS = (
+    *"*_[]()`#<>~|\\!&;:/=-+.) \t19ax", "&lt;", "&rlm;", "&#8238;", "://", "www.", "1. ", "> ",
+    "    ", "```", "===", "|-|", "\n", "\u00a0",
+)  # fmt: skip
 
 
 @pytest.mark.parametrize(
@@ -46,7 +53,7 @@ def test_a_very_long_name_is_cut_and_says_how_long_it_was() -> None:
         ("2) second", "2\\) second"),
         ("203.0.113.9", "203.0.113.9"),
         ("12.5 GB", "12.5 GB"),
-        (" + more", " \\+ more"),
+        ("    + more", "\\+ more"),
         ("<at>everyone</at>", "\\<at\\>everyone\\</at\\>"),
         ("a-b+c", "a-b+c"),
     ],
@@ -63,6 +70,17 @@ def test_whatever_the_name_no_sign_of_markdown_is_left_unescaped(text: str) -> N
     for sign in "*_[]()`#<>~|":
         assert bare.count(sign) == bare.count(f"\\{sign}")
     assert "://" not in shown
+
+
+@given(st.lists(st.sampled_from(MARKDOWN_PARTS) | st.text(max_size=3), max_size=12).map("".join))
+def test_whatever_the_name_a_reader_of_markdown_shows_it_as_it_is(text: str) -> None:
+    shown = ""
+    for token in MARKDOWN.parse(escape_markdown(text)):
+        assert token.type in ("paragraph_open", "inline", "paragraph_close")
+        for part in token.children or ():
+            assert part.type in ("text", "text_special")
+            shown += part.content
+    assert shown.strip() == sanitize_text(text).replace("://", "[:]//").strip()
 
 
 @given(st.text(max_size=400))
