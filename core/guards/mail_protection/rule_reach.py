@@ -2,8 +2,9 @@
 
 Of the rules that are for somebody, the one of the highest priority counts; where none is, the
 default policy does. So a weak policy that is already there reaches more mail when its rule is for
-more people, or comes before the rule of a stricter one. What a rule newly leaves out is told as
-such, and a rule that is for more people by a policy that is no weaker only protects more.
+more people, when it no longer leaves somebody out, when it comes before the rule of a stricter one,
+or when it is given a rule at all. What a rule of any other policy newly leaves out is told as such,
+and that it is for more people only protects more.
 """
 
 from collections.abc import Iterable, Iterator, Mapping, Sequence
@@ -17,21 +18,29 @@ from core.guards.mail_protection.properties import (
     list_exposures,
     list_kept,
 )
-from core.model.findings import Severity
+from core.model.findings import Fact, Severity
 from core.property_values import find_property, get_flag, get_text, get_texts, parse_printed_int
 from core.tenant.configuration import Configuration
 from core.tenant.quoting import quote_text
 from core.watched.items import VALUE_MARK, Trait, build_token, build_value_token
 
 CONDITIONS = ("SentTo", "SentToMemberOf", "RecipientDomainIs")
+EXCEPTIONS = tuple(f"ExceptIf{one}" for one in CONDITIONS)
 WITH_POLICY = "policy"
 """Kept by each rule of which it is remembered whom it covers: what it covered before is no news."""
 BEHIND, BEFORE = "behind", "before"
+SPARED: Mapping[Severity, str] = {MEDIUM: "spares", LOW: "may spare"}
+"""Kept by a rule of a weaker policy, or of one that may be weaker, for each that it leaves out."""
 DEFAULT_FLAGS = ("IsDefault", "IsBuiltInProtection")
 WEAKER = {
     MEDIUM: ", by a policy that is weaker than the default",
     LOW: ", by a policy of which it is not known whether it is weaker than the default",
 }
+STANDING = {
+    MEDIUM: "which is weaker than",
+    LOW: "of which it is not known whether it is weaker than",
+}
+MAX_STANDINGS = 5
 STRICTER = {
     MEDIUM: ", which has a stricter policy",
     LOW: ", and which of them has the stricter policy is not known",
@@ -118,6 +127,62 @@ def list_reach(rule: Configuration, policies: RuledPolicies) -> Iterator[Trait]:
             )
 
 
+def list_spared(rule: Configuration, severity: Severity) -> Iterator[str]:
+    """The tokens of those whom a rule keeps from its policy, which is weaker than the default."""
+    if kind := SPARED.get(severity):
+        for name in EXCEPTIONS:
+            yield from (build_token(kind, entry) for entry in get_texts(rule.values, name))
+
+
+def list_moot(severity: Severity) -> Iterator[str]:
+    """The beginnings of the tokens of whom nobody needs to be kept from the policy any more."""
+    return (f"{kind} " for weight, kind in SPARED.items() if weight is not severity)
+
+
+def explain_spared(token: str) -> Trait | None:
+    """What it means that a rule of a weaker policy no longer leaves somebody out; None for another
+    token.
+    """
+    for severity, kind in SPARED.items():
+        if token.startswith(f"{kind} "):
+            whom = quote_text(token.removeprefix(f"{kind} "), MAX_NAME_LENGTH)
+            return Trait(token, f"no longer leaves out {whom}{WEAKER[severity]}", severity)
+    return None
+
+
+def rate_arrival(
+    rule: Configuration, rules: Sequence[Configuration], policies: RuledPolicies
+) -> tuple[Severity, tuple[Fact, ...]]:
+    """How grave it is that a rule is new, and why: by its policy, and by those that it comes
+    before.
+    """
+    policy = policies.find(rule)
+    weighed = [(policies.rate(policy, policies.default), "the default")]
+    weighed += [
+        (policies.rate(policy, policies.find(other)), f"that of {get_name(other)}")
+        for other in rules
+        if is_on(other) and comes_before(rule, other)
+    ]
+    gravest = max(severity for severity, _ in weighed)
+    named = get_text(rule.values, policies.property_name) or "not named"
+    name = quote_text(named, MAX_NAME_LENGTH)
+    return gravest, tuple(
+        Fact("policy", f"{name}, {STANDING[severity]} {other}")
+        for severity, other in weighed
+        if severity in STANDING
+    )[:MAX_STANDINGS]
+
+
+def is_on(rule: Configuration) -> bool:
+    """Whether a rule is not switched off."""
+    return get_text(rule.values, "State").casefold() != "disabled"
+
+
+def get_name(rule: Configuration) -> str:
+    """What people know a rule by."""
+    return quote_text(rule.name or rule.id, MAX_NAME_LENGTH)
+
+
 def list_overtaken(
     rule: Configuration, rules: Sequence[Configuration], policies: RuledPolicies
 ) -> Iterator[Trait]:
@@ -127,8 +192,7 @@ def list_overtaken(
             severity = policies.rate(policies.find(rule), policies.find(other))
             yield Trait(
                 build_token(BEFORE, other.id),
-                f"now comes before {quote_text(other.name or other.id, MAX_NAME_LENGTH)}"
-                f"{STRICTER.get(severity, '')}",
+                f"now comes before {get_name(other)}{STRICTER.get(severity, '')}",
                 severity,
                 after_kept=build_token(BEHIND, other.id),
             )

@@ -17,12 +17,19 @@ from core.guards.mail_protection.properties import LOW, MAX_NAME_LENGTH, MEDIUM,
 from core.guards.mail_protection.rule_reach import (
     BEHIND,
     CONDITIONS,
+    EXCEPTIONS,
     WITH_POLICY,
     RuledPolicies,
+    explain_spared,
+    get_name,
+    is_on,
     list_followed,
+    list_moot,
     list_overtaken,
     list_policy,
     list_reach,
+    list_spared,
+    rate_arrival,
 )
 from core.microsoft365.remedies import build_command, make_exchange_step
 from core.model.findings import Severity, Step
@@ -46,7 +53,6 @@ from core.watched.items import (
 RELIES_ON = ("exchange-spam-levels",)
 
 ENABLED, EVERYBODY, UNCONDITIONAL = "enabled", "everybody", "whatever-"
-EXCEPTIONS = tuple(f"ExceptIf{one}" for one in CONDITIONS)
 TECHNIQUES = ("T1562.001",)
 TRANSPORT_RULE = "mail-flow-rule"
 SKIP_HEADERS = (
@@ -88,31 +94,42 @@ def make_ranked_description(
     def describe(rows: SourceRows) -> Iterator[WatchedItem]:
         rules = rows[source] or ()
         ruled = RuledPolicies.read(shape, property_name, rows[policies] or ())
-        for rule in rules:
-            item = describe_rule(rule)
-            reach = list_reach(rule, ruled) if ENABLED in item.keeps else ()
-            yield replace(
-                item,
-                opens=(
-                    *item.opens,
-                    *list_policy(rule, ruled),
-                    *reach,
-                    *list_overtaken(rule, rules, ruled),
-                ),
-                keeps=item.keeps | {WITH_POLICY, *list_followed(rule, rules)},
-            )
+        return (describe_ranked_rule(rule, rules, ruled) for rule in rules)
 
     return describe
+
+
+def describe_ranked_rule(
+    rule: Configuration, rules: Sequence[Configuration], ruled: RuledPolicies
+) -> WatchedItem:
+    """One rule of a policy that the tenant chooses. Whom a new one leaves out was not covered
+    before, so what counts about it is its policy.
+    """
+    item, acts = describe_rule(rule), is_on(rule)
+    weight = ruled.rate(ruled.find(rule), ruled.default)
+    arrival, facts = rate_arrival(rule, rules, ruled) if acts else (Severity.INFO, ())
+    return replace(
+        item,
+        opens=(
+            *(replace(one, after_kept=WITH_POLICY) for one in item.opens),
+            *list_policy(rule, ruled),
+            *(list_reach(rule, ruled) if acts else ()),
+            *list_overtaken(rule, rules, ruled),
+        ),
+        keeps=item.keeps | {WITH_POLICY, *list_followed(rule, rules), *list_spared(rule, weight)},
+        keeps_all_of=(*item.keeps_all_of, *list_moot(weight)),
+        arrival=arrival,
+        facts=facts,
+    )
 
 
 def describe_rule(rule: Configuration) -> WatchedItem:
     """One rule: whether it is on, for whom, and who is left out."""
     values = rule.values
     kept = [build_token(name, entry) for name in CONDITIONS for entry in get_texts(values, name)]
-    is_on = get_text(values, "State").casefold() != "disabled"
     return WatchedItem(
         id=rule.id,
-        name=quote_text(rule.name or rule.id, MAX_NAME_LENGTH),
+        name=get_name(rule),
         opens=tuple(
             Trait(
                 build_token(name, entry),
@@ -126,11 +143,10 @@ def describe_rule(rule: Configuration) -> WatchedItem:
             (
                 *(kept or [EVERYBODY]),
                 *(f"{UNCONDITIONAL}{name}" for name in CONDITIONS if not get_texts(values, name)),
-                *([ENABLED] if is_on else []),
+                *([ENABLED] if is_on(rule) else []),
             )
         ),
         keeps_all_of=tuple(f"{name} " for name in CONDITIONS if not get_texts(values, name)),
-        arrival=Severity.INFO,
     )
 
 
@@ -139,6 +155,8 @@ def explain_rule_loss(token: str) -> Trait:
     if token == WITH_POLICY or token.startswith(f"{BEHIND} "):
         # Whom it comes before is told by itself, and a rule that went is told of that rule.
         return Trait(token, "no longer comes behind another", Severity.INFO)
+    if spared := explain_spared(token):
+        return spared
     if token == ENABLED:
         return Trait(token, "is switched off: its policy protects nobody", MEDIUM)
     if token.startswith(UNCONDITIONAL):
@@ -193,11 +211,11 @@ def define_rules(
         "Defender portal > Policies > Threat policies.",
         techniques=TECHNIQUES,
         reference="Microsoft Learn: Preset security policies; threat policies",
-        harmless=f"rules of the first look, a rule that covers more people{weaker}, and a new rule",
+        harmless=f"rules of the first look, a rule that is new or covers more people{weaker}",
         departure=MEDIUM,
         departure_text="its policy protects nobody any longer",
         departs_with=ENABLED,
-        only_protects=True,
+        only_protects=shape is None,
     )
 
 

@@ -84,7 +84,7 @@ def test_a_rule_only_protects_and_is_missed_where_it_was_on(state: str) -> None:
     )
     assert (made.departure, made.only_protects) == (Severity.MEDIUM, True)
     assert made.departure_text == "its policy protects nobody any longer"
-    assert made.harmless.startswith("rules of the first look, a rule that covers more people")
+    assert made.harmless.startswith("rules of the first look, a rule that is new or covers")
     assert made.explain_loss("SentTo ann").text == "no longer covers ann"
     rule = Configuration("a-source", "r1", "Mine", {"State": state})
     (item,) = made.describe(SourceRows({"a-source": (rule,)}, NOW))

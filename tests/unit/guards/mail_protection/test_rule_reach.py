@@ -5,7 +5,7 @@ from typing import Any
 
 import pytest
 
-from core.model.findings import Finding
+from core.model.findings import Finding, format_facts
 from core.tenant.configuration import Configuration
 from tests.support.watched_looks import COLLECTIONS, Looks
 
@@ -80,7 +80,6 @@ async def test_what_a_rule_of_a_weak_policy_covers_stays_no_news() -> None:
     # One more condition is a loss of what it covered, and nobody is covered newly.
     (said,) = await tell([wide], [narrow])
     assert "also counts for" not in said
-    assert await tell([], [narrow]) == []
     assert await tell([rule("Weak", 0, Comments="x")], [rule("Weak", 7)]) == []
 
 
@@ -136,3 +135,72 @@ async def test_without_its_policies_nothing_is_said_of_a_rule() -> None:
     assert await played.look([*POLICIES, wide], unread=POLICY) == []
     assert [one.reason for one in played.failures]
     assert len(await played.look([*POLICIES, wide])) == 1
+
+
+async def look_again(*looks: Sequence[Configuration]) -> list[Finding]:
+    """What is found at the last of these looks."""
+    played = Looks(COLLECTIONS["content-filter-rule"])
+    found: list[Finding] = []
+    for rules in looks:
+        found = list(await played.look([*POLICIES, *rules]))
+    return found
+
+
+@pytest.mark.parametrize(
+    ("policy", "severity", "reason"),
+    [
+        ("Weak", "medium", "policy: Weak, which is weaker than the default"),
+        (
+            "Hidden",
+            "low",
+            "policy: Hidden, of which it is not known whether it is weaker than the default",
+        ),
+    ],
+)
+async def test_a_new_rule_of_a_weak_policy_is_told_with_the_reason(
+    policy: str, severity: str, reason: str
+) -> None:
+    (found,) = await look_again([], [rule(policy, ExceptIfSentTo=["ben@contoso.com"])])
+    assert say([found]) == [f"{severity}: The anti-spam rule {policy} rule is new."]
+    assert reason in format_facts(found.facts)
+    assert await tell([], [rule(policy, State="Disabled")]) == []
+    (said,) = await tell([], [rule(policy, State="Disabled")], [rule(policy)])
+    assert "also counts for ann@contoso.com" in said
+
+
+async def test_a_new_rule_of_a_strict_policy_is_told_where_it_comes_before_a_stricter() -> None:
+    new = rule("Strict", 0, ExceptIfSentTo=["ben@contoso.com"])
+    assert await tell([], [new]) == []
+    assert await tell([rule("Weak", 1)], [new, rule("Weak", 1)]) == []
+    plain = Configuration(POLICY, "p4", "Plain", {"SpamAction": "MoveToJmf"})
+    strict = rule("Strict", 3)
+    for priority, expected in ((7, 0), (0, 1)):
+        played = Looks(COLLECTIONS["content-filter-rule"])
+        await played.look([*POLICIES, plain, strict])
+        added = rule("Plain", priority, id=priority)
+        found = await played.look([*POLICIES, plain, strict, added])
+        assert len(found) == expected
+    (one,) = found
+    assert "policy: Plain, which is weaker than that of Strict rule" in format_facts(one.facts)
+
+
+async def test_whom_a_rule_of_a_weak_policy_no_longer_leaves_out_is_told() -> None:
+    spared: dict[str, Any] = {
+        "SentTo": None,
+        "ExceptIfSentTo": ["ann@contoso.com", "ben@contoso.com"],
+    }
+    fewer = spared | {"ExceptIfSentTo": ["ben@contoso.com"]}
+    for policy, severity in (("Weak", "medium"), ("Hidden", "low")):
+        (said,) = await tell([rule(policy, **spared)], [rule(policy, **fewer)])
+        assert said.startswith(f"{severity}: The anti-spam rule {policy} rule no longer leaves out")
+        assert "ann@contoso.com" in said
+        assert "ben@contoso.com" not in said
+    for policy in ("Strict", "Default"):
+        assert await tell([rule(policy, **spared)], [rule(policy, **fewer)]) == []
+    weak, less = rule("Weak", **spared), rule("Weak", **fewer)
+    assert await tell([weak], [less], [weak]) == []
+    off = rule("Weak", State="Disabled", **fewer)
+    assert any("no longer leaves out" in one for one in await tell([weak], [off], [less]))
+    # Under a policy that is no weaker nobody needs to be left out.
+    mended = Configuration(RULE, weak.id, weak.name, {**less.values, POLICY_PROPERTY: "Strict"})
+    assert not any("leaves out" in one for one in await tell([weak], [mended]))

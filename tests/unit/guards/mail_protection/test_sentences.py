@@ -312,7 +312,7 @@ def test_sentences_about_filters() -> None:
 
 
 def test_sentences_about_rules_and_allow_lists() -> None:
-    rules = [one.name for one in COLLECTIONS if one.name.endswith("-rule") and one.only_protects]
+    rules = [one.name for one in COLLECTIONS if one.name.endswith("-rule") and one.departs_with]
     check_text(
         "mail_protection_lists",
         [
