@@ -20,11 +20,12 @@ from core.cli import (
     read_commands,
     write_commands,
 )
-from core.cli.api_client import EXIT_USAGE, CliError
+from core.cli.api_client import EXIT_UNAVAILABLE, EXIT_USAGE, CliError
 from core.cli.connection import get_session, read_connection
 from core.cli.options import Command, as_command
 from core.cli.session import APP_VARIABLE, Session
 from core.cli.write_commands import as_write_command
+from core.errors import MISTAKES, explain_error
 
 NAME = "python -m core.cli"
 # Set by tools/exo: the name that help texts and shell completion use.
@@ -133,19 +134,18 @@ def get_root_command() -> TyperGroup:
 def main(arguments: Sequence[str], session: Session | None = None) -> int:
     """Run one command line and return its exit code. Without a command, it prints its help."""
     session = session or Session()
-    name = session.environ.get(NAME_VARIABLE, "") or NAME
-    words = list(arguments) or ["--help"]
     try:
-        code = get_root_command().main(words, prog_name=name, standalone_mode=False, obj=session)
-    except MissingParameter as error:
-        session.print_note(f"{list_missing_parameters(error)}\nTry: {name} --help")
-        return EXIT_USAGE
-    except TyperException as error:
-        session.print_note(f"{error.format_message()}\nTry: {name} --help")
-        return EXIT_USAGE
+        return run_command_line(list(arguments) or ["--help"], session)
     except CliError as error:
         session.print_note(str(error))
         return error.exit_code
+    except MISTAKES as error:
+        # A traceback would end with 1, which means a problem in the tenant.
+        session.print_note(
+            f"what was answered could not be shown ({explain_error(error)}): is the app of the "
+            "same version as this command line?"
+        )
+        return EXIT_UNAVAILABLE
     except Abort:
         return EXIT_INTERRUPTED
     except BrokenPipeError:
@@ -155,6 +155,19 @@ def main(arguments: Sequence[str], session: Session | None = None) -> int:
         if isinstance(end.__context__, BrokenPipeError):
             return EXIT_BROKEN_PIPE
         raise
+
+
+def run_command_line(words: list[str], session: Session) -> int:
+    """Run the command; of words that are none, say what is valid."""
+    name = session.environ.get(NAME_VARIABLE, "") or NAME
+    try:
+        code = get_root_command().main(words, prog_name=name, standalone_mode=False, obj=session)
+    except MissingParameter as error:
+        session.print_note(f"{list_missing_parameters(error)}\nTry: {name} --help")
+        return EXIT_USAGE
+    except TyperException as error:
+        session.print_note(f"{error.format_message()}\nTry: {name} --help")
+        return EXIT_USAGE
     return code if isinstance(code, int) else 0
 
 

@@ -249,6 +249,15 @@ def test_a_name_with_signs_that_the_output_does_not_know_ends_nothing(encoding: 
     assert b"box2@contoso.com" in out
 
 
+def test_an_answer_of_another_form_leaves_the_result_unknown() -> None:
+    app = LocalApp()
+    app.canned_replies["/api/status.json"] = ApiResponse(200, b'{"version": 1, "open": [HOSTILE]}')
+    assert app.run_command("status").exit_code == EXIT_UNAVAILABLE
+    app.canned_replies["/api/status.json"] = ApiResponse(200, b'{"version": 1, "open": "x"}')
+    result = app.run_command("status")
+    assert (result.exit_code, "could not be shown" in result.err) == (EXIT_UNAVAILABLE, True)
+
+
 class ClosedPipe:
     """A stream that nobody reads any more."""
 
