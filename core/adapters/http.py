@@ -5,6 +5,7 @@ What is sent many times goes past the pipeline, over the same connections with t
 
 import asyncio
 import os
+import re
 import socket
 import zlib
 from collections.abc import AsyncIterable, AsyncIterator, Awaitable, Callable, Mapping
@@ -57,6 +58,16 @@ class BufferedResponse(msgspec.Struct, frozen=True):
     status: int
     headers: Mapping[str, str]
     body: bytes
+
+
+PAGE_START = re.compile(rb"(?i)(\xef\xbb\xbf)?\s*<(!doctype\s+html|html)\b")
+
+
+def is_page(reply: BufferedResponse) -> bool:
+    """Whether an answer is a web page: a sign-in page, or that of an instance that sleeps, answers
+    200 in place of a receiver.
+    """
+    return PAGE_START.match(reply.body) is not None
 
 
 def create_request_id() -> str:

@@ -12,7 +12,13 @@ from collections.abc import Collection, Mapping
 from dataclasses import dataclass
 
 from core.adapters.channel_addresses import check_webhook_address
-from core.adapters.http import BufferedResponse, ConnectionLost, HttpClient, PublicResolver
+from core.adapters.http import (
+    BufferedResponse,
+    ConnectionLost,
+    HttpClient,
+    PublicResolver,
+    is_page,
+)
 from core.adapters.retry import RetryableError, ThrottledService, retryable_status
 from core.errors import CardRejected, NotificationError, Unavailable
 from core.notifications.adaptive_card import MAX_MESSAGE_BYTES
@@ -87,7 +93,7 @@ class TeamsChannel:
             again = retryable_status(reply.status, reply.headers.get("Retry-After"), self.label)
             if again:
                 raise again
-            if reply.status not in self.accepted_statuses:
+            if reply.status not in self.accepted_statuses or is_page(reply):
                 kind = CardRejected if reply.status in REJECTED_STATUSES else NotificationError
                 raise kind(f"{self.label}: {describe_card_refusal(reply.status, len(body))}")
 

@@ -9,14 +9,13 @@ import base64
 import hashlib
 import hmac
 import json
-import re
 from collections.abc import Awaitable, Callable, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from urllib.parse import quote
 
 from core.adapters.channels.posting import Post, Poster
-from core.adapters.http import BufferedResponse
+from core.adapters.http import BufferedResponse, is_page
 from core.errors import NotificationError
 from core.model.findings import Severity
 from core.model.outbox import ENDS, SECRET_PREFIX, OutboxRow
@@ -32,7 +31,6 @@ from core.notifications.event_messages import (
 
 RELIES_ON = ("channel-receivers",)
 
-PAGE_START = re.compile(rb"(?i)(\xef\xbb\xbf)?\s*<(!doctype\s+html|html)\b")
 JSON_HEADERS = {"Content-Type": "application/json"}
 
 type SendRows = Callable[[Sequence[OutboxRow], bool], Awaitable[None]]
@@ -61,10 +59,8 @@ def encode_json(value: object) -> bytes:
 
 
 def is_success(reply: BufferedResponse) -> bool:
-    """Whether an answer is any success, and no page: a sign-in page, or that of an instance that
-    sleeps, answers 200 in place of the receiver.
-    """
-    return 200 <= reply.status < 300 and not PAGE_START.match(reply.body)
+    """Whether an answer is any success of the receiver itself."""
+    return 200 <= reply.status < 300 and not is_page(reply)
 
 
 def is_accepted_by_pagerduty(reply: BufferedResponse) -> bool:

@@ -205,6 +205,18 @@ async def test_a_flow_that_answers_itself_is_believed_where_the_settings_say_so(
         assert sandbox.cards == [SAMPLE_CARD]
 
 
+async def test_a_page_takes_no_card_even_where_the_flow_answers_200() -> None:
+    async with Sandbox(build_scene()) as sandbox:
+        url = sandbox.build_settings()["TEAMS_WEBHOOK_URL"]
+        voice = TeamsChannel(
+            url, build_service(SleepClock()), hosts=["127.0.0.1"], accepted_statuses=(202, 200)
+        )
+        sandbox.tenant.faults.load([{"service": "teams", "kind": "html", "status": 200}])
+        with pytest.raises(NotificationError, match="in place of the flow"):
+            await voice.send(SAMPLE_CARD)
+        await voice.close()
+
+
 async def test_a_card_that_is_too_large_says_so() -> None:
     async with Sandbox(build_scene()) as sandbox:
         voice = teams(sandbox.build_settings()["TEAMS_WEBHOOK_URL"])
