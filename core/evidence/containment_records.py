@@ -15,9 +15,10 @@ from core.status.containment_document import build_step_document
 def list_containment_records(
     header: ExportHeader, containments: Iterable[Containment]
 ) -> Iterator[EvidenceRecord]:
-    """The containments that were planned in the period, oldest first."""
+    """The containments that were planned, carried out or taken back in the period, oldest first."""
     for one in sorted(containments, key=lambda one: (one.planned_at, one.id)):
-        if header.contains(one.planned_at):
+        times = (one.planned_at, one.started_at, one.ended_at, one.undone_at)
+        if any(map(header.contains, times)):
             yield make_containment_record(one)
 
 

@@ -345,6 +345,16 @@ def test_a_containment_is_evidence_of_its_period_with_what_was_there_before() ->
     assert list(list_containment_records(EXPORT_HEADER, (later,))) == []
 
 
+@pytest.mark.parametrize("what", ["started_at", "ended_at", "undone_at"])
+def test_what_was_done_in_the_period_to_an_account_that_was_contained_before_is_in_it(
+    what: str,
+) -> None:
+    early = replace(CONTAINMENT, planned_at=SINCE - DAY)
+    assert list(list_containment_records(EXPORT_HEADER, (early,))) == []
+    done = replace(early, **{what: WITHIN_PERIOD})  # type: ignore[arg-type]
+    assert len(list(list_containment_records(EXPORT_HEADER, (done,)))) == 1
+
+
 def test_a_probe_is_evidence_from_the_period_it_was_made_in() -> None:
     (entry,) = list_assumption_records(EXPORT_HEADER, PROBE)
     assert (entry["status"], entry["saw"]) == ("does-not-hold", "3 rows")
