@@ -9,6 +9,8 @@ from collections.abc import Mapping, Sequence
 from datetime import UTC, datetime
 
 PRINTED_SPAN = re.compile(r"(?:([0-9]{1,5})\.)?[0-9]{1,2}:[0-9]{2}:[0-9]{2}(?:\.[0-9]{1,7})?")
+CUT_OFF = re.compile(r"[0-9,]+ more, [0-9a-f]{12}")
+"""What ends a list that was cut, in place of its further entries."""
 PRINTED_INT = re.compile(r"\s*-?(?:[0-9]{1,15}|[0-9]{1,3}(?:,[0-9]{3}){1,4})\s*")
 
 type Scalar = bool | int | str | None
@@ -122,8 +124,29 @@ def find_property(values: Mapping[str, object], name: str) -> tuple[bool, object
     return True, found
 
 
+def get_value(values: Mapping[str, object], name: str) -> object:
+    """A property; None where it is not set. Raises ValueError for one inside of no object."""
+    is_shown, value = find_property(values, name)
+    if is_shown:
+        return value
+    outer = name.rpartition(".")[0]
+    if outer and not isinstance(get_value(values, outer), Mapping | list | tuple | None):
+        raise ValueError(f"{outer} is no object")
+    return None
+
+
 def get_text(values: Mapping[str, object], name: str) -> str:
-    """A property as text; empty where it is none."""
+    """A property as text; empty where it is not set. Raises ValueError for what is no text."""
+    value = get_value(values, name)
+    if value is None:
+        return ""
+    if not isinstance(value, str):
+        raise ValueError(f"{name} is no text")
+    return value.strip()
+
+
+def show_text(values: Mapping[str, object], name: str) -> str:
+    """A property as people are shown it, where nothing depends on it; empty for what is no text."""
     value = find_property(values, name)[1]
     return value.strip() if isinstance(value, str) else ""
 
@@ -147,12 +170,22 @@ def get_days(values: Mapping[str, object], name: str) -> int | None:
 def get_texts(values: Mapping[str, object], name: str) -> tuple[str, ...]:
     """A property as a list of texts; an entry that is an object gives its domain or address.
 
-    The only entry may be printed without its list, and reads as it does in one.
+    The only entry may be printed without its list, and reads as it does in one. Raises ValueError
+    for an entry that says nothing of that kind.
     """
-    value = find_property(values, name)[1]
-    entries = value if isinstance(value, list | tuple) else [value]
-    texts = (find_first_text(entry).strip() for entry in entries)
+    entries = list_entries(values, name)
+    texts = [find_first_text(entry).strip() for entry in entries]
+    if any(not text and entry for text, entry in zip(texts, entries, strict=True)):
+        raise ValueError(f"{name} has an entry that is no text")
     return tuple(filter(None, texts))
+
+
+def list_entries(values: Mapping[str, object], name: str) -> Sequence[object]:
+    """The entries of a list, which may be printed without it where there is only one."""
+    value = get_value(values, name)
+    if value is None:
+        return ()
+    return value if isinstance(value, list | tuple) else (value,)
 
 
 def find_first_text(entry: object, depth: int = 3) -> str:
@@ -166,14 +199,28 @@ def find_first_text(entry: object, depth: int = 3) -> str:
 
 
 def get_objects(values: Mapping[str, object], name: str) -> tuple[Mapping[str, object], ...]:
-    """A property as a list of objects; an entry that is none is left out."""
-    value = find_property(values, name)[1]
-    return tuple(
-        one for one in (value if isinstance(value, list) else ()) if isinstance(one, Mapping)
-    )
+    """A property as a list of objects. Raises ValueError for an entry that is none, unless it says
+    that the list was cut there.
+    """
+    entries = [
+        entry
+        for entry in list_entries(values, name)
+        if entry not in (None, "") and not (isinstance(entry, str) and CUT_OFF.fullmatch(entry))
+    ]
+    found = tuple(entry for entry in entries if isinstance(entry, Mapping))
+    if len(found) < len(entries):
+        raise ValueError(f"{name} has an entry that is no object")
+    return found
 
 
 def get_flag(values: Mapping[str, object], name: str, default: bool) -> bool:
-    """A property as true or false; the default where Exchange does not say."""
-    known = parse_printed_bool(find_property(values, name)[1])
-    return default if known is None else known
+    """A property as true or false; the default where it is not set. Raises ValueError for what is
+    neither.
+    """
+    value = get_value(values, name)
+    if value is None or value == "":
+        return default
+    known = parse_printed_bool(value)
+    if known is None:
+        raise ValueError(f"{name} is neither true nor false")
+    return known

@@ -132,6 +132,16 @@ def parse_object_id(value: object) -> str:
     return parse_identifier(value)
 
 
+def parse_optional_id(value: object) -> str:
+    """The id of a directory object, "" where there is none. Raises ValueError for one that cannot
+    be an id: who is known by it would pass for somebody else.
+    """
+    found = parse_identifier(value)
+    if not found and value not in (None, "", EMPTY_GUID):
+        raise ValueError("an id that cannot be one")
+    return found
+
+
 def parse_optional_bool(value: object) -> bool | None:
     """A boolean, also as a word or as a switch; None when it is none of them.
 

@@ -4,12 +4,27 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 
 from core.model.guards import Service
-from core.property_values import get_text
+from core.property_values import show_text
 
 ALL_RESULTS: Mapping[str, object] = {"ResultSize": "Unlimited"}
 TYPE_ANNOTATION, TYPE_NAME = "@odata.type", "odataType"
 """What Graph calls the kind of an object, and the property under which it is kept."""
 MAILBOX_NAMES = ("Guid", "Identity", "Name", "Alias", "PrimarySmtpAddress", "RecipientTypeDetails")
+
+
+type RowTest = Callable[[Mapping[str, object]], bool]
+
+
+def build_filter(test: RowTest) -> RowTest:
+    """The same test, which passes what it does not understand: whoever judges it says so."""
+
+    def passes(row: Mapping[str, object]) -> bool:
+        try:
+            return test(row)
+        except ValueError:
+            return True
+
+    return passes
 
 
 @dataclass(frozen=True, slots=True)
@@ -86,11 +101,11 @@ class ConfigurationSource:
 
     def name_key(self, identity: str, row: Mapping[str, object]) -> str:
         """The key by which an object of this identity is asked for alone, in any case."""
-        return (get_text(row, self.found_by) if self.found_by else identity).casefold()
+        return (show_text(row, self.found_by) if self.found_by else identity).casefold()
 
     def lists(self, row: Mapping[str, object]) -> bool:
         """Whether the listing would show an object that was asked for alone."""
-        return all(test(row) for test in (self.keeps, self.filtered) if test)
+        return all(build_filter(test)(row) for test in (self.keeps, self.filtered) if test)
 
 
 def define_exchange_source(

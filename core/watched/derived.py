@@ -7,13 +7,14 @@ from typing import Protocol
 from core.microsoft365.configuration_sources import (
     EXCLUDED_GROUP,
     ROLE_HOLDER,
+    get_configuration_source_name,
 )
 from core.model.guards import Permission, Service
-from core.property_values import find_property, get_text, get_texts
+from core.property_values import get_text, get_texts
 from core.tenant.configuration import Configuration
 from core.tenant.directory import RoleHolder
 from core.tenant.port import HasConfiguration, HasRoles
-from core.tenant.readings import Reading
+from core.tenant.readings import ReadFailure, Reading
 
 POLICY = "conditional-access-policy"
 """The source that names the groups of `EXCLUDED_GROUP`."""
@@ -65,20 +66,30 @@ async def read_derived(
         found[ROLE_HOLDER] = convert_holders(await tenant.roles.read_role_holders())
     if EXCLUDED_GROUP in names:
         policies = read[POLICY]
-        ids = list_excluded_groups(policies.items)
+        ids, lost = list_excluded_groups(policies.items)
         groups = await tenant.configuration.read_groups(ids)
         # A policy that was not read may leave out groups that nobody knows of.
-        failures = (*policies.failures, *groups.failures)
+        failures = (*policies.failures, *lost, *groups.failures)
         found[EXCLUDED_GROUP] = groups.with_items(
             groups.items, failures, groups.sources, groups.population
         )
     return found
 
 
-def list_excluded_groups(policies: Iterable[Configuration]) -> tuple[str, ...]:
-    """The ids of all groups that a policy in force leaves out."""
-    ids = {group for one in policies if is_in_force(one) for group in list_group_exclusions(one)}
-    return tuple(sorted(ids))
+def list_excluded_groups(
+    policies: Iterable[Configuration],
+) -> tuple[tuple[str, ...], tuple[ReadFailure, ...]]:
+    """The ids of all groups that a policy in force leaves out, and the policies that do not say
+    whom they leave out.
+    """
+    ids, lost = set[str](), list[ReadFailure]()
+    for one in policies:
+        try:
+            ids.update(list_group_exclusions(one) if is_in_force(one) else ())
+        except ValueError as error:
+            name = get_configuration_source_name(POLICY)
+            lost.append(ReadFailure(name, str(error), one.id, one.name))
+    return tuple(sorted(ids)), tuple(lost)
 
 
 def is_in_force(policy: Configuration) -> bool:
@@ -88,8 +99,7 @@ def is_in_force(policy: Configuration) -> bool:
 
 def list_group_exclusions(policy: Configuration) -> tuple[str, ...]:
     """The ids of the groups that a policy leaves out."""
-    users = find_property(policy.values, "conditions.users")[1]
-    return get_texts(users, "excludeGroups") if isinstance(users, Mapping) else ()
+    return get_texts(policy.values, "conditions.users.excludeGroups")
 
 
 def convert_holders(holders: Reading[RoleHolder]) -> Reading[Configuration]:

@@ -6,7 +6,7 @@ from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import replace
 from datetime import datetime
 
-from core.property_values import get_text
+from core.property_values import show_text
 from core.tenant.configuration import Configuration
 from core.tenant.domain_memory import (
     SUBDOMAINS,
@@ -53,7 +53,7 @@ def get_trait(domain: Configuration) -> str:
 def list_own_names(domains: Iterable[Configuration] | None) -> Iterator[str]:
     """The names of all domains of the tenant: whoever passes for one of theirs is a colleague."""
     for one in domains or ():
-        yield to_a_label(get_text(one.values, "DomainName") or one.id)
+        yield to_a_label(show_text(one.values, "DomainName") or one.id)
 
 
 def list_settled_names(domains: Iterable[Configuration] | None) -> Iterator[str]:

@@ -1,5 +1,8 @@
 """What a setting's value says, however it is printed."""
 
+from collections.abc import Callable, Mapping
+from functools import partial
+
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
@@ -7,7 +10,9 @@ from hypothesis import strategies as st
 from core.property_values import (
     Value,
     find_property,
+    get_flag,
     get_objects,
+    get_text,
     get_texts,
     matches_value,
     parse_printed_bool,
@@ -111,10 +116,10 @@ def test_a_name_that_is_printed_in_another_case_is_the_same_name() -> None:
         (" Ann ", ("Ann",)),
         (("Ann", "ann"), ("Ann", "ann")),
         ({"Address": "Ann@contoso.com"}, ("Ann@contoso.com",)),
-        ([{"Domain": "Contoso.com"}, 7, "", None], ("Contoso.com",)),
+        ([{"Domain": "Contoso.com"}, "", None], ("Contoso.com",)),
         ("", ()),
+        ([], ()),
         (None, ()),
-        (True, ()),
     ],
 )
 def test_one_entry_reads_the_same_with_its_list_and_without(
@@ -123,8 +128,41 @@ def test_one_entry_reads_the_same_with_its_list_and_without(
     assert get_texts({"ManagedBy": printed}, "ManagedBy") == texts
 
 
-def test_of_a_list_its_objects_are_taken_and_of_what_is_no_list_none() -> None:
+def test_of_a_list_its_objects_are_taken_with_its_list_and_without() -> None:
     one, other = {"id": "a"}, {"id": "b"}
-    assert get_objects({"Inner": {"rows": [one, "x", None, other]}}, "inner.Rows") == (one, other)
-    assert get_objects({"rows": one}, "rows") == ()
+    assert get_objects({"Inner": {"rows": [one, None, other]}}, "inner.Rows") == (one, other)
+    assert get_objects({"rows": one}, "rows") == (one,)
+    assert get_objects({"rows": [one, "1,234 more, 0123456789ab"]}, "rows") == (one,)
     assert get_objects({"rows": None}, "rows") == get_objects({}, "rows") == ()
+
+
+@pytest.mark.parametrize(
+    ("read", "odd"),
+    [
+        (get_text, 7),
+        (get_text, True),
+        (get_text, ["x"]),
+        (get_text, {"x": "y"}),
+        (get_texts, True),
+        (get_texts, ["x", 7]),
+        (get_texts, [{"x": 1}]),
+        (get_objects, "x"),
+        (get_objects, [{"id": "a"}, "x"]),
+        (partial(get_flag, default=False), "maybe"),
+        (partial(get_flag, default=False), 1),
+        (partial(get_flag, default=True), [True]),
+    ],
+)
+def test_what_is_set_and_not_understood_is_never_taken_for_what_is_not_set(
+    read: Callable[[Mapping[str, object], str], object], odd: object
+) -> None:
+    with pytest.raises(ValueError, match="Name "):
+        read({"Name": odd}, "Name")
+
+
+def test_a_flag_is_what_it_says_and_the_default_where_it_says_nothing() -> None:
+    for default in (True, False):
+        for unset in ({}, {"Name": None}, {"Name": ""}):
+            assert get_flag(unset, "Name", default) is default
+        assert get_flag({"Name": "True"}, "Name", default) is True
+        assert get_flag({"Name": False}, "Name", default) is False

@@ -3,10 +3,19 @@
 from collections.abc import AsyncIterator, Callable, Mapping
 
 from core.adapters.graph.client import GraphClient
-from core.adapters.parsing import ResponseRow, explain_row_error
+from core.adapters.parsing import ResponseRow, explain_row_error, find_guid, parse_identifier
 from core.errors import MISTAKES, NotFound, Rejected, TenantError
 
 type Failures = dict[str, TenantError | str]
+
+
+OTHER_OBJECT = "Graph showed another object than was asked for"
+
+
+def is_other_object(key: str, row: ResponseRow) -> bool:
+    """Whether an answer has an id, and not the one that was asked for. Other keys are names."""
+    asked = find_guid(key)
+    return bool(asked) and "id" in row and parse_identifier(row["id"]) != asked
 
 
 async def fetch_objects[T](
@@ -21,6 +30,9 @@ async def fetch_objects[T](
             return
         if isinstance(answer, TenantError):
             failures[key] = answer
+            return
+        if is_other_object(key, answer):
+            failures[key] = OTHER_OBJECT
             return
         try:
             items.append(parse(answer))

@@ -176,8 +176,9 @@ def parse_registration(row: ResponseRow) -> MfaRegistration:
     )
     if registered is None or capable is None:
         raise ValueError("the report does not say whether there is a second factor")
-    methods = row.get("methodsRegistered")
-    named = methods[:LIST_LIMIT] if isinstance(methods, list) else ()
+    methods = parse_methods(row.get("methodsRegistered"))
+    if methods is None and capable:
+        raise ValueError("the report does not say which second factor there is")
     return MfaRegistration(
         id=found,
         upn=parse_text(row.get("userPrincipalName"), NAME_LIMIT),
@@ -186,10 +187,21 @@ def parse_registration(row: ResponseRow) -> MfaRegistration:
         mfa_registered=registered,
         mfa_capable=capable,
         passwordless_capable=parse_row_flag(row, "isPasswordlessCapable"),
-        methods=frozenset(
-            filter(None, (parse_text(one, SHORT_LIMIT).strip().lower() for one in named))
-        ),
+        methods=methods or frozenset(),
     )
+
+
+def parse_methods(value: object) -> frozenset[str] | None:
+    """The methods that the report names, in small letters; None where it names none at all. Raises
+    ValueError for what is no name.
+    """
+    if value is None:
+        return None
+    listed = [one for one in (value if isinstance(value, list) else [value]) if one is not None]
+    if not all(isinstance(one, str) for one in listed):
+        raise ValueError("the report names a method that cannot be read")
+    names = (parse_text(one, SHORT_LIMIT).strip().lower() for one in listed[:LIST_LIMIT])
+    return frozenset(filter(None, names))
 
 
 def parse_federated_domain(row: ResponseRow) -> str | None:

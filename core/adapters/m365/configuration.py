@@ -32,7 +32,7 @@ from core.microsoft365.configuration_sources import (
     CONFIGURATION_SOURCES,
     get_configuration_source_name,
 )
-from core.microsoft365.source_shapes import ConfigurationSource
+from core.microsoft365.source_shapes import ConfigurationSource, build_filter
 from core.model.guards import Service
 from core.tenant.configuration import Configuration
 from core.tenant.readings import Reading
@@ -110,7 +110,8 @@ async def read_source_rows(
         if not holds_properties(row):
             raise Unavailable(f"{source.read} answered with an object without properties")
         return [keep_types(source, row)]
-    keeps, relates = source.keeps or is_kept, source.relates or is_kept
+    keeps = build_filter(source.keeps or is_kept)
+    relates = build_filter(source.relates or is_kept)
     rows = [keep_types(source, row) async for page in pages for row in page if keeps(row)]
     if not source.relation:
         return rows
@@ -129,10 +130,11 @@ async def list_kept_rows(
     where nothing was listed at all: that is not a listing of which nothing is kept.
     """
     kept: list[ResponseRow] = []
+    keeps_it = build_filter(keeps)
     listed = 0
     async for part in list_objects(exchange, command):
         listed += len(part.rows)
-        kept += filter(keeps, part.rows)
+        kept += filter(keeps_it, part.rows)
     if not listed:
         raise Unavailable(f"{command.cmdlet} listed nothing")
     return kept

@@ -20,7 +20,7 @@ from core.adapters.parsing import (
 )
 from core.adapters.read_errors import build_read_failure
 from core.errors import MISTAKES, NotFound, TenantError, Unavailable
-from core.property_values import get_text, parse_printed_int
+from core.property_values import parse_printed_int, show_text
 from core.tenant.mailboxes import Mailbox, MailboxSurroundings, SweepRule
 from core.tenant.readings import ReadFailure, Reading
 from core.tenant.sources import MAILBOX_SURROUNDINGS
@@ -253,9 +253,9 @@ def parse_reply_domains(row: ResponseRow) -> tuple[str, ...] | None:
 
 def parse_phone(row: ResponseRow) -> str | None:
     """A phone that synchronizes the mailbox, with when it first did."""
-    names = (get_text(row, name)[:80] for name in ("FriendlyName", "DeviceModel", "DeviceOS"))
+    names = (show_text(row, name)[:80] for name in ("FriendlyName", "DeviceModel", "DeviceOS"))
     shown = ", ".join(dict.fromkeys(name for name in names if name)) or "a phone without a name"
-    first = get_text(row, "FirstSyncTime")[:10]
+    first = show_text(row, "FirstSyncTime")[:10]
     return f"{shown}, since {first}" if first else shown
 
 
@@ -268,8 +268,8 @@ def parse_published_calendar(row: ResponseRow) -> str | None:
 
 def parse_own_add_in(row: ResponseRow) -> str | None:
     """An add-in that only this user has, and what it may do."""
-    if get_text(row, "Scope").casefold() != "user":
+    if show_text(row, "Scope").casefold() != "user":
         return None
-    kind = "from a file" if get_text(row, "Type").casefold() == "private" else "of the store"
-    name = get_text(row, "DisplayName")[:120] or get_text(row, "AppId")[:64]
-    return f"{name} ({kind}, {get_text(row, 'Requirements')[:60] or 'rights not told'})"
+    kind = "from a file" if show_text(row, "Type").casefold() == "private" else "of the store"
+    name = show_text(row, "DisplayName")[:120] or show_text(row, "AppId")[:64]
+    return f"{name} ({kind}, {show_text(row, 'Requirements')[:60] or 'rights not told'})"

@@ -15,6 +15,7 @@ from core.adapters.parsing import (
     ResponseRow,
     are_plain_guids,
     parse_object_id,
+    parse_optional_id,
     parse_recipient_kind,
     parse_recipient_text,
     parse_row_flag,
@@ -66,9 +67,18 @@ def parse_forwarding_address(row: ResponseRow, name: str) -> str:
     return parse_recipient_text(value)
 
 
+def parse_mailbox_kind(row: ResponseRow) -> str:
+    """What kind of mailbox it is. Raises ValueError where it is said and cannot be understood."""
+    printed = row.get("RecipientTypeDetails")
+    kind = parse_recipient_kind(printed)
+    if not kind and printed not in (None, ""):
+        raise ValueError("a mailbox whose kind cannot be read")
+    return kind or "UserMailbox"
+
+
 def parse_listed_mailbox(row: ResponseRow) -> Mailbox:
     """A row of Get-Mailbox with its `LISTED_PROPERTIES`."""
-    account = parse_object_id(row.get("ExternalDirectoryObjectId"))
+    account = parse_optional_id(row.get("ExternalDirectoryObjectId"))
     guid = parse_object_id(row.get("Guid")) or account
     if not guid:
         raise ValueError("a mailbox without a usable id")
@@ -100,7 +110,7 @@ def build_listed_mailbox(row: ResponseRow, account: str, guid: str) -> Mailbox:
         account or guid,
         guid,
         address,
-        kind=parse_recipient_kind(row.get("RecipientTypeDetails")) or "UserMailbox",
+        kind=parse_mailbox_kind(row),
         has_account=bool(account),
     )
 

@@ -11,7 +11,7 @@ from core.adapters.m365.mailboxes import CHUNK_SIZE
 from core.adapters.parsing import ResponseRow, parse_each_row, parse_identifier, parse_row_flag
 from core.adapters.read_errors import build_object_failures
 from core.errors import TenantError
-from core.property_values import get_text
+from core.property_values import get_text, show_text
 from core.tenant.mailboxes import Mailbox, OwnAddIn
 from core.tenant.readings import Reading
 from core.tenant.sources import OWN_ADD_INS
@@ -64,7 +64,7 @@ def parse_add_in(owner: Mailbox, row: ResponseRow) -> OwnAddIn | None:
     return OwnAddIn(
         mailbox=owner,
         app_id=app_id,
-        name=get_text(row, "DisplayName")[:TEXT_LIMIT],
-        provider=get_text(row, "ProviderName")[:TEXT_LIMIT],
-        requirements=get_text(row, "Requirements")[:TEXT_LIMIT],
+        name=show_text(row, "DisplayName")[:TEXT_LIMIT],
+        provider=show_text(row, "ProviderName")[:TEXT_LIMIT],
+        requirements=show_text(row, "Requirements")[:TEXT_LIMIT],
     )

@@ -18,6 +18,7 @@ from core.adapters.parsing import (
     ResponseRow,
     parse_each_row,
     parse_optional_bool,
+    parse_recipient_kind,
     parse_row_flag,
     parse_text,
     parse_value_list,
@@ -57,13 +58,17 @@ SHARED_PROPERTIES = (
 # depends on the language of the caller.
 BYTE_COUNT = re.compile(r"\(([0-9][0-9.,'\u00a0\u202f\u2019 ]{0,40}) bytes\)", re.ASCII)
 MAX_SIZE = 2**60
+SHARED_KIND = "SharedMailbox"
 
 
 def parse_shared_mailbox(row: ResponseRow) -> SharedMailbox:
-    """A row of Get-Mailbox."""
+    """A row of Get-Mailbox. It was asked for as shared, and is unless it denies it."""
+    kind = parse_recipient_kind(row.get("RecipientTypeDetails")) or SHARED_KIND
     return SharedMailbox(
         mailbox=replace(
-            parse_mailbox(row), quota_bytes=parse_quota(row.get("ProhibitSendReceiveQuota"))
+            parse_mailbox(row),
+            kind=kind,
+            quota_bytes=parse_quota(row.get("ProhibitSendReceiveQuota")),
         ),
         upn=parse_text(row.get("UserPrincipalName"), 512),
         litigation_hold=parse_optional_bool(row.get("LitigationHoldEnabled")),
@@ -151,7 +156,6 @@ def parse_size_in_bytes(value: object) -> int:
     return found
 
 
-SHARED_KIND = "SharedMailbox"
 NO_FIGURES = "Exchange has no figures of it: nobody has used it yet"
 MAX_UNUSED = 20
 """Most mailboxes that may all lack statistics; with more, the response counts as wrong."""

@@ -9,10 +9,11 @@ from core.guards.app_consent.texts import format_name_list
 from core.guards.app_consent.verdicts import ConsentVerdict
 from core.microsoft365.configuration_sources import get_configuration_source_name
 from core.model.findings import Fact, Finding, Severity, Verdict
-from core.property_values import get_flag
+from core.property_values import find_property, parse_printed_bool
 from core.tenant.changes import SetConfiguration
 from core.tenant.configuration import Configuration
 
+RISKY_APPS = "allowUserConsentForRiskyApps"
 GRANT_POLICIES = "permissionGrantPoliciesAssigned"
 PROPERTY = f"defaultUserRolePermissions.{GRANT_POLICIES}"
 SELF_CONSENT_PREFIX = "managepermissiongrantsforself."
@@ -84,7 +85,16 @@ def judge_consent_policy(policy: Configuration) -> Iterator[Finding]:
                 "User consent settings: Do not allow user consent."
             ),
         )
-    if get_flag(policy.values, "allowUserConsentForRiskyApps", default=False):
+    shown = find_property(policy.values, RISKY_APPS)[1]
+    if shown is not None and shown != "" and parse_printed_bool(shown) is None:
+        yield finding(
+            kind="risky-app-consent",
+            severity=Severity.LOW,
+            verdict=Verdict.COULD_NOT_TELL,
+            summary="Whether users may consent to apps that Microsoft holds to be risky is not "
+            "known.",
+        )
+    if parse_printed_bool(shown):
         yield finding(
             kind="risky-app-consent",
             severity=Severity.HIGH,

@@ -16,6 +16,7 @@ from datetime import timedelta
 
 from core.guards.exchange_module_access.verdicts import VERDICT_TEXTS, ModuleAccessVerdict
 from core.keys import compute_hash_prefix
+from core.microsoft365.recipient_kinds import RECIPIENT_KINDS
 from core.microsoft365.remedies import (
     ask,
     build_command,
@@ -164,8 +165,11 @@ def has_usable_mailbox(user: ModuleUser) -> bool:
     """True for whom Exchange gives anything to do there.
 
     Without a mailbox and without a role, a guest say, there is no cmdlet to run (Microsoft Learn:
-    Understanding management role assignment policies).
+    Understanding management role assignment policies). Of a kind that is
+    not told, or that Microsoft has not named yet, nobody knows.
     """
+    if user.kind not in RECIPIENT_KINDS:
+        return True
     return user.kind.endswith("Mailbox") and user.kind not in SYSTEM_MAILBOX_KINDS
 
 
@@ -248,7 +252,9 @@ def build_module_user_finding(user: ModuleUser, access: ModuleAccess) -> Finding
             ),
         ),
     )
-    if access.script_users is None:
+    if user.kind not in RECIPIENT_KINDS:
+        reason = "of what kind the account is was not told, or is nothing that Exoguard knows"
+    elif access.script_users is None:
         reason = "whether a script signs in with the account is unknown: the log was not read"
     elif user.id in access.script_users:
         reason = f"the account signed in to Exchange PowerShell within {SCRIPT_PERIOD.days} days"

@@ -31,6 +31,7 @@ from core.microsoft365.audit_actions import (
     classify_licence,
     get_audited_actions,
 )
+from core.microsoft365.recipient_kinds import RECIPIENT_KINDS
 from core.model.guards import Guard, ObserveContext, Permission, Service, SingleLook
 from core.model.options import SettingReader
 from core.tenant.auditing import MailboxAudit
@@ -267,7 +268,7 @@ def select_plan_checks(
 
 def is_audited_mailbox(mailbox: Mailbox) -> bool:
     """True for the mailboxes of people and teams that default auditing covers."""
-    return mailbox.kind.lower() in AUDITED_KINDS
+    return mailbox.kind.lower() in AUDITED_KINDS or mailbox.kind not in RECIPIENT_KINDS
 
 
 def list_licence_failures(

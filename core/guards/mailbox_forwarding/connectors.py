@@ -9,7 +9,7 @@ from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 
 from core.microsoft365.addresses import OwnDomains
-from core.property_values import get_flag, get_text, get_texts
+from core.property_values import get_flag, get_text, get_texts, show_text
 from core.tenant.configuration import Configuration
 from core.tenant.domain_names import to_a_label
 
@@ -80,7 +80,7 @@ class JournalRule:
 
 def get_object_id(item: Configuration) -> str:
     """What makes an object this one, whatever it is called."""
-    return get_text(item.values, "Guid").lower() or item.id
+    return show_text(item.values, "Guid").lower() or item.id
 
 
 def parse_outbound_connector(item: Configuration) -> OutboundConnector:

@@ -1,9 +1,10 @@
 """Reads connectors, journal rules and rules that were left out, and finds out where journals go."""
 
 import asyncio
-from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from dataclasses import dataclass, replace
 from datetime import datetime
+from itertools import chain
 
 from core.guards.mailbox_forwarding.colleague_rules import COLLEAGUE_RULES, MAIL_FLOW_RULE
 from core.guards.mailbox_forwarding.connector_findings import ConnectorItem, JournalItem
@@ -12,6 +13,7 @@ from core.guards.mailbox_forwarding.connectors import (
     JOURNAL_RULE,
     OUTBOUND_CONNECTOR,
     OutboundConnector,
+    get_object_id,
     parse_inbound_connector,
     parse_journal_rule,
     parse_outbound_connector,
@@ -63,6 +65,8 @@ class MailPaths:
     journals: Reading[Configuration]
     transport: Reading[Configuration]
     policies: Reading[Configuration]
+    unclear: tuple[ReadFailure, ...] = ()
+    """The objects of all of these that cannot be understood."""
 
     @property
     def readings(self) -> tuple[Reading[Configuration], ...]:
@@ -89,15 +93,44 @@ async def read_mail_paths(tenant: HasConfiguration, single: SingleIds) -> MailPa
             return await tenant.configuration.read_objects(source, ids)
         return await tenant.configuration.read_configuration(source)
 
-    return MailPaths(
-        *await asyncio.gather(
-            read(OUTBOUND_CONNECTOR),
-            read(INBOUND_CONNECTOR),
-            read(JOURNAL_RULE),
-            read(TRANSPORT_CONFIG),
-            read(OUTBOUND_POLICY),
-        )
-    )
+    found = await asyncio.gather(*map(read, PARSERS))
+    unclear = [tuple(find_unclear(*pair)) for pair in zip(found, PARSERS, strict=True)]
+    return MailPaths(*map(leave_out, found, unclear), unclear=tuple(chain(*unclear)))
+
+
+def list_copies(item: Configuration) -> list[StandingCopy]:
+    """The settings of one object that send copies to somebody now."""
+    return list(list_standing_copies(item))
+
+
+PARSERS: Mapping[str, Callable[[Configuration], object]] = {
+    OUTBOUND_CONNECTOR: parse_outbound_connector,
+    INBOUND_CONNECTOR: parse_inbound_connector,
+    JOURNAL_RULE: parse_journal_rule,
+    TRANSPORT_CONFIG: list_copies,
+    OUTBOUND_POLICY: list_copies,
+}
+"""What is read, in the order of `MailPaths`, and what understands one object of it."""
+
+
+def find_unclear(reading: Reading[Configuration], source: str) -> Iterator[ReadFailure]:
+    """The objects of a reading that cannot be understood."""
+    for item in reading.items:
+        try:
+            PARSERS[source](item)
+        except ValueError as error:
+            shown = quote_text(item.name, MAX_TEXT_LENGTH)
+            name = get_configuration_source_name(source)
+            yield ReadFailure(name, str(error), get_object_id(item), shown)
+
+
+def leave_out(
+    reading: Reading[Configuration], unclear: Iterable[ReadFailure]
+) -> Reading[Configuration]:
+    """A reading without the objects that cannot be understood."""
+    ids = {one.object_id for one in unclear}
+    clear = tuple(one for one in reading.items if get_object_id(one) not in ids)
+    return replace(reading, items=clear)
 
 
 async def look_at_missing_rules(
@@ -114,7 +147,9 @@ async def look_at_missing_rules(
 
 def list_outbound_connectors(paths: MailPaths) -> tuple[OutboundConnector, ...] | None:
     """The outbound connectors; None if not all of them were read."""
-    if paths.outbound.failures or not paths.outbound.complete:
+    names = {one.source for one in paths.unclear}
+    is_whole = get_configuration_source_name(OUTBOUND_CONNECTOR) not in names
+    if paths.outbound.failures or not (paths.outbound.complete and is_whole):
         return None
     return tuple(map(parse_outbound_connector, paths.outbound.items))
 
@@ -132,12 +167,12 @@ def assemble_mail_paths(
     """Connectors and journals to be judged, and those of which it is not known where they lead."""
     own = inputs.own_domains
     if own is None:
-        return (), tuple(list_unplaced(paths, inputs))
+        return (), (*paths.unclear, *list_unplaced(paths, inputs))
     items: list[MailPathItem] = [
         *(ConnectorItem(parse_outbound_connector(one), own) for one in paths.outbound.items),
         *(ConnectorItem(parse_inbound_connector(one), own) for one in paths.inbound.items),
     ]
-    lost: list[ReadFailure] = []
+    lost = [*paths.unclear]
     for item in paths.journals.items:
         rule = parse_journal_rule(item)
         targets = locate_recipient(rule.address, own, inputs.known_recipients)

@@ -10,6 +10,7 @@ from core.keys import hash_parts
 from core.microsoft365.remedies import build_graph_request, make_graph_step
 from core.model.findings import Severity, Step
 from core.property_values import (
+    find_first_text,
     find_property,
     get_flag,
     get_objects,
@@ -225,9 +226,9 @@ def list_cases(policy: Configuration, path: str) -> tuple[str, ...]:
     list of cases is one that nobody knows.
     """
     value = find_property(policy.values, path)[1]
-    if not value or counts_for_all(policy, path):
-        return ()
-    return list_entries(policy.values, path) or (hash_parts(value)[:16],)
+    if isinstance(value, Mapping) and value and not find_first_text(value):
+        return (hash_parts(value)[:16],)
+    return () if counts_for_all(policy, path) else list_entries(policy.values, path)
 
 
 def list_inclusions(policy: Configuration) -> Iterator[str]:

@@ -16,7 +16,7 @@ from core.microsoft365.configuration_sources import (
 )
 from core.model.findings import Fact, Finding, Severity
 from core.model.guards import ObserveContext, Permission, Service, SingleLook
-from core.property_values import get_text
+from core.property_values import show_text
 from core.tenant.configuration import Configuration
 from core.tenant.port import HasConfiguration
 from core.tenant.quoting import quote_text
@@ -48,8 +48,8 @@ SENDER_LOOK = SingleLook[Any](SOURCE, frozenset({SOURCE}), look_up_senders)
 def build_blocked_finding(sender: Configuration) -> Finding:
     """One account that may not send."""
     name = quote_text(sender.id, MAX_NAME_LENGTH)
-    reason = quote_text(get_text(sender.values, "Reason"), MAX_REASON_LENGTH)
-    since = next((text for one in TIMES if (text := get_text(sender.values, one))), "")
+    reason = quote_text(show_text(sender.values, "Reason"), MAX_REASON_LENGTH)
+    since = next((text for one in TIMES if (text := show_text(sender.values, one))), "")
     facts = [Fact("reason, as Microsoft gives it", reason)] if reason else []
     if since:
         facts.append(Fact("blocked since", quote_text(since, MAX_NAME_LENGTH)))

@@ -144,8 +144,10 @@ def describe_methods(rows: SourceRows) -> Iterator[WatchedItem]:
 
 def is_kept(method: Mapping[str, object], name: str) -> bool:
     """Whether a property of a method is on, as a flag or as a state."""
-    is_on = get_text(method, name).casefold() == "enabled"
-    return is_on or get_flag(method, name, default=False)
+    shown = find_property(method, name)[1]
+    if isinstance(shown, str):
+        return shown.casefold() in ("enabled", "true")
+    return get_flag(method, name, default=False)
 
 
 def restore_method(identity: str, tokens: Sequence[str]) -> tuple[Step, ...]:

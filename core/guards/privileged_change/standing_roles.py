@@ -83,11 +83,15 @@ def build_removal(role: str, who: str) -> str:
 
 
 def read_key(row: Configuration) -> RoleKey | None:
-    """The role and the account of a row, for a role that reaches the whole directory."""
+    """The role and the account of a row, for a role that reaches the whole directory. Raises
+    ValueError for a row that does not say which, or whose it is.
+    """
     role = get_text(row.values, "roleDefinitionId").casefold()
     who = get_text(row.values, "principalId").casefold()
     scope = get_text(row.values, "directoryScopeId") or ROOT
-    return (role, who) if role in POWERFUL_ROLES and who and scope == ROOT else None
+    if not role or not who:
+        raise ValueError("an assignment that does not say which role it gives, or to whom")
+    return (role, who) if role in POWERFUL_ROLES and scope == ROOT else None
 
 
 def read_account(item: str) -> str:

@@ -4,7 +4,7 @@ from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from datetime import datetime
 
-from core.property_values import find_property, get_text
+from core.property_values import find_property, show_text
 from core.tenant.configuration import Configuration
 
 # Microsoft Graph: riskLevel. `hidden` is what a tenant without Entra ID P2 is told.
@@ -89,8 +89,8 @@ def group_detections(rows: Iterable[Configuration]) -> dict[str, list[Configurat
     """The detections of each account that are still risks."""
     found: dict[str, list[Configuration]] = {}
     for row in rows:
-        user = get_text(row.values, "userId").casefold()
-        if user and is_risky(get_text(row.values, "riskState")):
+        user = show_text(row.values, "userId").casefold()
+        if user and is_risky(show_text(row.values, "riskState")):
             found.setdefault(user, []).append(row)
     return found
 
@@ -102,15 +102,15 @@ def build_accounts(
     accounts: dict[str, RiskyAccount] = {}
     for row in users:
         is_deleted = find_property(row.values, "isDeleted")[1] is True
-        if not is_deleted and is_risky(get_text(row.values, "riskState")):
+        if not is_deleted and is_risky(show_text(row.values, "riskState")):
             found = detections.get(row.id.casefold(), [])
             accounts[row.id.casefold()] = build_account(
-                row.id, row.values, get_text(row.values, "riskLastUpdatedDateTime"), found
+                row.id, row.values, show_text(row.values, "riskLastUpdatedDateTime"), found
             )
     for user, found in detections.items():
         if user not in accounts:
-            latest = max(found, key=lambda one: get_text(one.values, "lastUpdatedDateTime"))
-            changed = get_text(latest.values, "lastUpdatedDateTime")
+            latest = max(found, key=lambda one: show_text(one.values, "lastUpdatedDateTime"))
+            changed = show_text(latest.values, "lastUpdatedDateTime")
             accounts[user] = build_account(user, latest.values, changed, found)
     return list(accounts.values())
 
@@ -125,23 +125,23 @@ def build_account(
     parsed = sorted(
         (
             Detection(
-                get_text(one.values, "riskEventType") or "unknown",
-                get_text(one.values, "riskLevel").casefold(),
-                parse_time(get_text(one.values, "lastUpdatedDateTime")),
-                get_text(one.values, "ipAddress"),
+                show_text(one.values, "riskEventType") or "unknown",
+                show_text(one.values, "riskLevel").casefold(),
+                parse_time(show_text(one.values, "lastUpdatedDateTime")),
+                show_text(one.values, "ipAddress"),
             )
             for one in detections
         ),
         key=lambda one: (one.at is not None, str(one.at)),
         reverse=True,
     )
-    level = get_highest((get_text(values, "riskLevel").casefold(), *(one.level for one in parsed)))
+    level = get_highest((show_text(values, "riskLevel").casefold(), *(one.level for one in parsed)))
     return RiskyAccount(
         id=identity.casefold(),
-        name=get_text(values, "userPrincipalName") or get_text(values, "userDisplayName"),
+        name=show_text(values, "userPrincipalName") or show_text(values, "userDisplayName"),
         level=level,
-        state=get_text(values, "riskState").casefold(),
+        state=show_text(values, "riskState").casefold(),
         changed=changed,
-        detail=get_text(values, "riskDetail"),
+        detail=show_text(values, "riskDetail"),
         detections=tuple(parsed),
     )

@@ -57,7 +57,6 @@ def test_a_registration_that_asks_for_much_is_named_with_its_id_and_its_day() ->
             {
                 "resourceAppId": GRAPH_API.upper(),
                 "resourceAccess": [
-                    "no object",
                     {"id": MAIL_READ_WRITE, "type": "Scope"},
                     {"id": MAIL_READ_WRITE, "type": "Role"},
                     {"id": long, "type": "Role"},

@@ -78,9 +78,15 @@ async def test_a_holder_is_no_finding_by_either_id(through: str, name: str) -> N
     assert await found(tenant([user(1)], RoleHolder(name, through)), ENFORCING) == []
 
 
-@pytest.mark.parametrize("kind", ["GuestMailUser", "MailUser", "User", "", "DiscoveryMailbox"])
+@pytest.mark.parametrize("kind", ["GuestMailUser", "MailUser", "User", "DiscoveryMailbox"])
 async def test_without_a_mailbox_of_a_person_there_is_nothing_to_run(kind: str) -> None:
     assert await found(tenant([user(1, kind=kind)])) == []
+
+
+@pytest.mark.parametrize("kind", ["", "MailboxOfTomorrow", "Fnord"])
+async def test_of_a_kind_that_nobody_knows_it_is_told_and_nothing_is_changed(kind: str) -> None:
+    (one,) = await found(tenant([user(1, kind=kind)]))
+    assert (one.object_id, one.verdict, one.changes) == ("u1", Verdict.ASK, ())
 
 
 @pytest.mark.parametrize("kind", ["UserMailbox", "SharedMailbox", "RoomMailbox", "NewMailbox"])

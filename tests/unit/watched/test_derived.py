@@ -33,11 +33,18 @@ def test_groups_are_those_that_policies_in_force_leave_out_each_once() -> None:
         policy("ENABLED", excludeGroups=["g1"]),
         policy("disabled", excludeGroups=["g3"]),
         policy("enabledForReportingButNotEnforced", excludeGroups=["g4"]),
-        Configuration(POLICY, "p", "p", {"state": "enabled", "conditions": {"users": "All"}}),
         Configuration(POLICY, "p", "p", {"state": "enabled"}),
     ]
-    assert list_excluded_groups(policies) == ("g1", "g2")
+    assert list_excluded_groups(policies) == (("g1", "g2"), ())
     assert [is_in_force(one) for one in policies[:4]] == [True, True, False, False]
+
+
+def test_a_policy_that_does_not_say_whom_it_leaves_out_is_unread() -> None:
+    odd = Configuration(POLICY, "p", "Odd", {"state": "enabled", "conditions": {"users": "All"}})
+    ids, lost = list_excluded_groups([policy("enabled", excludeGroups=["g1"]), odd])
+    assert ids == ("g1",)
+    reason = "conditions.users is no object"
+    assert lost == (ReadFailure(f"configuration-{POLICY}", reason, "p", "Odd"),)
 
 
 def test_holders_are_rows_and_groups_are_left_out() -> None:

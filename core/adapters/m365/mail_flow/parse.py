@@ -10,11 +10,11 @@ from core.adapters.parsing import (
     parse_identifier,
     parse_object_id,
     parse_optional_bool,
+    parse_optional_id,
     parse_recipient_kind,
     parse_recipient_text,
     parse_row_flag,
     parse_text,
-    parse_value_list,
 )
 from core.tenant.mail_flow import (
     AcceptedDomain,
@@ -110,8 +110,13 @@ def matches_recipient(row: ResponseRow, name: str) -> bool:
         wanted == strip_address_prefix(value)
         for key in IDENTITY_PROPERTIES
         if key != "DisplayName" or "@" not in wanted
-        for value in parse_value_list(row.get(key))
+        for value in list_names(row.get(key))
     )
+
+
+def list_names(value: object) -> Sequence[object]:
+    """The names in a property, however many: an address is one among all."""
+    return value if isinstance(value, list) else (value,)
 
 
 def is_legacy_name(name: str) -> bool:
@@ -138,11 +143,20 @@ def has_legacy_name(row: ResponseRow, guid: object, name: str) -> bool:
     return same and strip_address_prefix(row.get(LEGACY_NAME)) == strip_address_prefix(name)
 
 
+def drop_repeated_rows(rows: Sequence[ResponseRow]) -> Sequence[ResponseRow]:
+    """The rows without those that show the same object once more."""
+    if len(rows) < 2:
+        return rows
+    by_id = {parse_identifier(row.get("Guid")) or number: row for number, row in enumerate(rows)}
+    return list(by_id.values())
+
+
 def parse_recipient(name: str, rows: Sequence[ResponseRow], confirmed: bool = False) -> Recipient:
     """The result of Get-Recipient for a name: found only if it is one row that matches.
 
     `confirmed` is True for a row that another cmdlet has shown to be the requested recipient.
     """
+    rows = drop_repeated_rows(rows)
     if len(rows) != 1 or not (confirmed or matches_recipient(rows[0], name)):
         several = len(rows) > 1 and all(matches_recipient(row, name) for row in rows)
         return Recipient(name=name, found=False, several=several)
@@ -152,6 +166,7 @@ def parse_recipient(name: str, rows: Sequence[ResponseRow], confirmed: bool = Fa
 def parse_displayed(name: str, rows: Sequence[ResponseRow]) -> Recipient:
     """What a display name stands for, given the rows that a filter by it brought."""
     wanted = strip_address_prefix(name)
+    rows = drop_repeated_rows(rows)
     same = [row for row in rows if strip_address_prefix(row.get("DisplayName")) == wanted]
     if len(same) != 1 or len(rows) != 1:
         return Recipient(name=name, found=False, several=len(same) > 1)
@@ -161,7 +176,7 @@ def parse_displayed(name: str, rows: Sequence[ResponseRow]) -> Recipient:
 def parse_recipient_row(row: ResponseRow) -> Recipient:
     """A row of a recipient, whatever cmdlet printed it.
 
-    Its name is the address, or what Exchange calls it.
+    Its name is the address, or what Exchange calls it. Raises ValueError for an id that is none.
     """
     kind = parse_recipient_kind(row.get("RecipientTypeDetails"))
     outside = row.get("ExternalEmailAddress") if kind.lower() in EXTERNAL_KINDS else None
@@ -172,7 +187,7 @@ def parse_recipient_row(row: ResponseRow) -> Recipient:
         kind=kind,
         address=address,
         external_address=parse_recipient_text(outside) if isinstance(outside, str) else "",
-        id=parse_object_id(row.get("ExternalDirectoryObjectId"))
+        id=parse_optional_id(row.get("ExternalDirectoryObjectId"))
         or parse_object_id(row.get("Guid")),
     )
 

@@ -3,7 +3,7 @@
 import asyncio
 import re
 from collections import OrderedDict
-from collections.abc import Collection, Mapping, Sequence
+from collections.abc import Callable, Collection, Mapping, Sequence
 from dataclasses import replace
 from functools import partial
 from itertools import batched
@@ -156,13 +156,27 @@ async def fetch_recipients(exchange: ExchangeClient, names: Collection[str]) -> 
                     failures[name] = error
                 case found:
                     is_confirmed = name in confirmed and is_legacy_name(name)
-                    items.append(parse_recipient(name, found, is_confirmed))
+                    parse = partial(parse_recipient, name, found, is_confirmed)
+                    take_understood(name, parse, items, failures)
     return Reading(
         items=tuple(items),
         failures=build_object_failures(RECIPIENTS, failures, len(requested), {}),
         sources=frozenset({RECIPIENTS}),
         population=len(items) + len(failures),
     )
+
+
+def take_understood(
+    name: str,
+    parse: Callable[[], Recipient],
+    items: list[Recipient],
+    failures: dict[str, TenantError | str],
+) -> None:
+    """Add whom a name stands for to the items, or to the failures what nobody understands."""
+    try:
+        items.append(parse())
+    except ValueError as error:
+        failures[name] = str(error)
 
 
 def build_recipient_command(name: str) -> Command:
@@ -189,7 +203,8 @@ async def fetch_displayed(exchange: ExchangeClient, names: Collection[str]) -> R
             if isinstance(rows, TenantError) and not isinstance(rows, NotFound):
                 failures[name] = rows
             else:
-                items.append(parse_displayed(name, [] if isinstance(rows, NotFound) else rows))
+                shown = [] if isinstance(rows, NotFound) else rows
+                take_understood(name, partial(parse_displayed, name, shown), items, failures)
     return Reading(
         items=tuple(items),
         failures=build_object_failures(RECIPIENTS, failures, len(requested), {}),

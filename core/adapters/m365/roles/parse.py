@@ -11,6 +11,7 @@ from core.adapters.parsing import (
     ResponseRow,
     parse_object_id,
     parse_optional_bool,
+    parse_optional_id,
     parse_recipient_kind,
     parse_text,
 )
@@ -163,7 +164,7 @@ def parse_module_user(row: ResponseRow) -> ModuleUser:
     reported = {parse_optional_bool(row[name]) for name in names if row.get(name) is not None}
     if len(reported) != 1 or None in reported:
         raise ValueError("whether the user may use Exchange PowerShell was not told")
-    entra = parse_object_id(row.get("ExternalDirectoryObjectId"))
+    entra = parse_optional_id(row.get("ExternalDirectoryObjectId"))
     return ModuleUser(
         id=entra or guid,
         guid=guid,

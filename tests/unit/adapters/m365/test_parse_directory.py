@@ -66,7 +66,7 @@ def test_a_row_of_the_report() -> None:
         ({"isPasswordlessCapable": True}, "passwordless_capable", True),
         ({"isPasswordlessCapable": None}, "passwordless_capable", False),
         ({"methodsRegistered": None}, "methods", frozenset()),
-        ({"methodsRegistered": "mobilePhone"}, "methods", frozenset()),
+        ({"methodsRegistered": "mobilePhone"}, "methods", frozenset({"mobilephone"})),
         ({"userPrincipalName": None}, "upn", ""),
     ],
 )
@@ -75,7 +75,16 @@ def test_what_the_report_may_leave_open(change: dict[str, Any], name: str, value
 
 
 @pytest.mark.parametrize(
-    "change", [{"id": None}, {"id": "a b"}, {"isMfaCapable": None}, {"isMfaRegistered": "perhaps"}]
+    "change",
+    [
+        {"id": None},
+        {"id": "a b"},
+        {"isMfaCapable": None},
+        {"isMfaRegistered": "perhaps"},
+        {"isMfaCapable": True, "methodsRegistered": None},
+        {"methodsRegistered": ["mobilePhone", 7]},
+        {"methodsRegistered": {"method": "mobilePhone"}},
+    ],
 )
 def test_a_row_that_does_not_say_the_main_thing_is_unread(change: dict[str, Any]) -> None:
     with pytest.raises(ValueError, match="report"):

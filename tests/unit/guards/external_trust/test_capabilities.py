@@ -33,14 +33,13 @@ def describe(*capabilities: object, tenant: str = "t1") -> WatchedItem:
 
 
 def test_a_partner_without_capabilities_opens_nothing_and_is_removed_by_its_id() -> None:
-    item = describe("no object", {TYPE_NAME: MIGRATION})
+    item = describe({TYPE_NAME: MIGRATION})
     assert (item.id, item.name, item.opens) == ("t1", "t1", ())
     assert item.stop == (build_partner_removal("t1"),)
     assert describe(tenant=LONG).name == CUT
-    for values in ({}, {CAPABILITIES: {"inboundAccess": {"isAllowed": True}}}):
-        rows = {PARTNER: (Configuration(PARTNER, "t1", "t1", values),)}
-        (other,) = describe_capability(SourceRows(rows, NOW))
-        assert other.opens == ()
+    rows = {PARTNER: (Configuration(PARTNER, "t1", "t1", {}),)}
+    (other,) = describe_capability(SourceRows(rows, NOW))
+    assert other.opens == ()
     assert list(describe_capability(SourceRows({PARTNER: None}, NOW))) == []
 
 
