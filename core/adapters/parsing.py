@@ -128,15 +128,15 @@ def are_plain_guids(values: Sequence[object]) -> bool:
 
 
 def parse_object_id(value: object) -> str:
-    """The id of a directory object, or "" when it cannot be one."""
-    return parse_identifier(value)
+    """The id of a directory object, or "" when it cannot be one: no number is."""
+    return parse_identifier(value) if isinstance(value, str) else ""
 
 
 def parse_optional_id(value: object) -> str:
     """The id of a directory object, "" where there is none. Raises ValueError for one that cannot
     be an id: who is known by it would pass for somebody else.
     """
-    found = parse_identifier(value)
+    found = parse_object_id(value)
     if not found and value not in (None, "", EMPTY_GUID):
         raise ValueError("an id that cannot be one")
     return found

@@ -91,7 +91,8 @@ def parse_account(row: ResponseRow) -> Account:
         raise ValueError("a user without a usable id")
     plans = parse_plan_ids(row.get("assignedPlans") or None)
     licences = row.get("assignedLicenses")
-    licensed = bool(plans) or (isinstance(licences, list) and bool(licences))
+    is_assigned = any(state != "deleted" for _, state in list_plan_states(row.get("assignedPlans")))
+    licensed = is_assigned or (isinstance(licences, list) and bool(licences))
     if plans is None and licences == []:
         plans = frozenset()
     return Account(
@@ -140,8 +141,10 @@ def parse_switched_off_plan_ids(value: object) -> frozenset[str]:
 
 
 def parse_plan_ids(value: object) -> frozenset[str] | None:
-    """Ids of the service plans that are not deleted; None when Graph did not report them."""
-    if not isinstance(value, list):
+    """Ids of the service plans that are not deleted; None when Graph did not report them, or one
+    of them cannot be read.
+    """
+    if not isinstance(value, list) or not all(map(is_plan, value[:LIST_LIMIT])):
         return None
     return frozenset(plan for plan, state in list_plan_states(value) if state != "deleted")
 
@@ -155,6 +158,11 @@ def parse_idle_plan_ids(value: object) -> frozenset[str]:
     states = list(list_plan_states(value))
     serving = {plan for plan, state in states if state in SERVING_STATES}
     return frozenset(plan for plan, _ in states) - serving
+
+
+def is_plan(value: object) -> bool:
+    """Whether an entry of the assigned plans names one."""
+    return isinstance(value, Mapping) and bool(parse_text(value.get("servicePlanId")))
 
 
 def list_plan_states(value: object) -> Iterator[tuple[str, str]]:

@@ -86,7 +86,8 @@ def parse_listed_mailbox(row: ResponseRow) -> Mailbox:
 
 
 def parse_usual_mailboxes(rows: Sequence[ResponseRow]) -> list[Mailbox] | None:
-    """The same of a page on which every mailbox has both ids in their usual form; otherwise None.
+    """The same of a page on which every mailbox has both ids in their usual form, and a kind that
+    can be read; otherwise None.
 
     Looking at each id by itself takes longer than all the rest.
     """
@@ -95,10 +96,13 @@ def parse_usual_mailboxes(rows: Sequence[ResponseRow]) -> list[Mailbox] | None:
     if not (are_plain_guids(accounts) and are_plain_guids(guids)):
         return None
     ids = cast("Iterable[tuple[str, str]]", zip(accounts, guids, strict=True))
-    return [
-        build_listed_mailbox(row, account, guid)
-        for row, (account, guid) in zip(rows, ids, strict=True)
-    ]
+    try:
+        return [
+            build_listed_mailbox(row, account, guid)
+            for row, (account, guid) in zip(rows, ids, strict=True)
+        ]
+    except ValueError:
+        return None
 
 
 def build_listed_mailbox(row: ResponseRow, account: str, guid: str) -> Mailbox:

@@ -282,11 +282,17 @@ def test_a_mailbox_without_an_account_is_known_by_its_guid(account: object) -> N
         {"Guid": "a b"},
         {"Guid": "g", "ForwardingAddress": {"Name": "x"}},
         {"Guid": "g", "ForwardingSmtpAddress": ["smtp:x@evil.example"]},
+        {"Guid": "g", "ExternalDirectoryObjectId": "a b"},
+        {"Guid": "g", "ExternalDirectoryObjectId": 7},
+        {"Guid": "g", "ExternalDirectoryObjectId": ["account-1"]},
+        {"Guid": "g", "RecipientTypeDetails": ["SharedMailbox"]},
+        {"Guid": "g", "RecipientTypeDetails": 7},
     ],
     ids=json.dumps,
 )
 def test_a_mailbox_that_cannot_be_read_is_not_a_clean_one(row: dict[str, object]) -> None:
-    with pytest.raises(ValueError, match=r"without a usable id|is not a string"):
+    reasons = r"without a usable id|is not a string|cannot be one|kind cannot be read"
+    with pytest.raises(ValueError, match=reasons):
         parse_mailbox(row)
 
 
@@ -307,7 +313,8 @@ DEAD = {"servicePlanId": "dead", "capabilityStatus": "Deleted"}
         ({}, None, False),
         ({"assignedPlans": None, "assignedLicenses": None}, None, False),
         ({"assignedLicenses": []}, set(), False),
-        ({"assignedPlans": [None, 3, {}, PLAN]}, {"efb87545-963c"}, True),
+        ({"assignedPlans": [{}, PLAN]}, None, True),
+        ({"assignedPlans": ["EFB87545-963C"], "assignedLicenses": [{"skuId": "x"}]}, None, True),
     ],
     ids=repr,
 )
@@ -693,6 +700,26 @@ def test_an_answer_that_is_not_about_the_name_finds_nobody(name: str, rows: list
 def test_a_name_of_several_recipients_finds_none_of_them() -> None:
     found = parse_recipient("Partner", [CONTACT, CONTACT])
     assert (found.found, found.several) == (False, True)
+
+
+def test_a_recipient_that_is_shown_twice_is_one() -> None:
+    row = {**CONTACT, "Guid": "3f2504e0-4f89-41d3-9a0c-0305e82c3301"}
+    found = parse_recipient("Partner", [row, {**row, "Guid": row["Guid"].upper()}])
+    assert (found.found, found.id) == (True, row["Guid"])
+    other = {**row, "Guid": "3f2504e0-4f89-41d3-9a0c-0305e82c3302"}
+    assert parse_recipient("Partner", [row, other]).several
+
+
+def test_a_recipient_is_found_by_any_of_very_many_addresses() -> None:
+    many = [f"smtp:p{number}@partner.example" for number in range(1_500)]
+    found = parse_recipient("p1499@partner.example", [{**CONTACT, "EmailAddresses": many}])
+    assert found.found
+
+
+@pytest.mark.parametrize("odd", [7, ["a"], {"a": "b"}, "a b"], ids=repr)
+def test_a_recipient_whose_id_is_none_is_unread(odd: object) -> None:
+    with pytest.raises(ValueError, match="an id that cannot be one"):
+        parse_recipient("Partner", [{**CONTACT, "ExternalDirectoryObjectId": odd}])
 
 
 def test_a_mailbox_has_no_address_outside() -> None:

@@ -176,6 +176,27 @@ def test_each_path_is_judged_and_one_that_leads_nobody_knows_where_is_unread() -
     ]
 
 
+async def test_what_cannot_be_understood_is_unread_and_hides_nothing_beside_it() -> None:
+    odd = [
+        Configuration(OUTBOUND_CONNECTOR, "o2", "Odd", {"Enabled": "perhaps"}),
+        Configuration(INBOUND_CONNECTOR, "i2", "Odd", {"SenderDomains": [{"x": 7}]}),
+        Configuration(JOURNAL_RULE, "j2", "Odd", {"JournalEmailAddress": ["x@evil.example"]}),
+        Configuration("outbound-spam-policy", "p2", "Odd", {"BccSuspiciousOutboundMail": 1}),
+    ]
+    tenant = FakeTenant(configurations=[OUTBOUND, INBOUND, journal("x@evil.example"), *odd])
+    read = await read_mail_paths(tenant, SingleIds())
+    for inputs in (INPUTS, ForwardingInputs()):
+        items, lost = assemble_mail_paths(read, inputs)
+        assert [(one.object_id, one.reason) for one in lost][:4] == [
+            ("o2", "Enabled is neither true nor false"),
+            ("i2", "SenderDomains has an entry that is no text"),
+            ("j2", "JournalEmailAddress is no text"),
+            ("p2", "BccSuspiciousOutboundMail is neither true nor false"),
+        ]
+        assert len(items) == (3 if inputs is INPUTS else 0)
+    assert list_outbound_connectors(read) is None
+
+
 def test_without_the_own_domains_every_path_is_unread() -> None:
     read = MailPaths(
         Reading((OUTBOUND,)),
