@@ -103,7 +103,7 @@ def test_a_test_of_nothing_is_no_success() -> None:
     app = ChannelApp()
     address = "/api/channel-tests/30708425056706-52e65694"
     accepted = {"request": address.rpartition("/")[2], "status": "requested", "address": address}
-    made = {"status": "done", "results": [], "note": None}
+    made = b'{"status": "done", "results": [], "note": null}'
     app.canned_replies[TESTS_PATH] = ApiResponse(202, json.dumps(accepted).encode())
-    app.canned_replies[address] = ApiResponse(200, json.dumps(made).encode())
+    app.canned_replies[address] = ApiResponse(200, made)
     assert app.run_command("channels", "test").exit_code == EXIT_PROBLEM
