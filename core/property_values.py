@@ -130,9 +130,16 @@ def get_value(values: Mapping[str, object], name: str) -> object:
     if is_shown:
         return value
     outer = name.rpartition(".")[0]
-    if outer and not isinstance(get_value(values, outer), Mapping | list | tuple | None):
+    if outer and not holds_properties(get_value(values, outer)):
         raise ValueError(f"{outer} is no object")
     return None
+
+
+def holds_properties(value: object) -> bool:
+    """Whether a value can hold others: an object, a list of objects with ids, or nothing at all."""
+    if isinstance(value, list | tuple):
+        return all(isinstance(entry, Mapping) and "id" in entry for entry in value)
+    return value is None or isinstance(value, Mapping)
 
 
 def get_text(values: Mapping[str, object], name: str) -> str:
@@ -152,10 +159,14 @@ def show_text(values: Mapping[str, object], name: str) -> str:
 
 
 def get_time(values: Mapping[str, object], name: str) -> datetime | None:
-    """A property as a time in UTC; None where it is none. Graph writes up to seven decimals."""
+    """A property as a time in UTC; None where it is none, and for the year 1, by which .NET says
+    so. Graph writes up to seven decimals.
+    """
     text = re.sub(r"(\.\d{6})\d+", r"\1", get_text(values, name))
     try:
         found = datetime.fromisoformat(text)
+        if found.year == 1:
+            return None
         return found.astimezone(UTC) if found.tzinfo else found.replace(tzinfo=UTC)
     except (ValueError, OverflowError):
         return None

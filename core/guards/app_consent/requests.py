@@ -48,8 +48,10 @@ def list_request_traits(registration: Configuration) -> Iterator[Trait]:
     """Each app role that is asked for and weighs something."""
     for api in get_objects(registration.values, "requiredResourceAccess"):
         api_id = get_text(api, "resourceAppId").casefold()
+        if not api_id:
+            raise ValueError("it asks for permissions, and does not say of which API")
         for access in get_objects(api, "resourceAccess"):
-            if get_text(access, "type").casefold() != "role":
+            if get_text(access, "type").casefold() == "scope":
                 continue
             role_id = get_text(access, "id").casefold()
             name = find_role_name(api_id, role_id)

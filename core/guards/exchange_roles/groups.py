@@ -5,7 +5,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from core.guards.exchange_roles.parents import ROLE, rate_exchange_role, read_parents
 from core.microsoft365.remedies import build_command, make_exchange_step, stop_each
 from core.model.findings import Severity, Step
-from core.property_values import find_property, get_text, get_texts
+from core.property_values import get_objects, get_text, get_texts
 from core.tenant.configuration import Configuration
 from core.tenant.quoting import quote_text
 from core.watched.items import (
@@ -49,19 +49,17 @@ def rate_group(group: Configuration, parents: Mapping[str, str]) -> Severity:
 
 def list_members(group: Configuration) -> Iterator[tuple[str, str]]:
     """Each member by what it is recognised by, and its name."""
-    found = find_property(group.values, MEMBERS)[1]
-    for row in found if isinstance(found, list) else ():
-        if isinstance(row, Mapping):
-            identity = next(
-                (
-                    text
-                    for name in ("Guid", "ExternalDirectoryObjectId", "Name")
-                    if (text := get_text(row, name))
-                ),
-                "",
-            )
-            shown = get_text(row, "PrimarySmtpAddress") or get_text(row, "Name") or identity
-            yield identity or shown, shown
+    for row in get_objects(group.values, MEMBERS):
+        identity = next(
+            (
+                text
+                for name in ("Guid", "ExternalDirectoryObjectId", "Name")
+                if (text := get_text(row, name))
+            ),
+            "",
+        )
+        shown = get_text(row, "PrimarySmtpAddress") or get_text(row, "Name") or identity
+        yield identity or shown, shown
 
 
 def describe_group(rows: SourceRows) -> Iterator[WatchedItem]:

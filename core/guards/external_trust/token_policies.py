@@ -7,7 +7,7 @@ from core.microsoft365.configuration_sources import CONFIGURATION_SOURCES
 from core.microsoft365.remedies import build_graph_request, make_graph_step
 from core.microsoft365.source_commands import split_read_path
 from core.model.findings import Fact, Severity, Step
-from core.property_values import find_property, get_flag
+from core.property_values import find_property, get_flag, get_text, get_texts
 from core.strict_json import parse_strict_json
 from core.tenant.configuration import Configuration
 from core.tenant.quoting import quote_text
@@ -56,8 +56,7 @@ def list_setting_names(definition: object) -> Iterator[str]:
 def list_policy_traits(policy: Configuration, *, has_default: bool) -> Iterator[Trait]:
     """What a policy opens: nothing as long as it applies to nothing."""
     values = policy.values
-    related = find_property(values, "appliesTo")[1]
-    apps = [one for one in related if isinstance(one, str)] if isinstance(related, list) else []
+    apps = get_texts(values, "appliesTo")
     is_default = has_default and get_flag(values, "isOrganizationDefault", default=False)
     if not apps and not is_default:
         return
@@ -155,13 +154,13 @@ def describe_provider(rows: SourceRows) -> Iterator[WatchedItem]:
     for one in rows["identity-provider"] or ():
         kind = find_property(one.values, "identityProviderType")[1]
         shown = quote_text(kind, MAX_NAME_LENGTH) if isinstance(kind, str) else "unknown"
-        client = find_property(one.values, "clientId")[1]
+        client = get_text(one.values, "clientId")
         yield WatchedItem(
             id=one.id,
             name=quote_text(one.name or one.id, MAX_NAME_LENGTH),
             opens=(
                 (Trait(build_value_token("client", client), CLIENT_TEXT, Severity.MEDIUM),)
-                if isinstance(client, str) and client
+                if client
                 else ()
             ),
             arrival=Severity.INFO if is_builtin(one) else Severity.MEDIUM,

@@ -277,10 +277,15 @@ def describe_quarantine(rows: SourceRows) -> Iterator[WatchedItem]:
 
 
 def list_granted_rights(values: Mapping[str, object]) -> list[str]:
-    """The rights of users over held mail, whether they are printed as a text or as an object."""
+    """The rights of users over held mail, whether they are printed as a text or as an object.
+    Raises ValueError for a text that names none.
+    """
     found = find_property(values, "EndUserQuarantinePermissions")[1]
     if not isinstance(found, Mapping):
-        return GRANTED.findall(get_text(values, "EndUserQuarantinePermissions"))
+        text = get_text(values, "EndUserQuarantinePermissions")
+        if text and RIGHT_PREFIX not in text:
+            raise ValueError("EndUserQuarantinePermissions names no right")
+        return GRANTED.findall(text)
     return [
         name[len(RIGHT_PREFIX) :]
         for name, value in found.items()

@@ -10,6 +10,7 @@ from collections.abc import Iterator, Mapping
 from core.guards.mail_protection.mailboxes import list_people_facts, name_mailbox
 from core.guards.mail_protection.policies import read_own_domains, read_settled_domains
 from core.guards.mail_protection.properties import LOW, MAX_NAME_LENGTH, MEDIUM
+from core.microsoft365.recipient_kinds import RECIPIENT_KINDS, normalize_recipient_kind
 from core.microsoft365.remedies import build_command, make_exchange_step
 from core.model.findings import Fact
 from core.property_values import get_flag, get_text, get_texts
@@ -40,7 +41,9 @@ def describe_hidden(rows: SourceRows) -> Iterator[WatchedItem]:
     """
     for one in rows[HIDDEN] or ():
         values = one.values
-        is_person = get_text(values, "RecipientTypeDetails").casefold() == "usermailbox"
+        kind = normalize_recipient_kind(get_text(values, "RecipientTypeDetails"))
+        # Of a kind that nobody knows it is not known that nobody signs in.
+        is_person = kind == "UserMailbox" or kind not in RECIPIENT_KINDS
         if is_person and not get_flag(values, "AccountDisabled", default=False):
             yield WatchedItem(
                 id=one.id,

@@ -308,7 +308,10 @@ def is_acting(values: Mapping[str, object], now: datetime) -> bool:
 
 def list_skips(values: Mapping[str, object], own: Collection[str]) -> Iterator[Trait]:
     """What a rule skips, and for whose mail."""
-    level = parse_printed_int(find_property(values, "SetSCL")[1])
+    shown = find_property(values, "SetSCL")[1]
+    level = parse_printed_int(shown)
+    if level is None and isinstance(shown, Mapping | list | str | bool) and shown:
+        raise ValueError("SetSCL is no number")
     if level is not None and level < 0:
         yield from list_filter_skips(values, own)
     header = get_text(values, "SetHeaderName")

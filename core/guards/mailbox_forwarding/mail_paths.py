@@ -95,7 +95,9 @@ async def read_mail_paths(tenant: HasConfiguration, single: SingleIds) -> MailPa
 
     found = await asyncio.gather(*map(read, PARSERS))
     unclear = [tuple(find_unclear(*pair)) for pair in zip(found, PARSERS, strict=True)]
-    return MailPaths(*map(leave_out, found, unclear), unclear=tuple(chain(*unclear)))
+    outbound, inbound, journals, transport, policies = map(leave_out, found, unclear)
+    lost = tuple(chain(*unclear))
+    return MailPaths(outbound, inbound, journals, transport, policies, lost)
 
 
 def list_copies(item: Configuration) -> list[StandingCopy]:

@@ -35,6 +35,8 @@ def describe_activation(rows: SourceRows) -> Iterator[WatchedItem]:
     """How each powerful role is activated and given; other roles can do no harm by it."""
     for one in rows[ACTIVATION] or ():
         role = get_text(one.values, "roleDefinitionId").casefold()
+        if not role:
+            raise ValueError("an activation that does not say of which role it is")
         if role not in POWERFUL_ROLES:
             continue
         rules = find_property(one.values, "policy.rules")[1]

@@ -79,10 +79,14 @@ def find_making(device: Configuration) -> datetime | None:
 
 
 def list_owners(device: Configuration) -> Iterator[tuple[str, str]]:
-    """The ids and names of whom a device belongs to: one at most, and added a little later."""
+    """The ids and names of whom a device belongs to: one at most, and added a little later. Raises
+    ValueError for an owner without an id.
+    """
     for one in get_objects(device.values, "registeredOwners"):
-        if owner := get_text(one, "id").lower():
-            yield owner, get_text(one, "userPrincipalName") or owner
+        owner = get_text(one, "id").lower()
+        if not owner:
+            raise ValueError("an owner of a device without an id")
+        yield owner, get_text(one, "userPrincipalName") or owner
 
 
 def list_device_traits(

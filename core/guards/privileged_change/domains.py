@@ -30,7 +30,7 @@ def describe_domain(rows: SourceRows) -> Iterator[WatchedItem]:
     """Each domain: whether it is in use, and by whose tokens its people sign in."""
     for one in rows[DOMAIN] or ():
         is_verified = get_flag(one.values, "isVerified", default=False)
-        is_federated = get_text(one.values, "authenticationType").casefold() == "federated"
+        is_federated = get_text(one.values, "authenticationType").casefold() not in ("managed", "")
         opens = []
         if is_verified:
             text = "is verified: accounts and mail may be of it"

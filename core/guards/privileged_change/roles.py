@@ -14,7 +14,7 @@ from core.microsoft365.remedies import (
     stop_each,
 )
 from core.model.findings import Fact, Severity, Step
-from core.property_values import find_property, get_flag, get_objects, get_text, get_texts
+from core.property_values import get_flag, get_objects, get_text, get_texts, list_entries
 from core.tenant.configuration import Configuration
 from core.tenant.quoting import quote_text
 from core.watched.items import (
@@ -187,14 +187,17 @@ def restore_unit(identity: str, tokens: Sequence[str]) -> tuple[Step, ...]:
 
 
 def list_unit_members(unit: Mapping[str, object]) -> Iterator[tuple[str, str]]:
-    """The id of each member of a unit, with the name people know it by, as far as it is told."""
-    found = find_property(unit, "members")[1]
-    for one in found if isinstance(found, list) else ():
-        if isinstance(one, str):
+    """The id of each member of a unit, with the name people know it by, as far as it is told.
+    Raises ValueError for a member without an id.
+    """
+    for one in list_entries(unit, "members"):
+        if isinstance(one, str) and one:
             yield one, one
         elif isinstance(one, Mapping) and (identity := get_text(one, "id").lower()):
             name = get_text(one, "userPrincipalName") or get_text(one, "displayName")
             yield identity, name or identity
+        elif one not in (None, ""):
+            raise ValueError("a member of a unit without an id")
 
 
 def list_unit_facts(count: int, *, hidden: bool) -> Iterator[Fact]:

@@ -128,18 +128,18 @@ def describe_methods(rows: SourceRows) -> Iterator[WatchedItem]:
             ),
         )
         for one in get_objects(policy.values, CONFIGURATIONS):
-            if identity := get_text(one, "id"):
-                is_on = get_text(one, "state").casefold() == "enabled"
-                yield WatchedItem(
-                    id=identity.casefold(),
-                    is_object=False,
-                    name=quote_text(get_text(one, "displayName") or identity, MAX_NAME_LENGTH),
-                    opens=tuple(list_method_traits(identity, one)) if is_on else (),
-                    keeps=frozenset(
-                        f"{RULE}{name}" for name in KEPT if is_on and is_kept(one, name)
-                    ),
-                    keeps_all_of=() if is_on else (RULE,),
-                )
+            identity = get_text(one, "id")
+            if not identity:
+                raise ValueError("an authentication method without an id")
+            is_on = get_text(one, "state").casefold() not in ("disabled", "")
+            yield WatchedItem(
+                id=identity.casefold(),
+                is_object=False,
+                name=quote_text(get_text(one, "displayName") or identity, MAX_NAME_LENGTH),
+                opens=tuple(list_method_traits(identity, one)) if is_on else (),
+                keeps=frozenset(f"{RULE}{name}" for name in KEPT if is_on and is_kept(one, name)),
+                keeps_all_of=() if is_on else (RULE,),
+            )
 
 
 def is_kept(method: Mapping[str, object], name: str) -> bool:

@@ -66,7 +66,7 @@ def test_a_registration_that_asks_for_much_is_named_with_its_id_and_its_day() ->
     }
     row = Configuration(REGISTRATION, "r1", long, values)
     bare = Configuration(REGISTRATION, "r2", "", {**values, "appId": "", "createdDateTime": ""})
-    quiet = Configuration(REGISTRATION, "r3", "Quiet", {"requiredResourceAccess": {}})
+    quiet = Configuration(REGISTRATION, "r3", "Quiet", {"requiredResourceAccess": []})
     told, untold = describe_requests(SourceRows({REGISTRATION: (quiet, row, bare)}, NOW))
     assert (told.id, told.name) == ("r1", f"{long[:120]}… (300 characters)")
     assert format_facts(told.facts) == (

@@ -703,9 +703,10 @@ def test_a_name_of_several_recipients_finds_none_of_them() -> None:
 
 
 def test_a_recipient_that_is_shown_twice_is_one() -> None:
-    row = {**CONTACT, "Guid": "3f2504e0-4f89-41d3-9a0c-0305e82c3301"}
-    found = parse_recipient("Partner", [row, {**row, "Guid": row["Guid"].upper()}])
-    assert (found.found, found.id) == (True, row["Guid"])
+    guid = "3f2504e0-4f89-41d3-9a0c-0305e82c3301"
+    row = {**CONTACT, "Guid": guid}
+    found = parse_recipient("Partner", [row, {**row, "Guid": guid.upper()}])
+    assert (found.found, found.id) == (True, guid)
     other = {**row, "Guid": "3f2504e0-4f89-41d3-9a0c-0305e82c3302"}
     assert parse_recipient("Partner", [row, other]).several
 

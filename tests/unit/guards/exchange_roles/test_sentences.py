@@ -128,11 +128,10 @@ GROUPS: Cases = {
                 {"Name": "Eve", "PrimarySmtpAddress": "eve@x"},
                 {"PrimarySmtpAddress": "only@x"},
                 {"Guid": "g5"},
-                "no object",
             ],
         }
     ],
-    "members that are no list": [{MEMBERS: "ann"}, {MEMBERS: {"Guid": "g1"}}],
+    "one member, without its list": [{MEMBERS: {"Guid": "g1"}}],
     "many members": [{MEMBERS: [{"Guid": f"g{number}"} for number in range(9)]}],
     "managers": [{"ManagedBy": ["chief", LONG], "Roles": ["Role Management"]}],
     "a partner": [{"LinkedPartnerOrganizationId": LONG, "Called": LONG}],

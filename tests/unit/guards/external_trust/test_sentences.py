@@ -175,7 +175,7 @@ RESTORES: Cases = {
 WEAK = '{"HomeRealmDiscoveryPolicy": {"AllowCloudPasswordValidation": true, "PreferredDomain": ""}}'
 POLICIES: Cases = {
     "applies to nothing": [{"definition": [WEAK]}],
-    "applies to two": [{"appliesTo": ["a1", 5, "a2"], "definition": [WEAK]}],
+    "applies to two": [{"appliesTo": ["a1", "a2"], "definition": [WEAK]}],
     "applies to all": [{"isOrganizationDefault": True, "definition": WEAK}],
     "says no JSON": [{"appliesTo": ["a1"], "definition": ["{"]}],
     "says nothing": [{"appliesTo": ["a1"], "definition": []}],
@@ -183,13 +183,13 @@ POLICIES: Cases = {
         {"appliesTo": ["a1"], "definition": ['{"a": {"AlternateIdLogin": "false"}, "b": null}']}
     ],
     "says what is on": [{"appliesTo": ["a1"], "definition": ['{"a": {"AlternateIdLogin": 1}}']}],
-    "applies to what is no list": [{"appliesTo": "a1", "Called": LONG}],
+    "applies to one, without its list": [{"appliesTo": "a1", "Called": LONG}],
     "has no name": [{"Called": ""}],
 }
 PROVIDERS: Cases = {
     "a client": [{"identityProviderType": "Google", "clientId": "c1"}],
     "no client": [{"identityProviderType": LONG, "clientId": ""}],
-    "a client in numbers": [{"identityProviderType": 5, "clientId": 5, "Called": ""}],
+    "a kind in numbers": [{"identityProviderType": 5, "clientId": "", "Called": ""}],
     "a long name": [{"Called": LONG}],
 }
 BUILT_IN_PROVIDERS: Cases = {

@@ -102,7 +102,7 @@ RULES: Cases = {
     ],
 }
 FLOW_RULES: Cases = {
-    "skips for all mail": [{"SetSCL": level} for level in ("-1", -1, 0, "9", None, "none")],
+    "skips for all mail": [{"SetSCL": level} for level in ("-1", -1, 0, "9", None)],
     "is off": [{"SetSCL": -1, "State": "Disabled"}, {"SetSCL": -1, "State": "Enabled"}],
     "skips for some senders": [
         {"SetSCL": -1, name: [LONG, "entry"]}

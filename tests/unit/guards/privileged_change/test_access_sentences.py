@@ -59,10 +59,13 @@ POLICIES: Cases = {
     "counts under conditions": [
         {"state": ON, "conditions": {name: ["x"]}}
         for name in (
-            *("clientAppTypes", "platforms", "signInRiskLevels", "userRiskLevels", "devices"),
-            *("servicePrincipalRiskLevels", "insiderRiskLevels", "authenticationFlows"),
-            *("clientApplications", "somethingElse"),
+            *("clientAppTypes", "signInRiskLevels", "userRiskLevels", "somethingElse"),
+            *("servicePrincipalRiskLevels", "insiderRiskLevels"),
         )
+    ]
+    + [
+        {"state": ON, "conditions": {name: {"x": ["x"]}}}
+        for name in ("platforms", "devices", "clientApplications", "authenticationFlows")
     ]
     + [
         {"state": ON, "conditions": {LONG: {"x": "y"}, "ofTomorrow": None}},
@@ -151,7 +154,6 @@ METHODS: Cases = {
                 "includeTargets": [{"id": "all_users"}, {"id": "g1"}, {"targetType": "x"}],
             },
             {"id": "Voice", "state": "enabled", "includeTargets": None},
-            {"state": "enabled"},
         )
         for method in ("X509Certificate", "Fido2")
     ],

@@ -138,7 +138,7 @@ DEVICES: Cases = {
             operatingSystem=None,
             operatingSystemVersion=None,
             trustType=None,
-            registeredOwners=[{"id": "ADMIN"}, {"userPrincipalName": "no id"}],
+            registeredOwners=[{"id": "ADMIN"}],
         ),
         device("admin", registeredOwners=None),
         device("admin", trustType="Workplace", operatingSystem=LONG, Called=""),

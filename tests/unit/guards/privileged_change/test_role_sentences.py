@@ -155,7 +155,7 @@ UNITS: Cases = {
         {
             "isMemberManagementRestricted": restricted,
             "visibility": visibility,
-            "members": ["u1", {"id": "U2", "displayName": LONG}, {"displayName": "no id"}, 5],
+            "members": ["u1", {"id": "U2", "displayName": LONG}],
             "membershipRule": rule,
         }
         for restricted, visibility, rule in (
@@ -165,7 +165,7 @@ UNITS: Cases = {
             (False, "Public", "rule"),
         )
     ],
-    "members that are no list": [{"isMemberManagementRestricted": True, "members": "u1"}],
+    "one member, without its list": [{"isMemberManagementRestricted": True, "members": "u1"}],
     "names": [{"Called": LONG}, {"Called": ""}],
 }
 
