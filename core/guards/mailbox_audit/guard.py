@@ -267,7 +267,9 @@ def select_plan_checks(
 
 
 def is_audited_mailbox(mailbox: Mailbox) -> bool:
-    """True for the mailboxes of people and teams that default auditing covers."""
+    """True for the mailboxes of people and teams that default auditing covers, and for those of a
+    kind that nobody knows.
+    """
     return mailbox.kind.lower() in AUDITED_KINDS or mailbox.kind not in RECIPIENT_KINDS
 
 
