@@ -10,6 +10,7 @@ import re
 from collections.abc import Callable, Iterable, Mapping
 from contextlib import suppress
 from fnmatch import fnmatchcase
+from functools import cache
 from typing import Any
 
 from tests.infra.powershell import (
@@ -95,6 +96,8 @@ def format_value(value: Any) -> str:
 
 def are_equal(left: Any, right: Any) -> bool:
     """-eq between two values."""
+    if isinstance(left, str) and isinstance(right, str):
+        return left.lower() == right.lower()
     if isinstance(left, str) or isinstance(right, str):
         return format_value(left).lower() == format_value(right).lower() and None not in (
             left,
@@ -157,6 +160,34 @@ COMPARISON_OPERATORS: Mapping[str, Callable[[Any, Any], Any]] = {
 }
 
 
+# What a node is inside does not change, and a loop asks for it again and again.
+
+
+@cache
+def unwrap_expression(node: Node) -> Node:
+    """An expression without what the grammar wraps it in: a variable is an expression of each rank
+    of operators.
+    """
+    while len(node.children) == 1 and node.type.endswith("_expression"):
+        node = node.children[0]
+    return node
+
+
+@cache
+def find_innermost(node: Node) -> Node:
+    """The first node below that has more than one part, or none."""
+    while len(node.children) == 1:
+        node = node.children[0]
+    return node
+
+
+@cache
+def find_environment_name(variable: str) -> str:
+    """The name in $env:NAME; "" for any other variable."""
+    name = variable.strip("${}")
+    return name[4:] if name.lower().startswith("env:") else ""
+
+
 class Scope:
     """Variables of a script, function or block; what is not here is looked for in the caller's."""
 
@@ -165,13 +196,14 @@ class Scope:
         self.caller = caller
 
     def get(self, name: str) -> Any:
-        if name in self.values:
-            return self.values[name]
-        if self.caller is None:
-            raise TerminatingError(
-                f"The variable '${name}' cannot be retrieved because it has not been set."
-            )
-        return self.caller.get(name)
+        scope: Scope | None = self
+        while scope is not None:
+            if name in scope.values:
+                return scope.values[name]
+            scope = scope.caller
+        raise TerminatingError(
+            f"The variable '${name}' cannot be retrieved because it has not been set."
+        )
 
     @property
     def root(self) -> "Scope":
@@ -459,9 +491,7 @@ class ScriptEmulator:
 
     def read_array(self, source: Node, scope: Scope, out: list[Any]) -> Any:
         """The stream as an array where the source is one as it is written, or a property is."""
-        node = source
-        while len(node.children) == 1:
-            node = node.children[0]
+        node = find_innermost(source)
         is_list = node.type == "array_expression" or (
             node.type == "array_literal_expression" and len(node.children) > 1
         )
@@ -477,20 +507,16 @@ class ScriptEmulator:
 
     def evaluate(self, node: Node, scope: Scope) -> Any:
         """An expression's value."""
-        # The grammar wraps a variable in an expression of each rank of operators.
-        while len(node.children) == 1 and node.type.endswith("_expression"):
-            node = node.children[0]
-        kind = node.type
-        method = getattr(self, f"on_{kind}", None)
+        inner = unwrap_expression(node)
+        method = getattr(self, f"on_{inner.type}", None)
         if method is None:
-            raise UnsupportedSyntax(f"{kind}: {read_text(node)[:60]}")
-        return method(node, scope)
+            raise UnsupportedSyntax(f"{inner.type}: {read_text(inner)[:60]}")
+        return method(inner, scope)
 
     def on_variable(self, node: Node, scope: Scope) -> Any:
-        name = read_text(node).strip("${}")
-        if name.lower().startswith("env:"):
-            return self.environment.get(name[4:])
-        return scope.get(normalize_variable(read_text(node)))
+        if setting := find_environment_name(node.text):
+            return self.environment.get(setting)
+        return scope.get(normalize_variable(node.text))
 
     def on_string_literal(self, node: Node, scope: Scope) -> str:
         inner = node.children[0]

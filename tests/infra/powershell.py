@@ -100,6 +100,7 @@ def read_text(node: Node | None) -> str:
     return node.text if node else ""
 
 
+@cache
 def find_child(node: Node, kind: str) -> Node | None:
     """The first child of a kind."""
     for one in node.children:
