@@ -5,7 +5,8 @@ part of the language the script keeps to.
 """
 
 from collections.abc import Sequence
-from functools import partial
+from copy import deepcopy
+from functools import cache, partial
 
 import pytest
 
@@ -29,6 +30,19 @@ def grant(exchange: FakeExchange, *, what_if: bool = False, **arguments: object)
     given = {"AppId": APP, "ServicePrincipalObjectId": PRINCIPAL} | arguments
     ScriptEmulator(SOURCE, exchange.build_cmdlets()).run_script(what_if=what_if, **given)
     return exchange.writes
+
+
+@cache
+def run_first() -> FakeExchange:
+    """A tenant after the first run."""
+    exchange = FakeExchange()
+    grant(exchange)
+    return exchange
+
+
+def build_granted() -> FakeExchange:
+    """A tenant after the first run, for one test alone."""
+    return deepcopy(run_first())
 
 
 def remove(exchange: FakeExchange, *, what_if: bool = False) -> list[str]:
@@ -99,8 +113,7 @@ def test_the_second_run_changes_nothing() -> None:
 def test_a_run_with_other_guards_takes_away_and_adds(
     guards: object, enforce: object, may_look: list[str], may_write: list[str]
 ) -> None:
-    exchange = FakeExchange()
-    grant(exchange)
+    exchange = build_granted()
     grant(exchange, Guards=guards, Enforce=enforce)
     assert_allowed(exchange, may_look, may_write)
     assert grant(exchange, Guards=guards, Enforce=enforce) == []
@@ -131,8 +144,7 @@ def test_a_dry_run_changes_nothing_and_asks_about_every_role() -> None:
 
 
 def test_a_role_that_somebody_widened_is_made_anew() -> None:
-    exchange = FakeExchange()
-    grant(exchange)
+    exchange = build_granted()
     exchange.entries["Exoguard Set-Mailbox mailbox-audit"]["Set-Mailbox"] += ("Type",)
     exchange.entries["Exoguard Get-Mailbox"]["New-Mailbox"] = ("Name",)
     assert grant(exchange)
@@ -140,8 +152,7 @@ def test_a_role_that_somebody_widened_is_made_anew() -> None:
 
 
 def test_a_role_that_somebody_gave_the_group_is_taken_from_it() -> None:
-    exchange = FakeExchange()
-    grant(exchange)
+    exchange = build_granted()
     exchange.assignments.append(
         PsObject(Identity="by hand", Role="Mail Recipients", RoleAssigneeName=GROUP)
     )
@@ -151,15 +162,13 @@ def test_a_role_that_somebody_gave_the_group_is_taken_from_it() -> None:
 
 
 def test_common_parameters_that_exchange_adds_are_no_reason_to_make_a_role_anew() -> None:
-    exchange = FakeExchange()
-    grant(exchange)
+    exchange = build_granted()
     exchange.entries["Exoguard Set-Mailbox mailbox-audit"]["Set-Mailbox"] += ("WhatIf", "Verbose")
     assert grant(exchange) == []
 
 
 def test_a_stranger_in_the_group_is_named() -> None:
-    exchange = FakeExchange()
-    grant(exchange)
+    exchange = build_granted()
     exchange.groups[GROUP].append(PsObject(Name="mallory"))
     with pytest.raises(TerminatingError, match="'mallory' is a member of the group too"):
         grant(exchange)
