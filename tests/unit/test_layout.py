@@ -7,6 +7,7 @@ from pathlib import Path
 import pytest
 
 from tests.conftest import LONG_FILES, TESTS
+from tools.mutation_testing.selection import walk_statements
 
 ROOT = Path(__file__).resolve().parents[2]
 PACKAGES = ("bench", "core", "sandbox", "tests", "tools")
@@ -18,7 +19,7 @@ TEST_MODULES = {path.with_suffix("").parts for path in MODULES if path.name.star
 
 def list_imported_modules(source: str) -> Iterator[tuple[str, ...]]:
     """The dotted paths, split, of every name that a module imports."""
-    for node in ast.walk(ast.parse(source)):
+    for node in walk_statements(ast.parse(source)):
         if isinstance(node, ast.Import):
             yield from (tuple(alias.name.split(".")) for alias in node.names)
         elif isinstance(node, ast.ImportFrom) and node.module:
