@@ -10,7 +10,7 @@ import json
 import time
 from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
 from dataclasses import replace
-from itertools import chain
+from functools import lru_cache
 from typing import Any
 from uuid import uuid4
 from zlib import crc32
@@ -72,6 +72,14 @@ CMDLETS: Mapping[str, Cmdlet] = {
 }
 SPELLINGS = {name.casefold(): name for name in CMDLETS}
 GUID_PROPERTIES = frozenset({"Guid", "ExchangeGuid", "ExchangeObjectId", "ArchiveGuid"})
+
+
+@lru_cache(maxsize=64)
+def list_cmdlets(collections: tuple[str, ...]) -> frozenset[str]:
+    """All cmdlets there are, with those that read a collection of the scene. Cached, because each
+    request asks what its caller may do.
+    """
+    return frozenset((*CMDLETS, *(name for name in collections if name.startswith("Get-"))))
 
 
 class Exchange:
@@ -146,14 +154,12 @@ class Exchange:
 
     def get_granted_cmdlets(self) -> Mapping[str, frozenset[str] | None]:
         """The cmdlets that this app's role groups allow, in lower case, with their parameters."""
-        named = (name for name in self.tenant.exchange if name.startswith("Get-"))
-        # Put together only where a scene grants all.
-        everything = chain(CMDLETS, named)
+        everything = list_cmdlets(tuple(self.tenant.exchange))
         return access.parse_grants(self.tenant.get_grants("exchange", everything))
 
     def get_module_file(self, request: HttpRequest) -> HttpResponse:
         """The file the PowerShell module loads first: the cmdlets that the caller's roles allow."""
-        known = {*CMDLETS, *(name for name in self.tenant.exchange if name.startswith("Get-"))}
+        known = list_cmdlets(tuple(self.tenant.exchange))
         allowed = self.get_granted_cmdlets()
         exported = sorted(name for name in known if name.casefold() in allowed)
         wanted = request.headers.get("CommandName", "*")
