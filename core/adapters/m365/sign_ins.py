@@ -16,6 +16,7 @@ from core.adapters.graph.reports import BETA
 from core.adapters.parsing import (
     ResponseRow,
     explain_row_error,
+    get_part,
     parse_object_id,
     parse_timestamp,
 )
@@ -38,26 +39,29 @@ IDS_PER_FILTER = 15
 MAX_FILTERED = 150
 """For more accounts than this, the list of all users takes fewer requests in most tenants."""
 SIGN_IN_KINDS = ("interactiveUser", "nonInteractiveUser")
+ATTEMPT_DATES = ("lastSignInDateTime", "lastNonInteractiveSignInDateTime")
+SUCCESS_DATE = "lastSuccessfulSignInDateTime"
+DATES = frozenset((*ATTEMPT_DATES, SUCCESS_DATE))
 
 
 def parse_sign_in(row: ResponseRow) -> SignIn:
     """A Graph user's signInActivity.
 
     Only lastSuccessfulSignInDateTime is of a success; the other two dates count failures too.
+    Whoever never signed in has none. Raises ValueError for one without any of its dates.
     """
     found = parse_object_id(row.get("id"))
     if not found:
         raise ValueError("a user without a usable id")
     reported = row.get("signInActivity")
-    activity = reported if isinstance(reported, Mapping) else {}
+    if reported is not None and not (isinstance(reported, Mapping) and reported.keys() & DATES):
+        raise ValueError("the time of the last sign-in cannot be read")
+    activity = get_part(row, "signInActivity")
     try:
-        attempts = [
-            parse_timestamp(activity.get(name))
-            for name in ("lastSignInDateTime", "lastNonInteractiveSignInDateTime")
-        ]
+        attempts = [parse_timestamp(activity.get(name)) for name in ATTEMPT_DATES]
         return SignIn(
             found,
-            parse_timestamp(activity.get("lastSuccessfulSignInDateTime")),
+            parse_timestamp(activity.get(SUCCESS_DATE)),
             max(filter(None, attempts), default=None),
         )
     except ValueError:

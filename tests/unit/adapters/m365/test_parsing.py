@@ -398,6 +398,13 @@ def test_failed_sign_ins_do_not_count() -> None:
     assert parse_sign_in({"id": "a", "signInActivity": activity}).last_success == at
 
 
+@pytest.mark.parametrize("odd", [{}, {"x": {"lastSignInDateTime": None}}, [], "never", 7], ids=repr)
+def test_activity_without_any_of_its_dates_does_not_say_that_nobody_signed_in(odd: object) -> None:
+    with pytest.raises(ValueError, match="cannot be read"):
+        parse_sign_in({"id": "a", "signInActivity": odd})
+    assert parse_sign_in({"id": "a", "signInActivity": None}).last_success is None
+
+
 def test_an_attempt_is_the_later_of_both_kinds_of_sign_in() -> None:
     activity = {"lastSignInDateTime": "2026-11-20T00:00:00Z"}
     later = {**activity, "lastNonInteractiveSignInDateTime": "2026-11-21T00:00:00Z"}
