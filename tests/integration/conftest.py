@@ -48,10 +48,9 @@ class ScenePlayer:
 
 
 @pytest.fixture(scope="session")
-def scene_player(tmp_path_factory: pytest.TempPathFactory, worker_id: str) -> ScenePlayer:
+def scene_player(tmp_path_factory: pytest.TempPathFactory) -> ScenePlayer:
     """The player of this process. Its folder belongs to the session: all processes share it."""
-    base = tmp_path_factory.getbasetemp()
-    folder = (base if worker_id == "master" else base.parent) / "scenes"
+    folder = tmp_path_factory.getbasetemp() / "scenes"
     folder.mkdir(exist_ok=True)
     return ScenePlayer(folder)
 
