@@ -43,6 +43,8 @@ ANY = frozenset[str]()
 HARMLESS: Mapping[tuple[str, str], frozenset[str]] = {
     # No policy lets users consent.
     ("authorizationPolicy", "permissionGrantPoliciesAssigned"): frozenset({"an empty list"}),
+    # The mailbox does as the organization does.
+    ("Get-CASMailbox", "SmtpClientAuthenticationDisabled"): frozenset({"null", "empty"}),
     # A licence of which nothing is known is not known to be needless, nor is one that a setting may
     # need that is not known.
     ("/users/{id}", "assignedPlans"): ANY,
