@@ -143,7 +143,8 @@ async def measure_status(order: ClientOrder) -> tuple[Meter, ClientFindings]:
     """Measures the status page, from its connection to its last byte."""
     from core.bootstrap import open_ledger
     from core.config.settings import Settings
-    from core.status.overview import build_status, load_all_guard_data
+    from core.status.loading import load_all_guard_data
+    from core.status.overview import build_status
     from core.web.pages import render_status_page
 
     settings = Settings.read(order["environ"])

@@ -62,12 +62,8 @@ from core.status.case_query import (
 )
 from core.status.document import build_status_document
 from core.status.guard_status import GuardData
-from core.status.overview import (
-    TenantStatus,
-    build_status,
-    load_all_guard_data,
-    load_shared_rows,
-)
+from core.status.loading import load_all_guard_data, load_shared_rows
+from core.status.overview import TenantStatus, build_status
 from core.status.remedy import list_steps
 
 SEVERITY_LABELS = tuple(level.label for level in Severity if level is not Severity.INFO)

@@ -22,7 +22,8 @@ from core.ncrontab import CronSchedule
 from core.notifications.digest_card import build_digest_card
 from core.ports import DIGEST_PARTITION, Claim, World
 from core.status.guard_status import DEFAULT_RUN_TIME
-from core.status.overview import build_status, load_all_guard_data, load_shared_rows
+from core.status.loading import load_all_guard_data, load_shared_rows
+from core.status.overview import build_status
 
 log = logging.getLogger("exoguard.weekly")
 

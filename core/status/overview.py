@@ -7,23 +7,21 @@ operator is needed. `ok`: every guard that is on scanned on time and completely,
 `off`: every guard is off.
 """
 
-import asyncio
+import logging
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from datetime import datetime, timedelta
 from functools import reduce
 
-from core.errors import LedgerError
+from core.errors import MISTAKES, explain_error
 from core.microsoft365.permissions import ExcessPermissions, find_excess_permissions
-from core.model.activity import ActivityCursor
 from core.model.cases import Case
 from core.model.changes import ChangeRecord
 from core.model.findings import Severity
 from core.model.guards import GuardConfig, Mode
-from core.model.outbox import ChannelFault, ChannelHealth
+from core.model.outbox import ChannelFault
 from core.model.requests import OperatorRequest
 from core.model.state import ProbeReport
-from core.ports import CHANNEL_PARTITION, CONTAINMENT_PARTITION, Ledger
 from core.status.activity_status import LogStatus, build_log_statuses
 from core.status.case_groups import CaseGroup, group_cases
 from core.status.channel_status import ChannelStatus, build_channel_statuses, is_silent
@@ -31,7 +29,6 @@ from core.status.counts import StatusCounts, count_guard, select_open_cases
 from core.status.daily_history import DailyCounts, build_daily_history
 from core.status.guard_status import (
     DEFAULT_RUN_TIME,
-    RECENT_REQUEST_WINDOW,
     RUN_MARGIN,
     ExemptionView,
     GuardData,
@@ -49,12 +46,13 @@ from core.status.guard_status import (
     list_recent_requests,
     sort_cases,
 )
+from core.status.loading import NOTHING_SHARED, SharedRows
 from core.status.run_history import RunSummary, parse_runs
 from core.tenant.readers import GrantedPermissions
 from core.time_format import format_duration, format_time
 
-# Enough runs to include the last complete scan of a guard that runs every quarter of an hour.
-MAX_RUNS = 120
+log = logging.getLogger("exoguard.status")
+
 # Notifications that wait for longer are not in transit: the channel does not accept them.
 DELIVERY_GRACE = timedelta(minutes=30)
 # For so long an event that is over is on the status page; the ledger holds it a little longer.
@@ -227,93 +225,6 @@ class TenantStatus:
         return tuple(sorted(every, key=lambda one: one.request.at, reverse=True))
 
 
-GUARDLESS_TITLES: Mapping[str, str] = {
-    CONTAINMENT_PARTITION: "Containment",
-    CHANNEL_PARTITION: "Channels",
-}
-"""What is shown in place of a guard's title, of requests that concern none."""
-
-
-@dataclass(frozen=True, slots=True)
-class SharedRows:
-    """What is on record of no guard in particular."""
-
-    cursors: Mapping[str, ActivityCursor] = field(default_factory=dict)
-    """How far the audit logs were read."""
-    healths: Mapping[str, ChannelHealth] = field(default_factory=dict)
-    """How each channel besides Teams answered lately."""
-    probe: ProbeReport | None = None
-    """The last probe of the assumptions."""
-    requests: tuple[RequestView, ...] = ()
-    """The recent requests that concern no guard."""
-    unread: tuple[str, ...] = ()
-    """What of these cannot be read now, in words."""
-
-
-NOTHING_SHARED = SharedRows()
-
-
-async def load_shared_rows(ledger: Ledger, now: datetime) -> SharedRows:
-    """Load what is on record of no guard in particular; of what cannot be read, its name."""
-
-    async def load_cursors(rows: SharedRows) -> SharedRows:
-        return replace(rows, cursors=(await ledger.load_activity()).cursors)
-
-    async def load_healths(rows: SharedRows) -> SharedRows:
-        return replace(rows, healths=await ledger.load_channel_healths())
-
-    async def load_probe(rows: SharedRows) -> SharedRows:
-        return replace(rows, probe=await ledger.load_probe())
-
-    async def load_requests(rows: SharedRows) -> SharedRows:
-        found = [
-            RequestView(partition, title, one)
-            for partition, title in GUARDLESS_TITLES.items()
-            for one in list_recent_requests(
-                await ledger.list_requests(partition, now - RECENT_REQUEST_WINDOW), now
-            )
-        ]
-        return replace(rows, requests=tuple(found))
-
-    rows = SharedRows()
-    for what, load in (
-        ("how the audit logs are read", load_cursors),
-        ("how the channels answered", load_healths),
-        ("how the tenant answered when it was probed", load_probe),
-        ("what was asked for of accounts and channels", load_requests),
-    ):
-        try:
-            rows = await load(rows)
-        except LedgerError:
-            rows = replace(rows, unread=(*rows.unread, what))
-    return rows
-
-
-async def load_all_guard_data(
-    ledger: Ledger, configs: Iterable[GuardConfig], *, with_history: bool = False
-) -> list[GuardData]:
-    """Load what the ledger holds of every guard; of one that cannot be read, the reason."""
-    return await asyncio.gather(
-        *(load_guard_data(ledger, config, with_history=with_history) for config in configs)
-    )
-
-
-async def load_guard_data(
-    ledger: Ledger, config: GuardConfig, *, with_history: bool = False
-) -> GuardData:
-    """Load what the ledger holds of one guard; its archive only if asked for."""
-    guard = config.guard.name
-    try:
-        return GuardData(
-            config,
-            await (ledger.load_history(guard) if with_history else ledger.load(guard)),
-            await ledger.list_recent_runs(guard, MAX_RUNS),
-            await ledger.load_shards(guard),
-        )
-    except LedgerError as error:
-        return GuardData(config, read_error=str(error))
-
-
 def build_status(
     all_data: Sequence[GuardData],
     now: datetime,
@@ -330,7 +241,7 @@ def build_status(
     since = min((run.started_at for one in runs for run in one), default=None)
     grace = run_time + RUN_MARGIN
     guards = tuple(
-        build_guard_status(data, of_guard, now, since, grace)
+        show_guard(data, of_guard, now, since, grace)
         for data, of_guard in zip(all_data, runs, strict=True)
     )
     logs = build_log_statuses(shared.cursors, now)
@@ -348,9 +259,9 @@ def build_status(
         [
             *list_overall_reasons(guards, permissions),
             *(
-                HealthReason(Health.ATTENTION, f"{log.title}: {log.trouble}")
-                for log in logs
-                if log.trouble
+                HealthReason(Health.ATTENTION, f"{one.title}: {one.trouble}")
+                for one in logs
+                if one.trouble
             ),
             *(
                 HealthReason(Health.ATTENTION, f"{what} cannot be read now")
@@ -386,6 +297,24 @@ def build_status(
         shared_requests=shared.requests,
         logs=logs,
     )
+
+
+def show_guard(
+    data: GuardData,
+    runs: Sequence[RunSummary],
+    now: datetime,
+    since: datetime | None,
+    grace: timedelta,
+) -> GuardStatus:
+    """The status of one guard. A mistake about something in its state keeps nobody from seeing the
+    other guards: it counts as state that cannot be read.
+    """
+    try:
+        return build_guard_status(data, runs, now, since, grace)
+    except MISTAKES as error:
+        log.exception("%s: its state cannot be shown", data.config.guard.name)
+        unread = GuardData(data.config, runs=data.runs, read_error=explain_error(error))
+        return build_guard_status(unread, runs, now, since, grace)
 
 
 def build_guard_status(

@@ -35,7 +35,8 @@ from core.model.runs import RunReport
 from core.ncrontab import CronSchedule
 from core.ports import ACTIVITY_PARTITION
 from core.status.document import build_status_document
-from core.status.overview import build_status, load_guard_data
+from core.status.loading import load_guard_data
+from core.status.overview import build_status
 from core.status.run_history import parse_run
 from sandbox.functions_host.azurite import Azurite
 from tests.support.acts import build_act

@@ -14,7 +14,8 @@ from core.model.changes import ChangeState
 from core.model.guards import Mode
 from core.model.requests import OperatorRequest, RequestKind
 from core.status.guard_status import Health
-from core.status.overview import build_status, load_all_guard_data
+from core.status.loading import load_all_guard_data
+from core.status.overview import build_status
 from tests.support.fakes.ledger import Partition
 from tests.support.synthetic_guard import (
     ALERT_CONFIG,

@@ -24,7 +24,8 @@ from core.notifications.digest_card import build_digest_card
 from core.notifications.run_cards import build_cards
 from core.ports import World
 from core.status.guard_status import GuardData
-from core.status.overview import MAX_RUNS, TenantStatus
+from core.status.loading import MAX_RUNS
+from core.status.overview import TenantStatus
 from core.tenant.port import Tenant
 from tests.support.adaptive_cards import (
     PUBLIC_URL,

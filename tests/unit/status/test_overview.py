@@ -410,6 +410,19 @@ def test_state_that_cannot_be_read_is_failing_and_says_why() -> None:
     assert words(found) == "its state cannot be read: the state table answers 503"
 
 
+def test_a_mistake_about_one_guard_keeps_nobody_from_seeing_the_others() -> None:
+    severity: Any = "grave"
+    odd = replace(case(), severity=severity)
+    found = build_status(
+        [GuardData(QUARTERLY, snapshot(odd)), GuardData(QUARTERLY, snapshot(case()))], NOW
+    )
+    broken, sound = found.guards
+    assert broken.read_error.startswith("a mistake of the app, TypeError at ")
+    assert (broken.health, broken.open_cases) == (Health.FAILING, ())
+    assert sound.open_cases == (case(),)
+    assert "its state cannot be read: a mistake of the app" in words(found)
+
+
 def test_notifications_pending_for_long_are_failing() -> None:
     fresh = case(
         notification=Notification.OPENED,
