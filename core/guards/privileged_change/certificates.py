@@ -66,17 +66,21 @@ def build_authority(values: Mapping[str, object], *, is_root: bool) -> WatchedIt
 
 
 def identify_authority(values: Mapping[str, object]) -> str:
-    """What an authority is known by: its key, else its certificate, else that certificate's hash.
+    """What an authority is known by: its key, or else its certificate's hash, or its object's id.
 
     The identifier of its key is what its maker calls it: with that of a trusted authority, another
-    would pass for it. Only where nothing else is shown, it counts, beside the id of the object.
+    would pass for it. It counts beside the id of an object that shows nothing else, and in place of
+    a certificate that cannot be read; whoever signs by one that can be is known by something else.
     """
-    certificate = get_text(values, "certificate")
+    certificate, issuer = get_text(values, "certificate"), get_text(values, "issuer")
     if key := find_public_key(certificate):
         return hash_parts(key.hex())
-    names = ("id", "issuer", *KEY_IDENTIFIERS)
-    shown = certificate or get_text(values, "thumbprint").upper()
-    return hash_parts(shown) if shown else hash_parts(*(get_text(values, name) for name in names))
+    called = next(filter(None, (get_text(values, name) for name in KEY_IDENTIFIERS)), "")
+    if certificate:
+        return hash_parts(issuer, called.upper()) if called else hash_parts(certificate)
+    if thumbprint := get_text(values, "thumbprint"):
+        return hash_parts(thumbprint.upper())
+    return hash_parts(get_text(values, "id"), issuer, called)
 
 
 def describe_case(rows: SourceRows) -> Iterator[WatchedItem]:

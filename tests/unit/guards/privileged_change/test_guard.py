@@ -342,6 +342,7 @@ def store(*rows: Mapping[str, Any]) -> Mapping[str, Any]:
 
 KEPT = {"certificate": build_certificate("k"), "issuerSki": "AB", "issuer": "CN=Contoso"}
 HASHED = {"thumbprint": "T1", "issuerSubjectKeyIdentifier": "AB", "issuer": "CN=Contoso"}
+ODD = {**KEPT, "certificate": "MIIB"}
 BARE = {"id": "a1", "issuerSubjectKeyIdentifier": "AB", "issuer": "CN=Contoso"}
 
 
@@ -353,6 +354,9 @@ BARE = {"id": "a1", "issuerSubjectKeyIdentifier": "AB", "issuer": "CN=Contoso"}
         # Its maker chose the identifier and the names of a trusted authority.
         pytest.param(KEPT, {"certificate": build_certificate("thief")}, True, id="another key"),
         pytest.param(KEPT, {"certificate": "MIIB"}, True, id="an unreadable certificate"),
+        # Neither of two can be read: then there is nothing but what their key is called.
+        pytest.param(ODD, {"certificate": "MIIC"}, False, id="renewed and unreadable"),
+        pytest.param(ODD, {"certificate": "MIIC", "issuerSki": "CD"}, True, id="other and unread"),
         pytest.param(HASHED, {"thumbprint": "t1", "id": "a2"}, False, id="the same hash"),
         pytest.param(HASHED, {"thumbprint": "T2"}, True, id="another hash"),
         pytest.param(BARE, {"isIssuerHintEnabled": True}, False, id="the same object"),
