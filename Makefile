@@ -46,15 +46,16 @@ test: ready ## Lint, types, import contracts, infrastructure and all tests
 	@echo "==> pytest: the tests"
 	@$(PYTHON) -m pytest --numprocesses=$(WORKERS) --durations=10 $(ARGS)
 
-# The first process that imports something compiles it. Where nothing is compiled yet, one processor
-# does that while another checks all types for the first time.
+# The first process that imports something compiles it, and those that begin at the same time do so
+# all at once: before several of them run the tests, one looks at what there is to run, unless
+# nothing has changed since one did.
 COMPILED = .pytest_cache/compiled
 
 collect: ready $(COMPILED)
 
-$(COMPILED): | ready
+$(COMPILED): Makefile pyproject.toml requirements-dev.txt $(shell find $(TYPED) -name '*.py') | ready
 	@echo "==> pytest: what there is to test"
-	@found=$$($(PYTHON) -m pytest --collect-only -qq $(ARGS)) || { echo "$$found"; exit 1; }
+	@found=$$($(PYTHON) -m pytest --numprocesses=0 --collect-only -qq $(ARGS)) || { echo "$$found"; exit 1; }
 	@$(if $(ARGS),true,mkdir -p $(@D) && touch $@)
 
 check: test ## The same as make test

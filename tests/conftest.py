@@ -11,11 +11,8 @@ from sandbox.functions_host.azurite import Azurite
 from tests.support.shared_azurite import (
     get_shared_azurite,
     offer_accounts,
-    open_port,
     stop_shared_azurite,
 )
-
-pytest_plugins = ("tests.support.forked_workers",)
 
 # function_app refuses to start without settings, here and in processes that tests start.
 os.environ.setdefault("TENANT_ID", "00000000-0000-4000-8000-000000000001")
@@ -53,12 +50,10 @@ LONG_FILES = (
 )
 
 
-@pytest.hookimpl(wrapper=True)
-def pytest_start_workers() -> Generator[None]:
-    """Has one Azurite for all workers: each would need seconds to start its own."""
-    port = open_port()
-    yield
-    offer_accounts(port)
+def pytest_configure(config: pytest.Config) -> None:
+    """Has one Azurite for all processes: each would need seconds to start its own."""
+    if config.getoption("numprocesses"):
+        offer_accounts()
 
 
 def pytest_unconfigure() -> None:

@@ -48,9 +48,10 @@ class ScenePlayer:
 
 
 @pytest.fixture(scope="session")
-def scene_player(tmp_path_factory: pytest.TempPathFactory) -> ScenePlayer:
+def scene_player(tmp_path_factory: pytest.TempPathFactory, worker_id: str) -> ScenePlayer:
     """The player of this process. Its folder belongs to the session: all processes share it."""
-    folder = tmp_path_factory.getbasetemp() / "scenes"
+    base = tmp_path_factory.getbasetemp()
+    folder = (base if worker_id == "master" else base.parent) / "scenes"
     folder.mkdir(exist_ok=True)
     return ScenePlayer(folder)
 

@@ -62,17 +62,15 @@ async def tell_account(_: asyncio.StreamReader, writer: asyncio.StreamWriter) ->
     writer.close()
 
 
-def open_port() -> socket.socket:
-    """Let processes that are started from here on ask at a port for accounts: they will wait."""
-    port = socket.create_server(("127.0.0.1", 0))
-    os.environ[AZURITE_PORT_VARIABLE] = str(port.getsockname()[1])
-    return port
+def offer_accounts() -> None:
+    """Let processes that are started from here on ask this one for accounts."""
 
+    async def listen() -> int:
+        server = await asyncio.start_server(tell_account, "127.0.0.1", 0)
+        return int(server.sockets[0].getsockname()[1])
 
-def offer_accounts(port: socket.socket) -> None:
-    """Answer those that ask at a port, in the thread that keeps Azurite."""
-    answering = asyncio.start_server(tell_account, sock=port)
-    asyncio.run_coroutine_threadsafe(answering, get_loop()).result()
+    port = asyncio.run_coroutine_threadsafe(listen(), get_loop()).result()
+    os.environ[AZURITE_PORT_VARIABLE] = str(port)
 
 
 def ask_for_account(port: int) -> Azurite:
