@@ -7,7 +7,6 @@ operator is needed. `ok`: every guard that is on scanned on time and completely,
 `off`: every guard is off.
 """
 
-import logging
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from datetime import datetime, timedelta
@@ -50,8 +49,6 @@ from core.status.loading import NOTHING_SHARED, SharedRows
 from core.status.run_history import RunSummary, parse_runs
 from core.tenant.readers import GrantedPermissions
 from core.time_format import format_duration, format_time
-
-log = logging.getLogger("exoguard.status")
 
 # Notifications that wait for longer are not in transit: the channel does not accept them.
 DELIVERY_GRACE = timedelta(minutes=30)
@@ -312,7 +309,6 @@ def show_guard(
     try:
         return build_guard_status(data, runs, now, since, grace)
     except MISTAKES as error:
-        log.exception("%s: its state cannot be shown", data.config.guard.name)
         unread = GuardData(data.config, runs=data.runs, read_error=explain_error(error))
         return build_guard_status(unread, runs, now, since, grace)
 
