@@ -76,16 +76,14 @@ class MarkBook:
             at = group.find(packed, at + 1)
         return group, at + MARK_BYTES if at >= 0 else 0
 
-    def list_beginnings(self) -> set[str]:
-        """The first two digits of all marks."""
-        return {f"{number >> GROUP_BITS - 8:02x}" for number in self.groups}
+    def list_first_digits(self) -> set[str]:
+        """The first digits of all marks."""
+        return {f"{number >> GROUP_BITS - 4:x}" for number in self.groups}
 
-    def list_alike(self, beginning: str) -> Iterator[tuple[str, str, bool]]:
-        """The marks with two first digits, in order: each with its letters, and whether it was
-        seen.
-        """
-        first = int(beginning, 16) << GROUP_BITS - 8
-        for number in range(first, first + (1 << GROUP_BITS - 8)):
+    def list_alike(self, digit: str) -> Iterator[tuple[str, str, bool]]:
+        """The marks with a first digit in order: each with its letters, and whether it was seen."""
+        first = int(digit, 16) << GROUP_BITS - 4
+        for number in range(first, first + (1 << GROUP_BITS - 4)):
             group = self.groups.get(number, b"")
             entries = sorted(
                 bytes(group[at : at + ENTRY_BYTES]) for at in range(0, len(group), ENTRY_BYTES)

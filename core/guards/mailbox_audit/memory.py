@@ -17,8 +17,8 @@ from core.tenant.known_traits import KnownTraits, note_traits
 
 KIND = "recorded-reading"
 ROW_PREFIX = f"{KIND}-"
-GROUP_DIGITS = 2
-"""256 groups: a row each in a small tenant, and several where one grows too large."""
+GROUP_DIGITS = 1
+"""Sixteen groups: a row each in a small tenant, and several where one grows too large."""
 MAX_ROW_MARKS = 200
 """A row holds few enough for `core.tenant.known_traits.MAX_TRAITS`: about 700 rows in a tenant of
 100,000."""
@@ -116,7 +116,7 @@ class RecordingMemory:
         """All rows as they are now. After a whole listing those mailboxes that it did not show are
         missed, and those that have been for long are forgotten.
         """
-        return self.build_group_rows(self.marks.list_beginnings(), is_whole=is_whole)
+        return self.build_group_rows(self.marks.list_first_digits(), is_whole=is_whole)
 
     def build_group_rows(self, groups: Collection[str], *, is_whole: bool) -> Iterator[KnownTraits]:
         """The rows of some groups, and after them those that hold nothing any more."""

@@ -16,7 +16,7 @@ some_letters = st.sets(st.sampled_from(LETTERS)).map(lambda few: "".join(sorted(
 
 
 def list_all(book: MarkBook) -> list[tuple[str, str, bool]]:
-    return [one for first in sorted(book.list_beginnings()) for one in book.list_alike(first)]
+    return [one for first in sorted(book.list_first_digits()) for one in book.list_alike(first)]
 
 
 @given(st.lists(st.tuples(marks, some_letters)), st.lists(st.tuples(marks, some_letters)))
@@ -41,7 +41,7 @@ def test_marks_of_a_small_tenant_are_few() -> None:
     assert (list_all(book), book.get_letters(MARK)) == ([], "")
     book.put(MARK, "AO")
     assert list_all(book) == [(MARK, "AO", False)]
-    assert book.list_beginnings() == {"ab"}
+    assert book.list_first_digits() == {"a"}
 
 
 def test_the_end_of_a_mark_and_the_beginning_of_the_next_are_no_mark() -> None:

@@ -477,8 +477,8 @@ def keep_rows(memory: RecordingMemory, rows: dict[str, KnownTraits]) -> dict[str
 
 def find_alike(count: int) -> list[str]:
     """Mailboxes whose marks begin alike, so that they share a row as long as one is enough."""
-    group = build_mark("m0")[:2]
-    return [one for number in range(300 * count) if build_mark(one := f"m{number}")[:2] == group][
+    group = build_mark("m0")[:1]
+    return [one for number in range(300 * count) if build_mark(one := f"m{number}")[:1] == group][
         :count
     ]
 
@@ -513,13 +513,13 @@ def test_a_row_with_too_many_marks_is_divided_and_what_it_held_is_recalled() -> 
 
 
 def test_marks_that_go_on_alike_are_divided_where_they_differ() -> None:
-    marks = [f"ab{number:0{MARK_LENGTH - 2}x}" for number in range(4 * MAX_ROW_MARKS)]
-    rows = dict(divide_marks("ab", marks))
+    marks = [f"a{number:0{MARK_LENGTH - 1}x}" for number in range(4 * MAX_ROW_MARKS)]
+    rows = dict(divide_marks("a", marks))
     assert [mark for part in rows.values() for mark in part] == marks
     assert max(map(len, rows.values())) <= MAX_ROW_MARKS
     for prefix, part in rows.items():
         for mark in part:
-            assert f"{int(mark[2:], 16):0{4 * (MARK_LENGTH - 2)}b}".startswith(prefix[2:])
+            assert f"{int(mark[1:], 16):0{4 * (MARK_LENGTH - 1)}b}".startswith(prefix[1:])
 
 
 def test_a_save_in_the_middle_has_the_rows_alone_in_which_something_changed() -> None:

@@ -1,7 +1,10 @@
 """Rows of audit settings into `core.tenant.auditing`. Pure."""
 
+from functools import lru_cache
+
 from core.adapters.m365.mailboxes import parse_mailbox
 from core.adapters.parsing import (
+    CACHED_NAMES_LENGTH,
     ResponseRow,
     parse_identifier,
     parse_name_set,
@@ -39,13 +42,24 @@ def parse_audit_names(row: ResponseRow, name: str) -> frozenset[str] | None:
         return None
     listed = parse_value_list(row[name])
     words = [part for part in listed if isinstance(part, str)]
-    if len(words) < len(listed):
-        return None
-    text = ",".join(words)
-    found = parse_names(text)
-    if "none" not in text.lower():
-        return found
-    return frozenset(word for word in found if word.lower() != "none")
+    return parse_actions(",".join(words)) if len(words) == len(listed) else None
+
+
+def parse_actions(text: str) -> frozenset[str]:
+    """The actions in a text, which may say by the word None that there are none."""
+    usual = len(text) <= CACHED_NAMES_LENGTH
+    return parse_usual_actions(text) if usual else drop_none(parse_names(text))
+
+
+@lru_cache(256)
+def parse_usual_actions(text: str) -> frozenset[str]:
+    """The same of a short text: nearly all mailboxes of a tenant have the same few lists."""
+    return drop_none(parse_names(text))
+
+
+def drop_none(words: frozenset[str]) -> frozenset[str]:
+    """Words without the one that stands for none."""
+    return frozenset(word for word in words if word.lower() != "none")
 
 
 def parse_mailbox_audit(row: ResponseRow) -> MailboxAudit:
