@@ -113,8 +113,8 @@ def build_item_failure(item: object, error: Exception) -> ReadFailure:
     if mailbox:
         return build_mailbox_failure(mailbox, explain_error(error))
     ids, kind = list_ids(item), type(item).__name__
-    names = (get_text(one, name) for one in iter_parts(item) for name in NAMES)
-    own, other = get_text(item, "object_id"), next(iter(ids), "")
+    names = (read_field(one, name) for one in iter_parts(item) for name in NAMES)
+    own, other = read_field(item, "object_id"), next(iter(ids), "")
     subject = next(filter(None, names), "") or own or other
     return ReadFailure(
         JUDGEMENT,
@@ -136,7 +136,7 @@ def list_ids(item: object) -> list[str]:
         for part in iter_parts(item)
         for name in list_fields(part)
         if name == "id" or name.endswith("_id")
-        if (text := get_text(part, name))
+        if (text := read_field(part, name))
     ]
 
 
@@ -154,7 +154,7 @@ def list_fields(part: object) -> Sequence[str]:
     return (*getattr(kind, "__dataclass_fields__", ()), *getattr(kind, "__struct_fields__", ()))
 
 
-def get_text(part: object, name: str) -> str:
+def read_field(part: object, name: str) -> str:
     """A text of a part of an item; empty where it has none."""
     value = getattr(part, name, "")
     return value if isinstance(value, str) else ""

@@ -102,13 +102,14 @@ def explain_absence(
     """
     if not runs:
         return ()
-    schedule, due = CronSchedule.parse(config.schedule), max(one.last_active_at for one in runs)
+    schedule, last = CronSchedule.parse(config.schedule), max(one.last_active_at for one in runs)
+    due = last
     for _ in range(FAILURES_IN_A_ROW):
         due = schedule.find_next(due)
     if now - due <= grace:
         return ()
-    last = format_time(max(one.last_active_at for one in runs))
-    return (Fact("", f"its last run was on {last}, and those that were due since left no trace"),)
+    when = format_time(last)
+    return (Fact("", f"its last run was on {when}, and those that were due since left no trace"),)
 
 
 def build_failing_finding(config: GuardConfig, facts: tuple[Fact, ...]) -> Finding:
