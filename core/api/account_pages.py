@@ -137,6 +137,8 @@ def build_plan_answer(
         return PlanAnswer(action=back, action_text="Take it back")
     if found.is_under_way and not options.acts:
         return PlanAnswer(obstacle=STANDS_STILL.format(mode=options.mode))
+    if found.is_under_way and found.stalled:
+        return PlanAnswer(obstacle=f"it stands still, and is tried again: {found.stalled}")
     if found.state is not ContainmentState.PLANNED:
         return PlanAnswer()
     if not is_operator:

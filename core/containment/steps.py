@@ -164,6 +164,8 @@ async def conclude(desk: Desk, containment: Containment) -> None:
             state=ContainmentState.DONE,
             ended_at=now,
             untold=containment.untold or "done",
+            stalled="",
+            is_stall_told=False,
             look_again_at=now + LOOK_AGAIN_AFTER if is_looked_at_again(containment) else None,
         )
     request = desk.requests.get(containment.order_id)
@@ -196,7 +198,12 @@ async def take_back(desk: Desk, containment: Containment) -> None:
     now = desk.world.now()
     if not list_steps_to_return(containment):
         containment = replace(
-            containment, state=ContainmentState.UNDONE, undone_at=now, untold="undone"
+            containment,
+            state=ContainmentState.UNDONE,
+            undone_at=now,
+            untold="undone",
+            stalled="",
+            is_stall_told=False,
         )
         exemption = Exemption.grant(
             containment.account_id,

@@ -37,7 +37,7 @@ from core.containment.options import ContainmentOptions
 from core.containment.picture import MailboxJudge, read_picture
 from core.containment.planning import Plan, plan_containment
 from core.containment.rules import RuleEvidence, RuleOrder, find_rule_orders
-from core.containment.steps import carry_out, summarize_undo, take_back
+from core.containment.steps import carry_out, list_steps_to_return, summarize_undo, take_back
 from core.errors import LedgerError
 from core.keys import format_descending_time, hash_parts
 from core.model.containment import (
@@ -56,6 +56,7 @@ log = logging.getLogger("exoguard.containment")
 
 ORDERS = frozenset({RequestKind.CONTAIN, RequestKind.UNCONTAIN})
 ORDERS_PERIOD = timedelta(days=1)
+MAX_STALL_TEXT = 300
 RULE_SINCE = "rule-since|"
 """What the name of a check begins with that says since when a rule is on."""
 
@@ -98,9 +99,27 @@ async def process_containments(
 
 
 async def go_on_with(desk: Desk, containments: Iterable[Containment]) -> None:
-    """Go on with some containments as they were found."""
+    """Go on with some containments as they were found, or say why they stand still."""
     for containment in containments:
-        await do_alone(desk, containment.id, go_on(desk, containment))
+        if desk.options.acts:
+            why = await do_alone(desk, containment.id, go_on(desk, containment))
+        else:
+            why = f"CONTAINMENT_MODE is {desk.options.mode}, and not enforce"
+            desk.log_lines.append(f"{containment.id} stands still: {why}")
+        latest = desk.containments[containment.id]
+        if latest.is_under_way:
+            why = quote_text(why or describe_waiting(latest), MAX_STALL_TEXT)
+            await desk.save(replace(latest, stalled=why))
+
+
+def describe_waiting(containment: Containment) -> str:
+    """Which steps got no definite answer, in this tick and in one before."""
+    if containment.state is ContainmentState.UNDOING:
+        steps = list_steps_to_return(containment)
+    else:
+        steps = [step for step in containment.steps if step.is_open]
+    texts = [f"{step.name} ({step.result})" if step.result else step.name for step in steps]
+    return f"no definite answer came to {', '.join(texts)}"
 
 
 async def look_again_at_all(desk: Desk) -> None:
@@ -120,9 +139,7 @@ async def forget_old(desk: Desk) -> None:
 
 async def go_on(desk: Desk, containment: Containment) -> None:
     """Go on with what a process that died, or an answer that did not come, left under way."""
-    if containment.is_under_way and not desk.options.acts:
-        desk.log_lines.append(f"{containment.id} stands still: CONTAINMENT_MODE is not enforce")
-    elif containment.state is ContainmentState.RUNNING:
+    if containment.state is ContainmentState.RUNNING:
         await carry_out(desk, containment)
     elif containment.state is ContainmentState.UNDOING:
         await take_back(desk, containment)

@@ -129,7 +129,7 @@ async def process_account_requests(
     world: World, options: ContainmentOptions, configs: Sequence[GuardConfig], run: str
 ) -> str:
     """Process everything about accounts, if containment is on or anything waits."""
-    if not options.is_on and not await has_open_request(world):
+    if not options.is_on and not await has_work(world):
         return "off"
     forwarding = next((one for one in configs if one.guard.name == FORWARDING), None)
     evidence = await load_rule_evidence(world, configs) if options.rules else None
@@ -157,11 +157,16 @@ async def load_rule_evidence(world: World, configs: Sequence[GuardConfig]) -> Ru
     return RuleEvidence(cases, await world.ledger.load_acts(now - KEEP_ACTS, now))
 
 
-async def has_open_request(world: World) -> bool:
-    """Whether a request about an account waits for its answer."""
+async def has_work(world: World) -> bool:
+    """Whether a request about an account waits for its answer, a containment for its end, or what
+    became of one to be told.
+    """
     since = world.now() - OPEN_REQUESTS_PERIOD
     requests = await world.ledger.list_requests(CONTAINMENT_PARTITION, since)
-    return any(one.state is RequestState.REQUESTED for one in requests)
+    if any(one.state is RequestState.REQUESTED for one in requests):
+        return True
+    containments = await world.ledger.load_containments()
+    return any(one.is_under_way or one.untold for one in containments)
 
 
 async def process_waiting_account_requests(world: World, settings: Settings) -> str:

@@ -16,7 +16,7 @@ from core.containment.desk import Desk
 from core.engine.deliver import UNSENT, run_together, send_to_channels
 from core.engine.outbox import Outbox, list_rows_to_forget, put_notice
 from core.errors import MISTAKES, CardRejected, NotificationError, explain_error
-from core.model.containment import Containment
+from core.model.containment import STALLED, Containment
 from core.model.outbox import ENDS, Notice, OutboxRow
 from core.notifications.containment_card import (
     build_containment_card,
@@ -33,7 +33,7 @@ UNTOLD: tuple[type[Exception], ...] = (NotificationError, *MISTAKES)
 
 async def tell_containments(desk: Desk, known: Mapping[str, OutboxRow]) -> None:
     """Tell each channel what is new, and again what it has not taken yet."""
-    news = [one for one in desk.containments.values() if one.untold and not one.is_under_way]
+    news = [news for one in desk.containments.values() if (news := one.news)]
     outbox = await save_notices(desk, news, known)
     await run_together(send_cards(desk, news), send_to_channels(desk.world, desk.claim, outbox))
 
@@ -91,7 +91,10 @@ async def send_cards(desk: Desk, news: Iterable[Containment]) -> None:
         except UNTOLD as error:
             log.error("a card of a containment was not accepted: %s", explain_error(error))
         else:
-            await desk.save(replace(containment, untold=""))
+            told = desk.containments[containment.id]
+            is_stall = containment.untold == STALLED
+            changes = {"is_stall_told": True} if is_stall else {"untold": ""}
+            await desk.save(replace(told, **changes))
 
 
 async def send_card(desk: Desk, containment: Containment) -> None:

@@ -7,7 +7,7 @@ One row holds all of it, so what was there before a step is on record before the
 """
 
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from datetime import datetime, timedelta
 from enum import StrEnum
 
@@ -19,6 +19,8 @@ BLOCK = "block-sign-in"
 """The step without which an account is not contained."""
 SESSIONS = "end-sessions"
 """The step that counts only after the block: until then, whoever is told to end begins anew."""
+STALLED = "stalled"
+"""What there is to tell of a containment that stands still."""
 MAX_STEPS = 60
 MAX_STEP_TEXT = 600
 
@@ -127,6 +129,10 @@ class Containment:
     """SHA-256 of the evidence that was kept before and beside the steps."""
     untold: str = ""
     """What no card has told yet: planned, done, undone or enabled; empty if all is told."""
+    stalled: str = ""
+    """Why it stands still, in words; empty while it goes on, and once it is over."""
+    is_stall_told: bool = False
+    """Whether a card has told that it stood still: once, however often it does."""
 
     def find_step(self, name: str) -> ContainmentStep | None:
         """A step by its name."""
@@ -136,6 +142,18 @@ class Containment:
     def is_under_way(self) -> bool:
         """Whether it is being carried out or taken back."""
         return self.state in (ContainmentState.RUNNING, ContainmentState.UNDOING)
+
+    @property
+    def news(self) -> "Containment | None":
+        """What a card has to tell of it now; None if nothing.
+
+        While it is under way that is no more than that it stands still.
+        """
+        if not self.is_under_way:
+            return self if self.untold else None
+        if self.stalled and not self.is_stall_told:
+            return replace(self, untold=STALLED)
+        return None
 
 
 @dataclass(frozen=True, slots=True)

@@ -3,7 +3,7 @@
 from collections import Counter
 from collections.abc import Mapping
 
-from core.model.containment import Containment, ContainmentStep, StepState
+from core.model.containment import STALLED, Containment, ContainmentStep, StepState
 from core.notifications.adaptive_card import (
     MAX_MESSAGE_BYTES,
     CardElement,
@@ -21,6 +21,8 @@ from core.notifications.adaptive_card import (
 from core.status.containment_texts import (
     STEP_STATE_TEXTS,
     describe_news,
+    explain_stall,
+    get_actor,
     has_succeeded,
     is_partly_undone,
 )
@@ -42,20 +44,23 @@ def build_containment_card(
     headline = describe_news(containment)
     is_over = containment.untold == "undone"
     is_bad = (
-        containment.untold == "enabled"
+        containment.untold in ("enabled", STALLED)
         or (is_over and is_partly_undone(containment))
         or any(step.state in (StepState.FAILED, StepState.REFUSED) for step in containment.steps)
     )
     style = "attention" if is_bad else "good" if is_over else "warning"
     name = escape_markdown(containment.account_name or containment.account_id, MAX_NAME)
     body: list[CardElement] = [make_card_header("containment", headline, name, style)]
-    by = containment.ordered_by or containment.requested_by
-    by = containment.undone_by if is_over else by
+    by = escape_markdown(get_actor(containment), MAX_NAME)
     reason = escape_markdown(containment.reason, MAX_REASON)
-    body.append(make_text_block(f"By {escape_markdown(by, MAX_NAME)}: {reason}"))
+    body.append(make_text_block(f"By {by}: {reason}"))
     body.append(make_text_block(escape_markdown(summary, 400)))
     if containment.untold == "enabled":
         body.append(make_text_block(ENABLED_NOTE))
+    if containment.untold == STALLED:
+        why, advice = explain_stall(containment)
+        body.append(make_text_block(escape_markdown(why, MAX_REASON + 100)))
+        body.append(make_text_block(advice))
     page = build_app_url(public_url, "containments", containment.id)
     fallback = f"Exoguard: {headline}: {name}"
     buttons = make_link_button("Open the containment", page)

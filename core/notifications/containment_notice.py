@@ -4,12 +4,14 @@ from collections.abc import Iterator
 from datetime import datetime
 
 from core.keys import PREFIX_LENGTH, hash_parts
-from core.model.containment import Containment, ContainmentStep
+from core.model.containment import STALLED, Containment, ContainmentStep
 from core.model.findings import Fact, Severity, Step
 from core.model.outbox import Notice, NoticeEvent
 from core.status.containment_texts import (
     STEP_STATE_TEXTS,
     describe_news,
+    explain_stall,
+    get_actor,
     has_succeeded,
     is_block_missing,
 )
@@ -39,7 +41,7 @@ def build_containment_notice(containment: Containment, summary: str, now: dateti
         verdict=containment.untold,
         subject=name[:MAX_FACT],
         object_id=containment.account_id,
-        advice=ADVICE,
+        advice=explain_stall(containment)[1] if containment.untold == STALLED else ADVICE,
         steps=list_short_steps(
             tuple(Step(one.title, one.command) for one in containment.steps if not one.change)
         ),
@@ -64,9 +66,9 @@ def list_facts(containment: Containment) -> Iterator[Fact]:
     """Who wanted it and why, what stays for a person, and what came of each step, what failed
     first.
     """
-    by = containment.ordered_by or containment.requested_by
-    by = containment.undone_by if containment.untold == "undone" else by
-    yield Fact("by", quote_text(f"{by}: {containment.reason}", MAX_FACT))
+    if containment.untold == STALLED:
+        yield Fact("", quote_text(explain_stall(containment)[0], MAX_FACT))
+    yield Fact("by", quote_text(f"{get_actor(containment)}: {containment.reason}", MAX_FACT))
     persons = [step.title for step in containment.steps if not step.change]
     if persons:
         count = f"{len(persons)} steps: " if len(persons) > 1 else ""

@@ -57,6 +57,8 @@ class ContainmentDocument:
     blocked_at: datetime | None
     seconds_to_block: float | None
     ended_at: datetime | None
+    stands_still: str | None
+    """Why it does not go on, if it is under way and does not."""
     look_again_at: datetime | None
     undone_by: str | None
     undone_at: datetime | None
@@ -120,6 +122,7 @@ def build_containment_document(containment: Containment) -> ContainmentDocument:
         if started and blocked
         else None,
         ended_at=containment.ended_at,
+        stands_still=containment.stalled or None,
         look_again_at=containment.look_again_at,
         undone_by=containment.undone_by or None,
         undone_at=containment.undone_at,

@@ -6,6 +6,7 @@ from datetime import datetime
 from core.model.containment import (
     BLOCK,
     PLAN_WINDOW,
+    STALLED,
     Containment,
     ContainmentState,
     ContainmentStep,
@@ -34,7 +35,16 @@ OTHER_HEADLINES: Mapping[str, str] = {
     "planned": "A rule asks for an account to be contained",
     "undone": "A containment was taken back",
     "enabled": "A contained account was enabled again",
+    STALLED: "The containment of an account stands still",
 }
+STALL_ADVICE = (
+    "Exoguard tries to go on every few minutes. Until it does, do by hand what is not made yet: "
+    "block the account's sign-in first."
+)
+RELEASE_STALL_ADVICE = (
+    "Exoguard tries to go on every few minutes. Until it does, take back by hand what is still to "
+    "be taken back, if that cannot wait."
+)
 
 
 def is_block_missing(containment: Containment) -> bool:
@@ -64,6 +74,21 @@ def has_succeeded(containment: Containment, step: ContainmentStep) -> bool:
     return step.state in (StepState.DONE, StepState.UNDONE)
 
 
+def get_actor(containment: Containment) -> str:
+    """Who has an account contained, or has that taken back."""
+    if containment.state in (ContainmentState.UNDOING, ContainmentState.UNDONE):
+        return containment.undone_by
+    return containment.ordered_by or containment.requested_by
+
+
+def explain_stall(containment: Containment) -> tuple[str, str]:
+    """Why a containment stands still, and what to do meanwhile, as sentences."""
+    is_release = containment.state is ContainmentState.UNDOING
+    what = "It is being taken back, and stands" if is_release else "It stands"
+    advice = RELEASE_STALL_ADVICE if is_release else STALL_ADVICE
+    return f"{what} still: {containment.stalled}.", advice
+
+
 def describe_state(containment: Containment, now: datetime) -> str:
     """How far a containment has come, as a sentence."""
     match containment.state:
@@ -88,6 +113,8 @@ def describe_news(containment: Containment) -> str:
     """The headline of the card that a containment waits for."""
     if containment.untold == "undone" and is_partly_undone(containment):
         return "A containment was taken back, but not all of it"
+    if containment.untold == STALLED and containment.state is ContainmentState.UNDOING:
+        return "Taking back a containment stands still"
     if containment.untold != "done":
         return OTHER_HEADLINES.get(containment.untold, "A containment changed")
     if is_block_missing(containment):

@@ -13,6 +13,7 @@ from core.containment.planning import DEFAULT_CHOICES, STEP_CHOICES, STEP_TEXTS
 from core.keys import hash_parts
 from core.model.containment import ContainmentState
 from core.ports import CONTAINMENT_PARTITION
+from core.status.containment_document import build_containment_document
 from core.tenant.directory import RoleHolder
 from tests.support.containment_stage import MIA, build_tenant
 from tests.support.fakes.clock import START
@@ -340,3 +341,19 @@ async def test_a_containment_that_stands_still_says_what_to_set() -> None:
     assert "stands still" not in await person.look(containment)
     person.api.environ["CONTAINMENT_MODE"] = "alert"
     assert "it stands still where it was: set it to enforce" in await person.look(containment)
+
+
+async def test_a_containment_under_way_says_why_it_does_not_go_on() -> None:
+    person = Person(ContainApi(caller=ANN))
+    containment = await person.ask_plan()
+    (plan,) = await person.api.ledger.load_containments()
+    running = replace(
+        plan, state=ContainmentState.RUNNING, stalled="<b>no answer", started_at=START
+    )
+    async with person.api.ledger.claim(CONTAINMENT_PARTITION, "a run") as claim:
+        assert claim
+        await claim.save(running)
+    page = await person.look(containment)
+    assert "It stands still, and is tried again: &lt;b&gt;no answer" in page
+    assert build_containment_document(running).stands_still == "<b>no answer"
+    assert build_containment_document(plan).stands_still is None

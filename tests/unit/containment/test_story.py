@@ -3,6 +3,7 @@
 import asyncio
 from collections.abc import Mapping
 from copy import replace
+from dataclasses import dataclass
 from datetime import timedelta
 from typing import Any, cast
 
@@ -16,6 +17,7 @@ from core.jobs.containment_news import tell_containments
 from core.model.containment import ContainmentState, StepState
 from core.model.findings import Severity
 from core.model.guards import Mode
+from core.model.outbox import NoticeEvent
 from core.model.requests import RequestKind, RequestState
 from core.ports import CONTAINMENT_PARTITION
 from core.tenant.containing import AccountDetail, DetailKind
@@ -657,3 +659,101 @@ async def test_a_card_that_is_rejected_is_followed_by_a_plain_one() -> None:
     assert "An account was contained" in str(card)
     assert MIA in str(card)
     assert (await stage.get_latest()).untold == ""
+
+
+# Standing still -----------------------------------------------------------------------------------
+
+
+def count_cards(stage: Stage, text: str) -> int:
+    return sum(text in str(card) for card in stage.channel.sent)
+
+
+async def begin(stage: Stage) -> None:
+    """Contain an account whose block gets no answer."""
+    stage.tenant.fail_change("BlockAccount", Unavailable("HTTP 503"))
+    await stage.contain()
+    assert not stage.channel.sent
+
+
+async def test_a_block_that_gets_no_answer_is_told_at_the_next_tick_and_once() -> None:
+    stage = Stage(channels=(FakeMessageChannel(least_severity=Severity.LOW),))
+    await begin(stage)
+    for _ in range(3):
+        await stage.process()
+    assert count_cards(stage, "The containment of an account stands still") == 1
+    card = str(stage.channel.sent)
+    assert "It stands still: no definite answer came to block" in card
+    assert "HTTP 503" in card
+    assert "block the account's sign-in first" in card
+    [told] = [row.notice for rows in stage.channels[0].sent for row in rows]
+    assert (told.event, told.severity) == (NoticeEvent.CONTAINED, Severity.CRITICAL)
+    assert told.facts[0].text.startswith("It stands still: no definite answer came to block-sign")
+    stage.tenant.clear_faults()
+    await stage.process()
+    latest = await stage.get_latest()
+    assert (latest.state, latest.stalled, latest.untold) == (ContainmentState.DONE, "", "")
+    assert count_cards(stage, "An account was contained") == 1
+
+
+@pytest.mark.parametrize("mode", [Mode.OFF, Mode.ALERT])
+async def test_a_mode_that_is_changed_meanwhile_is_named(mode: Mode) -> None:
+    stage = Stage()
+    await begin(stage)
+    stage.options = replace(ENFORCE, mode=mode)
+    await stage.process()
+    assert count_cards(stage, f"CONTAINMENT_MODE is {mode}, and not enforce") == 1
+    assert stage.is_enabled is True
+
+
+@dataclass
+class SleeplessStage(Stage):
+    """Meets a mistake wherever the app would wait, from some time on."""
+
+    is_sleepless: bool = False
+
+    async def sleep(self, seconds: float) -> None:
+        if self.is_sleepless:
+            raise TypeError("nobody foresaw this")
+        await super().sleep(seconds)
+
+
+async def test_a_mistake_at_each_tick_is_told_once_and_the_latest_reason_is_kept() -> None:
+    stage = SleeplessStage()
+    await begin(stage)
+    stage.is_sleepless = True
+    for _ in range(2):
+        await stage.process()
+    assert count_cards(stage, "stands still: a mistake of the app, TypeError at test") == 1
+    assert (await stage.get_latest()).stalled.startswith("a mistake of the app, TypeError at ")
+    stage.options = replace(ENFORCE, mode=Mode.ALERT)
+    await stage.process()
+    assert (await stage.get_latest()).stalled == "CONTAINMENT_MODE is alert, and not enforce"
+    assert len(stage.channel.sent) == 1
+
+
+async def test_what_no_channel_took_is_told_again_until_one_does() -> None:
+    stage = Stage()
+    await begin(stage)
+    stage.channel.is_down = True
+    await stage.process()
+    stage.channel.is_down = False
+    await stage.process()
+    assert count_cards(stage, "stands still") == 1
+
+
+async def test_taking_back_that_gets_no_answer_is_told_with_who_wants_it() -> None:
+    stage = Stage()
+    await stage.contain()
+    stage.channel.sent.clear()
+    stage.tenant.fail_change("BlockAccount", Unavailable("HTTP 503"))
+    await stage.ask(RequestKind.UNCONTAIN, requested_by="Bob")
+    for _ in range(2):
+        await stage.process()
+    card = str(stage.channel.sent)
+    assert "Taking back a containment stands still" in card
+    assert "By Bob: " in card
+    assert "It is being taken back, and stands still: no definite answer came to block" in card
+    stage.tenant.clear_faults()
+    await stage.process()
+    latest = await stage.get_latest()
+    assert (latest.state, latest.stalled) == (ContainmentState.UNDONE, "")

@@ -1,4 +1,4 @@
-"""What is dangerous in the mailbox of a taken account, by what its guard remembers."""
+"""What is dangerous in the mailbox of a taken account, and when there is anything to process."""
 
 from collections.abc import AsyncIterator
 from copy import replace
@@ -7,8 +7,10 @@ from typing import Any
 
 import pytest
 
+from core.errors import Unavailable
 from core.guards.mailbox_forwarding.guard import GUARD
-from core.jobs.containment import build_judge, judge_mailbox
+from core.jobs.containment import build_judge, judge_mailbox, process_account_requests
+from core.model.guards import Mode
 from core.tenant.changes import DisableInboxRule
 from core.tenant.domain_changes import compare_domains
 from core.tenant.known_traits import KnownTraits
@@ -16,7 +18,7 @@ from core.tenant.mail_flow import AcceptedDomain
 from core.tenant.readings import Reading
 from tests.support.builders import FORWARDING_CONFIG
 from tests.support.cases import build_case
-from tests.support.containment_stage import BOX, MIA, RULE, Stage
+from tests.support.containment_stage import BOX, ENFORCE, MIA, RULE, Stage
 from tests.support.fakes.clock import START
 
 OWN, DROP = AcceptedDomain("example.com"), AcceptedDomain("drop.example")
@@ -58,3 +60,22 @@ async def test_a_mistake_of_the_guard_leaves_the_mailbox_unread_and_the_account_
     assert [one.exc_info is not None for one in caplog.records if reason in one.getMessage()] == [
         True
     ]
+
+
+async def test_switched_off_it_is_told_what_stands_still_and_what_no_channel_took() -> None:
+    off = replace(ENFORCE, mode=Mode.OFF)
+    stage = Stage()
+    assert await process_account_requests(stage.world, off, (), "r1") == "off"
+    stage.tenant.fail_change("BlockAccount", Unavailable("HTTP 503"))
+    await stage.contain()
+    said = await process_account_requests(stage.world, off, (), "r2")
+    assert "stands still: CONTAINMENT_MODE is off" in said
+    assert "CONTAINMENT_MODE is off, and not enforce" in str(stage.channel.sent)
+    stage.tenant.clear_faults()
+    stage.channel.is_down = True
+    await stage.process()
+    stage.channel.is_down = False
+    assert (await stage.get_latest()).untold == "done"
+    await process_account_requests(stage.world, off, (), "r3")
+    assert "An account was contained" in str(stage.channel.sent)
+    assert await process_account_requests(stage.world, off, (), "r4") == "off"
