@@ -19,7 +19,7 @@ from core.errors import SettingsError
 from core.model.guards import Mode
 from core.model.outbox import TEAMS, ChannelFault
 from core.notifications.run_cards import build_cards
-from core.ports import NotificationChannel, World
+from core.ports import Ledger, NotificationChannel, World
 
 if TYPE_CHECKING:
     from core.adapters.table_storage.ledger import TableLedger
@@ -77,6 +77,29 @@ async def connect_world(
     `now`. `has_queue`: there is a queue for shards. `shared_by` is how many runs share the limit of
     concurrent requests. Raises SettingsError for settings that only an adapter can check.
     """
+    async with (
+        open_ledger(settings) as ledger,
+        connect_world_with(
+            ledger,
+            settings,
+            now or ledger.table.clock.now,
+            has_queue=has_queue,
+            shared_by=shared_by,
+        ) as world,
+    ):
+        yield world
+
+
+@asynccontextmanager
+async def connect_world_with(
+    ledger: Ledger,
+    settings: Settings,
+    now: Callable[[], datetime],
+    *,
+    has_queue: bool = False,
+    shared_by: int = 1,
+) -> AsyncIterator[World]:
+    """The same for a caller who holds the state already, in a table or in memory."""
     from core.adapters.channel_addresses import list_own_hosts
     from core.adapters.channels.connect import ChannelSetup, connect_channel
     from core.adapters.chosen_ways import ChosenWays
@@ -160,20 +183,15 @@ async def connect_world(
             )
             stack.push_async_callback(management.close)
         teams = connect_teams(settings, deadline + NOTIFY_SECONDS, stack)
-        ledger = await stack.enter_async_context(open_ledger(settings))
-        exchange.way_memory = WayMemory(
-            ledger.load_ways, ledger.save_way, now or ledger.table.clock.now
-        )
-        inbox_memory = InboxMemory(
-            ledger.load_inboxes, ledger.save_inboxes, now or ledger.table.clock.now
-        )
+        exchange.way_memory = WayMemory(ledger.load_ways, ledger.save_way, now)
+        inbox_memory = InboxMemory(ledger.load_inboxes, ledger.save_inboxes, now)
         setup = ChannelSetup(
             settings.values,
             graph,
             credential,
             list_own_hosts(settings["WEBHOOK_HOSTS"]),
             deadline + NOTIFY_SECONDS,
-            now or ledger.table.clock.now,
+            now,
             stack,
         )
         channels = tuple(
@@ -193,7 +211,7 @@ async def connect_world(
             connect_tenant(graph, exchange, management, inbox_memory=inbox_memory),
             ledger,
             teams,
-            now or ledger.table.clock.now,
+            now,
             partial(build_cards, may_contain=settings.containment.is_on),
             lambda: {
                 "graph": graph.request_count,

@@ -9,14 +9,14 @@ import asyncio
 import json
 import os
 import sys
-from collections.abc import Awaitable, Callable, Mapping, Sequence
-from contextlib import AsyncExitStack
+from collections.abc import AsyncIterator, Awaitable, Callable, Mapping, Sequence
+from contextlib import AbstractAsyncContextManager, AsyncExitStack, asynccontextmanager
 from dataclasses import dataclass, replace
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
 from core.adapters.retry import gate_for
-from core.bootstrap import connect_world, open_ledger
+from core.bootstrap import connect_world_with, open_ledger
 from core.config.catalog import CATALOG
 from core.config.settings import Settings, get_setting_prefix, list_settings
 from core.engine.run import create_run_id, run
@@ -25,10 +25,11 @@ from core.jobs.activity import read_activity
 from core.jobs.tenant_probe import probe_before_run
 from core.json_document import to_json
 from core.model.cases import Exemption
-from core.model.guards import GuardConfig
+from core.model.guards import GuardConfig, Mode
 from core.model.requests import OperatorRequest, RequestKind, RequestState
 from core.model.run_document import run_report_to_json
 from core.model.runs import RunReport
+from core.ports import Ledger, World
 from core.status.probe_document import build_probe
 from sandbox.console import SceneConsole, map_object_names
 from sandbox.faults.injection import parse_fault_argument
@@ -42,6 +43,8 @@ BETWEEN_TICKS = timedelta(hours=6)
 # The lease of a killed run expires within a minute.
 MAX_BUSY_ATTEMPTS = 15
 BUSY_WAIT_SECONDS = 5.0
+
+type StateOpener = Callable[[Settings], AbstractAsyncContextManager[Ledger]]
 
 
 @dataclass(slots=True)
@@ -69,6 +72,87 @@ def build_app_settings(
     }
 
 
+@dataclass(frozen=True, slots=True)
+class SceneApp:
+    """The app's own code with the settings of a scene."""
+
+    settings: Settings
+    clock: SteppingClock
+    open_state: StateOpener
+
+    @asynccontextmanager
+    async def connect_world(self) -> AsyncIterator[World]:
+        """The world of one run. What is random in it is not, so that a scene plays out alike."""
+        async with (
+            self.open_state(self.settings) as ledger,
+            connect_world_with(ledger, self.settings, self.clock) as world,
+        ):
+            # Periodic checks are due after their whole interval.
+            yield replace(world, create_seed=str)
+
+    async def store_exemptions(self, scene: Mapping[str, Any]) -> None:
+        """Stores the scene's exemptions in the ledger."""
+        now = self.clock()
+        async with self.open_state(self.settings) as ledger:
+            for row in scene.get("exemptions", []):
+                until = datetime.fromisoformat(row["until"])
+                granted = Exemption.grant(row["subject"], row["who"], row["why"], until, now)
+                async with ledger.claim(row["guard"], "the scene") as claim:
+                    assert claim is not None
+                    # Without a request row, the exemption audit reports it as unauthorized.
+                    asked = OperatorRequest(
+                        id=create_run_id(now),
+                        kind=RequestKind.EXEMPT,
+                        subject=granted.subject,
+                        requested_by=granted.granted_by,
+                        reason=granted.reason,
+                        at=now,
+                        until=granted.until,
+                        state=RequestState.DONE,
+                        ended_at=now,
+                        notified=True,
+                    )
+                    await claim.save(granted, asked)
+
+    async def read_logs(self) -> dict[str, object]:
+        """Reads the audit logs once, with the runs that their records lead to.
+
+        The first reading comes after the guards' first runs, which have to see the tenant before.
+        """
+        async with self.connect_world() as world:
+            result = await read_activity(
+                world,
+                self.settings.guard_configs,
+                self.settings.activity,
+                create_run_id(world.now()),
+            )
+        return {
+            "status": result.status,
+            "records": result.record_count,
+            "troubles": list(result.troubles),
+            "runs": [run_report_to_json(report, with_steps=True) for report in result.reports],
+        }
+
+    async def load_probe_document(self) -> dict[str, object]:
+        """The last probe of the assumptions, as status.json has it."""
+        async with self.open_state(self.settings) as ledger:
+            report = await ledger.load_probe()
+        return {"probe": to_json(build_probe(report)) if report else None}
+
+    async def run_with_retries(self, config: GuardConfig, probes: bool = False) -> RunReport:
+        """Runs a guard once, after waiting for the lease of a run that died."""
+        for _ in range(MAX_BUSY_ATTEMPTS):
+            async with self.connect_world() as world:
+                if probes:
+                    identifier = create_run_id(world.now())
+                    await probe_before_run(config, world, self.settings.guard_configs, identifier)
+                report = await run(config, world)
+            if report.status != "busy":
+                break
+            await asyncio.sleep(BUSY_WAIT_SECONDS)
+        return report
+
+
 async def run_scene(
     scene: Mapping[str, Any],
     *,
@@ -78,6 +162,7 @@ async def run_scene(
     on_report: Callable[[int, RunReport], Awaitable[None]] | None = None,
     probes: bool = False,
     storage: Azurite | None = None,
+    open_state: StateOpener = open_ledger,
 ) -> dict[str, Any]:
     """Runs every guard `ticks` times on a scene and returns the runs, cards and writes.
 
@@ -87,6 +172,7 @@ async def run_scene(
     `probes`: the assumptions are probed before the first run and daily, as by a deployed app, and
     the result has the last probe.
     `storage` is one that runs already: the caller then names a table of its own in `settings`.
+    `open_state` opens what holds the guards' state, by default their table in that storage.
     Raises SettingsError for an unknown mode.
     """
     clock = SteppingClock()
@@ -101,26 +187,32 @@ async def run_scene(
             {name: environ[name] for name in ("IDENTITY_ENDPOINT", "IDENTITY_HEADER")}
         )
         given = Settings.read(environ)
-        await store_exemptions(given, scene, clock())
+        app = SceneApp(given, clock, open_state)
+        await app.store_exemptions(scene)
+        # A guard that is off asks nobody for anything: one world is enough for all of them.
+        idle_world = await stack.enter_async_context(app.connect_world())
         runs: list[dict[str, object]] = []
         ticks_of_logs: list[dict[str, object]] = []
         for tick in range(1, ticks + 1):
             apply_tick_edits(box, scene, tick)
             if "activity" in scene and tick > 1:
-                ticks_of_logs.append({"tick": tick, **await read_logs(given, clock)})
+                ticks_of_logs.append({"tick": tick, **await app.read_logs()})
             for config in given.guard_configs:
-                report = await run_with_retries(given, config, clock, probes)
+                if config.mode is Mode.OFF:
+                    report = await run(config, idle_world)
+                else:
+                    report = await app.run_with_retries(config, probes)
                 runs.append({"tick": tick, **run_report_to_json(report, with_steps=True)})
                 if on_report:
                     await on_report(tick, report)
             if "activity" in scene and tick == 1:
-                ticks_of_logs.append({"tick": tick, **await read_logs(given, clock)})
+                ticks_of_logs.append({"tick": tick, **await app.read_logs()})
             clock.offset += BETWEEN_TICKS
             end_throttling(box)
         result = {"runs": runs, "cards": list(box.cards), "writes": list(box.writes)}
         if "activity" in scene:
             result["activity"] = ticks_of_logs
-        return result | (await load_probe_document(given) if probes else {})
+        return result | (await app.load_probe_document() if probes else {})
 
 
 def end_throttling(sandbox: Sandbox) -> None:
@@ -129,48 +221,6 @@ def end_throttling(sandbox: Sandbox) -> None:
     """
     gate_for.cache_clear()
     sandbox.end_windows()
-
-
-async def read_logs(settings: Settings, clock: SteppingClock) -> dict[str, object]:
-    """Reads the audit logs once, with the runs that their records lead to.
-
-    The first reading comes after the guards' first runs, which have to see the tenant before.
-    """
-    async with connect_world(settings, clock) as world:
-        seeded = replace(world, create_seed=str)
-        result = await read_activity(
-            seeded, settings.guard_configs, settings.activity, create_run_id(world.now())
-        )
-    return {
-        "status": result.status,
-        "records": result.record_count,
-        "troubles": list(result.troubles),
-        "runs": [run_report_to_json(report, with_steps=True) for report in result.reports],
-    }
-
-
-async def load_probe_document(settings: Settings) -> dict[str, object]:
-    """The last probe of the assumptions, as status.json has it."""
-    async with open_ledger(settings) as ledger:
-        report = await ledger.load_probe()
-    return {"probe": to_json(build_probe(report)) if report else None}
-
-
-async def run_with_retries(
-    settings: Settings, config: GuardConfig, clock: SteppingClock, probes: bool = False
-) -> RunReport:
-    """Runs a guard once, after waiting for the lease of a run that died."""
-    for _ in range(MAX_BUSY_ATTEMPTS):
-        async with connect_world(settings, clock) as world:
-            if probes:
-                identifier = create_run_id(world.now())
-                await probe_before_run(config, world, settings.guard_configs, identifier)
-            # Periodic checks are due after their whole interval, so that a scene plays out alike.
-            report = await run(config, replace(world, create_seed=str))
-        if report.status != "busy":
-            break
-        await asyncio.sleep(BUSY_WAIT_SECONDS)
-    return report
 
 
 def add_faults(scene: Mapping[str, Any], faults: Sequence[str]) -> dict[str, Any]:
@@ -194,30 +244,6 @@ def apply_tick_edits(sandbox: Sandbox, scene: Mapping[str, Any], tick: int) -> N
     plans = scene.get("ticks", [])
     if tick <= len(plans) and plans[tick - 1]:
         sandbox.tenant.apply_patch(plans[tick - 1])
-
-
-async def store_exemptions(settings: Settings, scene: Mapping[str, Any], now: datetime) -> None:
-    """Stores the scene's exemptions in the ledger."""
-    async with open_ledger(settings) as ledger:
-        for row in scene.get("exemptions", []):
-            until = datetime.fromisoformat(row["until"])
-            granted = Exemption.grant(row["subject"], row["who"], row["why"], until, now)
-            async with ledger.claim(row["guard"], "the scene") as claim:
-                assert claim is not None
-                # Without a request row, the exemption audit reports the exemption as unauthorized.
-                asked = OperatorRequest(
-                    id=create_run_id(now),
-                    kind=RequestKind.EXEMPT,
-                    subject=granted.subject,
-                    requested_by=granted.granted_by,
-                    reason=granted.reason,
-                    at=now,
-                    until=granted.until,
-                    state=RequestState.DONE,
-                    ended_at=now,
-                    notified=True,
-                )
-                await claim.save(granted, asked)
 
 
 def main(arguments: argparse.Namespace) -> int:

@@ -1,4 +1,8 @@
-"""Every scene is played once in each profile, for all tests of all processes that look at it."""
+"""Every scene is played once in each profile, for all tests of all processes that look at it.
+
+The state is in a table where Microsoft's services are as measured, and in memory where they are
+contrary: what they answer does not concern the table.
+"""
 
 import fcntl
 import json
@@ -9,7 +13,7 @@ from pathlib import Path
 import pytest
 import pytest_asyncio
 
-from sandbox.reality.profile import PROFILES
+from sandbox.reality.profile import DEFAULT_PROFILE, PROFILES
 from sandbox.scenes.build import SCENE_BUILDERS
 from tests.support.run_scene import AUDIT, FORWARDING, SIGN_IN, SceneResult, play_scene
 
@@ -39,7 +43,13 @@ class ScenePlayer:
             with lock_file(file.with_suffix(".lock")):
                 if not file.exists():
                     modes = ENFORCED if enforced else None
-                    found = await play_scene(name, modes, profile, forwards_appear=enforced)
+                    found = await play_scene(
+                        name,
+                        modes,
+                        profile,
+                        forwards_appear=enforced,
+                        in_table=profile == DEFAULT_PROFILE,
+                    )
                     new = file.with_suffix(".new")
                     new.write_text(json.dumps([found.scene, found.result]), encoding="utf-8")
                     new.rename(file)

@@ -1,4 +1,7 @@
-"""Audit logs in whole scenes: a record leads to a look, a look to a case that says who did it."""
+"""Audit logs in whole scenes: a record leads to a look, a look to a case that says who did it.
+
+The state is in a table, where the records and what they lead to have rows of their own.
+"""
 
 import json
 from typing import Any
@@ -33,7 +36,7 @@ async def play(edits: list[dict[str, Any]], **parts: Any) -> dict[str, Any]:
         **parts,
     )
     others = {config.guard.name: "off" for config in CATALOG} | dict.fromkeys(LOOKING, "alert")
-    return await run_scene(scene, ticks=2, modes=others)
+    return await run_scene(scene, ticks=2, modes=others, in_table=True)
 
 
 def find_looks(result: dict[str, Any], tick: int) -> dict[str, dict[str, Any]]:

@@ -119,12 +119,19 @@ def bypass(number: int, on: object) -> dict[str, object]:
 
 
 async def examined(
-    scene: Mapping[str, Any], ticks: int = 3, mode: str = "enforce", edits: Sequence[object] = ()
+    scene: Mapping[str, Any],
+    ticks: int = 3,
+    mode: str = "enforce",
+    edits: Sequence[object] = (),
+    *,
+    in_table: bool = False,
 ) -> SceneResult:
     """Only the audit guard, run on a scene that was edited first."""
     first = {"ticks": [{"edit": list(edits)}]} if edits else {}
-    modes = set_alone(AUDIT, mode)
-    return SceneResult(scene, await run_scene({**scene, **first}, ticks=ticks, modes=modes))
+    result = await run_scene(
+        {**scene, **first}, ticks=ticks, modes=set_alone(AUDIT, mode), in_table=in_table
+    )
+    return SceneResult(scene, result)
 
 
 def parameters(journey: SceneResult) -> list[dict[str, Any]]:
@@ -375,7 +382,7 @@ async def test_what_is_first_seen_after_a_permission_came_is_adopted_before_it_i
     assert (len(journey.writes), verdicts(journey, 4)) == (1, NOTHING)
 
 
-async def test_hostile_names_break_neither_the_run_nor_the_card_nor_the_document() -> None:
+async def test_hostile_names_break_neither_run_nor_rows_nor_card_nor_document() -> None:
     names = [
         "\u202egnp.exe",
         "A" * 100_000,
@@ -393,7 +400,7 @@ async def test_hostile_names_break_neither_the_run_nor_the_card_nor_the_document
     for name, mailbox, account in rows:
         mailbox |= dict.fromkeys(("DisplayName", "PrimarySmtpAddress", "UserPrincipalName"), name)
         account |= {"Name": name, "AuditBypassEnabled": True}
-    journey = await examined(scene)
+    journey = await examined(scene, in_table=True)
     assert len(journey.writes) == len(names)
     asked = [row for row in journey.find_run(3, AUDIT)["findings"] if row["verdict"] == ASK]
     assert [row["kind"] for row in asked] == ["audit-bypass"] * len(names)

@@ -1,4 +1,4 @@
-"""The neglected tenant, through the real SDKs, on real storage: every finding, every repair.
+"""The neglected tenant, through the real SDKs: every finding, every repair.
 
 The tables say what is to be found where; a mailbox that is not in a table is to be left alone.
 """

@@ -1,4 +1,4 @@
-"""Whole journeys through the other scenes of the sandbox: the real SDKs, real storage."""
+"""Whole journeys through the other scenes of the sandbox, through the real SDKs."""
 
 import json
 

@@ -1,4 +1,4 @@
-"""The baseline, through the real SDKs, on real storage: four companies and what becomes of them."""
+"""The baseline, through the real SDKs: four companies and what becomes of them."""
 
 import json
 from collections.abc import Mapping, Sequence

@@ -4,6 +4,7 @@ import copy
 import json
 import re
 from collections.abc import Iterator, Mapping, Sequence
+from contextlib import nullcontext
 from dataclasses import dataclass
 from typing import Any
 from uuid import uuid4
@@ -12,8 +13,11 @@ from core.config.catalog import CATALOG
 from core.microsoft365.configuration_sources import EXCHANGE_SOURCES
 from core.model.guards import Service
 from sandbox import scene_runner
+from sandbox.functions_host.azurite import Azurite
 from sandbox.scene_runner import set_reality
 from sandbox.scenes.build import SCENES_FOLDER
+from tests.support.fakes.clock import Clock
+from tests.support.fakes.ledger import FakeLedger
 from tests.support.shared_azurite import get_shared_azurite
 
 TICK_COUNT = 3
@@ -81,8 +85,20 @@ class SceneResult:
         return found
 
 
-async def run_scene(scene: Mapping[str, Any], **options: Any) -> dict[str, Any]:
-    """Runs a scene as `sandbox.scene_runner.run_scene` does, on the storage that tests share."""
+async def run_scene(
+    scene: Mapping[str, Any], *, in_table: bool = False, **options: Any
+) -> dict[str, Any]:
+    """Runs a scene as `sandbox.scene_runner.run_scene` does, with the state in memory.
+
+    `in_table`: in a table of the storage that tests share. What a ledger promises is the same for
+    both (tests/contract/test_ledger.py), and every guard keeps its state in a table in every scene
+    of sandbox/scenes (conftest.py).
+    """
+    if not in_table:
+        ledger = FakeLedger(Clock())
+        return await scene_runner.run_scene(
+            scene, storage=Azurite(), open_state=lambda _: nullcontext(ledger), **options
+        )
     table = {"STATE_TABLE": f"scene{uuid4().hex}"}
     options["settings"] = table | dict(options.get("settings") or {})
     return await scene_runner.run_scene(scene, storage=get_shared_azurite(), **options)
@@ -121,6 +137,7 @@ async def play_scene(
     profile: str = "",
     *,
     forwards_appear: bool = False,
+    in_table: bool = False,
 ) -> SceneResult:
     """Runs a scene for three ticks, by default with the declared permissions only.
 
@@ -129,7 +146,7 @@ async def play_scene(
     scene = {"grants": list_declared_permissions()} | load_scene(name)
     scene = set_reality(scene, profile, {})
     played = defer_forwards(scene) if forwards_appear else scene
-    result = await run_scene(played, ticks=TICK_COUNT, modes=modes)
+    result = await run_scene(played, ticks=TICK_COUNT, modes=modes, in_table=in_table)
     return SceneResult(scene, fold_addresses(result))
 
 
