@@ -16,8 +16,9 @@ from core.microsoft365.configuration_sources import CONFIGURATION_SOURCES, DERIV
 from core.model.findings import Fact, Severity, Step
 from core.tenant.configuration import Configuration
 from core.tenant.known_traits import MAX_TRAIT_LENGTH
+from core.tenant.quoting import quote_text
 
-MAX_REASON_LENGTH = 300
+MAX_REASON_LENGTH, MAX_NAME_LENGTH = 300, 100
 KEEPS_PREFIX = "keeps "
 """Stands before the tokens of what is kept closed, where an item is remembered."""
 MAX_TOKEN_LENGTH = MAX_TRAIT_LENGTH - len(KEEPS_PREFIX)
@@ -247,10 +248,39 @@ def describe_items(
     """
     try:
         return tuple(collection.describe(rows)), ""
-    except ValueError as error:
-        return (), str(error)[:MAX_REASON_LENGTH] or explain_error(error)
     except MISTAKES as error:
-        return (), explain_error(error)
+        reason = explain_misfit(error)
+    return (), f"{name_odd_object(collection, rows, reason)}{reason}"[:MAX_REASON_LENGTH]
+
+
+def explain_misfit(error: Exception) -> str:
+    """Why objects are not understood, in words."""
+    return (str(error) if isinstance(error, ValueError) else "") or explain_error(error)
+
+
+def name_odd_object(collection: WatchedCollection, rows: SourceRows, reason: str) -> str:
+    """The object that is not understood for this reason, as the beginning of a sentence; empty if
+    it is none alone. It is looked for in halves, since listings are long.
+    """
+
+    def fails_with(source: str, objects: tuple[Configuration, ...]) -> bool:
+        only = SourceRows({**rows.by_source, source: objects}, rows.now)
+        try:
+            tuple(collection.describe(only))
+        except MISTAKES as error:
+            return explain_misfit(error) == reason
+        return False
+
+    for source in collection.sources:
+        objects = rows[source] or ()
+        if not objects or fails_with(source, ()):
+            continue
+        while len(objects) > 1:
+            half = objects[: len(objects) // 2]
+            objects = half if fails_with(source, half) else objects[len(half) :]
+        if fails_with(source, objects):
+            return f"{quote_text(objects[0].name or objects[0].id, MAX_NAME_LENGTH)}: "
+    return ""
 
 
 def check_sources(collection: WatchedCollection) -> None:
