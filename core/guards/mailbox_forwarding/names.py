@@ -9,14 +9,28 @@ MIN_NAME_LENGTH = 3
 """Real rules of break-ins are named ".", "..", "a", "dd": a shorter name says nothing."""
 CACHE_SIZE = 1_024
 """The people of one organization give many rules the same names."""
+PART_LENGTH = 256
 WIDE = frozenset({"W", "F"})
 
 
 def measure_name(name: str) -> int:
-    """How many letters and digits a name shows. An ideograph says as much as three letters."""
-    if name.isascii():
-        return sum(map(str.isalnum, name))
-    shown = unicodedata.normalize("NFKC", strip_hidden(name))
+    """How many letters and digits a name shows. An ideograph says as much as three letters.
+
+    Of a long name no more is looked at than shows that it says something.
+    """
+    length = 0
+    for begin in range(0, len(name), PART_LENGTH):
+        length += measure_part(name[begin : begin + PART_LENGTH])
+        if length >= MIN_NAME_LENGTH:
+            break
+    return length
+
+
+def measure_part(text: str) -> int:
+    """How many letters and digits a part of a name shows."""
+    if text.isascii():
+        return sum(map(str.isalnum, text))
+    shown = unicodedata.normalize("NFKC", strip_hidden(text))
     return sum(
         3 if unicodedata.east_asian_width(sign) in WIDE else 1 for sign in shown if sign.isalnum()
     )

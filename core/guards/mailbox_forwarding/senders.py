@@ -143,13 +143,15 @@ def get_sender_domain(text: str) -> str:
 @lru_cache(CACHE_SIZE)
 def is_warning_sender(text: str, at_home: bool) -> bool:
     """True for somebody whose mail a thief would not let the owner read."""
-    local, domain = split_sender(text[:MAX_SENDER_LENGTH])
+    text = text[:MAX_SENDER_LENGTH]
+    local, domain = split_sender(text)
     shown = fold_accents(text).strip().strip("@*")
     if shown in WARNING_NAMES or shown in WARNING_ADDRESSES:
         return True
     if not WARNING_DOMAINS.isdisjoint(iter_parents(domain)):
         return True
-    words = [word for reading in list_readings(local) for word in re.findall(r"[^\W_]+", reading)]
+    readings = tuple(list_readings(local))
+    words = [word for reading in readings for word in re.findall(r"[^\W_]+", reading)]
     if not BULK.isdisjoint(words) and not at_home:
         return False
     if domain and not at_home and BANK_DOMAIN.search(domain):
@@ -157,7 +159,7 @@ def is_warning_sender(text: str, at_home: bool) -> bool:
     if domain and not at_home and ANYBODYS_ALARMS.issuperset(words):
         return False
     offices = OFFICES if at_home or not domain else OFFICES - OFFICES_AT_HOME
-    names = {*words, *(re.sub(r"[\W_]", "", reading) for reading in list_readings(local))}
+    names = {*words, *(re.sub(r"[\W_]", "", reading) for reading in readings)}
     return (
         not offices.isdisjoint(names)
         or any(one.startswith(PLAIN_OFFICES) or one.endswith(PLAIN_OFFICES) for one in names)

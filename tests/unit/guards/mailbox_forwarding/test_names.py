@@ -25,6 +25,8 @@ from core.guards.mailbox_forwarding.names import (
         # An ideograph says as much as three letters.
         ("\u8acb", 3),
         ("\u8acba\u3002", 4),
+        # However much that shows nothing comes first.
+        ("\u200b" * 1_000 + "\u00fcnl", 3),
     ],
 )
 def test_a_name_is_as_long_as_what_it_shows(name: str, length: int) -> None:
@@ -32,3 +34,7 @@ def test_a_name_is_as_long_as_what_it_shows(name: str, length: int) -> None:
     assert is_unreadable_name(name) is (length < MIN_NAME_LENGTH)
     # Folders have names of two letters.
     assert is_unreadable_folder_name(name) is (bool(name) and length < 2)
+
+
+def test_of_a_long_name_only_so_much_is_read_as_shows_that_it_says_something() -> None:
+    assert MIN_NAME_LENGTH <= measure_name("\u00fc" * 100_000) < 1_000

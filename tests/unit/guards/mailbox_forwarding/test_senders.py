@@ -17,6 +17,8 @@ from core.guards.mailbox_forwarding.senders import has_warning_sender, may_warn
         ('"Helpdesk" [SMTP:news@shop.example]', False, False),
         ('"News" [SMTP:helpdesk@shop.example]', True, True),
         ("Helpdesk", True, True),
+        # Nothing sends mail under a name that is longer: the rest is not read.
+        ("PayPal" + " " * 400 + "\u2026", True, True),
     ],
 )
 def test_a_sender_may_warn_where_it_would_at_home_or_elsewhere(
