@@ -13,7 +13,7 @@ import signal
 import ssl
 import sys
 from collections import Counter
-from collections.abc import Callable, Mapping
+from collections.abc import Awaitable, Callable, Mapping
 from pathlib import Path
 from types import TracebackType
 from typing import Any, NamedTuple, Protocol, Self
@@ -201,41 +201,54 @@ class Sandbox:
     # Requests --------------------------------------------------------------------------------
 
     async def handle_base(self, request: web.BaseRequest) -> web.StreamResponse:
-        """Handles a request to the plain port. Its first segment selects the service."""
-        call = await read_request(request)
-        first = call.segments[0].casefold() if call.segments else ""
-        if first == "sandbox":
-            return to_web_response(self.handle_control(call))
-        service = self.services.get(first)
-        if service is None:
-            return to_web_response(
-                HttpResponse(404, {"error": {"code": "NotFound", "message": "No service."}})
-            )
-        return await self.serve_request(request, service, call)
+        """Handles a request to the plain port."""
+        return await self.send_answer(request, self.answer_base(await read_request(request)))
 
     async def handle_authority(self, request: web.BaseRequest) -> web.StreamResponse:
-        return await self.serve_request(request, self.entra, await read_request(request))
+        """Handles a request to Entra's port."""
+        return await self.send_answer(request, self.answer_authority(await read_request(request)))
 
-    async def serve_request(
-        self, request: web.BaseRequest, service: SimulatedService, parsed_request: HttpRequest
-    ) -> web.StreamResponse:
-        """Answers a request, or lets a fault answer it."""
-        lines = service.get_fault_lines(parsed_request)
+    async def answer_base(self, call: HttpRequest) -> HttpResponse:
+        """Answers a request to the plain port, whose first segment selects the service. Raises
+        ConnectionDropped.
+        """
+        first = call.segments[0].casefold() if call.segments else ""
+        if first == "sandbox":
+            return self.handle_control(call)
+        service = self.services.get(first)
+        if service is None:
+            return HttpResponse(404, {"error": {"code": "NotFound", "message": "No service."}})
+        return await self.serve_request(service, call)
+
+    async def answer_authority(self, call: HttpRequest) -> HttpResponse:
+        """Answers a request to Entra's port. Raises ConnectionDropped."""
+        return await self.serve_request(self.entra, call)
+
+    async def serve_request(self, service: SimulatedService, call: HttpRequest) -> HttpResponse:
+        """Answers a request, or lets a fault answer it. Raises ConnectionDropped."""
+        lines = service.get_fault_lines(call)
         fault: Fault | None = self.tenant.faults.match_fault(service.name, lines)
         try:
             if fault is None:
-                answer = await service.handle_request(parsed_request)
+                answer = await service.handle_request(call)
             else:
-                struck = FaultedRequest(service.name, lines[0], parsed_request, self.base)
-                answer = await apply_fault(
-                    fault, struck, lambda: service.handle_request(parsed_request)
-                )
+                struck = FaultedRequest(service.name, lines[0], call, self.base)
+                answer = await apply_fault(fault, struck, lambda: service.handle_request(call))
+        except ConnectionDropped:
+            self.record_service_request(service, call, lines[0], 0)
+            raise
+        self.record_service_request(service, call, lines[0], answer.status)
+        return answer
+
+    async def send_answer(
+        self, request: web.BaseRequest, answering: Awaitable[HttpResponse]
+    ) -> web.StreamResponse:
+        """Sends an answer, or what comes of it before the connection ends."""
+        try:
+            return to_web_response(await answering)
         except ConnectionDropped as dropped:
-            self.record_service_request(service, parsed_request, lines[0], 0)
             await self.abort_connection(request, dropped.response)
             return web.Response(status=500)
-        self.record_service_request(service, parsed_request, lines[0], answer.status)
-        return to_web_response(answer)
 
     async def abort_connection(
         self, request: web.BaseRequest, partial_response: HttpResponse | None
@@ -319,10 +332,16 @@ async def read_request(request: web.BaseRequest) -> HttpRequest:
 def to_web_response(http_response: HttpResponse) -> web.Response:
     """Converts a response to aiohttp's."""
     content = http_response.encode_content()
+    headers = build_sent_headers(http_response, content)
+    return web.Response(status=http_response.status, body=content or None, headers=headers)
+
+
+def build_sent_headers(http_response: HttpResponse, content: bytes) -> dict[str, str]:
+    """The headers of a response as it is sent: a body is JSON unless they say otherwise."""
     headers = dict(http_response.headers)
     if content:
         headers.setdefault("Content-Type", "application/json; charset=utf-8")
-    return web.Response(status=http_response.status, body=content or None, headers=headers)
+    return headers
 
 
 async def serve_tenant(

@@ -8,10 +8,9 @@ import asyncio
 from typing import Any
 
 import pytest
-from aiohttp import web
 
 from core.model.runs import RunReport
-from sandbox.http_types import HttpRequest
+from sandbox.http_types import HttpRequest, HttpResponse
 from sandbox.server import SimulatedService
 from tests.resilience.generators.large_tenants import (
     OPEN,
@@ -52,14 +51,10 @@ class SlowSandbox(RecordingSandbox):
     """After how many requests the run dies; 0 for never."""
     running: asyncio.Task[RunReport] | None = None
 
-    async def serve_request(
-        self, request: web.BaseRequest, service: SimulatedService, call: HttpRequest
-    ) -> web.StreamResponse:
-        answer = await super().serve_request(request, service, call)
+    async def serve_request(self, service: SimulatedService, call: HttpRequest) -> HttpResponse:
+        answer = await super().serve_request(service, call)
         if service.name == "exchange":
-            assert isinstance(answer, web.Response)
-            assert isinstance(answer.body, bytes | None)
-            rows = (answer.body or b"").count(b'"Guid":')
+            rows = answer.encode_content().count(b'"Guid":')
             self.timer.now += self.seconds * rows / SMALL_PAGE
             self.requests_left -= 1
             if self.requests_left == 0 and self.running:

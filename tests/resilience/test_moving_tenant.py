@@ -6,10 +6,8 @@ it triggers the change limit. A listing that suddenly disappears counts as unrea
 
 from typing import Any
 
-from aiohttp import web
-
 from core.model.guards import Mode
-from sandbox.http_types import HttpRequest
+from sandbox.http_types import HttpRequest, HttpResponse
 from sandbox.server import SimulatedService
 from tests.resilience.generators.small_tenant import build_mailbox_guid
 from tests.resilience.generators.staged import AdapterHarness, RecordingSandbox, open_harness
@@ -40,13 +38,11 @@ class Moving(RecordingSandbox):
 
     happens: dict[str, Any] | None = None
 
-    async def serve_request(
-        self, request: web.BaseRequest, service: SimulatedService, call: HttpRequest
-    ) -> web.StreamResponse:
+    async def serve_request(self, service: SimulatedService, call: HttpRequest) -> HttpResponse:
         if self.happens and service.name == "exchange" and "$skiptoken" in call.query:
             patch, self.happens = self.happens, None
             self.tenant.apply_patch(patch)
-        return await super().serve_request(request, service, call)
+        return await super().serve_request(service, call)
 
 
 def enabled(stage: AdapterHarness) -> set[str]:

@@ -10,14 +10,12 @@ from dataclasses import replace
 from datetime import datetime
 from typing import Any
 
-from aiohttp import web
-
 from core.engine.self_findings import SELF_CHECK_KINDS
 from core.model.guards import GuardConfig
 from core.model.runs import RunReport
 from sandbox.faults.throttling import ThrottleLimit
 from sandbox.graph.api import Graph
-from sandbox.http_types import HttpRequest
+from sandbox.http_types import HttpRequest, HttpResponse
 from sandbox.scenes.attack_steps import build_aftermath, build_rule_step
 from sandbox.scenes.build import resolve_dates
 from sandbox.server import SimulatedService
@@ -74,9 +72,7 @@ class SmallPageSandbox(RecordingSandbox):
         self.continued_paths: set[str] = set()
         self.is_cut_everywhere = False
 
-    async def serve_request(
-        self, request: web.BaseRequest, service: SimulatedService, call: HttpRequest
-    ) -> web.StreamResponse:
+    async def serve_request(self, service: SimulatedService, call: HttpRequest) -> HttpResponse:
         if isinstance(service, Graph):
             service.audit_limit = ThrottleLimit(window=10.0, max_requests=1_000)
         if service.name == "graph" and "$top" in call.query:
@@ -88,7 +84,7 @@ class SmallPageSandbox(RecordingSandbox):
         self.continuations[service.name] += is_next
         if is_next and isinstance(service, Graph):
             self.continued_paths.add(call.path)
-        return await super().serve_request(request, service, call)
+        return await super().serve_request(service, call)
 
 
 def attack(stage: AdapterHarness, guard: str, now: datetime) -> None:

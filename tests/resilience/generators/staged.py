@@ -1,6 +1,7 @@
 """A guard on the real adapters, run after run, while the services it uses misbehave.
 
-Tenant and channel are the sandbox's, over HTTP. What waits does not take time: `Timer` leaps ahead.
+Tenant and channel are the sandbox's. What waits does not take time: `SleepClock` leaps ahead. What
+is asked of Graph and Exchange takes no connection unless a test wants them.
 """
 
 import json
@@ -9,8 +10,6 @@ from contextlib import AsyncExitStack, asynccontextmanager
 from dataclasses import dataclass, field, replace
 from functools import cache
 from typing import Any
-
-from aiohttp import web
 
 from core.adapters.clouds import Cloud, resolve_cloud
 from core.adapters.credentials import build_credential
@@ -33,9 +32,10 @@ from core.notifications.run_cards import build_cards
 from core.ports import Ledger, World
 from core.tenant.mailbox_index import RANGE_SIZE
 from sandbox.app_identity import CLIENT_ID
-from sandbox.http_types import HttpRequest
+from sandbox.http_types import HttpRequest, HttpResponse
 from sandbox.scenes.build import SCENES_FOLDER, resolve_dates
 from sandbox.server import Sandbox, SimulatedService
+from tests.support.direct_session import open_direct_session
 from tests.support.fakes.clock import START, Clock, SleepClock
 from tests.support.fakes.ledger import FakeLedger
 
@@ -61,14 +61,12 @@ class RecordingSandbox(Sandbox):
         self.faulted: list[ReceivedRequest] = []
         self.ended_count = 0
 
-    async def serve_request(
-        self, request: web.BaseRequest, service: SimulatedService, call: HttpRequest
-    ) -> web.StreamResponse:
+    async def serve_request(self, service: SimulatedService, call: HttpRequest) -> HttpResponse:
         arrival = ReceivedRequest(self.timer.now, service.name, service.get_fault_lines(call)[0])
         self.received.append(arrival)
         before = self.fault_count
         try:
-            return await super().serve_request(request, service, call)
+            return await super().serve_request(service, call)
         finally:
             if self.fault_count > before:
                 self.faulted.append(replace(arrival, received_at=self.timer.now))
@@ -109,6 +107,8 @@ class AdapterHarness:
     """How long after a run the next one comes."""
     way_memory: WayMemory = field(default_factory=WayMemory)
     """The ways of listing that runs found out, as the state keeps them."""
+    over_http: bool = False
+    """Whether Graph and Exchange are asked over connections."""
 
     async def run_guard(self, *faults: Mapping[str, Any]) -> RunReport:
         """The guard's next run, with everything connected anew and these faults in force."""
@@ -143,6 +143,9 @@ class AdapterHarness:
                 shared("exchange", initial_limit=2, cap=6, **until),
                 way_memory=self.way_memory,
             )
+            if not self.over_http:
+                graph.transport.session = open_direct_session(self.sandbox)
+                exchange.http_client.session = open_direct_session(self.sandbox)
             exchange.page_size = self.page_size
             graph.max_pages = exchange.max_pages = self.max_pages
             webhook = self.webhook or self.sandbox.build_settings()["TEAMS_WEBHOOK_URL"]
@@ -188,6 +191,7 @@ async def open_harness(
     mode: Mode = Mode.ALERT,
     *,
     sandbox_type: type[RecordingSandbox] = RecordingSandbox,
+    over_http: bool = False,
 ) -> AsyncIterator[AdapterHarness]:
     """A guard on a tenant of its own, signed in with its client secret."""
     timer, clock = SleepClock(), Clock()
@@ -203,6 +207,7 @@ async def open_harness(
             way_memory=WayMemory(now=clock),
             timer=timer,
             clock=clock,
+            over_http=over_http,
         )
 
 
