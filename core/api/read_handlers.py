@@ -62,7 +62,7 @@ from core.status.case_query import (
 )
 from core.status.document import build_status_document
 from core.status.guard_status import GuardData
-from core.status.loading import load_all_guard_data, load_shared_rows
+from core.status.loading import load_all_guard_data, load_all_records, load_shared_rows
 from core.status.overview import TenantStatus, build_status
 from core.status.remedy import list_steps
 
@@ -220,9 +220,7 @@ async def load_filtered_data(
         for config in context.settings.guard_configs
         if case_filter.guard in ("", config.guard.name)
     ]
-    return await load_all_guard_data(
-        context.ledger, configs, with_history=case_filter.state != "open"
-    )
+    return await load_all_records(context.ledger, configs, with_history=case_filter.state != "open")
 
 
 async def load_case_page(context: RequestContext) -> CasePage:
@@ -275,7 +273,7 @@ async def get_object_page(context: RequestContext) -> HttpResponse:
     detail = find_object_detail(
         about,
         map(GuardData, configs, histories),
-        await load_all_guard_data(context.ledger, configs),
+        await load_all_records(context.ledger, configs),
     )
     if detail is None:
         raise BadRequest(404, "no case is about this object")
@@ -329,7 +327,7 @@ async def load_case_detail(context: RequestContext) -> CaseDetail:
         raise BadRequest(404, "there is no such case")
     if detail.case.cause is None:
         return detail
-    all_data = await load_all_guard_data(context.ledger, context.settings.guard_configs)
+    all_data = await load_all_records(context.ledger, context.settings.guard_configs)
     snapshots = {data.config.guard.name: data.snapshot for data in all_data}
     return replace(detail, related=find_related_cases(detail.case, snapshots))
 

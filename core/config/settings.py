@@ -10,6 +10,7 @@ Nothing else in the app reads the environment.
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, replace
 from datetime import UTC, datetime, timedelta
+from itertools import chain
 from typing import Any
 
 from core.activity.options import ActivityOptions
@@ -122,9 +123,15 @@ def build_schedule_settings(config: GuardConfig) -> ScheduleSettings:
     )
 
 
+SCHEDULE_SETTINGS: Mapping[str, ScheduleSettings] = {
+    config.guard.name: build_schedule_settings(config) for config in CATALOG
+}
+"""The four settings of each guard, by its name."""
+
+
 def list_settings() -> tuple[Setting[Any], ...]:
     """Every setting there is."""
-    return (*SETTINGS, *(one for config in CATALOG for one in build_schedule_settings(config)))
+    return (*SETTINGS, *chain.from_iterable(SCHEDULE_SETTINGS.values()))
 
 
 @dataclass(frozen=True, slots=True)
@@ -170,7 +177,8 @@ class Settings:
 
         One about a channel is a fault of that channel: no guard stands still for it.
         """
-        reader = SettingReader(environ, datetime.now(UTC).date())
+        # Each look into os.environ encodes the name and decodes the value.
+        reader = SettingReader(dict(environ), datetime.now(UTC).date())
         for setting in APP_SETTINGS:
             if setting.name not in CHANNEL_SETTING_NAMES:
                 reader.read(setting)
@@ -204,7 +212,7 @@ class Settings:
 
 def configure_guard(config: GuardConfig, reader: SettingReader) -> GuardConfig:
     """One row of the catalog under the settings."""
-    settings = build_schedule_settings(config)
+    settings = SCHEDULE_SETTINGS[config.guard.name]
     return replace(
         config,
         guard=configure_options(config.guard, reader),

@@ -86,26 +86,35 @@ async def load_shared_rows(ledger: Ledger, now: datetime) -> SharedRows:
     return rows
 
 
-async def load_all_guard_data(
-    ledger: Ledger, configs: Iterable[GuardConfig], *, with_history: bool = False
-) -> list[GuardData]:
-    """Load what the ledger holds of every guard; of one that cannot be read, the reason."""
-    return await asyncio.gather(
-        *(load_guard_data(ledger, config, with_history=with_history) for config in configs)
-    )
+async def load_all_guard_data(ledger: Ledger, configs: Iterable[GuardConfig]) -> list[GuardData]:
+    """Load what the status tells of every guard; of one that cannot be read, the reason."""
+    return await asyncio.gather(*(load_guard_data(ledger, config) for config in configs))
 
 
-async def load_guard_data(
-    ledger: Ledger, config: GuardConfig, *, with_history: bool = False
-) -> GuardData:
-    """Load what the ledger holds of one guard; its archive only if asked for."""
+async def load_guard_data(ledger: Ledger, config: GuardConfig) -> GuardData:
+    """Load what the status tells of one guard: its records, its runs, and how far a scan is."""
     guard = config.guard.name
     try:
-        return GuardData(
-            config,
-            await (ledger.load_history(guard) if with_history else ledger.load(guard)),
-            await ledger.list_recent_runs(guard, MAX_RUNS),
-            await ledger.load_shards(guard),
-        )
+        snapshot = await ledger.load(guard)
+        runs = await ledger.list_recent_runs(guard, MAX_RUNS)
+        shards = await ledger.load_shards(guard) if snapshot.state.scan_pass else {}
     except FAILURES as error:
         return GuardData(config, read_error=explain_error(error))
+    return GuardData(config, snapshot, runs, shards)
+
+
+async def load_all_records(
+    ledger: Ledger, configs: Iterable[GuardConfig], *, with_history: bool = False
+) -> list[GuardData]:
+    """Load the records of every guard alone, for who tells nothing of runs; with the archive only
+    if asked for. Of a guard that cannot be read, the reason.
+    """
+
+    async def load_records(config: GuardConfig) -> GuardData:
+        load = ledger.load_history if with_history else ledger.load
+        try:
+            return GuardData(config, await load(config.guard.name))
+        except FAILURES as error:
+            return GuardData(config, read_error=explain_error(error))
+
+    return await asyncio.gather(*map(load_records, configs))

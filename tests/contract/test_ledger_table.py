@@ -41,9 +41,18 @@ from core.errors import ClaimLost, LedgerError
 from core.model.cases import Exemption
 from core.model.guards import Mode
 from core.model.runs import RunReport
-from core.model.state import GuardSnapshot, GuardState, ProbeReport, ScanPass, Shard, Way
+from core.model.state import (
+    GuardSnapshot,
+    GuardState,
+    ProbeReport,
+    ScanPass,
+    ScanTotals,
+    Shard,
+    Way,
+)
 from core.model.tally import Tally
 from core.ports import ACTIVITY_PARTITION, TENANT_PARTITION
+from core.status.loading import load_all_records, load_guard_data
 from core.tenant.known_traits import KnownTraits
 from sandbox.functions_host.azurite import Azurite
 from tests.support.acts import build_act
@@ -58,6 +67,7 @@ from tests.support.ledgers import (
     build_stored_request,
     open_table_ledger,
 )
+from tests.support.synthetic_guard import ALERT_CONFIG
 
 SECOND = timedelta(seconds=1)
 
@@ -1050,7 +1060,18 @@ async def test_of_too_many_acts_those_of_the_latest_hours_are_read(ledger: Table
         assert set(keys) >= {f"act|{act.key}" for act in acts[len(acts) - whole :]}
 
 
-async def test_whoever_reads_all_of_a_guard_asks_for_few_ranges(azurite: Azurite) -> None:
+@contextlib.asynccontextmanager
+async def watch_reads(
+    azurite: Azurite, ledger: TableLedger
+) -> AsyncIterator[tuple[TableLedger, Callable[[], int]]]:
+    """A ledger on the same table, and the number of requests it sent since the last look."""
+    async with CountingProxy(azurite.endpoints["Table"]) as watch:
+        seen = replace(azurite, endpoints={**azurite.endpoints, "Table": watch.base})
+        async with open_table_ledger(seen, ledger.table.client.table_name) as reader:
+            yield reader, lambda: watch.counts.pop("requests", 0)
+
+
+async def test_whoever_reads_all_of_a_guard_asks_for_one_range(azurite: Azurite) -> None:
     ended = build_stored_case("old")
     async with open_table_ledger(azurite) as ledger:
         async with ledger.claim(GUARD, "r1") as claim:
@@ -1058,12 +1079,32 @@ async def test_whoever_reads_all_of_a_guard_asks_for_few_ranges(azurite: Azurite
             await claim.load()
             await claim.save(build_stored_case(), ended, state=GUARD_STATE)
             await claim.archive([replace(ended, closed_at=START)], Tally())
-        async with CountingProxy(azurite.endpoints["Table"]) as watch:
-            seen = replace(azurite, endpoints={**azurite.endpoints, "Table": watch.base})
-            async with open_table_ledger(seen, ledger.table.client.table_name) as reader:
-                now = await reader.load(GUARD)
-                assert watch.counts["requests"] == 3
-                ever = await reader.load_history(GUARD)
-                assert watch.counts["requests"] == 3 + 2
+        async with watch_reads(azurite, ledger) as (reader, count_requests):
+            now = await reader.load(GUARD)
+            assert count_requests() == 1
+            ever = await reader.load_history(GUARD)
+            assert count_requests() == 1
     assert (set(now.cases), now.state) == ({"k1"}, GUARD_STATE)
     assert (set(ever.cases), ever.state) == ({"k1", "old"}, GUARD_STATE)
+
+
+async def test_a_page_reads_of_a_guard_what_it_shows(azurite: Azurite) -> None:
+    config = replace(ALERT_CONFIG, guard=replace(ALERT_CONFIG.guard, name=GUARD))
+    scan = ScanPass("r1", START, ScanTotals(), shard_count=2)
+    async with open_table_ledger(azurite) as ledger:
+        async with ledger.claim(GUARD, "r1") as claim:
+            assert claim
+            await claim.save(build_stored_case(), state=GUARD_STATE)
+        async with ledger.claim(GUARD, "r1", 1) as shard_claim:
+            assert shard_claim
+            await shard_claim.save(state=DONE_SHARD)
+        async with watch_reads(azurite, ledger) as (reader, count_requests):
+            (told,) = await load_all_records(reader, [config])
+            assert (set(told.snapshot.cases), count_requests()) == ({"k1"}, 1)
+            idle = await load_guard_data(reader, config)
+            assert (idle.shards, count_requests()) == ({}, 2)
+            async with ledger.claim(GUARD, "r2") as claim:
+                assert claim
+                await claim.save(state=replace(GUARD_STATE, scan_pass=scan))
+            busy = await load_guard_data(reader, config)
+            assert (set(busy.shards), count_requests()) == ({1}, 3)

@@ -21,7 +21,7 @@ COUNTED_KINDS: Mapping[str, str] = {
     "exempt": "exemptions",
     "known": "memories of objects",
     "out": "messages to channels",
-    "tally": "tallies",
+    "days": "tallies",
 }
 CHECKSUM_SIZE = 2**64
 

@@ -128,8 +128,10 @@ type EntityRecord = (
     Case | ChangeRecord | Exemption | OperatorRequest | KnownTraits | OutboxRow | Tally
 )
 
-PAST_PREFIX = "past|"
-"""What the key of an archived row begins with, before the key that it had."""
+PAST_PREFIX = "archive|"
+"""What the key of an archived row begins with, before the key that it had. Of all keys of a guard
+these are the first, so that one range holds its records with or without them.
+"""
 
 
 def build_record_key(record: EntityRecord) -> str:
@@ -148,7 +150,7 @@ def build_record_key(record: EntityRecord) -> str:
         case OutboxRow():
             return f"out|{record.key}"
         case Tally():
-            return "tally|days"
+            return "days|tally"
 
 
 def build_record_entity(guard: str, record: EntityRecord, ended: datetime | None = None) -> Entity:

@@ -3,14 +3,14 @@
     PartitionKey  guard
     RowKey        lease              owner, until, epoch, nonce, tenant; the guard's state
                   shard|<number>     the same for a shard of a large tenant, with its result
+                  archive|<key>      the archive: a case, change or request that no run needs
                   case|<key>         a case and its pending notification
                   change|<id>        a change, from intention to outcome, with what was before
+                  days|tally         the numbers of what is archived, by day
                   exempt|<hash>      an exemption
                   known|<key>        what the guard has seen of an object before
                   out|<key>|<channel>  what a channel besides Teams was or is to be told of a case
                   request|<run id>   an operator request and its result
-                  tally|days         the numbers of what is archived, by day
-                  past|<key>         the archive: a case, change or request that no run needs
                   run|<run id>       a run's report; run ids sort newest first
 
 The partition "activity" holds what is kept of audit records, under a lease of its own.

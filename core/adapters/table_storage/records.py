@@ -39,8 +39,10 @@ RECORD_TYPES: Mapping[str, type[EntityRecord]] = {
     "request": OperatorRequest,
     "known": KnownTraits,
     "out": OutboxRow,
-    "tally": Tally,
+    "days": Tally,
 }
+ALL_RECORDS = ("case|", "request}")
+"""From the first key of a record to after the last. The archive is before them, runs are after."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -155,20 +157,20 @@ async def read_record_rows(
     `with_all_traits`: what the guard remembers of objects is read of all of them.
     """
     known = (RANGE_START, RANGE_END) if with_all_traits else (low, high)
+    ranges = [
+        (f"case|{low}", f"case|{high}"),
+        (f"change|{low}", f"change|{high}"),
+        ("days|", "days}"),
+        ("exempt|", "exempt}"),
+        (f"known|{known[0]}", f"known|{known[1]}"),
+        (f"out|{low}", f"out|{high}"),
+        ("request|", "request}"),
+    ]
     if (low, high) == (RANGE_START, RANGE_END):
-        # These are all next to each other, and cost one request in place of five.
-        by_object = [(f"case|{low}", f"out|{high}")]
-    else:
-        by_object = [
-            (f"case|{low}", f"case|{high}"),
-            (f"change|{low}", f"change|{high}"),
-            ("exempt|", "exempt}"),
-            (f"known|{known[0]}", f"known|{known[1]}"),
-            (f"out|{low}", f"out|{high}"),
-        ]
+        ranges = [ALL_RECORDS]
     return [
         row
-        for first, last in (*by_object, ("request|", "request}"), ("tally|", "tally}"))
+        for first, last in ranges
         for row in await decode_key_range(table, guard, first, last, are_counted=are_counted)
     ]
 
@@ -212,8 +214,8 @@ async def read_whole_guard(
 ) -> tuple[list[DecodedRow], TableEntity | None]:
     """Read the rows of all records of a guard, those of the archive first, and its lease row.
 
-    A page reads this of every guard. The lease lies among the records and the archive beside them,
-    so that few ranges hold them all.
+    A page reads this of every guard. The lease lies among the records and the archive before them,
+    so that one range holds them all.
     """
 
     def decode(entity: TableEntity) -> DecodedRow | TableEntity | None:
@@ -221,18 +223,9 @@ async def read_whole_guard(
             return entity
         return decode_row(guard, entity) if is_record(entity) else None
 
-    by_object = (
-        [("case|", "request}")]
-        if with_past
-        else [("case|", f"out|{RANGE_END}"), ("request|", "request}")]
-    )
-    found = [
-        row
-        for first, last in (*by_object, ("tally|", "tally}"))
-        for row in await table.convert_key_range(decode, guard, first, last)
-    ]
+    first, last = ALL_RECORDS
+    found = await table.convert_key_range(decode, guard, PAST_PREFIX if with_past else first, last)
     rows = [row for row in found if isinstance(row, DecodedRow)]
-    rows.sort(key=lambda row: not row.key.startswith(PAST_PREFIX))
     return rows, next((row for row in found if isinstance(row, TableEntity)), None)
 
 

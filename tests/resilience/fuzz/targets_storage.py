@@ -271,7 +271,7 @@ def choose_row_key(kind: type[Any], valid: Mapping[str, Any], chance: FuzzDataPr
     if chance.take_byte() % 4 == 0:
         return "|".join(
             (
-                chance.choose(("case", "change", "exempt", "request", "known", "run", "tally")),
+                chance.choose(("case", "change", "exempt", "request", "known", "run", "days")),
                 chance.take_text(),
             )
         )

@@ -685,7 +685,7 @@ def get_row_key(row: StoredRecord) -> str:
         case OutboxRow():
             return f"out|{row.key}"
         case Tally():
-            return "tally|days"
+            return "days|tally"
 
 
 def get_end(record: StoredRecord) -> str:
