@@ -208,7 +208,8 @@ async def run_cli_journey(scene: Mapping[str, Any]) -> dict[str, Any]:
             }
 
 
-if __name__ == "__main__":
+def start() -> None:
+    """The journey through the scene of standard input; prints what was seen."""
     # A suite that runs in the background of a shell ignores SIGINT, and so would the command lines.
     signal.signal(signal.SIGINT, signal.default_int_handler)
     sys.stdout.write(json.dumps(asyncio.run(run_cli_journey(json.loads(sys.stdin.read())))) + "\n")

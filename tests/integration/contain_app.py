@@ -338,5 +338,6 @@ async def run_journey() -> dict[str, Any]:
             return found
 
 
-if __name__ == "__main__":
+def main() -> None:
+    """The journey; prints what was seen."""
     sys.stdout.write(json.dumps(asyncio.run(run_journey())) + "\n")

@@ -99,5 +99,6 @@ async def run_host_journey(scene: Mapping[str, Any]) -> dict[str, Any]:
             }
 
 
-if __name__ == "__main__":
+def main() -> None:
+    """The journey through the scene of standard input; prints what was seen."""
     sys.stdout.write(json.dumps(asyncio.run(run_host_journey(json.loads(sys.stdin.read())))) + "\n")

@@ -1,28 +1,22 @@
 """The command line in use: against the app over HTTP, on the table, and in a browser."""
 
 import json
-import subprocess
-import sys
-from pathlib import Path
 from typing import Any
 
 import pytest
+import pytest_asyncio
 
+from tests.support.fork_server import ForkServer
 from tests.support.hosted_app import HOST_SCENE, SHARED_MAILBOX_ID
 
-ROOT = Path(__file__).resolve().parents[2]
 USER = f"/users/{SHARED_MAILBOX_ID}"
 
 
-@pytest.fixture(scope="module")
-def journey() -> dict[str, Any]:
+@pytest_asyncio.fixture(scope="module", loop_scope="module")
+async def journey(fork_server: ForkServer) -> dict[str, Any]:
     """One process, one app, one journey."""
-    command = [sys.executable, "-m", "tests.integration.cli_app"]
-    done = subprocess.run(
-        command, cwd=ROOT, input=json.dumps(HOST_SCENE), capture_output=True, text=True, timeout=110
-    )
-    assert done.returncode == 0, done.stderr[-3000:]
-    result: dict[str, Any] = json.loads(done.stdout.splitlines()[-1])
+    printed = await fork_server.run("tests.integration.cli_app:start", text=json.dumps(HOST_SCENE))
+    result: dict[str, Any] = json.loads(printed.splitlines()[-1])
     return result
 
 

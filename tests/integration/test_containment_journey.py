@@ -1,26 +1,23 @@
 """Accounts contained through the whole app: HTTP and command line, worker, table and tenant."""
 
 import json
-import subprocess
-import sys
-from pathlib import Path
 from typing import Any
 
 import pytest
+import pytest_asyncio
 
-ROOT = Path(__file__).resolve().parents[2]
+from tests.support.fork_server import ForkServer
+
 # Each with how many steps Exoguard makes.
 CONTAINED = {"licensed": 7, "hybrid": 7, "guest": 2, "shared": 7}
 REFUSED = {"admin": "protected administrator", "deleted": "the account is deleted"}
 
 
-@pytest.fixture(scope="module")
-def journey() -> dict[str, Any]:
+@pytest_asyncio.fixture(scope="module", loop_scope="module")
+async def journey(fork_server: ForkServer) -> dict[str, Any]:
     """One process with one app plays the whole journey."""
-    command = [sys.executable, "-m", "tests.integration.contain_app"]
-    done = subprocess.run(command, cwd=ROOT, capture_output=True, text=True, timeout=280)
-    assert done.returncode == 0, done.stderr[-3000:]
-    result: dict[str, Any] = json.loads(done.stdout.splitlines()[-1])
+    printed = await fork_server.run("tests.integration.contain_app:main")
+    result: dict[str, Any] = json.loads(printed.splitlines()[-1])
     return result
 
 

@@ -1,29 +1,22 @@
 """From timer and route to the tenant's state: the app on the production worker library."""
 
 import json
-import subprocess
-import sys
-from pathlib import Path
 from typing import Any
 
 import pytest
+import pytest_asyncio
 
 from core.api.routes import ROUTES
 from core.config.catalog import CATALOG
+from tests.support.fork_server import ForkServer
 from tests.support.hosted_app import HOST_SCENE
 
-ROOT = Path(__file__).resolve().parents[2]
 
-
-@pytest.fixture(scope="module")
-def journey() -> dict[str, Any]:
+@pytest_asyncio.fixture(scope="module", loop_scope="module")
+async def journey(fork_server: ForkServer) -> dict[str, Any]:
     """One process with one app plays the whole journey."""
-    command = [sys.executable, "-m", "tests.integration.host_app"]
-    done = subprocess.run(
-        command, cwd=ROOT, input=json.dumps(HOST_SCENE), capture_output=True, text=True, timeout=110
-    )
-    assert done.returncode == 0, done.stderr[-3000:]
-    result: dict[str, Any] = json.loads(done.stdout.splitlines()[-1])
+    printed = await fork_server.run("tests.integration.host_app:main", text=json.dumps(HOST_SCENE))
+    result: dict[str, Any] = json.loads(printed.splitlines()[-1])
     return result
 
 

@@ -34,6 +34,7 @@ from sandbox.scene_runner import (
 )
 from sandbox.scenes.build import SCENES_FOLDER, resolve_dates
 from sandbox.server import Sandbox
+from tests.support.fork_server import ForkServer
 from tests.support.hosted_app import ROOT, HostedApp, start_hosted_app
 
 GUARDS = ("shared-mailbox-sign-in", "mailbox-forwarding", "mailbox-audit", "app-consent")
@@ -46,7 +47,7 @@ SECONDS = 280
 
 @pytest_asyncio.fixture(scope="module", loop_scope="session")
 async def app(
-    azurite: Azurite, tmp_path_factory: pytest.TempPathFactory
+    azurite: Azurite, fork_server: ForkServer, tmp_path_factory: pytest.TempPathFactory
 ) -> AsyncIterator[HostedApp]:
     """The app after two scans of a neglected tenant, without a worker for new requests."""
     clock = SteppingClock(-BETWEEN_TICKS)
@@ -67,7 +68,9 @@ async def app(
             clock.offset += BETWEEN_TICKS
             end_throttling(box)
         environ["AzureWebJobs.run-requested.Disabled"] = "true"
-        async with start_hosted_app(environ, tmp_path_factory.mktemp("described")) as found:
+        async with start_hosted_app(
+            fork_server, environ, tmp_path_factory.mktemp("described")
+        ) as found:
             yield found
 
 
@@ -95,7 +98,12 @@ async def test_the_app_conforms_to_its_document(app: HostedApp, tmp_path: Path) 
             f"x-functions-key: {app.function_key}",
         ),
         cwd=tmp_path,
-        env={**os.environ, "NO_COLOR": "1"},
+        # Which characters there are is worked out once, not in each new folder.
+        env={
+            **os.environ,
+            "NO_COLOR": "1",
+            "HYPOTHESIS_STORAGE_DIRECTORY": str(ROOT / ".hypothesis"),
+        },
         stdout=asyncio.subprocess.PIPE,
         stderr=asyncio.subprocess.STDOUT,
     )

@@ -21,6 +21,7 @@ from core.model.state import GuardState
 from sandbox.functions_host.azurite import Azurite
 from sandbox.scene_runner import build_app_settings
 from sandbox.server import Sandbox
+from tests.support.fork_server import ForkServer
 from tests.support.hosted_app import (
     HOSTED_GUARD,
     HostProcess,
@@ -121,6 +122,7 @@ class Stage:
 
 @pytest.mark.timeout(300)
 async def test_workers_that_are_killed_leave_nothing_out_and_tell_nothing_twice(
+    fork_server: ForkServer,
     tmp_path: Path,
 ) -> None:
     async with Azurite(tmp_path / "azurite") as azurite, Sandbox(SCENE, latency=0.05) as box:
@@ -131,7 +133,10 @@ async def test_workers_that_are_killed_leave_nothing_out_and_tell_nothing_twice(
         settings = tmp_path / "settings.json"
         settings.write_text(json.dumps(environ), encoding="utf-8")
         stage = Stage(box, Settings.read(environ))
-        async with start_host_process(settings) as first, start_host_process(settings) as second:
+        async with (
+            start_host_process(fork_server, settings) as first,
+            start_host_process(fork_server, settings) as second,
+        ):
             await stage.played(first)
             assert await stage.cases() == []
             assert box.cards == []
@@ -142,7 +147,10 @@ async def test_workers_that_are_killed_leave_nothing_out_and_tell_nothing_twice(
             first.process.kill()
             second.process.kill()
         assert await stage.round()
-        async with start_host_process(settings) as third, start_host_process(settings):
+        async with (
+            start_host_process(fork_server, settings) as third,
+            start_host_process(fork_server, settings),
+        ):
             while await stage.round():
                 await asyncio.sleep(0.2)
             cases = await stage.cases()

@@ -8,13 +8,11 @@ What is allowed is written once, and whoever lost the claim writes nothing any m
 
 import asyncio
 import json
-import os
 import signal
-import sys
 import uuid
 from collections import Counter
 from collections.abc import AsyncIterator, Callable
-from contextlib import asynccontextmanager
+from contextlib import AbstractAsyncContextManager, asynccontextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -34,9 +32,9 @@ from sandbox.server import Sandbox
 from tests.resilience.surfaces import GUARD_NAME, build_account_id
 from tests.resilience.surfaces import build_sign_in_scene as tenant
 from tests.support.builders import CONFIGS_BY_NAME
-from tests.support.hosted_app import expire_lease
+from tests.support.fork_server import ForkServer, Program
+from tests.support.hosted_app import APP_IMPORTS, expire_lease, start_host
 
-ROOT = Path(__file__).resolve().parents[2]
 # Long enough for a busy machine to renew in time.
 LEASE = 4.0
 OFF = {name: "off" for name in CONFIGS_BY_NAME}
@@ -49,6 +47,7 @@ class Stage:
     box: Sandbox
     settings: Settings
     file: Path
+    server: ForkServer
 
     async def ran(self) -> str:
         """A run in this process."""
@@ -110,40 +109,25 @@ class Stage:
             rows = [row async for row in ledger.table.client.list_entities()]
         return {f"{row['PartitionKey']} {row['RowKey']}": str(row.metadata["etag"]) for row in rows}
 
-    @asynccontextmanager
-    async def process(self, *arguments: str) -> AsyncIterator[asyncio.subprocess.Process]:
-        """Something in a process of its own, which does not outlive the test."""
-        process = await asyncio.create_subprocess_exec(
-            *(sys.executable, "-m", *arguments),
-            cwd=ROOT,
-            env=dict(os.environ),
-            stdout=asyncio.subprocess.PIPE,
-            stderr=asyncio.subprocess.DEVNULL,
-        )
-        try:
-            yield process
-        finally:
-            if process.returncode is None:
-                process.kill()
-            await process.wait()
-
-    def worker(self, *options: str) -> Any:
-        return self.process(
-            "tests.resilience.fuzz.worker", str(self.file), GUARD_NAME, str(LEASE), *options
+    def worker(self, *options: str) -> AbstractAsyncContextManager[Program]:
+        """A run of the guard in a process of its own."""
+        arguments = (str(self.file), GUARD_NAME, str(LEASE), *options)
+        return self.server.start(
+            "tests.resilience.fuzz.worker:main", *arguments, imports=APP_IMPORTS
         )
 
     @asynccontextmanager
-    async def host(self) -> AsyncIterator[asyncio.subprocess.Process]:
+    async def host(self) -> AsyncIterator[Program]:
         """An instance of the app, with timers of its own."""
-        options = ("--app", str(ROOT), "--settings", str(self.file))
-        async with self.process("sandbox.functions_host.host", *options) as process:
-            assert process.stdout
-            await process.stdout.readline()
-            yield process
+        async with start_host(self.server, self.file) as program:
+            await program.stdout.readline()
+            yield program
 
 
 @asynccontextmanager
-async def staged(azurite: Azurite, folder: Path, count: int, **more: str) -> AsyncIterator[Stage]:
+async def staged(
+    azurite: Azurite, server: ForkServer, folder: Path, count: int, **more: str
+) -> AsyncIterator[Stage]:
     async with Sandbox(tenant(count)) as box:
         environ = build_app_settings(box, azurite, OFF | {GUARD_NAME: "enforce"}) | {
             "STATE_TABLE": f"t{uuid.uuid4().hex}",
@@ -153,7 +137,7 @@ async def staged(azurite: Azurite, folder: Path, count: int, **more: str) -> Asy
         }
         file = folder / "settings.json"
         file.write_text(json.dumps(environ), encoding="utf-8")
-        yield Stage(box, Settings.read(environ), file)
+        yield Stage(box, Settings.read(environ), file, server)
 
 
 async def until(holds: Callable[[], bool]) -> None:
@@ -162,7 +146,7 @@ async def until(holds: Callable[[], bool]) -> None:
         await asyncio.sleep(0.02)
 
 
-def stopped(process: asyncio.subprocess.Process) -> bool:
+def stopped(process: Program) -> bool:
     """Whether the system says that a process is paused."""
     text = Path(f"/proc/{process.pid}/stat").read_text(encoding="utf-8")
     return text.rpartition(")")[2].split()[0] == "T"
@@ -178,9 +162,9 @@ async def claim_ended(stage: Stage) -> None:
 
 
 async def test_who_was_paused_before_a_change_until_another_took_over_writes_nothing(
-    azurite: Azurite, tmp_path: Path
+    azurite: Azurite, fork_server: ForkServer, tmp_path: Path
 ) -> None:
-    async with staged(azurite, tmp_path, 2) as stage:
+    async with staged(azurite, fork_server, tmp_path, 2) as stage:
         assert await stage.ran() == "done"
         async with stage.worker("--halt") as paused:
             await until(lambda: stopped(paused))
@@ -191,9 +175,9 @@ async def test_who_was_paused_before_a_change_until_another_took_over_writes_not
 
 
 async def test_who_was_paused_within_a_change_until_another_took_over_does_not_go_on(
-    azurite: Azurite, tmp_path: Path
+    azurite: Azurite, fork_server: ForkServer, tmp_path: Path
 ) -> None:
-    async with staged(azurite, tmp_path, 2) as stage:
+    async with staged(azurite, fork_server, tmp_path, 2) as stage:
         assert await stage.ran() == "done"
         # The look at the account, right before it is blocked, takes a while.
         look = f"^GET /v1.0/users/{build_account_id(0)}"
@@ -208,7 +192,7 @@ async def test_who_was_paused_within_a_change_until_another_took_over_does_not_g
             await check_nothing_more(stage, paused)
 
 
-async def check_nothing_more(stage: Stage, paused: asyncio.subprocess.Process) -> None:
+async def check_nothing_more(stage: Stage, paused: Program) -> None:
     """All was done by another, and a person undid it: the one that wakes up changes nothing."""
     stage.unblock()
     written, cards, rows = list(stage.box.writes), len(stage.box.cards), await stage.rows()
@@ -223,13 +207,13 @@ async def check_nothing_more(stage: Stage, paused: asyncio.subprocess.Process) -
 
 @pytest.mark.timeout(180)
 async def test_two_hosts_whose_timers_fire_together_change_once_killed_or_shut_down(
-    azurite: Azurite, tmp_path: Path
+    azurite: Azurite, fork_server: ForkServer, tmp_path: Path
 ) -> None:
     every = {
         f"{get_setting_prefix(GUARD_NAME)}_SCHEDULE": "*/2 * * * * *",
         f"{get_setting_prefix(GUARD_NAME)}_LIMIT": "100",
     }
-    async with staged(azurite, tmp_path, 6, **every) as stage:
+    async with staged(azurite, fork_server, tmp_path, 6, **every) as stage:
         box = stage.box
         async with stage.host() as first, stage.host() as second:
             await until(lambda: stage.done() == 6 and len(box.cards) >= 2)

@@ -1,10 +1,8 @@
 """Runs the app on the local Functions host in a process of its own, for tests over HTTP."""
 
-import asyncio
 import contextlib
 import json
-import os
-import sys
+import signal
 from collections.abc import AsyncIterator, Mapping
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
@@ -17,7 +15,24 @@ from azure.core.exceptions import ResourceNotFoundError
 from azure.data.tables import UpdateMode
 from azure.data.tables.aio import TableClient
 
+from tests.support.fork_server import ForkServer, Program
+
 ROOT = Path(__file__).resolve().parents[2]
+HOST = "sandbox.functions_host.host:main"
+# What function_app.py imports, at once or when it is first needed.
+APP_IMPORTS = (
+    "azure.data.tables.aio",
+    "core.adapters.m365.tenant",
+    "core.adapters.table_storage.ledger",
+    "core.api.routes",
+    "core.bootstrap",
+    "core.engine.shards",
+    "core.jobs.activity",
+    "core.jobs.run_requests",
+    "core.jobs.settings_changes",
+    "core.jobs.tenant_probe",
+    "core.web.pages",
+)
 
 
 @dataclass(frozen=True)
@@ -31,36 +46,24 @@ class HostedApp:
 
 @asynccontextmanager
 async def start_hosted_app(
-    settings: Mapping[str, str], folder: Path, *options: str
+    server: ForkServer, settings: Mapping[str, str], folder: Path, *options: str
 ) -> AsyncIterator[HostedApp]:
     """Start the app with these settings and without timers. `folder` holds its settings file."""
     file = folder / "settings.json"
     file.write_text(json.dumps(dict(settings)), encoding="utf-8")
-    process = await asyncio.create_subprocess_exec(
-        sys.executable,
-        *(
-            "-m",
-            "sandbox.functions_host.host",
-            "--app",
-            str(ROOT),
-            "--settings",
-            str(file),
-            "--no-schedules",
-        ),
-        *options,
-        cwd=ROOT,
-        env=dict(os.environ),
-        stdout=asyncio.subprocess.PIPE,
-        stderr=asyncio.subprocess.DEVNULL,
-    )
-    assert process.stdout
-    try:
-        ready = json.loads(await process.stdout.readline())
+    async with start_host(server, file, "--no-schedules", *options) as program:
+        ready = json.loads(await program.stdout.readline())
         yield HostedApp(ready["base"], ready["keys"]["function"], ready["keys"]["master"])
-    finally:
-        if process.returncode is None:
-            process.terminate()
-        await process.wait()
+        program.send_signal(signal.SIGTERM)
+        await program.wait()
+
+
+@asynccontextmanager
+async def start_host(server: ForkServer, settings: Path, *options: str) -> AsyncIterator[Program]:
+    """Start an instance of the app; its first line of output says where it is."""
+    app = ("--app", str(ROOT), "--settings", str(settings))
+    async with server.start(HOST, *app, *options, imports=APP_IMPORTS) as program:
+        yield program
 
 
 SHARED_MAILBOX_ID = "11111111-0000-4000-8000-000000000001"
@@ -130,7 +133,7 @@ def build_mailbox_row(number: int) -> dict[str, Any]:
 class HostProcess:
     """A host in a process of its own."""
 
-    process: asyncio.subprocess.Process
+    process: Program
     base: str
     key: str
 
@@ -144,21 +147,9 @@ class HostProcess:
 
 
 @asynccontextmanager
-async def start_host_process(settings: Path) -> AsyncIterator[HostProcess]:
-    process = await asyncio.create_subprocess_exec(
-        sys.executable,
-        *("-m", "sandbox.functions_host.host", "--app", str(ROOT), "--settings", str(settings)),
-        *("--no-schedules", "--visibility", "6"),
-        cwd=ROOT,
-        env=dict(os.environ),
-        stdout=asyncio.subprocess.PIPE,
-        stderr=asyncio.subprocess.DEVNULL,
-    )
-    assert process.stdout
-    try:
-        ready = json.loads(await process.stdout.readline())
-        yield HostProcess(process, ready["base"], ready["keys"]["master"])
-    finally:
-        if process.returncode is None:
-            process.terminate()
-        await process.wait()
+async def start_host_process(server: ForkServer, settings: Path) -> AsyncIterator[HostProcess]:
+    async with start_host(server, settings, "--no-schedules", "--visibility", "6") as program:
+        ready = json.loads(await program.stdout.readline())
+        yield HostProcess(program, ready["base"], ready["keys"]["master"])
+        program.send_signal(signal.SIGTERM)
+        await program.wait()

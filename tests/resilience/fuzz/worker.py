@@ -41,7 +41,7 @@ class HaltingTable:
         return answer
 
 
-async def main(file: str, guard: str, seconds: str, *options: str) -> int:
+async def run_guard(file: str, guard: str, seconds: str, *options: str) -> int:
     settings = Settings.read(json.loads(Path(file).read_text(encoding="utf-8")))
     duty = settings.find_guard_config(guard)
     assert duty
@@ -62,5 +62,10 @@ async def main(file: str, guard: str, seconds: str, *options: str) -> int:
     return 0 if report.status == "done" else 1
 
 
+def main() -> int:
+    """The run that the command line names; returns its exit code."""
+    return asyncio.run(run_guard(*sys.argv[1:]))
+
+
 if __name__ == "__main__":
-    sys.exit(asyncio.run(main(*sys.argv[1:])))
+    sys.exit(main())

@@ -7,9 +7,9 @@ app, plays the scenario and prints what it saw as JSON.
 import asyncio
 import json
 import os
-import subprocess
 import sys
 from collections.abc import Awaitable, Callable
+from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any
@@ -23,8 +23,7 @@ from azure.storage.queue.aio import QueueClient
 from sandbox.functions_host.azurite import Azurite
 from sandbox.functions_host.host import Host
 from sandbox.functions_host.worker import HostError
-
-ROOT = Path(__file__).resolve().parents[3]
+from tests.support.fork_server import ForkServer
 
 type Scenario = Callable[[Host, ClientSession], Awaitable[Any]]
 
@@ -135,7 +134,8 @@ async def play(scenario: Scenario, app_dir: Path, settings: dict[str, str]) -> A
         return await scenario(host, client)
 
 
-def child(name: str, app_dir: str, settings: str) -> None:
+def play_in_child() -> None:
+    name, app_dir, settings = sys.argv[1:]
     try:
         seen = asyncio.run(play(globals()[name], Path(app_dir), json.loads(settings)))
     except HostError as error:
@@ -164,26 +164,32 @@ def app_dir(tmp_path: Path) -> Path:
     return tmp_path
 
 
-def hosted(scenario: Scenario, app_dir: Path, azurite: Azurite, **settings: str) -> Any:
-    """Plays a scenario in a child process; every test has a queue of its own."""
-    whole = {
-        "AzureWebJobsStorage": azurite.connection_string,
-        "QUEUE": f"q{abs(hash(app_dir)):x}",
-        "SINK": str(app_dir / "sink"),
-        "EVERY_SECOND": "* * * * * *",
-        **settings,
-    }
-    command = [sys.executable, "-m", "tests.sandbox.functions_host.test_host"]
-    done = subprocess.run(
-        [*command, scenario.__name__, str(app_dir), json.dumps(whole)],
-        cwd=ROOT,
-        capture_output=True,
-        text=True,
-        timeout=60,
-        check=False,
-    )
-    assert done.returncode == 0, done.stderr
-    return json.loads(done.stdout)
+@dataclass(frozen=True)
+class Player:
+    """Plays scenarios with the app of a folder."""
+
+    app_dir: Path
+    azurite: Azurite
+    server: ForkServer
+
+    async def play(self, scenario: Scenario, **settings: str) -> Any:
+        """Play a scenario in a child process; every test has a queue of its own."""
+        whole = {
+            "AzureWebJobsStorage": self.azurite.connection_string,
+            "QUEUE": f"q{abs(hash(self.app_dir)):x}",
+            "SINK": str(self.app_dir / "sink"),
+            "EVERY_SECOND": "* * * * * *",
+            **settings,
+        }
+        child = f"{__name__}:play_in_child"
+        return json.loads(
+            await self.server.run(child, scenario.__name__, str(self.app_dir), json.dumps(whole))
+        )
+
+
+@pytest.fixture
+def player(app_dir: Path, azurite: Azurite, fork_server: ForkServer) -> Player:
+    return Player(app_dir, azurite, fork_server)
 
 
 # ----------------------------------------------------------------------------------------------
@@ -220,8 +226,8 @@ async def routes_and_keys(host: Host, client: ClientSession) -> Any:
     }
 
 
-async def test_routes_stand_behind_their_keys(app_dir: Path, azurite: Azurite) -> None:
-    assert hosted(routes_and_keys, app_dir, azurite) == {
+async def test_routes_stand_behind_their_keys(player: Player) -> None:
+    assert await player.play(routes_and_keys) == {
         "greeting": [
             203,
             "greet",
@@ -267,8 +273,8 @@ async def admin_door(host: Host, client: ClientSession) -> Any:
     return {"answers": answers, "ran": sorted(done.name for done in host.invocations)}
 
 
-async def test_the_admin_door_starts_a_function_by_hand(app_dir: Path, azurite: Azurite) -> None:
-    assert hosted(admin_door, app_dir, azurite) == {
+async def test_the_admin_door_starts_a_function_by_hand(player: Player) -> None:
+    assert await player.play(admin_door) == {
         "answers": [401, 401, 400, 400, 404, 400, 202, 202],
         "ran": ["work", "yearly"],
     }
@@ -292,8 +298,8 @@ async def queue_round_trip(host: Host, client: ClientSession) -> Any:
     return sorted(sink(), key=lambda seen: str(seen["body"]))
 
 
-async def test_a_queue_output_reaches_the_queue_trigger(app_dir: Path, azurite: Azurite) -> None:
-    assert hosted(queue_round_trip, app_dir, azurite) == [
+async def test_a_queue_output_reaches_the_queue_trigger(player: Player) -> None:
+    assert await player.play(queue_round_trip) == [
         {"body": body, "tries": 1, "dated": True}
         for body in ("häuser", "plain, from elsewhere", '{"a": 1}')
     ]
@@ -305,10 +311,8 @@ async def several_at_once(host: Host, client: ClientSession) -> Any:
     return {"errors": [one.error for one in ended], "seen": sorted(s["body"] for s in sink())}
 
 
-async def test_a_list_put_out_by_a_timer_is_a_message_for_each_text(
-    app_dir: Path, azurite: Azurite
-) -> None:
-    assert hosted(several_at_once, app_dir, azurite) == {
+async def test_a_list_put_out_by_a_timer_is_a_message_for_each_text(player: Player) -> None:
+    assert await player.play(several_at_once) == {
         "errors": ["", ""],
         "seen": ["3", "zwölf", '{"shard": 1}'],
     }
@@ -325,8 +329,8 @@ async def poison(host: Host, client: ClientSession) -> Any:
         }
 
 
-async def test_a_message_that_always_fails_is_put_aside(app_dir: Path, azurite: Azurite) -> None:
-    assert hosted(poison, app_dir, azurite) == {"tries": [1, 2, 3], "poison": ["YmFk"]}
+async def test_a_message_that_always_fails_is_put_aside(player: Player) -> None:
+    assert await player.play(poison) == {"tries": [1, 2, 3], "poison": ["YmFk"]}
 
 
 # ----------------------------------------------------------------------------------------------
@@ -340,10 +344,8 @@ async def two_slow_ticks(host: Host, client: ClientSession) -> Any:
     return [seen for seen in sink() if "slow" in seen][:4]
 
 
-async def test_a_timer_runs_by_its_schedule_and_never_overlaps(
-    app_dir: Path, azurite: Azurite
-) -> None:
-    seen = hosted(two_slow_ticks, app_dir, azurite, SCHEDULES="yes")
+async def test_a_timer_runs_by_its_schedule_and_never_overlaps(player: Player) -> None:
+    seen = await player.play(two_slow_ticks, SCHEDULES="yes")
     assert [line["slow"] for line in seen] == ["begins", "ends", "begins", "ends"]
     # A schedule tighter than a minute keeps no status.
     assert seen[0]["status"] == {}
@@ -362,19 +364,19 @@ def remembered(schedule: str, due: datetime) -> str:
     return json.dumps({"yearly": {"Schedule": schedule, "Next": due.isoformat(), **times}})
 
 
-async def test_a_missed_run_is_made_up_for_once(app_dir: Path, azurite: Azurite) -> None:
+async def test_a_missed_run_is_made_up_for_once(app_dir: Path, player: Player) -> None:
     missed = datetime.now(UTC) - timedelta(days=400)
     (app_dir / "status.json").write_text(remembered("0 0 0 1 1 *", missed), encoding="utf-8")
-    first = hosted(soon_after_the_start, app_dir, azurite, SCHEDULES="yes")
+    first = await player.play(soon_after_the_start, SCHEDULES="yes")
     assert first == [{"past_due": True, "last": "2026-01-01T00:00:00+00:00"}]
     (app_dir / "sink").unlink()
-    assert hosted(soon_after_the_start, app_dir, azurite, SCHEDULES="yes") == []
+    assert await player.play(soon_after_the_start, SCHEDULES="yes") == []
 
 
-async def test_a_changed_schedule_has_missed_nothing(app_dir: Path, azurite: Azurite) -> None:
+async def test_a_changed_schedule_has_missed_nothing(app_dir: Path, player: Player) -> None:
     missed = datetime.now(UTC) - timedelta(days=400)
     (app_dir / "status.json").write_text(remembered("0 0 0 2 1 *", missed), encoding="utf-8")
-    assert hosted(soon_after_the_start, app_dir, azurite, SCHEDULES="yes") == []
+    assert await player.play(soon_after_the_start, SCHEDULES="yes") == []
 
 
 async def timers_by_hand(host: Host, client: ClientSession) -> Any:
@@ -384,10 +386,8 @@ async def timers_by_hand(host: Host, client: ClientSession) -> Any:
     return {"flaky": [flaky.ok, attempts], "endless": endless.error.partition(":")[0]}
 
 
-async def test_a_timer_is_retried_by_its_policy_and_broken_off_in_time(
-    app_dir: Path, azurite: Azurite
-) -> None:
-    assert hosted(timers_by_hand, app_dir, azurite) == {
+async def test_a_timer_is_retried_by_its_policy_and_broken_off_in_time(player: Player) -> None:
+    assert await player.play(timers_by_hand) == {
         "flaky": [True, [0, 1, 2]],
         "endless": "FunctionTimeoutException",
     }
@@ -402,9 +402,9 @@ async def names(host: Host, client: ClientSession) -> Any:
     return sorted(host.functions)
 
 
-async def test_a_disabled_function_is_not_served(app_dir: Path, azurite: Azurite) -> None:
-    everything = hosted(names, app_dir, azurite)
-    served = hosted(names, app_dir, azurite, **{"AzureWebJobs.boom.Disabled": "true"})
+async def test_a_disabled_function_is_not_served(player: Player) -> None:
+    everything = await player.play(names)
+    served = await player.play(names, **{"AzureWebJobs.boom.Disabled": "true"})
     assert set(everything) - set(served) == {"boom"}
 
 
@@ -456,10 +456,10 @@ def tick(timer: func.TimerRequest, out: func.Out[list[str]]) -> None:
     ],
 )
 async def test_an_app_that_azure_would_not_start_is_refused(
-    source: str, reason: str, app_dir: Path, azurite: Azurite
+    source: str, reason: str, app_dir: Path, player: Player
 ) -> None:
     (app_dir / "function_app.py").write_text(source, encoding="utf-8")
-    assert reason in hosted(names, app_dir, azurite)["refused"]
+    assert reason in (await player.play(names))["refused"]
 
 
 # ----------------------------------------------------------------------------------------------
@@ -488,9 +488,9 @@ async def forget(host: Host, client: ClientSession) -> Any:
     os._exit(9)
 
 
-async def test_azurite_does_not_outlive_its_parent(app_dir: Path, azurite: Azurite) -> None:
+async def test_azurite_does_not_outlive_its_parent(app_dir: Path, player: Player) -> None:
     with pytest.raises(AssertionError):
-        hosted(forget, app_dir, azurite)
+        await player.play(forget)
     pid = int((app_dir / "sink").read_text(encoding="utf-8"))
     while runs(pid):  # a child that stays fails by the time-out of every test
         await asyncio.sleep(0.05)
@@ -502,7 +502,3 @@ def runs(pid: int) -> bool:
         return bool(Path(f"/proc/{pid}/cmdline").read_bytes())
     except FileNotFoundError:
         return False
-
-
-if __name__ == "__main__":
-    child(*sys.argv[1:])

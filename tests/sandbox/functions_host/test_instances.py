@@ -18,8 +18,8 @@ from aiohttp import ClientSession
 from azure.storage.queue.aio import QueueClient
 
 from sandbox.functions_host.azurite import Azurite
-
-ROOT = Path(__file__).resolve().parents[3]
+from tests.support.fork_server import ForkServer, Program
+from tests.support.hosted_app import HOST, ROOT
 
 
 def host_json(batch: int, threshold: int) -> str:
@@ -63,7 +63,7 @@ async def work(item: func.QueueMessage) -> None:
 class Instance:
     """One host, and what its first line of output says."""
 
-    process: asyncio.subprocess.Process
+    process: Program | asyncio.subprocess.Process
     base: str
     keys: dict[str, str]
 
@@ -95,6 +95,7 @@ class App:
 
     folder: Path
     queue: QueueClient
+    server: ForkServer
 
     def notes(self, kind: str) -> list[dict[str, Any]]:
         """What the functions noted so far, of one kind."""
@@ -115,26 +116,14 @@ class App:
 
     @asynccontextmanager
     async def instance(self, *options: str) -> AsyncIterator[Instance]:
-        process = await asyncio.create_subprocess_exec(
-            sys.executable,
-            *("-m", "sandbox.functions_host.host", "--app", str(self.folder)),
-            *("--settings", str(self.folder / "settings.json"), *options),
-            cwd=self.folder,
-            env={**os.environ, "PYTHONPATH": str(ROOT)},
-            stdout=asyncio.subprocess.PIPE,
-        )
-        assert process.stdout is not None
-        try:
-            ready = json.loads(await process.stdout.readline())
-            yield Instance(process, ready["base"], ready["keys"])
-        finally:
-            if process.returncode is None:
-                process.kill()
-            await process.wait()
+        app = ("--app", str(self.folder), "--settings", str(self.folder / "settings.json"))
+        async with self.server.start(HOST, *app, *options, folder=self.folder) as program:
+            ready = json.loads(await program.stdout.readline())
+            yield Instance(program, ready["base"], ready["keys"])
 
 
 @pytest_asyncio.fixture
-async def app(azurite: Azurite, tmp_path: Path) -> AsyncIterator[App]:
+async def app(azurite: Azurite, fork_server: ForkServer, tmp_path: Path) -> AsyncIterator[App]:
     storage, name = azurite.connection_string, f"shared-{uuid.uuid4().hex}"
     settings = {"AzureWebJobsStorage": storage, "GREETING": "hello", "QUEUE": name}
     (tmp_path / "function_app.py").write_text(APP, encoding="utf-8")
@@ -142,14 +131,29 @@ async def app(azurite: Azurite, tmp_path: Path) -> AsyncIterator[App]:
     (tmp_path / "settings.json").write_text(json.dumps({"Values": settings}), encoding="utf-8")
     async with QueueClient.from_connection_string(storage, name) as queue:
         await queue.create_queue()
-        yield App(tmp_path, queue)
+        yield App(tmp_path, queue, fork_server)
 
 
 async def test_a_host_of_its_own_says_where_it_is_and_ends_when_told(app: App) -> None:
-    async with app.instance("--no-schedules") as one:
+    settings = str(app.folder / "settings.json")
+    process = await asyncio.create_subprocess_exec(
+        *(sys.executable, "-m", "sandbox.functions_host.host", "--app", str(app.folder)),
+        *("--settings", settings, "--no-schedules"),
+        cwd=app.folder,
+        env={**os.environ, "PYTHONPATH": str(ROOT)},
+        stdout=asyncio.subprocess.PIPE,
+    )
+    try:
+        assert process.stdout
+        ready = json.loads(await process.stdout.readline())
+        one = Instance(process, ready["base"], ready["keys"])
         assert await one.ask("GET", "/api/who", "function") == (200, "hello")
-        one.process.send_signal(signal.SIGTERM)
-        assert await one.process.wait() == 0
+        process.terminate()
+        assert await process.wait() == 0
+    finally:
+        if process.returncode is None:
+            process.kill()
+            await process.wait()
     assert app.notes("planned") == []
 
 
