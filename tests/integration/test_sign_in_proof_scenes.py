@@ -7,23 +7,9 @@ import pytest
 from sandbox.scenes.neglected import build_days_ago
 from sandbox.scenes.people import TenantBuilder
 from sandbox.scenes.row_templates import ASSIGNED_AT, FLOW_FREE
-from tests.support.run_scene import SIGN_IN, SceneResult, run_scene
+from tests.support.run_scene import SIGN_IN, SceneResult, run_scene, set_alone
 
-ONLY_SIGN_IN = {
-    name: "off"
-    for name in [
-        "mailbox-forwarding",
-        "mailbox-audit",
-        "mailbox-delegation",
-        "tenant-baseline",
-        "app-consent",
-        "mfa-registration",
-        "mass-deletion",
-        "exchange-module-access",
-        "legacy-protocols",
-        "shared-mailbox-health",
-    ]
-} | {SIGN_IN: "enforce"}
+ONLY_SIGN_IN = set_alone(SIGN_IN, "enforce")
 SHARED, ROOM = "SharedMailbox", "RoomMailbox"
 LATER = {"createdDateTime": ASSIGNED_AT, "lastPasswordChangeDateTime": "2025-06-01T08:00:00Z"}
 SPRAYED = {"signInActivity": {"lastSignInDateTime": build_days_ago(1)}}
