@@ -7,7 +7,7 @@ import ssl
 import sys
 import tempfile
 from collections.abc import AsyncIterator, Awaitable, Callable, Mapping
-from contextlib import AsyncExitStack, asynccontextmanager, suppress
+from contextlib import AbstractAsyncContextManager, AsyncExitStack, asynccontextmanager, suppress
 from dataclasses import dataclass
 from functools import cache
 from pathlib import Path
@@ -40,6 +40,22 @@ type ClientStarter = Callable[[Mapping[str, Any], Mapping[str, str]], Awaitable[
 cost and counts."""
 
 
+@dataclass(frozen=True, slots=True)
+class ServedTenant:
+    """A simulated tenant that answers."""
+
+    process_id: int
+    info: Mapping[str, Any]
+    """What `sandbox.server.Sandbox.describe` says of it."""
+
+
+type TenantServer = Callable[
+    [TenantSpec, Path, float, str], AbstractAsyncContextManager[ServedTenant]
+]
+"""Makes a tenant, writes its scene to a file, and serves it with a latency in milliseconds and a
+profile of the sandbox."""
+
+
 class BenchError(Exception):
     """The benchmark cannot continue. The first line says why, the rest gives details."""
 
@@ -50,8 +66,7 @@ class BenchEnvironment:
 
     spec: TenantSpec
     scene: Path
-    process: asyncio.subprocess.Process
-    sandbox_info: Mapping[str, Any]
+    tenant: ServedTenant
     azurite: Azurite
     proxy: CountingProxy
     session: aiohttp.ClientSession
@@ -62,7 +77,7 @@ class BenchEnvironment:
 
     @property
     def base(self) -> str:
-        return str(self.sandbox_info["base"])
+        return str(self.tenant.info["base"])
 
     @property
     def ids_path(self) -> Path:
@@ -75,7 +90,7 @@ class BenchEnvironment:
         storage = self.azurite.connection_string
         tables = storage.replace(self.azurite.endpoints["Table"], self.proxy.base)
         return {
-            **build_bench_settings(self.sandbox_info["settings"], tables, self.proxy),
+            **build_bench_settings(self.tenant.info["settings"], tables, self.proxy),
             "AzureWebJobsStorage": storage,
             "STATE_TABLE": self.state_table,
         }
@@ -116,12 +131,12 @@ class BenchEnvironment:
 
     def read_server_cpu(self) -> float:
         """Reads the CPU seconds of the simulated tenant so far."""
-        fields = Path(f"/proc/{self.process.pid}/stat").read_text().rpartition(")")[2].split()
+        fields = Path(f"/proc/{self.tenant.process_id}/stat").read_text().rpartition(")")[2].split()
         return (int(fields[11]) + int(fields[12])) / CLOCK_TICKS
 
     async def fetch_token(self, scope: str = GRAPH_SCOPE) -> str:
         """Fetches a token through the managed identity, as the app does."""
-        given = self.sandbox_info["settings"]
+        given = self.tenant.info["settings"]
         async with self.session.get(
             given["IDENTITY_ENDPOINT"],
             params={
@@ -163,41 +178,20 @@ def build_bench_settings(
 
 
 @asynccontextmanager
-async def start_environment(
-    spec: TenantSpec,
-    folder: Path,
-    latency_ms: float,
-    profile: str = DEFAULT_PROFILE,
-    storage: Azurite | None = None,
-    start_client: ClientStarter | None = None,
-) -> AsyncIterator[BenchEnvironment]:
-    """Starts a tenant with its services, in a profile of the sandbox; with a storage account of its
-    own unless there is one that runs already. Raises BenchError.
-
-    Each client is a process of its own, unless the caller knows another way to start them.
-    """
-    undated = () if spec.dated else ("--undated",)
-    rules = f"{spec.movers}-{spec.hidden_forwards}"
-    scene = folder / f"tenant-{spec.mailboxes}-{rules}{''.join(undated)}.json"
+async def serve_tenant_process(
+    spec: TenantSpec, scene: Path, latency_ms: float, profile: str
+) -> AsyncIterator[ServedTenant]:
+    """Makes a tenant in one process and serves it in another. Raises BenchError."""
     await run_to_end(
         "-m", "bench.tenant_generator", str(spec.mailboxes), str(scene),
         "--seed", str(spec.seed), "--movers", str(spec.movers),
-        "--hidden", str(spec.hidden_forwards), *undated,
+        "--hidden", str(spec.hidden_forwards), *(() if spec.dated else ("--undated",)),
     )  # fmt: skip
-    async with AsyncExitStack() as stack:
-        azurite = storage if storage else await stack.enter_async_context(Azurite())
-        watch = await stack.enter_async_context(CountingProxy(azurite.endpoints["Table"]))
-        session = await stack.enter_async_context(aiohttp.ClientSession())
-        server = await stack.enter_async_context(run_child(
-            "-m", "sandbox.server", "--scene", str(scene), "--latency", f"{latency_ms:g}",
-            "--profile", profile,
-        ))  # fmt: skip
-        where = await read_sandbox_info(server)
-        table = f"bench{uuid4().hex}"
-        start = start_client or start_client_process
-        yield BenchEnvironment(
-            spec, scene, server, where, azurite, watch, session, latency_ms, table, start
-        )
+    async with run_child(
+        "-m", "sandbox.server", "--scene", str(scene), "--latency", f"{latency_ms:g}",
+        "--profile", profile,
+    ) as server:  # fmt: skip
+        yield ServedTenant(server.pid, await read_sandbox_info(server))
 
 
 async def read_sandbox_info(server: asyncio.subprocess.Process) -> dict[str, Any]:
@@ -286,3 +280,46 @@ async def start_client_process(
     text = await run_to_end("-m", "bench.client", stdin_text=json.dumps(order), environ=environ)
     answer: dict[str, Any] = json.loads(text)
     return answer
+
+
+# The environment --------------------------------------------------------------------------------
+
+
+@dataclass(frozen=True, slots=True)
+class Host:
+    """What an environment runs on: processes and a storage account of its own, unless the caller
+    knows another way.
+    """
+
+    start_client: ClientStarter = start_client_process
+    serve_tenant: TenantServer = serve_tenant_process
+    storage: Azurite | None = None
+    """One that runs already."""
+
+
+OWN_HOST = Host()
+
+
+@asynccontextmanager
+async def start_environment(
+    spec: TenantSpec,
+    folder: Path,
+    latency_ms: float,
+    profile: str = DEFAULT_PROFILE,
+    host: Host = OWN_HOST,
+) -> AsyncIterator[BenchEnvironment]:
+    """Starts a tenant with its services, in a profile of the sandbox. Raises BenchError."""
+    undated = "" if spec.dated else "--undated"
+    scene = folder / f"tenant-{spec.mailboxes}-{spec.movers}-{spec.hidden_forwards}{undated}.json"
+    async with AsyncExitStack() as stack:
+        storage = host.storage
+        azurite = storage if storage else await stack.enter_async_context(Azurite())
+        watch = await stack.enter_async_context(CountingProxy(azurite.endpoints["Table"]))
+        session = await stack.enter_async_context(aiohttp.ClientSession())
+        tenant = await stack.enter_async_context(
+            host.serve_tenant(spec, scene, latency_ms, profile)
+        )
+        table = f"bench{uuid4().hex}"
+        yield BenchEnvironment(
+            spec, scene, tenant, azurite, watch, session, latency_ms, table, host.start_client
+        )

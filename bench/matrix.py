@@ -8,7 +8,7 @@ from itertools import product
 from pathlib import Path
 
 from bench.activity import measure_ticks, prepare_guards
-from bench.environment import BenchEnvironment, ClientStarter, start_environment
+from bench.environment import OWN_HOST, BenchEnvironment, Host, start_environment
 from bench.feed import measure_feed
 from bench.results import (
     BARE_CLIENT,
@@ -40,7 +40,6 @@ from bench.tenant_generator import (
     build_mailbox,
 )
 from core.microsoft365.exchange_listings import ListingWay
-from sandbox.functions_host.azurite import Azurite
 from sandbox.http_types import Row
 from sandbox.reality.profile import DEFAULT_PROFILE
 
@@ -199,17 +198,14 @@ async def measure_slices_by_name(
     folder: Path,
     size: int,
     report_progress: ProgressCallback,
-    storage: Azurite | None = None,
-    start_client: ClientStarter | None = None,
+    host: Host = OWN_HOST,
 ) -> AsyncIterator[Measurement]:
     """Measures slices of mailboxes that no date tells apart."""
     if size < matrix.listings_from:
         return
     report_progress(f"{size:,} mailboxes: making a tenant without dates")
     spec = TenantSpec(size, matrix.seed, dated=False)
-    async with start_environment(
-        spec, folder, matrix.latency_ms, matrix.profile, storage, start_client
-    ) as stage:
+    async with start_environment(spec, folder, matrix.latency_ms, matrix.profile, host) as stage:
         async for row in measure_listings(matrix, stage, report_progress, [SLICES_BY_NAME]):
             yield row
 

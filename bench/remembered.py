@@ -109,7 +109,7 @@ async def fill_table(environ: dict[str, str], rows: SortedRows, count: int) -> i
 
 async def measure(environment: BenchEnvironment, work: str, environ: dict[str, str]) -> Cost:
     """Run one client of `bench.client` in a process of its own."""
-    given = environment.sandbox_info["settings"]
+    given = environment.tenant.info["settings"]
     identity = {name: given[name] for name in ("IDENTITY_ENDPOINT", "IDENTITY_HEADER")}
     order: dict[str, Any] = {"client": work, "guard": FORWARDING, "environ": environ}
     answer = json.loads(

@@ -16,7 +16,7 @@ async def run_client(
     """Runs one client, minutes after the one before it, and combines what all processes measured
     of it.
     """
-    given = environment.sandbox_info["settings"]
+    given = environment.tenant.info["settings"]
     environ = {name: given[name] for name in ("IDENTITY_ENDPOINT", "IDENTITY_HEADER")}
     await environment.let_minutes_pass()
     before = await environment.fetch_request_counts()
@@ -75,7 +75,7 @@ async def run_baseline(
         "at_once": concurrency,
     }
     if client == BARE_FIRST_LOOK:
-        order["tenant_id"] = environment.sandbox_info["settings"]["TENANT_ID"]
+        order["tenant_id"] = environment.tenant.info["settings"]["TENANT_ID"]
         order["exchange_token"] = await environment.fetch_token(EXCHANGE_SCOPE)
         order["commands_at_once"] = get_default_number("EXCHANGE_CONCURRENCY")
     return await run_client(environment, client, FULL_READ if whole else SAMPLE_READ, order)

@@ -173,6 +173,15 @@ class Sandbox:
             "IDENTITY_HEADER": self.entra.identity_header,
         }
 
+    def describe(self) -> dict[str, Any]:
+        """Where this tenant is served, and the settings that point the app at it."""
+        return {
+            "base": self.base,
+            "authority": self.authority,
+            "ca_path": self.ca_path,
+            "settings": self.build_settings(),
+        }
+
     def reset(self) -> None:
         """Restores the initial scene and clears all records."""
         self.tenant.reset()
@@ -371,13 +380,7 @@ async def serve_sandbox(sandbox: Sandbox) -> int:
         loop.add_signal_handler(number, stopped.set)
     gc.freeze()  # Spares the rows of a large tenant from garbage collection.
     async with sandbox:
-        where = {
-            "base": sandbox.base,
-            "authority": sandbox.authority,
-            "ca_path": sandbox.ca_path,
-            "settings": sandbox.build_settings(),
-        }
-        print(json.dumps(where), flush=True)
+        print(json.dumps(sandbox.describe()), flush=True)
         await stopped.wait()
     return 0
 

@@ -22,7 +22,14 @@ from bench.client import run_order
 from bench.counting_proxy import CARDS_PATH, CountingProxy, count_operations
 from bench.derived import build_sweep_lines
 from bench.detection import ACTS, list_missed
-from bench.environment import BenchEnvironment, BenchError, start_environment
+from bench.environment import (
+    BenchEnvironment,
+    BenchError,
+    Host,
+    ServedTenant,
+    run_to_end,
+    start_environment,
+)
 from bench.feed import measure_feed
 from bench.matrix import (
     QUICK,
@@ -130,6 +137,16 @@ def test_the_ids_beside_a_scene_are_its_accounts_and_each_holds_three_rules(
         assert len(owner.rules or ()) == len(owner.exchange_rules or ()) == 3
 
 
+async def test_the_command_line_makes_the_tenant_of_its_options(tmp_path: Path) -> None:
+    spec = TenantSpec(60, 7, movers=300, hidden_forwards=50, dated=False)
+    scene = tmp_path / "by-command.json"
+    await run_to_end(
+        *("-m", "bench.tenant_generator", "60", str(scene), "--seed", "7"),
+        *("--movers", "300", "--hidden", "50", "--undated"),
+    )
+    assert json.loads(scene.read_text(encoding="utf-8")) == made(spec, tmp_path)
+
+
 def test_a_new_forward_is_a_fourth_rule_that_both_services_show(tmp_path: Path) -> None:
     recipe = TenantSpec(30)
     tenant = SimulatedTenant(made(recipe, tmp_path))
@@ -191,7 +208,8 @@ def test_a_percentile_is_one_of_the_values(
 async def test_a_guard_and_the_floor_are_measured_from_outside(
     azurite: Azurite, tmp_path: Path
 ) -> None:
-    async with start_environment(TenantSpec(25), tmp_path, latency_ms=0, storage=azurite) as stage:
+    host = Host(storage=azurite)
+    async with start_environment(TenantSpec(25), tmp_path, latency_ms=0, host=host) as stage:
         bare = await run_baseline(stage, BARE_CLIENT, 4)
         bare_first = await run_baseline(stage, BARE_FIRST_LOOK, 4)
         first = await run_guard(stage, FORWARDING, FIRST_RUN)
@@ -217,6 +235,20 @@ async def start_here(order: Mapping[str, Any], environ: Mapping[str, str]) -> Ma
 
 
 @asynccontextmanager
+async def serve_here(
+    spec: TenantSpec, scene: Path, latency_ms: float, profile: str
+) -> AsyncIterator[ServedTenant]:
+    """Makes and serves a tenant in this process, for the same."""
+    write_scene(spec, scene)
+    async with Sandbox(scene.read_bytes(), latency=latency_ms / 1_000, profile=profile) as box:
+        yield ServedTenant(os.getpid(), box.describe())
+
+
+def use_this_process(azurite: Azurite) -> Host:
+    return Host(start_here, serve_here, azurite)
+
+
+@asynccontextmanager
 async def start_stage(
     spec: TenantSpec,
     folder: Path,
@@ -224,10 +256,9 @@ async def start_stage(
     latency_ms: float = 0,
     profile: str = DEFAULT_PROFILE,
 ) -> AsyncIterator[BenchEnvironment]:
-    """A tenant with its services, for clients in this process."""
-    async with start_environment(
-        spec, folder, latency_ms, profile, azurite, start_here
-    ) as environment:
+    """A tenant with its services and clients, all in this process."""
+    host = use_this_process(azurite)
+    async with start_environment(spec, folder, latency_ms, profile, host) as environment:
         yield environment
 
 
@@ -298,7 +329,8 @@ async def test_each_way_of_listing_reads_every_mailbox_by_its_own_requests(
     plan = replace(QUICK, listings_from=count, listing_turns=1)
     async with start_stage(TenantSpec(count), tmp_path, azurite) as stage:
         rows += [row async for row in measure_listings(plan, stage, lambda _: None)]
-    by_name = measure_slices_by_name(plan, tmp_path, count, lambda _: None, azurite, start_here)
+    host = use_this_process(azurite)
+    by_name = measure_slices_by_name(plan, tmp_path, count, lambda _: None, host)
     rows += [row async for row in by_name]
     assert [row.client for row in rows] == [*LISTINGS, SLICES_BY_NAME]
     for row in rows:
