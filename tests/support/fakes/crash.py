@@ -15,7 +15,8 @@ class CrashInjector:
 
     With an `error` other than a crash, the resource stays unreachable from that operation on.
     `write_numbers` are the numbers of the operations that write. Between two with the same place,
-    which `get_place` tells, nothing happens but in the memory of the process.
+    which `get_place` tells, nothing happens but in the memory of the process. `joined_numbers` are
+    those of the operations that began while another was under way.
     """
 
     crash_at: int = 0
@@ -26,6 +27,8 @@ class CrashInjector:
     get_place: Callable[[], object] = lambda: None
     write_numbers: list[int] = field(default_factory=list)
     places: list[object] = field(default_factory=list)
+    joined_numbers: set[int] = field(default_factory=set)
+    running_count: int = 0
 
     @contextmanager
     def __call__(self, *, reads: bool = False) -> Iterator[None]:
@@ -40,9 +43,13 @@ class CrashInjector:
         if number == self.crash_at and not self.after:
             self.crashed = True
             raise self.error()
+        if self.running_count:
+            self.joined_numbers.add(number)
+        self.running_count += 1
         try:
             yield
         finally:
+            self.running_count -= 1
             if number == self.crash_at:
                 self.crashed = True
                 raise self.error()
