@@ -1,35 +1,41 @@
 """Dying at every single operation of a story, and living on until all is quiet.
 
-A story is a guard, a tenant and what happens, step by step. It is played once in peace, which
-counts its operations; then for each of them with the process killed when it had taken effect and
-no answer had come yet. To be killed after the answer, at a mere read, or right before the next
-operation that leaves something behind is the same: nothing but the process knows the difference.
-Where more happens before an operation (a life begins, time goes by, a message goes), the process is
-killed right before it, too. Whoever was killed comes back as a platform brings it back: the same
-step once more, without anything in memory.
+A story is a guard, a tenant and what happens, step by step. It is played once in peace, and at each
+of its operations the world is copied as a process leaves it behind that is killed when the
+operation had taken effect and no answer had come yet. To be killed after the answer, at a mere
+read, or right before the next operation that leaves something behind is the same: nothing but the
+process knows the difference. Where more happens before an operation (a life begins, time goes by, a
+message goes), the world is copied right before it, too. In each copy whoever was killed comes back
+as a platform brings it back: the same step once more, without anything in memory.
 """
 
 import copy
-from collections.abc import AsyncIterator, Awaitable, Callable, Mapping
+from collections import defaultdict
+from collections.abc import Awaitable, Callable, Mapping
 from dataclasses import dataclass, fields, replace
+from datetime import datetime
 from functools import partial
 from typing import Any
+
+import pytest
 
 from core.engine.decision_context import IN_EFFECT_STATES
 from core.engine.self_findings import RECURRING_PATIENCE, SELF_CHECK_KINDS
 from core.model.cases import Case
 from core.model.changes import ChangeRecord
-from core.model.guards import GuardConfig, GuardPolicy, Mode
+from core.model.guards import GuardConfig, Mode
 from tests.resilience.generators.scenes import GuardScene
 from tests.resilience.oracle import (
     ProcessEnded,
     RecordingTenant,
+    TenantState,
     assess_tenant,
     find_violations,
     list_saved_rows,
     log_guard_readings,
 )
 from tests.support.fakes.channel import DeliveredMessage
+from tests.support.fakes.clock import Clock
 from tests.support.fakes.crash import CrashInjector, SimulatedCrash
 from tests.support.fakes.state import SingleWrite
 from tests.support.fakes.tenant import FakeTenant
@@ -49,7 +55,17 @@ BOOKKEEPING_FIELDS = {
     "crash_injector",
     # A search may be asked for once more, where nobody knows whether it was.
     "queries",
+    # Of a `SyntheticTenant`.
+    "inspected",
+    "deep_checked",
+    "writes",
+    "undone",
+    "inspections_running",
+    "max_concurrent",
+    "next_links",
+    "call_order",
 }
+"""What a tenant remembers of being asked, which shows in no answer."""
 
 
 @dataclass(frozen=True)
@@ -64,16 +80,22 @@ def build_harness(
     config: GuardConfig, tenant: FakeTenant | SyntheticTenant, **more: Any
 ) -> RecordingHarness:
     """A tenant that is watched, with a memory and a channel of its own."""
-    watched = RecordingTenant(tenant)
-    stage = EngineHarness(watched, config, **more)
 
-    async def view() -> object:
-        terms = GuardPolicy(stage.clock(), stage.config.guard.options)
-        return await assess_tenant(config.guard, tenant, terms, stage.clock())
+    assessed = defaultdict[datetime, list[tuple[Mapping[str, object], TenantState]]](list)
 
-    watched.assess = view
-    stage.config = replace(config, guard=log_guard_readings(config.guard, stage.journal))
-    return stage
+    async def assess(real: Any, now: datetime) -> TenantState:
+        """Copies of a world are often in the same state at the same time: that is assessed once."""
+        content = read_tenant_content(real)
+        for known, state in assessed[now]:
+            if known == content:
+                return state
+        state = await assess_tenant(config.guard, real, now)
+        assessed[now].append((content, state))
+        return state
+
+    clock = Clock()
+    duty = replace(config, guard=log_guard_readings(config.guard))
+    return EngineHarness(RecordingTenant(tenant, clock, assess), duty, clock, **more)
 
 
 async def build_scene_harness(config: GuardConfig, scene: GuardScene) -> RecordingHarness:
@@ -111,31 +133,91 @@ def get_place(stage: RecordingHarness, step: int) -> object:
     return step, stage.run_count, stage.clock(), tuple(stage.queue)
 
 
-async def play_story(
-    story: CrashStory, crash_injector: CrashInjector, meanwhile: Step = do_nothing
-) -> RecordingHarness:
-    """A story from beginning to end, with a death somewhere, and then until all is quiet.
+@dataclass(frozen=True)
+class Death:
+    """A process is killed: at which step and operation, and the world that it leaves behind."""
 
-    `meanwhile` is what happens between the death and the next life.
-    """
-    stage = await story.set_up()
+    step: int
+    operation: int
+    after: bool
+    world: RecordingHarness
+
+    @property
+    def name(self) -> str:
+        return f"killed {'after' if self.after else 'before'} operation {self.operation}"
+
+
+def copy_world(stage: RecordingHarness, injector: CrashInjector) -> RecordingHarness:
+    """All that outlives the process, as it is at this moment. What never changes is not copied."""
+    kept: list[object] = [stage.config, *stage.journal]
+    memo: dict[int, object] = {id(one): one for one in kept}
+    return copy.deepcopy(stage, memo | {id(injector): CrashInjector()})
+
+
+async def play_story(story: CrashStory) -> tuple[RecordingHarness, list[Death]]:
+    """A story in peace, until all is quiet, and every death that a process could die in it."""
+    stage, deaths = await story.set_up(), list[Death]()
+    injector = CrashInjector()
+
+    def note_death(step: int, operation: int, after: bool) -> None:
+        deaths.append(Death(step, operation, after, copy_world(stage, injector)))
+
     for number, step in enumerate(story.steps):
-        crash_injector.get_place = partial(get_place, stage, number)
-        with stage.inject_crashes(crash_injector):
-            try:
-                await step(stage)
-                continue
-            except SimulatedCrash:
-                stage.journal.append(ProcessEnded())
-                stage.clock.advance(minutes=2)
-        await meanwhile(stage)
+        injector.get_place = partial(get_place, stage, number)
+        injector.note_death = partial(note_death, number)
+        with stage.inject_crashes(injector):
+            await step(stage)
+    await come_to_rest(stage)
+    return stage, deaths
+
+
+async def assert_left_behind(story: CrashStory, death: Death) -> None:
+    """Where a process is torn out of its operation, it leaves behind just what was copied."""
+    stage = await story.set_up()
+    with stage.inject_crashes(CrashInjector(death.operation, death.after)):
+        for step in story.steps[: death.step]:
+            await step(stage)
+        with pytest.raises(SimulatedCrash):
+            await story.steps[death.step](stage)
+    assert list_content(stage) == list_content(death.world), death.name
+
+
+def list_content(stage: RecordingHarness) -> list[object]:
+    """All that a world holds."""
+    ledger = {
+        name: value
+        for name, value in vars(stage.ledger).items()
+        if name not in ("clock", "crash_injector")
+    }
+    return [
+        stage.clock(),
+        stage.run_count,
+        stage.queue,
+        ledger,
+        stage.notification_channel.sent,
+        vars(stage.tenant.real) | {"crash_injector": None},
+    ]
+
+
+async def go_on(story: CrashStory, death: Death, meanwhile: Step = do_nothing) -> RecordingHarness:
+    """The rest of a story, after a death in it. `meanwhile` happens before the next life."""
+    stage = death.world
+    stage.journal.append(ProcessEnded())
+    stage.clock.advance(minutes=2)
+    await meanwhile(stage)
+    for step in story.steps[death.step :]:
         await step(stage)
+    await come_to_rest(stage)
+    return stage
+
+
+async def come_to_rest(stage: RecordingHarness) -> None:
+    """Runs in which nothing happens any more."""
     await run_timer_and_queue(stage)
     await run_timer_and_queue(stage)
     # The end of what others can make come and go is told once it has stayed away for so long.
     stage.clock.current += max(RECURRING_PATIENCE.values())
     await run_timer_and_queue(stage)
-    return stage
 
 
 @dataclass(frozen=True)
@@ -180,8 +262,6 @@ def describe_outcome(record: ChangeRecord) -> str:
 
 def read_tenant_content(tenant: Any) -> Mapping[str, object]:
     """What a tenant holds, without what it remembers of being asked."""
-    if isinstance(tenant, SyntheticTenant):
-        return dict(tenant.forwards)
     return {
         one.name: copy.copy(getattr(tenant, one.name))
         for one in fields(tenant)
@@ -227,17 +307,6 @@ async def assert_final_state(harness: RecordingHarness, expected: FinalState, na
     await assert_quiet_run(harness)
 
 
-async def iter_crashes(
-    story: CrashStory, meanwhile: Step = do_nothing
-) -> AsyncIterator[tuple[str, RecordingHarness]]:
-    """The story with a death at each operation, one after another."""
-    counting = CrashInjector()
-    await play_story(story, counting)
-    for number, after in counting.list_deaths():
-        name = f"killed {'after' if after else 'before'} operation {number}"
-        yield name, await play_story(story, CrashInjector(number, after), meanwhile)
-
-
 async def assert_crash_safe(
     story: CrashStory, check: Callable[[RecordingHarness, str], Awaitable[object]] | None = None
 ) -> RecordingHarness:
@@ -245,11 +314,12 @@ async def assert_crash_safe(
 
     `check` looks at each end besides, and is told of the death.
     """
-    peaceful = await play_story(story, CrashInjector())
+    peaceful, deaths = await play_story(story)
     end = await FinalState.capture(peaceful)
     await assert_final_state(peaceful, end, "in peace")
-    async for name, stage in iter_crashes(story):
+    for death in deaths:
+        stage = await go_on(story, death)
         if check:
-            await check(stage, name)
-        await assert_final_state(stage, end, name)
+            await check(stage, death.name)
+        await assert_final_state(stage, end, death.name)
     return peaceful

@@ -12,6 +12,7 @@ import re
 from collections import defaultdict
 from collections.abc import (
     AsyncIterator,
+    Awaitable,
     Callable,
     Collection,
     Iterable,
@@ -38,6 +39,7 @@ from core.tenant.mailboxes import Mailbox
 from core.tenant.port import Tenant
 from core.tenant.readings import Reading
 from tests.support.fakes.channel import DeliveredMessage
+from tests.support.fakes.clock import Clock
 from tests.support.fakes.crash import CrashInjector
 from tests.support.fakes.journal import Journal
 from tests.support.fakes.ledger import SavedTransaction
@@ -100,25 +102,28 @@ class ProcessEnded:
     """The process was killed, or gave up."""
 
 
-async def assess_tenant(
-    guard: Guard[Any], tenant: Any, policy: GuardPolicy, now: datetime
-) -> TenantState:
+async def assess_tenant(guard: Guard[Any], tenant: Any, now: datetime) -> TenantState:
     """How a tenant stands, by the guard's own eyes and judgement, with every sweep."""
+    policy = GuardPolicy(now, guard.options)
     due = frozenset(sweep.name for sweep in guard.periodic_checks)
     seen = await observe_all(guard, tenant, ObserveContext(policy, due, is_enforcing=True))
     found = [finding for item in seen.items for finding in guard.judge(item, policy)]
     return TenantState({finding.compute_key(guard.name): finding for finding in found}, now)
 
 
-def log_guard_readings(guard: Guard[Any], journal: Journal) -> Guard[Any]:
-    """A guard whose readings are written down."""
+def log_guard_readings(guard: Guard[Any]) -> Guard[Any]:
+    """A guard whose readings of a `RecordingTenant` are written down in its journal."""
+
+    def log(tenant: Tenant, part: Reading[Any]) -> None:
+        recorder: Any = tenant
+        recorder.journal.append(LoggedReading(part, is_from_guard=True))
 
     async def observe(
         tenant: Tenant, look: ObserveContext
     ) -> AsyncIterator[Reading[Any] | MailboxPage]:
         async for part in guard.observe(tenant, look):
             if isinstance(part, Reading):
-                journal.append(LoggedReading(part, is_from_guard=True))
+                log(tenant, part)
             yield part
 
     async def inspect(
@@ -126,7 +131,7 @@ def log_guard_readings(guard: Guard[Any], journal: Journal) -> Guard[Any]:
     ) -> Reading[Any]:
         assert guard.inspect
         part = await guard.inspect(tenant, look, owners)
-        journal.append(LoggedReading(part, is_from_guard=True))
+        log(tenant, part)
         return part
 
     async def look_at(
@@ -134,7 +139,7 @@ def log_guard_readings(guard: Guard[Any], journal: Journal) -> Guard[Any]:
     ) -> AsyncIterator[Reading[Any]]:
         assert guard.look_at
         async for part in guard.look_at(tenant, look, mailboxes):
-            journal.append(LoggedReading(part, is_from_guard=True))
+            log(tenant, part)
             yield part
 
     return replace(
@@ -163,16 +168,23 @@ class RecordingPort:
 class RecordingTenant:
     """A tenant each of whose operations may be the last, and is written down.
 
-    `real` is a tenant in memory; `view` tells how it stands at this moment.
+    `real` is a tenant in memory; `assess_at` tells how it stands at a time.
     """
 
     real: Any
-    assess: Callable[[], Any] = dict
+    clock: Clock
+    assess_at: Callable[[Any, datetime], Awaitable[TenantState]]
     crash_injector: CrashInjector = field(default_factory=CrashInjector)
     journal: Journal = field(default_factory=list)
     latency_seconds: float = 0.0
 
+    async def assess(self) -> TenantState:
+        """How it stands at this moment."""
+        return await self.assess_at(self.real, self.clock())
+
     def __getattr__(self, name: str) -> Any:
+        if name.startswith("__"):
+            raise AttributeError(name)
         found = getattr(self.real, name)
         return RecordingPort(self, found) if name in PORT_NAMES else self.wrap(name, found)
 

@@ -23,13 +23,12 @@ from tests.resilience.harness import (
     assert_crash_safe,
     build_scene_harness,
     edit_tenant,
-    iter_crashes,
+    go_on,
     play_story,
     run_timer_and_queue,
 )
 from tests.resilience.oracle import find_violations
 from tests.support.acts import EVE, build_record
-from tests.support.fakes.crash import CrashInjector
 from tests.support.fakes.tenant import FakeTenant
 
 FORWARDING = "mailbox-forwarding"
@@ -150,12 +149,13 @@ async def test_a_tick_may_die_at_any_operation_of_a_search_for_causes() -> None:
     tick = read_logs(SEARCHES)
     steps = (once, run_timer_and_queue, tick, tick, tick)
     story = CrashStory(set_up, steps)
-    peaceful = await play_story(story, CrashInjector())
+    peaceful, deaths = await play_story(story)
     await settle(peaceful)
     assert list_causes(peaceful) == [EVE.name] * 2
     asked = len(peaceful.tenant.real.queries)
     cards = len(peaceful.notification_channel.sent)
-    async for name, stage in iter_crashes(story):
+    for death in deaths:
+        name, stage = death.name, await go_on(story, death)
         assert not find_violations(stage.journal), name
         await settle(stage)
         assert list_causes(stage) == [EVE.name] * 2, name

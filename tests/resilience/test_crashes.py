@@ -20,11 +20,13 @@ from tests.resilience.harness import (
     RecordingHarness,
     Step,
     assert_crash_safe,
+    assert_left_behind,
     assert_quiet_run,
     build_harness,
     build_scene_harness,
     edit_tenant,
-    iter_crashes,
+    go_on,
+    play_story,
     run_timer_and_queue,
 )
 from tests.resilience.oracle import find_violations
@@ -37,10 +39,10 @@ SIZE = 24
 SPREAD = {f"m{number}": f"t{number}@evil.example" for number in range(0, SIZE, 6)}
 
 
-@pytest.mark.parametrize("duty", CATALOG, ids=lambda duty: duty.guard.name)
-async def test_a_guard_may_die_at_any_operation(duty: GuardConfig) -> None:
+def build_story(duty: GuardConfig) -> CrashStory:
+    """A guard finds what is wrong, what gets worse, and what a person puts right."""
     scene = SCENES[duty.guard.name]
-    story = CrashStory(
+    return CrashStory(
         lambda: build_scene_harness(duty, scene),
         (
             run_timer_and_queue,
@@ -50,9 +52,23 @@ async def test_a_guard_may_die_at_any_operation(duty: GuardConfig) -> None:
             run_timer_and_queue,
         ),
     )
-    peaceful = await assert_crash_safe(story)
+
+
+@pytest.mark.parametrize("duty", CATALOG, ids=lambda duty: duty.guard.name)
+async def test_a_guard_may_die_at_any_operation(duty: GuardConfig) -> None:
+    scene = SCENES[duty.guard.name]
+    peaceful = await assert_crash_safe(build_story(duty))
     assert any(isinstance(event, SingleWrite) for event in peaceful.journal) is scene.can_remediate
     assert len(peaceful.notification_channel.sent) >= 2
+
+
+async def test_a_copied_world_is_what_a_killed_process_leaves_behind() -> None:
+    (duty,) = (duty for duty in CATALOG if duty.guard.name == "mailbox-audit")
+    story = build_story(duty)
+    _, deaths = await play_story(story)
+    assert len(deaths) > 20
+    for death in deaths:
+        await assert_left_behind(story, death)
 
 
 @pytest.mark.parametrize("name", [name for name, scene in SCENES.items() if scene.repair_otherwise])
@@ -63,9 +79,11 @@ async def test_what_became_right_while_nobody_lived_is_not_changed_any_more(name
     story = CrashStory(
         lambda: build_scene_harness(duty, scene), (run_timer_and_queue, run_timer_and_queue)
     )
-    async for at, stage in iter_crashes(story, edit_tenant(scene.repair_otherwise)):
+    _, deaths = await play_story(story)
+    for death in deaths:
+        stage = await go_on(story, death, edit_tenant(scene.repair_otherwise))
         complaints = find_violations(stage.journal)
-        assert not complaints, (at, complaints)
+        assert not complaints, (death.name, complaints)
         await assert_quiet_run(stage)
 
 

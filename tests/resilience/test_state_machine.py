@@ -217,7 +217,7 @@ class Machine(RuleBasedStateMachine):
         self.model = Model()
         self.tenant = self.model.tenant
         self.stage: RecordingHarness = build_harness(DUTY, self.tenant, range_size=2)
-        self.stage.tenant.assess = self.view
+        self.stage.tenant.assess_at = self.view
         # The storage service has a clock of its own, which nobody sets.
         self.stage.ledger.clock = Clock()
         self.latest = self.stage.clock()
@@ -232,9 +232,9 @@ class Machine(RuleBasedStateMachine):
         self.kept: Partition | None = None
         self.is_tampered = False
 
-    async def view(self) -> TenantState:
+    async def view(self, tenant: SyntheticTenant, now: datetime) -> TenantState:
         """How the tenant stands, whatever can be read of it now."""
-        return TenantState(self.model.wrong(), self.stage.clock())
+        return TenantState(self.model.wrong(), now)
 
     @property
     def memory(self) -> GuardSnapshot:

@@ -16,7 +16,8 @@ class CrashInjector:
     With an `error` other than a crash, the resource stays unreachable from that operation on.
     `write_numbers` are the numbers of the operations that write. Between two with the same place,
     which `get_place` tells, nothing happens but in the memory of the process. `joined_numbers` are
-    those of the operations that began while another was under way.
+    those of the operations that began while another was under way. `note_death` is told of every
+    moment that `list_deaths` names, while it lasts.
     """
 
     crash_at: int = 0
@@ -29,6 +30,7 @@ class CrashInjector:
     places: list[object] = field(default_factory=list)
     joined_numbers: set[int] = field(default_factory=set)
     running_count: int = 0
+    note_death: Callable[[int, bool], None] = lambda number, after: None
 
     @contextmanager
     def __call__(self, *, reads: bool = False) -> Iterator[None]:
@@ -38,8 +40,7 @@ class CrashInjector:
         self.count += 1
         number = self.count
         if not reads:
-            self.write_numbers.append(number)
-            self.places.append(self.get_place())
+            self.note_write(number)
         if number == self.crash_at and not self.after:
             self.crashed = True
             raise self.error()
@@ -50,9 +51,19 @@ class CrashInjector:
             yield
         finally:
             self.running_count -= 1
+            if not reads:
+                self.note_death(number, True)
             if number == self.crash_at:
                 self.crashed = True
                 raise self.error()
+
+    def note_write(self, number: int) -> None:
+        """Note an operation that writes, before it has any effect."""
+        place = self.get_place()
+        if not self.places or self.places[-1] != place:
+            self.note_death(number, False)
+        self.write_numbers.append(number)
+        self.places.append(place)
 
     def list_deaths(self) -> Iterator[tuple[int, bool]]:
         """The operations to die at, before or after: each way to leave the world behind, once.
