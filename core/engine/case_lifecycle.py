@@ -49,7 +49,7 @@ def update_case(context: DecisionContext, old: Case, finding: Finding) -> Case:
     if is_wider:
         clean_at = find_clean_look(context, finding)
         old = replace(old, clean_at=clean_at, found_at=context.read_at)
-    finding = replace(finding, facts=(*list_widening_facts(old), *finding.facts))
+    facts = (*list_widening_facts(old), *finding.facts)
     rule = context.config.guard.correlation
     escalation = rule if old.escalated and finding.correlations else None
     planned = encode_planned_changes(finding)
@@ -57,7 +57,7 @@ def update_case(context: DecisionContext, old: Case, finding: Finding) -> Case:
         old,
         subject=finding.subject,
         summary=finding.summary,
-        facts=(*finding.facts, escalation.fact) if escalation else finding.facts,
+        facts=(*facts, escalation.fact) if escalation else facts,
         advice=finding.advice,
         steps=finding.steps,
         held_account=finding.held_account,

@@ -13,11 +13,10 @@ from dataclasses import replace
 from datetime import datetime
 
 from core.engine.decision_context import DecisionContext
-from core.engine.self_findings import SELF_CHECK_KINDS, build_object_finding
+from core.engine.self_findings import SELF_CHECK_KINDS
 from core.model.cases import UNDONE, Case
 from core.model.findings import Finding
 from core.model.state import GuardState
-from core.tenant.readings import ReadFailure
 
 # Ids of objects that the state remembers as looked at by themselves.
 MAX_LOOKED_ALONE = 400
@@ -58,7 +57,7 @@ def get_read_time(context: DecisionContext, source: str, object_id: str) -> date
     """When the last reading of a source began that an object was among; None if there is none, or
     an operator accepted that it is not read.
     """
-    key = context.get_case_key(build_object_finding(ReadFailure(source, "", object_id)))
+    key = context.get_unread_key(source, object_id)
     if key in context.snapshot.exemptions:
         return None
     unread = context.snapshot.cases.get(key)

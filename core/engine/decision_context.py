@@ -5,8 +5,8 @@ from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 
 from core.engine.open_folds import FoldedPlace
-from core.engine.self_findings import UNAUTHORIZED_EXEMPTION
-from core.keys import PREFIX_LENGTH, hash_parts
+from core.engine.self_findings import UNAUTHORIZED_EXEMPTION, UNREADABLE
+from core.keys import PREFIX_LENGTH, build_object_key, hash_parts
 from core.model.changes import ChangeRecord, ChangeState
 from core.model.findings import Finding
 from core.model.guards import GuardConfig, Mode
@@ -72,12 +72,20 @@ class DecisionContext:
         If the row under that key cannot be decoded, it is left alone and the finding gets a second
         key: without a row it would be notified in every run, or never.
         """
-        key = finding.compute_key(self.config.guard.name)
-        return (
-            key[:PREFIX_LENGTH] + hash_parts("beside", key)[PREFIX_LENGTH:]
-            if key in self.snapshot.unreadable_keys
-            else key
-        )
+        return self.replace_unreadable(finding.compute_key(self.config.guard.name))
+
+    def get_unread_key(self, source: str, object_id: str) -> str:
+        """The key of the case about an object that a source did not tell: see
+        `core.engine.self_findings.build_object_finding`.
+        """
+        guard = self.config.guard.name
+        return self.replace_unreadable(build_object_key(object_id, guard, UNREADABLE, source))
+
+    def replace_unreadable(self, key: str) -> str:
+        """A key, or the second one for a row that cannot be decoded."""
+        if key not in self.snapshot.unreadable_keys:
+            return key
+        return key[:PREFIX_LENGTH] + hash_parts("beside", key)[PREFIX_LENGTH:]
 
     def has_elapsed(self, since: datetime, span: timedelta) -> bool:
         """Whether so much time has passed, in either direction.

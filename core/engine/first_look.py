@@ -10,10 +10,9 @@ from collections.abc import Iterator
 from dataclasses import replace
 
 from core.engine.decision_context import DecisionContext
-from core.engine.self_findings import UNREADABLE, build_object_finding
+from core.engine.self_findings import UNREADABLE
 from core.model.cases import Case
 from core.model.findings import Finding
-from core.tenant.readings import ReadFailure
 from core.tenant.sources import JUDGEMENT
 
 RELIES_ON = ("write-first-look",)
@@ -43,7 +42,7 @@ def was_preexisting(
 
 def is_first_reading(context: DecisionContext, source: str, object_id: str) -> bool:
     """Whether an object is read from a source for the first time in this scan, unlike others."""
-    key = context.get_case_key(build_object_finding(ReadFailure(source, "", object_id)))
+    key = context.get_unread_key(source, object_id)
     case = context.snapshot.cases.get(key)
     return key in context.snapshot.exemptions or (
         case is not None and is_unread_until_this_scan(context, case)

@@ -150,6 +150,8 @@ async def send_early_notifications(scan: Scan) -> None:
     now = scan.world.now()
     since = scan.scan_pass.notified_at or scan.report.started_at
     interval = NEXT_CARD_AFTER if scan.scan_pass.notified_at else FIRST_CARD_AFTER
+    if abs(now - since) < interval:
+        return
     due = select_due_notifications(scan.cases.values(), now)
     may_tell_first = scan.report.card_count < MAX_FIRST_CARDS
     cases = [
@@ -161,7 +163,7 @@ async def send_early_notifications(scan: Scan) -> None:
     has_requests = any(
         not operator_request.notified for operator_request in scan.report.operator_requests
     )
-    if not (cases or has_requests) or abs(now - since) < interval:
+    if not (cases or has_requests):
         return
     report = replace(
         build_run_report(scan),

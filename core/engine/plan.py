@@ -28,11 +28,7 @@ from core.engine.reconcile import (
     infer_applied,
     is_worth_keeping,
 )
-from core.engine.self_findings import (
-    SELF_CHECK_KINDS,
-    build_shard_findings,
-    find_self_check_findings,
-)
+from core.engine.self_findings import build_shard_findings, find_self_check_findings
 from core.keys import PREFIX_LENGTH, hash_parts
 from core.model.cases import Case, Notification, parse_planned_changes
 from core.model.changes import ChangeRecord, ChangeState
@@ -114,11 +110,7 @@ def plan_changes(context: DecisionContext, totals: ScanTotals) -> Plan:
         *build_intents(context, decision.passed),
     )
 
-    ended = [
-        case
-        for case in find_ended_cases(context, assessed, coverage)
-        if case.kind in SELF_CHECK_KINDS
-    ]
+    ended = list(find_ended_cases(context, assessed, coverage, is_self_check=True))
     if context.is_mode_lowered:
         # A run that may not change anything cannot know whether the plan still waits.
         ended = [case for case in ended if case.kind != "brake"]

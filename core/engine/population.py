@@ -6,7 +6,7 @@ guard counts, which a guard lists once, and for each list of its configuration.
 
 import math
 from collections.abc import Mapping
-from dataclasses import replace
+from dataclasses import dataclass, replace
 
 from core.keys import hash_parts
 from core.model.state import GuardState, ScanTotals
@@ -105,25 +105,28 @@ def is_count_trusted(name: str, listed: ListedCount, state: GuardState) -> bool:
     return seen is not None and abs(listed.count - seen) <= SHRUNK_SHARE * seen
 
 
-def find_unconfirmed_sources(batch: Reading[object], state: GuardState) -> frozenset[str]:
-    """The data sources of a batch whose listing is shorter than before, for the first time."""
-    return frozenset[str]().union(
-        *(
-            listed.sources
-            for name, listed in find_listed_counts(batch).items()
-            if not is_count_trusted(name, listed, state)
-        )
-    )
+@dataclass(frozen=True, slots=True)
+class ListingCounts:
+    """How many objects each listing of a batch contains."""
+
+    trusted: Mapping[str, int]
+    """Those of which an absent object counts as gone."""
+    shrunk: Mapping[str, int]
+    """Those that are shorter than before, for the first time."""
+    unconfirmed_sources: frozenset[str]
+    """The data sources that are read from these."""
 
 
-def count_listings(batch: Reading[object], state: GuardState) -> ScanTotals:
-    """The lengths of a batch's listings, as the totals of a scan hold them."""
-    found = find_listed_counts(batch)
-    trusted = {name: is_count_trusted(name, listed, state) for name, listed in found.items()}
-    return ScanTotals(
-        listed_counts={name: one.count for name, one in found.items() if trusted[name]},
-        shrunk_counts={name: one.count for name, one in found.items() if not trusted[name]},
-    )
+def count_listings(batch: Reading[object], state: GuardState) -> ListingCounts:
+    """The lengths of a batch's listings, compared with those of the last look."""
+    trusted, shrunk, sources = dict[str, int](), dict[str, int](), frozenset[str]()
+    for name, listed in find_listed_counts(batch).items():
+        if is_count_trusted(name, listed, state):
+            trusted[name] = listed.count
+        else:
+            shrunk[name] = listed.count
+            sources |= listed.sources
+    return ListingCounts(trusted, shrunk, sources)
 
 
 def remember_listings(state: GuardState, totals: ScanTotals) -> GuardState:

@@ -13,7 +13,7 @@ from core.engine.case_lifecycle import with_notification
 from core.engine.decision_context import DecisionContext
 from core.engine.flapping import note_flapping, split_waiting_cases
 from core.engine.open_folds import drop_members, list_members
-from core.engine.population import count_listings, find_unconfirmed_sources
+from core.engine.population import count_listings
 from core.engine.self_findings import (
     SELF_CHECK_KINDS,
     find_unreadable_objects,
@@ -49,6 +49,8 @@ class BatchResult:
     before they end.
     """
     baselined: bool = False
+    unconfirmed_sources: frozenset[str] = frozenset()
+    """The sources whose listing is shorter than before, as this batch or an earlier one says."""
     totals: ScanTotals = field(default_factory=ScanTotals)
     """What later batches need to know."""
 
@@ -70,7 +72,8 @@ def reconcile_batch(
     configuration end a case at the first look, unless a change of the guard's own explains it. And
     where the guard can look at an object alone, no listing ends its cases.
     """
-    unconfirmed = find_unconfirmed_sources(batch, context.snapshot.state) | unconfirmed_sources
+    listings = count_listings(batch, context.snapshot.state)
+    unconfirmed = listings.unconfirmed_sources | unconfirmed_sources
     ordinary = merge_findings(context, findings)
     self_findings = merge_findings(context, find_unreadable_objects(batch))
     assessed = {key: assess_finding(context, key, finding) for key, finding in ordinary.items()}
@@ -83,8 +86,7 @@ def reconcile_batch(
     absent = [
         case
         for case in find_ended_cases(context, assessed, batch)
-        if case.kind not in SELF_CHECK_KINDS
-        and case.key not in seen_keys
+        if case.key not in seen_keys
         and believed
         and (unconfirmed.isdisjoint(case.sources) or context.get_intended_changes(case.key))
     ]
@@ -147,8 +149,8 @@ def reconcile_batch(
             for assessment in assessed.values()
             if assessment.case and assessment.is_new
         ),
-        totals=replace(
-            count_listings(batch, context.snapshot.state),
+        unconfirmed_sources=unconfirmed,
+        totals=ScanTotals(
             population=batch.population,
             unread_count=len(batch.unread_object_ids),
             sources=batch.sources - frozenset(batch.partial_scopes),
@@ -164,6 +166,8 @@ def reconcile_batch(
             ),
             unfinished_case_keys=tuple(sorted(unfinished_keys)),
             untracked_count=sum(assessment.case is None for assessment in assessed.values()),
+            listed_counts=listings.trusted,
+            shrunk_counts=listings.shrunk,
         ),
     )
 
@@ -185,11 +189,19 @@ def is_worth_keeping(case: Case) -> bool:
 
 
 def find_ended_cases(
-    context: DecisionContext, assessments: Mapping[str, FindingAssessment], batch: Reading[object]
+    context: DecisionContext,
+    assessments: Mapping[str, FindingAssessment],
+    batch: Reading[object],
+    *,
+    is_self_check: bool = False,
 ) -> Iterator[Case]:
-    """Open cases whose finding is gone, as far as the batch covers their objects."""
+    """Open cases whose finding is gone, as far as the batch covers their objects: those about
+    Exoguard itself, or all others.
+    """
     for key, case in context.snapshot.cases.items():
         if case.closed_at or case.members or (key in assessments and assessments[key].case):
+            continue
+        if (case.kind in SELF_CHECK_KINDS) is not is_self_check:
             continue
         if batch.covers(case.sources, case.object_id):
             # The end is reported if the case was, or should have been; an event has no end.

@@ -26,11 +26,12 @@ def log_run(report: RunReport) -> None:
 
 def build_run_report(scan: Scan, plan: Plan | None = None) -> RunReport:
     """The report of what was read and decided so far."""
+    plan = plan or Plan()
     totals, cases = scan.totals, scan.cases
     own = [case for key, case in cases.items() if key not in scan.recalled_keys]
     open_by_severity = count_by_severity(select_open_cases(own))
-    rows = [*scan.reported_findings, *(plan.result.reported_findings if plan else ())]
-    report = replace(
+    rows = [*scan.reported_findings, *plan.result.reported_findings]
+    return replace(
         scan.report,
         status="done" if scan.finished else "in-progress",
         read_count=totals.read_count,
@@ -53,11 +54,6 @@ def build_run_report(scan: Scan, plan: Plan | None = None) -> RunReport:
         ),
         open_count=sum(open_by_severity.values()),
         critical_count=open_by_severity.get(Severity.CRITICAL, 0),
-    )
-    if plan is None:
-        return report
-    return replace(
-        report,
         preview=tuple(
             Outcome(case, subject, type(change).__name__, ChangeState.INTENDED)
             for case, subject, change in plan.preview

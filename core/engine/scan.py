@@ -21,7 +21,7 @@ from typing import Any, Self
 
 from core.engine.judgement import inspect_mailboxes, judge_and_reconcile, look_alone
 from core.engine.periodic_checks import find_due_checks, is_check_complete, is_check_due_at
-from core.engine.population import find_unconfirmed_sources, is_absence_trusted
+from core.engine.population import is_absence_trusted
 from core.engine.reconcile import BatchResult, select_changed_traits
 from core.engine.scan_progress import Scan, truncate_totals
 from core.engine.single_looks import build_gap_batch, choose_turn, note_turn
@@ -182,7 +182,7 @@ async def add_batch(
         unconfirmed_sources=frozenset() if alone else scan.unconfirmed_sources,
         trusted=trusted,
     )
-    scan.unconfirmed_sources |= find_unconfirmed_sources(batch, scan.snapshot.state)
+    scan.unconfirmed_sources |= result.unconfirmed_sources
     # More than one batch may have failed to read the same mailbox.
     unread = batch.unread_object_ids - scan.unread_ids
     scan.unread_ids |= unread

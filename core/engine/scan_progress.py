@@ -31,6 +31,7 @@ LAST_SCAN_KEY = "ended"
 # The most cases with changes that a scan of several runs stores. It is more than any limit allows,
 # so that the brake holds as it would with all of them.
 MAX_READY_CASES = 550
+MAX_UNFINISHED_CASES = 100
 
 
 @dataclass(slots=True)
@@ -247,10 +248,17 @@ def list_applied_changes(context: DecisionContext) -> Iterator[tuple[Change, dat
 
 def truncate_totals(totals: ScanTotals) -> ScanTotals:
     """Totals that fit into the row of a guard or a shard, whatever the tenant contains."""
+    is_short = (
+        len(totals.ready_case_keys) <= MAX_READY_CASES
+        and len(totals.unfinished_case_keys) <= MAX_UNFINISHED_CASES
+        and not totals.source_failures
+    )
+    if is_short:
+        return totals
     return replace(
         totals,
         ready_case_keys=totals.ready_case_keys[:MAX_READY_CASES],
-        unfinished_case_keys=totals.unfinished_case_keys[:100],
+        unfinished_case_keys=totals.unfinished_case_keys[:MAX_UNFINISHED_CASES],
         source_failures=tuple(
             replace(failure, reason=failure.reason[:200]) for failure in totals.source_failures[:12]
         ),

@@ -11,7 +11,7 @@ from collections.abc import Iterable
 from dataclasses import replace
 
 from core.model.changes import ChangeRecord
-from core.model.findings import Fact, Finding, Step
+from core.model.findings import Correlation, Fact, Finding, Step
 from core.tenant.changes import change_to_arguments
 from core.tenant.quoting import quote_text
 
@@ -46,23 +46,28 @@ def sanitize_finding(finding: Finding) -> Finding:
         summary=quote_text(finding.summary, MAX_FINDING_SIZE),
         advice=quote_text(finding.advice, MAX_FINDING_SIZE),
         # A command has no hidden characters: what it quotes is refused where it holds any.
-        steps=tuple(
-            replace(step, text=quote_text(step.text, MAX_STEP_TEXT)) for step in finding.steps
-        ),
+        steps=tuple(with_text(one, quote_text(one.text, MAX_STEP_TEXT)) for one in finding.steps),
         facts=tuple(
-            Fact(fact.label, quote_text(fact.text, MAX_FINDING_SIZE)) for fact in finding.facts
+            with_text(one, quote_text(one.text, MAX_FINDING_SIZE)) for one in finding.facts
         ),
         correlations=tuple(
-            replace(shared, text=truncate_text(quote_text(shared.text), MAX_CORRELATION_SIZE))
-            for shared in finding.correlations
+            with_text(one, truncate_text(quote_text(one.text), MAX_CORRELATION_SIZE))
+            for one in finding.correlations
         ),
     )
+
+
+def with_text[T: (Step, Fact, Correlation)](part: T, text: str) -> T:
+    """A part of a finding with another text; nearly always it is the one that it has."""
+    return part if text == part.text else replace(part, text=text)
 
 
 def truncate_finding(finding: Finding) -> Finding:
     """A finding whose case fits into a row; unchanged if it already does."""
     changes = [change_to_arguments(change) for change in finding.changes]
-    finding = replace(finding, steps=limit_steps(finding.steps))
+    kept = limit_steps(finding.steps)
+    if kept is not finding.steps:
+        finding = replace(finding, steps=kept)
     steps = [(step.text, step.command) for step in finding.steps]
     shown = (
         *(finding.subject, finding.summary, finding.advice, steps),

@@ -8,6 +8,7 @@ an object; the engine stores them in the same save as the findings that they led
 from collections.abc import Collection, Iterator, Mapping
 from dataclasses import dataclass, field, replace
 from datetime import datetime, timedelta
+from functools import lru_cache
 
 from core.keys import build_object_key
 
@@ -51,8 +52,9 @@ class KnownTraits:
                 yield name, seen_at
 
 
+@lru_cache(maxsize=4_096)
 def build_traits_key(object_id: str, kind: str) -> str:
-    """The key under which the traits of an object are remembered."""
+    """The key under which the traits of an object are remembered. Each look asks for the same."""
     return build_object_key(object_id, "known", kind)
 
 

@@ -258,7 +258,7 @@ def compare_collection(
             )
         )
     silent = found.missed_once | frozenset(unread)
-    reading = Reading[WatchedResult](
+    reading: Reading[WatchedResult] = Reading(
         items=found.news,
         failures=tuple(details),
         sources=frozenset({collection.source}),

@@ -7,9 +7,9 @@ import pytest
 
 from core.engine.population import (
     count_known_objects,
+    count_listings,
     find_least_trusted_count,
     find_listed_counts,
-    find_unconfirmed_sources,
     is_absence_trusted,
     population_shrank,
 )
@@ -169,12 +169,12 @@ def test_a_list_with_a_name_of_its_own_speaks_for_its_sources_alone() -> None:
             "forwards": ListedCount(2, frozenset({SURFACE}), min_missing=2),
         },
     )
-    assert find_unconfirmed_sources(batch, state) == {"remote"}
+    assert count_listings(batch, state).unconfirmed_sources == {"remote"}
     fewer = replace(
         batch,
         listed_counts={"forwards": ListedCount(1, frozenset({SURFACE}), min_missing=2)},
     )
-    assert find_unconfirmed_sources(fewer, state) == {SURFACE}
+    assert count_listings(fewer, state).unconfirmed_sources == {SURFACE}
 
 
 @pytest.mark.parametrize(

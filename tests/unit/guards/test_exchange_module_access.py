@@ -5,7 +5,7 @@ from datetime import UTC, datetime, timedelta
 
 import pytest
 
-from core.engine.population import count_listings, find_unconfirmed_sources, remember_listings
+from core.engine.population import count_listings, remember_listings
 from core.guards.exchange_module_access.guard import (
     GUARD,
     MAX_SAMPLE,
@@ -16,7 +16,7 @@ from core.guards.exchange_module_access.guard import (
 from core.guards.exchange_module_access.verdicts import ModuleAccessVerdict
 from core.model.findings import Finding, Severity, Verdict, format_facts
 from core.model.guards import GuardPolicy, ObserveContext
-from core.model.state import GuardState
+from core.model.state import GuardState, ScanTotals
 from core.tenant.changes import DisableExchangeModule
 from core.tenant.directory import ModuleUser, RoleHolder
 from core.tenant.known_traits import KnownTraits
@@ -251,6 +251,7 @@ async def test_a_list_of_users_that_got_shorter_ends_nothing_at_the_first_look()
         of = tenant([user(number) for number in range(count)])
         (reading,) = [one async for one in GUARD.observe(of, LOOK)]
         assert isinstance(reading, Reading)
-        unconfirmed = find_unconfirmed_sources(reading, state)
-        assert unconfirmed == (frozenset() if is_believed else {MODULE_USERS})
-        state = remember_listings(state, count_listings(reading, state))
+        found = count_listings(reading, state)
+        assert found.unconfirmed_sources == (frozenset() if is_believed else {MODULE_USERS})
+        totals = ScanTotals(listed_counts=found.trusted, shrunk_counts=found.shrunk)
+        state = remember_listings(state, totals)

@@ -5,13 +5,13 @@ from typing import Any
 
 import pytest
 
-from core.engine.population import count_listings, find_unconfirmed_sources, remember_listings
+from core.engine.population import count_listings, remember_listings
 from core.guards.risky_accounts import GUARD
 from core.guards.risky_accounts.guard import MAX_LOOKUPS
 from core.guards.risky_accounts.items import NoProtection
 from core.model.findings import Finding, Severity
 from core.model.guards import GuardPolicy, ObserveContext
-from core.model.state import GuardState
+from core.model.state import GuardState, ScanTotals
 from core.tenant.configuration import Configuration
 from core.tenant.directory import Account
 from core.tenant.known_traits import KnownTraits
@@ -177,10 +177,10 @@ async def test_a_list_that_got_shorter_is_believed_at_the_second_look() -> None:
     state = GuardState()
     for count, is_believed in ((4, True), (2, False), (2, True)):
         reading = await look(build(*everyone[:count], accounts=names), {}, 0)
-        assert find_unconfirmed_sources(reading, state) == (
-            frozenset() if is_believed else {"identity-risk"}
-        )
-        state = remember_listings(state, count_listings(reading, state))
+        found = count_listings(reading, state)
+        assert found.unconfirmed_sources == (frozenset() if is_believed else {"identity-risk"})
+        totals = ScanTotals(listed_counts=found.trusted, shrunk_counts=found.shrunk)
+        state = remember_listings(state, totals)
 
 
 async def look(of: FakeTenant, known: dict[str, KnownTraits], day: int) -> Reading[Any]:
