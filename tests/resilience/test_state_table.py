@@ -165,13 +165,14 @@ class Kept(EngineHarness):
         super().__init__(SyntheticTenant(4, forwards={"m1": "a@x", "m2": "b@x"}), ENFORCE_CONFIG)
         self.proxy = proxy
         self.name = f"t{uuid.uuid4().hex}"
+        self.has_lived = False
 
     @asynccontextmanager
-    async def table(self) -> AsyncIterator[TableClient]:
-        """The table as the app opens it."""
+    async def table(self, address: str = "") -> AsyncIterator[TableClient]:
+        """The table as the app opens it; with the address of its service, past the proxy."""
         text = (
             f"DefaultEndpointsProtocol=http;AccountName={ACCOUNT};AccountKey={ACCOUNT_KEY};"
-            f"TableEndpoint={self.proxy.address}/{ACCOUNT};"
+            f"TableEndpoint={address or self.proxy.address}/{ACCOUNT};"
         )
         async with TableClient.from_connection_string(
             text, table_name=self.name, **build_table_options()
@@ -179,7 +180,12 @@ class Kept(EngineHarness):
             yield client
 
     async def live(self, harm: Callable[[int], str | None] = NOTHING) -> RunReport | None:
-        """One run, harmed; None when it failed for want of its memory. Its lease runs out."""
+        """One run, harmed; None when it failed for want of its memory. The lease of the run before
+        it has run out.
+        """
+        if self.has_lived:
+            await self.expire()
+        self.has_lived = True
         self.proxy.count, self.proxy.harm = 0, harm
         try:
             async with self.table() as client:
@@ -190,18 +196,17 @@ class Kept(EngineHarness):
         finally:
             self.proxy.harm = NOTHING
             self.clock.advance(minutes=15)
-            await self.expire()
 
     async def expire(self) -> None:
         """What a minute does to the lease of a run that could not let go of it."""
-        async with self.table() as client:
+        async with self.table(self.proxy.target) as client:
             async for lease in client.query_entities("RowKey eq 'lease'"):
                 lease["until"] = (datetime.now(UTC) - timedelta(minutes=1)).isoformat()
                 await client.update_entity(lease, mode=UpdateMode.REPLACE)
 
     async def remembered(self) -> tuple[dict[str, str], list[str], int]:
         """The cases and how they stand, the changes, and how much is untold."""
-        async with self.table() as client:
+        async with self.table(self.proxy.target) as client:
             memory = await TableLedger(client, sleep=at_once).load("toy")
         cases = {key: f"{one.kind} {one.resolution}" for key, one in memory.cases.items()}
         states = sorted(f"{one.subject} {one.state}" for one in memory.changes)
@@ -238,6 +243,7 @@ async def peace(azurite: Azurite) -> Peace:
         stage = Kept(proxy)
         assert await stage.live()
         assert stage.tenant.writes == []
+        await stage.expire()
         async with stage.table() as client:
             stock, stocked_at = await read_rows(client), stage.clock()
         stock_sent = tuple(stage.notification_channel.sent)
@@ -254,7 +260,7 @@ async def adopted(proxy: Proxy, peace: Peace) -> Kept:
     stage = Kept(proxy)
     stage.clock.current = peace.stocked_at
     stage.notification_channel.sent.extend(peace.stock_sent)
-    async with stage.table() as client:
+    async with stage.table(proxy.target) as client:
         await create_with_rows(client, peace.stock)
     return stage
 

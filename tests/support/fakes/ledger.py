@@ -1,5 +1,6 @@
 """A ledger in memory, which keeps its records as the JSON that a table would hold."""
 
+from collections import defaultdict
 from collections.abc import AsyncIterator, Callable, Iterable, Mapping, Sequence
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, field, replace
@@ -474,13 +475,15 @@ class FakeClaim:
     async def load(self, low: str = RANGE_START, high: str = RANGE_END) -> GuardSnapshot:
         """Everything the guard has stored, or the part within a key range, but all traits."""
         partition = self.ledger.get_partition(self.guard)
+        is_whole = (low, high) == (RANGE_START, RANGE_END)
         with self.ledger.crash_injector(reads=True):
-            memory = load_snapshot(partition, low, high)
             every = load_snapshot(partition, RANGE_START, RANGE_END)
+            memory = every if is_whole else load_snapshot(partition, low, high)
         rows_differ = ""
-        if self.lease is partition and (low, high) == (RANGE_START, RANGE_END):
-            rows_differ = "" if self.census else compare_census(partition)
-            self.census = count_rows(partition)
+        if self.lease is partition and is_whole:
+            census = count_rows(partition)
+            rows_differ = "" if self.census else compare_census(partition, census)
+            self.census = census
         return replace(
             memory,
             known_traits=every.known_traits,
@@ -489,22 +492,11 @@ class FakeClaim:
             rows_differ=rows_differ,
         )
 
-    def note_row(self, row: LedgerRow, *, keep: bool) -> None:
-        """Count a row that is written or deleted."""
-        uncounted = (
-            RunReport
-            | Act
-            | ActivityCursor
-            | PendingLook
-            | CauseWish
-            | AuditSearch
-            | Containment
-            | AccountBundle
-        )
-        if self.census and not isinstance(row, uncounted):
-            key = get_row_key(row)
-            stored = {"RowKey": key, "body": encode_stored_record(row)}
-            self.census.note({key: hash_row(stored) if keep else None})
+    def note_row(self, key: str, text: str | None) -> None:
+        """Count a row that is written, or deleted: then it has no text."""
+        if self.census:
+            stored = {"RowKey": key, "body": text}
+            self.census.note({key: None if text is None else hash_row(stored)})
 
     def stage_census(self) -> None:
         """Keep the census with the lease, unless workers of a pass in shards write rows."""
@@ -540,7 +532,7 @@ class FakeClaim:
             for row in rows:
                 key = get_row_key(row)
                 partition.rows.pop(key)
-                self.note_row(row, keep=False)
+                self.note_row(key, None)
                 partition.rows[f"{PAST_PREFIX}{key}"] = (type(row), encode_stored_record(row))
             self.stage_census()
 
@@ -611,13 +603,15 @@ class FakeClaim:
             key = get_containment_key(row)
             partition.containment_rows[key] = (type(row), encode_stored_record(row))
             return
-        self.note_row(row, keep=keep)
         if isinstance(row, RunReport):
             partition.runs[row.run] = run_report_to_json(row)
-        elif keep:
-            partition.rows[get_row_key(row)] = (type(row), encode_stored_record(row))
+            return
+        key, text = get_row_key(row), encode_stored_record(row) if keep else None
+        self.note_row(key, text)
+        if text is None:
+            partition.rows.pop(key, None)
         else:
-            partition.rows.pop(get_row_key(row), None)
+            partition.rows[key] = (type(row), text)
 
 
 def count_rows(partition: Partition) -> RowCensus:
@@ -627,9 +621,8 @@ def count_rows(partition: Partition) -> RowCensus:
     )
 
 
-def compare_census(partition: Partition) -> str:
+def compare_census(partition: Partition, census: RowCensus) -> str:
     """How the rows differ from those that the last claim counted."""
-    census = count_rows(partition)
     if partition.census:
         return census.explain_difference(partition.census)
     return "the row of the guard's state is gone" if census.hashes and not partition.state else ""
@@ -637,36 +630,25 @@ def compare_census(partition: Partition) -> str:
 
 def load_snapshot(partition: Partition, low: str, high: str) -> GuardSnapshot:
     """The stored rows within a key range."""
-    records = [
-        decode_row(kind, text)
-        for key, (kind, text) in partition.rows.items()
-        if not key.startswith(PAST_PREFIX)
-    ]
-    changes = [
-        record for record in records if isinstance(record, ChangeRecord) and low <= record.id < high
-    ]
-    actions = [record for record in records if isinstance(record, OperatorRequest)]
+    found = defaultdict[type[StoredRecord], list[Any]](list)
+    for key, (kind, text) in partition.rows.items():
+        if not key.startswith(PAST_PREFIX):
+            found[kind].append(decode_row(kind, text))
+    changes = [record for record in found[ChangeRecord] if low <= record.id < high]
     return GuardSnapshot(
-        cases={
-            record.key: record
-            for record in records
-            if isinstance(record, Case) and low <= record.key < high
-        },
+        cases=select_range(found[Case], low, high),
         changes=tuple(sorted(changes, key=lambda record: record.at, reverse=True)),
-        exemptions={record.subject: record for record in records if isinstance(record, Exemption)},
-        operator_requests=tuple(sorted(actions, key=lambda action: action.id)),
-        known_traits={
-            record.key: record
-            for record in records
-            if isinstance(record, KnownTraits) and low <= record.key < high
-        },
-        outbox={
-            record.key: record
-            for record in records
-            if isinstance(record, OutboxRow) and low <= record.key < high
-        },
-        tally=next((record for record in records if isinstance(record, Tally)), Tally()),
+        exemptions={record.subject: record for record in found[Exemption]},
+        operator_requests=tuple(sorted(found[OperatorRequest], key=lambda action: action.id)),
+        known_traits=select_range(found[KnownTraits], low, high),
+        outbox=select_range(found[OutboxRow], low, high),
+        tally=next(iter(found[Tally]), Tally()),
     )
+
+
+def select_range(records: Iterable[Any], low: str, high: str) -> dict[str, Any]:
+    """The records within a key range, by their keys."""
+    return {record.key: record for record in records if low <= record.key < high}
 
 
 def get_row_key(row: StoredRecord) -> str:
