@@ -322,11 +322,10 @@ def test_what_the_project_insists_on_is_kept(name: str, copy: Path) -> None:
         symbols.check_symbols,
         linter.check_linter,
         shapes.check_shapes,
-        kusto.check_kusto,
         documents.check_documents,
         security.check_rules,
     ],
-    ids=["syntax", "symbols", "linter", "shapes", "kusto", "documents", "security"],
+    ids=["syntax", "symbols", "linter", "shapes", "documents", "security"],
 )
 def test_nothing_is_wrong_as_it_stands(check: Check, copy: Path) -> None:
     assert list(check(copy)) == []
@@ -337,10 +336,13 @@ def test_mistakes_in_queries_are_caught(copy: Path) -> None:
     spoil(copy, "queries/app-silent.kql", "| where lines == 0", "| were lines == 0")
     spoil(copy, "queries/functions-failing.kql", "success == false", "succeeded == false")
     spoil(copy, "workbook.json", "outerMessage", "outerMesage")
-    said = "\n".join(kusto.check_kusto(copy))
-    for place in ("guard-late", "app-silent", "functions-failing", "workbook.json: failures"):
-        assert place in said
-    assert "coverage-low" not in said
+    # Nothing is wrong with the others, nor with these as they stand: `make infra-check` asks that.
+    assert {line.rpartition(": line ")[0] for line in kusto.check_kusto(copy)} == {
+        "kusto: queries/guard-late.kql",
+        "kusto: queries/app-silent.kql",
+        "kusto: queries/functions-failing.kql",
+        "kusto: workbook.json: failures",
+    }
 
 
 @pytest.mark.parametrize(
@@ -364,10 +366,12 @@ def test_no_alert_asks_what_its_rule_may_refuse() -> None:
     assert [word for text in queries.values() for word in kusto.find_refused_operators(text)] == []
 
 
-def test_checkov_says_what_is_insecure_and_only_with_a_reason_not(copy: Path) -> None:
-    spoil(copy, "storage.bicep", "'TLS1_2'", "'TLS1_0'")
-    said = list(security.run_checkov(copy))
+def test_checkov_says_what_is_insecure_and_only_with_a_reason_not(tmp_path: Path) -> None:
+    shutil.copy(INFRA / "storage.bicep", tmp_path)
+    spoil(tmp_path, "storage.bicep", "'TLS1_2'", "'TLS1_0'")
+    said = list(security.run_checkov(tmp_path))
     assert any("storage.bicep" in line and "TLS" in line for line in said), said
+    # Neither as what is insecure nor as a reason that nothing needs: it is found, with its reason.
     assert not any("CKV_AZURE_35" in line for line in said)
 
 

@@ -29,7 +29,7 @@ def test_the_repository_has_test_modules() -> None:
         "from a.test_b import c",
         "from a import test_b",
         "from a import c, test_b as d",
-        "def e() -> None:\n    from a import (\n        c as d,  # why (not)\n        test_b,\n    )\n",
+        "if True:\n    from a import (\n        c as d,  # why (not)\n        test_b,\n    )\n",
     ],
 )
 def test_every_form_of_an_import_is_recognized(lines: str) -> None:
