@@ -869,10 +869,11 @@ function Confirm-Result {
 
 function Show-Result {
     param([object[]] $Wanted)
-    $own = @(Get-OwnRole)
+    $own = @{}
+    foreach ($role in Get-OwnRole) { $own[$role.Name] = $role }
     Write-Host "`nWhat the app may do in Exchange now, cmdlet by cmdlet:"
     foreach ($role in $Wanted) {
-        $made = $own | Where-Object { $_.Name -eq $role.Name } | Select-Object -First 1
+        $made = $own[$role.Name]
         $may = if ($role.Writes) { "-$($role.Parameters -join ' -')" } else { 'all parameters' }
         Write-Host "  $($role.Cmdlet): $may"
         if ($made) {

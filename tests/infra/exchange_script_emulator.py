@@ -107,16 +107,15 @@ def are_equal(left: Any, right: Any) -> bool:
 
 
 def read_member(value: Any, name: str) -> Any:
-    """A property; of an array the property of each element, but for its Count."""
-    name = name.lower()
-    if name == "count" and not (isinstance(value, PsObject) and "count" in value):
+    """A property, by its name in small letters; of an array that of each element, but for Count."""
+    if isinstance(value, PsObject) and (name in value or name != "count"):
+        return value.get(name)
+    if name == "count":
         return 0 if value is None else len(value) if isinstance(value, list | PsObject) else 1
     if isinstance(value, list):
         return collapse_stream(
             [found for one in value if (found := read_member(one, name)) is not None]
         )
-    if isinstance(value, PsObject):
-        return value.get(name)
     if value is None or isinstance(value, str):
         return None
     raise UnsupportedSyntax(f".{name} of {type(value).__name__}")
@@ -179,6 +178,13 @@ def find_innermost(node: Node) -> Node:
     while len(node.children) == 1:
         node = node.children[0]
     return node
+
+
+@cache
+def find_member_name(node: Node) -> tuple[str, Node | None]:
+    """The name that is read of an object, in small letters, or the variable that holds it."""
+    name = find_child(node, "member_name")
+    return read_text(name).lower(), find_child(name, "variable") if name else None
 
 
 @cache
@@ -584,14 +590,10 @@ class ScriptEmulator:
         return value
 
     def on_member_access(self, node: Node, scope: Scope) -> Any:
-        holder, name = (
-            self.evaluate(node.children[0], scope),
-            self.require_child(node, "member_name"),
-        )
-        dynamic = find_child(name, "variable")
-        return read_member(
-            holder, format_value(self.evaluate(dynamic, scope)) if dynamic else read_text(name)
-        )
+        holder, (name, dynamic) = self.evaluate(node.children[0], scope), find_member_name(node)
+        if dynamic:
+            name = format_value(self.evaluate(dynamic, scope)).lower()
+        return read_member(holder, name)
 
     def on_element_access(self, node: Node, scope: Scope) -> Any:
         holder, key = self.evaluate(node.children[0], scope), self.evaluate(node.children[2], scope)
