@@ -23,14 +23,15 @@ from openapi_spec_validator import validate
 from core.api.openapi.document import ALL_SCHEMAS, PREFIX, SCHEMA_BY_ROUTE
 from core.api.request import Route
 from core.api.routes import ROUTES, build_api_document
+from core.bootstrap import open_ledger
 from core.config.settings import Settings
 from sandbox.functions_host.azurite import Azurite
 from sandbox.scene_runner import (
     BETWEEN_TICKS,
+    SceneApp,
     SteppingClock,
     build_app_settings,
     end_throttling,
-    run_with_retries,
 )
 from sandbox.scenes.build import SCENES_FOLDER, resolve_dates
 from sandbox.server import Sandbox
@@ -60,11 +61,12 @@ async def app(
             {name: environ[name] for name in ("IDENTITY_ENDPOINT", "IDENTITY_HEADER")}
         )
         settings = Settings.read(environ)
+        scans = SceneApp(settings, clock, open_ledger)
         for _ in range(2):
             for guard in GUARDS:
                 duty = settings.find_guard_config(guard)
                 assert duty
-                await run_with_retries(settings, duty, clock)
+                await scans.run_with_retries(duty)
             clock.offset += BETWEEN_TICKS
             end_throttling(box)
         environ["AzureWebJobs.run-requested.Disabled"] = "true"
