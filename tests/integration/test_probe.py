@@ -22,7 +22,7 @@ from core.tenant.probing import AnswerStatus, ProbeOutcome
 from sandbox.graph.apps import GRAPH_APP, derive_api_id
 from sandbox.reality.profile import FACTS
 from tests.support.fakes.clock import START
-from tests.support.http_recorder import connect_sandbox
+from tests.support.http_recorder import connect_directly
 from tests.support.run_scene import run_scene
 
 SCENES = Path("sandbox/scenes")
@@ -39,7 +39,7 @@ async def probe(
     scene: Mapping[str, object], max_requests: int = 100
 ) -> tuple[ProbeOutcome, list[str]]:
     """The answers of a tenant, and its requests as lines."""
-    async with connect_sandbox(scene) as connection:
+    async with connect_directly(scene) as connection:
         outcome = await connection.tenant.prober.probe_assumptions(max_requests, 120)
         lines = [f"{one.method} {one.path}" for one in connection.sandbox.requests]
         return outcome, lines
@@ -86,7 +86,7 @@ async def test_a_slow_tenant_is_left_when_the_time_is_over() -> None:
         {"service": service, "kind": "slow", "match": ".", "seconds": 0.3}
         for service in ("graph", "exchange")
     ]
-    async with connect_sandbox(load_scene("healthy", faults=faults)) as connection:
+    async with connect_directly(load_scene("healthy", faults=faults)) as connection:
         begun = time.monotonic()
         outcome = await connection.tenant.prober.probe_assumptions(100, 2)
         assert 1.5 < time.monotonic() - begun < 4
@@ -129,7 +129,7 @@ async def test_names_that_try_to_get_into_the_report_do_not() -> None:
 
 
 async def test_a_probe_only_reads() -> None:
-    async with connect_sandbox(load_scene("healthy")) as connection:
+    async with connect_directly(load_scene("healthy")) as connection:
         tenant = connection.sandbox.tenant
         before = json.dumps([tenant.graph, tenant.exchange])
         await connection.tenant.prober.probe_assumptions(100, 120)
@@ -181,7 +181,7 @@ async def test_what_could_not_be_told_names_the_permission_that_is_missing() -> 
 
 
 async def test_the_limits_of_the_services_are_put_back() -> None:
-    async with connect_sandbox(load_scene("healthy")) as connection:
+    async with connect_directly(load_scene("healthy")) as connection:
         services = (connection.graph.service, connection.exchange.service)
         before = [(one.max_requests, one.deadline) for one in services]
         await connection.tenant.prober.probe_assumptions(3, 120)

@@ -15,6 +15,7 @@ from core.adapters.retry import ThrottledService
 from core.errors import TenantError
 from sandbox.app_identity import CLIENT_ID
 from sandbox.server import Sandbox
+from tests.support.direct_session import open_direct_session
 from tests.support.fakes.clock import SleepClock
 
 PERSON = "11111111-0000-4000-8000-000000000001"
@@ -190,6 +191,17 @@ async def connect_sandbox(scene: Mapping[str, object], **options: Any) -> AsyncI
             await exchange.close()
             await management.close()
             await credential.close()
+
+
+@asynccontextmanager
+async def connect_directly(
+    scene: Mapping[str, object], **options: Any
+) -> AsyncIterator[Connection]:
+    """The same, without a connection between them: for what is not about HTTP."""
+    async with connect_sandbox(scene, **options) as connection:
+        connection.graph.transport.session = open_direct_session(connection.sandbox)
+        connection.exchange.http_client.session = open_direct_session(connection.sandbox)
+        yield connection
 
 
 async def collect_batch_answers(

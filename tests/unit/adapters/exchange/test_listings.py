@@ -16,7 +16,7 @@ from core.adapters.parsing import ResponseRow
 from core.errors import LedgerError, Unavailable
 from core.microsoft365.exchange_listings import DEFAULT_PAGE_FORM, ListingWay
 from core.model.state import EVERY_CMDLET, Way
-from tests.support.http_recorder import Connection, build_mailbox_row, build_scene, connect_sandbox
+from tests.support.http_recorder import Connection, build_mailbox_row, build_scene, connect_directly
 
 ALL = {"ResultSize": "Unlimited"}
 NOW = datetime(2026, 11, 29, tzinfo=UTC)
@@ -145,7 +145,7 @@ async def test_every_mailbox_is_listed_once_whatever_exchange_refuses(
     reality: dict[str, Any], way: str
 ) -> None:
     properties = ("Guid", "ForwardingSmtpAddress")
-    async with connect_sandbox(build_tenant(reality)) as to:
+    async with connect_directly(build_tenant(reality)) as to:
         saved = note_ways(to)
         rows = await list_rows(to.exchange, Command("Get-Mailbox", ALL, properties))
         assert count_objects(rows) == (COUNT, COUNT)
@@ -189,7 +189,7 @@ async def test_the_other_listings_end_too(cmdlet: str, way: str) -> None:
             ],
         },
     )
-    async with connect_sandbox(scene) as to:
+    async with connect_directly(scene) as to:
         saved = note_ways(to)
         expected = {str(row["Guid"]) for row in mailboxes}
         rows = await list_rows(to.exchange, Command(cmdlet, ALL))
@@ -206,7 +206,7 @@ async def test_names_that_differ_only_after_a_common_beginning_are_sliced() -> N
         build_mailbox_row(f"id-{number}", f"guid-{number}", f"user{sign}{number:03}")
         for number, sign in enumerate("-. _" * 55)
     ]
-    async with connect_sandbox(build_tenant(EVERYTHING_REFUSED, mailboxes)) as to:
+    async with connect_directly(build_tenant(EVERYTHING_REFUSED, mailboxes)) as to:
         saved = note_ways(to)
         rows = await list_rows(to.exchange, Command("Get-Mailbox", ALL, ("Guid", "Name")))
     assert count_objects(rows) == (220, 220)
@@ -216,7 +216,7 @@ async def test_names_that_differ_only_after_a_common_beginning_are_sliced() -> N
 async def test_a_listing_that_no_way_completes_is_unread_and_never_smaller() -> None:
     same = {"Name": "same", "WhenCreated": None, "RecipientTypeDetails": "UserMailbox"}
     twins = [row | same for row in build_mailboxes(110)]
-    async with connect_sandbox(build_tenant(EVERYTHING_REFUSED, twins)) as to:
+    async with connect_directly(build_tenant(EVERYTHING_REFUSED, twins)) as to:
         saved = note_ways(to)
         with pytest.raises(Unavailable, match="incomplete"):
             await list_rows(to.exchange, Command("Get-Mailbox", ALL, ("Guid",)))
@@ -224,7 +224,7 @@ async def test_a_listing_that_no_way_completes_is_unread_and_never_smaller() -> 
 
 
 async def test_a_single_page_asks_the_state_for_nothing() -> None:
-    async with connect_sandbox(build_tenant(EVERYTHING_REFUSED, build_mailboxes(90))) as to:
+    async with connect_directly(build_tenant(EVERYTHING_REFUSED, build_mailboxes(90))) as to:
 
         async def load() -> dict[str, Way]:
             raise AssertionError("the state was asked")
@@ -242,7 +242,7 @@ async def test_a_single_page_asks_the_state_for_nothing() -> None:
 async def test_a_tenant_that_fills_its_last_page_has_that_listed_once_more_and_by_pages(
     count: int, requests: int, later_requests: int
 ) -> None:
-    async with connect_sandbox(build_tenant({}, build_mailboxes(count))) as to:
+    async with connect_directly(build_tenant({}, build_mailboxes(count))) as to:
         saved = note_ways(to)
         rows = await list_rows(to.exchange, Command("Get-Mailbox", ALL, ("Guid",)))
         assert count_objects(rows) == (count, count)
@@ -263,7 +263,7 @@ async def test_a_tenant_that_fills_its_last_page_has_that_listed_once_more_and_b
 async def test_a_page_of_the_usual_size_is_full_where_a_smaller_one_was_asked_for(
     count: int, full_end: int
 ) -> None:
-    async with connect_sandbox(build_tenant({}, [])) as to:
+    async with connect_directly(build_tenant({}, [])) as to:
         to.exchange.page_size = PAGE_SIZE
         command = Command("Get-Mailbox", ALL, ("Guid",))
         requester = PageRequester(to.exchange, command, page_size=PAGE_SIZE - 1)
@@ -273,7 +273,7 @@ async def test_a_page_of_the_usual_size_is_full_where_a_smaller_one_was_asked_fo
 
 @pytest.mark.parametrize("size", [-5, 1_000_000])
 async def test_a_size_in_the_state_that_makes_no_sense_is_not_asked_for(size: int) -> None:
-    async with connect_sandbox(build_tenant({})) as to:
+    async with connect_directly(build_tenant({})) as to:
         note_ways(to, Way("Get-Mailbox", ListingWay.PAGES, NOW, page_size=size))
         rows = await list_rows(to.exchange, Command("Get-Mailbox", ALL, ("Guid",)))
         assert count_objects(rows) == (COUNT, COUNT)
@@ -284,7 +284,7 @@ async def test_pages_that_show_nothing_new_are_passed_on_as_they_come() -> None:
     # What another look at the last page fails for, has all listed once more.
     refused = {"service": "exchange", "kind": "error", "status": 400, "skip": 3, "times": 1}
     scene = build_tenant({}, build_mailboxes(3 * PAGE_SIZE)) | {"faults": [refused]}
-    async with connect_sandbox(scene) as to:
+    async with connect_directly(scene) as to:
         note_ways(to)
         command = Command("Get-Mailbox", ALL, ("Guid",))
         sizes = [len(part.rows) async for part in list_objects(to.exchange, command)]
@@ -298,7 +298,7 @@ async def test_a_link_that_is_missing_once_ends_no_listing(is_first: bool) -> No
     page = rows[:PAGE_SIZE] if is_first else rows[PAGE_SIZE : 2 * PAGE_SIZE]
     missing = {"kind": "wrongBody", "body": {"value": page}, "skip": 0 if is_first else 1}
     fault = {"service": "exchange", "match": "Get-Mailbox", "times": 1, **missing}
-    async with connect_sandbox(build_tenant({}) | {"faults": [fault]}) as to:
+    async with connect_directly(build_tenant({}) | {"faults": [fault]}) as to:
         note_ways(to)
         listed = await list_rows(to.exchange, Command("Get-Mailbox", ALL, ("Guid",)))
     assert count_objects(listed) == (COUNT, COUNT)
@@ -306,7 +306,7 @@ async def test_a_link_that_is_missing_once_ends_no_listing(is_first: bool) -> No
 
 async def test_a_remembered_size_that_ends_on_a_full_page_too_is_changed_again() -> None:
     count = PAGE_SIZE + PAGE_SIZE - 1
-    async with connect_sandbox(build_tenant({}, build_mailboxes(count))) as to:
+    async with connect_directly(build_tenant({}, build_mailboxes(count))) as to:
         saved = note_ways(to, Way("Get-Mailbox", ListingWay.PAGES, NOW, page_size=PAGE_SIZE - 1))
         rows = await list_rows(to.exchange, Command("Get-Mailbox", ALL, ("Guid",)))
         assert count_objects(rows) == (count, count)
@@ -318,7 +318,7 @@ async def test_a_last_page_is_full_in_another_form_too_and_asked_for_in_another_
     paging: str,
 ) -> None:
     scene = build_tenant({**EVERYTHING_REFUSED, "exchange-paging": paging}, build_mailboxes(200))
-    async with connect_sandbox(scene) as to:
+    async with connect_directly(scene) as to:
         saved = note_ways(to)
         rows = await list_rows(to.exchange, Command("Get-Mailbox", ALL, ("Guid",)))
         assert count_objects(rows) == (200, 200)
@@ -327,7 +327,7 @@ async def test_a_last_page_is_full_in_another_form_too_and_asked_for_in_another_
 
 async def test_entities_that_fill_their_last_page_are_listed_once_more() -> None:
     scene = build_tenant({"exchange-paging": "refused"}, build_mailboxes(200))
-    async with connect_sandbox(scene) as to:
+    async with connect_directly(scene) as to:
         saved = note_ways(to)
         rows = await list_rows(to.exchange, Command("Get-Mailbox", ALL, ("Guid",)))
         assert count_objects(rows) == (200, 200)
@@ -351,7 +351,7 @@ ONLY_PAGES = {**EVERYTHING_REFUSED, "exchange-slice-filters": "refused"}
 async def test_a_full_end_is_the_end_where_no_other_way_says_more(
     count: int, sides: dict[str, Any]
 ) -> None:
-    async with connect_sandbox(build_tenant(sides, build_mailboxes(count))) as to:
+    async with connect_directly(build_tenant(sides, build_mailboxes(count))) as to:
         note_ways(to)
         rows = await list_rows(to.exchange, Command("Get-CASMailbox", ALL, ("Guid",)))
         assert count_objects(rows) == (count, count)
@@ -370,14 +370,14 @@ async def test_a_full_end_is_the_end_where_no_other_way_says_more(
 async def test_a_full_end_is_not_the_end_where_another_way_says_more(
     sides: dict[str, Any],
 ) -> None:
-    async with connect_sandbox(build_tenant(sides)) as to:
+    async with connect_directly(build_tenant(sides)) as to:
         note_ways(to)
         with pytest.raises(Unavailable, match="the last page is full"):
             await list_rows(to.exchange, Command("Get-CASMailbox", ALL, ("Guid",)))
 
 
 async def test_a_way_is_tried_again_after_a_week() -> None:
-    async with connect_sandbox(build_tenant({})) as to:
+    async with connect_directly(build_tenant({})) as to:
         fresh = Way("Get-Mailbox", ListingWay.SLICES, NOW - timedelta(days=6))
         saved = note_ways(to, fresh)
         assert len(await list_rows(to.exchange, Command("Get-Mailbox", ALL, ("Guid",)))) == COUNT
@@ -391,11 +391,11 @@ async def test_a_way_is_tried_again_after_a_week() -> None:
 
 
 async def test_the_probe_chooses_the_form_of_a_page() -> None:
-    async with connect_sandbox(build_tenant({"exchange-paging": "get"})) as to:
+    async with connect_directly(build_tenant({"exchange-paging": "get"})) as to:
         saved = note_ways(to, Way(EVERY_CMDLET, "get-app-plain-front", NOW))
         assert len(await list_rows(to.exchange, Command("Get-Mailbox", ALL, ("Guid",)))) == COUNT
         assert [row.cmdlet for row in saved] == ["Get-Mailbox"]
-    async with connect_sandbox(build_tenant({})) as to:
+    async with connect_directly(build_tenant({})) as to:
         saved = note_ways(to, Way(EVERY_CMDLET, "none", NOW))
         assert len(await list_rows(to.exchange, Command("Get-Mailbox", ALL, ("Guid",)))) == COUNT
         assert [(row.cmdlet, row.way) for row in saved] == [("Get-Mailbox", "entities")]
@@ -408,7 +408,7 @@ async def test_a_state_that_cannot_be_read_or_written_costs_only_time() -> None:
     async def save(way: Way) -> None:
         raise LedgerError("no table")
 
-    async with connect_sandbox(build_tenant({"exchange-paging": "refused"})) as to:
+    async with connect_directly(build_tenant({"exchange-paging": "refused"})) as to:
         to.exchange.page_size = PAGE_SIZE
         to.exchange.way_memory = WayMemory(load, save)
         rows = await list_rows(to.exchange, Command("Get-Mailbox", ALL, ("Guid",)))
@@ -417,7 +417,7 @@ async def test_a_state_that_cannot_be_read_or_written_costs_only_time() -> None:
 
 async def test_a_link_of_an_earlier_run_that_is_refused_begins_the_listing_anew() -> None:
     command = Command("Get-Mailbox", ALL, ("Guid",))
-    async with connect_sandbox(build_tenant({})) as to:
+    async with connect_directly(build_tenant({})) as to:
         to.exchange.page_size = PAGE_SIZE
         first = await anext(list_objects(to.exchange, command))
         assert first.continuation
@@ -433,7 +433,7 @@ async def test_a_link_of_an_earlier_run_that_is_refused_begins_the_listing_anew(
 async def test_fewer_objects_than_exchange_counts_are_no_listing() -> None:
     body = {"@odata.count": 3, "value": [{"Guid": "a"}, {"Guid": "b"}]}
     faults = [{"service": "exchange", "kind": "wrongBody", "body": body}]
-    async with connect_sandbox(build_scene(faults=faults)) as to:
+    async with connect_directly(build_scene(faults=faults)) as to:
         with pytest.raises(Unavailable, match="incomplete"):
             await list_rows(to.exchange, Command("Get-RoleGroup", ALL, ("Guid",)))
 
@@ -449,7 +449,7 @@ async def test_rows_of_an_answer_that_broke_off_do_not_count_for_the_next_one() 
         },
     ]
     scene = build_scene(exchange={"Get-Mailbox": rows}, faults=faults)
-    async with connect_sandbox(scene) as to:
+    async with connect_directly(scene) as to:
         blocks = read_whole(to.exchange, Command("Get-Mailbox", ALL))
         # Those of the first attempt came as they were read.
         assert [len(await anext(blocks)) for _ in range(3)] == [1_000, 1_000, 500]
@@ -480,7 +480,7 @@ MANY_HOLDERS: dict[str, Any] = {
 async def test_a_command_of_a_batch_whose_later_pages_are_refused_is_listed_alone(
     reality: dict[str, Any],
 ) -> None:
-    async with connect_sandbox(build_tenant(reality, build_mailboxes(4), **MANY_HOLDERS)) as to:
+    async with connect_directly(build_tenant(reality, build_mailboxes(4), **MANY_HOLDERS)) as to:
         note_ways(to)
         commands = [
             Command("Get-MailboxPermission", {"Identity": f"guid-{number}", **ALL})
@@ -497,7 +497,7 @@ async def test_a_command_of_a_batch_whose_later_pages_are_refused_is_listed_alon
 @pytest.mark.parametrize("paging", ["refused", "no-link", "no-rows"])
 async def test_what_no_way_lists_in_a_batch_is_an_error_and_not_a_part(paging: str) -> None:
     reality = {**EVERYTHING_REFUSED, "exchange-paging": paging}
-    async with connect_sandbox(build_tenant(reality, build_mailboxes(4), **MANY_HOLDERS)) as to:
+    async with connect_directly(build_tenant(reality, build_mailboxes(4), **MANY_HOLDERS)) as to:
         note_ways(to)
         command = Command("Get-MailboxPermission", {"Identity": "guid-0", **ALL})
         (outcome,) = await list_each(to.exchange, [command])
@@ -548,7 +548,7 @@ async def test_a_known_way_goes_on_in_a_later_run_where_the_last_one_stopped(
         ListingWay.ENTITIES: {"exchange-paging": "refused"},
         ListingWay.SLICES: EVERYTHING_REFUSED,
     }
-    async with connect_sandbox(build_tenant(realities[way])) as to:
+    async with connect_directly(build_tenant(realities[way])) as to:
         note_ways(to, *([] if way is ListingWay.PAGES else [Way("Get-Mailbox", way, NOW)]))
         found, runs = await list_over_runs(to)
         assert sorted(found) == sorted(f"guid-{number}" for number in range(COUNT))
@@ -557,7 +557,7 @@ async def test_a_known_way_goes_on_in_a_later_run_where_the_last_one_stopped(
 
 async def test_a_listing_that_goes_on_and_ends_on_a_full_page_begins_anew_once() -> None:
     count = 4 * PAGE_SIZE
-    async with connect_sandbox(build_tenant({}, build_mailboxes(count))) as to:
+    async with connect_directly(build_tenant({}, build_mailboxes(count))) as to:
         saved = note_ways(to)
         found, runs = await list_over_runs(to)
         assert sorted(found) == sorted(f"guid-{number}" for number in range(count))
@@ -569,7 +569,7 @@ async def test_a_listing_that_goes_on_and_ends_on_a_full_page_begins_anew_once()
 async def test_entities_that_are_gone_on_with_and_end_on_a_full_page_begin_anew_once() -> None:
     count = 4 * PAGE_SIZE
     scene = build_tenant({"exchange-paging": "refused"}, build_mailboxes(count))
-    async with connect_sandbox(scene) as to:
+    async with connect_directly(scene) as to:
         saved = note_ways(to, Way("Get-Mailbox", ListingWay.ENTITIES, NOW))
         found, _ = await list_over_runs(to)
         assert sorted(found) == sorted(f"guid-{number}" for number in range(count))
@@ -579,7 +579,7 @@ async def test_entities_that_are_gone_on_with_and_end_on_a_full_page_begin_anew_
 
 async def test_a_listing_that_goes_on_and_always_ends_on_a_full_page_takes_slices() -> None:
     sides = {**EVERYTHING_REFUSED, "exchange-paging": {"side": "ended", "after": 2}}
-    async with connect_sandbox(build_tenant(sides)) as to:
+    async with connect_directly(build_tenant(sides)) as to:
         saved = note_ways(to)
         found, _ = await list_over_runs(to)
         assert sorted(found) == sorted(f"guid-{number}" for number in range(COUNT))
@@ -587,7 +587,7 @@ async def test_a_listing_that_goes_on_and_always_ends_on_a_full_page_takes_slice
 
 
 async def test_slices_that_are_gone_on_with_are_not_read_again() -> None:
-    async with connect_sandbox(build_tenant(EVERYTHING_REFUSED)) as to:
+    async with connect_directly(build_tenant(EVERYTHING_REFUSED)) as to:
         note_ways(to, Way("Get-Mailbox", ListingWay.SLICES, NOW))
         await list_rows(to.exchange, Command("Get-Mailbox", ALL, GUIDS))
         at_once = to.exchange.service.requests
@@ -603,7 +603,7 @@ async def test_a_way_is_known_as_soon_as_it_works_so_that_the_next_run_can_go_on
         ({"exchange-paging": "refused"}, ListingWay.ENTITIES),
         (EVERYTHING_REFUSED, ListingWay.SLICES),
     ):
-        async with connect_sandbox(build_tenant(reality)) as to:
+        async with connect_directly(build_tenant(reality)) as to:
             saved = note_ways(to)
             async for part in list_objects(to.exchange, Command("Get-Mailbox", ALL, GUIDS)):
                 if saved:
@@ -620,7 +620,7 @@ async def test_a_way_is_known_as_soon_as_it_works_so_that_the_next_run_can_go_on
     ["slices:20261129T000000Z.9.", "slices:20269929T000000Z.0.1", "slices:x", "slices:", "1"],
 )
 async def test_a_place_that_makes_no_sense_begins_the_listing_anew(after: str) -> None:
-    async with connect_sandbox(build_tenant({})) as to:
+    async with connect_directly(build_tenant({})) as to:
         to.exchange.page_size = PAGE_SIZE
         command = Command("Get-Mailbox", ALL, GUIDS)
         parts = [part async for part in list_objects(to.exchange, command, after)]
@@ -633,7 +633,7 @@ async def test_one_command_per_object_takes_at_most_half_of_the_time_that_is_lef
         "exchange-paging": {"side": "refused", "cmdlet": "Get-RecipientPermission"},
         "exchange-one-answer": {"side": "cut", "size": PAGE_SIZE},
     }
-    async with connect_sandbox(build_tenant(reality)) as to:
+    async with connect_directly(build_tenant(reality)) as to:
         note_ways(to, Way("Get-RecipientPermission", ListingWay.EACH, NOW))
         service = to.exchange.service
         service.deadline = service.clock() + 100

@@ -14,7 +14,7 @@ from core.adapters.m365.mail_flow.read import MAX_CACHED_RECIPIENTS
 from core.tenant.mailboxes import Mailbox
 from core.tenant.readings import Reading
 from core.tenant.sources import AUDIT_BYPASS, MAILBOXES
-from tests.support.http_recorder import Connection, build_mailbox_row, build_scene, connect_sandbox
+from tests.support.http_recorder import Connection, build_mailbox_row, build_scene, connect_directly
 
 
 def boxes(numbers: range, **more: object) -> list[dict[str, Any]]:
@@ -30,7 +30,7 @@ async def listed(to: Connection, after: str = "") -> list[Reading[Mailbox]]:
 async def test_a_mailbox_that_moves_between_pages_counts_once_where_it_was_first() -> None:
     ghosts = [build_mailbox_row("", "", f"ghost{number}") for number in range(3)]
     rows = [*boxes(range(999)), ghosts[0], *boxes(range(500, 1_400)), *ghosts[1:]]
-    async with connect_sandbox(build_scene(exchange={"Get-Mailbox": rows})) as to:
+    async with connect_directly(build_scene(exchange={"Get-Mailbox": rows})) as to:
         first, second = await listed(to)
     assert (first.population, second.population) == (1_000, 401 + 2)
     assert first.scope is not None
@@ -45,7 +45,7 @@ async def test_a_mailbox_that_moves_between_pages_counts_once_where_it_was_first
 async def test_a_mailbox_that_is_broken_on_two_pages_is_one_unread_mailbox() -> None:
     broken = build_mailbox_row("m-bad", "g-bad", "bad", AuditAdmin=["x"] * 1_001)
     rows = [broken, *boxes(range(999)), broken]
-    async with connect_sandbox(build_scene(exchange={"Get-Mailbox": rows})) as to:
+    async with connect_directly(build_scene(exchange={"Get-Mailbox": rows})) as to:
         first, second = [page async for page in to.tenant.auditing.list_mailbox_audits()]
     assert [miss.object_id for miss in first.failures] == ["m-bad"]
     assert (first.population, second.population, second.failures) == (1_000, 0, ())
@@ -54,7 +54,7 @@ async def test_a_mailbox_that_is_broken_on_two_pages_is_one_unread_mailbox() -> 
 async def test_a_second_mailbox_with_the_id_of_another_is_unread_by_its_guid() -> None:
     near, far = [build_mailbox_row("m7", f"twin-{one}", f"twin{one}") for one in range(2)]
     rows = [*boxes(range(999)), near, far, far, *boxes(range(7, 8))]
-    async with connect_sandbox(build_scene(exchange={"Get-Mailbox": rows})) as to:
+    async with connect_directly(build_scene(exchange={"Get-Mailbox": rows})) as to:
         first, second = await listed(to)
     assert [one.guid for one in first.items if one.id == "m7"] == ["g7"]
     assert (first.population, second.population, second.items) == (1_000, 1, ())
@@ -74,7 +74,7 @@ async def test_a_broken_mailbox_with_the_id_of_another_does_not_go_by_it() -> No
         *boxes(range(998)),
         *(broken("m5", "g-last"), build_mailbox_row("m-bad", "g-good", "good")),
     ]
-    async with connect_sandbox(build_scene(exchange={"Get-Mailbox": rows})) as to:
+    async with connect_directly(build_scene(exchange={"Get-Mailbox": rows})) as to:
         first, second = [page async for page in to.tenant.auditing.list_mailbox_audits()]
     assert [miss.object_id for miss in first.failures] == ["m-bad", "g-twin"]
     assert [miss.object_id for miss in second.failures] == ["g-last", "g-good"]
@@ -83,7 +83,7 @@ async def test_a_broken_mailbox_with_the_id_of_another_does_not_go_by_it() -> No
 
 @pytest.mark.parametrize("status", [400, 404, 410])
 async def test_a_link_that_has_gone_stale_is_not_the_end_of_the_listing(status: int) -> None:
-    async with connect_sandbox(build_scene(exchange={"Get-Mailbox": boxes(range(1_100))})) as to:
+    async with connect_directly(build_scene(exchange={"Get-Mailbox": boxes(range(1_100))})) as to:
         further = (await listed(to))[0].continuation
         refused = {"kind": "error", "status": status, "match": "skiptoken", "times": 1}
         to.sandbox.tenant.set_faults([refused])
@@ -94,7 +94,7 @@ async def test_a_link_that_has_gone_stale_is_not_the_end_of_the_listing(status: 
 
 
 async def test_what_a_listing_that_begins_anew_shows_again_has_no_id_of_another() -> None:
-    async with connect_sandbox(build_scene(exchange={"Get-Mailbox": boxes(range(20))})) as to:
+    async with connect_directly(build_scene(exchange={"Get-Mailbox": boxes(range(20))})) as to:
         to.exchange.page_size = 10
         first = await anext(to.tenant.mailboxes.list_mailboxes())
         # The rest ends on a full page.
@@ -106,7 +106,7 @@ async def test_what_a_listing_that_begins_anew_shows_again_has_no_id_of_another(
 
 
 async def test_passing_trouble_is_no_reason_to_begin_anew() -> None:
-    async with connect_sandbox(
+    async with connect_directly(
         build_scene(exchange={"Get-Mailbox": boxes(range(1_100))}), attempts=2
     ) as to:
         further = (await listed(to))[0].continuation
@@ -117,7 +117,7 @@ async def test_passing_trouble_is_no_reason_to_begin_anew() -> None:
 
 
 async def test_the_end_of_a_listing_may_be_an_empty_page_but_the_beginning_may_not() -> None:
-    async with connect_sandbox(build_scene(exchange={"Get-Mailbox": boxes(range(1_100))})) as to:
+    async with connect_directly(build_scene(exchange={"Get-Mailbox": boxes(range(1_100))})) as to:
         further = (await listed(to))[0].continuation
         empty = {"kind": "wrongBody", "body": {"value": []}, "match": "^Get-Mailbox"}
         to.sandbox.tenant.set_faults([empty])
@@ -137,7 +137,7 @@ def bypasses(number: int, bypassed: int) -> dict[str, Any]:
 
 async def test_bypassed_accounts_stay_known_when_the_listing_breaks_off() -> None:
     faults = [{"kind": "error", "status": 503, "match": "skiptoken"}]
-    async with connect_sandbox(
+    async with connect_directly(
         build_scene(exchange=bypasses(1_100, 7), faults=faults), attempts=1
     ) as to:
         found = await to.tenant.auditing.read_audit_bypasses()
@@ -146,7 +146,7 @@ async def test_bypassed_accounts_stay_known_when_the_listing_breaks_off() -> Non
 
 
 async def test_a_list_of_nobody_does_not_mean_that_nobody_is_bypassed() -> None:
-    async with connect_sandbox(build_scene(exchange=bypasses(0, 0))) as to:
+    async with connect_directly(build_scene(exchange=bypasses(0, 0))) as to:
         found = await to.tenant.auditing.read_audit_bypasses()
     assert found.find_source_failure(AUDIT_BYPASS)
 
@@ -232,7 +232,7 @@ async def test_whoever_gives_up_asking_does_not_take_the_answer_from_the_others(
 
 
 async def test_slices_that_ask_for_the_same_recipients_ask_once_and_not_all_are_kept() -> None:
-    async with connect_sandbox(build_scene()) as to:
+    async with connect_directly(build_scene()) as to:
         await asyncio.gather(
             *(to.tenant.mail_flow.read_recipients(["ann", "nobody"]) for _ in range(2))
         )
