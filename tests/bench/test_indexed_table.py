@@ -13,8 +13,6 @@ from core.model.state import GuardState
 from core.ports import PastKind
 from tests.support.ledgers import GUARD, build_stored_case
 
-CASES = [build_stored_case(f"{number:08x}") for number in range(1_205)]
-
 
 @pytest_asyncio.fixture
 async def tables() -> AsyncIterator[IndexedTables]:
@@ -23,6 +21,7 @@ async def tables() -> AsyncIterator[IndexedTables]:
 
 
 async def test_a_guard_keeps_and_archives_more_rows_than_a_page_has(tables: IndexedTables) -> None:
+    cases = [build_stored_case(f"{number:08x}") for number in range(1_205)]
     client = TableClient.from_connection_string(
         tables.connection_string, table_name="state", retry_total=0
     )
@@ -30,20 +29,20 @@ async def test_a_guard_keeps_and_archives_more_rows_than_a_page_has(tables: Inde
         ledger = TableLedger(client)
         async with ledger.claim(GUARD, "first") as claim:
             assert claim
-            await claim.save(*CASES[:150], state=GuardState(population=7))
-            past = (build_entity(GUARD, case) for case in CASES)
+            await claim.save(*cases[:150], state=GuardState(population=7))
+            past = (build_entity(GUARD, case) for case in cases)
             tables.tables["state"].put_many(
                 {**row, "RowKey": f"{PAST_PREFIX}{row['RowKey']}"} for row in past
             )
-            assert len(await claim.list_past_rows(PastKind.CASE)) == len(CASES)
-            await claim.save(replace(CASES[0], note="later"), forget=tuple(CASES[1:3]))
+            assert len(await claim.list_past_rows(PastKind.CASE)) == len(cases)
+            await claim.save(replace(cases[0], note="later"), forget=tuple(cases[1:3]))
             async with ledger.claim(GUARD, "second") as other:
                 assert other is None
         snapshot = await ledger.load(GUARD)
         assert len(snapshot.cases) == 148
-        assert snapshot.cases[CASES[0].key].note == "later"
+        assert snapshot.cases[cases[0].key].note == "later"
         assert snapshot.state.population == 7
-        assert len((await ledger.load_history(GUARD)).cases) == len(CASES)
+        assert len((await ledger.load_history(GUARD)).cases) == len(cases)
 
 
 def test_rows_are_found_by_their_keys_in_order() -> None:

@@ -43,14 +43,11 @@ def every() -> dict[str, Mapping[str, Any]]:
     return found | {name: message() for name, (message, _) in CARD_IMAGES.items()}
 
 
-EVERY = every()
-
-
 @pytest.mark.parametrize("width", [CHANNEL_WIDTH, PHONE_WIDTH])
 async def test_the_renderer_takes_every_card_and_only_our_own_links_act(width: int) -> None:
     async with launch_browser() as opened:
         page = await open_card_page(opened, width)
-        for name, message in EVERY.items():
+        for name, message in every().items():
             await render_card(page, message)
             assert "Exoguard" in await page.inner_text("#card"), name
             # Nothing is wider than the card, whatever it is made of.

@@ -17,14 +17,13 @@ from tools.docs_gen.documents import (
 )
 
 DOCUMENTS = sorted([*ROOT.glob("*.md"), *(ROOT / "docs").glob("*.md")])
+TABLES = list_tables()
 
 
-@pytest.mark.parametrize("path", list_tables(), ids=lambda path: path.name)
+@pytest.mark.parametrize("path", TABLES, ids=lambda path: path.name)
 def test_tables_in_documents_are_what_the_code_says(path: Path) -> None:
     text = path.read_text(encoding="utf-8")
-    assert replace_tables(text, list_tables()[path]) == text, (
-        "run: python -m tools.docs_gen.documents"
-    )
+    assert replace_tables(text, TABLES[path]) == text, "run: python -m tools.docs_gen.documents"
 
 
 def test_the_sample_settings_are_what_the_code_says() -> None:

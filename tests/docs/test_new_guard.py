@@ -135,12 +135,20 @@ def test_the_new_tests_pass_and_those_that_follow_from_the_row_of_the_read(
     copy: Path, written_reader: subprocess.CompletedProcess[str]
 ) -> None:
     assert "wrote" in written_reader.stdout
-    for words in (
-        (NEW_FILES[1], READER_FILES[1], READER_FILES[2], "tests/infra/test_exchange_role.py"),
-        ("tests/contract/test_configuration.py", "-k", "mobile-device"),
-    ):
-        done = run_module(copy, "pytest", "-q", "-n0", "-p", "no:cacheprovider", *words)
-        assert done.returncode == 0, done.stdout + done.stderr
+    # Of the contract of all sources, what the new row brings.
+    chosen = (
+        "-v",
+        "-n0",
+        "-p",
+        "no:cacheprovider",
+        "-k",
+        "not test_configuration or mobile-device",
+    )
+    tests = (NEW_FILES[1], READER_FILES[1], READER_FILES[2], "tests/infra/test_exchange_role.py")
+    done = run_module(copy, "pytest", *chosen, *tests, "tests/contract/test_configuration.py")
+    assert done.returncode == 0, done.stdout + done.stderr
+    for name in (*tests, "tests/contract/test_configuration.py"):
+        assert f"{name}::" in done.stdout
 
 
 def test_an_unknown_permission_is_asked_for_by_file_and_name(

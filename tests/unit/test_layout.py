@@ -9,16 +9,12 @@ from tools.mutation_testing.selection import find_imports
 
 ROOT = Path(__file__).resolve().parents[2]
 PACKAGES = ("bench", "core", "sandbox", "tests", "tools")
-MODULES = sorted(
-    path.relative_to(ROOT) for package in PACKAGES for path in (ROOT / package).rglob("*.py")
-)
-TEST_MODULES = {
-    ".".join(path.with_suffix("").parts) for path in MODULES if path.name.startswith("test_")
-}
 
 
-def test_the_repository_has_test_modules() -> None:
-    assert len(TEST_MODULES) > 100
+def list_modules() -> list[Path]:
+    """Every source file of Python, by its path in the repository."""
+    found = (path for package in PACKAGES for path in (ROOT / package).rglob("*.py"))
+    return sorted(path.relative_to(ROOT) for path in found)
 
 
 @pytest.mark.parametrize(
@@ -38,11 +34,16 @@ def test_every_form_of_an_import_is_recognized(lines: str) -> None:
 
 
 def test_nothing_is_imported_from_a_test_module() -> None:
-    imports = {
-        str(path): sorted(TEST_MODULES & set(find_imports((ROOT / path).read_text("utf-8"))))
-        for path in MODULES
+    modules = list_modules()
+    tests = {
+        ".".join(path.with_suffix("").parts) for path in modules if path.name.startswith("test_")
     }
-    assert {path: modules for path, modules in imports.items() if modules} == {}
+    assert len(tests) > 100
+    imports = {
+        str(path): sorted(tests & set(find_imports((ROOT / path).read_text("utf-8"))))
+        for path in modules
+    }
+    assert {path: names for path, names in imports.items() if names} == {}
 
 
 def test_the_files_that_begin_first_are_there() -> None:
