@@ -120,8 +120,7 @@ from copy import deepcopy
 from typing import Any
 
 from core.config.catalog import CATALOG
-from sandbox.scene_runner import run_scene
-from tests.support.run_scene import list_declared_permissions, load_scene
+from tests.support.run_scene import list_declared_permissions, load_scene, run_scene
 
 GUARD = "{name}"
 MODES = {{config.guard.name: "off" for config in CATALOG if config.guard.name != GUARD}}
@@ -275,8 +274,7 @@ from copy import deepcopy
 from typing import Any
 
 from core.config.catalog import CATALOG
-from sandbox.scene_runner import run_scene
-from tests.support.run_scene import list_declared_permissions, load_scene
+from tests.support.run_scene import list_declared_permissions, load_scene, run_scene
 
 GUARD = "{name}"
 MODES = {{config.guard.name: "off" for config in CATALOG if config.guard.name != GUARD}}

@@ -27,6 +27,7 @@ READER_FILES = (
 )
 SOURCES = "core/microsoft365/configuration_sources.py"
 STEPS = "sandbox/scenes/attack_steps.py"
+CONTRACT = "tests/contract/test_configuration.py"
 CRASH_SCENES = "tests/resilience/generators/scenes.py"
 
 
@@ -135,19 +136,13 @@ def test_the_new_tests_pass_and_those_that_follow_from_the_row_of_the_read(
     copy: Path, written_reader: subprocess.CompletedProcess[str]
 ) -> None:
     assert "wrote" in written_reader.stdout
+    options = ("-v", "-n0", "-p", "no:cacheprovider")
     # Of the contract of all sources, what the new row brings.
-    chosen = (
-        "-v",
-        "-n0",
-        "-p",
-        "no:cacheprovider",
-        "-k",
-        "not test_configuration or mobile-device",
-    )
+    chosen = ("-k", "not test_configuration or mobile-device")
     tests = (NEW_FILES[1], READER_FILES[1], READER_FILES[2], "tests/infra/test_exchange_role.py")
-    done = run_module(copy, "pytest", *chosen, *tests, "tests/contract/test_configuration.py")
+    done = run_module(copy, "pytest", *options, *chosen, *tests, CONTRACT)
     assert done.returncode == 0, done.stdout + done.stderr
-    for name in (*tests, "tests/contract/test_configuration.py"):
+    for name in (*tests, CONTRACT):
         assert f"{name}::" in done.stdout
 
 
