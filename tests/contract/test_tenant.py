@@ -48,7 +48,7 @@ from tests.support.tenants import (
     EXCHANGE_SOURCE,
     GRAPH_SOURCE,
     MISCONFIGURED_SCENE,
-    OPENERS,
+    OPENERS_OVER_HTTP,
     OWNERS,
     OpenTenant,
 )
@@ -57,7 +57,7 @@ from tests.support.tenants import (
 @pytest.fixture(params=["fake", "m365"])
 def open_tenant(request: pytest.FixtureRequest) -> OpenTenant:
     """Opens a tenant from a scene, on one implementation of the port after the other."""
-    return OPENERS[request.param]
+    return OPENERS_OVER_HTTP[request.param]
 
 
 def reads(tenant: Tenant) -> dict[str, Callable[[], Awaitable[Reading[Any]]]]:

@@ -95,6 +95,7 @@ from tests.support.http_recorder import (
     build_module_user_row,
     build_rule_row,
     build_scene,
+    connect_directly,
     connect_sandbox,
 )
 from tests.support.http_recorder import build_mailbox_row as mailbox_row
@@ -388,7 +389,16 @@ class SandboxTenant:
 
 @asynccontextmanager
 async def open_sandbox(scene: Mapping[str, object]) -> AsyncIterator[TenantUnderTest]:
-    """A scene on the sandbox. Nothing is tried twice: what is to fail once has failed."""
+    """A scene on the sandbox, which answers without connections, as it does over HTTP. Nothing is
+    tried twice: what is to fail once has failed.
+    """
+    async with connect_directly(scene, attempts=1) as to:
+        yield SandboxTenant(to)
+
+
+@asynccontextmanager
+async def open_sandbox_over_http(scene: Mapping[str, object]) -> AsyncIterator[TenantUnderTest]:
+    """The same over HTTP."""
     async with connect_sandbox(scene, attempts=1) as to:
         yield SandboxTenant(to)
 
@@ -446,6 +456,7 @@ async def open_fake(scene: Mapping[str, object]) -> AsyncIterator[TenantUnderTes
 
 
 OPENERS: Mapping[str, OpenTenant] = {"fake": open_fake, "m365": open_sandbox}
+OPENERS_OVER_HTTP: Mapping[str, OpenTenant] = {**OPENERS, "m365": open_sandbox_over_http}
 
 
 OTHER_TENANT_ID = "0e15e000-0000-4000-8000-000000000001"
