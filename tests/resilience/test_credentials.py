@@ -25,7 +25,7 @@ CHALLENGE = {
 async def test_a_token_that_ends_in_the_middle_of_a_run_costs_one_more(
     service: str, headers: dict[str, str]
 ) -> None:
-    async with open_harness(build_small_tenant(), FORWARDING_CONFIG) as stage:
+    async with open_harness(build_small_tenant(), FORWARDING_CONFIG, over_http=True) as stage:
         first = await stage.run_guard()
         quiet = len(stage.sandbox.find_received("entra"))
         fault = {"service": service, "status": 401, "skip": 1, "times": 1, "headers": headers}
@@ -44,7 +44,7 @@ async def test_a_token_that_ends_in_the_middle_of_a_run_costs_one_more(
 async def test_tokens_that_are_never_taken_do_not_flood_the_one_who_gives_them(
     headers: dict[str, str],
 ) -> None:
-    async with open_harness(build_small_tenant(), FORWARDING_CONFIG) as stage:
+    async with open_harness(build_small_tenant(), FORWARDING_CONFIG, over_http=True) as stage:
         stage.range_size = 5
         await stage.run_guard()
         known, quiet = set(await stage.get_open_cases()), len(stage.sandbox.find_received("entra"))
@@ -70,7 +70,9 @@ async def test_who_gets_no_token_for_the_moment_asks_a_few_times_and_concludes_n
     trouble: str,
 ) -> None:
     fault, most = SHUT[trouble]
-    async with open_harness(build_small_tenant(), SIGN_IN_CONFIG, Mode.ENFORCE) as stage:
+    async with open_harness(
+        build_small_tenant(), SIGN_IN_CONFIG, Mode.ENFORCE, over_http=True
+    ) as stage:
         await stage.run_guard()
         known, before = set(await stage.get_open_cases()), len(stage.sandbox.find_received("entra"))
         cards = len(stage.sandbox.cards)
@@ -94,7 +96,7 @@ async def test_a_credential_that_is_refused_is_told_at_once() -> None:
         "status": 401,
         "body": {"error": "invalid_client", "error_description": "AADSTS7000222: expired"},
     }
-    async with open_harness(build_small_tenant(), SIGN_IN_CONFIG) as stage:
+    async with open_harness(build_small_tenant(), SIGN_IN_CONFIG, over_http=True) as stage:
         await stage.run_guard()
         cards = len(stage.sandbox.cards)
         await stage.run_guard({"service": "entra", **refused})
@@ -103,7 +105,7 @@ async def test_a_credential_that_is_refused_is_told_at_once() -> None:
 
 
 async def test_consent_that_is_withdrawn_in_the_middle_of_a_run_is_told_and_ends_no_case() -> None:
-    async with open_harness(build_small_tenant(), FORWARDING_CONFIG) as stage:
+    async with open_harness(build_small_tenant(), FORWARDING_CONFIG, over_http=True) as stage:
         stage.range_size = 5
         await stage.run_guard()
         known, cards = set(await stage.get_open_cases()), len(stage.sandbox.cards)

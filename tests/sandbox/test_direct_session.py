@@ -7,11 +7,13 @@ import aiohttp
 import pytest
 from multidict import CIMultiDictProxy
 
+from core.adapters.credentials import parse_token_roles
+from core.errors import Forbidden
 from sandbox.faults.injection import FAULT_KINDS, OUTSIDE_KINDS
 from sandbox.graph.identity import APP_LIFETIME
 from sandbox.server import Sandbox
 from tests.sandbox.tenant_client import CLIENT_SCENE, MIA
-from tests.support.direct_session import open_direct_session
+from tests.support.direct_session import build_direct_credential, open_direct_session
 
 MORE: Mapping[str, Mapping[str, Any]] = {
     "huge": {"bytes": 300_000},
@@ -63,9 +65,17 @@ async def test_a_request_without_a_connection_is_answered_as_one_over_http(kind:
         assert await ask(open_direct_session(sandbox), sandbox) == over_http
 
 
+async def test_a_token_is_given_or_refused_without_a_connection_too() -> None:
+    async with Sandbox(CLIENT_SCENE) as sandbox, build_direct_credential(sandbox) as credential:
+        token = await credential.get_token(f"{sandbox.base}/.default")
+        assert "User.Read.All" in (parse_token_roles(token.token) or ())
+        sandbox.entra.secret = "another"
+        await credential.renew()
+        with pytest.raises(Forbidden, match="CLIENT_SECRET is wrong"):
+            await credential.get_token("https://graph.microsoft.com/.default")
+
+
 async def test_nothing_but_the_sandbox_is_within_reach() -> None:
     async with Sandbox(CLIENT_SCENE) as sandbox:
-        session = open_direct_session(sandbox)
-        for url in (sandbox.authority, "https://evil.example/v1.0/users"):
-            with pytest.raises(aiohttp.InvalidURL):
-                await session.request("GET", url)
+        with pytest.raises(aiohttp.InvalidURL):
+            open_direct_session(sandbox).request("GET", "https://evil.example/v1.0/users")

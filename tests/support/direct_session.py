@@ -9,20 +9,47 @@ import asyncio
 from collections.abc import Generator, Iterable, Mapping
 from dataclasses import dataclass
 from typing import Any, cast
+from urllib.parse import urlencode
 
 import aiohttp
 from aiohttp.base_protocol import BaseProtocol
+from azure.core.pipeline.transport import AioHttpTransport
+from azure.identity.aio import ClientSecretCredential
 from multidict import CIMultiDict
 from yarl import URL
 
+from core.adapters.credentials import LIBRARY_OPTIONS, Credential
+from core.adapters.retry import ThrottledService
+from sandbox.app_identity import CLIENT_ID
 from sandbox.faults.injection import ConnectionDropped
 from sandbox.http_types import HttpResponse, make_request
 from sandbox.server import Sandbox, build_sent_headers
 
 
 def open_direct_session(sandbox: Sandbox) -> aiohttp.ClientSession:
-    """A session for the services of a sandbox's plain port, as far as the adapters use one."""
+    """A session for both ports of a sandbox, as far as the adapters and azure-identity use one."""
     return cast(aiohttp.ClientSession, DirectSession(sandbox))
+
+
+def build_direct_credential(
+    sandbox: Sandbox, service: ThrottledService | None = None
+) -> Credential:
+    """The app registration's credential by secret, which asks Entra without a connection."""
+    secret = sandbox.client_secret
+
+    def build() -> ClientSecretCredential:
+        session = open_direct_session(sandbox)
+        return ClientSecretCredential(
+            sandbox.tenant.tenant_id,
+            CLIENT_ID,
+            secret,
+            authority=sandbox.authority,
+            disable_instance_discovery=True,
+            transport=AioHttpTransport(session=session),
+            **LIBRARY_OPTIONS,
+        )
+
+    return Credential(build, service=service)
 
 
 @dataclass(frozen=True, slots=True)
@@ -38,6 +65,10 @@ class DirectAnswer:
     def raw_headers(self) -> tuple[tuple[bytes, bytes], ...]:
         """The headers as they came."""
         return tuple((name.encode(), value.encode()) for name, value in self.headers.items())
+
+    async def read(self) -> bytes:
+        """The whole body."""
+        return await self.content.read()
 
     def close(self) -> None:
         """There is no connection to close."""
@@ -69,8 +100,10 @@ class DirectRequest:
     async def send(self) -> DirectAnswer:
         """Have the sandbox answer. Raises ServerDisconnectedError where it answers nothing."""
         call = make_request(self.method, self.url, self.headers, self.body)
+        is_base = str(self.url.origin()) == self.sandbox.base
+        answer = self.sandbox.answer_base if is_base else self.sandbox.answer_authority
         try:
-            return show_answer(await self.sandbox.answer_base(call))
+            return show_answer(await answer(call))
         except ConnectionDropped as dropped:
             if dropped.response is None:
                 raise aiohttp.ServerDisconnectedError from dropped
@@ -88,7 +121,7 @@ class DirectRequest:
 
 @dataclass(frozen=True, slots=True)
 class DirectSession:
-    """A session without connections. Anything but the sandbox's plain port is out of reach."""
+    """A session without connections. Anything but the sandbox is out of reach."""
 
     sandbox: Sandbox
     auto_decompress: bool = False
@@ -99,14 +132,17 @@ class DirectSession:
         url: URL | str,
         *,
         headers: Mapping[str, str] | Iterable[tuple[str, str]] = (),
-        data: bytes | None = None,
+        data: bytes | Mapping[str, str] | None = None,
         **options: object,
     ) -> DirectRequest:
-        """A request. The options are about connections, of which there are none."""
+        """A request; a mapping is sent as a form. The options are about connections, of which there
+        are none.
+        """
         where = URL(url) if isinstance(url, str) else url
-        if str(where.origin()) != self.sandbox.base:
+        if str(where.origin()) not in (self.sandbox.base, self.sandbox.authority):
             raise aiohttp.InvalidURL(where)
-        return DirectRequest(self.sandbox, method, where, CIMultiDict(headers), data or b"")
+        body = urlencode(data).encode() if isinstance(data, Mapping) else data or b""
+        return DirectRequest(self.sandbox, method, where, CIMultiDict(headers), body)
 
     async def __aenter__(self) -> "DirectSession":
         return self

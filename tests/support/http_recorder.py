@@ -1,7 +1,7 @@
 """The real adapters on a tenant of their own, with a clock that only moves when somebody waits."""
 
 from collections.abc import AsyncIterator, Awaitable, Callable, Mapping
-from contextlib import asynccontextmanager
+from contextlib import AbstractAsyncContextManager, asynccontextmanager
 from dataclasses import dataclass
 from typing import Any
 
@@ -15,7 +15,7 @@ from core.adapters.retry import ThrottledService
 from core.errors import TenantError
 from sandbox.app_identity import CLIENT_ID
 from sandbox.server import Sandbox
-from tests.support.direct_session import open_direct_session
+from tests.support.direct_session import build_direct_credential, open_direct_session
 from tests.support.fakes.clock import SleepClock
 
 PERSON = "11111111-0000-4000-8000-000000000001"
@@ -148,7 +148,9 @@ def build_users(count: int, **more: Any) -> dict[str, Any]:
 
 
 @asynccontextmanager
-async def connect_sandbox(scene: Mapping[str, object], **options: Any) -> AsyncIterator[Connection]:
+async def connect_sandbox(
+    scene: Mapping[str, object], *, over_http: bool = True, **options: Any
+) -> AsyncIterator[Connection]:
     """Graph and Exchange on a sandbox of their own, signed in with its client secret."""
     async with Sandbox(scene) as sandbox:
         cloud = resolve_cloud(
@@ -159,12 +161,16 @@ async def connect_sandbox(scene: Mapping[str, object], **options: Any) -> AsyncI
             management=sandbox.base,
         )
         clock = SleepClock()
-        credential = build_credential(
-            sandbox.tenant.tenant_id,
-            CLIENT_ID,
-            cloud,
-            secret=sandbox.entra.secret,
-            ca_path=sandbox.ca_path,
+        credential = (
+            build_credential(
+                sandbox.tenant.tenant_id,
+                CLIENT_ID,
+                cloud,
+                secret=sandbox.entra.secret,
+                ca_path=sandbox.ca_path,
+            )
+            if over_http
+            else build_direct_credential(sandbox)
         )
         graph = GraphClient(cloud, credential, build_service(clock, "Graph", **options))
         exchange = ExchangeClient(
@@ -176,6 +182,9 @@ async def connect_sandbox(scene: Mapping[str, object], **options: Any) -> AsyncI
             credential,
             build_service(clock, "activity feed", **options),
         )
+        if not over_http:
+            for adapter in (graph.transport, exchange.http_client, management.http_client):
+                adapter.session = open_direct_session(sandbox)
         try:
             yield Connection(
                 sandbox,
@@ -193,15 +202,11 @@ async def connect_sandbox(scene: Mapping[str, object], **options: Any) -> AsyncI
             await credential.close()
 
 
-@asynccontextmanager
-async def connect_directly(
+def connect_directly(
     scene: Mapping[str, object], **options: Any
-) -> AsyncIterator[Connection]:
+) -> AbstractAsyncContextManager[Connection]:
     """The same, without a connection between them: for what is not about HTTP."""
-    async with connect_sandbox(scene, **options) as connection:
-        connection.graph.transport.session = open_direct_session(connection.sandbox)
-        connection.exchange.http_client.session = open_direct_session(connection.sandbox)
-        yield connection
+    return connect_sandbox(scene, over_http=False, **options)
 
 
 async def collect_batch_answers(

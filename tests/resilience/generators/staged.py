@@ -1,7 +1,7 @@
 """A guard on the real adapters, run after run, while the services it uses misbehave.
 
 Tenant and channel are the sandbox's. What waits does not take time: `SleepClock` leaps ahead. What
-is asked of Graph and Exchange takes no connection unless a test wants them.
+is asked of Entra, Graph and Exchange takes no connection unless a test wants them.
 """
 
 import json
@@ -12,13 +12,13 @@ from functools import cache
 from typing import Any
 
 from core.adapters.clouds import Cloud, resolve_cloud
-from core.adapters.credentials import build_credential
+from core.adapters.credentials import Credential, build_credential
 from core.adapters.exchange.batch import PAGE_SIZE
 from core.adapters.exchange.client import ExchangeClient
 from core.adapters.exchange.way_memory import WayMemory
 from core.adapters.graph.client import MAX_PAGES, GraphClient
 from core.adapters.m365.tenant import connect_tenant
-from core.adapters.retry import ThrottledService as Shared
+from core.adapters.retry import ThrottledService
 from core.adapters.teams import TeamsChannel
 from core.bootstrap import NOTIFY_SECONDS, SCAN_TIME_SHARE
 from core.engine.run import run
@@ -35,7 +35,7 @@ from sandbox.app_identity import CLIENT_ID
 from sandbox.http_types import HttpRequest, HttpResponse
 from sandbox.scenes.build import SCENES_FOLDER, resolve_dates
 from sandbox.server import Sandbox, SimulatedService
-from tests.support.direct_session import open_direct_session
+from tests.support.direct_session import build_direct_credential, open_direct_session
 from tests.support.fakes.clock import START, Clock, SleepClock
 from tests.support.fakes.ledger import FakeLedger
 
@@ -108,7 +108,7 @@ class AdapterHarness:
     way_memory: WayMemory = field(default_factory=WayMemory)
     """The ways of listing that runs found out, as the state keeps them."""
     over_http: bool = False
-    """Whether Graph and Exchange are asked over connections."""
+    """Whether Entra, Graph and Exchange are asked over connections."""
 
     async def run_guard(self, *faults: Mapping[str, Any]) -> RunReport:
         """The guard's next run, with everything connected anew and these faults in force."""
@@ -117,24 +117,15 @@ class AdapterHarness:
         self.sandbox.end_windows()
         begun, budget = self.timer.now, self.budget_minutes * 60
 
-        def shared(name: str, **options: Any) -> Shared:
-            return Shared(
+        def shared(name: str, **options: Any) -> ThrottledService:
+            return ThrottledService(
                 name, clock=self.timer, sleep=self.timer.sleep, jitter=lambda: 0.0, **options
             )
 
         async with AsyncExitStack() as stack:
             until = {"deadline": begun + budget}
             tokens = shared("tokens", attempts=3, cap=1, initial_limit=1, **until)
-            credential = await stack.enter_async_context(
-                build_credential(
-                    self.sandbox.tenant.tenant_id,
-                    CLIENT_ID,
-                    self.cloud,
-                    secret=self.sandbox.entra.secret,
-                    ca_path=self.sandbox.ca_path,
-                    service=tokens,
-                )
-            )
+            credential = await stack.enter_async_context(self.build_credential(tokens))
             graph = GraphClient(self.cloud, credential, shared("graph", **until))
             exchange = ExchangeClient(
                 self.cloud,
@@ -169,6 +160,19 @@ class AdapterHarness:
                 self.sandbox.replace_faults()
                 self.clock.advance(seconds=self.timer.now - begun)
                 self.clock.advance(hours=self.hours_apart)
+
+    def build_credential(self, service: ThrottledService) -> Credential:
+        """The app's client secret, for which `service` gives tokens."""
+        if not self.over_http:
+            return build_direct_credential(self.sandbox, service)
+        return build_credential(
+            self.sandbox.tenant.tenant_id,
+            CLIENT_ID,
+            self.cloud,
+            secret=self.sandbox.client_secret,
+            ca_path=self.sandbox.ca_path,
+            service=service,
+        )
 
     async def load_snapshot(self) -> GuardSnapshot:
         """What the guard remembers."""
