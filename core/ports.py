@@ -221,10 +221,15 @@ class Ledger(Protocol):
         """What a claim of the guard would load, for readers: nothing may be written by it."""
         ...
 
-    async def load_history(
-        self, guard: str, low: str = RANGE_START, high: str = RANGE_END
-    ) -> GuardSnapshot:
-        """The same with the archive, of a key range."""
+    async def load_history(self, guard: str) -> GuardSnapshot:
+        """The same with the archive."""
+        ...
+
+    async def load_object(self, guard: str, prefix: str) -> GuardSnapshot:
+        """What the pages of one object tell: its cases and changes, with all exemptions and
+        requests of the guard, and those of the archive. The keys of its records begin with
+        `prefix`.
+        """
         ...
 
     async def add_request(self, guard: str, operator_request: OperatorRequest) -> None:

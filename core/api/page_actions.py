@@ -170,7 +170,7 @@ async def find_target(context: RequestContext, kind: RequestKind, subject: str) 
     is_key = re.fullmatch(KEY_PATTERN, subject) is not None
     prefix = subject[:PREFIX_LENGTH] if is_key else ""
     snapshot = (
-        await context.ledger.load_history(guard, prefix, f"{prefix}~")
+        await context.ledger.load_object(guard, prefix)
         if is_key
         else await context.ledger.load(guard)
     )

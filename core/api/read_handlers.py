@@ -268,7 +268,7 @@ async def get_object_page(context: RequestContext) -> HttpResponse:
     about = path_parameter(context, "object", OBJECT_PATTERN)
     configs = context.settings.guard_configs
     histories = await asyncio.gather(
-        *(context.ledger.load_history(config.guard.name, about, f"{about}~") for config in configs)
+        *(context.ledger.load_object(config.guard.name, about) for config in configs)
     )
     detail = find_object_detail(
         about,
@@ -321,7 +321,7 @@ async def load_case_detail(context: RequestContext) -> CaseDetail:
     """A case with its changes, exemption and requests. Raises BadRequest."""
     config, key = context.get_guard_config(), path_parameter(context, "case")
     prefix = key[:PREFIX_LENGTH]
-    history = await context.ledger.load_history(config.guard.name, prefix, f"{prefix}~")
+    history = await context.ledger.load_object(config.guard.name, prefix)
     detail = find_case_detail(config, history, key)
     if detail is None:
         raise BadRequest(404, "there is no such case")

@@ -117,7 +117,7 @@ async def load_cases_of_guard(
         for key in keys:
             if key not in found:
                 prefix = key[:PREFIX_LENGTH]
-                found |= (await ledger.load_history(guard, prefix, f"{prefix}~")).cases
+                found |= (await ledger.load_object(guard, prefix)).cases
     except LedgerError as error:
         log.error("%s: its cases cannot be answered: %s", guard, error)
         return None

@@ -181,7 +181,12 @@ async def test_what_is_archived_is_recalled_only_by_who_asks_for_it(ledger: Ledg
     history = await ledger.load_history(GUARD)
     assert history.cases.keys() == {"aa1", "aa2"}
     assert (history.changes, history.operator_requests) == ((change,), (request,))
-    assert (await ledger.load_history(GUARD, "ab", "ab~")).cases == {}
+    one = await ledger.load_object(GUARD, "aa1")
+    assert (one.cases, one.operator_requests) == ({"aa1": ended}, (request,))
+    assert await ledger.load_object(GUARD, change.id[:2]) == GuardSnapshot(
+        changes=(change,), operator_requests=(request,)
+    )
+    assert (await ledger.load_object(GUARD, "ab")).cases == {}
     assert await ledger.get_request(GUARD, request.id) == request
 
 
@@ -193,6 +198,7 @@ async def test_a_case_that_is_back_counts_as_it_is_now(ledger: Ledger) -> None:
         await claim.archive((ended,), Tally())
         await claim.save(build_stored_case())
     assert (await ledger.load_history(GUARD)).cases == {"k1": build_stored_case()}
+    assert (await ledger.load_object(GUARD, "k1")).cases == {"k1": build_stored_case()}
     again = replace(build_stored_case(), closed_at=START, notification=NONE)
     async with ledger.claim(GUARD, "r2") as claim:
         assert claim
@@ -243,7 +249,8 @@ async def test_whoever_works_on_a_stretch_of_keys_knows_the_traits_of_all(ledger
         assert claim
         await claim.save(replace(TRAITS, key="1a"), replace(TRAITS, key="9a"))
         assert set((await claim.load("0", "8")).known_traits) == {"1a", "9a"}
-    assert set((await ledger.load_history(GUARD, "0", "8")).known_traits) == {"1a"}
+    # Pages tell nothing of traits.
+    assert (await ledger.load_object(GUARD, "1a")).known_traits == {}
 
 
 # -- audit logs ---------------------------------------------------------------------------------

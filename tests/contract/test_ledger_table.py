@@ -1101,6 +1101,8 @@ async def test_a_page_reads_of_a_guard_what_it_shows(azurite: Azurite) -> None:
         async with watch_reads(azurite, ledger) as (reader, count_requests):
             (told,) = await load_all_records(reader, [config])
             assert (set(told.snapshot.cases), count_requests()) == ({"k1"}, 1)
+            one = await reader.load_object(GUARD, "k1")
+            assert (set(one.cases), count_requests()) == ({"k1"}, 7)
             idle = await load_guard_data(reader, config)
             assert (idle.shards, count_requests()) == ({}, 2)
             async with ledger.claim(GUARD, "r2") as claim:

@@ -203,9 +203,7 @@ class TableClaim:
         range, without the archive.
         """
         is_whole = self.lease["RowKey"] == LEASE_ROW_KEY and (low, high) == (RANGE_START, RANGE_END)
-        rows = await read_record_rows(
-            self.table, self.guard, low, high, are_counted=is_whole, with_all_traits=True
-        )
+        rows = await read_record_rows(self.table, self.guard, low, high, are_counted=is_whole)
         records = collect_records(rows)
         self.unreadable_row_keys |= records.unreadable_row_keys
         state = await self.read_guard_state()

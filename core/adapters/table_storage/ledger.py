@@ -79,8 +79,7 @@ from core.adapters.table_storage.records import (
     collect_records,
     decode_key_range,
     decode_row,
-    read_past_rows,
-    read_record_rows,
+    read_object_rows,
     read_whole_guard,
 )
 from core.adapters.table_storage.responses import require_entity_keys
@@ -88,7 +87,7 @@ from core.adapters.table_storage.row_texts import BATCH_SIZE, get_row_text
 from core.adapters.table_storage.state_table import PAGE_SIZE, StateTable
 from core.adapters.table_storage.tenant_rows import PROBE_ROW_KEY
 from core.errors import LedgerError
-from core.keys import RANGE_END, RANGE_START, format_descending_time
+from core.keys import format_descending_time
 from core.model.activity import Act
 from core.model.audit_queries import AuditSearch, CauseWish
 from core.model.containment import AccountBundle, Containment, StoredBundles
@@ -246,16 +245,15 @@ class TableLedger:
         """Load the guard's state and records without the archive, for readers without a claim."""
         return await self.load_whole_guard(guard, with_past=False)
 
-    async def load_history(
-        self, guard: str, low: str = RANGE_START, high: str = RANGE_END
-    ) -> GuardSnapshot:
-        """Load the same with the archive, of a key range. A record in both is as it is now."""
-        if (low, high) == (RANGE_START, RANGE_END):
-            return await self.load_whole_guard(guard, with_past=True)
-        past = await read_past_rows(self.table, guard, low, high)
-        rows = await read_record_rows(self.table, guard, low, high)
-        records = collect_records([*past, *rows]).build_snapshot()
-        return replace(records, state=await load_state(self.table, guard))
+    async def load_history(self, guard: str) -> GuardSnapshot:
+        """Load the same with the archive. A record in both is as it is now."""
+        return await self.load_whole_guard(guard, with_past=True)
+
+    async def load_object(self, guard: str, prefix: str) -> GuardSnapshot:
+        """Load what the pages of one object tell. A record that is in the archive as well is as it
+        is now.
+        """
+        return collect_records(await read_object_rows(self.table, guard, prefix)).build_snapshot()
 
     async def load_whole_guard(self, guard: str, *, with_past: bool) -> GuardSnapshot:
         """Load all records of a guard and its state."""

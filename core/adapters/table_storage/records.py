@@ -4,6 +4,7 @@ What no run needs any more is archived under another key, so that a run and the 
 much after a year as after a day.
 """
 
+import asyncio
 import logging
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
@@ -150,19 +151,16 @@ async def read_record_rows(
     high: str,
     *,
     are_counted: bool = False,
-    with_all_traits: bool = False,
 ) -> list[DecodedRow]:
-    """Read the rows of a guard's records in a key range, without those in the archive.
-
-    `with_all_traits`: what the guard remembers of objects is read of all of them.
+    """Read the rows of a guard's records in a key range, without those in the archive; what it
+    remembers of objects is read of all of them.
     """
-    known = (RANGE_START, RANGE_END) if with_all_traits else (low, high)
     ranges = [
         (f"case|{low}", f"case|{high}"),
         (f"change|{low}", f"change|{high}"),
         ("days|", "days}"),
         ("exempt|", "exempt}"),
-        (f"known|{known[0]}", f"known|{known[1]}"),
+        ("known|", "known}"),
         (f"out|{low}", f"out|{high}"),
         ("request|", "request}"),
     ]
@@ -175,17 +173,21 @@ async def read_record_rows(
     ]
 
 
-async def read_past_rows(table: StateTable, guard: str, low: str, high: str) -> list[DecodedRow]:
-    """Read the archived rows of a guard's records in a key range, and all archived requests."""
-    return [
-        row
-        for first, last in (
-            (f"{PAST_PREFIX}case|{low}", f"{PAST_PREFIX}case|{high}"),
-            (f"{PAST_PREFIX}change|{low}", f"{PAST_PREFIX}change|{high}"),
-            (f"{PAST_PREFIX}request|", f"{PAST_PREFIX}request}}"),
-        )
-        for row in await decode_key_range(table, guard, first, last)
+async def read_object_rows(table: StateTable, guard: str, prefix: str) -> list[DecodedRow]:
+    """Read the cases and changes of one object, all exemptions and all requests, those of the
+    archive first. Nobody waits for seven answers one after another.
+    """
+    ranges = [
+        (f"{PAST_PREFIX}case|{prefix}", f"{PAST_PREFIX}case|{prefix}~"),
+        (f"{PAST_PREFIX}change|{prefix}", f"{PAST_PREFIX}change|{prefix}~"),
+        (f"{PAST_PREFIX}request|", f"{PAST_PREFIX}request}}"),
+        (f"case|{prefix}", f"case|{prefix}~"),
+        (f"change|{prefix}", f"change|{prefix}~"),
+        ("exempt|", "exempt}"),
+        ("request|", "request}"),
     ]
+    found = await asyncio.gather(*(decode_key_range(table, guard, *each) for each in ranges))
+    return [row for rows in found for row in rows]
 
 
 async def decode_key_range(

@@ -403,18 +403,21 @@ class FakeLedger:
                 del rows[key]
         await self.purge_runs(CHANNEL_PARTITION, now)
 
-    async def load_history(
-        self, guard: str, low: str = RANGE_START, high: str = RANGE_END
-    ) -> GuardSnapshot:
-        """The same with the archive, of a key range."""
-        partition = self.get_partition(guard)
-        past = {
-            key.removeprefix(PAST_PREFIX): row
-            for key, row in partition.rows.items()
-            if key.startswith(PAST_PREFIX)
-        }
-        every = replace(partition, rows={**past, **partition.rows})
-        return replace(load_snapshot(every, low, high), state=await self.load_state(guard))
+    async def load_history(self, guard: str) -> GuardSnapshot:
+        """The same with the archive."""
+        every = with_past(self.get_partition(guard))
+        known = load_snapshot(every, RANGE_START, RANGE_END)
+        return replace(known, state=await self.load_state(guard))
+
+    async def load_object(self, guard: str, prefix: str) -> GuardSnapshot:
+        """The cases and changes of one object, all exemptions and requests, with the archive."""
+        known = load_snapshot(with_past(self.get_partition(guard)), prefix, f"{prefix}~")
+        return GuardSnapshot(
+            cases=known.cases,
+            changes=known.changes,
+            exemptions=known.exemptions,
+            operator_requests=known.operator_requests,
+        )
 
     async def load_mark(self, guard: str) -> StateMark | None:
         """How far the guard's state had come, as the journal knows it."""
@@ -626,6 +629,18 @@ def compare_census(partition: Partition, census: RowCensus) -> str:
     if partition.census:
         return census.explain_difference(partition.census)
     return "the row of the guard's state is gone" if census.hashes and not partition.state else ""
+
+
+def with_past(partition: Partition) -> Partition:
+    """The partition with what is archived among its other rows; a row that is both is as it is
+    now.
+    """
+    past = {
+        key.removeprefix(PAST_PREFIX): row
+        for key, row in partition.rows.items()
+        if key.startswith(PAST_PREFIX)
+    }
+    return replace(partition, rows={**past, **partition.rows})
 
 
 def load_snapshot(partition: Partition, low: str, high: str) -> GuardSnapshot:
