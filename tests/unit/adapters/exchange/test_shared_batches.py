@@ -18,7 +18,7 @@ from tests.support.http_recorder import (
     ROOM_GUID,
     build_scene,
     build_service,
-    connect_sandbox,
+    connect_directly,
     expect_rows,
 )
 
@@ -249,7 +249,7 @@ async def test_nobody_waits_any_longer_once_it_is_closed(turns: int) -> None:
 
 async def test_a_refusal_of_a_whole_batch_names_the_cmdlet_of_each_command() -> None:
     denied = {"service": "exchange", "kind": "error", "status": 403, "match": "batch"}
-    async with connect_sandbox(build_scene(faults=[denied])) as to:
+    async with connect_directly(build_scene(faults=[denied])) as to:
         ((mine,), (theirs,)) = await asyncio.gather(
             to.exchange.invoke_batch([Command("Get-Mailbox", {"Identity": PERSON_GUID})]),
             to.exchange.invoke_batch([Command("Get-InboxRule", {"Mailbox": ROOM_GUID})]),
@@ -268,7 +268,7 @@ async def test_rows_are_passed_on_as_they_arrive() -> None:
         taken[number] = len(rows)
 
     commands = [Command("Get-Mailbox", {"Identity": one}) for one in (PERSON_GUID, "nobody")]
-    async with connect_sandbox(build_scene()) as to:
+    async with connect_directly(build_scene()) as to:
         found, missing = await to.exchange.invoke_batch(commands, take)
     assert taken == {0: 1}
     assert found == []

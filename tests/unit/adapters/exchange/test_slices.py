@@ -24,7 +24,7 @@ from core.errors import Unavailable
 from core.microsoft365.assumptions.exchange_api import NAME_ORDER
 from core.microsoft365.exchange_listings import ListingWay
 from core.model.state import Way
-from tests.support.http_recorder import Connection, build_mailbox_row, build_scene, connect_sandbox
+from tests.support.http_recorder import Connection, build_mailbox_row, build_scene, connect_directly
 
 ALL = {"ResultSize": "Unlimited"}
 NOW = datetime(2026, 11, 29, tzinfo=UTC)
@@ -116,7 +116,7 @@ async def test_every_object_is_read_once_with_few_requests_however_dates_are_spr
     spread: str,
 ) -> None:
     created, most_requests = SPREADS[spread]
-    async with connect_sandbox(build_tenant(created)) as to:
+    async with connect_directly(build_tenant(created)) as to:
         remember_slices(to)
         rows = await list_rows(to.exchange, Command("Get-Mailbox", ALL, ("Guid",)))
         requests = to.exchange.service.requests
@@ -128,7 +128,7 @@ async def test_every_object_is_read_once_with_few_requests_however_dates_are_spr
 
 @pytest.mark.parametrize("spread", ["spread over years", "oldest first", "without a date"])
 async def test_what_a_cut_answer_held_is_let_go_as_its_parts_show_it(spread: str) -> None:
-    async with connect_sandbox(build_tenant(SPREADS[spread][0])) as to:
+    async with connect_directly(build_tenant(SPREADS[spread][0])) as to:
         remember_slices(to)
         reader = SliceReader(to.exchange, Command("Get-Mailbox", ALL, ("Guid",)), (), NOW)
         most, passed_on = 0, list[str]()
@@ -147,7 +147,7 @@ async def test_names_in_any_script_tell_objects_apart_that_have_no_date(
     naming: str, way: str, by_name: bool
 ) -> None:
     scene = build_tenant(lambda number: None, NAMES[naming], by_name=by_name)
-    async with connect_sandbox(scene) as to:
+    async with connect_directly(scene) as to:
         remember_slices(to)
         to.exchange.chosen_ways.adopt({NAME_ORDER.id: way})
         rows = await list_rows(to.exchange, Command("Get-Mailbox", ALL, ("Guid",)))
@@ -158,7 +158,7 @@ async def test_names_in_any_script_tell_objects_apart_that_have_no_date(
 
 async def test_a_filter_that_narrows_nothing_leaves_the_listing_unread_before_long() -> None:
     scene = build_tenant(lambda number: None)
-    async with connect_sandbox(scene) as to:
+    async with connect_directly(scene) as to:
         remember_slices(to)
         to.sandbox.tenant.apply_patch({"reality": {**REFUSED, "exchange-name-order": "ignored"}})
         with pytest.raises(Unavailable, match="the slices do not become smaller"):
@@ -170,7 +170,7 @@ async def test_a_filter_that_narrows_nothing_leaves_the_listing_unread_before_lo
 async def test_names_that_may_not_be_compared_are_told_apart_by_their_start_or_unread(
     way: str,
 ) -> None:
-    async with connect_sandbox(build_tenant(lambda number: None)) as to:
+    async with connect_directly(build_tenant(lambda number: None)) as to:
         remember_slices(to)
         to.exchange.chosen_ways.adopt({NAME_ORDER.id: way})
         to.sandbox.tenant.apply_patch({"reality": {**REFUSED, "exchange-name-order": "refused"}})
@@ -186,7 +186,7 @@ async def test_names_that_may_not_be_compared_are_told_apart_by_their_start_or_u
 async def test_a_listing_goes_on_at_every_place_without_losing_or_repeating_a_slice(
     spread: str,
 ) -> None:
-    async with connect_sandbox(build_tenant(SPREADS[spread][0])) as to:
+    async with connect_directly(build_tenant(SPREADS[spread][0])) as to:
         to.exchange.page_size = PAGE_SIZE
         command = Command("Get-Mailbox", ALL, ("Guid",))
 
@@ -209,7 +209,7 @@ async def test_a_listing_goes_on_at_every_place_without_losing_or_repeating_a_sl
 
 
 async def test_slices_that_are_not_wanted_any_more_are_not_waited_for() -> None:
-    async with connect_sandbox(build_tenant(SPREADS["spread over years"][0])) as to:
+    async with connect_directly(build_tenant(SPREADS["spread over years"][0])) as to:
         to.exchange.page_size = PAGE_SIZE
         reader = SliceReader(to.exchange, Command("Get-Mailbox", ALL, ("Guid",)), (), NOW)
         blocks = reader.read()

@@ -16,7 +16,7 @@ from core.microsoft365.permission_risks import FEED_PERMISSION
 from core.tenant.activity import ActivityContent, ActivityLog
 from core.tenant.sources import ACTIVITY_FEED, UNIFIED_AUDIT_LOG
 from tests.support.audit_records import build_exchange_record
-from tests.support.http_recorder import ROOM, Connection, build_scene, connect_sandbox
+from tests.support.http_recorder import ROOM, Connection, build_scene, connect_directly
 
 NOW = datetime.now(UTC).replace(microsecond=0)
 WINDOW = (ActivityLog.EXCHANGE, NOW - timedelta(hours=2), NOW + timedelta(minutes=1))
@@ -37,7 +37,7 @@ def build_records(count: int) -> list[dict[str, Any]]:
 @asynccontextmanager
 async def subscribe(**parts: Any) -> AsyncIterator[Connection]:
     """A tenant whose log of Exchange is subscribed to."""
-    async with connect_sandbox(build_scene(**parts)) as to:
+    async with connect_directly(build_scene(**parts)) as to:
         begun = await to.tenant.activity.list_content(*WINDOW)
         assert (begun.items, begun.failures, begun.complete) == ((), (), False)
         yield to
@@ -120,7 +120,7 @@ async def test_one_blob_that_is_gone_or_refused_is_a_gap_of_its_own() -> None:
     ],
 )
 async def test_what_is_missing_is_named(parts: dict[str, Any], permission: str) -> None:
-    async with connect_sandbox(build_scene(**parts), attempts=1) as to:
+    async with connect_directly(build_scene(**parts), attempts=1) as to:
         listed = await to.tenant.activity.list_content(*WINDOW)
         failure = listed.find_source_failure(ACTIVITY_FEED)
         assert failure is not None
@@ -130,7 +130,7 @@ async def test_what_is_missing_is_named(parts: dict[str, Any], permission: str) 
 
 async def test_an_account_that_is_enabled_is_named_and_a_dead_token_begins_anew() -> None:
     path = f"/graph/users/{ROOM}/accountEnabled"
-    async with connect_sandbox(build_scene(), attempts=1) as to:
+    async with connect_directly(build_scene(), attempts=1) as to:
         (begun,) = (await to.tenant.activity.read_changed_accounts("")).items
         edit = {"edit": [{"op": "set", "path": path, "value": False}]}
         to.sandbox.tenant.apply_patch(edit)
@@ -143,7 +143,7 @@ async def test_an_account_that_is_enabled_is_named_and_a_dead_token_begins_anew(
 
 
 async def test_a_link_that_is_not_understood_any_more_begins_anew_and_an_outage_does_not() -> None:
-    async with connect_sandbox(build_scene(), attempts=1) as to:
+    async with connect_directly(build_scene(), attempts=1) as to:
         (begun,) = (await to.tenant.activity.read_changed_accounts("")).items
         fault = {"match": "users/delta", "kind": "error", "status": 400, "times": 1}
         to.sandbox.tenant.set_faults([fault])

@@ -19,7 +19,7 @@ from tests.support.audit_records import (
     build_exchange_record,
     build_mail_record,
 )
-from tests.support.http_recorder import PERSON, Connection, build_scene, connect_sandbox
+from tests.support.http_recorder import PERSON, Connection, build_scene, connect_directly
 
 NOW = datetime.now(UTC).replace(microsecond=0)
 QUESTION = AuditQuestion(NOW - timedelta(days=7), NOW, ("Set-Mailbox",))
@@ -52,7 +52,7 @@ async def read_ids(to: Connection, query_id: str) -> set[str]:
 
 
 async def test_doubled_and_unordered_pages_are_read_to_the_last_each_record_once() -> None:
-    async with connect_sandbox(build_scene(activity=build_records(700))) as to:
+    async with connect_directly(build_scene(activity=build_records(700))) as to:
         assert len(await read_ids(to, await begin(to))) == 700
         lines = [one for one in to.sandbox.requests if one.path.endswith("/records")]
         assert len(lines) > 3
@@ -60,7 +60,7 @@ async def test_doubled_and_unordered_pages_are_read_to_the_last_each_record_once
 
 async def test_two_readings_together_have_what_each_leaves_out() -> None:
     scene = build_scene(activity=build_records(60), reality={"graph-audit-query-pages": "partial"})
-    async with connect_sandbox(scene) as to:
+    async with connect_directly(scene) as to:
         query_id = await begin(to)
         first, second = await read_ids(to, query_id), await read_ids(to, query_id)
         assert 0 < len(first) < 60
@@ -68,7 +68,7 @@ async def test_two_readings_together_have_what_each_leaves_out() -> None:
 
 
 async def test_pages_that_are_lost_leave_what_was_read_and_say_so() -> None:
-    async with connect_sandbox(build_scene(activity=build_records(400))) as to:
+    async with connect_directly(build_scene(activity=build_records(400))) as to:
         query_id = await begin(to)
         to.sandbox.tenant.set_faults(
             [{"match": "records.*skiptoken", "kind": "error", "status": 503}]
@@ -84,7 +84,7 @@ async def test_pages_that_are_lost_leave_what_was_read_and_say_so() -> None:
 )
 async def test_the_probe_finds_the_version_that_searches(side: str, way: str) -> None:
     scene = build_scene(activity=build_records(1), reality={"graph-audit-query-version": side})
-    async with connect_sandbox(scene) as to:
+    async with connect_directly(scene) as to:
         outcome = await to.tenant.prober.probe_assumptions(900, 600)
         answer = next(one for one in outcome.answers if one.assumption == QUERY_VERSION.id)
         held = AnswerStatus.HOLDS if way == "beta" else AnswerStatus.DOES_NOT_HOLD
@@ -95,7 +95,7 @@ async def test_the_probe_finds_the_version_that_searches(side: str, way: str) ->
 
 async def test_a_version_that_does_not_search_is_said_not_to_know_it() -> None:
     scene = build_scene(reality={"graph-audit-query-version": "v1-only"})
-    async with connect_sandbox(scene) as to:
+    async with connect_directly(scene) as to:
         read = await to.tenant.audit_queries.start_query("x", QUESTION)
         assert read.complete
         assert "HTTP 404" in read.failures[0].reason
@@ -103,7 +103,7 @@ async def test_a_version_that_does_not_search_is_said_not_to_know_it() -> None:
 
 async def test_one_search_too_many_is_refused_at_once_and_slows_nothing_else() -> None:
     activity = {"records": build_records(1), "queryMinutes": 60, "queryLimit": 2}
-    async with connect_sandbox(build_scene(activity=activity)) as to:
+    async with connect_directly(build_scene(activity=activity)) as to:
         for _ in range(2):
             await begin(to)
         before = to.clock.now
@@ -122,7 +122,7 @@ async def test_a_missing_permission_is_named_whatever_its_text(side: str) -> Non
         grants={"graph": [role]},
         reality={"graph-audit-query-scope": "wider" if side == "wider" else "exchange"},
     )
-    async with connect_sandbox(scene) as to:
+    async with connect_directly(scene) as to:
         read = await to.tenant.audit_queries.start_query("x", QUESTION)
         assert read.complete
         assert read.failures[0].permission == AUDIT_QUERY_PERMISSION
@@ -131,13 +131,13 @@ async def test_a_missing_permission_is_named_whatever_its_text(side: str) -> Non
 
 async def test_a_wider_role_is_as_good() -> None:
     roles = sorted(ALL_ROLES - {AUDIT_QUERY_PERMISSION})
-    async with connect_sandbox(build_scene(grants={"graph": roles}, activity=[])) as to:
+    async with connect_directly(build_scene(grants={"graph": roles}, activity=[])) as to:
         assert await to.tenant.audit_queries.is_granted() is True
         assert await read_ids(to, await begin(to)) == set()
 
 
 async def test_a_log_that_is_off_is_told_from_a_missing_permission() -> None:
-    async with connect_sandbox(build_scene(activity={"enabled": False})) as to:
+    async with connect_directly(build_scene(activity={"enabled": False})) as to:
         read = await to.tenant.audit_queries.start_query("x", QUESTION)
         assert read.failures[0].permission == UNIFIED_AUDIT_LOG
         assert read.complete
@@ -145,7 +145,7 @@ async def test_a_log_that_is_off_is_told_from_a_missing_permission() -> None:
 
 async def test_a_search_is_running_for_a_while_and_may_fail_or_vanish() -> None:
     activity = {"records": build_records(1), "queryMinutes": 60}
-    async with connect_sandbox(build_scene(activity=activity)) as to:
+    async with connect_directly(build_scene(activity=activity)) as to:
         query_id = await begin(to)
         states = []
         for minutes, outcome in ((60, ""), (0, "succeeded"), (0, "failed"), (0, "gone")):
@@ -159,7 +159,7 @@ async def test_a_search_is_running_for_a_while_and_may_fail_or_vanish() -> None:
 
 
 async def test_a_search_is_recorded_itself_and_found_by_none_of_ours() -> None:
-    async with connect_sandbox(build_scene(activity=build_records(1))) as to:
+    async with connect_directly(build_scene(activity=build_records(1))) as to:
         await begin(to)
         assert await read_ids(to, await begin(to)) == {"r0"}
         kept = to.sandbox.tenant.scene["activity"]
@@ -187,7 +187,7 @@ SIGN_IN = {
 
 async def test_of_an_account_its_sign_ins_are_found_as_well_which_need_no_licence() -> None:
     whole = AuditQuestion(NOW - timedelta(days=1), NOW, (), ("ann@contoso.example",))
-    async with connect_sandbox(build_scene(activity=[SIGN_IN])) as to:
+    async with connect_directly(build_scene(activity=[SIGN_IN])) as to:
         started = await to.tenant.audit_queries.start_query("Exoguard", whole)
         read = await to.tenant.audit_queries.read_records(started.items[0], whole.operations)
         (found,) = (one.record for one in read.items)

@@ -5,7 +5,7 @@ from typing import Any
 import pytest
 
 from core.tenant.configuration import Configuration
-from tests.support.http_recorder import build_scene, build_user_row, connect_sandbox
+from tests.support.http_recorder import build_scene, build_user_row, connect_directly
 
 
 def person(number: int) -> str:
@@ -29,7 +29,7 @@ def list_ids(group: Configuration, relation: str) -> list[str]:
 
 
 async def test_a_group_has_everybody_in_it_however_deep_and_its_own_owners() -> None:
-    async with connect_sandbox(build_scene(graph=GRAPH)) as to:
+    async with connect_directly(build_scene(graph=GRAPH)) as to:
         reading = await to.tenant.configuration.read_groups([OUTER])
     (group,) = reading.items
     assert reading.failures == ()
@@ -42,7 +42,7 @@ async def test_a_group_of_which_graph_knows_no_owners_is_read_without_them(
     status: int, is_read: bool
 ) -> None:
     faults = [{"match": "/owners", "kind": "error", "status": status}]
-    async with connect_sandbox(build_scene(graph=GRAPH, faults=faults), attempts=1) as to:
+    async with connect_directly(build_scene(graph=GRAPH, faults=faults), attempts=1) as to:
         reading = await to.tenant.configuration.read_groups([OUTER])
     assert bool(reading.items) is is_read
     assert bool(reading.failures) is not is_read

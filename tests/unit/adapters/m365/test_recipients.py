@@ -15,7 +15,7 @@ from tests.support.http_recorder import (
     Connection,
     build_mailbox_row,
     build_scene,
-    connect_sandbox,
+    connect_directly,
 )
 
 LEGACY = "/o=ExchangeLabs/ou=Group/cn=Recipients/cn=0001-"
@@ -46,7 +46,7 @@ async def test_a_colleague_is_found_by_a_legacy_name_that_get_recipient_does_not
     prefix: str,
 ) -> None:
     row = build_mailbox_row(PERSON, PERSON_GUID, "ann", LegacyExchangeDN=f"{LEGACY}ann")
-    async with connect_sandbox(build_scene(exchange={"Get-Mailbox": [row]})) as to:
+    async with connect_directly(build_scene(exchange={"Get-Mailbox": [row]})) as to:
         found = await look_up(to, f"{prefix}{LEGACY.upper()}ANN")
         assert (found.found, found.id, found.kind) == (True, PERSON, "UserMailbox")
         assert found.address == "ann@contoso.example"
@@ -58,7 +58,7 @@ async def test_a_legacy_name_of_a_scene_may_stand_in_the_recipient_row_alone() -
         "Get-Mailbox": [row],
         "Get-Recipient": [{**row, "LegacyExchangeDN": f"{LEGACY}ann"}],
     }
-    async with connect_sandbox(build_scene(exchange=exchange)) as to:
+    async with connect_directly(build_scene(exchange=exchange)) as to:
         assert (await look_up(to, f"{LEGACY}ann")).id == PERSON
 
 
@@ -67,14 +67,14 @@ async def test_a_legacy_name_of_a_scene_may_stand_in_the_recipient_row_alone() -
 async def test_a_stand_in_is_found_by_its_legacy_name(kind: str, granted: bool) -> None:
     grants = {} if granted else {"grants": {"exchange": ["Get-Recipient", "Get-Mailbox"]}}
     scene = build_scene(exchange={"Get-Recipient": [stand_in(kind)]}, **grants)
-    async with connect_sandbox(scene) as to:
+    async with connect_directly(scene) as to:
         found = await look_up(to, f"{LEGACY}partner")
         assert (found.found, found.external_address) == (True, "SMTP:p@partner.example")
 
 
 async def test_a_group_is_found_by_its_legacy_name_if_nobody_has_a_made_up_one() -> None:
     group = stand_in("MailUniversalDistributionGroup", ExternalEmailAddress=None)
-    async with connect_sandbox(build_scene(exchange={"Get-Recipient": [group]})) as to:
+    async with connect_directly(build_scene(exchange={"Get-Recipient": [group]})) as to:
         found = await look_up(to, f"{LEGACY}partner")
         assert (found.found, found.id) == (True, CONTACT_GUID)
         everyone = {"value": [stand_in("MailUniversalDistributionGroup")]}
@@ -90,7 +90,7 @@ async def test_a_group_is_found_by_its_legacy_name_if_nobody_has_a_made_up_one()
 async def test_the_legacy_name_of_another_is_nobody() -> None:
     row = build_mailbox_row(PERSON, PERSON_GUID, "ann", LegacyExchangeDN=f"{LEGACY}ann")
     everyone = {"value": [build_mailbox_row(PERSON, PERSON_GUID, "ann")]}
-    async with connect_sandbox(build_scene(exchange={"Get-Mailbox": [row]})) as to:
+    async with connect_directly(build_scene(exchange={"Get-Mailbox": [row]})) as to:
         to.sandbox.tenant.faults.load(
             [{"kind": "wrongBody", "body": everyone, "match": "Get-Recipient", "inner": True}]
         )
@@ -103,7 +103,7 @@ async def test_a_name_that_two_recipients_have_is_several_and_not_nobody() -> No
         | {"Name": "Ann", "Alias": "ann"}
         for number in range(2)
     ]
-    async with connect_sandbox(build_scene(exchange={"Get-Mailbox": boxes})) as to:
+    async with connect_directly(build_scene(exchange={"Get-Mailbox": boxes})) as to:
         found = await look_up(to, "Ann")
         assert (found.found, found.several) == (False, True)
         assert await identify_forward_recipient(to.exchange, "Ann") == {}
@@ -123,7 +123,7 @@ async def test_a_refused_look_up_is_unread_and_not_nobody(body: Any) -> None:
         {"kind": "wrongBody", "status": 400, "body": body, "match": "Get-Recipient", "inner": inner}
         for inner in (True, False)
     ]
-    async with connect_sandbox(build_scene(faults=faults)) as to:
+    async with connect_directly(build_scene(faults=faults)) as to:
         found = await to.tenant.mail_flow.read_recipients(["ann"])
         assert found.items == ()
         assert [(miss.source, miss.object_id) for miss in found.failures] == [(RECIPIENTS, "ann")]
@@ -141,7 +141,7 @@ async def test_an_address_somebody_else_bears_as_a_display_name_is_that_of_its_o
             ),
         ],
     }
-    async with connect_sandbox(build_scene(exchange=exchange)) as to:
+    async with connect_directly(build_scene(exchange=exchange)) as to:
         found = await look_up(to, "ann@contoso.example")
         assert (found.found, found.several, found.id) == (True, False, PERSON)
         # Nobody has the address itself, so the name alone proves nothing.
@@ -162,7 +162,7 @@ async def test_a_name_several_answer_to_stays_several() -> None:
             ),
         ]
     }
-    async with connect_sandbox(build_scene(exchange=exchange)) as to:
+    async with connect_directly(build_scene(exchange=exchange)) as to:
         for name in ("both@c.example", "it's@c.example"):
             found = await look_up(to, name)
             assert (found.found, found.several) == (False, name.startswith("both"))
@@ -178,7 +178,7 @@ async def test_a_name_several_answer_to_stays_several() -> None:
 async def test_a_refused_look_up_of_a_mailbox_is_unread_and_not_nobodys(detail: str) -> None:
     body = {"error": {"code": "BadRequest", "details": [{"message": detail}]}}
     fault = {"kind": "wrongBody", "status": 400, "body": body, "inner": True}
-    async with connect_sandbox(build_scene(faults=[fault | {"match": "Get-Mailbox"}])) as to:
+    async with connect_directly(build_scene(faults=[fault | {"match": "Get-Mailbox"}])) as to:
         found = await to.tenant.mailboxes.find_mailboxes([PERSON_GUID])
         assert found.items == ()
         assert [miss.object_id for miss in found.failures] == [PERSON_GUID]

@@ -22,7 +22,7 @@ from tests.support.http_recorder import (
     ROOM_GUID,
     build_mailbox_row,
     build_scene,
-    connect_sandbox,
+    connect_directly,
 )
 
 NOT_AUDITED = build_mailbox_row(PERSON, PERSON_GUID, "ann", AuditEnabled=False)
@@ -39,7 +39,7 @@ async def test_a_write_that_was_carried_out_although_it_was_refused_is_recorded(
     scene = build_scene(
         exchange={"Get-Mailbox": [NOT_AUDITED]}, faults=[refuse("Set-Mailbox", late=True)]
     )
-    async with connect_sandbox(scene) as to:
+    async with connect_directly(scene) as to:
         made = await to.tenant.writer.apply(EnableMailboxAudit(PERSON_GUID))
         assert (made.before, made.unchanged) == ({"AuditEnabled": False}, False)
         assert len(to.sandbox.writes) == 1
@@ -47,7 +47,7 @@ async def test_a_write_that_was_carried_out_although_it_was_refused_is_recorded(
 
 async def test_a_write_that_was_refused_and_not_carried_out_is_refused() -> None:
     scene = build_scene(exchange={"Get-Mailbox": [NOT_AUDITED]}, faults=[refuse("Set-Mailbox")])
-    async with connect_sandbox(scene) as to:
+    async with connect_directly(scene) as to:
         with pytest.raises(Rejected):
             await to.tenant.writer.apply(EnableMailboxAudit(PERSON_GUID))
 
@@ -55,7 +55,7 @@ async def test_a_write_that_was_refused_and_not_carried_out_is_refused() -> None
 async def test_a_refused_write_that_cannot_be_looked_at_keeps_the_prior_state() -> None:
     faults = [refuse("Set-Mailbox", late=True), refuse("Get-Mailbox", skip=1)]
     scene = build_scene(exchange={"Get-Mailbox": [NOT_AUDITED]}, faults=faults)
-    async with connect_sandbox(scene) as to:
+    async with connect_directly(scene) as to:
         with pytest.raises(Unavailable) as caught:
             await to.tenant.writer.apply(EnableMailboxAudit(PERSON_GUID))
         assert caught.value.before == {"AuditEnabled": False}
@@ -66,7 +66,7 @@ async def test_the_organization_is_written_with_little_selected() -> None:
         exchange={"Get-OrganizationConfig": [{"AuditDisabled": True}]},
         reality={"exchange-write-answer": "fails"},
     )
-    async with connect_sandbox(scene) as to:
+    async with connect_directly(scene) as to:
         with pytest.raises(Rejected, match="compression"):
             await to.exchange.invoke("Set-OrganizationConfig", {"AuditDisabled": True})
         await to.tenant.writer.apply(EnableOrganizationAudit())
@@ -83,7 +83,7 @@ async def test_an_action_of_the_default_list_is_not_added_again() -> None:
         (("Owner", ("HardDelete", "MailboxLogin")),),
         (("Owner", ("HardDelete",)),),
     )
-    async with connect_sandbox(build_scene(exchange={"Get-Mailbox": [row]})) as to:
+    async with connect_directly(build_scene(exchange={"Get-Mailbox": [row]})) as to:
         made = await to.tenant.writer.apply(change)
         assert made.note == ""
         added = to.sandbox.writes[-1]["body"]["CmdletInput"]["Parameters"]["AuditOwner"]["Add"]
@@ -92,7 +92,7 @@ async def test_an_action_of_the_default_list_is_not_added_again() -> None:
 
 async def test_a_list_is_emptied_by_removing_its_entries() -> None:
     policy = {"Guid": POLICY, "Name": "Default", "Domains": ["*:X", "a.example:Y"]}
-    async with connect_sandbox(build_scene(exchange={"Get-SharingPolicy": [policy]})) as to:
+    async with connect_directly(build_scene(exchange={"Get-SharingPolicy": [policy]})) as to:
         change = SetConfiguration("sharing-policy", POLICY, "Domains", ())
         made = await to.tenant.writer.apply(change)
         assert made.before == {"Domains": ["*:X", "a.example:Y"]}
@@ -105,13 +105,13 @@ BLOCK = BlockSignIn(ROOM, ROOM_GUID, ("RoomMailbox",))
 
 async def test_a_block_that_was_made_although_it_was_refused_is_recorded() -> None:
     fault = {"kind": "error", "status": 400, "match": "PATCH /v1.0/users/", "late": True}
-    async with connect_sandbox(build_scene(faults=[fault])) as to:
+    async with connect_directly(build_scene(faults=[fault])) as to:
         made = await to.tenant.writer.apply(BLOCK)
         assert (made.before, made.unchanged) == ({"accountEnabled": True}, False)
 
 
 async def test_a_block_that_was_refused_and_not_made_says_what_may_be_the_reason() -> None:
-    async with connect_sandbox(build_scene(reality={"write-narrow-roles": "refused"})) as to:
+    async with connect_directly(build_scene(reality={"write-narrow-roles": "refused"})) as to:
         with pytest.raises(Rejected, match=r"protected by a role or .* User\.ReadWrite\.All"):
             await to.tenant.writer.apply(BLOCK)
 
@@ -119,7 +119,7 @@ async def test_a_block_that_was_refused_and_not_made_says_what_may_be_the_reason
 async def test_a_reset_that_was_made_although_it_was_refused_is_recorded() -> None:
     row = build_mailbox_row(PERSON, PERSON_GUID, "ann", DefaultAuditSet=["Admin", "Delegate"])
     faults = [refuse("Set-Mailbox", late=True)]
-    async with connect_sandbox(build_scene(exchange={"Get-Mailbox": [row]}, faults=faults)) as to:
+    async with connect_directly(build_scene(exchange={"Get-Mailbox": [row]}, faults=faults)) as to:
         made = await to.tenant.writer.apply(ResetAuditSet(PERSON_GUID, ("Owner",), (), ()))
         assert made.before["DefaultAuditSet"] == ["Admin", "Delegate"]
         assert not made.unchanged
@@ -131,7 +131,7 @@ async def test_a_reset_whose_second_step_is_forbidden_keeps_the_prior_state() ->
     row = build_mailbox_row(PERSON, PERSON_GUID, "ann", DefaultAuditSet=["Admin", "Delegate"])
     change = ResetAuditSet(PERSON_GUID, ("Owner",), (("Owner", ("MailboxLogin",)),), ())
     fault = {"kind": "error", "status": 403, "match": "Set-Mailbox", "skip": 1}
-    async with connect_sandbox(build_scene(exchange={"Get-Mailbox": [row]}, faults=[fault])) as to:
+    async with connect_directly(build_scene(exchange={"Get-Mailbox": [row]}, faults=[fault])) as to:
         with pytest.raises(Unavailable, match="nothing was added again") as caught:
             await to.tenant.writer.apply(change)
         assert caught.value.before
@@ -144,7 +144,7 @@ async def test_changes_of_a_mailbox_that_were_made_although_they_were_refused_ar
     row = {**NOT_AUDITED, "AuditLogAgeLimit": "30.00:00:00"}
     changes = (EnableMailboxAudit(PERSON_GUID), RaiseAuditAge(PERSON_GUID, 90))
     scene = build_scene(exchange={"Get-Mailbox": [row]}, faults=[refuse("Set-Mailbox", late=True)])
-    async with connect_sandbox(scene) as to:
+    async with connect_directly(scene) as to:
         first, second = await to.tenant.writer.apply_jointly(changes)
         assert isinstance(first, AppliedChange)
         assert isinstance(second, AppliedChange)
@@ -169,7 +169,7 @@ async def test_an_update_inside_of_a_policy_leaves_everything_beside_it(side: st
     }
     policy = {"id": "authorizationPolicy", "defaultUserRolePermissions": inner}
     scene = build_scene(graph={"authorizationPolicy": policy}, reality={"write-policy-merge": side})
-    async with connect_sandbox(scene) as to:
+    async with connect_directly(scene) as to:
         made = await to.tenant.writer.apply(change)
         assert made.note == ""
         shown = await to.graph.get("/policies/authorizationPolicy")

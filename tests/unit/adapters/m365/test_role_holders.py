@@ -31,7 +31,7 @@ from tests.support.http_recorder import (
     build_module_user_row,
     build_scene,
     build_user_row,
-    connect_sandbox,
+    connect_directly,
 )
 from tests.support.observe import observe_all
 
@@ -237,7 +237,7 @@ async def check(to: Connection, directory: dict[str, Any], tally: Tally) -> None
 def test_nobody_who_holds_a_role_or_may_is_ever_locked_out() -> None:
     tally = Tally()
     with asyncio.Runner() as runner:
-        opening = connect_sandbox(build_scene(), attempts=1)
+        opening = connect_directly(build_scene(), attempts=1)
         to = runner.run(opening.__aenter__())
 
         @settings(max_examples=60, deadline=None, suppress_health_check=list(HealthCheck))
@@ -263,7 +263,7 @@ TAKE = DisableExchangeModule(person(1), guid(1))
 
 async def reasons(**more: Any) -> list[str]:
     """Why the list of a tenant is not whole; and then nothing may be written."""
-    async with connect_sandbox(build_scene(**more), attempts=1) as to:
+    async with connect_directly(build_scene(**more), attempts=1) as to:
         found = await to.tenant.roles.read_role_holders()
         if found.failures:
             with pytest.raises(TenantError):
@@ -302,7 +302,7 @@ async def test_role_groups_of_exchange_stand_with_their_members_also_through_a_g
             "Get-RoleGroupMember": {"Desk": [bots, ann], "Help": [ann]},
         },
     )
-    async with connect_sandbox(scene, attempts=1) as to:
+    async with connect_directly(scene, attempts=1) as to:
         found = await to.tenant.roles.read_role_holders()
     assert found.failures == ()
     by_id = {one.id: one.role_groups for one in found.items}
@@ -326,7 +326,7 @@ async def test_an_owner_has_the_roles_of_the_group_and_is_not_said_to_hold_them(
         }
     ]
     graph = {"roleAssignments": [*DEFAULT_ASSIGNMENTS, row], "groups": groups}
-    async with connect_sandbox(build_scene(graph=graph), attempts=1) as to:
+    async with connect_directly(build_scene(graph=graph), attempts=1) as to:
         found = await to.tenant.roles.read_role_holders()
     by_id = {one.id: one for one in found.items}
     owner, both = by_id[person(1)], by_id[person(2)]
@@ -389,7 +389,7 @@ async def test_a_deleted_group_that_still_holds_a_role_is_unread_by_itself() -> 
         "principal": {"@odata.type": "#microsoft.graph.group", "id": group(1)},
     }
     scene = build_scene(graph={"roleAssignments": [*DEFAULT_ASSIGNMENTS, row]})
-    async with connect_sandbox(scene, attempts=1) as to:
+    async with connect_directly(scene, attempts=1) as to:
         found = await to.tenant.roles.read_role_holders()
         assert [miss.object_id for miss in found.failures] == [group(1)]
         assert "404" in found.failures[0].reason
@@ -462,7 +462,7 @@ async def test_every_missing_permission_is_named_and_not_only_the_first() -> Non
 
 
 async def test_a_role_given_after_the_lists_were_read_is_seen_before_the_write() -> None:
-    async with connect_sandbox(TWO, attempts=1) as to:
+    async with connect_directly(TWO, attempts=1) as to:
         assert person(1) not in {
             one.id for one in (await to.tenant.roles.read_role_holders()).items
         }
@@ -476,7 +476,7 @@ async def test_a_role_given_after_the_lists_were_read_is_seen_before_the_write()
 
 @pytest.mark.parametrize("collection", ["roleAssignments", "roleEligibilityScheduleInstances"])
 async def test_a_role_that_no_membership_shows_is_seen_before_the_write(collection: str) -> None:
-    async with connect_sandbox(TWO, attempts=1) as to:
+    async with connect_directly(TWO, attempts=1) as to:
         await to.tenant.roles.read_role_holders()
         late = {
             "principalId": person(1),
@@ -495,7 +495,7 @@ async def test_a_role_that_no_membership_shows_is_seen_before_the_write(collecti
 )
 async def test_a_last_look_that_fails_ends_before_the_write(match: str) -> None:
     faults = [{"match": match, "kind": "error", "status": 403}]
-    async with connect_sandbox({**TWO, "faults": faults}, attempts=1) as to:
+    async with connect_directly({**TWO, "faults": faults}, attempts=1) as to:
         with pytest.raises(Forbidden) as forbidden:
             await to.tenant.writer.apply(TAKE)
         assert forbidden.value.permission
@@ -508,7 +508,7 @@ async def test_the_lists_are_read_once_for_many_changes() -> None:
         graph={"users": [build_user_row(person(n), f"p{n}") for n in range(1, 6)]},
         exchange={"Get-User": [*DEFAULT_USERS, *rows]},
     )
-    async with connect_sandbox(many, attempts=1) as to:
+    async with connect_directly(many, attempts=1) as to:
         for number in range(1, 6):
             await to.tenant.writer.apply(DisableExchangeModule(person(number), guid(number)))
         lines = [str(one) for one in to.sandbox.requests]
@@ -544,7 +544,7 @@ async def test_a_role_is_held_by_name_directly_through_nested_groups_and_by_who_
             "groupEligibility": [{"groupId": group(2), "principalId": person(3)}],
         }
     )
-    async with connect_sandbox(scene) as to:
+    async with connect_directly(scene) as to:
         tenant = connect_tenant(to.graph, to.exchange, sleep=to.clock.sleep)
         reading = await tenant.roles.read_role_holders()
     held = {one.id: one for one in reading.items}
@@ -601,7 +601,7 @@ LEFT_OUT: dict[str, dict[str, Any]] = {
 
 @pytest.mark.parametrize("what", LEFT_OUT)
 async def test_a_list_is_unread_that_lacks_somebody_who_still_holds_a_role(what: str) -> None:
-    async with connect_sandbox(LEFT_OUT[what], attempts=1) as to:
+    async with connect_directly(LEFT_OUT[what], attempts=1) as to:
         believed = await to.tenant.roles.read_role_holders()
         assert believed.failures == ()
         assert person(1) not in {one.id for one in believed.items}
@@ -626,7 +626,7 @@ async def test_who_lost_a_role_leaves_the_list_whole(known: dict[str, set[str]])
     groups = [{"id": group(1), "isAssignableToRole": True, "members": [person(1)]}]
     scene = build_scene(graph={"users": [build_user_row(person(1), "p1")], "groups": groups})
     # Without a licence for it no role can be activated.
-    async with connect_sandbox({**scene, "@sandbox.entraP2": False}, attempts=1) as to:
+    async with connect_directly({**scene, "@sandbox.entraP2": False}, attempts=1) as to:
         assert (await to.tenant.roles.read_role_holders(known)).failures == ()
 
 
@@ -634,6 +634,6 @@ async def test_who_lost_a_role_leaves_the_list_whole(known: dict[str, set[str]])
 async def test_a_look_at_a_known_holder_that_fails_leaves_the_list_unread(match: str) -> None:
     scene = build_scene(graph={"users": [build_user_row(person(1), "p1")]})
     faults = [{"match": match, "inner": True, "kind": "error", "status": 403}]
-    async with connect_sandbox({**scene, "faults": faults}, attempts=1) as to:
+    async with connect_directly({**scene, "faults": faults}, attempts=1) as to:
         found = await to.tenant.roles.read_role_holders({person(1): {READER}})
         assert [one.source for one in found.failures] == ["role-holders"]

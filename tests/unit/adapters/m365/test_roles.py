@@ -22,7 +22,7 @@ from tests.support.http_recorder import (
     PERSON_GUID,
     build_module_user_row,
     build_scene,
-    connect_sandbox,
+    connect_directly,
 )
 from tests.support.observe import collect_pages
 
@@ -131,7 +131,7 @@ def test_a_user_without_an_entra_id_goes_by_the_guid_and_is_known_to_have_none()
 
 async def test_no_user_with_powershell_at_all_is_an_unread_list() -> None:
     users = [build_module_user_row(PERSON, PERSON_GUID, "ann", enabled=False)]
-    async with connect_sandbox(build_scene(exchange={"Get-User": users})) as to:
+    async with connect_directly(build_scene(exchange={"Get-User": users})) as to:
         for row in to.sandbox.tenant.exchange["Get-User"]:
             row["RemotePowerShellEnabled"] = False
         found = await collect_pages(to.tenant.roles.list_module_users())
