@@ -22,6 +22,8 @@ from core.notifications.run_cards import build_cards
 from core.ports import Ledger, NotificationChannel, World
 
 if TYPE_CHECKING:
+    from aiohttp import ClientSession
+
     from core.adapters.table_storage.ledger import TableLedger
 
 log = logging.getLogger("exoguard")
@@ -98,8 +100,12 @@ async def connect_world_with(
     *,
     has_queue: bool = False,
     shared_by: int = 1,
+    session: "ClientSession | None" = None,
 ) -> AsyncIterator[World]:
-    """The same for a caller who holds the state already, in a table or in memory."""
+    """The same for a caller who holds the state already, in a table or in memory.
+
+    `session` asks Graph and Exchange, in place of a session for each of them.
+    """
     from core.adapters.channel_addresses import list_own_hosts
     from core.adapters.channels.connect import ChannelSetup, connect_channel
     from core.adapters.chosen_ways import ChosenWays
@@ -183,6 +189,7 @@ async def connect_world_with(
             )
             stack.push_async_callback(management.close)
         teams = connect_teams(settings, deadline + NOTIFY_SECONDS, stack)
+        graph.transport.session = exchange.http_client.session = session
         exchange.way_memory = WayMemory(ledger.load_ways, ledger.save_way, now)
         inbox_memory = InboxMemory(ledger.load_inboxes, ledger.save_inboxes, now)
         setup = ChannelSetup(

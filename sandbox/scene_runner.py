@@ -1,7 +1,8 @@
 """Runs the app on a scene: a simulated tenant, a storage account and the app's own code.
 
-Everything in between is real: the SDKs over HTTP, the credential chain, the state table, the
-webhook. Only the time between two ticks is simulated, so that every guard and check is due again.
+Everything in between is real, unless a caller has other connections: the SDKs over HTTP, the
+credential chain, the state table, the webhook. Only the time between two ticks is simulated, so
+that every guard and check is due again.
 """
 
 import argparse
@@ -14,6 +15,8 @@ from contextlib import AbstractAsyncContextManager, AsyncExitStack, asynccontext
 from dataclasses import dataclass, replace
 from datetime import UTC, datetime, timedelta
 from typing import Any
+
+from aiohttp import ClientSession
 
 from core.adapters.retry import gate_for
 from core.bootstrap import connect_world_with, open_ledger
@@ -45,6 +48,19 @@ MAX_BUSY_ATTEMPTS = 15
 BUSY_WAIT_SECONDS = 5.0
 
 type StateOpener = Callable[[Settings], AbstractAsyncContextManager[Ledger]]
+
+
+@dataclass(frozen=True, slots=True)
+class Connections:
+    """How the app reaches its state, and Graph and Exchange: as a deployed one does, unless the
+    caller knows another way.
+    """
+
+    open_state: StateOpener = open_ledger
+    open_session: Callable[[Sandbox], ClientSession] | None = None
+
+
+OVER_HTTP = Connections()
 
 
 @dataclass(slots=True)
@@ -79,13 +95,14 @@ class SceneApp:
     settings: Settings
     clock: SteppingClock
     open_state: StateOpener
+    session: ClientSession | None = None
 
     @asynccontextmanager
     async def connect_world(self) -> AsyncIterator[World]:
         """The world of one run. What is random in it is not, so that a scene plays out alike."""
         async with (
             self.open_state(self.settings) as ledger,
-            connect_world_with(ledger, self.settings, self.clock) as world,
+            connect_world_with(ledger, self.settings, self.clock, session=self.session) as world,
         ):
             # Periodic checks are due after their whole interval.
             yield replace(world, create_seed=str)
@@ -162,7 +179,7 @@ async def run_scene(
     on_report: Callable[[int, RunReport], Awaitable[None]] | None = None,
     probes: bool = False,
     storage: Azurite | None = None,
-    open_state: StateOpener = open_ledger,
+    connections: Connections = OVER_HTTP,
 ) -> dict[str, Any]:
     """Runs every guard `ticks` times on a scene and returns the runs, cards and writes.
 
@@ -172,7 +189,7 @@ async def run_scene(
     `probes`: the assumptions are probed before the first run and daily, as by a deployed app, and
     the result has the last probe.
     `storage` is one that runs already: the caller then names a table of its own in `settings`.
-    `open_state` opens what holds the guards' state, by default their table in that storage.
+    `connections` are those of the app, by default to a table in that storage and over HTTP.
     Raises SettingsError for an unknown mode.
     """
     clock = SteppingClock()
@@ -187,7 +204,10 @@ async def run_scene(
             {name: environ[name] for name in ("IDENTITY_ENDPOINT", "IDENTITY_HEADER")}
         )
         given = Settings.read(environ)
-        app = SceneApp(given, clock, open_state)
+        open_session = connections.open_session
+        app = SceneApp(
+            given, clock, connections.open_state, open_session(box) if open_session else None
+        )
         await app.store_exemptions(scene)
         # A guard that is off asks nobody for anything: one world is enough for all of them.
         idle_world = await stack.enter_async_context(app.connect_world())

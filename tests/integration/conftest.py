@@ -1,7 +1,7 @@
 """Every scene is played once in each profile, for all tests of all processes that look at it.
 
-The state is in a table where Microsoft's services are as measured, and in memory where they are
-contrary: what they answer does not concern the table.
+Where Microsoft's services are as measured, all is as deployed: HTTP to the services, the state in a
+table. Where they are contrary, what they answer is what matters, and not how it travels.
 """
 
 import fcntl
@@ -48,7 +48,7 @@ class ScenePlayer:
                         modes,
                         profile,
                         forwards_appear=enforced,
-                        in_table=profile == DEFAULT_PROFILE,
+                        as_deployed=profile == DEFAULT_PROFILE,
                     )
                     new = file.with_suffix(".new")
                     new.write_text(json.dumps([found.scene, found.result]), encoding="utf-8")

@@ -36,7 +36,7 @@ async def play(edits: list[dict[str, Any]], **parts: Any) -> dict[str, Any]:
         **parts,
     )
     others = {config.guard.name: "off" for config in CATALOG} | dict.fromkeys(LOOKING, "alert")
-    return await run_scene(scene, ticks=2, modes=others, in_table=True)
+    return await run_scene(scene, ticks=2, modes=others, as_deployed=True)
 
 
 def find_looks(result: dict[str, Any], tick: int) -> dict[str, dict[str, Any]]:

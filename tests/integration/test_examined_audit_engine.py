@@ -124,12 +124,12 @@ async def examined(
     mode: str = "enforce",
     edits: Sequence[object] = (),
     *,
-    in_table: bool = False,
+    as_deployed: bool = False,
 ) -> SceneResult:
     """Only the audit guard, run on a scene that was edited first."""
     first = {"ticks": [{"edit": list(edits)}]} if edits else {}
     result = await run_scene(
-        {**scene, **first}, ticks=ticks, modes=set_alone(AUDIT, mode), in_table=in_table
+        {**scene, **first}, ticks=ticks, modes=set_alone(AUDIT, mode), as_deployed=as_deployed
     )
     return SceneResult(scene, result)
 
@@ -400,7 +400,7 @@ async def test_hostile_names_break_neither_run_nor_rows_nor_card_nor_document() 
     for name, mailbox, account in rows:
         mailbox |= dict.fromkeys(("DisplayName", "PrimarySmtpAddress", "UserPrincipalName"), name)
         account |= {"Name": name, "AuditBypassEnabled": True}
-    journey = await examined(scene, in_table=True)
+    journey = await examined(scene, as_deployed=True)
     assert len(journey.writes) == len(names)
     asked = [row for row in journey.find_run(3, AUDIT)["findings"] if row["verdict"] == ASK]
     assert [row["kind"] for row in asked] == ["audit-bypass"] * len(names)

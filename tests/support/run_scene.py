@@ -14,8 +14,9 @@ from core.microsoft365.configuration_sources import EXCHANGE_SOURCES
 from core.model.guards import Service
 from sandbox import scene_runner
 from sandbox.functions_host.azurite import Azurite
-from sandbox.scene_runner import set_reality
+from sandbox.scene_runner import Connections, set_reality
 from sandbox.scenes.build import SCENES_FOLDER
+from tests.support.direct_session import open_direct_session
 from tests.support.fakes.clock import Clock
 from tests.support.fakes.ledger import FakeLedger
 from tests.support.shared_azurite import get_shared_azurite
@@ -86,18 +87,20 @@ class SceneResult:
 
 
 async def run_scene(
-    scene: Mapping[str, Any], *, in_table: bool = False, **options: Any
+    scene: Mapping[str, Any], *, as_deployed: bool = False, **options: Any
 ) -> dict[str, Any]:
-    """Runs a scene as `sandbox.scene_runner.run_scene` does, with the state in memory.
+    """Runs a scene as `sandbox.scene_runner.run_scene` does, with the state in memory and without
+    connections to Graph and Exchange.
 
-    `in_table`: in a table of the storage that tests share. What a ledger promises is the same for
-    both (tests/contract/test_ledger.py), and every guard keeps its state in a table in every scene
-    of sandbox/scenes (conftest.py).
+    `as_deployed`: over HTTP, with the state in a table of the storage that tests share. Either way
+    is the same to a guard (tests/contract/test_ledger.py, tests/sandbox/test_direct_session.py),
+    and every guard goes this one in every scene of sandbox/scenes (conftest.py).
     """
-    if not in_table:
+    if not as_deployed:
         ledger = FakeLedger(Clock())
+        connections = Connections(lambda _: nullcontext(ledger), open_direct_session)
         return await scene_runner.run_scene(
-            scene, storage=Azurite(), open_state=lambda _: nullcontext(ledger), **options
+            scene, storage=Azurite(), connections=connections, **options
         )
     table = {"STATE_TABLE": f"scene{uuid4().hex}"}
     options["settings"] = table | dict(options.get("settings") or {})
@@ -137,7 +140,7 @@ async def play_scene(
     profile: str = "",
     *,
     forwards_appear: bool = False,
-    in_table: bool = False,
+    as_deployed: bool = False,
 ) -> SceneResult:
     """Runs a scene for three ticks, by default with the declared permissions only.
 
@@ -146,7 +149,7 @@ async def play_scene(
     scene = {"grants": list_declared_permissions()} | load_scene(name)
     scene = set_reality(scene, profile, {})
     played = defer_forwards(scene) if forwards_appear else scene
-    result = await run_scene(played, ticks=TICK_COUNT, modes=modes, in_table=in_table)
+    result = await run_scene(played, ticks=TICK_COUNT, modes=modes, as_deployed=as_deployed)
     return SceneResult(scene, fold_addresses(result))
 
 
