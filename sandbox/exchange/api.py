@@ -249,8 +249,7 @@ class Exchange:
 
     def build_page(self, request: HttpRequest, body: Any, command: Command) -> HttpResponse:
         """Builds the first page of a command's rows, or the one that a skip token identifies."""
-        mark = json.dumps(body, sort_keys=True)
-        page = self.cut_page(request, command, mark, command.name)
+        page = self.cut_page(request, command, body, command.name)
         names = [name for name in request.query.get("$select", "").split(",") if name]
         unprinted = contested.list_unprinted(self.tenant, command)
         rows = [
@@ -262,7 +261,7 @@ class Exchange:
         return self.build_page_response(request, command, page, rows, "GenericHashTable")
 
     def cut_page(
-        self, request: HttpRequest, command: Command, mark: str, paged_as: str
+        self, request: HttpRequest, command: Command, mark: object, paged_as: str
     ) -> listings.Page:
         """Cuts the page that a request asks for out of a listing. Raises CmdletError.
 
@@ -296,7 +295,7 @@ class Exchange:
         return listings.Page(rows, rest, warnings, size)
 
     def resume_page(
-        self, request: HttpRequest, token: str, size: int, mark: str, paged_as: str
+        self, request: HttpRequest, token: str, size: int, mark: object, paged_as: str
     ) -> tuple[Sequence[Row], str]:
         """The rows of a next page, and the token of the one after it. Raises CmdletError."""
         reality, snapshots = self.tenant.reality, self.tenant.snapshots
@@ -377,7 +376,7 @@ class Exchange:
         if not self.tenant.reality.plays(listings.PAGING, "get"):
             return build_plain_error(405, "MethodNotAllowed", "A command is posted.")
         try:
-            body = json.loads(self.tenant.snapshots.get_query_key(request.query["$skiptoken"]))
+            body = self.tenant.snapshots.get_query_key(request.query["$skiptoken"])
         except KeyError as error:
             raise build_parameter_error("The skip token belongs to no command.") from error
         return self.build_page(request, body, parse_command(body))

@@ -326,11 +326,11 @@ class Snapshots:
     """Listings cut into pages. A page's token identifies a listing that no longer changes."""
 
     def __init__(self) -> None:
-        self.listings: OrderedDict[str, tuple[Sequence[Row], str]] = OrderedDict()
+        self.listings: OrderedDict[str, tuple[Sequence[Row], object]] = OrderedDict()
         self.count = 0
         self.row_count = 0
 
-    def store_listing(self, name: str, rows: Sequence[Row], query_key: str) -> None:
+    def store_listing(self, name: str, rows: Sequence[Row], query_key: object) -> None:
         """Stores a listing and drops the oldest ones beyond the limit."""
         self.listings[name] = (rows, query_key)
         self.row_count += len(rows)
@@ -341,7 +341,7 @@ class Snapshots:
             self.row_count -= len(oldest)
 
     def cut_page(
-        self, rows: Sequence[Row], size: int, query_key: str, name: str = "", start: int = 0
+        self, rows: Sequence[Row], size: int, query_key: object, name: str = "", start: int = 0
     ) -> tuple[Sequence[Row], str]:
         """One page and the token of the next, empty at the end. `query_key` ties it to its
         query.
@@ -363,11 +363,11 @@ class Snapshots:
         except ValueError as error:
             raise KeyError(token) from error
 
-    def get_query_key(self, token: str) -> str:
+    def get_query_key(self, token: str) -> object:
         """The query that a token belongs to. Raises KeyError."""
         return self.listings[self.parse_token(token)[0]][1]
 
-    def resume_listing(self, token: str, size: int, query_key: str) -> tuple[Sequence[Row], str]:
+    def resume_listing(self, token: str, size: int, query_key: object) -> tuple[Sequence[Row], str]:
         """The page of a token. Raises KeyError if the token belongs to another query."""
         name, position = self.parse_token(token)
         rows, known = self.listings[name]

@@ -370,8 +370,10 @@ class SimulatedTenant:
 
     def is_tenant(self, name: str) -> bool:
         """True for the tenant's id and for each of its domains."""
-        domains = [fold_key(domain.get("id")) for domain in self.graph["domains"]]
-        return fold_key(name) in (self.tenant_id, *domains)
+        wanted = fold_key(name)
+        return wanted == self.tenant_id or any(
+            wanted == fold_key(domain.get("id")) for domain in self.graph["domains"]
+        )
 
     def get_grants(self, api: str, default: Iterable[str]) -> frozenset[str]:
         """The granted Graph roles or Exchange cmdlets. A scene without `grants` grants all."""

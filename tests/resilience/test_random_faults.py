@@ -158,13 +158,14 @@ async def lived(stage: AdapterHarness, chance: random.Random | None) -> None:
         await stage.run_guard()
 
 
-def flat(value: Any, path: str = "") -> dict[str, Any]:
+def flat(value: Any, path: str = "") -> Iterator[tuple[str, Any]]:
     """What a document says, by the place where it says it; without the times that writes leave."""
     if not isinstance(value, dict | list):
-        return {} if path.endswith("signInSessionsValidFromDateTime") else {path: value}
-    parts = value.items() if isinstance(value, dict) else enumerate(value)
-    leaves = [flat(part, f"{path}/{name}") for name, part in parts]
-    return {place: leaf for found in leaves for place, leaf in found.items()}
+        if not path.endswith("signInSessionsValidFromDateTime"):
+            yield path, value
+        return
+    for name, part in value.items() if isinstance(value, dict) else enumerate(value):
+        yield from flat(part, f"{path}/{name}")
 
 
 def different(one: Mapping[str, Any], other: Mapping[str, Any]) -> list[tuple[str, Any, Any]]:
@@ -208,7 +209,7 @@ async def play(duty: GuardConfig, chance: random.Random | None) -> Ending:
         # The key of what is news since a moment holds the moment, which faults delay.
         open_cases = (await get_object_cases(stage)).values()
         ending = Ending(
-            flat(stage.sandbox.tenant.scene),
+            dict(flat(stage.sandbox.tenant.scene)),
             sorted((one.kind, one.object_id, one.summary) for one in open_cases),
         )
         await comes_to_rest(stage)
