@@ -2,13 +2,12 @@
 
 import gc
 import os
-from collections.abc import Generator, Iterator
+from collections.abc import Generator
 from pathlib import Path
 
 import pytest
 
 from sandbox.functions_host.azurite import Azurite
-from tests.support.fork_server import ForkServer, open_fork_server
 from tests.support.shared_azurite import (
     get_shared_azurite,
     offer_accounts,
@@ -91,10 +90,3 @@ def pytest_collection_finish() -> None:
 def azurite() -> Azurite:
     """A storage account in memory, which all tests of the process share."""
     return get_shared_azurite()
-
-
-@pytest.fixture(scope="session")
-def fork_server() -> Iterator[ForkServer]:
-    """What starts Python programs without waiting for their imports."""
-    with open_fork_server() as server:
-        yield server

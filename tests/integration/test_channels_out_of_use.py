@@ -17,7 +17,6 @@ import pytest_asyncio
 
 from sandbox.scene_runner import build_app_settings
 from sandbox.server import Sandbox
-from tests.support.fork_server import ForkServer
 from tests.support.hosted_app import HOST_SCENE, HostedApp, start_hosted_app
 from tests.support.shared_azurite import take_account
 
@@ -78,9 +77,7 @@ async def play(app: HostedApp, box: Sandbox) -> Story:
 
 
 @pytest_asyncio.fixture(scope="module", loop_scope="module")
-async def story(
-    fork_server: ForkServer, tmp_path_factory: pytest.TempPathFactory
-) -> AsyncIterator[Story]:
+async def story(tmp_path_factory: pytest.TempPathFactory) -> AsyncIterator[Story]:
     folder: Path = tmp_path_factory.mktemp("channels")
     async with Sandbox(HOST_SCENE) as box:
         environ = build_app_settings(box, take_account(), {})
@@ -90,7 +87,7 @@ async def story(
             "EVENT_WEBHOOK_URL": f"{box.base}/channels/webhook",
             "EVENT_WEBHOOK_SECRET": box.channels.secret,
         }
-        async with start_hosted_app(fork_server, environ, folder) as app:
+        async with start_hosted_app(environ, folder) as app:
             yield await play(app, box)
 
 

@@ -6,16 +6,16 @@ from typing import Any
 import pytest
 import pytest_asyncio
 
-from tests.support.fork_server import ForkServer
 from tests.support.hosted_app import HOST_SCENE, SHARED_MAILBOX_ID
+from tests.support.programs import run_to_its_end
 
 USER = f"/users/{SHARED_MAILBOX_ID}"
 
 
 @pytest_asyncio.fixture(scope="module", loop_scope="module")
-async def journey(fork_server: ForkServer) -> dict[str, Any]:
+async def journey() -> dict[str, Any]:
     """One process, one app, one journey."""
-    printed = await fork_server.run("tests.integration.cli_app:start", text=json.dumps(HOST_SCENE))
+    printed = await run_to_its_end("tests.integration.cli_app:start", text=json.dumps(HOST_SCENE))
     result: dict[str, Any] = json.loads(printed.splitlines()[-1])
     return result
 

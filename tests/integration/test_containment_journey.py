@@ -6,7 +6,7 @@ from typing import Any
 import pytest
 import pytest_asyncio
 
-from tests.support.fork_server import ForkServer
+from tests.support.programs import run_to_its_end
 
 # Each with how many steps Exoguard makes.
 CONTAINED = {"licensed": 7, "hybrid": 7, "guest": 2, "shared": 7}
@@ -14,9 +14,9 @@ REFUSED = {"admin": "protected administrator", "deleted": "the account is delete
 
 
 @pytest_asyncio.fixture(scope="module", loop_scope="module")
-async def journey(fork_server: ForkServer) -> dict[str, Any]:
+async def journey() -> dict[str, Any]:
     """One process with one app plays the whole journey."""
-    printed = await fork_server.run("tests.integration.contain_app:main")
+    printed = await run_to_its_end("tests.integration.contain_app:main")
     result: dict[str, Any] = json.loads(printed.splitlines()[-1])
     return result
 

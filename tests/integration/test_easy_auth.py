@@ -23,7 +23,6 @@ from sandbox.functions_host.easy_auth import (
     EasyAuthUser,
     to_local_path,
 )
-from tests.support.fork_server import ForkServer
 from tests.support.hosted_app import HostedApp, start_hosted_app
 
 GUARD = "mailbox-audit"
@@ -89,12 +88,10 @@ def settings_of(azurite: Azurite) -> dict[str, str]:
 
 
 @pytest_asyncio.fixture(scope="module", loop_scope="session")
-async def site(
-    azurite: Azurite, fork_server: ForkServer, tmp_path_factory: pytest.TempPathFactory
-) -> AsyncIterator[Site]:
+async def site(azurite: Azurite, tmp_path_factory: pytest.TempPathFactory) -> AsyncIterator[Site]:
     folder = tmp_path_factory.mktemp("front-proxy")
     async with (
-        start_hosted_app(fork_server, settings_of(azurite), folder, "--sign-in") as app,
+        start_hosted_app(settings_of(azurite), folder, "--sign-in") as app,
         EasyAuthProxy(app.base_url) as proxy,
     ):
         yield Site(proxy, app)
@@ -204,10 +201,10 @@ async def test_another_site_cannot_write_with_a_browser_session(
 
 @session
 async def test_the_app_ignores_the_principal_header_without_platform_sign_in(
-    azurite: Azurite, fork_server: ForkServer, tmp_path: Path
+    azurite: Azurite, tmp_path: Path
 ) -> None:
     async with (
-        start_hosted_app(fork_server, settings_of(azurite), tmp_path) as app,
+        start_hosted_app(settings_of(azurite), tmp_path) as app,
         aiohttp.ClientSession(
             app.base_url, headers={"x-functions-key": app.function_key}
         ) as client,

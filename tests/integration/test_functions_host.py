@@ -8,14 +8,14 @@ import pytest_asyncio
 
 from core.api.routes import ROUTES
 from core.config.catalog import CATALOG
-from tests.support.fork_server import ForkServer
 from tests.support.hosted_app import HOST_SCENE
+from tests.support.programs import run_to_its_end
 
 
 @pytest_asyncio.fixture(scope="module", loop_scope="module")
-async def journey(fork_server: ForkServer) -> dict[str, Any]:
+async def journey() -> dict[str, Any]:
     """One process with one app plays the whole journey."""
-    printed = await fork_server.run("tests.integration.host_app:main", text=json.dumps(HOST_SCENE))
+    printed = await run_to_its_end("tests.integration.host_app:main", text=json.dumps(HOST_SCENE))
     result: dict[str, Any] = json.loads(printed.splitlines()[-1])
     return result
 

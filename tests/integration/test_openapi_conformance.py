@@ -34,7 +34,6 @@ from sandbox.scene_runner import (
 )
 from sandbox.scenes.build import SCENES_FOLDER, resolve_dates
 from sandbox.server import Sandbox
-from tests.support.fork_server import ForkServer
 from tests.support.hosted_app import ROOT, HostedApp, start_hosted_app
 
 GUARDS = ("shared-mailbox-sign-in", "mailbox-forwarding", "mailbox-audit", "app-consent")
@@ -47,7 +46,7 @@ SECONDS = 280
 
 @pytest_asyncio.fixture(scope="module", loop_scope="session")
 async def app(
-    azurite: Azurite, fork_server: ForkServer, tmp_path_factory: pytest.TempPathFactory
+    azurite: Azurite, tmp_path_factory: pytest.TempPathFactory
 ) -> AsyncIterator[HostedApp]:
     """The app after two scans of a neglected tenant, without a worker for new requests."""
     clock = SteppingClock(-BETWEEN_TICKS)
@@ -69,9 +68,7 @@ async def app(
             clock.offset += BETWEEN_TICKS
             end_throttling(box)
         environ["AzureWebJobs.run-requested.Disabled"] = "true"
-        async with start_hosted_app(
-            fork_server, environ, tmp_path_factory.mktemp("described")
-        ) as found:
+        async with start_hosted_app(environ, tmp_path_factory.mktemp("described")) as found:
             yield found
 
 

@@ -28,7 +28,6 @@ from core.ports import Ledger
 from sandbox.functions_host.azurite import Azurite
 from sandbox.scene_runner import build_app_settings
 from sandbox.server import Sandbox
-from tests.support.fork_server import ForkServer
 from tests.support.hosted_app import HostedApp, start_hosted_app
 
 SIGN_IN, AUDIT = "shared-mailbox-sign-in", "mailbox-audit"
@@ -255,9 +254,7 @@ async def decide_cases(story: Story) -> None:
 
 
 @pytest_asyncio.fixture(scope="module", loop_scope="session")
-async def story(
-    azurite: Azurite, fork_server: ForkServer, tmp_path_factory: pytest.TempPathFactory
-) -> AsyncIterator[Story]:
+async def story(azurite: Azurite, tmp_path_factory: pytest.TempPathFactory) -> AsyncIterator[Story]:
     modes = {config.guard.name: "off" for config in CATALOG} | {
         SIGN_IN: "enforce",
         AUDIT: "enforce",
@@ -273,7 +270,7 @@ async def story(
         )
         folder: Path = tmp_path_factory.mktemp("operations")
         async with (
-            start_hosted_app(fork_server, environ, folder) as app,
+            start_hosted_app(environ, folder) as app,
             aiohttp.ClientSession(
                 app.base_url, headers={"x-functions-key": app.function_key}
             ) as session,

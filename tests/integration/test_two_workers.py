@@ -21,7 +21,6 @@ from core.model.state import GuardState
 from sandbox.functions_host.azurite import Azurite
 from sandbox.scene_runner import build_app_settings
 from sandbox.server import Sandbox
-from tests.support.fork_server import ForkServer
 from tests.support.hosted_app import (
     HOSTED_GUARD,
     HostProcess,
@@ -122,7 +121,6 @@ class Stage:
 
 @pytest.mark.timeout(300)
 async def test_workers_that_are_killed_leave_nothing_out_and_tell_nothing_twice(
-    fork_server: ForkServer,
     tmp_path: Path,
 ) -> None:
     async with Azurite(tmp_path / "azurite") as azurite, Sandbox(SCENE, latency=0.05) as box:
@@ -134,8 +132,8 @@ async def test_workers_that_are_killed_leave_nothing_out_and_tell_nothing_twice(
         settings.write_text(json.dumps(environ), encoding="utf-8")
         stage = Stage(box, Settings.read(environ))
         async with (
-            start_host_process(fork_server, settings) as first,
-            start_host_process(fork_server, settings) as second,
+            start_host_process(settings) as first,
+            start_host_process(settings) as second,
         ):
             await stage.played(first)
             assert await stage.cases() == []
@@ -148,8 +146,8 @@ async def test_workers_that_are_killed_leave_nothing_out_and_tell_nothing_twice(
             second.process.kill()
         assert await stage.round()
         async with (
-            start_host_process(fork_server, settings) as third,
-            start_host_process(fork_server, settings),
+            start_host_process(settings) as third,
+            start_host_process(settings),
         ):
             while await stage.round():
                 await asyncio.sleep(0.2)

@@ -26,7 +26,6 @@ from core.model.state import GuardSnapshot
 from sandbox.functions_host.azurite import Azurite
 from sandbox.scene_runner import build_app_settings
 from sandbox.server import Sandbox
-from tests.support.fork_server import ForkServer
 from tests.support.hosted_app import (
     HostProcess,
     build_account_id,
@@ -157,7 +156,6 @@ class Stage:
 
 @pytest.mark.timeout(300)
 async def test_a_worker_killed_within_a_change_a_card_or_an_undo_leaves_nothing_undone_or_untold(
-    fork_server: ForkServer,
     tmp_path: Path,
 ) -> None:
     async with Azurite(tmp_path / "azurite") as azurite, Sandbox(SCENE) as box:
@@ -166,13 +164,13 @@ async def test_a_worker_killed_within_a_change_a_card_or_an_undo_leaves_nothing_
         path.write_text(json.dumps(environ), encoding="utf-8")
         stage = Stage(box, Settings.read(environ))
         for number, moment in enumerate(MOMENTS):
-            async with start_host_process(fork_server, path) as one:
+            async with start_host_process(path) as one:
                 await stage.ticked(one)
                 stage.account(number)["accountEnabled"] = True
                 box.tenant.set_faults([moment.fault()])
                 await one.start_timer(GUARD)
                 await stage.killed(one, moment)
-        async with start_host_process(fork_server, path) as one:
+        async with start_host_process(path) as one:
             await stage.ticked(one)
             memory = await stage.memory()
             check_blocked(stage, memory)
@@ -180,7 +178,7 @@ async def test_a_worker_killed_within_a_change_a_card_or_an_undo_leaves_nothing_
             box.tenant.set_faults([UNDOING.fault()])
             await stage.undone(one, made.id)
             await stage.killed(one, UNDOING)
-        async with start_host_process(fork_server, path) as one:
+        async with start_host_process(path) as one:
             await stage.ticked(one)
             await check_undone(stage, made.id)
             quiet = (len(box.writes), len(box.cards))

@@ -32,8 +32,8 @@ from sandbox.server import Sandbox
 from tests.resilience.surfaces import GUARD_NAME, build_account_id
 from tests.resilience.surfaces import build_sign_in_scene as tenant
 from tests.support.builders import CONFIGS_BY_NAME
-from tests.support.fork_server import ForkServer, Program
-from tests.support.hosted_app import APP_IMPORTS, expire_lease, start_host
+from tests.support.hosted_app import expire_lease, start_host
+from tests.support.programs import Program, start_program
 
 # Long enough for a busy machine to renew in time.
 LEASE = 4.0
@@ -47,7 +47,6 @@ class Stage:
     box: Sandbox
     settings: Settings
     file: Path
-    server: ForkServer
 
     async def ran(self) -> str:
         """A run in this process."""
@@ -112,22 +111,18 @@ class Stage:
     def worker(self, *options: str) -> AbstractAsyncContextManager[Program]:
         """A run of the guard in a process of its own."""
         arguments = (str(self.file), GUARD_NAME, str(LEASE), *options)
-        return self.server.start(
-            "tests.resilience.fuzz.worker:main", *arguments, imports=APP_IMPORTS
-        )
+        return start_program("tests.resilience.fuzz.worker:main", *arguments)
 
     @asynccontextmanager
     async def host(self) -> AsyncIterator[Program]:
         """An instance of the app, with timers of its own."""
-        async with start_host(self.server, self.file) as program:
+        async with start_host(self.file) as program:
             await program.stdout.readline()
             yield program
 
 
 @asynccontextmanager
-async def staged(
-    azurite: Azurite, server: ForkServer, folder: Path, count: int, **more: str
-) -> AsyncIterator[Stage]:
+async def staged(azurite: Azurite, folder: Path, count: int, **more: str) -> AsyncIterator[Stage]:
     async with Sandbox(tenant(count)) as box:
         environ = build_app_settings(box, azurite, OFF | {GUARD_NAME: "enforce"}) | {
             "STATE_TABLE": f"t{uuid.uuid4().hex}",
@@ -137,7 +132,7 @@ async def staged(
         }
         file = folder / "settings.json"
         file.write_text(json.dumps(environ), encoding="utf-8")
-        yield Stage(box, Settings.read(environ), file, server)
+        yield Stage(box, Settings.read(environ), file)
 
 
 async def until(holds: Callable[[], bool]) -> None:
@@ -162,9 +157,9 @@ async def claim_ended(stage: Stage) -> None:
 
 
 async def test_who_was_paused_before_a_change_until_another_took_over_writes_nothing(
-    azurite: Azurite, fork_server: ForkServer, tmp_path: Path
+    azurite: Azurite, tmp_path: Path
 ) -> None:
-    async with staged(azurite, fork_server, tmp_path, 2) as stage:
+    async with staged(azurite, tmp_path, 2) as stage:
         assert await stage.ran() == "done"
         async with stage.worker("--halt") as paused:
             await until(lambda: stopped(paused))
@@ -175,9 +170,9 @@ async def test_who_was_paused_before_a_change_until_another_took_over_writes_not
 
 
 async def test_who_was_paused_within_a_change_until_another_took_over_does_not_go_on(
-    azurite: Azurite, fork_server: ForkServer, tmp_path: Path
+    azurite: Azurite, tmp_path: Path
 ) -> None:
-    async with staged(azurite, fork_server, tmp_path, 2) as stage:
+    async with staged(azurite, tmp_path, 2) as stage:
         assert await stage.ran() == "done"
         # The look at the account, right before it is blocked, takes a while.
         look = f"^GET /v1.0/users/{build_account_id(0)}"
@@ -207,13 +202,13 @@ async def check_nothing_more(stage: Stage, paused: Program) -> None:
 
 @pytest.mark.timeout(180)
 async def test_two_hosts_whose_timers_fire_together_change_once_killed_or_shut_down(
-    azurite: Azurite, fork_server: ForkServer, tmp_path: Path
+    azurite: Azurite, tmp_path: Path
 ) -> None:
     every = {
         f"{get_setting_prefix(GUARD_NAME)}_SCHEDULE": "*/2 * * * * *",
         f"{get_setting_prefix(GUARD_NAME)}_LIMIT": "100",
     }
-    async with staged(azurite, fork_server, tmp_path, 6, **every) as stage:
+    async with staged(azurite, tmp_path, 6, **every) as stage:
         box = stage.box
         async with stage.host() as first, stage.host() as second:
             await until(lambda: stage.done() == 6 and len(box.cards) >= 2)

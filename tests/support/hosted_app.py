@@ -15,24 +15,10 @@ from azure.core.exceptions import ResourceNotFoundError
 from azure.data.tables import UpdateMode
 from azure.data.tables.aio import TableClient
 
-from tests.support.fork_server import ForkServer, Program
+from tests.support.programs import Program, start_program
 
 ROOT = Path(__file__).resolve().parents[2]
 HOST = "sandbox.functions_host.host:main"
-# What function_app.py imports, at once or when it is first needed.
-APP_IMPORTS = (
-    "azure.data.tables.aio",
-    "core.adapters.m365.tenant",
-    "core.adapters.table_storage.ledger",
-    "core.api.routes",
-    "core.bootstrap",
-    "core.engine.shards",
-    "core.jobs.activity",
-    "core.jobs.run_requests",
-    "core.jobs.settings_changes",
-    "core.jobs.tenant_probe",
-    "core.web.pages",
-)
 
 
 @dataclass(frozen=True)
@@ -46,12 +32,12 @@ class HostedApp:
 
 @asynccontextmanager
 async def start_hosted_app(
-    server: ForkServer, settings: Mapping[str, str], folder: Path, *options: str
+    settings: Mapping[str, str], folder: Path, *options: str
 ) -> AsyncIterator[HostedApp]:
     """Start the app with these settings and without timers. `folder` holds its settings file."""
     file = folder / "settings.json"
     file.write_text(json.dumps(dict(settings)), encoding="utf-8")
-    async with start_host(server, file, "--no-schedules", *options) as program:
+    async with start_host(file, "--no-schedules", *options) as program:
         ready = json.loads(await program.stdout.readline())
         yield HostedApp(ready["base"], ready["keys"]["function"], ready["keys"]["master"])
         program.send_signal(signal.SIGTERM)
@@ -59,10 +45,10 @@ async def start_hosted_app(
 
 
 @asynccontextmanager
-async def start_host(server: ForkServer, settings: Path, *options: str) -> AsyncIterator[Program]:
+async def start_host(settings: Path, *options: str) -> AsyncIterator[Program]:
     """Start an instance of the app; its first line of output says where it is."""
     app = ("--app", str(ROOT), "--settings", str(settings))
-    async with server.start(HOST, *app, *options, imports=APP_IMPORTS) as program:
+    async with start_program(HOST, *app, *options) as program:
         yield program
 
 
@@ -147,8 +133,8 @@ class HostProcess:
 
 
 @asynccontextmanager
-async def start_host_process(server: ForkServer, settings: Path) -> AsyncIterator[HostProcess]:
-    async with start_host(server, settings, "--no-schedules", "--visibility", "6") as program:
+async def start_host_process(settings: Path) -> AsyncIterator[HostProcess]:
+    async with start_host(settings, "--no-schedules", "--visibility", "6") as program:
         ready = json.loads(await program.stdout.readline())
         yield HostProcess(program, ready["base"], ready["keys"]["master"])
         program.send_signal(signal.SIGTERM)

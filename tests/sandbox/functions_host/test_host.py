@@ -23,7 +23,7 @@ from azure.storage.queue.aio import QueueClient
 from sandbox.functions_host.azurite import Azurite
 from sandbox.functions_host.host import Host
 from sandbox.functions_host.worker import HostError
-from tests.support.fork_server import ForkServer
+from tests.support.programs import run_to_its_end
 
 type Scenario = Callable[[Host, ClientSession], Awaitable[Any]]
 
@@ -170,7 +170,6 @@ class Player:
 
     app_dir: Path
     azurite: Azurite
-    server: ForkServer
 
     async def play(self, scenario: Scenario, **settings: str) -> Any:
         """Play a scenario in a child process; every test has a queue of its own."""
@@ -183,13 +182,13 @@ class Player:
         }
         child = f"{__name__}:play_in_child"
         return json.loads(
-            await self.server.run(child, scenario.__name__, str(self.app_dir), json.dumps(whole))
+            await run_to_its_end(child, scenario.__name__, str(self.app_dir), json.dumps(whole))
         )
 
 
 @pytest.fixture
-def player(app_dir: Path, azurite: Azurite, fork_server: ForkServer) -> Player:
-    return Player(app_dir, azurite, fork_server)
+def player(app_dir: Path, azurite: Azurite) -> Player:
+    return Player(app_dir, azurite)
 
 
 # ----------------------------------------------------------------------------------------------

@@ -18,8 +18,8 @@ from aiohttp import ClientSession
 from azure.storage.queue.aio import QueueClient
 
 from sandbox.functions_host.azurite import Azurite
-from tests.support.fork_server import ForkServer, Program
 from tests.support.hosted_app import HOST, ROOT
+from tests.support.programs import Program, start_program
 
 
 def host_json(batch: int, threshold: int) -> str:
@@ -95,7 +95,6 @@ class App:
 
     folder: Path
     queue: QueueClient
-    server: ForkServer
 
     def notes(self, kind: str) -> list[dict[str, Any]]:
         """What the functions noted so far, of one kind."""
@@ -117,13 +116,13 @@ class App:
     @asynccontextmanager
     async def instance(self, *options: str) -> AsyncIterator[Instance]:
         app = ("--app", str(self.folder), "--settings", str(self.folder / "settings.json"))
-        async with self.server.start(HOST, *app, *options, folder=self.folder) as program:
+        async with start_program(HOST, *app, *options, folder=self.folder) as program:
             ready = json.loads(await program.stdout.readline())
             yield Instance(program, ready["base"], ready["keys"])
 
 
 @pytest_asyncio.fixture
-async def app(azurite: Azurite, fork_server: ForkServer, tmp_path: Path) -> AsyncIterator[App]:
+async def app(azurite: Azurite, tmp_path: Path) -> AsyncIterator[App]:
     storage, name = azurite.connection_string, f"shared-{uuid.uuid4().hex}"
     settings = {"AzureWebJobsStorage": storage, "GREETING": "hello", "QUEUE": name}
     (tmp_path / "function_app.py").write_text(APP, encoding="utf-8")
@@ -131,7 +130,7 @@ async def app(azurite: Azurite, fork_server: ForkServer, tmp_path: Path) -> Asyn
     (tmp_path / "settings.json").write_text(json.dumps({"Values": settings}), encoding="utf-8")
     async with QueueClient.from_connection_string(storage, name) as queue:
         await queue.create_queue()
-        yield App(tmp_path, queue, fork_server)
+        yield App(tmp_path, queue)
 
 
 async def test_a_host_of_its_own_says_where_it_is_and_ends_when_told(app: App) -> None:
