@@ -34,6 +34,7 @@ from tests.resilience.oracle import (
     list_saved_rows,
     log_guard_readings,
 )
+from tests.support.deaths import Death, copy_world
 from tests.support.fakes.channel import DeliveredMessage
 from tests.support.fakes.clock import Clock
 from tests.support.fakes.crash import CrashInjector, SimulatedCrash
@@ -133,34 +134,14 @@ def get_place(stage: RecordingHarness, step: int) -> object:
     return step, stage.run_count, stage.clock(), tuple(stage.queue)
 
 
-@dataclass(frozen=True)
-class Death:
-    """A process is killed: at which step and operation, and the world that it leaves behind."""
-
-    step: int
-    operation: int
-    after: bool
-    world: RecordingHarness
-
-    @property
-    def name(self) -> str:
-        return f"killed {'after' if self.after else 'before'} operation {self.operation}"
-
-
-def copy_world(stage: RecordingHarness, injector: CrashInjector) -> RecordingHarness:
-    """All that outlives the process, as it is at this moment. What never changes is not copied."""
-    kept: list[object] = [stage.config, *stage.journal]
-    memo: dict[int, object] = {id(one): one for one in kept}
-    return copy.deepcopy(stage, memo | {id(injector): CrashInjector()})
-
-
-async def play_story(story: CrashStory) -> tuple[RecordingHarness, list[Death]]:
+async def play_story(story: CrashStory) -> tuple[RecordingHarness, list[Death[RecordingHarness]]]:
     """A story in peace, until all is quiet, and every death that a process could die in it."""
-    stage, deaths = await story.set_up(), list[Death]()
+    stage, deaths = await story.set_up(), list[Death[RecordingHarness]]()
     injector = CrashInjector()
 
     def note_death(step: int, operation: int, after: bool) -> None:
-        deaths.append(Death(step, operation, after, copy_world(stage, injector)))
+        world = copy_world(stage, injector, (stage.config, *stage.journal))
+        deaths.append(Death(step, operation, after, world))
 
     for number, step in enumerate(story.steps):
         injector.get_place = partial(get_place, stage, number)
@@ -171,7 +152,7 @@ async def play_story(story: CrashStory) -> tuple[RecordingHarness, list[Death]]:
     return stage, deaths
 
 
-async def assert_left_behind(story: CrashStory, death: Death) -> None:
+async def assert_left_behind(story: CrashStory, death: Death[RecordingHarness]) -> None:
     """Where a process is torn out of its operation, it leaves behind just what was copied."""
     stage = await story.set_up()
     with stage.inject_crashes(CrashInjector(death.operation, death.after)):
@@ -199,7 +180,9 @@ def list_content(stage: RecordingHarness) -> list[object]:
     ]
 
 
-async def go_on(story: CrashStory, death: Death, meanwhile: Step = do_nothing) -> RecordingHarness:
+async def go_on(
+    story: CrashStory, death: Death[RecordingHarness], meanwhile: Step = do_nothing
+) -> RecordingHarness:
     """The rest of a story, after a death in it. `meanwhile` happens before the next life."""
     stage = death.world
     stage.journal.append(ProcessEnded())

@@ -251,8 +251,7 @@ def find_case_names(event: object) -> set[str]:
     """The cases a message tells of, by the short names people know them by."""
     if not isinstance(event, DeliveredMessage):
         return set()
-    text = json.dumps(event.payload, ensure_ascii=False)
-    return set(re.findall(r"case ([0-9a-f]{8}) · ", text))
+    return set(re.findall(r"case ([0-9a-f]{8}) · ", event.text))
 
 
 # What an entry of several cases says of those it does not name, and of which objects these are.
@@ -513,11 +512,10 @@ def check_writes_recorded(journal: Journal) -> Iterator[str]:
                 continue
             waiting[name] = "Undone" if back else intended[name][-8:]
         if isinstance(event, DeliveredMessage):
-            text = json.dumps(event.payload, ensure_ascii=False)
             waiting = {
                 name: sign
                 for name, sign in waiting.items()
-                if sign not in text and sign not in told[at]
+                if sign not in event.text and sign not in told[at]
             }
     yield from (f"written and never told: {name}" for name in waiting)
 

@@ -1,8 +1,10 @@
 """A notification channel in memory."""
 
 import asyncio
+import json
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
+from functools import cached_property
 
 from core.errors import CardRejected, NotificationError
 from core.model.findings import Severity
@@ -16,6 +18,11 @@ class DeliveredMessage:
     """A message that the channel accepted."""
 
     payload: Mapping[str, object]
+
+    @cached_property
+    def text(self) -> str:
+        """All that it says. Whoever checks a promise reads every message again."""
+        return json.dumps(self.payload, ensure_ascii=False)
 
 
 @dataclass

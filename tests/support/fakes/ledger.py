@@ -137,7 +137,9 @@ class FakeLedger:
 
     def get_partition(self, guard: str) -> Partition:
         """A guard's rows; an empty partition for a new one."""
-        return self.partitions.setdefault(guard, Partition())
+        if guard not in self.partitions:
+            self.partitions[guard] = Partition()
+        return self.partitions[guard]
 
     def list_cases(self, guard: str) -> dict[str, Case]:
         """The stored cases, for assertions."""
@@ -231,8 +233,8 @@ class FakeLedger:
         """Everything the guard has stored."""
         if guard in self.unreadable_guards:
             raise LedgerError("the state table answers 503")
-        memory = load_snapshot(self.get_partition(guard), RANGE_START, RANGE_END)
-        return replace(memory, state=await self.load_state(guard))
+        state = await self.load_state(guard)
+        return load_snapshot(self.get_partition(guard), RANGE_START, RANGE_END, state)
 
     async def add_request(self, guard: str, operator_request: OperatorRequest) -> None:
         """Store an operator's request."""
@@ -406,8 +408,7 @@ class FakeLedger:
     async def load_history(self, guard: str) -> GuardSnapshot:
         """The same with the archive."""
         every = with_past(self.get_partition(guard))
-        known = load_snapshot(every, RANGE_START, RANGE_END)
-        return replace(known, state=await self.load_state(guard))
+        return load_snapshot(every, RANGE_START, RANGE_END, await self.load_state(guard))
 
     async def load_object(self, guard: str, prefix: str) -> GuardSnapshot:
         """The cases and changes of one object, all exemptions and requests, with the archive."""
@@ -643,8 +644,10 @@ def with_past(partition: Partition) -> Partition:
     return replace(partition, rows={**past, **partition.rows})
 
 
-def load_snapshot(partition: Partition, low: str, high: str) -> GuardSnapshot:
-    """The stored rows within a key range."""
+def load_snapshot(
+    partition: Partition, low: str, high: str, state: GuardState | None = None
+) -> GuardSnapshot:
+    """The stored rows within a key range, with the guard's state where somebody asks for it."""
     found = defaultdict[type[StoredRecord], list[Any]](list)
     for key, (kind, text) in partition.rows.items():
         if not key.startswith(PAST_PREFIX):
@@ -658,6 +661,7 @@ def load_snapshot(partition: Partition, low: str, high: str) -> GuardSnapshot:
         known_traits=select_range(found[KnownTraits], low, high),
         outbox=select_range(found[OutboxRow], low, high),
         tally=next(iter(found[Tally]), Tally()),
+        state=state or GuardState(),
     )
 
 

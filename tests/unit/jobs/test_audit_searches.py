@@ -23,9 +23,9 @@ from core.tenant.mailboxes import Mailbox
 from core.tenant.sources import AUDIT_QUERIES
 from tests.support.acts import EVE, build_record
 from tests.support.builders import FORWARDING_CONFIG
+from tests.support.deaths import go_on, live_through
 from tests.support.fakes.channel import FakeNotificationChannel
 from tests.support.fakes.clock import START, Clock
-from tests.support.fakes.crash import CrashInjector, SimulatedCrash
 from tests.support.fakes.ledger import FakeLedger
 from tests.support.fakes.tenant import FakeTenant
 
@@ -50,8 +50,7 @@ class Stage:
     number: int = 0
 
     def __post_init__(self) -> None:
-        self.crash = CrashInjector()
-        self.ledger = FakeLedger(self.clock, self.crash)
+        self.ledger = FakeLedger(self.clock)
         self.channel = FakeNotificationChannel()
         self.tenant = FakeTenant(
             boxes=[ANN, BOB],
@@ -97,6 +96,10 @@ class Stage:
         """Rules appear, and the guard's next run sees them without knowing who made them."""
         self.tenant.rules += map(build_rule, owners)
         await self.run_guard()
+
+    def get_place(self) -> object:
+        """Where in its story a process is, as the world sees it."""
+        return self.clock(), self.number
 
     def list_cases(self) -> list[Case]:
         found = self.ledger.list_cases(FORWARDING).values()
@@ -337,47 +340,39 @@ async def test_a_busy_guard_is_told_by_the_next_tick(stage: Stage) -> None:
 # Kills -------------------------------------------------------------------------------------------
 
 
-async def play(crash: CrashInjector) -> Stage:
-    """Two searches in turn, with a death somewhere; whoever was killed comes back."""
-    stage = Stage()
-    crash.get_place = lambda: (stage.clock(), stage.number)
+async def live(stage: Stage) -> None:
+    """A run of the guard, and a tick of the audit logs."""
     await stage.run_guard()
-    stage.add_record()
+    await stage.tick()
 
-    async def live() -> None:
-        for place in (stage.ledger, stage.channel, stage.tenant):
-            place.crash_injector = crash
-        try:
-            await stage.run_guard()
-            await stage.tick()
-        except SimulatedCrash:
-            stage.clock.advance(minutes=2)
-        finally:
-            for place in (stage.ledger, stage.channel, stage.tenant):
-                place.crash_injector = CrashInjector()
-        await stage.run_guard()
-        await stage.tick()
 
-    stage.tenant.rules.append(build_rule(ANN))
-    await live()
-    await live()
+async def attack_another(stage: Stage) -> None:
+    """A second mailbox is attacked."""
     stage.add_record(BOB)
     stage.tenant.rules.append(build_rule(BOB))
-    await live()
+
+
+async def come_to_rest(stage: Stage) -> None:
+    """Nothing happens any more."""
     for _ in range(4):
-        await stage.run_guard()
-        await stage.tick()
-    return stage
+        await live(stage)
+
+
+# Two searches in turn. Whoever is killed in one of the lives comes back with the next step.
+STEPS = (live, live, live, live, attack_another, live, live, come_to_rest)
+LIVES = frozenset({0, 2, 5})
 
 
 async def test_killed_at_every_operation_every_cause_is_found_and_nothing_is_told_twice() -> None:
-    counting = CrashInjector()
-    peaceful = await play(counting)
+    peaceful = Stage()
+    await peaceful.run_guard()
+    peaceful.add_record()
+    peaceful.tenant.rules.append(build_rule(ANN))
+    deaths = await live_through(peaceful, STEPS, LIVES, [peaceful.config])
     cards = len(peaceful.channel.sent)
-    assert len(counting.write_numbers) > 15
-    for number, after in counting.list_deaths():
-        stage = await play(CrashInjector(number, after))
-        name = f"killed {'after' if after else 'before'} operation {number}"
+    assert len(deaths) > 15
+    for death in deaths:
+        stage, name = await go_on(death, STEPS), death.name
         cases = stage.list_cases()
         assert [case.cause.actor if case.cause else None for case in cases] == [EVE, EVE], name
         assert {case.cause_note for case in cases} == {""}, name
