@@ -183,6 +183,11 @@ def outline(finding: Finding) -> str:
     return f"{finding.kind} {finding.severity.label} {finding.verdict} {finding.subject}"
 
 
+def judge_part(guard: Guard[Any], part: Reading[Any], policy: GuardPolicy) -> list[Finding]:
+    """What is found in a part of a look."""
+    return [one for item in part.items for one in guard.judge(item, policy)]
+
+
 def list_contexts(usual: ObserveContext, parts: Sequence[Reading[Any]]) -> Contexts:
     """What else may be asked of a look."""
     known = {row.key: row for part in parts for row in part.known_traits}
@@ -246,7 +251,8 @@ async def check_looks(
     due = replace(ObserveContext(policy, checks), **more)
     tenant = build()
     parts = [part async for part in look(guard, tenant, due)]
-    found = [one for part in parts for item in part.items for one in guard.judge(item, policy)]
+    judged = [judge_part(guard, part, policy) for part in parts]
+    found = [one for findings in judged for one in findings]
     check_remedies(found)
     usual = [outline(one) for one in found]
     covered = [list(list_clauses(part)) for part in parts]
@@ -254,15 +260,21 @@ async def check_looks(
     rows = ["# As it is", "", *questions, "", *map("; ".join, covered), ""]
     rows += [line for one in found for line in render_finding(one)]
 
+    def judge_again(number: int, part: Reading[Any], policy_then: GuardPolicy) -> list[Finding]:
+        """What is found in a part of another look. Most hold what was judged before."""
+        is_known = number < len(parts) and part.items == parts[number].items
+        if is_known and policy_then == policy:
+            return judged[number]
+        return judge_part(guard, part, policy_then)
+
     async def show(title: str, context: ObserveContext) -> list[str]:
         tenant.read_log.clear()
         seen = [part async for part in look(guard, tenant, context)]
         shown = [list(list_clauses(part)) for part in seen]
         said = [
             outline(one)
-            for part in seen
-            for item in part.items
-            for one in guard.judge(item, context.policy)
+            for number, part in enumerate(seen)
+            for one in judge_again(number, part, context.policy)
         ]
         nothing: list[str] = []
         pairs = enumerate(zip_longest(covered, shown, fillvalue=nothing), 1)
