@@ -1,7 +1,8 @@
 """Every scene is played once in each profile, for all tests of all processes that look at it.
 
-Where Microsoft's services are as measured, all is as deployed: HTTP to the services, the state in a
-table. Where they are contrary, what they answer is what matters, and not how it travels.
+As installed, where Microsoft's services are as measured, all is as deployed: HTTP to the services,
+the state in a table. Where they are contrary, what they answer is what matters, and not how it
+travels; where more is enforced, what is written.
 """
 
 import fcntl
@@ -48,7 +49,7 @@ class ScenePlayer:
                         modes,
                         profile,
                         forwards_appear=enforced,
-                        as_deployed=profile == DEFAULT_PROFILE,
+                        as_deployed=profile == DEFAULT_PROFILE and not enforced,
                     )
                     new = file.with_suffix(".new")
                     new.write_text(json.dumps([found.scene, found.result]), encoding="utf-8")
