@@ -6,7 +6,7 @@ from dataclasses import dataclass, field
 from functools import cache
 from pathlib import Path
 from typing import Any, Literal
-from urllib.parse import parse_qsl
+from urllib.parse import parse_qsl, urlsplit
 
 import pytest
 import pytest_asyncio
@@ -25,8 +25,6 @@ from tests.support.status_samples import (
 )
 
 type Scheme = Literal["light", "dark"]
-type Judged = dict[tuple[str, Scheme, int], list[tuple[Any, ...]]]
-"""What axe found on a page with this text, in a scheme and on a screen of this width."""
 
 AXE = Path(__file__).resolve().parents[2] / ".tools/browser/node_modules/axe-core/axe.min.js"
 TENANTS = {
@@ -137,19 +135,23 @@ class Look:
     overflowing: list[int]
     """The widths of screens that it is wider than."""
     violations: dict[Scheme, list[tuple[Any, ...]]]
-    """What axe finds, by scheme."""
+    """What axe finds, by scheme, if it was asked."""
 
 
 @dataclass
 class Viewer:
-    """Opens every page of a tenant once, for all tests that look at it."""
+    """Opens every page of a tenant once, for all tests that look at it; of several tenants' pages
+    that are the same to the last letter, one.
+    """
 
     browser: Browser
     looks: dict[str, list[Look]] = field(default_factory=dict)
     complaints: dict[str, list[str]] = field(default_factory=dict)
-    """What the browser complained of, by tenant."""
-    judged: Judged = field(default_factory=dict)
-    """What axe found: of pages of several tenants that are the same to the last letter, once."""
+    """What the browser complained of, by the tenant whose page it was first."""
+    known: dict[tuple[str, str | None, Scheme], Look] = field(default_factory=dict)
+    """The looks, by the path, the text of the page, and the scheme in which axe sees it on a narrow
+    screen.
+    """
 
     async def look_at(self, name: str) -> list[Look]:
         """The pages of a tenant."""
@@ -157,13 +159,17 @@ class Viewer:
             pages = build_pages(name)
             paths = list(addresses(pages))
             for_axe = paths[:AXE_PAGES] if name in ASKED_OF_AXE else []
+            looks = []
             async with serve_pages(pages) as address, opened(self.browser) as (page, seen):
-                looks = [
-                    await look_at_page(
-                        page, seen, name, address, path, self.judged if path in for_axe else None
-                    )
-                    for path in paths
-                ]
+                for path in paths:
+                    narrow: Scheme = "light" if name == "morning" else "dark"
+                    same = (path, recall_address(pages, path), narrow)
+                    asks_axe = path in for_axe
+                    if same not in self.known or (asks_axe and not self.known[same].violations):
+                        self.known[same] = await look_at_page(
+                            page, seen, address, path, narrow if asks_axe else None
+                        )
+                    looks.append(self.known[same])
             self.looks[name], self.complaints[name] = looks, seen.complaints
         return self.looks[name]
 
@@ -173,10 +179,18 @@ async def viewer(at: Browser) -> Viewer:
     return Viewer(at)
 
 
+def recall_address(pages: SamplePages, path: str) -> str | None:
+    """The page at an address as it is served."""
+    parts = urlsplit(path)
+    return pages.recall_page(parts.path, dict(parse_qsl(parts.query)))
+
+
 async def look_at_page(
-    page: Page, seen: Seen, name: str, address: str, path: str, judged: Judged | None
+    page: Page, seen: Seen, address: str, path: str, narrow: Scheme | None
 ) -> Look:
-    """Open a page and look at it, last with axe, whose own doing is no complaint."""
+    """Open a page and look at it; also with axe, whose own doing is no complaint, on a narrow
+    screen in the scheme `narrow` and on a wide one in the other.
+    """
     seen.fetched.clear()
     known = len(seen.complaints)
     answer = await page.goto(address + path)
@@ -189,21 +203,17 @@ async def look_at_page(
         del seen.complaints[known:]
     await page.evaluate("document.querySelectorAll('details').forEach(d => d.open = true)")
     overflowing = []
+    violations: dict[Scheme, list[tuple[Any, ...]]] = {}
     for width in (320, 768, 1280):
         await page.set_viewport_size({"width": width, "height": 800})
         if await page.evaluate("document.documentElement.scrollWidth") > width:
             overflowing.append(width)
-    known = len(seen.complaints)
-    violations: dict[Scheme, list[tuple[Any, ...]]] = {}
-    if judged is not None:
-        text = await answer.text()
-        for scheme in SCHEMES:
-            width = get_axe_width(name, scheme)
-            if (text, scheme, width) not in judged:
-                judged[text, scheme, width] = await ask_axe(page, scheme, width)
-            violations[scheme] = judged[text, scheme, width]
-    await page.emulate_media(color_scheme="light")
-    del seen.complaints[known:]
+        known = len(seen.complaints)
+        for scheme in SCHEMES if narrow else ():
+            # What is on a narrow screen and in the dark is not on a wide one in the light.
+            if width == (320 if scheme == narrow else 1280):
+                violations[scheme] = await ask_axe(page, scheme)
+        del seen.complaints[known:]
     return Look(path, address, fetched, parts, links, overflowing, violations)
 
 
@@ -213,20 +223,14 @@ def read_axe() -> str:
     return AXE.read_text(encoding="utf-8")
 
 
-def get_axe_width(name: str, scheme: Scheme) -> int:
-    """How wide the screen is when axe looks at a tenant's pages."""
-    # What is on a narrow screen and in the dark is not on a wide one in the light.
-    return 320 if (name == "morning") is (scheme == "light") else 1280
-
-
-async def ask_axe(page: Page, scheme: Scheme, width: int) -> list[tuple[Any, ...]]:
-    """What axe finds on an open page."""
-    await page.set_viewport_size({"width": width, "height": 900})
+async def ask_axe(page: Page, scheme: Scheme) -> list[tuple[Any, ...]]:
+    """What axe finds on an open page, as wide as it is."""
     await page.emulate_media(color_scheme=scheme)
     if not await page.evaluate("'axe' in window"):
         # The page's policy forbids scripts from elsewhere; what is evaluated here is not asked.
         await page.evaluate(read_axe())
     found = await page.evaluate("axe.run(document, {resultTypes: ['violations']})")
+    await page.emulate_media(color_scheme="light")
     return [
         (one["id"], node["target"], node.get("failureSummary", "")[:200])
         for one in found["violations"]

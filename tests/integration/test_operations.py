@@ -117,7 +117,7 @@ class Operator:
                 if operator_request["status"] != "requested":
                     self.results[name] = operator_request
                     return known
-            await asyncio.sleep(0.05)
+            await asyncio.sleep(0.2)
 
     async def request_run(self, guard: str, name: str = "run", **fields: str) -> dict[str, Any]:
         """Request a run and return its report."""
