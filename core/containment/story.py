@@ -109,7 +109,8 @@ async def go_on_with(desk: Desk, containments: Iterable[Containment]) -> None:
         latest = desk.containments[containment.id]
         if latest.is_under_way:
             why = quote_text(why or describe_waiting(latest), MAX_STALL_TEXT)
-            await desk.save(replace(latest, stalled=why))
+            if latest.stalled != why:
+                await desk.save(replace(latest, stalled=why))
 
 
 def describe_waiting(containment: Containment) -> str:

@@ -38,12 +38,12 @@ OTHER_HEADLINES: Mapping[str, str] = {
     STALLED: "The containment of an account stands still",
 }
 STALL_ADVICE = (
-    "Exoguard tries to go on every few minutes. Until it does, do by hand what is not made yet: "
-    "block the account's sign-in first."
+    "Exoguard looks every few minutes whether it can go on. Until it does, do by hand what "
+    "is not made yet: block the account's sign-in first."
 )
 RELEASE_STALL_ADVICE = (
-    "Exoguard tries to go on every few minutes. Until it does, take back by hand what is still to "
-    "be taken back, if that cannot wait."
+    "Exoguard looks every few minutes whether it can go on. Until it does, take back by hand "
+    "what is still to be taken back, if that cannot wait."
 )
 
 
