@@ -5,16 +5,31 @@ from typing import Any
 
 import pytest
 
+from core.jobs.settings_changes import (
+    SettingChange,
+    build_loss_card,
+    build_plain_card,
+    build_settings_card,
+)
+from core.jobs.settings_notices import SettingNews
+from core.notifications.channel_test_card import build_test_card
+from core.notifications.containment_card import (
+    build_containment_card,
+    build_plain_containment_card,
+)
 from core.notifications.digest_card import build_digest_card
 from core.notifications.run_cards import PORTAL, build_cards
 from tests.browser.served import launch_browser
 from tests.support.adaptive_cards import (
+    HOSTILE_TEXT,
     PUBLIC_URL,
     REPORT_VARIANTS,
     collect_texts,
     get_card_content,
     validate_card,
 )
+from tests.support.containment_samples import TOLD_CONTAINMENTS
+from tests.support.fakes.clock import START
 from tests.support.weekly_status import HEALTHY_STATUS, build_busy_week, build_overfull_week
 from tools.docs_gen.card_renderer import (
     CARD_IMAGES,
@@ -29,25 +44,51 @@ from tools.docs_gen.card_renderer import (
 FOREIGN = ", ".join(f"#card {tag}" for tag in ("h1", "img", "script", "at", "blockquote", "code"))
 
 
-def every() -> dict[str, Mapping[str, Any]]:
-    """Every card there is a test of, by name."""
-    found = {
-        f"{name} {number}": message.payload
+def build_guard_cards() -> dict[str, Mapping[str, Any]]:
+    """The cards of runs, and what a channel gets that rejected them."""
+    made = {
+        f"{name} {number}": (run, message)
         for name, run in REPORT_VARIANTS.items()
         for number, message in enumerate(build_cards(run, PUBLIC_URL))
     }
-    weeks = {"well": HEALTHY_STATUS, "busy": build_busy_week(), "overfull": build_overfull_week()}
-    found |= {
-        f"the week, {name}": build_digest_card(one, PUBLIC_URL) for name, one in weeks.items()
+    return {name: message.payload for name, (_, message) in made.items()} | {
+        f"{name}, plain": message.build_plain_payload(run) for name, (run, message) in made.items()
     }
-    return found | {name: message() for name, (message, _) in CARD_IMAGES.items()}
+
+
+def build_other_cards() -> dict[str, Mapping[str, Any]]:
+    """The cards about containments, settings, the week and the channel itself."""
+    weeks = {"well": HEALTHY_STATUS, "busy": build_busy_week(), "overfull": build_overfull_week()}
+    changes = (SettingChange("SIGN_IN_MODE", HOSTILE_TEXT, HOSTILE_TEXT),) * 2
+    news = SettingNews([("SIGN_IN_MODE", HOSTILE_TEXT, HOSTILE_TEXT)])
+    return {
+        **{f"the week, {name}": build_digest_card(one, PUBLIC_URL) for name, one in weeks.items()},
+        **{
+            f"a containment, {name}": build_containment_card(one, HOSTILE_TEXT, PUBLIC_URL)
+            for name, one in TOLD_CONTAINMENTS.items()
+        },
+        **{
+            f"a containment, {name}, plain": build_plain_containment_card(one, PUBLIC_URL)
+            for name, one in TOLD_CONTAINMENTS.items()
+        },
+        "settings": build_settings_card(changes, is_repeated=True),
+        "settings, plain": build_plain_card(news),
+        "settings nobody knows": build_loss_card({"SIGN_IN_MODE": HOSTILE_TEXT}),
+        "a test of the channel": build_test_card(START),
+    }
+
+
+def build_every_card() -> dict[str, Mapping[str, Any]]:
+    """Every card there is, by name."""
+    shown = {name: message() for name, (message, _) in CARD_IMAGES.items()}
+    return build_guard_cards() | build_other_cards() | shown
 
 
 @pytest.mark.parametrize("width", [CHANNEL_WIDTH, PHONE_WIDTH])
 async def test_the_renderer_takes_every_card_and_only_our_own_links_act(width: int) -> None:
     async with launch_browser() as opened:
         page = await open_card_page(opened, width)
-        for name, message in every().items():
+        for name, message in build_every_card().items():
             await render_card(page, message)
             assert "Exoguard" in await page.inner_text("#card"), name
             # Nothing is wider than the card, whatever it is made of.

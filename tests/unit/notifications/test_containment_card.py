@@ -15,28 +15,10 @@ from tests.support.adaptive_cards import (
     get_card_content,
     validate_card,
 )
+from tests.support.containment_samples import CHANGE, build_containment
 from tests.support.fakes.clock import START
 
 SIGNS = ("x", "*", "\u6f22", "\U0001f600", "\u202e", "_ ")
-CHANGE = '["DisableInboxRule", {"mailbox_id": "u", "rule_id": "r"}]'
-
-
-def build_containment(text: str, *states: StepState) -> Containment:
-    """A containment whose every text somebody else chose, with a step for each state."""
-    made = tuple(
-        ContainmentStep(f"rule-{number}", text[:400], CHANGE, state=state, result=text[:300])
-        for number, state in enumerate(states)
-    )
-    own = tuple(
-        ContainmentStep(
-            f"own-{number}", text[:400], state=StepState.FOR_A_PERSON, command=text[:500]
-        )
-        for number in range(15)
-    )
-    return Containment(
-        "30708425056706-52e65694", "u1", text[:256], text[:256], text[:500], START,
-        ContainmentState.DONE, steps=(*made, *own), ordered_by=text[:256], untold="done",
-    )  # fmt: skip
 
 
 @pytest.mark.parametrize("sign", SIGNS)
