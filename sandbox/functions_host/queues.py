@@ -110,23 +110,28 @@ class QueueTriggers:
     visibility_timeout: timedelta
     stack: AsyncExitStack
     clients: dict[tuple[str, str], QueueClient]
+    opening: asyncio.Lock
+    """Held while a queue is created: nobody writes to one that is not there yet."""
     message_sent: asyncio.Event
 
     @classmethod
     def create(
         cls, host_json: HostJson, visibility_timeout: timedelta = VISIBILITY_TIMEOUT
     ) -> "QueueTriggers":
-        return cls(host_json, visibility_timeout, AsyncExitStack(), {}, asyncio.Event())
+        return cls(
+            host_json, visibility_timeout, AsyncExitStack(), {}, asyncio.Lock(), asyncio.Event()
+        )
 
     async def open_queue(self, binding: Binding, suffix: str = "") -> QueueClient:
         """Opens the client of a binding's queue and creates a missing queue, as the host does."""
         setting = binding.get("connection") or "AzureWebJobsStorage"
         queue = binding["queueName"] + suffix
         key = (setting, queue)
-        if key not in self.clients:
-            opened = QueueClient.from_connection_string(get_connection_string(setting), queue)
-            self.clients[key] = await self.stack.enter_async_context(opened)
-            await create_queue(opened)
+        async with self.opening:
+            if key not in self.clients:
+                opened = QueueClient.from_connection_string(get_connection_string(setting), queue)
+                await create_queue(await self.stack.enter_async_context(opened))
+                self.clients[key] = opened
         return self.clients[key]
 
     async def close(self) -> None:
