@@ -63,8 +63,9 @@ from core.status.case_query import (
 from core.status.document import build_status_document
 from core.status.guard_status import GuardData
 from core.status.loading import load_all_guard_data, load_all_records, load_shared_rows
-from core.status.overview import TenantStatus, build_status
+from core.status.overview import build_status
 from core.status.remedy import list_steps
+from core.status.tenant_status import TenantStatus
 
 SEVERITY_LABELS = tuple(level.label for level in Severity if level is not Severity.INFO)
 

@@ -26,7 +26,8 @@ from core.notifications.adaptive_card import (
 from core.status.change_texts import describe_change
 from core.status.counts import is_change_made
 from core.status.guard_status import ExemptionView, Health, PendingDecision, ScanCoverage
-from core.status.overview import GuardStatus, TenantStatus, format_severity_counts, pluralize
+from core.status.health_reasons import format_severity_counts, pluralize
+from core.status.tenant_status import GuardStatus, TenantStatus
 from core.time_format import format_date, format_time
 
 MAX_REASONS = 10

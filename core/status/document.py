@@ -35,9 +35,9 @@ from core.status.guard_status import (
     ScanProgress,
     ScanTiming,
 )
-from core.status.overview import GuardStatus, TenantStatus
 from core.status.probe_document import ProbeDocument, build_probe
 from core.status.run_history import RunSummary
+from core.status.tenant_status import GuardStatus, TenantStatus
 
 DecisionKind = Annotated[
     str, {"enum": ["plan", "contested", "ask", "refused", "failed", "half-made"]}

@@ -88,6 +88,19 @@ class ScanProgress:
 
 
 @dataclass(frozen=True, slots=True)
+class ScanClock:
+    """What the scans of all guards are measured by."""
+
+    now: datetime
+    first_run_at: datetime | None
+    """When the first run on record of any guard began: the app was deployed by then, so a guard
+    that never ran is measured from it. None if no guard ran.
+    """
+    grace: timedelta
+    """How long a run may take."""
+
+
+@dataclass(frozen=True, slots=True)
 class ScanTiming:
     """When a guard scanned the tenant, and when it is due."""
 
@@ -179,18 +192,10 @@ class RequestView:
 
 
 def compute_scan_timing(
-    data: GuardData,
-    runs: Sequence[RunSummary],
-    now: datetime,
-    since: datetime | None,
-    grace: timedelta,
+    data: GuardData, runs: Sequence[RunSummary], clock: ScanClock
 ) -> ScanTiming:
-    """When a guard scanned, when it is due, and whether it is late.
-
-    A guard that never ran is measured from `since`, the first time any guard is known to have run:
-    the app was deployed by then. `grace` is how long a run may take.
-    """
-    config, state = data.config, data.snapshot.state
+    """When a guard scanned, when it is due, and whether it is late."""
+    config, state, now = data.config, data.snapshot.state, clock.now
     cron = CronSchedule.parse(config.schedule)
     scans = [run for run in runs if run.has_scanned]
     requested = [run.started_at for run in runs if run.status in PENDING_STATUSES]
@@ -207,9 +212,9 @@ def compute_scan_timing(
     )
     if config.mode is Mode.OFF:
         return timing
-    last_active = max((run.last_active_at for run in scans), default=since)
+    last_active = max((run.last_active_at for run in scans), default=clock.first_run_at)
     due = cron.find_next(last_active) if last_active else None
-    late = now - due if due and now - due > grace else timedelta()
+    late = now - due if due and now - due > clock.grace else timedelta()
     return replace(
         timing, next_due_at=cron.find_next(now), missed_due_at=due if late else None, late_by=late
     )

@@ -36,7 +36,7 @@ from core.status.change_texts import describe_change
 from core.status.counts import is_change_made
 from core.status.coverage import CoverageRow, describe_delay, summarize
 from core.status.guard_status import Health, PendingDecision
-from core.status.overview import TenantStatus
+from core.status.tenant_status import TenantStatus
 from core.tenant.reversibility import explain_irreversible
 from core.time_format import format_date, format_duration, format_relative_time, format_time
 from core.web import glossary, instructions

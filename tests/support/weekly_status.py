@@ -10,7 +10,8 @@ from core.model.findings import Severity, Verdict
 from core.model.guards import GuardConfig
 from core.model.state import GuardSnapshot, GuardState
 from core.status.guard_status import GuardData
-from core.status.overview import TenantStatus, build_status
+from core.status.overview import build_status
+from core.status.tenant_status import TenantStatus
 from tests.support.adaptive_cards import HOSTILE_TEXT, build_rule_case
 from tests.support.builders import FORWARDING_CONFIG, SIGN_IN_CONFIG, THREE_CONFIGS
 

@@ -26,7 +26,7 @@ from core.notifications.run_cards import build_cards
 from core.ports import World
 from core.status.guard_status import GuardData
 from core.status.loading import MAX_RUNS
-from core.status.overview import TenantStatus
+from core.status.tenant_status import TenantStatus
 from core.tenant.port import Tenant
 from tests.support.adaptive_cards import (
     PUBLIC_URL,

@@ -23,7 +23,8 @@ from core.status.case_query import CaseFilter, select_case_page
 from core.status.counts import StatusCounts, is_change_made
 from core.status.document import build_status_document
 from core.status.guard_status import GuardData
-from core.status.overview import TenantStatus, build_status
+from core.status.overview import build_status
+from core.status.tenant_status import TenantStatus
 from core.web.pages import render_cases_page, render_status_page
 from tests.support.adaptive_cards import collect_texts
 from tests.support.status_samples import (

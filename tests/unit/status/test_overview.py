@@ -37,8 +37,9 @@ from core.status.case_query import (
 from core.status.daily_history import HISTORY_DAYS, build_daily_history
 from core.status.document import build_status_document
 from core.status.guard_status import GuardData, Health
-from core.status.overview import GuardStatus, TenantStatus, build_status
+from core.status.overview import build_status
 from core.status.run_history import parse_run
+from core.status.tenant_status import GuardStatus, TenantStatus
 from core.tenant.changes import ClearMailboxForward
 from core.web.pages import render_status_page
 from tests.support.cases import build_case
