@@ -9,9 +9,6 @@ import logging
 from collections.abc import Sequence
 from urllib.parse import quote
 
-import httpx
-from kiota_abstractions.method import Method
-
 from core.adapters.channels.posting import (
     FORBIDDEN_STATUSES,
     MAX_LOST_RESPONSES,
@@ -19,8 +16,8 @@ from core.adapters.channels.posting import (
     hash_address,
 )
 from core.adapters.graph.client import GraphClient
-from core.adapters.http import BufferedResponse
-from core.adapters.retry import RetryableError, ThrottledService, retryable_status
+from core.adapters.http import BufferedResponse, ConnectionLost
+from core.adapters.retry import ThrottledService, retryable_status
 from core.errors import CardRejected, ChannelForbidden, NotificationError, TenantError
 from core.model.findings import Severity
 from core.model.outbox import OutboxRow
@@ -67,9 +64,9 @@ class MailChannel:
         async def attempt() -> None:
             nonlocal lost
             try:
-                reply = await self.graph.send(Method.POST, path, body)
-            except RetryableError as error:
-                lost += not isinstance(error.__cause__, httpx.ConnectError | httpx.ConnectTimeout)
+                reply = await self.graph.send("POST", path, body)
+            except ConnectionLost as error:
+                lost += 1
                 if lost < MAX_LOST_RESPONSES:
                     raise
                 raise NotificationError(f"not taken, as far as is known: {error}") from error

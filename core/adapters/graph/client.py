@@ -1,8 +1,7 @@
-"""Microsoft Graph through msgraph-sdk: its credential, pipeline and host pinning, but raw JSON.
+"""Microsoft Graph in raw JSON, past msgraph-sdk, which meets challenges for other claims.
 
-The SDK's typed models cost about 3 ms of CPU for each inbox rule and its batch client loses bodies,
-so requests go through its adapter and the answers are parsed here. Importing this module loads no
-model of the SDK.
+The SDK's typed models cost about 3 ms of CPU for each inbox rule, its batch client loses bodies,
+and its pipeline takes more CPU than most answers do. Importing this module loads nothing of it.
 """
 
 import asyncio
@@ -13,22 +12,9 @@ import re
 from collections.abc import AsyncIterator, Awaitable, Callable, Iterator, Mapping
 from functools import partial
 from itertools import islice
-from urllib.parse import urlsplit
+from typing import TYPE_CHECKING
+from urllib.parse import quote
 
-import httpx
-import msgspec
-from kiota_abstractions.method import Method
-from kiota_abstractions.request_information import RequestInformation
-from kiota_abstractions.response_handler import ResponseHandler
-from kiota_authentication_azure.azure_identity_authentication_provider import (
-    AzureIdentityAuthenticationProvider,
-)
-from kiota_http.middleware import UserAgentHandler
-from kiota_http.middleware.options import ResponseHandlerOption
-from msgraph.graph_request_adapter import GraphRequestAdapter
-from msgraph.graph_service_client import GraphServiceClient
-from msgraph_core import GraphClientFactory
-from msgraph_core.middleware import GraphTelemetryHandler
 from yarl import URL
 
 from core.adapters.api_errors import NON_PREMIUM, map_graph_error, parse_graph_error
@@ -52,8 +38,14 @@ from core.adapters.graph.replies import (
     sort_graph_replies,
 )
 from core.adapters.graph.reports import BETA, build_report_service, is_report_path
-from core.adapters.graph.transport import GraphTransport
-from core.adapters.http import USER_AGENT, BufferedResponse, create_request_id
+from core.adapters.graph.transport import TRANSPORT_ERRORS, GraphTransport
+from core.adapters.http import (
+    USER_AGENT,
+    BufferedResponse,
+    ConnectionLost,
+    create_request_id,
+    is_unsent_request,
+)
 from core.adapters.parsing import ResponseRow, parse_response_rows, parse_total_count
 from core.adapters.retry import (
     RetryableError,
@@ -63,6 +55,9 @@ from core.adapters.retry import (
 )
 from core.errors import Rejected, TenantError, Unavailable
 from core.microsoft365.assumptions.graph_directory import BATCH_ORDER, PREMIUM_REFUSAL
+
+if TYPE_CHECKING:
+    from core.adapters.graph.pipeline import GraphPipeline
 
 log = logging.getLogger(__name__)
 
@@ -75,6 +70,8 @@ MAX_QUEUED_BATCHES = 64
 # Graph hands on four requests of a batch to Outlook at a time, and all others at once.
 FIRST_BATCH_SIZE = 4
 OUTLOOK = "/mailFolders/"
+# What stays as it is in an address, besides letters and digits; ids are percent-encoded.
+ADDRESS_SIGNS = "%/:?[]@!$&'()*+,;="
 MAX_PAGES = 2_000
 EMPTY_TOKEN = re.compile(r"[?&](?:\$|%24)skiptoken=(?:&|$)", re.IGNORECASE)
 # Tenants with the licence are refused for want of it now and then
@@ -82,16 +79,6 @@ EMPTY_TOKEN = re.compile(r"[?&](?:\$|%24)skiptoken=(?:&|$)", re.IGNORECASE)
 LICENCE_LOOKS = 3
 LICENCE_PAUSE = 2.0
 CONCURRENCY_VIOLATION = "Directory_ConcurrencyViolation"
-
-
-class RawResponseHandler(ResponseHandler):
-    """Keeps the raw response, since the SDK drops the body of every error response."""
-
-    def __init__(self) -> None:
-        self.response: httpx.Response | None = None
-
-    async def handle_response_async(self, response: object, error_map: object) -> None:
-        self.response = response if isinstance(response, httpx.Response) else None
 
 
 class GraphClient:
@@ -111,39 +98,24 @@ class GraphClient:
         report_service: ThrottledService | None = None,
         ca_path: str = "",
     ) -> None:
-        logging.getLogger("httpx").setLevel(logging.WARNING)  # Its INFO lines hold whole URLs.
+        self.cloud = cloud
         self.root = cloud.graph
         self.base = f"{cloud.graph}/v1.0"
         self.scope = cloud.graph_scope
         self.credential = credential
-        self.batch_url = URL(f"{self.base}/$batch")
         self.max_pages = MAX_PAGES
         self.chosen_ways = ChosenWays()
         self.service = service
         self.small_batches = 0
         self.report_service = report_service or build_report_service(service)
-        host = urlsplit(self.base).hostname or ""
-        # A port in an allowed host would match nothing, and requests would go out without a token.
-        provider = AzureIdentityAuthenticationProvider(
-            credential, scopes=[self.scope], allowed_hosts=[host]
-        )
         self.transport = GraphTransport(ca_path, connections=service.cap)
-        self.http = GraphClientFactory.create_with_custom_middleware(
-            # Those of the SDK's handlers that have anything to do: it tells what it is and numbers
-            # its requests. Retries and redirects are not its business.
-            [UserAgentHandler(), GraphTelemetryHandler()],
-            client=httpx.AsyncClient(
-                transport=self.transport, headers={"Accept-Encoding": "gzip"}, trust_env=False
-            ),
-        )
-        adapter = GraphRequestAdapter(provider, client=self.http)
-        adapter.base_url = self.base
-        self.client = GraphServiceClient(request_adapter=adapter)
+        self.pipeline: GraphPipeline | None = None
 
     async def close(self) -> None:
         """Close the connections, but not the credential, which is shared."""
-        await self.http.aclose()
-        await self.transport.aclose()  # The SDK's own transport does not close what it wraps.
+        if self.pipeline:
+            await self.pipeline.close()
+        await self.transport.close()
 
     async def read_token_roles(self) -> frozenset[str] | None:
         """The app roles in the token; None when it cannot be read."""
@@ -169,11 +141,11 @@ class GraphClient:
 
         `is_advanced` makes it an advanced query, as `$count=true` in the path does.
         """
-        return await self.request(Method.GET, path, None, permission, is_advanced=is_advanced)
+        return await self.request("GET", path, None, permission, is_advanced=is_advanced)
 
     async def patch(self, path: str, body: ResponseRow, permission: str = "") -> ResponseRow:
         """Change one object; the answer may be empty."""
-        return await self.request(Method.PATCH, path, body, permission)
+        return await self.request("PATCH", path, body, permission)
 
     async def post(
         self,
@@ -188,7 +160,7 @@ class GraphClient:
         One that is not repeated raises Unavailable at once where it might be, and slows down
         nothing else.
         """
-        return await self.request(Method.POST, path, body, permission, is_repeated=is_repeated)
+        return await self.request("POST", path, body, permission, is_repeated=is_repeated)
 
     async def read_pages(self, path: str, permission: str = "") -> AsyncIterator[list[ResponseRow]]:
         """A collection, page by page. Raises like `get`, also half way."""
@@ -246,7 +218,7 @@ class GraphClient:
 
     async def request(
         self,
-        method: Method,
+        method: str,
         path: str,
         body: ResponseRow | None,
         permission: str,
@@ -255,14 +227,14 @@ class GraphClient:
         is_repeated: bool = True,
     ) -> ResponseRow:
         """Send until there is a definite answer. An empty body is an answer only to a write."""
-        what = f"{method.value} {format_request_path(path)}"
+        what = f"{method} {format_request_path(path)}"
         licence_refusals = 0
 
         async def attempt() -> ResponseRow:
             nonlocal licence_refusals
             response = await self.send(method, path, body, is_advanced=is_advanced)
             if 200 <= response.status < 300:
-                if not response.body and method is not Method.GET:
+                if not response.body and method != "GET":
                     return {}
                 return parse_graph_response(response, what)
             refusal = parse_graph_error_body(response)
@@ -286,9 +258,9 @@ class GraphClient:
         )
 
     async def send(
-        self, method: Method, path: str, body: ResponseRow | None, *, is_advanced: bool = False
+        self, method: str, path: str, body: ResponseRow | None, *, is_advanced: bool = False
     ) -> BufferedResponse:
-        """One request through the SDK's pipeline. A token that is not taken is renewed once."""
+        """One request. A token that is not taken is renewed once."""
         response = await self.send_once(method, path, body, is_advanced)
         if response.status == 401:
             await self.credential.renew()
@@ -296,29 +268,44 @@ class GraphClient:
         return response
 
     async def send_once(
-        self, method: Method, path: str, body: ResponseRow | None, is_advanced: bool
+        self, method: str, path: str, body: ResponseRow | None, is_advanced: bool
     ) -> BufferedResponse:
-        whole = RawResponseHandler()
-        request = RequestInformation()
-        request.http_method = method
-        request.url = (self.root if path.startswith(f"{BETA}/") else self.base) + path
-        request.headers.try_add("Accept", "application/json")
-        request.add_request_options([ResponseHandlerOption(whole)])
+        """Send with the token, past the SDK's pipeline, unless Graph asks for other claims.
+
+        Every path is appended to an address of Graph: the token goes to no other host.
+        """
+        address = (self.root if path.startswith(f"{BETA}/") else self.base) + path
+        # A filter has spaces, which `yarl` would write as plus signs.
+        url = URL(quote(address, safe=ADDRESS_SIGNS), encoded=True)
+        content = b"" if body is None else json.dumps(body).encode()
+        headers = {"Accept": "application/json", "Accept-Encoding": "gzip"}
         if is_advanced or COUNTING in path:
-            request.headers.try_add("ConsistencyLevel", "eventual")
-        if body is not None:
-            request.headers.try_add("Content-Type", "application/json")
-            request.content = json.dumps(body).encode()
+            headers["ConsistencyLevel"] = "eventual"
+        if content:
+            headers["Content-Type"] = "application/json"
+        token = await self.credential.get_token(self.scope)
+        own = {
+            "Authorization": f"Bearer {token.token}",
+            "User-Agent": USER_AGENT,
+            "client-request-id": create_request_id(),
+        }
         try:
-            await self.client.request_adapter.send_primitive_async(request, "bytes", {})
-        except (httpx.HTTPError, httpx.StreamError) as error:
-            raise RetryableError(
-                f"{method.value} {format_request_path(path)}: {type(error).__name__}"
-            ) from error
-        if whole.response is None:
-            raise RetryableError(f"{method.value} {format_request_path(path)}: no response")
-        answer = whole.response
-        return BufferedResponse(answer.status_code, answer.headers, answer.content)
+            answer = await self.transport.send(method, url, headers | own, content)
+        except TRANSPORT_ERRORS as error:
+            kind = RetryableError if is_unsent_request(error) else ConnectionLost
+            what = f"{method} {format_request_path(path)}"
+            raise kind(f"{what}: {type(error).__name__}") from error
+        if answer.status == 401 and "claims" in answer.headers.get("WWW-Authenticate", ""):
+            return await self.open_pipeline().send(method, url, headers, content)
+        return answer
+
+    def open_pipeline(self) -> "GraphPipeline":
+        """The SDK's pipeline. Importing it takes half as much CPU as all else that a run needs."""
+        from core.adapters.graph.pipeline import GraphPipeline
+
+        if self.pipeline is None:
+            self.pipeline = GraphPipeline(self.cloud, self.credential, self.transport)
+        return self.pipeline
 
     def get_next_path(self, answer: ResponseRow, *, is_beta: bool = False) -> str:
         """The path of the next page, "" at the end.
@@ -433,31 +420,13 @@ class GraphClient:
             {"id": str(number), "method": "GET", "url": path}
             for number, path in enumerate(paths.values())
         ]
-        response = await self.post_batch({"requests": requests})
+        response = await self.send("POST", "/$batch", {"requests": requests})
         if response.status != 200:
             again = retryable_status(response.status, response.headers.get("Retry-After"), "$batch")
             raise again or map_graph_error(
                 response.status, parse_graph_error_body(response), "$batch"
             )
         return sort_graph_replies(response, len(requests))
-
-    async def post_batch(self, body: ResponseRow) -> BufferedResponse:
-        """Post a batch to the one address it has, with the token and past the SDK's pipeline.
-
-        The pipeline takes more CPU than the answer of twenty mailboxes does. It keeps what it is
-        good for: a token that is not taken, with or without a challenge.
-        """
-        token = await self.credential.get_token(self.scope)
-        headers = {
-            "Accept": "application/json",
-            "Accept-Encoding": "gzip",
-            "Authorization": f"Bearer {token.token}",
-            "Content-Type": "application/json",
-            "User-Agent": USER_AGENT,
-            "client-request-id": create_request_id(),
-        }
-        response = await self.transport.post(self.batch_url, headers, msgspec.json.encode(body))
-        return response if response.status != 401 else await self.send(Method.POST, "/$batch", body)
 
 
 def forbid_repeats(

@@ -1,4 +1,4 @@
-"""The wire under the Graph SDK's pipeline: aiohttp's connections, and answers of bounded size.
+"""The connections to Graph: aiohttp's, and answers of bounded size.
 
 The SDK's own transport (httpcore) spends four times as much CPU on a request, and more with every
 connection it holds; aiohttp is here anyway, under the clients of Exchange and Table Storage.
@@ -6,24 +6,21 @@ connection it holds; aiohttp is here anyway, under the clients of Exchange and T
 
 import asyncio
 import zlib
-from collections.abc import AsyncIterator, Iterable, Mapping
+from collections.abc import AsyncIterator, Mapping
 
 import aiohttp
-import httpx
 from yarl import URL
 
 from core.adapters.http import CONNECT_TIMEOUT, BufferedResponse, decompress
-from core.adapters.retry import RetryableError
 from core.adapters.tls import build_tls_context
 from core.errors import Unavailable
 
 RESPONSE_LIMIT = 16 * 1024 * 1024
 TRANSPORT_ERRORS = (aiohttp.ClientError, TimeoutError, OSError, zlib.error)
-DECODED_HEADERS = frozenset({b"content-encoding", b"content-length", b"transfer-encoding"})
 
 
-class GraphTransport(httpx.AsyncBaseTransport):
-    """Sends what the pipeline made of a request and reads the answer whole, up to a limit.
+class GraphTransport:
+    """Sends a request and reads its answer whole, up to a limit.
 
     The limit counts decompressed bytes. The session is made with the first request, in its event
     loop. Redirects are answers like any other.
@@ -52,36 +49,14 @@ class GraphTransport(httpx.AsyncBaseTransport):
             )
         return self.session
 
-    async def handle_async_request(self, request: httpx.Request) -> httpx.Response:
-        """One exchange of request and answer. Raises httpx.TransportError, or Unavailable."""
-        try:
-            answer, content = await self.exchange(
-                request.method,
-                URL(str(request.url), encoded=True),
-                request.headers.items(),
-                await request.aread(),
-            )
-        except TRANSPORT_ERRORS as error:
-            raise httpx.TransportError(type(error).__name__, request=request) from error
-        headers = [pair for pair in answer.raw_headers if pair[0].lower() not in DECODED_HEADERS]
-        return httpx.Response(answer.status, headers=headers, content=content, request=request)
-
-    async def post(self, url: URL, headers: Mapping[str, str], body: bytes) -> BufferedResponse:
-        """Post without the pipeline of the SDK. Raises RetryableError, or Unavailable."""
-        try:
-            answer, content = await self.exchange("POST", url, headers.items(), body)
-        except TRANSPORT_ERRORS as error:
-            raise RetryableError(f"POST {url.path}: {type(error).__name__}") from error
-        return BufferedResponse(answer.status, answer.headers, content)
-
-    async def exchange(
-        self, method: str, url: URL, headers: Iterable[tuple[str, str]], body: bytes
-    ) -> tuple[aiohttp.ClientResponse, bytes]:
-        """Send a request and read its answer whole. Raises a TRANSPORT_ERRORS, or Unavailable."""
+    async def send(
+        self, method: str, url: URL, headers: Mapping[str, str], body: bytes = b""
+    ) -> BufferedResponse:
+        """One exchange of request and answer. Raises one of TRANSPORT_ERRORS, or Unavailable."""
         async with self.open_session().request(
             method, url, headers=headers, data=body or None, allow_redirects=False
         ) as answer:
-            return answer, await self.read_body(answer)
+            return BufferedResponse(answer.status, answer.headers, await self.read_body(answer))
 
     async def read_body(self, answer: aiohttp.ClientResponse) -> bytes:
         """The body, piece by piece, so that a bomb is noticed while it is small."""
@@ -95,7 +70,7 @@ class GraphTransport(httpx.AsyncBaseTransport):
                 raise Unavailable(f"Graph: an answer of more than {self.limit} bytes")
         return bytes(content)
 
-    async def aclose(self) -> None:
+    async def close(self) -> None:
         """Close the connections. The transport can be used again."""
         session, self.session = self.session, None
         if session:
