@@ -20,11 +20,11 @@ from core.watched.items import (
     WatchedCollection,
     WatchedResult,
     check_sources,
-    describe_items,
 )
 from core.watched.judge import WATCHED_VERDICT_TEXTS, judge
 from core.watched.left_out import add_shown, look_at_missing
 from core.watched.memory import FIRST_LOOK, MAX_ITEMS, MAX_PARTS, compare_items
+from core.watched.odd_objects import Description, describe_items
 from core.watched.own_domains import DOMAIN_SOURCES, add_missing_domains
 
 MAX_TOKENS = MAX_TRAITS * MAX_PARTS
@@ -222,7 +222,7 @@ def compare_collection(
         context.policy.now,
     )
     if not gaps and any(rows[name] is None for name in collection.needs):
-        if build_traits_key(collection.name, FIRST_LOOK) not in context.known_traits:
+        if is_first_look(collection, context):
             # The tenant has no such feature: nothing to compare, and nothing that could be over.
             return Reading(failures=tuple(details)), None
         gaps = [
@@ -230,12 +230,36 @@ def compare_collection(
             for name in collection.needs
             for one in read[name].failures
         ] or [ReadFailure(collection.source, "a list was not read to its end")]
-    items, reason = describe_items(collection, rows) if not gaps else ((), "")
-    if reason:
-        gaps = [ReadFailure(collection.source, reason)]
+    described = describe_items(collection, rows) if not gaps else Description()
+    if described.reason:
+        gaps = [ReadFailure(collection.source, described.reason)]
+    elif described.may_lack and is_first_look(collection, context):
+        # All that it lacks would be new at the next look.
+        odd = next(one for one in described.odd if one.may_lack)
+        gaps = [ReadFailure(collection.source, f"{odd.name}: {odd.reason}"[:MAX_REASON_LENGTH])]
     if gaps:
         return build_gap(gaps, details), None
-    found = compare_items(collection, items, context.known_traits, context.policy.now, unread)
+    details += (one.build_failure(collection.source) for one in described.odd)
+    return compare_described(collection, described, context, unread, details)
+
+
+def is_first_look(collection: WatchedCollection, context: ObserveContext) -> bool:
+    """Whether a collection was never compared with anything."""
+    return build_traits_key(collection.name, FIRST_LOOK) not in context.known_traits
+
+
+def compare_described(
+    collection: WatchedCollection,
+    described: Description,
+    context: ObserveContext,
+    unread: Collection[str],
+    details: list[ReadFailure],
+) -> tuple[Reading[WatchedResult], StockPart | None]:
+    """What is understood of one collection, compared, with what was not read beside it."""
+    items, unread = described.items, frozenset(unread) | described.unread
+    found = compare_items(
+        collection, items, context.known_traits, context.policy.now, unread, described.may_lack
+    )
     details += [
         ReadFailure(
             collection.source,
@@ -257,7 +281,7 @@ def compare_collection(
                 subject=collection.plural,
             )
         )
-    silent = found.missed_once | frozenset(unread)
+    silent = found.missed_once | unread
     reading: Reading[WatchedResult] = Reading(
         items=found.news,
         failures=tuple(details),

@@ -10,7 +10,6 @@ from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime
 
-from core.errors import MISTAKES, explain_error
 from core.keys import hash_parts
 from core.microsoft365.configuration_sources import CONFIGURATION_SOURCES, DERIVED_SOURCES
 from core.model.findings import Fact, Severity, Step
@@ -27,6 +26,8 @@ VALUE_MARK = "="
 """Begins the token of a value that replaces another one: the old value is no news when it is back.
 """
 
+ANY = ""
+"""Stands among the beginnings of tokens for all of an item."""
 DEPARTED = "departed"
 """Stands among the tokens of a change for the whole item, which is gone."""
 
@@ -38,10 +39,21 @@ class SourceRows:
     by_source: Mapping[str, tuple[Configuration, ...] | None]
     """The objects of each source; None where one that only adds detail is unread."""
     now: datetime
+    odd_names: Mapping[str, frozenset[str]] = field(default_factory=dict)
+    """By source, what the objects are called, in lower case, that were left out since nobody
+    understands them.
+    """
 
     def __getitem__(self, source: str) -> tuple[Configuration, ...] | None:
         """The objects of one source."""
         return self.by_source[source]
+
+    def check_reference(self, source: str, name: str) -> None:
+        """Raise ValueError if what is referred to by a name was left out: whatever it says counts
+        for who refers to it.
+        """
+        if name.casefold() in self.odd_names.get(source, ()):
+            raise ValueError(f"it depends on the {source} {quote_text(name, MAX_NAME_LENGTH)}")
 
 
 @dataclass(frozen=True, slots=True)
@@ -133,6 +145,11 @@ def restore_nothing(identity: str, tokens: Sequence[str]) -> tuple[Step, ...]:
     return ()
 
 
+def name_by_id(item: Configuration) -> tuple[str, ...]:
+    """The one item that an object makes up: that of its own id."""
+    return (item.id,) if item.id else ()
+
+
 @dataclass(frozen=True, slots=True)
 class WatchedCollection:
     """One declaration: what is read, what an item opens and keeps, and how grave a change is."""
@@ -162,6 +179,15 @@ class WatchedCollection:
     name_object: Callable[[str], str] | None = None
     """The key by which the objects of an item are asked for, which is a part of its id; None: the
     id itself.
+    """
+    name_items: Callable[[Configuration], Iterable[str]] = name_by_id
+    """The ids of the items that an object of these sources makes up; none where it may be any.
+    Raises ValueError where the object does not say.
+    """
+    may_lack: Mapping[str, tuple[str, ...]] = field(default_factory=dict)
+    """By source, the beginnings of the tokens that items of other objects may lack, as they are
+    remembered, while an object of it is not understood; `ANY`: all of an item. Without
+    an object of a source that is not named here nor in `items_of`, nothing can be compared.
     """
     explain_loss: Callable[[str], Trait] = explain_no_loss
     """What it means that a known item no longer keeps something; INFO is not told."""
@@ -238,49 +264,6 @@ class WatchedNews:
 
 
 type WatchedResult = Stock | WatchedNews
-
-
-def describe_items(
-    collection: WatchedCollection, rows: SourceRows
-) -> tuple[tuple[WatchedItem, ...], str]:
-    """The items that objects make up, or why nobody understands the objects: then a collection is
-    unread, and those beside it are compared all the same.
-    """
-    try:
-        return tuple(collection.describe(rows)), ""
-    except MISTAKES as error:
-        reason = explain_misfit(error)
-    return (), f"{name_odd_object(collection, rows, reason)}{reason}"[:MAX_REASON_LENGTH]
-
-
-def explain_misfit(error: Exception) -> str:
-    """Why objects are not understood, in words."""
-    return (str(error) if isinstance(error, ValueError) else "") or explain_error(error)
-
-
-def name_odd_object(collection: WatchedCollection, rows: SourceRows, reason: str) -> str:
-    """The object that is not understood for this reason, as the beginning of a sentence; empty if
-    it is none alone. It is looked for in halves, since listings are long.
-    """
-
-    def fails_with(source: str, objects: tuple[Configuration, ...]) -> bool:
-        only = SourceRows({**rows.by_source, source: objects}, rows.now)
-        try:
-            tuple(collection.describe(only))
-        except MISTAKES as error:
-            return explain_misfit(error) == reason
-        return False
-
-    for source in collection.sources:
-        objects = rows[source] or ()
-        if not objects or fails_with(source, ()):
-            continue
-        while len(objects) > 1:
-            half = objects[: len(objects) // 2]
-            objects = half if fails_with(source, half) else objects[len(half) :]
-        if fails_with(source, objects):
-            return f"{quote_text(objects[0].name or objects[0].id, MAX_NAME_LENGTH)}: "
-    return ""
 
 
 def check_sources(collection: WatchedCollection) -> None:

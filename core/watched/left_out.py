@@ -11,8 +11,9 @@ from core.tenant.configuration import Configuration
 from core.tenant.known_traits import KnownTraits
 from core.tenant.port import HasConfiguration
 from core.tenant.readings import ReadFailure, Reading
-from core.watched.items import SourceRows, WatchedCollection, describe_items
+from core.watched.items import MAX_REASON_LENGTH, SourceRows, WatchedCollection
 from core.watched.memory import GONE, group_rows, list_tokens, merge_rows
+from core.watched.odd_objects import describe_items
 
 type Read = Mapping[str, Reading[Configuration]]
 
@@ -76,7 +77,11 @@ async def look_at_missing(
     listed, reason = list_whole_items(collection, read, sources, remembered, now)
     if reason:
         # Which of them the listings lack is not known: none of them is missing.
-        unknown = [rows[0] for rows in remembered.values() if GONE not in rows[0].lost]
+        unknown = [
+            rows[0]
+            for object_id, rows in remembered.items()
+            if object_id not in listed and GONE not in rows[0].lost
+        ]
         return LeftOut(
             unread={one.object_id: reason for one in unknown},
             names={one.object_id: one.name for one in unknown},
@@ -107,21 +112,22 @@ def list_whole_items(
     remembered: Mapping[str, Sequence[KnownTraits]],
     now: datetime,
 ) -> tuple[frozenset[str], str]:
-    """The ids of the items that listings show, or why nobody understands these. One that several
-    objects make up is shown where it has all that is remembered of it. What only adds detail tells
-    nothing of them.
+    """The ids of the items that listings show, and why nobody understands what else they show. An
+    item that several objects make up is shown where it has all that is remembered of it. What only
+    adds detail tells nothing of them.
     """
     if collection.name_object is None:
         return frozenset(one.id for name in sources for one in read[name].items), ""
     rows = {name: read[name].items if name in sources else None for name in collection.sources}
-    items, reason = describe_items(collection, SourceRows(rows, now))
+    described = describe_items(collection, SourceRows(rows, now))
     shown = frozenset(
         one.id
-        for one in items
+        for one in described.items
         if one.id not in remembered
         or merge_rows(remembered[one.id]).traits.keys() <= set(list_tokens(one))
     )
-    return shown, reason
+    odd = next((f"{one.name}: {one.reason}" for one in described.odd), "")
+    return shown, described.reason or odd[:MAX_REASON_LENGTH]
 
 
 async def ask_for(

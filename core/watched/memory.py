@@ -12,8 +12,10 @@ from itertools import islice
 
 from core.model.findings import Severity
 from core.tenant.known_traits import MAX_TRAITS, NEWS_PERIOD, KnownTraits, note_traits
+from core.tenant.quoting import quote_text
 from core.watched.items import (
     KEEPS_PREFIX,
+    MAX_NAME_LENGTH,
     MAX_TOKEN_LENGTH,
     VALUE_MARK,
     Trait,
@@ -26,6 +28,10 @@ from core.watched.items import (
 FIRST_LOOK = "watched-collection"
 GONE = "gone"
 """Noted as lost when a second look in a row misses an item: a page may have been left out once."""
+UNREAD = "unread"
+"""Noted as lost of an item that nobody understood at the first look: what it is once it is
+understood was there before.
+"""
 TOGETHER = timedelta(hours=1)
 """Items that are first missed within this time went together."""
 MADE_WITH = timedelta(days=2)
@@ -74,10 +80,13 @@ def compare_items(
     known: Mapping[str, KnownTraits],
     now: datetime,
     unread: Collection[str] = (),
+    may_lack: tuple[str, ...] = (),
 ) -> Comparison:
     """Compare all items of a collection with those of the looks before.
 
-    Of the `unread` ones nothing is known now: they are neither missing nor looked at.
+    Of the `unread` ones nothing is known now: they are neither missing nor looked at. Tokens that
+    begin like those that items `may_lack` stay as they are remembered; where that is all of an
+    item, none is missing.
     """
     items = merge_items(items)
     start = note_traits(known, collection.name, FIRST_LOOK, (), now)
@@ -85,6 +94,8 @@ def compare_items(
     room = MAX_ITEMS - sum(GONE not in one[0].lost for one in remembered.values())
     noted, news, stock, unremembered = [start], list[WatchedNews](), list[str](), 0
     missed_once = set[str]()
+    if start.key not in known and not collection.only_protects:
+        noted += (note_unread(collection, one, now) for one in sorted(unread)[:room])
     for one in unread:
         remembered.pop(one, None)
     for item in items:
@@ -96,13 +107,15 @@ def compare_items(
             news += find_news(collection, item, None, start.first_looked_at)
             continue
         room -= not before
-        memory = note_item(collection, item, before, now)
+        memory = note_item(collection, item, before, now, may_lack)
         noted += memory.rows
         row = memory.whole
         missed_once |= {item.id} if any(map(is_plain, row.lost)) else set()
         is_stock = row.first_looked_at == start.first_looked_at
         stock += [item.name] if is_stock and (item.opens or item.keeps) else []
         news += find_news(collection, item, row, start.first_looked_at)
+    if any(not beginning for beginning in may_lack):
+        remembered.clear()
     missed = [(note_absence(rows[0], now), *rows[1:]) for rows in remembered.values()]
     noted += [rows[0] for rows in missed]
     absent = [*map(merge_rows, missed)]
@@ -176,15 +189,21 @@ def note_item(
     item: WatchedItem,
     before: Sequence[KnownTraits],
     now: datetime,
+    may_lack: tuple[str, ...] = (),
 ) -> ItemMemory:
-    """What is remembered of an item after a look at it. One that was gone and is back is new."""
-    tokens = list_tokens(item)
+    """What is remembered of an item after a look at it. One that was gone and is back is new; one
+    that was not understood at the first look is as it was then.
+    """
     is_back = bool(before) and GONE in before[0].lost
-    known = [] if is_back else list(before)
-    parts = split_tokens(tokens, known)
+    was_unread = bool(before) and UNREAD in before[0].lost and not is_back
+    known = [] if is_back or was_unread else list(before)
+    kept = (token for one in known for token in one.traits if token.startswith(may_lack))
+    parts = split_tokens([*list_tokens(item), *kept], known)
     rows = [
         note_part(collection, item, number, part, known, now) for number, part in enumerate(parts)
     ]
+    if was_unread:
+        rows = [date_back(one, before[0].first_looked_at) for one in rows]
     # Parts of an item that was gone say nothing of the one that came.
     stale = [empty_row(one, now) for one in before[len(rows) :]]
     return ItemMemory((*rows, *stale), merge_rows(rows))
@@ -295,6 +314,17 @@ def merge_rows(rows: Sequence[KnownTraits]) -> KnownTraits:
     traits = {name: at for one in rows for name, at in one.traits.items()}
     lost = {name: at for one in rows for name, at in one.lost.items() if name not in traits}
     return replace(first, traits=traits, lost=lost)
+
+
+def note_unread(collection: WatchedCollection, object_id: str, now: datetime) -> KnownTraits:
+    """The row of an item that nobody understood at the first look."""
+    row = note_traits({}, object_id, get_item_kind(collection), (), now)
+    return replace(row, name=quote_text(object_id, MAX_NAME_LENGTH), lost={UNREAD: now})
+
+
+def date_back(row: KnownTraits, at: datetime) -> KnownTraits:
+    """A row as if all that it remembers had been seen at this time."""
+    return replace(row, first_looked_at=at, traits=dict.fromkeys(row.traits, at))
 
 
 def empty_row(row: KnownTraits, now: datetime) -> KnownTraits:

@@ -167,6 +167,7 @@ OPENINGS = WatchedCollection(
     noun="app",
     plural="apps that may read mail or files",
     needs=(POWERFUL, PRINCIPAL, ROLE_HOLDER, DOMAIN),
+    items_of=(POWERFUL, PRINCIPAL),
     describe=describe_openings,
     advice="Ask whoever changed it.",
     techniques=("T1528", "T1098.001", "T1098.003"),

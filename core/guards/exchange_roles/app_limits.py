@@ -92,6 +92,7 @@ ACCESS_POLICIES = WatchedCollection(
     plural="application access policies",
     needs=(ACCESS_POLICY,),
     describe=describe_access_policy,
+    name_items=list_apps,
     explain_loss=explain_limit_loss,
     advice="Look at the app's permissions: while it still has one for mail, it reaches every "
     "mailbox. Take the permission away, or limit the app to a group of mailboxes again.",

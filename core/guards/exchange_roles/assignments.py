@@ -5,6 +5,7 @@ from collections.abc import Iterator, Mapping
 from core.guards.exchange_roles.groups import MAX_NAME_LENGTH
 from core.guards.exchange_roles.parents import (
     ROLE,
+    check_ancestors,
     find_root_role,
     rate_exchange_role,
     read_parents,
@@ -79,6 +80,7 @@ def describe_assignment(rows: SourceRows) -> Iterator[WatchedItem]:
         if kind == APP_ASSIGNEE:
             continue
         role = get_text(one.values, "Role")
+        check_ancestors(rows, role, parents)
         holder = get_text(one.values, "RoleAssigneeName") or get_text(one.values, "RoleAssignee")
         grave = rate_role(role, parents)
         if grave >= Severity.MEDIUM and kind not in GROUP_ASSIGNEES | {POLICY_ASSIGNEE}:
@@ -90,7 +92,7 @@ def describe_assignment(rows: SourceRows) -> Iterator[WatchedItem]:
         yield WatchedItem(
             id=one.id,
             name=f"{shown} for {quote_text(holder, MAX_NAME_LENGTH)}",
-            opens=tuple(list_assignment_traits(one, grave, filters, holder)),
+            opens=tuple(list_assignment_traits(rows, one, grave, filters, holder)),
             stop=(
                 make_exchange_step(
                     "Unless somebody answers for it: take the role away.",
@@ -136,9 +138,13 @@ def is_for_default_delegate(assignment: Configuration) -> bool:
 
 
 def list_assignment_traits(
-    assignment: Configuration, grave: Severity, filters: Mapping[str, str], holder: str
+    rows: SourceRows,
+    assignment: Configuration,
+    grave: Severity,
+    filters: Mapping[str, str],
+    holder: str,
 ) -> Iterator[Trait]:
-    """What an assignment allows, and to what."""
+    """What an assignment allows, and to what. Raises ValueError if nobody understands its scope."""
     values = assignment.values
     if not get_flag(values, "Enabled", default=True):
         return
@@ -161,6 +167,7 @@ def list_assignment_traits(
         "",
     )
     if scope:
+        rows.check_reference(SCOPE, scope)
         limit = hash_parts(filters.get(scope.casefold(), ""))[:16]
         text = f"counts for the scope {quote_text(scope, MAX_NAME_LENGTH)} as it is now"
         token = build_value_token("scope", f"{scope} {limit}")
@@ -179,6 +186,7 @@ def describe_role(rows: SourceRows) -> Iterator[WatchedItem]:
     parents = read_parents(rows)
     for one in rows[ROLE] or ():
         if parents.get(one.name.casefold()):
+            check_ancestors(rows, one.name, parents)
             root = find_root_role(one.name, parents)
             yield WatchedItem(
                 id=one.id,
@@ -239,6 +247,8 @@ ROLE_ASSIGNMENTS = WatchedCollection(
     plural="role assignments",
     needs=(ASSIGNMENT, ROLE, SCOPE),
     describe=describe_assignment,
+    # How grave a role is and what a scope contains counts for the assignments that name it.
+    may_lack={ROLE: (), SCOPE: ()},
     advice="Ask whoever gave it, by telephone; take it away unless somebody answers for it.",
     techniques=("T1098.002", "T1098.003"),
     reference="Microsoft Learn: Get-ManagementRoleAssignment",

@@ -25,6 +25,11 @@ def find_root_role(name: str, parents: Mapping[str, str]) -> str:
     return name
 
 
+def check_ancestors(rows: SourceRows, name: str, parents: Mapping[str, str]) -> None:
+    """Raise ValueError if a role, or one that it was made from, is not understood."""
+    rows.check_reference(ROLE, find_root_role(name, parents))
+
+
 def read_parents(rows: SourceRows) -> Mapping[str, str]:
     """The parent of each role of one's own."""
     return {

@@ -83,6 +83,7 @@ def describe_batch(rows: SourceRows) -> Iterator[WatchedItem]:
         leaves = get_text(values, "BatchDirection").casefold() == "offboarding"
         target = get_text(values, "TargetEndpoint")
         source = get_text(values, "SourceEndpoint")
+        rows.check_reference(ENDPOINT, target or source)
         delivery = get_text(values, "TargetDeliveryDomain")
         foreign = bool(delivery) and not is_own_delivery(delivery, own)
         inside = endpoints.get((target or source).casefold(), False) and not foreign
@@ -180,6 +181,8 @@ MIGRATION_BATCH = WatchedCollection(
     noun="migration batch",
     plural="migration batches",
     needs=(BATCH, ENDPOINT, DOMAINS, ON_PREMISES),
+    # Where an endpoint leads counts for the batches that name it.
+    may_lack={ENDPOINT: ()},
     describe=describe_batch,
     advice="Ask whose mailboxes these are and who moves them; stop it unless somebody answers "
     "for it.",

@@ -44,10 +44,9 @@ MICROSOFT_TOKEN_ISSUERS = frozenset({"urn:federation:microsoftonline"})
 
 @dataclass(frozen=True, slots=True)
 class OwnOrganization:
-    """The domains of the tenant that did not come lately, and what the hybrid wizard tied to it."""
+    """The domains of the tenant that did not come lately."""
 
     domains: frozenset[str]
-    tied_relationships: frozenset[str]
 
     def owns(self, domain: str) -> bool:
         """Whether a domain is the tenant's own, or below one of its own."""
@@ -64,11 +63,22 @@ class OwnOrganization:
 
 def read_own_organization(rows: SourceRows) -> OwnOrganization:
     """The tenant's own side, as Exchange has it."""
+    return OwnOrganization(frozenset(list_settled_names(rows[DOMAINS])))
+
+
+def read_tied_names(rows: SourceRows) -> frozenset[str]:
+    """The names of the relationships that the hybrid wizard made."""
     hybrid = rows[ON_PREMISES] or ()
-    return OwnOrganization(
-        frozenset(list_settled_names(rows[DOMAINS])),
-        frozenset(get_text(one.values, "OrganizationRelationship").casefold() for one in hybrid),
-    )
+    return frozenset(get_text(one.values, "OrganizationRelationship").casefold() for one in hybrid)
+
+
+def is_tied(relationship: Configuration, tied_names: frozenset[str], rows: SourceRows) -> bool:
+    """Whether the hybrid wizard made a relationship between the tenant's own domains. Raises
+    ValueError if nobody understands what it made.
+    """
+    if rows.odd_names.get(ON_PREMISES):
+        raise ValueError("whether the hybrid wizard made it is not known")
+    return relationship.name.casefold() in tied_names
 
 
 def quote_name(item: Configuration) -> str:
@@ -78,10 +88,10 @@ def quote_name(item: Configuration) -> str:
 
 def describe_relationship(rows: SourceRows) -> Iterator[WatchedItem]:
     """Each organization whose people see calendars here, or that may move mailboxes."""
-    own = read_own_organization(rows)
+    own, tied_names = read_own_organization(rows), read_tied_names(rows)
     for one in rows[RELATIONSHIP] or ():
         domains = get_texts(one.values, "DomainNames")
-        tied = one.name.casefold() in own.tied_relationships and own.owns_all(domains)
+        tied = own.owns_all(domains) and is_tied(one, tied_names, rows)
         if not get_flag(one.values, "Enabled", default=True):
             yield WatchedItem(id=one.id, name=quote_name(one))
             continue
@@ -252,6 +262,8 @@ ORGANIZATION_RELATIONSHIP = WatchedCollection(
     noun="organization relationship",
     plural="organization relationships",
     needs=(RELATIONSHIP, DOMAINS, ON_PREMISES),
+    # A relationship that is to be told from the wizard's is unread then.
+    may_lack={ON_PREMISES: ()},
     describe=describe_relationship,
     advice="Ask who agreed on it with the other organization; switch it off unless somebody "
     "answers for it.",

@@ -175,6 +175,7 @@ CROSS_TENANT_DEFAULT = WatchedCollection(
     plural="cross-tenant defaults",
     needs=(DEFAULT,),
     uses=(PARTNER,),
+    items_of=(),
     describe=describe_default,
     advice=ADVICE,
     techniques=TECHNIQUES,

@@ -258,6 +258,7 @@ SELF_SERVICE_SIGN_UP = WatchedCollection(
     noun="self-service sign-up",
     plural="self-service sign-up",
     needs=("authentication-flows",),
+    items_of=(),
     describe=describe_sign_up,
     advice="Ask who switched it on. Unless somebody answers for it: Entra admin center > External "
     "Identities > External collaboration settings.",

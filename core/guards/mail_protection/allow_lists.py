@@ -21,6 +21,7 @@ from core.property_values import (
     parse_printed_bool,
     parse_printed_int,
 )
+from core.tenant.configuration import Configuration
 from core.tenant.quoting import quote_text
 from core.watched.items import (
     SourceRows,
@@ -310,7 +311,7 @@ def describe_reporting(rows: SourceRows) -> Iterator[WatchedItem]:
     for one in rows[REPORTING] or ():
         values = one.values
         yield WatchedItem(
-            id=one.id or "policy",
+            id=name_reporting(one)[0],
             name=quote_text(one.name or one.id, MAX_NAME_LENGTH),
             opens=tuple(
                 Trait(
@@ -323,6 +324,11 @@ def describe_reporting(rows: SourceRows) -> Iterator[WatchedItem]:
             ),
             keeps=frozenset([REPORTS] if get_flag(values, REPORTS, default=False) else []),
         )
+
+
+def name_reporting(policy: Configuration) -> tuple[str]:
+    """The item of the one policy about reports, which may have no id."""
+    return (policy.id or "policy",)
 
 
 def explain_reporting_loss(token: str) -> Trait:
@@ -345,6 +351,7 @@ ALLOWED_ENTRIES = WatchedCollection(
     noun="allow entry",
     plural="allow entries",
     needs=(*ALLOW_SOURCES, DOMAINS),
+    items_of=ALLOW_SOURCES,
     describe=describe_allowed,
     advice="Ask who allowed it; take it out unless somebody answers for it.",
     techniques=TECHNIQUES,
@@ -431,6 +438,7 @@ REPORT_POLICIES = WatchedCollection(
     plural="policies for reported mail",
     needs=(REPORTING, DOMAINS),
     describe=describe_reporting,
+    name_items=name_reporting,
     explain_loss=explain_reporting_loss,
     restore=restore_reporting,
     advice="Ask who changed it. Unless somebody answers for it, set back where reported mail goes: "

@@ -187,6 +187,13 @@ def find_policy_id(policy: Configuration) -> str:
     return f"{PRESET_PREFIX}{kind}" if is_preset(policy) else policy.id
 
 
+def name_filter(policy: Configuration) -> tuple[str, ...]:
+    """The item that a policy makes up. Another one may be taken for a second one of its kind only
+    beside a preset.
+    """
+    return () if is_preset(policy) else (policy.id,)
+
+
 def read_own_domains(rows: SourceRows) -> frozenset[str]:
     """The tenant's accepted domains: mail that claims to be from one seems to be a colleague's."""
     return frozenset(list_own_names(rows[DOMAINS]))
@@ -257,6 +264,7 @@ def define_filter(
         plural=plural,
         needs=(name, DOMAINS),
         describe=make_policy_description(name, shape),
+        name_items=name_filter,
         explain_loss=partial(explain_filter_loss, shape),
         restore=make_restore(shape, cmdlet),
         advice="Ask who changed it and why. Unless somebody answers for it, set it back in the "

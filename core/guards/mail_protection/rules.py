@@ -15,6 +15,7 @@ from core.guards.mail_protection.policies import (
 )
 from core.guards.mail_protection.properties import LOW, MAX_NAME_LENGTH, MEDIUM, FilterShape
 from core.guards.mail_protection.rule_reach import (
+    BEFORE,
     BEHIND,
     CONDITIONS,
     EXCEPTIONS,
@@ -43,6 +44,7 @@ from core.property_values import (
 from core.tenant.configuration import Configuration
 from core.tenant.quoting import quote_text
 from core.watched.items import (
+    KEEPS_PREFIX,
     SourceRows,
     Trait,
     WatchedCollection,
@@ -205,6 +207,8 @@ def define_rules(
         )
         if shape
         else make_rule_description(source),
+        # Of others, only which of them it comes before or behind.
+        may_lack={source: (f"{BEFORE} ", f"{KEEPS_PREFIX}{BEHIND} ")} if shape else {},
         explain_loss=explain_rule_loss,
         restore=make_rule_restore(cmdlet),
         advice="Ask who changed it. Unless somebody answers for it, set the rule back in the "

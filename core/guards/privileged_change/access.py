@@ -21,6 +21,7 @@ from core.property_values import (
 from core.tenant.configuration import Configuration
 from core.tenant.quoting import quote_text
 from core.watched.items import (
+    KEEPS_PREFIX,
     SourceRows,
     Trait,
     WatchedCollection,
@@ -436,6 +437,7 @@ LOCATIONS = WatchedCollection(
     noun="named location",
     plural="named locations",
     needs=(LOCATION, POLICY),
+    may_lack={POLICY: (f"{KEEPS_PREFIX}asks ",)},
     describe=describe_location,
     explain_loss=explain_location_loss,
     restore=restore_location,

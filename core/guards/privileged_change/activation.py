@@ -54,6 +54,12 @@ def describe_activation(rows: SourceRows) -> Iterator[WatchedItem]:
         )
 
 
+def name_role(activation: Configuration) -> Iterator[str]:
+    """The role that the rules of an activation are for."""
+    if role := get_text(activation.values, "roleDefinitionId").casefold():
+        yield role
+
+
 def list_ways(rules: Mapping[str, Mapping[str, object]]) -> Iterator[Trait]:
     """Who may approve an activation, and by which context Conditional Access is asked."""
     approval = rules.get(USER_RULE.format("Approval"), {})
@@ -170,6 +176,7 @@ ACTIVATIONS = WatchedCollection(
     needs=(ACTIVATION,),
     uses=(POLICY,),
     describe=describe_activation,
+    name_items=name_role,
     explain_loss=explain_activation_loss,
     advice="Ask whoever changed it.",
     techniques=("T1098.003", "T1562"),

@@ -9,7 +9,7 @@ from core.microsoft365.remedies import build_graph_request, make_graph_step
 from core.model.findings import Fact, Severity
 from core.property_values import find_property, get_objects, get_text, parse_printed_bool
 from core.tenant.quoting import quote_text
-from core.watched.items import SourceRows, Trait, WatchedCollection, WatchedItem
+from core.watched.items import ANY, SourceRows, Trait, WatchedCollection, WatchedItem
 
 AUTHORITIES, CASES = "certificate-authority", "ediscovery-case"
 TRUST_STORES = "trust-store"
@@ -113,6 +113,7 @@ CERTIFICATE_AUTHORITIES = WatchedCollection(
     plural="certificate authorities",
     needs=(AUTHORITIES,),
     items_of=(),
+    may_lack={AUTHORITIES: (ANY,)},
     describe=describe_authority,
     advice=f"{ADVICE}Certificate authorities.",
     techniques=("T1556", "T1649"),
@@ -125,6 +126,7 @@ STORED_AUTHORITIES = WatchedCollection(
     plural="certificate authorities in trust stores",
     needs=(TRUST_STORES,),
     items_of=(),
+    may_lack={TRUST_STORES: (ANY,)},
     describe=describe_trust_store,
     advice=f"{ADVICE}Public key infrastructure.",
     techniques=("T1556", "T1649"),

@@ -99,6 +99,7 @@ DEVICE_REGISTRATION = WatchedCollection(
     noun="device registration policy",
     plural="device registration policies",
     needs=(POLICY,),
+    items_of=(),
     describe=describe_policy,
     explain_loss=explain_policy_loss,
     advice="Ask whoever changed it, by telephone. Unless somebody answers for it, set it back: "

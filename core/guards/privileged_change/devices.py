@@ -11,11 +11,18 @@ from core.microsoft365.configuration_sources import ROLE_HOLDER
 from core.microsoft365.kit_devices import KitDefault, find_kit
 from core.microsoft365.remedies import build_command, lock_out, make_graph_step
 from core.model.findings import Fact, Severity, Step
-from core.property_values import get_objects, get_text, get_time
+from core.property_values import get_objects, get_text, get_time, show_text
 from core.tenant.configuration import Configuration
 from core.tenant.known_traits import NEWS_PERIOD
 from core.tenant.quoting import quote_text
-from core.watched.items import SourceRows, Trait, WatchedCollection, WatchedItem, build_token
+from core.watched.items import (
+    ANY,
+    SourceRows,
+    Trait,
+    WatchedCollection,
+    WatchedItem,
+    build_token,
+)
 
 DEVICE = "device"
 MAX_NAME_LENGTH = 120
@@ -117,12 +124,12 @@ def list_kit_traits(kit: KitDefault | None) -> Iterator[Trait]:
 def list_device_facts(device: Configuration, made: datetime | None) -> Iterator[Fact]:
     """What a person would look at."""
     values = device.values
-    system = f"{get_text(values, 'operatingSystem')} {get_text(values, 'operatingSystemVersion')}"
+    system = " ".join(show_text(values, f"operatingSystem{part}") for part in ("", "Version"))
     owners = [name for _, name in list_owners(device)]
     yield Fact("owner", ", ".join(quote_text(one, MAX_NAME_LENGTH) for one in owners) or "none yet")
     yield Fact("system", quote_text(system.strip() or "not told", MAX_NAME_LENGTH))
     yield Fact("registered", f"{made:%Y-%m-%d %H:%M} UTC" if made else "not told when")
-    yield Fact("joined as", quote_text(get_text(values, "trustType") or "not told"))
+    yield Fact("joined as", quote_text(show_text(values, "trustType") or "not told"))
 
 
 DEVICES = WatchedCollection(
@@ -132,6 +139,8 @@ DEVICES = WatchedCollection(
     plural="devices of administrators, and those that look made up",
     needs=(DEVICE, ROLE_HOLDER),
     describe=describe_device,
+    # Others of its owner may be several only with it.
+    may_lack={DEVICE: (ANY,)},
     advice="Ask its owner.",
     techniques=("T1098.005",),
     reference="Microsoft Graph v1.0: /devices",

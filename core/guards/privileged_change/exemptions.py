@@ -15,6 +15,7 @@ from core.tenant.configuration import Configuration
 from core.tenant.quoting import quote_text
 from core.watched.derived import POLICY, is_in_force, list_group_exclusions
 from core.watched.items import (
+    ANY,
     SourceRows,
     Trait,
     WatchedCollection,
@@ -119,6 +120,7 @@ EXCLUDED_GROUPS = WatchedCollection(
     needs=(POLICY, EXCLUDED_GROUP),
     uses=(ROLE_HOLDER,),
     items_of=(),
+    may_lack={EXCLUDED_GROUP: (ANY,)},
     describe=describe_excluded_group,
     restore=restore_group,
     advice="Ask whoever changed it, by telephone.",

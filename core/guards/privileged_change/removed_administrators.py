@@ -48,6 +48,7 @@ ADMINISTRATORS = WatchedCollection(
     noun="administrator",
     plural="holders of powerful roles",
     needs=(ROLE_HOLDER,),
+    items_of=(),
     describe=describe_administrator,
     advice="Ask whoever removed them, by telephone, and see that somebody you trust can still "
     "administer: an emergency account if need be. Entra admin center > Monitoring > Audit logs, "

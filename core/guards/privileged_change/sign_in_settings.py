@@ -228,6 +228,7 @@ SECURITY_DEFAULTS = WatchedCollection(
     plural="security defaults",
     needs=(DEFAULTS,),
     uses=(POLICY,),
+    items_of=(),
     describe=describe_defaults,
     advice="Ask whoever switched them off. Unless policies ask for a second factor instead, switch "
     "them on: Entra admin center > Overview > Properties > Manage security defaults.",
@@ -240,6 +241,7 @@ AUTHENTICATION_METHODS = WatchedCollection(
     noun="authentication method",
     plural="authentication methods",
     needs=(METHODS,),
+    items_of=(),
     describe=describe_methods,
     explain_loss=explain_method_loss,
     restore=restore_method,

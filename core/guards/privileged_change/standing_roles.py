@@ -94,6 +94,12 @@ def read_key(row: Configuration) -> RoleKey | None:
     return (role, who) if role in POWERFUL_ROLES and scope == ROOT else None
 
 
+def name_standing(row: Configuration) -> Iterator[str]:
+    """The role of the account that a row is about."""
+    if key := read_key(row):
+        yield " ".join(key)
+
+
 def read_account(item: str) -> str:
     """The account of an item, by its id."""
     return item.partition(" ")[2]
@@ -136,6 +142,7 @@ STANDING_ROLES = WatchedCollection(
     uses=(ROLE_HOLDER,),
     items_of=(ASSIGNMENTS, ELIGIBILITIES),
     name_object=read_account,
+    name_items=name_standing,
     describe=describe_standing,
     explain_loss=explain_eligibility_loss,
     advice="Ask whoever gave it.",

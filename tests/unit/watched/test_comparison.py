@@ -47,11 +47,15 @@ class Memory:
         self.found = Comparison((), (), ())
 
     def look(
-        self, *items: WatchedItem, after: timedelta = DAY, unread: Collection[str] = ()
+        self,
+        *items: WatchedItem,
+        after: timedelta = DAY,
+        unread: Collection[str] = (),
+        may_lack: tuple[str, ...] = (),
     ) -> Sequence[WatchedNews]:
         """What is told of these items, so long after the look before."""
         self.now += after if self.known else timedelta()
-        self.found = compare_items(self.collection, items, self.known, self.now, unread)
+        self.found = compare_items(self.collection, items, self.known, self.now, unread, may_lack)
         self.known |= {one.key: one for one in self.found.noted}
         return self.found.news
 
@@ -389,3 +393,69 @@ def test_who_may_approve_is_no_news_where_approval_was_given_up_long_before() ->
     (news,) = memory.look(door("d1", approver))
     assert news.added == ()
     assert [one.token for one in news.lost] == ["approval"]
+
+
+# What nobody understands ------------------------------------------------------------------------
+
+
+def test_what_nobody_understood_at_the_first_look_was_there_before_once_it_is_understood() -> None:
+    memory = Memory()
+    memory.look(door("d1"), unread=["d2"])
+    assert [*memory.found.stock] == []
+    assert memory.look(door("d1"), unread=["d2", "d3"]) == ()
+    odd, late = door("d2", OPEN, keeps=frozenset({"lock"})), door("d3", OPEN)
+    assert [one.object_id for one in memory.look(door("d1"), odd, late)] == ["d3"]
+    assert [*memory.found.stock] == ["name of d2"]
+    # From then on it is an item like any other.
+    (wider, _) = memory.look(door("d1"), replace(odd, opens=(OPEN, GRAVE)), late)
+    assert (wider.is_new, wider.added) == (False, (GRAVE,))
+    (weaker, _) = memory.look(door("d1"), door("d2", OPEN), late)
+    assert [one.token for one in weaker.lost] == ["lock"]
+
+
+def test_what_was_never_understood_is_told_when_it_is_gone_and_is_new_when_it_is_back() -> None:
+    memory = Memory()
+    memory.look(door("d1"), unread=["d2"])
+    for told in (0, 1):
+        assert [one.name for one in memory.look(door("d1"))] == ["d2"] * told
+    (news,) = memory.look(door("d1"), door("d2", OPEN))
+    assert news.is_new
+
+
+def test_of_one_that_can_only_protect_nothing_is_noted_before_it_is_understood() -> None:
+    memory = Memory(replace(DOORS, only_protects=True))
+    memory.look(unread=["d2"])
+    assert len(memory.known) == 1
+    assert memory.look(door("d2", OPEN)) == ()
+
+
+@pytest.mark.parametrize("may_lack", [("open", "keeps lock"), ("",)])
+def test_what_others_may_lack_is_neither_lost_nor_new_when_it_is_back(
+    may_lack: tuple[str, ...],
+) -> None:
+    memory = Memory()
+    whole = door("d1", OPEN, keeps=frozenset({"lock"}))
+    memory.look(whole)
+    for _ in range(3):
+        assert memory.look(door("d1"), may_lack=may_lack) == ()
+        assert memory.found.missed_once == frozenset()
+    assert memory.look(whole) == ()
+    (news,) = memory.look(door("d1", OPEN, GRAVE), may_lack=may_lack)
+    assert (news.added, news.lost) == ((GRAVE,), ())
+
+
+def test_what_others_cannot_lack_is_lost_as_ever() -> None:
+    memory = Memory()
+    memory.look(door("d1", keeps=frozenset({"lock", "bolt"})), door("d2"))
+    for told in ([], ["d2"]):
+        news = memory.look(door("d1"), may_lack=("keeps bolt",))
+        assert [one.object_id for one in news] == ["d1", *told]
+        assert [one.token for one in news[0].lost] == ["lock"]
+
+
+def test_none_is_missing_where_all_of_an_item_may_be_lacking() -> None:
+    memory = Memory()
+    memory.look(door("d1"), door("d2", OPEN))
+    for _ in range(3):
+        assert memory.look(door("d1"), may_lack=("",)) == ()
+    assert memory.look(door("d1"), door("d2", OPEN)) == ()

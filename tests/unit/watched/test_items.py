@@ -1,17 +1,13 @@
 """Tokens of watched items, and declarations that read what nobody declared."""
 
-from collections.abc import Iterator, Sequence
 from dataclasses import replace
 
 import pytest
 
 from core.model.findings import Severity
-from core.property_values import get_text
-from core.tenant.configuration import Configuration
 from core.watched.items import (
     MAX_TOKEN_LENGTH,
     VALUE_MARK,
-    SourceRows,
     Trait,
     WatchedCollection,
     WatchedItem,
@@ -19,11 +15,9 @@ from core.watched.items import (
     build_token,
     build_value_token,
     check_sources,
-    describe_items,
     explain_no_loss,
     read_entry,
 )
-from tests.support.watched_looks import NOW
 
 PLAIN = WatchedCollection(
     name="plain-thing",
@@ -104,62 +98,3 @@ def test_the_entry_of_a_token_is_read_back_unless_only_a_part_of_it_is_there() -
     # One that fills its token may as well be the beginning of a longer one.
     assert read_entry(build_token("for", "a" * room)) == ""
     assert read_entry(build_token("for", "a" * 500)) == ""
-
-
-def describe_by_state(rows: SourceRows) -> Iterator[WatchedItem]:
-    """The accepted domains; each must have a state, and no remote domain may have one."""
-    for one in rows["remote-domain"] or ():
-        if get_text(one.values, "state"):
-            raise ValueError("a remote domain has a state")
-    found = list(rows["accepted-domain"] or ())
-    if sum(get_text(one.values, "state") == "first" for one in found) > 1:
-        raise ValueError("two are first")
-    yield from (WatchedItem(one.id, one.name) for one in found)
-
-
-def explain(accepted: Sequence[object], remote: Sequence[object] = ()) -> str:
-    """Why objects with these states are not understood."""
-
-    def build(source: str, states: Sequence[object]) -> tuple[Configuration, ...]:
-        return tuple(
-            Configuration(source, f"id{at}", f"Name\n{at}", {"state": state})
-            for at, state in enumerate(states)
-        )
-
-    rows = SourceRows(
-        {
-            name: build(name, states)
-            for name, states in (("accepted-domain", accepted), ("remote-domain", remote))
-        },
-        NOW,
-    )
-    collection = replace(PLAIN, describe=describe_by_state)
-    items, reason = describe_items(collection, rows)
-    assert bool(reason) != bool(items or not accepted)
-    return reason
-
-
-@pytest.mark.parametrize("at", [0, 1, 6, 49, 99])
-def test_an_object_that_is_not_understood_is_named(at: int) -> None:
-    states: list[object] = ["second"] * 100
-    states[at] = 7
-    assert explain(states) == rf"Name\u000a{at}: state is no text"
-    assert explain(["second"], ["", "", "third"]) == r"Name\u000a2: a remote domain has a state"
-    assert explain(["second"] * 3) == ""
-
-
-def test_none_is_named_where_several_only_together_are_not_understood() -> None:
-    assert explain(["first", "second", "first"]) == "two are first"
-
-
-def test_a_mistake_has_its_place_and_the_object_that_led_to_it() -> None:
-    def describe(rows: SourceRows) -> Iterator[WatchedItem]:
-        for one in rows["accepted-domain"] or ():
-            yield WatchedItem(one.id, one.name["a"])  # type: ignore[index]  # the mistake
-
-    rows = SourceRows(
-        {"accepted-domain": (Configuration("accepted-domain", "1", "x" * 500, {}),)}, NOW
-    )
-    _, reason = describe_items(replace(PLAIN, describe=describe, uses=()), rows)
-    assert reason.startswith("xxx")
-    assert ": a mistake of the app, TypeError at test_items.py:" in reason

@@ -87,3 +87,20 @@ async def test_a_listing_that_shows_all_is_not_asked_about() -> None:
     looks = await begin()
     await looks.look([ELIGIBLE, HELD], refused="u1")
     assert list_gaps(looks) == []
+
+
+async def test_beside_a_row_that_nobody_understands_others_are_looked_at_as_ever() -> None:
+    looks = await begin()
+    told = await looks.look([ELIGIBLE, HELD])
+    odd = replace(HELD, id="a2", values={**HELD.values, "principalId": "u2", "assignmentType": 7})
+    for _ in range(3):
+        assert await looks.look([ELIGIBLE, HELD, odd]) == told
+        other = ITEM.replace("u1", "u2")
+        assert list_gaps(looks) == [(other, "assignmentType is no text")]
+        assert looks.covers(ITEM)
+    # Which listing leaves out a part of an item is not known then.
+    for _ in range(3):
+        assert await looks.look([ELIGIBLE, HELD, odd], unlisted={"a1"}) == []
+        assert ITEM in dict(list_gaps(looks))
+        assert not looks.covers(ITEM)
+    assert await looks.look([ELIGIBLE, HELD]) == told

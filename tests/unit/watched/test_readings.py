@@ -13,7 +13,7 @@ from core.model.guards import GuardPolicy, ObserveContext, Permission, Service
 from core.property_values import get_texts
 from core.tenant.configuration import Configuration
 from core.tenant.known_traits import KnownTraits
-from core.tenant.readings import ReadFailure, Reading
+from core.tenant.readings import UNIDENTIFIED_PREFIX, ReadFailure, Reading
 from core.watched.derived import WatchedPorts
 from core.watched.guard import (
     MAX_TOKENS,
@@ -221,6 +221,39 @@ def test_a_mistake_in_what_describes_objects_is_told_by_its_place_and_not_by_its
     assert "tenant" not in failure.reason
     assert not found.complete
     assert stock is None
+
+
+def test_one_odd_object_is_unread_by_name_and_the_others_are_compared() -> None:
+    odd = replace(door("d2"), values={"opens": [7]})
+    first, stock = compare(Reading((door("d1"), odd)))
+    assert stock == StockPart(DOORS, ())
+    known = remember(first)
+    later = NOW + timedelta(days=1)
+    found, _ = compare(Reading((door("d1", "a"), odd)), known, at=later)
+    assert [one.object_id for one in found.items] == ["d1"]
+    reason = "opens has an entry that is no text"
+    assert found.failures == (ReadFailure(DOORS.source, reason, "d2", "door d2"),)
+    assert (found.complete, found.population) == (True, 1)
+    assert [found.covers((DOORS.source,), one) for one in ("d1", "d2")] == [True, False]
+    # It was there at the first look.
+    known |= remember(found)
+    understood, _ = compare(Reading((door("d1", "a"), door("d2", "b"))), known, at=later)
+    assert [one.object_id for one in understood.items] == ["d1"]
+
+
+def test_no_first_look_is_taken_where_others_may_lack_something() -> None:
+    odd = replace(door("d2"), values={"opens": [7]})
+    unclear = replace(DOORS, name_items=lambda one: ())
+    found, stock = compare(Reading((door("d1"), odd)), collection=unclear)
+    reason = "door d2: opens has an entry that is no text"
+    assert found.failures == (ReadFailure(DOORS.source, reason),)
+    assert (found.complete, found.known_traits, stock) == (False, (), None)
+    first, _ = compare(Reading((door("d1", "a"), door("d2"))), collection=unclear)
+    known = remember(first)
+    later, _ = compare(Reading((odd,)), known, collection=unclear, at=NOW + timedelta(days=1))
+    assert (later.complete, later.items) == (True, ())
+    assert later.failures[0].object_id == f"{UNIDENTIFIED_PREFIX}d2"
+    assert not later.covers((DOORS.source,), "d1")
 
 
 def test_names_that_cannot_be_read_are_a_detail() -> None:

@@ -244,7 +244,7 @@ def test_a_host_is_found_in_an_address_of_any_kind() -> None:
 
 
 def test_own_is_a_domain_and_all_below_it() -> None:
-    own = OwnOrganization(frozenset({"contoso.com"}), frozenset())
+    own = OwnOrganization(frozenset({"contoso.com"}))
     assert own.owns(" .Contoso.com. ")
     assert own.owns("a.contoso.com")
     assert not own.owns("notcontoso.com")
