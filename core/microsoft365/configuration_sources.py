@@ -472,8 +472,8 @@ CONFIGURATION_SOURCES: Mapping[str, ConfigurationSource] = {
 }
 
 
-ROLE_HOLDER, EXCLUDED_GROUP = "role-holder", "excluded-group"
-DERIVED_SOURCES = frozenset({ROLE_HOLDER, EXCLUDED_GROUP})
+ROLE_HOLDER, EXCLUDED_GROUP, LEFT_OUT_NAME = "role-holder", "excluded-group", "left-out-name"
+DERIVED_SOURCES = frozenset({ROLE_HOLDER, EXCLUDED_GROUP, LEFT_OUT_NAME})
 """What watched collections read that is no listing: `core.watched.derived` says how."""
 
 EXCHANGE_SOURCES: Mapping[str, ConfigurationSource] = {

@@ -274,6 +274,13 @@ class ConfigurationReader(Protocol):
         """
         ...
 
+    async def read_account_names(self, ids: Sequence[str]) -> Mapping[str, str]:
+        """The principal names of some accounts, by id.
+
+        One that is gone or cannot be read has none: a name only says who an id is.
+        """
+        ...
+
 
 class TenantWriter(Protocol):
     """Makes and undoes changes: everything the app can do to a tenant."""

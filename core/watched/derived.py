@@ -6,6 +6,7 @@ from typing import Protocol
 
 from core.microsoft365.configuration_sources import (
     EXCLUDED_GROUP,
+    LEFT_OUT_NAME,
     ROLE_HOLDER,
     get_configuration_source_name,
 )
@@ -16,11 +17,12 @@ from core.tenant.directory import RoleHolder
 from core.tenant.port import HasConfiguration, HasRoles
 from core.tenant.readings import ReadFailure, Reading
 
-POLICY = "conditional-access-policy"
-"""The source that names the groups of `EXCLUDED_GROUP`."""
+POLICY, LOCATION = "conditional-access-policy", "named-location"
+"""The sources that name the groups of `EXCLUDED_GROUP`, and locations."""
 DERIVED_READS: Mapping[str, str] = {
     ROLE_HOLDER: "/roleManagement/directory, Get-RoleGroup",
     EXCLUDED_GROUP: "/groups/{id}/transitiveMembers, /groups/{id}/owners",
+    LEFT_OUT_NAME: "/users/{id}",
 }
 """What is read for each, as the documents say it."""
 READ_MEMBERS = Permission(
@@ -43,6 +45,7 @@ DERIVED_PERMISSIONS: Mapping[str, tuple[Permission, ...]] = {
         Permission(Service.EXCHANGE, "Get-RoleGroupMember", "who is in them"),
     ),
     EXCLUDED_GROUP: (READ_MEMBERS,),
+    LEFT_OUT_NAME: (Permission(Service.GRAPH, "User.Read.All", "which accounts these are"),),
 }
 
 
@@ -73,7 +76,33 @@ async def read_derived(
         found[EXCLUDED_GROUP] = groups.with_items(
             groups.items, failures, groups.sources, groups.population
         )
+    if LEFT_OUT_NAME in names:
+        found[LEFT_OUT_NAME] = await name_left_out(tenant, {**read, **found})
     return found
+
+
+async def name_left_out(
+    tenant: WatchedPorts, read: Mapping[str, Reading[Configuration]]
+) -> Reading[Configuration]:
+    """What the accounts, groups and locations are called that policies know by their ids. Nothing
+    is missing where a name is: the id stands in its place.
+    """
+    known = [*(read[name].items for name in (EXCLUDED_GROUP, LOCATION) if name in read)]
+    named = {one.id.lower(): one.name for items in known for one in items}
+    ids = {
+        entry.lower() for policy in read[POLICY].items for entry in list_account_exclusions(policy)
+    }
+    named |= await tenant.configuration.read_account_names(sorted(ids))
+    rows = (Configuration(LEFT_OUT_NAME, one, name, {}) for one, name in named.items())
+    return Reading(tuple(rows))
+
+
+def list_account_exclusions(policy: Configuration) -> tuple[str, ...]:
+    """The accounts that a policy leaves out, by their ids; none of one that does not say."""
+    try:
+        return get_texts(policy.values, "conditions.users.excludeUsers")
+    except ValueError:
+        return ()
 
 
 def list_excluded_groups(

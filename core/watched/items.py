@@ -210,7 +210,9 @@ class WatchedCollection:
     be signed in to in another way is not new.
     """
     only_protects: bool = False
-    """Whether a new item is never told: it can only protect more than there was before."""
+    """Whether a new item is not told, since it can only protect more than there was before; one
+    whose arrival is grave is.
+    """
 
     @property
     def source(self) -> str:

@@ -347,7 +347,8 @@ def find_news(
 ) -> Iterator[WatchedNews]:
     """What is worth telling about an item that is there, if anything is."""
     is_new = row is not None and row.first_looked_at != first_look
-    is_new = is_new and not collection.only_protects and not came_with_object(item, row)
+    is_new = is_new and not came_with_object(item, row)
+    is_new = is_new and not (collection.only_protects and item.arrival is Severity.INFO)
     added = [
         one
         for one in item.opens

@@ -2,7 +2,7 @@
 down.
 """
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 
 from core.adapters.exchange.client import ExchangeClient
@@ -19,7 +19,7 @@ from core.adapters.m365.configuration_rows import (
     keep_types,
     parse_configuration,
 )
-from core.adapters.m365.group_reads import fetch_groups
+from core.adapters.m365.group_reads import fetch_account_names, fetch_groups
 from core.adapters.m365.single_configuration import fetch_single_configuration
 from core.adapters.parsing import ResponseRow, parse_each_row
 from core.adapters.read_errors import (
@@ -77,6 +77,10 @@ class M365ConfigurationReader:
     async def read_groups(self, ids: Sequence[str]) -> Reading[Configuration]:
         """The transitive members and the rule of some groups; one that is gone is absent."""
         return await fetch_groups(self.graph, ids)
+
+    async def read_account_names(self, ids: Sequence[str]) -> Mapping[str, str]:
+        """The principal names of some accounts, as far as they can be read."""
+        return await fetch_account_names(self.graph, ids)
 
 
 def build_absent_reading(

@@ -1,10 +1,12 @@
-"""Groups of Entra with everybody in them, however deep, and their owners, who fill them."""
+"""Groups of Entra with everybody in them, however deep, and their owners, who fill them; and the
+names of accounts that are known by their ids.
+"""
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from urllib.parse import quote
 
 from core.adapters.graph.client import GraphClient
-from core.adapters.parsing import ResponseRow, parse_identifier, parse_text
+from core.adapters.parsing import ResponseRow, find_guid, parse_identifier, parse_text
 from core.adapters.read_errors import build_object_failures
 from core.errors import NotFound, Rejected, TenantError, Unavailable
 from core.microsoft365.configuration_sources import EXCLUDED_GROUP, get_configuration_source_name
@@ -12,9 +14,12 @@ from core.tenant.configuration import Configuration
 from core.tenant.readings import Reading
 
 READ_GROUPS, READ_HIDDEN = "GroupMember.Read.All", "Member.Read.Hidden"
+READ_ACCOUNTS = "User.Read.All"
 NAME_LIMIT = 200
 RULE_LIMIT = 4_000
 MAX_GROUPS = 100
+MAX_NAMES = 100
+"""So many accounts are named in a run; others are shown by their ids."""
 MAX_MEMBERS = 20_000
 """More are no exception of a policy, and each costs memory."""
 
@@ -82,6 +87,26 @@ async def fetch_people(graph: GraphClient, path: str) -> list[ResponseRow]:
         if len(found) > MAX_MEMBERS:
             raise Unavailable(f"the group has more than {MAX_MEMBERS:,} members")
     return found
+
+
+async def fetch_account_names(graph: GraphClient, ids: Sequence[str]) -> Mapping[str, str]:
+    """The principal names of the first of these accounts; one that is gone or unread has none, and
+    neither has what is no id, such as all guests.
+    """
+    names: dict[str, str] = {}
+
+    def take(key: str, answer: ResponseRow | TenantError) -> None:
+        if not isinstance(answer, TenantError) and parse_identifier(answer.get("id")) == key:
+            names[key] = parse_member(answer)["name"]
+
+    accounts = [one for one in ids if find_guid(one)]
+    asked = "$select=id,displayName,userPrincipalName"
+    paths = {one: f"/users/{quote(one, safe='')}?{asked}" for one in accounts[:MAX_NAMES]}
+    try:
+        await graph.get_batch(paths, READ_ACCOUNTS, take)
+    except TenantError:
+        return {}
+    return names
 
 
 def parse_member(row: ResponseRow) -> dict[str, str]:

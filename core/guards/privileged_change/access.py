@@ -7,6 +7,8 @@ from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import replace
 
 from core.keys import hash_parts
+from core.microsoft365.configuration_sources import LEFT_OUT_NAME
+from core.microsoft365.directory_roles import BECOMING_ROLES, GRAVE_ROLES
 from core.microsoft365.remedies import build_graph_request, make_graph_step
 from core.model.findings import Severity, Step
 from core.property_values import (
@@ -37,6 +39,17 @@ ASKS = "asks"
 """What a policy keeps that asks for anything before it grants access."""
 TOGETHER = "all controls"
 """What a policy keeps that asks for several things together."""
+BLOCK, LOCKS_OUT = "block", "locks out"
+"""The control of a policy that lets nobody in, and what it opens where that shuts out everybody."""
+# Microsoft Learn: Graph authenticationStrengthPolicy; the ids of those that are built in.
+STRENGTHS: Mapping[str, str] = {
+    "00000000-0000-0000-0000-000000000002": "Multifactor authentication",
+    "00000000-0000-0000-0000-000000000003": "Passwordless MFA",
+    "00000000-0000-0000-0000-000000000004": "Phishing-resistant MFA",
+}
+STRENGTH = "strength "
+"""Before the id of a strength, where it is one of the things that a policy asks."""
+EVERY_APPLICATION = "conditions.applications.includeApplications"
 POLICY_PAGE = "Entra admin center > Protection > Conditional Access"
 LOCATION_PAGE = f"{POLICY_PAGE} > Named locations"
 USERS = "conditions.users"
@@ -54,7 +67,7 @@ INCLUDED = (
     (f"{USERS}.includeGroups", "group"),
     (f"{USERS}.includeRoles", "role"),
     (f"{USERS}.includeGuestsOrExternalUsers.guestOrExternalUserTypes", "kind of guest"),
-    ("conditions.applications.includeApplications", "application"),
+    (EVERY_APPLICATION, "application"),
     ("conditions.applications.includeUserActions", "action"),
     ("conditions.applications.includeAuthenticationContextClassReferences", "context"),
 )
@@ -104,6 +117,7 @@ def list_entries(values: Mapping[str, object], path: str) -> tuple[str, ...]:
 
 def describe_policy(rows: SourceRows) -> Iterator[WatchedItem]:
     """Each policy that is enforced: what it asks, of whom, and who is left out."""
+    names = {one.id.casefold(): one.name for one in rows[LEFT_OUT_NAME] or ()}
     for one in rows[POLICY] or ():
         is_on = get_text(one.values, "state").casefold() == "enabled"
         yield WatchedItem(
@@ -112,7 +126,8 @@ def describe_policy(rows: SourceRows) -> Iterator[WatchedItem]:
             opens=tuple(
                 trait if is_on else replace(trait, severity=Severity.INFO)
                 for trait in (
-                    *list_exemptions(one),
+                    *(list_lockouts(one) if is_on else ()),
+                    *list_exemptions(one, names),
                     *list_alternatives(one),
                     *list_conditions(one),
                     *list_session_traits(one),
@@ -121,16 +136,46 @@ def describe_policy(rows: SourceRows) -> Iterator[WatchedItem]:
             # What is switched off is told as that, and not as the loss of each thing it asks.
             keeps=frozenset(token for token in list_controls(one) if is_on or token != IN_FORCE),
             keeps_all_of=tuple(list_whole_kinds(one)),
+            arrival=Severity.HIGH if is_on and locks_out(one) else Severity.INFO,
+            stop=(switch_off_lockout(one.id),) if is_on and locks_out(one) else (),
             advice="Ask whoever changed it, by telephone. Unless somebody answers for it, set it "
             f"back: {POLICY_PAGE}.",
         )
 
 
-def list_exemptions(policy: Configuration) -> Iterator[Trait]:
-    """Everybody and everything that a policy leaves out."""
+def list_lockouts(policy: Configuration) -> Iterator[Trait]:
+    """What shuts administrators out of their own tenant: Microsoft warns of such a policy
+    (Microsoft Learn: Conditional Access, plan a deployment).
+    """
+    if locks_out(policy):
+        text = "lets in nobody but those whom it leaves out"
+        if not counts_for_all(policy, f"{USERS}.includeUsers"):
+            text = "lets in no administrator but those whom it leaves out"
+        yield Trait(LOCKS_OUT, text, Severity.HIGH)
+
+
+def locks_out(policy: Configuration) -> bool:
+    """Whether a policy blocks everybody, or those who administer, from every application, wherever
+    and however they sign in.
+    """
+    roles = frozenset(map(str.casefold, list_entries(policy.values, f"{USERS}.includeRoles")))
+    outside = ("locations.excludeLocations", "platforms.excludePlatforms")
+    return (
+        blocks(get_grants(policy))
+        and (counts_for_all(policy, f"{USERS}.includeUsers") or bool(roles & BECOMING_ROLES))
+        and counts_for_all(policy, EVERY_APPLICATION)
+        and not any(list_cases(policy, path) for path, _ in CONDITIONS)
+        and not any(list_entries(policy.values, f"conditions.{path}") for path in outside)
+        and not any(list_conditions(policy))
+    )
+
+
+def list_exemptions(policy: Configuration, names: Mapping[str, str]) -> Iterator[Trait]:
+    """Everybody and everything that a policy leaves out, by name where it is known."""
     for path, noun, severity in EXCLUDED:
         for entry in list_entries(policy.values, path):
-            text = f"leaves out the {noun} {quote_text(entry, MAX_NAME_LENGTH)}"
+            name = GRAVE_ROLES.get(entry) or names.get(entry.casefold()) or entry
+            text = f"leaves out the {noun} {quote_text(name, MAX_NAME_LENGTH)}"
             yield Trait(build_token(f"without {noun}", entry), text, severity)
     guests = find_property(policy.values, f"{USERS}.excludeGuestsOrExternalUsers")[1]
     if isinstance(guests, Mapping):
@@ -152,8 +197,22 @@ def list_ways(grants: Mapping[str, object]) -> list[str]:
     names = ("builtInControls", "termsOfUse", "customAuthenticationFactors")
     ways = [way for name in names for way in get_texts(grants, name)]
     if isinstance(strength := grants.get("authenticationStrength"), Mapping):
-        ways.append(f"strength {get_text(strength, 'id')}")
+        ways.append(f"{STRENGTH}{get_text(strength, 'id')}")
     return ways
+
+
+def name_way(way: str, strength: str = "") -> str:
+    """One of the things that a policy asks, as people know it: a strength by its name."""
+    if not way.startswith(STRENGTH):
+        return quote_text(way, MAX_NAME_LENGTH)
+    identity = way.removeprefix(STRENGTH)
+    name = STRENGTHS.get(identity) or strength or identity
+    return f"the strength {quote_text(name, MAX_NAME_LENGTH)}"
+
+
+def blocks(grants: Mapping[str, object]) -> bool:
+    """Whether a policy lets nobody in, whatever they have."""
+    return BLOCK in map(str.casefold, get_texts(grants, "builtInControls"))
 
 
 def asks_for_all(grants: Mapping[str, object]) -> bool:
@@ -166,12 +225,13 @@ def list_alternatives(policy: Configuration) -> Iterator[Trait]:
     what was asked; of several, fewer are no news.
     """
     grants = get_grants(policy)
-    ways = list_ways(grants)
+    ways = [] if blocks(grants) else list_ways(grants)
     is_only = len(ways) == 1
     for way in ways if is_only or not asks_for_all(grants) else ():
-        text = f"is {'' if is_only else 'also '}met by {quote_text(way, MAX_NAME_LENGTH)}"
+        shown = name_way(way, get_text(grants, "authenticationStrength.displayName"))
+        text = f"is {'' if is_only else 'also '}met by {shown}"
         # Microsoft's advice is to ask for a strength in place of the control.
-        within = ("or mfa",) if way.startswith("strength ") else ()
+        within = ("or mfa",) if way.startswith(STRENGTH) else ()
         after = ASKS if is_only else ""
         yield Trait(build_token("or", way), text, Severity.HIGH, within, after)
 
@@ -253,7 +313,9 @@ def list_whole_kinds(policy: Configuration) -> Iterator[str]:
     nothing that it is asked together with others.
     """
     grants = get_grants(policy)
-    if len(list_ways(grants)) <= 1:
+    if blocks(grants):
+        yield from (TOGETHER, "control ")
+    elif len(list_ways(grants)) <= 1:
         yield TOGETHER
     elif not asks_for_all(grants):
         yield "control "
@@ -299,7 +361,7 @@ def list_controls(policy: Configuration) -> Iterator[str]:
         if isinstance(strength := grants.get("authenticationStrength"), Mapping):
             # Microsoft's advice is to ask for a strength in place of the control.
             yield build_token("control", "mfa")
-            yield build_token("control", f"strength {get_text(strength, 'id')}")
+            yield build_token("control", f"{STRENGTH}{get_text(strength, 'id')}")
     if asks_for_all(grants) and len(ways) > 1:
         yield TOGETHER
     yield from list_inclusions(policy)
@@ -328,22 +390,40 @@ def describe_policy_loss(kind: str, entry: str) -> str:
             return f"no longer counts for the {noun} {shown}"
     shown = quote_text(entry)
     texts = {
-        "control": f"no longer asks for {shown}",
+        "control": "lets people in whom it blocked"
+        if entry == BLOCK
+        else f"no longer asks for {name_way(entry)}",
         "every": f"no longer counts for every {shown}",
         "any": f"only counts under a condition ({shown})",
     }
     return texts.get(kind, "no longer asks for all of its controls together")
 
 
+def set_state(identity: str, text: str, state: str) -> Step:
+    """What switches a policy on or off."""
+    path = ("identity", "conditionalAccess", "policies", identity)
+    return make_graph_step(text, build_graph_request("PATCH", f"{{ state = '{state}' }}", *path))
+
+
+def switch_off_lockout(identity: str) -> Step:
+    """What lets administrators in again: it takes an account that the policy leaves out."""
+    text = (
+        "Unless somebody answers for it: switch the policy off, with an emergency account if it "
+        "shuts you out."
+    )
+    return set_state(identity, text, "disabled")
+
+
 def restore_policy(identity: str, tokens: Sequence[str]) -> tuple[Step, ...]:
-    """What has a policy enforced again. Its conditions are lists set whole, by a person."""
+    """What has a policy enforced again, or lets administrators in. Its conditions are lists set
+    whole, by a person.
+    """
+    if LOCKS_OUT in tokens:
+        return (switch_off_lockout(identity),)
     if IN_FORCE not in tokens:
         return ()
-    path = ("identity", "conditionalAccess", "policies", identity)
-    enforce = make_graph_step(
-        "Unless somebody answers for it: enforce the policy again.",
-        build_graph_request("PATCH", "{ state = 'enabled' }", *path),
-    )
+    text = "Unless somebody answers for it: enforce the policy again."
+    enforce = set_state(identity, text, "enabled")
     return (enforce, *([Step(f"Set back the rest: {POLICY_PAGE}.")] if len(tokens) > 1 else []))
 
 
@@ -419,13 +499,15 @@ POLICIES = WatchedCollection(
     noun="Conditional Access policy",
     plural="Conditional Access policies",
     needs=(POLICY,),
+    uses=(LEFT_OUT_NAME,),
     describe=describe_policy,
     explain_loss=explain_policy_loss,
     restore=restore_policy,
     advice="Ask whoever changed it, by telephone.",
     techniques=("T1556.009",),
     reference="Microsoft Graph v1.0: /identity/conditionalAccess/policies",
-    harmless="a policy that only reports or is new, whatever asks for more, and who was left out "
+    harmless="a policy that only reports, a new one that blocks no administrator from everything, "
+    "whatever asks for more, and who was left out "
     "at the first look, such as emergency accounts",
     departure=Severity.HIGH,
     departure_text="nothing asks what it asked",

@@ -1,6 +1,6 @@
 """Settings of a fake tenant."""
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 
 from core.microsoft365.configuration_sources import (
@@ -53,6 +53,10 @@ class FakeConfigurationReader:
             if place == name and one in ids
         ]
         return replace(read, failures=(*read.failures, *refused), scope=frozenset(ids))
+
+    async def read_account_names(self, ids: Sequence[str]) -> Mapping[str, str]:
+        found = (one for one in self.tenant.configurations if one.source == "directory-user")
+        return {one.id: one.name for one in found if one.id in ids}
 
     async def read_groups(self, ids: Sequence[str]) -> Reading[Configuration]:
         found = [

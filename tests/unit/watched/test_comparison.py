@@ -94,12 +94,14 @@ def test_a_new_item_is_told_by_the_gravest_about_it(item: WatchedItem, is_told: 
     assert all(one.is_new and one.since[""] == "2026-11-02 06:00 UTC" for one in memory.found.news)
 
 
-def test_a_new_item_that_can_only_protect_is_never_told() -> None:
+def test_a_new_item_that_can_only_protect_is_not_told_unless_its_arrival_is_grave() -> None:
     memory = Memory(replace(DOORS, only_protects=True))
     memory.look(door())
-    assert memory.look(door(), door("d2", OPEN, arrival=Severity.HIGH)) == ()
+    assert memory.look(door(), door("d2", OPEN)) == ()
     (news,) = memory.look(door(), door("d2", OPEN, GRAVE))
     assert (news.is_new, news.added) == (False, (GRAVE,))
+    (news,) = memory.look(door(), door("d3", OPEN, arrival=Severity.HIGH))
+    assert (news.is_new, news.added) == (True, (OPEN,))
 
 
 @pytest.mark.parametrize(

@@ -5,13 +5,14 @@ from typing import Any
 
 import pytest
 
-from core.microsoft365.configuration_sources import EXCLUDED_GROUP, ROLE_HOLDER
+from core.microsoft365.configuration_sources import EXCLUDED_GROUP, LEFT_OUT_NAME, ROLE_HOLDER
 from core.model.guards import Permission
 from core.tenant.configuration import Configuration
 from core.tenant.directory import RoleHolder
 from core.tenant.readings import ReadFailure, Reading
 from core.tenant.sources import ROLE_HOLDERS
 from core.watched.derived import (
+    LOCATION,
     POLICY,
     convert_holders,
     is_in_force,
@@ -86,6 +87,22 @@ async def test_what_was_not_read_of_the_policies_is_unread_of_their_groups(
     assert found.keys() == {EXCLUDED_GROUP}
     assert found[EXCLUDED_GROUP].items == (GROUP,)
     assert found[EXCLUDED_GROUP].failures == failures
+
+
+async def test_what_policies_know_by_an_id_has_its_name_and_nothing_is_missing_without() -> None:
+    office = Configuration("named-location", "L1", "Office", {})
+    tenant = FakeTenant(configurations=[GROUP, Configuration("directory-user", "u1", "ann@x", {})])
+    odd = Configuration(POLICY, "p", "Odd", {"state": "enabled", "conditions": {"users": "All"}})
+    policies = policy("enabled", excludeUsers=["U1", "gone"], excludeGroups=["g1"]), odd
+    read = {POLICY: Reading(policies), LOCATION: Reading((office,))}
+    found = await read_derived(tenant, (EXCLUDED_GROUP, LEFT_OUT_NAME), read)
+    named = found[LEFT_OUT_NAME]
+    assert {one.id: one.name for one in named.items} == {
+        "g1": "Board",
+        "l1": "Office",
+        "u1": "ann@x",
+    }
+    assert (named.failures, named.complete) == ((), True)
 
 
 async def test_only_what_is_asked_for_is_read() -> None:

@@ -1,4 +1,6 @@
-"""Groups that Conditional Access leaves out, read over HTTP: who is in them, and who fills them."""
+"""Whom Conditional Access leaves out: groups with those in them and those who fill them, and what
+accounts are called.
+"""
 
 from typing import Any
 
@@ -49,3 +51,19 @@ async def test_a_group_of_which_graph_knows_no_owners_is_read_without_them(
     if is_read:
         (group,) = reading.items
         assert (list_ids(group, "members"), list_ids(group, "owners")) == ([INNER, person(1)], [])
+
+
+async def test_accounts_are_named_as_far_as_they_can_be_read() -> None:
+    gone = person(9)
+    async with connect_directly(build_scene(graph=GRAPH)) as to:
+        read = to.tenant.configuration.read_account_names
+        assert await read([person(1), gone, "guestsorexternalusers"]) == {
+            person(1): "p1@contoso.example"
+        }
+        assert await read([]) == {}
+    faults = [{"match": "/users/", "kind": "error", "status": 403, "inner": True}]
+    async with connect_directly(build_scene(graph=GRAPH, faults=faults), attempts=1) as to:
+        assert await to.tenant.configuration.read_account_names([person(1)]) == {}
+    faults = [{"match": "batch", "kind": "error", "status": 503}]
+    async with connect_directly(build_scene(graph=GRAPH, faults=faults), attempts=1) as to:
+        assert await to.tenant.configuration.read_account_names([person(1)]) == {}

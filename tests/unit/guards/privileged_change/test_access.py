@@ -13,6 +13,7 @@ from core.guards.privileged_change.access import (
     TRUSTED,
     explain_location_loss,
     explain_policy_loss,
+    list_alternatives,
     list_cases,
     list_conditions,
     list_session_controls,
@@ -113,6 +114,13 @@ def test_what_is_no_list_of_cases_is_one_case_and_the_same_in_every_version() ->
         ("session ofTomorrow", "asks less of a session", Severity.MEDIUM),
         ("control mfa", "no longer asks for mfa", Severity.HIGH),
         ("control user of mine", "no longer asks for user of mine", Severity.HIGH),
+        ("control block", "lets people in whom it blocked", Severity.HIGH),
+        ("control strength s1", "no longer asks for the strength s1", Severity.HIGH),
+        (
+            "control strength 00000000-0000-0000-0000-000000000004",
+            "no longer asks for the strength Phishing-resistant MFA",
+            Severity.HIGH,
+        ),
         ("for user u1", "no longer counts for the user u1", Severity.HIGH),
         ("at risk of a user high", "no longer counts for the risk of a user high", Severity.HIGH),
         ("every user", "no longer counts for every user", Severity.HIGH),
@@ -123,6 +131,28 @@ def test_what_is_no_list_of_cases_is_one_case_and_the_same_in_every_version() ->
 )
 def test_what_it_means_that_a_policy_asks_less(token: str, text: str, severity: Severity) -> None:
     assert explain_policy_loss(token) == Trait(token, text, severity)
+
+
+@pytest.mark.parametrize(
+    ("strength", "shown"),
+    [
+        ({"id": "s1", "displayName": "Our\u202e"}, "is also met by the strength Our\\u202e"),
+        ({"id": "s1"}, "is also met by the strength s1"),
+        # What Microsoft builds in has one name, whatever is printed beside it.
+        (
+            {"id": "00000000-0000-0000-0000-000000000002", "displayName": "Phishing-resistant MFA"},
+            "is also met by the strength Multifactor authentication",
+        ),
+    ],
+)
+def test_a_strength_is_shown_by_its_name_and_known_by_its_id(
+    strength: Mapping[str, str], shown: str
+) -> None:
+    controls = {"builtInControls": ["compliantDevice"], "authenticationStrength": strength}
+    values = {"state": ON, "grantControls": {"operator": "OR", **controls}}
+    asking = Configuration("conditional-access-policy", "p1", "Policy", values)
+    *_, told = list_alternatives(asking)
+    assert (told.token, told.text) == (f"or strength {strength['id']}", shown)
 
 
 def test_what_it_means_that_a_location_is_smaller() -> None:

@@ -94,7 +94,15 @@ def hourly(hours: int) -> dict[str, object]:
     return {"isEnabled": True, "type": "hours", "value": hours, "frequencyInterval": "timeBased"}
 
 
+def block(apps: str = "All", state: str = "enabled", **conditions: Any) -> Any:
+    """A policy that lets nobody into every application."""
+    found = ask(state=state, controls=("block",), **conditions.pop("users", {}))
+    found["conditions"] |= {"applications": {"includeApplications": [apps]}, **conditions}
+    return found
+
+
 POLICY = "high: The Conditional Access policy Policy"
+LOCKED_OUT = f"{POLICY} is new: it lets in nobody but those whom it leaves out"
 CHOICE = ("mfa", "compliantDevice")
 KEPT_CONTROLS = ("keeps control mfa", "keeps control compliantdevice")
 LAXER = "medium: The Conditional Access policy Policy"
@@ -201,6 +209,35 @@ async def tell(
         (keep(), keep(continuousAccessEvaluation={"mode": "disabled"}), "high"),
         (keep(secureSignInSession={"isEnabled": True}), keep(), f"{LAXER} no longer binds"),
         (keep(signInFrequency=None), keep(), ""),
+        # Whoever blocks asks more than anything else; what it let in before is no loss.
+        (ask(), block("Office365"), ""),
+        (demand(*CHOICE), block("Office365"), ""),
+        (ask(controls=CHOICE), block("Office365"), ""),
+        (block("a1"), aim("a1"), f"{POLICY} is met by mfa; lets people in whom it blocked."),
+        # A policy that shuts administrators out.
+        (None, block(), f"{LOCKED_OUT}."),
+        (None, block(users={"excludeUsers": ["u1"]}), f"{LOCKED_OUT}; leaves out the user u1."),
+        (
+            None,
+            block(users={"includeUsers": [], "includeRoles": [GLOBAL_ADMINISTRATOR.upper()]}),
+            f"{POLICY} is new: it lets in no administrator but those whom it leaves out.",
+        ),
+        (ask(), block(), f"{POLICY} lets in nobody but those whom it leaves out."),
+        (
+            block(state="disabled"),
+            block(),
+            f"{POLICY} lets in nobody but those whom it leaves out.",
+        ),
+        (block(), block(), ""),
+        # It blocks some only, somewhere, or nothing yet.
+        (None, block(state="enabledForReportingButNotEnforced"), ""),
+        (None, block("Office365"), ""),
+        (None, block(users={"includeUsers": ["u1"]}), ""),
+        (None, block(users={"includeUsers": [], "includeRoles": [MESSAGE_CENTER_READER]}), ""),
+        (None, block(clientAppTypes=["exchangeActiveSync", "other"]), ""),
+        (None, block(locations={"includeLocations": ["All"], "excludeLocations": ["l1"]}), ""),
+        (None, block(platforms={"includePlatforms": ["all"], "excludePlatforms": ["iOS"]}), ""),
+        (None, block(devices={"deviceFilter": {"mode": "exclude", "rule": "x"}}), ""),
     ],
 )
 async def test_a_policy_is_told_when_it_asks_less_or_leaves_out_more(
@@ -239,6 +276,47 @@ async def test_what_the_release_before_remembered_of_controls_is_no_loss(
             looks.known[key] = replace(row, traits={**kept, **before})
     for _ in range(3):
         assert await looks.look(rows) == []
+
+
+async def test_whom_a_policy_leaves_out_is_named_and_known_by_id() -> None:
+    looks = Looks(COLLECTIONS["conditional-access-policy"])
+    ann = Configuration("directory-user", "u1", "ann@contoso.com", {})
+
+    def rows(**users: Any) -> list[Configuration]:
+        return [Configuration("conditional-access-policy", "p1", "Policy", ask(**users))]
+
+    left_out = {
+        "excludeUsers": ["U1", "gone", "GuestsOrExternalUsers"],
+        "excludeGroups": ["g1"],
+        "excludeRoles": [GLOBAL_ADMINISTRATOR],
+    }
+    await looks.look(rows())
+    (found,) = await looks.look([*rows(**left_out), ann])
+    said = [fact.text.partition(" (since")[0] for fact in found.facts if not fact.label]
+    assert said == [
+        "it leaves out the user ann@contoso.com",
+        "it leaves out the user gone",
+        "it leaves out the user GuestsOrExternalUsers",
+        "it leaves out the group g1",
+        "it leaves out the role Global Administrator",
+    ]
+    # Known by their ids: the same people by other names, or by none, are no news.
+    renamed = replace(ann, name="ann.new@contoso.com")
+    (again,) = await looks.look([*rows(**left_out), renamed])
+    assert again.reaches == found.reaches
+
+
+async def test_a_policy_that_shuts_administrators_out_is_switched_off() -> None:
+    step = (
+        "Invoke-MgGraphRequest -Method PATCH -Uri 'v1.0/identity/conditionalAccess/policies/p1' "
+        "-Body (@{ state = 'disabled' } | ConvertTo-Json -Depth 5)"
+    )
+    for first in ([], [Configuration("conditional-access-policy", "p1", "Policy", ask())]):
+        looks = Looks(COLLECTIONS["conditional-access-policy"])
+        await looks.look(first)
+        blocking = Configuration("conditional-access-policy", "p1", "Policy", block())
+        (found,) = await looks.look([blocking])
+        assert step in [one.command for one in found.steps]
 
 
 async def test_a_policy_that_is_switched_off_is_told_as_that_alone() -> None:
