@@ -209,6 +209,20 @@ def look_around(whose: str, *names: str) -> Step:
     return Step(text, f"exo cases --about '{word}'", Shell.EXO)
 
 
+def ask_actor(whom: str, *names: str) -> Step:
+    """Ask whoever did it by a record, before anything else; their account may be the one in other
+    hands.
+    """
+    text = (
+        f"A record says that {whom} did it: ask them first, by telephone. If they know nothing of "
+        "it, secure that account before any other"
+    )
+    word = next((name for name in names if PLAIN_WORD.fullmatch(name)), "")
+    if not word:
+        return Step(f"{text}.")
+    return Step(f"{text}, and look at its other cases.", f"exo cases --about '{word}'", Shell.EXO)
+
+
 def find_actor(what: str, *operations: str) -> Step:
     """Find out who did something, in the unified audit log."""
     return Step(

@@ -1,10 +1,11 @@
 """What an operator does about a case, step by step, as every surface shows it. Pure.
 
 Where accounts may be contained, that comes first: it saves the evidence itself, and is the one step
-that stops an intruder at once. Who did it is known only once a record tells of it.
+that stops an intruder at once. Who did it is known only once a record tells of it: somebody other
+than the one it was done to is asked first, since theirs may be the account that is in other hands.
 """
 
-from core.microsoft365.remedies import contain, look_around
+from core.microsoft365.remedies import ask_actor, contain
 from core.model.cases import Case
 from core.model.findings import Step
 from core.status.cause_texts import describe_actor
@@ -19,17 +20,20 @@ def list_steps(case: Case, *, may_contain: bool) -> tuple[Step, ...]:
     if not case.steps or (case.closed_at and not case.is_one_off):
         return ()
     first = (contain(case.held_account),) if may_contain and case.held_account else ()
-    return (*first, *case.steps, *list_actor_steps(case))
+    return (*first, *list_actor_steps(case), *case.steps)
 
 
 def list_actor_steps(case: Case) -> tuple[Step, ...]:
-    """Look at the other cases of whoever did it, if it is somebody else than it was done to."""
+    """Ask whoever did it, if a record tells of a person other than the one it was done to."""
     cause = case.cause
     if cause is None or cause.actor.kind is not ActorKind.PERSON:
         return ()
-    if cause.actor.id in ("", case.object_id, case.held_account):
+    actor = cause.actor
+    known = {one.casefold() for one in (case.object_id, case.held_account, case.subject)}
+    names = {one.casefold() for one in (actor.id, actor.name) if one}
+    if not names or names & known:
         return ()
-    return (look_around(describe_actor(cause.actor), cause.actor.id),)
+    return (ask_actor(describe_actor(actor), actor.id, actor.name),)
 
 
 def list_short_steps(steps: tuple[Step, ...]) -> tuple[Step, ...]:
