@@ -6,6 +6,7 @@ from collections.abc import Generator
 from pathlib import Path
 
 import pytest
+from _pytest.runner import runtestprotocol
 
 from sandbox.functions_host.azurite import Azurite
 from tests.support.shared_azurite import (
@@ -50,6 +51,9 @@ LONG_FILES = (
     "docs/test_new_guard.py",
 )
 
+# What took less is not among the slowest that pytest lists (--durations), in seconds.
+SHOWN_DURATION = 0.005
+
 
 def pytest_configure(config: pytest.Config) -> None:
     """Has one Azurite for all processes: each would need seconds to start its own."""
@@ -85,6 +89,20 @@ def pytest_collection_finish() -> None:
     """
     gc.freeze()
     gc.set_threshold(50_000, 20, 100)
+
+
+def pytest_runtest_protocol(item: pytest.Item, nextitem: pytest.Item | None) -> bool | None:
+    """Runs a test and, in a process of xdist's, sends on what somebody reads, and nothing else.
+
+    By itself each test is six messages: that it starts and is over, and how it was set up, ran and
+    was torn down. With --maxfail pytest must know at once that a test failed.
+    """
+    if not hasattr(item.config, "workerinput") or item.config.getoption("maxfail"):
+        return None
+    for report in runtestprotocol(item, log=False, nextitem=nextitem):
+        if report.when == "call" or not report.passed or report.duration > SHOWN_DURATION:
+            item.ihook.pytest_runtest_logreport(report=report)
+    return True
 
 
 @pytest.fixture(scope="session")
