@@ -1,10 +1,8 @@
 """The Tenant port: objects of the organization's configuration, read by source, set by property."""
 
-from collections.abc import AsyncIterator
 from typing import Any
 
 import pytest
-import pytest_asyncio
 
 from core.errors import Forbidden, NotFound, Rejected, Unavailable
 from core.microsoft365.configuration_sources import (
@@ -72,64 +70,40 @@ async def shown(tenant: Tenant, source: str, name: str) -> dict[str, object]:
 # Reading ----------------------------------------------------------------------------------------
 
 
-@pytest_asyncio.fixture(scope="module", loop_scope="module", params=OPENERS)
-async def ordinary(request: pytest.FixtureRequest) -> AsyncIterator[Tenant]:
-    """A tenant on each implementation of the port, for all tests that only read."""
-    async with OPENERS[request.param](build_scene()) as to:
-        yield to.tenant
-
-
-@pytest_asyncio.fixture(scope="module", loop_scope="module")
-async def both() -> AsyncIterator[tuple[Tenant, Tenant]]:
-    """The same tenant in memory and on the sandbox, for all tests that only read."""
+async def test_both_tenants_show_the_same_of_every_source() -> None:
     async with open_fake(build_scene()) as fake, open_sandbox(build_scene()) as real:
-        yield fake.tenant, real.tenant
+        for source in CONFIGURATION_SOURCES:
+            found = await real.tenant.configuration.read_configuration(source)
+            assert await fake.tenant.configuration.read_configuration(source) == found
+            assert found.sources == {get_configuration_source_name(source)}
+            assert found.failures == (), source
+            assert found.population == len(found.items), source
+            keys = {key for one in found.items for key in one.values}
+            assert not [key for key in keys if key.startswith("@")], source
 
 
-@pytest_asyncio.fixture(scope="module", loop_scope="module")
-async def neglected() -> AsyncIterator[Tenant]:
-    """A tenant that has something of everything, for all tests that only read."""
+async def test_objects_of_a_source_can_be_named_again(open_tenant: OpenTenant) -> None:
+    async with open_tenant(build_scene()) as to:
+        for source, asked in CONFIGURATION_SOURCES.items():
+            if asked.identity_property:
+                found = (await to.tenant.configuration.read_configuration(source)).items
+                assert all(one.id for one in found), source
+                assert len({one.id for one in found}) == len(found), source
+
+
+async def test_an_object_is_shown_alone_as_it_is_listed() -> None:
     async with open_sandbox(build_neglected_scene()) as to:
-        yield to.tenant
-
-
-@pytest.mark.asyncio(loop_scope="module")
-@pytest.mark.parametrize("source", CONFIGURATION_SOURCES)
-async def test_both_tenants_show_the_same_of_every_source(
-    both: tuple[Tenant, Tenant], source: str
-) -> None:
-    fake, real = both
-    found = await real.configuration.read_configuration(source)
-    assert await fake.configuration.read_configuration(source) == found
-    assert found.sources == {get_configuration_source_name(source)}
-    assert found.failures == ()
-    assert found.population == len(found.items)
-    assert not [key for one in found.items for key in one.values if key.startswith("@")]
-
-
-@pytest.mark.asyncio(loop_scope="module")
-@pytest.mark.parametrize(
-    "source", [name for name, one in CONFIGURATION_SOURCES.items() if one.identity_property]
-)
-async def test_objects_of_a_source_can_be_named_again(ordinary: Tenant, source: str) -> None:
-    found = (await ordinary.configuration.read_configuration(source)).items
-    assert all(one.id for one in found)
-    assert len({one.id for one in found}) == len(found)
-
-
-@pytest.mark.asyncio(loop_scope="module")
-@pytest.mark.parametrize(
-    "source", [name for name, one in CONFIGURATION_SOURCES.items() if one.has_single_objects]
-)
-async def test_an_object_is_shown_alone_as_it_is_listed(neglected: Tenant, source: str) -> None:
-    reader = neglected.configuration
-    listed = (await reader.read_configuration(source)).items
-    found_by = CONFIGURATION_SOURCES[source].found_by
-    keys = {str(one.values[found_by]) if found_by else one.id for one in listed}
-    found = await reader.read_objects(source, [*keys, NOBODY])
-    assert found.failures == ()
-    assert sorted(found.items, key=lambda one: one.id) == sorted(listed, key=lambda one: one.id)
-    assert found.covers({get_configuration_source_name(source)}, NOBODY)
+        reader = to.tenant.configuration
+        for source, asked in CONFIGURATION_SOURCES.items():
+            if not asked.has_single_objects:
+                continue
+            listed = (await reader.read_configuration(source)).items
+            keys = {str(one.values[asked.found_by]) if asked.found_by else one.id for one in listed}
+            found = await reader.read_objects(source, [*keys, NOBODY])
+            assert found.failures == (), source
+            assert {one.id: one for one in found.items} == {one.id: one for one in listed}, source
+            assert len(found.items) == len(listed), source
+            assert found.covers({get_configuration_source_name(source)}, NOBODY), source
 
 
 async def test_a_guid_finds_what_is_known_by_another_name(open_tenant: OpenTenant) -> None:
@@ -249,25 +223,15 @@ async def test_a_tool_that_does_not_say_leaves_the_list_unread() -> None:
         assert "appRoleAssignmentRequired" in miss.reason
 
 
-@pytest_asyncio.fixture(scope="module", loop_scope="module")
-async def closed() -> AsyncIterator[Tenant]:
-    """A tenant whose configuration the app may not read."""
+async def test_a_source_the_app_may_not_read_names_its_permission() -> None:
     other = {"graph": ["MailboxSettings.Read"], "exchange": ["Get-InboxRule"]}
     async with open_sandbox(build_scene(grants=other)) as to:
-        yield to.tenant
-
-
-@pytest.mark.asyncio(loop_scope="module")
-@pytest.mark.parametrize("source", CONFIGURATION_SOURCES)
-async def test_a_source_the_app_may_not_read_names_its_permission(
-    closed: Tenant, source: str
-) -> None:
-    asked = CONFIGURATION_SOURCES[source]
-    found = await closed.configuration.read_configuration(source)
-    miss = found.find_source_failure(get_configuration_source_name(source))
-    assert miss
-    assert asked.permission in miss.permission
-    assert found.items == ()
+        for source, asked in CONFIGURATION_SOURCES.items():
+            found = await to.tenant.configuration.read_configuration(source)
+            miss = found.find_source_failure(get_configuration_source_name(source))
+            assert miss, source
+            assert asked.permission in miss.permission, source
+            assert found.items == (), source
 
 
 # Sources are read alike if these are the same of them.

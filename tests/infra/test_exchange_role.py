@@ -198,10 +198,10 @@ def test_what_may_be_written_is_what_the_catalog_names_parameter_by_parameter() 
     assert all(writes.values())
 
 
-@pytest.mark.parametrize("row", table_of_the_script()["entries"], ids=lambda row: row["cmdlet"])
-def test_exchange_online_has_the_cmdlet_with_these_parameters(row: Mapping[str, Any]) -> None:
-    assert set(row["parameters"]) <= set(EXCHANGE[row["cmdlet"]])
-    assert row["writes"] is not row["cmdlet"].startswith("Get-")
+def test_exchange_online_has_the_cmdlets_with_these_parameters() -> None:
+    for row in table_of_the_script()["entries"]:
+        assert set(row["parameters"]) <= set(EXCHANGE[row["cmdlet"]]), row["cmdlet"]
+        assert row["writes"] is not row["cmdlet"].startswith("Get-"), row["cmdlet"]
 
 
 def test_names_of_roles_fit_into_what_exchange_takes() -> None:

@@ -54,20 +54,19 @@ def everything(*, but: str = "") -> GrantedPermissions:
     return GrantedPermissions(frozenset(roles - {but, *wider}), frozenset(cmdlets - {but}))
 
 
-@pytest.mark.parametrize("permission", EVERY, ids=lambda permission: permission.name)
-def test_every_permission_has_its_risk_and_the_command_that_grants_it(
-    permission: Permission,
-) -> None:
-    assert len(describe_risk(permission)) > 10
-    assert permission.reason
-    assert "<CLIENT_ID>" in build_grant_command(permission)
-    if permission.service is Service.EXCHANGE:
-        assert build_grant_command(permission).startswith("pwsh infra/exchange-role.ps1 -AppId <")
-        assert build_grant_command(permission).endswith(" -ServicePrincipalObjectId <OBJECT_ID>")
-    if permission.service is Service.GRAPH:
-        assert GUID.fullmatch(APP_ROLES[permission.name].id)
-        assert APP_ROLES[permission.name].id in build_grant_command(permission)
-        assert f"--api {GRAPH_APP_ID} " in build_grant_command(permission)
+def test_every_permission_has_its_risk_and_the_command_that_grants_it() -> None:
+    for permission in EVERY:
+        name, command = permission.name, build_grant_command(permission)
+        assert len(describe_risk(permission)) > 10, name
+        assert permission.reason, name
+        assert "<CLIENT_ID>" in command, name
+        if permission.service is Service.EXCHANGE:
+            assert command.startswith("pwsh infra/exchange-role.ps1 -AppId <"), name
+            assert command.endswith(" -ServicePrincipalObjectId <OBJECT_ID>"), name
+        if permission.service is Service.GRAPH:
+            assert GUID.fullmatch(APP_ROLES[name].id), name
+            assert APP_ROLES[name].id in command, name
+            assert f"--api {GRAPH_APP_ID} " in command, name
 
 
 def test_no_permission_is_described_that_no_guard_needs() -> None:
