@@ -13,7 +13,12 @@ from core.model.activity import Act, ActivityCursor, PendingLook
 from core.model.audit_queries import AuditSearch, CauseWish
 from core.model.cases import Case, Exemption
 from core.model.changes import ChangeRecord
-from core.model.containment import AccountBundle, Containment, StoredBundles
+from core.model.containment import (
+    AccountBundle,
+    Containment,
+    StoredBundles,
+    StoredContainments,
+)
 from core.model.findings import Severity
 from core.model.outbox import ChannelFault, ChannelHealth, OutboxRow
 from core.model.requests import OperatorRequest
@@ -302,8 +307,8 @@ class Ledger(Protocol):
         """
         ...
 
-    async def load_containments(self) -> tuple[Containment, ...]:
-        """Every containment, newest first. Raises LedgerError for one that cannot be decoded."""
+    async def load_containments(self) -> StoredContainments:
+        """Every containment, and the ids of those that cannot be decoded."""
         ...
 
     async def load_bundle(self, bundle_id: str, edition: int = 0) -> AccountBundle | None:

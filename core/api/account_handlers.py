@@ -25,7 +25,7 @@ from core.engine.run import create_run_id
 from core.jobs.run_requests import RunMessage
 from core.json_document import to_json
 from core.keys import KEY_PATTERN, RUN_ID_PATTERN
-from core.model.containment import Containment
+from core.model.containment import Containment, StoredContainments
 from core.model.requests import OperatorRequest, RequestKind, RequestState
 from core.ports import CONTAINMENT_PARTITION
 from core.status.case_document import build_operator_request
@@ -196,19 +196,25 @@ async def get_account_request(context: RequestContext) -> HttpResponse:
 
 async def get_containments(context: RequestContext) -> HttpResponse:
     """The latest containments."""
-    containments = await context.ledger.load_containments()
-    return json_response(200, to_json(build_containment_list(containments)))
+    stored = await context.ledger.load_containments()
+    return json_response(200, to_json(build_containment_list(stored)))
 
 
 async def find_containment(context: RequestContext) -> Containment:
     """The containment that the address names. Raises BadRequest."""
     wanted = path_parameter(context, "containment", RUN_ID_PATTERN)
-    found = next(
-        (one for one in await context.ledger.load_containments() if one.id == wanted), None
-    )
+    stored = await context.ledger.load_containments()
+    found = next((one for one in stored.containments if one.id == wanted), None)
     if found is None:
-        raise BadRequest(404, "there is no such containment")
+        raise explain_missing_containment(stored, wanted)
     return found
+
+
+def explain_missing_containment(stored: StoredContainments, wanted: str) -> BadRequest:
+    """Why there is no containment to be shown of an id."""
+    if wanted in stored.unreadable_ids:
+        return BadRequest(409, "its row in the state table cannot be decoded, and stays as it is")
+    return BadRequest(404, "there is no such containment")
 
 
 async def get_containment_json(context: RequestContext) -> HttpResponse:

@@ -12,6 +12,7 @@ import re
 from collections.abc import Collection, Sequence
 from dataclasses import replace
 
+from core.api.account_handlers import explain_missing_containment
 from core.api.forms import create_token, with_token
 from core.api.openapi.document import ACCOUNT_PATTERN
 from core.api.read_handlers import html_response
@@ -52,7 +53,8 @@ async def find_account_target(
     if not options.is_on:
         raise BadRequest(409, "containment is off: set CONTAINMENT_MODE to alert or enforce")
     account = account.lower()
-    own = [one for one in await context.ledger.load_containments() if one.account_id == account]
+    stored = await context.ledger.load_containments()
+    own = [one for one in stored.containments if one.account_id == account]
     name = next((one.account_name for one in own if one.account_name), account)
     target = ActTarget(kind, "", "", account, name)
     if kind is RequestKind.CONTAIN:
@@ -108,15 +110,16 @@ async def get_containment_page(context: RequestContext) -> HttpResponse:
     from core.web import action_pages
 
     wanted = path_parameter(context, "containment", RUN_ID_PATTERN)
-    containments = await context.ledger.load_containments()
+    stored = await context.ledger.load_containments()
+    containments = stored.containments
     found = next(
         (one for one in containments if wanted in (one.id, one.order_id, one.undo_id)), None
     )
     tenant = context.settings.tenant_name
     if found is None:
         request = await context.ledger.get_request(CONTAINMENT_PARTITION, wanted)
-        if request is None or request.kind not in PAGE_KINDS:
-            raise BadRequest(404, "there is no such containment")
+        if wanted in stored.unreadable_ids or request is None or request.kind not in PAGE_KINDS:
+            raise explain_missing_containment(stored, wanted)
         plan = next((one.id for one in containments if one.plan_hash == request.plan != ""), "")
         page = action_pages.render_account_request_page(request, context.now, plan, tenant)
         return html_response(200, page)

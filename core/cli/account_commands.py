@@ -17,6 +17,7 @@ from core.cli.api_client import (
     EXIT_OK,
     EXIT_PROBLEM,
     EXIT_REFUSED,
+    EXIT_UNAVAILABLE,
     ApiClient,
     ApiUnavailable,
     UsageError,
@@ -269,7 +270,9 @@ async def list_containments(session: Session, client: ApiClient, as_json: AsJson
         session.print_output(f"{row['containment']}  {row['state']:<9} {name}, {when}")
     if more := document["total"] - len(document["containments"]):
         session.print_output(f"and {more} older ones")
-    return EXIT_OK
+    for one in document["unreadable"]:
+        session.print_note(f"{quote_text(str(one), 60)}: its row cannot be decoded")
+    return EXIT_UNAVAILABLE if document["unreadable"] else EXIT_OK
 
 
 async def show_impact(

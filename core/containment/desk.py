@@ -2,7 +2,7 @@
 
 import asyncio
 import logging
-from collections.abc import Awaitable, Callable, Coroutine, Iterable, Mapping
+from collections.abc import Awaitable, Callable, Collection, Coroutine, Iterable, Mapping
 from dataclasses import dataclass, field, replace
 from datetime import datetime, timedelta
 from typing import Any
@@ -25,6 +25,7 @@ from core.model.audit_queries import AuditSearch
 from core.model.containment import AccountBundle, Containment
 from core.model.outbox import OutboxRow
 from core.model.requests import OperatorRequest, RequestState
+from core.model.state import GuardState
 from core.ports import KEEP_ACTS, Claim, World
 from core.tenant.containing import DetailKind, TargetAccount
 
@@ -46,7 +47,22 @@ class Desk:
     requests: dict[str, OperatorRequest]
     serve_orders: Callable[["Desk"], Awaitable[None]]
     """Processes the orders that came meanwhile, where something slow is waited for."""
+    state: GuardState = field(default_factory=GuardState)
+    """What is remembered of the processing itself."""
+    unreadable_ids: tuple[str, ...] = ()
+    """The containments whose rows cannot be decoded. They stay as they are."""
     log_lines: list[str] = field(default_factory=list)
+
+    @property
+    def unreadable_text(self) -> str:
+        """That some containments cannot be decoded, as a clause; empty if all can."""
+        return describe_unreadable(self.unreadable_ids)
+
+    async def save_checks(self, checks: Mapping[str, datetime]) -> None:
+        """Save when something was done last, by its name, if that is news."""
+        if checks != self.state.checks_finished_at:
+            self.state = replace(self.state, checks_finished_at=checks)
+            await self.claim.save(state=self.state)
 
     async def save(
         self, *rows: Containment | OperatorRequest | AccountBundle | AuditSearch
@@ -63,6 +79,15 @@ class Desk:
                     self.log_lines.append(f"kept {row.kind} {row.id}, edition {row.edition}")
                 case AuditSearch():
                     pass
+
+
+def describe_unreadable(ids: Collection[str]) -> str:
+    """That some containments cannot be decoded, as a clause; empty if all can."""
+    if not ids:
+        return ""
+    if len(ids) == 1:
+        return "the row of one containment cannot be decoded, and may be about any account"
+    return f"the rows of {len(ids):,} containments cannot be decoded, and may be about any account"
 
 
 type TellContainments = Callable[[Desk, Mapping[str, OutboxRow]], Awaitable[None]]

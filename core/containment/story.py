@@ -80,9 +80,21 @@ async def process_containments(
         if claim is None:
             return "busy"
         snapshot = await claim.load()
-        containments = {one.id: one for one in await world.ledger.load_containments()}
+        stored = await world.ledger.load_containments()
+        containments = {one.id: one for one in stored.containments}
         requests = {one.id: one for one in snapshot.operator_requests}
-        desk = Desk(world, claim, options, judge, containments, requests, serve_orders)
+        desk = Desk(
+            world,
+            claim,
+            options,
+            judge,
+            containments,
+            requests,
+            serve_orders,
+            snapshot.state,
+            stored.unreadable_ids,
+        )
+        desk.log_lines += filter(None, [desk.unreadable_text])
         begun = [one for one in containments.values() if one.is_under_way]
         await go_on_with(desk, [one for one in begun if not one.blocked_at])
         await process_orders(desk)
@@ -248,9 +260,10 @@ async def make_plan(desk: Desk, request: OperatorRequest, rule: str = "") -> Con
 async def apply_rules(desk: Desk, snapshot: GuardSnapshot, evidence: RuleEvidence) -> None:
     """Contain the accounts that rules name, within the brake.
 
-    The first time that a rule is on, in alert mode and beyond the brake, the plan is shown instead.
+    The first time that a rule is on, in alert mode, beyond the brake, and while the record of
+    another containment cannot be decoded, the plan is shown instead.
     """
-    now, known = desk.world.now(), snapshot.state.checks_finished_at
+    now, known = desk.world.now(), desk.state.checks_finished_at
     since = {f"{RULE_SINCE}{rule}": rule for rule in desk.options.rules}
     tried = [rule for key, rule in since.items() if key in known]
     new = [rule for key, rule in since.items() if key not in known]
@@ -262,8 +275,7 @@ async def apply_rules(desk: Desk, snapshot: GuardSnapshot, evidence: RuleEvidenc
             await do_alone(desk, order.rule, apply_rule(desk, order, is_preview=is_preview))
     checks = {key: at for key, at in known.items() if not key.startswith(RULE_SINCE)}
     checks |= {key: known.get(key, now) for key in since}
-    if checks != known:
-        await desk.claim.save(state=replace(snapshot.state, checks_finished_at=checks))
+    await desk.save_checks(checks)
 
 
 async def apply_rule(desk: Desk, order: RuleOrder, *, is_preview: bool) -> None:
@@ -278,7 +290,8 @@ async def apply_rule(desk: Desk, order: RuleOrder, *, is_preview: bool) -> None:
         at=now,
     )
     plan = await make_plan(desk, request, order.rule)
-    held = explain_brake(desk.containments.values(), desk.options, now)
+    # Somebody may have brought the account back, and its record is among those.
+    held = explain_brake(desk.containments.values(), desk.options, now) or desk.unreadable_text
     if plan.refusal or is_preview or held or not desk.options.acts:
         why = held or ("the rule is new: its first plans are shown" if is_preview else "")
         remarks = (*plan.remarks, f"It was not carried out: {why}.") if why else plan.remarks
@@ -296,12 +309,17 @@ async def apply_rule(desk: Desk, order: RuleOrder, *, is_preview: bool) -> None:
     await carry_out(desk, started)
 
 
+def join_clauses(*clauses: str) -> str:
+    """Reasons as one, without those that are empty."""
+    return "; ".join(filter(None, clauses))
+
+
 async def process_uncontain(desk: Desk, request: OperatorRequest) -> None:
     """Take back what was done to an account, step by step."""
     if not any(one.undo_id == request.id for one in desk.containments.values()):
         decided = decide_release(request, desk.containments.values(), desk.options)
         if not decided.containments:
-            await refuse(desk, request, decided.refusal)
+            await refuse(desk, request, join_clauses(decided.refusal, desk.unreadable_text))
             return
         await desk.save(*decided.containments)
         for containment in decided.containments:

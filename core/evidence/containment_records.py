@@ -1,22 +1,28 @@
 """The records of contained accounts: the plan, each step and who asked. Pure."""
 
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterator
 
 from core.evidence.records import (
     EvidenceRecord,
     ExportHeader,
     format_record_time,
+    make_gap_record,
     make_record,
 )
-from core.model.containment import AccountBundle, Containment
+from core.model.containment import AccountBundle, Containment, StoredContainments
 from core.status.containment_document import build_step_document
 
 
 def list_containment_records(
-    header: ExportHeader, containments: Iterable[Containment]
+    header: ExportHeader, stored: StoredContainments
 ) -> Iterator[EvidenceRecord]:
-    """The containments that were planned, carried out or taken back in the period, oldest first."""
-    for one in sorted(containments, key=lambda one: (one.planned_at, one.id)):
+    """The containments that were planned, carried out or taken back in the period, oldest first,
+    and those of which nobody can say when.
+    """
+    for name in stored.unreadable_ids:
+        reason = f"the row contain|{name} cannot be decoded"
+        yield make_gap_record("containment", header.since, header.until, reason)
+    for one in sorted(stored.containments, key=lambda one: (one.planned_at, one.id)):
         times = (one.planned_at, one.started_at, one.ended_at, one.undone_at)
         if any(map(header.contains, times)):
             yield make_containment_record(one)

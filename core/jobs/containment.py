@@ -159,14 +159,16 @@ async def load_rule_evidence(world: World, configs: Sequence[GuardConfig]) -> Ru
 
 async def has_work(world: World) -> bool:
     """Whether a request about an account waits for its answer, a containment for its end, or what
-    became of one to be told.
+    became of one, or that nobody can decode it, to be told.
     """
     since = world.now() - OPEN_REQUESTS_PERIOD
     requests = await world.ledger.list_requests(CONTAINMENT_PARTITION, since)
     if any(one.state is RequestState.REQUESTED for one in requests):
         return True
-    containments = await world.ledger.load_containments()
-    return any(one.is_under_way or one.untold for one in containments)
+    stored = await world.ledger.load_containments()
+    return bool(stored.unreadable_ids) or any(
+        one.is_under_way or one.untold for one in stored.containments
+    )
 
 
 async def process_waiting_account_requests(world: World, settings: Settings) -> str:

@@ -157,6 +157,18 @@ class Containment:
 
 
 @dataclass(frozen=True, slots=True)
+class StoredContainments:
+    """Every containment on record, as far as it can be decoded."""
+
+    containments: tuple[Containment, ...] = ()
+    """Newest first."""
+    unreadable_ids: tuple[str, ...] = ()
+    """The ids, as their rows' keys have them, of those that cannot be decoded: each may be of any
+    account, and under way.
+    """
+
+
+@dataclass(frozen=True, slots=True)
 class AccountBundle:
     """What is known of one account at one time, kept as it was: one JSON text and its digest."""
 

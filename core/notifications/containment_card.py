@@ -19,7 +19,10 @@ from core.notifications.adaptive_card import (
     wrap_in_message,
 )
 from core.status.containment_texts import (
+    MAX_UNREADABLE,
     STEP_STATE_TEXTS,
+    UNREADABLE_ADVICE,
+    UNREADABLE_HEADLINE,
     describe_news,
     explain_stall,
     get_actor,
@@ -67,6 +70,24 @@ def build_containment_card(
     free_bytes = MAX_MESSAGE_BYTES - count_json_bytes(wrap_in_message(body, fallback, buttons))
     body += list_step_rows(containment, free_bytes - REMAINDER_BYTES)
     return wrap_in_message(body, fallback, buttons)
+
+
+def build_unreadable_card(told: Mapping[str, str]) -> Mapping[str, object]:
+    """The card about containments whose rows cannot be decoded: each by its id, with what is known
+    of it otherwise.
+    """
+    count = f"{len(told):,} of them" if len(told) > 1 else "one of them"
+    body: list[CardElement] = [
+        make_card_header("containment", UNREADABLE_HEADLINE, count, "attention"),
+        make_text_block(UNREADABLE_ADVICE),
+        make_fact_set(
+            [
+                (escape_markdown(name, MAX_NAME), escape_markdown(known, MAX_REASON))
+                for name, known in list(told.items())[:MAX_UNREADABLE]
+            ]
+        ),
+    ]
+    return wrap_in_message(body, f"Exoguard: {UNREADABLE_HEADLINE}")
 
 
 def build_plain_containment_card(containment: Containment, public_url: str) -> Mapping[str, object]:

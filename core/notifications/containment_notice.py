@@ -1,6 +1,6 @@
 """What channels besides Teams are told of a contained account. Pure."""
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from datetime import datetime
 
 from core.keys import PREFIX_LENGTH, hash_parts
@@ -8,7 +8,10 @@ from core.model.containment import STALLED, Containment, ContainmentStep
 from core.model.findings import Fact, Severity, Step
 from core.model.outbox import Notice, NoticeEvent
 from core.status.containment_texts import (
+    MAX_UNREADABLE,
     STEP_STATE_TEXTS,
+    UNREADABLE_ADVICE,
+    UNREADABLE_HEADLINE,
     describe_news,
     explain_stall,
     get_actor,
@@ -49,6 +52,28 @@ def build_containment_notice(containment: Containment, summary: str, now: dateti
         opened_at=containment.started_at,
         closed_at=containment.undone_at if is_over else None,
         containment=containment.id,
+    )
+
+
+def build_unreadable_notice(told: Mapping[str, str], now: datetime) -> Notice:
+    """What there is to tell of containments whose rows cannot be decoded: each by its id, with what
+    is known of it otherwise.
+    """
+    return Notice(
+        guard="containment",
+        guard_title="Containment",
+        case_key=f"{'0' * PREFIX_LENGTH}-contained-unreadable",
+        event=NoticeEvent.CONTAINED,
+        severity=Severity.HIGH,
+        summary=f"{UNREADABLE_HEADLINE}.",
+        at=now,
+        kind="containment",
+        advice=UNREADABLE_ADVICE,
+        facts=tuple(
+            Fact("row", quote_text(f"{name}: {known}", MAX_FACT))
+            for name, known in list(told.items())[:MAX_UNREADABLE]
+        ),
+        count=max(len(told), 1),
     )
 
 

@@ -1,6 +1,6 @@
 """The JSON documents of contained accounts. Pure."""
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
@@ -12,6 +12,7 @@ from core.model.containment import (
     ContainmentState,
     ContainmentStep,
     StepState,
+    StoredContainments,
 )
 from core.status.containment_texts import list_not_taken_back
 
@@ -77,6 +78,8 @@ class ContainmentListDocument:
 
     version: int
     total: Count
+    unreadable: tuple[str, ...]
+    """The ids of those whose rows cannot be decoded, as the rows' keys have them."""
     containments: tuple[ContainmentDocument, ...]
 
 
@@ -135,9 +138,12 @@ def build_containment_document(containment: Containment) -> ContainmentDocument:
     )
 
 
-def build_containment_list(containments: Iterable[Containment]) -> ContainmentListDocument:
+def build_containment_list(stored: StoredContainments) -> ContainmentListDocument:
     """The document of the latest containments."""
-    found = sorted(containments, key=lambda one: (one.planned_at, one.id), reverse=True)
+    found = sorted(stored.containments, key=lambda one: (one.planned_at, one.id), reverse=True)
     return ContainmentListDocument(
-        1, len(found), tuple(map(build_containment_document, found[:CONTAINMENTS_LIMIT]))
+        version=1,
+        total=len(found),
+        unreadable=stored.unreadable_ids[:CONTAINMENTS_LIMIT],
+        containments=tuple(map(build_containment_document, found[:CONTAINMENTS_LIMIT])),
     )

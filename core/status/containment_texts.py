@@ -37,6 +37,15 @@ OTHER_HEADLINES: Mapping[str, str] = {
     "enabled": "A contained account was enabled again",
     STALLED: "The containment of an account stands still",
 }
+UNREADABLE_HEADLINE = "The record of a containment cannot be decoded"
+UNREADABLE_ADVICE = (
+    "It stays as it is: nothing of it goes on and nothing is taken back, while all others go on. "
+    "Finish it by hand. Compare the deployed version with the one that wrote the row, and find out "
+    "who may write the state table. Until it can be decoded again, or is deleted, rules show plans "
+    "and contain nobody."
+)
+MAX_UNREADABLE = 10
+"""So many records that cannot be decoded are named."""
 STALL_ADVICE = (
     "Exoguard looks every few minutes whether it can go on. Until it does, do by hand what "
     "is not made yet: block the account's sign-in first."

@@ -20,10 +20,13 @@ from core.status.guard_status import (
     RequestView,
     list_recent_requests,
 )
+from core.tenant.quoting import quote_text
 
 # Enough runs to include the last complete scan of a guard that runs every quarter of an hour.
 MAX_RUNS = 120
 
+MAX_NAMED, MAX_ID_LENGTH = 5, 60
+"""Of containments that cannot be decoded."""
 GUARDLESS_TITLES: Mapping[str, str] = {
     CONTAINMENT_PARTITION: "Containment",
     CHANNEL_PARTITION: "Channels",
@@ -72,12 +75,19 @@ async def load_shared_rows(ledger: Ledger, now: datetime) -> SharedRows:
         ]
         return replace(rows, requests=tuple(found))
 
+    async def load_unreadable(rows: SharedRows) -> SharedRows:
+        ids = (await ledger.load_containments()).unreadable_ids
+        named = (f"containment {quote_text(one, MAX_ID_LENGTH)}" for one in ids[:MAX_NAMED])
+        more = [f"{len(ids) - MAX_NAMED:,} containments more"] if len(ids) > MAX_NAMED else []
+        return replace(rows, unread=(*rows.unread, *named, *more))
+
     rows = SharedRows()
     for what, load in (
         ("how the audit logs are read", load_cursors),
         ("how the channels answered", load_healths),
         ("how the tenant answered when it was probed", load_probe),
         ("what was asked for of accounts and channels", load_requests),
+        ("what became of contained accounts", load_unreadable),
     ):
         try:
             rows = await load(rows)

@@ -7,6 +7,7 @@ from datetime import timedelta
 import pytest
 import pytest_asyncio
 
+from core.adapters.table_storage.entities import build_containment_entity
 from core.model.audit_queries import AuditSearch, CauseWish, SearchState, WishedCase
 from core.model.containment import (
     AccountBundle,
@@ -15,6 +16,7 @@ from core.model.containment import (
     ContainmentStep,
     StepState,
     StoredBundles,
+    StoredContainments,
 )
 from core.model.requests import OperatorRequest, RequestKind, RequestState
 from core.ports import ACTIVITY_PARTITION, CHANNEL_PARTITION, CONTAINMENT_PARTITION, Ledger
@@ -65,9 +67,29 @@ async def test_a_containment_is_read_as_it_was_saved_the_newest_first(ledger: Le
         step = replace(PLAN.steps[0], state=StepState.DONE, before={"accountEnabled": True})
         done = replace(PLAN, state=ContainmentState.DONE, steps=(step,), blocked_at=START)
         await claim.save(done, BUNDLE)
-    assert await ledger.load_containments() == (newer, done)
+    assert await ledger.load_containments() == StoredContainments((newer, done))
     assert await ledger.load_bundle(PLAN.id) == BUNDLE
     assert await ledger.load_bundle("30708439042000-5e3aa1c7") is None
+
+
+async def test_one_that_cannot_be_decoded_is_named_and_keeps_no_other_from_being_read(
+    azurite: Azurite,
+) -> None:
+    async with open_table_ledger(azurite) as ledger:
+        async with ledger.claim(CONTAINMENT_PARTITION, "r1") as claim:
+            assert claim
+            await claim.save(PLAN)
+        entity = build_containment_entity(CONTAINMENT_PARTITION, PLAN)
+        for key, change in (
+            ("contain|half", {"body": '{"id":'}),
+            ("contain|later", {"v": 999}),
+            # The body of another row.
+            ("contain|moved", {}),
+        ):
+            await ledger.table.client.upsert_entity({**entity, "RowKey": key, **change})
+        stored = await ledger.load_containments()
+        assert stored.containments == (PLAN,)
+        assert sorted(stored.unreadable_ids) == ["half", "later", "moved"]
 
 
 async def test_who_claims_containments_finds_no_row_that_cannot_be_read(ledger: Ledger) -> None:
@@ -127,7 +149,7 @@ async def test_what_is_over_goes_after_400_days(ledger: Ledger) -> None:
         assert claim
         await claim.save(PLAN, old, replace(BUNDLE, id=old.id, at=old.planned_at))
     await ledger.purge_containments(START + timedelta(days=1))
-    assert await ledger.load_containments() == (PLAN,)
+    assert await ledger.load_containments() == StoredContainments((PLAN,))
     assert await ledger.load_bundle(old.id) is None
 
 

@@ -64,7 +64,7 @@ class Stage:
         return done
 
     async def get_latest(self) -> Containment:
-        return (await self.ledger.load_containments())[0]
+        return (await self.ledger.load_containments()).containments[0]
 
     @property
     def user(self) -> Mapping[str, Any]:

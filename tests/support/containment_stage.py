@@ -139,14 +139,14 @@ class Stage:
         return request
 
     async def get_latest(self) -> Containment:
-        return (await self.ledger.load_containments())[0]
+        return (await self.ledger.load_containments()).containments[0]
 
     async def plan(self, **more: Any) -> Containment:
         """Ask for a plan, and read it."""
         request = await self.ask(**more)
         await self.process()
-        found = [one for one in await self.ledger.load_containments() if one.id == request]
-        return found[0]
+        stored = await self.ledger.load_containments()
+        return next(one for one in stored.containments if one.id == request)
 
     async def contain(self, **more: Any) -> OperatorRequest:
         """Ask for a plan and carry it out."""

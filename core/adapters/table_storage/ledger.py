@@ -90,7 +90,12 @@ from core.errors import LedgerError
 from core.keys import format_descending_time
 from core.model.activity import Act
 from core.model.audit_queries import AuditSearch, CauseWish
-from core.model.containment import AccountBundle, Containment, StoredBundles
+from core.model.containment import (
+    AccountBundle,
+    Containment,
+    StoredBundles,
+    StoredContainments,
+)
 from core.model.outbox import ChannelHealth
 from core.model.requests import OperatorRequest
 from core.model.state import (
@@ -338,10 +343,17 @@ class TableLedger:
         """Load the searches of the audit log for accounts."""
         return await load_searches(self.table, CONTAINMENT_PARTITION)
 
-    async def load_containments(self) -> tuple[Containment, ...]:
-        """Load every containment, newest first. One that cannot be decoded may be under way."""
+    async def load_containments(self) -> StoredContainments:
+        """Load every containment, and the ids of those that cannot be decoded."""
         rows = await self.table.query_key_range(CONTAINMENT_PARTITION, "contain|", "contain}")
-        return tuple(decode_containment_row(Containment, row) for row in rows)
+        found, unreadable = list[Containment](), list[str]()
+        for row in rows:
+            try:
+                found.append(decode_containment_row(Containment, row))
+            except LedgerError as error:
+                log.error("%s", error)
+                unreadable.append(str(row["RowKey"]).removeprefix("contain|"))
+        return StoredContainments(tuple(found), tuple(unreadable))
 
     async def load_bundle(self, bundle_id: str, edition: int = 0) -> AccountBundle | None:
         """Load an edition of what was kept of an account."""

@@ -23,7 +23,12 @@ from core.model.activity import Act, ActivityCursor, PendingLook
 from core.model.audit_queries import AuditSearch, CauseWish
 from core.model.cases import Case, Exemption
 from core.model.changes import ChangeRecord
-from core.model.containment import AccountBundle, Containment, StoredBundles
+from core.model.containment import (
+    AccountBundle,
+    Containment,
+    StoredBundles,
+    StoredContainments,
+)
 from core.model.outbox import ChannelHealth, OutboxRow
 from core.model.requests import OperatorRequest
 from core.model.run_document import run_report_to_json
@@ -359,13 +364,20 @@ class FakeLedger:
             if ended and now - ended > 8 * DAY:
                 del searches[key]
 
-    async def load_containments(self) -> tuple[Containment, ...]:
-        """Every containment, newest first."""
+    async def load_containments(self) -> StoredContainments:
+        """Every containment, and the ids of those that cannot be decoded."""
         if self.is_down:
             raise LedgerError("the state table answers 503")
         rows = self.get_partition(CONTAINMENT_PARTITION).containment_rows
-        found = [decode_row(*rows[key]) for key in sorted(rows)]
-        return tuple(one for one in found if isinstance(one, Containment))
+        found, unreadable = list[Containment](), list[str]()
+        for key in sorted(rows):
+            if not key.startswith("contain|"):
+                continue
+            try:
+                found.append(decode_row(Containment, rows[key][1]))
+            except ValueError:
+                unreadable.append(key.removeprefix("contain|"))
+        return StoredContainments(tuple(found), tuple(unreadable))
 
     def list_bundles(self) -> list[AccountBundle]:
         """Every edition of what was kept of accounts."""

@@ -1,5 +1,6 @@
 """An account is contained and brought back from pages alone: plan, confirmation, result."""
 
+import json
 import re
 from dataclasses import dataclass, replace
 from html import unescape
@@ -334,7 +335,7 @@ async def test_nothing_is_taken_back_of_an_account_that_was_not_contained() -> N
 async def test_a_containment_that_stands_still_says_what_to_set() -> None:
     person = Person(ContainApi(caller=ANN))
     containment = await person.ask_plan()
-    (plan,) = await person.api.ledger.load_containments()
+    (plan,) = (await person.api.ledger.load_containments()).containments
     async with person.api.ledger.claim(CONTAINMENT_PARTITION, "a run") as claim:
         assert claim
         await claim.save(replace(plan, state=ContainmentState.RUNNING, started_at=START))
@@ -343,10 +344,24 @@ async def test_a_containment_that_stands_still_says_what_to_set() -> None:
     assert "it stands still where it was: set it to enforce" in await person.look(containment)
 
 
+async def test_a_containment_whose_row_cannot_be_decoded_says_so_and_the_list_names_it() -> None:
+    person = Person(ContainApi(caller=ANN))
+    containment = await person.ask_plan()
+    (plan,) = (await person.api.ledger.load_containments()).containments
+    rows = person.api.ledger.get_partition(CONTAINMENT_PARTITION).containment_rows
+    rows[f"contain|{plan.id}"] = (type(plan), "{")
+    assert "cannot be decoded, and stays as it is" in await person.look(containment)
+    assert person.status == 409
+    listed = await person.api.get("containments-json")
+    assert json.loads(listed.body)["unreadable"] == [plan.id]
+    one = await person.api.get("containment-json", containment=plan.id)
+    assert one.status == 409
+
+
 async def test_a_containment_under_way_says_why_it_does_not_go_on() -> None:
     person = Person(ContainApi(caller=ANN))
     containment = await person.ask_plan()
-    (plan,) = await person.api.ledger.load_containments()
+    (plan,) = (await person.api.ledger.load_containments()).containments
     running = replace(
         plan, state=ContainmentState.RUNNING, stalled="<b>no answer", started_at=START
     )

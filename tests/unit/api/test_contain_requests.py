@@ -210,7 +210,7 @@ async def test_a_plan_and_its_undo_at_once_leave_the_account_as_the_later_one_sa
     await api.ask("containment-end")
     await api.process()
     await api.process()
-    latest = (await api.ledger.load_containments())[0]
+    latest = (await api.ledger.load_containments()).containments[0]
     assert latest.state in (ContainmentState.DONE, ContainmentState.UNDONE)
     assert api.tenant.users[0].enabled is (latest.state is ContainmentState.UNDONE)
 

@@ -9,11 +9,13 @@ import pytest
 
 from core.api.authentication import Caller
 from core.api.routes import ROUTES
+from core.cli.api_client import EXIT_UNAVAILABLE
 from core.cli.local_client import LocalClient
 from core.config.settings import Settings
 from core.containment.story import process_containments
 from core.jobs.containment_news import tell_containments
 from core.jobs.run_requests import RunMessage
+from core.model.containment import Containment
 from core.notifications.run_cards import build_cards
 from core.ports import CONTAINMENT_PARTITION, World
 from core.tenant.containing import AccountDetail, DetailKind
@@ -196,10 +198,21 @@ def test_evidence_is_a_file_with_its_digest(tmp_path: Path) -> None:
     assert json.loads(text)["sessions"][0]["addresses"] == ["203.0.113.9"]
 
 
+def test_a_list_says_which_row_cannot_be_decoded() -> None:
+    app = AccountApp()
+    carry_out(app)
+    rows = app.ledger.get_partition(CONTAINMENT_PARTITION).containment_rows
+    rows["contain|odd"] = (Containment, "{")
+    listed = app.run_command("containments")
+    assert "mia@example.com" in listed.out
+    assert "odd: its row cannot be decoded" in listed.err
+    assert listed.exit_code == EXIT_UNAVAILABLE
+
+
 def test_the_evidence_of_a_containment_is_kept_beside_it() -> None:
     app = AccountApp()
     carry_out(app)
-    (kept,) = asyncio.run(app.ledger.load_containments())
+    (kept,) = (asyncio.run(app.ledger.load_containments())).containments
     got = app.run_command("evidence-bundle", MIA, "--id", kept.id)
     assert json.loads(got.out)["account"]["id"] == MIA
     assert kept.bundle_digest in got.err
@@ -238,7 +251,7 @@ def test_a_list_that_is_cut_says_how_much_it_leaves_out() -> None:
 def test_the_impact_needs_a_reason_and_takes_no_id_of_evidence() -> None:
     app = AccountApp()
     carry_out(app)
-    (kept,) = asyncio.run(app.ledger.load_containments())
+    (kept,) = (asyncio.run(app.ledger.load_containments())).containments
     refused = app.run_command("impact", MIA, "--id", kept.id)
     assert refused.exit_code == 64
     assert f"evidence-bundle {MIA} --id {kept.id}" in refused.err
@@ -249,7 +262,7 @@ def test_the_impact_needs_a_reason_and_takes_no_id_of_evidence() -> None:
 def test_a_page_shows_a_containment_and_runs_nothing_of_it() -> None:
     app = AccountApp(tenant=build_tenant(upn=f"mia{HOSTILE}@example.com"))
     carry_out(app)
-    (kept,) = asyncio.run(app.ledger.load_containments())
+    (kept,) = (asyncio.run(app.ledger.load_containments())).containments
     page = render_containment_page(kept, app.clock())
     assert "It is contained." in page
     assert "<script>alert" not in page

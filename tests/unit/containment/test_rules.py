@@ -176,7 +176,7 @@ async def test_the_first_time_a_plan_is_shown_and_then_a_rule_acts_once() -> Non
     assert (done.state, done.rule) == ("done", REDIRECT_AND_SESSION)
     assert "203.0.113.9" in done.reason
     await stage.process(again)
-    assert len(await stage.ledger.load_containments()) == 2
+    assert len((await stage.ledger.load_containments()).containments) == 2
 
 
 async def test_a_rule_that_is_added_later_is_shown_first_as_well() -> None:

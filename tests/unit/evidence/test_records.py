@@ -31,6 +31,7 @@ from core.model.containment import (
     ContainmentState,
     ContainmentStep,
     StepState,
+    StoredContainments,
 )
 from core.model.findings import Verdict
 from core.model.requests import OperatorRequest, RequestKind, RequestState
@@ -320,7 +321,7 @@ def test_every_record_has_the_fields_of_the_dictionary_in_their_order() -> None:
     entries += list_assumption_records(EXPORT_HEADER, PROBE)
     cursor = start_cursor(ActivityLog.DIRECTORY, EXPORT_HEADER.created_at)
     entries += list_log_records(EXPORT_HEADER, {ActivityLog.DIRECTORY: cursor})
-    entries += list_containment_records(EXPORT_HEADER, (CONTAINMENT,))
+    entries += list_containment_records(EXPORT_HEADER, StoredContainments((CONTAINMENT,)))
     entries.append(make_bundle_record(AccountBundle("b", "a", SINCE, "impact", "0" * 64, "{}")))
     for entry in entries:
         assert list(entry) == ["record", "schema", *RECORD_FIELDS[str(entry["record"])]]
@@ -328,7 +329,7 @@ def test_every_record_has_the_fields_of_the_dictionary_in_their_order() -> None:
 
 
 def test_a_containment_is_evidence_of_its_period_with_what_was_there_before() -> None:
-    (entry,) = list_containment_records(EXPORT_HEADER, (CONTAINMENT,))
+    (entry,) = list_containment_records(EXPORT_HEADER, StoredContainments((CONTAINMENT,)))
     assert (entry["subject"], entry["who"], entry["state"]) == ("mia@example.com", "Ann", "done")
     assert entry["steps"] == [
         {
@@ -342,7 +343,7 @@ def test_a_containment_is_evidence_of_its_period_with_what_was_there_before() ->
         }
     ]
     later = replace(CONTAINMENT, planned_at=UNTIL)
-    assert list(list_containment_records(EXPORT_HEADER, (later,))) == []
+    assert list(list_containment_records(EXPORT_HEADER, StoredContainments((later,)))) == []
 
 
 @pytest.mark.parametrize("what", ["started_at", "ended_at", "undone_at"])
@@ -350,9 +351,9 @@ def test_what_was_done_in_the_period_to_an_account_that_was_contained_before_is_
     what: str,
 ) -> None:
     early = replace(CONTAINMENT, planned_at=SINCE - DAY)
-    assert list(list_containment_records(EXPORT_HEADER, (early,))) == []
+    assert list(list_containment_records(EXPORT_HEADER, StoredContainments((early,)))) == []
     done = replace(early, **{what: WITHIN_PERIOD})  # type: ignore[arg-type]
-    assert len(list(list_containment_records(EXPORT_HEADER, (done,)))) == 1
+    assert len(list(list_containment_records(EXPORT_HEADER, StoredContainments((done,))))) == 1
 
 
 def test_a_probe_is_evidence_from_the_period_it_was_made_in() -> None:
