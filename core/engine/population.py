@@ -7,6 +7,7 @@ guard counts, which a guard lists once, and for each list of its configuration.
 import math
 from collections.abc import Mapping
 from dataclasses import dataclass, replace
+from functools import lru_cache
 
 from core.keys import hash_parts
 from core.model.state import GuardState, ScanTotals
@@ -77,6 +78,12 @@ def count_known_objects(population: int, unread_count: int, state: GuardState) -
     return max(min(population, state.population or 0), read_count)
 
 
+@lru_cache(maxsize=4_096)
+def name_listing(sources: frozenset[str]) -> str:
+    """The name of a listing that its batch does not name: it is the same at each look."""
+    return hash_parts(sorted(sources))[:NAME_LENGTH]
+
+
 def find_listed_counts(batch: Reading[object]) -> Mapping[str, ListedCount]:
     """The listings that a batch about all objects stands for; none where one broke off.
 
@@ -86,10 +93,10 @@ def find_listed_counts(batch: Reading[object]) -> Mapping[str, ListedCount]:
     if not (batch.scope is None or names_lists) or not batch.complete or not batch.sources:
         return {}
     counts = batch.listed_counts or {
-        hash_parts(sorted(batch.sources))[:NAME_LENGTH]: ListedCount(
-            batch.population, batch.sources
-        )
+        name_listing(batch.sources): ListedCount(batch.population, batch.sources)
     }
+    if not batch.failures:
+        return counts
     unread = {failure.source for failure in batch.failures if not failure.object_id}
     return {name: one for name, one in counts.items() if unread.isdisjoint(one.sources)}
 

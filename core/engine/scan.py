@@ -183,10 +183,11 @@ async def add_batch(
         trusted=trusted,
     )
     scan.unconfirmed_sources |= result.unconfirmed_sources
+    totals = result.totals
     # More than one batch may have failed to read the same mailbox.
-    unread = batch.unread_object_ids - scan.unread_ids
-    scan.unread_ids |= unread
-    totals = replace(result.totals, unread_count=len(unread))
+    if again := batch.unread_object_ids & scan.unread_ids:
+        totals = replace(totals, unread_count=totals.unread_count - len(again))
+    scan.unread_ids |= batch.unread_object_ids
     if batch.restarted:
         scan.cursor_totals = ScanTotals()
         scan.scan_pass = replace(scan.scan_pass, totals=ScanTotals(), continuation="")

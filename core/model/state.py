@@ -21,6 +21,11 @@ MAX_TIME_AHEAD = timedelta(hours=1)
 MAX_LEASE_AHEAD = timedelta(minutes=5)
 
 
+def join_unique[T](known: tuple[T, ...], more: tuple[T, ...]) -> tuple[T, ...]:
+    """Both, each element once; nearly always there are no more."""
+    return tuple(dict.fromkeys(known + more)) if more else known
+
+
 @dataclass(frozen=True, slots=True)
 class ScanTotals:
     """The result of reading a part of the tenant, as far as later batches need it."""
@@ -59,14 +64,12 @@ class ScanTotals:
             population=self.population + other.population,
             unread_count=self.unread_count + other.unread_count,
             sources=self.sources | other.sources,
-            source_failures=tuple(dict.fromkeys(self.source_failures + other.source_failures)),
+            source_failures=join_unique(self.source_failures, other.source_failures),
             doubtful_sources=self.doubtful_sources | other.doubtful_sources,
             complete=self.complete and other.complete,
-            ready_case_keys=tuple(dict.fromkeys(self.ready_case_keys + other.ready_case_keys)),
-            unfinished_case_keys=tuple(
-                dict.fromkeys(self.unfinished_case_keys + other.unfinished_case_keys)
-            ),
-            abandoned_shards=tuple(dict.fromkeys(self.abandoned_shards + other.abandoned_shards)),
+            ready_case_keys=join_unique(self.ready_case_keys, other.ready_case_keys),
+            unfinished_case_keys=join_unique(self.unfinished_case_keys, other.unfinished_case_keys),
+            abandoned_shards=join_unique(self.abandoned_shards, other.abandoned_shards),
             untracked_count=self.untracked_count + other.untracked_count,
             listed_counts={**self.listed_counts, **other.listed_counts},
             shrunk_counts={**self.shrunk_counts, **other.shrunk_counts},

@@ -8,6 +8,7 @@ it was not there at that look. What it kept and lost stays lost until it keeps i
 from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
+from functools import cache
 from itertools import islice
 
 from core.model.findings import Severity
@@ -69,9 +70,15 @@ class Comparison:
     """
 
 
-def get_item_kind(collection: WatchedCollection, number: int = 0) -> str:
+def get_item_kind(collection: str, number: int = 0) -> str:
     """The kind of the rows of a collection's items; an item of many tokens has several."""
-    return f"watched {collection.name}{f' part {number + 1}' if number else ''}"
+    return f"watched {collection}{f' part {number + 1}' if number else ''}"
+
+
+@cache
+def number_item_kinds(collection: str) -> Mapping[str, int]:
+    """Which row of an item is of which kind. Each look at a collection asks for it twice."""
+    return {get_item_kind(collection, number): number for number in range(MAX_PARTS)}
 
 
 def compare_items(
@@ -130,7 +137,7 @@ def group_rows(
     collection: WatchedCollection, known: Mapping[str, KnownTraits]
 ) -> dict[str, list[KnownTraits]]:
     """The rows of each item of a collection, in order; the first holds what concerns the item."""
-    kinds = {get_item_kind(collection, number): number for number in range(MAX_PARTS)}
+    kinds = number_item_kinds(collection.name)
     found: dict[str, dict[int, KnownTraits]] = {}
     for one in known.values():
         if one.kind in kinds:
@@ -238,7 +245,7 @@ def note_part(
     now: datetime,
 ) -> KnownTraits:
     """One row of an item, with what it lost since the looks before."""
-    kind = get_item_kind(collection, number)
+    kind = get_item_kind(collection.name, number)
     before = known[number] if number < len(known) else None
     row = note_traits({before.key: before} if before else {}, item.id, kind, tokens, now)
     if known:

@@ -160,6 +160,15 @@ def test_a_batch_about_everything_that_names_no_list_is_one() -> None:
     assert listed == ListedCount(20, BOTH)
 
 
+def test_lists_without_names_are_told_apart_by_their_sources() -> None:
+    same, again, other = (
+        find_listed_counts(Reading(sources=sources, population=1)).keys()
+        for sources in (BOTH, BOTH, frozenset({SURFACE}))
+    )
+    assert same == again
+    assert same != other
+
+
 def test_a_list_with_a_name_of_its_own_speaks_for_its_sources_alone() -> None:
     state = GuardState(listed_counts={"rules": 3, "forwards": 3})
     batch = list_settings(

@@ -215,6 +215,24 @@ async def test_what_cannot_be_read_is_neither_clean_nor_gone() -> None:
     assert "m0@x" in stage.get_open_subjects()
 
 
+async def test_what_two_batches_cannot_read_is_one_unread_object() -> None:
+    stage = await spreading()
+    observe = stage.config.guard.observe
+
+    async def observe_twice(
+        tenant: Tenant, context: ObserveContext
+    ) -> AsyncIterator[Reading[ForwardItem] | MailboxPage]:
+        failures = (ReadFailure("elsewhere", "HTTP 503", "m0"),)
+        yield Reading(failures=failures, sources=frozenset({"elsewhere"}))
+        async for batch in observe(tenant, context):
+            yield batch
+
+    stage.config = replace(stage.config, guard=replace(stage.config.guard, observe=observe_twice))
+    stage.tenant.unreadable = {"m0"}
+    report = await stage.run_timer()
+    assert (report.population, report.read_count, report.unread_count) == (SIZE, SIZE - 1, 1)
+
+
 async def test_what_several_share_is_worse_and_told_once_wherever_they_stand() -> None:
     stage = await adopted(EngineHarness(SyntheticTenant(SIZE)))
     stage.tenant.forwards = {"m1": "one", "m180": "one"}

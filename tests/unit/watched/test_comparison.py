@@ -318,8 +318,8 @@ def test_of_more_items_than_are_remembered_only_what_is_grave_on_sight_is_told()
 
 
 def test_an_item_of_many_tokens_has_several_kinds_of_rows() -> None:
-    assert get_item_kind(DOORS) == "watched door"
-    assert [get_item_kind(DOORS, number) for number in (1, 2)] == [
+    assert get_item_kind(DOORS.name) == "watched door"
+    assert [get_item_kind(DOORS.name, number) for number in (1, 2)] == [
         "watched door part 2",
         "watched door part 3",
     ]
@@ -330,7 +330,7 @@ def test_a_row_that_somebody_deleted_breaks_no_look(lost: int) -> None:
     memory = Memory()
     many = [Trait(f"t{number:04}", "is open", Severity.LOW) for number in range(3 * MAX_TRAITS)]
     memory.look(door("d1", *many))
-    kind = get_item_kind(DOORS, lost)
+    kind = get_item_kind(DOORS.name, lost)
     memory.known = {key: row for key, row in memory.known.items() if row.kind != kind}
     (news,) = memory.look(door("d1", *many))
     assert news.object_id == "d1"

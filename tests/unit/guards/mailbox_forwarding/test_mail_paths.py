@@ -108,9 +108,9 @@ def test_exchange_is_asked_about_copies_that_do_not_plainly_go_outside() -> None
 
 
 REMEMBERED = KnownTraits(
-    build_traits_key("f1", get_item_kind(COLLEAGUE_RULES)),
+    build_traits_key("f1", get_item_kind(COLLEAGUE_RULES.name)),
     "f1",
-    get_item_kind(COLLEAGUE_RULES),
+    get_item_kind(COLLEAGUE_RULES.name),
     NOW,
     NOW,
     {"to bob": NOW},
