@@ -325,7 +325,7 @@ def merge_rows(rows: Sequence[KnownTraits]) -> KnownTraits:
 
 def note_unread(collection: WatchedCollection, object_id: str, now: datetime) -> KnownTraits:
     """The row of an item that nobody understood at the first look."""
-    row = note_traits({}, object_id, get_item_kind(collection), (), now)
+    row = note_traits({}, object_id, get_item_kind(collection.name), (), now)
     return replace(row, name=quote_text(object_id, MAX_NAME_LENGTH), lost={UNREAD: now})
 
 
