@@ -13,7 +13,8 @@ from core.web.pages import PAGE_HEADERS, render_notice_page
 from tests.support.status_samples import SamplePages
 
 BROWSER_NAMES = ("chromium", "chromium-browser", "google-chrome", "google-chrome-stable")
-# A browser that may not reach anything but this machine, started as any user in any container.
+# A browser that may not reach anything but this machine, started as any user in any container. It
+# runs a page's scripts as they are: to compile them well takes longer than any page stays open.
 BROWSER_ARGUMENTS = (
     "--no-sandbox",
     "--disable-dev-shm-usage",
@@ -22,6 +23,7 @@ BROWSER_ARGUMENTS = (
     "--force-color-profile=srgb",
     "--font-render-hinting=none",
     "--host-resolver-rules=MAP * ~NOTFOUND, EXCLUDE 127.0.0.1",
+    "--js-flags=--no-opt --no-maglev",
 )
 
 

@@ -38,6 +38,8 @@ SCHEMES: tuple[Scheme, ...] = ("light", "dark")
 # What sixty cases look like is among what five thousand do.
 ASKED_OF_AXE = [name for name in TENANTS if name != "sixty"]
 AXE_PAGES = 18
+# The tenant whose pages are gone through by the keyboard.
+WALKED = "morning"
 
 pytestmark = pytest.mark.asyncio(loop_scope="module")
 
@@ -122,6 +124,17 @@ async def reader(one_page: Page) -> Page:
 
 
 @dataclass(frozen=True)
+class Walk:
+    """What the Tab key reaches on a page, one after the other."""
+
+    elements: int
+    """How many it should reach."""
+    places: list[int]
+    """Where in the page they are that it does."""
+    outlines: set[str]
+
+
+@dataclass(frozen=True)
 class Look:
     """What a page that was opened once does, in every width and in light and dark."""
 
@@ -136,6 +149,7 @@ class Look:
     """The widths of screens that it is wider than."""
     violations: dict[Scheme, list[tuple[Any, ...]]]
     """What axe finds, by scheme, if it was asked."""
+    walk: Walk | None
 
 
 @dataclass
@@ -160,14 +174,19 @@ class Viewer:
             paths = list(addresses(pages))
             for_axe = paths[:AXE_PAGES] if name in ASKED_OF_AXE else []
             looks = []
+            walks = name == WALKED
+            narrow: Scheme = "light" if walks else "dark"
             async with serve_pages(pages) as address, opened(self.browser) as (page, seen):
+                if for_axe:
+                    # Each page has it from the beginning: the browser compiles it once for all, and
+                    # does not ask the page's policy, which forbids scripts from elsewhere.
+                    await page.add_init_script(path=find_axe())
                 for path in paths:
-                    narrow: Scheme = "light" if name == "morning" else "dark"
                     same = (path, recall_address(pages, path), narrow)
                     asks_axe = path in for_axe
                     if same not in self.known or (asks_axe and not self.known[same].violations):
                         self.known[same] = await look_at_page(
-                            page, seen, address, path, narrow if asks_axe else None
+                            page, seen, address, path, narrow if asks_axe else None, walks
                         )
                     looks.append(self.known[same])
             self.looks[name], self.complaints[name] = looks, seen.complaints
@@ -186,10 +205,10 @@ def recall_address(pages: SamplePages, path: str) -> str | None:
 
 
 async def look_at_page(
-    page: Page, seen: Seen, address: str, path: str, narrow: Scheme | None
+    page: Page, seen: Seen, address: str, path: str, narrow: Scheme | None, walks: bool
 ) -> Look:
     """Open a page and look at it; also with axe, whose own doing is no complaint, on a narrow
-    screen in the scheme `narrow` and on a wide one in the other.
+    screen in the scheme `narrow` and on a wide one in the other; and by the keyboard, if it walks.
     """
     seen.fetched.clear()
     known = len(seen.complaints)
@@ -201,6 +220,7 @@ async def look_at_page(
     if path == "nowhere":
         # The browser says of a page that is not there that it is not there.
         del seen.complaints[known:]
+    walk = await walk_through(page) if walks else None
     await page.evaluate("document.querySelectorAll('details').forEach(d => d.open = true)")
     overflowing = []
     violations: dict[Scheme, list[tuple[Any, ...]]] = {}
@@ -214,21 +234,43 @@ async def look_at_page(
             if width == (320 if scheme == narrow else 1280):
                 violations[scheme] = await ask_axe(page, scheme)
         del seen.complaints[known:]
-    return Look(path, address, fetched, parts, links, overflowing, violations)
+    return Look(path, address, fetched, parts, links, overflowing, violations, walk)
 
 
-@cache
-def read_axe() -> str:
+def find_axe() -> Path:
     assert AXE.exists(), "axe is missing: tools/setup.sh"
-    return AXE.read_text(encoding="utf-8")
+    return AXE
+
+
+# Notes of each element that gets the focus where in the page it is, and how it is outlined.
+NOTE_WHAT_IS_REACHED = """
+(() => {
+  const places = new Map([...document.querySelectorAll('*')].map((one, place) => [one, place]))
+  window.reached = []
+  document.addEventListener('focusin', event => window.reached.push(
+    [places.get(event.target), getComputedStyle(event.target).outlineStyle]))
+})()
+"""
+
+
+async def walk_through(page: Page) -> Walk:
+    """Go through an open page with the Tab key held down; leaves the page as it was."""
+    elements = await page.evaluate(
+        "[...document.querySelectorAll('a[href],button,select,summary,input:not([type=hidden]),[tabindex=\"0\"]')]"
+        ".filter(e => e.checkVisibility({contentVisibilityAuto: true})).length"
+    )
+    await page.evaluate(NOTE_WHAT_IS_REACHED)
+    for _ in range(elements):
+        await page.keyboard.down("Tab")
+    await page.keyboard.up("Tab")
+    reached = await page.evaluate("window.reached")
+    await page.evaluate("document.activeElement.blur(); scrollTo(0, 0)")
+    return Walk(elements, [place for place, _ in reached], {outline for _, outline in reached})
 
 
 async def ask_axe(page: Page, scheme: Scheme) -> list[tuple[Any, ...]]:
     """What axe finds on an open page, as wide as it is."""
     await page.emulate_media(color_scheme=scheme)
-    if not await page.evaluate("'axe' in window"):
-        # The page's policy forbids scripts from elsewhere; what is evaluated here is not asked.
-        await page.evaluate(read_axe())
     found = await page.evaluate("axe.run(document, {resultTypes: ['violations']})")
     await page.emulate_media(color_scheme="light")
     return [
@@ -311,34 +353,14 @@ async def test_axe_finds_nothing(viewer: Viewer, name: str, scheme: Scheme) -> N
         assert look.violations[scheme] == [], look.path
 
 
-# Notes of each element that gets the focus where in the page it is, and how it is outlined.
-NOTE_WHAT_IS_REACHED = """
-(() => {
-  const places = new Map([...document.querySelectorAll('*')].map((one, place) => [one, place]))
-  window.reached = []
-  document.addEventListener('focusin', event => window.reached.push(
-    [places.get(event.target), getComputedStyle(event.target).outlineStyle]))
-})()
-"""
-
-
-async def test_the_keyboard_alone_reaches_everything_in_the_order_of_the_page(reader: Page) -> None:
-    pages = build_pages("morning")
-    async with serve_pages(pages) as address:
-        for path in addresses(pages):
-            await reader.goto(address + path)
-            wanted = await reader.evaluate(
-                "[...document.querySelectorAll('a[href],button,select,summary,input:not([type=hidden]),[tabindex=\"0\"]')]"
-                ".filter(e => e.checkVisibility({contentVisibilityAuto: true})).length"
-            )
-            await reader.evaluate(NOTE_WHAT_IS_REACHED)
-            for _ in range(wanted):
-                await reader.keyboard.press("Tab")
-            noted = await reader.evaluate("window.reached")
-            assert {outline for _, outline in noted} <= {"solid"}, path
-            reached = [place for place, _ in noted]
-            assert reached == sorted(set(reached)), path
-            assert len(reached) == wanted
+async def test_the_keyboard_alone_reaches_everything_in_the_order_of_the_page(
+    viewer: Viewer,
+) -> None:
+    for look in await viewer.look_at(WALKED):
+        assert look.walk
+        assert look.walk.outlines <= {"solid"}, look.path
+        assert look.walk.places == sorted(set(look.walk.places)), look.path
+        assert len(look.walk.places) == look.walk.elements, look.path
 
 
 async def test_a_command_is_copied_by_a_button(at: Browser) -> None:
@@ -351,7 +373,7 @@ async def test_a_command_is_copied_by_a_button(at: Browser) -> None:
         await page.evaluate("document.querySelectorAll('details').forEach(d => d.open = true)")
         button = page.locator("button.copy").first
         await button.click()
-        assert await button.text_content() == "Copied"
+        await button.filter(has_text="Copied").wait_for(timeout=10_000)
         copied = await page.evaluate("navigator.clipboard.readText()")
         assert copied == await page.locator("pre").first.text_content()
         assert seen.complaints == []
