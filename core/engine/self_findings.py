@@ -40,7 +40,7 @@ from core.tenant.probing import ProbeAnswer
 from core.tenant.quoting import quote_text
 from core.tenant.readers import GrantedPermissions
 from core.tenant.readings import ReadFailure, Reading
-from core.tenant.sources import CREDENTIAL, GRANTS, JUDGEMENT
+from core.tenant.sources import CREDENTIAL, GRANTS, JUDGEMENT, name_source
 
 # The kind of findings about an object that could not be read.
 UNREADABLE = "unreadable"
@@ -106,7 +106,7 @@ def build_permission_finding(
     if permission.optional:
         severity = Severity.MEDIUM if is_withdrawn else Severity.LOW
     unseen = sorted(
-        failure.source.replace("-", " ")
+        name_source(failure.source)
         for failure in reading.failures
         if not failure.object_id and permission.name in failure.permission
     )
@@ -200,7 +200,7 @@ def build_source_finding(
         subject=failure.source,
         severity=severity,
         verdict=Verdict.COULD_NOT_TELL,
-        summary=f"{config.guard.title} cannot see {failure.source.replace('-', ' ')}.",
+        summary=f"{config.guard.title}: {name_source(failure.source)} cannot be read.",
         facts=(Fact("", failure.reason),)
         + ((Fact("missing", failure.permission),) if failure.permission else ()),
         sources=(failure.source,),
@@ -225,7 +225,7 @@ def build_object_finding(failure: ReadFailure) -> Finding:
         subject=subject,
         severity=Severity.INFO if failure.optional else Severity.MEDIUM,
         verdict=Verdict.COULD_NOT_TELL,
-        summary=f"{subject}: {failure.source.replace('-', ' ')} not readable.",
+        summary=f"{subject}: {name_source(failure.source)} cannot be read.",
         facts=(Fact("", failure.reason),)
         + ((Fact("missing", failure.permission),) if failure.permission else ()),
         sources=(failure.source,),

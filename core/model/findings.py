@@ -181,7 +181,7 @@ class Finding:
 PREEXISTING_FACT = Fact(
     "",
     "it was so when this guard first looked, so somebody may have meant it: an operator decides; "
-    "if it ends and comes back, the guard changes it",
+    "in enforce mode the guard changes it only if it ends and comes back",
 )
 
 

@@ -4,6 +4,8 @@ A reading names its sources, a failure names the one that could not be read, and
 those that its absence would have to be read from.
 """
 
+import re
+
 MAILBOXES = "mailboxes"
 MAILBOX_FORWARDS = "mailbox-forwards"
 ACCOUNTS = "accounts"
@@ -62,3 +64,17 @@ ACTIVITY_FEED = "activity-feed"
 AUDIT_QUERIES = "audit-queries"
 CHANGED_ACCOUNTS = "changed-accounts"
 CONTAINED_ACCOUNT = "contained-account"
+
+CONFIGURED = re.compile(r"(?:configuration|watched)-")
+"""Before the name of one object of a kind, where the source is all of them."""
+
+
+def name_source(source: str) -> str:
+    """What people call a source: its objects, in the plural."""
+    kind = CONFIGURED.match(source)
+    words = source[kind.end() if kind else 0 :].replace("-", " ")
+    if not kind or words.endswith("s"):
+        return words
+    if words.endswith(("x", "ch", "sh")):
+        return f"{words}es"
+    return f"{words[:-1]}ies" if words.endswith(("cy", "ty", "ry")) else f"{words}s"

@@ -8,6 +8,7 @@ from core.model.guards import GuardPolicy
 from core.model.reach import Reach
 from core.watched.items import (
     Stock,
+    StockPart,
     Trait,
     WatchedCollection,
     WatchedItem,
@@ -57,11 +58,7 @@ def judge_stock(stock: Stock) -> Iterator[Finding]:
     parts = [part for part in stock.parts if part.names]
     if not parts:
         return
-    counts = [
-        f"{len(one.names):,} "
-        f"{one.collection.noun if len(one.names) == 1 else one.collection.plural}"
-        for one in parts
-    ]
+    counts = [f"{len(one.names):,} {name_part(one)}" for one in parts]
     yield Finding(
         kind="stock",
         object_id=stock.guard,
@@ -73,6 +70,13 @@ def judge_stock(stock: Stock) -> Iterator[Finding]:
         sources=tuple(one.collection.source for one in stock.parts),
         advice="Look through the list once: what was there before is no news.",
     )
+
+
+def name_part(part: StockPart) -> str:
+    """What one item is called, or several; the noun of some begins what follows a name."""
+    if len(part.names) > 1:
+        return part.collection.plural
+    return part.collection.noun.removesuffix(" of")
 
 
 def shorten_names(names: Sequence[str]) -> str:

@@ -90,6 +90,25 @@ WORDS_BY_LANGUAGE = {
         송장, 청구, 결제, 지불, 송금, 은행, 비밀번호, 보안, 경고, 급여, 사기, 피싱, 인증""",
     "Arabic": "فاتورة, دفع, تحويل, كلمة المرور, أمان, راتب, احتيال, بنك",
     "Hebrew": "חשבונית, תשלום, העברה, סיסמה, אבטחה, משכורת, הונאה, בנק",
+    "Persian": "فاکتور, پرداخت, رمز عبور, گذرواژه, امنیت, کلاهبرداری, انتقال وجه, بانک",
+    "Hindi": "चालान, इनवॉइस, भुगतान, पासवर्ड, बैंक, सुरक्षा, धोखाधड़ी, वेतन",
+    "Thai": """
+        ใบแจ้งหนี้, ใบเสร็จ, ชำระเงิน, โอนเงิน, ธนาคาร, รหัสผ่าน, ความปลอดภัย, เงินเดือน,
+        หลอกลวง""",
+    "Vietnamese": """
+        hóa đơn, thanh toán, chuyển khoản, ngân hàng, mật khẩu, bảo mật, lừa đảo, tiền lương,
+        bảng lương, đáng ngờ""",
+    "Indonesian, Malay": """
+        tagihan, pembayaran, kata sandi, kata laluan, rekening, keamanan, keselamatan, penipuan,
+        gaji., mencurigakan, invois""",
+    "Croatian, Serbian, Slovene": """
+        račun., računa., računi., plaćanj, plačil, uplat, isplat, lozink, zapork, geslo., sigurnost,
+        varnost, prevar, prijevar, sumnjiv, рачун., рачуна., рачуни., плаћањ, лозинк, безбедност,
+        превар""",
+    "Lithuanian": "sąskait, mokėjim, slaptažod, saugum, apgavyst, sukčiav, atlyginim",
+    "Latvian": "rēķin, maksājum, drošīb, krāpšan, krāpniec",
+    "Estonian": "arve., arved., makse., maksed., parool, salasõna, turvalisus, pettus, palgaleht",
+    "Catalan": "pagament, contrasenya, seguretat, transferència, frau., nòmina.",
 }
 # A word alone that says nothing beside others: "job alerts" is a newsletter, "alert" is not. What
 # stands before the subject of every answer takes all answers (RFC 5322, 3.6.5, and mail programs).
@@ -116,8 +135,9 @@ INDEXED_LETTERS = 2
 
 
 def has_spaces_before(word: str) -> bool:
-    """False for Chinese, Japanese and Korean, which put no space before a word."""
-    return unicodedata.east_asian_width(word[0]) != "W"
+    """False for Chinese, Japanese, Korean and Thai, which put no space before a word."""
+    is_thai = unicodedata.name(word[0], "").startswith("THAI ")
+    return not is_thai and unicodedata.east_asian_width(word[0]) != "W"
 
 
 def index_words() -> Mapping[str, tuple[tuple[str, bool], ...]]:

@@ -211,12 +211,16 @@ def describe_act(
             f"Ask who did it, by telephone, and switch it on again for {name}.",
             "T1556.006",
         )
-    other = " by somebody else" if act.is_by_another else ""
+    actor = act.record.actor.name or act.record.actor.id
+    who = quote_text(actor, MAX_NAME_LENGTH) if actor else "Somebody else"
+    given = f"{who} gave the administrator {name} {act.text}."
+    if not act.is_by_another:
+        given = f"The administrator {name} was given {act.text}."
     return (
         "administrator-method-registered",
         PrivilegedVerdict.METHOD_ADDED,
         Severity.HIGH if act.is_by_another else Severity.MEDIUM,
-        f"The administrator {name} was given {act.text}{other}.",
+        given,
         f"Ask {name} in person whether they know of it. If not, remove it (Entra admin center > "
         "Users > Authentication methods), end the sessions, and look at who did it.",
         "T1098.005",

@@ -238,6 +238,14 @@ def test_the_first_look_is_one_line_with_the_names() -> None:
     )
 
 
+def test_one_item_whose_name_follows_its_noun_is_counted_without_it() -> None:
+    holds = replace(DOORS, name="hold", noun="litigation hold of", plural="mailboxes on hold")
+    one, two = (StockPart(holds, ("ann", "ben")[:count]) for count in (1, 2))
+    assert only(Stock("a-guard", (one, two))).summary == (
+        "Known from the first look: 1 litigation hold, 2 mailboxes on hold. What changes is told."
+    )
+
+
 def test_a_first_look_at_nothing_is_nothing_to_speak_of() -> None:
     assert list(judge(Stock("a-guard", (StockPart(DOORS, ()),)), POLICY)) == []
     assert list(judge(Stock("a-guard", ()), POLICY)) == []

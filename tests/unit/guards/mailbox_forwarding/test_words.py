@@ -21,6 +21,10 @@ from core.guards.mailbox_forwarding.words import (
         *("past due", "do not click this", "p4ssword", "Pass\u0430w0rd password"),
         *("請求", "ご請求書", "비밀번호 변경", "Überweisung", "ÜBERWEISUNG"),
         *("Alert", "!Security alerts!", "RE:", " Re : ", "Wg:"),
+        # Letters with signs of their own, and a script without spaces.
+        *("Hóa đơn tháng 5", "HOÁ ĐƠN", "Tagihan Mei", "Uplata računa", "Рачун 5"),
+        *("मासिक चालान", "فاکتور فروش", "Sąskaita faktūra", "Rēķins", "Arve nr 5"),
+        *("โปรดดูใบแจ้งหนี้", "เปลี่ยนรหัสผ่าน"),
     ],
 )
 def test_a_word_tells_at_its_beginning_and_some_texts_as_a_whole(text: str) -> None:
@@ -33,6 +37,7 @@ def test_a_word_tells_at_its_beginning_and_some_texts_as_a_whole(text: str) -> N
         *("", "hello", "preinvoice", "_invoice", "invoi"),
         *("ibanez", "iban_x", "iban2", "past  overview"),
         *("job alerts", "Re: holidays", "Re", "日本"),
+        *("สวัสดี", "Računalnik", "Arvestus", "Gajian", "ऑफ़िस", "bản tin", "buletin"),
     ],
 )
 def test_what_only_holds_the_letters_of_a_word_does_not_tell(text: str) -> None:
@@ -48,6 +53,7 @@ def test_a_long_text_is_compared_as_far_as_its_bound() -> None:
 
 def test_words_without_spaces_count_anywhere_in_a_text() -> None:
     assert not has_spaces_before("請求")
+    assert not has_spaces_before("ธนาคาร")
     assert has_spaces_before("invoic")
     assert contains_word("x請求x")
     assert not contains_word("xinvoicx")

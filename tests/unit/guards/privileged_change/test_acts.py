@@ -76,9 +76,14 @@ async def test_a_way_in_added_to_an_administrator_is_told_with_who_added_it(
     assert (found.object_id, found.severity, found.verdict) == ("b055", severity, "method-added")
     assert "boss@x" in found.summary
     assert ("by", actor.name) in [(fact.label, fact.text) for fact in found.facts]
-    assert ("by somebody else" in found.summary) is (
-        (actor is EVE and "registered" in operation) or "password" in operation
-    )
+    names_actor = found.summary.startswith(f"{actor.name} gave the administrator boss@x ")
+    assert names_actor is (actor is EVE and operation != "disable strong authentication")
+
+
+async def test_who_gave_an_administrator_a_method_without_a_name_is_somebody_else() -> None:
+    unnamed = ActivityActor(ActorKind.UNKNOWN)
+    (found,) = await tell(audited(record("add fido2 security key", "b055", actor=unnamed)))
+    assert found.summary == "Somebody else gave the administrator boss@x a security key."
 
 
 async def test_what_is_no_act_on_an_administrator_or_is_old_is_not_told() -> None:
