@@ -147,6 +147,7 @@ DIRECTORY_SOURCES: Mapping[str, ConfigurationSource] = {
         relation="federationConfiguration",
         relates=is_federated_domain,
         relates_whole_objects=True,
+        relates_to_nothing_if_absent=True,
     ),
     "risky-user": ConfigurationSource(
         Service.GRAPH,

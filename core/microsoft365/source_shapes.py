@@ -70,6 +70,8 @@ class ConfigurationSource:
     """What of the relation's objects is kept besides their ids, where people have to know them."""
     relates_whole_objects: bool = False
     """Whether the relation's objects are kept as they are, and not by their ids."""
+    relates_to_nothing_if_absent: bool = False
+    """Whether the relation is not found where an object has none, and the object says enough."""
     relates: Callable[[Mapping[str, object]], bool] | None = None
     """Which objects are asked for the relation; None: each."""
     keeps: Callable[[Mapping[str, object]], bool] | None = None

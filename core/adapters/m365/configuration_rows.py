@@ -95,8 +95,7 @@ async def add_relation(
     identity = parse_identifier(row.get(source.identity_property), NAME_LIMIT)
     path = f"{source.read.partition('?')[0]}/{quote(identity, safe='')}/{source.relation}"
     if source.relates_whole_objects:
-        pages = graph.read_pages(path, source.permission)
-        whole = [one async for page in pages for one in page]
+        whole = await read_related(graph, source, path)
         return {
             **row,
             source.relation: [strip_annotations(keep_types(source, one)) for one in whole],
@@ -113,6 +112,18 @@ async def add_relation(
     pages = graph.read_pages(f"{path}?$select=id", source.permission)
     ids = [parse_identifier(one.get("id"), NAME_LIMIT) async for page in pages for one in page]
     return {**row, source.relation: [one for one in ids if one]}
+
+
+async def read_related(
+    graph: GraphClient, source: ConfigurationSource, path: str
+) -> list[ResponseRow]:
+    """The objects at the end of a relation. Raises TenantError."""
+    try:
+        return [one async for page in graph.read_pages(path, source.permission) for one in page]
+    except NotFound:
+        if not source.relates_to_nothing_if_absent:
+            raise
+        return []
 
 
 def gather_names(names: NameList, rows: Sequence[ResponseRow]) -> ResponseRow:

@@ -351,7 +351,8 @@ NESTED_MEMBERS = Assumption(
 FEDERATION = Assumption(
     id="graph-federation-configuration",
     assumed="The federationConfiguration of a federated domain lists its providers with their "
-    "issuers and certificates, and Domain.Read.All may read it.",
+    "issuers and certificates, Domain.Read.All may read it, and it is not found where a domain "
+    "has none.",
     standing=Standing.UNSEEN,
     source="Microsoft Learn, list internalDomainFederations; no live report of an app",
     dated="2026",
