@@ -1,4 +1,8 @@
-"""What counts as a second factor, and who decides about it. Pure."""
+"""What counts as a second factor, and who decides about it. Pure.
+
+The names of methods are those of Microsoft Graph's usageAuthMethod, to which Microsoft adds: one
+that is not named here may be anything, so it is told as that.
+"""
 
 from core.tenant.directory import MfaRegistration
 from core.tenant.domain_names import to_a_label
@@ -7,26 +11,40 @@ from core.tenant.domain_names import to_a_label
 # them as a second factor only where policy does, so their own names decide.
 PHISHING_RESISTANT_PREFIXES = (
     "passkey",
-    "fido2",
+    "fido",
     "windowshello",
     "macossecureenclave",
     "x509certificatemulti",
 )
-# They reset a password or let an old client in; none of them is asked for at sign-in.
-NON_FACTOR_METHODS = frozenset({"email", "securityquestion", "apppassword"})
+# They reset a password, let an old client in or stand in its place; none is asked for beside it.
+NON_FACTOR_METHODS = frozenset({"email", "securityquestion", "apppassword", "qrcode", "qrcodepin"})
 # An attacker can take over a number or read a message on the telephone; a pass expires.
 WEAK_METHODS = NON_FACTOR_METHODS | {
     "mobilephone",
+    "mobilesms",
+    "mobilecall",
+    "sms",
     "alternatemobilephone",
+    "alternatemobilecall",
     "officephone",
     "temporaryaccesspass",
 }
 # A provider outside of Entra proves the second factor; the report may list and not count it.
 EXTERNAL_METHODS = frozenset({"externalauthmethod", "externalauthenticationmethod"})
+# A prompt or a code of a device of one's own: no number that somebody can take over.
+STRONG_METHODS = EXTERNAL_METHODS | {
+    "microsoftauthenticatorpush",
+    "microsoftauthenticatorpasswordless",
+    "appnotification",
+    "appcode",
+    "softwareonetimepasscode",
+    "hardwareonetimepasscode",
+}
 # They come with a computer of one's own.
 PLATFORM_PREFIXES = ("windowshello", "macossecureenclave")
 EXTERNAL_MARK = "#ext#"
 WITHOUT_SECOND_FACTOR, WEAK_FACTOR = "without-second-factor", "weak-factor"
+UNKNOWN_FACTOR = "unknown-factor"
 
 
 def is_phishing_resistant(entry: MfaRegistration) -> bool:
@@ -48,11 +66,32 @@ def has_only_weak_factor(entry: MfaRegistration) -> bool:
     return bool(entry.methods) and entry.methods <= WEAK_METHODS and not entry.passwordless_capable
 
 
+def has_strong_factor(entry: MfaRegistration) -> bool:
+    """True when one of the methods is known to be more than weak."""
+    return (
+        entry.passwordless_capable
+        or is_phishing_resistant(entry)
+        or not entry.methods.isdisjoint(STRONG_METHODS)
+    )
+
+
+def list_unknown_methods(entry: MfaRegistration) -> tuple[str, ...]:
+    """The registered methods of which nobody knows what they are worth, by name."""
+    return tuple(sorted(filter(is_unknown_method, entry.methods)))
+
+
+def is_unknown_method(method: str) -> bool:
+    """True for a method of a name that Microsoft may have added since."""
+    return method not in WEAK_METHODS | STRONG_METHODS and not is_resistant_method(method)
+
+
 def get_factor_deficiency(entry: MfaRegistration) -> str:
-    """What an account lacks; "" for nothing."""
+    """What an account lacks, or that it is not known whether it does; "" for nothing."""
     if not has_second_factor(entry):
         return WITHOUT_SECOND_FACTOR
-    return WEAK_FACTOR if has_only_weak_factor(entry) else ""
+    if has_only_weak_factor(entry):
+        return WEAK_FACTOR
+    return UNKNOWN_FACTOR if list_unknown_methods(entry) and not has_strong_factor(entry) else ""
 
 
 def is_resistant_method(method: str) -> bool:

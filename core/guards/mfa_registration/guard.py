@@ -10,7 +10,7 @@ from core.guards.mfa_registration.observe import observe
 from core.guards.mfa_registration.verdicts import VERDICT_TEXTS
 from core.model.guards import Guard, Permission, Service
 
-RELIES_ON = ("graph-external-method", "graph-registration-disabled")
+RELIES_ON = ("graph-external-method", "graph-method-names", "graph-registration-disabled")
 
 GUARD = Guard(
     name="mfa-registration",

@@ -5,6 +5,7 @@ from itertools import batched
 
 from core.guards.mfa_registration.factors import (
     PLATFORM_PREFIXES,
+    UNKNOWN_FACTOR,
     WEAK_FACTOR,
     WEAK_METHODS,
     WITHOUT_SECOND_FACTOR,
@@ -13,6 +14,8 @@ from core.guards.mfa_registration.factors import (
     has_second_factor,
     is_external,
     is_resistant_method,
+    is_unknown_method,
+    list_unknown_methods,
 )
 from core.guards.mfa_registration.items import (
     EXTERNAL_MEMBERS,
@@ -32,7 +35,7 @@ from core.guards.mfa_registration.remedies import (
     build_group_remedy,
 )
 from core.guards.mfa_registration.verdicts import MfaVerdict
-from core.model.findings import Fact, Finding, Severity
+from core.model.findings import Fact, Finding, Severity, Verdict
 from core.model.guards import GuardPolicy
 from core.tenant.quoting import quote_text
 from core.tenant.sources import REGISTERED_ADMINISTRATORS, SIGN_IN_METHODS
@@ -48,6 +51,14 @@ DECIDED_BY: Mapping[str, str] = {
     "factor; that is not seen from here",
     FEDERATED: "another provider signs them in and may ask them for a second factor; that is not "
     "seen from here",
+}
+# What accounts have in common, and the verdict, where they have a second factor.
+GROUP_TEXTS: Mapping[str, tuple[str, str]] = {
+    WEAK_FACTOR: ("with only a telephone as second factor", MfaVerdict.WEAK_FACTOR),
+    UNKNOWN_FACTOR: (
+        "with a second factor that this version does not know",
+        Verdict.COULD_NOT_TELL,
+    ),
 }
 REQUIRE_OF_GUESTS = (
     "Require a second factor of guests: Entra admin center > Entra ID > Conditional Access > "
@@ -70,8 +81,16 @@ def build_administrator_finding(administrator: Administrator, deficiency: str) -
     """One administrator who can be impersonated."""
     entry = administrator.entry
     name = quote_text(entry.upn or entry.id, MAX_TEXT_LENGTH)
-    without = deficiency == WITHOUT_SECOND_FACTOR
-    if not without:
+    severity: Severity
+    verdict: str
+    if deficiency == UNKNOWN_FACTOR:
+        severity, verdict = Severity.MEDIUM, Verdict.COULD_NOT_TELL
+        methods = format_methods(list_unknown_methods(entry))
+        summary = (
+            f"The administrator {name} has a second factor that this version does not know "
+            f"({methods}): what it is worth is not known."
+        )
+    elif deficiency == WEAK_FACTOR:
         severity, verdict = Severity.HIGH, MfaVerdict.WEAK_FACTOR
         summary = f"The administrator {name} has only a weak second factor."
     elif is_external(entry):
@@ -145,7 +164,9 @@ def rate_added_methods(added: AddedMethods) -> Severity:
     if all(name.startswith(PLATFORM_PREFIXES) for name in added.names):
         return Severity.LOW
     was_resistant = bool(added.earlier) and all(map(is_resistant_method, added.earlier))
-    weakens = was_resistant and any(name in WEAK_METHODS for name in added.names)
+    weakens = was_resistant and any(
+        name in WEAK_METHODS or is_unknown_method(name) for name in added.names
+    )
     return Severity.HIGH if weakens else Severity.MEDIUM
 
 
@@ -197,7 +218,7 @@ def build_administrator_advice(administrator: Administrator, name: str) -> str:
 
 def rate_group_summary(summary: GroupSummary) -> Severity:
     """How bad it is: by share, so that a few accounts more or less are no news."""
-    if summary.group != MEMBERS or summary.deficiency == WEAK_FACTOR:
+    if summary.group != MEMBERS or summary.deficiency != WITHOUT_SECOND_FACTOR:
         return Severity.LOW
     if summary.share >= HIGH_SHARE:
         return Severity.HIGH
@@ -207,10 +228,15 @@ def rate_group_summary(summary: GroupSummary) -> Severity:
 def build_group_finding(summary: GroupSummary) -> Finding:
     """Many accounts in one case."""
     without = summary.deficiency == WITHOUT_SECOND_FACTOR
-    what = "with only a telephone as second factor"
+    what, verdict = GROUP_TEXTS.get(summary.deficiency, ("", MfaVerdict.NO_SECOND_FACTOR))
     if without:
         what = "without a second factor" + " here" * (summary.group != MEMBERS)
-    if not without:
+    if summary.deficiency == UNKNOWN_FACTOR:
+        advice = (
+            "Look up the method that Microsoft added: a newer version of Exoguard may know it. Ask "
+            "them to register a passkey or Microsoft Authenticator at aka.ms/mysecurityinfo."
+        )
+    elif not without:
         advice = (
             "Ask them to register a passkey or Microsoft Authenticator at aka.ms/mysecurityinfo."
         )
@@ -229,7 +255,7 @@ def build_group_finding(summary: GroupSummary) -> Finding:
         object_id=summary.group,
         subject=f"{summary.group} {what}",
         severity=rate_group_summary(summary),
-        verdict=MfaVerdict.NO_SECOND_FACTOR if without else MfaVerdict.WEAK_FACTOR,
+        verdict=verdict,
         summary=f"{summary.count:,} of {summary.total:,} {summary.group} are {what}, "
         "administrators aside.",
         facts=tuple(list_group_facts(summary)),

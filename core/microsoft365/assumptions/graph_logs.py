@@ -56,6 +56,18 @@ EXTERNAL_METHOD = Assumption(
     otherwise="An account that has only such a method is reported as without a second factor.",
     depends=Dependents(guards=("mfa-registration",), verdicts=("no-second-factor", "method-added")),
 )
+METHOD_NAMES = Assumption(
+    id="graph-method-names",
+    assumed="The registration report names methods as the enumeration usageAuthMethod does.",
+    standing=Standing.UNSEEN,
+    source="Microsoft Learn, usageAuthMethod (Graph beta); userRegistrationDetails names examples",
+    dated="2026",
+    otherwise="A method of another name is told as a second factor of which nobody knows what it "
+    "is worth, where an account has no better one.",
+    depends=Dependents(
+        guards=("mfa-registration",), verdicts=("could-not-tell", "weak-factor", "method-added")
+    ),
+)
 
 PRIVILEGED_ACTS = Assumption(
     id="graph-privileged-acts",
@@ -115,4 +127,5 @@ ASSUMPTIONS = (
     AUDIT_DAYS,
     DELETION_NAMES,
     EXTERNAL_METHOD,
+    METHOD_NAMES,
 )

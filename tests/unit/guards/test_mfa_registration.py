@@ -18,7 +18,7 @@ from core.guards.mfa_registration.items import (
 )
 from core.guards.mfa_registration.judge import judge
 from core.guards.mfa_registration.verdicts import MfaVerdict
-from core.model.findings import Finding, Severity, format_facts
+from core.model.findings import Finding, Severity, Verdict, format_facts
 from core.model.guards import GuardPolicy, ObserveContext
 from core.tenant.directory import Account, MfaRegistration
 from core.tenant.known_traits import KnownTraits
@@ -89,7 +89,16 @@ def test_an_administrator_with_a_strong_second_factor_is_nothing_to_speak_of() -
         (methods("mobilePhone", passwordless=True), ""),
         # A second factor that is asked for elsewhere has no name here.
         (methods(registered=True, capable=True), ""),
-        (methods("somethingNew", registered=True, capable=True), ""),
+        # Of a method that Microsoft added since, nobody knows what it is worth.
+        (methods("somethingNew", registered=True, capable=True), "unknown-factor"),
+        (methods("somethingNew", "mobilePhone", registered=True, capable=True), "unknown-factor"),
+        (methods("somethingNew", "email", registered=True, capable=True), "unknown-factor"),
+        (methods("somethingNew", registered=True), "without-second-factor"),
+        (methods("somethingNew", "appCode", registered=True, capable=True), ""),
+        (methods("somethingNew", "fido2SecurityKey", registered=True, capable=True), ""),
+        (methods("somethingNew", passwordless=True), ""),
+        (methods("sms", "alternateMobileCall", registered=True, capable=True), "weak-factor"),
+        (methods("qrCode", registered=True, capable=True), "without-second-factor"),
         # Another provider proves the second factor, whether the report counts it or not.
         (methods("externalAuthMethod", registered=True, capable=True), ""),
         (methods("externalAuthMethod"), ""),
@@ -176,6 +185,25 @@ def test_guests_and_telephones_are_low_however_many_there_are() -> None:
     assert phones.verdict is MfaVerdict.WEAK_FACTOR
     assert any("their own organization" in fact for fact in format_facts(guests.facts))
     assert len({guests.compute_key("g"), phones.compute_key("g")}) == 2
+
+
+def test_a_method_that_nobody_knows_is_named_and_nobody_is_blamed_for_it() -> None:
+    admin = only(replace(STRONG, is_admin=True, methods=frozenset({"new\nway", "mobilephone"})))
+    assert (admin.severity, admin.verdict) == (Severity.MEDIUM, Verdict.COULD_NOT_TELL)
+    assert admin.kind == "administrator-second-factor"
+    assert r"does not know (new\u000away)" in admin.summary
+    group = only(GroupSummary("members", "unknown-factor", 10, 10))
+    assert (group.kind, group.severity) == ("unknown-factor", Severity.LOW)
+    assert group.verdict == Verdict.COULD_NOT_TELL
+    assert "10 of 10 members are with a second factor that this version does not know" in (
+        group.summary
+    )
+
+
+def test_a_method_that_nobody_knows_beside_a_passkey_is_as_grave_as_a_weak_one() -> None:
+    added = AddedMethods(ADMIN, ("somethingnew",), TERMS.now, ("fido2securitykey",))
+    (finding,) = judge(added, TERMS)
+    assert finding.severity is Severity.HIGH
 
 
 def test_a_digest_of_nobody_is_nothing_to_speak_of() -> None:

@@ -32,7 +32,7 @@ PHONE: dict[str, Any] = {
 STRONG: dict[str, Any] = {
     "mfa_registered": True,
     "mfa_capable": True,
-    "methods": frozenset({"softwareonetimepass"}),
+    "methods": frozenset({"softwareonetimepasscode"}),
 }
 
 
@@ -41,7 +41,7 @@ def say(is_federated: bool = False, known: bool = True, **entry: Any) -> list[Fi
     return list(judge(Administrator(replace(ADMIN, **entry), is_federated, known), TERMS))
 
 
-def add(*names: str, earlier: tuple[str, ...] = ("softwareonetimepass",)) -> list[Finding]:
+def add(*names: str, earlier: tuple[str, ...] = ("softwareonetimepasscode",)) -> list[Finding]:
     """What is said of methods that an administrator got since the look before."""
     return list(judge(AddedMethods(ADMIN, names, NOW - timedelta(hours=6), earlier), TERMS))
 
@@ -71,6 +71,9 @@ def test_sentences_about_second_factors() -> None:
             "An administrator with many methods": say(
                 methods=frozenset(f"method{number:02}" for number in range(12))
             ),
+            "An administrator with a method that nobody knows": say(
+                mfa_registered=True, mfa_capable=True, methods=frozenset({"somethingnew"})
+            ),
             "An administrator with a passkey that the report does not count": say(
                 methods=frozenset({"passkeydevicebound"})
             ),
@@ -91,7 +94,7 @@ def test_sentences_about_second_factors() -> None:
             "A telephone was added": add("mobilephone"),
             "A telephone was added to a passkey": add("mobilephone", earlier=("fido2securitykey",)),
             "A telephone was added to a passkey and a code": add(
-                "mobilephone", earlier=("fido2securitykey", "softwareonetimepass")
+                "mobilephone", earlier=("fido2securitykey", "softwareonetimepasscode")
             ),
             "A passkey and a telephone were added to a passkey": add(
                 "passkeydevicebound", "mobilephone", earlier=("fido2securitykey",)
@@ -101,9 +104,9 @@ def test_sentences_about_second_factors() -> None:
             ),
             "A computer's own method was added": add("windowshelloforbusiness"),
             "A computer's own method and a code were added": add(
-                "windowshelloforbusiness", "softwareonetimepass", earlier=("email",)
+                "windowshelloforbusiness", "softwareonetimepasscode", earlier=("email",)
             ),
-            "The first method was added": add("softwareonetimepass", earlier=()),
+            "The first method was added": add("softwareonetimepasscode", earlier=()),
             "Many methods were added": add(*(f"m{number:02}" for number in range(12))),
             "A method was added to somebody without a name": list(
                 judge(AddedMethods(replace(ADMIN, upn=""), ("m",), NOW, ("n",)), TERMS)
