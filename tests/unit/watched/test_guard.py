@@ -1,6 +1,6 @@
 """Every watched collection, asked with a known, a new, a wider, a narrower and a missing item."""
 
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from dataclasses import replace
 from typing import Any
 
@@ -25,48 +25,36 @@ def test_every_collection_has_an_example() -> None:
     assert EXAMPLES.keys() == COLLECTIONS.keys()
 
 
-@pytest.fixture(params=EXAMPLES)
-def name(request: pytest.FixtureRequest) -> str:
-    return str(request.param)
+def list_examples() -> Iterator[tuple[str, Looks, WatchedExample]]:
+    """Each collection by name, before anybody looked at it."""
+    for name, example in EXAMPLES.items():
+        yield name, Looks(COLLECTIONS[name]), example
 
 
-@pytest.fixture(params=[one for one, example in EXAMPLES.items() if not example.is_single])
-def plural_name(request: pytest.FixtureRequest) -> str:
-    return str(request.param)
+def list_plural_examples() -> Iterator[tuple[str, Looks, WatchedExample]]:
+    """The same of those that may have several items."""
+    return (one for one in list_examples() if not one[2].is_single)
 
 
-@pytest.fixture
-def example(name: str) -> WatchedExample:
-    return EXAMPLES[name]
+async def test_what_was_there_at_the_first_look_is_stock() -> None:
+    for name, looks, example in list_examples():
+        rows = [*example.others, example.build(KNOWN)]
+        for _ in range(3):
+            assert await looks.look(rows) == [], name
 
 
-@pytest.fixture
-def looks(name: str) -> Looks:
-    return Looks(COLLECTIONS[name])
-
-
-async def test_what_was_there_at_the_first_look_is_stock(
-    looks: Looks, example: WatchedExample
-) -> None:
-    rows = [*example.others, example.build(KNOWN)]
-    for _ in range(3):
-        assert await looks.look(rows) == []
-
-
-async def test_an_item_that_opens_more_is_told_for_as_long_as_it_does(
-    looks: Looks, example: WatchedExample
-) -> None:
-    await looks.look([*example.others, example.build(KNOWN)])
-    rows = [*example.others, example.build(KNOWN, example.wider)]
-    if not example.wider:
-        assert await looks.look(rows) == []
-        return
-    for _ in range(3):
-        (found,) = await looks.look(rows)
-        assert found.severity >= Severity.MEDIUM
-        assert found.verdict in set(WatchedVerdict) - {WatchedVerdict.STOCK}
-        assert found.reaches
-    assert await looks.look([*example.others, example.build(KNOWN)]) == []
+async def test_an_item_that_opens_more_is_told_for_as_long_as_it_does() -> None:
+    for name, looks, example in list_examples():
+        await looks.look([*example.others, example.build(KNOWN)])
+        rows = [*example.others, example.build(KNOWN, example.wider)]
+        for _ in range(3):
+            found = await looks.look(rows)
+            assert len(found) == bool(example.wider), name
+            for one in found:
+                assert one.severity >= Severity.MEDIUM, name
+                assert one.verdict in set(WatchedVerdict) - {WatchedVerdict.STOCK}, name
+                assert one.reaches, name
+        assert await looks.look([*example.others, example.build(KNOWN)]) == [], name
 
 
 def print_switches(value: Any) -> Any:
@@ -81,83 +69,81 @@ def print_switches(value: Any) -> Any:
     return value
 
 
-async def test_switches_that_are_printed_as_words_count_alike(
-    looks: Looks, example: WatchedExample
-) -> None:
-    def build(*changes: Mapping[str, Any]) -> list[Configuration]:
+async def test_switches_that_are_printed_as_words_count_alike() -> None:
+    def build(example: WatchedExample, *changes: Mapping[str, Any]) -> list[Configuration]:
         found = example.build(KNOWN, *changes)
         return [*example.others, replace(found, values=print_switches(found.values))]
 
-    assert await looks.look(build()) == []
-    assert len(await looks.look(build(example.wider))) == bool(example.wider)
-    assert await looks.look(build(example.narrower)) == []
+    for name, looks, example in list_examples():
+        assert await looks.look(build(example)) == [], name
+        assert len(await looks.look(build(example, example.wider))) == bool(example.wider), name
+        assert await looks.look(build(example, example.narrower)) == [], name
 
 
-async def test_an_item_that_opens_less_is_no_news(looks: Looks, example: WatchedExample) -> None:
-    await looks.look([*example.others, example.build(KNOWN)])
-    assert await looks.look([*example.others, example.build(KNOWN, example.narrower)]) == []
+async def test_an_item_that_opens_less_is_no_news() -> None:
+    for name, looks, example in list_examples():
+        await looks.look([*example.others, example.build(KNOWN)])
+        rows = [*example.others, example.build(KNOWN, example.narrower)]
+        assert await looks.look(rows) == [], name
 
 
-async def test_what_does_not_count_may_change(looks: Looks, example: WatchedExample) -> None:
-    await looks.look([*example.others, example.build(KNOWN)])
-    assert await looks.look([*example.others, example.build(KNOWN, example.harmless)]) == []
+async def test_what_does_not_count_may_change() -> None:
+    for name, looks, example in list_examples():
+        await looks.look([*example.others, example.build(KNOWN)])
+        rows = [*example.others, example.build(KNOWN, example.harmless)]
+        assert await looks.look(rows) == [], name
 
 
-async def test_an_item_that_is_new_and_open_is_told(plural_name: str) -> None:
-    looks, example = Looks(COLLECTIONS[plural_name]), EXAMPLES[plural_name]
-    rows = [*example.others, example.build(KNOWN)]
-    await looks.look(rows)
-    found = await looks.look([*rows, example.build(OTHER, example.wider)])
-    assert [one.object_id for one in found] == ([OTHER] if example.is_new_told else [])
-    assert all(one.verdict == WatchedVerdict.NEW for one in found)
+async def test_an_item_that_is_new_and_open_is_told() -> None:
+    for name, looks, example in list_plural_examples():
+        rows = [*example.others, example.build(KNOWN)]
+        await looks.look(rows)
+        found = await looks.look([*rows, example.build(OTHER, example.wider)])
+        assert [one.object_id for one in found] == ([OTHER] if example.is_new_told else []), name
+        assert all(one.verdict == WatchedVerdict.NEW for one in found), name
 
 
-async def test_an_item_that_a_listing_leaves_out_once_is_neither_gone_nor_new(
-    plural_name: str,
-) -> None:
-    looks, example = Looks(COLLECTIONS[plural_name]), EXAMPLES[plural_name]
-    rows = [*example.others, example.build(KNOWN), example.build(OTHER)]
-    await looks.look(rows)
-    assert await looks.look(rows[:-1]) == []
-    assert await looks.look(rows) == []
+async def test_an_item_that_a_listing_leaves_out_once_is_neither_gone_nor_new() -> None:
+    for name, looks, example in list_plural_examples():
+        rows = [*example.others, example.build(KNOWN), example.build(OTHER)]
+        await looks.look(rows)
+        assert await looks.look(rows[:-1]) == [], name
+        assert await looks.look(rows) == [], name
 
 
-async def test_an_item_that_is_gone_is_told_where_it_kept_something_closed(
-    plural_name: str,
-) -> None:
-    looks, example = Looks(COLLECTIONS[plural_name]), EXAMPLES[plural_name]
-    rows = [*example.others, example.build(KNOWN), example.build(OTHER)]
-    await looks.look(rows)
-    await looks.look(rows[:-1])
-    found = await looks.look(rows[:-1])
-    expected = [example.prefix + OTHER] if looks.collection.departure > Severity.INFO else []
-    assert [one.object_id for one in found] == expected
+async def test_an_item_that_is_gone_is_told_where_it_kept_something_closed() -> None:
+    for name, looks, example in list_plural_examples():
+        rows = [*example.others, example.build(KNOWN), example.build(OTHER)]
+        await looks.look(rows)
+        await looks.look(rows[:-1])
+        found = await looks.look(rows[:-1])
+        expected = [example.prefix + OTHER] if looks.collection.departure > Severity.INFO else []
+        assert [one.object_id for one in found] == expected, name
 
 
-async def test_what_cannot_be_read_is_unread_and_nothing_is_forgotten(
-    looks: Looks, example: WatchedExample
-) -> None:
-    rows = [*example.others, example.build(KNOWN)]
-    await looks.look(rows)
-    before = dict(looks.known)
-    assert await looks.look([], unread=example.source) == []
-    assert [one.source for one in looks.failures if not one.optional] == [looks.collection.source]
-    assert looks.known == before
-    assert await looks.look(rows) == []
+async def test_what_cannot_be_read_is_unread_and_nothing_is_forgotten() -> None:
+    for name, looks, example in list_examples():
+        rows = [*example.others, example.build(KNOWN)]
+        await looks.look(rows)
+        before = dict(looks.known)
+        assert await looks.look([], unread=example.source) == [], name
+        gaps = [one.source for one in looks.failures if not one.optional]
+        assert gaps == [looks.collection.source], name
+        assert looks.known == before, name
+        assert await looks.look(rows) == [], name
 
 
-async def test_a_name_that_deceives_is_shown_as_what_it_is(
-    looks: Looks, example: WatchedExample
-) -> None:
-    if not example.wider and not example.is_new_told:
-        pytest.skip("an item of this collection is told only when it is gone")
-    await looks.look([*example.others, example.build(KNOWN)])
-    # An item that never changes is only told when it is new.
-    wide = example.build(KNOWN if example.wider else OTHER, example.wider)
-    hostile = Configuration(wide.source, wide.id, "a\u202eb" + "x" * 500, wide.values)
-    (found,) = await looks.look([*example.others, hostile])
-    assert "\u202e" not in found.summary
-    assert len(found.summary) < 900
+async def test_a_name_that_deceives_is_shown_as_what_it_is() -> None:
+    for name, looks, example in list_examples():
+        await looks.look([*example.others, example.build(KNOWN)])
+        # An item that never changes is only told when it is new; of some only that they are gone.
+        wide = example.build(KNOWN if example.wider else OTHER, example.wider)
+        hostile = Configuration(wide.source, wide.id, "a\u202eb" + "x" * 500, wide.values)
+        found = await looks.look([*example.others, hostile])
+        assert len(found) == bool(example.wider or example.is_new_told), name
+        for one in found:
+            assert "\u202e" not in one.summary, name
+            assert len(one.summary) < 900, name
 
 
 @pytest.mark.parametrize(("was_read", "is_gap"), [(False, False), (True, True)])
@@ -179,16 +165,14 @@ async def test_a_source_that_is_refused_after_it_was_read_is_unread_and_not_abse
     assert reading.complete is not is_gap
 
 
-async def test_a_reading_speaks_of_a_missing_item_at_the_second_look(plural_name: str) -> None:
-    collection, example = COLLECTIONS[plural_name], EXAMPLES[plural_name]
-    looks = Looks(collection)
-    rows = [*example.others, example.build(KNOWN), example.build(OTHER)]
-    rows = [*rows[:-1], example.build(OTHER, example.wider)]
-    await looks.look(rows)
-    for is_over in (False, True):
-        await looks.look(rows[:-1])
-        assert looks.covers(example.prefix + OTHER) is is_over
-        assert looks.covers(example.prefix + KNOWN)
+async def test_a_reading_speaks_of_a_missing_item_at_the_second_look() -> None:
+    for name, looks, example in list_plural_examples():
+        rows = [*example.others, example.build(KNOWN), example.build(OTHER, example.wider)]
+        await looks.look(rows)
+        for is_over in (False, True):
+            await looks.look(rows[:-1])
+            assert looks.covers(example.prefix + OTHER) is is_over, name
+            assert looks.covers(example.prefix + KNOWN), name
 
 
 def shows_single_items(name: str) -> bool:
@@ -197,39 +181,36 @@ def shows_single_items(name: str) -> bool:
     return any(one is not None and one.has_single_objects for one in sources)
 
 
-async def test_an_item_that_listings_leave_out_is_looked_at_alone(plural_name: str) -> None:
-    looks, example = Looks(COLLECTIONS[plural_name]), EXAMPLES[plural_name]
-    rows = [*example.others, example.build(KNOWN), example.build(OTHER)]
-    await looks.look(rows)
-    rows[-1] = example.build(OTHER, example.wider)
-    told = await looks.look(rows)
-    if not shows_single_items(plural_name):
-        pytest.skip("the service shows no single object of these")
-    for _ in range(4):
-        assert await looks.look(rows, unlisted={OTHER}) == told
-        gaps = [one.reason for one in looks.failures if not one.optional]
-        assert gaps == ["it leaves out objects that are there: 1"]
-    await looks.look(rows[:-1])
-    assert [one for one in looks.failures if not one.optional] == []
-    await looks.look(rows[:-1])
-    assert looks.covers(OTHER)
+async def test_an_item_that_listings_leave_out_is_looked_at_alone() -> None:
+    for name, looks, example in list_plural_examples():
+        if not shows_single_items(name):
+            continue
+        rows = [*example.others, example.build(KNOWN), example.build(OTHER)]
+        await looks.look(rows)
+        rows[-1] = example.build(OTHER, example.wider)
+        told = await looks.look(rows)
+        for _ in range(4):
+            assert await looks.look(rows, unlisted={OTHER}) == told, name
+            gaps = [one.reason for one in looks.failures if not one.optional]
+            assert gaps == ["it leaves out objects that are there: 1"], name
+        await looks.look(rows[:-1])
+        assert [one for one in looks.failures if not one.optional] == [], name
+        await looks.look(rows[:-1])
+        assert looks.covers(OTHER), name
 
 
-async def test_an_item_that_is_not_listed_and_cannot_be_looked_at_is_unread(
-    plural_name: str,
-) -> None:
-    collection, example = COLLECTIONS[plural_name], EXAMPLES[plural_name]
-    if not shows_single_items(plural_name):
-        pytest.skip("the service shows no single object of these")
-    looks = Looks(collection)
-    rows = [*example.others, example.build(KNOWN), example.build(OTHER, example.wider)]
-    await looks.look(rows)
-    for _ in range(3):
-        assert await looks.look(rows[:-1], refused=OTHER) == []
-        unread = [(one.source, one.object_id) for one in looks.failures if not one.optional]
-        assert unread == [(collection.source, OTHER)]
-        assert not looks.covers(OTHER)
-        assert looks.covers(KNOWN)
+async def test_an_item_that_is_not_listed_and_cannot_be_looked_at_is_unread() -> None:
+    for name, looks, example in list_plural_examples():
+        if not shows_single_items(name):
+            continue
+        rows = [*example.others, example.build(KNOWN), example.build(OTHER, example.wider)]
+        await looks.look(rows)
+        for _ in range(3):
+            assert await looks.look(rows[:-1], refused=OTHER) == [], name
+            unread = [(one.source, one.object_id) for one in looks.failures if not one.optional]
+            assert unread == [(looks.collection.source, OTHER)], name
+            assert not looks.covers(OTHER), name
+            assert looks.covers(KNOWN), name
 
 
 @pytest.mark.parametrize("waiting", [1, 150])
@@ -262,17 +243,20 @@ def test_items_that_are_asked_for_alone_are_known_by_the_id_of_their_object() ->
         assert items <= {row.id for row in objects if row.source in asked}, name
 
 
-async def test_what_an_item_lacks_once_is_neither_over_nor_new_when_it_is_there_again(
-    looks: Looks, example: WatchedExample
-) -> None:
-    wide, narrow = example.build(KNOWN, example.wider), example.build(KNOWN)
-    on_sight = await looks.look([*example.others, wide])
-    told = await looks.look([*example.others, narrow])
-    if on_sight or told or not looks.lacks_once(KNOWN):
-        pytest.skip("what is wider about it is no further thing that it opens")
-    assert not looks.covers(example.prefix + KNOWN)
-    assert await looks.look([*example.others, wide]) == []
-    for is_over in (False, True):
-        await looks.look([*example.others, narrow])
-        assert looks.covers(example.prefix + KNOWN) is is_over
-    assert await looks.look([*example.others, wide])
+async def test_what_an_item_lacks_once_is_neither_over_nor_new_when_it_is_there_again() -> None:
+    tried = list[str]()
+    for name, looks, example in list_examples():
+        wide, narrow = example.build(KNOWN, example.wider), example.build(KNOWN)
+        on_sight = await looks.look([*example.others, wide])
+        told = await looks.look([*example.others, narrow])
+        if on_sight or told or not looks.lacks_once(KNOWN):
+            # What is wider about it is no further thing that it opens.
+            continue
+        tried.append(name)
+        assert not looks.covers(example.prefix + KNOWN), name
+        assert await looks.look([*example.others, wide]) == [], name
+        for is_over in (False, True):
+            await looks.look([*example.others, narrow])
+            assert looks.covers(example.prefix + KNOWN) is is_over, name
+        assert await looks.look([*example.others, wide]), name
+    assert tried
