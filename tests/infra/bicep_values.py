@@ -5,6 +5,7 @@
 
 import uuid
 from collections.abc import Iterator, Mapping
+from functools import cache
 from pathlib import Path
 from typing import Any
 
@@ -30,8 +31,9 @@ INFRA = ROOT / "infra"
 type BicepValue = str | int | bool | list[BicepValue] | dict[str, BicepValue] | None
 
 
+@cache
 def read_bicep(name: str) -> File:
-    """A file of infra/."""
+    """A file of infra/, parsed once for all tests of a process: none changes it."""
     return parse_bicep_file(INFRA / f"{name}.bicep")
 
 

@@ -5,7 +5,7 @@ import hashlib
 import json
 import re
 import shlex
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import replace
 from datetime import timedelta
 from html.parser import HTMLParser
@@ -124,18 +124,25 @@ def every_page(pages: SamplePages) -> Iterator[tuple[str, str]]:
             yield "case", pages.render_page(f"cases/{standing.config.guard.name}/{key}", {}) or ""
 
 
-TENANTS = {
-    "quiet": build_healthy_tenant(),
-    "morning": build_busy_tenant(),
-    "large": build_large_tenant(300),
-    "hostile": build_hostile_tenant(),
+TENANTS: Mapping[str, Callable[[], list[GuardData]]] = {
+    "quiet": build_healthy_tenant,
+    "morning": build_busy_tenant,
+    "large": lambda: build_large_tenant(300),
+    "hostile": build_hostile_tenant,
 }
 
 
-@pytest.mark.parametrize("name", TENANTS)
-def test_every_page_is_well_formed_and_its_references_resolve(name: str) -> None:
-    for _, text in every_page(SamplePages(TENANTS[name])):
-        page = Read(text)
+@pytest.fixture(scope="module", params=TENANTS)
+def shown(request: pytest.FixtureRequest) -> list[tuple[str, Read]]:
+    """Every page of a tenant, with what is read of it."""
+    pages = SamplePages(TENANTS[request.param]())
+    return [(text, Read(text)) for _, text in every_page(pages)]
+
+
+def test_every_page_is_well_formed_and_its_references_resolve(
+    shown: list[tuple[str, Read]],
+) -> None:
+    for _, page in shown:
         ids = page.values("id")
         assert len(ids) == len(set(ids))
         for pointed in (*page.values("aria-labelledby"), *page.values("for")):
@@ -145,12 +152,10 @@ def test_every_page_is_well_formed_and_its_references_resolve(name: str) -> None
         assert [tag for tag, _ in page.tags].count("main") == 1
 
 
-@pytest.mark.parametrize("name", TENANTS)
 def test_no_page_has_a_foreign_script_a_handler_an_inline_style_or_an_external_address(
-    name: str,
+    shown: list[tuple[str, Read]],
 ) -> None:
-    for _, text in every_page(SamplePages(TENANTS[name])):
-        page = Read(text)
+    for text, page in shown:
         names = {key for _, attrs in page.tags for key in attrs}
         assert not {one for one in names if one.startswith("on")}
         assert "style" not in names
@@ -169,7 +174,7 @@ def test_no_page_has_a_foreign_script_a_handler_an_inline_style_or_an_external_a
 
 
 def test_hostile_text_neither_acts_nor_hides_on_any_page() -> None:
-    for kind, text in every_page(SamplePages(TENANTS["hostile"])):
+    for kind, text in every_page(SamplePages(TENANTS["hostile"]())):
         assert not INVISIBLE.search(text), kind
         assert "<script>alert" not in text
         assert "alert(1)>" not in text
@@ -179,7 +184,7 @@ def test_hostile_text_neither_acts_nor_hides_on_any_page() -> None:
 
 
 def test_hostile_text_is_shown_escaped() -> None:
-    text = Read(SamplePages(TENANTS["hostile"]).render_page("requests", {}) or "").text
+    text = Read(SamplePages(TENANTS["hostile"]()).render_page("requests", {}) or "").text
     assert "<script>alert(1)</script>" in text
     assert "\\u202egnp.exe\\u202c" in text
     assert "(10,000 characters)" in text
@@ -218,14 +223,14 @@ def test_a_notice_has_no_data_of_the_tenant_and_no_links() -> None:
 
 
 def test_a_healthy_tenant_shows_its_coverage() -> None:
-    text = Read(SamplePages(TENANTS["quiet"]).render_page("status", {}) or "").text
+    text = Read(SamplePages(TENANTS["quiet"]()).render_page("status", {}) or "").text
     assert "All is well" in text
     assert "815 of 815" in text
     assert "Nothing waits" in text
 
 
 def test_a_busy_tenant_shows_late_guards_held_plans_missing_permissions_and_exemptions() -> None:
-    pages = SamplePages(TENANTS["morning"])
+    pages = SamplePages(TENANTS["morning"]())
     text = " ".join(
         Read(pages.render_page(path, {}) or "").text
         for path in ("status", "requests", "permissions")
@@ -248,7 +253,7 @@ def test_a_busy_tenant_shows_late_guards_held_plans_missing_permissions_and_exem
 
 
 def test_a_case_page_shows_requests_for_http_and_the_command_line() -> None:
-    pages = SamplePages(TENANTS["morning"])
+    pages = SamplePages(TENANTS["morning"]())
     memory = pages.statuses[0].snapshot
     blocked = next(one for one in memory.cases.values() if one.resolution == "done")
     text = Read(pages.render_page(f"cases/{SIGN_IN}/{blocked.key}", {}) or "").text
@@ -315,7 +320,7 @@ def test_commands_name_the_address_of_the_app_where_it_is_known() -> None:
 
 
 def test_a_change_that_is_undone_or_irreversible_offers_no_undo() -> None:
-    pages = SamplePages(TENANTS["morning"])
+    pages = SamplePages(TENANTS["morning"]())
     memory = pages.statuses[0].snapshot
     asked = next(one for one in memory.cases.values() if one.acknowledged_at)
     text = Read(pages.render_page(f"cases/{SIGN_IN}/{asked.key}", {}) or "").text
@@ -325,7 +330,7 @@ def test_a_change_that_is_undone_or_irreversible_offers_no_undo() -> None:
 
 
 def test_the_case_of_a_held_plan_shows_how_to_release_it() -> None:
-    pages = SamplePages(TENANTS["morning"])
+    pages = SamplePages(TENANTS["morning"]())
     audit = next(one for one in pages.statuses if one.config.guard.name == AUDIT)
     held = next(one for one in audit.snapshot.cases.values() if one.kind == "brake")
     name = held.plan_hash
@@ -335,7 +340,7 @@ def test_the_case_of_a_held_plan_shows_how_to_release_it() -> None:
 
 
 def test_the_list_of_cases_is_paged_and_keeps_its_filter() -> None:
-    pages = SamplePages(TENANTS["large"])
+    pages = SamplePages(TENANTS["large"]())
     asked = {"guard": FORWARDING, "severity": "", "state": "all", "page": "2"}
     page = Read(pages.render_page("cases", asked) or "")
     assert "101 to 200 of 600 cases" in page.text
@@ -412,11 +417,11 @@ def test_a_story_of_more_cases_than_one_form_answers_says_so() -> None:
 
 
 def test_the_history_is_drawn_to_scale_and_shown_as_a_table() -> None:
-    page = Read(SamplePages(TENANTS["morning"]).render_page("status", {}) or "")
+    page = Read(SamplePages(TENANTS["morning"]()).render_page("status", {}) or "")
     tags = [tag for tag, _ in page.tags]
     assert (tags.count("figure"), tags.count("desc")) == (3, 3)
     assert page.text.count("2026-11-20") > 1
-    cases = [one for row in TENANTS["large"] for one in row.snapshot.cases.values()]
+    cases = [one for row in TENANTS["large"]() for one in row.snapshot.cases.values()]
     days = build_daily_history(cases, [], [], NOW)
     for chart in (chart_open_cases(days), chart_case_flow(days), chart_changes(days)):
         assert len(chart.columns) == len(days)
@@ -432,7 +437,7 @@ def test_an_axis_ends_at_a_round_number(number: int, axis: int) -> None:
 
 
 def test_the_timeline_of_a_case_is_in_order() -> None:
-    pages = SamplePages(TENANTS["morning"])
+    pages = SamplePages(TENANTS["morning"]())
     memory = pages.statuses[0].snapshot
     asked = next(one for one in memory.cases.values() if one.acknowledged_at)
     events = build_case_timeline(pages.find_case(SIGN_IN, asked.key))
@@ -455,7 +460,7 @@ def test_every_term_has_a_text() -> None:
 
 
 def test_controls_are_named_where_a_finding_is_about_one() -> None:
-    pages = SamplePages(TENANTS["morning"])
+    pages = SamplePages(TENANTS["morning"]())
     memory = pages.statuses[0].snapshot
     asked = next(one for one in memory.cases.values() if one.acknowledged_at)
     text = Read(pages.render_page(f"cases/{SIGN_IN}/{asked.key}", {}) or "").text

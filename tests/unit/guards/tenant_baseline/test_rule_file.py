@@ -56,17 +56,15 @@ def test_each_shipped_row_is_one_line_of_the_table() -> None:
     ]
 
 
-@pytest.mark.parametrize("row", SHIPPED_ROWS, ids=lambda row: row.id)
-def test_a_shipped_row_says_where_it_comes_from_and_how_it_is_set(row: BaselineRow) -> None:
-    assert row.reference.startswith(
-        ("CIS Microsoft 365: ", "CIS Microsoft 365 v7: ", "Microsoft Learn: ")
-    )
-    source = CONFIGURATION_SOURCES[row.source]
-    name = row.property_name.rpartition(".")[2]
-    assert name.lower() in row.remedy.lower() or not is_writable_row(row)
-    assert ("<identity>" in row.remedy) is (source.identity_property == "Guid")
-    if is_writable_row(row):
-        assert row.expected.matches(row.expected.target_value)
+def test_a_shipped_row_says_where_it_comes_from_and_how_it_is_set() -> None:
+    known = ("CIS Microsoft 365: ", "CIS Microsoft 365 v7: ", "Microsoft Learn: ")
+    for row in SHIPPED_ROWS:
+        assert row.reference.startswith(known), row.id
+        source = CONFIGURATION_SOURCES[row.source]
+        assert ("<identity>" in row.remedy) is (source.identity_property == "Guid"), row.id
+        if is_writable_row(row):
+            assert row.property_name.rpartition(".")[2].lower() in row.remedy.lower(), row.id
+            assert row.expected.matches(row.expected.target_value), row.id
 
 
 def test_what_can_be_written_is_what_some_row_writes_or_another_guard() -> None:
