@@ -26,10 +26,11 @@ from core.engine.causes import (
 )
 from core.engine.housekeeping import tidy_up
 from core.engine.notify import send_notifications
-from core.engine.plan import Plan, plan_changes, plan_look
+from core.engine.plan import Plan
 from core.engine.request_decisions import resolve_run_requests
 from core.engine.run_report import build_run_report
 from core.engine.scan_progress import Scan
+from core.engine.unplanned import plan_all, plan_looked_at
 from core.errors import MISTAKES, LedgerError
 from core.microsoft365.permissions import note_granted_permissions
 from core.model.cases import Case
@@ -43,7 +44,7 @@ log = logging.getLogger("exoguard.run")
 
 async def finish_run(scan: Scan) -> RunReport:
     """Plan, apply, report and notify, once the scan has come as far as it will in this run."""
-    plan = plan_changes(
+    plan = plan_all(
         scan.decision_context, scan.totals if scan.finished else mark_totals_incomplete(scan.totals)
     )
     result = plan.result
@@ -170,7 +171,7 @@ async def finish_look(scan: Scan) -> RunReport:
 
     An unfinished scan is one that got no token: the report says that nothing was read.
     """
-    plan = plan_look(scan.decision_context, scan.totals)
+    plan = plan_looked_at(scan.decision_context, scan.totals)
     await scan.claim.save(*plan.result.cases, *plan.records)
     scan.apply_saved_rows(plan.result.cases, plan.records)
     outcomes = await apply_changes(scan.world, scan.claim, plan.changes_to_apply, scan.cases)

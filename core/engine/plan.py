@@ -32,6 +32,7 @@ from core.engine.self_findings import build_shard_findings, find_self_check_find
 from core.keys import PREFIX_LENGTH, hash_parts
 from core.model.cases import Case, Notification, parse_planned_changes
 from core.model.changes import ChangeRecord, ChangeState
+from core.model.findings import Finding
 from core.model.guards import Mode
 from core.model.state import GuardSnapshot, GuardState, ScanTotals
 from core.tenant.changes import change_to_arguments
@@ -58,8 +59,12 @@ class Plan:
     state: GuardState = field(default_factory=GuardState)
 
 
-def plan_changes(context: DecisionContext, totals: ScanTotals) -> Plan:
-    """Decide about the whole tenant, once every batch was reconciled."""
+def plan_changes(
+    context: DecisionContext, totals: ScanTotals, troubles: Iterable[Finding] = ()
+) -> Plan:
+    """Decide about the whole tenant, once every batch was reconciled. The `troubles` are told with
+    what the self-check finds.
+    """
     coverage = Reading[object](
         failures=totals.source_failures,
         sources=totals.sources,
@@ -71,7 +76,7 @@ def plan_changes(context: DecisionContext, totals: ScanTotals) -> Plan:
     found = find_self_check_findings(
         context.config, coverage, context.snapshot, context.grants, context.now
     )
-    self_findings = merge_findings(context, (*found, *shard_findings))
+    self_findings = merge_findings(context, (*found, *shard_findings, *troubles))
     assessed = {
         key: assess_finding(context, key, item, is_self_check=True)
         for key, item in self_findings.items()
@@ -155,8 +160,11 @@ def plan_changes(context: DecisionContext, totals: ScanTotals) -> Plan:
     )
 
 
-def plan_look(context: DecisionContext, totals: ScanTotals) -> Plan:
-    """Decide about what a look at single objects found. Only what it saw follows from it.
+def plan_look(
+    context: DecisionContext, totals: ScanTotals, troubles: Iterable[Finding] = ()
+) -> Plan:
+    """Decide about what a look at single objects found. Only what it saw follows from it, and the
+    `troubles`.
 
     The brake counts it as a run of a tenant as large as the last full one was. What it holds, and
     what an earlier run holds, waits for the next full run.
@@ -173,8 +181,15 @@ def plan_look(context: DecisionContext, totals: ScanTotals) -> Plan:
         if decision.holds_all or context.is_mode_lowered
         else tuple(resume_intents(context, unfinished))
     )
+    assessed = {
+        key: assess_finding(context, key, item, is_self_check=True)
+        for key, item in merge_findings(context, troubles).items()
+    }
     return Plan(
-        result=BatchResult(cases=tuple(apply_correlation(context))),
+        result=BatchResult(
+            reported_findings=tuple(view.reported_finding for view in assessed.values()),
+            cases=(*select_changed_cases(assessed), *apply_correlation(context)),
+        ),
         records=intents,
         changes_to_apply=(*intents, *resumed),
         preview=preview,

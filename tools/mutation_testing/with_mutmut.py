@@ -31,7 +31,7 @@ EQUIVALENT = Path(__file__).with_name("equivalent_mutants.toml")
 DECISIONS = (
     *("assess", "brake", "case_lifecycle", "causes", "clean_looks", "decision_context"),
     *("first_look", "held_plans", "judgement", "look", "memory_loss", "outcomes", "plan", "recall"),
-    *("reconcile", "single_looks", "widening"),
+    *("reconcile", "single_looks", "unplanned", "widening"),
 )
 LEDGER_MODULES = (
     *("census", "ledger", "lease", "lease_row", "records", "row_texts", "state_table"),
