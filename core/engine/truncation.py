@@ -65,15 +65,14 @@ def with_text[T: (Step, Fact, Correlation)](part: T, text: str) -> T:
 def truncate_finding(finding: Finding) -> Finding:
     """A finding whose case fits into a row; unchanged if it already does."""
     changes = [change_to_arguments(change) for change in finding.changes]
+    changes_size = get_json_size(changes)
+    if measure_shown(finding) + changes_size <= MAX_STEPS_SIZE:
+        # Nor is any part of it too long.
+        return finding
     kept = limit_steps(finding.steps)
     if kept is not finding.steps:
         finding = replace(finding, steps=kept)
-    steps = [(step.text, step.command) for step in finding.steps]
-    shown = (
-        *(finding.subject, finding.summary, finding.advice, steps),
-        list_fact_parts(finding.facts),
-    )
-    if get_json_size(shown) + get_json_size(changes) <= MAX_FINDING_SIZE:
+    if measure_shown(finding) + changes_size <= MAX_FINDING_SIZE:
         return finding
     facts: list[Fact] = []
     room = MAX_FACTS_SIZE
@@ -85,7 +84,7 @@ def truncate_finding(finding: Finding) -> Finding:
             break
     if left := len(finding.facts) - len(facts):
         facts.append(Fact("", f"and {left:,} more facts"))
-    too_long = get_json_size(changes) > MAX_CHANGES_SIZE
+    too_long = changes_size > MAX_CHANGES_SIZE
     return replace(
         finding,
         subject=truncate_text(finding.subject, MAX_SUBJECT_SIZE),
@@ -94,6 +93,13 @@ def truncate_finding(finding: Finding) -> Finding:
         facts=(*facts, CHANGE_TOO_LONG_FACT) if too_long else tuple(facts),
         changes=() if too_long else finding.changes,
     )
+
+
+def measure_shown(finding: Finding) -> int:
+    """The number of characters that the texts of a finding take as JSON."""
+    steps = [(step.text, step.command) for step in finding.steps]
+    texts = (finding.subject, finding.summary, finding.advice, steps)
+    return get_json_size((*texts, list_fact_parts(finding.facts)))
 
 
 def limit_steps(steps: tuple[Step, ...]) -> tuple[Step, ...]:

@@ -12,7 +12,6 @@ from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
 from dataclasses import replace
 from functools import lru_cache
 from typing import Any
-from uuid import uuid4
 from zlib import crc32
 
 from sandbox.app_identity import CLIENT_ID
@@ -49,6 +48,7 @@ from sandbox.http_types import (
     MalformedBody,
     Row,
     build_next_link,
+    create_request_id,
     is_true,
 )
 from sandbox.reality.wire_forms import WireForms
@@ -178,7 +178,7 @@ class Exchange:
             "Rate-Limit-Remaining": str(RATE_LIMIT - self.request_count),
             "Rate-Limit-Reset": reset,
             "OData-Version": "4.0",
-            "request-id": str(uuid4()),
+            "request-id": create_request_id(),
         }
 
     # One command -----------------------------------------------------------------------------

@@ -6,6 +6,7 @@ from the scene, so that the export of any tenant can be simulated.
 
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
+from functools import cache
 from typing import Any
 
 from core.microsoft365.recipient_kinds import RECIPIENT_KINDS
@@ -93,6 +94,12 @@ class CmdletResult:
     warnings: tuple[str, ...] = ()
 
 
+@cache
+def fold_parameters(parameters: frozenset[str]) -> Mapping[str, str]:
+    """How the parameters of a cmdlet are spelled, and the common ones, by their lower case."""
+    return {name.casefold(): name for name in (*parameters, *COMMON_PARAMETERS)}
+
+
 @dataclass(frozen=True, slots=True)
 class Cmdlet:
     """A cmdlet of the sandbox and its parameters besides the common ones."""
@@ -102,7 +109,7 @@ class Cmdlet:
 
     def normalize_parameters(self, parameters: Mapping[str, Any]) -> dict[str, Any]:
         """Parameters in canonical spelling. Raises CmdletError for an unknown one."""
-        spelling = {name.casefold(): name for name in (*self.parameters, *COMMON_PARAMETERS)}
+        spelling = fold_parameters(self.parameters)
         result = {}
         for name, value in parameters.items():
             if name.casefold() not in spelling:

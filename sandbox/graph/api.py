@@ -10,7 +10,6 @@ from collections.abc import Callable, Iterator
 from dataclasses import dataclass, replace
 from datetime import UTC, datetime
 from typing import NamedTuple
-from uuid import uuid4
 
 from sandbox.batch import InvalidBatch, parse_parts, run_batch
 from sandbox.exchange import protocols
@@ -32,7 +31,13 @@ from sandbox.graph import (
 from sandbox.graph import roles as role_routes
 from sandbox.graph.identity import GRAPH_RESOURCES, Entra, InvalidToken
 from sandbox.graph.users import GraphError
-from sandbox.http_types import HttpRequest, HttpResponse, MalformedBody, split_words
+from sandbox.http_types import (
+    HttpRequest,
+    HttpResponse,
+    MalformedBody,
+    create_request_id,
+    split_words,
+)
 from sandbox.state.tenant import Owner, SimulatedTenant
 
 BATCH_LIMIT = 20
@@ -376,9 +381,9 @@ def to_pim_error_response(graph_error: GraphError, side: str) -> HttpResponse:
 
 def to_error_response(graph_error: GraphError) -> HttpResponse:
     """Formats an error as Graph does."""
-    request = str(uuid4())
+    request = create_request_id()
     inner = {
-        "date": datetime.now(UTC).strftime("%Y-%m-%dT%H:%M:%S"),
+        "date": datetime.now(UTC).isoformat(timespec="seconds").removesuffix("+00:00"),
         "request-id": request,
         "client-request-id": request,
     }

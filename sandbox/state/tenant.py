@@ -10,6 +10,7 @@ from collections import Counter
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime
+from functools import lru_cache
 from typing import Any
 from uuid import UUID
 
@@ -135,6 +136,15 @@ class StaleRow:
     old_row: Row
     until: float | None
     reads_left: int
+
+
+@lru_cache(maxsize=64)
+def normalize_guid(text: str) -> str:
+    """A GUID as Microsoft writes it; "" for any other text."""
+    try:
+        return str(UUID(text))
+    except ValueError:
+        return ""
 
 
 def fold_key(key: object) -> str:
@@ -361,12 +371,8 @@ class SimulatedTenant:
     @property
     def tenant_id(self) -> str:
         """The organization's id in the scene, or a default."""
-        for organization in self.graph["organization"]:
-            try:
-                return str(UUID(str(organization.get("id"))))
-            except ValueError:
-                continue
-        return TENANT_ID
+        names = (normalize_guid(str(one.get("id"))) for one in self.graph["organization"])
+        return next(filter(None, names), TENANT_ID)
 
     def is_tenant(self, name: str) -> bool:
         """True for the tenant's id and for each of its domains."""
