@@ -3,6 +3,7 @@
 from typing import Any
 
 from core.model.runs import RunReport
+from sandbox.exchange.auditing import DEFAULT_ACTIONS
 from tests.resilience.generators.staged import AdapterHarness, get_object_cases
 from tests.support.http_recorder import build_mailbox_row
 
@@ -27,13 +28,18 @@ REFUSED_IN_EVERY_WAY: dict[str, Any] = {
 
 
 def build_large_tenant(count: int = COUNT, *, alike: bool = False) -> dict[str, Any]:
-    """Mailboxes of which a few are not audited; no slice holds only some of those `alike`."""
+    """Mailboxes of which a few are not audited; no slice holds only some of those `alike`.
+
+    They record what Exchange has them record, so that no licence decides anything.
+    """
+    as_made = {f"Audit{name}": list(actions) for name, actions in DEFAULT_ACTIONS.items()}
     rows = [
         build_mailbox_row(
             f"{number:08d}-0000-4000-8000-000000000001",
             f"{number:08d}-1111-4000-8000-000000000001",
             f"m{number}",
             AuditEnabled=number not in OPEN,
+            **as_made,
             WhenCreated=None
             if alike
             else f"20{10 + number % 15}-0{1 + number % 9}-11T00:00:{number % 60:02}Z",
