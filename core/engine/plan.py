@@ -280,9 +280,14 @@ def apply_correlation(context: DecisionContext) -> Iterator[Case]:
     owners: defaultdict[str, set[str]] = defaultdict(set)
     for case in sharing:
         for shared in case.correlations:
-            owners[shared.key].add(case.object_id)
+            if not shared.is_loose:
+                owners[shared.key].add(case.object_id)
     for case in sharing:
-        worse = any(len(owners[shared.key]) >= rule.min_objects for shared in case.correlations)
+        worse = any(
+            len(owners[shared.key]) >= rule.min_objects
+            for shared in case.correlations
+            if not shared.is_loose
+        )
         if worse and not case.escalated:
             escalated = replace(
                 case,

@@ -8,7 +8,8 @@ and a local part may hold another address, to which a relay passes the mail on.
 import re
 from collections.abc import Iterable
 from dataclasses import dataclass
-from functools import lru_cache
+from functools import cache, lru_cache
+from pathlib import Path
 
 from core.tenant.domain_names import to_a_label
 from core.tenant.mail_flow import AcceptedDomain
@@ -29,6 +30,16 @@ ENCODED_SIGN_PATTERN = re.compile(r"\+([0-9a-f]{2})", re.IGNORECASE)
 PLAIN_LOCAL_PATTERN = re.compile(r"[^\s\"\\%!@:,;<>()\[\]]+")
 MAX_UNWRAPPED = 3
 """So many addresses may be encapsulated in one another."""
+MAIL_PROVIDERS_FILE = Path(__file__).with_name("mail_providers.txt")
+DOTLESS_PROVIDERS = frozenset({"gmail.com", "googlemail.com"})
+"""Where a dot in the local part changes nothing (Google: Gmail help, dots don't matter)."""
+
+
+@cache
+def load_mail_providers() -> frozenset[str]:
+    """Domains at which anybody has an address: two addresses there have nothing in common."""
+    lines = MAIL_PROVIDERS_FILE.read_text(encoding="utf-8").splitlines()
+    return frozenset(line for line in lines if line and not line.startswith("#"))
 
 
 @dataclass(frozen=True, slots=True)
@@ -194,3 +205,13 @@ def get_lookup_name(raw: str, own_domains: OwnDomains) -> str:
             break
         value = inner
     return normalize_address(value)
+
+
+def find_base_address(address: str) -> str:
+    """The address that mail to a normalised address arrives at, where it has a part behind a plus
+    sign that only tells the sender (RFC 5233). Few systems hold it for another address.
+    """
+    found = strip_subaddress(address) or address
+    local, _, domain = found.rpartition("@")
+    dotless = local.replace(".", "")
+    return f"{dotless}@gmail.com" if dotless and domain in DOTLESS_PROVIDERS else found

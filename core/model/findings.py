@@ -98,11 +98,13 @@ class Correlation:
     """Its identity: hex digits of a hash, never untrusted text."""
     text: str
     """What it is, as a noun phrase: "mail to x@evil.example"."""
+    is_loose: bool = False
+    """Whether it makes cases one story and none of them graver: honest people may share it too."""
 
     @classmethod
-    def of(cls, identity: str, text: str) -> "Correlation":
+    def of(cls, identity: str, text: str, *, is_loose: bool = False) -> "Correlation":
         """The correlation of what goes by an identity."""
-        return cls(hash_parts(identity)[:CORRELATION_KEY_LENGTH], text)
+        return cls(hash_parts(identity)[:CORRELATION_KEY_LENGTH], text, is_loose)
 
 
 CORRELATION_KEY_LENGTH = 16

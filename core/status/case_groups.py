@@ -9,7 +9,7 @@ cases have nothing in common but the place where they are kept.
 """
 
 from collections import Counter, defaultdict
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 
 from core.keys import PREFIX_LENGTH
@@ -70,7 +70,7 @@ def group_cases(cases: Iterable[Case], guard: str) -> list[CaseGroup]:
     left = dict.fromkeys(case.key for case in ranked)
     groups: list[CaseGroup] = []
     for (is_shared, key), members in sorted(
-        stories.items(), key=lambda story: (-len(story[1]), not story[0][0], story[0][1])
+        stories.items(), key=lambda story: rank_story(story[0], story[1], names)
     ):
         found = [case for case in members if case.key in left]
         if len({case.object_id for case in found} if is_shared else found) < 2:
@@ -80,6 +80,14 @@ def group_cases(cases: Iterable[Case], guard: str) -> list[CaseGroup]:
         groups.append(CaseGroup(spread_objects(found), names[key] if is_shared else None))
     groups += (CaseGroup((case,)) for case in ranked if case.key in left)
     return rank_groups(groups)
+
+
+def rank_story(
+    story: StoryKey, members: Sequence[Case], names: Mapping[str, Correlation]
+) -> tuple[int, bool, bool, str]:
+    """The largest story first; of two as large the one that says most."""
+    is_shared, key = story
+    return (-len(members), not is_shared, is_shared and names[key].is_loose, key)
 
 
 def list_shared(case: Case) -> Iterator[Correlation]:

@@ -7,7 +7,11 @@ from core.guards.mailbox_forwarding.departure import ForwardingPolicyResult
 from core.guards.mailbox_forwarding.options import Policy
 from core.guards.mailbox_forwarding.texts import MAX_SHOWN
 from core.guards.mailbox_forwarding.verdicts import ForwardingVerdict
-from core.microsoft365.addresses import get_address_domain
+from core.microsoft365.addresses import (
+    find_base_address,
+    get_address_domain,
+    load_mail_providers,
+)
 from core.microsoft365.recipients import (
     ForwardTarget,
     RecipientLocation,
@@ -75,16 +79,29 @@ def build_forward_fingerprint(targets: Iterable[ForwardTarget]) -> str:
 
 
 def build_correlations(verdict: str, targets: Iterable[ForwardTarget]) -> tuple[Correlation, ...]:
-    """The outside addresses mail goes to now: the same one in several mailboxes is no accident."""
+    """The outside addresses mail goes to now: the same one in several mailboxes is no accident. An
+    address of its own for each mailbox leads to the same place where only what follows a plus sign
+    differs, and belongs to the same people where the domain is theirs.
+    """
     if verdict is not ForwardingVerdict.EXTERNAL:
         return ()
-    outside = set(list_outside_addresses(targets))
-    return tuple(
-        sorted(
-            (
-                Correlation.of(address, f"mail to {quote_text(address, MAX_ADDRESS_LENGTH)}")
-                for address in outside
-            ),
-            key=lambda shared: shared.key,
-        )
-    )[:MAX_SHOWN]
+    outside = {find_base_address(one) for one in list_outside_addresses(targets)}
+    domains = set(map(get_address_domain, outside)) - load_mail_providers() - {""}
+    return (
+        *bound_correlations(
+            Correlation.of(one, f"mail to {quote_text(one, MAX_ADDRESS_LENGTH)}") for one in outside
+        ),
+        *bound_correlations(
+            Correlation.of(
+                f"domain {one}",
+                f"mail to addresses of {quote_text(one, MAX_ADDRESS_LENGTH)}",
+                is_loose=True,
+            )
+            for one in domains
+        ),
+    )
+
+
+def bound_correlations(shared: Iterable[Correlation]) -> tuple[Correlation, ...]:
+    """The first of what is shared, in an order that stays the same."""
+    return tuple(sorted(shared, key=lambda one: one.key)[:MAX_SHOWN])

@@ -820,6 +820,13 @@ def test_a_case_that_is_raised_while_its_change_waits_is_saved_as_both() -> None
     assert [(case.held_since, case.escalated) for case in raised] == [(START, True)] * 3
 
 
+def test_what_is_shared_loosely_raises_nothing() -> None:
+    loose = Correlation("shared", "shared", is_loose=True)
+    assert list(raising(*(replace(one, correlations=(loose,)) for one in sharing(3)))) == []
+    mixed = [replace(one, correlations=(loose, *one.correlations)) for one in sharing(2)]
+    assert [case.escalated for case in raising(*mixed)] == [True, True]
+
+
 def test_only_open_cases_of_other_objects_count_as_others() -> None:
     one, two = sharing(2)
     assert list(raising(one, replace(two, object_id=one.object_id))) == []

@@ -5,8 +5,10 @@ import pytest
 from core.microsoft365.addresses import (
     OwnDomains,
     extract_guest_address,
+    find_base_address,
     find_outside_address,
     get_lookup_name,
+    load_mail_providers,
     may_carry_route,
     normalize_address,
     parse_recipient_string,
@@ -232,3 +234,28 @@ def test_own_domains_are_those_that_are_accepted_with_what_is_below_and_what_is_
         frozenset({"parent.example", "wide.example"}),
         frozenset({"relay.example"}),
     )
+
+
+@pytest.mark.parametrize(
+    ("address", "base"),
+    [
+        ("ann@x.example", "ann@x.example"),
+        ("ann+thief+2@x.example", "ann@x.example"),
+        ("a.nn@x.example", "a.nn@x.example"),
+        ("a.n.n+x@gmail.com", "ann@gmail.com"),
+        ("ann@googlemail.com", "ann@gmail.com"),
+        # Nothing is left of these: they stay what they are.
+        ("+ann@x.example", "+ann@x.example"),
+        (".@gmail.com", ".@gmail.com"),
+        ("ann", "ann"),
+        ("", ""),
+    ],
+)
+def test_where_mail_arrives_that_is_sent_to_a_part_of_an_address(address: str, base: str) -> None:
+    assert find_base_address(address) == base
+
+
+def test_the_file_of_providers_holds_domains() -> None:
+    providers = load_mail_providers()
+    assert {"gmail.com", "outlook.com", "web.de"} <= providers
+    assert all(name == name.casefold().strip(". ") and "." in name for name in providers)

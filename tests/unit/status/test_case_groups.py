@@ -62,6 +62,14 @@ def test_who_is_left_of_a_story_alone_has_an_entry_of_its_own() -> None:
     assert sum(len(one.cases) for one in groups) == 3
 
 
+def test_what_is_shared_loosely_gives_way_to_what_says_more_of_as_many_cases() -> None:
+    domain = Correlation.of("domain", "mail to addresses of evil.example", is_loose=True)
+    pair = [build_case(number, correlations=(domain, THIEF)) for number in (1, 2)]
+    assert outline(group(*pair)) == [(2, THIEF.text)]
+    third = build_case(3, correlations=(OTHER, domain))
+    assert outline(group(*pair, third)) == [(3, domain.text)]
+
+
 def test_what_goes_by_two_names_is_shared_once() -> None:
     """As of two rules that were merged into one case, each with its own words for the target."""
     named = (THIEF, replace(THIEF, text="mail to the same by another name"))

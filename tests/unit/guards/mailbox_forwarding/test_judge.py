@@ -79,7 +79,10 @@ def test_a_forward_of_a_mailbox_in_full() -> None:
     )
     assert found.steps[0].text.startswith("Save the forwards of ann@contoso.com")
     assert found.held_account == "m1"
-    assert [one.text for one in found.correlations] == ["mail to x@evil.example"]
+    assert [one.text for one in found.correlations] == [
+        "mail to x@evil.example",
+        "mail to addresses of evil.example",
+    ]
     assert found.asks_if_preexisting
     assert found.preexisting_verdict == ForwardingVerdict.EXTERNAL
 

@@ -189,7 +189,10 @@ def test_a_forward_by_a_rule_in_full() -> None:
         "Ask the owner; disable the rule unless they made it. If they did not, reset access."
     )
     assert found.held_account == "m1"
-    assert [one.text for one in found.correlations] == ["mail to x@evil.example"]
+    assert [one.text for one in found.correlations] == [
+        "mail to x@evil.example",
+        "mail to addresses of evil.example",
+    ]
     assert found.asks_if_preexisting
     assert found.preexisting_verdict == ForwardingVerdict.EXTERNAL
     assert not found.needs_own_exemption
