@@ -26,6 +26,7 @@ class FakeAuditQueryReader:
         return self.tenant.queries_granted
 
     async def start_query(self, name: str, question: AuditQuestion) -> Reading[str]:
+        self.tenant.note_query(question)
         reading: Reading[str] = self.tenant.build_reading(AUDIT_QUERIES, (), str)
         running = self.tenant.query_state is QueryState.RUNNING
         if reading.failures:

@@ -176,6 +176,8 @@ class FakeTenantState:
     queries_granted: bool | None = True
     query_limit: int = 10
     """How many searches run at a time."""
+    note_query: Callable[[AuditQuestion], object] = lambda question: None
+    """Is told of each search of the audit log before it begins."""
     devices: dict[str, bool] = field(default_factory=dict)
     """Which devices are enabled, by object id; all have Windows but those of `other_devices`."""
     other_devices: set[str] = field(default_factory=set)

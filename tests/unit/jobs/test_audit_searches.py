@@ -7,16 +7,18 @@ from typing import Any
 import pytest
 
 from core.activity.options import ActivityOptions
+from core.activity.searches import describe_search, mark_told
 from core.engine.run import run
 from core.jobs.activity import ActivityReport, read_activity
+from core.model.activity import Act
 from core.model.audit_queries import AuditSearch, SearchState
 from core.model.cases import Case
 from core.model.guards import GuardConfig
 from core.notifications.run_cards import build_cards
-from core.ports import World
+from core.ports import ACTIVITY_PARTITION, World
 from core.status.cause_texts import list_cause_lines
 from core.tenant.activity import ActivityRecord
-from core.tenant.audit_queries import QueryState
+from core.tenant.audit_queries import AuditQuestion, QueryState
 from core.tenant.directory import Account
 from core.tenant.mail_flow import AcceptedDomain, InboxRule
 from core.tenant.mailboxes import Mailbox
@@ -41,6 +43,21 @@ def build_rule(owner: Mailbox) -> InboxRule:
 
 
 @dataclass
+class Witness:
+    """Sees each question that is about to be asked, and whether it is on record by then."""
+
+    ledger: FakeLedger
+    unrecorded: list[AuditQuestion] = field(default_factory=list)
+
+    def __call__(self, question: AuditQuestion) -> None:
+        if not any(
+            one.state is SearchState.ASKING and one.question == question
+            for one in self.ledger.load_searches(ACTIVITY_PARTITION).values()
+        ):
+            self.unrecorded.append(question)
+
+
+@dataclass
 class Stage:
     """A tenant that a guard has seen once; no feed is read."""
 
@@ -57,6 +74,7 @@ class Stage:
             users=[Account("u1", "ann@contoso.com"), Account("u2", "bob@contoso.com")],
             domains=[AcceptedDomain("contoso.com")],
         )
+        self.tenant.note_query = self.witness = Witness(self.ledger)
 
     def build_world(self) -> World:
         return World(
@@ -360,7 +378,60 @@ async def come_to_rest(stage: Stage) -> None:
 
 # Two searches in turn. Whoever is killed in one of the lives comes back with the next step.
 STEPS = (live, live, live, live, attack_another, live, live, come_to_rest)
-LIVES = frozenset({0, 2, 5})
+LIVES = frozenset({0, 1, 2, 5, 6})
+
+
+def check_what_is_left(stage: Stage) -> None:
+    """What a killed process leaves behind says no more than what is so.
+
+    What was found is on record where a reading counts as done; cases say that the log was asked
+    only where its search is known to be under way; and a search counts as told where they say so.
+    A case has a cause only where a reading counts as done.
+    """
+    cases = {case.key: case for case in stage.list_cases()}
+    rows = stage.ledger.get_partition(ACTIVITY_PARTITION).activity_rows.values()
+    acts = [text for kind, text in rows if kind is Act]
+    searches = stage.ledger.load_searches(ACTIVITY_PARTITION).values()
+    read = {key for one in searches if one.collected for key in one.cases}
+    assert {key for key, case in cases.items() if case.cause} <= read
+    for search in searches:
+        own = [cases[key] for key in search.cases if key in cases]
+        assert not search.collected or len(acts) >= search.found > 0
+        if search.state is SearchState.ASKING:
+            assert not any(case.cause_note for case in own if not case.cause)
+        elif search.told == mark_told(search):
+            note = describe_search(search)
+            assert all(case.cause or (note and case.cause_note == note) for case in own)
+
+
+async def refuse_for_now(stage: Stage) -> None:
+    """The service takes no search for a while."""
+    stage.tenant.query_limit = len(stage.tenant.queries)
+
+
+async def take_again(stage: Stage) -> None:
+    """The service takes searches again."""
+    stage.tenant.query_limit = 10
+
+
+AGAIN = (refuse_for_now, live, live, take_again, live, live, come_to_rest)
+
+
+async def test_killed_while_it_asks_again_nothing_is_asked_that_is_not_on_record() -> None:
+    peaceful = Stage()
+    await peaceful.run_guard()
+    peaceful.tenant.query_state = QueryState.RUNNING
+    peaceful.add_record()
+    peaceful.tenant.rules.append(build_rule(ANN))
+    deaths = await live_through(peaceful, AGAIN, frozenset({1, 2, 4}), [peaceful.config])
+    assert peaceful.witness.unrecorded == []
+    assert len(peaceful.tenant.queries) == 1
+    assert len(deaths) > 10
+    for death in deaths:
+        check_what_is_left(death.world)
+        stage = await go_on(death, AGAIN)
+        assert stage.witness.unrecorded == [], death.name
+        assert 1 <= len(stage.tenant.queries) <= 2, death.name
 
 
 async def test_killed_at_every_operation_every_cause_is_found_and_nothing_is_told_twice() -> None:
@@ -371,8 +442,11 @@ async def test_killed_at_every_operation_every_cause_is_found_and_nothing_is_tol
     deaths = await live_through(peaceful, STEPS, LIVES, [peaceful.config])
     cards = len(peaceful.channel.sent)
     assert len(deaths) > 15
+    assert peaceful.witness.unrecorded == []
     for death in deaths:
+        check_what_is_left(death.world)
         stage, name = await go_on(death, STEPS), death.name
+        assert stage.witness.unrecorded == [], name
         cases = stage.list_cases()
         assert [case.cause.actor if case.cause else None for case in cases] == [EVE, EVE], name
         assert {case.cause_note for case in cases} == {""}, name
