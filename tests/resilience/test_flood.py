@@ -11,8 +11,8 @@ import pytest
 
 from core.adapters.table_storage.codec import MAX_RECORD_LENGTH
 from core.engine.run import run
-from core.engine.truncation import truncate_finding
-from core.model.findings import Fact, Finding, Severity, format_facts
+from core.engine.truncation import STEPS_TOO_LONG, truncate_finding
+from core.model.findings import Fact, Finding, Severity, Step, format_facts
 from core.model.guards import Mode
 from core.model.runs import RunReport
 from core.notifications.adaptive_card import MAX_MESSAGE_BYTES
@@ -175,6 +175,22 @@ def test_whatever_is_found_fits_into_a_row_and_what_was_cut_says_so(text: str) -
     held = truncate_finding(replace(finding, changes=(hostile,)))
     assert held.changes == ()
     assert "not made" in str(held.facts[-1])
+
+
+@pytest.mark.parametrize("count", [7, 8, 20])
+def test_steps_are_left_out_whole_where_they_alone_are_too_long(count: int) -> None:
+    steps = tuple(Step("x" * 1_000, f"Remove-This {number}") for number in range(count))
+    finding = Finding(
+        kind="k",
+        object_id="o",
+        subject="s",
+        severity=Severity.HIGH,
+        verdict="external",
+        summary="s",
+        steps=steps,
+    )
+    kept = truncate_finding(finding).steps
+    assert kept == (steps if count == 7 else (*steps[:7], Step(STEPS_TOO_LONG)))
 
 
 async def test_more_rules_than_a_mailbox_can_hold_leave_it_unread_and_the_others_seen() -> None:
