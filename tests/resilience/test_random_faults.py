@@ -22,11 +22,12 @@ import pytest_asyncio
 from core.config.catalog import CATALOG
 from core.engine.self_findings import SELF_CHECK_KINDS
 from core.errors import LedgerError
-from core.model.guards import ChangeLimit, GuardConfig, Mode
+from core.model.guards import ChangeLimit, Mode
 from sandbox.scenes.attack_steps import build_aftermath, build_rule_step
 from sandbox.scenes.build import resolve_dates
 from tests.resilience.generators.staged import (
     AdapterHarness,
+    LeftWorld,
     build_neglected_scene,
     get_object_cases,
     open_harness,
@@ -133,8 +134,10 @@ def fate(chance: random.Random) -> CrashInjector:
     return CrashInjector(strike, chance.random() < 0.5, error=chance.choice(ENDS))
 
 
-async def struck(stage: AdapterHarness, ledger: FakeLedger, chance: random.Random) -> None:
+async def struck(stage: AdapterHarness, chance: random.Random) -> None:
     """One run amid faults, to whatever end."""
+    ledger = stage.ledger
+    assert isinstance(ledger, FakeLedger)
     ledger.crash_injector = fate(chance)
     with suppress(SimulatedCrash, LedgerError):
         await stage.run_guard(*faults(chance))
@@ -142,17 +145,14 @@ async def struck(stage: AdapterHarness, ledger: FakeLedger, chance: random.Rando
 
 
 async def lived(stage: AdapterHarness, chance: random.Random | None) -> None:
-    """Two runs in peace, the intruder amid whatever there is, and two runs in peace."""
-    stage.ledger = ledger = FakeLedger(stage.clock)
-    await stage.run_guard()
-    await stage.run_guard()
+    """The intruder amid whatever there is, and three runs in peace."""
     for number in range(6):
         if number == 2:
             scene = stage.sandbox.tenant.scene
             steps = (build_rule_step(scene), *build_aftermath(scene))
             edits = [edit for step in steps for edit in step.edits]
             stage.sandbox.tenant.apply_patch(resolve_dates({"edit": edits}, ATTACKED))
-        await (struck(stage, ledger, chance) if chance else stage.run_guard())
+        await (struck(stage, chance) if chance else stage.run_guard())
     # What could not be read is told to be readable again once that has lasted.
     for _ in range(3):
         await stage.run_guard()
@@ -200,35 +200,41 @@ class Ending:
     cases: list[tuple[str, str, str]]
 
 
-async def play(duty: GuardConfig, chance: random.Random | None) -> Ending:
-    """The guard's story on a tenant of its own, to its rest: amid faults, or in peace."""
-    bold = replace(duty, limit=ChangeLimit(count=1_000, percent=100.0))
-    async with open_harness(build_neglected_scene(), bold, Mode.ENFORCE) as stage:
-        stage.max_pages = ENOUGH_PAGES
-        await lived(stage, chance)
-        # The key of what is news since a moment holds the moment, which faults delay.
-        open_cases = (await get_object_cases(stage)).values()
-        ending = Ending(
-            dict(flat(stage.sandbox.tenant.scene)),
-            sorted((one.kind, one.object_id, one.summary) for one in open_cases),
-        )
-        await comes_to_rest(stage)
+async def play(stage: AdapterHarness, chance: random.Random | None) -> Ending:
+    """The rest of the guard's story, to its rest: amid faults, or in peace."""
+    stage.max_pages = ENOUGH_PAGES
+    await lived(stage, chance)
+    # The key of what is news since a moment holds the moment, which faults delay.
+    open_cases = (await get_object_cases(stage)).values()
+    ending = Ending(
+        dict(flat(stage.sandbox.tenant.scene)),
+        sorted((one.kind, one.object_id, one.summary) for one in open_cases),
+    )
+    await comes_to_rest(stage)
     return ending
 
 
 @pytest_asyncio.fixture(
     scope="module", loop_scope="module", params=CATALOG, ids=lambda duty: duty.guard.name
 )
-async def in_peace(request: pytest.FixtureRequest) -> tuple[GuardConfig, Ending]:
-    """A guard, and how its story ends without faults: told once, whatever befalls it then."""
-    return request.param, await play(request.param, None)
+async def in_peace(request: pytest.FixtureRequest) -> tuple[LeftWorld, Ending]:
+    """How a guard's story begins, two runs long, and how it ends without faults: told once,
+    whatever befalls the copies that begin alike.
+    """
+    bold = replace(request.param, limit=ChangeLimit(count=1_000, percent=100.0))
+    async with open_harness(build_neglected_scene(), bold, Mode.ENFORCE) as stage:
+        await stage.run_guard()
+        await stage.run_guard()
+        begun = stage.leave()
+        return begun, await play(stage, None)
 
 
 @pytest.mark.parametrize("seed", range(2))
 async def test_when_the_faults_stop_all_is_as_if_there_had_been_none(
-    in_peace: tuple[GuardConfig, Ending], seed: int
+    in_peace: tuple[LeftWorld, Ending], seed: int
 ) -> None:
-    duty, wanted = in_peace
-    struck_ending = await play(duty, random.Random(f"{duty.guard.name} {seed}"))
+    begun, wanted = in_peace
+    async with begun.go_on() as stage:
+        struck_ending = await play(stage, random.Random(f"{stage.config.guard.name} {seed}"))
     assert struck_ending.cases == wanted.cases
     assert different(wanted.tenant, struck_ending.tenant) == []

@@ -9,14 +9,15 @@ consent withdrawn during a scan, and with listings that are silently empty.
 from typing import Any
 
 import pytest
+import pytest_asyncio
 
 from core.bootstrap import NOTIFY_SECONDS
 from core.config.catalog import CATALOG
 from core.guards.mailbox_forwarding.guard import GUARD as FORWARDING
-from core.model.guards import GuardConfig
 from tests.resilience.generators.staged import (
     BUDGET_MINUTES,
     AdapterHarness,
+    LeftWorld,
     build_neglected_scene,
     get_object_cases,
     open_harness,
@@ -60,12 +61,20 @@ async def suffer(stage: AdapterHarness, fault: dict[str, Any]) -> None:
     assert stage.timer.now - begun <= BUDGET_MINUTES * 60 + NOTIFY_SECONDS
 
 
-@pytest.mark.parametrize("duty", CATALOG, ids=lambda duty: duty.guard.name)
-async def test_no_trouble_of_the_services_ends_a_case_or_makes_one(duty: GuardConfig) -> None:
-    meets_everything = duty.guard is FORWARDING
-    async with open_harness(build_neglected_scene(), duty, over_http=meets_everything) as stage:
+@pytest_asyncio.fixture(
+    scope="module", loop_scope="module", params=CATALOG, ids=lambda duty: duty.guard.name
+)
+async def seen(request: pytest.FixtureRequest) -> LeftWorld:
+    """A tenant that a guard has looked at twice, in peace."""
+    async with open_harness(build_neglected_scene(), request.param) as stage:
         await stage.run_guard()
         await stage.run_guard()
+        return stage.leave()
+
+
+async def test_no_trouble_of_the_services_ends_a_case_or_makes_one(seen: LeftWorld) -> None:
+    meets_everything = seen.config.guard is FORWARDING
+    async with seen.go_on(over_http=meets_everything) as stage:
         known = await get_object_cases(stage)
         for name in PASSING if meets_everything else FEW:
             fault = PASSING[name]
@@ -86,11 +95,8 @@ EMPTY = {"kind": "wrongBody", "body": {"value": []}}
 MAY_BE_NONE = frozenset({"transport-rule", "plan-protocols", "mailbox-forward"})
 
 
-@pytest.mark.parametrize("duty", CATALOG, ids=lambda duty: duty.guard.name)
-async def test_a_listing_that_is_silently_empty_ends_no_case(duty: GuardConfig) -> None:
-    async with open_harness(build_neglected_scene(), duty) as stage:
-        await stage.run_guard()
-        await stage.run_guard()
+async def test_a_listing_that_is_silently_empty_ends_no_case(seen: LeftWorld) -> None:
+    async with seen.go_on() as stage:
         known = await get_object_cases(stage)
         await suffer(stage, EMPTY)
         gone = known.keys() - (await get_object_cases(stage)).keys()

@@ -4,6 +4,7 @@ Tenant and channel are the sandbox's. What waits does not take time: `SleepClock
 is asked of Entra, Graph and Exchange takes no connection unless a test wants them.
 """
 
+import copy
 import json
 from collections.abc import AsyncIterator, Mapping
 from contextlib import AsyncExitStack, asynccontextmanager
@@ -35,6 +36,7 @@ from sandbox.app_identity import CLIENT_ID
 from sandbox.http_types import HttpRequest, HttpResponse
 from sandbox.scenes.build import SCENES_FOLDER, resolve_dates
 from sandbox.server import Sandbox, SimulatedService
+from sandbox.state.tenant import SimulatedTenant
 from tests.support.direct_session import build_direct_credential, open_direct_session
 from tests.support.fakes.clock import START, Clock, SleepClock
 from tests.support.fakes.ledger import FakeLedger
@@ -54,7 +56,7 @@ class ReceivedRequest:
 class RecordingSandbox(Sandbox):
     """A tenant that notes when each request came, and which were under way when a fault struck."""
 
-    def __init__(self, scene: Mapping[str, object], timer: SleepClock) -> None:
+    def __init__(self, scene: Mapping[str, object] | SimulatedTenant, timer: SleepClock) -> None:
         super().__init__(scene)
         self.timer = timer
         self.received: list[ReceivedRequest] = []
@@ -174,6 +176,20 @@ class AdapterHarness:
             service=service,
         )
 
+    def leave(self) -> "LeftWorld":
+        """What is there between two runs, for others to go on from."""
+        assert isinstance(self.ledger, FakeLedger)
+        left = LeftWorld(
+            self.config,
+            self.sandbox.tenant,
+            tuple(self.sandbox.cards),
+            self.ledger,
+            self.way_memory,
+            self.timer,
+            self.clock,
+        )
+        return copy.deepcopy(left, {id(self.config): self.config})
+
     async def load_snapshot(self) -> GuardSnapshot:
         """What the guard remembers."""
         return await self.ledger.load(self.config.guard.name)
@@ -188,6 +204,41 @@ class AdapterHarness:
         return (await self.load_snapshot()).changes
 
 
+@dataclass(frozen=True)
+class LeftWorld:
+    """A tenant, and all that is remembered of it. Nothing else outlives a run."""
+
+    config: GuardConfig
+    tenant: SimulatedTenant
+    cards: tuple[Any, ...]
+    ledger: FakeLedger
+    way_memory: WayMemory
+    timer: SleepClock
+    clock: Clock
+
+    @asynccontextmanager
+    async def go_on(self, *, over_http: bool = False) -> AsyncIterator[AdapterHarness]:
+        """The guard on a copy of it, signed in with its client secret."""
+        own = copy.deepcopy(self, {id(self.config): self.config})
+        async with RecordingSandbox(own.tenant, own.timer) as box:
+            box.cards.extend(own.cards)
+            yield AdapterHarness(
+                sandbox=box,
+                config=own.config,
+                cloud=find_cloud(box),
+                ledger=own.ledger,
+                way_memory=own.way_memory,
+                timer=own.timer,
+                clock=own.clock,
+                over_http=over_http,
+            )
+
+
+def find_cloud(box: Sandbox) -> Cloud:
+    """Where a tenant is served."""
+    return resolve_cloud("global", login=box.authority, graph=box.base, exchange=box.base)
+
+
 @asynccontextmanager
 async def open_harness(
     scene: Mapping[str, Any],
@@ -200,13 +251,10 @@ async def open_harness(
     """A guard on a tenant of its own, signed in with its client secret."""
     timer, clock = SleepClock(), Clock()
     async with sandbox_type(scene, timer) as tenant:
-        cloud = resolve_cloud(
-            "global", login=tenant.authority, graph=tenant.base, exchange=tenant.base
-        )
         yield AdapterHarness(
             sandbox=tenant,
             config=replace(config, mode=mode),
-            cloud=cloud,
+            cloud=find_cloud(tenant),
             ledger=FakeLedger(clock),
             way_memory=WayMemory(now=clock),
             timer=timer,
